@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device's side: what a bus master does. For models, on back end "sim". An access goes through
+ * the device's translation cache and page table, honours the mapping's direction and the device's
+ * address lines, and happens whole or not at all. A refused one is recorded as a fault. Nothing a
+ * device does reaches memory that is not mapped for it.
+ *
+ * Any thread may access at any time until dmamap_close(). An unmap under policy=strict waits for
+ * accesses under way and for segments held by dmamap_bus_map(), as an IOMMU drains DMA.
+ */
+#ifndef DMAMAP_BUS_H
+#define DMAMAP_BUS_H
+
+#include <dmamap/types.h>
+#include <sys/uio.h>
+
+DMAMAP_BEGIN
+
+/*
+ * Copies `len` bytes from or to the device address `addr`. 0; -EFAULT: refused and recorded, buf
+ * and memory untouched; -ENOMEM: a range of very many pieces and no memory; -EOPNOTSUPP: the
+ * device is not simulated. len 0 is 0. Aligned 4- and 8-byte accesses are single stores or loads;
+ * larger ones go up in address.
+ */
+DMAMAP_API int dmamap_bus_read(struct device *dev, dma_addr_t addr, void *buf, size_t len);
+DMAMAP_API int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_t len);
+
+/*
+ * Gives the memory behind a range as at most `max` segments, for a model that moves data itself
+ * (pread into it). Returns how many; -EFAULT as above; -ENOSPC: it needs more than `max`, which
+ * the model answers by asking for less. The segments stay valid until dmamap_bus_unmap(), which
+ * must come within a second: an unmap by the driver waits for it, and a device that holds on longer is
+ * declared stuck, all its later accesses fail.
+ */
+DMAMAP_API int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write,
+			      struct iovec *iov, int max);
+
+/* Lets go of the segments of one dmamap_bus_map(). `written`: the model stored into them. */
+DMAMAP_API void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written);
+
+enum dmamap_fault_reason {
+	DMAMAP_FAULT_NOT_MAPPED = 1, /* no translation, or no RAM at that address */
+	DMAMAP_FAULT_NO_READ = 2,    /* the mapping is DMA_FROM_DEVICE */
+	DMAMAP_FAULT_NO_WRITE = 3,   /* the mapping is DMA_TO_DEVICE */
+	DMAMAP_FAULT_ADDRESS = 4,    /* beyond the device's address lines, or it wraps */
+	DMAMAP_FAULT_STUCK = 5,	     /* the device was declared stuck */
+};
+
+struct dmamap_fault {
+	dma_addr_t addr; /* of the access */
+	size_t len;
+	bool write;
+	int reason;  /* enum dmamap_fault_reason */
+	u64 when_ns; /* CLOCK_MONOTONIC */
+};
+
+/* Takes the oldest recorded fault: 1, or 0 when there is none. Later ones than fit are counted. */
+DMAMAP_API int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f);
+
+DMAMAP_END
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The DMA API: names, signatures and meaning as Linux documents them in
+ * Documentation/core-api/dma-api.rst and dma-api-howto.rst.
+ *
+ * Every call may be made from any thread at once on one device. Sizes are bytes. Where a call
+ * fails, dmamap_strerror() (<dmamap/device.h>) says in words why and what to do.
+ */
+#ifndef DMAMAP_LINUX_DMA_MAPPING_H
+#define DMAMAP_LINUX_DMA_MAPPING_H
+
+#include <dmamap/types.h>
+#include <errno.h>
+#include <linux/dma-direction.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+
+DMAMAP_BEGIN
+
+/* Attributes; the values are Linux's. Those that mean nothing here are accepted and do nothing. */
+#define DMA_ATTR_WEAK_ORDERING	    (1UL << 1)
+#define DMA_ATTR_WRITE_COMBINE	    (1UL << 2)
+#define DMA_ATTR_NO_KERNEL_MAPPING  (1UL << 4)
+#define DMA_ATTR_SKIP_CPU_SYNC	    (1UL << 5) /* the caller syncs, or knows that nobody need */
+#define DMA_ATTR_FORCE_CONTIGUOUS   (1UL << 6)
+#define DMA_ATTR_ALLOC_SINGLE_PAGES (1UL << 7)
+#define DMA_ATTR_NO_WARN	    (1UL << 8)
+#define DMA_ATTR_PRIVILEGED	    (1UL << 9)
+#define DMA_ATTR_MMIO		    (1UL << 10) /* dma_map_phys(): registers, not memory */
+#define DMA_ATTR_DEBUGGING_IGNORE_CACHELINES (1UL << 11) /* shares cache lines, and knows it */
+#define DMA_ATTR_REQUIRE_COHERENT   (1UL << 12) /* fails rather than bounce or need syncs */
+
+/* What a failed mapping gives instead of an address; ask by dma_mapping_error(). */
+#define DMA_MAPPING_ERROR (~(dma_addr_t)0)
+
+/* The lowest n bits, 1 <= n <= 64. */
+#define DMA_BIT_MASK(n) (~0ULL >> (64 - (n)))
+
+/*
+ * Masks: the highest address that the device can put on the bus, all bits below it set. A device
+ * begins with 32 bits. -EIO: the platform cannot serve such a device (or the mask is not a run of
+ * ones from bit 0); nothing has changed and the driver should try a wider mask, or give up.
+ */
+DMAMAP_API int dma_set_mask(struct device *dev, u64 mask);
+DMAMAP_API int dma_set_coherent_mask(struct device *dev, u64 mask);
+DMAMAP_API int dma_set_mask_and_coherent(struct device *dev, u64 mask);
+DMAMAP_API int dma_coerce_mask_and_coherent(struct device *dev, u64 mask);
+DMAMAP_API u64 dma_get_mask(struct device *dev);
+
+/* The mask that reaches all RAM without bouncing; with an IOMMU 32 bits do. */
+DMAMAP_API u64 dma_get_required_mask(struct device *dev);
+/* RAM exists that the device cannot address directly. */
+DMAMAP_API bool dma_addressing_limited(struct device *dev);
+/* The longest single mapping that can succeed: bounded where it may have to bounce. */
+DMAMAP_API size_t dma_max_mapping_size(struct device *dev);
+/* The longest one whose address space comes from a cache. */
+DMAMAP_API size_t dma_opt_mapping_size(struct device *dev);
+/* Scatterlist entries that begin and end at a multiple of this + 1 always merge; 0: they need not. */
+DMAMAP_API unsigned long dma_get_merge_boundary(struct device *dev);
+/* Bytes of memory that must not be shared between a DMA buffer and anything else: 64. */
+DMAMAP_API int dma_get_cache_alignment(void);
+/* The sync calls do something for this mapping; for any mapping of the device. */
+DMAMAP_API bool dma_need_sync(struct device *dev, dma_addr_t dma_addr);
+DMAMAP_API bool dma_dev_need_sync(const struct device *dev);
+/* Always: live mappings are counted, so that leaks are seen. */
+DMAMAP_API bool dma_need_unmap(struct device *dev);
+
+/*
+ * Limits of the device's scatter-gather engine: longest segment (64 KiB until set), a power-of-two
+ * boundary minus one that no segment crosses (4 GiB - 1 until set), and address bits of the
+ * original that a bounced mapping keeps (none until set; at most 4095). The setters of the first
+ * two give 0 or -EINVAL, as the third.
+ */
+DMAMAP_API unsigned int dma_get_max_seg_size(struct device *dev);
+DMAMAP_API int dma_set_max_seg_size(struct device *dev, unsigned int size);
+DMAMAP_API unsigned long dma_get_seg_boundary(struct device *dev);
+DMAMAP_API unsigned long dma_get_seg_boundary_nr_pages(struct device *dev, unsigned int page_shift);
+DMAMAP_API int dma_set_seg_boundary(struct device *dev, unsigned long mask);
+DMAMAP_API unsigned int dma_get_min_align_mask(struct device *dev);
+DMAMAP_API int dma_set_min_align_mask(struct device *dev, unsigned int min_align_mask);
+
+/*
+ * Coherent memory: CPU and device see each other's stores with no call between. Zeroed; CPU and
+ * DMA address aligned to the smallest page order that holds `size`; the DMA address is within the
+ * coherent mask. NULL (errno ENOMEM, EINVAL): none such; *dma_handle is untouched. Freeing takes
+ * what allocation was given and gave; a wrong address, size or a second free is refused.
+ */
+DMAMAP_API void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
+				 unsigned long attrs);
+DMAMAP_API void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr,
+			       dma_addr_t dma_handle, unsigned long attrs);
+/* The same, freed by dmamap_close() if not before. */
+DMAMAP_API void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle,
+				  gfp_t gfp, unsigned long attrs);
+DMAMAP_API void dmam_free_coherent(struct device *dev, size_t size, void *vaddr,
+				   dma_addr_t dma_handle);
+/*
+ * Puts the memory in place of [vma->vm_start, vma->vm_end) of this process, from page vm_pgoff of
+ * it on. 0; -ENXIO: the range asks for more than `size` holds; -EINVAL; -ENOMEM.
+ */
+DMAMAP_API int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_addr,
+			      dma_addr_t dma_addr, size_t size, unsigned long attrs);
+DMAMAP_API bool dma_can_mmap(struct device *dev);
+/* A scatterlist of the memory's pages, freed by sg_free_table(). 0, -EINVAL, -ENOMEM. */
+DMAMAP_API int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_addr,
+				     dma_addr_t dma_addr, size_t size, unsigned long attrs);
+
+static inline void *dma_alloc_coherent(struct device *dev, size_t size, dma_addr_t *dma_handle,
+				       gfp_t gfp)
+{
+	return dma_alloc_attrs(dev, size, dma_handle, gfp,
+			       (gfp & __GFP_NOWARN) ? DMA_ATTR_NO_WARN : 0);
+}
+
+static inline void dma_free_coherent(struct device *dev, size_t size, void *cpu_addr,
+				     dma_addr_t dma_handle)
+{
+	dma_free_attrs(dev, size, cpu_addr, dma_handle, 0);
+}
+
+static inline void *dmam_alloc_coherent(struct device *dev, size_t size, dma_addr_t *dma_handle,
+					gfp_t gfp)
+{
+	return dmam_alloc_attrs(dev, size, dma_handle, gfp,
+				(gfp & __GFP_NOWARN) ? DMA_ATTR_NO_WARN : 0);
+}
+
+static inline void *dma_alloc_wc(struct device *dev, size_t size, dma_addr_t *dma_addr, gfp_t gfp)
+{
+	return dma_alloc_attrs(dev, size, dma_addr, gfp, DMA_ATTR_WRITE_COMBINE);
+}
+
+static inline void dma_free_wc(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_addr)
+{
+	dma_free_attrs(dev, size, cpu_addr, dma_addr, DMA_ATTR_WRITE_COMBINE);
+}
+
+static inline int dma_mmap_coherent(struct device *dev, struct vm_area_struct *vma, void *cpu_addr,
+				    dma_addr_t dma_addr, size_t size)
+{
+	return dma_mmap_attrs(dev, vma, cpu_addr, dma_addr, size, 0);
+}
+
+static inline int dma_mmap_wc(struct device *dev, struct vm_area_struct *vma, void *cpu_addr,
+			      dma_addr_t dma_addr, size_t size)
+{
+	return dma_mmap_attrs(dev, vma, cpu_addr, dma_addr, size, DMA_ATTR_WRITE_COMBINE);
+}
+
+static inline int dma_get_sgtable(struct device *dev, struct sg_table *sgt, void *cpu_addr,
+				  dma_addr_t dma_addr, size_t size)
+{
+	return dma_get_sgtable_attrs(dev, sgt, cpu_addr, dma_addr, size, 0);
+}
+
+/*
+ * Streaming mappings: the device's address of memory that exists already, for one transfer or
+ * many with syncs between. DMA_MAPPING_ERROR: direction NONE, size 0, a range that wraps, vmalloc
+ * memory, or no address space, page table or bounce memory left; nothing is then mapped, and the
+ * driver tries later or drops the transfer. Unmap takes the address, size and direction of the
+ * mapping and cannot fail; under policy=strict no access by the device reaches the memory
+ * once it returns.
+ */
+DMAMAP_API dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
+					   enum dma_data_direction dir, unsigned long attrs);
+DMAMAP_API void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
+				       enum dma_data_direction dir, unsigned long attrs);
+DMAMAP_API dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset,
+					 size_t size, enum dma_data_direction dir,
+					 unsigned long attrs);
+DMAMAP_API void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
+				     enum dma_data_direction dir, unsigned long attrs);
+/* By physical address: memory, or with DMA_ATTR_MMIO another device's registers. */
+DMAMAP_API dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
+				   enum dma_data_direction dir, unsigned long attrs);
+DMAMAP_API void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
+			       enum dma_data_direction dir, unsigned long attrs);
+/* Registers of another device, by physical address; memory is refused. */
+DMAMAP_API dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
+				       enum dma_data_direction dir, unsigned long attrs);
+DMAMAP_API void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
+				   enum dma_data_direction dir, unsigned long attrs);
+
+/*
+ * Scatterlists. dma_map_sg_attrs() returns how many DMA segments it made, at most nents, 0 on
+ * failure with nothing left mapped; read them by sg_dma_address() and sg_dma_len(). Unmap and sync
+ * take the nents that were passed in. dma_map_sgtable() returns 0, -EINVAL (bad list or direction),
+ * -ENOMEM (try later) or -EIO (the device can never reach it), and sets sgt->nents.
+ */
+DMAMAP_API unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
+					 enum dma_data_direction dir, unsigned long attrs);
+DMAMAP_API void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
+				   enum dma_data_direction dir, unsigned long attrs);
+DMAMAP_API int dma_map_sgtable(struct device *dev, struct sg_table *sgt,
+			       enum dma_data_direction dir, unsigned long attrs);
+DMAMAP_API void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
+				  enum dma_data_direction dir, unsigned long attrs);
+
+/*
+ * Syncs hand a live mapping, or a part of it, from device to CPU and back. They copy where the
+ * mapping bounces or the machine is not coherent, and else do nothing. A range outside of any
+ * mapping is ignored (the checker reports it).
+ */
+DMAMAP_API void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+					enum dma_data_direction dir);
+DMAMAP_API void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
+					   enum dma_data_direction dir);
+DMAMAP_API void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sg, int nelems,
+				    enum dma_data_direction dir);
+DMAMAP_API void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sg, int nelems,
+				       enum dma_data_direction dir);
+
+static inline void dma_sync_single_range_for_cpu(struct device *dev, dma_addr_t addr,
+						 unsigned long offset, size_t size,
+						 enum dma_data_direction dir)
+{
+	dma_sync_single_for_cpu(dev, addr + offset, size, dir);
+}
+
+static inline void dma_sync_single_range_for_device(struct device *dev, dma_addr_t addr,
+						    unsigned long offset, size_t size,
+						    enum dma_data_direction dir)
+{
+	dma_sync_single_for_device(dev, addr + offset, size, dir);
+}
+
+static inline void dma_sync_sgtable_for_cpu(struct device *dev, struct sg_table *sgt,
+					    enum dma_data_direction dir)
+{
+	dma_sync_sg_for_cpu(dev, sgt->sgl, (int)sgt->orig_nents, dir);
+}
+
+static inline void dma_sync_sgtable_for_device(struct device *dev, struct sg_table *sgt,
+					       enum dma_data_direction dir)
+{
+	dma_sync_sg_for_device(dev, sgt->sgl, (int)sgt->orig_nents, dir);
+}
+
+/* 0, or -ENOMEM for what a failed mapping gave. */
+DMAMAP_API int dma_mapping_error(struct device *dev, dma_addr_t dma_addr);
+
+#define dma_map_single(d, a, s, r)   dma_map_single_attrs(d, a, s, r, 0)
+#define dma_unmap_single(d, a, s, r) dma_unmap_single_attrs(d, a, s, r, 0)
+#define dma_map_sg(d, s, n, r)	     dma_map_sg_attrs(d, s, n, r, 0)
+#define dma_unmap_sg(d, s, n, r)     dma_unmap_sg_attrs(d, s, n, r, 0)
+#define dma_map_page(d, p, o, s, r)  dma_map_page_attrs(d, p, o, s, r, 0)
+#define dma_unmap_page(d, a, s, r)   dma_unmap_page_attrs(d, a, s, r, 0)
+
+/* Unmap state in a driver's own structure: always there, since unmap always needs it. */
+#define DEFINE_DMA_UNMAP_ADDR(ADDR_NAME)	 dma_addr_t ADDR_NAME
+#define DEFINE_DMA_UNMAP_LEN(LEN_NAME)		 u32 LEN_NAME
+#define dma_unmap_addr(PTR, ADDR_NAME)		 ((PTR)->ADDR_NAME)
+#define dma_unmap_addr_set(PTR, ADDR_NAME, VAL)	 (((PTR)->ADDR_NAME) = (VAL))
+#define dma_unmap_len(PTR, LEN_NAME)		 ((PTR)->LEN_NAME)
+#define dma_unmap_len_set(PTR, LEN_NAME, VAL)	 (((PTR)->LEN_NAME) = (VAL))
+
+/* Order of a driver's own accesses to memory shared with the device. */
+#define dma_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define dma_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define dma_mb()  __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+DMAMAP_END
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pages of the machine's RAM: physically contiguous memory that a device may reach directly.
+ * Linux: Documentation/core-api/memory-allocation.rst, Documentation/core-api/mm-api.rst.
+ *
+ * The first allocation, or the first device opened, fixes the size of RAM (8 GiB unless a spec
+ * names another; it is sparse and costs what is touched). Any call may be made from any thread at
+ * once. No allocation waits for memory to come free, whatever its flags say: where there is none it
+ * returns NULL, errno ENOMEM, and dmamap_strerror() says what was missing. Code must check the
+ * pointer even with __GFP_NOFAIL.
+ */
+#ifndef DMAMAP_LINUX_GFP_H
+#define DMAMAP_LINUX_GFP_H
+
+#include <dmamap/types.h>
+
+DMAMAP_BEGIN
+
+/* Where: the highest zone that is allowed; lower ones serve when it is full. */
+#define __GFP_DMA     0x00000001u /* below 16 MiB */
+#define __GFP_DMA32   0x00000002u /* below 4 GiB */
+#define __GFP_HIGHMEM 0x00000004u /* any RAM, as without it: there is no memory beyond the map */
+#define __GFP_MOVABLE 0x00000008u /* accepted, no effect: nothing is ever moved */
+
+/* What: zeroed memory. Without it a page holds what its last user left. */
+#define __GFP_ZERO 0x00000010u
+
+/* How: accepted with Linux's meaning where nothing ever waits, so without effect. */
+#define __GFP_HIGH	    0x00000020u
+#define __GFP_IO	    0x00000040u
+#define __GFP_FS	    0x00000080u
+#define __GFP_DIRECT_RECLAIM 0x00000100u
+#define __GFP_KSWAPD_RECLAIM 0x00000200u
+#define __GFP_NOWARN	    0x00000400u
+#define __GFP_RETRY_MAYFAIL 0x00000800u
+#define __GFP_NOFAIL	    0x00001000u
+#define __GFP_NORETRY	    0x00002000u
+#define __GFP_MEMALLOC	    0x00004000u
+#define __GFP_COMP	    0x00008000u /* every block is one: see compound_order() */
+#define __GFP_NOMEMALLOC    0x00010000u
+#define __GFP_HARDWALL	    0x00020000u
+#define __GFP_THISNODE	    0x00040000u
+#define __GFP_ACCOUNT	    0x00080000u
+#define __GFP_RECLAIMABLE   0x00100000u
+#define __GFP_WRITE	    0x00200000u
+#define __GFP_RECLAIM	    (__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM)
+
+#define GFP_ATOMIC	 (__GFP_HIGH | __GFP_KSWAPD_RECLAIM)
+#define GFP_KERNEL	 (__GFP_RECLAIM | __GFP_IO | __GFP_FS)
+#define GFP_KERNEL_ACCOUNT (GFP_KERNEL | __GFP_ACCOUNT)
+#define GFP_NOWAIT	 (__GFP_KSWAPD_RECLAIM | __GFP_NOWARN)
+#define GFP_NOIO	 (__GFP_RECLAIM)
+#define GFP_NOFS	 (__GFP_RECLAIM | __GFP_IO)
+#define GFP_USER	 (GFP_KERNEL | __GFP_HARDWALL)
+#define GFP_DMA		 __GFP_DMA
+#define GFP_DMA32	 __GFP_DMA32
+#define GFP_HIGHUSER	 (GFP_USER | __GFP_HIGHMEM)
+#define GFP_HIGHUSER_MOVABLE (GFP_HIGHUSER | __GFP_MOVABLE)
+
+/* The largest block is 2^MAX_PAGE_ORDER pages: 1 GiB. (Linux's is 4 MiB: a portable driver asks less.) */
+#define MAX_PAGE_ORDER 18
+
+static inline bool gfpflags_allow_blocking(gfp_t gfp)
+{
+	return (gfp & __GFP_DIRECT_RECLAIM) != 0;
+}
+
+/*
+ * 2^order pages, physically contiguous, aligned to their size in physical and in CPU address. The
+ * first one's struct page; `page + i` is the i-th. NULL: no block that large in the allowed zones, or an
+ * order above MAX_PAGE_ORDER (errno ENOMEM): a retry helps only when something was freed, a lower
+ * order may do. Given back with the same order by __free_pages() or free_pages().
+ */
+DMAMAP_API struct page *alloc_pages(gfp_t gfp, unsigned int order);
+
+/* The same; there is one memory node, so `nid` chooses nothing. */
+static inline struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
+{
+	(void)nid;
+	return alloc_pages(gfp, order);
+}
+
+static inline struct page *alloc_page(gfp_t gfp)
+{
+	return alloc_pages(gfp, 0);
+}
+
+/* The same by CPU address; 0 where alloc_pages() gives NULL. */
+DMAMAP_API unsigned long __get_free_pages(gfp_t gfp, unsigned int order);
+
+static inline unsigned long __get_free_page(gfp_t gfp)
+{
+	return __get_free_pages(gfp, 0);
+}
+
+static inline unsigned long get_zeroed_page(gfp_t gfp)
+{
+	return __get_free_pages(gfp | __GFP_ZERO, 0);
+}
+
+/*
+ * Gives a block back, or one reference of it where get_page() took more. A page that is not the
+ * first of a live block, another order than it was allocated with, memory of kmalloc or vmalloc: refused,
+ * nothing changes, and dmamap_strerror() says what was wrong (errno EINVAL).
+ */
+DMAMAP_API void __free_pages(struct page *page, unsigned int order);
+DMAMAP_API void free_pages(unsigned long addr, unsigned int order); /* addr 0 is fine */
+
+static inline void __free_page(struct page *page)
+{
+	__free_pages(page, 0);
+}
+
+static inline void free_page(unsigned long addr)
+{
+	free_pages(addr, 0);
+}
+
+/*
+ * As many contiguous pages as `size` bytes need, not rounded up to a power of two. NULL as
+ * alloc_pages(). Given back whole by free_pages_exact() with the same size.
+ */
+DMAMAP_API void *alloc_pages_exact(size_t size, gfp_t gfp);
+DMAMAP_API void free_pages_exact(void *virt, size_t size);
+
+DMAMAP_END
+
+#endif

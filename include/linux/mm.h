@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * struct page, and the ways between a page, its physical address and its CPU address.
+ * Linux: Documentation/core-api/mm-api.rst, Documentation/mm/memory-model.rst.
+ *
+ * All of the process's memory has physical addresses here: RAM (pages, kmalloc) from 0 up, other
+ * memory (malloc, mmap, stack) above bit 50, where no device reaches it directly. So each conversion
+ * works for any pointer, is arithmetic, and undoes its opposite. The struct page of other
+ * memory can be computed with (`page + i`, page_to_phys, page_address, sg_set_page) but there is
+ * nothing behind it: it must not be read. vmalloc's addresses count as other memory; their
+ * RAM pages are told by vmalloc_to_page().
+ */
+#ifndef DMAMAP_LINUX_MM_H
+#define DMAMAP_LINUX_MM_H
+
+#include <dmamap/types.h>
+#include <linux/gfp.h>
+
+DMAMAP_BEGIN
+
+/* The same tokens as the C library's <sys/user.h>, so that both may be included. */
+#ifndef PAGE_SHIFT
+#define PAGE_SHIFT 12
+#endif
+#ifndef PAGE_SIZE
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#endif
+#ifndef PAGE_MASK
+#define PAGE_MASK (~(PAGE_SIZE-1))
+#endif
+#ifndef PAGE_ALIGN
+#define PAGE_ALIGN(addr)      (((addr) + PAGE_SIZE - 1) & PAGE_MASK)
+#define PAGE_ALIGN_DOWN(addr) ((addr) & PAGE_MASK)
+#define PAGE_ALIGNED(addr)    (((unsigned long)(addr) & (PAGE_SIZE - 1)) == 0)
+#endif
+
+#define PFN_PHYS(x)  ((phys_addr_t)(x) << PAGE_SHIFT)
+#define PHYS_PFN(x)  ((unsigned long)((x) >> PAGE_SHIFT))
+#define PFN_UP(x)    (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+#define PFN_DOWN(x)  ((x) >> PAGE_SHIFT)
+
+#define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
+
+/* One page of RAM. Its fields are the allocator's own. */
+struct page {
+	u32 state; /* what it is part of, and the order of the block it begins */
+	u32 refs;  /* of a block, in its first page */
+	struct page *next, *prev;
+	void *owner;
+};
+
+/* An address range of this process, as the dma_mmap_* calls take it. */
+struct vm_area_struct {
+	unsigned long vm_start; /* page-aligned, first byte */
+	unsigned long vm_end;	/* page-aligned, past the last */
+	unsigned long vm_pgoff; /* pages of the memory to leave out at its beginning */
+};
+
+/* No call fails, whatever the argument; what is computed from a bad pointer is just as bad. */
+DMAMAP_API phys_addr_t virt_to_phys(const volatile void *addr);
+DMAMAP_API void *phys_to_virt(phys_addr_t addr);
+DMAMAP_API struct page *virt_to_page(const void *addr);
+DMAMAP_API void *page_address(const struct page *page);
+DMAMAP_API phys_addr_t page_to_phys(const struct page *page);
+DMAMAP_API struct page *phys_to_page(phys_addr_t addr);
+
+static inline void *page_to_virt(const struct page *page)
+{
+	return page_address(page);
+}
+
+static inline unsigned long page_to_pfn(const struct page *page)
+{
+	return (unsigned long)(page_to_phys(page) >> PAGE_SHIFT);
+}
+
+static inline struct page *pfn_to_page(unsigned long pfn)
+{
+	return phys_to_page((phys_addr_t)pfn << PAGE_SHIFT);
+}
+
+static inline unsigned long virt_to_pfn(const void *addr)
+{
+	return (unsigned long)(virt_to_phys(addr) >> PAGE_SHIFT);
+}
+
+/* The least order of pages that holds `size` bytes; 52 for size 0, which no allocation grants. */
+static inline int get_order(unsigned long size)
+{
+	if (!size)
+		return 64 - PAGE_SHIFT;
+	size = (size - 1) >> PAGE_SHIFT;
+	return size ? 64 - __builtin_clzl(size) : 0;
+}
+
+/* All memory is mapped always. */
+static inline void *kmap_local_page(struct page *page)
+{
+	return page_address(page);
+}
+
+static inline void kunmap_local(const void *addr)
+{
+	(void)addr;
+}
+
+/* The first page of the live block that `page` is in; `page` itself when it is in none. */
+DMAMAP_API struct page *compound_head(struct page *page);
+
+/* The order of the live block that `page` is in; 0 when it is in none. */
+DMAMAP_API unsigned int compound_order(struct page *page);
+
+/* One more reference to the block that a page is in; nothing for memory that is not RAM's. */
+DMAMAP_API void get_page(struct page *page);
+
+/* One less: the last gives the whole block back. Refused as __free_pages() says. */
+DMAMAP_API void put_page(struct page *page);
+
+/* References to the block that a page is in; 0: it is in none. */
+DMAMAP_API int page_count(struct page *page);
+
+DMAMAP_END
+
+#endif

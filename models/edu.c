@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The "edu" teaching device (PCI 1234:11e8), to its published register description. It computes a
+ * factorial, raises interrupts when told to, and copies up to 4 KiB between memory and a buffer of
+ * its own, which stands at 0x40000 of its internal address space and is reached by DMA alone.
+ *
+ * Registers answer in the driver's thread under `lock`; the factorial and the copy run in the
+ * model's own thread, which takes a copy of what it needs and works without the lock. A job's
+ * registers do not change while it runs: writes to them are ignored, as the description says.
+ *
+ * Addresses are cut to dma_mask bits as the hardware does it: silently. A copy that leaves the
+ * buffer, or that the bus refuses, moves nothing and completes like any other.
+ */
+#include "base/alloc.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/math.h"
+#include "device/model.h"
+#include "thread.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define EDU_ID_VALUE 0x010000edu
+#define EDU_DMA_MASK 0x0fffffffull /* 28 bits unless the spec says otherwise */
+#define EDU_BUF_AT   0x40000ull
+#define EDU_BUF_SIZE 4096
+
+enum {
+	EDU_ID = 0x00,
+	EDU_LIVE = 0x04,
+	EDU_FACTORIAL = 0x08,
+	EDU_STATUS = 0x20,
+	EDU_IRQ_STATUS = 0x24,
+	EDU_IRQ_RAISE = 0x60,
+	EDU_IRQ_ACK = 0x64,
+	EDU_WIDE = 0x80, /* from here on 8-byte accesses are fine too */
+	EDU_DMA_SRC = 0x80,
+	EDU_DMA_DST = 0x88,
+	EDU_DMA_COUNT = 0x90,
+	EDU_DMA_CMD = 0x98,
+};
+
+#define STATUS_COMPUTING 0x01u
+#define STATUS_IRQ	 0x80u
+#define CMD_RUN		 0x01u
+#define CMD_TO_RAM	 0x02u
+#define CMD_IRQ		 0x04u
+#define IRQ_FACTORIAL	 0x001u
+#define IRQ_DMA		 0x100u
+
+struct edu_dma {
+	u64 src, dst, count, cmd;
+};
+
+struct edu {
+	struct device *dev;
+	u64 dma_mask;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work; /* a job has come, or stop */
+	/* under lock */
+	bool stop;
+	u32 live;
+	u32 factorial;
+	u32 status;
+	u32 irq_status;
+	struct edu_dma dma;
+	/* the thread's own */
+	u8 buf[EDU_BUF_SIZE];
+};
+
+/* From 34! on the product is 0 modulo 2^32, so the loop ends early for any number. */
+static u32 factorial(u32 n)
+{
+	u32 product = 1;
+
+	while (n > 1 && product)
+		product *= n--;
+	return product;
+}
+
+/* The place in the buffer that [at, at + count) means, or NULL. */
+static u8 *buffer_place(struct edu *e, u64 at, u64 count)
+{
+	if (at < EDU_BUF_AT || !range_within(at - EDU_BUF_AT, count, EDU_BUF_SIZE))
+		return NULL;
+	return e->buf + (at - EDU_BUF_AT);
+}
+
+static void dma_copy(struct edu *e, const struct edu_dma *d)
+{
+	bool to_ram = d->cmd & CMD_TO_RAM;
+	u8 *place = buffer_place(e, to_ram ? d->src : d->dst, d->count);
+
+	if (!place)
+		return;
+	/* a refused access is in the device's fault record; the device itself has no word for it */
+	if (to_ram)
+		(void)dmamap_bus_write(e->dev, d->dst & e->dma_mask, place, d->count);
+	else
+		(void)dmamap_bus_read(e->dev, d->src & e->dma_mask, place, d->count);
+}
+
+static void raise_irq(struct edu *e, u32 bits)
+{
+	bool fire;
+
+	pthread_mutex_lock(&e->lock);
+	e->irq_status |= bits;
+	fire = e->irq_status != 0;
+	pthread_mutex_unlock(&e->lock);
+	if (fire)
+		model_interrupt(e->dev, 0);
+}
+
+/* Called and left with the lock held, which it lets go of meanwhile. */
+static void run_factorial(struct edu *e)
+{
+	u32 n = e->factorial, result;
+	bool irq;
+
+	pthread_mutex_unlock(&e->lock);
+	result = factorial(n);
+	pthread_mutex_lock(&e->lock);
+	e->factorial = result;
+	e->status &= ~STATUS_COMPUTING;
+	irq = e->status & STATUS_IRQ;
+	pthread_mutex_unlock(&e->lock);
+	if (irq)
+		raise_irq(e, IRQ_FACTORIAL);
+	pthread_mutex_lock(&e->lock);
+}
+
+/* As run_factorial(). */
+static void run_dma(struct edu *e)
+{
+	struct edu_dma d = e->dma;
+
+	pthread_mutex_unlock(&e->lock);
+	dma_copy(e, &d);
+	pthread_mutex_lock(&e->lock);
+	e->dma.cmd &= ~(u64)CMD_RUN;
+	pthread_mutex_unlock(&e->lock);
+	if (d.cmd & CMD_IRQ)
+		raise_irq(e, IRQ_DMA);
+	pthread_mutex_lock(&e->lock);
+}
+
+static void *edu_thread(void *arg)
+{
+	struct edu *e = arg;
+
+	pthread_mutex_lock(&e->lock);
+	while (!e->stop) {
+		if (e->status & STATUS_COMPUTING)
+			run_factorial(e);
+		else if (e->dma.cmd & CMD_RUN)
+			run_dma(e);
+		else
+			pthread_cond_wait(&e->work, &e->lock);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return NULL;
+}
+
+static u64 read_locked(struct edu *e, u64 offset)
+{
+	switch (offset) {
+	case EDU_ID:
+		return EDU_ID_VALUE;
+	case EDU_LIVE:
+		return e->live;
+	case EDU_FACTORIAL:
+		return e->factorial;
+	case EDU_STATUS:
+		return e->status;
+	case EDU_IRQ_STATUS:
+		return e->irq_status;
+	case EDU_DMA_SRC:
+		return e->dma.src;
+	case EDU_DMA_DST:
+		return e->dma.dst;
+	case EDU_DMA_COUNT:
+		return e->dma.count;
+	case EDU_DMA_CMD:
+		return e->dma.cmd;
+	default:
+		return ~0ull;
+	}
+}
+
+static bool access_ok(int bar, u64 offset, unsigned int size)
+{
+	return bar == 0 && (size == 4 || (size == 8 && offset >= EDU_WIDE));
+}
+
+static u64 edu_read(void *model, int bar, u64 offset, unsigned int size)
+{
+	struct edu *e = model;
+	u64 value;
+
+	if (!access_ok(bar, offset, size))
+		return size == 4 ? UINT32_MAX : UINT64_MAX;
+	pthread_mutex_lock(&e->lock);
+	value = read_locked(e, offset);
+	pthread_mutex_unlock(&e->lock);
+	return size == 4 ? (u32)value : value;
+}
+
+static void dma_write(struct edu *e, u64 *reg, u64 value)
+{
+	if (!(e->dma.cmd & CMD_RUN))
+		*reg = value;
+}
+
+static void command_write(struct edu *e, u64 value)
+{
+	if (!(value & CMD_RUN) || (e->dma.cmd & CMD_RUN))
+		return;
+	e->dma.cmd = value & (CMD_RUN | CMD_TO_RAM | CMD_IRQ);
+	pthread_cond_signal(&e->work);
+}
+
+static void factorial_write(struct edu *e, u32 value)
+{
+	if (e->status & STATUS_COMPUTING)
+		return;
+	e->factorial = value;
+	e->status |= STATUS_COMPUTING;
+	pthread_cond_signal(&e->work);
+}
+
+static void write_locked(struct edu *e, u64 offset, u64 value)
+{
+	switch (offset) {
+	case EDU_LIVE:
+		e->live = ~(u32)value;
+		break;
+	case EDU_FACTORIAL:
+		factorial_write(e, (u32)value);
+		break;
+	case EDU_STATUS:
+		e->status = (e->status & ~STATUS_IRQ) | ((u32)value & STATUS_IRQ);
+		break;
+	case EDU_IRQ_ACK:
+		e->irq_status &= ~(u32)value;
+		break;
+	case EDU_DMA_SRC:
+		dma_write(e, &e->dma.src, value);
+		break;
+	case EDU_DMA_DST:
+		dma_write(e, &e->dma.dst, value);
+		break;
+	case EDU_DMA_COUNT:
+		dma_write(e, &e->dma.count, value);
+		break;
+	case EDU_DMA_CMD:
+		command_write(e, value);
+		break;
+	}
+}
+
+static void edu_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
+{
+	struct edu *e = model;
+
+	if (!access_ok(bar, offset, size))
+		return;
+	if (size == 4)
+		value = (u32)value;
+	if (offset == EDU_IRQ_RAISE) {
+		raise_irq(e, (u32)value);
+		return;
+	}
+	pthread_mutex_lock(&e->lock);
+	write_locked(e, offset, value);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static int parse_mask(const char *text, u64 *mask)
+{
+	char *end;
+	unsigned long long v;
+
+	errno = 0;
+	v = strtoull(text, &end, 0);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || !v)
+		return error_set(EINVAL, "sim:edu cannot use dma_mask=%s: it must be the greatest "
+				 "address that the device can put on the bus, as in "
+				 "dma_mask=0xffffffff", text);
+	*mask = v;
+	return 0;
+}
+
+static int edu_create(struct device *dev, const struct model_arg *args, int n_args, void **model)
+{
+	struct edu *e = alloc_zeroed(sizeof(*e));
+	int i, err;
+
+	if (!e)
+		return -ENOMEM;
+	e->dev = dev;
+	e->dma_mask = EDU_DMA_MASK;
+	for (i = 0; i < n_args; i++) {
+		err = parse_mask(args[i].value, &e->dma_mask);
+		if (err)
+			goto free_edu;
+	}
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_cond_init(&e->work, NULL);
+	err = model_thread_start(&e->thread, edu_thread, e, "sim:edu");
+	if (err)
+		goto destroy_lock;
+	*model = e;
+	return 0;
+
+destroy_lock:
+	pthread_cond_destroy(&e->work);
+	pthread_mutex_destroy(&e->lock);
+free_edu:
+	alloc_free(e);
+	return err;
+}
+
+static void edu_destroy(void *model)
+{
+	struct edu *e = model;
+
+	pthread_mutex_lock(&e->lock);
+	e->stop = true;
+	pthread_cond_signal(&e->work);
+	pthread_mutex_unlock(&e->lock);
+	pthread_join(e->thread, NULL);
+	pthread_cond_destroy(&e->work);
+	pthread_mutex_destroy(&e->lock);
+	alloc_free(e);
+}
+
+static const char *const edu_keys[] = {"dma_mask", NULL};
+
+const struct model_ops model_edu = {
+	.name = "edu",
+	.keys = edu_keys,
+	.vectors = 1,
+	.create = edu_create,
+	.destroy = edu_destroy,
+	.read = edu_read,
+	.write = edu_write,
+};

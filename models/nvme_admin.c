@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Admin commands: the I/O queues are made and deleted here, the rest is handed on. */
+#include "nvme.h"
+
+#define QUEUE_CONTIGUOUS 0x1u
+#define QUEUE_INTERRUPTS 0x2u
+
+static u32 queue_id(const struct nvme_cmd *c)
+{
+	return c->cdw10 & 0xffff;
+}
+
+/* What both kinds of new queue must fulfil; `entry_ok`: CC has their entry size. */
+static u16 queue_check(struct nvme *n, const struct nvme_cmd *c, bool taken, bool entry_ok)
+{
+	u32 id = queue_id(c), size = (c->cdw10 >> 16) + 1;
+
+	if (!id || id > n->features.io_queues || taken)
+		return NVME_QUEUE_ID;
+	if (size < 2 || size > NVME_ENTRIES_MAX || !entry_ok)
+		return NVME_QUEUE_SIZE;
+	if (!(c->cdw11 & QUEUE_CONTIGUOUS))
+		return NVME_INVALID_FIELD;
+	if (le64toh(c->raw->prp1) & ((1ull << n->page_bits) - 1))
+		return NVME_PRP_OFFSET;
+	return NVME_OK;
+}
+
+static u16 create_cq(struct nvme *n, struct nvme_cmd *c)
+{
+	u32 id = queue_id(c), vector = c->cdw11 >> 16;
+	bool entry_ok = NVME_CC_IOCQES(read_once(&n->regs.cc)) == NVME_CQE_SHIFT;
+	u16 status = queue_check(n, c, id < NVME_QUEUES && n->cq[id].live, entry_ok);
+
+	if (!status && vector >= NVME_VECTORS)
+		status = NVME_VECTOR;
+	if (status)
+		return status;
+	__atomic_store_n(&n->bell.cq_head[id], 0, __ATOMIC_SEQ_CST);
+	n->cq[id] = (struct nvme_cq){
+		.live = true,
+		.interrupts = c->cdw11 & QUEUE_INTERRUPTS,
+		.vector = (u16)vector,
+		.phase = 1,
+		.size = (c->cdw10 >> 16) + 1,
+		.base = le64toh(c->raw->prp1),
+	};
+	return NVME_OK;
+}
+
+static u16 create_sq(struct nvme *n, struct nvme_cmd *c)
+{
+	u32 id = queue_id(c), cq = c->cdw11 >> 16;
+	bool entry_ok = NVME_CC_IOSQES(read_once(&n->regs.cc)) == NVME_SQE_SHIFT;
+	u16 status;
+
+	if (!cq || cq > n->features.io_queues)
+		return NVME_QUEUE_ID;
+	if (!n->cq[cq].live)
+		return NVME_CQ_INVALID;
+	status = queue_check(n, c, id < NVME_QUEUES && n->sq[id].live, entry_ok);
+	if (status)
+		return status;
+	write_once(&n->bell.sq_tail[id], 0);
+	n->cq[cq].users++;
+	n->sq[id] = (struct nvme_sq){
+		.live = true,
+		.cq = (u16)cq,
+		.size = (c->cdw10 >> 16) + 1,
+		.base = le64toh(c->raw->prp1),
+	};
+	return NVME_OK;
+}
+
+/* Commands of it that were taken have all been completed; those left in it are dropped. */
+static u16 delete_sq(struct nvme *n, struct nvme_cmd *c)
+{
+	u32 id = queue_id(c);
+
+	if (!id || id >= NVME_QUEUES || !n->sq[id].live)
+		return NVME_QUEUE_ID;
+	n->cq[n->sq[id].cq].users--;
+	n->sq[id] = (struct nvme_sq){0};
+	n->ready &= ~(1ull << id);
+	n->stalled &= ~(1ull << id);
+	return NVME_OK;
+}
+
+static u16 delete_cq(struct nvme *n, struct nvme_cmd *c)
+{
+	u32 id = queue_id(c);
+
+	if (!id || id >= NVME_QUEUES || !n->cq[id].live)
+		return NVME_QUEUE_ID;
+	if (n->cq[id].users)
+		return NVME_QUEUE_DELETION;
+	n->cq[id] = (struct nvme_cq){0};
+	return NVME_OK;
+}
+
+/* Commands complete in the order they are taken, so only a held event request can be aborted. */
+static u16 abort_command(struct nvme *n, struct nvme_cmd *c)
+{
+	bool admin = !(c->cdw10 & 0xffff);
+
+	c->result = !(admin && nvme_event_abort(n, (u16)(c->cdw10 >> 16)));
+	return NVME_OK;
+}
+
+u16 nvme_admin(struct nvme *n, struct nvme_cmd *c)
+{
+	switch (c->opcode) {
+	case NVME_ADMIN_DELETE_SQ:
+		return delete_sq(n, c);
+	case NVME_ADMIN_CREATE_SQ:
+		return create_sq(n, c);
+	case NVME_ADMIN_GET_LOG:
+		return nvme_log(n, c);
+	case NVME_ADMIN_DELETE_CQ:
+		return delete_cq(n, c);
+	case NVME_ADMIN_CREATE_CQ:
+		return create_cq(n, c);
+	case NVME_ADMIN_IDENTIFY:
+		return nvme_identify(n, c);
+	case NVME_ADMIN_ABORT:
+		return abort_command(n, c);
+	case NVME_ADMIN_SET_FEATURES:
+		return nvme_feature_set(n, c);
+	case NVME_ADMIN_GET_FEATURES:
+		return nvme_feature_get(n, c);
+	case NVME_ADMIN_ASYNC_EVENT:
+		return nvme_event_request(n, c);
+	default:
+		return NVME_INVALID_OPCODE;
+	}
+}

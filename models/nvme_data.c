@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A command's data: PRP entries become ranges of device addresses (n->data), and bytes move
+ * between them and a buffer or the image.
+ *
+ * Entries that follow one another become one range, so that what an IOMMU made contiguous costs
+ * one bus access. Each PRP list is read once into n->page; a command has at most NVME_DATA_MAX
+ * bytes, hence at most NVME_PRPS_MAX entries, and each further list holds at least one, so
+ * following a chain that the driver has tied into a knot ends like any other.
+ */
+#include "base/math.h"
+#include "nvme.h"
+
+#include <errno.h>
+
+static u16 range_add(struct nvme_data *d, u64 addr, u64 len)
+{
+	struct nvme_range *last = d->n ? &d->range[d->n - 1] : NULL;
+
+	if (len - 1 > UINT64_MAX - addr)
+		return NVME_DATA_TRANSFER;
+	/* where the last range ends at 2^64 its end would be 0 */
+	if (last && last->addr + last->len == addr && addr) {
+		last->len += len;
+	} else {
+		if (d->n == NVME_PRPS_MAX)
+			return NVME_INTERNAL;
+		d->range[d->n++] = (struct nvme_range){addr, len};
+	}
+	d->len += len;
+	return NVME_OK;
+}
+
+/*
+ * Reads one list, which covers `*left` bytes with `need` entries of which `fit` have place in its
+ * page. Where they do not all fit, the last place says where the list goes on. At most
+ * NVME_PRPS_MAX entries are needed, so n->page holds what is read.
+ */
+static u16 list_take(struct nvme *n, u64 list, u64 need, u64 fit, u64 *left, u64 *next)
+{
+	u64 page = 1ull << n->page_bits, used = need <= fit ? need : fit, entry, len, i;
+	u16 status;
+
+	if (dmamap_bus_read(n->dev, list, n->page, used * 8))
+		return NVME_DATA_TRANSFER;
+	for (i = 0; i < used; i++) {
+		entry = get_le64(n->page, i * 8);
+		if (entry & (page - 1))
+			return NVME_PRP_OFFSET;
+		if (need > fit && i == fit - 1) {
+			*next = entry;
+			break;
+		}
+		len = min_u64(*left, page);
+		status = range_add(&n->data, entry, len);
+		if (status)
+			return status;
+		*left -= len;
+	}
+	return NVME_OK;
+}
+
+/* The lists from `list` on cover `left` bytes. Only the first may begin inside a page. */
+static u16 follow_lists(struct nvme *n, u64 list, u64 left)
+{
+	u64 page = 1ull << n->page_bits, need, fit;
+	u16 status = list & 7 ? NVME_PRP_OFFSET : NVME_OK;
+
+	while (!status && left) {
+		need = (left + page - 1) >> n->page_bits;
+		fit = (page - (list & (page - 1))) / 8;
+		status = list_take(n, list, need, fit, &left, &list);
+	}
+	return status;
+}
+
+/* Where the command's `len` bytes lie; len is not 0 and at most NVME_DATA_MAX. */
+u16 nvme_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len)
+{
+	u64 prp1 = le64toh(c->raw->prp1), prp2 = le64toh(c->raw->prp2);
+	u64 page = 1ull << n->page_bits, first = min_u64(len, page - (prp1 & (page - 1)));
+	u16 status;
+
+	n->data.n = 0;
+	n->data.len = 0;
+	if (prp1 & 3)
+		return NVME_PRP_OFFSET;
+	status = range_add(&n->data, prp1, first);
+	if (status || first == len)
+		return status;
+	if (len - first > page)
+		return follow_lists(n, prp2, len - first);
+	if (prp2 & (page - 1))
+		return NVME_PRP_OFFSET;
+	return range_add(&n->data, prp2, len - first);
+}
+
+/* Writes one range, from the buffer while it lasts. */
+static int range_put(struct nvme *n, const struct nvme_range *r, const u8 *buf, u64 have)
+{
+	static const u8 zeroes[PAGE_BYTES];
+	u64 done = 0, len;
+
+	if (have) {
+		done = min_u64(have, r->len);
+		if (dmamap_bus_write(n->dev, r->addr, buf, done))
+			return -EFAULT;
+	}
+	for (; done < r->len; done += len) {
+		len = min_u64(r->len - done, sizeof(zeroes));
+		if (dmamap_bus_write(n->dev, r->addr + done, zeroes, len))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* Answers with `len` bytes of `buf`, and zeroes up to what the command asked for. */
+u16 nvme_data_put(struct nvme *n, const void *buf, u64 len)
+{
+	const u8 *from = buf;
+	u64 used;
+	u32 i;
+
+	for (i = 0; i < n->data.n; i++) {
+		if (range_put(n, &n->data.range[i], from, len))
+			return NVME_DATA_TRANSFER;
+		used = min_u64(len, n->data.range[i].len);
+		from += used;
+		len -= used;
+	}
+	return NVME_OK;
+}
+
+/* Reads `len` bytes from byte `at` of the data on; they are there. */
+u16 nvme_data_get(struct nvme *n, u64 at, void *buf, u64 len)
+{
+	u8 *to = buf;
+	u64 part;
+	u32 i;
+
+	for (i = 0; i < n->data.n && len; i++) {
+		const struct nvme_range *r = &n->data.range[i];
+
+		if (at >= r->len) {
+			at -= r->len;
+			continue;
+		}
+		part = min_u64(len, r->len - at);
+		if (dmamap_bus_read(n->dev, r->addr + at, to, part))
+			return NVME_DATA_TRANSFER;
+		to += part;
+		len -= part;
+		at = 0;
+	}
+	return len ? NVME_INTERNAL : NVME_OK;
+}
+
+struct window { /* a stretch of the data, mapped for one call of the kernel */
+	u32 range; /* the first range not wholly in it */
+	u64 at;	   /* and how much of that is */
+	u64 len;
+	u32 held; /* of n->held */
+	int iovs; /* of n->iov */
+};
+
+static void window_close(struct nvme *n, struct window *w, bool written)
+{
+	u32 i;
+
+	for (i = 0; i < w->held; i++)
+		dmamap_bus_unmap(n->dev, n->iov + n->held[i].first, n->held[i].n, written);
+	w->held = 0;
+	w->iovs = 0;
+	w->len = 0;
+}
+
+/* Maps as much of a range as the free segments can take: 0, -EFAULT, -ENOSPC. */
+static int window_add(struct nvme *n, struct window *w, const struct nvme_range *r, bool to_image)
+{
+	u64 len = r->len - w->at;
+	int got;
+
+	while ((got = dmamap_bus_map(n->dev, r->addr + w->at, len, !to_image, n->iov + w->iovs,
+				     NVME_IOVS - w->iovs)) == -ENOSPC) {
+		if (w->held || len <= NVME_BLOCK)
+			return -ENOSPC;
+		len /= 2;
+	}
+	if (got < 0)
+		return -EFAULT;
+	n->held[w->held++] = (struct nvme_held){(u16)w->iovs, (u16)got};
+	w->iovs += got;
+	w->len += len;
+	w->at += len;
+	if (w->at == r->len) {
+		w->range++;
+		w->at = 0;
+	}
+	return 0;
+}
+
+/* Maps what follows the last window, up to all of it. A refused range maps nothing. */
+static u16 window_open(struct nvme *n, struct window *w, bool to_image)
+{
+	int err = 0;
+
+	while (!err && w->range < n->data.n && w->iovs < NVME_IOVS)
+		err = window_add(n, w, &n->data.range[w->range], to_image);
+	if (err == -EFAULT || !w->held) {
+		window_close(n, w, false);
+		return NVME_DATA_TRANSFER;
+	}
+	return NVME_OK;
+}
+
+/* Moves all of the command's data between memory and the image, without a copy of its own. */
+u16 nvme_data_image(struct nvme *n, u64 offset, bool to_image)
+{
+	struct window w = {0};
+	u64 left = n->data.len;
+	u16 status;
+
+	for (; left; left -= w.len, offset += w.len, window_close(n, &w, !to_image)) {
+		status = window_open(n, &w, to_image);
+		if (status)
+			return status;
+		status = nvme_image_move(&n->image, n->iov, w.iovs, w.len, offset, to_image);
+		if (status) {
+			window_close(n, &w, !to_image);
+			return status;
+		}
+	}
+	return NVME_OK;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Asynchronous events. The driver leaves requests, which are held; an event completes one. After
+ * an event of a type is told, no other of that type is until the driver reads the log page that
+ * goes with it, so a device that is rung with nonsense a million times says so once. What waits is
+ * one bit for each event.
+ */
+#include "nvme.h"
+
+struct event_kind {
+	u8 type, info, log_page;
+};
+
+static const struct event_kind kinds[NVME_EVENTS] = {
+	[NVME_EVENT_BELL_REGISTER] = {0, 0, 0x01},
+	[NVME_EVENT_BELL_VALUE] = {0, 1, 0x01},
+	[NVME_EVENT_TEMPERATURE] = {1, 1, 0x02},
+};
+
+u16 nvme_event_request(struct nvme *n, struct nvme_cmd *c)
+{
+	struct nvme_events *e = &n->events;
+
+	if (e->n == NVME_EVENTS_MAX)
+		return NVME_EVENT_LIMIT;
+	e->cid[e->n++] = c->cid;
+	return NVME_HELD;
+}
+
+/* Takes back a request, whose completion needs room beside the abort's own. */
+bool nvme_event_abort(struct nvme *n, u16 cid)
+{
+	struct nvme_events *e = &n->events;
+	u32 i;
+
+	for (i = 0; i < e->n && e->cid[i] != cid; i++)
+		;
+	if (i == e->n || nvme_cq_room(n, 0) < 2)
+		return false;
+	e->cid[i] = e->cid[--e->n];
+	nvme_cq_post(n, 0, cid, NVME_ABORT_REQUESTED, 0);
+	return true;
+}
+
+/* Remembers an event; the worker tells it at the end of its turn. */
+void nvme_event_raise(struct nvme *n, enum nvme_event event)
+{
+	if (kinds[event].type == 0 && !(n->events.pending & (1u << event)))
+		nvme_log_error(n, NULL, 0);
+	n->events.pending |= 1u << event;
+}
+
+/* The driver has read a log page: its events may be told again. */
+void nvme_event_clear(struct nvme *n, u32 log_page)
+{
+	u32 i;
+
+	for (i = 0; i < NVME_EVENTS; i++) {
+		if (kinds[i].log_page == log_page)
+			n->events.masked &= ~(1u << kinds[i].type);
+	}
+}
+
+void nvme_event_deliver(struct nvme *n)
+{
+	struct nvme_events *e = &n->events;
+	u32 i;
+
+	for (i = 0; i < NVME_EVENTS && e->n && n->running; i++) {
+		const struct event_kind *k = &kinds[i];
+
+		if (!(e->pending & (1u << i)) || (e->masked & (1u << k->type)))
+			continue;
+		if (!nvme_cq_room(n, 0))
+			return; /* a move of the head wakes the worker */
+		e->pending &= ~(1u << i);
+		e->masked |= 1u << k->type;
+		nvme_cq_post(n, 0, e->cid[--e->n], NVME_OK,
+			     k->type | (u32)k->info << 8 | (u32)k->log_page << 16);
+	}
+}

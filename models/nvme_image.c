@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The file that is the disk. Its size is taken once, when it is opened and locked; that another
+ * program changes it afterwards, lock or no lock, is a media error of the blocks concerned and
+ * never anything worse. Reads and writes go directly to the memory behind the bus, so the kernel,
+ * not this process, meets a page that has gone meanwhile.
+ */
+#include "base/error.h"
+#include "base/math.h"
+#include "nvme.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static int image_open_file(const char *path, bool readonly)
+{
+	/* O_NONBLOCK so that a FIFO is found out instead of waited for */
+	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int err = errno;
+
+	if (fd >= 0)
+		return fd;
+	if (err == ENOENT)
+		return error_set(err, "sim:nvme cannot find its image %s: make it first, as with "
+				      "truncate -s 64M %s", path, path);
+	if (err == EISDIR)
+		return error_set(EINVAL, "sim:nvme cannot use %s as its image: it is a directory; "
+				 "name a regular file", path);
+	if (!readonly && (err == EACCES || err == EROFS || err == EPERM))
+		return error_set(err, "sim:nvme cannot open its image %s for writing: %s; change its "
+				      "permissions or add readonly=1", path, strerror(err));
+	return error_set(err, "sim:nvme cannot open its image %s: %s", path, strerror(err));
+}
+
+static int image_check(struct nvme_image *im, const char *path)
+{
+	struct stat st;
+
+	if (fstat(im->fd, &st))
+		return error_set(errno, "sim:nvme cannot examine its image %s: %s", path,
+				 strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return error_set(EINVAL, "sim:nvme cannot use %s as its image: it is not a regular "
+				 "file; name one", path);
+	if (st.st_size <= 0 || st.st_size % NVME_BLOCK)
+		return error_set(EINVAL, "sim:nvme cannot use %s as its image: its size, %lld bytes, is "
+				 "not a non-zero multiple of %u; make it one with truncate -s %%%u, or "
+				 "truncate -s 64M", path, (long long)st.st_size, NVME_BLOCK, NVME_BLOCK);
+	im->size = (u64)st.st_size;
+	im->blocks = im->size >> NVME_BLOCK_SHIFT;
+	return 0;
+}
+
+static int image_lock(struct nvme_image *im, const char *path)
+{
+	struct flock l = {.l_type = im->readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
+
+	if (!fcntl(im->fd, F_OFD_SETLK, &l))
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return error_set(EBUSY, "sim:nvme cannot use %s as its image: another device or program "
+				 "has it locked; close that one or use a copy", path);
+	return error_set(errno, "sim:nvme cannot lock its image %s: %s", path, strerror(errno));
+}
+
+int nvme_image_open(struct nvme_image *im, const char *path, bool readonly)
+{
+	int err;
+
+	im->readonly = readonly;
+	im->fd = image_open_file(path, readonly);
+	if (im->fd < 0)
+		return im->fd;
+	err = image_check(im, path);
+	if (!err)
+		err = image_lock(im, path);
+	if (err)
+		nvme_image_close(im);
+	return err;
+}
+
+void nvme_image_close(struct nvme_image *im)
+{
+	close(im->fd);
+	im->fd = -1;
+}
+
+static u16 status_of(int err, bool write)
+{
+	if (err == EFAULT)
+		return NVME_DATA_TRANSFER;
+	if (write && (err == ENOSPC || err == EDQUOT))
+		return NVME_CAPACITY;
+	return write ? NVME_WRITE_FAULT : NVME_READ_ERROR;
+}
+
+/* One segment, however little the kernel moves at a time. */
+static u16 move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset, bool write)
+{
+	while (len) {
+		ssize_t r = write ? pwrite(im->fd, p, len, (off_t)offset)
+				  : pread(im->fd, p, len, (off_t)offset);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return status_of(r ? errno : EIO, write);
+		p += r;
+		len -= (u64)r;
+		offset += (u64)r;
+	}
+	return NVME_OK;
+}
+
+/* The rest after a call that moved only `done` bytes. */
+static u16 move_rest(const struct nvme_image *im, const struct iovec *iov, int n, u64 done,
+		     u64 offset, bool write)
+{
+	u64 skip;
+	u16 status;
+	int i;
+
+	for (i = 0; i < n; i++, iov++) {
+		skip = min_u64(done, iov->iov_len);
+		done -= skip;
+		status = move_segment(im, (u8 *)iov->iov_base + skip, iov->iov_len - skip,
+				      offset + skip, write);
+		if (status)
+			return status;
+		offset += iov->iov_len;
+	}
+	return NVME_OK;
+}
+
+/* Moves `len` bytes, which the segments hold exactly; the range lies in the image. */
+u16 nvme_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 len, u64 offset,
+		    bool write)
+{
+	ssize_t r = write ? pwritev(im->fd, iov, n, (off_t)offset)
+			  : preadv(im->fd, iov, n, (off_t)offset);
+
+	if (likely(r >= 0 && (u64)r == len))
+		return NVME_OK;
+	if (r < 0 && errno != EINTR)
+		return status_of(errno, write);
+	return move_rest(im, iov, n, r > 0 ? (u64)r : 0, offset, write);
+}
+
+u16 nvme_image_intact(const struct nvme_image *im)
+{
+	struct stat st;
+
+	if (fstat(im->fd, &st) || (u64)st.st_size < im->size)
+		return NVME_WRITE_FAULT;
+	return NVME_OK;
+}
+
+static int punch(struct nvme_image *im, u64 offset, u64 len)
+{
+	int r;
+
+	do {
+		r = fallocate(im->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+			      (off_t)len);
+	} while (r && errno == EINTR);
+	return r;
+}
+
+/* Makes a range read as zeroes. */
+u16 nvme_image_zero(struct nvme_image *im, u64 offset, u64 len)
+{
+	static u8 zeroes[PAGE_BYTES * 16]; /* never written; pwrite() takes no const */
+	u64 part;
+	u16 status;
+
+	if (!punch(im, offset, len))
+		return NVME_OK;
+	for (; len; len -= part, offset += part) {
+		part = min_u64(len, sizeof(zeroes));
+		status = move_segment(im, zeroes, part, offset, true);
+		if (status)
+			return status;
+	}
+	return NVME_OK;
+}
+
+/* Gives blocks back. A hint: where the file system cannot, nothing happens. */
+void nvme_image_discard(struct nvme_image *im, u64 offset, u64 len)
+{
+	(void)punch(im, offset, len);
+}
+
+u16 nvme_image_flush(struct nvme_image *im)
+{
+	return im->readonly || !fdatasync(im->fd) ? NVME_OK : NVME_WRITE_FAULT;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rings. A queue's own fields are the worker's; what the driver says (doorbells, entries) is
+ * read once into a local and checked before use. A command is taken only when its completion has
+ * room, so a driver that never moves its head stops its own queues and nothing else.
+ *
+ * A ring that the bus refuses is beyond repair by any status: the controller says so in CSTS.CFS
+ * and waits for a reset.
+ */
+#include "base/math.h"
+#include "nvme.h"
+
+/* Bytes moved before waiting drivers hear of finished commands, though more are at hand. */
+#define SIGNAL_BYTES (64u << 10)
+
+void nvme_fatal(struct nvme *n)
+{
+	n->running = false;
+	n->ready = 0;
+	nvme_csts(n, 0, NVME_CSTS_CFS);
+}
+
+static u32 distance(u32 from, u32 to, u32 size)
+{
+	return to >= from ? to - from : to + (size - from);
+}
+
+/* Takes the head doorbell if it makes sense: it may not pass what was written. */
+static void cq_look(struct nvme *n, u32 qid)
+{
+	struct nvme_cq *cq = &n->cq[qid];
+	u32 head = __atomic_load_n(&n->bell.cq_head[qid], __ATOMIC_SEQ_CST);
+
+	if (head == cq->head)
+		return;
+	if (head < cq->size &&
+	    distance(cq->head, head, cq->size) <= distance(cq->head, cq->tail, cq->size)) {
+		cq->head = head;
+		return;
+	}
+	/* once for each nonsense; a later good value is compared with our head again */
+	__atomic_compare_exchange_n(&n->bell.cq_head[qid], &head, cq->head, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_RELAXED);
+	nvme_event_raise(n, NVME_EVENT_BELL_VALUE);
+}
+
+static u32 cq_free(const struct nvme_cq *cq)
+{
+	return cq->size - 1 - distance(cq->head, cq->tail, cq->size);
+}
+
+/* How many completions fit now. 0: a move of the head will wake the worker. */
+u32 nvme_cq_room(struct nvme *n, u32 qid)
+{
+	cq_look(n, qid);
+	if (cq_free(&n->cq[qid]))
+		return cq_free(&n->cq[qid]);
+	__atomic_store_n(&n->bell.cq_waiting, 1, __ATOMIC_SEQ_CST);
+	cq_look(n, qid);
+	return cq_free(&n->cq[qid]);
+}
+
+void nvme_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result)
+{
+	u32 qid = n->sq[sq].cq;
+	struct nvme_cq *cq = &n->cq[qid];
+	struct nvme_cqe e = {
+		.result = htole32(result),
+		.sq_head = htole16((u16)n->sq[sq].head),
+		.sq_id = htole16((u16)sq),
+		.cid = htole16(cid),
+		.status = htole16((u16)(status << 1 | cq->phase)),
+	};
+
+	if (dmamap_bus_write(n->dev, cq->base + ((u64)cq->tail << NVME_CQE_SHIFT), &e, sizeof(e))) {
+		nvme_fatal(n);
+		return;
+	}
+	if (++cq->tail == cq->size) {
+		cq->tail = 0;
+		cq->phase ^= 1;
+	}
+	n->unsignalled |= 1u << qid;
+}
+
+static void interrupt(struct nvme *n, u32 vector)
+{
+	struct nvme_regs *r = &n->regs;
+	bool masked;
+
+	lock_take(&r->lock);
+	masked = r->int_mask & (1u << vector);
+	if (masked)
+		r->int_held |= 1u << vector;
+	lock_give(&r->lock);
+	if (!masked)
+		model_interrupt(n->dev, vector);
+}
+
+/* Interrupts for what was completed, unless the driver has seen all of it by itself. */
+void nvme_cq_signal(struct nvme *n)
+{
+	u32 qid, vectors = 0;
+
+	for (; n->unsignalled; n->unsignalled &= n->unsignalled - 1) {
+		qid = (u32)__builtin_ctz(n->unsignalled);
+		if (n->cq[qid].interrupts && read_once(&n->bell.cq_head[qid]) != n->cq[qid].tail)
+			vectors |= 1u << n->cq[qid].vector;
+	}
+	for (; vectors; vectors &= vectors - 1)
+		interrupt(n, (u32)__builtin_ctz(vectors));
+	n->moved = 0;
+}
+
+static bool retry_may_help(u16 status)
+{
+	return status == NVME_DATA_TRANSFER || status == NVME_ABORT_REQUESTED ||
+	       status == NVME_INTERNAL || status == NVME_WRITE_FAULT || status == NVME_READ_ERROR ||
+	       status == NVME_CAPACITY;
+}
+
+static void execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
+{
+	u32 cdw0 = le32toh(raw->cdw0);
+	struct nvme_cmd c = {
+		.raw = raw,
+		.sq = (u16)qid,
+		.opcode = (u8)cdw0,
+		.cid = (u16)(cdw0 >> 16),
+		.nsid = le32toh(raw->nsid),
+		.cdw10 = le32toh(raw->cdw10),
+		.cdw11 = le32toh(raw->cdw11),
+		.cdw12 = le32toh(raw->cdw12),
+		.cdw13 = le32toh(raw->cdw13),
+	};
+	u16 status;
+
+	/* fused commands and scatter-gather lists are not offered */
+	if (cdw0 & 0xc300)
+		status = NVME_INVALID_FIELD;
+	else
+		status = qid ? nvme_io(n, &c) : nvme_admin(n, &c);
+	if (status == NVME_HELD)
+		return;
+	if (status) {
+		if (!retry_may_help(status))
+			status |= NVME_DNR;
+		nvme_log_error(n, &c, status);
+		status |= NVME_MORE;
+		c.result = 0;
+	}
+	nvme_cq_post(n, qid, c.cid, status, c.result);
+}
+
+/* How many commands to take in this turn: they lie together and their completions fit. */
+static u32 sq_batch(struct nvme *n, u32 qid, u32 waiting)
+{
+	struct nvme_sq *sq = &n->sq[qid];
+	u32 room, batch = waiting < NVME_BURST ? waiting : NVME_BURST;
+
+	if (batch > sq->size - sq->head)
+		batch = sq->size - sq->head;
+	room = nvme_cq_room(n, sq->cq);
+	if (!room)
+		n->stalled |= 1ull << qid;
+	return batch < room ? batch : room;
+}
+
+/* How many commands the doorbell says there are; nonsense is none, and told once. */
+static u32 sq_waiting(struct nvme *n, u32 qid)
+{
+	struct nvme_sq *sq = &n->sq[qid];
+	u32 tail;
+
+	if (!sq->live) {
+		nvme_event_raise(n, NVME_EVENT_BELL_REGISTER);
+		return 0;
+	}
+	tail = read_acquire(&n->bell.sq_tail[qid]);
+	if (tail < sq->size)
+		return distance(sq->head, tail, sq->size);
+	nvme_event_raise(n, NVME_EVENT_BELL_VALUE);
+	return 0;
+}
+
+bool nvme_sq_run(struct nvme *n, u32 qid)
+{
+	struct nvme_sq *sq = &n->sq[qid];
+	struct nvme_cq *cq = &n->cq[sq->cq];
+	u32 i, waiting = sq_waiting(n, qid), batch = waiting ? sq_batch(n, qid, waiting) : 0;
+
+	if (!batch)
+		return false;
+	if (dmamap_bus_read(n->dev, sq->base + ((u64)sq->head << NVME_SQE_SHIFT), n->batch,
+			    (size_t)batch << NVME_SQE_SHIFT)) {
+		nvme_fatal(n);
+		return false;
+	}
+	/* an abort writes a second completion, so room is looked at each time */
+	for (i = 0; i < batch && cq_free(cq) && n->running && !nvme_called(n); i++) {
+		sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
+		execute(n, qid, &n->batch[i]);
+		if (n->moved >= SIGNAL_BYTES)
+			nvme_cq_signal(n);
+	}
+	return n->running && i < waiting;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The controller's thread: enabling, reset and shutdown, and turns for the queues. It looks for
+ * work a little while after the last before it sleeps, since waking it costs the driver a system
+ * call and both some microseconds.
+ *
+ *  nvme_ring()                              wait_for_work()
+ *    pending |= bits    (A)                   asleep = 1         (C)
+ *    if (asleep) wake   (B)                   if (!pending) wait (D)
+ *
+ * All four are sequentially consistent: either B sees C, or D sees A.
+ */
+#include "base/clock.h"
+#include "base/math.h"
+#include "nvme.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LOOK_NS		 30000 /* how long to look for more work before sleeping */
+#define RELAX_PER_LOOK	 8
+
+void nvme_ring(struct nvme *n, u64 pending)
+{
+	__atomic_fetch_or(&n->bell.pending, pending, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&n->bell.asleep, 0, __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, &n->bell.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	}
+}
+
+/* Changes bits of the status register, which only this thread writes. */
+void nvme_csts(struct nvme *n, u32 clear, u32 set)
+{
+	write_release(&n->regs.csts, (n->regs.csts & ~clear) | set);
+}
+
+static bool look_for_work(struct nvme *n)
+{
+	u64 until = clock_ns() + LOOK_NS;
+	int i;
+
+	do {
+		for (i = 0; i < RELAX_PER_LOOK; i++) {
+			if (read_once(&n->bell.pending))
+				return true;
+			cpu_relax();
+		}
+		/* the driver may be waiting for this very processor */
+		sched_yield();
+	} while (clock_ns() < until);
+	return false;
+}
+
+static void wait_for_work(struct nvme *n)
+{
+	if (n->running && look_for_work(n))
+		return;
+	__atomic_store_n(&n->bell.asleep, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &n->bell.asleep, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+	__atomic_store_n(&n->bell.asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+/* Everything but the admin queue's place goes back to what it was at power-on. */
+static void controller_reset(struct nvme *n)
+{
+	n->started = false;
+	n->running = false;
+	n->ready = 0;
+	n->stalled = 0;
+	n->unsignalled = 0;
+	memset(n->sq, 0, sizeof(n->sq));
+	memset(n->cq, 0, sizeof(n->cq));
+	memset(&n->events, 0, sizeof(n->events));
+	lock_take(&n->regs.lock);
+	n->regs.int_mask = 0;
+	n->regs.int_held = 0;
+	lock_give(&n->regs.lock);
+	nvme_csts(n, ~0u, 0);
+}
+
+static bool start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
+{
+	u32 mps = NVME_CC_MPS(cc), sqes = NVME_CC_IOSQES(cc), cqes = NVME_CC_IOCQES(cc);
+
+	if (NVME_CC_CSS(cc) || NVME_CC_AMS(cc) || mps > NVME_MPS_MAX)
+		return false;
+	/* 0 is fine until the first I/O queue is made */
+	if ((sqes && sqes != NVME_SQE_SHIFT) || (cqes && cqes != NVME_CQE_SHIFT))
+		return false;
+	if (!(aqa & 0xfff) || !(aqa >> 16) || !asq || !acq)
+		return false;
+	return !((asq | acq) & ((PAGE_BYTES << mps) - 1));
+}
+
+static void controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
+{
+	u32 i;
+
+	n->started = true;
+	if (!start_ok(cc, aqa, asq, acq)) {
+		nvme_csts(n, 0, NVME_CSTS_CFS);
+		return;
+	}
+	for (i = 0; i < NVME_QUEUES; i++) {
+		write_once(&n->bell.sq_tail[i], 0);
+		write_once(&n->bell.cq_head[i], 0);
+	}
+	n->page_bits = PAGE_BITS + NVME_CC_MPS(cc);
+	n->sq[0] = (struct nvme_sq){.live = true, .size = (aqa & 0xfff) + 1, .base = asq};
+	n->cq[0] = (struct nvme_cq){.live = true, .interrupts = true, .phase = 1, .users = 1,
+				    .size = (aqa >> 16) + 1, .base = acq};
+	nvme_features_reset(n);
+	n->running = true;
+	nvme_csts(n, 0, NVME_CSTS_RDY);
+}
+
+static void shutdown_step(struct nvme *n, u32 cc)
+{
+	u32 shst = n->regs.csts & NVME_CSTS_SHST_MASK;
+
+	if (!NVME_CC_SHN(cc)) {
+		nvme_csts(n, NVME_CSTS_SHST_MASK, 0);
+	} else if (!shst) {
+		nvme_csts(n, 0, NVME_CSTS_SHST_BUSY);
+		nvme_image_flush(&n->image);
+		nvme_csts(n, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE);
+	}
+}
+
+static void control_step(struct nvme *n)
+{
+	struct nvme_regs *r = &n->regs;
+	u32 cc, aqa;
+	u64 asq, acq;
+	bool was_disabled;
+
+	lock_take(&r->lock);
+	cc = r->cc;
+	aqa = r->aqa;
+	asq = r->asq;
+	acq = r->acq;
+	was_disabled = r->was_disabled;
+	r->was_disabled = false;
+	lock_give(&r->lock);
+
+	if (was_disabled)
+		controller_reset(n);
+	if ((cc & NVME_CC_EN) && !n->started)
+		controller_start(n, cc, aqa, asq, acq);
+	shutdown_step(n, cc);
+}
+
+static void take_pending(struct nvme *n)
+{
+	u64 pending = __atomic_exchange_n(&n->bell.pending, 0, __ATOMIC_SEQ_CST);
+
+	if (pending & NVME_PEND_CONTROL)
+		control_step(n);
+	if (!n->running) {
+		n->ready = 0;
+		return;
+	}
+	n->ready |= pending & NVME_PEND_QUEUES;
+	if (pending & NVME_PEND_BAD_BELL)
+		nvme_event_raise(n, NVME_EVENT_BELL_REGISTER);
+	if (pending & NVME_PEND_CQ_HEADS) {
+		__atomic_store_n(&n->bell.cq_waiting, 0, __ATOMIC_SEQ_CST);
+		n->ready |= n->stalled;
+		n->stalled = 0;
+	}
+}
+
+/* One turn for each queue that has something. */
+static void run_queues(struct nvme *n)
+{
+	u64 turn = n->ready;
+
+	for (; turn && n->running && !nvme_called(n); turn &= turn - 1) {
+		u32 qid = (u32)__builtin_ctzll(turn);
+
+		if (!nvme_sq_run(n, qid))
+			n->ready &= ~(1ull << qid);
+	}
+	nvme_event_deliver(n);
+	nvme_cq_signal(n);
+}
+
+void *nvme_worker(void *arg)
+{
+	struct nvme *n = arg;
+
+	while (!read_once(&n->bell.stop)) {
+		if (!n->ready && !read_once(&n->bell.pending))
+			wait_for_work(n);
+		take_pending(n);
+		run_queues(n);
+	}
+	return NULL;
+}

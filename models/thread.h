@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef MODELS_THREAD_H
+#define MODELS_THREAD_H
+
+#include <pthread.h>
+
+/*
+ * Starts a model's thread with all signals blocked, so that no handler of the program's runs in it.
+ * 0, or -errno with a sentence that begins with `model`.
+ */
+int model_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, const char *model);
+
+#endif

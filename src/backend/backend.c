@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "backend/backend.h"
+#include "base/error.h"
+
+static int no_map(struct backend_space *s, iova_t iova, phys_t pa, u64 size, u64 flags)
+{
+	return error_set(EOPNOTSUPP, "back end %s has no translation to map into", s->ops->name);
+}
+
+static u64 no_unmap(struct backend_space *s, iova_t iova, u64 size)
+{
+	return 0;
+}
+
+static void no_invalidate(struct backend_space *s, iova_t iova, u64 size)
+{
+}
+
+static void no_invalidate_all(struct backend_space *s)
+{
+}
+
+static u64 no_reg_read(void *dev_priv, int bar, u64 offset, unsigned int size)
+{
+	return ~0ull;
+}
+
+static void no_reg_write(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value)
+{
+}
+
+static int no_vectors(void *dev_priv)
+{
+	return 0;
+}
+
+static void no_stop(void *dev_priv)
+{
+}
+
+const struct backend_ops backend_defaults = {
+	.name = "none",
+	.map = no_map,
+	.unmap = no_unmap,
+	.invalidate = no_invalidate,
+	.invalidate_all = no_invalidate_all,
+	.reg_read = no_reg_read,
+	.reg_write = no_reg_write,
+	.irq_vectors = no_vectors,
+	.stop = no_stop,
+};
+
+#define COMPLETE(op) (ops->op = ops->op ? ops->op : backend_defaults.op)
+
+void backend_complete(struct backend_ops *ops)
+{
+	COMPLETE(name);
+	COMPLETE(map);
+	COMPLETE(unmap);
+	COMPLETE(invalidate);
+	COMPLETE(invalidate_all);
+	COMPLETE(reg_read);
+	COMPLETE(reg_write);
+	COMPLETE(irq_vectors);
+	COMPLETE(stop);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A back end carries translations to a device and registers from it. Every operation has a default
+ * (backend_defaults), so no caller tests for NULL: what a back end cannot do answers -EOPNOTSUPP,
+ * reads all ones, or does nothing, as its comment says.
+ */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include "base/compiler.h"
+
+struct pt;
+struct ports;
+
+/* One address space of a back end. */
+struct backend_space {
+	const struct backend_ops *ops;
+	struct pt *pt;	     /* its page table, where the library keeps one: mapping is then done on it directly */
+	struct ports *ports; /* where simulated accesses enter */
+	void *priv;
+};
+
+struct backend_ops {
+	const char *name;
+	/* [iova, iova + size) to pa, granule-aligned; flags of pt.h. 0, -ENOMEM, -EEXIST, -EINVAL. */
+	int (*map)(struct backend_space *s, iova_t iova, phys_t pa, u64 size, u64 flags);
+	/* Takes away what is mapped there; the bytes that were. Cannot fail. */
+	u64 (*unmap)(struct backend_space *s, iova_t iova, u64 size);
+	/* After unmap: no access that still runs or begins later uses the old translations. */
+	void (*invalidate)(struct backend_space *s, iova_t iova, u64 size);
+	void (*invalidate_all)(struct backend_space *s);
+	/* Registers and interrupts of one device. */
+	u64 (*reg_read)(void *dev_priv, int bar, u64 offset, unsigned int size);
+	void (*reg_write)(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value);
+	int (*irq_vectors)(void *dev_priv);
+	/* Stops the device's DMA and interrupts; none runs after it returns. */
+	void (*stop)(void *dev_priv);
+};
+
+extern const struct backend_ops backend_defaults, backend_sim;
+
+/* Fills what is NULL in `ops` from the defaults. */
+void backend_complete(struct backend_ops *ops);
+
+#endif

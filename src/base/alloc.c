@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fail.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *no_memory(size_t size)
+{
+	return error_null(ENOMEM, "cannot allocate %zu bytes for the library's own use: "
+			  "the process is out of memory", size);
+}
+
+void *alloc_aligned(size_t align, size_t size)
+{
+	void *p = NULL;
+
+	if (align < sizeof(void *))
+		align = sizeof(void *);
+	if (fail_here(FAIL_MEMORY, NULL) || size > PTRDIFF_MAX || posix_memalign(&p, align, size))
+		return no_memory(size);
+	return memset(p, 0, size);
+}
+
+void *alloc_zeroed(size_t size)
+{
+	void *p;
+
+	if (fail_here(FAIL_MEMORY, NULL))
+		return no_memory(size);
+	p = calloc(1, size);
+	return p ? p : no_memory(size);
+}
+
+void *alloc_array(size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return no_memory(SIZE_MAX);
+	return alloc_zeroed(bytes);
+}
+
+void *alloc_grow(void *old, size_t old_size, size_t size)
+{
+	char *p;
+
+	if (fail_here(FAIL_MEMORY, NULL))
+		return no_memory(size);
+	p = realloc(old, size);
+	if (!p)
+		return no_memory(size);
+	if (size > old_size)
+		memset(p + old_size, 0, size - old_size);
+	return p;
+}
+
+char *alloc_string(const char *s)
+{
+	size_t n = strlen(s) + 1;
+	char *p = alloc_zeroed(n);
+
+	return p ? memcpy(p, s, n) : NULL;
+}
+
+void alloc_free(void *p)
+{
+	int saved = errno;
+
+	free(p);
+	errno = saved;
+}

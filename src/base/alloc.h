@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The library's own memory. Zeroed; NULL with errno ENOMEM and a sentence when there is none, or
+ * when fault injection says so (site "memory"). From malloc, so that sanitizers see it.
+ */
+#ifndef BASE_ALLOC_H
+#define BASE_ALLOC_H
+
+#include "base/compiler.h"
+
+void *alloc_zeroed(size_t size);
+void *alloc_array(size_t n, size_t size);		     /* checks n * size */
+void *alloc_aligned(size_t align, size_t size);		     /* align: a power of two */
+void *alloc_grow(void *old, size_t old_size, size_t size); /* the new part zeroed; NULL: old stays */
+char *alloc_string(const char *s);
+void alloc_free(void *p); /* of any of them; NULL is fine; errno is kept */
+
+#endif

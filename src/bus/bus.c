@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device's front door. An access first translates everything, then copies, so it happens whole
+ * or not at all; from port_enter() to port_exit() an unmap of its pages waits (iotlb/port.h).
+ */
+#include "bus/bus.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "bus/copy.h"
+#include "domain/hold.h"
+
+#define SEGMENTS_ON_STACK 32
+
+struct port *bus_port_slow(struct device *dev, struct device_port *slot)
+{
+	/* the slot's own port could not be made before: try again */
+	if (slot && !slot->port)
+		write_once(&slot->port, port_get(&dev->domain->ports));
+	if (!slot || !slot->port) {
+		error_set(ENOMEM, "%s: no memory for the records of an access", dev->name);
+		return NULL;
+	}
+	return slot->port;
+}
+
+/* 0, or why the range can never be accessed. */
+static int check_range(const struct device *dev, dma_addr_t addr, size_t len)
+{
+	if (len - 1 > ~addr || addr + len - 1 > dev->address_last || addr < dev->bus_offset)
+		return DMAMAP_FAULT_ADDRESS;
+	return unlikely(read_once(&dev->stuck)) ? DMAMAP_FAULT_STUCK : 0;
+}
+
+/* 0, or why this page refuses. */
+hot_inline int refused(u64 value, bool write)
+{
+	if (unlikely(!value))
+		return DMAMAP_FAULT_NOT_MAPPED;
+	if (unlikely(!(value & (write ? PT_WRITE : PT_READ))))
+		return write ? DMAMAP_FAULT_NO_WRITE : DMAMAP_FAULT_NO_READ;
+	return 0;
+}
+
+hot_inline u8 *host_address(u64 value, u64 bus)
+{
+	return (u8 *)(uintptr_t)((value & ~(PAGE_BYTES - 1)) | (bus & (PAGE_BYTES - 1)));
+}
+
+/* A list of segments that may grow, from the stack to the heap, up to `max`. */
+struct segments {
+	struct iovec *iov, *heap;
+	int n, room, max;
+};
+
+static int add_segment(struct segments *s, u8 *at, u64 size)
+{
+	if (s->n && (u8 *)s->iov[s->n - 1].iov_base + s->iov[s->n - 1].iov_len == at) {
+		s->iov[s->n - 1].iov_len += size;
+		return 0;
+	}
+	if (s->n == s->max)
+		return -ENOSPC;
+	if (s->n == s->room) {
+		size_t old = (size_t)s->room * sizeof(*s->iov);
+		struct iovec *p = alloc_grow(s->heap, s->heap ? old : 0, 2 * old);
+
+		if (!p)
+			return -ENOMEM;
+		if (!s->heap)
+			memcpy(p, s->iov, old);
+		s->heap = s->iov = p;
+		s->room *= 2;
+	}
+	s->iov[s->n++] = (struct iovec){at, size};
+	return 0;
+}
+
+/* Translates [bus, bus + len). 0; a positive fault reason; -ENOSPC, -ENOMEM. */
+static int gather(struct device *dev, struct port *port, u32 gen, u64 bus, u64 len, bool write,
+		  struct segments *s)
+{
+	while (len) {
+		u64 n = min_u64(len, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
+		u64 value = bus_translate(dev, port, bus >> PAGE_BITS, gen);
+		int err = refused(value, write);
+
+		if (!err)
+			err = add_segment(s, host_address(value, bus), n);
+		if (err)
+			return err;
+		bus += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static void copy_segments(const struct segments *s, u8 *buf, bool write)
+{
+	for (int i = 0; i < s->n; i++) {
+		if (write)
+			copy_to_memory(s->iov[i].iov_base, buf, s->iov[i].iov_len);
+		else
+			copy_from_memory(buf, s->iov[i].iov_base, s->iov[i].iov_len);
+		buf += s->iov[i].iov_len;
+	}
+}
+
+static __attribute__((noinline)) int access_many(struct device *dev, struct port *port, u64 bus,
+						 u8 *buf, u64 len, bool write)
+{
+	struct iovec few[SEGMENTS_ON_STACK];
+	struct segments s = {.iov = few, .room = SEGMENTS_ON_STACK, .max = INT32_MAX};
+	u32 gen = (u32)port_enter(port);
+	int err = gather(dev, port, gen, bus, len, write, &s);
+
+	if (!err)
+		copy_segments(&s, buf, write);
+	port_exit(port);
+	alloc_free(s.heap);
+	return err;
+}
+
+hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *buf, u64 len,
+			  bool write)
+{
+	u32 gen = (u32)port_enter(port);
+	u64 value = bus_translate(dev, port, bus >> PAGE_BITS, gen);
+	int err = refused(value, write);
+
+	if (likely(!err)) {
+		if (write)
+			copy_to_memory(host_address(value, bus), buf, len);
+		else
+			copy_from_memory(buf, host_address(value, bus), len);
+	}
+	port_exit(port);
+	return err;
+}
+
+hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t len, bool write)
+{
+	struct port *port;
+	u64 bus;
+	int err;
+
+	if (unlikely(!dev || !buf || !len))
+		return len ? error_set(EINVAL, "bus access with no device or no buffer") : 0;
+	err = check_range(dev, addr, len);
+	if (unlikely(err))
+		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+	port = bus_port(dev);
+	if (unlikely(!port))
+		return -ENOMEM;
+	bus = addr - dev->bus_offset;
+	if (likely(len <= PAGE_BYTES - (bus & (PAGE_BYTES - 1))))
+		err = access_one(dev, port, bus, buf, len, write);
+	else
+		err = access_many(dev, port, bus, buf, len, write);
+	if (unlikely(err > 0))
+		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+	return err;
+}
+
+int dmamap_bus_read(struct device *dev, dma_addr_t addr, void *buf, size_t len)
+{
+	return bus_access(dev, addr, buf, len, false);
+}
+
+int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_t len)
+{
+	return bus_access(dev, addr, (u8 *)(uintptr_t)buf, len, true);
+}
+
+/* Inside of the access: an unmap then sees the access, or the hold. */
+static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_t len, bool write,
+			   struct segments *s)
+{
+	u32 gen = (u32)port_enter(port);
+	int err = gather(dev, port, gen, bus, len, write, s);
+
+	if (!err && dev->iommu)
+		err = hold_add(dev, IOVA(bus), len, s->iov[0].iov_base);
+	port_exit(port);
+	return err;
+}
+
+int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, struct iovec *iov,
+		   int max)
+{
+	struct segments s = {.iov = iov, .room = max, .max = max};
+	struct port *port;
+	int err;
+
+	if (!dev || !iov || max <= 0 || !len)
+		return error_set(EINVAL, "dmamap_bus_map: no device, no segments or length 0");
+	err = check_range(dev, addr, len);
+	if (err)
+		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+	port = bus_port(dev);
+	if (!port)
+		return -ENOMEM;
+	err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s);
+	if (err > 0)
+		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+	return err ? err : s.n;
+}
+
+void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written)
+{
+	if (!dev || !iov || n <= 0)
+		return;
+	/* the bytes are where they belong already; a hold that is gone belonged to a stuck device */
+	if (dev->iommu)
+		hold_drop(dev, iov[0].iov_base);
+}

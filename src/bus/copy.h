@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a device's bytes move. Up to 128 bytes in aligned words, each stored and loaded whole, in
+ * ascending order, as PCI Express keeps them: a driver that polls the last word of a completion
+ * sees the others. Longer ones by the processor's string copy.
+ *
+ * A device may touch memory that a sanitizer calls freed (without an IOMMU it reaches all RAM), so
+ * these are not checked by AddressSanitizer.
+ */
+#ifndef BUS_COPY_H
+#define BUS_COPY_H
+
+#include "base/compiler.h"
+#include <string.h>
+
+#define COPY_WORDS_MAX 128
+
+#ifdef BUILT_WITH_ASAN
+#define copy_function static __attribute__((noinline, no_sanitize("address"))) maybe_unused
+#else
+#define copy_function static inline maybe_unused
+#endif
+
+copy_function void copy_string(void *to, const void *from, size_t n)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+#else
+	for (size_t i = 0; i < n; i++)
+		((volatile u8 *)to)[i] = ((const volatile u8 *)from)[i];
+#endif
+}
+
+/* From memory that others may be writing to the model's own buffer. */
+copy_function void copy_from_memory(void *to, const void *from, size_t n)
+{
+	uintptr_t at = (uintptr_t)from;
+
+	if (n == 8 && !(at & 7)) {
+		u64 v = read_acquire((const u64 *)from);
+
+		__builtin_memcpy(to, &v, sizeof(v));
+	} else if (n == 4 && !(at & 3)) {
+		u32 v = read_acquire((const u32 *)from);
+
+		__builtin_memcpy(to, &v, sizeof(v));
+	} else if (!(at & 7) && !(n & 7) && n <= COPY_WORDS_MAX) {
+		for (size_t i = 0; i < n; i += 8) {
+			u64 v = read_acquire((const u64 *)(at + i));
+
+			__builtin_memcpy((u8 *)to + i, &v, sizeof(v));
+		}
+	} else {
+		copy_string(to, from, n);
+	}
+}
+
+copy_function void copy_to_memory(void *to, const void *from, size_t n)
+{
+	uintptr_t at = (uintptr_t)to;
+
+	if (n == 8 && !(at & 7)) {
+		u64 v;
+
+		__builtin_memcpy(&v, from, sizeof(v));
+		write_release((u64 *)to, v);
+	} else if (n == 4 && !(at & 3)) {
+		u32 v;
+
+		__builtin_memcpy(&v, from, sizeof(v));
+		write_release((u32 *)to, v);
+	} else if (!(at & 7) && !(n & 7) && n <= COPY_WORDS_MAX) {
+		for (size_t i = 0; i < n; i += 8) {
+			u64 v;
+
+			__builtin_memcpy(&v, (const u8 *)from + i, sizeof(v));
+			write_release((u64 *)(at + i), v);
+		}
+	} else {
+		copy_string(to, from, n);
+	}
+}
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a device in software gives to the library, and what it may ask of it beside
+ * <dmamap/bus.h>. Register calls come from any of the driver's threads at once; the model does its
+ * DMA in a thread of its own.
+ */
+#ifndef DEVICE_MODEL_H
+#define DEVICE_MODEL_H
+
+#include <dmamap/bus.h>
+#include <dmamap/types.h>
+
+struct model_arg { /* one key of the spec that the model named in `keys` */
+	const char *key;
+	const char *value;
+};
+
+struct model_ops {
+	const char *name;	 /* sim:NAME */
+	const char *const *keys; /* spec keys that it takes, NULL-terminated */
+	unsigned int vectors;	 /* interrupts that it has */
+	/*
+	 * Makes the model and starts its thread. 0, or -errno with a sentence (base/error.h) that names
+	 * what was wrong; nothing stays behind on failure.
+	 */
+	int (*create)(struct device *dev, const struct model_arg *args, int n_args, void **model);
+	/* Stops every thread of it and frees it. No access of its own runs after that. */
+	void (*destroy)(void *model);
+	/* size is 4 or 8, offset a multiple of it; a register that is not there reads all ones. */
+	u64 (*read)(void *model, int bar, u64 offset, unsigned int size);
+	void (*write)(void *model, int bar, u64 offset, unsigned int size, u64 value);
+};
+
+/* Adds one to the vector's eventfd. Any thread, from create to destroy. */
+void model_interrupt(struct device *dev, unsigned int vector);
+
+extern const struct model_ops model_edu, model_nvme;
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opening and closing. The list of open devices, which names are unique in, is under `lock`; a
+ * device is in it from the start of open to the end of close.
+ *
+ * Order: RAM, bounce pool, domain, thread slots, interrupts, model. Closing goes back, the model
+ * first, so that no access runs any more.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "check/check.h"
+#include "device/model.h"
+#include "device/spec.h"
+#include "domain/hold.h"
+#include "map/bounce.h"
+#include "map/device.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define LEAKS_NAMED 8
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct device *open_devices; /* under lock */
+
+const char *dev_name(const struct device *dev)
+{
+	return dev ? dev->name : "(no device)";
+}
+
+/* Under lock. */
+static bool name_taken(const char *name)
+{
+	struct device *d;
+
+	for (d = open_devices; d && strcmp(d->name, name) != 0; d = d->next)
+		;
+	return d != NULL;
+}
+
+/* The key name=, else the model's name and the first free number. Under lock. */
+static int choose_name(struct device *dev, const struct spec *spec)
+{
+	char made[SPEC_NAME_MAX + 1];
+
+	if (spec->name && name_taken(spec->name))
+		return error_set(EBUSY, "device name %s is taken: choose another name= or close the other "
+				 "device", spec->name);
+	for (unsigned int i = 0; !spec->name; i++) {
+		snprintf(made, sizeof(made), "%s%u", spec->model ? spec->model->name : "sim", i);
+		if (!name_taken(made))
+			break;
+	}
+	dev->name = alloc_string(spec->name ? spec->name : made);
+	return dev->name ? 0 : -ENOMEM;
+}
+
+static int list_device(struct device *dev, const struct spec *spec)
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = choose_name(dev, spec);
+	if (!err) {
+		dev->next = open_devices;
+		open_devices = dev;
+	}
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+static void unlist_device(struct device *dev)
+{
+	struct device **p;
+
+	pthread_mutex_lock(&lock);
+	for (p = &open_devices; *p && *p != dev; p = &(*p)->next)
+		;
+	if (*p)
+		*p = dev->next;
+	pthread_mutex_unlock(&lock);
+}
+
+static void close_interrupts(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->n_irq; i++)
+		close(dev->irq_fd[i]);
+	alloc_free(dev->irq_fd);
+	dev->irq_fd = NULL;
+	dev->n_irq = 0;
+}
+
+static int open_interrupts(struct device *dev)
+{
+	unsigned int n = dev->model ? dev->model->vectors : 0;
+
+	dev->irq_fd = alloc_array(n ? n : 1, sizeof(*dev->irq_fd));
+	if (!dev->irq_fd)
+		return -ENOMEM;
+	for (; dev->n_irq < n; dev->n_irq++) {
+		int fd = fail_here(FAIL_MEMORY, NULL) ? (errno = EMFILE, -1)
+						      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+		if (fd < 0) {
+			int err = error_set(errno, "%s: no eventfd for interrupt %u: the process has too "
+					    "many open files (ulimit -n)", dev->name, dev->n_irq);
+
+			close_interrupts(dev);
+			return err;
+		}
+		dev->irq_fd[dev->n_irq] = fd;
+	}
+	return 0;
+}
+
+static u64 model_read(void *priv, int bar, u64 offset, unsigned int size)
+{
+	struct device *dev = priv;
+
+	return dev->model->read(dev->ops_priv, bar, offset, size);
+}
+
+static void model_write(void *priv, int bar, u64 offset, unsigned int size, u64 value)
+{
+	struct device *dev = priv;
+
+	dev->model->write(dev->ops_priv, bar, offset, size, value);
+}
+
+static void set_fields(struct device *dev, const struct spec *spec)
+{
+	dev->iommu = spec->iommu;
+	dev->coherent = spec->coherent;
+	dev->untrusted = spec->untrusted;
+	dev->check = spec->check || check_wanted();
+	dev->strict = spec->policy != POLICY_LAZY || spec->untrusted;
+	dev->arithmetic = spec->iommu && spec->policy >= POLICY_POOL;
+	dev->policy_name = spec->iommu ? policy_name(spec->policy) : "direct";
+	dev->bus_offset = spec->bus_offset;
+	dev->address_last = ~0ull >> (64 - spec->addr_bits);
+	dev->dma_mask = dev->coherent_mask = DMA_BIT_MASK(32);
+	dev->dma_last = dev->dma_mask < dev->bus_offset ? 0 : dev->dma_mask - dev->bus_offset;
+	dev->max_seg_size = 65536;
+	dev->seg_boundary = DMA_BIT_MASK(32);
+	dev->model = spec->model;
+	dev->ops = backend_sim;
+	if (dev->model) {
+		dev->ops.reg_read = model_read;
+		dev->ops.reg_write = model_write;
+	}
+	backend_complete(&dev->ops);
+}
+
+static int start_machine(struct device *dev, const struct spec *spec)
+{
+	const struct mem_config ram = {.ram = spec->ram, .swiotlb = spec->swiotlb};
+	const struct domain_config space = {.iommu = spec->iommu, .group = spec->group,
+					    .policy = spec->untrusted ? POLICY_STRICT : spec->policy,
+					    .any_32bit = !spec->forcedac};
+	int err = mem_get(&ram);
+
+	if (err)
+		return err;
+	if (!spec->coherent)
+		err = mem_need_plane();
+	if (err)
+		goto put_mem;
+	dev->view = spec->coherent ? mem.base : mem.plane;
+	err = bounce_get();
+	if (err)
+		goto put_mem;
+	dev->domain = domain_get(&space);
+	if (dev->domain)
+		return 0;
+	err = errno ? -errno : -ENOMEM;
+	bounce_put();
+put_mem:
+	mem_put();
+	return err;
+}
+
+static void stop_machine(struct device *dev)
+{
+	domain_put(dev->domain);
+	bounce_put();
+	mem_put();
+}
+
+static int start(struct device *dev, const struct spec *spec)
+{
+	int err = start_machine(dev, spec);
+
+	if (err)
+		return err;
+	err = device_threads_init(dev);
+	if (err)
+		goto stop;
+	err = open_interrupts(dev);
+	if (err)
+		goto fini;
+	if (!dev->model)
+		return 0;
+	err = dev->model->create(dev, spec->args, spec->n_args, &dev->ops_priv);
+	if (!err)
+		return 0;
+	close_interrupts(dev);
+fini:
+	device_threads_fini(dev);
+stop:
+	stop_machine(dev);
+	return err;
+}
+
+struct device *dmamap_open(const char *text)
+{
+	struct device *dev;
+	struct spec spec;
+	int err;
+
+	err = spec_parse(&spec, text);
+	if (err)
+		return NULL;
+	dev = alloc_aligned(64, (sizeof(*dev) + 63) & ~63ull);
+	if (!dev)
+		goto free_spec;
+	err = list_device(dev, &spec);
+	if (err)
+		goto free_dev;
+	set_fields(dev, &spec);
+	err = start(dev, &spec);
+	if (err)
+		goto unlist;
+	spec_free(&spec);
+	return dev;
+unlist:
+	unlist_device(dev);
+	error_prefix("cannot open %s", text);
+	errno = -err;
+free_dev:
+	alloc_free(dev->name);
+	alloc_free(dev);
+free_spec:
+	spec_free(&spec);
+	return NULL;
+}
+
+struct leak_list {
+	struct device *dev;
+	u64 left; /* how many more to name */
+};
+
+static bool name_leak(void *arg, iova_t iova, u64 size)
+{
+	struct leak_list *l = arg;
+
+	check_report(l->dev, l->dev->check, DMAMAP_CHECK_LEAK, iova.v + l->dev->bus_offset, size,
+		     DMA_NONE, "a mapping of %llu pages at %#llx was never unmapped",
+		     (unsigned long long)(size >> PAGE_BITS),
+		     (unsigned long long)(iova.v + l->dev->bus_offset));
+	return --l->left > 0;
+}
+
+/* Tells what is still mapped. In a group others' mappings are in the same table: only counted. */
+static void report_leaks(struct device *dev)
+{
+	struct leak_list list = {.dev = dev};
+	struct dmamap_stats stats = {0};
+	u64 live;
+
+	device_stats(dev, &stats);
+	live = stats.maps - stats.unmaps;
+	if (!live || (s64)live < 0)
+		return;
+	list.left = min_u64(live, LEAKS_NAMED);
+	if (dev->iommu && !dev->domain->group)
+		pt_for_each_mapping(&dev->domain->pt, name_leak, &list);
+	if (live > LEAKS_NAMED || list.left == live)
+		check_report(dev, dev->check, DMAMAP_CHECK_LEAK, 0, 0, DMA_NONE,
+			     "%llu mappings were never unmapped", (unsigned long long)live);
+}
+
+static void free_coherent_leaks(struct device *dev)
+{
+	u64 bytes, n = coherent_release(dev, &bytes);
+
+	if (n)
+		check_report(dev, dev->check, DMAMAP_CHECK_LEAK, 0, bytes, DMA_NONE,
+			     "%llu blocks of coherent memory, %llu bytes, were never freed: freed now",
+			     (unsigned long long)n, (unsigned long long)bytes);
+}
+
+void dmamap_close(struct device *dev)
+{
+	if (!dev)
+		return;
+	if (dev->model)
+		dev->model->destroy(dev->ops_priv);
+	hold_drop_all(dev);
+	device_release_managed(dev);
+	report_leaks(dev);
+	free_coherent_leaks(dev);
+	bounce_release(dev);
+	close_interrupts(dev);
+	device_threads_fini(dev);
+	stop_machine(dev);
+	unlist_device(dev);
+	alloc_free(dev->name);
+	alloc_free(dev);
+}

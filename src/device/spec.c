@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One table of keys; a key's `read` checks its value and stores it. In a value ",," stands for a
+ * comma.
+ */
+#include "device/spec.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPEC_TEXT_MAX 4096
+
+static const struct model_ops *const models[] = {&model_edu, &model_nvme};
+static const char *const policy_names[] = {"strict", "lazy", "pool", "persistent"};
+
+const char *policy_name(enum policy policy)
+{
+	return policy_names[policy];
+}
+
+static int bad_value(const char *key, const char *value, const char *wanted)
+{
+	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", key, value, wanted);
+}
+
+/* Decimal or 0x, with K, M, G or T where `suffix`. */
+static int read_u64(const char *s, bool suffix, u64 *out)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	unsigned int shift = 0;
+	char *end;
+	u64 v;
+
+	if (!isdigit((unsigned char)*s))
+		return -EINVAL;
+	errno = 0;
+	v = strtoull(s, &end, 0);
+	if (errno)
+		return -EINVAL;
+	if (suffix && *end && (unit = strchr(units, toupper((unsigned char)*end)))) {
+		shift = 10 * (unsigned int)(unit - units + 1);
+		end++;
+	}
+	if (*end || v > UINT64_MAX >> shift)
+		return -EINVAL;
+	*out = v << shift;
+	return 0;
+}
+
+static int read_flag(const char *key, const char *value, bool *out)
+{
+	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+		return bad_value(key, value, "0 or 1");
+	*out = *value == '1';
+	return 0;
+}
+
+static int read_size(const char *key, const char *value, u64 *out)
+{
+	u64 v;
+
+	if (read_u64(value, true, &v) || !v)
+		return bad_value(key, value, "a size such as 64K, 2M or 1G, not 0");
+	*out = v;
+	return 0;
+}
+
+static int read_name(const char *key, const char *value, const char **out)
+{
+	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-");
+
+	if (!n || n > SPEC_NAME_MAX || value[n])
+		return bad_value(key, value, "1 to 31 letters, digits, '.', '_', ':' or '-'");
+	*out = value;
+	return 0;
+}
+
+static int read_policy(const char *key, const char *value, enum policy *out)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(policy_names); i++)
+		if (!strcmp(value, policy_names[i])) {
+			*out = (enum policy)i;
+			return 0;
+		}
+	return bad_value(key, value, "strict, lazy, pool or persistent");
+}
+
+static int read_bits(const char *key, const char *value, unsigned int *out)
+{
+	u64 v;
+
+	if (read_u64(value, false, &v) || v < 13 || v > 64)
+		return bad_value(key, value, "a number of address lines from 13 to 64");
+	*out = (unsigned int)v;
+	return 0;
+}
+
+static int read_offset(const char *key, const char *value, u64 *out)
+{
+	u64 v;
+
+	if (read_u64(value, true, &v) || (v & (PAGE_BYTES - 1)) || v >> 63)
+		return bad_value(key, value, "a multiple of 4096 below 2^63");
+	*out = v;
+	return 0;
+}
+
+/* 0; -ENOENT: not a key of every device. */
+static int read_common(struct spec *s, const char *key, const char *value)
+{
+	if (!strcmp(key, "policy"))
+		return read_policy(key, value, &s->policy);
+	if (!strcmp(key, "untrusted"))
+		return read_flag(key, value, &s->untrusted);
+	if (!strcmp(key, "check"))
+		return read_flag(key, value, &s->check);
+	if (!strcmp(key, "name"))
+		return read_name(key, value, &s->name);
+	if (!strcmp(key, "iommu"))
+		return read_flag(key, value, &s->iommu);
+	if (!strcmp(key, "coherent"))
+		return read_flag(key, value, &s->coherent);
+	if (!strcmp(key, "forcedac"))
+		return read_flag(key, value, &s->forcedac);
+	if (!strcmp(key, "ram"))
+		return read_size(key, value, &s->ram);
+	if (!strcmp(key, "swiotlb"))
+		return read_size(key, value, &s->swiotlb);
+	if (!strcmp(key, "addr-bits"))
+		return read_bits(key, value, &s->addr_bits);
+	if (!strcmp(key, "bus-offset"))
+		return read_offset(key, value, &s->bus_offset);
+	if (!strcmp(key, "group"))
+		return read_name(key, value, &s->group);
+	return -ENOENT;
+}
+
+static int read_model_key(struct spec *s, const char *key, const char *value)
+{
+	for (int i = 0; s->model && s->model->keys && s->model->keys[i]; i++) {
+		if (strcmp(key, s->model->keys[i]) != 0)
+			continue;
+		if (s->n_args == SPEC_MODEL_ARGS_MAX)
+			return error_set(EINVAL, "device spec: too many keys at \"%s\"", key);
+		s->args[s->n_args++] = (struct model_arg){key, value};
+		return 0;
+	}
+	return error_set(EINVAL, "device spec: unknown key \"%s\"%s%s; dmamap(7) lists the keys", key,
+			 s->model ? " for sim:" : "", s->model ? s->model->name : "");
+}
+
+/* Cuts the next word off at a single comma; ",," becomes one comma in the word. */
+static char *next_word(char **rest)
+{
+	char *word = *rest, *from = word, *to = word;
+
+	while (*from && (*from != ',' || from[1] == ',')) {
+		from += *from == ',';
+		*to++ = *from++;
+	}
+	*rest = *from ? from + 1 : NULL;
+	*to = 0;
+	return word;
+}
+
+static int read_key(struct spec *s, char *word, const char *seen[], int n_seen)
+{
+	char *value = strchr(word, '=');
+	int err;
+
+	if (!value)
+		return error_set(EINVAL, "device spec: \"%s\" is not key=value", word);
+	*value++ = 0;
+	if (strchr(value, '='))
+		return error_set(EINVAL, "device spec: %s=%s has a second \"=\"", word, value);
+	for (int i = 0; i < n_seen; i++)
+		if (!strcmp(seen[i], word))
+			return error_set(EINVAL, "device spec: key \"%s\" is given twice", word);
+	seen[n_seen] = word;
+	err = read_common(s, word, value);
+	return err == -ENOENT ? read_model_key(s, word, value) : err;
+}
+
+static int read_target(struct spec *s, const char *word)
+{
+	const char *target = strchr(word, ':');
+	size_t n = target ? (size_t)(target - word) : strlen(word);
+
+	if (n != 3 || strncmp(word, "sim", 3) != 0)
+		return error_set(EINVAL, "device spec: unknown back end \"%.*s\"; this version has \"sim\"",
+				 (int)(n < 64 ? n : 64), word);
+	if (!target)
+		return 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(models); i++)
+		if (!strcmp(target + 1, models[i]->name))
+			s->model = models[i];
+	return s->model ? 0
+			: error_set(EINVAL, "device spec: unknown device \"sim:%.64s\"; there are sim, "
+				    "sim:edu and sim:nvme", target + 1);
+}
+
+static int check_together(const struct spec *s)
+{
+	if (s->untrusted && !s->iommu)
+		return error_set(EINVAL, "device spec: untrusted=1 needs iommu=1: without one a device "
+				 "reaches all RAM");
+	if (s->untrusted && s->policy >= POLICY_POOL)
+		return error_set(EINVAL, "device spec: untrusted=1 and policy=%s contradict: that policy "
+				 "shows all RAM; use strict", policy_names[s->policy]);
+	return 0;
+}
+
+int spec_parse(struct spec *spec, const char *text)
+{
+	struct spec s = {.iommu = true, .coherent = true, .addr_bits = 64};
+	const char *seen[32];
+	char *rest;
+	int err, n = 0;
+
+	if (!text || !*text)
+		return error_set(EINVAL, "device spec: empty; try \"sim\"");
+	if (strnlen(text, SPEC_TEXT_MAX) == SPEC_TEXT_MAX)
+		return error_set(EINVAL, "device spec: longer than %d bytes", SPEC_TEXT_MAX - 1);
+	rest = s.text = alloc_string(text);
+	if (!rest)
+		return -ENOMEM;
+	err = read_target(&s, next_word(&rest));
+	while (!err && rest) {
+		if (n == (int)ARRAY_SIZE(seen))
+			err = error_set(EINVAL, "device spec: more than %d keys", n);
+		else
+			err = read_key(&s, next_word(&rest), seen, n++);
+	}
+	if (!err)
+		err = check_together(&s);
+	if (err)
+		alloc_free(s.text);
+	else
+		*spec = s;
+	return err;
+}
+
+void spec_free(struct spec *spec)
+{
+	alloc_free(spec->text);
+	spec->text = NULL;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A device spec, BACKEND[:TARGET][,key=value]…, taken apart and checked. */
+#ifndef DEVICE_SPEC_H
+#define DEVICE_SPEC_H
+
+#include "device/model.h"
+#include "domain/domain.h"
+
+#define SPEC_MODEL_ARGS_MAX 16
+#define SPEC_NAME_MAX	    31
+
+struct spec {
+	char *text;	/* what the strings below point into */
+	const struct model_ops *model; /* NULL: a bus master with no behaviour */
+	enum policy policy;
+	bool untrusted, check, iommu, coherent, forcedac;
+	const char *name, *group; /* NULL: none */
+	u64 ram, swiotlb;	  /* 0: not named */
+	u64 bus_offset;
+	unsigned int addr_bits;
+	struct model_arg args[SPEC_MODEL_ARGS_MAX];
+	int n_args;
+};
+
+/* 0, or -EINVAL with a sentence that names the word, -ENOMEM. spec_free() after success only. */
+int spec_parse(struct spec *spec, const char *text);
+void spec_free(struct spec *spec);
+
+const char *policy_name(enum policy policy);
+
+#endif

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pools of coherent blocks. A pool's memory is chunks of coherent memory: a page of as many blocks
+ * as fit, or for blocks above a page one block each. Per granule of a chunk's first page (the
+ * greatest power of two that divides every block's offset) there is one state byte: no block
+ * begins here, free, or live. So whether a pointer is a live block is one lookup and one load.
+ * Nothing of ours is ever stored in the blocks: the device can write there.
+ *
+ * Free blocks are in the cache of some thread, or in the depot that all share. An entry of either
+ * is one word, chunk + granule: a chunk is aligned to more than its granules. Threads push and pop
+ * their own cache without atomic instructions, and exchange half of it with the depot when it is
+ * empty or full. What a thread holds goes to the depot when it ends.
+ *
+ * Invariants:
+ *  - the depot has room for every block of the pool, made when a chunk is added, so that freeing
+ *    allocates nothing and cannot fail;
+ *  - a chunk, and its place in the hash, stays until the pool is destroyed, so lookups take no
+ *    lock; a hash that grew stays too, for those who still read it (together less than the last);
+ *  - a state byte is written by the thread that has the block, by relaxed stores. Two threads that
+ *    free one block at once may both see it live; the block is then in two entries. The second
+ *    to be taken while the first is live is dropped, and so is what the depot has no room for.
+ *
+ * What may overflow: sizes, checked in pool_layout(); counts are bounded by memory.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/dmapool.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/lock.h"
+#include "base/math.h"
+#include "base/tslot.h"
+#include "check/check.h"
+#include "domain/device.h"
+#include "map/device.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define MIN_ALIGN   8
+#define CACHE_BATCH 64		/* entries moved between a cache and the depot, at most */
+#define CACHE_BYTES (64 * KIB)	/* memory that such a batch holds, unless it has to be more */
+#define BATCH_MIN   8
+#define HASH_FIRST  16
+#define CHUNK_ALIGN 64
+
+enum block_state { NO_BLOCK = 0, BLOCK_FREE, BLOCK_LIVE };
+
+typedef uintptr_t entry_t; /* address of the chunk + granule of the block */
+
+struct chunk { /* all but state[] is fixed once it can be found */
+	u8 *cpu; /* page-aligned */
+	dma_addr_t dma;
+	struct chunk *next; /* of the pool's, under its lock */
+	u8 state[];	    /* enum block_state of each granule: relaxed */
+};
+
+struct chunk_hash { /* by page number of chunk->cpu; open addressing, at most half full */
+	struct chunk_hash *older;
+	u64 mask;
+	struct chunk *slot[]; /* mask + 1, set once by a release store under the pool's lock */
+};
+
+struct pool_cache { /* of one thread, which alone touches it */
+	struct tslot slot;
+	u32 n;
+	entry_t entry[2 * CACHE_BATCH];
+};
+
+struct dma_pool {
+	/* fixed at creation; what the hot functions read comes first */
+	struct tslot_key key;	 /* struct pool_cache */
+	struct chunk_hash *hash; /* but this is replaced, by a release store under lock */
+	u32 granule_bits;
+	u32 granule_mask; /* granule - 1, below a page */
+	u32 entry_mask;	  /* the granule in an entry_t */
+	u32 cache_max;	  /* entries in a cache */
+	u32 batch;	  /* half of that */
+	u32 chunk_blocks;
+	size_t size, stride, boundary, chunk_bytes;
+	struct device *dev;
+	const char *dev_name;
+	char *name;
+	bool managed;
+
+	struct lock lock cacheline;
+	struct chunk *chunks; /* under lock, as the rest */
+	u64 n_chunks;
+	entry_t *depot;
+	u64 depot_n, depot_room;
+};
+
+/* The state byte: as chunk + granule is the entry, it lies at a fixed place behind it. */
+hot_inline u8 *entry_state(entry_t e)
+{
+	return (u8 *)e + offsetof(struct chunk, state);
+}
+
+/* ---- chunks ---- */
+
+hot_inline u64 hash_place(const struct chunk_hash *h, u64 page)
+{
+	return (page * 0x9e3779b97f4a7c15ull >> 32) & h->mask;
+}
+
+/* The chunk whose first page holds p, or NULL. */
+hot_inline struct chunk *chunk_find(struct dma_pool *pool, const void *p)
+{
+	struct chunk_hash *h = read_acquire(&pool->hash);
+	u64 page = (uintptr_t)p >> PAGE_BITS;
+	struct chunk *c;
+
+	/* ends at an empty place: half of them are */
+	for (u64 i = hash_place(h, page);; i = (i + 1) & h->mask) {
+		c = read_acquire(&h->slot[i]);
+		if (!c || (uintptr_t)c->cpu >> PAGE_BITS == page)
+			return c;
+	}
+}
+
+static void hash_put(struct chunk_hash *h, struct chunk *c)
+{
+	u64 i = hash_place(h, (uintptr_t)c->cpu >> PAGE_BITS);
+
+	while (h->slot[i])
+		i = (i + 1) & h->mask;
+	write_release(&h->slot[i], c);
+}
+
+static struct chunk_hash *hash_new(u64 places)
+{
+	struct chunk_hash *h = alloc_zeroed(sizeof(*h) + places * sizeof(h->slot[0]));
+
+	if (h)
+		h->mask = places - 1;
+	return h;
+}
+
+/* Room in the hash for one chunk more. Under the pool's lock. */
+static int hash_reserve(struct dma_pool *pool)
+{
+	struct chunk_hash *h = pool->hash, *bigger;
+
+	if (pool->n_chunks < (h->mask + 1) / 2)
+		return 0;
+	bigger = hash_new((h->mask + 1) * 2);
+	if (!bigger)
+		return -ENOMEM;
+	for (struct chunk *c = pool->chunks; c; c = c->next)
+		hash_put(bigger, c);
+	bigger->older = h;
+	write_release(&pool->hash, bigger);
+	return 0;
+}
+
+/* Room in the depot for one chunk more. Under the pool's lock. */
+static int depot_reserve(struct dma_pool *pool)
+{
+	u64 need = (pool->n_chunks + 1) * pool->chunk_blocks, room = pool->depot_room;
+	entry_t *p;
+
+	if (need <= room)
+		return 0;
+	need = max_u64(need, 2 * room);
+	p = alloc_grow(pool->depot, room * sizeof(*p), need * sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	pool->depot = p;
+	pool->depot_room = need;
+	return 0;
+}
+
+/* Offset of the block after the one at `off`, or of the first one (off == -stride). */
+static size_t block_after(const struct dma_pool *pool, size_t off)
+{
+	size_t next = off + pool->stride, room;
+
+	if (!pool->boundary)
+		return next;
+	room = pool->boundary - (next & (pool->boundary - 1));
+	return room < pool->size ? next + room : next;
+}
+
+static bool block_fits(const struct dma_pool *pool, size_t off)
+{
+	return range_within(off, pool->stride, pool->chunk_bytes);
+}
+
+static void chunk_free(struct dma_pool *pool, struct chunk *c)
+{
+	dma_free_coherent(pool->dev, pool->chunk_bytes, c->cpu, c->dma);
+	alloc_free(c);
+}
+
+/* Coherent memory and its states, not yet part of the pool. */
+static struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
+{
+	size_t aligned = (size_t)1 << log2_ceil(pool->chunk_bytes);
+	struct chunk *c;
+
+	c = alloc_aligned(max_u64(CHUNK_ALIGN, pool->entry_mask + 1ull),
+			  sizeof(*c) + pool->entry_mask + 1);
+	if (!c)
+		return NULL;
+	c->cpu = dma_alloc_coherent(pool->dev, pool->chunk_bytes, &c->dma, gfp & ~__GFP_ZERO);
+	if (!c->cpu) {
+		error_prefix("dma pool '%s' cannot grow", pool->name);
+		goto free;
+	}
+	if (c->dma & (aligned - 1)) {
+		error_set(ENOMEM, "dma pool '%s' of %s: memory at device address %#llx is not aligned "
+			  "to %zu: the device's bus-offset must be a multiple of that", pool->name,
+			  pool->dev_name, (unsigned long long)c->dma, aligned);
+		goto free_coherent;
+	}
+	for (size_t off = 0; block_fits(pool, off); off = block_after(pool, off))
+		c->state[off >> pool->granule_bits] = BLOCK_FREE;
+	return c;
+
+free_coherent:
+	dma_free_coherent(pool->dev, pool->chunk_bytes, c->cpu, c->dma);
+free:
+	alloc_free(c);
+	return NULL;
+}
+
+/* Makes it part of the pool, its blocks in the depot, lowest on top. Under the pool's lock. */
+static int chunk_add(struct dma_pool *pool, struct chunk *c)
+{
+	if (hash_reserve(pool) || depot_reserve(pool))
+		return -ENOMEM;
+	c->next = pool->chunks;
+	pool->chunks = c;
+	pool->n_chunks++;
+	hash_put(pool->hash, c);
+	for (size_t g = pool->entry_mask + 1ull; g-- > 0;)
+		if (c->state[g] == BLOCK_FREE && pool->depot_n < pool->depot_room)
+			pool->depot[pool->depot_n++] = (entry_t)c + g;
+	return 0;
+}
+
+/* ---- depot ---- */
+
+static u32 depot_take(struct dma_pool *pool, entry_t *out, u32 max)
+{
+	u32 n = (u32)min_u64(max, pool->depot_n);
+
+	if (!n)
+		return 0;
+	pool->depot_n -= n;
+	memcpy(out, pool->depot + pool->depot_n, n * sizeof(*out));
+	return n;
+}
+
+static void depot_give(struct dma_pool *pool, const entry_t *in, u32 n)
+{
+	if (!n)
+		return;
+	lock_take(&pool->lock);
+	/* less room than that: some block is in two entries (see above), and one may go */
+	n = (u32)min_u64(n, pool->depot_room - pool->depot_n);
+	memcpy(pool->depot + pool->depot_n, in, n * sizeof(*in));
+	pool->depot_n += n;
+	lock_give(&pool->lock);
+}
+
+/* Up to `max` free blocks from the depot, which grows by a chunk when it is empty. 0: ENOMEM. */
+static slow_path u32 pool_refill(struct dma_pool *pool, entry_t *out, u32 max, gfp_t gfp)
+{
+	struct chunk *c;
+	u32 n;
+
+	lock_take(&pool->lock);
+	n = depot_take(pool, out, max);
+	lock_give(&pool->lock);
+	if (n)
+		return n;
+	c = chunk_new(pool, gfp);
+	if (!c)
+		return 0;
+	lock_take(&pool->lock);
+	/* its blocks are taken in the same go: other threads cannot leave us without */
+	if (!chunk_add(pool, c))
+		n = depot_take(pool, out, max);
+	lock_give(&pool->lock);
+	if (!n)
+		chunk_free(pool, c);
+	return n;
+}
+
+/* The calling thread ends or the pool goes: what its cache holds is everybody's again. */
+static void cache_retire(struct tslot_key *key, struct tslot *slot)
+{
+	struct dma_pool *pool = container_of(key, struct dma_pool, key);
+	struct pool_cache *cache = container_of(slot, struct pool_cache, slot);
+
+	depot_give(pool, cache->entry, cache->n);
+	cache->n = 0;
+}
+
+/* ---- create and destroy ---- */
+
+/* Checks the arguments and decides the layout; 0 or -EINVAL with a sentence. */
+static int pool_layout(struct dma_pool *pool, size_t size, size_t align, size_t boundary)
+{
+	u64 granule;
+
+	if (!size || size > INT_MAX)
+		return error_set(EINVAL, "dma pool '%s' of %s: blocks of %zu bytes: "
+				 "ask for 1 to %d", pool->name, pool->dev_name, size, INT_MAX);
+	if ((align && !is_pow2(align)) || align > INT_MAX)
+		return error_set(EINVAL, "dma pool '%s' of %s: alignment %zu is not 0 or a power of "
+				 "two below 2^31", pool->name, pool->dev_name, align);
+	if (boundary && (!is_pow2(boundary) || boundary < size))
+		return error_set(EINVAL, "dma pool '%s' of %s: boundary %zu is not 0 or a power of two "
+				 "of at least the block size %zu", pool->name, pool->dev_name,
+				 boundary, size);
+	pool->size = size;
+	pool->stride = align_up(size, max_u64(align, MIN_ALIGN));
+	pool->chunk_bytes = align_up(pool->stride, PAGE_BYTES);
+	/* an aligned chunk crosses no boundary of its own size or above */
+	pool->boundary = boundary < pool->chunk_bytes ? boundary : 0;
+	for (size_t off = 0; block_fits(pool, off); off = block_after(pool, off))
+		pool->chunk_blocks++;
+	granule = pool->chunk_blocks == 1 ? PAGE_BYTES : pool->stride & -pool->stride;
+	pool->granule_bits = log2_floor(granule);
+	pool->granule_mask = (u32)granule - 1;
+	pool->entry_mask = (u32)(PAGE_BYTES >> pool->granule_bits) - 1;
+	pool->batch = (u32)min_u64(max_u64(CACHE_BYTES / pool->stride, BATCH_MIN), CACHE_BATCH);
+	pool->cache_max = 2 * pool->batch;
+	return 0;
+}
+
+struct dma_pool *dma_pool_create_node(const char *name, struct device *dev, size_t size,
+				      size_t align, size_t boundary, int node)
+{
+	struct dma_pool *pool;
+
+	if (!dev)
+		return error_null(EINVAL, "dma pool '%s': no device (NULL)", name ? name : "");
+	pool = alloc_aligned(64, sizeof(*pool));
+	if (!pool)
+		return NULL;
+	pool->dev = dev;
+	pool->dev_name = dev_name(dev);
+	pool->name = alloc_string(name ? name : "");
+	if (!pool->name)
+		goto free;
+	if (pool_layout(pool, size, align, boundary))
+		goto free_name;
+	pool->hash = hash_new(HASH_FIRST);
+	if (!pool->hash)
+		goto free_name;
+	if (tslot_key_init(&pool->key, sizeof(struct pool_cache), NULL, cache_retire))
+		goto free_hash;
+	return pool;
+
+free_hash:
+	alloc_free(pool->hash);
+free_name:
+	alloc_free(pool->name);
+free:
+	alloc_free(pool);
+	return NULL;
+}
+
+struct dma_pool *dma_pool_create(const char *name, struct device *dev, size_t size, size_t align,
+				 size_t boundary)
+{
+	return dma_pool_create_node(name, dev, size, align, boundary, NUMA_NO_NODE);
+}
+
+static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
+{
+	u64 n = 0;
+
+	for (u32 g = 0; g <= pool->entry_mask; g++)
+		n += c->state[g] == BLOCK_LIVE;
+	return n;
+}
+
+/* Frees the chunks, but not the pages of live blocks, which the device may be using. */
+static void pool_free_chunks(struct dma_pool *pool)
+{
+	struct chunk *c, *next;
+	u64 live = 0, n;
+	dma_addr_t first = 0;
+
+	for (c = pool->chunks; c; c = next) {
+		next = c->next;
+		n = chunk_live(pool, c);
+		if (n && !live)
+			first = c->dma;
+		live += n;
+		if (n)
+			alloc_free(c);
+		else
+			chunk_free(pool, c);
+	}
+	if (live)
+		check_report(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
+			     DMA_NONE, "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
+			     "use: their pages are kept; free every block first", pool->name,
+			     pool->dev_name, (unsigned long long)live, pool->size);
+}
+
+static void pool_destroy(struct dma_pool *pool)
+{
+	struct chunk_hash *h, *older;
+
+	tslot_key_destroy(&pool->key);
+	pool_free_chunks(pool);
+	for (h = pool->hash; h; h = older) {
+		older = h->older;
+		alloc_free(h);
+	}
+	alloc_free(pool->depot);
+	alloc_free(pool->name);
+	alloc_free(pool);
+}
+
+void dma_pool_destroy(struct dma_pool *pool)
+{
+	if (!pool)
+		return;
+	/* dmamap_close() must not find it again */
+	if (pool->managed)
+		device_drop_managed(pool->dev, pool);
+	pool_destroy(pool);
+}
+
+static void managed_release(void *data)
+{
+	pool_destroy(data);
+}
+
+struct dma_pool *dmam_pool_create(const char *name, struct device *dev, size_t size, size_t align,
+				  size_t boundary)
+{
+	struct dma_pool *pool = dma_pool_create(name, dev, size, align, boundary);
+
+	if (!pool)
+		return NULL;
+	if (device_add_managed(dev, managed_release, pool)) {
+		pool_destroy(pool);
+		return NULL;
+	}
+	pool->managed = true;
+	return pool;
+}
+
+void dmam_pool_destroy(struct dma_pool *pool)
+{
+	dma_pool_destroy(pool);
+}
+
+/* ---- alloc and free ---- */
+
+/*
+ * The hot functions call nothing, and leave by a tail call where they cannot go on: so they need
+ * no stack frame. What they left undone the slow one does from the start.
+ */
+
+/* An entry when the thread's cache has none; 0: ENOMEM. */
+static entry_t entry_get(struct dma_pool *pool, gfp_t gfp)
+{
+	struct pool_cache *cache = (struct pool_cache *)tslot_get(&pool->key);
+	entry_t e;
+
+	if (!cache) /* no memory for one: straight from the depot */
+		return pool_refill(pool, &e, 1, gfp) ? e : 0;
+	if (!cache->n)
+		cache->n = pool_refill(pool, cache->entry, pool->batch, gfp);
+	return cache->n ? cache->entry[--cache->n] : 0;
+}
+
+/* Makes the entry's free block live and gives its address, and the device's in *handle. */
+hot_inline void *block_take(struct dma_pool *pool, entry_t e, dma_addr_t *handle)
+{
+	u64 mask = pool->entry_mask, off = (e & mask) << pool->granule_bits;
+	struct chunk *c = (struct chunk *)(e & ~mask);
+	u8 *cpu = c->cpu + off;
+	dma_addr_t dma = c->dma + off;
+
+	write_once(entry_state(e), BLOCK_LIVE);
+	*handle = dma;
+	return cpu;
+}
+
+static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *handle)
+{
+	entry_t e;
+	void *cpu;
+
+	if (!pool)
+		return error_null(EINVAL, "dma_pool_alloc: no pool (NULL)");
+	if (!handle)
+		return error_null(EINVAL, "dma_pool_alloc from '%s' of %s: nowhere to put the DMA "
+				  "address (NULL)", pool->name, pool->dev_name);
+	if (fail_here(FAIL_POOL, pool->dev_name))
+		return error_null(ENOMEM, "dma_pool_alloc from '%s' of %s: failed on purpose (site "
+				  "pool)", pool->name, pool->dev_name);
+	do {
+		e = entry_get(pool, gfp);
+		if (!e)
+			return NULL;
+	} while (read_once(entry_state(e)) != BLOCK_FREE); /* a second entry of a live block */
+	cpu = block_take(pool, e, handle);
+	return gfp & __GFP_ZERO ? memset(cpu, 0, pool->size) : cpu;
+}
+
+void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
+{
+	struct pool_cache *cache;
+	entry_t e;
+
+	if (unlikely(!pool || !handle || read_once(&fail_armed)))
+		return alloc_slow(pool, mem_flags, handle);
+	cache = (struct pool_cache *)tslot_peek(&pool->key);
+	if (unlikely(!cache || !cache->n))
+		return alloc_slow(pool, mem_flags, handle);
+	e = cache->entry[cache->n - 1];
+	if (unlikely((mem_flags & __GFP_ZERO) || read_once(entry_state(e)) != BLOCK_FREE))
+		return alloc_slow(pool, mem_flags, handle);
+	cache->n--;
+	return block_take(pool, e, handle);
+}
+
+static slow_path void refuse_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
+{
+	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
+	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
+	const char *why = "it is no block of this pool";
+	struct chunk *c;
+	u8 state = NO_BLOCK;
+
+	if (!pool) {
+		error_set(EINVAL, "dma_pool_free: no pool (NULL)");
+		return;
+	}
+	c = chunk_find(pool, vaddr);
+	if (c && !(off & pool->granule_mask))
+		state = read_once(&c->state[off >> pool->granule_bits]);
+	if (c && state == NO_BLOCK)
+		why = "no block begins there";
+	if (state == BLOCK_LIVE)
+		why = "its DMA address is another";
+	if (state == BLOCK_FREE) {
+		kind = DMAMAP_CHECK_POOL_DOUBLE_FREE;
+		why = "it is free already";
+	}
+	check_report(pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE,
+		     "dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
+		     "gave, once", vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
+}
+
+static slow_path void free_slow(struct dma_pool *pool, entry_t e)
+{
+	struct pool_cache *cache = (struct pool_cache *)tslot_get(&pool->key);
+
+	if (!cache) {
+		depot_give(pool, &e, 1);
+		return;
+	}
+	if (cache->n == pool->cache_max) {
+		/* the older half goes; the newer is warm in this processor's cache */
+		cache->n -= pool->batch;
+		depot_give(pool, cache->entry, pool->batch);
+		memmove(cache->entry, cache->entry + pool->batch, cache->n * sizeof(e));
+	}
+	cache->entry[cache->n++] = e;
+}
+
+void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
+{
+	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
+	struct pool_cache *cache;
+	struct chunk *c;
+	entry_t e;
+
+	if (unlikely(!pool))
+		goto refuse;
+	c = chunk_find(pool, vaddr);
+	if (unlikely(!c || (off & pool->granule_mask) || addr != c->dma + off))
+		goto refuse;
+	e = (entry_t)c + (off >> pool->granule_bits);
+	if (unlikely(read_once(entry_state(e)) != BLOCK_LIVE))
+		goto refuse;
+	write_once(entry_state(e), BLOCK_FREE);
+	cache = (struct pool_cache *)tslot_peek(&pool->key);
+	if (unlikely(!cache || cache->n == pool->cache_max)) {
+		free_slow(pool, e);
+		return;
+	}
+	cache->entry[cache->n++] = e;
+	return;
+
+refuse:
+	refuse_free(pool, vaddr, addr);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What every layer needs of a device: faults, counters, the records of its threads. */
+#include "domain/device.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "check/check.h"
+
+static const char *const reasons[] = {
+	[DMAMAP_FAULT_NOT_MAPPED] = "nothing is mapped there",
+	[DMAMAP_FAULT_NO_READ] = "the mapping is DMA_FROM_DEVICE, so the device may not read it",
+	[DMAMAP_FAULT_NO_WRITE] = "the mapping is DMA_TO_DEVICE, so the device may not write it",
+	[DMAMAP_FAULT_ADDRESS] = "it is beyond the device's address lines",
+	[DMAMAP_FAULT_STUCK] = "the device was declared stuck",
+};
+
+int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
+		 enum dmamap_fault_reason reason)
+{
+	struct dmamap_fault f = {.addr = addr, .len = len, .write = write, .reason = reason,
+				 .when_ns = clock_ns()};
+
+	lock_take(&dev->fault_lock);
+	dev->faults_seen++;
+	if (dev->fault_count < FAULTS_KEPT)
+		dev->faults[(dev->fault_head + dev->fault_count++) % FAULTS_KEPT] = f;
+	else
+		dev->faults_lost++;
+	lock_give(&dev->fault_lock);
+	check_report(dev, dev->check, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
+		     "the device's %s of %zu bytes at %#llx was refused: %s",
+		     write ? "write" : "read", len, (unsigned long long)addr, reasons[reason]);
+	return -EFAULT;
+}
+
+int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f)
+{
+	int found = 0;
+
+	if (!dev || !f)
+		return error_set(EINVAL, "dmamap_bus_fault_next: no device or no place for the fault");
+	lock_take(&dev->fault_lock);
+	if (dev->fault_count) {
+		*f = dev->faults[dev->fault_head];
+		dev->fault_head = (dev->fault_head + 1) % FAULTS_KEPT;
+		dev->fault_count--;
+		found = 1;
+	}
+	lock_give(&dev->fault_lock);
+	return found;
+}
+
+void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
+{
+	__atomic_store_n(&dev->stuck, true, __ATOMIC_SEQ_CST);
+	check_report(dev, dev->check, DMAMAP_CHECK_DEVICE_STUCK, iova.v + dev->bus_offset, size,
+		     DMA_NONE, "the device held segments of %#llx for over a second while they were "
+		     "unmapped: declared stuck, its accesses fail from now on",
+		     (unsigned long long)(iova.v + dev->bus_offset));
+}
+
+static void counters_add(struct device_thread *to, const struct device_thread *from)
+{
+	to->maps += read_once(&from->maps);
+	to->unmaps += read_once(&from->unmaps);
+	to->segments += read_once(&from->segments);
+	to->bounced_bytes += read_once(&from->bounced_bytes);
+	to->bounce_full += read_once(&from->bounce_full);
+	for (int i = 0; i < DMAMAP_SIZE_CLASSES; i++)
+		to->map_sizes[i] += read_once(&from->map_sizes[i]);
+}
+
+static void thread_retire(struct tslot_key *key, struct tslot *s)
+{
+	struct device *dev = container_of(key, struct device, threads);
+	struct device_thread *t = (struct device_thread *)s;
+	const struct device_thread none = {0};
+
+	lock_take(&dev->total_lock);
+	counters_add(&dev->total, t);
+	write_once(&t->maps, 0);
+	write_once(&t->unmaps, 0);
+	write_once(&t->segments, 0);
+	write_once(&t->bounced_bytes, 0);
+	write_once(&t->bounce_full, 0);
+	for (int i = 0; i < DMAMAP_SIZE_CLASSES; i++)
+		write_once(&t->map_sizes[i], none.map_sizes[i]);
+	lock_give(&dev->total_lock);
+}
+
+static void port_attach(struct tslot_key *key, struct tslot *s)
+{
+	struct device_port *p = (struct device_port *)s;
+
+	p->dev = container_of(key, struct device, ports);
+	p->port = port_get(&p->dev->domain->ports);
+}
+
+static void port_retire(struct tslot_key *key, struct tslot *s)
+{
+	struct device_port *p = (struct device_port *)s;
+	struct device *dev = container_of(key, struct device, ports);
+
+	if (!p->port)
+		return;
+	lock_take(&dev->total_lock);
+	dev->total_hits += p->port->hits;
+	dev->total_misses += p->port->misses;
+	lock_give(&dev->total_lock);
+	port_put(&dev->domain->ports, p->port);
+	write_once(&p->port, NULL);
+}
+
+int device_threads_init(struct device *dev)
+{
+	int err = tslot_key_init(&dev->threads, sizeof(struct device_thread), NULL, thread_retire);
+
+	if (!err)
+		err = tslot_key_init(&dev->ports, sizeof(struct device_port), port_attach, port_retire);
+	return err;
+}
+
+void device_threads_fini(struct device *dev)
+{
+	tslot_key_destroy(&dev->ports);
+	tslot_key_destroy(&dev->threads);
+}
+
+static void count_ports(struct device *dev, struct dmamap_stats *out)
+{
+	out->iotlb_hits = dev->total_hits;
+	out->iotlb_misses = dev->total_misses;
+	for (struct tslot *s = tslot_first(&dev->ports); s; s = s->next) {
+		struct port *p = read_once(&((struct device_port *)s)->port);
+
+		if (p) {
+			out->iotlb_hits += read_once(&p->hits);
+			out->iotlb_misses += read_once(&p->misses);
+		}
+	}
+}
+
+void device_stats(struct device *dev, struct dmamap_stats *out)
+{
+	struct device_thread sum = {0};
+
+	lock_take(&dev->total_lock);
+	counters_add(&sum, &dev->total);
+	for (struct tslot *s = tslot_first(&dev->threads); s; s = s->next)
+		counters_add(&sum, (struct device_thread *)s);
+	count_ports(dev, out);
+	lock_give(&dev->total_lock);
+	out->maps = sum.maps;
+	out->unmaps = sum.unmaps;
+	out->segments = sum.segments;
+	out->bounced_bytes = sum.bounced_bytes;
+	out->bounce_full = sum.bounce_full;
+	for (int i = 0; i < DMAMAP_SIZE_CLASSES; i++)
+		out->map_sizes[i] = sum.map_sizes[i];
+	lock_take(&dev->fault_lock);
+	out->faults = dev->faults_seen;
+	out->faults_lost = dev->faults_lost;
+	lock_give(&dev->fault_lock);
+	out->coherent_bytes = read_once(&dev->coherent_bytes);
+	out->iotlb_flushes = read_once(&dev->domain->ports.flushes);
+	if (dev->domain->iova) {
+		struct iova_stats iova;
+
+		iova_stats(dev->domain->iova, &iova);
+		out->iova_pages = iova.pages;
+		out->table_pages = read_once(&dev->domain->pt.tables);
+	}
+}

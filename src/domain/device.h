@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A device, as all layers above see it. What mapping reads on every call stands first and changes
+ * only in open and in the mask and limit calls.
+ */
+#ifndef DOMAIN_DEVICE_H
+#define DOMAIN_DEVICE_H
+
+#include "domain/domain.h"
+#include "mem/mem.h"
+#include <dmamap/bus.h>
+#include <dmamap/device.h>
+#include <dmamap/stats.h>
+#include <linux/dma-direction.h>
+
+struct bounce_pool;
+struct model_ops;
+
+/* Counters of one thread on one device: no atomic instruction, no shared line. */
+struct device_thread {
+	struct tslot slot;
+	u64 maps, unmaps, segments, bounced_bytes, bounce_full;
+	u64 map_sizes[DMAMAP_SIZE_CLASSES];
+};
+
+/* Where one thread enters the device's address space. */
+struct device_port {
+	struct tslot slot;
+	struct port *port; /* NULL: no memory for one yet */
+	struct device *dev;
+};
+
+#define FAULTS_KEPT 256
+
+struct device {
+	/* hot */
+	struct domain *domain;
+	struct tslot_key threads; /* struct device_thread */
+	u64 dma_mask;		  /* atomic word */
+	u64 coherent_mask;	  /* atomic word */
+	u64 dma_last;		  /* atomic: dma_mask less bus_offset; 0 when that reaches nothing */
+	u64 bus_offset;		  /* device address = bus address + this */
+	u8 *view;		  /* RAM as the device sees it: mem.base, or mem.plane when not coherent */
+	bool iommu, coherent, untrusted, strict, arithmetic, check;
+	/* arithmetic: policy pool or persistent, RAM is mapped at its own address */
+
+	/* limits, atomic words */
+	u32 max_seg_size, min_align_mask;
+	u64 seg_boundary;
+
+	/* the device's side */
+	struct tslot_key ports; /* struct device_port */
+	u64 address_last;	/* the last address that its lines reach */
+	bool stuck;		/* atomic: declared stuck */
+
+	struct lock fault_lock;
+	struct dmamap_fault faults[FAULTS_KEPT]; /* the rest of this group: under fault_lock */
+	u32 fault_head, fault_count;
+	u64 faults_seen, faults_lost;
+
+	struct device_thread total; /* of threads that ended; under total_lock */
+	u64 total_hits, total_misses;
+	struct lock total_lock;
+	u64 coherent_bytes;	    /* atomic */
+
+	/* open and close */
+	char *name, *spec;
+	const char *policy_name;
+	struct backend_ops ops;	    /* registers and interrupts */
+	void *ops_priv;
+	const struct model_ops *model;
+	int *irq_fd;
+	unsigned int n_irq;
+	void *drvdata;
+	struct device *next; /* of all open devices, under the device layer's lock */
+	bool counted_ram;
+
+	struct lock managed_lock;
+	struct managed *managed; /* released by close, newest first; under managed_lock */
+	struct coherent *coherent_blocks; /* under the coherent table's lock */
+};
+
+hot_inline struct device_thread *device_thread(struct device *dev)
+{
+	struct tslot *s = tslot_get(&dev->threads);
+
+	return likely(s) ? (struct device_thread *)s : &dev->total;
+}
+
+/* Records a refused access; always -EFAULT. */
+int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
+		 enum dmamap_fault_reason reason) __attribute__((cold));
+
+/* Declares it stuck: its accesses fail from now on. */
+void device_declare_stuck(struct device *dev, iova_t iova, u64 size) __attribute__((cold));
+
+int device_threads_init(struct device *dev); /* the two slot keys; 0, -errno */
+void device_threads_fini(struct device *dev);
+
+void device_stats(struct device *dev, struct dmamap_stats *out);
+
+#endif

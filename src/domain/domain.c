@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making and sharing domains. The list of groups is under `global`; a domain's own fields are
+ * fixed once it is made, or guarded as domain.h says.
+ */
+#include "domain/domain.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "domain/flusher.h"
+#include "mem/mem.h"
+
+#include <linux/mm.h>
+#include <pthread.h>
+#include <string.h>
+
+#define INTERRUPT_FIRST 0xfee00ull /* pages of 0xfee00000 to 0xfeefffff: never a DMA address on x86 */
+#define INTERRUPT_PAGES 0x100ull
+
+static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
+static struct domain *groups; /* under global */
+
+static void *table_alloc(void *ctx)
+{
+	struct page *page = page_alloc(__GFP_INTERNAL | __GFP_ZERO, 0, ~0ull);
+
+	return page ? page_address(page) : NULL;
+}
+
+static void table_free(void *ctx, void *table)
+{
+	page_free(virt_to_page(table), 0);
+}
+
+/* policy=pool: RAM is at its own address, the rest of the space is for other memory. */
+static int map_all_ram(struct domain *dom)
+{
+	const u64 parts[][2] = {{0, mem.low}, {MEM_DMA32_END, mem.span}};
+	int err;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
+		u64 start = parts[i][0], size = parts[i][1] - start;
+
+		if (parts[i][1] <= start)
+			continue;
+		err = dom->space.ops->map(&dom->space, IOVA(start), PHYS(start), size,
+					  PT_READ | PT_WRITE);
+		if (!err)
+			err = iova_reserve(dom->iova, start >> PAGE_BITS, size >> PAGE_BITS);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int start_iommu(struct domain *dom, const struct domain_config *want)
+{
+	const struct pt_memory memory = {.base = mem.base, .alloc = table_alloc, .free = table_free};
+	int err;
+
+	dom->iova = iova_create(1, 1ull << (PT_IOVA_BITS - PAGE_BITS),
+				want->any_32bit ? IOVA_32BIT_FIRST : 0);
+	if (!dom->iova)
+		return -ENOMEM;
+	err = iova_reserve(dom->iova, INTERRUPT_FIRST, INTERRUPT_PAGES);
+	if (err)
+		return err;
+	err = pt_init(&dom->pt, &memory);
+	if (err)
+		return err;
+	dom->space.pt = &dom->pt;
+	if (dom->policy == POLICY_POOL || dom->policy == POLICY_PERSISTENT)
+		err = map_all_ram(dom);
+	return err;
+}
+
+static void domain_free(struct domain *dom)
+{
+	if (dom->policy == POLICY_LAZY && dom->iova) {
+		flusher_remove(dom);
+		domain_flush(dom);
+	}
+	tslot_key_destroy(&dom->queues);
+	if (dom->space.pt)
+		pt_fini(&dom->pt);
+	if (dom->iova)
+		iova_destroy(dom->iova);
+	ports_fini(&dom->ports);
+	alloc_free(dom->group);
+	alloc_free(dom);
+}
+
+static struct domain *domain_make(const struct domain_config *want)
+{
+	struct domain *dom = alloc_aligned(64, (sizeof(*dom) + 63) & ~63ull);
+
+	if (!dom)
+		return NULL;
+	dom->refs = 1;
+	dom->policy = want->iommu ? want->policy : POLICY_STRICT;
+	dom->space.ops = &backend_sim;
+	dom->space.ports = &dom->ports;
+	if (want->group) {
+		dom->group = alloc_string(want->group);
+		if (!dom->group)
+			goto fail;
+	}
+	if (want->iommu && start_iommu(dom, want))
+		goto fail;
+	if (want->iommu && dom->policy == POLICY_LAZY && flusher_add(dom))
+		goto fail;
+	return dom;
+fail:
+	domain_free(dom);
+	return NULL;
+}
+
+static struct domain *group_find(const struct domain_config *want)
+{
+	struct domain *dom;
+
+	for (dom = groups; dom && strcmp(dom->group, want->group) != 0; dom = dom->next_group)
+		;
+	return dom;
+}
+
+struct domain *domain_get(const struct domain_config *want)
+{
+	struct domain *dom = NULL;
+
+	pthread_mutex_lock(&global);
+	if (want->group)
+		dom = group_find(want);
+	if (!dom) {
+		dom = domain_make(want);
+		if (dom && want->group) {
+			dom->next_group = groups;
+			groups = dom;
+		}
+	} else if ((dom->iova != NULL) != want->iommu || (want->iommu && dom->policy != want->policy)) {
+		error_set(EINVAL, "group %s exists with another policy or IOMMU setting; devices of "
+			  "one group share an address space: open them alike", want->group);
+		dom = NULL;
+	} else {
+		dom->refs++;
+	}
+	pthread_mutex_unlock(&global);
+	return dom;
+}
+
+void domain_put(struct domain *dom)
+{
+	struct domain **p;
+
+	if (!dom)
+		return;
+	pthread_mutex_lock(&global);
+	if (--dom->refs) {
+		pthread_mutex_unlock(&global);
+		return;
+	}
+	for (p = &groups; *p && *p != dom; p = &(*p)->next_group)
+		;
+	if (*p)
+		*p = dom->next_group;
+	pthread_mutex_unlock(&global);
+	domain_free(dom);
+}
+
+u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)
+{
+	u64 page;
+
+	if (dom->policy == POLICY_LAZY) {
+		domain_flush(dom);
+		page = iova_alloc(dom->iova, pages, last, true);
+		if (page)
+			return page;
+	}
+	error_set(ENOMEM, "no %llu pages of address space left below %#llx: unmap something, or set "
+		  "a wider DMA mask", (unsigned long long)pages,
+		  (unsigned long long)(last << PAGE_BITS | (PAGE_BYTES - 1)));
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A domain is one address space: an IOVA allocator, translations, a flush policy, and the holds
+ * and ports of the devices that share it. A device without IOMMU has a domain too, which maps
+ * nothing.
+ *
+ *  operation              | may run at once with
+ *  domain_map*, unmap*    | each other on different ranges, accesses, flushes
+ *  domain_flush           | everything; one at a time (flush_lock)
+ *  domain_get, domain_put | everything (global lock); the last put alone on its domain
+ */
+#ifndef DOMAIN_DOMAIN_H
+#define DOMAIN_DOMAIN_H
+
+#include "backend/backend.h"
+#include "base/lock.h"
+#include "base/tslot.h"
+#include "iotlb/port.h"
+#include "iova/iova.h"
+#include "pt/pt.h"
+
+enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_POOL, POLICY_PERSISTENT };
+
+#define FLUSH_QUEUE_LEN 256 /* a power of two */
+
+/*
+ * Unmapped ranges that wait for a flush. The owner thread pushes (head), whoever holds the
+ * domain's flush_lock takes (tail).
+ */
+struct flush_queue {
+	u64 head cacheline; /* written by the owner */
+	u64 tail cacheline; /* written under flush_lock */
+	struct flush_entry {
+		u64 page, pages;
+	} entry[FLUSH_QUEUE_LEN];
+};
+
+/* A range that a device holds by dmamap_bus_map(). Under domain.hold_lock. */
+struct hold {
+	struct hold *next;
+	struct device *dev;
+	const void *base; /* of its first segment: what names it at dmamap_bus_unmap() */
+	iova_t iova;
+	u64 size;
+};
+
+struct domain {
+	struct backend_space space; /* what carries the translations */
+	struct pt pt;
+	struct ports ports;
+	struct iova_space *iova; /* NULL: no IOMMU */
+	enum policy policy;
+
+	struct tslot_key queues; /* lazy: struct domain_thread per thread */
+	struct lock flush_lock;
+	u32 timer_armed;	 /* atomic: the flusher will come by */
+	struct domain *next_lazy; /* of the flusher's list, under its lock */
+
+	struct lock hold_lock;
+	struct hold *holds;	 /* under hold_lock */
+	u32 n_holds;		 /* atomic */
+
+	char *group;		 /* NULL: of one device; under the global lock */
+	u32 refs;		 /* under the global lock */
+	struct domain *next_group;
+};
+
+struct domain_config {
+	bool iommu;
+	enum policy policy;
+	const char *group;
+	bool any_32bit; /* IOVA_32BIT_FIRST */
+};
+
+/* A new domain, or the group's; NULL: EINVAL (the group has another policy), ENOMEM. */
+struct domain *domain_get(const struct domain_config *want);
+void domain_put(struct domain *dom);
+
+/*
+ * Address space for `pages`, none above page `last`; 0: none, with a sentence. Flushes what waits
+ * when the space is full.
+ */
+u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last) __attribute__((cold));
+
+/* Lazy: the range is unmapped; its address space comes back after the next flush. */
+void domain_defer_free(struct domain *dom, u64 page, u64 pages);
+
+/* Invalidates everything cached and gives back all that waits. */
+void domain_flush(struct domain *dom);
+
+/* Waits until no device holds a part of the range; past a second the device is declared stuck. */
+void domain_wait_holds(struct domain *dom, iova_t iova, u64 size) __attribute__((cold));
+
+hot_inline u64 domain_iova_alloc(struct domain *dom, u64 pages, u64 last)
+{
+	u64 page = iova_alloc(dom->iova, pages, last, true);
+
+	return likely(page) ? page : domain_iova_alloc_slow(dom, pages, last);
+}
+
+/*
+ * The pages were taken out of the page table. Strict: when it returns no access reaches what was
+ * there, and the address space is free again.
+ */
+hot_inline void domain_release(struct domain *dom, u64 page, u64 pages, bool strict)
+{
+	if (!strict) {
+		domain_defer_free(dom, page, pages);
+		return;
+	}
+	if (likely(dom->space.pt))
+		ports_invalidate(&dom->ports, page, pages);
+	else
+		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	if (unlikely(read_acquire(&dom->n_holds)))
+		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	iova_free(dom->iova, page, pages);
+}
+
+#endif

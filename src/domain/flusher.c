@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One thread serves all lazy domains; it exists while there are any. It sleeps without a timer
+ * until a domain arms it, then FLUSH_AFTER_MS, then flushes the domains that are armed. Its list
+ * is under `lock`, which it holds while it flushes: flusher_remove() so waits for it.
+ *
+ * Order of locks: lock, flush_lock, ports.lock or the IOVA tree's.
+ */
+#include "domain/flusher.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fail.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+struct domain_thread {
+	struct tslot slot;
+	struct flush_queue queue;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static pthread_t thread;
+static struct domain *lazy; /* under lock */
+static bool running, armed; /* under lock */
+
+/* Gives back [tail, head) of one queue; `own`: the caller's. Under flush_lock, after the flush. */
+static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool own)
+{
+	u64 tail = q->tail;
+
+	for (; tail != head; tail++) {
+		const struct flush_entry *e = &q->entry[tail % FLUSH_QUEUE_LEN];
+
+		if (own)
+			iova_free(dom->iova, e->page, e->pages);
+		else
+			iova_free_shared(dom->iova, e->page, e->pages);
+	}
+	write_release(&q->tail, tail);
+}
+
+void domain_flush(struct domain *dom)
+{
+	u64 heads[16];
+	struct tslot *first, *s, *own = tslot_get(&dom->queues);
+	unsigned int n;
+
+	lock_take(&dom->flush_lock);
+	first = tslot_first(&dom->queues);
+	/* sixteen queues a round: what was pushed before the flush is what may be given back */
+	while (first) {
+		for (n = 0, s = first; s && n < ARRAY_SIZE(heads); s = s->next)
+			heads[n++] = read_acquire(&((struct domain_thread *)s)->queue.head);
+		ports_flush(&dom->ports);
+		pt_free_limbo(&dom->pt);
+		for (unsigned int i = 0; i < n; i++, first = first->next)
+			queue_take(dom, &((struct domain_thread *)first)->queue, heads[i], first == own);
+	}
+	lock_give(&dom->flush_lock);
+}
+
+static slow_path void arm_timer(struct domain *dom)
+{
+	pthread_mutex_lock(&lock);
+	write_once(&dom->timer_armed, 1);
+	if (!armed) {
+		armed = true;
+		pthread_cond_signal(&wake);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void domain_defer_free(struct domain *dom, u64 page, u64 pages)
+{
+	struct domain_thread *t = (struct domain_thread *)tslot_get(&dom->queues);
+	struct flush_queue *q;
+
+	if (unlikely(!t)) {
+		/* no memory for a queue: be strict */
+		ports_invalidate(&dom->ports, page, pages);
+		iova_free(dom->iova, page, pages);
+		return;
+	}
+	q = &t->queue;
+	if (unlikely(q->head - read_acquire(&q->tail) == FLUSH_QUEUE_LEN))
+		domain_flush(dom);
+	q->entry[q->head % FLUSH_QUEUE_LEN] = (struct flush_entry){page, pages};
+	write_release(&q->head, q->head + 1);
+	if (unlikely(!read_once(&dom->timer_armed)))
+		arm_timer(dom);
+}
+
+static void flush_armed(void)
+{
+	for (struct domain *dom = lazy; dom; dom = dom->next_lazy)
+		if (read_once(&dom->timer_armed)) {
+			write_once(&dom->timer_armed, 0);
+			domain_flush(dom);
+		}
+}
+
+static void *flusher_main(void *arg)
+{
+	const struct timespec pause = {.tv_nsec = FLUSH_AFTER_MS * 1000000l};
+
+	pthread_mutex_lock(&lock);
+	while (running) {
+		if (!armed) {
+			pthread_cond_wait(&wake, &lock);
+			continue;
+		}
+		armed = false;
+		pthread_mutex_unlock(&lock);
+		nanosleep(&pause, NULL);
+		pthread_mutex_lock(&lock);
+		flush_armed();
+	}
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+/* Starts the thread with every signal blocked: none of the program's handlers runs in it. */
+static int flusher_start(void)
+{
+	sigset_t all, old;
+	int err;
+
+	if (fail_here(FAIL_MEMORY, NULL))
+		return error_set(EAGAIN, "cannot start the flusher thread of policy=lazy");
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	running = true;
+	err = pthread_create(&thread, NULL, flusher_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err) {
+		running = false;
+		return error_set(err, "cannot start the flusher thread of policy=lazy: too many "
+				 "threads; use policy=strict");
+	}
+	return 0;
+}
+
+int flusher_add(struct domain *dom)
+{
+	int err = tslot_key_init(&dom->queues, sizeof(struct domain_thread), NULL, NULL);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&lock);
+	if (!running)
+		err = flusher_start();
+	if (!err) {
+		dom->next_lazy = lazy;
+		lazy = dom;
+	}
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+void flusher_remove(struct domain *dom)
+{
+	struct domain **p;
+	bool last = false;
+	pthread_t ended;
+
+	pthread_mutex_lock(&lock);
+	for (p = &lazy; *p && *p != dom; p = &(*p)->next_lazy)
+		;
+	if (*p)
+		*p = dom->next_lazy;
+	if (!lazy && running) {
+		last = true;
+		running = false;
+		ended = thread;
+		pthread_cond_signal(&wake);
+	}
+	pthread_mutex_unlock(&lock);
+	if (last)
+		pthread_join(ended, NULL);
+}

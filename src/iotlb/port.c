@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "iotlb/port.h"
+#include "base/alloc.h"
+
+#include <sched.h>
+
+#define SPINS_BEFORE_YIELD 256
+
+struct port *port_get(struct ports *ports)
+{
+	struct port *p;
+
+	lock_take(&ports->lock);
+	for (p = ports->all; p && p->owned; p = p->next)
+		;
+	if (p)
+		p->owned = true;
+	lock_give(&ports->lock);
+	if (p)
+		return p;
+	p = alloc_aligned(64, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->owned = true;
+	p->tlb.gen = 1;
+	lock_take(&ports->lock);
+	p->next = ports->all;
+	write_release(&ports->all, p);
+	lock_give(&ports->lock);
+	return p;
+}
+
+void port_put(struct ports *ports, struct port *port)
+{
+	/* the next owner may be another device: it starts with an empty cache */
+	iotlb_flush(&port->tlb);
+	lock_take(&ports->lock);
+	write_once(&port->hits, 0);
+	write_once(&port->misses, 0);
+	port->owned = false;
+	lock_give(&ports->lock);
+}
+
+void ports_fini(struct ports *ports)
+{
+	struct port *p, *next;
+
+	for (p = ports->all; p; p = next) {
+		next = p->next;
+		alloc_free(p);
+	}
+	ports->all = NULL;
+}
+
+static void wait_for(struct port *p, u64 seen)
+{
+	for (int spins = 0; read_acquire(&p->active) == seen; spins++) {
+		if (spins < SPINS_BEFORE_YIELD)
+			cpu_relax();
+		else
+			sched_yield();
+	}
+}
+
+void ports_wait(struct ports *ports)
+{
+	for (struct port *p = read_acquire(&ports->all); p; p = p->next) {
+		u64 seen = read_acquire(&p->active);
+
+		if (seen & 1)
+			wait_for(p, seen);
+	}
+}
+
+static void drop_pages(struct ports *ports, u64 page, u64 pages)
+{
+	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
+		for (u64 i = 0; i < pages; i++)
+			iotlb_invalidate_page(&p->tlb, page + i);
+}
+
+void ports_drain_again(struct ports *ports, u64 page, u64 pages)
+{
+	ports_wait(ports);
+	drop_pages(ports, page, pages);
+	full_fence();
+	ports_wait(ports);
+}
+
+void ports_flush(struct ports *ports)
+{
+	lock_take(&ports->lock);
+	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
+		iotlb_flush(&p->tlb);
+	ports->flushes++;
+	lock_give(&ports->lock);
+	full_fence();
+	/* an access under way fills with the generation that it began with: no second round */
+	if (ports_active(ports))
+		ports_wait(ports);
+}
+
+void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
+{
+	if (pages > PORTS_INVALIDATE_MAX) {
+		ports_flush(ports);
+		return;
+	}
+	drop_pages(ports, page, pages);
+	full_fence();
+	if (unlikely(ports_active(ports)))
+		ports_drain_again(ports, page, pages);
+}

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Magazines: each thread has two of each class, a loaded one and a spare, so that one which is
+ * empty or full can be exchanged for the other and no sequence at a border goes further each time.
+ *
+ * Behind them the thread has a depot per class: magazines with ranges (what comes beyond a limit
+ * goes back to the tree) and empty ones. A thread whose own depot has nothing takes from the
+ * space's, where iova_free_shared() gives, then from other threads'. So what a thread gives back it
+ * gets again, with the memory that records it still in its processor's cache, and yet nothing that
+ * reached a depot is lost to the others. A thread that ends leaves all it has in its depot.
+ *
+ * A magazine has room for 2^run_order pages, and a refill takes as many in one aligned run: two
+ * threads then work in page tables of their own. A thread's bin holds 4 MiB at most.
+ *
+ * Invariants: a magazine belongs to one bin or to one depot; `n` of a bin's loaded one is bin->n,
+ * of its spare bin->spare_n. Whatever cannot be cached for lack of memory goes to the tree.
+ */
+#include "iova/space.h"
+#include "base/alloc.h"
+
+#define SCAN_DEPTH 16 /* how far below the top a range under the limit is looked for */
+#define RUN_SHARE  6  /* a refill takes at most 1/2^6 of what lies below the limit */
+
+static u32 magazine_capacity(const struct iova_full_space *s, unsigned int class)
+{
+	return class > s->run_order ? 0 : 1u << (s->run_order - class);
+}
+
+static struct iova_magazine *magazine_new(struct iova_full_space *s, unsigned int class)
+{
+	u32 capacity = magazine_capacity(s, class);
+	struct iova_magazine *m;
+
+	if (!capacity)
+		return NULL;
+	m = alloc_zeroed(sizeof(*m) + capacity * sizeof(m->page[0]));
+	if (m)
+		m->capacity = capacity;
+	return m;
+}
+
+static struct iova_magazine *bin_loaded(const struct iova_bin *bin)
+{
+	return container_of(bin->page, struct iova_magazine, page);
+}
+
+/* Makes m the loaded magazine; the caller has seen to the one before. */
+static void bin_load(struct iova_bin *bin, struct iova_magazine *m)
+{
+	bin->page = m->page;
+	bin->capacity = m->capacity;
+	write_once(&bin->n, m->n);
+}
+
+static void bin_set_spare(struct iova_bin *bin, struct iova_magazine *m)
+{
+	bin->spare = m;
+	write_once(&bin->spare_n, m ? m->n : 0);
+}
+
+static void bin_swap(struct iova_bin *bin)
+{
+	struct iova_magazine *m = bin_loaded(bin), *spare = bin->spare;
+
+	m->n = bin->n;
+	bin_load(bin, spare);
+	bin_set_spare(bin, m);
+}
+
+/* Large ranges are fewer: a quarter of the magazines for the largest classes. */
+static bool depot_has_room(const struct iova_full_space *s, const struct iova_depot *d,
+			   unsigned int class)
+{
+	return !d->closed && d->n_stocked <= (s->depot_max - 1) >> class / 3;
+}
+
+/* These three under the depot's lock. */
+static void depot_put_empty(struct iova_depot *d, struct iova_magazine *m)
+{
+	m->n = 0;
+	m->next = d->empty;
+	d->empty = m;
+}
+
+static struct iova_magazine *depot_get_empty(struct iova_depot *d)
+{
+	struct iova_magazine *m = d->empty;
+
+	if (m)
+		d->empty = m->next;
+	return m;
+}
+
+static void depot_stock(struct iova_depot *d, unsigned int class, struct iova_magazine *m)
+{
+	m->next = d->stocked;
+	d->stocked = m;
+	write_once(&d->n_stocked, d->n_stocked + 1);
+	d->pages += (u64)m->n << class;
+}
+
+/* A magazine with ranges, or NULL; `used` (may be NULL) is left in its place. */
+static struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int class,
+					    struct iova_magazine *used)
+{
+	struct iova_magazine *m;
+
+	lock_take(&d->lock);
+	m = d->stocked;
+	if (m) {
+		d->stocked = m->next;
+		write_once(&d->n_stocked, d->n_stocked - 1);
+	} else if (d->collector && d->collector->n) {
+		m = d->collector;
+		d->collector = NULL;
+	}
+	if (m) {
+		d->pages -= (u64)m->n << class;
+		if (used)
+			depot_put_empty(d, used);
+	}
+	lock_give(&d->lock);
+	return m;
+}
+
+static struct iova_depot *slot_depot(struct tslot *slot, unsigned int class)
+{
+	return &((struct iova_full_cache *)slot)->depot[class];
+}
+
+/* From wherever there is one: the own depot, the space's, other threads'. */
+static struct iova_magazine *any_exchange(struct iova_full_space *s, struct iova_cache *cache,
+					  unsigned int class, struct iova_magazine *used)
+{
+	struct iova_magazine *m;
+
+	m = depot_exchange(slot_depot(&cache->slot, class), class, used);
+	if (!m)
+		m = depot_exchange(&s->depot[class], class, used);
+	for (struct tslot *t = tslot_first(&s->hot.key); t && !m; t = t->next) {
+		struct iova_depot *d = slot_depot(t, class);
+
+		if (read_once(&d->n_stocked))
+			m = depot_exchange(d, class, used);
+	}
+	return m;
+}
+
+/* Gives all that m holds to the tree; neighbours in it go as one. */
+static void magazine_flush(struct iova_full_space *s, unsigned int class, struct iova_magazine *m)
+{
+	u64 size = 1ull << class;
+	u32 i = 0, n;
+
+	for (; i < m->n; i += n) {
+		for (n = 1; i + n < m->n && m->page[i + n] == m->page[i] + n * size; n++)
+			;
+		if (space_give(s, m->page[i], n * size, n))
+			continue;
+		/* One of them was given back twice: the others still count. */
+		for (u32 j = 0; n > 1 && j < n; j++)
+			space_give(s, m->page[i + j], size, 1);
+	}
+	m->n = 0;
+}
+
+static void magazine_end(struct iova_full_space *s, unsigned int class, struct iova_magazine *m)
+{
+	magazine_flush(s, class, m);
+	alloc_free(m);
+}
+
+/* Puts a magazine into the depot, or its ranges into the tree when it is full. */
+static void depot_return(struct iova_full_space *s, struct iova_depot *d, unsigned int class,
+			 struct iova_magazine *m)
+{
+	lock_take(&d->lock);
+	if (m->n && depot_has_room(s, d, class)) {
+		depot_stock(d, class, m);
+		m = NULL;
+	}
+	lock_give(&d->lock);
+	if (m)
+		magazine_end(s, class, m);
+}
+
+/* An empty magazine for the full one m; it may be m, given back to the tree. */
+static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, struct iova_depot *d,
+						 unsigned int class, struct iova_magazine *m)
+{
+	struct iova_magazine *empty = NULL;
+	bool room;
+
+	lock_take(&d->lock);
+	room = depot_has_room(s, d, class);
+	if (room)
+		empty = depot_get_empty(d);
+	if (empty)
+		depot_stock(d, class, m);
+	lock_give(&d->lock);
+	if (empty)
+		return empty;
+	if (room)
+		empty = magazine_new(s, class);
+	if (empty) {
+		depot_return(s, d, class, m);
+		return empty;
+	}
+	magazine_flush(s, class, m);
+	return m;
+}
+
+/* Fills the empty loaded magazine with one run from the tree, none of it above `last`. */
+static bool refill(struct iova_full_space *s, struct iova_bin *bin, unsigned int class, u64 last)
+{
+	unsigned int order, room = log2_floor(last - s->first + 1);
+	u64 page, size = 1ull << class;
+	u32 n;
+
+	order = room < RUN_SHARE + class ? class : room - RUN_SHARE;
+	if (order > s->run_order)
+		order = s->run_order;
+	page = space_take(s, 1ull << order, last, true, 1ull << (order - class));
+	if (!page && order > class + 3) { /* little space, or in pieces */
+		order -= 3;
+		page = space_take(s, 1ull << order, last, true, 1ull << (order - class));
+	}
+	if (!page)
+		return false;
+	n = 1u << (order - class);
+	for (u32 i = 0; i < n; i++)
+		bin->page[i] = page + i * size;
+	write_once(&bin->n, n);
+	return true;
+}
+
+/* Sees to it that the bin holds something. */
+static bool bin_fill(struct iova_full_space *s, struct iova_cache *cache, unsigned int class,
+		     u64 last)
+{
+	struct iova_bin *bin = &cache->bin[class];
+	struct iova_magazine *m;
+
+	if (!bin->page) {
+		m = magazine_new(s, class);
+		if (!m)
+			return false;
+		bin_load(bin, m);
+	}
+	if (bin->n)
+		return true;
+	if (bin->spare_n) {
+		bin_swap(bin);
+		return true;
+	}
+	m = any_exchange(s, cache, class, bin->spare);
+	if (!m)
+		return refill(s, bin, class, last);
+	bin_loaded(bin)->n = 0;
+	bin_set_spare(bin, bin_loaded(bin));
+	bin_load(bin, m);
+	return true;
+}
+
+/* The top range, or one not far below it that ends at or below `last`; 0: none. */
+static u64 bin_pop(struct iova_bin *bin, u64 pages, u64 last)
+{
+	u32 n = bin->n, stop = n > SCAN_DEPTH ? n - SCAN_DEPTH : 0;
+
+	for (u32 i = n; i > stop; i--) {
+		u64 page = bin->page[i - 1];
+
+		if (page > last || pages - 1 > last - page)
+			continue;
+		bin->page[i - 1] = bin->page[n - 1];
+		write_once(&bin->n, n - 1);
+		return page;
+	}
+	return 0;
+}
+
+/* Of this thread's cache or the depot behind it, refilled from the tree; 0: look in the tree. */
+u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 last)
+{
+	struct iova_cache *cache;
+
+	if (class > s->run_order)
+		return 0;
+	cache = (struct iova_cache *)tslot_get(&s->hot.key);
+	if (!cache || !bin_fill(s, cache, class, last))
+		return 0;
+	return bin_pop(&cache->bin[class], pages, last);
+}
+
+/* Sees to it that the bin has room. */
+static bool bin_make_room(struct iova_full_space *s, struct iova_cache *cache, unsigned int class)
+{
+	struct iova_depot *d = slot_depot(&cache->slot, class);
+	struct iova_bin *bin = &cache->bin[class];
+	struct iova_magazine *m;
+
+	if (bin->n < bin->capacity)
+		return true;
+	if (!bin->page) {
+		m = magazine_new(s, class);
+		if (m)
+			bin_load(bin, m);
+		return m;
+	}
+	if (!bin->spare)
+		bin_set_spare(bin, magazine_new(s, class));
+	if (!bin->spare)
+		return false;
+	if (bin->spare_n == bin->capacity)
+		bin_set_spare(bin, depot_exchange_full(s, d, class, bin->spare));
+	bin_swap(bin);
+	return true;
+}
+
+/* Into this thread's cache. A range given back twice in a row is seen. */
+int cache_give(struct iova_full_space *s, unsigned int class, u64 page)
+{
+	struct iova_cache *cache = (struct iova_cache *)tslot_get(&s->hot.key);
+	struct iova_bin *bin;
+
+	if (!cache)
+		return 0;
+	bin = &cache->bin[class];
+	if (bin->n && bin->page[bin->n - 1] == page)
+		return -1;
+	if (!bin_make_room(s, cache, class))
+		return 0;
+	bin->page[bin->n] = page;
+	write_once(&bin->n, bin->n + 1);
+	return 1;
+}
+
+/* Into the space's depot, for any thread. */
+int depot_give(struct iova_full_space *s, unsigned int class, u64 page)
+{
+	struct iova_depot *d = &s->depot[class];
+	struct iova_magazine *m, *full = NULL;
+	int given = 0;
+
+	lock_take(&d->lock);
+	m = d->collector;
+	if (m && m->n == m->capacity) {
+		d->pages -= (u64)m->n << class;
+		full = m;
+		m = NULL;
+	}
+	if (!m)
+		m = depot_get_empty(d);
+	if (!m)
+		m = magazine_new(s, class);
+	d->collector = m;
+	if (m && m->n && m->page[m->n - 1] == page) {
+		given = -1;
+	} else if (m) {
+		m->page[m->n++] = page;
+		d->pages += 1ull << class;
+		given = 1;
+	}
+	lock_give(&d->lock);
+	if (full)
+		depot_return(s, d, class, full);
+	return given;
+}
+
+/* Takes both magazines out of a bin; either may be NULL. */
+static void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2])
+{
+	out[0] = bin->page ? bin_loaded(bin) : NULL;
+	out[1] = bin->spare;
+	if (out[0])
+		out[0]->n = bin->n;
+	bin->page = NULL;
+	bin->capacity = 0;
+	write_once(&bin->n, 0);
+	bin_set_spare(bin, NULL);
+}
+
+/* The thread ends: what it holds is for the others. */
+void cache_retire(struct tslot_key *key, struct tslot *slot)
+{
+	struct iova_full_space *s = full_space(container_of(key, struct iova_space, key));
+	struct iova_cache *cache = (struct iova_cache *)slot;
+
+	for (unsigned int class = 0; class < IOVA_CLASSES; class++) {
+		struct iova_magazine *m[2];
+
+		bin_unload(&cache->bin[class], m);
+		for (int i = 0; i < 2; i++)
+			if (m[i])
+				depot_return(s, slot_depot(slot, class), class, m[i]);
+	}
+}
+
+struct want { /* what a drain is for; pages 0: for its own sake */
+	u64 pages, last;
+	bool aligned;
+};
+
+static u64 retry(struct iova_full_space *s, const struct want *w)
+{
+	return w->pages ? space_take(s, w->pages, w->last, w->aligned, 1) : 0;
+}
+
+static u64 bin_drain(struct iova_full_space *s, struct iova_bin *bin, unsigned int class,
+		     const struct want *w)
+{
+	struct iova_magazine *m[2];
+
+	if (!bin->n && !bin->spare_n)
+		return 0;
+	bin_unload(bin, m);
+	for (int i = 0; i < 2; i++)
+		if (m[i])
+			magazine_end(s, class, m[i]);
+	return retry(s, w);
+}
+
+/* A magazine at a time; at most as many as a full depot has, since others may add meanwhile. */
+static u64 depot_drain(struct iova_full_space *s, struct iova_depot *d, unsigned int class,
+		       const struct want *w)
+{
+	struct iova_magazine *m;
+	u64 page = 0;
+
+	for (u32 i = 0; i <= s->depot_max && !page; i++) {
+		m = depot_exchange(d, class, NULL);
+		if (!m)
+			break;
+		magazine_end(s, class, m);
+		page = retry(s, w);
+	}
+	return page;
+}
+
+static u64 class_drain(struct iova_full_space *s, struct iova_cache *cache, unsigned int class,
+		       const struct want *w)
+{
+	u64 page = cache ? bin_drain(s, &cache->bin[class], class, w) : 0;
+
+	if (!page)
+		page = depot_drain(s, &s->depot[class], class, w);
+	for (struct tslot *t = tslot_first(&s->hot.key); t && !page; t = t->next)
+		page = depot_drain(s, slot_depot(t, class), class, w);
+	return page;
+}
+
+u64 cache_drain(struct iova_full_space *s, u64 pages, u64 last, bool aligned)
+{
+	struct iova_cache *cache = (struct iova_cache *)tslot_get(&s->hot.key);
+	struct want want = {pages, last, aligned};
+	u64 page = 0;
+
+	for (unsigned int class = IOVA_CLASSES; !page && class--;)
+		page = class_drain(s, cache, class, &want);
+	return page;
+}
+
+static u64 depot_pages(struct iova_depot *d)
+{
+	u64 pages;
+
+	lock_take(&d->lock);
+	pages = d->pages;
+	lock_give(&d->lock);
+	return pages;
+}
+
+/* In all caches; counts of other threads are a moment old. */
+u64 cache_pages(struct iova_full_space *s)
+{
+	u64 pages = 0;
+
+	for (struct tslot *t = tslot_first(&s->hot.key); t; t = t->next)
+		for (unsigned int class = 0; class < IOVA_CLASSES; class++) {
+			struct iova_bin *bin = &((struct iova_cache *)t)->bin[class];
+
+			pages += ((u64)read_once(&bin->n) + read_once(&bin->spare_n)) << class;
+			pages += depot_pages(slot_depot(t, class));
+		}
+	for (unsigned int class = 0; class < IOVA_CLASSES; class++)
+		pages += depot_pages(&s->depot[class]);
+	return pages;
+}
+
+static void magazines_free(struct iova_magazine *m)
+{
+	struct iova_magazine *next;
+
+	for (; m; m = next) {
+		next = m->next;
+		alloc_free(m);
+	}
+}
+
+static void depot_fini(struct iova_depot *d)
+{
+	struct iova_magazine *stocked, *empty, *collector;
+
+	lock_take(&d->lock);
+	stocked = d->stocked;
+	empty = d->empty;
+	collector = d->collector;
+	d->stocked = d->empty = d->collector = NULL;
+	d->pages = 0;
+	d->closed = true;
+	lock_give(&d->lock);
+	magazines_free(stocked);
+	magazines_free(empty);
+	alloc_free(collector);
+}
+
+/* The magazines go; what they hold goes with the tree. */
+void depots_fini(struct iova_full_space *s)
+{
+	for (unsigned int class = 0; class < IOVA_CLASSES; class++) {
+		depot_fini(&s->depot[class]);
+		for (struct tslot *t = tslot_first(&s->hot.key); t; t = t->next)
+			depot_fini(slot_depot(t, class));
+	}
+}

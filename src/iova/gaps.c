@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Invariants:
+ *  - leaves are all at depth height - 1; each node but the root has GAP_MIN to GAP_FANOUT entries,
+ *    an inner root at least two;
+ *  - an inner entry equals the summary (lowest key, greatest size and fit) of its child;
+ *  - nodes >= nodes_for(n), so a split that leaves both halves legal always finds a node.
+ * Nothing overflows: pages are below 2^52 and `nodes` is bounded by memory.
+ */
+#include "iova/gaps.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/math.h"
+
+#include <string.h>
+
+#define CHUNK_NODES 127
+
+struct gap_chunk {
+	struct gap_chunk *next;
+	struct gap_node *node; /* CHUNK_NODES of them, inside this allocation */
+};
+
+struct entry {
+	u64 key, size, fit;
+	struct gap_node *child;
+};
+
+/* From the root (depth 0) to a leaf; at[] is the entry taken in each. */
+struct path {
+	struct gap_node *node[GAP_HEIGHT];
+	int at[GAP_HEIGHT];
+};
+
+/*
+ * A gap of 2^k to 2^(k+1) - 1 pages holds an aligned block of 2^k pages or, failing that, surely
+ * one of half of it. Beyond the largest block B, up to 2B - 1 pages fit only at a multiple of 2B,
+ * and then they reach to the gap's end.
+ */
+u64 gap_fit(u64 start, u64 size)
+{
+	u64 end = start + size, block = 1ull << log2_floor(size), at = align_up(start, block);
+
+	if (at + block > end)
+		block >>= 1;
+	at = align_up(start, block * 2);
+	return at < end ? max_u64(block, end - at) : block;
+}
+
+/* Most nodes that a legal tree of n gaps can have. */
+static u64 nodes_for(u64 n)
+{
+	return n / (GAP_MIN - 1) + GAP_HEIGHT;
+}
+
+static int add_chunk(struct gaps *g)
+{
+	struct gap_chunk *c;
+
+	/* Zeroed by the system, not by us: a page of it costs memory only once it is used. */
+	c = alloc_zeroed(sizeof(*c) + (CHUNK_NODES + 1) * sizeof(struct gap_node));
+	if (!c)
+		return -ENOMEM;
+	c->node = (struct gap_node *)align_up((u64)(uintptr_t)(c + 1), 64);
+	if (g->newest)
+		g->newest->next = c;
+	else
+		g->chunks = g->filling = c;
+	g->newest = c;
+	g->nodes += CHUNK_NODES;
+	return 0;
+}
+
+int gaps_expect(struct gaps *g, u64 n)
+{
+	while (g->nodes < nodes_for(n))
+		if (add_chunk(g))
+			return -ENOMEM;
+	return 0;
+}
+
+/* Cannot fail: see gaps_expect(). */
+static struct gap_node *node_get(struct gaps *g)
+{
+	struct gap_node *node = g->unused;
+
+	if (node) {
+		g->unused = node->child[0];
+	} else {
+		if (g->filled == CHUNK_NODES) {
+			g->filling = g->filling->next;
+			g->filled = 0;
+		}
+		node = &g->filling->node[g->filled++];
+	}
+	node->n = 0;
+	return node;
+}
+
+static void node_put(struct gaps *g, struct gap_node *node)
+{
+	node->child[0] = g->unused;
+	g->unused = node;
+}
+
+int gaps_init(struct gaps *g)
+{
+	*g = (struct gaps){.height = 1};
+	if (gaps_expect(g, 1))
+		return -ENOMEM;
+	g->root = node_get(g);
+	return 0;
+}
+
+void gaps_fini(struct gaps *g)
+{
+	struct gap_chunk *c = g->chunks, *next;
+
+	for (; c; c = next) {
+		next = c->next;
+		alloc_free(c);
+	}
+	*g = (struct gaps){0};
+}
+
+static struct entry summary(struct gap_node *node)
+{
+	struct entry e = {.key = node->key[0], .child = node};
+
+	for (u32 i = 0; i < node->n; i++) {
+		e.size = max_u64(e.size, node->size[i]);
+		e.fit = max_u64(e.fit, node->fit[i]);
+	}
+	return e;
+}
+
+static void entry_set(struct gap_node *node, int i, struct entry e)
+{
+	node->key[i] = e.key;
+	node->size[i] = e.size;
+	node->fit[i] = e.fit;
+	node->child[i] = e.child;
+}
+
+/* Moves `count` entries; they may overlap within one node. */
+static void entries_move(struct gap_node *to, u32 i, struct gap_node *from, u32 j, u32 count)
+{
+	memmove(to->key + i, from->key + j, count * sizeof(to->key[0]));
+	memmove(to->size + i, from->size + j, count * sizeof(to->size[0]));
+	memmove(to->fit + i, from->fit + j, count * sizeof(to->fit[0]));
+	memmove(to->child + i, from->child + j, count * sizeof(to->child[0]));
+}
+
+static void entry_insert(struct gap_node *node, int i, struct entry e)
+{
+	entries_move(node, i + 1, node, i, node->n - i);
+	entry_set(node, i, e);
+	node->n++;
+}
+
+static void entry_remove(struct gap_node *node, int i)
+{
+	node->n--;
+	entries_move(node, i, node, i + 1, node->n - i);
+}
+
+/* After a change in the node at depth d: carries it up until nothing changes. */
+static void raise(struct path *p, int d)
+{
+	for (; d > 0; d--) {
+		struct gap_node *up = p->node[d - 1];
+		struct entry e = summary(p->node[d]);
+		int i = p->at[d - 1];
+
+		if (up->key[i] == e.key && up->size[i] == e.size && up->fit[i] == e.fit)
+			return;
+		entry_set(up, i, e);
+	}
+}
+
+/* Splits the full node and puts e at i of the two; returns the upper one. */
+static struct gap_node *split(struct gaps *g, struct gap_node *node, int i, struct entry e)
+{
+	struct gap_node *right = node_get(g);
+	int half = (GAP_FANOUT + 1) / 2;
+
+	right->n = GAP_FANOUT - half;
+	entries_move(right, 0, node, half, right->n);
+	node->n = half;
+	if (i <= half)
+		entry_insert(node, i, e);
+	else
+		entry_insert(right, i - half, e);
+	return right;
+}
+
+/* Puts e behind the entry that the path leads to at depth d; the path is void afterwards. */
+static void insert(struct gaps *g, struct path *p, int d, struct entry e)
+{
+	for (;; d--) {
+		struct gap_node *root, *node = p->node[d];
+
+		if (node->n < GAP_FANOUT) {
+			entry_insert(node, p->at[d] + 1, e);
+			raise(p, d);
+			return;
+		}
+		e = summary(split(g, node, p->at[d] + 1, e));
+		if (d > 0) {
+			entry_set(p->node[d - 1], p->at[d - 1], summary(node));
+			continue;
+		}
+		root = node_get(g);
+		entry_insert(root, 0, summary(node));
+		entry_insert(root, 1, e);
+		g->root = root;
+		g->height++;
+		return;
+	}
+}
+
+/* Two neighbours, one with too few entries: one of them, or half each. True: one. */
+static bool join(struct gaps *g, struct gap_node *left, struct gap_node *right)
+{
+	u32 total = left->n + right->n, half = total / 2;
+
+	if (total <= GAP_FANOUT) {
+		entries_move(left, left->n, right, 0, right->n);
+		left->n = total;
+		node_put(g, right);
+		return true;
+	}
+	if (left->n < half) {
+		u32 count = half - left->n;
+
+		entries_move(left, left->n, right, 0, count);
+		entries_move(right, 0, right, count, right->n - count);
+	} else {
+		u32 count = left->n - half;
+
+		entries_move(right, count, right, 0, right->n);
+		entries_move(right, 0, left, half, count);
+	}
+	left->n = half;
+	right->n = total - half;
+	return false;
+}
+
+/* Takes out the gap that the path leads to; the path is void afterwards. */
+static void remove_gap(struct gaps *g, struct path *p)
+{
+	int d = (int)g->height - 1, i;
+	struct gap_node *up, *node = p->node[d];
+
+	entry_remove(node, p->at[d]);
+	for (; d > 0 && node->n < GAP_MIN; d--, node = up) {
+		struct gap_node *right;
+
+		up = p->node[d - 1];
+		i = p->at[d - 1];
+		if (i + 1 == (int)up->n)
+			i--;
+		right = up->child[i + 1];
+		if (join(g, up->child[i], right)) {
+			entry_remove(up, i + 1);
+		} else {
+			entry_set(up, i + 1, summary(right));
+		}
+		entry_set(up, i, summary(up->child[i]));
+	}
+	raise(p, d);
+	if (g->height > 1 && g->root->n == 1) {
+		node = g->root;
+		g->root = node->child[0];
+		g->height--;
+		node_put(g, node);
+	}
+}
+
+/* Gives the gap that the path leads to other borders, between the same neighbours. */
+static void set_gap(struct gaps *g, struct path *p, u64 start, u64 size)
+{
+	int d = (int)g->height - 1;
+
+	entry_set(p->node[d], p->at[d],
+		  (struct entry){.key = start, .size = size, .fit = gap_fit(start, size)});
+	raise(p, d);
+}
+
+static void insert_gap(struct gaps *g, struct path *p, u64 start, u64 size)
+{
+	insert(g, p, (int)g->height - 1,
+	       (struct entry){.key = start, .size = size, .fit = gap_fit(start, size)});
+}
+
+/* To the last gap that begins at or below x; false: none does, and the leaf's at[] is -1. */
+static bool locate(const struct gaps *g, u64 x, struct path *p)
+{
+	struct gap_node *node = g->root;
+	int d = 0, i;
+
+	for (;; d++) {
+		i = -1;
+		for (u32 j = 0; j < node->n; j++)
+			i += node->key[j] <= x;
+		p->node[d] = node;
+		p->at[d] = i;
+		if (d == (int)g->height - 1)
+			return i >= 0;
+		p->at[d] = i < 0 ? 0 : i;
+		node = node->child[p->at[d]];
+	}
+}
+
+/* To the next gap; false: the path led to the last. */
+static bool step(const struct gaps *g, struct path *p)
+{
+	int leaf = (int)g->height - 1, d = leaf;
+
+	while (d >= 0 && p->at[d] + 1 >= (int)p->node[d]->n)
+		d--;
+	if (d < 0)
+		return false;
+	for (p->at[d]++; d < leaf; d++) {
+		p->node[d + 1] = p->node[d]->child[p->at[d]];
+		p->at[d + 1] = 0;
+	}
+	return true;
+}
+
+static int last_fit(const struct gap_node *node, int i, u64 pages, bool aligned)
+{
+	const u64 *most = aligned ? node->fit : node->size;
+
+	while (i >= 0 && most[i] < pages)
+		i--;
+	return i;
+}
+
+/* From the entry of the path at depth d, which serves, down to the highest gap that does. */
+static void descend(const struct gaps *g, struct path *p, int d, u64 pages, bool aligned)
+{
+	for (; d < (int)g->height - 1; d++) {
+		struct gap_node *node = p->node[d]->child[p->at[d]];
+
+		p->node[d + 1] = node;
+		p->at[d + 1] = last_fit(node, (int)node->n - 1, pages, aligned);
+	}
+}
+
+/*
+ * To the highest gap that serves. The one that `last` may cut is looked at by itself; all before
+ * it are whole, so their figures count.
+ */
+static bool search(const struct gaps *g, struct path *p, u64 pages, u64 last, bool aligned)
+{
+	int d = (int)g->height - 1;
+	u64 start, size;
+
+	if (!locate(g, last, p))
+		return false;
+	start = p->node[d]->key[p->at[d]];
+	size = min_u64(p->node[d]->size[p->at[d]], last - start + 1);
+	if (pages <= (aligned ? gap_fit(start, size) : size))
+		return true;
+	for (; d >= 0; d--) {
+		p->at[d] = last_fit(p->node[d], p->at[d] - 1, pages, aligned);
+		if (p->at[d] >= 0) {
+			descend(g, p, d, pages, aligned);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Takes a part of the gap that the path leads to. */
+static void cut(struct gaps *g, struct path *p, u64 start, u64 pages)
+{
+	int d = (int)g->height - 1;
+	u64 low = p->node[d]->key[p->at[d]], end = low + p->node[d]->size[p->at[d]];
+	u64 above = end - start - pages;
+
+	g->pages -= pages;
+	if (start > low) {
+		set_gap(g, p, low, start - low);
+		if (above) {
+			insert_gap(g, p, start + pages, above);
+			g->n++;
+		}
+	} else if (above) {
+		set_gap(g, p, start + pages, above);
+	} else {
+		remove_gap(g, p);
+		g->n--;
+	}
+}
+
+u64 gaps_take(struct gaps *g, u64 pages, u64 last, bool aligned)
+{
+	int leaf = (int)g->height - 1;
+	struct gap_node *node;
+	struct path p;
+	u64 start;
+
+	if (!pages || !search(g, &p, pages, last, aligned))
+		return 0;
+	node = p.node[leaf];
+	start = min_u64(node->key[p.at[leaf]] + node->size[p.at[leaf]] - 1, last) + 1 - pages;
+	if (aligned)
+		start = align_down(start, 1ull << log2_ceil(pages));
+	cut(g, &p, start, pages);
+	return start;
+}
+
+static bool locate_range(const struct gaps *g, struct path *p, u64 start, u64 pages)
+{
+	int leaf = (int)g->height - 1;
+	u64 in;
+
+	if (!locate(g, start, p))
+		return false;
+	in = start - p->node[leaf]->key[p->at[leaf]];
+	return range_within(in, pages, p->node[leaf]->size[p->at[leaf]]);
+}
+
+bool gaps_has(const struct gaps *g, u64 start, u64 pages)
+{
+	struct path p;
+
+	return locate_range(g, &p, start, pages);
+}
+
+bool gaps_carve(struct gaps *g, u64 start, u64 pages)
+{
+	struct path p;
+
+	if (!locate_range(g, &p, start, pages))
+		return false;
+	cut(g, &p, start, pages);
+	return true;
+}
+
+bool gaps_give(struct gaps *g, u64 start, u64 pages)
+{
+	int leaf = (int)g->height - 1;
+	u64 low = start, low_end = 0, high = 0, end = start + pages, high_end = end;
+	struct path below, above;
+
+	if (locate(g, start, &below)) {
+		low = below.node[leaf]->key[below.at[leaf]];
+		low_end = low + below.node[leaf]->size[below.at[leaf]];
+		if (low_end > start)
+			return false;
+	}
+	above = below;
+	if (step(g, &above)) {
+		high = above.node[leaf]->key[above.at[leaf]];
+		if (high < end)
+			return false;
+		if (high == end)
+			high_end = end + above.node[leaf]->size[above.at[leaf]];
+	}
+	/* Only gives of what was never taken can get here without a node in reserve. */
+	if (low_end != start && high != end && g->nodes < nodes_for(g->n + 1))
+		return false;
+	if (low_end == start) {
+		set_gap(g, &below, low, high_end - low);
+		if (high == end) {
+			remove_gap(g, &above);
+			g->n--;
+		}
+	} else if (high == end) {
+		set_gap(g, &above, start, high_end - start);
+	} else {
+		insert_gap(g, &below, start, pages);
+		g->n++;
+	}
+	g->pages += pages;
+	return true;
+}

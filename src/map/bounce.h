@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bounce memory: slots of 2 KiB in segments of 128 (256 KiB, the longest mapping), shared by all
+ * devices, in as many areas as there are CPUs, each with a lock of its own.
+ */
+#ifndef MAP_BOUNCE_H
+#define MAP_BOUNCE_H
+
+#include "map/map.h"
+
+#define BOUNCE_SLOT_BITS     11
+#define BOUNCE_SLOT	     (1ull << BOUNCE_SLOT_BITS)
+#define BOUNCE_SEGMENT_SLOTS 128u
+#define BOUNCE_SEGMENT	     (BOUNCE_SLOT * BOUNCE_SEGMENT_SLOTS)
+
+/* With the first device, and with the last. 0, -ENOMEM. */
+int bounce_get(void);
+void bounce_put(void);
+
+/*
+ * Takes slots for [pa, pa + size), copies the original in (unless DMA_ATTR_SKIP_CPU_SYNC) and
+ * returns where the device finds the first byte, at most `last` with the whole range. `pages`: whole 4 KiB pages,
+ * what is not mapped in them zero. NO_PHYS and a sentence when it does not fit.
+ */
+phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages, unsigned long attrs);
+
+/* Copies back as the direction says and frees the slots. False: no mapping begins there. */
+bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,
+		  unsigned long attrs);
+
+/* A part of a mapping; what lies outside is left alone. False: not all of it is mapped. */
+bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu);
+
+/* The longest mapping that the device's alignment leaves room for. */
+u64 bounce_max_size(const struct device *dev);
+
+/* Frees what a closed device left; how many mappings that were. */
+u64 bounce_release(struct device *dev);
+
+#endif

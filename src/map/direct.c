@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Devices without IOMMU: the device address is the physical address (plus bus_offset). What the
+ * device cannot reach bounces: RAM above its mask, and memory of the process that is not RAM. The
+ * common case is map_one() in map.h.
+ */
+#include "map/bounce.h"
+
+static bool reaches(const struct device *dev, phys_t pa, u64 size)
+{
+	return pa.v < mem.span && size - 1 <= device_last(dev) &&
+	       pa.v <= device_last(dev) - (size - 1);
+}
+
+dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
+			   unsigned long attrs)
+{
+	bool ok = reaches(dev, pa, size);
+
+	if (unlikely(attrs & DMA_ATTR_REQUIRE_COHERENT) && (!ok || !dev->coherent)) {
+		error_set(EIO, "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would have to %s",
+			  dev->name, ok ? "be synced" : "bounce");
+		return DMA_MAPPING_ERROR;
+	}
+	if (!ok) {
+		pa = bounce_map(dev, pa, size, device_last(dev), false, attrs);
+		if (pa.v == NO_PHYS.v)
+			return DMA_MAPPING_ERROR;
+	} else if (!dev->coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
+		plane_to_device(pa, size);
+	}
+	return pa.v + dev->bus_offset;
+}
+
+bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
+		       unsigned long attrs)
+{
+	if (phys_is_bounce(pa)) {
+		if (bounce_unmap(dev, pa, size, dir, attrs))
+			return true;
+		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED,
+			     pa.v + dev->bus_offset, size, dir,
+			     "unmap of %#llx, where no mapping begins: pass the address that the "
+			     "map call returned, once",
+			     (unsigned long long)(pa.v + dev->bus_offset));
+		return false;
+	}
+	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) && pa.v < mem.span &&
+	    size <= phys_limit(pa) - pa.v)
+		plane_to_cpu(pa, size);
+	return true;
+}

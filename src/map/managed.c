@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/device.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+struct managed {
+	struct managed *next;
+	void (*release)(void *data);
+	void *data;
+};
+
+int device_add_managed(struct device *dev, void (*release)(void *), void *data)
+{
+	struct managed *m = alloc_zeroed(sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->release = release;
+	m->data = data;
+	lock_take(&dev->managed_lock);
+	m->next = dev->managed;
+	dev->managed = m;
+	lock_give(&dev->managed_lock);
+	return 0;
+}
+
+bool device_drop_managed(struct device *dev, void *data)
+{
+	struct managed **p, *m;
+
+	lock_take(&dev->managed_lock);
+	for (p = &dev->managed; *p && (*p)->data != data; p = &(*p)->next)
+		;
+	m = *p;
+	if (m)
+		*p = m->next;
+	lock_give(&dev->managed_lock);
+	alloc_free(m);
+	return m != NULL;
+}
+
+void device_release_managed(struct device *dev)
+{
+	struct managed *m;
+
+	while ((m = dev->managed)) {
+		dev->managed = m->next;
+		m->release(m->data);
+		alloc_free(m);
+	}
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of the front door share. mapping.c checks arguments and chooses; direct.c,
+ * bounce.c and iommu.c do it; sg.c, sync.c, coherent.c and mask.c are doors of their own.
+ */
+#ifndef MAP_MAP_H
+#define MAP_MAP_H
+
+#include "base/error.h"
+#include "base/fail.h"
+#include "check/check.h"
+#include "domain/device.h"
+#include "mem/plane.h"
+
+#include <linux/dma-mapping.h>
+
+#define NO_PHYS PHYS(~0ull)
+
+/* Leaves of a mapping that is bounced carry this. */
+#define PT_BOUNCED PT_SOFT_A
+
+/*
+ * The first leaf of a mapping of memory outside RAM: it may leave the process after unmap, and a
+ * stale translation of it would crash, so it is cut off at once whatever the policy.
+ */
+#define PT_STRICT PT_SOFT_B
+
+/* The end of the RAM that `pa` lies in, or of the process's addresses: no mapping crosses it. */
+hot_inline u64 phys_limit(phys_t pa)
+{
+	if (likely(pa.v < mem.span))
+		return pa.v < mem.low ? mem.low : mem.span;
+	return PHYS_FOREIGN | 1ull << 47;
+}
+
+/* The last address that a streaming mapping may have, before bus_offset is added. */
+hot_inline u64 device_last(const struct device *dev)
+{
+	return read_once(&dev->dma_last);
+}
+
+hot_inline bool phys_is_bounce(phys_t pa)
+{
+	return pa.v - mem.bounce_start < mem.bounce_size;
+}
+
+hot_inline u64 prot_of(enum dma_data_direction dir)
+{
+	return dir == DMA_TO_DEVICE ? PT_READ : dir == DMA_FROM_DEVICE ? PT_WRITE : PT_READ | PT_WRITE;
+}
+
+hot_inline void count_map(struct device *dev, u64 size, u64 segments)
+{
+	struct device_thread *t = device_thread(dev);
+	unsigned int c = log2_floor(size);
+
+	count_add(&t->maps, 1);
+	count_add(&t->segments, segments);
+	count_add(&t->map_sizes[c < DMAMAP_SIZE_CLASSES ? c : DMAMAP_SIZE_CLASSES - 1], 1);
+}
+
+hot_inline void count_unmap(struct device *dev)
+{
+	struct device_thread *t = device_thread(dev);
+
+	count_add(&t->unmaps, 1);
+}
+
+/* direct.c: no IOMMU. DMA_MAPPING_ERROR and a sentence on failure. */
+dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
+			   unsigned long attrs);
+/* False: no mapping begins there. */
+bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
+		       unsigned long attrs);
+
+/* iommu.c */
+dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
+		     unsigned long attrs);
+bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
+		 unsigned long attrs); /* as direct_unmap_slow */
+/* Takes away the mapping of a whole list that begins at `addr`. */
+bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_direction dir);
+/* A part of memory must not be shown, or cannot be seen, by mapping its pages. */
+bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size);
+
+/*
+ * One mapping by whichever way the device has; arguments were checked. What direct.c needs for
+ * RAM that the device reaches is here, since it is the whole cost.
+ */
+hot_inline dma_addr_t map_one(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
+			      unsigned long attrs)
+{
+	if (dev->iommu)
+		return iommu_map(dev, pa, size, dir, attrs);
+	if (likely(pa.v < mem.span && pa.v + size - 1 <= device_last(dev) && dev->coherent))
+		return pa.v + dev->bus_offset;
+	return direct_map_slow(dev, pa, size, dir, attrs);
+}
+
+hot_inline bool unmap_one(struct device *dev, dma_addr_t addr, u64 size,
+			  enum dma_data_direction dir, unsigned long attrs)
+{
+	phys_t pa = PHYS(addr - dev->bus_offset);
+
+	if (dev->iommu)
+		return iommu_unmap(dev, addr, size, dir, attrs);
+	if (unlikely(phys_is_bounce(pa) || !dev->coherent))
+		return direct_unmap_slow(dev, pa, size, dir, attrs);
+	return true;
+}
+
+#endif

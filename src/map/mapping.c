@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The front door of streaming mappings: checks what the caller passed, chooses the way, counts.
+ * Scatterlists have their own door in sg.c.
+ */
+#include "map/map.h"
+
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+static slow_path dma_addr_t refuse(struct device *dev, phys_t pa, u64 size, int dir)
+{
+	const char *why = "the range runs over the end of RAM or of the address space";
+
+	if (!dev) {
+		error_set(EINVAL, "DMA mapping for no device (NULL)");
+		return DMA_MAPPING_ERROR;
+	}
+	if ((unsigned int)dir > DMA_FROM_DEVICE)
+		why = "the direction is not TO_DEVICE, FROM_DEVICE or BIDIRECTIONAL";
+	else if (!size)
+		why = "the size is 0";
+	check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size, (enum dma_data_direction)dir,
+		     "cannot map %llu bytes at physical %#llx: %s", (unsigned long long)size,
+		     (unsigned long long)pa.v, why);
+	return DMA_MAPPING_ERROR;
+}
+
+hot_inline dma_addr_t map_checked(struct device *dev, phys_t pa, u64 size,
+				  enum dma_data_direction dir, unsigned long attrs)
+{
+	dma_addr_t addr;
+
+	if (unlikely(!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size ||
+		     pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v))
+		return refuse(dev, pa, size, (int)dir);
+	if (fail_here(FAIL_MAP, dev->name)) {
+		error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
+		return DMA_MAPPING_ERROR;
+	}
+	addr = map_one(dev, pa, size, dir, attrs);
+	if (likely(addr != DMA_MAPPING_ERROR))
+		count_map(dev, size, 1);
+	return addr;
+}
+
+hot_inline void unmap_checked(struct device *dev, dma_addr_t addr, u64 size,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	if (unlikely(!dev || addr == DMA_MAPPING_ERROR)) {
+		if (dev)
+			check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size, dir,
+				     "unmap of DMA_MAPPING_ERROR: ask dma_mapping_error() first");
+		else
+			error_set(EINVAL, "DMA unmap for no device (NULL)");
+		return;
+	}
+	if (likely(unmap_one(dev, addr, size, dir, attrs)))
+		count_unmap(dev);
+}
+
+dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
+				enum dma_data_direction dir, unsigned long attrs)
+{
+	phys_t pa = phys_of(ptr);
+
+	if (unlikely(pa.v >= mem.span) && dev && is_vmalloc_addr(ptr)) {
+		check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size, dir,
+			     "dma_map_single of vmalloc memory, which is scattered: map its pages "
+			     "(vmalloc_to_page) or use kmalloc");
+		return DMA_MAPPING_ERROR;
+	}
+	return map_checked(dev, pa, size, dir, attrs);
+}
+
+void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
+			    enum dma_data_direction dir, unsigned long attrs)
+{
+	unmap_checked(dev, addr, size, dir, attrs);
+}
+
+dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	u64 start = page_to_phys(page), pa;
+
+	if (unlikely(!page || __builtin_add_overflow(start, offset, &pa)))
+		return refuse(dev, PHYS(start), size, (int)dir);
+	return map_checked(dev, PHYS(pa), size, dir, attrs);
+}
+
+void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
+			  enum dma_data_direction dir, unsigned long attrs)
+{
+	unmap_checked(dev, addr, size, dir, attrs);
+}
+
+/* Physical addresses that are no memory: the gap below 4 GiB, or past RAM and below bit 50. */
+static bool is_registers(u64 phys, u64 size)
+{
+	if (!range_ok(phys, size) || phys + size - 1 >= PHYS_FOREIGN)
+		return false;
+	if (phys >= mem.low && phys + size - 1 < MEM_DMA32_END)
+		return true;
+	return phys >= max_u64(mem.span, MEM_DMA32_END);
+}
+
+dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
+			    enum dma_data_direction dir, unsigned long attrs)
+{
+	dma_addr_t addr;
+
+	if (!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size)
+		return refuse(dev, PHYS(phys), size, (int)dir);
+	if (!is_registers(phys, size)) {
+		check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size, dir,
+			     "dma_map_resource of %#llx, which is memory or wraps: map memory with "
+			     "dma_map_page", (unsigned long long)phys);
+		return DMA_MAPPING_ERROR;
+	}
+	if (fail_here(FAIL_MAP, dev->name)) {
+		error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
+		return DMA_MAPPING_ERROR;
+	}
+	if (dev->iommu) {
+		addr = iommu_map(dev, PHYS(phys), size, dir, attrs | DMA_ATTR_MMIO);
+	} else if (phys + size - 1 > device_last(dev)) {
+		error_set(EIO, "%s: registers at %#llx are beyond the device's mask", dev->name,
+			  (unsigned long long)phys);
+		return DMA_MAPPING_ERROR;
+	} else {
+		addr = phys + dev->bus_offset;
+	}
+	if (addr != DMA_MAPPING_ERROR)
+		count_map(dev, size, 1);
+	return addr;
+}
+
+void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
+			enum dma_data_direction dir, unsigned long attrs)
+{
+	if (dev && !dev->iommu && addr != DMA_MAPPING_ERROR)
+		count_unmap(dev); /* nothing else was done */
+	else
+		unmap_checked(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
+}
+
+dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
+			enum dma_data_direction dir, unsigned long attrs)
+{
+	if (attrs & DMA_ATTR_MMIO)
+		return dma_map_resource(dev, phys, size, dir, attrs);
+	return map_checked(dev, PHYS(phys), size, dir, attrs);
+}
+
+void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size, enum dma_data_direction dir,
+		    unsigned long attrs)
+{
+	if (attrs & DMA_ATTR_MMIO)
+		dma_unmap_resource(dev, addr, size, dir, attrs);
+	else
+		unmap_checked(dev, addr, size, dir, attrs);
+}
+
+int dma_mapping_error(struct device *dev, dma_addr_t dma_addr)
+{
+	return unlikely(dma_addr == DMA_MAPPING_ERROR) ? -ENOMEM : 0;
+}

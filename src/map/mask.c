@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Masks and limits of a device. */
+#include "map/bounce.h"
+
+#define DIRECT_MASK_MIN (MEM_DMA_END - 1)  /* zone DMA is what the least device gets */
+#define IOMMU_MASK_MIN	(2 * PAGE_BYTES - 1) /* one page beside page 0 */
+#define IOVA_CACHED	(256 * PAGE_BYTES)
+
+/* Whether mappings for such a device could succeed; 0 or -EIO with the sentence. */
+static int mask_check(const struct device *dev, u64 mask)
+{
+	u64 least = dev->iommu ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
+
+	if (!mask || (mask & (mask + 1)))
+		return error_set(EIO, "%s: %#llx is no DMA mask: it must be all ones up from bit 0, see "
+				 "DMA_BIT_MASK()", dev->name, (unsigned long long)mask);
+	if (mask < dev->bus_offset || mask - dev->bus_offset < least)
+		return error_set(EIO, "%s: a device with mask %#llx cannot be served: it must reach "
+				 "%#llx at least", dev->name, (unsigned long long)mask,
+				 (unsigned long long)(least + dev->bus_offset));
+	return 0;
+}
+
+static void set_streaming(struct device *dev, u64 mask)
+{
+	write_once(&dev->dma_mask, mask);
+	write_once(&dev->dma_last, mask < dev->bus_offset ? 0 : mask - dev->bus_offset);
+}
+
+int dma_set_mask(struct device *dev, u64 mask)
+{
+	int err;
+
+	if (!dev)
+		return error_set(EINVAL, "dma_set_mask: no device (NULL)");
+	err = mask_check(dev, mask);
+	if (!err)
+		set_streaming(dev, mask);
+	return err;
+}
+
+int dma_set_coherent_mask(struct device *dev, u64 mask)
+{
+	int err;
+
+	if (!dev)
+		return error_set(EINVAL, "dma_set_coherent_mask: no device (NULL)");
+	err = mask_check(dev, mask);
+	if (!err)
+		write_once(&dev->coherent_mask, mask);
+	return err;
+}
+
+int dma_set_mask_and_coherent(struct device *dev, u64 mask)
+{
+	int err = dma_set_mask(dev, mask);
+
+	return err ? err : dma_set_coherent_mask(dev, mask);
+}
+
+int dma_coerce_mask_and_coherent(struct device *dev, u64 mask)
+{
+	return dma_set_mask_and_coherent(dev, mask);
+}
+
+u64 dma_get_mask(struct device *dev)
+{
+	return dev ? read_once(&dev->dma_mask) : 0;
+}
+
+u64 dma_get_required_mask(struct device *dev)
+{
+	u64 top = dev && !dev->iommu ? mem.span - 1 + dev->bus_offset : ~0u;
+
+	return dev ? (2ull << log2_floor(top)) - 1 : 0;
+}
+
+bool dma_addressing_limited(struct device *dev)
+{
+	return dev && (!dev->iommu || dev->arithmetic) && device_last(dev) < mem.span - 1;
+}
+
+size_t dma_max_mapping_size(struct device *dev)
+{
+	if (!dev)
+		return 0;
+	if (!dev->coherent || dev->untrusted || dma_addressing_limited(dev)) {
+		u64 n = bounce_max_size(dev);
+
+		/* an unaligned buffer takes a page more than it fills */
+		return dev->iommu ? n - PAGE_BYTES : n;
+	}
+	return SIZE_MAX;
+}
+
+size_t dma_opt_mapping_size(struct device *dev)
+{
+	size_t max = dma_max_mapping_size(dev);
+
+	return dev && dev->iommu && max > IOVA_CACHED ? IOVA_CACHED : max;
+}
+
+unsigned long dma_get_merge_boundary(struct device *dev)
+{
+	return dev && dev->iommu && !dev->arithmetic ? PAGE_BYTES - 1 : 0;
+}
+
+int dma_get_cache_alignment(void)
+{
+	return MEM_CACHE_LINE;
+}
+
+unsigned int dma_get_max_seg_size(struct device *dev)
+{
+	return dev ? read_once(&dev->max_seg_size) : 0;
+}
+
+int dma_set_max_seg_size(struct device *dev, unsigned int size)
+{
+	if (!dev || !size)
+		return error_set(EINVAL, "dma_set_max_seg_size: no device or size 0");
+	write_once(&dev->max_seg_size, size);
+	return 0;
+}
+
+unsigned long dma_get_seg_boundary(struct device *dev)
+{
+	return dev ? read_once(&dev->seg_boundary) : 0;
+}
+
+unsigned long dma_get_seg_boundary_nr_pages(struct device *dev, unsigned int page_shift)
+{
+	return page_shift < 64 ? (dma_get_seg_boundary(dev) >> page_shift) + 1 : 1;
+}
+
+int dma_set_seg_boundary(struct device *dev, unsigned long mask)
+{
+	if (!dev || (mask & (mask + 1)))
+		return error_set(EINVAL, "dma_set_seg_boundary: no device, or %#lx is no power of two "
+				 "minus one", mask);
+	write_once(&dev->seg_boundary, mask);
+	return 0;
+}
+
+unsigned int dma_get_min_align_mask(struct device *dev)
+{
+	return dev ? read_once(&dev->min_align_mask) : 0;
+}
+
+int dma_set_min_align_mask(struct device *dev, unsigned int mask)
+{
+	if (!dev || (mask & (mask + 1)) || mask >= PAGE_BYTES)
+		return error_set(EINVAL, "dma_set_min_align_mask: no device, or %#x is no power of two "
+				 "minus one of at most a page", mask);
+	write_once(&dev->min_align_mask, mask);
+	return 0;
+}

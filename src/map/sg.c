@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scatterlists. The list's own fields carry the result: the first segments' dma_address and
+ * dma_length, and a dma_length of 0 after the last. Three ways:
+ *
+ *  - without IOMMU each entry is its own mapping, physical neighbours merged;
+ *  - through an IOMMU the whole list is one range of address space, entries laid page after page, so
+ *    that those that fill their pages merge into one segment;
+ *  - where entries must bounce or be synced one by one, each is mapped like dma_map_page.
+ *
+ * Runs: neighbours in memory (an entry that begins where the one before ends) are mapped as one.
+ */
+#include "map/bounce.h"
+
+#include <linux/scatterlist.h>
+
+/* In the first entry's dma_flags: each entry is a mapping of its own (a bit that Linux leaves free). */
+#define SG_DMA_EACH (1u << 8)
+
+static u64 sg_start(struct scatterlist *sg)
+{
+	return sg_phys(sg);
+}
+
+/* One run of the list. */
+struct run {
+	struct scatterlist *sg; /* its first entry */
+	struct scatterlist *end; /* the first after it */
+	phys_t pa;
+	u64 size;
+	int entries;
+};
+
+static void next_run(struct run *r, struct scatterlist *sg, int left, u64 max)
+{
+	*r = (struct run){.sg = sg, .pa = PHYS(sg_start(sg)), .size = sg->length, .entries = 1};
+	for (sg = sg_next(sg); sg && r->entries < left; sg = sg_next(sg)) {
+		u64 start = sg_start(sg);
+
+		if (start != r->pa.v + r->size || sg->length > max - min_u64(r->size, max) ||
+		    (start == mem.low && start < mem.span) || start == mem.span)
+			break;
+		r->size += sg->length;
+		r->entries++;
+	}
+	r->end = sg;
+}
+
+/* The entries are there, not empty, and in memory. Clears the result fields; adds up the bytes. */
+static int check_list(struct scatterlist *sgl, int nents, u64 *total)
+{
+	struct scatterlist *sg = sgl;
+
+	*total = 0;
+
+	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
+		phys_t pa;
+
+		if (!sg)
+			return error_set(EINVAL, "the scatterlist has %d entries, not %d", i, nents);
+		pa = PHYS(sg_start(sg));
+		if (!sg->length || pa.v >= phys_limit(pa) || sg->length > phys_limit(pa) - pa.v)
+			return error_set(EINVAL, "scatterlist entry %d is empty or outside of memory", i);
+		sg_dma_address(sg) = DMA_MAPPING_ERROR;
+		sg_dma_len(sg) = 0;
+		sg->dma_flags = 0;
+		*total += sg->length;
+	}
+	return 0;
+}
+
+/* Where the next segment goes: results are packed to the front of the list. */
+static void put_segment(struct scatterlist **out, dma_addr_t addr, u64 size)
+{
+	sg_dma_address(*out) = addr;
+	sg_dma_len(*out) = (unsigned int)size;
+	*out = sg_next(*out);
+}
+
+/* Unmaps `n` segments that were made one by one. */
+static void unmap_each(struct device *dev, struct scatterlist *sg, int n,
+		       enum dma_data_direction dir, unsigned long attrs)
+{
+	for (int i = 0; i < n && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
+		unmap_one(dev, sg_dma_address(sg), sg_dma_len(sg), dir, attrs);
+}
+
+static void forget(struct scatterlist *sg, int n)
+{
+	for (int i = 0; i < n && sg; i++, sg = sg_next(sg)) {
+		sg_dma_address(sg) = DMA_MAPPING_ERROR;
+		sg_dma_len(sg) = 0;
+	}
+}
+
+/* Entries that need care of their own: one segment each, so that syncs find them again. */
+static int map_each(struct device *dev, struct scatterlist *sgl, int nents,
+		    enum dma_data_direction dir, unsigned long attrs)
+{
+	struct scatterlist *sg = sgl;
+
+	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
+		dma_addr_t addr = map_one(dev, PHYS(sg_start(sg)), sg->length, dir, attrs);
+
+		if (addr == DMA_MAPPING_ERROR) {
+			int err = errno == EIO ? -EIO : -ENOMEM;
+
+			unmap_each(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			forget(sgl, i);
+			return err;
+		}
+		sg_dma_address(sg) = addr;
+		sg_dma_len(sg) = sg->length;
+	}
+	return nents;
+}
+
+/* The segment [addr, addr + size) does not cross a multiple of the device's boundary. */
+static bool within_boundary(u64 addr, u64 size, u64 boundary)
+{
+	return (addr & boundary) + size - 1 <= boundary;
+}
+
+/* No IOMMU, coherent: runs that the device reaches are segments, the others bounce. */
+static int map_direct(struct device *dev, struct scatterlist *sgl, int nents,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	u64 max = read_once(&dev->max_seg_size), boundary = read_once(&dev->seg_boundary);
+	struct scatterlist *sg = sgl, *out = sgl;
+	int made = 0, left = nents;
+
+	while (left > 0) {
+		struct run r;
+		dma_addr_t addr;
+
+		next_run(&r, sg, left, max);
+		addr = r.pa.v + dev->bus_offset;
+		if (r.entries > 1 && (r.pa.v + r.size - 1 > device_last(dev) || r.pa.v >= mem.span ||
+				      !within_boundary(addr, r.size, boundary)))
+			next_run(&r, sg, 1, max);
+		addr = map_one(dev, r.pa, r.size, dir, attrs);
+		if (addr == DMA_MAPPING_ERROR) {
+			int err = errno == EIO ? -EIO : -ENOMEM;
+
+			unmap_each(dev, sgl, made, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			forget(sgl, made);
+			return err;
+		}
+		put_segment(&out, addr, r.size);
+		made++;
+		left -= r.entries;
+		sg = left ? r.end ? r.end : sg_next(r.sg) : NULL;
+	}
+	return made;
+}
+
+/*
+ * Where each run goes in the range of address space, relative to its start, which is aligned to
+ * its size rounded up to a power of two. `at` is where the next page is; `seg` and `seg_size` the
+ * segment that is being made.
+ */
+struct layout {
+	u64 max, boundary;
+	u64 at;		/* bytes of address space used, whole pages */
+	u64 seg, seg_size;
+	int segments;
+	bool padded;	/* a hole was left: the range is no single mapping */
+};
+
+/* Places one run; true: it joins the segment before it. */
+static bool place(struct layout *l, const struct run *r, u64 *where)
+{
+	u64 offset = r->pa.v & (PAGE_BYTES - 1), span = pages_spanned(r->pa.v, r->size) << PAGE_BITS;
+	bool joins = l->segments && !offset && l->seg + l->seg_size == l->at &&
+		     r->size <= l->max - min_u64(l->seg_size, l->max) &&
+		     within_boundary(l->seg, l->seg_size + r->size, l->boundary);
+
+	if (joins) {
+		l->seg_size += r->size;
+	} else {
+		/* a run that would cross the boundary begins at the next one */
+		if (r->size - 1 <= l->boundary &&
+		    !within_boundary(l->at + offset, r->size, l->boundary)) {
+			l->at = align_up(l->at, l->boundary + 1);
+			l->padded = true;
+		}
+		l->seg = l->at + offset;
+		l->seg_size = r->size;
+		l->segments++;
+	}
+	*where = l->at;
+	l->at += span;
+	return joins;
+}
+
+static struct layout layout_start(const struct device *dev)
+{
+	return (struct layout){.max = read_once(&dev->max_seg_size),
+			       .boundary = max_u64(read_once(&dev->seg_boundary), PAGE_BYTES - 1)};
+}
+
+/*
+ * The pages of address space that the list takes as one range; 0: there can be no such range.
+ * *flags gets PT_STRICT when some of the memory may leave the process.
+ */
+static u64 measure(const struct device *dev, struct scatterlist *sgl, int nents, u64 *flags)
+{
+	struct layout l = layout_start(dev);
+	struct scatterlist *sg = sgl;
+
+	for (int left = nents; left > 0;) {
+		struct run r;
+		u64 where;
+
+		next_run(&r, sg, left, l.max);
+		place(&l, &r, &where);
+		if (l.padded || l.at >> PT_IOVA_BITS)
+			return 0;
+		if (r.pa.v >= mem.span)
+			*flags |= PT_STRICT;
+		left -= r.entries;
+		sg = r.end;
+	}
+	return l.at >> PAGE_BITS;
+}
+
+/* Maps the runs at `base`; the segments made, or -errno with nothing mapped. */
+static int map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 base, u64 prot,
+		    u64 first)
+{
+	struct layout l = layout_start(dev);
+	struct scatterlist *sg = sgl, *out = sgl, *seg = NULL;
+	struct pt_cursor cursor = {0};
+	u64 flags = prot | first;
+
+	for (int left = nents; left > 0;) {
+		struct run r;
+		u64 where, span;
+		bool joins;
+		int err;
+
+		next_run(&r, sg, left, l.max);
+		joins = place(&l, &r, &where);
+		span = pages_spanned(r.pa.v, r.size) << PAGE_BITS;
+		left -= r.entries;
+		if (!left)
+			flags |= PT_LAST;
+		err = pt_cursor_map(&dev->domain->pt, &cursor, IOVA(base + where),
+				    PHYS(align_down(r.pa.v, PAGE_BYTES)), span, flags);
+		if (unlikely(err)) {
+			pt_unmap(&dev->domain->pt, IOVA(base), where);
+			return err;
+		}
+		flags = prot;
+		if (joins) {
+			sg_dma_len(seg) = (unsigned int)l.seg_size;
+		} else {
+			seg = out;
+			put_segment(&out, base + l.seg + dev->bus_offset, l.seg_size);
+		}
+		sg = r.end;
+	}
+	return l.segments;
+}
+
+/* -ERANGE: not as one range. */
+static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
+		     enum dma_data_direction dir)
+{
+	struct domain *dom = dev->domain;
+	u64 first = PT_FIRST, pages = measure(dev, sgl, nents, &first), page;
+	int n;
+
+	if (!pages)
+		return -ERANGE;
+	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
+	if (!page)
+		return -ENOMEM;
+	n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
+	if (unlikely(n < 0)) {
+		forget(sgl, nents);
+		/* what was linked for a moment may have been cached */
+		domain_release(dom, page, pages, true);
+		return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
+	}
+	return n;
+}
+
+static bool any_needs_care(const struct device *dev, struct scatterlist *sgl, int nents)
+{
+	struct scatterlist *sg = sgl;
+
+	for (int i = 0; i < nents; i++, sg = sg_next(sg))
+		if (iommu_must_bounce(dev, PHYS(sg_start(sg)), sg->length))
+			return true;
+	return false;
+}
+
+/* With an IOMMU the list is one mapping, or (this is remembered in the list) one each. */
+static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
+		    enum dma_data_direction dir, unsigned long attrs)
+{
+	bool each = dev->arithmetic || (!dev->coherent && !dev->iommu) ||
+		    (attrs & (DMA_ATTR_REQUIRE_COHERENT | DMA_ATTR_MMIO));
+	struct scatterlist *sg = sgl;
+	int n = -ERANGE;
+
+	if (!each && dev->iommu && (dev->untrusted || !dev->coherent))
+		each = any_needs_care(dev, sgl, nents);
+	if (!each && !dev->iommu)
+		return map_direct(dev, sgl, nents, dir, attrs);
+	if (!each)
+		n = map_iommu(dev, sgl, nents, dir);
+	if (n == -ERANGE) {
+		n = map_each(dev, sgl, nents, dir, attrs);
+		if (n > 0)
+			sgl->dma_flags |= SG_DMA_EACH;
+		return n;
+	}
+	if (n > 0 && !dev->coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		for (int i = 0; i < nents; i++, sg = sg_next(sg))
+			plane_to_device(PHYS(sg_start(sg)), sg->length);
+	return n;
+}
+
+static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
+		       enum dma_data_direction dir, unsigned long attrs)
+{
+	u64 total;
+	int n, err;
+
+	if (!dev || !sgl || nents <= 0 || (unsigned int)dir > DMA_FROM_DEVICE) {
+		if (!dev)
+			return error_set(EINVAL, "DMA mapping for no device (NULL)");
+		return check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, 0, dir,
+				    "cannot map a scatterlist: no list, %d entries, or no direction",
+				    nents);
+	}
+	err = check_list(sgl, nents, &total);
+	if (err) {
+		error_prefix("%s", dev->name);
+		return err;
+	}
+	if (fail_here(FAIL_MAP, dev->name))
+		return error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
+	n = map_list(dev, sgl, nents, dir, attrs);
+	if (n <= 0)
+		return n;
+	count_map(dev, total, (u64)n);
+	return n;
+}
+
+unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	int n = map_checked(dev, sg, nents, dir, attrs);
+
+	return n > 0 ? (unsigned int)n : 0;
+}
+
+int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir,
+		    unsigned long attrs)
+{
+	int n;
+
+	if (!sgt)
+		return error_set(EINVAL, "dma_map_sgtable: no table (NULL)");
+	n = map_checked(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs);
+	if (n < 0)
+		return n;
+	sgt->nents = (unsigned int)n;
+	return 0;
+}
+
+/* Cache lines of each entry back to the CPU. */
+static void lines_to_cpu(struct scatterlist *sg, int nents)
+{
+	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
+		plane_to_cpu(PHYS(sg_start(sg)), sg->length);
+}
+
+static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
+		       enum dma_data_direction dir, unsigned long attrs)
+{
+	dma_addr_t addr = sg_dma_address(sgl);
+	bool found;
+
+	if (!sg_dma_len(sgl)) {
+		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, 0, dir,
+			     "unmap of a scatterlist that is not mapped");
+		return false;
+	}
+	if (!dev->iommu || (sgl->dma_flags & SG_DMA_EACH)) {
+		unmap_each(dev, sgl, nents, dir, attrs);
+		found = true;
+	} else {
+		found = iommu_unmap_list(dev, addr, dir);
+		if (found && !dev->coherent && dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+			lines_to_cpu(sgl, nents);
+	}
+	/* so that a second unmap is seen */
+	forget(sgl, 1);
+	return found;
+}
+
+void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
+			enum dma_data_direction dir, unsigned long attrs)
+{
+	if (!dev || !sg || nents <= 0) {
+		error_set(EINVAL, "dma_unmap_sg: no device, no list or %d entries", nents);
+		return;
+	}
+	if (unmap_list(dev, sg, nents, dir, attrs))
+		count_unmap(dev);
+}
+
+void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir,
+		       unsigned long attrs)
+{
+	if (!sgt)
+		error_set(EINVAL, "dma_unmap_sgtable: no table (NULL)");
+	else
+		dma_unmap_sg_attrs(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Syncs: copies for bounced mappings, cache lines on a machine that is not coherent, nothing
+ * else. Which it is follows from where the address leads.
+ */
+#include "map/bounce.h"
+
+#include <linux/scatterlist.h>
+
+static slow_path void report(struct device *dev, enum dmamap_check_kind kind, dma_addr_t addr,
+			     u64 size, enum dma_data_direction dir)
+{
+	check_report(dev, dev->check, kind, addr, size, dir, "sync of %llu bytes at %#llx, which %s",
+		     (unsigned long long)size, (unsigned long long)addr,
+		     kind == DMAMAP_CHECK_SYNC_RANGE ? "reaches past the end of the mapping"
+						     : "is not mapped");
+}
+
+/* The memory is RAM at `pa`, page by page when through a page table. */
+static void sync_lines(phys_t pa, u64 size, enum dma_data_direction dir, bool to_cpu)
+{
+	if (pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v || pa.v >= mem.span)
+		return;
+	if (!to_cpu)
+		plane_to_device(pa, size);
+	else if (dir != DMA_TO_DEVICE)
+		plane_to_cpu(pa, size);
+}
+
+static void sync_direct(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
+			bool to_cpu)
+{
+	phys_t pa = PHYS(addr - dev->bus_offset);
+
+	if (phys_is_bounce(pa)) {
+		if (!bounce_sync(dev, pa, size, dir, to_cpu))
+			report(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
+	} else if (!dev->coherent) {
+		sync_lines(pa, size, dir, to_cpu);
+	}
+}
+
+/* One page at a time: the pages of a list's mapping are not neighbours in memory. */
+static void sync_iommu(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
+		       bool to_cpu)
+{
+	u64 bus = addr - dev->bus_offset, end;
+	u64 entry = pt_walk(&dev->domain->pt, IOVA(bus));
+
+	if (!entry || __builtin_add_overflow(bus, size, &end)) {
+		report(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, addr, size, dir);
+		return;
+	}
+	if ((entry & PT_BOUNCED) ||
+	    phys_is_bounce(PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1))))) {
+		if (!bounce_sync(dev, PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1))), size, dir,
+				 to_cpu))
+			report(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
+		return;
+	}
+	while (bus < end) {
+		u64 n = min_u64(end - bus, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
+
+		entry = pt_walk(&dev->domain->pt, IOVA(bus));
+		if (!entry) {
+			report(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
+			return;
+		}
+		if (!dev->coherent)
+			sync_lines(PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1))), n, dir, to_cpu);
+		bus += n;
+	}
+}
+
+static slow_path void sync_slow(struct device *dev, dma_addr_t addr, u64 size,
+				enum dma_data_direction dir, bool to_cpu)
+{
+	if (!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size) {
+		if (size)
+			error_set(EINVAL, "DMA sync with no device or no direction");
+		return;
+	}
+	if (dev->iommu)
+		sync_iommu(dev, addr, size, dir, to_cpu);
+	else
+		sync_direct(dev, addr, size, dir, to_cpu);
+}
+
+/* Nothing to copy and nobody who asked for checks. */
+hot_inline bool nothing_to_do(const struct device *dev, dma_addr_t addr)
+{
+	return dev && dev->coherent && !dev->untrusted && !dev->check &&
+	       (dev->iommu ? !dev->arithmetic : !phys_is_bounce(PHYS(addr - dev->bus_offset)));
+}
+
+void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+			     enum dma_data_direction dir)
+{
+	if (unlikely(!nothing_to_do(dev, addr)))
+		sync_slow(dev, addr, size, dir, true);
+}
+
+void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
+				enum dma_data_direction dir)
+{
+	if (unlikely(!nothing_to_do(dev, addr)))
+		sync_slow(dev, addr, size, dir, false);
+}
+
+/* By DMA segments: they were made of whole entries, in order. */
+static void sync_list(struct device *dev, struct scatterlist *sg, int nents,
+		      enum dma_data_direction dir, bool to_cpu)
+{
+	if (!dev || !sg) {
+		error_set(EINVAL, "DMA sync of a list with no device or no list");
+		return;
+	}
+	if (!sg_dma_len(sg))
+		report(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, sg_dma_address(sg), sg->length, dir);
+	for (int i = 0; i < nents && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
+		if (!nothing_to_do(dev, sg_dma_address(sg)))
+			sync_slow(dev, sg_dma_address(sg), sg_dma_len(sg), dir, to_cpu);
+}
+
+void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sg, int nelems,
+			 enum dma_data_direction dir)
+{
+	sync_list(dev, sg, nelems, dir, true);
+}
+
+void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sg, int nelems,
+			    enum dma_data_direction dir)
+{
+	sync_list(dev, sg, nelems, dir, false);
+}
+
+bool dma_need_sync(struct device *dev, dma_addr_t dma_addr)
+{
+	u64 bus, entry;
+
+	if (!dev)
+		return false;
+	bus = dma_addr - dev->bus_offset;
+	if (!dev->coherent)
+		return true;
+	if (!dev->iommu || (dev->arithmetic && bus < mem.span))
+		return phys_is_bounce(PHYS(bus));
+	entry = pt_walk(&dev->domain->pt, IOVA(bus));
+	return (entry & PT_BOUNCED) != 0;
+}
+
+bool dma_dev_need_sync(const struct device *dev)
+{
+	if (!dev)
+		return false;
+	return !dev->coherent || dev->untrusted || !dev->iommu || dev->arithmetic;
+}
+
+bool dma_need_unmap(struct device *dev)
+{
+	return dev != NULL;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* <linux/gfp.h> and <linux/mm.h>: the front door of the page allocator, and conversions. */
+#include "mem/page.h"
+#include "mem/ram.h"
+
+#include "base/error.h"
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	return page_alloc(gfp & ~__GFP_INTERNAL, order, UINT64_MAX);
+}
+
+unsigned long __get_free_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *page = alloc_pages(gfp, order);
+
+	return page ? (unsigned long)(uintptr_t)page_ptr(page) : 0;
+}
+
+void __free_pages(struct page *page, unsigned int order)
+{
+	block_free(page, order, PAGE_USER);
+}
+
+void free_pages(unsigned long addr, unsigned int order)
+{
+	if (!addr)
+		return;
+	if (addr & (PAGE_BYTES - 1))
+		error_set(EINVAL, "cannot free the pages at 0x%lx: not the beginning of a page", addr);
+	else
+		__free_pages(virt_to_page((void *)(uintptr_t)addr), order);
+}
+
+void *alloc_pages_exact(size_t size, gfp_t gfp)
+{
+	u64 need = (size >> PAGE_BITS) + !!(size & (PAGE_BYTES - 1));
+	unsigned int order = need ? log2_ceil(need) : 0;
+	struct page *page;
+
+	if (!need)
+		return error_null(EINVAL, "alloc_pages_exact: 0 bytes were asked for");
+	page = alloc_pages(gfp, order);
+	if (!page)
+		return NULL;
+	block_split(page, order);
+	for (u64 i = need; i < 1ull << order; i++)
+		__free_page(page + i);
+	return page_ptr(page);
+}
+
+void free_pages_exact(void *virt, size_t size)
+{
+	u64 pages = (size >> PAGE_BITS) + !!(size & (PAGE_BYTES - 1));
+	unsigned long addr = (unsigned long)(uintptr_t)virt;
+	u64 most = read_once(&mem.span) >> PAGE_BITS;
+
+	if (!virt)
+		return;
+	/* a page that is refused ends it: what follows is not the caller's either */
+	for (u64 i = 0; i < pages && i < most; i++) {
+		struct page *page = virt_to_page((void *)(uintptr_t)(addr + (i << PAGE_BITS)));
+
+		if (addr & (PAGE_BYTES - 1) || block_free(page, 0, PAGE_USER))
+			break;
+	}
+}
+
+phys_addr_t virt_to_phys(const volatile void *addr)
+{
+	return phys_of((const void *)addr).v;
+}
+
+void *phys_to_virt(phys_addr_t addr)
+{
+	return phys_ptr(PHYS(addr));
+}
+
+struct page *virt_to_page(const void *addr)
+{
+	return page_of_phys(phys_of(addr));
+}
+
+void *page_address(const struct page *page)
+{
+	return page_ptr(page);
+}
+
+phys_addr_t page_to_phys(const struct page *page)
+{
+	return phys_of_page(page).v;
+}
+
+struct page *phys_to_page(phys_addr_t addr)
+{
+	return page_of_phys(PHYS(addr));
+}
+
+/* The first page of a live block; NULL. */
+static struct page *live_head(struct page *page)
+{
+	return page_is_ram(page) ? block_head(page) : NULL;
+}
+
+struct page *compound_head(struct page *page)
+{
+	struct page *head = live_head(page);
+
+	return head ? head : page;
+}
+
+unsigned int compound_order(struct page *page)
+{
+	struct page *head = live_head(page);
+
+	return head ? page_state_order(read_acquire(&head->state)) : 0;
+}
+
+int page_count(struct page *page)
+{
+	struct page *head = live_head(page);
+
+	return head ? (int)read_once(&head->refs) : 0;
+}
+
+void get_page(struct page *page)
+{
+	struct page *head = live_head(page);
+
+	if (head)
+		block_ref(head);
+}
+
+void put_page(struct page *page)
+{
+	struct page *head = live_head(page);
+
+	if (head)
+		block_unref(head);
+	else if (page_is_ram(page))
+		error_set(EINVAL, "put_page: the page at physical address 0x%llx is in no live block",
+			  (unsigned long long)phys_of_page(page).v);
+}

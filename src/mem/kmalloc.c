@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kmalloc: size classes of 2^k and 1.5 * 2^k bytes from 64 up to 4 KiB, in three zones; more than
+ * that are whole pages. A pointer's block says what it is (mem/page.h), so kfree needs no more.
+ */
+#include "mem/page.h"
+#include "mem/ram.h"
+#include "mem/slab.h"
+
+#include "base/error.h"
+#include "base/fail.h"
+
+#include <linux/slab.h>
+#include <pthread.h>
+#include <string.h>
+
+#define CLASS_MAX 4096
+
+enum { ZONE_ANY, ZONE_DMA32, ZONE_DMA, ZONES };
+
+static const u32 class_sizes[] = {64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
+static u8 class_of_size[CLASS_MAX / SLAB_ALIGN + 1]; /* by size in units of SLAB_ALIGN, rounded up */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+_Static_assert(ZONES * ARRAY_SIZE(class_sizes) <= SLAB_SETS_KMALLOC, "a set for each class");
+
+static void init_classes(void)
+{
+	static const gfp_t zones[ZONES] = {[ZONE_DMA32] = GFP_DMA32, [ZONE_DMA] = GFP_DMA};
+	unsigned int class = 0;
+
+	for (unsigned int z = 0; z < ZONES; z++)
+		for (unsigned int c = 0; c < ARRAY_SIZE(class_sizes); c++)
+			slab_set_init(&slab_sets[z * ARRAY_SIZE(class_sizes) + c], class_sizes[c], zones[z],
+				      NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(class_of_size); i++) {
+		if (i * SLAB_ALIGN > class_sizes[class])
+			class++;
+		class_of_size[i] = (u8)class;
+	}
+}
+
+static struct slab_set *set_for(size_t size, gfp_t gfp)
+{
+	unsigned int zone = gfp & __GFP_DMA ? ZONE_DMA : gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_ANY;
+
+	pthread_once(&once, init_classes);
+	return &slab_sets[zone * ARRAY_SIZE(class_sizes) +
+			  class_of_size[(size + SLAB_ALIGN - 1) / SLAB_ALIGN]];
+}
+
+static void *large_take(size_t size, gfp_t gfp)
+{
+	struct page *page;
+
+	if (size > PAGE_BYTES << MAX_PAGE_ORDER)
+		return error_null(ENOMEM, "kmalloc of %zu bytes: an object may have 1 GiB; use vmalloc",
+				  size);
+	page = block_alloc(gfp, (unsigned int)get_order(size), UINT64_MAX, PAGE_LARGE);
+	return page ? page_ptr(page) : NULL;
+}
+
+void *kmalloc(size_t size, gfp_t gfp)
+{
+	if (!size)
+		return ZERO_SIZE_PTR;
+	if (fail_here(FAIL_PAGE, NULL))
+		return error_null(ENOMEM, "kmalloc of %zu bytes: fault injection says no", size);
+	return size <= CLASS_MAX ? slab_take(set_for(size, gfp), gfp) : large_take(size, gfp);
+}
+
+void *kzalloc(size_t size, gfp_t gfp)
+{
+	return kmalloc(size, gfp | __GFP_ZERO);
+}
+
+void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return error_null(ENOMEM, "kmalloc of %zu objects of %zu bytes: more than memory can be",
+				  n, size);
+	return kmalloc(bytes, gfp);
+}
+
+void *kcalloc(size_t n, size_t size, gfp_t gfp)
+{
+	return kmalloc_array(n, size, gfp | __GFP_ZERO);
+}
+
+/* The first page of the block that a pointer is in; NULL: in none of RAM. */
+static struct page *head_of(const void *p)
+{
+	phys_t pa = phys_of(p);
+
+	return phys_is_ram(pa) ? block_head(page_of_phys(pa)) : NULL;
+}
+
+/* The live object that begins at a pointer has this many bytes; 0: there is none. */
+size_t ksize(const void *p)
+{
+	struct page *head = ZERO_OR_NULL_PTR(p) ? NULL : head_of(p);
+	u32 state = head ? read_acquire(&head->state) : 0;
+
+	if (page_state_kind(state) == PAGE_SLAB)
+		return slab_object_size(head, p);
+	if (page_state_kind(state) == PAGE_LARGE && p == page_ptr(head))
+		return PAGE_BYTES << page_state_order(state);
+	return 0;
+}
+
+void kfree(const void *p)
+{
+	struct page *head;
+	enum page_kind kind;
+
+	if (ZERO_OR_NULL_PTR(p))
+		return;
+	head = head_of(p);
+	kind = head ? page_state_kind(read_acquire(&head->state)) : PAGE_INSIDE;
+	if (kind == PAGE_SLAB)
+		slab_give(head, (void *)(uintptr_t)p, NULL);
+	else if (kind == PAGE_LARGE && p == page_ptr(head))
+		block_free(head, PAGE_ORDER_ANY, PAGE_LARGE);
+	else
+		error_set(EINVAL, "kfree(%p): no live object of kmalloc begins there; it was freed "
+			  "already, or is other memory", p);
+}
+
+void kfree_sensitive(const void *p)
+{
+	size_t size = ksize(p);
+
+	if (size)
+		explicit_bzero((void *)(uintptr_t)p, size);
+	kfree(p);
+}
+
+void *krealloc(const void *p, size_t size, gfp_t gfp)
+{
+	size_t had = ksize(p);
+	void *fresh;
+
+	if (!size) {
+		kfree(p);
+		return ZERO_SIZE_PTR;
+	}
+	if (ZERO_OR_NULL_PTR(p))
+		return kmalloc(size, gfp);
+	if (!had)
+		return error_null(EINVAL, "krealloc(%p): no live object of kmalloc begins there", p);
+	if (size <= had)
+		return (void *)(uintptr_t)p;
+	fresh = kmalloc(size, gfp);
+	if (!fresh)
+		return NULL;
+	memcpy(fresh, p, had);
+	kfree(p);
+	return fresh;
+}
+
+void *kmemdup(const void *src, size_t len, gfp_t gfp)
+{
+	void *p = kmalloc(len, gfp);
+
+	return p && len ? memcpy(p, src, len) : p;
+}
+
+char *kstrdup(const char *s, gfp_t gfp)
+{
+	return s ? kmemdup(s, strlen(s) + 1, gfp) : NULL;
+}

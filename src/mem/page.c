@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The page allocator: free blocks of 2^order pages, aligned to their size, merged with their buddy
+ * when that is free.
+ *
+ * Free memory is kept in bands, one for what lies below 16 MiB (zone DMA) and one from each power of
+ * two to the next above. So the limit that a zone or an address mask sets falls between two
+ * bands, and finding a block below it takes no search; only a limit that is not a power of two
+ * searches the lists of the one band it falls in. Allocation begins in the highest band allowed and
+ * goes down, to spare low memory. Blocks never cross a band.
+ *
+ * Invariants, under the band's lock:
+ *  - each page of RAM that is the allocator's lies in exactly one block, free or live; the state of
+ *    the block's first page says its kind and order, the state of every other page is 0;
+ *  - a free block is on the list of its order; bit o of `orders` says that list o is not empty;
+ *  - no free block's buddy is free and of the same order, below the band's largest order.
+ * The page map is touched only where blocks begin: at start that is a few dozen pages for any size.
+ * Page 0, the bounce memory and the gap below 4 GiB have state 0 and so merge with nothing.
+ * What may overflow: nothing; page frame numbers are below 2^34.
+ */
+#include "mem/page.h"
+#include "mem/ram.h"
+
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/lock.h"
+
+#define BANDS	      23 /* [0, 2^24), [2^24, 2^25) … [2^45, 2^46) bytes */
+#define BAND_PFN_BITS (24 - PAGE_BITS)
+
+struct band {
+	struct lock lock;
+	u32 orders;			/* written under lock, also read without */
+	unsigned int max_order;		/* of a block that cannot merge further */
+	struct page *free[PAGE_ORDERS]; /* under lock */
+} cacheline;
+
+static struct band bands[BANDS];
+
+static unsigned int band_index(u64 pfn)
+{
+	pfn >>= BAND_PFN_BITS;
+	return pfn ? log2_floor(pfn) + 1 : 0;
+}
+
+static u64 pfn_of(const struct page *page)
+{
+	return (u64)(page - mem.map);
+}
+
+static void set_state(struct page *page, u32 state)
+{
+	write_release(&page->state, state);
+}
+
+static void list_add(struct band *b, struct page *page, unsigned int order)
+{
+	page->prev = NULL;
+	page->next = b->free[order];
+	if (page->next)
+		page->next->prev = page;
+	b->free[order] = page;
+	write_once(&b->orders, b->orders | 1u << order);
+	set_state(page, page_state(PAGE_FREE, order));
+}
+
+static void list_remove(struct band *b, struct page *page, unsigned int order)
+{
+	if (page->prev)
+		page->prev->next = page->next;
+	else
+		b->free[order] = page->next;
+	if (page->next)
+		page->next->prev = page->prev;
+	if (!b->free[order])
+		write_once(&b->orders, b->orders & ~(1u << order));
+	set_state(page, 0);
+}
+
+/* Puts a block that nobody has on its list, merged as far as that goes. Under the lock. */
+static void band_add(struct band *b, struct page *page, unsigned int order)
+{
+	for (; order < b->max_order; order++) {
+		struct page *buddy = mem.map + (pfn_of(page) ^ 1ull << order);
+
+		if (buddy->state != page_state(PAGE_FREE, order))
+			break;
+		list_remove(b, buddy, order);
+		set_state(page, 0);
+		if (buddy < page)
+			page = buddy;
+	}
+	list_add(b, page, order);
+}
+
+/* A block of list o that has 2^order pages before page frame `end`; NULL. */
+static struct page *list_find(const struct band *b, unsigned int o, unsigned int order, u64 end)
+{
+	struct page *page;
+
+	for (page = b->free[o]; page; page = page->next)
+		if (range_within(pfn_of(page), 1ull << order, end))
+			return page;
+	return NULL;
+}
+
+/* Under the lock. */
+static struct page *band_take(struct band *b, unsigned int order, u64 end, enum page_kind kind)
+{
+	struct page *page;
+
+	for (unsigned int o = order; o < PAGE_ORDERS && b->orders >> o; o++) {
+		page = list_find(b, o, order, end);
+		if (!page)
+			continue;
+		list_remove(b, page, o);
+		while (o > order) {
+			o--;
+			list_add(b, page + (1ull << o), o);
+		}
+		page->refs = 1;
+		set_state(page, page_state(kind, order));
+		return page;
+	}
+	return NULL;
+}
+
+/*
+ * Looks into the bands from the one that holds page `end - 1` downward. Unless `careful`, skips a
+ * band whose word says that it has nothing; that may be wrong while somebody merges a block there.
+ */
+static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful)
+{
+	struct page *page = NULL;
+
+	for (unsigned int i = band_index(end - 1) + 1; i-- && !page;) {
+		struct band *b = &bands[i];
+
+		if (!careful && !(read_once(&b->orders) >> order))
+			continue;
+		lock_take(&b->lock);
+		page = band_take(b, order, end, kind);
+		lock_give(&b->lock);
+	}
+	return page;
+}
+
+/* The last byte that both the zone and the caller allow. */
+static u64 limit_of(gfp_t gfp, u64 last)
+{
+	if (gfp & __GFP_DMA)
+		return min_u64(last, MEM_DMA_END - 1);
+	if (gfp & __GFP_DMA32)
+		return min_u64(last, MEM_DMA32_END - 1);
+	return last;
+}
+
+static struct page *none_free(unsigned int order, u64 last)
+{
+	return error_null(ENOMEM, "no free block of %llu KiB of RAM with its last byte at or below 0x%llx: "
+			  "free some, ask for less, or open the device with a larger ram=",
+			  (unsigned long long)(PAGE_BYTES << order) / KIB, (unsigned long long)last);
+}
+
+static struct page *take(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind)
+{
+	struct page *page;
+	u64 end;
+
+	last = min_u64(limit_of(gfp, last), mem.span - 1);
+	end = (last + 1) >> PAGE_BITS;
+	if (!end)
+		return none_free(order, last);
+	page = bands_take(order, end, kind, false);
+	if (!page)
+		page = bands_take(order, end, kind, true);
+	if (!page)
+		return none_free(order, last);
+	poison_clear(page_ptr(page), PAGE_BYTES << order);
+	if (gfp & __GFP_ZERO)
+		mem_zero(phys_of_page(page), PAGE_BYTES << order);
+	return page;
+}
+
+struct page *block_alloc(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind)
+{
+	struct page *page;
+
+	if (order > MAX_PAGE_ORDER)
+		return error_null(ENOMEM, "a block of 2^%u pages was asked for: the largest has 2^%d (1 GiB)",
+				  order, MAX_PAGE_ORDER);
+	if (kind == PAGE_INTERNAL) {
+		if (!read_once(&mem.span))
+			return error_null(ENOMEM, "there is no RAM: no device is open");
+		return take(gfp, order, last, kind);
+	}
+	if (mem_use_pages(1ull << order))
+		return NULL;
+	page = take(gfp, order, last, kind);
+	if (!page)
+		mem_unuse_pages(1ull << order);
+	return page;
+}
+
+const char *page_kind_name(enum page_kind kind)
+{
+	static const char *const names[] = {
+		[PAGE_INSIDE] = "the inside of a block, or no block",
+		[PAGE_FREE] = "free memory",
+		[PAGE_USER] = "a block of alloc_pages",
+		[PAGE_INTERNAL] = "the library's own memory",
+		[PAGE_SLAB] = "kmalloc objects",
+		[PAGE_BUSY] = "kmalloc objects",
+		[PAGE_LARGE] = "a kmalloc object",
+		[PAGE_VMALLOC] = "vmalloc memory",
+	};
+
+	return (unsigned int)kind < ARRAY_SIZE(names) ? names[kind] : "unknown memory";
+}
+
+static int refuse(const struct page *page, u32 state, unsigned int order)
+{
+	unsigned long long pa = phys_of_page(page).v;
+
+	if (page_state_kind(state) == PAGE_FREE)
+		return error_set(EINVAL, "the page at physical address 0x%llx was freed twice", pa);
+	if (page_state_kind(state) == PAGE_USER && order != PAGE_ORDER_ANY)
+		return error_set(EINVAL, "the block at physical address 0x%llx has order %u and was freed "
+				 "with order %u: free what was allocated", pa, page_state_order(state),
+				 order);
+	return error_set(EINVAL, "the page at physical address 0x%llx cannot be freed this way: it is %s",
+			 pa, page_kind_name(page_state_kind(state)));
+}
+
+/* Takes a reference back under the lock; the order of a block that is free now, or -1. */
+static int band_release(struct band *b, struct page *page, u32 state)
+{
+	unsigned int order = page_state_order(state);
+
+	if (--page->refs) {
+		set_state(page, page_state(PAGE_USER, order)); /* who holds it knows it as a page */
+		return -1;
+	}
+	poison_set(page_ptr(page), PAGE_BYTES << order);
+	set_state(page, 0);
+	band_add(b, page, order);
+	return (int)order;
+}
+
+int block_free(struct page *page, unsigned int order, enum page_kind kind)
+{
+	struct band *b;
+	u32 state;
+	int freed;
+
+	if (!page_is_ram(page))
+		return error_set(EINVAL, "cannot free %p: it is not a page of RAM", (void *)page);
+	b = &bands[band_index(pfn_of(page))];
+	lock_take(&b->lock);
+	state = page->state;
+	if (page_state_kind(state) != kind ||
+	    (order != PAGE_ORDER_ANY && page_state_order(state) != order)) {
+		lock_give(&b->lock);
+		return refuse(page, state, order);
+	}
+	freed = band_release(b, page, state);
+	lock_give(&b->lock);
+	if (freed >= 0 && kind != PAGE_INTERNAL)
+		mem_unuse_pages(1ull << freed);
+	return 0;
+}
+
+void block_set_kind(struct page *page, enum page_kind kind, unsigned int tag)
+{
+	set_state(page, page_state(kind, page_state_order(page->state)) | tag << 16);
+}
+
+void block_split(struct page *page, unsigned int order)
+{
+	u32 state = page_state(page_state_kind(page->state), 0);
+
+	/* the first page last: until then the others are inside of its block */
+	for (u64 i = 1ull << order; i--;) {
+		page[i].refs = 1;
+		set_state(&page[i], state);
+	}
+}
+
+/*
+ * Going up through the orders, the first page that begins a block begins the one that holds `page`:
+ * a smaller block elsewhere in the same 2^order pages cannot begin there, as blocks are aligned.
+ */
+struct page *block_head(struct page *page)
+{
+	u64 pfn = pfn_of(page);
+
+	for (unsigned int o = 0; o < PAGE_ORDERS; o++) {
+		struct page *head = mem.map + align_down(pfn, 1ull << o);
+		u32 state = read_acquire(&head->state);
+
+		if (state)
+			return page_state_order(state) >= o && page_state_kind(state) != PAGE_FREE ?
+				       head :
+				       NULL;
+	}
+	return NULL;
+}
+
+bool block_ref(struct page *head)
+{
+	struct band *b = &bands[band_index(pfn_of(head))];
+	bool live;
+
+	lock_take(&b->lock);
+	live = page_state_kind(head->state) > PAGE_FREE &&
+	       page_state_kind(head->state) != PAGE_INTERNAL;
+	if (live)
+		head->refs++;
+	lock_give(&b->lock);
+	return live;
+}
+
+int block_unref(struct page *head)
+{
+	struct band *b = &bands[band_index(pfn_of(head))];
+	bool shared;
+
+	lock_take(&b->lock);
+	shared = page_state_kind(head->state) > PAGE_FREE && head->refs > 1;
+	if (shared)
+		head->refs--;
+	lock_give(&b->lock);
+	return shared ? 0 : block_free(head, PAGE_ORDER_ANY, PAGE_USER);
+}
+
+/* Page frames [pfn, end) are free, in the largest blocks that fit. */
+static void add_range(u64 pfn, u64 end)
+{
+	while (pfn < end) {
+		struct band *b = &bands[band_index(pfn)];
+		unsigned int order = b->max_order;
+
+		while ((pfn & ((1ull << order) - 1)) || !range_within(pfn, 1ull << order, end))
+			order--;
+		band_add(b, mem.map + pfn, order);
+		pfn += 1ull << order;
+	}
+}
+
+void zones_init(void)
+{
+	u64 bounce_end = mem.bounce_start + mem.bounce_size;
+
+	for (unsigned int i = 0; i < BANDS; i++) {
+		unsigned int order = i ? BAND_PFN_BITS + i - 1 : BAND_PFN_BITS;
+
+		bands[i] = (struct band){.max_order = order < MAX_PAGE_ORDER ? order : MAX_PAGE_ORDER};
+	}
+	add_range(1, mem.bounce_start >> PAGE_BITS);
+	add_range(bounce_end >> PAGE_BITS, mem.low >> PAGE_BITS);
+	if (mem.span > mem.low)
+		add_range(MEM_DMA32_END >> PAGE_BITS, mem.span >> PAGE_BITS);
+}
+
+void zones_count(u64 free[PAGE_ORDERS])
+{
+	for (unsigned int o = 0; o < PAGE_ORDERS; o++)
+		free[o] = 0;
+	for (struct band *b = bands; b < bands + BANDS; b++) {
+		lock_take(&b->lock);
+		for (unsigned int o = 0; o < PAGE_ORDERS; o++)
+			for (struct page *page = b->free[o]; page; page = page->next)
+				free[o]++;
+		lock_give(&b->lock);
+	}
+}
+
+struct page *page_alloc(gfp_t gfp, unsigned int order, u64 last)
+{
+	bool internal = gfp & __GFP_INTERNAL;
+
+	if (fail_here(internal ? FAIL_MEMORY : FAIL_PAGE, NULL))
+		return error_null(ENOMEM, "no page of RAM: fault injection says so");
+	return block_alloc(gfp, order, last, internal ? PAGE_INTERNAL : PAGE_USER);
+}
+
+void page_free(struct page *page, unsigned int order)
+{
+	bool internal = page_is_ram(page) &&
+			page_state_kind(read_acquire(&page->state)) == PAGE_INTERNAL;
+
+	block_free(page, order, internal ? PAGE_INTERNAL : PAGE_USER);
+}

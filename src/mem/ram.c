@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * RAM itself: the sparse file, the address window it is mapped in, and when both come and go.
+ *
+ * `users` counts what needs RAM: open devices, vmalloc areas, and pages given out. It leaves 0 and
+ * RAM is made, or it reaches 0 and RAM goes, only under `life`; in between it is counted without a lock.
+ * So whoever holds a count may use `mem` without one. `areas` is the part of it that is not pages.
+ *
+ * The window is aligned to the largest block, so that a block is aligned to its size in CPU
+ * addresses too. All of it is reserved without memory; only touched pages cost any.
+ * What may overflow: nothing; counts are bounded by pages of RAM and devices in memory.
+ */
+#include "mem/mem.h"
+#include "mem/page.h"
+#include "mem/ram.h"
+
+#include "base/error.h"
+#include "base/fail.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define WINDOW_ALIGN GIB
+#define PUNCH_MIN    (2 * MIB)
+#define RAM_PROT     (PROT_READ | PROT_WRITE)
+
+struct mem mem = {.base = MEM_NOWHERE, .vm_base = MEM_NOWHERE, .fd = -1};
+
+static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
+static struct mem_layout now; /* what there is while mem.span is not 0; under life */
+static u64 users, areas;      /* atomic */
+
+void *mem_reserve(u64 size, int prot, const char *what)
+{
+	void *p = MAP_FAILED;
+
+	if (!fail_here(FAIL_MEMORY, NULL))
+		p = mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return error_null(ENOMEM, "cannot reserve %llu MiB of address space for %s: give a "
+				  "smaller ram, or raise the limits (ulimit -v, vm.overcommit_memory)",
+				  (unsigned long long)(size / MIB), what);
+	return p;
+}
+
+/* The window's size is rounded up, so that RAM never ends in the middle of a largest block's map. */
+static u8 *window_make(u64 span, const char *what)
+{
+	u64 size = align_up(span, WINDOW_ALIGN);
+	u8 *p = mem_reserve(size + WINDOW_ALIGN, PROT_NONE, what);
+	u64 head;
+
+	if (!p)
+		return NULL;
+	head = align_up((uintptr_t)p, WINDOW_ALIGN) - (uintptr_t)p;
+	if (head)
+		munmap(p, head);
+	munmap(p + head + size, WINDOW_ALIGN - head);
+	return p + head;
+}
+
+static void window_free(u8 *base, u64 span)
+{
+	munmap(base, align_up(span, WINDOW_ALIGN));
+}
+
+static int map_fixed(void *at, u64 size, int prot, int fd, u64 offset)
+{
+	int flags = MAP_FIXED | MAP_NORESERVE | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+
+	if (fail_here(FAIL_MEMORY, NULL) ||
+	    mmap(at, size, prot, flags, fd, (off_t)offset) == MAP_FAILED)
+		return error_set(ENOMEM, "cannot map %llu KiB of RAM: the process has too many mappings "
+				 "(vm.max_map_count) or too little address space",
+				 (unsigned long long)(size / KIB));
+	return 0;
+}
+
+/* Both parts of a window, from a file or from nothing (fd -1). */
+static int window_fill(u8 *base, const struct mem_layout *l, int fd)
+{
+	int err = map_fixed(base, l->low, RAM_PROT, fd, 0);
+
+	if (!err && l->span > l->low)
+		err = map_fixed(base + MEM_DMA32_END, l->ram - l->low, RAM_PROT, fd, l->low);
+	return err;
+}
+
+/* Growing a file past RLIMIT_FSIZE would end the process by a signal. */
+static int file_size_ok(u64 size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
+	    size <= limit.rlim_cur)
+		return 0;
+	return error_set(ENOMEM, "cannot make %llu MiB of RAM: files may have %llu MiB here; give a "
+			 "smaller ram or raise the limit (ulimit -f)",
+			 (unsigned long long)(size / MIB), (unsigned long long)(limit.rlim_cur / MIB));
+}
+
+static int file_make(u64 size)
+{
+	int fd, err = file_size_ok(size);
+
+	if (err)
+		return err;
+	if (fail_here(FAIL_MEMORY, NULL))
+		return error_set(ENOMEM, "cannot make the file behind RAM: no memory");
+	fd = memfd_create("dmamap-ram", MFD_CLOEXEC);
+	if (fd < 0)
+		return error_set(errno, "cannot make the file behind RAM (memfd_create): %s",
+				 strerror(errno));
+	if (ftruncate(fd, (off_t)size)) {
+		err = error_set(errno, "cannot make %llu MiB of RAM (ftruncate): %s; give a smaller ram",
+				(unsigned long long)(size / MIB), strerror(errno));
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static u64 map_bytes(u64 span)
+{
+	return align_up(span, WINDOW_ALIGN) >> (PAGE_BITS - PAGE_STRUCT_BITS);
+}
+
+/* Readers without a lock see an old or a new word of each: mem.h says why either does. */
+static void publish(u8 *base, struct page *map, const struct mem_layout *l, int fd)
+{
+	mem.low = l->low;
+	mem.bounce_start = l->bounce_start;
+	mem.bounce_size = l->bounce_size;
+	mem.fd = fd;
+	now = *l;
+	write_once(&mem.map, map);
+	write_once(&mem.base, base);
+	write_once(&mem.span, l->span);
+}
+
+/* Under life. */
+static int ram_make(const struct mem_config *want)
+{
+	struct mem_layout l;
+	struct page *map;
+	int fd, err;
+	u8 *base;
+
+	err = mem_layout_make(want, &l);
+	if (err)
+		return err;
+	fd = file_make(l.ram);
+	if (fd < 0)
+		return fd;
+	err = -ENOMEM;
+	base = window_make(l.span, "RAM");
+	if (!base)
+		goto no_window;
+	err = window_fill(base, &l, fd);
+	if (err)
+		goto no_map;
+	err = -ENOMEM;
+	map = mem_reserve(map_bytes(l.span), RAM_PROT, "the page map");
+	if (!map)
+		goto no_map;
+	err = poison_init(l.span);
+	if (err)
+		goto no_poison;
+	publish(base, map, &l, fd);
+	zones_init();
+	return 0;
+
+no_poison:
+	munmap(map, map_bytes(l.span));
+no_map:
+	window_free(base, l.span);
+no_window:
+	close(fd);
+	return err;
+}
+
+/* Under life, with no users; RAM is there. */
+static void ram_unmake(void)
+{
+	const struct mem_layout none = {0}, was = now;
+	struct page *map = mem.map;
+	u8 *base = mem.base;
+	int saved = errno, fd = mem.fd;
+
+	poison_fini();
+	vm_forget();
+	write_once(&mem.span, 0);
+	if (mem.plane)
+		window_free(mem.plane, was.span);
+	mem.plane = NULL;
+	publish(MEM_NOWHERE, NULL, &none, -1);
+	munmap(map, map_bytes(was.span));
+	window_free(base, was.span);
+	close(fd);
+	errno = saved;
+}
+
+/* Counts n more users, unless there are none: then RAM may be going. */
+static bool users_join(u64 n)
+{
+	u64 seen = read_once(&users);
+
+	while (seen)
+		if (__atomic_compare_exchange_n(&users, &seen, seen + n, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+/* True: they were the last. */
+static bool users_leave(u64 n)
+{
+	return __atomic_sub_fetch(&users, n, __ATOMIC_ACQ_REL) == 0;
+}
+
+/* Under life: n users more, and RAM for them. */
+static int users_start(const struct mem_config *want, u64 n)
+{
+	int err;
+
+	if (users_join(n))
+		return 0;
+	if (mem.span)
+		ram_unmake(); /* the last user is on its way here to do that */
+	err = ram_make(want);
+	if (!err)
+		write_release(&users, n);
+	return err;
+}
+
+static int use(u64 n)
+{
+	static const struct mem_config any;
+	int err;
+
+	if (likely(users_join(n)))
+		return 0;
+	pthread_mutex_lock(&life);
+	err = users_start(&any, n);
+	pthread_mutex_unlock(&life);
+	return err;
+}
+
+static void unuse(u64 n)
+{
+	if (likely(!users_leave(n)))
+		return;
+	pthread_mutex_lock(&life);
+	if (!read_acquire(&users) && mem.span)
+		ram_unmake();
+	pthread_mutex_unlock(&life);
+}
+
+int mem_use_pages(u64 n)
+{
+	return use(n);
+}
+
+void mem_unuse_pages(u64 n)
+{
+	unuse(n);
+}
+
+int mem_use_area(void)
+{
+	int err = use(1);
+
+	if (!err)
+		__atomic_add_fetch(&areas, 1, __ATOMIC_RELAXED);
+	return err;
+}
+
+void mem_unuse_area(void)
+{
+	__atomic_sub_fetch(&areas, 1, __ATOMIC_RELAXED);
+	unuse(1);
+}
+
+u64 mem_pages_used(void)
+{
+	u64 others = read_once(&areas), all = read_once(&users);
+
+	return all > others ? all - others : 0;
+}
+
+static int differs(const char *key, u64 is, u64 want)
+{
+	return error_set(EBUSY, "%s is %llu KiB and stays so until the last device is closed and the last "
+			 "page given back; %llu KiB was asked for: use the same size, or none", key,
+			 (unsigned long long)(is / KIB), (unsigned long long)(want / KIB));
+}
+
+/* Under life: is what there is what is wanted? The other sizes that follow from one are not named. */
+static int compare(const struct mem_config *want)
+{
+	struct mem_config full = *want;
+	struct mem_layout l;
+	int err;
+
+	if (!full.ram)
+		full.ram = now.ram;
+	err = mem_layout_make(&full, &l);
+	if (err)
+		return err;
+	if (l.ram != now.ram)
+		return differs("ram", now.ram, l.ram);
+	if (want->low_max && l.low != now.low)
+		return differs("RAM below 4 GiB", now.low, l.low);
+	if (want->swiotlb && l.bounce_size != now.bounce_size)
+		return differs("swiotlb", now.bounce_size, l.bounce_size);
+	return 0;
+}
+
+int mem_get(const struct mem_config *want)
+{
+	int err;
+
+	pthread_mutex_lock(&life);
+	err = users_start(want, 1);
+	if (!err) {
+		__atomic_add_fetch(&areas, 1, __ATOMIC_RELAXED);
+		err = compare(want);
+		if (err) {
+			__atomic_sub_fetch(&areas, 1, __ATOMIC_RELAXED);
+			if (users_leave(1))
+				ram_unmake();
+		}
+	}
+	pthread_mutex_unlock(&life);
+	return err;
+}
+
+void mem_put(void)
+{
+	mem_unuse_area();
+}
+
+int mem_need_plane(void)
+{
+	int err = 0;
+	u8 *plane;
+
+	pthread_mutex_lock(&life);
+	if (mem.plane)
+		goto out;
+	err = -ENOMEM;
+	plane = window_make(now.span, "the memory that non-coherent devices see");
+	if (!plane)
+		goto out;
+	err = window_fill(plane, &now, -1);
+	if (err)
+		window_free(plane, now.span);
+	else
+		write_release(&mem.plane, plane);
+out:
+	pthread_mutex_unlock(&life);
+	return err;
+}
+
+static u64 file_offset(u64 pa)
+{
+	return pa < mem.low ? pa : pa - MEM_DMA32_END + mem.low;
+}
+
+/* Wholly in one part of RAM, or across both where no gap parts them. */
+static bool in_ram(u64 pa, u64 size)
+{
+	if (pa < mem.low && size <= mem.low - pa)
+		return true;
+	if (pa < MEM_DMA32_END && mem.low < MEM_DMA32_END)
+		return false;
+	return range_within(pa, size, mem.span);
+}
+
+int mem_map_at(void *va, phys_t pa, u64 size, int prot)
+{
+	if (((uintptr_t)va | pa.v | size) & (PAGE_BYTES - 1) || !size || !in_ram(pa.v, size))
+		return error_set(EINVAL, "cannot map %llu bytes at physical address 0x%llx to %p: "
+				 "not whole pages of RAM", (unsigned long long)size,
+				 (unsigned long long)pa.v, va);
+	return map_fixed(va, size, prot, mem.fd, file_offset(pa.v));
+}
+
+void mem_zero(phys_t pa, u64 size)
+{
+	int saved = errno;
+
+	if (size < PUNCH_MIN ||
+	    fallocate(mem.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)file_offset(pa.v),
+		      (off_t)size))
+		memset(mem.base + pa.v, 0, size);
+	errno = saved;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RAM's life inside this layer: who keeps it there, system calls, AddressSanitizer's view of it. */
+#ifndef MEM_RAM_H
+#define MEM_RAM_H
+
+#include "mem/mem.h"
+
+#include <sys/mman.h>
+
+#define MEM_NOWHERE ((u8 *)(uintptr_t)(1ull << 62)) /* minus this, every pointer is past any span */
+
+/* What a struct mem_config comes to. */
+struct mem_layout {
+	u64 ram, low, span, bounce_start, bounce_size;
+};
+
+/* 0; -EINVAL and a sentence. */
+int mem_layout_make(const struct mem_config *want, struct mem_layout *out);
+
+/*
+ * RAM is there while the count is not 0: one for each device, vmalloc area and page given out. The
+ * first user fixes it with the default sizes. 0, -ENOMEM.
+ */
+int mem_use_pages(u64 n);
+void mem_unuse_pages(u64 n);
+int mem_use_area(void);
+void mem_unuse_area(void);
+
+/* mmap() of anonymous memory that costs only what is touched; NULL and a sentence. */
+void *mem_reserve(u64 size, int prot, const char *what);
+
+/* Zeroes RAM. Large parts are given back to the system instead, so they stay sparse. */
+void mem_zero(phys_t pa, u64 size);
+
+/* The vmalloc layer forgets its range: RAM goes. */
+void vm_forget(void);
+
+#ifdef BUILT_WITH_ASAN
+int poison_init(u64 span);
+void poison_fini(void); /* all of RAM may be used again */
+void poison_set(const void *p, u64 size);
+void poison_clear(const void *p, u64 size);
+#else
+static inline int poison_init(u64 span)
+{
+	return 0;
+}
+static inline void poison_fini(void)
+{
+}
+static inline void poison_set(const void *p, u64 size)
+{
+}
+static inline void poison_clear(const void *p, u64 size)
+{
+}
+#endif
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scatterlists: making tables, walking them, copying. A table of more than SG_MAX_SINGLE_ALLOC
+ * entries is a chain of page-sized arrays; in each but the last the final entry is the link, so it
+ * holds one entry of the list less. How the arrays lie follows from orig_nents alone; freeing
+ * still stops where an expected link is missing.
+ *
+ * What may overflow: offset + length of an entry does not fit 32 bits, so sums are 64-bit. Counts
+ * are bounded by SG_TABLE_MAX, so that an absurd one fails at once and not after eating all memory.
+ *
+ * Memory is reached through its page's CPU address: an entry is contiguous there, as it is in
+ * physical memory, both for RAM and for other memory of the process.
+ */
+#include <linux/scatterlist.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/math.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define SG_TABLE_MAX (1u << 26)
+#define SG_ALIGN     64
+
+static void terminate(struct scatterlist *sgl, unsigned int nents)
+{
+	sg_mark_end(&sgl[nents - 1]);
+}
+
+void sg_init_table(struct scatterlist *sgl, unsigned int nents)
+{
+	if (!sgl || !nents)
+		return;
+	memset(sgl, 0, sizeof(*sgl) * (size_t)nents);
+	terminate(sgl, nents);
+}
+
+void sg_init_one(struct scatterlist *sg, const void *buf, unsigned int buflen)
+{
+	if (!sg)
+		return;
+	sg_init_table(sg, 1);
+	sg_set_buf(sg, buf, buflen);
+}
+
+struct scatterlist *sg_last(struct scatterlist *sgl, unsigned int nents)
+{
+	struct scatterlist *last = NULL;
+
+	for (; sgl && nents; nents--) {
+		last = sgl;
+		sgl = sg_next(sgl);
+	}
+	return last;
+}
+
+int sg_nents(struct scatterlist *sg)
+{
+	int n = 0;
+
+	for (; sg && n < INT_MAX; sg = sg_next(sg))
+		n++;
+	return n;
+}
+
+int sg_nents_for_len(struct scatterlist *sg, u64 len)
+{
+	u64 seen = 0;
+	int n = 0;
+
+	if (!len)
+		return 0;
+	for (; sg && n < INT_MAX; sg = sg_next(sg)) {
+		n++;
+		seen += sg->length;
+		if (seen >= len)
+			return n;
+	}
+	return error_set(EINVAL, "a scatterlist of %llu bytes was asked for %llu: "
+			 "pass a length that it holds",
+			 (unsigned long long)seen, (unsigned long long)len);
+}
+
+/* Entries of the list in the next array, when `left` are still to come. */
+static unsigned int array_entries(unsigned int left)
+{
+	return left > SG_MAX_SINGLE_ALLOC ? SG_MAX_SINGLE_ALLOC - 1 : left;
+}
+
+void sg_free_table(struct sg_table *table)
+{
+	struct scatterlist *sgl, *next;
+	unsigned int left, n;
+
+	if (!table)
+		return;
+	sgl = table->sgl;
+	for (left = table->orig_nents; sgl && left; left -= n, sgl = next) {
+		n = array_entries(left);
+		next = n < left && sg_is_chain(&sgl[n]) ? sg_chain_ptr(&sgl[n]) : NULL;
+		alloc_free(sgl);
+	}
+	*table = (struct sg_table){0};
+}
+
+int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
+{
+	struct scatterlist *prev = NULL, *sgl;
+	unsigned int left, n;
+
+	if (!table)
+		return error_set(EINVAL, "sg_alloc_table: no table (NULL)");
+	*table = (struct sg_table){0};
+	if (!nents)
+		return error_set(EINVAL, "sg_alloc_table: a table of 0 entries: ask for one or more");
+	if (nents > SG_TABLE_MAX)
+		return error_set(ENOMEM, "sg_alloc_table: %u entries are more than the %u possible: "
+				 "use several tables", nents, SG_TABLE_MAX);
+	for (left = nents; left; left -= n) {
+		n = array_entries(left);
+		/* with the link, an array that is followed by another is a page exactly */
+		sgl = alloc_aligned(SG_ALIGN, (n + (n < left)) * sizeof(*sgl));
+		if (!sgl)
+			goto undo;
+		if (prev)
+			sg_chain(prev, SG_MAX_SINGLE_ALLOC, sgl);
+		else
+			table->sgl = sgl;
+		table->orig_nents += n;
+		prev = sgl;
+		if (n == left)
+			terminate(sgl, n);
+	}
+	table->nents = nents;
+	return 0;
+undo:
+	/* the last array's link is still empty: freeing must not look for one behind it */
+	sg_free_table(table);
+	return -ENOMEM;
+}
+
+/* How many of the pages from `from` on, and before `end`, one entry of at most max pages takes. */
+static unsigned int run_length(struct page **pages, unsigned int from, unsigned int end,
+			       unsigned int max)
+{
+	unsigned int i = from + 1;
+
+	while (i < end && i - from < max &&
+	       page_to_phys(pages[i]) == page_to_phys(pages[i - 1]) + PAGE_SIZE)
+		i++;
+	return i - from;
+}
+
+/* What sg_alloc_table_from_pages_segment() may be asked; 0 or -EINVAL with a sentence. */
+static int check_from_pages(const struct sg_table *sgt, struct page **pages, unsigned int n_pages,
+			    unsigned int offset, unsigned long size, unsigned int max_segment)
+{
+	if (!sgt || !pages || !n_pages)
+		return error_set(EINVAL, "a scatterlist of pages: no table or no pages were given");
+	if (!size || offset >= PAGE_SIZE || size > (u64)n_pages * PAGE_SIZE - offset)
+		return error_set(EINVAL, "a scatterlist of %u pages: %lu bytes at offset %u are not "
+				 "inside them", n_pages, size, offset);
+	if (max_segment < PAGE_SIZE)
+		return error_set(EINVAL, "a scatterlist of pages: a longest segment of %u bytes is "
+				 "less than a page", max_segment);
+	for (unsigned int i = 0; i < n_pages; i++)
+		if (!pages[i])
+			return error_set(EINVAL, "a scatterlist of pages: page %u is NULL", i);
+	return 0;
+}
+
+int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
+				      unsigned int n_pages, unsigned int offset, unsigned long size,
+				      unsigned int max_segment, gfp_t gfp_mask)
+{
+	unsigned int max = max_segment / PAGE_SIZE, used, run, i, n = 0;
+	struct scatterlist *sg;
+	int err;
+
+	if (sgt)
+		*sgt = (struct sg_table){0};
+	err = check_from_pages(sgt, pages, n_pages, offset, size, max_segment);
+	if (err)
+		return err;
+	used = (unsigned int)pages_spanned(offset, size);
+	for (i = 0; i < used; i += run_length(pages, i, used, max))
+		n++;
+	err = sg_alloc_table(sgt, n, gfp_mask);
+	if (err)
+		return err;
+	for (i = 0, sg = sgt->sgl; i < used; i += run, sg = sg_next(sg)) {
+		u64 bytes;
+
+		run = run_length(pages, i, used, max);
+		bytes = min_u64((u64)run * PAGE_SIZE - offset, size);
+		sg_set_page(sg, pages[i], (unsigned int)bytes, offset);
+		size -= bytes;
+		offset = 0;
+	}
+	return 0;
+}
+
+enum sg_move { TO_BUFFER, FROM_BUFFER, ZERO };
+
+/* Moves len bytes between the list, from byte `skip` on, and buf. The bytes moved. */
+static size_t move(struct scatterlist *sg, unsigned int nents, u8 *buf, size_t len, off_t skip,
+		   enum sg_move how)
+{
+	size_t done = 0, n;
+	u64 left;
+
+	if (skip < 0)
+		return 0;
+	for (left = (u64)skip; sg && nents && done < len; nents--, sg = sg_next(sg)) {
+		u8 *p;
+
+		if (left >= sg->length) {
+			left -= sg->length;
+			continue;
+		}
+		n = min_u64(sg->length - left, len - done);
+		p = (u8 *)sg_virt(sg) + left;
+		if (how == TO_BUFFER)
+			memcpy(buf + done, p, n);
+		else if (how == FROM_BUFFER)
+			memcpy(p, buf + done, n);
+		else
+			memset(p, 0, n);
+		done += n;
+		left = 0;
+	}
+	return done;
+}
+
+size_t sg_copy_buffer(struct scatterlist *sgl, unsigned int nents, void *buf, size_t buflen,
+		      off_t skip, bool to_buffer)
+{
+	return buf ? move(sgl, nents, buf, buflen, skip, to_buffer ? TO_BUFFER : FROM_BUFFER) : 0;
+}
+
+size_t sg_copy_from_buffer(struct scatterlist *sgl, unsigned int nents, const void *buf,
+			   size_t buflen)
+{
+	return sg_copy_buffer(sgl, nents, (void *)buf, buflen, 0, false);
+}
+
+size_t sg_copy_to_buffer(struct scatterlist *sgl, unsigned int nents, void *buf, size_t buflen)
+{
+	return sg_copy_buffer(sgl, nents, buf, buflen, 0, true);
+}
+
+size_t sg_pcopy_from_buffer(struct scatterlist *sgl, unsigned int nents, const void *buf,
+			    size_t buflen, off_t skip)
+{
+	return sg_copy_buffer(sgl, nents, (void *)buf, buflen, skip, false);
+}
+
+size_t sg_pcopy_to_buffer(struct scatterlist *sgl, unsigned int nents, void *buf, size_t buflen,
+			  off_t skip)
+{
+	return sg_copy_buffer(sgl, nents, buf, buflen, skip, true);
+}
+
+size_t sg_zero_buffer(struct scatterlist *sgl, unsigned int nents, size_t buflen, off_t skip)
+{
+	return move(sgl, nents, NULL, buflen, skip, ZERO);
+}
+
+static u64 memory_pages(const struct scatterlist *sg)
+{
+	return ((u64)sg->offset + sg->length + PAGE_SIZE - 1) / PAGE_SIZE;
+}
+
+static u64 dma_pages(const struct scatterlist *sg)
+{
+	return pages_spanned(sg_dma_address(sg), sg_dma_len(sg));
+}
+
+void __sg_page_iter_start(struct sg_page_iter *piter, struct scatterlist *sglist,
+			  unsigned int nents, unsigned long pgoffset)
+{
+	*piter = (struct sg_page_iter){.sg = sglist, .__nents = nents};
+	/* a place that no list has: the first step finds the end */
+	if (pgoffset > INT_MAX)
+		piter->__nents = 0;
+	else
+		piter->sg_pgoffset = (unsigned int)pgoffset;
+}
+
+static bool iter_next(struct sg_page_iter *p, u64 (*pages)(const struct scatterlist *))
+{
+	u64 n;
+
+	if (!p->sg || !p->__nents)
+		return false;
+	p->sg_pgoffset += (unsigned int)p->__pg_advance;
+	p->__pg_advance = 1;
+	while (p->sg_pgoffset >= (n = pages(p->sg))) {
+		p->sg_pgoffset -= (unsigned int)n;
+		p->sg = sg_next(p->sg);
+		p->__nents--;
+		if (!p->sg || !p->__nents)
+			return false;
+	}
+	return true;
+}
+
+bool __sg_page_iter_next(struct sg_page_iter *piter)
+{
+	return iter_next(piter, memory_pages);
+}
+
+bool __sg_page_iter_dma_next(struct sg_dma_page_iter *dma_iter)
+{
+	return iter_next(&dma_iter->base, dma_pages);
+}
+
+void sg_miter_start(struct sg_mapping_iter *miter, struct scatterlist *sgl, unsigned int nents,
+		    unsigned int flags)
+{
+	*miter = (struct sg_mapping_iter){.__flags = flags};
+	__sg_page_iter_start(&miter->piter, sgl, nents, 0);
+}
+
+/* Makes __offset and __remaining those of the next byte not yet consumed; false: none. */
+static bool miter_settle(struct sg_mapping_iter *miter)
+{
+	struct sg_page_iter *p = &miter->piter;
+
+	while (!miter->__remaining) {
+		u64 pos, start, end;
+
+		if (!__sg_page_iter_next(p))
+			return false;
+		start = p->sg->offset;
+		end = start + p->sg->length;
+		/* an offset beyond the first page: begin at the page that it is in */
+		pos = max_u64((u64)p->sg_pgoffset * PAGE_SIZE, start);
+		p->sg_pgoffset = (unsigned int)(pos / PAGE_SIZE);
+		miter->__offset = (unsigned int)(pos % PAGE_SIZE);
+		miter->__remaining = (unsigned int)min_u64(end - pos, PAGE_SIZE - miter->__offset);
+	}
+	return true;
+}
+
+void sg_miter_stop(struct sg_mapping_iter *miter)
+{
+	unsigned int used;
+
+	if (!miter->addr)
+		return;
+	used = (unsigned int)min_u64(miter->consumed, miter->__remaining);
+	miter->__offset += used;
+	miter->__remaining -= used;
+	miter->page = NULL;
+	miter->addr = NULL;
+	miter->length = 0;
+	miter->consumed = 0;
+}
+
+bool sg_miter_skip(struct sg_mapping_iter *miter, off_t offset)
+{
+	unsigned int n;
+
+	sg_miter_stop(miter);
+	if (offset < 0)
+		return false;
+	for (; offset; offset -= n) {
+		if (!miter_settle(miter))
+			return false;
+		n = (unsigned int)min_u64((u64)offset, miter->__remaining);
+		miter->__offset += n;
+		miter->__remaining -= n;
+	}
+	return true;
+}
+
+bool sg_miter_next(struct sg_mapping_iter *miter)
+{
+	sg_miter_stop(miter);
+	if (!miter_settle(miter))
+		return false;
+	miter->page = sg_page_iter_page(&miter->piter);
+	miter->addr = (char *)page_address(miter->page) + miter->__offset;
+	miter->length = miter->consumed = miter->__remaining;
+	return true;
+}

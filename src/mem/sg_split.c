@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Cutting a scatterlist in several. A list is cut twice: by its entries of memory, and, when it is
+ * mapped, by its DMA segments, which are other pieces of the same bytes. The new lists' entries
+ * hold both side by side, as in the list they come from, so each has room for the longer of the
+ * two. First everything is counted and so checked, then allocated, then filled.
+ */
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/math.h"
+
+struct cut { /* where in the input one of the two walks is */
+	struct scatterlist *sg;
+	unsigned int nents; /* from sg on */
+	u64 off;	    /* into sg */
+	bool dma;	    /* walks segments, not memory */
+};
+
+static u64 cut_length(const struct cut *cut)
+{
+	return cut->dma ? sg_dma_len(cut->sg) : cut->sg->length;
+}
+
+static void cut_store(const struct cut *cut, struct scatterlist *out, u64 len)
+{
+	u64 pos = cut->sg->offset + cut->off;
+
+	if (cut->dma) {
+		sg_dma_address(out) = sg_dma_address(cut->sg) + cut->off;
+		sg_dma_len(out) = (unsigned int)len;
+		out->dma_flags = cut->sg->dma_flags;
+	} else {
+		sg_set_page(out, sg_page(cut->sg) + pos / PAGE_SIZE, (unsigned int)len,
+			    (unsigned int)(pos % PAGE_SIZE));
+	}
+}
+
+/*
+ * Goes `len` bytes forward and stores the pieces in `out`, unless that is NULL. How many pieces;
+ * -EINVAL: the list ends first.
+ */
+static int cut_forward(struct cut *cut, u64 len, struct scatterlist *out)
+{
+	int n = 0;
+
+	while (len) {
+		u64 piece;
+
+		if (!cut->sg || !cut->nents)
+			return -EINVAL;
+		piece = min_u64(len, cut_length(cut) - cut->off);
+		if (piece) {
+			if (out)
+				cut_store(cut, &out[n], piece);
+			n++;
+		}
+		cut->off += piece;
+		len -= piece;
+		if (cut->off == cut_length(cut)) {
+			cut->sg = sg_next(cut->sg);
+			cut->nents--;
+			cut->off = 0;
+		}
+	}
+	return n;
+}
+
+/* Counts the pieces of each new list; with `out`, stores them there. 0 or -EINVAL. */
+static int cut_all(struct cut cut, u64 skip, int nb, const size_t *sizes, int *pieces,
+		   struct scatterlist **out)
+{
+	if (cut_forward(&cut, skip, NULL) < 0)
+		return -EINVAL;
+	for (int i = 0; i < nb; i++) {
+		pieces[i] = sizes[i] ? cut_forward(&cut, sizes[i], out ? out[i] : NULL) : -EINVAL;
+		if (pieces[i] < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* The new lists, empty; -ENOMEM leaves none. */
+static int make_lists(struct scatterlist **lists, const int *pieces, const int *mapped, int nb,
+		      gfp_t gfp)
+{
+	for (int i = 0; i < nb; i++) {
+		size_t n = max_u64((u64)pieces[i], (u64)mapped[i]);
+
+		lists[i] = kcalloc(n, sizeof(*lists[i]), gfp);
+		if (!lists[i]) {
+			while (i--)
+				kfree(lists[i]);
+			return -ENOMEM;
+		}
+		sg_init_table(lists[i], (unsigned int)n);
+	}
+	return 0;
+}
+
+int sg_split(struct scatterlist *in, const int in_mapped_nents, const off_t skip,
+	     const int nb_splits, const size_t *split_sizes, struct scatterlist **out,
+	     int *out_mapped_nents, gfp_t gfp_mask)
+{
+	struct cut memory = {.sg = in, .nents = ~0u};
+	struct cut segments = {.sg = in, .nents = (unsigned int)in_mapped_nents, .dma = true};
+	struct scatterlist **lists = NULL;
+	int *pieces, *mapped, err;
+
+	if (!in || !split_sizes || !out || nb_splits <= 0 || skip < 0 || in_mapped_nents < 0)
+		return error_set(EINVAL, "sg_split: no list, no sizes, or a negative number was given");
+	pieces = alloc_array((size_t)nb_splits * 2, sizeof(*pieces));
+	if (!pieces)
+		return -ENOMEM;
+	mapped = pieces + nb_splits;
+	err = cut_all(memory, (u64)skip, nb_splits, split_sizes, pieces, NULL);
+	if (!err && in_mapped_nents)
+		err = cut_all(segments, (u64)skip, nb_splits, split_sizes, mapped, NULL);
+	if (err) {
+		error_set(EINVAL, "sg_split: the list is shorter than %lld bytes and %d parts, or a "
+			  "part has no bytes", (long long)skip, nb_splits);
+		goto free;
+	}
+	err = -ENOMEM;
+	lists = alloc_array((size_t)nb_splits, sizeof(*lists));
+	if (!lists)
+		goto free;
+	err = make_lists(lists, pieces, mapped, nb_splits, gfp_mask);
+	if (err)
+		goto free;
+	cut_all(memory, (u64)skip, nb_splits, split_sizes, pieces, lists);
+	if (in_mapped_nents)
+		cut_all(segments, (u64)skip, nb_splits, split_sizes, mapped, lists);
+	for (int i = 0; i < nb_splits; i++) {
+		out[i] = lists[i];
+		if (out_mapped_nents)
+			out_mapped_nents[i] = mapped[i];
+	}
+free:
+	alloc_free(lists);
+	alloc_free(pieces);
+	return err;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A slab is a block of pages cut into at most 64 objects; which are free is one word of bits, kept
+ * with the slab's record outside of RAM, so that neither a driver nor a device can damage it.
+ *
+ * From an object to its slab: the block's first page says that it is a slab's, of which set, and
+ * points at the record. A pointer to free may be wrong or old, also racing with the free that was right, so
+ * the record is looked at only under the set's lock, which its end needs too; and sets are
+ * numbered and never freed, so that what an old page said leads to a lock.
+ *
+ * Invariants, under the set's lock: a slab is on the partial list exactly when some but not all of its
+ * objects are free (or it is new and about to be used); one that has all free gives its pages back.
+ * Lock order: set, then band of the page allocator.
+ */
+#include "mem/slab.h"
+#include "mem/page.h"
+#include "mem/ram.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <string.h>
+
+#define SLAB_OBJECTS_MIN 8 /* unless the block would be larger than SLAB_ORDER_MAX */
+#define SLAB_ORDER_MAX	 6
+
+struct slab_set slab_sets[SLAB_SETS];
+
+static struct lock claim_lock = LOCK_INIT; /* guards which sets have a size */
+
+struct slab {
+	struct slab *next, *prev; /* of the partial list */
+	struct slab_set *set;
+	struct page *page;
+	u64 free; /* bit i: object i is */
+};
+
+void slab_set_init(struct slab_set *set, u32 size, gfp_t zone, void (*ctor)(void *))
+{
+	unsigned int order = 0;
+	u64 n;
+
+	size = (u32)align_up(size, SLAB_ALIGN);
+	while (order < SLAB_ORDER_MAX && (PAGE_BYTES << order) / size < SLAB_OBJECTS_MIN)
+		order++;
+	n = min_u64((PAGE_BYTES << order) / size, SLAB_OBJECTS_MAX);
+	set->order = (u16)order;
+	set->objects = (u16)n;
+	set->zone = zone;
+	set->ctor = ctor;
+	write_once(&set->size, size);
+}
+
+struct slab_set *slab_set_claim(u32 size, gfp_t zone, void (*ctor)(void *))
+{
+	struct slab_set *set;
+
+	lock_take(&claim_lock);
+	for (set = slab_sets + SLAB_SETS_KMALLOC; set < slab_sets + SLAB_SETS && set->size; set++)
+		;
+	if (set < slab_sets + SLAB_SETS)
+		slab_set_init(set, size, zone, ctor);
+	else
+		set = NULL;
+	lock_give(&claim_lock);
+	return set ? set : error_null(ENOMEM, "cannot make another object cache: there are %d now",
+				      SLAB_SETS - SLAB_SETS_KMALLOC);
+}
+
+int slab_set_release(struct slab_set *set)
+{
+	bool idle;
+
+	lock_take(&claim_lock);
+	lock_take(&set->lock);
+	idle = !set->live;
+	if (idle)
+		set->size = 0;
+	lock_give(&set->lock);
+	lock_give(&claim_lock);
+	return idle ? 0 : -EBUSY;
+}
+
+static u64 all_free(const struct slab_set *set)
+{
+	return ~0ull >> (64 - set->objects);
+}
+
+static u8 *object_at(const struct slab *s, unsigned int i)
+{
+	return (u8 *)page_ptr(s->page) + (u64)i * s->set->size;
+}
+
+static void link_slab(struct slab_set *set, struct slab *s)
+{
+	s->prev = NULL;
+	s->next = set->partial;
+	if (s->next)
+		s->next->prev = s;
+	set->partial = s;
+}
+
+static void unlink_slab(struct slab_set *set, struct slab *s)
+{
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		set->partial = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+}
+
+static struct slab *slab_make(struct slab_set *set)
+{
+	struct slab *s = alloc_zeroed(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->page = block_alloc(set->zone, set->order, UINT64_MAX, PAGE_BUSY);
+	if (!s->page) {
+		alloc_free(s);
+		return NULL;
+	}
+	s->set = set;
+	s->free = all_free(set);
+	for (unsigned int i = 0; set->ctor && i < set->objects; i++)
+		set->ctor(object_at(s, i));
+	poison_set(page_ptr(s->page), PAGE_BYTES << set->order);
+	s->page->owner = s;
+	block_set_kind(s->page, PAGE_SLAB, (unsigned int)(set - slab_sets));
+	return s;
+}
+
+/* Nobody finds it any more. */
+static void slab_unmake(struct slab *s, struct page *page)
+{
+	block_free(page, PAGE_ORDER_ANY, PAGE_BUSY);
+	alloc_free(s);
+}
+
+void *slab_take(struct slab_set *set, gfp_t gfp)
+{
+	struct slab *s;
+	unsigned int i;
+	u8 *object;
+
+	lock_take(&set->lock);
+	s = set->partial;
+	if (!s) {
+		lock_give(&set->lock);
+		s = slab_make(set);
+		if (!s)
+			return NULL;
+		lock_take(&set->lock);
+		link_slab(set, s);
+	}
+	i = (unsigned int)__builtin_ctzll(s->free);
+	s->free &= s->free - 1;
+	if (!s->free)
+		unlink_slab(set, s);
+	set->live++;
+	object = object_at(s, i);
+	lock_give(&set->lock);
+	poison_clear(object, set->size);
+	return gfp & __GFP_ZERO ? memset(object, 0, set->size) : object;
+}
+
+/* The set of a slab's block, locked; NULL: it is no slab's now. */
+static struct slab_set *set_of(struct page *head)
+{
+	u32 state = read_acquire(&head->state);
+	struct slab_set *set;
+
+	if (page_state_kind(state) != PAGE_SLAB)
+		return NULL;
+	set = &slab_sets[page_state_tag(state) % SLAB_SETS];
+	lock_take(&set->lock);
+	if (read_acquire(&head->state) == state)
+		return set;
+	lock_give(&set->lock);
+	return NULL;
+}
+
+/* The number of the live object at a pointer; -1: none. Under the set's lock. */
+static int object_index(const struct slab *s, const void *object)
+{
+	u64 off = (u64)((const u8 *)object - (const u8 *)page_ptr(s->page));
+	u64 i = off / s->set->size;
+
+	if (i >= s->set->objects || off % s->set->size || s->free >> i & 1)
+		return -1;
+	return (int)i;
+}
+
+u32 slab_object_size(struct page *head, const void *object)
+{
+	struct slab_set *set = set_of(head);
+	u32 size = 0;
+
+	if (!set)
+		return 0;
+	if (object_index(head->owner, object) >= 0)
+		size = set->size;
+	lock_give(&set->lock);
+	return size;
+}
+
+/* Marks object i free. True: the slab has no live one left, and nobody finds it any more. */
+static bool object_give(struct slab_set *set, struct slab *s, unsigned int i)
+{
+	bool was_full = !s->free;
+
+	poison_set(object_at(s, i), set->size);
+	s->free |= 1ull << i;
+	set->live--;
+	if (s->free != all_free(set)) {
+		if (was_full)
+			link_slab(set, s);
+		return false;
+	}
+	if (!was_full)
+		unlink_slab(set, s);
+	return true;
+}
+
+static int refuse(const void *object, const char *why)
+{
+	return error_set(EINVAL, "cannot free %p: %s", object, why);
+}
+
+int slab_give(struct page *head, void *object, const struct slab_set *only)
+{
+	struct slab_set *set = set_of(head);
+	bool last = false;
+	struct slab *s;
+	int i;
+
+	if (!set)
+		return refuse(object, "no live object is there; it was freed already");
+	if (only && set != only) {
+		lock_give(&set->lock);
+		return refuse(object, "it is an object of another cache");
+	}
+	s = head->owner;
+	i = object_index(s, object);
+	if (i >= 0)
+		last = object_give(set, s, (unsigned int)i);
+	if (last)
+		block_set_kind(head, PAGE_BUSY, 0);
+	lock_give(&set->lock);
+	if (i < 0)
+		return refuse(object, "no live object begins there; it was freed already, or points inside one");
+	if (last)
+		slab_unmake(s, head);
+	return 0;
+}

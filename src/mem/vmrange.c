@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmalloc's address range: reserved, twice as large as RAM, and for each page of it a slot in a
+ * sparse array. So the page behind an address is one load away.
+ *
+ * Free address space is kept in runs as large as they get. The first and the last slot of a run
+ * say its length; the first is on the list of runs of 2^k to 2^(k+1) - 1 pages. Taking looks at a
+ * few runs of its own size, then takes any longer one; giving back joins with the runs on both sides, whose
+ * ends are the neighbouring slots.
+ *
+ * A slot's word is a value and a tag. Tags of slots inside a free run mean nothing but are never
+ * AREA or PAGE, so that an address in one is not taken for an area. Slot 0 and the last slot
+ * are nobody's: index 0 says "none", and every run has a neighbour on both sides.
+ * All of it under vm_lock but vm_pfn(), which the owner of the area calls.
+ * What may overflow: indices, at 2^32 pages; the range is capped below that.
+ */
+#include "mem/vmrange.h"
+#include "mem/ram.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+
+#include <pthread.h>
+
+#define RANGE_MIN   (64 * MIB)
+#define RANGE_MAX   (8ull << 40)
+#define BINS	    32
+#define TRIES	    8
+#define TAG_BITS    3
+
+enum slot_tag { SLOT_NONE, SLOT_FREE, SLOT_PAGE, SLOT_AREA };
+
+struct vm_slot {
+	u64 word; /* FREE: pages of the run; PAGE, AREA: page frame number; << TAG_BITS | tag */
+	union {
+		struct {
+			u32 next, prev; /* first slot of a free run */
+		};
+		struct {
+			u32 pages, kind; /* first slot of an open area */
+		};
+	};
+};
+
+static pthread_mutex_t make_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock vm_lock = LOCK_INIT;
+static struct vm_slot *slots;
+static u32 bins[BINS]; /* first run of each, 0: none */
+static u64 range_pages;
+
+static enum slot_tag tag_of(const struct vm_slot *s)
+{
+	return (enum slot_tag)(read_once(&s->word) & ((1u << TAG_BITS) - 1));
+}
+
+static u64 value_of(const struct vm_slot *s)
+{
+	return read_once(&s->word) >> TAG_BITS;
+}
+
+static void slot_set(struct vm_slot *s, u64 value, enum slot_tag tag)
+{
+	write_once(&s->word, value << TAG_BITS | tag);
+}
+
+static void run_add(u32 index, u32 pages)
+{
+	unsigned int bin = log2_floor(pages);
+	struct vm_slot *s = &slots[index];
+
+	slot_set(&slots[index + pages - 1], pages, SLOT_FREE);
+	slot_set(s, pages, SLOT_FREE);
+	s->prev = 0;
+	s->next = bins[bin];
+	if (s->next)
+		slots[s->next].prev = index;
+	bins[bin] = index;
+}
+
+static void run_remove(u32 index)
+{
+	struct vm_slot *s = &slots[index];
+
+	if (s->prev)
+		slots[s->prev].next = s->next;
+	else
+		bins[log2_floor(value_of(s))] = s->next;
+	if (s->next)
+		slots[s->next].prev = s->prev;
+}
+
+/* A run of a bin with at least that many pages, among the first `tries`; 0. */
+static u32 bin_find(unsigned int bin, u32 pages, u64 tries)
+{
+	u32 i;
+
+	for (i = bins[bin]; i && tries; i = slots[i].next, tries--)
+		if (value_of(&slots[i]) >= pages)
+			return i;
+	return 0;
+}
+
+static u32 run_find(u32 pages)
+{
+	unsigned int bin = log2_floor(pages);
+	u32 i = bin_find(bin, pages, TRIES);
+
+	for (unsigned int b = bin + 1; !i && b < BINS; b++)
+		i = bins[b];
+	return i ? i : bin_find(bin, pages, UINT64_MAX);
+}
+
+u32 vm_take(u32 pages)
+{
+	u32 index, length = 0, need = pages + 1;
+
+	lock_take(&vm_lock);
+	index = run_find(need);
+	if (index) {
+		length = (u32)value_of(&slots[index]);
+		run_remove(index);
+		slot_set(&slots[index], 0, SLOT_NONE);
+		slot_set(&slots[index + need - 1], 0, SLOT_NONE);
+		if (length > need)
+			run_add(index + need, length - need);
+	}
+	lock_give(&vm_lock);
+	if (!index)
+		error_set(ENOMEM, "vmalloc: no address space for %u pages in a row: free some areas",
+			  pages);
+	return index;
+}
+
+void vm_give(u32 index, u32 pages)
+{
+	u32 length = pages + 1;
+
+	lock_take(&vm_lock);
+	for (u32 i = 0; i < length; i++)
+		slot_set(&slots[index + i], 0, SLOT_NONE);
+	if (tag_of(&slots[index + length]) == SLOT_FREE) {
+		u32 after = index + length;
+
+		length += (u32)value_of(&slots[after]);
+		run_remove(after);
+	}
+	if (tag_of(&slots[index - 1]) == SLOT_FREE) {
+		u32 before = (u32)value_of(&slots[index - 1]);
+
+		index -= before;
+		length += before;
+		run_remove(index);
+	}
+	run_add(index, length);
+	lock_give(&vm_lock);
+}
+
+void vm_set_pfn(u32 index, u64 pfn)
+{
+	slot_set(&slots[index], pfn, SLOT_PAGE);
+}
+
+u64 vm_pfn(u32 index)
+{
+	enum slot_tag tag = tag_of(&slots[index]);
+
+	return tag == SLOT_PAGE || tag == SLOT_AREA ? value_of(&slots[index]) : 0;
+}
+
+void vm_open(u32 index, u32 pages, enum vm_kind kind)
+{
+	struct vm_slot *s = &slots[index];
+
+	lock_take(&vm_lock);
+	s->pages = pages;
+	s->kind = kind;
+	slot_set(s, value_of(s), SLOT_AREA);
+	lock_give(&vm_lock);
+}
+
+u32 vm_index(const void *addr)
+{
+	return (u32)((u64)((const u8 *)addr - mem.vm_base) >> PAGE_BITS);
+}
+
+u32 vm_close(const void *addr, enum vm_kind kind, u32 *index)
+{
+	struct vm_slot *s;
+	u32 pages = 0;
+
+	if (!vmalloc_range_contains(addr) || (uintptr_t)addr & (PAGE_BYTES - 1))
+		return 0;
+	s = &slots[vm_index(addr)];
+	lock_take(&vm_lock);
+	if (tag_of(s) == SLOT_AREA && s->kind == kind) {
+		pages = s->pages;
+		slot_set(s, value_of(s), SLOT_PAGE);
+		*index = vm_index(addr);
+	}
+	lock_give(&vm_lock);
+	return pages;
+}
+
+static int range_make(void)
+{
+	u64 ram = mem.low + (mem.span > mem.low ? mem.span - MEM_DMA32_END : 0);
+	u64 size = min_u64(max_u64(2 * ram, RANGE_MIN), RANGE_MAX);
+	u8 *base;
+
+	base = mem_reserve(size, PROT_NONE, "vmalloc");
+	if (!base)
+		return -ENOMEM;
+	slots = mem_reserve((size >> PAGE_BITS) * sizeof(*slots), PROT_READ | PROT_WRITE,
+			    "vmalloc's page table");
+	if (!slots) {
+		munmap(base, size);
+		return -ENOMEM;
+	}
+	range_pages = size >> PAGE_BITS;
+	run_add(1, (u32)(range_pages - 2));
+	write_once(&mem.vm_base, base);
+	write_release(&mem.vm_size, size);
+	return 0;
+}
+
+int vm_need(void)
+{
+	int err = 0;
+
+	if (read_acquire(&mem.vm_size))
+		return 0;
+	pthread_mutex_lock(&make_lock);
+	if (!mem.vm_size)
+		err = range_make();
+	pthread_mutex_unlock(&make_lock);
+	return err;
+}
+
+void vm_forget(void)
+{
+	u8 *base = mem.vm_base;
+	u64 size = mem.vm_size;
+
+	if (!size)
+		return;
+	write_once(&mem.vm_size, 0);
+	write_once(&mem.vm_base, MEM_NOWHERE);
+	munmap(base, size);
+	munmap(slots, range_pages * sizeof(*slots));
+	slots = NULL;
+	for (unsigned int i = 0; i < BINS; i++)
+		bins[i] = 0;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Mapping. The range belongs to the caller, so its own entries need no compare-exchange: a word is
+ * read, found free and stored. Entries that lead to tables are shared with neighbours and are set
+ * by compare-exchange; who loses uses the winner's table.
+ *
+ * On failure what was stored so far is unmapped again. Tables made on the way stay, empty, unless
+ * they lie whole in what was undone: a neighbour may be using them by then.
+ */
+#include "base/error.h"
+#include "pt/table.h"
+
+/* What is still to be mapped. [pos, pos + left) stays below 2^48 and pa + left at most 2^52. */
+struct job {
+	struct pt *pt;
+	u64 pos, pa, left;
+	u64 flags; /* of each leaf, without first and last */
+	u64 first; /* PT_FIRST until the first leaf is stored, or 0 */
+	u64 last;  /* PT_LAST, or 0 */
+	unsigned int options;
+};
+
+static unsigned int leaf_shift(const struct job *job)
+{
+	u64 bits = job->pos | job->pa;
+
+	if (job->left >> MIB2_SHIFT == 0 || bits & ((1ull << MIB2_SHIFT) - 1))
+		return PAGE_BITS;
+	if (job->left >> GIB_SHIFT == 0 || bits & ((1ull << GIB_SHIFT) - 1) ||
+	    job->options & PT_MAP_SPLIT)
+		return MIB2_SHIFT;
+	return GIB_SHIFT;
+}
+
+/* The table whose entries span 2^shift, for job->pos. NULL and *err. */
+static u64 *table_at(const struct job *job, unsigned int shift, int *err)
+{
+	u64 *table = job->pt->root, *slot, entry;
+
+	for (unsigned int up = ROOT_SHIFT; up > shift; up -= LEVEL_BITS) {
+		slot = table_slot(table, job->pos, up);
+		entry = read_acquire(slot);
+		if (likely(entry_is_table(entry, up))) {
+			table = pt_table(job->pt, entry);
+			continue;
+		}
+		table = table_below(job->pt, slot, err);
+		if (!table)
+			return NULL;
+	}
+	return table;
+}
+
+static void job_advance(struct job *job, u64 done)
+{
+	job->pos += done;
+	job->pa += done;
+	job->left -= done;
+	job->first = 0;
+}
+
+static bool run_free(const u64 *slot, u64 n)
+{
+	u64 all = 0;
+
+	for (u64 i = 0; i < n; i++)
+		all |= read_once(&slot[i]);
+	return !entry_present(all);
+}
+
+static void run_store(u64 *slot, u64 n, u64 entry, u64 first, u64 last)
+{
+	u64 *end = slot + n - 1;
+
+	if (n == 1) {
+		write_release(slot, entry | first | last);
+		return;
+	}
+	write_release(slot, entry | first);
+	for (entry += PAGE_BYTES; ++slot < end; entry += PAGE_BYTES)
+		write_release(slot, entry);
+	write_release(slot, entry | last);
+}
+
+/* Stores entries up to the table's end or the job's. */
+static int map_small(struct job *job)
+{
+	int err = 0;
+	u64 *table = table_at(job, PAGE_BITS, &err), *slot, n;
+
+	if (!table)
+		return err;
+	slot = table_slot(table, job->pos, PAGE_BITS);
+	n = min_u64((u64)(table + PT_ENTRIES - slot), job->left >> PAGE_BITS);
+	if (unlikely(!run_free(slot, n)))
+		return -EEXIST;
+	run_store(slot, n, job->pa | job->flags, job->first,
+		  n == job->left >> PAGE_BITS ? job->last : 0);
+	job_advance(job, n << PAGE_BITS);
+	return 0;
+}
+
+/* Puts a leaf where nothing stands, or only tables without a leaf that small mappings left. */
+static int leaf_set(struct pt *pt, u64 *slot, unsigned int shift, u64 leaf)
+{
+	u64 entry = read_acquire(slot), *table;
+
+	if (likely(!entry_present(entry))) {
+		write_release(slot, leaf);
+		return 0;
+	}
+	if (entry & PT_LARGE)
+		return -EEXIST;
+	table = pt_table(pt, entry);
+	if (!tree_empty(pt, table, shift - LEVEL_BITS) || !entry_swap(slot, entry, leaf))
+		return -EEXIST;
+	tree_retire(pt, table, shift - LEVEL_BITS);
+	return 0;
+}
+
+static int map_large(struct job *job, unsigned int shift)
+{
+	int err = 0;
+	u64 span = 1ull << shift, leaf = job->pa | job->flags | job->first | PT_LARGE;
+	u64 *table = table_at(job, shift, &err);
+
+	if (!table)
+		return err;
+	if (job->left == span)
+		leaf |= job->last;
+	if (job->options & PT_MAP_SPLIT) {
+		if (!spare_add(job->pt))
+			return -ENOMEM;
+		leaf |= PT_SPARE;
+	}
+	err = leaf_set(job->pt, table_slot(table, job->pos, shift), shift, leaf);
+	if (err) {
+		if (leaf & PT_SPARE)
+			spare_drop(job->pt);
+		return err;
+	}
+	job_advance(job, span);
+	return 0;
+}
+
+static slow_path int map_failed(struct pt *pt, u64 iova, u64 size, u64 done, int err)
+{
+	const char *why = err == -EEXIST
+				  ? "something is mapped there; unmap it first"
+				  : "no memory for a page table; unmap something or give the "
+				    "machine more RAM";
+
+	if (done)
+		pt_unmap(pt, IOVA(iova), done);
+	return error_set(-err, "cannot map 0x%llx bytes at device address 0x%llx: %s",
+			 (unsigned long long)size, (unsigned long long)iova, why);
+}
+
+static slow_path int map_refused(u64 iova, u64 pa, u64 size, u64 flags)
+{
+	return error_set(
+		EINVAL,
+		"cannot map 0x%llx bytes at device address 0x%llx to 0x%llx, flags 0x%llx: "
+		"all must be multiples of 4096, inside 48 bits and 52 bits, and allow an access",
+		(unsigned long long)size, (unsigned long long)iova, (unsigned long long)pa,
+		(unsigned long long)flags);
+}
+
+int pt_map(struct pt *pt, iova_t iova, phys_t pa, u64 size, u64 flags, unsigned int options)
+{
+	struct job job = {
+		.pt = pt,
+		.pos = iova.v,
+		.pa = pa.v,
+		.left = size,
+		.flags = flags & ~PT_WHOLE,
+		.first = flags & PT_FIRST,
+		.last = flags & PT_LAST,
+		.options = options,
+	};
+	unsigned int shift;
+	int err;
+
+	if (unlikely((iova.v | pa.v | size) & (PAGE_BYTES - 1) || !(flags & PT_PRESENT) ||
+		     flags & ~PT_FLAGS || options & ~PT_MAP_SPLIT || !size ||
+		     !range_within(iova.v, size, 1ull << PT_IOVA_BITS) ||
+		     !range_within(pa.v, size, PT_ADDR + PAGE_BYTES)))
+		return map_refused(iova.v, pa.v, size, flags);
+	if (likely(size == PAGE_BYTES && pt_map_4k(pt, iova, pa, flags)))
+		return 0;
+	do {
+		shift = leaf_shift(&job);
+		err = likely(shift == PAGE_BITS) ? map_small(&job) : map_large(&job, shift);
+		if (unlikely(err))
+			return map_failed(pt, iova.v, size, size - job.left, err);
+	} while (job.left);
+	return 0;
+}
+
+int pt_cursor_map_slow(struct pt *pt, struct pt_cursor *at, iova_t iova, phys_t pa, u64 size,
+		       u64 flags)
+{
+	int err = pt_map(pt, iova, pa, size, flags, 0);
+	u64 last;
+
+	if (err)
+		return err;
+	/* The next piece begins behind this one, mostly in the table where this one ends. */
+	last = iova.v + (size - 1);
+	at->table = pt_leaf_table(pt, IOVA(last));
+	at->area = at->table ? (last >> MIB2_SHIFT) + 1 : 0;
+	return 0;
+}

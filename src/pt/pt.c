@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page tables as a whole: begin and end, and looking without changing. Everything here but pt_init
+ * and pt_fini runs beside maps and unmaps, so each entry is read once and what it led to may be in
+ * limbo already; it stays readable until the caller is known to be gone.
+ */
+#include "base/error.h"
+#include "pt/table.h"
+
+int pt_init(struct pt *pt, const struct pt_memory *memory)
+{
+	struct pt new = {.memory = *memory};
+
+	new.root = table_new(&new);
+	if (!new.root)
+		return error_set(ENOMEM,
+				 "no memory for the first page table: close a device or give "
+				 "the machine more RAM");
+	*pt = new;
+	return 0;
+}
+
+void pt_fini(struct pt *pt)
+{
+	u64 *spare;
+
+	if (!pt->root)
+		return;
+	tree_free(pt, pt->root, ROOT_SHIFT);
+	pt_free_limbo(pt);
+	while ((spare = spare_take(pt)))
+		table_free(pt, spare);
+	*pt = (struct pt){0};
+}
+
+bool pt_walk_slow(const struct pt *pt, iova_t iova, struct pt_leaf *leaf)
+{
+	struct place at;
+
+	if (iova.v >> PT_IOVA_BITS)
+		return false;
+	at = place_find(pt, iova.v);
+	if (!entry_present(at.entry))
+		return false;
+	*leaf = (struct pt_leaf){.entry = at.entry, .size = 1ull << at.shift};
+	return true;
+}
+
+struct visit {
+	const struct pt *pt;
+	bool (*fn)(void *arg, iova_t iova, u64 size);
+	void *arg;
+};
+
+static bool visit_table(const struct visit *v, u64 *table, unsigned int shift, u64 start)
+{
+	for (u64 i = 0; i < PT_ENTRIES; i++) {
+		u64 entry = read_acquire(&table[i]), pos = start + (i << shift), size;
+
+		if (entry_is_table(entry, shift)) {
+			if (!visit_table(v, pt_table(v->pt, entry), shift - LEVEL_BITS, pos))
+				return false;
+		} else if (entry_present(entry) && entry & PT_FIRST) {
+			size = pt_mapping_size(v->pt, IOVA(pos));
+			/* 0: unmapped since the entry was read. */
+			if (size && !v->fn(v->arg, IOVA(pos), size))
+				return false;
+		}
+	}
+	return true;
+}
+
+void pt_for_each_mapping(const struct pt *pt, bool (*fn)(void *arg, iova_t iova, u64 size),
+			 void *arg)
+{
+	struct visit v = {.pt = pt, .fn = fn, .arg = arg};
+
+	visit_table(&v, pt->root, ROOT_SHIFT, 0);
+}
