@@ -286,9 +286,11 @@ static int parse_mask(const char *text, u64 *mask)
 	errno = 0;
 	v = strtoull(text, &end, 0);
 	if (text[0] < '0' || text[0] > '9' || *end || errno || !v)
-		return error_set(EINVAL, "sim:edu cannot use dma_mask=%s: it must be the greatest "
+		return error_set(EINVAL,
+				 "sim:edu cannot use dma_mask=%s: it must be the greatest "
 				 "address that the device can put on the bus, as in "
-				 "dma_mask=0xffffffff", text);
+				 "dma_mask=0xffffffff",
+				 text);
 	*mask = v;
 	return 0;
 }

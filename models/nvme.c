@@ -174,7 +174,8 @@ static int parse_queues(struct nvme *n, const char *text)
 	unsigned long v = strtoul(text, &end, 10);
 
 	if (text[0] < '0' || text[0] > '9' || *end || v < 1 || v > NVME_IO_QUEUES)
-		return error_set(EINVAL, "sim:nvme cannot have queues=%s: say how many I/O queues, 1 to %d",
+		return error_set(EINVAL,
+				 "sim:nvme cannot have queues=%s: say how many I/O queues, 1 to %d",
 				 text, NVME_IO_QUEUES);
 	n->io_queues_max = (u32)v;
 	return 0;
@@ -183,7 +184,8 @@ static int parse_queues(struct nvme *n, const char *text)
 static int parse_readonly(const char *text, bool *readonly)
 {
 	if ((text[0] != '0' && text[0] != '1') || text[1])
-		return error_set(EINVAL, "sim:nvme does not understand readonly=%s: say 0 or 1", text);
+		return error_set(EINVAL, "sim:nvme does not understand readonly=%s: say 0 or 1",
+				 text);
 	*readonly = text[0] == '1';
 	return 0;
 }
@@ -195,8 +197,10 @@ static int parse_serial(struct nvme *n, const char *text)
 	for (i = 0; i < len && text[i] >= 0x20 && text[i] < 0x7f; i++)
 		;
 	if (!len || len > NVME_SERIAL_MAX || i < len)
-		return error_set(EINVAL, "sim:nvme cannot have serial=%s: a serial number has 1 to %d "
-				 "printable ASCII characters", text, NVME_SERIAL_MAX);
+		return error_set(EINVAL,
+				 "sim:nvme cannot have serial=%s: a serial number has 1 to %d "
+				 "printable ASCII characters",
+				 text, NVME_SERIAL_MAX);
 	memcpy(n->serial, text, len + 1);
 	return 0;
 }
@@ -220,7 +224,8 @@ static int parse_args(struct nvme *n, const struct model_arg *args, int n_args)
 	if (err)
 		return err;
 	if (!path)
-		return error_set(EINVAL, "sim:nvme has no image: name the file that is its disk, as in "
+		return error_set(EINVAL,
+				 "sim:nvme has no image: name the file that is its disk, as in "
 				 "sim:nvme,image=disk.img");
 	return nvme_image_open(&n->image, path, readonly);
 }

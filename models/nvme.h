@@ -49,16 +49,16 @@
 #define NVME_HELD 0xffffu
 
 enum nvme_event { /* bits of nvme_events.pending */
-	NVME_EVENT_BELL_REGISTER,
-	NVME_EVENT_BELL_VALUE,
-	NVME_EVENT_TEMPERATURE,
-	NVME_EVENTS,
+		  NVME_EVENT_BELL_REGISTER,
+		  NVME_EVENT_BELL_VALUE,
+		  NVME_EVENT_TEMPERATURE,
+		  NVME_EVENTS,
 };
 
 struct nvme_image {
 	int fd;
 	bool readonly;
-	u64 size;   /* bytes, a multiple of NVME_BLOCK */
+	u64 size; /* bytes, a multiple of NVME_BLOCK */
 	u64 blocks;
 };
 
@@ -151,9 +151,9 @@ struct nvme {
 	bool started; /* CC.EN was acted upon */
 	bool running; /* and the controller is ready and not broken */
 	u32 page_bits;
-	u64 ready;   /* queues to look at */
-	u64 stalled; /* queues that wait for room in their completion queue */
-	u64 moved;   /* bytes since the last interrupt */
+	u64 ready;	 /* queues to look at */
+	u64 stalled;	 /* queues that wait for room in their completion queue */
+	u64 moved;	 /* bytes since the last interrupt */
 	u32 unsignalled; /* completion queues written to since then, a bit each */
 	struct nvme_sq sq[NVME_QUEUES];
 	struct nvme_cq cq[NVME_QUEUES];

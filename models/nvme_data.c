@@ -155,7 +155,8 @@ u16 nvme_data_get(struct nvme *n, u64 at, void *buf, u64 len)
 	return len ? NVME_INTERNAL : NVME_OK;
 }
 
-struct window { /* a stretch of the data, mapped for one call of the kernel */
+/* A stretch of the data, mapped for one call of the kernel. */
+struct window {
 	u32 range; /* the first range not wholly in it */
 	u64 at;	   /* and how much of that is */
 	u64 len;
@@ -182,7 +183,7 @@ static int window_add(struct nvme *n, struct window *w, const struct nvme_range 
 
 	while ((got = dmamap_bus_map(n->dev, r->addr + w->at, len, !to_image, n->iov + w->iovs,
 				     NVME_IOVS - w->iovs)) == -ENOSPC) {
-		if (w->held || len <= NVME_BLOCK)
+		if (w->held || len == 1)
 			return -ENOSPC;
 		len /= 2;
 	}

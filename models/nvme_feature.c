@@ -18,7 +18,8 @@ enum nvme_feature_id {
 	FEATURE_EVENTS = 0x0b,
 };
 
-enum nvme_select { /* which value Get Features asks for */
+/* Which value Get Features asks for. */
+enum nvme_select {
 	SELECT_CURRENT,
 	SELECT_DEFAULT,
 	SELECT_SAVED,

@@ -10,7 +10,8 @@
 #define FIRMWARE	 "1.0"
 #define HOT		 353u /* kelvin: critical */
 
-enum nvme_cns { /* what is asked for */
+/* What is asked for. */
+enum nvme_cns {
 	CNS_NAMESPACE = 0x00,
 	CNS_CONTROLLER = 0x01,
 	CNS_ACTIVE_LIST = 0x02,
@@ -48,8 +49,9 @@ static void put_qualified_name(u8 *p, const char *serial)
 	make_uuid(serial, u);
 	snprintf((char *)p, 256,
 		 "nqn.2014-08.org.nvmexpress:uuid:%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-		 "%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8],
-		 u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+		 "%02x%02x%02x%02x%02x%02x",
+		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+		 u[13], u[14], u[15]);
 }
 
 static void identify_controller(struct nvme *n, u8 *p)
@@ -59,26 +61,26 @@ static void identify_controller(struct nvme *n, u8 *p)
 	put_ascii(p, 4, 20, n->serial);
 	put_ascii(p, 24, 40, MODEL);
 	put_ascii(p, 64, 8, FIRMWARE);
-	p[72] = 4;			  /* RAB: 2^4 commands of a queue in a turn */
+	p[72] = 4;			   /* RAB: 2^4 commands of a queue in a turn */
 	memcpy(p + 73, "\x00\x54\x52", 3); /* IEEE OUI, locally administered */
 	p[77] = NVME_MDTS;
 	put_le32(p, 80, NVME_VERSION_1_4);
-	p[111] = 1;			  /* CNTRLTYPE: I/O controller */
-	p[258] = 3;			  /* ACL: aborts at once, less one */
-	p[259] = NVME_EVENTS_MAX - 1;	  /* AERL */
-	p[260] = 0x03;			  /* FRMW: one slot, read-only */
-	p[261] = 0x06;			  /* LPA: effects log, extended Get Log Page */
-	p[262] = NVME_ERRORS - 1;	  /* ELPE */
+	p[111] = 1;		      /* CNTRLTYPE: I/O controller */
+	p[258] = 3;		      /* ACL: aborts at once, less one */
+	p[259] = NVME_EVENTS_MAX - 1; /* AERL */
+	p[260] = 0x03;		      /* FRMW: one slot, read-only */
+	p[261] = 0x06;		      /* LPA: effects log, extended Get Log Page */
+	p[262] = NVME_ERRORS - 1;     /* ELPE */
 	put_le16(p, 266, NVME_WARM);
 	put_le16(p, 268, HOT);
-	put_le64(p, 280, n->image.size);  /* TNVMCAP */
+	put_le64(p, 280, n->image.size); /* TNVMCAP */
 	p[512] = NVME_SQE_SHIFT << 4 | NVME_SQE_SHIFT;
 	p[513] = NVME_CQE_SHIFT << 4 | NVME_CQE_SHIFT;
-	put_le32(p, 516, 1);		  /* NN */
-	put_le16(p, 520, 0x000d);	  /* ONCS: compare, dataset management, write zeroes */
-	p[525] = 0x07;			  /* VWC: present; flush of all namespaces is fine */
+	put_le32(p, 516, 1);	  /* NN */
+	put_le16(p, 520, 0x000d); /* ONCS: compare, dataset management, write zeroes */
+	p[525] = 0x07;		  /* VWC: present; flush of all namespaces is fine */
 	put_qualified_name(p + 768, n->serial);
-	put_le16(p, 2048, 2500);	  /* power state 0: 25 W, the only one */
+	put_le16(p, 2048, 2500); /* power state 0: 25 W, the only one */
 }
 
 static void identify_namespace(struct nvme *n, u8 *p)
@@ -86,10 +88,10 @@ static void identify_namespace(struct nvme *n, u8 *p)
 	put_le64(p, 0, n->image.blocks);
 	put_le64(p, 8, n->image.blocks);
 	put_le64(p, 16, n->image.blocks);
-	put_le64(p, 48, n->image.size);	   /* NVMCAP */
-	p[99] = n->image.readonly;	   /* NSATTR: write protected */
-	make_uuid(n->serial, p + 104);	   /* NGUID */
-	p[130] = NVME_BLOCK_SHIFT;	   /* LBA format 0 */
+	put_le64(p, 48, n->image.size); /* NVMCAP */
+	p[99] = n->image.readonly;	/* NSATTR: write protected */
+	make_uuid(n->serial, p + 104);	/* NGUID */
+	p[130] = NVME_BLOCK_SHIFT;	/* LBA format 0 */
 }
 
 static void identify_descriptors(struct nvme *n, u8 *p)

@@ -24,14 +24,20 @@ static int image_open_file(const char *path, bool readonly)
 	if (fd >= 0)
 		return fd;
 	if (err == ENOENT)
-		return error_set(err, "sim:nvme cannot find its image %s: make it first, as with "
-				      "truncate -s 64M %s", path, path);
+		return error_set(err,
+				 "sim:nvme cannot find its image %s: make it first, as with "
+				 "truncate -s 64M %s",
+				 path, path);
 	if (err == EISDIR)
-		return error_set(EINVAL, "sim:nvme cannot use %s as its image: it is a directory; "
-				 "name a regular file", path);
+		return error_set(EINVAL,
+				 "sim:nvme cannot use %s as its image: it is a directory; "
+				 "name a regular file",
+				 path);
 	if (!readonly && (err == EACCES || err == EROFS || err == EPERM))
-		return error_set(err, "sim:nvme cannot open its image %s for writing: %s; change its "
-				      "permissions or add readonly=1", path, strerror(err));
+		return error_set(err,
+				 "sim:nvme cannot open its image %s for writing: %s; change its "
+				 "permissions or add readonly=1",
+				 path, strerror(err));
 	return error_set(err, "sim:nvme cannot open its image %s: %s", path, strerror(err));
 }
 
@@ -43,12 +49,17 @@ static int image_check(struct nvme_image *im, const char *path)
 		return error_set(errno, "sim:nvme cannot examine its image %s: %s", path,
 				 strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return error_set(EINVAL, "sim:nvme cannot use %s as its image: it is not a regular "
-				 "file; name one", path);
+		return error_set(EINVAL,
+				 "sim:nvme cannot use %s as its image: it is not a regular "
+				 "file; name one",
+				 path);
 	if (st.st_size <= 0 || st.st_size % NVME_BLOCK)
-		return error_set(EINVAL, "sim:nvme cannot use %s as its image: its size, %lld bytes, is "
-				 "not a non-zero multiple of %u; make it one with truncate -s %%%u, or "
-				 "truncate -s 64M", path, (long long)st.st_size, NVME_BLOCK, NVME_BLOCK);
+		return error_set(
+			EINVAL,
+			"sim:nvme cannot use %s as its image: its size, %lld bytes, is "
+			"not a non-zero multiple of %u; make it one with truncate -s %%%u, or "
+			"truncate -s 64M",
+			path, (long long)st.st_size, NVME_BLOCK, NVME_BLOCK);
 	im->size = (u64)st.st_size;
 	im->blocks = im->size >> NVME_BLOCK_SHIFT;
 	return 0;
@@ -61,8 +72,10 @@ static int image_lock(struct nvme_image *im, const char *path)
 	if (!fcntl(im->fd, F_OFD_SETLK, &l))
 		return 0;
 	if (errno == EAGAIN || errno == EACCES)
-		return error_set(EBUSY, "sim:nvme cannot use %s as its image: another device or program "
-				 "has it locked; close that one or use a copy", path);
+		return error_set(EBUSY,
+				 "sim:nvme cannot use %s as its image: another device or program "
+				 "has it locked; close that one or use a copy",
+				 path);
 	return error_set(errno, "sim:nvme cannot lock its image %s: %s", path, strerror(errno));
 }
 

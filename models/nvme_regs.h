@@ -34,14 +34,14 @@ enum nvme_reg {
 
 #define NVME_VERSION_1_4 0x00010400u
 
-#define NVME_CC_EN	 0x1u
-#define NVME_CC_CSS(cc)	 (((cc) >> 4) & 7)
-#define NVME_CC_MPS(cc)	 (((cc) >> 7) & 15)
-#define NVME_CC_AMS(cc)	 (((cc) >> 11) & 7)
-#define NVME_CC_SHN(cc)	 (((cc) >> 14) & 3)
+#define NVME_CC_EN	   0x1u
+#define NVME_CC_CSS(cc)	   (((cc) >> 4) & 7)
+#define NVME_CC_MPS(cc)	   (((cc) >> 7) & 15)
+#define NVME_CC_AMS(cc)	   (((cc) >> 11) & 7)
+#define NVME_CC_SHN(cc)	   (((cc) >> 14) & 3)
 #define NVME_CC_IOSQES(cc) (((cc) >> 16) & 15)
 #define NVME_CC_IOCQES(cc) (((cc) >> 20) & 15)
-#define NVME_CC_WRITABLE 0x00fffff1u
+#define NVME_CC_WRITABLE   0x00fffff1u
 
 #define NVME_CSTS_RDY	    0x1u
 #define NVME_CSTS_CFS	    0x2u

@@ -19,8 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOOK_NS		 30000 /* how long to look for more work before sleeping */
-#define RELAX_PER_LOOK	 8
+#define LOOK_NS	       30000 /* how long to look for more work before sleeping */
+#define RELAX_PER_LOOK 8
 
 void nvme_ring(struct nvme *n, u64 pending)
 {
@@ -111,8 +111,12 @@ static void controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
 	}
 	n->page_bits = PAGE_BITS + NVME_CC_MPS(cc);
 	n->sq[0] = (struct nvme_sq){.live = true, .size = (aqa & 0xfff) + 1, .base = asq};
-	n->cq[0] = (struct nvme_cq){.live = true, .interrupts = true, .phase = 1, .users = 1,
-				    .size = (aqa >> 16) + 1, .base = acq};
+	n->cq[0] = (struct nvme_cq){.live = true,
+				    .interrupts = true,
+				    .phase = 1,
+				    .users = 1,
+				    .size = (aqa >> 16) + 1,
+				    .base = acq};
 	nvme_features_reset(n);
 	n->running = true;
 	nvme_csts(n, 0, NVME_CSTS_RDY);

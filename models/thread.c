@@ -19,6 +19,8 @@ int model_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, const 
 	}
 	if (!err)
 		return 0;
-	return error_set(err, "%s cannot start its thread: %s; end some threads or raise the limit on "
-			 "them (ulimit -u)", model, strerror(err));
+	return error_set(err,
+			 "%s cannot start its thread: %s; end some threads or raise the limit on "
+			 "them (ulimit -u)",
+			 model, strerror(err));
 }

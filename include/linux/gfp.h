@@ -26,38 +26,39 @@ DMAMAP_BEGIN
 #define __GFP_ZERO 0x00000010u
 
 /* How: accepted with Linux's meaning where nothing ever waits, so without effect. */
-#define __GFP_HIGH	    0x00000020u
-#define __GFP_IO	    0x00000040u
-#define __GFP_FS	    0x00000080u
+#define __GFP_HIGH	     0x00000020u
+#define __GFP_IO	     0x00000040u
+#define __GFP_FS	     0x00000080u
 #define __GFP_DIRECT_RECLAIM 0x00000100u
 #define __GFP_KSWAPD_RECLAIM 0x00000200u
-#define __GFP_NOWARN	    0x00000400u
-#define __GFP_RETRY_MAYFAIL 0x00000800u
-#define __GFP_NOFAIL	    0x00001000u
-#define __GFP_NORETRY	    0x00002000u
-#define __GFP_MEMALLOC	    0x00004000u
-#define __GFP_COMP	    0x00008000u /* every block is one: see compound_order() */
-#define __GFP_NOMEMALLOC    0x00010000u
-#define __GFP_HARDWALL	    0x00020000u
-#define __GFP_THISNODE	    0x00040000u
-#define __GFP_ACCOUNT	    0x00080000u
-#define __GFP_RECLAIMABLE   0x00100000u
-#define __GFP_WRITE	    0x00200000u
-#define __GFP_RECLAIM	    (__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM)
+#define __GFP_NOWARN	     0x00000400u
+#define __GFP_RETRY_MAYFAIL  0x00000800u
+#define __GFP_NOFAIL	     0x00001000u
+#define __GFP_NORETRY	     0x00002000u
+#define __GFP_MEMALLOC	     0x00004000u
+#define __GFP_COMP	     0x00008000u /* every block is one: see compound_order() */
+#define __GFP_NOMEMALLOC     0x00010000u
+#define __GFP_HARDWALL	     0x00020000u
+#define __GFP_THISNODE	     0x00040000u
+#define __GFP_ACCOUNT	     0x00080000u
+#define __GFP_RECLAIMABLE    0x00100000u
+#define __GFP_WRITE	     0x00200000u
+#define __GFP_RECLAIM	     (__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM)
 
-#define GFP_ATOMIC	 (__GFP_HIGH | __GFP_KSWAPD_RECLAIM)
-#define GFP_KERNEL	 (__GFP_RECLAIM | __GFP_IO | __GFP_FS)
-#define GFP_KERNEL_ACCOUNT (GFP_KERNEL | __GFP_ACCOUNT)
-#define GFP_NOWAIT	 (__GFP_KSWAPD_RECLAIM | __GFP_NOWARN)
-#define GFP_NOIO	 (__GFP_RECLAIM)
-#define GFP_NOFS	 (__GFP_RECLAIM | __GFP_IO)
-#define GFP_USER	 (GFP_KERNEL | __GFP_HARDWALL)
-#define GFP_DMA		 __GFP_DMA
-#define GFP_DMA32	 __GFP_DMA32
-#define GFP_HIGHUSER	 (GFP_USER | __GFP_HIGHMEM)
+#define GFP_ATOMIC	     (__GFP_HIGH | __GFP_KSWAPD_RECLAIM)
+#define GFP_KERNEL	     (__GFP_RECLAIM | __GFP_IO | __GFP_FS)
+#define GFP_KERNEL_ACCOUNT   (GFP_KERNEL | __GFP_ACCOUNT)
+#define GFP_NOWAIT	     (__GFP_KSWAPD_RECLAIM | __GFP_NOWARN)
+#define GFP_NOIO	     (__GFP_RECLAIM)
+#define GFP_NOFS	     (__GFP_RECLAIM | __GFP_IO)
+#define GFP_USER	     (GFP_KERNEL | __GFP_HARDWALL)
+#define GFP_DMA		     __GFP_DMA
+#define GFP_DMA32	     __GFP_DMA32
+#define GFP_HIGHUSER	     (GFP_USER | __GFP_HIGHMEM)
 #define GFP_HIGHUSER_MOVABLE (GFP_HIGHUSER | __GFP_MOVABLE)
 
-/* The largest block is 2^MAX_PAGE_ORDER pages: 1 GiB. (Linux's is 4 MiB: a portable driver asks less.) */
+/* The largest block is 2^MAX_PAGE_ORDER pages: 1 GiB. (Linux's is 4 MiB: a portable driver asks
+ * less.) */
 #define MAX_PAGE_ORDER 18
 
 static inline bool gfpflags_allow_blocking(gfp_t gfp)
@@ -67,9 +68,9 @@ static inline bool gfpflags_allow_blocking(gfp_t gfp)
 
 /*
  * 2^order pages, physically contiguous, aligned to their size in physical and in CPU address. The
- * first one's struct page; `page + i` is the i-th. NULL: no block that large in the allowed zones, or an
- * order above MAX_PAGE_ORDER (errno ENOMEM): a retry helps only when something was freed, a lower
- * order may do. Given back with the same order by __free_pages() or free_pages().
+ * first one's struct page; `page + i` is the i-th. NULL: no block that large in the allowed zones,
+ * or an order above MAX_PAGE_ORDER (errno ENOMEM): a retry helps only when something was freed, a
+ * lower order may do. Given back with the same order by __free_pages() or free_pages().
  */
 DMAMAP_API struct page *alloc_pages(gfp_t gfp, unsigned int order);
 
@@ -100,8 +101,8 @@ static inline unsigned long get_zeroed_page(gfp_t gfp)
 
 /*
  * Gives a block back, or one reference of it where get_page() took more. A page that is not the
- * first of a live block, another order than it was allocated with, memory of kmalloc or vmalloc: refused,
- * nothing changes, and dmamap_strerror() says what was wrong (errno EINVAL).
+ * first of a live block, another order than it was allocated with, memory of kmalloc or vmalloc:
+ * refused, nothing changes, and dmamap_strerror() says what was wrong (errno EINVAL).
  */
 DMAMAP_API void __free_pages(struct page *page, unsigned int order);
 DMAMAP_API void free_pages(unsigned long addr, unsigned int order); /* addr 0 is fine */

@@ -4,11 +4,11 @@
  * Linux: Documentation/core-api/mm-api.rst, Documentation/mm/memory-model.rst.
  *
  * All of the process's memory has physical addresses here: RAM (pages, kmalloc) from 0 up, other
- * memory (malloc, mmap, stack) above bit 50, where no device reaches it directly. So each conversion
- * works for any pointer, is arithmetic, and undoes its opposite. The struct page of other
- * memory can be computed with (`page + i`, page_to_phys, page_address, sg_set_page) but there is
- * nothing behind it: it must not be read. vmalloc's addresses count as other memory; their
- * RAM pages are told by vmalloc_to_page().
+ * memory (malloc, mmap, stack) above bit 50, where no device reaches it directly. So each
+ * conversion works for any pointer, is arithmetic, and undoes its opposite. The struct page of
+ * other memory can be computed with (`page + i`, page_to_phys, page_address, sg_set_page) but there
+ * is nothing behind it: it must not be read. vmalloc's addresses count as other memory; their RAM
+ * pages are told by vmalloc_to_page().
  */
 #ifndef DMAMAP_LINUX_MM_H
 #define DMAMAP_LINUX_MM_H
@@ -26,18 +26,18 @@ DMAMAP_BEGIN
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
 #endif
 #ifndef PAGE_MASK
-#define PAGE_MASK (~(PAGE_SIZE-1))
+#define PAGE_MASK (~(PAGE_SIZE - 1))
 #endif
 #ifndef PAGE_ALIGN
 #define PAGE_ALIGN(addr)      (((addr) + PAGE_SIZE - 1) & PAGE_MASK)
-#define PAGE_ALIGN_DOWN(addr) ((addr) & PAGE_MASK)
+#define PAGE_ALIGN_DOWN(addr) ((addr)&PAGE_MASK)
 #define PAGE_ALIGNED(addr)    (((unsigned long)(addr) & (PAGE_SIZE - 1)) == 0)
 #endif
 
-#define PFN_PHYS(x)  ((phys_addr_t)(x) << PAGE_SHIFT)
-#define PHYS_PFN(x)  ((unsigned long)((x) >> PAGE_SHIFT))
-#define PFN_UP(x)    (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
-#define PFN_DOWN(x)  ((x) >> PAGE_SHIFT)
+#define PFN_PHYS(x) ((phys_addr_t)(x) << PAGE_SHIFT)
+#define PHYS_PFN(x) ((unsigned long)((x) >> PAGE_SHIFT))
+#define PFN_UP(x)   (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+#define PFN_DOWN(x) ((x) >> PAGE_SHIFT)
 
 #define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
 

@@ -113,7 +113,7 @@ static inline void sg_set_page(struct scatterlist *sg, struct page *page, unsign
 /* `buf` is any memory of the process that is contiguous as the CPU sees it, except vmalloc's. */
 static inline void sg_set_buf(struct scatterlist *sg, const void *buf, unsigned int buflen)
 {
-	sg_set_page(sg, virt_to_page(buf), buflen, (unsigned int)((uintptr_t)buf & (PAGE_SIZE - 1)));
+	sg_set_page(sg, virt_to_page(buf), buflen, (unsigned int)offset_in_page(buf));
 }
 
 /* The entry after this one, across links; NULL after the last. */
@@ -122,7 +122,7 @@ static inline struct scatterlist *sg_next(struct scatterlist *sg)
 	if (sg_is_last(sg))
 		return NULL;
 	sg++;
-	/* of a list on the stack the compiler would warn that there is no such entry; the mark says so */
+	/* the compiler cannot know that the marks keep us inside an array, and would warn */
 	__asm__("" : "+r"(sg));
 	return __builtin_expect(sg_is_chain(sg), 0) ? sg_chain_ptr(sg) : sg;
 }
@@ -149,7 +149,8 @@ static inline void sg_unmark_end(struct scatterlist *sg)
 }
 
 /* Makes the last of prv's prv_nents entries a link to `sgl`; it holds no memory from then on. */
-static inline void sg_chain(struct scatterlist *prv, unsigned int prv_nents, struct scatterlist *sgl)
+static inline void sg_chain(struct scatterlist *prv, unsigned int prv_nents,
+			    struct scatterlist *sgl)
 {
 	struct scatterlist *link = prv + prv_nents - 1;
 
@@ -237,10 +238,10 @@ DMAMAP_API size_t sg_zero_buffer(struct scatterlist *sgl, unsigned int nents, si
  * is the segment's first plus a multiple of the page size.
  */
 struct sg_page_iter {
-	struct scatterlist *sg;	   /* the entry that the page is of */
-	unsigned int sg_pgoffset;  /* the page's number in it */
-	unsigned int __nents;	   /* entries left, this one included */
-	int __pg_advance;	   /* pages to go forward at the next step */
+	struct scatterlist *sg;	  /* the entry that the page is of */
+	unsigned int sg_pgoffset; /* the page's number in it */
+	unsigned int __nents;	  /* entries left, this one included */
+	int __pg_advance;	  /* pages to go forward at the next step */
 };
 
 struct sg_dma_page_iter {

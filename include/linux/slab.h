@@ -19,7 +19,7 @@ DMAMAP_BEGIN
 #define ARCH_DMA_MINALIGN     64
 
 /* What kmalloc(0) returns: it may be freed, never read. */
-#define ZERO_SIZE_PTR	     ((void *)16)
+#define ZERO_SIZE_PTR	    ((void *)16)
 #define ZERO_OR_NULL_PTR(x) ((unsigned long)(x) <= (unsigned long)ZERO_SIZE_PTR)
 
 /*
@@ -57,9 +57,10 @@ DMAMAP_API void *kmemdup(const void *src, size_t len, gfp_t gfp);
 DMAMAP_API char *kstrdup(const char *s, gfp_t gfp);
 
 /*
- * Gives an object back, of kmalloc or of a cache. NULL and ZERO_SIZE_PTR are fine. A pointer that is no
- * live object's (freed already, inside of one, memory of something else) is refused: nothing changes
- * and dmamap_strerror() says so (errno EINVAL). Built with AddressSanitizer, use after free is found.
+ * Gives an object back, of kmalloc or of a cache. NULL and ZERO_SIZE_PTR are fine. A pointer that
+ * is no live object's (freed already, inside of one, memory of something else) is refused: nothing
+ * changes and dmamap_strerror() says so (errno EINVAL). Built with AddressSanitizer, use after free
+ * is found.
  */
 DMAMAP_API void kfree(const void *p);
 
@@ -80,15 +81,16 @@ struct kmem_cache;
 
 /*
  * A cache of objects of `size` bytes (up to 256 KiB), aligned to 64 bytes, or to `align` when that
- * power of two is larger (up to 4 KiB). `ctor`, when not NULL, runs once for each object when its memory is
- * taken from RAM, not at each allocation: objects are to be freed in that state. The name is copied.
- * NULL: a bad size or alignment (EINVAL), no memory (ENOMEM).
+ * power of two is larger (up to 4 KiB). `ctor`, when not NULL, runs once for each object when its
+ * memory is taken from RAM, not at each allocation: objects are to be freed in that state. The name
+ * is copied. NULL: a bad size or alignment (EINVAL), no memory (ENOMEM).
  */
 DMAMAP_API struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
 						unsigned int align, unsigned int flags,
 						void (*ctor)(void *object));
 
-/* An object; NULL: ENOMEM. With __GFP_ZERO, or by kmem_cache_zalloc(), not for caches with a ctor. */
+/* An object; NULL: ENOMEM. With __GFP_ZERO, or by kmem_cache_zalloc(), not for caches with a ctor.
+ */
 DMAMAP_API void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
 DMAMAP_API void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp);
 

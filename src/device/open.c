@@ -138,6 +138,7 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->check = spec->check || check_wanted();
 	dev->strict = spec->policy != POLICY_LAZY || spec->untrusted;
 	dev->arithmetic = spec->iommu && spec->policy >= POLICY_POOL;
+	dev->identity = dev->coherent && (!dev->iommu || dev->arithmetic);
 	dev->policy_name = spec->iommu ? policy_name(spec->policy) : "direct";
 	dev->bus_offset = spec->bus_offset;
 	dev->address_last = ~0ull >> (64 - spec->addr_bits);

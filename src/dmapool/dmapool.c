@@ -39,8 +39,8 @@
 #include <string.h>
 
 #define MIN_ALIGN   8
-#define CACHE_BATCH 64		/* entries moved between a cache and the depot, at most */
-#define CACHE_BYTES (64 * KIB)	/* memory that such a batch holds, unless it has to be more */
+#define CACHE_BATCH 64	       /* entries moved between a cache and the depot, at most */
+#define CACHE_BYTES (64 * KIB) /* memory that such a batch holds, unless it has to be more */
 #define BATCH_MIN   8
 #define HASH_FIRST  16
 #define CHUNK_ALIGN 64
@@ -49,11 +49,15 @@ enum block_state { NO_BLOCK = 0, BLOCK_FREE, BLOCK_LIVE };
 
 typedef uintptr_t entry_t; /* address of the chunk + granule of the block */
 
-struct chunk { /* all but state[] is fixed once it can be found */
+struct chunk {	 /* all but state[] is fixed once it can be found */
 	u8 *cpu; /* page-aligned */
 	dma_addr_t dma;
 	struct chunk *next; /* of the pool's, under its lock */
-	u8 state[];	    /* enum block_state of each granule: relaxed */
+	/*
+	 * enum block_state of each granule, relaxed. Apart from what everybody reads, and such
+	 * that a batch of small blocks in a row has a cache line of its own.
+	 */
+	u8 state[] cacheline;
 };
 
 struct chunk_hash { /* by page number of chunk->cpu; open addressing, at most half full */
@@ -209,9 +213,10 @@ static struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
 		goto free;
 	}
 	if (c->dma & (aligned - 1)) {
-		error_set(ENOMEM, "dma pool '%s' of %s: memory at device address %#llx is not aligned "
-			  "to %zu: the device's bus-offset must be a multiple of that", pool->name,
-			  pool->dev_name, (unsigned long long)c->dma, aligned);
+		error_set(ENOMEM,
+			  "dma pool '%s' of %s: memory at device address %#llx is not aligned "
+			  "to %zu: the device's bus-offset must be a multiple of that",
+			  pool->name, pool->dev_name, (unsigned long long)c->dma, aligned);
 		goto free_coherent;
 	}
 	for (size_t off = 0; block_fits(pool, off); off = block_after(pool, off))
@@ -307,15 +312,20 @@ static int pool_layout(struct dma_pool *pool, size_t size, size_t align, size_t 
 	u64 granule;
 
 	if (!size || size > INT_MAX)
-		return error_set(EINVAL, "dma pool '%s' of %s: blocks of %zu bytes: "
-				 "ask for 1 to %d", pool->name, pool->dev_name, size, INT_MAX);
+		return error_set(EINVAL,
+				 "dma pool '%s' of %s: blocks of %zu bytes: "
+				 "ask for 1 to %d",
+				 pool->name, pool->dev_name, size, INT_MAX);
 	if ((align && !is_pow2(align)) || align > INT_MAX)
-		return error_set(EINVAL, "dma pool '%s' of %s: alignment %zu is not 0 or a power of "
-				 "two below 2^31", pool->name, pool->dev_name, align);
+		return error_set(EINVAL,
+				 "dma pool '%s' of %s: alignment %zu is not 0 or a power of "
+				 "two below 2^31",
+				 pool->name, pool->dev_name, align);
 	if (boundary && (!is_pow2(boundary) || boundary < size))
-		return error_set(EINVAL, "dma pool '%s' of %s: boundary %zu is not 0 or a power of two "
-				 "of at least the block size %zu", pool->name, pool->dev_name,
-				 boundary, size);
+		return error_set(EINVAL,
+				 "dma pool '%s' of %s: boundary %zu is not 0 or a power of two "
+				 "of at least the block size %zu",
+				 pool->name, pool->dev_name, boundary, size);
 	pool->size = size;
 	pool->stride = align_up(size, max_u64(align, MIN_ALIGN));
 	pool->chunk_bytes = align_up(pool->stride, PAGE_BYTES);
@@ -400,9 +410,10 @@ static void pool_free_chunks(struct dma_pool *pool)
 	}
 	if (live)
 		check_report(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
-			     DMA_NONE, "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
-			     "use: their pages are kept; free every block first", pool->name,
-			     pool->dev_name, (unsigned long long)live, pool->size);
+			     DMA_NONE,
+			     "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
+			     "use: their pages are kept; free every block first",
+			     pool->name, pool->dev_name, (unsigned long long)live, pool->size);
 }
 
 static void pool_destroy(struct dma_pool *pool)
@@ -496,11 +507,15 @@ static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *
 	if (!pool)
 		return error_null(EINVAL, "dma_pool_alloc: no pool (NULL)");
 	if (!handle)
-		return error_null(EINVAL, "dma_pool_alloc from '%s' of %s: nowhere to put the DMA "
-				  "address (NULL)", pool->name, pool->dev_name);
+		return error_null(EINVAL,
+				  "dma_pool_alloc from '%s' of %s: nowhere to put the DMA "
+				  "address (NULL)",
+				  pool->name, pool->dev_name);
 	if (fail_here(FAIL_POOL, pool->dev_name))
-		return error_null(ENOMEM, "dma_pool_alloc from '%s' of %s: failed on purpose (site "
-				  "pool)", pool->name, pool->dev_name);
+		return error_null(ENOMEM,
+				  "dma_pool_alloc from '%s' of %s: failed on purpose (site "
+				  "pool)",
+				  pool->name, pool->dev_name);
 	do {
 		e = entry_get(pool, gfp);
 		if (!e)
@@ -552,7 +567,8 @@ static slow_path void refuse_free(struct dma_pool *pool, void *vaddr, dma_addr_t
 	}
 	check_report(pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE,
 		     "dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
-		     "gave, once", vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
+		     "gave, once",
+		     vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
 }
 
 static slow_path void free_slow(struct dma_pool *pool, entry_t e)

@@ -60,9 +60,8 @@ void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
 
 static void counters_add(struct device_thread *to, const struct device_thread *from)
 {
-	to->maps += read_once(&from->maps);
 	to->unmaps += read_once(&from->unmaps);
-	to->segments += read_once(&from->segments);
+	to->more_segments += read_once(&from->more_segments);
 	to->bounced_bytes += read_once(&from->bounced_bytes);
 	to->bounce_full += read_once(&from->bounce_full);
 	for (int i = 0; i < DMAMAP_SIZE_CLASSES; i++)
@@ -73,17 +72,15 @@ static void thread_retire(struct tslot_key *key, struct tslot *s)
 {
 	struct device *dev = container_of(key, struct device, threads);
 	struct device_thread *t = (struct device_thread *)s;
-	const struct device_thread none = {0};
 
 	lock_take(&dev->total_lock);
 	counters_add(&dev->total, t);
-	write_once(&t->maps, 0);
 	write_once(&t->unmaps, 0);
-	write_once(&t->segments, 0);
+	write_once(&t->more_segments, 0);
 	write_once(&t->bounced_bytes, 0);
 	write_once(&t->bounce_full, 0);
 	for (int i = 0; i < DMAMAP_SIZE_CLASSES; i++)
-		write_once(&t->map_sizes[i], none.map_sizes[i]);
+		write_once(&t->map_sizes[i], 0);
 	lock_give(&dev->total_lock);
 }
 
@@ -149,13 +146,15 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 		counters_add(&sum, (struct device_thread *)s);
 	count_ports(dev, out);
 	lock_give(&dev->total_lock);
-	out->maps = sum.maps;
 	out->unmaps = sum.unmaps;
-	out->segments = sum.segments;
 	out->bounced_bytes = sum.bounced_bytes;
 	out->bounce_full = sum.bounce_full;
-	for (int i = 0; i < DMAMAP_SIZE_CLASSES; i++)
+	out->maps = 0;
+	for (int i = 0; i < DMAMAP_SIZE_CLASSES; i++) {
 		out->map_sizes[i] = sum.map_sizes[i];
+		out->maps += sum.map_sizes[i];
+	}
+	out->segments = out->maps + sum.more_segments;
 	lock_take(&dev->fault_lock);
 	out->faults = dev->faults_seen;
 	out->faults_lost = dev->faults_lost;

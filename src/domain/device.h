@@ -19,7 +19,8 @@ struct model_ops;
 /* Counters of one thread on one device: no atomic instruction, no shared line. */
 struct device_thread {
 	struct tslot slot;
-	u64 maps, unmaps, segments, bounced_bytes, bounce_full;
+	u64 unmaps, bounced_bytes, bounce_full;
+	u64 more_segments; /* of scatterlists: beside one a mapping */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES];
 };
 
@@ -41,8 +42,9 @@ struct device {
 	u64 dma_last;		  /* atomic: dma_mask less bus_offset; 0 when that reaches nothing */
 	u64 bus_offset;		  /* device address = bus address + this */
 	u8 *view;		  /* RAM as the device sees it: mem.base, or mem.plane when not coherent */
-	bool iommu, coherent, untrusted, strict, arithmetic, check;
-	/* arithmetic: policy pool or persistent, RAM is mapped at its own address */
+	bool identity;		  /* coherent, and RAM has its own address: no IOMMU, or policy=pool */
+	bool iommu, coherent, untrusted, strict, check;
+	bool arithmetic;	  /* policy pool or persistent: RAM is mapped at its own address */
 
 	/* limits, atomic words */
 	u32 max_seg_size, min_align_mask;

@@ -166,6 +166,25 @@ void domain_put(struct domain *dom)
 	domain_free(dom);
 }
 
+void domain_drain(struct domain *dom)
+{
+	void *unused = pt_limbo_take(&dom->pt);
+
+	dom->space.ops->invalidate_all(&dom->space);
+	pt_limbo_free(&dom->pt, unused);
+}
+
+void domain_release_large(struct domain *dom, u64 page, u64 pages)
+{
+	void *unused = pt_limbo_take(&dom->pt);
+
+	dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	pt_limbo_free(&dom->pt, unused);
+	if (read_acquire(&dom->n_holds))
+		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	iova_free(dom->iova, page, pages);
+}
+
 u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)
 {
 	u64 page;

@@ -91,6 +91,15 @@ void domain_flush(struct domain *dom);
 /* Waits until no device holds a part of the range; past a second the device is declared stuck. */
 void domain_wait_holds(struct domain *dom, iova_t iova, u64 size) __attribute__((cold));
 
+/*
+ * Flushes every cache, and frees the page-table pages that were out of use before it: no walker is in
+ * them any more.
+ */
+void domain_drain(struct domain *dom) __attribute__((cold));
+
+/* domain_release() of a range that may have put page tables out of use. */
+void domain_release_large(struct domain *dom, u64 page, u64 pages) __attribute__((cold));
+
 hot_inline u64 domain_iova_alloc(struct domain *dom, u64 pages, u64 last)
 {
 	u64 page = iova_alloc(dom->iova, pages, last, true);
@@ -106,6 +115,10 @@ hot_inline void domain_release(struct domain *dom, u64 page, u64 pages, bool str
 {
 	if (!strict) {
 		domain_defer_free(dom, page, pages);
+		return;
+	}
+	if (unlikely(pages >= PT_ENTRIES)) {
+		domain_release_large(dom, page, pages);
 		return;
 	}
 	if (likely(dom->space.pt))

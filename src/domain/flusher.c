@@ -54,8 +54,7 @@ void domain_flush(struct domain *dom)
 	while (first) {
 		for (n = 0, s = first; s && n < ARRAY_SIZE(heads); s = s->next)
 			heads[n++] = read_acquire(&((struct domain_thread *)s)->queue.head);
-		ports_flush(&dom->ports);
-		pt_free_limbo(&dom->pt);
+		domain_drain(dom);
 		for (unsigned int i = 0; i < n; i++, first = first->next)
 			queue_take(dom, &((struct domain_thread *)first)->queue, heads[i], first == own);
 	}

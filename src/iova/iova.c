@@ -23,7 +23,7 @@ int space_expect(struct iova_full_space *s, u64 units, u32 reserved)
 	return gaps_expect(&s->gaps, max_u64(s->gaps.n + 1, (sum + 2) / 2));
 }
 
-/* Below 4 GiB first; a size that was not there is not looked for again until something comes back. */
+/* Below 4 GiB first; a size not found there is looked for again once something came back. */
 static u64 take_low_first(struct iova_full_space *s, u64 pages, u64 last, bool aligned)
 {
 	u64 page;

@@ -89,8 +89,9 @@ static int reserve(struct iova_full_space *s, u64 first, u64 end)
 
 	lock_take(&s->lock);
 	if (!free_parts(s, first, end, false))
-		err = error_set(EBUSY, "cannot reserve device addresses %#llx to %#llx: part of it is "
-				"mapped; unmap it first", (unsigned long long)first << PAGE_BITS,
+		err = error_set(EBUSY, "cannot reserve device addresses %#llx to %#llx: part of "
+				"it is mapped; unmap it first",
+				(unsigned long long)first << PAGE_BITS,
 				((unsigned long long)end << PAGE_BITS) - 1);
 	else if (space_expect(s, 0, 1) || reserved_grow(s))
 		err = -ENOMEM;

@@ -24,8 +24,8 @@ struct iova_magazine {
 };
 
 struct iova_depot {
-	struct lock lock;
-	u32 n_stocked;			 /* all under the lock; this one is also looked at without */
+	struct lock lock; /* guards all below */
+	u32 n_stocked;			 /* atomic: looked at without the lock, too */
 	struct iova_magazine *stocked;	 /* hold at least one range */
 	struct iova_magazine *empty;
 	struct iova_magazine *collector; /* what iova_free_shared() gives; NULL: none yet */

@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "check/check.h"
 #include "domain/device.h"
+#include "mem/page.h"
 #include "mem/plane.h"
 
 #include <linux/dma-mapping.h>
@@ -54,9 +55,10 @@ hot_inline void count_map(struct device *dev, u64 size, u64 segments)
 	struct device_thread *t = device_thread(dev);
 	unsigned int c = log2_floor(size);
 
-	count_add(&t->maps, 1);
-	count_add(&t->segments, segments);
-	count_add(&t->map_sizes[c < DMAMAP_SIZE_CLASSES ? c : DMAMAP_SIZE_CLASSES - 1], 1);
+	/* no mapping is longer than 2^47 bytes */
+	count_add(&t->map_sizes[c], 1);
+	if (unlikely(segments != 1))
+		count_add(&t->more_segments, segments - 1);
 }
 
 hot_inline void count_unmap(struct device *dev)
@@ -90,10 +92,10 @@ bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size);
 hot_inline dma_addr_t map_one(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			      unsigned long attrs)
 {
-	if (dev->iommu)
-		return iommu_map(dev, pa, size, dir, attrs);
-	if (likely(pa.v < mem.span && pa.v + size - 1 <= device_last(dev) && dev->coherent))
+	if (likely(dev->identity && pa.v < mem.span && pa.v + size - 1 <= device_last(dev)))
 		return pa.v + dev->bus_offset;
+	if (likely(dev->iommu))
+		return iommu_map(dev, pa, size, dir, attrs);
 	return direct_map_slow(dev, pa, size, dir, attrs);
 }
 
@@ -102,11 +104,13 @@ hot_inline bool unmap_one(struct device *dev, dma_addr_t addr, u64 size,
 {
 	phys_t pa = PHYS(addr - dev->bus_offset);
 
-	if (dev->iommu)
+	/* between the two parts of RAM policy=pool has address space for other memory */
+	if (likely(dev->identity && (pa.v < mem.low || (pa.v >= MEM_DMA32_END && pa.v < mem.span)) &&
+		   !phys_is_bounce(pa)))
+		return true;
+	if (likely(dev->iommu))
 		return iommu_unmap(dev, addr, size, dir, attrs);
-	if (unlikely(phys_is_bounce(pa) || !dev->coherent))
-		return direct_unmap_slow(dev, pa, size, dir, attrs);
-	return true;
+	return direct_unmap_slow(dev, pa, size, dir, attrs);
 }
 
 #endif

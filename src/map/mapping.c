@@ -82,7 +82,7 @@ void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
 dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset, size_t size,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
-	u64 start = page_to_phys(page), pa;
+	u64 start = phys_of_page(page).v, pa;
 
 	if (unlikely(!page || __builtin_add_overflow(start, offset, &pa)))
 		return refuse(dev, PHYS(start), size, (int)dir);

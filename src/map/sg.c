@@ -19,7 +19,16 @@
 
 static u64 sg_start(struct scatterlist *sg)
 {
-	return sg_phys(sg);
+	return phys_of_page(sg_page(sg)).v + sg->offset;
+}
+
+/*
+ * From survey_list() until an entry gets its result, its dma_address holds this: finding it from
+ * the page costs more than the rest of the work. Results go to entries that were passed already.
+ */
+hot_inline u64 known_start(const struct scatterlist *sg)
+{
+	return sg_dma_address(sg);
 }
 
 /* One run of the list. */
@@ -31,14 +40,21 @@ struct run {
 	int entries;
 };
 
-static void next_run(struct run *r, struct scatterlist *sg, int left, u64 max)
+/*
+ * An entry joins the run before it: it begins where that ends, not in another part of memory, and
+ * the run stays within the longest segment.
+ */
+hot_inline bool follows(u64 run, u64 run_size, u64 start, u64 size, u64 max)
 {
-	*r = (struct run){.sg = sg, .pa = PHYS(sg_start(sg)), .size = sg->length, .entries = 1};
-	for (sg = sg_next(sg); sg && r->entries < left; sg = sg_next(sg)) {
-		u64 start = sg_start(sg);
+	return start == run + run_size && run_size && size <= max - min_u64(run_size, max) &&
+	       phys_limit(PHYS(start)) == phys_limit(PHYS(run));
+}
 
-		if (start != r->pa.v + r->size || sg->length > max - min_u64(r->size, max) ||
-		    (start == mem.low && start < mem.span) || start == mem.span)
+hot_inline void next_run(struct run *r, struct scatterlist *sg, int left, u64 max)
+{
+	*r = (struct run){.sg = sg, .pa = PHYS(known_start(sg)), .size = sg->length, .entries = 1};
+	for (sg = sg_next(sg); sg && r->entries < left; sg = sg_next(sg)) {
+		if (!follows(r->pa.v, r->size, known_start(sg), sg->length, max))
 			break;
 		r->size += sg->length;
 		r->entries++;
@@ -46,26 +62,47 @@ static void next_run(struct run *r, struct scatterlist *sg, int left, u64 max)
 	r->end = sg;
 }
 
-/* The entries are there, not empty, and in memory. Clears the result fields; adds up the bytes. */
-static int check_list(struct scatterlist *sgl, int nents, u64 *total)
-{
-	struct scatterlist *sg = sgl;
+/* What the first look at a list finds. */
+struct survey {
+	u64 bytes;
+	u64 pages;    /* of all runs, one after the other */
+	bool foreign; /* some of it is not RAM */
+};
 
-	*total = 0;
+/*
+ * The entries are there, not empty, and in memory; else -EINVAL. Clears dma_length and fills
+ * known_start(). Runs are as next_run() finds them.
+ */
+static int survey_list(struct scatterlist *sgl, int nents, u64 max, struct survey *out)
+{
+	struct survey s = {0};
+	struct scatterlist *sg = sgl;
+	u64 run = 0, run_size = 0;
 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
-		phys_t pa;
+		u64 start, limit;
 
-		if (!sg)
+		if (unlikely(!sg))
 			return error_set(EINVAL, "the scatterlist has %d entries, not %d", i, nents);
-		pa = PHYS(sg_start(sg));
-		if (!sg->length || pa.v >= phys_limit(pa) || sg->length > phys_limit(pa) - pa.v)
+		start = sg_start(sg);
+		limit = phys_limit(PHYS(start));
+		if (unlikely(!sg->length || start >= limit || sg->length > limit - start))
 			return error_set(EINVAL, "scatterlist entry %d is empty or outside of memory", i);
-		sg_dma_address(sg) = DMA_MAPPING_ERROR;
+		sg_dma_address(sg) = start;
 		sg_dma_len(sg) = 0;
 		sg->dma_flags = 0;
-		*total += sg->length;
+		s.foreign |= start >= mem.span;
+		s.bytes += sg->length;
+		if (follows(run, run_size, start, sg->length, max)) {
+			run_size += sg->length;
+			continue;
+		}
+		s.pages += pages_spanned(run, run_size);
+		run = start;
+		run_size = sg->length;
 	}
+	s.pages += pages_spanned(run, run_size);
+	*out = s;
 	return 0;
 }
 
@@ -100,13 +137,12 @@ static int map_each(struct device *dev, struct scatterlist *sgl, int nents,
 	struct scatterlist *sg = sgl;
 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
-		dma_addr_t addr = map_one(dev, PHYS(sg_start(sg)), sg->length, dir, attrs);
+		dma_addr_t addr = map_one(dev, PHYS(known_start(sg)), sg->length, dir, attrs);
 
 		if (addr == DMA_MAPPING_ERROR) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
 			unmap_each(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
-			forget(sgl, i);
 			return err;
 		}
 		sg_dma_address(sg) = addr;
@@ -143,7 +179,6 @@ static int map_direct(struct device *dev, struct scatterlist *sgl, int nents,
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
 			unmap_each(dev, sgl, made, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
-			forget(sgl, made);
 			return err;
 		}
 		put_segment(&out, addr, r.size);
@@ -168,7 +203,7 @@ struct layout {
 };
 
 /* Places one run; true: it joins the segment before it. */
-static bool place(struct layout *l, const struct run *r, u64 *where)
+hot_inline bool place(struct layout *l, const struct run *r, u64 *where)
 {
 	u64 offset = r->pa.v & (PAGE_BYTES - 1), span = pages_spanned(r->pa.v, r->size) << PAGE_BITS;
 	bool joins = l->segments && !offset && l->seg + l->seg_size == l->at &&
@@ -199,11 +234,8 @@ static struct layout layout_start(const struct device *dev)
 			       .boundary = max_u64(read_once(&dev->seg_boundary), PAGE_BYTES - 1)};
 }
 
-/*
- * The pages of address space that the list takes as one range; 0: there can be no such range.
- * *flags gets PT_STRICT when some of the memory may leave the process.
- */
-static u64 measure(const struct device *dev, struct scatterlist *sgl, int nents, u64 *flags)
+/* Whether one range, aligned to its size, can hold the runs one after the other without a hole. */
+static slow_path bool fits_one_range(const struct device *dev, struct scatterlist *sgl, int nents)
 {
 	struct layout l = layout_start(dev);
 	struct scatterlist *sg = sgl;
@@ -214,14 +246,12 @@ static u64 measure(const struct device *dev, struct scatterlist *sgl, int nents,
 
 		next_run(&r, sg, left, l.max);
 		place(&l, &r, &where);
-		if (l.padded || l.at >> PT_IOVA_BITS)
-			return 0;
-		if (r.pa.v >= mem.span)
-			*flags |= PT_STRICT;
+		if (l.padded)
+			return false;
 		left -= r.entries;
 		sg = r.end;
 	}
-	return l.at >> PAGE_BITS;
+	return true;
 }
 
 /* Maps the runs at `base`; the segments made, or -errno with nothing mapped. */
@@ -265,20 +295,23 @@ static int map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 
 
 /* -ERANGE: not as one range. */
 static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
-		     enum dma_data_direction dir)
+		     const struct survey *s, enum dma_data_direction dir)
 {
 	struct domain *dom = dev->domain;
-	u64 first = PT_FIRST, pages = measure(dev, sgl, nents, &first), page;
+	u64 pages = s->pages, page, first = PT_FIRST | (s->foreign ? PT_STRICT : 0);
 	int n;
 
-	if (!pages)
+	if (pages >> (PT_IOVA_BITS - PAGE_BITS))
+		return -ERANGE;
+	/* a range that is shorter than the boundary, aligned to its size, crosses none */
+	if ((pages << PAGE_BITS) - 1 > read_once(&dev->seg_boundary) &&
+	    !fits_one_range(dev, sgl, nents))
 		return -ERANGE;
 	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
 	n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
-		forget(sgl, nents);
 		/* what was linked for a moment may have been cached */
 		domain_release(dom, page, pages, true);
 		return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
@@ -291,13 +324,13 @@ static bool any_needs_care(const struct device *dev, struct scatterlist *sgl, in
 	struct scatterlist *sg = sgl;
 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg))
-		if (iommu_must_bounce(dev, PHYS(sg_start(sg)), sg->length))
+		if (iommu_must_bounce(dev, PHYS(known_start(sg)), sg->length))
 			return true;
 	return false;
 }
 
 /* With an IOMMU the list is one mapping, or (this is remembered in the list) one each. */
-static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
+static int map_list(struct device *dev, struct scatterlist *sgl, int nents, const struct survey *s,
 		    enum dma_data_direction dir, unsigned long attrs)
 {
 	bool each = dev->arithmetic || (!dev->coherent && !dev->iommu) ||
@@ -310,7 +343,7 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
 	if (!each && !dev->iommu)
 		return map_direct(dev, sgl, nents, dir, attrs);
 	if (!each)
-		n = map_iommu(dev, sgl, nents, dir);
+		n = map_iommu(dev, sgl, nents, s, dir);
 	if (n == -ERANGE) {
 		n = map_each(dev, sgl, nents, dir, attrs);
 		if (n > 0)
@@ -326,7 +359,7 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
 static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	u64 total;
+	struct survey s = {0};
 	int n, err;
 
 	if (!dev || !sgl || nents <= 0 || (unsigned int)dir > DMA_FROM_DEVICE) {
@@ -336,17 +369,19 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 				    "cannot map a scatterlist: no list, %d entries, or no direction",
 				    nents);
 	}
-	err = check_list(sgl, nents, &total);
+	err = survey_list(sgl, nents, read_once(&dev->max_seg_size), &s);
 	if (err) {
 		error_prefix("%s", dev->name);
 		return err;
 	}
 	if (fail_here(FAIL_MAP, dev->name))
 		return error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
-	n = map_list(dev, sgl, nents, dir, attrs);
-	if (n <= 0)
+	n = map_list(dev, sgl, nents, &s, dir, attrs);
+	if (n <= 0) {
+		forget(sgl, nents);
 		return n;
-	count_map(dev, total, (u64)n);
+	}
+	count_map(dev, s.bytes, (u64)n);
 	return n;
 }
 

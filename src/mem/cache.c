@@ -21,8 +21,10 @@ static u32 stride_of(const char *name, unsigned int size, unsigned int align)
 		align = SLAB_ALIGN;
 	if (size && size <= SLAB_SIZE_MAX && is_pow2(align) && align <= PAGE_BYTES)
 		return (u32)align_up(size, align);
-	error_set(EINVAL, "cache %s: objects of %u bytes aligned to %u cannot be: give a size of at most "
-		  "256 KiB and an alignment that is a power of two up to 4 KiB", name, size, align);
+	error_set(EINVAL,
+		  "cache %s: objects of %u bytes aligned to %u cannot be: give a size of at most "
+		  "256 KiB and an alignment that is a power of two up to 4 KiB",
+		  name, size, align);
 	return 0;
 }
 
@@ -61,7 +63,8 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 	if (!cache)
 		return error_null(EINVAL, "kmem_cache_alloc: no cache was given");
 	if (gfp & __GFP_ZERO && cache->set->ctor)
-		return error_null(EINVAL, "cache %s has a constructor: its objects cannot be zeroed",
+		return error_null(EINVAL,
+				  "cache %s has a constructor: its objects cannot be zeroed",
 				  cache->name);
 	if (fail_here(FAIL_PAGE, NULL))
 		return error_null(ENOMEM, "cache %s: fault injection says no", cache->name);

@@ -27,7 +27,8 @@ void free_pages(unsigned long addr, unsigned int order)
 	if (!addr)
 		return;
 	if (addr & (PAGE_BYTES - 1))
-		error_set(EINVAL, "cannot free the pages at 0x%lx: not the beginning of a page", addr);
+		error_set(EINVAL, "cannot free the pages at 0x%lx: not the beginning of a page",
+			  addr);
 	else
 		__free_pages(virt_to_page((void *)(uintptr_t)addr), order);
 }
@@ -138,6 +139,7 @@ void put_page(struct page *page)
 	if (head)
 		block_unref(head);
 	else if (page_is_ram(page))
-		error_set(EINVAL, "put_page: the page at physical address 0x%llx is in no live block",
+		error_set(EINVAL,
+			  "put_page: the page at physical address 0x%llx is in no live block",
 			  (unsigned long long)phys_of_page(page).v);
 }

@@ -19,10 +19,11 @@
 enum { ZONE_ANY, ZONE_DMA32, ZONE_DMA, ZONES };
 
 static const u32 class_sizes[] = {64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
-static u8 class_of_size[CLASS_MAX / SLAB_ALIGN + 1]; /* by size in units of SLAB_ALIGN, rounded up */
+static u8
+	class_of_size[CLASS_MAX / SLAB_ALIGN + 1]; /* by size in units of SLAB_ALIGN, rounded up */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-_Static_assert(ZONES * ARRAY_SIZE(class_sizes) <= SLAB_SETS_KMALLOC, "a set for each class");
+_Static_assert(ZONES *ARRAY_SIZE(class_sizes) <= SLAB_SETS_KMALLOC, "a set for each class");
 
 static void init_classes(void)
 {
@@ -31,12 +32,12 @@ static void init_classes(void)
 
 	for (unsigned int z = 0; z < ZONES; z++)
 		for (unsigned int c = 0; c < ARRAY_SIZE(class_sizes); c++)
-			slab_set_init(&slab_sets[z * ARRAY_SIZE(class_sizes) + c], class_sizes[c], zones[z],
-				      NULL);
+			slab_set_init(&slab_sets[z * ARRAY_SIZE(class_sizes) + c], class_sizes[c],
+				      zones[z], NULL);
 	for (unsigned int i = 0; i < ARRAY_SIZE(class_of_size); i++) {
 		if (i * SLAB_ALIGN > class_sizes[class])
-			class++;
-		class_of_size[i] = (u8)class;
+			class ++;
+		class_of_size[i] = (u8) class;
 	}
 }
 
@@ -54,7 +55,8 @@ static void *large_take(size_t size, gfp_t gfp)
 	struct page *page;
 
 	if (size > PAGE_BYTES << MAX_PAGE_ORDER)
-		return error_null(ENOMEM, "kmalloc of %zu bytes: an object may have 1 GiB; use vmalloc",
+		return error_null(ENOMEM,
+				  "kmalloc of %zu bytes: an object may have 1 GiB; use vmalloc",
 				  size);
 	page = block_alloc(gfp, (unsigned int)get_order(size), UINT64_MAX, PAGE_LARGE);
 	return page ? page_ptr(page) : NULL;
@@ -79,8 +81,9 @@ void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		return error_null(ENOMEM, "kmalloc of %zu objects of %zu bytes: more than memory can be",
-				  n, size);
+		return error_null(ENOMEM,
+				  "kmalloc of %zu objects of %zu bytes: more than memory can be", n,
+				  size);
 	return kmalloc(bytes, gfp);
 }
 
@@ -124,8 +127,10 @@ void kfree(const void *p)
 	else if (kind == PAGE_LARGE && p == page_ptr(head))
 		block_free(head, PAGE_ORDER_ANY, PAGE_LARGE);
 	else
-		error_set(EINVAL, "kfree(%p): no live object of kmalloc begins there; it was freed "
-			  "already, or is other memory", p);
+		error_set(EINVAL,
+			  "kfree(%p): no live object of kmalloc begins there; it was freed "
+			  "already, or is other memory",
+			  p);
 }
 
 void kfree_sensitive(const void *p)
@@ -149,7 +154,8 @@ void *krealloc(const void *p, size_t size, gfp_t gfp)
 	if (ZERO_OR_NULL_PTR(p))
 		return kmalloc(size, gfp);
 	if (!had)
-		return error_null(EINVAL, "krealloc(%p): no live object of kmalloc begins there", p);
+		return error_null(EINVAL, "krealloc(%p): no live object of kmalloc begins there",
+				  p);
 	if (size <= had)
 		return (void *)(uintptr_t)p;
 	fresh = kmalloc(size, gfp);

@@ -22,16 +22,23 @@ static int place_ram(const struct mem_config *want, struct mem_layout *out)
 	u64 low_max = want->low_max ? want->low_max : LOW_MAX_DEFAULT;
 
 	if (low_max < RAM_MIN || low_max > MEM_DMA32_END)
-		return error_set(EINVAL, "RAM below 4 GiB cannot be at most %llu bytes: "
-				 "give 1 MiB to 4 GiB", (unsigned long long)low_max);
+		return error_set(EINVAL,
+				 "RAM below 4 GiB cannot be at most %llu bytes: "
+				 "give 1 MiB to 4 GiB",
+				 (unsigned long long)low_max);
 	low_max = align_down(low_max, PAGE_BYTES);
 	if (ram < RAM_MIN)
-		return error_set(EINVAL, "a machine with %llu bytes of RAM is too small: "
-				 "give at least ram=1M", (unsigned long long)ram);
-	if (ram > PHYS_RAM_END - MEM_DMA32_END + low_max)
-		return error_set(EINVAL, "a machine with %llu bytes of RAM is too large: "
-				 "its addresses must stay below 2^46, give at most ram=65532G",
+		return error_set(EINVAL,
+				 "a machine with %llu bytes of RAM is too small: "
+				 "give at least ram=1M",
 				 (unsigned long long)ram);
+	if (ram > PHYS_RAM_END - MEM_DMA32_END + low_max)
+		return error_set(
+			EINVAL,
+			"a machine with %llu bytes of RAM is too large: "
+			"its addresses must stay below 2^46, give at most ram=%lluG",
+			(unsigned long long)ram,
+			(unsigned long long)((PHYS_RAM_END - MEM_DMA32_END + low_max) / GIB));
 	out->ram = align_up(ram, PAGE_BYTES);
 	out->low = min_u64(out->ram, low_max);
 	out->span = out->ram > out->low ? MEM_DMA32_END + (out->ram - out->low) : out->low;
@@ -44,7 +51,8 @@ static int place_bounce(const struct mem_config *want, struct mem_layout *out)
 	u64 size = align_down(min_u64(BOUNCE_DEFAULT, out->ram / 8), BOUNCE_SEGMENT);
 
 	if (want->swiotlb > most)
-		return error_set(EINVAL, "swiotlb=%llu does not fit: with %llu KiB of RAM below 4 GiB it "
+		return error_set(EINVAL,
+				 "swiotlb=%llu does not fit: with %llu KiB of RAM below 4 GiB it "
 				 "may be %llu KiB, half of that; ask for less, or for more ram",
 				 (unsigned long long)want->swiotlb,
 				 (unsigned long long)(out->low / KIB),
@@ -53,9 +61,9 @@ static int place_bounce(const struct mem_config *want, struct mem_layout *out)
 		size = align_up(want->swiotlb, BOUNCE_SEGMENT);
 	size = min_u64(max_u64(size, BOUNCE_SEGMENT), most);
 	out->bounce_size = size;
-	out->bounce_start = range_within(MEM_DMA_END, size, out->low) ?
-				    MEM_DMA_END :
-				    align_down(out->low - size, BOUNCE_SEGMENT);
+	out->bounce_start = range_within(MEM_DMA_END, size, out->low)
+				    ? MEM_DMA_END
+				    : align_down(out->low - size, BOUNCE_SEGMENT);
 	return 0;
 }
 

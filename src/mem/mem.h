@@ -23,13 +23,13 @@
 
 #define MEM_DMA_END	(16 * MIB) /* zone DMA lies below */
 #define MEM_DMA32_END	(4 * GIB)  /* zone DMA32 lies below */
-#define MEM_CACHE_LINE	64	   /* the unit of DMA cache maintenance; dma_get_cache_alignment() */
+#define MEM_CACHE_LINE	64 /* the unit of DMA cache maintenance; dma_get_cache_alignment() */
 #define MEM_RAM_DEFAULT (8 * GIB)
 
 struct mem_config {
-	u64 ram;	/* bytes; 0: not named, whatever there is, else the default */
-	u64 swiotlb;	/* bytes of bounce memory; 0: not named */
-	u64 low_max;	/* RAM below 4 GiB at most; 0: 3 GiB */
+	u64 ram;     /* bytes; 0: not named, whatever there is, else the default */
+	u64 swiotlb; /* bytes of bounce memory; 0: not named */
+	u64 low_max; /* RAM below 4 GiB at most; 0: 3 GiB */
 };
 
 struct mem {
@@ -38,11 +38,11 @@ struct mem {
 	u64 low;	  /* end of the part below 4 GiB */
 	u64 bounce_start; /* physical address of the bounce memory, outside of the allocator */
 	u64 bounce_size;
-	u8 *plane;	  /* what non-coherent devices see: same layout as RAM; NULL: none needed yet */
+	u8 *plane; /* what non-coherent devices see: same layout as RAM; NULL: none needed yet */
 	struct page *map; /* of page frame 0; only entries of RAM are memory */
-	u8 *vm_base;	  /* where vmalloc's areas lie; no pointer of the process while vm_size is 0 */
-	u64 vm_size;	  /* 0: there is no area */
-	int fd;		  /* of the RAM file: offset o is physical o below mem.low, then 4 GiB + … */
+	u8 *vm_base; /* where vmalloc's areas lie; no pointer of the process while vm_size is 0 */
+	u64 vm_size; /* 0: there is no area */
+	int fd;	     /* of the RAM file: offset o is physical o below mem.low, then 4 GiB + … */
 };
 
 extern struct mem mem __attribute__((visibility("hidden")));
@@ -89,8 +89,7 @@ hot_inline phys_t phys_of(const void *p)
 {
 	u64 off = (u64)((uintptr_t)p - (uintptr_t)read_once(&mem.base));
 
-	return PHYS(likely(off < read_once(&mem.span)) ? off
-						       : ((u64)(uintptr_t)p | PHYS_FOREIGN));
+	return PHYS(likely(off < read_once(&mem.span)) ? off : ((u64)(uintptr_t)p | PHYS_FOREIGN));
 }
 
 hot_inline void *phys_ptr(phys_t pa)

@@ -3,8 +3,8 @@
  * The page allocator: free blocks of 2^order pages, aligned to their size, merged with their buddy
  * when that is free.
  *
- * Free memory is kept in bands, one for what lies below 16 MiB (zone DMA) and one from each power of
- * two to the next above. So the limit that a zone or an address mask sets falls between two
+ * Free memory is kept in bands, one for what lies below 16 MiB (zone DMA) and one from each power
+ * of two to the next above. So the limit that a zone or an address mask sets falls between two
  * bands, and finding a block below it takes no search; only a limit that is not a power of two
  * searches the lists of the one band it falls in. Allocation begins in the highest band allowed and
  * goes down, to spare low memory. Blocks never cross a band.
@@ -157,9 +157,11 @@ static u64 limit_of(gfp_t gfp, u64 last)
 
 static struct page *none_free(unsigned int order, u64 last)
 {
-	return error_null(ENOMEM, "no free block of %llu KiB of RAM with its last byte at or below 0x%llx: "
+	return error_null(ENOMEM,
+			  "no free block of %llu KiB of RAM with its last byte at or below 0x%llx: "
 			  "free some, ask for less, or open the device with a larger ram=",
-			  (unsigned long long)(PAGE_BYTES << order) / KIB, (unsigned long long)last);
+			  (unsigned long long)(PAGE_BYTES << order) / KIB,
+			  (unsigned long long)last);
 }
 
 static struct page *take(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind)
@@ -187,8 +189,9 @@ struct page *block_alloc(gfp_t gfp, unsigned int order, u64 last, enum page_kind
 	struct page *page;
 
 	if (order > MAX_PAGE_ORDER)
-		return error_null(ENOMEM, "a block of 2^%u pages was asked for: the largest has 2^%d (1 GiB)",
-				  order, MAX_PAGE_ORDER);
+		return error_null(
+			ENOMEM, "a block of 2^%u pages was asked for: the largest has 2^%d (1 GiB)",
+			order, MAX_PAGE_ORDER);
 	if (kind == PAGE_INTERNAL) {
 		if (!read_once(&mem.span))
 			return error_null(ENOMEM, "there is no RAM: no device is open");
@@ -225,10 +228,12 @@ static int refuse(const struct page *page, u32 state, unsigned int order)
 	if (page_state_kind(state) == PAGE_FREE)
 		return error_set(EINVAL, "the page at physical address 0x%llx was freed twice", pa);
 	if (page_state_kind(state) == PAGE_USER && order != PAGE_ORDER_ANY)
-		return error_set(EINVAL, "the block at physical address 0x%llx has order %u and was freed "
-				 "with order %u: free what was allocated", pa, page_state_order(state),
-				 order);
-	return error_set(EINVAL, "the page at physical address 0x%llx cannot be freed this way: it is %s",
+		return error_set(EINVAL,
+				 "the block at physical address 0x%llx has order %u and was freed "
+				 "with order %u: free what was allocated",
+				 pa, page_state_order(state), order);
+	return error_set(EINVAL,
+			 "the page at physical address 0x%llx cannot be freed this way: it is %s",
 			 pa, page_kind_name(page_state_kind(state)));
 }
 
@@ -299,9 +304,9 @@ struct page *block_head(struct page *page)
 		u32 state = read_acquire(&head->state);
 
 		if (state)
-			return page_state_order(state) >= o && page_state_kind(state) != PAGE_FREE ?
-				       head :
-				       NULL;
+			return page_state_order(state) >= o && page_state_kind(state) != PAGE_FREE
+				       ? head
+				       : NULL;
 	}
 	return NULL;
 }
@@ -354,7 +359,8 @@ void zones_init(void)
 	for (unsigned int i = 0; i < BANDS; i++) {
 		unsigned int order = i ? BAND_PFN_BITS + i - 1 : BAND_PFN_BITS;
 
-		bands[i] = (struct band){.max_order = order < MAX_PAGE_ORDER ? order : MAX_PAGE_ORDER};
+		bands[i] =
+			(struct band){.max_order = order < MAX_PAGE_ORDER ? order : MAX_PAGE_ORDER};
 	}
 	add_range(1, mem.bounce_start >> PAGE_BITS);
 	add_range(bounce_end >> PAGE_BITS, mem.low >> PAGE_BITS);
@@ -386,8 +392,8 @@ struct page *page_alloc(gfp_t gfp, unsigned int order, u64 last)
 
 void page_free(struct page *page, unsigned int order)
 {
-	bool internal = page_is_ram(page) &&
-			page_state_kind(read_acquire(&page->state)) == PAGE_INTERNAL;
+	bool internal =
+		page_is_ram(page) && page_state_kind(read_acquire(&page->state)) == PAGE_INTERNAL;
 
 	block_free(page, order, internal ? PAGE_INTERNAL : PAGE_USER);
 }

@@ -55,8 +55,8 @@ hot_inline struct page *page_of_phys(phys_t pa)
 {
 	if (likely(phys_is_ram(pa)))
 		return read_once(&mem.map) + (pa.v >> PAGE_BITS);
-	return (struct page *)(uintptr_t)(PAGE_FOREIGN | (pa.v & ~PHYS_FOREIGN) >> PAGE_BITS
-								  << PAGE_STRUCT_BITS);
+	return (struct page *)(uintptr_t)(PAGE_FOREIGN |
+					  (pa.v & ~PHYS_FOREIGN) >> PAGE_BITS << PAGE_STRUCT_BITS);
 }
 
 hot_inline phys_t phys_of_page(const struct page *page)
@@ -110,7 +110,8 @@ struct page *block_head(struct page *page);
 /* One more reference; false: not the first page of a live block that is not internal. */
 bool block_ref(struct page *head);
 
-/* One less, whoever's the block is; the last only of a PAGE_USER block. 0, -EINVAL as block_free(). */
+/* One less, whoever's the block is; the last only of a PAGE_USER block. 0, -EINVAL as block_free().
+ */
 int block_unref(struct page *head);
 
 /* Fills the free lists with what `mem` says; no other call may run. */

@@ -10,6 +10,7 @@
 #ifdef BUILT_WITH_ASAN
 
 #include "base/alloc.h"
+#include "base/error.h"
 
 #include <sanitizer/asan_interface.h>
 
@@ -29,7 +30,8 @@ void poison_fini(void)
 {
 	for (u64 i = 0; i < words * 64; i++)
 		if (touched[i / 64] >> i % 64 & 1)
-			ASAN_UNPOISON_MEMORY_REGION(mem.base + (i << CHUNK_BITS), 1ull << CHUNK_BITS);
+			ASAN_UNPOISON_MEMORY_REGION(mem.base + (i << CHUNK_BITS),
+						    1ull << CHUNK_BITS);
 	alloc_free(touched);
 	touched = NULL;
 	words = 0;

@@ -3,8 +3,9 @@
  * RAM itself: the sparse file, the address window it is mapped in, and when both come and go.
  *
  * `users` counts what needs RAM: open devices, vmalloc areas, and pages given out. It leaves 0 and
- * RAM is made, or it reaches 0 and RAM goes, only under `life`; in between it is counted without a lock.
- * So whoever holds a count may use `mem` without one. `areas` is the part of it that is not pages.
+ * RAM is made, or it reaches 0 and RAM goes, only under `life`; in between it is counted without a
+ * lock. So whoever holds a count may use `mem` without one. `areas` is the part of it that is not
+ * pages.
  *
  * The window is aligned to the largest block, so that a block is aligned to its size in CPU
  * addresses too. All of it is reserved without memory; only touched pages cost any.
@@ -41,13 +42,16 @@ void *mem_reserve(u64 size, int prot, const char *what)
 	if (!fail_here(FAIL_MEMORY, NULL))
 		p = mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
-		return error_null(ENOMEM, "cannot reserve %llu MiB of address space for %s: give a "
-				  "smaller ram, or raise the limits (ulimit -v, vm.overcommit_memory)",
-				  (unsigned long long)(size / MIB), what);
+		return error_null(
+			ENOMEM,
+			"cannot reserve %llu MiB of address space for %s: give a "
+			"smaller ram, or raise the limits (ulimit -v, vm.overcommit_memory)",
+			(unsigned long long)(size / MIB), what);
 	return p;
 }
 
-/* The window's size is rounded up, so that RAM never ends in the middle of a largest block's map. */
+/* The window's size is rounded up, so that RAM never ends in the middle of a largest block's map.
+ */
 static u8 *window_make(u64 span, const char *what)
 {
 	u64 size = align_up(span, WINDOW_ALIGN);
@@ -74,7 +78,8 @@ static int map_fixed(void *at, u64 size, int prot, int fd, u64 offset)
 
 	if (fail_here(FAIL_MEMORY, NULL) ||
 	    mmap(at, size, prot, flags, fd, (off_t)offset) == MAP_FAILED)
-		return error_set(ENOMEM, "cannot map %llu KiB of RAM: the process has too many mappings "
+		return error_set(ENOMEM,
+				 "cannot map %llu KiB of RAM: the process has too many mappings "
 				 "(vm.max_map_count) or too little address space",
 				 (unsigned long long)(size / KIB));
 	return 0;
@@ -98,9 +103,11 @@ static int file_size_ok(u64 size)
 	if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
 	    size <= limit.rlim_cur)
 		return 0;
-	return error_set(ENOMEM, "cannot make %llu MiB of RAM: files may have %llu MiB here; give a "
+	return error_set(ENOMEM,
+			 "cannot make %llu MiB of RAM: files may have %llu MiB here; give a "
 			 "smaller ram or raise the limit (ulimit -f)",
-			 (unsigned long long)(size / MIB), (unsigned long long)(limit.rlim_cur / MIB));
+			 (unsigned long long)(size / MIB),
+			 (unsigned long long)(limit.rlim_cur / MIB));
 }
 
 static int file_make(u64 size)
@@ -116,7 +123,8 @@ static int file_make(u64 size)
 		return error_set(errno, "cannot make the file behind RAM (memfd_create): %s",
 				 strerror(errno));
 	if (ftruncate(fd, (off_t)size)) {
-		err = error_set(errno, "cannot make %llu MiB of RAM (ftruncate): %s; give a smaller ram",
+		err = error_set(errno,
+				"cannot make %llu MiB of RAM (ftruncate): %s; give a smaller ram",
 				(unsigned long long)(size / MIB), strerror(errno));
 		close(fd);
 		return err;
@@ -294,12 +302,14 @@ u64 mem_pages_used(void)
 
 static int differs(const char *key, u64 is, u64 want)
 {
-	return error_set(EBUSY, "%s is %llu KiB and stays so until the last device is closed and the last "
-			 "page given back; %llu KiB was asked for: use the same size, or none", key,
-			 (unsigned long long)(is / KIB), (unsigned long long)(want / KIB));
+	return error_set(EBUSY,
+			 "%s is %llu KiB and stays so until the last device is closed and the last "
+			 "page given back; %llu KiB was asked for: use the same size, or none",
+			 key, (unsigned long long)(is / KIB), (unsigned long long)(want / KIB));
 }
 
-/* Under life: is what there is what is wanted? The other sizes that follow from one are not named. */
+/* Under life: is what there is what is wanted? The other sizes that follow from one are not named.
+ */
 static int compare(const struct mem_config *want)
 {
 	struct mem_config full = *want;
@@ -384,9 +394,10 @@ static bool in_ram(u64 pa, u64 size)
 int mem_map_at(void *va, phys_t pa, u64 size, int prot)
 {
 	if (((uintptr_t)va | pa.v | size) & (PAGE_BYTES - 1) || !size || !in_ram(pa.v, size))
-		return error_set(EINVAL, "cannot map %llu bytes at physical address 0x%llx to %p: "
-				 "not whole pages of RAM", (unsigned long long)size,
-				 (unsigned long long)pa.v, va);
+		return error_set(EINVAL,
+				 "cannot map %llu bytes at physical address 0x%llx to %p: "
+				 "not whole pages of RAM",
+				 (unsigned long long)size, (unsigned long long)pa.v, va);
 	return map_fixed(va, size, prot, mem.fd, file_offset(pa.v));
 }
 
@@ -394,9 +405,8 @@ void mem_zero(phys_t pa, u64 size)
 {
 	int saved = errno;
 
-	if (size < PUNCH_MIN ||
-	    fallocate(mem.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)file_offset(pa.v),
-		      (off_t)size))
+	if (size < PUNCH_MIN || fallocate(mem.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					  (off_t)file_offset(pa.v), (off_t)size))
 		memset(mem.base + pa.v, 0, size);
 	errno = saved;
 }

@@ -77,7 +77,8 @@ int sg_nents_for_len(struct scatterlist *sg, u64 len)
 		if (seen >= len)
 			return n;
 	}
-	return error_set(EINVAL, "a scatterlist of %llu bytes was asked for %llu: "
+	return error_set(EINVAL,
+			 "a scatterlist of %llu bytes was asked for %llu: "
 			 "pass a length that it holds",
 			 (unsigned long long)seen, (unsigned long long)len);
 }
@@ -113,10 +114,13 @@ int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
 		return error_set(EINVAL, "sg_alloc_table: no table (NULL)");
 	*table = (struct sg_table){0};
 	if (!nents)
-		return error_set(EINVAL, "sg_alloc_table: a table of 0 entries: ask for one or more");
+		return error_set(EINVAL,
+				 "sg_alloc_table: a table of 0 entries: ask for one or more");
 	if (nents > SG_TABLE_MAX)
-		return error_set(ENOMEM, "sg_alloc_table: %u entries are more than the %u possible: "
-				 "use several tables", nents, SG_TABLE_MAX);
+		return error_set(ENOMEM,
+				 "sg_alloc_table: %u entries are more than the %u possible: "
+				 "use several tables",
+				 nents, SG_TABLE_MAX);
 	for (left = nents; left; left -= n) {
 		n = array_entries(left);
 		/* with the link, an array that is followed by another is a page exactly */
@@ -159,11 +163,15 @@ static int check_from_pages(const struct sg_table *sgt, struct page **pages, uns
 	if (!sgt || !pages || !n_pages)
 		return error_set(EINVAL, "a scatterlist of pages: no table or no pages were given");
 	if (!size || offset >= PAGE_SIZE || size > (u64)n_pages * PAGE_SIZE - offset)
-		return error_set(EINVAL, "a scatterlist of %u pages: %lu bytes at offset %u are not "
-				 "inside them", n_pages, size, offset);
+		return error_set(EINVAL,
+				 "a scatterlist of %u pages: %lu bytes at offset %u are not "
+				 "inside them",
+				 n_pages, size, offset);
 	if (max_segment < PAGE_SIZE)
-		return error_set(EINVAL, "a scatterlist of pages: a longest segment of %u bytes is "
-				 "less than a page", max_segment);
+		return error_set(EINVAL,
+				 "a scatterlist of pages: a longest segment of %u bytes is "
+				 "less than a page",
+				 max_segment);
 	for (unsigned int i = 0; i < n_pages; i++)
 		if (!pages[i])
 			return error_set(EINVAL, "a scatterlist of pages: page %u is NULL", i);

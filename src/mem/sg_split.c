@@ -110,7 +110,8 @@ int sg_split(struct scatterlist *in, const int in_mapped_nents, const off_t skip
 	int *pieces, *mapped, err;
 
 	if (!in || !split_sizes || !out || nb_splits <= 0 || skip < 0 || in_mapped_nents < 0)
-		return error_set(EINVAL, "sg_split: no list, no sizes, or a negative number was given");
+		return error_set(EINVAL,
+				 "sg_split: no list, no sizes, or a negative number was given");
 	pieces = alloc_array((size_t)nb_splits * 2, sizeof(*pieces));
 	if (!pieces)
 		return -ENOMEM;
@@ -119,8 +120,10 @@ int sg_split(struct scatterlist *in, const int in_mapped_nents, const off_t skip
 	if (!err && in_mapped_nents)
 		err = cut_all(segments, (u64)skip, nb_splits, split_sizes, mapped, NULL);
 	if (err) {
-		error_set(EINVAL, "sg_split: the list is shorter than %lld bytes and %d parts, or a "
-			  "part has no bytes", (long long)skip, nb_splits);
+		error_set(EINVAL,
+			  "sg_split: the list is shorter than %lld bytes and %d parts, or a "
+			  "part has no bytes",
+			  (long long)skip, nb_splits);
 		goto free;
 	}
 	err = -ENOMEM;

@@ -4,13 +4,13 @@
  * with the slab's record outside of RAM, so that neither a driver nor a device can damage it.
  *
  * From an object to its slab: the block's first page says that it is a slab's, of which set, and
- * points at the record. A pointer to free may be wrong or old, also racing with the free that was right, so
- * the record is looked at only under the set's lock, which its end needs too; and sets are
- * numbered and never freed, so that what an old page said leads to a lock.
+ * points at the record. A pointer to free may be wrong or old, also racing with the free that was
+ * right, so the record is looked at only under the set's lock, which its end needs too; and sets
+ * are numbered and never freed, so that what an old page said leads to a lock.
  *
- * Invariants, under the set's lock: a slab is on the partial list exactly when some but not all of its
- * objects are free (or it is new and about to be used); one that has all free gives its pages back.
- * Lock order: set, then band of the page allocator.
+ * Invariants, under the set's lock: a slab is on the partial list exactly when some but not all of
+ * its objects are free (or it is new and about to be used); one that has all free gives its pages
+ * back. Lock order: set, then band of the page allocator.
  */
 #include "mem/slab.h"
 #include "mem/page.h"
@@ -63,8 +63,9 @@ struct slab_set *slab_set_claim(u32 size, gfp_t zone, void (*ctor)(void *))
 	else
 		set = NULL;
 	lock_give(&claim_lock);
-	return set ? set : error_null(ENOMEM, "cannot make another object cache: there are %d now",
-				      SLAB_SETS - SLAB_SETS_KMALLOC);
+	return set ? set
+		   : error_null(ENOMEM, "cannot make another object cache: there are %d now",
+				SLAB_SETS - SLAB_SETS_KMALLOC);
 }
 
 int slab_set_release(struct slab_set *set)
@@ -249,7 +250,9 @@ int slab_give(struct page *head, void *object, const struct slab_set *only)
 		block_set_kind(head, PAGE_BUSY, 0);
 	lock_give(&set->lock);
 	if (i < 0)
-		return refuse(object, "no live object begins there; it was freed already, or points inside one");
+		return refuse(
+			object,
+			"no live object begins there; it was freed already, or points inside one");
 	if (last)
 		slab_unmake(s, head);
 	return 0;

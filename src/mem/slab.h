@@ -22,9 +22,9 @@ struct slab_set {
 	void (*ctor)(void *object);
 } cacheline;
 
-#define SLAB_SETS	 512
+#define SLAB_SETS	  512
 #define SLAB_SETS_KMALLOC 64 /* the first ones */
-#define SLAB_SIZE_MAX	 (256 * KIB)
+#define SLAB_SIZE_MAX	  (256 * KIB)
 
 extern struct slab_set slab_sets[SLAB_SETS] __attribute__((visibility("hidden")));
 

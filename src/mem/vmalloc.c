@@ -36,8 +36,10 @@ static int area_unmap(u32 index, u32 pages)
 {
 	if (mmap(vm_address(index), (u64)pages << PAGE_BITS, PROT_NONE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
-		return error_set(ENOMEM, "cannot unmap %u pages of vmalloc memory: they stay in use; "
-				 "try again", pages);
+		return error_set(ENOMEM,
+				 "cannot unmap %u pages of vmalloc memory: they stay in use; "
+				 "try again",
+				 pages);
 	return 0;
 }
 
@@ -74,8 +76,10 @@ static u32 area_begin(u64 pages)
 	if (mem_use_area())
 		return 0;
 	if (pages > mem.span >> PAGE_BITS || pages > VM_PAGES_MAX)
-		error_set(ENOMEM, "vmalloc of %llu KiB: more than RAM has; open the device with a "
-			  "larger ram=", (unsigned long long)pages << (PAGE_BITS - 10));
+		error_set(ENOMEM,
+			  "vmalloc of %llu KiB: more than RAM has; open the device with a "
+			  "larger ram=",
+			  (unsigned long long)pages << (PAGE_BITS - 10));
 	else if (!vm_need())
 		index = vm_take((u32)pages);
 	if (!index)
@@ -134,8 +138,10 @@ static void area_close(const void *addr, enum vm_kind kind, const char *who)
 		return;
 	pages = vm_close(addr, kind, &index);
 	if (!pages) {
-		error_set(EINVAL, "%s(%p): no area of its kind begins there; it was freed already, or is "
-			  "other memory", who, addr);
+		error_set(EINVAL,
+			  "%s(%p): no area of its kind begins there; it was freed already, or is "
+			  "other memory",
+			  who, addr);
 		return;
 	}
 	if (area_unmap(index, pages)) {

@@ -5,8 +5,8 @@
  *
  * Free address space is kept in runs as large as they get. The first and the last slot of a run
  * say its length; the first is on the list of runs of 2^k to 2^(k+1) - 1 pages. Taking looks at a
- * few runs of its own size, then takes any longer one; giving back joins with the runs on both sides, whose
- * ends are the neighbouring slots.
+ * few runs of its own size, then takes any longer one; giving back joins with the runs on both
+ * sides, whose ends are the neighbouring slots.
  *
  * A slot's word is a value and a tag. Tags of slots inside a free run mean nothing but are never
  * AREA or PAGE, so that an address in one is not taken for an area. Slot 0 and the last slot
@@ -22,11 +22,11 @@
 
 #include <pthread.h>
 
-#define RANGE_MIN   (64 * MIB)
-#define RANGE_MAX   (8ull << 40)
-#define BINS	    32
-#define TRIES	    8
-#define TAG_BITS    3
+#define RANGE_MIN (64 * MIB)
+#define RANGE_MAX (8ull << 40)
+#define BINS	  32
+#define TRIES	  8
+#define TAG_BITS  3
 
 enum slot_tag { SLOT_NONE, SLOT_FREE, SLOT_PAGE, SLOT_AREA };
 
@@ -126,7 +126,8 @@ u32 vm_take(u32 pages)
 	}
 	lock_give(&vm_lock);
 	if (!index)
-		error_set(ENOMEM, "vmalloc: no address space for %u pages in a row: free some areas",
+		error_set(ENOMEM,
+			  "vmalloc: no address space for %u pages in a row: free some areas",
 			  pages);
 	return index;
 }

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a driver pays. Single: a table of `a` live mappings of a page each; one at random is unmapped and
+ * mapped anew. Nothing touches the pages, so a large table costs no RAM. Scatterlist: 64 pages far
+ * from each other, mapped and unmapped; an operation is one page. Page table alone: one page of 64k, at
+ * random, mapped and unmapped.
+ */
+#include "bench.h"
+
+#include "mem/mem.h"
+#include "pt/pt.h"
+
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH	   256
+#define SG_PAGES   64
+#define TABLE_PAGES 65536
+
+/* RAM for one thread's mappings: 2^order pages. */
+struct buffer {
+	struct page *page;
+	unsigned int order;
+};
+
+static bool buffer_get(struct bench_thread *t, struct buffer *b, u64 pages)
+{
+	b->order = pages > 1 ? 64 - (unsigned int)__builtin_clzll(pages - 1) : 0;
+	b->page = alloc_pages(GFP_KERNEL, b->order);
+	if (!b->page)
+		bench_fail(t, "no RAM");
+	return b->page;
+}
+
+static bool device_setup(struct bench_case *c)
+{
+	return !dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64));
+}
+
+static void map_single(struct bench_thread *t)
+{
+	struct device *dev = t->c->dev;
+	u64 live = t->c->a, made = 0;
+	dma_addr_t *addr = calloc(live, sizeof(*addr));
+	struct buffer b = {0};
+	char *base;
+
+	if (!addr || !buffer_get(t, &b, live))
+		goto out;
+	base = page_address(b.page);
+	for (; made < live; made++) {
+		addr[made] = dma_map_single(dev, base + made * PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE);
+		if (dma_mapping_error(dev, addr[made])) {
+			bench_fail(t, "cannot map");
+			goto out;
+		}
+	}
+	bench_begin(t);
+	while (bench_more(t, BATCH)) {
+		for (int i = 0; i < BATCH; i++) {
+			u64 k = live > 1 ? bench_random(t) % live : 0;
+
+			dma_unmap_single(dev, addr[k], PAGE_SIZE, DMA_FROM_DEVICE);
+			addr[k] = dma_map_single(dev, base + k * PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE);
+		}
+		for (u64 k = 0; k < live && k < 4; k++) {
+			if (dma_mapping_error(dev, addr[k]))
+				bench_fail(t, "cannot map");
+		}
+	}
+out:
+	while (made) {
+		made--;
+		if (!dma_mapping_error(dev, addr[made]))
+			dma_unmap_single(dev, addr[made], PAGE_SIZE, DMA_FROM_DEVICE);
+	}
+	if (b.page)
+		__free_pages(b.page, b.order);
+	free(addr);
+}
+
+static void map_sg(struct bench_thread *t)
+{
+	struct device *dev = t->c->dev;
+	struct scatterlist sg[SG_PAGES];
+	struct buffer b;
+	int n;
+
+	if (!buffer_get(t, &b, 2 * SG_PAGES))
+		return;
+	/* Every other page, so that nothing merges in memory. */
+	sg_init_table(sg, SG_PAGES);
+	for (unsigned int i = 0; i < SG_PAGES; i++)
+		sg_set_page(&sg[i], b.page + 2 * i, PAGE_SIZE, 0);
+	while (bench_more(t, 16 * SG_PAGES)) {
+		for (int i = 0; i < 16; i++) {
+			n = dma_map_sg(dev, sg, SG_PAGES, DMA_TO_DEVICE);
+			if (n <= 0)
+				bench_fail(t, "cannot map");
+			else
+				dma_unmap_sg(dev, sg, SG_PAGES, DMA_TO_DEVICE);
+		}
+	}
+	__free_pages(b.page, b.order);
+}
+
+static void *table_alloc(void *ctx)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
+
+	return page ? page_address(page) : NULL;
+}
+
+static void table_free(void *ctx, void *table)
+{
+	free_pages((unsigned long)table, 0);
+}
+
+static bool table_setup(struct bench_case *c)
+{
+	struct pt_memory memory = {.base = mem.base, .alloc = table_alloc, .free = table_free};
+	struct pt *pt = malloc(sizeof(*pt));
+
+	if (!pt || pt_init(pt, &memory)) {
+		free(pt);
+		return false;
+	}
+	c->state = pt;
+	return true;
+}
+
+static void table_teardown(struct bench_case *c)
+{
+	if (!c->state)
+		return;
+	pt_fini(c->state);
+	free(c->state);
+}
+
+/* Each thread in a part of its own, all through one table. */
+static void table(struct bench_thread *t)
+{
+	struct pt *pt = t->c->state;
+	u64 base = (u64)(t->index + 1) << 32;
+
+	/* The tables above exist in a running system: neighbours keep them. */
+	for (u64 i = 0; i < TABLE_PAGES; i += 512)
+		pt_map(pt, IOVA(base + (i << PAGE_BITS)), PHYS(0x10000000), PAGE_BYTES, PT_READ, 0);
+	bench_begin(t);
+	while (bench_more(t, BATCH)) {
+		for (int i = 0; i < BATCH; i++) {
+			u64 k = bench_random(t) % TABLE_PAGES | 1;
+			iova_t at = IOVA(base + (k << PAGE_BITS));
+
+			if (pt_map(pt, at, PHYS(k << PAGE_BITS), PAGE_BYTES,
+				   PT_READ | PT_WRITE | PT_FIRST | PT_LAST, 0))
+				bench_fail(t, "cannot map");
+			bench_keep(pt_unmap(pt, at, PAGE_BYTES));
+		}
+	}
+	pt_unmap(pt, IOVA(base), (u64)TABLE_PAGES << PAGE_BITS);
+}
+
+bool bench_map(struct bench *b)
+{
+	static const char strict[] = "sim,policy=strict", lazy[] = "sim,policy=lazy",
+			  pool[] = "sim,policy=pool", direct[] = "sim,iommu=0";
+	struct bench_case cases[] = {
+		{"dma_map_single+unmap 4K strict, 1 live", map_single, device_setup, .spec = strict, .a = 1},
+		{"dma_map_single+unmap 4K strict, 1000 live", map_single, device_setup, .spec = strict,
+		 .alone = true, .a = 1000},
+		{"dma_map_single+unmap 4K strict, 10000 live", map_single, device_setup, .spec = strict,
+		 .alone = true, .a = 10000},
+		{"dma_map_single+unmap 4K strict, 100000 live", map_single, device_setup, .spec = strict,
+		 .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K lazy, 1 live", map_single, device_setup, .spec = lazy, .a = 1},
+		{"dma_map_single+unmap 4K lazy, 100000 live", map_single, device_setup, .spec = lazy,
+		 .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K pool, 1 live", map_single, device_setup, .spec = pool, .a = 1},
+		{"dma_map_single+unmap 4K direct, 1 live", map_single, device_setup, .spec = direct, .a = 1},
+		{"dma_map_single+unmap 4K direct, 100000 live", map_single, device_setup, .spec = direct,
+		 .alone = true, .a = 100000},
+		{"dma_map_sg+unmap 64 pages strict, per page", map_sg, device_setup, .spec = strict,
+		 .alone = true},
+		{"dma_map_sg+unmap 64 pages direct, per page", map_sg, device_setup, .spec = direct,
+		 .alone = true},
+		{"page table map+unmap 4K, random in 64k pages", table, table_setup, table_teardown,
+		 .spec = strict},
+	};
+
+	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));
+}

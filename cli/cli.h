@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the subcommands share. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <argp.h>
+#include <dmamap/device.h>
+#include <dmamap/types.h>
+#include <json-c/json.h>
+
+/* Exit status of every command. */
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* main.c's table: a subcommand gets its own name as argv[0]. */
+int cmd_list(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_nvme(int argc, char **argv);
+int cmd_edu(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_faults(int argc, char **argv);
+
+/* options.c: --device and --json, a child of each command's parser; its input is a struct common. */
+struct common {
+	const char *device; /* the spec; NULL: not given */
+	bool json;
+};
+extern const struct argp common_argp;
+
+/* 4096, 64K, 2M, 1G, 1T. False: not a size; *out is untouched. */
+bool size_parse(const char *text, u64 *out);
+/* The same, or a usage error that names the option; does not return then. */
+u64 size_option(struct argp_state *state, const char *option, const char *text);
+/* A decimal number from least to most, or a usage error. */
+unsigned int number_option(struct argp_state *state, const char *option, const char *text,
+			   unsigned int least, unsigned int most);
+double seconds_option(struct argp_state *state, const char *option, const char *text);
+/* The value of a key of a spec, or false. */
+bool spec_value(const char *spec, const char *key, char *out, size_t size);
+/* The target of "sim:TARGET,…" is `name`. */
+bool spec_target_is(const char *spec, const char *name);
+
+/* output.c */
+/* "dmamap: …" on standard error; CLI_FAILED. */
+int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Opens the device of a command, or says why not. */
+struct device *device_open(const char *spec);
+/* strict, lazy, pool, persistent, or direct for a device without an IOMMU. */
+const char *device_policy(const struct device *dev);
+/* Prints the document on standard output and frees it. CLI_DONE, or CLI_FAILED: it could not be written. */
+int json_finish(struct json_object *doc);
+struct json_object *json_number(double value, int digits);
+void json_put_text(struct json_object *o, const char *key, const char *value);
+void json_put_u64(struct json_object *o, const char *key, u64 value);
+void json_put_bool(struct json_object *o, const char *key, bool value);
+void json_put_number(struct json_object *o, const char *key, double value, int digits);
+
+/* signals.c: SIGINT and SIGTERM set a flag, in the main thread only; SIGPIPE is an error of write(). */
+void signals_init(void);	/* before a device is opened: its threads inherit the blocked signals */
+void signals_unblock(void); /* after that */
+bool interrupted(void);
+/* Waits until fd is readable, without missing a signal. False: interrupted. */
+bool wait_readable(int fd);
+
+/* progress.c: a bar on standard error when that is a terminal. */
+struct progress {
+	const char *label;
+	u64 total; /* bytes; 0: not known */
+	u64 started_ns, shown_ns;
+	bool on;
+};
+void progress_start(struct progress *p, const char *label, u64 total, bool quiet);
+void progress_show(struct progress *p, u64 done);
+void progress_end(struct progress *p);
+
+#endif

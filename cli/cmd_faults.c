@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `dmamap faults`: accesses that the device was refused. A device opened now has made none, so its
+ * driver, where there is one, is brought up first; that is when a wrong set-up shows.
+ */
+#include "cli.h"
+
+#include "drivers/edu.h"
+#include "drivers/message.h"
+#include "drivers/nvme.h"
+
+#include <dmamap/bus.h>
+#include <dmamap/stats.h>
+#include <stdio.h>
+
+struct args {
+	struct common common;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = &a->common;
+	return 0;
+}
+
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
+static const struct argp argp = {NULL, parse, NULL,
+				 "Accesses that a device was refused.\v"
+				 "Brings the device's driver up and down again (nvme, edu), then lists what was "
+				 "recorded.",
+				 children, NULL, NULL};
+
+static const char *reason_text(int reason)
+{
+	switch (reason) {
+	case DMAMAP_FAULT_NOT_MAPPED:
+		return "not mapped";
+	case DMAMAP_FAULT_NO_READ:
+		return "mapped for writing only";
+	case DMAMAP_FAULT_NO_WRITE:
+		return "mapped for reading only";
+	case DMAMAP_FAULT_ADDRESS:
+		return "beyond the device's address lines";
+	case DMAMAP_FAULT_STUCK:
+		return "the device was declared stuck";
+	default:
+		return "unknown";
+	}
+}
+
+/* A driver that fails is a reason to look at the faults, not to stop. */
+static void exercise(struct device *dev, const char *spec)
+{
+	struct nvme *nvme;
+	struct edu *edu;
+	char byte = 0;
+
+	if (spec_target_is(spec, "nvme")) {
+		nvme = nvme_probe(dev, NULL);
+		if (!nvme)
+			fail("%s", driver_strerror());
+		nvme_remove(nvme);
+	} else if (spec_target_is(spec, "edu")) {
+		edu = edu_probe(dev);
+		if (!edu || edu_write(edu, &byte, 0, 1))
+			fail("%s", driver_strerror());
+		edu_remove(edu);
+	}
+}
+
+static void fault_json(struct json_object *list, const struct dmamap_fault *f)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_put_u64(o, "addr", f->addr);
+	json_put_u64(o, "len", f->len);
+	json_put_bool(o, "write", f->write);
+	json_put_text(o, "reason", reason_text(f->reason));
+	json_put_u64(o, "when_ns", f->when_ns);
+	json_object_array_add(list, o);
+}
+
+int cmd_faults(int argc, char **argv)
+{
+	struct dmamap_stats st = {.size = sizeof(st)};
+	struct json_object *o, *list;
+	struct dmamap_fault f;
+	struct args args = {0};
+	struct device *dev;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	if (!args.common.device) {
+		fprintf(stderr, "dmamap faults: give --device SPEC\n");
+		return CLI_USAGE;
+	}
+	dev = device_open(args.common.device);
+	if (!dev)
+		return CLI_FAILED;
+	exercise(dev, args.common.device);
+	dmamap_stats(dev, &st);
+	list = json_object_new_array();
+	while (dmamap_bus_fault_next(dev, &f) == 1) {
+		fault_json(list, &f);
+		if (!args.common.json)
+			printf("%s of %zu bytes at 0x%llx: %s\n", f.write ? "write" : "read ", f.len,
+			       (unsigned long long)f.addr, reason_text(f.reason));
+	}
+	dmamap_close(dev);
+	if (!args.common.json) {
+		printf("%llu faults, %llu of them not kept\n", (unsigned long long)st.faults,
+		       (unsigned long long)st.faults_lost);
+		json_object_put(list);
+		return CLI_DONE;
+	}
+	o = json_object_new_object();
+	json_put_text(o, "device", args.common.device);
+	json_object_object_add(o, "faults", list);
+	json_put_u64(o, "lost", st.faults_lost);
+	return json_finish(o);
+}

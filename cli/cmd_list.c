@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `dmamap list`: PCI functions as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci), and the
+ * simulated devices. What sysfs does not say is left out; no PCI at all is no error.
+ */
+#include "cli.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MISSING "hardware back ends (vfio, iommufd) are not part of this version"
+
+struct args {
+	struct common common;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = &a->common;
+	return 0;
+}
+
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
+static const struct argp argp = {NULL, parse, NULL,
+				 "PCI functions, their IOMMU group, driver and reserved ranges, and whether dmamap "
+				 "could open each; then the simulated devices.\v"
+				 "DMAMAP_SYSFS in the environment names another directory than /sys.",
+				 children, NULL, NULL};
+
+static const struct {
+	const char *spec, *text;
+} simulated[] = {
+	{"sim", "a bus master of the simulated machine with no behaviour of its own"},
+	{"sim:edu", "the teaching device of QEMU (PCI 1234:11e8)"},
+	{"sim:nvme,image=FILE", "an NVM Express controller (PCI 1b36:0010) whose disk is FILE"},
+};
+
+#define N_SIMULATED (sizeof(simulated) / sizeof(simulated[0]))
+
+/* PCI class codes, the upper 16 bits (PCI Code and ID Assignment Specification). */
+static const struct {
+	unsigned int class;
+	const char *name;
+} classes[] = {
+	{0x0100, "SCSI controller"},   {0x0101, "IDE controller"},	{0x0104, "RAID controller"},
+	{0x0106, "SATA controller"},   {0x0108, "NVMe controller"},	{0x0180, "storage controller"},
+	{0x0200, "Ethernet controller"}, {0x0280, "network controller"}, {0x0300, "VGA controller"},
+	{0x0302, "3D controller"},     {0x0380, "display controller"},	{0x0401, "audio device"},
+	{0x0403, "audio device"},      {0x0500, "RAM memory"},		{0x0580, "memory controller"},
+	{0x0600, "host bridge"},       {0x0601, "ISA bridge"},		{0x0604, "PCI bridge"},
+	{0x0680, "bridge"},	       {0x0700, "serial controller"},	{0x0780, "communication controller"},
+	{0x0800, "interrupt controller"}, {0x0806, "IOMMU"},		{0x0880, "system peripheral"},
+	{0x0c03, "USB controller"},    {0x0c05, "SMBus"},		{0x0ff0, "other"},
+	{0x1080, "encryption controller"}, {0x1180, "signal processing controller"},
+	{0x1200, "processing accelerator"}, {0x00ff, "device"},
+};
+
+static const char *class_name(unsigned int class)
+{
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		if (classes[i].class == class >> 8)
+			return classes[i].name;
+	}
+	return "device";
+}
+
+struct function {
+	char *address;
+	char driver[64], group[32]; /* "" : none */
+	unsigned int class, vendor, device;
+	struct json_object *reserved; /* of {first, last, type} */
+};
+
+/* The functions' directory, "/sys/bus/pci/devices" or elsewhere. */
+static void sysfs_path(char *out, size_t size, const char *address, const char *leaf)
+{
+	const char *root = getenv("DMAMAP_SYSFS");
+
+	snprintf(out, size, "%s/bus/pci/devices%s%s%s%s", root && *root ? root : "/sys", address ? "/" : "",
+		 address ? address : "", leaf ? "/" : "", leaf ? leaf : "");
+}
+
+static unsigned int read_hex(const char *address, const char *leaf)
+{
+	char path[4096], text[32] = "";
+	FILE *f;
+
+	sysfs_path(path, sizeof(path), address, leaf);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	return (unsigned int)strtoul(text, NULL, 16);
+}
+
+/* The last part of what a link points to, or "". */
+static void read_link(const char *address, const char *leaf, char *out, size_t size)
+{
+	char path[4096], target[4096], *name;
+	ssize_t n;
+
+	out[0] = '\0';
+	sysfs_path(path, sizeof(path), address, leaf);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return;
+	target[n] = '\0';
+	name = strrchr(target, '/');
+	name = name ? name + 1 : target;
+	if (strlen(name) < size)
+		strcpy(out, name);
+}
+
+/* Lines of "0x… 0x… type". */
+static struct json_object *read_reserved(const char *address)
+{
+	struct json_object *list = json_object_new_array(), *o;
+	unsigned long long first, last;
+	char path[4096], line[256], type[64];
+	FILE *f;
+
+	sysfs_path(path, sizeof(path), address, "iommu_group/reserved_regions");
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx %llx %63s", &first, &last, type) != 3)
+			continue;
+		o = json_object_new_object();
+		json_put_u64(o, "first", first);
+		json_put_u64(o, "last", last);
+		json_put_text(o, "type", type);
+		json_object_array_add(list, o);
+	}
+	if (f)
+		fclose(f);
+	return list;
+}
+
+static void function_read(struct function *f, char *address)
+{
+	*f = (struct function){.address = address};
+	f->class = read_hex(address, "class");
+	f->vendor = read_hex(address, "vendor");
+	f->device = read_hex(address, "device");
+	read_link(address, "driver", f->driver, sizeof(f->driver));
+	read_link(address, "iommu_group", f->group, sizeof(f->group));
+	f->reserved = read_reserved(address);
+}
+
+static void function_text(const struct function *f)
+{
+	printf("%-13s %04x:%04x %s, driver %s, IOMMU group %s\n", f->address, f->vendor, f->device,
+	       class_name(f->class), f->driver[0] ? f->driver : "none", f->group[0] ? f->group : "none");
+	for (size_t i = 0; i < json_object_array_length(f->reserved); i++) {
+		struct json_object *r = json_object_array_get_idx(f->reserved, i);
+
+		printf("              reserved 0x%llx to 0x%llx: %s\n",
+		       (unsigned long long)json_object_get_uint64(json_object_object_get(r, "first")),
+		       (unsigned long long)json_object_get_uint64(json_object_object_get(r, "last")),
+		       json_object_get_string(json_object_object_get(r, "type")));
+	}
+	printf("              cannot be opened: %s%s\n", MISSING,
+	       f->group[0] ? "" : "; and the machine gives it no IOMMU group");
+	json_object_put(f->reserved);
+}
+
+static struct json_object *function_json(const struct function *f)
+{
+	struct json_object *o = json_object_new_object();
+	char text[16];
+
+	json_put_text(o, "address", f->address);
+	snprintf(text, sizeof(text), "%06x", f->class);
+	json_put_text(o, "class", text);
+	json_put_text(o, "class_name", class_name(f->class));
+	snprintf(text, sizeof(text), "%04x", f->vendor);
+	json_put_text(o, "vendor", text);
+	snprintf(text, sizeof(text), "%04x", f->device);
+	json_put_text(o, "device", text);
+	json_put_text(o, "driver", f->driver[0] ? f->driver : NULL);
+	json_put_text(o, "iommu_group", f->group[0] ? f->group : NULL);
+	json_object_object_add(o, "reserved", f->reserved);
+	json_put_bool(o, "can_open", false);
+	json_put_text(o, "missing", MISSING);
+	return o;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_function(const struct dirent *d)
+{
+	return d->d_name[0] != '.';
+}
+
+static int functions_scan(struct dirent ***names)
+{
+	char path[4096];
+	int n;
+
+	sysfs_path(path, sizeof(path), NULL, NULL);
+	n = scandir(path, names, is_function, by_name);
+	if (n < 0)
+		*names = NULL;
+	return n < 0 ? 0 : n;
+}
+
+static struct json_object *simulated_json(void)
+{
+	struct json_object *list = json_object_new_array(), *o;
+
+	for (size_t i = 0; i < N_SIMULATED; i++) {
+		o = json_object_new_object();
+		json_put_text(o, "spec", simulated[i].spec);
+		json_put_text(o, "description", simulated[i].text);
+		json_put_bool(o, "can_open", true);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+int cmd_list(int argc, char **argv)
+{
+	struct json_object *o, *functions;
+	struct args args = {0};
+	struct dirent **names;
+	struct function f;
+	int n;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	functions = json_object_new_array();
+	n = functions_scan(&names);
+	if (!n && !args.common.json)
+		printf("no PCI functions are to be seen on this machine\n");
+	for (int i = 0; i < n; i++) {
+		function_read(&f, names[i]->d_name);
+		if (args.common.json)
+			json_object_array_add(functions, function_json(&f));
+		else
+			function_text(&f);
+		free(names[i]);
+	}
+	free(names);
+	if (args.common.json) {
+		o = json_object_new_object();
+		json_object_object_add(o, "functions", functions);
+		json_object_object_add(o, "simulated", simulated_json());
+		return json_finish(o);
+	}
+	json_object_put(functions);
+	printf("simulated, always there:\n");
+	for (size_t i = 0; i < N_SIMULATED; i++)
+		printf("  %-20s %s\n", simulated[i].spec, simulated[i].text);
+	return CLI_DONE;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The dmamap program: finds the subcommand and calls it. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} commands[] = {
+	{"list", cmd_list, "PCI functions, and whether dmamap could open each; the simulated devices"},
+	{"info", cmd_info, "masks, limits, policy and memory of one device"},
+	{"nvme", cmd_nvme, "a disk by DMA: identify, read, write, verify, bench"},
+	{"edu", cmd_edu, "the teaching device: selftest"},
+	{"bench", cmd_bench, "speeds: map, iova, dmapool, translate, swiotlb"},
+	{"check", cmd_check, "what the checker knows: list"},
+	{"faults", cmd_faults, "accesses that a device was refused"},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+const char *argp_program_version = "dmamap " DMAMAP_VERSION;
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static int usage(FILE *to, int status)
+{
+	fprintf(to, "Usage: dmamap COMMAND [OPTION...]\n"
+		    "The Linux DMA-mapping API in user space.\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "  %-8s %s\n", "help", "this, or all about one command: dmamap help COMMAND");
+	fprintf(to, "\nEvery command takes --json and --help. Sizes read 64K, 2M, 1G.\n"
+		    "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+	return status;
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "dmamap %s", c->name);
+	argv[0] = name;
+	argp_err_exit_status = CLI_USAGE;
+	return c->run(argc, argv);
+}
+
+static int unknown(const char *name)
+{
+	fprintf(stderr, "dmamap: no command '%s': see dmamap help\n", name);
+	return CLI_USAGE;
+}
+
+static int help(const char *name)
+{
+	char option[] = "--help", empty[] = "";
+	char *argv[] = {empty, option, NULL};
+	const struct command *c;
+
+	if (!name)
+		return usage(stdout, CLI_DONE);
+	c = command_find(name);
+	return c ? run(c, 2, argv) : unknown(name);
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc < 2)
+		return usage(stderr, CLI_USAGE);
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return help(argc > 2 ? argv[2] : NULL);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts(argp_program_version);
+		return CLI_DONE;
+	}
+	c = command_find(argv[1]);
+	return c ? run(c, argc - 1, argv + 1) : unknown(argv[1]);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Copies between a disk and a file: a ring of chunks in flight, finished in order. A chunk's memory is
+ * single pages of RAM, as a page cache's would be, handed to the driver as a scatterlist.
+ *
+ * Offsets are bytes. The disk's end is checked before anything starts (cmd_nvme.c), so offset + length does
+ * not wrap. A chunk's last block may be longer than its data: then the rest of that block is read
+ * from the disk first, when writing, and passed over when reading.
+ */
+#include "nvme.h"
+
+#include "base/clock.h"
+#include "base/math.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define CHUNK_DEFAULT (128u << 10)
+#define IOVECS	      256 /* pages moved by one system call */
+
+struct chunk {
+	struct page **pages;
+	struct scatterlist *sg;
+	struct iovec *iov; /* of the pages, whole */
+	struct nvme_request req;
+	u64 length; /* bytes of data, of which the last block may have more */
+};
+
+struct copy {
+	struct nvme_session *s;
+	struct chunk *chunk; /* a ring of `depth` */
+	unsigned int depth, head, in_flight;
+	u32 chunk_bytes, n_pages;
+	int fd;
+	bool regular;	/* the file has a length, and reading it never waits long */
+	u64 total;	/* bytes to move; UINT64_MAX: as many as standard input gives */
+	u64 submitted;	/* of them handed out */
+	bool ended;	/* standard input has */
+	char *compare;	/* verify: a chunk of the file, and its pages */
+	struct iovec *compare_iov;
+	struct progress progress;
+};
+
+/* Moves the first `n` bytes of the pages from or to a file. Bytes moved; -errno, -EINTR: interrupted. */
+static ssize_t file_move(struct copy *c, const struct iovec *pages, u64 n, bool to_file)
+{
+	struct iovec iov[IOVECS];
+	u64 done = 0, left, at, step;
+	ssize_t got;
+	int k;
+
+	while (done < n) {
+		left = n - done;
+		at = done % PAGE_SIZE;
+		for (k = 0; left && k < IOVECS; k++, at = 0) {
+			step = min_u64(left, PAGE_SIZE - at);
+			iov[k].iov_base = (char *)pages[done / PAGE_SIZE + (u64)k].iov_base + at;
+			iov[k].iov_len = step;
+			left -= step;
+		}
+		if (!to_file && !c->regular && !wait_readable(c->fd))
+			return -EINTR;
+		got = to_file ? writev(c->fd, iov, k) : readv(c->fd, iov, k);
+		if (got < 0 && errno == EINTR) {
+			if (interrupted())
+				return -EINTR;
+			continue;
+		}
+		if (got < 0)
+			return -errno;
+		if (!got)
+			break;
+		done += (u64)got;
+	}
+	return (ssize_t)done;
+}
+
+static const char *file_name(const struct copy *c)
+{
+	const char *file = c->s->args->file;
+
+	return file ? file : strcmp(c->s->args->action, "read") ? "standard input" : "standard output";
+}
+
+static void chunk_free(struct copy *c, struct chunk *k)
+{
+	for (u32 i = 0; k->pages && i < c->n_pages; i++) {
+		if (k->pages[i])
+			__free_pages(k->pages[i], 0);
+	}
+	free(k->pages);
+	free(k->sg);
+	free(k->iov);
+}
+
+static bool chunk_alloc(struct copy *c, struct chunk *k)
+{
+	k->pages = calloc(c->n_pages, sizeof(struct page *));
+	k->sg = calloc(c->n_pages, sizeof(*k->sg));
+	k->iov = calloc(c->n_pages, sizeof(*k->iov));
+	if (!k->pages || !k->sg || !k->iov)
+		return session_fail(c->s, "no memory for buffers");
+	for (u32 i = 0; i < c->n_pages; i++) {
+		k->pages[i] = alloc_pages(GFP_KERNEL, 0);
+		if (!k->pages[i])
+			return session_fail(c->s, "no memory for buffers: %s", dmamap_strerror());
+		k->iov[i] = (struct iovec){page_address(k->pages[i]), PAGE_SIZE};
+	}
+	return true;
+}
+
+/* Hands `length` bytes at byte `at` of the disk to the driver, rounded up to blocks. */
+static bool chunk_submit(struct copy *c, struct chunk *k, enum nvme_op op, u64 at, u64 length)
+{
+	struct nvme_session *s = c->s;
+	u64 bytes = align_up(length, s->info->block_size), left = bytes;
+	u32 n = (u32)((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
+
+	sg_init_table(k->sg, n);
+	for (u32 i = 0; i < n; i++, left -= min_u64(left, PAGE_SIZE))
+		sg_set_page(&k->sg[i], k->pages[i], (unsigned int)min_u64(left, PAGE_SIZE), 0);
+	k->length = length;
+	k->req = (struct nvme_request){.op = op, .lba = at / s->info->block_size,
+				       .blocks = (u32)(bytes / s->info->block_size), .sg = k->sg,
+				       .nents = n};
+	if (nvme_submit(s->nvme, 1, &k->req))
+		return session_fail(s, "%s", driver_strerror());
+	c->in_flight++;
+	c->submitted += length;
+	return true;
+}
+
+/* The oldest chunk, finished; NULL: it failed. */
+static struct chunk *chunk_finish(struct copy *c)
+{
+	struct chunk *k = &c->chunk[c->head];
+
+	if (nvme_wait_request(c->s->nvme, 1, &k->req))
+		session_fail(c->s, "%s", driver_strerror());
+	c->head = (c->head + 1) % c->depth;
+	c->in_flight--;
+	return k->req.result ? NULL : k;
+}
+
+static struct chunk *chunk_next(struct copy *c)
+{
+	return &c->chunk[(c->head + c->in_flight) % c->depth];
+}
+
+static bool copy_on(struct copy *c)
+{
+	if (interrupted())
+		c->s->stopped = true;
+	return !c->s->stopped && !c->s->error[0];
+}
+
+static bool read_step(struct copy *c)
+{
+	u64 n = min_u64(c->total - c->submitted, c->chunk_bytes);
+
+	return chunk_submit(c, chunk_next(c), NVME_READ, c->s->args->offset + c->submitted, n);
+}
+
+static bool read_done(struct copy *c, struct chunk *k)
+{
+	ssize_t n = file_move(c, k->iov, k->length, true);
+
+	if (n == (ssize_t)k->length)
+		return true;
+	if (n == -EINTR)
+		c->s->stopped = true;
+	else
+		session_fail(c->s, "%s: cannot be written: %s", file_name(c),
+			     n < 0 ? strerror((int)-n) : "it takes no more");
+	return false;
+}
+
+/* The disk's last block of a write that ends inside it: its end stays what it was. */
+static bool pad(struct copy *c, struct chunk *k, u64 at, u64 length)
+{
+	u32 block = c->s->info->block_size;
+	u64 start = align_down(length, block);
+	struct nvme_request req = {.op = NVME_READ, .blocks = 1, .lba = (at + start) / block};
+	char *old, *page;
+
+	if (start == length)
+		return true;
+	old = kmalloc(block, GFP_KERNEL);
+	if (!old)
+		return session_fail(c->s, "no memory for the last block: %s", dmamap_strerror());
+	req.buf = old;
+	if (nvme_run(c->s->nvme, 1, &req)) {
+		kfree(old);
+		return session_fail(c->s, "%s", driver_strerror());
+	}
+	page = k->iov[start / PAGE_SIZE].iov_base;
+	memcpy(page + length % PAGE_SIZE, old + (length - start), block - (length - start));
+	kfree(old);
+	return true;
+}
+
+static bool write_step(struct copy *c)
+{
+	struct nvme_session *s = c->s;
+	u64 at = s->args->offset + c->submitted;
+	u64 room = s->info->blocks * s->info->block_size - at;
+	u64 want = min_u64(min_u64(c->total - c->submitted, c->chunk_bytes), room);
+	struct chunk *k = chunk_next(c);
+	ssize_t n;
+	char more;
+
+	if (!room) {
+		/* Standard input may end just where the disk does. */
+		if (wait_readable(c->fd) && read(c->fd, &more, 1) == 1)
+			session_fail(s, "%s: the disk ended before standard input did, after %llu bytes",
+				     dev_name(s->dev), (unsigned long long)c->submitted);
+		c->ended = true;
+		return false;
+	}
+	n = file_move(c, k->iov, want, false);
+	if (n == -EINTR)
+		s->stopped = true;
+	else if (n < 0)
+		session_fail(s, "%s: cannot be read: %s", file_name(c), strerror((int)-n));
+	if (n < 0)
+		return false;
+	c->ended = (u64)n < want;
+	if (c->ended && c->total != UINT64_MAX)
+		return session_fail(s, "%s: ended after %llu of %llu bytes", file_name(c),
+				    (unsigned long long)(c->submitted + (u64)n), (unsigned long long)c->total);
+	if (!n || !pad(c, k, at, (u64)n))
+		return false;
+	return chunk_submit(c, k, NVME_WRITE, at, (u64)n);
+}
+
+/* The first byte in which `n` bytes of a chunk differ from the file's; n: none. */
+static u64 first_difference(const struct copy *c, const struct chunk *k, u64 n)
+{
+	for (u64 at = 0; at < n; at += PAGE_SIZE) {
+		const char *a = k->iov[at / PAGE_SIZE].iov_base, *b = c->compare + at;
+		u64 len = min_u64(n - at, PAGE_SIZE), i = 0;
+
+		if (!memcmp(a, b, len))
+			continue;
+		while (a[i] == b[i])
+			i++;
+		return at + i;
+	}
+	return n;
+}
+
+static bool verify_done(struct copy *c, struct chunk *k)
+{
+	struct nvme_session *s = c->s;
+	ssize_t n = file_move(c, c->compare_iov, k->length, false);
+	u64 at;
+
+	if (n == -EINTR) {
+		s->stopped = true;
+		return false;
+	}
+	if (n < 0)
+		return session_fail(s, "%s: cannot be read: %s", file_name(c), strerror((int)-n));
+	at = first_difference(c, k, (u64)n);
+	if (at < (u64)n)
+		return session_fail(s, "%s: the disk differs from %s at byte %llu of it (byte %llu of the disk)",
+				    dev_name(s->dev), file_name(c), (unsigned long long)(s->bytes + at),
+				    (unsigned long long)(s->args->offset + s->bytes + at));
+	if (at < k->length)
+		return session_fail(s, "%s: ended after %llu of %llu bytes", file_name(c),
+				    (unsigned long long)(s->bytes + at), (unsigned long long)c->total);
+	return true;
+}
+
+static bool flush(struct copy *c)
+{
+	struct nvme_request req = {.op = NVME_FLUSH};
+
+	if (nvme_run(c->s->nvme, 1, &req))
+		return session_fail(c->s, "%s", driver_strerror());
+	return true;
+}
+
+/*
+ * The loop of all three: `step` starts one more chunk, `done` takes a finished one. After a failure
+ * or a signal nothing more is started, and what is in flight is waited for, so that its pages can be freed.
+ */
+static void copy_run(struct copy *c, bool (*step)(struct copy *), bool (*done)(struct copy *, struct chunk *))
+{
+	struct nvme_session *s = c->s;
+	struct chunk *k;
+
+	progress_start(&c->progress, s->args->action, c->total == UINT64_MAX ? 0 : c->total,
+		       s->args->common.json);
+	for (;;) {
+		while (copy_on(c) && c->in_flight < c->depth && c->submitted < c->total && !c->ended) {
+			if (!step(c))
+				break;
+		}
+		if (!c->in_flight)
+			break;
+		k = chunk_finish(c);
+		/* In order, so that `bytes` says how far it got; a write that was done counts. */
+		if (!k || s->error[0] || (done && (s->stopped || !done(c, k))))
+			continue;
+		s->bytes += k->length;
+		s->ops++;
+		progress_show(&c->progress, s->bytes);
+	}
+	progress_end(&c->progress);
+}
+
+/* `--file` must not be the disk's own image: opening it for output would empty it. */
+static bool is_image(const struct copy *c, const struct stat *st)
+{
+	char image[4096];
+	struct stat is;
+
+	return spec_value(c->s->args->common.device, "image", image, sizeof(image)) && !stat(image, &is) &&
+	       is.st_dev == st->st_dev && is.st_ino == st->st_ino;
+}
+
+static bool file_open(struct copy *c, bool output)
+{
+	const char *file = c->s->args->file;
+	struct stat st;
+
+	if (file && output && !stat(file, &st) && is_image(c, &st))
+		return session_fail(c->s, "%s: it is the image of the disk itself", file);
+	c->fd = output ? STDOUT_FILENO : STDIN_FILENO;
+	if (file)
+		c->fd = output ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+			       : open(file, O_RDONLY | O_CLOEXEC);
+	if (c->fd < 0)
+		return session_fail(c->s, "%s: cannot be opened: %s", file, strerror(errno));
+	if (fstat(c->fd, &st))
+		return session_fail(c->s, "%s: %s", file_name(c), strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return session_fail(c->s, "%s: is a directory", file_name(c));
+	c->regular = S_ISREG(st.st_mode);
+	return true;
+}
+
+/* How much there is to copy from the file, and whether the disk has room for it. */
+static bool input_length(struct copy *c)
+{
+	const struct nvme_session *s = c->s;
+	u64 room = s->info->blocks * s->info->block_size - s->args->offset;
+	struct stat st;
+	off_t at;
+	u64 have;
+
+	c->total = s->args->has_length ? s->args->length : UINT64_MAX;
+	if (!c->regular)
+		return true;
+	at = lseek(c->fd, 0, SEEK_CUR);
+	if (fstat(c->fd, &st) || at < 0)
+		return session_fail(c->s, "%s: %s", file_name(c), strerror(errno));
+	have = st.st_size > at ? (u64)(st.st_size - at) : 0;
+	if (!s->args->has_length)
+		c->total = have;
+	if (!c->total)
+		return session_fail(c->s, "%s: is empty", file_name(c));
+	if (c->total > have)
+		return session_fail(c->s, "%s: has %llu bytes, --length asks for %llu", file_name(c),
+				    (unsigned long long)have, (unsigned long long)c->total);
+	if (c->total > room)
+		return session_fail(c->s, "%s: its %llu bytes do not fit: the disk has %llu from --offset on",
+				    file_name(c), (unsigned long long)c->total, (unsigned long long)room);
+	return true;
+}
+
+static bool copy_init(struct copy *c, struct nvme_session *s)
+{
+	u64 bytes = s->args->bs ? s->args->bs : CHUNK_DEFAULT;
+
+	*c = (struct copy){.s = s, .fd = -1, .depth = s->args->qd};
+	bytes = min_u64(bytes, s->info->max_bytes);
+	if (bytes % s->info->block_size)
+		return session_fail(s, "--bs %llu is not a multiple of the disk's block size, %u",
+				    (unsigned long long)bytes, s->info->block_size);
+	c->chunk_bytes = (u32)bytes;
+	c->n_pages = (u32)((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
+	if (c->depth > s->info->in_flight)
+		c->depth = s->info->in_flight;
+	c->chunk = calloc(c->depth, sizeof(*c->chunk));
+	if (!c->chunk)
+		return session_fail(s, "no memory for buffers");
+	for (unsigned int i = 0; i < c->depth; i++) {
+		if (!chunk_alloc(c, &c->chunk[i]))
+			return false;
+	}
+	return true;
+}
+
+static void copy_fini(struct copy *c)
+{
+	for (unsigned int i = 0; c->chunk && i < c->depth; i++)
+		chunk_free(c, &c->chunk[i]);
+	free(c->chunk);
+	free(c->compare);
+	free(c->compare_iov);
+	if (c->fd > STDERR_FILENO && close(c->fd))
+		session_fail(c->s, "%s: %s", file_name(c), strerror(errno));
+}
+
+void nvme_copy_read(struct nvme_session *s)
+{
+	u64 size = s->info->blocks * s->info->block_size, start;
+	struct copy c;
+
+	if (copy_init(&c, s) && file_open(&c, true)) {
+		c.total = s->args->has_length ? s->args->length : size - s->args->offset;
+		start = clock_ns();
+		copy_run(&c, read_step, read_done);
+		s->seconds = (double)(clock_ns() - start) / 1e9;
+	}
+	copy_fini(&c);
+}
+
+void nvme_copy_write(struct nvme_session *s)
+{
+	struct copy c;
+	u64 start;
+
+	if (copy_init(&c, s) && file_open(&c, false) && input_length(&c)) {
+		start = clock_ns();
+		copy_run(&c, write_step, NULL);
+		if (!s->bytes && !s->stopped)
+			session_fail(s, "%s: is empty", file_name(&c));
+		if (!s->error[0])
+			flush(&c);
+		s->seconds = (double)(clock_ns() - start) / 1e9;
+	}
+	copy_fini(&c);
+}
+
+static bool compare_init(struct copy *c)
+{
+	c->compare = malloc(c->n_pages * PAGE_SIZE);
+	c->compare_iov = calloc(c->n_pages, sizeof(*c->compare_iov));
+	if (!c->compare || !c->compare_iov)
+		return session_fail(c->s, "no memory for buffers");
+	for (u32 i = 0; i < c->n_pages; i++)
+		c->compare_iov[i] = (struct iovec){c->compare + i * PAGE_SIZE, PAGE_SIZE};
+	if (c->total == UINT64_MAX)
+		return session_fail(c->s, "%s: is no regular file: say how much to compare with --length",
+				    file_name(c));
+	return true;
+}
+
+void nvme_copy_verify(struct nvme_session *s)
+{
+	struct copy c;
+	u64 start;
+
+	if (copy_init(&c, s) && file_open(&c, false) && input_length(&c) && compare_init(&c)) {
+		start = clock_ns();
+		copy_run(&c, read_step, verify_done);
+		s->seconds = (double)(clock_ns() - start) / 1e9;
+	}
+	copy_fini(&c);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An interrupted command ends in order: the handler sets a flag, the command's loops look at it.
+ * The signals are blocked while a device is opened, so that its threads never take them and the
+ * main thread's system calls are the ones that end with EINTR.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+	stop = 1;
+}
+
+static sigset_t stop_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	return set;
+}
+
+void signals_init(void)
+{
+	struct sigaction act = {.sa_handler = on_signal};
+	sigset_t set = stop_signals();
+
+	sigemptyset(&act.sa_mask);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+void signals_unblock(void)
+{
+	sigset_t set = stop_signals();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+bool interrupted(void)
+{
+	return stop;
+}
+
+bool wait_readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	sigset_t set = stop_signals(), old;
+	int n = -1;
+
+	/* Blocked between the look at the flag and the wait: a signal cannot fall in between. */
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	while (!stop) {
+		n = ppoll(&p, 1, NULL, &old);
+		if (n >= 0 || errno != EINTR)
+			break;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return !stop;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One sentence for each thread. What does not fit is cut off. */
+#include "drivers/message.h"
+
+#include <dmamap/device.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char sentence[512];
+
+int driver_fail(int err, const char *fmt, ...)
+{
+	char text[sizeof(sentence)];
+	va_list args;
+
+	/* An argument may be the last sentence, so the new one is made beside it. */
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	memcpy(sentence, text, sizeof(text));
+	errno = err;
+	return -err;
+}
+
+int driver_fail_why(int err, const char *fmt, ...)
+{
+	char text[sizeof(sentence)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return driver_fail(err, "%s: %s", text, dmamap_strerror());
+}
+
+const char *driver_strerror(void)
+{
+	return sentence;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Registers and structures of an NVMe controller, and what the parts of its driver share. */
+#ifndef DRIVERS_NVME_PRIVATE_H
+#define DRIVERS_NVME_PRIVATE_H
+
+#include "drivers/message.h"
+#include "drivers/nvme.h"
+
+#include <dmamap/device.h>
+#include <endian.h>
+#include <errno.h>
+#include <linux/dma-mapping.h>
+#include <linux/dmapool.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+/* Controller registers, BAR 0 (Base Specification, "Controller Properties"). */
+#define REG_CAP	 0x00 /* 64 bits */
+#define REG_VS	 0x08
+#define REG_CC	 0x14
+#define REG_CSTS 0x1c
+#define REG_AQA	 0x24
+#define REG_ASQ	 0x28 /* 64 bits */
+#define REG_ACQ	 0x30 /* 64 bits */
+#define REG_DOORBELLS 0x1000
+
+#define CAP_MQES(cap)	((u32)((cap)&0xffff))	   /* entries of a queue at most, less one */
+#define CAP_TO(cap)	((u32)((cap) >> 24 & 0xff)) /* until ready, in half seconds */
+#define CAP_DSTRD(cap)	((u32)((cap) >> 32 & 0xf))  /* doorbells are 4 << this bytes apart */
+#define CAP_NVM(cap)	((cap) >> 37 & 1)	   /* has the NVM command set */
+#define CAP_MPSMIN(cap) ((u32)((cap) >> 48 & 0xf))  /* its least page is 4096 << this */
+
+#define CC_ENABLE   0x1u
+#define CC_SHUTDOWN (1u << 14)
+#define CC_ENTRIES  (6u << 16 | 4u << 20) /* 64-byte submissions, 16-byte completions */
+#define CSTS_READY  0x1u
+#define CSTS_FATAL  0x2u
+#define CSTS_SHUTDOWN_MASK (3u << 2)
+#define CSTS_SHUTDOWN_DONE (2u << 2)
+
+#define NVME_PAGE	4096u /* CC.MPS is 0 */
+#define PRPS_PER_PAGE	(NVME_PAGE / 8)
+#define SMALL_LIST	256u /* bytes: enough for 132 KiB of data */
+#define MAX_BYTES	(4u << 20)
+#define MAX_LISTS	3 /* pages of PRPs that MAX_BYTES need: 1024 entries, 511 and a link in each */
+
+enum { ADMIN_DELETE_SQ = 0, ADMIN_CREATE_SQ = 1, ADMIN_DELETE_CQ = 4, ADMIN_CREATE_CQ = 5,
+       ADMIN_IDENTIFY = 6, ADMIN_SET_FEATURES = 9 };
+enum { IO_FLUSH = 0, IO_WRITE = 1, IO_READ = 2, IO_WRITE_ZEROES = 8, IO_DATASET = 9 };
+
+struct nvme_command {
+	u8 opcode, flags;
+	u16 cid;
+	u32 nsid;
+	u32 cdw2, cdw3;
+	u64 metadata;
+	u64 prp1, prp2;
+	u32 cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
+};
+
+struct nvme_completion {
+	u32 value, reserved;
+	u16 sq_head, sq_id;
+	u32 cid_status; /* written last by the device: cid, phase in bit 16, status above */
+};
+
+struct nvme_range { /* of the dataset management command */
+	u32 attributes, blocks;
+	u64 lba;
+};
+
+_Static_assert(sizeof(struct nvme_command) == 64, "submission entry");
+_Static_assert(sizeof(struct nvme_completion) == 16, "completion entry");
+
+/*
+ * A command identifier: the request that has it and what was mapped for it. In the waiting list
+ * a request has no slot and nothing mapped.
+ */
+struct nvme_slot {
+	struct nvme_request *req; /* NULL: free */
+	u64 deadline_ms;
+	enum dma_data_direction dir;
+	bool mapped, small; /* data is mapped; the lists are of the small pool */
+	dma_addr_t addr;    /* of a plain buffer */
+	u64 prp1, prp2;
+	unsigned int n_lists;
+	struct {
+		void *prps;
+		dma_addr_t addr;
+	} list[MAX_LISTS];
+};
+
+struct nvme_queue {
+	struct nvme *nvme;
+	pthread_mutex_t lock;	 /* guards what follows but for `seen` */
+	pthread_cond_t finished; /* with `lock`: the poller came back, or everything was finished */
+	bool polling;		 /* a thread looks after completions for all who wait */
+	u16 id, depth;
+	u16 sq_tail, cq_head, in_flight;
+	u32 phase;		 /* 1 or 0: what marks a new completion at cq_head */
+	struct nvme_command *sq;	/* coherent memory, `depth` entries */
+	struct nvme_completion *cq;	/* the same */
+	dma_addr_t sq_addr, cq_addr;
+	struct nvme_slot *slots;	/* depth - 1 */
+	u16 *free;			/* stack of slots */
+	u32 n_free;
+	struct nvme_request *waiting, **waiting_end; /* oldest first */
+	u64 retry_ms;		 /* when the oldest is tried again though nothing finished */
+	u64 check_ms;		 /* when deadlines are looked at next */
+	int irq_fd;		 /* -1: none, it is polled */
+	u32 seen;		 /* atomic: cq_head << 1 | phase, for looking without the lock */
+};
+
+struct nvme {
+	struct device *dev;
+	struct nvme_options options;
+	struct nvme_info info;
+	struct dma_pool *small_lists, *page_lists; /* 256-byte and page-sized PRP lists */
+	pthread_mutex_t stop_lock;		   /* one stops the controller */
+	u32 doorbell_stride, ready_ms;
+	u32 cc;
+	bool stopped;	    /* atomic: takes no more requests */
+	bool dead;	    /* atomic: it failed, and its requests with it */
+	u64 retries, strays; /* atomic */
+	unsigned int n_queues; /* of `queue` that are set up, with the admin queue */
+	struct nvme_queue *queue; /* [0] is the admin queue */
+};
+
+static inline u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
+}
+
+static inline bool is_dead(const struct nvme *nvme)
+{
+	return __atomic_load_n(&nvme->dead, __ATOMIC_ACQUIRE);
+}
+
+static inline bool is_stopped(const struct nvme *nvme)
+{
+	return __atomic_load_n(&nvme->stopped, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * A request of the driver's own, on the admin queue: request.admin, and a page for the answer in `buf`,
+ * or NULL and the PRP1 in `lba`: new rings are coherent memory, nothing is mapped for them.
+ */
+#define NVME_ADMIN ((enum nvme_op)64)
+
+/* Bytes of data that the request moves, 0 for one that moves none. */
+static inline u64 request_bytes(const struct nvme *nvme, const struct nvme_request *req)
+{
+	if (req->op == NVME_ADMIN)
+		return req->buf ? NVME_PAGE : 0;
+	if (req->op == NVME_READ || req->op == NVME_WRITE)
+		return (u64)req->blocks * nvme->info.block_size;
+	return 0;
+}
+
+/* nvme.c: the controller is given up; every request is finished with `err`. No queue lock held. */
+void nvme_kill(struct nvme *nvme, int err, const char *why);
+
+/* nvme_prp.c: under the queue's lock. 0; -ENOMEM: try later; another: it can never be mapped. */
+int nvme_map(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);
+void nvme_unmap(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);
+int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req);
+
+/* nvme_queue.c */
+int nvme_queue_init(struct nvme *nvme, struct nvme_queue *q, u16 id, u32 depth);
+void nvme_queue_fini(struct nvme_queue *q);
+void nvme_queue_fail_all(struct nvme_queue *q, int err);
+int nvme_queue_submit(struct nvme_queue *q, struct nvme_request *req); /* checks nothing */
+int nvme_queue_wait_request(struct nvme_queue *q, struct nvme_request *req);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request's data as the device's list of pages (Base Specification, "Physical Region Page Entry and
+ * List"): PRP1 may begin anywhere in a page, all others begin one; PRP2 is the second page, or
+ * points to a list of the others, in whose last place a link to the next list stands when more follow.
+ *
+ * A DMA segment may be of any length: an IOMMU merges the whole scatterlist into one. Offsets in a
+ * page survive mapping, since the driver sets min_align_mask and no segment boundary; it is checked
+ * nevertheless, as a wrong PRP would send data to the wrong place.
+ *
+ * What may overflow: nothing; nvme_check_data() bounds a request by MAX_BYTES, which bounds the lists.
+ */
+#include "drivers/nvme_private.h"
+
+/* The PRP entries of a request while they are written. */
+struct prp_writer {
+	struct nvme_slot *slot;
+	u32 total, done; /* entries */
+	u32 list, place; /* where the next goes, once past PRP1 */
+};
+
+static void prp_put(struct prp_writer *w, dma_addr_t addr)
+{
+	struct nvme_slot *slot = w->slot;
+	u32 n = w->done++;
+	u64 *prps;
+
+	if (n == 0) {
+		slot->prp1 = addr;
+		return;
+	}
+	if (w->total == 2) {
+		slot->prp2 = addr;
+		return;
+	}
+	if (w->place == PRPS_PER_PAGE - 1 && n + 1 < w->total) {
+		prps = slot->list[w->list].prps;
+		prps[w->place] = htole64(slot->list[w->list + 1].addr);
+		w->list++;
+		w->place = 0;
+	}
+	prps = slot->list[w->list].prps;
+	prps[w->place++] = htole64(addr);
+}
+
+/* Writes the entries of one segment. -EIO: it does not fit to the pages. */
+static int prp_segment(struct prp_writer *w, dma_addr_t addr, u64 len, bool last)
+{
+	u64 step;
+
+	if (w->done && addr % NVME_PAGE)
+		return -EIO;
+	if (!last && (addr + len) % NVME_PAGE)
+		return -EIO;
+	while (len) {
+		if (w->done == w->total)
+			return -EIO;
+		prp_put(w, addr);
+		step = NVME_PAGE - addr % NVME_PAGE;
+		if (step > len)
+			step = len;
+		addr += step;
+		len -= step;
+	}
+	return 0;
+}
+
+static void lists_free(struct nvme *nvme, struct nvme_slot *slot)
+{
+	struct dma_pool *pool = slot->small ? nvme->small_lists : nvme->page_lists;
+
+	while (slot->n_lists) {
+		slot->n_lists--;
+		dma_pool_free(pool, slot->list[slot->n_lists].prps, slot->list[slot->n_lists].addr);
+	}
+}
+
+/* Takes the lists that `entries` beyond PRP1 need. 0, -ENOMEM. */
+static int lists_alloc(struct nvme *nvme, struct nvme_slot *slot, u32 entries)
+{
+	struct dma_pool *pool;
+	u32 need = 1;
+
+	slot->small = entries <= SMALL_LIST / 8;
+	pool = slot->small ? nvme->small_lists : nvme->page_lists;
+	for (u32 rest = entries; rest > PRPS_PER_PAGE; rest -= PRPS_PER_PAGE - 1)
+		need++;
+	while (slot->n_lists < need) {
+		void *p = dma_pool_alloc(pool, GFP_ATOMIC, &slot->list[slot->n_lists].addr);
+
+		if (!p) {
+			lists_free(nvme, slot);
+			return -ENOMEM;
+		}
+		slot->list[slot->n_lists++].prps = p;
+	}
+	return 0;
+}
+
+/* The data of a request is mapped: its PRPs. `count` segments, 0: one at slot->addr. */
+static int prps_make(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req, int count)
+{
+	u64 bytes = request_bytes(nvme, req);
+	dma_addr_t first = count ? sg_dma_address(req->sg) : slot->addr;
+	struct prp_writer w = {.slot = slot};
+	struct scatterlist *sg;
+	int i, err = 0;
+
+	w.total = (u32)((first % NVME_PAGE + bytes + NVME_PAGE - 1) / NVME_PAGE);
+	if (w.total > 2) {
+		err = lists_alloc(nvme, slot, w.total - 1);
+		if (err)
+			return err;
+		slot->prp2 = slot->list[0].addr;
+	}
+	if (!count)
+		err = prp_segment(&w, first, bytes, true);
+	for_each_sg(req->sg, sg, count, i) {
+		err = prp_segment(&w, sg_dma_address(sg), sg_dma_len(sg), i == count - 1);
+		if (err)
+			break;
+	}
+	if (!err && w.done != w.total)
+		err = -EIO;
+	if (err) {
+		lists_free(nvme, slot);
+		return driver_fail(-err, "%s: the mapping of %llu bytes does not keep their places in "
+				   "a page, which NVMe needs", dev_name(nvme->dev),
+				   (unsigned long long)bytes);
+	}
+	return 0;
+}
+
+static int map_data(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
+{
+	u64 bytes = request_bytes(nvme, req);
+	int count = 0, err;
+
+	slot->dir = req->op == NVME_WRITE ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
+	if (req->sg) {
+		count = dma_map_sg(nvme->dev, req->sg, (int)req->nents, slot->dir);
+		if (count <= 0)
+			return -ENOMEM;
+	} else {
+		slot->addr = dma_map_single(nvme->dev, req->buf, bytes, slot->dir);
+		if (dma_mapping_error(nvme->dev, slot->addr))
+			return -ENOMEM;
+	}
+	slot->mapped = true;
+	err = prps_make(nvme, slot, req, count);
+	if (err)
+		nvme_unmap(nvme, slot, req);
+	return err;
+}
+
+/* A discard's range goes to the device in a block of the small pool. */
+static int map_range(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
+{
+	struct nvme_range *range;
+	int err;
+
+	err = lists_alloc(nvme, slot, 1);
+	if (err)
+		return err;
+	range = slot->list[0].prps;
+	*range = (struct nvme_range){.blocks = htole32(req->blocks), .lba = htole64(req->lba)};
+	slot->prp1 = slot->list[0].addr;
+	return 0;
+}
+
+int nvme_map(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
+{
+	slot->prp1 = slot->prp2 = 0;
+	slot->n_lists = 0;
+	slot->mapped = false;
+	if (req->op == NVME_DISCARD)
+		return map_range(nvme, slot, req);
+	if (req->op == NVME_ADMIN && !req->buf)
+		slot->prp1 = req->lba;
+	return request_bytes(nvme, req) ? map_data(nvme, slot, req) : 0;
+}
+
+void nvme_unmap(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
+{
+	if (slot->mapped && req->sg)
+		dma_unmap_sg(nvme->dev, req->sg, (int)req->nents, slot->dir);
+	else if (slot->mapped)
+		dma_unmap_single(nvme->dev, slot->addr, request_bytes(nvme, req), slot->dir);
+	slot->mapped = false;
+	lists_free(nvme, slot);
+}
+
+static int check_list(const struct nvme *nvme, const struct nvme_request *req)
+{
+	u64 rest = request_bytes(nvme, req);
+	struct scatterlist *sg = req->sg;
+	unsigned int i;
+
+	for (i = 0; i < req->nents && sg; i++, sg = sg_next(sg)) {
+		bool first = i == 0, last = i + 1 == req->nents;
+
+		if (!sg->length || sg->length > rest || (first ? sg->offset % 4 : sg->offset % NVME_PAGE))
+			break;
+		if (!last && (sg->offset + (u64)sg->length) % NVME_PAGE)
+			break;
+		rest -= sg->length;
+	}
+	if (i == req->nents && i && !rest)
+		return 0;
+	return driver_fail(EINVAL, "%s: the scatterlist does not suit the request at entry %u of %u: all "
+			   "entries but the first must begin on a page, all but the last end on one, "
+			   "and together be %llu bytes", dev_name(nvme->dev), i, req->nents,
+			   (unsigned long long)request_bytes(nvme, req));
+}
+
+int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req)
+{
+	u64 bytes = request_bytes(nvme, req);
+
+	if (!bytes)
+		return 0;
+	if (bytes > nvme->info.max_bytes)
+		return driver_fail(EINVAL, "%s: a request of %llu bytes, at most %u are possible: split it",
+				   dev_name(nvme->dev), (unsigned long long)bytes, nvme->info.max_bytes);
+	if (req->sg)
+		return check_list(nvme, req);
+	if (!req->buf || (uintptr_t)req->buf % 4)
+		return driver_fail(EINVAL, "%s: a data buffer at %p: it must be 4-byte aligned and not NULL",
+				   dev_name(nvme->dev), req->buf);
+	return 0;
+}

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One pair of queues: requests go in, completions come out.
+ *
+ * Invariants, under queue.lock:
+ *  - in_flight slots have a request, the others are on the stack `free`; their sum is depth - 1, so
+ *    neither ring can overflow: a ring of `depth` entries that holds depth - 1 is full;
+ *  - a request is in a slot, or in the waiting list, or finished; never lost;
+ *  - `seen` says where the next completion will appear.
+ *
+ * A completion names its request by a number that the device chose to send: one that is not in
+ * flight is counted and passed over. One call handles at most `depth` completions, so that a device
+ * that never stops completing cannot hold a thread.
+ *
+ * Callbacks and wake-ups come after the lock is given back. One thread at a time looks after the
+ * interrupt (`polling`); others that wait for the same queue sleep on `finished`.
+ */
+#include "drivers/nvme_private.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <unistd.h>
+
+#define SPIN	     2000 /* looks before a thread sleeps, some 10 µs */
+#define RETRY_MS     1	  /* until a mapping is tried again with nothing in flight */
+#define CHECK_MS     100  /* between looks at the deadlines and the controller's state */
+
+/* Finished requests on their way to their callbacks. */
+struct done_list {
+	struct nvme_request *first, **end;
+	int count;
+};
+
+static void done_add(struct done_list *d, struct nvme_request *req, int result)
+{
+	req->result = result;
+	req->taken = true;
+	req->next = NULL;
+	*d->end = req;
+	d->end = &req->next;
+	d->count++;
+}
+
+/* A request may be freed by its owner as soon as it is finished, so nothing is read after that. */
+static int done_run(struct nvme_queue *q, struct done_list *d)
+{
+	struct nvme_request *req = d->first, *next;
+
+	for (; req; req = next) {
+		void (*done)(struct nvme_request *) = req->done;
+
+		next = req->next;
+		__atomic_store_n(&req->finished, true, __ATOMIC_RELEASE);
+		if (done)
+			done(req);
+	}
+	if (d->count) {
+		pthread_mutex_lock(&q->lock);
+		pthread_cond_broadcast(&q->finished);
+		pthread_mutex_unlock(&q->lock);
+	}
+	return d->count;
+}
+
+bool nvme_finished(const struct nvme_request *req)
+{
+	return __atomic_load_n(&req->finished, __ATOMIC_ACQUIRE);
+}
+
+static void seen_update(struct nvme_queue *q)
+{
+	__atomic_store_n(&q->seen, (u32)q->cq_head << 1 | q->phase, __ATOMIC_RELEASE);
+}
+
+/* The device has written the completion at `head`. Pairs with the device's store of that word. */
+static bool is_new(const struct nvme_queue *q, u32 head, u32 phase, u32 *cid_status)
+{
+	*cid_status = le32toh(__atomic_load_n(&q->cq[head].cid_status, __ATOMIC_ACQUIRE));
+	return (*cid_status >> 16 & 1) == phase;
+}
+
+static void doorbell(struct nvme_queue *q, bool completion, u32 value)
+{
+	struct nvme *nvme = q->nvme;
+	u64 index = 2u * q->id + completion;
+
+	dmamap_writel(nvme->dev, 0, REG_DOORBELLS + index * nvme->doorbell_stride, value);
+}
+
+static void command_fill(struct nvme_command *c, const struct nvme_slot *slot,
+			 const struct nvme_request *req)
+{
+	static const u8 opcode[] = {[NVME_READ] = IO_READ, [NVME_WRITE] = IO_WRITE,
+				    [NVME_FLUSH] = IO_FLUSH, [NVME_WRITE_ZEROES] = IO_WRITE_ZEROES,
+				    [NVME_DISCARD] = IO_DATASET};
+
+	c->prp1 = htole64(slot->prp1);
+	c->prp2 = htole64(slot->prp2);
+	if (req->op == NVME_ADMIN) {
+		c->opcode = (u8)req->admin[0];
+		c->nsid = htole32(req->admin[1]);
+		c->cdw10 = htole32(req->admin[2]);
+		c->cdw11 = htole32(req->admin[3]);
+		c->cdw12 = htole32(req->admin[4]);
+		c->cdw13 = htole32(req->admin[5]);
+		return;
+	}
+	c->opcode = opcode[req->op];
+	c->nsid = htole32(1);
+	if (req->op == NVME_DISCARD) {
+		c->cdw10 = htole32(0);	/* one range */
+		c->cdw11 = htole32(4);	/* deallocate */
+	} else if (req->op != NVME_FLUSH) {
+		c->cdw10 = htole32((u32)req->lba);
+		c->cdw11 = htole32((u32)(req->lba >> 32));
+		c->cdw12 = htole32(req->blocks - 1);
+	}
+}
+
+/* Gives a request to the device. 0; -EAGAIN: no room now; another: it can never be mapped. */
+static int start(struct nvme_queue *q, struct nvme_request *req)
+{
+	struct nvme *nvme = q->nvme;
+	struct nvme_command c = {0};
+	struct nvme_slot *slot;
+	u64 now;
+	int err;
+	u16 cid;
+
+	if (!q->n_free)
+		return -EAGAIN;
+	cid = q->free[q->n_free - 1];
+	slot = &q->slots[cid];
+	err = nvme_map(nvme, slot, req);
+	if (err == -ENOMEM) {
+		now = now_ms();
+		if (!req->since_ms)
+			req->since_ms = now;
+		if (now - req->since_ms >= nvme->options.retry_ms)
+			return driver_fail_why(ENOMEM, "%s: a request could not be mapped for %u ms",
+					       dev_name(nvme->dev), nvme->options.retry_ms);
+		__atomic_add_fetch(&nvme->retries, 1, __ATOMIC_RELAXED);
+		q->retry_ms = now + RETRY_MS;
+		return -EAGAIN;
+	}
+	if (err)
+		return err;
+	q->n_free--;
+	slot->req = req;
+	slot->deadline_ms = now_ms() + nvme->options.timeout_ms;
+	command_fill(&c, slot, req);
+	c.cid = htole16(cid);
+	q->sq[q->sq_tail] = c;
+	q->sq_tail = (u16)(q->sq_tail + 1 == q->depth ? 0 : q->sq_tail + 1);
+	q->in_flight++;
+	doorbell(q, false, q->sq_tail);
+	return 0;
+}
+
+/* Starts as many of the waiting as there is room for, oldest first. */
+static void start_waiting(struct nvme_queue *q, struct done_list *d)
+{
+	struct nvme_request *req;
+	int err;
+
+	while ((req = q->waiting)) {
+		struct nvme_request *next = req->next;
+
+		err = is_stopped(q->nvme) ? -ECANCELED : start(q, req);
+		if (err == -EAGAIN)
+			return;
+		q->waiting = next;
+		if (!next)
+			q->waiting_end = &q->waiting;
+		if (err)
+			done_add(d, req, err);
+	}
+}
+
+/* Ends what has a slot. */
+static void finish(struct nvme_queue *q, u16 cid, struct done_list *d, int result)
+{
+	struct nvme_slot *slot = &q->slots[cid];
+	struct nvme_request *req = slot->req;
+
+	nvme_unmap(q->nvme, slot, req);
+	slot->req = NULL;
+	q->free[q->n_free++] = cid;
+	q->in_flight--;
+	done_add(d, req, result);
+}
+
+static void complete_one(struct nvme_queue *q, u32 cid_status, struct done_list *d)
+{
+	struct nvme_completion *c = &q->cq[q->cq_head];
+	struct nvme_request *req;
+	u16 cid = (u16)cid_status;
+
+	if (cid >= q->depth - 1 || !q->slots[cid].req) {
+		__atomic_add_fetch(&q->nvme->strays, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	req = q->slots[cid].req;
+	req->status = (u16)(cid_status >> 17);
+	req->value = le32toh(__atomic_load_n(&c->value, __ATOMIC_RELAXED));
+	finish(q, cid, d, nvme_status_errno(req->status));
+}
+
+/* Takes the completions that are there. Under the lock. */
+static void take_completions(struct nvme_queue *q, struct done_list *d)
+{
+	u32 cid_status, n;
+
+	for (n = 0; n < q->depth && is_new(q, q->cq_head, q->phase, &cid_status); n++) {
+		complete_one(q, cid_status, d);
+		q->cq_head++;
+		if (q->cq_head == q->depth) {
+			q->cq_head = 0;
+			q->phase ^= 1;
+		}
+	}
+	if (n) {
+		seen_update(q);
+		doorbell(q, true, q->cq_head);
+	}
+}
+
+/* A command is overdue. Under the lock. */
+static bool is_overdue(struct nvme_queue *q, u64 now)
+{
+	for (u32 i = 0; i < q->depth - 1u; i++) {
+		if (q->slots[i].req && now >= q->slots[i].deadline_ms)
+			return true;
+	}
+	return false;
+}
+
+/* Does the controller still work? No lock held. */
+static void check_controller(struct nvme *nvme, bool overdue)
+{
+	u32 csts = dmamap_readl(nvme->dev, 0, REG_CSTS);
+
+	if (csts == ~0u)
+		nvme_kill(nvme, EIO, "its registers are gone");
+	else if (csts & CSTS_FATAL)
+		nvme_kill(nvme, EIO, "it reports a fatal error");
+	else if (overdue)
+		nvme_kill(nvme, ETIMEDOUT, "a command did not complete in time");
+}
+
+/* Finishes what has completed, starts what waited, and looks after the controller now and then. */
+static int take(struct nvme_queue *q)
+{
+	struct done_list d = {.end = &d.first};
+	bool check, overdue;
+	u64 now = now_ms();
+	int n;
+
+	pthread_mutex_lock(&q->lock);
+	take_completions(q, &d);
+	if (q->waiting && (d.count || now >= q->retry_ms))
+		start_waiting(q, &d);
+	check = now >= q->check_ms && (q->in_flight || q->waiting);
+	overdue = check && is_overdue(q, now);
+	if (check)
+		q->check_ms = now + CHECK_MS;
+	pthread_mutex_unlock(&q->lock);
+	n = done_run(q, &d);
+	if (check)
+		check_controller(q->nvme, overdue);
+	return n;
+}
+
+int nvme_queue_submit(struct nvme_queue *q, struct nvme_request *req)
+{
+	int err;
+
+	req->next = NULL;
+	req->finished = false;
+	req->taken = false;
+	req->result = 0;
+	req->status = 0;
+	req->value = 0;
+	req->since_ms = 0;
+	pthread_mutex_lock(&q->lock);
+	if (is_stopped(q->nvme)) {
+		pthread_mutex_unlock(&q->lock);
+		return driver_fail(EIO, "%s: the controller is stopped", dev_name(q->nvme->dev));
+	}
+	err = q->waiting ? -EAGAIN : start(q, req);
+	if (err == -EAGAIN) {
+		*q->waiting_end = req;
+		q->waiting_end = &req->next;
+		err = 0;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return err;
+}
+
+int nvme_poll(struct nvme *nvme, unsigned int queue)
+{
+	int n;
+
+	if (!queue || queue >= nvme->n_queues)
+		return driver_fail(EINVAL, "%s: no queue %u", dev_name(nvme->dev), queue);
+	n = take(&nvme->queue[queue]);
+	return n || !is_dead(nvme) ? n : -EIO;
+}
+
+/* A completion is there to take; a look without the lock. */
+static bool is_ready(struct nvme_queue *q)
+{
+	u32 seen = __atomic_load_n(&q->seen, __ATOMIC_ACQUIRE), cid_status;
+
+	return is_new(q, seen >> 1, seen & 1, &cid_status);
+}
+
+/* Spins a little, then sleeps until the interrupt or for `ms`. False: a signal came. */
+static bool wait_interrupt(struct nvme_queue *q, int ms)
+{
+	struct pollfd p = {.fd = q->irq_fd, .events = POLLIN};
+	u64 count;
+	int n;
+
+	for (int i = 0; i < SPIN; i++) {
+		if (is_ready(q))
+			return true;
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#endif
+	}
+	if (q->irq_fd < 0) {
+		sched_yield();
+		return true;
+	}
+	n = poll(&p, 1, ms);
+	/* Nobody else reads it: this thread alone is `polling`. */
+	if (n > 0 && read(q->irq_fd, &count, sizeof(count)) < 0)
+		return errno != EINTR;
+	return n >= 0 || errno != EINTR;
+}
+
+/* How long the poller may sleep. Under the lock; -1: nothing is to be waited for. */
+static int nap_ms(struct nvme_queue *q, u64 now, u64 end)
+{
+	u64 ms = CHECK_MS;
+
+	if (!q->in_flight && !q->waiting)
+		return -1;
+	if (q->waiting && !q->in_flight)
+		ms = RETRY_MS;
+	return (int)(end - now < ms ? end - now : ms);
+}
+
+static void sleep_until_finished(struct nvme_queue *q, int ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += (long)ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&q->finished, &q->lock, &t);
+}
+
+/*
+ * One turn of waiting, for `req` or for any. 1: there may be news; 0: a signal came; -1: nothing is in
+ * flight or waiting, so nothing will ever come.
+ */
+static int wait_turn(struct nvme_queue *q, const struct nvme_request *req, u64 now, u64 end)
+{
+	bool poller, quiet;
+	int ms;
+
+	pthread_mutex_lock(&q->lock);
+	ms = nap_ms(q, now, end);
+	if (ms < 0 || (req && req->taken)) {
+		pthread_mutex_unlock(&q->lock);
+		return ms < 0 ? -1 : 1;
+	}
+	poller = !q->polling;
+	q->polling = true;
+	if (!poller)
+		sleep_until_finished(q, ms);
+	pthread_mutex_unlock(&q->lock);
+	if (!poller)
+		return 1;
+	quiet = wait_interrupt(q, ms);
+	pthread_mutex_lock(&q->lock);
+	q->polling = false;
+	pthread_cond_broadcast(&q->finished);
+	pthread_mutex_unlock(&q->lock);
+	return quiet;
+}
+
+int nvme_wait(struct nvme *nvme, unsigned int queue, int timeout_ms)
+{
+	u64 now = now_ms(), end = timeout_ms < 0 ? UINT64_MAX : now + (u64)timeout_ms;
+	struct nvme_queue *q;
+	int n;
+
+	if (!queue || queue >= nvme->n_queues)
+		return driver_fail(EINVAL, "%s: no queue %u", dev_name(nvme->dev), queue);
+	q = &nvme->queue[queue];
+	for (;;) {
+		n = take(q);
+		if (n)
+			return n;
+		if (is_dead(nvme))
+			return -EIO;
+		if (now >= end || wait_turn(q, NULL, now, end) <= 0)
+			return 0;
+		now = now_ms();
+	}
+}
+
+int nvme_queue_wait_request(struct nvme_queue *q, struct nvme_request *req)
+{
+	/* A dead controller has finished it too. A signal is for the caller to look at later. */
+	while (!nvme_finished(req)) {
+		if (!take(q) && wait_turn(q, req, now_ms(), UINT64_MAX) < 0)
+			sched_yield(); /* another thread is about to say that it is finished */
+	}
+	return req->result;
+}
+
+void nvme_queue_fail_all(struct nvme_queue *q, int err)
+{
+	struct done_list d = {.end = &d.first};
+
+	pthread_mutex_lock(&q->lock);
+	for (u32 i = 0; q->in_flight && i < q->depth - 1u; i++) {
+		if (q->slots[i].req)
+			finish(q, (u16)i, &d, err);
+	}
+	while (q->waiting) {
+		struct nvme_request *req = q->waiting;
+
+		q->waiting = req->next;
+		done_add(&d, req, err);
+	}
+	q->waiting_end = &q->waiting;
+	pthread_mutex_unlock(&q->lock);
+	done_run(q, &d);
+}
+
+static void queue_free(struct nvme_queue *q)
+{
+	struct device *dev = q->nvme->dev;
+
+	kfree(q->free);
+	kfree(q->slots);
+	if (q->cq)
+		dma_free_coherent(dev, q->depth * sizeof(*q->cq), q->cq, q->cq_addr);
+	if (q->sq)
+		dma_free_coherent(dev, q->depth * sizeof(*q->sq), q->sq, q->sq_addr);
+	memset(q, 0, sizeof(*q));
+}
+
+int nvme_queue_init(struct nvme *nvme, struct nvme_queue *q, u16 id, u32 depth)
+{
+	pthread_condattr_t attr;
+
+	*q = (struct nvme_queue){.nvme = nvme, .id = id, .depth = (u16)depth, .phase = 1};
+	q->waiting_end = &q->waiting;
+	q->irq_fd = dmamap_irq_fd(nvme->dev, id);
+	if (q->irq_fd < 0)
+		q->irq_fd = -1;
+	q->sq = dma_alloc_coherent(nvme->dev, depth * sizeof(*q->sq), &q->sq_addr, GFP_KERNEL);
+	q->cq = dma_alloc_coherent(nvme->dev, depth * sizeof(*q->cq), &q->cq_addr, GFP_KERNEL);
+	q->slots = kcalloc(depth, sizeof(*q->slots), GFP_KERNEL);
+	q->free = kcalloc(depth, sizeof(*q->free), GFP_KERNEL);
+	if (!q->sq || !q->cq || !q->slots || !q->free) {
+		driver_fail_why(ENOMEM, "%s: no memory for queue %u of %u entries", dev_name(nvme->dev),
+				id, depth);
+		queue_free(q);
+		return -ENOMEM;
+	}
+	while (q->n_free < depth - 1) {
+		q->free[q->n_free] = (u16)(depth - 2 - q->n_free);
+		q->n_free++;
+	}
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->finished, &attr);
+	pthread_condattr_destroy(&attr);
+	seen_update(q);
+	return 0;
+}
+
+void nvme_queue_fini(struct nvme_queue *q)
+{
+	pthread_cond_destroy(&q->finished);
+	pthread_mutex_destroy(&q->lock);
+	queue_free(q);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A device in software: a thread that takes commands from a mailbox in memory and copies by DMA,
+ * while the driver's thread maps, asks and unmaps. One command points nowhere: the device is
+ * refused, the fault is recorded, and nothing else happens.
+ */
+#include <dmamap/bus.h>
+#include <dmamap/device.h>
+#include <linux/dma-mapping.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { IDLE, COPY, STOP, DONE, FAILED };
+
+struct mailbox { /* in coherent memory */
+	u32 command; /* written last by the driver, and by the device as its answer */
+	u32 length;
+	u64 from, to;
+};
+
+struct model {
+	struct device *dev;
+	dma_addr_t mailbox; /* all that the device is told beforehand */
+};
+
+/* A device trusts no length that it reads: it moves at most what its buffer holds. */
+static u32 copy(struct device *dev, const struct mailbox *m)
+{
+	u8 buffer[4096];
+	u32 n = m->length < sizeof(buffer) ? m->length : (u32)sizeof(buffer);
+
+	if (dmamap_bus_read(dev, m->from, buffer, n) || dmamap_bus_write(dev, m->to, buffer, n))
+		return FAILED;
+	return DONE;
+}
+
+static void *run_model(void *arg)
+{
+	struct model *model = arg;
+	struct mailbox m;
+	u32 command, answer;
+
+	for (;;) {
+		if (dmamap_bus_read(model->dev, model->mailbox, &command, sizeof(command)))
+			return NULL;
+		if (command == STOP)
+			return NULL;
+		if (command != COPY) {
+			sched_yield();
+			continue;
+		}
+		if (dmamap_bus_read(model->dev, model->mailbox, &m, sizeof(m)))
+			return NULL;
+		answer = copy(model->dev, &m);
+		dmamap_bus_write(model->dev, model->mailbox, &answer, sizeof(answer));
+	}
+}
+
+/* The driver's side: one command, and its answer. */
+static u32 ask(struct mailbox *m, dma_addr_t from, dma_addr_t to, u32 length)
+{
+	u32 answer;
+
+	m->from = from;
+	m->to = to;
+	m->length = length;
+	__atomic_store_n(&m->command, COPY, __ATOMIC_RELEASE);
+	do {
+		sched_yield();
+		answer = __atomic_load_n(&m->command, __ATOMIC_ACQUIRE);
+	} while (answer == COPY);
+	return answer;
+}
+
+static int drive(struct device *dev, struct mailbox *m)
+{
+	static char source[512] = "carried by a device in software", target[512];
+	dma_addr_t from = dma_map_single(dev, source, sizeof(source), DMA_TO_DEVICE);
+	dma_addr_t to = dma_map_single(dev, target, sizeof(target), DMA_FROM_DEVICE);
+	struct dmamap_fault fault = {.addr = 0};
+	u32 good = FAILED, bad = DONE;
+
+	if (!dma_mapping_error(dev, from) && !dma_mapping_error(dev, to)) {
+		good = ask(m, from, to, sizeof(source));
+		bad = ask(m, from, from, sizeof(source)); /* it may not write there */
+	}
+	if (!dma_mapping_error(dev, to))
+		dma_unmap_single(dev, to, sizeof(target), DMA_FROM_DEVICE);
+	if (!dma_mapping_error(dev, from))
+		dma_unmap_single(dev, from, sizeof(source), DMA_TO_DEVICE);
+	if (good != DONE || strcmp(source, target) != 0)
+		return -EIO;
+	if (bad != FAILED || dmamap_bus_fault_next(dev, &fault) != 1 || !fault.write)
+		return -EPROTO;
+	printf("\"%s\"; a write to a buffer that is only to be read was refused\n", target);
+	return 0;
+}
+
+int main(void)
+{
+	struct model model = {.dev = dmamap_open("sim")};
+	struct mailbox *m = NULL;
+	int err = -ENODEV;
+	pthread_t thread;
+
+	if (model.dev)
+		m = dma_alloc_coherent(model.dev, sizeof(*m), &model.mailbox, GFP_KERNEL);
+	if (m && pthread_create(&thread, NULL, run_model, &model) == 0) {
+		err = drive(model.dev, m);
+		__atomic_store_n(&m->command, STOP, __ATOMIC_RELEASE);
+		pthread_join(thread, NULL);
+	}
+	if (err)
+		fprintf(stderr, "model: error %d: %s\n", -err, dmamap_strerror());
+	if (m)
+		dma_free_coherent(model.dev, sizeof(*m), m, model.mailbox);
+	dmamap_close(model.dev);
+	return err ? 1 : 0;
+}

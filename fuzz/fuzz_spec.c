@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Any string given to dmamap_open(): either it opens a device that works and closes, or it fails
+ * with errno and a sentence. Bounded: an image is only ever the harness's own file (written "@" in
+ * the input), RAM is at most 64 GiB of address space, and only simulated devices are opened.
+ */
+#include <dmamap/bus.h>
+#include <dmamap/device.h>
+#include <errno.h>
+#include <linux/dma-mapping.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char image[] = "/tmp/dmamap-fuzz-spec-XXXXXX";
+
+static void remove_image(void)
+{
+	unlink(image);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	int fd = mkstemp(image);
+
+	if (fd < 0 || ftruncate(fd, 1 << 20)) {
+		perror(image);
+		exit(1);
+	}
+	close(fd);
+	atexit(remove_image);
+	return 0;
+}
+
+/* Sizes that would not fit beside the sanitizer; whatever is no number is the parser's business. */
+static bool size_is_small(const char *spec)
+{
+	for (const char *p = spec; (p = strchr(p, '=')); ) {
+		char *end;
+		unsigned long long n = strtoull(++p, &end, 0);
+
+		if (n > 64ull << 30)
+			return false;
+		if (strchr("kK", *end) ? n > 64ull << 20 : strchr("mM", *end) ? n > 64 << 10 : 0)
+			return false;
+		if (*end && strchr("gGtTpPeE", *end) && n > 64)
+			return false;
+		if (*end && strchr("tTpPeE", *end))
+			return false;
+	}
+	return true;
+}
+
+/* The input as a spec, "image=@" made the harness's file; false: not one to try. */
+static bool make_spec(const uint8_t *data, size_t size, char *spec, size_t room)
+{
+	char text[256];
+	const char *at;
+
+	if (size >= sizeof(text))
+		return false;
+	memcpy(text, data, size);
+	text[size] = 0;
+	for (const char *other = "vfio\0iommufd\0qemu\0"; *other; other += strlen(other) + 1)
+		if (strncmp(text, other, strlen(other)) == 0)
+			return false;
+	at = strstr(text, "image=");
+	if (!at)
+		snprintf(spec, room, "%s", text);
+	else if (at[6] == '@' && !strstr(at + 6, "image="))
+		snprintf(spec, room, "%.*s%s%s", (int)(at + 6 - text), text, image, at + 7);
+	else
+		return false;
+	return size_is_small(spec);
+}
+
+#define check(what)                                                                     \
+	do {                                                                            \
+		if (!(what)) {                                                          \
+			fprintf(stderr, "spec \"%s\": not %s\n", spec, #what);          \
+			abort();                                                        \
+		}                                                                       \
+	} while (0)
+
+static void use(struct device *dev, const char *spec)
+{
+	static char buffer[100] = "seen through any device";
+	char seen[sizeof(buffer)];
+	dma_addr_t addr;
+
+	check(dev_name(dev) && *dev_name(dev));
+	if (dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)))
+		return;
+	addr = dma_map_single(dev, buffer, sizeof(buffer), DMA_TO_DEVICE);
+	if (dma_mapping_error(dev, addr)) {
+		check(*dmamap_strerror());
+		return;
+	}
+	/* Refused where the device has fewer address lines than the driver said. */
+	if (dmamap_bus_read(dev, addr, seen, sizeof(seen)) == 0)
+		check(memcmp(buffer, seen, sizeof(seen)) == 0);
+	dma_unmap_single(dev, addr, sizeof(buffer), DMA_TO_DEVICE);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char spec[512];
+	struct device *dev;
+
+	if (!make_spec(data, size, spec, sizeof(spec)))
+		return 0;
+	errno = 0;
+	dev = dmamap_open(spec);
+	if (dev) {
+		use(dev, spec);
+		dmamap_close(dev);
+	} else {
+		check(errno > 0);
+		check(*dmamap_strerror());
+	}
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A bus for testing a model alone: a flat array is all the memory there is, and each of its pages
+ * says whether the device may read and write it. Interrupts are counted.
+ */
+#ifndef TESTS_FAKE_BUS_H
+#define TESTS_FAKE_BUS_H
+
+#include "device/model.h"
+
+#define FAKE_BASE  0x100000ull /* device address of the first byte */
+#define FAKE_BYTES (8ull << 20)
+
+#define FAKE_READ  1 /* the device may read */
+#define FAKE_WRITE 2
+
+extern u8 fake_memory[FAKE_BYTES];
+extern int fake_max_segments; /* of one dmamap_bus_map(); 0: one segment for any range */
+
+void fake_reset(void); /* all memory zero and open, no interrupts, nothing held */
+void fake_allow(u64 addr, u64 len, int rights);
+void *fake_at(u64 addr);
+u64 fake_held(void); /* maps not yet undone */
+u64 fake_refused(void);
+u64 fake_interrupts(unsigned int vector);
+void fake_interrupt_wait(unsigned int vector, u64 count); /* until there were that many */
+
+#endif
