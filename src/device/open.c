@@ -272,6 +272,10 @@ static void report_leaks(struct device *dev)
 	u64 live;
 
 	device_stats(dev, &stats);
+	if (stats.iova_ranges)
+		check_report(dev, dev->check, DMAMAP_CHECK_LEAK, 0, 0, DMA_NONE,
+			     "%llu two-step ranges were never freed",
+			     (unsigned long long)stats.iova_ranges);
 	live = stats.maps - stats.unmaps;
 	if (!live || (s64)live < 0)
 		return;

@@ -20,6 +20,7 @@ struct model_ops;
 struct device_thread {
 	struct tslot slot;
 	u64 unmaps, bounced_bytes, bounce_full;
+	u64 ranges_taken, ranges_given; /* two-step ranges */
 	u64 more_segments; /* of scatterlists: beside one a mapping */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES];
 };

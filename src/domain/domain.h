@@ -85,6 +85,9 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last) __attribute_
 /* Lazy: the range is unmapped; its address space comes back after the next flush. */
 void domain_defer_free(struct domain *dom, u64 page, u64 pages);
 
+/* Lazy: flush within 10 ms. */
+void domain_flush_later(struct domain *dom);
+
 /* Invalidates everything cached and gives back all that waits. */
 void domain_flush(struct domain *dom);
 

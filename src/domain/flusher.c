@@ -88,6 +88,11 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 		domain_flush(dom);
 	q->entry[q->head % FLUSH_QUEUE_LEN] = (struct flush_entry){page, pages};
 	write_release(&q->head, q->head + 1);
+	domain_flush_later(dom);
+}
+
+void domain_flush_later(struct domain *dom)
+{
 	if (unlikely(!read_once(&dom->timer_armed)))
 		arm_timer(dom);
 }

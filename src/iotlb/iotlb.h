@@ -56,6 +56,9 @@ hot_inline void iotlb_invalidate_page(struct iotlb *t, u64 page)
 		write_once(&l->tag, 0);
 }
 
+/* At most IOTLB_LINES pages: neighbours in memory are neighbours in the cache. */
+void iotlb_invalidate_range(struct iotlb *t, u64 page, u64 pages);
+
 void iotlb_flush(struct iotlb *t);
 
 #endif

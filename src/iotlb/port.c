@@ -75,8 +75,7 @@ void ports_wait(struct ports *ports)
 static void drop_pages(struct ports *ports, u64 page, u64 pages)
 {
 	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
-		for (u64 i = 0; i < pages; i++)
-			iotlb_invalidate_page(&p->tlb, page + i);
+		iotlb_invalidate_range(&p->tlb, page, pages);
 }
 
 void ports_drain_again(struct ports *ports, u64 page, u64 pages)

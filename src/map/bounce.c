@@ -223,6 +223,8 @@ static void describe(const struct device *dev, phys_t pa, u64 size, u64 last, bo
 	u32 kept = (u32)pa.v & keep_mask(dev);
 	u64 unit = pages ? PAGE_BYTES : BOUNCE_SLOT;
 
+	if (pages)
+		kept = (u32)pa.v & (PAGE_BYTES - 1); /* as if the page itself were mapped */
 	*w = (struct want){.stride = 1, .offset = kept, .last = last};
 	if (pages || size >= PAGE_BYTES || keep_mask(dev) >= BOUNCE_SLOT)
 		w->stride = 2;
@@ -362,6 +364,14 @@ bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_directi
 		copy(dev, s, at.v, 0, min_u64(size, s->size), true);
 	release(s);
 	return true;
+}
+
+bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction dir,
+		       unsigned long attrs)
+{
+	struct slot *s = find(dev, page);
+
+	return s && bounce_unmap(dev, PHYS(slot_start(s) + s->offset), s->size, dir, attrs);
 }
 
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu)

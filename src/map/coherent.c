@@ -342,7 +342,8 @@ int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_add
 	if (vma->vm_pgoff >= pages || length >> PAGE_BITS > pages - vma->vm_pgoff)
 		return error_set(ENXIO, "%s: the range asks for more than the %zu bytes there are",
 				 dev->name, size);
-	return mem_map_into((void *)vma->vm_start, PHYS(pa.v + (vma->vm_pgoff << PAGE_BITS)), length);
+	return mem_map_at((void *)vma->vm_start, PHYS(pa.v + (vma->vm_pgoff << PAGE_BITS)), length,
+			  PROT_READ | PROT_WRITE);
 }
 
 int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_addr,

@@ -47,7 +47,8 @@ hot_inline bool phys_is_bounce(phys_t pa)
 
 hot_inline u64 prot_of(enum dma_data_direction dir)
 {
-	return dir == DMA_TO_DEVICE ? PT_READ : dir == DMA_FROM_DEVICE ? PT_WRITE : PT_READ | PT_WRITE;
+	/* two bits for each direction: both, read, write */
+	return 0x27u >> 2 * (unsigned int)dir & (PT_READ | PT_WRITE);
 }
 
 hot_inline void count_map(struct device *dev, u64 size, u64 segments)
@@ -68,6 +69,9 @@ hot_inline void count_unmap(struct device *dev)
 	count_add(&t->unmaps, 1);
 }
 
+/* mapping.c: an address of no memory: the gap below 4 GiB, or past RAM and below bit 50. */
+bool phys_is_registers(u64 phys, u64 size);
+
 /* direct.c: no IOMMU. DMA_MAPPING_ERROR and a sentence on failure. */
 dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			   unsigned long attrs);
@@ -82,6 +86,9 @@ bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_di
 		 unsigned long attrs); /* as direct_unmap_slow */
 /* Takes away the mapping of a whole list that begins at `addr`. */
 bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_direction dir);
+/* A link with DMA_ATTR_SKIP_CPU_SYNC (twostep.c). */
+#define PT_NO_SYNC PT_SOFT_C
+
 /* A part of memory must not be shown, or cannot be seen, by mapping its pages. */
 bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size);
 

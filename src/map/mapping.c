@@ -95,8 +95,7 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 	unmap_checked(dev, addr, size, dir, attrs);
 }
 
-/* Physical addresses that are no memory: the gap below 4 GiB, or past RAM and below bit 50. */
-static bool is_registers(u64 phys, u64 size)
+bool phys_is_registers(u64 phys, u64 size)
 {
 	if (!range_ok(phys, size) || phys + size - 1 >= PHYS_FOREIGN)
 		return false;
@@ -112,7 +111,7 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 
 	if (!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size)
 		return refuse(dev, PHYS(phys), size, (int)dir);
-	if (!is_registers(phys, size)) {
+	if (!phys_is_registers(phys, size)) {
 		check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size, dir,
 			     "dma_map_resource of %#llx, which is memory or wraps: map memory with "
 			     "dma_map_page", (unsigned long long)phys);
