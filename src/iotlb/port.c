@@ -91,7 +91,7 @@ void ports_flush(struct ports *ports)
 	lock_take(&ports->lock);
 	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
 		iotlb_flush(&p->tlb);
-	ports->flushes++;
+	count_add(&ports->flushes, 1);
 	lock_give(&ports->lock);
 	full_fence();
 	/* an access under way fills with the generation that it began with: no second round */

@@ -263,7 +263,8 @@ static slow_path phys_t no_room(struct device *dev, u64 size)
 
 /*
  * Copies [start, start + size) of the mapping one way. On a machine that is not coherent the unit is
- * the cache line, as there; slots keep the line's offset, so the lines lie in them.
+ * the cache line, as there; slots keep the line's offset, so the lines lie in them. Not so for an
+ * untrusted device, which must not see what shares the first and the last line.
  */
 static void copy(struct device *dev, const struct slot *s, u64 at, u64 start, u64 size, bool to_cpu)
 {
@@ -271,7 +272,7 @@ static void copy(struct device *dev, const struct slot *s, u64 at, u64 start, u6
 	u64 from = s->orig + start, skew = 0;
 	u8 *orig, *slot;
 
-	if (!dev->coherent) {
+	if (!dev->coherent && !dev->untrusted) {
 		skew = from % MEM_CACHE_LINE;
 		size = align_up(from + size, MEM_CACHE_LINE) - (from - skew);
 	}

@@ -282,9 +282,10 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 		       unsigned long attrs)
 {
 	dma_addr_t dma;
-	void *cpu = dma_alloc_attrs(dev, size, &dma, gfp, attrs);
+	/* a handle of NULL is refused there */
+	void *cpu = dma_alloc_attrs(dev, size, dma_handle ? &dma : NULL, gfp, attrs);
 
-	if (!cpu || !dma_handle)
+	if (!cpu)
 		return NULL;
 	if (device_add_managed(dev, release_managed, cpu)) {
 		dma_free_attrs(dev, size, cpu, dma, attrs);

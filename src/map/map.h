@@ -26,12 +26,23 @@
  */
 #define PT_STRICT PT_SOFT_B
 
-/* The end of the RAM that `pa` lies in, or of the process's addresses: no mapping crosses it. */
+/*
+ * The end of the memory that `pa` lies in, RAM or the process's: no mapping crosses it. 0: there is
+ * none at `pa` (the gap below 4 GiB, past RAM, the page that NULL leads to).
+ */
 hot_inline u64 phys_limit(phys_t pa)
 {
-	if (likely(pa.v < mem.span))
-		return pa.v < mem.low ? mem.low : mem.span;
-	return PHYS_FOREIGN | 1ull << 47;
+	if (pa.v < mem.low)
+		return mem.low;
+	if (likely(pa.v < mem.span && pa.v >= MEM_DMA32_END))
+		return mem.span;
+	return pa.v >= (PHYS_FOREIGN | PAGE_BYTES) ? PHYS_FOREIGN | 1ull << 47 : 0;
+}
+
+/* All of it is RAM. */
+hot_inline bool phys_range_is_ram(phys_t pa, u64 size)
+{
+	return pa.v < mem.span && pa.v < phys_limit(pa) && size <= phys_limit(pa) - pa.v;
 }
 
 /* The last address that a streaming mapping may have, before bus_offset is added. */

@@ -70,9 +70,12 @@ u64 dma_get_mask(struct device *dev)
 
 u64 dma_get_required_mask(struct device *dev)
 {
-	u64 top = dev && !dev->iommu ? mem.span - 1 + dev->bus_offset : ~0u;
+	u64 top;
 
-	return dev ? (2ull << log2_floor(top)) - 1 : 0;
+	if (!dev)
+		return 0;
+	top = (dev->iommu ? DMA_BIT_MASK(32) : mem.span - 1) + dev->bus_offset;
+	return (2ull << log2_floor(top)) - 1;
 }
 
 bool dma_addressing_limited(struct device *dev)

@@ -65,19 +65,18 @@ hot_inline void next_run(struct run *r, struct scatterlist *sg, int left, u64 ma
 /* What the first look at a list finds. */
 struct survey {
 	u64 bytes;
-	u64 pages;    /* of all runs, one after the other */
+	u64 odd;      /* 0: each entry is exactly one page */
 	bool foreign; /* some of it is not RAM */
 };
 
 /*
  * The entries are there, not empty, and in memory; else -EINVAL. Clears dma_length and fills
- * known_start(). Runs are as next_run() finds them.
+ * known_start().
  */
-static int survey_list(struct scatterlist *sgl, int nents, u64 max, struct survey *out)
+static int survey_list(struct scatterlist *sgl, int nents, struct survey *out)
 {
 	struct survey s = {0};
 	struct scatterlist *sg = sgl;
-	u64 run = 0, run_size = 0;
 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
 		u64 start, limit;
@@ -93,15 +92,8 @@ static int survey_list(struct scatterlist *sgl, int nents, u64 max, struct surve
 		sg->dma_flags = 0;
 		s.foreign |= start >= mem.span;
 		s.bytes += sg->length;
-		if (follows(run, run_size, start, sg->length, max)) {
-			run_size += sg->length;
-			continue;
-		}
-		s.pages += pages_spanned(run, run_size);
-		run = start;
-		run_size = sg->length;
+		s.odd |= (start & (PAGE_BYTES - 1)) | (sg->length ^ PAGE_BYTES);
 	}
-	s.pages += pages_spanned(run, run_size);
 	*out = s;
 	return 0;
 }
@@ -293,24 +285,79 @@ static int map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 
 	return l.segments;
 }
 
+/* The pages of all runs, one after the other. */
+static u64 count_pages(const struct device *dev, struct scatterlist *sg, int nents)
+{
+	u64 max = read_once(&dev->max_seg_size), pages = 0;
+
+	for (int left = nents; left > 0;) {
+		struct run r;
+
+		next_run(&r, sg, left, max);
+		pages += pages_spanned(r.pa.v, r.size);
+		left -= r.entries;
+		sg = r.end;
+	}
+	return pages;
+}
+
+/* map_runs() for the list that matters most, where each entry is one page. */
+static int map_single_pages(struct device *dev, struct scatterlist *sgl, int nents, u64 base,
+			    u64 prot, u64 first)
+{
+	u64 max = max_u64(read_once(&dev->max_seg_size), PAGE_BYTES);
+	u64 boundary = max_u64(read_once(&dev->seg_boundary), PAGE_BYTES - 1);
+	u64 flags = prot | first, seg_size = max, at = 0;
+	struct scatterlist *sg = sgl, *out = sgl, *last = sgl;
+	struct pt_cursor cursor = {0};
+	int segments = 0;
+
+	for (int i = 0; i < nents; i++, sg = sg_next(sg), at += PAGE_BYTES) {
+		u64 pa = known_start(sg);
+
+		if (unlikely(i == nents - 1))
+			flags |= PT_LAST;
+		if (unlikely(pt_cursor_map(&dev->domain->pt, &cursor, IOVA(base + at), PHYS(pa),
+					   PAGE_BYTES, flags))) {
+			pt_unmap(&dev->domain->pt, IOVA(base), at);
+			return -ENOMEM;
+		}
+		flags = prot;
+		if (seg_size <= max - PAGE_BYTES && (at & boundary)) {
+			seg_size += PAGE_BYTES;
+			sg_dma_len(last) = (unsigned int)seg_size;
+			continue;
+		}
+		seg_size = PAGE_BYTES;
+		last = out;
+		put_segment(&out, base + at + dev->bus_offset, seg_size);
+		segments++;
+	}
+	return segments;
+}
+
 /* -ERANGE: not as one range. */
 static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 		     const struct survey *s, enum dma_data_direction dir)
 {
 	struct domain *dom = dev->domain;
-	u64 pages = s->pages, page, first = PT_FIRST | (s->foreign ? PT_STRICT : 0);
+	u64 pages = s->odd ? count_pages(dev, sgl, nents) : (u64)nents;
+	u64 page, first = PT_FIRST | (s->foreign ? PT_STRICT : 0);
 	int n;
 
 	if (pages >> (PT_IOVA_BITS - PAGE_BITS))
 		return -ERANGE;
 	/* a range that is shorter than the boundary, aligned to its size, crosses none */
-	if ((pages << PAGE_BITS) - 1 > read_once(&dev->seg_boundary) &&
+	if (s->odd && (pages << PAGE_BITS) - 1 > read_once(&dev->seg_boundary) &&
 	    !fits_one_range(dev, sgl, nents))
 		return -ERANGE;
 	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
-	n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
+	if (likely(!s->odd))
+		n = map_single_pages(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
+	else
+		n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
 		/* what was linked for a moment may have been cached */
 		domain_release(dom, page, pages, true);
@@ -369,7 +416,7 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 				    "cannot map a scatterlist: no list, %d entries, or no direction",
 				    nents);
 	}
-	err = survey_list(sgl, nents, read_once(&dev->max_seg_size), &s);
+	err = survey_list(sgl, nents, &s);
 	if (err) {
 		error_prefix("%s", dev->name);
 		return err;

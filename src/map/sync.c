@@ -19,7 +19,7 @@ static slow_path void report(struct device *dev, enum dmamap_check_kind kind, dm
 /* The memory is RAM at `pa`, page by page when through a page table. */
 static void sync_lines(phys_t pa, u64 size, enum dma_data_direction dir, bool to_cpu)
 {
-	if (pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v || pa.v >= mem.span)
+	if (!phys_range_is_ram(pa, size))
 		return;
 	if (!to_cpu)
 		plane_to_device(pa, size);

@@ -228,8 +228,8 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t 
 	u64 *slots, *slot;
 
 	/* one whole granule of plain memory: a store */
-	if (likely(dev && state && state->__live == LIVE_MARK && (slots = read_once(&state->__slots)) &&
-		   size == PAGE_BYTES && !(attrs | ((phys | offset) & (PAGE_BYTES - 1))) &&
+	if (likely(dev && state && (slots = read_once(&state->__slots)) && size == PAGE_BYTES &&
+		   !(attrs | ((phys | offset) & (PAGE_BYTES - 1))) &&
 		   offset <= state->__size - PAGE_BYTES && (unsigned int)dir <= DMA_FROM_DEVICE &&
 		   phys < phys_limit(PHYS(phys)) && !read_once(&fail_armed))) {
 		slot = &slots[offset >> PAGE_BITS];
@@ -316,21 +316,33 @@ struct taken {
 	bool other_dir;
 };
 
-/* A short range of plain memory: its words are cleared where they stand. */
+/*
+ * A short range of plain memory: its words are cleared where they stand. Mostly all of them are
+ * there, linked one way, which two sums tell.
+ */
 static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct taken *t)
 {
-	u64 prot = prot_of(dir);
+	u64 prot = prot_of(dir), some = 0, all = ~0ull;
 
 	for (u64 i = 0; i < n; i++) {
 		u64 entry = read_once(&slot[i]);
 
-		if (unlikely(!(entry & PT_PRESENT)))
-			continue;
-		write_release(&slot[i], 0);
-		t->granules++;
-		t->entries |= entry;
-		t->other_dir |= (entry & (PT_READ | PT_WRITE)) != prot;
+		some |= entry;
+		all &= entry;
 	}
+	t->entries = some;
+	t->granules = n;
+	if (unlikely((some & PT_PRESENT) != prot || (all & PT_PRESENT) != prot)) {
+		t->granules = 0;
+		for (u64 i = 0; i < n; i++) {
+			u64 entry = read_once(&slot[i]) & PT_PRESENT;
+
+			t->granules += entry != 0;
+			t->other_dir |= entry && entry != prot;
+		}
+	}
+	for (u64 i = 0; i < n; i++)
+		write_release(&slot[i], 0);
 }
 
 #define CHUNK 64

@@ -184,9 +184,8 @@ static bool starts(struct rig *r, u32 cc, u32 aqa, u64 asq, u64 acq)
 	model_nvme.write(r->model, 0, NVME_REG_ASQ, 8, asq);
 	model_nvme.write(r->model, 0, NVME_REG_ACQ, 8, acq);
 	rig_write(r, NVME_REG_CC, cc);
-	do {
-		csts = rig_read(r, NVME_REG_CSTS);
-	} while (!(csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)));
+	while (!((csts = rig_read(r, NVME_REG_CSTS)) & (NVME_CSTS_RDY | NVME_CSTS_CFS)))
+		sched_yield();
 	return csts == NVME_CSTS_RDY;
 }
 
