@@ -61,7 +61,10 @@ DMAMAP_API size_t dma_opt_mapping_size(struct device *dev);
 DMAMAP_API unsigned long dma_get_merge_boundary(struct device *dev);
 /* Bytes of memory that must not be shared between a DMA buffer and anything else: 64. */
 DMAMAP_API int dma_get_cache_alignment(void);
-/* The sync calls do something for this mapping; for any mapping of the device. */
+/*
+ * The sync calls do something for this mapping; for any mapping of the device so far (ask again
+ * after mapping: the first one that bounces makes it true).
+ */
 DMAMAP_API bool dma_need_sync(struct device *dev, dma_addr_t dma_addr);
 DMAMAP_API bool dma_dev_need_sync(const struct device *dev);
 /* Always: live mappings are counted, so that leaks are seen. */

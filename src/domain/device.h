@@ -45,6 +45,7 @@ struct device {
 	u8 *view;		  /* RAM as the device sees it: mem.base, or mem.plane when not coherent */
 	bool identity;		  /* coherent, and RAM has its own address: no IOMMU, or policy=pool */
 	bool iommu, coherent, untrusted, strict, check;
+	bool bounced;		  /* atomic: some mapping has bounced, so syncs may matter */
 	bool arithmetic;	  /* policy pool or persistent: RAM is mapped at its own address */
 
 	/* limits, atomic words */

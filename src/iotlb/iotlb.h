@@ -8,6 +8,8 @@
  * An invalidation and a fill may cross: the filler read the page table before the entry was
  * cleared. iotlb/port.c closes that by waiting for accesses under way and invalidating again.
  *
+ * A page number has 36 bits (48-bit addresses): the caller refuses others before it looks here.
+ *
  * May overflow: the generation, 24 bits; the flush that wraps it clears every line.
  */
 #ifndef IOTLB_IOTLB_H

@@ -314,6 +314,8 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 	if (unlikely(found < 0))
 		return no_room(dev, size);
 	slot = (u32)found;
+	if (unlikely(!read_once(&dev->bounced)))
+		write_once(&dev->bounced, true);
 	start = mem.bounce_start + (u64)slot * BOUNCE_SLOT;
 	at = start + w.offset;
 	pool.slot[slot] = (struct slot){.orig = pa.v, .dev = dev, .size = (u32)size, .first = slot,

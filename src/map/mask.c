@@ -9,7 +9,8 @@
 /* Whether mappings for such a device could succeed; 0 or -EIO with the sentence. */
 static int mask_check(const struct device *dev, u64 mask)
 {
-	u64 least = dev->iommu ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
+	/* where all RAM is mapped at its own address none of the low one is left for other mappings */
+	u64 least = dev->iommu && !dev->arithmetic ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
 
 	if (!mask || (mask & (mask + 1)))
 		return error_set(EIO, "%s: %#llx is no DMA mask: it must be all ones up from bit 0, see "

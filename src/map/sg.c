@@ -3,7 +3,8 @@
  * Scatterlists. The list's own fields carry the result: the first segments' dma_address and
  * dma_length, and a dma_length of 0 after the last. Three ways:
  *
- *  - without IOMMU each entry is its own mapping, physical neighbours merged;
+ *  - where RAM has its own address (no IOMMU, or policy=pool) each entry is its own mapping, neighbours
+ *    merged;
  *  - through an IOMMU the whole list is one range of address space, entries laid page after page, so
  *    that those that fill their pages merge into one segment;
  *  - where entries must bounce or be synced one by one, each is mapped like dma_map_page.
@@ -14,7 +15,7 @@
 
 #include <linux/scatterlist.h>
 
-/* In the first entry's dma_flags: each entry is a mapping of its own (a bit that Linux leaves free). */
+/* In the first entry's dma_flags: each segment is a mapping of its own (a bit that Linux leaves free). */
 #define SG_DMA_EACH (1u << 8)
 
 static u64 sg_start(struct scatterlist *sg)
@@ -149,34 +150,43 @@ static bool within_boundary(u64 addr, u64 size, u64 boundary)
 	return (addr & boundary) + size - 1 <= boundary;
 }
 
-/* No IOMMU, coherent: runs that the device reaches are segments, the others bounce. */
-static int map_direct(struct device *dev, struct scatterlist *sgl, int nents,
-		      enum dma_data_direction dir, unsigned long attrs)
+/*
+ * RAM has its own address (no IOMMU, or policy=pool): neighbours that the device reaches merge, what it
+ * does not reach is mapped like dma_map_page.
+ */
+static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
+			enum dma_data_direction dir, unsigned long attrs)
 {
 	u64 max = read_once(&dev->max_seg_size), boundary = read_once(&dev->seg_boundary);
-	struct scatterlist *sg = sgl, *out = sgl;
-	int made = 0, left = nents;
+	u64 last = device_last(dev), end = 0, size = 0;
+	struct scatterlist *sg = sgl, *out = sgl, *seg = NULL;
+	int made = 0;
 
-	while (left > 0) {
-		struct run r;
-		dma_addr_t addr;
+	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
+		u64 pa = known_start(sg), len = sg->length;
+		bool reached = pa < mem.span && pa + len - 1 <= last;
+		dma_addr_t addr = pa + dev->bus_offset;
 
-		next_run(&r, sg, left, max);
-		addr = r.pa.v + dev->bus_offset;
-		if (r.entries > 1 && (r.pa.v + r.size - 1 > device_last(dev) || r.pa.v >= mem.span ||
-				      !within_boundary(addr, r.size, boundary)))
-			next_run(&r, sg, 1, max);
-		addr = map_one(dev, r.pa, r.size, dir, attrs);
-		if (addr == DMA_MAPPING_ERROR) {
+		if (reached && pa == end && seg && len <= max - min_u64(size, max) &&
+		    within_boundary(sg_dma_address(seg), size + len, boundary)) {
+			end += len;
+			size += len;
+			sg_dma_len(seg) = (unsigned int)size;
+			continue;
+		}
+		if (unlikely(!reached))
+			addr = map_one(dev, PHYS(pa), len, dir, attrs);
+		if (unlikely(addr == DMA_MAPPING_ERROR)) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
 			unmap_each(dev, sgl, made, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
 			return err;
 		}
-		put_segment(&out, addr, r.size);
+		seg = reached ? out : NULL;
+		end = pa + len;
+		size = len;
+		put_segment(&out, addr, len);
 		made++;
-		left -= r.entries;
-		sg = left ? r.end ? r.end : sg_next(r.sg) : NULL;
 	}
 	return made;
 }
@@ -380,19 +390,18 @@ static bool any_needs_care(const struct device *dev, struct scatterlist *sgl, in
 static int map_list(struct device *dev, struct scatterlist *sgl, int nents, const struct survey *s,
 		    enum dma_data_direction dir, unsigned long attrs)
 {
-	bool each = dev->arithmetic || (!dev->coherent && !dev->iommu) ||
+	bool each = (!dev->coherent && (!dev->iommu || dev->arithmetic)) ||
 		    (attrs & (DMA_ATTR_REQUIRE_COHERENT | DMA_ATTR_MMIO));
 	struct scatterlist *sg = sgl;
 	int n = -ERANGE;
 
 	if (!each && dev->iommu && (dev->untrusted || !dev->coherent))
 		each = any_needs_care(dev, sgl, nents);
-	if (!each && !dev->iommu)
-		return map_direct(dev, sgl, nents, dir, attrs);
-	if (!each)
+	if (!each && !dev->identity)
 		n = map_iommu(dev, sgl, nents, s, dir);
 	if (n == -ERANGE) {
-		n = map_each(dev, sgl, nents, dir, attrs);
+		n = each || !dev->identity ? map_each(dev, sgl, nents, dir, attrs)
+					   : map_identity(dev, sgl, nents, dir, attrs);
 		if (n > 0)
 			sgl->dma_flags |= SG_DMA_EACH;
 		return n;
@@ -428,7 +437,8 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 		forget(sgl, nents);
 		return n;
 	}
-	count_map(dev, s.bytes, (u64)n);
+	/* a list may name the same memory many times; its size class may not overflow */
+	count_map(dev, min_u64(s.bytes, 1ull << (DMAMAP_SIZE_CLASSES - 1)), (u64)n);
 	return n;
 }
 
