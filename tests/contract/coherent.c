@@ -252,7 +252,7 @@ static void test_a_list_of_its_pages(void **state)
 	struct sg_table sgt;
 	struct scatterlist *sg;
 	size_t seen = 0;
-	int i;
+	unsigned int i;
 
 	fill(b.cpu, b.size, 6);
 	assert_int_equal(dma_get_sgtable(dev, &sgt, b.cpu, b.dma, b.size), 0);

@@ -216,21 +216,21 @@ static void test_a_long_list(void **state)
 	struct sg_table sgt;
 	unsigned int n;
 	size_t sum = 0;
-	int i;
+	unsigned int i;
 
 	fill(b.cpu, b.size, 1);
 	assert_int_equal(sg_alloc_table(&sgt, N, GFP_KERNEL), 0);
 	/* backwards, so that nothing is a neighbour */
 	for_each_sgtable_sg(&sgt, sg, i)
-		sg_set_buf(sg, b.cpu + (size_t)(N - 1 - i) * 128, 64);
+		sg_set_buf(sg, b.cpu + (N - 1 - (size_t)i) * 128, 64);
 	n = dma_map_sg(dev, sgt.sgl, N, DMA_TO_DEVICE);
 	assert_int_equal(n, N);
-	for_each_sg(sgt.sgl, sg, (int)n, i) {
+	for_each_sg(sgt.sgl, sg, n, i) {
 		u8 seen[64];
 
 		assert_int_equal(sg_dma_len(sg), 64);
 		device_reads(sg_dma_address(sg), seen, 64);
-		assert_true(holds_part(seen, 64, 1, (size_t)(N - 1 - i) * 128));
+		assert_true(holds_part(seen, 64, 1, (N - 1 - (size_t)i) * 128));
 		sum += sg_dma_len(sg);
 	}
 	assert_int_equal(sum, N * 64);
@@ -266,12 +266,12 @@ static void test_neighbours_in_memory_merge(void **state)
 	struct sg_table sgt;
 	struct scatterlist *sg;
 	unsigned int n;
-	int i;
+	unsigned int i;
 
 	fill(b.cpu, b.size, 1);
 	assert_int_equal(sg_alloc_table(&sgt, 16, GFP_KERNEL), 0);
 	for_each_sgtable_sg(&sgt, sg, i)
-		sg_set_buf(sg, b.cpu + (size_t)i * 4096, 4096);
+		sg_set_buf(sg, b.cpu + i * 4096ul, 4096);
 	n = dma_map_sg(dev, sgt.sgl, 16, DMA_TO_DEVICE);
 	assert_true(n >= 1 && n <= 16);
 	/* where the memory is its own address, or pages are laid as one likes, it is one segment */
@@ -372,7 +372,7 @@ static void test_a_failure_in_the_middle_leaves_nothing(void **state)
 	struct buffer b = buffer_get(HEAP, 4 * MB);
 	struct sg_table sgt;
 	struct scatterlist *sg;
-	int i;
+	unsigned int i;
 
 	fill(b.cpu, b.size, 1);
 	assert_int_equal(sg_alloc_table(&sgt, 40, GFP_KERNEL), 0);

@@ -18,7 +18,7 @@ static int map_and_move(struct work *w, u32 round)
 {
 	size_t n = 64 + 64 * (round % 130);
 	enum kind kind = (enum kind)(round % KINDS);
-	u8 *p = kind == HEAP ? aligned_alloc(64, 9000 + 56) : kmalloc(9000, GFP_KERNEL);
+	u8 *p = kind == HEAP ? aligned_alloc(64, 9024) : kmalloc(9000, GFP_KERNEL);
 	u8 *copy = malloc(9000);
 	u32 seed = round * 2 + w->number;
 	int wrong = 1;
