@@ -4,7 +4,7 @@
  * until a domain arms it, then FLUSH_AFTER_MS, then flushes the domains that are armed. Its list
  * is under `lock`, which it holds while it flushes: flusher_remove() so waits for it.
  *
- * Order of locks: lock, flush_lock, ports.lock or the IOVA tree's.
+ * Order of locks: lock, a queue's lock, ports.lock or the IOVA tree's.
  */
 #include "domain/flusher.h"
 #include "base/alloc.h"
@@ -26,12 +26,16 @@ static pthread_t thread;
 static struct domain *lazy; /* under lock */
 static bool running, armed; /* under lock */
 
-/* Gives back [tail, head) of one queue; `own`: the caller's. Under flush_lock, after the flush. */
+/*
+ * Gives back what one queue held before the flush, up to `head`; `own`: it is the caller's. Somebody
+ * else may have been here since.
+ */
 static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool own)
 {
-	u64 tail = q->tail;
+	u64 tail;
 
-	for (; tail != head; tail++) {
+	lock_take(&q->lock);
+	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {
 		const struct flush_entry *e = &q->entry[tail % FLUSH_QUEUE_LEN];
 
 		if (own)
@@ -40,6 +44,16 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 			iova_free_shared(dom->iova, e->page, e->pages);
 	}
 	write_release(&q->tail, tail);
+	lock_give(&q->lock);
+}
+
+/* The caller's queue is full. Others' are left to them, so that address space stays in its thread. */
+static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
+{
+	u64 head = q->head;
+
+	domain_drain(dom);
+	queue_take(dom, q, head, true);
 }
 
 void domain_flush(struct domain *dom)
@@ -48,7 +62,6 @@ void domain_flush(struct domain *dom)
 	struct tslot *first, *s, *own = tslot_get(&dom->queues);
 	unsigned int n;
 
-	lock_take(&dom->flush_lock);
 	first = tslot_first(&dom->queues);
 	/* sixteen queues a round: what was pushed before the flush is what may be given back */
 	while (first) {
@@ -58,7 +71,6 @@ void domain_flush(struct domain *dom)
 		for (unsigned int i = 0; i < n; i++, first = first->next)
 			queue_take(dom, &((struct domain_thread *)first)->queue, heads[i], first == own);
 	}
-	lock_give(&dom->flush_lock);
 }
 
 static slow_path void arm_timer(struct domain *dom)
@@ -85,7 +97,7 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 	}
 	q = &t->queue;
 	if (unlikely(q->head - read_acquire(&q->tail) == FLUSH_QUEUE_LEN))
-		domain_flush(dom);
+		flush_own(dom, q);
 	q->entry[q->head % FLUSH_QUEUE_LEN] = (struct flush_entry){page, pages};
 	write_release(&q->head, q->head + 1);
 	domain_flush_later(dom);
