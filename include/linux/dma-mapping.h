@@ -257,15 +257,18 @@ DMAMAP_API int dma_mapping_error(struct device *dev, dma_addr_t dma_addr);
  * Only through an IOMMU. One state may be linked and unlinked by several threads at once in
  * disjoint parts.
  *
- * `addr` is the device address of offset 0. The state is 48 bytes whatever is linked.
+ * `addr` is the device address of offset 0. The state is 48 bytes whatever is linked. It may
+ * be moved while no call runs on it, never doubled.
  */
 struct dma_iova_state {
 	dma_addr_t addr;
-	u64 __size;	  /* bytes of the range; 0: not in use */
-	u64 *__slots;	  /* the page-table words of a short range */
-	u64 __end;	  /* where a link that ends inside a granule closed the range; 0: open */
-	u64 __stale;	  /* unlinked, and the device's caches may not know yet */
-	u64 __live;	  /* a mark by which a copied or stray state is seen */
+	u64 __size;   /* bytes of the range; 0: not in use */
+	u64 *__slots; /* the page-table words of a short range */
+	u64 __end;    /* where a link that ends inside a granule closed the range; 0: open */
+	u64 __live;   /* a mark by which a stray state is seen, and who links without the lock */
+	u32 __lock;
+	u8 __busy, __stale;
+	u16 __open; /* granules that a store into __slots links; 0: it takes more */
 };
 
 static inline bool dma_use_iova(struct dma_iova_state *state)
@@ -298,6 +301,69 @@ DMAMAP_API void dma_iova_free(struct device *dev, struct dma_iova_state *state);
 DMAMAP_API int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys,
 			     size_t offset, size_t size, enum dma_data_direction dir,
 			     unsigned long attrs);
+
+#if defined(__x86_64__) && defined(__LP64__)
+/*
+ * Linking one granule of RAM is a store, less than the call would cost; so that part is inline. It
+ * refuses nothing: what it does not do itself it leaves to the library (src/map/twostep.h says why
+ * it is right). A device begins with a pointer to the limits.
+ */
+struct __dma_link_limits {
+	u64 ram_end[2]; /* of RAM below 4 GiB, and of all */
+	const u32 *refuse;
+};
+
+/* A number of this thread's, below 2^48. */
+static inline u64 __dma_self(void)
+{
+	u64 self;
+
+	__asm__("movq %%fs:0, %0" : "=r"(self));
+	return self;
+}
+
+#define __DMA_LIVE (0x6c6bull << 48)
+
+static inline bool __dma_iova_link_page(struct device *dev, struct dma_iova_state *state, u64 phys,
+					u64 offset, enum dma_data_direction dir)
+{
+	const struct __dma_link_limits *limits = __atomic_load_n(
+		(const struct __dma_link_limits *const *)(const void *)dev, __ATOMIC_RELAXED);
+	u64 live = __DMA_LIVE | __dma_self(), *slot;
+	bool done = false;
+
+	if (__atomic_load_n(&state->__live, __ATOMIC_RELAXED) != live ||
+	    phys >= __atomic_load_n(&limits->ram_end[phys >> 32 != 0], __ATOMIC_RELAXED) ||
+	    __atomic_load_n(limits->refuse, __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&state->__busy, 1, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&state->__live, __ATOMIC_RELAXED) == live &&
+	    offset >> 12 < __atomic_load_n(&state->__open, __ATOMIC_ACQUIRE)) {
+		slot = __atomic_load_n(&state->__slots, __ATOMIC_RELAXED) + (offset >> 12);
+		done = !(__atomic_load_n(slot, __ATOMIC_RELAXED) & 3);
+		if (done) /* reading, writing or both: two bits for each direction */
+			__atomic_store_n(slot, phys | (0x27u >> 2 * (unsigned int)dir & 3),
+					 __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&state->__busy, 0, __ATOMIC_RELEASE);
+	return done;
+}
+
+static inline __attribute__((always_inline)) int
+__dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys, size_t offset,
+		size_t size, enum dma_data_direction dir, unsigned long attrs)
+{
+	if (__builtin_expect(size == 4096 && !(attrs | ((phys | offset) & 4095)) && dev && state &&
+				     (unsigned int)dir <= DMA_FROM_DEVICE &&
+				     __dma_iova_link_page(dev, state, phys, offset, dir), 1))
+		return 0;
+	return dma_iova_link(dev, state, phys, offset, size, dir, attrs);
+}
+
+#define dma_iova_link(dev, state, phys, offset, size, dir, attrs) \
+	__dma_iova_link(dev, state, phys, offset, size, dir, attrs)
+#endif
 
 /* After it the device sees what was linked in the part. Cheap when nothing is pending. 0, -EINVAL. */
 DMAMAP_API int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset,

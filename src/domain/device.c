@@ -58,6 +58,15 @@ void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
 		     (unsigned long long)(iova.v + dev->bus_offset));
 }
 
+void device_set_mask(struct device *dev, u64 mask)
+{
+	u64 last = mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
+
+	write_once(&dev->dma_mask, mask);
+	write_once(&dev->dma_last, last);
+	write_once(&dev->identity_end, dev->identity && last ? min_u64(last, mem.span - 1) + 1 : 0);
+}
+
 static void counters_add(struct device_thread *to, const struct device_thread *from)
 {
 	to->unmaps += read_once(&from->unmaps);
@@ -115,8 +124,11 @@ int device_threads_init(struct device *dev)
 {
 	int err = tslot_key_init(&dev->threads, sizeof(struct device_thread), NULL, thread_retire);
 
-	if (!err)
-		err = tslot_key_init(&dev->ports, sizeof(struct device_port), port_attach, port_retire);
+	if (err)
+		return err;
+	err = tslot_key_init(&dev->ports, sizeof(struct device_port), port_attach, port_retire);
+	if (err)
+		tslot_key_destroy(&dev->threads);
 	return err;
 }
 

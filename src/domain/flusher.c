@@ -24,7 +24,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_t thread;
 static struct domain *lazy; /* under lock */
-static bool running, armed; /* under lock */
+static bool armed;	     /* under lock */
+/*
+ * The number of the thread that serves, 0: none; and of the last that was started. A thread that
+ * was told to end may still be on its way when the next one starts. Under lock.
+ */
+static u64 serving, started;
 
 /*
  * Gives back what one queue held before the flush, up to `head`; `own`: it is the caller's. Somebody
@@ -109,21 +114,42 @@ void domain_flush_later(struct domain *dom)
 		arm_timer(dom);
 }
 
-static void flush_armed(void)
+static bool anything_waits(struct domain *dom)
 {
+	for (struct tslot *s = tslot_first(&dom->queues); s; s = s->next) {
+		const struct flush_queue *q = &((struct domain_thread *)s)->queue;
+
+		if (read_acquire(&q->head) != read_acquire(&q->tail))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * True: come again. There is no fence between the push and the look at timer_armed in
+ * domain_defer_free(), so a push may miss that the timer was just disarmed, and the flush the push: the
+ * round after a flush finds it.
+ */
+static bool flush_armed(void)
+{
+	bool flushed = false;
+
 	for (struct domain *dom = lazy; dom; dom = dom->next_lazy)
-		if (read_once(&dom->timer_armed)) {
+		if (read_once(&dom->timer_armed) || anything_waits(dom)) {
 			write_once(&dom->timer_armed, 0);
 			domain_flush(dom);
+			flushed = true;
 		}
+	return flushed;
 }
 
 static void *flusher_main(void *arg)
 {
 	const struct timespec pause = {.tv_nsec = FLUSH_AFTER_MS * 1000000l};
+	const u64 me = (uintptr_t)arg;
 
 	pthread_mutex_lock(&lock);
-	while (running) {
+	while (serving == me) {
 		if (!armed) {
 			pthread_cond_wait(&wake, &lock);
 			continue;
@@ -132,7 +158,7 @@ static void *flusher_main(void *arg)
 		pthread_mutex_unlock(&lock);
 		nanosleep(&pause, NULL);
 		pthread_mutex_lock(&lock);
-		flush_armed();
+		armed |= flush_armed();
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;
@@ -148,11 +174,11 @@ static int flusher_start(void)
 		return error_set(EAGAIN, "cannot start the flusher thread of policy=lazy");
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	running = true;
-	err = pthread_create(&thread, NULL, flusher_main, NULL);
+	serving = ++started;
+	err = pthread_create(&thread, NULL, flusher_main, (void *)(uintptr_t)serving);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err) {
-		running = false;
+		serving = 0;
 		return error_set(err, "cannot start the flusher thread of policy=lazy: too many "
 				 "threads; use policy=strict");
 	}
@@ -166,7 +192,7 @@ int flusher_add(struct domain *dom)
 	if (err)
 		return err;
 	pthread_mutex_lock(&lock);
-	if (!running)
+	if (!serving)
 		err = flusher_start();
 	if (!err) {
 		dom->next_lazy = lazy;
@@ -187,11 +213,11 @@ void flusher_remove(struct domain *dom)
 		;
 	if (*p)
 		*p = dom->next_lazy;
-	if (!lazy && running) {
+	if (!lazy && serving) {
 		last = true;
-		running = false;
+		serving = 0;
 		ended = thread;
-		pthread_cond_signal(&wake);
+		pthread_cond_broadcast(&wake);
 	}
 	pthread_mutex_unlock(&lock);
 	if (last)

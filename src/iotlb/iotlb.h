@@ -6,7 +6,7 @@
  * writes the value, a tag that matches always stands for the value beside it.
  *
  * An invalidation and a fill may cross: the filler read the page table before the entry was
- * cleared. iotlb/port.c closes that by waiting for accesses under way and invalidating again.
+ * cleared. iotlb/port.h says how that is closed.
  *
  * A page number has 36 bits (48-bit addresses): the caller refuses others before it looks here.
  *
@@ -48,6 +48,12 @@ hot_inline void iotlb_fill(struct iotlb *t, u64 page, u32 gen, u64 value)
 	write_once(&l->tag, 0);
 	l->value = value;
 	write_once(&l->tag, iotlb_tag(page, gen));
+}
+
+/* By any thread. True: the cache has the page, of whatever generation. */
+hot_inline bool iotlb_has_page(const struct iotlb *t, u64 page)
+{
+	return read_acquire(&t->line[page % IOTLB_LINES].tag) >> 24 == page;
 }
 
 hot_inline void iotlb_invalidate_page(struct iotlb *t, u64 page)

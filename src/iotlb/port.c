@@ -78,7 +78,7 @@ static void drop_pages(struct ports *ports, u64 page, u64 pages)
 		iotlb_invalidate_range(&p->tlb, page, pages);
 }
 
-void ports_drain_again(struct ports *ports, u64 page, u64 pages)
+void ports_drain(struct ports *ports, u64 page, u64 pages)
 {
 	ports_wait(ports);
 	drop_pages(ports, page, pages);
@@ -88,15 +88,25 @@ void ports_drain_again(struct ports *ports, u64 page, u64 pages)
 
 void ports_flush(struct ports *ports)
 {
+	/* who reads a new generation sees the page table as it is now */
+	full_fence();
 	lock_take(&ports->lock);
 	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
 		iotlb_flush(&p->tlb);
-	count_add(&ports->flushes, 1);
+	ports->flushes++;
 	lock_give(&ports->lock);
 	full_fence();
 	/* an access under way fills with the generation that it began with: no second round */
-	if (ports_active(ports))
-		ports_wait(ports);
+	ports_wait(ports);
+}
+
+static bool all_done(struct ports *ports, u64 page, u64 pages)
+{
+	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
+		for (u64 i = 0; i < pages; i++)
+			if (!port_is_done(p, page + i))
+				return false;
+	return true;
 }
 
 void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
@@ -105,8 +115,7 @@ void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
 		ports_flush(ports);
 		return;
 	}
-	drop_pages(ports, page, pages);
 	full_fence();
-	if (unlikely(ports_active(ports)))
-		ports_drain_again(ports, page, pages);
+	if (unlikely(!all_done(ports, page, pages)))
+		ports_drain(ports, page, pages);
 }

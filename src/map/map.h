@@ -62,6 +62,26 @@ hot_inline u64 prot_of(enum dma_data_direction dir)
 	return 0x27u >> 2 * (unsigned int)dir & (PT_READ | PT_WRITE);
 }
 
+/*
+ * What most mappings without an IOMMU and with policy=pool are, and all that they cost: RAM in
+ * reach, whose address is its own. Also says no to size 0, a range that wraps, and a range that
+ * leaves the RAM it begins in.
+ */
+hot_inline bool map_by_identity(const struct device *dev, phys_t pa, u64 size)
+{
+	u64 last = pa.v + size - 1;
+
+	return last < read_once(&dev->identity_end) && last >= pa.v &&
+	       (last < mem.low || pa.v >= MEM_DMA32_END);
+}
+
+/* An address that needs no more to be unmapped. Bounce memory is RAM, too. */
+hot_inline bool unmap_by_identity(const struct device *dev, phys_t pa)
+{
+	return pa.v < read_once(&dev->identity_end) && (pa.v < mem.low || pa.v >= MEM_DMA32_END) &&
+	       !phys_is_bounce(pa);
+}
+
 hot_inline void count_map(struct device *dev, u64 size, u64 segments)
 {
 	struct device_thread *t = device_thread(dev);
@@ -110,7 +130,7 @@ bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size);
 hot_inline dma_addr_t map_one(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			      unsigned long attrs)
 {
-	if (likely(dev->identity && pa.v < mem.span && pa.v + size - 1 <= device_last(dev)))
+	if (map_by_identity(dev, pa, size))
 		return pa.v + dev->bus_offset;
 	if (likely(dev->iommu))
 		return iommu_map(dev, pa, size, dir, attrs);
@@ -122,9 +142,7 @@ hot_inline bool unmap_one(struct device *dev, dma_addr_t addr, u64 size,
 {
 	phys_t pa = PHYS(addr - dev->bus_offset);
 
-	/* between the two parts of RAM policy=pool has address space for other memory */
-	if (likely(dev->identity && (pa.v < mem.low || (pa.v >= MEM_DMA32_END && pa.v < mem.span)) &&
-		   !phys_is_bounce(pa)))
+	if (unmap_by_identity(dev, pa))
 		return true;
 	if (likely(dev->iommu))
 		return iommu_unmap(dev, addr, size, dir, attrs);

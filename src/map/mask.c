@@ -22,12 +22,6 @@ static int mask_check(const struct device *dev, u64 mask)
 	return 0;
 }
 
-static void set_streaming(struct device *dev, u64 mask)
-{
-	write_once(&dev->dma_mask, mask);
-	write_once(&dev->dma_last, mask < dev->bus_offset ? 0 : mask - dev->bus_offset);
-}
-
 int dma_set_mask(struct device *dev, u64 mask)
 {
 	int err;
@@ -36,7 +30,7 @@ int dma_set_mask(struct device *dev, u64 mask)
 		return error_set(EINVAL, "dma_set_mask: no device (NULL)");
 	err = mask_check(dev, mask);
 	if (!err)
-		set_streaming(dev, mask);
+		device_set_mask(dev, mask);
 	return err;
 }
 

@@ -76,15 +76,18 @@ struct survey {
  */
 static int survey_list(struct scatterlist *sgl, int nents, struct survey *out)
 {
+	const u64 map = (uintptr_t)mem.map, ram_pages = mem.span >> PAGE_BITS;
 	struct survey s = {0};
 	struct scatterlist *sg = sgl;
 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
-		u64 start, limit;
+		u64 start, limit, page;
 
 		if (unlikely(!sg))
 			return error_set(EINVAL, "the scatterlist has %d entries, not %d", i, nents);
-		start = sg_start(sg);
+		/* sg_start(), with RAM's place read once for the list */
+		page = ((uintptr_t)sg_page(sg) - map) / sizeof(struct page);
+		start = likely(page < ram_pages) ? (page << PAGE_BITS) + sg->offset : sg_start(sg);
 		limit = phys_limit(PHYS(start));
 		if (unlikely(!sg->length || start >= limit || sg->length > limit - start))
 			return error_set(EINVAL, "scatterlist entry %d is empty or outside of memory", i);
