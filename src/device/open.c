@@ -168,7 +168,7 @@ static int start_machine(struct device *dev, const struct spec *spec)
 		err = mem_need_plane();
 	if (err)
 		goto put_mem;
-	dev->view = spec->coherent ? mem.base : mem.plane;
+	dev->view = spec->coherent ? mem.base : read_once(&mem.plane);
 	device_set_mask(dev, DMA_BIT_MASK(32));
 	err = bounce_get();
 	if (err)

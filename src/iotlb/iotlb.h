@@ -64,7 +64,8 @@ hot_inline void iotlb_invalidate_page(struct iotlb *t, u64 page)
 		write_once(&l->tag, 0);
 }
 
-/* At most IOTLB_LINES pages: neighbours in memory are neighbours in the cache. */
+/* Both: at most IOTLB_LINES pages. Neighbours in memory are neighbours in the cache. */
+bool iotlb_has_range(const struct iotlb *t, u64 page, u64 pages);
 void iotlb_invalidate_range(struct iotlb *t, u64 page, u64 pages);
 
 void iotlb_flush(struct iotlb *t);

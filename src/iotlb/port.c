@@ -93,20 +93,11 @@ void ports_flush(struct ports *ports)
 	lock_take(&ports->lock);
 	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
 		iotlb_flush(&p->tlb);
-	ports->flushes++;
+	count_add(&ports->flushes, 1);
 	lock_give(&ports->lock);
 	full_fence();
 	/* an access under way fills with the generation that it began with: no second round */
 	ports_wait(ports);
-}
-
-static bool all_done(struct ports *ports, u64 page, u64 pages)
-{
-	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
-		for (u64 i = 0; i < pages; i++)
-			if (!port_is_done(p, page + i))
-				return false;
-	return true;
 }
 
 void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
@@ -116,6 +107,10 @@ void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
 		return;
 	}
 	full_fence();
-	if (unlikely(!all_done(ports, page, pages)))
-		ports_drain(ports, page, pages);
+	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
+		if ((read_acquire(&p->active) & 1) || iotlb_has_range(&p->tlb, page, pages) ||
+		    (read_acquire(&p->active) & 1)) {
+			ports_drain(ports, page, pages);
+			return;
+		}
 }

@@ -15,13 +15,21 @@
 
 #define CHUNK_ORDER_MAX 9 /* scattered memory is taken in pieces of up to 2 MiB */
 
+#define BUCKETS 64 /* a power of two */
+
 /* What dma_alloc_noncontiguous() returns is the first member of this. */
 struct scattered {
 	struct sg_table sgt;
 	struct device *dev;
 	struct page **pages; /* one by one; NULL: a contiguous block */
 	u64 n;
+	enum dma_data_direction dir;
+	struct scattered *next; /* of its bucket */
 };
+
+/* All that live, by address: a caller's table that is none of ours is never read. Under `lock`. */
+static struct scattered *buckets[BUCKETS];
+static struct lock lock;
 
 static int check_request(const struct device *dev, size_t size, int dir, gfp_t gfp)
 {
@@ -70,6 +78,24 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	return page;
 }
 
+/* The pages are a live block of that size, and the address is that of their mapping. */
+static bool is_allocated(const struct device *dev, u64 size, const struct page *page, dma_addr_t addr)
+{
+	u64 bus = addr - dev->bus_offset, pa = phys_of_page(page).v;
+	u32 state;
+
+	if (!page_is_ram(page))
+		return false;
+	state = read_acquire(&page->state);
+	if (page_state_kind(state) != PAGE_USER ||
+	    page_state_order(state) != (unsigned int)get_order(size))
+		return false;
+	if (!dev->iommu || (dev->arithmetic && bus == pa))
+		return bus == pa;
+	return (pt_walk(&dev->domain->pt, IOVA(bus)) & PT_ADDR) == pa && !(bus & (PAGE_BYTES - 1)) &&
+	       pt_mapping_size(&dev->domain->pt, IOVA(bus)) == PAGE_ALIGN(size);
+}
+
 void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr_t dma_handle,
 		    enum dma_data_direction dir)
 {
@@ -77,6 +103,13 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 		return;
 	if (check_request(dev, size, (int)dir, 0))
 		return;
+	if (!is_allocated(dev, size, page, dma_handle)) {
+		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
+			     "free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
+			     "so, or which were freed already: nothing is freed", size,
+			     (unsigned long long)dma_handle);
+		return;
+	}
 	/* the contents are not wanted any more */
 	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), dir, DMA_ATTR_SKIP_CPU_SYNC))
 		return;
@@ -150,35 +183,55 @@ static int alloc_page_list(struct page **pages, u64 n, gfp_t gfp, unsigned int o
 	return 0;
 }
 
-/* One range of device addresses for all pages. */
+/* Fills [page, page + s->n) of address space. 0; -ENOMEM, -EEXIST: nothing stays. */
+static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_data_direction dir)
+{
+	struct domain *dom = dev->domain;
+	struct pt_cursor cursor = {0};
+
+	for (u64 i = 0; i < s->n; i++) {
+		u64 flags = prot_of(dir) | (i ? 0 : PT_FIRST) | (i + 1 == s->n ? PT_LAST : 0);
+		int err = pt_cursor_map(&dom->pt, &cursor, IOVA((page + i) << PAGE_BITS),
+					phys_of_page(s->pages[i]), PAGE_BYTES, flags);
+
+		if (err) {
+			pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), i << PAGE_BITS);
+			domain_drain(dom);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/*
+ * One range of device addresses for all pages. Address space that is occupied still (by a mapping
+ * whose owner never unmapped it all) is left out of use, and another range is tried.
+ */
 static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_direction dir,
 			 dma_addr_t *addr)
 {
 	struct domain *dom = dev->domain;
-	struct pt_cursor cursor = {0};
-	u64 page = domain_iova_alloc(dom, s->n, device_last(dev) >> PAGE_BITS);
-	u64 flags = prot_of(dir) | PT_FIRST;
+	int err = -EEXIST;
+	u64 page = 0;
 
-	if (!page)
-		return -ENOMEM;
-	for (u64 i = 0; i < s->n; i++) {
-		if (i + 1 == s->n)
-			flags |= PT_LAST;
-		if (pt_cursor_map(&dom->pt, &cursor, IOVA((page + i) << PAGE_BITS),
-				  phys_of_page(s->pages[i]), PAGE_BYTES, flags)) {
-			pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), i << PAGE_BITS);
-			domain_release(dom, page, s->n, true);
-			return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
-		}
-		flags = prot_of(dir);
-		if (!dev->coherent)
-			plane_to_device(phys_of_page(s->pages[i]), PAGE_BYTES);
+	for (int tries = 0; tries < 4 && err == -EEXIST; tries++) {
+		page = domain_iova_alloc(dom, s->n, device_last(dev) >> PAGE_BITS);
+		if (!page)
+			return -ENOMEM;
+		err = map_at(dev, s, page, dir);
 	}
+	if (err == -ENOMEM)
+		iova_free(dom->iova, page, s->n);
+	if (err)
+		return error_set(ENOMEM, "%s: no memory for page tables, or the address space is "
+				 "occupied by mappings never unmapped whole", dev->name);
+	for (u64 i = 0; !dev->coherent && i < s->n; i++)
+		plane_to_device(phys_of_page(s->pages[i]), PAGE_BYTES);
 	*addr = (page << PAGE_BITS) + dev->bus_offset;
 	return 0;
 }
 
-static int fill_scattered(struct scattered *s, size_t size, enum dma_data_direction dir, gfp_t gfp,
+static int fill_scattered(struct scattered *s, enum dma_data_direction dir, gfp_t gfp,
 			  unsigned long attrs, dma_addr_t *addr)
 {
 	unsigned int order = attrs & DMA_ATTR_ALLOC_SINGLE_PAGES ? 0 : CHUNK_ORDER_MAX;
@@ -222,6 +275,22 @@ static int fill_contiguous(struct scattered *s, size_t size, enum dma_data_direc
 	return 0;
 }
 
+static struct scattered **bucket_of(const struct sg_table *sgt)
+{
+	/* malloc's addresses are multiples of 16 */
+	return &buckets[((uintptr_t)sgt >> 4 ^ (uintptr_t)sgt >> 12) & (BUCKETS - 1)];
+}
+
+static void remember(struct scattered *s)
+{
+	struct scattered **bucket = bucket_of(&s->sgt);
+
+	lock_take(&lock);
+	s->next = *bucket;
+	*bucket = s;
+	lock_give(&lock);
+}
+
 struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size, enum dma_data_direction dir,
 					 gfp_t gfp, unsigned long attrs)
 {
@@ -238,51 +307,68 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size, enum d
 	if (!s)
 		return NULL;
 	s->dev = dev;
+	s->dir = dir;
 	s->n = PAGE_ALIGN(size) >> PAGE_BITS;
-	if (dev->iommu && !fail_here(FAIL_COHERENT, dev->name))
-		err = fill_scattered(s, size, dir, gfp, attrs, &addr);
-	else
+	if (!dev->iommu)
 		err = fill_contiguous(s, size, dir, gfp, &addr);
+	else if (fail_here(FAIL_COHERENT, dev->name))
+		err = error_set(ENOMEM, "fault injection says so");
+	else
+		err = fill_scattered(s, dir, gfp, attrs, &addr);
 	if (err) {
 		alloc_free(s);
 		error_prefix("%s: no %zu bytes for dma_alloc_noncontiguous", dev->name, size);
 		return NULL;
 	}
-	if (dev->iommu)
+	if (s->pages) /* else dma_alloc_pages() has counted */
 		count_map(dev, PAGE_ALIGN(size), 1);
 	s->sgt.nents = 1;
 	sg_dma_address(s->sgt.sgl) = addr;
 	sg_dma_len(s->sgt.sgl) = (unsigned int)PAGE_ALIGN(size);
+	remember(s);
 	return &s->sgt;
 }
 
-static struct scattered *scattered_of(struct device *dev, struct sg_table *sgt)
+/* The table as the caller names it, if it lives and is of this size; `forget`: it is his to free. */
+static struct scattered *scattered_of(struct device *dev, size_t size, const struct sg_table *sgt,
+				      bool forget)
 {
-	struct scattered *s = sgt ? container_of(sgt, struct scattered, sgt) : NULL;
+	struct scattered **at = bucket_of(sgt), *s;
 
-	if (s && dev && s->dev == dev)
-		return s;
-	error_set(EINVAL, "%s: not a table of this device's dma_alloc_noncontiguous()", dev_name(dev));
-	return NULL;
+	lock_take(&lock);
+	while ((s = *at) && &s->sgt != sgt)
+		at = &s->next;
+	if (s && (s->dev != dev || PAGE_ALIGN(size) >> PAGE_BITS != s->n))
+		s = NULL;
+	if (s && forget)
+		*at = s->next;
+	lock_give(&lock);
+	if (!s)
+		check_report(dev, dev && dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, 0, size, DMA_NONE,
+			     "%p is no table of %zu bytes that dma_alloc_noncontiguous() gave for this "
+			     "device, or was freed already", (const void *)sgt, size);
+	return s;
 }
 
 void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt,
 			    enum dma_data_direction dir)
 {
-	struct scattered *s = scattered_of(dev, sgt);
+	struct scattered *s;
 	dma_addr_t addr;
 
+	if (!sgt)
+		return;
+	s = scattered_of(dev, size, sgt, true);
 	if (!s)
 		return;
 	addr = sg_dma_address(sgt->sgl);
-	if (s->pages) {
-		if (!iommu_unmap_list(dev, addr, dir))
-			return;
-		count_unmap(dev);
+	if (!s->pages) {
+		dma_free_pages(dev, s->n << PAGE_BITS, sg_page(sgt->sgl), addr, s->dir);
+	} else {
+		if (iommu_unmap_list(dev, addr, s->dir))
+			count_unmap(dev);
 		free_page_list(s->pages, s->n);
 		alloc_free(s->pages);
-	} else {
-		dma_free_pages(dev, s->n << PAGE_BITS, sg_page(sgt->sgl), addr, dir);
 	}
 	sg_free_table(&s->sgt);
 	alloc_free(s);
@@ -290,7 +376,7 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 
 void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt)
 {
-	struct scattered *s = scattered_of(dev, sgt);
+	struct scattered *s = scattered_of(dev, size, sgt, false);
 
 	if (!s)
 		return NULL;
@@ -309,10 +395,7 @@ void dma_vunmap_noncontiguous(struct device *dev, void *vaddr)
 int dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma, size_t size,
 			   struct sg_table *sgt)
 {
-	struct scattered *s = scattered_of(dev, sgt);
+	struct scattered *s = scattered_of(dev, size, sgt, false);
 
-	if (!s)
-		return -EINVAL;
-	return map_range(dev, vma, min_u64(PAGE_ALIGN(size) >> PAGE_BITS, s->n), sg_page(sgt->sgl),
-			 s->pages);
+	return s ? map_range(dev, vma, s->n, sg_page(sgt->sgl), s->pages) : -EINVAL;
 }

@@ -8,14 +8,26 @@
 
 #include <sched.h>
 
-/* Here is the function that the inline part leaves the rest to. */
-#undef dma_iova_link
-
 /* Tables for links longer than RAM (of memory outside it) may take this share of RAM: 1/16. */
 #define TABLE_SHARE_BITS 4
 
-/* RAM is fixed while a device is open; a range taken later writes it anew. Atomic words. */
+#ifdef dma_iova_link
+#undef dma_iova_link /* here is the function that the inline part leaves the rest to */
+
+/* RAM is fixed while a device is open; the next range that is taken writes it anew. Atomic words. */
 static struct __dma_link_limits link_limits = {.refuse = &fail_armed};
+
+static void set_limits(struct device *dev)
+{
+	write_once(&link_limits.ram_end[0], mem.low);
+	write_once(&link_limits.ram_end[1], mem.span);
+	write_release(&dev->link_limits, &link_limits);
+}
+#else
+static void set_limits(struct device *dev)
+{
+}
+#endif
 
 int bad_state(const struct device *dev, const char *what)
 {
@@ -25,15 +37,15 @@ int bad_state(const struct device *dev, const char *what)
 
 void note_slots(struct device *dev, struct dma_iova_state *state)
 {
-	u64 bus = bus_of(dev, state), pages = state->__size >> PAGE_BITS, *slots;
+	u64 bus = bus_of(dev, state), *slots;
 
-	if (!dev->coherent || (bus | mem.low) & (PAGE_BYTES - 1) || pages >= PT_ENTRIES - 1)
+	if (!dev->coherent || bus & (PAGE_BYTES - 1) || pages_spanned(bus, state->__size) >= PT_ENTRIES)
 		return;
 	slots = pt_slot(&dev->domain->pt, IOVA(bus));
 	if (!slots)
 		return;
 	write_once(&state->__slots, slots);
-	write_release(&state->__open, (u16)pages);
+	write_release(&state->__open, (u16)(state->__size >> PAGE_BITS));
 }
 
 static bool refuse_alloc(int err, const struct device *dev, u64 size, const char *why)
@@ -62,9 +74,7 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 	state->addr = (page << PAGE_BITS | offset) + dev->bus_offset;
 	state->__size = size;
 	state->__live = LIVE_OF(fence_everywhere_works() ? NOBODY : SHARED);
-	write_once(&link_limits.ram_end[0], mem.low);
-	write_once(&link_limits.ram_end[1], mem.span);
-	write_release(&dev->link_limits, &link_limits);
+	set_limits(dev);
 	note_slots(dev, state);
 	count_add(&device_thread(dev)->ranges_taken, 1);
 	return true;
@@ -228,16 +238,46 @@ static slow_path void take_right_away(struct dma_iova_state *state)
 		sched_yield();
 }
 
-/* LIVE_OF(this thread). */
-static u64 live_of_me(void)
+static struct lock *take_lock(struct dma_iova_state *state)
 {
-#ifdef dma_iova_link_is_inline
-#endif
+	struct lock *lock = (struct lock *)&state->__lock;
+	u64 live, me = LIVE_OF(THREAD_NAME);
+
+	lock_take(lock);
+	live = read_once(&state->__live);
+	if (live == LIVE_OF(NOBODY))
+		write_once(&state->__live, me);
+	else if (unlikely(live != me && live != LIVE_OF(SHARED)))
+		take_right_away(state);
+	return lock;
+}
+
+/* One whole granule of plain memory where a store does, with the right that the inline part has not. */
+static bool link_page(struct dma_iova_state *state, u64 phys, u64 offset, u64 size,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	struct lock *lock;
+	bool done = false;
+	u64 *slot;
+
+	if (size != PAGE_BYTES || attrs | ((phys | offset) & (PAGE_BYTES - 1)) ||
+	    (unsigned int)dir > DMA_FROM_DEVICE || phys >= phys_limit(PHYS(phys)) ||
+	    read_once(&fail_armed))
+		return false;
+	lock = take_lock(state);
+	if (offset >> PAGE_BITS < read_once(&state->__open)) {
+		slot = state->__slots + (offset >> PAGE_BITS);
+		done = !(read_once(slot) & PT_PRESENT);
+		if (done)
+			write_release(slot, phys | prot_of(dir));
+	}
+	lock_give(lock);
+	return done;
 }
 
 /* Under the lock; the arguments were checked. */
-static int link_checked(struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
-			u64 size, enum dma_data_direction dir, unsigned long attrs)
+static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
+		       u64 size, enum dma_data_direction dir, unsigned long attrs)
 {
 	u64 bus = bus_of(dev, state) + offset;
 	int err = check_order(dev, state, offset, size);
@@ -252,65 +292,37 @@ static int link_checked(struct device *dev, struct dma_iova_state *state, u64 ph
 	if (err) {
 		error_prefix("%s: cannot link %llu bytes at offset %llu", dev->name,
 			     (unsigned long long)size, (unsigned long long)offset);
+		errno = -err;
 		return err;
 	}
 	if (!dev->coherent)
 		carry_to_device(dev, phys, size, attrs);
-	if ((bus + size) & (PAGE_BYTES - 1))
+	if ((bus + size) & (PAGE_BYTES - 1)) {
+		write_once(&state->__open, 0);
 		write_once(&state->__end, offset + size);
-	if (!state->__slots)
+	} else if (!state->__slots) {
 		note_slots(dev, state);
-	return 0;
-}
-
-/* Apart from the store, so that it needs no registers saved. */
-static __attribute__((noinline)) int link_slow(struct device *dev, struct dma_iova_state *state,
-					       u64 phys, u64 offset, u64 size,
-					       enum dma_data_direction dir, unsigned long attrs)
-{
-	struct lock *lock;
-	u64 *slots;
-	int err;
-
-	if (!state_ok(dev, state))
-		return bad_state(dev, "dma_iova_link");
-	slots = read_once(&state->__slots);
-	if (slots && is_plain(state, phys, offset, size, dir, attrs)) {
-		lock = take_lock(state);
-		if (!read_once(&state->__end) && store_granule(slots, phys, offset, dir)) {
-			lock_give(lock);
-			return 0;
-		}
-		lock_give(lock);
 	}
-	err = check_link(dev, state, phys, offset, size, (int)dir, attrs);
-	if (err)
-		return err;
-	lock = take_lock(state);
-	err = link_checked(dev, state, phys, offset, size, dir, attrs);
-	lock_give(lock);
-	return err;
+	return 0;
 }
 
 int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys, size_t offset,
 		  size_t size, enum dma_data_direction dir, unsigned long attrs)
 {
-	u64 *slots;
-	bool done;
+	struct lock *lock;
+	int err;
 
-	/* the right is this thread's: a store, between two others to the state's own line */
-	if (likely(dev && state && (slots = read_once(&state->__slots)) &&
-		   read_once(&state->__live) == live_of_me &&
-		   is_plain(state, phys, offset, size, dir, attrs))) {
-		write_once(&state->__busy, 1);
-		compiler_fence(); /* A */
-		done = likely(read_once(&state->__live) == live_of_me && !read_once(&state->__end)) &&
-		       store_granule(slots, phys, offset, dir);
-		write_release(&state->__busy, 0); /* C */
-		if (likely(done))
-			return 0;
-	}
-	return link_slow(dev, state, phys, offset, size, dir, attrs);
+	if (!state_ok(dev, state))
+		return bad_state(dev, "dma_iova_link");
+	if (link_page(state, phys, offset, size, dir, attrs))
+		return 0;
+	err = check_link(dev, state, phys, offset, size, (int)dir, attrs);
+	if (err)
+		return err;
+	lock = take_lock(state);
+	err = link_locked(dev, state, phys, offset, size, dir, attrs);
+	lock_give(lock);
+	return err;
 }
 
 /* A lazy policy may still remember what was linked here before. */

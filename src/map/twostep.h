@@ -42,12 +42,11 @@
 
 #include "map/bounce.h"
 
-#ifndef __DMA_LIVE
-#define __DMA_LIVE (0x6c6bull << 48)
-struct __dma_link_limits {
-	u64 ram_end[2];
-	const u32 *refuse;
-};
+#ifdef __DMA_LIVE
+#define THREAD_NAME __dma_self()
+#else /* there is no inline part on this machine, nor a right to it */
+#define THREAD_NAME SHARED
+#define __DMA_LIVE  (0x6c6bull << 48)
 #endif
 
 #define LIVE_MARK    (__DMA_LIVE >> 48)

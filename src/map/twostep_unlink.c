@@ -188,6 +188,17 @@ void report_part(struct device *dev, const struct dma_iova_state *state, u64 off
 		     what, (unsigned long long)size, (unsigned long long)offset);
 }
 
+/* The link that closed the range is gone. */
+static void reopen(struct device *dev, struct dma_iova_state *state)
+{
+	struct lock *lock = (struct lock *)&state->__lock;
+
+	lock_take(lock);
+	write_once(&state->__end, 0);
+	note_slots(dev, state);
+	lock_give(lock);
+}
+
 static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 offset, u64 size,
 			enum dma_data_direction dir)
 {
@@ -200,7 +211,7 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 	}
 	t = take(dev, state, bus, end, dir);
 	if (closed && bus < closes && end >= closes)
-		write_once(&state->__end, 0); /* open again */
+		reopen(dev, state);
 	if (unlikely(t.granules < (end - bus) >> PAGE_BITS))
 		report_part(dev, state, offset, size, dir, "unlink");
 	if (unlikely(t.other_dir) && dev->check)

@@ -34,7 +34,7 @@
 #include <string.h>
 
 #ifdef BUILT_WITH_TSAN
-#define ROUNDS(n) ((n) / 8 + 1)
+#define ROUNDS(n) ((n) / 4 + 1)
 #else
 #define ROUNDS(n) (n)
 #endif

@@ -212,12 +212,16 @@ static void *device_main(void *arg)
 		u32 r = next_random(&d->random);
 		u64 addr = __atomic_load_n(&d->s->shown[r % 64], __ATOMIC_RELAXED);
 
-		dmamap_bus_read(d->s->dev, addr + r % 3, d->scratch, 1 + 2 * (r >> 8 & 511));
-		if (!(r >> 20 & 15)) {
-			int n = dmamap_bus_map(d->s->dev, addr, 4096, false, iov, 4);
+		size_t n = 1 + 2 * (r >> 8 & 511);
 
-			if (n > 0)
-				dmamap_bus_unmap(d->s->dev, iov, n, false);
+		/* at a page's end it would be cut into sizes that are not odd */
+		addr += r % 3;
+		dmamap_bus_read(d->s->dev, addr, d->scratch, (addr & 4095) + n > 4096 ? 1 : n);
+		if (!(r >> 20 & 15)) {
+			int held = dmamap_bus_map(d->s->dev, addr, 4096, false, iov, 4);
+
+			if (held > 0)
+				dmamap_bus_unmap(d->s->dev, iov, held, false);
 			drop_faults(d->s->dev);
 		}
 	}
