@@ -109,7 +109,8 @@ static void on_ready(struct xdp_sock *xs, u32 what, void *arg)
 	__atomic_fetch_add(&p->fence, 1, __ATOMIC_SEQ_CST);
 	if ((what & XDP_WAKEUP_RX) && !__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST)) {
 		pthread_mutex_lock(&p->lock);
-		set_mark(p, true);
+		/* the application may have been quicker, and be waiting for the next */
+		set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
 		__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
 		pthread_mutex_unlock(&p->lock);
 	}
@@ -169,13 +170,16 @@ void ports_refresh(void)
 		for_each(port_refresh);
 }
 
-/* What came by another way than interpose.c, and a driver that sleeps while there is work. */
+/*
+ * What came by another way than interpose.c. While the plug stands, nothing of the application's comes
+ * through: it is taken for a wake-up itself.
+ */
 static void serve(struct port *p)
 {
 	bool sent;
 
 	pthread_mutex_lock(&p->lock);
-	sent = take_sent(p);
+	sent = p->plugged || take_sent(p);
 	pthread_mutex_unlock(&p->lock);
 	if (sent)
 		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
