@@ -15,7 +15,7 @@ static const struct command {
 	{"info", cmd_info, "masks, limits, policy and memory of one device"},
 	{"nvme", cmd_nvme, "a disk by DMA: identify, read, write, verify, bench"},
 	{"edu", cmd_edu, "the teaching device: selftest"},
-	{"bench", cmd_bench, "speeds: map, iova, dmapool, translate, swiotlb"},
+	{"bench", cmd_bench, "speeds: map, iova, dmapool, translate, swiotlb, xsk"},
 	{"check", cmd_check, "what the checker knows: list"},
 	{"faults", cmd_faults, "accesses that a device was refused"},
 };
