@@ -81,7 +81,7 @@ static struct card *card_new(const char *ifname)
 	return NULL;
 }
 
-struct card *card_get(const char *ifname)
+struct card *xsk_card_get(const char *ifname)
 {
 	struct card *c;
 
@@ -104,7 +104,7 @@ struct card *card_get(const char *ifname)
 	return c;
 }
 
-void card_put(struct card *c)
+void xsk_card_put(struct card *c)
 {
 	struct card **at;
 
@@ -120,12 +120,12 @@ void card_put(struct card *c)
 	pthread_mutex_unlock(&lock);
 }
 
-struct device *card_device(struct card *c)
+struct device *xsk_card_device(struct card *c)
 {
 	return c->dev;
 }
 
-int card_start(struct card *c)
+int xsk_card_start(struct card *c)
 {
 	int err = 0;
 
