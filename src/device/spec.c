@@ -103,8 +103,9 @@ static int read_offset(const char *key, const char *value, u64 *out)
 {
 	u64 v;
 
-	if (read_u64(value, true, &v) || (v & (PAGE_BYTES - 1)) || v >> 63)
-		return bad_value(key, value, "a multiple of 4096 below 2^63");
+	/* so that what is aligned in memory, up to 64 KiB, is aligned for the device */
+	if (read_u64(value, true, &v) || (v & 0xffff) || v >> 63)
+		return bad_value(key, value, "a multiple of 64K below 2^63");
 	*out = v;
 	return 0;
 }

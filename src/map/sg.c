@@ -367,6 +367,13 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
+	if (unlikely(dev->bus_offset & read_once(&dev->seg_boundary)) &&
+	    !within_boundary((page << PAGE_BITS) + dev->bus_offset, pages << PAGE_BITS,
+			     max_u64(read_once(&dev->seg_boundary), PAGE_BYTES - 1))) {
+		/* aligned in the range is not aligned for the device */
+		iova_free(dom->iova, page, pages);
+		return -ERANGE;
+	}
 	if (likely(!s->odd))
 		n = map_single_pages(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	else
