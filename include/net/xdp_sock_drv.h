@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What zero-copy drivers call: buffers to receive into, descriptors to transmit, wake-up flags.
+ * Linux: include/net/xdp_sock_drv.h's names and meaning.
+ */
+#ifndef DMAMAP_NET_XDP_SOCK_DRV_H
+#define DMAMAP_NET_XDP_SOCK_DRV_H
+
+#include <net/xdp_sock.h>
+#include <net/xsk_buff_pool.h>
+
+DMAMAP_BEGIN
+
+/*
+ * Transmit. A descriptor that these give was checked: it lies in the UMEM, in one chunk, and has a
+ * place in the completion ring; an invalid one is skipped with its whole packet and counted.
+ * xsk_tx_peek_desc() gives the next one, false when there is none; xsk_tx_release() then shows the
+ * application the room in its TX ring. xsk_tx_peek_release_desc_batch() does both for up to `max`,
+ * into pool->tx_descs, whole packets only. xsk_tx_completed() gives the oldest so many buffers back
+ * to the application: in the order in which they were taken.
+ */
+DMAMAP_API void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries);
+DMAMAP_API bool xsk_tx_peek_desc(struct xsk_buff_pool *pool, struct xdp_desc *desc);
+DMAMAP_API u32 xsk_tx_peek_release_desc_batch(struct xsk_buff_pool *pool, u32 max);
+DMAMAP_API void xsk_tx_release(struct xsk_buff_pool *pool);
+
+/* Whether the application must wake the driver, told in the flags of fill ring and TX rings. */
+DMAMAP_API void xsk_set_rx_need_wakeup(struct xsk_buff_pool *pool);
+DMAMAP_API void xsk_set_tx_need_wakeup(struct xsk_buff_pool *pool);
+DMAMAP_API void xsk_clear_rx_need_wakeup(struct xsk_buff_pool *pool);
+DMAMAP_API void xsk_clear_tx_need_wakeup(struct xsk_buff_pool *pool);
+
+static inline bool xsk_uses_need_wakeup(struct xsk_buff_pool *pool)
+{
+	return pool->uses_need_wakeup;
+}
+
+static inline struct xdp_buff_xsk *xsk_buff_of(const struct xdp_buff *xdp)
+{
+	return (struct xdp_buff_xsk *)((char *)(uintptr_t)xdp - offsetof(struct xdp_buff_xsk, xdp));
+}
+
+static inline u32 xsk_pool_get_headroom(struct xsk_buff_pool *pool)
+{
+	return XDP_PACKET_HEADROOM + pool->headroom;
+}
+
+static inline u32 xsk_pool_get_chunk_size(struct xsk_buff_pool *pool)
+{
+	return pool->chunk_size;
+}
+
+static inline u32 xsk_pool_get_rx_frame_size(struct xsk_buff_pool *pool)
+{
+	return xsk_pool_get_chunk_size(pool) - xsk_pool_get_headroom(pool);
+}
+
+static inline u32 xsk_pool_get_rx_frag_step(struct xsk_buff_pool *pool)
+{
+	return pool->unaligned ? 0 : xsk_pool_get_chunk_size(pool);
+}
+
+static inline void xsk_pool_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq)
+{
+	xp_set_rxq_info(pool, rxq);
+}
+
+static inline int xsk_pool_dma_map(struct xsk_buff_pool *pool, struct device *dev,
+				   unsigned long attrs)
+{
+	return xp_dma_map(pool, dev, attrs, NULL, 0);
+}
+
+static inline void xsk_pool_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs)
+{
+	xp_dma_unmap(pool, attrs);
+}
+
+/* Where the device may write the packet, and where the buffer begins for it. */
+static inline dma_addr_t xsk_buff_xdp_get_dma(struct xdp_buff *xdp)
+{
+	return xp_get_dma(xsk_buff_of(xdp));
+}
+
+static inline dma_addr_t xsk_buff_xdp_get_frame_dma(struct xdp_buff *xdp)
+{
+	return xp_get_frame_dma(xsk_buff_of(xdp));
+}
+
+static inline struct xdp_buff *xsk_buff_alloc(struct xsk_buff_pool *pool)
+{
+	return xp_alloc(pool);
+}
+
+/* As many as there are: 0 <= N <= max. */
+static inline u32 xsk_buff_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max)
+{
+	return xp_alloc_batch(pool, xdp, max);
+}
+
+static inline bool xsk_buff_can_alloc(struct xsk_buff_pool *pool, u32 count)
+{
+	return xp_can_alloc(pool, count);
+}
+
+/* The last descriptor of its packet. */
+static inline bool xsk_is_eop_desc(const struct xdp_desc *desc)
+{
+	return !xp_mb_desc(desc);
+}
+
+/*
+ * A packet of several buffers: `head` is its first, the others are added in order, after their
+ * xsk_buff_set_size(). False: it has XSK_MAX_FRAGS already, or `xdp` is in a packet.
+ */
+static inline bool xsk_buff_add_frag(struct xdp_buff *head, struct xdp_buff *xdp)
+{
+	struct xdp_buff_xsk *h = xsk_buff_of(head), *f = xsk_buff_of(xdp);
+
+	if (!xdp_buff_has_frags(head)) {
+		h->next = h->prev = NULL;
+		h->nr_frags = 0;
+	}
+	if (h->nr_frags >= XSK_MAX_FRAGS || h == f || xdp->flags)
+		return false;
+	f->first = h;
+	f->next = NULL;
+	f->prev = h->prev;
+	if (h->prev)
+		h->prev->next = f;
+	else
+		h->next = f;
+	h->prev = f;
+	h->nr_frags++;
+	head->flags |= XDP_FLAGS_HAS_FRAGS;
+	xdp->flags |= XDP_FLAGS_IS_FRAG;
+	return true;
+}
+
+/* Takes a fragment out of its packet; nothing for what is none. */
+static inline void xsk_buff_del_frag(struct xdp_buff *xdp)
+{
+	struct xdp_buff_xsk *f = xsk_buff_of(xdp), *h = f->first;
+
+	if (!(xdp->flags & XDP_FLAGS_IS_FRAG))
+		return;
+	xdp->flags &= ~XDP_FLAGS_IS_FRAG;
+	if (f->prev)
+		f->prev->next = f->next;
+	else
+		h->next = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	else
+		h->prev = f->prev;
+	if (!--h->nr_frags)
+		h->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS;
+}
+
+/* Takes the first fragment out of the packet; NULL: it has none. */
+static inline struct xdp_buff *xsk_buff_get_frag(const struct xdp_buff *first)
+{
+	struct xdp_buff_xsk *h = xsk_buff_of(first), *f;
+
+	if (!xdp_buff_has_frags(first))
+		return NULL;
+	f = h->next;
+	h->next = f->next;
+	if (f->next)
+		f->next->prev = NULL;
+	f->xdp.flags &= ~XDP_FLAGS_IS_FRAG;
+	if (!--h->nr_frags || !h->next)
+		h->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS;
+	return &f->xdp;
+}
+
+/* The first and the last fragment, left where they are; NULL: there is none. */
+static inline struct xdp_buff *xsk_buff_get_head(struct xdp_buff *first)
+{
+	return xdp_buff_has_frags(first) ? &xsk_buff_of(first)->next->xdp : NULL;
+}
+
+static inline struct xdp_buff *xsk_buff_get_tail(struct xdp_buff *first)
+{
+	return xdp_buff_has_frags(first) ? &xsk_buff_of(first)->prev->xdp : NULL;
+}
+
+/* Gives a packet back: all its buffers. */
+static inline void xsk_buff_free(struct xdp_buff *xdp)
+{
+	struct xdp_buff *frag;
+
+	while (__builtin_expect(xdp_buff_has_frags(xdp), 0)) {
+		frag = xsk_buff_get_frag(xdp);
+		xp_free(xsk_buff_of(frag));
+	}
+	xp_free(xsk_buff_of(xdp));
+}
+
+/* The device wrote `size` bytes where xsk_buff_xdp_get_dma() said. */
+static inline void xsk_buff_set_size(struct xdp_buff *xdp, u32 size)
+{
+	char *data = (char *)xdp->data_hard_start + XDP_PACKET_HEADROOM;
+
+	xdp->data = data;
+	xdp->data_end = data + size;
+	xdp->data_meta = data;
+	xdp->flags = 0;
+}
+
+static inline dma_addr_t xsk_buff_raw_get_dma(struct xsk_buff_pool *pool, u64 addr)
+{
+	return xp_raw_get_dma(pool, addr);
+}
+
+static inline void *xsk_buff_raw_get_data(struct xsk_buff_pool *pool, u64 addr)
+{
+	return xp_raw_get_data(pool, addr);
+}
+
+static inline struct xdp_desc_ctx xsk_buff_raw_get_ctx(const struct xsk_buff_pool *pool, u64 addr)
+{
+	return xp_raw_get_ctx(pool, addr);
+}
+
+#define XDP_TXMD_FLAGS_VALID \
+	(XDP_TXMD_FLAGS_TIMESTAMP | XDP_TXMD_FLAGS_CHECKSUM | XDP_TXMD_FLAGS_LAUNCH_TIME)
+
+static inline bool xsk_buff_valid_tx_metadata(const struct xsk_tx_metadata *meta)
+{
+	return !(*(const volatile __u64 *)&meta->flags & ~(__u64)XDP_TXMD_FLAGS_VALID);
+}
+
+/* NULL: the UMEM has none, or what stands there asks for something unknown. */
+static inline struct xsk_tx_metadata *xsk_buff_get_metadata(struct xsk_buff_pool *pool, u64 addr)
+{
+	char *data = (char *)xp_raw_get_data(pool, addr);
+	struct xsk_tx_metadata *meta;
+
+	if (!pool->tx_metadata_len || !data || data - pool->addrs < pool->tx_metadata_len)
+		return NULL;
+	meta = (struct xsk_tx_metadata *)(data - pool->tx_metadata_len);
+	return xsk_buff_valid_tx_metadata(meta) ? meta : NULL;
+}
+
+static inline void xsk_buff_dma_sync_for_cpu(struct xdp_buff *xdp)
+{
+	xp_dma_sync_for_cpu(xsk_buff_of(xdp));
+}
+
+static inline void xsk_buff_raw_dma_sync_for_device(struct xsk_buff_pool *pool, dma_addr_t dma,
+						    size_t size)
+{
+	xp_dma_sync_for_device(pool, dma, size);
+}
+
+DMAMAP_END
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A UMEM's addresses for a device, made once and shared by all pools of the UMEM on that device.
+ *
+ * Where it can be, the UMEM is mapped as one range: then an address is a base and an offset, and
+ * nothing needs looking up. That is so through an IOMMU, and without one where its memory is one
+ * run of RAM. Else (memory that must bounce, scattered pages) it is mapped in runs as long as can be
+ * had, and a table says where each page is and whether the next is of the same run. A chunk never
+ * reaches from one run into the next, also where they are neighbours by chance: a sync could not.
+ *
+ * The bit that says so stands in bit 0 of a table entry only: every reader masks it off.
+ */
+#include "base/alloc.h"
+#include "xsk/xsk.h"
+
+#include <linux/vmalloc.h>
+
+#define NOT_MAPPED (1ull << 63) /* the addresses of a pool that is not mapped: no device reaches them */
+
+/* The i-th page of the UMEM: of the caller's list, or where its memory is. */
+static phys_addr_t umem_page(const struct xdp_umem *umem, struct page **pages, u64 i)
+{
+	if (pages)
+		return page_to_phys(pages[i]);
+	if (is_vmalloc_addr(umem->addrs))
+		return page_to_phys(vmalloc_to_page(umem->addrs + (i << PAGE_BITS)));
+	return virt_to_phys(umem->addrs) + (i << PAGE_BITS);
+}
+
+/* How many pages from the i-th on follow each other in memory. */
+static u64 run_length(const struct xdp_umem *umem, struct page **pages, u64 i)
+{
+	phys_addr_t first = umem_page(umem, pages, i);
+	u64 n = 1;
+
+	if (!pages && !is_vmalloc_addr(umem->addrs))
+		return umem->npgs - i;
+	while (i + n < umem->npgs && umem_page(umem, pages, i + n) == first + (n << PAGE_BITS))
+		n++;
+	return n;
+}
+
+/* Pages of the mapping that begins at page i of the table. */
+static u64 mapping_length(const struct dma_map *m, u64 i)
+{
+	u64 n = 1;
+
+	while (m->page[i + n - 1] & XSK_NEXT_PG_CONTIG_MASK)
+		n++;
+	return n;
+}
+
+static void unmap_runs(struct dma_map *m, u64 end, unsigned long attrs)
+{
+	for (u64 i = 0, n; i < end; i += n) {
+		n = mapping_length(m, i);
+		dma_unmap_page_attrs(m->dev, m->page[i] & ~XSK_NEXT_PG_CONTIG_MASK, n << PAGE_BITS,
+				     DMA_BIDIRECTIONAL, attrs);
+	}
+}
+
+/*
+ * Maps up to *most pages from the i-th on as one; how many, 0: not even one. A run that cannot be
+ * had (a bounce buffer has a greatest length) is halved, and so are those to come.
+ */
+static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, unsigned long attrs,
+		   dma_addr_t *addr)
+{
+	u64 n = min_u64(run_length(m->umem, pages, i), *most);
+
+	for (; n; n /= 2, *most = n) {
+		*addr = dma_map_phys(m->dev, umem_page(m->umem, pages, i), n << PAGE_BITS,
+				     DMA_BIDIRECTIONAL, attrs);
+		if (!dma_mapping_error(m->dev, *addr))
+			break;
+	}
+	if (n)
+		m->need_sync |= dma_need_sync(m->dev, *addr);
+	return n;
+}
+
+static int map_runs(struct dma_map *m, struct page **pages, unsigned long attrs)
+{
+	u64 most = m->pages, n, i;
+	dma_addr_t addr;
+
+	n = map_run(m, pages, 0, &most, attrs, &m->base);
+	if (n == m->pages || !n) {
+		m->whole = n;
+		return n ? 0 : -ENOMEM;
+	}
+	m->page = alloc_array(m->pages, sizeof(*m->page));
+	if (!m->page) {
+		dma_unmap_page_attrs(m->dev, m->base, n << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
+		return -ENOMEM;
+	}
+	for (i = 0, addr = m->base; n; n = map_run(m, pages, i, &most, attrs, &addr)) {
+		for (u64 k = 0; k < n; k++)
+			m->page[i + k] = (addr + (k << PAGE_BITS)) |
+					 (k + 1 < n ? XSK_NEXT_PG_CONTIG_MASK : 0);
+		i += n;
+		if (i == m->pages)
+			return 0;
+	}
+	unmap_runs(m, i, attrs);
+	alloc_free(m->page);
+	m->page = NULL;
+	return -ENOMEM;
+}
+
+static void unmap(struct dma_map *m, unsigned long attrs)
+{
+	if (m->whole)
+		dma_unmap_page_attrs(m->dev, m->base, m->pages << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
+	else
+		unmap_runs(m, m->pages, attrs);
+}
+
+static void list_by_device(struct xsk_device *xd, struct dma_map *m)
+{
+	lock_take(&xd->maps_lock);
+	m->next_dev = xd->maps;
+	xd->maps = m;
+	lock_give(&xd->maps_lock);
+}
+
+static void unlist_by_device(struct dma_map *m)
+{
+	struct xsk_device *xd = xsk_device(m->dev);
+	struct dma_map **p;
+
+	lock_take(&xd->maps_lock);
+	for (p = &xd->maps; *p && *p != m; p = &(*p)->next_dev)
+		;
+	if (*p)
+		*p = m->next_dev;
+	lock_give(&xd->maps_lock);
+}
+
+/* Under umem->dma_lock. */
+static struct dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsigned long attrs,
+				struct page **pages)
+{
+	struct xsk_device *xd = xsk_device_get(dev);
+	struct dma_map *m = xd ? alloc_zeroed(sizeof(*m)) : NULL;
+
+	if (!m)
+		return NULL;
+	m->umem = umem;
+	m->dev = dev;
+	m->pages = umem->npgs;
+	if (map_runs(m, pages, attrs)) {
+		alloc_free(m);
+		return NULL;
+	}
+	m->need_sync |= dev->check; /* it wants to see who syncs what */
+	m->need_sync &= dma_dev_need_sync(dev) || dev->check;
+	m->next = umem->maps;
+	umem->maps = m;
+	list_by_device(xd, m);
+	return m;
+}
+
+static void use_map(struct pool *p, struct dma_map *m)
+{
+	p->map = m;
+	p->pub.dev = m->dev;
+	p->pub.dma_base = m->base;
+	p->pub.dma_pages = m->page;
+	p->pub.dma_need_sync = m->need_sync;
+}
+
+static void forget_map(struct pool *p)
+{
+	p->map = NULL;
+	p->pub.dev = NULL;
+	p->pub.dma_base = NOT_MAPPED;
+	p->pub.dma_pages = NULL;
+	p->pub.dma_need_sync = false;
+}
+
+int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long attrs,
+	       struct page **pages, u32 nr_pages)
+{
+	struct pool *p = pool_of(pool);
+	struct dma_map *m;
+	int err = 0;
+
+	if (!pool || !dev || (pages && nr_pages < pool->umem->npgs))
+		return error_set(EINVAL, "cannot map a UMEM: no pool, no device, or fewer pages than it "
+				 "has");
+	lock_take(&pool->umem->dma_lock);
+	for (m = pool->umem->maps; m && m->dev != dev; m = m->next)
+		;
+	if (p->map)
+		err = error_set(EINVAL, "%s: the pool is mapped already", dev_name(dev));
+	else if (!m)
+		m = make_map(pool->umem, dev, attrs, pages);
+	if (!err && !m)
+		err = -ENOMEM;
+	if (!err) {
+		m->users++;
+		use_map(p, m);
+	}
+	lock_give(&pool->umem->dma_lock);
+	return err;
+}
+
+void xp_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs)
+{
+	struct pool *p = pool_of(pool);
+	struct dma_map **at, *m;
+
+	if (!pool)
+		return;
+	lock_take(&pool->umem->dma_lock);
+	m = p->map;
+	if (m && !--m->users) {
+		for (at = &pool->umem->maps; *at != m; at = &(*at)->next)
+			;
+		*at = m->next;
+		if (m->dev) {
+			unlist_by_device(m);
+			unmap(m, attrs);
+		}
+		alloc_free(m->page);
+		alloc_free(m);
+	}
+	if (m)
+		forget_map(p);
+	lock_give(&pool->umem->dma_lock);
+}
+
+void dma_drop_device(struct xsk_device *xd)
+{
+	struct dma_map *m;
+
+	while ((m = xd->maps)) {
+		lock_take(&m->umem->dma_lock);
+		unlist_by_device(m);
+		unmap(m, 0);
+		m->dev = NULL;
+		lock_give(&m->umem->dma_lock);
+	}
+}
