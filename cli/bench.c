@@ -224,9 +224,10 @@ bool bench_row_add(struct bench *b, const struct bench_row *row)
 	rows[b->n_rows] = *row;
 	rows[b->n_rows++].name = name;
 	if (!b->common.json) {
-		printf("%-54s %3u %12llu %10.1f %10.1f %10.1f %10.1f %11.1f %10.2f\n", row->name, row->threads,
-		       (unsigned long long)row->ops, row->mean_ns, row->p50_ns, row->p99_ns, row->p999_ns,
-		       row->max_ns, row->mean_ns > 0 ? row->threads * 1e3 / row->mean_ns : 0);
+		printf("%-54s %3u %12llu %10.1f %10.1f %10.1f %10.1f %11.1f %10.2f\n", row->name,
+		       row->threads, (unsigned long long)row->ops, row->mean_ns, row->p50_ns,
+		       row->p99_ns, row->p999_ns, row->max_ns,
+		       row->mean_ns > 0 ? row->threads * 1e3 / row->mean_ns : 0);
 		fflush(stdout);
 	}
 	return true;

@@ -11,7 +11,8 @@
 
 #include "base/clock.h"
 
-/* A histogram of samples: 64 steps in each power of two, of 1/16 ns; so 1.6 % fine, and of any length. */
+/* A histogram of samples: 64 steps in each power of two, of 1/16 ns; so 1.6 % fine, and of any
+ * length. */
 #define HIST_STEPS  64
 #define HIST_POWERS 42
 
@@ -23,7 +24,8 @@ struct histogram {
 
 void histogram_add(struct histogram *h, double ns);
 void histogram_merge(struct histogram *h, const struct histogram *other);
-double histogram_at(const struct histogram *h, double share); /* share 0.5: the median; 0 when empty */
+double histogram_at(const struct histogram *h,
+		    double share); /* share 0.5: the median; 0 when empty */
 
 struct bench_case;
 
@@ -42,9 +44,9 @@ struct bench_case {
 	void (*run)(struct bench_thread *t);
 	bool (*setup)(struct bench_case *c);	/* false: a sentence in dmamap_strerror() */
 	void (*teardown)(struct bench_case *c); /* also after a failed set-up; NULL: none */
-	bool alone;	  /* not worth measuring in several threads */
-	const char *spec; /* of the device it needs; --device replaces it */
-	u64 a, b;	  /* its own parameters */
+	bool alone;				/* not worth measuring in several threads */
+	const char *spec;			/* of the device it needs; --device replaces it */
+	u64 a, b;				/* its own parameters */
 	struct device *dev;
 	unsigned int threads; /* of this run */
 	void *state;
@@ -67,9 +69,11 @@ struct bench {
 	unsigned int n_rows;
 };
 
-/* bench.c: measures each case alone, and those that may in b->threads. False: one failed, said why. */
+/* bench.c: measures each case alone, and those that may in b->threads. False: one failed, said why.
+ */
 bool bench_cases(struct bench *b, struct bench_case *cases, unsigned int n);
-bool bench_row_add(struct bench *b, const struct bench_row *row); /* copies; prints it in text mode */
+bool bench_row_add(struct bench *b,
+		   const struct bench_row *row); /* copies; prints it in text mode */
 
 /* One file each. */
 bool bench_map(struct bench *b);

@@ -45,9 +45,12 @@ static void pool_run(struct bench_thread *t)
 bool bench_dmapool(struct bench *b)
 {
 	struct bench_case cases[] = {
-		{"dma_pool alloc+free 16 B", pool_run, pool_setup, pool_teardown, .spec = "sim", .a = 16},
-		{"dma_pool alloc+free 256 B", pool_run, pool_setup, pool_teardown, .spec = "sim", .a = 256},
-		{"dma_pool alloc+free 4 KiB", pool_run, pool_setup, pool_teardown, .spec = "sim", .a = 4096},
+		{"dma_pool alloc+free 16 B", pool_run, pool_setup, pool_teardown, .spec = "sim",
+		 .a = 16},
+		{"dma_pool alloc+free 256 B", pool_run, pool_setup, pool_teardown, .spec = "sim",
+		 .a = 256},
+		{"dma_pool alloc+free 4 KiB", pool_run, pool_setup, pool_teardown, .spec = "sim",
+		 .a = 4096},
 	};
 
 	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The address-space allocator alone. One page, `a` of them outstanding: allocated in a row, then
- * freed. Crowded: `a` live ranges of 33 to 96 pages in a space that they fill to 90 % when rounded up; one
- * at random is freed and one of another size allocated, which alone is timed.
+ * freed. Crowded: `a` live ranges of 33 to 96 pages in a space that they fill to 90 % when rounded
+ * up; one at random is freed and one of another size allocated, which alone is timed.
  */
 #include "bench.h"
 
@@ -95,12 +95,17 @@ out:
 bool bench_iova(struct bench *b)
 {
 	struct bench_case cases[] = {
-		{"iova alloc+free 1 page, 1 outstanding", one_page, space_setup, space_teardown, .a = 1},
-		{"iova alloc+free 1 page, 64 outstanding", one_page, space_setup, space_teardown, .a = 64},
-		{"iova alloc+free 1 page, 4096 outstanding", one_page, space_setup, space_teardown, .a = 4096},
+		{"iova alloc+free 1 page, 1 outstanding", one_page, space_setup, space_teardown,
+		 .a = 1},
+		{"iova alloc+free 1 page, 64 outstanding", one_page, space_setup, space_teardown,
+		 .a = 64},
+		{"iova alloc+free 1 page, 4096 outstanding", one_page, space_setup, space_teardown,
+		 .a = 4096},
 		{"iova alloc 33-96 pages, 1000 live, 90% full", crowded, .alone = true, .a = 1000},
-		{"iova alloc 33-96 pages, 10000 live, 90% full", crowded, .alone = true, .a = 10000},
-		{"iova alloc 33-96 pages, 100000 live, 90% full", crowded, .alone = true, .a = 100000},
+		{"iova alloc 33-96 pages, 10000 live, 90% full", crowded, .alone = true,
+		 .a = 10000},
+		{"iova alloc 33-96 pages, 100000 live, 90% full", crowded, .alone = true,
+		 .a = 100000},
 	};
 
 	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));

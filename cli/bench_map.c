@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a driver pays. Single: a table of `a` live mappings of a page each; one at random is unmapped and
- * mapped anew. Nothing touches the pages, so a large table costs no RAM. Scatterlist: 64 pages far
- * from each other, mapped and unmapped; an operation is one page. Page table alone: one page of 64k, at
- * random, mapped and unmapped.
+ * What a driver pays. Single: a table of `a` live mappings of a page each; one at random is
+ * unmapped and mapped anew. Nothing touches the pages, so a large table costs no RAM. Scatterlist:
+ * 64 pages far from each other, mapped and unmapped; an operation is one page. Page table alone:
+ * one page of 64k, at random, mapped and unmapped.
  */
 #include "bench.h"
 
@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH	   256
-#define SG_PAGES   64
+#define BATCH	    256
+#define SG_PAGES    64
 #define TABLE_PAGES 65536
 
 /* RAM for one thread's mappings: 2^order pages. */
@@ -52,7 +52,8 @@ static void map_single(struct bench_thread *t)
 		goto out;
 	base = page_address(b.page);
 	for (; made < live; made++) {
-		addr[made] = dma_map_single(dev, base + made * PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE);
+		addr[made] =
+			dma_map_single(dev, base + made * PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE);
 		if (dma_mapping_error(dev, addr[made])) {
 			bench_fail(t, "cannot map");
 			goto out;
@@ -64,7 +65,8 @@ static void map_single(struct bench_thread *t)
 			u64 k = live > 1 ? bench_random(t) % live : 0;
 
 			dma_unmap_single(dev, addr[k], PAGE_SIZE, DMA_FROM_DEVICE);
-			addr[k] = dma_map_single(dev, base + k * PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE);
+			addr[k] = dma_map_single(dev, base + k * PAGE_SIZE, PAGE_SIZE,
+						 DMA_FROM_DEVICE);
 		}
 		for (u64 k = 0; k < live && k < 4; k++) {
 			if (dma_mapping_error(dev, addr[k]))
@@ -169,20 +171,24 @@ bool bench_map(struct bench *b)
 	static const char strict[] = "sim,policy=strict", lazy[] = "sim,policy=lazy",
 			  pool[] = "sim,policy=pool", direct[] = "sim,iommu=0";
 	struct bench_case cases[] = {
-		{"dma_map_single+unmap 4K strict, 1 live", map_single, device_setup, .spec = strict, .a = 1},
-		{"dma_map_single+unmap 4K strict, 1000 live", map_single, device_setup, .spec = strict,
-		 .alone = true, .a = 1000},
-		{"dma_map_single+unmap 4K strict, 10000 live", map_single, device_setup, .spec = strict,
-		 .alone = true, .a = 10000},
-		{"dma_map_single+unmap 4K strict, 100000 live", map_single, device_setup, .spec = strict,
-		 .alone = true, .a = 100000},
-		{"dma_map_single+unmap 4K lazy, 1 live", map_single, device_setup, .spec = lazy, .a = 1},
-		{"dma_map_single+unmap 4K lazy, 100000 live", map_single, device_setup, .spec = lazy,
-		 .alone = true, .a = 100000},
-		{"dma_map_single+unmap 4K pool, 1 live", map_single, device_setup, .spec = pool, .a = 1},
-		{"dma_map_single+unmap 4K direct, 1 live", map_single, device_setup, .spec = direct, .a = 1},
-		{"dma_map_single+unmap 4K direct, 100000 live", map_single, device_setup, .spec = direct,
-		 .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K strict, 1 live", map_single, device_setup, .spec = strict,
+		 .a = 1},
+		{"dma_map_single+unmap 4K strict, 1000 live", map_single, device_setup,
+		 .spec = strict, .alone = true, .a = 1000},
+		{"dma_map_single+unmap 4K strict, 10000 live", map_single, device_setup,
+		 .spec = strict, .alone = true, .a = 10000},
+		{"dma_map_single+unmap 4K strict, 100000 live", map_single, device_setup,
+		 .spec = strict, .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K lazy, 1 live", map_single, device_setup, .spec = lazy,
+		 .a = 1},
+		{"dma_map_single+unmap 4K lazy, 100000 live", map_single, device_setup,
+		 .spec = lazy, .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K pool, 1 live", map_single, device_setup, .spec = pool,
+		 .a = 1},
+		{"dma_map_single+unmap 4K direct, 1 live", map_single, device_setup, .spec = direct,
+		 .a = 1},
+		{"dma_map_single+unmap 4K direct, 100000 live", map_single, device_setup,
+		 .spec = direct, .alone = true, .a = 100000},
 		{"dma_map_sg+unmap 64 pages strict, per page", map_sg, device_setup, .spec = strict,
 		 .alone = true},
 		{"dma_map_sg+unmap 64 pages direct, per page", map_sg, device_setup, .spec = direct,

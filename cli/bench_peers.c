@@ -19,11 +19,8 @@ static const struct {
 	const char *what;
 	const char *names[3];
 } peers[] = {
-	{"map", {"dma-path", "pgtable"}},
-	{"iova", {"iova", "iova-frag"}},
-	{"dmapool", {"dmapool"}},
-	{"translate", {"pgtable"}},
-	{"swiotlb", {"swiotlb"}},
+	{"map", {"dma-path", "pgtable"}}, {"iova", {"iova", "iova-frag"}}, {"dmapool", {"dmapool"}},
+	{"translate", {"pgtable"}},	  {"swiotlb", {"swiotlb"}},
 };
 
 static double number(struct json_object *o, const char *key, double otherwise)
@@ -38,7 +35,8 @@ static void line_take(struct bench *b, const char *line)
 	struct json_object *o = json_tokener_parse(line), *name;
 	struct bench_row row = {0};
 
-	if (!o || !json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, "name", &name))
+	if (!o || !json_object_is_type(o, json_type_object) ||
+	    !json_object_object_get_ex(o, "name", &name))
 		goto out;
 	row.name = (char *)json_object_get_string(name);
 	row.mean_ns = number(o, "mean_ns", -1);

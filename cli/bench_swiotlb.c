@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bouncing: a device of 32 address lines without an IOMMU maps memory above 4 GiB for sending, so each
- * mapping copies once. Beside it the same copy alone, from the same buffers. 64 mappings are live at
- * a time for 2 KiB, 8 for 64 KiB.
+ * Bouncing: a device of 32 address lines without an IOMMU maps memory above 4 GiB for sending, so
+ * each mapping copies once. Beside it the same copy alone, from the same buffers. 64 mappings are
+ * live at a time for 2 KiB, 8 for 64 KiB.
  */
 #include "bench.h"
 
@@ -11,9 +11,9 @@
 #include <linux/slab.h>
 #include <string.h>
 
-#define ORDER	   11 /* 8 MiB of buffers for each thread */
-#define BYTES	   ((u64)PAGE_SIZE << ORDER)
-#define BATCH_MAX  64
+#define ORDER	  11 /* 8 MiB of buffers for each thread */
+#define BYTES	  ((u64)PAGE_SIZE << ORDER)
+#define BATCH_MAX 64
 
 static bool bounce_setup(struct bench_case *c)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device's side. 64k pages of address space, each a mapping of its own, over 512 pages of RAM, so that
- * the time is the translation's and not that of RAM. Translation alone is inside of one access, as for one
- * that spans many pages; a bus read is a whole access.
+ * The device's side. 64k pages of address space, each a mapping of its own, over 512 pages of RAM,
+ * so that the time is the translation's and not that of RAM. Translation alone is inside of one
+ * access, as for one that spans many pages; a bus read is a whole access.
  */
 #include "bench.h"
 
@@ -49,8 +49,8 @@ static bool window_setup(struct bench_case *c)
 		return false;
 	memset(page_address(w->ram), 1, PAGE_SIZE << RAM_ORDER);
 	for (; w->made < PAGES; w->made++) {
-		w->addr[w->made] = dma_map_page(c->dev, w->ram + w->made % (1u << RAM_ORDER), 0, PAGE_SIZE,
-						DMA_BIDIRECTIONAL);
+		w->addr[w->made] = dma_map_page(c->dev, w->ram + w->made % (1u << RAM_ORDER), 0,
+						PAGE_SIZE, DMA_BIDIRECTIONAL);
 		if (dma_mapping_error(c->dev, w->addr[w->made]))
 			return false;
 	}
@@ -101,7 +101,8 @@ static void bus_read(struct bench_thread *t)
 
 	while (bench_more(t, BATCH)) {
 		for (int i = 0; i < BATCH; i++) {
-			err |= dmamap_bus_read(t->c->dev, w->addr[mask ? bench_random(t) & mask : 0] + 8,
+			err |= dmamap_bus_read(t->c->dev,
+					       w->addr[mask ? bench_random(t) & mask : 0] + 8,
 					       &value, 8);
 			bench_keep(value);
 		}
@@ -113,17 +114,18 @@ static void bus_read(struct bench_thread *t)
 bool bench_translate(struct bench *b)
 {
 	struct bench_case cases[] = {
-		{"translate, same page", translate, window_setup, window_teardown, .spec = "sim", .a = 1},
-		{"translate, random in 64k pages", translate, window_setup, window_teardown, .spec = "sim",
-		 .a = PAGES},
+		{"translate, same page", translate, window_setup, window_teardown, .spec = "sim",
+		 .a = 1},
+		{"translate, random in 64k pages", translate, window_setup, window_teardown,
+		 .spec = "sim", .a = PAGES},
 		{"page table walk, same page", walk, window_setup, window_teardown, .spec = "sim",
 		 .alone = true, .a = 1},
-		{"page table walk, random in 64k pages", walk, window_setup, window_teardown, .spec = "sim",
-		 .alone = true, .a = PAGES},
-		{"bus read of 8 bytes, same page", bus_read, window_setup, window_teardown, .spec = "sim",
-		 .a = 1},
-		{"bus read of 8 bytes, random in 64k pages", bus_read, window_setup, window_teardown,
-		 .spec = "sim", .a = PAGES},
+		{"page table walk, random in 64k pages", walk, window_setup, window_teardown,
+		 .spec = "sim", .alone = true, .a = PAGES},
+		{"bus read of 8 bytes, same page", bus_read, window_setup, window_teardown,
+		 .spec = "sim", .a = 1},
+		{"bus read of 8 bytes, random in 64k pages", bus_read, window_setup,
+		 window_teardown, .spec = "sim", .a = PAGES},
 		{"bus read of 8 bytes, no IOMMU", bus_read, window_setup, window_teardown,
 		 .spec = "sim,iommu=0", .alone = true, .a = 1},
 	};

@@ -21,7 +21,8 @@ int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
 
-/* options.c: --device and --json, a child of each command's parser; its input is a struct common. */
+/* options.c: --device and --json, a child of each command's parser; its input is a struct common.
+ */
 struct common {
 	const char *device; /* the spec; NULL: not given */
 	bool json;
@@ -48,7 +49,8 @@ int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct device *device_open(const char *spec);
 /* strict, lazy, pool, persistent, or direct for a device without an IOMMU. */
 const char *device_policy(const struct device *dev);
-/* Prints the document on standard output and frees it. CLI_DONE, or CLI_FAILED: it could not be written. */
+/* Prints the document on standard output and frees it. CLI_DONE, or CLI_FAILED: it could not be
+ * written. */
 int json_finish(struct json_object *doc);
 struct json_object *json_number(double value, int digits);
 void json_put_text(struct json_object *o, const char *key, const char *value);
@@ -56,12 +58,13 @@ void json_put_u64(struct json_object *o, const char *key, u64 value);
 void json_put_bool(struct json_object *o, const char *key, bool value);
 void json_put_number(struct json_object *o, const char *key, double value, int digits);
 
-/* signals.c: SIGINT and SIGTERM set a flag, in the main thread only; SIGPIPE is an error of write(). */
-void signals_init(void);	/* before a device is opened: its threads inherit the blocked signals */
+/* signals.c: SIGINT and SIGTERM set a flag, in the main thread only; SIGPIPE is an error of
+ * write(). */
+void signals_init(void);    /* before a device is opened: its threads inherit the blocked signals */
 void signals_unblock(void); /* after that */
 bool interrupted(void);
-/* Waits until fd is readable, without missing a signal. False: interrupted. */
-bool wait_readable(int fd);
+/* Waits until fd can be read, or written, without missing a signal. False: interrupted. */
+bool wait_ready(int fd, bool to_write);
 
 /* progress.c: a bar on standard error when that is a terminal. */
 struct progress {

@@ -11,8 +11,9 @@ static const struct benchmark {
 	const char *name;
 	bool (*run)(struct bench *b);
 } benchmarks[] = {
-	{"map", bench_map},	      {"iova", bench_iova},	  {"dmapool", bench_dmapool},
-	{"translate", bench_translate}, {"swiotlb", bench_swiotlb},
+	{"map", bench_map},	    {"iova", bench_iova},
+	{"dmapool", bench_dmapool}, {"translate", bench_translate},
+	{"swiotlb", bench_swiotlb},
 };
 
 #define N_BENCHMARKS (sizeof(benchmarks) / sizeof(benchmarks[0]))
@@ -25,19 +26,25 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
 	"Speeds, in nanoseconds for each operation.\v"
-	"map        dma_map_single and unmap of 4 KiB, dma_map_sg of 64 pages, the page table alone\n"
+	"map        dma_map_single and unmap of 4 KiB, dma_map_sg of 64 pages, the page table "
+	"alone\n"
 	"iova       the allocator of device address space; a crowded one\n"
 	"dmapool    dma_pool_alloc and dma_pool_free\n"
 	"translate  the device's side: translation, a bus read of 8 bytes\n"
 	"swiotlb    a bounced mapping beside a plain copy of its size\n"
 	"\n"
-	"A sample is the time of a batch divided by its operations: 64 to 4096 of them, so that reading the "
-	"clock does not count; in a crowded address space it is one allocation. mean is of all operations, p50, "
+	"A sample is the time of a batch divided by its operations: 64 to 4096 of them, so that "
+	"reading the "
+	"clock does not count; in a crowded address space it is one allocation. mean is of all "
+	"operations, p50, "
 	"p99, p99.9 and max are of samples; of several threads they are what each thread saw.\n"
 	"\n"
-	"DMAMAP_PEERS in the environment names a program that measures other implementations: it is called "
-	"with --quick and names, and prints one JSON object with name, threads, ops, mean_ns, median_ns and "
-	"max_ns in each line. Its rows follow, their names beginning with \"peer:\". --device replaces the "
+	"DMAMAP_PEERS in the environment names a program that measures other implementations: it "
+	"is called "
+	"with --quick and names, and prints one JSON object with name, threads, ops, mean_ns, "
+	"median_ns and "
+	"max_ns in each line. Its rows follow, their names beginning with \"peer:\". --device "
+	"replaces the "
 	"devices that rows are measured on; iova needs none.";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -68,8 +75,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {options, parse, "map|iova|dmapool|translate|swiotlb", doc, children, NULL,
-				 NULL};
+static const struct argp argp = {
+	options, parse, "map|iova|dmapool|translate|swiotlb", doc, children, NULL, NULL};
 
 static int finish_json(const struct bench *b)
 {
@@ -103,15 +110,16 @@ int cmd_bench(int argc, char **argv)
 	for (i = 0; i < N_BENCHMARKS && strcmp(benchmarks[i].name, b.what); i++)
 		;
 	if (i == N_BENCHMARKS) {
-		fprintf(stderr, "dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb\n",
+		fprintf(stderr,
+			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb\n",
 			b.what);
 		return CLI_USAGE;
 	}
 	signals_init();
 	signals_unblock();
 	if (!b.common.json)
-		printf("%-54s %3s %12s %10s %10s %10s %10s %11s %10s\n", "ns for each operation", "thr", "ops",
-		       "mean", "p50", "p99", "p99.9", "max", "M ops/s");
+		printf("%-54s %3s %12s %10s %10s %10s %10s %11s %10s\n", "ns for each operation",
+		       "thr", "ops", "mean", "p50", "p99", "p99.9", "max", "M ops/s");
 	if (benchmarks[i].run(&b)) {
 		bench_peers(&b);
 		status = b.common.json ? finish_json(&b) : CLI_DONE;

@@ -33,11 +33,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {NULL, parse, "list",
-				 "What the checker knows.\v"
-				 "The checker is on for a device opened with the key check=1, and for all "
-				 "with DMAMAP_CHECK=1 in the environment.",
-				 children, NULL, NULL};
+static const struct argp argp = {
+	NULL,
+	parse,
+	"list",
+	"What the checker knows.\v"
+	"The checker is on for a device opened with the key check=1, and for all "
+	"with DMAMAP_CHECK=1 in the environment.",
+	children,
+	NULL,
+	NULL};
 
 int cmd_check(int argc, char **argv)
 {

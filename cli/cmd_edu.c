@@ -39,11 +39,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {NULL, parse, "selftest",
-				 "The teaching device.\v"
-				 "selftest: identification, liveness, factorials by polling and by interrupt, DMA "
-				 "both ways from coherent memory and from a mapped buffer.",
-				 children, NULL, NULL};
+static const struct argp argp = {
+	NULL,
+	parse,
+	"selftest",
+	"The teaching device.\v"
+	"selftest: identification, liveness, factorials by polling and by interrupt, DMA "
+	"both ways from coherent memory and from a mapped buffer.",
+	children,
+	NULL,
+	NULL};
 
 #define SIZE EDU_BUFFER_SIZE
 
@@ -60,8 +65,8 @@ static int is_pattern(const struct device *dev, const u8 *p, u32 seed)
 	pattern(want, seed);
 	for (u32 i = 0; i < SIZE; i++) {
 		if (p[i] != want[i])
-			return driver_fail(EIO, "%s: byte %u came back as 0x%02x, not 0x%02x", dev_name(dev), i,
-					   p[i], want[i]);
+			return driver_fail(EIO, "%s: byte %u came back as 0x%02x, not 0x%02x",
+					   dev_name(dev), i, p[i], want[i]);
 	}
 	return 0;
 }
@@ -90,7 +95,8 @@ static int factorials(struct device *dev, struct edu *edu, bool by_interrupt)
 		if (err)
 			return err;
 		if (got != want)
-			return driver_fail(EIO, "%s: %u! is %u, not %u", dev_name(dev), n, want, got);
+			return driver_fail(EIO, "%s: %u! is %u, not %u", dev_name(dev), n, want,
+					   got);
 	}
 	return 0;
 }
@@ -154,11 +160,12 @@ static const struct {
 };
 
 /* Runs each; the first that fails ends it. Fills `list` for the document. */
-static int tests_run(struct device *dev, struct edu *edu, const struct args *a, struct json_object *list)
+static int tests_run(struct device *dev, struct edu *edu, const struct args *a,
+		     struct json_object *list)
 {
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		int err = interrupted() ? driver_fail(EINTR, "%s: interrupted before '%s'", dev_name(dev),
-						      tests[i].name)
+		int err = interrupted() ? driver_fail(EINTR, "%s: interrupted before '%s'",
+						      dev_name(dev), tests[i].name)
 					: tests[i].run(dev, edu);
 		struct json_object *o = json_object_new_object();
 
@@ -173,7 +180,8 @@ static int tests_run(struct device *dev, struct edu *edu, const struct args *a, 
 	return 0;
 }
 
-static int finish(struct device *dev, const struct args *a, u32 id, struct json_object *list, int err)
+static int finish(struct device *dev, const struct args *a, u32 id, struct json_object *list,
+		  int err)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
 	struct json_object *o;

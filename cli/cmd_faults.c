@@ -28,11 +28,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {NULL, parse, NULL,
-				 "Accesses that a device was refused.\v"
-				 "Brings the device's driver up and down again (nvme, edu), then lists what was "
-				 "recorded.",
-				 children, NULL, NULL};
+static const struct argp argp = {
+	NULL,
+	parse,
+	NULL,
+	"Accesses that a device was refused.\v"
+	"Brings the device's driver up and down again (nvme, edu), then lists what was "
+	"recorded.",
+	children,
+	NULL,
+	NULL};
 
 static const char *reason_text(int reason)
 {
@@ -106,8 +111,8 @@ int cmd_faults(int argc, char **argv)
 	while (dmamap_bus_fault_next(dev, &f) == 1) {
 		fault_json(list, &f);
 		if (!args.common.json)
-			printf("%s of %zu bytes at 0x%llx: %s\n", f.write ? "write" : "read ", f.len,
-			       (unsigned long long)f.addr, reason_text(f.reason));
+			printf("%s of %zu bytes at 0x%llx: %s\n", f.write ? "write" : "read ",
+			       f.len, (unsigned long long)f.addr, reason_text(f.reason));
 	}
 	dmamap_close(dev);
 	if (!args.common.json) {

@@ -24,10 +24,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {NULL, parse, NULL,
-				 "Masks, limits, address ranges, policy and memory of one device.\v"
-				 "The masks are those that a device begins with; its driver sets its own.",
-				 children, NULL, NULL};
+static const struct argp argp = {
+	NULL,
+	parse,
+	NULL,
+	"Masks, limits, address ranges, policy and memory of one device.\v"
+	"The masks are those that a device begins with; its driver sets its own.",
+	children,
+	NULL,
+	NULL};
 
 /* Collected once, shown as text or JSON. */
 struct facts {
@@ -101,7 +106,8 @@ static int show_json(const struct device *dev, const char *spec, const struct fa
 	json_put_u64(o, "table_pages", f->stats.table_pages);
 	json_put_u64(o, "coherent_bytes", f->stats.coherent_bytes);
 	ram = json_object_new_object();
-	json_put_u64(ram, "bytes", mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0));
+	json_put_u64(ram, "bytes",
+		     mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0));
 	json_put_u64(ram, "below_4g", mem.low);
 	json_put_u64(ram, "last_address", mem.span - 1);
 	json_put_u64(ram, "swiotlb_bytes", mem.bounce_size);
@@ -128,16 +134,19 @@ static void show_text(const struct device *dev, const char *spec, const struct f
 		printf(", optimal any\n");
 	else
 		printf(", optimal %zu\n", f->opt_mapping);
-	printf("segments          at most %u bytes, boundary 0x%llx, merge boundary 0x%llx\n", f->max_seg,
-	       (unsigned long long)f->seg_boundary, (unsigned long long)f->merge_boundary);
-	printf("alignment         min_align_mask 0x%x, cache line %d bytes, syncs %s\n", f->min_align,
-	       f->cache_alignment, f->need_sync ? "needed" : "not needed");
-	printf("in use            %llu pages of address space, %llu page-table pages, %llu coherent bytes\n",
+	printf("segments          at most %u bytes, boundary 0x%llx, merge boundary 0x%llx\n",
+	       f->max_seg, (unsigned long long)f->seg_boundary,
+	       (unsigned long long)f->merge_boundary);
+	printf("alignment         min_align_mask 0x%x, cache line %d bytes, syncs %s\n",
+	       f->min_align, f->cache_alignment, f->need_sync ? "needed" : "not needed");
+	printf("in use            %llu pages of address space, %llu page-table pages, %llu "
+	       "coherent bytes\n",
 	       (unsigned long long)f->stats.iova_pages, (unsigned long long)f->stats.table_pages,
 	       (unsigned long long)f->stats.coherent_bytes);
 	printf("RAM               %llu MiB below 4 GiB, %llu MiB above; bounce memory %llu MiB\n",
 	       (unsigned long long)(mem.low >> 20),
-	       (unsigned long long)(mem.span > MEM_DMA32_END ? (mem.span - MEM_DMA32_END) >> 20 : 0),
+	       (unsigned long long)(mem.span > MEM_DMA32_END ? (mem.span - MEM_DMA32_END) >> 20
+							     : 0),
 	       (unsigned long long)(mem.bounce_size >> 20));
 }
 

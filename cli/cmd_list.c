@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `dmamap list`: PCI functions as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci), and the
- * simulated devices. What sysfs does not say is left out; no PCI at all is no error.
+ * `dmamap list`: PCI functions as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci), and
+ * the simulated devices. What sysfs does not say is left out; no PCI at all is no error.
  */
 #include "cli.h"
 
@@ -29,11 +29,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {NULL, parse, NULL,
-				 "PCI functions, their IOMMU group, driver and reserved ranges, and whether dmamap "
-				 "could open each; then the simulated devices.\v"
-				 "DMAMAP_SYSFS in the environment names another directory than /sys.",
-				 children, NULL, NULL};
+static const struct argp argp = {
+	NULL,
+	parse,
+	NULL,
+	"PCI functions, their IOMMU group, driver and reserved ranges, and whether dmamap "
+	"could open each; then the simulated devices.\v"
+	"DMAMAP_SYSFS in the environment names another directory than /sys.",
+	children,
+	NULL,
+	NULL};
 
 static const struct {
 	const char *spec, *text;
@@ -51,17 +56,37 @@ static const struct {
 	unsigned int class;
 	const char *name;
 } classes[] = {
-	{0x0100, "SCSI controller"},   {0x0101, "IDE controller"},	{0x0104, "RAID controller"},
-	{0x0106, "SATA controller"},   {0x0108, "NVMe controller"},	{0x0180, "storage controller"},
-	{0x0200, "Ethernet controller"}, {0x0280, "network controller"}, {0x0300, "VGA controller"},
-	{0x0302, "3D controller"},     {0x0380, "display controller"},	{0x0401, "audio device"},
-	{0x0403, "audio device"},      {0x0500, "RAM memory"},		{0x0580, "memory controller"},
-	{0x0600, "host bridge"},       {0x0601, "ISA bridge"},		{0x0604, "PCI bridge"},
-	{0x0680, "bridge"},	       {0x0700, "serial controller"},	{0x0780, "communication controller"},
-	{0x0800, "interrupt controller"}, {0x0806, "IOMMU"},		{0x0880, "system peripheral"},
-	{0x0c03, "USB controller"},    {0x0c05, "SMBus"},		{0x0ff0, "other"},
-	{0x1080, "encryption controller"}, {0x1180, "signal processing controller"},
-	{0x1200, "processing accelerator"}, {0x00ff, "device"},
+	{0x0100, "SCSI controller"},
+	{0x0101, "IDE controller"},
+	{0x0104, "RAID controller"},
+	{0x0106, "SATA controller"},
+	{0x0108, "NVMe controller"},
+	{0x0180, "storage controller"},
+	{0x0200, "Ethernet controller"},
+	{0x0280, "network controller"},
+	{0x0300, "VGA controller"},
+	{0x0302, "3D controller"},
+	{0x0380, "display controller"},
+	{0x0401, "audio device"},
+	{0x0403, "audio device"},
+	{0x0500, "RAM memory"},
+	{0x0580, "memory controller"},
+	{0x0600, "host bridge"},
+	{0x0601, "ISA bridge"},
+	{0x0604, "PCI bridge"},
+	{0x0680, "bridge"},
+	{0x0700, "serial controller"},
+	{0x0780, "communication controller"},
+	{0x0800, "interrupt controller"},
+	{0x0806, "IOMMU"},
+	{0x0880, "system peripheral"},
+	{0x0c03, "USB controller"},
+	{0x0c05, "SMBus"},
+	{0x0ff0, "other"},
+	{0x1080, "encryption controller"},
+	{0x1180, "signal processing controller"},
+	{0x1200, "processing accelerator"},
+	{0x00ff, "device"},
 };
 
 static const char *class_name(unsigned int class)
@@ -85,8 +110,8 @@ static void sysfs_path(char *out, size_t size, const char *address, const char *
 {
 	const char *root = getenv("DMAMAP_SYSFS");
 
-	snprintf(out, size, "%s/bus/pci/devices%s%s%s%s", root && *root ? root : "/sys", address ? "/" : "",
-		 address ? address : "", leaf ? "/" : "", leaf ? leaf : "");
+	snprintf(out, size, "%s/bus/pci/devices%s%s%s%s", root && *root ? root : "/sys",
+		 address ? "/" : "", address ? address : "", leaf ? "/" : "", leaf ? leaf : "");
 }
 
 static unsigned int read_hex(const char *address, const char *leaf)
@@ -160,13 +185,16 @@ static void function_read(struct function *f, char *address)
 static void function_text(const struct function *f)
 {
 	printf("%-13s %04x:%04x %s, driver %s, IOMMU group %s\n", f->address, f->vendor, f->device,
-	       class_name(f->class), f->driver[0] ? f->driver : "none", f->group[0] ? f->group : "none");
+	       class_name(f->class), f->driver[0] ? f->driver : "none",
+	       f->group[0] ? f->group : "none");
 	for (size_t i = 0; i < json_object_array_length(f->reserved); i++) {
 		struct json_object *r = json_object_array_get_idx(f->reserved, i);
 
 		printf("              reserved 0x%llx to 0x%llx: %s\n",
-		       (unsigned long long)json_object_get_uint64(json_object_object_get(r, "first")),
-		       (unsigned long long)json_object_get_uint64(json_object_object_get(r, "last")),
+		       (unsigned long long)json_object_get_uint64(
+			       json_object_object_get(r, "first")),
+		       (unsigned long long)json_object_get_uint64(
+			       json_object_object_get(r, "last")),
 		       json_object_get_string(json_object_object_get(r, "type")));
 	}
 	printf("              cannot be opened: %s%s\n", MISSING,

@@ -16,7 +16,8 @@ static const struct argp_option options[] = {
 	{"file", 'f', "F", 0, "The file, instead of standard output or input", 0},
 	{"bs", 'b', "N", 0, "Bytes of one request (default 128K, bench 4K)", 0},
 	{"qd", 'q', "N", 0, "Requests in flight (default 8, bench 32)", 0},
-	{"mask", 'm', "BITS", 0, "Address bits that the driver claims for the device (default 64)", 0},
+	{"mask", 'm', "BITS", 0, "Address bits that the driver claims for the device (default 64)",
+	 0},
 	{"threads", 't', "N", 0, "bench: threads, each with a queue of its own (default 1)", 0},
 	{"seconds", 's', "S", 0, "bench: how long (default 2)", 0},
 	{0},
@@ -30,8 +31,10 @@ static const char doc[] =
 	"verify    compares the disk with --file\n"
 	"bench     reads at random\n"
 	"\n"
-	"--offset is a multiple of the disk's block size. A length need not be: the last block is then read, "
-	"changed and written back. With --json: bytes, seconds, mib_per_s, device, policy and, under dma, "
+	"--offset is a multiple of the disk's block size. A length need not be: the last block is "
+	"then read, "
+	"changed and written back. With --json: bytes, seconds, mib_per_s, device, policy and, "
+	"under dma, "
 	"maps, unmaps, segments, bounced_bytes, iotlb_hits, iotlb_misses, faults, leaks.";
 
 static const char *const actions[] = {"identify", "read", "write", "verify", "bench"};
@@ -83,8 +86,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {options, parse, "identify|read|write|verify|bench", doc, children, NULL,
-				 NULL};
+static const struct argp argp = {options, parse, "identify|read|write|verify|bench", doc, children,
+				 NULL,	  NULL};
 
 static int usage(const char *text)
 {
@@ -211,11 +214,13 @@ static int report_json(const struct nvme_session *s, const struct nvme_info *inf
 
 static void identify_text(const struct nvme_info *info)
 {
-	printf("model       %s\nserial      %s\nfirmware    %s\n", info->model, info->serial, info->firmware);
-	printf("version     NVMe %u.%u, vendor 0x%04x\n", info->version >> 16, info->version >> 8 & 0xff,
-	       info->vendor);
-	printf("namespace 1 %llu blocks of %u bytes, %llu bytes\n", (unsigned long long)info->blocks,
-	       info->block_size, (unsigned long long)(info->blocks * info->block_size));
+	printf("model       %s\nserial      %s\nfirmware    %s\n", info->model, info->serial,
+	       info->firmware);
+	printf("version     NVMe %u.%u, vendor 0x%04x\n", info->version >> 16,
+	       info->version >> 8 & 0xff, info->vendor);
+	printf("namespace 1 %llu blocks of %u bytes, %llu bytes\n",
+	       (unsigned long long)info->blocks, info->block_size,
+	       (unsigned long long)(info->blocks * info->block_size));
 	printf("requests    %u bytes at most; %u queue(s) of %u in flight, %u with an interrupt\n",
 	       info->max_bytes, info->queues, info->in_flight, info->interrupts);
 	printf("can         flush%s%s\n", info->can_write_zeroes ? ", write zeroes" : "",
@@ -235,15 +240,20 @@ static void report_text(const struct nvme_session *s, const struct nvme_info *in
 		identify_text(info);
 		return;
 	}
-	fprintf(to, "%-6s %llu bytes in %.3f s, %.1f MiB/s, policy %s: %llu maps, %llu bytes bounced, "
-		    "IOTLB %llu hits %llu misses, %llu faults, %llu leaks\n",
-		action, (unsigned long long)s->bytes, s->seconds, mib_per_s(s), device_policy(s->dev),
-		(unsigned long long)st->maps, (unsigned long long)st->bounced_bytes,
-		(unsigned long long)st->iotlb_hits, (unsigned long long)st->iotlb_misses,
-		(unsigned long long)st->faults, (unsigned long long)(st->maps - st->unmaps));
+	fprintf(to,
+		"%-6s %llu bytes in %.3f s, %.1f MiB/s, policy %s: %llu maps, %llu bytes bounced, "
+		"IOTLB %llu hits %llu misses, %llu faults, %llu leaks\n",
+		action, (unsigned long long)s->bytes, s->seconds, mib_per_s(s),
+		device_policy(s->dev), (unsigned long long)st->maps,
+		(unsigned long long)st->bounced_bytes, (unsigned long long)st->iotlb_hits,
+		(unsigned long long)st->iotlb_misses, (unsigned long long)st->faults,
+		(unsigned long long)(st->maps - st->unmaps));
 	if (!strcmp(action, "bench"))
-		fprintf(to, "       %llu reads, %.0f a second, latency in us: mean %.1f, p50 %.1f, p99 %.1f, "
-			    "p99.9 %.1f, max %.1f\n", (unsigned long long)s->ops,
+		fprintf(to,
+			"       %llu reads, %.0f a second, latency in us: mean %.1f, p50 %.1f, p99 "
+			"%.1f, "
+			"p99.9 %.1f, max %.1f\n",
+			(unsigned long long)s->ops,
 			s->seconds > 0 ? (double)s->ops / s->seconds : 0, s->latency.mean_ns / 1e3,
 			s->latency.p50_ns / 1e3, s->latency.p99_ns / 1e3, s->latency.p999_ns / 1e3,
 			s->latency.max_ns / 1e3);
@@ -277,9 +287,12 @@ static void act(struct nvme_session *s)
 		return;
 	}
 	if (a->offset >= size || (a->has_length && a->length > size - a->offset)) {
-		session_fail(s, "%s: --offset %llu --length %llu goes past the end of the disk, which has "
-				"%llu bytes", dev_name(s->dev), (unsigned long long)a->offset,
-			     (unsigned long long)a->length, (unsigned long long)size);
+		session_fail(
+			s,
+			"%s: --offset %llu --length %llu goes past the end of the disk, which has "
+			"%llu bytes",
+			dev_name(s->dev), (unsigned long long)a->offset,
+			(unsigned long long)a->length, (unsigned long long)size);
 		return;
 	}
 	if (!strcmp(action, "read"))
@@ -291,8 +304,11 @@ static void act(struct nvme_session *s)
 	else if (!strcmp(action, "bench"))
 		nvme_bench(s);
 	if (s->stopped)
-		session_fail(s, "%s: interrupted after %llu bytes; the device is stopped and everything "
-				"unmapped", dev_name(s->dev), (unsigned long long)s->bytes);
+		session_fail(
+			s,
+			"%s: interrupted after %llu bytes; the device is stopped and everything "
+			"unmapped",
+			dev_name(s->dev), (unsigned long long)s->bytes);
 }
 
 int cmd_nvme(int argc, char **argv)

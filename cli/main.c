@@ -10,7 +10,8 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
-	{"list", cmd_list, "PCI functions, and whether dmamap could open each; the simulated devices"},
+	{"list", cmd_list,
+	 "PCI functions, and whether dmamap could open each; the simulated devices"},
 	{"info", cmd_info, "masks, limits, policy and memory of one device"},
 	{"nvme", cmd_nvme, "a disk by DMA: identify, read, write, verify, bench"},
 	{"net", cmd_net, "packets through an XSK socket: rx, tx, forward, echo"},

@@ -14,8 +14,8 @@ struct nvme_args {
 	u64 offset, length; /* bytes */
 	bool has_offset, has_length;
 	const char *file;
-	u64 bs;		 /* bytes of one request; 0: the action's own */
-	unsigned int qd; /* requests in flight */
+	u64 bs;		   /* bytes of one request; 0: the action's own */
+	unsigned int qd;   /* requests in flight */
 	unsigned int mask; /* address bits that the driver claims */
 	unsigned int threads;
 	double seconds;
@@ -27,10 +27,10 @@ struct nvme_session {
 	struct device *dev;
 	struct nvme *nvme;
 	const struct nvme_info *info;
-	u64 bytes;     /* done, in order from the start */
-	u64 ops;       /* requests done */
+	u64 bytes; /* done, in order from the start */
+	u64 ops;   /* requests done */
 	double seconds;
-	bool stopped;  /* by a signal */
+	bool stopped;	 /* by a signal */
 	char error[640]; /* "" while all is well */
 	struct {
 		double mean_ns, p50_ns, p99_ns, p999_ns, max_ns;
@@ -38,7 +38,8 @@ struct nvme_session {
 };
 
 /* Remembers the first thing that went wrong; false. */
-bool session_fail(struct nvme_session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool session_fail(struct nvme_session *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* nvme_copy.c: each fills bytes, seconds, stopped and error. */
 void nvme_copy_read(struct nvme_session *s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random reads: each thread has a queue of its own and keeps `qd` requests in flight, each sent anew
- * when it is finished. A request's latency is from its submission until its thread sees it finished.
+ * Random reads: each thread has a queue of its own and keeps `qd` requests in flight, each sent
+ * anew when it is finished. A request's latency is from its submission until its thread sees it
+ * finished.
  */
 #include "bench.h"
 #include "nvme.h"
@@ -89,8 +90,11 @@ static void *reader_run(void *arg)
 		struct read *x = &r->reads[i];
 
 		x->reader = r;
-		x->req = (struct nvme_request){.op = NVME_READ, .blocks = r->blocks, .buf = (void *)x->buf,
-					       .done = on_done, .arg = x};
+		x->req = (struct nvme_request){.op = NVME_READ,
+					       .blocks = r->blocks,
+					       .buf = (void *)x->buf,
+					       .done = on_done,
+					       .arg = x};
 		send(x);
 	}
 	/* A controller that dies finishes them all too. */
@@ -99,7 +103,8 @@ static void *reader_run(void *arg)
 	return NULL;
 }
 
-static bool reader_init(struct reader *r, struct nvme_session *s, unsigned int queue, u64 bs, u64 length)
+static bool reader_init(struct reader *r, struct nvme_session *s, unsigned int queue, u64 bs,
+			u64 length)
 {
 	r->s = s;
 	r->queue = queue;
@@ -172,17 +177,20 @@ static void readers_run(struct nvme_session *s, struct reader *r, unsigned int n
 
 void nvme_bench(struct nvme_session *s)
 {
-	u64 size = s->info->blocks * s->info->block_size, bs = s->args->bs ? s->args->bs : BS_DEFAULT;
+	u64 size = s->info->blocks * s->info->block_size,
+	    bs = s->args->bs ? s->args->bs : BS_DEFAULT;
 	u64 length = s->args->has_length ? s->args->length : size - s->args->offset;
 	unsigned int n = s->args->threads < s->info->queues ? s->args->threads : s->info->queues;
 	struct reader *r;
 	bool ready = true;
 
 	if (bs > s->info->max_bytes || bs % s->info->block_size || bs > length) {
-		session_fail(s, "%s: --bs %llu is not a multiple of the block size, %u, or above what a request "
-				"can read, %u, or than there is, %llu", dev_name(s->dev),
-			     (unsigned long long)bs, s->info->block_size, s->info->max_bytes,
-			     (unsigned long long)length);
+		session_fail(s,
+			     "%s: --bs %llu is not a multiple of the block size, %u, or above what "
+			     "a request "
+			     "can read, %u, or than there is, %llu",
+			     dev_name(s->dev), (unsigned long long)bs, s->info->block_size,
+			     s->info->max_bytes, (unsigned long long)length);
 		return;
 	}
 	r = calloc(n, sizeof(*r));

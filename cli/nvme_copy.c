@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Copies between a disk and a file: a ring of chunks in flight, finished in order. A chunk's memory is
- * single pages of RAM, as a page cache's would be, handed to the driver as a scatterlist.
+ * Copies between a disk and a file: a ring of chunks in flight, finished in order. A chunk's memory
+ * is single pages of RAM, as a page cache's would be, handed to the driver as a scatterlist.
  *
- * Offsets are bytes. The disk's end is checked before anything starts (cmd_nvme.c), so offset + length does
- * not wrap. A chunk's last block may be longer than its data: then the rest of that block is read
- * from the disk first, when writing, and passed over when reading.
+ * Offsets are bytes. The disk's end is checked before anything starts (cmd_nvme.c), so offset +
+ * length does not wrap. A chunk's last block may be longer than its data: then the rest of that
+ * block is read from the disk first, when writing, and passed over when reading.
  */
 #include "nvme.h"
 
@@ -40,16 +40,21 @@ struct copy {
 	unsigned int depth, head, in_flight;
 	u32 chunk_bytes, n_pages;
 	int fd;
-	bool regular;	/* the file has a length, and reading it never waits long */
-	u64 total;	/* bytes to move; UINT64_MAX: as many as standard input gives */
-	u64 submitted;	/* of them handed out */
-	bool ended;	/* standard input has */
-	char *compare;	/* verify: a chunk of the file, and its pages */
+	bool regular;  /* the file has a length */
+	bool waits;    /* a pipe, socket or terminal: moving may wait for ever */
+	u64 total;     /* bytes to move; UINT64_MAX: as many as standard input gives */
+	u64 submitted; /* of them handed out */
+	bool ended;    /* standard input has */
+	char *compare; /* verify: a chunk of the file, and its pages */
 	struct iovec *compare_iov;
 	struct progress progress;
 };
 
-/* Moves the first `n` bytes of the pages from or to a file. Bytes moved; -errno, -EINTR: interrupted. */
+/*
+ * Moves the first `n` bytes of the pages from or to a file. Bytes moved; -errno, -EINTR:
+ * interrupted. What may wait for ever does so where a signal cannot be missed; a pipe that is ready
+ * takes a page without waiting.
+ */
 static ssize_t file_move(struct copy *c, const struct iovec *pages, u64 n, bool to_file)
 {
 	struct iovec iov[IOVECS];
@@ -58,16 +63,18 @@ static ssize_t file_move(struct copy *c, const struct iovec *pages, u64 n, bool 
 	int k;
 
 	while (done < n) {
+		if (c->waits && !wait_ready(c->fd, to_file))
+			return -EINTR;
 		left = n - done;
 		at = done % PAGE_SIZE;
+		if (c->waits && to_file)
+			left = min_u64(left, PAGE_SIZE);
 		for (k = 0; left && k < IOVECS; k++, at = 0) {
 			step = min_u64(left, PAGE_SIZE - at);
 			iov[k].iov_base = (char *)pages[done / PAGE_SIZE + (u64)k].iov_base + at;
 			iov[k].iov_len = step;
 			left -= step;
 		}
-		if (!to_file && !c->regular && !wait_readable(c->fd))
-			return -EINTR;
 		got = to_file ? writev(c->fd, iov, k) : readv(c->fd, iov, k);
 		if (got < 0 && errno == EINTR) {
 			if (interrupted())
@@ -87,7 +94,9 @@ static const char *file_name(const struct copy *c)
 {
 	const char *file = c->s->args->file;
 
-	return file ? file : strcmp(c->s->args->action, "read") ? "standard input" : "standard output";
+	return file				    ? file
+	       : strcmp(c->s->args->action, "read") ? "standard input"
+						    : "standard output";
 }
 
 static void chunk_free(struct copy *c, struct chunk *k)
@@ -128,8 +137,10 @@ static bool chunk_submit(struct copy *c, struct chunk *k, enum nvme_op op, u64 a
 	for (u32 i = 0; i < n; i++, left -= min_u64(left, PAGE_SIZE))
 		sg_set_page(&k->sg[i], k->pages[i], (unsigned int)min_u64(left, PAGE_SIZE), 0);
 	k->length = length;
-	k->req = (struct nvme_request){.op = op, .lba = at / s->info->block_size,
-				       .blocks = (u32)(bytes / s->info->block_size), .sg = k->sg,
+	k->req = (struct nvme_request){.op = op,
+				       .lba = at / s->info->block_size,
+				       .blocks = (u32)(bytes / s->info->block_size),
+				       .sg = k->sg,
 				       .nents = n};
 	if (nvme_submit(s->nvme, 1, &k->req))
 		return session_fail(s, "%s", driver_strerror());
@@ -219,9 +230,10 @@ static bool write_step(struct copy *c)
 
 	if (!room) {
 		/* Standard input may end just where the disk does. */
-		if (wait_readable(c->fd) && read(c->fd, &more, 1) == 1)
-			session_fail(s, "%s: the disk ended before standard input did, after %llu bytes",
-				     dev_name(s->dev), (unsigned long long)c->submitted);
+		if ((!c->waits || wait_ready(c->fd, false)) && read(c->fd, &more, 1) == 1)
+			session_fail(
+				s, "%s: the disk ended before standard input did, after %llu bytes",
+				dev_name(s->dev), (unsigned long long)c->submitted);
 		c->ended = true;
 		return false;
 	}
@@ -235,7 +247,8 @@ static bool write_step(struct copy *c)
 	c->ended = (u64)n < want;
 	if (c->ended && c->total != UINT64_MAX)
 		return session_fail(s, "%s: ended after %llu of %llu bytes", file_name(c),
-				    (unsigned long long)(c->submitted + (u64)n), (unsigned long long)c->total);
+				    (unsigned long long)(c->submitted + (u64)n),
+				    (unsigned long long)c->total);
 	if (!n || !pad(c, k, at, (u64)n))
 		return false;
 	return chunk_submit(c, k, NVME_WRITE, at, (u64)n);
@@ -271,12 +284,15 @@ static bool verify_done(struct copy *c, struct chunk *k)
 		return session_fail(s, "%s: cannot be read: %s", file_name(c), strerror((int)-n));
 	at = first_difference(c, k, (u64)n);
 	if (at < (u64)n)
-		return session_fail(s, "%s: the disk differs from %s at byte %llu of it (byte %llu of the disk)",
-				    dev_name(s->dev), file_name(c), (unsigned long long)(s->bytes + at),
-				    (unsigned long long)(s->args->offset + s->bytes + at));
+		return session_fail(
+			s,
+			"%s: the disk differs from %s at byte %llu of it (byte %llu of the disk)",
+			dev_name(s->dev), file_name(c), (unsigned long long)(s->bytes + at),
+			(unsigned long long)(s->args->offset + s->bytes + at));
 	if (at < k->length)
 		return session_fail(s, "%s: ended after %llu of %llu bytes", file_name(c),
-				    (unsigned long long)(s->bytes + at), (unsigned long long)c->total);
+				    (unsigned long long)(s->bytes + at),
+				    (unsigned long long)c->total);
 	return true;
 }
 
@@ -291,9 +307,11 @@ static bool flush(struct copy *c)
 
 /*
  * The loop of all three: `step` starts one more chunk, `done` takes a finished one. After a failure
- * or a signal nothing more is started, and what is in flight is waited for, so that its pages can be freed.
+ * or a signal nothing more is started, and what is in flight is waited for, so that its pages can
+ * be freed.
  */
-static void copy_run(struct copy *c, bool (*step)(struct copy *), bool (*done)(struct copy *, struct chunk *))
+static void copy_run(struct copy *c, bool (*step)(struct copy *),
+		     bool (*done)(struct copy *, struct chunk *))
 {
 	struct nvme_session *s = c->s;
 	struct chunk *k;
@@ -301,7 +319,8 @@ static void copy_run(struct copy *c, bool (*step)(struct copy *), bool (*done)(s
 	progress_start(&c->progress, s->args->action, c->total == UINT64_MAX ? 0 : c->total,
 		       s->args->common.json);
 	for (;;) {
-		while (copy_on(c) && c->in_flight < c->depth && c->submitted < c->total && !c->ended) {
+		while (copy_on(c) && c->in_flight < c->depth && c->submitted < c->total &&
+		       !c->ended) {
 			if (!step(c))
 				break;
 		}
@@ -324,8 +343,8 @@ static bool is_image(const struct copy *c, const struct stat *st)
 	char image[4096];
 	struct stat is;
 
-	return spec_value(c->s->args->common.device, "image", image, sizeof(image)) && !stat(image, &is) &&
-	       is.st_dev == st->st_dev && is.st_ino == st->st_ino;
+	return spec_value(c->s->args->common.device, "image", image, sizeof(image)) &&
+	       !stat(image, &is) && is.st_dev == st->st_dev && is.st_ino == st->st_ino;
 }
 
 static bool file_open(struct copy *c, bool output)
@@ -346,6 +365,7 @@ static bool file_open(struct copy *c, bool output)
 	if (S_ISDIR(st.st_mode))
 		return session_fail(c->s, "%s: is a directory", file_name(c));
 	c->regular = S_ISREG(st.st_mode);
+	c->waits = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(c->fd);
 	return true;
 }
 
@@ -370,11 +390,13 @@ static bool input_length(struct copy *c)
 	if (!c->total)
 		return session_fail(c->s, "%s: is empty", file_name(c));
 	if (c->total > have)
-		return session_fail(c->s, "%s: has %llu bytes, --length asks for %llu", file_name(c),
-				    (unsigned long long)have, (unsigned long long)c->total);
+		return session_fail(c->s, "%s: has %llu bytes, --length asks for %llu",
+				    file_name(c), (unsigned long long)have,
+				    (unsigned long long)c->total);
 	if (c->total > room)
-		return session_fail(c->s, "%s: its %llu bytes do not fit: the disk has %llu from --offset on",
-				    file_name(c), (unsigned long long)c->total, (unsigned long long)room);
+		return session_fail(
+			c->s, "%s: its %llu bytes do not fit: the disk has %llu from --offset on",
+			file_name(c), (unsigned long long)c->total, (unsigned long long)room);
 	return true;
 }
 
@@ -452,7 +474,8 @@ static bool compare_init(struct copy *c)
 	for (u32 i = 0; i < c->n_pages; i++)
 		c->compare_iov[i] = (struct iovec){c->compare + i * PAGE_SIZE, PAGE_SIZE};
 	if (c->total == UINT64_MAX)
-		return session_fail(c->s, "%s: is no regular file: say how much to compare with --length",
+		return session_fail(c->s,
+				    "%s: is no regular file: say how much to compare with --length",
 				    file_name(c));
 	return true;
 }

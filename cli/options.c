@@ -84,7 +84,8 @@ double seconds_option(struct argp_state *state, const char *option, const char *
 
 	value = strtod(text, &end);
 	if (!isdigit((unsigned char)*text) || *end || !(value > 0) || value > 86400)
-		argp_error(state, "%s %s: not a time in seconds, above 0 and at most a day", option, text);
+		argp_error(state, "%s %s: not a time in seconds, above 0 and at most a day", option,
+			   text);
 	return value;
 }
 
@@ -122,5 +123,6 @@ bool spec_target_is(const char *spec, const char *name)
 	const char *target = strchr(spec, ':');
 	size_t len = strlen(name);
 
-	return target && !strncmp(target + 1, name, len) && (!target[len + 1] || target[len + 1] == ',');
+	return target && !strncmp(target + 1, name, len) &&
+	       (!target[len + 1] || target[len + 1] == ',');
 }

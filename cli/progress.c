@@ -14,7 +14,10 @@ void progress_start(struct progress *p, const char *label, u64 total, bool quiet
 {
 	u64 now = clock_ns();
 
-	*p = (struct progress){.label = label, .total = total, .started_ns = now, .shown_ns = now,
+	*p = (struct progress){.label = label,
+			       .total = total,
+			       .started_ns = now,
+			       .shown_ns = now,
 			       .on = !quiet && isatty(STDERR_FILENO)};
 }
 

@@ -52,9 +52,9 @@ bool interrupted(void)
 	return stop;
 }
 
-bool wait_readable(int fd)
+bool wait_ready(int fd, bool to_write)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct pollfd p = {.fd = fd, .events = to_write ? POLLOUT : POLLIN};
 	sigset_t set = stop_signals(), old;
 	int n = -1;
 

@@ -15,26 +15,26 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REG_ID		  0x00
-#define REG_LIVENESS	  0x04
-#define REG_FACTORIAL	  0x08
-#define REG_STATUS	  0x20
-#define REG_IRQ_STATUS	  0x24
-#define REG_IRQ_ACK	  0x64
-#define REG_DMA_SOURCE	  0x80
-#define REG_DMA_TARGET	  0x88
-#define REG_DMA_COUNT	  0x90
-#define REG_DMA_COMMAND	  0x98
-#define ID_MASK		  0x0000ffffu
-#define ID_EDU		  0x000000edu
-#define STATUS_COMPUTING  0x01u
-#define STATUS_INTERRUPT  0x80u
-#define DMA_START	  0x1u
-#define DMA_TO_MEMORY	  0x2u
-#define DMA_INTERRUPT	  0x4u
-#define IRQ_FACTORIAL	  0x001u
-#define IRQ_DMA		  0x100u
-#define DEVICE_BUFFER	  0x40000u /* where the buffer is, as the DMA engine sees it */
+#define REG_ID		 0x00
+#define REG_LIVENESS	 0x04
+#define REG_FACTORIAL	 0x08
+#define REG_STATUS	 0x20
+#define REG_IRQ_STATUS	 0x24
+#define REG_IRQ_ACK	 0x64
+#define REG_DMA_SOURCE	 0x80
+#define REG_DMA_TARGET	 0x88
+#define REG_DMA_COUNT	 0x90
+#define REG_DMA_COMMAND	 0x98
+#define ID_MASK		 0x0000ffffu
+#define ID_EDU		 0x000000edu
+#define STATUS_COMPUTING 0x01u
+#define STATUS_INTERRUPT 0x80u
+#define DMA_START	 0x1u
+#define DMA_TO_MEMORY	 0x2u
+#define DMA_INTERRUPT	 0x4u
+#define IRQ_FACTORIAL	 0x001u
+#define IRQ_DMA		 0x100u
+#define DEVICE_BUFFER	 0x40000u /* where the buffer is, as the DMA engine sees it */
 
 #define WAIT_MS 3000 /* QEMU's engine takes 100 ms for a transfer */
 
@@ -88,8 +88,10 @@ static int irq_wait(struct edu *edu, u32 wanted, const char *what)
 		if (irq_take(edu) & wanted)
 			return 0;
 	}
-	return driver_fail(ETIMEDOUT, "%s: no interrupt within %d s after %s; the device may have been "
-			   "refused an access (see its faults)", dev_name(edu->dev), WAIT_MS / 1000, what);
+	return driver_fail(ETIMEDOUT,
+			   "%s: no interrupt within %d s after %s; the device may have been "
+			   "refused an access (see its faults)",
+			   dev_name(edu->dev), WAIT_MS / 1000, what);
 }
 
 /* Waits until `bit` of a register is clear. */
@@ -115,7 +117,8 @@ struct edu *edu_probe(struct device *dev)
 
 	id = dmamap_readl(dev, 0, REG_ID);
 	if ((id & ID_MASK) != ID_EDU) {
-		driver_fail(ENODEV, "%s: no edu device: its identification is 0x%08x, not 0x____00ed",
+		driver_fail(ENODEV,
+			    "%s: no edu device: its identification is 0x%08x, not 0x____00ed",
 			    dev_name(dev), id);
 		return NULL;
 	}

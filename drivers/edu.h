@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Driver for "edu", the teaching device of QEMU (PCI 1234:11e8), written to its register description
- * (QEMU docs/specs/edu.rst): a liveness register, a factorial engine, and a DMA engine between memory
- * and a buffer of 4096 bytes inside the device, through 28 address lines.
+ * Driver for "edu", the teaching device of QEMU (PCI 1234:11e8), written to its register
+ * description (QEMU docs/specs/edu.rst): a liveness register, a factorial engine, and a DMA engine
+ * between memory and a buffer of 4096 bytes inside the device, through 28 address lines.
  *
  * Calls may be made from any thread; the device has one set of registers, so they take turns. A
  * call that fails gives -errno (edu_probe: NULL and errno), and driver_strerror() the sentence.
@@ -12,7 +12,7 @@
 
 #include <dmamap/types.h>
 
-#define EDU_BUFFER_SIZE 4096 /* bytes of memory inside the device */
+#define EDU_BUFFER_SIZE	 4096 /* bytes of memory inside the device */
 #define EDU_ADDRESS_BITS 28
 
 struct edu;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the drivers say when something fails. The library's own sentence, dmamap_strerror(), tells of
- * a library call; a driver has more to say: what it was doing, and what its device answered.
+ * What the drivers say when something fails. The library's own sentence, dmamap_strerror(), tells
+ * of a library call; a driver has more to say: what it was doing, and what its device answered.
  */
 #ifndef DRIVERS_MESSAGE_H
 #define DRIVERS_MESSAGE_H

@@ -3,29 +3,29 @@
  * The controller: reset, enable, identify, queues, and giving it up.
  *
  * Stopping: `stopped` is set first, so that no queue starts anything more; then the controller is
- * disabled; then each queue's requests are finished. A request that went in before `stopped` was seen
- * is in its queue by the time that queue's lock is taken. A controller that does not answer the
- * disable is left as it is: the unmaps still cut it off where there is an IOMMU.
+ * disabled; then each queue's requests are finished. A request that went in before `stopped` was
+ * seen is in its queue by the time that queue's lock is taken. A controller that does not answer
+ * the disable is left as it is: the unmaps still cut it off where there is an IOMMU.
  *
  * What the controller says (limits, sizes, counts) is bounded before it is used.
  */
 #include "drivers/nvme_private.h"
 
-#define ADMIN_DEPTH   32
-#define DEPTH_MAX     4096
-#define QUEUES_MAX    256
+#define ADMIN_DEPTH    32
+#define DEPTH_MAX      4096
+#define QUEUES_MAX     256
 #define BLOCK_BITS_MAX 12 /* a block is at most a page */
 
 /* Identify structures: offsets in bytes (Base Specification, "Identify command"). */
-#define ID_VENDOR   0
-#define ID_SERIAL   4
-#define ID_MODEL    24
-#define ID_FIRMWARE 64
-#define ID_MDTS	    77
-#define ID_ONCS	    520
-#define ID_NS_SIZE  0
-#define ID_NS_FLBAS 26
-#define ID_NS_LBAF  128
+#define ID_VENDOR    0
+#define ID_SERIAL    4
+#define ID_MODEL     24
+#define ID_FIRMWARE  64
+#define ID_MDTS	     77
+#define ID_ONCS	     520
+#define ID_NS_SIZE   0
+#define ID_NS_FLBAS  26
+#define ID_NS_LBAF   128
 #define ONCS_DATASET 0x4u
 #define ONCS_ZEROES  0x8u
 
@@ -36,7 +36,8 @@ static void pause_us(long us)
 	nanosleep(&t, NULL);
 }
 
-/* Waits until CSTS & mask is `want`. -ETIMEDOUT; -EIO: the controller is gone or failed. No sentence. */
+/* Waits until CSTS & mask is `want`. -ETIMEDOUT; -EIO: the controller is gone or failed. No
+ * sentence. */
 static int wait_csts(struct nvme *nvme, u32 mask, u32 want)
 {
 	u64 end = now_ms() + nvme->ready_ms;
@@ -59,7 +60,8 @@ static int csts_fail(struct nvme *nvme, int err, const char *what)
 	if (err == -ETIMEDOUT)
 		return driver_fail(ETIMEDOUT, "%s: the controller did not %s within %u ms",
 				   dev_name(nvme->dev), what, nvme->ready_ms);
-	return driver_fail(-err, "%s: the controller should %s, but is gone or reports a fatal error",
+	return driver_fail(-err,
+			   "%s: the controller should %s, but is gone or reports a fatal error",
 			   dev_name(nvme->dev), what);
 }
 
@@ -141,9 +143,10 @@ static int controller_reset(struct nvme *nvme)
 				   dev_name(dev), (unsigned long long)cap);
 	nvme->info.version = dmamap_readl(dev, 0, REG_VS);
 	if (CAP_MPSMIN(cap) || !CAP_NVM(cap))
-		return driver_fail(EOPNOTSUPP, "%s: the controller %s, which this driver does not serve",
-				   dev_name(dev), CAP_NVM(cap) ? "has no pages of 4096 bytes"
-								: "lacks the NVM command set");
+		return driver_fail(
+			EOPNOTSUPP, "%s: the controller %s, which this driver does not serve",
+			dev_name(dev),
+			CAP_NVM(cap) ? "has no pages of 4096 bytes" : "lacks the NVM command set");
 	nvme->doorbell_stride = 4u << CAP_DSTRD(cap);
 	nvme->ready_ms = CAP_TO(cap) ? CAP_TO(cap) * 500 : 500;
 	if (depth > CAP_MQES(cap) + 1)
@@ -200,12 +203,14 @@ static int identify_namespace(struct nvme *nvme, const u8 *page)
 	u32 bits = lbaf >> 16 & 0xff;
 
 	if (!blocks)
-		return driver_fail(ENODEV, "%s: the controller has no namespace 1", dev_name(nvme->dev));
+		return driver_fail(ENODEV, "%s: the controller has no namespace 1",
+				   dev_name(nvme->dev));
 	if (bits < 9 || bits > BLOCK_BITS_MAX || lbaf & 0xffff || blocks > UINT64_MAX >> bits >> 1)
-		return driver_fail(EOPNOTSUPP, "%s: namespace 1 has %llu blocks of 2^%u bytes and %u of "
+		return driver_fail(EOPNOTSUPP,
+				   "%s: namespace 1 has %llu blocks of 2^%u bytes and %u of "
 				   "metadata; this driver serves 2^9 to 2^%u and none",
-				   dev_name(nvme->dev), (unsigned long long)blocks, bits, lbaf & 0xffff,
-				   BLOCK_BITS_MAX);
+				   dev_name(nvme->dev), (unsigned long long)blocks, bits,
+				   lbaf & 0xffff, BLOCK_BITS_MAX);
 	nvme->info.blocks = blocks;
 	nvme->info.block_size = 1u << bits;
 	return 0;
@@ -219,7 +224,8 @@ static int identify(struct nvme *nvme)
 	int err;
 
 	if (!page)
-		return driver_fail_why(ENOMEM, "%s: no memory for identification", dev_name(nvme->dev));
+		return driver_fail_why(ENOMEM, "%s: no memory for identification",
+				       dev_name(nvme->dev));
 	controller.buf = namespace.buf = page;
 	err = admin(nvme, &controller);
 	if (err)
@@ -233,7 +239,8 @@ out:
 	return err;
 }
 
-/* Makes the pair `id` here and in the controller; its interrupt is the vector of the same number. */
+/* Makes the pair `id` here and in the controller; its interrupt is the vector of the same number.
+ */
 static int pair_create(struct nvme *nvme, u16 id)
 {
 	struct nvme_queue *q = &nvme->queue[id];
@@ -264,7 +271,8 @@ static int pair_create(struct nvme *nvme, u16 id)
 static int pairs_create(struct nvme *nvme)
 {
 	u32 want = nvme->options.queues, given;
-	struct nvme_request count = {.admin = {ADMIN_SET_FEATURES, 0, 7, (want - 1) << 16 | (want - 1)}};
+	struct nvme_request count = {
+		.admin = {ADMIN_SET_FEATURES, 0, 7, (want - 1) << 16 | (want - 1)}};
 	int err;
 
 	err = admin(nvme, &count);
@@ -308,14 +316,16 @@ static int options_check(struct nvme *nvme, const struct nvme_options *options)
 	o->retry_ms = o->retry_ms ? o->retry_ms : 30000;
 	if (o->queues <= QUEUES_MAX && o->depth >= 2 && o->depth <= DEPTH_MAX && o->mask_bits <= 64)
 		return 0;
-	return driver_fail(EINVAL, "%s: %u queues of %u entries and %u address bits: the most are %d, 2 to "
-			   "%d, and 64", dev_name(nvme->dev), o->queues, o->depth, o->mask_bits, QUEUES_MAX,
+	return driver_fail(EINVAL,
+			   "%s: %u queues of %u entries and %u address bits: the most are %d, 2 to "
+			   "%d, and 64",
+			   dev_name(nvme->dev), o->queues, o->depth, o->mask_bits, QUEUES_MAX,
 			   DEPTH_MAX);
 }
 
 /*
- * The limits that keep a buffer's place in its page through every kind of mapping: that is what PRPs
- * need. Segments may be long and lie across any boundary.
+ * The limits that keep a buffer's place in its page through every kind of mapping: that is what
+ * PRPs need. Segments may be long and lie across any boundary.
  */
 static int dma_setup(struct nvme *nvme)
 {
@@ -324,7 +334,8 @@ static int dma_setup(struct nvme *nvme)
 
 	err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(nvme->options.mask_bits));
 	if (err)
-		return driver_fail_why(-err, "%s: a mask of %u bits", dev_name(dev), nvme->options.mask_bits);
+		return driver_fail_why(-err, "%s: a mask of %u bits", dev_name(dev),
+				       nvme->options.mask_bits);
 	dma_set_max_seg_size(dev, UINT32_MAX);
 	dma_set_seg_boundary(dev, ~0ul);
 	dma_set_min_align_mask(dev, NVME_PAGE - 1);
@@ -376,7 +387,8 @@ struct nvme *nvme_probe(struct device *dev, const struct nvme_options *options)
 	if (err)
 		goto release;
 	nvme->queue = kcalloc(nvme->options.queues + 1, sizeof(*nvme->queue), GFP_KERNEL);
-	err = nvme->queue ? dma_setup(nvme) : driver_fail_why(ENOMEM, "%s: no memory", dev_name(dev));
+	err = nvme->queue ? dma_setup(nvme)
+			  : driver_fail_why(ENOMEM, "%s: no memory", dev_name(dev));
 	if (err)
 		goto release;
 	err = controller_reset(nvme);

@@ -6,8 +6,8 @@
  * Requests are asynchronous. nvme_submit() takes one over; nvme_poll(), nvme_wait() and
  * nvme_wait_request() finish what the device has completed, in the thread that calls them. Data is
  * mapped when a request goes to the device and unmapped before it is finished. When there is no
- * room to map it (bounce memory, address space, a PRP list), the request waits and is tried again as
- * others finish, as a SCSI host driver's would: it is never lost, and fails only when nothing
+ * room to map it (bounce memory, address space, a PRP list), the request waits and is tried again
+ * as others finish, as a SCSI host driver's would: it is never lost, and fails only when nothing
  * could be mapped for it for nvme_options.retry_ms.
  *
  *  operation                 | may run at once with
@@ -36,14 +36,14 @@ struct nvme_options {
 
 struct nvme_info {
 	char model[41], serial[21], firmware[9]; /* printable, blanks at the end cut off */
-	u32 version;		 /* register VS: major << 16 | minor << 8 */
-	u16 vendor;		 /* PCI vendor */
-	unsigned int queues;	 /* I/O queues that exist: 1 … queues */
-	unsigned int in_flight;	 /* requests in each at most */
+	u32 version;				 /* register VS: major << 16 | minor << 8 */
+	u16 vendor;				 /* PCI vendor */
+	unsigned int queues;			 /* I/O queues that exist: 1 … queues */
+	unsigned int in_flight;			 /* requests in each at most */
 	unsigned int interrupts; /* of the queues, that have an interrupt of their own */
 	u32 block_size;		 /* bytes, a power of two from 512 */
 	u64 blocks;		 /* of the namespace */
-	u32 max_bytes;		 /* of one read or write: the least of the controller's and mapping's */
+	u32 max_bytes; /* of one read or write: the least of the controller's and mapping's */
 	bool can_discard, can_write_zeroes;
 };
 
@@ -57,7 +57,7 @@ enum nvme_op { NVME_READ, NVME_WRITE, NVME_FLUSH, NVME_WRITE_ZEROES, NVME_DISCAR
  */
 struct nvme_request {
 	enum nvme_op op;
-	u32 blocks;		/* 0 for NVME_FLUSH */
+	u32 blocks; /* 0 for NVME_FLUSH */
 	u64 lba;
 	void *buf;
 	struct scatterlist *sg; /* NULL: buf */
@@ -72,16 +72,16 @@ struct nvme_request {
 
 	/* The driver's own. */
 	struct nvme_request *next;
-	bool taken;	    /* completed, `finished` follows; under the queue's lock */
-	u64 since_ms;	    /* when it first could not be mapped; 0: never */
-	u32 admin[6];	    /* an admin command: opcode, nsid, cdw10 … cdw13 */
+	bool taken;   /* completed, `finished` follows; under the queue's lock */
+	u64 since_ms; /* when it first could not be mapped; 0: never */
+	u32 admin[6]; /* an admin command: opcode, nsid, cdw10 … cdw13 */
 };
 
 /*
  * Resets and enables the controller, identifies it and creates the I/O queues. `options` may be
  * NULL. NULL and errno: ENODEV no NVMe controller or no namespace 1; ENOTSUP one that needs what is
- * not done here; EIO it failed, or the mask cannot be served; ETIMEDOUT; ENOMEM; EINVAL the options.
- * Nothing stays behind.
+ * not done here; EIO it failed, or the mask cannot be served; ETIMEDOUT; ENOMEM; EINVAL the
+ * options. Nothing stays behind.
  */
 struct nvme *nvme_probe(struct device *dev, const struct nvme_options *options);
 
@@ -96,7 +96,8 @@ const struct nvme_info *nvme_info(const struct nvme *nvme);
 /*
  * Hands a request to queue 1 … queues. 0: it will be finished; -EINVAL: it cannot be carried out
  * (beyond the namespace, too long, data that does not fit); -EOPNOTSUPP: the controller has no such
- * command; -EIO: the controller is stopped or dead. On failure nothing happened and `done` is not called.
+ * command; -EIO: the controller is stopped or dead. On failure nothing happened and `done` is not
+ * called.
  */
 int nvme_submit(struct nvme *nvme, unsigned int queue, struct nvme_request *req);
 
@@ -104,9 +105,10 @@ int nvme_submit(struct nvme *nvme, unsigned int queue, struct nvme_request *req)
 int nvme_poll(struct nvme *nvme, unsigned int queue);
 
 /*
- * Waits for at least one request of the queue to complete and finishes it, at most `timeout_ms` (-1: as
- * long as something is in flight or waiting). How many this call finished; 0: none in time, nothing
- * in flight, or a signal came; -EIO: the controller is dead, and all its requests are finished with errors.
+ * Waits for at least one request of the queue to complete and finishes it, at most `timeout_ms`
+ * (-1: as long as something is in flight or waiting). How many this call finished; 0: none in time,
+ * nothing in flight, or a signal came; -EIO: the controller is dead, and all its requests are
+ * finished with errors.
  */
 int nvme_wait(struct nvme *nvme, unsigned int queue, int timeout_ms);
 

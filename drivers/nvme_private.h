@@ -18,37 +18,43 @@
 #include <time.h>
 
 /* Controller registers, BAR 0 (Base Specification, "Controller Properties"). */
-#define REG_CAP	 0x00 /* 64 bits */
-#define REG_VS	 0x08
-#define REG_CC	 0x14
-#define REG_CSTS 0x1c
-#define REG_AQA	 0x24
-#define REG_ASQ	 0x28 /* 64 bits */
-#define REG_ACQ	 0x30 /* 64 bits */
+#define REG_CAP	      0x00 /* 64 bits */
+#define REG_VS	      0x08
+#define REG_CC	      0x14
+#define REG_CSTS      0x1c
+#define REG_AQA	      0x24
+#define REG_ASQ	      0x28 /* 64 bits */
+#define REG_ACQ	      0x30 /* 64 bits */
 #define REG_DOORBELLS 0x1000
 
-#define CAP_MQES(cap)	((u32)((cap)&0xffff))	   /* entries of a queue at most, less one */
+#define CAP_MQES(cap)	((u32)((cap)&0xffff))	    /* entries of a queue at most, less one */
 #define CAP_TO(cap)	((u32)((cap) >> 24 & 0xff)) /* until ready, in half seconds */
 #define CAP_DSTRD(cap)	((u32)((cap) >> 32 & 0xf))  /* doorbells are 4 << this bytes apart */
-#define CAP_NVM(cap)	((cap) >> 37 & 1)	   /* has the NVM command set */
+#define CAP_NVM(cap)	((cap) >> 37 & 1)	    /* has the NVM command set */
 #define CAP_MPSMIN(cap) ((u32)((cap) >> 48 & 0xf))  /* its least page is 4096 << this */
 
-#define CC_ENABLE   0x1u
-#define CC_SHUTDOWN (1u << 14)
-#define CC_ENTRIES  (6u << 16 | 4u << 20) /* 64-byte submissions, 16-byte completions */
-#define CSTS_READY  0x1u
-#define CSTS_FATAL  0x2u
+#define CC_ENABLE	   0x1u
+#define CC_SHUTDOWN	   (1u << 14)
+#define CC_ENTRIES	   (6u << 16 | 4u << 20) /* 64-byte submissions, 16-byte completions */
+#define CSTS_READY	   0x1u
+#define CSTS_FATAL	   0x2u
 #define CSTS_SHUTDOWN_MASK (3u << 2)
 #define CSTS_SHUTDOWN_DONE (2u << 2)
 
-#define NVME_PAGE	4096u /* CC.MPS is 0 */
-#define PRPS_PER_PAGE	(NVME_PAGE / 8)
-#define SMALL_LIST	256u /* bytes: enough for 132 KiB of data */
-#define MAX_BYTES	(4u << 20)
-#define MAX_LISTS	3 /* pages of PRPs that MAX_BYTES need: 1024 entries, 511 and a link in each */
+#define NVME_PAGE     4096u /* CC.MPS is 0 */
+#define PRPS_PER_PAGE (NVME_PAGE / 8)
+#define SMALL_LIST    256u /* bytes: enough for 132 KiB of data */
+#define MAX_BYTES     (4u << 20)
+#define MAX_LISTS     3 /* of a page, for MAX_BYTES: 1024 entries, 511 and a link in each */
 
-enum { ADMIN_DELETE_SQ = 0, ADMIN_CREATE_SQ = 1, ADMIN_DELETE_CQ = 4, ADMIN_CREATE_CQ = 5,
-       ADMIN_IDENTIFY = 6, ADMIN_SET_FEATURES = 9 };
+enum {
+	ADMIN_DELETE_SQ = 0,
+	ADMIN_CREATE_SQ = 1,
+	ADMIN_DELETE_CQ = 4,
+	ADMIN_CREATE_CQ = 5,
+	ADMIN_IDENTIFY = 6,
+	ADMIN_SET_FEATURES = 9
+};
 enum { IO_FLUSH = 0, IO_WRITE = 1, IO_READ = 2, IO_WRITE_ZEROES = 8, IO_DATASET = 9 };
 
 struct nvme_command {
@@ -61,10 +67,13 @@ struct nvme_command {
 	u32 cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
 };
 
+/*
+ * The upper word is written last and whole: the submission queue's head and number, the command's
+ * identifier in bits 32 to 47, the phase in bit 48 and the status above.
+ */
 struct nvme_completion {
-	u32 value, reserved;
-	u16 sq_head, sq_id;
-	u32 cid_status; /* written last by the device: cid, phase in bit 16, status above */
+	u64 value;
+	u64 cid_status;
 };
 
 struct nvme_range { /* of the dataset management command */
@@ -100,18 +109,18 @@ struct nvme_queue {
 	bool polling;		 /* a thread looks after completions for all who wait */
 	u16 id, depth;
 	u16 sq_tail, cq_head, in_flight;
-	u32 phase;		 /* 1 or 0: what marks a new completion at cq_head */
-	struct nvme_command *sq;	/* coherent memory, `depth` entries */
-	struct nvme_completion *cq;	/* the same */
+	u32 phase;		    /* 1 or 0: what marks a new completion at cq_head */
+	struct nvme_command *sq;    /* coherent memory, `depth` entries */
+	struct nvme_completion *cq; /* the same */
 	dma_addr_t sq_addr, cq_addr;
-	struct nvme_slot *slots;	/* depth - 1 */
-	u16 *free;			/* stack of slots */
+	struct nvme_slot *slots; /* depth - 1 */
+	u16 *free;		 /* stack of slots */
 	u32 n_free;
 	struct nvme_request *waiting, **waiting_end; /* oldest first */
-	u64 retry_ms;		 /* when the oldest is tried again though nothing finished */
-	u64 check_ms;		 /* when deadlines are looked at next */
-	int irq_fd;		 /* -1: none, it is polled */
-	u32 seen;		 /* atomic: cq_head << 1 | phase, for looking without the lock */
+	u64 retry_ms; /* when the oldest is tried again though nothing finished */
+	u64 check_ms; /* when deadlines are looked at next */
+	int irq_fd;   /* -1: none, it is polled */
+	u32 seen;     /* atomic: cq_head << 1 | phase, for looking without the lock */
 };
 
 struct nvme {
@@ -122,10 +131,10 @@ struct nvme {
 	pthread_mutex_t stop_lock;		   /* one stops the controller */
 	u32 doorbell_stride, ready_ms;
 	u32 cc;
-	bool stopped;	    /* atomic: takes no more requests */
-	bool dead;	    /* atomic: it failed, and its requests with it */
-	u64 retries, strays; /* atomic */
-	unsigned int n_queues; /* of `queue` that are set up, with the admin queue */
+	bool stopped;		  /* atomic: takes no more requests */
+	bool dead;		  /* atomic: it failed, and its requests with it */
+	u64 retries, strays;	  /* atomic */
+	unsigned int n_queues;	  /* of `queue` that are set up, with the admin queue */
 	struct nvme_queue *queue; /* [0] is the admin queue */
 };
 
@@ -148,8 +157,8 @@ static inline bool is_stopped(const struct nvme *nvme)
 }
 
 /*
- * A request of the driver's own, on the admin queue: request.admin, and a page for the answer in `buf`,
- * or NULL and the PRP1 in `lba`: new rings are coherent memory, nothing is mapped for them.
+ * A request of the driver's own, on the admin queue: request.admin, and a page for the answer in
+ * `buf`, or NULL and the PRP1 in `lba`: new rings are coherent memory, nothing is mapped for them.
  */
 #define NVME_ADMIN ((enum nvme_op)64)
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request's data as the device's list of pages (Base Specification, "Physical Region Page Entry and
- * List"): PRP1 may begin anywhere in a page, all others begin one; PRP2 is the second page, or
- * points to a list of the others, in whose last place a link to the next list stands when more follow.
+ * A request's data as the device's list of pages (Base Specification, "Physical Region Page Entry
+ * and List"): PRP1 may begin anywhere in a page, all others begin one; PRP2 is the second page, or
+ * points to a list of the others, in whose last place a link to the next list stands when more
+ * follow.
  *
  * A DMA segment may be of any length: an IOMMU merges the whole scatterlist into one. Offsets in a
  * page survive mapping, since the driver sets min_align_mask and no segment boundary; it is checked
  * nevertheless, as a wrong PRP would send data to the wrong place.
  *
- * What may overflow: nothing; nvme_check_data() bounds a request by MAX_BYTES, which bounds the lists.
+ * What may overflow: nothing; nvme_check_data() bounds a request by MAX_BYTES, which bounds the
+ * lists.
  */
 #include "drivers/nvme_private.h"
 
@@ -115,7 +117,7 @@ static int prps_make(struct nvme *nvme, struct nvme_slot *slot, struct nvme_requ
 	}
 	if (!count)
 		err = prp_segment(&w, first, bytes, true);
-	for_each_sg(req->sg, sg, count, i) {
+	for_each_sg (req->sg, sg, count, i) {
 		err = prp_segment(&w, sg_dma_address(sg), sg_dma_len(sg), i == count - 1);
 		if (err)
 			break;
@@ -124,9 +126,10 @@ static int prps_make(struct nvme *nvme, struct nvme_slot *slot, struct nvme_requ
 		err = -EIO;
 	if (err) {
 		lists_free(nvme, slot);
-		return driver_fail(-err, "%s: the mapping of %llu bytes does not keep their places in "
-				   "a page, which NVMe needs", dev_name(nvme->dev),
-				   (unsigned long long)bytes);
+		return driver_fail(-err,
+				   "%s: the mapping of %llu bytes does not keep their places in "
+				   "a page, which NVMe needs",
+				   dev_name(nvme->dev), (unsigned long long)bytes);
 	}
 	return 0;
 }
@@ -199,7 +202,8 @@ static int check_list(const struct nvme *nvme, const struct nvme_request *req)
 	for (i = 0; i < req->nents && sg; i++, sg = sg_next(sg)) {
 		bool first = i == 0, last = i + 1 == req->nents;
 
-		if (!sg->length || sg->length > rest || (first ? sg->offset % 4 : sg->offset % NVME_PAGE))
+		if (!sg->length || sg->length > rest ||
+		    (first ? sg->offset % 4 : sg->offset % NVME_PAGE))
 			break;
 		if (!last && (sg->offset + (u64)sg->length) % NVME_PAGE)
 			break;
@@ -207,10 +211,12 @@ static int check_list(const struct nvme *nvme, const struct nvme_request *req)
 	}
 	if (i == req->nents && i && !rest)
 		return 0;
-	return driver_fail(EINVAL, "%s: the scatterlist does not suit the request at entry %u of %u: all "
-			   "entries but the first must begin on a page, all but the last end on one, "
-			   "and together be %llu bytes", dev_name(nvme->dev), i, req->nents,
-			   (unsigned long long)request_bytes(nvme, req));
+	return driver_fail(
+		EINVAL,
+		"%s: the scatterlist does not suit the request at entry %u of %u: all "
+		"entries but the first must begin on a page, all but the last end on one, "
+		"and together be %llu bytes",
+		dev_name(nvme->dev), i, req->nents, (unsigned long long)request_bytes(nvme, req));
 }
 
 int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req)
@@ -220,12 +226,14 @@ int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req)
 	if (!bytes)
 		return 0;
 	if (bytes > nvme->info.max_bytes)
-		return driver_fail(EINVAL, "%s: a request of %llu bytes, at most %u are possible: split it",
-				   dev_name(nvme->dev), (unsigned long long)bytes, nvme->info.max_bytes);
+		return driver_fail(
+			EINVAL, "%s: a request of %llu bytes, at most %u are possible: split it",
+			dev_name(nvme->dev), (unsigned long long)bytes, nvme->info.max_bytes);
 	if (req->sg)
 		return check_list(nvme, req);
 	if (!req->buf || (uintptr_t)req->buf % 4)
-		return driver_fail(EINVAL, "%s: a data buffer at %p: it must be 4-byte aligned and not NULL",
-				   dev_name(nvme->dev), req->buf);
+		return driver_fail(
+			EINVAL, "%s: a data buffer at %p: it must be 4-byte aligned and not NULL",
+			dev_name(nvme->dev), req->buf);
 	return 0;
 }

@@ -21,9 +21,9 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define SPIN	     2000 /* looks before a thread sleeps, some 10 µs */
-#define RETRY_MS     1	  /* until a mapping is tried again with nothing in flight */
-#define CHECK_MS     100  /* between looks at the deadlines and the controller's state */
+#define SPIN	 2000 /* looks before a thread sleeps, some 10 µs */
+#define RETRY_MS 1    /* until a mapping is tried again with nothing in flight */
+#define CHECK_MS 100  /* between looks at the deadlines and the controller's state */
 
 /* Finished requests on their way to their callbacks. */
 struct done_list {
@@ -75,7 +75,8 @@ static void seen_update(struct nvme_queue *q)
 /* The device has written the completion at `head`. Pairs with the device's store of that word. */
 static bool is_new(const struct nvme_queue *q, u32 head, u32 phase, u32 *cid_status)
 {
-	*cid_status = le32toh(__atomic_load_n(&q->cq[head].cid_status, __ATOMIC_ACQUIRE));
+	*cid_status =
+		(u32)(le64toh(__atomic_load_n(&q->cq[head].cid_status, __ATOMIC_ACQUIRE)) >> 32);
 	return (*cid_status >> 16 & 1) == phase;
 }
 
@@ -90,8 +91,10 @@ static void doorbell(struct nvme_queue *q, bool completion, u32 value)
 static void command_fill(struct nvme_command *c, const struct nvme_slot *slot,
 			 const struct nvme_request *req)
 {
-	static const u8 opcode[] = {[NVME_READ] = IO_READ, [NVME_WRITE] = IO_WRITE,
-				    [NVME_FLUSH] = IO_FLUSH, [NVME_WRITE_ZEROES] = IO_WRITE_ZEROES,
+	static const u8 opcode[] = {[NVME_READ] = IO_READ,
+				    [NVME_WRITE] = IO_WRITE,
+				    [NVME_FLUSH] = IO_FLUSH,
+				    [NVME_WRITE_ZEROES] = IO_WRITE_ZEROES,
 				    [NVME_DISCARD] = IO_DATASET};
 
 	c->prp1 = htole64(slot->prp1);
@@ -108,8 +111,8 @@ static void command_fill(struct nvme_command *c, const struct nvme_slot *slot,
 	c->opcode = opcode[req->op];
 	c->nsid = htole32(1);
 	if (req->op == NVME_DISCARD) {
-		c->cdw10 = htole32(0);	/* one range */
-		c->cdw11 = htole32(4);	/* deallocate */
+		c->cdw10 = htole32(0); /* one range */
+		c->cdw11 = htole32(4); /* deallocate */
 	} else if (req->op != NVME_FLUSH) {
 		c->cdw10 = htole32((u32)req->lba);
 		c->cdw11 = htole32((u32)(req->lba >> 32));
@@ -137,7 +140,8 @@ static int start(struct nvme_queue *q, struct nvme_request *req)
 		if (!req->since_ms)
 			req->since_ms = now;
 		if (now - req->since_ms >= nvme->options.retry_ms)
-			return driver_fail_why(ENOMEM, "%s: a request could not be mapped for %u ms",
+			return driver_fail_why(ENOMEM,
+					       "%s: a request could not be mapped for %u ms",
 					       dev_name(nvme->dev), nvme->options.retry_ms);
 		__atomic_add_fetch(&nvme->retries, 1, __ATOMIC_RELAXED);
 		q->retry_ms = now + RETRY_MS;
@@ -202,7 +206,7 @@ static void complete_one(struct nvme_queue *q, u32 cid_status, struct done_list 
 	}
 	req = q->slots[cid].req;
 	req->status = (u16)(cid_status >> 17);
-	req->value = le32toh(__atomic_load_n(&c->value, __ATOMIC_RELAXED));
+	req->value = (u32)le64toh(__atomic_load_n(&c->value, __ATOMIC_RELAXED));
 	finish(q, cid, d, nvme_status_errno(req->status));
 }
 
@@ -364,8 +368,8 @@ static void sleep_until_finished(struct nvme_queue *q, int ms)
 }
 
 /*
- * One turn of waiting, for `req` or for any. 1: there may be news; 0: a signal came; -1: nothing is in
- * flight or waiting, so nothing will ever come.
+ * One turn of waiting, for `req` or for any. 1: there may be news; 0: a signal came; -1: nothing is
+ * in flight or waiting, so nothing will ever come.
  */
 static int wait_turn(struct nvme_queue *q, const struct nvme_request *req, u64 now, u64 end)
 {
@@ -471,8 +475,8 @@ int nvme_queue_init(struct nvme *nvme, struct nvme_queue *q, u16 id, u32 depth)
 	q->slots = kcalloc(depth, sizeof(*q->slots), GFP_KERNEL);
 	q->free = kcalloc(depth, sizeof(*q->free), GFP_KERNEL);
 	if (!q->sq || !q->cq || !q->slots || !q->free) {
-		driver_fail_why(ENOMEM, "%s: no memory for queue %u of %u entries", dev_name(nvme->dev),
-				id, depth);
+		driver_fail_why(ENOMEM, "%s: no memory for queue %u of %u entries",
+				dev_name(nvme->dev), id, depth);
 		queue_free(q);
 		return -ENOMEM;
 	}

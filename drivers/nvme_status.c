@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Status codes in words (Base Specification, "Status Field Definition"; NVM Command Set). A status here
- * is the completion's 15 bits: code in bits 0 to 7, its type in 8 to 10, flags above.
+ * Status codes in words (Base Specification, "Status Field Definition"; NVM Command Set). A status
+ * here is the completion's 15 bits: code in bits 0 to 7, its type in 8 to 10, flags above.
  */
 #include "drivers/nvme_private.h"
 
@@ -16,8 +16,9 @@ static const struct {
 	{0x001, EOPNOTSUPP, "the controller does not know the command"},
 	{0x002, EINVAL, "a field of the command is invalid"},
 	{0x003, EIO, "two commands had one identifier"},
-	{0x004, EIO, "the controller could not transfer the data: an access to memory was refused or the "
-		     "disk failed"},
+	{0x004, EIO,
+	 "the controller could not transfer the data: an access to memory was refused or the "
+	 "disk failed"},
 	{0x005, EIO, "aborted by a power loss"},
 	{0x006, EIO, "an internal error of the controller"},
 	{0x007, ECANCELED, "aborted as asked"},
@@ -100,12 +101,14 @@ int nvme_request_fail(const struct nvme *nvme, const struct nvme_request *req)
 	if (!req->result)
 		return 0;
 	if (req->op == NVME_ADMIN)
-		return driver_fail(-req->result, "%s: admin command 0x%02x failed: %s (status 0x%03x)", name,
-				   req->admin[0], req->status ? nvme_status_text(req->status)
-							       : strerror(-req->result),
-				   req->status);
+		return driver_fail(
+			-req->result, "%s: admin command 0x%02x failed: %s (status 0x%03x)", name,
+			req->admin[0],
+			req->status ? nvme_status_text(req->status) : strerror(-req->result),
+			req->status);
 	if (req->status)
-		return driver_fail(-req->result, "%s: %s %u blocks at block %llu failed: %s (status 0x%03x)",
+		return driver_fail(-req->result,
+				   "%s: %s %u blocks at block %llu failed: %s (status 0x%03x)",
 				   name, op_name(req), req->blocks, (unsigned long long)req->lba,
 				   nvme_status_text(req->status), req->status);
 	return driver_fail(-req->result, "%s: %s %u blocks at block %llu failed: %s%s", name,

@@ -30,8 +30,6 @@ static u32 read_locked(struct nvme *n, u64 offset)
 		return n->regs.int_mask;
 	case NVME_REG_CC:
 		return n->regs.cc;
-	case NVME_REG_CSTS:
-		return read_acquire(&n->regs.csts);
 	case NVME_REG_AQA:
 		return n->regs.aqa;
 	case NVME_REG_ASQ:
@@ -58,6 +56,9 @@ static u32 read_reg(struct nvme *n, u64 offset)
 	/* doorbells are not for reading; the specification has them give 0 */
 	if (offset >= NVME_REG_DOORBELLS)
 		return offset - NVME_REG_DOORBELLS < NVME_QUEUES * 8 ? 0 : UINT32_MAX;
+	/* without the lock: a driver that polls it must not hold up the worker */
+	if (offset == NVME_REG_CSTS)
+		return read_acquire(&n->regs.csts);
 	lock_take(&n->regs.lock);
 	value = read_locked(n, offset);
 	lock_give(&n->regs.lock);
@@ -79,15 +80,15 @@ static void doorbell(struct nvme *n, u64 index, u32 value)
 	u64 qid = index / 2;
 
 	if (qid >= NVME_QUEUES) {
-		nvme_ring(n, NVME_PEND_BAD_BELL);
+		nvmesim_ring(n, NVME_PEND_BAD_BELL);
 	} else if (index % 2) {
-		/* pairs with the store of cq_waiting in nvme_cq_room() */
+		/* pairs with the store of cq_waiting in nvmesim_cq_room() */
 		__atomic_store_n(&n->bell.cq_head[qid], value, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&n->bell.cq_waiting, __ATOMIC_SEQ_CST))
-			nvme_ring(n, NVME_PEND_CQ_HEADS);
+			nvmesim_ring(n, NVME_PEND_CQ_HEADS);
 	} else {
 		write_release(&n->bell.sq_tail[qid], value);
-		nvme_ring(n, 1ull << qid);
+		nvmesim_ring(n, 1ull << qid);
 	}
 }
 
@@ -154,7 +155,7 @@ static void write_reg(struct nvme *n, u64 offset, u32 value)
 	wake = write_locked(&n->regs, offset, value, &due);
 	lock_give(&n->regs.lock);
 	if (wake)
-		nvme_ring(n, wake);
+		nvmesim_ring(n, wake);
 	for (; due; due &= due - 1)
 		model_interrupt(n->dev, (unsigned int)__builtin_ctz(due));
 }
@@ -227,7 +228,7 @@ static int parse_args(struct nvme *n, const struct model_arg *args, int n_args)
 		return error_set(EINVAL,
 				 "sim:nvme has no image: name the file that is its disk, as in "
 				 "sim:nvme,image=disk.img");
-	return nvme_image_open(&n->image, path, readonly);
+	return nvmesim_image_open(&n->image, path, readonly);
 }
 
 static int nvme_create(struct device *dev, const struct model_arg *args, int n_args, void **model)
@@ -243,14 +244,14 @@ static int nvme_create(struct device *dev, const struct model_arg *args, int n_a
 	err = parse_args(n, args, n_args);
 	if (err)
 		goto free_model;
-	err = model_thread_start(&n->thread, nvme_worker, n, "sim:nvme");
+	err = model_thread_start(&n->thread, nvmesim_worker, n, "sim:nvme");
 	if (err)
 		goto close_image;
 	*model = n;
 	return 0;
 
 close_image:
-	nvme_image_close(&n->image);
+	nvmesim_image_close(&n->image);
 free_model:
 	alloc_free(n);
 	return err;
@@ -261,9 +262,9 @@ static void nvme_destroy(void *model)
 	struct nvme *n = model;
 
 	write_once(&n->bell.stop, 1);
-	nvme_ring(n, NVME_PEND_CONTROL);
+	nvmesim_ring(n, NVME_PEND_CONTROL);
 	pthread_join(n->thread, NULL);
-	nvme_image_close(&n->image);
+	nvmesim_image_close(&n->image);
 	alloc_free(n);
 }
 

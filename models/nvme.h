@@ -10,6 +10,9 @@
  * whole word at once. Values are checked when the worker uses them, against the queue as it is
  * then, so a doorbell needs no lock and nonsense in it costs one look.
  *
+ * Functions begin with nvmesim_, since nvme_ is the driver's, which may be linked to the same
+ * program.
+ *
  * All that a queue or a command needs is in this one structure, sized for the worst case. So no
  * command can run out of memory and a reset in any state leaks nothing.
  */
@@ -48,11 +51,12 @@
 /* No completion is written: the command is held. Not a status of the specification. */
 #define NVME_HELD 0xffffu
 
-enum nvme_event { /* bits of nvme_events.pending */
-		  NVME_EVENT_BELL_REGISTER,
-		  NVME_EVENT_BELL_VALUE,
-		  NVME_EVENT_TEMPERATURE,
-		  NVME_EVENTS,
+/* Bits of nvme_events.pending. */
+enum nvme_event {
+	NVME_EVENT_BELL_REGISTER,
+	NVME_EVENT_BELL_VALUE,
+	NVME_EVENT_TEMPERATURE,
+	NVME_EVENTS,
 };
 
 struct nvme_image {
@@ -151,6 +155,8 @@ struct nvme {
 	bool started; /* CC.EN was acted upon */
 	bool running; /* and the controller is ready and not broken */
 	u32 page_bits;
+	u64 look_ns;	 /* how long to look for work before sleeping */
+	u64 sleeps;	 /* after looking in vain */
 	u64 ready;	 /* queues to look at */
 	u64 stalled;	 /* queues that wait for room in their completion queue */
 	u64 moved;	 /* bytes since the last interrupt */
@@ -179,54 +185,54 @@ struct nvme_cmd { /* one command under execution, in the host's byte order */
 };
 
 /* nvme_image.c: the file behind the namespace. All return a status but open. */
-int nvme_image_open(struct nvme_image *im, const char *path, bool readonly);
-void nvme_image_close(struct nvme_image *im);
-u16 nvme_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 len, u64 offset,
-		    bool write);
-u16 nvme_image_intact(const struct nvme_image *im); /* before a write: it has not shrunk */
-u16 nvme_image_zero(struct nvme_image *im, u64 offset, u64 len);
-void nvme_image_discard(struct nvme_image *im, u64 offset, u64 len);
-u16 nvme_image_flush(struct nvme_image *im);
+int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly);
+void nvmesim_image_close(struct nvme_image *im);
+u16 nvmesim_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 len, u64 offset,
+		       bool write);
+u16 nvmesim_image_intact(const struct nvme_image *im); /* before a write: it has not shrunk */
+u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len);
+void nvmesim_image_discard(struct nvme_image *im, u64 offset, u64 len);
+u16 nvmesim_image_flush(struct nvme_image *im);
 
 /* nvme_data.c: PRP entries, and moving data between them, buffers and the image. */
-u16 nvme_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len);
-u16 nvme_data_put(struct nvme *n, const void *buf, u64 len); /* zeroes follow */
-u16 nvme_data_get(struct nvme *n, u64 at, void *buf, u64 len);
-u16 nvme_data_image(struct nvme *n, u64 offset, bool to_image);
+u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len);
+u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len); /* zeroes follow */
+u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len);
+u16 nvmesim_data_image(struct nvme *n, u64 offset, bool to_image);
 
 /* nvme_io.c, nvme_admin.c, nvme_identify.c, nvme_feature.c, nvme_log.c: commands. */
-u16 nvme_io(struct nvme *n, struct nvme_cmd *c);
-u16 nvme_admin(struct nvme *n, struct nvme_cmd *c);
-u16 nvme_identify(struct nvme *n, struct nvme_cmd *c);
-u16 nvme_feature_set(struct nvme *n, struct nvme_cmd *c);
-u16 nvme_feature_get(struct nvme *n, struct nvme_cmd *c);
-void nvme_features_reset(struct nvme *n);
-bool nvme_too_warm(const struct nvme *n);
-u16 nvme_log(struct nvme *n, struct nvme_cmd *c);
-void nvme_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status);
+u16 nvmesim_io(struct nvme *n, struct nvme_cmd *c);
+u16 nvmesim_admin(struct nvme *n, struct nvme_cmd *c);
+u16 nvmesim_identify(struct nvme *n, struct nvme_cmd *c);
+u16 nvmesim_feature_set(struct nvme *n, struct nvme_cmd *c);
+u16 nvmesim_feature_get(struct nvme *n, struct nvme_cmd *c);
+void nvmesim_features_reset(struct nvme *n);
+bool nvmesim_too_warm(const struct nvme *n);
+u16 nvmesim_log(struct nvme *n, struct nvme_cmd *c);
+void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status);
 
 #define NVME_TEMPERATURE 323u /* kelvin; what it says it has, always */
 #define NVME_WARM	 343u /* and a warning from here on */
 
 /* nvme_event.c: event requests, held until there is something to tell. */
-u16 nvme_event_request(struct nvme *n, struct nvme_cmd *c);
-bool nvme_event_abort(struct nvme *n, u16 cid);
-void nvme_event_raise(struct nvme *n, enum nvme_event event);
-void nvme_event_clear(struct nvme *n, u32 log_page);
-void nvme_event_deliver(struct nvme *n);
+u16 nvmesim_event_request(struct nvme *n, struct nvme_cmd *c);
+bool nvmesim_event_abort(struct nvme *n, u16 cid);
+void nvmesim_event_raise(struct nvme *n, enum nvme_event event);
+void nvmesim_event_clear(struct nvme *n, u32 log_page);
+void nvmesim_event_deliver(struct nvme *n);
 
 /* nvme_queue.c: rings. */
-u32 nvme_cq_room(struct nvme *n, u32 qid);
-void nvme_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result);
-void nvme_cq_signal(struct nvme *n);
-bool nvme_sq_run(struct nvme *n, u32 qid); /* true: there is more */
-void nvme_fatal(struct nvme *n);
+u32 nvmesim_cq_room(struct nvme *n, u32 qid);
+void nvmesim_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result);
+void nvmesim_cq_signal(struct nvme *n);
+bool nvmesim_sq_run(struct nvme *n, u32 qid); /* true: there is more */
+void nvmesim_fatal(struct nvme *n);
 
 /* nvme_worker.c */
-void *nvme_worker(void *arg);
-void nvme_ring(struct nvme *n, u64 pending);
-void nvme_csts(struct nvme *n, u32 clear, u32 set);
-static inline bool nvme_called(const struct nvme *n) /* something goes before commands */
+void *nvmesim_worker(void *arg);
+void nvmesim_ring(struct nvme *n, u64 pending);
+void nvmesim_csts(struct nvme *n, u32 clear, u32 set);
+static inline bool nvmesim_called(const struct nvme *n) /* something goes before commands */
 {
 	return read_once(&n->bell.pending) & NVME_PEND_CONTROL;
 }

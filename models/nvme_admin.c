@@ -103,11 +103,11 @@ static u16 abort_command(struct nvme *n, struct nvme_cmd *c)
 {
 	bool admin = !(c->cdw10 & 0xffff);
 
-	c->result = !(admin && nvme_event_abort(n, (u16)(c->cdw10 >> 16)));
+	c->result = !(admin && nvmesim_event_abort(n, (u16)(c->cdw10 >> 16)));
 	return NVME_OK;
 }
 
-u16 nvme_admin(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_admin(struct nvme *n, struct nvme_cmd *c)
 {
 	switch (c->opcode) {
 	case NVME_ADMIN_DELETE_SQ:
@@ -115,21 +115,21 @@ u16 nvme_admin(struct nvme *n, struct nvme_cmd *c)
 	case NVME_ADMIN_CREATE_SQ:
 		return create_sq(n, c);
 	case NVME_ADMIN_GET_LOG:
-		return nvme_log(n, c);
+		return nvmesim_log(n, c);
 	case NVME_ADMIN_DELETE_CQ:
 		return delete_cq(n, c);
 	case NVME_ADMIN_CREATE_CQ:
 		return create_cq(n, c);
 	case NVME_ADMIN_IDENTIFY:
-		return nvme_identify(n, c);
+		return nvmesim_identify(n, c);
 	case NVME_ADMIN_ABORT:
 		return abort_command(n, c);
 	case NVME_ADMIN_SET_FEATURES:
-		return nvme_feature_set(n, c);
+		return nvmesim_feature_set(n, c);
 	case NVME_ADMIN_GET_FEATURES:
-		return nvme_feature_get(n, c);
+		return nvmesim_feature_get(n, c);
 	case NVME_ADMIN_ASYNC_EVENT:
-		return nvme_event_request(n, c);
+		return nvmesim_event_request(n, c);
 	default:
 		return NVME_INVALID_OPCODE;
 	}

@@ -75,7 +75,7 @@ static u16 follow_lists(struct nvme *n, u64 list, u64 left)
 }
 
 /* Where the command's `len` bytes lie; len is not 0 and at most NVME_DATA_MAX. */
-u16 nvme_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len)
+u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len)
 {
 	u64 prp1 = le64toh(c->raw->prp1), prp2 = le64toh(c->raw->prp2);
 	u64 page = 1ull << n->page_bits, first = min_u64(len, page - (prp1 & (page - 1)));
@@ -115,7 +115,7 @@ static int range_put(struct nvme *n, const struct nvme_range *r, const u8 *buf, 
 }
 
 /* Answers with `len` bytes of `buf`, and zeroes up to what the command asked for. */
-u16 nvme_data_put(struct nvme *n, const void *buf, u64 len)
+u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len)
 {
 	const u8 *from = buf;
 	u64 used;
@@ -132,7 +132,7 @@ u16 nvme_data_put(struct nvme *n, const void *buf, u64 len)
 }
 
 /* Reads `len` bytes from byte `at` of the data on; they are there. */
-u16 nvme_data_get(struct nvme *n, u64 at, void *buf, u64 len)
+u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len)
 {
 	u8 *to = buf;
 	u64 part;
@@ -215,7 +215,7 @@ static u16 window_open(struct nvme *n, struct window *w, bool to_image)
 }
 
 /* Moves all of the command's data between memory and the image, without a copy of its own. */
-u16 nvme_data_image(struct nvme *n, u64 offset, bool to_image)
+u16 nvmesim_data_image(struct nvme *n, u64 offset, bool to_image)
 {
 	struct window w = {0};
 	u64 left = n->data.len;
@@ -225,7 +225,7 @@ u16 nvme_data_image(struct nvme *n, u64 offset, bool to_image)
 		status = window_open(n, &w, to_image);
 		if (status)
 			return status;
-		status = nvme_image_move(&n->image, n->iov, w.iovs, w.len, offset, to_image);
+		status = nvmesim_image_move(&n->image, n->iov, w.iovs, w.len, offset, to_image);
 		if (status) {
 			window_close(n, &w, !to_image);
 			return status;

@@ -17,7 +17,7 @@ static const struct event_kind kinds[NVME_EVENTS] = {
 	[NVME_EVENT_TEMPERATURE] = {1, 1, 0x02},
 };
 
-u16 nvme_event_request(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_event_request(struct nvme *n, struct nvme_cmd *c)
 {
 	struct nvme_events *e = &n->events;
 
@@ -28,30 +28,30 @@ u16 nvme_event_request(struct nvme *n, struct nvme_cmd *c)
 }
 
 /* Takes back a request, whose completion needs room beside the abort's own. */
-bool nvme_event_abort(struct nvme *n, u16 cid)
+bool nvmesim_event_abort(struct nvme *n, u16 cid)
 {
 	struct nvme_events *e = &n->events;
 	u32 i;
 
 	for (i = 0; i < e->n && e->cid[i] != cid; i++)
 		;
-	if (i == e->n || nvme_cq_room(n, 0) < 2)
+	if (i == e->n || nvmesim_cq_room(n, 0) < 2)
 		return false;
 	e->cid[i] = e->cid[--e->n];
-	nvme_cq_post(n, 0, cid, NVME_ABORT_REQUESTED, 0);
+	nvmesim_cq_post(n, 0, cid, NVME_ABORT_REQUESTED, 0);
 	return true;
 }
 
 /* Remembers an event; the worker tells it at the end of its turn. */
-void nvme_event_raise(struct nvme *n, enum nvme_event event)
+void nvmesim_event_raise(struct nvme *n, enum nvme_event event)
 {
 	if (kinds[event].type == 0 && !(n->events.pending & (1u << event)))
-		nvme_log_error(n, NULL, 0);
+		nvmesim_log_error(n, NULL, 0);
 	n->events.pending |= 1u << event;
 }
 
 /* The driver has read a log page: its events may be told again. */
-void nvme_event_clear(struct nvme *n, u32 log_page)
+void nvmesim_event_clear(struct nvme *n, u32 log_page)
 {
 	u32 i;
 
@@ -61,7 +61,7 @@ void nvme_event_clear(struct nvme *n, u32 log_page)
 	}
 }
 
-void nvme_event_deliver(struct nvme *n)
+void nvmesim_event_deliver(struct nvme *n)
 {
 	struct nvme_events *e = &n->events;
 	u32 i;
@@ -71,11 +71,11 @@ void nvme_event_deliver(struct nvme *n)
 
 		if (!(e->pending & (1u << i)) || (e->masked & (1u << k->type)))
 			continue;
-		if (!nvme_cq_room(n, 0))
+		if (!nvmesim_cq_room(n, 0))
 			return; /* a move of the head wakes the worker */
 		e->pending &= ~(1u << i);
 		e->masked |= 1u << k->type;
-		nvme_cq_post(n, 0, e->cid[--e->n], NVME_OK,
-			     k->type | (u32)k->info << 8 | (u32)k->log_page << 16);
+		nvmesim_cq_post(n, 0, e->cid[--e->n], NVME_OK,
+				k->type | (u32)k->info << 8 | (u32)k->log_page << 16);
 	}
 }

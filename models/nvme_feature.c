@@ -42,12 +42,12 @@ static void defaults(const struct nvme *n, struct nvme_features *f)
 	};
 }
 
-void nvme_features_reset(struct nvme *n)
+void nvmesim_features_reset(struct nvme *n)
 {
 	defaults(n, &n->features);
 }
 
-bool nvme_too_warm(const struct nvme *n)
+bool nvmesim_too_warm(const struct nvme *n)
 {
 	return NVME_TEMPERATURE >= n->features.over_temp ||
 	       NVME_TEMPERATURE <= n->features.under_temp;
@@ -62,13 +62,13 @@ static bool feature_known(u32 id)
 static u16 set_temperature(struct nvme *n, u32 value)
 {
 	u32 sensor = (value >> 16) & 15, type = (value >> 20) & 3;
-	bool warm = nvme_too_warm(n);
+	bool warm = nvmesim_too_warm(n);
 
 	if ((sensor && sensor != 15) || type > 1)
 		return NVME_INVALID_FIELD;
 	*(type ? &n->features.under_temp : &n->features.over_temp) = value & 0xffff;
-	if (!warm && nvme_too_warm(n) && (n->features.events & EVENT_TEMPERATURE))
-		nvme_event_raise(n, NVME_EVENT_TEMPERATURE);
+	if (!warm && nvmesim_too_warm(n) && (n->features.events & EVENT_TEMPERATURE))
+		nvmesim_event_raise(n, NVME_EVENT_TEMPERATURE);
 	return NVME_OK;
 }
 
@@ -121,7 +121,7 @@ static u16 feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
 	case FEATURE_WRITE_CACHE:
 		f->write_cache = c->cdw11 & 1;
 		/* what was cached must not stay volatile once the cache is off */
-		return f->write_cache ? NVME_OK : nvme_image_flush(&n->image);
+		return f->write_cache ? NVME_OK : nvmesim_image_flush(&n->image);
 	case FEATURE_QUEUES:
 		return set_queues(n, c);
 	case FEATURE_COALESCING:
@@ -138,7 +138,7 @@ static u16 feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
 	}
 }
 
-u16 nvme_feature_set(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_feature_set(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 id = c->cdw10 & 0xff;
 
@@ -212,7 +212,7 @@ static u16 feature_load(const struct nvme_features *f, struct nvme_cmd *c, u32 i
 	return NVME_OK;
 }
 
-u16 nvme_feature_get(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_feature_get(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 id = c->cdw10 & 0xff, select = (c->cdw10 >> 8) & 7;
 	struct nvme_features initial;

@@ -101,7 +101,7 @@ static void identify_descriptors(struct nvme *n, u8 *p)
 	make_uuid(n->serial, p + 4);
 }
 
-u16 nvme_identify(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_identify(struct nvme *n, struct nvme_cmd *c)
 {
 	u8 *p = n->page;
 	u32 cns = c->cdw10 & 0xff;
@@ -113,7 +113,7 @@ u16 nvme_identify(struct nvme *n, struct nvme_cmd *c)
 		return NVME_INVALID_NAMESPACE;
 	if (cns == CNS_ACTIVE_LIST && c->nsid >= NVME_NSID_ALL - 1)
 		return NVME_INVALID_NAMESPACE;
-	status = nvme_data_parse(n, c, sizeof(n->page));
+	status = nvmesim_data_parse(n, c, sizeof(n->page));
 	if (status)
 		return status;
 	/* the PRP list was in n->page until now */
@@ -126,5 +126,5 @@ u16 nvme_identify(struct nvme *n, struct nvme_cmd *c)
 		identify_descriptors(n, p);
 	else if (c->nsid < 1)
 		put_le32(p, 0, 1);
-	return nvme_data_put(n, p, sizeof(n->page));
+	return nvmesim_data_put(n, p, sizeof(n->page));
 }

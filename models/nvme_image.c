@@ -79,7 +79,7 @@ static int image_lock(struct nvme_image *im, const char *path)
 	return error_set(errno, "sim:nvme cannot lock its image %s: %s", path, strerror(errno));
 }
 
-int nvme_image_open(struct nvme_image *im, const char *path, bool readonly)
+int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly)
 {
 	int err;
 
@@ -91,11 +91,11 @@ int nvme_image_open(struct nvme_image *im, const char *path, bool readonly)
 	if (!err)
 		err = image_lock(im, path);
 	if (err)
-		nvme_image_close(im);
+		nvmesim_image_close(im);
 	return err;
 }
 
-void nvme_image_close(struct nvme_image *im)
+void nvmesim_image_close(struct nvme_image *im)
 {
 	close(im->fd);
 	im->fd = -1;
@@ -149,8 +149,8 @@ static u16 move_rest(const struct nvme_image *im, const struct iovec *iov, int n
 }
 
 /* Moves `len` bytes, which the segments hold exactly; the range lies in the image. */
-u16 nvme_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 len, u64 offset,
-		    bool write)
+u16 nvmesim_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 len, u64 offset,
+		       bool write)
 {
 	ssize_t r = write ? pwritev(im->fd, iov, n, (off_t)offset)
 			  : preadv(im->fd, iov, n, (off_t)offset);
@@ -162,7 +162,7 @@ u16 nvme_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 l
 	return move_rest(im, iov, n, r > 0 ? (u64)r : 0, offset, write);
 }
 
-u16 nvme_image_intact(const struct nvme_image *im)
+u16 nvmesim_image_intact(const struct nvme_image *im)
 {
 	struct stat st;
 
@@ -183,7 +183,7 @@ static int punch(struct nvme_image *im, u64 offset, u64 len)
 }
 
 /* Makes a range read as zeroes. */
-u16 nvme_image_zero(struct nvme_image *im, u64 offset, u64 len)
+u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 {
 	static u8 zeroes[PAGE_BYTES * 16]; /* never written; pwrite() takes no const */
 	u64 part;
@@ -201,12 +201,12 @@ u16 nvme_image_zero(struct nvme_image *im, u64 offset, u64 len)
 }
 
 /* Gives blocks back. A hint: where the file system cannot, nothing happens. */
-void nvme_image_discard(struct nvme_image *im, u64 offset, u64 len)
+void nvmesim_image_discard(struct nvme_image *im, u64 offset, u64 len)
 {
 	(void)punch(im, offset, len);
 }
 
-u16 nvme_image_flush(struct nvme_image *im)
+u16 nvmesim_image_flush(struct nvme_image *im)
 {
 	return im->readonly || !fdatasync(im->fd) ? NVME_OK : NVME_WRITE_FAULT;
 }

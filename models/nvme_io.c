@@ -26,14 +26,14 @@ static u16 blocks_of(struct nvme *n, struct nvme_cmd *c, u64 *offset, u64 *len)
 
 static u16 may_write(struct nvme *n)
 {
-	return n->image.readonly ? NVME_WRITE_PROTECTED : nvme_image_intact(&n->image);
+	return n->image.readonly ? NVME_WRITE_PROTECTED : nvmesim_image_intact(&n->image);
 }
 
 /* After a change of the medium: is it to be permanent before the command completes? */
 static u16 settle(struct nvme *n, const struct nvme_cmd *c)
 {
 	if ((c->cdw12 & NVME_IO_FUA) || !n->features.write_cache)
-		return nvme_image_flush(&n->image);
+		return nvmesim_image_flush(&n->image);
 	return NVME_OK;
 }
 
@@ -47,9 +47,9 @@ static u16 read_write(struct nvme *n, struct nvme_cmd *c, bool write)
 	if (!status && write)
 		status = may_write(n);
 	if (!status)
-		status = nvme_data_parse(n, c, len);
+		status = nvmesim_data_parse(n, c, len);
 	if (!status)
-		status = nvme_data_image(n, offset, write);
+		status = nvmesim_data_image(n, offset, write);
 	if (!status && write)
 		status = settle(n, c);
 	if (status)
@@ -64,10 +64,10 @@ static u16 read_write(struct nvme *n, struct nvme_cmd *c, bool write)
 static u16 compare_part(struct nvme *n, u64 offset, u64 at, u64 len)
 {
 	struct iovec iov = {n->page, len};
-	u16 status = nvme_image_move(&n->image, &iov, 1, len, offset, false);
+	u16 status = nvmesim_image_move(&n->image, &iov, 1, len, offset, false);
 
 	if (!status)
-		status = nvme_data_get(n, at, n->other, len);
+		status = nvmesim_data_get(n, at, n->other, len);
 	if (!status && memcmp(n->page, n->other, len))
 		status = NVME_COMPARE_FAILED;
 	return status;
@@ -81,7 +81,7 @@ static u16 compare(struct nvme *n, struct nvme_cmd *c)
 	if (!status && len > NVME_DATA_MAX)
 		status = NVME_INVALID_FIELD;
 	if (!status)
-		status = nvme_data_parse(n, c, len);
+		status = nvmesim_data_parse(n, c, len);
 	for (at = 0; !status && at < len; at += part) {
 		part = min_u64(len - at, sizeof(n->page));
 		status = compare_part(n, offset + at, at, part);
@@ -97,7 +97,7 @@ static u16 write_zeroes(struct nvme *n, struct nvme_cmd *c)
 	if (!status)
 		status = may_write(n);
 	if (!status)
-		status = nvme_image_zero(&n->image, offset, len);
+		status = nvmesim_image_zero(&n->image, offset, len);
 	if (!status)
 		status = settle(n, c);
 	return status;
@@ -123,8 +123,8 @@ static u16 dataset_ranges(struct nvme *n, struct nvme_cmd *c, u32 count)
 		blocks = get_le32(n->page, i * DATASET_ENTRY + 4);
 		lba = get_le64(n->page, i * DATASET_ENTRY + 8);
 		if (blocks)
-			nvme_image_discard(&n->image, lba << NVME_BLOCK_SHIFT,
-					   blocks << NVME_BLOCK_SHIFT);
+			nvmesim_image_discard(&n->image, lba << NVME_BLOCK_SHIFT,
+					      blocks << NVME_BLOCK_SHIFT);
 	}
 	return NVME_OK;
 }
@@ -132,12 +132,12 @@ static u16 dataset_ranges(struct nvme *n, struct nvme_cmd *c, u32 count)
 static u16 dataset(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 count = (c->cdw10 & 0xff) + 1;
-	u16 status = nvme_data_parse(n, c, count * DATASET_ENTRY);
+	u16 status = nvmesim_data_parse(n, c, count * DATASET_ENTRY);
 
 	if (!status && (c->cdw11 & DATASET_DEALLOCATE))
 		status = may_write(n);
 	if (!status)
-		status = nvme_data_get(n, 0, n->page, count * DATASET_ENTRY);
+		status = nvmesim_data_get(n, 0, n->page, count * DATASET_ENTRY);
 	return status ? status : dataset_ranges(n, c, count);
 }
 
@@ -145,7 +145,7 @@ static u16 dispatch(struct nvme *n, struct nvme_cmd *c)
 {
 	switch (c->opcode) {
 	case NVME_IO_FLUSH:
-		return nvme_image_flush(&n->image);
+		return nvmesim_image_flush(&n->image);
 	case NVME_IO_WRITE:
 		return read_write(n, c, true);
 	case NVME_IO_READ:
@@ -167,7 +167,7 @@ static bool known_opcode(u8 opcode)
 	       opcode == NVME_IO_WRITE_ZEROES || opcode == NVME_IO_DATASET;
 }
 
-u16 nvme_io(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_io(struct nvme *n, struct nvme_cmd *c)
 {
 	u16 status;
 

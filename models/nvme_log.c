@@ -16,7 +16,7 @@ enum nvme_log_id {
 #define EFFECT_CONTENT	 0x2u /* changes what logical blocks hold */
 
 /* Remembers a failure; the oldest of too many is forgotten. */
-void nvme_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status)
+void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status)
 {
 	struct nvme_error *e = &n->error[n->totals.errors % NVME_ERRORS];
 
@@ -59,7 +59,7 @@ static u32 fill_smart(struct nvme *n, u8 *p)
 {
 	const struct nvme_totals *t = &n->totals;
 
-	p[0] = (u8)((nvme_too_warm(n) ? 0x02 : 0) | (n->image.readonly ? 0x08 : 0));
+	p[0] = (u8)((nvmesim_too_warm(n) ? 0x02 : 0) | (n->image.readonly ? 0x08 : 0));
 	put_le16(p, 1, NVME_TEMPERATURE);
 	p[3] = 100; /* spare, and the level below which it warns */
 	p[4] = 10;
@@ -115,7 +115,7 @@ static u32 log_fill(struct nvme *n, u32 id, u8 *p)
 	}
 }
 
-u16 nvme_log(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_log(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 id = c->cdw10 & 0xff, size;
 	u64 len = ((c->cdw10 >> 16 | (u64)(c->cdw11 & 0xffff) << 16) + 1) * 4;
@@ -128,7 +128,7 @@ u16 nvme_log(struct nvme *n, struct nvme_cmd *c)
 		return NVME_INVALID_FIELD;
 	if (id == LOG_SMART && c->nsid && c->nsid != NVME_NSID_ALL)
 		return NVME_INVALID_NAMESPACE;
-	status = nvme_data_parse(n, c, len);
+	status = nvmesim_data_parse(n, c, len);
 	if (status)
 		return status;
 	/* the PRP list was in n->page until now */
@@ -136,8 +136,8 @@ u16 nvme_log(struct nvme *n, struct nvme_cmd *c)
 	size = log_fill(n, id, n->page);
 	if (at >= size)
 		return NVME_INVALID_FIELD;
-	status = nvme_data_put(n, n->page + at, min_u64(len, size - at));
+	status = nvmesim_data_put(n, n->page + at, min_u64(len, size - at));
 	if (!status && !(c->cdw10 & LOG_RETAIN))
-		nvme_event_clear(n, id);
+		nvmesim_event_clear(n, id);
 	return status;
 }

@@ -13,11 +13,11 @@
 /* Bytes moved before waiting drivers hear of finished commands, though more are at hand. */
 #define SIGNAL_BYTES (64u << 10)
 
-void nvme_fatal(struct nvme *n)
+void nvmesim_fatal(struct nvme *n)
 {
 	n->running = false;
 	n->ready = 0;
-	nvme_csts(n, 0, NVME_CSTS_CFS);
+	nvmesim_csts(n, 0, NVME_CSTS_CFS);
 }
 
 static u32 distance(u32 from, u32 to, u32 size)
@@ -41,7 +41,7 @@ static void cq_look(struct nvme *n, u32 qid)
 	/* once for each nonsense; a later good value is compared with our head again */
 	__atomic_compare_exchange_n(&n->bell.cq_head[qid], &head, cq->head, false, __ATOMIC_SEQ_CST,
 				    __ATOMIC_RELAXED);
-	nvme_event_raise(n, NVME_EVENT_BELL_VALUE);
+	nvmesim_event_raise(n, NVME_EVENT_BELL_VALUE);
 }
 
 static u32 cq_free(const struct nvme_cq *cq)
@@ -50,7 +50,7 @@ static u32 cq_free(const struct nvme_cq *cq)
 }
 
 /* How many completions fit now. 0: a move of the head will wake the worker. */
-u32 nvme_cq_room(struct nvme *n, u32 qid)
+u32 nvmesim_cq_room(struct nvme *n, u32 qid)
 {
 	cq_look(n, qid);
 	if (cq_free(&n->cq[qid]))
@@ -60,7 +60,7 @@ u32 nvme_cq_room(struct nvme *n, u32 qid)
 	return cq_free(&n->cq[qid]);
 }
 
-void nvme_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result)
+void nvmesim_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result)
 {
 	u32 qid = n->sq[sq].cq;
 	struct nvme_cq *cq = &n->cq[qid];
@@ -73,7 +73,7 @@ void nvme_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result)
 	};
 
 	if (dmamap_bus_write(n->dev, cq->base + ((u64)cq->tail << NVME_CQE_SHIFT), &e, sizeof(e))) {
-		nvme_fatal(n);
+		nvmesim_fatal(n);
 		return;
 	}
 	if (++cq->tail == cq->size) {
@@ -98,7 +98,7 @@ static void interrupt(struct nvme *n, u32 vector)
 }
 
 /* Interrupts for what was completed, unless the driver has seen all of it by itself. */
-void nvme_cq_signal(struct nvme *n)
+void nvmesim_cq_signal(struct nvme *n)
 {
 	u32 qid, vectors = 0;
 
@@ -139,17 +139,17 @@ static void execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
 	if (cdw0 & 0xc300)
 		status = NVME_INVALID_FIELD;
 	else
-		status = qid ? nvme_io(n, &c) : nvme_admin(n, &c);
+		status = qid ? nvmesim_io(n, &c) : nvmesim_admin(n, &c);
 	if (status == NVME_HELD)
 		return;
 	if (status) {
 		if (!retry_may_help(status))
 			status |= NVME_DNR;
-		nvme_log_error(n, &c, status);
+		nvmesim_log_error(n, &c, status);
 		status |= NVME_MORE;
 		c.result = 0;
 	}
-	nvme_cq_post(n, qid, c.cid, status, c.result);
+	nvmesim_cq_post(n, qid, c.cid, status, c.result);
 }
 
 /* How many commands to take in this turn: they lie together and their completions fit. */
@@ -160,7 +160,7 @@ static u32 sq_batch(struct nvme *n, u32 qid, u32 waiting)
 
 	if (batch > sq->size - sq->head)
 		batch = sq->size - sq->head;
-	room = nvme_cq_room(n, sq->cq);
+	room = nvmesim_cq_room(n, sq->cq);
 	if (!room)
 		n->stalled |= 1ull << qid;
 	return batch < room ? batch : room;
@@ -173,17 +173,17 @@ static u32 sq_waiting(struct nvme *n, u32 qid)
 	u32 tail;
 
 	if (!sq->live) {
-		nvme_event_raise(n, NVME_EVENT_BELL_REGISTER);
+		nvmesim_event_raise(n, NVME_EVENT_BELL_REGISTER);
 		return 0;
 	}
 	tail = read_acquire(&n->bell.sq_tail[qid]);
 	if (tail < sq->size)
 		return distance(sq->head, tail, sq->size);
-	nvme_event_raise(n, NVME_EVENT_BELL_VALUE);
+	nvmesim_event_raise(n, NVME_EVENT_BELL_VALUE);
 	return 0;
 }
 
-bool nvme_sq_run(struct nvme *n, u32 qid)
+bool nvmesim_sq_run(struct nvme *n, u32 qid)
 {
 	struct nvme_sq *sq = &n->sq[qid];
 	struct nvme_cq *cq = &n->cq[sq->cq];
@@ -193,15 +193,15 @@ bool nvme_sq_run(struct nvme *n, u32 qid)
 		return false;
 	if (dmamap_bus_read(n->dev, sq->base + ((u64)sq->head << NVME_SQE_SHIFT), n->batch,
 			    (size_t)batch << NVME_SQE_SHIFT)) {
-		nvme_fatal(n);
+		nvmesim_fatal(n);
 		return false;
 	}
 	/* an abort writes a second completion, so room is looked at each time */
-	for (i = 0; i < batch && cq_free(cq) && n->running && !nvme_called(n); i++) {
+	for (i = 0; i < batch && cq_free(cq) && n->running && !nvmesim_called(n); i++) {
 		sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
 		execute(n, qid, &n->batch[i]);
 		if (n->moved >= SIGNAL_BYTES)
-			nvme_cq_signal(n);
+			nvmesim_cq_signal(n);
 	}
 	return n->running && i < waiting;
 }

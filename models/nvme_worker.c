@@ -4,7 +4,7 @@
  * work a little while after the last before it sleeps, since waking it costs the driver a system
  * call and both some microseconds.
  *
- *  nvme_ring()                              wait_for_work()
+ *  nvmesim_ring()                           wait_for_work()
  *    pending |= bits    (A)                   asleep = 1         (C)
  *    if (asleep) wake   (B)                   if (!pending) wait (D)
  *
@@ -15,14 +15,15 @@
 #include "nvme.h"
 
 #include <linux/futex.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOOK_NS	       30000 /* how long to look for more work before sleeping */
+#define LOOK_MAX_NS    20000 /* how long to look for more work before sleeping, at most */
+#define LOOK_MIN_NS    500
+#define LOOK_TRY_AGAIN 16 /* sleeps, after which looking long is tried again */
 #define RELAX_PER_LOOK 8
 
-void nvme_ring(struct nvme *n, u64 pending)
+void nvmesim_ring(struct nvme *n, u64 pending)
 {
 	__atomic_fetch_or(&n->bell.pending, pending, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST)) {
@@ -32,14 +33,13 @@ void nvme_ring(struct nvme *n, u64 pending)
 }
 
 /* Changes bits of the status register, which only this thread writes. */
-void nvme_csts(struct nvme *n, u32 clear, u32 set)
+void nvmesim_csts(struct nvme *n, u32 clear, u32 set)
 {
 	write_release(&n->regs.csts, (n->regs.csts & ~clear) | set);
 }
 
-static bool look_for_work(struct nvme *n)
+static bool look(struct nvme *n, u64 until)
 {
-	u64 until = clock_ns() + LOOK_NS;
 	int i;
 
 	do {
@@ -48,9 +48,23 @@ static bool look_for_work(struct nvme *n)
 				return true;
 			cpu_relax();
 		}
-		/* the driver may be waiting for this very processor */
-		sched_yield();
 	} while (clock_ns() < until);
+	return false;
+}
+
+/*
+ * Looking pays where the driver has a processor of its own, and harms where it waits for this very
+ * one. Which it is shows in whether it ever helps: the time grows when it did and shrinks when not.
+ */
+static bool look_for_work(struct nvme *n)
+{
+	if (look(n, clock_ns() + n->look_ns)) {
+		n->look_ns = min_u64(n->look_ns * 2, LOOK_MAX_NS);
+		return true;
+	}
+	n->look_ns = max_u64(n->look_ns / 2, LOOK_MIN_NS);
+	if (++n->sleeps % LOOK_TRY_AGAIN == 0)
+		n->look_ns = LOOK_MAX_NS;
 	return false;
 }
 
@@ -79,7 +93,7 @@ static void controller_reset(struct nvme *n)
 	n->regs.int_mask = 0;
 	n->regs.int_held = 0;
 	lock_give(&n->regs.lock);
-	nvme_csts(n, ~0u, 0);
+	nvmesim_csts(n, ~0u, 0);
 }
 
 static bool start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
@@ -102,7 +116,7 @@ static void controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
 
 	n->started = true;
 	if (!start_ok(cc, aqa, asq, acq)) {
-		nvme_csts(n, 0, NVME_CSTS_CFS);
+		nvmesim_csts(n, 0, NVME_CSTS_CFS);
 		return;
 	}
 	for (i = 0; i < NVME_QUEUES; i++) {
@@ -117,9 +131,10 @@ static void controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
 				    .users = 1,
 				    .size = (aqa >> 16) + 1,
 				    .base = acq};
-	nvme_features_reset(n);
+	nvmesim_features_reset(n);
+	n->look_ns = LOOK_MAX_NS;
 	n->running = true;
-	nvme_csts(n, 0, NVME_CSTS_RDY);
+	nvmesim_csts(n, 0, NVME_CSTS_RDY);
 }
 
 static void shutdown_step(struct nvme *n, u32 cc)
@@ -127,11 +142,11 @@ static void shutdown_step(struct nvme *n, u32 cc)
 	u32 shst = n->regs.csts & NVME_CSTS_SHST_MASK;
 
 	if (!NVME_CC_SHN(cc)) {
-		nvme_csts(n, NVME_CSTS_SHST_MASK, 0);
+		nvmesim_csts(n, NVME_CSTS_SHST_MASK, 0);
 	} else if (!shst) {
-		nvme_csts(n, 0, NVME_CSTS_SHST_BUSY);
-		nvme_image_flush(&n->image);
-		nvme_csts(n, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE);
+		nvmesim_csts(n, 0, NVME_CSTS_SHST_BUSY);
+		nvmesim_image_flush(&n->image);
+		nvmesim_csts(n, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE);
 	}
 }
 
@@ -170,7 +185,7 @@ static void take_pending(struct nvme *n)
 	}
 	n->ready |= pending & NVME_PEND_QUEUES;
 	if (pending & NVME_PEND_BAD_BELL)
-		nvme_event_raise(n, NVME_EVENT_BELL_REGISTER);
+		nvmesim_event_raise(n, NVME_EVENT_BELL_REGISTER);
 	if (pending & NVME_PEND_CQ_HEADS) {
 		__atomic_store_n(&n->bell.cq_waiting, 0, __ATOMIC_SEQ_CST);
 		n->ready |= n->stalled;
@@ -183,17 +198,17 @@ static void run_queues(struct nvme *n)
 {
 	u64 turn = n->ready;
 
-	for (; turn && n->running && !nvme_called(n); turn &= turn - 1) {
+	for (; turn && n->running && !nvmesim_called(n); turn &= turn - 1) {
 		u32 qid = (u32)__builtin_ctzll(turn);
 
-		if (!nvme_sq_run(n, qid))
+		if (!nvmesim_sq_run(n, qid))
 			n->ready &= ~(1ull << qid);
 	}
-	nvme_event_deliver(n);
-	nvme_cq_signal(n);
+	nvmesim_event_deliver(n);
+	nvmesim_cq_signal(n);
 }
 
-void *nvme_worker(void *arg)
+void *nvmesim_worker(void *arg)
 {
 	struct nvme *n = arg;
 

@@ -27,7 +27,7 @@ DMAMAP_API int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void 
 
 /*
  * Gives the memory behind a range as at most `max` segments, for a model that moves data itself
- * (pread into it). Returns how many; -EFAULT as above; -ENOSPC: it needs more than `max`, which
+ * (pread into it). Returns how many; -EFAULT, -ENOMEM as above; -ENOSPC: it needs more than `max`, which
  * the model answers by asking for less. The segments stay valid until dmamap_bus_unmap(), which
  * must come within a second: an unmap by the driver waits for it, and a device that holds on longer is
  * declared stuck, all its later accesses fail.

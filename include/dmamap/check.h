@@ -26,6 +26,9 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_DEVICE_FAULT,	  /* the device was refused an access */
 	DMAMAP_CHECK_DEVICE_STUCK,	  /* the device held segments for over a second */
 	DMAMAP_CHECK_LEAK,		  /* still mapped or allocated at dmamap_close() */
+	DMAMAP_CHECK_IOVA_NOT_LINKED,	  /* unlink or sync of a part where nothing is linked */
+	DMAMAP_CHECK_IOVA_LINKED,	  /* a two-step range freed with links in it */
+	DMAMAP_CHECK_IOVA_DIRECTION,	  /* unlinked with another direction than linked */
 	DMAMAP_CHECK_KINDS		  /* one past the last */
 };
 

@@ -24,6 +24,7 @@ struct dmamap_stats {
 	u64 coherent_bytes; /* coherent memory allocated now */
 	u64 table_pages;    /* page-table pages in use now */
 	u64 iova_pages;	    /* pages of address space in use or cached */
+	u64 iova_ranges;    /* two-step ranges taken now */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES]; /* histogram: mappings of 2^i to 2^(i+1) - 1 bytes */
 };
 

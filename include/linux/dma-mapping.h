@@ -61,7 +61,10 @@ DMAMAP_API size_t dma_opt_mapping_size(struct device *dev);
 DMAMAP_API unsigned long dma_get_merge_boundary(struct device *dev);
 /* Bytes of memory that must not be shared between a DMA buffer and anything else: 64. */
 DMAMAP_API int dma_get_cache_alignment(void);
-/* The sync calls do something for this mapping; for any mapping of the device. */
+/*
+ * The sync calls do something for this mapping; for any mapping of the device so far (ask again
+ * after mapping: the first one that bounces makes it true).
+ */
 DMAMAP_API bool dma_need_sync(struct device *dev, dma_addr_t dma_addr);
 DMAMAP_API bool dma_dev_need_sync(const struct device *dev);
 /* Always: live mappings are counted, so that leaks are seen. */
@@ -247,6 +250,183 @@ DMAMAP_API int dma_mapping_error(struct device *dev, dma_addr_t dma_addr);
 #define dma_unmap_sg(d, s, n, r)     dma_unmap_sg_attrs(d, s, n, r, 0)
 #define dma_map_page(d, p, o, s, r)  dma_map_page_attrs(d, p, o, s, r, 0)
 #define dma_unmap_page(d, a, s, r)   dma_unmap_page_attrs(d, a, s, r, 0)
+
+/*
+ * Two-step mappings (Linux: Documentation/core-api/dma-api.rst, "dma_iova_*"): take a range of the
+ * device's addresses once, link memory into it piece by piece, sync once, unlink, and link again.
+ * Only through an IOMMU. One state may be linked and unlinked by several threads at once in
+ * disjoint parts.
+ *
+ * `addr` is the device address of offset 0. The state is 48 bytes whatever is linked. It may
+ * be moved while no call runs on it, never doubled.
+ */
+struct dma_iova_state {
+	dma_addr_t addr;
+	u64 __size;   /* bytes of the range; 0: not in use */
+	u64 *__slots; /* the page-table words of a short range */
+	u64 __end;    /* where a link that ends inside a granule closed the range; 0: open */
+	u64 __live;   /* a mark by which a stray state is seen, and who links without the lock */
+	u32 __lock;
+	u8 __busy, __stale;
+	u16 __open; /* granules that a store into __slots links; 0: it takes more */
+};
+
+static inline bool dma_use_iova(struct dma_iova_state *state)
+{
+	return state->__size != 0;
+}
+
+static inline size_t dma_iova_size(struct dma_iova_state *state)
+{
+	return (size_t)state->__size;
+}
+
+/*
+ * Takes `size` bytes of address space; only the place of `phys` in its granule (4 KiB) matters. False, with the
+ * state all zero: no IOMMU, size 0, or no space left; use dma_map_phys() or dma_map_sg() then.
+ */
+DMAMAP_API bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
+				   phys_addr_t phys, size_t size);
+
+/* Gives the range back. What is still linked is unlinked (the checker reports it). */
+DMAMAP_API void dma_iova_free(struct device *dev, struct dma_iova_state *state);
+
+/*
+ * Links memory at `offset` of the range. The device may see it only after dma_iova_sync(). 0; -EINVAL: size 0, outside of the
+ * range, an offset whose place in its granule is not that of `phys`, an unaligned start but at offset
+ * 0, a bad direction, behind a link that ended inside a granule (or such a link before another);
+ * -EEXIST: something is linked there; -ENOMEM: try later; -EIO: memory that cannot be linked so.
+ * Nothing is changed on failure.
+ */
+DMAMAP_API int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys,
+			     size_t offset, size_t size, enum dma_data_direction dir,
+			     unsigned long attrs);
+
+#if defined(__x86_64__) && defined(__LP64__)
+/*
+ * Linking one granule of RAM is a store, less than the call would cost; so that part is inline. It
+ * refuses nothing: what it does not do itself it leaves to the library (src/map/twostep.h says why
+ * it is right). A device begins with a pointer to the limits.
+ */
+struct __dma_link_limits {
+	u64 ram_end[2]; /* of RAM below 4 GiB, and of all */
+	const u32 *refuse;
+};
+
+/* A number of this thread's, below 2^48. */
+static inline u64 __dma_self(void)
+{
+	u64 self;
+
+	__asm__("movq %%fs:0, %0" : "=r"(self));
+	return self;
+}
+
+#define __DMA_LIVE (0x6c6bull << 48)
+
+static inline bool __dma_iova_link_page(struct device *dev, struct dma_iova_state *state, u64 phys,
+					u64 offset, enum dma_data_direction dir)
+{
+	const struct __dma_link_limits *limits = __atomic_load_n(
+		(const struct __dma_link_limits *const *)(const void *)dev, __ATOMIC_RELAXED);
+	u64 live = __DMA_LIVE | __dma_self(), *slot;
+	bool done = false;
+
+	if (__atomic_load_n(&state->__live, __ATOMIC_RELAXED) != live ||
+	    phys >= __atomic_load_n(&limits->ram_end[phys >> 32 != 0], __ATOMIC_RELAXED) ||
+	    __atomic_load_n(limits->refuse, __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&state->__busy, 1, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&state->__live, __ATOMIC_RELAXED) == live &&
+	    offset >> 12 < __atomic_load_n(&state->__open, __ATOMIC_ACQUIRE)) {
+		slot = __atomic_load_n(&state->__slots, __ATOMIC_RELAXED) + (offset >> 12);
+		done = !(__atomic_load_n(slot, __ATOMIC_RELAXED) & 3);
+		if (done) /* reading, writing or both: two bits for each direction */
+			__atomic_store_n(slot, phys | (0x27u >> 2 * (unsigned int)dir & 3),
+					 __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&state->__busy, 0, __ATOMIC_RELEASE);
+	return done;
+}
+
+static inline __attribute__((always_inline)) int
+__dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys, size_t offset,
+		size_t size, enum dma_data_direction dir, unsigned long attrs)
+{
+	if (__builtin_expect(size == 4096 && !(attrs | ((phys | offset) & 4095)) && dev && state &&
+				     (unsigned int)dir <= DMA_FROM_DEVICE &&
+				     __dma_iova_link_page(dev, state, phys, offset, dir), 1))
+		return 0;
+	return dma_iova_link(dev, state, phys, offset, size, dir, attrs);
+}
+
+#define dma_iova_link(dev, state, phys, offset, size, dir, attrs) \
+	__dma_iova_link(dev, state, phys, offset, size, dir, attrs)
+#endif
+
+/* After it the device sees what was linked in the part. Cheap when nothing is pending. 0, -EINVAL. */
+DMAMAP_API int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset,
+			     size_t size);
+
+/*
+ * Takes whole links, or parts on granule borders, away; each goes back under the direction and
+ * attributes that it was linked with. Under policy=strict no access by the device reaches it when
+ * this returns.
+ */
+DMAMAP_API void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t offset,
+				size_t size, enum dma_data_direction dir, unsigned long attrs);
+
+/* Unlinks [0, mapped_len) and gives the whole range back. */
+DMAMAP_API void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
+				 size_t mapped_len, enum dma_data_direction dir,
+				 unsigned long attrs);
+
+/* dma_sync_single_*() for a part of what is linked. Linux has no such calls. */
+DMAMAP_API void dma_iova_sync_for_cpu(struct device *dev, struct dma_iova_state *state,
+				      size_t offset, size_t size, enum dma_data_direction dir);
+DMAMAP_API void dma_iova_sync_for_device(struct device *dev, struct dma_iova_state *state,
+					 size_t offset, size_t size, enum dma_data_direction dir);
+
+/*
+ * Memory that is not coherent, mapped from allocation to free: the driver hands it back and forth by
+ * dma_sync_single_*() (dma_sync_sgtable_*() for the non-contiguous kind). Zeroed, whole pages. NULL
+ * (errno EINVAL, ENOMEM): size 0, no direction, GFP zone flags or __GFP_COMP, or no memory.
+ *
+ * dma_alloc_pages: 2^order contiguous pages that the device can address; `page + i` is the i-th.
+ * dma_alloc_noncontiguous: through an IOMMU scattered pages behind one DMA segment, so RAM may be
+ * fragmented; else contiguous ones. Less than 4 GiB; attrs is 0 or DMA_ATTR_ALLOC_SINGLE_PAGES.
+ * dma_vmap_noncontiguous gives one CPU range of them.
+ */
+DMAMAP_API struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
+					enum dma_data_direction dir, gfp_t gfp);
+DMAMAP_API void dma_free_pages(struct device *dev, size_t size, struct page *page,
+			       dma_addr_t dma_handle, enum dma_data_direction dir);
+DMAMAP_API int dma_mmap_pages(struct device *dev, struct vm_area_struct *vma, size_t size,
+			      struct page *page);
+DMAMAP_API struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
+						    enum dma_data_direction dir, gfp_t gfp,
+						    unsigned long attrs);
+DMAMAP_API void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt,
+				       enum dma_data_direction dir);
+DMAMAP_API void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt);
+DMAMAP_API void dma_vunmap_noncontiguous(struct device *dev, void *vaddr);
+DMAMAP_API int dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma, size_t size,
+				      struct sg_table *sgt);
+
+static inline void *dma_alloc_noncoherent(struct device *dev, size_t size, dma_addr_t *dma_handle,
+					  enum dma_data_direction dir, gfp_t gfp)
+{
+	struct page *page = dma_alloc_pages(dev, size, dma_handle, dir, gfp);
+
+	return page ? page_address(page) : NULL;
+}
+
+static inline void dma_free_noncoherent(struct device *dev, size_t size, void *vaddr,
+					dma_addr_t dma_handle, enum dma_data_direction dir)
+{
+	dma_free_pages(dev, size, vaddr ? virt_to_page(vaddr) : NULL, dma_handle, dir);
+}
 
 /* Unmap state in a driver's own structure: always there, since unmap always needs it. */
 #define DEFINE_DMA_UNMAP_ADDR(ADDR_NAME)	 dma_addr_t ADDR_NAME

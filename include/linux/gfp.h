@@ -57,8 +57,7 @@ DMAMAP_BEGIN
 #define GFP_HIGHUSER	     (GFP_USER | __GFP_HIGHMEM)
 #define GFP_HIGHUSER_MOVABLE (GFP_HIGHUSER | __GFP_MOVABLE)
 
-/* The largest block is 2^MAX_PAGE_ORDER pages: 1 GiB. (Linux's is 4 MiB: a portable driver asks
- * less.) */
+/* The largest block has 2^MAX_PAGE_ORDER pages: 1 GiB. Linux's has 4 MiB at most. */
 #define MAX_PAGE_ORDER 18
 
 static inline bool gfpflags_allow_blocking(gfp_t gfp)

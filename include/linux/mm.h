@@ -19,6 +19,7 @@
 DMAMAP_BEGIN
 
 /* The same tokens as the C library's <sys/user.h>, so that both may be included. */
+/* clang-format off */
 #ifndef PAGE_SHIFT
 #define PAGE_SHIFT 12
 #endif
@@ -26,8 +27,9 @@ DMAMAP_BEGIN
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
 #endif
 #ifndef PAGE_MASK
-#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define PAGE_MASK (~(PAGE_SIZE-1))
 #endif
+/* clang-format on */
 #ifndef PAGE_ALIGN
 #define PAGE_ALIGN(addr)      (((addr) + PAGE_SIZE - 1) & PAGE_MASK)
 #define PAGE_ALIGN_DOWN(addr) ((addr)&PAGE_MASK)

@@ -89,8 +89,7 @@ DMAMAP_API struct kmem_cache *kmem_cache_create(const char *name, unsigned int s
 						unsigned int align, unsigned int flags,
 						void (*ctor)(void *object));
 
-/* An object; NULL: ENOMEM. With __GFP_ZERO, or by kmem_cache_zalloc(), not for caches with a ctor.
- */
+/* An object; NULL: ENOMEM; EINVAL: zeroed memory was asked of a cache with a ctor. */
 DMAMAP_API void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
 DMAMAP_API void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp);
 

@@ -30,7 +30,7 @@ struct fail_rule {
 	char dev[32]; /* only this device; "": any */
 };
 
-extern u32 fail_armed; /* not 0 while any site has a rule */
+extern u32 fail_armed __attribute__((visibility("hidden"))); /* not 0 while any site has a rule */
 
 bool fail_decide(enum fail_site site, const char *dev) __attribute__((cold));
 void fail_set(enum fail_site site, const struct fail_rule *rule); /* NULL: off, count back to 0 */

@@ -28,6 +28,9 @@ static int check_range(const struct device *dev, dma_addr_t addr, size_t len)
 {
 	if (len - 1 > ~addr || addr + len - 1 > dev->address_last || addr < dev->bus_offset)
 		return DMAMAP_FAULT_ADDRESS;
+	/* what the page table cannot translate has no place in the cache's tags either */
+	if (dev->iommu && (addr + (len - 1) - dev->bus_offset) >> PT_IOVA_BITS)
+		return DMAMAP_FAULT_NOT_MAPPED;
 	return unlikely(read_once(&dev->stuck)) ? DMAMAP_FAULT_STUCK : 0;
 }
 

@@ -23,6 +23,9 @@ static const char *const kind_names[DMAMAP_CHECK_KINDS] = {
 	[DMAMAP_CHECK_DEVICE_FAULT] = "device-fault",
 	[DMAMAP_CHECK_DEVICE_STUCK] = "device-stuck",
 	[DMAMAP_CHECK_LEAK] = "leak",
+	[DMAMAP_CHECK_IOVA_NOT_LINKED] = "iova-not-linked",
+	[DMAMAP_CHECK_IOVA_LINKED] = "iova-linked",
+	[DMAMAP_CHECK_IOVA_DIRECTION] = "iova-direction",
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -142,8 +142,7 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->policy_name = spec->iommu ? policy_name(spec->policy) : "direct";
 	dev->bus_offset = spec->bus_offset;
 	dev->address_last = ~0ull >> (64 - spec->addr_bits);
-	dev->dma_mask = dev->coherent_mask = DMA_BIT_MASK(32);
-	dev->dma_last = dev->dma_mask < dev->bus_offset ? 0 : dev->dma_mask - dev->bus_offset;
+	dev->coherent_mask = DMA_BIT_MASK(32);
 	dev->max_seg_size = 65536;
 	dev->seg_boundary = DMA_BIT_MASK(32);
 	dev->model = spec->model;
@@ -169,7 +168,8 @@ static int start_machine(struct device *dev, const struct spec *spec)
 		err = mem_need_plane();
 	if (err)
 		goto put_mem;
-	dev->view = spec->coherent ? mem.base : mem.plane;
+	dev->view = spec->coherent ? mem.base : read_once(&mem.plane);
+	device_set_mask(dev, DMA_BIT_MASK(32));
 	err = bounce_get();
 	if (err)
 		goto put_mem;
@@ -272,6 +272,10 @@ static void report_leaks(struct device *dev)
 	u64 live;
 
 	device_stats(dev, &stats);
+	if (stats.iova_ranges)
+		check_report(dev, dev->check, DMAMAP_CHECK_LEAK, 0, 0, DMA_NONE,
+			     "%llu two-step ranges were never freed",
+			     (unsigned long long)stats.iova_ranges);
 	live = stats.maps - stats.unmaps;
 	if (!live || (s64)live < 0)
 		return;

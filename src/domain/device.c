@@ -58,9 +58,20 @@ void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
 		     (unsigned long long)(iova.v + dev->bus_offset));
 }
 
+void device_set_mask(struct device *dev, u64 mask)
+{
+	u64 last = mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
+
+	write_once(&dev->dma_mask, mask);
+	write_once(&dev->dma_last, last);
+	write_once(&dev->identity_end, dev->identity && last ? min_u64(last, mem.span - 1) + 1 : 0);
+}
+
 static void counters_add(struct device_thread *to, const struct device_thread *from)
 {
 	to->unmaps += read_once(&from->unmaps);
+	to->ranges_taken += read_once(&from->ranges_taken);
+	to->ranges_given += read_once(&from->ranges_given);
 	to->more_segments += read_once(&from->more_segments);
 	to->bounced_bytes += read_once(&from->bounced_bytes);
 	to->bounce_full += read_once(&from->bounce_full);
@@ -76,6 +87,8 @@ static void thread_retire(struct tslot_key *key, struct tslot *s)
 	lock_take(&dev->total_lock);
 	counters_add(&dev->total, t);
 	write_once(&t->unmaps, 0);
+	write_once(&t->ranges_taken, 0);
+	write_once(&t->ranges_given, 0);
 	write_once(&t->more_segments, 0);
 	write_once(&t->bounced_bytes, 0);
 	write_once(&t->bounce_full, 0);
@@ -111,8 +124,11 @@ int device_threads_init(struct device *dev)
 {
 	int err = tslot_key_init(&dev->threads, sizeof(struct device_thread), NULL, thread_retire);
 
-	if (!err)
-		err = tslot_key_init(&dev->ports, sizeof(struct device_port), port_attach, port_retire);
+	if (err)
+		return err;
+	err = tslot_key_init(&dev->ports, sizeof(struct device_port), port_attach, port_retire);
+	if (err)
+		tslot_key_destroy(&dev->threads);
 	return err;
 }
 
@@ -147,6 +163,7 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 	count_ports(dev, out);
 	lock_give(&dev->total_lock);
 	out->unmaps = sum.unmaps;
+	out->iova_ranges = sum.ranges_taken - sum.ranges_given;
 	out->bounced_bytes = sum.bounced_bytes;
 	out->bounce_full = sum.bounce_full;
 	out->maps = 0;

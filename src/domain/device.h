@@ -20,6 +20,7 @@ struct model_ops;
 struct device_thread {
 	struct tslot slot;
 	u64 unmaps, bounced_bytes, bounce_full;
+	u64 ranges_taken, ranges_given; /* two-step ranges */
 	u64 more_segments; /* of scatterlists: beside one a mapping */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES];
 };
@@ -35,15 +36,22 @@ struct device_port {
 
 struct device {
 	/* hot */
+	const struct __dma_link_limits *link_limits; /* first: dma_iova_link() is inline. Atomic word */
 	struct domain *domain;
 	struct tslot_key threads; /* struct device_thread */
 	u64 dma_mask;		  /* atomic word */
 	u64 coherent_mask;	  /* atomic word */
 	u64 dma_last;		  /* atomic: dma_mask less bus_offset; 0 when that reaches nothing */
+	/*
+	 * Atomic: RAM below this has its own address and needs nothing else (coherent, and no IOMMU or
+	 * policy=pool). 0: none has.
+	 */
+	u64 identity_end;
 	u64 bus_offset;		  /* device address = bus address + this */
 	u8 *view;		  /* RAM as the device sees it: mem.base, or mem.plane when not coherent */
-	bool identity;		  /* coherent, and RAM has its own address: no IOMMU, or policy=pool */
+	bool identity;		  /* see identity_end */
 	bool iommu, coherent, untrusted, strict, check;
+	bool bounced;		  /* atomic: some mapping has bounced, so syncs may matter */
 	bool arithmetic;	  /* policy pool or persistent: RAM is mapped at its own address */
 
 	/* limits, atomic words */
@@ -95,6 +103,9 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 
 /* Declares it stuck: its accesses fail from now on. */
 void device_declare_stuck(struct device *dev, iova_t iova, u64 size) __attribute__((cold));
+
+/* dma_mask, and what follows from it. */
+void device_set_mask(struct device *dev, u64 mask);
 
 int device_threads_init(struct device *dev); /* the two slot keys; 0, -errno */
 void device_threads_fini(struct device *dev);

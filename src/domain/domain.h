@@ -6,7 +6,7 @@
  *
  *  operation              | may run at once with
  *  domain_map*, unmap*    | each other on different ranges, accesses, flushes
- *  domain_flush           | everything; one at a time (flush_lock)
+ *  domain_flush           | everything
  *  domain_get, domain_put | everything (global lock); the last put alone on its domain
  */
 #ifndef DOMAIN_DOMAIN_H
@@ -24,12 +24,13 @@ enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_POOL, POLICY_PERSISTENT };
 #define FLUSH_QUEUE_LEN 256 /* a power of two */
 
 /*
- * Unmapped ranges that wait for a flush. The owner thread pushes (head), whoever holds the
- * domain's flush_lock takes (tail).
+ * Unmapped ranges that wait for a flush. The owner thread pushes (head), whoever holds the lock
+ * takes (tail): the owner when it is full, else the flusher thread.
  */
 struct flush_queue {
 	u64 head cacheline; /* written by the owner */
-	u64 tail cacheline; /* written under flush_lock */
+	u64 tail cacheline; /* written under lock */
+	struct lock lock;
 	struct flush_entry {
 		u64 page, pages;
 	} entry[FLUSH_QUEUE_LEN];
@@ -52,7 +53,6 @@ struct domain {
 	enum policy policy;
 
 	struct tslot_key queues; /* lazy: struct domain_thread per thread */
-	struct lock flush_lock;
 	u32 timer_armed;	 /* atomic: the flusher will come by */
 	struct domain *next_lazy; /* of the flusher's list, under its lock */
 
@@ -84,6 +84,9 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last) __attribute_
 
 /* Lazy: the range is unmapped; its address space comes back after the next flush. */
 void domain_defer_free(struct domain *dom, u64 page, u64 pages);
+
+/* Lazy: flush within 10 ms. */
+void domain_flush_later(struct domain *dom);
 
 /* Invalidates everything cached and gives back all that waits. */
 void domain_flush(struct domain *dom);

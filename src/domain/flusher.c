@@ -4,7 +4,7 @@
  * until a domain arms it, then FLUSH_AFTER_MS, then flushes the domains that are armed. Its list
  * is under `lock`, which it holds while it flushes: flusher_remove() so waits for it.
  *
- * Order of locks: lock, flush_lock, ports.lock or the IOVA tree's.
+ * Order of locks: lock, a queue's lock, ports.lock or the IOVA tree's.
  */
 #include "domain/flusher.h"
 #include "base/alloc.h"
@@ -24,14 +24,23 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_t thread;
 static struct domain *lazy; /* under lock */
-static bool running, armed; /* under lock */
+static bool armed;	     /* under lock */
+/*
+ * The number of the thread that serves, 0: none; and of the last that was started. A thread that
+ * was told to end may still be on its way when the next one starts. Under lock.
+ */
+static u64 serving, started;
 
-/* Gives back [tail, head) of one queue; `own`: the caller's. Under flush_lock, after the flush. */
+/*
+ * Gives back what one queue held before the flush, up to `head`; `own`: it is the caller's. Somebody
+ * else may have been here since.
+ */
 static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool own)
 {
-	u64 tail = q->tail;
+	u64 tail;
 
-	for (; tail != head; tail++) {
+	lock_take(&q->lock);
+	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {
 		const struct flush_entry *e = &q->entry[tail % FLUSH_QUEUE_LEN];
 
 		if (own)
@@ -40,6 +49,16 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 			iova_free_shared(dom->iova, e->page, e->pages);
 	}
 	write_release(&q->tail, tail);
+	lock_give(&q->lock);
+}
+
+/* The caller's queue is full. Others' are left to them, so that address space stays in its thread. */
+static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
+{
+	u64 head = q->head;
+
+	domain_drain(dom);
+	queue_take(dom, q, head, true);
 }
 
 void domain_flush(struct domain *dom)
@@ -48,7 +67,6 @@ void domain_flush(struct domain *dom)
 	struct tslot *first, *s, *own = tslot_get(&dom->queues);
 	unsigned int n;
 
-	lock_take(&dom->flush_lock);
 	first = tslot_first(&dom->queues);
 	/* sixteen queues a round: what was pushed before the flush is what may be given back */
 	while (first) {
@@ -58,7 +76,6 @@ void domain_flush(struct domain *dom)
 		for (unsigned int i = 0; i < n; i++, first = first->next)
 			queue_take(dom, &((struct domain_thread *)first)->queue, heads[i], first == own);
 	}
-	lock_give(&dom->flush_lock);
 }
 
 static slow_path void arm_timer(struct domain *dom)
@@ -85,28 +102,54 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 	}
 	q = &t->queue;
 	if (unlikely(q->head - read_acquire(&q->tail) == FLUSH_QUEUE_LEN))
-		domain_flush(dom);
+		flush_own(dom, q);
 	q->entry[q->head % FLUSH_QUEUE_LEN] = (struct flush_entry){page, pages};
 	write_release(&q->head, q->head + 1);
+	domain_flush_later(dom);
+}
+
+void domain_flush_later(struct domain *dom)
+{
 	if (unlikely(!read_once(&dom->timer_armed)))
 		arm_timer(dom);
 }
 
-static void flush_armed(void)
+static bool anything_waits(struct domain *dom)
 {
+	for (struct tslot *s = tslot_first(&dom->queues); s; s = s->next) {
+		const struct flush_queue *q = &((struct domain_thread *)s)->queue;
+
+		if (read_acquire(&q->head) != read_acquire(&q->tail))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * True: come again. There is no fence between the push and the look at timer_armed in
+ * domain_defer_free(), so a push may miss that the timer was just disarmed, and the flush the push: the
+ * round after a flush finds it.
+ */
+static bool flush_armed(void)
+{
+	bool flushed = false;
+
 	for (struct domain *dom = lazy; dom; dom = dom->next_lazy)
-		if (read_once(&dom->timer_armed)) {
+		if (read_once(&dom->timer_armed) || anything_waits(dom)) {
 			write_once(&dom->timer_armed, 0);
 			domain_flush(dom);
+			flushed = true;
 		}
+	return flushed;
 }
 
 static void *flusher_main(void *arg)
 {
 	const struct timespec pause = {.tv_nsec = FLUSH_AFTER_MS * 1000000l};
+	const u64 me = (uintptr_t)arg;
 
 	pthread_mutex_lock(&lock);
-	while (running) {
+	while (serving == me) {
 		if (!armed) {
 			pthread_cond_wait(&wake, &lock);
 			continue;
@@ -115,7 +158,7 @@ static void *flusher_main(void *arg)
 		pthread_mutex_unlock(&lock);
 		nanosleep(&pause, NULL);
 		pthread_mutex_lock(&lock);
-		flush_armed();
+		armed |= flush_armed();
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;
@@ -131,11 +174,11 @@ static int flusher_start(void)
 		return error_set(EAGAIN, "cannot start the flusher thread of policy=lazy");
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	running = true;
-	err = pthread_create(&thread, NULL, flusher_main, NULL);
+	serving = ++started;
+	err = pthread_create(&thread, NULL, flusher_main, (void *)(uintptr_t)serving);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err) {
-		running = false;
+		serving = 0;
 		return error_set(err, "cannot start the flusher thread of policy=lazy: too many "
 				 "threads; use policy=strict");
 	}
@@ -149,7 +192,7 @@ int flusher_add(struct domain *dom)
 	if (err)
 		return err;
 	pthread_mutex_lock(&lock);
-	if (!running)
+	if (!serving)
 		err = flusher_start();
 	if (!err) {
 		dom->next_lazy = lazy;
@@ -170,11 +213,11 @@ void flusher_remove(struct domain *dom)
 		;
 	if (*p)
 		*p = dom->next_lazy;
-	if (!lazy && running) {
+	if (!lazy && serving) {
 		last = true;
-		running = false;
+		serving = 0;
 		ended = thread;
-		pthread_cond_signal(&wake);
+		pthread_cond_broadcast(&wake);
 	}
 	pthread_mutex_unlock(&lock);
 	if (last)

@@ -6,7 +6,9 @@
  * writes the value, a tag that matches always stands for the value beside it.
  *
  * An invalidation and a fill may cross: the filler read the page table before the entry was
- * cleared. iotlb/port.c closes that by waiting for accesses under way and invalidating again.
+ * cleared. iotlb/port.h says how that is closed.
+ *
+ * A page number has 36 bits (48-bit addresses): the caller refuses others before it looks here.
  *
  * May overflow: the generation, 24 bits; the flush that wraps it clears every line.
  */
@@ -48,6 +50,12 @@ hot_inline void iotlb_fill(struct iotlb *t, u64 page, u32 gen, u64 value)
 	write_once(&l->tag, iotlb_tag(page, gen));
 }
 
+/* By any thread. True: the cache has the page, of whatever generation. */
+hot_inline bool iotlb_has_page(const struct iotlb *t, u64 page)
+{
+	return read_acquire(&t->line[page % IOTLB_LINES].tag) >> 24 == page;
+}
+
 hot_inline void iotlb_invalidate_page(struct iotlb *t, u64 page)
 {
 	struct iotlb_line *l = &t->line[page % IOTLB_LINES];
@@ -55,6 +63,10 @@ hot_inline void iotlb_invalidate_page(struct iotlb *t, u64 page)
 	if (read_once(&l->tag) >> 24 == page)
 		write_once(&l->tag, 0);
 }
+
+/* Both: at most IOTLB_LINES pages. Neighbours in memory are neighbours in the cache. */
+bool iotlb_has_range(const struct iotlb *t, u64 page, u64 pages);
+void iotlb_invalidate_range(struct iotlb *t, u64 page, u64 pages);
 
 void iotlb_flush(struct iotlb *t);
 

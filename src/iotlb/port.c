@@ -75,11 +75,10 @@ void ports_wait(struct ports *ports)
 static void drop_pages(struct ports *ports, u64 page, u64 pages)
 {
 	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
-		for (u64 i = 0; i < pages; i++)
-			iotlb_invalidate_page(&p->tlb, page + i);
+		iotlb_invalidate_range(&p->tlb, page, pages);
 }
 
-void ports_drain_again(struct ports *ports, u64 page, u64 pages)
+void ports_drain(struct ports *ports, u64 page, u64 pages)
 {
 	ports_wait(ports);
 	drop_pages(ports, page, pages);
@@ -89,15 +88,16 @@ void ports_drain_again(struct ports *ports, u64 page, u64 pages)
 
 void ports_flush(struct ports *ports)
 {
+	/* who reads a new generation sees the page table as it is now */
+	full_fence();
 	lock_take(&ports->lock);
 	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
 		iotlb_flush(&p->tlb);
-	ports->flushes++;
+	count_add(&ports->flushes, 1);
 	lock_give(&ports->lock);
 	full_fence();
 	/* an access under way fills with the generation that it began with: no second round */
-	if (ports_active(ports))
-		ports_wait(ports);
+	ports_wait(ports);
 }
 
 void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
@@ -106,8 +106,11 @@ void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
 		ports_flush(ports);
 		return;
 	}
-	drop_pages(ports, page, pages);
 	full_fence();
-	if (unlikely(ports_active(ports)))
-		ports_drain_again(ports, page, pages);
+	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
+		if ((read_acquire(&p->active) & 1) || iotlb_has_range(&p->tlb, page, pages) ||
+		    (read_acquire(&p->active) & 1)) {
+			ports_drain(ports, page, pages);
+			return;
+		}
 }

@@ -8,14 +8,22 @@
  *
  *   access                                    unmap
  *   active = odd                              page table entry = 0
- *   fence                              (A)    cached tags = 0
- *   look up cache, else walk the table        fence                              (B)
- *   copy                                      for each port with active odd: wait until it moves
+ *   fence                              (A)    fence                              (B)
+ *   look up cache, else walk the table        for each port: is it active? has it the tag? is it
+ *   fill the cache                            active now?
+ *   copy                                      if any: wait until each active port has moved,
  *   active = even (release)            (C)    … having read it by acquire        (D)
+ *                                             tags = 0, fence, wait again
  *
- * Either the access sees the cleared entry, or the unmap sees it active and waits. If the unmap had
- * to wait, that access may have filled the cache from the entry before it was cleared, so it
- * invalidates and waits once more; accesses that begin later find only the cleared entry.
+ * Of the accesses that still found the entry, one that runs at the first question is waited for. One
+ * that ended before left its tag to be found by the second. Then only an access that began in
+ * between can have used the cached translation: either its tag is still there, or it has been
+ * overwritten by the same access, which the third question sees running (it takes the tag by
+ * acquire). After the first wait nobody can fill the cache with the old entry any more; accesses
+ * that hit it before the tag went are waited for by the second.
+ *
+ * Without (B) before the tags are read, the processor may read them while the cleared entry is still
+ * on its way to memory: an access could walk, fill and end unseen in between.
  */
 #ifndef IOTLB_PORT_H
 #define IOTLB_PORT_H
@@ -50,7 +58,7 @@ void ports_wait(struct ports *ports) __attribute__((cold));
 /* After the page table changed: no access that begins later, or still runs, sees the old entries. */
 void ports_invalidate_many(struct ports *ports, u64 page, u64 pages);
 void ports_flush(struct ports *ports);
-void ports_drain_again(struct ports *ports, u64 page, u64 pages) __attribute__((cold));
+void ports_drain(struct ports *ports, u64 page, u64 pages) __attribute__((noinline));
 
 hot_inline u64 port_enter(struct port *p)
 {
@@ -64,13 +72,14 @@ hot_inline void port_exit(struct port *p)
 	write_release(&p->active, p->active + 1);
 }
 
-/* True: an access is under way somewhere. Call after a full fence. */
-hot_inline bool ports_active(struct ports *ports)
+/*
+ * No access of this port uses the page's old entry, or will. Call after a full fence that follows
+ * the change of the page table.
+ */
+hot_inline bool port_is_done(struct port *p, u64 page)
 {
-	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
-		if (unlikely(read_acquire(&p->active) & 1))
-			return true;
-	return false;
+	return likely(!(read_acquire(&p->active) & 1) && !iotlb_has_page(&p->tlb, page) &&
+		      !(read_acquire(&p->active) & 1));
 }
 
 hot_inline void ports_invalidate(struct ports *ports, u64 page, u64 pages)
@@ -81,11 +90,12 @@ hot_inline void ports_invalidate(struct ports *ports, u64 page, u64 pages)
 		ports_invalidate_many(ports, page, pages);
 		return;
 	}
-	for (p = read_acquire(&ports->all); p; p = p->next)
-		iotlb_invalidate_page(&p->tlb, page);
 	full_fence();
-	if (unlikely(ports_active(ports)))
-		ports_drain_again(ports, page, pages);
+	for (p = read_acquire(&ports->all); p; p = p->next)
+		if (unlikely(!port_is_done(p, page))) {
+			ports_drain(ports, page, pages);
+			return;
+		}
 }
 
 #endif

@@ -21,7 +21,7 @@ typedef unsigned __int128 segment_bits;
 
 struct slot {
 	u64 orig;	    /* physical address of the mapped range */
-	struct device *dev; /* NULL: free */
+	struct device *dev; /* NULL: free. Atomic: closing devices look for theirs among all */
 	u32 size;	    /* bytes mapped */
 	u32 first;	    /* slot number where the mapping begins */
 	u16 slots;	    /* in the first: how many; 0 else */
@@ -223,6 +223,8 @@ static void describe(const struct device *dev, phys_t pa, u64 size, u64 last, bo
 	u32 kept = (u32)pa.v & keep_mask(dev);
 	u64 unit = pages ? PAGE_BYTES : BOUNCE_SLOT;
 
+	if (pages)
+		kept = (u32)pa.v & (PAGE_BYTES - 1); /* as if the page itself were mapped */
 	*w = (struct want){.stride = 1, .offset = kept, .last = last};
 	if (pages || size >= PAGE_BYTES || keep_mask(dev) >= BOUNCE_SLOT)
 		w->stride = 2;
@@ -261,7 +263,8 @@ static slow_path phys_t no_room(struct device *dev, u64 size)
 
 /*
  * Copies [start, start + size) of the mapping one way. On a machine that is not coherent the unit is
- * the cache line, as there; slots keep the line's offset, so the lines lie in them.
+ * the cache line, as there; slots keep the line's offset, so the lines lie in them. Not so for an
+ * untrusted device, which must not see what shares the first and the last line.
  */
 static void copy(struct device *dev, const struct slot *s, u64 at, u64 start, u64 size, bool to_cpu)
 {
@@ -269,7 +272,7 @@ static void copy(struct device *dev, const struct slot *s, u64 at, u64 start, u6
 	u64 from = s->orig + start, skew = 0;
 	u8 *orig, *slot;
 
-	if (!dev->coherent) {
+	if (!dev->coherent && !dev->untrusted) {
 		skew = from % MEM_CACHE_LINE;
 		size = align_up(from + size, MEM_CACHE_LINE) - (from - skew);
 	}
@@ -293,6 +296,22 @@ static void zero_pads(struct device *dev, u64 start, u64 at, u64 size, u64 end, 
 	memset(dev->view + at + size, 0, end - (at + size));
 }
 
+static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size, const struct want *w)
+{
+	struct slot *s = &pool.slot[slot];
+
+	s->orig = pa.v;
+	s->size = (u32)size;
+	s->slots = (u16)w->slots;
+	s->offset = (u16)w->offset;
+	for (u32 i = 0; i < w->slots; i++) {
+		s[i].first = slot;
+		if (i)
+			s[i].slots = 0;
+		write_once(&s[i].dev, dev);
+	}
+}
+
 phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages, unsigned long attrs)
 {
 	u32 area, slot;
@@ -311,12 +330,11 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 	if (unlikely(found < 0))
 		return no_room(dev, size);
 	slot = (u32)found;
+	if (unlikely(!read_once(&dev->bounced)))
+		write_once(&dev->bounced, true);
 	start = mem.bounce_start + (u64)slot * BOUNCE_SLOT;
 	at = start + w.offset;
-	pool.slot[slot] = (struct slot){.orig = pa.v, .dev = dev, .size = (u32)size, .first = slot,
-					.slots = (u16)w.slots, .offset = (u16)w.offset};
-	for (u32 i = 1; i < w.slots; i++)
-		pool.slot[slot + i] = (struct slot){.dev = dev, .first = slot};
+	write_records(dev, slot, pa, size, &w);
 	if (pages)
 		zero_pads(dev, start, at, size, start + w.slots * BOUNCE_SLOT,
 			  attrs & DMA_ATTR_SKIP_CPU_SYNC);
@@ -334,7 +352,7 @@ static struct slot *find(const struct device *dev, phys_t at)
 	if (!phys_is_bounce(at) || n >= (u64)pool.n_segments * BOUNCE_SEGMENT_SLOTS)
 		return NULL;
 	s = &pool.slot[n];
-	return s->dev == dev ? &pool.slot[s->first] : NULL;
+	return read_once(&s->dev) == dev ? &pool.slot[s->first] : NULL;
 }
 
 static u64 slot_start(const struct slot *s)
@@ -347,7 +365,7 @@ static void release(struct slot *s)
 	u32 first = s->first, n = s->slots;
 
 	for (u32 i = 0; i < n; i++)
-		s[i].dev = NULL;
+		write_once(&s[i].dev, NULL);
 	give_slots(first, n);
 }
 
@@ -362,6 +380,14 @@ bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_directi
 		copy(dev, s, at.v, 0, min_u64(size, s->size), true);
 	release(s);
 	return true;
+}
+
+bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction dir,
+		       unsigned long attrs)
+{
+	struct slot *s = find(dev, page);
+
+	return s && bounce_unmap(dev, PHYS(slot_start(s) + s->offset), s->size, dir, attrs);
 }
 
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu)
@@ -381,17 +407,28 @@ bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_directio
 	return true;
 }
 
+static segment_bits free_bits(u32 seg)
+{
+	struct area *a = area_of(seg * BOUNCE_SEGMENT_SLOTS);
+	segment_bits bits;
+
+	lock_take(&a->lock);
+	bits = pool.free[seg];
+	lock_give(&a->lock);
+	return bits;
+}
+
 u64 bounce_release(struct device *dev)
 {
 	u64 n = 0;
 
 	for (u32 seg = 0; seg < pool.n_segments; seg++) {
-		if (pool.free[seg] == ~(segment_bits)0)
+		if (free_bits(seg) == ~(segment_bits)0)
 			continue;
 		for (u32 i = 0; i < BOUNCE_SEGMENT_SLOTS; i++) {
 			struct slot *s = &pool.slot[seg * BOUNCE_SEGMENT_SLOTS + i];
 
-			if (s->dev == dev && s->slots) {
+			if (read_once(&s->dev) == dev && s->slots) {
 				release(s);
 				n++;
 			}

@@ -20,13 +20,17 @@ void bounce_put(void);
 /*
  * Takes slots for [pa, pa + size), copies the original in (unless DMA_ATTR_SKIP_CPU_SYNC) and
  * returns where the device finds the first byte, at most `last` with the whole range. `pages`: whole 4 KiB pages,
- * what is not mapped in them zero. NO_PHYS and a sentence when it does not fit.
+ * the place in the first kept, what is not mapped in them zero. NO_PHYS and a sentence when it does not fit.
  */
 phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages, unsigned long attrs);
 
 /* Copies back as the direction says and frees the slots. False: no mapping begins there. */
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,
 		  unsigned long attrs);
+
+/* The same by the page that the mapping lies in, for its whole size. */
+bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction dir,
+		       unsigned long attrs);
 
 /* A part of a mapping; what lies outside is left alone. False: not all of it is mapped. */
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu);

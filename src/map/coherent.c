@@ -282,9 +282,10 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 		       unsigned long attrs)
 {
 	dma_addr_t dma;
-	void *cpu = dma_alloc_attrs(dev, size, &dma, gfp, attrs);
+	/* a handle of NULL is refused there */
+	void *cpu = dma_alloc_attrs(dev, size, dma_handle ? &dma : NULL, gfp, attrs);
 
-	if (!cpu || !dma_handle)
+	if (!cpu)
 		return NULL;
 	if (device_add_managed(dev, release_managed, cpu)) {
 		dma_free_attrs(dev, size, cpu, dma, attrs);
@@ -342,7 +343,8 @@ int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_add
 	if (vma->vm_pgoff >= pages || length >> PAGE_BITS > pages - vma->vm_pgoff)
 		return error_set(ENXIO, "%s: the range asks for more than the %zu bytes there are",
 				 dev->name, size);
-	return mem_map_into((void *)vma->vm_start, PHYS(pa.v + (vma->vm_pgoff << PAGE_BITS)), length);
+	return mem_map_at((void *)vma->vm_start, PHYS(pa.v + (vma->vm_pgoff << PAGE_BITS)), length,
+			  PROT_READ | PROT_WRITE);
 }
 
 int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_addr,

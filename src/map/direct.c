@@ -45,8 +45,7 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 			     (unsigned long long)(pa.v + dev->bus_offset));
 		return false;
 	}
-	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) && pa.v < mem.span &&
-	    size <= phys_limit(pa) - pa.v)
+	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) && phys_range_is_ram(pa, size))
 		plane_to_cpu(pa, size);
 	return true;
 }

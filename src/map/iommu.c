@@ -105,7 +105,7 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 {
 	u64 page;
 
-	if (by_arithmetic(dev, pa, size) && !(attrs & DMA_ATTR_MMIO)) {
+	if (by_arithmetic(dev, pa, size) && !(attrs & (DMA_ATTR_MMIO | DMA_ATTR_REQUIRE_COHERENT))) {
 		if (unlikely(!dev->coherent) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 			plane_to_device(pa, size);
 		return pa.v + dev->bus_offset;
@@ -134,8 +134,8 @@ static slow_path void settle(struct device *dev, phys_t pa, u64 size, bool bounc
 {
 	if (bounced)
 		bounce_unmap(dev, pa, size, dir, attrs);
-	else if (!dev->coherent && dir != DMA_TO_DEVICE && pa.v < mem.span &&
-		 !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) && size <= phys_limit(pa) - pa.v)
+	else if (!dev->coherent && dir != DMA_TO_DEVICE &&
+		 !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) && phys_range_is_ram(pa, size))
 		plane_to_cpu(pa, size);
 }
 

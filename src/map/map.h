@@ -26,12 +26,23 @@
  */
 #define PT_STRICT PT_SOFT_B
 
-/* The end of the RAM that `pa` lies in, or of the process's addresses: no mapping crosses it. */
+/*
+ * The end of the memory that `pa` lies in, RAM or the process's: no mapping crosses it. 0: there is
+ * none at `pa` (the gap below 4 GiB, past RAM, the page that NULL leads to).
+ */
 hot_inline u64 phys_limit(phys_t pa)
 {
-	if (likely(pa.v < mem.span))
-		return pa.v < mem.low ? mem.low : mem.span;
-	return PHYS_FOREIGN | 1ull << 47;
+	if (pa.v < mem.low)
+		return mem.low;
+	if (likely(pa.v < mem.span && pa.v >= MEM_DMA32_END))
+		return mem.span;
+	return pa.v >= (PHYS_FOREIGN | PAGE_BYTES) ? PHYS_FOREIGN | 1ull << 47 : 0;
+}
+
+/* All of it is RAM. */
+hot_inline bool phys_range_is_ram(phys_t pa, u64 size)
+{
+	return pa.v < mem.span && pa.v < phys_limit(pa) && size <= phys_limit(pa) - pa.v;
 }
 
 /* The last address that a streaming mapping may have, before bus_offset is added. */
@@ -47,7 +58,28 @@ hot_inline bool phys_is_bounce(phys_t pa)
 
 hot_inline u64 prot_of(enum dma_data_direction dir)
 {
-	return dir == DMA_TO_DEVICE ? PT_READ : dir == DMA_FROM_DEVICE ? PT_WRITE : PT_READ | PT_WRITE;
+	/* two bits for each direction: both, read, write */
+	return 0x27u >> 2 * (unsigned int)dir & (PT_READ | PT_WRITE);
+}
+
+/*
+ * What most mappings without an IOMMU and with policy=pool are, and all that they cost: RAM in
+ * reach, whose address is its own. Also says no to size 0, a range that wraps, and a range that
+ * leaves the RAM it begins in.
+ */
+hot_inline bool map_by_identity(const struct device *dev, phys_t pa, u64 size)
+{
+	u64 last = pa.v + size - 1;
+
+	return last < read_once(&dev->identity_end) && last >= pa.v &&
+	       (last < mem.low || pa.v >= MEM_DMA32_END);
+}
+
+/* An address that needs no more to be unmapped. Bounce memory is RAM, too. */
+hot_inline bool unmap_by_identity(const struct device *dev, phys_t pa)
+{
+	return pa.v < read_once(&dev->identity_end) && (pa.v < mem.low || pa.v >= MEM_DMA32_END) &&
+	       !phys_is_bounce(pa);
 }
 
 hot_inline void count_map(struct device *dev, u64 size, u64 segments)
@@ -68,6 +100,9 @@ hot_inline void count_unmap(struct device *dev)
 	count_add(&t->unmaps, 1);
 }
 
+/* mapping.c: an address of no memory: the gap below 4 GiB, or past RAM and below bit 50. */
+bool phys_is_registers(u64 phys, u64 size);
+
 /* direct.c: no IOMMU. DMA_MAPPING_ERROR and a sentence on failure. */
 dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			   unsigned long attrs);
@@ -82,6 +117,9 @@ bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_di
 		 unsigned long attrs); /* as direct_unmap_slow */
 /* Takes away the mapping of a whole list that begins at `addr`. */
 bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_direction dir);
+/* A link with DMA_ATTR_SKIP_CPU_SYNC (twostep.c). */
+#define PT_NO_SYNC PT_SOFT_C
+
 /* A part of memory must not be shown, or cannot be seen, by mapping its pages. */
 bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size);
 
@@ -92,7 +130,7 @@ bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size);
 hot_inline dma_addr_t map_one(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			      unsigned long attrs)
 {
-	if (likely(dev->identity && pa.v < mem.span && pa.v + size - 1 <= device_last(dev)))
+	if (map_by_identity(dev, pa, size))
 		return pa.v + dev->bus_offset;
 	if (likely(dev->iommu))
 		return iommu_map(dev, pa, size, dir, attrs);
@@ -104,9 +142,7 @@ hot_inline bool unmap_one(struct device *dev, dma_addr_t addr, u64 size,
 {
 	phys_t pa = PHYS(addr - dev->bus_offset);
 
-	/* between the two parts of RAM policy=pool has address space for other memory */
-	if (likely(dev->identity && (pa.v < mem.low || (pa.v >= MEM_DMA32_END && pa.v < mem.span)) &&
-		   !phys_is_bounce(pa)))
+	if (unmap_by_identity(dev, pa))
 		return true;
 	if (likely(dev->iommu))
 		return iommu_unmap(dev, addr, size, dir, attrs);

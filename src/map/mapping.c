@@ -31,6 +31,11 @@ hot_inline dma_addr_t map_checked(struct device *dev, phys_t pa, u64 size,
 {
 	dma_addr_t addr;
 
+	if (likely(dev && (unsigned int)dir <= DMA_FROM_DEVICE && map_by_identity(dev, pa, size) &&
+		   !read_once(&fail_armed))) {
+		count_map(dev, size, 1);
+		return pa.v + dev->bus_offset;
+	}
 	if (unlikely(!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size ||
 		     pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v))
 		return refuse(dev, pa, size, (int)dir);
@@ -47,6 +52,10 @@ hot_inline dma_addr_t map_checked(struct device *dev, phys_t pa, u64 size,
 hot_inline void unmap_checked(struct device *dev, dma_addr_t addr, u64 size,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
+	if (likely(dev && unmap_by_identity(dev, PHYS(addr - dev->bus_offset)))) {
+		count_unmap(dev);
+		return;
+	}
 	if (unlikely(!dev || addr == DMA_MAPPING_ERROR)) {
 		if (dev)
 			check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size, dir,
@@ -95,8 +104,7 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 	unmap_checked(dev, addr, size, dir, attrs);
 }
 
-/* Physical addresses that are no memory: the gap below 4 GiB, or past RAM and below bit 50. */
-static bool is_registers(u64 phys, u64 size)
+bool phys_is_registers(u64 phys, u64 size)
 {
 	if (!range_ok(phys, size) || phys + size - 1 >= PHYS_FOREIGN)
 		return false;
@@ -112,7 +120,7 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 
 	if (!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size)
 		return refuse(dev, PHYS(phys), size, (int)dir);
-	if (!is_registers(phys, size)) {
+	if (!phys_is_registers(phys, size)) {
 		check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size, dir,
 			     "dma_map_resource of %#llx, which is memory or wraps: map memory with "
 			     "dma_map_page", (unsigned long long)phys);

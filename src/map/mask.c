@@ -9,7 +9,8 @@
 /* Whether mappings for such a device could succeed; 0 or -EIO with the sentence. */
 static int mask_check(const struct device *dev, u64 mask)
 {
-	u64 least = dev->iommu ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
+	/* where all RAM is mapped at its own address none of the low one is left for other mappings */
+	u64 least = dev->iommu && !dev->arithmetic ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
 
 	if (!mask || (mask & (mask + 1)))
 		return error_set(EIO, "%s: %#llx is no DMA mask: it must be all ones up from bit 0, see "
@@ -21,12 +22,6 @@ static int mask_check(const struct device *dev, u64 mask)
 	return 0;
 }
 
-static void set_streaming(struct device *dev, u64 mask)
-{
-	write_once(&dev->dma_mask, mask);
-	write_once(&dev->dma_last, mask < dev->bus_offset ? 0 : mask - dev->bus_offset);
-}
-
 int dma_set_mask(struct device *dev, u64 mask)
 {
 	int err;
@@ -35,7 +30,7 @@ int dma_set_mask(struct device *dev, u64 mask)
 		return error_set(EINVAL, "dma_set_mask: no device (NULL)");
 	err = mask_check(dev, mask);
 	if (!err)
-		set_streaming(dev, mask);
+		device_set_mask(dev, mask);
 	return err;
 }
 
@@ -70,9 +65,12 @@ u64 dma_get_mask(struct device *dev)
 
 u64 dma_get_required_mask(struct device *dev)
 {
-	u64 top = dev && !dev->iommu ? mem.span - 1 + dev->bus_offset : ~0u;
+	u64 top;
 
-	return dev ? (2ull << log2_floor(top)) - 1 : 0;
+	if (!dev)
+		return 0;
+	top = (dev->iommu ? DMA_BIT_MASK(32) : mem.span - 1) + dev->bus_offset;
+	return (2ull << log2_floor(top)) - 1;
 }
 
 bool dma_addressing_limited(struct device *dev)

@@ -3,7 +3,8 @@
  * Scatterlists. The list's own fields carry the result: the first segments' dma_address and
  * dma_length, and a dma_length of 0 after the last. Three ways:
  *
- *  - without IOMMU each entry is its own mapping, physical neighbours merged;
+ *  - where RAM has its own address (no IOMMU, or policy=pool) each entry is its own mapping, neighbours
+ *    merged;
  *  - through an IOMMU the whole list is one range of address space, entries laid page after page, so
  *    that those that fill their pages merge into one segment;
  *  - where entries must bounce or be synced one by one, each is mapped like dma_map_page.
@@ -14,7 +15,7 @@
 
 #include <linux/scatterlist.h>
 
-/* In the first entry's dma_flags: each entry is a mapping of its own (a bit that Linux leaves free). */
+/* In the first entry's dma_flags: each segment is a mapping of its own (a bit that Linux leaves free). */
 #define SG_DMA_EACH (1u << 8)
 
 static u64 sg_start(struct scatterlist *sg)
@@ -65,26 +66,28 @@ hot_inline void next_run(struct run *r, struct scatterlist *sg, int left, u64 ma
 /* What the first look at a list finds. */
 struct survey {
 	u64 bytes;
-	u64 pages;    /* of all runs, one after the other */
+	u64 odd;      /* 0: each entry is exactly one page */
 	bool foreign; /* some of it is not RAM */
 };
 
 /*
  * The entries are there, not empty, and in memory; else -EINVAL. Clears dma_length and fills
- * known_start(). Runs are as next_run() finds them.
+ * known_start().
  */
-static int survey_list(struct scatterlist *sgl, int nents, u64 max, struct survey *out)
+static int survey_list(struct scatterlist *sgl, int nents, struct survey *out)
 {
+	const u64 map = (uintptr_t)mem.map, ram_pages = mem.span >> PAGE_BITS;
 	struct survey s = {0};
 	struct scatterlist *sg = sgl;
-	u64 run = 0, run_size = 0;
 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
-		u64 start, limit;
+		u64 start, limit, page;
 
 		if (unlikely(!sg))
 			return error_set(EINVAL, "the scatterlist has %d entries, not %d", i, nents);
-		start = sg_start(sg);
+		/* sg_start(), with RAM's place read once for the list */
+		page = ((uintptr_t)sg_page(sg) - map) / sizeof(struct page);
+		start = likely(page < ram_pages) ? (page << PAGE_BITS) + sg->offset : sg_start(sg);
 		limit = phys_limit(PHYS(start));
 		if (unlikely(!sg->length || start >= limit || sg->length > limit - start))
 			return error_set(EINVAL, "scatterlist entry %d is empty or outside of memory", i);
@@ -93,15 +96,8 @@ static int survey_list(struct scatterlist *sgl, int nents, u64 max, struct surve
 		sg->dma_flags = 0;
 		s.foreign |= start >= mem.span;
 		s.bytes += sg->length;
-		if (follows(run, run_size, start, sg->length, max)) {
-			run_size += sg->length;
-			continue;
-		}
-		s.pages += pages_spanned(run, run_size);
-		run = start;
-		run_size = sg->length;
+		s.odd |= (start & (PAGE_BYTES - 1)) | (sg->length ^ PAGE_BYTES);
 	}
-	s.pages += pages_spanned(run, run_size);
 	*out = s;
 	return 0;
 }
@@ -157,34 +153,43 @@ static bool within_boundary(u64 addr, u64 size, u64 boundary)
 	return (addr & boundary) + size - 1 <= boundary;
 }
 
-/* No IOMMU, coherent: runs that the device reaches are segments, the others bounce. */
-static int map_direct(struct device *dev, struct scatterlist *sgl, int nents,
-		      enum dma_data_direction dir, unsigned long attrs)
+/*
+ * RAM has its own address (no IOMMU, or policy=pool): neighbours that the device reaches merge, what it
+ * does not reach is mapped like dma_map_page.
+ */
+static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
+			enum dma_data_direction dir, unsigned long attrs)
 {
 	u64 max = read_once(&dev->max_seg_size), boundary = read_once(&dev->seg_boundary);
-	struct scatterlist *sg = sgl, *out = sgl;
-	int made = 0, left = nents;
+	u64 last = device_last(dev), end = 0, size = 0;
+	struct scatterlist *sg = sgl, *out = sgl, *seg = NULL;
+	int made = 0;
 
-	while (left > 0) {
-		struct run r;
-		dma_addr_t addr;
+	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
+		u64 pa = known_start(sg), len = sg->length;
+		bool reached = pa < mem.span && pa + len - 1 <= last;
+		dma_addr_t addr = pa + dev->bus_offset;
 
-		next_run(&r, sg, left, max);
-		addr = r.pa.v + dev->bus_offset;
-		if (r.entries > 1 && (r.pa.v + r.size - 1 > device_last(dev) || r.pa.v >= mem.span ||
-				      !within_boundary(addr, r.size, boundary)))
-			next_run(&r, sg, 1, max);
-		addr = map_one(dev, r.pa, r.size, dir, attrs);
-		if (addr == DMA_MAPPING_ERROR) {
+		if (reached && pa == end && seg && len <= max - min_u64(size, max) &&
+		    within_boundary(sg_dma_address(seg), size + len, boundary)) {
+			end += len;
+			size += len;
+			sg_dma_len(seg) = (unsigned int)size;
+			continue;
+		}
+		if (unlikely(!reached))
+			addr = map_one(dev, PHYS(pa), len, dir, attrs);
+		if (unlikely(addr == DMA_MAPPING_ERROR)) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
 			unmap_each(dev, sgl, made, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
 			return err;
 		}
-		put_segment(&out, addr, r.size);
+		seg = reached ? out : NULL;
+		end = pa + len;
+		size = len;
+		put_segment(&out, addr, len);
 		made++;
-		left -= r.entries;
-		sg = left ? r.end ? r.end : sg_next(r.sg) : NULL;
 	}
 	return made;
 }
@@ -293,24 +298,79 @@ static int map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 
 	return l.segments;
 }
 
+/* The pages of all runs, one after the other. */
+static u64 count_pages(const struct device *dev, struct scatterlist *sg, int nents)
+{
+	u64 max = read_once(&dev->max_seg_size), pages = 0;
+
+	for (int left = nents; left > 0;) {
+		struct run r;
+
+		next_run(&r, sg, left, max);
+		pages += pages_spanned(r.pa.v, r.size);
+		left -= r.entries;
+		sg = r.end;
+	}
+	return pages;
+}
+
+/* map_runs() for the list that matters most, where each entry is one page. */
+static int map_single_pages(struct device *dev, struct scatterlist *sgl, int nents, u64 base,
+			    u64 prot, u64 first)
+{
+	u64 max = max_u64(read_once(&dev->max_seg_size), PAGE_BYTES);
+	u64 boundary = max_u64(read_once(&dev->seg_boundary), PAGE_BYTES - 1);
+	u64 flags = prot | first, seg_size = max, at = 0;
+	struct scatterlist *sg = sgl, *out = sgl, *last = sgl;
+	struct pt_cursor cursor = {0};
+	int segments = 0;
+
+	for (int i = 0; i < nents; i++, sg = sg_next(sg), at += PAGE_BYTES) {
+		u64 pa = known_start(sg);
+
+		if (unlikely(i == nents - 1))
+			flags |= PT_LAST;
+		if (unlikely(pt_cursor_map(&dev->domain->pt, &cursor, IOVA(base + at), PHYS(pa),
+					   PAGE_BYTES, flags))) {
+			pt_unmap(&dev->domain->pt, IOVA(base), at);
+			return -ENOMEM;
+		}
+		flags = prot;
+		if (seg_size <= max - PAGE_BYTES && (at & boundary)) {
+			seg_size += PAGE_BYTES;
+			sg_dma_len(last) = (unsigned int)seg_size;
+			continue;
+		}
+		seg_size = PAGE_BYTES;
+		last = out;
+		put_segment(&out, base + at + dev->bus_offset, seg_size);
+		segments++;
+	}
+	return segments;
+}
+
 /* -ERANGE: not as one range. */
 static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 		     const struct survey *s, enum dma_data_direction dir)
 {
 	struct domain *dom = dev->domain;
-	u64 pages = s->pages, page, first = PT_FIRST | (s->foreign ? PT_STRICT : 0);
+	u64 pages = s->odd ? count_pages(dev, sgl, nents) : (u64)nents;
+	u64 page, first = PT_FIRST | (s->foreign ? PT_STRICT : 0);
 	int n;
 
 	if (pages >> (PT_IOVA_BITS - PAGE_BITS))
 		return -ERANGE;
 	/* a range that is shorter than the boundary, aligned to its size, crosses none */
-	if ((pages << PAGE_BITS) - 1 > read_once(&dev->seg_boundary) &&
+	if (s->odd && (pages << PAGE_BITS) - 1 > read_once(&dev->seg_boundary) &&
 	    !fits_one_range(dev, sgl, nents))
 		return -ERANGE;
 	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
-	n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
+	if (likely(!s->odd))
+		n = map_single_pages(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
+	else
+		n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
 		/* what was linked for a moment may have been cached */
 		domain_release(dom, page, pages, true);
@@ -333,19 +393,18 @@ static bool any_needs_care(const struct device *dev, struct scatterlist *sgl, in
 static int map_list(struct device *dev, struct scatterlist *sgl, int nents, const struct survey *s,
 		    enum dma_data_direction dir, unsigned long attrs)
 {
-	bool each = dev->arithmetic || (!dev->coherent && !dev->iommu) ||
+	bool each = (!dev->coherent && (!dev->iommu || dev->arithmetic)) ||
 		    (attrs & (DMA_ATTR_REQUIRE_COHERENT | DMA_ATTR_MMIO));
 	struct scatterlist *sg = sgl;
 	int n = -ERANGE;
 
 	if (!each && dev->iommu && (dev->untrusted || !dev->coherent))
 		each = any_needs_care(dev, sgl, nents);
-	if (!each && !dev->iommu)
-		return map_direct(dev, sgl, nents, dir, attrs);
-	if (!each)
+	if (!each && !dev->identity)
 		n = map_iommu(dev, sgl, nents, s, dir);
 	if (n == -ERANGE) {
-		n = map_each(dev, sgl, nents, dir, attrs);
+		n = each || !dev->identity ? map_each(dev, sgl, nents, dir, attrs)
+					   : map_identity(dev, sgl, nents, dir, attrs);
 		if (n > 0)
 			sgl->dma_flags |= SG_DMA_EACH;
 		return n;
@@ -369,7 +428,7 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 				    "cannot map a scatterlist: no list, %d entries, or no direction",
 				    nents);
 	}
-	err = survey_list(sgl, nents, read_once(&dev->max_seg_size), &s);
+	err = survey_list(sgl, nents, &s);
 	if (err) {
 		error_prefix("%s", dev->name);
 		return err;
@@ -381,7 +440,8 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 		forget(sgl, nents);
 		return n;
 	}
-	count_map(dev, s.bytes, (u64)n);
+	/* a list may name the same memory many times; its size class may not overflow */
+	count_map(dev, min_u64(s.bytes, 1ull << (DMAMAP_SIZE_CLASSES - 1)), (u64)n);
 	return n;
 }
 

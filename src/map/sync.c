@@ -19,7 +19,7 @@ static slow_path void report(struct device *dev, enum dmamap_check_kind kind, dm
 /* The memory is RAM at `pa`, page by page when through a page table. */
 static void sync_lines(phys_t pa, u64 size, enum dma_data_direction dir, bool to_cpu)
 {
-	if (pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v || pa.v >= mem.span)
+	if (!phys_range_is_ram(pa, size))
 		return;
 	if (!to_cpu)
 		plane_to_device(pa, size);
@@ -90,7 +90,7 @@ static slow_path void sync_slow(struct device *dev, dma_addr_t addr, u64 size,
 hot_inline bool nothing_to_do(const struct device *dev, dma_addr_t addr)
 {
 	return dev && dev->coherent && !dev->untrusted && !dev->check &&
-	       (dev->iommu ? !dev->arithmetic : !phys_is_bounce(PHYS(addr - dev->bus_offset)));
+	       !(dev->identity && phys_is_bounce(PHYS(addr - dev->bus_offset)));
 }
 
 void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
@@ -153,7 +153,7 @@ bool dma_dev_need_sync(const struct device *dev)
 {
 	if (!dev)
 		return false;
-	return !dev->coherent || dev->untrusted || !dev->iommu || dev->arithmetic;
+	return !dev->coherent || read_once(&dev->bounced);
 }
 
 bool dma_need_unmap(struct device *dev)

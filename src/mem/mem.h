@@ -49,7 +49,8 @@ extern struct mem mem __attribute__((visibility("hidden")));
 
 /*
  * Fixes RAM for as long as a device is open. 0; -EBUSY: another size is fixed now; -EINVAL: not a
- * size that can be; -ENOMEM. Each success is given back by mem_put().
+ * size that can be; -ENOMEM; -EMFILE: no descriptor for its file. Each success is given back by
+ * mem_put().
  */
 int mem_get(const struct mem_config *want);
 void mem_put(void);

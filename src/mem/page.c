@@ -14,6 +14,7 @@
  *    the block's first page says its kind and order, the state of every other page is 0;
  *  - a free block is on the list of its order; bit o of `orders` says that list o is not empty;
  *  - no free block's buddy is free and of the same order, below the band's largest order.
+ * A live block's owner changes its kind without the lock; it never becomes FREE that way.
  * The page map is touched only where blocks begin: at start that is a few dozen pages for any size.
  * Page 0, the bounce memory and the gap below 4 GiB have state 0 and so merge with nothing.
  * What may overflow: nothing; page frame numbers are below 2^34.
@@ -83,7 +84,7 @@ static void band_add(struct band *b, struct page *page, unsigned int order)
 	for (; order < b->max_order; order++) {
 		struct page *buddy = mem.map + (pfn_of(page) ^ 1ull << order);
 
-		if (buddy->state != page_state(PAGE_FREE, order))
+		if (read_once(&buddy->state) != page_state(PAGE_FREE, order))
 			break;
 		list_remove(b, buddy, order);
 		set_state(page, 0);
@@ -118,7 +119,7 @@ static struct page *band_take(struct band *b, unsigned int order, u64 end, enum 
 			o--;
 			list_add(b, page + (1ull << o), o);
 		}
-		page->refs = 1;
+		write_once(&page->refs, 1);
 		set_state(page, page_state(kind, order));
 		return page;
 	}
@@ -242,7 +243,8 @@ static int band_release(struct band *b, struct page *page, u32 state)
 {
 	unsigned int order = page_state_order(state);
 
-	if (--page->refs) {
+	write_once(&page->refs, page->refs - 1);
+	if (page->refs) {
 		set_state(page, page_state(PAGE_USER, order)); /* who holds it knows it as a page */
 		return -1;
 	}
@@ -262,7 +264,7 @@ int block_free(struct page *page, unsigned int order, enum page_kind kind)
 		return error_set(EINVAL, "cannot free %p: it is not a page of RAM", (void *)page);
 	b = &bands[band_index(pfn_of(page))];
 	lock_take(&b->lock);
-	state = page->state;
+	state = read_once(&page->state);
 	if (page_state_kind(state) != kind ||
 	    (order != PAGE_ORDER_ANY && page_state_order(state) != order)) {
 		lock_give(&b->lock);
@@ -286,7 +288,7 @@ void block_split(struct page *page, unsigned int order)
 
 	/* the first page last: until then the others are inside of its block */
 	for (u64 i = 1ull << order; i--;) {
-		page[i].refs = 1;
+		write_once(&page[i].refs, 1);
 		set_state(&page[i], state);
 	}
 }
@@ -317,10 +319,10 @@ bool block_ref(struct page *head)
 	bool live;
 
 	lock_take(&b->lock);
-	live = page_state_kind(head->state) > PAGE_FREE &&
-	       page_state_kind(head->state) != PAGE_INTERNAL;
+	live = page_state_kind(read_once(&head->state)) > PAGE_FREE &&
+	       page_state_kind(read_once(&head->state)) != PAGE_INTERNAL;
 	if (live)
-		head->refs++;
+		write_once(&head->refs, head->refs + 1);
 	lock_give(&b->lock);
 	return live;
 }
@@ -331,9 +333,9 @@ int block_unref(struct page *head)
 	bool shared;
 
 	lock_take(&b->lock);
-	shared = page_state_kind(head->state) > PAGE_FREE && head->refs > 1;
+	shared = page_state_kind(read_once(&head->state)) > PAGE_FREE && head->refs > 1;
 	if (shared)
-		head->refs--;
+		write_once(&head->refs, head->refs - 1);
 	lock_give(&b->lock);
 	return shared ? 0 : block_free(head, PAGE_ORDER_ANY, PAGE_USER);
 }

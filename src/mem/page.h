@@ -110,8 +110,7 @@ struct page *block_head(struct page *page);
 /* One more reference; false: not the first page of a live block that is not internal. */
 bool block_ref(struct page *head);
 
-/* One less, whoever's the block is; the last only of a PAGE_USER block. 0, -EINVAL as block_free().
- */
+/* One less, whoever's block it is; the last only of a PAGE_USER block. 0, -EINVAL: block_free() */
 int block_unref(struct page *head);
 
 /* Fills the free lists with what `mem` says; no other call may run. */

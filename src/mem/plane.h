@@ -22,10 +22,4 @@ void plane_part(phys_t pa, u64 size);
 void plane_to_device(phys_t pa, u64 size);
 void plane_to_cpu(phys_t pa, u64 size);
 
-/*
- * Maps RAM a second time, in place of [at, at + size) of the process. 0; -EINVAL: not whole pages;
- * -ENOMEM.
- */
-int mem_map_into(void *at, phys_t pa, u64 size);
-
 #endif

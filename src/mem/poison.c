@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+#include <errno.h>
 #include <sanitizer/asan_interface.h>
 
 #define CHUNK_BITS 21

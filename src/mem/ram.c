@@ -50,8 +50,7 @@ void *mem_reserve(u64 size, int prot, const char *what)
 	return p;
 }
 
-/* The window's size is rounded up, so that RAM never ends in the middle of a largest block's map.
- */
+/* The window's size is rounded up, as the page map's is. */
 static u8 *window_make(u64 span, const char *what)
 {
 	u64 size = align_up(span, WINDOW_ALIGN);
@@ -132,6 +131,7 @@ static int file_make(u64 size)
 	return fd;
 }
 
+/* Rounded up, so that a block's buddy always has an entry. */
 static u64 map_bytes(u64 span)
 {
 	return align_up(span, WINDOW_ALIGN) >> (PAGE_BITS - PAGE_STRUCT_BITS);
@@ -308,8 +308,7 @@ static int differs(const char *key, u64 is, u64 want)
 			 key, (unsigned long long)(is / KIB), (unsigned long long)(want / KIB));
 }
 
-/* Under life: is what there is what is wanted? The other sizes that follow from one are not named.
- */
+/* Under life: is what there is what is wanted? Only named sizes count. */
 static int compare(const struct mem_config *want)
 {
 	struct mem_config full = *want;

@@ -30,8 +30,7 @@ u64 vm_pfn(u32 index);
 /* From here on the area is found by its address. */
 void vm_open(u32 index, u32 pages, enum vm_kind kind);
 
-/* The area that begins at an address, which nobody finds from here on; its pages, 0: there is none.
- */
+/* Pages of the area that begins at an address; nobody finds it from here on. 0: there is none. */
 u32 vm_close(const void *addr, enum vm_kind kind, u32 *index);
 
 /* The page of the range at an address of it. */

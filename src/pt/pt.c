@@ -46,6 +46,20 @@ bool pt_walk_slow(const struct pt *pt, iova_t iova, struct pt_leaf *leaf)
 	return true;
 }
 
+u64 pt_find(const struct pt *pt, iova_t iova, u64 end)
+{
+	u64 pos = iova.v;
+
+	while (pos < end && !(pos >> PT_IOVA_BITS)) {
+		struct place at = place_find(pt, pos);
+
+		if (entry_present(at.entry))
+			return pos;
+		pos = ((pos >> at.shift) + 1) << at.shift;
+	}
+	return end;
+}
+
 struct visit {
 	const struct pt *pt;
 	bool (*fn)(void *arg, iova_t iova, u64 size);

@@ -96,6 +96,12 @@ struct pt_leaf {
 bool pt_walk_slow(const struct pt *pt, iova_t iova, struct pt_leaf *leaf);
 
 /*
+ * The first address of [iova, end) where something is mapped, a granule's start unless it is `iova`;
+ * `end`: nothing is. Steps over what has no table as a whole. Any thread at any time.
+ */
+u64 pt_find(const struct pt *pt, iova_t iova, u64 end);
+
+/*
  * Calls fn for each leaf with PT_FIRST, in order, until it returns false. fn may unmap the mapping
  * that it was called for, but free no limbo.
  */

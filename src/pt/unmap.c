@@ -192,19 +192,22 @@ hot_inline void trip_step(struct trip *t, u64 size)
 /* From an entry that goes on to the mapping's end or the table's. */
 hot_inline void trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
 {
-	u64 n = PT_ENTRIES - (t->pos >> PAGE_BITS & (PT_ENTRIES - 1)), i = 0;
+	u64 n = PT_ENTRIES - (t->pos >> PAGE_BITS & (PT_ENTRIES - 1)), i = 1;
 
-	for (;;) {
+	if (clear)
+		write_release(slot, 0);
+	t->end = entry & PT_LAST;
+	while (!t->end && i < n) {
+		entry = read_once(&slot[i]);
+		/* nearly all are in the middle: one look at the marks */
+		if (unlikely(entry & (PT_FIRST | PT_LAST) || !entry_present(entry))) {
+			t->end = true;
+			if (!entry_present(entry) || entry & PT_FIRST)
+				break;
+		}
 		if (clear)
 			write_release(&slot[i], 0);
 		i++;
-		t->end = entry & PT_LAST;
-		if (t->end || i == n)
-			break;
-		entry = read_once(&slot[i]);
-		t->end = !entry_present(entry) || entry & PT_FIRST;
-		if (t->end)
-			break;
 	}
 	trip_step(t, i << PAGE_BITS);
 }

@@ -42,15 +42,21 @@ static inline void rig_open(struct rig *r, u64 bytes, const char *keys)
 		fail_msg("%s", dmamap_strerror());
 }
 
-/* Nothing may be mapped or allocated any more. */
-static inline void assert_all_released(struct device *dev)
+/* Nothing may be mapped any more, and nothing have been refused. */
+static inline struct dmamap_stats assert_all_unmapped(struct device *dev)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
 
 	assert_int_equal(dmamap_stats(dev, &st), 0);
 	assert_int_equal(st.maps, st.unmaps);
-	assert_int_equal(st.coherent_bytes, 0);
 	assert_int_equal(st.faults, 0);
+	return st;
+}
+
+/* Nor allocated. */
+static inline void assert_all_released(struct device *dev)
+{
+	assert_int_equal(assert_all_unmapped(dev).coherent_bytes, 0);
 }
 
 static inline void rig_close(struct rig *r)
@@ -58,6 +64,7 @@ static inline void rig_close(struct rig *r)
 	assert_all_released(r->dev);
 	dmamap_close(r->dev);
 	unlink(r->image);
+	assert_int_equal(mem_pages_used(), 0);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "nvme_rig.h"
+#include "nvme.h"
 #include "base/error.h"
 
 #include <sched.h>
@@ -80,6 +81,15 @@ void rig_disable(struct rig *r)
 {
 	rig_write(r, NVME_REG_CC, 0);
 	wait_status(r, 0);
+}
+
+void rig_rest(struct rig *r)
+{
+	const struct nvme *n = r->model;
+
+	while (__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST))
+		sched_yield();
 }
 
 void rig_start(struct rig *r)

@@ -31,6 +31,7 @@ void rig_open(struct rig *r, const char *key, const char *value); /* beside imag
 void rig_close(struct rig *r); /* checks that nothing stays held */
 void rig_enable(struct rig *r, u32 cc_extra);
 void rig_disable(struct rig *r);
+void rig_rest(struct rig *r);  /* waits until the model has nothing to do */
 void rig_start(struct rig *r); /* open and enable */
 
 u32 rig_read(struct rig *r, u64 offset);

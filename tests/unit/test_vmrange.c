@@ -112,6 +112,34 @@ static void against_oracle(void **state)
 	assert_int_equal(mem.vm_size, 0);
 }
 
+/* One run that fits lies behind many of its bin that do not, and there is no longer one. */
+static void last_that_fits(void **state)
+{
+	struct mem_config want = {.ram = 4 * MIB};
+	u32 fits, small[12], rest, used;
+
+	assert_int_equal(mem_get(&want), 0);
+	assert_int_equal(vm_need(), 0);
+	fits = vm_take(11);
+	used = 12;
+	assert_true(vm_take(1) > 0);
+	used += 2;
+	for (u32 i = 0; i < ARRAY_SIZE(small); i++) {
+		small[i] = vm_take(7);
+		assert_true(small[i] && vm_take(1));
+		used += 8 + 2;
+	}
+	rest = vm_take(PAGES - 2 - used - 1);
+	assert_true(rest > 0);
+	assert_int_equal(vm_take(1), 0);
+	vm_give(fits, 11);
+	for (u32 i = 0; i < ARRAY_SIZE(small); i++)
+		vm_give(small[i], 7);
+	assert_int_equal(vm_take(12), 0);
+	assert_int_equal(vm_take(9), fits);
+	mem_put();
+}
+
 static void every_failure(void **state)
 {
 	struct mem_config want = {.ram = 4 * MIB};
@@ -133,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(against_oracle),
+		cmocka_unit_test(last_that_fits),
 		cmocka_unit_test(every_failure),
 	};
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The memory of a DMA pool: chunks, their blocks' places, and the hash that finds a block's chunk.
+ * dmapool.c states the invariants.
+ */
+#include "dmapool/pool.h"
+
+static void hash_put(struct chunk_hash *h, struct chunk *c)
+{
+	u64 i = hash_place(h, (uintptr_t)c->cpu >> PAGE_BITS);
+
+	while (h->slot[i])
+		i = (i + 1) & h->mask;
+	write_release(&h->slot[i], c);
+}
+
+struct chunk_hash *hash_new(u64 places)
+{
+	struct chunk_hash *h = alloc_zeroed(sizeof(*h) + places * sizeof(h->slot[0]));
+
+	if (h)
+		h->mask = places - 1;
+	return h;
+}
+
+/* Room in the hash for one chunk more. Under the pool's lock. */
+static int hash_reserve(struct dma_pool *pool)
+{
+	struct chunk_hash *h = pool->hash, *bigger;
+
+	if (pool->n_chunks < (h->mask + 1) / 2)
+		return 0;
+	bigger = hash_new((h->mask + 1) * 2);
+	if (!bigger)
+		return -ENOMEM;
+	for (struct chunk *c = pool->chunks; c; c = c->next)
+		hash_put(bigger, c);
+	bigger->older = h;
+	write_release(&pool->hash, bigger);
+	return 0;
+}
+
+/* Room in the depot for one chunk more. Under the pool's lock. */
+static int depot_reserve(struct dma_pool *pool)
+{
+	u64 need = (pool->n_chunks + 1) * pool->chunk_blocks, room = pool->depot_room;
+	entry_t *p;
+
+	if (need <= room)
+		return 0;
+	need = max_u64(need, 2 * room);
+	p = alloc_grow(pool->depot, room * sizeof(*p), need * sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	pool->depot = p;
+	pool->depot_room = need;
+	return 0;
+}
+
+/* Offset of the block after the one at `off`, or of the first one (off == -stride). */
+size_t block_after(const struct dma_pool *pool, size_t off)
+{
+	size_t next = off + pool->stride, room;
+
+	if (!pool->boundary)
+		return next;
+	room = pool->boundary - (next & (pool->boundary - 1));
+	return room < pool->size ? next + room : next;
+}
+
+bool block_fits(const struct dma_pool *pool, size_t off)
+{
+	return range_within(off, pool->stride, pool->chunk_bytes);
+}
+
+void chunk_free(struct dma_pool *pool, struct chunk *c)
+{
+	dma_free_coherent(pool->dev, pool->chunk_bytes, c->cpu, c->dma);
+	alloc_free(c);
+}
+
+/* Coherent memory and its states, not yet part of the pool. */
+struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
+{
+	size_t aligned = (size_t)1 << log2_ceil(pool->chunk_bytes);
+	struct chunk *c;
+
+	c = alloc_aligned(max_u64(CHUNK_ALIGN, pool->entry_mask + 1ull),
+			  sizeof(*c) + pool->entry_mask + 1);
+	if (!c)
+		return NULL;
+	c->cpu = dma_alloc_coherent(pool->dev, pool->chunk_bytes, &c->dma, gfp & ~__GFP_ZERO);
+	if (!c->cpu) {
+		error_prefix("dma pool '%s' cannot grow", pool->name);
+		goto free;
+	}
+	if (c->dma & (aligned - 1)) {
+		error_set(ENOMEM,
+			  "dma pool '%s' of %s: memory at device address %#llx is not aligned "
+			  "to %zu: the device's bus-offset must be a multiple of that",
+			  pool->name, pool->dev_name, (unsigned long long)c->dma, aligned);
+		goto free_coherent;
+	}
+	for (size_t off = 0; block_fits(pool, off); off = block_after(pool, off))
+		c->state[off >> pool->granule_bits] = BLOCK_FREE;
+	return c;
+
+free_coherent:
+	dma_free_coherent(pool->dev, pool->chunk_bytes, c->cpu, c->dma);
+free:
+	alloc_free(c);
+	return NULL;
+}
+
+/* Makes it part of the pool, its blocks in the depot, lowest on top. Under the pool's lock. */
+int chunk_add(struct dma_pool *pool, struct chunk *c)
+{
+	if (hash_reserve(pool) || depot_reserve(pool))
+		return -ENOMEM;
+	c->next = pool->chunks;
+	pool->chunks = c;
+	pool->n_chunks++;
+	hash_put(pool->hash, c);
+	for (size_t g = pool->entry_mask + 1ull; g-- > 0;)
+		if (c->state[g] == BLOCK_FREE && pool->depot_n < pool->depot_room)
+			pool->depot[pool->depot_n++] = (entry_t)c + g;
+	return 0;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory for devices that is not coherent: whole pages, mapped for the device from allocation to
+ * free and handed back and forth by the sync calls. Contiguous blocks (dma_alloc_pages), or, through an IOMMU,
+ * scattered pages behind one range of device addresses (dma_alloc_noncontiguous), so that
+ * fragmented RAM does not matter.
+ */
+#include "base/alloc.h"
+#include "map/map.h"
+
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/vmalloc.h>
+#include <sys/mman.h>
+
+#define CHUNK_ORDER_MAX 9 /* scattered memory is taken in pieces of up to 2 MiB */
+
+#define BUCKETS 64 /* a power of two */
+
+/* What dma_alloc_noncontiguous() returns is the first member of this. */
+struct scattered {
+	struct sg_table sgt;
+	struct device *dev;
+	struct page **pages; /* one by one; NULL: a contiguous block */
+	u64 n;
+	enum dma_data_direction dir;
+	struct scattered *next; /* of its bucket */
+};
+
+/* All that live, by address: a caller's table that is none of ours is never read. Under `lock`. */
+static struct scattered *buckets[BUCKETS];
+static struct lock lock;
+
+static int check_request(const struct device *dev, size_t size, int dir, gfp_t gfp)
+{
+	if (!dev || !size || size > PTRDIFF_MAX || (unsigned int)dir > DMA_FROM_DEVICE)
+		return error_set(EINVAL, "%s: pages for a device: no device, size 0, or no direction",
+				 dev_name(dev));
+	if (gfp & (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP))
+		return error_set(EINVAL, "%s: pages for a device: the zone follows from the device's mask, "
+				 "and blocks are not compound: leave __GFP_DMA, __GFP_DMA32, "
+				 "__GFP_HIGHMEM and __GFP_COMP out", dev->name);
+	return 0;
+}
+
+/* Where RAM must lie to be reached: anywhere behind an IOMMU. */
+static u64 ram_last(const struct device *dev)
+{
+	u64 mask = min_u64(read_once(&dev->dma_mask), read_once(&dev->coherent_mask));
+
+	if (dev->iommu && !dev->arithmetic)
+		return ~0ull;
+	return mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
+}
+
+struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
+			     enum dma_data_direction dir, gfp_t gfp)
+{
+	unsigned int order;
+	struct page *page;
+	dma_addr_t addr;
+
+	if (!dma_handle || check_request(dev, size, (int)dir, gfp))
+		return NULL;
+	if (fail_here(FAIL_COHERENT, dev->name))
+		return error_null(ENOMEM, "%s: allocation failed by fault injection", dev->name);
+	order = (unsigned int)get_order(size);
+	page = page_alloc(gfp | __GFP_ZERO, order, ram_last(dev));
+	if (!page)
+		return NULL;
+	addr = map_one(dev, phys_of_page(page), PAGE_ALIGN(size), dir, 0);
+	if (addr == DMA_MAPPING_ERROR) {
+		page_free(page, order);
+		return NULL;
+	}
+	count_map(dev, PAGE_ALIGN(size), 1);
+	*dma_handle = addr;
+	return page;
+}
+
+/* The pages are a live block of that size, and the address is that of their mapping. */
+static bool is_allocated(const struct device *dev, u64 size, const struct page *page, dma_addr_t addr)
+{
+	u64 bus = addr - dev->bus_offset, pa = phys_of_page(page).v;
+	u32 state;
+
+	if (!page_is_ram(page))
+		return false;
+	state = read_acquire(&page->state);
+	if (page_state_kind(state) != PAGE_USER ||
+	    page_state_order(state) != (unsigned int)get_order(size))
+		return false;
+	if (!dev->iommu || (dev->arithmetic && bus == pa))
+		return bus == pa;
+	return (pt_walk(&dev->domain->pt, IOVA(bus)) & PT_ADDR) == pa && !(bus & (PAGE_BYTES - 1)) &&
+	       pt_mapping_size(&dev->domain->pt, IOVA(bus)) == PAGE_ALIGN(size);
+}
+
+void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr_t dma_handle,
+		    enum dma_data_direction dir)
+{
+	if (!page)
+		return;
+	if (check_request(dev, size, (int)dir, 0))
+		return;
+	if (!is_allocated(dev, size, page, dma_handle)) {
+		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
+			     "free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
+			     "so, or which were freed already: nothing is freed", size,
+			     (unsigned long long)dma_handle);
+		return;
+	}
+	/* the contents are not wanted any more */
+	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), dir, DMA_ATTR_SKIP_CPU_SYNC))
+		return;
+	count_unmap(dev);
+	page_free(page, (unsigned int)get_order(size));
+}
+
+/* Memory of `pages` pages, contiguous from `first` or else `each`, in place of the range. */
+static int map_range(struct device *dev, struct vm_area_struct *vma, u64 pages, struct page *first,
+		     struct page **each)
+{
+	u64 n, start;
+
+	if (!vma || vma->vm_end <= vma->vm_start ||
+	    ((vma->vm_start | vma->vm_end) & (PAGE_BYTES - 1)))
+		return error_set(EINVAL, "%s: no range of whole pages to map into", dev_name(dev));
+	n = (vma->vm_end - vma->vm_start) >> PAGE_BITS;
+	start = vma->vm_pgoff;
+	if (start >= pages || n > pages - start)
+		return error_set(ENXIO, "%s: the range asks for more than there is", dev_name(dev));
+	if (!each)
+		return mem_map_at((void *)vma->vm_start,
+				  PHYS(phys_of_page(first).v + (start << PAGE_BITS)), n << PAGE_BITS,
+				  PROT_READ | PROT_WRITE);
+	for (u64 i = 0; i < n; i++) {
+		int err = mem_map_at((void *)(vma->vm_start + (i << PAGE_BITS)),
+				     phys_of_page(each[start + i]), PAGE_BYTES,
+				     PROT_READ | PROT_WRITE);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int dma_mmap_pages(struct device *dev, struct vm_area_struct *vma, size_t size, struct page *page)
+{
+	if (!dev || !page || !size || !page_is_ram(page))
+		return error_set(EINVAL, "dma_mmap_pages: no device, no pages or size 0");
+	return map_range(dev, vma, PAGE_ALIGN(size) >> PAGE_BITS, page, NULL);
+}
+
+static void free_page_list(struct page **pages, u64 n)
+{
+	while (n)
+		page_free(pages[--n], 0);
+}
+
+/* Fills pages[0 … n) from the largest pieces that RAM has, down to single pages. */
+static int alloc_page_list(struct page **pages, u64 n, gfp_t gfp, unsigned int order, u64 last)
+{
+	u64 have = 0;
+
+	while (have < n) {
+		struct page *page;
+
+		order = (unsigned int)min_u64(order, log2_floor(n - have));
+		page = page_alloc(gfp | __GFP_ZERO, order, last);
+		if (!page) {
+			if (!order) {
+				free_page_list(pages, have);
+				return -ENOMEM;
+			}
+			order--;
+			continue;
+		}
+		block_split(page, order);
+		for (u64 i = 0; i < 1ull << order; i++)
+			pages[have++] = page + i;
+	}
+	return 0;
+}
+
+/* Fills [page, page + s->n) of address space. 0; -ENOMEM, -EEXIST: nothing stays. */
+static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_data_direction dir)
+{
+	struct domain *dom = dev->domain;
+	struct pt_cursor cursor = {0};
+
+	for (u64 i = 0; i < s->n; i++) {
+		u64 flags = prot_of(dir) | (i ? 0 : PT_FIRST) | (i + 1 == s->n ? PT_LAST : 0);
+		int err = pt_cursor_map(&dom->pt, &cursor, IOVA((page + i) << PAGE_BITS),
+					phys_of_page(s->pages[i]), PAGE_BYTES, flags);
+
+		if (err) {
+			pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), i << PAGE_BITS);
+			domain_drain(dom);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/*
+ * One range of device addresses for all pages. Address space that is occupied still (by a mapping
+ * whose owner never unmapped it all) is left out of use, and another range is tried.
+ */
+static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_direction dir,
+			 dma_addr_t *addr)
+{
+	struct domain *dom = dev->domain;
+	int err = -EEXIST;
+	u64 page = 0;
+
+	for (int tries = 0; tries < 4 && err == -EEXIST; tries++) {
+		page = domain_iova_alloc(dom, s->n, device_last(dev) >> PAGE_BITS);
+		if (!page)
+			return -ENOMEM;
+		err = map_at(dev, s, page, dir);
+	}
+	if (err == -ENOMEM)
+		iova_free(dom->iova, page, s->n);
+	if (err)
+		return error_set(ENOMEM, "%s: no memory for page tables, or the address space is "
+				 "occupied by mappings never unmapped whole", dev->name);
+	for (u64 i = 0; !dev->coherent && i < s->n; i++)
+		plane_to_device(phys_of_page(s->pages[i]), PAGE_BYTES);
+	*addr = (page << PAGE_BITS) + dev->bus_offset;
+	return 0;
+}
+
+static int fill_scattered(struct scattered *s, enum dma_data_direction dir, gfp_t gfp,
+			  unsigned long attrs, dma_addr_t *addr)
+{
+	unsigned int order = attrs & DMA_ATTR_ALLOC_SINGLE_PAGES ? 0 : CHUNK_ORDER_MAX;
+	int err;
+
+	s->pages = alloc_array(s->n, sizeof(*s->pages));
+	if (!s->pages)
+		return -ENOMEM;
+	err = alloc_page_list(s->pages, s->n, gfp, order, ~0ull);
+	if (err)
+		goto free_array;
+	err = sg_alloc_table_from_pages(&s->sgt, s->pages, (unsigned int)s->n, 0,
+					s->n << PAGE_BITS, GFP_KERNEL);
+	if (err)
+		goto free_pages;
+	err = map_scattered(s->dev, s, dir, addr);
+	if (!err)
+		return 0;
+	sg_free_table(&s->sgt);
+free_pages:
+	free_page_list(s->pages, s->n);
+free_array:
+	alloc_free(s->pages);
+	return err;
+}
+
+static int fill_contiguous(struct scattered *s, size_t size, enum dma_data_direction dir, gfp_t gfp,
+			   dma_addr_t *addr)
+{
+	struct page *page = dma_alloc_pages(s->dev, size, addr, dir, gfp);
+	int err;
+
+	if (!page)
+		return -ENOMEM;
+	err = sg_alloc_table(&s->sgt, 1, GFP_KERNEL);
+	if (err) {
+		dma_free_pages(s->dev, size, page, *addr, dir);
+		return err;
+	}
+	sg_set_page(s->sgt.sgl, page, (unsigned int)PAGE_ALIGN(size), 0);
+	return 0;
+}
+
+static struct scattered **bucket_of(const struct sg_table *sgt)
+{
+	/* malloc's addresses are multiples of 16 */
+	return &buckets[((uintptr_t)sgt >> 4 ^ (uintptr_t)sgt >> 12) & (BUCKETS - 1)];
+}
+
+static void remember(struct scattered *s)
+{
+	struct scattered **bucket = bucket_of(&s->sgt);
+
+	lock_take(&lock);
+	s->next = *bucket;
+	*bucket = s;
+	lock_give(&lock);
+}
+
+struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size, enum dma_data_direction dir,
+					 gfp_t gfp, unsigned long attrs)
+{
+	struct scattered *s;
+	dma_addr_t addr;
+	int err;
+
+	if (check_request(dev, size, (int)dir, gfp))
+		return NULL;
+	if ((attrs & ~DMA_ATTR_ALLOC_SINGLE_PAGES) || size > UINT32_MAX - PAGE_BYTES)
+		return error_null(EINVAL, "%s: dma_alloc_noncontiguous takes no attribute but "
+				  "DMA_ATTR_ALLOC_SINGLE_PAGES, and less than 4 GiB", dev->name);
+	s = alloc_zeroed(sizeof(*s));
+	if (!s)
+		return NULL;
+	s->dev = dev;
+	s->dir = dir;
+	s->n = PAGE_ALIGN(size) >> PAGE_BITS;
+	if (!dev->iommu)
+		err = fill_contiguous(s, size, dir, gfp, &addr);
+	else if (fail_here(FAIL_COHERENT, dev->name))
+		err = error_set(ENOMEM, "fault injection says so");
+	else
+		err = fill_scattered(s, dir, gfp, attrs, &addr);
+	if (err) {
+		alloc_free(s);
+		error_prefix("%s: no %zu bytes for dma_alloc_noncontiguous", dev->name, size);
+		return NULL;
+	}
+	if (s->pages) /* else dma_alloc_pages() has counted */
+		count_map(dev, PAGE_ALIGN(size), 1);
+	s->sgt.nents = 1;
+	sg_dma_address(s->sgt.sgl) = addr;
+	sg_dma_len(s->sgt.sgl) = (unsigned int)PAGE_ALIGN(size);
+	remember(s);
+	return &s->sgt;
+}
+
+/* The table as the caller names it, if it lives and is of this size; `forget`: it is his to free. */
+static struct scattered *scattered_of(struct device *dev, size_t size, const struct sg_table *sgt,
+				      bool forget)
+{
+	struct scattered **at = bucket_of(sgt), *s;
+
+	lock_take(&lock);
+	while ((s = *at) && &s->sgt != sgt)
+		at = &s->next;
+	if (s && (s->dev != dev || PAGE_ALIGN(size) >> PAGE_BITS != s->n))
+		s = NULL;
+	if (s && forget)
+		*at = s->next;
+	lock_give(&lock);
+	if (!s)
+		check_report(dev, dev && dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, 0, size, DMA_NONE,
+			     "%p is no table of %zu bytes that dma_alloc_noncontiguous() gave for this "
+			     "device, or was freed already", (const void *)sgt, size);
+	return s;
+}
+
+void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt,
+			    enum dma_data_direction dir)
+{
+	struct scattered *s;
+	dma_addr_t addr;
+
+	if (!sgt)
+		return;
+	s = scattered_of(dev, size, sgt, true);
+	if (!s)
+		return;
+	addr = sg_dma_address(sgt->sgl);
+	if (!s->pages) {
+		dma_free_pages(dev, s->n << PAGE_BITS, sg_page(sgt->sgl), addr, s->dir);
+	} else {
+		if (iommu_unmap_list(dev, addr, s->dir))
+			count_unmap(dev);
+		free_page_list(s->pages, s->n);
+		alloc_free(s->pages);
+	}
+	sg_free_table(&s->sgt);
+	alloc_free(s);
+}
+
+void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt)
+{
+	struct scattered *s = scattered_of(dev, size, sgt, false);
+
+	if (!s)
+		return NULL;
+	if (!s->pages)
+		return page_address(sg_page(sgt->sgl));
+	return vmap(s->pages, (unsigned int)s->n, 0, PAGE_KERNEL);
+}
+
+void dma_vunmap_noncontiguous(struct device *dev, void *vaddr)
+{
+	/* a contiguous block was never mapped a second time */
+	if (vaddr && is_vmalloc_addr(vaddr))
+		vunmap(vaddr);
+}
+
+int dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma, size_t size,
+			   struct sg_table *sgt)
+{
+	struct scattered *s = scattered_of(dev, size, sgt, false);
+
+	return s ? map_range(dev, vma, s->n, sg_page(sgt->sgl), s->pages) : -EINVAL;
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two-step mappings: taking a range, linking, making links seen. twostep.h says how it hangs
+ * together.
+ */
+#include "map/twostep.h"
+#include "base/fence.h"
+
+#include <sched.h>
+
+/* Tables for links longer than RAM (of memory outside it) may take this share of RAM: 1/16. */
+#define TABLE_SHARE_BITS 4
+
+#ifdef dma_iova_link
+#undef dma_iova_link /* here is the function that the inline part leaves the rest to */
+
+/* RAM is fixed while a device is open; the next range that is taken writes it anew. Atomic words. */
+static struct __dma_link_limits link_limits = {.refuse = &fail_armed};
+
+static void set_limits(struct device *dev)
+{
+	write_once(&link_limits.ram_end[0], mem.low);
+	write_once(&link_limits.ram_end[1], mem.span);
+	write_release(&dev->link_limits, &link_limits);
+}
+#else
+static void set_limits(struct device *dev)
+{
+}
+#endif
+
+int bad_state(const struct device *dev, const char *what)
+{
+	return error_set(EINVAL, "%s: %s without a device, or a range that dma_iova_try_alloc() gave",
+			 dev ? dev->name : "no device", what);
+}
+
+void note_slots(struct device *dev, struct dma_iova_state *state)
+{
+	u64 bus = bus_of(dev, state), *slots;
+
+	if (!dev->coherent || bus & (PAGE_BYTES - 1) || pages_spanned(bus, state->__size) >= PT_ENTRIES)
+		return;
+	slots = pt_slot(&dev->domain->pt, IOVA(bus));
+	if (!slots)
+		return;
+	write_once(&state->__slots, slots);
+	write_release(&state->__open, (u16)(state->__size >> PAGE_BITS));
+}
+
+static bool refuse_alloc(int err, const struct device *dev, u64 size, const char *why)
+{
+	error_set(err, "%s: no two-step range of %llu bytes: %s", dev ? dev->name : "no device",
+		  (unsigned long long)size, why);
+	return false;
+}
+
+bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_addr_t phys, size_t size)
+{
+	u64 page, offset = phys & (PAGE_BYTES - 1);
+
+	if (!state)
+		return refuse_alloc(EINVAL, dev, size, "no state (NULL) to keep it in");
+	*state = (struct dma_iova_state){0};
+	if (!dev || !size || size >= 1ull << PT_IOVA_BITS)
+		return refuse_alloc(EINVAL, dev, size, "no device, size 0, or 2^48 bytes and more");
+	if (!dev->iommu)
+		return refuse_alloc(EOPNOTSUPP, dev, size, "the device has no IOMMU; use dma_map_phys()");
+	if (fail_here(FAIL_IOVA, dev->name))
+		return refuse_alloc(ENOMEM, dev, size, "fault injection says so");
+	page = domain_iova_alloc(dev->domain, pages_spanned(offset, size), device_last(dev) >> PAGE_BITS);
+	if (!page)
+		return false;
+	state->addr = (page << PAGE_BITS | offset) + dev->bus_offset;
+	state->__size = size;
+	state->__live = LIVE_OF(fence_everywhere_works() ? NOBODY : SHARED);
+	set_limits(dev);
+	note_slots(dev, state);
+	count_add(&device_thread(dev)->ranges_taken, 1);
+	return true;
+}
+
+static u64 ram_bytes(void)
+{
+	return mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0);
+}
+
+/* Why dma_iova_link() refuses, beside what else is linked; NULL: it does not. */
+static const char *why_not(const struct device *dev, const struct dma_iova_state *state, u64 phys,
+			   u64 offset, u64 size, int dir, unsigned long attrs)
+{
+	u64 at = bus_of(dev, state) + offset, limit = phys_limit(PHYS(phys));
+
+	if (!size || !range_within(offset, size, state->__size))
+		return "it is empty or not inside the range";
+	if ((unsigned int)dir > DMA_FROM_DEVICE)
+		return "it has no direction";
+	if ((at ^ phys) & (PAGE_BYTES - 1))
+		return "the memory's place in its granule is not the offset's";
+	if (offset && at & (PAGE_BYTES - 1))
+		return "only a link at offset 0 may begin inside a granule";
+	if (!(attrs & DMA_ATTR_MMIO) && (phys >= limit || size > limit - phys))
+		return "there is no memory, or it runs over the end of RAM or of the address space";
+	if ((attrs & DMA_ATTR_MMIO) && !phys_is_registers(phys, size))
+		return "DMA_ATTR_MMIO is for registers, not memory";
+	return NULL;
+}
+
+/* The device would have to go by bounce memory, or be synced. */
+static bool is_coherent_link(const struct device *dev, u64 bus, u64 end)
+{
+	return dev->coherent && !(dev->untrusted && (bus | end) & (PAGE_BYTES - 1));
+}
+
+static int check_link(const struct device *dev, const struct dma_iova_state *state, u64 phys,
+		      u64 offset, u64 size, int dir, unsigned long attrs)
+{
+	const char *why = why_not(dev, state, phys, offset, size, dir, attrs);
+	u64 bus = bus_of(dev, state) + offset;
+	int err = EINVAL;
+
+	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) && !is_coherent_link(dev, bus, bus + size)) {
+		err = EIO;
+		why = "DMA_ATTR_REQUIRE_COHERENT, but it would have to bounce or be synced";
+	}
+	/* 8 bytes of table for each granule, or a spare table for each 2 MiB: the same */
+	if (!why && size / PT_ENTRIES > ram_bytes() >> TABLE_SHARE_BITS) {
+		err = ENOMEM;
+		why = "its page tables would take too much of RAM";
+	}
+	if (!why && fail_here(FAIL_LINK, dev->name)) {
+		err = ENOMEM;
+		why = "fault injection says so";
+	}
+	if (!why)
+		return 0;
+	return error_set(err, "%s: cannot link %llu bytes at offset %llu: %s", dev->name,
+			 (unsigned long long)size, (unsigned long long)offset, why);
+}
+
+/* A link that ends inside a granule is the range's last. */
+static int check_order(const struct device *dev, const struct dma_iova_state *state, u64 offset,
+		       u64 size)
+{
+	u64 end = bus_of(dev, state) + offset + size, last = range_end(dev, state);
+	u64 closed = read_once(&state->__end);
+
+	if (closed && offset >= closed)
+		return error_set(EINVAL, "%s: cannot link at offset %llu: the range was closed at %llu "
+				 "by a link that ends inside a granule", dev->name,
+				 (unsigned long long)offset, (unsigned long long)closed);
+	if (end & (PAGE_BYTES - 1) &&
+	    pt_find(&dev->domain->pt, IOVA(align_up(end, PAGE_BYTES)), last) < last)
+		return error_set(EINVAL, "%s: a link that ends inside a granule must be the last, and "
+				 "there is one behind offset %llu", dev->name,
+				 (unsigned long long)(offset + size));
+	return 0;
+}
+
+static u64 link_flags(enum dma_data_direction dir, unsigned long attrs)
+{
+	return prot_of(dir) | (attrs & DMA_ATTR_SKIP_CPU_SYNC ? PT_NO_SYNC : 0);
+}
+
+/* One piece of at most a granule, by way of bounce memory. */
+static int link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 flags,
+			unsigned long attrs)
+{
+	phys_t at = bounce_map(dev, pa, size, ~0ull, true, attrs);
+	int err;
+
+	if (at.v == NO_PHYS.v)
+		return errno == EIO ? -EIO : -ENOMEM;
+	err = pt_map(&dev->domain->pt, IOVA(align_down(bus, PAGE_BYTES)),
+		     PHYS(align_down(at.v, PAGE_BYTES)), PAGE_BYTES, flags | PT_BOUNCED,
+		     PT_MAP_SPLIT);
+	if (err)
+		bounce_unmap(dev, at, size, DMA_TO_DEVICE, 0);
+	return err;
+}
+
+/* Links [bus, bus + size): a bounced head, a run of whole granules, a bounced tail. */
+static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus, u64 phys, u64 size,
+		       u64 flags, unsigned long attrs)
+{
+	u64 pos = bus, end = bus + size;
+	struct taken t = {0};
+	int err = 0;
+
+	while (pos < end) {
+		u64 in = pos & (PAGE_BYTES - 1), n = min_u64(end - pos, PAGE_BYTES - in);
+		phys_t pa = PHYS(phys + (pos - bus));
+
+		if (!(attrs & DMA_ATTR_MMIO) && iommu_must_bounce(dev, pa, n)) {
+			err = link_bounced(dev, pos, pa, n, flags, attrs);
+		} else {
+			/* all whole granules from here, or to the end where partial ones may show */
+			n = end - pos;
+			if (dev->untrusted && !(attrs & DMA_ATTR_MMIO))
+				n = align_down(n, PAGE_BYTES);
+			err = pt_map(&dev->domain->pt, IOVA(pos - in), PHYS(pa.v - in),
+				     align_up(in + n, PAGE_BYTES), flags, PT_MAP_SPLIT);
+		}
+		if (unlikely(err))
+			break;
+		pos += n;
+	}
+	if (likely(!err))
+		return 0;
+	take_with_care(dev, state, align_down(bus, PAGE_BYTES),
+		       pos == bus ? 0 : align_up(pos, PAGE_BYTES), DMA_TO_DEVICE, false, &t);
+	/* what was linked for a moment inside of pt_map() may have been cached, too */
+	domain_drain(dev->domain);
+	return err;
+}
+
+/* A machine that is not coherent: what is linked directly is carried to the device's view. */
+static void carry_to_device(struct device *dev, u64 phys, u64 size, unsigned long attrs)
+{
+	u64 end = phys + size;
+
+	if (attrs & DMA_ATTR_SKIP_CPU_SYNC || !phys_range_is_ram(PHYS(phys), size))
+		return;
+	if (dev->untrusted) { /* the partial granules were copied as they were bounced */
+		phys = align_up(phys, PAGE_BYTES);
+		end = align_down(end, PAGE_BYTES);
+	}
+	if (phys < end)
+		plane_to_device(PHYS(phys), end - phys);
+}
+
+/* Whoever links without the lock goes by it from now on. Under the lock. */
+static slow_path void take_right_away(struct dma_iova_state *state)
+{
+	write_once(&state->__live, LIVE_OF(SHARED));
+	fence_everywhere();
+	while (read_acquire(&state->__busy))
+		sched_yield();
+}
+
+static struct lock *take_lock(struct dma_iova_state *state)
+{
+	struct lock *lock = (struct lock *)&state->__lock;
+	u64 live, me = LIVE_OF(THREAD_NAME);
+
+	lock_take(lock);
+	live = read_once(&state->__live);
+	if (live == LIVE_OF(NOBODY))
+		write_once(&state->__live, me);
+	else if (unlikely(live != me && live != LIVE_OF(SHARED)))
+		take_right_away(state);
+	return lock;
+}
+
+/* One whole granule of plain memory where a store does, with the right that the inline part has not. */
+static bool link_page(struct dma_iova_state *state, u64 phys, u64 offset, u64 size,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	struct lock *lock;
+	bool done = false;
+	u64 *slot;
+
+	if (size != PAGE_BYTES || attrs | ((phys | offset) & (PAGE_BYTES - 1)) ||
+	    (unsigned int)dir > DMA_FROM_DEVICE || phys >= phys_limit(PHYS(phys)) ||
+	    read_once(&fail_armed))
+		return false;
+	lock = take_lock(state);
+	if (offset >> PAGE_BITS < read_once(&state->__open)) {
+		slot = state->__slots + (offset >> PAGE_BITS);
+		done = !(read_once(slot) & PT_PRESENT);
+		if (done)
+			write_release(slot, phys | prot_of(dir));
+	}
+	lock_give(lock);
+	return done;
+}
+
+/* Under the lock; the arguments were checked. */
+static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
+		       u64 size, enum dma_data_direction dir, unsigned long attrs)
+{
+	u64 bus = bus_of(dev, state) + offset;
+	int err = check_order(dev, state, offset, size);
+
+	if (err)
+		return err;
+	err = link_pieces(dev, state, bus, phys, size, link_flags(dir, attrs), attrs);
+	if (err == -EEXIST)
+		return error_set(EEXIST, "%s: cannot link %llu bytes at offset %llu: something is linked "
+				 "there already", dev->name, (unsigned long long)size,
+				 (unsigned long long)offset);
+	if (err) {
+		error_prefix("%s: cannot link %llu bytes at offset %llu", dev->name,
+			     (unsigned long long)size, (unsigned long long)offset);
+		errno = -err;
+		return err;
+	}
+	if (!dev->coherent)
+		carry_to_device(dev, phys, size, attrs);
+	if ((bus + size) & (PAGE_BYTES - 1)) {
+		write_once(&state->__open, 0);
+		write_once(&state->__end, offset + size);
+	} else if (!state->__slots) {
+		note_slots(dev, state);
+	}
+	return 0;
+}
+
+int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys, size_t offset,
+		  size_t size, enum dma_data_direction dir, unsigned long attrs)
+{
+	struct lock *lock;
+	int err;
+
+	if (!state_ok(dev, state))
+		return bad_state(dev, "dma_iova_link");
+	if (link_page(state, phys, offset, size, dir, attrs))
+		return 0;
+	err = check_link(dev, state, phys, offset, size, (int)dir, attrs);
+	if (err)
+		return err;
+	lock = take_lock(state);
+	err = link_locked(dev, state, phys, offset, size, dir, attrs);
+	lock_give(lock);
+	return err;
+}
+
+/* A lazy policy may still remember what was linked here before. */
+static slow_path void forget_old_links(struct device *dev, struct dma_iova_state *state)
+{
+	struct lock *lock = (struct lock *)&state->__lock;
+	u64 first = range_first(dev, state);
+	u16 flushing = FLUSHING;
+
+	/* one at a time, so that nobody finds CLEAN before what cleans has been done */
+	lock_take(lock);
+	if (__atomic_exchange_n(&state->__stale, FLUSHING, __ATOMIC_ACQ_REL) != CLEAN)
+		dev->domain->space.ops->invalidate(&dev->domain->space, IOVA(first),
+						   range_end(dev, state) - first);
+	/* an unlink may have come meanwhile */
+	__atomic_compare_exchange_n(&state->__stale, &flushing, CLEAN, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_RELAXED);
+	lock_give(lock);
+}
+
+int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset, size_t size)
+{
+	if (unlikely(!state_ok(dev, state)))
+		return bad_state(dev, "dma_iova_sync");
+	if (unlikely(!range_within(offset, size, state->__size)))
+		return error_set(EINVAL, "%s: dma_iova_sync() of %llu bytes at offset %llu, past the "
+				 "range's %llu", dev->name, (unsigned long long)size,
+				 (unsigned long long)offset, (unsigned long long)state->__size);
+	if (unlikely(read_acquire(&state->__stale) != CLEAN))
+		forget_old_links(dev, state);
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two-step mappings: syncs of a part of what is linked. Each granule goes under the direction that it
+ * was linked with.
+ */
+#include "map/twostep.h"
+
+/* All of [bus, end) is linked. */
+static bool all_linked(const struct pt *pt, u64 bus, u64 end)
+{
+	struct pt_leaf leaf;
+
+	for (; bus < end; bus = align_down(bus, leaf.size) + leaf.size)
+		if (!pt_walk_slow(pt, IOVA(bus), &leaf))
+			return false;
+	return true;
+}
+
+static void sync_granule(struct device *dev, u64 bus, u64 n, bool to_cpu)
+{
+	u64 entry = pt_walk(&dev->domain->pt, IOVA(bus));
+	phys_t pa = PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1)));
+
+	if (entry & PT_BOUNCED)
+		bounce_sync(dev, pa, n, entry_dir(entry), to_cpu);
+	else if (dev->coherent || !phys_range_is_ram(pa, n))
+		return;
+	else if (!to_cpu)
+		plane_to_device(pa, n);
+	else if (entry_dir(entry) != DMA_TO_DEVICE)
+		plane_to_cpu(pa, n);
+}
+
+static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offset, u64 size,
+		      enum dma_data_direction dir, bool to_cpu)
+{
+	u64 bus, end, closed;
+
+	if (!state_ok(dev, state)) {
+		bad_state(dev, "dma_iova_sync_for_*");
+		return;
+	}
+	if (dev->coherent && !dev->untrusted && !dev->check)
+		return;
+	closed = read_once(&state->__end);
+	bus = bus_of(dev, state) + offset;
+	end = bus + size;
+	if (!size || !range_within(offset, size, closed ? closed : state->__size) ||
+	    !all_linked(&dev->domain->pt, bus, end)) {
+		report_part(dev, state, offset, size, dir, "sync");
+		return;
+	}
+	while (bus < end) {
+		u64 n = min_u64(end - bus, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
+
+		sync_granule(dev, bus, n, to_cpu);
+		bus += n;
+	}
+}
+
+void dma_iova_sync_for_cpu(struct device *dev, struct dma_iova_state *state, size_t offset,
+			   size_t size, enum dma_data_direction dir)
+{
+	sync_part(dev, state, offset, size, dir, true);
+}
+
+void dma_iova_sync_for_device(struct device *dev, struct dma_iova_state *state, size_t offset,
+			      size_t size, enum dma_data_direction dir)
+{
+	sync_part(dev, state, offset, size, dir, false);
+}

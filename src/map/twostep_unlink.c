@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two-step mappings: unlinking and giving ranges back. None of it can fail. What goes back, and how,
+ * is read from the page table, whatever the caller passes.
+ *
+ * Loops step from what is linked to what is linked, so a huge range with little in it costs little.
+ */
+#include "map/twostep.h"
+
+#define CHUNK 64
+
+enum dma_data_direction entry_dir(u64 entry)
+{
+	u64 prot = entry & (PT_READ | PT_WRITE);
+
+	return prot == PT_READ ? DMA_TO_DEVICE : prot == PT_WRITE ? DMA_FROM_DEVICE
+								  : DMA_BIDIRECTIONAL;
+}
+
+/* The bytes of a granule that are linked: from the head's offset, to where the range was closed. */
+static void linked_part(const struct device *dev, const struct dma_iova_state *state, u64 granule,
+			u64 *from, u64 *to)
+{
+	u64 bus = bus_of(dev, state), closed = read_once(&state->__end);
+
+	*from = granule < bus ? bus - granule : 0;
+	*to = closed && bus + closed - granule < PAGE_BYTES ? bus + closed - granule : PAGE_BYTES;
+}
+
+/* The device is cut off: hands a granule back to the CPU. */
+static void settle(struct device *dev, const struct dma_iova_state *state, u64 granule, u64 entry)
+{
+	unsigned long attrs = entry & PT_NO_SYNC ? DMA_ATTR_SKIP_CPU_SYNC : 0;
+	phys_t pa = PHYS(entry & PT_ADDR);
+	u64 from, to;
+
+	if (entry & PT_BOUNCED) {
+		bounce_unmap_page(dev, pa, entry_dir(entry), attrs);
+	} else if (!dev->coherent && !attrs && entry_dir(entry) != DMA_TO_DEVICE &&
+		   phys_range_is_ram(pa, PAGE_BYTES)) {
+		linked_part(dev, state, granule, &from, &to);
+		plane_to_cpu(PHYS(pa.v + from), to - from);
+	}
+}
+
+/* What stood in [bus, bus + size) is gone from the page table. */
+static void cut_off(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size, bool strict)
+{
+	struct domain *dom = dev->domain;
+
+	if (!strict) {
+		write_release(&state->__stale, STALE);
+		domain_flush_later(dom);
+		return;
+	}
+	if (likely(dom->space.pt && size < PT_ENTRIES * PAGE_BYTES))
+		ports_invalidate(&dom->ports, bus >> PAGE_BITS, size >> PAGE_BITS);
+	else
+		domain_drain(dom);
+	if (unlikely(read_acquire(&dom->n_holds)))
+		domain_wait_holds(dom, IOVA(bus), size);
+}
+
+/*
+ * A short range of plain memory: its words are cleared where they stand. Mostly all of them are
+ * there, linked one way, which two sums tell.
+ */
+static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct taken *t)
+{
+	u64 prot = (unsigned int)dir <= DMA_FROM_DEVICE ? prot_of(dir) : 0, some = 0, all = ~0ull;
+
+	for (u64 i = 0; i < n; i++) {
+		u64 entry = read_once(&slot[i]);
+
+		some |= entry;
+		all &= entry;
+	}
+	t->entries = some;
+	t->granules = n;
+	if (unlikely((some & PT_PRESENT) != prot || (all & PT_PRESENT) != prot)) {
+		t->granules = 0;
+		for (u64 i = 0; i < n; i++) {
+			u64 entry = read_once(&slot[i]) & PT_PRESENT;
+
+			t->granules += entry != 0;
+			t->other_dir |= entry && entry != prot;
+		}
+	}
+	for (u64 i = 0; i < n; i++)
+		write_release(&slot[i], 0);
+}
+
+void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
+		    enum dma_data_direction dir, bool give_back, struct taken *t)
+{
+	struct pt *pt = &dev->domain->pt;
+	u64 entry[CHUNK], k;
+
+	while ((bus = pt_find(pt, IOVA(bus), end)) < end) {
+		k = min_u64((end - bus) >> PAGE_BITS, CHUNK);
+		for (u64 i = 0; i < k; i++) {
+			entry[i] = pt_walk(pt, IOVA(bus + (i << PAGE_BITS)));
+			t->granules += entry[i] != 0;
+			t->other_dir |= entry[i] && entry_dir(entry[i]) != dir;
+		}
+		pt_unmap(pt, IOVA(bus), k << PAGE_BITS);
+		cut_off(dev, state, bus, k << PAGE_BITS, true);
+		for (u64 i = 0; i < k; i++) {
+			if (entry[i] && give_back)
+				settle(dev, state, bus + (i << PAGE_BITS), entry[i]);
+			else if (entry[i] & PT_BOUNCED)
+				bounce_unmap_page(dev, PHYS(entry[i] & PT_ADDR), DMA_TO_DEVICE, 0);
+		}
+		bus += k << PAGE_BITS;
+	}
+}
+
+/* For the checker: some leaf of [bus, end) was linked another way. */
+static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end, enum dma_data_direction dir)
+{
+	struct pt_leaf leaf;
+
+	while ((bus = pt_find(pt, IOVA(bus), end)) < end && pt_walk_slow(pt, IOVA(bus), &leaf)) {
+		if (entry_dir(leaf.entry) != dir)
+			return true;
+		bus = align_down(bus, leaf.size) + leaf.size;
+	}
+	return false;
+}
+
+/* Plain memory in a range of any length. */
+static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_direction dir,
+			struct taken *t)
+{
+	struct pt *pt = &dev->domain->pt;
+
+	/* memory outside RAM is not told apart here: be strict when in doubt */
+	t->entries = PHYS_FOREIGN;
+	t->other_dir = dev->check && any_other_dir(pt, bus, end, dir);
+	t->granules = pt_unmap(pt, IOVA(bus), end - bus) >> PAGE_BITS;
+}
+
+/* Takes away whatever is linked in [bus, end). */
+static struct taken take(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
+			 enum dma_data_direction dir)
+{
+	u64 *slots = read_once(&state->__slots);
+	struct taken t = {0};
+
+	if (likely(slots && !read_once(&state->__end)))
+		take_slots(slots + ((bus - bus_of(dev, state)) >> PAGE_BITS), (end - bus) >> PAGE_BITS,
+			   dir, &t);
+	else if (dev->coherent && !dev->untrusted)
+		take_leaves(dev, bus, end, dir, &t);
+	else
+		take_with_care(dev, state, bus, end, dir, true, &t);
+	/* take_with_care() has done it, and leaves `entries` alone */
+	if (likely(t.entries))
+		cut_off(dev, state, bus, end - bus, dev->strict || t.entries & PHYS_FOREIGN);
+	return t;
+}
+
+/*
+ * The granules that [offset, offset + size) names: whole ones, a head at offset 0, a tail where the links or
+ * the range end. False: none.
+ */
+static bool named_granules(const struct device *dev, const struct dma_iova_state *state, u64 offset,
+			   u64 size, u64 *bus, u64 *end)
+{
+	u64 base = bus_of(dev, state), closed = read_once(&state->__end), to;
+
+	if (!size || !range_within(offset, size, state->__size))
+		return false;
+	*bus = offset ? align_up(base + offset, PAGE_BYTES) : align_down(base, PAGE_BYTES);
+	to = base + offset + size;
+	if (offset + size == state->__size || (closed && offset + size >= closed))
+		*end = align_up(to, PAGE_BYTES);
+	else
+		*end = align_down(to, PAGE_BYTES);
+	return *bus < *end;
+}
+
+void report_part(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size,
+		 enum dma_data_direction dir, const char *what)
+{
+	check_report(dev, dev->check, DMAMAP_CHECK_IOVA_NOT_LINKED, state->addr + offset, size, dir,
+		     "%s of %llu bytes at offset %llu of a two-step range, where not all of it is linked",
+		     what, (unsigned long long)size, (unsigned long long)offset);
+}
+
+/* The link that closed the range is gone. */
+static void reopen(struct device *dev, struct dma_iova_state *state)
+{
+	struct lock *lock = (struct lock *)&state->__lock;
+
+	lock_take(lock);
+	write_once(&state->__end, 0);
+	note_slots(dev, state);
+	lock_give(lock);
+}
+
+static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 offset, u64 size,
+			enum dma_data_direction dir)
+{
+	u64 bus, end, closed = read_once(&state->__end), closes = bus_of(dev, state) + closed;
+	struct taken t;
+
+	if (!named_granules(dev, state, offset, size, &bus, &end)) {
+		report_part(dev, state, offset, size, dir, "unlink");
+		return;
+	}
+	t = take(dev, state, bus, end, dir);
+	if (closed && bus < closes && end >= closes)
+		reopen(dev, state);
+	if (unlikely(t.granules < (end - bus) >> PAGE_BITS))
+		report_part(dev, state, offset, size, dir, "unlink");
+	if (unlikely(t.other_dir) && dev->check)
+		check_report(dev, true, DMAMAP_CHECK_IOVA_DIRECTION, state->addr + offset, size, dir,
+			     "unlinked with another direction than it was linked with, which holds");
+}
+
+void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t offset, size_t size,
+		     enum dma_data_direction dir, unsigned long attrs)
+{
+	if (unlikely(!state_ok(dev, state)))
+		bad_state(dev, "dma_iova_unlink");
+	else
+		unlink_part(dev, state, offset, size, dir);
+}
+
+/* The range goes back; what is still linked from offset `from` on is unlinked and reported. */
+static void free_range(struct device *dev, struct dma_iova_state *state, u64 from)
+{
+	struct domain *dom = dev->domain;
+	u64 first = range_first(dev, state), end = range_end(dev, state), bus = end;
+	struct taken t = {0};
+
+	if (unlikely(from < state->__size))
+		bus = pt_find(&dom->pt, IOVA(align_down(bus_of(dev, state) + from, PAGE_BYTES)), end);
+	if (unlikely(bus < end)) {
+		t = take(dev, state, bus, end, DMA_BIDIRECTIONAL);
+		check_report(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr, state->__size,
+			     DMA_NONE, "a two-step range was freed with %llu granules linked: unlink "
+			     "them first", (unsigned long long)t.granules);
+	}
+	if (read_once(&state->__stale) != CLEAN)
+		domain_defer_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
+	else
+		iova_free(dom->iova, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
+	*state = (struct dma_iova_state){0};
+	count_add(&device_thread(dev)->ranges_given, 1);
+}
+
+void dma_iova_free(struct device *dev, struct dma_iova_state *state)
+{
+	if (unlikely(!state_ok(dev, state)))
+		bad_state(dev, "dma_iova_free");
+	else
+		free_range(dev, state, 0);
+}
+
+void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t mapped_len,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	if (unlikely(!state_ok(dev, state))) {
+		bad_state(dev, "dma_iova_destroy");
+		return;
+	}
+	if (mapped_len > state->__size)
+		mapped_len = state->__size;
+	if (mapped_len)
+		unlink_part(dev, state, 0, mapped_len, dir);
+	free_range(dev, state, mapped_len);
+}

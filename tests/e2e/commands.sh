@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The other commands, as text and as one JSON document each.
+. "$(dirname "$0")/lib.sh"
+
+run_json() { # NAME EXPRESSION COMMAND…
+	name=$1
+	expression=$2
+	shift 2
+	ok "$name" sh -c '"$@" --json > doc.json 2> said && [ ! -s said ]' sh "$@"
+	ok "$name: document" json doc.json "$expression"
+}
+
+run_json 'edu selftest' "d['ok'] and len(d['tests']) == 5 and d['leaks'] == 0 and d['faults'] == 0" \
+	"$dmamap" edu selftest --device sim:edu
+for keys in iommu=0 policy=lazy untrusted=1 iommu=0,coherent=0; do
+	ok "edu selftest, $keys" "$dmamap" edu selftest --device sim:edu,$keys
+done
+run_json 'info' "d['mask'] == 0xffffffff and d['iommu'] and d['policy'] == 'strict' and
+	d['ram']['bytes'] == 8 << 30 and d['ram']['swiotlb_bytes'] == 64 << 20 and
+	d['page_sizes'] == [4096, 2 << 20, 1 << 30]" "$dmamap" info --device sim
+run_json 'info, no IOMMU' "not d['iommu'] and d['policy'] == 'direct' and
+	d['max_mapping_size'] > 0 and d['ram']['bytes'] == 1 << 30" \
+	"$dmamap" info --device sim,iommu=0,ram=1G
+ok 'info as text' sh -c "'$dmamap' info --device sim | grep -q '^policy .*strict'"
+run_json 'check list' "'unmap-not-mapped' in d['kinds'] and len(d['kinds']) == len(set(d['kinds']))" \
+	"$dmamap" check list
+truncate -s 1M disk
+run_json 'faults, nvme' "d['faults'] == [] and d['lost'] == 0" "$dmamap" faults --device sim:nvme,image=disk
+run_json 'faults, edu' "d['faults'] == []" "$dmamap" faults --device sim:edu
+run_json 'faults, bare' "d['faults'] == []" "$dmamap" faults --device sim
+
+# list: the machine's own, one that has nothing, and one that is made up.
+run_json 'list' "len(d['simulated']) == 3" "$dmamap" list
+DMAMAP_SYSFS=$dir/none
+export DMAMAP_SYSFS
+run_json 'list, no PCI' "d['functions'] == []" "$dmamap" list
+ok 'list, no PCI, says so' sh -c "'$dmamap' list | grep -q 'no PCI'"
+DMAMAP_SYSFS=$dir/sys
+f=sys/bus/pci/devices/0000:00:03.0
+mkdir -p $f sys/groups/7 sys/drivers/vfio-pci
+echo 0x010802 > $f/class
+echo 0x1b36 > $f/vendor
+echo 0x0010 > $f/device
+ln -s ../../../../groups/7 $f/iommu_group
+ln -s ../../../../drivers/vfio-pci $f/driver
+printf '0x00000000fee00000 0x00000000feefffff msi\nrubbish\n' > sys/groups/7/reserved_regions
+mkdir -p sys/bus/pci/devices/0000:00:02.0
+run_json 'list, made up' "len(d['functions']) == 2 and d['functions'][1] == {
+	'address': '0000:00:03.0', 'class': '010802', 'class_name': 'NVMe controller', 'vendor': '1b36',
+	'device': '0010', 'driver': 'vfio-pci', 'iommu_group': '7', 'can_open': False,
+	'reserved': [{'first': 0xfee00000, 'last': 0xfeefffff, 'type': 'msi'}],
+	'missing': d['functions'][1]['missing']} and d['functions'][0]['driver'] is None" "$dmamap" list
+unset DMAMAP_SYSFS
+
+# bench: every row whole, names unique for each number of threads, order the same each time.
+for what in map iova dmapool translate swiotlb; do
+	run_json "bench $what" "len(d['results']) >= 4 and all(set(r) == {'name', 'threads', 'ops',
+		'mean_ns', 'p50_ns', 'p99_ns', 'p999_ns', 'max_ns'} and r['ops'] > 0 and
+		0 < r['p50_ns'] <= r['p99_ns'] <= r['p999_ns'] <= r['max_ns'] for r in d['results']) and
+		len({(r['name'], r['threads']) for r in d['results']}) == len(d['results'])" \
+		"$dmamap" bench $what --seconds 0.05
+done
+ok 'bench as text' sh -c "'$dmamap' bench dmapool --seconds 0.02 --threads 1 | grep -q '16 B'"
+cat > peers <<'P'
+#!/bin/sh
+echo "$@" > peers.args
+echo 'no JSON'
+echo '{"name":"peer:x y","threads":2,"ops":10,"mean_ns":3.5,"min_ns":1,"median_ns":3,"max_ns":9}'
+echo '{"name":"not a peer","mean_ns":1}'
+echo '{"mean_ns":1}'
+P
+chmod +x peers
+DMAMAP_PEERS=$dir/peers
+export DMAMAP_PEERS
+run_json 'bench with peers' "d['results'][-1] == {'name': 'peer:x y', 'threads': 2, 'ops': 10,
+	'mean_ns': 3.5, 'p50_ns': 3.0, 'p99_ns': 9.0, 'p999_ns': 9.0, 'max_ns': 9.0} and
+	sum(r['name'].startswith('peer:') for r in d['results']) == 1" \
+	"$dmamap" bench iova --seconds 0.05
+ok 'peers are asked by name' test "$(cat peers.args)" = '--quick iova iova-frag'
+DMAMAP_PEERS=$dir/missing
+ok 'bench without the peers that should be there' sh -c \
+	"'$dmamap' bench dmapool --seconds 0.02 --json > doc.json 2> said && grep -q 'without peers' said"
+ok 'and its document' json doc.json "len(d['results']) > 0"
+done_testing

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core_rig.h"
+
+#include "domain/flusher.h"
+
+#include <pthread.h>
+#include <time.h>
+
+static struct device *keeper;
+static struct domain *dom;
+
+static const struct domain_config lazy = {.iommu = true, .policy = POLICY_LAZY, .any_32bit = true};
+
+static int setup(void **state)
+{
+	keeper = dmamap_open("sim,ram=64M,iommu=0");
+	dom = domain_get(&lazy);
+	return keeper && dom ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	rig_fail_none();
+	domain_put(dom);
+	dmamap_close(keeper);
+	return 0;
+}
+
+static u64 pages_out(void)
+{
+	struct iova_stats s;
+
+	iova_drain(dom->iova);
+	iova_stats(dom->iova, &s);
+	return s.pages;
+}
+
+static void pause_ms(long ms)
+{
+	const struct timespec t = {.tv_nsec = ms * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+static void put_in(unsigned int n)
+{
+	while (n--) {
+		u64 page = domain_iova_alloc(dom, 1, 0xfffff);
+
+		assert_int_not_equal(page, 0);
+		domain_release(dom, page, 1, false);
+	}
+}
+
+static void test_a_flush_gives_back_all(void **state)
+{
+	u64 before = pages_out();
+
+	put_in(100);
+	domain_flush(dom);
+	assert_int_equal(pages_out(), before);
+	domain_flush(dom); /* nothing waits */
+	assert_int_equal(pages_out(), before);
+}
+
+static void test_nothing_is_reused_before_a_flush(void **state)
+{
+	u8 seen[FLUSH_QUEUE_LEN + 8] = {0};
+	u64 flushes = read_once(&dom->ports.flushes), top = 0;
+
+	for (int i = 0; i < FLUSH_QUEUE_LEN; i++) {
+		u64 page = domain_iova_alloc(dom, 1, 0xfffff);
+
+		if (!top)
+			top = page;
+		if (read_once(&dom->ports.flushes) != flushes)
+			break; /* the thread was here: nothing to say about the rest */
+		if (top - page < sizeof(seen)) {
+			assert_false(seen[top - page]);
+			seen[top - page] = 1;
+		}
+		domain_release(dom, page, 1, false);
+	}
+	domain_flush(dom);
+}
+
+static void test_a_full_queue_flushes(void **state)
+{
+	u64 flushes = read_once(&dom->ports.flushes);
+
+	put_in(FLUSH_QUEUE_LEN * 3 + 1);
+	assert_true(read_once(&dom->ports.flushes) >= flushes + 2);
+	domain_flush(dom);
+}
+
+/* By itself, some time after something was put in; and again the next time. */
+static void test_the_thread_comes_unasked(void **state)
+{
+	for (int round = 0; round < 3; round++) {
+		u64 flushes = read_once(&dom->ports.flushes);
+
+		put_in(1);
+		for (int i = 0; i < 5000 && read_once(&dom->ports.flushes) == flushes; i++)
+			pause_ms(1);
+		assert_true(read_once(&dom->ports.flushes) > flushes);
+	}
+}
+
+static void *put_and_end(void *arg)
+{
+	put_in(50);
+	return NULL;
+}
+
+static void test_a_thread_that_ended_left_some(void **state)
+{
+	u64 before = pages_out();
+	pthread_t t;
+
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(pthread_create(&t, NULL, put_and_end, NULL), 0);
+		pthread_join(t, NULL);
+	}
+	domain_flush(dom);
+	assert_int_equal(pages_out(), before);
+}
+
+static void test_more_queues_than_a_round_takes(void **state)
+{
+	enum { N = 40 };
+	u64 before = pages_out();
+	pthread_t t[N];
+
+	for (int i = 0; i < N; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, put_and_end, NULL), 0);
+	for (int i = 0; i < N; i++)
+		pthread_join(t[i], NULL);
+	domain_flush(dom);
+	assert_int_equal(pages_out(), before);
+}
+
+static void *put_without_memory(void *arg)
+{
+	u64 page = domain_iova_alloc(dom, 1, 0xfffff);
+
+	rig_fail(FAIL_MEMORY, 1);
+	domain_release(dom, page, 1, false);
+	rig_fail_none();
+	return NULL;
+}
+
+/* No memory for a queue: the unmap is a strict one. */
+static void test_no_memory_for_a_queue(void **state)
+{
+	u64 before = pages_out();
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, put_without_memory, NULL), 0);
+	pthread_join(t, NULL);
+	domain_flush(dom);
+	assert_int_equal(pages_out(), before);
+}
+
+static void test_many_domains_come_and_go(void **state)
+{
+	for (int i = 0; i < 30; i++) {
+		struct domain *other = domain_get(&lazy);
+		u64 page;
+
+		assert_non_null(other);
+		page = domain_iova_alloc(other, 1, 0xfffff);
+		domain_release(other, page, 1, false);
+		domain_put(other);
+	}
+}
+
+static void *come_and_go(void *arg)
+{
+	struct domain *mine = domain_get(&lazy);
+
+	for (int i = 0; mine && i < 500; i++) {
+		flusher_remove(mine);
+		tslot_key_destroy(&mine->queues);
+		if (flusher_add(mine))
+			return NULL;
+	}
+	domain_put(mine);
+	return mine;
+}
+
+/* The last one out ends the thread while somebody else's first one starts it. */
+static void test_the_thread_ends_and_starts_at_once(void **state)
+{
+	pthread_t t[3];
+	void *ok;
+
+	domain_put(dom);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, come_and_go, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(t[i], &ok);
+		assert_non_null(ok);
+	}
+	dom = domain_get(&lazy);
+	assert_non_null(dom);
+	test_the_thread_comes_unasked(state);
+}
+
+static void test_no_thread_to_be_had(void **state)
+{
+	domain_put(dom);
+	dom = NULL;
+	for (u64 n = 1; !dom; n++) {
+		assert_true(n < 100);
+		rig_fail(FAIL_MEMORY, n);
+		dom = domain_get(&lazy);
+		if (!dom)
+			assert_int_not_equal(errno, 0);
+		rig_fail_none();
+	}
+	test_the_thread_comes_unasked(state);
+}
+
+#define with_domain(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_domain(test_a_flush_gives_back_all),
+		with_domain(test_nothing_is_reused_before_a_flush),
+		with_domain(test_a_full_queue_flushes),
+		with_domain(test_the_thread_comes_unasked),
+		with_domain(test_a_thread_that_ended_left_some),
+		with_domain(test_more_queues_than_a_round_takes),
+		with_domain(test_no_memory_for_a_queue),
+		with_domain(test_many_domains_come_and_go),
+		with_domain(test_the_thread_ends_and_starts_at_once),
+		with_domain(test_no_thread_to_be_had),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

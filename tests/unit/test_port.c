@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ports: the promise that after an invalidation no access uses what was there before. The page table
+ * here is one word, so that threads meet at it as often as they can.
+ */
+#include "core_rig.h"
+
+#include "iotlb/port.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+static struct ports ports;
+
+static int setup(void **state)
+{
+	memset(&ports, 0, sizeof(ports));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_fail_none();
+	ports_fini(&ports);
+	return 0;
+}
+
+static void test_ports_are_used_again(void **state)
+{
+	struct port *a = port_get(&ports), *b = port_get(&ports), *c;
+
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_ptr_not_equal(a, b);
+	iotlb_fill(&a->tlb, 3, a->tlb.gen, 0x3001);
+	a->hits = 9;
+	port_put(&ports, a);
+	c = port_get(&ports);
+	assert_ptr_equal(a, c);
+	/* and begin empty */
+	assert_int_equal(iotlb_lookup(&c->tlb, 3, c->tlb.gen), 0);
+	assert_int_equal(c->hits, 0);
+	port_put(&ports, b);
+	port_put(&ports, c);
+}
+
+static void test_no_memory(void **state)
+{
+	rig_fail(FAIL_MEMORY, 1);
+	assert_null(port_get(&ports));
+	rig_fail_none();
+	assert_null(ports.all);
+}
+
+static void test_enter_and_exit(void **state)
+{
+	struct port *p = port_get(&ports);
+	u64 before = p->active;
+
+	assert_int_equal(before & 1, 0);
+	assert_int_equal(port_enter(p), p->tlb.gen);
+	assert_int_equal(p->active & 1, 1);
+	port_exit(p);
+	assert_int_equal(p->active, before + 2);
+	ports_wait(&ports); /* nobody is in */
+}
+
+static void test_each_form_of_invalidation(void **state)
+{
+	struct port *p = port_get(&ports), *q = port_get(&ports);
+	u64 flushes = ports.flushes;
+
+	for (u64 page = 100; page < 1200; page++) {
+		iotlb_fill(&p->tlb, page, p->tlb.gen, page << 12 | 1);
+		iotlb_fill(&q->tlb, page, q->tlb.gen, page << 12 | 1);
+	}
+	ports_invalidate(&ports, 100, 1);
+	assert_false(iotlb_has_page(&p->tlb, 100) || iotlb_has_page(&q->tlb, 100));
+	assert_true(iotlb_has_page(&p->tlb, 101) && iotlb_has_page(&q->tlb, 101));
+	ports_invalidate(&ports, 101, PORTS_INVALIDATE_MAX);
+	assert_false(iotlb_has_range(&p->tlb, 101, PORTS_INVALIDATE_MAX) ||
+		     iotlb_has_range(&q->tlb, 101, PORTS_INVALIDATE_MAX));
+	assert_true(iotlb_has_page(&p->tlb, 101 + PORTS_INVALIDATE_MAX));
+	assert_int_equal(ports.flushes, flushes);
+	ports_invalidate(&ports, 700, PORTS_INVALIDATE_MAX + 1);
+	assert_int_equal(ports.flushes, flushes + 1);
+	assert_int_equal(iotlb_lookup(&p->tlb, 1190, p->tlb.gen), 0);
+	ports_flush(&ports);
+	assert_int_equal(ports.flushes, flushes + 2);
+}
+
+/*
+ * One page, mapped to a cell or to none. The cell's owner unmaps, invalidates, and then says that
+ * the cell is closed; no access may find it so. Accesses are as short as they can be, so that a
+ * whole one may fall between any two steps of the invalidation.
+ */
+enum { PAGE = 77 };
+
+struct cell {
+	u64 closed cacheline; /* atomic */
+};
+
+static struct cell cells[64];
+static u64 table cacheline; /* atomic: 1 + the cell's number << 12; 0: not mapped */
+static u32 stop, violations;
+static u64 walks;
+
+static void access_once(struct port *p, u32 alias)
+{
+	u32 gen = (u32)port_enter(p);
+	u64 value = iotlb_lookup(&p->tlb, PAGE, gen);
+
+	if (!value) {
+		value = read_acquire(&table);
+		if (value)
+			iotlb_fill(&p->tlb, PAGE, gen, value);
+	}
+	if (value && __atomic_load_n(&cells[value >> 12].closed, __ATOMIC_ACQUIRE))
+		__atomic_fetch_add(&violations, 1, __ATOMIC_RELAXED);
+	/* the same line for another page: the tag is gone while the access still runs */
+	if (alias)
+		iotlb_fill(&p->tlb, PAGE + IOTLB_LINES, gen, 0x1001);
+	if (value && __atomic_load_n(&cells[value >> 12].closed, __ATOMIC_ACQUIRE))
+		__atomic_fetch_add(&violations, 1, __ATOMIC_RELAXED);
+	port_exit(p);
+}
+
+static void *work(void *arg)
+{
+	struct port *p = port_get(&ports);
+	u64 n = 0;
+
+	while (p && !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		access_once(p, !(n & 7));
+		/* a worker that is put aside in an access is waited for: mostly let it be elsewhere */
+		for (u64 i = n * 5 % 32; i; i--)
+			cpu_relax();
+		n++;
+	}
+	__atomic_fetch_add(&walks, n, __ATOMIC_RELAXED);
+	if (p)
+		port_put(&ports, p);
+	return NULL;
+}
+
+static void invalidate_by(unsigned int way)
+{
+	switch (way % 8) {
+	case 0:
+		ports_flush(&ports);
+		break;
+	case 1:
+	case 2:
+		ports_invalidate(&ports, PAGE - 3, 8);
+		break;
+	default:
+		ports_invalidate(&ports, PAGE, 1);
+		break;
+	}
+}
+
+static void test_no_access_after_an_invalidation(void **state)
+{
+	const u64 rounds = 20000;
+	pthread_t t;
+	u32 spin = 0;
+
+	stop = violations = 0;
+	assert_int_equal(pthread_create(&t, NULL, work, NULL), 0);
+	for (u64 round = 0; round < rounds; round++) {
+		u64 cell = round % ARRAY_SIZE(cells);
+
+		__atomic_store_n(&cells[cell].closed, 0, __ATOMIC_RELEASE);
+		write_release(&table, cell << 12 | 1);
+		for (u32 i = 0; i < spin; i++)
+			cpu_relax();
+		spin = (spin + 7) % 61;
+		write_release(&table, 0);
+		invalidate_by((unsigned int)round);
+		__atomic_store_n(&cells[cell].closed, 1, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	pthread_join(t, NULL);
+	assert_int_equal(violations, 0);
+	assert_true(walks > 0);
+}
+
+#define with_ports(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_ports(test_ports_are_used_again),
+		with_ports(test_no_memory),
+		with_ports(test_enter_and_exit),
+		with_ports(test_each_form_of_invalidation),
+		with_ports(test_no_access_after_an_invalidation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
