@@ -96,6 +96,7 @@ DMAMAP_BEGIN
 /* Bits of xdp_buff.flags. */
 #define XDP_FLAGS_HAS_FRAGS (1U << 0)  /* the packet goes on in other buffers */
 #define XDP_FLAGS_IS_FRAG   (1U << 31) /* it is one of those others */
+#define XDP_FLAGS_GONE	    (1U << 30) /* nobody holds the buffer: it was freed or given away */
 
 #define XDP_QUEUES 64 /* of each device; sockets bind to queue 0 to 63 */
 
@@ -115,7 +116,7 @@ struct xdp_buff {
 	void *data;	       /* the packet's first byte */
 	void *data_end;	       /* past its last */
 	void *data_meta;       /* metadata stands from here to data */
-	void *data_hard_start; /* headroom begins here; NULL once the buffer was given away */
+	void *data_hard_start; /* headroom begins here */
 	struct xdp_rxq_info *rxq;
 	u32 frame_sz; /* bytes from data_hard_start to the end of the buffer */
 	u32 flags;    /* XDP_FLAGS_*; 0 in a fresh buffer */
@@ -143,8 +144,9 @@ struct xdp_driver_ops {
 /*
  * Registers memory for packets. Nothing of it is touched. ERR_PTR:
  *   -EINVAL  chunk size not 2048 to a page, or no power of two (aligned); unknown flags; address
- *            not page-aligned; the range wraps, has no chunk, or no whole number of chunks
- *            (aligned); headroom of chunk_size - 256 or more; bad tx_metadata_len
+ *            not page-aligned; the range wraps, has no chunk, no whole number of chunks (aligned),
+ *            or 2^32 of them or more; headroom of chunk_size - 256 or more; bad tx_metadata_len
+ *   -EFAULT  no memory that can be written stands at its beginning; -ENOMEM: not up to its end
  *   -ENOMEM
  */
 DMAMAP_API struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg);
@@ -166,11 +168,11 @@ DMAMAP_API int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries);
  * Binds a socket to a queue of a device. Takes its own reference on the UMEM. With XDP_SHARED_UMEM
  * `umem` is NULL and `shared` names a socket bound before; other flags than that one are then taken
  * from it. 0, or
- *   -EINVAL      unknown or contradictory flags; bound already; no RX or TX ring; no UMEM; fill or
- *                completion ring missing, or one too many for a shared queue; queue above 63
+ *   -EINVAL      unknown or contradictory flags; no RX or TX ring; no UMEM; fill or completion
+ *                ring missing, or one too many for a shared queue; queue above 63
+ *   -EBUSY       bound already; the queue has another pool
  *   -ENODEV      no device
  *   -EBADF       `shared` is not bound
- *   -EBUSY       the queue has another pool
  *   -EOPNOTSUPP  XDP_ZEROCOPY, or XDP_USE_SG with zero-copy, and the driver cannot
  *   -ENETDOWN    the device is closing
  *   -ENOMEM      and what the driver's setup_pool says, under XDP_ZEROCOPY
@@ -185,12 +187,6 @@ DMAMAP_API int xdp_sock_bind(struct xdp_sock *xs, struct xdp_umem *umem, struct 
  */
 DMAMAP_API void *xdp_sock_map_ring(struct xdp_sock *xs, int optname, struct xdp_ring_offset *off,
 				   size_t *len);
-
-/*
- * A descriptor of the same memory for mmap() at offset 0, `len` bytes, by another process; the
- * caller closes it. -EINVAL: no such ring; -EMFILE.
- */
-DMAMAP_API int xdp_sock_ring_fd(struct xdp_sock *xs, int optname);
 
 /* 0; -EINVAL. */
 DMAMAP_API int xdp_sock_stats(struct xdp_sock *xs, struct xdp_statistics *stats);
@@ -241,8 +237,9 @@ DMAMAP_API void xsk_flush(struct device *dev, u16 queue_id);
 DMAMAP_API struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id);
 
 /*
- * Tells who serves zero-copy on the device; NULL: nobody (any more). `ops` must live as long. 0;
- * -EBUSY: a queue is in zero-copy use; -EINVAL; -ENOMEM.
+ * Tells who serves the device; `ops` must live as long. NULL: nobody any more; every queue that is
+ * in zero-copy use is taken from the driver first (setup_pool with NULL), and its sockets are as if
+ * the device was closed. 0; -EBUSY: another driver is registered; -EINVAL; -ENOMEM.
  */
 DMAMAP_API int xdp_register_driver(struct device *dev, const struct xdp_driver_ops *ops);
 

@@ -24,7 +24,7 @@ DMAMAP_BEGIN
 
 /*
  * A buffer that the driver holds. Its first cache line is written when it is allocated, the second
- * only for packets of several buffers. xdp.data_hard_start is NULL while nobody holds it.
+ * only for packets of several buffers.
  */
 struct xdp_buff_xsk {
 	struct xdp_buff xdp;
@@ -36,6 +36,14 @@ struct xdp_buff_xsk {
 	struct xdp_buff_xsk *prev;  /* first: its last fragment; fragment: the one before, or NULL */
 	u32 nr_frags;		    /* first: how many; all four mean something with HAS_FRAGS only */
 } __attribute__((aligned(64)));
+
+/*
+ * A stack of heads: where the next goes, and where the first went. A pointer, since a push through
+ * one costs half of a push through a counter.
+ */
+struct xsk_stack {
+	struct xdp_buff_xsk **top, **bottom;
+};
 
 /* What the inlines below and drivers read. Only tx_descs is a driver's to look into. */
 struct xsk_buff_pool {
@@ -64,10 +72,8 @@ struct xsk_buff_pool {
 	dma_addr_t *dma_pages; /* else: of each page, XSK_NEXT_PG_CONTIG_MASK in bit 0 */
 	bool unaligned;
 	bool dma_need_sync;
-	u32 free_heads_cnt;
-	struct xdp_buff_xsk **free_heads; /* a stack of heads that hold nothing */
-	u64 *free_list;			  /* a stack of addresses that the driver gave back */
-	u32 free_list_cnt;
+	struct xsk_stack empty; /* heads that hold nothing */
+	struct xsk_stack freed; /* heads that the driver gave back with their chunk */
 };
 
 /* The page after this one follows it for the device, too. Never part of an address given out. */
@@ -198,25 +204,19 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
 /* The chunk was given to the application: the head holds nothing any more. A second time: nothing. */
 static inline void xp_release(struct xdp_buff_xsk *xskb)
 {
-	struct xsk_buff_pool *pool = xskb->pool;
-
-	if (__builtin_expect(!xskb->xdp.data_hard_start, 0))
+	if (__builtin_expect(xskb->xdp.flags & XDP_FLAGS_GONE, 0))
 		return;
-	xskb->xdp.data_hard_start = NULL;
-	pool->free_heads[pool->free_heads_cnt++] = xskb;
+	xskb->xdp.flags = XDP_FLAGS_GONE;
+	*xskb->pool->empty.top++ = xskb;
 }
 
 /* Gives a buffer back to the pool, for the next allocation. A second time: nothing. */
 static inline void xp_free(struct xdp_buff_xsk *xskb)
 {
-	struct xsk_buff_pool *pool = xskb->pool;
-	char *start = (char *)xskb->xdp.data_hard_start;
-
-	if (__builtin_expect(!start, 0))
+	if (__builtin_expect(xskb->xdp.flags & XDP_FLAGS_GONE, 0))
 		return;
-	xskb->xdp.data_hard_start = NULL;
-	pool->free_heads[pool->free_heads_cnt++] = xskb;
-	pool->free_list[pool->free_list_cnt++] = (u64)(start - pool->addrs) - pool->headroom;
+	xskb->xdp.flags = XDP_FLAGS_GONE;
+	*xskb->pool->freed.top++ = xskb;
 }
 
 DMAMAP_END

@@ -15,6 +15,7 @@
 
 struct bounce_pool;
 struct model_ops;
+struct xsk_device;
 
 /* Counters of one thread on one device: no atomic instruction, no shared line. */
 struct device_thread {
@@ -87,6 +88,7 @@ struct device {
 
 	struct lock managed_lock;
 	struct managed *managed; /* released by close, newest first; under managed_lock */
+	struct xsk_device *xsk;		  /* atomic: its queues and sockets; NULL: none yet. src/xsk */
 	struct coherent *coherent_blocks; /* under the coherent table's lock */
 };
 

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Buffers off the fill ring. A buffer is a head (struct xdp_buff_xsk) and a chunk. Heads come off
+ * a stack, so the few that are in use stay in the cache however the addresses jump, and an address
+ * that a hostile application gives twice yields two heads, never one head twice.
+ *
+ * Which kind of chunks and of DMA addresses a pool has is asked once per batch: take_rows() is
+ * compiled for each of the four. The numbers that follow from this design: docs/xsk.md.
+ *
+ * An address is checked in 64 bits: aligned, rounded down to its chunk, it must lie in the UMEM;
+ * unaligned, it and a whole chunk after it must, and that chunk must be one range for the device.
+ */
+#include "xsk/xsk.h"
+
+#define HEADS_AT_ONCE 64
+#define ROW	      4 /* entries of one turn of the loop */
+
+/* Two words written by one store: such stores are most of what allocation costs. */
+typedef u64 pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+static u32 stack_count(const struct xsk_stack *s)
+{
+	return (u32)(s->top - s->bottom);
+}
+
+/* Puts heads that were never in use on the stack, so that it has `want`, or all there are. */
+static slow_path void more_heads(struct xsk_buff_pool *pool, u32 want)
+{
+	while (stack_count(&pool->empty) < want && pool->heads_used < pool->heads_cnt) {
+		u32 n = (u32)min_u64(HEADS_AT_ONCE, pool->heads_cnt - pool->heads_used);
+
+		for (u32 i = n; i-- > 0;) {
+			struct xdp_buff_xsk *x = &pool->heads[pool->heads_used + i];
+
+			x->pool = pool;
+			x->xdp.rxq = pool->rxq;
+			x->xdp.frame_sz = pool->chunk_size - pool->headroom;
+			x->xdp.flags = XDP_FLAGS_GONE;
+			*pool->empty.top++ = x;
+		}
+		pool->heads_used += n;
+	}
+}
+
+/* How the addresses of a pool become those of a buffer: what a batch keeps in registers. */
+struct shape {
+	u64 mask, limit;	      /* of an address in the ring; good ones are below the limit */
+	pair data_end, meta_start;    /* added to {addr, addr} */
+	pair frame_dma;		      /* added to {0, addr} */
+	const dma_addr_t *page;	      /* of a pool that is no single range for the device */
+	u32 chunk_size;
+	bool unaligned, paged;
+};
+
+hot_inline struct shape shape_of(const struct xsk_buff_pool *pool, bool unaligned, bool paged)
+{
+	const u64 start = (u64)(uintptr_t)pool->addrs + pool->headroom;
+	const u64 data = start + XDP_PACKET_HEADROOM, room = pool->headroom + XDP_PACKET_HEADROOM;
+	const u64 frame_sz = pool->chunk_size - pool->headroom; /* and flags 0 */
+
+	return (struct shape){
+		.mask = unaligned ? XSK_UNALIGNED_BUF_ADDR_MASK : pool->chunk_mask,
+		.limit = unaligned ? pool->addrs_cnt - pool->chunk_size + 1 : pool->addrs_cnt,
+		.data_end = {data, data},
+		.meta_start = {data, start},
+		.frame_dma = {frame_sz, (paged ? 0 : pool->dma_base) + room},
+		.page = pool->dma_pages,
+		.chunk_size = pool->chunk_size,
+		.unaligned = unaligned,
+		.paged = paged,
+	};
+}
+
+hot_inline bool good(const struct shape *s, u64 addr)
+{
+	if (unlikely(addr >= s->limit))
+		return false;
+	/* a chunk on two pages that are not neighbours for the device */
+	return !s->unaligned || !s->paged || (addr & (PAGE_BYTES - 1)) + s->chunk_size <= PAGE_BYTES ||
+	       (s->page[addr >> PAGE_BITS] & XSK_NEXT_PG_CONTIG_MASK);
+}
+
+/* Three stores of two words each. */
+hot_inline void fill_head(const struct shape *s, struct xdp_buff_xsk *x, u64 addr)
+{
+	pair low = {addr, 0}, both, dma;
+
+#if defined(__x86_64__)
+	__asm__("" : "+x"(low)); /* else gcc takes the vectors apart again */
+#endif
+	both = __builtin_shuffle(low, (pair){0, 0});
+	if (s->paged)
+		dma = (pair){0, (s->page[addr >> PAGE_BITS] & ~XSK_NEXT_PG_CONTIG_MASK) +
+					(addr & (PAGE_BYTES - 1))};
+	else
+		dma = __builtin_shuffle(low, (pair){1, 0});
+	*(pair *)&x->xdp.data = both + s->data_end;
+	*(pair *)&x->xdp.data_meta = both + s->meta_start;
+	*(pair *)&x->xdp.frame_sz = dma + s->frame_dma;
+}
+
+/*
+ * Four entries at a time while all four are good; how many entries. Nothing in it depends on the
+ * four before but the loop's own counter.
+ */
+hot_inline u32 take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 n,
+			 bool unaligned, bool paged)
+{
+	const struct shape s = shape_of(pool, unaligned, paged);
+	struct xdp_buff_xsk **head = pool->empty.top;
+	u32 at;
+
+	for (at = 0; at < n; at += ROW, entry += ROW, out += ROW) {
+		u64 a0 = read_once(&entry[0]) & s.mask, a1 = read_once(&entry[1]) & s.mask;
+		u64 a2 = read_once(&entry[2]) & s.mask, a3 = read_once(&entry[3]) & s.mask;
+
+		if (unlikely(!good(&s, a0) || !good(&s, a1) || !good(&s, a2) || !good(&s, a3)))
+			break;
+		head -= ROW;
+		fill_head(&s, head[3], a0);
+		fill_head(&s, head[2], a1);
+		fill_head(&s, head[1], a2);
+		fill_head(&s, head[0], a3);
+		out[0] = &head[3]->xdp;
+		out[1] = &head[2]->xdp;
+		out[2] = &head[1]->xdp;
+		out[3] = &head[0]->xdp;
+	}
+	pool->empty.top = head;
+	return at;
+}
+
+#define TAKE_ROWS(name, unaligned, paged)                                                              \
+	static __attribute__((noinline)) u32 name(struct xsk_buff_pool *pool, struct xdp_buff **out,   \
+						  const u64 *entry, u32 n)                          \
+	{                                                                                              \
+		return take_rows(pool, out, entry, n, unaligned, paged);                            \
+	}
+
+TAKE_ROWS(take_aligned, false, false)
+TAKE_ROWS(take_unaligned, true, false)
+TAKE_ROWS(take_aligned_paged, false, true)
+TAKE_ROWS(take_unaligned_paged, true, true)
+
+static u32 take_any_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 n)
+{
+	if (likely(!pool->dma_pages))
+		return pool->unaligned ? take_unaligned(pool, out, entry, n)
+				       : take_aligned(pool, out, entry, n);
+	return pool->unaligned ? take_unaligned_paged(pool, out, entry, n)
+			       : take_aligned_paged(pool, out, entry, n);
+}
+
+/* What rows leave over: an end of the ring, or four with a bad one. */
+static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at, u32 mask,
+		    u32 n)
+{
+	const struct shape s = shape_of(pool, pool->unaligned, pool->dma_pages);
+	struct xdp_buff **to = out;
+
+	for (; n; n--) {
+		u64 addr = read_once(&entry[at++ & mask]) & s.mask;
+		struct xdp_buff_xsk *x;
+
+		if (unlikely(!good(&s, addr)))
+			continue;
+		x = *--pool->empty.top;
+		fill_head(&s, x, addr);
+		*to++ = &x->xdp;
+	}
+	return (u32)(to - out);
+}
+
+/*
+ * Takes `n` addresses from entry[at & mask…], for which there are heads; how many were good. The
+ * others are skipped.
+ */
+static u32 take(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at, u32 mask,
+		u32 n)
+{
+	struct xdp_buff **to = out;
+
+	while (n) {
+		u32 from = at & mask, few = (u32)min_u64(n, (u64)mask + 1 - from);
+
+		few &= ~(ROW - 1u);
+		few = few ? take_any_rows(pool, to, entry + from, few) : 0;
+		to += few;
+		at += few;
+		n -= few;
+		few = n < ROW ? n : ROW;
+		if (few)
+			to += take_few(pool, to, entry, at, mask, few);
+		at += few;
+		n -= few;
+	}
+	return (u32)(to - out);
+}
+
+/* Off the fill ring. At most one ring's length is looked at, also when all of it is rubbish. */
+static u32 take_filled(struct pool *p, struct xdp_buff **out, u32 max)
+{
+	struct ring *fq = p->fq;
+	u32 got = 0, looked = 0, n;
+
+	while (got < max && looked <= fq->mask && (n = ring_entries(fq, max - got))) {
+		u32 heads = stack_count(&p->pub.empty), taken;
+
+		if (unlikely(heads < n)) {
+			more_heads(&p->pub, n);
+			heads = stack_count(&p->pub.empty);
+			n = (u32)min_u64(n, heads);
+			if (!n)
+				break;
+		}
+		taken = take(&p->pub, out + got, fq->addr, fq->index, fq->mask, n);
+		if (unlikely(taken != n))
+			count_add(&fq->invalid, n - taken);
+		fq->index += n;
+		looked += n;
+		got += taken;
+	}
+	if (looked)
+		ring_publish_consumer(fq);
+	return got;
+}
+
+/* As it was when it was allocated; chunk and DMA address it has still. */
+hot_inline void refresh(struct xdp_buff_xsk *x)
+{
+	char *data = (char *)x->xdp.data_hard_start + XDP_PACKET_HEADROOM;
+
+	x->xdp.data = data;
+	x->xdp.data_meta = data;
+	x->xdp.flags = 0;
+}
+
+/* What the driver gave back. */
+static u32 take_freed(struct xsk_stack *freed, struct xdp_buff **out, u32 max)
+{
+	u32 n = (u32)min_u64(max, stack_count(freed));
+	struct xdp_buff_xsk **top = freed->top;
+
+	for (u32 i = 0; i < n; i++) {
+		struct xdp_buff_xsk *x = *--top;
+
+		refresh(x);
+		out[i] = &x->xdp;
+	}
+	freed->top = top;
+	return n;
+}
+
+static slow_path void sync_all(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		xp_dma_sync_for_device(pool, xsk_buff_of(xdp[i])->dma, pool->frame_len);
+}
+
+u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max)
+{
+	u32 n = 0, more;
+
+	if (stack_count(&p->pub.freed))
+		n = take_freed(&p->pub.freed, out, max);
+	if (n < max) {
+		more = take_filled(p, out + n, max - n);
+		if (unlikely(!more))
+			count_add(&p->fq->empty, 1);
+		n += more;
+	}
+	return n;
+}
+
+u32 xp_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max)
+{
+	u32 n = pool_alloc(pool_of(pool), xdp, max);
+
+	if (unlikely(pool->dma_need_sync))
+		sync_all(pool, xdp, n);
+	return n;
+}
+
+struct xdp_buff *xp_alloc(struct xsk_buff_pool *pool)
+{
+	struct xdp_buff *xdp;
+
+	return xp_alloc_batch(pool, &xdp, 1) ? xdp : NULL;
+}
+
+bool xp_can_alloc(struct xsk_buff_pool *pool, u32 count)
+{
+	u32 freed = stack_count(&pool->freed);
+
+	return freed >= count || ring_entries(pool_of(pool)->fq, count - freed) == count - freed;
+}
+
+/* The address that an entry means; past the UMEM's end when it means none. */
+hot_inline u64 raw_addr(const struct xsk_buff_pool *pool, u64 addr)
+{
+	if (pool->unaligned)
+		addr = xp_unaligned_add_offset_to_addr(addr);
+	return addr;
+}
+
+void *xp_raw_get_data(struct xsk_buff_pool *pool, u64 addr)
+{
+	addr = raw_addr(pool, addr);
+	return likely(addr < pool->addrs_cnt) ? pool->addrs + addr : NULL;
+}
+
+dma_addr_t xp_raw_get_dma(struct xsk_buff_pool *pool, u64 addr)
+{
+	addr = raw_addr(pool, addr);
+	if (unlikely(addr >= pool->addrs_cnt || !pool->dev))
+		return DMA_MAPPING_ERROR;
+	if (likely(!pool->dma_pages))
+		return pool->dma_base + addr;
+	return (pool->dma_pages[addr >> PAGE_BITS] & ~XSK_NEXT_PG_CONTIG_MASK) +
+	       (addr & (PAGE_BYTES - 1));
+}
+
+struct xdp_desc_ctx xp_raw_get_ctx(const struct xsk_buff_pool *pool, u64 addr)
+{
+	struct xsk_buff_pool *p = (struct xsk_buff_pool *)(uintptr_t)pool;
+	struct xdp_desc_ctx ctx = {.dma = xp_raw_get_dma(p, addr)};
+
+	ctx.meta = xsk_buff_get_metadata(p, addr);
+	return ctx;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a device has of sockets: its queues, its driver, who steers. The record is made by the first
+ * use and goes with dmamap_close(), which takes sockets and pools off before.
+ */
+#include "base/alloc.h"
+#include "map/device.h"
+#include "xsk/xsk.h"
+
+pthread_mutex_t xsk_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* All sockets of the queues are as if unplugged; the driver, while there is one, lets go first. */
+static void take_down(struct xsk_device *xd, bool only_zc)
+{
+	for (u32 i = 0; i < XDP_QUEUES; i++) {
+		struct xsk_queue *q = &xd->queue[i];
+
+		if (!q->pool || (only_zc && !q->zc))
+			continue;
+		while (q->socks)
+			sock_down(q->socks);
+		if (q->pool)
+			pool_detach(q->pool);
+	}
+}
+
+/* Nobody is in the former driver's wakeup or xmit any more. */
+static void wait_for_wakeups(struct xsk_device *xd)
+{
+	for (u32 i = 0; i < XDP_QUEUES; i++)
+		for (struct xdp_sock *xs = xd->queue[i].socks; xs; xs = xs->rx_next) {
+			lock_take(&xs->wake_lock);
+			lock_give(&xs->wake_lock);
+		}
+}
+
+static void close_device(void *data)
+{
+	struct xsk_device *xd = data;
+
+	pthread_mutex_lock(&xsk_lock);
+	take_down(xd, false);
+	dma_drop_device(xd);
+	write_release(&xd->dev->xsk, NULL);
+	pthread_mutex_unlock(&xsk_lock);
+	alloc_free(xd);
+}
+
+static struct xsk_device *make_device(struct device *dev)
+{
+	struct xsk_device *xd = alloc_aligned(64, sizeof(*xd));
+
+	if (!xd)
+		return NULL;
+	xd->dev = dev;
+	if (device_add_managed(dev, close_device, xd)) {
+		alloc_free(xd);
+		return NULL;
+	}
+	grace_init();
+	write_release(&dev->xsk, xd);
+	return xd;
+}
+
+struct xsk_device *xsk_device_get(struct device *dev)
+{
+	static struct lock lock = LOCK_INIT;
+	struct xsk_device *xd;
+
+	if (!dev)
+		return error_null(EINVAL, "no device (NULL)");
+	lock_take(&lock);
+	xd = dev->xsk ? dev->xsk : make_device(dev);
+	lock_give(&lock);
+	return xd;
+}
+
+void queue_wait(struct xsk_queue *q)
+{
+	grace_wait(&q->rx);
+	lock_take(&q->rx_lock);
+	lock_give(&q->rx_lock);
+}
+
+struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id)
+{
+	struct xsk_device *xd = xsk_device(dev);
+	struct pool *p;
+
+	if (!xd || queue_id >= XDP_QUEUES)
+		return NULL;
+	p = read_acquire(&xd->queue[queue_id].pool);
+	return p ? &p->pub : NULL;
+}
+
+int xdp_register_driver(struct device *dev, const struct xdp_driver_ops *ops)
+{
+	struct xsk_device *xd = xsk_device_get(dev);
+	int err = 0;
+
+	if (!xd)
+		return -errno;
+	pthread_mutex_lock(&xsk_lock);
+	if (ops && xd->ops && ops != xd->ops) {
+		err = error_set(EBUSY, "%s: another driver serves its queues: it must be unregistered "
+				"first", dev_name(dev));
+	} else {
+		if (!ops)
+			take_down(xd, true);
+		write_release(&xd->ops, ops);
+		if (!ops)
+			wait_for_wakeups(xd);
+	}
+	pthread_mutex_unlock(&xsk_lock);
+	return err;
+}
+
+int xdp_set_steering(struct device *dev,
+		     struct xdp_sock *(*fn)(struct device *dev, u16 queue_id, struct xdp_buff *xdp,
+					    void *arg),
+		     void *arg)
+{
+	struct xsk_device *xd = xsk_device_get(dev);
+	struct xsk_steering *s;
+
+	if (!xd)
+		return -errno;
+	pthread_mutex_lock(&xsk_lock);
+	s = &xd->steering_at[xd->steering == &xd->steering_at[0]];
+	s->fn = fn;
+	s->arg = arg;
+	write_release(&xd->steering, fn ? s : NULL);
+	for (u32 i = 0; i < XDP_QUEUES; i++)
+		queue_wait(&xd->queue[i]); /* nobody is in the former one any more */
+	pthread_mutex_unlock(&xsk_lock);
+	return 0;
+}

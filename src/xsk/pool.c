@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pools: made for a socket that binds, put on a queue, shared by the sockets there, and taken down
+ * with the last of them: first the driver lets go (setup_pool with NULL), then no section of the data
+ * path is in it, then its DMA map and its memory go.
+ *
+ * heads are as many as the UMEM has chunks. A head is on one of the two stacks, or the driver has
+ * it, so neither stack can overflow, whatever the application does. Heads and stacks
+ * are sparse memory: what was never in use costs nothing.
+ */
+#include "base/alloc.h"
+#include "base/fail.h"
+#include "xsk/xsk.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define NOT_MAPPED (1ull << 63)
+
+/* Zeroed memory that costs what is touched. */
+static void *map_sparse(size_t size)
+{
+	void *p = MAP_FAILED;
+
+	if (!fail_here(FAIL_MEMORY, NULL))
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? error_null(ENOMEM, "no memory for the buffers of a pool") : p;
+}
+
+/* One mapping holds the heads and both their stacks. */
+static int make_heads(struct pool *p)
+{
+	u64 n = p->pub.umem->chunks;
+	char *base;
+
+	p->heads_bytes = n * sizeof(struct xdp_buff_xsk);
+	p->heads_map = p->heads_bytes + 2 * n * sizeof(struct xdp_buff_xsk *);
+	base = map_sparse(p->heads_map);
+	if (!base)
+		return -ENOMEM;
+	p->pub.heads = (struct xdp_buff_xsk *)base;
+	p->pub.empty.bottom = p->pub.empty.top = (struct xdp_buff_xsk **)(base + p->heads_bytes);
+	p->pub.freed.bottom = p->pub.freed.top = p->pub.empty.bottom + n;
+	p->pub.heads_cnt = (u32)n;
+	return 0;
+}
+
+static void set_shape(struct pool *p, struct xdp_umem *umem)
+{
+	struct xsk_buff_pool *pub = &p->pub;
+
+	pub->umem = umem;
+	pub->addrs = umem->addrs;
+	pub->addrs_cnt = umem->size;
+	pub->headroom = umem->headroom;
+	pub->chunk_size = umem->chunk_size;
+	pub->chunk_mask = ~(u64)(umem->chunk_size - 1);
+	pub->chunk_shift = log2_floor(umem->chunk_size);
+	pub->frame_len = umem->chunk_size - umem->headroom - XDP_PACKET_HEADROOM;
+	pub->unaligned = umem->flags & XDP_UMEM_UNALIGNED_CHUNK_FLAG;
+	pub->tx_metadata_len = umem->tx_metadata_len;
+	pub->dma_base = NOT_MAPPED;
+	pub->xdp_zc_max_segs = 1;
+	p->sw_csum = umem->flags & XDP_UMEM_TX_SW_CSUM;
+}
+
+static void pool_free(struct pool *p)
+{
+	struct xdp_umem *umem = p->pub.umem;
+
+	if (p->map)
+		xp_dma_unmap(&p->pub, 0);
+	ring_destroy(p->fq);
+	ring_destroy(p->cq);
+	alloc_free(p->pub.tx_descs);
+	alloc_free(p->scratch);
+	munmap(p->pub.heads, p->heads_map);
+	alloc_free(p);
+	xdp_umem_put(umem);
+}
+
+struct pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem)
+{
+	struct pool *p = alloc_aligned(64, (sizeof(*p) + 63) & ~63ull);
+
+	if (!p)
+		return NULL;
+	set_shape(p, umem);
+	if (make_heads(p))
+		goto free;
+	if (xs->tx && xp_alloc_tx_descs(&p->pub, xs, TX_PACKET_MAX))
+		goto unmap;
+	p->fq = xs->fq_tmp;
+	p->cq = xs->cq_tmp;
+	xs->fq_tmp = xs->cq_tmp = NULL;
+	p->users = 1;
+	umem_get(umem);
+	return p;
+unmap:
+	munmap(p->pub.heads, p->heads_map);
+free:
+	alloc_free(p);
+	return NULL;
+}
+
+int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_segs)
+{
+	u64 n = (u64)xs->tx->mask + 1 + max_segs;
+	struct xdp_desc *descs = n > UINT32_MAX ? NULL : alloc_array(n, sizeof(*descs));
+
+	if (!descs)
+		return -ENOMEM;
+	alloc_free(pool->tx_descs);
+	pool->tx_descs = descs;
+	pool->tx_descs_cnt = (u32)n;
+	return 0;
+}
+
+/* Gives the queue to the driver. 0, or why there is no zero-copy. */
+static int start_zc(struct pool *p, u32 flags)
+{
+	const struct xdp_driver_ops *ops = p->xd->ops;
+	struct device *dev = p->xd->dev;
+	int err;
+
+	if (!ops || !ops->setup_pool)
+		return error_set(EOPNOTSUPP, "%s: no driver with zero-copy", dev_name(dev));
+	if ((flags & XDP_USE_SG) && ops->xdp_zc_max_segs <= 1)
+		return error_set(EOPNOTSUPP, "%s: its driver cannot send or receive packets of several "
+				 "buffers", dev_name(dev));
+	if (p->sw_csum)
+		return error_set(EOPNOTSUPP, "%s: XDP_UMEM_TX_SW_CSUM is for copy mode", dev_name(dev));
+	if (flags & XDP_USE_SG)
+		p->pub.xdp_zc_max_segs = (u32)min_u64(ops->xdp_zc_max_segs, TX_PACKET_MAX);
+	p->zc = true;
+	write_release(&p->xd->queue[p->pub.queue_id].zc, true);
+	err = ops->setup_pool(dev, &p->pub, p->pub.queue_id);
+	if (!err && !p->map) {
+		ops->setup_pool(dev, NULL, p->pub.queue_id);
+		err = error_set(EINVAL, "%s: its driver did not map the UMEM", dev_name(dev));
+	}
+	return err > 0 ? -err : err;
+}
+
+static void stop_zc(struct pool *p)
+{
+	struct xsk_queue *q = &p->xd->queue[p->pub.queue_id];
+
+	write_release(&q->zc, false);
+	p->zc = false;
+	p->pub.xdp_zc_max_segs = 1;
+	queue_wait(q);
+	if (p->map)
+		xp_dma_unmap(&p->pub, 0);
+}
+
+static void leave_queue(struct pool *p)
+{
+	struct xsk_queue *q = &p->xd->queue[p->pub.queue_id];
+
+	write_release(&q->pool, NULL);
+	queue_wait(q);
+	pool_wait_tx(p);
+	p->xd = NULL;
+}
+
+static int take_queue(struct pool *p, struct device *dev, u32 queue_id)
+{
+	struct xsk_device *xd = xsk_device_get(dev);
+
+	if (!xd)
+		return -errno;
+	if (queue_id >= XDP_QUEUES)
+		return error_set(EINVAL, "%s: there is no queue %u: it has %u", dev_name(dev), queue_id,
+				 XDP_QUEUES);
+	if (xd->queue[queue_id].pool)
+		return error_set(EBUSY, "%s: queue %u is in use: share its UMEM, or take another queue",
+				 dev_name(dev), queue_id);
+	p->xd = xd;
+	p->pub.queue_id = (u16)queue_id;
+	return 0;
+}
+
+int pool_attach(struct pool *p, struct device *dev, u32 queue_id, u32 flags)
+{
+	struct xsk_queue *q;
+	int err;
+
+	if ((flags & XDP_ZEROCOPY) && (flags & XDP_COPY))
+		return error_set(EINVAL, "XDP_ZEROCOPY and XDP_COPY contradict each other");
+	err = take_queue(p, dev, queue_id);
+	if (err)
+		return err;
+	q = &p->xd->queue[queue_id];
+	p->sg = flags & XDP_USE_SG;
+	p->pub.uses_need_wakeup = flags & XDP_USE_NEED_WAKEUP;
+	write_once(&p->need_wakeup, XDP_WAKEUP_TX); /* the first packet needs one */
+	write_release(&q->pool, p);
+	if (!(flags & XDP_COPY))
+		err = start_zc(p, flags);
+	if (err) {
+		stop_zc(p);
+		if (!(flags & XDP_ZEROCOPY))
+			err = 0;
+		else
+			leave_queue(p);
+	}
+	if (!err && !p->zc && p->sg)
+		p->pub.xdp_zc_max_segs = COPY_MAX_SEGS;
+	return err;
+}
+
+u32 pool_mode(const struct pool *p)
+{
+	return (p->zc ? XDP_ZEROCOPY : XDP_COPY) | (p->sg ? XDP_USE_SG : 0) |
+	       (p->pub.uses_need_wakeup ? XDP_USE_NEED_WAKEUP : 0);
+}
+
+void pool_detach(struct pool *p)
+{
+	if (!p->xd)
+		return;
+	if (p->zc) {
+		p->xd->ops->setup_pool(p->xd->dev, NULL, p->pub.queue_id);
+		stop_zc(p);
+	}
+	leave_queue(p);
+}
+
+void pool_put(struct pool *p)
+{
+	if (--p->users)
+		return;
+	pool_detach(p);
+	pool_free(p);
+}
+
+void pool_wait_tx(struct pool *p)
+{
+	grace_wait(&p->tx);
+	lock_take(&p->tx_lock);
+	lock_give(&p->tx_lock);
+	lock_take(&p->flags_lock);
+	lock_give(&p->flags_lock);
+}
+
+void pool_add_sock(struct pool *p, struct xdp_sock *xs)
+{
+	struct xdp_sock **at;
+
+	for (at = &p->tx_socks; *at && *at != xs; at = &(*at)->tx_next)
+		;
+	if (!xs->tx || *at)
+		return;
+	xs->tx_next = NULL;
+	ring_set_need_wakeup(xs->tx, p->pub.uses_need_wakeup &&
+			     (read_once(&p->need_wakeup) & XDP_WAKEUP_TX));
+	write_release(at, xs);
+	write_release(&p->tx_n, p->tx_n + 1);
+}
+
+void pool_del_sock(struct pool *p, struct xdp_sock *xs)
+{
+	struct xdp_sock **at;
+
+	for (at = &p->tx_socks; *at && *at != xs; at = &(*at)->tx_next)
+		;
+	if (!*at)
+		return;
+	write_release(at, xs->tx_next);
+	write_release(&p->tx_n, p->tx_n - 1);
+	/* who sends may still be at it, or remember it as the one whose turn it is */
+	pool_wait_tx(p);
+}
+
+struct xsk_buff_pool *xp_create_and_assign_umem(struct xdp_sock *xs, struct xdp_umem *umem,
+						u32 max_segs)
+{
+	struct pool *p = NULL;
+
+	if (!xs || IS_ERR_OR_NULL(umem))
+		return error_null(EINVAL, "a pool needs a socket and a UMEM");
+	pthread_mutex_lock(&xsk_lock);
+	p = pool_create(xs, umem);
+	pthread_mutex_unlock(&xsk_lock);
+	return p ? &p->pub : NULL;
+}
+
+int xp_assign_dev(struct xsk_buff_pool *pool, struct device *dev, u16 queue_id, u16 flags)
+{
+	int err;
+
+	pthread_mutex_lock(&xsk_lock);
+	err = pool_of(pool)->xd ? error_set(EBUSY, "the pool is on a queue already")
+				: pool_attach(pool_of(pool), dev, queue_id, flags);
+	pthread_mutex_unlock(&xsk_lock);
+	return err;
+}
+
+int xp_assign_dev_shared(struct xsk_buff_pool *pool, struct xdp_sock *umem_xs, struct device *dev,
+			 u16 queue_id)
+{
+	int err;
+
+	pthread_mutex_lock(&xsk_lock);
+	if (!pool_of(pool)->fq || !pool_of(pool)->cq)
+		err = error_set(EINVAL, "each queue needs a fill and a completion ring of its own");
+	else if (!umem_xs || !umem_xs->pool || pool_of(pool)->xd)
+		err = error_set(EINVAL, "the socket to share with is not bound, or the pool is");
+	else
+		err = pool_attach(pool_of(pool), dev, queue_id, pool_mode(umem_xs->pool));
+	pthread_mutex_unlock(&xsk_lock);
+	return err;
+}
+
+void xp_clear_dev(struct xsk_buff_pool *pool)
+{
+	struct pool *p = pool_of(pool);
+
+	pthread_mutex_lock(&xsk_lock);
+	while (p->xd && p->xd->queue[pool->queue_id].socks)
+		sock_down(p->xd->queue[pool->queue_id].socks);
+	pool_detach(p);
+	pthread_mutex_unlock(&xsk_lock);
+}
+
+void xp_get_pool(struct xsk_buff_pool *pool)
+{
+	pthread_mutex_lock(&xsk_lock);
+	pool_of(pool)->users++;
+	pthread_mutex_unlock(&xsk_lock);
+}
+
+bool xp_put_pool(struct xsk_buff_pool *pool)
+{
+	bool last;
+
+	if (!pool)
+		return false;
+	pthread_mutex_lock(&xsk_lock);
+	last = pool_of(pool)->users == 1;
+	pool_put(pool_of(pool));
+	pthread_mutex_unlock(&xsk_lock);
+	return last;
+}
+
+void xp_destroy(struct xsk_buff_pool *pool)
+{
+	xp_put_pool(pool);
+}
+
+void xp_add_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs)
+{
+	pthread_mutex_lock(&xsk_lock);
+	pool_add_sock(pool_of(pool), xs);
+	pthread_mutex_unlock(&xsk_lock);
+}
+
+void xp_del_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs)
+{
+	pthread_mutex_lock(&xsk_lock);
+	pool_del_sock(pool_of(pool), xs);
+	pthread_mutex_unlock(&xsk_lock);
+}
+
+void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq)
+{
+	pool->rxq = rxq;
+	for (u32 i = 0; i < pool->heads_used; i++)
+		pool->heads[i].xdp.rxq = rxq;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Received packets to the sockets of a queue. In zero-copy a buffer of the pool changes hands: its
+ * address goes into the RX ring and its head is free again. Anything else is copied into buffers of
+ * the fill ring. A packet goes whole or not at all.
+ */
+#include "xsk/xsk.h"
+
+#include <string.h>
+
+/* Writes the next RX entry; there is room. */
+hot_inline void put_desc(struct ring *rx, u64 addr, u32 len, u32 options)
+{
+	struct xdp_desc *d = &rx->desc[rx->index++ & rx->mask];
+
+	d->addr = addr;
+	d->len = len;
+	d->options = options;
+}
+
+static slow_path int rx_full(struct xdp_sock *xs)
+{
+	count_add(&xs->rx_full, 1);
+	return -ENOBUFS;
+}
+
+hot_inline u32 length_of(const struct xdp_buff *xdp)
+{
+	return (u32)((char *)xdp->data_end - (char *)xdp->data);
+}
+
+/* Hands one buffer over; its head may be used again at once. */
+hot_inline void give(struct xdp_sock *xs, struct xdp_buff_xsk *x, u32 options)
+{
+	put_desc(xs->rx, xp_get_handle(x, &xs->pool->pub), length_of(&x->xdp), options);
+	xp_release(x);
+}
+
+static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
+{
+	struct xdp_buff_xsk *f = x->next, *next;
+	u32 left = x->nr_frags;
+
+	if (!xs->sg) {
+		count_add(&xs->rx_dropped, 1);
+		return -ENOSPC;
+	}
+	if (ring_room(xs->rx, left + 1) <= left)
+		return rx_full(xs);
+	give(xs, x, XDP_PKT_CONTD);
+	for (; f && left; f = next, left--) {
+		next = f->next;
+		give(xs, f, left > 1 ? XDP_PKT_CONTD : 0);
+	}
+	return 0;
+}
+
+static slow_path int gone(void)
+{
+	return error_set(EINVAL, "xsk_rcv of a buffer that was given away or freed before");
+}
+
+hot_inline int rcv_zc(struct xdp_sock *xs, struct xdp_buff *xdp)
+{
+	struct xdp_buff_xsk *x = xsk_buff_of(xdp);
+
+	if (unlikely(xdp->flags & XDP_FLAGS_GONE))
+		return gone();
+	if (unlikely(xdp_buff_has_frags(xdp)))
+		return give_frags(xs, x);
+	if (unlikely(!ring_room(xs->rx, 1)))
+		return rx_full(xs);
+	give(xs, x, 0);
+	return 0;
+}
+
+/* The part of the packet that goes into one buffer; metadata goes with the first. */
+static void copy_part(struct xdp_buff *to, const struct xdp_buff *from, u32 at, u32 len)
+{
+	u64 meta = 0;
+
+	if (!at && (char *)from->data_meta <= (char *)from->data)
+		meta = min_u64((u64)((char *)from->data - (char *)from->data_meta), XDP_PACKET_HEADROOM);
+	memcpy((char *)to->data - meta, (char *)from->data + at - meta, len + meta);
+	to->data_end = (char *)to->data + len;
+}
+
+static __attribute__((noinline)) int rcv_copy(struct xdp_sock *xs, const struct xdp_buff *xdp)
+{
+	struct xdp_buff *to[COPY_MAX_SEGS];
+	struct pool *p = xs->pool;
+	u32 len = length_of(xdp), part = p->pub.frame_len, at = 0;
+	u32 n = len ? (len - 1) / part + 1 : 1, got;
+
+	if (n > (xs->sg ? COPY_MAX_SEGS : 1) || xdp_buff_has_frags(xdp)) {
+		count_add(&xs->rx_dropped, 1);
+		return -ENOSPC;
+	}
+	if (ring_room(xs->rx, n) < n)
+		return rx_full(xs);
+	got = pool_alloc(p, to, n);
+	if (got < n) {
+		while (got)
+			xp_free(xsk_buff_of(to[--got]));
+		count_add(&xs->rx_dropped, 1);
+		return -ENOMEM;
+	}
+	for (u32 i = 0; i < n; i++, at += part) {
+		copy_part(to[i], xdp, at, (u32)min_u64(part, len - at));
+		give(xs, xsk_buff_of(to[i]), i + 1 < n ? XDP_PKT_CONTD : 0);
+	}
+	return 0;
+}
+
+static slow_path struct xdp_sock *steer(struct xsk_device *xd, struct xsk_queue *q, u16 queue_id,
+					struct xdp_buff *xdp)
+{
+	const struct xsk_steering *s = read_acquire(&xd->steering);
+	struct xdp_sock *want, *xs = read_acquire(&q->socks);
+
+	if (!s)
+		return xs;
+	want = s->fn(xd->dev, queue_id, xdp, s->arg);
+	while (xs && xs != want)
+		xs = read_acquire(&xs->rx_next);
+	return xs; /* not bound to this queue: nobody gets it */
+}
+
+static slow_path int nobody(struct device *dev, u16 queue_id)
+{
+	return error_set(EINVAL, "%s: no socket takes the packet on queue %u", dev_name(dev), queue_id);
+}
+
+/* In the queue's section, or under its lock. */
+hot_inline int deliver(struct xsk_device *xd, struct xsk_queue *q, u16 queue_id, struct xdp_buff *xdp)
+{
+	struct xdp_sock *xs = likely(!read_once(&xd->steering)) ? read_acquire(&q->socks)
+								: steer(xd, q, queue_id, xdp);
+
+	if (unlikely(!xs || !xs->rx))
+		return nobody(xd->dev, queue_id);
+	if (likely((u64)((char *)xdp - (char *)xs->pool->pub.heads) < xs->pool->heads_bytes))
+		return rcv_zc(xs, xdp);
+	return rcv_copy(xs, xdp);
+}
+
+static __attribute__((noinline)) int rcv_locked(struct xsk_device *xd, struct xsk_queue *q,
+						u16 queue_id, struct xdp_buff *xdp)
+{
+	int err;
+
+	lock_take(&q->rx_lock);
+	err = deliver(xd, q, queue_id, xdp);
+	lock_give(&q->rx_lock);
+	return err;
+}
+
+static __attribute__((noinline)) int rcv_any(struct device *dev, u16 queue_id, struct xdp_buff *xdp)
+{
+	struct xsk_device *xd = xsk_device(dev);
+	struct xsk_queue *q;
+	int err;
+
+	if (unlikely(!xd || queue_id >= XDP_QUEUES || !xdp))
+		return nobody(dev, queue_id);
+	q = &xd->queue[queue_id];
+	if (unlikely(!read_acquire(&q->zc)))
+		return rcv_locked(xd, q, queue_id, xdp);
+	grace_enter(&q->rx);
+	err = deliver(xd, q, queue_id, xdp);
+	grace_exit(&q->rx);
+	return err;
+}
+
+/* A buffer of the pool, all of a packet, and room in the RX ring that is known of. */
+hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
+{
+	struct ring *rx = xs->rx;
+
+	return rx && (u64)((char *)xdp - (char *)xs->pool->pub.heads) < xs->pool->heads_bytes &&
+	       !(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_HAS_FRAGS)) && rx->index - rx->seen <= rx->mask;
+}
+
+/* Does what is common without a call, and leaves all else to rcv_any(), which begins anew. */
+int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp)
+{
+	struct xsk_device *xd = xsk_device(dev);
+	struct xsk_queue *q;
+	struct xdp_sock *xs;
+
+	if (unlikely(!xd || queue_id >= XDP_QUEUES || !xdp || grace_fenced))
+		return rcv_any(dev, queue_id, xdp);
+	q = &xd->queue[queue_id];
+	if (unlikely(!read_acquire(&q->zc)))
+		return rcv_any(dev, queue_id, xdp);
+	write_once(&q->rx.active, 1); /* grace_enter() */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	xs = read_acquire(&q->socks);
+	if (unlikely(!xs || read_once(&xd->steering) || !is_common(xs, xdp))) {
+		grace_exit(&q->rx);
+		return rcv_any(dev, queue_id, xdp);
+	}
+	give(xs, xsk_buff_of(xdp), 0);
+	grace_exit(&q->rx);
+	return 0;
+}
+
+static void flush_all(struct xsk_queue *q)
+{
+	struct xdp_sock *xs;
+
+	for (xs = read_acquire(&q->socks); xs; xs = read_acquire(&xs->rx_next)) {
+		void (*ready)(struct xdp_sock *, u32, void *);
+
+		if (!xs->rx || xs->rx->shown == xs->rx->index)
+			continue;
+		ring_publish_producer(xs->rx);
+		ready = read_acquire(&xs->ready);
+		if (ready)
+			ready(xs, XDP_WAKEUP_RX, xs->ready_arg);
+	}
+}
+
+void xsk_flush(struct device *dev, u16 queue_id)
+{
+	struct xsk_device *xd = xsk_device(dev);
+	struct xsk_queue *q;
+
+	if (unlikely(!xd || queue_id >= XDP_QUEUES))
+		return;
+	q = &xd->queue[queue_id];
+	if (read_acquire(&q->zc)) {
+		grace_enter(&q->rx);
+		flush_all(q);
+		grace_exit(&q->rx);
+	} else {
+		lock_take(&q->rx_lock);
+		flush_all(q);
+		lock_give(&q->rx_lock);
+	}
+}

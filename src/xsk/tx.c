@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Descriptors to transmit, off the TX rings of a pool's sockets. Each is read once into memory of
+ * ours and checked there; packets of several descriptors are taken whole, when their last has come
+ * and the completion ring has room for all. A packet with anything wrong in it is skipped to its
+ * end, counted once, and not completed.
+ *
+ * The completion ring's entries are written when a descriptor is taken, and shown when the driver
+ * says so: `index` counts the former, `shown` the latter.
+ *
+ * All of it is the transmitting side's one thread's, except that in copy mode pool.tx_lock makes
+ * any thread that one.
+ */
+#include "xsk/xsk.h"
+
+#define TURN 32 /* packets of one socket before the next has its turn */
+
+static bool fits(const struct xsk_buff_pool *pool, u64 addr, u64 len)
+{
+	u64 meta = pool->tx_metadata_len;
+
+	if (addr < meta)
+		return false;
+	addr -= meta;
+	len += meta;
+	if (pool->unaligned)
+		return len <= pool->chunk_size && range_within(addr, len, pool->addrs_cnt) &&
+		       !xp_desc_crosses_non_contig_pg((struct xsk_buff_pool *)(uintptr_t)pool, addr,
+						      (u32)len);
+	return addr < pool->addrs_cnt && range_within(addr & ~pool->chunk_mask, len, pool->chunk_size);
+}
+
+hot_inline bool valid(const struct xsk_buff_pool *pool, const struct xdp_desc *d)
+{
+	u64 addr = pool->unaligned ? xp_unaligned_add_offset_to_addr(d->addr) : d->addr;
+	u32 known = XDP_PKT_CONTD | XDP_TX_METADATA;
+
+	return d->len && !(d->options & ~known) && fits(pool, addr, d->len) &&
+	       (!(d->options & XDP_TX_METADATA) || pool->tx_metadata_len);
+}
+
+hot_inline void read_desc(const struct ring *tx, u32 index, struct xdp_desc *d)
+{
+	const struct xdp_desc *from = &tx->desc[index & tx->mask];
+
+	d->addr = read_once(&from->addr);
+	d->len = read_once(&from->len);
+	d->options = read_once(&from->options);
+}
+
+/* Goes over what is left of a refused packet. False: its end has not come yet. */
+static slow_path bool skip_packet(struct xdp_sock *xs, u32 entries)
+{
+	struct xdp_desc d;
+
+	while (xs->skipping && entries--) {
+		read_desc(xs->tx, xs->tx->index++, &d);
+		xs->skipping = d.options & XDP_PKT_CONTD;
+	}
+	return !xs->skipping;
+}
+
+/* The packet's n-th descriptor, the last one looked at, is wrong, or it is one too many. */
+static slow_path void refuse_packet(struct xdp_sock *xs, u32 n, const struct xdp_desc *last)
+{
+	xs->tx->index += n;
+	xs->skipping = last->options & XDP_PKT_CONTD;
+	count_add(&xs->tx->invalid, 1);
+}
+
+/*
+ * Reads one packet into out, which has room for `room` descriptors. Its length; 0: there is none
+ * (whole) yet, or no room for it; -1: one was refused, there may be more behind it.
+ */
+hot_inline int read_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
+{
+	u32 max = p->pub.xdp_zc_max_segs, entries;
+
+	if (unlikely(xs->skipping) && !skip_packet(xs, ring_entries(xs->tx, xs->tx->mask + 1)))
+		return 0;
+	entries = ring_entries(xs->tx, max);
+	for (u32 n = 0; n < entries && n < room; n++) {
+		read_desc(xs->tx, xs->tx->index + n, &out[n]);
+		if (unlikely(!valid(&p->pub, &out[n]) ||
+			     ((out[n].options & XDP_PKT_CONTD) && n + 1 == max))) {
+			refuse_packet(xs, n + 1, &out[n]);
+			return -1;
+		}
+		if (likely(!(out[n].options & XDP_PKT_CONTD)))
+			return (int)n + 1;
+	}
+	return 0;
+}
+
+/* Takes what was read: it leaves the TX ring and has its places in the completion ring. */
+hot_inline void take_packet(struct pool *p, struct xdp_sock *xs, const struct xdp_desc *d, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		p->cq->addr[p->cq->index++ & p->cq->mask] = d[i].addr;
+	xs->tx->index += n;
+}
+
+u32 tx_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
+{
+	/* each refused packet is one entry at least: no more than a ring's length of them in a call */
+	for (u32 tries = 0; tries <= xs->tx->mask; tries++) {
+		int n = read_packet(p, xs, out, room);
+
+		if (n < 0)
+			continue;
+		if (!n || ring_room(p->cq, (u32)n) < (u32)n)
+			return 0;
+		take_packet(p, xs, out, (u32)n);
+		return (u32)n;
+	}
+	return 0;
+}
+
+/* The socket whose turn it is, also to go on with a packet that it began; NULL: there is none. */
+static struct xdp_sock *turn(struct pool *p)
+{
+	struct xdp_sock *xs = read_acquire(&p->tx_socks);
+
+	while (xs && xs != p->tx_turn)
+		xs = read_acquire(&xs->tx_next);
+	if (xs && (p->tx_budget || xs->packet_at < xs->packet_n))
+		return xs;
+	/* gone, or it had its turn: the next one, or the first */
+	xs = xs ? read_acquire(&xs->tx_next) : NULL;
+	xs = xs ? xs : read_acquire(&p->tx_socks);
+	p->tx_turn = xs;
+	p->tx_budget = TURN;
+	return xs;
+}
+
+static void give_desc(struct xdp_sock *xs, struct xdp_desc *desc)
+{
+	*desc = xs->packet[xs->packet_at++];
+}
+
+bool tx_next(struct pool *p, struct xdp_desc *desc)
+{
+	struct xdp_sock *xs = turn(p);
+
+	if (xs && xs->packet_at < xs->packet_n) {
+		give_desc(xs, desc);
+		return true;
+	}
+	for (u32 i = read_acquire(&p->tx_n); xs && i; i--) {
+		xs->packet_at = 0;
+		xs->packet_n = tx_packet(p, xs, xs->packet, TX_PACKET_MAX);
+		if (xs->packet_n) {
+			p->tx_budget--;
+			give_desc(xs, desc);
+			return true;
+		}
+		count_add(&xs->tx->empty, 1);
+		p->tx_budget = 0;
+		xs = turn(p);
+	}
+	return false;
+}
+
+bool xsk_tx_peek_desc(struct xsk_buff_pool *pool, struct xdp_desc *desc)
+{
+	struct pool *p = pool_of(pool);
+	bool found;
+
+	grace_enter(&p->tx);
+	found = tx_next(p, desc);
+	grace_exit(&p->tx);
+	return found;
+}
+
+static void release_one(struct xdp_sock *xs)
+{
+	void (*ready)(struct xdp_sock *, u32, void *);
+
+	if (xs->tx->shown == xs->tx->index)
+		return;
+	ring_publish_consumer(xs->tx);
+	ready = read_acquire(&xs->ready);
+	if (ready)
+		ready(xs, XDP_WAKEUP_TX, xs->ready_arg);
+}
+
+void xsk_tx_release(struct xsk_buff_pool *pool)
+{
+	struct pool *p = pool_of(pool);
+
+	grace_enter(&p->tx);
+	for (struct xdp_sock *xs = read_acquire(&p->tx_socks); xs; xs = read_acquire(&xs->tx_next))
+		release_one(xs);
+	grace_exit(&p->tx);
+}
+
+/* One socket: its packets go straight into the list. */
+static u32 batch_one(struct pool *p, struct xdp_sock *xs, u32 max)
+{
+	struct xdp_desc *out = p->pub.tx_descs;
+	u32 n = 0, got;
+
+	while (xs->packet_at < xs->packet_n && n < max)
+		give_desc(xs, &out[n++]);
+	while (n < max && (got = tx_packet(p, xs, out + n, max - n)))
+		n += got;
+	if (!n)
+		count_add(&xs->tx->empty, 1);
+	release_one(xs);
+	return n;
+}
+
+static u32 batch_many(struct pool *p, u32 max)
+{
+	u32 n = 0;
+
+	for (u32 left = read_acquire(&p->tx_n), got; left && n < max; left--) {
+		struct xdp_sock *xs = turn(p);
+
+		if (!xs)
+			break;
+		for (u32 i = 0; i < TURN && n < max; i++, n += got) {
+			got = tx_packet(p, xs, p->pub.tx_descs + n, max - n);
+			if (!got)
+				break;
+		}
+		p->tx_budget = 0;
+		release_one(xs);
+	}
+	return n;
+}
+
+u32 xsk_tx_peek_release_desc_batch(struct xsk_buff_pool *pool, u32 max)
+{
+	struct pool *p = pool_of(pool);
+	struct xdp_sock *xs;
+	u32 n = 0;
+
+	max = (u32)min_u64(max, pool->tx_descs_cnt);
+	grace_enter(&p->tx);
+	xs = read_acquire(&p->tx_socks);
+	if (likely(xs && !read_acquire(&xs->tx_next)))
+		n = batch_one(p, xs, max);
+	else if (xs)
+		n = batch_many(p, max);
+	grace_exit(&p->tx);
+	return n;
+}
+
+void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries)
+{
+	struct ring *cq = pool_of(pool)->cq;
+
+	/* never more than were taken, whatever a driver says */
+	cq->shown += (u32)min_u64(nb_entries, cq->index - cq->shown);
+	write_release(cq->producer, cq->shown);
+}

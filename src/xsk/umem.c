@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * UMEMs: memory of the application's, cut into chunks. Only its place and shape are kept; no byte of
+ * it is touched here. All sizes are 64 bits wide until they were checked to fit 32, so neither the
+ * number of chunks nor an index times the chunk size can overflow.
+ */
+#include "base/alloc.h"
+#include "xsk/access.h"
+#include "xsk/xsk.h"
+
+#include <string.h>
+
+#define FLAGS_KNOWN (XDP_UMEM_UNALIGNED_CHUNK_FLAG | XDP_UMEM_TX_SW_CSUM | XDP_UMEM_TX_METADATA_LEN)
+
+/* A registration as it was when it was read; tx_metadata_len is 0 where there is none. */
+struct request {
+	u64 addr, len;
+	u32 chunk_size, headroom, flags, tx_metadata_len;
+};
+
+_Static_assert(sizeof(struct request) == 32 && sizeof(struct xdp_umem_reg) >= 32,
+	       "the last word of the system's structure, or its padding, is tx_metadata_len");
+
+static int refuse(const char *why)
+{
+	return error_set(EINVAL, "cannot register a UMEM: %s", why);
+}
+
+static int check_shape(const struct request *r)
+{
+	bool unaligned = r->flags & XDP_UMEM_UNALIGNED_CHUNK_FLAG;
+
+	if (r->chunk_size < XDP_UMEM_MIN_CHUNK_SIZE || r->chunk_size > PAGE_BYTES)
+		return refuse("the chunk size must be from 2048 to 4096");
+	if (r->flags & ~(u32)FLAGS_KNOWN)
+		return refuse("unknown flags");
+	if (!unaligned && !is_pow2(r->chunk_size))
+		return refuse("the chunk size must be a power of two, or chunks unaligned");
+	if (r->headroom >= r->chunk_size - XDP_PACKET_HEADROOM)
+		return refuse("the headroom leaves no room for a packet: it must be below the chunk "
+			      "size less 256");
+	if ((r->flags & XDP_UMEM_TX_METADATA_LEN) &&
+	    (r->tx_metadata_len >= 256 || r->tx_metadata_len % 8))
+		return refuse("tx_metadata_len must be a multiple of 8 below 256");
+	return 0;
+}
+
+static int check_range(const struct request *r)
+{
+	bool unaligned = r->flags & XDP_UMEM_UNALIGNED_CHUNK_FLAG;
+
+	if (r->addr & (PAGE_BYTES - 1))
+		return refuse("its address must be a multiple of the page size");
+	if (r->len > UINT64_MAX - r->addr || r->len > UINT64_MAX - PAGE_BYTES)
+		return refuse("it runs over the end of the address space");
+	if (r->len < r->chunk_size)
+		return refuse("it is smaller than one chunk");
+	if (!unaligned && (r->len & (r->chunk_size - 1)))
+		return refuse("its size must be a whole number of chunks, or chunks unaligned");
+	if (r->len / r->chunk_size > UINT32_MAX || pages_spanned(0, r->len) > UINT32_MAX)
+		return refuse("it has 2^32 chunks or more");
+	if (unaligned && r->len > XSK_UNALIGNED_BUF_ADDR_MASK)
+		return refuse("with unaligned chunks it must be below 2^48 bytes");
+	return 0;
+}
+
+struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg)
+{
+	struct xdp_umem *umem;
+	struct request r;
+	int err;
+
+	if (!reg)
+		return ERR_PTR(refuse("no registration (NULL)"));
+	memcpy(&r, reg, sizeof(r));
+	err = check_shape(&r);
+	if (!err)
+		err = check_range(&r);
+	if (!err)
+		err = memory_writable(r.addr, align_up(r.len, PAGE_BYTES));
+	if (err)
+		return ERR_PTR(err);
+	umem = alloc_zeroed(sizeof(*umem));
+	if (!umem)
+		return ERR_PTR(-ENOMEM);
+	umem->users = 1;
+	umem->addrs = (char *)(uintptr_t)r.addr;
+	umem->size = r.len;
+	umem->npgs = pages_spanned(0, r.len);
+	umem->chunks = (u32)(r.len / r.chunk_size);
+	umem->chunk_size = r.chunk_size;
+	umem->headroom = r.headroom;
+	umem->flags = r.flags;
+	if (r.flags & XDP_UMEM_TX_METADATA_LEN)
+		umem->tx_metadata_len = (u8)r.tx_metadata_len;
+	return umem;
+}
+
+void umem_get(struct xdp_umem *umem)
+{
+	__atomic_fetch_add(&umem->users, 1, __ATOMIC_RELAXED);
+}
+
+void xdp_umem_put(struct xdp_umem *umem)
+{
+	if (!IS_ERR_OR_NULL(umem) && __atomic_fetch_sub(&umem->users, 1, __ATOMIC_ACQ_REL) == 1)
+		alloc_free(umem);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Wake-ups, both ways: the flags by which a driver tells the application that it sleeps, and what
+ * the application's sendto() and recvfrom() do. In copy mode the latter is the transmitter itself.
+ */
+#include "base/alloc.h"
+#include "xsk/xsk.h"
+
+#include <string.h>
+
+#define SEND_AT_ONCE 32 /* packets of one call in copy mode */
+#define SCRATCH	     (TX_PACKET_MAX * PAGE_BYTES)
+
+static void set_tx_flags(struct pool *p, bool need)
+{
+	for (struct xdp_sock *xs = read_acquire(&p->tx_socks); xs; xs = read_acquire(&xs->tx_next))
+		ring_set_need_wakeup(xs->tx, need);
+}
+
+static void want(struct xsk_buff_pool *pool, u32 what, bool need)
+{
+	struct pool *p = pool_of(pool);
+	u32 had = read_once(&p->need_wakeup);
+
+	if (!(had & what) == !need)
+		return;
+	if (need)
+		__atomic_fetch_or(&p->need_wakeup, what, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_and(&p->need_wakeup, ~what, __ATOMIC_RELEASE);
+	if (!pool->uses_need_wakeup)
+		return; /* the application does not look */
+	if (what == XDP_WAKEUP_RX) {
+		ring_set_need_wakeup(p->fq, need);
+		return;
+	}
+	lock_take(&p->flags_lock);
+	set_tx_flags(p, need);
+	lock_give(&p->flags_lock);
+}
+
+void xsk_set_rx_need_wakeup(struct xsk_buff_pool *pool)
+{
+	want(pool, XDP_WAKEUP_RX, true);
+}
+
+void xsk_clear_rx_need_wakeup(struct xsk_buff_pool *pool)
+{
+	want(pool, XDP_WAKEUP_RX, false);
+}
+
+void xsk_set_tx_need_wakeup(struct xsk_buff_pool *pool)
+{
+	want(pool, XDP_WAKEUP_TX, true);
+}
+
+void xsk_clear_tx_need_wakeup(struct xsk_buff_pool *pool)
+{
+	want(pool, XDP_WAKEUP_TX, false);
+}
+
+/* The Internet checksum of what the metadata says, put where it says, in our copy of the packet. */
+static void fill_checksum(char *packet, u32 len, u32 start, u32 offset)
+{
+	u32 sum = 0;
+
+	if (start >= len || offset + 2u > len - start)
+		return;
+	for (u32 i = start; i < len; i++)
+		sum += (u32)(u8)packet[i] << ((i - start) & 1 ? 0 : 8);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~sum & 0xffff;
+	packet[start + offset] = (char)(sum >> 8);
+	packet[start + offset + 1] = (char)sum;
+}
+
+/* A packet's descriptors one after the other in memory of ours, with its checksum if it asks. */
+static u32 gather(struct pool *p, const struct xdp_desc *d, u32 n)
+{
+	struct xsk_tx_metadata meta = {0};
+	u32 len = 0;
+
+	if (d[0].options & XDP_TX_METADATA)
+		memcpy(&meta, (char *)xp_raw_get_data(&p->pub, d[0].addr) - p->pub.tx_metadata_len,
+		       min_u64(sizeof(meta), p->pub.tx_metadata_len));
+	for (u32 i = 0; i < n; len += d[i++].len)
+		memcpy(p->scratch + len, xp_raw_get_data(&p->pub, d[i].addr), d[i].len);
+	if (meta.flags & XDP_TXMD_FLAGS_CHECKSUM)
+		fill_checksum(p->scratch, len, meta.request.csum_start, meta.request.csum_offset);
+	return len;
+}
+
+/* 0; -EBUSY: not now; else it was dropped. */
+static int xmit(struct pool *p, const struct xdp_driver_ops *ops, const struct xdp_desc *d, u32 n)
+{
+	struct device *dev = p->xd->dev;
+	const void *packet = xp_raw_get_data(&p->pub, d[0].addr);
+	u32 len = d[0].len;
+
+	if (n > 1 || (d[0].options & XDP_TX_METADATA)) {
+		if (!p->scratch)
+			p->scratch = alloc_zeroed(SCRATCH);
+		if (!p->scratch)
+			return -EBUSY;
+		len = gather(p, d, n);
+		packet = p->scratch;
+	}
+	return ops->xmit(dev, p->pub.queue_id, packet, len);
+}
+
+/* The packet stays first in its ring. */
+static void untake(struct pool *p, struct xdp_sock *xs, u32 n)
+{
+	xs->tx->index -= n;
+	p->cq->index -= n;
+}
+
+/* Under tx_lock. */
+static int send_some(struct pool *p, struct xdp_sock *xs, const struct xdp_driver_ops *ops)
+{
+	for (u32 i = 0; i < SEND_AT_ONCE; i++) {
+		u32 n = tx_packet(p, xs, xs->packet, TX_PACKET_MAX);
+
+		if (!n) {
+			count_add(&xs->tx->empty, 1);
+			return 0;
+		}
+		if (xmit(p, ops, xs->packet, n) == -EBUSY) {
+			untake(p, xs, n);
+			return -EAGAIN;
+		}
+		xsk_tx_completed(&p->pub, n);
+	}
+	return ring_entries(xs->tx, 1) ? -EAGAIN : 0;
+}
+
+static int send_copying(struct xdp_sock *xs)
+{
+	struct pool *p = xs->pool;
+	const struct xdp_driver_ops *ops = read_acquire(&p->xd->ops);
+	int err;
+
+	if (!ops || !ops->xmit)
+		return 0; /* who plays the driver takes them by itself */
+	lock_take(&p->tx_lock);
+	err = send_some(p, xs, ops);
+	xsk_tx_release(&p->pub);
+	lock_give(&p->tx_lock);
+	return err;
+}
+
+static int wake(struct xdp_sock *xs, u32 flags)
+{
+	struct pool *p = xs->pool;
+	const struct xdp_driver_ops *ops = read_acquire(&p->xd->ops);
+
+	flags &= read_once(&p->need_wakeup);
+	if (!flags)
+		return 0;
+	if (!p->zc && (flags & XDP_WAKEUP_TX)) {
+		int err = send_copying(xs);
+
+		if (err)
+			return err;
+	}
+	return ops && ops->wakeup ? ops->wakeup(p->xd->dev, p->pub.queue_id, flags) : 0;
+}
+
+int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags)
+{
+	u32 state;
+	int err;
+
+	if (!xs)
+		return error_set(EINVAL, "no socket (NULL)");
+	lock_take(&xs->wake_lock);
+	state = read_acquire(&xs->state);
+	if (state == SOCK_READY)
+		err = error_set(ENXIO, "the socket is not bound");
+	else if (state == SOCK_DOWN)
+		err = error_set(ENETDOWN, "the socket's device was closed");
+	else if (((flags & XDP_WAKEUP_TX) && !xs->tx) || ((flags & XDP_WAKEUP_RX) && !xs->rx))
+		err = error_set(ENOBUFS, "the socket has no ring of that direction");
+	else
+		err = wake(xs, flags);
+	lock_give(&xs->wake_lock);
+	return err;
+}

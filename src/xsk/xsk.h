@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of this layer share. Who holds whom:
+ *
+ *   socket ──> pool ──> umem        each arrow a reference, given back by the last user in any order
+ *   queue  ──> pool, sockets        of a device: no references; taken off before they go
+ *   pool   ──> dma map <── umem     one map per (UMEM, device), counted by the pools that use it
+ *   device ──> queues, dma maps     gone with dmamap_close(), which takes them off first
+ *
+ * Control calls run under xsk_lock, the drivers' setup_pool too. The data path takes no lock in
+ * zero-copy mode: it runs in sections (xsk/grace.h) that the control path waits for. In copy mode
+ * receiving is under queue.rx_lock and sending under pool.tx_lock.
+ */
+#ifndef XSK_XSK_H
+#define XSK_XSK_H
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/math.h"
+#include "domain/device.h"
+#include "xsk/grace.h"
+#include "xsk/ring.h"
+
+#include <net/xdp_sock.h>
+#include <net/xdp_sock_drv.h>
+#include <net/xsk_buff_pool.h>
+#include <pthread.h>
+
+#define COPY_MAX_SEGS (XSK_MAX_FRAGS + 1) /* buffers of a packet in copy mode */
+#define TX_PACKET_MAX COPY_MAX_SEGS	  /* and in zero-copy: xdp_zc_max_segs is cut to it */
+
+/* A UMEM as one device sees it. All but `dev` fixed once made. */
+struct dma_map {
+	struct dma_map *next;	  /* of the UMEM; under umem.dma_lock */
+	struct dma_map *next_dev; /* of the device; under xsk_device.maps_lock */
+	struct device *dev;	  /* NULL once the device was closed; under umem.dma_lock */
+	struct xdp_umem *umem;
+	u32 users;		  /* under umem.dma_lock */
+	u64 pages;
+	bool whole;		  /* mapped as one range; else page by page */
+	bool need_sync;
+	dma_addr_t base;	  /* whole: of the first byte */
+	dma_addr_t *page;	  /* else: of each, with XSK_NEXT_PG_CONTIG_MASK */
+};
+
+struct xdp_umem {
+	u32 users;		  /* atomic: the creator, pools, sockets that only share */
+	char *addrs;
+	u64 size;
+	u64 npgs;
+	u32 chunks, chunk_size, headroom, flags;
+	u8 tx_metadata_len;
+	struct lock dma_lock;
+	struct dma_map *maps;	  /* under dma_lock */
+};
+
+struct pool {
+	struct xsk_buff_pool pub; /* first: the two convert by a cast */
+	struct ring *fq, *cq;
+	u64 heads_bytes;
+	size_t heads_map;
+
+	/* the transmitting side's section, and its list of sockets: written under xsk_lock */
+	struct grace tx;
+	struct xdp_sock *tx_socks; /* atomic pointers */
+	u32 tx_n;
+	struct xdp_sock *tx_turn;  /* the sender's: whose turn it is, and how often still */
+	u32 tx_budget;
+	struct lock tx_lock;	   /* copy mode: one sender at a time */
+	struct lock flags_lock;	   /* who walks tx_socks to set wake-up flags, from any thread */
+	char *scratch;		   /* copy mode: a packet of many buffers; under tx_lock */
+
+	u32 need_wakeup;	   /* atomic: XDP_WAKEUP_* that the driver wants */
+	bool zc, sg, metadata, sw_csum;
+	u32 users;		   /* under xsk_lock */
+	struct xsk_device *xd;	   /* of the queue that it is on; NULL: none. Under xsk_lock */
+	struct dma_map *map;	   /* under umem.dma_lock */
+};
+
+enum sock_state { SOCK_READY, SOCK_BOUND, SOCK_DOWN };
+
+struct xdp_sock {
+	/* the data path's */
+	struct ring *rx, *tx;
+	struct pool *pool;
+	struct xdp_sock *rx_next;  /* of the queue's sockets, in the order of binding; atomic */
+	struct xdp_sock *tx_next;  /* of the pool's; atomic */
+	bool sg;
+	u64 rx_dropped, rx_full;   /* one writer each */
+	void (*ready)(struct xdp_sock *xs, u32 what, void *arg);
+	void *ready_arg;
+
+	/* a packet of several descriptors that was read whole and is given out one by one */
+	struct xdp_desc packet[TX_PACKET_MAX];
+	u32 packet_n, packet_at;
+	bool skipping;		   /* the rest of a refused packet is still to come */
+
+	struct lock wake_lock;	   /* held while the application is in a wake-up */
+
+	/* under xsk_lock */
+	u32 state;		   /* atomic: enum sock_state */
+	bool zc;
+	struct device *dev;
+	u32 queue_id;
+	struct ring *fq_tmp, *cq_tmp; /* until a pool takes them */
+};
+
+/* One queue of a device. */
+struct xsk_queue {
+	struct grace rx cacheline; /* zero-copy: the receiving thread's section */
+	bool zc;		   /* atomic */
+	struct pool *pool;	   /* atomic; written under xsk_lock */
+	struct xdp_sock *socks;	   /* atomic; written under xsk_lock */
+	struct lock rx_lock;	   /* copy mode: one receiver at a time */
+};
+
+struct xsk_steering {
+	struct xdp_sock *(*fn)(struct device *, u16, struct xdp_buff *, void *);
+	void *arg;
+};
+
+struct xsk_device {
+	struct device *dev;
+	const struct xdp_driver_ops *ops;    /* under xsk_lock; NULL: no driver */
+	struct xsk_steering *steering;	     /* atomic */
+	struct xsk_steering steering_at[2];  /* where it stands, in turn */
+	struct lock maps_lock;
+	struct dma_map *maps;		     /* under maps_lock */
+	struct xsk_queue queue[XDP_QUEUES];
+};
+
+extern pthread_mutex_t xsk_lock;
+
+hot_inline struct pool *pool_of(const struct xsk_buff_pool *pool)
+{
+	return (struct pool *)(uintptr_t)pool;
+}
+
+hot_inline struct xsk_device *xsk_device(const struct device *dev)
+{
+	return likely(dev) ? read_acquire(&((struct device *)(uintptr_t)dev)->xsk) : NULL;
+}
+
+/* device.c. Makes the device's record; NULL, errno ENOMEM, EINVAL. */
+struct xsk_device *xsk_device_get(struct device *dev);
+/* Waits until no receiver is in a queue's section, in either mode. */
+void queue_wait(struct xsk_queue *q);
+
+/* umem.c */
+void umem_get(struct xdp_umem *umem);
+
+/* dma.c. The device is closing: its maps go, whoever still has a share. */
+void dma_drop_device(struct xsk_device *xd);
+
+/* pool.c; under xsk_lock */
+struct pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem);
+int pool_attach(struct pool *p, struct device *dev, u32 queue_id, u32 flags);
+void pool_detach(struct pool *p);
+u32 pool_mode(const struct pool *p); /* the bind flags that it works under */
+/* Waits until no sender is in the pool that was in it before. */
+void pool_wait_tx(struct pool *p);
+void pool_put(struct pool *p);
+void pool_add_sock(struct pool *p, struct xdp_sock *xs);
+void pool_del_sock(struct pool *p, struct xdp_sock *xs);
+
+/* sock.c; under xsk_lock: its device goes, or its driver */
+void sock_down(struct xdp_sock *xs);
+
+/* alloc.c: the copy mode's entry, under its lock */
+u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max);
+
+/* tx.c: the next checked descriptor of any of the pool's sockets; in the pool's section */
+bool tx_next(struct pool *p, struct xdp_desc *desc);
+/* The next whole packet of one socket, up to `room` descriptors; 0: none now. */
+u32 tx_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room);
+
+#endif
