@@ -4,8 +4,9 @@
  *
  * Where it can be, the UMEM is mapped as one range: then an address is a base and an offset, and
  * nothing needs looking up. That is so through an IOMMU, and without one where its memory is one
- * run of RAM. Else (memory that must bounce, scattered pages) each page is mapped by itself, and
- * the table says with each page whether the next one follows it for the device.
+ * run of RAM. Else (memory that must bounce, scattered pages) it is mapped in runs as long as can be
+ * had, and a table says where each page is and whether the next is of the same run. A chunk never
+ * reaches from one run into the next, also where they are neighbours by chance: a sync could not.
  *
  * The bit that says so stands in bit 0 of a table entry only: every reader masks it off.
  */
@@ -26,66 +27,85 @@ static phys_addr_t umem_page(const struct xdp_umem *umem, struct page **pages, u
 	return virt_to_phys(umem->addrs) + (i << PAGE_BITS);
 }
 
-static bool is_one_run(const struct xdp_umem *umem, struct page **pages)
+/* How many pages from the i-th on follow each other in memory. */
+static u64 run_length(const struct xdp_umem *umem, struct page **pages, u64 i)
 {
-	phys_addr_t first = umem_page(umem, pages, 0);
+	phys_addr_t first = umem_page(umem, pages, i);
+	u64 n = 1;
 
 	if (!pages && !is_vmalloc_addr(umem->addrs))
-		return true;
-	for (u64 i = 1; i < umem->npgs; i++)
-		if (umem_page(umem, pages, i) != first + (i << PAGE_BITS))
-			return false;
-	return true;
+		return umem->npgs - i;
+	while (i + n < umem->npgs && umem_page(umem, pages, i + n) == first + (n << PAGE_BITS))
+		n++;
+	return n;
 }
 
-static void unmap_pages(struct dma_map *m, u64 n, unsigned long attrs)
+/* Pages of the mapping that begins at page i of the table. */
+static u64 mapping_length(const struct dma_map *m, u64 i)
 {
-	for (u64 i = 0; i < n; i++)
-		dma_unmap_page_attrs(m->dev, m->page[i] & ~XSK_NEXT_PG_CONTIG_MASK, PAGE_BYTES,
+	u64 n = 1;
+
+	while (m->page[i + n - 1] & XSK_NEXT_PG_CONTIG_MASK)
+		n++;
+	return n;
+}
+
+static void unmap_runs(struct dma_map *m, u64 end, unsigned long attrs)
+{
+	for (u64 i = 0, n; i < end; i += n) {
+		n = mapping_length(m, i);
+		dma_unmap_page_attrs(m->dev, m->page[i] & ~XSK_NEXT_PG_CONTIG_MASK, n << PAGE_BITS,
 				     DMA_BIDIRECTIONAL, attrs);
-}
-
-static void mark_contiguous(struct dma_map *m)
-{
-	for (u64 i = 0; i + 1 < m->pages; i++)
-		if ((m->page[i] & ~XSK_NEXT_PG_CONTIG_MASK) + PAGE_BYTES == m->page[i + 1])
-			m->page[i] |= XSK_NEXT_PG_CONTIG_MASK;
-}
-
-static int map_pages(struct dma_map *m, struct page **pages, unsigned long attrs)
-{
-	m->page = alloc_array(m->pages, sizeof(*m->page));
-	if (!m->page)
-		return -ENOMEM;
-	for (u64 i = 0; i < m->pages; i++) {
-		m->page[i] = dma_map_phys(m->dev, umem_page(m->umem, pages, i), PAGE_BYTES,
-					  DMA_BIDIRECTIONAL, attrs);
-		if (dma_mapping_error(m->dev, m->page[i])) {
-			unmap_pages(m, i, attrs);
-			alloc_free(m->page);
-			return -ENOMEM;
-		}
-		m->need_sync |= dma_need_sync(m->dev, m->page[i]);
 	}
-	mark_contiguous(m);
-	return 0;
 }
 
-/* The whole UMEM as one range; false: by pages then. */
-static bool map_whole(struct dma_map *m, struct page **pages, unsigned long attrs)
+/*
+ * Maps up to *most pages from the i-th on as one; how many, 0: not even one. A run that cannot be
+ * had (a bounce buffer has a greatest length) is halved, and so are those to come.
+ */
+static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, unsigned long attrs,
+		   dma_addr_t *addr)
 {
-	phys_addr_t first = umem_page(m->umem, pages, 0);
+	u64 n = min_u64(run_length(m->umem, pages, i), *most);
 
-	if (!is_one_run(m->umem, pages))
-		return false;
-	if (m->pages > 1 && !m->dev->iommu && first >= PHYS_FOREIGN)
-		return false; /* it bounces: by pages, so that no large run of slots is needed */
-	m->base = dma_map_phys(m->dev, first, m->pages << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
-	if (dma_mapping_error(m->dev, m->base))
-		return false;
-	m->whole = true;
-	m->need_sync = dma_need_sync(m->dev, m->base);
-	return true;
+	for (; n; n /= 2, *most = n) {
+		*addr = dma_map_phys(m->dev, umem_page(m->umem, pages, i), n << PAGE_BITS,
+				     DMA_BIDIRECTIONAL, attrs);
+		if (!dma_mapping_error(m->dev, *addr))
+			break;
+	}
+	if (n)
+		m->need_sync |= dma_need_sync(m->dev, *addr);
+	return n;
+}
+
+static int map_runs(struct dma_map *m, struct page **pages, unsigned long attrs)
+{
+	u64 most = m->pages, n, i;
+	dma_addr_t addr;
+
+	n = map_run(m, pages, 0, &most, attrs, &m->base);
+	if (n == m->pages || !n) {
+		m->whole = n;
+		return n ? 0 : -ENOMEM;
+	}
+	m->page = alloc_array(m->pages, sizeof(*m->page));
+	if (!m->page) {
+		dma_unmap_page_attrs(m->dev, m->base, n << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
+		return -ENOMEM;
+	}
+	for (i = 0, addr = m->base; n; n = map_run(m, pages, i, &most, attrs, &addr)) {
+		for (u64 k = 0; k < n; k++)
+			m->page[i + k] = (addr + (k << PAGE_BITS)) |
+					 (k + 1 < n ? XSK_NEXT_PG_CONTIG_MASK : 0);
+		i += n;
+		if (i == m->pages)
+			return 0;
+	}
+	unmap_runs(m, i, attrs);
+	alloc_free(m->page);
+	m->page = NULL;
+	return -ENOMEM;
 }
 
 static void unmap(struct dma_map *m, unsigned long attrs)
@@ -93,7 +113,7 @@ static void unmap(struct dma_map *m, unsigned long attrs)
 	if (m->whole)
 		dma_unmap_page_attrs(m->dev, m->base, m->pages << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
 	else
-		unmap_pages(m, m->pages, attrs);
+		unmap_runs(m, m->pages, attrs);
 }
 
 static void list_by_device(struct xsk_device *xd, struct dma_map *m)
@@ -129,7 +149,7 @@ static struct dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsig
 	m->umem = umem;
 	m->dev = dev;
 	m->pages = umem->npgs;
-	if (!map_whole(m, pages, attrs) && map_pages(m, pages, attrs)) {
+	if (map_runs(m, pages, attrs)) {
 		alloc_free(m);
 		return NULL;
 	}

@@ -37,7 +37,7 @@ struct dma_map {
 	struct xdp_umem *umem;
 	u32 users;		  /* under umem.dma_lock */
 	u64 pages;
-	bool whole;		  /* mapped as one range; else page by page */
+	bool whole;		  /* mapped as one range; else in runs */
 	bool need_sync;
 	dma_addr_t base;	  /* whole: of the first byte */
 	dma_addr_t *page;	  /* else: of each, with XSK_NEXT_PG_CONTIG_MASK */
