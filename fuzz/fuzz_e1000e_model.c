@@ -10,6 +10,7 @@
 #include <endian.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define STEPS_MAX 200
 #define RING	  FAKE_BASE
