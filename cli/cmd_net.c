@@ -208,7 +208,8 @@ int cmd_net(int argc, char **argv)
 	r->ports = args.peer ? 2 : 1;
 	r->cycles = -1;
 	r->live = !args.common.json && isatty(STDERR_FILENO);
-	if (set_up(r))
+	r->ran = set_up(r);
+	if (r->ran)
 		net_run(r);
 	net_in_close(r->in);
 	net_out_close(r, r->out);

@@ -63,7 +63,7 @@ struct net_run {
 	u64 started_ns, shown_ns, shown_packets;
 	double seconds;
 	double cycles; /* of this thread; below 0: not countable */
-	bool live, stopped, unsent;
+	bool live, ran, stopped, unsent;
 	char error[640];
 	struct net_in *in;
 	struct net_out *out;

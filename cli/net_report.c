@@ -217,9 +217,9 @@ int net_report(struct net_run *r)
 	else if (r->unsent)
 		net_fail(r, "%s: not all packets could be sent: the link is down, or the twin takes nothing",
 			 r->args->action);
-	if (r->args->common.json)
+	if (r->args->common.json && r->ran)
 		status = report_json(r, &l);
-	else if (r->port[0].dev && !r->error[0])
+	else if (r->ran && !r->error[0])
 		report_text(r, &l);
 	if (r->error[0])
 		return fail("%s", r->error);

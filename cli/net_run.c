@@ -278,6 +278,20 @@ static u32 application(struct net_run *r)
 	return n;
 }
 
+/*
+ * How much the driver may receive. Where it copies, a packet that finds no chunk is lost, so it gets no
+ * more than there are; else it is the card that waits.
+ */
+static u32 budget(const struct net_run *r, const struct net_port *p)
+{
+	u32 chunks = p->fill.head - __atomic_load_n(p->fill.consumer, __ATOMIC_ACQUIRE);
+	u32 each = r->args->jumbo ? E1000E_FRAME_LONG / r->memory.chunk + 1 : 1;
+
+	if (p->zero_copy || r->args->what == NET_TX)
+		return NET_BATCH;
+	return chunks / each < NET_BATCH ? chunks / each : NET_BATCH;
+}
+
 /* The drivers' turn. Packets moved; negative: a card is gone. */
 static int drivers(struct net_run *r)
 {
@@ -285,7 +299,7 @@ static int drivers(struct net_run *r)
 
 	for (i = 0; i < r->ports; i++) {
 		push(&r->port[i]);
-		one = e1000e_poll(r->port[i].nic, NET_BATCH);
+		one = e1000e_poll(r->port[i].nic, budget(r, &r->port[i]));
 		if (one < 0) {
 			net_fail(r, "%s", driver_strerror());
 			return one;

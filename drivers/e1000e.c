@@ -213,7 +213,7 @@ static u32 poll_tx(struct e1000e *e)
 
 int e1000e_poll(struct e1000e *e, unsigned int budget)
 {
-	u32 n = poll_rx(e, budget ? budget : 1);
+	u32 n = budget ? poll_rx(e, budget) : 0;
 
 	n += poll_tx(e);
 	if (look_due(e, n))
@@ -273,6 +273,17 @@ static bool wait_interrupt(struct e1000e *e, int timeout_ms)
 	return n > 0;
 }
 
+/* A packet is there to be received. */
+static bool rx_ready(struct e1000e *e)
+{
+	bool ready;
+
+	pthread_mutex_lock(&e->rx.lock);
+	ready = e->rx.on && e1000e_rx_ready(e);
+	pthread_mutex_unlock(&e->rx.lock);
+	return ready;
+}
+
 int e1000e_wait(struct e1000e *e, int timeout_ms)
 {
 	int n;
@@ -280,7 +291,7 @@ int e1000e_wait(struct e1000e *e, int timeout_ms)
 	need_wakeup(e, true);
 	e1000e_writel(e, REG_IMS, IRQ_CAUSES);
 	/* what came before the flags and the mask were set would be told by nobody */
-	n = e1000e_poll(e, TX_BATCH);
+	n = rx_ready(e) || e1000e_poll(e, 0) != 0;
 	if (!n)
 		n = wait_interrupt(e, timeout_ms);
 	e1000e_writel(e, REG_IMC, ALL_ONES);
@@ -288,7 +299,7 @@ int e1000e_wait(struct e1000e *e, int timeout_ms)
 	need_wakeup(e, false);
 	if (e1000e_is_gone(e))
 		return e1000e_fail_gone(e);
-	return n > 0;
+	return n;
 }
 
 int e1000e_send(struct e1000e *e, const void *frame, u32 len)

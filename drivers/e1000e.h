@@ -79,8 +79,8 @@ int e1000e_start(struct e1000e *e);
 int e1000e_stop(struct e1000e *e);
 
 /*
- * Receives up to `budget` packets (1 at least), takes back what was sent, sends what a zero-copy socket
- * has. How many packets it moved, 0: nothing to do; -EIO: the card is gone or stopped answering.
+ * Receives up to `budget` packets, takes back what was sent, sends what a zero-copy socket has. How
+ * many packets it moved, 0: nothing to do; -EIO: the card is gone or stopped answering.
  */
 int e1000e_poll(struct e1000e *e, unsigned int budget);
 

@@ -207,6 +207,7 @@ int e1000e_fail_gone(struct e1000e *e);
 
 /* e1000e_rx.c; rx.lock held */
 u32 e1000e_rx_poll(struct e1000e *e, u32 budget);
+bool e1000e_rx_ready(const struct e1000e *e);
 void e1000e_rx_fill(struct e1000e *e);
 void e1000e_rx_release(struct e1000e *e);
 int e1000e_rx_choose(struct e1000e *e, u32 room); /* sizes of buffers of so many bytes */

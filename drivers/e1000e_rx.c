@@ -230,6 +230,11 @@ static void receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u6
 	dma_sync_single_for_device(e->dev, s->dma, COPY_BUFFER, DMA_FROM_DEVICE);
 }
 
+bool e1000e_rx_ready(const struct e1000e *e)
+{
+	return e->rx.filled && (e1000e_load(&e->rx.ring[e->rx.next].rest) & RXD_DD);
+}
+
 u32 e1000e_rx_poll(struct e1000e *e, u32 budget)
 {
 	struct e1000e_rx *rx = &e->rx;
