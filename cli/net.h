@@ -61,6 +61,7 @@ struct net_run {
 	u64 packets, bytes; /* received, sent or forwarded */
 	u64 app_dropped; /* longer than the application can take */
 	u64 started_ns, shown_ns, shown_packets;
+	u64 idle_ns; /* since when nothing moves */
 	double seconds;
 	double cycles; /* of this thread; below 0: not countable */
 	bool live, ran, stopped, unsent;

@@ -349,7 +349,10 @@ static bool is_over(struct net_run *r, bool idle)
 		return true;
 	if (r->in_over)
 		return true;
-	return idle && r->has_expected && !a->packets && card_packets(r) >= r->expected;
+	if (!idle || !r->has_expected || a->packets || card_packets(r) < r->expected)
+		return false;
+	/* what is still to be sent keeps chunks that packets in the card's buffers may be waiting for */
+	return all_sent(r) || clock_ns() - r->idle_ns >= DRAIN_NS;
 }
 
 /* Nothing moved for a while: sleep, unless told to be busy. */
@@ -394,9 +397,11 @@ void net_run(struct net_run *r)
 		if (n < 0)
 			break;
 		idle = n || moved ? 0 : idle + 1;
+		if (idle == IDLE_TURNS / 2)
+			r->idle_ns = clock_ns();
 		if (++turn % LOOK_EVERY == 0 || idle == IDLE_TURNS ||
 		    (r->args->packets && r->packets >= r->args->packets)) {
-			if (is_over(r, idle >= IDLE_TURNS / 2))
+			if (is_over(r, idle > IDLE_TURNS / 2))
 				break;
 			net_show(r);
 		}
