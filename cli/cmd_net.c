@@ -11,8 +11,9 @@
 
 #define FRAMES_DEFAULT 2048
 #define CHUNK_DEFAULT  2048
+#define RING_DEFAULT   1024
 
-enum { KEY_COPY = 0x100, KEY_ZEROCOPY, KEY_JUMBO, KEY_CHUNK, KEY_FRAMES };
+enum { KEY_COPY = 0x100, KEY_ZEROCOPY, KEY_JUMBO, KEY_CHUNK, KEY_FRAMES, KEY_RING };
 
 static const struct argp_option options[] = {
 	{"peer", 'p', "SPEC", 0, "forward: the other card; packets go both ways", 0},
@@ -27,6 +28,7 @@ static const struct argp_option options[] = {
 	{"jumbo", KEY_JUMBO, NULL, 0, "Packets longer than 1518 bytes too, in several buffers", 0},
 	{"chunk", KEY_CHUNK, "N", 0, "Bytes of a packet buffer: 2048 (default) or 4096", 0},
 	{"frames", KEY_FRAMES, "N", 0, "Packet buffers of each card (default 2048)", 0},
+	{"ring", KEY_RING, "N", 0, "Descriptors of the card's rings (default 1024)", 0},
 	{0},
 };
 
@@ -61,9 +63,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->out = arg;
 		return 0;
 	case 'n':
-		a->packets = size_option(state, "--packets", arg);
-		if (!a->packets)
-			argp_error(state, "--packets 0: nothing to do");
+		a->packets = number_option(state, "--packets", arg, 1, UINT32_MAX);
 		return 0;
 	case 's':
 		a->seconds = seconds_option(state, "--seconds", arg);
@@ -90,6 +90,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FRAMES:
 		a->frames = number_option(state, "--frames", arg, 64, 1 << 20);
+		return 0;
+	case KEY_RING:
+		a->ring = number_option(state, "--ring", arg, 8, 4096);
+		if (a->ring % 8)
+			argp_error(state, "--ring %s: a multiple of 8", arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->action)
@@ -134,6 +139,7 @@ static int args_check(struct net_args *a)
 	a->size = a->size ? a->size : 60;
 	a->chunk = a->chunk ? a->chunk : CHUNK_DEFAULT;
 	a->frames = a->frames ? a->frames : FRAMES_DEFAULT;
+	a->ring = a->ring ? a->ring : RING_DEFAULT;
 	if (a->size > a->chunk && !a->jumbo)
 		return usage("--size above a buffer's needs --jumbo");
 	return CLI_DONE;

@@ -24,7 +24,7 @@ struct net_args {
 	u64 packets; /* 0: no limit */
 	double seconds; /* 0: no limit */
 	unsigned int size; /* of a made-up packet */
-	unsigned int chunk, frames;
+	unsigned int chunk, frames, ring;
 	bool busy, jumbo;
 };
 

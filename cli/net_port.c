@@ -124,7 +124,8 @@ static bool place_chunks(struct net_run *r, struct net_port *p, u32 first_chunk)
 
 bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 first_chunk)
 {
-	struct e1000e_options opt = {.max_frame = r->args->jumbo ? E1000E_FRAME_LONG : 0};
+	struct e1000e_options opt = {.max_frame = r->args->jumbo ? E1000E_FRAME_LONG : 0,
+				     .rx_ring = r->args->ring, .tx_ring = r->args->ring};
 
 	p->spec = spec;
 	if (!usable_spec(r, spec))

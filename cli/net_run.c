@@ -19,6 +19,7 @@
 
 #define LOOK_EVERY  256	 /* turns between two looks at clock and signals */
 #define IDLE_TURNS  2000 /* empty ones before it sleeps */
+#define YIELD_EVERY 32
 #define SLEEP_MS    5
 #define DRAIN_NS    (2 * NS_PER_S) /* for what is still to be sent at the end */
 #define ETHERTYPE   0x88b5	   /* IEEE: for local experiments */
@@ -88,10 +89,10 @@ static u32 pass_on(struct net_run *r, struct net_port *from, struct net_port *to
 	u32 n = net_ring_ready(&from->rx, NET_BATCH), i, ends = 0;
 	bool *in_packet = &r->in_packet[from - r->port];
 	bool echo = r->args->what == NET_ECHO, starts = !*in_packet;
-	u64 bytes = 0;
+	u64 bytes = 0, limit = r->args->packets;
 
 	n = net_ring_room(&to->tx, n);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && (!limit || r->packets + ends < limit); i++) {
 		const struct xdp_desc d = *net_ring_desc(&from->rx, i);
 
 		if (echo && starts && d.len >= 12)
@@ -101,6 +102,7 @@ static u32 pass_on(struct net_run *r, struct net_port *from, struct net_port *to
 		starts = !(d.options & XDP_PKT_CONTD);
 		ends += starts;
 	}
+	n = i;
 	if (!n)
 		return 0;
 	net_ring_produce(&to->tx, n);
@@ -409,6 +411,8 @@ void net_run(struct net_run *r)
 			if (is_over(r, true))
 				break;
 			rest(r);
+		} else if (idle % YIELD_EVERY == YIELD_EVERY - 1 && !r->args->busy) {
+			sched_yield(); /* a card may be waiting for this very processor */
 		}
 		if (r->error[0])
 			break;

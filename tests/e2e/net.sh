@@ -75,6 +75,10 @@ done
 ok 'a number of packets' sh -c "'$dmamap' net rx --device sim:e1000e,pcap-in=small,loop=0 --packets 1234 \
 	--json > doc.json"
 ok 'a number of packets: that many' json doc.json "d['packets'] == 1234 and d['bytes'] == 1234 * 60"
+ok 'a number of packets sent on' sh -c "'$dmamap' net forward --device sim:e1000e,pcap-in=small,loop=0,pcap-out=out \
+	--packets 777 --json > doc.json"
+ok 'a number of packets sent on: that many' json doc.json "d['packets'] == 777"
+ok 'a number of packets sent on: in the file' test "$(stat -c %s out)" = $((24 + 777 * 76))
 ok 'a file twice over' sh -c "'$dmamap' net rx --device sim:e1000e,pcap-in=small,loop=2 --json > doc.json"
 ok 'a file twice over: both' json doc.json "d['packets'] == 1000"
 ok 'a time' sh -c "'$dmamap' net tx --device sim:e1000e,pcap-out=/dev/null --seconds 0.2 --json > doc.json"
@@ -114,7 +118,7 @@ ok 'another device' fails 1 'no network card' "$dmamap" net rx --device sim:edu
 ok 'a peer for nothing' fails 2 '--peer' "$dmamap" net rx --device sim:e1000e --peer sim:e1000e
 ok 'two modes' fails 2 'contradict' "$dmamap" net rx --device sim:e1000e --copy --zero-copy
 ok 'a crooked chunk' fails 2 '--chunk' "$dmamap" net rx --device sim:e1000e --chunk 3000
-ok 'no packets' fails 2 'nothing to do' "$dmamap" net rx --device sim:e1000e --packets 0
+ok 'no packets' fails 2 'not a number' "$dmamap" net rx --device sim:e1000e --packets 0
 ok 'help' sh -c "'$dmamap' help net | grep -q -- --peer"
 
 # A signal ends it in order.
