@@ -9,6 +9,8 @@
 #include "bus/copy.h"
 #include "domain/hold.h"
 
+#include <string.h>
+
 #define SEGMENTS_ON_STACK 32
 
 struct port *bus_port_slow(struct device *dev, struct device_port *slot)

@@ -6,31 +6,14 @@
  * the processor's string copy.
  *
  * A device may touch memory that a sanitizer calls freed (without an IOMMU it reaches all RAM), so
- * these are not checked by AddressSanitizer.
+ * these are copy_functions of base/copy.h.
  */
 #ifndef BUS_COPY_H
 #define BUS_COPY_H
 
-#include "base/compiler.h"
-#include <string.h>
+#include "base/copy.h"
 
 #define COPY_WORDS_MAX 128
-
-#ifdef BUILT_WITH_ASAN
-#define copy_function static __attribute__((noinline, no_sanitize("address"))) maybe_unused
-#else
-#define copy_function static inline maybe_unused
-#endif
-
-copy_function void copy_string(void *to, const void *from, size_t n)
-{
-#if defined(__x86_64__)
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-#else
-	for (size_t i = 0; i < n; i++)
-		((volatile u8 *)to)[i] = ((const volatile u8 *)from)[i];
-#endif
-}
 
 /* Less than 8 bytes from an address that is aligned to 8. */
 copy_function void copy_tail_from_memory(u8 *to, uintptr_t from, size_t n)
@@ -99,7 +82,7 @@ copy_function void copy_from_memory(void *to, const void *from, size_t n)
 		if (n & 7)
 			copy_tail_from_memory((u8 *)to + i, at + i, n & 7);
 	} else {
-		copy_string(to, from, n);
+		copy_unchecked(to, from, n);
 	}
 }
 
@@ -129,7 +112,7 @@ copy_function void copy_to_memory(void *to, const void *from, size_t n)
 		if (n & 7)
 			copy_tail_to_memory(at + i, (const u8 *)from + i, n & 7);
 	} else {
-		copy_string(to, from, n);
+		copy_unchecked(to, from, n);
 	}
 }
 

@@ -330,7 +330,7 @@ static slow_path void forget_old_links(struct device *dev, struct dma_iova_state
 {
 	struct lock *lock = (struct lock *)&state->__lock;
 	u64 first = range_first(dev, state);
-	u16 flushing = FLUSHING;
+	u8 flushing = FLUSHING;
 
 	/* one at a time, so that nobody finds CLEAN before what cleans has been done */
 	lock_take(lock);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mem/plane.h"
+#include "base/copy.h"
 #include "base/error.h"
 
-#include <string.h>
 #include <sys/mman.h>
 
 int plane_share(phys_t pa, u64 size)
@@ -24,7 +24,7 @@ static void copy_lines(u8 *to, const u8 *from, phys_t pa, u64 size)
 	u64 first = align_down(pa.v, MEM_CACHE_LINE);
 	u64 end = align_up(pa.v + size, MEM_CACHE_LINE);
 
-	memcpy(to + first, from + first, end - first);
+	copy_unchecked(to + first, from + first, end - first);
 }
 
 void plane_to_device(phys_t pa, u64 size)
