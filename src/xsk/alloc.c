@@ -88,12 +88,12 @@ hot_inline void fill_head(const struct shape *s, struct xdp_buff_xsk *x, u64 add
 #if defined(__x86_64__)
 	__asm__("" : "+x"(low)); /* else gcc takes the vectors apart again */
 #endif
-	both = __builtin_shuffle(low, (pair){0, 0});
+	both = __builtin_shufflevector(low, low, 0, 0);
 	if (s->paged)
 		dma = (pair){0, (s->page[addr >> PAGE_BITS] & ~XSK_NEXT_PG_CONTIG_MASK) +
 					(addr & (PAGE_BYTES - 1))};
 	else
-		dma = __builtin_shuffle(low, (pair){1, 0});
+		dma = __builtin_shufflevector(low, low, 1, 0);
 	*(pair *)&x->xdp.data = both + s->data_end;
 	*(pair *)&x->xdp.data_meta = both + s->meta_start;
 	*(pair *)&x->xdp.frame_sz = dma + s->frame_dma;

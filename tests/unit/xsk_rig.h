@@ -191,6 +191,7 @@ static inline int card_setup_pool(struct device *dev, struct xsk_buff_pool *pool
 {
 	int err;
 
+	assert_in_range(queue, 0, 3);
 	if (!pool) {
 		card.teardowns++;
 		while (card.n_posted[queue])
