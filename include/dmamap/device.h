@@ -16,7 +16,7 @@ DMAMAP_BEGIN
 /*
  * Opens a device by its spec, BACKEND[:TARGET][,key=value]…; dmamap(7) lists back ends and keys.
  * "sim" is a bus master of the simulated machine with no behaviour of its own; "sim:edu",
- * "sim:nvme,image=FILE" are devices in software. NULL and errno:
+ * "sim:nvme,image=FILE", "sim:e1000e,…" are devices in software. NULL and errno:
  *   EINVAL  the spec has an unknown key, a bad value or a key twice (dmamap_strerror() names it)
  *   EBUSY   another size of RAM is in use now, the name is taken, or the image is locked
  *   ENOENT, EACCES … the image cannot be opened

@@ -13,7 +13,7 @@
 
 #define SPEC_TEXT_MAX 4096
 
-static const struct model_ops *const models[] = {&model_edu, &model_nvme};
+static const struct model_ops *const models[] = {&model_edu, &model_nvme, &model_e1000e};
 static const char *const policy_names[] = {"strict", "lazy", "pool", "persistent"};
 
 const char *policy_name(enum policy policy)
@@ -201,7 +201,7 @@ static int read_target(struct spec *s, const char *word)
 			s->model = models[i];
 	return s->model ? 0
 			: error_set(EINVAL, "device spec: unknown device \"sim:%.64s\"; there are sim, "
-				    "sim:edu and sim:nvme", target + 1);
+				    "sim:edu, sim:nvme and sim:e1000e", target + 1);
 }
 
 static int check_together(const struct spec *s)
