@@ -261,7 +261,7 @@ static void test_unaligned_crossing_pages(void **state)
 	u32 refused = 0, crossing = 0;
 
 	if (!config->unaligned) {
-		skip();
+		return; /* there is no such thing in this configuration */
 		return;
 	}
 	start(0, 0);
@@ -315,7 +315,7 @@ static void test_statistics_rx_dropped(void **state)
 	start(0, 0);
 	if (config->zc) {
 		stop();
-		skip();
+		return; /* there is no such thing in this configuration */
 		return;
 	}
 	fill(0, 2);
