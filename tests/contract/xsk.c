@@ -262,7 +262,6 @@ static void test_unaligned_crossing_pages(void **state)
 
 	if (!config->unaligned) {
 		return; /* there is no such thing in this configuration */
-		return;
 	}
 	start(0, 0);
 	for (u64 addr = 3000; addr <= area.size; addr += 3001) {
@@ -316,7 +315,6 @@ static void test_statistics_rx_dropped(void **state)
 	if (config->zc) {
 		stop();
 		return; /* there is no such thing in this configuration */
-		return;
 	}
 	fill(0, 2);
 	packet_fill(packet, CHUNK, 0);

@@ -170,7 +170,6 @@ static void test_sparse(void **state)
 
 	if (p == MAP_FAILED) {
 		return; /* there is no such thing in this configuration */
-		return;
 	}
 	umem = accepted(r);
 	assert_int_equal(umem->chunks, size / 4096);
