@@ -15,7 +15,8 @@ DESTDIR ?=
 STEPS ?=
 
 # libxdp-dev: the header of libdmamap-xsk, and the other library that its example is built with.
-BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev libxdp-dev libbpf-dev
+BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev libxdp-dev libbpf-dev \
+	libpcap-dev
 # g++: headers in C++. libclang-rt-dev: sanitizers and libFuzzer. groff-base: the man pages' lint.
 CHECK_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base
 

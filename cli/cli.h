@@ -15,6 +15,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 int cmd_list(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_nvme(int argc, char **argv);
+int cmd_net(int argc, char **argv);
 int cmd_edu(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);

@@ -5,6 +5,7 @@
  */
 #include "cli.h"
 
+#include "drivers/e1000e.h"
 #include "drivers/edu.h"
 #include "drivers/message.h"
 #include "drivers/nvme.h"
@@ -33,7 +34,7 @@ static const struct argp argp = {
 	parse,
 	NULL,
 	"Accesses that a device was refused.\v"
-	"Brings the device's driver up and down again (nvme, edu), then lists what was "
+	"Brings the device's driver up and down again (nvme, edu, e1000e), then lists what was "
 	"recorded.",
 	children,
 	NULL,
@@ -60,6 +61,7 @@ static const char *reason_text(int reason)
 /* A driver that fails is a reason to look at the faults, not to stop. */
 static void exercise(struct device *dev, const char *spec)
 {
+	struct e1000e *nic;
 	struct nvme *nvme;
 	struct edu *edu;
 	char byte = 0;
@@ -74,6 +76,11 @@ static void exercise(struct device *dev, const char *spec)
 		if (!edu || edu_write(edu, &byte, 0, 1))
 			fail("%s", driver_strerror());
 		edu_remove(edu);
+	} else if (spec_target_is(spec, "e1000e")) {
+		nic = e1000e_probe(dev, NULL);
+		if (!nic || e1000e_start(nic))
+			fail("%s", driver_strerror());
+		e1000e_remove(nic);
 	}
 }
 

@@ -14,6 +14,7 @@ static const struct command {
 	 "PCI functions, and whether dmamap could open each; the simulated devices"},
 	{"info", cmd_info, "masks, limits, policy and memory of one device"},
 	{"nvme", cmd_nvme, "a disk by DMA: identify, read, write, verify, bench"},
+	{"net", cmd_net, "packets through an XSK socket: rx, tx, forward, echo"},
 	{"edu", cmd_edu, "the teaching device: selftest"},
 	{"bench", cmd_bench, "speeds: map, iova, dmapool, translate, swiotlb, xsk"},
 	{"check", cmd_check, "what the checker knows: list"},

@@ -2,7 +2,8 @@
 /*
  * How a device's bytes move. Up to 128 bytes in aligned words, each stored and loaded whole, in
  * ascending order, as PCI Express keeps them: a driver that polls the last word of a completion
- * sees the others. Longer ones by the processor's string copy.
+ * sees the others. What is left of the last word follows in parts of 4, 2 and 1 bytes. Longer ones by
+ * the processor's string copy.
  *
  * A device may touch memory that a sanitizer calls freed (without an IOMMU it reaches all RAM), so
  * these are copy_functions of base/copy.h.
@@ -13,6 +14,49 @@
 #include "base/copy.h"
 
 #define COPY_WORDS_MAX 128
+
+/* Less than 8 bytes from an address that is aligned to 8. */
+copy_function void copy_tail_from_memory(u8 *to, uintptr_t from, size_t n)
+{
+	if (n & 4) {
+		u32 v = read_acquire((const u32 *)from);
+
+		__builtin_memcpy(to, &v, sizeof(v));
+		to += 4;
+		from += 4;
+	}
+	if (n & 2) {
+		u16 v = read_acquire((const u16 *)from);
+
+		__builtin_memcpy(to, &v, sizeof(v));
+		to += 2;
+		from += 2;
+	}
+	if (n & 1)
+		*to = read_acquire((const u8 *)from);
+}
+
+copy_function void copy_tail_to_memory(uintptr_t to, const u8 *from, size_t n)
+{
+	if (n & 4) {
+		u32 v;
+
+		__builtin_memcpy(&v, from, sizeof(v));
+		write_release((u32 *)to, v);
+		to += 4;
+		from += 4;
+	}
+	if (n & 2) {
+		u16 v;
+
+		__builtin_memcpy(&v, from, sizeof(v));
+		write_release((u16 *)to, v);
+		to += 2;
+		from += 2;
+	}
+	if (n & 1)
+		write_release((u8 *)to, *from);
+}
 
 /* From memory that others may be writing to the model's own buffer. */
 copy_function void copy_from_memory(void *to, const void *from, size_t n)
@@ -27,12 +71,16 @@ copy_function void copy_from_memory(void *to, const void *from, size_t n)
 		u32 v = read_acquire((const u32 *)from);
 
 		__builtin_memcpy(to, &v, sizeof(v));
-	} else if (!(at & 7) && !(n & 7) && n <= COPY_WORDS_MAX) {
-		for (size_t i = 0; i < n; i += 8) {
+	} else if (!(at & 7) && n <= COPY_WORDS_MAX) {
+		size_t i;
+
+		for (i = 0; i + 8 <= n; i += 8) {
 			u64 v = read_acquire((const u64 *)(at + i));
 
 			__builtin_memcpy((u8 *)to + i, &v, sizeof(v));
 		}
+		if (n & 7)
+			copy_tail_from_memory((u8 *)to + i, at + i, n & 7);
 	} else {
 		copy_unchecked(to, from, n);
 	}
@@ -52,13 +100,17 @@ copy_function void copy_to_memory(void *to, const void *from, size_t n)
 
 		__builtin_memcpy(&v, from, sizeof(v));
 		write_release((u32 *)to, v);
-	} else if (!(at & 7) && !(n & 7) && n <= COPY_WORDS_MAX) {
-		for (size_t i = 0; i < n; i += 8) {
+	} else if (!(at & 7) && n <= COPY_WORDS_MAX) {
+		size_t i;
+
+		for (i = 0; i + 8 <= n; i += 8) {
 			u64 v;
 
 			__builtin_memcpy(&v, (const u8 *)from + i, sizeof(v));
 			write_release((u64 *)(at + i), v);
 		}
+		if (n & 7)
+			copy_tail_to_memory(at + i, (const u8 *)from + i, n & 7);
 	} else {
 		copy_unchecked(to, from, n);
 	}

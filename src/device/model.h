@@ -34,6 +34,6 @@ struct model_ops {
 /* Adds one to the vector's eventfd. Any thread, from create to destroy. */
 void model_interrupt(struct device *dev, unsigned int vector);
 
-extern const struct model_ops model_edu, model_nvme;
+extern const struct model_ops model_e1000e, model_edu, model_nvme;
 
 #endif

@@ -9,9 +9,9 @@
 
 bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size)
 {
-	/* a page shows its neighbours, too; memory outside RAM has no second view */
+	/* a page shows its neighbours, too; memory outside RAM has no second view, or is not seen at all */
 	return (dev->untrusted && ((pa.v | size) & (PAGE_BYTES - 1))) ||
-	       (!dev->coherent && pa.v >= mem.span);
+	       ((!dev->coherent || dev->ram_only) && pa.v >= mem.span);
 }
 
 /* Maps pages; 0: failed, with a sentence. A page of address space that is still occupied (by a
@@ -27,7 +27,12 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 
 		if (unlikely(!page))
 			return 0;
-		if (likely(pages == 1 && dom->space.pt) &&
+		if (fail_here(FAIL_BACKEND, dev->name)) {
+			iova_free(dom->iova, page, pages);
+			error_set(ENOMEM, "%s: the back end failed by fault injection", dev->name);
+			return 0;
+		}
+		if (likely(pages == 1 && dom->space.direct) &&
 		    likely(pt_map_4k(&dom->pt, IOVA(page << PAGE_BITS), pa, flags)))
 			return page;
 		err = dom->space.ops->map(&dom->space, IOVA(page << PAGE_BITS), pa,
@@ -110,7 +115,7 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 			plane_to_device(pa, size);
 		return pa.v + dev->bus_offset;
 	}
-	if (unlikely(dev->untrusted || !dev->coherent || dev->arithmetic))
+	if (unlikely(dev->careful))
 		return map_uncommon(dev, pa, size, dir, attrs);
 	page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST);
@@ -129,14 +134,19 @@ static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
 }
 
 /* What unmap does beside cutting the device off: copies back, frees slots. */
-static slow_path void settle(struct device *dev, phys_t pa, u64 size, bool bounced,
+static slow_path void settle(struct device *dev, dma_addr_t addr, phys_t pa, u64 size, bool bounced,
 			     enum dma_data_direction dir, unsigned long attrs)
 {
-	if (bounced)
-		bounce_unmap(dev, pa, size, dir, attrs);
-	else if (!dev->coherent && dir != DMA_TO_DEVICE &&
-		 !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) && phys_range_is_ram(pa, size))
+	if (bounced) {
+		if (bounce_unmap(dev, pa, size, dir, attrs))
+			return;
+		/* the right page, another byte of it: the translation is gone, so the slots go, too */
+		bounce_unmap_page(dev, PHYS(align_down(pa.v, PAGE_BYTES)), dir, attrs);
+		not_mapped(dev, addr, size, dir);
+	} else if (!dev->coherent && dir != DMA_TO_DEVICE &&
+		 !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) && phys_range_is_ram(pa, size)) {
 		plane_to_cpu(pa, size);
+	}
 }
 
 /* The rest of the space below mem.span (between 3 and 4 GiB) has mappings of its own. */
@@ -152,7 +162,7 @@ static bool unmap_arithmetic(struct device *dev, phys_t pa, u64 size, enum dma_d
 		return bounce_unmap(dev, pa, size, dir, attrs) ||
 		       not_mapped(dev, pa.v + dev->bus_offset, size, dir);
 	if (unlikely(!dev->coherent))
-		settle(dev, pa, size, false, dir, attrs);
+		settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
 	return true;
 }
 
@@ -178,7 +188,7 @@ bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_di
 			     "that was mapped", (unsigned long long)addr, (unsigned long long)size,
 			     (unsigned long long)pages);
 	if (unlikely((entry & PT_BOUNCED) || !dev->coherent))
-		settle(dev, pa, min_u64(size, mapped - (bus & (PAGE_BYTES - 1))),
+		settle(dev, addr, pa, min_u64(size, mapped - (bus & (PAGE_BYTES - 1))),
 		       entry & PT_BOUNCED, dir, attrs);
 	return true;
 }

@@ -367,6 +367,13 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
+	if (unlikely(dev->bus_offset & read_once(&dev->seg_boundary)) &&
+	    !within_boundary((page << PAGE_BITS) + dev->bus_offset, pages << PAGE_BITS,
+			     max_u64(read_once(&dev->seg_boundary), PAGE_BYTES - 1))) {
+		/* aligned in the range is not aligned for the device */
+		iova_free(dom->iova, page, pages);
+		return -ERANGE;
+	}
 	if (likely(!s->odd))
 		n = map_single_pages(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	else
@@ -376,6 +383,8 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 		domain_release(dom, page, pages, true);
 		return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
 	}
+	if (unlikely(!dom->space.direct))
+		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 	return n;
 }
 
@@ -398,7 +407,7 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents, cons
 	struct scatterlist *sg = sgl;
 	int n = -ERANGE;
 
-	if (!each && dev->iommu && (dev->untrusted || !dev->coherent))
+	if (!each && dev->iommu && dev->careful)
 		each = any_needs_care(dev, sgl, nents);
 	if (!each && !dev->identity)
 		n = map_iommu(dev, sgl, nents, s, dir);

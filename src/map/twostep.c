@@ -14,11 +14,13 @@
 #ifdef dma_iova_link
 #undef dma_iova_link /* here is the function that the inline part leaves the rest to */
 
-/* RAM is fixed while a device is open; the next range that is taken writes it anew. Atomic words. */
+/* RAM is fixed while a device is open; a device's first range writes it. Atomic words. */
 static struct __dma_link_limits link_limits = {.refuse = &fail_armed};
 
 static void set_limits(struct device *dev)
 {
+	if (likely(read_once(&dev->link_limits)))
+		return;
 	write_once(&link_limits.ram_end[0], mem.low);
 	write_once(&link_limits.ram_end[1], mem.span);
 	write_release(&dev->link_limits, &link_limits);
@@ -41,6 +43,9 @@ void note_slots(struct device *dev, struct dma_iova_state *state)
 
 	if (!dev->coherent || bus & (PAGE_BYTES - 1) || pages_spanned(bus, state->__size) >= PT_ENTRIES)
 		return;
+	/* a link must be looked at, or told to the IOMMU */
+	if (dev->ram_only || !dev->domain->space.direct)
+		return;
 	slots = pt_slot(&dev->domain->pt, IOVA(bus));
 	if (!slots)
 		return;
@@ -48,10 +53,14 @@ void note_slots(struct device *dev, struct dma_iova_state *state)
 	write_release(&state->__open, (u16)(state->__size >> PAGE_BITS));
 }
 
-static bool refuse_alloc(int err, const struct device *dev, u64 size, const char *why)
+static slow_path bool refuse_alloc(int err, const struct device *dev, struct dma_iova_state *state,
+				   u64 size, const char *why)
 {
-	error_set(err, "%s: no two-step range of %llu bytes: %s", dev ? dev->name : "no device",
-		  (unsigned long long)size, why);
+	if (state)
+		*state = (struct dma_iova_state){0};
+	if (why)
+		error_set(err, "%s: no two-step range of %llu bytes: %s", dev ? dev->name : "no device",
+			  (unsigned long long)size, why);
 	return false;
 }
 
@@ -59,21 +68,22 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 {
 	u64 page, offset = phys & (PAGE_BYTES - 1);
 
-	if (!state)
-		return refuse_alloc(EINVAL, dev, size, "no state (NULL) to keep it in");
-	*state = (struct dma_iova_state){0};
-	if (!dev || !size || size >= 1ull << PT_IOVA_BITS)
-		return refuse_alloc(EINVAL, dev, size, "no device, size 0, or 2^48 bytes and more");
-	if (!dev->iommu)
-		return refuse_alloc(EOPNOTSUPP, dev, size, "the device has no IOMMU; use dma_map_phys()");
+	if (unlikely(!dev || !state || !size || size >= 1ull << PT_IOVA_BITS))
+		return refuse_alloc(EINVAL, dev, state, size, "no device, no state to keep it in, size 0, "
+				    "or 2^48 bytes and more");
+	if (unlikely(!dev->iommu))
+		return refuse_alloc(EOPNOTSUPP, dev, state, size,
+				    "the device has no IOMMU; use dma_map_phys()");
 	if (fail_here(FAIL_IOVA, dev->name))
-		return refuse_alloc(ENOMEM, dev, size, "fault injection says so");
+		return refuse_alloc(ENOMEM, dev, state, size, "fault injection says so");
 	page = domain_iova_alloc(dev->domain, pages_spanned(offset, size), device_last(dev) >> PAGE_BITS);
-	if (!page)
-		return false;
-	state->addr = (page << PAGE_BITS | offset) + dev->bus_offset;
-	state->__size = size;
-	state->__live = LIVE_OF(fence_everywhere_works() ? THREAD_NAME : SHARED);
+	if (unlikely(!page))
+		return refuse_alloc(ENOMEM, dev, state, size, NULL); /* the sentence is there */
+	*state = (struct dma_iova_state){
+		.addr = (page << PAGE_BITS | offset) + dev->bus_offset,
+		.__size = size,
+		.__live = LIVE_OF(fence_everywhere_works() ? THREAD_NAME : SHARED),
+	};
 	set_limits(dev);
 	note_slots(dev, state);
 	count_add(&device_thread(dev)->ranges_taken, 1);
@@ -107,9 +117,10 @@ static const char *why_not(const struct device *dev, const struct dma_iova_state
 }
 
 /* The device would have to go by bounce memory, or be synced. */
-static bool is_coherent_link(const struct device *dev, u64 bus, u64 end)
+static bool is_coherent_link(const struct device *dev, u64 bus, u64 end, u64 phys)
 {
-	return dev->coherent && !(dev->untrusted && (bus | end) & (PAGE_BYTES - 1));
+	return dev->coherent && !(dev->ram_only && phys & PHYS_FOREIGN) &&
+	       !(dev->untrusted && (bus | end) & (PAGE_BYTES - 1));
 }
 
 static int check_link(const struct device *dev, const struct dma_iova_state *state, u64 phys,
@@ -119,7 +130,7 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 	u64 bus = bus_of(dev, state) + offset;
 	int err = EINVAL;
 
-	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) && !is_coherent_link(dev, bus, bus + size)) {
+	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) && !is_coherent_link(dev, bus, bus + size, phys)) {
 		err = EIO;
 		why = "DMA_ATTR_REQUIRE_COHERENT, but it would have to bounce or be synced";
 	}
@@ -295,6 +306,9 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 		errno = -err;
 		return err;
 	}
+	if (unlikely(!dev->domain->space.direct))
+		dev->domain->space.ops->invalidate(&dev->domain->space, IOVA(align_down(bus, PAGE_BYTES)),
+						   pages_spanned(bus, size) << PAGE_BITS);
 	if (!dev->coherent)
 		carry_to_device(dev, phys, size, attrs);
 	if ((bus + size) & (PAGE_BYTES - 1)) {

@@ -31,7 +31,7 @@ run_json 'faults, edu' "d['faults'] == []" "$dmamap" faults --device sim:edu
 run_json 'faults, bare' "d['faults'] == []" "$dmamap" faults --device sim
 
 # list: the machine's own, one that has nothing, and one that is made up.
-run_json 'list' "len(d['simulated']) == 3" "$dmamap" list
+run_json 'list' "len(d['simulated']) == 4" "$dmamap" list
 DMAMAP_SYSFS=$dir/none
 export DMAMAP_SYSFS
 run_json 'list, no PCI' "d['functions'] == []" "$dmamap" list

@@ -17,7 +17,7 @@ nvme() {
 ok 'no command' fails 2 Usage "$dmamap"
 ok 'unknown command' fails 2 "no command 'fly'" "$dmamap" fly
 ok 'help' sh -c "'$dmamap' help | grep -q 'Exit status'"
-for c in list info nvme edu bench check faults; do
+for c in list info nvme net edu bench check faults; do
 	ok "help $c" sh -c "'$dmamap' help $c | grep -q -- --json"
 done
 ok 'version' sh -c "'$dmamap' --version | grep -q '^dmamap [0-9]'"

@@ -47,7 +47,7 @@ static void test_defaults(void **state)
 static void test_every_key(void **state)
 {
 	good("sim,policy=lazy,iommu=1,coherent=0,check=1,name=a.b_c:d-9,group=g,ram=1G,swiotlb=0x100K,"
-	     "addr-bits=40,bus-offset=0x1000,forcedac=1");
+	     "addr-bits=40,bus-offset=0x10000,forcedac=1");
 	assert_int_equal(s.policy, POLICY_LAZY);
 	assert_true(s.iommu && !s.coherent && s.check && s.forcedac);
 	assert_string_equal(s.name, "a.b_c:d-9");
@@ -55,7 +55,7 @@ static void test_every_key(void **state)
 	assert_int_equal(s.ram, GIB);
 	assert_int_equal(s.swiotlb, 256 * KIB);
 	assert_int_equal(s.addr_bits, 40);
-	assert_int_equal(s.bus_offset, 4096);
+	assert_int_equal(s.bus_offset, 0x10000);
 	spec_free(&s);
 	good("sim,untrusted=1");
 	assert_true(s.untrusted);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `dmamap net`: what its parts share. */
+#ifndef CLI_NET_H
+#define CLI_NET_H
+
+#include "cli.h"
+
+#include "drivers/e1000e.h"
+#include "drivers/message.h"
+#include "net_ring.h"
+
+#include <net/xdp_sock.h>
+
+#define NET_BATCH 64u
+
+enum net_action { NET_RX, NET_TX, NET_FORWARD, NET_ECHO };
+enum net_mode { NET_ANY, NET_COPY, NET_ZEROCOPY };
+
+struct net_args {
+	struct common common;
+	const char *action, *peer, *in, *out;
+	enum net_action what;
+	enum net_mode mode;
+	u64 packets; /* 0: no limit */
+	double seconds; /* 0: no limit */
+	unsigned int size; /* of a made-up packet */
+	unsigned int chunk, frames, ring;
+	bool busy, jumbo;
+};
+
+/* Packet memory, shared by all ports. */
+struct net_memory {
+	struct xdp_umem *umem;
+	u8 *base;
+	u64 bytes;
+	u32 chunk, frames; /* of each port */
+};
+
+/* One device with its driver and a socket on queue 0. */
+struct net_port {
+	const char *spec;
+	struct device *dev;
+	struct e1000e *nic;
+	struct xdp_sock *xs;
+	struct net_ring rx, tx, fill, done;
+	u64 *free;     /* chunks of the port's that are at hand, for what is made here */
+	u32 n_free;
+	u64 given;     /* TX descriptors so far */
+	u64 completed; /* and those that came back */
+	bool zero_copy;
+};
+
+/* One run, and what it did. */
+struct net_run {
+	const struct net_args *args;
+	struct net_memory memory;
+	struct net_port port[2];
+	int ports;
+	u64 expected; /* packets that the ports' files play */
+	bool has_expected;
+	u64 packets, bytes; /* received, sent or forwarded */
+	u64 app_dropped; /* longer than the application can take */
+	u64 started_ns, shown_ns, shown_packets;
+	u64 idle_ns; /* since when nothing moves */
+	double seconds;
+	double cycles; /* of this thread; below 0: not countable */
+	bool live, ran, stopped, unsent;
+	char error[640];
+	struct net_in *in;
+	struct net_out *out;
+	bool in_over;	   /* of `in` */
+	const u8 *held;	   /* a packet of it that found no chunks */
+	u32 held_len;
+	bool in_packet[2]; /* forward: what was passed on last from that port goes on */
+	u32 gathered;	   /* rx: of a packet of several buffers, for `out` */
+	u8 gather[E1000E_FRAME_LONG];
+};
+
+/* Remembers the first thing that went wrong; false. */
+bool net_fail(struct net_run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* net_port.c */
+bool net_memory_init(struct net_run *r);
+void net_memory_fini(struct net_memory *m);
+bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 first_chunk);
+void net_port_close(struct net_port *p);     /* socket and driver; the device stays */
+void net_port_fini(struct net_port *p);
+
+/* net_run.c */
+void net_run(struct net_run *r);
+
+/* net_pcap.c: capture files by libpcap */
+struct net_in *net_in_open(struct net_run *r, const char *path);
+/* 1: a packet, valid until the next call; 0: the end; -1: the file is damaged. */
+int net_in_next(struct net_run *r, const u8 **data, u32 *len);
+void net_in_close(struct net_in *in);
+struct net_out *net_out_open(struct net_run *r, const char *path);
+void net_out_add(struct net_out *out, const u8 *data, u32 len);
+bool net_out_close(struct net_run *r, struct net_out *out);
+/* Packets in a file; false: with a sentence. */
+bool net_pcap_count(struct net_run *r, const char *path, u64 *n);
+
+/* net_report.c */
+void net_show(struct net_run *r); /* the live line, when it is time */
+int net_report(struct net_run *r);
+int net_cycles_open(void);
+double net_cycles_read(int fd);
+
+#endif

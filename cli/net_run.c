@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop: the drivers' turn, then the application's. Driver and application share this thread, the
+ * cards have theirs. No turn allocates or calls the system, but where a file is read or written and
+ * where it sleeps because nothing happens.
+ *
+ * Chunks go round: fill ring, RX ring, TX ring of the port that the packet leaves by, its completion ring,
+ * and back to the fill ring that belongs to them.
+ */
+#include "net.h"
+
+#include "base/clock.h"
+
+#include <linux/err.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOOK_EVERY  256	 /* turns between two looks at clock and signals */
+#define IDLE_TURNS  2000 /* empty ones before it sleeps */
+#define YIELD_EVERY 32
+#define SLEEP_MS    5
+#define DRAIN_NS    (2 * NS_PER_S) /* for what is still to be sent at the end */
+#define ETHERTYPE   0x88b5	   /* IEEE: for local experiments */
+
+bool net_fail(struct net_run *r, const char *fmt, ...)
+{
+	va_list args;
+
+	if (r->error[0])
+		return false;
+	va_start(args, fmt);
+	vsnprintf(r->error, sizeof(r->error), fmt, args);
+	va_end(args);
+	return false;
+}
+
+static u8 *chunk_data(struct net_run *r, u64 addr)
+{
+	return r->memory.base + addr;
+}
+
+static void swap_addresses(u8 *frame)
+{
+	u8 t[6];
+
+	memcpy(t, frame, 6);
+	memcpy(frame, frame + 6, 6);
+	memcpy(frame + 6, t, 6);
+}
+
+/* Sends what waits, where the driver does not take it itself. */
+static void push(struct net_port *p)
+{
+	if (!p->zero_copy && p->given != p->completed)
+		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
+}
+
+/* Sent chunks back to where packets are received. */
+static u32 recycle(struct net_run *r, struct net_port *p)
+{
+	u32 n = net_ring_ready(&p->done, NET_BATCH), i;
+	struct net_port *home = &r->port[0];
+	u64 addr;
+
+	for (i = 0; i < n; i++) {
+		addr = *net_ring_addr(&p->done, i);
+		if (r->args->what == NET_TX) {
+			p->free[p->n_free++] = addr;
+			continue;
+		}
+		/* each port gets its own again, or those of one would run out */
+		home = &r->port[addr / ((u64)r->memory.chunk * r->memory.frames)];
+		if (net_ring_room(&home->fill, 1)) {
+			*net_ring_addr(&home->fill, 0) = addr;
+			net_ring_produce(&home->fill, 1);
+		}
+	}
+	if (n)
+		net_ring_consume(&p->done, n);
+	p->completed += n;
+	return n;
+}
+
+/* From the RX ring of one port to the TX ring of another, or of itself. */
+static u32 pass_on(struct net_run *r, struct net_port *from, struct net_port *to)
+{
+	u32 n = net_ring_ready(&from->rx, NET_BATCH), i, ends = 0;
+	bool *in_packet = &r->in_packet[from - r->port];
+	bool echo = r->args->what == NET_ECHO, starts = !*in_packet;
+	u64 bytes = 0, limit = r->args->packets;
+
+	n = net_ring_room(&to->tx, n);
+	for (i = 0; i < n && (!limit || r->packets + ends < limit); i++) {
+		const struct xdp_desc d = *net_ring_desc(&from->rx, i);
+
+		if (echo && starts && d.len >= 12)
+			swap_addresses(chunk_data(r, d.addr));
+		*net_ring_desc(&to->tx, i) = d;
+		bytes += d.len;
+		starts = !(d.options & XDP_PKT_CONTD);
+		ends += starts;
+	}
+	n = i;
+	if (!n)
+		return 0;
+	net_ring_produce(&to->tx, n);
+	net_ring_consume(&from->rx, n);
+	*in_packet = !starts;
+	to->given += n;
+	r->packets += ends;
+	r->bytes += bytes;
+	push(to);
+	return n;
+}
+
+/* To the file, if there is one; a packet of several buffers is put together first. */
+static void keep(struct net_run *r, const struct xdp_desc *d)
+{
+	bool end = !(d->options & XDP_PKT_CONTD);
+
+	if (end && !r->gathered) {
+		net_out_add(r->out, chunk_data(r, d->addr), d->len);
+		return;
+	}
+	if (d->len > sizeof(r->gather) - r->gathered) {
+		r->app_dropped += end;
+		r->gathered = end ? 0 : r->gathered;
+		return;
+	}
+	memcpy(r->gather + r->gathered, chunk_data(r, d->addr), d->len);
+	r->gathered += d->len;
+	if (end) {
+		net_out_add(r->out, r->gather, r->gathered);
+		r->gathered = 0;
+	}
+}
+
+static u32 take_in(struct net_run *r, struct net_port *p)
+{
+	u32 n = net_ring_ready(&p->rx, NET_BATCH), i, used = 0;
+	u64 limit = r->args->packets;
+
+	for (i = 0; i < n && (!limit || r->packets < limit); i++) {
+		const struct xdp_desc d = *net_ring_desc(&p->rx, i);
+
+		if (r->out)
+			keep(r, &d);
+		*net_ring_addr(&p->fill, used++) = d.addr;
+		r->bytes += d.len;
+		r->packets += !(d.options & XDP_PKT_CONTD);
+	}
+	if (!i)
+		return 0;
+	net_ring_produce(&p->fill, used);
+	net_ring_consume(&p->rx, i);
+	return i;
+}
+
+/* Made-up packets are broadcasts that differ in a number. */
+static void number_packet(struct net_run *r, u8 *frame)
+{
+	memcpy(frame + 14, &r->packets, sizeof(r->packets));
+}
+
+static void prepare_chunks(struct net_run *r, struct net_port *p)
+{
+	u8 head[14], *frame;
+	u32 i;
+
+	memset(head, 0xff, 6);
+	e1000e_address(p->nic, head + 6);
+	head[12] = ETHERTYPE >> 8;
+	head[13] = ETHERTYPE & 0xff;
+	for (i = 0; i < p->n_free; i++) {
+		frame = chunk_data(r, p->free[i]);
+		memset(frame, 0, r->args->size);
+		memcpy(frame, head, sizeof(head));
+	}
+}
+
+/* One packet into as many chunks as it needs. Descriptors; 0: it does not fit into the ring now. */
+static u32 put_packet(struct net_run *r, struct net_port *p, u32 at, const u8 *data, u32 len)
+{
+	u32 chunk = r->memory.chunk, n = (len + chunk - 1) / chunk, i, part;
+	struct xdp_desc *d;
+
+	if (n > p->n_free)
+		return 0;
+	for (i = 0; i < n; i++) {
+		part = len < chunk ? len : chunk;
+		d = net_ring_desc(&p->tx, at + i);
+		d->addr = p->free[--p->n_free];
+		if (data)
+			memcpy(chunk_data(r, d->addr), data + (u64)i * chunk, part);
+		d->len = part;
+		d->options = i + 1 < n ? XDP_PKT_CONTD : 0;
+		len -= part;
+	}
+	return n;
+}
+
+/* The next packet to send; false: there is none, or the file is damaged. */
+static bool next_packet(struct net_run *r, const u8 **data, u32 *len)
+{
+	int got;
+
+	*data = NULL;
+	*len = r->args->size;
+	if (!r->in)
+		return true;
+	if (r->held) {
+		*data = r->held;
+		*len = r->held_len;
+		return true;
+	}
+	got = net_in_next(r, data, len);
+	r->in_over = got <= 0;
+	return got > 0;
+}
+
+static bool too_long(const struct net_run *r, u32 len)
+{
+	return !len || len > (r->args->jumbo ? E1000E_FRAME_LONG : r->memory.chunk);
+}
+
+static u32 send_out(struct net_run *r, struct net_port *p)
+{
+	u32 room = net_ring_room(&p->tx, NET_BATCH), n = 0, k, len;
+	u64 limit = r->args->packets;
+	const u8 *data;
+
+	while (n < room && !r->in_over && (!limit || r->packets < limit)) {
+		if (!next_packet(r, &data, &len))
+			break;
+		if (too_long(r, len)) {
+			r->app_dropped++;
+			r->held = NULL;
+			continue;
+		}
+		r->held = NULL;
+		k = put_packet(r, p, n, data, len);
+		if (!k) {
+			r->held = data; /* it stays valid until the next one is asked for */
+			r->held_len = len;
+			break;
+		}
+		if (!data)
+			number_packet(r, chunk_data(r, net_ring_desc(&p->tx, n)->addr));
+		n += k;
+		r->packets++;
+		r->bytes += len;
+	}
+	if (!n)
+		return 0;
+	net_ring_produce(&p->tx, n);
+	p->given += n;
+	push(p);
+	return n;
+}
+
+static u32 application(struct net_run *r)
+{
+	struct net_port *a = &r->port[0], *b = &r->port[r->ports - 1];
+	u32 n = recycle(r, a);
+
+	if (a != b)
+		n += recycle(r, b);
+	switch (r->args->what) {
+	case NET_RX:
+		return n + take_in(r, a);
+	case NET_TX:
+		return n + send_out(r, a);
+	case NET_FORWARD:
+	case NET_ECHO:
+		n += pass_on(r, a, b);
+		return a != b ? n + pass_on(r, b, a) : n;
+	}
+	return n;
+}
+
+/*
+ * How much the driver may receive. Where it copies, a packet that finds no chunk is lost, so it gets no
+ * more than there are; else it is the card that waits.
+ */
+static u32 budget(const struct net_run *r, const struct net_port *p)
+{
+	u32 chunks = p->fill.head - __atomic_load_n(p->fill.consumer, __ATOMIC_ACQUIRE);
+	u32 each = r->args->jumbo ? E1000E_FRAME_LONG / r->memory.chunk + 1 : 1;
+
+	if (p->zero_copy || r->args->what == NET_TX)
+		return NET_BATCH;
+	return chunks / each < NET_BATCH ? chunks / each : NET_BATCH;
+}
+
+/* The drivers' turn. Packets moved; negative: a card is gone. */
+static int drivers(struct net_run *r)
+{
+	int n = 0, one, i;
+
+	for (i = 0; i < r->ports; i++) {
+		push(&r->port[i]);
+		one = e1000e_poll(r->port[i].nic, budget(r, &r->port[i]));
+		if (one < 0) {
+			net_fail(r, "%s", driver_strerror());
+			return one;
+		}
+		n += one;
+	}
+	return n;
+}
+
+static u64 card_packets(struct net_run *r)
+{
+	struct e1000e_stats st;
+	u64 n = 0;
+	int i;
+
+	for (i = 0; i < r->ports; i++) {
+		e1000e_stats(r->port[i].nic, &st);
+		n += st.card_rx;
+	}
+	return n;
+}
+
+/* A socket that copies has its chunks back before the card has sent their packets. */
+static bool all_sent(const struct net_run *r)
+{
+	int i;
+
+	for (i = 0; i < r->ports; i++) {
+		if (r->port[i].given != r->port[i].completed || e1000e_in_flight(r->port[i].nic))
+			return false;
+	}
+	return true;
+}
+
+/* Whether it is over, but for what is still to be sent. `idle`: nothing moved in the last turns. */
+static bool is_over(struct net_run *r, bool idle)
+{
+	const struct net_args *a = r->args;
+
+	if (interrupted()) {
+		r->stopped = true;
+		return true;
+	}
+	if (a->packets && r->packets >= a->packets)
+		return true;
+	if (a->seconds > 0 && (double)(clock_ns() - r->started_ns) / 1e9 >= a->seconds)
+		return true;
+	if (r->in_over)
+		return true;
+	if (!idle || !r->has_expected || a->packets || card_packets(r) < r->expected)
+		return false;
+	/* what is still to be sent keeps chunks that packets in the card's buffers may be waiting for */
+	return all_sent(r) || clock_ns() - r->idle_ns >= DRAIN_NS;
+}
+
+/* Nothing moved for a while: sleep, unless told to be busy. */
+static void rest(struct net_run *r)
+{
+	if (r->args->busy || r->ports > 1) {
+		sched_yield();
+		return;
+	}
+	if (e1000e_wait(r->port[0].nic, SLEEP_MS) < 0)
+		net_fail(r, "%s", driver_strerror());
+}
+
+/* What was given to the cards goes out, as long as it moves. */
+static void drain(struct net_run *r)
+{
+	u64 end = clock_ns() + DRAIN_NS;
+	int i;
+
+	while (!all_sent(r) && !r->error[0] && clock_ns() < end) {
+		if (drivers(r) < 0)
+			return;
+		for (i = 0; i < r->ports; i++)
+			recycle(r, &r->port[i]);
+		sched_yield();
+	}
+	if (!all_sent(r))
+		r->unsent = true;
+}
+
+void net_run(struct net_run *r)
+{
+	u32 turn = 0, idle = 0, moved;
+	int cycles = net_cycles_open(), n;
+
+	if (r->args->what == NET_TX)
+		prepare_chunks(r, &r->port[0]);
+	r->started_ns = r->shown_ns = clock_ns();
+	for (;;) {
+		n = drivers(r);
+		moved = application(r);
+		if (n < 0)
+			break;
+		idle = n || moved ? 0 : idle + 1;
+		if (idle == IDLE_TURNS / 2)
+			r->idle_ns = clock_ns();
+		if (++turn % LOOK_EVERY == 0 || idle == IDLE_TURNS ||
+		    (r->args->packets && r->packets >= r->args->packets)) {
+			if (is_over(r, idle > IDLE_TURNS / 2))
+				break;
+			net_show(r);
+		}
+		if (idle >= IDLE_TURNS) {
+			if (is_over(r, true))
+				break;
+			rest(r);
+		} else if (idle % YIELD_EVERY == YIELD_EVERY - 1 && !r->args->busy) {
+			sched_yield(); /* a card may be waiting for this very processor */
+		}
+		if (r->error[0])
+			break;
+	}
+	drain(r);
+	r->seconds = (double)(clock_ns() - r->started_ns) / 1e9;
+	r->cycles = net_cycles_read(cycles);
+}

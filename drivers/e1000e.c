@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The card: reset, address, rings, up and down, waiting, statistics.
+ *
+ * Going down follows the datasheet: no interrupts, no new requests on the bus (CTRL.GIO master disable)
+ * until STATUS says that none is under way, then a reset. Only after that are buffers given back. A
+ * card that does not answer any more (pulled out: all ones) cannot make an access either.
+ *
+ * What the card says is bounded before it is used.
+ */
+#include "drivers/e1000e_private.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_MS	  200
+#define WATCH_MS  1000 /* a sleeping driver looks after its card that often */
+#define RESET_US  1000
+#define ALL_ONES  0xffffffffu
+
+static void pause_us(long us)
+{
+	struct timespec t = {.tv_nsec = us * 1000};
+
+	nanosleep(&t, NULL);
+}
+
+static u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
+}
+
+void e1000e_lock(struct e1000e *e)
+{
+	pthread_mutex_lock(&e->rx.lock);
+	pthread_mutex_lock(&e->tx.lock);
+}
+
+void e1000e_unlock(struct e1000e *e)
+{
+	pthread_mutex_unlock(&e->tx.lock);
+	pthread_mutex_unlock(&e->rx.lock);
+}
+
+int e1000e_fail_gone(struct e1000e *e)
+{
+	return driver_fail(EIO, "%s: the card does not answer any more: it was pulled out, or it is stopped",
+			   dev_name(e->dev));
+}
+
+void e1000e_look_at_link(struct e1000e *e)
+{
+	u32 status = e1000e_readl(e, REG_STATUS);
+
+	if (status == ALL_ONES)
+		__atomic_store_n(&e->gone, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->link, status != ALL_ONES && (status & STATUS_LU), __ATOMIC_RELAXED);
+}
+
+/* Waits until the bits of a register are clear; false: they stay set. */
+static bool wait_clear(struct e1000e *e, u32 reg, u32 bits)
+{
+	u64 end = now_ms() + WAIT_MS;
+
+	while (e1000e_readl(e, reg) & bits) {
+		if (e1000e_readl(e, REG_STATUS) == ALL_ONES || now_ms() >= end)
+			return false;
+		pause_us(20);
+	}
+	return true;
+}
+
+static int reset(struct e1000e *e)
+{
+	u32 ctrl = e1000e_readl(e, REG_CTRL);
+
+	e1000e_writel(e, REG_IMC, ALL_ONES);
+	e1000e_writel(e, REG_CTRL, ctrl | CTRL_MASTER_OFF);
+	wait_clear(e, REG_STATUS, STATUS_MASTER);
+	e1000e_writel(e, REG_RCTL, 0);
+	e1000e_writel(e, REG_TCTL, TCTL_PSP);
+	e1000e_writel(e, REG_CTRL, ctrl | CTRL_RST);
+	pause_us(RESET_US);
+	if (!wait_clear(e, REG_CTRL, CTRL_RST)) {
+		e1000e_look_at_link(e);
+		return e1000e_is_gone(e) ? e1000e_fail_gone(e)
+					 : driver_fail(EIO, "%s: the card does not end its reset within %d ms",
+						       dev_name(e->dev), WAIT_MS);
+	}
+	e1000e_writel(e, REG_IMC, ALL_ONES);
+	e1000e_readl(e, REG_ICR);
+	return 0;
+}
+
+static void collect(struct e1000e *e);
+
+static void program_rings(struct e1000e *e)
+{
+	dmamap_writeq(e->dev, 0, REG_RDBA, e->rx.ring_dma);
+	e1000e_writel(e, REG_RDLEN, e->rx.size * (u32)sizeof(*e->rx.ring));
+	e1000e_writel(e, REG_RDH, 0);
+	e1000e_writel(e, REG_RDT, 0);
+	dmamap_writeq(e->dev, 0, REG_TDBA, e->tx.ring_dma);
+	e1000e_writel(e, REG_TDLEN, e->tx.size * (u32)sizeof(*e->tx.ring));
+	e1000e_writel(e, REG_TDH, 0);
+	e1000e_writel(e, REG_TDT, 0);
+	e1000e_writel(e, REG_TXDCTL, TXDCTL_DEFAULT);
+	e1000e_writel(e, REG_RFCTL, RFCTL_EXSTEN);
+}
+
+static void program_interrupts(struct e1000e *e)
+{
+	u32 interval = e->options.irq_us * 1000 / 256;
+
+	/* one vector for all, whether it is a message of MSI-X (IVAR, EITR) or not (ITR) */
+	e1000e_writel(e, REG_IVAR, IVAR_ALL_TO_0);
+	e1000e_writel(e, REG_EITR, interval);
+	e1000e_writel(e, REG_ITR, interval);
+}
+
+/* Both locks held. Nothing that was in flight before is. */
+int e1000e_up(struct e1000e *e)
+{
+	u32 flow = e->options.no_flow_control ? 0 : CTRL_RFCE | CTRL_TFCE;
+
+	if (e1000e_is_gone(e))
+		return e1000e_fail_gone(e);
+	memset(e->rx.ring, 0, e->rx.size * sizeof(*e->rx.ring));
+	memset(e->tx.ring, 0, e->tx.size * sizeof(*e->tx.ring));
+	program_rings(e);
+	program_interrupts(e);
+	e1000e_writel(e, REG_FCTTV, 0xffff);
+	e1000e_writel(e, REG_FCRTL, 0x80005000);
+	e1000e_writel(e, REG_FCRTH, 0x6000);
+	e1000e_writel(e, REG_CTRL, (e1000e_readl(e, REG_CTRL) & ~(CTRL_MASTER_OFF | CTRL_RFCE | CTRL_TFCE)) |
+					   CTRL_SLU | CTRL_FD | flow);
+	e1000e_writel(e, REG_TCTL, TCTL_EN | TCTL_PSP | TCTL_CT | TCTL_COLD);
+	e1000e_writel(e, REG_RCTL, RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC | e->rx.rctl);
+	e->started = e->rx.on = e->tx.on = true;
+	e1000e_rx_fill(e);
+	e1000e_look_at_link(e);
+	return 0;
+}
+
+/* Both locks held. */
+void e1000e_down(struct e1000e *e)
+{
+	if (!e->started)
+		return;
+	e->started = e->rx.on = e->tx.on = false;
+	collect(e);
+	reset(e);
+	e1000e_tx_release(e);
+	e1000e_rx_release(e);
+}
+
+int e1000e_stop(struct e1000e *e)
+{
+	e1000e_lock(e);
+	e1000e_down(e);
+	e1000e_unlock(e);
+	return e1000e_is_gone(e) ? e1000e_fail_gone(e) : 0;
+}
+
+int e1000e_start(struct e1000e *e)
+{
+	int err = 0;
+
+	e1000e_lock(e);
+	if (!e->started)
+		err = e1000e_up(e);
+	e1000e_unlock(e);
+	return err;
+}
+
+/* True now and then: time to look after the card. */
+static bool look_due(struct e1000e *e, u32 moved)
+{
+	if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED) || ++e->polls % LINK_POLLS == 0)
+		return true;
+	e->idle = moved ? 0 : e->idle + 1;
+	return e->idle % IDLE_POLLS == IDLE_POLLS - 1;
+}
+
+static u32 poll_rx(struct e1000e *e, u32 budget)
+{
+	u32 n;
+
+	pthread_mutex_lock(&e->rx.lock);
+	n = e->rx.on ? e1000e_rx_poll(e, budget) : 0;
+	pthread_mutex_unlock(&e->rx.lock);
+	return n;
+}
+
+static u32 poll_tx(struct e1000e *e)
+{
+	u32 n = 0;
+
+	pthread_mutex_lock(&e->tx.lock);
+	if (e->tx.on)
+		n = e1000e_tx_clean(e);
+	if (e->tx.on && e->pool)
+		n += e1000e_tx_pool(e);
+	pthread_mutex_unlock(&e->tx.lock);
+	return n;
+}
+
+int e1000e_poll(struct e1000e *e, unsigned int budget)
+{
+	u32 n = budget ? poll_rx(e, budget) : 0;
+
+	n += poll_tx(e);
+	if (look_due(e, n))
+		e1000e_look_at_link(e);
+	return e1000e_is_gone(e) ? e1000e_fail_gone(e) : (int)n;
+}
+
+/* What the application has to tell by a wake-up while nobody polls. */
+static void need_wakeup(struct e1000e *e, bool on)
+{
+	e1000e_lock(e);
+	if (e->pool && xsk_uses_need_wakeup(e->pool)) {
+		if (on) {
+			xsk_set_rx_need_wakeup(e->pool);
+			xsk_set_tx_need_wakeup(e->pool);
+		} else {
+			xsk_clear_rx_need_wakeup(e->pool);
+			xsk_clear_tx_need_wakeup(e->pool);
+		}
+	}
+	e1000e_unlock(e);
+}
+
+static void drain(int fd)
+{
+	u64 count;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		return; /* it was empty */
+}
+
+/* 1: something came; 0: not in time; negative: a signal came. */
+static int sleep_ms(struct e1000e *e, int ms)
+{
+	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN}, {.fd = e->kick_fd, .events = POLLIN}};
+	int n = poll(p, 2, ms);
+
+	if (n > 0 && p[0].revents) {
+		drain(e->irq_fd);
+		__atomic_add_fetch(&e->interrupts, 1, __ATOMIC_RELAXED);
+	}
+	if (n > 0 && p[1].revents)
+		drain(e->kick_fd);
+	return n > 0 ? 1 : n;
+}
+
+static bool wait_interrupt(struct e1000e *e, int timeout_ms)
+{
+	u64 now = now_ms(), end = timeout_ms < 0 ? UINT64_MAX : now + (u64)timeout_ms;
+	int n;
+
+	do {
+		n = sleep_ms(e, end - now < WATCH_MS ? (int)(end - now) : WATCH_MS);
+		e1000e_look_at_link(e);
+		now = now_ms();
+	} while (!n && now < end && !e1000e_is_gone(e));
+	return n > 0;
+}
+
+/* A packet is there to be received. */
+static bool rx_ready(struct e1000e *e)
+{
+	bool ready;
+
+	pthread_mutex_lock(&e->rx.lock);
+	ready = e->rx.on && e1000e_rx_ready(e);
+	pthread_mutex_unlock(&e->rx.lock);
+	return ready;
+}
+
+int e1000e_wait(struct e1000e *e, int timeout_ms)
+{
+	int n;
+
+	need_wakeup(e, true);
+	e1000e_writel(e, REG_IMS, IRQ_CAUSES);
+	/* what came before the flags and the mask were set would be told by nobody */
+	n = rx_ready(e) || e1000e_poll(e, 0) != 0;
+	if (!n)
+		n = wait_interrupt(e, timeout_ms);
+	e1000e_writel(e, REG_IMC, ALL_ONES);
+	e1000e_readl(e, REG_ICR);
+	need_wakeup(e, false);
+	if (e1000e_is_gone(e))
+		return e1000e_fail_gone(e);
+	return n;
+}
+
+int e1000e_send(struct e1000e *e, const void *frame, u32 len)
+{
+	int err;
+
+	pthread_mutex_lock(&e->tx.lock);
+	if (e1000e_is_gone(e))
+		err = e1000e_fail_gone(e);
+	else if (!e->tx.on)
+		err = driver_fail(EIO, "%s: the card is stopped", dev_name(e->dev));
+	else if (e->pool)
+		err = driver_fail(EBUSY, "%s: queue 0 is a zero-copy socket's", dev_name(e->dev));
+	else
+		err = e1000e_tx_copy(e, frame, len);
+	pthread_mutex_unlock(&e->tx.lock);
+	return err;
+}
+
+bool e1000e_link(struct e1000e *e)
+{
+	e1000e_look_at_link(e);
+	return __atomic_load_n(&e->link, __ATOMIC_RELAXED);
+}
+
+bool e1000e_zero_copy(struct e1000e *e)
+{
+	bool on;
+
+	pthread_mutex_lock(&e->tx.lock);
+	on = e->pool != NULL;
+	pthread_mutex_unlock(&e->tx.lock);
+	return on;
+}
+
+unsigned int e1000e_in_flight(struct e1000e *e)
+{
+	u32 n;
+
+	pthread_mutex_lock(&e->tx.lock);
+	if (e->tx.on)
+		e1000e_tx_clean(e);
+	n = e->tx.next >= e->tx.clean ? e->tx.next - e->tx.clean : e->tx.next + e->tx.size - e->tx.clean;
+	pthread_mutex_unlock(&e->tx.lock);
+	return n;
+}
+
+void e1000e_address(const struct e1000e *e, u8 mac[6])
+{
+	memcpy(mac, e->mac, 6);
+}
+
+/* Reads the card's counters, which clears them. */
+static void collect(struct e1000e *e)
+{
+	struct e1000e_stats *s = &e->card;
+	const struct {
+		u32 reg;
+		u64 *stat;
+	} counters[] = {
+		{0x4000, &s->card_crc_errors}, {0x400c, &s->card_rx_errors}, {0x4010, &s->card_missed},
+		{0x4018, &s->card_tx_failed},  {0x4034, &s->card_no_carrier}, {0x4074, &s->card_rx_good},
+		{0x4080, &s->card_tx_good},    {0x40a0, &s->card_no_buffer}, {0x40a4, &s->card_short},
+		{0x40ac, &s->card_long},       {0x40d0, &s->card_rx},
+	};
+	u32 i, value;
+
+	pthread_mutex_lock(&e->stat_lock);
+	for (i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		value = e1000e_readl(e, counters[i].reg);
+		if (value != ALL_ONES)
+			*counters[i].stat += value;
+	}
+	if (e1000e_readl(e, REG_STATUS) != ALL_ONES) {
+		s->card_rx_bytes += e1000e_readl(e, 0x4088);
+		s->card_rx_bytes += (u64)e1000e_readl(e, 0x408c) << 32;
+		s->card_tx_bytes += e1000e_readl(e, 0x4090);
+		s->card_tx_bytes += (u64)e1000e_readl(e, 0x4094) << 32;
+	}
+	pthread_mutex_unlock(&e->stat_lock);
+}
+
+static u64 load(const u64 *stat)
+{
+	return __atomic_load_n(stat, __ATOMIC_RELAXED);
+}
+
+void e1000e_stats(struct e1000e *e, struct e1000e_stats *stats)
+{
+	collect(e);
+	pthread_mutex_lock(&e->stat_lock);
+	*stats = e->card;
+	pthread_mutex_unlock(&e->stat_lock);
+	stats->rx_packets = load(&e->rx.packets);
+	stats->rx_bytes = load(&e->rx.bytes);
+	stats->rx_refused = load(&e->rx.refused);
+	stats->rx_errors = load(&e->rx.errors);
+	stats->rx_too_long = load(&e->rx.too_long);
+	stats->rx_map_failed = load(&e->rx.map_failed);
+	stats->tx_packets = load(&e->tx.packets);
+	stats->tx_bytes = load(&e->tx.bytes);
+	stats->tx_map_failed = load(&e->tx.map_failed);
+	stats->tx_too_long = load(&e->tx.too_long);
+	stats->interrupts = load(&e->interrupts);
+}
+
+static bool ring_ok(unsigned int n)
+{
+	return n >= 8 && n <= RING_MAX && n % 8 == 0;
+}
+
+static int take_options(struct e1000e *e, const struct e1000e_options *options)
+{
+	struct e1000e_options *o = &e->options;
+
+	if (options)
+		*o = *options;
+	o->rx_ring = o->rx_ring ? o->rx_ring : RING_DEFAULT;
+	o->tx_ring = o->tx_ring ? o->tx_ring : RING_DEFAULT;
+	o->mask_bits = o->mask_bits ? o->mask_bits : 64;
+	o->max_frame = o->max_frame ? o->max_frame : E1000E_FRAME_USUAL;
+	o->irq_us = o->irq_us ? o->irq_us : 20;
+	if (!ring_ok(o->rx_ring) || !ring_ok(o->tx_ring))
+		return driver_fail(EINVAL, "%s: rings of %u and %u descriptors: multiples of 8 from 8 to %u",
+				   dev_name(e->dev), o->rx_ring, o->tx_ring, RING_MAX);
+	if (o->max_frame < E1000E_FRAME_USUAL || o->max_frame > E1000E_FRAME_LONG)
+		return driver_fail(EINVAL, "%s: frames of %u bytes: %u to %u", dev_name(e->dev), o->max_frame,
+				   E1000E_FRAME_USUAL, E1000E_FRAME_LONG);
+	if (o->mask_bits > 64 || o->irq_us > 16000)
+		return driver_fail(EINVAL, "%s: a mask of %u bits, interrupts %u us apart", dev_name(e->dev),
+				   o->mask_bits, o->irq_us);
+	e->rx.size = o->rx_ring;
+	e->tx.size = o->tx_ring;
+	return e1000e_rx_choose(e, COPY_BUFFER);
+}
+
+static void free_memory(struct e1000e *e)
+{
+	e1000e_tx_free(e);
+	if (e->rx.ring)
+		dma_free_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), e->rx.ring, e->rx.ring_dma);
+	if (e->tx.ring)
+		dma_free_coherent(e->dev, e->tx.size * sizeof(*e->tx.ring), e->tx.ring, e->tx.ring_dma);
+	kfree(e->rx.slot);
+	kfree(e->rx.batch);
+	kfree(e->rx.gather);
+	kfree(e->tx.slot);
+	if (e->kick_fd >= 0)
+		close(e->kick_fd);
+}
+
+static int allocate(struct e1000e *e)
+{
+	e->rx.ring = dma_alloc_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), &e->rx.ring_dma, GFP_KERNEL);
+	e->tx.ring = dma_alloc_coherent(e->dev, e->tx.size * sizeof(*e->tx.ring), &e->tx.ring_dma, GFP_KERNEL);
+	e->rx.slot = kcalloc(e->rx.size, sizeof(*e->rx.slot), GFP_KERNEL);
+	e->tx.slot = kcalloc(e->tx.size, sizeof(*e->tx.slot), GFP_KERNEL);
+	e->rx.batch = kcalloc(e->rx.size, sizeof(*e->rx.batch), GFP_KERNEL);
+	e->rx.gather = kmalloc(e->options.max_frame, GFP_KERNEL);
+	e->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->rx.ring && e->tx.ring && e->rx.slot && e->tx.slot && e->rx.batch && e->rx.gather &&
+	    e->kick_fd >= 0)
+		return 0;
+	return driver_fail_why(ENOMEM, "%s: no memory for rings of %u and %u descriptors", dev_name(e->dev),
+			       e->rx.size, e->tx.size);
+}
+
+/* After a reset the card has its own address in the first receive address register. */
+static int read_address(struct e1000e *e)
+{
+	u32 low = e1000e_readl(e, REG_RAL), high = e1000e_readl(e, REG_RAH);
+
+	if (!(high & RAH_AV) || (low & 1))
+		return driver_fail(EIO, "%s: the card has no address of its own (RAL %08x, RAH %08x)",
+				   dev_name(e->dev), low, high);
+	for (int i = 0; i < 6; i++)
+		e->mac[i] = (u8)(i < 4 ? low >> 8 * i : high >> 8 * (i - 4));
+	return 0;
+}
+
+static int set_masks(struct e1000e *e)
+{
+	u64 mask = DMA_BIT_MASK(e->options.mask_bits);
+	int err = dma_set_mask_and_coherent(e->dev, mask);
+
+	return err ? driver_fail_why(-err, "%s: a mask of %u bits", dev_name(e->dev), e->options.mask_bits)
+		   : 0;
+}
+
+/* Whether it may be the card at all. The EEPROM's presence bit is wired. */
+static int identify(struct e1000e *e)
+{
+	u32 status = e1000e_readl(e, REG_STATUS), eec = e1000e_readl(e, REG_EEC);
+
+	if (status == ALL_ONES || !(status & STATUS_MASTER) || !(eec & 0x100))
+		return driver_fail(ENODEV, "%s: no 82574L: STATUS is 0x%08x, EEC 0x%08x", dev_name(e->dev),
+				   status, eec);
+	e->irq_fd = dmamap_irq_fd(e->dev, 0);
+	if (e->irq_fd < 0)
+		return driver_fail_why(-e->irq_fd, "%s: no interrupt", dev_name(e->dev));
+	return 0;
+}
+
+static int take_over(struct e1000e *e)
+{
+	int err;
+
+	e1000e_lock(e);
+	err = reset(e);
+	if (!err)
+		err = read_address(e);
+	e1000e_unlock(e);
+	return err;
+}
+
+static int set_up(struct e1000e *e, const struct e1000e_options *options)
+{
+	int err = take_options(e, options);
+
+	if (!err)
+		err = identify(e);
+	if (!err)
+		err = set_masks(e);
+	if (!err)
+		err = allocate(e);
+	if (err)
+		return err;
+	dmamap_set_drvdata(e->dev, e);
+	err = take_over(e);
+	if (err)
+		return err;
+	err = xdp_register_driver(e->dev, &e1000e_xdp_ops);
+	return err ? driver_fail_why(-err, "%s: cannot serve sockets", dev_name(e->dev)) : 0;
+}
+
+/* Whatever there is of it goes. */
+static void tear_down(struct e1000e *e)
+{
+	e1000e_lock(e);
+	e1000e_down(e);
+	e1000e_unlock(e);
+	if (dmamap_get_drvdata(e->dev) == e)
+		dmamap_set_drvdata(e->dev, NULL);
+	free_memory(e);
+	pthread_mutex_destroy(&e->rx.lock);
+	pthread_mutex_destroy(&e->tx.lock);
+	pthread_mutex_destroy(&e->stat_lock);
+	kfree(e);
+}
+
+struct e1000e *e1000e_probe(struct device *dev, const struct e1000e_options *options)
+{
+	struct e1000e *e = kzalloc(sizeof(*e), GFP_KERNEL);
+	int err;
+
+	if (!e) {
+		driver_fail_why(ENOMEM, "%s: no memory for the driver", dev_name(dev));
+		return NULL;
+	}
+	e->dev = dev;
+	e->kick_fd = -1;
+	e->rx.rxq = (struct xdp_rxq_info){.dev = dev};
+	pthread_mutex_init(&e->rx.lock, NULL);
+	pthread_mutex_init(&e->tx.lock, NULL);
+	pthread_mutex_init(&e->stat_lock, NULL);
+	err = set_up(e, options);
+	if (!err)
+		return e;
+	tear_down(e);
+	errno = -err;
+	return NULL;
+}
+
+void e1000e_remove(struct e1000e *e)
+{
+	if (!e)
+		return;
+	e1000e_serve_end(e);
+	xdp_register_driver(e->dev, NULL);
+	tear_down(e);
+}

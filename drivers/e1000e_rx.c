@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receiving. The ring holds `filled` buffers from `next` on, one less than its size at most. What the
+ * card wrote back is taken in order: to the socket in zero-copy mode, else to `receive` or, copied, to
+ * a socket. Then the ring is filled again, in batches straight off the fill ring.
+ *
+ * Lengths come from the card and are bounded by the buffer that it was given.
+ */
+#include "drivers/e1000e_private.h"
+
+/* The sizes that RCTL can say: the largest that fits, if the card is not held to less by max_frame. */
+int e1000e_rx_choose(struct e1000e *e, u32 room)
+{
+	struct e1000e_rx *rx = &e->rx;
+	u32 most = e->options.max_frame;
+
+	rx->rctl = most > E1000E_FRAME_USUAL ? RCTL_LPE : 0;
+	if (!rx->rctl && room >= E1000E_FRAME_USUAL) {
+		rx->buffer = room < 2048 ? room : 2048;
+		return 0;
+	}
+	if (room >= 1024) {
+		u32 kib = room >> 10 < 15 ? room >> 10 : 15;
+
+		rx->buffer = kib << 10;
+		rx->rctl |= RCTL_FLXBUF(kib);
+	} else if (room >= 256) {
+		rx->buffer = room >= 512 ? 512 : 256;
+		rx->rctl |= RCTL_BSIZE(room >= 512 ? 2 : 3);
+	} else {
+		return driver_fail(EOPNOTSUPP, "%s: buffers of %u bytes are too short for the card: 256 at "
+				   "least", dev_name(e->dev), room);
+	}
+	return 0;
+}
+
+static void give(struct e1000e_rx *rx, dma_addr_t dma)
+{
+	struct e1000e_desc *d = &rx->ring[rx->tail];
+
+	e1000e_store(&d->addr, dma);
+	e1000e_store(&d->rest, 0);
+	rx->tail = rx->tail + 1 == rx->size ? 0 : rx->tail + 1;
+	rx->filled++;
+}
+
+/* Buffers of the pool. */
+static void fill_pool(struct e1000e *e, u32 want)
+{
+	struct e1000e_rx *rx = &e->rx;
+	u32 n = xsk_buff_alloc_batch(e->pool, rx->batch, want), i;
+
+	for (i = 0; i < n; i++) {
+		rx->slot[rx->tail].xdp = rx->batch[i];
+		give(rx, xsk_buff_xdp_get_dma(rx->batch[i]));
+	}
+	if (!xsk_uses_need_wakeup(e->pool))
+		return;
+	if (n < want && !rx->filled)
+		xsk_set_rx_need_wakeup(e->pool);
+	else
+		xsk_clear_rx_need_wakeup(e->pool);
+}
+
+/* A page for a slot that has none, mapped once for all packets to come. */
+static bool map_page(struct e1000e *e, struct e1000e_rx_slot *s)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	dma_addr_t dma;
+
+	if (!page)
+		return false;
+	dma = dma_map_page(e->dev, page, XDP_PACKET_HEADROOM, COPY_BUFFER, DMA_FROM_DEVICE);
+	if (dma_mapping_error(e->dev, dma)) {
+		__free_page(page);
+		return false;
+	}
+	s->page = page;
+	s->dma = dma;
+	return true;
+}
+
+static void fill_pages(struct e1000e *e, u32 want)
+{
+	struct e1000e_rx *rx = &e->rx;
+	struct e1000e_rx_slot *s;
+
+	for (; want; want--) {
+		s = &rx->slot[rx->tail];
+		if (!s->page && !map_page(e, s)) {
+			e1000e_add(&rx->map_failed, 1);
+			return;
+		}
+		give(rx, s->dma);
+	}
+}
+
+void e1000e_rx_fill(struct e1000e *e)
+{
+	struct e1000e_rx *rx = &e->rx;
+	u32 want = rx->size - 1 - rx->filled, before = rx->tail;
+
+	if (want < REFILL_BATCH && rx->filled)
+		return;
+	if (e->pool)
+		fill_pool(e, want);
+	else
+		fill_pages(e, want);
+	if (rx->tail != before)
+		e1000e_writel(e, REG_RDT, rx->tail);
+}
+
+/* A whole packet in buffers of the pool. */
+static void deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
+{
+	struct e1000e_rx *rx = &e->rx;
+
+	if (xsk_rcv(e->dev, 0, xdp)) {
+		xsk_buff_free(xdp);
+		e1000e_add(&rx->refused, 1);
+		return;
+	}
+	e1000e_add(&rx->packets, 1);
+	e1000e_add(&rx->bytes, len);
+}
+
+static void drop_first(struct e1000e_rx *rx, u64 *why)
+{
+	if (rx->first)
+		xsk_buff_free(rx->first);
+	rx->first = NULL;
+	e1000e_add(why, 1);
+}
+
+/* A piece of a packet of several buffers, or of a damaged one. */
+static void piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 status)
+{
+	struct e1000e_rx *rx = &e->rx;
+	bool end = status & RXD_EOP;
+	struct xdp_buff *first;
+
+	rx->gathered += len;
+	if (rx->dropping) {
+		xsk_buff_free(xdp);
+	} else if (end && (status & RXD_ERRORS)) {
+		xsk_buff_free(xdp);
+		drop_first(rx, &rx->errors);
+	} else if (!rx->first) {
+		rx->first = xdp;
+	} else if (!xsk_buff_add_frag(rx->first, xdp)) {
+		xsk_buff_free(xdp);
+		drop_first(rx, &rx->too_long);
+		rx->dropping = true;
+	}
+	if (!end)
+		return;
+	first = rx->first;
+	rx->first = NULL;
+	rx->dropping = false;
+	if (first)
+		deliver_pool(e, first, rx->gathered);
+	rx->gathered = 0;
+}
+
+static void receive_pool(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
+{
+	struct xdp_buff *xdp = s->xdp;
+
+	s->xdp = NULL;
+	xsk_buff_set_size(xdp, len);
+	xsk_buff_dma_sync_for_cpu(xdp);
+	if ((status & (RXD_EOP | RXD_ERRORS)) == RXD_EOP && !e->rx.first && !e->rx.dropping)
+		deliver_pool(e, xdp, len);
+	else
+		piece_pool(e, xdp, len, status);
+}
+
+/* A whole packet in memory of the driver's. */
+static void deliver_copy(struct e1000e *e, u8 *start, u32 headroom, u32 len, u32 room)
+{
+	struct e1000e_rx *rx = &e->rx;
+	struct xdp_buff xdp;
+
+	if (e->options.receive) {
+		e->options.receive(e->options.arg, start + headroom, len);
+	} else {
+		xdp_init_buff(&xdp, headroom + room, &rx->rxq);
+		xdp_prepare_buff(&xdp, start, (int)headroom, (int)len, false);
+		if (xsk_rcv(e->dev, 0, &xdp)) {
+			e1000e_add(&rx->refused, 1);
+			return;
+		}
+	}
+	e1000e_add(&rx->packets, 1);
+	e1000e_add(&rx->bytes, len);
+}
+
+static void piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 status)
+{
+	struct e1000e_rx *rx = &e->rx;
+	u32 at = rx->gathered, room = e->options.max_frame;
+
+	if (len > room - at)
+		rx->dropping = true;
+	else
+		memcpy(rx->gather + at, data, len);
+	rx->gathered = rx->dropping ? 0 : at + len;
+	if (!(status & RXD_EOP))
+		return;
+	if (status & RXD_ERRORS)
+		e1000e_add(&rx->errors, 1);
+	else if (rx->dropping)
+		e1000e_add(&rx->too_long, 1);
+	else
+		deliver_copy(e, rx->gather, 0, rx->gathered, room);
+	rx->gathered = 0;
+	rx->dropping = false;
+}
+
+/* The page stays the slot's: what was in it is copied before the card gets it again. */
+static void receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
+{
+	u8 *page = page_address(s->page);
+
+	dma_sync_single_for_cpu(e->dev, s->dma, COPY_BUFFER, DMA_FROM_DEVICE);
+	if ((status & (RXD_EOP | RXD_ERRORS)) == RXD_EOP && !e->rx.gathered && !e->rx.dropping)
+		deliver_copy(e, page, XDP_PACKET_HEADROOM, len, COPY_BUFFER);
+	else
+		piece_copy(e, page + XDP_PACKET_HEADROOM, len, status);
+	dma_sync_single_for_device(e->dev, s->dma, COPY_BUFFER, DMA_FROM_DEVICE);
+}
+
+bool e1000e_rx_ready(const struct e1000e *e)
+{
+	return e->rx.filled && (e1000e_load(&e->rx.ring[e->rx.next].rest) & RXD_DD);
+}
+
+u32 e1000e_rx_poll(struct e1000e *e, u32 budget)
+{
+	struct e1000e_rx *rx = &e->rx;
+	u32 done = 0, len;
+	u64 status;
+
+	while (done < budget && rx->filled) {
+		status = e1000e_load(&rx->ring[rx->next].rest);
+		if (!(status & RXD_DD))
+			break;
+		len = RXD_LEN(status);
+		if (len > rx->buffer)
+			len = rx->buffer; /* the card says more than it can have written */
+		if (e->pool)
+			receive_pool(e, &rx->slot[rx->next], len, status);
+		else
+			receive_copy(e, &rx->slot[rx->next], len, status);
+		rx->next = rx->next + 1 == rx->size ? 0 : rx->next + 1;
+		rx->filled--;
+		done++;
+	}
+	if (done)
+		xsk_flush(e->dev, 0);
+	e1000e_rx_fill(e);
+	return done;
+}
+
+/* The card is stopped: its buffers go back. */
+void e1000e_rx_release(struct e1000e *e)
+{
+	struct e1000e_rx *rx = &e->rx;
+	struct e1000e_rx_slot *s;
+	u32 i;
+
+	for (i = 0; i < rx->size; i++) {
+		s = &rx->slot[i];
+		if (s->xdp)
+			xsk_buff_free(s->xdp);
+		if (s->page) {
+			dma_unmap_page(e->dev, s->dma, COPY_BUFFER, DMA_FROM_DEVICE);
+			__free_page(s->page);
+		}
+		*s = (struct e1000e_rx_slot){0};
+	}
+	if (rx->first)
+		xsk_buff_free(rx->first);
+	rx->first = NULL;
+	rx->dropping = false;
+	rx->gathered = 0;
+	rx->next = rx->tail = rx->filled = 0;
+}

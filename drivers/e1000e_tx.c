@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Transmitting. [clean, next) of the ring is the card's. Only the last descriptor of a batch asks for a
+ * report (RS); the slot of the first says where that is, so one look tells that the whole batch is
+ * sent. Buffers of a socket are completed in the order in which they were taken, which the ring
+ * keeps: `completes` of a slot counts those that go with it.
+ */
+#include "drivers/e1000e_private.h"
+
+static u32 ring_after(const struct e1000e_tx *tx, u32 i)
+{
+	return i + 1 == tx->size ? 0 : i + 1;
+}
+
+static u32 ring_free(const struct e1000e_tx *tx)
+{
+	u32 used = tx->next >= tx->clean ? tx->next - tx->clean : tx->next + tx->size - tx->clean;
+
+	return tx->size - 1 - used;
+}
+
+static void unmap_slot(struct e1000e *e, struct e1000e_tx_slot *s)
+{
+	if (s->len)
+		dma_unmap_page(e->dev, s->dma, s->len, DMA_TO_DEVICE);
+	s->len = 0;
+}
+
+/* Everything up to and with slot `last` is sent. */
+static u32 finish(struct e1000e *e, u32 last)
+{
+	struct e1000e_tx *tx = &e->tx;
+	struct e1000e_tx_slot *s;
+	u32 completed = 0, n = 0, at;
+
+	do {
+		at = tx->clean;
+		s = &tx->slot[at];
+		completed += s->completes;
+		s->completes = 0;
+		if (s->len)
+			unmap_slot(e, s);
+		tx->clean = ring_after(tx, at);
+		n++;
+	} while (at != last && tx->clean != tx->next);
+	if (e->pool && completed)
+		xsk_tx_completed(e->pool, completed);
+	return n;
+}
+
+u32 e1000e_tx_clean(struct e1000e *e)
+{
+	struct e1000e_tx *tx = &e->tx;
+	u32 n = 0, last;
+
+	while (tx->clean != tx->next) {
+		last = tx->slot[tx->clean].last;
+		if (!(e1000e_load(&tx->ring[last].rest) & TXD_DD))
+			break;
+		n += finish(e, last);
+	}
+	return n;
+}
+
+static void put(struct e1000e_tx *tx, dma_addr_t dma, u32 lower)
+{
+	struct e1000e_desc *d = &tx->ring[tx->next];
+
+	e1000e_store(&d->addr, dma);
+	e1000e_store(&d->rest, lower);
+	tx->next = ring_after(tx, tx->next);
+}
+
+/* The batch that began at `first` goes to the card. */
+static void show(struct e1000e *e, u32 first)
+{
+	struct e1000e_tx *tx = &e->tx;
+	u32 last = tx->next ? tx->next - 1 : tx->size - 1;
+	u64 *rest = &tx->ring[last].rest;
+
+	tx->slot[first].last = (u16)last;
+	__atomic_store_n(rest, *rest | htole64(TXD_RS), __ATOMIC_RELAXED);
+	e1000e_writel(e, REG_TDT, tx->next);
+}
+
+/* Descriptors of the packet that begins at `d`, of `n` that there are. */
+static u32 packet_length(const struct xdp_desc *d, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i + 1 < n && !xsk_is_eop_desc(&d[i]); i++)
+		;
+	return i + 1;
+}
+
+/* False: some of it is not mapped for the card. */
+static bool put_packet(struct e1000e *e, const struct xdp_desc *d, u32 n)
+{
+	dma_addr_t dma[XSK_MAX_FRAGS + 1];
+	u32 i;
+
+	if (n > XSK_MAX_FRAGS + 1)
+		return false;
+	for (i = 0; i < n; i++) {
+		dma[i] = xsk_buff_raw_get_dma(e->pool, d[i].addr);
+		if (dma[i] == DMA_MAPPING_ERROR)
+			return false;
+	}
+	for (i = 0; i < n; i++) {
+		xsk_buff_raw_dma_sync_for_device(e->pool, dma[i], d[i].len);
+		e->tx.slot[e->tx.next].completes = 1;
+		put(&e->tx, dma[i], d[i].len | TXD_IFCS | (i + 1 == n ? TXD_EOP : 0));
+	}
+	return true;
+}
+
+/* Buffers of packets that were dropped: completed after those before them. */
+static void complete_dropped(struct e1000e *e, u32 n)
+{
+	struct e1000e_tx *tx = &e->tx;
+
+	if (tx->clean == tx->next)
+		xsk_tx_completed(e->pool, n);
+	else
+		tx->slot[tx->next ? tx->next - 1 : tx->size - 1].completes += n;
+}
+
+u32 e1000e_tx_pool(struct e1000e *e)
+{
+	struct e1000e_tx *tx = &e->tx;
+	u32 room = ring_free(tx), first = tx->next, n, i, k;
+	const struct xdp_desc *d = e->pool->tx_descs;
+	u64 bytes = 0, packets = 0;
+
+	if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED))
+		return 0;
+	n = xsk_tx_peek_release_desc_batch(e->pool, room < TX_BATCH ? room : TX_BATCH);
+	for (i = 0; i < n; i += k) {
+		k = packet_length(d + i, n - i);
+		if (!put_packet(e, d + i, k)) {
+			e1000e_add(&tx->map_failed, 1);
+			complete_dropped(e, k);
+			continue;
+		}
+		packets++;
+		for (u32 j = i; j < i + k; j++)
+			bytes += d[j].len;
+	}
+	if (tx->next == first)
+		return n;
+	e1000e_add(&tx->packets, packets);
+	e1000e_add(&tx->bytes, bytes);
+	show(e, first);
+	return n;
+}
+
+/* A page of the ring's with a piece of the packet in it, mapped. */
+static bool map_piece(struct e1000e *e, struct e1000e_tx_slot *s, const u8 *data, u32 len)
+{
+	if (!s->page)
+		s->page = alloc_page(GFP_KERNEL);
+	if (!s->page)
+		return false;
+	memcpy(page_address(s->page), data, len);
+	s->dma = dma_map_page(e->dev, s->page, 0, len, DMA_TO_DEVICE);
+	if (dma_mapping_error(e->dev, s->dma))
+		return false;
+	s->len = len;
+	return true;
+}
+
+/* Maps all pieces or none. */
+static int map_packet(struct e1000e *e, const u8 *frame, u32 len)
+{
+	struct e1000e_tx *tx = &e->tx;
+	u32 i = tx->next, at, part;
+
+	for (at = 0; at < len; at += part, i = ring_after(tx, i)) {
+		part = len - at < PAGE_SIZE ? len - at : (u32)PAGE_SIZE;
+		if (!map_piece(e, &tx->slot[i], frame + at, part))
+			break;
+	}
+	if (at >= len)
+		return 0;
+	for (u32 k = tx->next; k != i; k = ring_after(tx, k))
+		unmap_slot(e, &tx->slot[k]);
+	e1000e_add(&tx->map_failed, 1);
+	return driver_fail_why(ENOMEM, "%s: a packet of %u bytes was dropped: it cannot be mapped",
+			       dev_name(e->dev), len);
+}
+
+int e1000e_tx_copy(struct e1000e *e, const void *frame, u32 len)
+{
+	struct e1000e_tx *tx = &e->tx;
+	u32 first = tx->next, pieces = (len + PAGE_SIZE - 1) / PAGE_SIZE, part, left;
+	int err;
+
+	if (!len || len > E1000E_FRAME_LONG) {
+		e1000e_add(&tx->too_long, 1);
+		return driver_fail(EINVAL, "%s: no packet has %u bytes: 1 to %u", dev_name(e->dev), len,
+				   E1000E_FRAME_LONG);
+	}
+	if (ring_free(tx) < pieces)
+		e1000e_tx_clean(e);
+	if (ring_free(tx) < pieces || !__atomic_load_n(&e->link, __ATOMIC_RELAXED))
+		return -EAGAIN;
+	err = map_packet(e, frame, len);
+	if (err)
+		return err;
+	for (left = len; left; left -= part) {
+		part = tx->slot[tx->next].len;
+		put(tx, tx->slot[tx->next].dma, part | TXD_IFCS | (part == left ? TXD_EOP : 0));
+	}
+	e1000e_add(&tx->packets, 1);
+	e1000e_add(&tx->bytes, len);
+	show(e, first);
+	return 0;
+}
+
+/* The card is stopped: what it has not sent is lost, and its buffers go back as if it were. */
+void e1000e_tx_release(struct e1000e *e)
+{
+	struct e1000e_tx *tx = &e->tx;
+
+	if (tx->clean != tx->next)
+		finish(e, tx->next ? tx->next - 1 : tx->size - 1);
+	tx->clean = tx->next = 0;
+}
+
+void e1000e_tx_free(struct e1000e *e)
+{
+	struct e1000e_tx *tx = &e->tx;
+
+	for (u32 i = 0; tx->slot && i < tx->size; i++) {
+		if (tx->slot[i].page)
+			__free_page(tx->slot[i].page);
+	}
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The driver's side of XSK sockets: zero-copy on and off, wake-ups, and sending for sockets that copy.
+ * The card is stopped while a pool comes or goes, so no descriptor outlives the memory that it names.
+ */
+#include "drivers/e1000e_private.h"
+
+#include <unistd.h>
+
+static int pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
+{
+	int err = e1000e_rx_choose(e, xsk_pool_get_rx_frame_size(pool));
+
+	if (!err)
+		err = xsk_pool_dma_map(pool, e->dev, 0);
+	if (err)
+		return err;
+	xsk_pool_set_rxq_info(pool, &e->rx.rxq);
+	e->pool = pool;
+	return 0;
+}
+
+static void pool_off(struct e1000e *e)
+{
+	if (e->pool)
+		xsk_pool_dma_unmap(e->pool, 0);
+	e->pool = NULL;
+	e1000e_rx_choose(e, COPY_BUFFER);
+}
+
+static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
+{
+	struct e1000e *e = dmamap_get_drvdata(dev);
+	bool was_up;
+	int err = 0;
+
+	if (!e || queue)
+		return -EOPNOTSUPP;
+	e1000e_lock(e);
+	was_up = e->started;
+	e1000e_down(e);
+	pool_off(e);
+	if (pool)
+		err = pool_on(e, pool);
+	/* A card that does not come up again is noticed by who polls it. */
+	if (was_up && e1000e_up(e) && pool && !err) {
+		pool_off(e);
+		err = -EIO;
+	}
+	e1000e_unlock(e);
+	return err;
+}
+
+static int wakeup(struct device *dev, u32 queue, u32 flags)
+{
+	struct e1000e *e = dmamap_get_drvdata(dev);
+	const u64 one = 1;
+
+	if (!e || e1000e_is_gone(e))
+		return -ENETDOWN;
+	/* A full counter has woken it already. */
+	if (write(e->kick_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		return -errno;
+	return 0;
+}
+
+/* -EBUSY: it stays in its ring until there is room, a link, or a card that is started. */
+static int xmit(struct device *dev, u32 queue, const void *packet, u32 len)
+{
+	struct e1000e *e = dmamap_get_drvdata(dev);
+	int err = -EBUSY;
+
+	if (!e || e1000e_is_gone(e))
+		return -ENETDOWN;
+	pthread_mutex_lock(&e->tx.lock);
+	if (e->tx.on && !e->pool)
+		err = e1000e_tx_copy(e, packet, len);
+	pthread_mutex_unlock(&e->tx.lock);
+	return err == -EAGAIN ? -EBUSY : err;
+}
+
+const struct xdp_driver_ops e1000e_xdp_ops = {
+	.setup_pool = setup_pool,
+	.wakeup = wakeup,
+	.xmit = xmit,
+	.xdp_zc_max_segs = XSK_MAX_FRAGS + 1,
+};

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An Intel 82574L gigabit Ethernet card (PCI 8086:10d3), to its published datasheet, with a cable to a
+ * twin or to capture files: making it. e1000e.h says how the driver's threads and the worker share.
+ */
+#include "e1000e.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "thread.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EEPROM_SUM 0xbaba /* of its first 64 words */
+#define PHY_ID1	   0x0141
+#define PHY_ID2	   0x0cb1
+
+/* What the spec said. */
+struct args {
+	const char *wire, *in, *out;
+	bool has_mac, has_loop, has_rate;
+	u64 loop, rate;
+};
+
+static int bad_value(const struct model_arg *a, const char *wanted)
+{
+	return error_set(EINVAL, "sim:e1000e cannot have %s=%s: say %s", a->key, a->value, wanted);
+}
+
+static int parse_number(const struct model_arg *a, u64 least, u64 *out)
+{
+	char *end;
+	unsigned long long v;
+
+	errno = 0;
+	v = strtoull(a->value, &end, 10);
+	if (!isdigit((unsigned char)a->value[0]) || *end || errno || v < least || v > 1ull << 62)
+		return bad_value(a, least ? "a number from 1 on" : "a number, 0 for without end");
+	*out = v;
+	return 0;
+}
+
+/* aa:bb:cc:dd:ee:ff, an address of one card. */
+static int parse_mac(const struct model_arg *a, u8 mac[6])
+{
+	static const char wanted[] = "six bytes as in mac=52:54:00:12:34:56, the first one even";
+	const char *p = a->value;
+	u8 bytes[6];
+	int i;
+
+	for (i = 0; i < 6; i++, p += 3) {
+		if (!isxdigit((unsigned char)p[0]) || !isxdigit((unsigned char)p[1]) ||
+		    p[2] != (i < 5 ? ':' : '\0'))
+			return bad_value(a, wanted);
+		bytes[i] = (u8)strtoul(p, NULL, 16);
+	}
+	if (bytes[0] & 1)
+		return bad_value(a, wanted);
+	memcpy(mac, bytes, sizeof(bytes));
+	return 0;
+}
+
+static int parse_arg(struct e1000e *c, const struct model_arg *a, struct args *args)
+{
+	if (!strcmp(a->key, "wire")) {
+		if (strncmp(a->value, "pair:", 5) != 0)
+			return bad_value(a, "pair:NAME, with the same name for the card at the other end");
+		args->wire = a->value + 5;
+		return 0;
+	}
+	if (!strcmp(a->key, "pcap-in")) {
+		args->in = a->value;
+		return 0;
+	}
+	if (!strcmp(a->key, "pcap-out")) {
+		args->out = a->value;
+		return 0;
+	}
+	if (!strcmp(a->key, "mac")) {
+		args->has_mac = true;
+		return parse_mac(a, c->mac);
+	}
+	if (!strcmp(a->key, "loop")) {
+		args->has_loop = true;
+		return parse_number(a, 0, &args->loop);
+	}
+	if (!strcmp(a->key, "rate")) {
+		args->has_rate = true;
+		return parse_number(a, 1, &args->rate);
+	}
+	return parse_number(a, 1, &c->unplug);
+}
+
+static int parse_args(struct e1000e *c, const struct model_arg *args, int n_args, struct args *a)
+{
+	int i, err = 0;
+
+	for (i = 0; i < n_args && !err; i++)
+		err = parse_arg(c, &args[i], a);
+	if (err)
+		return err;
+	if (a->wire && a->in)
+		return error_set(EINVAL, "sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin "
+				 "or from a file");
+	if ((a->has_loop || a->has_rate) && !a->in)
+		return error_set(EINVAL, "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
+				 a->has_loop ? "loop" : "rate");
+	return 0;
+}
+
+/* Cards without mac= get addresses of their own, from the range that nobody sells. */
+static void choose_mac(u8 mac[6])
+{
+	static u32 cards;
+	u32 n = __atomic_fetch_add(&cards, 1, __ATOMIC_RELAXED);
+	const u8 made[6] = {0x02, 0x82, 0x57, 0x4c, (u8)(n >> 8), (u8)n};
+
+	memcpy(mac, made, sizeof(made));
+}
+
+/* The address is in the first three words; the last makes the sum. */
+static void fill_eeprom(struct e1000e *c)
+{
+	u16 sum = 0;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		c->regs.eeprom[i] = (u16)(c->mac[2 * i] | c->mac[2 * i + 1] << 8);
+	c->regs.eeprom[0x0b] = 0x8086; /* subsystem vendor */
+	c->regs.eeprom[0x0d] = 0x10d3; /* device */
+	c->regs.eeprom[0x0e] = 0x8086; /* vendor */
+	c->regs.eeprom[0x0f] = 0x4080;
+	for (i = 0; i < 63; i++)
+		sum = (u16)(sum + c->regs.eeprom[i]);
+	c->regs.eeprom[63] = (u16)(EEPROM_SUM - sum);
+	c->regs.phy[0] = 0x1140; /* negotiates, full duplex, 1000 */
+	c->regs.phy[1] = 0x796d; /* has a link, negotiated */
+	c->regs.phy[2] = PHY_ID1;
+	c->regs.phy[3] = PHY_ID2;
+}
+
+static void close_port(struct e1000e *c)
+{
+	e1000e_wire_put(c->wire, c->end);
+	e1000e_in_close(&c->in);
+	e1000e_out_close(&c->out);
+}
+
+static int open_port(struct e1000e *c, const struct args *a)
+{
+	int err = 0;
+
+	c->in = (struct e1000e_in){.fd = -1, .over = true};
+	if (a->in)
+		err = e1000e_in_open(&c->in, a->in);
+	if (!err && a->in) {
+		c->in.over = false;
+		c->in.loops = a->has_loop ? a->loop : 1;
+		c->in.rate = a->rate;
+	}
+	if (!err && a->out)
+		err = e1000e_out_open(&c->out, a->out);
+	if (!err && a->wire) {
+		c->wire = e1000e_wire_get(a->wire, c, &c->end);
+		err = c->wire ? 0 : -errno;
+	}
+	if (err)
+		close_port(c);
+	return err;
+}
+
+static int e1000e_create(struct device *dev, const struct model_arg *args, int n_args, void **model)
+{
+	struct e1000e *c = alloc_aligned(64, sizeof(*c));
+	struct args a = {0};
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->dev = dev;
+	err = parse_args(c, args, n_args, &a);
+	if (err)
+		goto free_card;
+	if (!a.has_mac)
+		choose_mac(c->mac);
+	fill_eeprom(c);
+	e1000e_crc_init(c->crc_table);
+	e1000e_regs_reset(c);
+	c->bell.pending = E1000E_PEND_CONTROL;
+	err = open_port(c, &a);
+	if (err)
+		goto free_card;
+	err = model_thread_start(&c->thread, e1000e_worker, c, "sim:e1000e");
+	if (err)
+		goto close;
+	*model = c;
+	return 0;
+
+close:
+	close_port(c);
+free_card:
+	alloc_free(c);
+	return err;
+}
+
+static void e1000e_destroy(void *model)
+{
+	struct e1000e *c = model;
+
+	write_once(&c->bell.stop, 1);
+	e1000e_ring_bell(c, E1000E_PEND_WORK);
+	pthread_join(c->thread, NULL);
+	close_port(c);
+	alloc_free(c);
+}
+
+static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop",
+					  "rate", "mac", "unplug", NULL};
+
+const struct model_ops model_e1000e = {
+	.name = "e1000e",
+	.keys = e1000e_keys,
+	.vectors = E1000E_VECTORS,
+	.create = e1000e_create,
+	.destroy = e1000e_destroy,
+	.read = e1000e_read,
+	.write = e1000e_write,
+};

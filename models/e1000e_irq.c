@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interrupts. Causes collect in ICR. With MSI-X, which this model takes for chosen when IVAR has a valid
+ * entry, RXQ0, TXQ0 and OTHER each go to the vector that IVAR says; else everything goes to vector 0.
+ * A cause that is set while IMS has it, or enabled while it is set, makes its vector due; the worker
+ * raises it when the time that ITR or EITR keeps between two interrupts has passed, unless the cause
+ * was taken meanwhile.
+ *
+ * Reading ICR clears it when an interrupt is asserted or everything is masked; else it has no effect.
+ * CTRL_EXT.IAME then masks what IAM has; EIAC and CTRL_EXT.EIAME do the same for MSI-X when the
+ * vector is raised.
+ */
+#include "base/clock.h"
+#include "e1000e.h"
+
+#define ITR_NS 256u
+
+static const struct {
+	u32 cause;
+	u32 shift; /* of its entry in IVAR: three bits, then "valid" */
+} entries[] = {
+	{ICR_RXQ0, 0}, {ICR_RXQ1, 4}, {ICR_TXQ0, 8}, {ICR_TXQ1, 12}, {ICR_OTHER, 16},
+};
+
+#define IVAR_VALID 0x88888u
+
+static u32 word(const struct e1000e_regs *r, u32 offset)
+{
+	return r->word[offset / 4];
+}
+
+/* The causes that a vector stands for. */
+static u32 causes_of(const struct e1000e_regs *r, u32 vector)
+{
+	u32 ivar = word(r, REG_IVAR), i, causes = 0;
+
+	if (!(ivar & IVAR_VALID))
+		return vector ? 0 : ICR_CAUSES;
+	for (i = 0; i < ARRAY_SIZE(entries); i++) {
+		if ((ivar >> entries[i].shift & 15) == (8 | vector))
+			causes |= entries[i].cause;
+	}
+	return causes;
+}
+
+static void make_due(struct e1000e_regs *r, u32 causes)
+{
+	u32 v, due = r->due;
+
+	causes &= r->icr & r->ims;
+	for (v = 0; causes && v < E1000E_VECTORS; v++) {
+		if (causes & causes_of(r, v))
+			due |= 1u << v;
+	}
+	write_once(&r->due, due);
+}
+
+void e1000e_cause(struct e1000e_regs *r, u32 causes)
+{
+	if (causes & ICR_OTHER_CAUSES)
+		causes |= ICR_OTHER;
+	r->icr |= causes;
+	make_due(r, causes);
+}
+
+void e1000e_ims_set(struct e1000e_regs *r, u32 causes)
+{
+	causes &= ICR_CAUSES & ~r->ims;
+	r->ims |= causes;
+	make_due(r, causes);
+}
+
+u32 e1000e_icr_read(struct e1000e_regs *r)
+{
+	u32 asserted = r->icr & r->ims, value = r->icr;
+
+	if (asserted)
+		value |= ICR_ASSERTED;
+	if (asserted || !r->ims)
+		r->icr = 0;
+	if (asserted && (word(r, REG_CTRL_EXT) & CTRL_EXT_IAME))
+		r->ims &= ~word(r, REG_IAM);
+	return value;
+}
+
+static u64 interval_ns(const struct e1000e_regs *r, u32 vector)
+{
+	u32 offset = word(r, REG_IVAR) & IVAR_VALID ? REG_EITR + 4 * vector : REG_ITR;
+
+	return (u64)(word(r, offset) & 0xffff) * ITR_NS;
+}
+
+/* Whether the vector is to be raised now; under the lock. */
+static bool take_due(struct e1000e *c, u32 vector, u64 now)
+{
+	struct e1000e_regs *r = &c->regs;
+	u32 causes = causes_of(r, vector) & r->icr & r->ims;
+
+	if (causes && now < r->next_ns[vector]) {
+		if (!c->irq_at_ns || r->next_ns[vector] < c->irq_at_ns)
+			c->irq_at_ns = r->next_ns[vector];
+		return false;
+	}
+	write_once(&r->due, r->due & ~(1u << vector));
+	if (!causes)
+		return false;
+	r->next_ns[vector] = now + interval_ns(r, vector);
+	if (word(r, REG_IVAR) & IVAR_VALID) {
+		r->icr &= ~(word(r, REG_EIAC) & causes);
+		if (word(r, REG_CTRL_EXT) & CTRL_EXT_EIAME)
+			r->ims &= ~(word(r, REG_IAM) & causes);
+	}
+	return true;
+}
+
+void e1000e_irq_run(struct e1000e *c)
+{
+	u32 v, raise = 0;
+
+	c->irq_at_ns = 0;
+	if (!read_once(&c->regs.due) || read_once(&c->gone))
+		return;
+	if (!c->now_ns)
+		c->now_ns = clock_ns();
+	lock_take(&c->regs.lock);
+	for (v = 0; v < E1000E_VECTORS; v++) {
+		if ((c->regs.due >> v & 1) && take_due(c, v, c->now_ns))
+			raise |= 1u << v;
+	}
+	c->regs.stat[ST_IAC] += (u64)__builtin_popcount(raise);
+	lock_give(&c->regs.lock);
+	for (; raise; raise &= raise - 1)
+		model_interrupt(c->dev, (unsigned int)__builtin_ctz(raise));
+}

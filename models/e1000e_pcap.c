@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pcap-in= and pcap-out=: capture files in the classic format (draft-ietf-opsawg-pcap): a header of 24
+ * bytes, then for each packet one of 16 (seconds, fraction, bytes kept, bytes it had) and its bytes.
+ * Both byte orders and both units of time are read. The model reads them itself, so that the library
+ * needs no other: the format is two fixed headers.
+ *
+ * A file is hostile. It is read through a window of WINDOW bytes, which holds the longest record that
+ * the format's usual limit allows; a file that fits into it is read once, however often it is played.
+ * Every length is checked before it is used. A packet that was cut short when it was captured has a
+ * wrong FCS, so to say; a record that does not end within the file, or says that it is longer than
+ * RECORD_MAX, ends the file and counts as one receive error.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/math.h"
+#include "e1000e.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WINDOW	    (1u << 20)
+#define OUT_BYTES   (256u << 10)
+#define RECORD_MAX  262144u
+#define FILE_HEADER 24u
+#define HEADER	    16u
+#define MAGIC_US    0xa1b2c3d4u
+#define MAGIC_NS    0xa1b23c4du
+#define MAGIC_NG    0x0a0d0d0au
+#define ETHERNET    1u
+
+static u32 in_u32(const struct e1000e_in *in, const u8 *p)
+{
+	u32 v;
+
+	memcpy(&v, p, sizeof(v));
+	return in->swapped ? __builtin_bswap32(v) : v;
+}
+
+/* Fills the window from its start with what is at `at`. False: nothing more can be read. */
+static bool fill(struct e1000e_in *in, u64 at)
+{
+	u32 want = (u32)min_u64(WINDOW, in->end - at);
+	ssize_t n;
+
+	in->at = at;
+	in->used = in->have = 0;
+	while (in->have < want) {
+		n = pread(in->fd, in->window + in->have, want - in->have, (off_t)(at + in->have));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break; /* it shrank, or it cannot be read */
+		in->have += (u32)n;
+	}
+	return in->have != 0;
+}
+
+static int bad_file(const char *path, const char *why)
+{
+	return error_set(EINVAL, "sim:e1000e cannot play pcap-in=%s: %s", path, why);
+}
+
+static int read_header(struct e1000e_in *in, const char *path)
+{
+	u32 magic;
+
+	if (!fill(in, 0) || in->have < FILE_HEADER)
+		return bad_file(path, "it is shorter than the header of a capture file");
+	memcpy(&magic, in->window, sizeof(magic));
+	in->swapped = magic == __builtin_bswap32(MAGIC_US) || magic == __builtin_bswap32(MAGIC_NS);
+	if (magic == MAGIC_NG)
+		return bad_file(path, "it is a pcapng file; make a pcap file of it: tcpdump -r FILE -w OTHER");
+	if (!in->swapped && magic != MAGIC_US && magic != MAGIC_NS)
+		return bad_file(path, "it is no pcap file (its first four bytes are none of that format's)");
+	if ((in_u32(in, in->window + 20) & 0xffff) != ETHERNET)
+		return bad_file(path, "its packets are not Ethernet frames (link type 1 is wanted)");
+	in->used = FILE_HEADER;
+	return 0;
+}
+
+static int open_file(const char *path, int flags, const char *key)
+{
+	struct stat st;
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0666), err;
+
+	if (fd < 0)
+		return error_set(errno, "sim:e1000e cannot open %s=%s: %s", key, path, strerror(errno));
+	if (!fstat(fd, &st) && (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && (flags & O_WRONLY))))
+		return fd;
+	err = error_set(EINVAL, "sim:e1000e cannot use %s=%s: it is not a regular file", key, path);
+	close(fd);
+	return err;
+}
+
+int e1000e_in_open(struct e1000e_in *in, const char *path)
+{
+	off_t end;
+	int err;
+
+	in->fd = open_file(path, O_RDONLY, "pcap-in");
+	if (in->fd < 0)
+		return in->fd;
+	end = lseek(in->fd, 0, SEEK_END);
+	in->end = end < 0 ? 0 : (u64)end;
+	in->window = alloc_zeroed(WINDOW);
+	err = in->window ? read_header(in, path) : -ENOMEM;
+	if (err)
+		e1000e_in_close(in);
+	return err;
+}
+
+void e1000e_in_close(struct e1000e_in *in)
+{
+	if (in->fd >= 0)
+		close(in->fd);
+	alloc_free(in->window);
+	*in = (struct e1000e_in){.fd = -1, .over = true};
+}
+
+/* Bytes from `used` on are in the window, as many as `need` if the file has them. */
+static bool need_bytes(struct e1000e_in *in, u32 need)
+{
+	if (in->have - in->used >= need)
+		return true;
+	if (in->at + in->have >= in->end || !fill(in, in->at + in->used))
+		return false;
+	return in->have >= need;
+}
+
+/* The file is played to its end: once more, or over. */
+static bool again(struct e1000e_in *in)
+{
+	bool has_any = in->at + in->used > FILE_HEADER;
+
+	if (in->loops == 1 || !has_any)
+		return false;
+	if (in->loops)
+		in->loops--;
+	if (in->at != 0)
+		fill(in, 0);
+	in->used = FILE_HEADER;
+	return in->have > FILE_HEADER;
+}
+
+static bool cut(struct e1000e *c)
+{
+	e1000e_count(c, ST_RXERRC, 1);
+	log_line(LOG_WARN, "sim:e1000e: pcap-in: the file is cut short or damaged at byte %llu: nothing after "
+		 "that is played", (unsigned long long)(c->in.at + c->in.used));
+	c->in.over = true;
+	return false;
+}
+
+/* Not before its time. Times are from the first packet on, so that no error adds up. */
+static bool is_due(struct e1000e *c)
+{
+	struct e1000e_in *in = &c->in;
+
+	if (!in->rate)
+		return true;
+	if (!c->now_ns)
+		c->now_ns = clock_ns();
+	if (!in->started_ns)
+		in->started_ns = c->now_ns;
+	in->due_ns = in->started_ns +
+		     (u64)((unsigned __int128)in->sent * NS_PER_S / in->rate);
+	return in->due_ns <= c->now_ns;
+}
+
+bool e1000e_in_peek(struct e1000e *c, struct e1000e_frame *f)
+{
+	struct e1000e_in *in = &c->in;
+	u32 kept, had;
+
+	if (in->over || !is_due(c))
+		return false;
+	if (in->at + in->used >= in->end && !again(in)) {
+		in->over = true;
+		return false;
+	}
+	if (!need_bytes(in, HEADER))
+		return cut(c);
+	kept = in_u32(in, in->window + in->used + 8);
+	had = in_u32(in, in->window + in->used + 12);
+	if (kept > RECORD_MAX || !need_bytes(in, HEADER + kept))
+		return cut(c);
+	in->record = HEADER + kept;
+	*f = (struct e1000e_frame){in->window + in->used + HEADER, kept, kept < had};
+	return true;
+}
+
+void e1000e_in_take(struct e1000e_in *in)
+{
+	in->used += in->record;
+	in->sent++;
+}
+
+int e1000e_out_open(struct e1000e_out *out, const char *path)
+{
+	static const u32 header[6] = {MAGIC_NS, 4u << 16 | 2, 0, 0, RECORD_MAX, ETHERNET};
+
+	out->fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, "pcap-out");
+	if (out->fd < 0)
+		return out->fd;
+	out->buffer = alloc_zeroed(OUT_BYTES);
+	if (!out->buffer) {
+		close(out->fd);
+		return -ENOMEM;
+	}
+	memcpy(out->buffer, header, sizeof(header));
+	out->used = sizeof(header);
+	e1000e_out_flush(out);
+	if (!out->broken)
+		return 0;
+	alloc_free(out->buffer);
+	close(out->fd);
+	*out = (struct e1000e_out){0};
+	return error_set(EIO, "sim:e1000e cannot write to pcap-out=%s", path);
+}
+
+void e1000e_out_close(struct e1000e_out *out)
+{
+	if (!out->buffer)
+		return;
+	e1000e_out_flush(out);
+	close(out->fd);
+	alloc_free(out->buffer);
+	*out = (struct e1000e_out){0};
+}
+
+/* Where the next frame goes, if it has at most `len` bytes. NULL: the file is broken. */
+u8 *e1000e_out_room(struct e1000e_out *out, u32 len)
+{
+	if (OUT_BYTES - out->used < HEADER + len)
+		e1000e_out_flush(out);
+	return out->broken ? NULL : out->buffer + out->used + HEADER;
+}
+
+void e1000e_out_add(struct e1000e_out *out, u32 len, u64 wall_ns)
+{
+	const u32 header[4] = {(u32)(wall_ns / NS_PER_S), (u32)(wall_ns % NS_PER_S), len, len};
+
+	memcpy(out->buffer + out->used, header, sizeof(header));
+	out->used += HEADER + len;
+}
+
+void e1000e_out_flush(struct e1000e_out *out)
+{
+	u32 done = 0;
+	ssize_t n;
+
+	while (done < out->used && !out->broken) {
+		n = write(out->fd, out->buffer + done, out->used - done);
+		if (n > 0) {
+			done += (u32)n;
+		} else if (n == 0 || errno != EINTR) {
+			out->broken = true;
+			log_line(LOG_WARN, "sim:e1000e: pcap-out: cannot write (%s): the link is down",
+				 strerror(errno));
+		}
+	}
+	out->used = 0;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receiving: a frame that passes the filters goes into as many buffers as it needs, and their
+ * descriptors are written back together with those of the other frames of the turn.
+ *
+ * Every frame off the cable counts in TPR. One that is bad, too short or too long is dropped and counted
+ * in its own register; one without descriptors waits (RNBC) or is lost (MPC), see e1000e_port.c. One
+ * whose buffer the bus refuses is completed with the error bit RXE, its data lost; the ring goes on.
+ * A descriptor with a null address holds no data: it is done at once.
+ *
+ * Left out, and read as 0: RSS and the second queue, checksum and VLAN offloads, packet split.
+ */
+#include "e1000e.h"
+
+#include <endian.h>
+#include <string.h>
+
+/* Legacy: length, checksum, status, errors. Extended: status and errors, length. */
+static void complete(struct e1000e *c, struct e1000e_desc *d, u32 len, u32 status, u32 errors)
+{
+	status |= RXD_IXSM;
+	if (c->config.extended) {
+		d->q[0] = 0;
+		d->q[1] = htole64(status | errors << RXD_EXT_ERRORS | (u64)len << 32);
+	} else {
+		d->q[1] = htole64(len | (u64)status << 32 | (u64)errors << 40);
+	}
+	e1000e_ring_done(&c->rx);
+}
+
+static void write_back(struct e1000e *c)
+{
+	struct e1000e_ring *r = &c->rx;
+
+	e1000e_ring_write(c, r, r->written, r->next - r->written);
+	r->written = r->next;
+}
+
+/* The next descriptor that has a buffer; NULL: there is none. */
+static struct e1000e_desc *next_buffer(struct e1000e *c, u32 tail)
+{
+	struct e1000e_ring *r = &c->rx;
+
+	for (;;) {
+		if (r->next == r->have) {
+			write_back(c);
+			if (r->halted || !e1000e_ring_fetch(c, r, tail))
+				return NULL;
+		}
+		if (r->desc[r->next].q[0])
+			return &r->desc[r->next];
+		r->desc[r->next].q[1] |= c->config.extended ? htole64(RXD_DD) : htole64((u64)RXD_DD << 32);
+		e1000e_ring_done(r);
+	}
+}
+
+static bool put(struct e1000e *c, const struct e1000e_desc *d, const void *data, u32 len)
+{
+	return !dmamap_bus_write(c->dev, le64toh(d->q[0]), data, len);
+}
+
+/* A frame of one buffer, without FCS in memory: nearly every one. */
+static bool store_one(struct e1000e *c, const struct e1000e_frame *f, u32 tail, u32 errors)
+{
+	struct e1000e_desc *d = next_buffer(c, tail);
+
+	if (!d)
+		return false;
+	if (unlikely(!put(c, d, f->data, f->len)))
+		errors |= RXD_ERR_RXE;
+	complete(c, d, f->len, RXD_DD | RXD_EOP, errors);
+	return !(errors & RXD_ERR_RXE);
+}
+
+/* Into several; the FCS follows the frame where RCTL.SECRC does not strip it. */
+static bool store_many(struct e1000e *c, const struct e1000e_frame *f, u32 tail, u32 errors)
+{
+	u32 total = f->len + c->config.rx_fcs, done = 0, part;
+	u32 fcs = htole32(e1000e_crc(c->crc_table, f->data, f->len));
+	struct e1000e_desc *d;
+
+	memcpy(c->rx_scratch, f->data, f->len);
+	memcpy(c->rx_scratch + f->len, &fcs, sizeof(fcs));
+	for (; done < total; done += part) {
+		d = next_buffer(c, tail);
+		if (!d)
+			return false; /* null addresses were among them: its end is lost */
+		part = total - done < c->config.rx_buffer ? total - done : c->config.rx_buffer;
+		if (!put(c, d, c->rx_scratch + done, part))
+			errors |= RXD_ERR_RXE;
+		complete(c, d, part, done + part == total ? RXD_DD | RXD_EOP : RXD_DD,
+			 done + part == total ? errors : 0);
+	}
+	return !(errors & RXD_ERR_RXE);
+}
+
+/* What is wrong with it: the counter, or ST_COUNT. */
+static enum e1000e_stat fault_of(const struct e1000e *c, const struct e1000e_frame *f)
+{
+	if (f->len < E1000E_HEADER)
+		return ST_RUC;
+	if (f->len > c->config.rx_most)
+		return ST_ROC;
+	if (f->bad)
+		return ST_CRCERRS;
+	return ST_COUNT;
+}
+
+/* 1: there are descriptors for it; 0: it is lost; -1: it waits. */
+static int find_room(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
+{
+	u32 total = f->len + c->config.rx_fcs;
+	u32 need = total <= c->config.rx_buffer ? 1 : (total - 1) / c->config.rx_buffer + 1;
+
+	if (need <= e1000e_ring_room(&c->rx, tail))
+		return 1;
+	if (!c->starved)
+		e1000e_count(c, ST_RNBC, 1);
+	c->starved = true;
+	if (e1000e_port_patient(c) && need < c->rx.size)
+		return -1;
+	e1000e_count(c, ST_MPC, 1);
+	c->causes |= ICR_RXO;
+	return 0;
+}
+
+static void count_good(struct e1000e *c, const struct e1000e_frame *f)
+{
+	e1000e_count(c, ST_GPRC, 1);
+	e1000e_count(c, ST_GORC, e1000e_wire_bytes(f->len));
+	e1000e_count_size(c, ST_PRC64, f->len);
+	if (f->data[0] & 1)
+		e1000e_count(c, memcmp(f->data, "\xff\xff\xff\xff\xff\xff", 6) ? ST_MPRC : ST_BPRC, 1);
+}
+
+static void count_any(struct e1000e *c, const struct e1000e_frame *f)
+{
+	e1000e_count(c, ST_TPR, 1);
+	e1000e_count(c, ST_TOR, e1000e_wire_bytes(f->len));
+	c->moved++;
+}
+
+/* False: it waits. */
+static bool receive(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
+{
+	enum e1000e_stat fault = fault_of(c, f);
+	u32 errors = 0;
+	bool whole;
+	int room;
+
+	if (unlikely(fault != ST_COUNT)) {
+		e1000e_count(c, fault, 1);
+		if (fault != ST_CRCERRS || !(c->config.rctl & RCTL_SBP))
+			goto taken;
+		errors = RXD_ERR_CE;
+	} else if (!e1000e_accepts(c, f->data)) {
+		goto taken;
+	}
+	room = find_room(c, f, tail);
+	if (room < 0)
+		return false;
+	if (!room)
+		goto taken;
+	if (likely(!c->config.rx_fcs && f->len <= c->config.rx_buffer))
+		whole = store_one(c, f, tail, errors);
+	else
+		whole = store_many(c, f, tail, errors);
+	if (!whole)
+		e1000e_count(c, ST_RXERRC, 1);
+	else if (!errors)
+		count_good(c, f);
+	c->causes |= ICR_RXT0 | ICR_RXQ0;
+taken:
+	count_any(c, f);
+	return true;
+}
+
+/* A card that does not receive lets the frames of its cable pass. A file waits. */
+static bool pass_by(struct e1000e *c)
+{
+	struct e1000e_frame f;
+	u32 n;
+
+	for (n = 0; c->wire && n < E1000E_BURST && e1000e_port_peek(c, &f); n++)
+		e1000e_port_take(c);
+	if (n)
+		e1000e_port_taken(c);
+	return n != 0;
+}
+
+bool e1000e_rx_run(struct e1000e *c)
+{
+	u32 tail = read_acquire(&c->bell.rdt), n;
+	struct e1000e_frame f;
+
+	if (!c->rx.on)
+		return pass_by(c);
+	for (n = 0; n < E1000E_BURST && !c->rx.halted && e1000e_port_peek(c, &f); n++) {
+		if (!receive(c, &f, tail))
+			break;
+		e1000e_port_take(c);
+	}
+	e1000e_port_taken(c);
+	if (!n)
+		return false;
+	if (!c->rx.halted)
+		write_back(c);
+	if (e1000e_ring_room(&c->rx, tail) <= c->config.rx_low)
+		c->causes |= ICR_RXDMT0;
+	return true;
+}

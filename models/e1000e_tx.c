@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Transmitting. A packet of one descriptor, nearly every one, is read by DMA straight into the queue of
+ * the twin or the buffer of the capture file; one of several comes together in `frame` first. The
+ * descriptors with RS are written back with DD, those of a turn together.
+ *
+ * A packet that cannot be sent (longer than the card holds, or its memory is refused by the bus) is
+ * given up and counted in ECOL, and its descriptors are done all the same.
+ *
+ * The card pads and adds the FCS on the cable, which neither a twin nor a capture file shows. With IFCS
+ * off the last four bytes are the driver's own FCS, which is checked: the twin sees a bad frame if it
+ * is wrong. Descriptors with DEXT: contexts are done without effect, data is sent as it is; one that asks
+ * for segmentation (TSE) is given up and counted in TSCTFC. Not done: checksum and VLAN insertion.
+ */
+#include "e1000e.h"
+
+#include <endian.h>
+#include <string.h>
+
+static void count_sent(struct e1000e *c, const u8 *frame, u32 len)
+{
+	e1000e_count(c, ST_GPTC, 1);
+	e1000e_count(c, ST_GOTC, e1000e_wire_bytes(len));
+	e1000e_count(c, ST_TPT, 1);
+	e1000e_count(c, ST_TOT, e1000e_wire_bytes(len));
+	e1000e_count_size(c, ST_PTC64, len);
+	if (frame[0] & 1)
+		e1000e_count(c, memcmp(frame, "\xff\xff\xff\xff\xff\xff", 6) ? ST_MPTC : ST_BPTC, 1);
+	c->moved++;
+}
+
+static void give_up(struct e1000e *c, enum e1000e_stat why)
+{
+	e1000e_count(c, why, 1);
+	e1000e_count(c, ST_TPT, 1);
+	c->moved++;
+}
+
+/* Its last four bytes are not its FCS. */
+static bool fcs_wrong(struct e1000e *c, const u8 *frame, u32 len)
+{
+	u32 fcs;
+
+	memcpy(&fcs, frame + len, sizeof(fcs));
+	return le32toh(fcs) != e1000e_crc(c->crc_table, frame, len);
+}
+
+static void send(struct e1000e *c, const u8 *place, u32 len, u32 cmd, enum e1000e_place p)
+{
+	bool bad = false;
+
+	if (unlikely(!(cmd & TXD_IFCS))) {
+		len -= E1000E_FCS;
+		bad = fcs_wrong(c, place, len);
+	}
+	count_sent(c, place, len);
+	if (p == PLACE_OK)
+		e1000e_port_send(c, place, len, bad);
+}
+
+static bool length_ok(u32 len, u32 cmd)
+{
+	u32 fcs = cmd & TXD_IFCS ? 0 : E1000E_FCS;
+
+	return len > fcs && len - fcs <= E1000E_FRAME_MAX;
+}
+
+/* False: it waits for the twin. */
+static bool send_one(struct e1000e *c, u64 addr, u32 len, u32 cmd)
+{
+	enum e1000e_place p;
+	u8 *place;
+
+	if (unlikely(!length_ok(len, cmd))) {
+		give_up(c, ST_ECOL);
+		return true;
+	}
+	p = e1000e_port_place(c, len, &place);
+	if (p == PLACE_WAIT)
+		return false;
+	if (unlikely(dmamap_bus_read(c->dev, addr, place, len)))
+		give_up(c, ST_ECOL);
+	else
+		send(c, place, len, cmd, p);
+	return true;
+}
+
+/* Adds a piece to the packet that is coming together. */
+static void gather(struct e1000e *c, u64 addr, u32 len)
+{
+	if (len > sizeof(c->frame) - c->frame_len) {
+		c->frame_bad = true;
+		return;
+	}
+	if (len && !c->frame_bad && dmamap_bus_read(c->dev, addr, c->frame + c->frame_len, len))
+		c->frame_bad = true;
+	c->frame_len += len;
+}
+
+static void forget(struct e1000e *c)
+{
+	c->frame_len = 0;
+	c->frame_bad = c->frame_whole = c->frame_tso = false;
+}
+
+/* The packet is whole, or will be with the descriptors to come. False: it waits for the twin. */
+static bool send_gathered(struct e1000e *c, u32 cmd)
+{
+	enum e1000e_place p;
+	u8 *place;
+
+	if (c->frame_tso || c->frame_bad || !length_ok(c->frame_len, cmd)) {
+		give_up(c, c->frame_tso ? ST_TSCTFC : ST_ECOL);
+		forget(c);
+		return true;
+	}
+	p = e1000e_port_place(c, c->frame_len, &place);
+	if (p == PLACE_WAIT)
+		return false;
+	if (place != c->frame)
+		memcpy(place, c->frame, c->frame_len);
+	send(c, place, c->frame_len, cmd, p);
+	forget(c);
+	return true;
+}
+
+/* One descriptor. False: its packet waits for the twin. */
+static bool run_one(struct e1000e *c, struct e1000e_desc *d)
+{
+	u64 addr = le64toh(d->q[0]);
+	u32 cmd = (u32)le64toh(d->q[1]), len = cmd & 0xffff;
+
+	if (likely((cmd & (TXD_EOP | TXD_DEXT)) == TXD_EOP && !c->frame_len && !c->frame_bad))
+		return send_one(c, addr, len, cmd);
+	if (cmd & TXD_DEXT) {
+		if (TXD_DTYP(cmd) != 1)
+			return true;
+		len = cmd & 0xfffff;
+		c->frame_tso |= (cmd & TXD_TSE) != 0;
+	}
+	if (!c->frame_whole)
+		gather(c, addr, len);
+	if (!(cmd & TXD_EOP))
+		return true;
+	c->frame_whole = true;
+	return send_gathered(c, cmd);
+}
+
+/* Runs of descriptors with DD in desc[written … next). */
+static void write_back(struct e1000e *c)
+{
+	struct e1000e_ring *r = &c->tx;
+	u32 i = r->written, from;
+
+	while (i < r->next) {
+		if (!(r->desc[i].q[1] & htole64(TXD_DD))) {
+			i++;
+			continue;
+		}
+		for (from = i; i < r->next && (r->desc[i].q[1] & htole64(TXD_DD)); i++)
+			;
+		e1000e_ring_write(c, r, from, i - from);
+		c->causes |= ICR_TXDW | ICR_TXQ0;
+	}
+	r->written = r->next;
+}
+
+static struct e1000e_desc *next_desc(struct e1000e *c, u32 tail)
+{
+	struct e1000e_ring *r = &c->tx;
+
+	if (r->next == r->have) {
+		write_back(c);
+		if (r->halted || !e1000e_ring_fetch(c, r, tail))
+			return NULL;
+	}
+	return &r->desc[r->next];
+}
+
+bool e1000e_tx_run(struct e1000e *c)
+{
+	u32 tail = read_acquire(&c->bell.tdt), n;
+	struct e1000e_desc *d;
+
+	if (!c->tx.on || c->tx.halted)
+		return false;
+	for (n = 0; n < E1000E_BURST; n++) {
+		d = next_desc(c, tail);
+		if (!d || !run_one(c, d))
+			break;
+		if (d->q[1] & htole64(TXD_RS))
+			d->q[1] |= htole64(TXD_DD);
+		else
+			d->q[1] &= ~htole64(TXD_DD);
+		e1000e_ring_done(&c->tx);
+	}
+	if (!n)
+		return false;
+	e1000e_port_sent(c);
+	if (!c->tx.halted)
+		write_back(c);
+	if (c->tx.head == tail)
+		c->causes |= ICR_TXQE;
+	return true;
+}

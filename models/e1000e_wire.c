@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire=pair:NAME: a cable between the two cards that name it, both of this process. It has one queue
+ * for each direction, a ring of RING_BYTES with a record for each frame: a word of length and flags,
+ * then the frame, in whole words of 8 bytes; no record wraps, a SKIP fills the end. The sender's worker
+ * writes head, the receiver's writes tail; both only grow, and are places modulo RING_BYTES.
+ *
+ *  sender                            receiver
+ *    frame and length in the ring      head (acquire)            (B)
+ *    head (release)           (A)      the frame
+ *    tail (acquire)           (D)      tail (release)            (C)
+ *
+ * A pairs with B, C with D. Each side keeps a copy of the other's word and looks again only when that
+ * one says full or empty.
+ *
+ * Cables are in a list under `registry`; `lock` of a cable guards its ends, so that a card may be woken
+ * by its twin until it is gone.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/math.h"
+#include "e1000e.h"
+
+#include <string.h>
+
+#define RING_BYTES (256u << 10)
+#define NAME_MAX_  31
+#define SKIP	   UINT32_MAX
+#define BAD	   1u
+
+struct ring {
+	u64 head cacheline; /* the sender's */
+	u64 added, tail_seen;
+	u64 tail cacheline; /* the receiver's */
+	u64 taken, head_seen;
+	u8 data[RING_BYTES] cacheline;
+};
+
+struct record {
+	u32 len, flags;
+};
+
+struct end {
+	struct e1000e *card; /* under lock */
+	u32 present;	     /* atomic */
+	u32 accepts;	     /* atomic: WIRE_* */
+	u64 missed;	     /* atomic: frames there was no room for */
+	u64 told;	     /* its card's own: of missed */
+};
+
+struct e1000e_wire {
+	char name[NAME_MAX_ + 1];
+	struct e1000e_wire *next; /* under registry */
+	struct lock lock;
+	struct end end[2] cacheline;
+	struct ring ring[2]; /* [i]: from end i */
+};
+
+static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+static struct e1000e_wire *wires;
+
+/* Under registry. */
+static struct e1000e_wire *find_or_make(const char *name)
+{
+	struct e1000e_wire *w;
+
+	for (w = wires; w && strcmp(w->name, name) != 0; w = w->next)
+		;
+	if (w)
+		return w;
+	w = alloc_aligned(64, sizeof(*w));
+	if (!w)
+		return NULL;
+	memcpy(w->name, name, strlen(name) + 1);
+	w->next = wires;
+	wires = w;
+	return w;
+}
+
+static void wake_twin(struct e1000e_wire *w, int end, u32 pending)
+{
+	lock_take(&w->lock);
+	if (w->end[1 - end].card)
+		e1000e_ring_bell(w->end[1 - end].card, pending);
+	lock_give(&w->lock);
+}
+
+struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *end)
+{
+	struct e1000e_wire *w;
+	size_t len = strlen(name);
+
+	if (!len || len > NAME_MAX_)
+		return error_null(EINVAL, "sim:e1000e cannot have wire=pair:%.64s: the name of a cable has 1 to "
+				  "%d characters", name, NAME_MAX_);
+	pthread_mutex_lock(&registry);
+	w = find_or_make(name);
+	if (w && w->end[0].card && w->end[1].card)
+		w = error_null(EBUSY, "sim:e1000e cannot be on wire=pair:%s: two cards are on it already; name "
+			       "another or close one of them", name);
+	if (w) {
+		*end = w->end[0].card ? 1 : 0;
+		lock_take(&w->lock);
+		w->end[*end].card = card;
+		lock_give(&w->lock);
+		write_once(&w->end[*end].accepts, 0);
+		write_release(&w->end[*end].present, 1);
+		wake_twin(w, *end, E1000E_PEND_LINK);
+	}
+	pthread_mutex_unlock(&registry);
+	return w;
+}
+
+void e1000e_wire_put(struct e1000e_wire *w, int end)
+{
+	struct e1000e_wire **p;
+
+	if (!w)
+		return;
+	pthread_mutex_lock(&registry);
+	lock_take(&w->lock);
+	w->end[end].card = NULL;
+	lock_give(&w->lock);
+	write_once(&w->end[end].accepts, 0);
+	write_release(&w->end[end].present, 0);
+	wake_twin(w, end, E1000E_PEND_LINK);
+	if (!w->end[1 - end].card) {
+		for (p = &wires; *p != w; p = &(*p)->next)
+			;
+		*p = w->next;
+		alloc_free(w);
+	}
+	pthread_mutex_unlock(&registry);
+}
+
+void e1000e_wire_leave(struct e1000e_wire *w, int end)
+{
+	e1000e_wire_accept(w, end, 0);
+	write_release(&w->end[end].present, 0);
+	wake_twin(w, end, E1000E_PEND_LINK);
+}
+
+bool e1000e_wire_twin(const struct e1000e_wire *w, int end)
+{
+	return read_acquire(&w->end[1 - end].present);
+}
+
+void e1000e_wire_accept(struct e1000e_wire *w, int end, u32 how)
+{
+	if (read_once(&w->end[end].accepts) == how)
+		return;
+	write_release(&w->end[end].accepts, how);
+	wake_twin(w, end, E1000E_PEND_WORK);
+}
+
+u32 e1000e_wire_accepts(const struct e1000e_wire *w, int end)
+{
+	return read_acquire(&w->end[1 - end].accepts);
+}
+
+static u32 record_bytes(u32 len)
+{
+	return (u32)(sizeof(struct record) + align_up(len, 8));
+}
+
+/* [head, head + need) is free. */
+static bool has_room(struct ring *r, u64 head, u64 need)
+{
+	if (head + need - r->tail_seen <= RING_BYTES)
+		return true;
+	r->tail_seen = read_acquire(&r->tail);
+	return head + need - r->tail_seen <= RING_BYTES;
+}
+
+/* Where the next frame goes, if it has at most `len` bytes; NULL: full. */
+u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
+{
+	struct ring *r = &w->ring[end];
+	u64 at = r->added % RING_BYTES, left = RING_BYTES - at, need = record_bytes(len);
+	const struct record skip = {SKIP, 0};
+
+	if (left >= need)
+		return has_room(r, r->added, need) ? r->data + at + sizeof(skip) : NULL;
+	if (!has_room(r, r->added, left + need))
+		return NULL;
+	memcpy(r->data + at, &skip, sizeof(skip));
+	r->added += left;
+	return r->data + sizeof(skip);
+}
+
+/* The frame that was put there. */
+void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad)
+{
+	struct ring *r = &w->ring[end];
+	const struct record rec = {len, bad ? BAD : 0};
+
+	memcpy(r->data + r->added % RING_BYTES, &rec, sizeof(rec));
+	r->added += record_bytes(len);
+}
+
+/* What was added is for the twin to see. */
+void e1000e_wire_show(struct e1000e_wire *w, int end)
+{
+	if (w->ring[end].added == read_once(&w->ring[end].head))
+		return;
+	write_release(&w->ring[end].head, w->ring[end].added);
+	wake_twin(w, end, E1000E_PEND_WORK);
+}
+
+void e1000e_wire_miss(struct e1000e_wire *w, int end)
+{
+	__atomic_add_fetch(&w->end[1 - end].missed, 1, __ATOMIC_RELAXED);
+}
+
+u64 e1000e_wire_missed(struct e1000e_wire *w, int end)
+{
+	u64 n = read_once(&w->end[end].missed), more = n - w->end[end].told;
+
+	w->end[end].told = n;
+	return more;
+}
+
+bool e1000e_wire_peek(struct e1000e_wire *w, int end, struct e1000e_frame *f)
+{
+	struct ring *r = &w->ring[1 - end];
+	struct record rec;
+
+	for (;;) {
+		if (r->taken == r->head_seen) {
+			r->head_seen = read_acquire(&r->head);
+			if (r->taken == r->head_seen)
+				return false;
+		}
+		memcpy(&rec, r->data + r->taken % RING_BYTES, sizeof(rec));
+		if (rec.len != SKIP)
+			break;
+		r->taken += RING_BYTES - r->taken % RING_BYTES;
+	}
+	*f = (struct e1000e_frame){r->data + r->taken % RING_BYTES + sizeof(rec), rec.len,
+				   rec.flags & BAD};
+	return true;
+}
+
+void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len)
+{
+	w->ring[1 - end].taken += record_bytes(len);
+}
+
+/* The room of what was taken is the twin's again, which may be waiting for it. */
+void e1000e_wire_free(struct e1000e_wire *w, int end)
+{
+	struct ring *r = &w->ring[1 - end];
+
+	if (r->taken == read_once(&r->tail))
+		return;
+	write_release(&r->tail, r->taken);
+	if (read_once(&w->end[end].accepts) & WIRE_PAUSES)
+		wake_twin(w, end, E1000E_PEND_WORK);
+}

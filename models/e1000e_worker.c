@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The card's thread. It looks for work a little while after the last before it sleeps, since waking it
+ * costs the driver a system call and both some microseconds.
+ *
+ *  e1000e_ring_bell()                       sleep_until()
+ *    pending |= bits    (A)                   asleep = 1         (C)
+ *    if (asleep) wake   (B)                   if (!pending) wait (D)
+ *
+ * All four are sequentially consistent: either B sees C, or D sees A.
+ */
+#include "base/clock.h"
+#include "base/math.h"
+#include "e1000e.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LOOK_NS	       30000 /* how long to look for more work before sleeping */
+#define RELAX_PER_LOOK 8
+
+void e1000e_ring_bell(struct e1000e *c, u32 pending)
+{
+	__atomic_fetch_or(&c->bell.pending, pending, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&c->bell.asleep, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, &c->bell.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	}
+}
+
+static bool look_for_work(struct e1000e *c, u64 until)
+{
+	int i;
+
+	do {
+		for (i = 0; i < RELAX_PER_LOOK; i++) {
+			if (read_once(&c->bell.pending))
+				return true;
+			cpu_relax();
+		}
+		/* the driver may be waiting for this very processor */
+		sched_yield();
+	} while (clock_ns() < until);
+	return false;
+}
+
+/* Until the bell rings or that time comes; 0: no time. */
+static void sleep_until(struct e1000e *c, u64 when)
+{
+	u64 now = when ? clock_ns() : 0;
+	struct timespec t = {.tv_sec = (time_t)((when - now) / NS_PER_S),
+			     .tv_nsec = (long)((when - now) % NS_PER_S)};
+
+	if (when && now >= when)
+		return;
+	__atomic_store_n(&c->bell.asleep, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &c->bell.asleep, FUTEX_WAIT_PRIVATE, 1, when ? &t : NULL, NULL, 0);
+	__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+static void wait_for_work(struct e1000e *c)
+{
+	u64 due = e1000e_port_due(c), until = clock_ns() + LOOK_NS;
+
+	if (c->irq_at_ns && (!due || c->irq_at_ns < due))
+		due = c->irq_at_ns;
+	if (due && due < until) {
+		look_for_work(c, due);
+		return;
+	}
+	if ((c->rx.on || c->tx.on) && look_for_work(c, until))
+		return;
+	e1000e_port_idle(c);
+	sleep_until(c, due);
+}
+
+static u32 buffer_bytes(u32 rctl)
+{
+	if (RCTL_FLXBUF(rctl))
+		return RCTL_FLXBUF(rctl) << 10;
+	/* BSEX makes them 16 times as long, which is not defined for the longest */
+	if ((rctl & RCTL_BSEX) && RCTL_BSIZE(rctl))
+		return 32768u >> RCTL_BSIZE(rctl);
+	return 2048u >> RCTL_BSIZE(rctl);
+}
+
+static void take_addresses(struct e1000e_config *g, const u32 *word)
+{
+	u32 i, high;
+
+	g->addresses = 0;
+	for (i = 0; i < E1000E_ADDRESSES; i++) {
+		high = word[REG_RAL / 4 + 2 * i + 1];
+		if (high & RAH_AV)
+			g->address[g->addresses++] = word[REG_RAL / 4 + 2 * i] | (u64)(high & 0xffff) << 32;
+	}
+	memcpy(g->mta, &word[REG_MTA / 4], sizeof(g->mta));
+}
+
+static void take_config(struct e1000e *c, const u32 *word)
+{
+	struct e1000e_config *g = &c->config;
+
+	g->ctrl = word[REG_CTRL / 4];
+	g->rctl = word[REG_RCTL / 4];
+	g->extended = word[REG_RFCTL / 4] & RFCTL_EXSTEN;
+	g->rx_buffer = buffer_bytes(g->rctl);
+	g->rx_most = g->rctl & RCTL_LPE ? E1000E_FRAME_MAX : E1000E_LONG;
+	g->rx_fcs = g->rctl & RCTL_SECRC ? 0 : E1000E_FCS;
+	take_addresses(g, word);
+}
+
+/* A unit that is switched on begins with its ring's registers as they are then. */
+static void take_ring(struct e1000e_ring *r, const u32 *word, bool on)
+{
+	if (on && !r->on) {
+		e1000e_ring_restart(r, r->head);
+		r->halted = false;
+	}
+	if (!on || !r->on) {
+		r->base = word[0] | (u64)word[1] << 32;
+		r->size = word[2] / sizeof(struct e1000e_desc);
+	}
+	r->on = on;
+}
+
+/* Under the lock. */
+static void take_registers(struct e1000e *c)
+{
+	struct e1000e_regs *r = &c->regs;
+	bool master;
+
+	if (r->reset)
+		e1000e_regs_reset(c);
+	r->reset = false;
+	take_config(c, r->word);
+	if (r->rdh_written)
+		e1000e_ring_restart(&c->rx, r->new_rdh);
+	if (r->tdh_written)
+		e1000e_ring_restart(&c->tx, r->new_tdh);
+	r->rdh_written = r->tdh_written = false;
+	master = !(c->config.ctrl & CTRL_MASTER_OFF) && !c->gone;
+	take_ring(&c->rx, &r->word[REG_RDBAL / 4], master && (c->config.rctl & RCTL_EN));
+	take_ring(&c->tx, &r->word[REG_TDBAL / 4], master && (r->word[REG_TCTL / 4] & TCTL_EN));
+	c->config.rx_low = c->rx.size >> (1 + RCTL_RDMTS(c->config.rctl));
+}
+
+static void control_step(struct e1000e *c)
+{
+	bool sending = c->tx.on;
+	u32 asked;
+
+	lock_take(&c->regs.lock);
+	asked = c->regs.asked;
+	take_registers(c);
+	lock_give(&c->regs.lock);
+	write_release(&c->rdh, c->rx.head);
+	write_release(&c->tdh, c->tx.head);
+	if (!c->tx.on || !sending) {
+		c->frame_len = 0;
+		c->frame_bad = c->frame_whole = c->frame_tso = false;
+	}
+	write_release(&c->bell.done, asked);
+}
+
+static void link_step(struct e1000e *c)
+{
+	u32 link = e1000e_port_up(c) && (c->config.ctrl & CTRL_SLU) && !c->gone, how = 0;
+
+	if (link != c->link) {
+		write_once(&c->link, link);
+		c->causes |= ICR_LSC;
+	}
+	if (c->rx.on && link)
+		how = WIRE_ACCEPTS | (c->config.ctrl & CTRL_TFCE ? WIRE_PAUSES : 0);
+	if (c->wire && !c->gone)
+		e1000e_wire_accept(c->wire, c->end, how);
+}
+
+/* Pulled out: it answers nothing any more and moves nothing. */
+static void unplug(struct e1000e *c)
+{
+	write_release(&c->gone, 1);
+	if (c->wire)
+		e1000e_wire_leave(c->wire, c->end);
+	control_step(c);
+	link_step(c);
+}
+
+static void take_pending(struct e1000e *c)
+{
+	u32 pending = read_once(&c->bell.pending);
+
+	if (!pending)
+		return;
+	pending = __atomic_exchange_n(&c->bell.pending, 0, __ATOMIC_SEQ_CST);
+	if (pending & E1000E_PEND_CONTROL)
+		control_step(c);
+	if (pending & (E1000E_PEND_CONTROL | E1000E_PEND_LINK))
+		link_step(c);
+}
+
+void *e1000e_worker(void *arg)
+{
+	struct e1000e *c = arg;
+	bool busy;
+
+	while (!read_once(&c->bell.stop)) {
+		c->now_ns = c->wall_ns = 0;
+		take_pending(c);
+		busy = e1000e_tx_run(c);
+		busy |= e1000e_rx_run(c);
+		if (c->out.broken && c->link)
+			link_step(c);
+		e1000e_publish(c);
+		e1000e_irq_run(c);
+		if (c->unplug && c->moved >= c->unplug && !c->gone)
+			unplug(c);
+		if (!busy && !read_once(&c->bell.pending))
+			wait_for_work(c);
+	}
+	return NULL;
+}
