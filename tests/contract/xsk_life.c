@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* As xsk.c: several sockets, waiting, full rings, and how everything ends. */
+#include "xsk_body.h"
+
+/* Two sockets on one queue: the first receives, unless steering says else; both send. */
+static struct xdp_sock *to_second(struct device *dev, u16 queue, struct xdp_buff *xdp, void *arg)
+{
+	return *(char *)xdp->data == 2 ? arg : NULL;
+}
+
+static void test_shared_queue(void **state)
+{
+	struct app second;
+
+	start(0, 0);
+	app_open(&second, 0, RING, RING);
+	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs), 0);
+	fill(0, 8);
+	receive(1, 64);
+	received(1, 64);
+	assert_int_equal(xdp_set_steering(card.dev, to_second, second.xs), 0);
+	packet[0] = 2;
+	assert_int_equal(card_receive(0, packet, 64), 0);
+	assert_int_equal(app_waiting(&app.rx), 0);
+	assert_int_equal(app_take_desc(&second.rx).len, 64);
+	packet[0] = 3;
+	assert_int_equal(card_receive(0, packet, 64), -EINVAL);
+	assert_int_equal(xdp_set_steering(card.dev, NULL, NULL), 0);
+	receive(5, 64);
+	received(5, 64);
+
+	send(chunk(20), 1, 70);
+	packet_fill(data_at(chunk(21)), 80, 2);
+	app_put_desc(&second.tx, chunk(21), 80, 0);
+	card_send(0, &app);
+	if (!config->zc)
+		card_send(0, &second);
+	assert_int_equal(card.n_sent, 2);
+	assert_int_equal(app_waiting(&app.comp), 2);
+	xdp_sock_destroy(second.xs);
+	receive(6, 64);
+	received(6, 64);
+	stop();
+}
+
+/* One UMEM, two queues: each with rings of its own, one mapping for the device. */
+static void test_shared_umem(void **state)
+{
+	struct app second;
+	u64 maps;
+	struct dmamap_stats st = {.size = sizeof(st)};
+
+	start(0, 0);
+	dmamap_stats(card.dev, &st);
+	maps = st.maps;
+	app_open(&second, RING, RING, RING);
+	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 3, XDP_SHARED_UMEM, app.xs), 0);
+	dmamap_stats(card.dev, &st);
+	assert_int_equal(st.maps, maps); /* shared, and below it works */
+	for (u32 i = 0; i < 10; i++) {
+		struct xdp_desc d;
+
+		app_put_addr(&second.fill, chunk(10 + i));
+		fill(i, 1);
+		packet_fill(packet, 100, i);
+		assert_int_equal(card_receive(3, packet, 100), 0);
+		assert_int_equal(card_receive(0, packet, 100), 0);
+		received(i, 100);
+		d = app_take_desc(&second.rx);
+		assert_true(packet_is(data_at(d.addr), 100, i));
+		assert_int_equal(base_of(d.addr), chunk(10 + i));
+		app_put_desc(&second.tx, d.addr, 100, 0);
+		card_send(3, &second);
+		sent(i, 100);
+		app_take_addr(&second.comp);
+	}
+	xdp_sock_destroy(app.xs); /* the first goes first */
+	app_put_addr(&second.fill, chunk(30));
+	packet_fill(packet, 100, 77);
+	assert_int_equal(card_receive(3, packet, 100), 0);
+	assert_true(packet_is(data_at(app_take_desc(&second.rx).addr), 100, 77));
+	app = second;
+	stop();
+}
+
+static void test_poll(void **state)
+{
+	start(0, 0);
+	assert_int_equal(xdp_sock_poll(app.xs), POLLOUT);
+	fill(0, 1);
+	receive(0, 64);
+	assert_int_equal(xdp_sock_poll(app.xs), POLLIN | POLLOUT);
+	received(0, 64);
+	for (u32 i = 0; i < RING; i++)
+		send(chunk(i), i, 64);
+	assert_int_equal(xdp_sock_poll(app.xs), 0);
+	card_send(0, &app);
+	assert_int_equal(xdp_sock_poll(app.xs), POLLOUT);
+	stop();
+}
+
+/* A full completion ring holds packets back; none is lost. */
+static void test_backpressure(void **state)
+{
+	start(0, 0);
+	for (u32 i = 0; i < RING; i++)
+		send(chunk(i), i, 64);
+	card_send(0, &app);
+	assert_int_equal(card.n_sent, RING);
+	for (u32 i = 0; i < 5; i++)
+		send(chunk(i + 32), 100 + i, 64);
+	card_send(0, &app);
+	assert_int_equal(card.n_sent, RING);
+	for (u32 i = 0; i < RING; i++) {
+		app_take_addr(&app.comp);
+		sent(i, 64);
+	}
+	card_send(0, &app);
+	for (u32 i = 0; i < 5; i++)
+		sent(100 + i, 64);
+	stop();
+}
+
+/* Socket, UMEM, memory of buffers in flight, device, in every order. */
+static void test_teardown_orders(void **state)
+{
+	for (u32 order = 0; order < 6; order++) {
+		static const u8 orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+
+		start(0, 0);
+		fill(0, 20);
+		for (u32 i = 0; i < 5; i++)
+			receive(i, 64);
+		for (u32 i = 0; i < 5; i++)
+			send(chunk(30 + i), i, 64);
+		for (u32 k = 0; k < 3; k++) {
+			if (orders[order][k] == 0)
+				xdp_sock_destroy(app.xs);
+			else if (orders[order][k] == 1)
+				xdp_umem_put(area.umem);
+			else
+				dmamap_close(card.dev);
+		}
+		assert_int_equal(card.setups, card.teardowns);
+		munmap(area.memory, area.size);
+		assert_int_equal(reports, 0);
+	}
+}
+
+static void test_device_gone(void **state)
+{
+	start(0, 0);
+	fill(0, 4);
+	receive(0, 64);
+	dmamap_close(card.dev);
+	received(0, 64); /* what came before is there */
+	assert_int_equal(xdp_sock_poll(app.xs) & POLLERR, POLLERR);
+	assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), -ENETDOWN);
+	assert_int_equal(app_stats(&app).rx_dropped, 0);
+	xdp_sock_destroy(app.xs);
+	area_close(&area);
+	assert_int_equal(reports, 0);
+}
+
+/* The driver leaves while sockets are bound; in copy mode they need none. */
+static void test_driver_gone(void **state)
+{
+	start(0, 0);
+	fill(0, 4);
+	receive(0, 64);
+	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
+	received(0, 64);
+	assert_int_equal(card.setups, card.teardowns);
+	if (config->zc) {
+		assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), -ENETDOWN);
+		assert_null(xsk_get_pool_from_qid(card.dev, 0));
+	} else {
+		receive(1, 64);
+		received(1, 64);
+	}
+	stop();
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shared_queue),
+		cmocka_unit_test(test_shared_umem),
+		cmocka_unit_test(test_poll),
+		cmocka_unit_test(test_backpressure),
+		cmocka_unit_test(test_teardown_orders),
+		cmocka_unit_test(test_device_gone),
+		cmocka_unit_test(test_driver_gone),
+	};
+
+	return choose(argc, argv) ? cmocka_run_group_tests_name(config->name, tests, NULL, NULL) : 2;
+}
