@@ -67,6 +67,7 @@ struct bench {
 	double row_seconds;
 	struct bench_row *rows;
 	unsigned int n_rows;
+	struct json_object *memory; /* bytes that the ways need, for the document; NULL: not told */
 };
 
 /* bench.c: measures each case alone, and those that may in b->threads. False: one failed, said why.
@@ -81,6 +82,8 @@ bool bench_iova(struct bench *b);
 bool bench_dmapool(struct bench *b);
 bool bench_translate(struct bench *b);
 bool bench_swiotlb(struct bench *b);
+bool bench_xsk(struct bench *b);
+bool bench_twostep(struct bench *b);
 void bench_peers(struct bench *b);
 
 /*

@@ -18,6 +18,10 @@ static const struct argp_option options[] = {
 	{"qd", 'q', "N", 0, "Requests in flight (default 8, bench 32)", 0},
 	{"mask", 'm', "BITS", 0, "Address bits that the driver claims for the device (default 64)",
 	 0},
+	{"data", 'D', "WAY", 0,
+	 "How data is mapped: twostep (dma_iova_link), sg (dma_map_sg), or auto: twostep where the "
+	 "device has an IOMMU (default)",
+	 0},
 	{"threads", 't', "N", 0, "bench: threads, each with a queue of its own (default 1)", 0},
 	{"seconds", 's', "S", 0, "bench: how long (default 2)", 0},
 	{0},
@@ -35,9 +39,23 @@ static const char doc[] =
 	"then read, "
 	"changed and written back. With --json: bytes, seconds, mib_per_s, device, policy and, "
 	"under dma, "
-	"maps, unmaps, segments, bounced_bytes, iotlb_hits, iotlb_misses, faults, leaks.";
+	"maps, unmaps, segments, bounced_bytes, iotlb_hits, iotlb_misses, faults, leaks, and linked: "
+	"requests whose data was linked instead of mapped.";
 
 static const char *const actions[] = {"identify", "read", "write", "verify", "bench"};
+
+static enum nvme_data data_option(struct argp_state *state, const char *arg)
+{
+	static const char *const ways[] = {
+		[NVME_DATA_AUTO] = "auto", [NVME_DATA_SG] = "sg", [NVME_DATA_TWOSTEP] = "twostep"};
+
+	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (!strcmp(ways[i], arg))
+			return (enum nvme_data)i;
+	}
+	argp_error(state, "--data %s: auto, sg or twostep", arg);
+	return NVME_DATA_AUTO;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -68,6 +86,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'm':
 		a->mask = number_option(state, "--mask", arg, 12, 64);
+		return 0;
+	case 'D':
+		a->data = data_option(state, arg);
 		return 0;
 	case 't':
 		a->threads = number_option(state, "--threads", arg, 1, 64);
@@ -142,7 +163,7 @@ static double mib_per_s(const struct nvme_session *s)
 	return s->seconds > 0 ? (double)s->bytes / (1 << 20) / s->seconds : 0;
 }
 
-static struct json_object *dma_json(const struct dmamap_stats *st)
+static struct json_object *dma_json(const struct dmamap_stats *st, u64 linked)
 {
 	struct json_object *dma = json_object_new_object();
 
@@ -154,6 +175,7 @@ static struct json_object *dma_json(const struct dmamap_stats *st)
 	json_put_u64(dma, "iotlb_misses", st->iotlb_misses);
 	json_put_u64(dma, "faults", st->faults);
 	json_put_u64(dma, "leaks", st->maps - st->unmaps);
+	json_put_u64(dma, "linked", linked);
 	return dma;
 }
 
@@ -206,7 +228,7 @@ static int report_json(const struct nvme_session *s, const struct nvme_info *inf
 		identify_json(o, info);
 	if (!strcmp(a->action, "bench"))
 		bench_json(o, s);
-	json_object_object_add(o, "dma", dma_json(st));
+	json_object_object_add(o, "dma", dma_json(st, s->linked));
 	if (s->error[0])
 		json_put_text(o, "error", s->error);
 	return json_finish(o);
@@ -241,10 +263,11 @@ static void report_text(const struct nvme_session *s, const struct nvme_info *in
 		return;
 	}
 	fprintf(to,
-		"%-6s %llu bytes in %.3f s, %.1f MiB/s, policy %s: %llu maps, %llu bytes bounced, "
+		"%-6s %llu bytes in %.3f s, %.1f MiB/s, policy %s: %llu maps, %llu linked, %llu bytes bounced, "
 		"IOTLB %llu hits %llu misses, %llu faults, %llu leaks\n",
 		action, (unsigned long long)s->bytes, s->seconds, mib_per_s(s),
 		device_policy(s->dev), (unsigned long long)st->maps,
+		(unsigned long long)s->linked,
 		(unsigned long long)st->bounced_bytes, (unsigned long long)st->iotlb_hits,
 		(unsigned long long)st->iotlb_misses, (unsigned long long)st->faults,
 		(unsigned long long)(st->maps - st->unmaps));
@@ -334,6 +357,7 @@ int cmd_nvme(int argc, char **argv)
 	opt.queues = bench ? args.threads : 1;
 	opt.depth = args.qd + 1;
 	opt.mask_bits = args.mask;
+	opt.data = args.data;
 	s.nvme = nvme_probe(s.dev, &opt);
 	if (!s.nvme) {
 		status = fail("%s", driver_strerror());
@@ -342,6 +366,7 @@ int cmd_nvme(int argc, char **argv)
 	s.info = nvme_info(s.nvme);
 	act(&s);
 	info = *s.info;
+	s.linked = nvme_linked(s.nvme);
 	nvme_remove(s.nvme);
 	status = report(&s, &info);
 close:

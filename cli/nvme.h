@@ -19,6 +19,7 @@ struct nvme_args {
 	unsigned int mask; /* address bits that the driver claims */
 	unsigned int threads;
 	double seconds;
+	enum nvme_data data; /* how requests' data is mapped */
 };
 
 /* One command on one open controller, and what it did. */
@@ -29,6 +30,7 @@ struct nvme_session {
 	const struct nvme_info *info;
 	u64 bytes; /* done, in order from the start */
 	u64 ops;   /* requests done */
+	u64 linked; /* of them, and of what else was sent, those whose data was linked */
 	double seconds;
 	bool stopped;	 /* by a signal */
 	char error[640]; /* "" while all is well */

@@ -314,6 +314,9 @@ static int options_check(struct nvme *nvme, const struct nvme_options *options)
 	o->mask_bits = o->mask_bits ? o->mask_bits : 64;
 	o->timeout_ms = o->timeout_ms ? o->timeout_ms : 10000;
 	o->retry_ms = o->retry_ms ? o->retry_ms : 30000;
+	if ((unsigned int)o->data > NVME_DATA_TWOSTEP)
+		return driver_fail(EINVAL, "%s: no way to map data has the number %d",
+				   dev_name(nvme->dev), (int)o->data);
 	if (o->queues <= QUEUES_MAX && o->depth >= 2 && o->depth <= DEPTH_MAX && o->mask_bits <= 64)
 		return 0;
 	return driver_fail(EINVAL,
@@ -343,7 +346,7 @@ static int dma_setup(struct nvme *nvme)
 	nvme->page_lists = dma_pool_create("prp list page", dev, NVME_PAGE, NVME_PAGE, 0);
 	if (!nvme->small_lists || !nvme->page_lists)
 		return driver_fail_why(ENOMEM, "%s: no pools for PRP lists", dev_name(dev));
-	return 0;
+	return nvme_link_check(nvme);
 }
 
 static void release(struct nvme *nvme)
@@ -479,6 +482,11 @@ int nvme_run(struct nvme *nvme, unsigned int queue, struct nvme_request *req)
 u64 nvme_map_retries(const struct nvme *nvme)
 {
 	return __atomic_load_n(&nvme->retries, __ATOMIC_RELAXED);
+}
+
+u64 nvme_linked(const struct nvme *nvme)
+{
+	return __atomic_load_n(&nvme->links, __ATOMIC_RELAXED);
 }
 
 u64 nvme_stray_completions(const struct nvme *nvme)

@@ -26,12 +26,20 @@
 struct nvme;
 struct scatterlist;
 
+/* How the data of requests is mapped. */
+enum nvme_data {
+	NVME_DATA_AUTO,	   /* two-step mappings (dma_iova_link) where they can be had, else as below */
+	NVME_DATA_SG,	   /* dma_map_sg, dma_map_single */
+	NVME_DATA_TWOSTEP, /* two-step mappings, or the probe fails: EOPNOTSUPP without an IOMMU */
+};
+
 struct nvme_options {
 	unsigned int queues;	 /* I/O queue pairs at most; 0: 1 */
 	unsigned int depth;	 /* entries of each, one more than can be in flight; 0: 64 */
 	unsigned int mask_bits;	 /* address lines that the driver claims; 0: 64 */
 	unsigned int timeout_ms; /* in which a command must complete; 0: 10000 */
 	unsigned int retry_ms;	 /* for which a mapping is tried again; 0: 30000 */
+	enum nvme_data data;
 };
 
 struct nvme_info {
@@ -123,6 +131,9 @@ bool nvme_finished(const struct nvme_request *req);
 
 /* How often a request had to wait because it could not be mapped. */
 u64 nvme_map_retries(const struct nvme *nvme);
+
+/* How many requests had their data linked, not mapped. */
+u64 nvme_linked(const struct nvme *nvme);
 
 /* Completions that named no request in flight. A sane controller sends none. */
 u64 nvme_stray_completions(const struct nvme *nvme);

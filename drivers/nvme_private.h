@@ -93,7 +93,9 @@ struct nvme_slot {
 	u64 deadline_ms;
 	enum dma_data_direction dir;
 	bool mapped, small; /* data is mapped; the lists are of the small pool */
-	dma_addr_t addr;    /* of a plain buffer */
+	bool linked;	    /* data is linked into `range` */
+	dma_addr_t addr;    /* of a plain buffer, and of the range */
+	struct dma_iova_state range; /* kept from request to request; none until the first */
 	u64 prp1, prp2;
 	unsigned int n_lists;
 	struct {
@@ -133,7 +135,8 @@ struct nvme {
 	u32 cc;
 	bool stopped;		  /* atomic: takes no more requests */
 	bool dead;		  /* atomic: it failed, and its requests with it */
-	u64 retries, strays;	  /* atomic */
+	u64 retries, strays, links; /* atomic */
+	bool two_step;		  /* ranges for it can be had */
 	unsigned int n_queues;	  /* of `queue` that are set up, with the admin queue */
 	struct nvme_queue *queue; /* [0] is the admin queue */
 };
@@ -174,6 +177,16 @@ static inline u64 request_bytes(const struct nvme *nvme, const struct nvme_reque
 
 /* nvme.c: the controller is given up; every request is finished with `err`. No queue lock held. */
 void nvme_kill(struct nvme *nvme, int err, const char *why);
+
+/*
+ * nvme_link.c: under the queue's lock. 0: linked; -EOPNOTSUPP: map it the other way; -ENOMEM: try
+ * later.
+ */
+int nvme_link(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);
+void nvme_unlink(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);
+void nvme_link_release(struct nvme *nvme, struct nvme_slot *slot);
+/* Whether there can be ranges. 0; -EOPNOTSUPP: not, though the options demand it. */
+int nvme_link_check(struct nvme *nvme);
 
 /* nvme_prp.c: under the queue's lock. 0; -ENOMEM: try later; another: it can never be mapped. */
 int nvme_map(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);

@@ -140,7 +140,12 @@ static int map_data(struct nvme *nvme, struct nvme_slot *slot, struct nvme_reque
 	int count = 0, err;
 
 	slot->dir = req->op == NVME_WRITE ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
-	if (req->sg) {
+	err = nvme_link(nvme, slot, req);
+	if (err == -ENOMEM)
+		return err;
+	if (!err) {
+		count = 0;
+	} else if (req->sg) {
 		count = dma_map_sg(nvme->dev, req->sg, (int)req->nents, slot->dir);
 		if (count <= 0)
 			return -ENOMEM;
@@ -149,7 +154,7 @@ static int map_data(struct nvme *nvme, struct nvme_slot *slot, struct nvme_reque
 		if (dma_mapping_error(nvme->dev, slot->addr))
 			return -ENOMEM;
 	}
-	slot->mapped = true;
+	slot->mapped = !slot->linked;
 	err = prps_make(nvme, slot, req, count);
 	if (err)
 		nvme_unmap(nvme, slot, req);
@@ -175,7 +180,7 @@ int nvme_map(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req
 {
 	slot->prp1 = slot->prp2 = 0;
 	slot->n_lists = 0;
-	slot->mapped = false;
+	slot->mapped = slot->linked = false;
 	if (req->op == NVME_DISCARD)
 		return map_range(nvme, slot, req);
 	if (req->op == NVME_ADMIN && !req->buf)
@@ -185,7 +190,9 @@ int nvme_map(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req
 
 void nvme_unmap(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
 {
-	if (slot->mapped && req->sg)
+	if (slot->linked)
+		nvme_unlink(nvme, slot, req);
+	else if (slot->mapped && req->sg)
 		dma_unmap_sg(nvme->dev, req->sg, (int)req->nents, slot->dir);
 	else if (slot->mapped)
 		dma_unmap_single(nvme->dev, slot->addr, request_bytes(nvme, req), slot->dir);

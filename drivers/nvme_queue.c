@@ -452,6 +452,8 @@ static void queue_free(struct nvme_queue *q)
 {
 	struct device *dev = q->nvme->dev;
 
+	for (u32 i = 0; q->slots && i < q->depth - 1u; i++)
+		nvme_link_release(q->nvme, &q->slots[i]);
 	kfree(q->free);
 	kfree(q->slots);
 	if (q->cq)

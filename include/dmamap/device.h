@@ -30,6 +30,12 @@ DMAMAP_API struct device *dmamap_open(const char *spec);
  */
 DMAMAP_API void dmamap_close(struct device *dev);
 
+/*
+ * The open device of that name (dev_name()); NULL, errno ENODEV. It stays the opener's, who may
+ * close it: nobody may use it then.
+ */
+DMAMAP_API struct device *dmamap_find(const char *name);
+
 /* This thread's last failure in words: what was asked, of which device, why not, what to do. */
 DMAMAP_API const char *dmamap_strerror(void);
 

@@ -10,8 +10,14 @@
 
 #include "base/compiler.h"
 
+extern int fence_answer __attribute__((visibility("hidden"))); /* 1: yes, -1: no; 0: not asked. Atomic */
+bool fence_ask(void) __attribute__((cold));
+
 /* Whether fence_everywhere() can be had; asks the kernel once. Where not, do without the idea. */
-bool fence_everywhere_works(void);
+hot_inline bool fence_everywhere_works(void)
+{
+	return likely(read_once(&fence_answer) == 1) || (!read_once(&fence_answer) && fence_ask());
+}
 
 /* When it returns each thread has passed a full fence since the call. Some microseconds. */
 void fence_everywhere(void) __attribute__((cold));

@@ -32,13 +32,30 @@ const char *dev_name(const struct device *dev)
 }
 
 /* Under lock. */
-static bool name_taken(const char *name)
+static struct device *find(const char *name)
 {
 	struct device *d;
 
 	for (d = open_devices; d && strcmp(d->name, name) != 0; d = d->next)
 		;
-	return d != NULL;
+	return d;
+}
+
+static bool name_taken(const char *name)
+{
+	return find(name) != NULL;
+}
+
+struct device *dmamap_find(const char *name)
+{
+	struct device *dev;
+
+	pthread_mutex_lock(&lock);
+	dev = name ? find(name) : NULL;
+	if (dev && !read_acquire(&dev->open))
+		dev = NULL;
+	pthread_mutex_unlock(&lock);
+	return dev ? dev : error_null(ENODEV, "no open device is called %s", name ? name : "(NULL)");
 }
 
 /* The key name=, else the model's name and the first free number. Under lock. */
@@ -235,6 +252,7 @@ struct device *dmamap_open(const char *text)
 	if (err)
 		goto unlist;
 	spec_free(&spec);
+	write_release(&dev->open, true);
 	return dev;
 unlist:
 	unlist_device(dev);
@@ -301,6 +319,7 @@ void dmamap_close(struct device *dev)
 {
 	if (!dev)
 		return;
+	write_release(&dev->open, false);
 	if (dev->model)
 		dev->model->destroy(dev->ops_priv);
 	hold_drop_all(dev);

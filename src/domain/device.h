@@ -85,6 +85,7 @@ struct device {
 	void *drvdata;
 	struct device *next; /* of all open devices, under the device layer's lock */
 	bool counted_ram;
+	bool open;		    /* atomic: opened whole, not yet closing */
 
 	struct lock managed_lock;
 	struct managed *managed; /* released by close, newest first; under managed_lock */

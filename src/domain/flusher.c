@@ -64,7 +64,8 @@ static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
 void domain_flush(struct domain *dom)
 {
 	u64 heads[16];
-	struct tslot *first, *s, *own = tslot_get(&dom->queues);
+	/* who has no queue needs none: the flusher's thread would take over one that a thread left */
+	struct tslot *first, *s, *own = tslot_peek(&dom->queues);
 	unsigned int n;
 
 	first = tslot_first(&dom->queues);

@@ -1,31 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "iotlb/iotlb.h"
 
-bool iotlb_has_range(const struct iotlb *t, u64 page, u64 pages)
-{
-	const struct iotlb_line *l = &t->line[page % IOTLB_LINES];
-	const struct iotlb_line *end = &t->line[IOTLB_LINES];
-
-	for (u64 i = 0; i < pages; i++, l++) {
-		if (unlikely(l == end))
-			l = t->line;
-		if (unlikely(read_acquire(&l->tag) >> 24 == page + i))
-			return true;
-	}
-	return false;
-}
-
 void iotlb_invalidate_range(struct iotlb *t, u64 page, u64 pages)
 {
 	struct iotlb_line *l = &t->line[page % IOTLB_LINES];
 	struct iotlb_line *end = &t->line[IOTLB_LINES];
+	bool any = false;
 
 	for (u64 i = 0; i < pages; i++, l++) {
 		if (unlikely(l == end))
 			l = t->line;
-		if (unlikely(read_once(&l->tag) >> 24 == page + i))
+		if (unlikely(read_acquire(&l->tag) >> 24 == page + i)) {
 			write_once(&l->tag, 0);
+			any = true;
+		}
 	}
+	if (any)
+		full_fence();
 }
 
 void iotlb_flush(struct iotlb *t)

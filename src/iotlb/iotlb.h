@@ -50,22 +50,16 @@ hot_inline void iotlb_fill(struct iotlb *t, u64 page, u32 gen, u64 value)
 	write_once(&l->tag, iotlb_tag(page, gen));
 }
 
-/* By any thread. True: the cache has the page, of whatever generation. */
-hot_inline bool iotlb_has_page(const struct iotlb *t, u64 page)
-{
-	return read_acquire(&t->line[page % IOTLB_LINES].tag) >> 24 == page;
-}
-
+/* By any thread. The tag is read by acquire, and gone for everybody when this returns. */
 hot_inline void iotlb_invalidate_page(struct iotlb *t, u64 page)
 {
 	struct iotlb_line *l = &t->line[page % IOTLB_LINES];
 
-	if (read_once(&l->tag) >> 24 == page)
-		write_once(&l->tag, 0);
+	if (unlikely(read_acquire(&l->tag) >> 24 == page))
+		__atomic_exchange_n(&l->tag, 0, __ATOMIC_SEQ_CST);
 }
 
-/* Both: at most IOTLB_LINES pages. Neighbours in memory are neighbours in the cache. */
-bool iotlb_has_range(const struct iotlb *t, u64 page, u64 pages);
+/* The same; at most IOTLB_LINES pages: neighbours in memory are neighbours in the cache. */
 void iotlb_invalidate_range(struct iotlb *t, u64 page, u64 pages);
 
 void iotlb_flush(struct iotlb *t);

@@ -52,9 +52,11 @@ void ports_fini(struct ports *ports)
 	ports->all = NULL;
 }
 
-static void wait_for(struct port *p, u64 seen)
+void port_wait(struct port *p)
 {
-	for (int spins = 0; read_acquire(&p->active) == seen; spins++) {
+	u64 seen = read_acquire(&p->active);
+
+	for (int spins = 0; (seen & 1) && read_acquire(&p->active) == seen; spins++) {
 		if (spins < SPINS_BEFORE_YIELD)
 			cpu_relax();
 		else
@@ -64,26 +66,8 @@ static void wait_for(struct port *p, u64 seen)
 
 void ports_wait(struct ports *ports)
 {
-	for (struct port *p = read_acquire(&ports->all); p; p = p->next) {
-		u64 seen = read_acquire(&p->active);
-
-		if (seen & 1)
-			wait_for(p, seen);
-	}
-}
-
-static void drop_pages(struct ports *ports, u64 page, u64 pages)
-{
 	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
-		iotlb_invalidate_range(&p->tlb, page, pages);
-}
-
-void ports_drain(struct ports *ports, u64 page, u64 pages)
-{
-	ports_wait(ports);
-	drop_pages(ports, page, pages);
-	full_fence();
-	ports_wait(ports);
+		port_drain(p);
 }
 
 void ports_flush(struct ports *ports)
@@ -107,10 +91,9 @@ void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
 		return;
 	}
 	full_fence();
-	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
-		if ((read_acquire(&p->active) & 1) || iotlb_has_range(&p->tlb, page, pages) ||
-		    (read_acquire(&p->active) & 1)) {
-			ports_drain(ports, page, pages);
-			return;
-		}
+	for (struct port *p = read_acquire(&ports->all); p; p = p->next) {
+		port_drain(p);
+		iotlb_invalidate_range(&p->tlb, page, pages);
+		port_drain(p);
+	}
 }

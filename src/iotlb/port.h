@@ -6,24 +6,21 @@
  *
  * Invalidation drains, like an IOMMU's. The two sides, where A pairs with B:
  *
- *   access                                    unmap
+ *   access                                    unmap, for each port
  *   active = odd                              page table entry = 0
- *   fence                              (A)    fence                              (B)
- *   look up cache, else walk the table        for each port: is it active? has it the tag? is it
- *   fill the cache                            active now?
- *   copy                                      if any: wait until each active port has moved,
+ *   fence                              (A)    fence (once for all)               (B)
+ *   look up cache, else walk the table        1. while active is odd and does not move: wait
+ *   fill the cache                            2. has it the tag? tag = 0, fence
+ *   copy                                      3. as 1.
  *   active = even (release)            (C)    … having read it by acquire        (D)
- *                                             tags = 0, fence, wait again
  *
- * Of the accesses that still found the entry, one that runs at the first question is waited for. One
- * that ended before left its tag to be found by the second. Then only an access that began in
- * between can have used the cached translation: either its tag is still there, or it has been
- * overwritten by the same access, which the third question sees running (it takes the tag by
- * acquire). After the first wait nobody can fill the cache with the old entry any more; accesses
- * that hit it before the tag went are waited for by the second.
+ * After 1. nobody who found the old entry in the page table runs in this port, so nobody fills the
+ * cache with it any more. Who hit the cached one before 2. took it away is waited for by 3. If 2.
+ * does not find the tag, then an access that hit it since 1. overwrote it itself and is seen
+ * running by 3., or has ended (the tag is read by acquire).
  *
- * Without (B) before the tags are read, the processor may read them while the cleared entry is still
- * on its way to memory: an access could walk, fill and end unseen in between.
+ * Without (B) before the tag is read, the processor may read it while the cleared entry is still on
+ * its way to memory: an access could walk, fill and end unseen in between.
  */
 #ifndef IOTLB_PORT_H
 #define IOTLB_PORT_H
@@ -58,7 +55,6 @@ void ports_wait(struct ports *ports) __attribute__((cold));
 /* After the page table changed: no access that begins later, or still runs, sees the old entries. */
 void ports_invalidate_many(struct ports *ports, u64 page, u64 pages);
 void ports_flush(struct ports *ports);
-void ports_drain(struct ports *ports, u64 page, u64 pages) __attribute__((noinline));
 
 hot_inline u64 port_enter(struct port *p)
 {
@@ -72,14 +68,13 @@ hot_inline void port_exit(struct port *p)
 	write_release(&p->active, p->active + 1);
 }
 
-/*
- * No access of this port uses the page's old entry, or will. Call after a full fence that follows
- * the change of the page table.
- */
-hot_inline bool port_is_done(struct port *p, u64 page)
+/* Waits until the access that is under way in this port, if any, has ended. */
+void port_wait(struct port *p) __attribute__((cold));
+
+hot_inline void port_drain(struct port *p)
 {
-	return likely(!(read_acquire(&p->active) & 1) && !iotlb_has_page(&p->tlb, page) &&
-		      !(read_acquire(&p->active) & 1));
+	if (unlikely(read_acquire(&p->active) & 1))
+		port_wait(p);
 }
 
 hot_inline void ports_invalidate(struct ports *ports, u64 page, u64 pages)
@@ -91,11 +86,11 @@ hot_inline void ports_invalidate(struct ports *ports, u64 page, u64 pages)
 		return;
 	}
 	full_fence();
-	for (p = read_acquire(&ports->all); p; p = p->next)
-		if (unlikely(!port_is_done(p, page))) {
-			ports_drain(ports, page, pages);
-			return;
-		}
+	for (p = read_acquire(&ports->all); p; p = p->next) {
+		port_drain(p);
+		iotlb_invalidate_page(&p->tlb, page);
+		port_drain(p);
+	}
 }
 
 #endif

@@ -73,7 +73,7 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 		return false;
 	state->addr = (page << PAGE_BITS | offset) + dev->bus_offset;
 	state->__size = size;
-	state->__live = LIVE_OF(fence_everywhere_works() ? NOBODY : SHARED);
+	state->__live = LIVE_OF(fence_everywhere_works() ? THREAD_NAME : SHARED);
 	set_limits(dev);
 	note_slots(dev, state);
 	count_add(&device_thread(dev)->ranges_taken, 1);
@@ -230,9 +230,11 @@ static void carry_to_device(struct device *dev, u64 phys, u64 size, unsigned lon
 }
 
 /* Whoever links without the lock goes by it from now on. Under the lock. */
-static slow_path void take_right_away(struct dma_iova_state *state)
+static slow_path void take_right_away(struct dma_iova_state *state, u64 me)
 {
-	write_once(&state->__live, LIVE_OF(SHARED));
+	bool moved = __atomic_fetch_or(&state->__stale, MOVED, __ATOMIC_RELAXED) & MOVED;
+
+	write_once(&state->__live, moved ? LIVE_OF(SHARED) : me);
 	fence_everywhere();
 	while (read_acquire(&state->__busy))
 		sched_yield();
@@ -245,10 +247,8 @@ static struct lock *take_lock(struct dma_iova_state *state)
 
 	lock_take(lock);
 	live = read_once(&state->__live);
-	if (live == LIVE_OF(NOBODY))
-		write_once(&state->__live, me);
-	else if (unlikely(live != me && live != LIVE_OF(SHARED)))
-		take_right_away(state);
+	if (unlikely(live != me && live != LIVE_OF(SHARED)))
+		take_right_away(state, me);
 	return lock;
 }
 
@@ -330,15 +330,17 @@ static slow_path void forget_old_links(struct device *dev, struct dma_iova_state
 {
 	struct lock *lock = (struct lock *)&state->__lock;
 	u64 first = range_first(dev, state);
-	u8 flushing = FLUSHING;
+	u8 flushing, moved;
 
-	/* one at a time, so that nobody finds CLEAN before what cleans has been done */
+	/* one at a time, so that nobody finds it clean before what cleans has been done */
 	lock_take(lock);
-	if (__atomic_exchange_n(&state->__stale, FLUSHING, __ATOMIC_ACQ_REL) != CLEAN)
+	moved = read_once(&state->__stale) & MOVED;
+	flushing = FLUSHING | moved;
+	if (__atomic_exchange_n(&state->__stale, flushing, __ATOMIC_ACQ_REL) & (STALE | FLUSHING))
 		dev->domain->space.ops->invalidate(&dev->domain->space, IOVA(first),
 						   range_end(dev, state) - first);
 	/* an unlink may have come meanwhile */
-	__atomic_compare_exchange_n(&state->__stale, &flushing, CLEAN, false, __ATOMIC_ACQ_REL,
+	__atomic_compare_exchange_n(&state->__stale, &flushing, moved, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
 	lock_give(lock);
 }
@@ -351,7 +353,7 @@ int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offse
 		return error_set(EINVAL, "%s: dma_iova_sync() of %llu bytes at offset %llu, past the "
 				 "range's %llu", dev->name, (unsigned long long)size,
 				 (unsigned long long)offset, (unsigned long long)state->__size);
-	if (unlikely(read_acquire(&state->__stale) != CLEAN))
+	if (unlikely(read_acquire(&state->__stale) & (STALE | FLUSHING)))
 		forget_old_links(dev, state);
 	return 0;
 }

@@ -16,25 +16,26 @@
  * range is closed its tail may bounce, so that __slots then serves nobody.
  *
  * Who may link: of two threads that link the same granule one must lose, but a locked instruction for
- * each page would double what linking costs. So __live names one thread, the first that linked, which
- * links pages without the lock and says in __busy that it is about to (the inline part of
- * <linux/dma-mapping.h>). Another thread takes that right away under the lock, by
+ * each page would double what linking costs. So __live names one thread, the one that took the range,
+ * which links pages without the lock and says in __busy that it is about to (the inline part of
+ * <linux/dma-mapping.h>). Another thread takes that right away under the lock, the first one for
+ * itself (MOVED: ranges are often taken by one thread and used by another), the next for nobody, by
  *
  *   the thread that is named                the one that takes it away, holding the lock
- *   __busy = 1                              __live = shared
+ *   __busy = 1                              __live = itself, or SHARED
  *   (program order)                   (A)   fence in every thread (base/fence.h)   (B)
  *   __live still names me?                  wait until __busy is 0                 (D)
  *   store the granule
  *   __busy = 0 (release)              (C)
  *
  * Either the first sees that its name is gone and goes by the lock, or the second sees it busy and
- * waits; C pairs with D. From then on all link under the lock, until the range is freed. A thread's
+ * waits; C pairs with D. Once SHARED, all link under the lock until the range is freed. A thread's
  * name is its thread pointer; one that inherits the name of a thread that ended inherits the right.
  * Unlinking needs neither: who unlinks owns the links, as who unmaps does.
  *
  * __open says how many granules a store can link. __end and __open change under the lock.
  *
- * __stale: STALE after an unlink that a lazy policy let be remembered by the device. It is set
+ * __stale has STALE after an unlink that a lazy policy let be remembered by the device. It is set
  * when the granules are gone already, so that who finds it set and invalidates covers them.
  */
 #ifndef MAP_TWOSTEP_H
@@ -52,8 +53,8 @@
 #define LIVE_MARK    (__DMA_LIVE >> 48)
 #define LIVE_OF(who) (__DMA_LIVE | (who))
 
-enum { NOBODY = 0, SHARED = 1 /* no thread pointer is one of these */ };
-enum { CLEAN = 0, STALE = 1, FLUSHING = 2 };
+enum { SHARED = 1 /* no thread pointer is this */ };
+enum { STALE = 1, FLUSHING = 2, MOVED = 4 }; /* bits of __stale */
 
 hot_inline u64 bus_of(const struct device *dev, const struct dma_iova_state *state)
 {

@@ -49,7 +49,7 @@ static void cut_off(struct device *dev, struct dma_iova_state *state, u64 bus, u
 	struct domain *dom = dev->domain;
 
 	if (!strict) {
-		write_release(&state->__stale, STALE);
+		__atomic_fetch_or(&state->__stale, STALE, __ATOMIC_ACQ_REL);
 		domain_flush_later(dom);
 		return;
 	}
@@ -243,7 +243,7 @@ static void free_range(struct device *dev, struct dma_iova_state *state, u64 fro
 			     DMA_NONE, "a two-step range was freed with %llu granules linked: unlink "
 			     "them first", (unsigned long long)t.granules);
 	}
-	if (read_once(&state->__stale) != CLEAN)
+	if (read_once(&state->__stale) & (STALE | FLUSHING))
 		domain_defer_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
 	else
 		iova_free(dom->iova, first >> PAGE_BITS, (end - first) >> PAGE_BITS);

@@ -363,6 +363,7 @@ static int run_body(const struct config *c, int only)
 		{"bus", bus_tests, &n_bus_tests},
 		{"groups", group_tests, &n_group_tests},
 		{"threads", thread_tests, &n_thread_tests},
+		{"two steps", twostep_tests, &n_twostep_tests},
 	};
 	struct CMUnitTest *all = calloc(400, sizeof(*all));
 	char title[128];

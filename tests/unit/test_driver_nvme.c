@@ -72,7 +72,8 @@ struct job {
 
 static void job_start(struct nvme *nvme, struct job *j, u8 *disk)
 {
-	u32 blocks = 1 + (u32)random_below(100), offset = (u32)random_below(1000) * 4;
+	u32 blocks = 1 + (u32)random_below(100);
+	u32 offset = random_below(3) ? (u32)random_below(1000) * 4 : 0;
 	u64 lba = random_below(DISK_BLOCKS - blocks), left = blocks * 512ull, at = offset;
 	u8 *base = page_address(j->page);
 
@@ -140,13 +141,15 @@ static bool conflicts(const struct job *job, const struct job *a)
 	return false;
 }
 
-static void jobs_run(const char *keys, unsigned int mask, int count)
+/* Returns how many requests had their data linked. */
+static u64 jobs_run(const char *keys, unsigned int mask, enum nvme_data data, int count)
 {
-	struct nvme_options opt = {.depth = 4, .mask_bits = mask}; /* fewer than jobs: some wait */
+	struct nvme_options opt = {.depth = 4, .mask_bits = mask, .data = data}; /* fewer than jobs: some wait */
 	struct job *job = calloc(JOBS, sizeof(*job));
 	u8 *disk = calloc(1, DISK_BYTES);
 	struct nvme *nvme;
 	struct rig r;
+	u64 linked;
 
 	assert_non_null(job);
 	assert_non_null(disk);
@@ -183,26 +186,42 @@ static void jobs_run(const char *keys, unsigned int mask, int count)
 		free(job[i].data);
 	}
 	assert_int_equal(nvme_stray_completions(nvme), 0);
+	linked = nvme_linked(nvme);
 	nvme_remove(nvme);
 	rig_close(&r);
 	free(job);
 	free(disk);
+	return linked;
 }
 
 static void test_random(void **state)
 {
-	jobs_run("", 64, 400);
-	jobs_run(",iommu=0", 64, 400);
-	jobs_run(",iommu=0", 32, 400); /* RAM above 4 GiB: bounces */
-	jobs_run(",policy=lazy", 64, 400);
-	jobs_run(",policy=pool", 64, 200);
-	jobs_run(",untrusted=1", 64, 200);
+	assert_int_equal(jobs_run("", 64, NVME_DATA_SG, 200), 0);
+	jobs_run(",iommu=0", 64, NVME_DATA_AUTO, 400);
+	jobs_run(",iommu=0", 32, NVME_DATA_AUTO, 400); /* RAM above 4 GiB: bounces */
+	jobs_run(",policy=lazy", 64, NVME_DATA_SG, 400);
+	jobs_run(",policy=pool", 64, NVME_DATA_SG, 200);
+	jobs_run(",untrusted=1", 64, NVME_DATA_SG, 200);
 #ifndef BUILT_WITH_TSAN
 	/*
 	 * There coherent memory is one memory at two addresses, the CPU's and the device's: the
 	 * sanitizer sees no order between a store at one and a load at the other.
 	 */
-	jobs_run(",iommu=0,coherent=0", 64, 200);
+	jobs_run(",iommu=0,coherent=0", 64, NVME_DATA_AUTO, 200);
+#endif
+}
+
+/* The same by two-step mappings: of what begins at a page, or of all that has data. */
+static void test_random_linked(void **state)
+{
+	u64 some = jobs_run("", 64, NVME_DATA_AUTO, 400), all = jobs_run("", 64, NVME_DATA_TWOSTEP, 400);
+
+	assert_true(some > 0 && some < all);
+	jobs_run(",policy=lazy", 64, NVME_DATA_TWOSTEP, 300);
+	jobs_run(",policy=pool", 64, NVME_DATA_TWOSTEP, 200);
+	jobs_run(",untrusted=1", 32, NVME_DATA_TWOSTEP, 300);
+#ifndef BUILT_WITH_TSAN
+	jobs_run(",coherent=0", 64, NVME_DATA_TWOSTEP, 200);
 #endif
 }
 
@@ -225,9 +244,10 @@ static void many_finish(struct nvme *nvme, struct nvme_request *req, int result)
 		assert_int_equal(nvme_wait_request(nvme, 1, &req[i]), result);
 }
 
-static void shortage(const char *keys, unsigned int mask, enum fail_site site, bool must_retry)
+static void shortage(const char *keys, unsigned int mask, enum nvme_data way, enum fail_site site,
+		     bool must_retry)
 {
-	struct nvme_options opt = {.depth = 32, .mask_bits = mask};
+	struct nvme_options opt = {.depth = 32, .mask_bits = mask, .data = way};
 	struct fail_rule half = {.prob = 0.5, .seed = 7};
 	struct nvme_request *req = calloc(MANY, sizeof(*req));
 	u8 *data, *copy = malloc(MANY * 8192);
@@ -263,20 +283,22 @@ static void shortage(const char *keys, unsigned int mask, enum fail_site site, b
 
 static void test_map_fails_sometimes(void **state)
 {
-	shortage("", 64, FAIL_MAP, true);
-	shortage(",iommu=0", 32, FAIL_BOUNCE, true);
+	shortage("", 64, NVME_DATA_SG, FAIL_MAP, true);
+	shortage("", 64, NVME_DATA_TWOSTEP, FAIL_LINK, true);
+	shortage(",untrusted=1", 64, NVME_DATA_TWOSTEP, FAIL_IOVA, true);
+	shortage(",iommu=0", 32, NVME_DATA_AUTO, FAIL_BOUNCE, true);
 }
 
 /* 64 requests of 8 KiB at once want 512 KiB of bounce memory: there is less. */
 static void test_bounce_full(void **state)
 {
-	shortage(",iommu=0,swiotlb=256K", 32, FAIL_BOUNCE, false);
+	shortage(",iommu=0,swiotlb=256K", 32, NVME_DATA_AUTO, FAIL_BOUNCE, false);
 }
 
 /* Only when nothing can be mapped for long does a request fail, and that one alone. */
-static void test_map_never(void **state)
+static void map_never(enum nvme_data data, enum fail_site site)
 {
-	struct nvme_options opt = {.retry_ms = 30};
+	struct nvme_options opt = {.retry_ms = 30, .data = data};
 	struct fail_rule always = {.every = 1};
 	struct nvme_request req = {.op = NVME_READ, .blocks = 8};
 	struct nvme *nvme;
@@ -286,13 +308,19 @@ static void test_map_never(void **state)
 	nvme = probe(&r, &opt);
 	req.buf = kmalloc(4096, GFP_KERNEL);
 	assert_non_null(req.buf);
-	fail_set(FAIL_MAP, &always);
+	fail_set(site, &always);
 	assert_int_equal(nvme_run(nvme, 1, &req), -ENOMEM);
-	fail_set(FAIL_MAP, NULL);
+	fail_set(site, NULL);
 	assert_int_equal(nvme_run(nvme, 1, &req), 0);
 	kfree(req.buf);
 	nvme_remove(nvme);
 	rig_close(&r);
+}
+
+static void test_map_never(void **state)
+{
+	map_never(NVME_DATA_SG, FAIL_MAP);
+	map_never(NVME_DATA_TWOSTEP, FAIL_LINK);
 }
 
 static void test_bad_requests(void **state)
@@ -348,7 +376,8 @@ static void test_discard_and_flush(void **state)
 static void test_options(void **state)
 {
 	static const struct nvme_options bad[] = {
-		{.queues = 100000}, {.depth = 1}, {.depth = 100000}, {.mask_bits = 65}};
+		{.queues = 100000}, {.depth = 1}, {.depth = 100000}, {.mask_bits = 65},
+		{.data = (enum nvme_data)3}};
 	struct nvme_options narrow = {.mask_bits = 12};
 	struct device *other;
 	struct rig r;
@@ -529,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_map_fails_sometimes),
 		cmocka_unit_test(test_bounce_full),
+		cmocka_unit_test(test_random_linked),
 		cmocka_unit_test(test_map_never),
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_discard_and_flush),

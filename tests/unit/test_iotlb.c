@@ -27,8 +27,6 @@ static void test_what_was_filled_is_found(void **state)
 	assert_int_equal(iotlb_lookup(t, 5, 1), 0x1003);
 	assert_int_equal(iotlb_lookup(t, 5, 2), 0);
 	assert_int_equal(iotlb_lookup(t, 5 + IOTLB_LINES, 1), 0);
-	assert_true(iotlb_has_page(t, 5));
-	assert_false(iotlb_has_page(t, 5 + IOTLB_LINES));
 	/* page 0 and the last page are pages like others */
 	iotlb_fill(t, 0, 1, 0x7001);
 	assert_int_equal(iotlb_lookup(t, 0, 1), 0x7001);
@@ -64,16 +62,11 @@ static void test_ranges_run_over_the_end_of_the_table(void **state)
 
 	for (u64 page = first - 1; page <= first + 10; page++)
 		iotlb_fill(t, page, 1, page << 12 | 3);
-	assert_true(iotlb_has_range(t, first, 10));
-	assert_true(iotlb_has_range(t, first - 8, 8));
-	assert_false(iotlb_has_range(t, first - 20, 19));
-	assert_true(iotlb_has_range(t, first + 9, 1));
 	iotlb_invalidate_range(t, first, 10);
 	for (u64 page = first; page < first + 10; page++)
 		assert_int_equal(iotlb_lookup(t, page, 1), 0);
 	assert_int_equal(iotlb_lookup(t, first - 1, 1), (first - 1) << 12 | 3);
 	assert_int_equal(iotlb_lookup(t, first + 10, 1), (first + 10) << 12 | 3);
-	assert_false(iotlb_has_range(t, first, 10));
 }
 
 static void test_flush_takes_everything(void **state)
@@ -98,7 +91,7 @@ static void test_generations_that_come_again(void **state)
 	assert_int_equal(t->gen, 1);
 	assert_int_equal(iotlb_lookup(t, 9, 1), 0);
 	assert_int_equal(iotlb_lookup(t, 10, 1), 0);
-	assert_false(iotlb_has_page(t, 10));
+	assert_int_equal(t->line[10].tag, 0);
 }
 
 /* Against a table that remembers everything. */

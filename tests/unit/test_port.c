@@ -12,6 +12,19 @@
 
 static struct ports ports;
 
+static bool has(struct port *p, u64 page)
+{
+	return iotlb_lookup(&p->tlb, page, p->tlb.gen) != 0;
+}
+
+static bool has_any(struct port *p, u64 page, u64 pages)
+{
+	for (u64 i = 0; i < pages; i++)
+		if (has(p, page + i))
+			return true;
+	return false;
+}
+
 static int setup(void **state)
 {
 	memset(&ports, 0, sizeof(ports));
@@ -75,12 +88,12 @@ static void test_each_form_of_invalidation(void **state)
 		iotlb_fill(&q->tlb, page, q->tlb.gen, page << 12 | 1);
 	}
 	ports_invalidate(&ports, 100, 1);
-	assert_false(iotlb_has_page(&p->tlb, 100) || iotlb_has_page(&q->tlb, 100));
-	assert_true(iotlb_has_page(&p->tlb, 101) && iotlb_has_page(&q->tlb, 101));
+	assert_false(has(p, 100) || has(q, 100));
+	assert_true(has(p, 101) && has(q, 101));
 	ports_invalidate(&ports, 101, PORTS_INVALIDATE_MAX);
-	assert_false(iotlb_has_range(&p->tlb, 101, PORTS_INVALIDATE_MAX) ||
-		     iotlb_has_range(&q->tlb, 101, PORTS_INVALIDATE_MAX));
-	assert_true(iotlb_has_page(&p->tlb, 101 + PORTS_INVALIDATE_MAX));
+	assert_false(has_any(p, 101, PORTS_INVALIDATE_MAX) ||
+		     has_any(q, 101, PORTS_INVALIDATE_MAX));
+	assert_true(has(p, 101 + PORTS_INVALIDATE_MAX));
 	assert_int_equal(ports.flushes, flushes);
 	ports_invalidate(&ports, 700, PORTS_INVALIDATE_MAX + 1);
 	assert_int_equal(ports.flushes, flushes + 1);
@@ -161,7 +174,7 @@ static void invalidate_by(unsigned int way)
 
 static void test_no_access_after_an_invalidation(void **state)
 {
-	const u64 rounds = 20000;
+	const u64 rounds = 60000;
 	pthread_t t;
 	u32 spin = 0;
 

@@ -40,6 +40,25 @@ static void walk_finds_each_size(void **state)
 	assert_non_null(pt_slot(pt, IOVA(at + G1 + M2 + K4)));
 }
 
+static void find_steps_over_holes(void **state)
+{
+	struct pt *pt = *state;
+	u64 top = 1ull << 48;
+
+	assert_int_equal(pt_find(pt, IOVA(0), top), top);
+	assert_int_equal(pt_map(pt, IOVA(5 * G1 + K4), PHYS(0), K4, RW, 0), 0);
+	assert_int_equal(pt_map(pt, IOVA(9 * G1), PHYS(0), M2, PT_READ, 0), 0);
+	assert_int_equal(pt_find(pt, IOVA(0), top), 5 * G1 + K4);
+	assert_int_equal(pt_find(pt, IOVA(0), 5 * G1 + K4), 5 * G1 + K4);
+	assert_int_equal(pt_find(pt, IOVA(0), 3 * G1 + 5), 3 * G1 + 5);
+	assert_int_equal(pt_find(pt, IOVA(5 * G1 + K4 + 9), top), 5 * G1 + K4 + 9);
+	assert_int_equal(pt_find(pt, IOVA(5 * G1 + 2 * K4), top), 9 * G1);
+	assert_int_equal(pt_find(pt, IOVA(9 * G1 + K4), top), 9 * G1 + K4);
+	assert_int_equal(pt_find(pt, IOVA(9 * G1 + M2), top), top);
+	assert_int_equal(pt_find(pt, IOVA(top + K4), ~0ull), ~0ull);
+	assert_int_equal(pt_find(pt, IOVA(K4), 0), 0);
+}
+
 static void beyond_48_bits(void **state)
 {
 	struct pt *pt = *state;
@@ -130,7 +149,7 @@ static void tables_cost_little(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PT_TEST(init_without_memory), PT_TEST(walk_finds_each_size),
+		PT_TEST(init_without_memory), PT_TEST(walk_finds_each_size), PT_TEST(find_steps_over_holes),
 		PT_TEST(beyond_48_bits),      PT_TEST(each_mapping_once),
 		PT_TEST(tables_cost_little),
 	};

@@ -307,7 +307,7 @@ static void against(const char *spec)
 	o.exact = !strstr(spec, "policy=") || o.untrusted || !o.coherent;
 	o.alone = !strstr(spec, "policy=p");
 	seed = 7;
-	for (int i = 0; i < 120; i++) {
+	for (int i = 0; i < 70; i++) {
 		begin();
 		for (int k = 0; k < 60; k++) {
 			u64 what = rnd(16);
@@ -410,7 +410,7 @@ static void long_against(const char *spec)
 	assert_true(dma_iova_try_alloc(dev, &st, 0, LONG_GRANULES * K4));
 	memset(behind, 0, sizeof(behind));
 	seed = 11;
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 150; i++) {
 		struct pt_leaf leaf;
 
 		long_step();

@@ -168,7 +168,7 @@ static void *link_unaligned(void *arg)
 
 static void lengths_mix(void **state)
 {
-	for (int r = 0; r < 20; r++) {
+	for (int r = 0; r < 10; r++) {
 		u64 linked = 0;
 
 		begin("sim", PAGES * K4);
@@ -381,8 +381,8 @@ static void nothing_leaks(void **state)
 {
 	half_done_sequences("sim,ram=64M,swiotlb=256K", 20000);
 	half_done_sequences("sim,ram=64M,swiotlb=256K,untrusted=1", 20000);
-	half_done_sequences("sim,ram=64M,coherent=0", 5000);
-	half_done_sequences("sim,ram=64M,policy=lazy", 5000);
+	half_done_sequences("sim,ram=64M,coherent=0", 3000);
+	half_done_sequences("sim,ram=64M,policy=lazy", 3000);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a transfer pays for its addresses, by each way that a driver has. A transfer is `a` pages that
+ * are nowhere neighbours; an operation is one transfer, from mapping until the device cannot reach
+ * the memory any more. Nothing is copied and no device reads: on a coherent machine the addresses are
+ * all that it costs.
+ *
+ *   map_page in a loop      each page a mapping of its own
+ *   map_sg                  one mapping of the list
+ *   two-step, range anew    try_alloc, link each page, sync, destroy
+ *   two-step, range kept    link each page, sync, unlink
+ *   dma_sync, mapping kept  the list stays mapped and is synced both ways
+ *
+ * Rows "per page" are of a kept range: linking alone, and all of it where a second thread linked once,
+ * so that links go by the lock.
+ */
+#include "bench.h"
+
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PAGES_MAX 256u
+#define BATCH	  64u /* transfers of a page; fewer of longer ones */
+
+struct pages {
+	struct page *block, *page[PAGES_MAX];
+	phys_addr_t phys[PAGES_MAX];
+	struct scatterlist sg[PAGES_MAX];
+	dma_addr_t addr[PAGES_MAX];
+	struct dma_iova_state range;
+};
+
+static bool twostep_setup(struct bench_case *c)
+{
+	return !dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64)) &&
+	       !dma_set_max_seg_size(c->dev, UINT32_MAX);
+}
+
+/* Every other page of a block, in an order that jumps. */
+static bool pages_get(struct bench_thread *t, struct pages *p, unsigned int n)
+{
+	memset(p, 0, sizeof(*p));
+	p->block = alloc_pages(GFP_KERNEL, 9);
+	if (!p->block) {
+		bench_fail(t, "no RAM");
+		return false;
+	}
+	sg_init_table(p->sg, n);
+	for (unsigned int i = 0; i < n; i++) {
+		p->page[i] = p->block + 2 * (i * 37 % PAGES_MAX);
+		p->phys[i] = page_to_phys(p->page[i]);
+		sg_set_page(&p->sg[i], p->page[i], PAGE_SIZE, 0);
+	}
+	bench_begin(t);
+	return true;
+}
+
+static void pages_put(struct pages *p)
+{
+	__free_pages(p->block, 9);
+}
+
+static unsigned int batch_of(unsigned int n)
+{
+	return BATCH / n ? BATCH / n : 1;
+}
+
+static bool take_range(struct bench_thread *t, struct pages *p, unsigned int n)
+{
+	if (dma_iova_try_alloc(t->c->dev, &p->range, 0, n * PAGE_SIZE))
+		return true;
+	bench_fail(t, "no range");
+	return false;
+}
+
+static bool link_pages(struct bench_thread *t, struct pages *p, unsigned int n)
+{
+	struct device *dev = t->c->dev;
+	int err = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		err |= dma_iova_link(dev, &p->range, p->phys[i], i * PAGE_SIZE, PAGE_SIZE,
+				     DMA_TO_DEVICE, 0);
+	err |= dma_iova_sync(dev, &p->range, 0, n * PAGE_SIZE);
+	if (err)
+		bench_fail(t, "cannot link");
+	return !err;
+}
+
+static void by_map_page(struct bench_thread *t)
+{
+	unsigned int n = (unsigned int)t->c->a, batch = batch_of(n);
+	struct device *dev = t->c->dev;
+	struct pages p;
+
+	if (!pages_get(t, &p, n))
+		return;
+	while (bench_more(t, batch)) {
+		for (unsigned int k = 0; k < batch; k++) {
+			for (unsigned int i = 0; i < n; i++) {
+				p.addr[i] = dma_map_page(dev, p.page[i], 0, PAGE_SIZE, DMA_TO_DEVICE);
+				if (dma_mapping_error(dev, p.addr[i]))
+					bench_fail(t, "cannot map");
+			}
+			for (unsigned int i = 0; i < n; i++)
+				dma_unmap_page(dev, p.addr[i], PAGE_SIZE, DMA_TO_DEVICE);
+		}
+	}
+	pages_put(&p);
+}
+
+static void by_map_sg(struct bench_thread *t)
+{
+	unsigned int n = (unsigned int)t->c->a, batch = batch_of(n);
+	struct device *dev = t->c->dev;
+	struct pages p;
+
+	if (!pages_get(t, &p, n))
+		return;
+	while (bench_more(t, batch)) {
+		for (unsigned int k = 0; k < batch; k++) {
+			if (!dma_map_sg(dev, p.sg, (int)n, DMA_TO_DEVICE)) {
+				bench_fail(t, "cannot map");
+				break;
+			}
+			dma_unmap_sg(dev, p.sg, (int)n, DMA_TO_DEVICE);
+		}
+	}
+	pages_put(&p);
+}
+
+static void by_new_range(struct bench_thread *t)
+{
+	unsigned int n = (unsigned int)t->c->a, batch = batch_of(n);
+	struct pages p;
+
+	if (!pages_get(t, &p, n))
+		return;
+	while (bench_more(t, batch)) {
+		for (unsigned int k = 0; k < batch && take_range(t, &p, n); k++) {
+			link_pages(t, &p, n);
+			dma_iova_destroy(t->c->dev, &p.range, n * PAGE_SIZE, DMA_TO_DEVICE, 0);
+		}
+	}
+	pages_put(&p);
+}
+
+static void use_kept_range(struct bench_thread *t, struct pages *p, unsigned int n)
+{
+	unsigned int batch = batch_of(n), ops = t->c->b ? batch * n : batch;
+
+	while (bench_more(t, ops)) {
+		for (unsigned int k = 0; k < batch && link_pages(t, p, n); k++)
+			dma_iova_unlink(t->c->dev, &p->range, 0, n * PAGE_SIZE, DMA_TO_DEVICE, 0);
+	}
+}
+
+static void by_kept_range(struct bench_thread *t)
+{
+	unsigned int n = (unsigned int)t->c->a;
+	struct pages p;
+
+	if (!pages_get(t, &p, n))
+		return;
+	if (take_range(t, &p, n)) {
+		use_kept_range(t, &p, n);
+		dma_iova_free(t->c->dev, &p.range);
+	}
+	pages_put(&p);
+}
+
+struct other {
+	struct bench_thread *t;
+	struct pages *p;
+};
+
+static void *link_once(void *arg)
+{
+	struct other *o = arg;
+
+	if (link_pages(o->t, o->p, 1))
+		dma_iova_unlink(o->t->c->dev, &o->p->range, 0, PAGE_SIZE, DMA_TO_DEVICE, 0);
+	return NULL;
+}
+
+static void by_shared_range(struct bench_thread *t)
+{
+	unsigned int n = (unsigned int)t->c->a;
+	struct pages p;
+	struct other other = {t, &p};
+	pthread_t id;
+
+	if (!pages_get(t, &p, n))
+		return;
+	if (take_range(t, &p, n)) {
+		link_once(&other);
+		if (pthread_create(&id, NULL, link_once, &other))
+			bench_fail(t, "no second thread");
+		else
+			pthread_join(id, NULL);
+		use_kept_range(t, &p, n);
+		dma_iova_free(t->c->dev, &p.range);
+	}
+	pages_put(&p);
+}
+
+/* Without the unlinks. */
+static void links_alone(struct bench_thread *t)
+{
+	unsigned int n = (unsigned int)t->c->a;
+	struct pages p;
+
+	if (!pages_get(t, &p, n))
+		return;
+	if (take_range(t, &p, n)) {
+		while (!t->failed && clock_ns() < t->end_ns) {
+			u64 start = clock_ns();
+
+			link_pages(t, &p, n);
+			bench_sample(t, clock_ns() - start, n);
+			dma_iova_unlink(t->c->dev, &p.range, 0, n * PAGE_SIZE, DMA_TO_DEVICE, 0);
+		}
+		dma_iova_free(t->c->dev, &p.range);
+	}
+	pages_put(&p);
+}
+
+static void by_sync(struct bench_thread *t)
+{
+	unsigned int n = (unsigned int)t->c->a, batch = batch_of(n);
+	struct device *dev = t->c->dev;
+	struct pages p;
+
+	if (!pages_get(t, &p, n))
+		return;
+	if (!dma_map_sg(dev, p.sg, (int)n, DMA_TO_DEVICE)) {
+		bench_fail(t, "cannot map");
+		pages_put(&p);
+		return;
+	}
+	while (bench_more(t, batch)) {
+		for (unsigned int k = 0; k < batch; k++) {
+			dma_sync_sg_for_cpu(dev, p.sg, (int)n, DMA_TO_DEVICE);
+			dma_sync_sg_for_device(dev, p.sg, (int)n, DMA_TO_DEVICE);
+		}
+	}
+	dma_unmap_sg(dev, p.sg, (int)n, DMA_TO_DEVICE);
+	pages_put(&p);
+}
+
+/* Bytes that a driver keeps for a transfer of 1 MiB; the page table's words are the same for all. */
+static void tell_memory(struct bench *b)
+{
+	u64 sg = PAGES_MAX * sizeof(struct scatterlist), pages = PAGES_MAX * sizeof(dma_addr_t);
+	struct json_object *o;
+
+	if (!b->common.json) {
+		printf("\nmemory of a mapping of 1 MiB in 4 KiB pages: %llu bytes for map_page (an address "
+		       "a page), %llu for map_sg (an entry of %zu a page), %zu for two-step (one state, %zu "
+		       "of them beside its two public words)\n",
+		       (unsigned long long)pages, (unsigned long long)sg, sizeof(struct scatterlist),
+		       sizeof(struct dma_iova_state), sizeof(struct dma_iova_state) - 2 * sizeof(u64));
+		return;
+	}
+	o = json_object_new_object();
+	json_put_u64(o, "map_page", pages);
+	json_put_u64(o, "map_sg", sg);
+	json_put_u64(o, "twostep", sizeof(struct dma_iova_state));
+	json_put_u64(o, "scatterlist_entry", sizeof(struct scatterlist));
+	b->memory = o;
+}
+
+bool bench_twostep(struct bench *b)
+{
+	static const struct {
+		const char *name;
+		void (*run)(struct bench_thread *t);
+	} ways[] = {
+		{"map_page in a loop", by_map_page},	  {"map_sg", by_map_sg},
+		{"two-step, range anew", by_new_range},	  {"two-step, range kept", by_kept_range},
+		{"dma_sync, mapping kept", by_sync},
+	};
+	static const struct {
+		const char *name;
+		unsigned int pages;
+	} sizes[] = {{"4K", 1}, {"16K", 4}, {"64K", 16}, {"256K", 64}, {"1M", 256}};
+	struct bench_case cases[32], *c = cases;
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+		for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++, c++) {
+			*c = (struct bench_case){.run = ways[w].run, .setup = twostep_setup, .alone = true,
+						 .spec = "sim,policy=strict", .a = sizes[s].pages};
+			snprintf(c->name, sizeof(c->name), "%s %s", ways[w].name, sizes[s].name);
+		}
+	}
+	*c++ = (struct bench_case){"two-step, link and sync alone, per page of 64", links_alone,
+				   twostep_setup, .alone = true, .spec = "sim,policy=strict", .a = 64};
+	*c++ = (struct bench_case){"two-step, link and sync alone, per page of 256", links_alone,
+				   twostep_setup, .alone = true, .spec = "sim,policy=strict", .a = 256};
+	*c++ = (struct bench_case){"two-step, range kept, per page of 256", by_kept_range, twostep_setup,
+				   .alone = true, .spec = "sim,policy=strict", .a = 256, .b = 1};
+	*c++ = (struct bench_case){"two-step, range of two threads, per page of 256", by_shared_range,
+				   twostep_setup, .alone = true, .spec = "sim,policy=strict", .a = 256,
+				   .b = 1};
+	if (!bench_cases(b, cases, (unsigned int)(c - cases)))
+		return false;
+	tell_memory(b);
+	return true;
+}

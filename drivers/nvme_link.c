@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request's data by the two-step way: each slot keeps a range of device addresses, into which the
+ * memory of the request is linked piece by piece. So the device finds it in one run whatever the
+ * list looks like, PRPs follow from one address, and address space is asked for only when a slot's
+ * requests grow.
+ *
+ * A kept range begins at a page, so only data that begins at one fits it as it is. Other data goes by
+ * dma_map_sg() or dma_map_single(); where the two-step way is demanded, the range is taken anew with
+ * the data's place in its page.
+ */
+#include "drivers/nvme_private.h"
+
+#include <linux/vmalloc.h>
+
+#define RANGE_MIN (128u << 10) /* a range is at least so long, so that it seldom grows */
+
+static phys_addr_t entry_phys(const struct nvme_request *req, struct scatterlist *sg)
+{
+	return req->sg ? sg_phys(sg) : virt_to_phys(req->buf);
+}
+
+/* The slot has a range that `bytes` fit into at that place in a page. False: none can be had. */
+static bool range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u64 bytes)
+{
+	u64 size = bytes > RANGE_MIN ? bytes : RANGE_MIN;
+
+	if (dma_use_iova(&slot->range)) {
+		if (slot->range.addr % NVME_PAGE == place && dma_iova_size(&slot->range) >= bytes)
+			return true;
+		dma_iova_free(nvme->dev, &slot->range);
+	}
+	return dma_iova_try_alloc(nvme->dev, &slot->range, place, size);
+}
+
+/* Links the request's pieces one behind the other. On failure nothing stays linked. */
+static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req, u64 bytes)
+{
+	struct scatterlist *sg = req->sg;
+	u64 done = 0, n;
+	int err = 0;
+
+	while (done < bytes && !err) {
+		n = req->sg ? sg->length : bytes;
+		err = dma_iova_link(nvme->dev, &slot->range, entry_phys(req, sg), done, n, slot->dir, 0);
+		if (!err)
+			done += n;
+		sg = req->sg ? sg_next(sg) : NULL;
+	}
+	if (!err)
+		err = dma_iova_sync(nvme->dev, &slot->range, 0, bytes);
+	if (err && done)
+		dma_iova_unlink(nvme->dev, &slot->range, 0, done, slot->dir, DMA_ATTR_SKIP_CPU_SYNC);
+	return err;
+}
+
+int nvme_link(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
+{
+	bool must = nvme->options.data == NVME_DATA_TWOSTEP;
+	u64 bytes = request_bytes(nvme, req), place;
+	int err;
+
+	if (!nvme->two_step || req->op == NVME_ADMIN || (!req->sg && is_vmalloc_addr(req->buf)))
+		return -EOPNOTSUPP;
+	place = entry_phys(req, req->sg) % NVME_PAGE;
+	if (place && !must)
+		return -EOPNOTSUPP;
+	if (!range_ready(nvme, slot, place, bytes))
+		return must ? -ENOMEM : -EOPNOTSUPP;
+	err = link_pieces(nvme, slot, req, bytes);
+	if (err)
+		return must && err == -ENOMEM ? err : -EOPNOTSUPP;
+	slot->addr = slot->range.addr;
+	slot->linked = true;
+	__atomic_add_fetch(&nvme->links, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+void nvme_unlink(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
+{
+	dma_iova_unlink(nvme->dev, &slot->range, 0, request_bytes(nvme, req), slot->dir, 0);
+	slot->linked = false;
+}
+
+void nvme_link_release(struct nvme *nvme, struct nvme_slot *slot)
+{
+	if (dma_use_iova(&slot->range))
+		dma_iova_free(nvme->dev, &slot->range);
+}
+
+int nvme_link_check(struct nvme *nvme)
+{
+	struct dma_iova_state trial;
+
+	if (nvme->options.data == NVME_DATA_SG)
+		return 0;
+	nvme->two_step = dma_iova_try_alloc(nvme->dev, &trial, 0, NVME_PAGE);
+	if (nvme->two_step)
+		dma_iova_free(nvme->dev, &trial);
+	else if (nvme->options.data == NVME_DATA_TWOSTEP)
+		return driver_fail_why(EOPNOTSUPP, "%s: data by two-step mappings was asked for",
+				       dev_name(nvme->dev));
+	return 0;
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The application's library: programs to libxdp's header, on the tests' card. Each wait is bounded; what
+ * a wait finds is asserted, never how long it took.
+ */
+#include "../unit/xsk_rig.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <xdp/xsk.h>
+
+int xsk_umem__create_with_fd(struct xsk_umem **umem, int fd, void *area, __u64 size,
+			     struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
+			     const struct xsk_umem_config *config);
+
+enum { CHUNKS = 64, RING = 16, LONG_MS = 5000 };
+
+/* See xsk/interpose.c: what stands after a call only after a while then is not asserted. */
+#ifdef __SANITIZE_THREAD__
+#define BY_THREAD true
+#else
+#define BY_THREAD false
+#endif
+
+static char *memory;
+static struct xsk_umem *umem;
+static struct xsk_socket *sock;
+static struct xsk_ring_prod fill, tx;
+static struct xsk_ring_cons comp, rx;
+static const struct xsk_umem_config umem_config = {.fill_size = RING, .comp_size = RING, .frame_size = CHUNK};
+
+static struct xsk_socket_config config_of(__u16 bind_flags)
+{
+	return (struct xsk_socket_config){.rx_size = RING, .tx_size = RING, .bind_flags = bind_flags,
+					  .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD};
+}
+
+static void open_umem(const struct xdp_driver_ops *ops)
+{
+	card_open("sim,name=eth7", ops);
+	memory = mmap(NULL, CHUNKS * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_int_equal(xsk_umem__create(&umem, memory, CHUNKS * CHUNK, &fill, &comp, &umem_config), 0);
+}
+
+static void start(const struct xdp_driver_ops *ops, __u16 flags)
+{
+	struct xsk_socket_config c = config_of(flags);
+
+	open_umem(ops);
+	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &c), 0);
+}
+
+static void stop(void)
+{
+	xsk_socket__delete(sock);
+	assert_int_equal(xsk_umem__delete(umem), 0);
+	munmap(memory, CHUNKS * CHUNK);
+	card_close();
+}
+
+static void put_fill(u32 from, u32 n)
+{
+	__u32 at = 0;
+
+	assert_int_equal(xsk_ring_prod__reserve(&fill, n, &at), n);
+	for (u32 i = 0; i < n; i++)
+		*xsk_ring_prod__fill_addr(&fill, at + i) = (from + i) * (u64)CHUNK;
+	xsk_ring_prod__submit(&fill, n);
+}
+
+static void put_tx(u64 addr, u32 len)
+{
+	__u32 at = 0;
+
+	assert_int_equal(xsk_ring_prod__reserve(&tx, 1, &at), 1);
+	*xsk_ring_prod__tx_desc(&tx, at) = (struct xdp_desc){.addr = addr, .len = len};
+	xsk_ring_prod__submit(&tx, 1);
+}
+
+static void take_rx(u32 n)
+{
+	__u32 at = 0;
+
+	assert_int_equal(xsk_ring_cons__peek(&rx, n, &at), n);
+	xsk_ring_cons__release(&rx, n);
+}
+
+static short polled(short events, int ms)
+{
+	struct pollfd p = {.fd = xsk_socket__fd(sock), .events = events};
+	int n = poll(&p, 1, ms);
+
+	assert_true(n >= 0);
+	return n ? p.revents : 0;
+}
+
+/* Until RX has something; by the thread the mark of what was taken may stand for a while. */
+static void wait_rx(void)
+{
+	do
+		assert_int_equal(polled(POLLIN, LONG_MS), POLLIN);
+	while (BY_THREAD && !xsk_cons_nb_avail(&rx, 1));
+}
+
+static void packet_in(u32 queue)
+{
+	assert_int_equal(card_receive(queue, "a packet", 8), 0);
+}
+
+static __attribute__((unused)) void send_receive(const struct xdp_driver_ops *ops, __u16 flags)
+{
+	__u32 at = 0;
+
+	start(ops, flags);
+	put_fill(0, 4);
+	packet_in(0);
+	assert_int_equal(xsk_ring_cons__peek(&rx, 8, &at), 1);
+	assert_memory_equal(xsk_umem__get_data(memory, xsk_ring_cons__rx_desc(&rx, at)->addr), "a packet", 8);
+	xsk_ring_cons__release(&rx, 1);
+	strcpy(memory + 9 * CHUNK, "an answer");
+	put_tx(9 * CHUNK, 9);
+	assert_int_equal(sendto(xsk_socket__fd(sock), NULL, 0, MSG_DONTWAIT, NULL, 0), 0);
+	if (card.pool[0])
+		card_send_zc(0);
+	assert_int_equal(card.n_sent, 1);
+	assert_memory_equal(card.sent[0].data, "an answer", 9);
+	assert_int_equal(xsk_ring_cons__peek(&comp, 8, &at), 1);
+	assert_int_equal(*xsk_ring_cons__comp_addr(&comp, at), 9 * CHUNK);
+	xsk_ring_cons__release(&comp, 1);
+	stop();
+}
+
+static __attribute__((unused)) void test_send_receive(void **state)
+{
+	send_receive(&card_zc, XDP_ZEROCOPY);
+	send_receive(&card_copy, XDP_COPY);
+	send_receive(&card_copy, 0);
+}
+
+static __attribute__((unused)) void test_readable(void **state)
+{
+	start(&card_zc, 0);
+	put_fill(0, 8);
+	for (u32 i = 0; i < 3; i++) {
+		assert_int_equal(polled(POLLIN, 0), 0);
+		packet_in(0);
+		packet_in(0);
+		assert_int_equal(polled(POLLIN, 0), POLLIN);
+		take_rx(1);
+		assert_int_equal(polled(POLLIN, 0), POLLIN); /* one more is there */
+		take_rx(1);
+		assert_int_equal(polled(POLLIN, 0), 0);
+		put_fill(i, 2);
+	}
+	stop();
+}
+
+static __attribute__((unused)) void test_writable(void **state)
+{
+	start(&card_zc, 0);
+	for (u32 i = 0; i < RING; i++) {
+		assert_int_equal(polled(POLLOUT, 0), POLLOUT);
+		put_tx(i * CHUNK, 64);
+	}
+	assert_int_equal(polled(POLLOUT, 0), 0);
+	card_send_zc(0);
+	assert_int_equal(polled(POLLOUT, LONG_MS), POLLOUT);
+	stop();
+}
+
+static __attribute__((unused)) void test_select_and_epoll(void **state)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+	struct timeval no_time = {0};
+	int ep = epoll_create1(0), fd;
+	fd_set set;
+
+	start(&card_zc, 0);
+	fd = xsk_socket__fd(sock);
+	assert_int_equal(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e), 0);
+	put_fill(0, 4);
+	for (u32 i = 0; i < 2; i++) {
+		FD_ZERO(&set);
+		FD_SET(fd, &set);
+		assert_int_equal(select(fd + 1, &set, NULL, NULL, &no_time), 0);
+		assert_int_equal(epoll_wait(ep, &e, 1, 0), 0);
+		packet_in(0);
+		FD_SET(fd, &set);
+		assert_int_equal(select(fd + 1, &set, NULL, NULL, &no_time), 1);
+		assert_int_equal(epoll_wait(ep, &e, 1, 0), 1);
+		take_rx(1);
+	}
+	close(ep);
+	stop();
+}
+
+static __attribute__((unused)) void test_wakeups(void **state)
+{
+	char c;
+	int fd;
+
+	start(&card_zc, XDP_USE_NEED_WAKEUP);
+	fd = xsk_socket__fd(sock);
+	assert_true(xsk_ring_prod__needs_wakeup(&tx));
+	assert_int_equal(sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0), 0);
+	assert_int_equal(card.wakeups, 1);
+	assert_int_equal(card.woken, XDP_WAKEUP_TX);
+	xsk_clear_tx_need_wakeup(card.pool[0]);
+	xsk_set_rx_need_wakeup(card.pool[0]);
+	assert_true(xsk_ring_prod__needs_wakeup(&fill));
+	assert_int_equal(recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL), 0);
+	assert_int_equal(card.wakeups, 2);
+	assert_int_equal(card.woken, XDP_WAKEUP_RX);
+	assert_int_equal(polled(POLLIN, 0), 0);
+	assert_int_equal(card.wakeups, 3);
+	xsk_clear_rx_need_wakeup(card.pool[0]);
+	assert_int_equal(recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL), 0);
+	assert_int_equal(card.wakeups, 3);
+	/* other descriptors are nobody's business here */
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(sendto(pair[0], "x", 1, 0, NULL, 0), 1);
+	assert_int_equal(recvfrom(pair[1], &c, 1, 0, NULL, NULL), 1);
+	assert_int_equal(c, 'x');
+	close(pair[0]);
+	close(pair[1]);
+	stop();
+}
+
+static int raw_poll(int fd, short events, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+
+	assert_true(syscall(SYS_poll, &p, 1, ms) >= 0);
+	return p.revents;
+}
+
+/* By system calls that do not pass the library: its thread hears them. */
+static void test_without_interposing(void **state)
+{
+	int fd;
+
+	start(&card_copy, XDP_COPY);
+	fd = xsk_socket__fd(sock);
+	put_tx(0, 64);
+	assert_int_equal(syscall(SYS_sendto, fd, NULL, 0, MSG_DONTWAIT, NULL, 0), 0);
+	for (u32 ms = 0; ms < LONG_MS && xsk_cons_nb_avail(&comp, 1) < 1; ms++)
+		usleep(1000);
+	assert_int_equal(xsk_cons_nb_avail(&comp, 1), 1);
+	put_fill(0, 2);
+	for (u32 i = 0; i < 2; i++) {
+		packet_in(0);
+		assert_int_equal(raw_poll(fd, POLLIN, LONG_MS), POLLIN);
+		take_rx(1);
+		for (u32 ms = 0; ms < LONG_MS && raw_poll(fd, POLLIN, 0); ms++)
+			usleep(1000);
+		assert_int_equal(raw_poll(fd, POLLIN, 0), 0);
+	}
+	stop();
+}
+
+static void *deliver(void *arg)
+{
+	usleep(20000);
+	packet_in(0);
+	return NULL;
+}
+
+/* A waiter is woken by what the driver does in its own thread; many times, so that none is missed. */
+static void test_blocking_poll(void **state)
+{
+	pthread_t thread;
+
+	start(&card_copy, XDP_COPY);
+	for (u32 i = 0; i < 10; i++) {
+		put_fill(i, 1);
+		assert_int_equal(pthread_create(&thread, NULL, deliver, NULL), 0);
+		wait_rx();
+		take_rx(1);
+		pthread_join(thread, NULL);
+	}
+	stop();
+}
+
+static bool quit;
+static u32 delivered;
+
+static void *deliver_many(void *arg)
+{
+	while (!__atomic_load_n(&quit, __ATOMIC_RELAXED))
+		if (!card_receive(0, "a packet", 8))
+			__atomic_fetch_add(&delivered, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* No wake-up is lost between a look at the rings and the wait, however the two sides fall. */
+static void test_no_lost_wakeup(void **state)
+{
+	pthread_t thread;
+	u32 got = 0;
+
+	start(&card_copy, XDP_COPY);
+	quit = false;
+	assert_int_equal(pthread_create(&thread, NULL, deliver_many, NULL), 0);
+	while (got < 3000) {
+		__u32 at = 0, n;
+
+		put_fill(got % CHUNKS, 1);
+		wait_rx();
+		n = xsk_ring_cons__peek(&rx, RING, &at);
+		assert_int_equal(n, 1);
+		xsk_ring_cons__release(&rx, n);
+		got += n;
+	}
+	__atomic_store_n(&quit, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	stop();
+}
+
+static void test_shared(void **state)
+{
+	struct xsk_socket_config c = config_of(0);
+	struct xsk_ring_prod tx2, fill3, tx3;
+	struct xsk_ring_cons rx2, comp3, rx3;
+	struct xsk_socket *second, *third;
+	__u32 at = 0;
+
+	start(&card_zc, 0);
+	/* the same queue: no rings of its own; another: it must bring some */
+	assert_int_equal(xsk_socket__create_shared(&second, "eth7", 0, umem, &rx2, &tx2, NULL, NULL, &c), 0);
+	assert_int_equal(xsk_socket__create_shared(&third, "eth7", 1, umem, &rx3, &tx3, NULL, NULL, &c), -EFAULT);
+	assert_int_equal(xsk_socket__create_shared(&third, "eth7", 1, umem, &rx3, &tx3, &fill3, &comp3, &c), 0);
+	assert_int_equal(xsk_umem__delete(umem), -EBUSY);
+	assert_int_not_equal(xsk_socket__fd(second), xsk_socket__fd(sock));
+	xsk_ring_prod__reserve(&fill3, 1, &at);
+	*xsk_ring_prod__fill_addr(&fill3, at) = 5 * CHUNK;
+	xsk_ring_prod__submit(&fill3, 1);
+	packet_in(1);
+	assert_int_equal(xsk_ring_cons__peek(&rx3, 8, &at), 1);
+	assert_int_equal(xsk_ring_cons__rx_desc(&rx3, at)->addr, 5 * CHUNK + 256);
+	xsk_socket__delete(sock); /* the others go on */
+	xsk_ring_prod__reserve(&tx2, 1, &at);
+	*xsk_ring_prod__tx_desc(&tx2, at) = (struct xdp_desc){.addr = 0, .len = 64};
+	xsk_ring_prod__submit(&tx2, 1);
+	card_send_zc(0);
+	assert_int_equal(card.n_sent, 1);
+	xsk_socket__delete(second);
+	xsk_socket__delete(third);
+	/* and from the beginning, with new rings */
+	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &c), -EFAULT);
+	assert_int_equal(xsk_socket__create_shared(&sock, "eth7", 0, umem, &rx, &tx, &fill, &comp, &c), 0);
+	put_fill(0, 1);
+	packet_in(0);
+	take_rx(1);
+	stop();
+}
+
+static void test_refused(void **state)
+{
+	struct xsk_socket_config c = config_of(0), odd = config_of(0);
+	struct xsk_umem_config bad = umem_config;
+	struct xsk_umem *none = NULL;
+
+	open_umem(&card_copy);
+	assert_int_equal(xsk_umem__create(NULL, memory, CHUNK, &fill, &comp, NULL), -EFAULT);
+	assert_int_equal(xsk_umem__create(&none, NULL, CHUNK, &fill, &comp, NULL), -EFAULT);
+	assert_int_equal(xsk_umem__create(&none, memory, CHUNK, NULL, &comp, NULL), -EFAULT);
+	assert_int_equal(xsk_umem__create(&none, memory + 1, CHUNK, &fill, &comp, &umem_config), -EINVAL);
+	bad.fill_size = 3;
+	assert_int_equal(xsk_umem__create(&none, memory, CHUNK, &fill, &comp, &bad), -EINVAL);
+	bad = umem_config;
+	bad.frame_size = 77;
+	assert_int_equal(xsk_umem__create(&none, memory, CHUNK, &fill, &comp, &bad), -EINVAL);
+	assert_null(none);
+	assert_int_equal(xsk_umem__fd(NULL), -EINVAL);
+	assert_int_equal(xsk_socket__fd(NULL), -EINVAL);
+	assert_int_equal(xsk_umem__delete(NULL), 0);
+	xsk_socket__delete(NULL);
+
+	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, NULL, &rx, &tx, &c), -EFAULT);
+	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, NULL, NULL, &c), -EFAULT);
+	assert_int_equal(xsk_socket__create(&sock, "eth8", 0, umem, &rx, &tx, &c), -ENODEV);
+	assert_int_equal(xsk_socket__create(&sock, "sim,iommu=7", 0, umem, &rx, &tx, &c), -EINVAL);
+	odd.libxdp_flags = 4;
+	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &odd), -EINVAL);
+	odd = config_of(XDP_ZEROCOPY);
+	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &odd), -EOPNOTSUPP);
+	assert_int_equal(xsk_socket__create(&sock, "eth7", 99, umem, &rx, &tx, &c), -EINVAL);
+	/* the UMEM's first socket is still there, with its rings, after all of that */
+	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &c), 0);
+	put_fill(0, 1);
+	packet_in(0);
+	take_rx(1);
+	assert_int_equal(xsk_umem__delete(umem), -EBUSY);
+	stop();
+}
+
+/* The usual configuration, a descriptor of the caller's, a device opened by its spec. */
+static void test_by_spec(void **state)
+{
+	int fd = open("/dev/null", O_RDONLY);
+	struct xsk_socket *second;
+	struct xsk_ring_cons rx2;
+
+	card_open("sim,name=bystander", NULL);
+	memory = mmap(NULL, CHUNKS * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_int_equal(xsk_umem__create_with_fd(&umem, fd, memory, CHUNKS * 4096, &fill, &comp, NULL), 0);
+	assert_int_equal(xsk_umem__fd(umem), fd);
+	assert_null(dmamap_find("eth9"));
+	assert_int_equal(xsk_socket__create(&sock, "sim,name=eth9", 0, umem, &rx, NULL, NULL), 0);
+	assert_int_equal(xsk_socket__fd(sock), fd);
+	assert_non_null(dmamap_find("eth9"));
+	assert_int_equal(xsk_socket__create_shared(&second, "sim,name=eth9", 0, umem, &rx2, NULL, NULL, NULL,
+						   NULL), 0);
+	xsk_socket__delete(sock);
+	assert_non_null(dmamap_find("eth9"));
+	xsk_socket__delete(second);
+	assert_null(dmamap_find("eth9"));
+	assert_int_equal(xsk_umem__delete(umem), 0);
+	munmap(memory, CHUNKS * 4096);
+	card_close();
+}
+
+/* The device goes under a waiting application. */
+static __attribute__((unused)) void test_device_gone(void **state)
+{
+	start(&card_zc, 0);
+	dmamap_close(card.dev);
+	assert_true(polled(POLLIN, LONG_MS) != 0);
+	assert_int_equal(sendto(xsk_socket__fd(sock), NULL, 0, MSG_DONTWAIT, NULL, 0), -1);
+	assert_int_equal(errno, ENETDOWN);
+	xsk_socket__delete(sock);
+	assert_int_equal(xsk_umem__delete(umem), 0);
+	munmap(memory, CHUNKS * CHUNK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_without_interposing),
+		cmocka_unit_test(test_blocking_poll),
+		cmocka_unit_test(test_no_lost_wakeup),
+		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_by_spec),
+#ifndef __SANITIZE_THREAD__
+		cmocka_unit_test(test_send_receive),
+		cmocka_unit_test(test_readable),
+		cmocka_unit_test(test_writable),
+		cmocka_unit_test(test_select_and_epoll),
+		cmocka_unit_test(test_wakeups),
+		cmocka_unit_test(test_device_gone),
+#endif
+	};
+
+	return cmocka_run_group_tests_name("xsk_app", tests, NULL, NULL);
+}

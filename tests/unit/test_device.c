@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What all layers need of a device (src/domain/device.c): faults, counters, threads' records. */
+#include "core_rig.h"
+
+#include <pthread.h>
+
+static struct device *dev;
+
+static int setup(void **state)
+{
+	dev = rig_open("sim,ram=64M", ~0ull);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_fail_none();
+	rig_close(dev);
+	return 0;
+}
+
+static void test_faults_are_a_ring(void **state)
+{
+	struct dmamap_fault f;
+
+	for (u64 round = 0; round < 5; round++) {
+		/* not a divisor of the ring's size, so that it wraps everywhere */
+		for (u64 i = 0; i < 100; i++)
+			assert_int_equal(device_fault(dev, round * 1000 + i, i + 1, i & 1,
+						      DMAMAP_FAULT_NO_READ), -EFAULT);
+		for (u64 i = 0; i < 100; i++) {
+			assert_int_equal(dmamap_bus_fault_next(dev, &f), 1);
+			assert_int_equal(f.addr, round * 1000 + i);
+			assert_int_equal(f.len, i + 1);
+			assert_int_equal(f.write, i & 1);
+		}
+		assert_int_equal(dmamap_bus_fault_next(dev, &f), 0);
+	}
+	assert_int_equal(rig_stats(dev).faults_lost, 0);
+	for (u64 i = 0; i < FAULTS_KEPT + 10; i++)
+		device_fault(dev, i, 1, false, DMAMAP_FAULT_NOT_MAPPED);
+	assert_int_equal(rig_stats(dev).faults_lost, 10);
+	for (u64 i = 0; i < FAULTS_KEPT; i++) {
+		assert_int_equal(dmamap_bus_fault_next(dev, &f), 1);
+		assert_int_equal(f.addr, i);
+	}
+	assert_int_equal(dmamap_bus_fault_next(dev, &f), 0);
+	assert_int_equal(rig_stats(dev).faults, 500 + FAULTS_KEPT + 10);
+}
+
+static void test_every_reason_has_words(void **state)
+{
+	char last[512] = "";
+
+	for (int reason = DMAMAP_FAULT_NOT_MAPPED; reason <= DMAMAP_FAULT_STUCK; reason++) {
+		device_fault(dev, 0x1000, 8, true, (enum dmamap_fault_reason)reason);
+		assert_string_not_equal(dmamap_strerror(), last);
+		assert_non_null(strstr(dmamap_strerror(), "0x1000"));
+		snprintf(last, sizeof(last), "%s", dmamap_strerror());
+	}
+}
+
+static void test_stuck(void **state)
+{
+	u8 byte;
+
+	assert_int_equal(dmamap_bus_read(dev, 0x1000, &byte, 1), -EFAULT);
+	device_declare_stuck(dev, IOVA(0x1000), 4096);
+	assert_true(read_once(&dev->stuck));
+	assert_int_equal(dmamap_bus_read(dev, 0x1000, &byte, 1), -EFAULT);
+	assert_non_null(strstr(dmamap_strerror(), "stuck"));
+}
+
+static void *map_some(void *arg)
+{
+	void *p = kmalloc(100, GFP_KERNEL);
+
+	for (int i = 0; i < 10; i++) {
+		dma_addr_t addr = dma_map_single(dev, p, 100, DMA_TO_DEVICE);
+
+		if (!dma_mapping_error(dev, addr))
+			dma_unmap_single(dev, addr, 100, DMA_TO_DEVICE);
+	}
+	kfree(p);
+	return NULL;
+}
+
+static void *map_some_without_memory(void *arg)
+{
+	fail_set(FAIL_MEMORY, &(const struct fail_rule){.every = 1});
+	map_some(arg);
+	fail_set(FAIL_MEMORY, NULL);
+	return NULL;
+}
+
+static void run(void *(*fn)(void *))
+{
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, fn, NULL), 0);
+	pthread_join(t, NULL);
+}
+
+static void test_counters_outlive_their_threads(void **state)
+{
+	run(map_some);
+	run(map_some);
+	map_some(NULL);
+	assert_int_equal(rig_stats(dev).maps, 30);
+	assert_int_equal(rig_stats(dev).unmaps, 30);
+	assert_int_equal(rig_stats(dev).map_sizes[6], 30);
+}
+
+/* With no memory for a record of its own a thread counts in the device's. */
+static void test_counting_without_a_record(void **state)
+{
+	run(map_some);
+	run(map_some_without_memory);
+	assert_int_equal(rig_stats(dev).maps, rig_stats(dev).unmaps);
+	assert_true(rig_stats(dev).maps >= 10);
+}
+
+static void test_stats_of_an_older_program(void **state)
+{
+	struct dmamap_stats s;
+
+	memset(&s, 0x77, sizeof(s));
+	s.size = offsetof(struct dmamap_stats, segments);
+	map_some(NULL);
+	assert_int_equal(dmamap_stats(dev, &s), 0);
+	assert_int_equal(s.size, offsetof(struct dmamap_stats, segments));
+	assert_int_equal(s.maps, 10);
+	assert_true(rig_all(&s.segments, sizeof(s) - s.size, 0x77));
+	s.size = sizeof(s) + 1000; /* a newer one */
+	assert_int_equal(dmamap_stats(dev, &s), 0);
+	assert_int_equal(s.size, sizeof(s));
+	s.size = 0;
+	assert_int_equal(dmamap_stats(dev, &s), -EINVAL);
+	assert_int_equal(dmamap_stats(dev, NULL), -EINVAL);
+	assert_int_equal(dmamap_stats(NULL, &s), -EINVAL);
+}
+
+#define with_device(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_device(test_faults_are_a_ring),
+		with_device(test_every_reason_has_words),
+		with_device(test_stuck),
+		with_device(test_counters_outlive_their_threads),
+		with_device(test_counting_without_a_record),
+		with_device(test_stats_of_an_older_program),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core_rig.h"
+
+static int reports[DMAMAP_CHECK_KINDS];
+static u64 sizes;
+
+static void on_report(const struct dmamap_report *r, void *arg)
+{
+	reports[r->kind]++;
+	sizes += r->size;
+}
+
+static int setup(void **state)
+{
+	memset(reports, 0, sizeof(reports));
+	sizes = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	/* the last device is closed: the machine is gone */
+	assert_int_equal(mem.span, 0);
+	assert_int_equal(mem_pages_used(), 0);
+	return 0;
+}
+
+static void not_opened(const char *spec, int err, const char *word)
+{
+	errno = 0;
+	assert_null(dmamap_open(spec));
+	if (errno != err)
+		fail_msg("%s: errno %d: %s", spec, errno, dmamap_strerror());
+	if (!strstr(dmamap_strerror(), word))
+		fail_msg("%s: no \"%s\" in \"%s\"", spec, word, dmamap_strerror());
+}
+
+static void test_names(void **state)
+{
+	struct device *a = dmamap_open("sim"), *b = dmamap_open("sim"), *c = dmamap_open("sim,name=disk");
+	struct device *d = dmamap_open("sim:edu");
+
+	assert_string_equal(dev_name(a), "sim0");
+	assert_string_equal(dev_name(b), "sim1");
+	assert_string_equal(dev_name(c), "disk");
+	assert_string_equal(dev_name(d), "edu0");
+	not_opened("sim,name=disk", EBUSY, "disk");
+	not_opened("sim,name=sim1", EBUSY, "sim1");
+	dmamap_close(a);
+	a = dmamap_open("sim"); /* the first number that is free */
+	assert_string_equal(dev_name(a), "sim0");
+	dmamap_close(c);
+	c = dmamap_open("sim,name=disk");
+	assert_non_null(c);
+	dmamap_close(a);
+	dmamap_close(b);
+	dmamap_close(c);
+	dmamap_close(d);
+	dmamap_close(NULL);
+	assert_non_null(dev_name(NULL));
+}
+
+static void test_one_ram(void **state)
+{
+	struct device *a = dmamap_open("sim,ram=128M,swiotlb=1M"), *b;
+	struct page *page;
+
+	not_opened("sim,ram=256M", EBUSY, "ram");
+	not_opened("sim,swiotlb=2M", EBUSY, "swiotlb");
+	b = dmamap_open("sim,ram=128M");
+	assert_non_null(b);
+	dmamap_close(a);
+	not_opened("sim,ram=256M", EBUSY, "ram");
+	/* memory keeps it too */
+	page = alloc_page(GFP_KERNEL);
+	dmamap_close(b);
+	not_opened("sim,ram=256M", EBUSY, "ram");
+	__free_page(page);
+	b = dmamap_open("sim,ram=256M");
+	assert_non_null(b);
+	dmamap_close(b);
+	not_opened("sim,ram=1K", EINVAL, "ram");
+	not_opened("sim,ram=64M,swiotlb=1G", EINVAL, "swiotlb");
+	not_opened("sim,ram=1000000T", EINVAL, "ram");
+}
+
+static void test_what_cannot_be_opened(void **state)
+{
+	not_opened("sim:nvme", EINVAL, "image");
+	not_opened("sim:nvme,image=/nonexistent/file", ENOENT, "/nonexistent/file");
+	not_opened("sim:nvme,image=/", EINVAL, "/");
+	not_opened("", EINVAL, "spec");
+	assert_null(dmamap_open(NULL));
+	assert_int_equal(errno, EINVAL);
+}
+
+static void test_leaked_mappings_are_told(void **state)
+{
+	struct device *dev = rig_open("sim,check=1,ram=64M", ~0ull);
+	u8 *p = aligned_alloc(4096, 8 * 4096);
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(dma_mapping_error(dev, dma_map_single(dev, p + i * 8192, 5000, DMA_TO_DEVICE)), 0);
+	dmamap_close(dev);
+	assert_true(reports[DMAMAP_CHECK_LEAK] >= 1);
+	assert_int_equal(sizes, 3 * 8192);
+	free(p);
+}
+
+static void test_leaks_without_an_iommu(void **state)
+{
+	struct device *dev = rig_open("sim,iommu=0,check=1,ram=64M,swiotlb=512K", ~0ull);
+	u8 *p = aligned_alloc(64, 65536);
+	int n = 0;
+
+	memset(p, 0, 65536);
+	/* closing gives the slots back */
+	for (int round = 0; round < 20; round++) {
+		struct device *other = rig_open("sim,iommu=0,check=1", ~0ull);
+
+		for (int i = 0; i < 4; i++)
+			n += !dma_mapping_error(other, dma_map_single(other, p, 60000, DMA_TO_DEVICE));
+		dmamap_close(other);
+	}
+	assert_int_equal(n, 80);
+	assert_true(reports[DMAMAP_CHECK_LEAK] >= 20);
+	free(p);
+	dmamap_close(dev);
+}
+
+static void test_leaked_coherent_memory_is_told_once(void **state)
+{
+	struct device *dev = rig_open("sim,check=1,ram=64M", ~0ull);
+	dma_addr_t dma;
+
+	assert_non_null(dma_alloc_coherent(dev, 1000, &dma, GFP_KERNEL));
+	assert_non_null(dma_alloc_coherent(dev, 5000, &dma, GFP_KERNEL));
+	assert_non_null(dmam_alloc_coherent(dev, 7000, &dma, GFP_KERNEL));
+	dmamap_close(dev);
+	assert_int_equal(reports[DMAMAP_CHECK_LEAK], 1);
+	assert_int_equal(sizes, 6000);
+}
+
+static void test_nothing_leaked_says_nothing(void **state)
+{
+	struct device *dev = rig_open("sim,check=1,ram=64M", ~0ull);
+	void *p = kmalloc(100, GFP_KERNEL);
+	dma_addr_t addr = dma_map_single(dev, p, 100, DMA_TO_DEVICE);
+
+	dma_unmap_single(dev, addr, 100, DMA_TO_DEVICE);
+	kfree(p);
+	dmamap_close(dev);
+	for (int i = 0; i < DMAMAP_CHECK_KINDS; i++)
+		assert_int_equal(reports[i], 0);
+}
+
+static void test_segments_still_held(void **state)
+{
+	struct device *dev = rig_open("sim,ram=64M", ~0ull);
+	void *p = kmalloc(100, GFP_KERNEL);
+	dma_addr_t addr = dma_map_single(dev, p, 100, DMA_TO_DEVICE);
+	struct iovec iov;
+
+	assert_int_equal(dmamap_bus_map(dev, addr, 100, false, &iov, 1), 1);
+	dmamap_close(dev); /* the device is gone: nobody waits for it */
+	kfree(p);
+}
+
+static void test_the_environment_turns_checking_on(void **state)
+{
+	struct device *dev;
+
+	setenv("DMAMAP_CHECK", "1", 1);
+	dev = dmamap_open("sim,ram=64M");
+	unsetenv("DMAMAP_CHECK");
+	assert_non_null(dev);
+	dma_unmap_single(dev, DMA_MAPPING_ERROR, 1, DMA_TO_DEVICE);
+	assert_int_equal(reports[DMAMAP_CHECK_UNMAP_NOT_MAPPED], 1);
+	dmamap_close(dev);
+}
+
+#define alone(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		alone(test_names),
+		alone(test_one_ram),
+		alone(test_what_cannot_be_opened),
+		alone(test_leaked_mappings_are_told),
+		alone(test_leaks_without_an_iommu),
+		alone(test_leaked_coherent_memory_is_told_once),
+		alone(test_nothing_leaked_says_nothing),
+		alone(test_segments_still_held),
+		alone(test_the_environment_turns_checking_on),
+	};
+
+	dmamap_check_on_report(on_report, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

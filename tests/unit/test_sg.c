@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lists: how many segments which list becomes. That they are right is in tests/contract. */
+#include "core_rig.h"
+
+#include <linux/scatterlist.h>
+
+static u8 *ram; /* 1 MiB of pages one after the other */
+
+static int setup(void **state)
+{
+	ram = (u8 *)__get_free_pages(GFP_DMA32, 8);
+	return ram ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	rig_fail_none();
+	free_pages((unsigned long)ram, 8);
+	return 0;
+}
+
+struct piece {
+	unsigned int at, len;
+};
+
+/* The segments' lengths as words, "4096 100 ", for comparing. */
+static const char *map(struct device *dev, const struct piece *p, int n)
+{
+	static char text[512];
+	struct scatterlist sg[16], *at;
+	unsigned int used = 0;
+	int made, i;
+
+	sg_init_table(sg, (unsigned int)n);
+	for (i = 0; i < n; i++)
+		sg_set_buf(&sg[i], ram + p[i].at, p[i].len);
+	made = (int)dma_map_sg(dev, sg, n, DMA_TO_DEVICE);
+	text[0] = 0;
+	for_each_sg(sg, at, made, i) {
+		used += (unsigned int)snprintf(text + used, sizeof(text) - used, "%u ", sg_dma_len(at));
+	}
+	/* who looks past the last segment finds an empty one */
+	if (made > 0 && made < n)
+		assert_int_equal(sg_dma_len(&sg[made]), 0);
+	if (made)
+		dma_unmap_sg(dev, sg, n, DMA_TO_DEVICE);
+	return text;
+}
+
+#define maps(dev, text, ...)                                                    \
+	do {                                                                     \
+		const struct piece p_[] = {__VA_ARGS__};                         \
+		assert_string_equal(map(dev, p_, (int)ARRAY_SIZE(p_)), text);    \
+	} while (0)
+
+static void test_an_iommu_joins_pages(void **state)
+{
+	struct device *dev = rig_open("sim", ~0ull);
+
+	maps(dev, "100 ", {0, 100});
+	maps(dev, "8192 ", {0, 4096}, {8192, 4096});
+	maps(dev, "12288 ", {8192, 4096}, {0, 4096}, {40960, 4096});
+	/* the first may begin inside of a page, the last end inside of one */
+	maps(dev, "4196 ", {3996, 100}, {8192, 4096});
+	maps(dev, "4196 ", {8192, 4096}, {40960, 100});
+	/* but not one in between */
+	maps(dev, "5000 4096 ", {8192, 5000}, {40960, 4096});
+	maps(dev, "100 100 ", {8192, 100}, {40960, 100});
+	maps(dev, "4096 4096 ", {8192, 4096}, {40961, 4096});
+	/* neighbours in memory are one, wherever they begin and end */
+	maps(dev, "300 ", {10, 100}, {110, 200});
+	maps(dev, "5000 ", {8100, 1000}, {9100, 4000});
+	rig_close(dev);
+}
+
+static void test_the_longest_segment(void **state)
+{
+	struct device *dev = rig_open("sim", ~0ull);
+
+	assert_int_equal(dma_set_max_seg_size(dev, 8192), 0);
+	maps(dev, "8192 4096 ", {8192, 4096}, {0, 4096}, {40960, 4096});
+	maps(dev, "8192 4096 ", {0, 4096}, {4096, 4096}, {8192, 4096});
+	maps(dev, "4096 8192 ", {0, 4096}, {8192, 8192});
+	maps(dev, "200 ", {0, 100}, {100, 100});
+	assert_int_equal(dma_set_max_seg_size(dev, 150), 0);
+	maps(dev, "100 100 ", {0, 100}, {100, 100});
+	rig_close(dev);
+}
+
+static void test_a_boundary(void **state)
+{
+	struct device *dev = rig_open("sim", ~0ull);
+
+	assert_int_equal(dma_set_seg_boundary(dev, 0x1fff), 0);
+	/* laid page after page from a multiple of the boundary on */
+	maps(dev, "8192 8192 ", {8192, 4096}, {0, 4096}, {40960, 4096}, {81920, 4096});
+	rig_close(dev);
+	dev = rig_open("sim,iommu=0", ~0ull);
+	assert_int_equal(dma_set_seg_boundary(dev, 0x1fff), 0);
+	maps(dev, "4096 4096 ", {4096, 4096}, {8192, 4096});
+	maps(dev, "8192 ", {8192, 4096}, {12288, 4096});
+	rig_close(dev);
+}
+
+static void test_without_an_iommu_only_neighbours_join(void **state)
+{
+	struct device *dev = rig_open("sim,iommu=0", ~0ull);
+
+	maps(dev, "4096 4096 ", {0, 4096}, {8192, 4096});
+	maps(dev, "8192 ", {0, 4096}, {4096, 4096});
+	maps(dev, "300 50 ", {10, 100}, {110, 200}, {311, 50});
+	/* backwards they are no neighbours */
+	maps(dev, "4096 4096 ", {4096, 4096}, {0, 4096});
+	rig_close(dev);
+}
+
+static void test_counters(void **state)
+{
+	struct device *dev = rig_open("sim,iommu=0", ~0ull);
+	struct dmamap_stats before = rig_stats(dev), after;
+
+	maps(dev, "100 100 100 ", {0, 100}, {200, 100}, {400, 100});
+	after = rig_stats(dev);
+	assert_int_equal(after.maps, before.maps + 1);
+	assert_int_equal(after.unmaps, before.unmaps + 1);
+	assert_int_equal(after.segments, before.segments + 3);
+	assert_int_equal(after.map_sizes[8], before.map_sizes[8] + 1); /* 300 bytes */
+	rig_close(dev);
+}
+
+/* Where it fails in the middle the entries before are unmapped and say so. */
+static void test_a_failed_list_is_marked(void **state)
+{
+	struct device *dev = rig_open("sim,iommu=0", DMA_BIT_MASK(32));
+	u8 *heap = aligned_alloc(64, 65536);
+	struct scatterlist sg[4];
+
+	memset(heap, 0, 65536);
+	sg_init_table(sg, 4);
+	for (int i = 0; i < 4; i++)
+		sg_set_buf(&sg[i], heap + i * 8192, 4096);
+	rig_fail(FAIL_BOUNCE, 3);
+	assert_int_equal(dma_map_sg(dev, sg, 4, DMA_TO_DEVICE), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_true(sg_dma_address(&sg[i]) == DMA_MAPPING_ERROR);
+		assert_int_equal(sg_dma_len(&sg[i]), 0);
+	}
+	free(heap);
+	rig_close(dev);
+}
+
+static void test_error_codes(void **state)
+{
+	struct device *dev = rig_open("sim,iommu=0,swiotlb=512K", DMA_BIT_MASK(32));
+	u8 *heap = aligned_alloc(64, 1 << 20);
+	struct sg_table sgt;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	memset(heap, 0, 1 << 20);
+	assert_int_equal(sg_alloc_table(&sgt, 4, GFP_KERNEL), 0);
+	for_each_sgtable_sg(&sgt, sg, i)
+		sg_set_buf(sg, heap + i * 200000ul, 190000);
+	/* later there may be room */
+	assert_int_equal(dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), -ENOMEM);
+	/* one entry that no slot can ever hold */
+	sgt.sgl[1].length = 300000;
+	assert_int_equal(dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), -EIO);
+	sgt.sgl[1].length = 0;
+	assert_int_equal(dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), -EINVAL);
+	sg_free_table(&sgt);
+	free(heap);
+	rig_close(dev);
+}
+
+#define with_ram(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_ram(test_an_iommu_joins_pages),
+		with_ram(test_the_longest_segment),
+		with_ram(test_a_boundary),
+		with_ram(test_without_an_iommu_only_neighbours_join),
+		with_ram(test_counters),
+		with_ram(test_a_failed_list_is_marked),
+		cmocka_unit_test(test_error_codes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "card.h"
+
+#include <dmamap/device.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if __has_include("drivers/e1000e.h")
+#include "drivers/e1000e.h"
+#define HAVE_E1000E 1
+#else
+struct e1000e;
+#endif
+
+struct card {
+	struct card *next;     /* all of this under `lock` */
+	unsigned int users;
+	char *ifname;	       /* as it was asked for */
+	struct device *dev;
+	bool ours;	       /* opened here */
+	struct e1000e *driver; /* NULL: none is needed, or the program has its own */
+	bool started;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct card *cards;
+
+/* The driver of a device that was opened here. 0; -errno. A device that no driver knows has none. */
+static int attach_driver(struct card *c)
+{
+#ifdef HAVE_E1000E
+	c->driver = e1000e_probe(c->dev, NULL);
+	if (!c->driver && errno != ENODEV)
+		return -errno;
+#endif
+	return 0;
+}
+
+static void detach_driver(struct card *c)
+{
+#ifdef HAVE_E1000E
+	e1000e_remove(c->driver);
+#endif
+	c->driver = NULL;
+}
+
+static void card_free(struct card *c)
+{
+	if (c->driver)
+		detach_driver(c);
+	if (c->ours)
+		dmamap_close(c->dev);
+	free(c->ifname);
+	free(c);
+}
+
+/* Under lock. */
+static struct card *card_new(const char *ifname)
+{
+	struct card *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c)
+		return NULL;
+	c->ifname = strdup(ifname);
+	c->dev = dmamap_find(ifname);
+	if (c->ifname && !c->dev) {
+		c->dev = dmamap_open(ifname);
+		c->ours = c->dev != NULL;
+		/* neither a device nor a spec: it is the name that is wrong */
+		if (!c->dev && errno == EINVAL && !strpbrk(ifname, ":,="))
+			errno = ENODEV;
+	}
+	err = !c->ifname ? ENOMEM : !c->dev ? errno : c->ours ? -attach_driver(c) : 0;
+	if (!err)
+		return c;
+	card_free(c);
+	errno = err;
+	return NULL;
+}
+
+struct card *card_get(const char *ifname)
+{
+	struct card *c;
+
+	pthread_mutex_lock(&lock);
+	for (c = cards; c && strcmp(c->ifname, ifname) != 0; c = c->next)
+		;
+	/* a device of the program's may have been closed and opened again under its name */
+	if (c && !c->ours && c->dev != dmamap_find(ifname))
+		c = NULL;
+	if (!c) {
+		c = card_new(ifname);
+		if (c) {
+			c->next = cards;
+			cards = c;
+		}
+	}
+	if (c)
+		c->users++;
+	pthread_mutex_unlock(&lock);
+	return c;
+}
+
+void card_put(struct card *c)
+{
+	struct card **at;
+
+	if (!c)
+		return;
+	pthread_mutex_lock(&lock);
+	if (!--c->users) {
+		for (at = &cards; *at != c; at = &(*at)->next)
+			;
+		*at = c->next;
+		card_free(c);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+struct device *card_device(struct card *c)
+{
+	return c->dev;
+}
+
+int card_start(struct card *c)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+#ifdef HAVE_E1000E
+	if (c->driver && !c->started) {
+		err = e1000e_start(c->driver);
+		if (!err)
+			err = e1000e_serve(c->driver, false);
+	}
+#endif
+	if (!err)
+		c->started = true;
+	pthread_mutex_unlock(&lock);
+	return err;
+}

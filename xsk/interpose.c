@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The system's calls that an AF_XDP application makes on its socket's descriptor. Linked before the
+ * C library, these see them first: a wake-up is then a function call, and before a wait the descriptor
+ * is made as the rings are. All else goes on to the C library.
+ *
+ * ThreadSanitizer stands before these calls, too, and while in its own sees no locks: under it there
+ * are none of ours, and the thread of port.c serves the descriptors.
+ */
+#ifndef __SANITIZE_THREAD__
+#include "port.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
+/* The next definition after ours, once. */
+static void *next_of(void **where, const char *name)
+{
+	void *fn = __atomic_load_n(where, __ATOMIC_ACQUIRE);
+
+	if (!fn) {
+		fn = dlsym(RTLD_NEXT, name);
+		__atomic_store_n(where, fn, __ATOMIC_RELEASE);
+	}
+	return fn;
+}
+
+#define NEXT(name)                                                                                     \
+	({                                                                                             \
+		static void *next_;                                                                    \
+		union {                                                                                \
+			void *p;                                                                       \
+			__typeof__(&name) fn;                                                          \
+		} u_ = {.p = next_of(&next_, #name)};                                                  \
+		u_.fn;                                                                                 \
+	})
+
+/* 0, or -1 with errno, as a system call gives it. */
+static int wake(struct port *p, u32 what)
+{
+	int err = xdp_sock_wakeup(p->xs, what);
+
+	port_put(p);
+	if (!err)
+		return 0;
+	errno = -err;
+	return -1;
+}
+
+/*
+ * Ours have names of their own here, and the system's in the object file: the C library declares
+ * some of these with argument types that only it can write.
+ */
+#define INTERPOSE(type, name, ...)                                                                     \
+	DMAMAP_API type xsk_##name(__VA_ARGS__) __asm__(#name);                                        \
+	type xsk_##name(__VA_ARGS__)
+
+INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
+	  socklen_t addr_len)
+{
+	struct port *p = port_get(fd);
+
+	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendto)(fd, buf, n, flags, addr, addr_len);
+}
+
+INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
+{
+	struct port *p = port_get(fd);
+
+	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendmsg)(fd, message, flags);
+}
+
+INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
+	  socklen_t *addr_len)
+{
+	struct port *p = port_get(fd);
+
+	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvfrom)(fd, buf, n, flags, addr, addr_len);
+}
+
+INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
+{
+	struct port *p = port_get(fd);
+
+	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvmsg)(fd, message, flags);
+}
+
+/* Waiting on a socket is a wake-up, too, for the directions that are waited for. */
+static void before_poll(const struct pollfd *fds, nfds_t n)
+{
+	if (!ports_exist())
+		return;
+	for (nfds_t i = 0; i < n; i++) {
+		struct port *p = port_get(fds[i].fd);
+
+		if (!p)
+			continue;
+		if (fds[i].events & POLLOUT)
+			xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
+		if (fds[i].events & POLLIN)
+			xdp_sock_wakeup(p->xs, XDP_WAKEUP_RX);
+		port_refresh(p);
+		port_put(p);
+	}
+}
+
+INTERPOSE(int, poll, struct pollfd *fds, nfds_t n, int timeout)
+{
+	before_poll(fds, n);
+	return NEXT(poll)(fds, n, timeout);
+}
+
+/* What the compiler makes of poll() in a program with _FORTIFY_SOURCE. */
+INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t size)
+{
+	if (size / sizeof(*fds) < n)
+		abort();
+	return xsk_poll(fds, n, timeout);
+}
+
+INTERPOSE(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	before_poll(fds, n);
+	return NEXT(ppoll)(fds, n, timeout, mask);
+}
+
+INTERPOSE(int, select, int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
+{
+	ports_refresh();
+	return NEXT(select)(n, in, out, except, timeout);
+}
+
+INTERPOSE(int, epoll_wait, int epfd, struct epoll_event *events, int max, int timeout)
+{
+	ports_refresh();
+	return NEXT(epoll_wait)(epfd, events, max, timeout);
+}
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "port.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PLUG_BYTES 1500 /* more than half of the least send buffer */
+#define LOOK_MS	   1
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct port *all;  /* under list_lock */
+static unsigned int n_ports; /* atomic; written under list_lock */
+static int watch = -1;	  /* epoll of the thread; -1: there is none. Under list_lock */
+static int nudge = -1;	  /* eventfd: a mark or a plug was set */
+static unsigned int n_set; /* atomic: marks and plugs that stand */
+
+static void count_set(int change)
+{
+	if (__atomic_fetch_add(&n_set, (unsigned int)change, __ATOMIC_ACQ_REL) == 0 && change > 0)
+		eventfd_write(nudge, 1);
+}
+
+/* Under port->lock: the mark is there, or not. The application may have taken it. */
+static void set_mark(struct port *p, bool on)
+{
+	char none;
+
+	if (p->marked && recv(p->fd, &none, 0, MSG_DONTWAIT | MSG_PEEK) < 0) {
+		p->marked = false;
+		count_set(-1);
+	}
+	if (on == p->marked)
+		return;
+	if (on) {
+		if (send(p->ours, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL))
+			return; /* the next look tries again */
+	} else {
+		while (recv(p->fd, &none, 0, MSG_DONTWAIT) >= 0)
+			;
+	}
+	p->marked = on;
+	count_set(on ? 1 : -1);
+}
+
+/* Under port->lock. Reads all that the application sent; true: it was something. */
+static bool take_sent(struct port *p)
+{
+	char bytes[PLUG_BYTES];
+	bool any = false;
+	ssize_t n;
+
+	while ((n = recv(p->ours, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0) {
+		if (n == PLUG_BYTES && p->plugged) {
+			__atomic_store_n(&p->plugged, false, __ATOMIC_RELAXED);
+			count_set(-1);
+		} else {
+			any = true;
+		}
+	}
+	return any;
+}
+
+static void set_plug(struct port *p, bool on)
+{
+	static const char bytes[PLUG_BYTES];
+
+	if (on == p->plugged)
+		return;
+	if (!on) {
+		take_sent(p);
+		return;
+	}
+	if (send(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(bytes)) {
+		__atomic_store_n(&p->plugged, true, __ATOMIC_RELAXED);
+		count_set(1);
+	}
+}
+
+/*
+ * A driver that finds `readable` leaves the mark alone. So it is taken back first, and only then the
+ * rings are looked at: either the driver sees it gone and comes for the lock, or we see its packet.
+ */
+void port_refresh(struct port *p)
+{
+	short events;
+
+	pthread_mutex_lock(&p->lock);
+	(void)__atomic_exchange_n(&p->readable, false, __ATOMIC_SEQ_CST);
+	events = xdp_sock_poll(p->xs);
+	set_mark(p, events & (POLLIN | POLLERR));
+	set_plug(p, !(events & (POLLOUT | POLLERR)));
+	__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* In the driver's thread, which has just shown what it did in a ring. */
+static void on_ready(struct xdp_sock *xs, u32 what, void *arg)
+{
+	struct port *p = arg;
+
+	/* a fence before the look at our flags; an exchange, so that ThreadSanitizer sees it */
+	__atomic_fetch_add(&p->fence, 1, __ATOMIC_SEQ_CST);
+	if ((what & XDP_WAKEUP_RX) && !__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST)) {
+		pthread_mutex_lock(&p->lock);
+		/* the application may have been quicker, and be waiting for the next */
+		set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
+		__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
+		pthread_mutex_unlock(&p->lock);
+	}
+	if ((what & XDP_WAKEUP_TX) && __atomic_load_n(&p->plugged, __ATOMIC_RELAXED))
+		port_refresh(p);
+}
+
+struct port *port_get(int fd)
+{
+	struct port *p;
+
+	if (!ports_exist())
+		return NULL;
+	pthread_mutex_lock(&list_lock);
+	for (p = all; p && p->fd != fd; p = p->next)
+		;
+	if (p)
+		p->users++;
+	pthread_mutex_unlock(&list_lock);
+	return p;
+}
+
+void port_put(struct port *p)
+{
+	pthread_mutex_lock(&list_lock);
+	p->users--;
+	pthread_mutex_unlock(&list_lock);
+}
+
+bool ports_exist(void)
+{
+	return __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* One after the other; a port may go between two, but not while it is looked at. */
+static void for_each(void (*fn)(struct port *))
+{
+	struct port *p, *next;
+
+	pthread_mutex_lock(&list_lock);
+	for (p = all; p; p = next) {
+		p->users++;
+		pthread_mutex_unlock(&list_lock);
+		fn(p);
+		pthread_mutex_lock(&list_lock);
+		p->users--;
+		next = p->gone ? all : p->next; /* it went: what follows it is not known */
+		if (p->gone)
+			break;
+	}
+	pthread_mutex_unlock(&list_lock);
+}
+
+void ports_refresh(void)
+{
+	if (ports_exist())
+		for_each(port_refresh);
+}
+
+/*
+ * What came by another way than interpose.c. While the plug stands, nothing of the application's comes
+ * through: it is taken for a wake-up itself.
+ */
+static void serve(struct port *p)
+{
+	bool sent;
+
+	pthread_mutex_lock(&p->lock);
+	sent = p->plugged || take_sent(p);
+	pthread_mutex_unlock(&p->lock);
+	if (sent)
+		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
+	port_refresh(p);
+}
+
+static void *serve_all(void *arg)
+{
+	struct epoll_event events[16];
+
+	for (;;) {
+		int ms = __atomic_load_n(&n_set, __ATOMIC_ACQUIRE) ? LOOK_MS : -1;
+		int n = epoll_wait(watch, events, 16, ms);
+		eventfd_t count;
+
+		if (n > 0)
+			eventfd_read(nudge, &count);
+		for_each(serve);
+	}
+	return arg;
+}
+
+/* Under list_lock. */
+static int start_thread(void)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+	pthread_t thread;
+
+	if (watch >= 0)
+		return 0;
+	nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	watch = nudge < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	if (watch < 0)
+		goto fail;
+	if (epoll_ctl(watch, EPOLL_CTL_ADD, nudge, &e) ||
+	    (errno = pthread_create(&thread, NULL, serve_all, NULL))) {
+		close(watch);
+		watch = -1;
+		goto fail;
+	}
+	pthread_detach(thread);
+	return 0;
+fail:
+	if (nudge >= 0)
+		close(nudge);
+	nudge = -1;
+	return -1;
+}
+
+/* Under list_lock. */
+static int enlist(struct port *p)
+{
+	struct epoll_event e = {.events = EPOLLIN | EPOLLET};
+
+	if (start_thread() || epoll_ctl(watch, EPOLL_CTL_ADD, p->ours, &e))
+		return -1;
+	p->next = all;
+	all = p;
+	__atomic_store_n(&n_ports, n_ports + 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int make_pair(struct port *p, int fd)
+{
+	int pair[2], least = 1;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair))
+		return -1;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	p->fd = pair[0];
+	p->ours = pair[1];
+	if (fd < 0)
+		return 0;
+	if (dup3(pair[0], fd, O_CLOEXEC) < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return -1;
+	}
+	close(pair[0]);
+	p->fd = fd;
+	return 0;
+}
+
+struct port *port_open(struct xdp_sock *xs, int fd)
+{
+	struct port *p = calloc(1, sizeof(*p));
+	int failed;
+
+	if (!p)
+		return NULL;
+	p->xs = xs;
+	pthread_mutex_init(&p->lock, NULL);
+	if (make_pair(p, fd))
+		goto free;
+	pthread_mutex_lock(&list_lock);
+	failed = enlist(p);
+	pthread_mutex_unlock(&list_lock);
+	if (failed)
+		goto close;
+	xdp_sock_on_ready(xs, on_ready, p);
+	return p;
+close:
+	close(p->fd);
+	close(p->ours);
+free:
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+	return NULL;
+}
+
+/* Nobody finds it any more, and who had found it is done with it. */
+static void delist(struct port *p)
+{
+	struct port **at;
+
+	pthread_mutex_lock(&list_lock);
+	for (at = &all; *at && *at != p; at = &(*at)->next)
+		;
+	if (*at)
+		*at = p->next;
+	p->gone = true;
+	__atomic_store_n(&n_ports, n_ports - 1, __ATOMIC_RELEASE);
+	while (p->users) {
+		pthread_mutex_unlock(&list_lock);
+		usleep(10);
+		pthread_mutex_lock(&list_lock);
+	}
+	pthread_mutex_unlock(&list_lock);
+}
+
+void port_close(struct port *p)
+{
+	if (!p)
+		return;
+	xdp_sock_on_ready(p->xs, NULL, NULL);
+	delist(p);
+	if (p->marked)
+		count_set(-1);
+	if (p->plugged)
+		count_set(-1);
+	close(p->fd);
+	close(p->ours);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The functions of libxdp's <xdp/xsk.h>, compiled against that header, on sockets of dmamap. A
+ * UMEM begins with a socket that its fill and completion ring belong to; the first socket created on
+ * it is that one. Further ones share the UMEM; on the same device and queue they share these rings,
+ * elsewhere they bring their own.
+ *
+ * Calls on one UMEM and its sockets are made by one thread at a time, as with libxdp.
+ */
+#include "card.h"
+#include "port.h"
+
+#include <dmamap/device.h>
+#include <errno.h>
+#include <linux/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xdp/xsk.h>
+
+#define API DMAMAP_API
+
+/* Newer than Debian 12's header. */
+API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_area, __u64 size,
+				 struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
+				 const struct xsk_umem_config *usr_config);
+
+struct xsk_socket {
+	struct xsk_socket *next; /* of the UMEM's */
+	struct xsk_umem *umem;
+	struct xdp_sock *xs;
+	struct port *port;
+	struct card *card;
+	__u32 queue_id;
+};
+
+struct xsk_umem {
+	struct xdp_umem *umem;
+	struct xdp_sock *first; /* with fill and completion ring; NULL: a socket has it */
+	struct port *port;	/* of first, and later of the socket that has it */
+	int fd;
+	struct xsk_socket *socks;
+	struct xsk_ring_prod *fill; /* where the application keeps them; NULL: they are in use */
+	struct xsk_ring_cons *comp;
+	__u32 rx_size, tx_size; /* of rings that first has from an attempt that failed; 0: none */
+	struct xsk_umem_config config;
+};
+
+API int xsk_umem__fd(const struct xsk_umem *umem)
+{
+	return umem ? umem->fd : -EINVAL;
+}
+
+API int xsk_socket__fd(const struct xsk_socket *xsk)
+{
+	return xsk ? xsk->port->fd : -EINVAL;
+}
+
+static void set_umem_config(struct xsk_umem_config *c, const struct xsk_umem_config *user)
+{
+	static const struct xsk_umem_config usual = {
+		.fill_size = XSK_RING_PROD__DEFAULT_NUM_DESCS,
+		.comp_size = XSK_RING_CONS__DEFAULT_NUM_DESCS,
+		.frame_size = XSK_UMEM__DEFAULT_FRAME_SIZE,
+		.frame_headroom = XSK_UMEM__DEFAULT_FRAME_HEADROOM,
+		.flags = XSK_UMEM__DEFAULT_FLAGS,
+	};
+
+	*c = user ? *user : usual;
+}
+
+static int set_socket_config(struct xsk_socket_config *c, const struct xsk_socket_config *user)
+{
+	static const struct xsk_socket_config usual = {
+		.rx_size = XSK_RING_CONS__DEFAULT_NUM_DESCS,
+		.tx_size = XSK_RING_PROD__DEFAULT_NUM_DESCS,
+	};
+
+	*c = user ? *user : usual;
+	return c->libxdp_flags & ~XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD ? -EINVAL : 0;
+}
+
+/* Makes a ring, unless the socket has it, and tells the application where it is. */
+static int make_ring(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_prod *ring)
+{
+	struct xdp_ring_offset off;
+	char *base = xdp_sock_map_ring(xs, optname, &off, NULL);
+	int err = base ? 0 : xdp_sock_set_ring(xs, optname, size);
+
+	if (err)
+		return err;
+	base = xdp_sock_map_ring(xs, optname, &off, NULL);
+	if (!base)
+		return -EINVAL;
+	ring->mask = size - 1;
+	ring->size = size;
+	ring->producer = (__u32 *)(base + off.producer);
+	ring->consumer = (__u32 *)(base + off.consumer);
+	ring->flags = (__u32 *)(base + off.flags);
+	ring->ring = base + off.desc;
+	ring->cached_prod = *ring->producer;
+	ring->cached_cons = *ring->consumer;
+	return 0;
+}
+
+/* The application produces: its idea of the consumer is one ring ahead. */
+static int make_prod(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_prod *ring)
+{
+	int err = make_ring(xs, optname, size, ring);
+
+	if (!err)
+		ring->cached_cons += size;
+	return err;
+}
+
+_Static_assert(sizeof(struct xsk_ring_prod) == sizeof(struct xsk_ring_cons) &&
+		       offsetof(struct xsk_ring_prod, flags) == offsetof(struct xsk_ring_cons, flags),
+	       "both kinds of ring are made by one macro of the header");
+
+static int make_cons(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_cons *ring)
+{
+	return make_ring(xs, optname, size, (struct xsk_ring_prod *)(void *)ring);
+}
+
+static int make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_config *c,
+			   struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
+{
+	int err = make_prod(xs, XDP_UMEM_FILL_RING, c->fill_size, fill);
+
+	return err ? err : make_cons(xs, XDP_UMEM_COMPLETION_RING, c->comp_size, comp);
+}
+
+static int make_first(struct xsk_umem *u, int fd)
+{
+	int err;
+
+	u->first = xdp_sock_create();
+	if (!u->first)
+		return -ENOMEM;
+	err = make_umem_rings(u->first, &u->config, u->fill, u->comp);
+	if (err)
+		return err;
+	u->port = port_open(u->first, fd);
+	if (!u->port)
+		return -errno;
+	u->fd = u->port->fd;
+	return 0;
+}
+
+static void umem_free(struct xsk_umem *u)
+{
+	if (u->first) {
+		port_close(u->port);
+		xdp_sock_destroy(u->first);
+	}
+	xdp_umem_put(u->umem);
+	free(u);
+}
+
+API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_area, __u64 size,
+				 struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
+				 const struct xsk_umem_config *usr_config)
+{
+	struct xdp_umem_reg reg;
+	struct xsk_umem *u;
+	int err;
+
+	if (!umem_area || !umem_ptr || !fill || !comp)
+		return -EFAULT;
+	if (!size && (uintptr_t)umem_area & 4095)
+		return -EINVAL;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	set_umem_config(&u->config, usr_config);
+	u->fill = fill;
+	u->comp = comp;
+	memset(&reg, 0, sizeof(reg));
+	reg.addr = (uintptr_t)umem_area;
+	reg.len = size;
+	reg.chunk_size = u->config.frame_size;
+	reg.headroom = u->config.frame_headroom;
+	reg.flags = u->config.flags;
+	u->umem = xdp_umem_create(&reg);
+	err = IS_ERR(u->umem) ? (int)PTR_ERR(u->umem) : make_first(u, fd);
+	if (err) {
+		umem_free(u);
+		return err;
+	}
+	*umem_ptr = u;
+	return 0;
+}
+
+API int xsk_umem__create(struct xsk_umem **umem_ptr, void *umem_area, __u64 size,
+			 struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
+			 const struct xsk_umem_config *usr_config)
+{
+	return xsk_umem__create_with_fd(umem_ptr, -1, umem_area, size, fill, comp, usr_config);
+}
+
+/* One that shares fill and completion ring with a socket of that device and queue. */
+static struct xsk_socket *same_queue(const struct xsk_umem *u, const struct card *card, __u32 queue_id)
+{
+	struct xsk_socket *s;
+
+	for (s = u->socks; s && (s->card != card || s->queue_id != queue_id); s = s->next)
+		;
+	return s;
+}
+
+/* The socket itself: the UMEM's first, or a new one. */
+static int make_sock(struct xsk_socket *s)
+{
+	struct xsk_umem *u = s->umem;
+
+	if (u->first) {
+		s->xs = u->first;
+		s->port = u->port;
+		u->first = NULL;
+		return 0;
+	}
+	s->xs = xdp_sock_create();
+	if (!s->xs)
+		return -ENOMEM;
+	s->port = port_open(s->xs, -1);
+	return s->port ? 0 : -errno;
+}
+
+/* Undoes make_sock(): the first stays the UMEM's. */
+static void unmake_sock(struct xsk_socket *s, bool was_first)
+{
+	if (was_first) {
+		s->umem->first = s->xs;
+		return;
+	}
+	port_close(s->port);
+	xdp_sock_destroy(s->xs);
+}
+
+/* Fill and completion ring, where the queue has none yet. */
+static int give_umem_rings(struct xsk_socket *s, struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
+{
+	struct xsk_umem *u = s->umem;
+
+	if (same_queue(u, s->card, s->queue_id))
+		return 0;
+	if (!fill || !comp)
+		return -EFAULT;
+	return make_umem_rings(s->xs, &u->config, fill, comp);
+}
+
+static int bind_sock(struct xsk_socket *s, __u16 flags)
+{
+	struct xsk_umem *u = s->umem;
+
+	if (u->socks)
+		return xdp_sock_bind(s->xs, NULL, card_device(s->card), s->queue_id, XDP_SHARED_UMEM,
+				     u->socks->xs);
+	return xdp_sock_bind(s->xs, u->umem, card_device(s->card), s->queue_id, flags, NULL);
+}
+
+/* A ring that was made is there to stay, in its size. */
+static void keep_sizes(struct xsk_umem *u, struct xsk_socket_config *c, bool rx, bool tx)
+{
+	c->rx_size = u->rx_size ? u->rx_size : c->rx_size;
+	c->tx_size = u->tx_size ? u->tx_size : c->tx_size;
+	u->rx_size = rx ? c->rx_size : u->rx_size;
+	u->tx_size = tx ? c->tx_size : u->tx_size;
+}
+
+static int setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c,
+		      struct xsk_ring_cons *rx, struct xsk_ring_prod *tx, struct xsk_ring_prod *fill,
+		      struct xsk_ring_cons *comp)
+{
+	int err = give_umem_rings(s, fill, comp);
+
+	if (!err && rx)
+		err = make_cons(s->xs, XDP_RX_RING, c->rx_size, rx);
+	if (!err && tx)
+		err = make_prod(s->xs, XDP_TX_RING, c->tx_size, tx);
+	if (!err)
+		err = bind_sock(s, c->bind_flags);
+	return err;
+}
+
+API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifname, __u32 queue_id,
+				  struct xsk_umem *umem, struct xsk_ring_cons *rx,
+				  struct xsk_ring_prod *tx, struct xsk_ring_prod *fill,
+				  struct xsk_ring_cons *comp, const struct xsk_socket_config *usr_config)
+{
+	struct xsk_socket_config config;
+	struct xsk_socket *s;
+	bool first;
+	int err;
+
+	if (!umem || !xsk_ptr || !ifname || !(rx || tx))
+		return -EFAULT;
+	err = set_socket_config(&config, usr_config);
+	if (err)
+		return err;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->umem = umem;
+	s->queue_id = queue_id;
+	first = umem->first != NULL;
+	if (first)
+		keep_sizes(umem, &config, rx != NULL, tx != NULL);
+	s->card = card_get(ifname);
+	err = s->card ? make_sock(s) : -errno;
+	if (err)
+		goto free;
+	err = setup_sock(s, &config, rx, tx, fill, comp);
+	if (err)
+		goto unmake;
+	s->next = umem->socks;
+	umem->socks = s;
+	umem->fill = NULL;
+	umem->comp = NULL;
+	err = card_start(s->card);
+	if (err) {
+		xsk_socket__delete(s);
+		return err;
+	}
+	*xsk_ptr = s;
+	return 0;
+unmake:
+	unmake_sock(s, first);
+free:
+	if (s->xs && !s->port)
+		xdp_sock_destroy(s->xs);
+	card_put(s->card);
+	free(s);
+	return err;
+}
+
+API int xsk_socket__create(struct xsk_socket **xsk_ptr, const char *ifname, __u32 queue_id,
+			   struct xsk_umem *umem, struct xsk_ring_cons *rx, struct xsk_ring_prod *tx,
+			   const struct xsk_socket_config *usr_config)
+{
+	if (!umem)
+		return -EFAULT;
+	return xsk_socket__create_shared(xsk_ptr, ifname, queue_id, umem, rx, tx, umem->fill, umem->comp,
+					 usr_config);
+}
+
+API void xsk_socket__delete(struct xsk_socket *s)
+{
+	struct xsk_socket **at;
+
+	if (!s)
+		return;
+	for (at = &s->umem->socks; *at && *at != s; at = &(*at)->next)
+		;
+	if (*at)
+		*at = s->next;
+	if (s->port->fd == s->umem->fd)
+		s->umem->fd = -1;
+	port_close(s->port);
+	xdp_sock_destroy(s->xs);
+	card_put(s->card);
+	free(s);
+}
+
+API int xsk_umem__delete(struct xsk_umem *umem)
+{
+	if (!umem)
+		return 0;
+	if (umem->socks)
+		return -EBUSY;
+	umem_free(umem);
+	return 0;
+}
+
+/*
+ * There a program on the interface chooses what goes to which socket, here a bound socket receives as
+ * it is: nothing needs loading, and no map needs telling.
+ */
+API int xsk_setup_xdp_prog(int ifindex, int *xsks_map_fd)
+{
+	if (xsks_map_fd)
+		*xsks_map_fd = -1;
+	return 0;
+}
+
+API int xsk_socket__update_xskmap(struct xsk_socket *xsk, int xsks_map_fd)
+{
+	return xsk ? 0 : -EFAULT;
+}
