@@ -82,6 +82,7 @@ bool bench_iova(struct bench *b);
 bool bench_dmapool(struct bench *b);
 bool bench_translate(struct bench *b);
 bool bench_swiotlb(struct bench *b);
+bool bench_xsk(struct bench *b);
 bool bench_twostep(struct bench *b);
 void bench_peers(struct bench *b);
 

@@ -13,7 +13,7 @@ static const struct benchmark {
 } benchmarks[] = {
 	{"map", bench_map},	    {"iova", bench_iova},
 	{"dmapool", bench_dmapool}, {"translate", bench_translate},
-	{"swiotlb", bench_swiotlb},  {"twostep", bench_twostep},
+	{"swiotlb", bench_swiotlb},  {"xsk", bench_xsk},		 {"twostep", bench_twostep},
 };
 
 #define N_BENCHMARKS (sizeof(benchmarks) / sizeof(benchmarks[0]))
@@ -32,6 +32,7 @@ static const char doc[] =
 	"dmapool    dma_pool_alloc and dma_pool_free\n"
 	"translate  the device's side: translation, a bus read of 8 bytes\n"
 	"swiotlb    a bounced mapping beside a plain copy of its size\n"
+	"xsk        packet buffers: off the fill ring, the whole round, freed and taken again\n"
 	"twostep    transfers of 4 KiB to 1 MiB of scattered pages: map_page, map_sg, two-step mappings\n"
 	"\n"
 	"A sample is the time of a batch divided by its operations: 64 to 4096 of them, so that "
@@ -68,7 +69,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->what = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb or twostep");
+		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, xsk or twostep");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -77,7 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	options, parse, "map|iova|dmapool|translate|swiotlb|twostep", doc, children, NULL, NULL};
+	options, parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep", doc, children, NULL, NULL};
 
 static int finish_json(const struct bench *b)
 {
@@ -114,7 +115,7 @@ int cmd_bench(int argc, char **argv)
 		;
 	if (i == N_BENCHMARKS) {
 		fprintf(stderr,
-			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, twostep\n",
+			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, xsk, twostep\n",
 			b.what);
 		return CLI_USAGE;
 	}

@@ -16,7 +16,7 @@ static const struct command {
 	{"nvme", cmd_nvme, "a disk by DMA: identify, read, write, verify, bench"},
 	{"net", cmd_net, "packets through an XSK socket: rx, tx, forward, echo"},
 	{"edu", cmd_edu, "the teaching device: selftest"},
-	{"bench", cmd_bench, "speeds: map, iova, dmapool, translate, swiotlb"},
+	{"bench", cmd_bench, "speeds: map, iova, dmapool, translate, swiotlb, xsk"},
 	{"check", cmd_check, "what the checker knows: list"},
 	{"faults", cmd_faults, "accesses that a device was refused"},
 };

@@ -231,7 +231,7 @@ static inline bool xsk_buff_valid_tx_metadata(const struct xsk_tx_metadata *meta
 	return !(*(const volatile __u64 *)&meta->flags & ~(__u64)XDP_TXMD_FLAGS_VALID);
 }
 
-/* NULL: the UMEM has none, or what stands there asks for something unknown. */
+/* NULL: the UMEM has none, it is not aligned to 8 bytes, or it asks for something unknown. */
 static inline struct xsk_tx_metadata *xsk_buff_get_metadata(struct xsk_buff_pool *pool, u64 addr)
 {
 	char *data = (char *)xp_raw_get_data(pool, addr);
@@ -239,7 +239,10 @@ static inline struct xsk_tx_metadata *xsk_buff_get_metadata(struct xsk_buff_pool
 
 	if (!pool->tx_metadata_len || !data || data - pool->addrs < pool->tx_metadata_len)
 		return NULL;
-	meta = (struct xsk_tx_metadata *)(data - pool->tx_metadata_len);
+	data -= pool->tx_metadata_len;
+	if ((uintptr_t)data & 7)
+		return NULL;
+	meta = (struct xsk_tx_metadata *)(void *)data;
 	return xsk_buff_valid_tx_metadata(meta) ? meta : NULL;
 }
 

@@ -13,9 +13,9 @@ hot_inline void put_desc(struct ring *rx, u64 addr, u32 len, u32 options)
 {
 	struct xdp_desc *d = &rx->desc[rx->index++ & rx->mask];
 
-	d->addr = addr;
-	d->len = len;
-	d->options = options;
+	write_once(&d->addr, addr);
+	write_once(&d->len, len);
+	write_once(&d->options, options);
 }
 
 static slow_path int rx_full(struct xdp_sock *xs)

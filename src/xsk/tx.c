@@ -96,7 +96,7 @@ hot_inline int read_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc 
 hot_inline void take_packet(struct pool *p, struct xdp_sock *xs, const struct xdp_desc *d, u32 n)
 {
 	for (u32 i = 0; i < n; i++)
-		p->cq->addr[p->cq->index++ & p->cq->mask] = d[i].addr;
+		write_once(&p->cq->addr[p->cq->index++ & p->cq->mask], d[i].addr);
 	xs->tx->index += n;
 }
 

@@ -213,6 +213,9 @@ static void test_metadata(void **state)
 	meta.flags = 1ull << 40;
 	memcpy(area.memory + CHUNK, &meta, sizeof(meta));
 	assert_null(xsk_buff_raw_get_ctx(pool, CHUNK + sizeof(meta)).meta);
+	memset(area.memory + CHUNK, 0, 64);
+	assert_non_null(xsk_buff_get_metadata(pool, CHUNK + 32));
+	assert_null(xsk_buff_get_metadata(pool, CHUNK + 33)); /* not aligned */
 	assert_null(xsk_buff_get_metadata(pool, 8)); /* no room before it */
 	assert_null(xsk_buff_get_metadata(pool, area.size));
 	stop();

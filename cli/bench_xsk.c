@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * XSK buffers, one core playing application and driver; 64 at a time, addresses in random order. What a
+ * round is says bench/xsk_round.h.
+ */
+#include "bench.h"
+
+#include "xsk_round.h"
+
+#define ROUNDS 16
+
+static bool area_setup(struct bench_case *c)
+{
+	struct xsk_area *a = calloc(1, sizeof(*a));
+
+	c->state = a;
+	if (!a)
+		return false;
+	a->dev = c->dev;
+	return xsk_area_open(a, (u32)c->a, c->b, true);
+}
+
+static void area_teardown(struct bench_case *c)
+{
+	if (c->state)
+		xsk_area_close(c->state);
+	free(c->state);
+}
+
+/* Each allocation alone: the rest of the round is not counted. */
+static void alloc_run(struct bench_thread *t)
+{
+	struct xsk_area *a = t->c->state;
+
+	while (clock_ns() < t->end_ns) {
+		u64 begin;
+		bool ok = xsk_app_fill(a);
+
+		begin = clock_ns();
+		ok = ok && xsk_driver_alloc(a);
+		bench_sample(t, clock_ns() - begin, XSK_BATCH);
+		if (!ok) {
+			bench_fail(t, "no buffers");
+			return;
+		}
+		xsk_driver_write(a);
+		xsk_driver_give(a);
+		a->at = (a->at + XSK_BATCH) % a->chunks;
+	}
+}
+
+static void rounds(struct bench_thread *t, bool rx_ring)
+{
+	struct xsk_area *a = t->c->state;
+
+	while (bench_more(t, XSK_BATCH * ROUNDS))
+		for (int i = 0; i < ROUNDS; i++)
+			if (!xsk_round(a, rx_ring)) {
+				bench_fail(t, "a round failed");
+				return;
+			}
+}
+
+static void round_run(struct bench_thread *t)
+{
+	rounds(t, false);
+}
+
+static void round_rx_run(struct bench_thread *t)
+{
+	rounds(t, true);
+}
+
+static void reuse_run(struct bench_thread *t)
+{
+	struct xsk_area *a = t->c->state;
+
+	if (!xsk_app_fill(a) || !xsk_driver_alloc(a)) {
+		bench_fail(t, "no buffers");
+		return;
+	}
+	bench_begin(t);
+	while (bench_more(t, XSK_BATCH * ROUNDS))
+		for (int i = 0; i < ROUNDS; i++)
+			if (!xsk_reuse(a)) {
+				bench_fail(t, "no buffers");
+				return;
+			}
+	xsk_driver_give(a);
+}
+
+#define CASE(text, fn, chunks, unaligned)                                                              \
+	{text, fn, area_setup, area_teardown, .alone = true, .spec = "sim", .a = (chunks), .b = (unaligned)}
+
+bool bench_xsk(struct bench *b)
+{
+	struct bench_case cases[] = {
+		CASE("xsk aligned, 4096 chunks: xp_alloc_batch 64", alloc_run, 4096, false),
+		CASE("xsk aligned, 4096 chunks: round", round_run, 4096, false),
+		CASE("xsk aligned, 4096 chunks: round with RX ring", round_rx_run, 4096, false),
+		CASE("xsk aligned, 4096 chunks: free + reuse", reuse_run, 4096, false),
+		CASE("xsk aligned, 65536 chunks: round", round_run, 65536, false),
+		CASE("xsk unaligned, 4096 chunks: round", round_run, 4096, true),
+		CASE("xsk unaligned, 65536 chunks: round", round_run, 65536, true),
+	};
+
+	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));
+}
