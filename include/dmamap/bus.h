@@ -47,8 +47,8 @@ enum dmamap_fault_reason {
 };
 
 struct dmamap_fault {
-	dma_addr_t addr; /* of the access */
-	size_t len;
+	dma_addr_t addr; /* of the access; of its page where the device is not simulated */
+	size_t len;	 /* 0: not known (the device is not simulated) */
 	bool write;
 	int reason;  /* enum dmamap_fault_reason */
 	u64 when_ns; /* CLOCK_MONOTONIC */

@@ -40,9 +40,18 @@ DMAMAP_API const char *dev_name(const struct device *dev);
  * Registers. `bar` and `offset` choose one; it must be aligned to its size and inside the BAR.
  * Reading what is not there gives all ones, writing it does nothing, and both leave a sentence
  * (errno EINVAL). A write is seen by the device after all that this thread stored before it.
+ *
+ * Simulated devices have registers of 4 and 8 bytes only. Devices that are not simulated have their PCI
+ * configuration space, for reading, where a BAR is named: DMAMAP_CONFIG. One that has ended (its
+ * machine died) reads as all ones, with errno EIO.
  */
+#define DMAMAP_CONFIG 7
+DMAMAP_API u8 dmamap_readb(struct device *dev, int bar, u64 offset);
+DMAMAP_API u16 dmamap_readw(struct device *dev, int bar, u64 offset);
 DMAMAP_API u32 dmamap_readl(struct device *dev, int bar, u64 offset);
 DMAMAP_API u64 dmamap_readq(struct device *dev, int bar, u64 offset);
+DMAMAP_API void dmamap_writeb(struct device *dev, int bar, u64 offset, u8 value);
+DMAMAP_API void dmamap_writew(struct device *dev, int bar, u64 offset, u16 value);
 DMAMAP_API void dmamap_writel(struct device *dev, int bar, u64 offset, u32 value);
 DMAMAP_API void dmamap_writeq(struct device *dev, int bar, u64 offset, u64 value);
 

@@ -34,6 +34,10 @@ static int no_vectors(void *dev_priv)
 	return 0;
 }
 
+static void no_faults(void *dev_priv)
+{
+}
+
 static void no_stop(void *dev_priv)
 {
 }
@@ -47,6 +51,7 @@ const struct backend_ops backend_defaults = {
 	.reg_read = no_reg_read,
 	.reg_write = no_reg_write,
 	.irq_vectors = no_vectors,
+	.collect_faults = no_faults,
 	.stop = no_stop,
 };
 
@@ -62,5 +67,6 @@ void backend_complete(struct backend_ops *ops)
 	COMPLETE(reg_read);
 	COMPLETE(reg_write);
 	COMPLETE(irq_vectors);
+	COMPLETE(collect_faults);
 	COMPLETE(stop);
 }

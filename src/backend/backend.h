@@ -15,8 +15,9 @@ struct ports;
 /* One address space of a back end. */
 struct backend_space {
 	const struct backend_ops *ops;
-	struct pt *pt;	     /* its page table, where the library keeps one: mapping is then done on it directly */
-	struct ports *ports; /* where simulated accesses enter */
+	struct pt *pt;	     /* its page table, where the library keeps one */
+	struct pt *direct;   /* the same where a stored entry is seen at once; NULL: map by `ops` */
+	struct ports *ports; /* where simulated accesses enter; NULL: they do not, invalidate by `ops` */
 	void *priv;
 };
 
@@ -33,6 +34,8 @@ struct backend_ops {
 	u64 (*reg_read)(void *dev_priv, int bar, u64 offset, unsigned int size);
 	void (*reg_write)(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value);
 	int (*irq_vectors)(void *dev_priv);
+	/* Brings faults that the device's IOMMU recorded to device_fault(). */
+	void (*collect_faults)(void *dev_priv);
 	/* Stops the device's DMA and interrupts; none runs after it returns. */
 	void (*stop)(void *dev_priv);
 };

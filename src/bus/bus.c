@@ -36,6 +36,15 @@ static int check_range(const struct device *dev, dma_addr_t addr, size_t len)
 	return unlikely(read_once(&dev->stuck)) ? DMAMAP_FAULT_STUCK : 0;
 }
 
+/* Records the fault. A device that is not simulated comes here with every access: it is never played. */
+static slow_path int refuse(struct device *dev, dma_addr_t addr, size_t len, bool write, int reason)
+{
+	if (dev->remote)
+		return error_set(EOPNOTSUPP, "%s: the device is not simulated: it does its DMA itself, the "
+				 "program cannot play it", dev->name);
+	return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)reason);
+}
+
 /* 0, or why this page refuses. */
 hot_inline int refused(u64 value, bool write)
 {
@@ -152,7 +161,7 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 		return len ? error_set(EINVAL, "bus access with no device or no buffer") : 0;
 	err = check_range(dev, addr, len);
 	if (unlikely(err))
-		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+		return refuse(dev, addr, len, write, err);
 	port = bus_port(dev);
 	if (unlikely(!port))
 		return -ENOMEM;
@@ -162,7 +171,7 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 	else
 		err = access_many(dev, port, bus, buf, len, write);
 	if (unlikely(err > 0))
-		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+		return refuse(dev, addr, len, write, err);
 	return err;
 }
 
@@ -200,13 +209,13 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 		return error_set(EINVAL, "dmamap_bus_map: no device, no segments or length 0");
 	err = check_range(dev, addr, len);
 	if (err)
-		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+		return refuse(dev, addr, len, write, err);
 	port = bus_port(dev);
 	if (!port)
 		return -ENOMEM;
 	err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s);
 	if (err > 0)
-		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+		return refuse(dev, addr, len, write, err);
 	return err ? err : s.n;
 }
 

@@ -50,7 +50,8 @@ static int choose_name(struct device *dev, const struct spec *spec)
 		return error_set(EBUSY, "device name %s is taken: choose another name= or close the other "
 				 "device", spec->name);
 	for (unsigned int i = 0; !spec->name; i++) {
-		snprintf(made, sizeof(made), "%s%u", spec->model ? spec->model->name : "sim", i);
+		snprintf(made, sizeof(made), "%.24s%u",
+			 spec->qemu ? spec->qemu : spec->model ? spec->model->name : "sim", i);
 		if (!name_taken(made))
 			break;
 	}
@@ -95,7 +96,9 @@ static void close_interrupts(struct device *dev)
 
 static int open_interrupts(struct device *dev)
 {
-	unsigned int n = dev->model ? dev->model->vectors : 0;
+	unsigned int n = dev->model    ? dev->model->vectors
+			 : dev->remote ? (unsigned int)dev->ops.irq_vectors(dev)
+				       : 0;
 
 	dev->irq_fd = alloc_array(n ? n : 1, sizeof(*dev->irq_fd));
 	if (!dev->irq_fd)
@@ -151,13 +154,37 @@ static void set_fields(struct device *dev, const struct spec *spec)
 		dev->ops.reg_read = model_read;
 		dev->ops.reg_write = model_write;
 	}
+	if (spec->qemu) {
+		dev->ops = backend_qemu;
+		dev->remote = dev->ram_only = dev->stuck = true;
+		dev->address_last = 0;
+	}
+	dev->careful = dev->untrusted || !dev->coherent || dev->arithmetic || dev->ram_only;
+	dev->sync_looks = dev->untrusted || !dev->coherent || dev->ram_only;
 	backend_complete(&dev->ops);
+}
+
+/* The machine of a device of QEMU's, which says what its address space is like. */
+static int start_qemu(struct device *dev, const struct spec *spec, struct domain_config *space)
+{
+	struct qemu_config config = {.device = spec->qemu, .iommu = spec->iommu, .n_args = spec->n_args};
+	struct qemu *q;
+	int err;
+
+	memcpy(config.arg, spec->qemu_args, sizeof(config.arg));
+	err = qemu_create(dev, &config, &q);
+	if (err)
+		return err;
+	dev->ops_priv = q;
+	qemu_domain(q, space);
+	return 0;
 }
 
 static int start_machine(struct device *dev, const struct spec *spec)
 {
-	const struct mem_config ram = {.ram = spec->ram, .swiotlb = spec->swiotlb};
-	const struct domain_config space = {.iommu = spec->iommu, .group = spec->group,
+	const struct mem_config ram = {.ram = spec->ram, .swiotlb = spec->swiotlb,
+				       .low_max = spec->qemu ? QEMU_LOW_MAX : 0};
+	struct domain_config space = {.iommu = spec->iommu, .group = spec->group,
 					    .policy = spec->untrusted ? POLICY_STRICT : spec->policy,
 					    .any_32bit = !spec->forcedac};
 	int err = mem_get(&ram);
@@ -173,10 +200,19 @@ static int start_machine(struct device *dev, const struct spec *spec)
 	err = bounce_get();
 	if (err)
 		goto put_mem;
+	if (spec->qemu)
+		err = start_qemu(dev, spec, &space);
+	if (err)
+		goto put_bounce;
 	dev->domain = domain_get(&space);
 	if (dev->domain)
 		return 0;
 	err = errno ? -errno : -ENOMEM;
+	if (spec->qemu) {
+		qemu_stop(dev->ops_priv);
+		qemu_free(dev->ops_priv);
+	}
+put_bounce:
 	bounce_put();
 put_mem:
 	mem_put();
@@ -185,7 +221,11 @@ put_mem:
 
 static void stop_machine(struct device *dev)
 {
+	if (dev->remote)
+		dev->ops.stop(dev);
 	domain_put(dev->domain);
+	if (dev->remote)
+		qemu_free(dev->ops_priv);
 	bounce_put();
 	mem_put();
 }
@@ -202,11 +242,13 @@ static int start(struct device *dev, const struct spec *spec)
 	err = open_interrupts(dev);
 	if (err)
 		goto fini;
-	if (!dev->model)
-		return 0;
-	err = dev->model->create(dev, spec->args, spec->n_args, &dev->ops_priv);
+	if (dev->remote)
+		err = qemu_connect(dev->ops_priv);
+	else if (dev->model)
+		err = dev->model->create(dev, spec->args, spec->n_args, &dev->ops_priv);
 	if (!err)
 		return 0;
+	dev->ops.stop(dev); /* nobody counts interrupts any more */
 	close_interrupts(dev);
 fini:
 	device_threads_fini(dev);
@@ -303,6 +345,8 @@ void dmamap_close(struct device *dev)
 		return;
 	if (dev->model)
 		dev->model->destroy(dev->ops_priv);
+	else
+		dev->ops.stop(dev);
 	hold_drop_all(dev);
 	device_release_managed(dev);
 	report_leaks(dev);

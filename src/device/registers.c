@@ -9,7 +9,8 @@
 
 static bool register_ok(const struct device *dev, int bar, u64 offset, unsigned int size)
 {
-	if (dev && bar >= 0 && bar < 6 && !(offset & (size - 1)))
+	if (dev && !(offset & (size - 1)) &&
+	    ((bar >= 0 && bar < 6 && (size >= 4 || dev->remote)) || (bar == DMAMAP_CONFIG && dev->remote)))
 		return true;
 	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", dev_name(dev), size, bar,
 		  (unsigned long long)offset);
@@ -30,6 +31,16 @@ static void reg_write(struct device *dev, int bar, u64 offset, unsigned int size
 		dev->ops.reg_write(dev, bar, offset, size, value);
 }
 
+u8 dmamap_readb(struct device *dev, int bar, u64 offset)
+{
+	return (u8)reg_read(dev, bar, offset, 1);
+}
+
+u16 dmamap_readw(struct device *dev, int bar, u64 offset)
+{
+	return (u16)reg_read(dev, bar, offset, 2);
+}
+
 u32 dmamap_readl(struct device *dev, int bar, u64 offset)
 {
 	return (u32)reg_read(dev, bar, offset, 4);
@@ -38,6 +49,16 @@ u32 dmamap_readl(struct device *dev, int bar, u64 offset)
 u64 dmamap_readq(struct device *dev, int bar, u64 offset)
 {
 	return reg_read(dev, bar, offset, 8);
+}
+
+void dmamap_writeb(struct device *dev, int bar, u64 offset, u8 value)
+{
+	reg_write(dev, bar, offset, 1, value);
+}
+
+void dmamap_writew(struct device *dev, int bar, u64 offset, u16 value)
+{
+	reg_write(dev, bar, offset, 2, value);
 }
 
 void dmamap_writel(struct device *dev, int bar, u64 offset, u32 value)

@@ -110,6 +110,22 @@ static int read_offset(const char *key, const char *value, u64 *out)
 	return 0;
 }
 
+/* 0; -ENOENT: not a key of every simulated device. */
+static int read_sim(struct spec *s, const char *key, const char *value)
+{
+	if (!strcmp(key, "iommu"))
+		return read_flag(key, value, &s->iommu);
+	if (!strcmp(key, "coherent"))
+		return read_flag(key, value, &s->coherent);
+	if (!strcmp(key, "addr-bits"))
+		return read_bits(key, value, &s->addr_bits);
+	if (!strcmp(key, "bus-offset"))
+		return read_offset(key, value, &s->bus_offset);
+	if (!strcmp(key, "group"))
+		return read_name(key, value, &s->group);
+	return -ENOENT;
+}
+
 /* 0; -ENOENT: not a key of every device. */
 static int read_common(struct spec *s, const char *key, const char *value)
 {
@@ -121,23 +137,28 @@ static int read_common(struct spec *s, const char *key, const char *value)
 		return read_flag(key, value, &s->check);
 	if (!strcmp(key, "name"))
 		return read_name(key, value, &s->name);
-	if (!strcmp(key, "iommu"))
-		return read_flag(key, value, &s->iommu);
-	if (!strcmp(key, "coherent"))
-		return read_flag(key, value, &s->coherent);
 	if (!strcmp(key, "forcedac"))
 		return read_flag(key, value, &s->forcedac);
 	if (!strcmp(key, "ram"))
 		return read_size(key, value, &s->ram);
 	if (!strcmp(key, "swiotlb"))
 		return read_size(key, value, &s->swiotlb);
-	if (!strcmp(key, "addr-bits"))
-		return read_bits(key, value, &s->addr_bits);
-	if (!strcmp(key, "bus-offset"))
-		return read_offset(key, value, &s->bus_offset);
-	if (!strcmp(key, "group"))
-		return read_name(key, value, &s->group);
-	return -ENOENT;
+	return s->qemu ? -ENOENT : read_sim(s, key, value);
+}
+
+/* A key of QEMU's side, or a property of the device: QEMU judges that. */
+static int read_qemu_key(struct spec *s, const char *key, const char *value)
+{
+	if (!strcmp(key, "iommu")) {
+		if (strcmp(value, "vtd") != 0 && strcmp(value, "off") != 0)
+			return bad_value(key, value, "vtd or off");
+		s->iommu = *value == 'v';
+		return 0;
+	}
+	if (s->n_args == QEMU_ARGS_MAX)
+		return error_set(EINVAL, "device spec: too many keys at \"%s\"", key);
+	s->qemu_args[s->n_args++] = (struct qemu_arg){key, value};
+	return 0;
 }
 
 static int read_model_key(struct spec *s, const char *key, const char *value)
@@ -176,6 +197,11 @@ static int read_key(struct spec *s, char *word, const char *seen[], int n_seen)
 	if (!value)
 		return error_set(EINVAL, "device spec: \"%s\" is not key=value", word);
 	*value++ = 0;
+	/* QEMU's own arguments have their own "=", and each is a word of its command line */
+	if (s->qemu && !strcmp(word, "arg")) {
+		seen[n_seen] = word;
+		return read_qemu_key(s, word, value);
+	}
 	if (strchr(value, '='))
 		return error_set(EINVAL, "device spec: %s=%s has a second \"=\"", word, value);
 	for (int i = 0; i < n_seen; i++)
@@ -183,7 +209,9 @@ static int read_key(struct spec *s, char *word, const char *seen[], int n_seen)
 			return error_set(EINVAL, "device spec: key \"%s\" is given twice", word);
 	seen[n_seen] = word;
 	err = read_common(s, word, value);
-	return err == -ENOENT ? read_model_key(s, word, value) : err;
+	if (err != -ENOENT)
+		return err;
+	return s->qemu ? read_qemu_key(s, word, value) : read_model_key(s, word, value);
 }
 
 static int read_target(struct spec *s, const char *word)
@@ -191,9 +219,13 @@ static int read_target(struct spec *s, const char *word)
 	const char *target = strchr(word, ':');
 	size_t n = target ? (size_t)(target - word) : strlen(word);
 
+	if (n == 4 && !strncmp(word, "qemu", 4)) {
+		s->qemu = target ? target + 1 : "";
+		return 0;
+	}
 	if (n != 3 || strncmp(word, "sim", 3) != 0)
-		return error_set(EINVAL, "device spec: unknown back end \"%.*s\"; this version has \"sim\"",
-				 (int)(n < 64 ? n : 64), word);
+		return error_set(EINVAL, "device spec: unknown back end \"%.*s\"; this version has \"sim\" and "
+				 "\"qemu\"", (int)(n < 64 ? n : 64), word);
 	if (!target)
 		return 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(models); i++)
@@ -207,7 +239,7 @@ static int read_target(struct spec *s, const char *word)
 static int check_together(const struct spec *s)
 {
 	if (s->untrusted && !s->iommu)
-		return error_set(EINVAL, "device spec: untrusted=1 needs iommu=1: without one a device "
+		return error_set(EINVAL, "device spec: untrusted=1 needs an IOMMU: without one a device "
 				 "reaches all RAM");
 	if (s->untrusted && s->policy >= POLICY_POOL)
 		return error_set(EINVAL, "device spec: untrusted=1 and policy=%s contradict: that policy "

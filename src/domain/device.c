@@ -26,9 +26,14 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 	else
 		dev->faults_lost++;
 	lock_give(&dev->fault_lock);
-	check_report(dev, dev->check, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
-		     "the device's %s of %zu bytes at %#llx was refused: %s",
-		     write ? "write" : "read", len, (unsigned long long)addr, reasons[reason]);
+	if (len)
+		check_report(dev, dev->check, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
+			     "the device's %s of %zu bytes at %#llx was refused: %s",
+			     write ? "write" : "read", len, (unsigned long long)addr, reasons[reason]);
+	else
+		check_report(dev, dev->check, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
+			     "the device's %s in the page at %#llx was refused: %s",
+			     write ? "write" : "read", (unsigned long long)addr, reasons[reason]);
 	return -EFAULT;
 }
 
@@ -38,6 +43,7 @@ int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f)
 
 	if (!dev || !f)
 		return error_set(EINVAL, "dmamap_bus_fault_next: no device or no place for the fault");
+	dev->ops.collect_faults(dev);
 	lock_take(&dev->fault_lock);
 	if (dev->fault_count) {
 		*f = dev->faults[dev->fault_head];
@@ -156,6 +162,7 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 {
 	struct device_thread sum = {0};
 
+	dev->ops.collect_faults(dev);
 	lock_take(&dev->total_lock);
 	counters_add(&sum, &dev->total);
 	for (struct tslot *s = tslot_first(&dev->threads); s; s = s->next)

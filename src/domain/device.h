@@ -53,6 +53,9 @@ struct device {
 	bool iommu, coherent, untrusted, strict, check;
 	bool bounced;		  /* atomic: some mapping has bounced, so syncs may matter */
 	bool arithmetic;	  /* policy pool or persistent: RAM is mapped at its own address */
+	bool ram_only;		  /* other memory of the process is not there for it, so that it bounces */
+	bool careful;		  /* untrusted, not coherent, arithmetic or ram_only */
+	bool sync_looks;	  /* untrusted, not coherent or ram_only: syncs look where an address leads */
 
 	/* limits, atomic words */
 	u32 max_seg_size, min_align_mask;
@@ -62,6 +65,7 @@ struct device {
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
 	bool stuck;		/* atomic: declared stuck */
+	bool remote;		/* not simulated: the program does not play it. stuck, too: see bus.c */
 
 	struct lock fault_lock;
 	struct dmamap_fault faults[FAULTS_KEPT]; /* the rest of this group: under fault_lock */
@@ -77,7 +81,7 @@ struct device {
 	char *name, *spec;
 	const char *policy_name;
 	struct backend_ops ops;	    /* registers and interrupts */
-	void *ops_priv;
+	void *ops_priv;		    /* of its model, or its struct qemu */
 	const struct model_ops *model;
 	int *irq_fd;
 	unsigned int n_irq;
@@ -97,7 +101,7 @@ hot_inline struct device_thread *device_thread(struct device *dev)
 	return likely(s) ? (struct device_thread *)s : &dev->total;
 }
 
-/* Records a refused access; always -EFAULT. */
+/* Records a refused access; always -EFAULT. `len` 0: an IOMMU told of it, which knows the page only. */
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 		 enum dmamap_fault_reason reason) __attribute__((cold));
 

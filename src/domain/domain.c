@@ -57,7 +57,8 @@ static int start_iommu(struct domain *dom, const struct domain_config *want)
 	const struct pt_memory memory = {.base = mem.base, .alloc = table_alloc, .free = table_free};
 	int err;
 
-	dom->iova = iova_create(1, 1ull << (PT_IOVA_BITS - PAGE_BITS),
+	dom->iova = iova_create(1, 1ull << ((want->iova_bits ? want->iova_bits : PT_IOVA_BITS) -
+					    PAGE_BITS),
 				want->any_32bit ? IOVA_32BIT_FIRST : 0);
 	if (!dom->iova)
 		return -ENOMEM;
@@ -67,7 +68,10 @@ static int start_iommu(struct domain *dom, const struct domain_config *want)
 	err = pt_init(&dom->pt, &memory);
 	if (err)
 		return err;
+	if (want->leaf_shift)
+		dom->pt.leaf_shift = want->leaf_shift;
 	dom->space.pt = &dom->pt;
+	dom->space.direct = want->map_by_ops ? NULL : &dom->pt;
 	if (dom->policy == POLICY_POOL || dom->policy == POLICY_PERSISTENT)
 		err = map_all_ram(dom);
 	return err;
@@ -97,8 +101,9 @@ static struct domain *domain_make(const struct domain_config *want)
 		return NULL;
 	dom->refs = 1;
 	dom->policy = want->iommu ? want->policy : POLICY_STRICT;
-	dom->space.ops = &backend_sim;
-	dom->space.ports = &dom->ports;
+	dom->space.ops = want->ops ? want->ops : &backend_sim;
+	dom->space.priv = want->priv;
+	dom->space.ports = want->ops ? NULL : &dom->ports;
 	if (want->group) {
 		dom->group = alloc_string(want->group);
 		if (!dom->group)

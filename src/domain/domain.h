@@ -70,6 +70,12 @@ struct domain_config {
 	enum policy policy;
 	const char *group;
 	bool any_32bit; /* IOVA_32BIT_FIRST */
+	/* What carries the translations; NULL: simulated. The others are of that back end only. */
+	const struct backend_ops *ops;
+	void *priv;		 /* backend_space.priv */
+	unsigned int iova_bits;	 /* 0: all that the page table has */
+	unsigned int leaf_shift; /* of the largest leaf; 0: any */
+	bool map_by_ops;	 /* a stored entry is not enough, see backend_space.direct */
 };
 
 /* A new domain, or the group's; NULL: EINVAL (the group has another policy), ENOMEM. */
@@ -124,7 +130,7 @@ hot_inline void domain_release(struct domain *dom, u64 page, u64 pages, bool str
 		domain_release_large(dom, page, pages);
 		return;
 	}
-	if (likely(dom->space.pt))
+	if (likely(dom->space.ports))
 		ports_invalidate(&dom->ports, page, pages);
 	else
 		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);

@@ -97,7 +97,7 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 
 	if (unlikely(!t)) {
 		/* no memory for a queue: be strict */
-		ports_invalidate(&dom->ports, page, pages);
+		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 		iova_free(dom->iova, page, pages);
 		return;
 	}

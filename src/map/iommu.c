@@ -9,9 +9,9 @@
 
 bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size)
 {
-	/* a page shows its neighbours, too; memory outside RAM has no second view */
+	/* a page shows its neighbours, too; memory outside RAM has no second view, or is not seen at all */
 	return (dev->untrusted && ((pa.v | size) & (PAGE_BYTES - 1))) ||
-	       (!dev->coherent && pa.v >= mem.span);
+	       ((!dev->coherent || dev->ram_only) && pa.v >= mem.span);
 }
 
 /* Maps pages; 0: failed, with a sentence. A page of address space that is still occupied (by a
@@ -32,7 +32,7 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 			error_set(ENOMEM, "%s: the back end failed by fault injection", dev->name);
 			return 0;
 		}
-		if (likely(pages == 1 && dom->space.pt) &&
+		if (likely(pages == 1 && dom->space.direct) &&
 		    likely(pt_map_4k(&dom->pt, IOVA(page << PAGE_BITS), pa, flags)))
 			return page;
 		err = dom->space.ops->map(&dom->space, IOVA(page << PAGE_BITS), pa,
@@ -115,7 +115,7 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 			plane_to_device(pa, size);
 		return pa.v + dev->bus_offset;
 	}
-	if (unlikely(dev->untrusted || !dev->coherent || dev->arithmetic))
+	if (unlikely(dev->careful))
 		return map_uncommon(dev, pa, size, dir, attrs);
 	page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST);

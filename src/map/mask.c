@@ -82,7 +82,7 @@ size_t dma_max_mapping_size(struct device *dev)
 {
 	if (!dev)
 		return 0;
-	if (!dev->coherent || dev->untrusted || dma_addressing_limited(dev)) {
+	if (!dev->coherent || dev->untrusted || dev->ram_only || dma_addressing_limited(dev)) {
 		u64 n = bounce_max_size(dev);
 
 		/* an unaligned buffer takes a page more than it fills */

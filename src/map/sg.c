@@ -383,6 +383,8 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 		domain_release(dom, page, pages, true);
 		return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
 	}
+	if (unlikely(!dom->space.direct))
+		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 	return n;
 }
 
@@ -405,7 +407,7 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents, cons
 	struct scatterlist *sg = sgl;
 	int n = -ERANGE;
 
-	if (!each && dev->iommu && (dev->untrusted || !dev->coherent))
+	if (!each && dev->iommu && dev->careful)
 		each = any_needs_care(dev, sgl, nents);
 	if (!each && !dev->identity)
 		n = map_iommu(dev, sgl, nents, s, dir);

@@ -89,7 +89,7 @@ static slow_path void sync_slow(struct device *dev, dma_addr_t addr, u64 size,
 /* Nothing to copy and nobody who asked for checks. */
 hot_inline bool nothing_to_do(const struct device *dev, dma_addr_t addr)
 {
-	return dev && dev->coherent && !dev->untrusted && !dev->check &&
+	return dev && !dev->sync_looks && !dev->check &&
 	       !(dev->identity && phys_is_bounce(PHYS(addr - dev->bus_offset)));
 }
 

@@ -24,10 +24,11 @@ static unsigned int leaf_shift(const struct job *job)
 {
 	u64 bits = job->pos | job->pa;
 
-	if (job->left >> MIB2_SHIFT == 0 || bits & ((1ull << MIB2_SHIFT) - 1))
+	if (job->left >> MIB2_SHIFT == 0 || bits & ((1ull << MIB2_SHIFT) - 1) ||
+	    job->pt->leaf_shift < MIB2_SHIFT)
 		return PAGE_BITS;
 	if (job->left >> GIB_SHIFT == 0 || bits & ((1ull << GIB_SHIFT) - 1) ||
-	    job->options & PT_MAP_SPLIT)
+	    job->options & PT_MAP_SPLIT || job->pt->leaf_shift < GIB_SHIFT)
 		return MIB2_SHIFT;
 	return GIB_SHIFT;
 }

@@ -9,7 +9,7 @@
 
 int pt_init(struct pt *pt, const struct pt_memory *memory)
 {
-	struct pt new = {.memory = *memory};
+	struct pt new = {.memory = *memory, .leaf_shift = GIB_SHIFT};
 
 	new.root = table_new(&new);
 	if (!new.root)

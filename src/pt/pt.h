@@ -58,6 +58,7 @@ struct pt_memory {
 struct pt {
 	u64 *root; /* fixed from pt_init to pt_fini */
 	struct pt_memory memory;
+	unsigned int leaf_shift; /* of the largest leaf to make: 12, 21 or 30 (so pt_init() leaves it) */
 	u8 apart[64]; /* what follows is written while others walk: not in the cache line above */
 	u64 tables;   /* tables taken from `memory` and not given back; atomic */
 	void *limbo;  /* tables that a walker may still be in, linked through word 0; atomic */

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Invalidation. By the queue: a thread puts its descriptor and a wait descriptor into the ring
+ * together, under `lock`, tells the unit the new tail and, without the lock, looks at the word that
+ * the unit writes when it comes to the wait. Waits are numbered and are carried out in order, so a
+ * number not below one's own means done; the numbers wrap after 2^32, so they are compared by their
+ * difference.
+ *
+ * The ring cannot overflow: each wait stands for two slots, and a thread that would make more than
+ * half of the slots outstanding waits first.
+ *
+ * A unit that does not answer for a second is given up, which ends all its DMA; then the old
+ * translations reach nothing, as the caller was promised.
+ */
+#include "backend/vtd_private.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <sched.h>
+#include <time.h>
+
+#define OUTSTANDING_MAX (VTD_QUEUE_SLOTS / 4) /* waits; each has two slots */
+#define SPINS		200
+#define YIELDS		2000
+
+/* What to forget: pages [page, page + 2^mask), the whole domain, or every context. */
+struct request {
+	enum { BY_PAGE, BY_DOMAIN, CONTEXTS } kind;
+	u64 page;
+	unsigned int mask;
+};
+
+static bool is_done(const struct vtd *v, u32 number)
+{
+	return (s32)(read_acquire(v->done) - number) >= 0;
+}
+
+/* False: the unit is gone, by itself or since it did not answer. */
+static bool wait_done(struct vtd *v, u32 number)
+{
+	const struct timespec pause = {.tv_nsec = 50000};
+	u64 began = 0;
+
+	for (u32 i = 0; !is_done(v, number); i++) {
+		if (i < SPINS) {
+			cpu_relax();
+			continue;
+		}
+		if (!began)
+			began = clock_ns();
+		if (v->io.gone(v->io.priv))
+			return false;
+		if (clock_ns() - began > NS_PER_S) {
+			v->io.give_up(v->io.priv);
+			return false;
+		}
+		if (i < YIELDS)
+			sched_yield();
+		else
+			nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+static void put(struct vtd *v, u64 low, u64 high)
+{
+	u64 *slot = &v->queue[2 * v->tail];
+
+	write_once(&slot[1], high);
+	write_once(&slot[0], low);
+	v->tail = (v->tail + 1) % VTD_QUEUE_SLOTS;
+}
+
+static void put_request(struct vtd *v, const struct request *r)
+{
+	u64 iotlb = INV_IOTLB | v->drain | INV_DID(VTD_DOMAIN);
+
+	switch (r->kind) {
+	case CONTEXTS:
+		put(v, INV_CONTEXT | INV_GLOBAL, 0);
+		put(v, INV_IOTLB | INV_GLOBAL | v->drain, 0);
+		break;
+	case BY_DOMAIN:
+		put(v, iotlb | INV_BY_DOMAIN, 0);
+		break;
+	case BY_PAGE:
+		put(v, iotlb | INV_BY_PAGE, r->page << PAGE_BITS | r->mask);
+		break;
+	}
+}
+
+static int queue_run(struct vtd *v, const struct request *r)
+{
+	u32 number;
+	bool ok;
+
+	pthread_mutex_lock(&v->lock);
+	ok = v->waits - read_acquire(v->done) < OUTSTANDING_MAX ||
+	     wait_done(v, v->waits - OUTSTANDING_MAX + 1);
+	number = ++v->waits;
+	if (ok) {
+		put_request(v, r);
+		put(v, INV_WAIT | INV_WAIT_WRITE | INV_WAIT_DATA(number), phys_of(v->done).v);
+		vtd_write(v, VTD_IQT, 8, (u64)v->tail << 4);
+	}
+	pthread_mutex_unlock(&v->lock);
+	return ok && wait_done(v, number) ? 0 : -EIO;
+}
+
+/* The other form, by registers: one at a time, and each waits for its end. */
+static int registers_run(struct vtd *v, const struct request *r)
+{
+	u64 drain = (v->drain & INV_DR ? IOTLB_DR : 0) | (v->drain & INV_DW ? IOTLB_DW : 0);
+	bool ok = true;
+
+	pthread_mutex_lock(&v->lock);
+	if (v->write_buffer) {
+		vtd_write(v, VTD_GCMD, 4, ((u32)vtd_read(v, VTD_GSTS, 4) & GSTS_KEPT) | GCMD_WBF);
+		ok = vtd_until(v, VTD_GSTS, 4, GCMD_WBF, 0);
+	}
+	if (ok && r->kind == CONTEXTS) {
+		vtd_write(v, VTD_CCMD, 8, CCMD_ICC | CCMD_GLOBAL);
+		ok = vtd_until(v, VTD_CCMD, 8, CCMD_ICC, 0);
+	}
+	if (ok) {
+		if (r->kind == BY_PAGE)
+			vtd_write(v, v->iotlb, 8, r->page << PAGE_BITS | r->mask);
+		/* contexts come before there is more than one domain, so the domain is everything */
+		vtd_write(v, v->iotlb + 8, 8, IOTLB_IVT | drain | IOTLB_DID(VTD_DOMAIN) |
+			  (r->kind == BY_PAGE ? IOTLB_BY_PAGE : IOTLB_BY_DOMAIN));
+		ok = vtd_until(v, v->iotlb + 8, 8, IOTLB_IVT, 0);
+	}
+	pthread_mutex_unlock(&v->lock);
+	if (!ok && !v->io.gone(v->io.priv))
+		v->io.give_up(v->io.priv);
+	return ok ? 0 : -EIO;
+}
+
+static int run(struct vtd *v, const struct request *r)
+{
+	__atomic_fetch_add(&v->count, 1, __ATOMIC_RELAXED);
+	return v->queued ? queue_run(v, r) : registers_run(v, r);
+}
+
+int vtd_forget_contexts(struct vtd *v)
+{
+	const struct request r = {.kind = CONTEXTS};
+
+	return run(v, &r) ? error_set(EIO, "VT-d does not carry out an invalidation") : 0;
+}
+
+u64 vtd_invalidations(const struct vtd *v)
+{
+	return read_once(&v->count);
+}
+
+/* One request for the range: the smallest aligned power of two of pages that covers it. */
+static struct request cover(const struct vtd *v, u64 page, u64 pages)
+{
+	unsigned int mask = log2_ceil(pages);
+
+	while (page >> mask != (page + pages - 1) >> mask)
+		mask++;
+	if (!v->by_page || mask > v->mask_max)
+		return (struct request){.kind = BY_DOMAIN};
+	return (struct request){.kind = BY_PAGE, .page = page >> mask << mask, .mask = mask};
+}
+
+static void vtd_invalidate(struct backend_space *s, iova_t iova, u64 size)
+{
+	struct vtd *v = s->priv;
+	struct request r = cover(v, iova.v >> PAGE_BITS, max_u64(size >> PAGE_BITS, 1));
+
+	full_fence(); /* the cleared entries are in memory before the unit is told */
+	run(v, &r);
+}
+
+static void vtd_invalidate_all(struct backend_space *s)
+{
+	const struct request r = {.kind = BY_DOMAIN};
+
+	full_fence();
+	run(s->priv, &r);
+}
+
+/* Entries that become present are seen at once, but where the unit says that it remembers absence. */
+static int vtd_map(struct backend_space *s, iova_t iova, phys_t pa, u64 size, u64 flags)
+{
+	struct vtd *v = s->priv;
+	int err = pt_map(s->pt, iova, pa, size, flags, 0);
+
+	if (!err && v->limits.flush_after_map)
+		vtd_invalidate(s, iova, size);
+	return err;
+}
+
+static u64 vtd_unmap(struct backend_space *s, iova_t iova, u64 size)
+{
+	return pt_unmap(s->pt, iova, size);
+}
+
+const struct backend_ops backend_vtd = {
+	.name = "vtd",
+	.map = vtd_map,
+	.unmap = vtd_unmap,
+	.invalidate = vtd_invalidate,
+	.invalidate_all = vtd_invalidate_all,
+};

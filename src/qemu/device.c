@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One device from end to end: what the device layer sees of this one. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "qemu/private.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define VTD_REGISTERS 0xfed90000ull /* q35 */
+#define DEVICE_SOURCE (DEVICE_SLOT << 3)
+
+static u64 unit_read(void *priv, u32 offset, unsigned int size)
+{
+	struct qemu *q = priv;
+
+	return qtest_read(&q->qtest, VTD_REGISTERS + offset, size);
+}
+
+static void unit_write(void *priv, u32 offset, unsigned int size, u64 value)
+{
+	struct qemu *q = priv;
+
+	qtest_write(&q->qtest, VTD_REGISTERS + offset, size, value);
+}
+
+static bool unit_gone(void *priv)
+{
+	return machine_is_dead(priv);
+}
+
+static void unit_give_up(void *priv)
+{
+	machine_give_up(priv, QTEST_HUNG);
+}
+
+static int start_iommu(struct qemu *q)
+{
+	const struct vtd_io io = {.priv = q, .read = unit_read, .write = unit_write, .gone = unit_gone,
+				  .give_up = unit_give_up};
+	const struct vtd_config config = {.registers = q->options.registers};
+
+	if (!q->options.iommu)
+		return 0;
+	q->vtd = vtd_create(&io, &config);
+	return q->vtd ? 0 : -errno;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void qemu_stop(struct qemu *q)
+{
+	machine_stop(q);
+	pcap_stop(q);
+}
+
+void qemu_free(struct qemu *q)
+{
+	vtd_destroy(q->vtd);
+	irq_release(q);
+	if (q->have_qtest)
+		qtest_fini(&q->qtest);
+	close_fd(&q->qmp_fd);
+	close_fd(&q->net_fd);
+	close_fd(&q->wake_fd);
+	words_free(&q->command);
+	pthread_mutex_destroy(&q->faults_lock);
+	pthread_cond_destroy(&q->changed);
+	pthread_mutex_destroy(&q->lock);
+	alloc_free(q);
+}
+
+static int start_all(struct qemu *q, const struct qemu_config *config)
+{
+	int err = options_read(&q->options, config);
+
+	if (!err)
+		err = irq_take_page(q);
+	if (!err)
+		err = machine_start(q);
+	if (err)
+		return err;
+	close_fd(&q->qmp_fd);
+	if (q->net_fd >= 0) {
+		err = pcap_start(q, q->net_fd);
+		if (err)
+			return err;
+		q->net_fd = -1;
+	}
+	chipset_setup(q);
+	err = function_find(q);
+	return err ? err : start_iommu(q);
+}
+
+int qemu_create(struct device *dev, const struct qemu_config *config, struct qemu **out)
+{
+	struct qemu *q = alloc_zeroed(sizeof(*q));
+	int err;
+
+	if (!q)
+		return -ENOMEM;
+	q->dev = dev;
+	q->qmp_fd = q->net_fd = q->wake_fd = -1;
+	memset(q->child_fd, 0xff, sizeof(q->child_fd));
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->changed, NULL);
+	pthread_mutex_init(&q->faults_lock, NULL);
+	err = start_all(q, config);
+	if (err) {
+		qemu_stop(q);
+		qemu_free(q);
+		errno = -err;
+		return err;
+	}
+	*out = q;
+	return 0;
+}
+
+void qemu_domain(const struct qemu *q, struct domain_config *config)
+{
+	const struct vtd_limits *limits;
+
+	if (!q->vtd)
+		return;
+	limits = vtd_limits(q->vtd);
+	config->ops = &backend_vtd;
+	config->priv = q->vtd;
+	config->iova_bits = limits->iova_bits;
+	config->leaf_shift = limits->leaf_shift;
+	config->map_by_ops = limits->flush_after_map;
+}
+
+unsigned int qemu_vectors(const struct qemu *q)
+{
+	return q->fn.vectors;
+}
+
+int qemu_connect(struct qemu *q)
+{
+	int err = irq_connect(q);
+
+	if (!err && q->vtd)
+		err = vtd_attach(q->vtd, DEVICE_SOURCE, &q->dev->domain->pt);
+	if (err)
+		return err;
+	function_start(q);
+	return qtest_state(&q->qtest) == QTEST_ALIVE ? 0 : machine_error(q);
+}
+
+/* What the page table says now about an address that was refused. */
+static int fault_reason(const struct device *dev, const struct vtd_fault *f)
+{
+	u64 entry = pt_walk(&dev->domain->pt, IOVA(f->addr));
+
+	if (f->reason == 4)
+		return DMAMAP_FAULT_ADDRESS;
+	if (!entry)
+		return DMAMAP_FAULT_NOT_MAPPED;
+	return f->write ? DMAMAP_FAULT_NO_WRITE : DMAMAP_FAULT_NO_READ;
+}
+
+static void record_fault(void *arg, const struct vtd_fault *f)
+{
+	struct device *dev = arg;
+
+	if (f->source == DEVICE_SOURCE)
+		device_fault(dev, f->addr, 0, f->write, (enum dmamap_fault_reason)fault_reason(dev, f));
+}
+
+void collect_faults(struct qemu *q)
+{
+	bool lost = false;
+
+	if (!q->vtd || machine_is_dead(q))
+		return;
+	pthread_mutex_lock(&q->faults_lock);
+	vtd_faults(q->vtd, record_fault, q->dev, &lost);
+	pthread_mutex_unlock(&q->faults_lock);
+	if (lost) {
+		lock_take(&q->dev->fault_lock);
+		q->dev->faults_seen++;
+		q->dev->faults_lost++;
+		lock_give(&q->dev->fault_lock);
+	}
+}
+
+/* The driver did something: interrupts are near. Pairs with keeper_sleep(). */
+static void touch(struct qemu *q)
+{
+	const u64 one = 1;
+
+	__atomic_store_n(&q->active_ns, clock_ns(), __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&q->napping, __ATOMIC_SEQ_CST) &&
+	    __atomic_exchange_n(&q->napping, 0, __ATOMIC_SEQ_CST) &&
+	    write(q->wake_fd, &one, sizeof(one)) < 0)
+		return; /* full: it is awake */
+}
+
+static bool register_there(struct qemu *q, int bar, u64 offset, unsigned int size)
+{
+	if (bar == QEMU_CONFIG_BAR ? range_within(offset, size, 256)
+				   : bar < BARS && range_within(offset, size, q->fn.bar[bar].size))
+		return true;
+	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", q->dev->name, size, bar,
+		  (unsigned long long)offset);
+	return false;
+}
+
+static u64 config_read(struct qemu *q, u64 offset, unsigned int size)
+{
+	u64 value = pci_read(q, DEVICE_SLOT, (unsigned int)offset);
+
+	if (size == 8)
+		value |= (u64)pci_read(q, DEVICE_SLOT, (unsigned int)offset + 4) << 32;
+	return value >> 8 * (offset & 3) & ~0ull >> (64 - 8 * size);
+}
+
+static u64 port_read(struct qemu *q, u64 port, unsigned int size)
+{
+	u64 low = ~0ull, high = ~0ull;
+
+	if (size == 8) {
+		qtest_ask(&q->qtest, &low, "inl 0x%llx", (unsigned long long)port);
+		qtest_ask(&q->qtest, &high, "inl 0x%llx", (unsigned long long)port + 4);
+		return (low & ~0u) | high << 32;
+	}
+	qtest_ask(&q->qtest, &low, "in%c 0x%llx", size == 4 ? 'l' : size == 2 ? 'w' : 'b',
+		  (unsigned long long)port);
+	return low & ~0ull >> (64 - 8 * size);
+}
+
+static u64 device_read(void *priv, int bar, u64 offset, unsigned int size)
+{
+	struct qemu *q = ((struct device *)priv)->ops_priv;
+	u64 value;
+
+	if (!register_there(q, bar, offset, size))
+		return ~0ull;
+	touch(q);
+	if (bar == QEMU_CONFIG_BAR)
+		value = config_read(q, offset, size);
+	else if (q->fn.bar[bar].io)
+		value = port_read(q, q->fn.bar[bar].addr + offset, size);
+	else
+		value = qtest_read(&q->qtest, q->fn.bar[bar].addr + offset, size);
+	if (unlikely(qtest_state(&q->qtest) != QTEST_ALIVE))
+		machine_error(q);
+	return value;
+}
+
+static void port_write(struct qemu *q, u64 port, unsigned int size, u64 value)
+{
+	qtest_post(&q->qtest, "out%c 0x%llx 0x%llx", size >= 4 ? 'l' : size == 2 ? 'w' : 'b',
+		   (unsigned long long)port, (unsigned long long)(size == 8 ? (u32)value : value));
+	if (size == 8)
+		qtest_post(&q->qtest, "outl 0x%llx 0x%llx", (unsigned long long)port + 4,
+			   (unsigned long long)(value >> 32));
+}
+
+static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64 value)
+{
+	struct qemu *q = ((struct device *)priv)->ops_priv;
+
+	if (!register_there(q, bar, offset, size))
+		return;
+	if (bar == QEMU_CONFIG_BAR) {
+		error_set(EPERM, "%s: configuration space is dmamap's to write", q->dev->name);
+		return;
+	}
+	if (q->fn.bar[bar].io)
+		port_write(q, q->fn.bar[bar].addr + offset, size, value);
+	else
+		qtest_write(&q->qtest, q->fn.bar[bar].addr + offset, size, value);
+	touch(q);
+	if (unlikely(qtest_state(&q->qtest) != QTEST_ALIVE))
+		machine_error(q);
+}
+
+static int device_vectors(void *priv)
+{
+	return (int)qemu_vectors(((struct device *)priv)->ops_priv);
+}
+
+static void device_collect_faults(void *priv)
+{
+	struct qemu *q = ((struct device *)priv)->ops_priv;
+
+	if (q)
+		collect_faults(q);
+}
+
+static void device_stop(void *priv)
+{
+	qemu_stop(((struct device *)priv)->ops_priv);
+}
+
+const struct backend_ops backend_qemu = {
+	.name = "qemu",
+	.reg_read = device_read,
+	.reg_write = device_write,
+	.irq_vectors = device_vectors,
+	.collect_faults = device_collect_faults,
+	.stop = device_stop,
+};

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of one QEMU. A thread of the library's, the keeper, starts it, looks after it and waits for
+ * its end; since QEMU dies with the thread that started it, none stays behind however this process
+ * ends. The keeper also passes on interrupts, drains answers that nobody waits for, and looks for
+ * faults.
+ *
+ * Whoever finds that QEMU hangs or is gone says so to qtest (qtest_end), which closes the socket; the
+ * keeper sees that, kills what may be left, waits for it, writes down why, and says DEAD. Only DEAD
+ * means that no DMA happens any more.
+ */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/alloc.h"
+#include "qemu/private.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_MS     15000 /* from its start to its first answer, on a busy machine */
+#define LOOK_NS	     (200 * NS_PER_MS) /* the keeper looks after answers and faults so often */
+#define STOP_MS	     1000  /* for an orderly end */
+#define FIRMWARE     65536
+#define VERSION_LEAST 702 /* major * 100 + minor */
+
+bool machine_is_dead(const struct qemu *q)
+{
+	return __atomic_load_n(&q->state, __ATOMIC_ACQUIRE) == MACHINE_DEAD;
+}
+
+static void set_state(struct qemu *q, enum machine_state state)
+{
+	pthread_mutex_lock(&q->lock);
+	__atomic_store_n(&q->state, state, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&q->changed);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static void wait_dead(struct qemu *q)
+{
+	pthread_mutex_lock(&q->lock);
+	while (q->state != MACHINE_DEAD)
+		pthread_cond_wait(&q->changed, &q->lock);
+	pthread_mutex_unlock(&q->lock);
+}
+
+void machine_give_up(struct qemu *q, enum qtest_state why)
+{
+	qtest_end(&q->qtest, why);
+	wait_dead(q);
+}
+
+int machine_error(struct qemu *q)
+{
+	if (qtest_state(&q->qtest) != QTEST_ALIVE)
+		wait_dead(q);
+	return error_set(EIO, "%s: %s", q->dev->name, q->reason);
+}
+
+/* Why it is dead, in words. */
+static void write_reason(struct qemu *q, enum qtest_state why)
+{
+	char how[96], words[REASON_MAX - 128];
+	int status = q->process.status;
+
+	process_last_words(&q->process, words, sizeof(words));
+	if (why == QTEST_HUNG)
+		snprintf(how, sizeof(how), "QEMU did not answer for too long and was killed");
+	else if (why == QTEST_BROKEN)
+		snprintf(how, sizeof(how), "QEMU did not speak its test protocol and was killed");
+	else if (WIFSIGNALED(status))
+		snprintf(how, sizeof(how), "QEMU was killed by signal %d", WTERMSIG(status));
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		snprintf(how, sizeof(how), "%.64s could not be run", q->command.word[0]);
+	else
+		snprintf(how, sizeof(how), "QEMU ended with status %d", WEXITSTATUS(status));
+	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last words: " : "", words);
+}
+
+/* Nothing more is to come: ends it, in order first where that was asked for. */
+static void end_process(struct qemu *q)
+{
+	struct pollfd p[2] = {{.fd = q->qtest.fd}, {.fd = q->process.words_fd, .events = POLLIN}};
+	enum qtest_state why = qtest_state(&q->qtest);
+	u64 began = clock_ns();
+
+	if (why == QTEST_ALIVE) {
+		process_signal(&q->process, SIGTERM);
+		while (clock_ns() - began < STOP_MS * NS_PER_MS && !(p[0].revents & POLLHUP)) {
+			process_listen(&q->process);
+			if (poll(p, 2, 100) < 0 && errno != EINTR)
+				break;
+			if (p[1].revents & POLLHUP)
+				p[1].fd = -1;
+		}
+		qtest_end(&q->qtest, QTEST_CLOSED);
+	}
+	process_listen(&q->process);
+	/* one that closed the socket by itself is on its way out, with a status worth telling */
+	if (why == QTEST_CLOSED)
+		process_wait(&q->process, 100);
+	process_signal(&q->process, SIGKILL);
+	process_reap(&q->process);
+	write_reason(q, why);
+}
+
+/* Sleeps until there is something to do, or it is time to look. */
+static void keeper_sleep(struct qemu *q, u64 ns)
+{
+	bool line = read_once(&q->irq_way) == IRQ_LINE;
+	struct pollfd p[3] = {{.fd = q->qtest.fd, .events = line ? POLLIN : 0},
+			      {.fd = q->process.words_fd, .events = POLLIN},
+			      {.fd = q->wake_fd, .events = POLLIN}};
+	struct timespec t = {.tv_nsec = (long)ns};
+	u64 count;
+
+	if (ns > 100000) {
+		__atomic_store_n(&q->napping, 1, __ATOMIC_SEQ_CST);
+		ns = irq_interval_ns(q, clock_ns());
+		t.tv_nsec = (long)ns;
+	}
+	ppoll(p, 3, &t, NULL);
+	write_once(&q->napping, 0);
+	if (p[2].revents & POLLIN && read(q->wake_fd, &count, sizeof(count)) < 0)
+		return; /* somebody else's wake-up is none: it is looked at anyway */
+	if (p[1].revents)
+		process_listen(&q->process);
+	if (p[0].revents & POLLHUP)
+		qtest_end(&q->qtest, QTEST_CLOSED);
+	else if (p[0].revents & POLLIN)
+		qtest_drain(&q->qtest);
+}
+
+static void keeper_loop(struct qemu *q)
+{
+	u64 looked = clock_ns(), now;
+
+	while (qtest_state(&q->qtest) == QTEST_ALIVE && !read_acquire(&q->want_stop)) {
+		now = clock_ns();
+		irq_scan(q);
+		if (now - looked > LOOK_NS) {
+			looked = now;
+			qtest_drain(&q->qtest);
+			if (read_once(&q->active_ns) > q->faults_ns) {
+				q->faults_ns = now;
+				collect_faults(q);
+			}
+		}
+		keeper_sleep(q, irq_interval_ns(q, now));
+	}
+	irq_scan(q);
+}
+
+static void close_child_fds(struct qemu *q)
+{
+	for (int i = 0; i < PROCESS_FDS; i++) {
+		if (q->child_fd[i] >= 0)
+			close(q->child_fd[i]);
+		q->child_fd[i] = -1;
+	}
+}
+
+static void *keeper_main(void *arg)
+{
+	struct qemu *q = arg;
+	int err;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	err = process_start(&q->process, q->command.word, q->child_fd);
+	close_child_fds(q); /* so that their other ends close when QEMU does */
+	if (err) {
+		snprintf(q->reason, sizeof(q->reason), "%s", error_text());
+		q->start_error = err;
+		qtest_end(&q->qtest, QTEST_CLOSED);
+		set_state(q, MACHINE_DEAD);
+		return NULL;
+	}
+	set_state(q, MACHINE_RUNNING);
+	keeper_loop(q);
+	end_process(q);
+	set_state(q, MACHINE_DEAD);
+	return NULL;
+}
+
+/* The child's end of a socket goes to its table, ours comes back. */
+static int socket_pair(struct qemu *q, int child)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd))
+		return error_set(errno, "no descriptors for QEMU's sockets (ulimit -n)");
+	q->child_fd[child - 3] = fd[1];
+	return fd[0];
+}
+
+/* The processor begins 16 bytes below 4 GiB: cli, hlt, and back to hlt. */
+static int make_firmware(void)
+{
+	static const u8 code[] = {0xfa, 0xf4, 0xeb, 0xfd};
+	int fd = memfd_create("dmamap-firmware", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(errno, "cannot make the firmware's file (memfd_create)");
+	if (ftruncate(fd, FIRMWARE) ||
+	    pwrite(fd, code, sizeof(code), FIRMWARE - 16) != (ssize_t)sizeof(code)) {
+		int err = error_set(errno, "cannot write the firmware's file: %s", strerror(errno));
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int open_files(struct qemu *q)
+{
+	int fd = socket_pair(q, FD_QTEST), err;
+
+	if (fd < 0)
+		return fd;
+	err = qtest_init(&q->qtest, fd, READY_MS);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	q->have_qtest = true;
+	q->qtest.irq = irq_line;
+	q->qtest.irq_arg = q;
+	q->qmp_fd = socket_pair(q, FD_QMP);
+	if (q->qmp_fd < 0)
+		return q->qmp_fd;
+	if (q->options.pcap_in || q->options.pcap_out) {
+		q->net_fd = socket_pair(q, FD_NET);
+		if (q->net_fd < 0)
+			return q->net_fd;
+	}
+	q->child_fd[FD_FIRMWARE - 3] = fd = make_firmware();
+	if (fd < 0)
+		return fd;
+	q->child_fd[FD_RAM - 3] = fd = fcntl(mem.fd, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		q->wake_fd = fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return fd < 0 ? error_set(errno, "no descriptors left for QEMU (ulimit -n)") : 0;
+}
+
+static int start_keeper(struct qemu *q)
+{
+	sigset_t all, old;
+	int err;
+
+	/* none of the program's signal handlers runs in it */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&q->keeper, NULL, keeper_main, q);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		return error_set(err, "cannot start the thread that looks after QEMU: too many threads");
+	q->have_keeper = true;
+	pthread_mutex_lock(&q->lock);
+	while (q->state == MACHINE_STARTING)
+		pthread_cond_wait(&q->changed, &q->lock);
+	pthread_mutex_unlock(&q->lock);
+	return q->start_error ? error_set(-q->start_error, "%s", q->reason) : 0;
+}
+
+/* Its own words, at the start, when it does not like what it was asked for. */
+static int refused(struct qemu *q)
+{
+	int err = EINVAL;
+
+	wait_dead(q);
+	if (strstr(q->reason, " lock"))
+		err = EBUSY;
+	else if (strstr(q->reason, "No such file") || strstr(q->reason, "could not be run"))
+		err = ENOENT;
+	else if (strstr(q->reason, "Permission denied"))
+		err = EACCES;
+	else if (strstr(q->reason, "No space left"))
+		err = ENOSPC;
+	else if (strstr(q->reason, "annot allocate memory"))
+		err = ENOMEM;
+	return error_set(err, "%s", q->reason);
+}
+
+/* The greeting of its monitor has its version: {"QMP": {"version": {"qemu": {"micro": 22, … */
+static int check_version(struct qemu *q)
+{
+	u64 began = clock_ns();
+	const char *major, *minor;
+	char text[1024];
+	size_t len = 0;
+	ssize_t n = 1;
+	long version;
+
+	text[0] = 0;
+	while (!strchr(text, '\n') && len < sizeof(text) - 1) {
+		struct pollfd p = {.fd = q->qmp_fd, .events = POLLIN};
+
+		if (poll(&p, 1, 1000) > 0) {
+			n = read(q->qmp_fd, text + len, sizeof(text) - 1 - len);
+			if (n <= 0)
+				break;
+			len += (size_t)n;
+			text[len] = 0;
+		} else if (clock_ns() - began > READY_MS * NS_PER_MS) {
+			break;
+		}
+	}
+	if (n <= 0) {
+		qtest_end(&q->qtest, QTEST_CLOSED);
+		return refused(q);
+	}
+	major = strstr(text, "\"major\":");
+	minor = strstr(text, "\"minor\":");
+	if (!major || !minor) {
+		qtest_end(&q->qtest, QTEST_BROKEN);
+		return refused(q);
+	}
+	version = strtol(major + 8, NULL, 10) * 100 + strtol(minor + 8, NULL, 10);
+	if (version < VERSION_LEAST)
+		return error_set(ENOTSUP, "%s is QEMU %ld.%ld: 7.2 or later is needed", q->command.word[0],
+				 version / 100, version % 100);
+	return 0;
+}
+
+int machine_start(struct qemu *q)
+{
+	char *path;
+	int err;
+
+	path = options_find_qemu(&q->options);
+	if (!path)
+		return -errno;
+	err = options_command(&q->options, path, &q->command);
+	alloc_free(path);
+	if (!err)
+		err = open_files(q);
+	if (!err)
+		err = start_keeper(q);
+	if (!err)
+		err = check_version(q);
+	if (!err && qtest_ask(&q->qtest, NULL, "inl 0xcf8"))
+		err = refused(q);
+	return err;
+}
+
+void machine_stop(struct qemu *q)
+{
+	const u64 one = 1;
+
+	if (q->have_keeper) {
+		write_release(&q->want_stop, true);
+		/* a counter that is full is readable, too */
+		(void)!write(q->wake_fd, &one, sizeof(one));
+		pthread_join(q->keeper, NULL);
+		q->have_keeper = false;
+	}
+	close_child_fds(q);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is no key of ours is a property of the device, for QEMU to judge. */
+#include "qemu/options.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRAM	     "qemu-system-x86_64"
+#define PROPERTY_MAX 8192
+
+static int bad_value(const struct qemu_arg *a, const char *wanted)
+{
+	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", a->key, a->value, wanted);
+}
+
+/* One of two words. */
+static int read_choice(const struct qemu_arg *a, const char *no, const char *yes, bool *out)
+{
+	char wanted[64];
+
+	snprintf(wanted, sizeof(wanted), "%s or %s", no, yes);
+	if (strcmp(a->value, no) != 0 && strcmp(a->value, yes) != 0)
+		return bad_value(a, wanted);
+	*out = !strcmp(a->value, yes);
+	return 0;
+}
+
+static bool text_key(struct options *o, const struct qemu_arg *a)
+{
+	const struct {
+		const char *key, **value;
+	} keys[] = {{"qemu", &o->qemu}, {"image", &o->image}, {"image-format", &o->image_format},
+		    {"pcap-in", &o->pcap_in}, {"pcap-out", &o->pcap_out}};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(a->key, keys[i].key)) {
+			*keys[i].value = a->value;
+			return true;
+		}
+	return false;
+}
+
+/* 0; -ENOENT: a property of the device; -EINVAL. */
+static int read_key(struct options *o, const struct qemu_arg *a)
+{
+	bool wide = true;
+	int err;
+
+	if (text_key(o, a))
+		return *a->value ? 0 : bad_value(a, "a name, not empty");
+	if (!strcmp(a->key, "arg"))
+		return 0;
+	if (!strcmp(a->key, "interrupts"))
+		return read_choice(a, "msi", "intx", &o->intx);
+	if (!strcmp(a->key, "vtd-invalidation"))
+		return read_choice(a, "queue", "registers", &o->registers);
+	if (!strcmp(a->key, "vtd-caching-mode"))
+		return read_choice(a, "0", "1", &o->caching_mode);
+	if (!strcmp(a->key, "vtd-width")) {
+		err = read_choice(a, "39", "48", &wide);
+		o->aw_bits = wide ? 48 : 39;
+		return err;
+	}
+	if (!strcmp(a->key, "id") || !strcmp(a->key, "bus") || !strcmp(a->key, "addr") ||
+	    !strcmp(a->key, "drive") || !strcmp(a->key, "netdev"))
+		return error_set(EINVAL, "device spec: %s=%s: dmamap places and connects the device itself; "
+				 "see image=, pcap-in=, pcap-out= and arg=", a->key, a->value);
+	return -ENOENT;
+}
+
+int options_read(struct options *o, const struct qemu_config *config)
+{
+	*o = (struct options){.device = config->device, .iommu = config->iommu, .aw_bits = 48,
+			      .image_format = "raw", .config = config};
+	if (!*o->device || strpbrk(o->device, ",="))
+		return error_set(EINVAL, "device spec: qemu: needs the name of a QEMU device, as qemu:edu");
+	for (int i = 0; i < config->n_args; i++) {
+		int err = read_key(o, &config->arg[i]);
+
+		if (err && err != -ENOENT)
+			return err;
+	}
+	return 0;
+}
+
+static int add_word(struct words *w, const char *text)
+{
+	if (w->n + 1 >= w->room) {
+		char **more = alloc_grow(w->word, (size_t)w->room * sizeof(*more),
+					 ((size_t)w->room + 32) * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		w->word = more;
+		w->room += 32;
+	}
+	w->word[w->n] = alloc_string(text);
+	if (!w->word[w->n])
+		return -ENOMEM;
+	w->word[++w->n] = NULL;
+	return 0;
+}
+
+/* An option and its value, made like printf's. */
+static __attribute__((format(printf, 3, 4))) int add(struct words *w, const char *option,
+						     const char *fmt, ...)
+{
+	char text[PROPERTY_MAX];
+	va_list args;
+	int n, err;
+
+	va_start(args, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return error_set(EINVAL, "device spec: too long for QEMU's %s", option);
+	err = add_word(w, option);
+	return err ? err : add_word(w, text);
+}
+
+/* A value in QEMU's way: commas doubled. False: it does not fit. */
+static bool quote(char *out, size_t size, const char *value)
+{
+	size_t n = 0;
+
+	for (; *value; value++) {
+		if (n + 3 > size)
+			return false;
+		if (*value == ',')
+			out[n++] = ',';
+		out[n++] = *value;
+	}
+	out[n] = 0;
+	return true;
+}
+
+static bool is_ours(const char *key)
+{
+	static const char *const keys[] = {"qemu", "arg", "image", "image-format", "pcap-in", "pcap-out",
+					   "interrupts", "vtd-invalidation", "vtd-caching-mode",
+					   "vtd-width"};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(key, keys[i]))
+			return true;
+	return false;
+}
+
+static bool has_property(const struct options *o, const char *key)
+{
+	for (int i = 0; i < o->config->n_args; i++)
+		if (!strcmp(o->config->arg[i].key, key))
+			return true;
+	return false;
+}
+
+/* Virtio goes past the IOMMU unless told otherwise, and can go through it in the modern form only. */
+static const char *virtio_properties(const struct options *o)
+{
+	if (strncmp(o->device, "virtio-", 7) != 0 && strncmp(o->device, "vhost-", 6) != 0)
+		return "";
+	if (strstr(o->device, "transitional"))
+		return o->iommu && !has_property(o, "iommu_platform") ? ",iommu_platform=on" : "";
+	if (!o->iommu || has_property(o, "iommu_platform"))
+		return has_property(o, "disable-legacy") ? "" : ",disable-legacy=on";
+	return has_property(o, "disable-legacy") ? ",iommu_platform=on"
+						 : ",disable-legacy=on,iommu_platform=on";
+}
+
+static int add_device(const struct options *o, struct words *w)
+{
+	char text[PROPERTY_MAX], value[PROPERTY_MAX / 2];
+	size_t n;
+
+	n = (size_t)snprintf(text, sizeof(text), "%.200s,id=dmamap,bus=pcie.0,addr=%#x%s%s%s%s", o->device,
+			     DEVICE_SLOT, o->image ? ",drive=dmamap-image" : "",
+			     o->pcap_in || o->pcap_out ? ",netdev=dmamap-net" : "",
+			     !strcmp(o->device, "nvme") && !has_property(o, "serial") ? ",serial=dmamap"
+										       : "",
+			     virtio_properties(o));
+	for (int i = 0; i < o->config->n_args; i++) {
+		const struct qemu_arg *a = &o->config->arg[i];
+
+		if (is_ours(a->key))
+			continue;
+		if (!quote(value, sizeof(value), a->value) || n + strlen(a->key) + strlen(value) + 3 > sizeof(text))
+			return error_set(EINVAL, "device spec: too long at \"%s\"", a->key);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ",%s=%s", a->key, value);
+	}
+	return add(w, "-device", "%s", text);
+}
+
+static int add_image(const struct options *o, struct words *w)
+{
+	char path[PROPERTY_MAX / 2];
+
+	if (!o->image)
+		return 0;
+	if (!quote(path, sizeof(path), o->image))
+		return error_set(EINVAL, "device spec: image=%.64s…: too long", o->image);
+	return add(w, "-drive", "if=none,id=dmamap-image,format=%s,file=%s", o->image_format, path);
+}
+
+static int add_net(const struct options *o, struct words *w)
+{
+	char path[PROPERTY_MAX / 2];
+	int err;
+
+	if (!o->pcap_in && !o->pcap_out)
+		return 0;
+	err = add(w, "-netdev", "socket,id=dmamap-net,fd=%d", FD_NET);
+	if (err || !o->pcap_out)
+		return err;
+	if (!quote(path, sizeof(path), o->pcap_out))
+		return error_set(EINVAL, "device spec: pcap-out=%.64s…: too long", o->pcap_out);
+	return add(w, "-object", "filter-dump,id=dmamap-dump,netdev=dmamap-net,maxlen=262144,file=%s", path);
+}
+
+/* The chipset: no vCPU runs anything, so most of it is left out. */
+static int add_machine(const struct options *o, struct words *w)
+{
+	u64 ram = mem.span > mem.low ? mem.low + (mem.span - MEM_DMA32_END) : mem.low;
+	int err = add(w, "-machine", "q35,accel=tcg,memory-backend=ram,max-ram-below-4g=%llu,sata=off,smbus=off,"
+		      "vmport=off,hpet=off", (unsigned long long)QEMU_LOW_MAX);
+
+	if (!err)
+		err = add(w, "-m", "%lluk", (unsigned long long)(ram >> 10));
+	if (!err)
+		err = add(w, "-object", "memory-backend-file,id=ram,share=on,size=%llu,mem-path=/proc/self/fd/%d",
+			  (unsigned long long)ram, FD_RAM);
+	if (!err)
+		err = add(w, "-bios", "/proc/self/fd/%d", FD_FIRMWARE);
+	if (!err)
+		err = add(w, "-display", "none");
+	if (!err)
+		err = add(w, "-chardev", "socket,id=qtest,fd=%d", FD_QTEST);
+	if (!err)
+		err = add(w, "-qtest", "chardev:qtest");
+	if (!err)
+		err = add(w, "-qtest-log", "none");
+	if (!err)
+		err = add(w, "-chardev", "socket,id=dmamap-qmp,fd=%d", FD_QMP);
+	if (!err)
+		err = add(w, "-mon", "chardev=dmamap-qmp,mode=control");
+	if (!err && o->iommu)
+		err = add(w, "-device", "intel-iommu,intremap=off,aw-bits=%u,caching-mode=%s", o->aw_bits,
+			  o->caching_mode ? "on" : "off");
+	return err;
+}
+
+int options_command(const struct options *o, const char *path, struct words *w)
+{
+	int err;
+
+	*w = (struct words){0};
+	err = add_word(w, path);
+	if (!err)
+		err = add_word(w, "-nodefaults");
+	if (!err)
+		err = add_word(w, "-no-user-config");
+	if (!err)
+		err = add_machine(o, w);
+	if (!err)
+		err = add_image(o, w);
+	if (!err)
+		err = add_net(o, w);
+	for (int i = 0; !err && i < o->config->n_args; i++)
+		if (!strcmp(o->config->arg[i].key, "arg"))
+			err = add_word(w, o->config->arg[i].value);
+	return err ? err : add_device(o, w);
+}
+
+void words_free(struct words *w)
+{
+	for (int i = 0; i < w->n; i++)
+		alloc_free(w->word[i]);
+	alloc_free(w->word);
+	*w = (struct words){0};
+}
+
+static char *search_path(const char *name)
+{
+	const char *dir = getenv("PATH"), *end;
+	char path[4096];
+
+	for (; dir && *dir; dir = *end ? end + 1 : NULL) {
+		end = strchrnul(dir, ':');
+		if (snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dir), dir, name) < (int)sizeof(path) &&
+		    end != dir && !access(path, X_OK))
+			return alloc_string(path);
+	}
+	return error_null(ENOENT, "there is no %s on this system's PATH: install QEMU (on Debian "
+			  "qemu-system-x86), or name it with qemu=PATH", name);
+}
+
+char *options_find_qemu(const struct options *o)
+{
+	if (!o->qemu)
+		return search_path(PROGRAM);
+	if (!strchr(o->qemu, '/'))
+		return search_path(o->qemu);
+	if (access(o->qemu, X_OK))
+		return error_null(errno, "cannot run qemu=%s: %s", o->qemu, strerror(errno));
+	return alloc_string(o->qemu);
+}

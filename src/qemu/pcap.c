@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The other end of the network: a socket on which each packet is preceded by its length (4 bytes, big
+ * endian; QEMU's "socket" netdev). A thread sends the packets of a file, in order and as fast as the
+ * card takes them, and throws away what the card sends: filter-dump in QEMU has written that down.
+ *
+ * The file (pcap, in either byte order, micro- or nanoseconds) is not trusted: lengths are bounded, and a
+ * file that ends in the middle of a packet ends the replay there.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "qemu/private.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PACKET_MAX 65536u
+#define MAGIC_US   0xa1b2c3d4u
+#define MAGIC_NS   0xa1b23c4du
+#define LINK_ETHERNET 1
+
+struct pcap {
+	FILE *file; /* NULL: nothing to send */
+	bool swapped;
+	int fd;	    /* the socket, non-blocking */
+	pthread_t thread;
+	u32 len, sent; /* of what is in `packet` */
+	u8 packet[4 + PACKET_MAX];
+};
+
+static u32 order(const struct pcap *p, u32 v)
+{
+	return p->swapped ? __builtin_bswap32(v) : v;
+}
+
+static int open_file(struct pcap *p, const char *path)
+{
+	u32 head[6];
+
+	p->file = fopen(path, "re");
+	if (!p->file)
+		return error_set(errno, "pcap-in=%s: %s", path, strerror(errno));
+	if (fread(head, sizeof(head), 1, p->file) != 1)
+		return error_set(EINVAL, "pcap-in=%s: no pcap file: it is too short", path);
+	p->swapped = head[0] == __builtin_bswap32(MAGIC_US) || head[0] == __builtin_bswap32(MAGIC_NS);
+	if (order(p, head[0]) != MAGIC_US && order(p, head[0]) != MAGIC_NS)
+		return error_set(EINVAL, "pcap-in=%s: no pcap file (pcapng is not read)", path);
+	if ((order(p, head[5]) & 0xffff) != LINK_ETHERNET)
+		return error_set(EINVAL, "pcap-in=%s: its packets are not Ethernet", path);
+	return 0;
+}
+
+/* The next packet of the file into `packet`; false: no more. */
+static bool next_packet(struct pcap *p)
+{
+	u32 head[4], len, sent_len;
+
+	if (!p->file || fread(head, sizeof(head), 1, p->file) != 1)
+		return false;
+	len = order(p, head[2]);
+	if (!len || len > PACKET_MAX || fread(p->packet + 4, len, 1, p->file) != 1)
+		return false;
+	sent_len = htonl(len);
+	memcpy(p->packet, &sent_len, 4);
+	p->len = 4 + len;
+	p->sent = 0;
+	return true;
+}
+
+static void *pcap_main(void *arg)
+{
+	struct pcap *p = arg;
+	bool more = next_packet(p);
+	u8 trash[4096];
+
+	for (;;) {
+		struct pollfd f = {.fd = p->fd, .events = (short)(POLLIN | (more ? POLLOUT : 0))};
+		ssize_t n;
+
+		if (poll(&f, 1, -1) < 0 && errno != EINTR)
+			return NULL;
+		if (f.revents & POLLIN && recv(p->fd, trash, sizeof(trash), MSG_DONTWAIT) == 0)
+			return NULL;
+		if (f.revents & (POLLHUP | POLLERR))
+			return NULL; /* QEMU is gone, or pcap_stop() */
+		if (!(f.revents & POLLOUT) || !more)
+			continue;
+		n = send(p->fd, p->packet + p->sent, p->len - p->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0)
+			p->sent += (u32)n;
+		if (p->sent == p->len)
+			more = next_packet(p);
+	}
+}
+
+int pcap_start(struct qemu *q, int fd)
+{
+	struct pcap *p = alloc_zeroed(sizeof(*p));
+	sigset_t all, old;
+	int err = 0;
+
+	if (!p)
+		return -ENOMEM;
+	p->fd = fd;
+	if (q->options.pcap_in)
+		err = open_file(p, q->options.pcap_in);
+	if (err)
+		goto fail;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&p->thread, NULL, pcap_main, p);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err) {
+		err = error_set(err, "cannot start the thread of pcap-in and pcap-out: too many threads");
+		goto fail;
+	}
+	q->pcap = p;
+	return 0;
+fail:
+	if (p->file)
+		fclose(p->file);
+	alloc_free(p);
+	return err;
+}
+
+void pcap_stop(struct qemu *q)
+{
+	struct pcap *p = q->pcap;
+
+	if (!p)
+		return;
+	shutdown(p->fd, SHUT_RDWR);
+	pthread_join(p->thread, NULL);
+	close(p->fd);
+	if (p->file)
+		fclose(p->file);
+	alloc_free(p);
+	q->pcap = NULL;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What firmware would do: configuration space by the ports 0xcf8 and 0xcfc, the device's registers
+ * placed in the machine's address space, and the holes that a PC leaves in RAM closed.
+ *
+ * The device was given its place on the command line, so there is nothing to search for; a device that
+ * is not on PCI was refused by QEMU. Capabilities form a list that the device wrote: at most 48 fit.
+ */
+#include "base/error.h"
+#include "base/math.h"
+#include "qemu/private.h"
+
+#define CONFIG_ADDRESS 0xcf8
+#define CONFIG_DATA    0xcfc
+
+#define WINDOW_START 0xc0000000ull /* above RAM, below the interrupt controllers */
+#define WINDOW_END   0xfe000000ull
+#define WINDOW_HIGH  (1ull << 38) /* for what is too large for that */
+#define PORTS_START  0x1000u
+#define PORTS_END    0xf000u
+
+#define PCI_COMMAND	 0x04
+#define COMMAND_ON	 0x7u /* I/O, memory, bus mastering */
+#define PCI_STATUS_CAPS	 (1u << 20) /* in the dword at PCI_COMMAND */
+#define PCI_BAR(i)	 (0x10 + 4 * (unsigned int)(i))
+#define PCI_CAPS	 0x34
+#define CAPS_MAX	 48
+#define CAP_ID_MSI	 0x05
+#define CAP_ID_MSIX	 0x11
+
+/* The ports are a pair: one at a time. */
+static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static u32 address_of(unsigned int slot, unsigned int offset)
+{
+	return 0x80000000u | slot << 11 | (offset & 0xfc);
+}
+
+u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset)
+{
+	u64 value = ~0u;
+
+	pthread_mutex_lock(&ports_lock);
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
+	qtest_ask(&q->qtest, &value, "inl %#x", CONFIG_DATA);
+	pthread_mutex_unlock(&ports_lock);
+	return (u32)value;
+}
+
+void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value)
+{
+	pthread_mutex_lock(&ports_lock);
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_DATA, value);
+	pthread_mutex_unlock(&ports_lock);
+}
+
+/*
+ * The host bridge sends 0xa0000 to 0xbffff to graphics and 0xc0000 to 0xfffff to firmware until its
+ * registers say RAM (Intel 3 Series or later chipset datasheets: PAM0 to PAM6 and SMRAM).
+ */
+void chipset_setup(struct qemu *q)
+{
+	u32 smram = pci_read(q, 0, 0x9c);
+
+	pci_write(q, 0, 0x90, 0x33333330);
+	pci_write(q, 0, 0x94, (pci_read(q, 0, 0x94) & ~0xffffffu) | 0x333333);
+	pci_write(q, 0, 0x9c, smram | 0x40u << 8); /* SMRAM, 0x9d: open */
+}
+
+/* Room of this size, aligned to it; 0: none. */
+static u64 place(u64 *next, u64 end, u64 size)
+{
+	u64 at = align_up(*next, size);
+
+	if (size > end || at > end - size)
+		return 0;
+	*next = at + size;
+	return at;
+}
+
+/* Which addresses a BAR has: by writing ones to it. */
+static u32 probe(struct qemu *q, unsigned int i)
+{
+	pci_write(q, DEVICE_SLOT, PCI_BAR(i), ~0u);
+	return pci_read(q, DEVICE_SLOT, PCI_BAR(i));
+}
+
+struct windows {
+	u64 memory, high, ports;
+};
+
+/* One BAR; `wide`: it takes two. 0, -ENOSPC. */
+static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wide)
+{
+	u32 low = pci_read(q, DEVICE_SLOT, PCI_BAR(i)), mask = probe(q, i);
+	struct bar *bar = &q->fn.bar[i];
+	u64 size;
+
+	*wide = false;
+	if (!mask || mask == ~0u)
+		return 0;
+	if (low & 1) {
+		bar->io = true;
+		bar->size = (u32)-(mask & ~3u) & 0xffff;
+		bar->addr = place(&w->ports, PORTS_END, bar->size);
+	} else {
+		*wide = (low & 6) == 4 && i + 1 < BARS;
+		size = mask & ~0xfu;
+		size |= *wide ? (u64)probe(q, i + 1) << 32 : 0xffffffffull << 32;
+		bar->size = -size;
+		bar->addr = place(&w->memory, WINDOW_END, bar->size);
+		if (!bar->addr && *wide)
+			bar->addr = place(&w->high, ~0ull >> 12, bar->size);
+	}
+	if (!bar->addr || !is_pow2(bar->size))
+		return error_set(ENOSPC, "no room for the %#llx bytes of BAR %u",
+				 (unsigned long long)bar->size, i);
+	pci_write(q, DEVICE_SLOT, PCI_BAR(i), (u32)bar->addr);
+	if (*wide)
+		pci_write(q, DEVICE_SLOT, PCI_BAR(i + 1), (u32)(bar->addr >> 32));
+	return 0;
+}
+
+static int place_bars(struct qemu *q)
+{
+	struct windows w = {.memory = WINDOW_START, .ports = PORTS_START,
+			    .high = max_u64(align_up(mem.span, GIB), WINDOW_HIGH)};
+	bool wide;
+
+	for (unsigned int i = 0; i < BARS; i += 1 + wide) {
+		int err = place_bar(q, &w, i, &wide);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void find_msix_table(struct qemu *q)
+{
+	struct function *f = &q->fn;
+	u32 where = pci_read(q, DEVICE_SLOT, f->msix + 4);
+	u64 n = (pci_read(q, DEVICE_SLOT, f->msix) >> 16 & 0x7ff) + 1;
+	unsigned int bar = where & 7;
+
+	if (bar >= BARS || f->bar[bar].io || !range_within(where & ~7u, 16 * n, f->bar[bar].size)) {
+		f->msix = 0; /* a table that lies nowhere */
+		return;
+	}
+	f->table.bar = (int)bar;
+	f->table.offset = where & ~7u;
+	f->vectors = (unsigned int)min_u64(n, VECTORS_MAX);
+}
+
+static void find_capabilities(struct qemu *q)
+{
+	struct function *f = &q->fn;
+	unsigned int at;
+
+	f->vectors = 1;
+	if (q->options.intx || !(pci_read(q, DEVICE_SLOT, PCI_COMMAND) & PCI_STATUS_CAPS))
+		return;
+	at = pci_read(q, DEVICE_SLOT, PCI_CAPS) & 0xfc;
+	for (int i = 0; i < CAPS_MAX && at >= 0x40; i++) {
+		u32 head = pci_read(q, DEVICE_SLOT, at);
+
+		if ((head & 0xff) == CAP_ID_MSI)
+			f->msi = at;
+		if ((head & 0xff) == CAP_ID_MSIX)
+			f->msix = at;
+		at = head >> 8 & 0xfc;
+	}
+	if (f->msix)
+		find_msix_table(q);
+}
+
+int function_find(struct qemu *q)
+{
+	u32 id = pci_read(q, DEVICE_SLOT, 0);
+	int err;
+
+	if (qtest_state(&q->qtest) != QTEST_ALIVE)
+		return machine_error(q);
+	if (id == ~0u || !id)
+		return error_set(ENODEV, "QEMU has a device %s, but no PCI function came of it",
+				 q->options.device);
+	pci_write(q, DEVICE_SLOT, PCI_COMMAND, 0);
+	err = place_bars(q);
+	if (err)
+		return err;
+	find_capabilities(q);
+	return 0;
+}
+
+void function_start(struct qemu *q)
+{
+	bool messages = q->fn.msi || q->fn.msix;
+
+	pci_write(q, DEVICE_SLOT, PCI_COMMAND, COMMAND_ON | (messages ? 1u << 10 : 0));
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The client of the test protocol. Requests are numbered by `asked`, answers by `answered`; since
+ * answers come in order, the call that an answer belongs to is found by its number alone.
+ *
+ * Nothing here can overflow: at most QTEST_OUTSTANDING requests are without an answer, so that neither
+ * the table of calls nor the socket's buffers fill; a line that does not fit in `in` ends it all, as
+ * any line that is no answer.
+ *
+ * A call's record is on its owner's stack: he returns only when it is done or taken out of the table.
+ */
+#include "qemu/qtest.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define RECV_TIMEOUT_MS 100
+
+int qtest_init(struct qtest *q, int fd, u64 ready_ms)
+{
+	const struct timeval timeout = {.tv_usec = RECV_TIMEOUT_MS * 1000};
+	pthread_condattr_t attr;
+
+	*q = (struct qtest){.fd = fd, .ready_ms = ready_ms};
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)))
+		return error_set(errno, "cannot set a timeout on QEMU's socket");
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return 0;
+}
+
+void qtest_fini(struct qtest *q)
+{
+	close(q->fd);
+	pthread_cond_destroy(&q->changed);
+	pthread_mutex_destroy(&q->lock);
+}
+
+/* Under lock. */
+static void end(struct qtest *q, enum qtest_state why)
+{
+	if (q->state != QTEST_ALIVE)
+		return;
+	__atomic_store_n(&q->state, why, __ATOMIC_RELEASE);
+	shutdown(q->fd, SHUT_RDWR); /* wakes who sleeps in recv or poll */
+	pthread_cond_broadcast(&q->changed);
+}
+
+void qtest_end(struct qtest *q, enum qtest_state why)
+{
+	pthread_mutex_lock(&q->lock);
+	end(q, why);
+	pthread_mutex_unlock(&q->lock);
+}
+
+/* One line of QEMU's. Under lock. */
+static void take_line(struct qtest *q, const char *line)
+{
+	struct qtest_call **slot, *call;
+	unsigned int irq;
+
+	if (!strncmp(line, "IRQ ", 4)) {
+		bool raised = !strncmp(line + 4, "raise ", 6);
+
+		if (q->irq && sscanf(line + 4, "%*s %u", &irq) == 1)
+			q->irq(q->irq_arg, irq, raised);
+		return;
+	}
+	if (strncmp(line, "OK", 2) != 0 || q->answered == q->asked) {
+		end(q, QTEST_BROKEN);
+		return;
+	}
+	slot = &q->call[q->answered++ % QTEST_OUTSTANDING];
+	call = *slot;
+	*slot = NULL;
+	q->ready_ms = 0;
+	if (!call)
+		return;
+	call->value = line[2] == ' ' ? strtoull(line + 3, NULL, 0) : 0;
+	call->done = true;
+}
+
+/* What recv brought. Under lock. */
+static void take_input(struct qtest *q, ssize_t n)
+{
+	char *line = q->in, *newline;
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		end(q, QTEST_CLOSED);
+	if (n <= 0)
+		return;
+	q->moved_ns = clock_ns();
+	q->in_len += (unsigned int)n;
+	while (q->state == QTEST_ALIVE &&
+	       (newline = memchr(line, '\n', q->in_len - (size_t)(line - q->in)))) {
+		*newline = 0;
+		take_line(q, line);
+		line = newline + 1;
+	}
+	q->in_len -= (unsigned int)(line - q->in);
+	memmove(q->in, line, q->in_len);
+	if (q->in_len == sizeof(q->in))
+		end(q, QTEST_BROKEN);
+}
+
+/* Under lock: it has not answered for too long. */
+static void check_hung(struct qtest *q)
+{
+	u64 limit = (q->ready_ms ? q->ready_ms : QTEST_ANSWER_MS) * NS_PER_MS;
+
+	if (q->asked != q->answered && clock_ns() - q->moved_ns > limit)
+		end(q, QTEST_HUNG);
+}
+
+/* Reads once, for everybody. Under lock, which it gives back meanwhile; `reading` is not set. */
+static void read_some(struct qtest *q, int flags)
+{
+	ssize_t n;
+
+	q->reading = true;
+	pthread_mutex_unlock(&q->lock);
+	n = recv(q->fd, q->in + q->in_len, sizeof(q->in) - q->in_len, flags);
+	pthread_mutex_lock(&q->lock);
+	take_input(q, n);
+	check_hung(q);
+	q->reading = false;
+	pthread_cond_broadcast(&q->changed);
+}
+
+/* Reads, or waits for who does. Under lock. */
+static void wait_some(struct qtest *q)
+{
+	struct timespec t;
+
+	if (!q->reading) {
+		read_some(q, 0);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += RECV_TIMEOUT_MS * 1000000l;
+	if (t.tv_nsec >= 1000000000l) {
+		t.tv_nsec -= 1000000000l;
+		t.tv_sec++;
+	}
+	pthread_cond_timedwait(&q->changed, &q->lock, &t);
+}
+
+/* All of it. The socket has room, as the requests are few; one that has none for long is stuck. */
+static int send_all(struct qtest *q, const char *text, size_t len)
+{
+	u64 began = 0;
+
+	while (len) {
+		ssize_t n = send(q->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		struct pollfd p = {.fd = q->fd, .events = POLLOUT};
+
+		if (n >= 0) {
+			text += n;
+			len -= (size_t)n;
+			continue;
+		}
+		if (errno != EAGAIN && errno != EINTR)
+			return -EIO;
+		if (!began)
+			began = clock_ns();
+		if (clock_ns() - began > QTEST_ANSWER_MS * NS_PER_MS)
+			return -EIO;
+		poll(&p, 1, RECV_TIMEOUT_MS);
+	}
+	return 0;
+}
+
+/* Sends `lines` requests; `call`: of the last one, which is then no posted write. Under lock. */
+static int request(struct qtest *q, const char *text, size_t len, unsigned int lines,
+		   struct qtest_call *call)
+{
+	while (q->state == QTEST_ALIVE && q->asked + lines - q->answered > QTEST_OUTSTANDING)
+		wait_some(q);
+	if (q->state != QTEST_ALIVE)
+		return -EIO;
+	if (q->asked == q->answered)
+		q->moved_ns = clock_ns();
+	for (unsigned int i = 1; i < lines; i++)
+		q->call[q->asked++ % QTEST_OUTSTANDING] = NULL;
+	q->call[q->asked++ % QTEST_OUTSTANDING] = call;
+	if (!send_all(q, text, len))
+		return 0;
+	q->call[(q->asked - 1) % QTEST_OUTSTANDING] = NULL;
+	end(q, QTEST_CLOSED);
+	return -EIO;
+}
+
+static size_t format(char *line, const char *fmt, va_list args)
+{
+	int n = vsnprintf(line, QTEST_LINE_MAX - 1, fmt, args);
+
+	if (n < 0 || n > QTEST_LINE_MAX - 2)
+		n = QTEST_LINE_MAX - 2; /* QEMU then says that it does not know the command */
+	line[n] = '\n';
+	return (size_t)n + 1;
+}
+
+int qtest_ask(struct qtest *q, u64 *value, const char *fmt, ...)
+{
+	struct qtest_call call = {0};
+	char line[QTEST_LINE_MAX];
+	va_list args;
+	size_t len;
+	int err;
+
+	va_start(args, fmt);
+	len = format(line, fmt, args);
+	va_end(args);
+	pthread_mutex_lock(&q->lock);
+	err = request(q, line, len, 1, &call);
+	while (!err && !call.done) {
+		if (q->state != QTEST_ALIVE) {
+			for (unsigned int i = 0; i < QTEST_OUTSTANDING; i++)
+				if (q->call[i] == &call)
+					q->call[i] = NULL;
+			err = -EIO;
+			break;
+		}
+		wait_some(q);
+	}
+	pthread_mutex_unlock(&q->lock);
+	if (!err && value)
+		*value = call.value;
+	return err;
+}
+
+int qtest_post(struct qtest *q, const char *fmt, ...)
+{
+	char line[QTEST_LINE_MAX];
+	va_list args;
+	size_t len;
+	int err;
+
+	va_start(args, fmt);
+	len = format(line, fmt, args);
+	va_end(args);
+	pthread_mutex_lock(&q->lock);
+	err = request(q, line, len, 1, NULL);
+	pthread_mutex_unlock(&q->lock);
+	return err;
+}
+
+/* The protocol's name of an access by its size. */
+static char letter(unsigned int size)
+{
+	return size == 8 ? 'q' : size == 4 ? 'l' : size == 2 ? 'w' : 'b';
+}
+
+u64 qtest_read(struct qtest *q, u64 addr, unsigned int size)
+{
+	u64 ones = ~0ull >> (64 - 8 * size), value = ones;
+
+	qtest_ask(q, &value, "read%c 0x%llx", letter(size), (unsigned long long)addr);
+	return value & ones;
+}
+
+void qtest_write(struct qtest *q, u64 addr, unsigned int size, u64 value)
+{
+	qtest_post(q, "write%c 0x%llx 0x%llx", letter(size), (unsigned long long)addr,
+		   (unsigned long long)value);
+}
+
+void qtest_batch_start(struct qtest_batch *b, struct qtest *q)
+{
+	b->q = q;
+	b->lines = b->len = 0;
+}
+
+void qtest_batch_write(struct qtest_batch *b, u64 addr, unsigned int size, u64 value)
+{
+	if (b->len > sizeof(b->text) - QTEST_LINE_MAX || b->lines == QTEST_OUTSTANDING / 2)
+		qtest_batch_send(b);
+	b->len += (unsigned int)snprintf(b->text + b->len, QTEST_LINE_MAX, "write%c 0x%llx 0x%llx\n",
+					 letter(size), (unsigned long long)addr,
+					 (unsigned long long)value);
+	b->lines++;
+}
+
+int qtest_batch_send(struct qtest_batch *b)
+{
+	int err = 0;
+
+	if (b->lines) {
+		pthread_mutex_lock(&b->q->lock);
+		err = request(b->q, b->text, b->len, b->lines, NULL);
+		pthread_mutex_unlock(&b->q->lock);
+	}
+	b->lines = b->len = 0;
+	return err;
+}
+
+void qtest_drain(struct qtest *q)
+{
+	pthread_mutex_lock(&q->lock);
+	if (q->state == QTEST_ALIVE && !q->reading)
+		read_some(q, MSG_DONTWAIT);
+	check_hung(q);
+	pthread_mutex_unlock(&q->lock);
+}
