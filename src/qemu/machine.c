@@ -107,8 +107,8 @@ static void end_process(struct qemu *q)
 	}
 	process_listen(&q->process);
 	/* one that closed the socket by itself is on its way out, with a status worth telling */
-	if (why == QTEST_CLOSED)
-		process_wait(&q->process, 100);
+	if (why == QTEST_ALIVE || why == QTEST_CLOSED)
+		process_wait(&q->process, 200);
 	process_signal(&q->process, SIGKILL);
 	process_reap(&q->process);
 	write_reason(q, why);

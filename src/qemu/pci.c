@@ -20,7 +20,9 @@
 #define PORTS_END    0xf000u
 
 #define PCI_COMMAND	 0x04
-#define COMMAND_ON	 0x7u /* I/O, memory, bus mastering */
+#define COMMAND_REGISTERS 0x3u /* I/O and memory */
+#define COMMAND_MASTER	 0x4u
+#define COMMAND_NO_LINE	 0x400u
 #define PCI_STATUS_CAPS	 (1u << 20) /* in the dword at PCI_COMMAND */
 #define PCI_BAR(i)	 (0x10 + 4 * (unsigned int)(i))
 #define PCI_CAPS	 0x34
@@ -190,6 +192,7 @@ int function_find(struct qemu *q)
 	if (err)
 		return err;
 	find_capabilities(q);
+	pci_write(q, DEVICE_SLOT, PCI_COMMAND, COMMAND_REGISTERS);
 	return 0;
 }
 
@@ -197,5 +200,6 @@ void function_start(struct qemu *q)
 {
 	bool messages = q->fn.msi || q->fn.msix;
 
-	pci_write(q, DEVICE_SLOT, PCI_COMMAND, COMMAND_ON | (messages ? 1u << 10 : 0));
+	pci_write(q, DEVICE_SLOT, PCI_COMMAND,
+		  COMMAND_REGISTERS | COMMAND_MASTER | (messages ? COMMAND_NO_LINE : 0));
 }

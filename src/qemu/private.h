@@ -88,7 +88,7 @@ u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset);
 void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value);
 void chipset_setup(struct qemu *q); /* RAM without holes */
 int function_find(struct qemu *q);  /* reads its capabilities and places its registers; 0, -errno */
-void function_start(struct qemu *q); /* memory, I/O and bus mastering on */
+void function_start(struct qemu *q); /* bus mastering on */
 
 /* irq.c */
 int irq_take_page(struct qemu *q);

@@ -128,9 +128,9 @@ out:
 
 void process_wait(const struct process *p, int ms)
 {
-	const struct timespec pause = {.tv_nsec = 2000000};
+	const struct timespec pause = {.tv_nsec = 500000};
 
-	for (; p->pid && ms > 0; ms -= 2) {
+	for (int i = 0; p->pid && i < 2 * ms; i++) {
 		siginfo_t info = {0};
 
 		if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
