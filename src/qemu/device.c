@@ -278,6 +278,7 @@ static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64
 	else
 		qtest_write(&q->qtest, q->fn.bar[bar].addr + offset, size, value);
 	touch(q);
+	write_once(&q->wrote_ns, read_once(&q->active_ns));
 	if (unlikely(qtest_state(&q->qtest) != QTEST_ALIVE))
 		machine_error(q);
 }

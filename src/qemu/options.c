@@ -269,10 +269,13 @@ int options_command(const struct options *o, const char *path, struct words *w)
 		err = add_image(o, w);
 	if (!err)
 		err = add_net(o, w);
+	if (!err)
+		err = add_device(o, w);
+	/* the caller's last: another device may sit on a bus of ours */
 	for (int i = 0; !err && i < o->config->n_args; i++)
 		if (!strcmp(o->config->arg[i].key, "arg"))
 			err = add_word(w, o->config->arg[i].value);
-	return err ? err : add_device(o, w);
+	return err;
 }
 
 void words_free(struct words *w)

@@ -4,10 +4,15 @@
  * endian; QEMU's "socket" netdev). A thread sends the packets of a file, in order and as fast as the
  * card takes them, and throws away what the card sends: filter-dump in QEMU has written that down.
  *
+ * A card of QEMU's may lose packets that wait for it while its driver is still setting it up. So the
+ * first is sent when the driver has written no register for START_QUIET_MS, or START_LATEST_MS after
+ * its first write.
+ *
  * The file (pcap, in either byte order, micro- or nanoseconds) is not trusted: lengths are bounded, and a
  * file that ends in the middle of a packet ends the replay there.
  */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "qemu/private.h"
 
@@ -24,9 +29,14 @@
 #define MAGIC_US   0xa1b2c3d4u
 #define MAGIC_NS   0xa1b23c4du
 #define LINK_ETHERNET 1
+#define START_QUIET_MS 50
+#define START_LATEST_MS 1000
 
 struct pcap {
+	struct qemu *q;
 	FILE *file; /* NULL: nothing to send */
+	bool begun;
+	u64 first_ns; /* when the driver was first seen to have written */
 	bool swapped;
 	int fd;	    /* the socket, non-blocking */
 	pthread_t thread;
@@ -73,6 +83,20 @@ static bool next_packet(struct pcap *p)
 	return true;
 }
 
+/* The driver has set its card up. */
+static bool may_begin(struct pcap *p)
+{
+	u64 now = clock_ns(), wrote = read_once(&p->q->wrote_ns);
+
+	if (p->begun || !wrote)
+		return p->begun;
+	if (!p->first_ns)
+		p->first_ns = now;
+	p->begun = (now > wrote && now - wrote > START_QUIET_MS * NS_PER_MS) ||
+		   now - p->first_ns > START_LATEST_MS * NS_PER_MS;
+	return p->begun;
+}
+
 static void *pcap_main(void *arg)
 {
 	struct pcap *p = arg;
@@ -80,16 +104,17 @@ static void *pcap_main(void *arg)
 	u8 trash[4096];
 
 	for (;;) {
-		struct pollfd f = {.fd = p->fd, .events = (short)(POLLIN | (more ? POLLOUT : 0))};
+		bool sends = more && may_begin(p);
+		struct pollfd f = {.fd = p->fd, .events = (short)(POLLIN | (sends ? POLLOUT : 0))};
 		ssize_t n;
 
-		if (poll(&f, 1, -1) < 0 && errno != EINTR)
+		if (poll(&f, 1, more && !sends ? START_QUIET_MS / 5 : -1) < 0 && errno != EINTR)
 			return NULL;
 		if (f.revents & POLLIN && recv(p->fd, trash, sizeof(trash), MSG_DONTWAIT) == 0)
 			return NULL;
 		if (f.revents & (POLLHUP | POLLERR))
 			return NULL; /* QEMU is gone, or pcap_stop() */
-		if (!(f.revents & POLLOUT) || !more)
+		if (!(f.revents & POLLOUT))
 			continue;
 		n = send(p->fd, p->packet + p->sent, p->len - p->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0)
@@ -108,6 +133,7 @@ int pcap_start(struct qemu *q, int fd)
 	if (!p)
 		return -ENOMEM;
 	p->fd = fd;
+	p->q = q;
 	if (q->options.pcap_in)
 		err = open_file(p, q->options.pcap_in);
 	if (err)

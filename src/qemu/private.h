@@ -65,6 +65,7 @@ struct qemu {
 	u32 *message;	   /* a word for each vector, written by the device; atomic */
 	u64 message_addr;  /* where the device writes it */
 	u64 active_ns;	   /* atomic: when the driver last touched a register */
+	u64 wrote_ns;	   /* atomic: when it last wrote one; 0: never */
 	u32 napping;	   /* atomic: the keeper sleeps long, and wants wake_fd */
 
 	/* The IOMMU. */

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A network card of QEMU's with packets from a file and into a file: e1000e with legacy descriptors, as
+ * the 82574L datasheet has them.
+ */
+#include "rig.h"
+
+#include <errno.h>
+
+#define RCTL  0x100
+#define TCTL  0x400
+#define RDBAL 0x2800
+#define RDLEN 0x2808
+#define RDT   0x2818
+#define TDBAL 0x3800
+#define TDLEN 0x3808
+#define TDT   0x3818
+#define SLOTS 8
+#define BUF   2048
+
+struct descriptor {
+	u64 addr;
+	u16 len, csum;
+	u8 status, errors;
+	u16 special;
+};
+
+struct file_header {
+	u32 magic;
+	u16 major, minor;
+	u32 zone, accuracy, most, link;
+};
+
+struct packet_header {
+	u32 seconds, micro, kept, len;
+};
+
+static const u32 lengths[] = {60, 100, 1500};
+
+static u8 byte_of(u32 packet, u32 i)
+{
+	/* a broadcast of a protocol for experiments */
+	static const u8 head[14] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+
+	return i < sizeof(head) ? head[i] : (u8)(packet * 31 + i);
+}
+
+static void write_file(const char *path)
+{
+	const struct file_header head = {0xa1b2c3d4, 2, 4, 0, 0, 65535, 1};
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fwrite(&head, sizeof(head), 1, f);
+	for (u32 p = 0; p < ARRAY_SIZE(lengths); p++) {
+		struct packet_header h = {0, p, lengths[p], lengths[p]};
+
+		fwrite(&h, sizeof(h), 1, f);
+		for (u32 i = 0; i < lengths[p]; i++)
+			fputc(byte_of(p, i), f);
+	}
+	assert_int_equal(fclose(f), 0);
+}
+
+struct card {
+	struct device *dev;
+	struct descriptor *ring; /* receive, then transmit */
+	u8 *buf;
+	dma_addr_t ring_addr, buf_addr;
+};
+
+static void card_start(struct card *c, const char *spec)
+{
+	c->dev = rig_open(spec);
+	c->ring = dma_alloc_coherent(c->dev, 4096, &c->ring_addr, GFP_KERNEL);
+	c->buf = dma_alloc_coherent(c->dev, SLOTS * BUF, &c->buf_addr, GFP_KERNEL);
+	assert_true(c->ring && c->buf);
+	for (u32 i = 0; i < SLOTS; i++)
+		c->ring[i].addr = c->buf_addr + i * BUF;
+	dmamap_writeq(c->dev, 0, RDBAL, c->ring_addr);
+	dmamap_writel(c->dev, 0, RDLEN, SLOTS * 16);
+	dmamap_writel(c->dev, 0, RDT, SLOTS - 1);
+	dmamap_writel(c->dev, 0, RCTL, 2 | 8 | 16 | 1 << 15 | 1 << 26); /* on, everything, no CRC */
+	dmamap_writeq(c->dev, 0, TDBAL, c->ring_addr + SLOTS * 16);
+	dmamap_writel(c->dev, 0, TDLEN, SLOTS * 16);
+	dmamap_writel(c->dev, 0, TCTL, 2);
+}
+
+static void card_stop(struct card *c)
+{
+	assert_int_equal(rig_stats(c->dev).faults, 0);
+	dma_free_coherent(c->dev, SLOTS * BUF, c->buf, c->buf_addr);
+	dma_free_coherent(c->dev, 4096, c->ring, c->ring_addr);
+	dmamap_close(c->dev);
+}
+
+static void wait_done(struct card *c, u32 slot)
+{
+	for (int i = 0; i < 5000 && !(__atomic_load_n(&c->ring[slot].status, __ATOMIC_ACQUIRE) & 1); i++) {
+		usleep(1000);
+		dmamap_readl(c->dev, 0, 8);
+	}
+	assert_true(c->ring[slot].status & 1);
+}
+
+static void check_packet(const u8 *p, u32 packet)
+{
+	for (u32 i = 0; i < lengths[packet]; i++)
+		assert_int_equal(p[i], byte_of(packet, i));
+}
+
+static void test_packets_from_a_file(void **state)
+{
+	const char *in = rig_path("in.pcap");
+	struct card c;
+	char spec[256];
+
+	write_file(in);
+	snprintf(spec, sizeof(spec), "qemu:e1000e,pcap-in=%s", in);
+	card_start(&c, spec);
+	for (u32 p = 0; p < ARRAY_SIZE(lengths); p++) {
+		wait_done(&c, p);
+		assert_int_equal(c.ring[p].len, lengths[p]);
+		check_packet(c.buf + p * BUF, p);
+	}
+	card_stop(&c);
+}
+
+static void test_packets_into_a_file(void **state)
+{
+	const char *path = rig_path("out,1.pcap");
+	struct file_header head;
+	struct packet_header h;
+	struct card c;
+	char spec[256];
+	u8 packet[2048];
+	FILE *f;
+
+	snprintf(spec, sizeof(spec), "qemu:e1000e,policy=lazy,pcap-out=%.*s,,1.pcap",
+		 (int)strcspn(path, ","), path);
+	card_start(&c, spec);
+	for (u32 p = 0; p < ARRAY_SIZE(lengths); p++) {
+		for (u32 i = 0; i < lengths[p]; i++)
+			c.buf[p * BUF + i] = byte_of(p, i);
+		c.ring[SLOTS + p] = (struct descriptor){.addr = c.buf_addr + p * BUF, .len = (u16)lengths[p],
+							.csum = 0x0b00}; /* end of packet, CRC, report */
+	}
+	dmamap_writel(c.dev, 0, TDT, ARRAY_SIZE(lengths));
+	wait_done(&c, SLOTS + ARRAY_SIZE(lengths) - 1);
+	card_stop(&c);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fread(&head, sizeof(head), 1, f), 1);
+	assert_int_equal(head.magic, 0xa1b2c3d4);
+	for (u32 p = 0; p < ARRAY_SIZE(lengths); p++) {
+		assert_int_equal(fread(&h, sizeof(h), 1, f), 1);
+		assert_int_equal(h.kept, lengths[p]);
+		assert_int_equal(fread(packet, h.kept, 1, f), 1);
+		check_packet(packet, p);
+	}
+	assert_int_equal(fgetc(f), EOF);
+	fclose(f);
+}
+
+static void test_files_that_are_wrong(void **state)
+{
+	const struct file_header wifi = {0xa1b2c3d4, 2, 4, 0, 0, 65535, 105};
+	const char *path = rig_path("bad.pcap");
+	char spec[256];
+
+	rig_refused("qemu:e1000e,pcap-in=/no/such/file", ENOENT, "/no/such/file", "No such file");
+	rig_refused("qemu:e1000e,pcap-out=/no/such/file", ENOENT, "/no/such/file", "No such file");
+	snprintf(spec, sizeof(spec), "qemu:e1000e,pcap-in=%s", path);
+	rig_file(path, "pcap", 4);
+	rig_refused(spec, EINVAL, path, "too short");
+	rig_file(path, "This is no pcap file, is it? No.", 32);
+	rig_refused(spec, EINVAL, path, "no pcap file");
+	rig_file(path, &wifi, sizeof(wifi));
+	rig_refused(spec, EINVAL, path, "not Ethernet");
+	rig_refused("qemu:edu,pcap-out=/tmp/x", EINVAL, "netdev", "not found");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		rig_test(test_packets_from_a_file),
+		rig_test(test_packets_into_a_file),
+		rig_test(test_files_that_are_wrong),
+	};
+
+	rig_need_qemu();
+	return cmocka_run_group_tests(tests, NULL, rig_cleanup);
+}
