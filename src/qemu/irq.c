@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define NO_ADDRESS_ABOVE 0xffffffffull /* MSI may have 32 bits only */
+#define MESSAGE_AT	 0x10000ull /* its device address: away from what is given out first */
 #define MSI_ENABLE	 (1u << 16)
 #define MSI_64BIT	 (1u << 23)
 #define MSIX_ENABLE	 (1u << 31)
@@ -42,22 +43,24 @@ void irq_release(struct qemu *q)
 	q->message_page = NULL;
 }
 
-/* Gives the page a device address, for good: it goes with the domain. */
+/*
+ * Gives the page a device address, for good: it goes with the domain. Nothing else has an address yet,
+ * and a device that runs past its buffers must not meet it.
+ */
 static int map_page(struct qemu *q)
 {
 	struct domain *dom = q->dev->domain;
-	u64 page, pa = phys_of(q->message).v;
+	u64 pa = phys_of(q->message).v;
 	int err;
 
 	q->message_addr = pa;
 	if (!q->dev->iommu || q->dev->arithmetic)
 		return 0;
-	page = domain_iova_alloc(dom, 1, NO_ADDRESS_ABOVE >> PAGE_BITS);
-	if (!page)
-		return -ENOMEM;
-	q->message_addr = page << PAGE_BITS;
-	err = dom->space.ops->map(&dom->space, IOVA(q->message_addr), PHYS(pa), PAGE_BYTES, PT_WRITE);
-	return err ? error_set(-err, "no memory for page tables") : 0;
+	q->message_addr = MESSAGE_AT;
+	err = iova_reserve(dom->iova, MESSAGE_AT >> PAGE_BITS, 1);
+	if (!err)
+		err = dom->space.ops->map(&dom->space, IOVA(MESSAGE_AT), PHYS(pa), PAGE_BYTES, PT_WRITE);
+	return err ? error_set(-err, "no memory to map the page of interrupt messages") : 0;
 }
 
 static void point_msix(struct qemu *q)

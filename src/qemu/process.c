@@ -160,7 +160,7 @@ void process_reap(struct process *p)
 	if (p->pid)
 		while (waitpid(p->pid, &p->status, 0) < 0 && errno == EINTR)
 			;
-	p->pid = 0;
+	write_once(&p->pid, 0);
 	process_listen(p);
 	if (p->words_fd >= 0)
 		close(p->words_fd);

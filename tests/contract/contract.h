@@ -56,6 +56,8 @@ u64 bus_offset(void);
 bool has_gap(void); /* RAM has two parts, with no memory between 3 and 4 GiB */
 /* A mapping of RAM is a translation of its own, which obeys its direction and ends with it. */
 bool protects_ram(void);
+/* The device is one of QEMU's: memory outside RAM bounces, and nothing refuses what is no memory. */
+bool on_qemu(void);
 /* A mapping of memory outside RAM is: so it is under every policy. */
 bool protects_other_memory(void);
 

@@ -278,7 +278,8 @@ static void test_registers_of_another_device(void **state)
 		fail_msg("%s", dmamap_strerror());
 	assert_true(addr + 8191 <= mask_of(config->mask_bits));
 	/* nothing answers there in this machine; it is no crash */
-	device_is_refused(addr, 4, true, DMAMAP_FAULT_NOT_MAPPED);
+	if (!on_qemu())
+		device_is_refused(addr, 4, true, DMAMAP_FAULT_NOT_MAPPED);
 	dma_sync_single_for_cpu(dev, addr, 64, DMA_BIDIRECTIONAL);
 	dma_sync_single_for_device(dev, addr, 64, DMA_BIDIRECTIONAL);
 	dma_unmap_resource(dev, addr, 8192, DMA_BIDIRECTIONAL, 0);

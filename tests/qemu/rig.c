@@ -21,6 +21,11 @@ struct qemu *rig_qemu(struct device *dev)
 	return dev->ops_priv;
 }
 
+pid_t rig_pid(struct device *dev)
+{
+	return read_once(&rig_qemu(dev)->process.pid);
+}
+
 u64 rig_invalidations(struct device *dev)
 {
 	return vtd_invalidations(rig_qemu(dev)->vtd);

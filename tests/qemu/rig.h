@@ -29,6 +29,7 @@
 /* Opens, or fails the test with the library's sentence. */
 struct device *rig_open(const char *spec);
 struct qemu *rig_qemu(struct device *dev);
+pid_t rig_pid(struct device *dev);
 u64 rig_invalidations(struct device *dev);
 
 /* Cannot be opened, with this errno and these words in the sentence. */

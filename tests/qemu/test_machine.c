@@ -155,7 +155,7 @@ static void end_it(int sig, const char *word)
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, read_until_gone, &v[i]), 0);
 	usleep(20000);
-	assert_int_equal(kill(rig_qemu(v[0].dev)->process.pid, sig), 0);
+	assert_int_equal(kill(rig_pid(v[0].dev), sig), 0);
 	for (int i = 0; i < 3; i++)
 		pthread_join(thread[i], NULL);
 	assert_int_equal(dmamap_readl(v[0].dev, 0, 0), ~0u);
@@ -188,7 +188,7 @@ static void test_stopped_in_an_unmap(void **state)
 	dma_addr_t addr = dma_map_single(dev, p, 4096, DMA_TO_DEVICE);
 
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
-	assert_int_equal(kill(rig_qemu(dev)->process.pid, SIGSTOP), 0);
+	assert_int_equal(kill(rig_pid(dev), SIGSTOP), 0);
 	dma_unmap_single(dev, addr, 4096, DMA_TO_DEVICE);
 	assert_true(machine_is_dead(rig_qemu(dev)));
 	assert_true(rig_no_children());
@@ -200,16 +200,18 @@ static void test_many_threads(void **state)
 {
 	struct device *dev = rig_open("qemu:edu");
 	pthread_t thread[4];
-	struct victim v = {.dev = dev};
+	struct victim v[4];
 
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&thread[i], NULL, read_until_gone, &v), 0);
+	for (int i = 0; i < 4; i++) {
+		v[i].dev = dev;
+		assert_int_equal(pthread_create(&thread[i], NULL, read_until_gone, &v[i]), 0);
+	}
 	for (u32 i = 0; i < 2000; i++) {
 		dmamap_writel(dev, 0, 4, i);
 		if (i % 64 == 0)
 			assert_int_equal(dmamap_readl(dev, 0, 4), ~i);
 	}
-	kill(rig_qemu(dev)->process.pid, SIGKILL);
+	assert_int_equal(kill(rig_pid(dev), SIGKILL), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
 	dmamap_close(dev);
