@@ -43,6 +43,9 @@ void note_slots(struct device *dev, struct dma_iova_state *state)
 
 	if (!dev->coherent || bus & (PAGE_BYTES - 1) || pages_spanned(bus, state->__size) >= PT_ENTRIES)
 		return;
+	/* a link must be looked at, or told to the IOMMU */
+	if (dev->ram_only || !dev->domain->space.direct)
+		return;
 	slots = pt_slot(&dev->domain->pt, IOVA(bus));
 	if (!slots)
 		return;
@@ -114,9 +117,10 @@ static const char *why_not(const struct device *dev, const struct dma_iova_state
 }
 
 /* The device would have to go by bounce memory, or be synced. */
-static bool is_coherent_link(const struct device *dev, u64 bus, u64 end)
+static bool is_coherent_link(const struct device *dev, u64 bus, u64 end, u64 phys)
 {
-	return dev->coherent && !(dev->untrusted && (bus | end) & (PAGE_BYTES - 1));
+	return dev->coherent && !(dev->ram_only && phys & PHYS_FOREIGN) &&
+	       !(dev->untrusted && (bus | end) & (PAGE_BYTES - 1));
 }
 
 static int check_link(const struct device *dev, const struct dma_iova_state *state, u64 phys,
@@ -126,7 +130,7 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 	u64 bus = bus_of(dev, state) + offset;
 	int err = EINVAL;
 
-	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) && !is_coherent_link(dev, bus, bus + size)) {
+	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) && !is_coherent_link(dev, bus, bus + size, phys)) {
 		err = EIO;
 		why = "DMA_ATTR_REQUIRE_COHERENT, but it would have to bounce or be synced";
 	}
@@ -302,6 +306,9 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 		errno = -err;
 		return err;
 	}
+	if (unlikely(!dev->domain->space.direct))
+		dev->domain->space.ops->invalidate(&dev->domain->space, IOVA(align_down(bus, PAGE_BYTES)),
+						   pages_spanned(bus, size) << PAGE_BITS);
 	if (!dev->coherent)
 		carry_to_device(dev, phys, size, attrs);
 	if ((bus + size) & (PAGE_BYTES - 1)) {

@@ -40,7 +40,7 @@ static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offs
 		bad_state(dev, "dma_iova_sync_for_*");
 		return;
 	}
-	if (dev->coherent && !dev->untrusted && !dev->check)
+	if (!dev->sync_looks && !dev->check)
 		return;
 	closed = read_once(&state->__end);
 	bus = bus_of(dev, state) + offset;

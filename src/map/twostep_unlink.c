@@ -53,7 +53,7 @@ static void cut_off(struct device *dev, struct dma_iova_state *state, u64 bus, u
 		domain_flush_later(dom);
 		return;
 	}
-	if (likely(dom->space.pt && size < PT_ENTRIES * PAGE_BYTES))
+	if (likely(dom->space.ports && size < PT_ENTRIES * PAGE_BYTES))
 		ports_invalidate(&dom->ports, bus >> PAGE_BITS, size >> PAGE_BITS);
 	else
 		domain_drain(dom);
@@ -153,7 +153,7 @@ static struct taken take(struct device *dev, struct dma_iova_state *state, u64 b
 	if (likely(slots && !read_once(&state->__end)))
 		take_slots(slots + ((bus - bus_of(dev, state)) >> PAGE_BITS), (end - bus) >> PAGE_BITS,
 			   dir, &t);
-	else if (dev->coherent && !dev->untrusted)
+	else if (!dev->sync_looks)
 		take_leaves(dev, bus, end, dir, &t);
 	else
 		take_with_care(dev, state, bus, end, dir, true, &t);
