@@ -55,6 +55,7 @@ hot_inline u8 *host_address(u64 value, u64 bus)
 struct segments {
 	struct iovec *iov, *heap;
 	int n, room, max;
+	bool demand; /* some are on-demand pages: demand_copy() moves them all */
 };
 
 static int add_segment(struct segments *s, u8 *at, u64 size)
@@ -89,6 +90,10 @@ static int gather(struct device *dev, struct port *port, u32 gen, u64 bus, u64 l
 		u64 value = bus_translate(dev, port, bus >> PAGE_BITS, gen);
 		int err = refused(value, write);
 
+		if (unlikely(err) && value & DEMAND_BITS) {
+			err = demand_refused(value, write);
+			s->demand = true;
+		}
 		if (!err)
 			err = add_segment(s, host_address(value, bus), n);
 		if (err)
@@ -118,11 +123,21 @@ static __attribute__((noinline)) int access_many(struct device *dev, struct port
 	u32 gen = (u32)port_enter(port);
 	int err = gather(dev, port, gen, bus, len, write, &s);
 
-	if (!err)
+	if (unlikely(s.demand) && !err)
+		err = demand_copy(s.iov, s.n, buf, len, write);
+	else if (!err)
 		copy_segments(&s, buf, write);
 	port_exit(port);
 	alloc_free(s.heap);
 	return err;
+}
+
+static slow_path int access_demand(u64 value, u64 bus, u8 *buf, u64 len, bool write)
+{
+	struct iovec iov = {host_address(value, bus), len};
+	int err = demand_refused(value, write);
+
+	return err ? err : demand_copy(&iov, 1, buf, len, write);
 }
 
 hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *buf, u64 len,
@@ -137,8 +152,31 @@ hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *bu
 			copy_to_memory(host_address(value, bus), buf, len);
 		else
 			copy_from_memory(buf, host_address(value, bus), len);
+	} else if (value & DEMAND_BITS) {
+		err = access_demand(value, bus, buf, len, write);
 	}
 	port_exit(port);
+	return err;
+}
+
+/* Asks whoever can mend it, and tries again, until it is done or refused for good. */
+static slow_path int access_refused(struct device *dev, dma_addr_t addr, u8 *buf, u64 len, bool write,
+				    int err)
+{
+	struct fault_try try = {0};
+	struct port *port;
+
+	while (err > 0) {
+		if (err >= DMAMAP_FAULT_ADDRESS || !fault_ask(dev, addr, len, write, &try))
+			return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+		err = check_range(dev, addr, len);
+		if (err)
+			continue;
+		port = bus_port(dev);
+		if (!port)
+			return -ENOMEM;
+		err = access_many(dev, port, addr - dev->bus_offset, buf, len, write);
+	}
 	return err;
 }
 
@@ -162,7 +200,7 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 	else
 		err = access_many(dev, port, bus, buf, len, write);
 	if (unlikely(err > 0))
-		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+		return access_refused(dev, addr, buf, len, write, err);
 	return err;
 }
 
@@ -178,12 +216,17 @@ int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_
 
 /* Inside of the access: an unmap then sees the access, or the hold. */
 static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_t len, bool write,
-			   struct segments *s)
+			   struct segments *s, struct shadow **shadow)
 {
 	u32 gen = (u32)port_enter(port);
-	int err = gather(dev, port, gen, bus, len, write, s);
+	int err;
 
-	if (!err && dev->iommu)
+	s->n = 0;
+	s->demand = false;
+	err = gather(dev, port, gen, bus, len, write, s);
+	if (!err && s->demand)
+		*shadow = shadow_make(s->iov, s->n, bus + dev->bus_offset, len, &err);
+	else if (!err && dev->iommu)
 		err = hold_add(dev, IOVA(bus), len, s->iov[0].iov_base);
 	port_exit(port);
 	return err;
@@ -193,28 +236,59 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 		   int max)
 {
 	struct segments s = {.iov = iov, .room = max, .max = max};
+	struct shadow *shadow = NULL;
+	struct fault_try try = {0};
 	struct port *port;
 	int err;
 
 	if (!dev || !iov || max <= 0 || !len)
 		return error_set(EINVAL, "dmamap_bus_map: no device, no segments or length 0");
-	err = check_range(dev, addr, len);
-	if (err)
-		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
-	port = bus_port(dev);
-	if (!port)
-		return -ENOMEM;
-	err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s);
+	do {
+		err = check_range(dev, addr, len);
+		if (err)
+			break;
+		port = bus_port(dev);
+		if (!port)
+			return -ENOMEM;
+		err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s, &shadow);
+	} while (err > 0 && fault_ask(dev, addr, len, write, &try));
 	if (err > 0)
 		return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)err);
+	if (!err && shadow) {
+		shadow_add(dev, shadow);
+		iov[0] = (struct iovec){shadow->bytes, len};
+		s.n = 1;
+	}
 	return err ? err : s.n;
 }
 
 void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written)
 {
+	struct shadow *shadow;
+
 	if (!dev || !iov || n <= 0)
 		return;
+	if (unlikely(read_once(&dev->shadows))) {
+		shadow = shadow_take(dev, iov[0].iov_base);
+		if (shadow) {
+			if (written)
+				dmamap_bus_write(dev, shadow->addr, shadow->bytes, shadow->len);
+			shadow_free(shadow);
+			return;
+		}
+	}
 	/* the bytes are where they belong already; a hold that is gone belonged to a stuck device */
 	if (dev->iommu)
 		hold_drop(dev, iov[0].iov_base);
+}
+
+int dmamap_bus_on_fault(struct device *dev,
+			int (*resolve)(struct device *dev, dma_addr_t addr, size_t len, bool write,
+				       void *arg),
+			void *arg)
+{
+	if (!dev)
+		return error_set(EINVAL, "dmamap_bus_on_fault: no device");
+	fault_set(&dev->fault_table, resolve, arg);
+	return 0;
 }

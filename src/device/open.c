@@ -8,6 +8,7 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "bus/demand.h"
 #include "check/check.h"
 #include "device/model.h"
 #include "device/spec.h"
@@ -304,6 +305,7 @@ void dmamap_close(struct device *dev)
 	if (dev->model)
 		dev->model->destroy(dev->ops_priv);
 	hold_drop_all(dev);
+	shadow_drop_all(dev);
 	device_release_managed(dev);
 	report_leaks(dev);
 	free_coherent_leaks(dev);

@@ -7,6 +7,7 @@
 #define DOMAIN_DEVICE_H
 
 #include "domain/domain.h"
+#include "domain/fault.h"
 #include "mem/mem.h"
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -62,6 +63,10 @@ struct device {
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
 	bool stuck;		/* atomic: declared stuck */
+
+	struct fault_table fault_table;
+	struct shadow *shadows; /* segments of dmamap_bus_map() that are copies; under shadow_lock */
+	struct lock shadow_lock;
 
 	struct lock fault_lock;
 	struct dmamap_fault faults[FAULTS_KEPT]; /* the rest of this group: under fault_lock */
