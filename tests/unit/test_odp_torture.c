@@ -20,7 +20,7 @@ static struct slot {
 	u64 state;	/* atomic: 2 * generation, + 1 while it is being replaced */
 } slot[SLOTS];
 
-static u8 *p;
+static u8 *p, *spares;
 static struct ib_umem *umem;
 static dma_addr_t base;
 static bool stop;
@@ -62,45 +62,48 @@ static void poke(void *at, u64 word)
 		abort();
 }
 
-static void replace(u8 *page, u32 how)
+/*
+ * All at fixed places: a mapping at a place of the kernel's choice might fall into the hole that
+ * another thread has just made. `spare` is a page of the thread's own.
+ */
+static void replace(u8 *page, u8 *spare, u32 how)
 {
-	const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	void *other;
+	const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 
 	switch (how % 5) {
 	case 0:
-		mmap(page, PAGE, prot, flags | MAP_FIXED, -1, 0);
+		mmap(page, PAGE, prot, flags, -1, 0);
 		break;
 	case 1:
 		munmap(page, PAGE);
-		mmap(page, PAGE, prot, flags | MAP_FIXED, -1, 0);
+		mmap(page, PAGE, prot, flags, -1, 0);
 		break;
 	case 2:
 		madvise(page, PAGE, MADV_DONTNEED);
 		break;
 	case 3:
-		other = mmap(NULL, PAGE, prot, flags, -1, 0);
-		if (mremap(other, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page) != page)
+		if (mremap(spare, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page) != page)
 			abort();
+		mmap(spare, PAGE, prot, flags, -1, 0);
 		break;
 	default:
-		other = mmap(NULL, PAGE, prot, flags, -1, 0);
-		if (mremap(page, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other) != other)
+		if (mremap(page, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, spare) != spare)
 			abort();
-		mmap(page, PAGE, prot, flags | MAP_FIXED, -1, 0);
-		munmap(other, PAGE);
+		mmap(page, PAGE, prot, flags, -1, 0);
+		mmap(spare, PAGE, prot, flags, -1, 0);
 	}
 }
 
 static void *mutate(void *arg)
 {
 	u64 me = (u64)(uintptr_t)arg, seed = 77 + me, i, gen;
+	u8 *spare = spares + me * PAGE;
 
 	while (!load(stop)) {
 		i = rnd(&seed) % (SLOTS / MUTATORS) * MUTATORS + me;
 		gen = load(slot[i].state) / 2 + 1;
 		store(slot[i].state, 2 * gen - 1);
-		replace(p + i * PAGE, rnd(&seed));
+		replace(p + i * PAGE, spare, rnd(&seed));
 		poke(p + i * PAGE, gen);
 		store(slot[i].state, 2 * gen);
 		count(changes);
@@ -182,6 +185,7 @@ static void torture(void **state)
 
 	open_rig("sim");
 	p = memory(SLOTS);
+	spares = memory(MUTATORS);
 	umem = region(p, SLOTS * PAGE, ALL_ACCESS);
 	base = ib_umem_start_dma_addr(umem);
 	for (u64 i = 0; i < MUTATORS; i++)
@@ -199,6 +203,7 @@ static void torture(void **state)
 		      (unsigned long long)changes, (unsigned long long)forks);
 	ib_umem_release(umem);
 	munmap(p, SLOTS * PAGE);
+	munmap(spares, MUTATORS * PAGE);
 	close_rig();
 }
 
