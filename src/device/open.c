@@ -15,6 +15,7 @@
 #include "domain/hold.h"
 #include "map/bounce.h"
 #include "map/device.h"
+#include "odp/keep.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -200,15 +201,20 @@ static int start(struct device *dev, const struct spec *spec)
 	err = device_threads_init(dev);
 	if (err)
 		goto stop;
-	err = open_interrupts(dev);
+	err = keep_open(dev);
 	if (err)
 		goto fini;
+	err = open_interrupts(dev);
+	if (err)
+		goto close_keep;
 	if (!dev->model)
 		return 0;
 	err = dev->model->create(dev, spec->args, spec->n_args, &dev->ops_priv);
 	if (!err)
 		return 0;
 	close_interrupts(dev);
+close_keep:
+	keep_close(dev);
 fini:
 	device_threads_fini(dev);
 stop:
@@ -307,10 +313,12 @@ void dmamap_close(struct device *dev)
 	hold_drop_all(dev);
 	shadow_drop_all(dev);
 	device_release_managed(dev);
+	keep_drop_idle(dev);
 	report_leaks(dev);
 	free_coherent_leaks(dev);
 	bounce_release(dev);
 	close_interrupts(dev);
+	keep_close(dev);
 	device_threads_fini(dev);
 	stop_machine(dev);
 	unlist_device(dev);

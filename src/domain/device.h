@@ -8,6 +8,7 @@
 
 #include "domain/domain.h"
 #include "domain/fault.h"
+#include "domain/keep.h"
 #include "mem/mem.h"
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -54,6 +55,8 @@ struct device {
 	bool iommu, coherent, untrusted, strict, check;
 	bool bounced;		  /* atomic: some mapping has bounced, so syncs may matter */
 	bool arithmetic;	  /* policy pool or persistent: RAM is mapped at its own address */
+
+	struct keep *keep;	  /* policy persistent: of memory outside RAM; NULL: none */
 
 	/* limits, atomic words */
 	u32 max_seg_size, min_align_mask;

@@ -115,8 +115,15 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 			plane_to_device(pa, size);
 		return pa.v + dev->bus_offset;
 	}
-	if (unlikely(dev->untrusted || !dev->coherent || dev->arithmetic))
+	if (unlikely(dev->untrusted || !dev->coherent || dev->arithmetic)) {
+		if (dev->keep && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)) {
+			u64 bus = dev->keep->map(dev->keep, pa, size, prot_of(dir));
+
+			if (likely(bus))
+				return bus + dev->bus_offset;
+		}
 		return map_uncommon(dev, pa, size, dir, attrs);
+	}
 	page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST);
 	if (unlikely(!page))
@@ -174,8 +181,15 @@ bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_di
 	u64 pages, mapped, entry;
 	phys_t pa;
 
-	if (dev->arithmetic && is_arithmetic(bus))
-		return unmap_arithmetic(dev, PHYS(bus), size, dir, attrs);
+	if (unlikely(dev->arithmetic)) {
+		int kept;
+
+		if (is_arithmetic(bus))
+			return unmap_arithmetic(dev, PHYS(bus), size, dir, attrs);
+		kept = dev->keep ? dev->keep->unmap(dev->keep, bus, size) : 0;
+		if (likely(kept))
+			return kept > 0 || not_mapped(dev, addr, size, dir);
+	}
 	mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
 	if (unlikely(!mapped))
 		return not_mapped(dev, addr, size, dir);

@@ -242,10 +242,9 @@ bool monitor_on(void)
 	return read_once(&uffd) >= 0;
 }
 
-void monitor_watch(u64 start, u64 end)
+bool monitor_watch(u64 start, u64 end)
 {
 	int fd = read_once(&uffd);
 
-	if (fd >= 0)
-		uffd_watch(fd, start, end);
+	return fd >= 0 && uffd_watch(fd, start, end);
 }

@@ -39,7 +39,7 @@ void monitor_put(struct listener *l); /* waits for a call of hear() when it was 
 
 bool monitor_on(void); /* notices come */
 
-/* Asks for notices about [start, end), page-aligned, where the memory there can have them. */
-void monitor_watch(u64 start, u64 end);
+/* Asks for notices about [start, end), page-aligned. False: not all of it can have them. */
+bool monitor_watch(u64 start, u64 end);
 
 #endif

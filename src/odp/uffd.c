@@ -104,17 +104,18 @@ static void watch_mappings(int fd, u64 start, u64 end)
 		fclose(maps);
 }
 
-void uffd_watch(int fd, u64 start, u64 end)
+bool uffd_watch(int fd, u64 start, u64 end)
 {
 	u64 middle;
 
-	if (!watch(fd, start, end) || end - start <= 4096)
-		return;
+	if (!watch(fd, start, end))
+		return true;
 	if (end - start > BISECT_MAX) {
 		watch_mappings(fd, start, end);
-		return;
+	} else if (end - start > 4096) {
+		middle = start + ((end - start) >> 13 << 12);
+		uffd_watch(fd, start, middle);
+		uffd_watch(fd, middle, end);
 	}
-	middle = start + ((end - start) >> 13 << 12);
-	uffd_watch(fd, start, middle);
-	uffd_watch(fd, middle, end);
+	return false;
 }

@@ -11,7 +11,7 @@ int uffd_open(bool *forks);
 /* Takes one event; false: none now. Never waits. */
 bool uffd_read(int fd, struct notice *n);
 
-/* Registers what can be of [start, end), in as few calls as the memory there allows. */
-void uffd_watch(int fd, u64 start, u64 end);
+/* Registers what can be of [start, end), in few calls. False: some of it could not be. */
+bool uffd_watch(int fd, u64 start, u64 end);
 
 #endif
