@@ -15,8 +15,8 @@ DESTDIR ?=
 STEPS ?=
 
 BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev
-# g++: headers in C++. libclang-rt-dev: sanitizers and libFuzzer. groff-base: the man pages' lint.
-CHECK_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base
+# g++: headers in C++. libclang-rt-dev: sanitizers and libFuzzer. groff-base: the man pages' lint. spin: models.
+CHECK_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base spin
 
 # The system's meson and python come before any that a user's own path would put in front.
 export PATH := /usr/bin:/bin:/usr/sbin:/sbin:$(PATH)

@@ -83,6 +83,7 @@ bool bench_dmapool(struct bench *b);
 bool bench_translate(struct bench *b);
 bool bench_swiotlb(struct bench *b);
 bool bench_twostep(struct bench *b);
+bool bench_odp(struct bench *b);
 void bench_peers(struct bench *b);
 
 /*

@@ -14,6 +14,7 @@ static const struct benchmark {
 	{"map", bench_map},	    {"iova", bench_iova},
 	{"dmapool", bench_dmapool}, {"translate", bench_translate},
 	{"swiotlb", bench_swiotlb},  {"twostep", bench_twostep},
+	{"odp", bench_odp},
 };
 
 #define N_BENCHMARKS (sizeof(benchmarks) / sizeof(benchmarks[0]))
@@ -33,6 +34,7 @@ static const char doc[] =
 	"translate  the device's side: translation, a bus read of 8 bytes\n"
 	"swiotlb    a bounced mapping beside a plain copy of its size\n"
 	"twostep    transfers of 4 KiB to 1 MiB of scattered pages: map_page, map_sg, two-step mappings\n"
+	"odp        on-demand paging: faults, invalidations, kept mappings, the interval tree\n"
 	"\n"
 	"A sample is the time of a batch divided by its operations: 64 to 4096 of them, so that "
 	"reading the "
@@ -68,7 +70,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->what = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb or twostep");
+		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, twostep or odp");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -77,7 +79,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	options, parse, "map|iova|dmapool|translate|swiotlb|twostep", doc, children, NULL, NULL};
+	options, parse, "map|iova|dmapool|translate|swiotlb|twostep|odp", doc, children, NULL, NULL};
 
 static int finish_json(const struct bench *b)
 {
@@ -114,7 +116,7 @@ int cmd_bench(int argc, char **argv)
 		;
 	if (i == N_BENCHMARKS) {
 		fprintf(stderr,
-			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, twostep\n",
+			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, twostep, odp\n",
 			b.what);
 		return CLI_USAGE;
 	}

@@ -242,6 +242,16 @@ bool monitor_on(void)
 	return read_once(&uffd) >= 0;
 }
 
+bool monitor_possible(void)
+{
+	bool forks;
+	int fd = monitor_on() ? -1 : uffd_open(&forks);
+
+	if (fd >= 0)
+		close(fd);
+	return monitor_on() || fd >= 0;
+}
+
 bool monitor_watch(u64 start, u64 end)
 {
 	int fd = read_once(&uffd);

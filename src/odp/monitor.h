@@ -38,6 +38,7 @@ int monitor_get(struct listener *l);
 void monitor_put(struct listener *l); /* waits for a call of hear() when it was the last */
 
 bool monitor_on(void); /* notices come */
+bool monitor_possible(void); /* they would, if somebody asked */
 
 /* Asks for notices about [start, end), page-aligned. False: not all of it can have them. */
 bool monitor_watch(u64 start, u64 end);
