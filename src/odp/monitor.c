@@ -23,7 +23,7 @@ static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static struct listener *listeners; /* under life */
 static unsigned int users;	   /* under starting */
 static bool threads_run;	   /* under starting */
-static pthread_t reader, server;
+static pthread_t thread[2];
 static int uffd = -1, stop_fd = -1; /* atomic words */
 static bool forks_told;		    /* by the kernel */
 
@@ -33,6 +33,7 @@ static struct {
 	struct notice notice[QUEUE_LEN];
 	u32 head, tail;
 	bool lost, stop;
+	bool reading, serving; /* a thread has that part */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static void push(struct notice n)
@@ -46,49 +47,104 @@ static void push(struct notice n)
 	pthread_mutex_unlock(&queue.lock);
 }
 
-static void *reader_main(void *arg)
-{
-	struct pollfd fds[2] = {{.fd = uffd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
-	struct notice n;
-
-	for (;;) {
-		while (uffd_read(fds[0].fd, &n))
-			push(n);
-		if (poll(fds, 2, -1) > 0 && fds[1].revents)
-			return NULL;
-	}
-}
-
-/* False: stop. */
+/* Under queue.lock. */
 static bool pull(struct notice *n)
 {
-	bool more = true;
-
-	pthread_mutex_lock(&queue.lock);
-	while (queue.head == queue.tail && !queue.lost && !queue.stop)
-		pthread_cond_wait(&queue.wake, &queue.lock);
 	if (queue.lost) {
 		*n = (struct notice){.all = true};
 		queue.lost = false;
 		queue.tail = queue.head;
-	} else if (queue.head != queue.tail) {
-		*n = queue.notice[queue.tail++ % QUEUE_LEN];
-	} else {
-		more = false;
+		return true;
 	}
-	pthread_mutex_unlock(&queue.lock);
-	return more;
+	if (queue.head == queue.tail)
+		return false;
+	*n = queue.notice[queue.tail++ % QUEUE_LEN];
+	return true;
 }
 
-static void *server_main(void *arg)
+static void serve(const struct notice *n)
+{
+	pthread_mutex_lock(&life);
+	for (struct listener *l = listeners; l; l = l->next)
+		l->hear(n);
+	pthread_mutex_unlock(&life);
+}
+
+/* The part of the server, with what is queued; gives it back when the queue is empty. */
+static void serve_queue(void)
 {
 	struct notice n;
 
+	pthread_mutex_lock(&queue.lock);
 	while (pull(&n)) {
-		pthread_mutex_lock(&life);
-		for (struct listener *l = listeners; l; l = l->next)
-			l->hear(&n);
-		pthread_mutex_unlock(&life);
+		pthread_mutex_unlock(&queue.lock);
+		serve(&n);
+		pthread_mutex_lock(&queue.lock);
+	}
+	queue.serving = false;
+	pthread_mutex_unlock(&queue.lock);
+}
+
+/*
+ * The part of the reader. True: it is given away, and this thread is the server of what is queued.
+ * While the other thread serves, events are only queued. False: stop.
+ */
+static bool read_events(void)
+{
+	struct pollfd fds[2] = {{.fd = uffd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
+	struct notice n;
+	bool mine;
+
+	for (;;) {
+		if (!uffd_read(fds[0].fd, &n)) {
+			if (poll(fds, 2, -1) > 0 && fds[1].revents)
+				return false;
+			continue;
+		}
+		push(n);
+		pthread_mutex_lock(&queue.lock);
+		mine = !queue.serving;
+		if (mine) {
+			queue.serving = true;
+			queue.reading = false;
+			pthread_cond_signal(&queue.wake);
+		}
+		pthread_mutex_unlock(&queue.lock);
+		if (mine)
+			return true;
+	}
+}
+
+/* Waits for the part of the reader; false: stop. What a fork handler queued is served first. */
+static bool become_reader(void)
+{
+	bool stop;
+
+	pthread_mutex_lock(&queue.lock);
+	for (;;) {
+		stop = queue.stop;
+		if (stop || !queue.reading)
+			break;
+		if (!queue.serving && (queue.head != queue.tail || queue.lost)) {
+			queue.serving = true;
+			pthread_mutex_unlock(&queue.lock);
+			serve_queue();
+			pthread_mutex_lock(&queue.lock);
+			continue;
+		}
+		pthread_cond_wait(&queue.wake, &queue.lock);
+	}
+	queue.reading = !stop;
+	pthread_mutex_unlock(&queue.lock);
+	return !stop;
+}
+
+static void *monitor_main(void *arg)
+{
+	while (become_reader()) {
+		if (!read_events())
+			return NULL;
+		serve_queue();
 	}
 	return NULL;
 }
@@ -116,7 +172,7 @@ static void forked_child(void)
 	users = 0;
 	threads_run = false;
 	queue.head = queue.tail = 0;
-	queue.lost = queue.stop = false;
+	queue.lost = queue.stop = queue.reading = queue.serving = false;
 }
 
 static void handle_forks(void)
@@ -124,7 +180,7 @@ static void handle_forks(void)
 	pthread_atfork(NULL, forked_parent, forked_child);
 }
 
-static int start_thread(pthread_t *thread, void *(*main)(void *))
+static int start_thread(pthread_t *id)
 {
 	sigset_t all, old;
 	int err;
@@ -133,19 +189,25 @@ static int start_thread(pthread_t *thread, void *(*main)(void *))
 		return EAGAIN;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(thread, NULL, main, NULL);
+	err = pthread_create(id, NULL, monitor_main, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return err;
 }
 
-static void stop_server(void)
+/* The reader, and who waits to become it. */
+static void stop_threads(int n)
 {
+	const u64 one = 1;
+	ssize_t told = write(stop_fd, &one, sizeof(one));
+
+	(void)told; /* a counter at 0 takes it */
 	pthread_mutex_lock(&queue.lock);
 	queue.stop = true;
-	pthread_cond_signal(&queue.wake);
+	pthread_cond_broadcast(&queue.wake);
 	pthread_mutex_unlock(&queue.lock);
-	pthread_join(server, NULL);
-	queue.stop = queue.lost = false;
+	while (n)
+		pthread_join(thread[--n], NULL);
+	queue.stop = queue.lost = queue.reading = queue.serving = false;
 	queue.head = queue.tail = 0;
 }
 
@@ -172,11 +234,11 @@ static int start(void)
 	if (uffd < 0)
 		return 0;
 	stop_fd = eventfd(0, EFD_CLOEXEC);
-	err = stop_fd < 0 ? errno : start_thread(&server, server_main);
+	err = stop_fd < 0 ? errno : start_thread(&thread[0]);
 	if (!err) {
-		err = start_thread(&reader, reader_main);
+		err = start_thread(&thread[1]);
 		if (err)
-			stop_server();
+			stop_threads(1);
 	}
 	threads_run = !err;
 	if (!err)
@@ -186,16 +248,11 @@ static int start(void)
 			 "threads or open files");
 }
 
-/* Without life held: the server may be waiting for it. */
+/* Without life held: a thread may be waiting for it. */
 static void stop(void)
 {
-	const u64 one = 1;
-
-	if (write(stop_fd, &one, sizeof(one)) == sizeof(one))
-		pthread_join(reader, NULL);
-	/* from here on nobody in the kernel waits for an answer */
+	stop_threads(2);
 	close_fds();
-	stop_server();
 }
 
 int monitor_get(struct listener *l)

@@ -4,11 +4,12 @@
  * fork), told by userfaultfd. Ranges are registered for write-protect tracking and nothing is ever
  * write-protected, so the program's page faults cost nothing.
  *
- * Two threads, both with every signal blocked. The reader takes events off the kernel and does
- * nothing else: the thread that unmaps waits until its event is read, possibly with a lock of the C
- * library's allocator held, so the reader must neither allocate nor wait for anybody. The server
- * unmaps translations and runs callbacks. A full queue loses which ranges, not that there were
- * some: then everything counts as taken.
+ * Two threads with every signal blocked, and two parts. The reader takes events off the kernel and
+ * does nothing else: the thread that unmaps waits until its event is read, possibly with a lock of
+ * the C library's allocator held, so the reader must neither allocate nor wait for anybody. The server
+ * unmaps translations and runs callbacks. Who has read an event while nobody serves gives the
+ * reader's part to the other thread and serves; so an event costs one waking, not two. A full queue
+ * loses which ranges, not that there were some: then everything counts as taken.
  *
  * After fork the child has no monitor: its handler closes the descriptor, and the kernel forgets
  * the child's ranges when the reader closes what the fork event brought.
