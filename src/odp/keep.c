@@ -11,10 +11,10 @@
  *
  *   hit                                 who drops a mapping (under lock)
  *   uses[slot]++                        key = 0
- *   (compiler barrier)          (A)     membarrier: every thread passes a fence   (B)
+ *   (compiler fence)            (A)     fence in every thread (base/fence.h)   (B)
  *   key still mine? use it              sum of all uses[slot]: 0 is nobody's
  *
- * Where the system has no membarrier, A is a fence.
+ * Where that cannot be had, A is a full fence.
  *
  * A mapping may stop answering while somebody has it: because a longer one came, then it stays
  * linked until the last unmap; or because memory of it went, then those pages are cut off and its
@@ -30,12 +30,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fail.h"
+#include "base/fence.h"
 #include "odp/monitor.h"
 
-#include <linux/membarrier.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static pthread_mutex_t caches_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cache *caches; /* under caches_lock */
@@ -110,12 +108,12 @@ hot_inline void use(struct cache *c, u32 i, s32 n)
 	lock_give(&c->fold_lock);
 }
 
-static void membarrier_all(const struct cache *c)
+static void everyone_fences(const struct cache *c)
 {
 	if (c->fences)
 		full_fence();
 	else
-		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+		fence_everywhere();
 }
 
 static void list_remove(struct cache *c, u32 i)
@@ -177,7 +175,7 @@ static void give_back(struct cache *c, u32 i)
 static void retire(struct cache *c, u32 i)
 {
 	stop_answering(c, i);
-	membarrier_all(c);
+	everyone_fences(c);
 	if (users(c, i) <= 0)
 		give_back(c, i);
 }
@@ -208,7 +206,7 @@ static bool end_if_idle(struct cache *c, u32 i)
 	u64 key = read_once(&c->hot[i].key);
 
 	write_release(&c->hot[i].key, 0);
-	membarrier_all(c);
+	everyone_fences(c);
 	if (users(c, i) > 0) {
 		write_release(&c->hot[i].key, key);
 		return false;
@@ -333,7 +331,7 @@ static u64 cache_map(struct keep *k, phys_t pa, u64 size, u64 prot)
 	if (unlikely(c->fences))
 		full_fence();
 	else
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		compiler_fence();
 	if (unlikely(!answers(c, h, key, pages))) {
 		use(c, i, -1);
 		return map_slow(c, at - offset, offset, pages, prot);
@@ -356,7 +354,7 @@ static slow_path int unmap_slow(struct cache *c, u64 bus)
 	n = itree_find(&c->by_bus, bus, bus);
 	if (n) {
 		i = (u32)(container_of(n, struct cold, bus) - c->cold);
-		membarrier_all(c);
+		everyone_fences(c);
 		done = users(c, i) > 0 && n->first == align_down(bus, PAGE_BYTES) ? 1 : -1;
 		if (done > 0)
 			use(c, i, -1);
@@ -443,7 +441,7 @@ static struct cache *cache_make(struct device *dev)
 	c->count_limit = COUNT_LIMIT;
 	c->bytes_limit = BYTES_LIMIT;
 	pthread_mutex_init(&c->lock, NULL);
-	c->fences = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+	c->fences = !fence_everywhere_works();
 #ifdef BUILT_WITH_TSAN
 	c->fences = true;
 #endif
