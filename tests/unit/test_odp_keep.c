@@ -171,6 +171,7 @@ static void a_neighbour_goes(void **state)
 {
 	u8 *p = memory(4), b = 0;
 	dma_addr_t a;
+	pid_t pid;
 
 	NEEDS_NOTICES();
 	p[0] = 1;
@@ -182,9 +183,10 @@ static void a_neighbour_goes(void **state)
 	assert_false(reads(a + 2 * PAGE));
 	assert_int_equal(dmamap_bus_read(dev, a, &b, 1), 0);
 	assert_int_equal(b, 1);
-	if (fork() == 0)
-		_exit(0);
-	wait(NULL);
+	pid = fork();
+	if (!pid)
+		child_done();
+	assert_true(child_was_done(pid));
 	usleep(20000);
 	assert_int_equal(dmamap_bus_read(dev, a, &b, 1), 0);
 	unmap(a, PAGE, DMA_TO_DEVICE);
