@@ -143,6 +143,8 @@ struct dma_pool *dma_pool_create_node(const char *name, struct device *dev, size
 		goto free_name;
 	if (tslot_key_init(&pool->key, sizeof(struct pool_cache), NULL, cache_retire))
 		goto free_hash;
+	if (dev->check)
+		pool_check(pool, __builtin_return_address(0));
 	return pool;
 
 free_hash:
@@ -199,6 +201,8 @@ static void pool_destroy(struct dma_pool *pool)
 {
 	struct chunk_hash *h, *older;
 
+	if (pool->checked)
+		pool_uncheck(pool);
 	tslot_key_destroy(&pool->key);
 	pool_free_chunks(pool);
 	for (h = pool->hash; h; h = older) {
@@ -300,6 +304,8 @@ static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *
 		if (!e)
 			return NULL;
 	} while (read_once(entry_state(e)) != BLOCK_FREE); /* a second entry of a live block */
+	if (pool->checked)
+		pool_check_block(pool, e);
 	cpu = block_take(pool, e, handle);
 	return gfp & __GFP_ZERO ? memset(cpu, 0, pool->size) : cpu;
 }
@@ -315,7 +321,7 @@ void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
 	if (unlikely(!cache || !cache->n))
 		return alloc_slow(pool, mem_flags, handle);
 	e = cache->entry[cache->n - 1];
-	if (unlikely((mem_flags & __GFP_ZERO) || read_once(entry_state(e)) != BLOCK_FREE))
+	if (unlikely((mem_flags & __GFP_ZERO) || pool->checked || read_once(entry_state(e)) != BLOCK_FREE))
 		return alloc_slow(pool, mem_flags, handle);
 	cache->n--;
 	return block_take(pool, e, handle);
@@ -333,11 +339,18 @@ static slow_path void refuse_free(struct dma_pool *pool, void *vaddr, dma_addr_t
 		error_set(EINVAL, "dma_pool_free: no pool (NULL)");
 		return;
 	}
+	check_enter(NULL);
 	c = chunk_find(pool, vaddr);
 	if (c && !(off & pool->granule_mask))
 		state = read_once(&c->state[off >> pool->granule_bits]);
-	if (c && state == NO_BLOCK)
+	if (c && state == NO_BLOCK) {
+		kind = DMAMAP_CHECK_POOL_INSIDE;
 		why = "no block begins there";
+	}
+	if (!c && pool_of_other(pool, vaddr)) {
+		kind = DMAMAP_CHECK_POOL_OTHER;
+		why = "it is a block of another pool";
+	}
 	if (state == BLOCK_LIVE)
 		why = "its DMA address is another";
 	if (state == BLOCK_FREE) {
@@ -382,6 +395,8 @@ void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 	e = (entry_t)c + (off >> pool->granule_bits);
 	if (unlikely(read_once(entry_state(e)) != BLOCK_LIVE))
 		goto refuse;
+	if (unlikely(pool->checked))
+		memset(vaddr, FREE_BYTE, pool->size);
 	write_once(entry_state(e), BLOCK_FREE);
 	cache = (struct pool_cache *)tslot_peek(&pool->key);
 	if (unlikely(!cache || cache->n == pool->cache_max)) {

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From an address in the program to function, file and line: by elfutils' libdwfl when the library
+ * was built with it, which reads the debug information that the program's own files have, else by
+ * the dynamic linker's names. One thread at a time; nothing else is locked meanwhile.
+ */
+#include "check/stack.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef HAVE_LIBDW
+
+#include <elfutils/libdwfl.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static Dwfl *dwfl; /* under lock; NULL: not begun */
+
+static char *debuginfo_path;
+static const Dwfl_Callbacks callbacks = {
+	.find_elf = dwfl_linux_proc_find_elf,
+	.find_debuginfo = dwfl_build_id_find_debuginfo, /* only files of this machine */
+	.debuginfo_path = &debuginfo_path,
+};
+
+/* The modules of the process as it is now. Under lock. */
+static void begin(void)
+{
+	if (dwfl)
+		dwfl_end(dwfl);
+	dwfl = dwfl_begin(&callbacks);
+	if (!dwfl)
+		return;
+	if (dwfl_linux_proc_report(dwfl, getpid()) || dwfl_report_end(dwfl, NULL, NULL)) {
+		dwfl_end(dwfl);
+		dwfl = NULL;
+	}
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	pthread_mutex_lock(&lock);
+	if (dwfl)
+		dwfl_end(dwfl);
+	dwfl = NULL;
+	pthread_mutex_unlock(&lock);
+}
+
+/* Under lock. */
+static Dwfl_Module *module_of(uintptr_t at)
+{
+	Dwfl_Module *m = dwfl ? dwfl_addrmodule(dwfl, at) : NULL;
+
+	if (!m) {
+		/* the first report, or something was loaded since */
+		begin();
+		m = dwfl ? dwfl_addrmodule(dwfl, at) : NULL;
+	}
+	return m;
+}
+
+/* False: not known. `line` may stay "". */
+static bool look_up(uintptr_t at, char *function, size_t size, char *line, size_t line_size)
+{
+	const char *name = NULL, *file;
+	Dwfl_Module *m;
+	Dwfl_Line *l;
+	int number;
+
+	pthread_mutex_lock(&lock);
+	m = module_of(at);
+	if (m) {
+		name = dwfl_module_addrname(m, at);
+		if (name)
+			snprintf(function, size, "%s", name);
+		l = dwfl_module_getsrc(m, at);
+		file = l ? dwfl_lineinfo(l, NULL, &number, NULL, NULL, NULL) : NULL;
+		if (file)
+			snprintf(line, line_size, "%s:%d", file, number);
+	}
+	pthread_mutex_unlock(&lock);
+	return name != NULL;
+}
+
+#else
+
+static bool look_up(uintptr_t at, char *function, size_t size, char *line, size_t line_size)
+{
+	Dl_info info;
+
+	if (!dladdr((void *)at, &info) || !info.dli_sname)
+		return false;
+	snprintf(function, size, "%s", info.dli_sname);
+	return true;
+}
+
+#endif
+
+const char *symbol_function(uintptr_t ip, char *out, size_t size)
+{
+	char line[8] = "";
+
+	if (!look_up(ip - 1, out, size, line, sizeof(line)))
+		out[0] = 0;
+	return out;
+}
+
+const char *symbol_of(uintptr_t ip, char *out, size_t size)
+{
+	char function[128] = "", line[200] = "";
+	uintptr_t at = ip - 1; /* in the call, not behind it */
+	Dl_info info;
+
+	if (look_up(at, function, sizeof(function), line, sizeof(line)) && line[0])
+		snprintf(out, size, "%s (%s)", function, line);
+	else if (dladdr((void *)at, &info) && info.dli_fname)
+		snprintf(out, size, "%s (%s+%#lx)", function[0] ? function : "?", info.dli_fname,
+			 (unsigned long)(at - (uintptr_t)info.dli_fbase));
+	else
+		snprintf(out, size, "%#lx", (unsigned long)at);
+	return out;
+}
