@@ -97,15 +97,6 @@ const struct stack *stack_take(const void *caller)
 	return store(&w);
 }
 
-/* The library's functions are called dma_*, dmam_*, dmamap_*. */
-static bool is_front_door(uintptr_t ip)
-{
-	char name[64];
-
-	symbol_function(ip, name, sizeof(name));
-	return !strncmp(name, "dma_", 4) || !strncmp(name, "dmam_", 5) || !strncmp(name, "dmamap_", 7);
-}
-
 /* How many frames above the program's there are. */
 static u32 frames_inside(const struct walk *w, const void *caller)
 {
@@ -114,9 +105,8 @@ static u32 frames_inside(const struct walk *w, const void *caller)
 	for (u32 i = 0; i < w->n; i++)
 		if (w->ip[i] == (uintptr_t)caller)
 			return i;
-	for (u32 i = 0; i < w->n && i < 10; i++)
-		if (is_front_door(w->ip[i]))
-			n = i + 1;
+	while (n < w->n && symbol_is_ours(w->ip[n]))
+		n++;
 	return n < w->n ? n : 0;
 }
 

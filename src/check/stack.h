@@ -32,6 +32,8 @@ void stack_reset(void);
 
 /* The place's words: "function (file:line)", else what is known. Returns out. */
 const char *symbol_of(uintptr_t ip, char *out, size_t size);
+/* The call is in the library itself, as far as can be told. */
+bool symbol_is_ours(uintptr_t ip);
 /* The bare function name; "" when not known. */
 const char *symbol_function(uintptr_t ip, char *out, size_t size);
 

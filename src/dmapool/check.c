@@ -13,6 +13,7 @@ static struct dma_pool *pools; /* by next_checked; both under lock */
 void pool_check(struct dma_pool *pool, const void *caller)
 {
 	pool->checked = true;
+	pool->slow_gfp = __GFP_ZERO;
 	pool->made = check_stack(caller);
 	lock_take(&lock);
 	pool->next_checked = pools;

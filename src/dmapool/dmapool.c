@@ -321,7 +321,7 @@ void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
 	if (unlikely(!cache || !cache->n))
 		return alloc_slow(pool, mem_flags, handle);
 	e = cache->entry[cache->n - 1];
-	if (unlikely((mem_flags & __GFP_ZERO) || pool->checked || read_once(entry_state(e)) != BLOCK_FREE))
+	if (unlikely(((mem_flags | pool->slow_gfp) & __GFP_ZERO) || read_once(entry_state(e)) != BLOCK_FREE))
 		return alloc_slow(pool, mem_flags, handle);
 	cache->n--;
 	return block_take(pool, e, handle);

@@ -62,6 +62,7 @@ struct dma_pool {
 	u32 cache_max;	  /* entries in a cache */
 	u32 batch;	  /* half of that */
 	u32 chunk_blocks;
+	gfp_t slow_gfp;	  /* what no allocation takes the short way with; of a checked pool all: __GFP_ZERO */
 	size_t size, stride, boundary, chunk_bytes;
 	struct device *dev;
 	const char *dev_name;

@@ -34,7 +34,10 @@ hot_inline dma_addr_t map_checked(struct device *dev, enum check_call call, phys
 	if (likely(dev && (unsigned int)dir <= DMA_FROM_DEVICE && map_by_identity(dev, pa, size) &&
 		   !read_once(&fail_armed))) {
 		count_map(dev, size, 1);
-		return pa.v + dev->bus_offset;
+		addr = pa.v + dev->bus_offset;
+		if (unlikely(dev->check))
+			return tell_mapped(dev, call, addr, pa, size, dir, attrs, CALLER);
+		return addr;
 	}
 	if (unlikely(!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size ||
 		     pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v))

@@ -18,7 +18,6 @@ static void look_around(dma_addr_t addr, size_t n, u32 seed, size_t from, size_t
 
 		if (err) {
 			assert_int_equal(dmamap_bus_fault_next(dev, &f), 1);
-			reported(DMAMAP_CHECK_DEVICE_FAULT);
 			/* the mapping itself is all there */
 			assert_true(at < addr || at >= addr + n);
 		} else if (at >= addr && at < addr + n) {
@@ -26,6 +25,7 @@ static void look_around(dma_addr_t addr, size_t n, u32 seed, size_t from, size_t
 		} else {
 			assert_int_equal(seen, 0);
 		}
+		reports_forget(); /* it may not look there */
 	}
 }
 

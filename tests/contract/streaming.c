@@ -334,6 +334,7 @@ static void test_counters(void **state)
 	struct dmamap_stats before = stats(), after;
 	dma_addr_t addr = dma_map_single(dev, b.cpu, 3000, DMA_TO_DEVICE);
 
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	after = stats();
 	assert_int_equal(after.maps, before.maps + 1);
 	assert_int_equal(after.segments, before.segments + 1);
@@ -352,6 +353,7 @@ static void test_unmap_state(void **state)
 	struct buffer b = buffer_get(KMALLOC, 512);
 	dma_addr_t addr = dma_map_single(dev, b.cpu, 512, DMA_TO_DEVICE);
 
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	dma_unmap_addr_set(&s, addr, addr);
 	dma_unmap_len_set(&s, len, 512);
 	assert_int_equal(dma_unmap_addr(&s, addr), addr);
