@@ -160,7 +160,10 @@ static void check_coherence(struct device *dev, dma_addr_t addr, size_t len)
 		u64 bus = addr - dev->bus_offset + done, host;
 		u32 gen = (u32)port_enter(port);
 
-		host = bus_translate(dev, port, bus >> PAGE_BITS, gen) & ~(PAGE_BYTES - 1);
+		/* not counted: nobody sees that it was looked up */
+		host = dev->iommu ? iotlb_lookup(&port->tlb, bus >> PAGE_BITS, gen)
+				  : bus_host_page(dev, align_down(bus, PAGE_BYTES), 0);
+		host &= ~(PAGE_BYTES - 1);
 		port_exit(port);
 		host = host - (u64)(uintptr_t)mem.plane + (bus & (PAGE_BYTES - 1));
 		n = min_u64(len - done, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));

@@ -51,6 +51,7 @@ static bool find_guarded(struct range *r, void *arg)
 	if (!r->of->guarded)
 		return true;
 	shadow_copy(f, r->of);
+	write_once(&r->of->caught, true);
 	return false;
 }
 

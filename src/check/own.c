@@ -193,7 +193,7 @@ static void sums_compare(struct shadow *s, u64 from, u64 end, const void *caller
 	struct about a;
 
 	sums_do(s, from, end, true, &change);
-	if (!change.any)
+	if (!change.any || __atomic_exchange_n(&s->caught, false, __ATOMIC_RELAXED))
 		return;
 	a = about_of(s->c, DMAMAP_CHECK_OWN_CPU_WRITE, s->dma.start, s->dma.size,
 		     (enum dma_data_direction)s->dir, caller);

@@ -32,6 +32,7 @@ struct shadow {
 	bool unsynced;		 /* atomic: a link before dma_iova_sync() */
 	bool device_wrote;	 /* atomic: since the last sync */
 	bool of_pool;		 /* atomic: memory of a dma_pool */
+	bool caught;		 /* atomic: a fault told of a write, the sums need not */
 	bool guarded;		 /* own.c: pages or bytes are kept from the CPU */
 };
 

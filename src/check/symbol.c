@@ -66,27 +66,51 @@ static Dwfl_Module *module_of(uintptr_t at)
 	return m;
 }
 
-/* False: not known. `line` may stay "". */
-static bool look_up(uintptr_t at, char *function, size_t size, char *line, size_t line_size)
+#define CACHED 1024 /* the top 10 bits of a hash */
+
+/* What was found for an address; 0: nothing yet. Under lock. */
+static struct {
+	uintptr_t at;
+	bool known;
+	char function[128], line[200];
+} cache[CACHED];
+
+/* Under lock. */
+static void look_up_slow(uintptr_t at)
 {
-	const char *name = NULL, *file;
-	Dwfl_Module *m;
+	unsigned int i = (unsigned int)(at * 0x9e3779b97f4a7c15ull >> 54);
+	const char *name, *file = NULL;
+	Dwfl_Module *m = module_of(at);
 	Dwfl_Line *l;
 	int number;
 
+	cache[i].at = at;
+	cache[i].function[0] = cache[i].line[0] = 0;
+	name = m ? dwfl_module_addrname(m, at) : NULL;
+	cache[i].known = name != NULL;
+	if (name)
+		snprintf(cache[i].function, sizeof(cache[i].function), "%s", name);
+	l = m ? dwfl_module_getsrc(m, at) : NULL;
+	if (l)
+		file = dwfl_lineinfo(l, NULL, &number, NULL, NULL, NULL);
+	if (file)
+		snprintf(cache[i].line, sizeof(cache[i].line), "%s:%d", file, number);
+}
+
+/* False: not known. `line` may stay "". */
+static bool look_up(uintptr_t at, char *function, size_t size, char *line, size_t line_size)
+{
+	unsigned int i = (unsigned int)(at * 0x9e3779b97f4a7c15ull >> 54);
+	bool found;
+
 	pthread_mutex_lock(&lock);
-	m = module_of(at);
-	if (m) {
-		name = dwfl_module_addrname(m, at);
-		if (name)
-			snprintf(function, size, "%s", name);
-		l = dwfl_module_getsrc(m, at);
-		file = l ? dwfl_lineinfo(l, NULL, &number, NULL, NULL, NULL) : NULL;
-		if (file)
-			snprintf(line, line_size, "%s:%d", file, number);
-	}
+	if (cache[i].at != at)
+		look_up_slow(at);
+	found = cache[i].known;
+	snprintf(function, size, "%s", cache[i].function);
+	snprintf(line, line_size, "%s", cache[i].line);
 	pthread_mutex_unlock(&lock);
-	return name != NULL;
+	return found;
 }
 
 #else
@@ -137,7 +161,7 @@ bool symbol_is_ours(uintptr_t ip)
 
 const char *symbol_function(uintptr_t ip, char *out, size_t size)
 {
-	char line[8] = "";
+	char line[200] = "";
 
 	if (!look_up(ip - 1, out, size, line, sizeof(line)))
 		out[0] = 0;

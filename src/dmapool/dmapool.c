@@ -167,7 +167,7 @@ static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
 	u64 n = 0;
 
 	for (u32 g = 0; g <= pool->entry_mask; g++)
-		n += c->state[g] == BLOCK_LIVE;
+		n += c->state[g] >= BLOCK_LIVE;
 	return n;
 }
 
@@ -307,6 +307,8 @@ static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *
 	if (pool->checked)
 		pool_check_block(pool, e);
 	cpu = block_take(pool, e, handle);
+	if (pool->checked)
+		write_once(entry_state(e), BLOCK_LIVE_CHECKED);
 	return gfp & __GFP_ZERO ? memset(cpu, 0, pool->size) : cpu;
 }
 
@@ -327,7 +329,25 @@ void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
 	return block_take(pool, e, handle);
 }
 
-static slow_path void refuse_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
+static slow_path void free_slow(struct dma_pool *pool, entry_t e)
+{
+	struct pool_cache *cache = (struct pool_cache *)tslot_get(&pool->key);
+
+	if (!cache) {
+		depot_give(pool, &e, 1);
+		return;
+	}
+	if (cache->n == pool->cache_max) {
+		/* the older half goes; the newer is warm in this processor's cache */
+		cache->n -= pool->batch;
+		depot_give(pool, cache->entry, pool->batch);
+		memmove(cache->entry, cache->entry + pool->batch, cache->n * sizeof(e));
+	}
+	cache->entry[cache->n++] = e;
+}
+
+/* What does not go the short way: wrong, or a block of a checked pool. */
+static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 {
 	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
 	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
@@ -349,9 +369,15 @@ static slow_path void refuse_free(struct dma_pool *pool, void *vaddr, dma_addr_t
 	}
 	if (!c && pool_of_other(pool, vaddr)) {
 		kind = DMAMAP_CHECK_POOL_OTHER;
-		why = "it is a block of another pool";
+		why = "it is no block of this pool, but of another";
 	}
-	if (state == BLOCK_LIVE)
+	if (state == BLOCK_LIVE_CHECKED && addr == c->dma + off) {
+		memset(vaddr, FREE_BYTE, pool->size);
+		write_once(&c->state[off >> pool->granule_bits], BLOCK_FREE);
+		free_slow(pool, (entry_t)c + (off >> pool->granule_bits));
+		return;
+	}
+	if (state >= BLOCK_LIVE)
 		why = "its DMA address is another";
 	if (state == BLOCK_FREE) {
 		kind = DMAMAP_CHECK_POOL_DOUBLE_FREE;
@@ -363,23 +389,6 @@ static slow_path void refuse_free(struct dma_pool *pool, void *vaddr, dma_addr_t
 		     vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
 }
 
-static slow_path void free_slow(struct dma_pool *pool, entry_t e)
-{
-	struct pool_cache *cache = (struct pool_cache *)tslot_get(&pool->key);
-
-	if (!cache) {
-		depot_give(pool, &e, 1);
-		return;
-	}
-	if (cache->n == pool->cache_max) {
-		/* the older half goes; the newer is warm in this processor's cache */
-		cache->n -= pool->batch;
-		depot_give(pool, cache->entry, pool->batch);
-		memmove(cache->entry, cache->entry + pool->batch, cache->n * sizeof(e));
-	}
-	cache->entry[cache->n++] = e;
-}
-
 void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 {
 	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
@@ -388,15 +397,13 @@ void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 	entry_t e;
 
 	if (unlikely(!pool))
-		goto refuse;
+		goto otherwise;
 	c = chunk_find(pool, vaddr);
 	if (unlikely(!c || (off & pool->granule_mask) || addr != c->dma + off))
-		goto refuse;
+		goto otherwise;
 	e = (entry_t)c + (off >> pool->granule_bits);
 	if (unlikely(read_once(entry_state(e)) != BLOCK_LIVE))
-		goto refuse;
-	if (unlikely(pool->checked))
-		memset(vaddr, FREE_BYTE, pool->size);
+		goto otherwise;
 	write_once(entry_state(e), BLOCK_FREE);
 	cache = (struct pool_cache *)tslot_peek(&pool->key);
 	if (unlikely(!cache || cache->n == pool->cache_max)) {
@@ -406,6 +413,6 @@ void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 	cache->entry[cache->n++] = e;
 	return;
 
-refuse:
-	refuse_free(pool, vaddr, addr);
+otherwise:
+	free_otherwise(pool, vaddr, addr);
 }

@@ -25,7 +25,7 @@
 #define HASH_FIRST  16
 #define CHUNK_ALIGN 64
 
-enum block_state { NO_BLOCK = 0, BLOCK_FREE, BLOCK_LIVE };
+enum block_state { NO_BLOCK = 0, BLOCK_FREE, BLOCK_LIVE, BLOCK_LIVE_CHECKED /* see check.c */ };
 
 typedef uintptr_t entry_t; /* address of the chunk + granule of the block */
 

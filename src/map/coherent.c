@@ -309,6 +309,8 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 
 void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t dma_handle)
 {
+	if (dev && dev->check)
+		check_enter(CALLER);
 	if (dev && vaddr && device_drop_managed(dev, vaddr))
 		dma_free_attrs(dev, size, vaddr, dma_handle, 0);
 	else if (dev && vaddr)

@@ -105,6 +105,8 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 		return;
 	if (check_request(dev, size, (int)dir, 0))
 		return;
+	if (unlikely(dev->check))
+		check_enter(CALLER);
 	if (!is_allocated(dev, size, page, dma_handle)) {
 		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
 			     "free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
@@ -351,6 +353,7 @@ static struct scattered *scattered_of(struct device *dev, size_t size, const str
 	if (s && forget)
 		*at = s->next;
 	lock_give(&lock);
+	check_enter(NULL);
 	if (!s)
 		check_report(dev, dev && dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, 0, size, DMA_NONE,
 			     "%p is no table of %zu bytes that dma_alloc_noncontiguous() gave for this "

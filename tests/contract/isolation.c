@@ -48,6 +48,7 @@ static void map_and_look(enum kind kind, size_t from, size_t n, unsigned long at
 		dmamap_bus_write(dev, at, &byte, 1);
 	for (dma_addr_t at = addr + n; !on_qemu() && at & 4095; at++)
 		dmamap_bus_write(dev, at, &byte, 1);
+	reports_forget();
 	dma_unmap_single(dev, addr, n, DMA_BIDIRECTIONAL);
 	assert_true(holds(b.cpu, b.size, 1));
 	device_is_refused(addr, 1, false, DMAMAP_FAULT_NOT_MAPPED);

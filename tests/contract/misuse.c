@@ -142,6 +142,7 @@ static void test_unmap_of_what_is_not_mapped(void **state)
 	if (protects_ram()) {
 		fill(b.cpu, b.size, 1);
 		addr = dma_map_single(dev, b.cpu, b.size, DMA_BIDIRECTIONAL);
+		assert_int_equal(dma_mapping_error(dev, addr), 0);
 		dma_unmap_single(dev, addr + 4096, 4096, DMA_BIDIRECTIONAL);
 		reported(DMAMAP_CHECK_UNMAP_NOT_MAPPED);
 		dma_unmap_single(dev, NOWHERE, 4096, DMA_BIDIRECTIONAL);

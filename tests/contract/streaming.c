@@ -232,9 +232,11 @@ static void test_lazy_unmap_ends_by_a_flush(void **state)
 
 		flushes = stats().iotlb_flushes;
 		x = dma_map_single(dev, b.cpu, b.size, DMA_BIDIRECTIONAL);
+		assert_int_equal(dma_mapping_error(dev, x), 0);
 		device_reads(x, &byte, 1);
 		dma_unmap_single(dev, x, b.size, DMA_BIDIRECTIONAL);
 		y = dma_map_single(dev, c.cpu, c.size, DMA_BIDIRECTIONAL);
+		assert_int_equal(dma_mapping_error(dev, y), 0);
 		if (stats().iotlb_flushes == flushes)
 			assert_true(x != y);
 		dma_unmap_single(dev, y, c.size, DMA_BIDIRECTIONAL);
@@ -242,6 +244,7 @@ static void test_lazy_unmap_ends_by_a_flush(void **state)
 	if (is_lazy()) {
 		dma_addr_t x = dma_map_single(dev, b.cpu, b.size, DMA_BIDIRECTIONAL);
 
+		assert_int_equal(dma_mapping_error(dev, x), 0);
 		device_reads(x, &byte, 1);
 		flushes = stats().iotlb_flushes;
 		dma_unmap_single(dev, x, b.size, DMA_BIDIRECTIONAL);
