@@ -2,8 +2,6 @@
 /* Mapping, unmapping and syncing wrongly and rightly. `wrong` chooses; the rest is the same. */
 #include "check_demo.h"
 
-#include <sys/mman.h>
-
 static const char constant[64] = "read-only";
 
 static void bad_argument(struct device *dev, bool wrong)
@@ -178,13 +176,13 @@ static void map_text(struct device *dev, bool wrong)
 
 static void map_freed(struct device *dev, bool wrong)
 {
-	void *volatile p = kmalloc(64, GFP_KERNEL);
+	void *volatile p = malloc(64);
 
 	if (wrong)
-		kfree(p);
+		free(p);
 	map_memory(dev, p);
 	if (!wrong)
-		kfree(p);
+		free(p);
 }
 
 static void map_overlap(struct device *dev, bool wrong)

@@ -116,11 +116,17 @@ static bool suppressed(const struct about *a, const struct stack *here)
 static bool told_enough(const struct about *a, const struct stack *here)
 {
 	const struct stack *s = here ? here : a->at[0];
-	u64 key = ((s ? s->ip[0] : (uintptr_t)a->caller) << 8) + a->kind;
+	u64 key = (u64)a->kind;
 	bool enough = false;
+	char line[400] = "";
 
 	if (!check_options.first)
 		return false;
+	/* not by the address: a compiler makes several of one line */
+	if (s)
+		symbol_of(s->ip[0], line, sizeof(line));
+	for (const char *p = line; *p; p++)
+		key = (key ^ (u8)*p) * 0x100000001b3ull;
 	lock_take(&places_lock);
 	for (u64 i = 0, at = key * 0x9e3779b97f4a7c15ull >> 52; i < PLACES; i++, at = (at + 1) % PLACES) {
 		if (places[at].key && places[at].key != key)
