@@ -150,6 +150,18 @@ static void look_in(struct check_device *c, void *arg)
 		*q->found = f;
 }
 
+void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
+{
+	const struct check_mapping m = {.addr = addr, .call = call};
+	struct found other = {0};
+	struct shadow *s = shadow_claim(c, &m, &other);
+
+	if (!s)
+		return;
+	own_end(s, NULL);
+	shadow_drop(s);
+}
+
 /* No mapping of this device begins there: was there one, has another device one? */
 void check_not_mapped(struct check_device *c, const struct check_mapping *m, struct found *other,
 		      const void *caller)
@@ -187,12 +199,16 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		return;
 	}
 	a.at[0] = f.any ? f.mapped : NULL;
-	if (f.any)
+	if (f.any) {
 		report(&a, "unmap of %#llx like from %s, but the mapping there begins at %#llx",
 		       (unsigned long long)m->addr, name, (unsigned long long)f.start);
-	else
-		report(&a, "unmap of %#llx like from %s, where nothing is mapped: pass the address that "
-		       "the map call returned", (unsigned long long)m->addr, name);
+		/* through an IOMMU the mapping that begins in the page goes all the same */
+		if (f.c == c && f.start >> PAGE_BITS == m->addr >> PAGE_BITS)
+			check_forget(c, f.start, (enum check_call)f.call);
+		return;
+	}
+	report(&a, "unmap of %#llx like from %s, where nothing is mapped: pass the address that "
+	       "the map call returned", (unsigned long long)m->addr, name);
 }
 
 static void compare_attrs(struct about *a, const struct shadow *s, unsigned long attrs)
@@ -258,16 +274,6 @@ void check_unmap(struct check_device *c, const struct check_mapping *m, const vo
 		check_end(s, m, 0, caller);
 	else if (m->addr != DMA_MAPPING_ERROR)
 		check_not_mapped(c, m, &other, caller);
-}
-
-void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
-{
-	const struct check_mapping m = {.addr = addr, .call = call};
-	struct found other = {0};
-	struct shadow *s = shadow_claim(c, &m, &other);
-
-	if (s)
-		shadow_drop(s);
 }
 
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size)

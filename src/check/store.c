@@ -178,11 +178,26 @@ static bool search_granule(const struct search *q, unsigned int level, u64 granu
 	return go_on;
 }
 
+/* More places to look in than there are likely ranges: look at all of them. */
+#define LOOKUPS_MOST 8192
+
+static bool filter(struct range *r, void *arg)
+{
+	const struct search *q = arg;
+
+	if (r->space != q->space || (r->start <= q->start ? q->start - r->start >= r->size
+							  : r->start - q->start >= q->size))
+		return true;
+	return q->fn(r, q->arg);
+}
+
 bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg)
 {
 	struct search q = {.space = space, .start = start, .size = size, .fn = fn, .arg = arg};
 	u32 used = read_once(&levels_used);
 
+	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
+		return store_walk(filter, &q);
 	for (unsigned int level = 0; level < LEVELS; level++) {
 		unsigned int bits = level_bits(level);
 
@@ -195,7 +210,7 @@ bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, voi
 	return true;
 }
 
-void store_walk(bool (*fn)(struct range *, void *), void *arg)
+bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 {
 	bool go_on = true;
 
@@ -210,6 +225,7 @@ void store_walk(bool (*fn)(struct range *, void *), void *arg)
 					go_on = fn(range_of(link), arg);
 		lock_give(&s->lock);
 	}
+	return go_on;
 }
 
 void store_reset(void)

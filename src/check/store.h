@@ -39,7 +39,7 @@ void store_remove(struct range *r);
 bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg);
 
 /* fn() for every range; as above. */
-void store_walk(bool (*fn)(struct range *, void *), void *arg);
+bool store_walk(bool (*fn)(struct range *, void *), void *arg);
 
 /* Everything is forgotten and freed; nobody uses it. */
 void store_reset(void);

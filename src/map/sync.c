@@ -99,6 +99,8 @@ static slow_path void sync_one(struct device *dev, dma_addr_t addr, u64 size,
 	bool check = dev && dev->check && (unsigned int)dir <= DMA_FROM_DEVICE && size &&
 		     size - 1 <= ~addr;
 
+	if (dev && dev->check)
+		check_enter(caller);
 	if (check)
 		check_sync(&dev->shadow, addr, size, dir, to_cpu, caller);
 	sync_slow(dev, addr, size, dir, to_cpu);
