@@ -167,7 +167,8 @@ static void check_coherence(struct device *dev, dma_addr_t addr, size_t len)
 		port_exit(port);
 		host = host - (u64)(uintptr_t)mem.plane + (bus & (PAGE_BYTES - 1));
 		n = min_u64(len - done, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
-		if (host < mem.span)
+		/* bounce memory is filled where the device looks: the CPU has no view of it */
+		if (host < mem.span && host - mem.bounce_start >= mem.bounce_size)
 			check_lines(&dev->shadow, addr + done, host, n);
 	}
 }
