@@ -233,6 +233,13 @@ static void wait_taken(struct e1000e *c, u32 asked)
 		sched_yield();
 }
 
+/* Writes that have taken effect when they return. */
+static bool is_awaited(u64 offset)
+{
+	return offset == REG_CTRL || offset == REG_RCTL || offset == REG_TCTL || offset == REG_RDH ||
+	       offset == REG_TDH;
+}
+
 static void write_reg(struct e1000e *c, u64 offset, u32 value)
 {
 	u32 wake, asked;
@@ -252,7 +259,7 @@ static void write_reg(struct e1000e *c, u64 offset, u32 value)
 	lock_give(&c->regs.lock);
 	if (wake)
 		e1000e_ring_bell(c, wake);
-	if (offset == REG_CTRL || offset == REG_RCTL || offset == REG_TCTL)
+	if (is_awaited(offset))
 		wait_taken(c, asked);
 }
 

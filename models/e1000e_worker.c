@@ -149,6 +149,20 @@ static void take_registers(struct e1000e *c)
 	c->config.rx_low = c->rx.size >> (1 + RCTL_RDMTS(c->config.rctl));
 }
 
+static void link_step(struct e1000e *c)
+{
+	u32 link = e1000e_port_up(c) && (c->config.ctrl & CTRL_SLU) && !c->gone, how = 0;
+
+	if (link != c->link) {
+		write_once(&c->link, link);
+		c->causes |= ICR_LSC;
+	}
+	if (c->rx.on && link)
+		how = WIRE_ACCEPTS | (c->config.ctrl & CTRL_TFCE ? WIRE_PAUSES : 0);
+	if (c->wire && !c->gone)
+		e1000e_wire_accept(c->wire, c->end, how);
+}
+
 static void control_step(struct e1000e *c)
 {
 	bool sending = c->tx.on;
@@ -164,21 +178,8 @@ static void control_step(struct e1000e *c)
 		c->frame_len = 0;
 		c->frame_bad = c->frame_whole = c->frame_tso = false;
 	}
+	link_step(c);
 	write_release(&c->bell.done, asked);
-}
-
-static void link_step(struct e1000e *c)
-{
-	u32 link = e1000e_port_up(c) && (c->config.ctrl & CTRL_SLU) && !c->gone, how = 0;
-
-	if (link != c->link) {
-		write_once(&c->link, link);
-		c->causes |= ICR_LSC;
-	}
-	if (c->rx.on && link)
-		how = WIRE_ACCEPTS | (c->config.ctrl & CTRL_TFCE ? WIRE_PAUSES : 0);
-	if (c->wire && !c->gone)
-		e1000e_wire_accept(c->wire, c->end, how);
 }
 
 /* Pulled out: it answers nothing any more and moves nothing. */
@@ -188,7 +189,6 @@ static void unplug(struct e1000e *c)
 	if (c->wire)
 		e1000e_wire_leave(c->wire, c->end);
 	control_step(c);
-	link_step(c);
 }
 
 static void take_pending(struct e1000e *c)
@@ -200,7 +200,7 @@ static void take_pending(struct e1000e *c)
 	pending = __atomic_exchange_n(&c->bell.pending, 0, __ATOMIC_SEQ_CST);
 	if (pending & E1000E_PEND_CONTROL)
 		control_step(c);
-	if (pending & (E1000E_PEND_CONTROL | E1000E_PEND_LINK))
+	else if (pending & E1000E_PEND_LINK)
 		link_step(c);
 }
 
@@ -220,7 +220,8 @@ void *e1000e_worker(void *arg)
 		e1000e_irq_run(c);
 		if (c->unplug && c->moved >= c->unplug && !c->gone)
 			unplug(c);
-		if (!busy && !read_once(&c->bell.pending))
+		/* what rang for the end may be taken already: then the end is seen here */
+		if (!busy && !read_once(&c->bell.pending) && !read_once(&c->bell.stop))
 			wait_for_work(c);
 	}
 	return NULL;

@@ -59,6 +59,20 @@ copy_function void copy_tail_to_memory(uintptr_t to, const u8 *from, size_t n)
 }
 
 /* From memory that others may be writing to the model's own buffer. */
+/*
+ * ThreadSanitizer sees words, and rings and registers are whole words, whose order it must see. Other
+ * lengths are data, which a device may touch when it is somebody else's (policy=pool, lazy): that it
+ * should not lay to the program.
+ */
+copy_function bool copy_in_words(size_t n)
+{
+#ifdef BUILT_WITH_TSAN
+	return !(n & 7);
+#else
+	return true;
+#endif
+}
+
 copy_function void copy_from_memory(void *to, const void *from, size_t n)
 {
 	uintptr_t at = (uintptr_t)from;
@@ -71,7 +85,7 @@ copy_function void copy_from_memory(void *to, const void *from, size_t n)
 		u32 v = read_acquire((const u32 *)from);
 
 		__builtin_memcpy(to, &v, sizeof(v));
-	} else if (!(at & 7) && n <= COPY_WORDS_MAX) {
+	} else if (!(at & 7) && n <= COPY_WORDS_MAX && copy_in_words(n)) {
 		size_t i;
 
 		for (i = 0; i + 8 <= n; i += 8) {
@@ -100,7 +114,7 @@ copy_function void copy_to_memory(void *to, const void *from, size_t n)
 
 		__builtin_memcpy(&v, from, sizeof(v));
 		write_release((u32 *)to, v);
-	} else if (!(at & 7) && n <= COPY_WORDS_MAX) {
+	} else if (!(at & 7) && n <= COPY_WORDS_MAX && copy_in_words(n)) {
 		size_t i;
 
 		for (i = 0; i + 8 <= n; i += 8) {

@@ -239,7 +239,7 @@ static int read_target(struct spec *s, const char *word)
 static int check_together(const struct spec *s)
 {
 	if (s->untrusted && !s->iommu)
-		return error_set(EINVAL, "device spec: untrusted=1 needs iommu=1 (or vtd): without one a device "
+		return error_set(EINVAL, "device spec: untrusted=1 needs an IOMMU (no iommu=0 or off): without one a device "
 				 "reaches all RAM");
 	if (s->untrusted && s->policy >= POLICY_POOL)
 		return error_set(EINVAL, "device spec: untrusted=1 and policy=%s contradict: that policy "

@@ -176,6 +176,8 @@ void domain_drain(struct domain *dom)
 	void *unused = pt_limbo_take(&dom->pt);
 
 	dom->space.ops->invalidate_all(&dom->space);
+	if (!dom->space.ports) /* nobody else counts */
+		__atomic_add_fetch(&dom->ports.flushes, 1, __ATOMIC_RELAXED);
 	pt_limbo_free(&dom->pt, unused);
 }
 

@@ -49,7 +49,7 @@ static int record(struct coherent *c)
 		if (c->next)
 			c->next->link = &c->next;
 		c->dev->coherent_blocks = c;
-		c->dev->coherent_bytes += c->pages_size;
+		count_add(&c->dev->coherent_bytes, c->pages_size); /* dmamap_stats() reads it unlocked */
 	}
 	pthread_mutex_unlock(&lock);
 	return node ? 0 : error_set(ENOMEM, "out of memory for the record of coherent memory");
@@ -62,7 +62,7 @@ static void unrecord(struct coherent *c)
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
-	c->dev->coherent_bytes -= c->pages_size;
+	count_add(&c->dev->coherent_bytes, 0 - c->pages_size);
 }
 
 /* Under lock. */

@@ -15,6 +15,7 @@
 #include "mem/page.h"
 #include "mem/ram.h"
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/fail.h"
 
@@ -406,6 +407,6 @@ void mem_zero(phys_t pa, u64 size)
 
 	if (size < PUNCH_MIN || fallocate(mem.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 					  (off_t)file_offset(pa.v), (off_t)size))
-		memset(mem.base + pa.v, 0, size);
+		zero_unchecked(mem.base + pa.v, size);
 	errno = saved;
 }

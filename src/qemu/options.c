@@ -139,14 +139,14 @@ static bool quote(char *out, size_t size, const char *value)
 	return true;
 }
 
+static const char *const qemu_keys[] = {"qemu", "arg", "image", "image-format", "pcap-in", "pcap-out",
+					"interrupts", "vtd-invalidation", "vtd-caching-mode",
+					"vtd-width"};
+
 static bool is_ours(const char *key)
 {
-	static const char *const keys[] = {"qemu", "arg", "image", "image-format", "pcap-in", "pcap-out",
-					   "interrupts", "vtd-invalidation", "vtd-caching-mode",
-					   "vtd-width"};
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
-		if (!strcmp(key, keys[i]))
+	for (unsigned int i = 0; i < ARRAY_SIZE(qemu_keys); i++)
+		if (!strcmp(key, qemu_keys[i]))
 			return true;
 	return false;
 }

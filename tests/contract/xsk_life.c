@@ -1,99 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Packets of several buffers, shared UMEMs, readiness, and ends in every order. */
-#include "xsk_contract.h"
-
-static void test_multi_buffer_receive(void **state)
-{
-	u32 frame = CHUNK - 256;
-
-	start(0, XDP_USE_SG);
-	fill(0, 16);
-	for (u32 len = frame - 1; len <= 4 * frame + 1; len += frame / 2) {
-		u32 at = 0, n = 0;
-
-		receive(len, len);
-		for (;;) {
-			struct xdp_desc d = app_take_desc(&app.rx);
-
-			assert_true(d.len && d.len <= frame);
-			assert_memory_equal(data_at(d.addr), packet + at, d.len);
-			at += d.len;
-			n++;
-			app_put_addr(&app.fill, base_of(d.addr));
-			if (!(d.options & XDP_PKT_CONTD))
-				break;
-		}
-		assert_int_equal(at, len);
-		assert_int_equal(n, (len - 1) / frame + 1);
-		assert_int_equal(app_waiting(&app.rx), 0);
-	}
-	stop();
-}
-
-/* One entry short: nothing of the packet is shown. */
-static void test_multi_buffer_receive_whole(void **state)
-{
-	start(0, XDP_USE_SG);
-	fill(0, RING);
-	for (u32 i = 0; i < RING - 2; i++)
-		receive(i, 64);
-	fill(RING, 6);
-	packet_fill(packet, 5000, 1);
-	assert_int_equal(card_receive(0, packet, 5000), -ENOBUFS);
-	assert_int_equal(app_waiting(&app.rx), RING - 2);
-	received(0, 64);
-	assert_int_equal(card_receive(0, packet, 5000), 0);
-	assert_int_equal(app_waiting(&app.rx), RING);
-	stop();
-}
-
-static void test_multi_buffer_send(void **state)
-{
-	start(0, XDP_USE_SG);
-	for (u32 n = 1; n <= 8; n++) {
-		packet_fill(packet, n * 1000, n);
-		for (u32 i = 0; i < n; i++) {
-			memcpy(data_at(chunk(i)), packet + i * 1000, 1000);
-			app_put_desc(&app.tx, chunk(i), 1000, i + 1 < n ? XDP_PKT_CONTD : 0);
-			if (i + 1 < n) {
-				card_send(0, &app);
-				assert_int_equal(card.n_sent, 0); /* not before it is whole */
-			}
-		}
-		card_send(0, &app);
-		sent(n, n * 1000);
-		for (u32 i = 0; i < n; i++)
-			assert_int_equal(app_take_addr(&app.comp), chunk(i));
-	}
-	stop();
-}
-
-/* A bad descriptor anywhere in a packet, or one too many: none of it goes out. */
-static void test_multi_buffer_invalid(void **state)
-{
-	u32 longest = config->zc ? 8 : 18;
-
-	start(0, XDP_USE_SG);
-	for (u32 bad = 0; bad < 4; bad++) {
-		for (u32 i = 0; i < 4; i++)
-			app_put_desc(&app.tx, i == bad ? area.size : chunk(i), 100, i < 3 ? XDP_PKT_CONTD : 0);
-		send(chunk(20), bad, 64);
-		card_send(0, &app);
-		sent(bad, 64);
-		assert_int_equal(card.n_sent, 0);
-		assert_int_equal(app_take_addr(&app.comp), chunk(20));
-		assert_int_equal(app_waiting(&app.comp), 0);
-		assert_int_equal(app_stats(&app).tx_invalid_descs, bad + 1);
-	}
-	for (u32 i = 0; i <= longest; i++)
-		app_put_desc(&app.tx, chunk(i), 100, i < longest ? XDP_PKT_CONTD : 0);
-	send(chunk(20), 9, 64);
-	card_send(0, &app);
-	sent(9, 64);
-	assert_int_equal(card.n_sent, 0);
-	assert_int_equal(app_stats(&app).tx_invalid_descs, 5);
-	stop();
-}
+/* As xsk.c: several sockets, waiting, full rings, and how everything ends. */
+#include "xsk_body.h"
 
 /* Two sockets on one queue: the first receives, unless steering says else; both send. */
 static struct xdp_sock *to_second(struct device *dev, u16 queue, struct xdp_buff *xdp, void *arg)
@@ -274,17 +181,17 @@ static void test_driver_gone(void **state)
 	stop();
 }
 
-const struct CMUnitTest xsk_more_tests[] = {
-	cmocka_unit_test(test_multi_buffer_receive),
-	cmocka_unit_test(test_multi_buffer_receive_whole),
-	cmocka_unit_test(test_multi_buffer_send),
-	cmocka_unit_test(test_multi_buffer_invalid),
-	cmocka_unit_test(test_shared_queue),
-	cmocka_unit_test(test_shared_umem),
-	cmocka_unit_test(test_poll),
-	cmocka_unit_test(test_backpressure),
-	cmocka_unit_test(test_teardown_orders),
-	cmocka_unit_test(test_device_gone),
-	cmocka_unit_test(test_driver_gone),
-};
-const size_t n_xsk_more_tests = sizeof(xsk_more_tests) / sizeof(xsk_more_tests[0]);
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shared_queue),
+		cmocka_unit_test(test_shared_umem),
+		cmocka_unit_test(test_poll),
+		cmocka_unit_test(test_backpressure),
+		cmocka_unit_test(test_teardown_orders),
+		cmocka_unit_test(test_device_gone),
+		cmocka_unit_test(test_driver_gone),
+	};
+
+	return choose(argc, argv) ? cmocka_run_group_tests_name(config->name, tests, NULL, NULL) : 2;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of an XSK configuration share: a card, a UMEM, an application, packets both ways. */
-#ifndef XSK_CONTRACT_H
-#define XSK_CONTRACT_H
+/* What xsk.c and xsk_life.c share: the kinds of devices and modes, a socket with its card, packets. */
+#ifndef TESTS_XSK_BODY_H
+#define TESTS_XSK_BODY_H
 
 #include "../unit/xsk_rig.h"
 
@@ -10,19 +10,27 @@
 
 enum { CHUNKS = 64, RING = 32 };
 
-struct config {
+static const struct config {
 	const char *name, *spec;
 	bool zc, unaligned;
+} configs[] = {
+	{"zc", "sim,check=1", true, false},
+	{"zc-unaligned", "sim,check=1", true, true},
+	{"zc-lazy", "sim,policy=lazy", true, false},
+	{"zc-untrusted", "sim,untrusted=1,check=1", true, false},
+	{"zc-direct", "sim,iommu=0,check=1", true, false},
+	{"zc-direct-unaligned", "sim,iommu=0", true, true},
+	{"zc-noncoherent", "sim,coherent=0", true, false},
+	{"zc-noncoherent-unaligned", "sim,coherent=0", true, true},
+	{"copy", "sim,check=1", false, false},
+	{"copy-unaligned", "sim", false, true},
 };
 
-extern const struct config *config; /* of this run */
-extern const struct CMUnitTest xsk_more_tests[];
-extern const size_t n_xsk_more_tests;
-
+static const struct config *config;
 static struct area area;
 static struct app app;
-static char packet[CARD_PACKET];
-static int reports;
+static char packet[CARD_PACKET] __attribute__((unused));
+static int reports __attribute__((unused));
 
 static inline void on_report(const struct dmamap_report *r, void *arg)
 {
@@ -46,7 +54,7 @@ static inline u64 chunk(u32 i)
 	return (u64)i * CHUNK + (config->unaligned && i + 1 < CHUNKS ? i * 97 % 1500 : 0);
 }
 
-static char *data_at(u64 addr)
+static inline char *data_at(u64 addr)
 {
 	if (config->unaligned)
 		addr = (addr & XSK_UNALIGNED_BUF_ADDR_MASK) + (addr >> XSK_UNALIGNED_BUF_OFFSET_SHIFT);
@@ -113,6 +121,17 @@ static inline void sent(u32 number, u32 len)
 	assert_int_equal(card.sent[0].len, len);
 	assert_true(packet_is(card.sent[0].data, len, number));
 	memmove(&card.sent[0], &card.sent[1], --card.n_sent * sizeof(card.sent[0]));
+}
+
+/* Chooses the configuration that the program was told; false: there is none of that name. */
+static inline bool choose(int argc, char **argv)
+{
+	for (size_t i = 0; argc == 2 && i < sizeof(configs) / sizeof(configs[0]); i++)
+		if (!strcmp(argv[1], configs[i].name))
+			config = &configs[i];
+	if (!config)
+		fprintf(stderr, "usage: %s CONFIG\n", argv[0]);
+	return config != NULL;
 }
 
 #endif
