@@ -239,10 +239,10 @@ int main(int argc, char **argv)
 	err = xsk_umem__create(&umem, frames, (__u64)FRAMES * FRAME_SIZE, &in.fill, &in.comp, &config);
 	if (err)
 		complain("UMEM", err);
-	else
-		err = open_sides(&in, &out, umem, &o);
 	if (!err)
-		err = give_frames(&in.fill, FRAMES);
+		err = give_frames(&in.fill, FRAMES); /* before packets come */
+	if (!err)
+		err = open_sides(&in, &out, umem, &o);
 	if (!err)
 		err = run(&in, &out, &o, &done);
 	printf("%lu packets forwarded\n", done);

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "card.h"
+#include "drivers/e1000e.h"
 
 #include <dmamap/device.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if __has_include("drivers/e1000e.h")
-#include "drivers/e1000e.h"
-#define HAVE_E1000E 1
-#else
-struct e1000e;
-#endif
 
 struct card {
 	struct card *next;     /* all of this under `lock` */
@@ -30,26 +24,15 @@ static struct card *cards;
 /* The driver of a device that was opened here. 0; -errno. A device that no driver knows has none. */
 static int attach_driver(struct card *c)
 {
-#ifdef HAVE_E1000E
 	c->driver = e1000e_probe(c->dev, NULL);
 	if (!c->driver && errno != ENODEV)
 		return -errno;
-#endif
 	return 0;
-}
-
-static void detach_driver(struct card *c)
-{
-#ifdef HAVE_E1000E
-	e1000e_remove(c->driver);
-#endif
-	c->driver = NULL;
 }
 
 static void card_free(struct card *c)
 {
-	if (c->driver)
-		detach_driver(c);
+	e1000e_remove(c->driver);
 	if (c->ours)
 		dmamap_close(c->dev);
 	free(c->ifname);
@@ -81,7 +64,7 @@ static struct card *card_new(const char *ifname)
 	return NULL;
 }
 
-struct card *card_get(const char *ifname)
+struct card *xsk_card_get(const char *ifname)
 {
 	struct card *c;
 
@@ -104,7 +87,7 @@ struct card *card_get(const char *ifname)
 	return c;
 }
 
-void card_put(struct card *c)
+void xsk_card_put(struct card *c)
 {
 	struct card **at;
 
@@ -120,23 +103,21 @@ void card_put(struct card *c)
 	pthread_mutex_unlock(&lock);
 }
 
-struct device *card_device(struct card *c)
+struct device *xsk_card_device(struct card *c)
 {
 	return c->dev;
 }
 
-int card_start(struct card *c)
+int xsk_card_start(struct card *c)
 {
 	int err = 0;
 
 	pthread_mutex_lock(&lock);
-#ifdef HAVE_E1000E
 	if (c->driver && !c->started) {
 		err = e1000e_start(c->driver);
 		if (!err)
 			err = e1000e_serve(c->driver, false);
 	}
-#endif
 	if (!err)
 		c->started = true;
 	pthread_mutex_unlock(&lock);

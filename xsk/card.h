@@ -12,11 +12,11 @@
 struct card;
 
 /* NULL, errno: ENODEV and what dmamap_open() says. Each is given back. */
-struct card *card_get(const char *ifname);
-void card_put(struct card *card);
-struct device *card_device(struct card *card);
+struct card *xsk_card_get(const char *ifname);
+void xsk_card_put(struct card *card);
+struct device *xsk_card_device(struct card *card);
 
 /* A socket was bound: packets may come. 0, -errno. */
-int card_start(struct card *card);
+int xsk_card_start(struct card *card);
 
 #endif

@@ -17,8 +17,10 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-/* The next definition after ours, once. */
+/* The next definition after ours, once. NULL: the program is linked statically. */
 static void *next_of(void **where, const char *name)
 {
 	void *fn = __atomic_load_n(where, __ATOMIC_ACQUIRE);
@@ -30,14 +32,14 @@ static void *next_of(void **where, const char *name)
 	return fn;
 }
 
-#define NEXT(name)                                                                                     \
+#define NEXT(name, number, ...)                                                                        \
 	({                                                                                             \
 		static void *next_;                                                                    \
 		union {                                                                                \
 			void *p;                                                                       \
 			__typeof__(&name) fn;                                                          \
 		} u_ = {.p = next_of(&next_, #name)};                                                  \
-		u_.fn;                                                                                 \
+		u_.p ? u_.fn(__VA_ARGS__) : (__typeof__(u_.fn(__VA_ARGS__)))syscall(number, __VA_ARGS__); \
 	})
 
 /* 0, or -1 with errno, as a system call gives it. */
@@ -45,7 +47,7 @@ static int wake(struct port *p, u32 what)
 {
 	int err = xdp_sock_wakeup(p->xs, what);
 
-	port_put(p);
+	xsk_port_put(p);
 	if (!err)
 		return 0;
 	errno = -err;
@@ -63,40 +65,40 @@ static int wake(struct port *p, u32 what)
 INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
 	  socklen_t addr_len)
 {
-	struct port *p = port_get(fd);
+	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendto)(fd, buf, n, flags, addr, addr_len);
+	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendto, SYS_sendto, fd, buf, n, flags, addr, addr_len);
 }
 
 INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
-	struct port *p = port_get(fd);
+	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendmsg)(fd, message, flags);
+	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendmsg, SYS_sendmsg, fd, message, flags);
 }
 
 INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
 	  socklen_t *addr_len)
 {
-	struct port *p = port_get(fd);
+	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvfrom)(fd, buf, n, flags, addr, addr_len);
+	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, addr_len);
 }
 
 INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 {
-	struct port *p = port_get(fd);
+	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvmsg)(fd, message, flags);
+	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
 }
 
 /* Waiting on a socket is a wake-up, too, for the directions that are waited for. */
 static void before_poll(const struct pollfd *fds, nfds_t n)
 {
-	if (!ports_exist())
+	if (!xsk_ports_exist())
 		return;
 	for (nfds_t i = 0; i < n; i++) {
-		struct port *p = port_get(fds[i].fd);
+		struct port *p = xsk_port_get(fds[i].fd);
 
 		if (!p)
 			continue;
@@ -104,15 +106,15 @@ static void before_poll(const struct pollfd *fds, nfds_t n)
 			xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
 		if (fds[i].events & POLLIN)
 			xdp_sock_wakeup(p->xs, XDP_WAKEUP_RX);
-		port_refresh(p);
-		port_put(p);
+		xsk_port_refresh(p);
+		xsk_port_put(p);
 	}
 }
 
 INTERPOSE(int, poll, struct pollfd *fds, nfds_t n, int timeout)
 {
 	before_poll(fds, n);
-	return NEXT(poll)(fds, n, timeout);
+	return NEXT(poll, SYS_poll, fds, n, timeout);
 }
 
 /* What the compiler makes of poll() in a program with _FORTIFY_SOURCE. */
@@ -123,21 +125,35 @@ INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t siz
 	return xsk_poll(fds, n, timeout);
 }
 
+/* The system call writes the time left over, which the function does not, and is told a size. */
+static int next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	static void *next;
+	struct timespec left = timeout ? *timeout : (struct timespec){0};
+	union {
+		void *p;
+		__typeof__(&ppoll) fn;
+	} u = {.p = next_of(&next, "ppoll")};
+
+	return u.p ? u.fn(fds, n, timeout, mask)
+		   : (int)syscall(SYS_ppoll, fds, n, timeout ? &left : NULL, mask, 8ul);
+}
+
 INTERPOSE(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
 	before_poll(fds, n);
-	return NEXT(ppoll)(fds, n, timeout, mask);
+	return next_ppoll(fds, n, timeout, mask);
 }
 
 INTERPOSE(int, select, int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
 {
-	ports_refresh();
-	return NEXT(select)(n, in, out, except, timeout);
+	xsk_ports_refresh();
+	return NEXT(select, SYS_select, n, in, out, except, timeout);
 }
 
 INTERPOSE(int, epoll_wait, int epfd, struct epoll_event *events, int max, int timeout)
 {
-	ports_refresh();
-	return NEXT(epoll_wait)(epfd, events, max, timeout);
+	xsk_ports_refresh();
+	return NEXT(epoll_wait, SYS_epoll_wait, epfd, events, max, timeout);
 }
 #endif

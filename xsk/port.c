@@ -87,7 +87,7 @@ static void set_plug(struct port *p, bool on)
  * A driver that finds `readable` leaves the mark alone. So it is taken back first, and only then the
  * rings are looked at: either the driver sees it gone and comes for the lock, or we see its packet.
  */
-void port_refresh(struct port *p)
+void xsk_port_refresh(struct port *p)
 {
 	short events;
 
@@ -115,14 +115,14 @@ static void on_ready(struct xdp_sock *xs, u32 what, void *arg)
 		pthread_mutex_unlock(&p->lock);
 	}
 	if ((what & XDP_WAKEUP_TX) && __atomic_load_n(&p->plugged, __ATOMIC_RELAXED))
-		port_refresh(p);
+		xsk_port_refresh(p);
 }
 
-struct port *port_get(int fd)
+struct port *xsk_port_get(int fd)
 {
 	struct port *p;
 
-	if (!ports_exist())
+	if (!xsk_ports_exist())
 		return NULL;
 	pthread_mutex_lock(&list_lock);
 	for (p = all; p && p->fd != fd; p = p->next)
@@ -133,14 +133,14 @@ struct port *port_get(int fd)
 	return p;
 }
 
-void port_put(struct port *p)
+void xsk_port_put(struct port *p)
 {
 	pthread_mutex_lock(&list_lock);
 	p->users--;
 	pthread_mutex_unlock(&list_lock);
 }
 
-bool ports_exist(void)
+bool xsk_ports_exist(void)
 {
 	return __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE) != 0;
 }
@@ -164,10 +164,10 @@ static void for_each(void (*fn)(struct port *))
 	pthread_mutex_unlock(&list_lock);
 }
 
-void ports_refresh(void)
+void xsk_ports_refresh(void)
 {
-	if (ports_exist())
-		for_each(port_refresh);
+	if (xsk_ports_exist())
+		for_each(xsk_port_refresh);
 }
 
 /*
@@ -183,7 +183,7 @@ static void serve(struct port *p)
 	pthread_mutex_unlock(&p->lock);
 	if (sent)
 		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
-	port_refresh(p);
+	xsk_port_refresh(p);
 }
 
 static void *serve_all(void *arg)
@@ -263,7 +263,7 @@ static int make_pair(struct port *p, int fd)
 	return 0;
 }
 
-struct port *port_open(struct xdp_sock *xs, int fd)
+struct port *xsk_port_open(struct xdp_sock *xs, int fd)
 {
 	struct port *p = calloc(1, sizeof(*p));
 	int failed;
@@ -310,7 +310,7 @@ static void delist(struct port *p)
 	pthread_mutex_unlock(&list_lock);
 }
 
-void port_close(struct port *p)
+void xsk_port_close(struct port *p)
 {
 	if (!p)
 		return;

@@ -33,16 +33,16 @@ struct port {
 
 /* A descriptor for the socket, which must live longer. `fd` -1: a new one; else it takes that one's
  * place. NULL, errno. */
-struct port *port_open(struct xdp_sock *xs, int fd);
-void port_close(struct port *port);
+struct port *xsk_port_open(struct xdp_sock *xs, int fd);
+void xsk_port_close(struct port *port);
 
 /* The port of a descriptor, to be given back; NULL: none of ours. */
-struct port *port_get(int fd);
-void port_put(struct port *port);
+struct port *xsk_port_get(int fd);
+void xsk_port_put(struct port *port);
 
 /* Makes the descriptor as the rings are; of all ports. Nothing to do without ports. */
-void port_refresh(struct port *port);
-void ports_refresh(void);
-bool ports_exist(void);
+void xsk_port_refresh(struct port *port);
+void xsk_ports_refresh(void);
+bool xsk_ports_exist(void);
 
 #endif

@@ -139,7 +139,7 @@ static int make_first(struct xsk_umem *u, int fd)
 	err = make_umem_rings(u->first, &u->config, u->fill, u->comp);
 	if (err)
 		return err;
-	u->port = port_open(u->first, fd);
+	u->port = xsk_port_open(u->first, fd);
 	if (!u->port)
 		return -errno;
 	u->fd = u->port->fd;
@@ -149,7 +149,7 @@ static int make_first(struct xsk_umem *u, int fd)
 static void umem_free(struct xsk_umem *u)
 {
 	if (u->first) {
-		port_close(u->port);
+		xsk_port_close(u->port);
 		xdp_sock_destroy(u->first);
 	}
 	xdp_umem_put(u->umem);
@@ -221,7 +221,7 @@ static int make_sock(struct xsk_socket *s)
 	s->xs = xdp_sock_create();
 	if (!s->xs)
 		return -ENOMEM;
-	s->port = port_open(s->xs, -1);
+	s->port = xsk_port_open(s->xs, -1);
 	return s->port ? 0 : -errno;
 }
 
@@ -232,7 +232,7 @@ static void unmake_sock(struct xsk_socket *s, bool was_first)
 		s->umem->first = s->xs;
 		return;
 	}
-	port_close(s->port);
+	xsk_port_close(s->port);
 	xdp_sock_destroy(s->xs);
 }
 
@@ -253,9 +253,9 @@ static int bind_sock(struct xsk_socket *s, __u16 flags)
 	struct xsk_umem *u = s->umem;
 
 	if (u->socks)
-		return xdp_sock_bind(s->xs, NULL, card_device(s->card), s->queue_id, XDP_SHARED_UMEM,
+		return xdp_sock_bind(s->xs, NULL, xsk_card_device(s->card), s->queue_id, XDP_SHARED_UMEM,
 				     u->socks->xs);
-	return xdp_sock_bind(s->xs, u->umem, card_device(s->card), s->queue_id, flags, NULL);
+	return xdp_sock_bind(s->xs, u->umem, xsk_card_device(s->card), s->queue_id, flags, NULL);
 }
 
 /* A ring that was made is there to stay, in its size. */
@@ -305,7 +305,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	first = umem->first != NULL;
 	if (first)
 		keep_sizes(umem, &config, rx != NULL, tx != NULL);
-	s->card = card_get(ifname);
+	s->card = xsk_card_get(ifname);
 	err = s->card ? make_sock(s) : -errno;
 	if (err)
 		goto free;
@@ -316,7 +316,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	umem->socks = s;
 	umem->fill = NULL;
 	umem->comp = NULL;
-	err = card_start(s->card);
+	err = xsk_card_start(s->card);
 	if (err) {
 		xsk_socket__delete(s);
 		return err;
@@ -328,7 +328,7 @@ unmake:
 free:
 	if (s->xs && !s->port)
 		xdp_sock_destroy(s->xs);
-	card_put(s->card);
+	xsk_card_put(s->card);
 	free(s);
 	return err;
 }
@@ -355,9 +355,9 @@ API void xsk_socket__delete(struct xsk_socket *s)
 		*at = s->next;
 	if (s->port->fd == s->umem->fd)
 		s->umem->fd = -1;
-	port_close(s->port);
+	xsk_port_close(s->port);
 	xdp_sock_destroy(s->xs);
-	card_put(s->card);
+	xsk_card_put(s->card);
 	free(s);
 }
 

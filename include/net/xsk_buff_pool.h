@@ -195,7 +195,7 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
 {
 	u64 addr = (u64)((char *)xskb->xdp.data - pool->addrs), offset;
 
-	if (!pool->unaligned)
+	if (__builtin_expect(!pool->unaligned, 1))
 		return addr;
 	offset = (u64)((char *)xskb->xdp.data - (char *)xskb->xdp.data_hard_start) + pool->headroom;
 	return (addr - offset) + (offset << XSK_UNALIGNED_BUF_OFFSET_SHIFT);
