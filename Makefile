@@ -15,7 +15,7 @@ DESTDIR ?=
 STEPS ?=
 
 BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev libpcap-dev \
-	libxdp-dev libbpf-dev
+	libdw-dev libxdp-dev libbpf-dev
 # g++: headers in C++. libclang-rt-dev: sanitizers and libFuzzer. groff-base: the man pages' lint.
 CHECK_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base
 # Tests that need these are skipped, and counted, where they cannot be installed.

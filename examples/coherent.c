@@ -49,8 +49,10 @@ static int run(struct device *dev)
 int main(void)
 {
 	struct device *dev = dmamap_open("sim");
-	int err = dev ? run(dev) : -ENODEV;
+	int err = dev ? dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)) : -ENODEV;
 
+	if (!err)
+		err = run(dev);
 	if (err)
 		fprintf(stderr, "coherent: error %d: %s\n", -err, dmamap_strerror());
 	else

@@ -105,7 +105,7 @@ int main(void)
 	int err = -ENODEV;
 	pthread_t thread;
 
-	if (model.dev)
+	if (model.dev && !dma_set_mask_and_coherent(model.dev, DMA_BIT_MASK(64)))
 		m = dma_alloc_coherent(model.dev, sizeof(*m), &model.mailbox, GFP_KERNEL);
 	if (m && pthread_create(&thread, NULL, run_model, &model) == 0) {
 		err = drive(model.dev, m);

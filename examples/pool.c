@@ -63,7 +63,7 @@ int main(void)
 	struct dma_pool *pool = NULL;
 	int err = -ENODEV;
 
-	if (dev)
+	if (dev && !dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)))
 		pool = dma_pool_create("descriptors", dev, sizeof(struct descriptor), 16, 4096);
 	if (pool)
 		err = run(dev, pool);

@@ -151,6 +151,37 @@ hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *bu
 	return err;
 }
 
+/* A machine that is not coherent: are these the bytes that the CPU meant it to see? */
+static void check_coherence(struct device *dev, dma_addr_t addr, size_t len)
+{
+	struct port *port = bus_port(dev);
+
+	for (size_t done = 0, n; port && done < len; done += n) {
+		u64 bus = addr - dev->bus_offset + done, host;
+		u32 gen = (u32)port_enter(port);
+
+		/* not counted: nobody sees that it was looked up */
+		host = dev->iommu ? iotlb_lookup(&port->tlb, bus >> PAGE_BITS, gen)
+				  : bus_host_page(dev, align_down(bus, PAGE_BYTES), 0);
+		host &= ~(PAGE_BYTES - 1);
+		port_exit(port);
+		host = host - (u64)(uintptr_t)mem.plane + (bus & (PAGE_BYTES - 1));
+		n = min_u64(len - done, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
+		/* bounce memory is filled where the device looks: the CPU has no view of it */
+		if (host < mem.span && host - mem.bounce_start >= mem.bounce_size)
+			check_lines(&dev->shadow, addr + done, host, n);
+	}
+}
+
+static slow_path void accessed(struct device *dev, dma_addr_t addr, size_t len, bool write,
+			       const void *caller)
+{
+	check_enter(caller);
+	check_access(&dev->shadow, addr, len, write, caller);
+	if (!dev->coherent && !write)
+		check_coherence(dev, addr, len);
+}
+
 hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t len, bool write)
 {
 	struct port *port;
@@ -172,6 +203,8 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 		err = access_many(dev, port, bus, buf, len, write);
 	if (unlikely(err > 0))
 		return refuse(dev, addr, len, write, err);
+	if (unlikely(dev->check) && !err)
+		accessed(dev, addr, len, write, __builtin_return_address(0));
 	return err;
 }
 
@@ -216,6 +249,8 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 	err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s);
 	if (err > 0)
 		return refuse(dev, addr, len, write, err);
+	if (unlikely(dev->check) && !err)
+		accessed(dev, addr, len, write, __builtin_return_address(0));
 	return err ? err : s.n;
 }
 

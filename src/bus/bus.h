@@ -22,7 +22,7 @@ hot_inline struct port *bus_port(struct device *dev)
 hot_inline u64 bus_host_page(const struct device *dev, u64 pa, u64 prot)
 {
 	if (likely(pa < mem.low || (pa >= MEM_DMA32_END && pa < mem.span)))
-		return (u64)(uintptr_t)(dev->view + pa) | prot;
+		return (u64)(uintptr_t)(read_once(&dev->view) + pa) | prot;
 	return pa & PHYS_FOREIGN ? (pa & ~PHYS_FOREIGN) | prot : 0;
 }
 

@@ -8,9 +8,11 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "check/check.h"
 #include "device/model.h"
 #include "device/spec.h"
+#include "dmapool/dmapool.h"
 #include "domain/hold.h"
 #include "map/bounce.h"
 #include "map/device.h"
@@ -155,7 +157,7 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->iommu = spec->iommu;
 	dev->coherent = spec->coherent;
 	dev->untrusted = spec->untrusted;
-	dev->check = spec->check || check_wanted();
+	dev->check = spec->check || spec->check_all;
 	dev->strict = spec->policy != POLICY_LAZY || spec->untrusted;
 	dev->arithmetic = spec->iommu && spec->policy >= POLICY_POOL;
 	dev->identity = dev->coherent && (!dev->iommu || dev->arithmetic);
@@ -247,6 +249,17 @@ static void stop_machine(struct device *dev)
 	mem_put();
 }
 
+static void start_checker(struct device *dev, const struct spec *spec)
+{
+	if (!dev->check)
+		return;
+	check_open(&dev->shadow, dev, (u64)(uintptr_t)dev->domain, dev->bus_offset, dev->coherent,
+		   !dev->strict);
+	/* without memory for it, owners are not watched: no reason not to open */
+	if (spec->check_own && dmamap_check_own(dev, true))
+		log_line(LOG_ERROR, "%s: DMAMAP_CHECK=own: %s", dev->name, error_text());
+}
+
 static int start(struct device *dev, const struct spec *spec)
 {
 	int err = start_machine(dev, spec);
@@ -259,12 +272,14 @@ static int start(struct device *dev, const struct spec *spec)
 	err = open_interrupts(dev);
 	if (err)
 		goto fini;
+	start_checker(dev, spec);
 	if (dev->remote)
 		err = qemu_connect(dev->ops_priv);
 	else if (dev->model)
 		err = dev->model->create(dev, spec->args, spec->n_args, &dev->ops_priv);
 	if (!err)
 		return 0;
+	check_close(&dev->shadow);
 	dev->ops.stop(dev); /* nobody counts interrupts any more */
 	close_interrupts(dev);
 fini:
@@ -283,6 +298,9 @@ struct device *dmamap_open(const char *text)
 	err = spec_parse(&spec, text);
 	if (err)
 		return NULL;
+	err = check_environment(&spec.check_all, &spec.check_own);
+	if (err)
+		goto free_spec;
 	dev = alloc_aligned(64, (sizeof(*dev) + 63) & ~63ull);
 	if (!dev)
 		goto free_spec;
@@ -347,12 +365,23 @@ static void report_leaks(struct device *dev)
 			     "%llu mappings were never unmapped", (unsigned long long)live);
 }
 
+/* The checker knows each by its stack. */
+static void find_leaks(struct device *dev)
+{
+	u64 n = dma_pool_report_leaks(dev);
+
+	n += check_leaks(&dev->shadow);
+	if (n)
+		error_set(EINVAL, "%s: %llu mappings, allocations or pools were left when it was closed",
+			  dev->name, (unsigned long long)n);
+}
+
 static void free_coherent_leaks(struct device *dev)
 {
 	u64 bytes, n = coherent_release(dev, &bytes);
 
 	if (n)
-		check_report(dev, dev->check, DMAMAP_CHECK_LEAK, 0, bytes, DMA_NONE,
+		check_report(dev, false, DMAMAP_CHECK_LEAK, 0, bytes, DMA_NONE,
 			     "%llu blocks of coherent memory, %llu bytes, were never freed: freed now",
 			     (unsigned long long)n, (unsigned long long)bytes);
 }
@@ -368,9 +397,13 @@ void dmamap_close(struct device *dev)
 		dev->ops.stop(dev);
 	hold_drop_all(dev);
 	device_release_managed(dev);
-	report_leaks(dev);
+	if (dev->check)
+		find_leaks(dev);
+	else
+		report_leaks(dev);
 	free_coherent_leaks(dev);
 	bounce_release(dev);
+	check_close(&dev->shadow);
 	close_interrupts(dev);
 	device_threads_fini(dev);
 	stop_machine(dev);

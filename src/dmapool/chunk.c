@@ -103,6 +103,8 @@ struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
 	}
 	for (size_t off = 0; block_fits(pool, off); off = block_after(pool, off))
 		c->state[off >> pool->granule_bits] = BLOCK_FREE;
+	if (pool->checked)
+		pool_check_chunk(pool, c);
 	return c;
 
 free_coherent:

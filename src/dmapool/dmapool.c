@@ -143,6 +143,8 @@ struct dma_pool *dma_pool_create_node(const char *name, struct device *dev, size
 		goto free_name;
 	if (tslot_key_init(&pool->key, sizeof(struct pool_cache), NULL, cache_retire))
 		goto free_hash;
+	if (dev->check)
+		pool_check(pool, __builtin_return_address(0));
 	return pool;
 
 free_hash:
@@ -165,7 +167,7 @@ static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
 	u64 n = 0;
 
 	for (u32 g = 0; g <= pool->entry_mask; g++)
-		n += c->state[g] == BLOCK_LIVE;
+		n += c->state[g] >= BLOCK_LIVE;
 	return n;
 }
 
@@ -199,6 +201,8 @@ static void pool_destroy(struct dma_pool *pool)
 {
 	struct chunk_hash *h, *older;
 
+	if (pool->checked)
+		pool_uncheck(pool);
 	tslot_key_destroy(&pool->key);
 	pool_free_chunks(pool);
 	for (h = pool->hash; h; h = older) {
@@ -300,7 +304,11 @@ static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *
 		if (!e)
 			return NULL;
 	} while (read_once(entry_state(e)) != BLOCK_FREE); /* a second entry of a live block */
+	if (pool->checked)
+		pool_check_block(pool, e);
 	cpu = block_take(pool, e, handle);
+	if (pool->checked)
+		write_once(entry_state(e), BLOCK_LIVE_CHECKED);
 	return gfp & __GFP_ZERO ? memset(cpu, 0, pool->size) : cpu;
 }
 
@@ -315,39 +323,10 @@ void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
 	if (unlikely(!cache || !cache->n))
 		return alloc_slow(pool, mem_flags, handle);
 	e = cache->entry[cache->n - 1];
-	if (unlikely((mem_flags & __GFP_ZERO) || read_once(entry_state(e)) != BLOCK_FREE))
+	if (unlikely(((mem_flags | pool->slow_gfp) & __GFP_ZERO) || read_once(entry_state(e)) != BLOCK_FREE))
 		return alloc_slow(pool, mem_flags, handle);
 	cache->n--;
 	return block_take(pool, e, handle);
-}
-
-static slow_path void refuse_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
-{
-	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
-	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
-	const char *why = "it is no block of this pool";
-	struct chunk *c;
-	u8 state = NO_BLOCK;
-
-	if (!pool) {
-		error_set(EINVAL, "dma_pool_free: no pool (NULL)");
-		return;
-	}
-	c = chunk_find(pool, vaddr);
-	if (c && !(off & pool->granule_mask))
-		state = read_once(&c->state[off >> pool->granule_bits]);
-	if (c && state == NO_BLOCK)
-		why = "no block begins there";
-	if (state == BLOCK_LIVE)
-		why = "its DMA address is another";
-	if (state == BLOCK_FREE) {
-		kind = DMAMAP_CHECK_POOL_DOUBLE_FREE;
-		why = "it is free already";
-	}
-	check_report(pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE,
-		     "dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
-		     "gave, once",
-		     vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
 }
 
 static slow_path void free_slow(struct dma_pool *pool, entry_t e)
@@ -367,6 +346,49 @@ static slow_path void free_slow(struct dma_pool *pool, entry_t e)
 	cache->entry[cache->n++] = e;
 }
 
+/* What does not go the short way: wrong, or a block of a checked pool. */
+static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
+{
+	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
+	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
+	const char *why = "it is no block of this pool";
+	struct chunk *c;
+	u8 state = NO_BLOCK;
+
+	if (!pool) {
+		error_set(EINVAL, "dma_pool_free: no pool (NULL)");
+		return;
+	}
+	check_enter(NULL);
+	c = chunk_find(pool, vaddr);
+	if (c && !(off & pool->granule_mask))
+		state = read_once(&c->state[off >> pool->granule_bits]);
+	if (c && state == NO_BLOCK) {
+		kind = DMAMAP_CHECK_POOL_INSIDE;
+		why = "no block begins there";
+	}
+	if (!c && pool_of_other(pool, vaddr)) {
+		kind = DMAMAP_CHECK_POOL_OTHER;
+		why = "it is no block of this pool, but of another";
+	}
+	if (state == BLOCK_LIVE_CHECKED && addr == c->dma + off) {
+		memset(vaddr, FREE_BYTE, pool->size);
+		write_once(&c->state[off >> pool->granule_bits], BLOCK_FREE);
+		free_slow(pool, (entry_t)c + (off >> pool->granule_bits));
+		return;
+	}
+	if (state >= BLOCK_LIVE)
+		why = "its DMA address is another";
+	if (state == BLOCK_FREE) {
+		kind = DMAMAP_CHECK_POOL_DOUBLE_FREE;
+		why = "it is free already";
+	}
+	check_report(pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE,
+		     "dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
+		     "gave, once",
+		     vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
+}
+
 void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 {
 	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
@@ -375,13 +397,13 @@ void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 	entry_t e;
 
 	if (unlikely(!pool))
-		goto refuse;
+		goto otherwise;
 	c = chunk_find(pool, vaddr);
 	if (unlikely(!c || (off & pool->granule_mask) || addr != c->dma + off))
-		goto refuse;
+		goto otherwise;
 	e = (entry_t)c + (off >> pool->granule_bits);
 	if (unlikely(read_once(entry_state(e)) != BLOCK_LIVE))
-		goto refuse;
+		goto otherwise;
 	write_once(entry_state(e), BLOCK_FREE);
 	cache = (struct pool_cache *)tslot_peek(&pool->key);
 	if (unlikely(!cache || cache->n == pool->cache_max)) {
@@ -391,6 +413,6 @@ void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 	cache->entry[cache->n++] = e;
 	return;
 
-refuse:
-	refuse_free(pool, vaddr, addr);
+otherwise:
+	free_otherwise(pool, vaddr, addr);
 }

@@ -25,7 +25,7 @@
 #define HASH_FIRST  16
 #define CHUNK_ALIGN 64
 
-enum block_state { NO_BLOCK = 0, BLOCK_FREE, BLOCK_LIVE };
+enum block_state { NO_BLOCK = 0, BLOCK_FREE, BLOCK_LIVE, BLOCK_LIVE_CHECKED /* see check.c */ };
 
 typedef uintptr_t entry_t; /* address of the chunk + granule of the block */
 
@@ -62,11 +62,15 @@ struct dma_pool {
 	u32 cache_max;	  /* entries in a cache */
 	u32 batch;	  /* half of that */
 	u32 chunk_blocks;
+	gfp_t slow_gfp;	  /* what no allocation takes the short way with; of a checked pool all: __GFP_ZERO */
 	size_t size, stride, boundary, chunk_bytes;
 	struct device *dev;
 	const char *dev_name;
 	char *name;
+	const struct stack *made; /* NULL: not known */
 	bool managed;
+	bool checked;		       /* see check.c */
+	struct dma_pool *next_checked; /* under check.c's lock */
 
 	struct lock lock cacheline;
 	struct chunk *chunks; /* under lock, as the rest */
@@ -100,6 +104,16 @@ hot_inline struct chunk *chunk_find(struct dma_pool *pool, const void *p)
 			return c;
 	}
 }
+
+#define FREE_BYTE 0xa7
+
+/* check.c: the pool, a new chunk, the free block of an entry that is about to be given out. */
+void pool_check(struct dma_pool *pool, const void *caller);
+void pool_uncheck(struct dma_pool *pool);
+void pool_check_chunk(struct dma_pool *pool, struct chunk *c);
+void pool_check_block(struct dma_pool *pool, entry_t e) __attribute__((cold));
+/* It lies in a chunk of another checked pool. */
+bool pool_of_other(const struct dma_pool *pool, const void *vaddr);
 
 struct chunk_hash *hash_new(u64 places); /* a power of two; NULL: no memory */
 

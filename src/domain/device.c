@@ -26,12 +26,16 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 	else
 		dev->faults_lost++;
 	lock_give(&dev->fault_lock);
+	if (dev->check)
+		check_refused(&dev->shadow, addr, len, write,
+			      reason == DMAMAP_FAULT_NO_READ || reason == DMAMAP_FAULT_NO_WRITE,
+			      reasons[reason], NULL);
 	if (len)
-		check_report(dev, dev->check, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
+		check_report(dev, false, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
 			     "the device's %s of %zu bytes at %#llx was refused: %s",
 			     write ? "write" : "read", len, (unsigned long long)addr, reasons[reason]);
 	else
-		check_report(dev, dev->check, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
+		check_report(dev, false, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
 			     "the device's %s in the page at %#llx was refused: %s",
 			     write ? "write" : "read", (unsigned long long)addr, reasons[reason]);
 	return -EFAULT;

@@ -6,6 +6,7 @@
 #ifndef DOMAIN_DEVICE_H
 #define DOMAIN_DEVICE_H
 
+#include "check/check.h"
 #include "domain/domain.h"
 #include "mem/mem.h"
 #include <dmamap/bus.h>
@@ -49,7 +50,7 @@ struct device {
 	 */
 	u64 identity_end;
 	u64 bus_offset;		  /* device address = bus address + this */
-	u8 *view;		  /* RAM as the device sees it: mem.base, or mem.plane when not coherent */
+	u8 *view;		  /* atomic: RAM as the device sees it: mem.base, or mem.plane when not coherent */
 	bool identity;		  /* see identity_end */
 	bool iommu, coherent, untrusted, strict, check;
 	bool bounced;		  /* atomic: some mapping has bounced, so syncs may matter */
@@ -95,6 +96,8 @@ struct device {
 	struct managed *managed; /* released by close, newest first; under managed_lock */
 	struct xsk_device *xsk;		  /* atomic: its queues and sockets; NULL: none yet. src/xsk */
 	struct coherent *coherent_blocks; /* under the coherent table's lock */
+
+	struct check_device shadow; /* the checker's; where `check` is false only mask_set is used */
 };
 
 hot_inline struct device_thread *device_thread(struct device *dev)

@@ -195,6 +195,9 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 		return NULL;
 	}
 	*dma_handle = c->dma;
+	if (unlikely(dev->check))
+		tell_mapped(dev, CALL_COHERENT, c->dma, phys_of(c->cpu), size, DMA_BIDIRECTIONAL, attrs,
+			    CALLER);
 	return (void *)(uintptr_t)c->cpu;
 }
 
@@ -216,6 +219,8 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 	pthread_mutex_unlock(&lock);
 	if (right)
 		return c;
+	if (!c && dev->check)
+		check_free_unknown(&dev->shadow, cpu, dma, size);
 	if (c)
 		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma, size, DMA_NONE,
 			     "coherent memory freed with size %zu and DMA address %#llx, which are not "
@@ -239,9 +244,14 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t 
 		error_set(EINVAL, "free of coherent memory with no device (NULL)");
 		return;
 	}
+	if (unlikely(dev->check))
+		check_enter(CALLER);
 	c = take_block(dev, size, cpu_addr, dma_handle);
-	if (c)
-		free_block(c);
+	if (!c)
+		return;
+	if (unlikely(dev->check))
+		tell_unmap(dev, CALL_COHERENT, c->dma, size, DMA_BIDIRECTIONAL, attrs, CALLER);
+	free_block(c);
 }
 
 u64 coherent_release(struct device *dev, u64 *bytes)
@@ -274,6 +284,8 @@ static void release_managed(void *cpu)
 	if (c)
 		unrecord(c);
 	pthread_mutex_unlock(&lock);
+	if (c && c->dev->check)
+		check_forget(&c->dev->shadow, c->dma, CALL_COHERENT);
 	if (c)
 		free_block(c);
 }
@@ -297,6 +309,8 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 
 void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t dma_handle)
 {
+	if (dev && dev->check)
+		check_enter(CALLER);
 	if (dev && vaddr && device_drop_managed(dev, vaddr))
 		dma_free_attrs(dev, size, vaddr, dma_handle, 0);
 	else if (dev && vaddr)

@@ -17,6 +17,9 @@
 
 #define NO_PHYS PHYS(~0ull)
 
+/* Where the driver called, in a function that it calls. */
+#define CALLER __builtin_return_address(0)
+
 /* Leaves of a mapping that is bounced carry this. */
 #define PT_BOUNCED PT_SOFT_A
 
@@ -98,6 +101,29 @@ hot_inline void count_unmap(struct device *dev)
 	struct device_thread *t = device_thread(dev);
 
 	count_add(&t->unmaps, 1);
+}
+
+/* The checker's view of what a call mapped, or is about to unmap. Returns addr. */
+static maybe_unused slow_path dma_addr_t tell_mapped(struct device *dev, enum check_call call,
+						     dma_addr_t addr, phys_t pa, u64 size,
+						     enum dma_data_direction dir, unsigned long attrs,
+						     const void *caller)
+{
+	const struct check_mapping m = {.addr = addr, .pa = pa.v, .size = size, .attrs = attrs,
+					.dir = dir, .call = call};
+
+	check_map(&dev->shadow, &m, caller);
+	return addr;
+}
+
+static maybe_unused slow_path void tell_unmap(struct device *dev, enum check_call call,
+					      dma_addr_t addr, u64 size, enum dma_data_direction dir,
+					      unsigned long attrs, const void *caller)
+{
+	const struct check_mapping m = {.addr = addr, .size = size, .attrs = attrs, .dir = dir,
+					.call = call};
+
+	check_unmap(&dev->shadow, &m, caller);
 }
 
 /* mapping.c: an address of no memory: the gap below 4 GiB, or past RAM and below bit 50. */

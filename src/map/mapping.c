@@ -26,7 +26,7 @@ static slow_path dma_addr_t refuse(struct device *dev, phys_t pa, u64 size, int 
 	return DMA_MAPPING_ERROR;
 }
 
-hot_inline dma_addr_t map_checked(struct device *dev, phys_t pa, u64 size,
+hot_inline dma_addr_t map_checked(struct device *dev, enum check_call call, phys_t pa, u64 size,
 				  enum dma_data_direction dir, unsigned long attrs)
 {
 	dma_addr_t addr;
@@ -34,7 +34,10 @@ hot_inline dma_addr_t map_checked(struct device *dev, phys_t pa, u64 size,
 	if (likely(dev && (unsigned int)dir <= DMA_FROM_DEVICE && map_by_identity(dev, pa, size) &&
 		   !read_once(&fail_armed))) {
 		count_map(dev, size, 1);
-		return pa.v + dev->bus_offset;
+		addr = pa.v + dev->bus_offset;
+		if (unlikely(dev->check))
+			return tell_mapped(dev, call, addr, pa, size, dir, attrs, CALLER);
+		return addr;
 	}
 	if (unlikely(!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size ||
 		     pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v))
@@ -44,13 +47,16 @@ hot_inline dma_addr_t map_checked(struct device *dev, phys_t pa, u64 size,
 		return DMA_MAPPING_ERROR;
 	}
 	addr = map_one(dev, pa, size, dir, attrs);
-	if (likely(addr != DMA_MAPPING_ERROR))
+	if (likely(addr != DMA_MAPPING_ERROR)) {
 		count_map(dev, size, 1);
+		if (unlikely(dev->check))
+			return tell_mapped(dev, call, addr, pa, size, dir, attrs, CALLER);
+	}
 	return addr;
 }
 
-hot_inline void unmap_checked(struct device *dev, dma_addr_t addr, u64 size,
-			      enum dma_data_direction dir, unsigned long attrs)
+hot_inline void unmap_told(struct device *dev, dma_addr_t addr, u64 size,
+			   enum dma_data_direction dir, unsigned long attrs)
 {
 	if (likely(dev && unmap_by_identity(dev, PHYS(addr - dev->bus_offset)))) {
 		count_unmap(dev);
@@ -68,6 +74,14 @@ hot_inline void unmap_checked(struct device *dev, dma_addr_t addr, u64 size,
 		count_unmap(dev);
 }
 
+hot_inline void unmap_checked(struct device *dev, enum check_call call, dma_addr_t addr, u64 size,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	if (likely(dev) && unlikely(dev->check))
+		tell_unmap(dev, call, addr, size, dir, attrs, CALLER);
+	unmap_told(dev, addr, size, dir, attrs);
+}
+
 dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 				enum dma_data_direction dir, unsigned long attrs)
 {
@@ -79,13 +93,13 @@ dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 			     "(vmalloc_to_page) or use kmalloc");
 		return DMA_MAPPING_ERROR;
 	}
-	return map_checked(dev, pa, size, dir, attrs);
+	return map_checked(dev, CALL_SINGLE, pa, size, dir, attrs);
 }
 
 void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
 			    enum dma_data_direction dir, unsigned long attrs)
 {
-	unmap_checked(dev, addr, size, dir, attrs);
+	unmap_checked(dev, CALL_SINGLE, addr, size, dir, attrs);
 }
 
 dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset, size_t size,
@@ -95,13 +109,13 @@ dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offs
 
 	if (unlikely(!page || __builtin_add_overflow(start, offset, &pa)))
 		return refuse(dev, PHYS(start), size, (int)dir);
-	return map_checked(dev, PHYS(pa), size, dir, attrs);
+	return map_checked(dev, CALL_PAGE, PHYS(pa), size, dir, attrs);
 }
 
 void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
-	unmap_checked(dev, addr, size, dir, attrs);
+	unmap_checked(dev, CALL_PAGE, addr, size, dir, attrs);
 }
 
 bool phys_is_registers(u64 phys, u64 size)
@@ -121,7 +135,7 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 	if (!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size)
 		return refuse(dev, PHYS(phys), size, (int)dir);
 	if (!phys_is_registers(phys, size)) {
-		check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size, dir,
+		check_report(dev, dev->check, DMAMAP_CHECK_MAP_RESOURCE, 0, size, dir,
 			     "dma_map_resource of %#llx, which is memory or wraps: map memory with "
 			     "dma_map_page", (unsigned long long)phys);
 		return DMA_MAPPING_ERROR;
@@ -141,16 +155,21 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 	}
 	if (addr != DMA_MAPPING_ERROR)
 		count_map(dev, size, 1);
+	if (unlikely(dev->check) && addr != DMA_MAPPING_ERROR)
+		tell_mapped(dev, CALL_RESOURCE, addr, PHYS(phys), size, dir, attrs & ~DMA_ATTR_MMIO,
+			    CALLER);
 	return addr;
 }
 
 void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 			enum dma_data_direction dir, unsigned long attrs)
 {
+	if (dev && addr != DMA_MAPPING_ERROR && unlikely(dev->check))
+		tell_unmap(dev, CALL_RESOURCE, addr, size, dir, attrs & ~DMA_ATTR_MMIO, CALLER);
 	if (dev && !dev->iommu && addr != DMA_MAPPING_ERROR)
 		count_unmap(dev); /* nothing else was done */
 	else
-		unmap_checked(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
+		unmap_told(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
 }
 
 dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
@@ -158,7 +177,7 @@ dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
 {
 	if (attrs & DMA_ATTR_MMIO)
 		return dma_map_resource(dev, phys, size, dir, attrs);
-	return map_checked(dev, PHYS(phys), size, dir, attrs);
+	return map_checked(dev, CALL_PHYS, PHYS(phys), size, dir, attrs);
 }
 
 void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size, enum dma_data_direction dir,
@@ -167,10 +186,12 @@ void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size, enum dma_d
 	if (attrs & DMA_ATTR_MMIO)
 		dma_unmap_resource(dev, addr, size, dir, attrs);
 	else
-		unmap_checked(dev, addr, size, dir, attrs);
+		unmap_checked(dev, CALL_PHYS, addr, size, dir, attrs);
 }
 
 int dma_mapping_error(struct device *dev, dma_addr_t dma_addr)
 {
+	if (dev && unlikely(dev->check))
+		check_asked(&dev->shadow, dma_addr);
 	return unlikely(dma_addr == DMA_MAPPING_ERROR) ? -ENOMEM : 0;
 }

@@ -29,8 +29,10 @@ int dma_set_mask(struct device *dev, u64 mask)
 	if (!dev)
 		return error_set(EINVAL, "dma_set_mask: no device (NULL)");
 	err = mask_check(dev, mask);
-	if (!err)
+	if (!err) {
+		write_once(&dev->shadow.mask_set, true);
 		device_set_mask(dev, mask);
+	}
 	return err;
 }
 
@@ -41,8 +43,10 @@ int dma_set_coherent_mask(struct device *dev, u64 mask)
 	if (!dev)
 		return error_set(EINVAL, "dma_set_coherent_mask: no device (NULL)");
 	err = mask_check(dev, mask);
-	if (!err)
+	if (!err) {
+		write_once(&dev->shadow.mask_set, true);
 		write_once(&dev->coherent_mask, mask);
+	}
 	return err;
 }
 

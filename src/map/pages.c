@@ -75,6 +75,8 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	}
 	count_map(dev, PAGE_ALIGN(size), 1);
 	*dma_handle = addr;
+	if (unlikely(dev->check))
+		tell_mapped(dev, CALL_PAGES, addr, phys_of_page(page), PAGE_ALIGN(size), dir, 0, CALLER);
 	return page;
 }
 
@@ -103,6 +105,8 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 		return;
 	if (check_request(dev, size, (int)dir, 0))
 		return;
+	if (unlikely(dev->check))
+		check_enter(CALLER);
 	if (!is_allocated(dev, size, page, dma_handle)) {
 		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
 			     "free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
@@ -110,6 +114,8 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 			     (unsigned long long)dma_handle);
 		return;
 	}
+	if (unlikely(dev->check))
+		tell_unmap(dev, CALL_PAGES, dma_handle, PAGE_ALIGN(size), dir, 0, CALLER);
 	/* the contents are not wanted any more */
 	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), dir, DMA_ATTR_SKIP_CPU_SYNC))
 		return;
@@ -328,6 +334,8 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size, enum d
 	sg_dma_address(s->sgt.sgl) = addr;
 	sg_dma_len(s->sgt.sgl) = (unsigned int)PAGE_ALIGN(size);
 	remember(s);
+	if (unlikely(dev->check) && s->pages)
+		check_map_pages(&dev->shadow, &s->sgt, dir, CALLER);
 	return &s->sgt;
 }
 
@@ -345,6 +353,7 @@ static struct scattered *scattered_of(struct device *dev, size_t size, const str
 	if (s && forget)
 		*at = s->next;
 	lock_give(&lock);
+	check_enter(NULL);
 	if (!s)
 		check_report(dev, dev && dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, 0, size, DMA_NONE,
 			     "%p is no table of %zu bytes that dma_alloc_noncontiguous() gave for this "
@@ -367,6 +376,8 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 	if (!s->pages) {
 		dma_free_pages(dev, s->n << PAGE_BITS, sg_page(sgt->sgl), addr, s->dir);
 	} else {
+		if (unlikely(dev->check))
+			tell_unmap(dev, CALL_NONCONTIGUOUS, addr, s->n << PAGE_BITS, dir, 0, CALLER);
 		if (iommu_unmap_list(dev, addr, s->dir))
 			count_unmap(dev);
 		free_page_list(s->pages, s->n);

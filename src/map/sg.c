@@ -425,7 +425,7 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents, cons
 }
 
 static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
-		       enum dma_data_direction dir, unsigned long attrs)
+		       enum dma_data_direction dir, unsigned long attrs, const void *caller)
 {
 	struct survey s = {0};
 	int n, err;
@@ -451,13 +451,16 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 	/* a list may name the same memory many times; its size class may not overflow */
 	count_map(dev, min_u64(s.bytes, 1ull << (DMAMAP_SIZE_CLASSES - 1)), (u64)n);
+	if (unlikely(dev->check))
+		check_map_sg(&dev->shadow, sgl, nents, n, read_once(&dev->max_seg_size),
+			     read_once(&dev->seg_boundary), dir, attrs, caller);
 	return n;
 }
 
 unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
-	int n = map_checked(dev, sg, nents, dir, attrs);
+	int n = map_checked(dev, sg, nents, dir, attrs, CALLER);
 
 	return n > 0 ? (unsigned int)n : 0;
 }
@@ -469,7 +472,7 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 
 	if (!sgt)
 		return error_set(EINVAL, "dma_map_sgtable: no table (NULL)");
-	n = map_checked(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs);
+	n = map_checked(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs, CALLER);
 	if (n < 0)
 		return n;
 	sgt->nents = (unsigned int)n;
@@ -514,6 +517,8 @@ void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 		error_set(EINVAL, "dma_unmap_sg: no device, no list or %d entries", nents);
 		return;
 	}
+	if (unlikely(dev->check))
+		check_unmap_sg(&dev->shadow, sg, nents, dir, attrs, CALLER);
 	if (unmap_list(dev, sg, nents, dir, attrs))
 		count_unmap(dev);
 }

@@ -93,45 +93,66 @@ hot_inline bool nothing_to_do(const struct device *dev, dma_addr_t addr)
 	       !(dev->identity && phys_is_bounce(PHYS(addr - dev->bus_offset)));
 }
 
+static slow_path void sync_one(struct device *dev, dma_addr_t addr, u64 size,
+			       enum dma_data_direction dir, bool to_cpu, const void *caller)
+{
+	bool check = dev && dev->check && (unsigned int)dir <= DMA_FROM_DEVICE && size &&
+		     size - 1 <= ~addr;
+
+	if (dev && dev->check)
+		check_enter(caller);
+	if (check)
+		check_sync(&dev->shadow, addr, size, dir, to_cpu, caller);
+	sync_slow(dev, addr, size, dir, to_cpu);
+	if (check && !to_cpu)
+		check_synced(&dev->shadow, addr, size);
+}
+
 void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 			     enum dma_data_direction dir)
 {
 	if (unlikely(!nothing_to_do(dev, addr)))
-		sync_slow(dev, addr, size, dir, true);
+		sync_one(dev, addr, size, dir, true, CALLER);
 }
 
 void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
 				enum dma_data_direction dir)
 {
 	if (unlikely(!nothing_to_do(dev, addr)))
-		sync_slow(dev, addr, size, dir, false);
+		sync_one(dev, addr, size, dir, false, CALLER);
 }
 
 /* By DMA segments: they were made of whole entries, in order. */
 static void sync_list(struct device *dev, struct scatterlist *sg, int nents,
-		      enum dma_data_direction dir, bool to_cpu)
+		      enum dma_data_direction dir, bool to_cpu, const void *caller)
 {
+	struct scatterlist *sgl = sg;
+
 	if (!dev || !sg) {
 		error_set(EINVAL, "DMA sync of a list with no device or no list");
 		return;
 	}
+	if (unlikely(dev->check))
+		check_sync_sg(&dev->shadow, sg, nents, dir, to_cpu, caller);
 	if (!sg_dma_len(sg))
 		report(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, sg_dma_address(sg), sg->length, dir);
 	for (int i = 0; i < nents && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
 		if (!nothing_to_do(dev, sg_dma_address(sg)))
 			sync_slow(dev, sg_dma_address(sg), sg_dma_len(sg), dir, to_cpu);
+	if (unlikely(dev->check) && !to_cpu && sg_dma_len(sgl))
+		check_synced(&dev->shadow, sg_dma_address(sgl), sg_dma_len(sgl));
 }
 
 void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sg, int nelems,
 			 enum dma_data_direction dir)
 {
-	sync_list(dev, sg, nelems, dir, true);
+	sync_list(dev, sg, nelems, dir, true, CALLER);
 }
 
 void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sg, int nelems,
 			    enum dma_data_direction dir)
 {
-	sync_list(dev, sg, nelems, dir, false);
+	sync_list(dev, sg, nelems, dir, false, CALLER);
 }
 
 bool dma_need_sync(struct device *dev, dma_addr_t dma_addr)

@@ -41,7 +41,8 @@ void note_slots(struct device *dev, struct dma_iova_state *state)
 {
 	u64 bus = bus_of(dev, state), *slots;
 
-	if (!dev->coherent || bus & (PAGE_BYTES - 1) || pages_spanned(bus, state->__size) >= PT_ENTRIES)
+	/* under the checker each link takes the long way, where it is remembered */
+	if (!dev->coherent || dev->check || bus & (PAGE_BYTES - 1) || pages_spanned(bus, state->__size) >= PT_ENTRIES)
 		return;
 	/* a link must be looked at, or told to the IOMMU */
 	if (dev->ram_only || !dev->domain->space.direct)
@@ -87,6 +88,8 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 	set_limits(dev);
 	note_slots(dev, state);
 	count_add(&device_thread(dev)->ranges_taken, 1);
+	if (unlikely(dev->check))
+		check_range_taken(&dev->shadow, state->addr, size, CALLER);
 	return true;
 }
 
@@ -336,6 +339,8 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t 
 	lock = take_lock(state);
 	err = link_locked(dev, state, phys, offset, size, dir, attrs);
 	lock_give(lock);
+	if (unlikely(dev->check) && !err)
+		tell_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs, CALLER);
 	return err;
 }
 
@@ -367,6 +372,8 @@ int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offse
 		return error_set(EINVAL, "%s: dma_iova_sync() of %llu bytes at offset %llu, past the "
 				 "range's %llu", dev->name, (unsigned long long)size,
 				 (unsigned long long)offset, (unsigned long long)state->__size);
+	if (unlikely(dev->check))
+		check_iova_sync(&dev->shadow, state->addr + offset, size);
 	if (unlikely(read_acquire(&state->__stale) & (STALE | FLUSHING)))
 		forget_old_links(dev, state);
 	return 0;

@@ -32,7 +32,7 @@ static void sync_granule(struct device *dev, u64 bus, u64 n, bool to_cpu)
 }
 
 static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offset, u64 size,
-		      enum dma_data_direction dir, bool to_cpu)
+		      enum dma_data_direction dir, bool to_cpu, const void *caller)
 {
 	u64 bus, end, closed;
 
@@ -50,22 +50,26 @@ static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offs
 		report_part(dev, state, offset, size, dir, "sync");
 		return;
 	}
+	if (unlikely(dev->check))
+		check_sync_links(&dev->shadow, state->addr + offset, size, dir, to_cpu, caller);
 	while (bus < end) {
 		u64 n = min_u64(end - bus, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
 
 		sync_granule(dev, bus, n, to_cpu);
 		bus += n;
 	}
+	if (unlikely(dev->check) && !to_cpu)
+		check_synced_links(&dev->shadow, state->addr + offset, size);
 }
 
 void dma_iova_sync_for_cpu(struct device *dev, struct dma_iova_state *state, size_t offset,
 			   size_t size, enum dma_data_direction dir)
 {
-	sync_part(dev, state, offset, size, dir, true);
+	sync_part(dev, state, offset, size, dir, true, CALLER);
 }
 
 void dma_iova_sync_for_device(struct device *dev, struct dma_iova_state *state, size_t offset,
 			      size_t size, enum dma_data_direction dir)
 {
-	sync_part(dev, state, offset, size, dir, false);
+	sync_part(dev, state, offset, size, dir, false, CALLER);
 }

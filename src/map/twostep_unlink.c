@@ -222,13 +222,25 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 			     "unlinked with another direction than it was linked with, which holds");
 }
 
+static slow_path void tell_unlink(struct device *dev, const struct dma_iova_state *state, u64 offset,
+				  u64 size, enum dma_data_direction dir, unsigned long attrs,
+				  const void *caller)
+{
+	check_enter(caller);
+	if (size && range_within(offset, size, state->__size))
+		check_unlink(&dev->shadow, state->addr + offset, size, dir, attrs, caller);
+}
+
 void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t offset, size_t size,
 		     enum dma_data_direction dir, unsigned long attrs)
 {
-	if (unlikely(!state_ok(dev, state)))
+	if (unlikely(!state_ok(dev, state))) {
 		bad_state(dev, "dma_iova_unlink");
-	else
-		unlink_part(dev, state, offset, size, dir);
+		return;
+	}
+	if (unlikely(dev->check))
+		tell_unlink(dev, state, offset, size, dir, attrs, CALLER);
+	unlink_part(dev, state, offset, size, dir);
 }
 
 /* The range goes back; what is still linked from offset `from` on is unlinked and reported. */
@@ -238,6 +250,8 @@ static void free_range(struct device *dev, struct dma_iova_state *state, u64 fro
 	u64 first = range_first(dev, state), end = range_end(dev, state), bus = end;
 	struct taken t = {0};
 
+	if (unlikely(dev->check))
+		check_range_freed(&dev->shadow, state->addr, state->__size);
 	if (unlikely(from < state->__size))
 		bus = pt_find(&dom->pt, IOVA(align_down(bus_of(dev, state) + from, PAGE_BYTES)), end);
 	if (unlikely(bus < end)) {
@@ -271,6 +285,8 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t m
 	}
 	if (mapped_len > state->__size)
 		mapped_len = state->__size;
+	if (unlikely(dev->check) && mapped_len)
+		tell_unlink(dev, state, 0, mapped_len, dir, attrs, CALLER);
 	if (mapped_len)
 		unlink_part(dev, state, 0, mapped_len, dir);
 	free_range(dev, state, mapped_len);

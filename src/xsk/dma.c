@@ -54,7 +54,7 @@ static void unmap_runs(struct dma_map *m, u64 end, unsigned long attrs)
 {
 	for (u64 i = 0, n; i < end; i += n) {
 		n = mapping_length(m, i);
-		dma_unmap_page_attrs(m->dev, m->page[i] & ~XSK_NEXT_PG_CONTIG_MASK, n << PAGE_BITS,
+		dma_unmap_phys(m->dev, m->page[i] & ~XSK_NEXT_PG_CONTIG_MASK, n << PAGE_BITS,
 				     DMA_BIDIRECTIONAL, attrs);
 	}
 }
@@ -91,7 +91,7 @@ static int map_runs(struct dma_map *m, struct page **pages, unsigned long attrs)
 	}
 	m->page = alloc_array(m->pages, sizeof(*m->page));
 	if (!m->page) {
-		dma_unmap_page_attrs(m->dev, m->base, n << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
+		dma_unmap_phys(m->dev, m->base, n << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
 		return -ENOMEM;
 	}
 	for (i = 0, addr = m->base; n; n = map_run(m, pages, i, &most, attrs, &addr)) {
@@ -111,7 +111,7 @@ static int map_runs(struct dma_map *m, struct page **pages, unsigned long attrs)
 static void unmap(struct dma_map *m, unsigned long attrs)
 {
 	if (m->whole)
-		dma_unmap_page_attrs(m->dev, m->base, m->pages << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
+		dma_unmap_phys(m->dev, m->base, m->pages << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
 	else
 		unmap_runs(m, m->pages, attrs);
 }

@@ -46,6 +46,7 @@ static void test_a_group_shares(void **state)
 	/* one goes, the other works on */
 	dmamap_close(one);
 	addr = dma_map_single(two, b.cpu, b.size, DMA_TO_DEVICE);
+	assert_int_equal(dma_mapping_error(two, addr), 0);
 	assert_true(reads(two, addr, 1));
 	dma_unmap_single(two, addr, b.size, DMA_TO_DEVICE);
 	dmamap_close(two);
@@ -78,6 +79,7 @@ static void test_others_share_nothing(void **state)
 		other = open_another(",name=other");
 		fill(b.cpu, b.size, 1);
 		addr = dma_map_single(dev, b.cpu, b.size, DMA_TO_DEVICE);
+		assert_int_equal(dma_mapping_error(dev, addr), 0);
 		assert_false(reads(other, addr, 1));
 		forget_faults(other);
 		dma_unmap_single(dev, addr, b.size, DMA_TO_DEVICE);

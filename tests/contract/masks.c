@@ -138,6 +138,7 @@ static void test_memory_of_the_stack(void **state)
 
 	fill(local, sizeof(local), 1);
 	addr = dma_map_single(dev, local + 64, 64, DMA_BIDIRECTIONAL);
+	reported(DMAMAP_CHECK_MAP_STACK);
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	assert_true(addr + 63 <= mask_of(config->mask_bits));
 	device_writes(addr + 8, "\xff", 1);

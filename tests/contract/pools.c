@@ -80,7 +80,9 @@ static void test_misuse(void **state)
 	assert_non_null(one);
 	assert_non_null(two);
 	dma_pool_free(other, one, a);
-	reported(DMAMAP_CHECK_POOL_WRONG);
+	reported(DMAMAP_CHECK_POOL_OTHER);
+	dma_pool_free(pool, one + 8, a + 8);
+	reported(DMAMAP_CHECK_POOL_INSIDE);
 	dma_pool_free(pool, one, a + 32);
 	reported(DMAMAP_CHECK_POOL_WRONG);
 	dma_pool_free(pool, one, a);

@@ -232,9 +232,11 @@ static void test_lazy_unmap_ends_by_a_flush(void **state)
 
 		flushes = stats().iotlb_flushes;
 		x = dma_map_single(dev, b.cpu, b.size, DMA_BIDIRECTIONAL);
+		assert_int_equal(dma_mapping_error(dev, x), 0);
 		device_reads(x, &byte, 1);
 		dma_unmap_single(dev, x, b.size, DMA_BIDIRECTIONAL);
 		y = dma_map_single(dev, c.cpu, c.size, DMA_BIDIRECTIONAL);
+		assert_int_equal(dma_mapping_error(dev, y), 0);
 		if (stats().iotlb_flushes == flushes)
 			assert_true(x != y);
 		dma_unmap_single(dev, y, c.size, DMA_BIDIRECTIONAL);
@@ -242,6 +244,7 @@ static void test_lazy_unmap_ends_by_a_flush(void **state)
 	if (is_lazy()) {
 		dma_addr_t x = dma_map_single(dev, b.cpu, b.size, DMA_BIDIRECTIONAL);
 
+		assert_int_equal(dma_mapping_error(dev, x), 0);
 		device_reads(x, &byte, 1);
 		flushes = stats().iotlb_flushes;
 		dma_unmap_single(dev, x, b.size, DMA_BIDIRECTIONAL);
@@ -334,6 +337,7 @@ static void test_counters(void **state)
 	struct dmamap_stats before = stats(), after;
 	dma_addr_t addr = dma_map_single(dev, b.cpu, 3000, DMA_TO_DEVICE);
 
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	after = stats();
 	assert_int_equal(after.maps, before.maps + 1);
 	assert_int_equal(after.segments, before.segments + 1);
@@ -352,6 +356,7 @@ static void test_unmap_state(void **state)
 	struct buffer b = buffer_get(KMALLOC, 512);
 	dma_addr_t addr = dma_map_single(dev, b.cpu, 512, DMA_TO_DEVICE);
 
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	dma_unmap_addr_set(&s, addr, addr);
 	dma_unmap_len_set(&s, len, 512);
 	assert_int_equal(dma_unmap_addr(&s, addr), addr);

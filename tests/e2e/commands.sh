@@ -23,7 +23,7 @@ run_json 'info, no IOMMU' "not d['iommu'] and d['policy'] == 'direct' and
 	d['max_mapping_size'] > 0 and d['ram']['bytes'] == 1 << 30" \
 	"$dmamap" info --device sim,iommu=0,ram=1G
 ok 'info as text' sh -c "'$dmamap' info --device sim | grep -q '^policy .*strict'"
-run_json 'check list' "'unmap-not-mapped' in d['kinds'] and len(d['kinds']) == len(set(d['kinds']))" \
+run_json 'check list' "'unmap-not-mapped' in [k['name'] for k in d['kinds']]" \
 	"$dmamap" check list
 truncate -s 1M disk
 run_json 'faults, nvme' "d['faults'] == [] and d['lost'] == 0" "$dmamap" faults --device sim:nvme,image=disk

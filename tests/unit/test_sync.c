@@ -83,6 +83,7 @@ static void test_what_the_checker_hears(void **state)
 
 	open_for("sim,untrusted=1,check=1", ~0ull);
 	addr = dma_map_single(dev, high, 5000, DMA_BIDIRECTIONAL);
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	dma_sync_single_for_cpu(dev, addr, 5000, DMA_BIDIRECTIONAL);
 	dma_sync_single_for_cpu(dev, addr + 4999, 1, DMA_BIDIRECTIONAL);
 	assert_int_equal(dmamap_check_count(0), heard);
@@ -98,6 +99,7 @@ static void test_what_the_checker_hears(void **state)
 	close_it();
 	open_for("sim,check=1", ~0ull);
 	addr = dma_map_single(dev, high, 8192, DMA_BIDIRECTIONAL);
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	dma_sync_single_for_cpu(dev, addr + 4096, 8192, DMA_BIDIRECTIONAL);
 	assert_true(reported(DMAMAP_CHECK_SYNC_RANGE));
 	dma_sync_single_for_cpu(dev, addr, SIZE_MAX, DMA_BIDIRECTIONAL);

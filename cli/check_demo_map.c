@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Mapping, unmapping and syncing wrongly and rightly. `wrong` chooses; the rest is the same. */
+#include "check_demo.h"
+
+static const char constant[64] = "read-only";
+
+static void bad_argument(struct device *dev, bool wrong)
+{
+	void *p = kmalloc(64, GFP_KERNEL);
+	dma_addr_t addr = dma_map_single(dev, p, 64, wrong ? DMA_NONE : DMA_TO_DEVICE);
+
+	if (!dma_mapping_error(dev, addr))
+		dma_unmap_single(dev, addr, 64, DMA_TO_DEVICE);
+	kfree(p);
+}
+
+/* Mapped, and unmapped in one of several wrong ways. */
+static void unmap_as(struct device *dev, dma_addr_t more, size_t size, enum dma_data_direction dir,
+		     unsigned int times)
+{
+	void *p = kmalloc(8192, GFP_KERNEL);
+	dma_addr_t addr = demo_map(dev, p, 8192, DMA_TO_DEVICE);
+
+	for (unsigned int i = 0; i < times; i++)
+		dma_unmap_single(dev, addr + more, size, dir);
+	if (more) /* else it would be left mapped */
+		dma_unmap_single(dev, addr, 8192, DMA_TO_DEVICE);
+	kfree(p);
+}
+
+static void unmap_not_mapped(struct device *dev, bool wrong)
+{
+	if (wrong)
+		unmap_as(dev, 4096, 4096, DMA_TO_DEVICE, 1);
+	else
+		unmap_as(dev, 0, 8192, DMA_TO_DEVICE, 1);
+}
+
+static void unmap_twice(struct device *dev, bool wrong)
+{
+	unmap_as(dev, 0, 8192, DMA_TO_DEVICE, wrong ? 2 : 1);
+}
+
+static void unmap_size(struct device *dev, bool wrong)
+{
+	unmap_as(dev, 0, wrong ? 4096 : 8192, DMA_TO_DEVICE, 1);
+}
+
+static void unmap_direction(struct device *dev, bool wrong)
+{
+	unmap_as(dev, 0, 8192, wrong ? DMA_FROM_DEVICE : DMA_TO_DEVICE, 1);
+}
+
+static void unmap_device(struct device *dev, bool wrong)
+{
+	struct device *other = dmamap_open("sim,check=1");
+	void *p = kmalloc(4096, GFP_KERNEL);
+	dma_addr_t addr = demo_map(dev, p, 4096, DMA_TO_DEVICE);
+
+	if (wrong)
+		dma_unmap_single(other, addr, 4096, DMA_TO_DEVICE);
+	dma_unmap_single(dev, addr, 4096, DMA_TO_DEVICE);
+	dmamap_close(other);
+	kfree(p);
+}
+
+static void unmap_function(struct device *dev, bool wrong)
+{
+	void *p = kmalloc(4096, GFP_KERNEL);
+	dma_addr_t addr = demo_map(dev, p, 4096, DMA_TO_DEVICE);
+
+	if (wrong)
+		dma_unmap_page(dev, addr, 4096, DMA_TO_DEVICE);
+	else
+		dma_unmap_single(dev, addr, 4096, DMA_TO_DEVICE);
+	kfree(p);
+}
+
+/* Two pages that become one segment: how many are unmapped, or synced? */
+static void list_of_two(struct device *dev, int synced, int unmapped)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, 1);
+	struct scatterlist sg[2];
+
+	sg_init_table(sg, 2);
+	sg_set_page(&sg[0], page, 4096, 0);
+	sg_set_page(&sg[1], page + 1, 4096, 0);
+	dma_map_sg(dev, sg, 2, DMA_FROM_DEVICE);
+	dma_sync_sg_for_cpu(dev, sg, synced, DMA_FROM_DEVICE);
+	dma_unmap_sg(dev, sg, unmapped, DMA_FROM_DEVICE);
+	__free_pages(page, 1);
+}
+
+static void unmap_sg_count(struct device *dev, bool wrong)
+{
+	list_of_two(dev, 2, wrong ? 1 : 2);
+}
+
+static void sync_sg_count(struct device *dev, bool wrong)
+{
+	list_of_two(dev, wrong ? 1 : 2, 2);
+}
+
+static void unmap_attrs(struct device *dev, bool wrong)
+{
+	dma_addr_t addr;
+	void *p = dma_alloc_wc(dev, 4096, &addr, GFP_KERNEL);
+
+	if (wrong)
+		dma_free_coherent(dev, 4096, p, addr);
+	else
+		dma_free_wc(dev, 4096, p, addr);
+}
+
+static void coherent_not_owned(struct device *dev, bool wrong)
+{
+	dma_addr_t addr;
+	char *p = dma_alloc_coherent(dev, 8192, &addr, GFP_KERNEL);
+
+	if (wrong)
+		dma_free_coherent(dev, 4096, p + 4096, addr + 4096);
+	dma_free_coherent(dev, 8192, p, addr);
+}
+
+static void coherent_twice(struct device *dev, bool wrong)
+{
+	dma_addr_t addr;
+	void *p = dma_alloc_coherent(dev, 4096, &addr, GFP_KERNEL);
+
+	dma_free_coherent(dev, 4096, p, addr);
+	if (wrong)
+		dma_free_coherent(dev, 4096, p, addr);
+}
+
+static void coherent_mismatch(struct device *dev, bool wrong)
+{
+	dma_addr_t addr;
+	void *p = dma_alloc_coherent(dev, 4096, &addr, GFP_KERNEL);
+
+	dma_free_coherent(dev, wrong ? 2048 : 4096, p, addr);
+}
+
+static void map_unchecked(struct device *dev, bool wrong)
+{
+	void *p = kmalloc(64, GFP_KERNEL);
+	dma_addr_t addr = dma_map_single(dev, p, 64, DMA_TO_DEVICE);
+
+	if (wrong || !dma_mapping_error(dev, addr))
+		dma_unmap_single(dev, addr, 64, DMA_TO_DEVICE);
+	kfree(p);
+}
+
+static void map_memory(struct device *dev, void *p)
+{
+	dma_addr_t addr = demo_map(dev, p, 64, DMA_TO_DEVICE);
+
+	dma_unmap_single(dev, addr, 64, DMA_TO_DEVICE);
+}
+
+static void map_stack(struct device *dev, bool wrong)
+{
+	char local[64] __attribute__((aligned(64))) = "";
+	void *p = kmalloc(64, GFP_KERNEL);
+
+	map_memory(dev, wrong ? local : p);
+	kfree(p);
+}
+
+static void map_text(struct device *dev, bool wrong)
+{
+	void *p = kmemdup(constant, sizeof(constant), GFP_KERNEL);
+
+	map_memory(dev, wrong ? (void *)(uintptr_t)constant : p);
+	kfree(p);
+}
+
+static void map_freed(struct device *dev, bool wrong)
+{
+	void *volatile p = malloc(64);
+
+	if (wrong)
+		free(p);
+	map_memory(dev, p);
+	if (!wrong)
+		free(p);
+}
+
+static void map_overlap(struct device *dev, bool wrong)
+{
+	enum dma_data_direction dir = wrong ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
+	char *p = kmalloc(128, GFP_KERNEL);
+	dma_addr_t a = demo_map(dev, p, 96, DMA_TO_DEVICE), b = demo_map(dev, p + 96, 32, dir);
+
+	dma_unmap_single(dev, b, 32, dir);
+	dma_unmap_single(dev, a, 96, DMA_TO_DEVICE);
+	kfree(p);
+}
+
+static void map_coherent(struct device *dev, bool wrong)
+{
+	dma_addr_t addr;
+	void *p = dma_alloc_coherent(dev, 4096, &addr, GFP_KERNEL), *q = kmalloc(64, GFP_KERNEL);
+
+	map_memory(dev, wrong ? p : q);
+	dma_free_coherent(dev, 4096, p, addr);
+	kfree(q);
+}
+
+static void map_resource(struct device *dev, bool wrong)
+{
+	void *p = kmalloc(4096, GFP_KERNEL);
+	dma_addr_t addr = dma_map_resource(dev, wrong ? virt_to_phys(p) : 0xd0000000, 4096,
+					   DMA_TO_DEVICE, 0);
+
+	if (!dma_mapping_error(dev, addr))
+		dma_unmap_resource(dev, addr, 4096, DMA_TO_DEVICE, 0);
+	kfree(p);
+}
+
+static void map_no_mask(struct device *dev, bool wrong)
+{
+	void *p = kmalloc(64, GFP_KERNEL);
+
+	map_memory(dev, p); /* the mask was set, or not, when the device was opened */
+	kfree(p);
+}
+
+static void map_list(struct device *dev, void *p, unsigned int size)
+{
+	struct scatterlist sg;
+
+	sg_init_one(&sg, p, size);
+	if (dma_map_sg(dev, &sg, 1, DMA_TO_DEVICE))
+		dma_unmap_sg(dev, &sg, 1, DMA_TO_DEVICE);
+}
+
+static void segment_size(struct device *dev, bool wrong)
+{
+	void *p = kmalloc(8192, GFP_KERNEL);
+
+	dma_set_max_seg_size(dev, 4096);
+	map_list(dev, p, wrong ? 8192 : 4096);
+	kfree(p);
+}
+
+static void segment_boundary(struct device *dev, bool wrong)
+{
+	char *p = kmalloc(8192, GFP_KERNEL);
+
+	dma_set_seg_boundary(dev, 4095);
+	map_list(dev, wrong ? p + 2048 : p, 4096);
+	kfree(p);
+}
+
+/* Mapped, synced in one of several ways, unmapped. */
+static void sync_as(struct device *dev, enum dma_data_direction mapped, u64 from, size_t size,
+		    enum dma_data_direction dir, bool to_cpu)
+{
+	void *p = kmalloc(4096, GFP_KERNEL);
+	dma_addr_t addr = demo_map(dev, p, 4096, mapped);
+
+	if (to_cpu)
+		dma_sync_single_for_cpu(dev, addr + from, size, dir);
+	else
+		dma_sync_single_for_device(dev, addr + from, size, dir);
+	dma_unmap_single(dev, addr, 4096, mapped);
+	kfree(p);
+}
+
+static void sync_not_mapped(struct device *dev, bool wrong)
+{
+	sync_as(dev, DMA_FROM_DEVICE, wrong ? 1 << 20 : 0, 64, DMA_FROM_DEVICE, true);
+}
+
+static void sync_range(struct device *dev, bool wrong)
+{
+	sync_as(dev, DMA_FROM_DEVICE, 2048, wrong ? 4096 : 2048, DMA_FROM_DEVICE, true);
+}
+
+static void sync_direction(struct device *dev, bool wrong)
+{
+	sync_as(dev, DMA_FROM_DEVICE, 0, 64, wrong ? DMA_TO_DEVICE : DMA_FROM_DEVICE, true);
+}
+
+static void sync_for_cpu(struct device *dev, bool wrong)
+{
+	sync_as(dev, DMA_TO_DEVICE, 0, 64, wrong ? DMA_FROM_DEVICE : DMA_TO_DEVICE, true);
+}
+
+static void sync_for_device(struct device *dev, bool wrong)
+{
+	sync_as(dev, DMA_FROM_DEVICE, 0, 64, wrong ? DMA_TO_DEVICE : DMA_FROM_DEVICE, false);
+}
+
+static void leak(struct device *dev, bool wrong)
+{
+	static char buffer[64] __attribute__((aligned(64)));
+	dma_addr_t addr = demo_map(dev, buffer, 64, DMA_TO_DEVICE);
+
+	if (!wrong)
+		dma_unmap_single(dev, addr, 64, DMA_TO_DEVICE);
+}
+
+#define DEMO(id, name) {.kind = DMAMAP_CHECK_##id, .run = name}
+
+const struct demo demos_map[] = {
+	DEMO(BAD_ARGUMENT, bad_argument),
+	DEMO(UNMAP_NOT_MAPPED, unmap_not_mapped),
+	DEMO(UNMAP_TWICE, unmap_twice),
+	DEMO(UNMAP_DEVICE, unmap_device),
+	DEMO(UNMAP_SIZE, unmap_size),
+	DEMO(UNMAP_DIRECTION, unmap_direction),
+	DEMO(UNMAP_FUNCTION, unmap_function),
+	DEMO(UNMAP_SG_COUNT, unmap_sg_count),
+	DEMO(UNMAP_ATTRS, unmap_attrs),
+	DEMO(COHERENT_NOT_OWNED, coherent_not_owned),
+	DEMO(COHERENT_TWICE, coherent_twice),
+	DEMO(COHERENT_MISMATCH, coherent_mismatch),
+	DEMO(MAP_UNCHECKED, map_unchecked),
+	DEMO(MAP_STACK, map_stack),
+	DEMO(MAP_TEXT, map_text),
+	{.kind = DMAMAP_CHECK_MAP_FREED, .run = map_freed, .needs_asan = true},
+	DEMO(MAP_OVERLAP, map_overlap),
+	DEMO(MAP_COHERENT, map_coherent),
+	DEMO(MAP_RESOURCE, map_resource),
+	{.kind = DMAMAP_CHECK_MAP_NO_MASK, .run = map_no_mask, .no_mask = true},
+	DEMO(SEGMENT_SIZE, segment_size),
+	{.kind = DMAMAP_CHECK_SEGMENT_BOUNDARY, .run = segment_boundary, .keys = "iommu=0"},
+	DEMO(SYNC_NOT_MAPPED, sync_not_mapped),
+	DEMO(SYNC_RANGE, sync_range),
+	DEMO(SYNC_DIRECTION, sync_direction),
+	DEMO(SYNC_SG_COUNT, sync_sg_count),
+	DEMO(SYNC_FOR_CPU, sync_for_cpu),
+	DEMO(SYNC_FOR_DEVICE, sync_for_device),
+	DEMO(LEAK, leak),
+};
+const unsigned int n_demos_map = sizeof(demos_map) / sizeof(demos_map[0]);

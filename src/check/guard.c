@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Protected pages, the second mapping of RAM by which devices reach them, and the handler of the
+ * faults that the CPU then takes. A fault is reported, the page is opened, and the access goes on;
+ * a fault elsewhere goes to the handler that the program had.
+ *
+ * The handler looks into the store: no lock of it is ever held while the program's memory is
+ * touched. A system call that is given a protected page fails with EFAULT instead.
+ */
+#include "check/own.h"
+#include "base/error.h"
+#include "mem/ram.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <ucontext.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static u32 users;	   /* devices; under lock */
+static u8 *view;	   /* atomic; of view_span bytes */
+static u64 view_span;	   /* under lock */
+static struct sigaction previous;
+static bool installed;	   /* under lock */
+
+u8 *guard_view(void)
+{
+	return read_acquire(&view);
+}
+
+void guard_close(u64 pa, u64 size, bool readable)
+{
+	int saved = errno;
+
+	/* no room for another mapping in the process: these pages are not watched */
+	if (guard_view() && mprotect(mem.base + pa, size, readable ? PROT_READ : PROT_NONE))
+		errno = saved;
+}
+
+void guard_open(u64 pa, u64 size)
+{
+	int saved = errno;
+
+	if (guard_view() && mprotect(mem.base + pa, size, PROT_READ | PROT_WRITE))
+		errno = saved;
+}
+
+static bool find_guarded(struct range *r, void *arg)
+{
+	struct found *f = arg;
+
+	if (!r->of->guarded)
+		return true;
+	shadow_copy(f, r->of);
+	write_once(&r->of->caught, true);
+	return false;
+}
+
+static bool was_write(const ucontext_t *u, const struct found *f)
+{
+#if defined(__x86_64__)
+	return u->uc_mcontext.gregs[REG_ERR] & 2;
+#else
+	return f->dir == DMA_TO_DEVICE; /* reading that is allowed */
+#endif
+}
+
+/* Where the access was; a return address lies behind its call, so one more. */
+static const void *fault_caller(const ucontext_t *u)
+{
+#if defined(__x86_64__)
+	return (const void *)(uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+#else
+	return NULL;
+#endif
+}
+
+static void report_fault(const struct found *f, u64 pa, const ucontext_t *u)
+{
+	bool write = was_write(u, f);
+	struct about a = about_of(f->c, write ? DMAMAP_CHECK_OWN_CPU_WRITE : DMAMAP_CHECK_OWN_CPU_READ,
+				  f->start, f->size, (enum dma_data_direction)f->dir, fault_caller(u));
+
+	a.what[0] = "mapped";
+	a.at[0] = f->mapped;
+	report(&a, "the CPU %s %p, in the buffer mapped at %#llx, while the device %s it: "
+	       "dma_sync_single_for_cpu() or unmap first", write ? "wrote to" : "read",
+	       (void *)(mem.base + pa), (unsigned long long)f->start,
+	       write ? "owned" : "may be writing");
+}
+
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+	if (previous.sa_flags & SA_SIGINFO)
+		previous.sa_sigaction(sig, info, context);
+	else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN)
+		previous.sa_handler(sig);
+	else
+		signal(sig, SIG_DFL); /* the access is repeated and ends the program */
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	u64 pa = (u64)((u8 *)info->si_addr - mem.base), page = align_down(pa, PAGE_BYTES);
+	struct found f = {0};
+	int saved = errno;
+
+	if (info->si_code != SEGV_ACCERR || !guard_view() || pa >= mem.span) {
+		pass_on(sig, info, context);
+		return;
+	}
+	store_search(SPACE_PHYS, pa, 1, find_guarded, &f);
+	if (!f.any)
+		store_search(SPACE_PHYS, page, PAGE_BYTES, find_guarded, &f);
+	guard_open(page, PAGE_BYTES);
+	if (f.any)
+		report_fault(&f, pa, context);
+	errno = saved;
+}
+
+/* Under lock. */
+static int make_view(void)
+{
+	u8 *p = mem_reserve(mem.span, PROT_NONE, "the devices' view of RAM");
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	err = mem_map_at(p, PHYS(0), mem.low, PROT_READ | PROT_WRITE);
+	if (!err && mem.span > MEM_DMA32_END)
+		err = mem_map_at(p + MEM_DMA32_END, PHYS(MEM_DMA32_END), mem.span - MEM_DMA32_END,
+				 PROT_READ | PROT_WRITE);
+	if (err) {
+		munmap(p, mem.span);
+		return err;
+	}
+	view_span = mem.span;
+	write_release(&view, p);
+	return 0;
+}
+
+static void install(void)
+{
+	struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	sigemptyset(&act.sa_mask);
+	if (!installed)
+		installed = !sigaction(SIGSEGV, &act, &previous);
+}
+
+/* A handler that the program put in place since keeps ours below it. */
+static void uninstall(void)
+{
+	struct sigaction now;
+
+	if (!installed || sigaction(SIGSEGV, NULL, &now) || now.sa_sigaction != on_fault)
+		return;
+	sigaction(SIGSEGV, &previous, NULL);
+	installed = false;
+}
+
+int check_own_begin(struct check_device *c, u8 **out)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!view)
+		err = make_view();
+	if (!err && !c->has_view) {
+		c->has_view = true;
+		if (!users++)
+			install();
+	}
+	*out = view;
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+void own_device_closed(struct check_device *c)
+{
+	if (!c->has_view)
+		return;
+	c->has_view = false;
+	pthread_mutex_lock(&lock);
+	if (!--users) {
+		uninstall();
+		munmap(view, view_span);
+		write_release(&view, NULL);
+	}
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A report as a line of JSON, written at once so that the lines of several threads stay whole. */
+#include "check/report.h"
+
+#include <dmamap/device.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_LONGEST 16384
+
+struct line {
+	size_t n;
+	char text[LINE_LONGEST];
+};
+
+static void add_raw(struct line *l, const char *s, size_t n)
+{
+	if (n > sizeof(l->text) - l->n)
+		n = sizeof(l->text) - l->n;
+	memcpy(l->text + l->n, s, n);
+	l->n += n;
+}
+
+/* Room is kept for what ends the line. */
+static void add_string(struct line *l, const char *s, size_t n)
+{
+	add_raw(l, "\"", 1);
+	for (size_t i = 0; i < n && l->n < sizeof(l->text) - 64; i++) {
+		unsigned char c = (unsigned char)s[i];
+		char code[8];
+
+		if (c == '"' || c == '\\')
+			snprintf(code, sizeof(code), "\\%c", c);
+		else if (c < ' ')
+			snprintf(code, sizeof(code), "\\u%04x", c);
+		else
+			snprintf(code, sizeof(code), "%c", c);
+		add_raw(l, code, strlen(code));
+	}
+	add_raw(l, "\"", 1);
+}
+
+static void add_text(struct line *l, const char *key, const char *value)
+{
+	add_raw(l, key, strlen(key));
+	add_string(l, value, strlen(value));
+}
+
+/* The lines behind the sentence are headings, which begin with two blanks, and calls, with four. */
+static void add_stacks(struct line *l, const char *s)
+{
+	bool in_stack = false, first = true;
+
+	add_raw(l, ",\"stacks\":[", 11);
+	for (; *s && l->n < sizeof(l->text) - 64; s += strcspn(s, "\n")) {
+		size_t blanks;
+
+		s += *s == '\n';
+		blanks = strspn(s, " ");
+		if (blanks < 4) {
+			add_raw(l, in_stack ? "]},{" : "{", in_stack ? 4 : 1);
+			add_raw(l, "\"what\":", 7);
+			add_string(l, s + blanks, strcspn(s + blanks, ":\n"));
+			add_raw(l, ",\"calls\":[", 10);
+			in_stack = first = true;
+			continue;
+		}
+		if (!first)
+			add_raw(l, ",", 1);
+		add_string(l, s + blanks, strcspn(s + blanks, "\n"));
+		first = false;
+	}
+	add_raw(l, in_stack ? "]}]" : "]", in_stack ? 3 : 1);
+}
+
+void report_json(int fd, const struct dmamap_report *r, size_t sentence)
+{
+	struct line l = {0};
+	char number[96];
+	ssize_t done;
+
+	add_text(&l, "{\"kind\":", r->name);
+	add_text(&l, ",\"device\":", dev_name(r->dev));
+	snprintf(number, sizeof(number), ",\"address\":%llu,\"size\":%llu",
+		 (unsigned long long)r->addr, (unsigned long long)r->size);
+	add_raw(&l, number, strlen(number));
+	add_text(&l, ",\"direction\":", report_dir(r->dir));
+	add_raw(&l, ",\"text\":", 8);
+	add_string(&l, r->text, sentence);
+	add_stacks(&l, r->text + sentence);
+	add_raw(&l, "}\n", 2);
+	done = write(fd, l.text, l.n);
+	(void)done; /* a full disk is no reason to stop the driver */
+}

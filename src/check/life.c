@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Devices that are checked, and what is left when one goes. The last one takes everything with it
+ * that the checker remembers. Leaks are told one by one while they are few; many of one line of code
+ * are told together.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "check/find.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOLD_EACH 8 /* of one stack and kind of call */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct check_device **devices; /* under lock, as the rest */
+static u64 n_devices, room;
+static u64 n_checked; /* opened, in the list or not */
+
+static void list_add(struct check_device *c)
+{
+	struct check_device **p;
+
+	if (n_devices == room) {
+		p = alloc_grow(devices, room * sizeof(*p), (2 * room + 8) * sizeof(*p));
+		if (!p)
+			return; /* it is not found for others' mistakes */
+		devices = p;
+		room = 2 * room + 8;
+	}
+	devices[n_devices++] = c;
+}
+
+void check_open(struct check_device *c, const struct device *dev, u64 space, u64 bus_offset,
+		bool coherent, bool lazy)
+{
+	int saved = errno;
+
+	*c = (struct check_device){.dev = dev, .space = space, .bus_offset = bus_offset,
+				   .coherent = coherent, .lazy = lazy, .counted = true};
+	pthread_mutex_lock(&lock);
+	list_add(c);
+	n_checked++;
+	pthread_mutex_unlock(&lock);
+	errno = saved;
+}
+
+void shadow_each_device(void (*fn)(struct check_device *, void *), void *arg)
+{
+	pthread_mutex_lock(&lock);
+	for (u64 i = 0; i < n_devices; i++)
+		fn(devices[i], arg);
+	pthread_mutex_unlock(&lock);
+}
+
+void check_close(struct check_device *c)
+{
+	if (!c->counted)
+		return;
+	own_device_closed(c);
+	past_forget(c->dev);
+	pthread_mutex_lock(&lock);
+	for (u64 i = 0; i < n_devices; i++)
+		if (devices[i] == c) {
+			devices[i] = devices[--n_devices];
+			break;
+		}
+	if (!--n_checked) {
+		alloc_free(devices);
+		devices = NULL;
+		room = 0;
+		store_reset();
+		past_reset();
+		shadow_reset();
+		stack_reset();
+	}
+	pthread_mutex_unlock(&lock);
+	c->counted = false;
+}
+
+/* ---- leaks ---- */
+
+struct gather {
+	const struct check_device *c;
+	struct shadow *list;
+	u64 n;
+};
+
+static bool gather_shadow(struct range *r, void *arg)
+{
+	struct gather *q = arg;
+	struct shadow *s = r->of;
+
+	if (r == &s->dma && s->c == q->c && !s->claimed) {
+		s->claimed = true;
+		s->next = q->list;
+		q->list = s;
+		q->n++;
+	}
+	return true;
+}
+
+static int by_line(const void *a, const void *b)
+{
+	const struct shadow *x = *(struct shadow *const *)a, *y = *(struct shadow *const *)b;
+
+	if (x->mapped != y->mapped)
+		return (uintptr_t)x->mapped < (uintptr_t)y->mapped ? -1 : 1;
+	if (x->call != y->call)
+		return x->call - y->call;
+	return (x->dma.start > y->dma.start) - (x->dma.start < y->dma.start);
+}
+
+static bool one_line(const struct shadow *x, const struct shadow *y)
+{
+	return x->mapped == y->mapped && x->call == y->call;
+}
+
+static void report_one(const struct shadow *s)
+{
+	struct about a = about_of(s->c, DMAMAP_CHECK_LEAK, s->dma.start, s->dma.size,
+				  (enum dma_data_direction)s->dir, NULL);
+
+	a.no_stack = true;
+	a.what[0] = "made";
+	a.at[0] = s->mapped;
+	report(&a, "%llu bytes at %#llx, by %s, were never %s", (unsigned long long)s->dma.size,
+	       (unsigned long long)s->dma.start, check_call_names[s->call],
+	       s->call == CALL_COHERENT || s->call == CALL_RANGE ? "freed" : "unmapped");
+}
+
+static void report_group(struct shadow *const *s, u64 n)
+{
+	struct about a = about_of(s[0]->c, DMAMAP_CHECK_LEAK, s[0]->dma.start, 0,
+				  (enum dma_data_direction)s[0]->dir, NULL);
+
+	for (u64 i = 0; i < n; i++)
+		a.size += s[i]->dma.size;
+	a.no_stack = true;
+	a.what[0] = "made";
+	a.at[0] = s[0]->mapped;
+	report(&a, "%llu by %s, of %llu bytes in all, the first at %#llx, were never undone",
+	       (unsigned long long)n, check_call_names[s[0]->call], (unsigned long long)a.size,
+	       (unsigned long long)a.addr);
+}
+
+static void report_sorted(struct shadow **s, u64 n)
+{
+	qsort(s, n, sizeof(*s), by_line);
+	for (u64 i = 0, k; i < n; i = k) {
+		for (k = i + 1; k < n && one_line(s[i], s[k]); k++)
+			;
+		if (k - i > TOLD_EACH) {
+			report_group(s + i, k - i);
+			continue;
+		}
+		for (u64 j = i; j < k; j++)
+			report_one(s[j]);
+	}
+}
+
+u64 check_leaks(struct check_device *c)
+{
+	struct gather q = {.c = c};
+	struct shadow **all, *s, *next;
+	u64 n = 0;
+
+	if (!c->counted)
+		return 0;
+	check_enter(NULL);
+	store_walk(gather_shadow, &q);
+	all = q.n ? alloc_array(q.n, sizeof(*all)) : NULL;
+	for (s = q.list; s; s = s->next)
+		if (all && !read_once(&s->of_pool))
+			all[n++] = s;
+	if (n)
+		report_sorted(all, n);
+	alloc_free(all);
+	for (s = q.list; s; s = next) {
+		next = s->next;
+		own_end(s, NULL);
+		shadow_drop(s);
+	}
+	return n;
+}
+
+/* ---- pools ---- */
+
+const struct stack *check_stack(const void *caller)
+{
+	return stack_take(caller);
+}
+
+void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 chunks,
+		     const struct stack *made)
+{
+	struct about a = about_of(c, DMAMAP_CHECK_LEAK, 0, block, DMA_NONE, NULL);
+
+	a.no_stack = true;
+	a.what[0] = "made";
+	a.at[0] = made;
+	report(&a, "dma pool '%s' of %llu-byte blocks, with %llu pieces of coherent memory, was never "
+	       "destroyed", name, (unsigned long long)block, (unsigned long long)chunks);
+}
+
+static bool set_pool(struct range *r, void *arg)
+{
+	const u64 *addr = arg;
+
+	if (r == &r->of->dma && r->start == *addr && r->of->call == CALL_COHERENT)
+		write_once(&r->of->of_pool, true);
+	return true;
+}
+
+void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size)
+{
+	store_search(c->space, addr, size, set_pool, &addr);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two-step mappings: a range has a shadow in a space beside the device's, so that it is no mapping;
+ * each link has one as a mapping has. An unlink may name several links, or a part of one, whose rest
+ * stays. That nothing is linked somewhere, the library says itself.
+ */
+#include "check/find.h"
+
+#include <linux/dma-mapping.h>
+
+void check_range_taken(struct check_device *c, dma_addr_t addr, u64 size, const void *caller)
+{
+	const struct check_mapping m = {.addr = addr, .size = size, .call = CALL_RANGE, .dir = DMA_NONE};
+	struct shadow *s;
+
+	check_enter(caller);
+	s = shadow_new(c, &m, caller);
+	if (s)
+		shadow_add(s);
+}
+
+struct links {
+	const struct check_device *c;
+	u64 from, end;
+	struct shadow *claimed;
+};
+
+static bool claim_link(struct range *r, void *arg)
+{
+	struct links *q = arg;
+	struct shadow *s = r->of;
+
+	if (s->call != CALL_LINK || s->c != q->c || r != &s->dma ||
+	    __atomic_exchange_n(&s->claimed, true, __ATOMIC_ACQUIRE))
+		return true;
+	q->claimed = s;
+	return false;
+}
+
+/* Puts back what of a link lies in [from, end). */
+static void put_back(const struct shadow *s, u64 from, u64 end)
+{
+	struct check_mapping m = {.addr = from, .pa = s->phys.start + (from - s->dma.start),
+				  .size = end - from, .attrs = s->attrs,
+				  .dir = (enum dma_data_direction)s->dir, .call = CALL_LINK};
+	struct shadow *rest = shadow_new(s->c, &m, NULL);
+
+	if (!rest)
+		return;
+	rest->mapped = s->mapped;
+	rest->unsynced = read_once(&s->unsynced);
+	shadow_add(rest);
+}
+
+static void end_link(struct shadow *s, u64 from, u64 end, const void *caller)
+{
+	u64 had_from = s->dma.start, had_end = s->dma.start + s->dma.size;
+
+	own_end(s, caller);
+	if (had_from < from)
+		put_back(s, had_from, from);
+	if (end < had_end)
+		put_back(s, end, had_end);
+	shadow_forget(s, caller);
+}
+
+void check_unlink(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
+		  unsigned long attrs, const void *caller)
+{
+	const struct check_mapping m = {.addr = addr, .size = size, .attrs = attrs, .dir = dir,
+					.call = CALL_LINK};
+	struct links q = {.c = c, .from = addr, .end = addr + size};
+	bool compared = false;
+
+	check_enter(caller);
+	for (;;) {
+		q.claimed = NULL;
+		store_search(c->space, addr, size, claim_link, &q);
+		if (!q.claimed)
+			return;
+		if (!compared && (q.claimed->dir != (u8)dir || q.claimed->attrs != attrs)) {
+			check_compare(q.claimed, &m, 0, caller);
+			compared = true;
+		}
+		end_link(q.claimed, q.from, q.end, caller);
+	}
+}
+
+void check_range_freed(struct check_device *c, dma_addr_t addr, u64 size)
+{
+	const struct check_mapping m = {.addr = addr, .size = size, .call = CALL_RANGE, .dir = DMA_NONE};
+	struct links q = {.c = c, .from = addr, .end = addr + size};
+	struct found other = {0};
+	struct shadow *s = shadow_claim(c, &m, &other);
+
+	if (s)
+		shadow_drop(s);
+	for (;;) {
+		q.claimed = NULL;
+		store_search(c->space, addr, size, claim_link, &q);
+		if (!q.claimed)
+			return;
+		end_link(q.claimed, q.from, q.end, NULL);
+	}
+}
+
+static bool set_synced(struct range *r, void *arg)
+{
+	const struct links *q = arg;
+
+	if (r->of->call == CALL_LINK && r->of->c == q->c)
+		write_once(&r->of->unsynced, false);
+	return true;
+}
+
+void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size)
+{
+	struct links q = {.c = c};
+
+	if (size)
+		store_search(c->space, addr, size, set_synced, &q);
+}

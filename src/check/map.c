@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Single mappings and allocations: what is wrong with a map call, and with the unmap that ends it. */
+#include "base/error.h"
+#include "check/find.h"
+
+#include <linux/dma-mapping.h>
+
+/* Attributes that unmap must repeat; the others are hints, or may differ for good reasons. */
+#define ATTRS_THAT_BIND                                                                            \
+	(DMA_ATTR_WEAK_ORDERING | DMA_ATTR_WRITE_COMBINE | DMA_ATTR_NO_KERNEL_MAPPING |            \
+	 DMA_ATTR_FORCE_CONTIGUOUS | DMA_ATTR_PRIVILEGED | DMA_ATTR_MMIO)
+
+static bool must_be_asked(unsigned int call)
+{
+	return call <= CALL_RESOURCE;
+}
+
+/* ---- overlap ---- */
+
+struct overlap {
+	const struct shadow *self;
+	u64 start, size; /* bytes; the search is for whole cache lines */
+	struct found found;
+};
+
+static bool find_overlap(struct range *r, void *arg)
+{
+	struct overlap *q = arg;
+	struct shadow *s = r->of;
+
+	if (s == q->self || ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
+		return true;
+	if (s->dir == DMA_TO_DEVICE && q->self->dir == DMA_TO_DEVICE)
+		return true;
+	shadow_copy(&q->found, s);
+	q->found.pa = r->start;
+	return false;
+}
+
+static void report_overlap(const struct overlap *q, const void *caller)
+{
+	const struct shadow *s = q->self;
+	const struct found *f = &q->found;
+	bool coherent = f->call == CALL_COHERENT;
+	struct about a = about_of(s->c, coherent ? DMAMAP_CHECK_MAP_COHERENT : DMAMAP_CHECK_MAP_OVERLAP,
+				  s->dma.start, q->size, (enum dma_data_direction)s->dir, caller);
+
+	a.what[0] = "mapped before";
+	a.at[0] = f->mapped;
+	if (coherent)
+		report(&a, "%s of %llu bytes of coherent memory, which the device has at %#llx already: "
+		       "use that address", check_call_names[s->call], (unsigned long long)q->size,
+		       (unsigned long long)f->start);
+	else
+		report(&a, "%s of %llu bytes (%s) shares a cache line with a mapping of %llu bytes (%s) at "
+		       "%#llx: unmap that first, or keep the buffers %d bytes apart",
+		       check_call_names[s->call], (unsigned long long)q->size,
+		       report_dir((enum dma_data_direction)s->dir), (unsigned long long)f->size,
+		       report_dir((enum dma_data_direction)f->dir), (unsigned long long)f->start,
+		       MEM_CACHE_LINE);
+}
+
+bool check_overlap(struct shadow *s, const struct range *r, const void *caller)
+{
+	struct overlap q = {.self = s, .start = r->start, .size = r->size};
+	u64 first = align_down(r->start, MEM_CACHE_LINE);
+
+	store_search(SPACE_PHYS, first, align_up(r->start + r->size, MEM_CACHE_LINE) - first,
+		     find_overlap, &q);
+	if (unlikely(q.found.any))
+		report_overlap(&q, caller);
+	return q.found.any;
+}
+
+/* ---- map ---- */
+
+void check_mask(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
+		const void *caller)
+{
+	struct about a;
+
+	if (likely(read_once(&c->mask_set)) || __atomic_exchange_n(&c->mask_said, true, __ATOMIC_RELAXED))
+		return;
+	a = about_of(c, DMAMAP_CHECK_MAP_NO_MASK, addr, size, dir, caller);
+	report(&a, "mapped before dma_set_mask_and_coherent() was ever called: the device's default "
+	       "of 32 bits is a guess, say what it can address");
+}
+
+void check_map(struct check_device *c, const struct check_mapping *m, const void *caller)
+{
+	struct shadow *s;
+
+	check_enter(caller);
+	check_mask(c, m->addr, m->size, m->dir, caller);
+	if (m->call <= CALL_PHYS && !(m->attrs & DMA_ATTR_MMIO))
+		place_check(c, m, caller);
+	s = shadow_new(c, m, caller);
+	if (!s)
+		return;
+	/* links are synced and unlinked by range; coherent memory and pages are the library's own */
+	s->unsynced = m->call == CALL_LINK;
+	if (m->call != CALL_COHERENT && s->phys.size)
+		check_overlap(s, &s->phys, caller);
+	own_begin(s);
+	shadow_add(s);
+}
+
+/* ---- dma_mapping_error() ---- */
+
+struct asked {
+	const struct check_device *c;
+	u64 addr;
+};
+
+static bool set_asked(struct range *r, void *arg)
+{
+	const struct asked *q = arg;
+
+	if (r != &r->of->dma || r->start != q->addr || r->of->c != q->c || read_once(&r->of->asked))
+		return true;
+	write_once(&r->of->asked, true);
+	return false;
+}
+
+void check_asked(struct check_device *c, dma_addr_t addr)
+{
+	struct asked q = {.c = c, .addr = addr};
+
+	if (addr != DMA_MAPPING_ERROR)
+		store_search(c->space, addr, 1, set_asked, &q);
+}
+
+/* ---- unmap ---- */
+
+struct others {
+	const struct check_mapping *m;
+	const struct check_device *self;
+	struct found *found;
+};
+
+static void look_in(struct check_device *c, void *arg)
+{
+	struct others *q = arg;
+	struct found f;
+
+	if (c == q->self || q->found->any)
+		return;
+	shadow_find(c, c->space, q->m->addr, q->m->size, &f);
+	if (f.any && f.c != q->self && f.start == q->m->addr && f.call != CALL_COHERENT)
+		*q->found = f;
+}
+
+void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
+{
+	const struct check_mapping m = {.addr = addr, .call = call};
+	struct found other = {0};
+	struct shadow *s = shadow_claim(c, &m, &other);
+
+	if (!s)
+		return;
+	own_end(s, NULL);
+	shadow_drop(s);
+}
+
+/* No mapping of this device begins there: was there one, has another device one? */
+void check_not_mapped(struct check_device *c, const struct check_mapping *m, struct found *other,
+		      const void *caller)
+{
+	struct about a = about_of(c, DMAMAP_CHECK_UNMAP_NOT_MAPPED, m->addr, m->size, m->dir, caller);
+	struct others q = {.m = m, .self = c, .found = other};
+	const char *name = check_call_names[m->call];
+	struct past past;
+	struct found f;
+
+	if (shadow_lost()) {
+		shadow_found_lost();
+		return;
+	}
+	shadow_find(c, c->space, m->addr, 1, &f);
+	if (!f.any && past_find(c, m->addr, &past) && past.start == m->addr) {
+		a.kind = DMAMAP_CHECK_UNMAP_TWICE;
+		a.what[0] = "unmapped before";
+		a.at[0] = past.unmapped;
+		a.what[1] = "mapped";
+		a.at[1] = past.mapped;
+		report(&a, "unmap of %#llx (%llu bytes by %s), which was unmapped already",
+		       (unsigned long long)m->addr, (unsigned long long)past.size,
+		       check_call_names[past.call]);
+		return;
+	}
+	if (!f.any || f.c == c)
+		shadow_each_device(look_in, &q);
+	a.what[0] = "mapped";
+	if (other->any) {
+		a.kind = DMAMAP_CHECK_UNMAP_DEVICE;
+		a.at[0] = other->mapped;
+		report(&a, "unmap of %#llx, which another device mapped: unmap with the device that "
+		       "mapped", (unsigned long long)m->addr);
+		return;
+	}
+	a.at[0] = f.any ? f.mapped : NULL;
+	if (f.any) {
+		report(&a, "unmap of %#llx like from %s, but the mapping there begins at %#llx",
+		       (unsigned long long)m->addr, name, (unsigned long long)f.start);
+		/* through an IOMMU the mapping that begins in the page goes all the same */
+		if (f.c == c && f.start >> PAGE_BITS == m->addr >> PAGE_BITS)
+			check_forget(c, f.start, (enum check_call)f.call);
+		return;
+	}
+	report(&a, "unmap of %#llx like from %s, where nothing is mapped: pass the address that "
+	       "the map call returned", (unsigned long long)m->addr, name);
+}
+
+static void compare_attrs(struct about *a, const struct shadow *s, unsigned long attrs)
+{
+	if (!((s->attrs ^ attrs) & ATTRS_THAT_BIND))
+		return;
+	a->kind = s->call == CALL_LINK ? DMAMAP_CHECK_IOVA_ATTRS : DMAMAP_CHECK_UNMAP_ATTRS;
+	report(a, "unmap with attributes %#lx of %s with %#lx: pass the same", attrs,
+	       check_call_names[s->call], s->attrs);
+}
+
+void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
+{
+	struct about a = about_of(s->c, DMAMAP_CHECK_UNMAP_FUNCTION, m->addr, m->size, m->dir, caller);
+
+	a.what[0] = "mapped";
+	a.at[0] = s->mapped;
+	if (s->call != m->call && s->call != CALL_LINK) {
+		report(&a, "mapped by %s, unmapped like from %s", check_call_names[s->call],
+		       check_call_names[m->call]);
+		return;
+	}
+	if (s->call == CALL_SG && s->nents != nents) {
+		a.kind = DMAMAP_CHECK_UNMAP_SG_COUNT;
+		report(&a, "unmap of a scatterlist with %u entries, mapped with %u: pass the count that "
+		       "was passed to map, not the one that it returned", nents, s->nents);
+	}
+	if (s->call != CALL_SG && s->call != CALL_LINK && s->dma.size != m->size) {
+		a.kind = s->call == CALL_COHERENT ? DMAMAP_CHECK_COHERENT_MISMATCH
+						  : DMAMAP_CHECK_UNMAP_SIZE;
+		report(&a, "unmap of %llu bytes, but %llu were mapped", (unsigned long long)m->size,
+		       (unsigned long long)s->dma.size);
+	}
+	if (s->dir != (u8)m->dir && s->call != CALL_COHERENT) {
+		a.kind = s->call == CALL_LINK ? DMAMAP_CHECK_IOVA_DIRECTION
+					      : DMAMAP_CHECK_UNMAP_DIRECTION;
+		report(&a, "unmap with direction %s of a mapping %s", report_dir(m->dir),
+		       report_dir((enum dma_data_direction)s->dir));
+	}
+	compare_attrs(&a, s, m->attrs);
+	if (must_be_asked(s->call) && !read_once(&s->asked)) {
+		a.kind = DMAMAP_CHECK_MAP_UNCHECKED;
+		report(&a, "unmapped, and dma_mapping_error() was never asked whether it was mapped");
+	}
+}
+
+/* The claimed mapping is over. */
+void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
+{
+	check_compare(s, m, nents, caller);
+	own_end(s, caller);
+	shadow_forget(s, caller);
+}
+
+void check_unmap(struct check_device *c, const struct check_mapping *m, const void *caller)
+{
+	struct found other = {0};
+	struct shadow *s;
+
+	check_enter(caller);
+	s = shadow_claim(c, m, &other);
+	if (likely(s))
+		check_end(s, m, 0, caller);
+	else if (m->addr != DMA_MAPPING_ERROR)
+		check_not_mapped(c, m, &other, caller);
+}
+
+bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size)
+{
+	struct about a = about_of(c, DMAMAP_CHECK_COHERENT_TWICE, addr, size, DMA_NONE, NULL);
+	struct past past;
+
+	if (!past_find(c, addr, &past) || past.start != addr || past.call != CALL_COHERENT)
+		return false;
+	a.what[0] = "freed before";
+	a.at[0] = past.unmapped;
+	a.what[1] = "allocated";
+	a.at[1] = past.mapped;
+	report(&a, "free of %p, coherent memory of %llu bytes that was freed already", cpu,
+	       (unsigned long long)past.size);
+	return true;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The environment is read at each dmamap_open(), and takes effect when it changed. A word that is
+ * not known is named and the device is not opened, since who misspells "own" believes to be
+ * watched. What an older value held is kept until the end: another thread may be reporting by it.
+ */
+#include "check/options.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "check/check.h"
+#include "check/stack.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_LONGEST 256
+
+struct check_options check_options = {.stacks = STACK_DEFAULT, .json = -1};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char *taken;   /* the text in force; under lock */
+static bool fail_read; /* DMAMAP_FAIL took effect; under lock */
+
+static int read_number(const char *value, u32 max, u32 *out)
+{
+	unsigned long n;
+	char *end;
+
+	if (!isdigit((unsigned char)*value))
+		return -EINVAL;
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (*end || errno || n > max)
+		return -EINVAL;
+	*out = (u32)n;
+	return 0;
+}
+
+static int add_suppression(struct check_options *o, const struct suppression *s)
+{
+	struct suppression *p = alloc_grow(o->suppress, o->n_suppress * sizeof(*p),
+					   (o->n_suppress + 1) * sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	o->suppress = p;
+	p[o->n_suppress++] = *s;
+	return 0;
+}
+
+/* One line of the file: three words, or nothing but a comment. */
+static int read_line(struct check_options *o, char *line, const char *path, int number)
+{
+	struct suppression s;
+	char rest;
+	int n;
+
+	line[strcspn(line, "#\n")] = 0;
+	n = sscanf(line, "%31s %95s %63s %c", s.kind, s.function, s.device, &rest);
+	if (n <= 0)
+		return 0;
+	if (n != 3)
+		return error_set(EINVAL, "%s:%d: a suppression is three words, KIND FUNCTION DEVICE; shell "
+				 "patterns may stand for each", path, number);
+	return add_suppression(o, &s);
+}
+
+static int read_suppressions(struct check_options *o, const char *path)
+{
+	char line[LINE_LONGEST];
+	FILE *f = fopen(path, "re");
+	int err = 0;
+
+	if (!f)
+		return error_set(EINVAL, "DMAMAP_CHECK: cannot read the suppressions in \"%s\": %s", path,
+				 strerror(errno));
+	for (int number = 1; !err && fgets(line, sizeof(line), f); number++)
+		err = strlen(line) == sizeof(line) - 1
+			      ? error_set(EINVAL, "%s:%d: the line is too long", path, number)
+			      : read_line(o, line, path, number);
+	fclose(f);
+	return err;
+}
+
+static int open_json(struct check_options *o, const char *path)
+{
+	if (o->json >= 0)
+		close(o->json);
+	o->json = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	return o->json >= 0 ? 0
+			    : error_set(EINVAL, "DMAMAP_CHECK: cannot write to \"%s\": %s", path,
+					strerror(errno));
+}
+
+static int read_key(struct check_options *o, const char *key, const char *value)
+{
+	int err;
+
+	if (!strcmp(key, "suppress"))
+		return read_suppressions(o, value);
+	if (!strcmp(key, "json"))
+		return open_json(o, value);
+	if (!strcmp(key, "stacks"))
+		err = read_number(value, STACK_MAX, &o->stacks);
+	else if (!strcmp(key, "exitcode"))
+		err = read_number(value, 255, &o->exitcode);
+	else if (!strcmp(key, "first"))
+		err = read_number(value, INT32_MAX, &o->first);
+	else
+		return -ENOENT;
+	return err ? error_set(EINVAL, "DMAMAP_CHECK: \"%s\" is no value for %s", value, key) : 0;
+}
+
+static int read_word(struct check_options *o, char *word)
+{
+	char *value = strchr(word, '=');
+	int err = -ENOENT;
+
+	o->on = true;
+	if (value) {
+		*value = 0;
+		err = read_key(o, word, value + 1);
+		*value = '=';
+	} else if (!strcmp(word, "0")) {
+		o->on = false;
+		err = 0;
+	} else if (!strcmp(word, "1")) {
+		err = 0;
+	} else if (!strcmp(word, "abort")) {
+		o->abort = true;
+		err = 0;
+	} else if (!strcmp(word, "own")) {
+		o->own = true;
+		err = 0;
+	}
+	if (err == -ENOENT)
+		return error_set(EINVAL, "DMAMAP_CHECK: unknown word \"%s\"; words are 1, 0, abort, own, "
+				 "stacks=N, exitcode=N, first=N, suppress=FILE, json=FILE", word);
+	return err;
+}
+
+/* exitcode=N: registered once, looks at what is in force then. */
+static void at_exit(int status, void *arg)
+{
+	if (status || !check_options.exitcode || !dmamap_check_count(0))
+		return;
+	fflush(NULL);
+	_exit((int)check_options.exitcode);
+}
+
+static int read_check(const char *text)
+{
+	static bool registered;
+	struct check_options o = {.stacks = STACK_DEFAULT, .json = -1};
+	char *copy = strdup(text), *keep = strdup(text), *save, *word;
+	int err = copy && keep ? 0 : error_set(ENOMEM, "DMAMAP_CHECK: out of memory");
+
+	if (!err)
+		for (word = strtok_r(copy, ",", &save); word && !err;
+		     word = strtok_r(NULL, ",", &save))
+			err = read_word(&o, word);
+	free(copy);
+	if (err) {
+		free(keep);
+		alloc_free(o.suppress);
+		if (o.json >= 0)
+			close(o.json);
+		return err;
+	}
+	if (o.exitcode && !registered)
+		registered = !on_exit(at_exit, NULL);
+	check_options = o;
+	free(taken);
+	taken = keep;
+	return 0;
+}
+
+int check_environment(bool *on, bool *own)
+{
+	const char *text = getenv("DMAMAP_CHECK"), *plan = getenv("DMAMAP_FAIL");
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!text)
+		text = "";
+	if (!taken ? *text != 0 : strcmp(text, taken) != 0)
+		err = read_check(text);
+	if (!err && !fail_read && plan) {
+		err = dmamap_fail(plan);
+		if (err)
+			error_prefix("DMAMAP_FAIL");
+	}
+	fail_read |= !err;
+	*on = check_options.on;
+	*own = check_options.own;
+	pthread_mutex_unlock(&lock);
+	return err;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who owns a streaming buffer, where that is watched. While the device owns it:
+ *
+ *  - in a program with AddressSanitizer the bytes that the device may write are poisoned, under
+ *    valgrind they are not addressable: the tool names the CPU's access;
+ *  - else whole pages of RAM are protected (guard.c): from writes, or if the device may write also
+ *    from reads;
+ *  - the bytes that the device only reads and no page protects are summed line by line, and compared
+ *    when the CPU takes them back (sums).
+ *
+ * Devices meanwhile reach RAM by a second mapping of its file, which nothing is kept from. A part
+ * of a page is left open when only a part of it was handed over, so that a right access is never
+ * called wrong. A scatterlist is handed over whole.
+ */
+#include "check/own.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <linux/dma-mapping.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifdef HAVE_VALGRIND
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND		   0
+#define VALGRIND_MAKE_MEM_NOACCESS(p, n) (0)
+#define VALGRIND_MAKE_MEM_DEFINED(p, n)  (0)
+#endif
+
+extern void __asan_poison_memory_region(const volatile void *p, size_t size) __attribute__((weak));
+extern void __asan_unpoison_memory_region(const volatile void *p, size_t size) __attribute__((weak));
+
+#define LINE	   64
+#define OPEN	   0 /* in place of a sum: the CPU has the line */
+
+struct sums {
+	u64 lines;
+	u32 sum[];
+};
+
+/* A tool that watches each byte; only for what the CPU may not even read. */
+static bool by_tool(enum dma_data_direction dir)
+{
+	return dir != DMA_TO_DEVICE && (__asan_poison_memory_region || RUNNING_ON_VALGRIND);
+}
+
+static void tool_close(void *p, u64 size)
+{
+	if (__asan_poison_memory_region)
+		__asan_poison_memory_region(p, size);
+	(void)VALGRIND_MAKE_MEM_NOACCESS(p, size);
+}
+
+static void tool_open(void *p, u64 size)
+{
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(p, size);
+	(void)VALGRIND_MAKE_MEM_DEFINED(p, size);
+}
+
+/* Pages that lie whole in both the part and the mapping's range. */
+static bool whole_pages(u64 pa, u64 size, u64 *first, u64 *bytes)
+{
+	u64 from = align_up(pa, PAGE_BYTES), end = align_down(pa + size, PAGE_BYTES);
+
+	*first = from;
+	*bytes = from < end ? end - from : 0;
+	return *bytes && pa < PHYS_FOREIGN;
+}
+
+static void close_part(u64 pa, u64 size, enum dma_data_direction dir)
+{
+	u64 first, bytes;
+
+	if (pa >= PHYS_FOREIGN)
+		return;
+	if (by_tool(dir))
+		tool_close(mem.base + pa, size);
+	else if (whole_pages(pa, size, &first, &bytes))
+		guard_close(first, bytes, dir == DMA_TO_DEVICE);
+}
+
+static void open_part(u64 pa, u64 size, enum dma_data_direction dir)
+{
+	if (pa >= PHYS_FOREIGN)
+		return;
+	if (by_tool(dir))
+		tool_open(mem.base + pa, size);
+	else
+		guard_open(align_down(pa, PAGE_BYTES),
+			   align_up(pa + size, PAGE_BYTES) - align_down(pa, PAGE_BYTES));
+}
+
+/* ---- sums ---- */
+
+static __attribute__((no_sanitize("address"))) u32 sum_of(const u8 *p, u64 n)
+{
+	u64 h = 0xcbf29ce484222325ull;
+
+	for (u64 i = 0; i < n; i++)
+		h = (h ^ p[i]) * 0x100000001b3ull;
+	h ^= h >> 32;
+	return (u32)h == OPEN ? 1 : (u32)h;
+}
+
+/* Memory outside RAM may be gone: the system reads it for us. False: it is. */
+static bool read_memory(u64 pa, void *out, u64 n)
+{
+	struct iovec to = {out, n}, from = {phys_ptr(PHYS(pa)), n};
+
+	if (pa < PHYS_FOREIGN) {
+		/* by the second mapping: the first may be closed */
+		memcpy(out, guard_view() ? guard_view() + pa : mem.base + pa, n);
+		return true;
+	}
+	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)n;
+}
+
+struct change {
+	bool any;
+	u64 offset;
+};
+
+/*
+ * The lines of the mapping's memory at [pa, pa + size), the first being line `line`, that meet
+ * [from, end): compared (and then open), or summed anew.
+ */
+static void each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end, bool compare,
+		      struct change *change)
+{
+	u8 buf[LINE];
+
+	for (u64 off = 0; off < size && line < sums->lines; off += LINE, line++) {
+		u64 n = min_u64(LINE, size - off), at = pa + off;
+
+		if (at >= end || at + n <= from)
+			continue;
+		if (!read_memory(at, buf, n)) {
+			sums->sum[line] = OPEN;
+			continue;
+		}
+		if (!compare) {
+			sums->sum[line] = sum_of(buf, n);
+			continue;
+		}
+		if (sums->sum[line] != OPEN && sums->sum[line] != sum_of(buf, n) && !change->any)
+			*change = (struct change){true, line * LINE};
+		sums->sum[line] = OPEN;
+	}
+}
+
+static u64 lines_of(u64 size)
+{
+	return (size + LINE - 1) / LINE;
+}
+
+/* All of the mapping's memory, or of one whose memory is one piece the part from `from` to `end`. */
+static void sums_do(struct shadow *s, u64 from, u64 end, bool compare, struct change *change)
+{
+	u64 line = lines_of(s->phys.size);
+
+	each_line(s->sums, 0, s->phys.start, s->phys.size, from, end, compare, change);
+	for (struct range *r = s->dma.more; r; r = r->more)
+		if (r->space == SPACE_PHYS) {
+			each_line(s->sums, line, r->start, r->size, from, end, compare, change);
+			line += lines_of(r->size);
+		}
+}
+
+static void sums_make(struct shadow *s)
+{
+	u64 lines = lines_of(s->phys.size);
+	struct change none;
+	int saved = errno;
+
+	for (struct range *r = s->dma.more; r; r = r->more)
+		if (r->space == SPACE_PHYS)
+			lines += lines_of(r->size);
+	s->sums = alloc_zeroed(sizeof(*s->sums) + lines * sizeof(s->sums->sum[0]));
+	if (s->sums) {
+		s->sums->lines = lines;
+		sums_do(s, 0, ~0ull, false, &none);
+	}
+	errno = saved;
+}
+
+static void sums_compare(struct shadow *s, u64 from, u64 end, const void *caller)
+{
+	struct change change = {0};
+	struct about a;
+
+	sums_do(s, from, end, true, &change);
+	if (!change.any || __atomic_exchange_n(&s->caught, false, __ATOMIC_RELAXED))
+		return;
+	a = about_of(s->c, DMAMAP_CHECK_OWN_CPU_WRITE, s->dma.start, s->dma.size,
+		     (enum dma_data_direction)s->dir, caller);
+	a.what[0] = "mapped";
+	a.at[0] = s->mapped;
+	report(&a, "the CPU wrote to the buffer at %#llx, at byte %llu or up to %d behind it, while the "
+	       "device owned it: dma_sync_single_for_cpu() first", (unsigned long long)s->dma.start,
+	       (unsigned long long)change.offset, LINE - 1);
+}
+
+/* ---- owners ---- */
+
+static bool is_watched(const struct shadow *s)
+{
+	return s->phys.size && s->call != CALL_COHERENT && s->call != CALL_RANGE;
+}
+
+static void each_part(struct shadow *s, void (*fn)(u64, u64, enum dma_data_direction))
+{
+	fn(s->phys.start, s->phys.size, (enum dma_data_direction)s->dir);
+	for (struct range *r = s->dma.more; r; r = r->more)
+		if (r->space == SPACE_PHYS)
+			fn(r->start, r->size, (enum dma_data_direction)s->dir);
+}
+
+void own_begin(struct shadow *s)
+{
+	if (likely(!read_once(&s->c->own)) || !is_watched(s))
+		return;
+	s->guarded = true;
+	if (s->dir == DMA_TO_DEVICE)
+		sums_make(s);
+	each_part(s, close_part);
+}
+
+void own_end(struct shadow *s, const void *caller)
+{
+	if (likely(!s->guarded))
+		return;
+	each_part(s, open_part);
+	if (s->sums && caller)
+		sums_compare(s, 0, ~0ull, caller);
+	alloc_free(s->sums);
+	s->sums = NULL;
+	s->guarded = false;
+}
+
+/* The part of memory that [addr, addr + size) means; false: all of it. */
+static bool part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
+{
+	if (s->call == CALL_SG || s->dma.more || addr < s->dma.start ||
+	    !range_within(addr - s->dma.start, size, s->dma.size))
+		return false;
+	*pa = s->phys.start + (addr - s->dma.start);
+	return true;
+}
+
+static bool open_all(struct range *r, void *arg)
+{
+	if (r == &r->of->dma && r->of->c == arg && r->of->guarded)
+		each_part(r->of, open_part);
+	return true;
+}
+
+void check_own_end(struct check_device *c)
+{
+	store_walk(open_all, c);
+}
+
+void own_to_cpu(struct shadow *s, u64 addr, u64 size, const void *caller)
+{
+	bool part;
+	u64 pa = 0;
+
+	if (likely(!s->guarded))
+		return;
+	part = part_of(s, addr, size, &pa);
+	if (part)
+		open_part(pa, size, (enum dma_data_direction)s->dir);
+	else
+		each_part(s, open_part);
+	if (s->sums)
+		sums_compare(s, part ? pa : 0, part ? pa + size : ~0ull, caller);
+}
+
+void own_to_device(struct shadow *s, u64 addr, u64 size)
+{
+	struct change none;
+	bool part;
+	u64 pa = 0;
+
+	if (likely(!s->guarded))
+		return;
+	part = part_of(s, addr, size, &pa);
+	if (s->sums)
+		sums_do(s, part ? pa : 0, part ? pa + size : ~0ull, false, &none);
+	if (part)
+		close_part(pa, size, (enum dma_data_direction)s->dir);
+	else
+		each_part(s, close_part);
+}

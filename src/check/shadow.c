@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory of shadows and ranges: slabs of 64 KiB with free lists, split by thread so that threads
+ * seldom meet. They go when the last checked device is closed.
+ */
+#include "check/shadow.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ARENAS	   16
+#define SLAB_BYTES 65536
+
+const char *const check_call_names[CALL_KINDS] = {
+	[CALL_SINGLE] = "dma_map_single", [CALL_PAGE] = "dma_map_page",
+	[CALL_PHYS] = "dma_map_phys", [CALL_RESOURCE] = "dma_map_resource",
+	[CALL_SG] = "dma_map_sg", [CALL_COHERENT] = "dma_alloc_coherent",
+	[CALL_PAGES] = "dma_alloc_pages", [CALL_NONCONTIGUOUS] = "dma_alloc_noncontiguous",
+	[CALL_LINK] = "dma_iova_link", [CALL_RANGE] = "dma_iova_try_alloc",
+};
+
+struct slab {
+	struct slab *next;
+	u64 pad[7];
+};
+
+struct item {
+	struct item *next;
+};
+
+enum item_kind { SHADOWS, RANGES, ITEM_KINDS };
+
+static const size_t item_size[ITEM_KINDS] = {
+	[SHADOWS] = (sizeof(struct shadow) + 63) & ~(size_t)63,
+	[RANGES] = (sizeof(struct range) + 63) & ~(size_t)63,
+};
+
+static struct arena {
+	struct lock lock cacheline;
+	struct slab *slabs;
+	struct item *free[ITEM_KINDS];
+} arenas[ARENAS]; /* under their locks */
+
+static u64 lost; /* atomic */
+static u32 lost_said; /* atomic */
+
+static struct arena *my_arena(void)
+{
+	static _Thread_local u32 mine; /* place + 1 */
+	static u32 next; /* atomic */
+
+	if (unlikely(!mine))
+		mine = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % ARENAS + 1;
+	return &arenas[mine - 1];
+}
+
+/* Under the arena's lock. */
+static struct item *refill(struct arena *a, enum item_kind kind)
+{
+	struct slab *slab = alloc_aligned(64, SLAB_BYTES);
+	u8 *at, *end;
+
+	if (!slab)
+		return NULL;
+	slab->next = a->slabs;
+	a->slabs = slab;
+	end = (u8 *)slab + SLAB_BYTES;
+	for (at = (u8 *)(slab + 1); (size_t)(end - at) >= item_size[kind]; at += item_size[kind]) {
+		struct item *it = (struct item *)at;
+
+		it->next = a->free[kind];
+		a->free[kind] = it;
+	}
+	return a->free[kind];
+}
+
+static void *item_take(enum item_kind kind)
+{
+	struct arena *a = my_arena();
+	struct item *it;
+
+	lock_take(&a->lock);
+	it = a->free[kind];
+	if (unlikely(!it))
+		it = refill(a, kind);
+	if (likely(it))
+		a->free[kind] = it->next;
+	lock_give(&a->lock);
+	return it;
+}
+
+static void item_give(enum item_kind kind, void *p)
+{
+	struct arena *a = my_arena();
+	struct item *it = p;
+
+	lock_take(&a->lock);
+	it->next = a->free[kind];
+	a->free[kind] = it;
+	lock_give(&a->lock);
+}
+
+static void lose(void)
+{
+	__atomic_fetch_add(&lost, 1, __ATOMIC_RELAXED);
+	if (!__atomic_exchange_n(&lost_said, 1, __ATOMIC_RELAXED))
+		fprintf(stderr, "dmamap: check: no memory to remember all mappings: some misuse will "
+				"not be seen\n");
+}
+
+u64 shadow_lost(void)
+{
+	return read_once(&lost);
+}
+
+void shadow_found_lost(void)
+{
+	u64 n = read_once(&lost);
+
+	while (n && !__atomic_compare_exchange_n(&lost, &n, n - 1, false, __ATOMIC_RELAXED,
+						 __ATOMIC_RELAXED))
+		;
+}
+
+struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m, const void *caller)
+{
+	int saved = errno;
+	struct shadow *s = item_take(SHADOWS);
+
+	if (unlikely(!s)) {
+		lose();
+		errno = saved;
+		return NULL;
+	}
+	*s = (struct shadow){.c = c, .cpu = m->cpu, .attrs = m->attrs, .call = (u8)m->call,
+			     .dir = (u8)m->dir};
+	s->dma = (struct range){.space = c->space, .start = m->addr, .size = m->size, .of = s};
+	s->phys = (struct range){.space = SPACE_PHYS, .start = m->pa, .of = s};
+	if (m->call != CALL_RESOURCE && m->call != CALL_RANGE && !(m->attrs & (1ul << 10)))
+		s->phys.size = m->size;
+	if (m->call == CALL_RANGE)
+		s->dma.space += SPACE_RANGES;
+	s->mapped = stack_take(caller);
+	return s;
+}
+
+static void free_shadow(struct shadow *s)
+{
+	struct range *r, *next;
+
+	for (r = s->dma.more; r; r = next) {
+		next = r->more;
+		item_give(RANGES, r);
+	}
+	item_give(SHADOWS, s);
+}
+
+struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size)
+{
+	struct range *r = item_take(RANGES);
+
+	if (!r)
+		return NULL;
+	*r = (struct range){.space = space, .start = start, .size = size, .of = s,
+			    .more = s->dma.more};
+	s->dma.more = r;
+	return r;
+}
+
+static void remove_ranges(struct shadow *s)
+{
+	store_remove(&s->dma);
+	store_remove(&s->phys);
+	for (struct range *r = s->dma.more; r; r = r->more)
+		store_remove(r);
+}
+
+void shadow_drop_lost(struct shadow *s)
+{
+	own_end(s, NULL);
+	free_shadow(s);
+	lose();
+}
+
+int shadow_add(struct shadow *s)
+{
+	int saved = errno;
+	/* the device's range last: who finds it by that may claim it */
+	int err = s->phys.size ? store_add(&s->phys) : 0;
+
+	for (struct range *r = s->dma.more; r && !err; r = r->more)
+		err = store_add(r);
+	if (!err)
+		err = store_add(&s->dma);
+	if (likely(!err))
+		return 0;
+	remove_ranges(s);
+	shadow_drop_lost(s);
+	errno = saved;
+	return -1;
+}
+
+void shadow_drop(struct shadow *s)
+{
+	remove_ranges(s);
+	free_shadow(s);
+}
+
+/* ---- finding ---- */
+
+void shadow_copy(struct found *f, struct shadow *s)
+{
+	*f = (struct found){.any = true, .s = s, .c = s->c, .mapped = s->mapped, .start = s->dma.start,
+			    .size = s->dma.size, .pa = s->phys.start, .attrs = s->attrs,
+			    .nents = s->nents, .call = s->call, .dir = s->dir,
+			    .asked = read_once(&s->asked), .unsynced = read_once(&s->unsynced)};
+}
+
+struct claim {
+	struct check_device *c;
+	const struct check_mapping *want;
+	struct found *other;
+	struct shadow *best;
+	int score;
+};
+
+static int likeness(const struct shadow *s, const struct check_mapping *want)
+{
+	return 8 * (s->call == want->call) + 4 * (s->dma.size == want->size) +
+	       2 * (s->dir == want->dir) + (s->attrs == want->attrs);
+}
+
+static bool claim_better(struct range *r, void *arg)
+{
+	struct claim *q = arg;
+	struct shadow *s = r->of;
+	int score;
+
+	if (r != &s->dma || r->start != q->want->addr || s == q->best)
+		return true;
+	if (s->c != q->c) {
+		shadow_copy(q->other, s);
+		return true;
+	}
+	score = likeness(s, q->want);
+	if ((q->best && score <= q->score) || __atomic_exchange_n(&s->claimed, true, __ATOMIC_ACQUIRE))
+		return true;
+	if (q->best)
+		write_release(&q->best->claimed, false);
+	q->best = s;
+	q->score = score;
+	return true;
+}
+
+struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *want,
+			    struct found *other)
+{
+	struct claim q = {.c = c, .want = want, .other = other};
+	u64 space = c->space + (want->call == CALL_RANGE ? SPACE_RANGES : 0);
+
+	store_search(space, want->addr, 1, claim_better, &q);
+	return q.best;
+}
+
+struct look {
+	struct check_device *c;
+	struct found *f;
+	u64 addr, size;
+	int score;
+};
+
+/* This device's before others', and what holds most of the range. */
+static bool look_better(struct range *r, void *arg)
+{
+	struct look *q = arg;
+	u64 left = r->start + r->size - q->addr;
+	int score = 1 + 4 * (r->of->c == q->c) + 2 * (left >= q->size);
+
+	if (r->start > q->addr || score <= q->score)
+		return true;
+	q->score = score;
+	shadow_copy(q->f, r->of);
+	q->f->start = r->start;
+	q->f->size = r->size;
+	return true;
+}
+
+void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct found *f)
+{
+	struct look q = {.c = c, .f = f, .addr = addr, .size = size};
+
+	f->any = false;
+	store_search(space, addr, 1, look_better, &q);
+}
+
+/* ---- the end ---- */
+
+void shadow_reset(void)
+{
+	for (int i = 0; i < ARENAS; i++) {
+		struct arena *a = &arenas[i];
+
+		while (a->slabs) {
+			struct slab *slab = a->slabs;
+
+			a->slabs = slab->next;
+			alloc_free(slab);
+		}
+		*a = (struct arena){0};
+	}
+	write_once(&lost, 0);
+}

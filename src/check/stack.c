@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The unwinder needs no frame pointers in the program, whose compiler mostly leaves them out; it
+ * stops by itself at the stack's end, and after options.stacks frames.
+ */
+#include "check/stack.h"
+#include "base/alloc.h"
+#include "base/lock.h"
+#include "check/options.h"
+
+#include <string.h>
+#include <unwind.h>
+
+#define BUCKETS	   1024
+#define SKIP_MAX   24 /* frames of the library above the program's */
+#define STACKS_MAX (1u << 20)
+
+static struct lock locks[BUCKETS / 16];
+static struct stack *buckets[BUCKETS]; /* under its lock; what is in a chain does not change */
+static u32 stacks;			 /* atomic */
+
+struct walk {
+	uintptr_t caller;
+	u32 n, max, skipped;
+	bool inside; /* past the library's own frames */
+	uintptr_t ip[STACK_MAX];
+};
+
+static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *arg)
+{
+	struct walk *w = arg;
+	uintptr_t ip = _Unwind_GetIP(context);
+
+	if (!ip)
+		return _URC_END_OF_STACK;
+	if (!w->inside && ip != w->caller)
+		return ++w->skipped > SKIP_MAX ? _URC_END_OF_STACK : _URC_NO_REASON;
+	w->inside = true;
+	w->ip[w->n++] = ip;
+	return w->n == w->max ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+static u64 hash_of(const struct walk *w)
+{
+	u64 h = w->n;
+
+	for (u32 i = 0; i < w->n; i++)
+		h = (h ^ w->ip[i]) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 32;
+}
+
+static struct stack *find(u64 bucket, u64 hash, const struct walk *w)
+{
+	struct stack *s;
+
+	for (s = buckets[bucket]; s; s = s->next)
+		if (s->hash == hash && s->n == w->n && !memcmp(s->ip, w->ip, w->n * sizeof(w->ip[0])))
+			return s;
+	return NULL;
+}
+
+static const struct stack *store(const struct walk *w)
+{
+	u64 hash = hash_of(w), bucket = hash % BUCKETS;
+	struct lock *lock = &locks[bucket / 16];
+	struct stack *s;
+
+	lock_take(lock);
+	s = find(bucket, hash, w);
+	if (!s && read_once(&stacks) < STACKS_MAX) {
+		s = alloc_zeroed(sizeof(*s) + w->n * sizeof(s->ip[0]));
+		if (s) {
+			s->hash = hash;
+			s->n = w->n;
+			memcpy(s->ip, w->ip, w->n * sizeof(s->ip[0]));
+			s->next = buckets[bucket];
+			buckets[bucket] = s;
+			__atomic_fetch_add(&stacks, 1, __ATOMIC_RELAXED);
+		}
+	}
+	lock_give(lock);
+	return s;
+}
+
+const struct stack *stack_take(const void *caller)
+{
+	struct walk w = {.caller = (uintptr_t)caller, .max = read_once(&check_options.stacks)};
+
+	if (!w.max)
+		return NULL;
+	_Unwind_Backtrace(step, &w);
+	if (!w.n) {
+		/* it was reached by a jump: at least the line itself */
+		w.ip[0] = (uintptr_t)caller;
+		w.n = 1;
+	}
+	return store(&w);
+}
+
+/* How many frames above the program's there are. */
+static u32 frames_inside(const struct walk *w, const void *caller)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < w->n; i++)
+		if (w->ip[i] == (uintptr_t)caller)
+			return i;
+	while (n < w->n && symbol_is_ours(w->ip[n]))
+		n++;
+	return n < w->n ? n : 0;
+}
+
+const struct stack *stack_here(const void *caller)
+{
+	u32 max = read_once(&check_options.stacks), inside;
+	struct walk w = {.max = STACK_MAX, .inside = true};
+
+	if (!max)
+		return NULL;
+	_Unwind_Backtrace(step, &w);
+	inside = frames_inside(&w, caller);
+	w.n = w.n - inside < max ? w.n - inside : max;
+	memmove(w.ip, w.ip + inside, w.n * sizeof(w.ip[0]));
+	return w.n ? store(&w) : NULL;
+}
+
+void stack_reset(void)
+{
+	for (u32 i = 0; i < BUCKETS; i++)
+		while (buckets[i]) {
+			struct stack *s = buckets[i];
+
+			buckets[i] = s->next;
+			alloc_free(s);
+		}
+	write_once(&stacks, 0);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Call stacks. Captured by the unwinder from the caller of the library's function on, each distinct
+ * one stored once until the last checked device is closed; turned into words only for a report.
+ */
+#ifndef CHECK_STACK_H
+#define CHECK_STACK_H
+
+#include "base/compiler.h"
+
+#define STACK_MAX     64
+#define STACK_DEFAULT 12
+
+struct stack {
+	struct stack *next;
+	u64 hash;
+	u32 n;
+	uintptr_t ip[]; /* return addresses, innermost first */
+};
+
+/*
+ * The stack from the frame on that `caller` returns to; NULL: none wanted (stacks=0), or no memory.
+ */
+const struct stack *stack_take(const void *caller);
+
+/*
+ * The same for a report, which may be made where `caller` was not noted: then from where the
+ * library was entered, as far as the names of functions tell.
+ */
+const struct stack *stack_here(const void *caller);
+void stack_reset(void);
+
+/* The place's words: "function (file:line)", else what is known. Returns out. */
+const char *symbol_of(uintptr_t ip, char *out, size_t size);
+/* The call is in the library itself, as far as can be told. */
+bool symbol_is_ours(uintptr_t ip);
+/* The bare function name; "" when not known. */
+const char *symbol_function(uintptr_t ip, char *out, size_t size);
+
+#endif

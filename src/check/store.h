@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Intervals of address spaces, found by any address in them in O(1): what the checker remembers of
+ * each live mapping. A range of up to 2^b bytes lies in at most two granules of 2^b and is in the
+ * hash under each; b goes in steps, so a search looks in one place for each size that was ever used.
+ *
+ * The hash is split in shards with a lock each. A range is only looked at under the lock of a shard
+ * that has it, and is out of all of them before its memory is used again. No two locks are ever held
+ * at once, and none while a report is made.
+ */
+#ifndef CHECK_STORE_H
+#define CHECK_STORE_H
+
+#include "base/compiler.h"
+#include "base/lock.h"
+
+#define SPACE_PHYS   0ull /* physical memory; other spaces are addresses of domains */
+#define SPACE_RANGES 1ull /* added to a domain's: two-step ranges, which translate nothing */
+
+struct shadow;
+
+struct range {
+	u64 space, start, size; /* fixed while it is in the store */
+	struct shadow *of;
+	uintptr_t next[2]; /* of its place in the chain of each granule, under that shard's lock */
+	struct range *more; /* of the same shadow: a scatterlist's */
+	u8 level;
+	bool added;
+};
+
+/* 0, -ENOMEM. */
+int store_add(struct range *r);
+void store_remove(struct range *r);
+
+/*
+ * fn() for each range that overlaps [start, start + size), some twice, under a lock: it may not
+ * report nor search. It ends the search by returning false. False: it was ended.
+ */
+bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg);
+
+/* fn() for every range; as above. */
+bool store_walk(bool (*fn)(struct range *, void *), void *arg);
+
+/* Everything is forgotten and freed; nobody uses it. */
+void store_reset(void);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each kind has a demonstration: the wrong program raises it, once, and no other; its twin nothing. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../cli/check_demo.h"
+#include "base/compiler.h"
+
+#include <stdio.h>
+
+static char text[16384];
+
+static void keep(const struct dmamap_report *r, void *arg)
+{
+	size_t n = strlen(text);
+
+	snprintf(text + n, sizeof(text) - n, "%s: %s\n", r->name, r->text);
+}
+
+static bool can_run(const struct demo *d)
+{
+#ifdef BUILT_WITH_ASAN
+	/* there the sanitizer names the access, and ends the program */
+	return d->kind != DMAMAP_CHECK_OWN_CPU_READ;
+#elif defined(BUILT_WITH_TSAN)
+	/* it lets no handler of a fault allocate memory, also where the fault was no surprise */
+	return !d->needs_asan && d->kind != DMAMAP_CHECK_OWN_CPU_READ &&
+	       d->kind != DMAMAP_CHECK_OWN_CPU_WRITE;
+#else
+	return !d->needs_asan;
+#endif
+}
+
+static void test_wrong(void **state)
+{
+	for (int kind = 1; kind < DMAMAP_CHECK_KINDS; kind++) {
+		const struct demo *d = demo_find(kind);
+		unsigned int others = 0;
+		int n;
+
+		if (!d)
+			fail_msg("%s has no demonstration", dmamap_check_name(kind));
+		if (!can_run(d))
+			continue;
+		text[0] = 0;
+		n = demo_run(d, true, &others);
+		if (n != 1 || others)
+			fail_msg("%s: raised %d times, others %u times:\n%s", dmamap_check_name(kind), n,
+				 others, text);
+	}
+}
+
+static void test_right(void **state)
+{
+	for (int kind = 1; kind < DMAMAP_CHECK_KINDS; kind++) {
+		unsigned int others = 0;
+		int n;
+
+		text[0] = 0;
+		n = demo_run(demo_find(kind), false, &others);
+		if (n || others)
+			fail_msg("%s's twin: raised %d times, others %u times:\n%s",
+				 dmamap_check_name(kind), n, others, text);
+	}
+}
+
+static void test_names(void **state)
+{
+	for (int kind = 1; kind < DMAMAP_CHECK_KINDS; kind++) {
+		assert_non_null(dmamap_check_name(kind));
+		assert_non_null(dmamap_check_meaning(kind));
+		for (int other = 1; other < kind; other++)
+			assert_string_not_equal(dmamap_check_name(kind), dmamap_check_name(other));
+	}
+	assert_null(dmamap_check_name(0));
+	assert_null(dmamap_check_name(DMAMAP_CHECK_KINDS));
+	assert_null(dmamap_check_meaning(DMAMAP_CHECK_KINDS));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_right),
+	};
+
+	dmamap_check_on_report(keep, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
