@@ -16,8 +16,8 @@ STEPS ?=
 
 BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev libpcap-dev \
 	libdw-dev libxdp-dev libbpf-dev
-# g++: headers in C++. libclang-rt-dev: sanitizers and libFuzzer. groff-base: the man pages' lint.
-CHECK_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base
+# g++: headers in C++. libclang-rt-dev: sanitizers and libFuzzer. groff-base: the man pages' lint. spin: models.
+CHECK_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base spin
 # Tests that need these are skipped, and counted, where they cannot be installed.
 WANTED_PACKAGES := qemu-system-x86
 

@@ -84,6 +84,7 @@ bool bench_translate(struct bench *b);
 bool bench_swiotlb(struct bench *b);
 bool bench_xsk(struct bench *b);
 bool bench_twostep(struct bench *b);
+bool bench_odp(struct bench *b);
 void bench_peers(struct bench *b);
 
 /*

@@ -14,6 +14,7 @@ static const struct benchmark {
 	{"map", bench_map},	    {"iova", bench_iova},
 	{"dmapool", bench_dmapool}, {"translate", bench_translate},
 	{"swiotlb", bench_swiotlb},  {"xsk", bench_xsk},		 {"twostep", bench_twostep},
+	{"odp", bench_odp},
 };
 
 #define N_BENCHMARKS (sizeof(benchmarks) / sizeof(benchmarks[0]))
@@ -34,6 +35,7 @@ static const char doc[] =
 	"swiotlb    a bounced mapping beside a plain copy of its size\n"
 	"xsk        packet buffers: off the fill ring, the whole round, freed and taken again\n"
 	"twostep    transfers of 4 KiB to 1 MiB of scattered pages: map_page, map_sg, two-step mappings\n"
+	"odp        on-demand paging: faults, invalidations, kept mappings, the interval tree\n"
 	"\n"
 	"A sample is the time of a batch divided by its operations: 64 to 4096 of them, so that "
 	"reading the "
@@ -69,7 +71,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->what = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, xsk or twostep");
+		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, xsk, twostep or odp");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -78,7 +80,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	options, parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep", doc, children, NULL, NULL};
+	options, parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep|odp", doc, children, NULL, NULL};
 
 static int finish_json(const struct bench *b)
 {
@@ -115,7 +117,7 @@ int cmd_bench(int argc, char **argv)
 		;
 	if (i == N_BENCHMARKS) {
 		fprintf(stderr,
-			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, xsk, twostep\n",
+			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, xsk, twostep, odp\n",
 			b.what);
 		return CLI_USAGE;
 	}

@@ -4,6 +4,8 @@
 
 #include "domain/device.h"
 
+#include "odp/monitor.h"
+
 #include <dmamap/stats.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
@@ -40,7 +42,7 @@ struct facts {
 	size_t max_mapping, opt_mapping;
 	unsigned int max_seg, min_align;
 	int cache_alignment;
-	bool limited, need_sync;
+	bool limited, need_sync, notices;
 	u64 iova_first, iova_last;
 	struct dmamap_stats stats;
 };
@@ -66,6 +68,7 @@ static struct facts facts_get(struct device *dev)
 	f.iova_last = dev->iommu ? (1ull << PT_IOVA_BITS) - 1 : mem.span - 1 + dev->bus_offset;
 	if (f.iova_last > dev->address_last)
 		f.iova_last = dev->address_last;
+	f.notices = monitor_possible();
 	dmamap_stats(dev, &f.stats);
 	return f;
 }
@@ -92,6 +95,7 @@ static int show_json(const struct device *dev, const char *spec, const struct fa
 	json_put_u64(o, "min_align_mask", f->min_align);
 	json_put_u64(o, "cache_alignment", (u64)f->cache_alignment);
 	json_put_bool(o, "need_sync", f->need_sync);
+	json_put_bool(o, "on_demand_notices", f->notices);
 	list = json_object_new_array();
 	for (unsigned int bits = 12; dev->iommu && bits <= 30; bits += 9)
 		json_object_array_add(list, json_object_new_uint64(1ull << bits));
@@ -139,6 +143,9 @@ static void show_text(const struct device *dev, const char *spec, const struct f
 	       (unsigned long long)f->merge_boundary);
 	printf("alignment         min_align_mask 0x%x, cache line %d bytes, syncs %s\n",
 	       f->min_align, f->cache_alignment, f->need_sync ? "needed" : "not needed");
+	printf("on demand         %s\n",
+	       f->notices ? "unmapped memory is noticed (userfaultfd)"
+			  : "no userfaultfd: call ib_umem_invalidate_range() before memory goes");
 	printf("in use            %llu pages of address space, %llu page-table pages, %llu "
 	       "coherent bytes\n",
 	       (unsigned long long)f->stats.iova_pages, (unsigned long long)f->stats.table_pages,

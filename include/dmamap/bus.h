@@ -57,6 +57,19 @@ struct dmamap_fault {
 /* Takes the oldest recorded fault: 1, or 0 when there is none. Later ones than fit are counted. */
 DMAMAP_API int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f);
 
+/*
+ * Who is asked before an access to a page that is not mapped, or not for that direction, is
+ * refused. `resolve` runs in the accessing thread, may sleep, and is told the whole access; 0 (or
+ * -EAGAIN): try the access again, else it is refused. It is asked again until the access maps, up to ten
+ * seconds and a number of times that grows with the access. Of several threads at one page one asks, the
+ * others wait for it. Without a resolver (NULL) regions of <rdma/ib_umem.h> page in by themselves.
+ * Waits for calls of the resolver that it replaces. 0; -EINVAL: no device.
+ */
+DMAMAP_API int dmamap_bus_on_fault(struct device *dev,
+				   int (*resolve)(struct device *dev, dma_addr_t addr, size_t len,
+						  bool write, void *arg),
+				   void *arg);
+
 DMAMAP_END
 
 #endif

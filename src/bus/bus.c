@@ -64,6 +64,7 @@ hot_inline u8 *host_address(u64 value, u64 bus)
 struct segments {
 	struct iovec *iov, *heap;
 	int n, room, max;
+	bool demand; /* some are on-demand pages: demand_copy() moves them all */
 };
 
 static int add_segment(struct segments *s, u8 *at, u64 size)
@@ -98,6 +99,10 @@ static int gather(struct device *dev, struct port *port, u32 gen, u64 bus, u64 l
 		u64 value = bus_translate(dev, port, bus >> PAGE_BITS, gen);
 		int err = refused(value, write);
 
+		if (unlikely(err) && value & DEMAND_BITS) {
+			err = demand_refused(value, write);
+			s->demand = true;
+		}
 		if (!err)
 			err = add_segment(s, host_address(value, bus), n);
 		if (err)
@@ -127,11 +132,21 @@ static __attribute__((noinline)) int access_many(struct device *dev, struct port
 	u32 gen = (u32)port_enter(port);
 	int err = gather(dev, port, gen, bus, len, write, &s);
 
-	if (!err)
+	if (unlikely(s.demand) && !err)
+		err = demand_copy(s.iov, s.n, buf, len, write);
+	else if (!err)
 		copy_segments(&s, buf, write);
 	port_exit(port);
 	alloc_free(s.heap);
 	return err;
+}
+
+static slow_path int access_demand(u64 value, u64 bus, u8 *buf, u64 len, bool write)
+{
+	struct iovec iov = {host_address(value, bus), len};
+	int err = demand_refused(value, write);
+
+	return err ? err : demand_copy(&iov, 1, buf, len, write);
 }
 
 hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *buf, u64 len,
@@ -146,6 +161,8 @@ hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *bu
 			copy_to_memory(host_address(value, bus), buf, len);
 		else
 			copy_from_memory(buf, host_address(value, bus), len);
+	} else if (value & DEMAND_BITS) {
+		err = access_demand(value, bus, buf, len, write);
 	}
 	port_exit(port);
 	return err;
@@ -182,6 +199,27 @@ static slow_path void accessed(struct device *dev, dma_addr_t addr, size_t len, 
 		check_coherence(dev, addr, len);
 }
 
+/* Asks whoever can mend it, and tries again, until it is done or refused for good. */
+static slow_path int access_refused(struct device *dev, dma_addr_t addr, u8 *buf, u64 len, bool write,
+				    int err)
+{
+	struct fault_try try = {0};
+	struct port *port;
+
+	while (err > 0) {
+		if (err >= DMAMAP_FAULT_ADDRESS || !fault_ask(dev, addr, len, write, &try))
+			return refuse(dev, addr, len, write, err);
+		err = check_range(dev, addr, len);
+		if (err)
+			continue;
+		port = bus_port(dev);
+		if (!port)
+			return -ENOMEM;
+		err = access_many(dev, port, addr - dev->bus_offset, buf, len, write);
+	}
+	return err;
+}
+
 hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t len, bool write)
 {
 	struct port *port;
@@ -202,7 +240,7 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 	else
 		err = access_many(dev, port, bus, buf, len, write);
 	if (unlikely(err > 0))
-		return refuse(dev, addr, len, write, err);
+		err = access_refused(dev, addr, buf, len, write, err);
 	if (unlikely(dev->check) && !err)
 		accessed(dev, addr, len, write, __builtin_return_address(0));
 	return err;
@@ -220,12 +258,17 @@ int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_
 
 /* Inside of the access: an unmap then sees the access, or the hold. */
 static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_t len, bool write,
-			   struct segments *s)
+			   struct segments *s, struct copied **copied)
 {
 	u32 gen = (u32)port_enter(port);
-	int err = gather(dev, port, gen, bus, len, write, s);
+	int err;
 
-	if (!err && dev->iommu)
+	s->n = 0;
+	s->demand = false;
+	err = gather(dev, port, gen, bus, len, write, s);
+	if (!err && s->demand)
+		*copied = copied_make(s->iov, s->n, bus + dev->bus_offset, len, &err);
+	else if (!err && dev->iommu)
 		err = hold_add(dev, IOVA(bus), len, s->iov[0].iov_base);
 	port_exit(port);
 	return err;
@@ -235,20 +278,29 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 		   int max)
 {
 	struct segments s = {.iov = iov, .room = max, .max = max};
+	struct copied *copied = NULL;
+	struct fault_try try = {0};
 	struct port *port;
 	int err;
 
 	if (!dev || !iov || max <= 0 || !len)
 		return error_set(EINVAL, "dmamap_bus_map: no device, no segments or length 0");
-	err = check_range(dev, addr, len);
-	if (err)
-		return refuse(dev, addr, len, write, err);
-	port = bus_port(dev);
-	if (!port)
-		return -ENOMEM;
-	err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s);
+	do {
+		err = check_range(dev, addr, len);
+		if (err)
+			break;
+		port = bus_port(dev);
+		if (!port)
+			return -ENOMEM;
+		err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s, &copied);
+	} while (err > 0 && fault_ask(dev, addr, len, write, &try));
 	if (err > 0)
 		return refuse(dev, addr, len, write, err);
+	if (!err && copied) {
+		copied_add(dev, copied);
+		iov[0] = (struct iovec){copied->bytes, len};
+		s.n = 1;
+	}
 	if (unlikely(dev->check) && !err)
 		accessed(dev, addr, len, write, __builtin_return_address(0));
 	return err ? err : s.n;
@@ -256,9 +308,31 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 
 void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written)
 {
+	struct copied *copied;
+
 	if (!dev || !iov || n <= 0)
 		return;
+	if (unlikely(read_once(&dev->copied))) {
+		copied = copied_take(dev, iov[0].iov_base);
+		if (copied) {
+			if (written)
+				dmamap_bus_write(dev, copied->addr, copied->bytes, copied->len);
+			copied_free(copied);
+			return;
+		}
+	}
 	/* the bytes are where they belong already; a hold that is gone belonged to a stuck device */
 	if (dev->iommu)
 		hold_drop(dev, iov[0].iov_base);
+}
+
+int dmamap_bus_on_fault(struct device *dev,
+			int (*resolve)(struct device *dev, dma_addr_t addr, size_t len, bool write,
+				       void *arg),
+			void *arg)
+{
+	if (!dev)
+		return error_set(EINVAL, "dmamap_bus_on_fault: no device");
+	fault_set(&dev->fault_table, resolve, arg);
+	return 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Translation of one page of an access, inline since it is the whole cost. A translated page is a
- * word: the host's address of it with PT_READ and PT_WRITE in the low bits; 0: nothing there.
+ * word: the host's address of it with PT_READ and PT_WRITE in the low bits (bus/demand.h: elsewhere
+ * for pages that come and go); 0: nothing there.
  */
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
 
-#include "domain/device.h"
+#include "bus/demand.h"
 
 /* The port of this thread; NULL: no memory for one. */
 struct port *bus_port_slow(struct device *dev, struct device_port *slot) __attribute__((cold));
@@ -30,12 +31,14 @@ hot_inline u64 bus_host_page(const struct device *dev, u64 pa, u64 prot)
 hot_inline u64 bus_translate_miss(struct device *dev, struct port *port, u64 page, u32 gen)
 {
 	u64 entry = pt_walk(&dev->domain->pt, IOVA(page << PAGE_BITS));
-	u64 value;
+	u64 value, prot = entry & (PT_READ | PT_WRITE);
 
 	count_add(&port->misses, 1);
 	if (unlikely(!entry))
 		return 0;
-	value = bus_host_page(dev, entry & PT_ADDR, entry & (PT_READ | PT_WRITE));
+	if (unlikely(entry & PT_ON_DEMAND))
+		prot <<= DEMAND_SHIFT;
+	value = bus_host_page(dev, entry & PT_ADDR, prot);
 	if (likely(value))
 		iotlb_fill(&port->tlb, page, gen, value);
 	return value;

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "bus/demand.h"
 #include "check/check.h"
 #include "device/model.h"
 #include "device/spec.h"
@@ -16,6 +17,7 @@
 #include "domain/hold.h"
 #include "map/bounce.h"
 #include "map/device.h"
+#include "odp/keep.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -269,9 +271,12 @@ static int start(struct device *dev, const struct spec *spec)
 	err = device_threads_init(dev);
 	if (err)
 		goto stop;
-	err = open_interrupts(dev);
+	err = keep_open(dev);
 	if (err)
 		goto fini;
+	err = open_interrupts(dev);
+	if (err)
+		goto close_keep;
 	start_checker(dev, spec);
 	if (dev->remote)
 		err = qemu_connect(dev->ops_priv);
@@ -282,6 +287,8 @@ static int start(struct device *dev, const struct spec *spec)
 	check_close(&dev->shadow);
 	dev->ops.stop(dev); /* nobody counts interrupts any more */
 	close_interrupts(dev);
+close_keep:
+	keep_close(dev);
 fini:
 	device_threads_fini(dev);
 stop:
@@ -396,7 +403,9 @@ void dmamap_close(struct device *dev)
 	else
 		dev->ops.stop(dev);
 	hold_drop_all(dev);
+	copied_drop_all(dev);
 	device_release_managed(dev);
+	keep_drop_idle(dev);
 	if (dev->check)
 		find_leaks(dev);
 	else
@@ -405,6 +414,7 @@ void dmamap_close(struct device *dev)
 	bounce_release(dev);
 	check_close(&dev->shadow);
 	close_interrupts(dev);
+	keep_close(dev);
 	device_threads_fini(dev);
 	stop_machine(dev);
 	unlist_device(dev);

@@ -139,6 +139,8 @@ int device_threads_init(struct device *dev)
 	err = tslot_key_init(&dev->ports, sizeof(struct device_port), port_attach, port_retire);
 	if (err)
 		tslot_key_destroy(&dev->threads);
+	else
+		fault_table_init(&dev->fault_table);
 	return err;
 }
 
@@ -146,6 +148,7 @@ void device_threads_fini(struct device *dev)
 {
 	tslot_key_destroy(&dev->ports);
 	tslot_key_destroy(&dev->threads);
+	fault_table_fini(&dev->fault_table);
 }
 
 static void count_ports(struct device *dev, struct dmamap_stats *out)

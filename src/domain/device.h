@@ -8,6 +8,8 @@
 
 #include "check/check.h"
 #include "domain/domain.h"
+#include "domain/fault.h"
+#include "domain/keep.h"
 #include "mem/mem.h"
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -59,6 +61,8 @@ struct device {
 	bool careful;		  /* untrusted, not coherent, arithmetic or ram_only */
 	bool sync_looks;	  /* untrusted, not coherent or ram_only: syncs look where an address leads */
 
+	struct keep *keep;	  /* policy persistent: of memory outside RAM; NULL: none */
+
 	/* limits, atomic words */
 	u32 max_seg_size, min_align_mask;
 	u64 seg_boundary;
@@ -68,6 +72,10 @@ struct device {
 	u64 address_last;	/* the last address that its lines reach */
 	bool stuck;		/* atomic: declared stuck */
 	bool remote;		/* not simulated: the program does not play it. stuck, too: see bus.c */
+
+	struct fault_table fault_table;
+	struct copied *copied; /* segments of dmamap_bus_map() that are copies; under copied_lock */
+	struct lock copied_lock;
 
 	struct lock fault_lock;
 	struct dmamap_fault faults[FAULTS_KEPT]; /* the rest of this group: under fault_lock */

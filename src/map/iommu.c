@@ -81,6 +81,12 @@ static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size
 {
 	u64 page;
 
+	if (dev->keep && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)) {
+		u64 bus = dev->keep->map(dev->keep, pa, size, prot_of(dir));
+
+		if (likely(bus))
+			return bus + dev->bus_offset;
+	}
 	if ((attrs & DMA_ATTR_REQUIRE_COHERENT) && !dev->coherent) {
 		error_set(EIO, "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would need syncs",
 			  dev->name);
@@ -166,16 +172,14 @@ static bool unmap_arithmetic(struct device *dev, phys_t pa, u64 size, enum dma_d
 	return true;
 }
 
-bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
-		 unsigned long attrs)
+hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
+			    enum dma_data_direction dir, unsigned long attrs)
 {
 	struct domain *dom = dev->domain;
 	u64 bus = addr - dev->bus_offset, page = bus >> PAGE_BITS;
 	u64 pages, mapped, entry;
 	phys_t pa;
 
-	if (dev->arithmetic && is_arithmetic(bus))
-		return unmap_arithmetic(dev, PHYS(bus), size, dir, attrs);
 	mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
 	if (unlikely(!mapped))
 		return not_mapped(dev, addr, size, dir);
@@ -191,6 +195,30 @@ bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_di
 		settle(dev, addr, pa, min_u64(size, mapped - (bus & (PAGE_BYTES - 1))),
 		       entry & PT_BOUNCED, dir, attrs);
 	return true;
+}
+
+/* policy=pool and persistent: where the address lies says which it is. */
+static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_addr_t addr, u64 size,
+						     enum dma_data_direction dir,
+						     unsigned long attrs)
+{
+	u64 bus = addr - dev->bus_offset;
+	int kept;
+
+	if (is_arithmetic(bus))
+		return unmap_arithmetic(dev, PHYS(bus), size, dir, attrs);
+	kept = dev->keep ? dev->keep->unmap(dev->keep, bus, size) : 0;
+	if (likely(kept))
+		return kept > 0 || not_mapped(dev, addr, size, dir);
+	return unmap_pages(dev, addr, size, dir, attrs);
+}
+
+bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
+		 unsigned long attrs)
+{
+	if (unlikely(dev->arithmetic))
+		return unmap_by_place(dev, addr, size, dir, attrs);
+	return unmap_pages(dev, addr, size, dir, attrs);
 }
 
 bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_direction dir)

@@ -146,6 +146,9 @@ bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_directi
 /* A link with DMA_ATTR_SKIP_CPU_SYNC (twostep.c). */
 #define PT_NO_SYNC PT_SOFT_C
 
+/* Of the library alone: a link of memory that may leave the process at any time (PT_ON_DEMAND). */
+#define ATTR_ON_DEMAND (1ul << 62)
+
 /* A part of memory must not be shown, or cannot be seen, by mapping its pages. */
 bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size);
 

@@ -173,7 +173,8 @@ static int check_order(const struct device *dev, const struct dma_iova_state *st
 
 static u64 link_flags(enum dma_data_direction dir, unsigned long attrs)
 {
-	return prot_of(dir) | (attrs & DMA_ATTR_SKIP_CPU_SYNC ? PT_NO_SYNC : 0);
+	return prot_of(dir) | (attrs & DMA_ATTR_SKIP_CPU_SYNC ? PT_NO_SYNC : 0) |
+	       (attrs & ATTR_ON_DEMAND ? PT_ON_DEMAND : 0);
 }
 
 /* One piece of at most a granule, by way of bounce memory. */

@@ -159,7 +159,7 @@ static struct taken take(struct device *dev, struct dma_iova_state *state, u64 b
 		take_with_care(dev, state, bus, end, dir, true, &t);
 	/* take_with_care() has done it, and leaves `entries` alone */
 	if (likely(t.entries))
-		cut_off(dev, state, bus, end - bus, dev->strict || t.entries & PHYS_FOREIGN);
+		cut_off(dev, state, bus, end - bus, dev->strict || t.entries & (PHYS_FOREIGN | PT_ON_DEMAND));
 	return t;
 }
 

@@ -35,6 +35,8 @@
 #define PT_SOFT_A   (1ull << 55) /* for the owner of the mapping */
 #define PT_SOFT_B   (1ull << 56)
 #define PT_SOFT_C   (1ull << 57)
+#define PT_ON_DEMAND (1ull << 59) /* memory that may leave the process: only system calls copy it */
+#define PT_KEPT	     (1ull << 60) /* of the cache of policy=persistent */
 #define PT_SPARE    (1ull << 58) /* pt's own: pt->spare holds a table for splitting this leaf */
 #define PT_FLAGS    (~PT_ADDR & ~PT_LARGE & ~PT_SPARE)
 

@@ -115,6 +115,11 @@ bool protects_other_memory(void)
 	return has_iommu() && is_coherent();
 }
 
+bool keeps_other_memory(void)
+{
+	return has_key("policy=persistent");
+}
+
 u64 mask_of(unsigned int bits)
 {
 	return DMA_BIT_MASK(bits);

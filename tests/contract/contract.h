@@ -61,6 +61,9 @@ bool on_qemu(void);
 /* A mapping of memory outside RAM is: so it is under every policy. */
 bool protects_other_memory(void);
 
+/* Mappings of memory outside RAM stay after unmap, until the memory goes: policy=persistent. */
+bool keeps_other_memory(void);
+
 struct device *open_another(const char *more_keys); /* of the same configuration, mask set */
 u64 mask_of(unsigned int bits);
 struct dmamap_stats stats(void);

@@ -207,8 +207,8 @@ static void test_strict_unmap_cuts_off(void **state)
 			continue;
 		if (protects_ram() && !is_lazy())
 			dead_after_unmap(PAGES, sizes[i]);
-		/* it may leave the process: cut off at once whatever the policy */
-		if (protects_other_memory() && !is_untrusted())
+		/* it may leave the process: cut off at once, but where mappings are kept on purpose */
+		if (protects_other_memory() && !is_untrusted() && !keeps_other_memory())
 			dead_after_unmap(HEAP, sizes[i]);
 	}
 }

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * On-demand paging: searches of the interval tree, hits of the cache of policy=persistent, faults
+ * and invalidations. Faults and invalidations are timed one by one.
+ */
+#include "bench.h"
+
+#include "odp/itree.h"
+
+#include <dmamap/bus.h>
+#include <linux/dma-mapping.h>
+#include <rdma/ib_umem_odp.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define BATCH 256
+#define RUN   (2ull << 20)
+#define SPARSE_BYTES (64ull << 30)
+
+struct trees {
+	struct itree tree;
+	struct itree_node *node;
+};
+
+/* Intervals of 64 KiB on average with gaps between, as registrations are; some overlap. */
+static bool tree_setup(struct bench_case *c)
+{
+	struct trees *t = calloc(1, sizeof(*t));
+	u64 seed = 88172645463325252ull;
+
+	c->state = t;
+	if (!t || posix_memalign((void **)&t->node, 64, c->a * sizeof(*t->node)))
+		return false;
+	for (u64 i = 0; i < c->a; i++) {
+		seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+		t->node[i].first = (seed >> 20) % (c->a << 17);
+		t->node[i].last = t->node[i].first + (seed >> 13) % (1 << 17);
+		itree_insert(&t->tree, &t->node[i]);
+	}
+	return true;
+}
+
+static void tree_teardown(struct bench_case *c)
+{
+	struct trees *t = c->state;
+
+	if (t)
+		free(t->node);
+	free(t);
+}
+
+static void tree_stab(struct bench_thread *t)
+{
+	struct trees *trees = t->c->state;
+	u64 space = t->c->a << 17;
+
+	while (bench_more(t, BATCH))
+		for (int i = 0; i < BATCH; i++) {
+			u64 at = bench_random(t) % space;
+
+			bench_keep(itree_find(&trees->tree, at, at));
+		}
+}
+
+static void tree_change(struct bench_thread *t)
+{
+	struct trees *trees = t->c->state;
+
+	while (bench_more(t, BATCH))
+		for (int i = 0; i < BATCH; i++) {
+			struct itree_node *n = &trees->node[bench_random(t) % t->c->a];
+
+			itree_remove(&trees->tree, n);
+			itree_insert(&trees->tree, n);
+		}
+}
+
+/* `a` buffers of a page, each two pages from the next. */
+static bool keep_setup(struct bench_case *c)
+{
+	u64 bytes = c->a * 8192;
+	u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		     -1, 0);
+
+	c->state = p == MAP_FAILED ? NULL : p;
+	if (!c->state || dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64)))
+		return false;
+	for (u64 i = 0; i < c->a; i++) {
+		dma_addr_t at = dma_map_single(c->dev, p + i * 8192, 4096, DMA_TO_DEVICE);
+
+		if (at == DMA_MAPPING_ERROR)
+			return false;
+		dma_unmap_single(c->dev, at, 4096, DMA_TO_DEVICE);
+	}
+	return true;
+}
+
+static void keep_teardown(struct bench_case *c)
+{
+	if (c->state)
+		munmap(c->state, c->a * 8192);
+}
+
+static void keep_pair(struct bench_thread *t)
+{
+	u8 *p = t->c->state;
+	u64 next = 0;
+
+	while (bench_more(t, BATCH))
+		for (int i = 0; i < BATCH; i++) {
+			dma_addr_t at;
+
+			next = (next + 7919) % t->c->a;
+			at = dma_map_single(t->c->dev, p + next * 8192, 4096, DMA_TO_DEVICE);
+			dma_unmap_single(t->c->dev, at, 4096, DMA_TO_DEVICE);
+		}
+}
+
+/* The maps alone are timed. */
+static void keep_hit(struct bench_thread *t)
+{
+	dma_addr_t at[BATCH];
+	u8 *p = t->c->state;
+	u64 next = 0, start;
+
+	bench_begin(t);
+	while (clock_ns() < t->end_ns) {
+		start = clock_ns();
+		for (int i = 0; i < BATCH; i++) {
+			next = (next + 7919) % t->c->a;
+			at[i] = dma_map_single(t->c->dev, p + next * 8192, 4096, DMA_TO_DEVICE);
+		}
+		bench_sample(t, clock_ns() - start, BATCH);
+		for (int i = 0; i < BATCH; i++)
+			dma_unmap_single(t->c->dev, at[i], 4096, DMA_TO_DEVICE);
+	}
+}
+
+struct region {
+	struct ib_ucontext *ctx;
+	struct ib_umem *umem;
+	u8 *p;
+	u64 bytes;
+	dma_addr_t base;
+};
+
+static bool region_setup(struct bench_case *c)
+{
+	struct region *r = calloc(1, sizeof(*r));
+
+	c->state = r;
+	if (!r || dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64)))
+		return false;
+	r->bytes = c->a;
+	r->p = mmap(NULL, r->bytes + RUN, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (r->p == MAP_FAILED)
+		return false;
+	r->ctx = ib_alloc_ucontext(c->dev, NULL);
+	if (IS_ERR(r->ctx))
+		return false;
+	if (c->b)
+		madvise(r->p, r->bytes + RUN, MADV_HUGEPAGE);
+	r->umem = ib_umem_get(r->ctx, ((u64)r->p + RUN - 1) & ~(RUN - 1), r->bytes,
+			      IB_ACCESS_ON_DEMAND | IB_ACCESS_LOCAL_WRITE);
+	if (IS_ERR(r->umem))
+		return false;
+	r->base = ib_umem_start_dma_addr(r->umem);
+	return true;
+}
+
+static void region_teardown(struct bench_case *c)
+{
+	struct region *r = c->state;
+
+	if (r && r->umem && !IS_ERR(r->umem))
+		ib_umem_release(r->umem);
+	if (r && r->ctx)
+		ib_dealloc_ucontext(r->ctx);
+	if (r && r->p)
+		munmap(r->p, r->bytes + RUN);
+	free(r);
+}
+
+/* A device's read of 8 bytes where nothing is mapped; the memory is there. */
+static void fault_page(struct bench_thread *t)
+{
+	struct region *r = t->c->state;
+	u64 word, start, i = 0;
+
+	dmamap_bus_read(t->c->dev, r->base, &word, 8);
+	bench_begin(t);
+	while (clock_ns() < t->end_ns) {
+		u64 at = i++ % (r->bytes / 4096) * 4096;
+
+		ib_umem_odp_unmap_dma_pages(r->umem, r->umem->address + at, r->umem->address + at + 4096);
+		*(volatile u8 *)(r->umem->address + at) = 1;
+		start = clock_ns();
+		if (dmamap_bus_read(t->c->dev, r->base + at, &word, 8))
+			bench_fail(t, "the read was refused");
+		bench_sample(t, clock_ns() - start, 1);
+	}
+}
+
+/* The whole run is brought in and linked by one call. */
+static void fault_run(struct bench_thread *t)
+{
+	struct region *r = t->c->state;
+	u64 start, va = r->umem->address;
+
+	for (u64 i = 0; i < RUN; i += 4096)
+		*(volatile u8 *)(va + i) = 1;
+	bench_begin(t);
+	while (clock_ns() < t->end_ns) {
+		ib_umem_odp_unmap_dma_pages(r->umem, va, va + RUN);
+		start = clock_ns();
+		if (ib_umem_odp_map_dma_pages(r->umem, va, RUN, ODP_READ_ALLOWED_BIT,
+					      ib_umem_notifiers_seq(r->umem)) != RUN / 4096)
+			bench_fail(t, "not all is mapped");
+		bench_sample(t, clock_ns() - start, 1);
+	}
+}
+
+/* madvise() of one page: from the call until the device's translation is gone. */
+static void invalidate_page(struct bench_thread *t)
+{
+	struct region *r = t->c->state;
+	u64 start, va = r->umem->address, word;
+
+	if (!ib_umem_notices(r->ctx)) {
+		bench_fail(t, "no userfaultfd here");
+		return;
+	}
+	bench_begin(t);
+	while (clock_ns() < t->end_ns) {
+		*(volatile u8 *)va = 1;
+		if (dmamap_bus_read(t->c->dev, r->base, &word, 8))
+			bench_fail(t, "the read was refused");
+		start = clock_ns();
+		madvise((void *)va, 4096, MADV_DONTNEED);
+		while (ib_umem_dma_address(r->umem, va) != DMA_MAPPING_ERROR)
+			;
+		bench_sample(t, clock_ns() - start, 1);
+	}
+}
+
+/* The same told by the program. */
+static void invalidate_told(struct bench_thread *t)
+{
+	struct region *r = t->c->state;
+	u64 start, va = r->umem->address, word;
+
+	bench_begin(t);
+	while (clock_ns() < t->end_ns) {
+		if (dmamap_bus_read(t->c->dev, r->base, &word, 8))
+			bench_fail(t, "the read was refused");
+		start = clock_ns();
+		ib_umem_invalidate_range(r->ctx, va, va + 4096);
+		bench_sample(t, clock_ns() - start, 1);
+	}
+}
+
+static void register_sparse(struct bench_thread *t)
+{
+	struct region *r = t->c->state;
+	u8 *p = mmap(NULL, SPARSE_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct ib_umem *umem;
+	u64 start;
+
+	bench_begin(t);
+	while (p != MAP_FAILED && clock_ns() < t->end_ns) {
+		start = clock_ns();
+		umem = ib_umem_get(r->ctx, (u64)p, SPARSE_BYTES, IB_ACCESS_ON_DEMAND);
+		bench_sample(t, clock_ns() - start, 1);
+		if (IS_ERR(umem))
+			bench_fail(t, "no region");
+		else
+			ib_umem_release(umem);
+	}
+	if (p != MAP_FAILED)
+		munmap(p, SPARSE_BYTES);
+}
+
+bool bench_odp(struct bench *b)
+{
+#define TREE(text, fn, n) {text, fn, tree_setup, tree_teardown, .alone = true, .a = n}
+#define KEEP(text, fn, n)                                                                          \
+	{text, fn, keep_setup, keep_teardown, .spec = "sim,policy=persistent", .a = n}
+#define REGION(text, fn, bytes, huge)                                                              \
+	{text, fn, region_setup, region_teardown, .alone = true, .spec = "sim", .a = bytes, .b = huge}
+	struct bench_case cases[] = {
+		TREE("stab query, 1000 regions", tree_stab, 1000),
+		TREE("stab query, 100000 regions", tree_stab, 100000),
+		TREE("remove + insert, 1000 regions", tree_change, 1000),
+		TREE("remove + insert, 100000 regions", tree_change, 100000),
+		KEEP("kept mapping, hit, 1 region", keep_hit, 1),
+		KEEP("kept mapping, hit, 1024 regions", keep_hit, 1024),
+		KEEP("kept mapping, hit, 16384 regions", keep_hit, 16384),
+		KEEP("kept mapping, hit and unmap, 1 region", keep_pair, 1),
+		KEEP("kept mapping, hit and unmap, 16384 regions", keep_pair, 16384),
+		REGION("fault of a page, device to data", fault_page, 4 << 20, 0),
+		REGION("fault of 2 MiB, small pages", fault_run, 2 << 20, 0),
+		REGION("fault of 2 MiB, a huge page", fault_run, 2 << 20, 1),
+		REGION("invalidation of a page by madvise", invalidate_page, 4096, 0),
+		REGION("invalidation of a page, told", invalidate_told, 4096, 0),
+		REGION("registering 64 GiB", register_sparse, 4096, 0),
+	};
+
+	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));
+}

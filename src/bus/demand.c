@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "bus/demand.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PIECE_MAX (1ull << 30) /* of one call: the kernel cuts off at 2 GiB */
+
+/* The calls are made directly: to a sanitizer these bytes are the device's, not the thread's. */
+static s64 move(u8 *buf, u8 *at, u64 len, bool write)
+{
+	struct iovec local = {buf, len}, remote = {at, len};
+
+	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, (long)getpid(), &local, 1l,
+		       &remote, 1l, 0l);
+}
+
+/* How many bytes went over, from the first on. */
+static u64 transfer(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
+{
+	u64 done = 0;
+
+	for (int i = 0; i < n && done < len; i++) {
+		u8 *at = iov[i].iov_base;
+		u64 left = min_u64(iov[i].iov_len, len - done);
+
+		while (left) {
+			s64 got = move(buf + done, at, min_u64(left, PIECE_MAX), write);
+
+			if (got <= 0)
+				return done;
+			done += (u64)got;
+			at += got;
+			left -= (u64)got;
+		}
+	}
+	return done;
+}
+
+static bool in_one_page(const struct iovec *iov, int n, u64 len)
+{
+	return n == 1 && len <= PAGE_BYTES - ((uintptr_t)iov->iov_base & (PAGE_BYTES - 1));
+}
+
+/*
+ * Memory may vanish after some pages were copied. Then what was written is written back as it was;
+ * what was read never reaches the caller. One page is copied whole or not at all by the kernel.
+ */
+int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
+{
+	int why = write ? DMAMAP_FAULT_NO_WRITE : DMAMAP_FAULT_NOT_MAPPED;
+	u64 done;
+	u8 *kept;
+
+	if (in_one_page(iov, n, len))
+		return transfer(iov, n, buf, len, write) == len ? 0 : why;
+	kept = alloc_zeroed(len);
+	if (!kept)
+		return -ENOMEM;
+	if (transfer(iov, n, kept, len, false) != len) {
+		alloc_free(kept);
+		return DMAMAP_FAULT_NOT_MAPPED;
+	}
+	if (write) {
+		done = transfer(iov, n, buf, len, true);
+		if (done != len)
+			transfer(iov, n, kept, done, true);
+	} else {
+		memcpy(buf, kept, len);
+		done = len;
+	}
+	alloc_free(kept);
+	return done == len ? 0 : why;
+}
+
+struct copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len, int *err)
+{
+	struct copied *s = alloc_zeroed(sizeof(*s));
+
+	*err = -ENOMEM;
+	if (!s)
+		return NULL;
+	s->addr = addr;
+	s->len = len;
+	s->bytes = alloc_zeroed(len);
+	if (s->bytes)
+		*err = demand_copy(iov, n, s->bytes, len, false);
+	if (!*err)
+		return s;
+	copied_free(s);
+	return NULL;
+}
+
+void copied_add(struct device *dev, struct copied *s)
+{
+	lock_take(&dev->copied_lock);
+	s->next = dev->copied;
+	write_once(&dev->copied, s);
+	lock_give(&dev->copied_lock);
+}
+
+struct copied *copied_take(struct device *dev, const void *base)
+{
+	struct copied **p, *s;
+
+	lock_take(&dev->copied_lock);
+	for (p = &dev->copied; *p && (*p)->bytes != base; p = &(*p)->next)
+		;
+	s = *p;
+	if (s)
+		write_once(p, s->next);
+	lock_give(&dev->copied_lock);
+	return s;
+}
+
+void copied_free(struct copied *s)
+{
+	alloc_free(s->bytes);
+	alloc_free(s);
+}
+
+void copied_drop_all(struct device *dev)
+{
+	struct copied *s;
+
+	while ((s = dev->copied)) {
+		dev->copied = s->next;
+		copied_free(s);
+	}
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "domain/fault.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "domain/device.h"
+
+/* On the stack of the thread that asks; in the table's list while its resolver runs. */
+struct fault_ask {
+	struct fault_ask *next;
+	u64 first_page, last_page;
+	bool write;
+	pthread_t thread;
+	fault_fn fn;
+};
+
+static _Thread_local unsigned int nested;
+
+void fault_table_init(struct fault_table *t)
+{
+	pthread_condattr_t attr;
+
+	*t = (struct fault_table){0};
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->change, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void fault_table_fini(struct fault_table *t)
+{
+	pthread_cond_destroy(&t->change);
+	pthread_mutex_destroy(&t->lock);
+}
+
+/* Under lock: another thread is in `fn`. */
+static bool runs(const struct fault_table *t, fault_fn fn)
+{
+	const struct fault_ask *a;
+
+	for (a = t->asks; a; a = a->next)
+		if (a->fn == fn && !pthread_equal(a->thread, pthread_self()))
+			return true;
+	return false;
+}
+
+static void set(struct fault_table *t, fault_fn *place, void **arg_place, fault_fn fn, void *arg)
+{
+	fault_fn old;
+
+	pthread_mutex_lock(&t->lock);
+	old = *place;
+	*place = fn;
+	*arg_place = arg;
+	write_once(&t->armed, t->resolve || t->demand);
+	while (old && runs(t, old))
+		pthread_cond_wait(&t->change, &t->lock);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void fault_set(struct fault_table *t, fault_fn resolve, void *arg)
+{
+	set(t, &t->resolve, &t->arg, resolve, arg);
+}
+
+void fault_set_demand(struct fault_table *t, fault_fn demand, void *arg)
+{
+	set(t, &t->demand, &t->demand_arg, demand, arg);
+}
+
+/* Under lock: another thread's ask covers this one. */
+static bool covered(const struct fault_table *t, const struct fault_ask *mine)
+{
+	const struct fault_ask *a;
+
+	for (a = t->asks; a; a = a->next)
+		if (a->first_page <= mine->first_page && a->last_page >= mine->last_page &&
+		    a->write >= mine->write && !pthread_equal(a->thread, mine->thread))
+			return true;
+	return false;
+}
+
+/* Under lock: waits until no other thread asks for the same. */
+static void wait_for_other(struct fault_table *t, const struct fault_ask *mine, u64 until_ns)
+{
+	const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+				       .tv_nsec = (long)(until_ns % NS_PER_S)};
+
+	while (covered(t, mine))
+		if (pthread_cond_timedwait(&t->change, &t->lock, &until))
+			return;
+}
+
+/* Under lock, which it gives away while the resolver runs. */
+static int ask(struct fault_table *t, struct device *dev, dma_addr_t addr, size_t len,
+	       struct fault_ask *mine)
+{
+	void *arg = t->resolve ? t->arg : t->demand_arg;
+	struct fault_ask **p;
+	int err;
+
+	mine->fn = t->resolve ? t->resolve : t->demand;
+	if (!mine->fn)
+		return -EFAULT;
+	mine->next = t->asks;
+	t->asks = mine;
+	pthread_mutex_unlock(&t->lock);
+	nested++;
+	err = mine->fn(dev, addr, len, mine->write, arg);
+	nested--;
+	pthread_mutex_lock(&t->lock);
+	for (p = &t->asks; *p != mine; p = &(*p)->next)
+		;
+	*p = mine->next;
+	pthread_cond_broadcast(&t->change);
+	return err;
+}
+
+bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, struct fault_try *try)
+{
+	struct fault_table *t = &dev->fault_table;
+	struct fault_ask mine = {.first_page = addr >> PAGE_BITS,
+				 .last_page = (addr + len - 1) >> PAGE_BITS,
+				 .write = write, .thread = pthread_self()};
+	u64 now, pages = mine.last_page - mine.first_page + 1;
+	int err = 0;
+
+	if (!read_once(&t->armed) || nested >= FAULT_NESTED)
+		return false;
+	now = clock_ns();
+	if (!try->tries)
+		try->until_ns = now + FAULT_SECONDS * NS_PER_S;
+	if (now >= try->until_ns || try->tries >= FAULT_TRIES + 4 * min_u64(pages, 1u << 20)) {
+		error_set(ETIMEDOUT, "%s: an access of %zu bytes at %#llx was faulted in %u times and "
+			  "still does not map", dev->name, len, (unsigned long long)addr, try->tries);
+		return false;
+	}
+	try->tries++;
+	pthread_mutex_lock(&t->lock);
+	if (covered(t, &mine))
+		wait_for_other(t, &mine, try->until_ns);
+	else
+		err = ask(t, dev, addr, len, &mine);
+	pthread_mutex_unlock(&t->lock);
+	return !err || err == -EAGAIN;
+}

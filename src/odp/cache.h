@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The records of the cache of policy=persistent, and finding one; keep.c says how they live. */
+#ifndef ODP_CACHE_H
+#define ODP_CACHE_H
+
+#include "odp/itree.h"
+#include "odp/keep.h"
+
+#include <pthread.h>
+
+#define SLOTS	    65536u
+#define WAYS	    4u
+#define COUNT_LIMIT 32768u
+#define BYTES_LIMIT (64ull << 30)
+
+struct hot {
+	u64 key;  /* atomic: first page << 2 | permissions; 0: answers nothing */
+	u64 page; /* the rest: written while key is 0 and nobody uses the slot */
+	u32 pages;
+	u32 stamp; /* the epoch of the last use; any user writes it */
+};
+
+struct cold {
+	struct itree_node va, bus; /* last of bus: page numbers << 12, as va */
+	u32 before, after;	   /* by last use as far as known; of those that answer */
+	u32 stamp;		   /* hot.stamp when it was put there */
+	bool taken, answers, linked;
+};
+
+struct keep_thread {
+	struct tslot slot;
+	s32 *uses; /* by slot; written by the owner; NULL: no memory */
+};
+
+struct cache {
+	struct keep keep;
+	struct device *dev;
+	struct cache *next; /* of all; under caches_lock */
+	struct hot *hot;
+	struct cold *cold;
+	struct tslot_key threads;
+	bool fences; /* no membarrier: hits need a fence */
+	u32 epoch;   /* atomic; moves with each new mapping */
+
+	pthread_mutex_t lock;
+	struct itree by_va, by_bus;
+	u32 newest, oldest; /* list; SLOTS: none */
+	u32 count, count_limit;
+	u64 bytes, bytes_limit;
+
+	struct lock fold_lock;
+	s32 *folded;
+};
+
+hot_inline u32 bucket(u64 key, unsigned int which)
+{
+	u64 mixed = key * 0x9e3779b97f4a7c15ull;
+
+	return (u32)(which ? mixed >> 16 : mixed >> 50) % (SLOTS / WAYS) * WAYS;
+}
+
+/* The slot that answers for the key; SLOTS: none. */
+hot_inline u32 find(const struct cache *c, u64 key)
+{
+	for (unsigned int which = 0; which < 2; which++) {
+		u32 first = bucket(key, which);
+
+		for (u32 i = first; i < first + WAYS; i++)
+			if (read_acquire(&c->hot[i].key) == key)
+				return i;
+	}
+	return SLOTS;
+}
+
+static u64 key_of(u64 va, u64 prot)
+{
+	return va >> PAGE_BITS << 2 | prot;
+}
+
+hot_inline bool answers(const struct cache *c, const struct hot *h, u64 key, u64 pages)
+{
+	return read_acquire(&h->key) == key && read_once(&h->pages) >= pages &&
+	       read_once(&h->page) + pages - 1 <= read_once(&c->dev->dma_last) >> PAGE_BITS;
+}
+
+#endif

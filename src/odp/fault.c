@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Faulting in. Pages are brought in by madvise(MADV_POPULATE_*), which knows holes and
+ * permissions, in batches that a huge page can serve, then watched, then linked under the gate. Memory is
+ * watched after it is there, since what is not there cannot be watched.
+ */
+#include "odp/odp.h"
+#include "odp/monitor.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define TRIES_MAX 1000 /* against notices that never end */
+
+static int populate_once(u64 start, u64 bytes, bool write)
+{
+	int err;
+
+	if (fail_here(FAIL_MEMORY, NULL))
+		return -ENOMEM;
+	do
+		err = madvise((void *)(uintptr_t)start, bytes,
+			      write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ)
+			      ? errno
+			      : 0;
+	while (err == EINTR || err == EAGAIN);
+	/* a hole is ENOMEM, too; whatever it is, these pages are not to be had */
+	return err ? -EFAULT : 0;
+}
+
+/* How many pages from the first on are in memory and allow it; *err: why not all. */
+static u64 populate(u64 start, u64 n, bool write, int *err)
+{
+	u64 good = 0, bad = n, middle;
+
+	*err = populate_once(start, n << PAGE_BITS, write);
+	if (!*err)
+		return n;
+	/* the page that refuses lies in [good, bad); all before `good` are there */
+	while (*err == -EFAULT && bad - good > 1) {
+		middle = good + (bad - good) / 2;
+		if (populate_once(start + (good << PAGE_BITS), (middle - good) << PAGE_BITS, write))
+			bad = middle;
+		else
+			good = middle;
+	}
+	return good;
+}
+
+static s64 batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq)
+{
+	struct child *c = region_child(r, page, true);
+	struct gate *gate = seq ? &r->gate : &c->gate;
+	u64 start = r->start + (page << PAGE_BITS), done = 0, mine;
+	int err = 0, why;
+
+	if (!c)
+		return -ENOMEM;
+	mine = seq ? *seq : gate_seq(gate);
+	n = populate(start, n, mask & ODP_WRITE_ALLOWED_BIT, &err);
+	if (!n)
+		return err;
+	monitor_watch(start, start + (n << PAGE_BITS));
+	pthread_mutex_lock(&c->lock);
+	if (gate_moved(gate, mine))
+		why = -EAGAIN;
+	else
+		done = pages_link(r, c, page, n, mask, &why);
+	pthread_mutex_unlock(&c->lock);
+	return done ? (s64)done : why;
+}
+
+/* Batches end where a huge page may. */
+static u64 batch_pages(const struct ib_umem_odp *r, u64 page, u64 n)
+{
+	u64 va = r->start + (page << PAGE_BITS);
+
+	return min_u64(n, (ODP_BATCH - (va & (ODP_BATCH - 1))) >> PAGE_BITS);
+}
+
+s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq)
+{
+	u64 done = 0, want;
+	int tries = 0;
+	s64 got;
+
+	if (mask & ODP_WRITE_ALLOWED_BIT && !r->writable)
+		return -EFAULT;
+	while (done < n) {
+		want = batch_pages(r, page + done, n - done);
+		got = batch(r, page + done, want, mask, seq);
+		if (got == -EAGAIN && !seq && tries++ < TRIES_MAX)
+			continue;
+		if (got < 0)
+			return done ? (s64)done : got;
+		done += (u64)got;
+		if ((u64)got < want)
+			break;
+	}
+	return (s64)done;
+}
+
+static bool pages_in(const struct ib_umem_odp *r, u64 virt, u64 bytes, u64 *page, u64 *n)
+{
+	u64 size = r->pages << PAGE_BITS, offset = virt - r->start;
+
+	if (virt < r->start || !range_within(offset, bytes, size))
+		return false;
+	*page = offset >> PAGE_BITS;
+	*n = pages_spanned(offset, bytes);
+	return true;
+}
+
+static int cannot(const struct ib_umem_odp *r, s64 err, u64 virt, u64 bytes)
+{
+	const char *why = err == -EAGAIN ? "pages were taken away meanwhile: try again"
+			  : err == -ENOMEM ? "no memory"
+			  : "the process has no memory there that allows it";
+
+	return error_set((int)-err, "%s: cannot map %llu bytes at %#llx on demand: %s", r->dev->name,
+			 (unsigned long long)bytes, (unsigned long long)virt, why);
+}
+
+int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u64 bcnt, u64 access_mask,
+			      unsigned long current_seq)
+{
+	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
+	u64 seq = current_seq, page, n;
+	s64 got;
+
+	if (!r || !access_mask || access_mask & ~ODP_MASK)
+		return error_set(EINVAL, "ib_umem_odp_map_dma_pages: no region, or an access mask that is "
+				 "not read, write or both");
+	if (!r->context || !pages_in(r, user_virt, bcnt, &page, &n))
+		return error_set(EFAULT, "%s: [%#llx, +%llu) is not inside the region",
+				 r->context ? r->dev->name : "closed device",
+				 (unsigned long long)user_virt, (unsigned long long)bcnt);
+	got = region_fault(r, page, min_u64(n, INT32_MAX), access_mask, &seq);
+	return got < 0 ? cannot(r, got, user_virt, bcnt) : (int)got;
+}
+
+int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg)
+{
+	/* reading first; a device that may write may read, too */
+	u64 mask = write ? ODP_MASK : ODP_READ_ALLOWED_BIT;
+	u64 bus = addr - dev->bus_offset, end = bus + len, offset, bytes, n;
+	struct ib_umem_odp *r;
+	s64 got;
+
+	if (!dev->iommu)
+		return -EFAULT;
+	/* an access may lie in several regions, side by side */
+	while (bus < end) {
+		r = region_by_bus(dev, bus);
+		if (!r)
+			return -EFAULT;
+		offset = bus - r->base;
+		bytes = min_u64(end - bus, (r->pages << PAGE_BITS) - offset);
+		n = pages_spanned(offset, bytes);
+		got = region_fault(r, offset >> PAGE_BITS, n, mask, NULL);
+		region_unref(r);
+		if (got < (s64)n)
+			return got == -EAGAIN ? -EAGAIN : -EFAULT;
+		bus += bytes;
+	}
+	return 0;
+}
+
+/* Pages that the process has in memory, by /proc/self/pagemap: bit 63 of each page's word. */
+static u64 present_run(int fd, u64 va, u64 n, bool *present)
+{
+	u64 word[512], i;
+	s64 got = pread(fd, word, min_u64(n, ARRAY_SIZE(word)) * 8, (off_t)(va >> PAGE_BITS << 3));
+
+	if (got < 8)
+		return 0;
+	*present = word[0] >> 63;
+	for (i = 1; i < (u64)got / 8 && word[i] >> 63 == *present; i++)
+		;
+	return i;
+}
+
+/* Maps for reading what is there; faults nothing in. */
+static int prefetch_present(struct ib_umem_odp *r, u64 page, u64 n)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	s64 got = 0;
+	bool present;
+
+	if (fd < 0)
+		return 0;
+	while (n && got != -ENOMEM) {
+		u64 run = present_run(fd, r->start + (page << PAGE_BITS), n, &present);
+
+		if (!run)
+			break;
+		/* it may have gone since: no harm */
+		if (present)
+			got = region_fault(r, page, run, ODP_READ_ALLOWED_BIT, NULL);
+		page += run;
+		n -= run;
+	}
+	close(fd);
+	return got == -ENOMEM ? -ENOMEM : 0;
+}
+
+int ib_umem_advise(struct ib_umem *umem, int advice, u64 user_virt, u64 bcnt)
+{
+	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
+	bool write = advice == IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE;
+	u64 page, n;
+	s64 got;
+
+	if (!r || advice < 0 || advice > IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT)
+		return error_set(EINVAL, "ib_umem_advise: no region, or advice %d is not one", advice);
+	if (!r->context || !pages_in(r, user_virt, bcnt, &page, &n))
+		return error_set(EFAULT, "ib_umem_advise: [%#llx, +%llu) is not inside the region",
+				 (unsigned long long)user_virt, (unsigned long long)bcnt);
+	if (write && !r->writable)
+		return error_set(EPERM, "%s: the region is not for writing", r->dev->name);
+	if (advice == IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT)
+		return prefetch_present(r, page, n);
+	got = region_fault(r, page, n, write ? ODP_MASK : ODP_READ_ALLOWED_BIT, NULL);
+	if (got >= 0 && (u64)got < n)
+		got = -EFAULT;
+	return got < 0 ? cannot(r, got, user_virt, bcnt) : 0;
+}

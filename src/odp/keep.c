@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A kept mapping stays after dma_unmap until its memory goes, or until others were used more
+ * lately and a limit is reached. It answers for the page that it begins at and the permissions that
+ * it has, so it is never weaker or stronger than asked; for a longer request a longer one takes its
+ * place. Overlapping ones are apart, each with a range of its own.
+ *
+ * Slots: places of a hash table, two buckets of four for each key, that a mapping never leaves. What
+ * a hit reads is in struct hot: one cache line. A hit takes no lock and makes no atomic write; it counts
+ * itself in the thread's own array, so that nobody takes the mapping away under it:
+ *
+ *   hit                                 who drops a mapping (under lock)
+ *   uses[slot]++                        key = 0
+ *   (compiler fence)            (A)     fence in every thread (base/fence.h)   (B)
+ *   key still mine? use it              sum of all uses[slot]: 0 is nobody's
+ *
+ * Where that cannot be had, A is a full fence.
+ *
+ * A mapping may stop answering while somebody has it: because a longer one came, then it stays
+ * linked until the last unmap; or because memory of it went, then those pages are cut off and its
+ * addresses stay taken.
+ * Leaves carry PT_ON_DEMAND, so a device that touches memory that has gone is refused and nothing
+ * crashes.
+ *
+ * lock guards everything but hot, uses and epoch; it may be held across system calls. fold_lock
+ * guards `folded`, the counts of threads that ended and of those without a slot. Order: lock,
+ * fold_lock.
+ */
+#include "odp/cache.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/fence.h"
+#include "odp/monitor.h"
+
+#include <sys/mman.h>
+
+static pthread_mutex_t caches_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cache *caches; /* under caches_lock */
+
+static void *sparse(u64 bytes)
+{
+	void *p = fail_here(FAIL_MEMORY, NULL)
+			  ? MAP_FAILED
+			  : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void sparse_free(void *p, u64 bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+static void thread_attach(struct tslot_key *key, struct tslot *s)
+{
+	struct keep_thread *t = (struct keep_thread *)s;
+
+	if (!t->uses)
+		write_once(&t->uses, sparse(SLOTS * sizeof(*t->uses)));
+}
+
+static void thread_retire(struct tslot_key *key, struct tslot *s)
+{
+	struct cache *c = container_of(key, struct cache, threads);
+	struct keep_thread *t = (struct keep_thread *)s;
+
+	lock_take(&c->fold_lock);
+	for (u32 i = 0; t->uses && i < SLOTS; i++) {
+		if (!read_once(&t->uses[i]))
+			continue;
+		c->folded[i] += t->uses[i];
+		write_once(&t->uses[i], 0);
+	}
+	lock_give(&c->fold_lock);
+}
+
+/* How many have the slot's mapping now. After its key went and everybody passed a fence. */
+static s64 users(struct cache *c, u32 i)
+{
+	s64 sum;
+
+	lock_take(&c->fold_lock);
+	sum = c->folded[i];
+	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next) {
+		s32 *uses = read_once(&((struct keep_thread *)s)->uses);
+
+		if (uses)
+			sum += read_once(&uses[i]);
+	}
+	lock_give(&c->fold_lock);
+	return sum;
+}
+
+/* Counts a use; a thread without an array counts where ended threads' uses are. */
+hot_inline void use(struct cache *c, u32 i, s32 n)
+{
+	struct keep_thread *t = (struct keep_thread *)tslot_get(&c->threads);
+
+	if (likely(t && t->uses)) {
+		count_add(&t->uses[i], n);
+		return;
+	}
+	lock_take(&c->fold_lock);
+	c->folded[i] += n;
+	lock_give(&c->fold_lock);
+}
+
+static void everyone_fences(const struct cache *c)
+{
+	if (c->fences)
+		full_fence();
+	else
+		fence_everywhere();
+}
+
+static void list_remove(struct cache *c, u32 i)
+{
+	struct cold *e = &c->cold[i];
+
+	*(e->before == SLOTS ? &c->newest : &c->cold[e->before].after) = e->after;
+	*(e->after == SLOTS ? &c->oldest : &c->cold[e->after].before) = e->before;
+}
+
+static void list_add(struct cache *c, u32 i)
+{
+	struct cold *e = &c->cold[i];
+
+	e->before = SLOTS;
+	e->after = c->newest;
+	e->stamp = read_once(&c->hot[i].stamp);
+	*(c->newest == SLOTS ? &c->oldest : &c->cold[c->newest].before) = i;
+	c->newest = i;
+}
+
+static void stop_answering(struct cache *c, u32 i)
+{
+	if (!c->cold[i].answers)
+		return;
+	write_release(&c->hot[i].key, 0);
+	c->cold[i].answers = false;
+	list_remove(c, i);
+	c->count--;
+	c->bytes -= (u64)c->hot[i].pages << PAGE_BITS;
+}
+
+static void cut_off(struct cache *c, u32 i)
+{
+	struct domain *dom = c->dev->domain;
+	iova_t iova = IOVA(c->hot[i].page << PAGE_BITS);
+	u64 size = (u64)c->hot[i].pages << PAGE_BITS;
+
+	if (!c->cold[i].linked)
+		return;
+	pt_unmap(&dom->pt, iova, size);
+	dom->space.ops->invalidate(&dom->space, iova, size);
+	if (read_acquire(&dom->n_holds))
+		domain_wait_holds(dom, iova, size);
+	itree_remove(&c->by_va, &c->cold[i].va);
+	c->cold[i].linked = false;
+}
+
+/* The addresses and the slot are free again. */
+static void give_back(struct cache *c, u32 i)
+{
+	cut_off(c, i);
+	itree_remove(&c->by_bus, &c->cold[i].bus);
+	iova_free(c->dev->domain->iova, c->hot[i].page, c->hot[i].pages);
+	c->cold[i].taken = false;
+}
+
+/* It answers no more; who has it keeps it. Under lock. */
+static void retire(struct cache *c, u32 i)
+{
+	stop_answering(c, i);
+	everyone_fences(c);
+	if (users(c, i) <= 0)
+		give_back(c, i);
+}
+
+/*
+ * The pages of [first, last] have gone. It may be longer than what its users asked for: who has it
+ * keeps the other pages. Under lock.
+ */
+static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
+{
+	const struct cold *e = &c->cold[i];
+	struct domain *dom = c->dev->domain;
+	u64 from = max_u64(first, e->va.first) - e->va.first;
+	u64 size = min_u64(last, e->va.last) - e->va.first + 1 - from;
+	iova_t iova = IOVA((c->hot[i].page << PAGE_BITS) + from);
+
+	stop_answering(c, i);
+	pt_unmap(&dom->pt, iova, size);
+	dom->space.ops->invalidate(&dom->space, iova, size);
+	if (read_acquire(&dom->n_holds))
+		domain_wait_holds(dom, iova, size);
+	retire(c, i);
+}
+
+/* Ends it if nobody has it. Under lock. */
+static bool end_if_idle(struct cache *c, u32 i)
+{
+	u64 key = read_once(&c->hot[i].key);
+
+	write_release(&c->hot[i].key, 0);
+	everyone_fences(c);
+	if (users(c, i) > 0) {
+		write_release(&c->hot[i].key, key);
+		return false;
+	}
+	retire(c, i);
+	return true;
+}
+
+/* Ends the one that was used least lately, as far as anybody has it. Under lock. */
+static bool end_oldest(struct cache *c)
+{
+	for (u32 tries = 2 * c->count; tries; tries--) {
+		u32 i = c->oldest;
+
+		if (read_once(&c->hot[i].stamp) == c->cold[i].stamp && end_if_idle(c, i))
+			return true;
+		/* used since it was put there, or in use */
+		list_remove(c, i);
+		list_add(c, i);
+	}
+	return false;
+}
+
+/* A free place for the key; SLOTS: none even after the two buckets were searched for idle ones. */
+static u32 free_slot(struct cache *c, u64 key)
+{
+	for (unsigned int pass = 0; pass < 2; pass++)
+		for (unsigned int which = 0; which < 2; which++)
+			for (u32 i = bucket(key, which), n = 0; n < WAYS; i++, n++)
+				if (!c->cold[i].taken || (pass && c->cold[i].answers && end_if_idle(c, i)))
+					return i;
+	return SLOTS;
+}
+
+/* Translations for a new mapping; 0: no addresses or no memory. */
+static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
+{
+	struct domain *dom = c->dev->domain;
+	u64 page;
+
+	if (fail_here(FAIL_IOVA, c->dev->name))
+		return 0;
+	page = iova_alloc(dom->iova, pages, read_once(&c->dev->dma_last) >> PAGE_BITS, true);
+	if (!page)
+		return 0;
+	if (!pt_map(&dom->pt, IOVA(page << PAGE_BITS), PHYS(va | PHYS_FOREIGN), pages << PAGE_BITS,
+		    prot | PT_FIRST | PT_LAST | PT_ON_DEMAND | PT_KEPT, PT_MAP_SPLIT))
+		return page;
+	iova_free(dom->iova, page, pages);
+	return 0;
+}
+
+/* Under lock: a mapping that did not exist; SLOTS: it cannot be kept. */
+static u32 make(struct cache *c, u64 va, u64 pages, u64 prot)
+{
+	u64 size = pages << PAGE_BITS, key = key_of(va, prot), page;
+	struct cold *e;
+	u32 i;
+
+	if (size > c->bytes_limit || pages > UINT32_MAX || !monitor_watch(va, va + size))
+		return SLOTS;
+	while (c->count && (c->count >= c->count_limit || c->bytes > c->bytes_limit - size))
+		if (!end_oldest(c))
+			return SLOTS;
+	i = free_slot(c, key);
+	page = i == SLOTS ? 0 : translate(c, va, pages, prot);
+	if (!page)
+		return SLOTS;
+	e = &c->cold[i];
+	e->taken = e->answers = e->linked = true;
+	e->va.first = va;
+	e->va.last = va + size - 1;
+	e->bus.first = page << PAGE_BITS;
+	e->bus.last = e->bus.first + size - 1;
+	itree_insert(&c->by_va, &e->va);
+	itree_insert(&c->by_bus, &e->bus);
+	write_once(&c->epoch, c->epoch + 1);
+	write_once(&c->hot[i].page, page);
+	write_once(&c->hot[i].pages, (u32)pages);
+	write_once(&c->hot[i].stamp, c->epoch);
+	list_add(c, i);
+	c->count++;
+	c->bytes += size;
+	return i;
+}
+
+static slow_path u64 map_slow(struct cache *c, u64 va, u64 offset, u64 pages, u64 prot)
+{
+	u64 key = key_of(va, prot), bus = 0;
+	u32 i;
+
+	pthread_mutex_lock(&c->lock);
+	i = find(c, key);
+	/* one that is too short, or beyond the mask of today, makes way */
+	if (i != SLOTS && !answers(c, &c->hot[i], key, pages)) {
+		retire(c, i);
+		i = SLOTS;
+	}
+	if (i == SLOTS)
+		i = make(c, va, pages, prot);
+	if (i != SLOTS) {
+		use(c, i, 1);
+		bus = c->hot[i].page << PAGE_BITS | offset;
+		write_release(&c->hot[i].key, key);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return bus;
+}
+
+static u64 cache_map(struct keep *k, phys_t pa, u64 size, u64 prot)
+{
+	struct cache *c = container_of(k, struct cache, keep);
+	u64 at = pa.v & ~PHYS_FOREIGN, offset = at & (PAGE_BYTES - 1), pages = pages_spanned(at, size);
+	u64 key = key_of(at, prot);
+	u32 i = find(c, key), epoch;
+	struct hot *h;
+
+	if (unlikely(i == SLOTS))
+		return map_slow(c, at - offset, offset, pages, prot);
+	h = &c->hot[i];
+	use(c, i, 1);
+	if (unlikely(c->fences))
+		full_fence();
+	else
+		compiler_fence();
+	if (unlikely(!answers(c, h, key, pages))) {
+		use(c, i, -1);
+		return map_slow(c, at - offset, offset, pages, prot);
+	}
+	epoch = read_once(&c->epoch);
+	if (unlikely(read_once(&h->stamp) != epoch))
+		write_once(&h->stamp, epoch);
+	return read_once(&h->page) << PAGE_BITS | offset;
+}
+
+/* Of mappings that answer no more, and of all when the checker is on. */
+static slow_path int unmap_slow(struct cache *c, u64 bus)
+{
+	struct itree_node *n;
+	int done = 0;
+	u32 i;
+
+	tslot_get(&c->threads);
+	pthread_mutex_lock(&c->lock);
+	n = itree_find(&c->by_bus, bus, bus);
+	if (n) {
+		i = (u32)(container_of(n, struct cold, bus) - c->cold);
+		everyone_fences(c);
+		done = users(c, i) > 0 && n->first == align_down(bus, PAGE_BYTES) ? 1 : -1;
+		if (done > 0)
+			use(c, i, -1);
+		if (!c->cold[i].answers && users(c, i) <= 0)
+			give_back(c, i);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return done;
+}
+
+static int cache_unmap(struct keep *k, u64 bus, u64 size)
+{
+	struct cache *c = container_of(k, struct cache, keep);
+	u64 entry = pt_walk(&c->dev->domain->pt, IOVA(align_down(bus, PAGE_BYTES)));
+	u32 i;
+
+	if (unlikely(entry && !(entry & PT_KEPT)))
+		return 0;
+	if (unlikely(!entry || c->dev->check))
+		return unmap_slow(c, bus);
+	i = find(c, key_of(entry & PT_ADDR & ~PHYS_FOREIGN, entry & PT_PRESENT));
+	if (unlikely(i == SLOTS || read_once(&c->hot[i].page) != bus >> PAGE_BITS))
+		return unmap_slow(c, bus);
+	use(c, i, -1);
+	return 1;
+}
+
+/* After a fork, or when it is not known what went, who has a mapping keeps it. */
+static void cache_hear(struct cache *c, const struct notice *n)
+{
+	u64 first = n->all ? 0 : n->start, last = n->all ? ~0ull : n->end - 1;
+	struct itree_place place = {0};
+	struct itree_node *node;
+
+	pthread_mutex_lock(&c->lock);
+	while ((node = itree_next(&c->by_va, place, first, last))) {
+		u32 i = (u32)(container_of(node, struct cold, va) - c->cold);
+
+		place = (struct itree_place){node->first, (uintptr_t)node};
+		if (n->all)
+			retire(c, i);
+		else
+			lose_pages(c, i, first, last);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void hear(const struct notice *n)
+{
+	pthread_mutex_lock(&caches_lock);
+	for (struct cache *c = caches; c; c = c->next)
+		cache_hear(c, n);
+	pthread_mutex_unlock(&caches_lock);
+}
+
+static struct listener listener = {.hear = hear};
+
+static void cache_free(struct cache *c)
+{
+	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next)
+		sparse_free(((struct keep_thread *)s)->uses, SLOTS * sizeof(s32));
+	sparse_free(c->hot, SLOTS * sizeof(*c->hot));
+	sparse_free(c->cold, SLOTS * sizeof(*c->cold));
+	sparse_free(c->folded, SLOTS * sizeof(*c->folded));
+	alloc_free(c);
+}
+
+static struct cache *cache_make(struct device *dev)
+{
+	struct cache *c = alloc_zeroed(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->hot = sparse(SLOTS * sizeof(*c->hot));
+	c->cold = sparse(SLOTS * sizeof(*c->cold));
+	c->folded = sparse(SLOTS * sizeof(*c->folded));
+	if (!c->hot || !c->cold || !c->folded) {
+		cache_free(c);
+		return error_null(ENOMEM, "no memory for the cache of policy=persistent");
+	}
+	c->keep = (struct keep){.map = cache_map, .unmap = cache_unmap};
+	c->dev = dev;
+	c->newest = c->oldest = SLOTS;
+	c->count_limit = COUNT_LIMIT;
+	c->bytes_limit = BYTES_LIMIT;
+	pthread_mutex_init(&c->lock, NULL);
+	c->fences = !fence_everywhere_works();
+#ifdef BUILT_WITH_TSAN
+	c->fences = true;
+#endif
+	return c;
+}
+
+int keep_open(struct device *dev)
+{
+	struct cache *c;
+	int err;
+
+	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent)
+		return 0;
+	err = monitor_get(&listener);
+	if (err)
+		return err;
+	if (!monitor_on()) {
+		/* nobody would tell that the memory went: nothing is kept */
+		monitor_put(&listener);
+		return 0;
+	}
+	c = cache_make(dev);
+	err = c ? tslot_key_init(&c->threads, sizeof(struct keep_thread), thread_attach, thread_retire)
+		: -ENOMEM;
+	if (err) {
+		if (c)
+			cache_free(c);
+		monitor_put(&listener);
+		return err;
+	}
+	pthread_mutex_lock(&caches_lock);
+	c->next = caches;
+	caches = c;
+	pthread_mutex_unlock(&caches_lock);
+	dev->keep = &c->keep;
+	return 0;
+}
+
+void keep_drop_idle(struct device *dev)
+{
+	struct cache *c = dev->keep ? container_of(dev->keep, struct cache, keep) : NULL;
+
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	while (c->count && end_oldest(c))
+		;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void keep_close(struct device *dev)
+{
+	struct cache **p, *c = dev->keep ? container_of(dev->keep, struct cache, keep) : NULL;
+
+	if (!c)
+		return;
+	dev->keep = NULL;
+	pthread_mutex_lock(&caches_lock);
+	for (p = &caches; *p != c; p = &(*p)->next)
+		;
+	*p = c->next;
+	pthread_mutex_unlock(&caches_lock);
+	monitor_put(&listener);
+	/* what was never unmapped was reported; its addresses may be shared with a group */
+	while (c->count)
+		stop_answering(c, c->oldest);
+	for (struct itree_node *n; (n = itree_find(&c->by_bus, 0, ~0ull));)
+		give_back(c, (u32)(container_of(n, struct cold, bus) - c->cold));
+	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next) {
+		struct keep_thread *t = (struct keep_thread *)s;
+
+		sparse_free(t->uses, SLOTS * sizeof(s32));
+		write_once(&t->uses, NULL);
+	}
+	tslot_key_destroy(&c->threads);
+	cache_free(c);
+}
+
+void keep_limit(struct device *dev, u32 count, u64 bytes)
+{
+	struct cache *c = container_of(dev->keep, struct cache, keep);
+
+	pthread_mutex_lock(&c->lock);
+	c->count_limit = count;
+	c->bytes_limit = bytes;
+	pthread_mutex_unlock(&c->lock);
+}
+
+u32 keep_count(struct device *dev, u64 *bytes)
+{
+	struct cache *c = dev->keep ? container_of(dev->keep, struct cache, keep) : NULL;
+	u32 n = 0;
+
+	*bytes = 0;
+	if (!c)
+		return 0;
+	pthread_mutex_lock(&c->lock);
+	n = c->count;
+	*bytes = c->bytes;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Notices: what this process does to its own memory (munmap, madvise, mremap, mmap over the top,
+ * fork), told by userfaultfd. Ranges are registered for write-protect tracking and nothing is ever
+ * write-protected, so the program's page faults cost nothing.
+ *
+ * Two threads with every signal blocked, and two parts. The reader takes events off the kernel and
+ * does nothing else: the thread that unmaps waits until its event is read, possibly with a lock of
+ * the C library's allocator held, so the reader must neither allocate nor wait for anybody. The server
+ * unmaps translations and runs callbacks. Who has read an event while nobody serves gives the
+ * reader's part to the other thread and serves; so an event costs one waking, not two. A full queue
+ * loses which ranges, not that there were some: then everything counts as taken.
+ *
+ * After fork the child has no monitor: its handler closes the descriptor, and the kernel forgets
+ * the child's ranges when the reader closes what the fork event brought.
+ */
+#ifndef ODP_MONITOR_H
+#define ODP_MONITOR_H
+
+#include "base/compiler.h"
+
+struct notice {
+	u64 start, end; /* pages taken: [start, end) */
+	bool all;	/* fork, or events were lost: everything */
+};
+
+/* Each user has one; hears in the server thread. Set up by the user, in the list until it leaves. */
+struct listener {
+	struct listener *next;
+	void (*hear)(const struct notice *n);
+	unsigned int users; /* under the monitor's lock */
+};
+
+/*
+ * Starts the monitor with its first user. Without userfaultfd it says why and the process goes on
+ * without notices. 0; -ENOMEM, -EAGAIN: no thread.
+ */
+int monitor_get(struct listener *l);
+void monitor_put(struct listener *l); /* waits for a call of hear() when it was the last */
+
+bool monitor_on(void); /* notices come */
+bool monitor_possible(void); /* they would, if somebody asked */
+
+/* Asks for notices about [start, end), page-aligned. False: not all of it can have them. */
+bool monitor_watch(u64 start, u64 end);
+
+#endif

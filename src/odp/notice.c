@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is done when memory goes, and walks over the regions of a range. */
+#include "odp/monitor.h"
+#include "odp/odp.h"
+
+/*
+ * One child's part of a notice, start to end. The child's gate closes before its lock is taken and
+ * opens after it was given back.
+ */
+static void child_notice(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, bool gone)
+{
+	gate_start(&c->gate);
+	pthread_mutex_lock(&c->lock);
+	pages_unlink(r, c, page, n, gone);
+	pthread_mutex_unlock(&c->lock);
+	gate_end(&c->gate);
+}
+
+/* [start, end) is inside the region and whole pages. */
+void region_notice(struct ib_umem_odp *r, u64 start, u64 end, bool gone)
+{
+	u64 page = (start - r->start) >> PAGE_BITS, last = (end - r->start) >> PAGE_BITS, n;
+	u64 per_child = r->child ? 1ull << (ODP_CHILD_BITS - PAGE_BITS) : r->pages;
+	struct child *c;
+
+	gate_start(&r->gate);
+	for (; page < last; page += n) {
+		n = min_u64(last - page, per_child - page % per_child);
+		c = region_child(r, page, false);
+		if (c)
+			child_notice(r, c, page, n, gone);
+	}
+	if (r->context->pub.invalidate_range)
+		r->context->pub.invalidate_range(r->umem, start, end);
+	gate_end(&r->gate);
+}
+
+/* Of one context, or of all. */
+static void notice_range(struct context *only, u64 start, u64 end, bool gone)
+{
+	struct itree_place place = {0};
+	struct ib_umem_odp *r;
+
+	start = align_down(start, PAGE_BYTES);
+	end = end > ODP_TOP ? ODP_TOP : align_up(end, PAGE_BYTES);
+	while (start < end && (r = region_next(&place, start, end))) {
+		if (!only || r->context == only)
+			region_notice(r, max_u64(start, r->by_va.first),
+				      min_u64(end, r->by_va.last + 1), gone);
+		region_unref(r);
+	}
+}
+
+void odp_hear(const struct notice *n)
+{
+	if (n->all)
+		notice_range(NULL, 0, ODP_TOP, true);
+	else
+		notice_range(NULL, n->start, n->end, true);
+}
+
+int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end)
+{
+	if (!context || IS_ERR(context) || start >= end)
+		return error_set(EINVAL, "ib_umem_invalidate_range: no context, or start %#llx is not below "
+				 "end %#llx", (unsigned long long)start, (unsigned long long)end);
+	notice_range(container_of(context, struct context, pub), start, end, false);
+	return 0;
+}
+
+void ib_umem_odp_unmap_dma_pages(struct ib_umem *umem, u64 virt, u64 bound)
+{
+	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
+	u64 page, end, n, per_child;
+	struct child *c;
+
+	if (!r || !r->context || virt >= bound)
+		return;
+	per_child = r->child ? 1ull << (ODP_CHILD_BITS - PAGE_BITS) : r->pages;
+	page = virt <= r->start ? 0 : (virt - r->start) >> PAGE_BITS;
+	end = bound <= r->start ? 0 : min_u64(r->pages, pages_spanned(0, bound - r->start));
+	for (; page < end; page += n) {
+		n = min_u64(end - page, per_child - page % per_child);
+		c = region_child(r, page, false);
+		if (!c)
+			continue;
+		pthread_mutex_lock(&c->lock);
+		pages_unlink(r, c, page, n, false);
+		pthread_mutex_unlock(&c->lock);
+	}
+}
+
+int rbt_ib_umem_for_each_in_range(struct ib_ucontext *context, u64 start, u64 end, umem_call_back cb,
+				  void *arg)
+{
+	struct itree_place place = {0};
+	struct ib_umem_odp *r;
+	int stop = 0;
+
+	if (!context || IS_ERR(context) || !cb)
+		return error_set(EINVAL, "rbt_ib_umem_for_each_in_range: no context or no function");
+	while (!stop && start < end && (r = region_next(&place, start, end))) {
+		if (&r->context->pub == context)
+			stop = cb(r->umem, start, end, arg);
+		region_unref(r);
+	}
+	return stop;
+}

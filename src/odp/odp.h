@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside odp: regions, and the gate that keeps a page looked up before it was taken away from
+ * being installed after.
+ *
+ * The gate (docs/on-demand.pml is its model). A notice: running++; lock, unlink, unlock; callback;
+ * seq++; running--. A fault: read seq; bring pages in; lock; refuse when running or seq moved, else
+ * link; unlock. If the fault links first, the notice unlinks it; if it comes second, it sees the
+ * notice running or the number moved. Each region and each child of an implicit one has its own, so
+ * nobody waits for a notice that is not about him, and a region that is made while a notice runs is
+ * not in it.
+ *
+ * odp_lock guards the tree of all regions, the list of contexts with their trees, and reference
+ * counts. It is never held across a system call, an allocation or another lock. A reference keeps a region
+ * whole: release waits for the last.
+ *
+ * child.lock guards the translations of the child's pages. The server thread of odp/monitor.h may
+ * wait for it; the reader never does, so whatever is freed under it cannot wait for us.
+ */
+#ifndef ODP_ODP_H
+#define ODP_ODP_H
+
+#include "base/error.h"
+#include "base/fail.h"
+#include "domain/device.h"
+#include "map/map.h"
+#include "odp/itree.h"
+
+#include <pthread.h>
+#include <rdma/ib_umem_odp.h>
+
+#define ODP_TOP	       (1ull << 47)   /* where the process's address space ends */
+#define ODP_BATCH      (2ull << 20)   /* brought in and linked at once; a huge page */
+#define ODP_CHILD_BITS 30	      /* of an implicit region */
+#define ODP_CHILDREN   (ODP_TOP >> ODP_CHILD_BITS)
+#define ODP_MASK       (ODP_READ_ALLOWED_BIT | ODP_WRITE_ALLOWED_BIT)
+
+struct gate {
+	u64 seq;     /* atomic: notices that ended */
+	u32 running; /* atomic: notices under way; start and end nest */
+};
+
+struct child {
+	struct gate gate;
+	pthread_mutex_t lock;
+	u64 low, high; /* under lock: every linked page lies in [low, high) of the region */
+};
+
+/* Without a page table of its own, or with a view of its own, a page has one of these. */
+struct slot {
+	u64 dma;	   /* address, with ODP_MASK of its permissions; 0: not mapped */
+	struct page *copy; /* what the device sees; NULL: the memory itself */
+	struct page *was;  /* the copy as it was made, to tell what the device wrote */
+};
+
+struct context {
+	struct ib_ucontext pub;
+	struct context *next;	/* of all; under odp_lock */
+	struct itree by_bus;	/* regions by device address; under odp_lock */
+	unsigned int regions;	/* under odp_lock */
+};
+
+struct ib_umem_odp {
+	struct itree_node by_va, by_bus; /* under odp_lock */
+	struct ib_umem *umem;
+	struct context *context; /* NULL: the context is gone */
+	struct device *dev;
+	u64 start, pages; /* of the process; whole pages */
+	bool writable, listed; /* listed: under odp_lock */
+	u32 refs;		/* under odp_lock */
+	struct gate gate;	/* of the whole region: what the program sees */
+	struct dma_iova_state state; /* no IOMMU: all zero */
+	u64 base;		/* bus address of page 0 */
+	struct slot *slot;	/* NULL: none needed */
+	struct child **child;	/* implicit: by place, made when touched; atomic words */
+	struct child only;	/* of a region that is not implicit */
+};
+
+extern pthread_mutex_t odp_lock;
+extern struct itree odp_regions; /* under odp_lock: all, by VA */
+
+hot_inline u64 gate_seq(const struct gate *g)
+{
+	return read_acquire(&g->seq);
+}
+
+hot_inline bool gate_moved(const struct gate *g, u64 seq)
+{
+	return read_acquire(&g->running) || read_acquire(&g->seq) != seq;
+}
+
+hot_inline void gate_start(struct gate *g)
+{
+	__atomic_fetch_add(&g->running, 1, __ATOMIC_SEQ_CST);
+}
+
+hot_inline void gate_end(struct gate *g)
+{
+	__atomic_fetch_add(&g->seq, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(&g->running, 1, __ATOMIC_SEQ_CST);
+}
+
+/* region.c */
+void region_ref(struct ib_umem_odp *r);	  /* under odp_lock */
+void region_unref(struct ib_umem_odp *r); /* not under it */
+struct ib_umem_odp *region_next(struct itree_place *place, u64 start, u64 end); /* with a reference */
+struct child *region_child(struct ib_umem_odp *r, u64 page, bool make);
+struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus); /* with a reference; NULL: none */
+
+/* page.c: translations of pages, under child.lock. */
+
+/* Permissions that a page is linked with, ODP_MASK; 0: not linked. */
+u64 page_linked(const struct ib_umem_odp *r, u64 page);
+u64 page_dma(const struct ib_umem_odp *r, u64 page); /* DMA_MAPPING_ERROR: not linked */
+
+/* Links [page, page + n) for at least `mask`. How many, from the first on, are; *err says why not all. */
+u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask, int *err);
+
+/* `gone`: the process has lost the memory, or another has taken its place: nothing goes back. */
+void pages_unlink(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, bool gone);
+
+/* fault.c */
+
+/*
+ * Faults in pages of one region, at most until the first that fails; how many are mapped now, or
+ * why none. seq NULL: the children's own gates are asked, and -EAGAIN never comes back.
+ */
+s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq);
+int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg);
+
+/* notice.c */
+struct notice;
+void odp_hear(const struct notice *n);
+void region_notice(struct ib_umem_odp *r, u64 start, u64 end, bool gone);
+
+#endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Contexts and regions: their lives. */
+#include "base/alloc.h"
+#include "map/device.h"
+#include "odp/monitor.h"
+#include "odp/odp.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define WRITABLE (IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC | \
+		  IB_ACCESS_MW_BIND)
+
+pthread_mutex_t odp_lock = PTHREAD_MUTEX_INITIALIZER;
+struct itree odp_regions;
+static pthread_cond_t idle = PTHREAD_COND_INITIALIZER; /* some reference went */
+static struct context *contexts;		       /* under odp_lock */
+static struct listener listener = {.hear = odp_hear};
+
+void region_ref(struct ib_umem_odp *r)
+{
+	r->refs++;
+}
+
+void region_unref(struct ib_umem_odp *r)
+{
+	pthread_mutex_lock(&odp_lock);
+	if (!--r->refs)
+		pthread_cond_broadcast(&idle);
+	pthread_mutex_unlock(&odp_lock);
+}
+
+struct ib_umem_odp *region_next(struct itree_place *place, u64 start, u64 end)
+{
+	struct ib_umem_odp *r = NULL;
+	struct itree_node *n;
+
+	pthread_mutex_lock(&odp_lock);
+	n = itree_next(&odp_regions, *place, start, end - 1);
+	if (n) {
+		*place = (struct itree_place){n->first, (uintptr_t)n};
+		r = container_of(n, struct ib_umem_odp, by_va);
+		region_ref(r);
+	}
+	pthread_mutex_unlock(&odp_lock);
+	return r;
+}
+
+struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus)
+{
+	struct itree_node *n = NULL;
+	struct ib_umem_odp *r = NULL;
+
+	pthread_mutex_lock(&odp_lock);
+	for (struct context *c = contexts; c && !n; c = c->next)
+		if (c->pub.device == dev)
+			n = itree_find(&c->by_bus, bus, bus);
+	if (n) {
+		r = container_of(n, struct ib_umem_odp, by_bus);
+		region_ref(r);
+	}
+	pthread_mutex_unlock(&odp_lock);
+	return r;
+}
+
+static void child_init(struct child *c)
+{
+	pthread_mutex_init(&c->lock, NULL);
+}
+
+struct child *region_child(struct ib_umem_odp *r, u64 page, bool make)
+{
+	struct child **place, *c, *old = NULL;
+
+	if (!r->child)
+		return &r->only;
+	place = &r->child[page >> (ODP_CHILD_BITS - PAGE_BITS)];
+	c = read_acquire(place);
+	if (c || !make)
+		return c;
+	c = alloc_zeroed(sizeof(*c));
+	if (!c)
+		return NULL;
+	child_init(c);
+	if (__atomic_compare_exchange_n(place, &old, c, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return c;
+	alloc_free(c);
+	return old;
+}
+
+/* Address space that costs what is touched. */
+static void *sparse(u64 bytes)
+{
+	void *p = fail_here(FAIL_MEMORY, NULL)
+			  ? MAP_FAILED
+			  : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p != MAP_FAILED)
+		return p;
+	return error_null(ENOMEM, "no address space for the records of a region");
+}
+
+/* A range of device addresses, placed so that what is a huge page here is one there. */
+static int take_addresses(struct ib_umem_odp *r, bool implicit)
+{
+	u64 bytes = r->pages << PAGE_BITS, spare = bytes >= ODP_BATCH && !implicit ? ODP_BATCH : 0, bus;
+
+	if (!dma_iova_try_alloc(r->dev, &r->state, 0, bytes + spare))
+		return error_set(ENOMEM, "%s: no device addresses for a region of %llu bytes: a region is "
+				 "one range below the DMA mask", r->dev->name, (unsigned long long)bytes);
+	bus = r->state.addr - r->dev->bus_offset;
+	r->base = bus + (spare ? (r->start - bus) & (ODP_BATCH - 1) : 0);
+	return 0;
+}
+
+static int region_fill(struct ib_umem_odp *r, bool implicit)
+{
+	struct device *dev = r->dev;
+
+	child_init(&r->only);
+	if (implicit && (!dev->iommu || !dev->coherent))
+		return error_set(EOPNOTSUPP, "%s: an implicit region needs an IOMMU and a device that is "
+				 "coherent", dev->name);
+	if (implicit) {
+		r->child = sparse(ODP_CHILDREN * sizeof(*r->child));
+		if (!r->child)
+			return -ENOMEM;
+	}
+	if (!dev->iommu || !dev->coherent) {
+		r->slot = sparse(r->pages * sizeof(*r->slot));
+		if (!r->slot)
+			return -ENOMEM;
+	}
+	return dev->iommu ? take_addresses(r, implicit) : 0;
+}
+
+static void region_empty(struct ib_umem_odp *r)
+{
+	if (r->state.__size)
+		dma_iova_free(r->dev, &r->state);
+	if (r->slot)
+		munmap(r->slot, r->pages * sizeof(*r->slot));
+	r->slot = NULL;
+	if (r->child) {
+		for (u64 i = 0; i < ODP_CHILDREN; i++)
+			alloc_free(r->child[i]);
+		munmap(r->child, ODP_CHILDREN * sizeof(*r->child));
+	}
+	r->child = NULL;
+}
+
+static void list(struct ib_umem_odp *r)
+{
+	struct context *c = r->context;
+
+	r->by_va.first = r->start;
+	r->by_va.last = r->start + (r->pages << PAGE_BITS) - 1;
+	r->by_bus.first = r->base;
+	r->by_bus.last = r->base + (r->pages << PAGE_BITS) - 1;
+	pthread_mutex_lock(&odp_lock);
+	itree_insert(&odp_regions, &r->by_va);
+	if (r->dev->iommu)
+		itree_insert(&c->by_bus, &r->by_bus);
+	r->listed = true;
+	c->regions++;
+	pthread_mutex_unlock(&odp_lock);
+}
+
+/* Out of the trees, and nobody is in it any more. False: another did that. */
+static bool unlist(struct ib_umem_odp *r)
+{
+	bool listed;
+
+	pthread_mutex_lock(&odp_lock);
+	listed = r->listed;
+	if (listed) {
+		itree_remove(&odp_regions, &r->by_va);
+		if (r->dev->iommu)
+			itree_remove(&r->context->by_bus, &r->by_bus);
+		r->listed = false;
+		r->context->regions--;
+		while (r->refs)
+			pthread_cond_wait(&idle, &odp_lock);
+	}
+	pthread_mutex_unlock(&odp_lock);
+	return listed;
+}
+
+/* Takes the region from the device; what the device wrote into copies goes back. */
+static void region_stop(struct ib_umem_odp *r)
+{
+	u64 per_child = r->child ? 1ull << (ODP_CHILD_BITS - PAGE_BITS) : r->pages;
+
+	if (!unlist(r))
+		return;
+	for (u64 page = 0; page < r->pages; page += per_child) {
+		struct child *c = region_child(r, page, false);
+
+		if (!c)
+			continue;
+		pthread_mutex_lock(&c->lock);
+		pages_unlink(r, c, page, per_child, false);
+		pthread_mutex_unlock(&c->lock);
+	}
+	region_empty(r);
+	r->context = NULL;
+}
+
+static bool is_implicit(u64 addr, u64 size)
+{
+	return !addr && size == SIZE_MAX;
+}
+
+static int check_region(const struct ib_ucontext *pub, const struct ib_umem *umem)
+{
+	if (!pub || IS_ERR(pub) || !umem || IS_ERR(umem))
+		return error_set(EINVAL, "a region needs a context");
+	if (!umem->length || (!is_implicit(umem->address, umem->length) &&
+			      !range_within(umem->address, umem->length, ODP_TOP)))
+		return error_set(EINVAL, "%s: [%#lx, +%zu) is no range of the process's address space",
+				 pub->device->name, umem->address, umem->length);
+	return 0;
+}
+
+int ib_umem_odp_get(struct ib_ucontext *pub, struct ib_umem *umem)
+{
+	struct ib_umem_odp *r;
+	bool implicit;
+	int err = check_region(pub, umem);
+
+	if (err)
+		return err;
+	r = alloc_aligned(64, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	implicit = is_implicit(umem->address, umem->length);
+	if (implicit)
+		umem->length = ODP_TOP;
+	r->umem = umem;
+	r->context = container_of(pub, struct context, pub);
+	r->dev = pub->device;
+	r->writable = umem->writable;
+	r->start = ib_umem_start(umem);
+	r->pages = ib_umem_num_pages(umem);
+	err = region_fill(r, implicit);
+	if (err) {
+		region_empty(r);
+		alloc_free(r);
+		return err;
+	}
+	umem->context = pub;
+	umem->page_size = (int)PAGE_BYTES;
+	umem->odp_data = r;
+	if (!implicit)
+		monitor_watch(r->start, r->start + (r->pages << PAGE_BITS));
+	list(r);
+	return 0;
+}
+
+void ib_umem_odp_release(struct ib_umem *umem)
+{
+	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
+
+	if (!r)
+		return;
+	if (r->context)
+		region_stop(r);
+	umem->odp_data = NULL;
+	alloc_free(r);
+}
+
+struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, size_t size, int access)
+{
+	struct ib_umem *umem;
+	int err = -EOPNOTSUPP;
+
+	if (!(access & IB_ACCESS_ON_DEMAND)) {
+		error_set(EOPNOTSUPP, "ib_umem_get: nothing is ever pinned here: ask for "
+			  "IB_ACCESS_ON_DEMAND");
+		return ERR_PTR(err);
+	}
+	umem = alloc_zeroed(sizeof(*umem));
+	if (!umem)
+		return ERR_PTR(-ENOMEM);
+	umem->address = addr;
+	umem->length = size;
+	umem->writable = (access & WRITABLE) != 0;
+	err = ib_umem_odp_get(context, umem);
+	if (!err)
+		return umem;
+	alloc_free(umem);
+	return ERR_PTR(err);
+}
+
+void ib_umem_release(struct ib_umem *umem)
+{
+	if (!umem || IS_ERR(umem))
+		return;
+	ib_umem_odp_release(umem);
+	alloc_free(umem);
+}
+
+/* Regions that the program left behind no longer reach the device; they are his to free. */
+static void stop_regions(struct context *c)
+{
+	struct ib_umem_odp *r = NULL;
+	struct itree_place place = {0};
+
+	for (;;) {
+		r = region_next(&place, 0, ODP_TOP);
+		if (!r)
+			return;
+		region_unref(r);
+		if (r->context == c) {
+			check_report(c->pub.device, c->pub.device->check, DMAMAP_CHECK_LEAK, 0,
+				     r->umem->length, DMA_NONE,
+				     "a region at %#lx was never released before its context",
+				     r->umem->address);
+			region_stop(r);
+		}
+	}
+}
+
+static void context_close(void *data)
+{
+	struct context **p, *c = data;
+	struct device *dev = c->pub.device;
+	bool last = true;
+
+	stop_regions(c);
+	pthread_mutex_lock(&odp_lock);
+	for (p = &contexts; *p != c; p = &(*p)->next)
+		;
+	*p = c->next;
+	for (struct context *other = contexts; other; other = other->next)
+		last &= other->pub.device != dev;
+	pthread_mutex_unlock(&odp_lock);
+	if (last)
+		fault_set_demand(&dev->fault_table, NULL, NULL);
+	monitor_put(&listener);
+	alloc_free(c);
+}
+
+void ib_dealloc_ucontext(struct ib_ucontext *pub)
+{
+	struct context *c;
+
+	if (!pub || IS_ERR(pub))
+		return;
+	c = container_of(pub, struct context, pub);
+	if (device_drop_managed(pub->device, c))
+		context_close(c);
+}
+
+/* Accesses copy by process_vm_readv on ourselves: can they? */
+static int check_copy(const struct device *dev)
+{
+	u64 from = 1, to = 0;
+	struct iovec local = {&to, sizeof(to)}, remote = {&from, sizeof(from)};
+
+	if (syscall(SYS_process_vm_readv, (long)getpid(), &local, 1l, &remote, 1l, 0l) == sizeof(to))
+		return 0;
+	return error_set(EOPNOTSUPP, "%s: on-demand paging copies by process_vm_readv, which is refused "
+			 "here (a seccomp profile?)", dev->name);
+}
+
+struct ib_ucontext *ib_alloc_ucontext(struct device *dev,
+				      void (*invalidate_range)(struct ib_umem *umem,
+							       unsigned long start,
+							       unsigned long end))
+{
+	struct context *c;
+	int err;
+
+	if (!dev)
+		return ERR_PTR(error_set(EINVAL, "ib_alloc_ucontext: no device"));
+	err = check_copy(dev);
+	if (err)
+		return ERR_PTR(err);
+	c = alloc_zeroed(sizeof(*c));
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	c->pub.device = dev;
+	c->pub.invalidate_range = invalidate_range;
+	err = monitor_get(&listener);
+	if (err)
+		goto free_context;
+	err = device_add_managed(dev, context_close, c);
+	if (err)
+		goto put_monitor;
+	pthread_mutex_lock(&odp_lock);
+	c->next = contexts;
+	contexts = c;
+	pthread_mutex_unlock(&odp_lock);
+	fault_set_demand(&dev->fault_table, odp_demand, NULL);
+	return &c->pub;
+put_monitor:
+	monitor_put(&listener);
+free_context:
+	alloc_free(c);
+	return ERR_PTR(err);
+}
+
+bool ib_umem_notices(const struct ib_ucontext *context)
+{
+	return context && !IS_ERR(context) && monitor_on();
+}
+
+unsigned long ib_umem_notifiers_seq(struct ib_umem *umem)
+{
+	return umem && !IS_ERR(umem) && umem->odp_data ? gate_seq(&umem->odp_data->gate) : 0;
+}
+
+int ib_umem_mmu_notifier_retry(struct ib_umem *umem, unsigned long current_seq)
+{
+	return umem && !IS_ERR(umem) && umem->odp_data &&
+	       gate_moved(&umem->odp_data->gate, current_seq);
+}
+
+dma_addr_t ib_umem_start_dma_addr(struct ib_umem *umem)
+{
+	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
+
+	if (!r || !r->context)
+		return DMA_MAPPING_ERROR;
+	if (!r->dev->iommu)
+		return ib_umem_dma_address(umem, umem->address);
+	return r->base + r->dev->bus_offset + (umem->address & (PAGE_BYTES - 1));
+}
+
+dma_addr_t ib_umem_dma_address(struct ib_umem *umem, u64 user_virt)
+{
+	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
+	u64 dma;
+
+	if (!r || !r->context || user_virt < r->start || (user_virt - r->start) >> PAGE_BITS >= r->pages)
+		return DMA_MAPPING_ERROR;
+	dma = page_dma(r, (user_virt - r->start) >> PAGE_BITS);
+	return dma == DMA_MAPPING_ERROR ? dma : dma + (user_virt & (PAGE_BYTES - 1));
+}

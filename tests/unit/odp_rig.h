@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the tests of on-demand paging share: a device, a context that records what it hears, memory. */
+#ifndef TESTS_ODP_RIG_H
+#define TESTS_ODP_RIG_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dmamap/bus.h>
+#include <dmamap/check.h>
+#include <dmamap/device.h>
+#include <dmamap/stats.h>
+#include <linux/dma-mapping.h>
+#include <rdma/ib_umem_odp.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096ul
+#define ALL_ACCESS (IB_ACCESS_ON_DEMAND | IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_READ)
+#define READ_ONLY (IB_ACCESS_ON_DEMAND | IB_ACCESS_REMOTE_READ)
+#define SECOND 1000000000ull
+
+static struct device *dev;
+static struct ib_ucontext *ctx;
+
+struct heard {
+	struct ib_umem *umem;
+	unsigned long start, end;
+};
+
+static pthread_mutex_t heard_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct heard heard[256];
+static int n_heard;
+
+static inline void hear(struct ib_umem *umem, unsigned long start, unsigned long end)
+{
+	/* has no effect, and is allowed */
+	ib_umem_odp_unmap_dma_pages(umem, start, end);
+	pthread_mutex_lock(&heard_lock);
+	if (n_heard < 256)
+		heard[n_heard++] = (struct heard){umem, start, end};
+	pthread_mutex_unlock(&heard_lock);
+}
+
+static inline u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * SECOND + (u64)t.tv_nsec;
+}
+
+static inline int heard_count(void)
+{
+	int n;
+
+	pthread_mutex_lock(&heard_lock);
+	n = n_heard;
+	pthread_mutex_unlock(&heard_lock);
+	return n;
+}
+
+static inline void forget(void)
+{
+	pthread_mutex_lock(&heard_lock);
+	n_heard = 0;
+	pthread_mutex_unlock(&heard_lock);
+}
+
+/* Waits until exactly this was heard; the time limit is generous, for slow tools. */
+static inline bool was_heard(struct ib_umem *umem, const void *start, u64 bytes)
+{
+	u64 until = now_ns() + 20 * SECOND;
+	bool found = false;
+
+	while (!found && now_ns() < until) {
+		pthread_mutex_lock(&heard_lock);
+		for (int i = 0; i < n_heard; i++)
+			found |= heard[i].umem == umem && heard[i].start == (unsigned long)start &&
+				 heard[i].end == (unsigned long)start + bytes;
+		pthread_mutex_unlock(&heard_lock);
+		if (!found)
+			usleep(200);
+	}
+	return found;
+}
+
+static inline u8 *memory(u64 pages)
+{
+	void *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(p != MAP_FAILED);
+	return p;
+}
+
+static inline struct ib_umem *region(const void *p, u64 bytes, int access)
+{
+	struct ib_umem *umem = ib_umem_get(ctx, (unsigned long)p, bytes, access);
+
+	assert_false(IS_ERR_OR_NULL(umem));
+	return umem;
+}
+
+static inline int fault_in(struct ib_umem *umem, const void *p, u64 pages, u64 mask)
+{
+	return ib_umem_odp_map_dma_pages(umem, (unsigned long)p, pages * PAGE, mask,
+					 ib_umem_notifiers_seq(umem));
+}
+
+static inline bool is_mapped(struct ib_umem *umem, const void *p)
+{
+	return ib_umem_dma_address(umem, (unsigned long)p) != DMA_MAPPING_ERROR;
+}
+
+static inline bool loses(struct ib_umem *umem, const void *p)
+{
+	u64 until = now_ns() + 20 * SECOND;
+
+	while (is_mapped(umem, p)) {
+		if (now_ns() > until)
+			return false;
+		usleep(200);
+	}
+	return true;
+}
+
+/* How a child of fork says that all went well: a tool that looks for leaks at exit has no say. */
+static inline void child_done(void)
+{
+	kill(getpid(), SIGKILL);
+	_exit(1);
+}
+
+static inline bool child_was_done(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static inline void open_rig(const char *spec)
+{
+	dev = dmamap_open(spec);
+	assert_non_null(dev);
+	assert_int_equal(dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
+	ctx = ib_alloc_ucontext(dev, hear);
+	assert_false(IS_ERR_OR_NULL(ctx));
+	forget();
+}
+
+static inline void close_rig(void)
+{
+	struct dmamap_stats s = {.size = sizeof(s)};
+
+	ib_dealloc_ucontext(ctx);
+	dmamap_stats(dev, &s);
+	assert_int_equal(s.iova_ranges, 0);
+	assert_int_equal(s.maps - s.unmaps, 0);
+	dmamap_close(dev);
+}
+
+#endif

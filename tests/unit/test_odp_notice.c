@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory goes: what is noticed, who hears of it, and what the device sees then. */
+#include "base/fail.h"
+#include "odp/odp.h"
+
+#include "odp_rig.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+
+static u8 *p;
+static struct ib_umem *umem;
+static dma_addr_t base;
+
+#define PAGES 16ul
+
+static void open_region(u8 *at)
+{
+	p = at;
+	umem = region(p, PAGES * PAGE, ALL_ACCESS);
+	base = ib_umem_start_dma_addr(umem);
+	memset(p, 0xaa, PAGES * PAGE);
+	assert_int_equal(fault_in(umem, p, PAGES, 3), PAGES);
+}
+
+static int setup(void **state)
+{
+	open_rig("sim");
+	if (!ib_umem_notices(ctx))
+		return 0;
+	open_region(memory(PAGES));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	if (umem) {
+		ib_umem_release(umem);
+		munmap(p, PAGES * PAGE);
+	}
+	umem = NULL;
+	close_rig();
+	return 0;
+}
+
+#define NEEDS_NOTICES() do { if (!umem) { skip(); } } while (0)
+
+static void refused(u64 page)
+{
+	u8 b;
+
+	assert_int_equal(dmamap_bus_read(dev, base + page * PAGE, &b, 1), -EFAULT);
+}
+
+static u8 sees(u64 page)
+{
+	u8 b = 0xee;
+
+	assert_int_equal(dmamap_bus_read(dev, base + page * PAGE, &b, 1), 0);
+	return b;
+}
+
+static void munmap_of_a_part(void **state)
+{
+	NEEDS_NOTICES();
+	/* begins before the region's part that goes, ends inside */
+	munmap(p + 4 * PAGE, 4 * PAGE);
+	refused(5);
+	assert_true(was_heard(umem, p + 4 * PAGE, 4 * PAGE));
+	assert_int_equal(heard_count(), 1);
+	for (u64 i = 0; i < PAGES; i++)
+		assert_int_equal(is_mapped(umem, p + i * PAGE), i < 4 || i >= 8);
+	assert_int_equal(sees(3), 0xaa);
+	/* other memory comes to the place: the device sees that, and its going is noticed again */
+	assert_ptr_equal(mmap(p + 4 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p + 4 * PAGE);
+	p[5 * PAGE] = 0xbb;
+	assert_int_equal(sees(5), 0xbb);
+	forget();
+	munmap(p + 5 * PAGE, PAGE);
+	assert_true(was_heard(umem, p + 5 * PAGE, PAGE));
+	refused(5);
+}
+
+static void notices_are_clipped(void **state)
+{
+	struct ib_umem *inner, *outer;
+	u8 *q;
+
+	NEEDS_NOTICES();
+	q = memory(8);
+	inner = region(q + 2 * PAGE + 5, 2 * PAGE - 10, ALL_ACCESS);
+	outer = region(q, 8 * PAGE, ALL_ACCESS);
+	munmap(q + PAGE, 6 * PAGE);
+	assert_true(was_heard(inner, q + 2 * PAGE, 2 * PAGE));
+	assert_true(was_heard(outer, q + PAGE, 6 * PAGE));
+	assert_int_equal(heard_count(), 2);
+	ib_umem_release(inner);
+	ib_umem_release(outer);
+	munmap(q, 8 * PAGE);
+}
+
+static void madvise_dontneed_and_remove(void **state)
+{
+	NEEDS_NOTICES();
+	assert_int_equal(madvise(p + 2 * PAGE, 2 * PAGE, MADV_DONTNEED), 0);
+	assert_int_equal(sees(2), 0);
+	assert_true(was_heard(umem, p + 2 * PAGE, 2 * PAGE));
+	assert_int_equal(sees(4), 0xaa);
+}
+
+static void mmap_over_the_top(void **state)
+{
+	NEEDS_NOTICES();
+	assert_ptr_equal(mmap(p + PAGE, PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p + PAGE);
+	p[PAGE] = 0xcc;
+	assert_int_equal(sees(1), 0xcc);
+	assert_true(was_heard(umem, p + PAGE, PAGE));
+}
+
+static void mremap_away_and_back(void **state)
+{
+	u8 *to;
+
+	NEEDS_NOTICES();
+	to = memory(4);
+	assert_ptr_equal(mremap(p + 4 * PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	refused(4);
+	assert_true(was_heard(umem, p + 4 * PAGE, 4 * PAGE));
+	forget();
+	/* and over another part of the region */
+	memset(to, 0xdd, 4 * PAGE);
+	assert_ptr_equal(mremap(to, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 8 * PAGE),
+			 p + 8 * PAGE);
+	assert_int_equal(sees(8), 0xdd);
+	assert_true(was_heard(umem, p + 8 * PAGE, 4 * PAGE));
+	assert_int_equal(sees(12), 0xaa);
+}
+
+static void shared_memory(void **state)
+{
+	int fd = memfd_create("odp", MFD_CLOEXEC);
+	struct ib_umem *s;
+	u8 *q, b;
+
+	NEEDS_NOTICES();
+	assert_int_equal(ftruncate(fd, 4 * PAGE), 0);
+	q = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	s = region(q, 4 * PAGE, ALL_ACCESS);
+	b = 5;
+	assert_int_equal(dmamap_bus_write(dev, ib_umem_start_dma_addr(s), &b, 1), 0);
+	assert_int_equal(pread(fd, &b, 1, 0), 1);
+	assert_int_equal(b, 5);
+	assert_int_equal(madvise(q, PAGE, MADV_REMOVE), 0);
+	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s), &b, 1), 0);
+	assert_int_equal(b, 0);
+	assert_true(was_heard(s, q, PAGE));
+	munmap(q + PAGE, PAGE);
+	assert_true(was_heard(s, q + PAGE, PAGE));
+	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s) + PAGE, &b, 1), -EFAULT);
+	/* the file shrinks: the memory is there, its pages are not */
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s) + 2 * PAGE, &b, 1), -EFAULT);
+	ib_umem_release(s);
+	munmap(q, 4 * PAGE);
+	close(fd);
+}
+
+static void fork_takes_all_and_the_child_is_free(void **state)
+{
+	struct dmamap_fault f;
+	pid_t pid;
+
+	NEEDS_NOTICES();
+	pid = fork();
+	if (!pid) {
+		/* keeps its memory, and nobody must answer for it */
+		alarm(20);
+		if (p[0] != 0xaa || munmap(p + PAGE, PAGE) || madvise(p, PAGE, MADV_DONTNEED) || p[0])
+			_exit(1);
+		p[2 * PAGE] = 1;
+		child_done();
+	}
+	assert_true(pid > 0);
+	assert_true(was_heard(umem, p, PAGES * PAGE));
+	assert_true(child_was_done(pid));
+	assert_int_equal(sees(0), 0xaa);
+	assert_int_equal(sees(2), 0xaa);
+	assert_false(dmamap_bus_fault_next(dev, &f));
+	/* our own memory is still watched */
+	forget();
+	munmap(p + PAGE, PAGE);
+	assert_true(was_heard(umem, p + PAGE, PAGE));
+}
+
+static void explicit_invalidation(void **state)
+{
+	u8 *q = memory(4);
+	struct ib_umem *s = region(q, 4 * PAGE, ALL_ACCESS);
+	unsigned long seq = ib_umem_notifiers_seq(s);
+
+	assert_int_equal(fault_in(s, q, 4, 3), 4);
+	forget();
+	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)q + PAGE + 1, (u64)q + 2 * PAGE), 0);
+	/* over when it returns, in whole pages */
+	assert_int_equal(heard_count(), 1);
+	assert_true(was_heard(s, q + PAGE, PAGE));
+	assert_false(is_mapped(s, q + PAGE));
+	assert_true(is_mapped(s, q));
+	assert_int_equal(ib_umem_mmu_notifier_retry(s, seq), 1);
+	assert_int_equal(ib_umem_odp_map_dma_pages(s, (u64)q, PAGE, 1, seq), -EAGAIN);
+	assert_int_equal(ib_umem_mmu_notifier_retry(s, ib_umem_notifiers_seq(s)), 0);
+	ib_umem_release(s);
+	munmap(q, 4 * PAGE);
+}
+
+static void without_userfaultfd(void **state)
+{
+	const struct fail_rule rule = {.every = 1};
+	struct device *d = dmamap_open("sim,name=other");
+	struct ib_ucontext *c;
+	struct ib_umem *s;
+	u8 *q = memory(2), b;
+
+	/* the monitor of the rig must end first */
+	if (umem)
+		ib_umem_release(umem);
+	ib_dealloc_ucontext(ctx);
+	dma_set_mask_and_coherent(d, DMA_BIT_MASK(64));
+	fail_set(FAIL_BACKEND, &rule);
+	c = ib_alloc_ucontext(d, hear);
+	fail_set(FAIL_BACKEND, NULL);
+	assert_false(IS_ERR_OR_NULL(c));
+	assert_false(ib_umem_notices(c));
+	assert_non_null(strstr(dmamap_strerror(), "ib_umem_invalidate_range"));
+	s = ib_umem_get(c, (u64)q, 2 * PAGE, ALL_ACCESS);
+	assert_int_equal(dmamap_bus_read(d, ib_umem_start_dma_addr(s), &b, 1), 0);
+	assert_int_equal(ib_umem_invalidate_range(c, (u64)q, (u64)q + PAGE), 0);
+	assert_true(was_heard(s, q, PAGE));
+	munmap(q, PAGE);
+	/* forgotten: it still cannot hurt */
+	assert_int_equal(dmamap_bus_read(d, ib_umem_start_dma_addr(s) + PAGE, &b, 1), 0);
+	munmap(q + PAGE, PAGE);
+	assert_int_equal(dmamap_bus_read(d, ib_umem_start_dma_addr(s) + PAGE, &b, 1), -EFAULT);
+	ib_umem_release(s);
+	ib_dealloc_ucontext(c);
+	dmamap_close(d);
+	ctx = ib_alloc_ucontext(dev, hear);
+	if (umem)
+		umem = region(p, PAGES * PAGE, ALL_ACCESS);
+}
+
+static int signals;
+
+static void on_signal(int sig)
+{
+	signals++;
+}
+
+/* A signal for the process goes to a thread of the program's, never to one of ours. */
+static void signals_are_the_programs(void **state)
+{
+	sigset_t set, old;
+
+	NEEDS_NOTICES();
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	signal(SIGUSR1, on_signal);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	kill(getpid(), SIGUSR1);
+	usleep(20000);
+	assert_int_equal(signals, 0);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	assert_int_equal(signals, 1);
+	signal(SIGUSR1, SIG_DFL);
+}
+
+/*
+ * The defects of the first version of this interface in a kernel, each by name.
+ */
+static void defect_owner_compared_after_release(void **state)
+{
+	/* regions outlive their context: release must not look at it */
+	struct ib_ucontext *c = ib_alloc_ucontext(dev, NULL);
+	u8 *q = memory(1), b;
+	struct ib_umem *s = ib_umem_get(c, (u64)q, PAGE, ALL_ACCESS);
+	dma_addr_t at = ib_umem_start_dma_addr(s);
+
+	assert_int_equal(dmamap_bus_read(dev, at, &b, 1), 0);
+	ib_dealloc_ucontext(c);
+	assert_int_equal(dmamap_bus_read(dev, at, &b, 1), -EFAULT);
+	assert_int_equal(ib_umem_odp_map_dma_pages(s, (u64)q, PAGE, 1, 0), -EFAULT);
+	assert_int_equal(ib_umem_advise(s, 0, (u64)q, PAGE), -EFAULT);
+	assert_int_equal(ib_umem_start_dma_addr(s), DMA_MAPPING_ERROR);
+	assert_int_equal(ib_umem_dma_address(s, (u64)q), DMA_MAPPING_ERROR);
+	ib_umem_odp_unmap_dma_pages(s, 0, ~0ull);
+	ib_umem_release(s);
+	munmap(q, PAGE);
+}
+
+static void defect_mismatch_invalidates_the_wrong_address(void **state)
+{
+	u8 *q = memory(4), b = 2;
+	struct ib_umem *s = region(q + PAGE, 3 * PAGE, ALL_ACCESS);
+	dma_addr_t at = ib_umem_start_dma_addr(s);
+
+	/* a page that is linked already, to be linked for more: that one changes, at its address */
+	assert_int_equal(fault_in(s, q + PAGE, 3, 1), 3);
+	forget();
+	assert_int_equal(fault_in(s, q + 2 * PAGE, 1, 3), 1);
+	assert_int_equal(heard_count(), 0);
+	assert_int_equal(ib_umem_dma_address(s, (u64)q + 2 * PAGE), at + PAGE);
+	assert_true(is_mapped(s, q + PAGE) && is_mapped(s, q + 3 * PAGE));
+	assert_int_equal(dmamap_bus_write(dev, at + PAGE, &b, 1), 0);
+	assert_int_equal(q[2 * PAGE], 2);
+	assert_int_equal(q[PAGE] | q[3 * PAGE], 0);
+	ib_umem_release(s);
+	munmap(q, 4 * PAGE);
+}
+
+static int no_region(struct ib_umem *s, u64 start, u64 end, void *arg)
+{
+	return s != umem;
+}
+
+static void defect_failed_start_stays_in_the_tree(void **state)
+{
+	u8 *q = memory(600);
+	struct dmamap_stats s = {.size = sizeof(s)};
+	u64 ranges;
+
+	dmamap_stats(dev, &s);
+	ranges = s.iova_ranges;
+	for (u64 nth = 1;; nth++) {
+		const struct fail_rule rule = {.nth = nth};
+		struct ib_umem *got;
+
+		fail_set(FAIL_MEMORY, &rule);
+		fail_set(FAIL_IOVA, &rule);
+		got = ib_umem_get(ctx, (u64)q, 600 * PAGE, ALL_ACCESS);
+		fail_set(FAIL_MEMORY, NULL);
+		fail_set(FAIL_IOVA, NULL);
+		if (!IS_ERR(got)) {
+			ib_umem_release(got);
+			assert_true(nth > 2);
+			break;
+		}
+		assert_int_equal(PTR_ERR(got), -ENOMEM);
+		assert_int_equal(rbt_ib_umem_for_each_in_range(ctx, (u64)q, (u64)q + 600 * PAGE,
+							       no_region, NULL), 0);
+		dmamap_stats(dev, &s);
+		assert_int_equal(s.iova_ranges, ranges);
+	}
+	munmap(q, 600 * PAGE);
+}
+
+static void defect_error_hides_mapped_pages(void **state)
+{
+	u64 n = 3 * 512;
+	u8 *q = memory(n);
+	struct ib_umem *s = region(q, n * PAGE, ALL_ACCESS);
+	const struct fail_rule third = {.nth = 3};
+	int got;
+
+	fail_set(FAIL_LINK, &third);
+	got = fault_in(s, q, n, 3);
+	fail_set(FAIL_LINK, NULL);
+	/* two batches are there, and said so */
+	assert_true(got > 0 && (u64)got < n);
+	for (u64 i = 0; i < n; i++)
+		assert_int_equal(is_mapped(s, q + i * PAGE), i < (u64)got);
+	ib_umem_release(s);
+	munmap(q, n * PAGE);
+}
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	bool in, go;
+} slow = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
+
+static void slow_hear(struct ib_umem *s, unsigned long start, unsigned long end)
+{
+	pthread_mutex_lock(&slow.lock);
+	slow.in = true;
+	pthread_cond_broadcast(&slow.change);
+	while (!slow.go)
+		pthread_cond_wait(&slow.change, &slow.lock);
+	pthread_mutex_unlock(&slow.lock);
+}
+
+static void *invalidate(void *arg)
+{
+	struct ib_umem *s = arg;
+
+	ib_umem_invalidate_range(s->context, s->address, s->address + s->length);
+	return NULL;
+}
+
+static void defect_new_region_starves_while_a_notice_runs(void **state)
+{
+	struct ib_ucontext *c = ib_alloc_ucontext(dev, slow_hear);
+	u8 *q = memory(8), b;
+	struct ib_umem *s = ib_umem_get(c, (u64)q, 8 * PAGE, ALL_ACCESS), *new;
+	unsigned long seq;
+	pthread_t t;
+
+	slow.in = slow.go = false;
+	pthread_create(&t, NULL, invalidate, s);
+	pthread_mutex_lock(&slow.lock);
+	while (!slow.in)
+		pthread_cond_wait(&slow.change, &slow.lock);
+	pthread_mutex_unlock(&slow.lock);
+	/* the notice runs: what it is about waits, a new region over the same memory does not */
+	seq = ib_umem_notifiers_seq(s);
+	assert_int_equal(ib_umem_mmu_notifier_retry(s, seq), 1);
+	assert_int_equal(ib_umem_odp_map_dma_pages(s, (u64)q, PAGE, 1, seq), -EAGAIN);
+	new = ib_umem_get(c, (u64)q, 8 * PAGE, ALL_ACCESS);
+	assert_int_equal(ib_umem_odp_map_dma_pages(new, (u64)q, PAGE, 1, ib_umem_notifiers_seq(new)), 1);
+	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(new) + 3 * PAGE, &b, 1), 0);
+	pthread_mutex_lock(&slow.lock);
+	slow.go = true;
+	pthread_cond_broadcast(&slow.change);
+	pthread_mutex_unlock(&slow.lock);
+	pthread_join(t, NULL);
+	assert_int_equal(ib_umem_mmu_notifier_retry(s, ib_umem_notifiers_seq(s)), 0);
+	/* the end was for who heard the start */
+	assert_int_equal(ib_umem_mmu_notifier_retry(new, ib_umem_notifiers_seq(new)), 0);
+	ib_umem_release(new);
+	ib_umem_release(s);
+	ib_dealloc_ucontext(c);
+	munmap(q, 8 * PAGE);
+}
+
+static void defect_page_count_in_another_size(void **state)
+{
+	/* 2 MiB pages: counts and indices are of 4 KiB all the same */
+	u64 n = 1024;
+	u8 *raw = memory(2 * n), *q = (u8 *)(((u64)raw + (2 << 20) - 1) & ~((2ull << 20) - 1));
+	struct ib_umem *s;
+
+	madvise(q, n * PAGE, MADV_HUGEPAGE);
+	memset(q, 1, n * PAGE);
+	s = region(q, n * PAGE, ALL_ACCESS);
+	assert_int_equal(ib_umem_num_pages(s), n);
+	assert_int_equal(fault_in(s, q + 512 * PAGE, 512, 1), 512);
+	assert_false(is_mapped(s, q + 511 * PAGE));
+	assert_true(is_mapped(s, q + 512 * PAGE));
+	assert_int_equal(ib_umem_dma_address(s, (u64)q + 700 * PAGE),
+			 ib_umem_start_dma_addr(s) + 700 * PAGE);
+	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)q + 600 * PAGE, (u64)q + 601 * PAGE), 0);
+	for (u64 i = 512; i < n; i++)
+		assert_int_equal(is_mapped(s, q + i * PAGE), i != 600);
+	ib_umem_release(s);
+	munmap(raw, 2 * n * PAGE);
+}
+
+static void starts_and_ends_nest(void **state)
+{
+	struct gate g = {0};
+	u64 seq = gate_seq(&g);
+
+	gate_start(&g);
+	gate_start(&g);
+	assert_true(gate_moved(&g, gate_seq(&g)));
+	gate_end(&g);
+	assert_true(gate_moved(&g, gate_seq(&g)));
+	gate_end(&g);
+	assert_true(gate_moved(&g, seq));
+	assert_false(gate_moved(&g, gate_seq(&g)));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(munmap_of_a_part),
+		T(notices_are_clipped),
+		T(madvise_dontneed_and_remove),
+		T(mmap_over_the_top),
+		T(mremap_away_and_back),
+		T(shared_memory),
+		T(fork_takes_all_and_the_child_is_free),
+		T(explicit_invalidation),
+		T(without_userfaultfd),
+		T(signals_are_the_programs),
+		T(defect_owner_compared_after_release),
+		T(defect_mismatch_invalidates_the_wrong_address),
+		T(defect_failed_start_stays_in_the_tree),
+		T(defect_error_hides_mapped_pages),
+		T(defect_new_region_starves_while_a_notice_runs),
+		T(defect_page_count_in_another_size),
+		T(starts_and_ends_nest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
