@@ -88,7 +88,7 @@ static bool keep_setup(struct bench_case *c)
 	for (u64 i = 0; i < c->a; i++) {
 		dma_addr_t at = dma_map_single(c->dev, p + i * 8192, 4096, DMA_TO_DEVICE);
 
-		if (at == DMA_MAPPING_ERROR)
+		if (dma_mapping_error(c->dev, at))
 			return false;
 		dma_unmap_single(c->dev, at, 4096, DMA_TO_DEVICE);
 	}
@@ -112,7 +112,8 @@ static void keep_pair(struct bench_thread *t)
 
 			next = (next + 7919) % t->c->a;
 			at = dma_map_single(t->c->dev, p + next * 8192, 4096, DMA_TO_DEVICE);
-			dma_unmap_single(t->c->dev, at, 4096, DMA_TO_DEVICE);
+			if (!dma_mapping_error(t->c->dev, at))
+				dma_unmap_single(t->c->dev, at, 4096, DMA_TO_DEVICE);
 		}
 }
 

@@ -49,8 +49,10 @@ static bool window_setup(struct bench_case *c)
 		return false;
 	memset(page_address(w->ram), 1, PAGE_SIZE << RAM_ORDER);
 	for (; w->made < PAGES; w->made++) {
-		w->addr[w->made] = dma_map_page(c->dev, w->ram + w->made % (1u << RAM_ORDER), 0,
-						PAGE_SIZE, DMA_BIDIRECTIONAL);
+		/* each page many times, on purpose */
+		w->addr[w->made] = dma_map_page_attrs(c->dev, w->ram + w->made % (1u << RAM_ORDER), 0,
+						      PAGE_SIZE, DMA_BIDIRECTIONAL,
+						      DMA_ATTR_DEBUGGING_IGNORE_CACHELINES);
 		if (dma_mapping_error(c->dev, w->addr[w->made]))
 			return false;
 	}

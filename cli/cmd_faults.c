@@ -64,7 +64,7 @@ static void exercise(struct device *dev, const char *spec)
 	struct e1000e *nic;
 	struct nvme *nvme;
 	struct edu *edu;
-	char byte = 0;
+	static char byte; /* it is mapped, which memory of the stack may not be */
 
 	if (spec_target_is(spec, "nvme")) {
 		nvme = nvme_probe(dev, NULL);

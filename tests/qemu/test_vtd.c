@@ -109,7 +109,7 @@ static unsigned int reports;
 
 static void on_report(const struct dmamap_report *r, void *arg)
 {
-	if (r->kind == DMAMAP_CHECK_DEVICE_FAULT)
+	if (r->kind >= DMAMAP_CHECK_DEVICE_FAULT && r->kind < DMAMAP_CHECK_DEVICE_STUCK)
 		__atomic_fetch_add(&reports, 1, __ATOMIC_RELAXED);
 }
 
