@@ -133,7 +133,8 @@ static void keep_hit(struct bench_thread *t)
 		}
 		bench_sample(t, clock_ns() - start, BATCH);
 		for (int i = 0; i < BATCH; i++)
-			dma_unmap_single(t->c->dev, at[i], 4096, DMA_TO_DEVICE);
+			if (!dma_mapping_error(t->c->dev, at[i]))
+				dma_unmap_single(t->c->dev, at[i], 4096, DMA_TO_DEVICE);
 	}
 }
 
