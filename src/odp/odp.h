@@ -79,6 +79,12 @@ struct ib_umem_odp {
 extern pthread_mutex_t odp_lock;
 extern struct itree odp_regions; /* under odp_lock: all, by VA */
 
+/* Pages need slots: without an IOMMU, or where the device does not see the memory itself. */
+static inline bool odp_needs_slots(const struct device *dev)
+{
+	return !dev->iommu || !dev->coherent || dev->ram_only;
+}
+
 hot_inline u64 gate_seq(const struct gate *g)
 {
 	return read_acquire(&g->seq);

@@ -121,15 +121,15 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 	struct device *dev = r->dev;
 
 	child_init(&r->only);
-	if (implicit && (!dev->iommu || !dev->coherent))
-		return error_set(EOPNOTSUPP, "%s: an implicit region needs an IOMMU and a device that is "
-				 "coherent", dev->name);
+	if (implicit && odp_needs_slots(dev))
+		return error_set(EOPNOTSUPP, "%s: an implicit region needs an IOMMU and a device that sees "
+				 "the process's memory itself: coherent, and not QEMU's", dev->name);
 	if (implicit) {
 		r->child = sparse(ODP_CHILDREN * sizeof(*r->child));
 		if (!r->child)
 			return -ENOMEM;
 	}
-	if (!dev->iommu || !dev->coherent) {
+	if (odp_needs_slots(dev)) {
 		r->slot = sparse(r->pages * sizeof(*r->slot));
 		if (!r->slot)
 			return -ENOMEM;
