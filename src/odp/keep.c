@@ -420,6 +420,18 @@ static void hear(const struct notice *n)
 
 static struct listener listener = {.hear = hear};
 
+/* A child of fork hears of its own devices only. */
+static void fork_child(void)
+{
+	pthread_mutex_init(&caches_lock, NULL);
+	caches = NULL;
+}
+
+static void handle_forks(void)
+{
+	pthread_atfork(NULL, NULL, fork_child);
+}
+
 static void cache_free(struct cache *c)
 {
 	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next)
@@ -458,11 +470,13 @@ static struct cache *cache_make(struct device *dev)
 
 int keep_open(struct device *dev)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct cache *c;
 	int err;
 
 	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent || dev->ram_only)
 		return 0;
+	pthread_once(&once, handle_forks);
 	err = monitor_get(&listener);
 	if (err)
 		return err;
@@ -508,9 +522,10 @@ void keep_close(struct device *dev)
 		return;
 	dev->keep = NULL;
 	pthread_mutex_lock(&caches_lock);
-	for (p = &caches; *p != c; p = &(*p)->next)
+	for (p = &caches; *p && *p != c; p = &(*p)->next)
 		;
-	*p = c->next;
+	if (*p)
+		*p = c->next;
 	pthread_mutex_unlock(&caches_lock);
 	monitor_put(&listener);
 	/* what was never unmapped was reported; its addresses may be shared with a group */

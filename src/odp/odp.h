@@ -14,8 +14,8 @@
  * counts. It is never held across a system call, an allocation or another lock. A reference keeps a region
  * whole: release waits for the last.
  *
- * child.lock guards the translations of the child's pages. The server thread of odp/monitor.h may
- * wait for it; the reader never does, so whatever is freed under it cannot wait for us.
+ * child.lock guards the translations of the child's pages. Who serves in odp/monitor.h may wait for
+ * it; who reads events never does, so whatever is freed under it cannot wait for us.
  */
 #ifndef ODP_ODP_H
 #define ODP_ODP_H
