@@ -209,6 +209,9 @@ static void child_life(void)
 		_exit(1);
 	ib_umem_release(umem);
 	ib_dealloc_ucontext(old);
+#ifdef BUILT_WITH_TSAN
+	child_done(); /* it allows no threads here */
+#endif
 	dev = dmamap_open("sim,name=child");
 	if (!dev || dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)))
 		_exit(2);
