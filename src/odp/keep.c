@@ -19,6 +19,8 @@
  * A mapping may stop answering while somebody has it: because a longer one came, then it stays
  * linked until the last unmap; or because memory of it went, then those pages are cut off and its
  * addresses stay taken.
+ * While a notice is on its way (monitor_caught_up()) nothing is answered and nothing made: then a
+ * mapping is made as without this cache.
  * Leaves carry PT_ON_DEMAND, so a device that touches memory that has gone is refused and nothing
  * crashes.
  *
@@ -329,9 +331,13 @@ static u64 cache_map(struct keep *k, phys_t pa, u64 size, u64 prot)
 	struct cache *c = container_of(k, struct cache, keep);
 	u64 at = pa.v & ~PHYS_FOREIGN, offset = at & (PAGE_BYTES - 1), pages = pages_spanned(at, size);
 	u64 key = key_of(at, prot);
-	u32 i = find(c, key), epoch;
 	struct hot *h;
+	u32 i, epoch;
 
+	/* what is kept may be of memory that went, and what is made now would be taken for it */
+	if (unlikely(!monitor_caught_up()))
+		return 0;
+	i = find(c, key);
 	if (unlikely(i == SLOTS))
 		return map_slow(c, at - offset, offset, pages, prot);
 	h = &c->hot[i];

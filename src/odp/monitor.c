@@ -33,11 +33,18 @@ static struct worker {
 	int poll; /* epoll of its own on both */
 } worker[2] = {{.poll = -1}, {.poll = -1}};
 
+/*
+ * Atomic: events that may have been read and are not served. It is raised before the read, which is what
+ * lets the thread that unmaps go on.
+ */
+u32 monitor_unserved cacheline;
+
 static struct {
 	pthread_mutex_t lock;
 	struct notice notice[QUEUE_LEN];
 	u32 head, tail;
-	bool lost, stop;
+	u32 lost; /* events that the queue had no room for */
+	bool stop;
 	bool serving; /* a thread is serving what is queued */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -49,29 +56,38 @@ static void ring(void)
 	(void)told; /* a counter that is full is heard as well */
 }
 
+static void unserved_add(u32 n)
+{
+	__atomic_fetch_add(&monitor_unserved, n, __ATOMIC_SEQ_CST);
+}
+
+/* Of those that monitor_unserved counts. */
 static void push(struct notice n)
 {
 	pthread_mutex_lock(&queue.lock);
 	if (queue.head - queue.tail < QUEUE_LEN)
 		queue.notice[queue.head++ % QUEUE_LEN] = n;
 	else
-		queue.lost = true;
+		queue.lost++;
 	pthread_mutex_unlock(&queue.lock);
 }
 
-/* Under queue.lock. */
-static bool pull(struct notice *n)
+/* Under queue.lock. For how many events the notice stands; 0: there is none. */
+static u32 pull(struct notice *n)
 {
+	u32 count = queue.lost;
+
 	if (queue.lost) {
 		*n = (struct notice){.all = true};
-		queue.lost = false;
+		count += queue.head - queue.tail;
+		queue.lost = 0;
 		queue.tail = queue.head;
-		return true;
+		return count;
 	}
 	if (queue.head == queue.tail)
-		return false;
+		return 0;
 	*n = queue.notice[queue.tail++ % QUEUE_LEN];
-	return true;
+	return 1;
 }
 
 static void serve(const struct notice *n)
@@ -86,13 +102,15 @@ static void serve(const struct notice *n)
 static void serve_queue(void)
 {
 	struct notice n;
+	u32 count;
 
 	pthread_mutex_lock(&queue.lock);
 	if (!queue.serving) {
 		queue.serving = true;
-		while (pull(&n)) {
+		while ((count = pull(&n))) {
 			pthread_mutex_unlock(&queue.lock);
 			serve(&n);
+			unserved_add(-count);
 			pthread_mutex_lock(&queue.lock);
 		}
 		queue.serving = false;
@@ -122,8 +140,11 @@ static void *worker_main(void *arg)
 		if (epoll_wait(w->poll, &event, 1, -1) != 1)
 			continue;
 		if (event.data.fd == uffd) {
-			if (!uffd_read(uffd, &n))
+			unserved_add(1);
+			if (!uffd_read(uffd, &n)) {
+				unserved_add(-1u);
 				continue;
+			}
 			push(n);
 		} else if (stopping()) {
 			return NULL;
@@ -139,6 +160,7 @@ static void forked_parent(void)
 {
 	if (read_once(&uffd) < 0 || forks_told)
 		return;
+	unserved_add(1);
 	push((struct notice){.all = true});
 	ring();
 }
@@ -177,7 +199,9 @@ static void forked_child(void)
 	users = 0;
 	threads_run = false;
 	queue.head = queue.tail = 0;
-	queue.lost = queue.stop = queue.serving = false;
+	queue.lost = 0;
+	queue.stop = queue.serving = false;
+	monitor_unserved = 0;
 }
 
 static void handle_forks(void)
@@ -222,8 +246,9 @@ static void stop_threads(int n)
 	ring();
 	while (n)
 		pthread_join(worker[--n].id, NULL);
-	queue.stop = queue.lost = queue.serving = false;
-	queue.head = queue.tail = 0;
+	queue.stop = queue.serving = false;
+	queue.lost = queue.head = queue.tail = 0;
+	write_once(&monitor_unserved, 0);
 }
 
 /* Under starting. No userfaultfd is no error. */

@@ -38,6 +38,14 @@ struct listener {
 int monitor_get(struct listener *l);
 void monitor_put(struct listener *l); /* waits for a call of hear() when it was the last */
 
+extern u32 monitor_unserved;
+
+/* What went before the call has been heard of. */
+hot_inline bool monitor_caught_up(void)
+{
+	return !read_acquire(&monitor_unserved);
+}
+
 bool monitor_on(void); /* notices come */
 bool monitor_possible(void); /* they would, if somebody asked */
 
