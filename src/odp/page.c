@@ -3,8 +3,8 @@
  * Translations of a region's pages. Three kinds of device:
  *
  *   behind an IOMMU, coherent   the page table holds everything; leaves carry PT_ON_DEMAND
- *   behind an IOMMU, not        linked in the table, too; memory outside RAM by a copy in RAM,
- *                               which a slot holds
+ *   behind an IOMMU, not; or    linked in the table, too; memory outside RAM by a copy in RAM,
+ *   QEMU's, which sees RAM only which a slot holds
  *   no IOMMU                    each page is mapped alone; a slot holds its address, and the copy
  *                               of memory outside RAM
  *
