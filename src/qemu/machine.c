@@ -24,7 +24,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define READY_MS     15000 /* from its start to its first answer, on a busy machine */
@@ -71,19 +70,19 @@ int machine_error(struct qemu *q)
 static void write_reason(struct qemu *q, enum qtest_state why)
 {
 	char how[96], words[REASON_MAX - 128];
-	int status = q->process.status;
+	int code = q->process.how, status = q->process.status;
 
 	process_last_words(&q->process, words, sizeof(words));
 	if (why == QTEST_HUNG)
 		snprintf(how, sizeof(how), "QEMU did not answer for too long and was killed");
 	else if (why == QTEST_BROKEN)
 		snprintf(how, sizeof(how), "QEMU did not speak its test protocol and was killed");
-	else if (WIFSIGNALED(status))
-		snprintf(how, sizeof(how), "QEMU was killed by signal %d", WTERMSIG(status));
-	else if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		snprintf(how, sizeof(how), "%.64s could not be run", q->command.word[0]);
+	else if (!code)
+		snprintf(how, sizeof(how), "QEMU ended, and this program took its status");
+	else if (code != CLD_EXITED)
+		snprintf(how, sizeof(how), "QEMU was killed by signal %d", status);
 	else
-		snprintf(how, sizeof(how), "QEMU ended with status %d", WEXITSTATUS(status));
+		snprintf(how, sizeof(how), "QEMU ended with status %d", status);
 	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last words: " : "", words);
 }
 
@@ -280,7 +279,7 @@ static int refused(struct qemu *q)
 	wait_dead(q);
 	if (strstr(q->reason, " lock"))
 		err = EBUSY;
-	else if (strstr(q->reason, "No such file") || strstr(q->reason, "could not be run"))
+	else if (strstr(q->reason, "No such file"))
 		err = ENOENT;
 	else if (strstr(q->reason, "Permission denied"))
 		err = EACCES;

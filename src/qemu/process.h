@@ -14,9 +14,10 @@
 #define PROCESS_WORDS 1024 /* bytes kept of what it said */
 
 struct process {
-	pid_t pid;	 /* 0: none, or waited for */
+	pid_t pid;	 /* 0: none, or waited for; to tell people, not to act on */
+	int fd;		 /* of the process itself (pidfd); -1: none */
 	int words_fd;	 /* its standard output and error; -1: none */
-	int status;	 /* of waitpid */
+	int how, status; /* CLD_EXITED, CLD_KILLED, …, and the status or signal; how 0: not known */
 	u64 said;	 /* bytes that it said */
 	char words[PROCESS_WORDS]; /* the last of them, a ring */
 };
@@ -35,7 +36,7 @@ void process_signal(struct process *p, int sig);
 /* Takes in what it said, without waiting. */
 void process_listen(struct process *p);
 
-/* Waits for its end, which must be certain to come. */
+/* Waits for its end, which must be certain to come. Nobody else's child is waited for. */
 void process_reap(struct process *p);
 
 /* Its last words on one line, "" for none. */
