@@ -210,14 +210,35 @@ void process_reap(struct process *p)
 	p->fd = p->words_fd = -1;
 }
 
-void process_last_words(const struct process *p, char *out, size_t size)
+static char said_at(const struct process *p, u64 at)
 {
-	u64 kept = p->said < PROCESS_WORDS ? p->said : PROCESS_WORDS;
-	u64 from = p->said - (kept < size - 1 ? kept : size - 1);
+	return p->words[at % PROCESS_WORDS];
+}
+
+/* Where the first line that begins with `stop` begins, else where all ends. */
+static u64 end_of_words(const struct process *p, u64 from, const char *stop)
+{
+	for (u64 at = from; stop && at < p->said; at++) {
+		size_t n = 0;
+
+		while (stop[n] && at + n < p->said && said_at(p, at + n) == stop[n])
+			n++;
+		if (!stop[n] && (at == from || said_at(p, at - 1) == '\n'))
+			return at;
+	}
+	return p->said;
+}
+
+void process_last_words(const struct process *p, char *out, size_t size, const char *stop)
+{
+	u64 from = p->said < PROCESS_WORDS ? 0 : p->said - PROCESS_WORDS;
+	u64 end = end_of_words(p, from, stop);
 	size_t n = 0;
 
-	for (; from < p->said; from++) {
-		char c = p->words[from % PROCESS_WORDS];
+	if (end - from > size - 1)
+		from = end - (size - 1);
+	for (; from < end; from++) {
+		char c = said_at(p, from);
 
 		if (c == '\n')
 			c = ' ';

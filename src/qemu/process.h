@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 #define PROCESS_FDS   5	   /* descriptors that the child gets beside the first three, from 3 up */
-#define PROCESS_WORDS 1024 /* bytes kept of what it said */
+#define PROCESS_WORDS 8192 /* bytes kept of what it said */
 
 struct process {
 	pid_t pid;	 /* 0: none, or waited for; to tell people, not to act on */
@@ -39,7 +39,7 @@ void process_listen(struct process *p);
 /* Waits for its end, which must be certain to come. Nobody else's child is waited for. */
 void process_reap(struct process *p);
 
-/* Its last words on one line, "" for none. */
-void process_last_words(const struct process *p, char *out, size_t size);
+/* Its last words on one line, "" for none; up to the first line that begins with `stop`, NULL: all. */
+void process_last_words(const struct process *p, char *out, size_t size, const char *stop);
 
 #endif

@@ -224,6 +224,40 @@ static void test_reaped_by_the_program(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* A driver that only waits for an interrupt hears of it, too. */
+static void *transfer_until_gone(void *arg)
+{
+	static u8 buf[256];
+	int err;
+
+	do
+		err = edu_write(arg, buf, 0, sizeof(buf));
+	while (!err);
+	return strstr(driver_strerror(), "gone") ? arg : NULL;
+}
+
+static void test_ends_under_a_driver(void **state)
+{
+	static const int sigs[] = {SIGKILL, SIGSTOP};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
+		struct device *dev = rig_open("qemu:edu");
+		struct edu *edu = edu_probe(dev);
+		pthread_t thread;
+		void *saw = NULL;
+
+		assert_non_null(edu);
+		assert_int_equal(pthread_create(&thread, NULL, transfer_until_gone, edu), 0);
+		usleep(150000);
+		assert_int_equal(kill(rig_pid(dev), sigs[i]), 0);
+		pthread_join(thread, &saw);
+		assert_ptr_equal(saw, edu);
+		edu_remove(edu);
+		dmamap_close(dev);
+		assert_true(rig_no_children());
+	}
+}
+
 /* An unmap waits for an invalidation that never ends: it returns once the machine is dead. */
 static void test_stopped_in_an_unmap(void **state)
 {
@@ -311,6 +345,7 @@ int main(void)
 		rig_test(test_another_ram_is_refused),
 		rig_test(test_killed),
 		rig_test(test_stopped_answering),
+		rig_test(test_ends_under_a_driver),
 		rig_test(test_sigchld_ignored),
 		rig_test(test_reaped_by_the_program),
 		rig_test(test_stopped_in_an_unmap),

@@ -47,8 +47,23 @@ static void test_ends(void **state)
 	reap(&p);
 	assert_int_equal(p.how, CLD_EXITED);
 	assert_int_equal(p.status, 7);
-	process_last_words(&p, words, sizeof(words));
+	process_last_words(&p, words, sizeof(words), NULL);
 	assert_string_equal(words, "one two");
+	process_last_words(&p, words, sizeof(words), "tw");
+	assert_string_equal(words, "one");
+	process_last_words(&p, words, sizeof(words), "wo");
+	assert_string_equal(words, "one two");
+	process_last_words(&p, words, 5, "two");
+	assert_string_equal(words, "one");
+	process_last_words(&p, words, 5, NULL);
+	assert_string_equal(words, "two");
+	start(&p, "i=0; while [ $i -lt 3000 ]; do echo abcdefghij$i; i=$((i+1)); done");
+	process_wait(&p, 1000);
+	while (p.said < 3000 * 10)
+		process_listen(&p);
+	reap(&p);
+	process_last_words(&p, words, sizeof(words), NULL);
+	assert_string_equal(words + strlen(words) - 14, "abcdefghij2999");
 	start(&p, "exec sleep 100");
 	process_wait(&p, 1);
 	process_signal(&p, SIGTERM);
