@@ -34,6 +34,7 @@ static void alloc_run(struct bench_thread *t)
 	const struct ticks_rate rate = ticks_calibrate();
 	struct xsk_area *a = t->c->state;
 
+	bench_begin(t);
 	while (clock_ns() < t->end_ns) {
 		bool ok = xsk_app_fill(a);
 		u64 begin = ticks();
