@@ -213,6 +213,8 @@ u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask
 			run_unlink(r, page + done, run, linked, false);
 		ok = run_link(r, page + done, run, linked | mask, err);
 	}
+	if (done && r->dev->iommu)
+		dma_iova_sync(r->dev, &r->state, offset_of(r, page), done << PAGE_BITS);
 	return done;
 }
 
