@@ -243,14 +243,6 @@ static u32 free_slot(struct cache *c, u64 key)
 	return SLOTS;
 }
 
-/* A part of it may go alone, so its large leaves can be split where the library keeps the table. */
-static int link_at(struct domain *dom, iova_t iova, phys_t pa, u64 size, u64 flags)
-{
-	if (likely(dom->space.direct))
-		return pt_map(&dom->pt, iova, pa, size, flags, PT_MAP_SPLIT);
-	return dom->space.ops->map(&dom->space, iova, pa, size, flags);
-}
-
 /* Translations for a new mapping; 0: no addresses or no memory. */
 static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
 {
@@ -262,8 +254,8 @@ static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
 	page = iova_alloc(dom->iova, pages, read_once(&c->dev->dma_last) >> PAGE_BITS, true);
 	if (!page)
 		return 0;
-	if (!link_at(dom, IOVA(page << PAGE_BITS), PHYS(va | PHYS_FOREIGN), pages << PAGE_BITS,
-		     prot | PT_FIRST | PT_LAST | PT_ON_DEMAND | PT_KEPT))
+	if (!pt_map(&dom->pt, IOVA(page << PAGE_BITS), PHYS(va | PHYS_FOREIGN), pages << PAGE_BITS,
+		    prot | PT_FIRST | PT_LAST | PT_ON_DEMAND | PT_KEPT, PT_MAP_SPLIT))
 		return page;
 	iova_free(dom->iova, page, pages);
 	return 0;

@@ -9,7 +9,7 @@
  * may have to wait for that lock. So one of the two is always there to read: who has read an event
  * queues it, and serves the queue if the other is not serving. An event wakes one thread, which
  * serves it: nothing is handed over. A full queue loses which ranges, not that there were some:
- * then everything counts as taken.
+ * then everything counts as taken. docs/notices.pml is the model.
  *
  * After fork the child has no monitor: its handler closes the descriptor, and the kernel forgets
  * the child's ranges when a thread of the parent's closes what the fork event brought.
