@@ -35,7 +35,7 @@ static void alloc_run(struct bench_thread *t)
 	struct xsk_area *a = t->c->state;
 
 	bench_begin(t);
-	while (clock_ns() < t->end_ns) {
+	while (bench_again(t)) {
 		bool ok = xsk_app_fill(a);
 		u64 begin = ticks();
 
