@@ -3,8 +3,8 @@
  * Translations of a region's pages. Three kinds of device:
  *
  *   behind an IOMMU, coherent   the page table holds everything; leaves carry PT_ON_DEMAND
- *   behind an IOMMU, not        linked in the table, too; memory outside RAM by a copy in RAM,
- *                               which a slot holds
+ *   behind an IOMMU, not; or    linked in the table, too; memory outside RAM by a copy in RAM,
+ *   QEMU's, which sees RAM only which a slot holds
  *   no IOMMU                    each page is mapped alone; a slot holds its address, and the copy
  *                               of memory outside RAM
  *
@@ -225,6 +225,8 @@ u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask
 			run_unlink(r, page + done, run, linked, false);
 		ok = run_link(r, page + done, run, linked | mask, err);
 	}
+	if (done && r->dev->iommu)
+		dma_iova_sync(r->dev, &r->state, offset_of(r, page), done << PAGE_BITS);
 	return done;
 }
 

@@ -152,6 +152,8 @@ static struct dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsig
 	m->umem = umem;
 	m->dev = dev;
 	m->pages = umem->npgs;
+	if (umem->maps)
+		attrs |= DMA_ATTR_DEBUGGING_IGNORE_CACHELINES; /* another device's, by plan */
 	if (map_runs(m, pages, attrs)) {
 		alloc_free(m);
 		return NULL;
