@@ -34,7 +34,8 @@ static void alloc_run(struct bench_thread *t)
 	const struct ticks_rate rate = ticks_calibrate();
 	struct xsk_area *a = t->c->state;
 
-	while (clock_ns() < t->end_ns) {
+	bench_begin(t);
+	while (bench_again(t)) {
 		bool ok = xsk_app_fill(a);
 		u64 begin = ticks();
 
