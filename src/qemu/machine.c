@@ -233,6 +233,12 @@ static int make_firmware(void)
 	return fd;
 }
 
+/* On a busy machine QEMU may wait a second for a processor, and is as well as before. */
+static bool is_starved(void *arg)
+{
+	return process_is_runnable(&((struct qemu *)arg)->process);
+}
+
 static int open_files(struct qemu *q)
 {
 	int fd = socket_pair(q, FD_QTEST), err;
@@ -247,6 +253,8 @@ static int open_files(struct qemu *q)
 	q->have_qtest = true;
 	q->qtest.irq = irq_line;
 	q->qtest.irq_arg = q;
+	q->qtest.starved = is_starved;
+	q->qtest.starved_arg = q;
 	q->qmp_fd = socket_pair(q, FD_QMP);
 	if (q->qmp_fd < 0)
 		return q->qmp_fd;

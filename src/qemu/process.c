@@ -12,10 +12,12 @@
 #include "base/error.h"
 #include "base/fail.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -180,6 +182,39 @@ void process_signal(struct process *p, int sig)
 {
 	if (p->fd >= 0 && syscall(SYS_pidfd_send_signal, p->fd, sig, NULL, 0) && errno == ENOSYS)
 		kill(p->pid, sig); /* under valgrind, which knows pidfds but not this */
+}
+
+/* The state is the letter behind the name, which is in brackets and may have brackets in it. */
+static bool task_is_runnable(const char *path)
+{
+	char text[512], *end;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	end = strrchr(text, ')');
+	return end && end[1] == ' ' && end[2] == 'R';
+}
+
+bool process_is_runnable(const struct process *p)
+{
+	pid_t pid = read_once(&p->pid);
+	struct dirent *e;
+	bool found = false;
+	char path[320];
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	d = pid ? opendir(path) : NULL;
+	while (d && !found && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)pid, e->d_name);
+		found = task_is_runnable(path);
+	}
+	if (d)
+		closedir(d);
+	return found;
 }
 
 void process_listen(struct process *p)

@@ -33,6 +33,9 @@ void process_wait(const struct process *p, int ms);
 
 void process_signal(struct process *p, int sig);
 
+/* One of its threads runs, or could if a processor were free; for any thread to ask. */
+bool process_is_runnable(const struct process *p);
+
 /* Takes in what it said, without waiting. */
 void process_listen(struct process *p);
 

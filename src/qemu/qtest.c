@@ -118,8 +118,11 @@ static void take_input(struct qtest *q, ssize_t n)
 static void check_hung(struct qtest *q)
 {
 	u64 limit = (q->ready_ms ? q->ready_ms : QTEST_ANSWER_MS) * NS_PER_MS;
+	u64 quiet = clock_ns() - q->moved_ns;
 
-	if (q->asked != q->answered && clock_ns() - q->moved_ns > limit)
+	if (q->asked == q->answered || quiet <= limit)
+		return;
+	if (quiet > QTEST_STARVED_MS * NS_PER_MS || !q->starved || !q->starved(q->starved_arg))
 		end(q, QTEST_HUNG);
 }
 

@@ -29,6 +29,7 @@ enum qtest_state {
 
 /* QEMU must be known to be dead within a second. */
 #define QTEST_ANSWER_MS 850
+#define QTEST_STARVED_MS 10000 /* the same, of one that has no processor to run on */
 
 struct qtest_call { /* lives on the stack of who waits */
 	u64 value;
@@ -49,6 +50,9 @@ struct qtest {
 	unsigned int in_len;
 	void (*irq)(void *arg, unsigned int line, bool raised); /* fixed; called by the reader */
 	void *irq_arg;
+	/* Whether QEMU would answer if it had a processor; NULL: not known. Called under lock. */
+	bool (*starved)(void *arg);
+	void *starved_arg;
 };
 
 /* Takes the descriptor. `ready_ms`: how long the first answer may take. 0, -errno. */

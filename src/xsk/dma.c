@@ -68,9 +68,6 @@ static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, uns
 {
 	u64 n = min_u64(run_length(m->umem, pages, i), *most);
 
-	/* one UMEM may be on several devices, each of which has its chunks in turn */
-	attrs |= DMA_ATTR_DEBUGGING_IGNORE_CACHELINES;
-
 	for (; n; n /= 2, *most = n) {
 		*addr = dma_map_phys(m->dev, umem_page(m->umem, pages, i), n << PAGE_BITS,
 				     DMA_BIDIRECTIONAL, attrs);

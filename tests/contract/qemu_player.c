@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "domain/device.h"
+#include "qemu/private.h"
 
 #include <linux/mm.h>
 #include <poll.h>
@@ -339,6 +340,21 @@ static bool one_way(struct device *dev, dma_addr_t addr, size_t n, bool write)
 }
 
 /*
+ * The console goes to a descriptor's memory more than once. While VT-d's one record is full it takes no
+ * second fault; were it emptied in the middle, one access would count as two.
+ */
+static int access_once(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write)
+{
+	struct qemu *q = p->dev->ops_priv;
+	int err;
+
+	pthread_mutex_lock(&q->faults_lock);
+	err = write ? receive(p, addr, buf, n) : transmit(p, addr, buf, n);
+	pthread_mutex_unlock(&q->faults_lock);
+	return err;
+}
+
+/*
  * What VT-d refuses the console reads as zeros, or writes nowhere; the record of the fault says so.
  * QEMU's VT-d makes none where it remembers a translation without that permission, so such an access is
  * repeated when it has forgotten.
@@ -353,7 +369,7 @@ static int play(struct device *dev, dma_addr_t addr, u8 *buf, size_t n, bool wri
 	for (int tries = 0; tries < 2 && !refused && !err; tries++) {
 		u64 before = faults_seen(dev);
 
-		err = write ? receive(p, addr, buf, n) : transmit(p, addr, buf, n);
+		err = access_once(p, addr, buf, n, write);
 		refused = faults_seen(dev) != before;
 		if (!refused && !one_way(dev, addr, n, write))
 			break;

@@ -84,6 +84,31 @@ static void test_cannot_be_run(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+static void wait_runnable(const struct process *p, bool runnable)
+{
+	for (int i = 0; i < 5000 && process_is_runnable(p) != runnable; i++)
+		usleep(1000);
+	assert_int_equal(process_is_runnable(p), runnable);
+}
+
+/* One that has no processor is told from one that does nothing. */
+static void test_runnable(void **state)
+{
+	struct process p;
+
+	start(&p, "while :; do :; done");
+	wait_runnable(&p, true);
+	process_signal(&p, SIGSTOP);
+	wait_runnable(&p, false);
+	process_signal(&p, SIGKILL);
+	reap(&p);
+	assert_false(process_is_runnable(&p));
+	start(&p, "exec sleep 100");
+	wait_runnable(&p, false);
+	process_signal(&p, SIGKILL);
+	reap(&p);
+}
+
 /* The program's handlers and ignored signals are not the child's. */
 static void test_signals_as_usual(void **state)
 {
@@ -160,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_cannot_be_run),
+		cmocka_unit_test(test_runnable),
 		cmocka_unit_test(test_signals_as_usual),
 		cmocka_unit_test(test_taken_by_somebody),
 		cmocka_unit_test(test_number_is_used_again),
