@@ -30,6 +30,7 @@ struct mem_config {
 	u64 ram;     /* bytes; 0: not named, whatever there is, else the default */
 	u64 swiotlb; /* bytes of bounce memory; 0: not named */
 	u64 low_max; /* RAM below 4 GiB at most; 0: 3 GiB */
+	u64 ram_default; /* in place of MEM_RAM_DEFAULT; 0: that */
 };
 
 struct mem {
