@@ -29,6 +29,11 @@ static void no_invalidate_some(struct backend_space *s, iova_t iova, u64 size, u
 {
 }
 
+static u64 no_cut(struct backend_space *s, iova_t iova, u64 size)
+{
+	return 0;
+}
+
 static void no_clear(struct backend_space *s)
 {
 }
@@ -63,6 +68,7 @@ const struct backend_ops backend_defaults = {
 	.invalidate = no_invalidate,
 	.invalidate_all = no_invalidate_all,
 	.invalidate_some = no_invalidate_some,
+	.cut = no_cut,
 	.clear = no_clear,
 	.reg_read = no_reg_read,
 	.reg_write = no_reg_write,
@@ -82,6 +88,7 @@ void backend_complete(struct backend_ops *ops)
 	COMPLETE(invalidate);
 	COMPLETE(invalidate_all);
 	COMPLETE(invalidate_some);
+	COMPLETE(cut);
 	COMPLETE(clear);
 	COMPLETE(reg_read);
 	COMPLETE(reg_write);

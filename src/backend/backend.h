@@ -42,6 +42,12 @@ struct backend_ops {
 	void (*invalidate_all)(struct backend_space *s); /* by_range: nothing */
 	/* by_range: the same for a range of which only `mapped` bytes were; it may hold many mappings. */
 	void (*invalidate_some)(struct backend_space *s, iova_t iova, u64 size, u64 mapped);
+	/*
+	 * by_range: takes the entries of [iova, iova + size) out of the page table and cuts the device off
+	 * from them. They may be parts of what was published as one piece (up to a leaf with PT_LAST): the
+	 * rest of it stays mapped, but is away for a moment. The bytes that were. Cannot fail.
+	 */
+	u64 (*cut)(struct backend_space *s, iova_t iova, u64 size);
 	/* The address space goes: whatever is still mapped in it is not any more. */
 	void (*clear)(struct backend_space *s);
 	/* Registers and interrupts of one device. */

@@ -5,6 +5,7 @@
  */
 #include "vfio/space.h"
 #include "base/error.h"
+#include "base/log.h"
 
 struct run {
 	u64 iova, size;
@@ -33,8 +34,8 @@ static bool run_find(const struct pt *pt, struct run *r, u64 end)
 	r->pa = PHYS((leaf.entry & PT_ADDR & ~(leaf.size - 1)) + in);
 	r->prot = leaf.entry & PT_PRESENT;
 	pos = r->iova + min_u64(leaf.size - in, end - r->iova);
-	while (pos < end && pt_walk_slow(pt, IOVA(pos), &leaf) && (leaf.entry & PT_PRESENT) == r->prot &&
-	       !(leaf.entry & PT_FIRST) &&
+	while (pos < end && !(leaf.entry & PT_LAST) && pt_walk_slow(pt, IOVA(pos), &leaf) &&
+	       (leaf.entry & PT_PRESENT) == r->prot &&
 	       (leaf.entry & PT_ADDR & ~(leaf.size - 1)) + (pos & (leaf.size - 1)) == r->pa.v + (pos - r->iova))
 		pos += min_u64(leaf.size - (pos & (leaf.size - 1)), end - pos);
 	r->size = pos - r->iova;
@@ -100,6 +101,77 @@ static void vfio_invalidate_some(struct backend_space *b, iova_t iova, u64 size,
 	space_unmap(b->priv, iova.v, size, mapped, 1);
 }
 
+/* Where the piece begins that `iova` lies in. */
+static u64 piece_start(const struct pt *pt, u64 iova)
+{
+	struct pt_leaf leaf, here;
+	struct run r;
+
+	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
+		/* a step back is a step within what was mapped by one call? */
+		r = (struct run){.iova = align_down(iova - 1, leaf.size)};
+		if (!pt_walk_slow(pt, IOVA(iova), &here) || !run_find(pt, &r, iova + PAGE_BYTES) ||
+		    r.iova + r.size <= iova)
+			break;
+		iova = r.iova;
+	}
+	return iova;
+}
+
+/* The page is the last of a piece from now on. Cannot fail: its entry was there a moment before. */
+static void end_piece(struct pt *pt, u64 iova)
+{
+	u64 entry = pt_walk(pt, IOVA(iova));
+
+	pt_unmap(pt, IOVA(iova), PAGE_BYTES);
+	pt_map(pt, IOVA(iova), PHYS(entry & PT_ADDR), PAGE_BYTES, (entry & PT_FLAGS) | PT_LAST, 0);
+}
+
+/* A rest of a piece that was taken apart. */
+static void map_rest(struct backend_space *b, u64 iova, u64 end)
+{
+	struct run r = {.iova = iova};
+
+	if (iova >= end || !run_find(b->pt, &r, end) || !run_map(b->priv, &r))
+		return;
+	log_line(LOG_ERROR, "what is left of a link is away for the device: %s", error_text());
+	pt_unmap(b->pt, IOVA(iova), end - iova);
+}
+
+static u64 vfio_cut(struct backend_space *b, iova_t iova, u64 size)
+{
+	struct vfio_space *s = b->priv;
+	u64 end = iova.v + size, start, after, mapped = 0, n = 0, gone;
+	struct run r;
+	void *unused;
+
+	pthread_mutex_lock(&s->cut_lock);
+	start = after = pt_find(b->pt, iova, end);
+	if (start < end) {
+		if (start == iova.v)
+			start = piece_start(b->pt, start);
+		r.iova = start;
+		for (; r.iova < end && run_find(b->pt, &r, 1ull << PT_IOVA_BITS); r.iova = after) {
+			if (r.iova >= end)
+				break;
+			after = r.iova + r.size;
+			mapped += r.size;
+			n++;
+		}
+		space_unmap(s, start, after - start, mapped, n);
+	}
+	gone = pt_unmap(b->pt, iova, size);
+	unused = pt_limbo_take(b->pt);
+	pt_limbo_free(b->pt, unused); /* nobody but this process walks them */
+	if (start < iova.v) {
+		end_piece(b->pt, iova.v - PAGE_BYTES);
+		map_rest(b, start, iova.v);
+	}
+	map_rest(b, end, after);
+	pthread_mutex_unlock(&s->cut_lock);
+	return gone;
+}
+
 static void vfio_clear(struct backend_space *b)
 {
 	struct vfio_space *s = b->priv;
@@ -114,5 +186,6 @@ const struct backend_ops backend_vfio = {
 	.unmap = vfio_unmap,
 	.invalidate = vfio_invalidate,
 	.invalidate_some = vfio_invalidate_some,
+	.cut = vfio_cut,
 	.clear = vfio_clear,
 };

@@ -25,6 +25,7 @@ static struct vfio_space *space_make(const struct vfio_kernel *kernel, const str
 
 	if (!s)
 		return NULL;
+	pthread_mutex_init(&s->cut_lock, NULL);
 	s->kernel = kernel;
 	s->refs = 1;
 	s->fd = s->group_fd = -1;

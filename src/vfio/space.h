@@ -14,6 +14,8 @@
 #include "domain/remote.h"
 #include "vfio/sysfs.h"
 
+#include <pthread.h>
+
 #define WINDOWS_MAX 64
 
 struct vfio_space {
@@ -31,6 +33,7 @@ struct vfio_space {
 	unsigned int n_usable;
 	bool counted;  /* there is a limit of entries */
 	u64 left;      /* atomic: entries that may still be made, at least */
+	pthread_mutex_t cut_lock; /* held while a piece is taken apart; nothing else */
 	u64 maps, unmaps, refused; /* atomic: calls that mapped and unmapped; unmaps that went wrong */
 };
 
