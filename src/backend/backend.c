@@ -34,6 +34,10 @@ static u64 no_cut(struct backend_space *s, iova_t iova, u64 size)
 	return 0;
 }
 
+static void no_count(struct backend_space *s, struct backend_counts *out)
+{
+}
+
 static void no_clear(struct backend_space *s)
 {
 }
@@ -69,6 +73,7 @@ const struct backend_ops backend_defaults = {
 	.invalidate_all = no_invalidate_all,
 	.invalidate_some = no_invalidate_some,
 	.cut = no_cut,
+	.count = no_count,
 	.clear = no_clear,
 	.reg_read = no_reg_read,
 	.reg_write = no_reg_write,
@@ -89,6 +94,7 @@ void backend_complete(struct backend_ops *ops)
 	COMPLETE(invalidate_all);
 	COMPLETE(invalidate_some);
 	COMPLETE(cut);
+	COMPLETE(count);
 	COMPLETE(clear);
 	COMPLETE(reg_read);
 	COMPLETE(reg_write);

@@ -22,6 +22,13 @@ struct backend_space {
 	void *priv;
 };
 
+/* What an address space cost so far, where the kernel carries it; else 0. */
+struct backend_counts {
+	u64 maps, unmaps; /* calls */
+	u64 refused;	  /* unmaps that the kernel did otherwise than asked */
+	u64 left;	  /* mappings that it still takes, at least */
+};
+
 struct backend_ops {
 	const char *name;
 	/* [iova, iova + size) to pa, granule-aligned; flags of pt.h. 0, -ENOMEM, -EEXIST, -EINVAL. */
@@ -48,6 +55,7 @@ struct backend_ops {
 	 * rest of it stays mapped, but is away for a moment. The bytes that were. Cannot fail.
 	 */
 	u64 (*cut)(struct backend_space *s, iova_t iova, u64 size);
+	void (*count)(struct backend_space *s, struct backend_counts *out);
 	/* The address space goes: whatever is still mapped in it is not any more. */
 	void (*clear)(struct backend_space *s);
 	/* Registers and interrupts of one device. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -58,6 +59,28 @@ static void real_close(int fd)
 	close(fd);
 }
 
+static void real_retire(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return; /* no number left: the caller's close() does it later */
+	dup3(null, fd, O_CLOEXEC);
+	close(null);
+}
+
+/* Made elsewhere first, so that no moment shows zeros. */
+static void real_blank(void *p, u64 size)
+{
+	void *ones = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (ones == MAP_FAILED)
+		return;
+	memset(ones, 0xff, size);
+	if (mremap(ones, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, p) == MAP_FAILED)
+		munmap(ones, size);
+}
+
 static const struct vfio_calls real = {
 	.open = real_open,
 	.ioctl = real_ioctl,
@@ -66,6 +89,8 @@ static const struct vfio_calls real = {
 	.map = real_map,
 	.unmap = real_unmap,
 	.close = real_close,
+	.retire = real_retire,
+	.blank = real_blank,
 	.dev = "/dev",
 };
 

@@ -16,6 +16,10 @@ struct vfio_calls {
 	void *(*map)(int fd, u64 size, u64 at); /* NULL: no */
 	void (*unmap)(void *p, u64 size);
 	void (*close)(int fd);
+	/* What it was is closed, the number stays taken: reads and writes of it move nothing. */
+	void (*retire)(int fd);
+	/* Memory of a map() reads all ones from now on and leads nowhere. */
+	void (*blank)(void *p, u64 size);
 	const char *dev; /* "/dev" */
 };
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static const char *const keys[] = {"irq", "vectors", NULL};
 
@@ -40,6 +42,7 @@ static int read_irq_keys(struct vfio_function *f, const struct remote_config *co
 
 static void function_close(struct vfio_function *f)
 {
+	fork_remove(f);
 	if (f->fd >= 0)
 		vfio_calls->close(f->fd);
 	f->fd = -1;
@@ -76,6 +79,10 @@ static int function_open(struct vfio_function *f, const struct vfio_kernel *kern
 		err = function_reset(f);
 	if (!err)
 		err = function_map_regions(f);
+	if (!err)
+		err = fork_add(f);
+	if (!err && identity)
+		mem_make_large();
 	return err;
 }
 
@@ -87,7 +94,7 @@ static int create(struct device *dev, const struct vfio_kernel *kernel, const st
 	if (!f)
 		return -ENOMEM;
 	f->dev = dev;
-	f->fd = -1;
+	f->fd = f->req_fd = f->err_fd = f->intx_fd = f->wake_fd = -1;
 	err = function_open(f, kernel, config);
 	if (err) {
 		function_unmap_regions(f);
@@ -125,8 +132,10 @@ static void vfio_domain(void *priv, struct domain_config *config)
 static int vfio_connect(struct device *dev)
 {
 	struct vfio_function *f = dev->ops_priv;
-	int err = irq_start(f, dev->irq_fd, dev->n_irq);
+	int err = watch_start(f);
 
+	if (!err)
+		err = irq_start(f, dev->irq_fd, dev->n_irq);
 	return err ? err : function_master(f, true);
 }
 
@@ -136,9 +145,12 @@ static void vfio_stop(void *priv)
 
 	if (!f || f->fd < 0)
 		return;
-	function_master(f, false);
-	irq_stop(f);
-	function_reset(f);
+	watch_stop(f);
+	if (!f->gone) {
+		function_master(f, false);
+		irq_stop(f);
+		function_reset(f);
+	}
 	function_unmap_regions(f);
 	/* the kernel, too, resets it here */
 	vfio_calls->close(f->fd);
@@ -173,10 +185,33 @@ static const struct backend_ops device_ops = {
 	.stop = vfio_stop,
 };
 
+/* KiB that a line of /proc/meminfo tells; 0: it does not. */
+static u64 available_kib(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && !kib && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu", &kib) != 1)
+			kib = 0;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* RAM that can be pinned: of what there is, and of what this process may. ram= says otherwise. */
 static void vfio_memory(const struct remote_config *config, struct mem_config *ram)
 {
-	if (!ram->ram)
-		ram->ram_default = 256 * MIB;
+	u64 size = 256 * MIB, there = available_kib() * KIB;
+	struct rlimit limit;
+
+	if (there)
+		size = min_u64(size, there / 4);
+	if (geteuid() && !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
+		size = min_u64(size, limit.rlim_cur / 4 * 3);
+	ram->ram_default = align_down(max_u64(size, 4 * MIB), 2 * MIB);
+	ram->pinned = true;
 }
 
 const struct remote_ops remote_vfio = {

@@ -35,7 +35,7 @@ int irq_describe(struct vfio_function *f, const char *wanted)
 	return 0;
 }
 
-static int set_irqs(struct vfio_function *f, u32 flags, const int *fd, unsigned int n)
+static int set_irqs(struct vfio_function *f, enum irq_kind kind, u32 flags, const int *fd, unsigned int n)
 {
 	size_t size = sizeof(struct vfio_irq_set) + n * sizeof(*fd);
 	struct vfio_irq_set *set = alloc_zeroed(size);
@@ -43,19 +43,34 @@ static int set_irqs(struct vfio_function *f, u32 flags, const int *fd, unsigned 
 
 	if (!set)
 		return -ENOMEM;
-	*set = (struct vfio_irq_set){.argsz = (u32)size, .flags = flags | VFIO_IRQ_SET_ACTION_TRIGGER,
-				     .index = f->irq, .count = n};
-	if (n)
+	*set = (struct vfio_irq_set){.argsz = (u32)size, .flags = flags, .index = kind, .count = n};
+	if (fd)
 		memcpy(set->data, fd, n * sizeof(*fd));
 	err = vfio_calls->ioctl(f->fd, VFIO_DEVICE_SET_IRQS, set);
 	alloc_free(set);
 	return err;
 }
 
+int irq_set_one(struct vfio_function *f, enum irq_kind kind, int fd)
+{
+	return set_irqs(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, &fd, 1);
+}
+
+/* The kernel masked the line as it rose. */
+void irq_unmask_line(struct vfio_function *f)
+{
+	write_once(&f->intx_fired, false);
+	set_irqs(f, IRQ_INTX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, NULL, 1);
+}
+
 int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
 {
-	int err = n ? set_irqs(f, VFIO_IRQ_SET_DATA_EVENTFD, fd, n) : 0;
+	int err;
 
+	/* a line goes by the watcher, which sees that it is masked */
+	if (f->irq == IRQ_INTX)
+		fd = &f->intx_fd;
+	err = n ? set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd, n) : 0;
 	if (err > 0)
 		return error_set(ENOSPC, "%s: the machine has only %d interrupts left for it, of %u: give "
 				 "vectors=%d", f->pci.address.text, err, n, err);
@@ -69,6 +84,6 @@ int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
 void irq_stop(struct vfio_function *f)
 {
 	if (f->irq_on)
-		set_irqs(f, VFIO_IRQ_SET_DATA_NONE, NULL, 0);
+		set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, NULL, 0);
 	f->irq_on = false;
 }

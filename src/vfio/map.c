@@ -172,6 +172,14 @@ static u64 vfio_cut(struct backend_space *b, iova_t iova, u64 size)
 	return gone;
 }
 
+static void vfio_count(struct backend_space *b, struct backend_counts *out)
+{
+	struct vfio_space *s = b->priv;
+
+	*out = (struct backend_counts){read_once(&s->maps), read_once(&s->unmaps), read_once(&s->refused),
+				       read_once(&s->left)};
+}
+
 static void vfio_clear(struct backend_space *b)
 {
 	struct vfio_space *s = b->priv;
@@ -187,5 +195,6 @@ const struct backend_ops backend_vfio = {
 	.invalidate = vfio_invalidate,
 	.invalidate_some = vfio_invalidate_some,
 	.cut = vfio_cut,
+	.count = vfio_count,
 	.clear = vfio_clear,
 };

@@ -144,6 +144,14 @@ void function_unmap_regions(struct vfio_function *f)
 		}
 }
 
+void function_blank_regions(struct vfio_function *f)
+{
+	for (unsigned int i = 0; i < 6; i++)
+		for (unsigned int k = 0; k < f->region[i].n_areas; k++)
+			if (f->region[i].area[k].base)
+				vfio_calls->blank(f->region[i].area[k].base, f->region[i].area[k].size);
+}
+
 /* Where the register is mapped; NULL: it is not. */
 static volatile void *mapped(const struct region *r, u64 offset, unsigned int size)
 {
@@ -220,6 +228,8 @@ u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int siz
 	p = mapped(r, offset, size);
 	value = likely(p) ? mapped_read(p, size) : file_read(f, r, offset, size);
 	full_fence(); /* what the device wrote before it answered is seen after this */
+	if (unlikely(read_once(&f->intx_fired)))
+		irq_unmask_line(f);
 	return value;
 }
 
@@ -241,14 +251,41 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	else if (!r->writable || vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
 		error_set(EIO, "%s: the kernel does not write %u bytes at BAR %d offset %#llx", f->dev->name, size,
 			  bar, (unsigned long long)offset);
+	if (unlikely(read_once(&f->intx_fired)))
+		irq_unmask_line(f);
+}
+
+/*
+ * A function with no reset of its own is reset by its bus, if that resets nothing else. Many cannot be (those on
+ * the root bus): no reason not to use them.
+ */
+static void hot_reset(struct vfio_function *f)
+{
+	union {
+		struct vfio_pci_hot_reset_info info;
+		struct vfio_pci_hot_reset reset;
+		u8 room[sizeof(struct vfio_pci_hot_reset_info) + 4 * sizeof(struct vfio_pci_dependent_device)];
+	} u = {.info = {.argsz = sizeof(u)}};
+
+	if (call(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
+		return;
+	u.reset = (struct vfio_pci_hot_reset){.argsz = sizeof(u.reset)};
+	if (f->space->group_fd >= 0) { /* the right to do so: all groups that it touches */
+		u.reset.argsz += sizeof(s32);
+		u.reset.count = 1;
+		u.reset.group_fds[0] = f->space->group_fd;
+	}
+	call(f, VFIO_DEVICE_PCI_HOT_RESET, &u.reset);
 }
 
 int function_reset(struct vfio_function *f)
 {
 	int err;
 
-	if (!f->can_reset)
+	if (!f->can_reset) {
+		hot_reset(f);
 		return 0;
+	}
 	err = call(f, VFIO_DEVICE_RESET, NULL);
 	return err < 0 ? error_set(-err, "%s cannot be reset: %s", f->pci.address.text, strerror(-err)) : 0;
 }
