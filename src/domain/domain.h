@@ -21,7 +21,7 @@
 
 enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_POOL, POLICY_PERSISTENT };
 
-#define FLUSH_QUEUE_LEN 256 /* a power of two */
+#define FLUSH_QUEUE_LEN 1024 /* a power of two; the longer, the more lies side by side (flusher.c) */
 
 /*
  * Unmapped ranges that wait for a flush. The owner thread pushes (head), whoever holds the lock

@@ -61,7 +61,7 @@ static u64 entry_room(const struct flush_entry *e)
 /* By address. Mostly they come in order or in reverse, which costs few steps. */
 static void entries_sort(struct flush_entry *e, unsigned int n)
 {
-	static const unsigned int steps[] = {109, 41, 19, 5, 1};
+	static const unsigned int steps[] = {301, 132, 57, 23, 10, 4, 1};
 
 	for (unsigned int s = 0; s < ARRAY_SIZE(steps); s++)
 		for (unsigned int step = steps[s], i = step; i < n; i++) {
