@@ -61,7 +61,7 @@ static int function_open(struct vfio_function *f, const struct vfio_kernel *kern
 	if (err)
 		return err;
 	pci_function_read(&f->pci, &address);
-	err = why_function(&f->pci, kernel->name);
+	err = why_function(&f->pci);
 	if (err)
 		return err;
 	f->space = space_get(kernel, &f->pci);

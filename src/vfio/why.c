@@ -16,7 +16,7 @@ int why_no_iommu(void)
 			 "vfio_iommu_type1");
 }
 
-int why_function(const struct pci_function *f, const char *kind)
+int why_function(const struct pci_function *f)
 {
 	if (!f->there)
 		return error_set(ENODEV, "there is no PCI function %s: dmamap list shows those there are",
@@ -26,7 +26,7 @@ int why_function(const struct pci_function *f, const char *kind)
 		error_prefix("%s is in no IOMMU group", f->address.text);
 		return -ENODEV;
 	}
-	if (!strcmp(f->driver, "vfio-pci") || strstr(f->driver, "vfio"))
+	if (strstr(f->driver, "vfio")) /* vfio-pci, or a variant for the device */
 		return 0;
 	if (!f->driver[0])
 		return error_set(ENODEV, "%s has no driver: give it to vfio-pci with dmamap bind %s",
@@ -59,8 +59,7 @@ int why_group(const struct pci_function *f, const char *path, int err)
 	return error_set(err, "cannot open %s: %s", path, strerror(err));
 }
 
-/* The others of the group, as far as they fit. */
-static void name_others(const struct pci_function *f, char *out, size_t size)
+void pci_group_others(const struct pci_function *f, char *out, size_t size)
 {
 	char path[SYSFS_PATH_MAX], driver[64];
 	struct dirent *d;
@@ -88,7 +87,7 @@ int why_not_viable(const struct pci_function *f)
 {
 	char others[512];
 
-	name_others(f, others, sizeof(others));
+	pci_group_others(f, others, sizeof(others));
 	return error_set(EPERM, "IOMMU group %s of %s is not viable: other functions of it belong to drivers of "
 			 "the kernel: %s; bind all of the group to vfio-pci, or to no driver", f->group,
 			 f->address.text, others[0] ? others : "dmamap list shows them");

@@ -8,8 +8,11 @@
 
 #include "vfio/sysfs.h"
 
+/* The other functions of the group that belong to drivers of the kernel, as far as they fit; "": none. */
+void pci_group_others(const struct pci_function *f, char *out, size_t size);
+
 /* Before any call: what sysfs shows. 0: nothing is in the way there. */
-int why_function(const struct pci_function *f, const char *kind);
+int why_function(const struct pci_function *f);
 
 int why_container(const char *path, int err);
 int why_group(const struct pci_function *f, const char *path, int err);

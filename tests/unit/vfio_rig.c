@@ -65,11 +65,6 @@ static int fake_open(const char *path)
 	return -ENOENT;
 }
 
-static void forget_maps(void)
-{
-	rig.n_maps = 0;
-}
-
 static void gone(int fd, enum kind k)
 {
 	if (k == GROUP)
@@ -77,7 +72,7 @@ static void gone(int fd, enum kind k)
 	if (k == CONTAINER)
 		has_iommu = false;
 	if (k == (by_iommufd ? IOMMUFD : CONTAINER))
-		forget_maps();
+		rig.n_maps = 0;
 	if (k == DEVICE || (k == CDEV && fd == bound_fd)) {
 		device_open = bound = attached = false;
 		rig.vectors_on = 0;
@@ -528,11 +523,6 @@ u32 rig_bar0_read(u64 offset)
 void rig_bar0_write(u64 offset, u32 value)
 {
 	*(volatile u32 *)(void *)(bar0 + offset) = value;
-}
-
-const char *rig_sysfs_root(void)
-{
-	return root;
 }
 
 static void make_folder(const char *leaf)

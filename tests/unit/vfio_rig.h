@@ -60,6 +60,5 @@ u8 *rig_device_reach(u64 iova, bool write);
 
 /* Of the fake sysfs. */
 void rig_sysfs_link(const char *leaf, const char *target); /* of the function; target "": away */
-const char *rig_sysfs_root(void);
 
 #endif
