@@ -19,6 +19,8 @@
  * A mapping may stop answering while somebody has it: because a longer one came, then it stays
  * linked until the last unmap; or because memory of it went, then those pages are cut off and its
  * addresses stay taken.
+ * While a notice is on its way (monitor_caught_up()) nothing is answered and nothing made: then a
+ * mapping is made as without this cache.
  * Leaves carry PT_ON_DEMAND, so a device that touches memory that has gone is refused and nothing
  * crashes.
  *
@@ -333,9 +335,13 @@ static u64 cache_map(struct keep *k, phys_t pa, u64 size, u64 prot)
 	struct cache *c = container_of(k, struct cache, keep);
 	u64 at = pa.v & ~PHYS_FOREIGN, offset = at & (PAGE_BYTES - 1), pages = pages_spanned(at, size);
 	u64 key = key_of(at, prot);
-	u32 i = find(c, key), epoch;
 	struct hot *h;
+	u32 i, epoch;
 
+	/* what is kept may be of memory that went, and what is made now would be taken for it */
+	if (unlikely(!monitor_caught_up()))
+		return 0;
+	i = find(c, key);
 	if (unlikely(i == SLOTS))
 		return map_slow(c, at - offset, offset, pages, prot);
 	h = &c->hot[i];
@@ -424,6 +430,18 @@ static void hear(const struct notice *n)
 
 static struct listener listener = {.hear = hear};
 
+/* A child of fork hears of its own devices only. */
+static void fork_child(void)
+{
+	pthread_mutex_init(&caches_lock, NULL);
+	caches = NULL;
+}
+
+static void handle_forks(void)
+{
+	pthread_atfork(NULL, NULL, fork_child);
+}
+
 static void cache_free(struct cache *c)
 {
 	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next)
@@ -462,11 +480,13 @@ static struct cache *cache_make(struct device *dev)
 
 int keep_open(struct device *dev)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct cache *c;
 	int err;
 
-	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent)
+	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent || dev->ram_only)
 		return 0;
+	pthread_once(&once, handle_forks);
 	err = monitor_get(&listener);
 	if (err)
 		return err;
@@ -512,9 +532,10 @@ void keep_close(struct device *dev)
 		return;
 	dev->keep = NULL;
 	pthread_mutex_lock(&caches_lock);
-	for (p = &caches; *p != c; p = &(*p)->next)
+	for (p = &caches; *p && *p != c; p = &(*p)->next)
 		;
-	*p = c->next;
+	if (*p)
+		*p = c->next;
 	pthread_mutex_unlock(&caches_lock);
 	monitor_put(&listener);
 	/* what was never unmapped was reported; its addresses may be shared with a group */

@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const char *const keys[] = {"irq", "vectors", NULL};
+static const char *const vfio_keys[] = {"irq", "vectors", NULL};
 
 static const char *arg_of(const struct remote_config *config, const char *key)
 {
@@ -216,7 +216,7 @@ static void vfio_memory(const struct remote_config *config, struct mem_config *r
 
 const struct remote_ops remote_vfio = {
 	.name = "vfio",
-	.keys = keys,
+	.keys = vfio_keys,
 	.backend = &device_ops,
 	.memory = vfio_memory,
 	.create = vfio_create,
@@ -227,7 +227,7 @@ const struct remote_ops remote_vfio = {
 
 const struct remote_ops remote_iommufd = {
 	.name = "iommufd",
-	.keys = keys,
+	.keys = vfio_keys,
 	.backend = &device_ops,
 	.memory = vfio_memory,
 	.create = iommufd_create,
