@@ -148,6 +148,16 @@ static void stop_answering(struct cache *c, u32 i)
 	c->bytes -= (u64)c->hot[i].pages << PAGE_BITS;
 }
 
+static void take_away(struct domain *dom, iova_t iova, u64 size)
+{
+	if (dom->space.by_range) {
+		dom->space.ops->cut(&dom->space, iova, size);
+		return;
+	}
+	pt_unmap(&dom->pt, iova, size);
+	dom->space.ops->invalidate(&dom->space, iova, size);
+}
+
 static void cut_off(struct cache *c, u32 i)
 {
 	struct domain *dom = c->dev->domain;
@@ -156,8 +166,7 @@ static void cut_off(struct cache *c, u32 i)
 
 	if (!c->cold[i].linked)
 		return;
-	pt_unmap(&dom->pt, iova, size);
-	dom->space.ops->invalidate(&dom->space, iova, size);
+	take_away(dom, iova, size);
 	if (read_acquire(&dom->n_holds))
 		domain_wait_holds(dom, iova, size);
 	itree_remove(&c->by_va, &c->cold[i].va);
@@ -195,8 +204,7 @@ static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
 	iova_t iova = IOVA((c->hot[i].page << PAGE_BITS) + from);
 
 	stop_answering(c, i);
-	pt_unmap(&dom->pt, iova, size);
-	dom->space.ops->invalidate(&dom->space, iova, size);
+	take_away(dom, iova, size);
 	if (read_acquire(&dom->n_holds))
 		domain_wait_holds(dom, iova, size);
 	retire(c, i);
@@ -255,8 +263,12 @@ static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
 	if (!page)
 		return 0;
 	if (!pt_map(&dom->pt, IOVA(page << PAGE_BITS), PHYS(va | PHYS_FOREIGN), pages << PAGE_BITS,
-		    prot | PT_FIRST | PT_LAST | PT_ON_DEMAND | PT_KEPT, PT_MAP_SPLIT))
-		return page;
+		    prot | PT_FIRST | PT_LAST | PT_ON_DEMAND | PT_KEPT, PT_MAP_SPLIT)) {
+		if (likely(dom->space.direct) ||
+		    !dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS))
+			return page;
+		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	}
 	iova_free(dom->iova, page, pages);
 	return 0;
 }
