@@ -130,6 +130,7 @@ static struct domain *domain_make(const struct domain_config *want)
 	dom->space.ops = &dom->ops;
 	dom->space.priv = want->priv;
 	dom->space.by_range = want->by_range;
+	dom->queue_mask = (want->by_range ? FLUSH_QUEUE_LONG : FLUSH_QUEUE_LEN) - 1;
 	dom->space.ports = want->ops ? NULL : &dom->ports;
 	if (want->group) {
 		dom->group = alloc_string(want->group);

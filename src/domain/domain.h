@@ -21,7 +21,8 @@
 
 enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_POOL, POLICY_PERSISTENT };
 
-#define FLUSH_QUEUE_LEN 1024 /* a power of two; the longer, the more lies side by side (flusher.c) */
+#define FLUSH_QUEUE_LEN	 256  /* powers of two */
+#define FLUSH_QUEUE_LONG 1024 /* where each range is told of: the more lies side by side (flusher.c) */
 
 /*
  * Unmapped ranges that wait for a flush. The owner thread pushes (head), whoever holds the lock
@@ -33,7 +34,7 @@ struct flush_queue {
 	struct lock lock;
 	struct flush_entry {
 		u64 page, pages;
-	} entry[FLUSH_QUEUE_LEN];
+	} entry[FLUSH_QUEUE_LONG];
 };
 
 /* A range that a device holds by dmamap_bus_map(). Under domain.hold_lock. */
@@ -54,6 +55,7 @@ struct domain {
 	enum policy policy;
 
 	struct tslot_key queues; /* lazy: struct domain_thread per thread */
+	u64 queue_mask;		 /* entries that a queue has, less 1 */
 	u32 timer_armed;	 /* atomic: the flusher will come by */
 	struct domain *next_lazy; /* of the flusher's list, under its lock */
 

@@ -41,7 +41,7 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 
 	lock_take(&q->lock);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {
-		const struct flush_entry *e = &q->entry[tail % FLUSH_QUEUE_LEN];
+		const struct flush_entry *e = &q->entry[tail & dom->queue_mask];
 
 		if (own)
 			iova_free(dom->iova, e->page, e->pages);
@@ -75,7 +75,7 @@ static void entries_sort(struct flush_entry *e, unsigned int n)
 }
 
 /* The entries become the caller's: how many. */
-static unsigned int queue_steal(struct flush_queue *q, struct flush_entry *out)
+static unsigned int queue_steal(struct domain *dom, struct flush_queue *q, struct flush_entry *out)
 {
 	unsigned int n = 0;
 	u64 head, tail;
@@ -83,7 +83,7 @@ static unsigned int queue_steal(struct flush_queue *q, struct flush_entry *out)
 	lock_take(&q->lock);
 	head = read_acquire(&q->head);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++)
-		out[n++] = q->entry[tail % FLUSH_QUEUE_LEN];
+		out[n++] = q->entry[tail & dom->queue_mask];
 	write_release(&q->tail, tail);
 	lock_give(&q->lock);
 	return n;
@@ -96,8 +96,8 @@ static unsigned int queue_steal(struct flush_queue *q, struct flush_entry *out)
  */
 static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bool own)
 {
-	struct flush_entry e[FLUSH_QUEUE_LEN];
-	unsigned int n = queue_steal(q, e), first = 0;
+	struct flush_entry e[FLUSH_QUEUE_LONG];
+	unsigned int n = queue_steal(dom, q, e), first = 0;
 	void *unused = pt_limbo_take(&dom->pt);
 	u64 mapped = 0;
 
@@ -176,9 +176,9 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 		return;
 	}
 	q = &t->queue;
-	if (unlikely(q->head - read_acquire(&q->tail) == FLUSH_QUEUE_LEN))
+	if (unlikely(q->head - read_acquire(&q->tail) > dom->queue_mask))
 		flush_own(dom, q);
-	q->entry[q->head % FLUSH_QUEUE_LEN] = (struct flush_entry){page, pages};
+	q->entry[q->head & dom->queue_mask] = (struct flush_entry){page, pages};
 	write_release(&q->head, q->head + 1);
 	domain_flush_later(dom);
 }
