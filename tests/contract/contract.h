@@ -58,6 +58,8 @@ bool has_gap(void); /* RAM has two parts, with no memory between 3 and 4 GiB */
 bool protects_ram(void);
 /* The device is one of QEMU's: memory outside RAM bounces, and nothing refuses what is no memory. */
 bool on_qemu(void);
+/* The library hears of refused accesses, with their reasons; a kernel that owns the IOMMU tells nobody. */
+bool has_fault_records(void);
 /* A mapping of memory outside RAM is: so it is under every policy. */
 bool protects_other_memory(void);
 
