@@ -20,9 +20,9 @@ BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev libpcap-
 	libdw-dev libxdp-dev libbpf-dev
 # g++: headers in C++. libclang-rt-dev: sanitizers and libFuzzer. groff-base: the man pages' lint. spin: models.
 CHECK_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base spin
-# Tests that need these are skipped, and counted, where they cannot be installed.
+# Tests that need these are skipped, and counted, where they cannot be installed; rows of benchmarks are missing.
 # From busybox on: the virtual machine, its root file system and its kernel, which is built here.
-WANTED_PACKAGES := qemu-system-x86 busybox-static linux-source-6.12 flex bison bc libelf-dev
+WANTED_PACKAGES := qemu-system-x86 libucx-dev busybox-static linux-source-6.12 flex bison bc libelf-dev
 
 # The system's meson and python come before any that a user's own path would put in front.
 export PATH := /usr/bin:/bin:/usr/sbin:/sbin:$(PATH)

@@ -3,13 +3,10 @@
  * XSK buffers, ns per buffer: bench-xsk [MS_PER_REPETITION]. One line of JSON per row. What a round
  * is says xsk_round.h. "alone" is timed with the processor's time stamps around the call.
  */
+#include "ticks.h"
 #include "xsk_round.h"
 
 #include <stdio.h>
-#include <time.h>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 #define REPETITIONS 15
 
@@ -17,42 +14,7 @@ enum kind { ALONE, ROUND, ROUND_RX, REUSE, KINDS };
 
 static const char *const names[KINDS] = {"xp_alloc_batch alone", "round", "round with RX ring",
 					 "xp_free + xp_alloc_batch"};
-static double ns_per_tick, ticks_per_reading;
-
-static u64 now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
-
-static inline u64 ticks(void)
-{
-#if defined(__x86_64__)
-	unsigned int cpu;
-
-	return __rdtscp(&cpu);
-#else
-	return now_ns();
-#endif
-}
-
-static void calibrate(void)
-{
-	u64 begin = now_ns(), first = ticks();
-
-	while (now_ns() - begin < 50000000)
-		;
-	ns_per_tick = (double)(now_ns() - begin) / (double)(ticks() - first);
-	ticks_per_reading = 1e9;
-	for (int i = 0; i < 100000; i++) {
-		u64 at = ticks(), took = ticks() - at;
-
-		if ((double)took < ticks_per_reading)
-			ticks_per_reading = (double)took;
-	}
-}
+static struct ticks_rate rate;
 
 static bool alone(struct xsk_area *a, double *ns)
 {
@@ -63,7 +25,7 @@ static bool alone(struct xsk_area *a, double *ns)
 		return false;
 	at = ticks();
 	ok = xsk_driver_alloc(a);
-	*ns += ((double)(ticks() - at) - ticks_per_reading) * ns_per_tick;
+	*ns += ticks_ns(&rate, ticks() - at);
 	if (!ok)
 		return false;
 	xsk_driver_write(a);
@@ -75,7 +37,7 @@ static bool alone(struct xsk_area *a, double *ns)
 /* ns per buffer of one repetition; negative: it failed. */
 static double repeat(struct xsk_area *a, enum kind kind, u64 budget, u64 *ops)
 {
-	u64 begin = now_ns(), took, n = 0;
+	u64 begin = ticks_clock_ns(), took, n = 0;
 	double ns = 0;
 	bool ok = true;
 
@@ -86,7 +48,7 @@ static double repeat(struct xsk_area *a, enum kind kind, u64 budget, u64 *ops)
 			ok = kind == ALONE ? alone(a, &ns) :
 			     kind == REUSE ? xsk_reuse(a) : xsk_round(a, kind == ROUND_RX);
 		n += 16 * XSK_BATCH;
-		took = now_ns() - begin;
+		took = ticks_clock_ns() - begin;
 	} while (ok && took < budget);
 	if (kind == REUSE)
 		xsk_driver_give(a);
@@ -148,10 +110,10 @@ static bool huge(void)
 		return false;
 	reg.addr = (uintptr_t)memory;
 	for (int i = 0; i < REPETITIONS; i++) {
-		u64 begin = now_ns();
+		u64 begin = ticks_clock_ns();
 		struct xdp_umem *umem = xdp_umem_create(&reg);
 
-		t[i] = (double)(now_ns() - begin);
+		t[i] = (double)(ticks_clock_ns() - begin);
 		mean += t[i] / REPETITIONS;
 		if (IS_ERR(umem))
 			return false;
@@ -171,7 +133,7 @@ int main(int argc, char **argv)
 	const char *spec = argc > 2 ? argv[2] : "sim";
 	bool ok = true;
 
-	calibrate();
+	rate = ticks_calibrate();
 	for (int unaligned = 0; unaligned < 2; unaligned++)
 		for (u32 chunks = 4096; chunks <= 65536; chunks *= 16)
 			for (int random = 0; random < 2 && ok; random++)

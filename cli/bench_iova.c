@@ -73,7 +73,7 @@ static void crowded(struct bench_thread *t)
 	if (!s || !range)
 		goto failed;
 	bench_begin(t);
-	while (clock_ns() < t->end_ns) {
+	while (bench_again(t)) {
 		struct crowd *r = &range[bench_random(t) % live];
 
 		iova_free(s, r->page, r->pages);

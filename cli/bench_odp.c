@@ -124,7 +124,7 @@ static void keep_hit(struct bench_thread *t)
 	u64 next = 0, start;
 
 	bench_begin(t);
-	while (clock_ns() < t->end_ns) {
+	while (bench_again(t)) {
 		start = clock_ns();
 		for (int i = 0; i < BATCH; i++) {
 			next = (next + 7919) % t->c->a;
@@ -190,7 +190,7 @@ static void fault_page(struct bench_thread *t)
 
 	dmamap_bus_read(t->c->dev, r->base, &word, 8);
 	bench_begin(t);
-	while (clock_ns() < t->end_ns) {
+	while (bench_again(t)) {
 		u64 at = i++ % (r->bytes / 4096) * 4096;
 
 		ib_umem_odp_unmap_dma_pages(r->umem, r->umem->address + at, r->umem->address + at + 4096);
@@ -211,7 +211,7 @@ static void fault_run(struct bench_thread *t)
 	for (u64 i = 0; i < RUN; i += 4096)
 		*(volatile u8 *)(va + i) = 1;
 	bench_begin(t);
-	while (clock_ns() < t->end_ns) {
+	while (bench_again(t)) {
 		ib_umem_odp_unmap_dma_pages(r->umem, va, va + RUN);
 		start = clock_ns();
 		if (ib_umem_odp_map_dma_pages(r->umem, va, RUN, ODP_READ_ALLOWED_BIT,
@@ -232,7 +232,7 @@ static void invalidate_page(struct bench_thread *t)
 		return;
 	}
 	bench_begin(t);
-	while (clock_ns() < t->end_ns) {
+	while (bench_again(t)) {
 		*(volatile u8 *)va = 1;
 		if (dmamap_bus_read(t->c->dev, r->base, &word, 8))
 			bench_fail(t, "the read was refused");
@@ -251,7 +251,7 @@ static void invalidate_told(struct bench_thread *t)
 	u64 start, va = r->umem->address, word;
 
 	bench_begin(t);
-	while (clock_ns() < t->end_ns) {
+	while (bench_again(t)) {
 		if (dmamap_bus_read(t->c->dev, r->base, &word, 8))
 			bench_fail(t, "the read was refused");
 		start = clock_ns();
@@ -269,7 +269,7 @@ static void register_sparse(struct bench_thread *t)
 	u64 start;
 
 	bench_begin(t);
-	while (p != MAP_FAILED && clock_ns() < t->end_ns) {
+	while (p != MAP_FAILED && bench_again(t)) {
 		start = clock_ns();
 		umem = ib_umem_get(r->ctx, (u64)p, SPARSE_BYTES, IB_ACCESS_ON_DEMAND);
 		bench_sample(t, clock_ns() - start, 1);

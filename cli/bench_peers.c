@@ -21,7 +21,7 @@ static const struct {
 } peers[] = {
 	{"map", {"dma-path", "pgtable"}}, {"iova", {"iova", "iova-frag"}}, {"dmapool", {"dmapool"}},
 	{"translate", {"pgtable"}},	  {"swiotlb", {"swiotlb"}},
-	{"xsk", {"xsk"}},
+	{"xsk", {"xsk", "dpdk"}},	  {"odp", {"ucx", "interval-tree"}},
 };
 
 static double number(struct json_object *o, const char *key, double otherwise)

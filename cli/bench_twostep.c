@@ -216,7 +216,7 @@ static void links_alone(struct bench_thread *t)
 	if (!pages_get(t, &p, n))
 		return;
 	if (take_range(t, &p, n)) {
-		while (!t->failed && clock_ns() < t->end_ns) {
+		while (!t->failed && bench_again(t)) {
 			u64 start = clock_ns();
 
 			link_pages(t, &p, n);

@@ -5,6 +5,7 @@
  */
 #include "bench.h"
 
+#include "ticks.h"
 #include "xsk_round.h"
 
 #define ROUNDS 16
@@ -27,18 +28,19 @@ static void area_teardown(struct bench_case *c)
 	free(c->state);
 }
 
-/* Each allocation alone: the rest of the round is not counted. */
+/* Each allocation alone, by time stamps: the rest of the round is not counted. */
 static void alloc_run(struct bench_thread *t)
 {
+	const struct ticks_rate rate = ticks_calibrate();
 	struct xsk_area *a = t->c->state;
 
-	while (clock_ns() < t->end_ns) {
-		u64 begin;
+	bench_begin(t);
+	while (bench_again(t)) {
 		bool ok = xsk_app_fill(a);
+		u64 begin = ticks();
 
-		begin = clock_ns();
 		ok = ok && xsk_driver_alloc(a);
-		bench_sample(t, clock_ns() - begin, XSK_BATCH);
+		bench_sample(t, (u64)(ticks_ns(&rate, ticks() - begin) + 0.5), XSK_BATCH);
 		if (!ok) {
 			bench_fail(t, "no buffers");
 			return;

@@ -12,6 +12,9 @@ const struct demo *demo_find(int kind)
 	for (unsigned int i = 0; i < n_demos_device; i++)
 		if (demos_device[i].kind == kind)
 			return &demos_device[i];
+	for (unsigned int i = 0; i < n_demos_xsk; i++)
+		if (demos_xsk[i].kind == kind)
+			return &demos_xsk[i];
 	return NULL;
 }
 

@@ -22,8 +22,8 @@ struct demo {
 	bool no_mask, own, needs_asan;
 };
 
-extern const struct demo demos_map[], demos_device[];
-extern const unsigned int n_demos_map, n_demos_device;
+extern const struct demo demos_map[], demos_device[], demos_xsk[];
+extern const unsigned int n_demos_map, n_demos_device, n_demos_xsk;
 
 /* NULL: no such kind. */
 const struct demo *demo_find(int kind);

@@ -13,6 +13,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 /* main.c's table: a subcommand gets its own name as argv[0]. */
 int cmd_list(int argc, char **argv);
+int cmd_bind(int argc, char **argv);
+int cmd_unbind(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_nvme(int argc, char **argv);
 int cmd_net(int argc, char **argv);

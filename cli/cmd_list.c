@@ -5,14 +5,13 @@
  */
 #include "cli.h"
 
+#include "vfio/bind.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define MISSING "hardware back ends (vfio, iommufd) are not part of this version"
 
 struct args {
 	struct common common;
@@ -34,7 +33,8 @@ static const struct argp argp = {
 	parse,
 	NULL,
 	"PCI functions, their IOMMU group, driver and reserved ranges, and whether dmamap "
-	"could open each; then the simulated devices.\v"
+	"could open each, what stops it and the commands that mend it (it runs none of them); then the "
+	"simulated devices.\v"
 	"DMAMAP_SYSFS in the environment names another directory than /sys.",
 	children,
 	NULL,
@@ -100,51 +100,19 @@ static const char *class_name(unsigned int class)
 
 struct function {
 	char *address;
-	char driver[64], group[32]; /* "" : none */
+	struct pci_function pci;
+	bool can_open;
+	char missing[1024], remedy[640]; /* where it cannot be opened */
 	unsigned int class, vendor, device;
 	struct json_object *reserved; /* of {first, last, type} */
 };
 
-/* The functions' directory, "/sys/bus/pci/devices" or elsewhere. */
-static void sysfs_path(char *out, size_t size, const char *address, const char *leaf)
-{
-	const char *root = getenv("DMAMAP_SYSFS");
-
-	snprintf(out, size, "%s/bus/pci/devices%s%s%s%s", root && *root ? root : "/sys",
-		 address ? "/" : "", address ? address : "", leaf ? "/" : "", leaf ? leaf : "");
-}
-
 static unsigned int read_hex(const char *address, const char *leaf)
 {
-	char path[4096], text[32] = "";
-	FILE *f;
+	char text[32];
 
-	sysfs_path(path, sizeof(path), address, leaf);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (!fgets(text, sizeof(text), f))
-		text[0] = '\0';
-	fclose(f);
+	sysfs_text(address, leaf, text, sizeof(text));
 	return (unsigned int)strtoul(text, NULL, 16);
-}
-
-/* The last part of what a link points to, or "". */
-static void read_link(const char *address, const char *leaf, char *out, size_t size)
-{
-	char path[4096], target[4096], *name;
-	ssize_t n;
-
-	out[0] = '\0';
-	sysfs_path(path, sizeof(path), address, leaf);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return;
-	target[n] = '\0';
-	name = strrchr(target, '/');
-	name = name ? name + 1 : target;
-	if (strlen(name) < size)
-		strcpy(out, name);
 }
 
 /* Lines of "0x… 0x… type". */
@@ -152,11 +120,11 @@ static struct json_object *read_reserved(const char *address)
 {
 	struct json_object *list = json_object_new_array(), *o;
 	unsigned long long first, last;
-	char path[4096], line[256], type[64];
-	FILE *f;
+	char path[SYSFS_PATH_MAX], line[256], type[64];
+	FILE *f = NULL;
 
-	sysfs_path(path, sizeof(path), address, "iommu_group/reserved_regions");
-	f = fopen(path, "re");
+	if (sysfs_path(path, address, "iommu_group/reserved_regions"))
+		f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%llx %llx %63s", &first, &last, type) != 3)
 			continue;
@@ -173,20 +141,25 @@ static struct json_object *read_reserved(const char *address)
 
 static void function_read(struct function *f, char *address)
 {
+	struct pci_address pci;
+
 	*f = (struct function){.address = address};
 	f->class = read_hex(address, "class");
 	f->vendor = read_hex(address, "vendor");
 	f->device = read_hex(address, "device");
-	read_link(address, "driver", f->driver, sizeof(f->driver));
-	read_link(address, "iommu_group", f->group, sizeof(f->group));
+	snprintf(pci.text, sizeof(pci.text), "%.31s", address);
+	pci_function_read(&f->pci, &pci);
+	f->can_open = !pci_obstacle(&f->pci, f->remedy, sizeof(f->remedy));
+	if (!f->can_open)
+		snprintf(f->missing, sizeof(f->missing), "%s", dmamap_strerror());
 	f->reserved = read_reserved(address);
 }
 
 static void function_text(const struct function *f)
 {
 	printf("%-13s %04x:%04x %s, driver %s, IOMMU group %s\n", f->address, f->vendor, f->device,
-	       class_name(f->class), f->driver[0] ? f->driver : "none",
-	       f->group[0] ? f->group : "none");
+	       class_name(f->class), f->pci.driver[0] ? f->pci.driver : "none",
+	       f->pci.group[0] ? f->pci.group : "none");
 	for (size_t i = 0; i < json_object_array_length(f->reserved); i++) {
 		struct json_object *r = json_object_array_get_idx(f->reserved, i);
 
@@ -197,8 +170,13 @@ static void function_text(const struct function *f)
 			       json_object_object_get(r, "last")),
 		       json_object_get_string(json_object_object_get(r, "type")));
 	}
-	printf("              cannot be opened: %s%s\n", MISSING,
-	       f->group[0] ? "" : "; and the machine gives it no IOMMU group");
+	if (f->can_open)
+		printf("              can be opened: vfio:%s%s%s\n", f->address,
+		       f->pci.cdev[0] ? ", iommufd:" : "", f->pci.cdev[0] ? f->address : "");
+	else
+		printf("              cannot be opened: %s\n", f->missing);
+	if (f->remedy[0])
+		printf("              remedy: %s\n", f->remedy);
 	json_object_put(f->reserved);
 }
 
@@ -215,11 +193,12 @@ static struct json_object *function_json(const struct function *f)
 	json_put_text(o, "vendor", text);
 	snprintf(text, sizeof(text), "%04x", f->device);
 	json_put_text(o, "device", text);
-	json_put_text(o, "driver", f->driver[0] ? f->driver : NULL);
-	json_put_text(o, "iommu_group", f->group[0] ? f->group : NULL);
+	json_put_text(o, "driver", f->pci.driver[0] ? f->pci.driver : NULL);
+	json_put_text(o, "iommu_group", f->pci.group[0] ? f->pci.group : NULL);
 	json_object_object_add(o, "reserved", f->reserved);
-	json_put_bool(o, "can_open", false);
-	json_put_text(o, "missing", MISSING);
+	json_put_bool(o, "can_open", f->can_open);
+	json_put_text(o, "missing", f->can_open ? NULL : f->missing);
+	json_put_text(o, "remedy", f->remedy[0] ? f->remedy : NULL);
 	return o;
 }
 
@@ -235,11 +214,11 @@ static int is_function(const struct dirent *d)
 
 static int functions_scan(struct dirent ***names)
 {
-	char path[4096];
-	int n;
+	char path[SYSFS_PATH_MAX];
+	int n = -1;
 
-	sysfs_path(path, sizeof(path), NULL, NULL);
-	n = scandir(path, names, is_function, by_name);
+	if (sysfs_path(path, NULL, NULL))
+		n = scandir(path, names, is_function, by_name);
 	if (n < 0)
 		*names = NULL;
 	return n < 0 ? 0 : n;

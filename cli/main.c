@@ -12,6 +12,8 @@ static const struct command {
 } commands[] = {
 	{"list", cmd_list,
 	 "PCI functions, and whether dmamap could open each; the simulated devices"},
+	{"bind", cmd_bind, "gives a PCI function to vfio-pci, so that it can be opened"},
+	{"unbind", cmd_unbind, "gives it back to the kernel's own driver"},
 	{"info", cmd_info, "masks, limits, policy and memory of one device"},
 	{"nvme", cmd_nvme, "a disk by DMA: identify, read, write, verify, bench"},
 	{"net", cmd_net, "packets through an XSK socket: rx, tx, forward, echo"},

@@ -53,12 +53,24 @@ static u64 now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
+/* Registers of a device that was pulled out read so; none of those that are asked has all bits. */
+static bool is_gone(u32 value)
+{
+	return value == ~0u;
+}
+
+static int gone(struct edu *edu, const char *what)
+{
+	return driver_fail(EIO, "%s: the device was gone after %s: its registers read all ones", dev_name(edu->dev),
+			   what);
+}
+
 /* Gives the device's interrupt bits up, so that it may raise them again. Returns them. */
 static u32 irq_take(struct edu *edu)
 {
 	u32 bits = dmamap_readl(edu->dev, 0, REG_IRQ_STATUS);
 
-	if (bits)
+	if (bits && !is_gone(bits))
 		dmamap_writel(edu->dev, 0, REG_IRQ_ACK, bits);
 	return bits;
 }
@@ -78,6 +90,7 @@ static int irq_wait(struct edu *edu, u32 wanted, const char *what)
 {
 	struct pollfd p = {.fd = edu->irq_fd, .events = POLLIN};
 	u64 count, now, end = now_ms() + WAIT_MS;
+	u32 bits;
 
 	while ((now = now_ms()) < end) {
 		if (poll(&p, 1, (int)(end - now)) <= 0)
@@ -85,7 +98,10 @@ static int irq_wait(struct edu *edu, u32 wanted, const char *what)
 		if (read(edu->irq_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 			return driver_fail(errno, "%s: the interrupt's eventfd cannot be read",
 					   dev_name(edu->dev));
-		if (irq_take(edu) & wanted)
+		bits = irq_take(edu);
+		if (is_gone(bits))
+			return gone(edu, what);
+		if (bits & wanted)
 			return 0;
 	}
 	return driver_fail(ETIMEDOUT,
@@ -100,7 +116,9 @@ static int wait_clear(struct edu *edu, u64 reg, u32 bit, const char *what)
 	struct timespec pause = {.tv_nsec = 20000};
 	u64 end = now_ms() + WAIT_MS;
 
-	while (dmamap_readl(edu->dev, 0, reg) & bit) {
+	for (u32 value; (value = dmamap_readl(edu->dev, 0, reg)) & bit;) {
+		if (is_gone(value))
+			return gone(edu, what);
 		if (now_ms() >= end)
 			return driver_fail(ETIMEDOUT, "%s: still busy %d s after %s",
 					   dev_name(edu->dev), WAIT_MS / 1000, what);

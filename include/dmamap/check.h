@@ -80,6 +80,9 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_IOVA_DIRECTION,  /* unlinked with another direction than linked */
 	DMAMAP_CHECK_IOVA_ATTRS,      /* unlinked with other attributes than linked */
 	DMAMAP_CHECK_IOVA_NOT_SYNCED, /* used by the device before dma_iova_sync() */
+	/* XSK packet buffers */
+	DMAMAP_CHECK_XSK_TWICE, /* a buffer freed or given on a second time */
+	DMAMAP_CHECK_XSK_KEPT,	/* buffers that the driver still has when their pool leaves its queue */
 	/* lifetime */
 	DMAMAP_CHECK_LEAK, /* still mapped or allocated at dmamap_close() */
 	DMAMAP_CHECK_KINDS /* one past the last */

@@ -26,6 +26,11 @@ struct dmamap_stats {
 	u64 iova_pages;	    /* pages of address space in use or cached */
 	u64 iova_ranges;    /* two-step ranges taken now */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES]; /* histogram: mappings of 2^i to 2^(i+1) - 1 bytes */
+	/* Of the address space, where the kernel carries it (vfio, iommufd); functions of a group share one. */
+	u64 kernel_maps;	 /* system calls that mapped */
+	u64 kernel_unmaps;	 /* and that unmapped */
+	u64 kernel_unmap_errors; /* of them, those that the kernel did otherwise than asked */
+	u64 kernel_maps_left;	 /* mappings that it still takes, at least; all ones: no limit */
 };
 
 /* Fills out->size bytes at most. 0; -EINVAL: NULL, or a size too small to hold `size`. */

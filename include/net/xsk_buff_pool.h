@@ -201,20 +201,27 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
 	return (addr - offset) + (offset << XSK_UNALIGNED_BUF_OFFSET_SHIFT);
 }
 
-/* The chunk was given to the application: the head holds nothing any more. A second time: nothing. */
+/* The buffer is not the caller's any more: tells the checker. What the two below do a second time. */
+DMAMAP_API __attribute__((cold)) void xp_gone(struct xdp_buff_xsk *xskb);
+
+/* The chunk was given to the application: the head holds nothing any more. */
 static inline void xp_release(struct xdp_buff_xsk *xskb)
 {
-	if (__builtin_expect(xskb->xdp.flags & XDP_FLAGS_GONE, 0))
+	if (__builtin_expect(xskb->xdp.flags & XDP_FLAGS_GONE, 0)) {
+		xp_gone(xskb);
 		return;
+	}
 	xskb->xdp.flags = XDP_FLAGS_GONE;
 	*xskb->pool->empty.top++ = xskb;
 }
 
-/* Gives a buffer back to the pool, for the next allocation. A second time: nothing. */
+/* Gives a buffer back to the pool, for the next allocation. */
 static inline void xp_free(struct xdp_buff_xsk *xskb)
 {
-	if (__builtin_expect(xskb->xdp.flags & XDP_FLAGS_GONE, 0))
+	if (__builtin_expect(xskb->xdp.flags & XDP_FLAGS_GONE, 0)) {
+		xp_gone(xskb);
 		return;
+	}
 	xskb->xdp.flags = XDP_FLAGS_GONE;
 	*xskb->pool->freed.top++ = xskb;
 }

@@ -8,9 +8,10 @@
  * munmap, madvise, mremap, mmap over the top and fork are noticed through userfaultfd, which tells
  * of them without waiting. On the simulated bus an access goes through this process's own page
  * tables, so it sees no old memory once the system call has returned, and it obeys a later
- * mprotect. Where the device has a view of its own (coherent=0, or iommu=0 with memory outside
- * RAM) each page has a copy, which goes back when the page is unmapped; a page that the process
- * took away has nowhere to go back to.
+ * mprotect. Where the device has a view of its own (coherent=0, QEMU's, or iommu=0 with memory
+ * outside RAM) each page has a copy, which goes back when the page is unmapped; a page that the process
+ * took away has nowhere to go back to. A device that is not simulated does not wait for a fault to
+ * be mended: map its pages before it uses them.
  *
  * Every call may be made from any thread, also at once on one region.
  */

@@ -12,11 +12,33 @@ static u64 no_unmap(struct backend_space *s, iova_t iova, u64 size)
 	return 0;
 }
 
+static int no_publish(struct backend_space *s, iova_t iova, u64 size)
+{
+	return 0;
+}
+
 static void no_invalidate(struct backend_space *s, iova_t iova, u64 size)
 {
 }
 
 static void no_invalidate_all(struct backend_space *s)
+{
+}
+
+static void no_invalidate_some(struct backend_space *s, iova_t iova, u64 size, u64 mapped)
+{
+}
+
+static u64 no_cut(struct backend_space *s, iova_t iova, u64 size)
+{
+	return 0;
+}
+
+static void no_count(struct backend_space *s, struct backend_counts *out)
+{
+}
+
+static void no_clear(struct backend_space *s)
 {
 }
 
@@ -46,8 +68,13 @@ const struct backend_ops backend_defaults = {
 	.name = "none",
 	.map = no_map,
 	.unmap = no_unmap,
+	.publish = no_publish,
 	.invalidate = no_invalidate,
 	.invalidate_all = no_invalidate_all,
+	.invalidate_some = no_invalidate_some,
+	.cut = no_cut,
+	.count = no_count,
+	.clear = no_clear,
 	.reg_read = no_reg_read,
 	.reg_write = no_reg_write,
 	.irq_vectors = no_vectors,
@@ -62,8 +89,13 @@ void backend_complete(struct backend_ops *ops)
 	COMPLETE(name);
 	COMPLETE(map);
 	COMPLETE(unmap);
+	COMPLETE(publish);
 	COMPLETE(invalidate);
 	COMPLETE(invalidate_all);
+	COMPLETE(invalidate_some);
+	COMPLETE(cut);
+	COMPLETE(count);
+	COMPLETE(clear);
 	COMPLETE(reg_read);
 	COMPLETE(reg_write);
 	COMPLETE(irq_vectors);

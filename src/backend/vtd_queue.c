@@ -184,6 +184,12 @@ static void vtd_invalidate_all(struct backend_space *s)
 }
 
 /* Entries that become present are seen at once, but where the unit says that it remembers absence. */
+static int vtd_publish(struct backend_space *s, iova_t iova, u64 size)
+{
+	vtd_invalidate(s, iova, size);
+	return 0;
+}
+
 static int vtd_map(struct backend_space *s, iova_t iova, phys_t pa, u64 size, u64 flags)
 {
 	struct vtd *v = s->priv;
@@ -202,6 +208,7 @@ static u64 vtd_unmap(struct backend_space *s, iova_t iova, u64 size)
 const struct backend_ops backend_vtd = {
 	.name = "vtd",
 	.map = vtd_map,
+	.publish = vtd_publish,
 	.unmap = vtd_unmap,
 	.invalidate = vtd_invalidate,
 	.invalidate_all = vtd_invalidate_all,

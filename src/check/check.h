@@ -99,6 +99,12 @@ void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data
 /* It ends with its device, by nobody's call. */
 void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call);
 
+/*
+ * Around what on-demand paging maps and unmaps on the program's behalf: it may overlap what drivers
+ * map, no driver asks whether it worked or syncs it, and its pages stay the CPU's.
+ */
+void check_paging(bool on);
+
 /* Coherent memory that is freed by this name was freed already. False: nothing is known. */
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size);
 /* The block belongs to a pool, which is reported in its place. */

@@ -68,6 +68,9 @@ static const struct {
 	KIND(IOVA_ATTRS, "iova-attrs", "unlinked with other attributes than linked"),
 	KIND(IOVA_NOT_SYNCED, "iova-not-synced",
 	     "the device used a link before dma_iova_sync()"),
+	KIND(XSK_TWICE, "xsk-twice", "an XSK buffer freed or given on a second time"),
+	KIND(XSK_KEPT, "xsk-kept",
+	     "XSK buffers that the driver never gave back when their pool left its queue"),
 	KIND(LEAK, "leak", "still mapped or allocated when the device was closed"),
 #undef KIND
 };

@@ -48,6 +48,7 @@ static void put_back(const struct shadow *s, u64 from, u64 end)
 	if (!rest)
 		return;
 	rest->mapped = s->mapped;
+	rest->asked = rest->paged = s->paged;
 	rest->unsynced = read_once(&s->unsynced);
 	shadow_add(rest);
 }

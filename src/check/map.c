@@ -28,7 +28,7 @@ static bool find_overlap(struct range *r, void *arg)
 	struct overlap *q = arg;
 	struct shadow *s = r->of;
 
-	if (s == q->self || ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
+	if (s == q->self || s->paged || ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
 		return true;
 	if (s->dir == DMA_TO_DEVICE && q->self->dir == DMA_TO_DEVICE)
 		return true;
@@ -92,11 +92,15 @@ void check_map(struct check_device *c, const struct check_mapping *m, const void
 
 	check_enter(caller);
 	check_mask(c, m->addr, m->size, m->dir, caller);
-	if (m->call <= CALL_PHYS && !(m->attrs & DMA_ATTR_MMIO))
-		place_check(c, m, caller);
 	s = shadow_new(c, m, caller);
 	if (!s)
 		return;
+	if (unlikely(s->paged)) {
+		shadow_add(s);
+		return;
+	}
+	if (m->call <= CALL_PHYS && !(m->attrs & DMA_ATTR_MMIO))
+		place_check(c, m, caller);
 	/* links are synced and unlinked by range; coherent memory and pages are the library's own */
 	s->unsynced = m->call == CALL_LINK;
 	if (m->call != CALL_COHERENT && s->phys.size)

@@ -23,7 +23,8 @@
 struct check_options check_options = {.stacks = STACK_DEFAULT, .json = -1};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char *taken;   /* the text in force; under lock */
+static char *taken; /* the text in force; under lock */
+static struct suppressions *outdated; /* lists that were in force; under lock */
 static bool fail_read; /* DMAMAP_FAIL took effect; under lock */
 
 static int read_number(const char *value, u32 max, u32 *out)
@@ -43,13 +44,15 @@ static int read_number(const char *value, u32 max, u32 *out)
 
 static int add_suppression(struct check_options *o, const struct suppression *s)
 {
-	struct suppression *p = alloc_grow(o->suppress, o->n_suppress * sizeof(*p),
-					   (o->n_suppress + 1) * sizeof(*p));
+	u64 n = o->suppress ? o->suppress->n : 0, size = sizeof(*o->suppress);
+	struct suppressions *p = alloc_grow(o->suppress, n ? size + n * sizeof(*s) : 0,
+					    size + (n + 1) * sizeof(*s));
 
 	if (!p)
 		return -ENOMEM;
 	o->suppress = p;
-	p[o->n_suppress++] = *s;
+	p->list[n] = *s;
+	p->n = n + 1;
 	return 0;
 }
 
@@ -174,6 +177,10 @@ static int read_check(const char *text)
 	}
 	if (o.exitcode && !registered)
 		registered = !on_exit(at_exit, NULL);
+	if (check_options.suppress) {
+		check_options.suppress->older = outdated;
+		outdated = check_options.suppress;
+	}
 	check_options = o;
 	free(taken);
 	taken = keep;

@@ -9,11 +9,16 @@ struct suppression {
 	char kind[32], function[96], device[64]; /* shell patterns */
 };
 
+struct suppressions {
+	struct suppressions *older; /* not in force any more; see options.c */
+	u64 n;
+	struct suppression list[];
+};
+
 struct check_options {
 	bool on, own, abort;
 	u32 stacks, exitcode, first; /* stacks: atomic */
-	struct suppression *suppress;
-	u64 n_suppress;
+	struct suppressions *suppress; /* NULL: none */
 	int json; /* a descriptor, or -1 */
 };
 

@@ -83,25 +83,24 @@ static void add_stack(struct text *t, const char *what, const struct stack *s)
 		return;
 	add(t, "\n  %s:", what);
 	for (u32 i = 0; i < s->n; i++)
-		add(t, "\n    %s", symbol_of(s->ip[i], line, sizeof(line)));
+		for (u32 k = 0; symbol_of(s->ip[i], k, line, sizeof(line)); k++)
+			add(t, "\n    %s", line);
 }
 
 static bool stack_matches(const struct stack *s, const char *pattern)
 {
-	char name[128];
-
 	for (u32 i = 0; s && i < s->n; i++)
-		if (!fnmatch(pattern, symbol_function(s->ip[i], name, sizeof(name)), 0))
+		if (symbol_matches(s->ip[i], pattern))
 			return true;
 	return false;
 }
 
 static bool suppressed(const struct about *a, const struct stack *here)
 {
-	const struct check_options *o = &check_options;
+	const struct suppressions *all = check_options.suppress;
 
-	for (u64 i = 0; i < o->n_suppress; i++) {
-		const struct suppression *s = &o->suppress[i];
+	for (u64 i = 0; all && i < all->n; i++) {
+		const struct suppression *s = &all->list[i];
 
 		if (!fnmatch(s->kind, dmamap_check_name(a->kind), 0) &&
 		    !fnmatch(s->device, dev_name(a->dev), 0) &&
@@ -118,15 +117,14 @@ static bool told_enough(const struct about *a, const struct stack *here)
 	const struct stack *s = here ? here : a->at[0];
 	u64 key = (u64)a->kind;
 	bool enough = false;
-	char line[400] = "";
+	char line[400];
 
 	if (!check_options.first)
 		return false;
 	/* not by the address: a compiler makes several of one line */
-	if (s)
-		symbol_of(s->ip[0], line, sizeof(line));
-	for (const char *p = line; *p; p++)
-		key = (key ^ (u8)*p) * 0x100000001b3ull;
+	for (u32 i = 0; s && symbol_of(s->ip[0], i, line, sizeof(line)); i++)
+		for (const char *p = line; *p; p++)
+			key = (key ^ (u8)*p) * 0x100000001b3ull;
 	lock_take(&places_lock);
 	for (u64 i = 0, at = key * 0x9e3779b97f4a7c15ull >> 52; i < PLACES; i++, at = (at + 1) % PLACES) {
 		if (places[at].key && places[at].key != key)

@@ -43,6 +43,8 @@ static struct arena {
 	struct item *free[ITEM_KINDS];
 } arenas[ARENAS]; /* under their locks */
 
+static _Thread_local bool paging;
+
 static u64 lost; /* atomic */
 static u32 lost_said; /* atomic */
 
@@ -102,6 +104,11 @@ static void item_give(enum item_kind kind, void *p)
 	lock_give(&a->lock);
 }
 
+void check_paging(bool on)
+{
+	paging = on;
+}
+
 static void lose(void)
 {
 	__atomic_fetch_add(&lost, 1, __ATOMIC_RELAXED);
@@ -135,7 +142,7 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 		return NULL;
 	}
 	*s = (struct shadow){.c = c, .cpu = m->cpu, .attrs = m->attrs, .call = (u8)m->call,
-			     .dir = (u8)m->dir};
+			     .dir = (u8)m->dir, .asked = paging, .paged = paging};
 	s->dma = (struct range){.space = c->space, .start = m->addr, .size = m->size, .of = s};
 	s->phys = (struct range){.space = SPACE_PHYS, .start = m->pa, .of = s};
 	if (m->call != CALL_RESOURCE && m->call != CALL_RANGE && !(m->attrs & (1ul << 10)))

@@ -33,6 +33,7 @@ struct shadow {
 	bool device_wrote;	 /* atomic: since the last sync */
 	bool of_pool;		 /* atomic: memory of a dma_pool */
 	bool caught;		 /* atomic: a fault told of a write, the sums need not */
+	bool paged;		 /* by on-demand paging */
 	bool guarded;		 /* own.c: pages or bytes are kept from the CPU */
 };
 

@@ -30,11 +30,14 @@ const struct stack *stack_take(const void *caller);
 const struct stack *stack_here(const void *caller);
 void stack_reset(void);
 
-/* The place's words: "function (file:line)", else what is known. Returns out. */
-const char *symbol_of(uintptr_t ip, char *out, size_t size);
+/*
+ * The words of the i-th function that the place is in, "function (file:line)", else what is known:
+ * 0 is the innermost, and the others are those that it was inlined into. False: there are no more.
+ */
+bool symbol_of(uintptr_t ip, u32 i, char *out, size_t size);
 /* The call is in the library itself, as far as can be told. */
 bool symbol_is_ours(uintptr_t ip);
-/* The bare function name; "" when not known. */
-const char *symbol_function(uintptr_t ip, char *out, size_t size);
+/* One of the functions that the place is in has a name that the shell pattern matches. */
+bool symbol_matches(uintptr_t ip, const char *pattern);
 
 #endif

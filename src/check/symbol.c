@@ -1,16 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From an address in the program to function, file and line: by elfutils' libdwfl when the library
+ * From an address in the program to functions, files and lines: by elfutils' libdw when the library
  * was built with it, which reads the debug information that the program's own files have, else by
- * the dynamic linker's names. One thread at a time; nothing else is locked meanwhile.
+ * the dynamic linker's names. One address may be in several functions, each inlined into the next:
+ * the innermost comes first, so that a driver's line is there though the call was made by an inline
+ * of a header. One thread at a time; nothing else is locked meanwhile.
  */
 #include "check/stack.h"
 
 #include <dlfcn.h>
+#include <fnmatch.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define FRAMES_MAX 4 /* of one address; what is inlined deeper has its innermost ones */
+#define CACHED	   256 /* the top 8 bits of a hash */
+
+struct frame {
+	char function[128], line[200]; /* "": not known */
+};
+
+struct place {
+	uintptr_t at;
+	u32 n;
+	struct frame frame[FRAMES_MAX];
+};
 
 static pthread_mutex_t mine_lock = PTHREAD_MUTEX_INITIALIZER;
 static char mine[200]; /* where this file is; under mine_lock until known */
@@ -18,10 +35,12 @@ static u32 known;      /* atomic */
 
 #ifdef HAVE_LIBDW
 
+#include <dwarf.h>
 #include <elfutils/libdwfl.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Dwfl *dwfl; /* under lock; NULL: not begun */
+static struct place cache[CACHED]; /* under lock */
 
 static char *debuginfo_path;
 static const Dwfl_Callbacks callbacks = {
@@ -66,63 +85,113 @@ static Dwfl_Module *module_of(uintptr_t at)
 	return m;
 }
 
-#define CACHED 1024 /* the top 10 bits of a hash */
-
-/* What was found for an address; 0: nothing yet. Under lock. */
-static struct {
-	uintptr_t at;
-	bool known;
-	char function[128], line[200];
-} cache[CACHED];
-
-/* Under lock. */
-static void look_up_slow(uintptr_t at)
+/* The compilation unit; `at` becomes its address. An index of addresses is what gcc writes and clang does not. */
+static Dwarf_Die *unit_of(Dwfl_Module *m, Dwarf_Addr *at)
 {
-	unsigned int i = (unsigned int)(at * 0x9e3779b97f4a7c15ull >> 54);
-	const char *name, *file = NULL;
-	Dwfl_Module *m = module_of(at);
-	Dwfl_Line *l;
-	int number;
+	Dwarf_Addr bias;
+	Dwarf_Die *unit = dwfl_module_addrdie(m, *at, &bias);
 
-	cache[i].at = at;
-	cache[i].function[0] = cache[i].line[0] = 0;
-	name = m ? dwfl_module_addrname(m, at) : NULL;
-	cache[i].known = name != NULL;
-	if (name)
-		snprintf(cache[i].function, sizeof(cache[i].function), "%s", name);
-	l = m ? dwfl_module_getsrc(m, at) : NULL;
-	if (l)
-		file = dwfl_lineinfo(l, NULL, &number, NULL, NULL, NULL);
-	if (file)
-		snprintf(cache[i].line, sizeof(cache[i].line), "%s:%d", file, number);
+	if (!unit)
+		while ((unit = dwfl_module_nextcu(m, unit, &bias)) &&
+		       dwarf_haspc(unit, *at - bias) <= 0)
+			;
+	if (unit)
+		*at -= bias;
+	return unit;
 }
 
-/* False: not known. `line` may stay "". */
-static bool look_up(uintptr_t at, char *function, size_t size, char *line, size_t line_size)
+static void set_line(struct frame *f, const char *file, int number)
 {
-	unsigned int i = (unsigned int)(at * 0x9e3779b97f4a7c15ull >> 54);
-	bool found;
+	if (file)
+		snprintf(f->line, sizeof(f->line), "%s:%d", file, number);
+}
+
+static void set_function(struct frame *f, Dwarf_Die *die)
+{
+	const char *name = dwarf_diename(die);
+
+	if (name)
+		snprintf(f->function, sizeof(f->function), "%s", name);
+}
+
+/* Where an inlined function was called, which is in the next frame. */
+static void set_call(struct frame *f, Dwarf_Die *unit, Dwarf_Die *inlined)
+{
+	Dwarf_Word file = 0, line = 0;
+	Dwarf_Attribute a;
+	Dwarf_Files *files;
+	size_t n;
+
+	if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &a), &file) ||
+	    dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &a), &line) ||
+	    dwarf_getsrcfiles(unit, &files, &n) || file >= n)
+		return;
+	set_line(f, dwarf_filesrc(files, file, NULL, NULL), (int)line);
+}
+
+/* The functions that the address is in, from the innermost out. */
+static void add_functions(struct place *p, Dwarf_Die *unit, Dwarf_Addr at)
+{
+	Dwarf_Die *scopes = NULL, *around = NULL;
+	int n = dwarf_getscopes(unit, at, &scopes);
+
+	/* past an inlined function those are where it was written: asked again for where it is */
+	n = n > 0 ? dwarf_getscopes_die(&scopes[0], &around) : 0;
+	for (int i = 0; i < n; i++) {
+		int tag = dwarf_tag(&around[i]);
+
+		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
+			continue;
+		set_function(&p->frame[p->n - 1], &around[i]);
+		if (tag == DW_TAG_subprogram || p->n == FRAMES_MAX)
+			break;
+		set_call(&p->frame[p->n++], unit, &around[i]);
+	}
+	free(around);
+	free(scopes);
+}
+
+/* Under lock. */
+static void look_up_slow(struct place *p, uintptr_t at)
+{
+	Dwfl_Module *m = module_of(at);
+	const char *name = m ? dwfl_module_addrname(m, at) : NULL;
+	Dwarf_Addr addr = at;
+	Dwarf_Die *unit = m ? unit_of(m, &addr) : NULL;
+	Dwarf_Line *line = unit ? dwarf_getsrc_die(unit, addr) : NULL;
+	int number = 0;
+
+	*p = (struct place){.at = at, .n = 1};
+	if (line && !dwarf_lineno(line, &number))
+		set_line(&p->frame[0], dwarf_linesrc(line, NULL, NULL), number);
+	if (unit)
+		add_functions(p, unit, addr);
+	/* by the symbol table what has no debug information, and what carries another name there */
+	if (name && (p->n == 1 || !p->frame[p->n - 1].function[0]))
+		snprintf(p->frame[p->n - 1].function, sizeof(p->frame[0].function), "%s", name);
+}
+
+static void look_up(uintptr_t at, struct place *out)
+{
+	struct place *p = &cache[at * 0x9e3779b97f4a7c15ull >> 56];
 
 	pthread_mutex_lock(&lock);
-	if (cache[i].at != at)
-		look_up_slow(at);
-	found = cache[i].known;
-	snprintf(function, size, "%s", cache[i].function);
-	snprintf(line, line_size, "%s", cache[i].line);
+	if (p->at != at)
+		look_up_slow(p, at);
+	*out = *p;
 	pthread_mutex_unlock(&lock);
-	return found;
 }
 
 #else
 
-static bool look_up(uintptr_t at, char *function, size_t size, char *line, size_t line_size)
+static void look_up(uintptr_t at, struct place *out)
 {
 	Dl_info info;
 
-	if (!dladdr((void *)at, &info) || !info.dli_sname)
-		return false;
-	snprintf(function, size, "%s", info.dli_sname);
-	return true;
+	*out = (struct place){.at = at, .n = 1};
+	if (dladdr((void *)at, &info) && info.dli_sname)
+		snprintf(out->frame[0].function, sizeof(out->frame[0].function), "%s",
+			 info.dli_sname);
 }
 
 #endif
@@ -135,51 +204,66 @@ static size_t source_length(const char *line)
 	return p ? (size_t)(p - line) + 4 : 0;
 }
 
+static void find_mine(void)
+{
+	struct place p;
+
+	look_up((uintptr_t)symbol_is_ours, &p);
+	pthread_mutex_lock(&mine_lock);
+	if (!known)
+		memcpy(mine, p.frame[0].line, sizeof(mine));
+	write_release(&known, 1);
+	pthread_mutex_unlock(&mine_lock);
+}
+
 /*
- * By the source file, which has the same folder as this one; without lines by the name. Every frame
- * of the library is above the program's, so a driver that calls itself dma_… is only cut off when it
- * has no lines.
+ * By the source file of the function that was not inlined, which has the same folder as this one;
+ * without lines by the name. Every frame of the library is above the program's, so a driver that
+ * calls itself dma_… is only cut off when it has no lines.
  */
 bool symbol_is_ours(uintptr_t ip)
 {
-	char function[128] = "", line[200] = "", self[200] = "";
+	const struct frame *f;
+	struct place p;
 
-	if (!read_acquire(&known)) {
-		look_up((uintptr_t)symbol_is_ours, function, sizeof(function), self, sizeof(self));
-		pthread_mutex_lock(&mine_lock);
-		if (!known)
-			memcpy(mine, self, sizeof(mine));
-		write_release(&known, 1);
-		pthread_mutex_unlock(&mine_lock);
-	}
-	look_up(ip - 1, function, sizeof(function), line, sizeof(line));
-	if (source_length(mine) && line[0])
-		return !strncmp(line, mine, source_length(mine));
-	return !strncmp(function, "dma_", 4) || !strncmp(function, "dmam_", 5) ||
-	       !strncmp(function, "dmamap_", 7);
+	if (!read_acquire(&known))
+		find_mine();
+	look_up(ip - 1, &p);
+	f = &p.frame[p.n - 1];
+	if (source_length(mine) && f->line[0])
+		return !strncmp(f->line, mine, source_length(mine));
+	return !strncmp(f->function, "dma_", 4) || !strncmp(f->function, "dmam_", 5) ||
+	       !strncmp(f->function, "dmamap_", 7);
 }
 
-const char *symbol_function(uintptr_t ip, char *out, size_t size)
+bool symbol_matches(uintptr_t ip, const char *pattern)
 {
-	char line[200] = "";
+	struct place p;
 
-	if (!look_up(ip - 1, out, size, line, sizeof(line)))
-		out[0] = 0;
-	return out;
+	look_up(ip - 1, &p);
+	for (u32 i = 0; i < p.n; i++)
+		if (!fnmatch(pattern, p.frame[i].function, 0))
+			return true;
+	return false;
 }
 
-const char *symbol_of(uintptr_t ip, char *out, size_t size)
+bool symbol_of(uintptr_t ip, u32 i, char *out, size_t size)
 {
-	char function[128] = "", line[200] = "";
 	uintptr_t at = ip - 1; /* in the call, not behind it */
+	const struct frame *f;
+	struct place p;
 	Dl_info info;
 
-	if (look_up(at, function, sizeof(function), line, sizeof(line)) && line[0])
-		snprintf(out, size, "%s (%s)", function, line);
+	look_up(at, &p);
+	if (i >= p.n)
+		return false;
+	f = &p.frame[i];
+	if (f->line[0])
+		snprintf(out, size, "%s (%s)", f->function[0] ? f->function : "?", f->line);
 	else if (dladdr((void *)at, &info) && info.dli_fname)
-		snprintf(out, size, "%s (%s+%#lx)", function[0] ? function : "?", info.dli_fname,
-			 (unsigned long)(at - (uintptr_t)info.dli_fbase));
+		snprintf(out, size, "%s (%s+%#lx)", f->function[0] ? f->function : "?",
+			 info.dli_fname, (unsigned long)(at - (uintptr_t)info.dli_fbase));
 	else
 		snprintf(out, size, "%#lx", (unsigned long)at);
-	return out;
+	return true;
 }

@@ -62,6 +62,12 @@ struct device *dmamap_find(const char *name)
 	return dev ? dev : error_null(ENODEV, "no open device is called %s", name ? name : "(NULL)");
 }
 
+/* QEMU's devices go by their kind; functions of the machine by their back end. */
+static const char *remote_name(const struct spec *spec)
+{
+	return spec->remote->any_key ? spec->config.target : spec->remote->name;
+}
+
 /* The key name=, else the model's name and the first free number. Under lock. */
 static int choose_name(struct device *dev, const struct spec *spec)
 {
@@ -72,7 +78,7 @@ static int choose_name(struct device *dev, const struct spec *spec)
 				 "device", spec->name);
 	for (unsigned int i = 0; !spec->name; i++) {
 		snprintf(made, sizeof(made), "%.24s%u",
-			 spec->qemu ? spec->qemu : spec->model ? spec->model->name : "sim", i);
+			 spec->remote ? remote_name(spec) : spec->model ? spec->model->name : "sim", i);
 		if (!name_taken(made))
 			break;
 	}
@@ -175,9 +181,11 @@ static void set_fields(struct device *dev, const struct spec *spec)
 		dev->ops.reg_read = model_read;
 		dev->ops.reg_write = model_write;
 	}
-	if (spec->qemu) {
-		dev->ops = backend_qemu;
-		dev->remote = dev->ram_only = dev->stuck = true;
+	if (spec->remote) {
+		dev->ops = *spec->remote->backend;
+		dev->remote = spec->remote;
+		dev->stuck = true;
+		dev->ram_only = spec->remote->ram_only;
 		dev->address_last = 0;
 	}
 	dev->careful = dev->untrusted || !dev->coherent || dev->arithmetic || dev->ram_only;
@@ -185,31 +193,29 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	backend_complete(&dev->ops);
 }
 
-/* The machine of a device of QEMU's, which says what its address space is like. */
-static int start_qemu(struct device *dev, const struct spec *spec, struct domain_config *space)
+/* A device that is not simulated says what its address space is like. */
+static int start_remote(struct device *dev, const struct spec *spec, struct domain_config *space)
 {
-	struct qemu_config config = {.device = spec->qemu, .iommu = spec->iommu, .n_args = spec->n_args};
-	struct qemu *q;
-	int err;
+	int err = dev->remote->create(dev, &spec->config);
 
-	memcpy(config.arg, spec->qemu_args, sizeof(config.arg));
-	err = qemu_create(dev, &config, &q);
 	if (err)
 		return err;
-	dev->ops_priv = q;
-	qemu_domain(q, space);
+	device_set_mask(dev, dev->dma_mask); /* it may have said where its addresses begin */
+	dev->remote->domain(dev->ops_priv, space);
 	return 0;
 }
 
 static int start_machine(struct device *dev, const struct spec *spec)
 {
-	const struct mem_config ram = {.ram = spec->ram, .swiotlb = spec->swiotlb,
-				       .low_max = spec->qemu ? QEMU_LOW_MAX : 0};
+	struct mem_config ram = {.ram = spec->ram, .swiotlb = spec->swiotlb};
 	struct domain_config space = {.iommu = spec->iommu, .group = spec->group,
 					    .policy = spec->untrusted ? POLICY_STRICT : spec->policy,
 					    .any_32bit = !spec->forcedac};
-	int err = mem_get(&ram);
+	int err;
 
+	if (dev->remote)
+		dev->remote->memory(&spec->config, &ram);
+	err = mem_get(&ram);
 	if (err)
 		return err;
 	if (!spec->coherent)
@@ -221,17 +227,17 @@ static int start_machine(struct device *dev, const struct spec *spec)
 	err = bounce_get();
 	if (err)
 		goto put_mem;
-	if (spec->qemu)
-		err = start_qemu(dev, spec, &space);
+	if (dev->remote)
+		err = start_remote(dev, spec, &space);
 	if (err)
 		goto put_bounce;
 	dev->domain = domain_get(&space);
 	if (dev->domain)
 		return 0;
 	err = errno ? -errno : -ENOMEM;
-	if (spec->qemu) {
-		qemu_stop(dev->ops_priv);
-		qemu_free(dev->ops_priv);
+	if (dev->remote) {
+		dev->ops.stop(dev);
+		dev->remote->free(dev->ops_priv);
 	}
 put_bounce:
 	bounce_put();
@@ -246,7 +252,7 @@ static void stop_machine(struct device *dev)
 		dev->ops.stop(dev);
 	domain_put(dev->domain);
 	if (dev->remote)
-		qemu_free(dev->ops_priv);
+		dev->remote->free(dev->ops_priv);
 	bounce_put();
 	mem_put();
 }
@@ -279,7 +285,7 @@ static int start(struct device *dev, const struct spec *spec)
 		goto close_keep;
 	start_checker(dev, spec);
 	if (dev->remote)
-		err = qemu_connect(dev->ops_priv);
+		err = dev->remote->connect(dev);
 	else if (dev->model)
 		err = dev->model->create(dev, spec->args, spec->n_args, &dev->ops_priv);
 	if (!err)

@@ -6,6 +6,8 @@
 #include "device/spec.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "qemu/qemu.h"
+#include "vfio/vfio.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #define SPEC_TEXT_MAX 4096
 
 static const struct model_ops *const models[] = {&model_edu, &model_nvme, &model_e1000e};
+static const struct remote_ops *const remotes[] = {&remote_qemu, &remote_vfio, &remote_iommufd};
 static const char *const policy_names[] = {"strict", "lazy", "pool", "persistent"};
 
 const char *policy_name(enum policy policy)
@@ -143,21 +146,32 @@ static int read_common(struct spec *s, const char *key, const char *value)
 		return read_size(key, value, &s->ram);
 	if (!strcmp(key, "swiotlb"))
 		return read_size(key, value, &s->swiotlb);
-	return s->qemu ? -ENOENT : read_sim(s, key, value);
+	return s->remote ? -ENOENT : read_sim(s, key, value);
 }
 
-/* A key of QEMU's side, or a property of the device: QEMU judges that. */
-static int read_qemu_key(struct spec *s, const char *key, const char *value)
+static bool has_key(const char *const *keys, const char *key)
 {
-	if (!strcmp(key, "iommu")) {
+	for (; keys && *keys; keys++)
+		if (!strcmp(key, *keys))
+			return true;
+	return false;
+}
+
+/* A key of the back end's, or a property of the device: create() judges the value. */
+static int read_remote_key(struct spec *s, const char *key, const char *value)
+{
+	if (s->remote->any_key && !strcmp(key, "iommu")) {
 		if (strcmp(value, "vtd") != 0 && strcmp(value, "off") != 0)
 			return bad_value(key, value, "vtd or off");
 		s->iommu = *value == 'v';
 		return 0;
 	}
-	if (s->n_args == QEMU_ARGS_MAX)
+	if (!s->remote->any_key && !has_key(s->remote->keys, key))
+		return error_set(EINVAL, "device spec: unknown key \"%s\" for %s:; dmamap(7) lists the keys",
+				 key, s->remote->name);
+	if (s->config.n_args == REMOTE_ARGS_MAX)
 		return error_set(EINVAL, "device spec: too many keys at \"%s\"", key);
-	s->qemu_args[s->n_args++] = (struct qemu_arg){key, value};
+	s->config.arg[s->config.n_args++] = (struct remote_arg){key, value};
 	return 0;
 }
 
@@ -198,9 +212,9 @@ static int read_key(struct spec *s, char *word, const char *seen[], int n_seen)
 		return error_set(EINVAL, "device spec: \"%s\" is not key=value", word);
 	*value++ = 0;
 	/* QEMU's own arguments have their own "=", and each is a word of its command line */
-	if (s->qemu && !strcmp(word, "arg")) {
+	if (s->remote && s->remote->any_key && !strcmp(word, "arg")) {
 		seen[n_seen] = word;
-		return read_qemu_key(s, word, value);
+		return read_remote_key(s, word, value);
 	}
 	if (strchr(value, '='))
 		return error_set(EINVAL, "device spec: %s=%s has a second \"=\"", word, value);
@@ -211,7 +225,7 @@ static int read_key(struct spec *s, char *word, const char *seen[], int n_seen)
 	err = read_common(s, word, value);
 	if (err != -ENOENT)
 		return err;
-	return s->qemu ? read_qemu_key(s, word, value) : read_model_key(s, word, value);
+	return s->remote ? read_remote_key(s, word, value) : read_model_key(s, word, value);
 }
 
 static int read_target(struct spec *s, const char *word)
@@ -219,13 +233,15 @@ static int read_target(struct spec *s, const char *word)
 	const char *target = strchr(word, ':');
 	size_t n = target ? (size_t)(target - word) : strlen(word);
 
-	if (n == 4 && !strncmp(word, "qemu", 4)) {
-		s->qemu = target ? target + 1 : "";
-		return 0;
-	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(remotes); i++)
+		if (n == strlen(remotes[i]->name) && !strncmp(word, remotes[i]->name, n)) {
+			s->remote = remotes[i];
+			s->config.target = target ? target + 1 : "";
+			return 0;
+		}
 	if (n != 3 || strncmp(word, "sim", 3) != 0)
-		return error_set(EINVAL, "device spec: unknown back end \"%.*s\"; this version has \"sim\" and "
-				 "\"qemu\"", (int)(n < 64 ? n : 64), word);
+		return error_set(EINVAL, "device spec: unknown back end \"%.*s\"; there are sim, vfio, iommufd "
+				 "and qemu", (int)(n < 64 ? n : 64), word);
 	if (!target)
 		return 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(models); i++)
@@ -270,6 +286,9 @@ int spec_parse(struct spec *spec, const char *text)
 	}
 	if (!err)
 		err = check_together(&s);
+	s.config.iommu = s.iommu;
+	s.config.policy = s.untrusted ? POLICY_STRICT : s.policy;
+	s.config.ram = s.ram;
 	if (err)
 		alloc_free(s.text);
 	else

@@ -5,7 +5,7 @@
 
 #include "device/model.h"
 #include "domain/domain.h"
-#include "qemu/qemu.h"
+#include "domain/remote.h"
 
 #define SPEC_MODEL_ARGS_MAX 16
 #define SPEC_NAME_MAX	    31
@@ -22,8 +22,8 @@ struct spec {
 	unsigned int addr_bits;
 	struct model_arg args[SPEC_MODEL_ARGS_MAX];
 	int n_args;
-	const char *qemu; /* device of QEMU's; NULL: simulated. Its keys are in qemu_args */
-	struct qemu_arg qemu_args[QEMU_ARGS_MAX];
+	const struct remote_ops *remote; /* NULL: simulated */
+	struct remote_config config;	 /* for it */
 };
 
 /* 0, or -EINVAL with a sentence that names the word, -ENOMEM. spec_free() after success only. */

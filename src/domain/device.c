@@ -193,7 +193,14 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 	out->coherent_bytes = read_once(&dev->coherent_bytes);
 	out->iotlb_flushes = read_once(&dev->domain->ports.flushes);
 	if (dev->domain->iova) {
+		struct backend_counts counts = {0};
 		struct iova_stats iova;
+
+		dev->domain->ops.count(&dev->domain->space, &counts);
+		out->kernel_maps = counts.maps;
+		out->kernel_unmaps = counts.unmaps;
+		out->kernel_unmap_errors = counts.refused;
+		out->kernel_maps_left = counts.left;
 
 		iova_stats(dev->domain->iova, &iova);
 		out->iova_pages = iova.pages;

@@ -18,6 +18,7 @@
 
 struct bounce_pool;
 struct model_ops;
+struct remote_ops;
 struct xsk_device;
 
 /* Counters of one thread on one device: no atomic instruction, no shared line. */
@@ -71,7 +72,7 @@ struct device {
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
 	bool stuck;		/* atomic: declared stuck */
-	bool remote;		/* not simulated: the program does not play it. stuck, too: see bus.c */
+	const struct remote_ops *remote; /* NULL: simulated, the program plays it. Else stuck, too: see bus.c */
 
 	struct fault_table fault_table;
 	struct copied *copied; /* segments of dmamap_bus_map() that are copies; under copied_lock */

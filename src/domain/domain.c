@@ -52,6 +52,24 @@ static int map_all_ram(struct domain *dom)
 	return 0;
 }
 
+/* Takes what lies between the usable windows, and behind them, out of the address space. */
+static int reserve_gaps(struct domain *dom, const struct domain_config *want)
+{
+	u64 next = 0, end = 1ull << (PT_IOVA_BITS - PAGE_BITS);
+
+	for (unsigned int i = 0; i <= want->n_usable; i++) {
+		bool last = i == want->n_usable;
+		u64 first = last ? end : (want->usable[i].first + PAGE_BYTES - 1) >> PAGE_BITS;
+		int err = first > next ? iova_reserve(dom->iova, next, first - next) : 0;
+
+		if (err)
+			return err;
+		if (!last)
+			next = max_u64(next, (want->usable[i].last + 1) >> PAGE_BITS);
+	}
+	return 0;
+}
+
 static int start_iommu(struct domain *dom, const struct domain_config *want)
 {
 	const struct pt_memory memory = {.base = mem.base, .alloc = table_alloc, .free = table_free};
@@ -63,6 +81,10 @@ static int start_iommu(struct domain *dom, const struct domain_config *want)
 	if (!dom->iova)
 		return -ENOMEM;
 	err = iova_reserve(dom->iova, INTERRUPT_FIRST, INTERRUPT_PAGES);
+	if (err)
+		return err;
+	if (want->n_usable)
+		err = reserve_gaps(dom, want);
 	if (err)
 		return err;
 	err = pt_init(&dom->pt, &memory);
@@ -84,8 +106,10 @@ static void domain_free(struct domain *dom)
 		domain_flush(dom);
 	}
 	tslot_key_destroy(&dom->queues);
-	if (dom->space.pt)
+	if (dom->space.pt) {
+		dom->ops.clear(&dom->space);
 		pt_fini(&dom->pt);
+	}
 	if (dom->iova)
 		iova_destroy(dom->iova);
 	ports_fini(&dom->ports);
@@ -101,8 +125,11 @@ static struct domain *domain_make(const struct domain_config *want)
 		return NULL;
 	dom->refs = 1;
 	dom->policy = want->iommu ? want->policy : POLICY_STRICT;
-	dom->space.ops = want->ops ? want->ops : &backend_sim;
+	dom->ops = want->ops ? *want->ops : backend_sim;
+	backend_complete(&dom->ops);
+	dom->space.ops = &dom->ops;
 	dom->space.priv = want->priv;
+	dom->space.by_range = want->by_range;
 	dom->space.ports = want->ops ? NULL : &dom->ports;
 	if (want->group) {
 		dom->group = alloc_string(want->group);

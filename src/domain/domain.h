@@ -21,7 +21,7 @@
 
 enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_POOL, POLICY_PERSISTENT };
 
-#define FLUSH_QUEUE_LEN 256 /* a power of two */
+#define FLUSH_QUEUE_LEN 1024 /* a power of two; the longer, the more lies side by side (flusher.c) */
 
 /*
  * Unmapped ranges that wait for a flush. The owner thread pushes (head), whoever holds the lock
@@ -47,6 +47,7 @@ struct hold {
 
 struct domain {
 	struct backend_space space; /* what carries the translations */
+	struct backend_ops ops;	    /* of it, complete */
 	struct pt pt;
 	struct ports ports;
 	struct iova_space *iova; /* NULL: no IOMMU */
@@ -65,6 +66,10 @@ struct domain {
 	struct domain *next_group;
 };
 
+struct domain_window {
+	u64 first, last; /* addresses */
+};
+
 struct domain_config {
 	bool iommu;
 	enum policy policy;
@@ -76,6 +81,10 @@ struct domain_config {
 	unsigned int iova_bits;	 /* 0: all that the page table has */
 	unsigned int leaf_shift; /* of the largest leaf; 0: any */
 	bool map_by_ops;	 /* a stored entry is not enough, see backend_space.direct */
+	bool by_range;		 /* backend_space.by_range; map_by_ops too */
+	/* The addresses that may be used, in order; n_usable 0: all. Not freed. */
+	const struct domain_window *usable;
+	unsigned int n_usable;
 };
 
 /* A new domain, or the group's; NULL: EINVAL (the group has another policy), ENOMEM. */

@@ -52,11 +52,83 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 	lock_give(&q->lock);
 }
 
+/* What a range takes of the address space: small ones are rounded up, see iova.h. */
+static u64 entry_room(const struct flush_entry *e)
+{
+	return e->pages <= IOVA_CACHED_PAGES ? 1ull << iova_class(e->pages) : e->pages;
+}
+
+/* By address. Mostly they come in order or in reverse, which costs few steps. */
+static void entries_sort(struct flush_entry *e, unsigned int n)
+{
+	static const unsigned int steps[] = {301, 132, 57, 23, 10, 4, 1};
+
+	for (unsigned int s = 0; s < ARRAY_SIZE(steps); s++)
+		for (unsigned int step = steps[s], i = step; i < n; i++) {
+			struct flush_entry moved = e[i];
+			unsigned int at = i;
+
+			for (; at >= step && e[at - step].page > moved.page; at -= step)
+				e[at] = e[at - step];
+			e[at] = moved;
+		}
+}
+
+/* The entries become the caller's: how many. */
+static unsigned int queue_steal(struct flush_queue *q, struct flush_entry *out)
+{
+	unsigned int n = 0;
+	u64 head, tail;
+
+	lock_take(&q->lock);
+	head = read_acquire(&q->head);
+	for (tail = q->tail; (s64)(head - tail) > 0; tail++)
+		out[n++] = q->entry[tail % FLUSH_QUEUE_LEN];
+	write_release(&q->tail, tail);
+	lock_give(&q->lock);
+	return n;
+}
+
+/*
+ * What has to hear of each range hears once of those that lie side by side. All of a run is the caller's:
+ * the ranges, and what their rounding up took. They go back in order, so that what comes next lies side by
+ * side again.
+ */
+static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bool own)
+{
+	struct flush_entry e[FLUSH_QUEUE_LEN];
+	unsigned int n = queue_steal(q, e), first = 0;
+	void *unused = pt_limbo_take(&dom->pt);
+	u64 mapped = 0;
+
+	entries_sort(e, n);
+	for (unsigned int i = 0; i < n; i++) {
+		mapped += e[i].pages;
+		if (i + 1 < n && e[i].page + entry_room(&e[i]) == e[i + 1].page)
+			continue;
+		dom->space.ops->invalidate_some(&dom->space, IOVA(e[first].page << PAGE_BITS),
+						(e[i].page + e[i].pages - e[first].page) << PAGE_BITS,
+						mapped << PAGE_BITS);
+		for (; first <= i; first++) {
+			if (own)
+				iova_free(dom->iova, e[first].page, e[first].pages);
+			else
+				iova_free_shared(dom->iova, e[first].page, e[first].pages);
+		}
+		mapped = 0;
+	}
+	pt_limbo_free(&dom->pt, unused);
+}
+
 /* The caller's queue is full. Others' are left to them, so that address space stays in its thread. */
 static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
 {
 	u64 head = q->head;
 
+	if (dom->space.by_range) {
+		flush_ranges(dom, q, true);
+		return;
+	}
 	domain_drain(dom);
 	queue_take(dom, q, head, true);
 }
@@ -69,6 +141,8 @@ void domain_flush(struct domain *dom)
 	unsigned int n;
 
 	first = tslot_first(&dom->queues);
+	for (; first && dom->space.by_range; first = first->next)
+		flush_ranges(dom, &((struct domain_thread *)first)->queue, first == own);
 	/* sixteen queues a round: what was pushed before the flush is what may be given back */
 	while (first) {
 		for (n = 0, s = first; s && n < ARRAY_SIZE(heads); s = s->next)

@@ -99,7 +99,8 @@ static int give_address(struct device *dev, struct coherent *c, phys_t pa)
 				  PT_READ | PT_WRITE | PT_UNCACHED);
 	if (err) {
 		iova_free(dom->iova, page, c->pages_size >> PAGE_BITS);
-		return error_set(-err, "%s: no memory for page tables", dev->name);
+		error_prefix("%s: cannot map %llu bytes", dev->name, (unsigned long long)c->pages_size);
+		return err;
 	}
 	c->mapped = true;
 	c->dma = (page << PAGE_BITS) + dev->bus_offset;

@@ -41,8 +41,7 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 			return page;
 		if (err != -EEXIST) {
 			iova_free(dom->iova, page, pages);
-			error_set(-err, "%s: cannot map %llu pages: no memory for page tables",
-				  dev->name, (unsigned long long)pages);
+			error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)pages);
 			return 0;
 		}
 	}

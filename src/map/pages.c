@@ -231,8 +231,13 @@ static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_
 	if (err)
 		return error_set(ENOMEM, "%s: no memory for page tables, or the address space is "
 				 "occupied by mappings never unmapped whole", dev->name);
-	if (unlikely(!dom->space.direct))
-		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), s->n << PAGE_BITS);
+	if (unlikely(!dom->space.direct) &&
+	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), s->n << PAGE_BITS)) {
+		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), s->n << PAGE_BITS);
+		iova_free(dom->iova, page, s->n);
+		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)s->n);
+		return -ENOMEM;
+	}
 	for (u64 i = 0; !dev->coherent && i < s->n; i++)
 		plane_to_device(phys_of_page(s->pages[i]), PAGE_BYTES);
 	*addr = (page << PAGE_BITS) + dev->bus_offset;

@@ -379,12 +379,20 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 	else
 		n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
-		/* what was linked for a moment may have been cached */
-		domain_release(dom, page, pages, true);
+		/* what was linked for a moment may have been cached, where a stored entry is seen */
+		if (dom->space.by_range)
+			iova_free(dom->iova, page, pages);
+		else
+			domain_release(dom, page, pages, true);
 		return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
 	}
-	if (unlikely(!dom->space.direct))
-		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	if (unlikely(!dom->space.direct) &&
+	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS)) {
+		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+		iova_free(dom->iova, page, pages);
+		error_prefix("%s: cannot map a list of %llu pages", dev->name, (unsigned long long)pages);
+		return -ENOMEM;
+	}
 	return n;
 }
 

@@ -171,9 +171,11 @@ static int check_order(const struct device *dev, const struct dma_iova_state *st
 	return 0;
 }
 
-static u64 link_flags(enum dma_data_direction dir, unsigned long attrs)
+/* PT_LAST ends what is published as one piece, where that is told by range (backend.h, cut). */
+static u64 link_flags(const struct device *dev, enum dma_data_direction dir, unsigned long attrs)
 {
-	return prot_of(dir) | (attrs & DMA_ATTR_SKIP_CPU_SYNC ? PT_NO_SYNC : 0) |
+	return prot_of(dir) | (dev->domain->space.by_range ? PT_LAST : 0) |
+	       (attrs & DMA_ATTR_SKIP_CPU_SYNC ? PT_NO_SYNC : 0) |
 	       (attrs & ATTR_ON_DEMAND ? PT_ON_DEMAND : 0);
 }
 
@@ -211,6 +213,9 @@ static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus
 		} else {
 			/* all whole granules from here, or to the end where partial ones may show */
 			n = end - pos;
+			/* pages that go one by one */
+			if (dev->domain->space.by_range && attrs & ATTR_ON_DEMAND)
+				n = min_u64(n, PAGE_BYTES - in);
 			if (dev->untrusted && !(attrs & DMA_ATTR_MMIO))
 				n = align_down(n, PAGE_BYTES);
 			err = pt_map(&dev->domain->pt, IOVA(pos - in), PHYS(pa.v - in),
@@ -290,6 +295,21 @@ static bool link_page(struct dma_iova_state *state, u64 phys, u64 offset, u64 si
 	return done;
 }
 
+/* Tells of a link; what cannot be told is taken away again. */
+static int publish(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size)
+{
+	struct domain *dom = dev->domain;
+	u64 first = align_down(bus, PAGE_BYTES), length = pages_spanned(bus, size) << PAGE_BITS;
+	struct taken t = {0};
+	int err = dom->space.ops->publish(&dom->space, IOVA(first), length);
+
+	if (likely(!err))
+		return 0;
+	take_with_care(dev, state, first, first + length, DMA_TO_DEVICE, false, &t);
+	error_prefix("%s: cannot link %llu bytes", dev->name, (unsigned long long)size);
+	return -ENOMEM;
+}
+
 /* Under the lock; the arguments were checked. */
 static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
 		       u64 size, enum dma_data_direction dir, unsigned long attrs)
@@ -299,7 +319,7 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 
 	if (err)
 		return err;
-	err = link_pieces(dev, state, bus, phys, size, link_flags(dir, attrs), attrs);
+	err = link_pieces(dev, state, bus, phys, size, link_flags(dev, dir, attrs), attrs);
 	if (err == -EEXIST)
 		return error_set(EEXIST, "%s: cannot link %llu bytes at offset %llu: something is linked "
 				 "there already", dev->name, (unsigned long long)size,
@@ -311,8 +331,9 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 		return err;
 	}
 	if (unlikely(!dev->domain->space.direct))
-		dev->domain->space.ops->invalidate(&dev->domain->space, IOVA(align_down(bus, PAGE_BYTES)),
-						   pages_spanned(bus, size) << PAGE_BITS);
+		err = publish(dev, state, bus, size);
+	if (unlikely(err))
+		return err;
 	if (!dev->coherent)
 		carry_to_device(dev, phys, size, attrs);
 	if ((bus + size) & (PAGE_BYTES - 1)) {

@@ -96,7 +96,8 @@ static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct tak
 void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
 		    enum dma_data_direction dir, bool give_back, struct taken *t)
 {
-	struct pt *pt = &dev->domain->pt;
+	struct domain *dom = dev->domain;
+	struct pt *pt = &dom->pt;
 	u64 entry[CHUNK], k;
 
 	while ((bus = pt_find(pt, IOVA(bus), end)) < end) {
@@ -106,8 +107,13 @@ void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u
 			t->granules += entry[i] != 0;
 			t->other_dir |= entry[i] && entry_dir(entry[i]) != dir;
 		}
-		pt_unmap(pt, IOVA(bus), k << PAGE_BITS);
-		cut_off(dev, state, bus, k << PAGE_BITS, true);
+		if (dom->space.by_range && give_back) {
+			dom->space.ops->cut(&dom->space, IOVA(bus), k << PAGE_BITS);
+		} else {
+			pt_unmap(pt, IOVA(bus), k << PAGE_BITS);
+			if (!dom->space.by_range)
+				cut_off(dev, state, bus, k << PAGE_BITS, true);
+		}
 		for (u64 i = 0; i < k; i++) {
 			if (entry[i] && give_back)
 				settle(dev, state, bus + (i << PAGE_BITS), entry[i]);
@@ -135,11 +141,16 @@ static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end, enum 
 static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_direction dir,
 			struct taken *t)
 {
-	struct pt *pt = &dev->domain->pt;
+	struct domain *dom = dev->domain;
+	struct pt *pt = &dom->pt;
 
+	t->other_dir = dev->check && any_other_dir(pt, bus, end, dir);
+	if (dom->space.by_range) { /* that is all of it */
+		t->granules = dom->space.ops->cut(&dom->space, IOVA(bus), end - bus) >> PAGE_BITS;
+		return;
+	}
 	/* memory outside RAM is not told apart here: be strict when in doubt */
 	t->entries = PHYS_FOREIGN;
-	t->other_dir = dev->check && any_other_dir(pt, bus, end, dir);
 	t->granules = pt_unmap(pt, IOVA(bus), end - bus) >> PAGE_BITS;
 }
 

@@ -18,7 +18,7 @@
 
 static int place_ram(const struct mem_config *want, struct mem_layout *out)
 {
-	u64 ram = want->ram ? want->ram : MEM_RAM_DEFAULT;
+	u64 ram = want->ram ? want->ram : want->ram_default ? want->ram_default : MEM_RAM_DEFAULT;
 	u64 low_max = want->low_max ? want->low_max : LOW_MAX_DEFAULT;
 
 	if (low_max < RAM_MIN || low_max > MEM_DMA32_END)

@@ -30,6 +30,8 @@ struct mem_config {
 	u64 ram;     /* bytes; 0: not named, whatever there is, else the default */
 	u64 swiotlb; /* bytes of bounce memory; 0: not named */
 	u64 low_max; /* RAM below 4 GiB at most; 0: 3 GiB */
+	u64 ram_default; /* in place of MEM_RAM_DEFAULT; 0: that */
+	bool pinned;	 /* the kernel pins pages of it for a device: they stay the file's from now on */
 };
 
 struct mem {
@@ -54,6 +56,9 @@ extern struct mem mem __attribute__((visibility("hidden")));
  */
 int mem_get(const struct mem_config *want);
 void mem_put(void);
+
+/* RAM in pages of 2 MiB, as far as the system gives them; takes the memory. Needs RAM (mem_get). */
+void mem_make_large(void);
 
 /* Makes mem.plane, once; 0 or -ENOMEM. Needs RAM (mem_get). */
 int mem_need_plane(void);

@@ -28,6 +28,7 @@
 
 #define WINDOW_ALIGN GIB
 #define PUNCH_MIN    (2 * MIB)
+#define MADV_COLLAPSE_LINUX 25 /* Debian 12's headers lack MADV_COLLAPSE */
 #define RAM_PROT     (PROT_READ | PROT_WRITE)
 
 struct mem mem = {.base = MEM_NOWHERE, .vm_base = MEM_NOWHERE, .fd = -1};
@@ -35,6 +36,10 @@ struct mem mem = {.base = MEM_NOWHERE, .vm_base = MEM_NOWHERE, .fd = -1};
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
 static struct mem_layout now; /* what there is while mem.span is not 0; under life */
 static u64 users, areas;      /* atomic */
+
+/* A hole in the file would part the process from what a device has pinned. Under punch_lock. */
+static bool pinned;
+static pthread_mutex_t punch_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void *mem_reserve(u64 size, int prot, const char *what)
 {
@@ -202,6 +207,7 @@ static void ram_unmake(void)
 
 	poison_fini();
 	vm_forget();
+	pinned = false; /* no device has any of it */
 	write_once(&mem.span, 0);
 	if (mem.plane)
 		window_free(mem.plane, was.span);
@@ -336,6 +342,11 @@ int mem_get(const struct mem_config *want)
 
 	pthread_mutex_lock(&life);
 	err = users_start(want, 1);
+	if (!err && want->pinned) {
+		pthread_mutex_lock(&punch_lock);
+		pinned = true;
+		pthread_mutex_unlock(&punch_lock);
+	}
 	if (!err) {
 		__atomic_add_fetch(&areas, 1, __ATOMIC_RELAXED);
 		err = compare(want);
@@ -401,12 +412,39 @@ int mem_map_at(void *va, phys_t pa, u64 size, int prot)
 	return map_fixed(va, size, prot, mem.fd, file_offset(pa.v));
 }
 
+static bool punch(phys_t pa, u64 size)
+{
+	bool done;
+
+	pthread_mutex_lock(&punch_lock);
+	done = !pinned && !fallocate(mem.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				     (off_t)file_offset(pa.v), (off_t)size);
+	pthread_mutex_unlock(&punch_lock);
+	return done;
+}
+
 void mem_zero(phys_t pa, u64 size)
 {
 	int saved = errno;
 
-	if (size < PUNCH_MIN || fallocate(mem.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					  (off_t)file_offset(pa.v), (off_t)size))
+	if (size < PUNCH_MIN || !punch(pa, size))
 		zero_unchecked(mem.base + pa.v, size);
+	errno = saved;
+}
+
+/* Since Linux 6.1, whatever the settings of transparent huge pages; where it is not there, small ones do. */
+static void make_large(u8 *at, u64 size)
+{
+	madvise(at, size, MADV_HUGEPAGE);
+	madvise(at, align_down(size, 2 * MIB), MADV_COLLAPSE_LINUX);
+}
+
+void mem_make_large(void)
+{
+	int saved = errno;
+
+	make_large(mem.base, mem.low);
+	if (mem.span > MEM_DMA32_END)
+		make_large(mem.base + MEM_DMA32_END, mem.span - MEM_DMA32_END);
 	errno = saved;
 }

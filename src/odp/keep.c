@@ -19,6 +19,8 @@
  * A mapping may stop answering while somebody has it: because a longer one came, then it stays
  * linked until the last unmap; or because memory of it went, then those pages are cut off and its
  * addresses stay taken.
+ * While a notice is on its way (monitor_caught_up()) nothing is answered and nothing made: then a
+ * mapping is made as without this cache.
  * Leaves carry PT_ON_DEMAND, so a device that touches memory that has gone is refused and nothing
  * crashes.
  *
@@ -146,6 +148,16 @@ static void stop_answering(struct cache *c, u32 i)
 	c->bytes -= (u64)c->hot[i].pages << PAGE_BITS;
 }
 
+static void take_away(struct domain *dom, iova_t iova, u64 size)
+{
+	if (dom->space.by_range) {
+		dom->space.ops->cut(&dom->space, iova, size);
+		return;
+	}
+	pt_unmap(&dom->pt, iova, size);
+	dom->space.ops->invalidate(&dom->space, iova, size);
+}
+
 static void cut_off(struct cache *c, u32 i)
 {
 	struct domain *dom = c->dev->domain;
@@ -154,8 +166,7 @@ static void cut_off(struct cache *c, u32 i)
 
 	if (!c->cold[i].linked)
 		return;
-	pt_unmap(&dom->pt, iova, size);
-	dom->space.ops->invalidate(&dom->space, iova, size);
+	take_away(dom, iova, size);
 	if (read_acquire(&dom->n_holds))
 		domain_wait_holds(dom, iova, size);
 	itree_remove(&c->by_va, &c->cold[i].va);
@@ -193,8 +204,7 @@ static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
 	iova_t iova = IOVA((c->hot[i].page << PAGE_BITS) + from);
 
 	stop_answering(c, i);
-	pt_unmap(&dom->pt, iova, size);
-	dom->space.ops->invalidate(&dom->space, iova, size);
+	take_away(dom, iova, size);
 	if (read_acquire(&dom->n_holds))
 		domain_wait_holds(dom, iova, size);
 	retire(c, i);
@@ -253,8 +263,12 @@ static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
 	if (!page)
 		return 0;
 	if (!pt_map(&dom->pt, IOVA(page << PAGE_BITS), PHYS(va | PHYS_FOREIGN), pages << PAGE_BITS,
-		    prot | PT_FIRST | PT_LAST | PT_ON_DEMAND | PT_KEPT, PT_MAP_SPLIT))
-		return page;
+		    prot | PT_FIRST | PT_LAST | PT_ON_DEMAND | PT_KEPT, PT_MAP_SPLIT)) {
+		if (likely(dom->space.direct) ||
+		    !dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS))
+			return page;
+		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	}
 	iova_free(dom->iova, page, pages);
 	return 0;
 }
@@ -321,9 +335,13 @@ static u64 cache_map(struct keep *k, phys_t pa, u64 size, u64 prot)
 	struct cache *c = container_of(k, struct cache, keep);
 	u64 at = pa.v & ~PHYS_FOREIGN, offset = at & (PAGE_BYTES - 1), pages = pages_spanned(at, size);
 	u64 key = key_of(at, prot);
-	u32 i = find(c, key), epoch;
 	struct hot *h;
+	u32 i, epoch;
 
+	/* what is kept may be of memory that went, and what is made now would be taken for it */
+	if (unlikely(!monitor_caught_up()))
+		return 0;
+	i = find(c, key);
 	if (unlikely(i == SLOTS))
 		return map_slow(c, at - offset, offset, pages, prot);
 	h = &c->hot[i];
@@ -412,6 +430,18 @@ static void hear(const struct notice *n)
 
 static struct listener listener = {.hear = hear};
 
+/* A child of fork hears of its own devices only. */
+static void fork_child(void)
+{
+	pthread_mutex_init(&caches_lock, NULL);
+	caches = NULL;
+}
+
+static void handle_forks(void)
+{
+	pthread_atfork(NULL, NULL, fork_child);
+}
+
 static void cache_free(struct cache *c)
 {
 	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next)
@@ -450,11 +480,13 @@ static struct cache *cache_make(struct device *dev)
 
 int keep_open(struct device *dev)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct cache *c;
 	int err;
 
-	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent)
+	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent || dev->ram_only)
 		return 0;
+	pthread_once(&once, handle_forks);
 	err = monitor_get(&listener);
 	if (err)
 		return err;
@@ -500,9 +532,10 @@ void keep_close(struct device *dev)
 		return;
 	dev->keep = NULL;
 	pthread_mutex_lock(&caches_lock);
-	for (p = &caches; *p != c; p = &(*p)->next)
+	for (p = &caches; *p && *p != c; p = &(*p)->next)
 		;
-	*p = c->next;
+	if (*p)
+		*p = c->next;
 	pthread_mutex_unlock(&caches_lock);
 	monitor_put(&listener);
 	/* what was never unmapped was reported; its addresses may be shared with a group */

@@ -2,7 +2,8 @@
 /*
  * Locks: `starting` is held while the monitor starts or stops, so that a second life does not begin
  * while the first ends. `life` guards the list of listeners and is held while they hear, so that
- * monitor_put() waits for them. `queue.lock` guards the queue; the reader takes no other. Order:
+ * monitor_put() waits for them. `queue.lock` guards the queue; who has an event in hand and does
+ * not serve takes no other. Order:
  * starting, life, queue.lock.
  */
 #include "odp/monitor.h"
@@ -10,9 +11,9 @@
 #include "base/fail.h"
 #include "odp/uffd.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -23,43 +24,70 @@ static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static struct listener *listeners; /* under life */
 static unsigned int users;	   /* under starting */
 static bool threads_run;	   /* under starting */
-static pthread_t thread[2];
-static int uffd = -1, stop_fd = -1; /* atomic words */
-static bool forks_told;		    /* by the kernel */
+static int uffd = -1;		   /* atomic word */
+static int bell = -1;		   /* eventfd: stop, or something was queued that is no event. Atomic word */
+static bool forks_told;		   /* by the kernel */
+
+static struct worker {
+	pthread_t id;
+	int poll; /* epoll of its own on both */
+} worker[2] = {{.poll = -1}, {.poll = -1}};
+
+/*
+ * Atomic: events that may have been read and are not served. It is raised before the read, which is what
+ * lets the thread that unmaps go on.
+ */
+u32 monitor_unserved cacheline;
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
 	struct notice notice[QUEUE_LEN];
 	u32 head, tail;
-	bool lost, stop;
-	bool reading, serving; /* a thread has that part */
-} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+	u32 lost; /* events that the queue had no room for */
+	bool stop;
+	bool serving; /* a thread is serving what is queued */
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static void ring(void)
+{
+	const u64 one = 1;
+	ssize_t told = write(read_once(&bell), &one, sizeof(one));
+
+	(void)told; /* a counter that is full is heard as well */
+}
+
+static void unserved_add(u32 n)
+{
+	__atomic_fetch_add(&monitor_unserved, n, __ATOMIC_SEQ_CST);
+}
+
+/* Of those that monitor_unserved counts. */
 static void push(struct notice n)
 {
 	pthread_mutex_lock(&queue.lock);
 	if (queue.head - queue.tail < QUEUE_LEN)
 		queue.notice[queue.head++ % QUEUE_LEN] = n;
 	else
-		queue.lost = true;
-	pthread_cond_signal(&queue.wake);
+		queue.lost++;
 	pthread_mutex_unlock(&queue.lock);
 }
 
-/* Under queue.lock. */
-static bool pull(struct notice *n)
+/* Under queue.lock. For how many events the notice stands; 0: there is none. */
+static u32 pull(struct notice *n)
 {
+	u32 count = queue.lost;
+
 	if (queue.lost) {
 		*n = (struct notice){.all = true};
-		queue.lost = false;
+		count += queue.head - queue.tail;
+		queue.lost = 0;
 		queue.tail = queue.head;
-		return true;
+		return count;
 	}
 	if (queue.head == queue.tail)
-		return false;
+		return 0;
 	*n = queue.notice[queue.tail++ % QUEUE_LEN];
-	return true;
+	return 1;
 }
 
 static void serve(const struct notice *n)
@@ -70,109 +98,110 @@ static void serve(const struct notice *n)
 	pthread_mutex_unlock(&life);
 }
 
-/* The part of the server, with what is queued; gives it back when the queue is empty. */
+/* Serves what is queued, unless the other thread does. */
 static void serve_queue(void)
 {
 	struct notice n;
+	u32 count;
 
 	pthread_mutex_lock(&queue.lock);
-	while (pull(&n)) {
-		pthread_mutex_unlock(&queue.lock);
-		serve(&n);
-		pthread_mutex_lock(&queue.lock);
+	if (!queue.serving) {
+		queue.serving = true;
+		while ((count = pull(&n))) {
+			pthread_mutex_unlock(&queue.lock);
+			serve(&n);
+			unserved_add(-count);
+			pthread_mutex_lock(&queue.lock);
+		}
+		queue.serving = false;
 	}
-	queue.serving = false;
 	pthread_mutex_unlock(&queue.lock);
 }
 
-/*
- * The part of the reader. True: it is given away, and this thread is the server of what is queued.
- * While the other thread serves, events are only queued. False: stop.
- */
-static bool read_events(void)
-{
-	struct pollfd fds[2] = {{.fd = uffd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
-	struct notice n;
-	bool mine;
-
-	for (;;) {
-		if (!uffd_read(fds[0].fd, &n)) {
-			if (poll(fds, 2, -1) > 0 && fds[1].revents)
-				return false;
-			continue;
-		}
-		push(n);
-		pthread_mutex_lock(&queue.lock);
-		mine = !queue.serving;
-		if (mine) {
-			queue.serving = true;
-			queue.reading = false;
-			pthread_cond_signal(&queue.wake);
-		}
-		pthread_mutex_unlock(&queue.lock);
-		if (mine)
-			return true;
-	}
-}
-
-/* Waits for the part of the reader; false: stop. What a fork handler queued is served first. */
-static bool become_reader(void)
+static bool stopping(void)
 {
 	bool stop;
 
 	pthread_mutex_lock(&queue.lock);
-	for (;;) {
-		stop = queue.stop;
-		if (stop || !queue.reading)
-			break;
-		if (!queue.serving && (queue.head != queue.tail || queue.lost)) {
-			queue.serving = true;
-			pthread_mutex_unlock(&queue.lock);
-			serve_queue();
-			pthread_mutex_lock(&queue.lock);
-			continue;
-		}
-		pthread_cond_wait(&queue.wake, &queue.lock);
-	}
-	queue.reading = !stop;
+	stop = queue.stop;
 	pthread_mutex_unlock(&queue.lock);
-	return !stop;
+	return stop;
 }
 
-static void *monitor_main(void *arg)
+/* One event at a time: the next is the other thread's, if it comes before this one was served. */
+static void *worker_main(void *arg)
 {
-	while (become_reader()) {
-		if (!read_events())
+	struct worker *w = arg;
+	struct epoll_event event;
+	struct notice n;
+	u64 rings;
+
+	for (;;) {
+		if (epoll_wait(w->poll, &event, 1, -1) != 1)
+			continue;
+		if (event.data.fd == uffd) {
+			unserved_add(1);
+			if (!uffd_read(uffd, &n)) {
+				unserved_add(-1u);
+				continue;
+			}
+			push(n);
+		} else if (stopping()) {
 			return NULL;
+		} else if (read(event.data.fd, &rings, sizeof(rings)) < 0) {
+			continue;
+		}
 		serve_queue();
 	}
-	return NULL;
 }
 
 /* Where the kernel does not tell of forks to who has no privilege, the C library does. */
 static void forked_parent(void)
 {
-	if (read_once(&uffd) >= 0 && !forks_told)
-		push((struct notice){.all = true});
+	if (read_once(&uffd) < 0 || forks_told)
+		return;
+	unserved_add(1);
+	push((struct notice){.all = true});
+	ring();
+}
+
+static void close_fds(void)
+{
+	int fd = uffd, b = bell;
+
+	write_once(&uffd, -1);
+	write_once(&bell, -1);
+	if (fd >= 0)
+		close(fd);
+	if (b >= 0)
+		close(b);
+	for (unsigned int i = 0; i < ARRAY_SIZE(worker); i++) {
+		if (worker[i].poll >= 0)
+			close(worker[i].poll);
+		worker[i].poll = -1;
+	}
 }
 
 /* The child must not take its parent's events, nor keep its parent's registrations alive. */
 static void forked_child(void)
 {
-	if (uffd >= 0)
-		close(uffd);
-	if (stop_fd >= 0)
-		close(stop_fd);
-	uffd = stop_fd = -1;
+	close_fds();
 	/* nor are its devices the child's; what the child opens starts from nothing */
 	pthread_mutex_init(&life, NULL);
 	pthread_mutex_init(&starting, NULL);
 	pthread_mutex_init(&queue.lock, NULL);
+	for (struct listener *l = listeners, *next; l; l = next) {
+		next = l->next;
+		l->next = NULL;
+		l->users = 0;
+	}
 	listeners = NULL;
 	users = 0;
 	threads_run = false;
 	queue.head = queue.tail = 0;
-	queue.lost = queue.stop = queue.reading = queue.serving = false;
+	queue.lost = 0;
+	queue.stop = queue.serving = false;
+	monitor_unserved = 0;
 }
 
 static void handle_forks(void)
@@ -180,47 +209,46 @@ static void handle_forks(void)
 	pthread_atfork(NULL, forked_parent, forked_child);
 }
 
-static int start_thread(pthread_t *id)
+/* An event wakes one of the two, and one that waits; a ring wakes both. */
+static int watch_fds(struct worker *w)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = uffd},
+			   rings = {.events = EPOLLIN, .data.fd = bell};
+
+	w->poll = epoll_create1(EPOLL_CLOEXEC);
+	if (w->poll < 0 || epoll_ctl(w->poll, EPOLL_CTL_ADD, uffd, &event) ||
+	    epoll_ctl(w->poll, EPOLL_CTL_ADD, bell, &rings))
+		return errno;
+	return 0;
+}
+
+static int start_thread(struct worker *w)
 {
 	sigset_t all, old;
-	int err;
+	int err = watch_fds(w);
 
+	if (err)
+		return err;
 	if (fail_here(FAIL_MEMORY, NULL))
 		return EAGAIN;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(id, NULL, monitor_main, NULL);
+	err = pthread_create(&w->id, NULL, worker_main, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return err;
 }
 
-/* The reader, and who waits to become it. */
 static void stop_threads(int n)
 {
-	const u64 one = 1;
-	ssize_t told = write(stop_fd, &one, sizeof(one));
-
-	(void)told; /* a counter at 0 takes it */
 	pthread_mutex_lock(&queue.lock);
 	queue.stop = true;
-	pthread_cond_broadcast(&queue.wake);
 	pthread_mutex_unlock(&queue.lock);
+	ring();
 	while (n)
-		pthread_join(thread[--n], NULL);
-	queue.stop = queue.lost = queue.reading = queue.serving = false;
-	queue.head = queue.tail = 0;
-}
-
-static void close_fds(void)
-{
-	int fd = uffd;
-
-	write_once(&uffd, -1);
-	if (fd >= 0)
-		close(fd);
-	if (stop_fd >= 0)
-		close(stop_fd);
-	stop_fd = -1;
+		pthread_join(worker[--n].id, NULL);
+	queue.stop = queue.serving = false;
+	queue.lost = queue.head = queue.tail = 0;
+	write_once(&monitor_unserved, 0);
 }
 
 /* Under starting. No userfaultfd is no error. */
@@ -233,10 +261,10 @@ static int start(void)
 	write_once(&uffd, uffd_open(&forks_told));
 	if (uffd < 0)
 		return 0;
-	stop_fd = eventfd(0, EFD_CLOEXEC);
-	err = stop_fd < 0 ? errno : start_thread(&thread[0]);
+	write_once(&bell, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	err = bell < 0 ? errno : start_thread(&worker[0]);
 	if (!err) {
-		err = start_thread(&thread[1]);
+		err = start_thread(&worker[1]);
 		if (err)
 			stop_threads(1);
 	}
@@ -280,6 +308,10 @@ void monitor_put(struct listener *l)
 	struct listener **p;
 
 	pthread_mutex_lock(&starting);
+	if (!l->users) { /* a parent's, in the child */
+		pthread_mutex_unlock(&starting);
+		return;
+	}
 	pthread_mutex_lock(&life);
 	if (!--l->users) {
 		for (p = &listeners; *p != l; p = &(*p)->next)

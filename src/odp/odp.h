@@ -14,8 +14,8 @@
  * counts. It is never held across a system call, an allocation or another lock. A reference keeps a region
  * whole: release waits for the last.
  *
- * child.lock guards the translations of the child's pages. The server thread of odp/monitor.h may
- * wait for it; the reader never does, so whatever is freed under it cannot wait for us.
+ * child.lock guards the translations of the child's pages. Who serves in odp/monitor.h may wait for
+ * it; who reads events never does, so whatever is freed under it cannot wait for us.
  */
 #ifndef ODP_ODP_H
 #define ODP_ODP_H
@@ -78,6 +78,12 @@ struct ib_umem_odp {
 
 extern pthread_mutex_t odp_lock;
 extern struct itree odp_regions; /* under odp_lock: all, by VA */
+
+/* Pages need slots: without an IOMMU, or where the device does not see the memory itself. */
+static inline bool odp_needs_slots(const struct device *dev)
+{
+	return !dev->iommu || !dev->coherent || dev->ram_only;
+}
 
 hot_inline u64 gate_seq(const struct gate *g)
 {

@@ -3,8 +3,8 @@
  * Translations of a region's pages. Three kinds of device:
  *
  *   behind an IOMMU, coherent   the page table holds everything; leaves carry PT_ON_DEMAND
- *   behind an IOMMU, not        linked in the table, too; memory outside RAM by a copy in RAM,
- *                               which a slot holds
+ *   behind an IOMMU, not; or    linked in the table, too; memory outside RAM by a copy in RAM,
+ *   QEMU's, which sees RAM only which a slot holds
  *   no IOMMU                    each page is mapped alone; a slot holds its address, and the copy
  *                               of memory outside RAM
  *
@@ -155,15 +155,16 @@ static void slot_unlink(struct ib_umem_odp *r, u64 page, bool gone)
 
 static void run_unlink(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, bool gone)
 {
+	check_paging(true);
 	if (r->slot)
 		for (u64 i = 0; i < n; i++)
 			slot_unlink(r, page + i, gone);
 	else
 		dma_iova_unlink(r->dev, &r->state, offset_of(r, page), n << PAGE_BITS, dir_of(mask), 0);
+	check_paging(false);
 }
 
-/* Pages that are not linked. How many are now. */
-static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
+static u64 run_link_pages(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 {
 	phys_t pa = phys_of((void *)(uintptr_t)va_of(r, page));
 	u64 bytes = n << PAGE_BITS, i;
@@ -180,6 +181,17 @@ static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 					       offset_of(r, page + i), PAGE_BYTES, dir_of(mask),
 					       ATTR_ON_DEMAND);
 	return *err ? i - 1 : i;
+}
+
+/* Pages that are not linked. How many are now. */
+static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
+{
+	u64 done;
+
+	check_paging(true);
+	done = run_link_pages(r, page, n, mask, err);
+	check_paging(false);
+	return done;
 }
 
 /* How many pages from `page` on, at most n, are linked alike. */
@@ -213,6 +225,8 @@ u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask
 			run_unlink(r, page + done, run, linked, false);
 		ok = run_link(r, page + done, run, linked | mask, err);
 	}
+	if (done && r->dev->iommu)
+		dma_iova_sync(r->dev, &r->state, offset_of(r, page), done << PAGE_BITS);
 	return done;
 }
 

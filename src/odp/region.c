@@ -65,6 +65,43 @@ struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus)
 	return r;
 }
 
+/*
+ * A child of fork has none of its parent's devices: regions and contexts that it inherits are as if
+ * their context were gone. It may open others of its own.
+ */
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&odp_lock);
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&odp_lock);
+}
+
+static void fork_child(void)
+{
+	struct itree_place place = {0};
+	struct itree_node *n;
+
+	while ((n = itree_next(&odp_regions, place, 0, ~0ull))) {
+		struct ib_umem_odp *r = container_of(n, struct ib_umem_odp, by_va);
+
+		place = (struct itree_place){n->first, (uintptr_t)n};
+		r->listed = false;
+		r->context = NULL;
+	}
+	odp_regions = (struct itree){0};
+	contexts = NULL;
+	pthread_mutex_init(&odp_lock, NULL);
+	pthread_cond_init(&idle, NULL);
+}
+
+static void handle_forks(void)
+{
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
 static void child_init(struct child *c)
 {
 	pthread_mutex_init(&c->lock, NULL);
@@ -121,15 +158,15 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 	struct device *dev = r->dev;
 
 	child_init(&r->only);
-	if (implicit && (!dev->iommu || !dev->coherent))
-		return error_set(EOPNOTSUPP, "%s: an implicit region needs an IOMMU and a device that is "
-				 "coherent", dev->name);
+	if (implicit && odp_needs_slots(dev))
+		return error_set(EOPNOTSUPP, "%s: an implicit region needs an IOMMU and a device that sees "
+				 "the process's memory itself: coherent, and not QEMU's", dev->name);
 	if (implicit) {
 		r->child = sparse(ODP_CHILDREN * sizeof(*r->child));
 		if (!r->child)
 			return -ENOMEM;
 	}
-	if (!dev->iommu || !dev->coherent) {
+	if (odp_needs_slots(dev)) {
 		r->slot = sparse(r->pages * sizeof(*r->slot));
 		if (!r->slot)
 			return -ENOMEM;
@@ -332,9 +369,10 @@ static void context_close(void *data)
 
 	stop_regions(c);
 	pthread_mutex_lock(&odp_lock);
-	for (p = &contexts; *p != c; p = &(*p)->next)
+	for (p = &contexts; *p && *p != c; p = &(*p)->next)
 		;
-	*p = c->next;
+	if (*p)
+		*p = c->next;
 	for (struct context *other = contexts; other; other = other->next)
 		last &= other->pub.device != dev;
 	pthread_mutex_unlock(&odp_lock);
@@ -372,6 +410,7 @@ struct ib_ucontext *ib_alloc_ucontext(struct device *dev,
 							       unsigned long start,
 							       unsigned long end))
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct context *c;
 	int err;
 
@@ -385,6 +424,7 @@ struct ib_ucontext *ib_alloc_ucontext(struct device *dev,
 		return ERR_PTR(-ENOMEM);
 	c->pub.device = dev;
 	c->pub.invalidate_range = invalidate_range;
+	pthread_once(&once, handle_forks);
 	err = monitor_get(&listener);
 	if (err)
 		goto free_context;

@@ -54,14 +54,16 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-void qemu_stop(struct qemu *q)
+static void qemu_stop(struct qemu *q)
 {
 	machine_stop(q);
 	pcap_stop(q);
 }
 
-void qemu_free(struct qemu *q)
+static void qemu_free(void *priv)
 {
+	struct qemu *q = priv;
+
 	vtd_destroy(q->vtd);
 	irq_release(q);
 	if (q->have_qtest)
@@ -76,7 +78,7 @@ void qemu_free(struct qemu *q)
 	alloc_free(q);
 }
 
-static int start_all(struct qemu *q, const struct qemu_config *config)
+static int start_all(struct qemu *q, const struct remote_config *config)
 {
 	int err = options_read(&q->options, config);
 
@@ -98,7 +100,7 @@ static int start_all(struct qemu *q, const struct qemu_config *config)
 	return err ? err : start_iommu(q);
 }
 
-int qemu_create(struct device *dev, const struct qemu_config *config, struct qemu **out)
+static int qemu_create(struct device *dev, const struct remote_config *config)
 {
 	struct qemu *q = alloc_zeroed(sizeof(*q));
 	int err;
@@ -118,13 +120,14 @@ int qemu_create(struct device *dev, const struct qemu_config *config, struct qem
 		errno = -err;
 		return err;
 	}
-	*out = q;
+	dev->ops_priv = q;
 	return 0;
 }
 
-void qemu_domain(const struct qemu *q, struct domain_config *config)
+static void qemu_domain(void *priv, struct domain_config *config)
 {
 	const struct vtd_limits *limits;
+	const struct qemu *q = priv;
 
 	if (!q->vtd)
 		return;
@@ -136,13 +139,9 @@ void qemu_domain(const struct qemu *q, struct domain_config *config)
 	config->map_by_ops = limits->flush_after_map;
 }
 
-unsigned int qemu_vectors(const struct qemu *q)
+static int qemu_connect(struct device *dev)
 {
-	return q->fn.vectors;
-}
-
-int qemu_connect(struct qemu *q)
-{
+	struct qemu *q = dev->ops_priv;
 	int err = irq_connect(q);
 
 	if (!err && q->vtd)
@@ -285,7 +284,9 @@ static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64
 
 static int device_vectors(void *priv)
 {
-	return (int)qemu_vectors(((struct device *)priv)->ops_priv);
+	const struct qemu *q = ((struct device *)priv)->ops_priv;
+
+	return (int)q->fn.vectors;
 }
 
 static void device_collect_faults(void *priv)
@@ -301,11 +302,28 @@ static void device_stop(void *priv)
 	qemu_stop(((struct device *)priv)->ops_priv);
 }
 
-const struct backend_ops backend_qemu = {
+static const struct backend_ops backend_qemu = {
 	.name = "qemu",
 	.reg_read = device_read,
 	.reg_write = device_write,
 	.irq_vectors = device_vectors,
 	.collect_faults = device_collect_faults,
 	.stop = device_stop,
+};
+
+static void qemu_memory(const struct remote_config *config, struct mem_config *ram)
+{
+	ram->low_max = QEMU_LOW_MAX;
+}
+
+const struct remote_ops remote_qemu = {
+	.name = "qemu",
+	.any_key = true,
+	.ram_only = true,
+	.backend = &backend_qemu,
+	.memory = qemu_memory,
+	.create = qemu_create,
+	.domain = qemu_domain,
+	.connect = qemu_connect,
+	.free = qemu_free,
 };

@@ -126,6 +126,14 @@ void irq_line(void *arg, unsigned int line, bool raised)
 		interrupt(arg, 0);
 }
 
+void irq_all(struct qemu *q)
+{
+	if (__atomic_load_n(&q->irq_way, __ATOMIC_ACQUIRE) == IRQ_NONE)
+		return;
+	for (unsigned int i = 0; i < q->dev->n_irq; i++)
+		interrupt(q, i);
+}
+
 void irq_scan(struct qemu *q)
 {
 	if (__atomic_load_n(&q->irq_way, __ATOMIC_ACQUIRE) != IRQ_MESSAGES)

@@ -24,11 +24,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define READY_MS     15000 /* from its start to its first answer, on a busy machine */
 #define LOOK_NS	     (200 * NS_PER_MS) /* the keeper looks after answers and faults so often */
+#define PING_NS	     (10 * NS_PER_S)   /* and asks whether QEMU lives, so long after the driver's last access */
 #define STOP_MS	     1000  /* for an orderly end */
 #define FIRMWARE     65536
 #define VERSION_LEAST 702 /* major * 100 + minor */
@@ -71,19 +71,20 @@ int machine_error(struct qemu *q)
 static void write_reason(struct qemu *q, enum qtest_state why)
 {
 	char how[96], words[REASON_MAX - 128];
-	int status = q->process.status;
+	int code = q->process.how, status = q->process.status;
 
-	process_last_words(&q->process, words, sizeof(words));
+	/* a device that QEMU has no more patience with is named, then come all registers of the processor */
+	process_last_words(&q->process, words, sizeof(words), "CPU #");
 	if (why == QTEST_HUNG)
 		snprintf(how, sizeof(how), "QEMU did not answer for too long and was killed");
 	else if (why == QTEST_BROKEN)
 		snprintf(how, sizeof(how), "QEMU did not speak its test protocol and was killed");
-	else if (WIFSIGNALED(status))
-		snprintf(how, sizeof(how), "QEMU was killed by signal %d", WTERMSIG(status));
-	else if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		snprintf(how, sizeof(how), "%.64s could not be run", q->command.word[0]);
+	else if (!code)
+		snprintf(how, sizeof(how), "QEMU ended, and this program took its status");
+	else if (code != CLD_EXITED)
+		snprintf(how, sizeof(how), "QEMU was killed by signal %d", status);
 	else
-		snprintf(how, sizeof(how), "QEMU ended with status %d", WEXITSTATUS(status));
+		snprintf(how, sizeof(how), "QEMU ended with status %d", status);
 	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last words: " : "", words);
 }
 
@@ -141,6 +142,20 @@ static void keeper_sleep(struct qemu *q, u64 ns)
 		qtest_drain(&q->qtest);
 }
 
+/* Every LOOK_NS. A driver may be waiting for an interrupt of a QEMU that hangs, and call nothing. */
+static void look_after(struct qemu *q, u64 now)
+{
+	u64 active = read_once(&q->active_ns);
+
+	qtest_drain(&q->qtest);
+	if (active > q->faults_ns) {
+		q->faults_ns = now;
+		collect_faults(q);
+	}
+	if (now < active + PING_NS)
+		qtest_post(&q->qtest, "inl 0xcf8");
+}
+
 static void keeper_loop(struct qemu *q)
 {
 	u64 looked = clock_ns(), now;
@@ -150,11 +165,7 @@ static void keeper_loop(struct qemu *q)
 		irq_scan(q);
 		if (now - looked > LOOK_NS) {
 			looked = now;
-			qtest_drain(&q->qtest);
-			if (read_once(&q->active_ns) > q->faults_ns) {
-				q->faults_ns = now;
-				collect_faults(q);
-			}
+			look_after(q, now);
 		}
 		keeper_sleep(q, irq_interval_ns(q, now));
 	}
@@ -189,6 +200,7 @@ static void *keeper_main(void *arg)
 	keeper_loop(q);
 	end_process(q);
 	set_state(q, MACHINE_DEAD);
+	irq_all(q);
 	return NULL;
 }
 
@@ -280,7 +292,7 @@ static int refused(struct qemu *q)
 	wait_dead(q);
 	if (strstr(q->reason, " lock"))
 		err = EBUSY;
-	else if (strstr(q->reason, "No such file") || strstr(q->reason, "could not be run"))
+	else if (strstr(q->reason, "No such file"))
 		err = ENOENT;
 	else if (strstr(q->reason, "Permission denied"))
 		err = EACCES;

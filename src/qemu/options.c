@@ -13,13 +13,13 @@
 #define PROGRAM	     "qemu-system-x86_64"
 #define PROPERTY_MAX 8192
 
-static int bad_value(const struct qemu_arg *a, const char *wanted)
+static int bad_value(const struct remote_arg *a, const char *wanted)
 {
 	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", a->key, a->value, wanted);
 }
 
 /* One of two words. */
-static int read_choice(const struct qemu_arg *a, const char *no, const char *yes, bool *out)
+static int read_choice(const struct remote_arg *a, const char *no, const char *yes, bool *out)
 {
 	char wanted[64];
 
@@ -30,7 +30,7 @@ static int read_choice(const struct qemu_arg *a, const char *no, const char *yes
 	return 0;
 }
 
-static bool text_key(struct options *o, const struct qemu_arg *a)
+static bool text_key(struct options *o, const struct remote_arg *a)
 {
 	const struct {
 		const char *key, **value;
@@ -46,7 +46,7 @@ static bool text_key(struct options *o, const struct qemu_arg *a)
 }
 
 /* 0; -ENOENT: a property of the device; -EINVAL. */
-static int read_key(struct options *o, const struct qemu_arg *a)
+static int read_key(struct options *o, const struct remote_arg *a)
 {
 	bool wide = true;
 	int err;
@@ -73,9 +73,9 @@ static int read_key(struct options *o, const struct qemu_arg *a)
 	return -ENOENT;
 }
 
-int options_read(struct options *o, const struct qemu_config *config)
+int options_read(struct options *o, const struct remote_config *config)
 {
-	*o = (struct options){.device = config->device, .iommu = config->iommu, .aw_bits = 48,
+	*o = (struct options){.device = config->target, .iommu = config->iommu, .aw_bits = 48,
 			      .image_format = "raw", .config = config};
 	if (!*o->device || strpbrk(o->device, ",="))
 		return error_set(EINVAL, "device spec: qemu: needs the name of a QEMU device, as qemu:edu");
@@ -184,7 +184,7 @@ static int add_device(const struct options *o, struct words *w)
 										       : "",
 			     virtio_properties(o));
 	for (int i = 0; i < o->config->n_args; i++) {
-		const struct qemu_arg *a = &o->config->arg[i];
+		const struct remote_arg *a = &o->config->arg[i];
 
 		if (is_ours(a->key))
 			continue;

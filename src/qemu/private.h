@@ -96,6 +96,7 @@ int irq_take_page(struct qemu *q);
 int irq_connect(struct qemu *q); /* points the device's messages, or intercepts its line. 0, -errno */
 void irq_release(struct qemu *q);
 void irq_scan(struct qemu *q);	/* passes on what came */
+void irq_all(struct qemu *q);	/* QEMU is gone: who waits for an interrupt gets one, and finds that out */
 u64 irq_interval_ns(const struct qemu *q, u64 now); /* until the next scan */
 void irq_line(void *arg, unsigned int line, bool raised);
 

@@ -11,12 +11,13 @@
 #include <sys/types.h>
 
 #define PROCESS_FDS   5	   /* descriptors that the child gets beside the first three, from 3 up */
-#define PROCESS_WORDS 1024 /* bytes kept of what it said */
+#define PROCESS_WORDS 8192 /* bytes kept of what it said */
 
 struct process {
-	pid_t pid;	 /* 0: none, or waited for */
+	pid_t pid;	 /* 0: none, or waited for; to tell people, not to act on */
+	int fd;		 /* of the process itself (pidfd); -1: none */
 	int words_fd;	 /* its standard output and error; -1: none */
-	int status;	 /* of waitpid */
+	int how, status; /* CLD_EXITED, CLD_KILLED, …, and the status or signal; how 0: not known */
 	u64 said;	 /* bytes that it said */
 	char words[PROCESS_WORDS]; /* the last of them, a ring */
 };
@@ -35,10 +36,10 @@ void process_signal(struct process *p, int sig);
 /* Takes in what it said, without waiting. */
 void process_listen(struct process *p);
 
-/* Waits for its end, which must be certain to come. */
+/* Waits for its end, which must be certain to come. Nobody else's child is waited for. */
 void process_reap(struct process *p);
 
-/* Its last words on one line, "" for none. */
-void process_last_words(const struct process *p, char *out, size_t size);
+/* Its last words on one line, "" for none; up to the first line that begins with `stop`, NULL: all. */
+void process_last_words(const struct process *p, char *out, size_t size, const char *stop);
 
 #endif

@@ -68,6 +68,9 @@ static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, uns
 {
 	u64 n = min_u64(run_length(m->umem, pages, i), *most);
 
+	/* one UMEM may be on several devices, each of which has its chunks in turn */
+	attrs |= DMA_ATTR_DEBUGGING_IGNORE_CACHELINES;
+
 	for (; n; n /= 2, *most = n) {
 		*addr = dma_map_phys(m->dev, umem_page(m->umem, pages, i), n << PAGE_BITS,
 				     DMA_BIDIRECTIONAL, attrs);
@@ -149,6 +152,8 @@ static struct dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsig
 	m->umem = umem;
 	m->dev = dev;
 	m->pages = umem->npgs;
+	if (umem->maps)
+		attrs |= DMA_ATTR_DEBUGGING_IGNORE_CACHELINES; /* another device's, by plan */
 	if (map_runs(m, pages, attrs)) {
 		alloc_free(m);
 		return NULL;

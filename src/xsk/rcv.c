@@ -55,8 +55,9 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 	return 0;
 }
 
-static slow_path int gone(void)
+static slow_path int gone(struct xdp_buff_xsk *x)
 {
+	xp_gone(x);
 	return error_set(EINVAL, "xsk_rcv of a buffer that was given away or freed before");
 }
 
@@ -65,7 +66,7 @@ hot_inline int rcv_zc(struct xdp_sock *xs, struct xdp_buff *xdp)
 	struct xdp_buff_xsk *x = xsk_buff_of(xdp);
 
 	if (unlikely(xdp->flags & XDP_FLAGS_GONE))
-		return gone();
+		return gone(x);
 	if (unlikely(xdp_buff_has_frags(xdp)))
 		return give_frags(xs, x);
 	if (unlikely(!ring_room(xs->rx, 1)))

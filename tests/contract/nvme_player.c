@@ -59,6 +59,8 @@
 #define PLAYER_AT 0x20000ull
 #define PUSH_AT	  0x100000ull
 
+#define NOTHING 0xa5 /* what the disk has where the device read nothing */
+
 #define CMD_WRITE 1 /* the device reads memory */
 #define CMD_READ  2
 
@@ -404,8 +406,9 @@ static int move(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write
 		size[parts] = part_size(addr, n, *done);
 	for (size_t k = 0, from = at; write && k < parts; from += size[k++])
 		memcpy(page_at(p, (unsigned int)(BUFFER + k)), buf + from, size[k]);
-	if (write)
-		status = move_buffer(p, CMD_WRITE, parts);
+	if (!write)
+		memset(page_at(p, BUFFER), NOTHING, parts * PAGE_SIZE);
+	status = move_buffer(p, CMD_WRITE, parts);
 	for (size_t k = 0, from = at; k < parts; from += size[k++])
 		put_part(p, write ? CMD_READ : CMD_WRITE, (unsigned int)k, addr + from, size[k]);
 	if (!status)
@@ -474,13 +477,14 @@ static void push_out(struct player *p)
 	}
 }
 
-static bool has_zero_page(dma_addr_t addr, const u8 *buf, size_t n)
+/* A page of it came as zeros, or did not come. */
+static bool has_empty_page(dma_addr_t addr, const u8 *buf, size_t n)
 {
 	for (size_t at = 0, part; at < n; at += part) {
 		size_t i = at;
 
 		part = part_size(addr, n, at);
-		while (i < at + part && !buf[i])
+		while (i < at + part && buf[i] == buf[at] && (!buf[i] || buf[i] == NOTHING))
 			i++;
 		if (i == at + part)
 			return true;
@@ -497,7 +501,7 @@ static bool in_doubt(struct player *p, dma_addr_t addr, const u8 *buf, size_t n,
 	if (!p->dev->iommu)
 		return false;
 	if (!write)
-		return has_zero_page(addr, buf, n);
+		return has_empty_page(addr, buf, n);
 	seen = malloc(n);
 	if (!seen)
 		return true;

@@ -8,10 +8,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <xdp/xsk.h>
 
@@ -440,9 +443,83 @@ static __attribute__((unused)) void test_device_gone(void **state)
 	munmap(memory, CHUNKS * CHUNK);
 }
 
+static void make_capture(char *path)
+{
+	u32 header[6] = {0xa1b2c3d4, 0x00040002, 0, 0, 65535, 1}, record[4] = {0, 0, 60, 60};
+	char frame[60] = {2, 0, 0, 0, 0, 1, 2};
+	FILE *f;
+
+	strcpy(path, "/tmp/dmamap-app-XXXXXX");
+	f = fdopen(mkstemp(path), "wb");
+	assert_non_null(f);
+	assert_int_equal(fwrite(header, sizeof(header), 1, f), 1);
+	for (int i = 0; i < 50; i++)
+		assert_true(fwrite(record, sizeof(record), 1, f) == 1 && fwrite(frame, sizeof(frame), 1, f) == 1);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void *poll_for_good(void *arg)
+{
+	struct pollfd p = {.fd = xsk_socket__fd(sock), .events = POLLERR};
+
+	poll(&p, 1, -1);
+	return NULL;
+}
+
+/* An application that gets so far on a card in traffic, and then leaves by exit() without a word. */
+static void leave_at(int stage, const char *spec)
+{
+	struct xsk_socket_config c = config_of(stage & 1 ? XDP_COPY : 0);
+	pthread_t thread;
+	__u32 at = 0;
+
+	memory = mmap(NULL, CHUNKS * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (xsk_umem__create(&umem, memory, CHUNKS * CHUNK, &fill, &comp, &umem_config))
+		exit(1);
+	if (stage >= 2 && xsk_socket__create(&sock, spec, 0, umem, &rx, &tx, &c))
+		exit(1);
+	if (stage >= 4)
+		put_fill(0, RING);
+	if (stage >= 6)
+		while (!xsk_ring_cons__peek(&rx, 1, &at))
+			polled(POLLIN, LONG_MS);
+	if (stage >= 8) {
+		for (u32 i = 0; i < RING; i++)
+			put_tx((20 + i) * (u64)CHUNK, 60);
+		sendto(xsk_socket__fd(sock), NULL, 0, MSG_DONTWAIT, NULL, 0);
+	}
+	if (stage >= 10 && pthread_create(&thread, NULL, poll_for_good, NULL))
+		exit(1);
+	if (stage >= 12)
+		raise(SIGKILL);
+	exit(0);
+}
+
+static void test_leaves_in_any_state(void **state)
+{
+	char path[64], spec[160];
+
+	make_capture(path);
+	snprintf(spec, sizeof(spec), "sim:e1000e,name=eth5,pcap-in=%s,loop=0,pcap-out=/dev/null", path);
+	fflush(NULL);
+	for (int stage = 0; stage < 14; stage++) {
+		pid_t pid = fork();
+		int status = -1;
+
+		assert_true(pid >= 0);
+		if (!pid)
+			leave_at(stage, spec);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (status != (stage >= 12 ? SIGKILL : 0))
+			fail_msg("left at stage %d: wait status %#x", stage, (unsigned int)status);
+	}
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_leaves_in_any_state), /* first: it forks */
 		cmocka_unit_test(test_without_interposing),
 		cmocka_unit_test(test_blocking_poll),
 		cmocka_unit_test(test_no_lost_wakeup),

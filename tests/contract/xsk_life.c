@@ -147,6 +147,93 @@ static void test_teardown_orders(void **state)
 	}
 }
 
+enum { NO_RINGS, SOME_RINGS, NOT_BOUND, BOUND, FILLED, POSTED, NOT_SHOWN, SHOWN, TAKEN, HALF_A_PACKET, TO_SEND,
+       BEING_SENT, NOT_COMPLETED, COMPLETED, STAGES };
+
+/* A packet given to the socket, but not shown to the application. */
+static void receive_unseen(void)
+{
+	struct xdp_buff copy = {0}, *b = &copy;
+	static char own[XDP_PACKET_HEADROOM + 64];
+
+	if (config->zc) {
+		card_refill(0);
+		b = card_receive_zc(0, packet, 64);
+	} else {
+		xdp_init_buff(b, sizeof(own), NULL);
+		xdp_prepare_buff(b, (unsigned char *)own, XDP_PACKET_HEADROOM, 64, false);
+	}
+	assert_int_equal(xsk_rcv(card.dev, 0, b), 0);
+}
+
+static void send_up_to(int stage)
+{
+	for (u32 i = 0; stage >= TO_SEND && i < 5; i++)
+		send(chunk(40 + i), i, 64);
+	card.send_busy = stage <= NOT_COMPLETED;
+	if (stage >= BEING_SENT && config->zc)
+		assert_int_equal(xsk_tx_peek_release_desc_batch(card.pool[0], 3), 3);
+	else if (stage >= BEING_SENT)
+		assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), card.send_busy ? -EAGAIN : 0);
+	if (stage >= COMPLETED && config->zc)
+		xsk_tx_completed(card.pool[0], 2);
+}
+
+/* The application gets so far, and does nothing any more. */
+static void go_to(int stage)
+{
+	app_open(&app, stage >= NOT_BOUND ? RING : 0, stage >= SOME_RINGS ? RING : 0, stage >= NOT_BOUND ? RING : 0);
+	if (stage < BOUND)
+		return;
+	assert_int_equal(xdp_sock_bind(app.xs, area.umem, card.dev, 0, mode() | XDP_USE_SG, NULL), 0);
+	if (stage >= FILLED)
+		fill(0, 20);
+	if (stage >= POSTED && config->zc)
+		card_refill(0);
+	if (stage >= NOT_SHOWN)
+		receive_unseen();
+	for (u32 i = 0; stage >= SHOWN && i < 3; i++)
+		receive(i, 64);
+	if (stage >= TAKEN)
+		app_take_desc(&app.rx);
+	if (stage == HALF_A_PACKET) {
+		app_put_desc(&app.tx, chunk(40), 64, XDP_PKT_CONTD);
+		card_send(0, &app);
+		assert_int_equal(card.n_sent, 0);
+	}
+	send_up_to(stage);
+}
+
+/* Closed in any state: the driver has no buffer any more, nothing is mapped, and the next finds all in order. */
+static void test_closed_in_any_state(void **state)
+{
+	for (int stage = 0; stage < STAGES; stage++) {
+		struct dmamap_stats st = {.size = sizeof(st)};
+
+		start(0, 0);
+		xdp_sock_destroy(app.xs);
+		go_to(stage);
+		xdp_sock_destroy(app.xs);
+		assert_int_equal(card.setups, card.teardowns);
+		assert_null(xsk_get_pool_from_qid(card.dev, 0));
+		assert_int_equal(dmamap_stats(card.dev, &st), 0);
+		assert_int_equal(st.maps, st.unmaps);
+		card.send_busy = false;
+		card.n_sent = 0;
+		app_open(&app, RING, RING, RING);
+		assert_int_equal(xdp_sock_bind(app.xs, area.umem, card.dev, 0, mode(), NULL), 0);
+		for (u32 i = 0; i < CHUNKS; i++) {
+			fill(i, 1);
+			receive(i, 100);
+			send(received(i, 100), i + 1, 100);
+			card_send(0, &app);
+			sent(i + 1, 100);
+			assert_int_equal(app_take_addr(&app.comp), chunk(i));
+		}
+		stop();
+	}
+}
+
 static void test_device_gone(void **state)
 {
 	start(0, 0);
@@ -189,6 +276,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_poll),
 		cmocka_unit_test(test_backpressure),
 		cmocka_unit_test(test_teardown_orders),
+		cmocka_unit_test(test_closed_in_any_state),
 		cmocka_unit_test(test_device_gone),
 		cmocka_unit_test(test_driver_gone),
 	};

@@ -48,10 +48,58 @@ printf '0x00000000fee00000 0x00000000feefffff msi\nrubbish\n' > sys/groups/7/res
 mkdir -p sys/bus/pci/devices/0000:00:02.0
 run_json 'list, made up' "len(d['functions']) == 2 and d['functions'][1] == {
 	'address': '0000:00:03.0', 'class': '010802', 'class_name': 'NVMe controller', 'vendor': '1b36',
-	'device': '0010', 'driver': 'vfio-pci', 'iommu_group': '7', 'can_open': False,
+	'device': '0010', 'driver': 'vfio-pci', 'iommu_group': '7', 'can_open': True,
 	'reserved': [{'first': 0xfee00000, 'last': 0xfeefffff, 'type': 'msi'}],
-	'missing': d['functions'][1]['missing']} and d['functions'][0]['driver'] is None" "$dmamap" list
-unset DMAMAP_SYSFS
+	'missing': None, 'remedy': None} and d['functions'][0]['driver'] is None and
+	not d['functions'][0]['can_open'] and 'no IOMMU group' in d['functions'][0]['missing']" "$dmamap" list
+
+# bind and unbind, in a sysfs that is made up: what is refused changes nothing; the kernel is not there to move
+# the function, so bind says that vfio-pci did not take it, and puts back what it wrote.
+DMAMAP_PROC=$dir/proc
+export DMAMAP_PROC
+mkdir -p proc/self proc/42/fd sys/bus/pci/drivers/vfio-pci sys/bus/pci/drivers/nvme
+ln -s /dev/vfio/7 proc/42/fd/3
+: > sys/bus/pci/drivers_probe; : > sys/bus/pci/drivers/vfio-pci/unbind; : > sys/bus/pci/drivers/nvme/unbind
+: > $f/driver_override
+ok 'bind of what is bound' sh -c "'$dmamap' bind 00:03.0 | grep -q 'driver vfio-pci'"
+ok 'unbind of what is open' fails 1 'process 42 has it open' "$dmamap" unbind 00:03.0
+rm proc/42/fd/3
+ok 'unbind' "$dmamap" unbind 00:03.0
+ok 'unbind wrote' sh -c 'grep -qx 0000:00:03.0 sys/bus/pci/drivers/vfio-pci/unbind sys/bus/pci/drivers_probe'
+rm $f/driver
+: > $f/driver_override
+ln -s ../../../../drivers/nvme $f/driver
+ok 'unbind of what is not bound' fails 1 'not with vfio-pci but with nvme' "$dmamap" unbind 00:03.0
+mkdir -p $f/nvme/nvme0/nvme0c1n1/holders sys/class/block sys/class/net
+ln -s ../../../../../../../../class/block $f/nvme/nvme0/nvme0c1n1/subsystem
+: > sys/bus/pci/drivers_probe
+echo '/dev/nvme0n1p2 /home ext4 rw 0 0' > proc/self/mounts
+ok 'bind of a mounted disk' fails 1 'nvme0n1 is mounted at /home: umount' "$dmamap" bind 00:03.0
+run_json 'list, mounted' "'mounted at /home' in d['functions'][1]['missing'] and
+	d['functions'][1]['remedy'] is None" "$dmamap" list
+echo '/dev/nvme0n10 /home ext4 rw 0 0' > proc/self/mounts
+echo '/dev/nvme0n1 partition 1 0 -2' > proc/swaps
+ok 'bind of swap space' fails 1 'swapoff' "$dmamap" bind 00:03.0
+: > proc/swaps
+mkdir $f/nvme/nvme0/nvme0c1n1/holders/md0
+ok 'bind of a part of a RAID' fails 1 'part of another' "$dmamap" bind 00:03.0
+rmdir $f/nvme/nvme0/nvme0c1n1/holders/md0
+mkdir -p $f/net/eth0
+ln -s ../../../../../../../class/net $f/net/eth0/subsystem
+echo 0x1003 > $f/net/eth0/flags
+ok 'bind of an interface that is up' fails 1 'ip link set eth0 down' "$dmamap" bind 00:03.0
+echo 0x1002 > $f/net/eth0/flags
+ok 'refusals wrote nothing' sh -c "[ ! -s sys/bus/pci/drivers_probe ] && [ ! -s sys/bus/pci/drivers/nvme/unbind ] &&
+	[ ! -s $f/driver_override ]"
+run_json 'list, remedy' "'dmamap bind 0000:00:03.0' in d['functions'][1]['remedy'] and
+	'driver nvme' in d['functions'][1]['missing']" "$dmamap" list
+ok 'bind that fails' fails 1 'vfio-pci did not take 0000:00:03.0' "$dmamap" bind 00:03.0
+ok 'bind gave back' sh -c "[ -z \"\$(head -n 1 $f/driver_override)\" ] && grep -qx 0000:00:03.0 sys/bus/pci/drivers/nvme/unbind"
+rm -r sys/bus/pci/drivers/vfio-pci
+ok 'bind without vfio-pci' fails 1 'modprobe vfio-pci' "$dmamap" bind 00:03.0
+ok 'bind of nothing' fails 1 'no PCI function 0000:00:09.0' "$dmamap" bind 00:09.0
+ok 'bind of rubbish' fails 1 'PCI address' "$dmamap" bind eth0
+unset DMAMAP_SYSFS DMAMAP_PROC
 
 # bench: every row whole, names unique for each number of threads, order the same each time.
 for what in map iova dmapool translate swiotlb xsk odp; do

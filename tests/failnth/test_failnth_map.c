@@ -70,8 +70,12 @@ static int map_many(struct device *dev, void *arg)
 		}
 	}
 	while (n--)
-		dma_unmap_single(dev, addr[n], n % 3 == 0 ? 2000 : n % 3 == 1 ? 3000 : 4096,
-				 DMA_TO_DEVICE);
+		if (n % 3 == 0)
+			dma_unmap_single(dev, addr[n], 2000, DMA_TO_DEVICE);
+		else if (n % 3 == 1)
+			dma_unmap_page(dev, addr[n], 3000, DMA_TO_DEVICE);
+		else
+			dma_unmap_phys(dev, addr[n], 4096, DMA_TO_DEVICE, 0);
 	return err;
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static void test_registers_of_all_sizes(void **state)
 {
@@ -108,6 +109,8 @@ static void test_programs_that_are_no_qemu(void **state)
 	rig_refused(spec, EINVAL, "did not speak", "");
 	make_program(old, "#!/bin/sh\necho 'I have no time.' >&2\nexit 3\n");
 	rig_refused(spec, EINVAL, "status 3", "I have no time.");
+	make_program(old, "#!/no/where/sh\n");
+	rig_refused(spec, ENOENT, "could not be run", "No such file");
 	rig_refused("qemu:edu,qemu=/bin/true", EINVAL, "status 0", "");
 	rig_refused("qemu:edu,qemu=/no/where/qemu", ENOENT, "/no/where/qemu", "");
 	rig_refused("qemu:edu,qemu=no-such-qemu", ENOENT, "no-such-qemu", "PATH");
@@ -178,6 +181,81 @@ static void test_killed(void **state)
 static void test_stopped_answering(void **state)
 {
 	end_it(SIGSTOP, "did not answer");
+}
+
+/* A program that wants to hear nothing of its children: they are gone when they end, and their numbers free. */
+static void test_sigchld_ignored(void **state)
+{
+	struct device *dev;
+
+	assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+	dev = rig_open("qemu:edu");
+	assert_int_equal(dmamap_readl(dev, 0, 0) & 0xffff, 0xed);
+	dmamap_close(dev);
+	end_it(SIGKILL, "took its status");
+	rig_refused("qemu:teapot", EINVAL, "teapot", "not a valid device model name");
+	rig_refused("qemu:edu,qemu=/no/where/qemu", ENOENT, "/no/where/qemu", "");
+	signal(SIGCHLD, SIG_DFL);
+}
+
+/* A program with a thread that takes any child that ends. */
+static bool reaping;
+
+static void *reap_all(void *arg)
+{
+	while (__atomic_load_n(&reaping, __ATOMIC_RELAXED))
+		if (waitpid(-1, NULL, WNOHANG) <= 0)
+			usleep(200);
+	return NULL;
+}
+
+static void test_reaped_by_the_program(void **state)
+{
+	pthread_t thread;
+
+	reaping = true;
+	assert_int_equal(pthread_create(&thread, NULL, reap_all, NULL), 0);
+	for (int i = 0; i < 5; i++) {
+		end_it(SIGKILL, "QEMU");
+		dmamap_close(rig_open("qemu:edu"));
+		rig_refused("qemu:teapot", EINVAL, "teapot", "not a valid device model name");
+	}
+	__atomic_store_n(&reaping, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
+/* A driver that only waits for an interrupt hears of it, too. */
+static void *transfer_until_gone(void *arg)
+{
+	static u8 buf[256];
+	int err;
+
+	do
+		err = edu_write(arg, buf, 0, sizeof(buf));
+	while (!err);
+	return strstr(driver_strerror(), "gone") ? arg : NULL;
+}
+
+static void test_ends_under_a_driver(void **state)
+{
+	static const int sigs[] = {SIGKILL, SIGSTOP};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
+		struct device *dev = rig_open("qemu:edu");
+		struct edu *edu = edu_probe(dev);
+		pthread_t thread;
+		void *saw = NULL;
+
+		assert_non_null(edu);
+		assert_int_equal(pthread_create(&thread, NULL, transfer_until_gone, edu), 0);
+		usleep(150000);
+		assert_int_equal(kill(rig_pid(dev), sigs[i]), 0);
+		pthread_join(thread, &saw);
+		assert_ptr_equal(saw, edu);
+		edu_remove(edu);
+		dmamap_close(dev);
+		assert_true(rig_no_children());
+	}
 }
 
 /* An unmap waits for an invalidation that never ends: it returns once the machine is dead. */
@@ -267,6 +345,9 @@ int main(void)
 		rig_test(test_another_ram_is_refused),
 		rig_test(test_killed),
 		rig_test(test_stopped_answering),
+		rig_test(test_ends_under_a_driver),
+		rig_test(test_sigchld_ignored),
+		rig_test(test_reaped_by_the_program),
 		rig_test(test_stopped_in_an_unmap),
 		rig_test(test_many_threads),
 		rig_test(test_nothing_stays_behind),

@@ -293,9 +293,10 @@ stress(noncoherent_lazy, "sim,coherent=0,policy=lazy,swiotlb=4M", 64)
 stress(noncoherent_direct, "sim,coherent=0,iommu=0,swiotlb=4M", 32)
 stress(checked, "sim,check=1,policy=lazy,swiotlb=4M", 64)
 
+/* The device reads late, past ends and against directions on purpose; nothing else is misuse. */
 static void quiet(const struct dmamap_report *r, void *arg)
 {
-	if (r->kind != DMAMAP_CHECK_DEVICE_FAULT)
+	if (r->kind < DMAMAP_CHECK_DEVICE_FAULT || r->kind > DMAMAP_CHECK_DEVICE_STALE)
 		went_wrong("report: %s", r->text);
 }
 

@@ -242,6 +242,36 @@ static void test_rebind(void **state)
 	pair_down(c, s);
 }
 
+/* The same while both drivers run in threads of their own, as fast as they can. */
+static void test_defect_races_at_teardown(void **state)
+{
+	struct net_card c[2];
+	struct net_sock s[2];
+	u32 i, n;
+	const u8 *seen;
+	u8 frame[60] = {2};
+
+	pair_up(c, s, XDP_ZEROCOPY);
+	assert_int_equal(e1000e_serve(c[0].nic, true), 0);
+	assert_int_equal(e1000e_serve(c[1].nic, true), 0);
+	for (i = 0; i < 24; i++) {
+		do {
+			sock_send(&s[0], frame, sizeof(frame));
+			sock_reap(&s[0]);
+			n = sock_receive(&s[1], &seen);
+			sched_yield();
+		} while (!n);
+		assert_int_equal(n, sizeof(frame));
+		while (sock_send(&s[1], frame, sizeof(frame)))
+			;
+		sock_close(&s[1]);
+		sock_memory_gone(&s[1]);
+		sock_memory(&s[1]);
+		sock_open(&s[1], &c[1], i & 4 ? XDP_COPY : XDP_ZEROCOPY);
+	}
+	pair_down(c, s);
+}
+
 /* The card is pulled out under load, at any moment: all comes back. */
 static void test_unplug(void **state)
 {
@@ -329,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_link_goes),
 		cmocka_unit_test(test_rebind),
+		cmocka_unit_test(test_defect_races_at_teardown),
 		cmocka_unit_test(test_unplug),
 		cmocka_unit_test(test_wakeup),
 		cmocka_unit_test(test_no_mapping),

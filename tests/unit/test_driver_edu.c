@@ -98,7 +98,7 @@ static void test_failures(void **state)
 	struct fail_rule always = {.every = 1};
 	struct device *dev;
 	struct edu *edu;
-	char byte = 1;
+	static char byte = 1;
 
 	probe("sim:edu", &dev, &edu);
 	fail_set(FAIL_MAP, &always);

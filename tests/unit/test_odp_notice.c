@@ -194,6 +194,59 @@ static void fork_takes_all_and_the_child_is_free(void **state)
 	assert_true(was_heard(umem, p + PAGE, PAGE));
 }
 
+/* In the child: what it inherited is as if its context were gone, what it opens is its own. */
+static void child_life(void)
+{
+	struct ib_ucontext *old = ctx;
+	struct ib_umem *own;
+	u8 *q = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), b;
+
+	alarm(60);
+	n_heard = 0;
+	pthread_mutex_init(&heard_lock, NULL);
+	if (is_mapped(umem, p) || ib_umem_odp_map_dma_pages(umem, (u64)p, PAGE, 1, 0) != -EFAULT ||
+	    ib_umem_invalidate_range(old, (u64)p, (u64)p + PAGE) || heard_count())
+		_exit(1);
+	ib_umem_release(umem);
+	ib_dealloc_ucontext(old);
+#ifdef BUILT_WITH_TSAN
+	child_done(); /* it allows no threads here */
+#endif
+	dev = dmamap_open("sim,name=child");
+	if (!dev || dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)))
+		_exit(2);
+	ctx = ib_alloc_ucontext(dev, hear);
+	own = IS_ERR(ctx) ? NULL : ib_umem_get(ctx, (u64)q, PAGE, ALL_ACCESS);
+	if (IS_ERR_OR_NULL(own) || !ib_umem_notices(ctx))
+		_exit(3);
+	if (dmamap_bus_read(dev, ib_umem_start_dma_addr(own), &b, 1) || munmap(q, PAGE) ||
+	    !was_heard(own, q, PAGE) || is_mapped(own, q))
+		_exit(4);
+	ib_umem_release(own);
+	ib_dealloc_ucontext(ctx);
+	dmamap_close(dev);
+	child_done();
+}
+
+static void a_child_starts_from_nothing(void **state)
+{
+	int status;
+	pid_t pid;
+
+	NEEDS_NOTICES();
+	pid = fork();
+	if (!pid)
+		child_life();
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : 0, 0);
+	assert_int_equal(WIFSIGNALED(status) ? WTERMSIG(status) : 0, SIGKILL);
+	assert_int_equal(sees(0), 0xaa);
+	forget();
+	munmap(p + PAGE, PAGE);
+	assert_true(was_heard(umem, p + PAGE, PAGE));
+}
+
 static void explicit_invalidation(void **state)
 {
 	u8 *q = memory(4);
@@ -482,6 +535,7 @@ int main(void)
 		T(mremap_away_and_back),
 		T(shared_memory),
 		T(fork_takes_all_and_the_child_is_free),
+		T(a_child_starts_from_nothing),
 		T(explicit_invalidation),
 		T(without_userfaultfd),
 		T(signals_are_the_programs),

@@ -120,7 +120,18 @@ static void test_devices(void **state)
 	bad("si", "si");
 	bad("usb", "usb");
 	bad(":edu", "back end");
-	bad("vfio:0000:00:03.0", "vfio");
+	good("vfio:0000:00:03.0,irq=msi,policy=pool");
+	assert_string_equal(s.remote->name, "vfio");
+	assert_string_equal(s.config.target, "0000:00:03.0");
+	assert_string_equal(s.config.arg[0].key, "irq");
+	assert_int_equal(s.config.policy, POLICY_POOL);
+	spec_free(&s);
+	good("iommufd:00:03.0");
+	assert_string_equal(s.remote->name, "iommufd");
+	spec_free(&s);
+	bad("vfio:00:03.0,iommu=0", "iommu");
+	bad("vfio:00:03.0,coherent=0", "coherent");
+	bad("vfi:00:03.0", "back end");
 }
 
 static void test_words_that_are_wrong(void **state)

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-DISK_BYTES = 64 << 20
+DISK_BYTES = 128 << 20  # sparse
 
 
 @dataclass
@@ -27,13 +27,26 @@ VTD = 'intel-iommu,caching-mode=on,intremap=on'
 
 MACHINES = [
     Machine('vm', VTD, 'intel_iommu=on iommu=nopt hugepages=160'),
+    Machine('vm without IOMMU', '', 'hugepages=160'),
 ]
 
 # Below the build folder; in the guest they are in /bin.
-PROGRAMS = ['cli/dmamap']
+PROGRAMS = ['cli/dmamap', 'tests/contract/contract-nvme', 'tests/vm/test_iommu', 'tests/vm/vm-nobody',
+            'tests/vm/vm-bench']
 
 TESTS = [
     Test('boot', 20, 'sh /guest/boot.sh'),
+    Test('iommu-vfio', 120, 'test_iommu vfio:0000:00:05.0'),
+    Test('iommu-iommufd', 120, 'test_iommu iommufd:0000:00:05.0'),
+    Test('e2e', 180, 'sh /guest/e2e.sh'),
+    Test('refused', 180, 'sh /guest/refused.sh'),
+    Test('life', 240, 'sh /guest/life.sh'),
+    Test('no-iommu', 30, 'sh /guest/no_iommu.sh', 'vm without IOMMU'),
+    # With the checker (1) on one of the two ways, without it on the other.
+    *[Test(f'contract-{kind}-{policy}', 300, f'sh /guest/contract.sh {kind}-{policy} {checked}')
+      for kind, policy, checked in (('vfio', 'strict', 1), ('vfio', 'lazy', 0), ('vfio', 'pool', 0),
+                                    ('iommufd', 'strict', 0), ('iommufd', 'lazy', 1),
+                                    ('iommufd', 'pool', 1))],
 ]
 
-BENCH = []
+BENCH = [Test('bench', 300, 'sh /guest/bench.sh')]

@@ -22,7 +22,7 @@ ok 'an IOMMU' [ -e /sys/class/iommu/dmar0 ]
 ok 'functions and their drivers' drivers
 ok '/dev/vfio and /dev/iommu' nodes
 ok 'groups' groups
-ok "the kernel's own disk" [ -b /dev/nvme0n1 ]
+ok "the kernel's own disk" kernel_block
 ok 'large pages' grep -q 'HugePages_Total: *[1-9]' /proc/meminfo
 ok 'the command runs' dmamap list
 done_testing

@@ -4,7 +4,7 @@ disk=0000:00:03.0	# NVMe, for us
 kernel_disk=0000:00:04.0 # NVMe, stays with the kernel's driver
 edu=0000:00:05.0
 pair=0000:00:06.0	# edu, in one group with the next
-pair_mate=0000:00:06.1
+pair_mate=0000:00:06.1	# NVMe
 net=0000:00:07.0	# e1000e, on one cable
 net_mate=0000:00:08.0
 devices=/sys/bus/pci/devices
@@ -30,4 +30,15 @@ bind_all() {
 		bind $f vfio-pci
 	done
 	bind $kernel_disk nvme
+}
+
+# The kernel's block device of its own disk; it takes a moment after binding.
+kernel_block() {
+	for tries in 1 2 3 4 5 6 7 8 9 10; do
+		for at in $devices/$kernel_disk/nvme/nvme*/nvme*n1; do
+			[ -b /dev/${at##*/} ] && echo /dev/${at##*/} && return
+		done
+		sleep 0.2
+	done
+	return 1
 }

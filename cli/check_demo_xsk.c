@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* XSK packet buffers, used wrongly and rightly: a driver that takes one buffer of a pool. */
+#include "check_demo.h"
+
+#include <net/xdp_sock_drv.h>
+#include <sys/mman.h>
+
+#define CHUNK  2048
+#define CHUNKS 16
+
+static struct xsk_buff_pool *the_pool; /* what the driver was given */
+static struct xdp_buff *kept;	       /* a buffer that it has still */
+
+static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
+{
+	if (pool) {
+		the_pool = pool;
+		return xsk_pool_dma_map(pool, dev, 0);
+	}
+	if (kept)
+		xsk_buff_free(kept);
+	kept = NULL;
+	xsk_pool_dma_unmap(the_pool, 0);
+	return 0;
+}
+
+static const struct xdp_driver_ops ops = {.setup_pool = setup_pool};
+
+/* The application puts the first chunk on the fill ring. */
+static void fill(struct xdp_sock *xs)
+{
+	struct xdp_ring_offset off;
+	size_t len;
+	char *ring = xdp_sock_map_ring(xs, XDP_UMEM_FILL_RING, &off, &len);
+
+	if (!ring)
+		return;
+	*(u64 *)(void *)(ring + off.desc) = 0;
+	__atomic_store_n((u32 *)(void *)(ring + off.producer), 1, __ATOMIC_RELEASE);
+}
+
+static void with_pool(struct device *dev, void (*use)(struct xsk_buff_pool *, bool), bool wrong)
+{
+	void *memory = mmap(NULL, CHUNK * CHUNKS, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct xdp_umem_reg reg = {.addr = (uintptr_t)memory, .len = CHUNK * CHUNKS,
+					 .chunk_size = CHUNK};
+	struct xdp_umem *umem = xdp_umem_create(&reg);
+	struct xdp_sock *xs = xdp_sock_create();
+
+	xdp_register_driver(dev, &ops);
+	xdp_sock_set_ring(xs, XDP_RX_RING, CHUNKS);
+	xdp_sock_set_ring(xs, XDP_UMEM_FILL_RING, CHUNKS);
+	xdp_sock_set_ring(xs, XDP_UMEM_COMPLETION_RING, CHUNKS);
+	if (!xdp_sock_bind(xs, umem, dev, 0, XDP_ZEROCOPY, NULL)) {
+		fill(xs);
+		use(the_pool, wrong);
+	}
+	xdp_sock_destroy(xs);
+	xdp_umem_put(umem);
+	munmap(memory, CHUNK * CHUNKS);
+}
+
+static void use_twice(struct xsk_buff_pool *pool, bool wrong)
+{
+	struct xdp_buff *xdp = xsk_buff_alloc(pool);
+
+	if (!xdp)
+		return;
+	xsk_buff_free(xdp);
+	if (wrong)
+		xsk_buff_free(xdp);
+}
+
+static void use_and_keep(struct xsk_buff_pool *pool, bool wrong)
+{
+	struct xdp_buff *xdp = xsk_buff_alloc(pool);
+
+	if (!wrong)
+		kept = xdp; /* and given back when the pool goes */
+}
+
+static void xsk_twice(struct device *dev, bool wrong)
+{
+	with_pool(dev, use_twice, wrong);
+}
+
+static void xsk_kept(struct device *dev, bool wrong)
+{
+	with_pool(dev, use_and_keep, wrong);
+}
+
+const struct demo demos_xsk[] = {
+	{.kind = DMAMAP_CHECK_XSK_TWICE, .run = xsk_twice},
+	{.kind = DMAMAP_CHECK_XSK_KEPT, .run = xsk_kept},
+};
+const unsigned int n_demos_xsk = sizeof(demos_xsk) / sizeof(demos_xsk[0]);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The monitor of src/odp/monitor.c and a kept mapping of src/odp/keep.c, for spin. Two threads read
+ * events and serve them. A program unmaps memory, with a lock held that serving may need, and maps
+ * the other memory that came to its place; another unmaps what has nothing to do with that.
+ *
+ *     spin -run docs/notices.pml
+ *
+ * Holds: no program waits for ever for its event to be read; a mapping that is answered, or made, is of
+ * the memory that stands there, and no notice of older memory takes it away.
+ *
+ * Each -D below breaks that: READ_FIRST (`unserved` is raised after the read), NOT_ASKED (whoever maps
+ * does not look at it), WAIT_TO_SERVE (who has read an event waits until the other has served).
+ */
+#define EVENTS 2
+
+mtype = { none, mine, other };
+
+bool unread_mine, unread_other;	  /* events that the kernel holds; their programs wait */
+byte queued_mine, queued_other;	  /* read, not served */
+byte unserved;			  /* what monitor_caught_up() asks */
+bool serving;
+bool allocator;			  /* a lock of the C library's */
+byte memory;			  /* which memory stands at the place: its generation */
+bool kept, in_use;		  /* the kept mapping of the place; who mapped it has it */
+byte kept_of;			  /* the generation that it shows */
+byte done;
+
+inline take() { atomic { !allocator -> allocator = true } }
+inline give() { allocator = false }
+
+inline serve_all()
+{
+	do
+	:: atomic { queued_mine > 0 -> queued_mine-- };
+		/* freeing page tables, a callback */
+		take();
+		give();
+		atomic { assert(!in_use); kept = false };
+		unserved--
+	:: atomic { queued_other > 0 -> queued_other-- };
+		take();
+		give();
+		unserved--
+	:: atomic { queued_mine + queued_other == 0 -> serving = false; break }
+	od
+}
+
+active [2] proctype worker()
+{
+	mtype what;
+	bool serves;
+
+end:	do
+	:: unread_mine || unread_other ->
+#ifndef READ_FIRST
+		unserved++;
+#endif
+		atomic {
+			if
+			:: unread_mine -> unread_mine = false; what = mine
+			:: unread_other -> unread_other = false; what = other
+			:: else -> what = none
+			fi
+		};
+#ifdef READ_FIRST
+		unserved++;
+#endif
+		if
+		:: what == none -> unserved--
+		:: else ->
+			if
+			:: what == mine -> queued_mine++
+			:: else -> queued_other++
+			fi;
+#ifdef WAIT_TO_SERVE
+			atomic { !serving -> serving = true; serves = true };
+#else
+			atomic { serves = !serving; serving = true };
+#endif
+			if
+			:: serves -> serve_all()
+			:: else -> skip
+			fi
+		fi
+	od
+}
+
+active proctype program()
+{
+	byte i;
+
+	do
+	:: i < EVENTS ->
+		i++;
+		take();
+		unread_mine = true;
+		!unread_mine;		/* munmap returns */
+		memory++;		/* mmap at the same place */
+		give();
+		if
+#ifndef NOT_ASKED
+		:: unserved > 0 -> skip	/* a mapping that is not kept */
+#endif
+		:: else ->
+			atomic {
+				if
+				:: kept -> assert(kept_of == memory)
+				:: else -> kept = true; kept_of = memory
+				fi;
+				in_use = true
+			};
+			in_use = false
+		fi
+	:: else -> break
+	od;
+	done++
+}
+
+active proctype somebody()
+{
+	byte i;
+
+	do
+	:: i < EVENTS -> i++; unread_other = true; !unread_other
+	:: else -> break
+	od;
+	done++
+}
+
+active proctype watch()
+{
+	timeout -> assert(done == 2)
+}

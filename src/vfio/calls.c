@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vfio/calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int real_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int real_ioctl(int fd, unsigned long request, void *arg)
+{
+	int r;
+
+	do
+		r = ioctl(fd, request, arg);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
+static ssize_t real_read(int fd, void *to, size_t size, u64 at)
+{
+	ssize_t n = pread(fd, to, size, (off_t)at);
+
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t real_write(int fd, const void *from, size_t size, u64 at)
+{
+	ssize_t n = pwrite(fd, from, size, (off_t)at);
+
+	return n < 0 ? -errno : n;
+}
+
+static void *real_map(int fd, u64 size, u64 at)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)at);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, size, MADV_DONTFORK); /* a child of fork owns no device */
+	return p;
+}
+
+static void real_unmap(void *p, u64 size)
+{
+	munmap(p, size);
+}
+
+static void real_close(int fd)
+{
+	close(fd);
+}
+
+static void real_retire(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return; /* no number left: the caller's close() does it later */
+	dup3(null, fd, O_CLOEXEC);
+	close(null);
+}
+
+/* Made elsewhere first, so that no moment shows zeros. */
+static void real_blank(void *p, u64 size)
+{
+	void *ones = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (ones == MAP_FAILED)
+		return;
+	memset(ones, 0xff, size);
+	if (mremap(ones, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, p) == MAP_FAILED)
+		munmap(ones, size);
+}
+
+static const struct vfio_calls real = {
+	.open = real_open,
+	.ioctl = real_ioctl,
+	.read = real_read,
+	.write = real_write,
+	.map = real_map,
+	.unmap = real_unmap,
+	.close = real_close,
+	.retire = real_retire,
+	.blank = real_blank,
+	.dev = "/dev",
+};
+
+const struct vfio_calls *vfio_calls = &real;

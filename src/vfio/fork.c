@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A child of fork() owns no device. The files that it inherits would keep the device open after the parent has
+ * closed it, or died, so they are closed in the child at once; registers are not mapped there (MADV_DONTFORK).
+ */
+#include "vfio/calls.h"
+#include "vfio/private.h"
+#include "base/error.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vfio_function *functions; /* under lock */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int once_error; /* fixed by `once` */
+
+static void prepare(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void in_parent(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		vfio_calls->close(*fd);
+	*fd = -1;
+}
+
+/* This memory is the child's own copy. */
+static void in_child(void)
+{
+	for (struct vfio_function *f = functions; f; f = f->next) {
+		close_one(&f->fd);
+		close_one(&f->space->group_fd);
+		close_one(&f->space->fd);
+		f->gone = true;
+		f->watched = false;
+		for (int i = 0; i < REGIONS; i++)
+			f->region[i].n_areas = 0;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void register_once(void)
+{
+	once_error = pthread_atfork(prepare, in_parent, in_child);
+}
+
+int fork_add(struct vfio_function *f)
+{
+	pthread_once(&once, register_once);
+	if (once_error)
+		return error_set(once_error, "no memory to be told of fork()");
+	pthread_mutex_lock(&lock);
+	f->next = functions;
+	functions = f;
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+void fork_remove(struct vfio_function *f)
+{
+	struct vfio_function **p;
+
+	pthread_mutex_lock(&lock);
+	for (p = &functions; *p && *p != f; p = &(*p)->next)
+		;
+	if (*p)
+		*p = f->next;
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Interrupts: the kernel signals the device's eventfds itself. */
+#include "vfio/calls.h"
+#include "vfio/private.h"
+#include "vfio/uapi.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <string.h>
+
+static const char *const kind_names[] = {"intx", "msi", "msix"};
+
+static unsigned int count_of(struct vfio_function *f, enum irq_kind kind)
+{
+	struct vfio_irq_info info = {.argsz = sizeof(info), .index = kind};
+
+	if (vfio_calls->ioctl(f->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) < 0 ||
+	    !(info.flags & VFIO_IRQ_INFO_EVENTFD))
+		return 0;
+	return (unsigned int)min_u64(info.count, VECTORS_MAX);
+}
+
+int irq_describe(struct vfio_function *f, const char *wanted)
+{
+	for (int kind = IRQ_MSIX; kind >= IRQ_INTX; kind--) {
+		if (wanted && strcmp(wanted, kind_names[kind]) != 0)
+			continue;
+		f->irq = (enum irq_kind)kind;
+		f->vectors = count_of(f, f->irq);
+		if (f->vectors)
+			return 0;
+	}
+	if (wanted)
+		return error_set(ENOTSUP, "%s has no interrupts of the kind irq=%s", f->pci.address.text, wanted);
+	return 0;
+}
+
+static int set_irqs(struct vfio_function *f, enum irq_kind kind, u32 flags, const int *fd, unsigned int n)
+{
+	size_t size = sizeof(struct vfio_irq_set) + n * sizeof(*fd);
+	struct vfio_irq_set *set = alloc_zeroed(size);
+	int err;
+
+	if (!set)
+		return -ENOMEM;
+	*set = (struct vfio_irq_set){.argsz = (u32)size, .flags = flags, .index = kind, .count = n};
+	if (fd)
+		memcpy(set->data, fd, n * sizeof(*fd));
+	err = vfio_calls->ioctl(f->fd, VFIO_DEVICE_SET_IRQS, set);
+	alloc_free(set);
+	return err;
+}
+
+int irq_set_one(struct vfio_function *f, enum irq_kind kind, int fd)
+{
+	return set_irqs(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, &fd, 1);
+}
+
+/* The kernel masked the line as it rose. */
+void irq_unmask_line(struct vfio_function *f)
+{
+	write_once(&f->intx_fired, false);
+	set_irqs(f, IRQ_INTX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, NULL, 1);
+}
+
+int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
+{
+	int err;
+
+	/* a line goes by the watcher, which sees that it is masked */
+	if (f->irq == IRQ_INTX)
+		fd = &f->intx_fd;
+	err = n ? set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd, n) : 0;
+	if (err > 0)
+		return error_set(ENOSPC, "%s: the machine has only %d interrupts left for it, of %u: give "
+				 "vectors=%d", f->pci.address.text, err, n, err);
+	if (err < 0)
+		return error_set(-err, "%s: its interrupts cannot be set up: %s", f->pci.address.text,
+				 strerror(-err));
+	f->irq_on = n > 0;
+	return 0;
+}
+
+void irq_stop(struct vfio_function *f)
+{
+	if (f->irq_on)
+		set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, NULL, 0);
+	f->irq_on = false;
+}

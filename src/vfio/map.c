@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The back end's operations: the library's page table is written first, then the kernel hears of each run of
+ * memory that is contiguous for the process, in one call.
+ */
+#include "vfio/space.h"
+#include "base/error.h"
+#include "base/log.h"
+
+struct run {
+	u64 iova, size;
+	phys_t pa;
+	u64 prot;
+};
+
+static int run_map(struct vfio_space *s, const struct run *r)
+{
+	if (!(r->pa.v & PHYS_FOREIGN) && !phys_is_ram(r->pa))
+		return error_set(EOPNOTSUPP, "device address %#llx: registers cannot be mapped for another device "
+				 "on this back end", (unsigned long long)r->iova);
+	return space_map(s, r->iova, phys_ptr(r->pa), r->size, r->prot);
+}
+
+/* The run of leaves that begins at r->iova, up to `end`. False: nothing is mapped from there on. */
+static bool run_find(const struct pt *pt, struct run *r, u64 end)
+{
+	struct pt_leaf leaf;
+	u64 pos, in;
+
+	r->iova = pt_find(pt, IOVA(r->iova), end);
+	if (r->iova >= end || !pt_walk_slow(pt, IOVA(r->iova), &leaf))
+		return false;
+	in = r->iova & (leaf.size - 1);
+	r->pa = PHYS((leaf.entry & PT_ADDR & ~(leaf.size - 1)) + in);
+	r->prot = leaf.entry & PT_PRESENT;
+	pos = r->iova + min_u64(leaf.size - in, end - r->iova);
+	while (pos < end && !(leaf.entry & PT_LAST) && pt_walk_slow(pt, IOVA(pos), &leaf) &&
+	       (leaf.entry & PT_PRESENT) == r->prot &&
+	       (leaf.entry & PT_ADDR & ~(leaf.size - 1)) + (pos & (leaf.size - 1)) == r->pa.v + (pos - r->iova))
+		pos += min_u64(leaf.size - (pos & (leaf.size - 1)), end - pos);
+	r->size = pos - r->iova;
+	return true;
+}
+
+static u64 count_runs(const struct pt *pt, u64 iova, u64 end)
+{
+	struct run r = {.iova = iova};
+	u64 n = 0;
+
+	for (; run_find(pt, &r, end); r.iova += r.size)
+		n++;
+	return n;
+}
+
+static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
+{
+	struct vfio_space *s = b->priv;
+	u64 end = iova.v + size, n = 0, done = 0;
+	struct run r = {.iova = iova.v};
+	int err = 0;
+
+	if (s->counted && size > PAGE_BYTES)
+		err = space_need(s, count_runs(b->pt, iova.v, end));
+	for (; !err && run_find(b->pt, &r, end); r.iova += r.size) {
+		err = run_map(s, &r);
+		if (err)
+			break;
+		done += r.size;
+		n++;
+	}
+	if (err && n)
+		space_unmap(s, iova.v, r.iova - iova.v, done, n);
+	return err;
+}
+
+static int vfio_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u64 flags)
+{
+	const struct run r = {.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
+	int err = pt_map(b->pt, iova, pa, size, flags, 0);
+
+	if (err)
+		return err;
+	err = run_map(b->priv, &r);
+	if (unlikely(err))
+		pt_unmap(b->pt, iova, size);
+	return err;
+}
+
+static u64 vfio_unmap(struct backend_space *b, iova_t iova, u64 size)
+{
+	return pt_unmap(b->pt, iova, size);
+}
+
+static void vfio_invalidate(struct backend_space *b, iova_t iova, u64 size)
+{
+	space_unmap(b->priv, iova.v, size, size, 1);
+}
+
+static void vfio_invalidate_some(struct backend_space *b, iova_t iova, u64 size, u64 mapped)
+{
+	space_unmap(b->priv, iova.v, size, mapped, 1);
+}
+
+/* Where the piece begins that `iova` lies in. */
+static u64 piece_start(const struct pt *pt, u64 iova)
+{
+	struct pt_leaf leaf, here;
+	struct run r;
+
+	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
+		/* a step back is a step within what was mapped by one call? */
+		r = (struct run){.iova = align_down(iova - 1, leaf.size)};
+		if (!pt_walk_slow(pt, IOVA(iova), &here) || !run_find(pt, &r, iova + PAGE_BYTES) ||
+		    r.iova + r.size <= iova)
+			break;
+		iova = r.iova;
+	}
+	return iova;
+}
+
+/* The page is the last of a piece from now on. Cannot fail: its entry was there a moment before. */
+static void end_piece(struct pt *pt, u64 iova)
+{
+	u64 entry = pt_walk(pt, IOVA(iova));
+
+	pt_unmap(pt, IOVA(iova), PAGE_BYTES);
+	pt_map(pt, IOVA(iova), PHYS(entry & PT_ADDR), PAGE_BYTES, (entry & PT_FLAGS) | PT_LAST, 0);
+}
+
+/* A rest of a piece that was taken apart. */
+static void map_rest(struct backend_space *b, u64 iova, u64 end)
+{
+	struct run r = {.iova = iova};
+
+	if (iova >= end || !run_find(b->pt, &r, end) || !run_map(b->priv, &r))
+		return;
+	log_line(LOG_ERROR, "what is left of a link is away for the device: %s", error_text());
+	pt_unmap(b->pt, IOVA(iova), end - iova);
+}
+
+static u64 vfio_cut(struct backend_space *b, iova_t iova, u64 size)
+{
+	struct vfio_space *s = b->priv;
+	u64 end = iova.v + size, start, after, mapped = 0, n = 0, gone;
+	struct run r;
+	void *unused;
+
+	pthread_mutex_lock(&s->cut_lock);
+	start = after = pt_find(b->pt, iova, end);
+	if (start < end) {
+		if (start == iova.v)
+			start = piece_start(b->pt, start);
+		r.iova = start;
+		for (; r.iova < end && run_find(b->pt, &r, 1ull << PT_IOVA_BITS); r.iova = after) {
+			if (r.iova >= end)
+				break;
+			after = r.iova + r.size;
+			mapped += r.size;
+			n++;
+		}
+		space_unmap(s, start, after - start, mapped, n);
+	}
+	gone = pt_unmap(b->pt, iova, size);
+	unused = pt_limbo_take(b->pt);
+	pt_limbo_free(b->pt, unused); /* nobody but this process walks them */
+	if (start < iova.v) {
+		end_piece(b->pt, iova.v - PAGE_BYTES);
+		map_rest(b, start, iova.v);
+	}
+	map_rest(b, end, after);
+	pthread_mutex_unlock(&s->cut_lock);
+	return gone;
+}
+
+static void vfio_count(struct backend_space *b, struct backend_counts *out)
+{
+	struct vfio_space *s = b->priv;
+
+	*out = (struct backend_counts){read_once(&s->maps), read_once(&s->unmaps), read_once(&s->refused),
+				       read_once(&s->left)};
+}
+
+static void vfio_clear(struct backend_space *b)
+{
+	struct vfio_space *s = b->priv;
+
+	s->kernel->clear(s);
+}
+
+const struct backend_ops backend_vfio = {
+	.name = "vfio",
+	.map = vfio_map,
+	.publish = vfio_publish,
+	.unmap = vfio_unmap,
+	.invalidate = vfio_invalidate,
+	.invalidate_some = vfio_invalidate_some,
+	.cut = vfio_cut,
+	.count = vfio_count,
+	.clear = vfio_clear,
+};

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The function's registers: VFIO's regions 0 to 5 are its BARs, 7 is its configuration space. What can be
+ * mapped is, the rest goes by reads and writes of the device's file. Sizes and offsets are the kernel's; a
+ * mapped area lies whole in its region, or is not used.
+ */
+#include "vfio/calls.h"
+#include "vfio/private.h"
+#include "vfio/uapi.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <string.h>
+
+#define INFO_MAX    65536u
+#define PCI_COMMAND 4u
+#define COMMAND_IO     1u
+#define COMMAND_MEMORY 2u
+#define COMMAND_MASTER 4u
+
+static int call(struct vfio_function *f, unsigned long request, void *arg)
+{
+	return vfio_calls->ioctl(f->fd, request, arg);
+}
+
+static void add_area(struct region *r, u64 offset, u64 size)
+{
+	if (r->n_areas < AREAS_MAX && size && range_within(offset, size, r->size) &&
+	    !((offset | size) & (PAGE_BYTES - 1)))
+		r->area[r->n_areas++] = (struct area){.offset = offset, .size = size};
+}
+
+/* The parts that can be mapped, where not all of it can. False: the kernel names none. */
+static bool sparse_areas(struct region *r, const struct vfio_region_info *info)
+{
+	u32 at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
+
+	while (at >= sizeof(*info) && range_within(at, sizeof(struct vfio_info_cap_header), info->argsz)) {
+		const struct vfio_region_info_cap_sparse_mmap *cap = (const void *)((const u8 *)info + at);
+
+		if (cap->header.id == VFIO_REGION_INFO_CAP_SPARSE_MMAP) {
+			if (!range_within(at, sizeof(*cap), info->argsz) ||
+			    !range_within(at + sizeof(*cap), (u64)cap->nr_areas * sizeof(cap->areas[0]),
+					  info->argsz))
+				return false;
+			for (u32 i = 0; i < cap->nr_areas; i++)
+				add_area(r, cap->areas[i].offset, cap->areas[i].size);
+			return true;
+		}
+		if (cap->header.next <= at)
+			break;
+		at = cap->header.next;
+	}
+	return false;
+}
+
+static void read_region(struct region *r, const struct vfio_region_info *info)
+{
+	r->size = info->size;
+	r->at = info->offset;
+	r->readable = info->flags & VFIO_REGION_INFO_FLAG_READ;
+	r->writable = info->flags & VFIO_REGION_INFO_FLAG_WRITE;
+	r->mappable = info->flags & VFIO_REGION_INFO_FLAG_MMAP;
+	if (r->mappable && !sparse_areas(r, info))
+		add_area(r, 0, align_down(r->size, PAGE_BYTES));
+}
+
+/* The region's structure, with what hangs on it, in memory of its own. */
+static struct vfio_region_info *region_info(struct vfio_function *f, u32 index)
+{
+	u32 room = 512;
+
+	for (int tries = 0; tries < 2; tries++) {
+		struct vfio_region_info *info = alloc_zeroed(room);
+		u32 want;
+		int err;
+
+		if (!info)
+			return NULL;
+		info->argsz = room;
+		info->index = index;
+		err = call(f, VFIO_DEVICE_GET_REGION_INFO, info);
+		want = info->argsz;
+		if (err >= 0 && want <= room) {
+			info->argsz = room;
+			return info;
+		}
+		alloc_free(info);
+		if (err < 0 || want > INFO_MAX)
+			return error_null(err < 0 ? -err : E2BIG, "%s does not tell of its region %u: %s",
+					  f->pci.address.text, index, err < 0 ? strerror(-err) : "too long");
+		room = want;
+	}
+	return error_null(EPROTO, "%s does not tell of its region %u", f->pci.address.text, index);
+}
+
+int function_describe(struct vfio_function *f)
+{
+	struct vfio_device_info info = {.argsz = sizeof(info)};
+	int err = call(f, VFIO_DEVICE_GET_INFO, &info);
+
+	if (err < 0)
+		return error_set(-err, "%s does not tell what it is: %s", f->pci.address.text, strerror(-err));
+	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) || info.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX)
+		return error_set(ENODEV, "%s is no PCI function for VFIO", f->pci.address.text);
+	f->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
+	for (u32 i = 0; i < REGIONS; i++) {
+		struct vfio_region_info *r;
+
+		if (i == VFIO_PCI_ROM_REGION_INDEX)
+			continue;
+		r = region_info(f, i);
+		if (!r)
+			return -errno;
+		read_region(&f->region[i], r);
+		alloc_free(r);
+	}
+	if (!f->region[CONFIG_BAR].readable || f->region[CONFIG_BAR].size < 64)
+		return error_set(ENODEV, "%s shows no configuration space", f->pci.address.text);
+	return 0;
+}
+
+int function_map_regions(struct vfio_function *f)
+{
+	for (unsigned int i = 0; i < 6; i++) {
+		struct region *r = &f->region[i];
+
+		/* one that cannot be mapped goes by the file */
+		for (unsigned int k = 0; k < r->n_areas; k++)
+			r->area[k].base = vfio_calls->map(f->fd, r->area[k].size, r->at + r->area[k].offset);
+	}
+	return 0;
+}
+
+void function_unmap_regions(struct vfio_function *f)
+{
+	for (unsigned int i = 0; i < 6; i++)
+		for (unsigned int k = 0; k < f->region[i].n_areas; k++) {
+			struct area *a = &f->region[i].area[k];
+
+			if (a->base)
+				vfio_calls->unmap(a->base, a->size);
+			a->base = NULL;
+		}
+}
+
+void function_blank_regions(struct vfio_function *f)
+{
+	for (unsigned int i = 0; i < 6; i++)
+		for (unsigned int k = 0; k < f->region[i].n_areas; k++)
+			if (f->region[i].area[k].base)
+				vfio_calls->blank(f->region[i].area[k].base, f->region[i].area[k].size);
+}
+
+/* Where the register is mapped; NULL: it is not. */
+static volatile void *mapped(const struct region *r, u64 offset, unsigned int size)
+{
+	for (unsigned int k = 0; k < r->n_areas; k++) {
+		const struct area *a = &r->area[k];
+
+		if (likely(a->base && offset >= a->offset && range_within(offset - a->offset, size, a->size)))
+			return a->base + (offset - a->offset);
+	}
+	return NULL;
+}
+
+static bool register_there(struct vfio_function *f, int bar, u64 offset, unsigned int size)
+{
+	if (likely(range_within(offset, size, f->region[bar].size)))
+		return true;
+	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", f->dev->name, size, bar,
+		  (unsigned long long)offset);
+	return false;
+}
+
+static slow_path u64 file_read(struct vfio_function *f, const struct region *r, u64 offset, unsigned int size)
+{
+	u64 value = 0;
+
+	if (!r->readable || vfio_calls->read(f->fd, &value, size, r->at + offset) != (ssize_t)size)
+		return ~0ull;
+	return value;
+}
+
+static u64 mapped_read(const volatile void *p, unsigned int size)
+{
+	switch (size) {
+	case 1:
+		return *(const volatile u8 *)p;
+	case 2:
+		return *(const volatile u16 *)p;
+	case 4:
+		return *(const volatile u32 *)p;
+	}
+	return *(const volatile u64 *)p;
+}
+
+static void mapped_write(volatile void *p, unsigned int size, u64 value)
+{
+	if (size == 1)
+		*(volatile u8 *)p = (u8)value;
+	else if (size == 2)
+		*(volatile u16 *)p = (u16)value;
+	else if (size == 4)
+		*(volatile u32 *)p = (u32)value;
+	else
+		*(volatile u64 *)p = value;
+}
+
+static slow_path void tell_gone(struct vfio_function *f)
+{
+	error_set(ENODEV, "%s: the device was taken away (unbound or removed): its registers read all ones; "
+		  "close it", f->dev->name);
+}
+
+u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size)
+{
+	const struct region *r = &f->region[bar];
+	volatile void *p;
+	u64 value;
+
+	if (unlikely(read_acquire(&f->gone))) {
+		tell_gone(f);
+		return ~0ull;
+	}
+	if (!register_there(f, bar, offset, size))
+		return ~0ull;
+	p = mapped(r, offset, size);
+	value = likely(p) ? mapped_read(p, size) : file_read(f, r, offset, size);
+	full_fence(); /* what the device wrote before it answered is seen after this */
+	if (unlikely(read_once(&f->intx_fired)))
+		irq_unmask_line(f);
+	return value;
+}
+
+void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int size, u64 value)
+{
+	const struct region *r = &f->region[bar];
+	volatile void *p;
+
+	if (unlikely(read_acquire(&f->gone))) {
+		tell_gone(f);
+		return;
+	}
+	if (!register_there(f, bar, offset, size))
+		return;
+	full_fence(); /* what the driver wrote to memory before is there when the device hears */
+	p = mapped(r, offset, size);
+	if (likely(p))
+		mapped_write(p, size, value);
+	else if (!r->writable || vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
+		error_set(EIO, "%s: the kernel does not write %u bytes at BAR %d offset %#llx", f->dev->name, size,
+			  bar, (unsigned long long)offset);
+	if (unlikely(read_once(&f->intx_fired)))
+		irq_unmask_line(f);
+}
+
+/*
+ * A function with no reset of its own is reset by its bus, if that resets nothing else. Many cannot be (those on
+ * the root bus): no reason not to use them.
+ */
+static void hot_reset(struct vfio_function *f)
+{
+	union {
+		struct vfio_pci_hot_reset_info info;
+		struct vfio_pci_hot_reset reset;
+		u8 room[sizeof(struct vfio_pci_hot_reset_info) + 4 * sizeof(struct vfio_pci_dependent_device)];
+	} u = {.info = {.argsz = sizeof(u)}};
+
+	if (call(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
+		return;
+	u.reset = (struct vfio_pci_hot_reset){.argsz = sizeof(u.reset)};
+	if (f->space->group_fd >= 0) { /* the right to do so: all groups that it touches */
+		u.reset.argsz += sizeof(s32);
+		u.reset.count = 1;
+		u.reset.group_fds[0] = f->space->group_fd;
+	}
+	call(f, VFIO_DEVICE_PCI_HOT_RESET, &u.reset);
+}
+
+int function_reset(struct vfio_function *f)
+{
+	int err;
+
+	if (!f->can_reset) {
+		hot_reset(f);
+		return 0;
+	}
+	err = call(f, VFIO_DEVICE_RESET, NULL);
+	return err < 0 ? error_set(-err, "%s cannot be reset: %s", f->pci.address.text, strerror(-err)) : 0;
+}
+
+int function_master(struct vfio_function *f, bool on)
+{
+	const struct region *r = &f->region[CONFIG_BAR];
+	u16 command = 0;
+
+	if (vfio_calls->read(f->fd, &command, 2, r->at + PCI_COMMAND) != 2)
+		return error_set(EIO, "%s: its configuration space cannot be read", f->pci.address.text);
+	command = (u16)(on ? command | COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER
+			   : command & ~COMMAND_MASTER);
+	if (vfio_calls->write(f->fd, &command, 2, r->at + PCI_COMMAND) != 2)
+		return error_set(EIO, "%s: its configuration space cannot be written", f->pci.address.text);
+	return 0;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VFIO's containers, type 1 version 2 (the kernel's Documentation/driver-api/vfio.rst and <linux/vfio.h>):
+ * one container for each group, whose file is opened once.
+ */
+#include "vfio/calls.h"
+#include "vfio/space.h"
+#include "vfio/uapi.h"
+#include "vfio/why.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define INFO_MAX 65536u
+
+static int call(int fd, unsigned long request, const void *arg)
+{
+	return vfio_calls->ioctl(fd, request, (void *)(uintptr_t)arg);
+}
+
+/* What must be so before a group may be put into a container. */
+static int check_container(int fd)
+{
+	int version = call(fd, VFIO_GET_API_VERSION, NULL);
+
+	if (version != VFIO_API_VERSION)
+		return error_set(ENOTSUP, "the kernel's VFIO has version %d, not %d", version, VFIO_API_VERSION);
+	if (call(fd, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) != 1)
+		return why_no_iommu();
+	return 0;
+}
+
+static int open_group(struct vfio_space *s, const struct pci_function *f)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	char path[64];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/vfio/%s", vfio_calls->dev, f->group);
+	s->group_fd = vfio_calls->open(path);
+	if (s->group_fd < 0) {
+		err = s->group_fd;
+		s->group_fd = -1;
+		return why_group(f, path, -err);
+	}
+	err = call(s->group_fd, VFIO_GROUP_GET_STATUS, &status);
+	if (err < 0)
+		return error_set(-err, "IOMMU group %s does not answer: %s", f->group, strerror(-err));
+	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
+		return why_not_viable(f);
+	err = call(s->group_fd, VFIO_GROUP_SET_CONTAINER, &s->fd);
+	if (err < 0)
+		return error_set(-err, "IOMMU group %s cannot be put into a container: %s", f->group,
+				 strerror(-err));
+	return 0;
+}
+
+static int type1_open(struct vfio_space *s, const struct pci_function *f)
+{
+	char path[64];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/vfio/vfio", vfio_calls->dev);
+	s->fd = vfio_calls->open(path);
+	if (s->fd < 0) {
+		err = s->fd;
+		s->fd = -1;
+		return why_container(path, -err);
+	}
+	err = check_container(s->fd);
+	if (!err)
+		err = open_group(s, f);
+	if (err)
+		return err;
+	err = call(s->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
+	if (err < 0)
+		return err == -EPERM ? why_no_remapping(f)
+				     : error_set(-err, "the container of IOMMU group %s gets no IOMMU: %s",
+						 f->group, strerror(-err));
+	return 0;
+}
+
+static int type1_open_device(struct vfio_space *s, const struct pci_function *f)
+{
+	int fd = call(s->group_fd, VFIO_GROUP_GET_DEVICE_FD, f->address.text);
+
+	return fd >= 0 ? fd : why_device(f, -fd);
+}
+
+/* The structure with its chain of capabilities, in memory of its own; NULL and a sentence. */
+static struct vfio_iommu_type1_info *get_info(struct vfio_space *s)
+{
+	struct vfio_iommu_type1_info *info;
+	u32 room = 1024, want;
+	int err;
+
+	for (;;) {
+		info = alloc_zeroed(room);
+		if (!info)
+			return NULL;
+		info->argsz = room;
+		err = call(s->fd, VFIO_IOMMU_GET_INFO, info);
+		want = info->argsz;
+		if (err < 0 || want > INFO_MAX) {
+			alloc_free(info);
+			return error_null(err < 0 ? -err : E2BIG, "the container does not tell its limits: %s",
+					  err < 0 ? strerror(-err) : "too many");
+		}
+		if (want <= room) {
+			info->argsz = room;
+			return info;
+		}
+		alloc_free(info);
+		room = want;
+	}
+}
+
+/* The capability, whole within the structure; NULL: there is none. Each step goes forward: it ends. */
+static const void *find_cap(const struct vfio_iommu_type1_info *info, u16 id, size_t size)
+{
+	u32 at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
+
+	while (at >= sizeof(*info) - 8 && range_within(at, sizeof(struct vfio_info_cap_header), info->argsz)) {
+		const struct vfio_info_cap_header *h = (const void *)((const u8 *)info + at);
+
+		if (h->id == id)
+			return range_within(at, size, info->argsz) ? h : NULL;
+		if (h->next <= at)
+			break;
+		at = h->next;
+	}
+	return NULL;
+}
+
+static int read_windows(struct vfio_space *s, const struct vfio_iommu_type1_info *info)
+{
+	const struct vfio_iommu_type1_info_cap_iova_range *cap =
+		find_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
+	int err = 0;
+
+	if (!cap || !range_within((u64)((const u8 *)cap - (const u8 *)info) + sizeof(*cap),
+				  (u64)cap->nr_iovas * sizeof(cap->iova_ranges[0]), info->argsz))
+		/* a kernel before 5.4 does not say: what every IOMMU of these machines has */
+		return space_add_window(s, 0, (1ull << 39) - 1);
+	for (u32 i = 0; i < cap->nr_iovas && !err; i++)
+		err = space_add_window(s, cap->iova_ranges[i].start, cap->iova_ranges[i].end);
+	return err;
+}
+
+static u64 left_of(const struct vfio_iommu_type1_info *info)
+{
+	const struct vfio_iommu_type1_info_dma_avail *cap =
+		find_cap(info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, sizeof(*cap));
+
+	return cap ? cap->avail : ~0ull;
+}
+
+static int type1_limits(struct vfio_space *s)
+{
+	struct vfio_iommu_type1_info *info = get_info(s);
+	int err = 0;
+
+	if (!info)
+		return -errno;
+	if (info->flags & VFIO_IOMMU_INFO_PGSIZES && !(info->iova_pgsizes & PAGE_BYTES))
+		err = error_set(ENOTSUP, "the IOMMU has no pages of 4 KiB (it has %#llx)",
+				(unsigned long long)info->iova_pgsizes);
+	if (!err)
+		err = read_windows(s, info);
+	s->left = left_of(info);
+	s->counted = s->left != ~0ull;
+	alloc_free(info);
+	return err;
+}
+
+static u64 type1_entries(struct vfio_space *s)
+{
+	struct vfio_iommu_type1_info *info = get_info(s);
+	u64 left = info ? left_of(info) : 0;
+
+	alloc_free(info);
+	return left;
+}
+
+static int type1_map(struct vfio_space *s, u64 iova, void *va, u64 size, u64 prot)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = (prot & PT_READ ? VFIO_DMA_MAP_FLAG_READ : 0) |
+			 (prot & PT_WRITE ? VFIO_DMA_MAP_FLAG_WRITE : 0),
+		.vaddr = (uintptr_t)va,
+		.iova = iova,
+		.size = size,
+	};
+
+	return call(s->fd, VFIO_IOMMU_MAP_DMA, &map);
+}
+
+static int type1_unmap(struct vfio_space *s, u64 iova, u64 size, u64 *done)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .iova = iova, .size = size};
+	int err = call(s->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
+
+	*done = err < 0 ? 0 : unmap.size;
+	return err;
+}
+
+/* A kernel that cannot take away all at once (before 5.12) does so when the container is closed. */
+static void type1_clear(struct vfio_space *s)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .flags = VFIO_DMA_UNMAP_FLAG_ALL};
+
+	call(s->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
+}
+
+static void type1_close(struct vfio_space *s)
+{
+	if (s->group_fd >= 0)
+		vfio_calls->close(s->group_fd);
+	if (s->fd >= 0)
+		vfio_calls->close(s->fd);
+}
+
+const struct vfio_kernel vfio_type1 = {
+	.name = "vfio",
+	.open = type1_open,
+	.open_device = type1_open_device,
+	.limits = type1_limits,
+	.map = type1_map,
+	.unmap = type1_unmap,
+	.clear = type1_clear,
+	.entries = type1_entries,
+	.close = type1_close,
+};

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who uses a function. Its block devices and network interfaces are folders below its own, told by their
+ * `subsystem`. A disk of several paths has a name without the path: nvme0c1n1 is nvme0n1.
+ */
+#include "vfio/bind.h"
+#include "base/error.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 12
+
+static const char *proc_root(void)
+{
+	const char *root = secure_getenv("DMAMAP_PROC");
+
+	return root && *root ? root : "/proc";
+}
+
+static bool join(char out[SYSFS_PATH_MAX], const char *a, const char *b)
+{
+	return snprintf(out, SYSFS_PATH_MAX, "%s/%s", a, b) < SYSFS_PATH_MAX;
+}
+
+/* The last part of what the link in the folder points to is `name`. */
+static bool link_is(const char *folder, const char *link, const char *name)
+{
+	char path[SYSFS_PATH_MAX], target[512];
+	ssize_t n;
+
+	if (!join(path, folder, link))
+		return false;
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return false;
+	target[n] = 0;
+	return !strcmp(strrchr(target, '/') ? strrchr(target, '/') + 1 : target, name);
+}
+
+/* nvme0c1n1 as nvme0n1; others as they are. */
+static void disk_name(const char *name, char *out, size_t size)
+{
+	const char *c = strncmp(name, "nvme", 4) ? NULL : strchr(name + 4, 'c');
+	const char *n = c ? strchr(c, 'n') : NULL;
+
+	if (n)
+		snprintf(out, size, "%.*s%s", (int)(c - name), name, n);
+	else
+		snprintf(out, size, "%s", name);
+}
+
+/* `source` is the disk, or a partition of it: sda3; nvme0n1p3, where the disk ends in a digit. */
+static bool is_of_disk(const char *source, const char *disk)
+{
+	size_t n = strlen(disk);
+
+	if (!n || strncmp(source, disk, n) != 0)
+		return false;
+	if (!source[n])
+		return true;
+	return isdigit((unsigned char)disk[n - 1]) ? source[n] == 'p' : isdigit((unsigned char)source[n]);
+}
+
+/* Whether a line of a file of /proc names the disk as its word number `word` (from 0). */
+static bool named_in(const char *leaf, const char *disk, int word, char *where, size_t size)
+{
+	char path[SYSFS_PATH_MAX], line[1024];
+	bool found = false;
+	FILE *f;
+
+	f = join(path, proc_root(), leaf) ? fopen(path, "re") : NULL;
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		char *rest = line, *first = strtok_r(line, " \t\n", &rest), *second = strtok_r(NULL, " \t\n", &rest);
+		const char *source = word ? second : first;
+
+		if (!first || !second || strncmp(source, "/dev/", 5) != 0)
+			continue;
+		found = is_of_disk(source + 5, disk);
+		if (found)
+			snprintf(where, size, "%s", word ? first : second);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool has_holders(const char *folder)
+{
+	char path[SYSFS_PATH_MAX];
+	struct dirent *d;
+	bool any = false;
+	DIR *dir;
+
+	dir = join(path, folder, "holders") ? opendir(path) : NULL;
+	while (dir && !any && (d = readdir(dir)))
+		any = d->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return any;
+}
+
+static int disk_in_use(const char *folder, const char *name)
+{
+	char disk[256], where[512];
+
+	disk_name(name, disk, sizeof(disk));
+	if (named_in("self/mounts", disk, 0, where, sizeof(where)))
+		return error_set(EBUSY, "its disk %s is mounted at %s: umount it first", disk, where);
+	if (named_in("swaps", disk, 0, where, sizeof(where)))
+		return error_set(EBUSY, "its disk %s is swap space: swapoff it first", disk);
+	if (has_holders(folder))
+		return error_set(EBUSY, "its disk %s is part of another (RAID, LVM or encryption): lsblk shows of "
+				 "which; stop that first", disk);
+	return 0;
+}
+
+static int interface_in_use(const char *folder, const char *name)
+{
+	char path[SYSFS_PATH_MAX], text[32] = "";
+	FILE *f;
+
+	f = join(path, folder, "flags") ? fopen(path, "re") : NULL;
+	if (f && !fgets(text, sizeof(text), f))
+		*text = 0;
+	if (f)
+		fclose(f);
+	if (!(strtoul(text, NULL, 16) & 1)) /* IFF_UP */
+		return 0;
+	return error_set(EBUSY, "its network interface %s is up: ip link set %s down, if this machine can do "
+			 "without it", name, name);
+}
+
+/* This folder and those below it; links are not followed. */
+static int folder_in_use(const char *folder, const char *name, int depth)
+{
+	char path[SYSFS_PATH_MAX];
+	struct dirent *d;
+	int err = 0;
+	DIR *dir;
+
+	if (link_is(folder, "subsystem", "block"))
+		err = disk_in_use(folder, name);
+	else if (link_is(folder, "subsystem", "net"))
+		err = interface_in_use(folder, name);
+	dir = !err && depth < DEPTH_MAX ? opendir(folder) : NULL;
+	while (dir && !err && (d = readdir(dir)))
+		if (d->d_type == DT_DIR && d->d_name[0] != '.' && join(path, folder, d->d_name))
+			err = folder_in_use(path, d->d_name, depth + 1);
+	if (dir)
+		closedir(dir);
+	return err;
+}
+
+/* A process of this machine has the file open. Others' files are seen by root only. */
+static bool has_open(const char *pid, const char *file)
+{
+	char path[SYSFS_PATH_MAX], target[256];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/%.32s/fd", proc_root(), pid);
+	dir = opendir(path);
+	while (dir && !found && (d = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target) - 1);
+
+		target[n < 0 ? 0 : n] = 0;
+		found = !strcmp(target, file);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static int program_in_use(const struct pci_function *f)
+{
+	char group[64], cdev[64];
+	struct dirent *d;
+	int err = 0;
+	DIR *dir = opendir(proc_root());
+
+	snprintf(group, sizeof(group), "/dev/vfio/%s", f->group);
+	snprintf(cdev, sizeof(cdev), "/dev/vfio/devices/%s", f->cdev);
+	while (dir && !err && (d = readdir(dir)))
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' &&
+		    (has_open(d->d_name, group) || (f->cdev[0] && has_open(d->d_name, cdev))))
+			err = error_set(EBUSY, "process %s has it open: end it first", d->d_name);
+	if (dir)
+		closedir(dir);
+	return err;
+}
+
+int pci_in_use(const struct pci_function *f)
+{
+	char path[SYSFS_PATH_MAX];
+	int err;
+
+	if (!sysfs_path(path, f->address.text, NULL))
+		return 0;
+	err = folder_in_use(path, f->address.text, 0);
+	if (!err && strstr(f->driver, "vfio"))
+		err = program_in_use(f);
+	if (err)
+		error_prefix("%s is in use", f->address.text);
+	return err;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * PCI functions of this machine that are bound to vfio-pci, behind the kernel's IOMMU: in a VFIO container
+ * (`vfio:`) or by iommufd (`iommufd:`).
+ */
+#ifndef VFIO_VFIO_H
+#define VFIO_VFIO_H
+
+#include "domain/remote.h"
+
+extern const struct remote_ops remote_vfio, remote_iommufd;
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the kernel says about a device goes to one thread for each function. When it asks for the device back
+ * (unbinding, unplugging) it gets it: no more DMA, registers that read all ones, and the device's file closed,
+ * so that whoever asked does not wait for the program. Its mappings stay until dmamap_close().
+ *
+ * A line's interrupt is handed on from here. The kernel masks the line as it rises, and the next register that
+ * the driver reads or writes unmasks it: if that did not quiet the device, the line rises again.
+ */
+#include "vfio/calls.h"
+#include "vfio/private.h"
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/log.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void take_away(struct vfio_function *f)
+{
+	function_master(f, false);
+	irq_stop(f);
+	write_release(&f->gone, true);
+	function_blank_regions(f);
+	vfio_calls->retire(f->fd);
+	log_line(LOG_ERROR, "%s (%s): the kernel took the device back (unbound or unplugged): close it",
+		 f->dev->name, f->pci.address.text);
+}
+
+static bool happened(int fd)
+{
+	u64 count;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count);
+}
+
+static void raise_line(struct vfio_function *f)
+{
+	const u64 one = 1;
+
+	write_release(&f->intx_fired, true);
+	if (write(f->dev->irq_fd[0], &one, sizeof(one)) < 0)
+		return; /* full: there are interrupts enough to see */
+}
+
+static void *watch_main(void *arg)
+{
+	struct vfio_function *f = arg;
+	struct pollfd p[] = {{.fd = f->wake_fd, .events = POLLIN}, {.fd = f->req_fd, .events = POLLIN},
+			     {.fd = f->err_fd, .events = POLLIN}, {.fd = f->intx_fd, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(p, ARRAY_SIZE(p), -1) < 0)
+			continue;
+		if (p[0].revents)
+			return NULL;
+		if (p[1].revents && happened(f->req_fd) && !f->gone)
+			take_away(f);
+		if (p[2].revents && happened(f->err_fd))
+			log_line(LOG_ERROR, "%s (%s): the bus reports an error that the device does not recover "
+				 "from: close it and open it again", f->dev->name, f->pci.address.text);
+		if (p[3].revents && happened(f->intx_fd) && f->dev->n_irq)
+			raise_line(f);
+	}
+}
+
+static void fds_of(struct vfio_function *f, int *fd[4])
+{
+	fd[0] = &f->wake_fd;
+	fd[1] = &f->req_fd;
+	fd[2] = &f->err_fd;
+	fd[3] = &f->intx_fd;
+}
+
+static void close_fds(struct vfio_function *f)
+{
+	int *fd[4];
+
+	fds_of(f, fd);
+	for (int i = 0; i < 4; i++) {
+		if (*fd[i] >= 0)
+			close(*fd[i]);
+		*fd[i] = -1;
+	}
+}
+
+static int open_fds(struct vfio_function *f)
+{
+	int *fd[4];
+
+	fds_of(f, fd);
+	for (int i = 0; i < 4; i++) {
+		*fd[i] = fail_here(FAIL_MEMORY, NULL) ? (errno = EMFILE, -1)
+						      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (*fd[i] < 0) {
+			int err = error_set(errno, "%s: no eventfd: the process has too many open files "
+					    "(ulimit -n)", f->pci.address.text);
+
+			close_fds(f);
+			return err;
+		}
+	}
+	return 0;
+}
+
+int watch_start(struct vfio_function *f)
+{
+	sigset_t all, old;
+	int err = open_fds(f);
+
+	if (err)
+		return err;
+	/* not every kernel and device has these */
+	irq_set_one(f, IRQ_REQ, f->req_fd);
+	irq_set_one(f, IRQ_ERR, f->err_fd);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = fail_here(FAIL_MEMORY, NULL) ? EAGAIN : pthread_create(&f->watcher, NULL, watch_main, f);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	f->watched = !err;
+	if (!err)
+		return 0;
+	close_fds(f);
+	return error_set(err, "%s: no thread for what the kernel says about it: too many threads",
+			 f->pci.address.text);
+}
+
+void watch_stop(struct vfio_function *f)
+{
+	const u64 one = 1;
+
+	if (!f->watched)
+		return;
+	if (write(f->wake_fd, &one, sizeof(one)) == sizeof(one))
+		pthread_join(f->watcher, NULL);
+	f->watched = false;
+	close_fds(f);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A function's life: opening it and what can be in the way, registers, interrupts, and losing it. */
+#include "vfio_rig.h"
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct device *dev;
+static const char *backend;
+
+static const char *spec(const char *keys)
+{
+	static char text[160];
+
+	snprintf(text, sizeof(text), "%s:00:03.0,ram=16M%s", backend, keys);
+	return text;
+}
+
+static int start(void **state)
+{
+	backend = *state;
+	rig_start();
+	return 0;
+}
+
+static int end(void **state)
+{
+	rig_end();
+	return 0;
+}
+
+static void refused(int err, const char *word, const char *remedy)
+{
+	assert_null(dmamap_open(spec("")));
+	if (errno != err || !strstr(dmamap_strerror(), word) || !strstr(dmamap_strerror(), remedy))
+		fail_msg("errno %d, \"%s\": not %d, \"%s\", \"%s\"", errno, dmamap_strerror(), err, word, remedy);
+	assert_int_equal(rig.open, 0);
+}
+
+static bool is_vfio(void)
+{
+	return *backend == 'v';
+}
+
+static void test_sysfs_says_no(void **state)
+{
+	assert_null(dmamap_open(is_vfio() ? "vfio:00:09.0" : "iommufd:00:09.0"));
+	assert_non_null(strstr(dmamap_strerror(), "no PCI function 0000:00:09.0"));
+	assert_null(dmamap_open(is_vfio() ? "vfio:edu" : "iommufd:edu"));
+	assert_non_null(strstr(dmamap_strerror(), "PCI address"));
+	rig_sysfs_link("driver", "");
+	refused(ENODEV, "has no driver", "dmamap bind 0000:00:03.0");
+	rig_sysfs_link("driver", "../../../bus/pci/drivers/nvme");
+	refused(EBUSY, "belongs to the driver nvme", "dmamap bind 0000:00:03.0");
+	rig_sysfs_link("driver", "../../../bus/pci/drivers/vfio-pci");
+	rig_sysfs_link("iommu_group", "");
+	refused(ENODEV, "in no IOMMU group", "intel_iommu=on");
+}
+
+static void refuse(const char *path, int err)
+{
+	rig.refused = path;
+	rig.refuse_err = err;
+}
+
+static void test_files_say_no(void **state)
+{
+	if (is_vfio()) {
+		refuse("/vfio/vfio", ENOENT);
+		refused(ENOENT, "no /dev/vfio/vfio", "modprobe vfio-pci");
+		refuse("/vfio/vfio", EACCES);
+		refused(EACCES, "/dev/vfio/vfio", "0666");
+		refuse("/vfio/7", EACCES);
+		refused(EACCES, "/dev/vfio/7", "chown");
+		refuse("/vfio/7", EBUSY);
+		refused(EBUSY, "in use by another process", "fuser /dev/vfio/7");
+		refuse("/vfio/7", ENOENT);
+		refused(ENOENT, "/dev/vfio/7", "dmamap bind");
+		return;
+	}
+	refuse("/iommu", ENOENT);
+	refused(ENOENT, "no /dev/iommu", "vfio:");
+	refuse("/iommu", EACCES);
+	refused(EACCES, "/dev/iommu", "0666");
+	refuse("/vfio0", EACCES);
+	refused(EACCES, "/dev/vfio/devices/vfio0", "chown");
+}
+
+static void test_kernel_says_no(void **state)
+{
+	if (!is_vfio()) {
+		rig.fail_only = UAPI_BIND_IOMMUFD;
+		rig.fail_at = 1;
+		rig.fail_err = EBUSY;
+		refused(EBUSY, "another process", "dmamap list");
+		return;
+	}
+	rig.not_viable = true;
+	refused(EPERM, "not viable", "bind all of the group");
+	rig.not_viable = false;
+	rig.no_type1 = true;
+	refused(ENODEV, "no IOMMU", "intel_iommu=on");
+	rig.no_type1 = false;
+	rig.fail_only = VFIO_SET_IOMMU;
+	rig.fail_at = 1;
+	rig.fail_err = EPERM;
+	refused(EPERM, "interrupt remapping", "allow_unsafe_interrupts");
+}
+
+/* No call may fail without the open failing, or doing without it; nothing is left either way. */
+static void test_every_call_fails(void **state)
+{
+	static const int errors[] = {EPERM, ENOMEM, EINVAL};
+	u64 n = 0;
+
+	for (unsigned int e = 0; e < ARRAY_SIZE(errors); e++) {
+		bool ended = false;
+
+		for (n = 1; !ended; n++) {
+			assert_in_range(n, 1, 200);
+			rig.fail_at = n;
+			rig.fail_err = errors[e];
+			dev = dmamap_open(spec(",policy=pool"));
+			ended = rig.fail_at != 0;
+			rig.fail_at = 0;
+			if (!dev)
+				assert_in_range(strlen(dmamap_strerror()), 20, 2000);
+			dmamap_close(dev);
+			assert_int_equal(rig.open, 0);
+			assert_int_equal(rig.n_maps, 0);
+		}
+	}
+	assert_in_range(n, 20, 200);
+}
+
+static void test_no_memory(void **state)
+{
+	bool ended = false;
+
+	for (u64 n = 1; !ended; n++) {
+		assert_in_range(n, 1, 500);
+		rig_fail(FAIL_MEMORY, n);
+		dev = dmamap_open(spec(",policy=pool"));
+		ended = !fail_fired(FAIL_MEMORY);
+		rig_fail_none();
+		dmamap_close(dev);
+		assert_int_equal(rig.open, 0);
+	}
+	assert_non_null(dev);
+}
+
+static void test_registers(void **state)
+{
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_equal(rig.config[4] & 6, 6); /* memory, bus master */
+	rig_bar0_write(8, 0x12345678);
+	assert_int_equal(dmamap_readl(dev, 0, 8), 0x12345678);
+	assert_int_equal(dmamap_readb(dev, 0, 9), 0x56);
+	assert_int_equal(dmamap_readw(dev, 0, 10), 0x1234);
+	dmamap_writel(dev, 0, 4096, 77); /* the page that is not mapped */
+	assert_int_equal(rig_bar0_read(4096), 77);
+	dmamap_writeq(dev, 0, 8192, 0x1122334455667788);
+	assert_int_equal(rig_bar0_read(8196), 0x11223344);
+	assert_int_equal(dmamap_readq(dev, 0, 8192), 0x1122334455667788);
+	dmamap_writew(dev, 2, 6, 0xbeef);
+	assert_int_equal(rig.bar2[6], 0xef);
+	assert_int_equal(dmamap_readl(dev, 2, 4), 0xbeef0000);
+	rig.config[0] = 0x86;
+	rig.config[1] = 0x80;
+	assert_int_equal(dmamap_readw(dev, DMAMAP_CONFIG, 0), 0x8086);
+	assert_int_equal(dmamap_readl(dev, 0, RIG_BAR0), ~0u);
+	assert_non_null(strstr(dmamap_strerror(), "no register"));
+	assert_int_equal(dmamap_readl(dev, 1, 0), ~0u);
+	assert_int_equal(dmamap_bus_write(dev, 0, "", 1), -EOPNOTSUPP);
+	dmamap_close(dev);
+	assert_int_equal(rig.config[4] & 4, 0);
+}
+
+static void signal_fd(int fd)
+{
+	const u64 one = 1;
+
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+static bool readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 10000) == 1;
+}
+
+static void test_interrupts(void **state)
+{
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_equal(rig.vectors_on, 5);
+	assert_int_equal(rig.vector_fd[3], dmamap_irq_fd(dev, 3));
+	assert_int_equal(dmamap_irq_fd(dev, 5), -EINVAL);
+	dmamap_close(dev);
+	dev = rig_open(spec(",irq=msi"), DMA_BIT_MASK(64));
+	assert_int_equal(rig.vectors_on, 1);
+	assert_int_equal(rig.vector_fd[0], dmamap_irq_fd(dev, 0));
+	dmamap_close(dev);
+	rig.msix_left = 3;
+	refused(ENOSPC, "only 3 interrupts left", "vectors=3");
+	dev = rig_open(spec(",vectors=2"), DMA_BIT_MASK(64));
+	assert_int_equal(rig.vectors_on, 2);
+	dmamap_close(dev);
+	rig.msi = 0;
+	assert_null(dmamap_open(spec(",irq=msi")));
+	assert_non_null(strstr(dmamap_strerror(), "irq=msi"));
+	assert_null(dmamap_open(spec(",irq=all")));
+	assert_null(dmamap_open(spec(",vectors=many")));
+}
+
+/* The kernel masks a line as it rises; a register access lets it rise again. */
+static void test_line(void **state)
+{
+	rig.msi = rig.msix = 0;
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_not_equal(rig.intx_fd, dmamap_irq_fd(dev, 0));
+	dmamap_readl(dev, 0, 0);
+	assert_int_equal(rig.unmasks, 0);
+	signal_fd(rig.intx_fd);
+	assert_true(readable(dmamap_irq_fd(dev, 0)));
+	dmamap_writel(dev, 0, 0, 1);
+	assert_int_equal(rig.unmasks, 1);
+	dmamap_readl(dev, 0, 0);
+	assert_int_equal(rig.unmasks, 1);
+	dmamap_close(dev);
+}
+
+static void test_taken_back(void **state)
+{
+	u8 *p;
+	dma_addr_t a;
+
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	p = kmalloc(4096, GFP_KERNEL);
+	a = dma_map_single(dev, p, 4096, DMA_TO_DEVICE);
+	rig_bar0_write(0, 5);
+	signal_fd(rig.req_fd);
+	while (dmamap_readl(dev, 0, 0) != ~0u)
+		usleep(1000);
+	assert_int_equal(dmamap_readl(dev, 0, 0), ~0u);
+	assert_non_null(strstr(dmamap_strerror(), "taken away"));
+	dmamap_writel(dev, 0, 0, 9);
+	assert_int_equal(rig_bar0_read(0), 5);
+	dma_unmap_single(dev, a, 4096, DMA_TO_DEVICE);
+	assert_int_equal(rig.n_maps, 0);
+	dmamap_close(dev);
+	assert_int_equal(rig.config[4] & 4, 0);
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_equal(dmamap_readl(dev, 0, 0), 5);
+	dmamap_close(dev);
+	kfree(p);
+}
+
+static void test_reset(void **state)
+{
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_equal(rig.resets, 1);
+	dmamap_close(dev);
+	assert_int_equal(rig.resets, 2);
+	rig.no_reset = true;
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_equal(rig.hot_resets, 1);
+	dmamap_close(dev);
+}
+
+/* The files are closed in the child: here in its copy of this kernel. */
+static void test_fork(void **state)
+{
+	int status;
+	pid_t pid;
+
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		/* what is left are the mapped registers, which a real kernel does not give a child */
+		bool closed = rig.open == 2 && dmamap_readl(dev, 0, 0) == ~0u;
+
+		_exit(closed ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	rig_bar0_write(0, 5);
+	assert_int_equal(dmamap_readl(dev, 0, 0), 5);
+	dmamap_close(dev);
+}
+
+static void test_second_open(void **state)
+{
+	struct device *one = rig_open(spec(""), DMA_BIT_MASK(64));
+
+	assert_null(dmamap_open(spec("")));
+	assert_int_equal(errno, EBUSY);
+	assert_null(dmamap_open(is_vfio() ? "iommufd:00:03.0" : "vfio:00:03.0"));
+	assert_int_equal(errno, EBUSY);
+	assert_int_equal(dmamap_readl(one, 0, 0), 0);
+	dmamap_close(one);
+}
+
+#define BOTH(f)                                                                                              \
+	{#f " vfio", f, start, end, vfio}, {#f " iommufd", f, start, end, iommufd}
+
+static char vfio[] = "vfio", iommufd[] = "iommufd";
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH(test_sysfs_says_no), BOTH(test_files_say_no), BOTH(test_kernel_says_no),
+		BOTH(test_every_call_fails), BOTH(test_no_memory), BOTH(test_registers), BOTH(test_interrupts),
+		BOTH(test_line), BOTH(test_taken_back), BOTH(test_reset), BOTH(test_fork), BOTH(test_second_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

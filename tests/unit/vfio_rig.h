@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A kernel with VFIO and iommufd, and one PCI function of it, 0000:00:03.0 in group 7, with no hardware: what
+ * the back ends ask of the kernel is answered here by the rules of the kernel's documentation, strictly. One
+ * address space; each call can be made to fail.
+ */
+#ifndef TESTS_VFIO_RIG_H
+#define TESTS_VFIO_RIG_H
+
+#include "core_rig.h"
+
+#include "vfio/calls.h"
+#include "vfio/uapi.h"
+
+#define RIG_MAPS 70000
+#define RIG_BAR0 16384u /* registers; the second page cannot be mapped */
+#define RIG_BAR2 256u	/* no mapping at all */
+
+struct rig_map {
+	u64 iova, size;
+	u8 *va;
+	bool read, write;
+};
+
+struct rig_kernel {
+	/* to be set by tests, after rig_start() */
+	const char *refused; /* the end of a path that cannot be opened */
+	int refuse_err;
+	u64 fail_at;	     /* the n-th ioctl from now fails, once; 0: none */
+	int fail_err;
+	unsigned long fail_only; /* of this request; 0: any */
+	bool not_viable, no_type1, no_caps, short_unmap, no_reset;
+	u64 limit;	     /* of mappings */
+	struct {
+		u64 first, last;
+	} window[8];
+	unsigned int windows;
+	unsigned int intx, msi, msix, msix_left;
+
+	/* what happened */
+	struct rig_map map[RIG_MAPS]; /* in the order of making; the last takes the place of one that goes */
+	u64 n_maps, map_calls, unmap_calls, ioctls;
+	u64 resets, hot_resets, unmasks;
+	unsigned int open; /* descriptors, and mapped registers */
+	u8 config[256], bar2[RIG_BAR2];
+	int vector_fd[64], req_fd, intx_fd, vectors_on;
+};
+
+extern struct rig_kernel rig;
+
+void rig_start(void); /* puts this kernel in place, all as it should be; a new sysfs tree */
+void rig_end(void);   /* and away; fails if anything is left open or mapped */
+
+/* Registers as the device sees them. */
+u32 rig_bar0_read(u64 offset);
+void rig_bar0_write(u64 offset, u32 value);
+
+/* What the device reaches at an address; NULL: nothing, or not so. */
+u8 *rig_device_reach(u64 iova, bool write);
+
+/* Of the fake sysfs. */
+void rig_sysfs_link(const char *leaf, const char *target); /* of the function; target "": away */
+
+#endif
