@@ -5,6 +5,8 @@
 #   make            build the library and the command, into $(BUILD)
 #   make demo       copy a file through an NVMe controller and back, four ways
 #   make check      all tests; make check STEPS="gcc docs" runs only those (tests/run-checks --list)
+#   make vm-check   the part of it that needs a virtual machine: vfio and iommufd behind a real kernel's IOMMU
+#   make vm-bench   what mappings cost there, as JSON
 #   make bench      how fast each layer is, on this machine; JSON=1 for machines
 #   make install    to $(DESTDIR)$(PREFIX)
 #   make clean      remove what the others made in the tree
@@ -19,7 +21,8 @@ BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev libpcap-
 # g++: headers in C++. libclang-rt-dev: sanitizers and libFuzzer. groff-base: the man pages' lint. spin: models.
 CHECK_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base spin
 # Tests that need these are skipped, and counted, where they cannot be installed; rows of benchmarks are missing.
-WANTED_PACKAGES := qemu-system-x86 libucx-dev
+# From busybox on: the virtual machine, its root file system and its kernel, which is built here.
+WANTED_PACKAGES := qemu-system-x86 libucx-dev busybox-static linux-source-6.12 flex bison bc libelf-dev
 
 # The system's meson and python come before any that a user's own path would put in front.
 export PATH := /usr/bin:/bin:/usr/sbin:/sbin:$(PATH)
@@ -41,6 +44,13 @@ demo: build
 
 check: need-check want-packages
 	@tests/run-checks $(STEPS)
+
+vm-check: need-check want-packages
+	@tests/run-checks vm
+
+vm-bench: need-check want-packages
+	@tests/run-checks --build build-gcc
+	@tests/vm/run bench
 
 bench: build
 	@bench/run $(BUILD)/cli/dmamap $(if $(JSON),--json)
@@ -82,4 +92,4 @@ want-packages: need-check
 			echo "$$package cannot be installed: its tests will be skipped" >&2; \
 	done
 
-.PHONY: all build demo check bench install clean need-build need-check want-packages
+.PHONY: all build demo check vm-check vm-bench bench install clean need-build need-check want-packages

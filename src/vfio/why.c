@@ -139,6 +139,12 @@ int why_cdev(const struct pci_function *f, const char *path, int err)
 
 int why_bind(const struct pci_function *f, int err)
 {
+	char others[512];
+
+	/* EPERM is also what Linux 6.12 says of a group that the kernel's drivers have a part of */
+	pci_group_others(f, others, sizeof(others));
+	if (others[0])
+		return why_not_viable(f);
 	if (err == EBUSY || err == EINVAL)
 		return error_set(EBUSY, "%s is in use by another process or by the vfio back end, or a function "
 				 "of its IOMMU group %s belongs to a driver of the kernel: dmamap list shows them",

@@ -58,6 +58,12 @@ bool has_gap(void); /* RAM has two parts, with no memory between 3 and 4 GiB */
 bool protects_ram(void);
 /* The device is one of QEMU's: memory outside RAM bounces, and nothing refuses what is no memory. */
 bool on_qemu(void);
+/* The library hears of refused accesses, with their reasons; a kernel that owns the IOMMU tells nobody. */
+bool has_fault_records(void);
+/* What is mapped for writing only cannot be read. Linux's driver for VT-d maps it readable, too (6.12). */
+bool refuses_reads(void);
+/* Other devices' registers can be mapped, at any physical address. */
+bool maps_registers(void);
 /* A mapping of memory outside RAM is: so it is under every policy. */
 bool protects_other_memory(void);
 

@@ -161,9 +161,11 @@ static void refuses_by_direction(enum kind kind)
 	assert_true(holds(b.cpu, b.size, 5));
 	addr = dma_map_single(dev, b.cpu, b.size, DMA_FROM_DEVICE);
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
-	device_is_refused(addr, 64, false, DMAMAP_FAULT_NO_READ);
+	if (refuses_reads())
+		device_is_refused(addr, 64, false, DMAMAP_FAULT_NO_READ);
 	device_writes(addr, "x", 1);
-	device_is_refused(addr + 4000, 200, false, DMAMAP_FAULT_NO_READ);
+	if (refuses_reads())
+		device_is_refused(addr + 4000, 200, false, DMAMAP_FAULT_NO_READ);
 	dma_unmap_single(dev, addr, b.size, DMA_FROM_DEVICE);
 	assert_int_equal(b.cpu[0], 'x');
 	buffer_put(&b);
@@ -277,6 +279,10 @@ static void test_registers_of_another_device(void **state)
 	dma_addr_t addr;
 
 	addr = dma_map_resource(dev, window + 16, 8192, DMA_BIDIRECTIONAL, 0);
+	if (!maps_registers()) {
+		map_failed(addr, "registers");
+		return;
+	}
 	if (dma_mapping_error(dev, addr))
 		fail_msg("%s", dmamap_strerror());
 	assert_true(addr + 8191 <= mask_of(config->mask_bits));

@@ -69,8 +69,9 @@ static void test_links_obey_their_direction(void **state)
 						       i & 1 ? DMA_TO_DEVICE : DMA_FROM_DEVICE, 0), 0);
 		assert_int_equal(dma_iova_sync(dev, &s, 0, RANGE), 0);
 		for (int i = 0; i < 6; i++)
-			device_is_refused(s.addr + i * 4096, 8, i & 1,
-					  i & 1 ? DMAMAP_FAULT_NO_WRITE : DMAMAP_FAULT_NO_READ);
+			if (i & 1 || refuses_reads())
+				device_is_refused(s.addr + i * 4096, 8, i & 1,
+						  i & 1 ? DMAMAP_FAULT_NO_WRITE : DMAMAP_FAULT_NO_READ);
 		for (int i = 0; i < 6; i++)
 			dma_iova_unlink(dev, &s, i * 4096, 4096, i & 1 ? DMA_TO_DEVICE : DMA_FROM_DEVICE, 0);
 		dma_iova_free(dev, &s);

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The command as its users run it, on real functions: what runs on the models runs here unchanged.
+. /guest/tap.sh
+
+bytes=3146240 # not a multiple of anything but a block
+dd if=/dev/urandom of=/tmp/file bs=512 count=$((bytes / 512)) 2> /dev/null
+
+copy() {
+	rm -f /tmp/back
+	ok "$1: nvme write" dmamap nvme write --device $1 --file /tmp/file
+	ok "$1: nvme verify" dmamap nvme verify --device $1 --file /tmp/file
+	ok "$1: nvme read" dmamap nvme read --device $1 --length $bytes --file /tmp/back
+	ok "$1: the same comes back" cmp /tmp/file /tmp/back
+	# so that the next one cannot find what this one left
+	dd if=/dev/urandom of=/tmp/file bs=512 count=$((bytes / 512)) 2> /dev/null
+}
+
+seen_by_the_kernel() {
+	bind $disk nvme
+	for tries in 1 2 3 4 5 6 7 8 9 10; do
+		for at in $devices/$disk/nvme/nvme*/nvme*n1; do
+			[ ! -b /dev/${at##*/} ] || break 2
+		done
+		sleep 0.2
+	done
+	cmp -n $bytes /tmp/kept /dev/${at##*/}
+	status=$?
+	bind $disk vfio-pci
+	return $status
+}
+
+for kind in vfio iommufd; do
+	for policy in strict lazy pool; do
+		copy $kind:$disk,policy=$policy
+	done
+	ok "$kind: edu" dmamap edu selftest --device $kind:$edu
+	ok "$kind: edu, policy pool" dmamap edu selftest --device $kind:$edu,policy=pool
+done
+cp /tmp/file /tmp/kept
+ok 'what is written by us' dmamap nvme write --device vfio:$disk --file /tmp/kept
+ok "is there for the kernel's own driver" seen_by_the_kernel
+ok 'list' sh -c "dmamap list > /tmp/list && grep -q $disk /tmp/list && grep -q vfio-pci /tmp/list"
+done_testing

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What runs in the virtual machine: the machines, the programs that go there, the tests of each."""
+
+from dataclasses import dataclass
+
+DISK_BYTES = 128 << 20  # sparse
+
+
+@dataclass
+class Machine:
+    name: str
+    iommu: str  # QEMU's device; empty: there is none
+    kernel_options: str
+    memory: str = '1G'
+
+
+@dataclass
+class Test:
+    name: str
+    seconds: int  # it is killed then
+    command: str
+    machine: str = 'vm'
+    show: bool = False  # its end is a result of its own
+
+
+VTD = 'intel-iommu,caching-mode=on,intremap=on'
+
+MACHINES = [
+    Machine('vm', VTD, 'intel_iommu=on iommu=nopt hugepages=160'),
+    Machine('vm without IOMMU', '', 'hugepages=160'),
+]
+
+# Below the build folder; in the guest they are in /bin.
+PROGRAMS = ['cli/dmamap', 'tests/contract/contract-nvme', 'tests/vm/test_iommu', 'tests/vm/vm-nobody',
+            'tests/vm/vm-bench']
+
+TESTS = [
+    Test('boot', 20, 'sh /guest/boot.sh'),
+    Test('iommu-vfio', 120, 'test_iommu vfio:0000:00:05.0'),
+    Test('iommu-iommufd', 120, 'test_iommu iommufd:0000:00:05.0'),
+    Test('e2e', 180, 'sh /guest/e2e.sh'),
+    Test('refused', 180, 'sh /guest/refused.sh'),
+    Test('life', 240, 'sh /guest/life.sh'),
+    Test('no-iommu', 30, 'sh /guest/no_iommu.sh', 'vm without IOMMU'),
+    # With the checker (1) on one of the two ways, without it on the other.
+    *[Test(f'contract-{kind}-{policy}', 300, f'sh /guest/contract.sh {kind}-{policy} {checked}')
+      for kind, policy, checked in (('vfio', 'strict', 1), ('vfio', 'lazy', 0), ('vfio', 'pool', 0),
+                                    ('iommufd', 'strict', 0), ('iommufd', 'lazy', 1),
+                                    ('iommufd', 'pool', 1))],
+]
+
+BENCH = [Test('bench', 300, 'sh /guest/bench.sh')]
