@@ -51,6 +51,8 @@ struct check_mapping {
 	enum check_call call;
 };
 
+struct stack;
+
 /*
  * Reports what the library itself refuses, and leaves the sentence for dmamap_strerror() with errno
  * EINVAL. `on`: the device's checker is on. A report that the functions below made in this call
@@ -58,6 +60,15 @@ struct check_mapping {
  */
 int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
 		 size_t size, enum dma_data_direction dir, const char *fmt, ...)
+	__attribute__((format(printf, 7, 8), cold));
+
+/* The same, with what is known of earlier calls. */
+struct check_past {
+	const char *what[2];	   /* "allocated", "freed"; NULL: no more */
+	const struct stack *at[2]; /* NULL: not known */
+};
+int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
+		      size_t size, const struct check_past *past, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8), cold));
 
 /*
@@ -83,7 +94,6 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 		bool to_cpu, const void *caller);
 void check_synced(struct check_device *c, dma_addr_t addr, u64 size); /* for the device, at its end */
 
-struct stack;
 struct scatterlist;
 struct sg_table;
 void check_map_sg(struct check_device *c, struct scatterlist *sgl, int nents, int segments, u64 max,

@@ -212,20 +212,44 @@ static bool may_be_second(enum dmamap_check_kind kind)
 	}
 }
 
+static __attribute__((format(printf, 3, 0))) int refuse(const struct about *a, bool on, const char *fmt,
+							va_list ap)
+{
+	char text[400];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (on && !(now.said && may_be_second(a->kind)))
+		report(a, "%s", text);
+	return error_set(EINVAL, "%s: %s", dev_name(a->dev), text);
+}
+
 int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
 		 size_t size, enum dma_data_direction dir, const char *fmt, ...)
 {
 	const struct about a = {.dev = dev, .kind = kind, .addr = addr, .size = size, .dir = dir,
 				.no_stack = kind == DMAMAP_CHECK_LEAK};
-	char text[400];
 	va_list ap;
+	int err;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	err = refuse(&a, on, fmt, ap);
 	va_end(ap);
-	if (on && !(now.said && may_be_second(kind)))
-		report(&a, "%s", text);
-	return error_set(EINVAL, "%s: %s", dev_name(dev), text);
+	return err;
+}
+
+int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
+		      size_t size, const struct check_past *past, const char *fmt, ...)
+{
+	const struct about a = {.dev = dev, .kind = kind, .addr = addr, .size = size, .dir = DMA_NONE,
+				.what = {past->what[0], past->what[1]},
+				.at = {past->at[0], past->at[1]}};
+	va_list ap;
+	int err;
+
+	va_start(ap, fmt);
+	err = refuse(&a, on, fmt, ap);
+	va_end(ap);
+	return err;
 }
 
 void dmamap_check_on_report(void (*fn)(const struct dmamap_report *, void *arg), void *arg)

@@ -2,7 +2,7 @@
 /*
  * Pools of devices whose checker is on: who made them, for a report when the device is closed; and
  * the contents of their free blocks, which all hold FREE_BYTE, so that a write is found when the
- * block is given out again.
+ * block is given out again; and who allocated and freed each block, behind the states in its chunk.
  */
 #include "dmapool/dmapool.h"
 #include "dmapool/pool.h"
@@ -33,13 +33,63 @@ void pool_uncheck(struct dma_pool *pool)
 	lock_give(&lock);
 }
 
-bool pool_of_other(const struct dma_pool *pool, const void *vaddr)
+static size_t story_offset(const struct dma_pool *pool)
 {
+	return align_up(sizeof(struct chunk) + pool->entry_mask + 1, sizeof(void *));
+}
+
+static struct block_story *story(const struct dma_pool *pool, const struct chunk *c, size_t granule)
+{
+	return (struct block_story *)((uintptr_t)c + story_offset(pool)) + granule;
+}
+
+size_t pool_story_bytes(const struct dma_pool *pool)
+{
+	if (!pool->checked)
+		return 0;
+	return story_offset(pool) - (sizeof(struct chunk) + pool->entry_mask + 1) +
+	       (pool->entry_mask + 1) * sizeof(struct block_story);
+}
+
+void pool_took(struct dma_pool *pool, entry_t e, const void *caller)
+{
+	const struct chunk *c = (const struct chunk *)(e & ~(u64)pool->entry_mask);
+	struct block_story *s = story(pool, c, e & pool->entry_mask);
+
+	write_once(&s->taken, check_stack(caller));
+	write_once(&s->freed, NULL);
+}
+
+void pool_freed(struct dma_pool *pool, struct chunk *c, size_t off, const void *caller)
+{
+	write_once(&story(pool, c, off >> pool->granule_bits)->freed, check_stack(caller));
+}
+
+void pool_past(const struct dma_pool *pool, const struct chunk *c, size_t off, struct check_past *past)
+{
+	size_t granule = off >> pool->granule_bits;
+	const struct block_story *s;
+
+	*past = (struct check_past){.what = {"allocated", "freed"}};
+	if (!pool->checked || off >= pool->chunk_bytes)
+		return;
+	while (granule && c->state[granule] == NO_BLOCK)
+		granule--;
+	s = story(pool, c, granule);
+	past->at[0] = read_once(&s->taken);
+	past->at[1] = read_once(&s->freed);
+}
+
+bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_past *past)
+{
+	const struct chunk *c = NULL;
 	struct dma_pool *p;
 
 	lock_take(&lock);
-	for (p = pools; p && (p == pool || !chunk_find(p, vaddr)); p = p->next_checked)
+	for (p = pools; p && (p == pool || !(c = chunk_find(p, vaddr))); p = p->next_checked)
 		;
+	if (p)
+		pool_past(p, c, (uintptr_t)vaddr & (PAGE_BYTES - 1), past);
 	lock_give(&lock);
 	return p != NULL;
 }
@@ -75,14 +125,16 @@ void pool_check_block(struct dma_pool *pool, entry_t e)
 	u64 off = (e & pool->entry_mask) << pool->granule_bits;
 	const struct chunk *c = (const struct chunk *)(e & ~(u64)pool->entry_mask);
 	const u8 *p = c->cpu + off;
+	struct check_past past;
 
 	check_enter(NULL);
 	for (size_t i = 0; i < pool->size; i++)
 		if (p[i] != FREE_BYTE) {
-			check_report(pool->dev, true, DMAMAP_CHECK_POOL_WRITTEN, c->dma + off, pool->size,
-				     DMA_NONE, "the block at %p of dma pool '%s' was written at byte %zu "
-				     "after it was freed, by the CPU or the device", (const void *)p,
-				     pool->name, i);
+			pool_past(pool, c, off, &past);
+			check_report_past(pool->dev, true, DMAMAP_CHECK_POOL_WRITTEN, c->dma + off,
+					  pool->size, &past, "the block at %p of dma pool '%s' was written "
+					  "at byte %zu after it was freed, by the CPU or the device",
+					  (const void *)p, pool->name, i);
 			return;
 		}
 }

@@ -174,15 +174,21 @@ static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
 /* Frees the chunks, but not the pages of live blocks, which the device may be using. */
 static void pool_free_chunks(struct dma_pool *pool)
 {
+	struct check_past past = {0};
 	struct chunk *c, *next;
 	u64 live = 0, n;
 	dma_addr_t first = 0;
+	size_t off;
 
 	for (c = pool->chunks; c; c = next) {
 		next = c->next;
 		n = chunk_live(pool, c);
-		if (n && !live)
-			first = c->dma;
+		if (n && !live) {
+			for (off = 0; c->state[off >> pool->granule_bits] < BLOCK_LIVE;)
+				off += 1ull << pool->granule_bits;
+			pool_past(pool, c, off, &past);
+			first = c->dma + off;
+		}
 		live += n;
 		if (n)
 			alloc_free(c);
@@ -190,11 +196,10 @@ static void pool_free_chunks(struct dma_pool *pool)
 			chunk_free(pool, c);
 	}
 	if (live)
-		check_report(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
-			     DMA_NONE,
-			     "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
-			     "use: their pages are kept; free every block first",
-			     pool->name, pool->dev_name, (unsigned long long)live, pool->size);
+		check_report_past(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
+				  &past, "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
+				  "use: their pages are kept; free every block first",
+				  pool->name, pool->dev_name, (unsigned long long)live, pool->size);
 }
 
 static void pool_destroy(struct dma_pool *pool)
@@ -282,7 +287,7 @@ hot_inline void *block_take(struct dma_pool *pool, entry_t e, dma_addr_t *handle
 	return cpu;
 }
 
-static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *handle)
+static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *handle, const void *caller)
 {
 	entry_t e;
 	void *cpu;
@@ -307,8 +312,10 @@ static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *
 	if (pool->checked)
 		pool_check_block(pool, e);
 	cpu = block_take(pool, e, handle);
-	if (pool->checked)
+	if (pool->checked) {
 		write_once(entry_state(e), BLOCK_LIVE_CHECKED);
+		pool_took(pool, e, caller);
+	}
 	return gfp & __GFP_ZERO ? memset(cpu, 0, pool->size) : cpu;
 }
 
@@ -318,13 +325,13 @@ void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
 	entry_t e;
 
 	if (unlikely(!pool || !handle || read_once(&fail_armed)))
-		return alloc_slow(pool, mem_flags, handle);
+		return alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
 	cache = (struct pool_cache *)tslot_peek(&pool->key);
 	if (unlikely(!cache || !cache->n))
-		return alloc_slow(pool, mem_flags, handle);
+		return alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
 	e = cache->entry[cache->n - 1];
 	if (unlikely(((mem_flags | pool->slow_gfp) & __GFP_ZERO) || read_once(entry_state(e)) != BLOCK_FREE))
-		return alloc_slow(pool, mem_flags, handle);
+		return alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
 	cache->n--;
 	return block_take(pool, e, handle);
 }
@@ -347,11 +354,13 @@ static slow_path void free_slow(struct dma_pool *pool, entry_t e)
 }
 
 /* What does not go the short way: wrong, or a block of a checked pool. */
-static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
+static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_addr_t addr,
+				     const void *caller)
 {
 	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
 	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
 	const char *why = "it is no block of this pool";
+	struct check_past past = {0};
 	struct chunk *c;
 	u8 state = NO_BLOCK;
 
@@ -367,12 +376,13 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 		kind = DMAMAP_CHECK_POOL_INSIDE;
 		why = "no block begins there";
 	}
-	if (!c && pool_of_other(pool, vaddr)) {
+	if (!c && pool_of_other(pool, vaddr, &past)) {
 		kind = DMAMAP_CHECK_POOL_OTHER;
 		why = "it is no block of this pool, but of another";
 	}
 	if (state == BLOCK_LIVE_CHECKED && addr == c->dma + off) {
 		memset(vaddr, FREE_BYTE, pool->size);
+		pool_freed(pool, c, off, caller);
 		write_once(&c->state[off >> pool->granule_bits], BLOCK_FREE);
 		free_slow(pool, (entry_t)c + (off >> pool->granule_bits));
 		return;
@@ -383,10 +393,12 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 		kind = DMAMAP_CHECK_POOL_DOUBLE_FREE;
 		why = "it is free already";
 	}
-	check_report(pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE,
-		     "dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
-		     "gave, once",
-		     vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
+	if (c)
+		pool_past(pool, c, off, &past);
+	check_report_past(pool->dev, pool->dev->check, kind, addr, pool->size, &past,
+			  "dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
+			  "gave, once",
+			  vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
 }
 
 void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
@@ -414,5 +426,5 @@ void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 	return;
 
 otherwise:
-	free_otherwise(pool, vaddr, addr);
+	free_otherwise(pool, vaddr, addr, __builtin_return_address(0));
 }
