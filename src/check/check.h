@@ -68,8 +68,8 @@ struct check_past {
 	const struct stack *at[2]; /* NULL: not known */
 };
 int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
-		      size_t size, const struct check_past *past, const char *fmt, ...)
-	__attribute__((format(printf, 7, 8), cold));
+		      size_t size, enum dma_data_direction dir, const struct check_past *past,
+		      const char *fmt, ...) __attribute__((format(printf, 8, 9), cold));
 
 /*
  * DMAMAP_CHECK and DMAMAP_FAIL: 0, or -EINVAL with the sentence. *on: checking is asked for; *own:
@@ -132,6 +132,8 @@ void check_unlink(struct check_device *c, dma_addr_t addr, u64 size, enum dma_da
 void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		      bool to_cpu, const void *caller);
 void check_synced_links(struct check_device *c, dma_addr_t addr, u64 size);
+/* What is known of links in the range: of one that is there, else of one that was. */
+void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size, struct check_past *past);
 void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size);
 
 /* bus/: the device reached all of it; or was refused, for the reason in words. */

@@ -23,6 +23,7 @@ struct links {
 	const struct check_device *c;
 	u64 from, end;
 	struct shadow *claimed;
+	const struct stack *mapped;
 };
 
 static bool claim_link(struct range *r, void *arg)
@@ -102,6 +103,31 @@ void check_range_freed(struct check_device *c, dma_addr_t addr, u64 size)
 		if (!q.claimed)
 			return;
 		end_link(q.claimed, q.from, q.end, NULL);
+	}
+}
+
+static bool note_link(struct range *r, void *arg)
+{
+	struct links *q = arg;
+
+	if (r->of->call != CALL_LINK || r->of->c != q->c)
+		return true;
+	q->mapped = r->of->mapped;
+	return false;
+}
+
+void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size, struct check_past *past)
+{
+	struct links q = {.c = c};
+	struct past was;
+
+	*past = (struct check_past){.what = {"linked", "unlinked"}};
+	if (size)
+		store_search(c->space, addr, size, note_link, &q);
+	past->at[0] = q.mapped;
+	if (!q.mapped && past_find(c, addr, &was) && was.call == CALL_LINK) {
+		past->at[0] = was.mapped;
+		past->at[1] = was.unmapped;
 	}
 }
 

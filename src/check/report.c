@@ -238,9 +238,10 @@ int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind,
 }
 
 int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
-		      size_t size, const struct check_past *past, const char *fmt, ...)
+		      size_t size, enum dma_data_direction dir, const struct check_past *past,
+		      const char *fmt, ...)
 {
-	const struct about a = {.dev = dev, .kind = kind, .addr = addr, .size = size, .dir = DMA_NONE,
+	const struct about a = {.dev = dev, .kind = kind, .addr = addr, .size = size, .dir = dir,
 				.what = {past->what[0], past->what[1]},
 				.at = {past->at[0], past->at[1]}};
 	va_list ap;

@@ -132,7 +132,7 @@ void pool_check_block(struct dma_pool *pool, entry_t e)
 		if (p[i] != FREE_BYTE) {
 			pool_past(pool, c, off, &past);
 			check_report_past(pool->dev, true, DMAMAP_CHECK_POOL_WRITTEN, c->dma + off,
-					  pool->size, &past, "the block at %p of dma pool '%s' was written "
+					  pool->size, DMA_NONE, &past, "the block at %p of dma pool '%s' was written "
 					  "at byte %zu after it was freed, by the CPU or the device",
 					  (const void *)p, pool->name, i);
 			return;

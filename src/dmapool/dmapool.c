@@ -197,7 +197,7 @@ static void pool_free_chunks(struct dma_pool *pool)
 	}
 	if (live)
 		check_report_past(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
-				  &past, "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
+				  DMA_NONE, &past, "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
 				  "use: their pages are kept; free every block first",
 				  pool->name, pool->dev_name, (unsigned long long)live, pool->size);
 }
@@ -395,7 +395,7 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 	}
 	if (c)
 		pool_past(pool, c, off, &past);
-	check_report_past(pool->dev, pool->dev->check, kind, addr, pool->size, &past,
+	check_report_past(pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE, &past,
 			  "dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
 			  "gave, once",
 			  vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);

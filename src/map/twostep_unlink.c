@@ -197,9 +197,15 @@ static bool named_granules(const struct device *dev, const struct dma_iova_state
 void report_part(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size,
 		 enum dma_data_direction dir, const char *what)
 {
-	check_report(dev, dev->check, DMAMAP_CHECK_IOVA_NOT_LINKED, state->addr + offset, size, dir,
-		     "%s of %llu bytes at offset %llu of a two-step range, where not all of it is linked",
-		     what, (unsigned long long)size, (unsigned long long)offset);
+	struct check_past past = {0};
+
+	if (dev->check)
+		check_links_past(&dev->shadow, state->addr + offset, size, &past);
+	check_report_past(dev, dev->check, DMAMAP_CHECK_IOVA_NOT_LINKED, state->addr + offset, size,
+			  dir, &past,
+			  "%s of %llu bytes at offset %llu of a two-step range, where not all of "
+			  "it is linked",
+			  what, (unsigned long long)size, (unsigned long long)offset);
 }
 
 /* The link that closed the range is gone. */
@@ -259,17 +265,23 @@ static void free_range(struct device *dev, struct dma_iova_state *state, u64 fro
 {
 	struct domain *dom = dev->domain;
 	u64 first = range_first(dev, state), end = range_end(dev, state), bus = end;
+	struct check_past past = {0};
 	struct taken t = {0};
 
-	if (unlikely(dev->check))
+	if (unlikely(dev->check)) {
+		check_links_past(&dev->shadow, state->addr, state->__size, &past);
 		check_range_freed(&dev->shadow, state->addr, state->__size);
+	}
 	if (unlikely(from < state->__size))
-		bus = pt_find(&dom->pt, IOVA(align_down(bus_of(dev, state) + from, PAGE_BYTES)), end);
+		bus = pt_find(&dom->pt, IOVA(align_down(bus_of(dev, state) + from, PAGE_BYTES)),
+			      end);
 	if (unlikely(bus < end)) {
 		t = take(dev, state, bus, end, DMA_BIDIRECTIONAL);
-		check_report(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr, state->__size,
-			     DMA_NONE, "a two-step range was freed with %llu granules linked: unlink "
-			     "them first", (unsigned long long)t.granules);
+		check_report_past(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr,
+				  state->__size, DMA_NONE, &past,
+				  "a two-step range was freed with %llu granules linked: unlink "
+				  "them first",
+				  (unsigned long long)t.granules);
 	}
 	if (read_once(&state->__stale) & (STALE | FLUSHING))
 		domain_defer_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
