@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define FRAMES_MAX 4 /* of one address; what is inlined deeper has its innermost ones */
-#define CACHED	   256 /* the top 8 bits of a hash */
+#define CACHED	   4096 /* places remembered: the top 12 bits of a hash, and the next few */
+#define CACHE_WAYS 8
 
 struct frame {
 	char function[128], line[200]; /* "": not known */
@@ -40,7 +41,8 @@ static u32 known;      /* atomic */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Dwfl *dwfl; /* under lock; NULL: not begun */
-static struct place cache[CACHED]; /* under lock */
+static struct place cache[CACHED + CACHE_WAYS]; /* under lock; costs what is touched */
+static u32 replaced; /* under lock */
 
 static char *debuginfo_path;
 static const Dwfl_Callbacks callbacks = {
@@ -171,11 +173,17 @@ static void look_up_slow(struct place *p, uintptr_t at)
 		snprintf(p->frame[p->n - 1].function, sizeof(p->frame[0].function), "%s", name);
 }
 
+/* Looking a place up takes milliseconds in a large program. */
 static void look_up(uintptr_t at, struct place *out)
 {
-	struct place *p = &cache[at * 0x9e3779b97f4a7c15ull >> 56];
+	struct place *set = &cache[at * 0x9e3779b97f4a7c15ull >> 52], *p = NULL;
 
 	pthread_mutex_lock(&lock);
+	for (u32 i = 0; i < CACHE_WAYS && !p; i++)
+		if (set[i].at == at || !set[i].at)
+			p = &set[i];
+	if (!p)
+		p = &set[replaced++ % CACHE_WAYS];
 	if (p->at != at)
 		look_up_slow(p, at);
 	*out = *p;

@@ -110,7 +110,8 @@ int main(void)
 	};
 
 #ifdef BUILT_WITH_TSAN
-	return 77; /* it lets no handler of a fault allocate memory */
+	puts("1..0 # SKIP ThreadSanitizer lets no handler of a fault allocate memory");
+	return 0;
 #endif
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,9 @@
 /* Mappings in the kernel's address space, by both back ends: what the kernel is asked, and what it is not. */
 #include "vfio_rig.h"
 
+#include "base/clock.h"
+#include "domain/flusher.h"
+
 #include <linux/dmapool.h>
 #include <linux/scatterlist.h>
 
@@ -112,6 +115,12 @@ static void test_scatterlist(void **state)
 }
 
 /* In order, and as a ring of requests in flight that end in any order: few unmaps, and never of what lives. */
+/* Timed flushes that may have come since: on a slow machine they make batches smaller. */
+static u64 timed(u64 since_ns)
+{
+	return (clock_ns() - since_ns) / (FLUSH_AFTER_MS * 1000000ull) + 1;
+}
+
 static void test_lazy(void **state)
 {
 	struct {
@@ -119,7 +128,7 @@ static void test_lazy(void **state)
 		size_t size;
 	} live[32] = {0};
 	u8 *p;
-	u64 unmaps = 0, seed = 1;
+	u64 unmaps = 0, seed = 1, begin = clock_ns();
 	dma_addr_t a;
 
 	open_with(",policy=lazy");
@@ -129,8 +138,9 @@ static void test_lazy(void **state)
 		dma_unmap_single(dev, a, 4096, DMA_TO_DEVICE);
 	}
 	assert_int_equal(rig.map_calls, 5000);
-	assert_in_range(rig.unmap_calls, 1, 250);
+	assert_in_range(rig.unmap_calls, 1, 250 + 2 * timed(begin));
 	rig.unmap_calls = 0;
+	begin = clock_ns();
 	for (int i = 0; i < 20000; i++) {
 		unsigned int k;
 
@@ -148,7 +158,7 @@ static void test_lazy(void **state)
 	}
 	print_message("# lazy: %llu calls for %llu unmaps\n", (unsigned long long)rig.unmap_calls,
 		      (unsigned long long)unmaps);
-	assert_true(rig.unmap_calls * 10 < unmaps);
+	assert_true(rig.unmap_calls < unmaps / 10 + 64 * timed(begin));
 	for (int k = 0; k < 32; k++)
 		if (live[k].size)
 			dma_unmap_single(dev, live[k].addr, live[k].size, DMA_TO_DEVICE);
