@@ -82,6 +82,7 @@ static void test_names(void **state)
 
 int main(void)
 {
+	const char *preload = getenv("LD_PRELOAD");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_wrong),
@@ -89,5 +90,9 @@ int main(void)
 	};
 
 	dmamap_check_on_report(keep, NULL);
+	if (preload && strstr(preload, "vgpreload")) {
+		puts("1..0 # SKIP valgrind itself names what the CPU does to buffers that it does not own");
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
