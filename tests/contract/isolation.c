@@ -51,7 +51,7 @@ static void map_and_look(enum kind kind, size_t from, size_t n, unsigned long at
 		dmamap_bus_write(dev, at, &byte, 1);
 	for (dma_addr_t at = addr + n; at & 4095 && at < addr + n + 64; at++)
 		dmamap_bus_write(dev, at, &byte, 1);
-	for (dma_addr_t at = addr + n; !on_qemu() && at & 4095; at += step(1))
+	for (dma_addr_t at = addr + n; !on_qemu() && at < ((addr + n + 4095) & PAGE_MASK); at += step(1))
 		dmamap_bus_write(dev, at, &byte, 1);
 	reports_forget();
 	dma_unmap_single(dev, addr, n, DMA_BIDIRECTIONAL);
