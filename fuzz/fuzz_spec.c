@@ -114,17 +114,13 @@ static void use(struct device *dev, const char *spec)
 
 static void take_apart(const char *text)
 {
-	struct qemu_config config = {0};
 	struct options options;
 	struct words words;
 	struct spec spec;
 
 	if (spec_parse(&spec, text))
 		return;
-	config.device = spec.qemu ? spec.qemu : "";
-	config.n_args = spec.qemu ? spec.n_args : 0;
-	memcpy(config.arg, spec.qemu_args, sizeof(config.arg));
-	if (!options_read(&options, &config)) {
+	if (spec.remote && spec.remote->any_key && !options_read(&options, &spec.config)) {
 		options_command(&options, "qemu", &words);
 		words_free(&words);
 	}
@@ -138,8 +134,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!make_spec(data, size, spec, sizeof(spec)))
 		return 0;
-	/* these start a program that the input names: taken apart only */
-	if (!strncmp(spec, "qemu", 4)) {
+	/* these start a program that the input names, or reach for the machine's devices: taken apart only */
+	if (!strncmp(spec, "qemu", 4) || !strncmp(spec, "vfio", 4) || !strncmp(spec, "iommufd", 7)) {
 		take_apart(spec);
 		return 0;
 	}
