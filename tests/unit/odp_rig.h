@@ -112,10 +112,17 @@ static inline struct ib_umem *region(const void *p, u64 bytes, int access)
 	return umem;
 }
 
+/* Asks again while a notice is on its way, as a driver does; who wants to hear of it calls the function. */
 static inline int fault_in(struct ib_umem *umem, const void *p, u64 pages, u64 mask)
 {
-	return ib_umem_odp_map_dma_pages(umem, (unsigned long)p, pages * PAGE, mask,
-					 ib_umem_notifiers_seq(umem));
+	u64 until = now_ns() + 20 * SECOND;
+	int got;
+
+	do
+		got = ib_umem_odp_map_dma_pages(umem, (unsigned long)p, pages * PAGE, mask,
+						ib_umem_notifiers_seq(umem));
+	while (got == -EAGAIN && now_ns() < until);
+	return got;
 }
 
 static inline bool is_mapped(struct ib_umem *umem, const void *p)
