@@ -35,7 +35,8 @@ static bool tree_setup(struct bench_case *c)
 		seed = seed * 6364136223846793005ull + 1442695040888963407ull;
 		t->node[i].first = (seed >> 20) % (c->a << 17);
 		t->node[i].last = t->node[i].first + (seed >> 13) % (1 << 17);
-		itree_insert(&t->tree, &t->node[i]);
+		if (itree_insert(&t->tree, &t->node[i]))
+			return false;
 	}
 	return true;
 }
@@ -44,8 +45,10 @@ static void tree_teardown(struct bench_case *c)
 {
 	struct trees *t = c->state;
 
-	if (t)
+	if (t) {
+		itree_clear(&t->tree);
 		free(t->node);
+	}
 	free(t);
 }
 
@@ -71,7 +74,7 @@ static void tree_change(struct bench_thread *t)
 			struct itree_node *n = &trees->node[bench_random(t) % t->c->a];
 
 			itree_remove(&trees->tree, n);
-			itree_insert(&trees->tree, n);
+			bench_keep(itree_insert(&trees->tree, n));
 		}
 }
 

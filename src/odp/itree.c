@@ -1,216 +1,411 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Invariants: every leaf is `levels` below the root; no block is empty; slots past `count` have max 0;
+ * max[i] of a block is the greatest max of the block below, of a leaf the node's `last`. The key of a
+ * slot is (first, id): in a leaf the node's own, in a block above it a bound: no key in what is below is
+ * less, none in what is below the slots before is as great. Slot 0's is never looked at: what is less than
+ * all bounds goes there.
+ *
+ * The first in order whose `last` reaches a query's `first` is the answer or there is none: what follows it
+ * begins no earlier. So a search goes, on each level, to the first slot that reaches.
+ *
+ * A full block is split on the way down, so that a split finds room above it, and where memory for
+ * one fails, the tree is whole. A leaf that runs low joins a neighbour; a block above goes when it is empty.
+ * A level is added after at least 8 splits below it, so there are fewer than 23.
+ */
 #include "odp/itree.h"
+#include "base/alloc.h"
+#include "base/math.h"
 
-static unsigned int height(const struct itree_node *n)
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FULL 16u
+#define LOW  4u	 /* a leaf of so few joins one beside it */
+#define ROOM 12u /* that has no more than this with them */
+
+struct itree_block {
+	u64 max[FULL];
+	void *at[FULL]; /* nodes or blocks */
+	u64 first[FULL];
+	struct itree_block *parent;
+	unsigned int count;
+	uintptr_t id[]; /* FULL, of blocks above leaves: a leaf has `at` */
+} cacheline;
+
+/* The first slot whose max is at least `first`; FULL: none. Two chains without a branch: which one it is
+ * cannot be foretold. */
+hot_inline unsigned int reaching(const struct itree_block *b, u64 first)
 {
-	return n ? n->height : 0;
-}
+	unsigned int low = FULL, high = FULL;
 
-/* The greatest `last` of a subtree. An interval may end at 0, which then counts as no child: it
- * overlaps only searches that begin at 0, and those go down every child that there is. */
-static u64 reach(const struct itree_node *n)
-{
-	u64 most;
-
-	if (!n)
-		return 0;
-	most = n->max[0] > n->max[1] ? n->max[0] : n->max[1];
-	return n->last > most ? n->last : most;
-}
-
-static bool before(u64 first, uintptr_t node, const struct itree_node *n)
-{
-	return first != n->first ? first < n->first : node < (uintptr_t)n;
-}
-
-static struct itree_node **link_of(struct itree *t, struct itree_node *n)
-{
-	return n->parent ? &n->parent->child[n->parent->child[1] == n] : &t->root;
-}
-
-static void set_child(struct itree_node *n, int side, struct itree_node *c)
-{
-	n->child[side] = c;
-	n->max[side] = reach(c);
-	if (c)
-		c->parent = n;
-}
-
-static void set_height(struct itree_node *n)
-{
-	unsigned int a = height(n->child[0]), b = height(n->child[1]);
-
-	n->height = (u8)((a > b ? a : b) + 1);
-}
-
-/* The child on `side` comes up in place of n. */
-static struct itree_node *rotate(struct itree *t, struct itree_node *n, int side)
-{
-	struct itree_node *up = n->child[side], *parent = n->parent, **link = link_of(t, n);
-
-	set_child(n, side, up->child[!side]);
-	set_height(n);
-	set_child(up, !side, n);
-	set_height(up);
-	up->parent = parent;
-	*link = up;
-	return up;
-}
-
-static struct itree_node *balance(struct itree *t, struct itree_node *n)
-{
-	int lean = (int)height(n->child[1]) - (int)height(n->child[0]), side = lean > 0;
-	struct itree_node *c;
-
-	if (lean <= 1 && lean >= -1) {
-		set_height(n);
-		return n;
+	for (unsigned int i = FULL / 2; i--;) {
+		low = b->max[i] >= first ? i : low;
+		high = b->max[i + FULL / 2] >= first ? i + FULL / 2 : high;
 	}
-	c = n->child[side];
-	if (height(c->child[!side]) > height(c->child[side]))
-		rotate(t, c, !side);
-	return rotate(t, n, side);
+	return low < high ? low : high;
 }
 
-/* From n to the root: heights, balance, and what the parents know of their children. */
-static void repair(struct itree *t, struct itree_node *n)
+static u64 block_max(const struct itree_block *b)
 {
-	while (n) {
-		unsigned int old = n->height;
-		struct itree_node *top = balance(t, n), *parent = top->parent;
-		u64 most = reach(top);
-		int side;
+	u64 most[2] = {0, 0};
 
-		if (!parent)
-			return;
-		side = parent->child[1] == top;
-		if (top == n && old == n->height && parent->max[side] == most)
-			return;
-		parent->max[side] = most;
-		n = parent;
+	for (unsigned int i = 0; i < FULL; i += 2) {
+		most[0] = max_u64(most[0], b->max[i]);
+		most[1] = max_u64(most[1], b->max[i + 1]);
 	}
+	return max_u64(most[0], most[1]);
 }
 
-void itree_insert(struct itree *t, struct itree_node *n)
+static unsigned int slot_of(const struct itree_block *b, const void *what)
 {
-	struct itree_node **link = &t->root, *parent = NULL;
+	unsigned int i = 0;
 
-	while (*link) {
-		parent = *link;
-		link = &parent->child[!before(n->first, (uintptr_t)n, parent)];
+	while (b->at[i] != what)
+		i++;
+	return i;
+}
+
+/* How many slots from `from` on have a key of at most `place`, and those before them. */
+hot_inline unsigned int slots_up_to(const struct itree_block *b, const void *ids, unsigned int from,
+				    struct itree_place place)
+{
+	const uintptr_t *id = ids;
+	unsigned int i = from;
+
+	for (unsigned int k = from; k < b->count; k++)
+		i += b->first[k] < place.first;
+	while (i < b->count && b->first[i] == place.first && id[i] <= place.node)
+		i++;
+	return i;
+}
+
+static unsigned int slot_below(const struct itree_block *b, struct itree_place place)
+{
+	return slots_up_to(b, b->id, 1, place) - 1;
+}
+
+static struct itree_block *block_new(bool leaf)
+{
+	return alloc_aligned(64, sizeof(struct itree_block) + (leaf ? 0 : FULL * sizeof(uintptr_t)));
+}
+
+static void slot_open(struct itree_block *b, unsigned int i, bool leaf)
+{
+	size_t n = b->count++ - i;
+
+	memmove(&b->max[i + 1], &b->max[i], n * sizeof(b->max[0]));
+	memmove(&b->at[i + 1], &b->at[i], n * sizeof(b->at[0]));
+	memmove(&b->first[i + 1], &b->first[i], n * sizeof(b->first[0]));
+	if (!leaf)
+		memmove(&b->id[i + 1], &b->id[i], n * sizeof(b->id[0]));
+}
+
+static void slot_close(struct itree_block *b, unsigned int i, bool leaf)
+{
+	size_t n = --b->count - i;
+
+	memmove(&b->max[i], &b->max[i + 1], n * sizeof(b->max[0]));
+	memmove(&b->at[i], &b->at[i + 1], n * sizeof(b->at[0]));
+	memmove(&b->first[i], &b->first[i + 1], n * sizeof(b->first[0]));
+	if (!leaf)
+		memmove(&b->id[i], &b->id[i + 1], n * sizeof(b->id[0]));
+	b->max[b->count] = 0;
+}
+
+/* What is in the slots from `from` on goes behind what `to` has. */
+static void slots_move(struct itree_block *to, struct itree_block *b, unsigned int from, bool leaf)
+{
+	size_t n = b->count - from;
+
+	memcpy(&to->max[to->count], &b->max[from], n * sizeof(b->max[0]));
+	memcpy(&to->at[to->count], &b->at[from], n * sizeof(b->at[0]));
+	memcpy(&to->first[to->count], &b->first[from], n * sizeof(b->first[0]));
+	if (!leaf)
+		memcpy(&to->id[to->count], &b->id[from], n * sizeof(b->id[0]));
+	memset(&b->max[from], 0, n * sizeof(b->max[0]));
+	for (unsigned int i = to->count; i < to->count + n; i++) {
+		if (leaf)
+			((struct itree_node *)to->at[i])->block = to;
+		else
+			((struct itree_block *)to->at[i])->parent = to;
 	}
-	n->child[0] = n->child[1] = NULL;
-	n->max[0] = n->max[1] = 0;
-	n->height = 1;
-	n->parent = parent;
-	*link = n;
+	to->count += n;
+	b->count = from;
+}
+
+/* The full block in slot i of p, which has room, becomes two. */
+static int split(struct itree_block *p, unsigned int i, bool leaf)
+{
+	struct itree_block *b = p->at[i], *right = block_new(leaf);
+
+	if (!right)
+		return -ENOMEM;
+	slots_move(right, b, FULL / 2, leaf);
+	right->parent = p;
+	slot_open(p, i + 1, false);
+	p->max[i] = block_max(b);
+	p->max[i + 1] = block_max(right);
+	p->at[i + 1] = right;
+	p->first[i + 1] = right->first[0];
+	p->id[i + 1] = leaf ? (uintptr_t)right->at[0] : right->id[0];
+	return 0;
+}
+
+/* Another level above a full root. */
+static int grow(struct itree *t)
+{
+	struct itree_block *up = block_new(false);
+
+	if (!up)
+		return -ENOMEM;
+	up->at[0] = t->root;
+	up->count = 1;
+	if (split(up, 0, !t->levels)) {
+		alloc_free(up);
+		return -ENOMEM;
+	}
+	t->root->parent = up;
+	t->root = up;
+	t->levels++;
+	return 0;
+}
+
+/* The leaf that the place belongs to, with room for one more; NULL: no memory. */
+static struct itree_block *leaf_with_room(struct itree *t, struct itree_place place)
+{
+	struct itree_block *b;
+
+	if (!t->root) {
+		t->root = block_new(true);
+		return t->root;
+	}
+	if (t->root->count == FULL && grow(t))
+		return NULL;
+	b = t->root;
+	for (unsigned int level = t->levels; level; level--) {
+		unsigned int i = slot_below(b, place);
+
+		if (((struct itree_block *)b->at[i])->count == FULL) {
+			if (split(b, i, level == 1))
+				return NULL;
+			i = slot_below(b, place);
+		}
+		b = b->at[i];
+	}
+	return b;
+}
+
+int itree_insert(struct itree *t, struct itree_node *n)
+{
+	struct itree_place place = {n->first, (uintptr_t)n};
+	struct itree_block *b = leaf_with_room(t, place);
+	unsigned int i;
+
+	if (!b)
+		return -ENOMEM;
+	i = slots_up_to(b, b->at, 0, place);
+	slot_open(b, i, true);
+	b->max[i] = n->last;
+	b->at[i] = n;
+	b->first[i] = n->first;
+	n->block = b;
 	t->count++;
-	if (!parent)
-		return;
-	parent->max[parent->child[1] == n] = n->last;
-	repair(t, parent);
+	for (struct itree_block *p = b->parent; p; b = p, p = p->parent) {
+		i = slot_of(p, b);
+		if (p->max[i] >= n->last)
+			break;
+		p->max[i] = n->last;
+	}
+	return 0;
 }
 
-/* n has two children: the next in order takes its place. Returns where repair begins. */
-static struct itree_node *replace(struct itree *t, struct itree_node *n)
+/* Something in b went: what is above may reach less far. */
+static void lower(struct itree_block *b)
 {
-	struct itree_node *next = n->child[1], *from, **link = link_of(t, n);
+	for (struct itree_block *p = b->parent; p; b = p, p = p->parent) {
+		unsigned int i = slot_of(p, b);
+		u64 most = block_max(b);
 
-	while (next->child[0])
-		next = next->child[0];
-	from = next->parent;
-	if (from == n) {
-		from = next;
-	} else {
-		set_child(from, 0, next->child[1]);
-		set_child(next, 1, n->child[1]);
+		if (p->max[i] == most)
+			return;
+		p->max[i] = most;
 	}
-	set_child(next, 0, n->child[0]);
-	next->parent = n->parent;
-	next->height = n->height;
-	*link = next;
-	return from;
+}
+
+/* b is empty, and goes, as do those above that are empty then. */
+static void drop(struct itree *t, struct itree_block *b)
+{
+	struct itree_block *p = b->parent;
+
+	while (p) {
+		slot_close(p, slot_of(p, b), false);
+		alloc_free(b);
+		if (p->count) {
+			lower(p);
+			break;
+		}
+		b = p;
+		p = b->parent;
+	}
+	if (!p) {
+		alloc_free(b);
+		*t = (struct itree){0};
+	}
+	while (t->levels && t->root->count == 1) {
+		b = t->root;
+		t->root = b->at[0];
+		t->root->parent = NULL;
+		t->levels--;
+		alloc_free(b);
+	}
+}
+
+/* Joins a leaf that runs low and the one after it, or before it. */
+static void join(struct itree *t, struct itree_block *b)
+{
+	struct itree_block *p = b->parent, *other;
+	unsigned int i = slot_of(p, b);
+
+	if (i + 1 == p->count)
+		i--;
+	/* the only one: i wrapped */
+	if (i >= p->count)
+		return;
+	b = p->at[i];
+	other = p->at[i + 1];
+	if (b->count + other->count > ROOM)
+		return;
+	slots_move(b, other, 0, true);
+	p->max[i] = block_max(b);
+	drop(t, other);
 }
 
 void itree_remove(struct itree *t, struct itree_node *n)
 {
-	struct itree_node *from, *parent = n->parent, *only;
+	struct itree_block *b = n->block;
 
 	t->count--;
-	if (n->child[0] && n->child[1]) {
-		from = replace(t, n);
-		/* every node from there to the root may know a reach that is no more */
-		for (struct itree_node *p = from; p->parent; p = p->parent)
-			p->parent->max[p->parent->child[1] == p] = reach(p);
-		repair(t, from);
+	slot_close(b, slot_of(b, n), true);
+	if (!b->count) {
+		drop(t, b);
 		return;
 	}
-	only = n->child[0] ? n->child[0] : n->child[1];
-	*link_of(t, n) = only;
-	if (only)
-		only->parent = parent;
-	if (!parent)
-		return;
-	/* n's own link is cleared, so the side is told by what is there now */
-	for (int side = 0; side < 2; side++)
-		parent->max[side] = reach(parent->child[side]);
-	repair(t, parent);
+	lower(b);
+	if (unlikely(b->count <= LOW && b->parent))
+		join(t, b);
 }
 
-/* Both ways on are fetched while it is decided which: in a large tree each is a miss. */
-hot_inline void fetch_children(const struct itree_node *n)
+static void free_below(struct itree_block *b, unsigned int levels)
 {
-	__builtin_prefetch(n->child[0]);
-	__builtin_prefetch(n->child[1]);
+	for (unsigned int i = 0; levels && i < b->count; i++)
+		free_below(b->at[i], levels - 1);
+	alloc_free(b);
 }
 
-/* The first in order in the subtree of n that overlaps. */
-static struct itree_node *first_in(struct itree_node *n, u64 first, u64 last)
+void itree_clear(struct itree *t)
 {
-	while (n) {
-		fetch_children(n);
-		if (n->child[0] && n->max[0] >= first) {
-			/* something below ends late enough: if it does not overlap it begins past
-			 * `last`, and so does all that follows */
-			n = n->child[0];
-			continue;
-		}
-		if (n->first > last)
+	if (t->root)
+		free_below(t->root, t->levels);
+	*t = (struct itree){0};
+}
+
+/* Each line of a block that a search reads is fetched at once: in a large tree each is a miss. */
+hot_inline void fetch(const struct itree_block *b)
+{
+	__builtin_prefetch(b->max);
+	__builtin_prefetch(b->max + 8);
+	__builtin_prefetch(b->at);
+	__builtin_prefetch(b->at + 8);
+}
+
+/* In what is below b, which is `levels` above leaves. */
+hot_inline struct itree_node *first_in(const struct itree_block *b, unsigned int levels, u64 first, u64 last)
+{
+	unsigned int i;
+
+	for (; levels; levels--) {
+		i = reaching(b, first);
+		if (unlikely(i == FULL))
 			return NULL;
-		if (n->last >= first)
-			return n;
-		if (!n->child[1] || n->max[1] < first)
-			return NULL;
-		n = n->child[1];
+		b = b->at[i];
+		fetch(b);
 	}
-	return NULL;
+	__builtin_prefetch(b->first);
+	__builtin_prefetch(b->first + 8);
+	i = reaching(b, first);
+	return i < FULL && b->first[i] <= last ? b->at[i] : NULL;
 }
 
 struct itree_node *itree_find(const struct itree *t, u64 first, u64 last)
 {
-	return first_in(t->root, first, last);
+	return t->root ? first_in(t->root, t->levels, first, last) : NULL;
 }
 
 struct itree_node *itree_next(const struct itree *t, struct itree_place place, u64 first, u64 last)
 {
-	struct itree_node *n = t->root, *up, *found;
+	const struct itree_block *b = t->root;
+	unsigned int i;
 
+	if (!b)
+		return NULL;
 	/* down to where the place is, or would be */
-	for (up = NULL; n;) {
-		up = n;
-		n = n->child[!before(place.first, place.node, n)];
-	}
-	/* then up: each node that lies after the place, and what is after that node */
-	for (n = up; n; n = n->parent) {
-		if (!before(place.first, place.node, n))
-			continue;
-		if (n->first > last)
-			return NULL;
-		if (n->last >= first)
-			return n;
-		found = n->max[1] >= first ? first_in(n->child[1], first, last) : NULL;
-		if (found)
-			return found;
+	for (unsigned int level = t->levels; level; level--)
+		b = b->at[slot_below(b, place)];
+	for (i = slots_up_to(b, b->at, 0, place); i < b->count; i++)
+		if (b->max[i] >= first)
+			return b->first[i] <= last ? b->at[i] : NULL;
+	/* then up, to the first slot after the way down that reaches */
+	for (unsigned int level = 0; b->parent; level++) {
+		const struct itree_block *p = b->parent;
+
+		for (i = slot_of(p, b) + 1; i < p->count; i++)
+			if (p->max[i] >= first)
+				return first_in(p->at[i], level, first, last);
+		b = p;
 	}
 	return NULL;
+}
+
+static void check(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static u64 check_block(const struct itree *t, const struct itree_block *b, unsigned int levels)
+{
+	u64 nodes = levels ? 0 : b->count;
+
+	check(b->count && b->count <= FULL);
+	for (unsigned int i = 0; i < FULL; i++) {
+		const struct itree_block *below = b->at[i];
+		const struct itree_node *n = b->at[i];
+
+		if (i >= b->count) {
+			check(!b->max[i]);
+		} else if (levels) {
+			check(below->parent == b && b->max[i] == block_max(below));
+			nodes += check_block(t, below, levels - 1);
+		} else {
+			check(n->block == b && n->first == b->first[i] && n->last == b->max[i]);
+		}
+	}
+	return nodes;
+}
+
+void itree_check(const struct itree *t)
+{
+	const struct itree_node *n = NULL, *next;
+	u64 count = 0;
+
+	check(!t->root || !t->root->parent);
+	check(t->count == (t->root ? check_block(t, t->root, t->levels) : 0));
+	/* and in order: every node is found after the one before it */
+	for (struct itree_place place = {0}; (next = itree_next(t, place, 0, ~0ull)); n = next, count++) {
+		check(!n || n->first < next->first || (n->first == next->first && n < next));
+		place = (struct itree_place){next->first, (uintptr_t)next};
+	}
+	check(count == t->count);
 }

@@ -273,6 +273,16 @@ static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
 	return 0;
 }
 
+static bool into_trees(struct cache *c, struct cold *e)
+{
+	if (itree_insert(&c->by_va, &e->va))
+		return false;
+	if (!itree_insert(&c->by_bus, &e->bus))
+		return true;
+	itree_remove(&c->by_va, &e->va);
+	return false;
+}
+
 /* Under lock: a mapping that did not exist; SLOTS: it cannot be kept. */
 static u32 make(struct cache *c, u64 va, u64 pages, u64 prot)
 {
@@ -290,13 +300,16 @@ static u32 make(struct cache *c, u64 va, u64 pages, u64 prot)
 	if (!page)
 		return SLOTS;
 	e = &c->cold[i];
-	e->taken = e->answers = e->linked = true;
 	e->va.first = va;
 	e->va.last = va + size - 1;
 	e->bus.first = page << PAGE_BITS;
 	e->bus.last = e->bus.first + size - 1;
-	itree_insert(&c->by_va, &e->va);
-	itree_insert(&c->by_bus, &e->bus);
+	if (!into_trees(c, e)) {
+		take_away(c->dev->domain, IOVA(e->bus.first), size);
+		iova_free(c->dev->domain->iova, page, pages);
+		return SLOTS;
+	}
+	e->taken = e->answers = e->linked = true;
 	write_once(&c->epoch, c->epoch + 1);
 	write_once(&c->hot[i].page, page);
 	write_once(&c->hot[i].pages, (u32)pages);

@@ -11,8 +11,8 @@
  * not in it.
  *
  * odp_lock guards the tree of all regions, the list of contexts with their trees, and reference
- * counts. It is never held across a system call, an allocation or another lock. A reference keeps a region
- * whole: release waits for the last.
+ * counts. It is held across the trees' own allocations, which may end in a system call and an event: who
+ * reads events needs no lock. A reference keeps a region whole: release waits for the last.
  *
  * child.lock guards the translations of the child's pages. Who serves in odp/monitor.h may wait for
  * it; who reads events never does, so whatever is freed under it cannot wait for us.

@@ -91,7 +91,9 @@ static void fork_child(void)
 		r->listed = false;
 		r->context = NULL;
 	}
-	odp_regions = (struct itree){0};
+	itree_clear(&odp_regions);
+	for (struct context *c = contexts; c; c = c->next)
+		itree_clear(&c->by_bus);
 	contexts = NULL;
 	pthread_mutex_init(&odp_lock, NULL);
 	pthread_cond_init(&idle, NULL);
@@ -189,21 +191,28 @@ static void region_empty(struct ib_umem_odp *r)
 	r->child = NULL;
 }
 
-static void list(struct ib_umem_odp *r)
+static int list(struct ib_umem_odp *r)
 {
 	struct context *c = r->context;
+	int err;
 
 	r->by_va.first = r->start;
 	r->by_va.last = r->start + (r->pages << PAGE_BITS) - 1;
 	r->by_bus.first = r->base;
 	r->by_bus.last = r->base + (r->pages << PAGE_BITS) - 1;
 	pthread_mutex_lock(&odp_lock);
-	itree_insert(&odp_regions, &r->by_va);
-	if (r->dev->iommu)
-		itree_insert(&c->by_bus, &r->by_bus);
-	r->listed = true;
-	c->regions++;
+	err = itree_insert(&odp_regions, &r->by_va);
+	if (!err && r->dev->iommu) {
+		err = itree_insert(&c->by_bus, &r->by_bus);
+		if (err)
+			itree_remove(&odp_regions, &r->by_va);
+	}
+	if (!err) {
+		r->listed = true;
+		c->regions++;
+	}
 	pthread_mutex_unlock(&odp_lock);
+	return err;
 }
 
 /* Out of the trees, and nobody is in it any more. False: another did that. */
@@ -283,18 +292,21 @@ int ib_umem_odp_get(struct ib_ucontext *pub, struct ib_umem *umem)
 	r->start = ib_umem_start(umem);
 	r->pages = ib_umem_num_pages(umem);
 	err = region_fill(r, implicit);
-	if (err) {
-		region_empty(r);
-		alloc_free(r);
-		return err;
-	}
+	if (!err && !implicit)
+		monitor_watch(r->start, r->start + (r->pages << PAGE_BITS));
+	/* from here on notices find it, and they tell the program of umem */
 	umem->context = pub;
 	umem->page_size = (int)PAGE_BYTES;
 	umem->odp_data = r;
-	if (!implicit)
-		monitor_watch(r->start, r->start + (r->pages << PAGE_BITS));
-	list(r);
-	return 0;
+	if (!err)
+		err = list(r);
+	if (!err)
+		return 0;
+	umem->context = NULL;
+	umem->odp_data = NULL;
+	region_empty(r);
+	alloc_free(r);
+	return err;
 }
 
 void ib_umem_odp_release(struct ib_umem *umem)

@@ -8,11 +8,13 @@
 
 #include "odp/itree.h"
 
+#include <dmamap/check.h>
+
 #include <stdlib.h>
 #include <string.h>
 
-#define NODES 400
-#define ROUNDS 6000
+#define NODES 1000 /* three levels */
+#define ROUNDS 5000
 
 static struct itree_node node[NODES];
 static bool in[NODES];
@@ -25,42 +27,6 @@ static u64 rnd(u64 below)
 	seed ^= seed >> 7;
 	seed ^= seed << 17;
 	return seed % below;
-}
-
-/* Order, balance, heights and reaches of a subtree; its greatest `last`. */
-static u64 shape(struct itree_node *n, struct itree_node *parent, u64 *count)
-{
-	u64 most = n->last, reach;
-	unsigned int h[2];
-
-	assert_ptr_equal(n->parent, parent);
-	(*count)++;
-	for (int side = 0; side < 2; side++) {
-		struct itree_node *c = n->child[side];
-
-		h[side] = c ? c->height : 0;
-		if (!c) {
-			assert_int_equal(n->max[side], 0);
-			continue;
-		}
-		assert_true(side ? c->first >= n->first : c->first <= n->first);
-		reach = shape(c, n, count);
-		assert_int_equal(n->max[side], reach);
-		if (reach > most)
-			most = reach;
-	}
-	assert_true(h[0] > h[1] ? h[0] - h[1] <= 1 : h[1] - h[0] <= 1);
-	assert_int_equal(n->height, (h[0] > h[1] ? h[0] : h[1]) + 1);
-	return most;
-}
-
-static void check_shape(void)
-{
-	u64 count = 0;
-
-	if (tree.root)
-		shape(tree.root, NULL, &count);
-	assert_int_equal(count, tree.count);
 }
 
 static bool later(const struct itree_node *a, struct itree_place p)
@@ -90,7 +56,7 @@ static void check_queries(u64 space)
 	struct itree_node *n = itree_find(&tree, first, last);
 
 	assert_ptr_equal(n, oracle(true, p, first, last));
-	while (n) {
+	for (int steps = 0; n && steps < 20; steps++) {
 		p = (struct itree_place){n->first, (uintptr_t)n};
 		n = itree_next(&tree, p, first, last);
 		assert_ptr_equal(n, oracle(false, p, first, last));
@@ -110,19 +76,19 @@ static void run(u64 space, u64 longest)
 		} else {
 			node[k].first = rnd(space);
 			node[k].last = node[k].first + rnd(longest);
-			itree_insert(&tree, &node[k]);
+			assert_int_equal(itree_insert(&tree, &node[k]), 0);
 		}
 		in[k] = !in[k];
-		if (i % 8 == 0)
-			check_shape();
+		if (i % 16 == 0)
+			itree_check(&tree);
 		check_queries(space);
 	}
 	for (int i = 0; i < NODES; i++) {
 		if (in[i])
 			itree_remove(&tree, &node[i]);
 		in[i] = false;
-		if (i % 16 == 0)
-			check_shape();
+		if (i % 64 == 0)
+			itree_check(&tree);
 	}
 	assert_null(tree.root);
 	assert_int_equal(tree.count, 0);
@@ -149,18 +115,59 @@ static void ends_of_the_line(void **state)
 			  all = {.first = 0, .last = ~0ull};
 	struct itree t = {0};
 
-	itree_insert(&t, &low);
-	itree_insert(&t, &high);
+	assert_int_equal(itree_insert(&t, &low), 0);
+	assert_int_equal(itree_insert(&t, &high), 0);
 	assert_ptr_equal(itree_find(&t, 0, 0), &low);
 	assert_ptr_equal(itree_find(&t, 1, ~0ull), &high);
 	assert_null(itree_find(&t, 1, ~0ull - 1));
-	itree_insert(&t, &all);
+	assert_int_equal(itree_insert(&t, &all), 0);
 	assert_ptr_equal(itree_find(&t, 5, 5), &all);
 	itree_remove(&t, &all);
 	assert_null(itree_find(&t, 5, 5));
 	itree_remove(&t, &low);
 	itree_remove(&t, &high);
 	assert_null(t.root);
+}
+
+/* Only what comes after all others, then all but a few taken away: blocks that were full run low. */
+static void in_order(void **state)
+{
+	for (int i = 0; i < NODES; i++) {
+		node[i].first = node[i].last = (u64)i * 2;
+		assert_int_equal(itree_insert(&tree, &node[i]), 0);
+	}
+	itree_check(&tree);
+	for (int i = 0; i < NODES; i++)
+		if (i % 200)
+			itree_remove(&tree, &node[i]);
+	itree_check(&tree);
+	for (int i = 0; i < NODES; i++)
+		assert_ptr_equal(itree_find(&tree, (u64)i * 2, (u64)i * 2), i % 200 ? NULL : &node[i]);
+	itree_clear(&tree);
+	assert_null(tree.root);
+}
+
+/* Each allocation fails once; the tree is whole and without the node. */
+static void no_memory(void **state)
+{
+	int failed = 0;
+
+	for (int i = 0; i < NODES; i++) {
+		node[i].first = rnd(1 << 20);
+		node[i].last = node[i].first + 5;
+		assert_int_equal(dmamap_fail(i % 2 ? "memory:nth=1" : "memory:nth=2"), 0);
+		if (itree_insert(&tree, &node[i])) {
+			failed++;
+			itree_check(&tree);
+			assert_int_equal(tree.count, i);
+			dmamap_fail(NULL);
+			assert_int_equal(itree_insert(&tree, &node[i]), 0);
+		}
+		dmamap_fail(NULL);
+	}
+	itree_check(&tree);
+	assert_true(failed > NODES / 32);
+	itree_clear(&tree);
 }
 
 int main(void)
@@ -170,6 +177,8 @@ int main(void)
 		cmocka_unit_test(crowded),
 		cmocka_unit_test(nested),
 		cmocka_unit_test(ends_of_the_line),
+		cmocka_unit_test(in_order),
+		cmocka_unit_test(no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
