@@ -80,12 +80,6 @@ static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size
 {
 	u64 page;
 
-	if (dev->keep && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)) {
-		u64 bus = dev->keep->map(dev->keep, pa, size, prot_of(dir));
-
-		if (likely(bus))
-			return bus + dev->bus_offset;
-	}
 	if ((attrs & DMA_ATTR_REQUIRE_COHERENT) && !dev->coherent) {
 		error_set(EIO, "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would need syncs",
 			  dev->name);
@@ -120,8 +114,13 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 			plane_to_device(pa, size);
 		return pa.v + dev->bus_offset;
 	}
-	if (unlikely(dev->careful))
-		return map_uncommon(dev, pa, size, dir, attrs);
+	if (unlikely(dev->careful)) {
+		u64 kept = dev->keep && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)
+				   ? dev->keep->map(dev->keep, pa, size, prot_of(dir))
+				   : 0;
+
+		return kept ? kept + dev->bus_offset : map_uncommon(dev, pa, size, dir, attrs);
+	}
 	page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST);
 	if (unlikely(!page))

@@ -18,7 +18,7 @@ struct hot {
 	u64 page; /* the rest: written while key is 0 and nobody uses the slot */
 	u32 pages;
 	u32 stamp; /* the epoch of the last use; any user writes it */
-};
+} __attribute__((aligned(32))); /* never across two cache lines */
 
 struct cold {
 	struct itree_node va, bus; /* last of bus: page numbers << 12, as va */
@@ -64,10 +64,11 @@ hot_inline u32 find(const struct cache *c, u64 key)
 {
 	for (unsigned int which = 0; which < 2; which++) {
 		u32 first = bucket(key, which);
+		const struct hot *h = &c->hot[first];
 
-		for (u32 i = first; i < first + WAYS; i++)
-			if (read_acquire(&c->hot[i].key) == key)
-				return i;
+		for (u32 i = 0; i < WAYS; i++)
+			if (read_acquire(&h[i].key) == key)
+				return first + i;
 	}
 	return SLOTS;
 }
