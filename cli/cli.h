@@ -30,6 +30,9 @@ struct common {
 	bool json;
 };
 extern const struct argp common_argp;
+/* For the parser of a command that takes nothing else. */
+extern const struct argp_option common_options[];
+error_t common_option(int key, char *arg, struct argp_state *state);
 
 /* 4096, 64K, 2M, 1G, 1T. False: not a size; *out is untouched. */
 bool size_parse(const char *text, u64 *out);

@@ -14,29 +14,14 @@
 #include <dmamap/stats.h>
 #include <stdio.h>
 
-struct args {
-	struct common common;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct args *a = state->input;
-
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = &a->common;
-	return 0;
-}
-
-static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	NULL,
-	parse,
+	common_options,
+	common_option,
 	NULL,
 	"Accesses that a device was refused.\v"
 	"Brings the device's driver up and down again (nvme, edu, e1000e), then lists what was "
 	"recorded.",
-	children,
+	NULL,
 	NULL,
 	NULL};
 
@@ -101,35 +86,35 @@ int cmd_faults(int argc, char **argv)
 	struct dmamap_stats st = {.size = sizeof(st)};
 	struct json_object *o, *list;
 	struct dmamap_fault f;
-	struct args args = {0};
+	struct common args = {0};
 	struct device *dev;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	if (!args.common.device) {
+	if (!args.device) {
 		fprintf(stderr, "dmamap faults: give --device SPEC\n");
 		return CLI_USAGE;
 	}
-	dev = device_open(args.common.device);
+	dev = device_open(args.device);
 	if (!dev)
 		return CLI_FAILED;
-	exercise(dev, args.common.device);
+	exercise(dev, args.device);
 	dmamap_stats(dev, &st);
 	list = json_object_new_array();
 	while (dmamap_bus_fault_next(dev, &f) == 1) {
 		fault_json(list, &f);
-		if (!args.common.json)
+		if (!args.json)
 			printf("%s of %zu bytes at 0x%llx: %s\n", f.write ? "write" : "read ",
 			       f.len, (unsigned long long)f.addr, reason_text(f.reason));
 	}
 	dmamap_close(dev);
-	if (!args.common.json) {
+	if (!args.json) {
 		printf("%llu faults, %llu of them not kept\n", (unsigned long long)st.faults,
 		       (unsigned long long)st.faults_lost);
 		json_object_put(list);
 		return CLI_DONE;
 	}
 	o = json_object_new_object();
-	json_put_text(o, "device", args.common.device);
+	json_put_text(o, "device", args.device);
 	json_object_object_add(o, "faults", list);
 	json_put_u64(o, "lost", st.faults_lost);
 	return json_finish(o);

@@ -11,28 +11,13 @@
 #include <linux/mm.h>
 #include <stdio.h>
 
-struct args {
-	struct common common;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct args *a = state->input;
-
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = &a->common;
-	return 0;
-}
-
-static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	NULL,
-	parse,
+	common_options,
+	common_option,
 	NULL,
 	"Masks, limits, address ranges, policy and memory of one device.\v"
 	"The masks are those that a device begins with; its driver sets its own.",
-	children,
+	NULL,
 	NULL,
 	NULL};
 
@@ -159,24 +144,24 @@ static void show_text(const struct device *dev, const char *spec, const struct f
 
 int cmd_info(int argc, char **argv)
 {
-	struct args args = {0};
+	struct common args = {0};
 	struct device *dev;
 	int status = CLI_DONE;
 	struct facts f;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	if (!args.common.device) {
+	if (!args.device) {
 		fprintf(stderr, "dmamap info: give --device SPEC\n");
 		return CLI_USAGE;
 	}
-	dev = device_open(args.common.device);
+	dev = device_open(args.device);
 	if (!dev)
 		return CLI_FAILED;
 	f = facts_get(dev);
-	if (args.common.json)
-		status = show_json(dev, args.common.device, &f);
+	if (args.json)
+		status = show_json(dev, args.device, &f);
 	else
-		show_text(dev, args.common.device, &f);
+		show_text(dev, args.device, &f);
 	dmamap_close(dev);
 	return status;
 }

@@ -13,30 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct args {
-	struct common common;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct args *a = state->input;
-
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = &a->common;
-	return 0;
-}
-
-static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	NULL,
-	parse,
+	common_options,
+	common_option,
 	NULL,
 	"PCI functions, their IOMMU group, driver and reserved ranges, and whether dmamap "
 	"could open each, what stops it and the commands that mend it (it runs none of them); then the "
 	"simulated devices.\v"
 	"DMAMAP_SYSFS in the environment names another directory than /sys.",
-	children,
+	NULL,
 	NULL,
 	NULL};
 
@@ -241,7 +226,7 @@ static struct json_object *simulated_json(void)
 int cmd_list(int argc, char **argv)
 {
 	struct json_object *o, *functions;
-	struct args args = {0};
+	struct common args = {0};
 	struct dirent **names;
 	struct function f;
 	int n;
@@ -249,18 +234,18 @@ int cmd_list(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	functions = json_object_new_array();
 	n = functions_scan(&names);
-	if (!n && !args.common.json)
+	if (!n && !args.json)
 		printf("no PCI functions are to be seen on this machine\n");
 	for (int i = 0; i < n; i++) {
 		function_read(&f, names[i]->d_name);
-		if (args.common.json)
+		if (args.json)
 			json_object_array_add(functions, function_json(&f));
 		else
 			function_text(&f);
 		free(names[i]);
 	}
 	free(names);
-	if (args.common.json) {
+	if (args.json) {
 		o = json_object_new_object();
 		json_object_object_add(o, "functions", functions);
 		json_object_object_add(o, "simulated", simulated_json());

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static error_t common_option(int key, char *arg, struct argp_state *state)
+error_t common_option(int key, char *arg, struct argp_state *state)
 {
 	struct common *c = state->input;
 
@@ -23,7 +23,7 @@ static error_t common_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_option common_options[] = {
+const struct argp_option common_options[] = {
 	{"device", 'd', "SPEC", 0, "The device, as sim:nvme,image=disk.img; see dmamap(7)", 10},
 	{"json", 'j', NULL, 0, "One JSON document on standard output", 10},
 	{0},

@@ -137,7 +137,7 @@ void kfree_sensitive(const void *p)
 {
 	size_t size = ksize(p);
 
-	if (size)
+	if (p && size)
 		explicit_bzero((void *)(uintptr_t)p, size);
 	kfree(p);
 }
