@@ -223,15 +223,15 @@ static void *fault_forever(void *arg)
 
 static void regions_freed_while_faults_run(void **state)
 {
+	u64 seed = 3, until = now_ns() + 5 * SECOND; /* of slow tools */
 	pthread_t t[2];
-	u64 seed = 3;
 
 	open_rig("sim");
 	stop = false;
 	p = memory(8);
 	for (u64 i = 0; i < 2; i++)
 		pthread_create(&t[i], NULL, fault_forever, (void *)i);
-	for (int i = 0; i < 400; i++) {
+	for (int i = 0; i < 400 && now_ns() < until; i++) {
 		u64 k = rnd(&seed) % 4;
 
 		if (shared[k]) {
