@@ -20,8 +20,12 @@ struct access {
 
 static bool cpu_has(const struct shadow *s, u64 from, u64 end)
 {
-	u64 has_from = read_once(&s->cpu_from), has_end = read_once(&s->cpu_end);
+	u64 has_from, has_end;
 
+	if (!read_acquire(&s->handed))
+		return false;
+	has_from = read_once(&s->cpu_from);
+	has_end = read_once(&s->cpu_end);
 	return has_from < has_end && from < has_end && has_from < end;
 }
 

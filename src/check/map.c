@@ -28,7 +28,7 @@ static bool find_overlap(struct range *r, void *arg)
 	struct overlap *q = arg;
 	struct shadow *s = r->of;
 
-	if (s == q->self || s->paged || ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
+	if (s == q->self || read_once(&s->over) || s->paged || ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
 		return true;
 	if (s->dir == DMA_TO_DEVICE && q->self->dir == DMA_TO_DEVICE)
 		return true;
@@ -131,7 +131,7 @@ void check_asked(struct check_device *c, dma_addr_t addr)
 	struct asked q = {.c = c, .addr = addr};
 
 	if (addr != DMA_MAPPING_ERROR)
-		store_search(c->space, addr, 1, set_asked, &q);
+		store_search_start(c->space, addr, set_asked, &q);
 }
 
 /* ---- unmap ---- */

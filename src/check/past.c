@@ -2,6 +2,9 @@
 /*
  * What was unmapped lately: rings that are overwritten, one for several threads each, so that a
  * later use can be told from one of what never was. Nobody relies on it being there.
+ *
+ * Where a mapping's memory stands in the store is far from the processor. So that nobody waits for
+ * it, the shadow of the last one stays there, marked as over, until the thread's next call.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -15,6 +18,7 @@ static struct ring {
 	struct lock lock cacheline;
 	u64 next;
 	struct past *past; /* NULL: none yet */
+	struct shadow *leaving; /* NULL: none */
 } rings[RINGS]; /* under their locks */
 
 static struct ring *my_ring(void)
@@ -32,30 +36,63 @@ static void keep(struct ring *r, const struct past *p)
 	r->past[r->next++ % RING_LEN] = *p;
 }
 
-void shadow_forget(struct shadow *s, const void *caller)
+/* Under the ring's lock. */
+static void keep_all(struct ring *ring, const struct shadow *s, const struct stack *unmapped)
 {
 	struct past p = {.space = s->dma.space, .start = s->dma.start, .size = s->dma.size,
-			 .dev = s->c->dev, .mapped = s->mapped, .unmapped = stack_take(caller),
-			 .call = s->call, .dir = s->dir};
+			 .dev = s->c->dev, .mapped = s->mapped, .unmapped = unmapped, .call = s->call,
+			 .dir = s->dir};
+	int saved, n = 0;
+
+	if (unlikely(!ring->past)) {
+		saved = errno;
+		ring->past = alloc_array(RING_LEN, sizeof(*ring->past));
+		errno = saved;
+		if (!ring->past)
+			return;
+	}
+	keep(ring, &p);
+	for (struct range *r = s->dma.more; r && n < LIST_MOST; r = r->more)
+		if (r->space != SPACE_PHYS) {
+			p.start = r->start;
+			p.size = r->size;
+			keep(ring, &p);
+			n++;
+		}
+}
+
+void shadow_forget(struct shadow *s, const void *caller)
+{
+	const struct stack *unmapped = stack_take(caller);
 	struct ring *ring = my_ring();
-	int saved = errno, n = 0;
+	struct shadow *drop = s;
 
 	lock_take(&ring->lock);
-	if (unlikely(!ring->past))
-		ring->past = alloc_array(RING_LEN, sizeof(*ring->past));
-	if (likely(ring->past)) {
-		keep(ring, &p);
-		for (struct range *r = s->dma.more; r && n < LIST_MOST; r = r->more)
-			if (r->space != SPACE_PHYS) {
-				p.start = r->start;
-				p.size = r->size;
-				keep(ring, &p);
-				n++;
-			}
+	keep_all(ring, s, unmapped);
+	/* a device that still uses it finds it in the store or here */
+	store_remove(&s->dma);
+	if (likely(s->phys.added && !s->dma.more)) {
+		write_once(&s->over, true);
+		drop = ring->leaving;
+		ring->leaving = s;
 	}
 	lock_give(&ring->lock);
-	errno = saved;
-	shadow_drop(s);
+	if (unlikely(drop))
+		shadow_drop(drop);
+}
+
+struct shadow *past_take(void)
+{
+	struct ring *ring = my_ring();
+	struct shadow *s;
+
+	lock_take(&ring->lock);
+	s = ring->leaving;
+	ring->leaving = NULL;
+	lock_give(&ring->lock);
+	if (s)
+		store_remove(&s->phys);
+	return s;
 }
 
 bool past_find(const struct check_device *c, u64 addr, struct past *out)

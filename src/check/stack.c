@@ -82,7 +82,7 @@ static const struct stack *store(const struct walk *w)
 	return s;
 }
 
-const struct stack *stack_take(const void *caller)
+const struct stack *stack_walk(const void *caller)
 {
 	struct walk w = {.caller = (uintptr_t)caller, .max = read_once(&check_options.stacks)};
 

@@ -7,6 +7,7 @@
 #define CHECK_STACK_H
 
 #include "base/compiler.h"
+#include "check/options.h"
 
 #define STACK_MAX     64
 #define STACK_DEFAULT 12
@@ -18,10 +19,15 @@ struct stack {
 	uintptr_t ip[]; /* return addresses, innermost first */
 };
 
+const struct stack *stack_walk(const void *caller);
+
 /*
  * The stack from the frame on that `caller` returns to; NULL: none wanted (stacks=0), or no memory.
  */
-const struct stack *stack_take(const void *caller);
+hot_inline const struct stack *stack_take(const void *caller)
+{
+	return read_once(&check_options.stacks) ? stack_walk(caller) : NULL;
+}
 
 /*
  * The same for a report, which may be made where `caller` was not noted: then from where the

@@ -1,23 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Chains are words: the address of a struct range, and in bit 0 which of its two granules the place
- * stands for. A shard's table doubles when it is full; when there is no memory for that its chains
- * get longer. What may overflow: nothing, start + size <= 2^64 is the callers' promise.
+ * A place in the hash is a word: the address of a struct range, in bit 0 which of its two granules
+ * the place stands for, and above the address a tag, so that no range is touched in vain: memory far
+ * from the processor is what a search costs. A bucket is one cache line; what finds it full is
+ * chained. A shard's table doubles when it is full; when there is no memory for that its chains get
+ * longer. What may overflow: nothing, start + size <= 2^64 is the callers' promise, and addresses of
+ * the process have 48 bits.
  */
 #include "check/store.h"
 #include "base/alloc.h"
 #include "base/math.h"
 
 #define SHARDS	    256
-#define FIRST	    16
+#define FIRST	    4 /* buckets */
+#define SLOTS	    7
+#define LOAD	    4 /* words in a bucket, on average, before the table grows */
 #define LEVEL_FIRST 12
 #define LEVEL_STEP  3
 #define LEVELS	    15 /* the last has granules of 2^54 */
 
+/* The tag: of the hash, and where in a granule the range begins. */
+#define TAG_SHIFT  48
+#define TAG_HASH   10
+#define TAG_PLACE  6
+#define HASH_MASK  (((1ull << TAG_HASH) - 1) << TAG_SHIFT)
+#define PLACE_MASK (((1ull << TAG_PLACE) - 1) << (TAG_SHIFT + TAG_HASH))
+
+struct bucket {
+	u64 slot[SLOTS]; /* 0: free */
+	u64 more;	 /* chain of words; 0: its end */
+} cacheline;
+
 static struct shard {
 	struct lock lock cacheline;
-	u64 mask, n;
-	uintptr_t *bucket; /* NULL: none yet */
+	u64 n;
+	u64 mask;	       /* atomic, for who only prefetches */
+	struct bucket *bucket; /* the same; NULL: none yet */
 } shards[SHARDS];
 
 static u32 levels_used; /* atomic bits, only ever set */
@@ -25,6 +43,14 @@ static u32 levels_used; /* atomic bits, only ever set */
 static unsigned int level_bits(unsigned int level)
 {
 	return LEVEL_FIRST + level * LEVEL_STEP;
+}
+
+/* LEVELS or more: too long. */
+static unsigned int level_of(u64 size)
+{
+	unsigned int bits = log2_ceil(size);
+
+	return bits <= LEVEL_FIRST ? 0 : (bits - LEVEL_FIRST + LEVEL_STEP - 1) / LEVEL_STEP;
 }
 
 static u64 hash(u64 space, unsigned int level, u64 granule)
@@ -40,14 +66,26 @@ static struct shard *shard_of(u64 h)
 }
 
 /* Bits that chose the shard are not used again. */
-static uintptr_t *bucket_of(struct shard *s, u64 h)
+static u64 index_of(u64 h, u64 mask)
 {
-	return &s->bucket[h >> 20 & s->mask];
+	return h >> 20 & mask;
 }
 
-static struct range *range_of(uintptr_t link)
+static u64 tag_of(u64 h, u64 start, unsigned int level)
 {
-	return (struct range *)(link & ~(uintptr_t)1);
+	return (h << TAG_SHIFT & HASH_MASK) |
+	       (start >> (level_bits(level) - TAG_PLACE) << (TAG_SHIFT + TAG_HASH) & PLACE_MASK);
+}
+
+static struct range *range_of(u64 word)
+{
+	return (struct range *)(uintptr_t)(word & ~(HASH_MASK | PLACE_MASK | 1));
+}
+
+/* Of the chain: the next word behind this one. */
+static u64 *after(u64 word)
+{
+	return &range_of(word)->next[word & 1];
 }
 
 static u64 granule_of(const struct range *r, unsigned int which)
@@ -55,63 +93,104 @@ static u64 granule_of(const struct range *r, unsigned int which)
 	return (r->start >> level_bits(r->level)) + which;
 }
 
-static void put(struct shard *s, struct range *r, unsigned int which)
+static u64 word_of(const struct range *r, unsigned int which, u64 h)
 {
-	uintptr_t *b = bucket_of(s, hash(r->space, r->level, granule_of(r, which)));
+	return (uintptr_t)r | which | tag_of(h, r->start, r->level);
+}
 
-	r->next[which] = *b;
-	*b = (uintptr_t)r | which;
+static void put(struct shard *s, struct range *r, unsigned int which, u64 h)
+{
+	struct bucket *b = &s->bucket[index_of(h, s->mask)];
+
+	for (int i = 0; i < SLOTS; i++)
+		if (!b->slot[i]) {
+			b->slot[i] = word_of(r, which, h);
+			return;
+		}
+	r->next[which] = b->more;
+	b->more = word_of(r, which, h);
+}
+
+static void put_again(struct shard *s, u64 word)
+{
+	struct range *r = range_of(word);
+
+	put(s, r, word & 1, hash(r->space, r->level, granule_of(r, word & 1)));
 }
 
 /* Under the shard's lock. */
 static int shard_grow(struct shard *s)
 {
 	u64 n = s->bucket ? 2 * (s->mask + 1) : FIRST, old_n = s->bucket ? s->mask + 1 : 0;
-	uintptr_t *old = s->bucket, *bucket = alloc_array(n, sizeof(*bucket));
+	struct bucket *old = s->bucket, *bucket = alloc_aligned(64, n * sizeof(*bucket));
 
 	if (!bucket)
 		return old ? 0 : -1;
-	s->bucket = bucket;
-	s->mask = n - 1;
-	for (u64 i = 0; i < old_n; i++)
-		for (uintptr_t link = old[i], next; link; link = next) {
-			next = range_of(link)->next[link & 1];
-			put(s, range_of(link), link & 1);
+	write_once(&s->bucket, bucket);
+	write_once(&s->mask, n - 1);
+	for (u64 i = 0; i < old_n; i++) {
+		for (int k = 0; k < SLOTS; k++)
+			if (old[i].slot[k])
+				put_again(s, old[i].slot[k]);
+		for (u64 word = old[i].more, next; word; word = next) {
+			next = *after(word);
+			put_again(s, word);
 		}
+	}
 	alloc_free(old);
 	return 0;
 }
 
 static int add_one(struct range *r, unsigned int which)
 {
-	struct shard *s = shard_of(hash(r->space, r->level, granule_of(r, which)));
+	u64 h = hash(r->space, r->level, granule_of(r, which));
+	struct shard *s = shard_of(h);
 	int err = 0;
 
 	lock_take(&s->lock);
-	if (unlikely(!s->bucket || s->n > s->mask))
+	if (unlikely(!s->bucket || s->n > LOAD * s->mask + LOAD))
 		err = shard_grow(s);
 	if (likely(!err)) {
-		put(s, r, which);
+		put(s, r, which, h);
 		s->n++;
 	}
 	lock_give(&s->lock);
 	return err;
 }
 
+/* A word leaves its slot, to which the chain's first one moves. */
+static void refill_slot(struct bucket *b, int i)
+{
+	b->slot[i] = b->more;
+	if (unlikely(b->more))
+		b->more = *after(b->more);
+}
+
+static bool take(struct bucket *b, const struct range *r, unsigned int which, u64 h)
+{
+	u64 word = word_of(r, which, h), *p;
+
+	for (int i = 0; i < SLOTS; i++)
+		if (b->slot[i] == word) {
+			refill_slot(b, i);
+			return true;
+		}
+	for (p = &b->more; *p && *p != word; p = after(*p))
+		;
+	if (!*p)
+		return false;
+	*p = r->next[which];
+	return true;
+}
+
 static void remove_one(struct range *r, unsigned int which)
 {
 	u64 h = hash(r->space, r->level, granule_of(r, which));
 	struct shard *s = shard_of(h);
-	uintptr_t *p;
 
 	lock_take(&s->lock);
-	for (p = bucket_of(s, h); *p && *p != ((uintptr_t)r | which);
-	     p = &range_of(*p)->next[*p & 1])
-		;
-	if (*p) {
-		*p = r->next[which];
+	if (likely(take(&s->bucket[index_of(h, s->mask)], r, which, h)))
 		s->n--;
-	}
 	lock_give(&s->lock);
 }
 
@@ -124,9 +203,7 @@ static bool spans_two(const struct range *r)
 
 int store_add(struct range *r)
 {
-	unsigned int bits = log2_ceil(r->size);
-
-	r->level = (u8)(bits <= LEVEL_FIRST ? 0 : (bits - LEVEL_FIRST + LEVEL_STEP - 1) / LEVEL_STEP);
+	r->level = (u8)level_of(r->size);
 	if (r->level >= LEVELS)
 		return -1;
 	if (unlikely(!(read_once(&levels_used) >> r->level & 1)))
@@ -155,25 +232,51 @@ struct search {
 	u64 space, start, size;
 	bool (*fn)(struct range *, void *);
 	void *arg;
+	u64 tag_mask; /* HASH_MASK; PLACE_MASK too where only ranges that begin at `start` are wanted */
 };
+
+/* A shadow and its ranges are three lines that are used, which come together. */
+static void prefetch_lines(const struct range *r)
+{
+	for (int i = 0; i < 3; i++)
+		__builtin_prefetch((const char *)r + 64 * i, 1);
+}
+
+static bool overlaps(const struct search *q, const struct range *r)
+{
+	return r->space == q->space && (r->start <= q->start ? q->start - r->start < r->size
+							     : r->start - q->start < q->size);
+}
+
+/* The range that the word stands for, if it is one to look at. */
+static bool look_at_word(const struct search *q, u64 word, unsigned int level, u64 granule)
+{
+	struct range *r = range_of(word);
+
+	prefetch_lines(r);
+	if (r->level != level || granule_of(r, word & 1) != granule || !overlaps(q, r))
+		return true;
+	return q->fn(r, q->arg);
+}
 
 static bool search_granule(const struct search *q, unsigned int level, u64 granule)
 {
-	u64 h = hash(q->space, level, granule);
+	u64 h = hash(q->space, level, granule), tag = tag_of(h, q->start, level);
 	struct shard *s = shard_of(h);
+	const struct bucket *b;
 	bool go_on = true;
 
 	lock_take(&s->lock);
-	for (uintptr_t link = s->bucket ? *bucket_of(s, h) : 0; link && go_on;
-	     link = range_of(link)->next[link & 1]) {
-		struct range *r = range_of(link);
-
-		if (r->space == q->space && r->level == level &&
-		    granule_of(r, link & 1) == granule &&
-		    (r->start <= q->start ? q->start - r->start < r->size
-					  : r->start - q->start < q->size))
-			go_on = q->fn(r, q->arg);
-	}
+	if (unlikely(!s->bucket))
+		goto out;
+	b = &s->bucket[index_of(h, s->mask)];
+	for (int i = 0; i < SLOTS && go_on; i++)
+		if (b->slot[i] && !((b->slot[i] ^ tag) & q->tag_mask))
+			go_on = look_at_word(q, b->slot[i], level, granule);
+	for (u64 word = b->more; word && go_on; word = *after(word))
+		if (!((word ^ tag) & q->tag_mask))
+			go_on = look_at_word(q, word, level, granule);
+out:
 	lock_give(&s->lock);
 	return go_on;
 }
@@ -185,29 +288,64 @@ static bool filter(struct range *r, void *arg)
 {
 	const struct search *q = arg;
 
-	if (r->space != q->space || (r->start <= q->start ? q->start - r->start >= r->size
-							  : r->start - q->start >= q->size))
-		return true;
-	return q->fn(r, q->arg);
+	return overlaps(q, r) ? q->fn(r, q->arg) : true;
 }
 
 bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg)
 {
-	struct search q = {.space = space, .start = start, .size = size, .fn = fn, .arg = arg};
+	struct search q = {.space = space, .start = start, .size = size, .fn = fn, .arg = arg,
+			   .tag_mask = HASH_MASK};
 	u32 used = read_once(&levels_used);
 
 	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
 		return store_walk(filter, &q);
-	for (unsigned int level = 0; level < LEVELS; level++) {
-		unsigned int bits = level_bits(level);
+	for (; used; used &= used - 1) {
+		unsigned int level = (unsigned int)__builtin_ctz(used), bits = level_bits(level);
 
-		if (!(used >> level & 1))
-			continue;
 		for (u64 g = start >> bits; g <= (start + size - 1) >> bits; g++)
 			if (!search_granule(&q, level, g))
 				return false;
 	}
 	return true;
+}
+
+bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg)
+{
+	struct search q = {.space = space, .start = start, .size = 1, .fn = fn, .arg = arg,
+			   .tag_mask = HASH_MASK | PLACE_MASK};
+	u32 used = read_once(&levels_used);
+
+	for (; used; used &= used - 1) {
+		unsigned int level = (unsigned int)__builtin_ctz(used);
+
+		if (!search_granule(&q, level, start >> level_bits(level)))
+			return false;
+	}
+	return true;
+}
+
+void store_expect(u64 space, u64 start, u64 size)
+{
+	unsigned int level = level_of(size);
+	u64 h = hash(space, level, start >> level_bits(level));
+	struct shard *s = shard_of(h);
+
+	/* not both of one time, perhaps: then it is some other place, which does no harm */
+	__builtin_prefetch((const void *)((uintptr_t)read_once(&s->bucket) +
+					  index_of(h, read_once(&s->mask)) * sizeof(struct bucket)), 1);
+}
+
+static bool walk_bucket(const struct bucket *b, bool (*fn)(struct range *, void *), void *arg)
+{
+	bool go_on = true;
+
+	for (int i = 0; i < SLOTS && go_on; i++)
+		if (b->slot[i] && !(b->slot[i] & 1))
+			go_on = fn(range_of(b->slot[i]), arg);
+	for (u64 word = b->more; word && go_on; word = *after(word))
+		if (!(word & 1))
+			go_on = fn(range_of(word), arg);
+	return go_on;
 }
 
 bool store_walk(bool (*fn)(struct range *, void *), void *arg)
@@ -219,10 +357,7 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 
 		lock_take(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask && go_on; b++)
-			for (uintptr_t link = s->bucket[b]; link && go_on;
-			     link = range_of(link)->next[link & 1])
-				if (!(link & 1))
-					go_on = fn(range_of(link), arg);
+			go_on = walk_bucket(&s->bucket[b], fn, arg);
 		lock_give(&s->lock);
 	}
 	return go_on;
