@@ -28,7 +28,7 @@ static bool find_overlap(struct range *r, void *arg)
 	struct overlap *q = arg;
 	struct shadow *s = r->of;
 
-	if (s == q->self || read_once(&s->over) || s->paged || ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
+	if (s == q->self || s->paged || ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
 		return true;
 	if (s->dir == DMA_TO_DEVICE && q->self->dir == DMA_TO_DEVICE)
 		return true;
@@ -65,9 +65,16 @@ bool check_overlap(struct shadow *s, const struct range *r, const void *caller)
 	struct overlap q = {.self = s, .start = r->start, .size = r->size};
 	u64 first = align_down(r->start, MEM_CACHE_LINE);
 
-	store_search(SPACE_PHYS, first, align_up(r->start + r->size, MEM_CACHE_LINE) - first,
-		     find_overlap, &q);
-	if (unlikely(q.found.any))
+	u64 size = align_up(r->start + r->size, MEM_CACHE_LINE) - first;
+
+	store_search(SPACE_PHYS, first, size, find_overlap, &q);
+	if (likely(!q.found.any))
+		return false;
+	/* it may be over, and only its memory not out of the store */
+	past_settle();
+	q.found.any = false;
+	store_search(SPACE_PHYS, first, size, find_overlap, &q);
+	if (q.found.any)
 		report_overlap(&q, caller);
 	return q.found.any;
 }
@@ -116,14 +123,30 @@ struct asked {
 	u64 addr;
 };
 
-static bool set_asked(struct range *r, void *arg)
+/* Of all that an unmap is compared with: of two mappings that differ they differ, but for one in 2^31. */
+static u32 seal_of(const struct check_device *c, u64 addr, u64 size, unsigned int call, unsigned int dir,
+		   unsigned long attrs)
+{
+	u64 h = ((uintptr_t)c ^ addr << 20) * 0x9e3779b97f4a7c15ull;
+
+	h = (h ^ h >> 31 ^ size) * 0xbf58476d1ce4e5b9ull;
+	h = (h ^ h >> 29 ^ attrs << 16 ^ call << 8 ^ dir ^ addr >> 44 << 4) * 0x94d049bb133111ebull;
+	return (u32)(h >> 32) | 1;
+}
+
+static struct seal set_asked(struct range *r, void *arg)
 {
 	const struct asked *q = arg;
+	struct shadow *s = r->of;
 
-	if (r != &r->of->dma || r->start != q->addr || r->of->c != q->c || read_once(&r->of->asked))
-		return true;
-	write_once(&r->of->asked, true);
-	return false;
+	if (r != &s->dma || s->c != q->c)
+		return (struct seal){0};
+	write_once(&s->asked, true);
+	/* with that it is as it should be, if it is a simple one */
+	if (s->call > CALL_RESOURCE || s->guarded || s->dma.more || read_once(&s->claimed))
+		return (struct seal){0};
+	return (struct seal){seal_of(s->c, r->start, r->size, s->call, s->dir, s->attrs),
+			     store_place(SPACE_PHYS, s->phys.start, r->size)};
 }
 
 void check_asked(struct check_device *c, dma_addr_t addr)
@@ -131,7 +154,7 @@ void check_asked(struct check_device *c, dma_addr_t addr)
 	struct asked q = {.c = c, .addr = addr};
 
 	if (addr != DMA_MAPPING_ERROR)
-		store_search_start(c->space, addr, set_asked, &q);
+		store_seal(c->space, addr, set_asked, &q);
 }
 
 /* ---- unmap ---- */
@@ -273,6 +296,9 @@ void check_unmap(struct check_device *c, const struct check_mapping *m, const vo
 	struct shadow *s;
 
 	check_enter(caller);
+	if (likely(m->call <= CALL_RESOURCE) &&
+	    likely(shadow_end_sealed(c, m, seal_of(c, m->addr, m->size, m->call, m->dir, m->attrs), caller)))
+		return;
 	s = shadow_claim(c, m, &other);
 	if (likely(s))
 		check_end(s, m, 0, caller);

@@ -3,8 +3,8 @@
  * What was unmapped lately: rings that are overwritten, one for several threads each, so that a
  * later use can be told from one of what never was. Nobody relies on it being there.
  *
- * Where a mapping's memory stands in the store is far from the processor. So that nobody waits for
- * it, the shadow of the last one stays there, marked as over, until the thread's next call.
+ * A shadow, and where its memory stands in the store, are far from the processor. So that nobody waits
+ * for them, the last one of a thread stays there until the thread's next call.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -31,9 +31,29 @@ static struct ring *my_ring(void)
 	return &rings[mine - 1];
 }
 
-static void keep(struct ring *r, const struct past *p)
+static struct past *next_of(struct ring *r)
 {
-	r->past[r->next++ % RING_LEN] = *p;
+	return &r->past[r->next++ % RING_LEN];
+}
+
+/* Its device's addresses are out of the store. */
+static void leave(struct shadow *s)
+{
+	if (likely(!s))
+		return;
+	store_remove(&s->phys);
+	shadow_free(s);
+}
+
+static struct shadow *take_leaving(struct ring *ring)
+{
+	struct shadow *s;
+
+	lock_take(&ring->lock);
+	s = ring->leaving;
+	ring->leaving = NULL;
+	lock_give(&ring->lock);
+	return s;
 }
 
 /* Under the ring's lock. */
@@ -51,12 +71,12 @@ static void keep_all(struct ring *ring, const struct shadow *s, const struct sta
 		if (!ring->past)
 			return;
 	}
-	keep(ring, &p);
+	*next_of(ring) = p;
 	for (struct range *r = s->dma.more; r && n < LIST_MOST; r = r->more)
 		if (r->space != SPACE_PHYS) {
 			p.start = r->start;
 			p.size = r->size;
-			keep(ring, &p);
+			*next_of(ring) = p;
 			n++;
 		}
 }
@@ -65,31 +85,61 @@ void shadow_forget(struct shadow *s, const void *caller)
 {
 	const struct stack *unmapped = stack_take(caller);
 	struct ring *ring = my_ring();
-	struct shadow *drop = s;
+	struct shadow *old = NULL;
+	bool simple = !s->dma.more;
 
 	lock_take(&ring->lock);
 	keep_all(ring, s, unmapped);
 	/* a device that still uses it finds it in the store or here */
 	store_remove(&s->dma);
-	if (likely(s->phys.added && !s->dma.more)) {
-		write_once(&s->over, true);
-		drop = ring->leaving;
+	if (likely(simple)) {
+		old = ring->leaving;
 		ring->leaving = s;
 	}
 	lock_give(&ring->lock);
-	if (unlikely(drop))
-		shadow_drop(drop);
+	leave(old);
+	if (unlikely(!simple))
+		shadow_drop(s);
+}
+
+bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal, const void *caller)
+{
+	const struct stack *unmapped = stack_take(caller);
+	struct ring *ring = my_ring();
+	struct shadow *s = NULL, *old = NULL;
+	struct range *r = NULL;
+
+	store_expect(c->space, m->addr, m->size);
+	lock_take(&ring->lock);
+	if (likely(ring->past))
+		r = store_take_sealed(c->space, m->addr, m->size, seal);
+	if (likely(r)) {
+		s = container_of(r, struct shadow, dma);
+		*next_of(ring) = (struct past){.space = c->space, .start = m->addr, .size = m->size,
+					       .dev = c->dev, .mapped = unmapped ? s->mapped : NULL,
+					       .unmapped = unmapped, .call = (u8)m->call,
+					       .dir = (u8)m->dir};
+		old = ring->leaving;
+		ring->leaving = s;
+	}
+	lock_give(&ring->lock);
+	leave(old);
+	return s;
+}
+
+void past_settle(void)
+{
+	for (int i = 0; i < RINGS; i++) {
+		struct shadow *s = take_leaving(&rings[i]);
+
+		leave(s);
+	}
 }
 
 struct shadow *past_take(void)
 {
-	struct ring *ring = my_ring();
-	struct shadow *s;
+	struct shadow *s = take_leaving(my_ring());
 
-	lock_take(&ring->lock);
-	s = ring->leaving;
-	ring->leaving = NULL;
-	lock_give(&ring->lock);
 	if (s)
 		store_remove(&s->phys);
 	return s;

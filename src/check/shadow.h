@@ -32,7 +32,6 @@ struct shadow {
 	bool caught;		 /* atomic: a fault told of a write, the sums need not */
 	bool paged;		 /* by on-demand paging */
 	bool guarded;		 /* own.c: pages or bytes are kept from the CPU */
-	bool over;		 /* atomic: unmapped, its memory is in the store yet: past.c */
 	bool handed;		 /* atomic: what follows is set, else it holds anything */
 	/* a map and unmap pair touches three cache lines of it; this is the fourth */
 	u64 cpu_from, cpu_end;	 /* atomic: DMA addresses that a sync gave to the CPU; empty: none */
@@ -87,6 +86,9 @@ struct past {
 	const struct stack *mapped, *unmapped;
 	u8 call, dir;
 };
+/* A mapping with this seal is over, as unmapped right. False: there is none. */
+bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal, const void *caller);
+void past_settle(void); /* no memory of a mapping that is over is in the store */
 struct shadow *past_take(void); /* the thread's last one, out of the store; NULL: none is at hand */
 bool past_find(const struct check_device *c, u64 addr, struct past *out);
 void past_forget(const struct device *dev);

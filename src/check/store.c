@@ -3,7 +3,8 @@
  * A place in the hash is a word: the address of a struct range, in bit 0 which of its two granules
  * the place stands for, and above the address a tag, so that no range is touched in vain: memory far
  * from the processor is what a search costs. A bucket is one cache line; what finds it full is
- * chained. A shard's table doubles when it is full; when there is no memory for that its chains get
+ * chained. Bit 1 says that the slot's seal is set; seals stand behind the buckets, and ranges of
+ * physical memory have none. A shard's table doubles when it is full; when there is no memory for that its chains get
  * longer. What may overflow: nothing, start + size <= 2^64 is the callers' promise, and addresses of
  * the process have 48 bits.
  */
@@ -11,7 +12,8 @@
 #include "base/alloc.h"
 #include "base/math.h"
 
-#define SHARDS	    256
+#define SHARDS	    256 /* for physical memory, and as many for devices' addresses */
+#define SEALED	    2ull
 #define FIRST	    4 /* buckets */
 #define SLOTS	    7
 #define LOAD	    4 /* words in a bucket, on average, before the table grows */
@@ -31,12 +33,16 @@ struct bucket {
 	u64 more;	 /* chain of words; 0: its end */
 } cacheline;
 
+struct seals {
+	struct seal of[SLOTS + 1];
+} cacheline;
+
 static struct shard {
 	struct lock lock cacheline;
 	u64 n;
 	u64 mask;	       /* atomic, for who only prefetches */
 	struct bucket *bucket; /* the same; NULL: none yet */
-} shards[SHARDS];
+} shards[2 * SHARDS];
 
 static u32 levels_used; /* atomic bits, only ever set */
 
@@ -60,9 +66,19 @@ static u64 hash(u64 space, unsigned int level, u64 granule)
 	return (h ^ h >> 29) * 0xbf58476d1ce4e5b9ull;
 }
 
-static struct shard *shard_of(u64 h)
+static struct shard *shard_of(u64 space, u64 h)
 {
-	return &shards[h >> 56];
+	return &shards[h >> 56 | (space == SPACE_PHYS ? 0 : SHARDS)];
+}
+
+static bool has_seals(const struct shard *s)
+{
+	return s >= shards + SHARDS;
+}
+
+static struct seals *seals_of(const struct shard *s, u64 index)
+{
+	return (struct seals *)(s->bucket + s->mask + 1) + index;
 }
 
 /* Bits that chose the shard are not used again. */
@@ -79,7 +95,7 @@ static u64 tag_of(u64 h, u64 start, unsigned int level)
 
 static struct range *range_of(u64 word)
 {
-	return (struct range *)(uintptr_t)(word & ~(HASH_MASK | PLACE_MASK | 1));
+	return (struct range *)(uintptr_t)(word & ~(HASH_MASK | PLACE_MASK | SEALED | 1));
 }
 
 /* Of the chain: the next word behind this one. */
@@ -111,6 +127,7 @@ static void put(struct shard *s, struct range *r, unsigned int which, u64 h)
 	b->more = word_of(r, which, h);
 }
 
+/* Without its seal: that only makes one call slower. */
 static void put_again(struct shard *s, u64 word)
 {
 	struct range *r = range_of(word);
@@ -122,7 +139,9 @@ static void put_again(struct shard *s, u64 word)
 static int shard_grow(struct shard *s)
 {
 	u64 n = s->bucket ? 2 * (s->mask + 1) : FIRST, old_n = s->bucket ? s->mask + 1 : 0;
-	struct bucket *old = s->bucket, *bucket = alloc_aligned(64, n * sizeof(*bucket));
+	struct bucket *old = s->bucket, *bucket;
+
+	bucket = alloc_aligned(64, n * (sizeof(*bucket) + (has_seals(s) ? sizeof(struct seals) : 0)));
 
 	if (!bucket)
 		return old ? 0 : -1;
@@ -144,7 +163,7 @@ static int shard_grow(struct shard *s)
 static int add_one(struct range *r, unsigned int which)
 {
 	u64 h = hash(r->space, r->level, granule_of(r, which));
-	struct shard *s = shard_of(h);
+	struct shard *s = shard_of(r->space, h);
 	int err = 0;
 
 	lock_take(&s->lock);
@@ -171,7 +190,7 @@ static bool take(struct bucket *b, const struct range *r, unsigned int which, u6
 	u64 word = word_of(r, which, h), *p;
 
 	for (int i = 0; i < SLOTS; i++)
-		if (b->slot[i] == word) {
+		if ((b->slot[i] & ~SEALED) == word) {
 			refill_slot(b, i);
 			return true;
 		}
@@ -186,7 +205,7 @@ static bool take(struct bucket *b, const struct range *r, unsigned int which, u6
 static void remove_one(struct range *r, unsigned int which)
 {
 	u64 h = hash(r->space, r->level, granule_of(r, which));
-	struct shard *s = shard_of(h);
+	struct shard *s = shard_of(r->space, h);
 
 	lock_take(&s->lock);
 	if (likely(take(&s->bucket[index_of(h, s->mask)], r, which, h)))
@@ -233,6 +252,7 @@ struct search {
 	bool (*fn)(struct range *, void *);
 	void *arg;
 	u64 tag_mask; /* HASH_MASK; PLACE_MASK too where only ranges that begin at `start` are wanted */
+	bool unseal;
 };
 
 /* A shadow and its ranges are three lines that are used, which come together. */
@@ -240,6 +260,18 @@ static void prefetch_lines(const struct range *r)
 {
 	for (int i = 0; i < 3; i++)
 		__builtin_prefetch((const char *)r + 64 * i, 1);
+}
+
+/* Not both of one time, perhaps: then it is some other place, which does no harm. */
+static void prefetch_bucket(u64 space, u64 h)
+{
+	struct shard *s = shard_of(space, h);
+	uintptr_t bucket = (uintptr_t)read_once(&s->bucket);
+	u64 mask = read_once(&s->mask), i = index_of(h, mask);
+
+	__builtin_prefetch((const void *)(bucket + i * sizeof(struct bucket)), 1);
+	if (space != SPACE_PHYS)
+		__builtin_prefetch((const void *)(bucket + (mask + 1 + i) * sizeof(struct bucket)), 1);
 }
 
 static bool overlaps(const struct search *q, const struct range *r)
@@ -262,8 +294,8 @@ static bool look_at_word(const struct search *q, u64 word, unsigned int level, u
 static bool search_granule(const struct search *q, unsigned int level, u64 granule)
 {
 	u64 h = hash(q->space, level, granule), tag = tag_of(h, q->start, level);
-	struct shard *s = shard_of(h);
-	const struct bucket *b;
+	struct shard *s = shard_of(q->space, h);
+	struct bucket *b;
 	bool go_on = true;
 
 	lock_take(&s->lock);
@@ -271,8 +303,11 @@ static bool search_granule(const struct search *q, unsigned int level, u64 granu
 		goto out;
 	b = &s->bucket[index_of(h, s->mask)];
 	for (int i = 0; i < SLOTS && go_on; i++)
-		if (b->slot[i] && !((b->slot[i] ^ tag) & q->tag_mask))
+		if (b->slot[i] && !((b->slot[i] ^ tag) & q->tag_mask)) {
+			if (q->unseal)
+				b->slot[i] &= ~SEALED;
 			go_on = look_at_word(q, b->slot[i], level, granule);
+		}
 	for (u64 word = b->more; word && go_on; word = *after(word))
 		if (!((word ^ tag) & q->tag_mask))
 			go_on = look_at_word(q, word, level, granule);
@@ -312,7 +347,7 @@ bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, voi
 bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg)
 {
 	struct search q = {.space = space, .start = start, .size = 1, .fn = fn, .arg = arg,
-			   .tag_mask = HASH_MASK | PLACE_MASK};
+			   .tag_mask = HASH_MASK | PLACE_MASK, .unseal = true};
 	u32 used = read_once(&levels_used);
 
 	for (; used; used &= used - 1) {
@@ -327,12 +362,106 @@ bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *)
 void store_expect(u64 space, u64 start, u64 size)
 {
 	unsigned int level = level_of(size);
-	u64 h = hash(space, level, start >> level_bits(level));
-	struct shard *s = shard_of(h);
 
-	/* not both of one time, perhaps: then it is some other place, which does no harm */
-	__builtin_prefetch((const void *)((uintptr_t)read_once(&s->bucket) +
-					  index_of(h, read_once(&s->mask)) * sizeof(struct bucket)), 1);
+	if (level < LEVELS)
+		prefetch_bucket(space, hash(space, level, start >> level_bits(level)));
+}
+
+/* What hash() must be, as far as it says where: `place` of a seal, and back. */
+u32 store_place(u64 space, u64 start, u64 size)
+{
+	unsigned int level = level_of(size);
+	u64 h = level < LEVELS ? hash(space, level, start >> level_bits(level)) : 0;
+
+	return (u32)(h >> 56 << 24 | (h >> 20 & 0xffffff));
+}
+
+static u64 hash_of_place(u32 place)
+{
+	return (u64)place >> 24 << 56 | (u64)(place & 0xffffff) << 20;
+}
+
+static struct seal seal_word(const struct search *q, u64 word, unsigned int level, u64 tag,
+			     struct seal (*fn)(struct range *, void *))
+{
+	struct range *r = range_of(word);
+	struct seal seal;
+
+	if (!word || ((word ^ tag) & q->tag_mask) || (word & (1 | SEALED)) || r->level != level ||
+	    r->start != q->start || r->space != q->space)
+		return (struct seal){0};
+	seal = fn(r, q->arg);
+	return spans_two(r) ? (struct seal){0} : seal;
+}
+
+static void seal_granule(const struct search *q, unsigned int level,
+			 struct seal (*fn)(struct range *, void *))
+{
+	u64 h = hash(q->space, level, q->start >> level_bits(level)), tag = tag_of(h, q->start, level), i;
+	struct shard *s = shard_of(q->space, h);
+
+	lock_take(&s->lock);
+	i = s->bucket ? index_of(h, s->mask) : 0;
+	for (int k = 0; s->bucket && k < SLOTS; k++) {
+		struct seal seal = seal_word(q, s->bucket[i].slot[k], level, tag, fn);
+
+		if (seal.seal) {
+			seals_of(s, i)->of[k] = seal;
+			s->bucket[i].slot[k] |= SEALED;
+		}
+	}
+	for (u64 word = s->bucket ? s->bucket[i].more : 0; word; word = *after(word))
+		seal_word(q, word, level, tag, fn);
+	lock_give(&s->lock);
+}
+
+void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *), void *arg)
+{
+	const struct search q = {.space = space, .start = start, .arg = arg,
+				 .tag_mask = HASH_MASK | PLACE_MASK};
+
+	for (u32 used = read_once(&levels_used); used; used &= used - 1)
+		seal_granule(&q, (unsigned int)__builtin_ctz(used), fn);
+}
+
+/* Under the shard's lock. */
+static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal)
+{
+	u64 i = index_of(h, s->mask);
+	struct bucket *b = &s->bucket[i];
+	const struct seals *seals = seals_of(s, i);
+	struct range *r;
+
+	for (int k = 0; k < SLOTS; k++) {
+		if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) || !(b->slot[k] & SEALED) ||
+		    seals->of[k].seal != seal)
+			continue;
+		r = range_of(b->slot[k]);
+		prefetch_lines(r);
+		prefetch_bucket(SPACE_PHYS, hash_of_place(seals->of[k].place));
+		refill_slot(b, k);
+		s->n--;
+		return r;
+	}
+	return NULL;
+}
+
+struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal)
+{
+	unsigned int level = level_of(size);
+	struct range *r = NULL;
+	struct shard *s;
+	u64 h;
+
+	if (level >= LEVELS)
+		return NULL;
+	h = hash(space, level, start >> level_bits(level));
+	s = shard_of(space, h);
+	lock_take(&s->lock);
+	if (likely(s->bucket))
+		r = take_sealed(s, h, tag_of(h, start, level), seal);
+	lock_give(&s->lock);
+	return r;
 }
 
 static bool walk_bucket(const struct bucket *b, bool (*fn)(struct range *, void *), void *arg)
@@ -352,7 +481,7 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 {
 	bool go_on = true;
 
-	for (unsigned int i = 0; i < SHARDS && go_on; i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(shards) && go_on; i++) {
 		struct shard *s = &shards[i];
 
 		lock_take(&s->lock);
@@ -365,7 +494,7 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 
 void store_reset(void)
 {
-	for (unsigned int i = 0; i < SHARDS; i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(shards); i++) {
 		alloc_free(shards[i].bucket);
 		shards[i] = (struct shard){0};
 	}

@@ -38,8 +38,23 @@ void store_remove(struct range *r);
  */
 bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg);
 
-/* The same for those that begin at `start`, found without a look at the others, and perhaps some more. */
+/*
+ * The same for those that begin at `start`, found without a look at the others, and perhaps some more;
+ * their seals are broken.
+ */
 bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg);
+
+/*
+ * A seal stands in the table and says all of a range that must be known to take it out: who gives the
+ * same seal takes it without having looked at it. fn() tells the seal of a range that begins at
+ * `start`, 0: none. `place`: store_place() of what will be removed together with it.
+ */
+struct seal {
+	u32 seal, place;
+};
+void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *), void *arg);
+struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal); /* NULL: none */
+u32 store_place(u64 space, u64 start, u64 size);
 
 /* A range will be added or removed soon: its place comes from memory meanwhile. */
 void store_expect(u64 space, u64 start, u64 size);

@@ -177,6 +177,41 @@ static void test_reports_hold_up_nobody(void **state)
 	dmamap_close(dev_of_callback);
 }
 
+static void *map_and_unmap(void *p)
+{
+	dma_addr_t addr = dma_map_single(dev_of_callback, p, 4096, DMA_BIDIRECTIONAL);
+
+	assert_int_equal(dma_mapping_error(dev_of_callback, addr), 0);
+	dma_unmap_single(dev_of_callback, addr, 4096, DMA_BIDIRECTIONAL);
+	return NULL;
+}
+
+/* What another thread has unmapped overlaps nothing, though its shadow waits for that thread's next call. */
+static void test_memory_goes_between_threads(void **state)
+{
+	void *p = kmalloc(4096, GFP_KERNEL);
+	dma_addr_t addr;
+
+	dev_of_callback = open_checked("sim,check=1,iommu=0");
+	for (int i = 0; i < 100; i++) {
+		pthread_t thread;
+
+		assert_int_equal(pthread_create(&thread, NULL, map_and_unmap, p), 0);
+		pthread_join(thread, NULL);
+		map_and_unmap(p);
+	}
+	assert_int_equal(reports, 0);
+	/* and a real overlap is still one */
+	addr = dma_map_single(dev_of_callback, p, 64, DMA_BIDIRECTIONAL);
+	assert_int_equal(dma_mapping_error(dev_of_callback, addr), 0);
+	map_and_unmap(p);
+	assert_int_equal(reports, 1);
+	assert_non_null(strstr(last, "map-overlap"));
+	dma_unmap_single(dev_of_callback, addr, 64, DMA_BIDIRECTIONAL);
+	kfree(p);
+	dmamap_close(dev_of_callback);
+}
+
 static void test_many_leaks_are_one_report(void **state)
 {
 	struct device *dev = open_checked("sim,check=1");
@@ -320,6 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right_use),
 		cmocka_unit_test(test_reports_hold_up_nobody),
+		cmocka_unit_test(test_memory_goes_between_threads),
 		cmocka_unit_test(test_many_leaks_are_one_report),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_words),

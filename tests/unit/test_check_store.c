@@ -139,12 +139,82 @@ static void test_ended(void **state)
 	store_reset();
 }
 
+static u32 asked;
+
+static struct seal give_seal(struct range *r, void *arg)
+{
+	asked++;
+	return (struct seal){*(u32 *)arg, store_place(SPACE_PHYS, 0x5000, 1)};
+}
+
+static void test_seals(void **state)
+{
+	struct range *r = ranges, *two = ranges + 1;
+	u32 seal = 77;
+
+	*r = (struct range){.space = 64, .start = 0x4100, .size = 256};
+	*two = (struct range){.space = 64, .start = 0x4f00, .size = 512};
+	assert_int_equal(store_add(r), 0);
+	assert_int_equal(store_add(two), 0);
+	assert_null(store_take_sealed(64, 0x4100, 256, seal));
+	store_seal(64, 0x4100, give_seal, &seal);
+	assert_int_equal(asked, 1);
+	assert_null(store_take_sealed(64, 0x4100, 256, seal + 1));
+	assert_null(store_take_sealed(64, 0x4140, 256, seal));
+	assert_null(store_take_sealed(128, 0x4100, 256, seal));
+	assert_ptr_equal(store_take_sealed(64, 0x4100, 256, seal), r);
+	assert_null(store_take_sealed(64, 0x4100, 256, seal));
+	memset(live, 0, sizeof(live));
+	live[1] = true;
+	compare_all();
+	/* in two granules: asked, and never sealed */
+	store_seal(64, 0x4f00, give_seal, &seal);
+	assert_int_equal(asked, 2);
+	assert_null(store_take_sealed(64, 0x4f00, 512, seal));
+	/* whoever looks at it breaks the seal */
+	r->added = false;
+	assert_int_equal(store_add(r), 0);
+	store_seal(64, 0x4100, give_seal, &seal);
+	assert_true(store_search_start(64, 0x4100, note, NULL));
+	assert_null(store_take_sealed(64, 0x4100, 256, seal));
+	store_reset();
+}
+
+/* More in one granule than have a slot: each is asked, those in slots are taken by their seals. */
+static void test_seals_and_chains(void **state)
+{
+	u32 seal = 5, taken = 0;
+
+	asked = 0;
+	for (u32 i = 0; i < 64; i++) {
+		ranges[i] = (struct range){.space = 64, .start = 0x4000 + i * 64, .size = 64};
+		assert_int_equal(store_add(&ranges[i]), 0);
+	}
+	for (u32 i = 0; i < 64; i++)
+		store_seal(64, ranges[i].start, give_seal, &seal);
+	assert_int_equal(asked, 64);
+	for (u32 i = 0; i < 64; i++) {
+		struct range *r = store_take_sealed(64, ranges[i].start, 64, seal);
+
+		assert_true(!r || r == &ranges[i]);
+		live[i] = !r;
+		taken += r != NULL;
+	}
+	assert_true(taken >= 1);
+	for (u32 i = 64; i < RANGES; i++)
+		live[i] = false;
+	compare_all();
+	store_reset();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_a_list),
 		cmocka_unit_test(test_no_memory_to_grow),
 		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_seals),
+		cmocka_unit_test(test_seals_and_chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
