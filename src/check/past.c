@@ -167,6 +167,22 @@ bool past_find(const struct check_device *c, u64 addr, struct past *out)
 	return found;
 }
 
+void check_story(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
+		 struct check_past *past)
+{
+	struct past was;
+	struct found f;
+
+	*past = (struct check_past){.what = {made, ended}};
+	shadow_find(c, c->space, addr, 1, &f);
+	if (f.any) {
+		past->at[0] = f.mapped;
+	} else if (past_find(c, addr, &was)) {
+		past->at[0] = was.mapped;
+		past->at[1] = was.unmapped;
+	}
+}
+
 void past_forget(const struct device *dev)
 {
 	for (int i = 0; i < RINGS; i++) {

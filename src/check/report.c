@@ -242,6 +242,7 @@ int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind 
 		      const char *fmt, ...)
 {
 	const struct about a = {.dev = dev, .kind = kind, .addr = addr, .size = size, .dir = dir,
+				.no_stack = kind == DMAMAP_CHECK_LEAK,
 				.what = {past->what[0], past->what[1]},
 				.at = {past->at[0], past->at[1]}};
 	va_list ap;

@@ -115,6 +115,8 @@ static void sync_not_mapped(const struct check_device *c, struct about *a)
 	past_find(c, a->addr, &past);
 	a->what[0] = "unmapped";
 	a->at[0] = past.unmapped;
+	a->what[1] = "mapped";
+	a->at[1] = past.mapped;
 	report(a, "sync of %llu bytes at %#llx, which is not mapped", (unsigned long long)a->size,
 	       (unsigned long long)a->addr);
 }

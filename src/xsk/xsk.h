@@ -75,6 +75,7 @@ struct pool {
 	u32 users;		   /* under xsk_lock */
 	struct xsk_device *xd;	   /* of the queue that it is on; NULL: none. Under xsk_lock */
 	struct dma_map *map;	   /* under umem.dma_lock */
+	struct story *story;	   /* of each head, in story.c; NULL: not checked */
 };
 
 enum sock_state { SOCK_READY, SOCK_BOUND, SOCK_DOWN };
@@ -167,6 +168,12 @@ void pool_del_sock(struct pool *p, struct xdp_sock *xs);
 void sock_down(struct xdp_sock *xs);
 
 /* alloc.c: the copy mode's entry, under its lock */
+/* story.c, for the checker. */
+void story_begin(struct pool *p);
+void story_end(struct pool *p);
+void story_took(struct xdp_buff **xdp, u32 n, const void *caller);
+void story_kept(const struct pool *p, struct check_past *past);
+
 u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max);
 
 /* tx.c: the next checked descriptor of any of the pool's sockets; in the pool's section */

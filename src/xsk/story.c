@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Of pools of checked devices: who took each buffer, and who freed it or gave it on. Its flags say that
+ * the checker is told, in the test that looks for a buffer that is gone, so others pay nothing.
+ * Belongs to who has the pool's receiving side; without memory reports have their first stack only.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "xsk/xsk.h"
+
+struct story {
+	const struct stack *taken, *gone;
+};
+
+void story_begin(struct pool *p)
+{
+	int saved = errno;
+
+	if (!p->xd->dev->check || p->story)
+		return;
+	p->story = alloc_array(p->pub.heads_cnt, sizeof(*p->story));
+	p->pub.told = p->story != NULL;
+	errno = saved;
+}
+
+void story_end(struct pool *p)
+{
+	alloc_free(p->story);
+}
+
+static struct story *story_of(const struct xdp_buff_xsk *x)
+{
+	const struct pool *p = pool_of(x->pool);
+
+	return p->story ? &p->story[x - x->pool->heads] : NULL;
+}
+
+void story_took(struct xdp_buff **xdp, u32 n, const void *caller)
+{
+	const struct stack *taken = n ? check_stack(caller) : NULL;
+
+	for (u32 i = 0; i < n; i++) {
+		xdp[i]->flags |= XDP_FLAGS_TOLD;
+		*story_of(xsk_buff_of(xdp[i])) = (struct story){.taken = taken};
+	}
+}
+
+/* What is known of the first buffer that the driver has still. */
+void story_kept(const struct pool *p, struct check_past *past)
+{
+	*past = (struct check_past){.what = {"allocated"}};
+	for (u32 i = 0; p->story && i < p->pub.heads_used; i++)
+		if (!(p->pub.heads[i].xdp.flags & XDP_FLAGS_GONE)) {
+			past->at[0] = p->story[i].taken;
+			return;
+		}
+}
+
+bool xp_told(struct xdp_buff_xsk *x)
+{
+	const void *caller = __builtin_return_address(0);
+	struct story *story = story_of(x);
+	struct device *dev = x->pool->dev;
+	struct check_past past = {.what = {"freed or given on", "allocated"}};
+
+	if (!(x->xdp.flags & XDP_FLAGS_GONE)) {
+		if (story)
+			story->gone = check_stack(caller);
+		return true;
+	}
+	if (story) {
+		past.at[0] = story->gone;
+		past.at[1] = story->taken;
+	}
+	check_enter(caller);
+	check_report_past(dev, dev && dev->check, DMAMAP_CHECK_XSK_TWICE, x->dma, x->pool->frame_len,
+			  DMA_BIDIRECTIONAL, &past, "an XSK buffer of chunk %#llx was freed or given on before: "
+			  "it is not the driver's any more",
+			  (unsigned long long)((char *)x->xdp.data_hard_start - x->pool->addrs));
+	return false;
+}
