@@ -127,6 +127,8 @@ bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr
 void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size);
 /* The caller's stack, to be told later; NULL: none. */
 const struct stack *check_stack(const void *caller);
+/* The same of the caller's line alone: for what happens millions of times a second. */
+const struct stack *check_line(const void *caller);
 void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 chunks,
 		     const struct stack *made);
 

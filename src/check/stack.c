@@ -97,6 +97,17 @@ const struct stack *stack_walk(const void *caller)
 	return store(&w);
 }
 
+const struct stack *stack_line(const void *caller)
+{
+	struct walk w;
+
+	if (!read_once(&check_options.stacks))
+		return NULL;
+	w.n = 1;
+	w.ip[0] = (uintptr_t)caller;
+	return store(&w);
+}
+
 /* How many frames above the program's there are. */
 static u32 frames_inside(const struct walk *w, const void *caller)
 {

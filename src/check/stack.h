@@ -29,6 +29,9 @@ hot_inline const struct stack *stack_take(const void *caller)
 	return read_once(&check_options.stacks) ? stack_walk(caller) : NULL;
 }
 
+/* Only the place that `caller` returns to: no frame is looked at. */
+const struct stack *stack_line(const void *caller);
+
 /*
  * The same for a report, which may be made where `caller` was not noted: then from where the
  * library was entered, as far as the names of functions tell.

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Of pools of checked devices: who took each buffer, and who freed it or gave it on. Its flags say that
- * the checker is told, in the test that looks for a buffer that is gone, so others pay nothing.
- * Belongs to who has the pool's receiving side; without memory reports have their first stack only.
+ * Of pools of checked devices: who took each buffer, and who freed it or gave it on; a line of each, since
+ * packets are many. A buffer's flags say that the checker is told, in the test that looks for one that is
+ * gone, so others pay nothing. Belongs to who has the pool's receiving side; without memory reports have
+ * their first stack only.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -37,7 +38,7 @@ static struct story *story_of(const struct xdp_buff_xsk *x)
 
 void story_took(struct xdp_buff **xdp, u32 n, const void *caller)
 {
-	const struct stack *taken = n ? check_stack(caller) : NULL;
+	const struct stack *taken = n ? check_line(caller) : NULL;
 
 	for (u32 i = 0; i < n; i++) {
 		xdp[i]->flags |= XDP_FLAGS_TOLD;
@@ -65,7 +66,7 @@ bool xp_told(struct xdp_buff_xsk *x)
 
 	if (!(x->xdp.flags & XDP_FLAGS_GONE)) {
 		if (story)
-			story->gone = check_stack(caller);
+			story->gone = check_line(caller);
 		return true;
 	}
 	if (story) {
