@@ -204,7 +204,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		return;
 	}
 	shadow_find(c, c->space, m->addr, 1, &f);
-	if (!f.any && past_find(c, m->addr, &past) && past.start == m->addr) {
+	if (!f.any && past_find(c, m->addr, 1, &past) && past.start == m->addr) {
 		a.kind = DMAMAP_CHECK_UNMAP_TWICE;
 		a.what[0] = "unmapped before";
 		a.at[0] = past.unmapped;
@@ -311,7 +311,7 @@ bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr
 	struct about a = about_of(c, DMAMAP_CHECK_COHERENT_TWICE, addr, size, DMA_NONE, NULL);
 	struct past past;
 
-	if (!past_find(c, addr, &past) || past.start != addr || past.call != CALL_COHERENT)
+	if (!past_find(c, addr, 1, &past) || past.start != addr || past.call != CALL_COHERENT)
 		return false;
 	a.what[0] = "freed before";
 	a.at[0] = past.unmapped;

@@ -145,7 +145,7 @@ struct shadow *past_take(void)
 	return s;
 }
 
-bool past_find(const struct check_device *c, u64 addr, struct past *out)
+bool past_find(const struct check_device *c, u64 addr, u64 size, struct past *out)
 {
 	bool found = false;
 
@@ -157,8 +157,8 @@ bool past_find(const struct check_device *c, u64 addr, struct past *out)
 		for (u64 k = 0; r->past && k < RING_LEN && k < r->next && !found; k++) {
 			struct past *p = &r->past[(r->next - 1 - k) % RING_LEN];
 
-			found = p->dev == c->dev && p->space == c->space && addr >= p->start &&
-				addr - p->start < p->size;
+			found = p->dev == c->dev && p->space == c->space &&
+				(addr >= p->start ? addr - p->start < p->size : p->start - addr < size);
 			if (found)
 				*out = *p;
 		}
@@ -177,7 +177,7 @@ void check_story(struct check_device *c, dma_addr_t addr, const char *made, cons
 	shadow_find(c, c->space, addr, 1, &f);
 	if (f.any) {
 		past->at[0] = f.mapped;
-	} else if (past_find(c, addr, &was)) {
+	} else if (past_find(c, addr, 1, &was)) {
 		past->at[0] = was.mapped;
 		past->at[1] = was.unmapped;
 	}

@@ -79,7 +79,7 @@ struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *
 /* One that holds addr, of this device if possible, the one that reaches furthest. */
 void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct found *f);
 
-/* Lately unmapped: holds addr. False: not known. */
+/* Lately unmapped. False: not known. */
 struct past {
 	u64 space, start, size;
 	const struct device *dev;
@@ -90,7 +90,7 @@ struct past {
 bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal, const void *caller);
 void past_settle(void); /* no memory of a mapping that is over is in the store */
 struct shadow *past_take(void); /* the thread's last one, out of the store; NULL: none is at hand */
-bool past_find(const struct check_device *c, u64 addr, struct past *out);
+bool past_find(const struct check_device *c, u64 addr, u64 size, struct past *out); /* in any part */
 void past_forget(const struct device *dev);
 
 /* All devices that are checked; fn() under a lock that nothing else is taken under but shards'. */

@@ -112,7 +112,7 @@ static void sync_not_mapped(const struct check_device *c, struct about *a)
 	if (shadow_lost())
 		return;
 	a->kind = DMAMAP_CHECK_SYNC_NOT_MAPPED;
-	past_find(c, a->addr, &past);
+	past_find(c, a->addr, 1, &past);
 	a->what[0] = "unmapped";
 	a->at[0] = past.unmapped;
 	a->what[1] = "mapped";
