@@ -40,10 +40,10 @@ const struct stack *stack_here(const void *caller);
 void stack_reset(void);
 
 /*
- * The words of the i-th function that the place is in, "function (file:line)", else what is known:
- * 0 is the innermost, and the others are those that it was inlined into. False: there are no more.
+ * fn() with the words of each function that the place is in, "function (file:line)", else what is
+ * known: first the innermost, then those that it was inlined into.
  */
-bool symbol_of(uintptr_t ip, u32 i, char *out, size_t size);
+void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg);
 /* The call is in the library itself, as far as can be told. */
 bool symbol_is_ours(uintptr_t ip);
 /* One of the functions that the place is in has a name that the shell pattern matches. */
