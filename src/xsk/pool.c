@@ -70,7 +70,7 @@ static void pool_free(struct pool *p)
 	struct xdp_umem *umem = p->pub.umem;
 
 	if (p->map)
-		xp_dma_unmap(&p->pub, 0);
+		dma_unmap_pool(p, 0);
 	ring_destroy(p->fq);
 	ring_destroy(p->cq);
 	alloc_free(p->pub.tx_descs);
@@ -154,7 +154,7 @@ static void stop_zc(struct pool *p)
 	p->pub.xdp_zc_max_segs = 1;
 	queue_wait(q);
 	if (p->map)
-		xp_dma_unmap(&p->pub, 0);
+		dma_unmap_pool(p, 0);
 }
 
 static void leave_queue(struct pool *p)
@@ -219,30 +219,13 @@ u32 pool_mode(const struct pool *p)
 	       (p->pub.uses_need_wakeup ? XDP_USE_NEED_WAKEUP : 0);
 }
 
-/* The driver has let go of the pool; what it holds now it keeps for ever. */
-static void report_kept(const struct pool *p)
-{
-	const struct xsk_buff_pool *pub = &p->pub;
-	u64 kept = pub->heads_used - (u64)(pub->empty.top - pub->empty.bottom) -
-		   (u64)(pub->freed.top - pub->freed.bottom);
-	struct check_past past;
-
-	if (!p->xd->dev->check || !kept)
-		return;
-	check_enter(NULL);
-	story_kept(p, &past);
-	check_report_past(p->xd->dev, true, DMAMAP_CHECK_XSK_KEPT, 0, kept * pub->frame_len, DMA_NONE, &past,
-		     "the driver still has %llu XSK buffers of queue %u after its setup_pool() with no "
-		     "pool: xsk_buff_free() each first", (unsigned long long)kept, pub->queue_id);
-}
-
 void pool_detach(struct pool *p)
 {
 	if (!p->xd)
 		return;
 	if (p->zc) {
 		p->xd->ops->setup_pool(p->xd->dev, NULL, p->pub.queue_id);
-		report_kept(p);
+		story_kept(p);
 		stop_zc(p);
 	}
 	leave_queue(p);

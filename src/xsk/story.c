@@ -17,6 +17,7 @@ void story_begin(struct pool *p)
 {
 	int saved = errno;
 
+	p->busy = 0;
 	if (!p->xd->dev->check || p->story)
 		return;
 	p->story = alloc_array(p->pub.heads_cnt, sizeof(*p->story));
@@ -46,15 +47,48 @@ void story_took(struct xdp_buff **xdp, u32 n, const void *caller)
 	}
 }
 
-/* What is known of the first buffer that the driver has still. */
-void story_kept(const struct pool *p, struct check_past *past)
+/* How many buffers the driver has; of one of them *past says who took it. */
+static u64 held(const struct pool *p, struct check_past *past)
 {
+	const struct xsk_buff_pool *pub = &p->pub;
+	u64 n = pub->heads_used - (u64)(pub->empty.top - pub->empty.bottom) -
+		(u64)(pub->freed.top - pub->freed.bottom);
+
 	*past = (struct check_past){.what = {"allocated"}};
-	for (u32 i = 0; p->story && i < p->pub.heads_used; i++)
-		if (!(p->pub.heads[i].xdp.flags & XDP_FLAGS_GONE)) {
+	for (u32 i = 0; n && p->story && i < pub->heads_used && !past->at[0]; i++)
+		if (!(pub->heads[i].xdp.flags & XDP_FLAGS_GONE))
 			past->at[0] = p->story[i].taken;
-			return;
-		}
+	return n;
+}
+
+/* What the driver holds now it keeps for ever. */
+void story_kept(const struct pool *p)
+{
+	struct device *dev = p->xd->dev;
+	struct check_past past;
+	u64 n = dev->check ? held(p, &past) : 0;
+
+	if (n <= p->busy)
+		return;
+	check_enter(NULL);
+	check_report_past(dev, true, DMAMAP_CHECK_XSK_KEPT, 0, n * p->pub.frame_len, DMA_NONE, &past,
+			  "the driver still has %llu XSK buffers of queue %u after its setup_pool() with no "
+			  "pool: xsk_buff_free() each first", (unsigned long long)n, p->pub.queue_id);
+}
+
+void story_busy(struct pool *p, const void *caller)
+{
+	struct device *dev = p->pub.dev;
+	struct check_past past;
+
+	p->busy = dev && dev->check ? held(p, &past) : 0;
+	if (!p->busy)
+		return;
+	check_enter(caller);
+	check_report_past(dev, true, DMAMAP_CHECK_XSK_BUSY, 0, p->busy * p->pub.frame_len, DMA_NONE, &past,
+			  "the UMEM is unmapped while the driver has %llu XSK buffers of queue %u, which the "
+			  "device may be writing: stop it and xsk_buff_free() each first",
+			  (unsigned long long)p->busy, p->pub.queue_id);
 }
 
 bool xp_told(struct xdp_buff_xsk *x)
