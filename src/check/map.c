@@ -138,15 +138,16 @@ static struct seal set_asked(struct range *r, void *arg)
 {
 	const struct asked *q = arg;
 	struct shadow *s = r->of;
+	u32 place;
 
 	if (r != &s->dma || s->c != q->c)
 		return (struct seal){0};
 	write_once(&s->asked, true);
 	/* with that it is as it should be, if it is a simple one */
-	if (s->call > CALL_RESOURCE || s->guarded || s->dma.more || read_once(&s->claimed))
+	place = store_place(&s->phys);
+	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more || read_once(&s->claimed))
 		return (struct seal){0};
-	return (struct seal){seal_of(s->c, r->start, r->size, s->call, s->dir, s->attrs),
-			     store_place(SPACE_PHYS, s->phys.start, r->size)};
+	return (struct seal){seal_of(s->c, r->start, r->size, s->call, s->dir, s->attrs), place};
 }
 
 void check_asked(struct check_device *c, dma_addr_t addr)

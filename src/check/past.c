@@ -18,7 +18,10 @@ static struct ring {
 	struct lock lock cacheline;
 	u64 next;
 	struct past *past; /* NULL: none yet */
-	struct shadow *leaving; /* NULL: none */
+	struct leaving {
+		struct shadow *s; /* NULL: none */
+		u32 place;	  /* of its memory in the store; 0: not known */
+	} leaving;
 } rings[RINGS]; /* under their locks */
 
 static struct ring *my_ring(void)
@@ -36,24 +39,38 @@ static struct past *next_of(struct ring *r)
 	return &r->past[r->next++ % RING_LEN];
 }
 
-/* Its device's addresses are out of the store. */
-static void leave(struct shadow *s)
+static struct leaving exchange(struct ring *ring, struct leaving l)
 {
-	if (likely(!s))
-		return;
-	store_remove(&s->phys);
-	shadow_free(s);
+	struct leaving old = ring->leaving;
+
+	ring->leaving = l;
+	return old;
 }
 
-static struct shadow *take_leaving(struct ring *ring)
+static struct leaving take_leaving(struct ring *ring)
 {
-	struct shadow *s;
+	struct leaving l;
 
 	lock_take(&ring->lock);
-	s = ring->leaving;
-	ring->leaving = NULL;
+	l = exchange(ring, (struct leaving){0});
 	lock_give(&ring->lock);
-	return s;
+	return l;
+}
+
+/* Its device's addresses are out of the store; now its memory is. */
+static struct shadow *leave(struct leaving l)
+{
+	if (likely(l.s && l.place))
+		store_remove_at(&l.s->phys, l.place);
+	else if (l.s)
+		store_remove(&l.s->phys);
+	return l.s;
+}
+
+static void leave_and_free(struct leaving l)
+{
+	if (unlikely(l.s))
+		shadow_free(leave(l));
 }
 
 /* Under the ring's lock. */
@@ -85,19 +102,17 @@ void shadow_forget(struct shadow *s, const void *caller)
 {
 	const struct stack *unmapped = stack_take(caller);
 	struct ring *ring = my_ring();
-	struct shadow *old = NULL;
+	struct leaving old = {0};
 	bool simple = !s->dma.more;
 
 	lock_take(&ring->lock);
 	keep_all(ring, s, unmapped);
 	/* a device that still uses it finds it in the store or here */
 	store_remove(&s->dma);
-	if (likely(simple)) {
-		old = ring->leaving;
-		ring->leaving = s;
-	}
+	if (likely(simple))
+		old = exchange(ring, (struct leaving){.s = s});
 	lock_give(&ring->lock);
-	leave(old);
+	leave_and_free(old);
 	if (unlikely(!simple))
 		shadow_drop(s);
 }
@@ -106,43 +121,35 @@ bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u3
 {
 	const struct stack *unmapped = stack_take(caller);
 	struct ring *ring = my_ring();
-	struct shadow *s = NULL, *old = NULL;
+	struct leaving now, old = {0};
 	struct range *r = NULL;
 
 	store_expect(c->space, m->addr, m->size);
 	lock_take(&ring->lock);
 	if (likely(ring->past))
-		r = store_take_sealed(c->space, m->addr, m->size, seal);
+		r = store_take_sealed(c->space, m->addr, m->size, seal, &now.place);
 	if (likely(r)) {
-		s = container_of(r, struct shadow, dma);
+		now.s = container_of(r, struct shadow, dma);
 		*next_of(ring) = (struct past){.space = c->space, .start = m->addr, .size = m->size,
-					       .dev = c->dev, .mapped = unmapped ? s->mapped : NULL,
+					       .dev = c->dev, .mapped = unmapped ? now.s->mapped : NULL,
 					       .unmapped = unmapped, .call = (u8)m->call,
 					       .dir = (u8)m->dir};
-		old = ring->leaving;
-		ring->leaving = s;
+		old = exchange(ring, now);
 	}
 	lock_give(&ring->lock);
-	leave(old);
-	return s;
+	leave_and_free(old);
+	return r;
 }
 
 void past_settle(void)
 {
-	for (int i = 0; i < RINGS; i++) {
-		struct shadow *s = take_leaving(&rings[i]);
-
-		leave(s);
-	}
+	for (int i = 0; i < RINGS; i++)
+		leave_and_free(take_leaving(&rings[i]));
 }
 
 struct shadow *past_take(void)
 {
-	struct shadow *s = take_leaving(my_ring());
-
-	if (s)
-		store_remove(&s->phys);
-	return s;
+	return leave(take_leaving(my_ring()));
 }
 
 bool past_find(const struct check_device *c, u64 addr, u64 size, struct past *out)

@@ -185,20 +185,21 @@ static void refill_slot(struct bucket *b, int i)
 		b->more = *after(b->more);
 }
 
-static bool take(struct bucket *b, const struct range *r, unsigned int which, u64 h)
+/* The word that is `word` in these bits. */
+static bool take(struct bucket *b, u64 word, u64 bits)
 {
-	u64 word = word_of(r, which, h), *p;
+	u64 *p;
 
 	for (int i = 0; i < SLOTS; i++)
-		if ((b->slot[i] & ~SEALED) == word) {
+		if ((b->slot[i] & bits) == word) {
 			refill_slot(b, i);
 			return true;
 		}
-	for (p = &b->more; *p && *p != word; p = after(*p))
+	for (p = &b->more; *p && (*p & bits) != word; p = after(*p))
 		;
 	if (!*p)
 		return false;
-	*p = r->next[which];
+	*p = *after(*p);
 	return true;
 }
 
@@ -208,7 +209,7 @@ static void remove_one(struct range *r, unsigned int which)
 	struct shard *s = shard_of(r->space, h);
 
 	lock_take(&s->lock);
-	if (likely(take(&s->bucket[index_of(h, s->mask)], r, which, h)))
+	if (likely(take(&s->bucket[index_of(h, s->mask)], word_of(r, which, h), ~SEALED)))
 		s->n--;
 	lock_give(&s->lock);
 }
@@ -367,18 +368,37 @@ void store_expect(u64 space, u64 start, u64 size)
 		prefetch_bucket(space, hash(space, level, start >> level_bits(level)));
 }
 
-/* What hash() must be, as far as it says where: `place` of a seal, and back. */
-u32 store_place(u64 space, u64 start, u64 size)
-{
-	unsigned int level = level_of(size);
-	u64 h = level < LEVELS ? hash(space, level, start >> level_bits(level)) : 0;
+/* What a hash must be, as far as it says where: the shard, and the bucket if it has not more of them. */
+#define PLACE_BUCKETS (1ull << 24)
 
-	return (u32)(h >> 56 << 24 | (h >> 20 & 0xffffff));
+u32 store_place(const struct range *r)
+{
+	u64 h = hash(r->space, r->level, granule_of(r, 0));
+
+	if (!r->added || spans_two(r))
+		return 0;
+	return (u32)(h >> 56 << 24 | (h >> 20 & (PLACE_BUCKETS - 1)));
 }
 
 static u64 hash_of_place(u32 place)
 {
-	return (u64)place >> 24 << 56 | (u64)(place & 0xffffff) << 20;
+	return (u64)place >> 24 << 56 | (u64)(place & (PLACE_BUCKETS - 1)) << 20;
+}
+
+void store_remove_at(struct range *r, u32 place)
+{
+	u64 h = hash_of_place(place);
+	struct shard *s = shard_of(SPACE_PHYS, h);
+	bool done = false;
+
+	lock_take(&s->lock);
+	if (likely(s->mask < PLACE_BUCKETS))
+		done = take(&s->bucket[index_of(h, s->mask)], (uintptr_t)r,
+			    ~(HASH_MASK | PLACE_MASK | SEALED));
+	s->n -= done;
+	lock_give(&s->lock);
+	if (unlikely(!done))
+		store_remove(r);
 }
 
 static struct seal seal_word(const struct search *q, u64 word, unsigned int level, u64 tag,
@@ -425,7 +445,7 @@ void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *),
 }
 
 /* Under the shard's lock. */
-static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal)
+static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal, u32 *place)
 {
 	u64 i = index_of(h, s->mask);
 	struct bucket *b = &s->bucket[i];
@@ -438,7 +458,8 @@ static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal)
 			continue;
 		r = range_of(b->slot[k]);
 		prefetch_lines(r);
-		prefetch_bucket(SPACE_PHYS, hash_of_place(seals->of[k].place));
+		*place = seals->of[k].place;
+		prefetch_bucket(SPACE_PHYS, hash_of_place(*place));
 		refill_slot(b, k);
 		s->n--;
 		return r;
@@ -446,7 +467,7 @@ static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal)
 	return NULL;
 }
 
-struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal)
+struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal, u32 *place)
 {
 	unsigned int level = level_of(size);
 	struct range *r = NULL;
@@ -459,7 +480,7 @@ struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal)
 	s = shard_of(space, h);
 	lock_take(&s->lock);
 	if (likely(s->bucket))
-		r = take_sealed(s, h, tag_of(h, start, level), seal);
+		r = take_sealed(s, h, tag_of(h, start, level), seal, place);
 	lock_give(&s->lock);
 	return r;
 }

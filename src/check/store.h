@@ -47,14 +47,16 @@ bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *)
 /*
  * A seal stands in the table and says all of a range that must be known to take it out: who gives the
  * same seal takes it without having looked at it. fn() tells the seal of a range that begins at
- * `start`, 0: none. `place`: store_place() of what will be removed together with it.
+ * `start`, 0: none. `place`: store_place() of its memory, which store_remove_at() takes out without a
+ * look at that.
  */
 struct seal {
 	u32 seal, place;
 };
 void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *), void *arg);
-struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal); /* NULL: none */
-u32 store_place(u64 space, u64 start, u64 size);
+struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal, u32 *place); /* NULL: none */
+u32 store_place(const struct range *r); /* of physical memory; 0: it has two, or none */
+void store_remove_at(struct range *r, u32 place); /* leaves r->added as it is */
 
 /* A range will be added or removed soon: its place comes from memory meanwhile. */
 void store_expect(u64 space, u64 start, u64 size);

@@ -139,51 +139,77 @@ static void test_ended(void **state)
 	store_reset();
 }
 
+/* Taken out by what is known of the place alone, of a slot or of a chain, also when tables have grown since. */
+static void test_places(void **state)
+{
+	static u32 place[RANGES];
+
+	random_state = 3;
+	for (u32 i = 0; i < RANGES; i++) {
+		make(i);
+		ranges[i].space = SPACE_PHYS;
+		assert_int_equal(store_place(&ranges[i]), 0);
+		assert_int_equal(store_add(&ranges[i]), 0);
+		live[i] = true;
+		place[i] = store_place(&ranges[i]);
+	}
+	for (u32 i = 0; i < RANGES; i++) {
+		if (i % 3 == 0 || !place[i])
+			continue;
+		store_remove_at(&ranges[i], place[i]);
+		live[i] = false;
+	}
+	compare_all();
+	compare(SPACE_PHYS, 0x100000, 1u << 17);
+	store_reset();
+}
+
 static u32 asked;
 
 static struct seal give_seal(struct range *r, void *arg)
 {
 	asked++;
-	return (struct seal){*(u32 *)arg, store_place(SPACE_PHYS, 0x5000, 1)};
+	return (struct seal){*(u32 *)arg, 4711};
 }
 
 static void test_seals(void **state)
 {
 	struct range *r = ranges, *two = ranges + 1;
-	u32 seal = 77;
+	u32 seal = 77, place = 0;
 
 	*r = (struct range){.space = 64, .start = 0x4100, .size = 256};
 	*two = (struct range){.space = 64, .start = 0x4f00, .size = 512};
 	assert_int_equal(store_add(r), 0);
 	assert_int_equal(store_add(two), 0);
-	assert_null(store_take_sealed(64, 0x4100, 256, seal));
+	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
 	store_seal(64, 0x4100, give_seal, &seal);
 	assert_int_equal(asked, 1);
-	assert_null(store_take_sealed(64, 0x4100, 256, seal + 1));
-	assert_null(store_take_sealed(64, 0x4140, 256, seal));
-	assert_null(store_take_sealed(128, 0x4100, 256, seal));
-	assert_ptr_equal(store_take_sealed(64, 0x4100, 256, seal), r);
-	assert_null(store_take_sealed(64, 0x4100, 256, seal));
+	assert_null(store_take_sealed(64, 0x4100, 256, seal + 1, &place));
+	assert_null(store_take_sealed(64, 0x4140, 256, seal, &place));
+	assert_null(store_take_sealed(128, 0x4100, 256, seal, &place));
+	assert_ptr_equal(store_take_sealed(64, 0x4100, 256, seal, &place), r);
+	assert_int_equal(place, 4711);
+	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
 	memset(live, 0, sizeof(live));
 	live[1] = true;
 	compare_all();
 	/* in two granules: asked, and never sealed */
 	store_seal(64, 0x4f00, give_seal, &seal);
 	assert_int_equal(asked, 2);
-	assert_null(store_take_sealed(64, 0x4f00, 512, seal));
+	assert_null(store_take_sealed(64, 0x4f00, 512, seal, &place));
 	/* whoever looks at it breaks the seal */
 	r->added = false;
 	assert_int_equal(store_add(r), 0);
 	store_seal(64, 0x4100, give_seal, &seal);
 	assert_true(store_search_start(64, 0x4100, note, NULL));
-	assert_null(store_take_sealed(64, 0x4100, 256, seal));
+	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
 	store_reset();
 }
 
 /* More in one granule than have a slot: each is asked, those in slots are taken by their seals. */
 static void test_seals_and_chains(void **state)
 {
-	u32 seal = 5, taken = 0;
+	u32 seal = 5, taken = 0, place;
 
 	asked = 0;
 	for (u32 i = 0; i < 64; i++) {
@@ -194,7 +220,7 @@ static void test_seals_and_chains(void **state)
 		store_seal(64, ranges[i].start, give_seal, &seal);
 	assert_int_equal(asked, 64);
 	for (u32 i = 0; i < 64; i++) {
-		struct range *r = store_take_sealed(64, ranges[i].start, 64, seal);
+		struct range *r = store_take_sealed(64, ranges[i].start, 64, seal, &place);
 
 		assert_true(!r || r == &ranges[i]);
 		live[i] = !r;
@@ -213,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_against_a_list),
 		cmocka_unit_test(test_no_memory_to_grow),
 		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_seals),
 		cmocka_unit_test(test_seals_and_chains),
 	};
