@@ -19,7 +19,7 @@ static bool must_be_asked(unsigned int call)
 
 struct overlap {
 	const struct shadow *self;
-	u64 start, size; /* bytes; the search is for whole cache lines */
+	u64 size; /* bytes; the search is for whole cache lines */
 	struct found found;
 };
 
@@ -60,20 +60,21 @@ static void report_overlap(const struct overlap *q, const void *caller)
 		       MEM_CACHE_LINE);
 }
 
-bool check_overlap(struct shadow *s, const struct range *r, const void *caller)
+bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 {
-	struct overlap q = {.self = s, .start = r->start, .size = r->size};
-	u64 first = align_down(r->start, MEM_CACHE_LINE);
+	u64 first = align_down(start, MEM_CACHE_LINE), lines = align_up(start + size, MEM_CACHE_LINE) - first;
+	struct overlap q;
 
-	u64 size = align_up(r->start + r->size, MEM_CACHE_LINE) - first;
-
-	store_search(SPACE_PHYS, first, size, find_overlap, &q);
+	q.self = s;
+	q.size = size;
+	q.found.any = false;
+	store_search(SPACE_PHYS, first, lines, find_overlap, &q);
 	if (likely(!q.found.any))
 		return false;
 	/* it may be over, and only its memory not out of the store */
 	past_settle();
 	q.found.any = false;
-	store_search(SPACE_PHYS, first, size, find_overlap, &q);
+	store_search(SPACE_PHYS, first, lines, find_overlap, &q);
 	if (q.found.any)
 		report_overlap(&q, caller);
 	return q.found.any;
@@ -111,7 +112,7 @@ void check_map(struct check_device *c, const struct check_mapping *m, const void
 	/* links are synced and unlinked by range; coherent memory and pages are the library's own */
 	s->unsynced = m->call == CALL_LINK;
 	if (m->call != CALL_COHERENT && s->phys.size)
-		check_overlap(s, &s->phys, caller);
+		check_overlap(s, m->pa, m->size, caller); /* from here: the shadow is still being written */
 	own_begin(s);
 	shadow_add(s);
 }
@@ -291,20 +292,24 @@ void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const
 	shadow_forget(s, caller);
 }
 
-void check_unmap(struct check_device *c, const struct check_mapping *m, const void *caller)
+static __attribute__((noinline)) void unmap_unsealed(struct check_device *c, const struct check_mapping *m,
+						     const void *caller)
 {
 	struct found other = {0};
-	struct shadow *s;
+	struct shadow *s = shadow_claim(c, m, &other);
 
-	check_enter(caller);
-	if (likely(m->call <= CALL_RESOURCE) &&
-	    likely(shadow_end_sealed(c, m, seal_of(c, m->addr, m->size, m->call, m->dir, m->attrs), caller)))
-		return;
-	s = shadow_claim(c, m, &other);
 	if (likely(s))
 		check_end(s, m, 0, caller);
 	else if (m->addr != DMA_MAPPING_ERROR)
 		check_not_mapped(c, m, &other, caller);
+}
+
+void check_unmap(struct check_device *c, const struct check_mapping *m, const void *caller)
+{
+	check_enter(caller);
+	if (m->call > CALL_RESOURCE ||
+	    !shadow_end_sealed(c, m, seal_of(c, m->addr, m->size, m->call, m->dir, m->attrs), caller))
+		unmap_unsealed(c, m, caller);
 }
 
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size)

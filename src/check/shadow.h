@@ -43,7 +43,6 @@ struct found {
 	bool any;
 	struct shadow *s; /* claimed by the finder, or only looked at under the lock */
 	struct check_device *c;
-	char name[64];
 	const struct stack *mapped;
 	u64 start, size, pa;
 	unsigned long attrs;

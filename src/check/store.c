@@ -3,7 +3,7 @@
  * A place in the hash is a word: the address of a struct range, in bit 0 which of its two granules
  * the place stands for, and above the address a tag, so that no range is touched in vain: memory far
  * from the processor is what a search costs. A bucket is one cache line; what finds it full is
- * chained. Bit 1 says that the slot's seal is set; seals stand behind the buckets, and ranges of
+ * chained. Bit 1 says that the slot's seal is set; seals stand behind each bucket, and ranges of
  * physical memory have none. A shard's table doubles when it is full; when there is no memory for that its chains get
  * longer. What may overflow: nothing, start + size <= 2^64 is the callers' promise, and addresses of
  * the process have 48 bits.
@@ -76,9 +76,20 @@ static bool has_seals(const struct shard *s)
 	return s >= shards + SHARDS;
 }
 
-static struct seals *seals_of(const struct shard *s, u64 index)
+/* Each bucket's seals stand behind it: two lines of one page come together. */
+static u64 stride(const struct shard *s)
 {
-	return (struct seals *)(s->bucket + s->mask + 1) + index;
+	return has_seals(s) ? 2 : 1;
+}
+
+static struct bucket *bucket_at(const struct shard *s, u64 index)
+{
+	return s->bucket + index * stride(s);
+}
+
+static struct seals *seals_of(struct bucket *b)
+{
+	return (struct seals *)(b + 1);
 }
 
 /* Bits that chose the shard are not used again. */
@@ -116,7 +127,7 @@ static u64 word_of(const struct range *r, unsigned int which, u64 h)
 
 static void put(struct shard *s, struct range *r, unsigned int which, u64 h)
 {
-	struct bucket *b = &s->bucket[index_of(h, s->mask)];
+	struct bucket *b = bucket_at(s, index_of(h, s->mask));
 
 	for (int i = 0; i < SLOTS; i++)
 		if (!b->slot[i]) {
@@ -141,17 +152,19 @@ static int shard_grow(struct shard *s)
 	u64 n = s->bucket ? 2 * (s->mask + 1) : FIRST, old_n = s->bucket ? s->mask + 1 : 0;
 	struct bucket *old = s->bucket, *bucket;
 
-	bucket = alloc_aligned(64, n * (sizeof(*bucket) + (has_seals(s) ? sizeof(struct seals) : 0)));
+	bucket = alloc_aligned(64 * stride(s), n * stride(s) * sizeof(*bucket));
 
 	if (!bucket)
 		return old ? 0 : -1;
 	write_once(&s->bucket, bucket);
 	write_once(&s->mask, n - 1);
 	for (u64 i = 0; i < old_n; i++) {
+		const struct bucket *b = old + i * stride(s);
+
 		for (int k = 0; k < SLOTS; k++)
-			if (old[i].slot[k])
-				put_again(s, old[i].slot[k]);
-		for (u64 word = old[i].more, next; word; word = next) {
+			if (b->slot[k])
+				put_again(s, b->slot[k]);
+		for (u64 word = b->more, next; word; word = next) {
 			next = *after(word);
 			put_again(s, word);
 		}
@@ -209,7 +222,7 @@ static void remove_one(struct range *r, unsigned int which)
 	struct shard *s = shard_of(r->space, h);
 
 	lock_take(&s->lock);
-	if (likely(take(&s->bucket[index_of(h, s->mask)], word_of(r, which, h), ~SEALED)))
+	if (likely(take(bucket_at(s, index_of(h, s->mask)), word_of(r, which, h), ~SEALED)))
 		s->n--;
 	lock_give(&s->lock);
 }
@@ -268,11 +281,11 @@ static void prefetch_bucket(u64 space, u64 h)
 {
 	struct shard *s = shard_of(space, h);
 	uintptr_t bucket = (uintptr_t)read_once(&s->bucket);
-	u64 mask = read_once(&s->mask), i = index_of(h, mask);
+	u64 at = index_of(h, read_once(&s->mask)) * stride(s);
 
-	__builtin_prefetch((const void *)(bucket + i * sizeof(struct bucket)), 1);
+	__builtin_prefetch((const void *)(bucket + at * sizeof(struct bucket)), 1);
 	if (space != SPACE_PHYS)
-		__builtin_prefetch((const void *)(bucket + (mask + 1 + i) * sizeof(struct bucket)), 1);
+		__builtin_prefetch((const void *)(bucket + (at + 1) * sizeof(struct bucket)), 1);
 }
 
 static bool overlaps(const struct search *q, const struct range *r)
@@ -302,7 +315,7 @@ static bool search_granule(const struct search *q, unsigned int level, u64 granu
 	lock_take(&s->lock);
 	if (unlikely(!s->bucket))
 		goto out;
-	b = &s->bucket[index_of(h, s->mask)];
+	b = bucket_at(s, index_of(h, s->mask));
 	for (int i = 0; i < SLOTS && go_on; i++)
 		if (b->slot[i] && !((b->slot[i] ^ tag) & q->tag_mask)) {
 			if (q->unseal)
@@ -393,7 +406,7 @@ void store_remove_at(struct range *r, u32 place)
 
 	lock_take(&s->lock);
 	if (likely(s->mask < PLACE_BUCKETS))
-		done = take(&s->bucket[index_of(h, s->mask)], (uintptr_t)r,
+		done = take(bucket_at(s, index_of(h, s->mask)), (uintptr_t)r,
 			    ~(HASH_MASK | PLACE_MASK | SEALED));
 	s->n -= done;
 	lock_give(&s->lock);
@@ -417,20 +430,21 @@ static struct seal seal_word(const struct search *q, u64 word, unsigned int leve
 static void seal_granule(const struct search *q, unsigned int level,
 			 struct seal (*fn)(struct range *, void *))
 {
-	u64 h = hash(q->space, level, q->start >> level_bits(level)), tag = tag_of(h, q->start, level), i;
+	u64 h = hash(q->space, level, q->start >> level_bits(level)), tag = tag_of(h, q->start, level);
 	struct shard *s = shard_of(q->space, h);
+	struct bucket *b;
 
 	lock_take(&s->lock);
-	i = s->bucket ? index_of(h, s->mask) : 0;
-	for (int k = 0; s->bucket && k < SLOTS; k++) {
-		struct seal seal = seal_word(q, s->bucket[i].slot[k], level, tag, fn);
+	b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL;
+	for (int k = 0; b && k < SLOTS; k++) {
+		struct seal seal = seal_word(q, b->slot[k], level, tag, fn);
 
 		if (seal.seal) {
-			seals_of(s, i)->of[k] = seal;
-			s->bucket[i].slot[k] |= SEALED;
+			seals_of(b)->of[k] = seal;
+			b->slot[k] |= SEALED;
 		}
 	}
-	for (u64 word = s->bucket ? s->bucket[i].more : 0; word; word = *after(word))
+	for (u64 word = b ? b->more : 0; word; word = *after(word))
 		seal_word(q, word, level, tag, fn);
 	lock_give(&s->lock);
 }
@@ -447,9 +461,8 @@ void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *),
 /* Under the shard's lock. */
 static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal, u32 *place)
 {
-	u64 i = index_of(h, s->mask);
-	struct bucket *b = &s->bucket[i];
-	const struct seals *seals = seals_of(s, i);
+	struct bucket *b = bucket_at(s, index_of(h, s->mask));
+	const struct seals *seals = seals_of(b);
 	struct range *r;
 
 	for (int k = 0; k < SLOTS; k++) {
@@ -507,7 +520,7 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 
 		lock_take(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask && go_on; b++)
-			go_on = walk_bucket(&s->bucket[b], fn, arg);
+			go_on = walk_bucket(bucket_at(s, b), fn, arg);
 		lock_give(&s->lock);
 	}
 	return go_on;
