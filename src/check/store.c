@@ -1,36 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A place in the hash is a word: the address of a struct range, in bit 0 which of its two granules
- * the place stands for, and above the address a tag, so that no range is touched in vain: memory far
- * from the processor is what a search costs. A bucket is one cache line; what finds it full is
- * chained. Bit 1 says that the slot's seal is set; seals stand behind each bucket, and ranges of
- * physical memory have none. A shard's table doubles when it is full; when there is no memory for that its chains get
- * longer. What may overflow: nothing, start + size <= 2^64 is the callers' promise, and addresses of
- * the process have 48 bits.
+ * A bucket is one cache line of words (word.h); what finds it full goes to more buckets in a chain. Seals
+ * stand behind each bucket; ranges of physical memory have none. A shard's table doubles when it is
+ * full; when there is no memory for that its chains get longer, and without memory for those a range is
+ * refused. What may overflow: nothing, start + size <= 2^64 is the callers' promise.
  */
-#include "check/store.h"
 #include "base/alloc.h"
-#include "base/math.h"
+#include "check/word.h"
+
+#include <errno.h>
+#include <string.h>
 
 #define SHARDS	    256 /* for physical memory, and as many for devices' addresses */
-#define SEALED	    2ull
 #define FIRST	    4 /* buckets */
 #define SLOTS	    7
 #define LOAD	    4 /* words in a bucket, on average, before the table grows */
-#define LEVEL_FIRST 12
-#define LEVEL_STEP  3
-#define LEVELS	    15 /* the last has granules of 2^54 */
-
-/* The tag: of the hash, and where in a granule the range begins. */
-#define TAG_SHIFT  48
-#define TAG_HASH   10
-#define TAG_PLACE  6
-#define HASH_MASK  (((1ull << TAG_HASH) - 1) << TAG_SHIFT)
-#define PLACE_MASK (((1ull << TAG_PLACE) - 1) << (TAG_SHIFT + TAG_HASH))
-
 struct bucket {
-	u64 slot[SLOTS]; /* 0: free */
-	u64 more;	 /* chain of words; 0: its end */
+	u64 slot[SLOTS];     /* 0: free */
+	struct bucket *more; /* NULL: the chain's end */
 } cacheline;
 
 struct seals {
@@ -42,29 +29,10 @@ static struct shard {
 	u64 n;
 	u64 mask;	       /* atomic, for who only prefetches */
 	struct bucket *bucket; /* the same; NULL: none yet */
+	struct bucket *spare;  /* for chains */
 } shards[2 * SHARDS];
 
 static u32 levels_used; /* atomic bits, only ever set */
-
-static unsigned int level_bits(unsigned int level)
-{
-	return LEVEL_FIRST + level * LEVEL_STEP;
-}
-
-/* LEVELS or more: too long. */
-static unsigned int level_of(u64 size)
-{
-	unsigned int bits = log2_ceil(size);
-
-	return bits <= LEVEL_FIRST ? 0 : (bits - LEVEL_FIRST + LEVEL_STEP - 1) / LEVEL_STEP;
-}
-
-static u64 hash(u64 space, unsigned int level, u64 granule)
-{
-	u64 h = (granule * LEVELS + level + (space >> 6)) * 0x9e3779b97f4a7c15ull;
-
-	return (h ^ h >> 29) * 0xbf58476d1ce4e5b9ull;
-}
 
 static struct shard *shard_of(u64 space, u64 h)
 {
@@ -92,58 +60,68 @@ static struct seals *seals_of(struct bucket *b)
 	return (struct seals *)(b + 1);
 }
 
-/* Bits that chose the shard are not used again. */
-static u64 index_of(u64 h, u64 mask)
+static struct bucket *spare_take(struct shard *s)
 {
-	return h >> 20 & mask;
+	struct bucket *b = s->spare;
+
+	if (!b)
+		return alloc_aligned(64 * stride(s), stride(s) * sizeof(*b));
+	s->spare = b->more;
+	b->more = NULL;
+	return b;
 }
 
-static u64 tag_of(u64 h, u64 start, unsigned int level)
+/* It is empty. */
+static void spare_give(struct shard *s, struct bucket *b)
 {
-	return (h << TAG_SHIFT & HASH_MASK) |
-	       (start >> (level_bits(level) - TAG_PLACE) << (TAG_SHIFT + TAG_HASH) & PLACE_MASK);
+	b->more = s->spare;
+	s->spare = b;
 }
 
-static struct range *range_of(u64 word)
+static int put(struct shard *s, struct bucket *b, u64 word)
 {
-	return (struct range *)(uintptr_t)(word & ~(HASH_MASK | PLACE_MASK | SEALED | 1));
+	for (;; b = b->more) {
+		for (int i = 0; i < SLOTS; i++)
+			if (!b->slot[i]) {
+				b->slot[i] = word;
+				return 0;
+			}
+		if (!b->more)
+			b->more = spare_take(s);
+		if (!b->more)
+			return -1;
+	}
 }
 
-/* Of the chain: the next word behind this one. */
-static u64 *after(u64 word)
-{
-	return &range_of(word)->next[word & 1];
-}
-
-static u64 granule_of(const struct range *r, unsigned int which)
-{
-	return (r->start >> level_bits(r->level)) + which;
-}
-
-static u64 word_of(const struct range *r, unsigned int which, u64 h)
-{
-	return (uintptr_t)r | which | tag_of(h, r->start, r->level);
-}
-
-static void put(struct shard *s, struct range *r, unsigned int which, u64 h)
-{
-	struct bucket *b = bucket_at(s, index_of(h, s->mask));
-
-	for (int i = 0; i < SLOTS; i++)
-		if (!b->slot[i]) {
-			b->slot[i] = word_of(r, which, h);
-			return;
-		}
-	r->next[which] = b->more;
-	b->more = word_of(r, which, h);
-}
-
-/* Without its seal: that only makes one call slower. */
+/* To the new table; without its seal, which only makes one call slower. */
 static void put_again(struct shard *s, u64 word)
 {
 	struct range *r = range_of(word);
+	u64 h = hash(r->space, r->level, granule_of(r, word & 1));
 
-	put(s, r, word & 1, hash(r->space, r->level, granule_of(r, word & 1)));
+	put(s, bucket_at(s, index_of(h, s->mask)), word & ~SEALED);
+}
+
+/*
+ * One old bucket's words. They come to two new ones, which need no more of a chain than the words
+ * that were read so far had, so there are spare ones for it.
+ */
+static void split(struct shard *s, struct bucket *b)
+{
+	struct bucket *next;
+	u64 word[SLOTS];
+
+	for (bool first = true; b; b = next, first = false) {
+		next = b->more;
+		memcpy(word, b->slot, sizeof(word));
+		if (!first) {
+			memset(b->slot, 0, sizeof(b->slot));
+			spare_give(s, b);
+		}
+		for (int i = 0; i < SLOTS; i++)
+			if (word[i])
+				put_again(s, word[i]);
+	}
 }
 
 /* Under the shard's lock. */
@@ -151,24 +129,17 @@ static int shard_grow(struct shard *s)
 {
 	u64 n = s->bucket ? 2 * (s->mask + 1) : FIRST, old_n = s->bucket ? s->mask + 1 : 0;
 	struct bucket *old = s->bucket, *bucket;
+	int saved = errno;
 
 	bucket = alloc_aligned(64 * stride(s), n * stride(s) * sizeof(*bucket));
 
+	errno = saved;
 	if (!bucket)
 		return old ? 0 : -1;
 	write_once(&s->bucket, bucket);
 	write_once(&s->mask, n - 1);
-	for (u64 i = 0; i < old_n; i++) {
-		const struct bucket *b = old + i * stride(s);
-
-		for (int k = 0; k < SLOTS; k++)
-			if (b->slot[k])
-				put_again(s, b->slot[k]);
-		for (u64 word = b->more, next; word; word = next) {
-			next = *after(word);
-			put_again(s, word);
-		}
-	}
+	for (u64 i = 0; i < old_n; i++)
+		split(s, old + i * stride(s));
 	alloc_free(old);
 	return 0;
 }
@@ -182,38 +153,44 @@ static int add_one(struct range *r, unsigned int which)
 	lock_take(&s->lock);
 	if (unlikely(!s->bucket || s->n > LOAD * s->mask + LOAD))
 		err = shard_grow(s);
-	if (likely(!err)) {
-		put(s, r, which, h);
-		s->n++;
-	}
+	if (likely(!err))
+		err = put(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h));
+	s->n += !err;
 	lock_give(&s->lock);
 	return err;
 }
 
-/* A word leaves its slot, to which the chain's first one moves. */
-static void refill_slot(struct bucket *b, int i)
+static bool is_empty(const struct bucket *b)
 {
-	b->slot[i] = b->more;
-	if (unlikely(b->more))
-		b->more = *after(b->more);
+	for (int i = 0; i < SLOTS; i++)
+		if (b->slot[i])
+			return false;
+	return true;
+}
+
+/* A slot was emptied; `link` leads to its bucket in a chain, NULL: it is the first. */
+static void emptied(struct shard *s, struct bucket **link)
+{
+	struct bucket *b = link ? *link : NULL;
+
+	s->n--;
+	if (unlikely(b) && is_empty(b)) {
+		*link = b->more;
+		spare_give(s, b);
+	}
 }
 
 /* The word that is `word` in these bits. */
-static bool take(struct bucket *b, u64 word, u64 bits)
+static bool take(struct shard *s, struct bucket *b, u64 word, u64 bits)
 {
-	u64 *p;
-
-	for (int i = 0; i < SLOTS; i++)
-		if ((b->slot[i] & bits) == word) {
-			refill_slot(b, i);
-			return true;
-		}
-	for (p = &b->more; *p && (*p & bits) != word; p = after(*p))
-		;
-	if (!*p)
-		return false;
-	*p = *after(*p);
-	return true;
+	for (struct bucket **link = NULL; b; link = &b->more, b = b->more)
+		for (int i = 0; i < SLOTS; i++)
+			if ((b->slot[i] & bits) == word) {
+				b->slot[i] = 0;
+				emptied(s, link);
+				return true;
+			}
+	return false;
 }
 
 static void remove_one(struct range *r, unsigned int which)
@@ -222,16 +199,8 @@ static void remove_one(struct range *r, unsigned int which)
 	struct shard *s = shard_of(r->space, h);
 
 	lock_take(&s->lock);
-	if (likely(take(bucket_at(s, index_of(h, s->mask)), word_of(r, which, h), ~SEALED)))
-		s->n--;
+	take(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h), ~SEALED);
 	lock_give(&s->lock);
-}
-
-static bool spans_two(const struct range *r)
-{
-	unsigned int bits = level_bits(r->level);
-
-	return r->start >> bits != (r->start + r->size - 1) >> bits;
 }
 
 int store_add(struct range *r)
@@ -305,27 +274,45 @@ static bool look_at_word(const struct search *q, u64 word, unsigned int level, u
 	return q->fn(r, q->arg);
 }
 
+/* The 64ths of a granule that are searched, as far as they are in it. */
+struct places {
+	u64 first, last;
+};
+
+static struct places places_of(const struct search *q, unsigned int level, u64 granule)
+{
+	u64 base = granule << level_bits(level), end = q->start + q->size - 1;
+
+	return (struct places){q->start > base ? (q->start - base) >> place_bits(level) : 0,
+			       (end - base) >> place_bits(level)};
+}
+
+/* By its tag alone: a range that goes on from the granule before begins elsewhere. */
+static bool may_overlap(u64 word, const struct places *p)
+{
+	u64 place = (word & PLACE_MASK) >> PLACE_SHIFT;
+
+	return (word & 1) || (place <= p->last && place + (1ull << (word >> REACH_SHIFT)) > p->first);
+}
+
 static bool search_granule(const struct search *q, unsigned int level, u64 granule)
 {
 	u64 h = hash(q->space, level, granule), tag = tag_of(h, q->start, level);
+	struct places places = places_of(q, level, granule);
 	struct shard *s = shard_of(q->space, h);
-	struct bucket *b;
 	bool go_on = true;
 
 	lock_take(&s->lock);
-	if (unlikely(!s->bucket))
-		goto out;
-	b = bucket_at(s, index_of(h, s->mask));
-	for (int i = 0; i < SLOTS && go_on; i++)
-		if (b->slot[i] && !((b->slot[i] ^ tag) & q->tag_mask)) {
+	for (struct bucket *b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b && go_on; b = b->more)
+		for (int i = 0; i < SLOTS && go_on; i++) {
+			u64 word = b->slot[i];
+
+			if (!word || ((word ^ tag) & q->tag_mask) || !may_overlap(word, &places))
+				continue;
 			if (q->unseal)
 				b->slot[i] &= ~SEALED;
-			go_on = look_at_word(q, b->slot[i], level, granule);
-		}
-	for (u64 word = b->more; word && go_on; word = *after(word))
-		if (!((word ^ tag) & q->tag_mask))
 			go_on = look_at_word(q, word, level, granule);
-out:
+		}
 	lock_give(&s->lock);
 	return go_on;
 }
@@ -340,37 +327,34 @@ static bool filter(struct range *r, void *arg)
 	return overlaps(q, r) ? q->fn(r, q->arg) : true;
 }
 
-bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg)
+static bool search_levels(const struct search *q)
 {
-	struct search q = {.space = space, .start = start, .size = size, .fn = fn, .arg = arg,
-			   .tag_mask = HASH_MASK};
-	u32 used = read_once(&levels_used);
-
-	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
-		return store_walk(filter, &q);
-	for (; used; used &= used - 1) {
+	for (u32 used = read_once(&levels_used); used; used &= used - 1) {
 		unsigned int level = (unsigned int)__builtin_ctz(used), bits = level_bits(level);
 
-		for (u64 g = start >> bits; g <= (start + size - 1) >> bits; g++)
-			if (!search_granule(&q, level, g))
+		for (u64 g = q->start >> bits; g <= (q->start + q->size - 1) >> bits; g++)
+			if (!search_granule(q, level, g))
 				return false;
 	}
 	return true;
 }
 
+bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg)
+{
+	struct search q = {.space = space, .start = start, .size = size, .fn = fn, .arg = arg,
+			   .tag_mask = HASH_MASK};
+
+	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
+		return store_walk(filter, &q);
+	return search_levels(&q);
+}
+
 bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg)
 {
-	struct search q = {.space = space, .start = start, .size = 1, .fn = fn, .arg = arg,
-			   .tag_mask = HASH_MASK | PLACE_MASK, .unseal = true};
-	u32 used = read_once(&levels_used);
+	const struct search q = {.space = space, .start = start, .size = 1, .fn = fn, .arg = arg,
+				 .tag_mask = HASH_MASK | PLACE_MASK, .unseal = true};
 
-	for (; used; used &= used - 1) {
-		unsigned int level = (unsigned int)__builtin_ctz(used);
-
-		if (!search_granule(&q, level, start >> level_bits(level)))
-			return false;
-	}
-	return true;
+	return search_levels(&q);
 }
 
 void store_expect(u64 space, u64 start, u64 size)
@@ -406,9 +390,7 @@ void store_remove_at(struct range *r, u32 place)
 
 	lock_take(&s->lock);
 	if (likely(s->mask < PLACE_BUCKETS))
-		done = take(bucket_at(s, index_of(h, s->mask)), (uintptr_t)r,
-			    ~(HASH_MASK | PLACE_MASK | SEALED));
-	s->n -= done;
+		done = take(s, bucket_at(s, index_of(h, s->mask)), (uintptr_t)r, ~(TAG_MASK | SEALED));
 	lock_give(&s->lock);
 	if (unlikely(!done))
 		store_remove(r);
@@ -435,17 +417,15 @@ static void seal_granule(const struct search *q, unsigned int level,
 	struct bucket *b;
 
 	lock_take(&s->lock);
-	b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL;
-	for (int k = 0; b && k < SLOTS; k++) {
-		struct seal seal = seal_word(q, b->slot[k], level, tag, fn);
+	for (b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b; b = b->more)
+		for (int k = 0; k < SLOTS; k++) {
+			struct seal seal = seal_word(q, b->slot[k], level, tag, fn);
 
-		if (seal.seal) {
-			seals_of(b)->of[k] = seal;
-			b->slot[k] |= SEALED;
+			if (seal.seal) {
+				seals_of(b)->of[k] = seal;
+				b->slot[k] |= SEALED;
+			}
 		}
-	}
-	for (u64 word = b ? b->more : 0; word; word = *after(word))
-		seal_word(q, word, level, tag, fn);
 	lock_give(&s->lock);
 }
 
@@ -461,22 +441,22 @@ void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *),
 /* Under the shard's lock. */
 static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal, u32 *place)
 {
-	struct bucket *b = bucket_at(s, index_of(h, s->mask));
-	const struct seals *seals = seals_of(b);
-	struct range *r;
+	struct bucket *b = bucket_at(s, index_of(h, s->mask)), **link = NULL;
 
-	for (int k = 0; k < SLOTS; k++) {
-		if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) || !(b->slot[k] & SEALED) ||
-		    seals->of[k].seal != seal)
-			continue;
-		r = range_of(b->slot[k]);
-		prefetch_lines(r);
-		*place = seals->of[k].place;
-		prefetch_bucket(SPACE_PHYS, hash_of_place(*place));
-		refill_slot(b, k);
-		s->n--;
-		return r;
-	}
+	for (; b; link = &b->more, b = b->more)
+		for (int k = 0; k < SLOTS; k++) {
+			struct range *r = range_of(b->slot[k]);
+
+			if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) || !(b->slot[k] & SEALED) ||
+			    seals_of(b)->of[k].seal != seal)
+				continue;
+			prefetch_lines(r);
+			*place = seals_of(b)->of[k].place;
+			prefetch_bucket(SPACE_PHYS, hash_of_place(*place));
+			b->slot[k] = 0;
+			emptied(s, link);
+			return r;
+		}
 	return NULL;
 }
 
@@ -502,12 +482,10 @@ static bool walk_bucket(const struct bucket *b, bool (*fn)(struct range *, void 
 {
 	bool go_on = true;
 
-	for (int i = 0; i < SLOTS && go_on; i++)
-		if (b->slot[i] && !(b->slot[i] & 1))
-			go_on = fn(range_of(b->slot[i]), arg);
-	for (u64 word = b->more; word && go_on; word = *after(word))
-		if (!(word & 1))
-			go_on = fn(range_of(word), arg);
+	for (; b && go_on; b = b->more)
+		for (int i = 0; i < SLOTS && go_on; i++)
+			if (b->slot[i] && !(b->slot[i] & 1))
+				go_on = fn(range_of(b->slot[i]), arg);
 	return go_on;
 }
 
@@ -526,11 +504,24 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 	return go_on;
 }
 
+static void free_chain(struct bucket *b)
+{
+	for (struct bucket *next; b; b = next) {
+		next = b->more;
+		alloc_free(b);
+	}
+}
+
 void store_reset(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(shards); i++) {
-		alloc_free(shards[i].bucket);
-		shards[i] = (struct shard){0};
+		struct shard *s = &shards[i];
+
+		for (u64 b = 0; s->bucket && b <= s->mask; b++)
+			free_chain(bucket_at(s, b)->more);
+		free_chain(s->spare);
+		alloc_free(s->bucket);
+		*s = (struct shard){0};
 	}
 	write_once(&levels_used, 0);
 }

@@ -22,7 +22,6 @@ struct shadow;
 struct range {
 	u64 space, start, size; /* fixed while it is in the store */
 	struct shadow *of;
-	u64 next[2]; /* of its place in the chain of each granule, under that shard's lock */
 	struct range *more; /* of the same shadow: a scatterlist's */
 	u8 level;
 	bool added;

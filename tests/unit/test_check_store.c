@@ -100,7 +100,7 @@ static void test_against_a_list(void **state)
 	store_reset();
 }
 
-/* Tables stay as they are, chains get long; a shard that has none yet refuses. */
+/* Tables stay as they are, chains get longer as far as there are spare buckets, then ranges are refused. */
 static void test_no_memory_to_grow(void **state)
 {
 	const struct fail_rule all = {.every = 1};
