@@ -85,6 +85,7 @@ bool bench_swiotlb(struct bench *b);
 bool bench_xsk(struct bench *b);
 bool bench_twostep(struct bench *b);
 bool bench_odp(struct bench *b);
+bool bench_check(struct bench *b);
 void bench_peers(struct bench *b);
 
 /*

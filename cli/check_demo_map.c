@@ -269,7 +269,15 @@ static void sync_as(struct device *dev, enum dma_data_direction mapped, u64 from
 
 static void sync_not_mapped(struct device *dev, bool wrong)
 {
-	sync_as(dev, DMA_FROM_DEVICE, wrong ? 1 << 20 : 0, 64, DMA_FROM_DEVICE, true);
+	void *p = kmalloc(4096, GFP_KERNEL);
+	dma_addr_t addr = demo_map(dev, p, 4096, DMA_FROM_DEVICE);
+
+	if (!wrong)
+		dma_sync_single_for_cpu(dev, addr, 64, DMA_FROM_DEVICE);
+	dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE);
+	if (wrong)
+		dma_sync_single_for_cpu(dev, addr, 64, DMA_FROM_DEVICE);
+	kfree(p);
 }
 
 static void sync_range(struct device *dev, bool wrong)

@@ -10,6 +10,7 @@
 
 static struct xsk_buff_pool *the_pool; /* what the driver was given */
 static struct xdp_buff *kept;	       /* a buffer that it has still */
+static bool forgets, unmaps_first;     /* how it lets go of the pool */
 
 static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 {
@@ -17,10 +18,13 @@ static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 		the_pool = pool;
 		return xsk_pool_dma_map(pool, dev, 0);
 	}
+	if (unmaps_first)
+		xsk_pool_dma_unmap(the_pool, 0);
 	if (kept)
 		xsk_buff_free(kept);
 	kept = NULL;
-	xsk_pool_dma_unmap(the_pool, 0);
+	if (!unmaps_first && !forgets)
+		xsk_pool_dma_unmap(the_pool, 0);
 	return 0;
 }
 
@@ -76,8 +80,15 @@ static void use_and_keep(struct xsk_buff_pool *pool, bool wrong)
 {
 	struct xdp_buff *xdp = xsk_buff_alloc(pool);
 
+	forgets = wrong;
 	if (!wrong)
 		kept = xdp; /* and given back when the pool goes */
+}
+
+static void use_and_unmap(struct xsk_buff_pool *pool, bool wrong)
+{
+	kept = xsk_buff_alloc(pool);
+	unmaps_first = wrong;
 }
 
 static void xsk_twice(struct device *dev, bool wrong)
@@ -88,10 +99,18 @@ static void xsk_twice(struct device *dev, bool wrong)
 static void xsk_kept(struct device *dev, bool wrong)
 {
 	with_pool(dev, use_and_keep, wrong);
+	forgets = false;
+}
+
+static void xsk_busy(struct device *dev, bool wrong)
+{
+	with_pool(dev, use_and_unmap, wrong);
+	unmaps_first = false;
 }
 
 const struct demo demos_xsk[] = {
 	{.kind = DMAMAP_CHECK_XSK_TWICE, .run = xsk_twice},
 	{.kind = DMAMAP_CHECK_XSK_KEPT, .run = xsk_kept},
+	{.kind = DMAMAP_CHECK_XSK_BUSY, .run = xsk_busy},
 };
 const unsigned int n_demos_xsk = sizeof(demos_xsk) / sizeof(demos_xsk[0]);

@@ -14,7 +14,7 @@ static const struct benchmark {
 	{"map", bench_map},	    {"iova", bench_iova},
 	{"dmapool", bench_dmapool}, {"translate", bench_translate},
 	{"swiotlb", bench_swiotlb},  {"xsk", bench_xsk},		 {"twostep", bench_twostep},
-	{"odp", bench_odp},
+	{"odp", bench_odp},	    {"check", bench_check},
 };
 
 #define N_BENCHMARKS (sizeof(benchmarks) / sizeof(benchmarks[0]))
@@ -36,6 +36,7 @@ static const char doc[] =
 	"xsk        packet buffers: off the fill ring, the whole round, freed and taken again\n"
 	"twostep    transfers of 4 KiB to 1 MiB of scattered pages: map_page, map_sg, two-step mappings\n"
 	"odp        on-demand paging: faults, invalidations, kept mappings, the interval tree\n"
+	"check      what the checker costs: a mapping and its unmap with it off, on, and on with stacks\n"
 	"\n"
 	"A sample is the time of a batch divided by its operations: 64 to 4096 of them, so that "
 	"reading the "
@@ -71,7 +72,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->what = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, xsk, twostep or odp");
+		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, xsk, twostep, odp or check");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -117,7 +118,7 @@ int cmd_bench(int argc, char **argv)
 		;
 	if (i == N_BENCHMARKS) {
 		fprintf(stderr,
-			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, xsk, twostep, odp\n",
+			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, xsk, twostep, odp, check\n",
 			b.what);
 		return CLI_USAGE;
 	}

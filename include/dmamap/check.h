@@ -83,6 +83,7 @@ enum dmamap_check_kind {
 	/* XSK packet buffers */
 	DMAMAP_CHECK_XSK_TWICE, /* a buffer freed or given on a second time */
 	DMAMAP_CHECK_XSK_KEPT,	/* buffers that the driver still has when their pool leaves its queue */
+	DMAMAP_CHECK_XSK_BUSY,	/* the same, when it unmaps the UMEM from the device */
 	/* lifetime */
 	DMAMAP_CHECK_LEAK, /* still mapped or allocated at dmamap_close() */
 	DMAMAP_CHECK_KINDS /* one past the last */

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *no_memory(size_t size)
 {
@@ -20,6 +21,18 @@ void *alloc_aligned(size_t align, size_t size)
 		align = sizeof(void *);
 	if (fail_here(FAIL_MEMORY, NULL) || size > PTRDIFF_MAX || posix_memalign(&p, align, size))
 		return no_memory(size);
+	return memset(p, 0, size);
+}
+
+void *alloc_huge(size_t size)
+{
+	void *p = NULL;
+	int saved = errno;
+
+	if (fail_here(FAIL_MEMORY, NULL) || size > PTRDIFF_MAX || posix_memalign(&p, ALLOC_HUGE, size))
+		return no_memory(size);
+	madvise(p, size, MADV_HUGEPAGE); /* a system that has none refuses, and that is all */
+	errno = saved;
 	return memset(p, 0, size);
 }
 

@@ -20,8 +20,12 @@ struct access {
 
 static bool cpu_has(const struct shadow *s, u64 from, u64 end)
 {
-	u64 has_from = read_once(&s->cpu_from), has_end = read_once(&s->cpu_end);
+	u64 has_from, has_end;
 
+	if (!read_acquire(&s->handed))
+		return false;
+	has_from = read_once(&s->cpu_from);
+	has_end = read_once(&s->cpu_end);
 	return has_from < has_end && from < has_end && has_from < end;
 }
 
@@ -68,7 +72,7 @@ static void report_hole(struct access *q, struct about *a)
 		report(a, "the device's %s of %llu bytes at %#llx goes %llu bytes past the end of the "
 		       "mapping", verb(q->write), size, addr,
 		       (unsigned long long)(q->addr + q->size - q->at));
-	} else if (past_find(q->c, q->at, &past)) {
+	} else if (past_find(q->c, q->at, 1, &past)) {
 		a->kind = q->c->lazy ? DMAMAP_CHECK_DEVICE_STALE : DMAMAP_CHECK_DEVICE_AFTER_UNMAP;
 		a->what[0] = "unmapped";
 		a->at[0] = past.unmapped;
@@ -139,6 +143,41 @@ void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write,
 	}
 }
 
+/* The mapping that a fault is about, in a page of which the IOMMU does not say which part. */
+struct in_page {
+	const struct check_device *c;
+	bool write;
+	int score;
+	struct found f;
+};
+
+static bool look_in_page(struct range *r, void *arg)
+{
+	struct in_page *q = arg;
+	struct shadow *s = r->of;
+	bool against = q->write ? s->dir == DMA_TO_DEVICE : s->dir == DMA_FROM_DEVICE;
+	int score = 1 + 2 * (s->c == q->c) + against;
+
+	if (score > q->score) {
+		q->score = score;
+		shadow_copy(&q->f, s);
+	}
+	return true;
+}
+
+static void find_refused(struct check_device *c, u64 addr, u64 size, bool write, struct found *f)
+{
+	struct in_page q = {.c = c, .write = write};
+
+	if (size) {
+		shadow_find(c, c->space, addr, 1, f);
+		return;
+	}
+	store_search(c->space, addr, PAGE_BYTES, look_in_page, &q);
+	*f = q.f;
+}
+
+/* size 0: somewhere in the page at addr. */
 void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write, bool by_direction,
 		   const char *why, const void *caller)
 {
@@ -147,15 +186,15 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
 	struct past past = {0};
 	struct found f;
 
-	shadow_find(c, c->space, addr, 1, &f);
+	find_refused(c, addr, size, write, &f);
 	a.what[0] = "mapped";
 	a.at[0] = f.any ? f.mapped : NULL;
 	if (f.any && by_direction) {
 		a.kind = DMAMAP_CHECK_DEVICE_DIRECTION;
 		a.dir = (enum dma_data_direction)f.dir;
-	} else if (f.any && addr + size - 1 > f.start + f.size - 1) {
+	} else if (f.any && size && addr + size - 1 > f.start + f.size - 1) {
 		a.kind = DMAMAP_CHECK_DEVICE_PAST_END;
-	} else if (!f.any && past_find(c, addr, &past)) {
+	} else if (!f.any && past_find(c, addr, size ? 1 : PAGE_BYTES, &past)) {
 		a.kind = DMAMAP_CHECK_DEVICE_AFTER_UNMAP;
 		a.what[0] = "unmapped";
 		a.at[0] = past.unmapped;
@@ -163,7 +202,10 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
 		a.at[1] = past.mapped;
 		why = "it came after the unmap: stop the device first";
 	}
-	report(&a, "the device's %s of %llu bytes at %#llx was refused: %s", verb(write), n, at, why);
+	if (size)
+		report(&a, "the device's %s of %llu bytes at %#llx was refused: %s", verb(write), n, at, why);
+	else
+		report(&a, "the device's %s in the page at %#llx was refused: %s", verb(write), at, why);
 }
 
 /* ---- a machine that is not coherent ---- */

@@ -67,6 +67,12 @@ struct check_past {
 	const char *what[2];	   /* "allocated", "freed"; NULL: no more */
 	const struct stack *at[2]; /* NULL: not known */
 };
+/*
+ * Of the mapping or allocation that holds the address, else of one that did, with the words for both
+ * events. Checked devices only.
+ */
+void check_story(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
+		 struct check_past *past);
 int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
 		      size_t size, enum dma_data_direction dir, const struct check_past *past,
 		      const char *fmt, ...) __attribute__((format(printf, 8, 9), cold));
@@ -121,6 +127,8 @@ bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr
 void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size);
 /* The caller's stack, to be told later; NULL: none. */
 const struct stack *check_stack(const void *caller);
+/* The same of the caller's line alone: for what happens millions of times a second. */
+const struct stack *check_line(const void *caller);
 void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 chunks,
 		     const struct stack *made);
 

@@ -71,6 +71,7 @@ static const struct {
 	KIND(XSK_TWICE, "xsk-twice", "an XSK buffer freed or given on a second time"),
 	KIND(XSK_KEPT, "xsk-kept",
 	     "XSK buffers that the driver never gave back when their pool left its queue"),
+	KIND(XSK_BUSY, "xsk-busy", "an XSK pool's UMEM unmapped while the driver still had buffers of it"),
 	KIND(LEAK, "leak", "still mapped or allocated when the device was closed"),
 #undef KIND
 };

@@ -193,6 +193,11 @@ const struct stack *check_stack(const void *caller)
 	return stack_take(caller);
 }
 
+const struct stack *check_line(const void *caller)
+{
+	return stack_line(caller);
+}
+
 void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 chunks,
 		     const struct stack *made)
 {

@@ -125,7 +125,7 @@ void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size, s
 	if (size)
 		store_search(c->space, addr, size, note_link, &q);
 	past->at[0] = q.mapped;
-	if (!q.mapped && past_find(c, addr, &was) && was.call == CALL_LINK) {
+	if (!q.mapped && past_find(c, addr, 1, &was) && was.call == CALL_LINK) {
 		past->at[0] = was.mapped;
 		past->at[1] = was.unmapped;
 	}

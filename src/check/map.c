@@ -19,7 +19,7 @@ static bool must_be_asked(unsigned int call)
 
 struct overlap {
 	const struct shadow *self;
-	u64 start, size; /* bytes; the search is for whole cache lines */
+	u64 size; /* bytes; the search is for whole cache lines */
 	struct found found;
 };
 
@@ -60,14 +60,22 @@ static void report_overlap(const struct overlap *q, const void *caller)
 		       MEM_CACHE_LINE);
 }
 
-bool check_overlap(struct shadow *s, const struct range *r, const void *caller)
+bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 {
-	struct overlap q = {.self = s, .start = r->start, .size = r->size};
-	u64 first = align_down(r->start, MEM_CACHE_LINE);
+	u64 first = align_down(start, MEM_CACHE_LINE), lines = align_up(start + size, MEM_CACHE_LINE) - first;
+	struct overlap q;
 
-	store_search(SPACE_PHYS, first, align_up(r->start + r->size, MEM_CACHE_LINE) - first,
-		     find_overlap, &q);
-	if (unlikely(q.found.any))
+	q.self = s;
+	q.size = size;
+	q.found.any = false;
+	store_search(SPACE_PHYS, first, lines, find_overlap, &q);
+	if (likely(!q.found.any))
+		return false;
+	/* it may be over, and only its memory not out of the store */
+	past_settle();
+	q.found.any = false;
+	store_search(SPACE_PHYS, first, lines, find_overlap, &q);
+	if (q.found.any)
 		report_overlap(&q, caller);
 	return q.found.any;
 }
@@ -104,7 +112,7 @@ void check_map(struct check_device *c, const struct check_mapping *m, const void
 	/* links are synced and unlinked by range; coherent memory and pages are the library's own */
 	s->unsynced = m->call == CALL_LINK;
 	if (m->call != CALL_COHERENT && s->phys.size)
-		check_overlap(s, &s->phys, caller);
+		check_overlap(s, m->pa, m->size, caller); /* from here: the shadow is still being written */
 	own_begin(s);
 	shadow_add(s);
 }
@@ -116,14 +124,31 @@ struct asked {
 	u64 addr;
 };
 
-static bool set_asked(struct range *r, void *arg)
+/* Of all that an unmap is compared with: of two mappings that differ they differ, but for one in 2^31. */
+static u32 seal_of(const struct check_device *c, u64 addr, u64 size, unsigned int call, unsigned int dir,
+		   unsigned long attrs)
+{
+	u64 h = ((uintptr_t)c ^ addr << 20) * 0x9e3779b97f4a7c15ull;
+
+	h = (h ^ h >> 31 ^ size) * 0xbf58476d1ce4e5b9ull;
+	h = (h ^ h >> 29 ^ attrs << 16 ^ call << 8 ^ dir ^ addr >> 44 << 4) * 0x94d049bb133111ebull;
+	return (u32)(h >> 32) | 1;
+}
+
+static struct seal set_asked(struct range *r, void *arg)
 {
 	const struct asked *q = arg;
+	struct shadow *s = r->of;
+	u32 place;
 
-	if (r != &r->of->dma || r->start != q->addr || r->of->c != q->c || read_once(&r->of->asked))
-		return true;
-	write_once(&r->of->asked, true);
-	return false;
+	if (r != &s->dma || s->c != q->c)
+		return (struct seal){0};
+	write_once(&s->asked, true);
+	/* with that it is as it should be, if it is a simple one */
+	place = store_place(&s->phys);
+	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more || read_once(&s->claimed))
+		return (struct seal){0};
+	return (struct seal){seal_of(s->c, r->start, r->size, s->call, s->dir, s->attrs), place};
 }
 
 void check_asked(struct check_device *c, dma_addr_t addr)
@@ -131,7 +156,7 @@ void check_asked(struct check_device *c, dma_addr_t addr)
 	struct asked q = {.c = c, .addr = addr};
 
 	if (addr != DMA_MAPPING_ERROR)
-		store_search(c->space, addr, 1, set_asked, &q);
+		store_seal(c->space, addr, set_asked, &q);
 }
 
 /* ---- unmap ---- */
@@ -181,7 +206,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		return;
 	}
 	shadow_find(c, c->space, m->addr, 1, &f);
-	if (!f.any && past_find(c, m->addr, &past) && past.start == m->addr) {
+	if (!f.any && past_find(c, m->addr, 1, &past) && past.start == m->addr) {
 		a.kind = DMAMAP_CHECK_UNMAP_TWICE;
 		a.what[0] = "unmapped before";
 		a.at[0] = past.unmapped;
@@ -267,17 +292,24 @@ void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const
 	shadow_forget(s, caller);
 }
 
-void check_unmap(struct check_device *c, const struct check_mapping *m, const void *caller)
+static __attribute__((noinline)) void unmap_unsealed(struct check_device *c, const struct check_mapping *m,
+						     const void *caller)
 {
 	struct found other = {0};
-	struct shadow *s;
+	struct shadow *s = shadow_claim(c, m, &other);
 
-	check_enter(caller);
-	s = shadow_claim(c, m, &other);
 	if (likely(s))
 		check_end(s, m, 0, caller);
 	else if (m->addr != DMA_MAPPING_ERROR)
 		check_not_mapped(c, m, &other, caller);
+}
+
+void check_unmap(struct check_device *c, const struct check_mapping *m, const void *caller)
+{
+	check_enter(caller);
+	if (m->call > CALL_RESOURCE ||
+	    !shadow_end_sealed(c, m, seal_of(c, m->addr, m->size, m->call, m->dir, m->attrs), caller))
+		unmap_unsealed(c, m, caller);
 }
 
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size)
@@ -285,7 +317,7 @@ bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr
 	struct about a = about_of(c, DMAMAP_CHECK_COHERENT_TWICE, addr, size, DMA_NONE, NULL);
 	struct past past;
 
-	if (!past_find(c, addr, &past) || past.start != addr || past.call != CALL_COHERENT)
+	if (!past_find(c, addr, 1, &past) || past.start != addr || past.call != CALL_COHERENT)
 		return false;
 	a.what[0] = "freed before";
 	a.at[0] = past.unmapped;

@@ -2,6 +2,9 @@
 /*
  * What was unmapped lately: rings that are overwritten, one for several threads each, so that a
  * later use can be told from one of what never was. Nobody relies on it being there.
+ *
+ * A shadow, and where its memory stands in the store, are far from the processor. So that nobody waits
+ * for them, the last one of a thread stays there until the thread's next call.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -15,6 +18,10 @@ static struct ring {
 	struct lock lock cacheline;
 	u64 next;
 	struct past *past; /* NULL: none yet */
+	struct leaving {
+		struct shadow *s; /* NULL: none */
+		u32 place;	  /* of its memory in the store; 0: not known */
+	} leaving;
 } rings[RINGS]; /* under their locks */
 
 static struct ring *my_ring(void)
@@ -27,38 +34,125 @@ static struct ring *my_ring(void)
 	return &rings[mine - 1];
 }
 
-static void keep(struct ring *r, const struct past *p)
+static struct past *next_of(struct ring *r)
 {
-	r->past[r->next++ % RING_LEN] = *p;
+	return &r->past[r->next++ % RING_LEN];
+}
+
+static struct leaving exchange(struct ring *ring, struct leaving l)
+{
+	struct leaving old = ring->leaving;
+
+	ring->leaving = l;
+	return old;
+}
+
+static struct leaving take_leaving(struct ring *ring)
+{
+	struct leaving l;
+
+	lock_take(&ring->lock);
+	l = exchange(ring, (struct leaving){0});
+	lock_give(&ring->lock);
+	return l;
+}
+
+/* Its device's addresses are out of the store; now its memory is. */
+static struct shadow *leave(struct leaving l)
+{
+	if (likely(l.s && l.place))
+		store_remove_at(&l.s->phys, l.place);
+	else if (l.s)
+		store_remove(&l.s->phys);
+	return l.s;
+}
+
+static void leave_and_free(struct leaving l)
+{
+	if (unlikely(l.s))
+		shadow_free(leave(l));
+}
+
+/* Under the ring's lock. */
+static void keep_all(struct ring *ring, const struct shadow *s, const struct stack *unmapped)
+{
+	struct past p = {.space = s->dma.space, .start = s->dma.start, .size = s->dma.size,
+			 .dev = s->c->dev, .mapped = s->mapped, .unmapped = unmapped, .call = s->call,
+			 .dir = s->dir};
+	int saved, n = 0;
+
+	if (unlikely(!ring->past)) {
+		saved = errno;
+		ring->past = alloc_array(RING_LEN, sizeof(*ring->past));
+		errno = saved;
+		if (!ring->past)
+			return;
+	}
+	*next_of(ring) = p;
+	for (struct range *r = s->dma.more; r && n < LIST_MOST; r = r->more)
+		if (r->space != SPACE_PHYS) {
+			p.start = r->start;
+			p.size = r->size;
+			*next_of(ring) = p;
+			n++;
+		}
 }
 
 void shadow_forget(struct shadow *s, const void *caller)
 {
-	struct past p = {.space = s->dma.space, .start = s->dma.start, .size = s->dma.size,
-			 .dev = s->c->dev, .mapped = s->mapped, .unmapped = stack_take(caller),
-			 .call = s->call, .dir = s->dir};
+	const struct stack *unmapped = stack_take(caller);
 	struct ring *ring = my_ring();
-	int saved = errno, n = 0;
+	struct leaving old = {0};
+	bool simple = !s->dma.more;
 
 	lock_take(&ring->lock);
-	if (unlikely(!ring->past))
-		ring->past = alloc_array(RING_LEN, sizeof(*ring->past));
-	if (likely(ring->past)) {
-		keep(ring, &p);
-		for (struct range *r = s->dma.more; r && n < LIST_MOST; r = r->more)
-			if (r->space != SPACE_PHYS) {
-				p.start = r->start;
-				p.size = r->size;
-				keep(ring, &p);
-				n++;
-			}
-	}
+	keep_all(ring, s, unmapped);
+	/* a device that still uses it finds it in the store or here */
+	store_remove(&s->dma);
+	if (likely(simple))
+		old = exchange(ring, (struct leaving){.s = s});
 	lock_give(&ring->lock);
-	errno = saved;
-	shadow_drop(s);
+	leave_and_free(old);
+	if (unlikely(!simple))
+		shadow_drop(s);
 }
 
-bool past_find(const struct check_device *c, u64 addr, struct past *out)
+bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal, const void *caller)
+{
+	const struct stack *unmapped = stack_take(caller);
+	struct ring *ring = my_ring();
+	struct leaving now, old = {0};
+	struct range *r = NULL;
+
+	store_expect(c->space, m->addr, m->size);
+	lock_take(&ring->lock);
+	if (likely(ring->past))
+		r = store_take_sealed(c->space, m->addr, m->size, seal, &now.place);
+	if (likely(r)) {
+		now.s = container_of(r, struct shadow, dma);
+		*next_of(ring) = (struct past){.space = c->space, .start = m->addr, .size = m->size,
+					       .dev = c->dev, .mapped = unmapped ? now.s->mapped : NULL,
+					       .unmapped = unmapped, .call = (u8)m->call,
+					       .dir = (u8)m->dir};
+		old = exchange(ring, now);
+	}
+	lock_give(&ring->lock);
+	leave_and_free(old);
+	return r;
+}
+
+void past_settle(void)
+{
+	for (int i = 0; i < RINGS; i++)
+		leave_and_free(take_leaving(&rings[i]));
+}
+
+struct shadow *past_take(void)
+{
+	return leave(take_leaving(my_ring()));
+}
+
+bool past_find(const struct check_device *c, u64 addr, u64 size, struct past *out)
 {
 	bool found = false;
 
@@ -70,14 +164,30 @@ bool past_find(const struct check_device *c, u64 addr, struct past *out)
 		for (u64 k = 0; r->past && k < RING_LEN && k < r->next && !found; k++) {
 			struct past *p = &r->past[(r->next - 1 - k) % RING_LEN];
 
-			found = p->dev == c->dev && p->space == c->space && addr >= p->start &&
-				addr - p->start < p->size;
+			found = p->dev == c->dev && p->space == c->space &&
+				(addr >= p->start ? addr - p->start < p->size : p->start - addr < size);
 			if (found)
 				*out = *p;
 		}
 		lock_give(&r->lock);
 	}
 	return found;
+}
+
+void check_story(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
+		 struct check_past *past)
+{
+	struct past was;
+	struct found f;
+
+	*past = (struct check_past){.what = {made, ended}};
+	shadow_find(c, c->space, addr, 1, &f);
+	if (f.any) {
+		past->at[0] = f.mapped;
+	} else if (past_find(c, addr, 1, &was)) {
+		past->at[0] = was.mapped;
+		past->at[1] = was.unmapped;
+	}
 }
 
 void past_forget(const struct device *dev)

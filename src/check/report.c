@@ -75,16 +75,18 @@ static __attribute__((format(printf, 2, 3))) void add(struct text *t, const char
 		t->n = t->n + (size_t)n < sizeof(t->s) ? t->n + (size_t)n : sizeof(t->s) - 1;
 }
 
+static void add_line(const char *words, void *t)
+{
+	add(t, "\n    %s", words);
+}
+
 static void add_stack(struct text *t, const char *what, const struct stack *s)
 {
-	char line[400];
-
 	if (!s || !what)
 		return;
 	add(t, "\n  %s:", what);
 	for (u32 i = 0; i < s->n; i++)
-		for (u32 k = 0; symbol_of(s->ip[i], k, line, sizeof(line)); k++)
-			add(t, "\n    %s", line);
+		symbol_of(s->ip[i], add_line, t);
 }
 
 static bool stack_matches(const struct stack *s, const char *pattern)
@@ -111,20 +113,26 @@ static bool suppressed(const struct about *a, const struct stack *here)
 	return false;
 }
 
+static void hash_words(const char *words, void *arg)
+{
+	u64 *key = arg;
+
+	for (const char *p = words; *p; p++)
+		*key = (*key ^ (u8)*p) * 0x100000001b3ull;
+}
+
 /* first=N: this kind was told often enough of this line. */
 static bool told_enough(const struct about *a, const struct stack *here)
 {
 	const struct stack *s = here ? here : a->at[0];
 	u64 key = (u64)a->kind;
 	bool enough = false;
-	char line[400];
 
 	if (!check_options.first)
 		return false;
 	/* not by the address: a compiler makes several of one line */
-	for (u32 i = 0; s && symbol_of(s->ip[0], i, line, sizeof(line)); i++)
-		for (const char *p = line; *p; p++)
-			key = (key ^ (u8)*p) * 0x100000001b3ull;
+	if (s)
+		symbol_of(s->ip[0], hash_words, &key);
 	lock_take(&places_lock);
 	for (u64 i = 0, at = key * 0x9e3779b97f4a7c15ull >> 52; i < PLACES; i++, at = (at + 1) % PLACES) {
 		if (places[at].key && places[at].key != key)
@@ -242,6 +250,7 @@ int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind 
 		      const char *fmt, ...)
 {
 	const struct about a = {.dev = dev, .kind = kind, .addr = addr, .size = size, .dir = dir,
+				.no_stack = kind == DMAMAP_CHECK_LEAK,
 				.what = {past->what[0], past->what[1]},
 				.at = {past->at[0], past->at[1]}};
 	va_list ap;

@@ -72,10 +72,10 @@ static int add_memory(struct shadow *s, struct scatterlist *sg, int nents)
 /* One report for a list, whatever of it is mapped already. */
 static void check_memory(struct shadow *s, const void *caller)
 {
-	if (check_overlap(s, &s->phys, caller))
+	if (check_overlap(s, s->phys.start, s->phys.size, caller))
 		return;
 	for (struct range *r = s->dma.more; r; r = r->more)
-		if (r->space == SPACE_PHYS && check_overlap(s, r, caller))
+		if (r->space == SPACE_PHYS && check_overlap(s, r->start, r->size, caller))
 			return;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of shadows and ranges: slabs of 64 KiB with free lists, split by thread so that threads
- * seldom meet. They go when the last checked device is closed.
+ * Memory of shadows and ranges: slabs with free lists, split by thread so that threads seldom meet.
+ * They go when the last checked device is closed. The first slabs of a thread are small, the others
+ * huge pages, since a program with many mappings touches them at random.
  */
 #include "check/shadow.h"
 #include "base/alloc.h"
@@ -12,6 +13,7 @@
 
 #define ARENAS	   16
 #define SLAB_BYTES 65536
+#define SLABS_SMALL 8
 
 const char *const check_call_names[CALL_KINDS] = {
 	[CALL_SINGLE] = "dma_map_single", [CALL_PAGE] = "dma_map_page",
@@ -40,6 +42,7 @@ static const size_t item_size[ITEM_KINDS] = {
 static struct arena {
 	struct lock lock cacheline;
 	struct slab *slabs;
+	u32 n_slabs;
 	struct item *free[ITEM_KINDS];
 } arenas[ARENAS]; /* under their locks */
 
@@ -61,14 +64,17 @@ static struct arena *my_arena(void)
 /* Under the arena's lock. */
 static struct item *refill(struct arena *a, enum item_kind kind)
 {
-	struct slab *slab = alloc_aligned(64, SLAB_BYTES);
+	bool small = a->n_slabs < SLABS_SMALL;
+	size_t bytes = small ? SLAB_BYTES : ALLOC_HUGE;
+	struct slab *slab = small ? alloc_aligned(64, bytes) : alloc_huge(bytes);
 	u8 *at, *end;
 
 	if (!slab)
 		return NULL;
 	slab->next = a->slabs;
 	a->slabs = slab;
-	end = (u8 *)slab + SLAB_BYTES;
+	a->n_slabs++;
+	end = (u8 *)slab + bytes;
 	for (at = (u8 *)(slab + 1); (size_t)(end - at) >= item_size[kind]; at += item_size[kind]) {
 		struct item *it = (struct item *)at;
 
@@ -134,15 +140,22 @@ void shadow_found_lost(void)
 struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m, const void *caller)
 {
 	int saved = errno;
-	struct shadow *s = item_take(SHADOWS);
+	struct shadow *s = past_take();
 
+	if (!s)
+		s = item_take(SHADOWS);
 	if (unlikely(!s)) {
 		lose();
 		errno = saved;
 		return NULL;
 	}
-	*s = (struct shadow){.c = c, .cpu = m->cpu, .attrs = m->attrs, .call = (u8)m->call,
-			     .dir = (u8)m->dir, .asked = paging, .paged = paging};
+	/* not the line behind what is used of each; `handed` and the chains say what of it holds */
+	memset(&s->c, 0, offsetof(struct shadow, cpu_from) - offsetof(struct shadow, c));
+	s->c = c;
+	s->attrs = m->attrs;
+	s->call = (u8)m->call;
+	s->dir = (u8)m->dir;
+	s->asked = s->paged = paging;
 	s->dma = (struct range){.space = c->space, .start = m->addr, .size = m->size, .of = s};
 	s->phys = (struct range){.space = SPACE_PHYS, .start = m->pa, .of = s};
 	if (m->call != CALL_RESOURCE && m->call != CALL_RANGE && !(m->attrs & (1ul << 10)))
@@ -153,7 +166,7 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 	return s;
 }
 
-static void free_shadow(struct shadow *s)
+void shadow_free(struct shadow *s)
 {
 	struct range *r, *next;
 
@@ -187,7 +200,7 @@ static void remove_ranges(struct shadow *s)
 void shadow_drop_lost(struct shadow *s)
 {
 	own_end(s, NULL);
-	free_shadow(s);
+	shadow_free(s);
 	lose();
 }
 
@@ -212,7 +225,7 @@ int shadow_add(struct shadow *s)
 void shadow_drop(struct shadow *s)
 {
 	remove_ranges(s);
-	free_shadow(s);
+	shadow_free(s);
 }
 
 /* ---- finding ---- */
@@ -239,6 +252,20 @@ static int likeness(const struct shadow *s, const struct check_mapping *want)
 	       2 * (s->dir == want->dir) + (s->attrs == want->attrs);
 }
 
+/*
+ * Under the lock of the shard where it begins, which all who claim hold but who claims links by any
+ * address in them (link.c).
+ */
+static bool claim(struct shadow *s)
+{
+	if (unlikely(s->call == CALL_LINK))
+		return !__atomic_exchange_n(&s->claimed, true, __ATOMIC_ACQUIRE);
+	if (read_once(&s->claimed))
+		return false;
+	write_once(&s->claimed, true);
+	return true;
+}
+
 static bool claim_better(struct range *r, void *arg)
 {
 	struct claim *q = arg;
@@ -252,7 +279,7 @@ static bool claim_better(struct range *r, void *arg)
 		return true;
 	}
 	score = likeness(s, q->want);
-	if ((q->best && score <= q->score) || __atomic_exchange_n(&s->claimed, true, __ATOMIC_ACQUIRE))
+	if ((q->best && score <= q->score) || !claim(s))
 		return true;
 	if (q->best)
 		write_release(&q->best->claimed, false);
@@ -267,7 +294,9 @@ struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *
 	struct claim q = {.c = c, .want = want, .other = other};
 	u64 space = c->space + (want->call == CALL_RANGE ? SPACE_RANGES : 0);
 
-	store_search(space, want->addr, 1, claim_better, &q);
+	store_search_start(space, want->addr, claim_better, &q);
+	if (likely(q.best))
+		store_expect(SPACE_PHYS, q.best->phys.start, q.best->dma.size);
 	return q.best;
 }
 

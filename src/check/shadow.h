@@ -19,12 +19,9 @@ struct sums;
 struct shadow {
 	struct range dma, phys; /* phys.size 0: no memory (registers) */
 	struct check_device *c;
-	const void *cpu;
 	const struct stack *mapped;
-	struct shadow *next;	 /* of a list that its claimer makes */
 	struct sums *sums;	 /* own.c: of bytes that the CPU must not change */
 	unsigned long attrs;
-	u64 cpu_from, cpu_end;	 /* atomic: DMA addresses that a sync gave to the CPU; empty: none */
 	u32 nents;		 /* of a scatterlist */
 	u8 call, dir;
 	bool claimed;		 /* atomic */
@@ -35,6 +32,10 @@ struct shadow {
 	bool caught;		 /* atomic: a fault told of a write, the sums need not */
 	bool paged;		 /* by on-demand paging */
 	bool guarded;		 /* own.c: pages or bytes are kept from the CPU */
+	bool handed;		 /* atomic: what follows is set, else it holds anything */
+	/* a map and unmap pair touches three cache lines of it; this is the fourth */
+	u64 cpu_from, cpu_end;	 /* atomic: DMA addresses that a sync gave to the CPU; empty: none */
+	struct shadow *next;	 /* of a list that its claimer makes */
 };
 
 /* A copy of what a report needs, taken under a shard's lock. */
@@ -42,7 +43,6 @@ struct found {
 	bool any;
 	struct shadow *s; /* claimed by the finder, or only looked at under the lock */
 	struct check_device *c;
-	char name[64];
 	const struct stack *mapped;
 	u64 start, size, pa;
 	unsigned long attrs;
@@ -59,6 +59,7 @@ struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size); /*
 int shadow_add(struct shadow *s); /* all its ranges; on failure it is freed, and counted as lost */
 void shadow_drop_lost(struct shadow *s); /* not added, for want of memory */
 void shadow_drop(struct shadow *s); /* out of the store, and freed */
+void shadow_free(struct shadow *s); /* is not in the store */
 void shadow_forget(struct shadow *s, const void *caller); /* the same, remembered as unmapped */
 
 /* Mappings that are live and not remembered; then nothing is said of what is not found. */
@@ -77,14 +78,18 @@ struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *
 /* One that holds addr, of this device if possible, the one that reaches furthest. */
 void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct found *f);
 
-/* Lately unmapped: holds addr. False: not known. */
+/* Lately unmapped. False: not known. */
 struct past {
 	u64 space, start, size;
 	const struct device *dev;
 	const struct stack *mapped, *unmapped;
 	u8 call, dir;
 };
-bool past_find(const struct check_device *c, u64 addr, struct past *out);
+/* A mapping with this seal is over, as unmapped right. False: there is none. */
+bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal, const void *caller);
+void past_settle(void); /* no memory of a mapping that is over is in the store */
+struct shadow *past_take(void); /* the thread's last one, out of the store; NULL: none is at hand */
+bool past_find(const struct check_device *c, u64 addr, u64 size, struct past *out); /* in any part */
 void past_forget(const struct device *dev);
 
 /* All devices that are checked; fn() under a lock that nothing else is taken under but shards'. */

@@ -82,7 +82,7 @@ static const struct stack *store(const struct walk *w)
 	return s;
 }
 
-const struct stack *stack_take(const void *caller)
+const struct stack *stack_walk(const void *caller)
 {
 	struct walk w = {.caller = (uintptr_t)caller, .max = read_once(&check_options.stacks)};
 
@@ -94,6 +94,17 @@ const struct stack *stack_take(const void *caller)
 		w.ip[0] = (uintptr_t)caller;
 		w.n = 1;
 	}
+	return store(&w);
+}
+
+const struct stack *stack_line(const void *caller)
+{
+	struct walk w;
+
+	if (!read_once(&check_options.stacks))
+		return NULL;
+	w.n = 1;
+	w.ip[0] = (uintptr_t)caller;
 	return store(&w);
 }
 

@@ -7,6 +7,7 @@
 #define CHECK_STACK_H
 
 #include "base/compiler.h"
+#include "check/options.h"
 
 #define STACK_MAX     64
 #define STACK_DEFAULT 12
@@ -18,10 +19,18 @@ struct stack {
 	uintptr_t ip[]; /* return addresses, innermost first */
 };
 
+const struct stack *stack_walk(const void *caller);
+
 /*
  * The stack from the frame on that `caller` returns to; NULL: none wanted (stacks=0), or no memory.
  */
-const struct stack *stack_take(const void *caller);
+hot_inline const struct stack *stack_take(const void *caller)
+{
+	return read_once(&check_options.stacks) ? stack_walk(caller) : NULL;
+}
+
+/* Only the place that `caller` returns to: no frame is looked at. */
+const struct stack *stack_line(const void *caller);
 
 /*
  * The same for a report, which may be made where `caller` was not noted: then from where the
@@ -31,10 +40,10 @@ const struct stack *stack_here(const void *caller);
 void stack_reset(void);
 
 /*
- * The words of the i-th function that the place is in, "function (file:line)", else what is known:
- * 0 is the innermost, and the others are those that it was inlined into. False: there are no more.
+ * fn() with the words of each function that the place is in, "function (file:line)", else what is
+ * known: first the innermost, then those that it was inlined into.
  */
-bool symbol_of(uintptr_t ip, u32 i, char *out, size_t size);
+void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg);
 /* The call is in the library itself, as far as can be told. */
 bool symbol_is_ours(uintptr_t ip);
 /* One of the functions that the place is in has a name that the shell pattern matches. */

@@ -1,132 +1,211 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Chains are words: the address of a struct range, and in bit 0 which of its two granules the place
- * stands for. A shard's table doubles when it is full; when there is no memory for that its chains
- * get longer. What may overflow: nothing, start + size <= 2^64 is the callers' promise.
+ * A bucket is one cache line of words (word.h); what finds it full goes to more buckets in a chain. Seals
+ * stand behind each bucket; ranges of physical memory have none. A shard's table doubles when it is
+ * full; when there is no memory for that its chains get longer, and without memory for those a range is
+ * refused. What may overflow: nothing, start + size <= 2^64 is the callers' promise.
  */
-#include "check/store.h"
 #include "base/alloc.h"
-#include "base/math.h"
+#include "check/word.h"
 
-#define SHARDS	    256
-#define FIRST	    16
-#define LEVEL_FIRST 12
-#define LEVEL_STEP  3
-#define LEVELS	    15 /* the last has granules of 2^54 */
+#include <errno.h>
+#include <string.h>
+
+#define SHARDS	    256 /* for physical memory, and as many for devices' addresses */
+#define FIRST	    4 /* buckets */
+#define SLOTS	    7
+#define LOAD	    4 /* words in a bucket, on average, before the table grows */
+struct bucket {
+	u64 slot[SLOTS];     /* 0: free */
+	struct bucket *more; /* NULL: the chain's end */
+} cacheline;
+
+struct seals {
+	struct seal of[SLOTS + 1];
+} cacheline;
 
 static struct shard {
 	struct lock lock cacheline;
-	u64 mask, n;
-	uintptr_t *bucket; /* NULL: none yet */
-} shards[SHARDS];
+	u64 n;
+	u64 mask;	       /* atomic, for who only prefetches */
+	struct bucket *bucket; /* the same; NULL: none yet */
+	struct bucket *spare;  /* for chains */
+} shards[2 * SHARDS];
 
 static u32 levels_used; /* atomic bits, only ever set */
 
-static unsigned int level_bits(unsigned int level)
+static struct shard *shard_of(u64 space, u64 h)
 {
-	return LEVEL_FIRST + level * LEVEL_STEP;
+	return &shards[h >> 56 | (space == SPACE_PHYS ? 0 : SHARDS)];
 }
 
-static u64 hash(u64 space, unsigned int level, u64 granule)
+static bool has_seals(const struct shard *s)
 {
-	u64 h = (granule * LEVELS + level + (space >> 6)) * 0x9e3779b97f4a7c15ull;
-
-	return (h ^ h >> 29) * 0xbf58476d1ce4e5b9ull;
+	return s >= shards + SHARDS;
 }
 
-static struct shard *shard_of(u64 h)
+/* Each bucket's seals stand behind it: two lines of one page come together. */
+static u64 stride(const struct shard *s)
 {
-	return &shards[h >> 56];
+	return has_seals(s) ? 2 : 1;
 }
 
-/* Bits that chose the shard are not used again. */
-static uintptr_t *bucket_of(struct shard *s, u64 h)
+static struct bucket *bucket_at(const struct shard *s, u64 index)
 {
-	return &s->bucket[h >> 20 & s->mask];
+	return s->bucket + index * stride(s);
 }
 
-static struct range *range_of(uintptr_t link)
+static struct seals *seals_of(struct bucket *b)
 {
-	return (struct range *)(link & ~(uintptr_t)1);
+	return (struct seals *)(b + 1);
 }
 
-static u64 granule_of(const struct range *r, unsigned int which)
+static struct bucket *spare_take(struct shard *s)
 {
-	return (r->start >> level_bits(r->level)) + which;
+	struct bucket *b = s->spare;
+
+	if (!b)
+		return alloc_aligned(64 * stride(s), stride(s) * sizeof(*b));
+	s->spare = b->more;
+	b->more = NULL;
+	return b;
 }
 
-static void put(struct shard *s, struct range *r, unsigned int which)
+/* It is empty. */
+static void spare_give(struct shard *s, struct bucket *b)
 {
-	uintptr_t *b = bucket_of(s, hash(r->space, r->level, granule_of(r, which)));
+	b->more = s->spare;
+	s->spare = b;
+}
 
-	r->next[which] = *b;
-	*b = (uintptr_t)r | which;
+static int put(struct shard *s, struct bucket *b, u64 word)
+{
+	for (;; b = b->more) {
+		for (int i = 0; i < SLOTS; i++)
+			if (!b->slot[i]) {
+				b->slot[i] = word;
+				return 0;
+			}
+		if (!b->more)
+			b->more = spare_take(s);
+		if (!b->more)
+			return -1;
+	}
+}
+
+/* To the new table; without its seal, which only makes one call slower. */
+static void put_again(struct shard *s, u64 word)
+{
+	struct range *r = range_of(word);
+	u64 h = hash(r->space, r->level, granule_of(r, word & 1));
+
+	put(s, bucket_at(s, index_of(h, s->mask)), word & ~SEALED);
+}
+
+/*
+ * One old bucket's words. They come to two new ones, which need no more of a chain than the words
+ * that were read so far had, so there are spare ones for it.
+ */
+static void split(struct shard *s, struct bucket *b)
+{
+	struct bucket *next;
+	u64 word[SLOTS];
+
+	for (bool first = true; b; b = next, first = false) {
+		next = b->more;
+		memcpy(word, b->slot, sizeof(word));
+		if (!first) {
+			memset(b->slot, 0, sizeof(b->slot));
+			spare_give(s, b);
+		}
+		for (int i = 0; i < SLOTS; i++)
+			if (word[i])
+				put_again(s, word[i]);
+	}
 }
 
 /* Under the shard's lock. */
 static int shard_grow(struct shard *s)
 {
 	u64 n = s->bucket ? 2 * (s->mask + 1) : FIRST, old_n = s->bucket ? s->mask + 1 : 0;
-	uintptr_t *old = s->bucket, *bucket = alloc_array(n, sizeof(*bucket));
+	struct bucket *old = s->bucket, *bucket;
+	int saved = errno;
 
+	bucket = alloc_aligned(64 * stride(s), n * stride(s) * sizeof(*bucket));
+
+	errno = saved;
 	if (!bucket)
 		return old ? 0 : -1;
-	s->bucket = bucket;
-	s->mask = n - 1;
+	write_once(&s->bucket, bucket);
+	write_once(&s->mask, n - 1);
 	for (u64 i = 0; i < old_n; i++)
-		for (uintptr_t link = old[i], next; link; link = next) {
-			next = range_of(link)->next[link & 1];
-			put(s, range_of(link), link & 1);
-		}
+		split(s, old + i * stride(s));
 	alloc_free(old);
 	return 0;
 }
 
 static int add_one(struct range *r, unsigned int which)
 {
-	struct shard *s = shard_of(hash(r->space, r->level, granule_of(r, which)));
+	u64 h = hash(r->space, r->level, granule_of(r, which));
+	struct shard *s = shard_of(r->space, h);
 	int err = 0;
 
 	lock_take(&s->lock);
-	if (unlikely(!s->bucket || s->n > s->mask))
+	if (unlikely(!s->bucket || s->n > LOAD * s->mask + LOAD))
 		err = shard_grow(s);
-	if (likely(!err)) {
-		put(s, r, which);
-		s->n++;
-	}
+	if (likely(!err))
+		err = put(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h));
+	s->n += !err;
 	lock_give(&s->lock);
 	return err;
+}
+
+static bool is_empty(const struct bucket *b)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (b->slot[i])
+			return false;
+	return true;
+}
+
+/* A slot was emptied; `link` leads to its bucket in a chain, NULL: it is the first. */
+static void emptied(struct shard *s, struct bucket **link)
+{
+	struct bucket *b = link ? *link : NULL;
+
+	s->n--;
+	if (unlikely(b) && is_empty(b)) {
+		*link = b->more;
+		spare_give(s, b);
+	}
+}
+
+/* The word that is `word` in these bits. */
+static bool take(struct shard *s, struct bucket *b, u64 word, u64 bits)
+{
+	for (struct bucket **link = NULL; b; link = &b->more, b = b->more)
+		for (int i = 0; i < SLOTS; i++)
+			if ((b->slot[i] & bits) == word) {
+				b->slot[i] = 0;
+				emptied(s, link);
+				return true;
+			}
+	return false;
 }
 
 static void remove_one(struct range *r, unsigned int which)
 {
 	u64 h = hash(r->space, r->level, granule_of(r, which));
-	struct shard *s = shard_of(h);
-	uintptr_t *p;
+	struct shard *s = shard_of(r->space, h);
 
 	lock_take(&s->lock);
-	for (p = bucket_of(s, h); *p && *p != ((uintptr_t)r | which);
-	     p = &range_of(*p)->next[*p & 1])
-		;
-	if (*p) {
-		*p = r->next[which];
-		s->n--;
-	}
+	take(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h), ~SEALED);
 	lock_give(&s->lock);
-}
-
-static bool spans_two(const struct range *r)
-{
-	unsigned int bits = level_bits(r->level);
-
-	return r->start >> bits != (r->start + r->size - 1) >> bits;
 }
 
 int store_add(struct range *r)
 {
-	unsigned int bits = log2_ceil(r->size);
-
-	r->level = (u8)(bits <= LEVEL_FIRST ? 0 : (bits - LEVEL_FIRST + LEVEL_STEP - 1) / LEVEL_STEP);
+	r->level = (u8)level_of(r->size);
 	if (r->level >= LEVELS)
 		return -1;
 	if (unlikely(!(read_once(&levels_used) >> r->level & 1)))
@@ -155,25 +234,85 @@ struct search {
 	u64 space, start, size;
 	bool (*fn)(struct range *, void *);
 	void *arg;
+	u64 tag_mask; /* HASH_MASK; PLACE_MASK too where only ranges that begin at `start` are wanted */
+	bool unseal;
 };
+
+/* A shadow and its ranges are three lines that are used, which come together. */
+static void prefetch_lines(const struct range *r)
+{
+	for (int i = 0; i < 3; i++)
+		__builtin_prefetch((const char *)r + 64 * i, 1);
+}
+
+/* Not both of one time, perhaps: then it is some other place, which does no harm. */
+static void prefetch_bucket(u64 space, u64 h)
+{
+	struct shard *s = shard_of(space, h);
+	uintptr_t bucket = (uintptr_t)read_once(&s->bucket);
+	u64 at = index_of(h, read_once(&s->mask)) * stride(s);
+
+	__builtin_prefetch((const void *)(bucket + at * sizeof(struct bucket)), 1);
+	if (space != SPACE_PHYS)
+		__builtin_prefetch((const void *)(bucket + (at + 1) * sizeof(struct bucket)), 1);
+}
+
+static bool overlaps(const struct search *q, const struct range *r)
+{
+	return r->space == q->space && (r->start <= q->start ? q->start - r->start < r->size
+							     : r->start - q->start < q->size);
+}
+
+/* The range that the word stands for, if it is one to look at. */
+static bool look_at_word(const struct search *q, u64 word, unsigned int level, u64 granule)
+{
+	struct range *r = range_of(word);
+
+	prefetch_lines(r);
+	if (r->level != level || granule_of(r, word & 1) != granule || !overlaps(q, r))
+		return true;
+	return q->fn(r, q->arg);
+}
+
+/* The 64ths of a granule that are searched, as far as they are in it. */
+struct places {
+	u64 first, last;
+};
+
+static struct places places_of(const struct search *q, unsigned int level, u64 granule)
+{
+	u64 base = granule << level_bits(level), end = q->start + q->size - 1;
+
+	return (struct places){q->start > base ? (q->start - base) >> place_bits(level) : 0,
+			       (end - base) >> place_bits(level)};
+}
+
+/* By its tag alone: a range that goes on from the granule before begins elsewhere. */
+static bool may_overlap(u64 word, const struct places *p)
+{
+	u64 place = (word & PLACE_MASK) >> PLACE_SHIFT;
+
+	return (word & 1) || (place <= p->last && place + (1ull << (word >> REACH_SHIFT)) > p->first);
+}
 
 static bool search_granule(const struct search *q, unsigned int level, u64 granule)
 {
-	u64 h = hash(q->space, level, granule);
-	struct shard *s = shard_of(h);
+	u64 h = hash(q->space, level, granule), tag = tag_of(h, q->start, level);
+	struct places places = places_of(q, level, granule);
+	struct shard *s = shard_of(q->space, h);
 	bool go_on = true;
 
 	lock_take(&s->lock);
-	for (uintptr_t link = s->bucket ? *bucket_of(s, h) : 0; link && go_on;
-	     link = range_of(link)->next[link & 1]) {
-		struct range *r = range_of(link);
+	for (struct bucket *b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b && go_on; b = b->more)
+		for (int i = 0; i < SLOTS && go_on; i++) {
+			u64 word = b->slot[i];
 
-		if (r->space == q->space && r->level == level &&
-		    granule_of(r, link & 1) == granule &&
-		    (r->start <= q->start ? q->start - r->start < r->size
-					  : r->start - q->start < q->size))
-			go_on = q->fn(r, q->arg);
-	}
+			if (!word || ((word ^ tag) & q->tag_mask) || !may_overlap(word, &places))
+				continue;
+			if (q->unseal)
+				b->slot[i] &= ~SEALED;
+			go_on = look_at_word(q, word, level, granule);
+		}
 	lock_give(&s->lock);
 	return go_on;
 }
@@ -185,54 +324,204 @@ static bool filter(struct range *r, void *arg)
 {
 	const struct search *q = arg;
 
-	if (r->space != q->space || (r->start <= q->start ? q->start - r->start >= r->size
-							  : r->start - q->start >= q->size))
-		return true;
-	return q->fn(r, q->arg);
+	return overlaps(q, r) ? q->fn(r, q->arg) : true;
+}
+
+static bool search_levels(const struct search *q)
+{
+	for (u32 used = read_once(&levels_used); used; used &= used - 1) {
+		unsigned int level = (unsigned int)__builtin_ctz(used), bits = level_bits(level);
+
+		for (u64 g = q->start >> bits; g <= (q->start + q->size - 1) >> bits; g++)
+			if (!search_granule(q, level, g))
+				return false;
+	}
+	return true;
 }
 
 bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg)
 {
-	struct search q = {.space = space, .start = start, .size = size, .fn = fn, .arg = arg};
-	u32 used = read_once(&levels_used);
+	struct search q = {.space = space, .start = start, .size = size, .fn = fn, .arg = arg,
+			   .tag_mask = HASH_MASK};
 
 	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
 		return store_walk(filter, &q);
-	for (unsigned int level = 0; level < LEVELS; level++) {
-		unsigned int bits = level_bits(level);
+	return search_levels(&q);
+}
 
-		if (!(used >> level & 1))
-			continue;
-		for (u64 g = start >> bits; g <= (start + size - 1) >> bits; g++)
-			if (!search_granule(&q, level, g))
-				return false;
-	}
-	return true;
+bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg)
+{
+	const struct search q = {.space = space, .start = start, .size = 1, .fn = fn, .arg = arg,
+				 .tag_mask = HASH_MASK | PLACE_MASK, .unseal = true};
+
+	return search_levels(&q);
+}
+
+void store_expect(u64 space, u64 start, u64 size)
+{
+	unsigned int level = level_of(size);
+
+	if (level < LEVELS)
+		prefetch_bucket(space, hash(space, level, start >> level_bits(level)));
+}
+
+/* What a hash must be, as far as it says where: the shard, and the bucket if it has not more of them. */
+#define PLACE_BUCKETS (1ull << 24)
+
+u32 store_place(const struct range *r)
+{
+	u64 h = hash(r->space, r->level, granule_of(r, 0));
+
+	if (!r->added || spans_two(r))
+		return 0;
+	return (u32)(h >> 56 << 24 | (h >> 20 & (PLACE_BUCKETS - 1)));
+}
+
+static u64 hash_of_place(u32 place)
+{
+	return (u64)place >> 24 << 56 | (u64)(place & (PLACE_BUCKETS - 1)) << 20;
+}
+
+void store_remove_at(struct range *r, u32 place)
+{
+	u64 h = hash_of_place(place);
+	struct shard *s = shard_of(SPACE_PHYS, h);
+	bool done = false;
+
+	lock_take(&s->lock);
+	if (likely(s->mask < PLACE_BUCKETS))
+		done = take(s, bucket_at(s, index_of(h, s->mask)), (uintptr_t)r, ~(TAG_MASK | SEALED));
+	lock_give(&s->lock);
+	if (unlikely(!done))
+		store_remove(r);
+}
+
+static struct seal seal_word(const struct search *q, u64 word, unsigned int level, u64 tag,
+			     struct seal (*fn)(struct range *, void *))
+{
+	struct range *r = range_of(word);
+	struct seal seal;
+
+	if (!word || ((word ^ tag) & q->tag_mask) || (word & (1 | SEALED)) || r->level != level ||
+	    r->start != q->start || r->space != q->space)
+		return (struct seal){0};
+	seal = fn(r, q->arg);
+	return spans_two(r) ? (struct seal){0} : seal;
+}
+
+static void seal_granule(const struct search *q, unsigned int level,
+			 struct seal (*fn)(struct range *, void *))
+{
+	u64 h = hash(q->space, level, q->start >> level_bits(level)), tag = tag_of(h, q->start, level);
+	struct shard *s = shard_of(q->space, h);
+	struct bucket *b;
+
+	lock_take(&s->lock);
+	for (b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b; b = b->more)
+		for (int k = 0; k < SLOTS; k++) {
+			struct seal seal = seal_word(q, b->slot[k], level, tag, fn);
+
+			if (seal.seal) {
+				seals_of(b)->of[k] = seal;
+				b->slot[k] |= SEALED;
+			}
+		}
+	lock_give(&s->lock);
+}
+
+void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *), void *arg)
+{
+	const struct search q = {.space = space, .start = start, .arg = arg,
+				 .tag_mask = HASH_MASK | PLACE_MASK};
+
+	for (u32 used = read_once(&levels_used); used; used &= used - 1)
+		seal_granule(&q, (unsigned int)__builtin_ctz(used), fn);
+}
+
+/* Under the shard's lock. */
+static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal, u32 *place)
+{
+	struct bucket *b = bucket_at(s, index_of(h, s->mask)), **link = NULL;
+
+	for (; b; link = &b->more, b = b->more)
+		for (int k = 0; k < SLOTS; k++) {
+			struct range *r = range_of(b->slot[k]);
+
+			if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) || !(b->slot[k] & SEALED) ||
+			    seals_of(b)->of[k].seal != seal)
+				continue;
+			prefetch_lines(r);
+			*place = seals_of(b)->of[k].place;
+			prefetch_bucket(SPACE_PHYS, hash_of_place(*place));
+			b->slot[k] = 0;
+			emptied(s, link);
+			return r;
+		}
+	return NULL;
+}
+
+struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal, u32 *place)
+{
+	unsigned int level = level_of(size);
+	struct range *r = NULL;
+	struct shard *s;
+	u64 h;
+
+	if (level >= LEVELS)
+		return NULL;
+	h = hash(space, level, start >> level_bits(level));
+	s = shard_of(space, h);
+	lock_take(&s->lock);
+	if (likely(s->bucket))
+		r = take_sealed(s, h, tag_of(h, start, level), seal, place);
+	lock_give(&s->lock);
+	return r;
+}
+
+static bool walk_bucket(const struct bucket *b, bool (*fn)(struct range *, void *), void *arg)
+{
+	bool go_on = true;
+
+	for (; b && go_on; b = b->more)
+		for (int i = 0; i < SLOTS && go_on; i++)
+			if (b->slot[i] && !(b->slot[i] & 1))
+				go_on = fn(range_of(b->slot[i]), arg);
+	return go_on;
 }
 
 bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 {
 	bool go_on = true;
 
-	for (unsigned int i = 0; i < SHARDS && go_on; i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(shards) && go_on; i++) {
 		struct shard *s = &shards[i];
 
 		lock_take(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask && go_on; b++)
-			for (uintptr_t link = s->bucket[b]; link && go_on;
-			     link = range_of(link)->next[link & 1])
-				if (!(link & 1))
-					go_on = fn(range_of(link), arg);
+			go_on = walk_bucket(bucket_at(s, b), fn, arg);
 		lock_give(&s->lock);
 	}
 	return go_on;
 }
 
+static void free_chain(struct bucket *b)
+{
+	for (struct bucket *next; b; b = next) {
+		next = b->more;
+		alloc_free(b);
+	}
+}
+
 void store_reset(void)
 {
-	for (unsigned int i = 0; i < SHARDS; i++) {
-		alloc_free(shards[i].bucket);
-		shards[i] = (struct shard){0};
+	for (unsigned int i = 0; i < ARRAY_SIZE(shards); i++) {
+		struct shard *s = &shards[i];
+
+		for (u64 b = 0; s->bucket && b <= s->mask; b++)
+			free_chain(bucket_at(s, b)->more);
+		free_chain(s->spare);
+		alloc_free(s->bucket);
+		*s = (struct shard){0};
 	}
 	write_once(&levels_used, 0);
 }

@@ -255,17 +255,10 @@ bool symbol_matches(uintptr_t ip, const char *pattern)
 	return false;
 }
 
-bool symbol_of(uintptr_t ip, u32 i, char *out, size_t size)
+static void put_words(const struct frame *f, uintptr_t at, char *out, size_t size)
 {
-	uintptr_t at = ip - 1; /* in the call, not behind it */
-	const struct frame *f;
-	struct place p;
 	Dl_info info;
 
-	look_up(at, &p);
-	if (i >= p.n)
-		return false;
-	f = &p.frame[i];
 	if (f->line[0])
 		snprintf(out, size, "%s (%s)", f->function[0] ? f->function : "?", f->line);
 	else if (dladdr((void *)at, &info) && info.dli_fname)
@@ -273,5 +266,17 @@ bool symbol_of(uintptr_t ip, u32 i, char *out, size_t size)
 			 info.dli_fname, (unsigned long)(at - (uintptr_t)info.dli_fbase));
 	else
 		snprintf(out, size, "%#lx", (unsigned long)at);
-	return true;
+}
+
+void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg)
+{
+	uintptr_t at = ip - 1; /* in the call, not behind it */
+	struct place p;
+	char words[400];
+
+	look_up(at, &p);
+	for (u32 i = 0; i < p.n; i++) {
+		put_words(&p.frame[i], at, words, sizeof(words));
+		fn(words, arg);
+	}
 }

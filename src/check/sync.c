@@ -32,7 +32,8 @@ static void compare_dir(struct about *a, const struct found *f, bool to_cpu)
 /* The part of a mapping that the CPU has: one interval, which grows by what joins it. */
 static void cpu_takes(struct shadow *s, u64 from, u64 end)
 {
-	u64 had_from = read_once(&s->cpu_from), had_end = read_once(&s->cpu_end);
+	bool had = read_acquire(&s->handed);
+	u64 had_from = had ? read_once(&s->cpu_from) : 0, had_end = had ? read_once(&s->cpu_end) : 0;
 
 	if (had_from < had_end && from <= had_end && had_from <= end) {
 		from = min_u64(from, had_from);
@@ -40,13 +41,18 @@ static void cpu_takes(struct shadow *s, u64 from, u64 end)
 	}
 	write_once(&s->cpu_from, from);
 	write_once(&s->cpu_end, end);
+	write_release(&s->handed, true);
 }
 
 /* What is left of it on one side; of two the first is forgotten, which only hides. */
 static void cpu_gives(struct shadow *s, u64 from, u64 end)
 {
-	u64 had_from = read_once(&s->cpu_from), had_end = read_once(&s->cpu_end);
+	u64 had_from, had_end;
 
+	if (!read_acquire(&s->handed))
+		return;
+	had_from = read_once(&s->cpu_from);
+	had_end = read_once(&s->cpu_end);
 	if (from <= had_from)
 		write_once(&s->cpu_from, min_u64(max_u64(end, had_from), had_end));
 	else if (from < had_end && end >= had_end)
@@ -106,9 +112,11 @@ static void sync_not_mapped(const struct check_device *c, struct about *a)
 	if (shadow_lost())
 		return;
 	a->kind = DMAMAP_CHECK_SYNC_NOT_MAPPED;
-	past_find(c, a->addr, &past);
+	past_find(c, a->addr, 1, &past);
 	a->what[0] = "unmapped";
 	a->at[0] = past.unmapped;
+	a->what[1] = "mapped";
+	a->at[1] = past.mapped;
 	report(a, "sync of %llu bytes at %#llx, which is not mapped", (unsigned long long)a->size,
 	       (unsigned long long)a->addr);
 }

@@ -61,11 +61,15 @@ int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f)
 
 void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
 {
+	dma_addr_t addr = iova.v + dev->bus_offset;
+	struct check_past past = {0};
+
 	__atomic_store_n(&dev->stuck, true, __ATOMIC_SEQ_CST);
-	check_report(dev, dev->check, DMAMAP_CHECK_DEVICE_STUCK, iova.v + dev->bus_offset, size,
-		     DMA_NONE, "the device held segments of %#llx for over a second while they were "
-		     "unmapped: declared stuck, its accesses fail from now on",
-		     (unsigned long long)(iova.v + dev->bus_offset));
+	if (dev->check)
+		check_story(&dev->shadow, addr, "mapped", "unmapped", &past);
+	check_report_past(dev, dev->check, DMAMAP_CHECK_DEVICE_STUCK, addr, size, DMA_NONE, &past,
+		     "the device held segments of %#llx for over a second while they were unmapped: "
+		     "declared stuck, its accesses fail from now on", (unsigned long long)addr);
 }
 
 void device_set_mask(struct device *dev, u64 mask)

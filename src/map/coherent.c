@@ -202,6 +202,17 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	return (void *)(uintptr_t)c->cpu;
 }
 
+static void report_not_owned(struct device *dev, size_t size, const void *cpu, dma_addr_t dma,
+			     const char *why)
+{
+	struct check_past past = {0};
+
+	if (dev->check)
+		check_story(&dev->shadow, dma, "allocated", "freed", &past);
+	check_report_past(dev, dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, dma, size, DMA_NONE, &past,
+			  "free of %p, which is %s", cpu, why);
+}
+
 /* Takes the block out of the tree if the caller named it rightly, else reports. */
 static struct coherent *take_block(struct device *dev, size_t size, const void *cpu, dma_addr_t dma)
 {
@@ -228,9 +239,8 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 			     "those that it was allocated with: nothing is freed", size,
 			     (unsigned long long)dma);
 	else
-		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, dma, size, DMA_NONE,
-			     "free of %p, which is no coherent memory of this device (any more): freed "
-			     "twice?", cpu);
+		report_not_owned(dev, size, cpu, dma,
+				 "no coherent memory of this device (any more): freed twice?");
 	return NULL;
 }
 
@@ -315,8 +325,8 @@ void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t
 	if (dev && vaddr && device_drop_managed(dev, vaddr))
 		dma_free_attrs(dev, size, vaddr, dma_handle, 0);
 	else if (dev && vaddr)
-		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, dma_handle, size, DMA_NONE,
-			     "dmam_free_coherent of %p, which is not managed", vaddr);
+		report_not_owned(dev, size, vaddr, dma_handle,
+				 "not managed: dma_free_coherent() what dma_alloc_coherent() gave");
 }
 
 /* The block holds [cpu, cpu + size); its physical address. */

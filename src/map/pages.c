@@ -108,8 +108,12 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 	if (unlikely(dev->check))
 		check_enter(CALLER);
 	if (!is_allocated(dev, size, page, dma_handle)) {
-		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
-			     "free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
+		struct check_past past = {0};
+
+		if (dev->check)
+			check_story(&dev->shadow, dma_handle, "allocated", "freed", &past);
+		check_report_past(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
+			     &past, "free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
 			     "so, or which were freed already: nothing is freed", size,
 			     (unsigned long long)dma_handle);
 		return;

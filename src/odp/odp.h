@@ -74,6 +74,7 @@ struct ib_umem_odp {
 	struct slot *slot;	/* NULL: none needed */
 	struct child **child;	/* implicit: by place, made when touched; atomic words */
 	struct child only;	/* of a region that is not implicit */
+	const struct stack *made; /* by the checker; NULL: not known */
 };
 
 extern pthread_mutex_t odp_lock;

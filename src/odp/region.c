@@ -271,7 +271,7 @@ static int check_region(const struct ib_ucontext *pub, const struct ib_umem *ume
 	return 0;
 }
 
-int ib_umem_odp_get(struct ib_ucontext *pub, struct ib_umem *umem)
+static int region_get(struct ib_ucontext *pub, struct ib_umem *umem, const void *caller)
 {
 	struct ib_umem_odp *r;
 	bool implicit;
@@ -288,6 +288,7 @@ int ib_umem_odp_get(struct ib_ucontext *pub, struct ib_umem *umem)
 	r->umem = umem;
 	r->context = container_of(pub, struct context, pub);
 	r->dev = pub->device;
+	r->made = r->dev->check ? check_stack(caller) : NULL;
 	r->writable = umem->writable;
 	r->start = ib_umem_start(umem);
 	r->pages = ib_umem_num_pages(umem);
@@ -307,6 +308,11 @@ int ib_umem_odp_get(struct ib_ucontext *pub, struct ib_umem *umem)
 	region_empty(r);
 	alloc_free(r);
 	return err;
+}
+
+int ib_umem_odp_get(struct ib_ucontext *pub, struct ib_umem *umem)
+{
+	return region_get(pub, umem, __builtin_return_address(0));
 }
 
 void ib_umem_odp_release(struct ib_umem *umem)
@@ -337,7 +343,7 @@ struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, siz
 	umem->address = addr;
 	umem->length = size;
 	umem->writable = (access & WRITABLE) != 0;
-	err = ib_umem_odp_get(context, umem);
+	err = region_get(context, umem, __builtin_return_address(0));
 	if (!err)
 		return umem;
 	alloc_free(umem);
@@ -364,8 +370,10 @@ static void stop_regions(struct context *c)
 			return;
 		region_unref(r);
 		if (r->context == c) {
-			check_report(c->pub.device, c->pub.device->check, DMAMAP_CHECK_LEAK, 0,
-				     r->umem->length, DMA_NONE,
+			const struct check_past past = {.what = {"made"}, .at = {r->made}};
+
+			check_report_past(c->pub.device, c->pub.device->check, DMAMAP_CHECK_LEAK, 0,
+				     r->umem->length, DMA_NONE, &past,
 				     "a region at %#lx was never released before its context",
 				     r->umem->address);
 			region_stop(r);

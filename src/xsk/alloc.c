@@ -251,10 +251,13 @@ static u32 take_freed(struct xsk_stack *freed, struct xdp_buff **out, u32 max)
 	return n;
 }
 
-static slow_path void sync_all(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 n)
+static slow_path void after_alloc(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 n,
+				  const void *caller)
 {
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; pool->dma_need_sync && i < n; i++)
 		xp_dma_sync_for_device(pool, xsk_buff_of(xdp[i])->dma, pool->frame_len);
+	if (pool->told)
+		story_took(xdp, n, caller);
 }
 
 u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max)
@@ -272,20 +275,25 @@ u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max)
 	return n;
 }
 
-u32 xp_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max)
+hot_inline u32 alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max, const void *caller)
 {
 	u32 n = pool_alloc(pool_of(pool), xdp, max);
 
-	if (unlikely(pool->dma_need_sync))
-		sync_all(pool, xdp, n);
+	if (unlikely(pool->dma_need_sync | pool->told))
+		after_alloc(pool, xdp, n, caller);
 	return n;
+}
+
+u32 xp_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max)
+{
+	return alloc_batch(pool, xdp, max, __builtin_return_address(0));
 }
 
 struct xdp_buff *xp_alloc(struct xsk_buff_pool *pool)
 {
 	struct xdp_buff *xdp;
 
-	return xp_alloc_batch(pool, &xdp, 1) ? xdp : NULL;
+	return alloc_batch(pool, &xdp, 1, __builtin_return_address(0)) ? xdp : NULL;
 }
 
 bool xp_can_alloc(struct xsk_buff_pool *pool, u32 count)

@@ -208,13 +208,11 @@ int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long att
 	return err;
 }
 
-void xp_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs)
+void dma_unmap_pool(struct pool *p, unsigned long attrs)
 {
-	struct pool *p = pool_of(pool);
+	struct xsk_buff_pool *pool = &p->pub;
 	struct dma_map **at, *m;
 
-	if (!pool)
-		return;
 	lock_take(&pool->umem->dma_lock);
 	m = p->map;
 	if (m && !--m->users) {
@@ -231,6 +229,14 @@ void xp_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs)
 	if (m)
 		forget_map(p);
 	lock_give(&pool->umem->dma_lock);
+}
+
+void xp_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs)
+{
+	if (!pool)
+		return;
+	story_busy(pool_of(pool), __builtin_return_address(0));
+	dma_unmap_pool(pool_of(pool), attrs);
 }
 
 void dma_drop_device(struct xsk_device *xd)

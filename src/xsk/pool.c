@@ -70,11 +70,12 @@ static void pool_free(struct pool *p)
 	struct xdp_umem *umem = p->pub.umem;
 
 	if (p->map)
-		xp_dma_unmap(&p->pub, 0);
+		dma_unmap_pool(p, 0);
 	ring_destroy(p->fq);
 	ring_destroy(p->cq);
 	alloc_free(p->pub.tx_descs);
 	alloc_free(p->scratch);
+	story_end(p);
 	munmap(p->pub.heads, p->heads_map);
 	alloc_free(p);
 	xdp_umem_put(umem);
@@ -134,6 +135,7 @@ static int start_zc(struct pool *p, u32 flags)
 	if (flags & XDP_USE_SG)
 		p->pub.xdp_zc_max_segs = (u32)min_u64(ops->xdp_zc_max_segs, TX_PACKET_MAX);
 	p->zc = true;
+	story_begin(p);
 	write_release(&p->xd->queue[p->pub.queue_id].zc, true);
 	err = ops->setup_pool(dev, &p->pub, p->pub.queue_id);
 	if (!err && !p->map) {
@@ -152,7 +154,7 @@ static void stop_zc(struct pool *p)
 	p->pub.xdp_zc_max_segs = 1;
 	queue_wait(q);
 	if (p->map)
-		xp_dma_unmap(&p->pub, 0);
+		dma_unmap_pool(p, 0);
 }
 
 static void leave_queue(struct pool *p)
@@ -217,39 +219,13 @@ u32 pool_mode(const struct pool *p)
 	       (p->pub.uses_need_wakeup ? XDP_USE_NEED_WAKEUP : 0);
 }
 
-void xp_gone(struct xdp_buff_xsk *xskb)
-{
-	struct device *dev = xskb->pool->dev;
-
-	check_enter(__builtin_return_address(0));
-	check_report(dev, dev && dev->check, DMAMAP_CHECK_XSK_TWICE, xskb->dma, xskb->pool->frame_len,
-		     DMA_BIDIRECTIONAL, "an XSK buffer of chunk %#llx was freed or given on before: it is "
-		     "not the driver's any more",
-		     (unsigned long long)((char *)xskb->xdp.data_hard_start - xskb->pool->addrs));
-}
-
-/* The driver has let go of the pool; what it holds now it keeps for ever. */
-static void report_kept(const struct pool *p)
-{
-	const struct xsk_buff_pool *pub = &p->pub;
-	u64 kept = pub->heads_used - (u64)(pub->empty.top - pub->empty.bottom) -
-		   (u64)(pub->freed.top - pub->freed.bottom);
-
-	if (!p->xd->dev->check || !kept)
-		return;
-	check_enter(NULL);
-	check_report(p->xd->dev, true, DMAMAP_CHECK_XSK_KEPT, 0, kept * pub->frame_len, DMA_NONE,
-		     "the driver still has %llu XSK buffers of queue %u after its setup_pool() with no "
-		     "pool: xsk_buff_free() each first", (unsigned long long)kept, pub->queue_id);
-}
-
 void pool_detach(struct pool *p)
 {
 	if (!p->xd)
 		return;
 	if (p->zc) {
 		p->xd->ops->setup_pool(p->xd->dev, NULL, p->pub.queue_id);
-		report_kept(p);
+		story_kept(p);
 		stop_zc(p);
 	}
 	leave_queue(p);

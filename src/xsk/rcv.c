@@ -57,7 +57,7 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 
 static slow_path int gone(struct xdp_buff_xsk *x)
 {
-	xp_gone(x);
+	xp_told(x);
 	return error_set(EINVAL, "xsk_rcv of a buffer that was given away or freed before");
 }
 
@@ -179,7 +179,7 @@ hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
 	struct ring *rx = xs->rx;
 
 	return rx && (u64)((char *)xdp - (char *)xs->pool->pub.heads) < xs->pool->heads_bytes &&
-	       !(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_HAS_FRAGS)) && rx->index - rx->seen <= rx->mask;
+	       !(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD | XDP_FLAGS_HAS_FRAGS)) && rx->index - rx->seen <= rx->mask;
 }
 
 /* Does what is common without a call, and leaves all else to rcv_any(), which begins anew. */

@@ -75,6 +75,8 @@ struct pool {
 	u32 users;		   /* under xsk_lock */
 	struct xsk_device *xd;	   /* of the queue that it is on; NULL: none. Under xsk_lock */
 	struct dma_map *map;	   /* under umem.dma_lock */
+	struct story *story;	   /* of each head, in story.c; NULL: not checked */
+	u64 busy;		   /* so many were held when the driver unmapped, and that is reported */
 };
 
 enum sock_state { SOCK_READY, SOCK_BOUND, SOCK_DOWN };
@@ -149,7 +151,9 @@ void queue_wait(struct xsk_queue *q);
 /* umem.c */
 void umem_get(struct xdp_umem *umem);
 
-/* dma.c. The device is closing: its maps go, whoever still has a share. */
+/* dma.c. What xp_dma_unmap() does for drivers; nothing where it is not mapped. */
+void dma_unmap_pool(struct pool *p, unsigned long attrs);
+/* The device is closing: its maps go, whoever still has a share. */
 void dma_drop_device(struct xsk_device *xd);
 
 /* pool.c; under xsk_lock */
@@ -167,6 +171,13 @@ void pool_del_sock(struct pool *p, struct xdp_sock *xs);
 void sock_down(struct xdp_sock *xs);
 
 /* alloc.c: the copy mode's entry, under its lock */
+/* story.c, for the checker. */
+void story_begin(struct pool *p);
+void story_end(struct pool *p);
+void story_took(struct xdp_buff **xdp, u32 n, const void *caller);
+void story_kept(const struct pool *p);		/* its driver has let go of it: reports what it has still */
+void story_busy(struct pool *p, const void *caller); /* its driver unmaps it: the same */
+
 u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max);
 
 /* tx.c: the next checked descriptor of any of the pool's sockets; in the pool's section */

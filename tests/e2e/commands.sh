@@ -102,7 +102,7 @@ ok 'bind of rubbish' fails 1 'PCI address' "$dmamap" bind eth0
 unset DMAMAP_SYSFS DMAMAP_PROC
 
 # bench: every row whole, names unique for each number of threads, order the same each time.
-for what in map iova dmapool translate swiotlb xsk odp; do
+for what in map iova dmapool translate swiotlb xsk odp check; do
 	run_json "bench $what" "len(d['results']) >= 4 and all(set(r) == {'name', 'threads', 'ops',
 		'mean_ns', 'p50_ns', 'p99_ns', 'p999_ns', 'max_ns'} and r['ops'] > 0 and
 		0 < r['p50_ns'] <= r['p99_ns'] <= r['p999_ns'] <= r['max_ns'] for r in d['results']) and

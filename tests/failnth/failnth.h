@@ -42,7 +42,7 @@ static const char *const failnth_sites[] = {"map", "coherent", "pool", "page", "
 static struct page *failnth_anchor; /* keeps RAM there while no device is open */
 static struct device *failnth_bystander; /* keeps what the first device makes for all */
 
-static int failnth_setup(void **state)
+static maybe_unused int failnth_setup(void **state)
 {
 	failnth_bystander = dmamap_open("sim,swiotlb=1M,coherent=0");
 	failnth_anchor = alloc_page(GFP_KERNEL);

@@ -34,6 +34,36 @@ static bool can_run(const struct demo *d)
 #endif
 }
 
+/* Kinds that nothing earlier has to do with. */
+static bool has_no_past(int kind)
+{
+	switch (kind) {
+	case DMAMAP_CHECK_BAD_ARGUMENT:
+	case DMAMAP_CHECK_MAP_STACK:
+	case DMAMAP_CHECK_MAP_TEXT:
+	case DMAMAP_CHECK_MAP_FREED:
+	case DMAMAP_CHECK_MAP_RESOURCE:
+	case DMAMAP_CHECK_MAP_NO_MASK:
+	case DMAMAP_CHECK_SEGMENT_SIZE:
+	case DMAMAP_CHECK_SEGMENT_BOUNDARY:
+	case DMAMAP_CHECK_DEVICE_FAULT:
+	case DMAMAP_CHECK_DEVICE_NOT_MAPPED:
+	case DMAMAP_CHECK_IOVA_NOT_LINKED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A report names who did the other half of the mistake: a stack that is not headed "here". */
+static bool names_past(const char *report)
+{
+	for (const char *p = report; (p = strstr(p, "\n  ")); p += 3)
+		if (p[3] != ' ' && strncmp(p + 3, "here:", 5) != 0)
+			return true;
+	return false;
+}
+
 static void test_wrong(void **state)
 {
 	for (int kind = 1; kind < DMAMAP_CHECK_KINDS; kind++) {
@@ -50,6 +80,8 @@ static void test_wrong(void **state)
 		if (n != 1 || others)
 			fail_msg("%s: raised %d times, others %u times:\n%s", dmamap_check_name(kind), n,
 				 others, text);
+		if (!has_no_past(kind) && !names_past(text))
+			fail_msg("%s has one stack only:\n%s", dmamap_check_name(kind), text);
 	}
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 #include "base/fail.h"
+#include "domain/device.h"
 
 #include <dmamap/bus.h>
 #include <dmamap/check.h>
@@ -177,6 +178,78 @@ static void test_reports_hold_up_nobody(void **state)
 	dmamap_close(dev_of_callback);
 }
 
+static void *map_and_unmap(void *p)
+{
+	dma_addr_t addr = dma_map_single(dev_of_callback, p, 4096, DMA_BIDIRECTIONAL);
+
+	assert_int_equal(dma_mapping_error(dev_of_callback, addr), 0);
+	dma_unmap_single(dev_of_callback, addr, 4096, DMA_BIDIRECTIONAL);
+	return NULL;
+}
+
+/* What another thread has unmapped overlaps nothing, though its shadow waits for that thread's next call. */
+static void test_memory_goes_between_threads(void **state)
+{
+	void *p = kmalloc(4096, GFP_KERNEL);
+	dma_addr_t addr;
+
+	dev_of_callback = open_checked("sim,check=1,iommu=0");
+	for (int i = 0; i < 100; i++) {
+		pthread_t thread;
+
+		assert_int_equal(pthread_create(&thread, NULL, map_and_unmap, p), 0);
+		pthread_join(thread, NULL);
+		map_and_unmap(p);
+	}
+	assert_int_equal(reports, 0);
+	/* and a real overlap is still one */
+	addr = dma_map_single(dev_of_callback, p, 64, DMA_BIDIRECTIONAL);
+	assert_int_equal(dma_mapping_error(dev_of_callback, addr), 0);
+	map_and_unmap(p);
+	assert_int_equal(reports, 1);
+	assert_non_null(strstr(last, "map-overlap"));
+	dma_unmap_single(dev_of_callback, addr, 64, DMA_BIDIRECTIONAL);
+	kfree(p);
+	dmamap_close(dev_of_callback);
+}
+
+static int last_kind;
+
+static void note_kind(const struct dmamap_report *r, void *arg)
+{
+	last_kind = r->kind;
+	on_report(r, arg);
+}
+
+static void fault_in_page(struct device *dev, dma_addr_t addr, enum dmamap_fault_reason reason, int kind)
+{
+	reports = 0;
+	device_fault(dev, addr & ~4095ull, 0, true, reason);
+	assert_int_equal(reports, 1);
+	assert_int_equal(last_kind, kind);
+	assert_non_null(strstr(last, "write in the page at 0x"));
+}
+
+/* An IOMMU names the page of a fault: a mapping that begins inside of it is found. */
+static void test_faults_of_a_page(void **state)
+{
+	struct device *dev = open_checked("sim,check=1,iommu=0");
+	u8 *p = kmalloc(8192, GFP_KERNEL);
+	dma_addr_t addr = dma_map_single(dev, p + 512, 256, DMA_TO_DEVICE);
+
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
+	dmamap_check_on_report(note_kind, NULL);
+	fault_in_page(dev, addr, DMAMAP_FAULT_NO_WRITE, DMAMAP_CHECK_DEVICE_DIRECTION);
+	assert_non_null(strstr(last, "\n  mapped:"));
+	fault_in_page(dev, addr + 4096, DMAMAP_FAULT_NOT_MAPPED, DMAMAP_CHECK_DEVICE_FAULT);
+	dma_unmap_single(dev, addr, 256, DMA_TO_DEVICE);
+	fault_in_page(dev, addr, DMAMAP_FAULT_NOT_MAPPED, DMAMAP_CHECK_DEVICE_AFTER_UNMAP);
+	assert_non_null(strstr(last, "\n  unmapped:"));
+	fault_in_page(dev, addr + 4096, DMAMAP_FAULT_NOT_MAPPED, DMAMAP_CHECK_DEVICE_FAULT);
+	kfree(p);
+	dmamap_close(dev);
+}
+
 static void test_many_leaks_are_one_report(void **state)
 {
 	struct device *dev = open_checked("sim,check=1");
@@ -320,6 +393,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right_use),
 		cmocka_unit_test(test_reports_hold_up_nobody),
+		cmocka_unit_test(test_memory_goes_between_threads),
+		cmocka_unit_test(test_faults_of_a_page),
 		cmocka_unit_test(test_many_leaks_are_one_report),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_words),

@@ -3,6 +3,7 @@
 #include "odp_rig.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/uio.h>
 
 static int setup(void **state)
@@ -451,6 +452,33 @@ static void read_only_files(void **state)
 	close(fd);
 }
 
+static char told[16384];
+
+static void tell(const struct dmamap_report *r, void *arg)
+{
+	snprintf(told + strlen(told), sizeof(told) - strlen(told), "%s: %s\n", r->name, r->text);
+}
+
+/* The report of a region that was left says who made it. */
+static void left_behind(void **state)
+{
+	struct device *d = dmamap_open("sim,check=1");
+	struct ib_ucontext *c = ib_alloc_ucontext(d, NULL);
+	u8 *p = memory(1);
+	struct ib_umem *umem = ib_umem_get(c, (u64)p, PAGE, ALL_ACCESS);
+
+	assert_false(IS_ERR_OR_NULL(umem));
+	dmamap_check_on_report(tell, NULL);
+	told[0] = 0;
+	dmamap_close(d);
+	dmamap_check_on_report(NULL, NULL);
+	assert_non_null(strstr(told, "leak: a region at"));
+	assert_non_null(strstr(told, "\n  made:\n"));
+	assert_null(strstr(told, "\n  here:\n"));
+	ib_umem_release(umem);
+	munmap(p, PAGE);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -470,6 +498,7 @@ int main(void)
 		T(many_threads_fault_once),
 		T(walking_regions),
 		T(read_only_files),
+		T(left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A range's place in the store's hash is a word: the address of the struct range, in bit 0 which of its
+ * two granules the place stands for, in bit 1 whether the seal beside it is set, and above the address
+ * a tag, so that no range is touched in vain: memory far from the processor is what a search costs.
+ * What may overflow: nothing, addresses of the process have 48 bits.
+ */
+#ifndef CHECK_WORD_H
+#define CHECK_WORD_H
+
+#include "base/math.h"
+#include "check/store.h"
+
+#define LEVEL_FIRST 12
+#define LEVEL_STEP  3
+#define LEVELS	    15 /* the last has granules of 2^54 */
+
+/*
+ * The tag: of the hash; in which 64th of a granule the range begins; and the power of two of 64ths
+ * that it reaches into at most.
+ */
+#define TAG_SHIFT   48
+#define PLACE_SHIFT 55
+#define REACH_SHIFT 61
+#define HASH_MASK   (127ull << TAG_SHIFT)
+#define PLACE_MASK  (63ull << PLACE_SHIFT)
+#define TAG_MASK    (0xffffull << TAG_SHIFT)
+
+#define SEALED	    2ull
+
+hot_inline unsigned int level_bits(unsigned int level)
+{
+	return LEVEL_FIRST + level * LEVEL_STEP;
+}
+
+/* LEVELS or more: too long. */
+hot_inline unsigned int level_of(u64 size)
+{
+	unsigned int bits = log2_ceil(size);
+
+	return bits <= LEVEL_FIRST ? 0 : (bits - LEVEL_FIRST + LEVEL_STEP - 1) / LEVEL_STEP;
+}
+
+hot_inline u64 hash(u64 space, unsigned int level, u64 granule)
+{
+	u64 h = (granule * LEVELS + level + (space >> 6)) * 0x9e3779b97f4a7c15ull;
+
+	return (h ^ h >> 29) * 0xbf58476d1ce4e5b9ull;
+}
+
+/* Bits that chose the shard are not used again. */
+hot_inline u64 index_of(u64 h, u64 mask)
+{
+	return h >> 20 & mask;
+}
+
+hot_inline unsigned int place_bits(unsigned int level)
+{
+	return level_bits(level) - 6;
+}
+
+hot_inline u64 tag_of(u64 h, u64 start, unsigned int level)
+{
+	return (h << TAG_SHIFT & HASH_MASK) | (start >> place_bits(level) << PLACE_SHIFT & PLACE_MASK);
+}
+
+hot_inline struct range *range_of(u64 word)
+{
+	return (struct range *)(uintptr_t)(word & ~(TAG_MASK | SEALED | 1));
+}
+
+hot_inline u64 granule_of(const struct range *r, unsigned int which)
+{
+	return (r->start >> level_bits(r->level)) + which;
+}
+
+hot_inline u64 word_of(const struct range *r, unsigned int which, u64 h)
+{
+	unsigned int bits = place_bits(r->level);
+	u64 places = ((r->start + r->size - 1) >> bits) - (r->start >> bits) + 1;
+
+	return (uintptr_t)r | which | tag_of(h, r->start, r->level) | (u64)log2_ceil(places) << REACH_SHIFT;
+}
+
+hot_inline bool spans_two(const struct range *r)
+{
+	unsigned int bits = level_bits(r->level);
+
+	return r->start >> bits != (r->start + r->size - 1) >> bits;
+}
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checker's store against a list that is looked through: ranges of all sizes, many in one
+ * granule, so that buckets overflow and tables grow; and with no memory to grow.
+ */
+#include "core_rig.h"
+
+#include "base/fail.h"
+#include "check/store.h"
+
+#define RANGES 3000
+#define SPACES 3
+
+static struct range ranges[RANGES] __attribute__((aligned(64)));
+static bool live[RANGES];
+static u32 seen[RANGES];
+static u64 random_state;
+
+static u64 rnd(u64 below)
+{
+	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+	return (random_state >> 24) % below;
+}
+
+static void make(u32 i)
+{
+	/* mostly small ones in few pages, some long */
+	u64 size = rnd(8) ? rnd(300) + 1 : rnd(1ull << (12 + rnd(12))) + 1;
+
+	ranges[i] = (struct range){.space = rnd(SPACES) << 6, .start = 0x100000 + rnd(1u << 17),
+				   .size = size};
+}
+
+static bool note(struct range *r, void *arg)
+{
+	seen[r - ranges]++;
+	return true;
+}
+
+static bool overlap(const struct range *r, u64 space, u64 start, u64 size)
+{
+	return r->space == space && r->start < start + size && start < r->start + r->size;
+}
+
+static void compare(u64 space, u64 start, u64 size)
+{
+	memset(seen, 0, sizeof(seen));
+	assert_true(store_search(space, start, size, note, NULL));
+	for (u32 i = 0; i < RANGES; i++)
+		assert_int_equal(seen[i] != 0, live[i] && overlap(&ranges[i], space, start, size));
+}
+
+static void compare_start(const struct range *r)
+{
+	memset(seen, 0, sizeof(seen));
+	assert_true(store_search_start(r->space, r->start, note, NULL));
+	for (u32 i = 0; i < RANGES; i++) {
+		if (live[i] && ranges[i].space == r->space && ranges[i].start == r->start)
+			assert_int_equal(seen[i], 1);
+		else if (seen[i])
+			assert_true(live[i] && overlap(&ranges[i], r->space, r->start, 1));
+	}
+}
+
+static void compare_all(void)
+{
+	memset(seen, 0, sizeof(seen));
+	assert_true(store_walk(note, NULL));
+	for (u32 i = 0; i < RANGES; i++)
+		assert_int_equal(seen[i], live[i]);
+}
+
+static void steps(u32 n, bool memory)
+{
+	for (u32 k = 0; k < n; k++) {
+		u32 i = (u32)rnd(RANGES);
+
+		if (live[i]) {
+			store_remove(&ranges[i]);
+			live[i] = false;
+		} else {
+			make(i);
+			store_expect(ranges[i].space, ranges[i].start, ranges[i].size);
+			live[i] = !store_add(&ranges[i]);
+			assert_true(live[i] || !memory);
+		}
+		if (k % 16 == 0) {
+			compare(rnd(SPACES) << 6, 0x100000 + rnd(1u << 17), rnd(9000) + 1);
+			compare_start(&ranges[i]);
+		}
+	}
+	compare_all();
+}
+
+static void test_against_a_list(void **state)
+{
+	random_state = 1;
+	memset(live, 0, sizeof(live));
+	steps(12000, true);
+	store_reset();
+}
+
+/* Tables stay as they are, chains get longer as far as there are spare buckets, then ranges are refused. */
+static void test_no_memory_to_grow(void **state)
+{
+	const struct fail_rule all = {.every = 1};
+
+	random_state = 2;
+	memset(live, 0, sizeof(live));
+	for (u32 i = 0; i < RANGES; i++) {
+		make(i);
+		if (i == RANGES / 2)
+			fail_set(FAIL_MEMORY, &all);
+		live[i] = !store_add(&ranges[i]);
+	}
+	steps(4000, false);
+	fail_set(FAIL_MEMORY, NULL);
+	store_reset();
+}
+
+static bool stop(struct range *r, void *arg)
+{
+	return ++*(int *)arg < 3;
+}
+
+static void test_ended(void **state)
+{
+	int n = 0;
+
+	for (u32 i = 0; i < 20; i++) {
+		ranges[i] = (struct range){.start = 4096, .size = 4096};
+		assert_int_equal(store_add(&ranges[i]), 0);
+	}
+	assert_false(store_search(0, 4096, 1, stop, &n));
+	assert_int_equal(n, 3);
+	n = 0;
+	assert_false(store_walk(stop, &n));
+	assert_int_equal(n, 3);
+	store_reset();
+}
+
+/* Taken out by what is known of the place alone, of a slot or of a chain, also when tables have grown since. */
+static void test_places(void **state)
+{
+	static u32 place[RANGES];
+
+	random_state = 3;
+	for (u32 i = 0; i < RANGES; i++) {
+		make(i);
+		ranges[i].space = SPACE_PHYS;
+		assert_int_equal(store_place(&ranges[i]), 0);
+		assert_int_equal(store_add(&ranges[i]), 0);
+		live[i] = true;
+		place[i] = store_place(&ranges[i]);
+	}
+	for (u32 i = 0; i < RANGES; i++) {
+		if (i % 3 == 0 || !place[i])
+			continue;
+		store_remove_at(&ranges[i], place[i]);
+		live[i] = false;
+	}
+	compare_all();
+	compare(SPACE_PHYS, 0x100000, 1u << 17);
+	store_reset();
+}
+
+static u32 asked;
+
+static struct seal give_seal(struct range *r, void *arg)
+{
+	asked++;
+	return (struct seal){*(u32 *)arg, 4711};
+}
+
+static void test_seals(void **state)
+{
+	struct range *r = ranges, *two = ranges + 1;
+	u32 seal = 77, place = 0;
+
+	*r = (struct range){.space = 64, .start = 0x4100, .size = 256};
+	*two = (struct range){.space = 64, .start = 0x4f00, .size = 512};
+	assert_int_equal(store_add(r), 0);
+	assert_int_equal(store_add(two), 0);
+	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
+	store_seal(64, 0x4100, give_seal, &seal);
+	assert_int_equal(asked, 1);
+	assert_null(store_take_sealed(64, 0x4100, 256, seal + 1, &place));
+	assert_null(store_take_sealed(64, 0x4140, 256, seal, &place));
+	assert_null(store_take_sealed(128, 0x4100, 256, seal, &place));
+	assert_ptr_equal(store_take_sealed(64, 0x4100, 256, seal, &place), r);
+	assert_int_equal(place, 4711);
+	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
+	memset(live, 0, sizeof(live));
+	live[1] = true;
+	compare_all();
+	/* in two granules: asked, and never sealed */
+	store_seal(64, 0x4f00, give_seal, &seal);
+	assert_int_equal(asked, 2);
+	assert_null(store_take_sealed(64, 0x4f00, 512, seal, &place));
+	/* whoever looks at it breaks the seal */
+	r->added = false;
+	assert_int_equal(store_add(r), 0);
+	store_seal(64, 0x4100, give_seal, &seal);
+	assert_true(store_search_start(64, 0x4100, note, NULL));
+	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
+	store_reset();
+}
+
+/* More in one granule than have a slot: each is asked, those in slots are taken by their seals. */
+static void test_seals_and_chains(void **state)
+{
+	u32 seal = 5, taken = 0, place;
+
+	asked = 0;
+	for (u32 i = 0; i < 64; i++) {
+		ranges[i] = (struct range){.space = 64, .start = 0x4000 + i * 64, .size = 64};
+		assert_int_equal(store_add(&ranges[i]), 0);
+	}
+	for (u32 i = 0; i < 64; i++)
+		store_seal(64, ranges[i].start, give_seal, &seal);
+	assert_int_equal(asked, 64);
+	for (u32 i = 0; i < 64; i++) {
+		struct range *r = store_take_sealed(64, ranges[i].start, 64, seal, &place);
+
+		assert_true(!r || r == &ranges[i]);
+		live[i] = !r;
+		taken += r != NULL;
+	}
+	assert_true(taken >= 1);
+	for (u32 i = 64; i < RANGES; i++)
+		live[i] = false;
+	compare_all();
+	store_reset();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_a_list),
+		cmocka_unit_test(test_no_memory_to_grow),
+		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_seals),
+		cmocka_unit_test(test_seals_and_chains),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
