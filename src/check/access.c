@@ -4,6 +4,7 @@
  * go through several mappings that lie side by side (a scatterlist's, two-step links). One report an
  * access: its first mistake.
  */
+#include "base/copy.h"
 #include "check/find.h"
 
 #include <linux/dma-mapping.h>
@@ -228,11 +229,14 @@ static bool note_written(struct range *r, void *arg)
 
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 {
-	const u8 *cpu = mem.base + pa, *device = mem.plane + pa;
+	const u8 *device = mem.plane + pa;
 	struct written w = {0};
+	u8 cpu[PAGE_BYTES];
 	struct about a;
 	u64 i;
 
+	/* the program may be writing it, or have freed it */
+	copy_unchecked(cpu, mem.base + pa, size);
 	if (!memcmp(cpu, device, size))
 		return;
 	/* where the device has written, its bytes are the newer ones */

@@ -148,7 +148,7 @@ void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size);
 void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write, const void *caller);
 void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write, bool by_direction,
 		   const char *why, const void *caller);
-/* The device read [pa, pa + size) of a non-coherent machine's RAM, that is mapped at addr. */
+/* size: at most a page. The device read [pa, pa + size) of a non-coherent machine's RAM, that is mapped at addr. */
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size);
 
 /* guard.c: *out is RAM as the device must see it while pages are kept from the CPU. 0, -ENOMEM. */
