@@ -229,14 +229,14 @@ static bool note_written(struct range *r, void *arg)
 
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 {
-	const u8 *device = mem.plane + pa;
+	u8 cpu[PAGE_BYTES], device[PAGE_BYTES];
 	struct written w = {0};
-	u8 cpu[PAGE_BYTES];
 	struct about a;
 	u64 i;
 
-	/* the program may be writing it, or have freed it */
+	/* the program may be writing it, or syncing it, or have freed it */
 	copy_unchecked(cpu, mem.base + pa, size);
+	copy_unchecked(device, mem.plane + pa, size);
 	if (!memcmp(cpu, device, size))
 		return;
 	/* where the device has written, its bytes are the newer ones */
