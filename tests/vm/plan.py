@@ -31,13 +31,15 @@ MACHINES = [
 ]
 
 # Below the build folder; in the guest they are in /bin.
-PROGRAMS = ['cli/dmamap', 'tests/contract/contract-nvme', 'tests/vm/test_iommu', 'tests/vm/vm-nobody',
+PROGRAMS = ['cli/dmamap', 'tests/contract/contract-nvme', 'tests/vm/test_iommu', 'tests/vm/test_group',
+            'tests/vm/vm-nobody',
             'tests/vm/vm-packets', 'tests/vm/vm-bench']
 
 TESTS = [
     Test('boot', 20, 'sh /guest/boot.sh'),
     Test('iommu-vfio', 120, 'test_iommu vfio:0000:00:05.0'),
     Test('iommu-iommufd', 120, 'test_iommu iommufd:0000:00:05.0'),
+    *[Test(f'group-{kind}', 60, f'test_group {kind} 0000:00:06.0 0000:00:06.1') for kind in ('vfio', 'iommufd')],
     Test('e2e', 180, 'sh /guest/e2e.sh'),
     Test('net', 120, 'sh /guest/net.sh'),
     Test('refused', 180, 'sh /guest/refused.sh'),
