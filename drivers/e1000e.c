@@ -506,7 +506,8 @@ static int identify(struct e1000e *e)
 	if (id != ALL_ONES && id != PCI_ID)
 		return driver_fail(ENODEV, "%s: no 82574L: it is PCI %04x:%04x, not 8086:10d3", dev_name(e->dev),
 				   id & 0xffff, id >> 16);
-	if (status == ALL_ONES || !(status & STATUS_MASTER) || !(eec & 0x100))
+	/* the driver before this one may have left it without the right to master the bus; reset() gives it back */
+	if (status == ALL_ONES || (id != PCI_ID && !(status & STATUS_MASTER)) || !(eec & 0x100))
 		return driver_fail(ENODEV, "%s: no 82574L: STATUS is 0x%08x, EEC 0x%08x", dev_name(e->dev),
 				   status, eec);
 	e->irq_fd = dmamap_irq_fd(e->dev, 0);

@@ -43,6 +43,7 @@ TESTS = [
     Test('e2e', 180, 'sh /guest/e2e.sh'),
     Test('net', 120, 'sh /guest/net.sh'),
     Test('refused', 180, 'sh /guest/refused.sh'),
+    Test('bind', 120, 'sh /guest/bind.sh'),
     Test('life', 240, 'sh /guest/life.sh'),
     Test('no-iommu', 30, 'sh /guest/no_iommu.sh', 'vm without IOMMU'),
     # With the checker (1) on one of the two ways, without it on the other.
