@@ -167,6 +167,12 @@ static bool case_measure(struct bench *b, struct bench_case *c)
 	return done;
 }
 
+static bool case_skip(const struct bench_case *c)
+{
+	fprintf(stderr, "dmamap: bench: no row \"%s\": %s\n", c->name, c->skip);
+	return true;
+}
+
 static bool case_run(struct bench *b, struct bench_case *c, unsigned int threads)
 {
 	bool done = false;
@@ -181,6 +187,8 @@ static bool case_run(struct bench *b, struct bench_case *c, unsigned int threads
 	}
 	if (c->setup && !c->setup(c))
 		fail("bench %s: %s", c->name, dmamap_strerror());
+	else if (c->skip[0])
+		done = case_skip(c);
 	else
 		done = case_measure(b, c);
 	if (c->teardown)

@@ -40,7 +40,7 @@ struct bench_thread {
 };
 
 struct bench_case {
-	char name[96];
+	char name[96]; /* set-up may change it */
 	void (*run)(struct bench_thread *t);
 	bool (*setup)(struct bench_case *c);	/* false: a sentence in dmamap_strerror() */
 	void (*teardown)(struct bench_case *c); /* also after a failed set-up; NULL: none */
@@ -50,6 +50,7 @@ struct bench_case {
 	struct device *dev;
 	unsigned int threads; /* of this run */
 	void *state;
+	char skip[160]; /* set-up says why the row cannot be had on this device; "": it can */
 };
 
 struct bench_row {

@@ -50,7 +50,8 @@ static const char doc[] =
 	"median_ns and "
 	"max_ns in each line. Its rows follow, their names beginning with \"peer:\". --device "
 	"replaces the "
-	"devices that rows are measured on; iova needs none.";
+	"devices that rows are measured on; iova needs none. Rows that a device cannot have are left "
+	"out, and standard error says why.";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

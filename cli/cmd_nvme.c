@@ -20,7 +20,7 @@ static const struct argp_option options[] = {
 	 0},
 	{"data", 'D', "WAY", 0,
 	 "How data is mapped: twostep (dma_iova_link), sg (dma_map_sg), or auto: twostep where the "
-	 "device has an IOMMU (default)",
+	 "device has an IOMMU and its policy does not map all RAM at once (default)",
 	 0},
 	{"threads", 't', "N", 0, "bench: threads, each with a queue of its own (default 1)", 0},
 	{"seconds", 's', "S", 0, "bench: how long (default 2)", 0},

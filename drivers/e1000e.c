@@ -100,13 +100,20 @@ static int reset(struct e1000e *e)
 
 static void collect(struct e1000e *e);
 
+/* The card's registers have 32 bits, also where two are one address. */
+static void write_address(struct e1000e *e, u32 reg, dma_addr_t dma)
+{
+	e1000e_writel(e, reg, (u32)dma);
+	e1000e_writel(e, reg + 4, (u32)(dma >> 32));
+}
+
 static void program_rings(struct e1000e *e)
 {
-	dmamap_writeq(e->dev, 0, REG_RDBA, e->rx.ring_dma);
+	write_address(e, REG_RDBA, e->rx.ring_dma);
 	e1000e_writel(e, REG_RDLEN, e->rx.size * (u32)sizeof(*e->rx.ring));
 	e1000e_writel(e, REG_RDH, 0);
 	e1000e_writel(e, REG_RDT, 0);
-	dmamap_writeq(e->dev, 0, REG_TDBA, e->tx.ring_dma);
+	write_address(e, REG_TDBA, e->tx.ring_dma);
 	e1000e_writel(e, REG_TDLEN, e->tx.size * (u32)sizeof(*e->tx.ring));
 	e1000e_writel(e, REG_TDH, 0);
 	e1000e_writel(e, REG_TDT, 0);
@@ -493,8 +500,14 @@ static int set_masks(struct e1000e *e)
 static int identify(struct e1000e *e)
 {
 	u32 status = e1000e_readl(e, REG_STATUS), eec = e1000e_readl(e, REG_EEC);
+	u32 id = dmamap_readl(e->dev, DMAMAP_CONFIG, 0);
 
-	if (status == ALL_ONES || !(status & STATUS_MASTER) || !(eec & 0x100))
+	/* where there is a configuration space, it says what the device is */
+	if (id != ALL_ONES && id != PCI_ID)
+		return driver_fail(ENODEV, "%s: no 82574L: it is PCI %04x:%04x, not 8086:10d3", dev_name(e->dev),
+				   id & 0xffff, id >> 16);
+	/* the driver before this one may have left it without the right to master the bus; reset() gives it back */
+	if (status == ALL_ONES || (id != PCI_ID && !(status & STATUS_MASTER)) || !(eec & 0x100))
 		return driver_fail(ENODEV, "%s: no 82574L: STATUS is 0x%08x, EEC 0x%08x", dev_name(e->dev),
 				   status, eec);
 	e->irq_fd = dmamap_irq_fd(e->dev, 0);

@@ -16,6 +16,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#define PCI_ID 0x10d38086u /* the first word of configuration space */
+
 /* Registers, BAR 0 (datasheet, "Programming Interface"). */
 #define REG_CTRL   0x0000
 #define REG_STATUS 0x0008
@@ -32,12 +34,12 @@
 #define REG_TIPG   0x0410
 #define REG_FCRTL  0x2160
 #define REG_FCRTH  0x2168
-#define REG_RDBA   0x2800 /* 64 bits */
+#define REG_RDBA   0x2800 /* and the upper half behind it */
 #define REG_RDLEN  0x2808
 #define REG_RDH	   0x2810
 #define REG_RDT	   0x2818
 #define REG_RXDCTL 0x2828
-#define REG_TDBA   0x3800 /* 64 bits */
+#define REG_TDBA   0x3800 /* as well */
 #define REG_TDLEN  0x3808
 #define REG_TDH	   0x3810
 #define REG_TDT	   0x3818

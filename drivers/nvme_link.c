@@ -8,6 +8,9 @@
  * A kept range begins at a page, so only data that begins at one fits it as it is. Other data goes by
  * dma_map_sg() or dma_map_single(); where the two-step way is demanded, the range is taken anew with
  * the data's place in its page.
+ *
+ * Where all RAM is mapped once (policy=pool), mapping is an addition and each link a change of the page table, which
+ * behind a kernel's IOMMU is a system call: there nothing is linked unless it is demanded.
  */
 #include "drivers/nvme_private.h"
 
@@ -33,6 +36,19 @@ static bool range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u6
 	return dma_iova_try_alloc(nvme->dev, &slot->range, place, size);
 }
 
+/* Bytes from `*sg` on, up to `most`, that lie in one piece of memory; `*sg` is behind them then. */
+static u64 piece_take(struct scatterlist **sg, u64 most)
+{
+	phys_addr_t start = sg_phys(*sg);
+	u64 n = 0;
+
+	do {
+		n += (*sg)->length;
+		*sg = sg_next(*sg);
+	} while (n < most && sg_phys(*sg) == start + n);
+	return n;
+}
+
 /* Links the request's pieces one behind the other. On failure nothing stays linked. */
 static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req, u64 bytes)
 {
@@ -41,11 +57,12 @@ static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_re
 	int err = 0;
 
 	while (done < bytes && !err) {
-		n = req->sg ? sg->length : bytes;
-		err = dma_iova_link(nvme->dev, &slot->range, entry_phys(req, sg), done, n, slot->dir, 0);
+		phys_addr_t phys = entry_phys(req, sg);
+
+		n = req->sg ? piece_take(&sg, bytes - done) : bytes;
+		err = dma_iova_link(nvme->dev, &slot->range, phys, done, n, slot->dir, 0);
 		if (!err)
 			done += n;
-		sg = req->sg ? sg_next(sg) : NULL;
 	}
 	if (!err)
 		err = dma_iova_sync(nvme->dev, &slot->range, 0, bytes);
@@ -88,11 +105,35 @@ void nvme_link_release(struct nvme *nvme, struct nvme_slot *slot)
 		dma_iova_free(nvme->dev, &slot->range);
 }
 
+/* A mapping of RAM is an addition: two of the same memory have the same address. */
+static bool ram_is_mapped(struct nvme *nvme)
+{
+	void *buf = kmalloc(NVME_PAGE, GFP_KERNEL);
+	dma_addr_t addr[2];
+	bool same;
+	int n;
+
+	if (!buf)
+		return false;
+	for (n = 0; n < 2; n++) {
+		addr[n] = dma_map_single(nvme->dev, buf, NVME_PAGE, DMA_TO_DEVICE);
+		if (dma_mapping_error(nvme->dev, addr[n]))
+			break;
+	}
+	same = n == 2 && addr[0] == addr[1];
+	while (n--)
+		dma_unmap_single(nvme->dev, addr[n], NVME_PAGE, DMA_TO_DEVICE);
+	kfree(buf);
+	return same;
+}
+
 int nvme_link_check(struct nvme *nvme)
 {
 	struct dma_iova_state trial;
 
 	if (nvme->options.data == NVME_DATA_SG)
+		return 0;
+	if (nvme->options.data == NVME_DATA_AUTO && ram_is_mapped(nvme))
 		return 0;
 	nvme->two_step = dma_iova_try_alloc(nvme->dev, &trial, 0, NVME_PAGE);
 	if (nvme->two_step)

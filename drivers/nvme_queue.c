@@ -248,6 +248,9 @@ static void check_controller(struct nvme *nvme, bool overdue)
 		nvme_kill(nvme, EIO, "its registers are gone");
 	else if (csts & CSTS_FATAL)
 		nvme_kill(nvme, EIO, "it reports a fatal error");
+	/* who stops it says so before it does */
+	else if (!(csts & CSTS_READY) && !is_stopped(nvme))
+		nvme_kill(nvme, EIO, "it was reset behind the driver's back");
 	else if (overdue)
 		nvme_kill(nvme, ETIMEDOUT, "a command did not complete in time");
 }

@@ -73,7 +73,7 @@ static inline size_t ib_umem_num_pages(struct ib_umem *umem)
  * A context holds the regions of one user of a device. `invalidate_range` (NULL: none) hears which
  * pages of a region were taken away, in a thread of the library's, within a second; it may call
  * the functions of <rdma/ib_umem_odp.h>. -EINVAL: no device; -EOPNOTSUPP: the
- * system lets no process copy by process_vm_readv(); -ENOMEM.
+ * system lets no process copy by process_vm_readv(), which devices behind the kernel's IOMMU do without; -ENOMEM.
  *
  * Where userfaultfd is not to be had, the context works but hears of nothing by itself (the
  * sentence in dmamap_strerror() says so, ib_umem_notices() is false): call

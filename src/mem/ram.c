@@ -28,6 +28,7 @@
 
 #define WINDOW_ALIGN GIB
 #define PUNCH_MIN    (2 * MIB)
+#define LARGE_BYTES  (2 * MIB)
 #define MADV_COLLAPSE_LINUX 25 /* Debian 12's headers lack MADV_COLLAPSE */
 #define RAM_PROT     (PROT_READ | PROT_WRITE)
 
@@ -432,11 +433,17 @@ void mem_zero(phys_t pa, u64 size)
 	errno = saved;
 }
 
-/* Since Linux 6.1, whatever the settings of transparent huge pages; where it is not there, small ones do. */
+/*
+ * Since Linux 6.1, whatever the settings of transparent huge pages; where it is not there, small ones do. What has no
+ * page yet is not collapsed (EINVAL), so a page of each piece is brought in first: reading a hole of the file does.
+ */
 static void make_large(u8 *at, u64 size)
 {
+	size = align_down(size, LARGE_BYTES);
 	madvise(at, size, MADV_HUGEPAGE);
-	madvise(at, align_down(size, 2 * MIB), MADV_COLLAPSE_LINUX);
+	for (u64 pos = 0; pos < size; pos += LARGE_BYTES)
+		(void)*(const volatile u8 *)(at + pos);
+	madvise(at, size, MADV_COLLAPSE_LINUX);
 }
 
 void mem_make_large(void)

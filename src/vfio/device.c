@@ -67,6 +67,9 @@ static int function_open(struct vfio_function *f, const struct vfio_kernel *kern
 	f->space = space_get(kernel, &f->pci);
 	if (!f->space)
 		return -errno;
+	err = fork_add(f);
+	if (err)
+		return err;
 	f->fd = kernel->open_device(f->space, &f->pci);
 	if (f->fd < 0)
 		return f->fd;
@@ -79,8 +82,6 @@ static int function_open(struct vfio_function *f, const struct vfio_kernel *kern
 		err = function_reset(f);
 	if (!err)
 		err = function_map_regions(f);
-	if (!err)
-		err = fork_add(f);
 	if (!err && identity)
 		mem_make_large();
 	return err;

@@ -2,10 +2,15 @@
 /*
  * A child of fork() owns no device. The files that it inherits would keep the device open after the parent has
  * closed it, or died, so they are closed in the child at once; registers are not mapped there (MADV_DONTFORK).
+ *
+ * So each function is here from before its files are opened; and once only: a container's kernel would open it again,
+ * and the second to come would reset it under the first.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
 #include "base/error.h"
+
+#include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vfio_function *functions; /* under lock */
@@ -51,14 +56,22 @@ static void register_once(void)
 
 int fork_add(struct vfio_function *f)
 {
+	struct vfio_function *other;
+
 	pthread_once(&once, register_once);
 	if (once_error)
 		return error_set(once_error, "no memory to be told of fork()");
 	pthread_mutex_lock(&lock);
-	f->next = functions;
-	functions = f;
+	for (other = functions; other && strcmp(other->pci.address.text, f->pci.address.text) != 0;
+	     other = other->next)
+		;
+	if (!other) {
+		f->next = functions;
+		functions = f;
+	}
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return other ? error_set(EBUSY, "%s is open already in this process: close it there first",
+				 f->pci.address.text) : 0;
 }
 
 void fork_remove(struct vfio_function *f)

@@ -49,7 +49,7 @@ struct vfio_function {
 int watch_start(struct vfio_function *f);
 void watch_stop(struct vfio_function *f);
 
-/* fork.c: a child of fork() keeps no descriptor of the function. */
+/* fork.c: a child of fork() keeps no descriptor of the function. 0; -EBUSY: it is open here already. */
 int fork_add(struct vfio_function *f);
 void fork_remove(struct vfio_function *f);
 

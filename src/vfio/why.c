@@ -59,7 +59,14 @@ int why_group(const struct pci_function *f, const char *path, int err)
 	return error_set(err, "cannot open %s: %s", path, strerror(err));
 }
 
-void pci_group_others(const struct pci_function *f, char *out, size_t size)
+/* Functions that stand in nobody's way. */
+static bool is_harmless(const char *driver)
+{
+	return !driver[0] || !strcmp(driver, "pcieport") || !strcmp(driver, "pci-stub");
+}
+
+/* The group's other functions that are with VFIO, or with drivers of the kernel. */
+static void list_group(const struct pci_function *f, bool with_vfio, char *out, size_t size)
 {
 	char path[SYSFS_PATH_MAX], driver[64];
 	struct dirent *d;
@@ -72,8 +79,7 @@ void pci_group_others(const struct pci_function *f, char *out, size_t size)
 		if (d->d_name[0] == '.' || !strcmp(d->d_name, f->address.text))
 			continue;
 		sysfs_link(d->d_name, "driver", driver, sizeof(driver));
-		if (!driver[0] || strstr(driver, "vfio") || !strcmp(driver, "pcieport") ||
-		    !strcmp(driver, "pci-stub"))
+		if (is_harmless(driver) || !!strstr(driver, "vfio") != with_vfio)
 			continue;
 		if (strlen(d->d_name) + strlen(driver) + 6 > size - n)
 			break;
@@ -81,6 +87,11 @@ void pci_group_others(const struct pci_function *f, char *out, size_t size)
 	}
 	if (dir)
 		closedir(dir);
+}
+
+void pci_group_others(const struct pci_function *f, char *out, size_t size)
+{
+	list_group(f, false, out, size);
 }
 
 int why_not_viable(const struct pci_function *f)
@@ -149,6 +160,11 @@ int why_bind(const struct pci_function *f, int err)
 		return error_set(EBUSY, "%s is in use by another process or by the vfio back end, or a function "
 				 "of its IOMMU group %s belongs to a driver of the kernel: dmamap list shows them",
 				 f->address.text, f->group);
+	list_group(f, true, others, sizeof(others));
+	if (err == EPERM && others[0])
+		return error_set(EBUSY, "IOMMU group %s of %s is in use by another process, or by another back end of "
+				 "this one, which has %s: close it there (or else the machine has no interrupt "
+				 "remapping: turn it on in the firmware)", f->group, f->address.text, others);
 	if (err == EPERM)
 		return why_no_remapping(f);
 	return error_set(err, "%s cannot be bound to /dev/iommu: %s", f->address.text, strerror(err));

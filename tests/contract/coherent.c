@@ -312,7 +312,7 @@ static void test_no_memory_left(void **state)
 		if (!b[n].cpu)
 			break;
 	}
-	assert_true(n > 8 && n < 64);
+	assert_true(n > 4 && n < 64);
 	assert_int_equal(errno, ENOMEM);
 	sentence_has(dev_name(dev));
 	give(&b[0]);

@@ -9,16 +9,19 @@
 
 #include <stdio.h>
 
-/* swiotlb is small so that it can be filled; 64-bit masks leave nothing to bounce in RAM. */
+/*
+ * swiotlb is small so that it can be filled; 64-bit masks leave nothing to bounce in RAM. Where opening pins all RAM
+ * that is small, too: each test opens.
+ */
 static const struct config configs[] = {
 #if defined(CONTRACT_ON_NVME)
 	{"nvme-qemu-strict", "qemu:nvme,swiotlb=2M", 64},
 	{"vfio-strict", "vfio:", 64},
 	{"vfio-lazy", "vfio:,policy=lazy", 64},
-	{"vfio-pool", "vfio:,policy=pool", 64},
+	{"vfio-pool", "vfio:,policy=pool,ram=32M,swiotlb=2M", 64},
 	{"iommufd-strict", "iommufd:", 64},
 	{"iommufd-lazy", "iommufd:,policy=lazy", 64},
-	{"iommufd-pool", "iommufd:,policy=pool", 64},
+	{"iommufd-pool", "iommufd:,policy=pool,ram=32M,swiotlb=2M", 64},
 #elif defined(CONTRACT_ON_QEMU)
 	{"qemu-strict", "qemu:virtio-serial-pci,swiotlb=2M", 64},
 	{"qemu-lazy", "qemu:virtio-serial-pci,policy=lazy,swiotlb=2M", 64},

@@ -109,6 +109,15 @@ for what in map iova dmapool translate swiotlb xsk odp check; do
 		len({(r['name'], r['threads']) for r in d['results']}) == len(d['results'])" \
 		"$dmamap" bench $what --seconds 0.05
 done
+# A device that is named is measured once in each way, under the name of its own policy; what it has no RAM for is left out.
+for policy in pool lazy; do
+	run_json "bench map of a device, $policy" "[r['name'] for r in d['results']] == [
+		*(f'dma_map_single+unmap 4K $policy, {n} live' for n in (1, 1000, 10000, 100000)),
+		'dma_map_sg+unmap 64 pages $policy, per page', 'page table map+unmap 4K, random in 64k pages']" \
+		"$dmamap" bench map --device sim,policy=$policy,ram=2G --threads 1 --seconds 0.04
+done
+ok 'rows that RAM is too small for' sh -c "'$dmamap' bench map --device sim,ram=64M --threads 1 --seconds 0.04 2>&1 |
+	grep -q '100000 live.: RAM has no 100000 pages in one piece: add ram=2048M'"
 ok 'bench as text' sh -c "'$dmamap' bench dmapool --seconds 0.02 --threads 1 | grep -q '16 B'"
 cat > peers <<'P'
 #!/bin/sh

@@ -431,10 +431,26 @@ static void test_probe_fail_nth(void **state)
 	probe_with_failures(FAIL_MEMORY);
 }
 
-/* Disabled behind the driver's back, the controller completes nothing any more. */
-static void test_dead(void **state)
+/* The controller is disabled, and, if it is to be, enabled again, with no queues for data. */
+static void reset_behind(struct device *dev, bool enable)
 {
-	struct nvme_options opt = {.timeout_ms = 150};
+	dmamap_writel(dev, 0, 0x14, 0);
+	while (dmamap_readl(dev, 0, 0x1c) & 1)
+		usleep(100);
+	if (!enable)
+		return;
+	dmamap_writel(dev, 0, 0x14, 6u << 16 | 4u << 20 | 1);
+	while (!(dmamap_readl(dev, 0, 0x1c) & 1))
+		usleep(100);
+}
+
+/*
+ * Reset behind the driver's back, the controller completes nothing any more: it is seen not to be ready, or, where
+ * somebody enabled it again, that a command takes too long.
+ */
+static void dies(bool enable, unsigned int timeout_ms, int result)
+{
+	struct nvme_options opt = {.timeout_ms = timeout_ms};
 	struct nvme_request *req = calloc(MANY, sizeof(*req));
 	u8 *data = malloc(MANY * 8192);
 	struct nvme *nvme;
@@ -444,11 +460,9 @@ static void test_dead(void **state)
 	assert_non_null(data);
 	rig_open(&r, DISK_BYTES, "");
 	nvme = probe(&r, &opt);
-	dmamap_writel(r.dev, 0, 0x14, 0);
-	while (dmamap_readl(r.dev, 0, 0x1c) & 1)
-		usleep(100);
+	reset_behind(r.dev, enable);
 	many_submit(nvme, req, data, NVME_READ);
-	many_finish(nvme, req, -ETIMEDOUT);
+	many_finish(nvme, req, result);
 	assert_all_unmapped(r.dev);
 	assert_int_equal(nvme_submit(nvme, 1, &req[0]), -EIO);
 	assert_int_equal(nvme_wait(nvme, 1, 0), -EIO);
@@ -462,6 +476,12 @@ static void test_dead(void **state)
 	rig_close(&r);
 	free(data);
 	free(req);
+}
+
+static void test_dead(void **state)
+{
+	dies(false, 3600000, -EIO);
+	dies(true, 150, -ETIMEDOUT);
 }
 
 static void test_stop(void **state)

@@ -37,6 +37,69 @@ static void test_link_fails(void **state)
 	rig_close(&r);
 }
 
+static u64 linked_by_default(const char *keys)
+{
+	struct nvme_request req = {.op = NVME_READ, .blocks = 8};
+	struct nvme *nvme;
+	struct rig r;
+	u64 linked;
+
+	rig_open(&r, DISK_BYTES, keys);
+	nvme = nvme_probe(r.dev, NULL);
+	assert_non_null(nvme);
+	req.buf = (void *)__get_free_page(GFP_KERNEL);
+	assert_non_null(req.buf);
+	assert_int_equal(nvme_run(nvme, 1, &req), 0);
+	linked = nvme_linked(nvme);
+	free_page((unsigned long)req.buf);
+	nvme_remove(nvme);
+	rig_close(&r);
+	return linked;
+}
+
+/* Where a mapping is an addition, a link would cost more. */
+static void test_what_is_mapped_is_not_linked(void **state)
+{
+	assert_int_equal(linked_by_default(""), 1);
+	assert_int_equal(linked_by_default(",policy=lazy"), 1);
+	assert_int_equal(linked_by_default(",untrusted=1"), 1);
+	assert_int_equal(linked_by_default(",policy=pool"), 0);
+	assert_int_equal(linked_by_default(",policy=persistent"), 0);
+}
+
+/* Entries beside each other in memory are one link; the list may go on behind the request. */
+static void test_neighbours_are_one_link(void **state)
+{
+	struct fail_rule third = {.nth = 3}, fourth = {.nth = 4};
+	struct page *pages;
+	struct nvme_request req = {.op = NVME_READ, .blocks = 7 * 8, .nents = 7};
+	struct scatterlist sg[8];
+	struct nvme *nvme;
+	struct rig r;
+
+	rig_open(&r, DISK_BYTES, "");
+	nvme = nvme_probe(r.dev, NULL);
+	assert_non_null(nvme);
+	pages = alloc_pages(GFP_KERNEL, 4);
+	assert_non_null(pages);
+	sg_init_table(sg, 8);
+	/* 0 1 2 | 4 5 | 8 9 (10) */
+	for (unsigned int i = 0; i < 8; i++)
+		sg_set_page(&sg[i], pages + i + (i > 2) + (i > 4) * 2, PAGE_SIZE, 0);
+	req.sg = sg;
+	fail_set(FAIL_LINK, &fourth);
+	assert_int_equal(nvme_run(nvme, 1, &req), 0);
+	assert_int_equal(nvme_linked(nvme), 1);
+	assert_int_equal(fail_fired(FAIL_LINK), 0);
+	fail_set(FAIL_LINK, &third);
+	assert_int_equal(nvme_run(nvme, 1, &req), 0);
+	assert_int_equal(fail_fired(FAIL_LINK), 1);
+	fail_set(FAIL_LINK, NULL);
+	__free_pages(pages, 4);
+	nvme_remove(nvme);
+	rig_close(&r);
+}
+
 static void test_two_step_needs_an_iommu(void **state)
 {
 	struct nvme_options opt = {.data = NVME_DATA_TWOSTEP};
@@ -107,6 +170,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_link_fails),
+		cmocka_unit_test(test_what_is_mapped_is_not_linked),
+		cmocka_unit_test(test_neighbours_are_one_link),
 		cmocka_unit_test(test_two_step_needs_an_iommu),
 		cmocka_unit_test(test_ranges_are_kept),
 		cmocka_unit_test(test_vmalloc_is_refused),

@@ -94,6 +94,9 @@ static void test_kernel_says_no(void **state)
 		rig.fail_at = 1;
 		rig.fail_err = EBUSY;
 		refused(EBUSY, "another process", "dmamap list");
+		rig.fail_at = 1;
+		rig.fail_err = EPERM;
+		refused(EPERM, "interrupt remapping", "allow_unsafe_interrupts");
 		return;
 	}
 	rig.not_viable = true;
@@ -295,11 +298,19 @@ static void test_second_open(void **state)
 {
 	struct device *one = rig_open(spec(""), DMA_BIT_MASK(64));
 
+	unsigned int open = rig.open;
+	u64 resets = rig.resets;
+
 	assert_null(dmamap_open(spec("")));
 	assert_int_equal(errno, EBUSY);
+	assert_non_null(strstr(dmamap_strerror(), "open already in this process"));
 	assert_null(dmamap_open(is_vfio() ? "iommufd:00:03.0" : "vfio:00:03.0"));
 	assert_int_equal(errno, EBUSY);
+	assert_int_equal(rig.resets, resets);
+	assert_int_equal(rig.open, open);
 	assert_int_equal(dmamap_readl(one, 0, 0), 0);
+	dmamap_close(one);
+	one = rig_open(spec(""), DMA_BIT_MASK(64));
 	dmamap_close(one);
 }
 

@@ -31,15 +31,23 @@ MACHINES = [
 ]
 
 # Below the build folder; in the guest they are in /bin.
-PROGRAMS = ['cli/dmamap', 'tests/contract/contract-nvme', 'tests/vm/test_iommu', 'tests/vm/vm-nobody',
-            'tests/vm/vm-bench']
+PROGRAMS = ['cli/dmamap', 'tests/contract/contract-nvme', 'tests/vm/test_iommu', 'tests/vm/test_group',
+            'tests/vm/test_odp',
+            'tests/vm/vm-nobody',
+            'tests/vm/vm-packets', 'tests/vm/vm-bench']
 
 TESTS = [
     Test('boot', 20, 'sh /guest/boot.sh'),
     Test('iommu-vfio', 120, 'test_iommu vfio:0000:00:05.0'),
     Test('iommu-iommufd', 120, 'test_iommu iommufd:0000:00:05.0'),
+    *[Test(f'group-{kind}', 60, f'test_group {kind} 0000:00:06.0 0000:00:06.1') for kind in ('vfio', 'iommufd')],
+    *[Test(f'odp-{kind}', 120, f'test_odp {kind}:0000:00:05.0,ram=16M,policy={one} '
+           f'{kind}:0000:00:05.0,ram=16M,policy={other}')
+      for kind, one, other in (('vfio', 'strict', 'pool'), ('iommufd', 'lazy', 'pool'))],
     Test('e2e', 180, 'sh /guest/e2e.sh'),
+    Test('net', 120, 'sh /guest/net.sh'),
     Test('refused', 180, 'sh /guest/refused.sh'),
+    Test('bind', 120, 'sh /guest/bind.sh'),
     Test('life', 240, 'sh /guest/life.sh'),
     Test('no-iommu', 30, 'sh /guest/no_iommu.sh', 'vm without IOMMU'),
     # With the checker (1) on one of the two ways, without it on the other.

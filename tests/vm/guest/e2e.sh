@@ -29,13 +29,41 @@ seen_by_the_kernel() {
 	return $status
 }
 
+# The rows have the device's policy for a name.
+measured() {
+	dmamap bench map --device $1 --threads 1 --seconds 0.4 > /tmp/rows 2> /tmp/rows.err
+	cat /tmp/rows /tmp/rows.err
+	[ $(grep -c "4K $2, .* live" /tmp/rows) = 2 ] && grep -q "sg+unmap 64 pages $2" /tmp/rows &&
+		grep -q "$2, 10000 live.: RAM has no 10000 pages" /tmp/rows.err
+}
+
+# RAM's file is in pages of 2 MiB, all of it, where a device has it all.
+large_pages() {
+	dmamap nvme bench --device vfio:$disk,policy=$1,ram=32M --seconds 30 > /dev/null 2>&1 &
+	bench=$!
+	for tries in $(seq 50); do
+		sleep 0.2
+		got=$(awk '/memfd:dmamap-ram/ { in_ram = 1 } /VmFlags/ { in_ram = 0 }
+			in_ram && /ShmemPmdMapped/ { n += $2 } END { print n + 0 }' /proc/$bench/smaps)
+		[ "$got" != $2 ] || break
+	done
+	kill -KILL $bench
+	wait $bench
+	echo "$got KiB"
+	[ "$got" = $2 ]
+}
+
 for kind in vfio iommufd; do
 	for policy in strict lazy pool; do
-		copy $kind:$disk,policy=$policy
+		copy $kind:$disk,policy=$policy,ram=16M
 	done
 	ok "$kind: edu" dmamap edu selftest --device $kind:$edu
+	# with as much RAM as it takes by itself, all of it pinned
 	ok "$kind: edu, policy pool" dmamap edu selftest --device $kind:$edu,policy=pool
 done
+ok 'pool: RAM is in pages of 2 MiB' large_pages pool 32768
+ok 'bench map, strict' measured iommufd:$edu,ram=64M strict
+ok 'bench map, pool' measured vfio:$edu,ram=64M,policy=pool pool
 cp /tmp/file /tmp/kept
 ok 'what is written by us' dmamap nvme write --device vfio:$disk --file /tmp/kept
 ok "is there for the kernel's own driver" seen_by_the_kernel

@@ -4,7 +4,7 @@
 
 # busy SPEC: a program that keeps the disk at it
 busy() {
-	dmamap nvme bench --device $1 --qd 8 --seconds 60 > /tmp/busy.out 2> /tmp/busy.err &
+	dmamap nvme bench --device $1,ram=16M --qd 8 --seconds 60 > /tmp/busy.out 2> /tmp/busy.err &
 	busy=$!
 	sleep 1
 	running $busy || { cat /tmp/busy.err; return 1; }
@@ -18,7 +18,7 @@ killed() {
 	busy $1 || return 1
 	kill -KILL $busy
 	wait $busy
-	dmamap nvme identify --device $1
+	dmamap nvme identify --device $1,ram=16M
 }
 
 # Within 20 seconds it ends by itself, with a sentence.
@@ -62,10 +62,10 @@ for kind in vfio iommufd; do
 	ok "$kind: killed in the middle of DMA; the next one opens it at once" killed $kind:$disk
 	ok "$kind: killed, policy pool" killed $kind:$disk,policy=pool
 	ok "$kind: taken out of the machine" removed $kind:$disk
-	ok "$kind: back again" dmamap nvme identify --device $kind:$disk
+	ok "$kind: back again" dmamap nvme identify --device $kind:$disk,ram=16M
 	if [ -e $devices/$disk/reset ]; then
 		ok "$kind: reset behind its driver's back" was_reset $kind:$disk
 	fi
-	ok "$kind: opens after that" dmamap nvme identify --device $kind:$disk
+	ok "$kind: opens after that" dmamap nvme identify --device $kind:$disk,ram=16M
 done
 done_testing

@@ -17,11 +17,13 @@ no_nodes() {
 	return $got
 }
 
+# while_open DISK WHAT-IS-SAID COMMAND…: the command is refused while another process has the disk.
 while_open() {
-	dmamap nvme bench --device $1:$disk --seconds 30 > /dev/null 2>&1 &
+	dmamap nvme bench --device $1 --seconds 30 > /dev/null 2>&1 &
 	other=$!
 	sleep 1
-	fails 1 "$2" dmamap nvme identify --device $1:$disk
+	shift
+	fails 1 "$@"
 	got=$?
 	kill -KILL $other
 	wait $other
@@ -41,7 +43,9 @@ for kind in vfio iommufd; do
 	ok "$kind: it is, when all is bound" dmamap edu selftest --device $kind:$pair
 	ok "$kind: no device nodes" no_nodes 'there is no /dev/' $kind
 	ok "$kind: no permission" fails 1 'docs/hardware.md' nobody dmamap edu selftest --device $kind:$edu
-	ok "$kind: open in another process" while_open $kind 'in use'
+	ok "$kind: open in another process" while_open $kind:$disk 'in use' dmamap nvme identify --device $kind:$disk
+	ok "$kind: its group is another process's" while_open $kind:$pair_mate 'in use by another process' \
+		dmamap edu selftest --device $kind:$pair
 	chmod 666 /dev/vfio/vfio /dev/vfio/[0-9]* /dev/vfio/devices/* /dev/iommu
 	ok "$kind: too little memory may be locked" fails 1 'ulimit -l' \
 		vm-nobody 64 dmamap edu selftest --device $kind:$edu,policy=pool
