@@ -13,13 +13,8 @@
  * that it remembers has been pushed out by others.
  */
 #include "nvme_player.h"
+#include "player_itself.h"
 #include "iommu_faults.h"
-
-#undef dmamap_open
-#undef dmamap_close
-#undef dmamap_bus_read
-#undef dmamap_bus_write
-#undef dmamap_bus_fault_next
 
 #include "base/error.h"
 #include "domain/device.h"

@@ -6,12 +6,7 @@
  * not see them. After an access that VT-d refused the device wants a reset, and gets one.
  */
 #include "qemu_player.h"
-
-#undef dmamap_open
-#undef dmamap_close
-#undef dmamap_bus_read
-#undef dmamap_bus_write
-#undef dmamap_bus_fault_next
+#include "player_itself.h"
 
 #include "base/error.h"
 #include "domain/device.h"

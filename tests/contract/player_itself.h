@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Included by a player, which wants the library's functions. */
+#undef dmamap_open
+#undef dmamap_close
+#undef dmamap_bus_read
+#undef dmamap_bus_write
+#undef dmamap_bus_fault_next
