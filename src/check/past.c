@@ -4,7 +4,8 @@
  * later use can be told from one of what never was. Nobody relies on it being there.
  *
  * A shadow, and where its memory stands in the store, are far from the processor. So that nobody waits
- * for them, the last one of a thread stays there until the thread's next call.
+ * for them, the last one of a thread stays there until the thread's next call. It leaves the store
+ * under the ring's lock, so that past_settle() does not pass by one that is on its way.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -39,38 +40,33 @@ static struct past *next_of(struct ring *r)
 	return &r->past[r->next++ % RING_LEN];
 }
 
-static struct leaving exchange(struct ring *ring, struct leaving l)
+/* Under the ring's lock: the one before, whose device's addresses are out of the store and now its memory. */
+static struct shadow *exchange(struct ring *ring, struct leaving l)
 {
 	struct leaving old = ring->leaving;
 
 	ring->leaving = l;
-	return old;
+	if (likely(old.s && old.place))
+		store_remove_at(&old.s->phys, old.place);
+	else if (old.s)
+		store_remove(&old.s->phys);
+	return old.s;
 }
 
-static struct leaving take_leaving(struct ring *ring)
+static struct shadow *take_leaving(struct ring *ring)
 {
-	struct leaving l;
+	struct shadow *s;
 
 	lock_take(&ring->lock);
-	l = exchange(ring, (struct leaving){0});
+	s = exchange(ring, (struct leaving){0});
 	lock_give(&ring->lock);
-	return l;
+	return s;
 }
 
-/* Its device's addresses are out of the store; now its memory is. */
-static struct shadow *leave(struct leaving l)
+static void free_if_any(struct shadow *s)
 {
-	if (likely(l.s && l.place))
-		store_remove_at(&l.s->phys, l.place);
-	else if (l.s)
-		store_remove(&l.s->phys);
-	return l.s;
-}
-
-static void leave_and_free(struct leaving l)
-{
-	if (unlikely(l.s))
-		shadow_free(leave(l));
+	if (unlikely(s))
+		shadow_free(s);
 }
 
 /* Under the ring's lock. */
@@ -102,7 +98,7 @@ void shadow_forget(struct shadow *s, const void *caller)
 {
 	const struct stack *unmapped = stack_take(caller);
 	struct ring *ring = my_ring();
-	struct leaving old = {0};
+	struct shadow *old = NULL;
 	bool simple = !s->dma.more;
 
 	lock_take(&ring->lock);
@@ -112,7 +108,7 @@ void shadow_forget(struct shadow *s, const void *caller)
 	if (likely(simple))
 		old = exchange(ring, (struct leaving){.s = s});
 	lock_give(&ring->lock);
-	leave_and_free(old);
+	free_if_any(old);
 	if (unlikely(!simple))
 		shadow_drop(s);
 }
@@ -121,8 +117,9 @@ bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u3
 {
 	const struct stack *unmapped = stack_take(caller);
 	struct ring *ring = my_ring();
-	struct leaving now, old = {0};
+	struct shadow *old = NULL;
 	struct range *r = NULL;
+	struct leaving now;
 
 	store_expect(c->space, m->addr, m->size);
 	lock_take(&ring->lock);
@@ -137,19 +134,19 @@ bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u3
 		old = exchange(ring, now);
 	}
 	lock_give(&ring->lock);
-	leave_and_free(old);
+	free_if_any(old);
 	return r;
 }
 
 void past_settle(void)
 {
 	for (int i = 0; i < RINGS; i++)
-		leave_and_free(take_leaving(&rings[i]));
+		free_if_any(take_leaving(&rings[i]));
 }
 
 struct shadow *past_take(void)
 {
-	return leave(take_leaving(my_ring()));
+	return take_leaving(my_ring());
 }
 
 bool past_find(const struct check_device *c, u64 addr, u64 size, struct past *out)

@@ -166,19 +166,31 @@ static struct dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsig
 static void use_map(struct pool *p, struct dma_map *m)
 {
 	p->map = m;
+	p->map_next = m->pools;
+	m->pools = p;
 	p->pub.dev = m->dev;
 	p->pub.dma_base = m->base;
 	p->pub.dma_pages = m->page;
 	p->pub.dma_need_sync = m->need_sync;
 }
 
-static void forget_map(struct pool *p)
+static void forget_addresses(struct pool *p)
 {
-	p->map = NULL;
 	p->pub.dev = NULL;
 	p->pub.dma_base = NOT_MAPPED;
 	p->pub.dma_pages = NULL;
 	p->pub.dma_need_sync = false;
+}
+
+static void forget_map(struct pool *p)
+{
+	struct pool **at;
+
+	for (at = &p->map->pools; *at != p; at = &(*at)->map_next)
+		;
+	*at = p->map_next;
+	p->map = NULL;
+	forget_addresses(p);
 }
 
 int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long attrs,
@@ -200,10 +212,8 @@ int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long att
 		m = make_map(pool->umem, dev, attrs, pages);
 	if (!err && !m)
 		err = -ENOMEM;
-	if (!err) {
-		m->users++;
+	if (!err)
 		use_map(p, m);
-	}
 	lock_give(&pool->umem->dma_lock);
 	return err;
 }
@@ -215,7 +225,9 @@ void dma_unmap_pool(struct pool *p, unsigned long attrs)
 
 	lock_take(&pool->umem->dma_lock);
 	m = p->map;
-	if (m && !--m->users) {
+	if (m)
+		forget_map(p);
+	if (m && !m->pools) {
 		for (at = &pool->umem->maps; *at != m; at = &(*at)->next)
 			;
 		*at = m->next;
@@ -226,8 +238,6 @@ void dma_unmap_pool(struct pool *p, unsigned long attrs)
 		alloc_free(m->page);
 		alloc_free(m);
 	}
-	if (m)
-		forget_map(p);
 	lock_give(&pool->umem->dma_lock);
 }
 
@@ -248,6 +258,8 @@ void dma_drop_device(struct xsk_device *xd)
 		unlist_by_device(m);
 		unmap(m, 0);
 		m->dev = NULL;
+		for (struct pool *p = m->pools; p; p = p->map_next)
+			forget_addresses(p);
 		lock_give(&m->umem->dma_lock);
 	}
 }

@@ -35,7 +35,7 @@ struct dma_map {
 	struct dma_map *next_dev; /* of the device; under xsk_device.maps_lock */
 	struct device *dev;	  /* NULL once the device was closed; under umem.dma_lock */
 	struct xdp_umem *umem;
-	u32 users;		  /* under umem.dma_lock */
+	struct pool *pools;	  /* that use it; under umem.dma_lock */
 	u64 pages;
 	bool whole;		  /* mapped as one range; else in runs */
 	bool need_sync;
@@ -75,6 +75,7 @@ struct pool {
 	u32 users;		   /* under xsk_lock */
 	struct xsk_device *xd;	   /* of the queue that it is on; NULL: none. Under xsk_lock */
 	struct dma_map *map;	   /* under umem.dma_lock */
+	struct pool *map_next;	   /* of the pools that use the map; the same */
 	struct story *story;	   /* of each head, in story.c; NULL: not checked */
 	u64 busy;		   /* so many were held when the driver unmapped, and that is reported */
 };
