@@ -63,11 +63,25 @@ static const char *verb(bool write)
 	return write ? "write" : "read";
 }
 
+static bool note_paged(struct range *r, void *arg)
+{
+	bool *paged = arg;
+
+	*paged |= r->of->paged;
+	return true;
+}
+
 static void report_hole(struct access *q, struct about *a)
 {
 	unsigned long long size = q->size, addr = q->addr;
+	bool paged = false;
 	struct past past;
 
+	/* A device may use any page of an on-demand region, and what it gets through to is mapped: the
+	 * shadow comes after the translation, when a fault in another thread maps the page. */
+	store_search(q->c->space + SPACE_RANGES, q->at, 1, note_paged, &paged);
+	if (paged)
+		return;
 	if (q->at != q->addr) {
 		a->kind = DMAMAP_CHECK_DEVICE_PAST_END;
 		report(a, "the device's %s of %llu bytes at %#llx goes %llu bytes past the end of the "

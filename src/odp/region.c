@@ -146,8 +146,12 @@ static void *sparse(u64 bytes)
 static int take_addresses(struct ib_umem_odp *r, bool implicit)
 {
 	u64 bytes = r->pages << PAGE_BITS, spare = bytes >= ODP_BATCH && !implicit ? ODP_BATCH : 0, bus;
+	bool taken;
 
-	if (!dma_iova_try_alloc(r->dev, &r->state, 0, bytes + spare))
+	check_paging(true);
+	taken = dma_iova_try_alloc(r->dev, &r->state, 0, bytes + spare);
+	check_paging(false);
+	if (!taken)
 		return error_set(ENOMEM, "%s: no device addresses for a region of %llu bytes: a region is "
 				 "one range below the DMA mask", r->dev->name, (unsigned long long)bytes);
 	bus = r->state.addr - r->dev->bus_offset;

@@ -253,11 +253,49 @@ static void regions_freed_while_faults_run(void **state)
 	close_rig();
 }
 
+static void count_report(const struct dmamap_report *r, void *arg)
+{
+	if (!__atomic_fetch_add((int *)arg, 1, __ATOMIC_SEQ_CST))
+		print_message("# %s\n", r->text);
+}
+
+/* Pages come and go, the memory stays: no access is wrong, and the checker says nothing. */
+static void checked_while_pages_come_and_go(void **state)
+{
+	u64 seed = 9, until = now_ns() + 5 * SECOND;
+	int reports = 0;
+	pthread_t t[2];
+
+	open_rig("sim,check=1");
+	dmamap_check_on_report(count_report, &reports);
+	stop = false;
+	p = memory(8);
+	shared[0] = region(p, 8 * PAGE, ALL_ACCESS);
+	for (u64 i = 0; i < 4; i++)
+		store(shared_base[i], ib_umem_start_dma_addr(shared[0]));
+	for (u64 i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, fault_forever, (void *)i);
+	for (int i = 0; i < 20000 && now_ns() < until; i++) {
+		u64 at = (u64)p + rnd(&seed) % 8 * PAGE;
+
+		ib_umem_odp_unmap_dma_pages(shared[0], at, at + PAGE);
+	}
+	store(stop, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(load(reports), 0);
+	ib_umem_release(shared[0]);
+	munmap(p, 8 * PAGE);
+	close_rig();
+	dmamap_check_on_report(NULL, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(torture),
 		cmocka_unit_test(regions_freed_while_faults_run),
+		cmocka_unit_test(checked_while_pages_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
