@@ -13,24 +13,30 @@ static void *no_memory(size_t size)
 			  "the process is out of memory", size);
 }
 
-void *alloc_aligned(size_t align, size_t size)
+/* Not zeroed, so that how it is backed can be chosen before it is touched. */
+static void *take(size_t align, size_t size)
 {
 	void *p = NULL;
 
-	if (align < sizeof(void *))
-		align = sizeof(void *);
 	if (fail_here(FAIL_MEMORY, NULL) || size > PTRDIFF_MAX || posix_memalign(&p, align, size))
 		return no_memory(size);
-	return memset(p, 0, size);
+	return p;
+}
+
+void *alloc_aligned(size_t align, size_t size)
+{
+	void *p = take(align < sizeof(void *) ? sizeof(void *) : align, size);
+
+	return p ? memset(p, 0, size) : NULL;
 }
 
 void *alloc_huge(size_t size)
 {
-	void *p = NULL;
+	void *p = take(ALLOC_HUGE, size);
 	int saved = errno;
 
-	if (fail_here(FAIL_MEMORY, NULL) || size > PTRDIFF_MAX || posix_memalign(&p, ALLOC_HUGE, size))
-		return no_memory(size);
+	if (!p)
+		return NULL;
 	madvise(p, size, MADV_HUGEPAGE); /* a system that has none refuses, and that is all */
 	errno = saved;
 	return memset(p, 0, size);

@@ -3,14 +3,7 @@
  * test_group KIND EDU DISK: two functions of one IOMMU group, an edu and an NVMe controller, in one process. They
  * share an address space, as devices of one `group=` do on sim.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "drivers/edu.h"
-#include "drivers/message.h"
+#include "rig.h"
 #include "drivers/nvme.h"
 
 #include <dmamap/device.h>
@@ -51,14 +44,6 @@ static void said(const char *text)
 {
 	if (!strstr(dmamap_strerror(), text))
 		fail_msg("no '%s' in: %s", text, dmamap_strerror());
-}
-
-static bool all_are(const u8 *p, size_t n, u8 value)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != value)
-			return false;
-	return true;
 }
 
 static void disk_works(struct device *dev, u8 value)

@@ -4,14 +4,7 @@
  * and does one transfer at a time; where one is refused it reads zeros, or writes nothing, and the guest's
  * kernel logs the fault.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "drivers/edu.h"
-#include "drivers/message.h"
+#include "rig.h"
 
 #include <dmamap/device.h>
 #include <dmamap/stats.h>
@@ -40,12 +33,10 @@ static int kmsg = -1;
 
 static int setup(void **state)
 {
-	dev = dmamap_open(spec);
-	if (!dev)
-		return printf("# %s\n", dmamap_strerror());
-	edu = edu_probe(dev);
-	if (!edu)
-		return printf("# %s\n", driver_strerror());
+	int failed = edu_open(spec, &dev, &edu);
+
+	if (failed)
+		return failed;
 	if (kmsg < 0)
 		kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	return lseek(kmsg, 0, SEEK_END) < 0;
@@ -89,14 +80,6 @@ static void refused(dma_addr_t addr, bool write)
 			return;
 	}
 	fail_msg("no word of the kernel's about a fault at %#llx", (unsigned long long)addr);
-}
-
-static bool all_are(const u8 *p, size_t n, u8 value)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != value)
-			return false;
-	return true;
 }
 
 /* A buffer of RAM that is all `value`. */

@@ -5,14 +5,7 @@
  * is pinned, so a notice has to take it from the IOMMU, or the device would go on with memory that the process has no
  * more.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "drivers/edu.h"
-#include "drivers/message.h"
+#include "rig.h"
 
 #include <dmamap/device.h>
 #include <dmamap/stats.h>
@@ -68,12 +61,10 @@ static u8 *memory(u64 pages)
 
 static int setup(void **state)
 {
-	dev = dmamap_open(spec);
-	if (!dev)
-		return printf("# %s\n", dmamap_strerror());
-	edu = edu_probe(dev);
-	if (!edu)
-		return printf("# %s\n", driver_strerror());
+	int failed = edu_open(spec, &dev, &edu);
+
+	if (failed)
+		return failed;
 	ctx = ib_alloc_ucontext(dev, hear);
 	if (IS_ERR(ctx) || !ib_umem_notices(ctx))
 		return printf("# %s\n", dmamap_strerror());
@@ -119,14 +110,6 @@ static int map_pages(u64 page, u64 n, u64 mask)
 	return got;
 }
 
-static bool all_are(const u8 *at, u8 value)
-{
-	for (u32 i = 0; i < SIZE; i++)
-		if (at[i] != value)
-			return false;
-	return true;
-}
-
 /*
  * The device reads `value` at a page; 0 where it is refused. Each of edu's transfers takes a tenth of a second, so its
  * buffer is written over before only where it has that value already.
@@ -142,7 +125,7 @@ static void device_reads(u64 page, u8 value)
 	held = value;
 	assert_int_equal(edu_dma_to_device(edu, base + page * PAGE, 0, SIZE), 0);
 	assert_int_equal(edu_read(edu, back, 0, SIZE), 0);
-	if (!all_are(back, value))
+	if (!all_are(back, SIZE, value))
 		fail_msg("page %llu: the device read %#x, not %#x", (unsigned long long)page, back[0], value);
 }
 
@@ -175,20 +158,20 @@ static void test_pages_are_mapped_by_the_program(void **state)
 	memset(p, 0x5a, PAGES * PAGE);
 	device_reads(0, 0);
 	device_writes(0, 0x77);
-	assert_true(all_are(p, 0x5a));
+	assert_true(all_are(p, SIZE, 0x5a));
 	assert_int_equal(map_pages(0, 3, 3), 3);
 	device_reads(0, 0x5a);
 	device_reads(2, 0x5a);
 	device_reads(3, 0);
 	/* there is no copy: both see the same memory */
 	device_writes(1, 0x31);
-	assert_true(all_are(p + PAGE, 0x31));
+	assert_true(all_are(p + PAGE, SIZE, 0x31));
 	memset(p + PAGE, 0x32, SIZE);
 	device_reads(1, 0x32);
 	/* one goes from the middle of a run, and comes back */
 	ib_umem_odp_unmap_dma_pages(umem, (u64)p + PAGE, (u64)p + 2 * PAGE);
 	device_writes(1, 0x33);
-	assert_true(all_are(p + PAGE, 0x32));
+	assert_true(all_are(p + PAGE, SIZE, 0x32));
 	device_reads(0, 0x5a);
 	device_reads(2, 0x5a);
 	assert_int_equal(map_pages(1, 1, 3), 1);
@@ -201,15 +184,15 @@ static void test_permissions(void **state)
 	assert_int_equal(map_pages(0, 2, 1), 2);
 	device_reads(0, 0x11);
 	device_writes(0, 0x12);
-	assert_true(all_are(p, 0x11));
+	assert_true(all_are(p, SIZE, 0x11));
 	assert_int_equal(map_pages(0, 1, 2), 1);
 	device_writes(0, 0x13);
-	assert_true(all_are(p, 0x13));
+	assert_true(all_are(p, SIZE, 0x13));
 	device_writes(1, 0x14);
-	assert_true(all_are(p + PAGE, 0x11));
+	assert_true(all_are(p + PAGE, SIZE, 0x11));
 	assert_int_equal(ib_umem_advise(umem, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE, (u64)p, PAGES * PAGE), 0);
 	device_writes(PAGES - 1, 0x15);
-	assert_true(all_are(p + (PAGES - 1) * PAGE, 0x15));
+	assert_true(all_are(p + (PAGES - 1) * PAGE, SIZE, 0x15));
 }
 
 /* The process has a new page then, and the device must not go on with the old one. */
@@ -224,7 +207,7 @@ static void test_discarded_memory_leaves_the_device(void **state)
 	assert_true(is_mapped(0) && is_mapped(3));
 	device_reads(1, 0);
 	device_writes(1, 0x22);
-	assert_true(all_are(p + PAGE, 0));
+	assert_true(all_are(p + PAGE, SIZE, 0));
 	device_reads(0, 0x21);
 	device_reads(3, 0x21);
 	assert_int_equal(__atomic_load_n(&heard_end, __ATOMIC_ACQUIRE), (u64)p + 3 * PAGE);
@@ -234,7 +217,7 @@ static void test_discarded_memory_leaves_the_device(void **state)
 	assert_int_equal(map_pages(1, 1, 3), 1);
 	device_reads(1, 0x23);
 	device_writes(1, 0x24);
-	assert_true(all_are(p + PAGE, 0x24));
+	assert_true(all_are(p + PAGE, SIZE, 0x24));
 }
 
 static void test_unmapped_memory_leaves_the_device(void **state)
@@ -285,7 +268,7 @@ static void test_fork(void **state)
 	assert_int_equal(map_pages(0, 1, 3), 1);
 	device_reads(0, 0x62);
 	device_writes(0, 0x63);
-	assert_true(all_are(p, 0x63));
+	assert_true(all_are(p, SIZE, 0x63));
 	close(ends[0]);
 	close(ends[1]);
 	assert_int_equal(waitpid(child, &status, 0), child);
