@@ -123,8 +123,9 @@ static void print(const char *name, int threads, u64 ops, double *ns, int n)
 	for (int i = 0; i < n; i++)
 		sum += ns[i];
 	printf("{\"name\":\"%s\",\"threads\":%d,\"ops\":%llu,\"mean_ns\":%.2f,\"min_ns\":%.2f,"
-	       "\"median_ns\":%.2f,\"max_ns\":%.2f}\n", name, threads, (unsigned long long)ops,
-	       sum / n, ns[0], (ns[(n - 1) / 2] + ns[n / 2]) / 2, ns[n - 1]);
+	       "\"median_ns\":%.2f,\"max_ns\":%.2f}\n",
+	       name, threads, (unsigned long long)ops, sum / n, ns[0],
+	       (ns[(n - 1) / 2] + ns[n / 2]) / 2, ns[n - 1]);
 	fflush(stdout);
 }
 

@@ -6,8 +6,8 @@
  *
  *     DMAMAP_PEERS=build/bench/peer-ucx build/cli/dmamap bench odp
  *
- * A program of its own, since UCX patches the C library's memory functions in its process. Names are
- * given as DMAMAP_PEERS says; none of them ucx: nothing is measured.
+ * A program of its own, since UCX patches the C library's memory functions in its process. Names
+ * are given as DMAMAP_PEERS says; none of them ucx: nothing is measured.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -18,10 +18,10 @@
 #include <ucm/api/ucm.h>
 #include <ucs/memory/rcache.h>
 
-#define LENGTH	4096ul
-#define STRIDE	8192ul
-#define BATCH	1024
-#define REPEATS 9
+#define LENGTH	  4096ul
+#define STRIDE	  8192ul
+#define BATCH	  1024
+#define REPEATS	  9
 #define REPEAT_NS 25000000ull
 
 static ucs_status_t reg(void *context, ucs_rcache_t *cache, void *arg, ucs_rcache_region_t *region,
@@ -34,7 +34,8 @@ static void dereg(void *context, ucs_rcache_t *cache, ucs_rcache_region_t *regio
 {
 }
 
-static void dump(void *context, ucs_rcache_t *cache, ucs_rcache_region_t *region, char *text, size_t size)
+static void dump(void *context, ucs_rcache_t *cache, ucs_rcache_region_t *region, char *text,
+		 size_t size)
 {
 }
 
@@ -93,8 +94,10 @@ static void row(ucs_rcache_t *cache, uint64_t regions)
 	for (int i = 0; i < REPEATS; i++)
 		sum += ns[i] = repeat(cache, p, regions, &ops);
 	qsort(ns, REPEATS, sizeof(ns[0]), compare);
-	printf("{\"name\":\"peer:ucx-" UCX_VERSION " cache, get and put, %llu region%s\",\"threads\":1,"
-	       "\"ops\":%llu,\"mean_ns\":%.2f,\"min_ns\":%.2f,\"median_ns\":%.2f,\"max_ns\":%.2f}\n",
+	printf("{\"name\":\"peer:ucx-" UCX_VERSION
+	       " cache, get and put, %llu region%s\",\"threads\":1,"
+	       "\"ops\":%llu,\"mean_ns\":%.2f,\"min_ns\":%.2f,\"median_ns\":%.2f,\"max_ns\":%.2f}"
+	       "\n",
 	       (unsigned long long)regions, regions == 1 ? "" : "s", (unsigned long long)ops,
 	       sum / REPEATS, ns[0], ns[REPEATS / 2], ns[REPEATS - 1]);
 	fflush(stdout);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The processor's time stamps, for spans of some ten nanoseconds, of which reading a clock would be a
- * good part: what a reading itself takes is measured once and taken off.
+ * The processor's time stamps, for spans of some ten nanoseconds, of which reading a clock would be
+ * a good part: what a reading itself takes is measured once and taken off.
  */
 #ifndef BENCH_TICKS_H
 #define BENCH_TICKS_H

@@ -45,8 +45,9 @@ static double repeat(struct xsk_area *a, enum kind kind, u64 budget, u64 *ops)
 		ok = xsk_app_fill(a) && xsk_driver_alloc(a);
 	do {
 		for (int i = 0; i < 16 && ok; i++)
-			ok = kind == ALONE ? alone(a, &ns) :
-			     kind == REUSE ? xsk_reuse(a) : xsk_round(a, kind == ROUND_RX);
+			ok = kind == ALONE   ? alone(a, &ns)
+			     : kind == REUSE ? xsk_reuse(a)
+					     : xsk_round(a, kind == ROUND_RX);
 		n += 16 * XSK_BATCH;
 		took = ticks_clock_ns() - begin;
 	} while (ok && took < budget);
@@ -78,7 +79,8 @@ static bool row(struct xsk_area *a, enum kind kind, bool random, u64 ns)
 	printf("{\"name\":\"xsk %s %u chunks %s: %s, batch 64\",\"threads\":1,\"ops\":%llu,"
 	       "\"mean_ns\":%.2f,\"min_ns\":%.2f,\"median_ns\":%.2f,\"max_ns\":%.2f}\n",
 	       a->unaligned ? "unaligned" : "aligned", a->chunks, random ? "random" : "sequential",
-	       names[kind], (unsigned long long)ops, mean, t[0], t[REPETITIONS / 2], t[REPETITIONS - 1]);
+	       names[kind], (unsigned long long)ops, mean, t[0], t[REPETITIONS / 2],
+	       t[REPETITIONS - 1]);
 	fflush(stdout);
 	return true;
 }
@@ -121,9 +123,10 @@ static bool huge(void)
 	}
 	munmap(memory, reg.len);
 	qsort(t, REPETITIONS, sizeof(t[0]), compare);
-	printf("{\"name\":\"xsk register 16 GiB\",\"threads\":1,\"ops\":%d,\"mean_ns\":%.0f,\"min_ns\":%.0f,"
-	       "\"median_ns\":%.0f,\"max_ns\":%.0f}\n", REPETITIONS, mean, t[0], t[REPETITIONS / 2],
-	       t[REPETITIONS - 1]);
+	printf("{\"name\":\"xsk register 16 "
+	       "GiB\",\"threads\":1,\"ops\":%d,\"mean_ns\":%.0f,\"min_ns\":%.0f,"
+	       "\"median_ns\":%.0f,\"max_ns\":%.0f}\n",
+	       REPETITIONS, mean, t[0], t[REPETITIONS / 2], t[REPETITIONS - 1]);
 	return true;
 }
 

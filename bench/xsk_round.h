@@ -71,7 +71,8 @@ static inline bool xsk_area_order(struct xsk_area *a, bool random)
 
 static inline bool xsk_area_open(struct xsk_area *a, u32 chunks, bool unaligned, bool random)
 {
-	struct xdp_umem_reg reg = {.len = (u64)chunks * XSK_CHUNK, .chunk_size = XSK_CHUNK,
+	struct xdp_umem_reg reg = {.len = (u64)chunks * XSK_CHUNK,
+				   .chunk_size = XSK_CHUNK,
 				   .flags = unaligned ? XDP_UMEM_UNALIGNED_CHUNK_FLAG : 0};
 	struct xdp_ring_offset off;
 	char *base;

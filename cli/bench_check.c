@@ -4,8 +4,8 @@
  * worked, which the checker wants) on a device without an IOMMU, where the pair itself costs least.
  * One at random of the live ones; nothing touches their pages.
  *
- * Off is beside it, in the same run: the same calls of the same library, which test one flag each. A
- * library without that test does not exist to compare with; tests/pins has its instructions.
+ * Off is beside it, in the same run: the same calls of the same library, which test one flag each.
+ * A library without that test does not exist to compare with; tests/pins has its instructions.
  */
 #include "bench.h"
 
@@ -46,7 +46,8 @@ static void pairs(struct bench_thread *t)
 	char *base = page ? page_address(page) : NULL;
 
 	for (; base && addr && made < live; made++) {
-		addr[made] = dma_map_single(dev, base + made * PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE);
+		addr[made] =
+			dma_map_single(dev, base + made * PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE);
 		if (dma_mapping_error(dev, addr[made]))
 			break;
 	}
@@ -58,7 +59,8 @@ static void pairs(struct bench_thread *t)
 			u64 k = live > 1 ? bench_random(t) % live : 0;
 
 			dma_unmap_single(dev, addr[k], PAGE_SIZE, DMA_FROM_DEVICE);
-			addr[k] = dma_map_single(dev, base + k * PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE);
+			addr[k] = dma_map_single(dev, base + k * PAGE_SIZE, PAGE_SIZE,
+						 DMA_FROM_DEVICE);
 			if (dma_mapping_error(dev, addr[k]))
 				bench_fail(t, "cannot map");
 		}

@@ -64,8 +64,10 @@ static void check_room(struct bench_case *c)
 	c->skip[0] = 0;
 	dmamap_stats(c->dev, &st);
 	if (c->a > 1 && !page)
-		snprintf(c->skip, sizeof(c->skip), "RAM has no %llu pages in one piece: add ram=%lluM",
-			 (unsigned long long)c->a, (unsigned long long)(PAGE_SIZE << order) * 4 >> 20);
+		snprintf(c->skip, sizeof(c->skip),
+			 "RAM has no %llu pages in one piece: add ram=%lluM",
+			 (unsigned long long)c->a,
+			 (unsigned long long)(PAGE_SIZE << order) * 4 >> 20);
 	else if (st.kernel_maps_left && c->a > st.kernel_maps_left && strcmp(policy, "pool") != 0 &&
 		 strcmp(policy, "persistent") != 0)
 		snprintf(c->skip, sizeof(c->skip), "the kernel takes %llu mappings, not %llu",
@@ -83,7 +85,8 @@ static bool device_setup(struct bench_case *c)
 
 static void map_single(struct bench_thread *t)
 {
-	/* the checker wants to be asked for each; else only some are, so as not to measure the asking */
+	/* the checker wants to be asked for each; else only some are, so as not to measure the
+	 * asking */
 	bool checked = getenv("DMAMAP_CHECK") != NULL;
 	struct device *dev = t->c->dev;
 	u64 live = t->c->a, made = 0;
@@ -218,22 +221,22 @@ bool bench_map(struct bench *b)
 	struct bench_case cases[] = {
 		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = strict,
 		 .a = 1},
-		{"dma_map_single+unmap 4K @, 1000 live", map_single, device_setup,
-		 .spec = strict, .alone = true, .a = 1000},
-		{"dma_map_single+unmap 4K @, 10000 live", map_single, device_setup,
-		 .spec = strict, .alone = true, .a = 10000},
-		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup,
-		 .spec = strict, .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K @, 1000 live", map_single, device_setup, .spec = strict,
+		 .alone = true, .a = 1000},
+		{"dma_map_single+unmap 4K @, 10000 live", map_single, device_setup, .spec = strict,
+		 .alone = true, .a = 10000},
+		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup, .spec = strict,
+		 .alone = true, .a = 100000},
 		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = lazy,
 		 .a = 1},
-		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup,
-		 .spec = lazy, .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup, .spec = lazy,
+		 .alone = true, .a = 100000},
 		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = pool,
 		 .a = 1},
 		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = direct,
 		 .a = 1},
-		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup,
-		 .spec = direct, .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup, .spec = direct,
+		 .alone = true, .a = 100000},
 		{"dma_map_sg+unmap 64 pages @, per page", map_sg, device_setup, .spec = strict,
 		 .alone = true},
 		{"dma_map_sg+unmap 64 pages @, per page", map_sg, device_setup, .spec = direct,

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define BATCH 256
-#define RUN   (2ull << 20)
+#define BATCH	     256
+#define RUN	     (2ull << 20)
 #define SPARSE_BYTES (64ull << 30)
 
 struct trees {
@@ -82,8 +82,8 @@ static void tree_change(struct bench_thread *t)
 static bool keep_setup(struct bench_case *c)
 {
 	u64 bytes = c->a * 8192;
-	u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		     -1, 0);
+	u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	c->state = p == MAP_FAILED ? NULL : p;
 	if (!c->state || dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64)))
@@ -198,7 +198,8 @@ static void fault_page(struct bench_thread *t)
 	while (bench_again(t)) {
 		u64 at = i++ % (r->bytes / 4096) * 4096;
 
-		ib_umem_odp_unmap_dma_pages(r->umem, r->umem->address + at, r->umem->address + at + 4096);
+		ib_umem_odp_unmap_dma_pages(r->umem, r->umem->address + at,
+					    r->umem->address + at + 4096);
 		*(volatile u8 *)(r->umem->address + at) = 1;
 		start = clock_ns();
 		if (dmamap_bus_read(t->c->dev, r->base + at, &word, 8))
@@ -289,11 +290,19 @@ static void register_sparse(struct bench_thread *t)
 
 bool bench_odp(struct bench *b)
 {
-#define TREE(text, fn, n) {text, fn, tree_setup, tree_teardown, .alone = true, .a = n}
+#define TREE(text, fn, n)                                                                          \
+	{                                                                                          \
+		text, fn, tree_setup, tree_teardown, .alone = true, .a = n                         \
+	}
 #define KEEP(text, fn, n)                                                                          \
-	{text, fn, keep_setup, keep_teardown, .spec = "sim,policy=persistent", .a = n}
+	{                                                                                          \
+		text, fn, keep_setup, keep_teardown, .spec = "sim,policy=persistent", .a = n       \
+	}
 #define REGION(text, fn, bytes, huge)                                                              \
-	{text, fn, region_setup, region_teardown, .alone = true, .spec = "sim", .a = bytes, .b = huge}
+	{                                                                                          \
+		text, fn, region_setup, region_teardown, .alone = true, .spec = "sim", .a = bytes, \
+							 .b = huge                                 \
+	}
 	struct bench_case cases[] = {
 		TREE("stab query, 1000 regions", tree_stab, 1000),
 		TREE("stab query, 100000 regions", tree_stab, 100000),

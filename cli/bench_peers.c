@@ -19,9 +19,10 @@ static const struct {
 	const char *what;
 	const char *names[3];
 } peers[] = {
-	{"map", {"dma-path", "pgtable"}}, {"iova", {"iova", "iova-frag"}}, {"dmapool", {"dmapool"}},
-	{"translate", {"pgtable"}},	  {"swiotlb", {"swiotlb"}},
-	{"xsk", {"xsk", "dpdk"}},	  {"odp", {"ucx", "interval-tree"}},
+	{"map", {"dma-path", "pgtable"}},  {"iova", {"iova", "iova-frag"}},
+	{"dmapool", {"dmapool"}},	   {"translate", {"pgtable"}},
+	{"swiotlb", {"swiotlb"}},	   {"xsk", {"xsk", "dpdk"}},
+	{"odp", {"ucx", "interval-tree"}},
 };
 
 static double number(struct json_object *o, const char *key, double otherwise)

@@ -50,8 +50,8 @@ static bool window_setup(struct bench_case *c)
 	memset(page_address(w->ram), 1, PAGE_SIZE << RAM_ORDER);
 	for (; w->made < PAGES; w->made++) {
 		/* each page many times, on purpose */
-		w->addr[w->made] = dma_map_page_attrs(c->dev, w->ram + w->made % (1u << RAM_ORDER), 0,
-						      PAGE_SIZE, DMA_BIDIRECTIONAL,
+		w->addr[w->made] = dma_map_page_attrs(c->dev, w->ram + w->made % (1u << RAM_ORDER),
+						      0, PAGE_SIZE, DMA_BIDIRECTIONAL,
 						      DMA_ATTR_DEBUGGING_IGNORE_CACHELINES);
 		if (dma_mapping_error(c->dev, w->addr[w->made]))
 			return false;

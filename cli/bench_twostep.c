@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a transfer pays for its addresses, by each way that a driver has. A transfer is `a` pages that
- * are nowhere neighbours; an operation is one transfer, from mapping until the device cannot reach
- * the memory any more. Nothing is copied and no device reads: on a coherent machine the addresses are
- * all that it costs.
+ * What a transfer pays for its addresses, by each way that a driver has. A transfer is `a` pages
+ * that are nowhere neighbours; an operation is one transfer, from mapping until the device cannot
+ * reach the memory any more. Nothing is copied and no device reads: on a coherent machine the
+ * addresses are all that it costs.
  *
  *   map_page in a loop      each page a mapping of its own
  *   map_sg                  one mapping of the list
@@ -11,8 +11,8 @@
  *   two-step, range kept    link each page, sync, unlink
  *   dma_sync, mapping kept  the list stays mapped and is synced both ways
  *
- * Rows "per page" are of a kept range: linking alone, and all of it where a second thread linked once,
- * so that links go by the lock.
+ * Rows "per page" are of a kept range: linking alone, and all of it where a second thread linked
+ * once, so that links go by the lock.
  */
 #include "bench.h"
 
@@ -101,7 +101,8 @@ static void by_map_page(struct bench_thread *t)
 	while (bench_more(t, batch)) {
 		for (unsigned int k = 0; k < batch; k++) {
 			for (unsigned int i = 0; i < n; i++) {
-				p.addr[i] = dma_map_page(dev, p.page[i], 0, PAGE_SIZE, DMA_TO_DEVICE);
+				p.addr[i] =
+					dma_map_page(dev, p.page[i], 0, PAGE_SIZE, DMA_TO_DEVICE);
 				if (dma_mapping_error(dev, p.addr[i]))
 					bench_fail(t, "cannot map");
 			}
@@ -251,18 +252,22 @@ static void by_sync(struct bench_thread *t)
 	pages_put(&p);
 }
 
-/* Bytes that a driver keeps for a transfer of 1 MiB; the page table's words are the same for all. */
+/* Bytes that a driver keeps for a transfer of 1 MiB; the page table's words are the same for all.
+ */
 static void tell_memory(struct bench *b)
 {
 	u64 sg = PAGES_MAX * sizeof(struct scatterlist), pages = PAGES_MAX * sizeof(dma_addr_t);
 	struct json_object *o;
 
 	if (!b->common.json) {
-		printf("\nmemory of a mapping of 1 MiB in 4 KiB pages: %llu bytes for map_page (an address "
-		       "a page), %llu for map_sg (an entry of %zu a page), %zu for two-step (one state, %zu "
+		printf("\nmemory of a mapping of 1 MiB in 4 KiB pages: %llu bytes for map_page (an "
+		       "address "
+		       "a page), %llu for map_sg (an entry of %zu a page), %zu for two-step (one "
+		       "state, %zu "
 		       "of them beside its two public words)\n",
-		       (unsigned long long)pages, (unsigned long long)sg, sizeof(struct scatterlist),
-		       sizeof(struct dma_iova_state), sizeof(struct dma_iova_state) - 2 * sizeof(u64));
+		       (unsigned long long)pages, (unsigned long long)sg,
+		       sizeof(struct scatterlist), sizeof(struct dma_iova_state),
+		       sizeof(struct dma_iova_state) - 2 * sizeof(u64));
 		return;
 	}
 	o = json_object_new_object();
@@ -279,8 +284,8 @@ bool bench_twostep(struct bench *b)
 		const char *name;
 		void (*run)(struct bench_thread *t);
 	} ways[] = {
-		{"map_page in a loop", by_map_page},	  {"map_sg", by_map_sg},
-		{"two-step, range anew", by_new_range},	  {"two-step, range kept", by_kept_range},
+		{"map_page in a loop", by_map_page},	{"map_sg", by_map_sg},
+		{"two-step, range anew", by_new_range}, {"two-step, range kept", by_kept_range},
 		{"dma_sync, mapping kept", by_sync},
 	};
 	static const struct {
@@ -291,19 +296,39 @@ bool bench_twostep(struct bench *b)
 
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
 		for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++, c++) {
-			*c = (struct bench_case){.run = ways[w].run, .setup = twostep_setup, .alone = true,
-						 .spec = "sim,policy=strict", .a = sizes[s].pages};
+			*c = (struct bench_case){.run = ways[w].run,
+						 .setup = twostep_setup,
+						 .alone = true,
+						 .spec = "sim,policy=strict",
+						 .a = sizes[s].pages};
 			snprintf(c->name, sizeof(c->name), "%s %s", ways[w].name, sizes[s].name);
 		}
 	}
-	*c++ = (struct bench_case){"two-step, link and sync alone, per page of 64", links_alone,
-				   twostep_setup, .alone = true, .spec = "sim,policy=strict", .a = 64};
-	*c++ = (struct bench_case){"two-step, link and sync alone, per page of 256", links_alone,
-				   twostep_setup, .alone = true, .spec = "sim,policy=strict", .a = 256};
-	*c++ = (struct bench_case){"two-step, range kept, per page of 256", by_kept_range, twostep_setup,
-				   .alone = true, .spec = "sim,policy=strict", .a = 256, .b = 1};
-	*c++ = (struct bench_case){"two-step, range of two threads, per page of 256", by_shared_range,
-				   twostep_setup, .alone = true, .spec = "sim,policy=strict", .a = 256,
+	*c++ = (struct bench_case){"two-step, link and sync alone, per page of 64",
+				   links_alone,
+				   twostep_setup,
+				   .alone = true,
+				   .spec = "sim,policy=strict",
+				   .a = 64};
+	*c++ = (struct bench_case){"two-step, link and sync alone, per page of 256",
+				   links_alone,
+				   twostep_setup,
+				   .alone = true,
+				   .spec = "sim,policy=strict",
+				   .a = 256};
+	*c++ = (struct bench_case){"two-step, range kept, per page of 256",
+				   by_kept_range,
+				   twostep_setup,
+				   .alone = true,
+				   .spec = "sim,policy=strict",
+				   .a = 256,
+				   .b = 1};
+	*c++ = (struct bench_case){"two-step, range of two threads, per page of 256",
+				   by_shared_range,
+				   twostep_setup,
+				   .alone = true,
+				   .spec = "sim,policy=strict",
+				   .a = 256,
 				   .b = 1};
 	if (!bench_cases(b, cases, (unsigned int)(c - cases)))
 		return false;

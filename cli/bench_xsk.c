@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * XSK buffers, one core playing application and driver; 64 at a time, addresses in random order. What a
- * round is says bench/xsk_round.h.
+ * XSK buffers, one core playing application and driver; 64 at a time, addresses in random order.
+ * What a round is says bench/xsk_round.h.
  */
 #include "bench.h"
 
@@ -91,8 +91,11 @@ static void reuse_run(struct bench_thread *t)
 	xsk_driver_give(a);
 }
 
-#define CASE(text, fn, chunks, unaligned)                                                              \
-	{text, fn, area_setup, area_teardown, .alone = true, .spec = "sim", .a = (chunks), .b = (unaligned)}
+#define CASE(text, fn, chunks, unaligned)                                                          \
+	{                                                                                          \
+		text, fn, area_setup, area_teardown, .alone = true, .spec = "sim", .a = (chunks),  \
+						     .b = (unaligned)                              \
+	}
 
 bool bench_xsk(struct bench *b)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The smallest program for each kind of misuse, and its nearest legal twin: one function, told which
- * of the two to be. `dmamap check demo` runs them, and so does a test.
+ * The smallest program for each kind of misuse, and its nearest legal twin: one function, told
+ * which of the two to be. `dmamap check demo` runs them, and so does a test.
  */
 #ifndef CLI_CHECK_DEMO_H
 #define CLI_CHECK_DEMO_H
@@ -35,7 +35,8 @@ const struct demo *demo_find(int kind);
 int demo_run(const struct demo *d, bool wrong, unsigned int *others);
 
 /* The demos' driver maps in one line. */
-static inline dma_addr_t demo_map(struct device *dev, void *p, size_t n, enum dma_data_direction dir)
+static inline dma_addr_t demo_map(struct device *dev, void *p, size_t n,
+				  enum dma_data_direction dir)
 {
 	dma_addr_t addr = dma_map_single(dev, p, n, dir);
 

@@ -247,8 +247,14 @@ static void iova_not_synced(struct device *dev, bool wrong)
 	use_range(dev, wrong ? NOT_SYNCED : RIGHT);
 }
 
-#define DEMO(id, name) {.kind = DMAMAP_CHECK_##id, .run = name}
-#define DEMO_OWN(id, name) {.kind = DMAMAP_CHECK_##id, .run = name, .own = true}
+#define DEMO(id, name)                                                                             \
+	{                                                                                          \
+		.kind = DMAMAP_CHECK_##id, .run = name                                             \
+	}
+#define DEMO_OWN(id, name)                                                                         \
+	{                                                                                          \
+		.kind = DMAMAP_CHECK_##id, .run = name, .own = true                                \
+	}
 
 const struct demo demos_device[] = {
 	{.kind = DMAMAP_CHECK_SYNC_MISSING, .run = sync_missing, .keys = "coherent=0"},

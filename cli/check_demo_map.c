@@ -209,8 +209,8 @@ static void map_coherent(struct device *dev, bool wrong)
 static void map_resource(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(4096, GFP_KERNEL);
-	dma_addr_t addr = dma_map_resource(dev, wrong ? virt_to_phys(p) : 0xd0000000, 4096,
-					   DMA_TO_DEVICE, 0);
+	dma_addr_t addr =
+		dma_map_resource(dev, wrong ? virt_to_phys(p) : 0xd0000000, 4096, DMA_TO_DEVICE, 0);
 
 	if (!dma_mapping_error(dev, addr))
 		dma_unmap_resource(dev, addr, 4096, DMA_TO_DEVICE, 0);
@@ -309,7 +309,10 @@ static void leak(struct device *dev, bool wrong)
 		dma_unmap_single(dev, addr, 64, DMA_TO_DEVICE);
 }
 
-#define DEMO(id, name) {.kind = DMAMAP_CHECK_##id, .run = name}
+#define DEMO(id, name)                                                                             \
+	{                                                                                          \
+		.kind = DMAMAP_CHECK_##id, .run = name                                             \
+	}
 
 const struct demo demos_map[] = {
 	DEMO(BAD_ARGUMENT, bad_argument),

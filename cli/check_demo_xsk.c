@@ -47,8 +47,8 @@ static void with_pool(struct device *dev, void (*use)(struct xsk_buff_pool *, bo
 {
 	void *memory = mmap(NULL, CHUNK * CHUNKS, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	const struct xdp_umem_reg reg = {.addr = (uintptr_t)memory, .len = CHUNK * CHUNKS,
-					 .chunk_size = CHUNK};
+	const struct xdp_umem_reg reg = {
+		.addr = (uintptr_t)memory, .len = CHUNK * CHUNKS, .chunk_size = CHUNK};
 	struct xdp_umem *umem = xdp_umem_create(&reg);
 	struct xdp_sock *xs = xdp_sock_create();
 

@@ -13,8 +13,9 @@ static const struct benchmark {
 } benchmarks[] = {
 	{"map", bench_map},	    {"iova", bench_iova},
 	{"dmapool", bench_dmapool}, {"translate", bench_translate},
-	{"swiotlb", bench_swiotlb},  {"xsk", bench_xsk},		 {"twostep", bench_twostep},
-	{"odp", bench_odp},	    {"check", bench_check},
+	{"swiotlb", bench_swiotlb}, {"xsk", bench_xsk},
+	{"twostep", bench_twostep}, {"odp", bench_odp},
+	{"check", bench_check},
 };
 
 #define N_BENCHMARKS (sizeof(benchmarks) / sizeof(benchmarks[0]))
@@ -34,9 +35,11 @@ static const char doc[] =
 	"translate  the device's side: translation, a bus read of 8 bytes\n"
 	"swiotlb    a bounced mapping beside a plain copy of its size\n"
 	"xsk        packet buffers: off the fill ring, the whole round, freed and taken again\n"
-	"twostep    transfers of 4 KiB to 1 MiB of scattered pages: map_page, map_sg, two-step mappings\n"
+	"twostep    transfers of 4 KiB to 1 MiB of scattered pages: map_page, map_sg, two-step "
+	"mappings\n"
 	"odp        on-demand paging: faults, invalidations, kept mappings, the interval tree\n"
-	"check      what the checker costs: a mapping and its unmap with it off, on, and on with stacks\n"
+	"check      what the checker costs: a mapping and its unmap with it off, on, and on with "
+	"stacks\n"
 	"\n"
 	"A sample is the time of a batch divided by its operations: 64 to 4096 of them, so that "
 	"reading the "
@@ -50,7 +53,8 @@ static const char doc[] =
 	"median_ns and "
 	"max_ns in each line. Its rows follow, their names beginning with \"peer:\". --device "
 	"replaces the "
-	"devices that rows are measured on; iova needs none. Rows that a device cannot have are left "
+	"devices that rows are measured on; iova needs none. Rows that a device cannot have are "
+	"left "
 	"out, and standard error says why.";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -73,7 +77,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->what = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, xsk, twostep, odp or check");
+		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, xsk, twostep, "
+				  "odp or check");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -82,7 +87,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	options, parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep|odp", doc, children, NULL, NULL};
+	options, parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep|odp", doc, children,
+	NULL,	 NULL};
 
 static int finish_json(const struct bench *b)
 {
@@ -119,7 +125,8 @@ int cmd_bench(int argc, char **argv)
 		;
 	if (i == N_BENCHMARKS) {
 		fprintf(stderr,
-			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, xsk, twostep, odp, check\n",
+			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, "
+			"xsk, twostep, odp, check\n",
 			b.what);
 		return CLI_USAGE;
 	}

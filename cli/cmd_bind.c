@@ -35,18 +35,31 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-#define ENVIRONMENT                                                                                        \
-	"\vA function that is in use (a mounted disk, a network interface that is up, open in a program) is " \
-	"refused. DMAMAP_SYSFS and DMAMAP_PROC in the environment name other directories than /sys and /proc."
+#define ENVIRONMENT                                                                                \
+	"\vA function that is in use (a mounted disk, a network interface that is up, open in a "  \
+	"program) is "                                                                             \
+	"refused. DMAMAP_SYSFS and DMAMAP_PROC in the environment name other directories than "    \
+	"/sys and /proc."
 
 static const struct argp argp_bind = {
-	options, parse, "ADDRESS", "Gives a PCI function to vfio-pci, so that vfio:ADDRESS can be opened." ENVIRONMENT,
-	NULL, NULL, NULL};
+	options,
+	parse,
+	"ADDRESS",
+	"Gives a PCI function to vfio-pci, so that vfio:ADDRESS can be opened." ENVIRONMENT,
+	NULL,
+	NULL,
+	NULL};
 static const struct argp argp_unbind = {
-	options, parse, "ADDRESS", "Gives a PCI function of vfio-pci's back to the kernel's own driver." ENVIRONMENT,
-	NULL, NULL, NULL};
+	options,
+	parse,
+	"ADDRESS",
+	"Gives a PCI function of vfio-pci's back to the kernel's own driver." ENVIRONMENT,
+	NULL,
+	NULL,
+	NULL};
 
-static int run(int argc, char **argv, const struct argp *argp, int (*move)(const struct pci_address *))
+static int run(int argc, char **argv, const struct argp *argp,
+	       int (*move)(const struct pci_address *))
 {
 	struct args args = {0};
 	struct pci_address address;

@@ -47,7 +47,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{"legal", 'l', NULL, 0, "demo: run the nearest legal program instead, which raises nothing", 0},
+	{"legal", 'l', NULL, 0, "demo: run the nearest legal program instead, which raises nothing",
+	 0},
 	{0}};
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
@@ -56,7 +57,8 @@ static const struct argp argp = {
 	"list\ndemo KIND",
 	"What the checker knows, and what each report looks like.\v"
 	"The checker is on for a device opened with the key check=1, and for all "
-	"with DMAMAP_CHECK=1 in the environment. A demo ends with status 0 when it raised exactly its "
+	"with DMAMAP_CHECK=1 in the environment. A demo ends with status 0 when it raised exactly "
+	"its "
 	"report.",
 	children,
 	NULL,
@@ -79,7 +81,8 @@ static int demo(const struct args *args)
 	unsigned int others;
 
 	if (!d) {
-		fprintf(stderr, "dmamap: check: unknown kind '%s': see dmamap check list\n", args->kind);
+		fprintf(stderr, "dmamap: check: unknown kind '%s': see dmamap check list\n",
+			args->kind);
 		return CLI_USAGE;
 	}
 	n = demo_run(d, !args->legal, &others);
@@ -90,8 +93,9 @@ static int demo(const struct args *args)
 	if (n == !args->legal && !others)
 		return CLI_DONE;
 	if (d->needs_asan && !n && !others)
-		fprintf(stderr, "dmamap: check: only a program built with -fsanitize=address can tell "
-				"this one\n");
+		fprintf(stderr,
+			"dmamap: check: only a program built with -fsanitize=address can tell "
+			"this one\n");
 	return CLI_FAILED;
 }
 

@@ -50,7 +50,9 @@ static const struct argp argp = {
 	NULL,
 	NULL};
 
-#define SIZE (EDU_BUFFER_SIZE - 1) /* QEMU up to 8 ends itself over a transfer with the last byte */
+#define SIZE                                                                                       \
+	(EDU_BUFFER_SIZE - 1) /* QEMU up to 8 ends itself over a transfer with the last byte       \
+			       */
 
 static void pattern(u8 *p, u32 seed)
 {

@@ -18,7 +18,8 @@ static const struct argp argp = {
 	common_option,
 	NULL,
 	"PCI functions, their IOMMU group, driver and reserved ranges, and whether dmamap "
-	"could open each, what stops it and the commands that mend it (it runs none of them); then the "
+	"could open each, what stops it and the commands that mend it (it runs none of them); then "
+	"the "
 	"simulated devices.\v"
 	"DMAMAP_SYSFS in the environment names another directory than /sys.",
 	NULL,
@@ -31,7 +32,8 @@ static const struct {
 	{"sim", "a bus master of the simulated machine with no behaviour of its own"},
 	{"sim:edu", "the teaching device of QEMU (PCI 1234:11e8)"},
 	{"sim:nvme,image=FILE", "an NVM Express controller (PCI 1b36:0010) whose disk is FILE"},
-	{"sim:e1000e,wire=pair:NAME", "an Intel 82574L (PCI 8086:10d3), on a cable to a twin or to pcap-in=, pcap-out="},
+	{"sim:e1000e,wire=pair:NAME",
+	 "an Intel 82574L (PCI 8086:10d3), on a cable to a twin or to pcap-in=, pcap-out="},
 };
 
 #define N_SIMULATED (sizeof(simulated) / sizeof(simulated[0]))

@@ -23,7 +23,8 @@ static const struct argp_option options[] = {
 	{"seconds", 's', "S", 0, "How long", 0},
 	{"size", 'l', "N", 0, "tx: bytes of a made-up packet, without FCS (default 60)", 0},
 	{"copy", KEY_COPY, NULL, 0, "The socket copies packets", 0},
-	{"zero-copy", KEY_ZEROCOPY, NULL, 0, "The socket must not copy (default: it does if it has to)", 0},
+	{"zero-copy", KEY_ZEROCOPY, NULL, 0,
+	 "The socket must not copy (default: it does if it has to)", 0},
 	{"busy", 'b', NULL, 0, "Never sleep", 0},
 	{"jumbo", KEY_JUMBO, NULL, 0, "Packets longer than 1518 bytes too, in several buffers", 0},
 	{"chunk", KEY_CHUNK, "N", 0, "Bytes of a packet buffer: 2048 (default) or 4096", 0},
@@ -32,16 +33,17 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const char doc[] =
-	"Packets through an XSK socket.\v"
-	"rx        receives, and keeps the packets in --out\n"
-	"tx        sends the packets of --in, or made-up ones\n"
-	"forward   sends on what it receives: by the same card, or by --peer\n"
-	"echo      sends back what it receives, with the addresses exchanged\n"
-	"\n"
-	"Without --packets and --seconds it ends when the files (pcap-in= of the card, --in) are over, else "
-	"when it is interrupted. With --json: packets, bytes, seconds, mpps, cycles_per_packet (null where the "
-	"machine cannot count them), drops by cause, and dma.";
+static const char doc[] = "Packets through an XSK socket.\v"
+			  "rx        receives, and keeps the packets in --out\n"
+			  "tx        sends the packets of --in, or made-up ones\n"
+			  "forward   sends on what it receives: by the same card, or by --peer\n"
+			  "echo      sends back what it receives, with the addresses exchanged\n"
+			  "\n"
+			  "Without --packets and --seconds it ends when the files (pcap-in= of the "
+			  "card, --in) are over, else "
+			  "when it is interrupted. With --json: packets, bytes, seconds, mpps, "
+			  "cycles_per_packet (null where the "
+			  "machine cannot count them), drops by cause, and dma.";
 
 static const char *const actions[] = {"rx", "tx", "forward", "echo"};
 
@@ -161,7 +163,8 @@ static bool count_file(struct net_run *r, const char *spec, bool *forever)
 	}
 	if (!net_pcap_count(r, path, &n))
 		return false;
-	if (__builtin_mul_overflow(n, times, &n) || __builtin_add_overflow(r->expected, n, &r->expected))
+	if (__builtin_mul_overflow(n, times, &n) ||
+	    __builtin_add_overflow(r->expected, n, &r->expected))
 		*forever = true;
 	r->has_expected = true;
 	return true;

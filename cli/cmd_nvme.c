@@ -39,7 +39,8 @@ static const char doc[] =
 	"then read, "
 	"changed and written back. With --json: bytes, seconds, mib_per_s, device, policy and, "
 	"under dma, "
-	"maps, unmaps, segments, bounced_bytes, iotlb_hits, iotlb_misses, faults, leaks, and linked: "
+	"maps, unmaps, segments, bounced_bytes, iotlb_hits, iotlb_misses, faults, leaks, and "
+	"linked: "
 	"requests whose data was linked instead of mapped.";
 
 static const char *const actions[] = {"identify", "read", "write", "verify", "bench"};
@@ -263,11 +264,11 @@ static void report_text(const struct nvme_session *s, const struct nvme_info *in
 		return;
 	}
 	fprintf(to,
-		"%-6s %llu bytes in %.3f s, %.1f MiB/s, policy %s: %llu maps, %llu linked, %llu bytes bounced, "
+		"%-6s %llu bytes in %.3f s, %.1f MiB/s, policy %s: %llu maps, %llu linked, %llu "
+		"bytes bounced, "
 		"IOTLB %llu hits %llu misses, %llu faults, %llu leaks\n",
 		action, (unsigned long long)s->bytes, s->seconds, mib_per_s(s),
-		device_policy(s->dev), (unsigned long long)st->maps,
-		(unsigned long long)s->linked,
+		device_policy(s->dev), (unsigned long long)st->maps, (unsigned long long)s->linked,
 		(unsigned long long)st->bounced_bytes, (unsigned long long)st->iotlb_hits,
 		(unsigned long long)st->iotlb_misses, (unsigned long long)st->faults,
 		(unsigned long long)(st->maps - st->unmaps));

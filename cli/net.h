@@ -21,8 +21,8 @@ struct net_args {
 	const char *action, *peer, *in, *out;
 	enum net_action what;
 	enum net_mode mode;
-	u64 packets; /* 0: no limit */
-	double seconds; /* 0: no limit */
+	u64 packets;	   /* 0: no limit */
+	double seconds;	   /* 0: no limit */
 	unsigned int size; /* of a made-up packet */
 	unsigned int chunk, frames, ring;
 	bool busy, jumbo;
@@ -43,7 +43,7 @@ struct net_port {
 	struct e1000e *nic;
 	struct xdp_sock *xs;
 	struct net_ring rx, tx, fill, done;
-	u64 *free;     /* chunks of the port's that are at hand, for what is made here */
+	u64 *free; /* chunks of the port's that are at hand, for what is made here */
 	u32 n_free;
 	u64 given;     /* TX descriptors so far */
 	u64 completed; /* and those that came back */
@@ -59,7 +59,7 @@ struct net_run {
 	u64 expected; /* packets that the ports' files play */
 	bool has_expected;
 	u64 packets, bytes; /* received, sent or forwarded */
-	u64 app_dropped; /* longer than the application can take */
+	u64 app_dropped;    /* longer than the application can take */
 	u64 started_ns, shown_ns, shown_packets;
 	u64 idle_ns; /* since when nothing moves */
 	double seconds;
@@ -68,8 +68,8 @@ struct net_run {
 	char error[640];
 	struct net_in *in;
 	struct net_out *out;
-	bool in_over;	   /* of `in` */
-	const u8 *held;	   /* a packet of it that found no chunks */
+	bool in_over;	/* of `in` */
+	const u8 *held; /* a packet of it that found no chunks */
 	u32 held_len;
 	bool in_packet[2]; /* forward: what was passed on last from that port goes on */
 	u32 gathered;	   /* rx: of a packet of several buffers, for `out` */
@@ -83,7 +83,7 @@ bool net_fail(struct net_run *r, const char *fmt, ...) __attribute__((format(pri
 bool net_memory_init(struct net_run *r);
 void net_memory_fini(struct net_memory *m);
 bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 first_chunk);
-void net_port_close(struct net_port *p);     /* socket and driver; the device stays */
+void net_port_close(struct net_port *p); /* socket and driver; the device stays */
 void net_port_fini(struct net_port *p);
 
 /* net_run.c */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Capture files of the application's side, by libpcap: pcap and pcapng are read, pcap is written. */
+/* Capture files of the application's side, by libpcap: pcap and pcapng are read, pcap is written.
+ */
 #include "net.h"
 
 #include <stdio.h>
@@ -57,7 +58,8 @@ int net_in_next(struct net_run *r, const u8 **data, u32 *len)
 	}
 	if (got == PCAP_ERROR_BREAK)
 		return 0;
-	net_fail(r, "%s: after packet %llu: %s", in->path, (unsigned long long)in->n, pcap_geterr(in->pcap));
+	net_fail(r, "%s: after packet %llu: %s", in->path, (unsigned long long)in->n,
+		 pcap_geterr(in->pcap));
 	return -1;
 }
 
@@ -84,7 +86,8 @@ struct net_out *net_out_open(struct net_run *r, const char *path)
 		out->dumper = pcap_dump_open(out->pcap, path);
 	if (out->dumper)
 		return out;
-	net_fail(r, "cannot write the capture file: %s", out->pcap ? pcap_geterr(out->pcap) : "no memory");
+	net_fail(r, "cannot write the capture file: %s",
+		 out->pcap ? pcap_geterr(out->pcap) : "no memory");
 	net_out_close(r, out);
 	return NULL;
 }
@@ -138,7 +141,8 @@ bool net_pcap_count(struct net_run *r, const char *path, u64 *n)
 
 static bool without(struct net_run *r)
 {
-	return net_fail(r, "this dmamap was built without libpcap: it reads and writes no capture files itself; "
+	return net_fail(r, "this dmamap was built without libpcap: it reads and writes no capture "
+			   "files itself; "
 			   "build it with libpcap-dev installed, or give --packets or --seconds");
 }
 

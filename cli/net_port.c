@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A port: device, driver, socket. Packet memory is one UMEM; each port has `frames` chunks of it at first.
- * Every ring holds all chunks that there are, so none can run over.
+ * A port: device, driver, socket. Packet memory is one UMEM; each port has `frames` chunks of it at
+ * first. Every ring holds all chunks that there are, so none can run over.
  */
 #include "net.h"
 
@@ -15,10 +15,13 @@
 static bool usable_spec(struct net_run *r, const char *spec)
 {
 	/* what a function of this machine is, the driver sees */
-	if (spec_target_is(spec, "e1000e") || !strncmp(spec, "vfio:", 5) || !strncmp(spec, "iommufd:", 8))
+	if (spec_target_is(spec, "e1000e") || !strncmp(spec, "vfio:", 5) ||
+	    !strncmp(spec, "iommufd:", 8))
 		return true;
-	return net_fail(r, "%s is no network card that there is a driver for: give sim:e1000e,… or "
-			"vfio:ADDRESS of an 82574L", spec);
+	return net_fail(r,
+			"%s is no network card that there is a driver for: give sim:e1000e,… or "
+			"vfio:ADDRESS of an 82574L",
+			spec);
 }
 
 bool net_memory_init(struct net_run *r)
@@ -32,7 +35,8 @@ bool net_memory_init(struct net_run *r)
 	m->base = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (m->base == MAP_FAILED) {
 		m->base = NULL;
-		return net_fail(r, "no memory for %llu bytes of packets", (unsigned long long)m->bytes);
+		return net_fail(r, "no memory for %llu bytes of packets",
+				(unsigned long long)m->bytes);
 	}
 	memset(&reg, 0, sizeof(reg));
 	reg.addr = (u64)(uintptr_t)m->base;
@@ -54,19 +58,24 @@ void net_memory_fini(struct net_memory *m)
 		munmap(m->base, m->bytes);
 }
 
-static bool map_ring(struct net_run *r, struct net_port *p, int which, struct net_ring *ring, u32 size)
+static bool map_ring(struct net_run *r, struct net_port *p, int which, struct net_ring *ring,
+		     u32 size)
 {
 	struct xdp_ring_offset off;
 	size_t len;
 	u8 *at;
 
 	if (xdp_sock_set_ring(p->xs, which, size))
-		return net_fail(r, "%s: a ring of %u entries: %s", dev_name(p->dev), size, dmamap_strerror());
+		return net_fail(r, "%s: a ring of %u entries: %s", dev_name(p->dev), size,
+				dmamap_strerror());
 	at = xdp_sock_map_ring(p->xs, which, &off, &len);
 	if (!at)
 		return net_fail(r, "%s: %s", dev_name(p->dev), dmamap_strerror());
-	*ring = (struct net_ring){.producer = (u32 *)(at + off.producer), .consumer = (u32 *)(at + off.consumer),
-				  .flags = (u32 *)(at + off.flags), .desc = at + off.desc, .size = size,
+	*ring = (struct net_ring){.producer = (u32 *)(at + off.producer),
+				  .consumer = (u32 *)(at + off.consumer),
+				  .flags = (u32 *)(at + off.flags),
+				  .desc = at + off.desc,
+				  .size = size,
 				  .mask = size - 1};
 	return true;
 }
@@ -78,7 +87,8 @@ static bool make_rings(struct net_run *r, struct net_port *p)
 	p->xs = xdp_sock_create();
 	if (!p->xs)
 		return net_fail(r, "no memory for a socket");
-	return map_ring(r, p, XDP_RX_RING, &p->rx, size) && map_ring(r, p, XDP_TX_RING, &p->tx, size) &&
+	return map_ring(r, p, XDP_RX_RING, &p->rx, size) &&
+	       map_ring(r, p, XDP_TX_RING, &p->tx, size) &&
 	       map_ring(r, p, XDP_UMEM_FILL_RING, &p->fill, size) &&
 	       map_ring(r, p, XDP_UMEM_COMPLETION_RING, &p->done, size);
 }
@@ -97,7 +107,8 @@ static bool bind_port(struct net_run *r, struct net_port *p)
 	err = xdp_sock_bind(p->xs, first ? r->memory.umem : NULL, p->dev, 0, flags,
 			    first ? NULL : r->port[0].xs);
 	if (err)
-		return net_fail(r, "%s: the socket cannot be bound: %s", dev_name(p->dev), dmamap_strerror());
+		return net_fail(r, "%s: the socket cannot be bound: %s", dev_name(p->dev),
+				dmamap_strerror());
 	xdp_sock_options(p->xs, &options);
 	p->zero_copy = options.flags & XDP_OPTIONS_ZEROCOPY;
 	return true;
@@ -127,7 +138,8 @@ static bool place_chunks(struct net_run *r, struct net_port *p, u32 first_chunk)
 bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 first_chunk)
 {
 	struct e1000e_options opt = {.max_frame = r->args->jumbo ? E1000E_FRAME_LONG : 0,
-				     .rx_ring = r->args->ring, .tx_ring = r->args->ring};
+				     .rx_ring = r->args->ring,
+				     .tx_ring = r->args->ring};
 
 	p->spec = spec;
 	if (!usable_spec(r, spec))

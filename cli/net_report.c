@@ -16,8 +16,10 @@
 /* A counter of this thread's processor cycles; -1: the machine or its rules have none. */
 int net_cycles_open(void)
 {
-	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE, .size = sizeof(attr),
-				       .config = PERF_COUNT_HW_CPU_CYCLES, .exclude_hv = 1,
+	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE,
+				       .size = sizeof(attr),
+				       .config = PERF_COUNT_HW_CPU_CYCLES,
+				       .exclude_hv = 1,
 				       .exclude_kernel = 1};
 
 	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
@@ -38,18 +40,40 @@ double net_cycles_read(int fd)
 
 /* Where packets were lost, for all ports together; each lost packet is in one of them. */
 enum loss {
-	CARD_MISSED, CARD_CRC, CARD_ERRORS, CARD_SHORT, CARD_LONG, CARD_TX_FAILED, CARD_NO_CARRIER,
-	DRIVER_ERRORS, DRIVER_TOO_LONG, DRIVER_MAP_FAILED, RX_RING_FULL, RX_DROPPED, NO_SOCKET,
-	TX_INVALID, APPLICATION, N_LOSSES,
+	CARD_MISSED,
+	CARD_CRC,
+	CARD_ERRORS,
+	CARD_SHORT,
+	CARD_LONG,
+	CARD_TX_FAILED,
+	CARD_NO_CARRIER,
+	DRIVER_ERRORS,
+	DRIVER_TOO_LONG,
+	DRIVER_MAP_FAILED,
+	RX_RING_FULL,
+	RX_DROPPED,
+	NO_SOCKET,
+	TX_INVALID,
+	APPLICATION,
+	N_LOSSES,
 };
 
 static const char *const causes[N_LOSSES] = {
-	[CARD_MISSED] = "card_missed", [CARD_CRC] = "card_crc_errors", [CARD_ERRORS] = "card_rx_errors",
-	[CARD_SHORT] = "card_short", [CARD_LONG] = "card_long", [CARD_TX_FAILED] = "card_tx_failed",
-	[CARD_NO_CARRIER] = "card_no_carrier", [DRIVER_ERRORS] = "driver_errors",
-	[DRIVER_TOO_LONG] = "driver_too_long", [DRIVER_MAP_FAILED] = "driver_map_failed",
-	[RX_RING_FULL] = "rx_ring_full", [RX_DROPPED] = "rx_dropped", [NO_SOCKET] = "no_socket",
-	[TX_INVALID] = "tx_invalid_descs", [APPLICATION] = "application",
+	[CARD_MISSED] = "card_missed",
+	[CARD_CRC] = "card_crc_errors",
+	[CARD_ERRORS] = "card_rx_errors",
+	[CARD_SHORT] = "card_short",
+	[CARD_LONG] = "card_long",
+	[CARD_TX_FAILED] = "card_tx_failed",
+	[CARD_NO_CARRIER] = "card_no_carrier",
+	[DRIVER_ERRORS] = "driver_errors",
+	[DRIVER_TOO_LONG] = "driver_too_long",
+	[DRIVER_MAP_FAILED] = "driver_map_failed",
+	[RX_RING_FULL] = "rx_ring_full",
+	[RX_DROPPED] = "rx_dropped",
+	[NO_SOCKET] = "no_socket",
+	[TX_INVALID] = "tx_invalid_descs",
+	[APPLICATION] = "application",
 };
 
 struct losses {
@@ -200,7 +224,8 @@ static void report_text(const struct net_run *r, const struct losses *l)
 	}
 }
 
-/* Sockets and drivers are still there, so that their counters can be asked; they go before the text. */
+/* Sockets and drivers are still there, so that their counters can be asked; they go before the
+ * text. */
 int net_report(struct net_run *r)
 {
 	struct losses l;
@@ -212,10 +237,14 @@ int net_report(struct net_run *r)
 	for (int i = r->ports - 1; i >= 0; i--)
 		net_port_close(&r->port[i]);
 	if (r->stopped)
-		net_fail(r, "%s: interrupted after %llu packets; the device is stopped and everything unmapped",
+		net_fail(r,
+			 "%s: interrupted after %llu packets; the device is stopped and everything "
+			 "unmapped",
 			 r->args->action, (unsigned long long)r->packets);
 	else if (r->unsent)
-		net_fail(r, "%s: not all packets could be sent: the link is down, or the twin takes nothing",
+		net_fail(r,
+			 "%s: not all packets could be sent: the link is down, or the twin takes "
+			 "nothing",
 			 r->args->action);
 	if (r->args->common.json && r->ran)
 		status = report_json(r, &l);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The application's end of an XSK ring in shared memory. The application is the producer of TX and fill
- * ring and the consumer of RX and completion ring; `head` is what it has done and not yet shown.
+ * The application's end of an XSK ring in shared memory. The application is the producer of TX and
+ * fill ring and the consumer of RX and completion ring; `head` is what it has done and not yet
+ * shown.
  */
 #ifndef CLI_NET_RING_H
 #define CLI_NET_RING_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop: the drivers' turn, then the application's. Driver and application share this thread, the
- * cards have theirs. No turn allocates or calls the system, but where a file is read or written and
- * where it sleeps because nothing happens.
+ * The loop: the drivers' turn, then the application's. Driver and application share this thread,
+ * the cards have theirs. No turn allocates or calls the system, but where a file is read or written
+ * and where it sleeps because nothing happens.
  *
- * Chunks go round: fill ring, RX ring, TX ring of the port that the packet leaves by, its completion ring,
- * and back to the fill ring that belongs to them.
+ * Chunks go round: fill ring, RX ring, TX ring of the port that the packet leaves by, its
+ * completion ring, and back to the fill ring that belongs to them.
  */
 #include "net.h"
 
@@ -281,8 +281,8 @@ static u32 application(struct net_run *r)
 }
 
 /*
- * How much the driver may receive. Where it copies, a packet that finds no chunk is lost, so it gets no
- * more than there are; else it is the card that waits.
+ * How much the driver may receive. Where it copies, a packet that finds no chunk is lost, so it
+ * gets no more than there are; else it is the card that waits.
  */
 static u32 budget(const struct net_run *r, const struct net_port *p)
 {
@@ -353,7 +353,8 @@ static bool is_over(struct net_run *r, bool idle)
 		return true;
 	if (!idle || !r->has_expected || a->packets || card_packets(r) < r->expected)
 		return false;
-	/* what is still to be sent keeps chunks that packets in the card's buffers may be waiting for */
+	/* what is still to be sent keeps chunks that packets in the card's buffers may be waiting
+	 * for */
 	return all_sent(r) || clock_ns() - r->idle_ns >= DRAIN_NS;
 }
 

@@ -28,8 +28,8 @@ struct nvme_session {
 	struct device *dev;
 	struct nvme *nvme;
 	const struct nvme_info *info;
-	u64 bytes; /* done, in order from the start */
-	u64 ops;   /* requests done */
+	u64 bytes;  /* done, in order from the start */
+	u64 ops;    /* requests done */
 	u64 linked; /* of them, and of what else was sent, those whose data was linked */
 	double seconds;
 	bool stopped;	 /* by a signal */

@@ -2,9 +2,10 @@
 /*
  * The card: reset, address, rings, up and down, waiting, statistics.
  *
- * Going down follows the datasheet: no interrupts, no new requests on the bus (CTRL.GIO master disable)
- * until STATUS says that none is under way, then a reset. Only after that are buffers given back. A
- * card that does not answer any more (pulled out: all ones) cannot make an access either.
+ * Going down follows the datasheet: no interrupts, no new requests on the bus (CTRL.GIO master
+ * disable) until STATUS says that none is under way, then a reset. Only after that are buffers
+ * given back. A card that does not answer any more (pulled out: all ones) cannot make an access
+ * either.
  *
  * What the card says is bounded before it is used.
  */
@@ -16,10 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS	  200
-#define WATCH_MS  1000 /* a sleeping driver looks after its card that often */
-#define RESET_US  1000
-#define ALL_ONES  0xffffffffu
+#define WAIT_MS	 200
+#define WATCH_MS 1000 /* a sleeping driver looks after its card that often */
+#define RESET_US 1000
+#define ALL_ONES 0xffffffffu
 
 static void pause_us(long us)
 {
@@ -50,8 +51,9 @@ void e1000e_unlock(struct e1000e *e)
 
 int e1000e_fail_gone(struct e1000e *e)
 {
-	return driver_fail(EIO, "%s: the card does not answer any more: it was pulled out, or it is stopped",
-			   dev_name(e->dev));
+	return driver_fail(
+		EIO, "%s: the card does not answer any more: it was pulled out, or it is stopped",
+		dev_name(e->dev));
 }
 
 void e1000e_look_at_link(struct e1000e *e)
@@ -89,9 +91,11 @@ static int reset(struct e1000e *e)
 	pause_us(RESET_US);
 	if (!wait_clear(e, REG_CTRL, CTRL_RST)) {
 		e1000e_look_at_link(e);
-		return e1000e_is_gone(e) ? e1000e_fail_gone(e)
-					 : driver_fail(EIO, "%s: the card does not end its reset within %d ms",
-						       dev_name(e->dev), WAIT_MS);
+		return e1000e_is_gone(e)
+			       ? e1000e_fail_gone(e)
+			       : driver_fail(EIO,
+					     "%s: the card does not end its reset within %d ms",
+					     dev_name(e->dev), WAIT_MS);
 	}
 	e1000e_writel(e, REG_IMC, ALL_ONES);
 	e1000e_readl(e, REG_ICR);
@@ -145,10 +149,12 @@ int e1000e_up(struct e1000e *e)
 	e1000e_writel(e, REG_FCTTV, 0xffff);
 	e1000e_writel(e, REG_FCRTL, 0x80005000);
 	e1000e_writel(e, REG_FCRTH, 0x6000);
-	e1000e_writel(e, REG_CTRL, (e1000e_readl(e, REG_CTRL) & ~(CTRL_MASTER_OFF | CTRL_RFCE | CTRL_TFCE)) |
-					   CTRL_SLU | CTRL_FD | flow);
+	e1000e_writel(e, REG_CTRL,
+		      (e1000e_readl(e, REG_CTRL) & ~(CTRL_MASTER_OFF | CTRL_RFCE | CTRL_TFCE)) |
+			      CTRL_SLU | CTRL_FD | flow);
 	e1000e_writel(e, REG_TCTL, TCTL_EN | TCTL_PSP | TCTL_CT | TCTL_COLD);
-	e1000e_writel(e, REG_RCTL, RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC | e->rx.rctl);
+	e1000e_writel(e, REG_RCTL,
+		      RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC | e->rx.rctl);
 	e->started = e->rx.on = e->tx.on = true;
 	e1000e_rx_fill(e);
 	e1000e_look_at_link(e);
@@ -255,7 +261,8 @@ static void drain(int fd)
 /* 1: something came; 0: not in time; negative: a signal came. */
 static int sleep_ms(struct e1000e *e, int ms)
 {
-	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN}, {.fd = e->kick_fd, .events = POLLIN}};
+	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN},
+			      {.fd = e->kick_fd, .events = POLLIN}};
 	int n = poll(p, 2, ms);
 
 	if (n > 0 && p[0].revents) {
@@ -349,7 +356,8 @@ unsigned int e1000e_in_flight(struct e1000e *e)
 	pthread_mutex_lock(&e->tx.lock);
 	if (e->tx.on)
 		e1000e_tx_clean(e);
-	n = e->tx.next >= e->tx.clean ? e->tx.next - e->tx.clean : e->tx.next + e->tx.size - e->tx.clean;
+	n = e->tx.next >= e->tx.clean ? e->tx.next - e->tx.clean
+				      : e->tx.next + e->tx.size - e->tx.clean;
 	pthread_mutex_unlock(&e->tx.lock);
 	return n;
 }
@@ -367,10 +375,12 @@ static void collect(struct e1000e *e)
 		u32 reg;
 		u64 *stat;
 	} counters[] = {
-		{0x4000, &s->card_crc_errors}, {0x400c, &s->card_rx_errors}, {0x4010, &s->card_missed},
-		{0x4018, &s->card_tx_failed},  {0x4034, &s->card_no_carrier}, {0x4074, &s->card_rx_good},
-		{0x4080, &s->card_tx_good},    {0x40a0, &s->card_no_buffer}, {0x40a4, &s->card_short},
-		{0x40ac, &s->card_long},       {0x40d0, &s->card_rx},
+		{0x4000, &s->card_crc_errors}, {0x400c, &s->card_rx_errors},
+		{0x4010, &s->card_missed},     {0x4018, &s->card_tx_failed},
+		{0x4034, &s->card_no_carrier}, {0x4074, &s->card_rx_good},
+		{0x4080, &s->card_tx_good},    {0x40a0, &s->card_no_buffer},
+		{0x40a4, &s->card_short},      {0x40ac, &s->card_long},
+		{0x40d0, &s->card_rx},
 	};
 	u32 i, value;
 
@@ -430,14 +440,15 @@ static int take_options(struct e1000e *e, const struct e1000e_options *options)
 	o->max_frame = o->max_frame ? o->max_frame : E1000E_FRAME_USUAL;
 	o->irq_us = o->irq_us ? o->irq_us : 20;
 	if (!ring_ok(o->rx_ring) || !ring_ok(o->tx_ring))
-		return driver_fail(EINVAL, "%s: rings of %u and %u descriptors: multiples of 8 from 8 to %u",
-				   dev_name(e->dev), o->rx_ring, o->tx_ring, RING_MAX);
+		return driver_fail(
+			EINVAL, "%s: rings of %u and %u descriptors: multiples of 8 from 8 to %u",
+			dev_name(e->dev), o->rx_ring, o->tx_ring, RING_MAX);
 	if (o->max_frame < E1000E_FRAME_USUAL || o->max_frame > E1000E_FRAME_LONG)
-		return driver_fail(EINVAL, "%s: frames of %u bytes: %u to %u", dev_name(e->dev), o->max_frame,
-				   E1000E_FRAME_USUAL, E1000E_FRAME_LONG);
+		return driver_fail(EINVAL, "%s: frames of %u bytes: %u to %u", dev_name(e->dev),
+				   o->max_frame, E1000E_FRAME_USUAL, E1000E_FRAME_LONG);
 	if (o->mask_bits > 64 || o->irq_us > 16000)
-		return driver_fail(EINVAL, "%s: a mask of %u bits, interrupts %u us apart", dev_name(e->dev),
-				   o->mask_bits, o->irq_us);
+		return driver_fail(EINVAL, "%s: a mask of %u bits, interrupts %u us apart",
+				   dev_name(e->dev), o->mask_bits, o->irq_us);
 	e->rx.size = o->rx_ring;
 	e->tx.size = o->tx_ring;
 	return e1000e_rx_choose(e, COPY_BUFFER);
@@ -447,9 +458,11 @@ static void free_memory(struct e1000e *e)
 {
 	e1000e_tx_free(e);
 	if (e->rx.ring)
-		dma_free_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), e->rx.ring, e->rx.ring_dma);
+		dma_free_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), e->rx.ring,
+				  e->rx.ring_dma);
 	if (e->tx.ring)
-		dma_free_coherent(e->dev, e->tx.size * sizeof(*e->tx.ring), e->tx.ring, e->tx.ring_dma);
+		dma_free_coherent(e->dev, e->tx.size * sizeof(*e->tx.ring), e->tx.ring,
+				  e->tx.ring_dma);
 	kfree(e->rx.slot);
 	kfree(e->rx.batch);
 	kfree(e->rx.gather);
@@ -460,8 +473,10 @@ static void free_memory(struct e1000e *e)
 
 static int allocate(struct e1000e *e)
 {
-	e->rx.ring = dma_alloc_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), &e->rx.ring_dma, GFP_KERNEL);
-	e->tx.ring = dma_alloc_coherent(e->dev, e->tx.size * sizeof(*e->tx.ring), &e->tx.ring_dma, GFP_KERNEL);
+	e->rx.ring = dma_alloc_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), &e->rx.ring_dma,
+					GFP_KERNEL);
+	e->tx.ring = dma_alloc_coherent(e->dev, e->tx.size * sizeof(*e->tx.ring), &e->tx.ring_dma,
+					GFP_KERNEL);
 	e->rx.slot = kcalloc(e->rx.size, sizeof(*e->rx.slot), GFP_KERNEL);
 	e->tx.slot = kcalloc(e->tx.size, sizeof(*e->tx.slot), GFP_KERNEL);
 	e->rx.batch = kcalloc(e->rx.size, sizeof(*e->rx.batch), GFP_KERNEL);
@@ -470,8 +485,8 @@ static int allocate(struct e1000e *e)
 	if (e->rx.ring && e->tx.ring && e->rx.slot && e->tx.slot && e->rx.batch && e->rx.gather &&
 	    e->kick_fd >= 0)
 		return 0;
-	return driver_fail_why(ENOMEM, "%s: no memory for rings of %u and %u descriptors", dev_name(e->dev),
-			       e->rx.size, e->tx.size);
+	return driver_fail_why(ENOMEM, "%s: no memory for rings of %u and %u descriptors",
+			       dev_name(e->dev), e->rx.size, e->tx.size);
 }
 
 /* After a reset the card has its own address in the first receive address register. */
@@ -480,7 +495,8 @@ static int read_address(struct e1000e *e)
 	u32 low = e1000e_readl(e, REG_RAL), high = e1000e_readl(e, REG_RAH);
 
 	if (!(high & RAH_AV) || (low & 1))
-		return driver_fail(EIO, "%s: the card has no address of its own (RAL %08x, RAH %08x)",
+		return driver_fail(EIO,
+				   "%s: the card has no address of its own (RAL %08x, RAH %08x)",
 				   dev_name(e->dev), low, high);
 	for (int i = 0; i < 6; i++)
 		e->mac[i] = (u8)(i < 4 ? low >> 8 * i : high >> 8 * (i - 4));
@@ -492,7 +508,8 @@ static int set_masks(struct e1000e *e)
 	u64 mask = DMA_BIT_MASK(e->options.mask_bits);
 	int err = dma_set_mask_and_coherent(e->dev, mask);
 
-	return err ? driver_fail_why(-err, "%s: a mask of %u bits", dev_name(e->dev), e->options.mask_bits)
+	return err ? driver_fail_why(-err, "%s: a mask of %u bits", dev_name(e->dev),
+				     e->options.mask_bits)
 		   : 0;
 }
 
@@ -504,12 +521,13 @@ static int identify(struct e1000e *e)
 
 	/* where there is a configuration space, it says what the device is */
 	if (id != ALL_ONES && id != PCI_ID)
-		return driver_fail(ENODEV, "%s: no 82574L: it is PCI %04x:%04x, not 8086:10d3", dev_name(e->dev),
-				   id & 0xffff, id >> 16);
-	/* the driver before this one may have left it without the right to master the bus; reset() gives it back */
+		return driver_fail(ENODEV, "%s: no 82574L: it is PCI %04x:%04x, not 8086:10d3",
+				   dev_name(e->dev), id & 0xffff, id >> 16);
+	/* the driver before this one may have left it without the right to master the bus; reset()
+	 * gives it back */
 	if (status == ALL_ONES || (id != PCI_ID && !(status & STATUS_MASTER)) || !(eec & 0x100))
-		return driver_fail(ENODEV, "%s: no 82574L: STATUS is 0x%08x, EEC 0x%08x", dev_name(e->dev),
-				   status, eec);
+		return driver_fail(ENODEV, "%s: no 82574L: STATUS is 0x%08x, EEC 0x%08x",
+				   dev_name(e->dev), status, eec);
 	e->irq_fd = dmamap_irq_fd(e->dev, 0);
 	if (e->irq_fd < 0)
 		return driver_fail_why(-e->irq_fd, "%s: no interrupt", dev_name(e->dev));

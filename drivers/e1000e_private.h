@@ -75,18 +75,19 @@
 #define IVAR_ALL_TO_0	0x00080808u /* RX 0, TX 0 and the others to vector 0 */
 
 /* Interrupt causes: received, few buffers left, lost one, link; and the three groups of MSI-X. */
-#define IRQ_CAUSES (0x00000080u | 0x00000010u | 0x00000040u | 0x00000004u | 0x00000001u | 0x01500000u)
+#define IRQ_CAUSES                                                                                 \
+	(0x00000080u | 0x00000010u | 0x00000040u | 0x00000004u | 0x00000001u | 0x01500000u)
 
 /* Extended receive descriptor, second half as written back: status, errors, length. */
-#define RXD_DD	      0x1u
-#define RXD_EOP	      0x2u
-#define RXD_ERRORS    0x93000000u /* RXE, CXE, SEQ, SE, CE of the upper byte */
-#define RXD_LEN(q)    ((u32)((q) >> 32) & 0xffff)
+#define RXD_DD	   0x1u
+#define RXD_EOP	   0x2u
+#define RXD_ERRORS 0x93000000u /* RXE, CXE, SEQ, SE, CE of the upper byte */
+#define RXD_LEN(q) ((u32)((q) >> 32) & 0xffff)
 /* Legacy transmit descriptor, second half. */
-#define TXD_EOP	      (1u << 24)
-#define TXD_IFCS      (1u << 25)
-#define TXD_RS	      (1u << 27)
-#define TXD_DD	      (1ull << 32)
+#define TXD_EOP	 (1u << 24)
+#define TXD_IFCS (1u << 25)
+#define TXD_RS	 (1u << 27)
+#define TXD_DD	 (1ull << 32)
 
 #define RING_DEFAULT 512u
 #define RING_MAX     4096u
@@ -120,10 +121,11 @@ struct e1000e_tx_slot {
 struct e1000e_rx {
 	pthread_mutex_t lock; /* guards the rest */
 	bool on;
-	u32 size, next, filled; /* next: the one to be received into; filled: the card has so many */
-	u32 tail;		/* next + filled */
-	u32 buffer;		/* bytes of one, as the card knows it */
-	u32 rctl;		/* bits that say so */
+	u32 size, next,
+		filled; /* next: the one to be received into; filled: the card has so many */
+	u32 tail;	/* next + filled */
+	u32 buffer;	/* bytes of one, as the card knows it */
+	u32 rctl;	/* bits that say so */
 	struct e1000e_desc *ring; /* coherent */
 	dma_addr_t ring_dma;
 	struct e1000e_rx_slot *slot;
@@ -152,7 +154,7 @@ struct e1000e {
 	struct e1000e_rx rx;
 	struct e1000e_tx tx;
 	u8 mac[6];
-	int irq_fd, kick_fd; /* kick: a socket wants something */
+	int irq_fd, kick_fd;	    /* kick: a socket wants something */
 	struct xsk_buff_pool *pool; /* zero-copy; changes with both locks held */
 	bool link;		    /* atomic */
 	bool gone;		    /* atomic: it answers all ones */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receiving. The ring holds `filled` buffers from `next` on, one less than its size at most. What the
- * card wrote back is taken in order: to the socket in zero-copy mode, else to `receive` or, copied, to
- * a socket. Then the ring is filled again, in batches straight off the fill ring.
+ * Receiving. The ring holds `filled` buffers from `next` on, one less than its size at most. What
+ * the card wrote back is taken in order: to the socket in zero-copy mode, else to `receive` or,
+ * copied, to a socket. Then the ring is filled again, in batches straight off the fill ring.
  *
  * Lengths come from the card and are bounded by the buffer that it was given.
  */
 #include "drivers/e1000e_private.h"
 
-/* The sizes that RCTL can say: the largest that fits, if the card is not held to less by max_frame. */
+/* The sizes that RCTL can say: the largest that fits, if the card is not held to less by max_frame.
+ */
 int e1000e_rx_choose(struct e1000e *e, u32 room)
 {
 	struct e1000e_rx *rx = &e->rx;
@@ -28,8 +29,10 @@ int e1000e_rx_choose(struct e1000e *e, u32 room)
 		rx->buffer = room >= 512 ? 512 : 256;
 		rx->rctl |= RCTL_BSIZE(room >= 512 ? 2 : 3);
 	} else {
-		return driver_fail(EOPNOTSUPP, "%s: buffers of %u bytes are too short for the card: 256 at "
-				   "least", dev_name(e->dev), room);
+		return driver_fail(EOPNOTSUPP,
+				   "%s: buffers of %u bytes are too short for the card: 256 at "
+				   "least",
+				   dev_name(e->dev), room);
 	}
 	return 0;
 }

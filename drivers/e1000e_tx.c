@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmitting. [clean, next) of the ring is the card's. Only the last descriptor of a batch asks for a
- * report (RS); the slot of the first says where that is, so one look tells that the whole batch is
- * sent. Buffers of a socket are completed in the order in which they were taken, which the ring
- * keeps: `completes` of a slot counts those that go with it.
+ * Transmitting. [clean, next) of the ring is the card's. Only the last descriptor of a batch asks
+ * for a report (RS); the slot of the first says where that is, so one look tells that the whole
+ * batch is sent. Buffers of a socket are completed in the order in which they were taken, which the
+ * ring keeps: `completes` of a slot counts those that go with it.
  */
 #include "drivers/e1000e_private.h"
 
@@ -197,8 +197,8 @@ int e1000e_tx_copy(struct e1000e *e, const void *frame, u32 len)
 
 	if (!len || len > E1000E_FRAME_LONG) {
 		e1000e_add(&tx->too_long, 1);
-		return driver_fail(EINVAL, "%s: no packet has %u bytes: 1 to %u", dev_name(e->dev), len,
-				   E1000E_FRAME_LONG);
+		return driver_fail(EINVAL, "%s: no packet has %u bytes: 1 to %u", dev_name(e->dev),
+				   len, E1000E_FRAME_LONG);
 	}
 	if (ring_free(tx) < pieces)
 		e1000e_tx_clean(e);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The driver's side of XSK sockets: zero-copy on and off, wake-ups, and sending for sockets that copy.
- * The card is stopped while a pool comes or goes, so no descriptor outlives the memory that it names.
+ * The driver's side of XSK sockets: zero-copy on and off, wake-ups, and sending for sockets that
+ * copy. The card is stopped while a pool comes or goes, so no descriptor outlives the memory that
+ * it names.
  */
 #include "drivers/e1000e_private.h"
 

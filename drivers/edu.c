@@ -61,8 +61,8 @@ static bool is_gone(u32 value)
 
 static int gone(struct edu *edu, const char *what)
 {
-	return driver_fail(EIO, "%s: the device was gone after %s: its registers read all ones", dev_name(edu->dev),
-			   what);
+	return driver_fail(EIO, "%s: the device was gone after %s: its registers read all ones",
+			   dev_name(edu->dev), what);
 }
 
 /* Gives the device's interrupt bits up, so that it may raise them again. Returns them. */

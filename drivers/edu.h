@@ -30,14 +30,15 @@ u32 edu_identification(const struct edu *edu);
 /* The device answers a value with its complement. 0, -EIO. */
 int edu_check_alive(struct edu *edu, u32 value);
 
-/* n! modulo 2^32, its end awaited by an interrupt or by polling. 0; -ETIMEDOUT; -EIO: the device is gone. */
+/* n! modulo 2^32, its end awaited by an interrupt or by polling. 0; -ETIMEDOUT; -EIO: the device is
+ * gone. */
 int edu_factorial(struct edu *edu, u32 n, bool by_interrupt, u32 *result);
 
 /*
  * DMA between the memory at `addr` (a mapping or coherent memory of this device) and the device's
  * buffer at `offset`; returns when the device's interrupt says that it is done. -EINVAL: it does
- * not fit in the buffer; -ETIMEDOUT: no interrupt came; -EIO: the device is gone. QEMU's up to version 8 ends
- * QEMU over a transfer that has the buffer's last byte in it.
+ * not fit in the buffer; -ETIMEDOUT: no interrupt came; -EIO: the device is gone. QEMU's up to
+ * version 8 ends QEMU over a transfer that has the buffer's last byte in it.
  */
 int edu_dma_to_device(struct edu *edu, dma_addr_t addr, u32 offset, u32 size);
 int edu_dma_from_device(struct edu *edu, dma_addr_t addr, u32 offset, u32 size);

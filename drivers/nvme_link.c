@@ -5,12 +5,13 @@
  * list looks like, PRPs follow from one address, and address space is asked for only when a slot's
  * requests grow.
  *
- * A kept range begins at a page, so only data that begins at one fits it as it is. Other data goes by
- * dma_map_sg() or dma_map_single(); where the two-step way is demanded, the range is taken anew with
- * the data's place in its page.
+ * A kept range begins at a page, so only data that begins at one fits it as it is. Other data goes
+ * by dma_map_sg() or dma_map_single(); where the two-step way is demanded, the range is taken anew
+ * with the data's place in its page.
  *
- * Where all RAM is mapped once (policy=pool), mapping is an addition and each link a change of the page table, which
- * behind a kernel's IOMMU is a system call: there nothing is linked unless it is demanded.
+ * Where all RAM is mapped once (policy=pool), mapping is an addition and each link a change of the
+ * page table, which behind a kernel's IOMMU is a system call: there nothing is linked unless it is
+ * demanded.
  */
 #include "drivers/nvme_private.h"
 
@@ -50,7 +51,8 @@ static u64 piece_take(struct scatterlist **sg, u64 most)
 }
 
 /* Links the request's pieces one behind the other. On failure nothing stays linked. */
-static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req, u64 bytes)
+static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req,
+		       u64 bytes)
 {
 	struct scatterlist *sg = req->sg;
 	u64 done = 0, n;
@@ -67,7 +69,8 @@ static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_re
 	if (!err)
 		err = dma_iova_sync(nvme->dev, &slot->range, 0, bytes);
 	if (err && done)
-		dma_iova_unlink(nvme->dev, &slot->range, 0, done, slot->dir, DMA_ATTR_SKIP_CPU_SYNC);
+		dma_iova_unlink(nvme->dev, &slot->range, 0, done, slot->dir,
+				DMA_ATTR_SKIP_CPU_SYNC);
 	return err;
 }
 

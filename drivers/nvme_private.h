@@ -92,9 +92,9 @@ struct nvme_slot {
 	struct nvme_request *req; /* NULL: free */
 	u64 deadline_ms;
 	enum dma_data_direction dir;
-	bool mapped, small; /* data is mapped; the lists are of the small pool */
-	bool linked;	    /* data is linked into `range` */
-	dma_addr_t addr;    /* of a plain buffer, and of the range */
+	bool mapped, small;	     /* data is mapped; the lists are of the small pool */
+	bool linked;		     /* data is linked into `range` */
+	dma_addr_t addr;	     /* of a plain buffer, and of the range */
 	struct dma_iova_state range; /* kept from request to request; none until the first */
 	u64 prp1, prp2;
 	unsigned int n_lists;
@@ -133,12 +133,12 @@ struct nvme {
 	pthread_mutex_t stop_lock;		   /* one stops the controller */
 	u32 doorbell_stride, ready_ms;
 	u32 cc;
-	bool stopped;		  /* atomic: takes no more requests */
-	bool dead;		  /* atomic: it failed, and its requests with it */
+	bool stopped;		    /* atomic: takes no more requests */
+	bool dead;		    /* atomic: it failed, and its requests with it */
 	u64 retries, strays, links; /* atomic */
-	bool two_step;		  /* ranges for it can be had */
-	unsigned int n_queues;	  /* of `queue` that are set up, with the admin queue */
-	struct nvme_queue *queue; /* [0] is the admin queue */
+	bool two_step;		    /* ranges for it can be had */
+	unsigned int n_queues;	    /* of `queue` that are set up, with the admin queue */
+	struct nvme_queue *queue;   /* [0] is the admin queue */
 };
 
 static inline u64 now_ms(void)

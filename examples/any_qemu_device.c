@@ -2,7 +2,8 @@
 /*
  * A driver for a device that dmamap does not model: QEMU's virtio-rng, a source of random bytes,
  * written to the Virtual I/O Device specification 1.1 ("Virtio Over PCI Bus", "Split Virtqueues",
- * "Entropy Device"). QEMU runs with no guest; the device's DMA goes through its VT-d and our page tables.
+ * "Entropy Device"). QEMU runs with no guest; the device's DMA goes through its VT-d and our page
+ * tables.
  */
 #include <dmamap/device.h>
 #include <errno.h>
@@ -64,10 +65,10 @@ static int start(struct device *dev, dma_addr_t ring)
 	const u32 c = common.at;
 	int bar = common.bar;
 
-	dmamap_writeb(dev, bar, c + 0x14, 0);	   /* status: reset */
-	dmamap_writeb(dev, bar, c + 0x14, 1 | 2);  /* there is a driver */
-	dmamap_writel(dev, bar, c + 0x08, 1);	   /* features 32 and up: */
-	dmamap_writel(dev, bar, c + 0x0c, 1 | 2);  /* version 1, addresses as the IOMMU has them */
+	dmamap_writeb(dev, bar, c + 0x14, 0);	  /* status: reset */
+	dmamap_writeb(dev, bar, c + 0x14, 1 | 2); /* there is a driver */
+	dmamap_writel(dev, bar, c + 0x08, 1);	  /* features 32 and up: */
+	dmamap_writel(dev, bar, c + 0x0c, 1 | 2); /* version 1, addresses as the IOMMU has them */
 	dmamap_writeb(dev, bar, c + 0x14, 1 | 2 | 8);
 	if (!(dmamap_readb(dev, bar, c + 0x14) & 8))
 		return -ENODEV;
@@ -93,7 +94,8 @@ static u32 fill(struct device *dev, struct ring *r, dma_addr_t addr, u32 n)
 	r->avail[r->avail_idx % ENTRIES] = 0;
 	__atomic_store_n(&r->avail_idx, r->avail_idx + 1, __ATOMIC_RELEASE);
 	dmamap_writew(dev, notify.bar, notify.at, 0);
-	if (poll(&irq, 1, 5000) != 1 || __atomic_load_n(&r->used_idx, __ATOMIC_ACQUIRE) != r->avail_idx)
+	if (poll(&irq, 1, 5000) != 1 ||
+	    __atomic_load_n(&r->used_idx, __ATOMIC_ACQUIRE) != r->avail_idx)
 		return 0;
 	return r->used[(r->used_idx - 1) % ENTRIES].len;
 }

@@ -14,7 +14,7 @@
 
 enum { IDLE, COPY, STOP, DONE, FAILED };
 
-struct mailbox { /* in coherent memory */
+struct mailbox {     /* in coherent memory */
 	u32 command; /* written last by the driver, and by the device as its answer */
 	u32 length;
 	u64 from, to;

@@ -18,7 +18,7 @@ static int fill(struct device *dev, struct sg_table *sgt)
 	struct scatterlist *sg;
 	unsigned int i;
 
-	for_each_sgtable_dma_sg(sgt, sg, i) {
+	for_each_sgtable_dma_sg (sgt, sg, i) {
 		memset(bytes, (int)i + 1, sizeof(bytes));
 		if (dmamap_bus_write(dev, sg_dma_address(sg), bytes, sg_dma_len(sg)))
 			return -EFAULT;

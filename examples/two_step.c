@@ -28,15 +28,16 @@ static int device_sends(struct device *dev, dma_addr_t addr, char first)
 	return 0;
 }
 
-static int transfer(struct device *dev, struct dma_iova_state *range, struct page **pages, char first)
+static int transfer(struct device *dev, struct dma_iova_state *range, struct page **pages,
+		    char first)
 {
 	size_t done;
 	int err = 0;
 
 	for (done = 0; done < PAGES && !err; done++) {
 		memset(page_address(pages[done]), first + (char)done, PAGE_SIZE);
-		err = dma_iova_link(dev, range, page_to_phys(pages[done]), done * PAGE_SIZE, PAGE_SIZE,
-				    DMA_TO_DEVICE, 0);
+		err = dma_iova_link(dev, range, page_to_phys(pages[done]), done * PAGE_SIZE,
+				    PAGE_SIZE, DMA_TO_DEVICE, 0);
 		if (err)
 			break;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An ordinary AF_XDP program: takes packets off one interface and sends them out of another, without
- * copying them. It knows nothing of dmamap: with libxdp it runs on the kernel's network cards, with
- * libdmamap-xsk on dmamap's, where an interface is an open device's name or a spec:
+ * An ordinary AF_XDP program: takes packets off one interface and sends them out of another,
+ * without copying them. It knows nothing of dmamap: with libxdp it runs on the kernel's network
+ * cards, with libdmamap-xsk on dmamap's, where an interface is an open device's name or a spec:
  *
  *   cc xsk_forward.c -lxdp -lbpf      ./a.out -i eth0 -o eth1
  *   cc xsk_forward.c -ldmamap-xsk     ./a.out -i sim:e1000e,pcap-in=IN -o sim:e1000e,pcap-out=OUT
@@ -132,7 +132,8 @@ static __u32 forward(struct side *in, struct side *out, unsigned long max)
 		return 0;
 	xsk_ring_prod__reserve(&out->tx, n, &to);
 	for (__u32 i = 0; i < n; i++)
-		*xsk_ring_prod__tx_desc(&out->tx, to + i) = *xsk_ring_cons__rx_desc(&in->rx, from + i);
+		*xsk_ring_prod__tx_desc(&out->tx, to + i) =
+			*xsk_ring_cons__rx_desc(&in->rx, from + i);
 	xsk_ring_prod__submit(&out->tx, n);
 	xsk_ring_cons__release(&in->rx, n);
 	return n;
@@ -145,7 +146,8 @@ static int kick(struct side *out, const struct options *o)
 		return 0;
 	if (sendto(xsk_socket__fd(out->xsk), NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
 		return 0;
-	return errno == EAGAIN || errno == EBUSY || errno == ENOBUFS ? 0 : complain("sendto", errno);
+	return errno == EAGAIN || errno == EBUSY || errno == ENOBUFS ? 0
+								     : complain("sendto", errno);
 }
 
 /* 1: go on; 0: nothing came for so long. */
@@ -190,9 +192,11 @@ static int run(struct side *in, struct side *out, const struct options *o, unsig
 }
 
 /* Both sockets; on one interface only one, which sends back what it receives. */
-static int open_sides(struct side *in, struct side *out, struct xsk_umem *umem, const struct options *o)
+static int open_sides(struct side *in, struct side *out, struct xsk_umem *umem,
+		      const struct options *o)
 {
-	struct xsk_socket_config config = {.rx_size = RING, .tx_size = RING, .bind_flags = o->bind_flags};
+	struct xsk_socket_config config = {
+		.rx_size = RING, .tx_size = RING, .bind_flags = o->bind_flags};
 	int err = xsk_socket__create(&in->xsk, o->in, o->queue, umem, &in->rx, &in->tx, &config);
 
 	if (err)
@@ -201,8 +205,8 @@ static int open_sides(struct side *in, struct side *out, struct xsk_umem *umem, 
 		*out = *in;
 		return 0;
 	}
-	err = xsk_socket__create_shared(&out->xsk, o->out, o->queue, umem, &out->rx, &out->tx, &out->fill,
-					&out->comp, &config);
+	err = xsk_socket__create_shared(&out->xsk, o->out, o->queue, umem, &out->rx, &out->tx,
+					&out->fill, &out->comp, &config);
 	return err ? complain(o->out, err) : 0;
 }
 
@@ -215,7 +219,8 @@ static void close_sides(struct side *in, struct side *out)
 
 int main(int argc, char **argv)
 {
-	struct xsk_umem_config config = {.fill_size = FRAMES, .comp_size = RING, .frame_size = FRAME_SIZE};
+	struct xsk_umem_config config = {
+		.fill_size = FRAMES, .comp_size = RING, .frame_size = FRAME_SIZE};
 	struct options o = {.idle_ms = -1};
 	static struct side in, out; /* the rings: they must outlive the UMEM */
 	struct xsk_umem *umem = NULL;
@@ -224,19 +229,21 @@ int main(int argc, char **argv)
 	int err;
 
 	if (parse(&o, argc, argv)) {
-		fprintf(stderr, "usage: xsk_forward -i IN -o OUT [-q QUEUE] [-n PACKETS] [-t IDLE_MS] "
-				"[-c|-z] [-w]\n");
+		fprintf(stderr,
+			"usage: xsk_forward -i IN -o OUT [-q QUEUE] [-n PACKETS] [-t IDLE_MS] "
+			"[-c|-z] [-w]\n");
 		return 2;
 	}
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
-	frames = mmap(NULL, (size_t)FRAMES * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		      -1, 0);
+	frames = mmap(NULL, (size_t)FRAMES * FRAME_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (frames == MAP_FAILED) {
 		complain("mmap", errno);
 		return 1;
 	}
-	err = xsk_umem__create(&umem, frames, (__u64)FRAMES * FRAME_SIZE, &in.fill, &in.comp, &config);
+	err = xsk_umem__create(&umem, frames, (__u64)FRAMES * FRAME_SIZE, &in.fill, &in.comp,
+			       &config);
 	if (err)
 		complain("UMEM", err);
 	if (!err)

@@ -65,12 +65,12 @@ static struct slot slots[SLOTS];
 static _Alignas(4096) u8 foreign[SLOTS / 2][SLOT_SIZE];
 static const uint8_t *input, *input_end;
 
-#define check(what)                                                                         \
-	do {                                                                                \
-		if (!(what)) {                                                              \
-			fprintf(stderr, "%s: line %d: not %s\n", config->spec, __LINE__, #what); \
-			abort();                                                            \
-		}                                                                           \
+#define check(what)                                                                                \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			fprintf(stderr, "%s: line %d: not %s\n", config->spec, __LINE__, #what);   \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static u32 take(u32 limit)
@@ -183,7 +183,8 @@ static void see_read(dma_addr_t addr, const u8 *buf, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		struct slot *s = find(addr + i, &at);
 
-		/* on a machine that is not coherent the rest of a page is what it was some time ago */
+		/* on a machine that is not coherent the rest of a page is what it was some time ago
+		 */
 		if (s && (!config->lines || (at >= s->front && at - s->front < s->size)))
 			check(buf[i] == s->seen[at]);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random registers, descriptors, memory and page rights for two network cards on one cable, on the unit
- * tests' fake bus. The input is a list of steps. Whatever they are, both cards must come to rest, hold
- * nothing, and end when told to; sanitizers watch the rest.
+ * Random registers, descriptors, memory and page rights for two network cards on one cable, on the
+ * unit tests' fake bus. The input is a list of steps. Whatever they are, both cards must come to
+ * rest, hold nothing, and end when told to; sanitizers watch the rest.
  */
 #include "e1000e.h"
 #include "fake_bus.h"
@@ -96,11 +96,14 @@ static void descriptor(struct input *in)
 
 static void some_register(struct e1000e *c, struct input *in)
 {
-	static const u16 often[] = {REG_CTRL, REG_RCTL, REG_TCTL, REG_RDT, REG_TDT, REG_RDH, REG_TDH, REG_RDLEN,
-				    REG_TDLEN, REG_RDBAL, REG_TDBAL, REG_RFCTL, REG_IMS, REG_IMC, REG_ICS,
-				    REG_ITR, REG_IVAR, REG_MTA, REG_RAL, REG_EERD, REG_MDIC, REG_CTRL_EXT};
+	static const u16 often[] = {REG_CTRL,  REG_RCTL,    REG_TCTL,  REG_RDT,	  REG_TDT,
+				    REG_RDH,   REG_TDH,	    REG_RDLEN, REG_TDLEN, REG_RDBAL,
+				    REG_TDBAL, REG_RFCTL,   REG_IMS,   REG_IMC,	  REG_ICS,
+				    REG_ITR,   REG_IVAR,    REG_MTA,   REG_RAL,	  REG_EERD,
+				    REG_MDIC,  REG_CTRL_EXT};
 	u32 v = take32(in), value = take32(in);
-	u64 offset = v & 1 ? (v >> 1) % E1000E_BAR_BYTES & ~3u : often[(v >> 1) % ARRAY_SIZE(often)];
+	u64 offset =
+		v & 1 ? (v >> 1) % E1000E_BAR_BYTES & ~3u : often[(v >> 1) % ARRAY_SIZE(often)];
 
 	if (v & 0x40000000)
 		model_e1000e.read(c, 0, offset & ~7ull, v & 0x20000000 ? 8 : 4);
@@ -121,8 +124,8 @@ static void step(struct e1000e *const card[2], struct input *in)
 		some_register(c, in);
 		break;
 	case 2:
-		fake_allow(FAKE_BASE + (u64)(take32(in) % (FAKE_BYTES / PAGE_BYTES)) * PAGE_BYTES, 1,
-			   op >> 5 & 3);
+		fake_allow(FAKE_BASE + (u64)(take32(in) % (FAKE_BYTES / PAGE_BYTES)) * PAGE_BYTES,
+			   1, op >> 5 & 3);
 		break;
 	case 3:
 	case 4:

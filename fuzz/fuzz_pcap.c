@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as the capture file of a network card. What the card counts must be what a second reading
- * of the bytes, as simple as can be, finds: so many frames, so many that were cut, and at most one
- * place where the file breaks off.
+ * Any bytes as the capture file of a network card. What the card counts must be what a second
+ * reading of the bytes, as simple as can be, finds: so many frames, so many that were cut, and at
+ * most one place where the file breaks off.
  */
 #include "e1000e.h"
 #include "fake_bus.h"

@@ -44,7 +44,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* Sizes that would not fit beside the sanitizer; whatever is no number is the parser's business. */
 static bool size_is_small(const char *spec)
 {
-	for (const char *p = spec; (p = strchr(p, '=')); ) {
+	for (const char *p = spec; (p = strchr(p, '='));) {
 		char *end;
 		unsigned long long n = strtoull(++p, &end, 0);
 
@@ -83,12 +83,12 @@ static bool make_spec(const uint8_t *data, size_t size, char *spec, size_t room)
 	return size_is_small(spec);
 }
 
-#define check(what)                                                                     \
-	do {                                                                            \
-		if (!(what)) {                                                          \
-			fprintf(stderr, "spec \"%s\": not %s\n", spec, #what);          \
-			abort();                                                        \
-		}                                                                       \
+#define check(what)                                                                                \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			fprintf(stderr, "spec \"%s\": not %s\n", spec, #what);                     \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static void use(struct device *dev, const char *spec)
@@ -134,8 +134,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!make_spec(data, size, spec, sizeof(spec)))
 		return 0;
-	/* these start a program that the input names, or reach for the machine's devices: taken apart only */
-	if (!strncmp(spec, "qemu", 4) || !strncmp(spec, "vfio", 4) || !strncmp(spec, "iommufd", 7)) {
+	/* these start a program that the input names, or reach for the machine's devices: taken
+	 * apart only */
+	if (!strncmp(spec, "qemu", 4) || !strncmp(spec, "vfio", 4) ||
+	    !strncmp(spec, "iommufd", 7)) {
 		take_apart(spec);
 		return 0;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sequences of two-step calls with any arguments, several ranges at a time, next to an oracle that
- * keeps for each granule which page is behind it and in which direction. What a call answers and what
- * the device can reach must be what the oracle says; at the end nothing is left.
+ * keeps for each granule which page is behind it and in which direction. What a call answers and
+ * what the device can reach must be what the oracle says; at the end nothing is left.
  */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -29,21 +29,22 @@ struct range {
 	u8 page[GRANULES];
 };
 
-static const char *const specs[] = {"sim,ram=64M", "sim,ram=64M,untrusted=1", "sim,ram=64M,coherent=0",
-				    "sim,ram=64M,policy=lazy", "sim,ram=64M,coherent=0,untrusted=1"};
+static const char *const specs[] = {"sim,ram=64M", "sim,ram=64M,untrusted=1",
+				    "sim,ram=64M,coherent=0", "sim,ram=64M,policy=lazy",
+				    "sim,ram=64M,coherent=0,untrusted=1"};
 static const char *spec;
 static struct device *dev;
 static struct range ranges[RANGES];
 static u8 *memory;
 static const uint8_t *input, *input_end;
 
-#define check(what)                                                                      \
-	do {                                                                             \
-		if (!(what)) {                                                           \
-			fprintf(stderr, "%s: line %d: not %s: %s\n", spec, __LINE__, #what, \
-				dmamap_strerror());                                      \
-			abort();                                                         \
-		}                                                                        \
+#define check(what)                                                                                \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			fprintf(stderr, "%s: line %d: not %s: %s\n", spec, __LINE__, #what,        \
+				dmamap_strerror());                                                \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static u64 take(u64 limit)
@@ -196,9 +197,11 @@ static void step(void)
 		oracle_unlink(r, offset, size);
 		dma_iova_unlink(dev, &r->state, offset, size, (enum dma_data_direction)take(5), 0);
 	} else if (what == 6) {
-		dma_iova_sync_for_cpu(dev, &r->state, offset, size, (enum dma_data_direction)take(5));
+		dma_iova_sync_for_cpu(dev, &r->state, offset, size,
+				      (enum dma_data_direction)take(5));
 	} else if (what == 7) {
-		dma_iova_sync_for_device(dev, &r->state, offset, size, (enum dma_data_direction)take(5));
+		dma_iova_sync_for_device(dev, &r->state, offset, size,
+					 (enum dma_data_direction)take(5));
 	} else if (what == 8 && take(4) == 0) {
 		dma_iova_destroy(dev, &r->state, size, (enum dma_data_direction)take(5), 0);
 		check(!dma_use_iova(&r->state));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Texts that come from outside: DMAMAP_CHECK, DMAMAP_FAIL and a file of suppressions. Whatever they say, a
- * device is opened, used and closed, or refused with errno and a sentence. The first byte says which it is.
- * In DMAMAP_CHECK the only file is the harness's own.
+ * Texts that come from outside: DMAMAP_CHECK, DMAMAP_FAIL and a file of suppressions. Whatever they
+ * say, a device is opened, used and closed, or refused with errno and a sentence. The first byte
+ * says which it is. In DMAMAP_CHECK the only file is the harness's own.
  */
 #include <dmamap/check.h>
 #include <dmamap/device.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an application may write into its rings: indices, addresses, descriptors, in any order, between
- * the driver's calls. Whatever it is, each buffer and each descriptor that the driver gets lies in the
- * UMEM and in what is mapped, and what is taken is given back.
+ * What an application may write into its rings: indices, addresses, descriptors, in any order,
+ * between the driver's calls. Whatever it is, each buffer and each descriptor that the driver gets
+ * lies in the UMEM and in what is mapped, and what is taken is given back.
  *
  * The first byte chooses chunks, headroom, metadata and device; then each step is one byte and its
  * arguments.
@@ -23,10 +23,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define RING   16
 #define AREA   ((u64)CHUNKS * CHUNK)
 
-#define must(x)                    \
-	do {                       \
-		if (!(x))          \
-			abort();   \
+#define must(x)                                                                                    \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
 	} while (0)
 
 static char *memory;
@@ -82,8 +82,8 @@ static struct shared map_ring(struct xdp_sock *xs, int optname, u32 entry_size)
 	char *base = xdp_sock_map_ring(xs, optname, &off, NULL);
 
 	must(base);
-	return (struct shared){(u32 *)(base + off.producer), (u32 *)(base + off.consumer), base + off.desc,
-			     entry_size};
+	return (struct shared){(u32 *)(base + off.producer), (u32 *)(base + off.consumer),
+			       base + off.desc, entry_size};
 }
 
 static bool inside(const void *p, u64 len)
@@ -166,7 +166,8 @@ static void count_heads(struct xsk_buff_pool *pool, struct shared *fill)
 
 	for (u32 rounds = 0; rounds < 4 * CHUNKS && total < CHUNKS; rounds++) {
 		memset(fill->entries, 0, RING * 8);
-		*fill->producer = pool_of(pool)->fq->index + RING; /* its own, not what is written */
+		*fill->producer =
+			pool_of(pool)->fq->index + RING; /* its own, not what is written */
 		total += xsk_buff_alloc_batch(pool, b + total, CHUNKS - total);
 	}
 	must(total == CHUNKS);
@@ -174,7 +175,9 @@ static void count_heads(struct xsk_buff_pool *pool, struct shared *fill)
 
 static struct xdp_umem *make_umem(u8 kind)
 {
-	struct xdp_umem_reg reg = {.addr = (uintptr_t)memory, .len = AREA, .chunk_size = CHUNK,
+	struct xdp_umem_reg reg = {.addr = (uintptr_t)memory,
+				   .len = AREA,
+				   .chunk_size = CHUNK,
 				   .headroom = kind & 2 ? 100 : 0};
 	struct xdp_umem *umem;
 
@@ -189,7 +192,8 @@ static struct xdp_umem *make_umem(u8 kind)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const int names[] = {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING, XDP_TX_RING};
+	static const int names[] = {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING,
+				    XDP_TX_RING};
 	struct input in = {data, data + size};
 	u8 kind = (u8)take(&in, 1);
 	struct device *dev = dmamap_open(kind & 8 ? "sim,ram=64M,iommu=0" : "sim,ram=64M");
@@ -199,7 +203,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct shared ring[4];
 
 	if (!memory)
-		memory = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memory = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			      0);
 	umem = make_umem(kind);
 	must(dev && xs && !xdp_register_driver(dev, &ops));
 	for (u32 i = 0; i < 4; i++) {

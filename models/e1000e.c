@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An Intel 82574L gigabit Ethernet card (PCI 8086:10d3), to its published datasheet, with a cable to a
- * twin or to capture files: making it. e1000e.h says how the driver's threads and the worker share.
+ * An Intel 82574L gigabit Ethernet card (PCI 8086:10d3), to its published datasheet, with a cable
+ * to a twin or to capture files: making it. e1000e.h says how the driver's threads and the worker
+ * share.
  */
 #include "e1000e.h"
 #include "base/alloc.h"
@@ -65,7 +66,8 @@ static int parse_arg(struct e1000e *c, const struct model_arg *a, struct args *a
 {
 	if (!strcmp(a->key, "wire")) {
 		if (strncmp(a->value, "pair:", 5) != 0)
-			return bad_value(a, "pair:NAME, with the same name for the card at the other end");
+			return bad_value(
+				a, "pair:NAME, with the same name for the card at the other end");
 		args->wire = a->value + 5;
 		return 0;
 	}
@@ -101,10 +103,13 @@ static int parse_args(struct e1000e *c, const struct model_arg *args, int n_args
 	if (err)
 		return err;
 	if (a->wire && a->in)
-		return error_set(EINVAL, "sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin "
-				 "or from a file");
+		return error_set(
+			EINVAL,
+			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin "
+			"or from a file");
 	if ((a->has_loop || a->has_rate) && !a->in)
-		return error_set(EINVAL, "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
+		return error_set(EINVAL,
+				 "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
 				 a->has_loop ? "loop" : "rate");
 	return 0;
 }
@@ -216,7 +221,7 @@ static void e1000e_destroy(void *model)
 }
 
 static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop",
-					  "rate", "mac", "unplug", NULL};
+					  "rate", "mac",     "unplug",	 NULL};
 
 const struct model_ops model_e1000e = {
 	.name = "e1000e",

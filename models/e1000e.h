@@ -6,14 +6,14 @@
  *    atomic; they move nothing;
  *  - the worker, the card's only thread: all the rest, without a lock; `regs` under its lock.
  *
- * A write of a tail register stores it and wakes the worker, which checks it when it uses it. A write
- * of CTRL, RCTL, TCTL or a head returns when the worker has taken it: after the driver has switched a unit
- * off, that unit makes no access any more, so its memory may go.
+ * A write of a tail register stores it and wakes the worker, which checks it when it uses it. A
+ * write of CTRL, RCTL, TCTL or a head returns when the worker has taken it: after the driver has
+ * switched a unit off, that unit makes no access any more, so its memory may go.
  *
  * The worker moves packets in turns: at most E1000E_BURST out, then as many in, then the interrupts
- * and statistics of all of them at once. Descriptors are fetched and written back many at a time. All
- * memory is there from the start, so no packet needs an allocation, and none needs a system call
- * but where a window of a file ends.
+ * and statistics of all of them at once. Descriptors are fetched and written back many at a time.
+ * All memory is there from the start, so no packet needs an allocation, and none needs a system
+ * call but where a window of a file ends.
  */
 #ifndef MODELS_E1000E_H
 #define MODELS_E1000E_H
@@ -43,7 +43,7 @@ struct e1000e;
 /* One frame that waits to be received. */
 struct e1000e_frame {
 	const u8 *data;
-	u32 len; /* without FCS */
+	u32 len;  /* without FCS */
 	bool bad; /* its FCS is wrong, or it was cut short */
 };
 
@@ -52,15 +52,15 @@ struct e1000e_in {
 	int fd;
 	u8 *window;
 	bool swapped;
-	u64 at;	   /* in the file, of window[0] */
-	u64 end;   /* of the file, when it was opened */
+	u64 at;		/* in the file, of window[0] */
+	u64 end;	/* of the file, when it was opened */
 	u32 used, have; /* in the window: where the next record is, bytes that are there */
 	u32 record;	/* bytes of the record at hand, 0: none */
-	u64 loops; /* left; 0 at the start: for ever */
+	u64 loops;	/* left; 0 at the start: for ever */
 	bool over;
-	u64 rate; /* packets a second; 0: as fast as they go */
+	u64 rate;	      /* packets a second; 0: as fast as they go */
 	u64 started_ns, sent; /* since then: for the rate */
-	u64 due_ns; /* when the next one is due; 0: now */
+	u64 due_ns;	      /* when the next one is due; 0: now */
 };
 
 struct e1000e_out {
@@ -105,7 +105,8 @@ struct e1000e_desc {
 };
 
 /*
- * A ring of descriptors and those that were fetched: desc[0] is number `at`, desc[next] number `head`.
+ * A ring of descriptors and those that were fetched: desc[0] is number `at`, desc[next] number
+ * `head`.
  */
 struct e1000e_ring {
 	bool on;
@@ -145,10 +146,10 @@ struct e1000e {
 	int end; /* of the wire: 0 or 1 */
 	struct e1000e_in in;
 	struct e1000e_out out;
-	u64 moved;	/* packets, both ways */
-	u32 peeked;	/* bytes of the frame at hand */
-	bool starved;	/* and it was counted as one without a buffer */
-	bool paused;	/* the twin asked for it, and it was counted */
+	u64 moved;	       /* packets, both ways */
+	u32 peeked;	       /* bytes of the frame at hand */
+	bool starved;	       /* and it was counted as one without a buffer */
+	bool paused;	       /* the twin asked for it, and it was counted */
 	bool to_ring, to_file; /* where the place for the next frame is */
 	u32 causes;
 	u64 changed; /* statistics, a bit each */
@@ -220,7 +221,7 @@ u32 e1000e_crc(const u32 table[256], const u8 *data, u32 len);
 bool e1000e_port_up(const struct e1000e *c);
 bool e1000e_port_peek(struct e1000e *c, struct e1000e_frame *f);
 void e1000e_port_take(struct e1000e *c);
-void e1000e_port_taken(struct e1000e *c);   /* after those of a turn */
+void e1000e_port_taken(struct e1000e *c);	  /* after those of a turn */
 bool e1000e_port_patient(const struct e1000e *c); /* a frame waits where there is no room */
 enum e1000e_place { PLACE_OK, PLACE_WAIT, PLACE_LOST };
 enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which frames are for this card: exact addresses (RAL, RAH), broadcast (RCTL.BAM), groups by the hash
- * table (MTA, twelve bits of the address that RCTL.MO chooses), or all of a kind (RCTL.UPE, MPE).
+ * Which frames are for this card: exact addresses (RAL, RAH), broadcast (RCTL.BAM), groups by the
+ * hash table (MTA, twelve bits of the address that RCTL.MO chooses), or all of a kind (RCTL.UPE,
+ * MPE).
  */
 #include "e1000e.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts. Causes collect in ICR. With MSI-X, which this model takes for chosen when IVAR has a valid
- * entry, RXQ0, TXQ0 and OTHER each go to the vector that IVAR says; else everything goes to vector 0.
- * A cause that is set while IMS has it, or enabled while it is set, makes its vector due; the worker
- * raises it when the time that ITR or EITR keeps between two interrupts has passed, unless the cause
- * was taken meanwhile.
+ * Interrupts. Causes collect in ICR. With MSI-X, which this model takes for chosen when IVAR has a
+ * valid entry, RXQ0, TXQ0 and OTHER each go to the vector that IVAR says; else everything goes to
+ * vector 0. A cause that is set while IMS has it, or enabled while it is set, makes its vector due;
+ * the worker raises it when the time that ITR or EITR keeps between two interrupts has passed,
+ * unless the cause was taken meanwhile.
  *
- * Reading ICR clears it when an interrupt is asserted or everything is masked; else it has no effect.
- * CTRL_EXT.IAME then masks what IAM has; EIAC and CTRL_EXT.EIAME do the same for MSI-X when the
- * vector is raised.
+ * Reading ICR clears it when an interrupt is asserted or everything is masked; else it has no
+ * effect. CTRL_EXT.IAME then masks what IAM has; EIAC and CTRL_EXT.EIAME do the same for MSI-X when
+ * the vector is raised.
  */
 #include "base/clock.h"
 #include "e1000e.h"

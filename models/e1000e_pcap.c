@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pcap-in= and pcap-out=: capture files in the classic format (draft-ietf-opsawg-pcap): a header of 24
- * bytes, then for each packet one of 16 (seconds, fraction, bytes kept, bytes it had) and its bytes.
- * Both byte orders and both units of time are read. The model reads them itself, so that the library
- * needs no other: the format is two fixed headers.
+ * pcap-in= and pcap-out=: capture files in the classic format (draft-ietf-opsawg-pcap): a header of
+ * 24 bytes, then for each packet one of 16 (seconds, fraction, bytes kept, bytes it had) and its
+ * bytes. Both byte orders and both units of time are read. The model reads them itself, so that the
+ * library needs no other: the format is two fixed headers.
  *
- * A file is hostile. It is read through a window of WINDOW bytes, which holds the longest record that
- * the format's usual limit allows; a file that fits into it is read once, however often it is played.
- * Every length is checked before it is used. A packet that was cut short when it was captured has a
- * wrong FCS, so to say; a record that does not end within the file, or says that it is longer than
- * RECORD_MAX, ends the file and counts as one receive error.
+ * A file is hostile. It is read through a window of WINDOW bytes, which holds the longest record
+ * that the format's usual limit allows; a file that fits into it is read once, however often it is
+ * played. Every length is checked before it is used. A packet that was cut short when it was
+ * captured has a wrong FCS, so to say; a record that does not end within the file, or says that it
+ * is longer than RECORD_MAX, ends the file and counts as one receive error.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -74,11 +74,16 @@ static int read_header(struct e1000e_in *in, const char *path)
 	memcpy(&magic, in->window, sizeof(magic));
 	in->swapped = magic == __builtin_bswap32(MAGIC_US) || magic == __builtin_bswap32(MAGIC_NS);
 	if (magic == MAGIC_NG)
-		return bad_file(path, "it is a pcapng file; make a pcap file of it: tcpdump -r FILE -w OTHER");
+		return bad_file(
+			path,
+			"it is a pcapng file; make a pcap file of it: tcpdump -r FILE -w OTHER");
 	if (!in->swapped && magic != MAGIC_US && magic != MAGIC_NS)
-		return bad_file(path, "it is no pcap file (its first four bytes are none of that format's)");
+		return bad_file(
+			path,
+			"it is no pcap file (its first four bytes are none of that format's)");
 	if ((in_u32(in, in->window + 20) & 0xffff) != ETHERNET)
-		return bad_file(path, "its packets are not Ethernet frames (link type 1 is wanted)");
+		return bad_file(path,
+				"its packets are not Ethernet frames (link type 1 is wanted)");
 	in->used = FILE_HEADER;
 	return 0;
 }
@@ -89,7 +94,8 @@ static int open_file(const char *path, int flags, const char *key)
 	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0666), err;
 
 	if (fd < 0)
-		return error_set(errno, "sim:e1000e cannot open %s=%s: %s", key, path, strerror(errno));
+		return error_set(errno, "sim:e1000e cannot open %s=%s: %s", key, path,
+				 strerror(errno));
 	if (!fstat(fd, &st) && (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && (flags & O_WRONLY))))
 		return fd;
 	err = error_set(EINVAL, "sim:e1000e cannot use %s=%s: it is not a regular file", key, path);
@@ -150,8 +156,11 @@ static bool again(struct e1000e_in *in)
 static bool cut(struct e1000e *c)
 {
 	e1000e_count(c, ST_RXERRC, 1);
-	log_line(LOG_WARN, "sim:e1000e: pcap-in: the file is cut short or damaged at byte %llu: nothing after "
-		 "that is played", (unsigned long long)(c->in.at + c->in.used));
+	log_line(
+		LOG_WARN,
+		"sim:e1000e: pcap-in: the file is cut short or damaged at byte %llu: nothing after "
+		"that is played",
+		(unsigned long long)(c->in.at + c->in.used));
 	c->in.over = true;
 	return false;
 }
@@ -167,8 +176,7 @@ static bool is_due(struct e1000e *c)
 		c->now_ns = clock_ns();
 	if (!in->started_ns)
 		in->started_ns = c->now_ns;
-	in->due_ns = in->started_ns +
-		     (u64)((unsigned __int128)in->sent * NS_PER_S / in->rate);
+	in->due_ns = in->started_ns + (u64)((unsigned __int128)in->sent * NS_PER_S / in->rate);
 	return in->due_ns <= c->now_ns;
 }
 
@@ -260,7 +268,8 @@ void e1000e_out_flush(struct e1000e_out *out)
 			done += (u32)n;
 		} else if (n == 0 || errno != EINTR) {
 			out->broken = true;
-			log_line(LOG_WARN, "sim:e1000e: pcap-out: cannot write (%s): the link is down",
+			log_line(LOG_WARN,
+				 "sim:e1000e: pcap-out: cannot write (%s): the link is down",
 				 strerror(errno));
 		}
 	}

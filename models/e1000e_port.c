@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where a card's cable leads: to a twin, to capture files, or nowhere. Frames come from the twin or from
- * pcap-in; they go to the twin and to pcap-out, whichever there is. Into a cable that leads nowhere
- * the card transmits as any card does: the frames are gone, and counted in TNCRS.
+ * Where a card's cable leads: to a twin, to capture files, or nowhere. Frames come from the twin or
+ * from pcap-in; they go to the twin and to pcap-out, whichever there is. Into a cable that leads
+ * nowhere the card transmits as any card does: the frames are gone, and counted in TNCRS.
  *
- * A frame from a file waits while the card has no room for it, unless rate= sets the pace; one from a
- * twin waits if both cards do flow control (CTRL.TFCE here, CTRL.RFCE there), and is lost and
+ * A frame from a file waits while the card has no room for it, unless rate= sets the pace; one from
+ * a twin waits if both cards do flow control (CTRL.TFCE here, CTRL.RFCE there), and is lost and
  * counted in MPC otherwise.
  */
 #include "base/clock.h"
@@ -86,8 +86,8 @@ static enum e1000e_place wire_place(struct e1000e *c, u32 len, u8 **place)
 }
 
 /*
- * Where to put a frame of at most `len` bytes that is to be sent: PLACE_OK. PLACE_WAIT: the twin wants a
- * pause. PLACE_LOST: anywhere, *place is scratch: it goes into nothing.
+ * Where to put a frame of at most `len` bytes that is to be sent: PLACE_OK. PLACE_WAIT: the twin
+ * wants a pause. PLACE_LOST: anywhere, *place is scratch: it goes into nothing.
  */
 enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers as the driver's threads see them. Most are words that keep what was written; the table says
- * which bits. A register of the BAR that the model does not know reads 0, as reserved ones do on the
- * card, and ignores writes. The others are in the switches below.
+ * Registers as the driver's threads see them. Most are words that keep what was written; the table
+ * says which bits. A register of the BAR that the model does not know reads 0, as reserved ones do
+ * on the card, and ignores writes. The others are in the switches below.
  */
 #include "base/math.h"
 #include "e1000e.h"
@@ -153,7 +153,8 @@ static u32 eeprom_read(const struct e1000e_regs *r, u32 value)
 
 	if (!(value & EERD_START))
 		return value & ~EERD_DONE;
-	return (value & 0xfffc) | EERD_DONE | (u32)(address < 64 ? r->eeprom[address] : 0xffff) << 16;
+	return (value & 0xfffc) | EERD_DONE |
+	       (u32)(address < 64 ? r->eeprom[address] : 0xffff) << 16;
 }
 
 /* A register of the PHY: the operation is done at once. */
@@ -236,8 +237,8 @@ static void wait_taken(struct e1000e *c, u32 asked)
 /* Writes that have taken effect when they return. */
 static bool is_awaited(u64 offset)
 {
-	return offset == REG_CTRL || offset == REG_RCTL || offset == REG_TCTL || offset == REG_RDH ||
-	       offset == REG_TDH;
+	return offset == REG_CTRL || offset == REG_RCTL || offset == REG_TCTL ||
+	       offset == REG_RDH || offset == REG_TDH;
 }
 
 static void write_reg(struct e1000e *c, u64 offset, u32 value)

@@ -73,27 +73,27 @@ enum {
 	REG_FWSM = 0x5b54,
 };
 
-#define CTRL_FD		 (1u << 0)
-#define CTRL_MASTER_OFF	 (1u << 2) /* "GIO master disable" */
-#define CTRL_SLU	 (1u << 6) /* the MAC looks at the link */
-#define CTRL_SPEED_1000	 (2u << 8)
-#define CTRL_RST	 (1u << 26)
-#define CTRL_RFCE	 (1u << 27) /* obeys PAUSE */
-#define CTRL_TFCE	 (1u << 28) /* sends PAUSE */
-#define CTRL_PHY_RST	 (1u << 31)
-#define STATUS_FD	 (1u << 0)
-#define STATUS_LU	 (1u << 1)
+#define CTRL_FD		  (1u << 0)
+#define CTRL_MASTER_OFF	  (1u << 2) /* "GIO master disable" */
+#define CTRL_SLU	  (1u << 6) /* the MAC looks at the link */
+#define CTRL_SPEED_1000	  (2u << 8)
+#define CTRL_RST	  (1u << 26)
+#define CTRL_RFCE	  (1u << 27) /* obeys PAUSE */
+#define CTRL_TFCE	  (1u << 28) /* sends PAUSE */
+#define CTRL_PHY_RST	  (1u << 31)
+#define STATUS_FD	  (1u << 0)
+#define STATUS_LU	  (1u << 1)
 #define STATUS_SPEED_1000 (2u << 6)
-#define STATUS_MASTER	 (1u << 19)
-#define EEC_PRESENT	 (1u << 8)
-#define EEC_READ_DONE	 (1u << 9)
-#define EERD_START	 (1u << 0)
-#define EERD_DONE	 (1u << 1)
-#define CTRL_EXT_EIAME	 (1u << 24)
-#define CTRL_EXT_IAME	 (1u << 27)
-#define MDIC_OP_WRITE	 (1u << 26)
-#define MDIC_OP_READ	 (2u << 26)
-#define MDIC_READY	 (1u << 28)
+#define STATUS_MASTER	  (1u << 19)
+#define EEC_PRESENT	  (1u << 8)
+#define EEC_READ_DONE	  (1u << 9)
+#define EERD_START	  (1u << 0)
+#define EERD_DONE	  (1u << 1)
+#define CTRL_EXT_EIAME	  (1u << 24)
+#define CTRL_EXT_IAME	  (1u << 27)
+#define MDIC_OP_WRITE	  (1u << 26)
+#define MDIC_OP_READ	  (2u << 26)
+#define MDIC_READY	  (1u << 28)
 
 #define ICR_TXDW	 (1u << 0)
 #define ICR_TXQE	 (1u << 1)
@@ -111,21 +111,21 @@ enum {
 #define ICR_CAUSES	 0x01f782d7u /* that exist */
 #define ICR_OTHER_CAUSES (ICR_LSC | ICR_RXO | ICR_MDAC)
 
-#define RCTL_EN		 (1u << 1)
-#define RCTL_SBP	 (1u << 2)
-#define RCTL_UPE	 (1u << 3)
-#define RCTL_MPE	 (1u << 4)
-#define RCTL_LPE	 (1u << 5)
-#define RCTL_RDMTS(r)	 ((r) >> 8 & 3)
-#define RCTL_MO(r)	 ((r) >> 12 & 3)
-#define RCTL_BAM	 (1u << 15)
-#define RCTL_BSIZE(r)	 ((r) >> 16 & 3)
-#define RCTL_BSEX	 (1u << 25)
-#define RCTL_SECRC	 (1u << 26)
-#define RCTL_FLXBUF(r)	 ((r) >> 27 & 15)
-#define TCTL_EN		 (1u << 1)
-#define RFCTL_EXSTEN	 (1u << 15)
-#define RAH_AV		 (1u << 31)
+#define RCTL_EN	       (1u << 1)
+#define RCTL_SBP       (1u << 2)
+#define RCTL_UPE       (1u << 3)
+#define RCTL_MPE       (1u << 4)
+#define RCTL_LPE       (1u << 5)
+#define RCTL_RDMTS(r)  ((r) >> 8 & 3)
+#define RCTL_MO(r)     ((r) >> 12 & 3)
+#define RCTL_BAM       (1u << 15)
+#define RCTL_BSIZE(r)  ((r) >> 16 & 3)
+#define RCTL_BSEX      (1u << 25)
+#define RCTL_SECRC     (1u << 26)
+#define RCTL_FLXBUF(r) ((r) >> 27 & 15)
+#define TCTL_EN	       (1u << 1)
+#define RFCTL_EXSTEN   (1u << 15)
+#define RAH_AV	       (1u << 31)
 
 #define RING_BASE_MASK 0xfffffff0u
 #define RING_LEN_MASK  0x000fff80u

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rings of descriptors. The card owns those from head up to tail, which the driver writes; head stays
- * below the ring's size, whatever the driver does. Up to E1000E_CACHE of them are fetched in one
- * access, never across the ring's end. Whoever cannot be reached halts the ring: nothing of it moves
- * until the unit is switched off and on, as after a PCI Express error on the card.
+ * Rings of descriptors. The card owns those from head up to tail, which the driver writes; head
+ * stays below the ring's size, whatever the driver does. Up to E1000E_CACHE of them are fetched in
+ * one access, never across the ring's end. Whoever cannot be reached halts the ring: nothing of it
+ * moves until the unit is switched off and on, as after a PCI Express error on the card.
  */
 #include "base/math.h"
 #include "e1000e.h"

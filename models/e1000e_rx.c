@@ -3,10 +3,10 @@
  * Receiving: a frame that passes the filters goes into as many buffers as it needs, and their
  * descriptors are written back together with those of the other frames of the turn.
  *
- * Every frame off the cable counts in TPR. One that is bad, too short or too long is dropped and counted
- * in its own register; one without descriptors waits (RNBC) or is lost (MPC), see e1000e_port.c. One
- * whose buffer the bus refuses is completed with the error bit RXE, its data lost; the ring goes on.
- * A descriptor with a null address holds no data: it is done at once.
+ * Every frame off the cable counts in TPR. One that is bad, too short or too long is dropped and
+ * counted in its own register; one without descriptors waits (RNBC) or is lost (MPC), see
+ * e1000e_port.c. One whose buffer the bus refuses is completed with the error bit RXE, its data
+ * lost; the ring goes on. A descriptor with a null address holds no data: it is done at once.
  *
  * Left out, and read as 0: RSS and the second queue, checksum and VLAN offloads, packet split.
  */
@@ -49,7 +49,8 @@ static struct e1000e_desc *next_buffer(struct e1000e *c, u32 tail)
 		}
 		if (r->desc[r->next].q[0])
 			return &r->desc[r->next];
-		r->desc[r->next].q[1] |= c->config.extended ? htole64(RXD_DD) : htole64((u64)RXD_DD << 32);
+		r->desc[r->next].q[1] |=
+			c->config.extended ? htole64(RXD_DD) : htole64((u64)RXD_DD << 32);
 		e1000e_ring_done(r);
 	}
 }
@@ -130,7 +131,8 @@ static void count_good(struct e1000e *c, const struct e1000e_frame *f)
 	e1000e_count(c, ST_GORC, e1000e_wire_bytes(f->len));
 	e1000e_count_size(c, ST_PRC64, f->len);
 	if (f->data[0] & 1)
-		e1000e_count(c, memcmp(f->data, "\xff\xff\xff\xff\xff\xff", 6) ? ST_MPRC : ST_BPRC, 1);
+		e1000e_count(c, memcmp(f->data, "\xff\xff\xff\xff\xff\xff", 6) ? ST_MPRC : ST_BPRC,
+			     1);
 }
 
 static void count_any(struct e1000e *c, const struct e1000e_frame *f)

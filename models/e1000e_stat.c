@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Statistics: the worker counts in its own words and adds a turn's worth to those of the registers at
- * once. A register is cleared by reading it and stays at its highest value instead of wrapping; of
- * the 64-bit ones the lower half is read first and the upper clears both. Those that count what no
- * model can see (collisions, symbol errors) read 0.
+ * Statistics: the worker counts in its own words and adds a turn's worth to those of the registers
+ * at once. A register is cleared by reading it and stays at its highest value instead of wrapping;
+ * of the 64-bit ones the lower half is read first and the upper clears both. Those that count what
+ * no model can see (collisions, symbol errors) read 0.
  */
 #include "e1000e.h"
 
@@ -13,16 +13,19 @@ static const struct {
 	u16 offset;
 	u8 stat, octets;
 } counters[] = {
-	{0x4000, ST_CRCERRS, 0}, {0x400c, ST_RXERRC, 0}, {0x4010, ST_MPC, 0}, {0x4018, ST_ECOL, 0},
-	{0x4034, ST_TNCRS, 0}, {0x4048, ST_XONRXC, 0}, {0x404c, ST_XONTXC, 0}, {0x4050, ST_XOFFRXC, 0},
-	{0x4054, ST_XOFFTXC, 0}, {0x405c, ST_PRC64, 0}, {0x4060, ST_PRC64 + 1, 0}, {0x4064, ST_PRC64 + 2, 0},
-	{0x4068, ST_PRC64 + 3, 0}, {0x406c, ST_PRC64 + 4, 0}, {0x4070, ST_PRC1522, 0}, {0x4074, ST_GPRC, 0},
-	{0x4078, ST_BPRC, 0}, {0x407c, ST_MPRC, 0}, {0x4080, ST_GPTC, 0}, {0x4088, ST_GORC, 1},
-	{0x4090, ST_GOTC, 1}, {0x40a0, ST_RNBC, 0}, {0x40a4, ST_RUC, 0}, {0x40ac, ST_ROC, 0},
-	{0x40c0, ST_TOR, 1}, {0x40c8, ST_TOT, 1}, {0x40d0, ST_TPR, 0}, {0x40d4, ST_TPT, 0},
-	{0x40d8, ST_PTC64, 0}, {0x40dc, ST_PTC64 + 1, 0}, {0x40e0, ST_PTC64 + 2, 0}, {0x40e4, ST_PTC64 + 3, 0},
-	{0x40e8, ST_PTC64 + 4, 0}, {0x40ec, ST_PTC1522, 0}, {0x40f0, ST_MPTC, 0}, {0x40f4, ST_BPTC, 0},
-	{0x40fc, ST_TSCTFC, 0}, {0x4100, ST_IAC, 0},
+	{0x4000, ST_CRCERRS, 0},   {0x400c, ST_RXERRC, 0},    {0x4010, ST_MPC, 0},
+	{0x4018, ST_ECOL, 0},	   {0x4034, ST_TNCRS, 0},     {0x4048, ST_XONRXC, 0},
+	{0x404c, ST_XONTXC, 0},	   {0x4050, ST_XOFFRXC, 0},   {0x4054, ST_XOFFTXC, 0},
+	{0x405c, ST_PRC64, 0},	   {0x4060, ST_PRC64 + 1, 0}, {0x4064, ST_PRC64 + 2, 0},
+	{0x4068, ST_PRC64 + 3, 0}, {0x406c, ST_PRC64 + 4, 0}, {0x4070, ST_PRC1522, 0},
+	{0x4074, ST_GPRC, 0},	   {0x4078, ST_BPRC, 0},      {0x407c, ST_MPRC, 0},
+	{0x4080, ST_GPTC, 0},	   {0x4088, ST_GORC, 1},      {0x4090, ST_GOTC, 1},
+	{0x40a0, ST_RNBC, 0},	   {0x40a4, ST_RUC, 0},	      {0x40ac, ST_ROC, 0},
+	{0x40c0, ST_TOR, 1},	   {0x40c8, ST_TOT, 1},	      {0x40d0, ST_TPR, 0},
+	{0x40d4, ST_TPT, 0},	   {0x40d8, ST_PTC64, 0},     {0x40dc, ST_PTC64 + 1, 0},
+	{0x40e0, ST_PTC64 + 2, 0}, {0x40e4, ST_PTC64 + 3, 0}, {0x40e8, ST_PTC64 + 4, 0},
+	{0x40ec, ST_PTC1522, 0},   {0x40f0, ST_MPTC, 0},      {0x40f4, ST_BPTC, 0},
+	{0x40fc, ST_TSCTFC, 0},	   {0x4100, ST_IAC, 0},
 };
 
 static u32 read_short(u64 *stat)

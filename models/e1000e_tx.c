@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmitting. A packet of one descriptor, nearly every one, is read by DMA straight into the queue of
- * the twin or the buffer of the capture file; one of several comes together in `frame` first. The
- * descriptors with RS are written back with DD, those of a turn together.
+ * Transmitting. A packet of one descriptor, nearly every one, is read by DMA straight into the
+ * queue of the twin or the buffer of the capture file; one of several comes together in `frame`
+ * first. The descriptors with RS are written back with DD, those of a turn together.
  *
  * A packet that cannot be sent (longer than the card holds, or its memory is refused by the bus) is
  * given up and counted in ECOL, and its descriptors are done all the same.
  *
- * The card pads and adds the FCS on the cable, which neither a twin nor a capture file shows. With IFCS
- * off the last four bytes are the driver's own FCS, which is checked: the twin sees a bad frame if it
- * is wrong. Descriptors with DEXT: contexts are done without effect, data is sent as it is; one that asks
- * for segmentation (TSE) is given up and counted in TSCTFC. Not done: checksum and VLAN insertion.
+ * The card pads and adds the FCS on the cable, which neither a twin nor a capture file shows. With
+ * IFCS off the last four bytes are the driver's own FCS, which is checked: the twin sees a bad
+ * frame if it is wrong. Descriptors with DEXT: contexts are done without effect, data is sent as it
+ * is; one that asks for segmentation (TSE) is given up and counted in TSCTFC. Not done: checksum
+ * and VLAN insertion.
  */
 #include "e1000e.h"
 
@@ -25,7 +26,8 @@ static void count_sent(struct e1000e *c, const u8 *frame, u32 len)
 	e1000e_count(c, ST_TOT, e1000e_wire_bytes(len));
 	e1000e_count_size(c, ST_PTC64, len);
 	if (frame[0] & 1)
-		e1000e_count(c, memcmp(frame, "\xff\xff\xff\xff\xff\xff", 6) ? ST_MPTC : ST_BPTC, 1);
+		e1000e_count(c, memcmp(frame, "\xff\xff\xff\xff\xff\xff", 6) ? ST_MPTC : ST_BPTC,
+			     1);
 	c->moved++;
 }
 

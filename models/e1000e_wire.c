@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wire=pair:NAME: a cable between the two cards that name it, both of this process. It has one queue
- * for each direction, a ring of RING_BYTES with a record for each frame: a word of length and flags,
- * then the frame, in whole words of 8 bytes; no record wraps, a SKIP fills the end. The sender's worker
- * writes head, the receiver's writes tail; both only grow, and are places modulo RING_BYTES.
+ * wire=pair:NAME: a cable between the two cards that name it, both of this process. It has one
+ * queue for each direction, a ring of RING_BYTES with a record for each frame: a word of length and
+ * flags, then the frame, in whole words of 8 bytes; no record wraps, a SKIP fills the end. The
+ * sender's worker writes head, the receiver's writes tail; both only grow, and are places modulo
+ * RING_BYTES.
  *
  *  sender                            receiver
  *    frame and length in the ring      head (acquire)            (B)
  *    head (release)           (A)      the frame
  *    tail (acquire)           (D)      tail (release)            (C)
  *
- * A pairs with B, C with D. Each side keeps a copy of the other's word and looks again only when that
- * one says full or empty.
+ * A pairs with B, C with D. Each side keeps a copy of the other's word and looks again only when
+ * that one says full or empty.
  *
- * Cables are in a list under `registry`; `lock` of a cable guards its ends, so that a card may be woken
- * by its twin until it is gone.
+ * Cables are in a list under `registry`; `lock` of a cable guards its ends, so that a card may be
+ * woken by its twin until it is gone.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -91,13 +92,19 @@ struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *
 	size_t len = strlen(name);
 
 	if (!len || len > NAME_MAX_)
-		return error_null(EINVAL, "sim:e1000e cannot have wire=pair:%.64s: the name of a cable has 1 to "
-				  "%d characters", name, NAME_MAX_);
+		return error_null(
+			EINVAL,
+			"sim:e1000e cannot have wire=pair:%.64s: the name of a cable has 1 to "
+			"%d characters",
+			name, NAME_MAX_);
 	pthread_mutex_lock(&registry);
 	w = find_or_make(name);
 	if (w && w->end[0].card && w->end[1].card)
-		w = error_null(EBUSY, "sim:e1000e cannot be on wire=pair:%s: two cards are on it already; name "
-			       "another or close one of them", name);
+		w = error_null(
+			EBUSY,
+			"sim:e1000e cannot be on wire=pair:%s: two cards are on it already; name "
+			"another or close one of them",
+			name);
 	if (w) {
 		*end = w->end[0].card ? 1 : 0;
 		lock_take(&w->lock);

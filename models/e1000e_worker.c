@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The card's thread. It looks for work a little while after the last before it sleeps, since waking it
- * costs the driver a system call and both some microseconds.
+ * The card's thread. It looks for work a little while after the last before it sleeps, since waking
+ * it costs the driver a system call and both some microseconds.
  *
  *  e1000e_ring_bell()                       sleep_until()
  *    pending |= bits    (A)                   asleep = 1         (C)
@@ -58,7 +58,8 @@ static void sleep_until(struct e1000e *c, u64 when)
 		return;
 	__atomic_store_n(&c->bell.asleep, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &c->bell.asleep, FUTEX_WAIT_PRIVATE, 1, when ? &t : NULL, NULL, 0);
+		syscall(SYS_futex, &c->bell.asleep, FUTEX_WAIT_PRIVATE, 1, when ? &t : NULL, NULL,
+			0);
 	__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -96,7 +97,8 @@ static void take_addresses(struct e1000e_config *g, const u32 *word)
 	for (i = 0; i < E1000E_ADDRESSES; i++) {
 		high = word[REG_RAL / 4 + 2 * i + 1];
 		if (high & RAH_AV)
-			g->address[g->addresses++] = word[REG_RAL / 4 + 2 * i] | (u64)(high & 0xffff) << 32;
+			g->address[g->addresses++] =
+				word[REG_RAL / 4 + 2 * i] | (u64)(high & 0xffff) << 32;
 	}
 	memcpy(g->mta, &word[REG_MTA / 4], sizeof(g->mta));
 }

@@ -9,9 +9,9 @@
 #include <string.h>
 
 struct card {
-	struct card *next;     /* all of this under `lock` */
+	struct card *next; /* all of this under `lock` */
 	unsigned int users;
-	char *ifname;	       /* as it was asked for */
+	char *ifname; /* as it was asked for */
 	struct device *dev;
 	bool ours;	       /* opened here */
 	struct e1000e *driver; /* NULL: none is needed, or the program has its own */
@@ -21,7 +21,8 @@ struct card {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct card *cards;
 
-/* The driver of a device that was opened here. 0; -errno. A device that no driver knows has none. */
+/* The driver of a device that was opened here. 0; -errno. A device that no driver knows has none.
+ */
 static int attach_driver(struct card *c)
 {
 	c->driver = e1000e_probe(c->dev, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The device behind an interface name: one that the program opened under that name, which it also
- * drives; or, when the name is a spec, one that is opened for the sockets on it, with the driver that
- * the card needs, and closed with the last of them.
+ * drives; or, when the name is a spec, one that is opened for the sockets on it, with the driver
+ * that the card needs, and closed with the last of them.
  */
 #ifndef XSK_CARD_H
 #define XSK_CARD_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The system's calls that an AF_XDP application makes on its socket's descriptor. Linked before the
- * C library, these see them first: a wake-up is then a function call, and before a wait the descriptor
- * is made as the rings are. All else goes on to the C library.
+ * C library, these see them first: a wake-up is then a function call, and before a wait the
+ * descriptor is made as the rings are. All else goes on to the C library.
  *
- * ThreadSanitizer stands before these calls, too, and while in its own sees no locks: under it there
- * are none of ours, and the thread of port.c serves the descriptors.
+ * ThreadSanitizer stands before these calls, too, and while in its own sees no locks: under it
+ * there are none of ours, and the thread of port.c serves the descriptors.
  */
 #ifndef __SANITIZE_THREAD__
 #include "port.h"
@@ -32,14 +32,15 @@ static void *next_of(void **where, const char *name)
 	return fn;
 }
 
-#define NEXT(name, number, ...)                                                                        \
-	({                                                                                             \
-		static void *next_;                                                                    \
-		union {                                                                                \
-			void *p;                                                                       \
-			__typeof__(&name) fn;                                                          \
-		} u_ = {.p = next_of(&next_, #name)};                                                  \
-		u_.p ? u_.fn(__VA_ARGS__) : (__typeof__(u_.fn(__VA_ARGS__)))syscall(number, __VA_ARGS__); \
+#define NEXT(name, number, ...)                                                                    \
+	({                                                                                         \
+		static void *next_;                                                                \
+		union {                                                                            \
+			void *p;                                                                   \
+			__typeof__(&name) fn;                                                      \
+		} u_ = {.p = next_of(&next_, #name)};                                              \
+		u_.p ? u_.fn(__VA_ARGS__)                                                          \
+		     : (__typeof__(u_.fn(__VA_ARGS__)))syscall(number, __VA_ARGS__);               \
 	})
 
 /* 0, or -1 with errno, as a system call gives it. */
@@ -58,16 +59,17 @@ static int wake(struct port *p, u32 what)
  * Ours have names of their own here, and the system's in the object file: the C library declares
  * some of these with argument types that only it can write.
  */
-#define INTERPOSE(type, name, ...)                                                                     \
-	DMAMAP_API type xsk_##name(__VA_ARGS__) __asm__(#name);                                        \
+#define INTERPOSE(type, name, ...)                                                                 \
+	DMAMAP_API type xsk_##name(__VA_ARGS__) __asm__(#name);                                    \
 	type xsk_##name(__VA_ARGS__)
 
-INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
-	  socklen_t addr_len)
+INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags,
+	  const struct sockaddr *addr, socklen_t addr_len)
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendto, SYS_sendto, fd, buf, n, flags, addr, addr_len);
+	return p ? wake(p, XDP_WAKEUP_TX)
+		 : NEXT(sendto, SYS_sendto, fd, buf, n, flags, addr, addr_len);
 }
 
 INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
@@ -82,7 +84,8 @@ INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sock
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, addr_len);
+	return p ? wake(p, XDP_WAKEUP_RX)
+		 : NEXT(recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, addr_len);
 }
 
 INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
@@ -126,7 +129,8 @@ INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t siz
 }
 
 /* The system call writes the time left over, which the function does not, and is told a size. */
-static int next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+static int next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		      const sigset_t *mask)
 {
 	static void *next;
 	struct timespec left = timeout ? *timeout : (struct timespec){0};
@@ -139,7 +143,8 @@ static int next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeo
 		   : (int)syscall(SYS_ppoll, fds, n, timeout ? &left : NULL, mask, 8ul);
 }
 
-INTERPOSE(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+INTERPOSE(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+	  const sigset_t *mask)
 {
 	before_poll(fds, n);
 	return next_ppoll(fds, n, timeout, mask);

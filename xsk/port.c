@@ -15,11 +15,11 @@
 #define LOOK_MS	   1
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct port *all;  /* under list_lock */
+static struct port *all;     /* under list_lock */
 static unsigned int n_ports; /* atomic; written under list_lock */
-static int watch = -1;	  /* epoll of the thread; -1: there is none. Under list_lock */
-static int nudge = -1;	  /* eventfd: a mark or a plug was set */
-static unsigned int n_set; /* atomic: marks and plugs that stand */
+static int watch = -1;	     /* epoll of the thread; -1: there is none. Under list_lock */
+static int nudge = -1;	     /* eventfd: a mark or a plug was set */
+static unsigned int n_set;   /* atomic: marks and plugs that stand */
 
 static void count_set(int change)
 {
@@ -77,15 +77,17 @@ static void set_plug(struct port *p, bool on)
 		take_sent(p);
 		return;
 	}
-	if (send(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(bytes)) {
+	if (send(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) ==
+	    (ssize_t)sizeof(bytes)) {
 		__atomic_store_n(&p->plugged, true, __ATOMIC_RELAXED);
 		count_set(1);
 	}
 }
 
 /*
- * A driver that finds `readable` leaves the mark alone. So it is taken back first, and only then the
- * rings are looked at: either the driver sees it gone and comes for the lock, or we see its packet.
+ * A driver that finds `readable` leaves the mark alone. So it is taken back first, and only then
+ * the rings are looked at: either the driver sees it gone and comes for the lock, or we see its
+ * packet.
  */
 void xsk_port_refresh(struct port *p)
 {
@@ -171,8 +173,8 @@ void xsk_ports_refresh(void)
 }
 
 /*
- * What came by another way than interpose.c. While the plug stands, nothing of the application's comes
- * through: it is taken for a wake-up itself.
+ * What came by another way than interpose.c. While the plug stands, nothing of the application's
+ * comes through: it is taken for a wake-up itself.
  */
 static void serve(struct port *p)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file descriptor of a socket: one end of a pair of local sockets. The other end is ours, and we
- * make the application's end readable and writable as the rings are:
+ * The file descriptor of a socket: one end of a pair of local sockets. The other end is ours, and
+ * we make the application's end readable and writable as the rings are:
  *
  *   readable  a datagram of nothing lies in it (the mark)
  *   writable  unless a datagram that we sent from it fills its send buffer (the plug)
@@ -19,10 +19,10 @@
 #include <pthread.h>
 
 struct port {
-	struct port *next;    /* of all ports; under the list's lock, as is users */
+	struct port *next; /* of all ports; under the list's lock, as is users */
 	unsigned int users;
-	bool gone;	      /* taken off the list */
-	int fd;		      /* the application's end */
+	bool gone; /* taken off the list */
+	int fd;	   /* the application's end */
 	int ours;
 	struct xdp_sock *xs;  /* fixed */
 	pthread_mutex_t lock; /* guards the pair's state: */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The functions of libxdp's <xdp/xsk.h>, compiled against that header, on sockets of dmamap. A
- * UMEM begins with a socket that its fill and completion ring belong to; the first socket created on
- * it is that one. Further ones share the UMEM; on the same device and queue they share these rings,
- * elsewhere they bring their own.
+ * UMEM begins with a socket that its fill and completion ring belong to; the first socket created
+ * on it is that one. Further ones share the UMEM; on the same device and queue they share these
+ * rings, elsewhere they bring their own.
  *
  * Calls on one UMEM and its sockets are made by one thread at a time, as with libxdp.
  */
@@ -113,7 +113,8 @@ static int make_prod(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ri
 }
 
 _Static_assert(sizeof(struct xsk_ring_prod) == sizeof(struct xsk_ring_cons) &&
-		       offsetof(struct xsk_ring_prod, flags) == offsetof(struct xsk_ring_cons, flags),
+		       offsetof(struct xsk_ring_prod, flags) ==
+			       offsetof(struct xsk_ring_cons, flags),
 	       "both kinds of ring are made by one macro of the header");
 
 static int make_cons(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_cons *ring)
@@ -198,7 +199,8 @@ API int xsk_umem__create(struct xsk_umem **umem_ptr, void *umem_area, __u64 size
 }
 
 /* One that shares fill and completion ring with a socket of that device and queue. */
-static struct xsk_socket *same_queue(const struct xsk_umem *u, const struct card *card, __u32 queue_id)
+static struct xsk_socket *same_queue(const struct xsk_umem *u, const struct card *card,
+				     __u32 queue_id)
 {
 	struct xsk_socket *s;
 
@@ -237,7 +239,8 @@ static void unmake_sock(struct xsk_socket *s, bool was_first)
 }
 
 /* Fill and completion ring, where the queue has none yet. */
-static int give_umem_rings(struct xsk_socket *s, struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
+static int give_umem_rings(struct xsk_socket *s, struct xsk_ring_prod *fill,
+			   struct xsk_ring_cons *comp)
 {
 	struct xsk_umem *u = s->umem;
 
@@ -253,8 +256,8 @@ static int bind_sock(struct xsk_socket *s, __u16 flags)
 	struct xsk_umem *u = s->umem;
 
 	if (u->socks)
-		return xdp_sock_bind(s->xs, NULL, xsk_card_device(s->card), s->queue_id, XDP_SHARED_UMEM,
-				     u->socks->xs);
+		return xdp_sock_bind(s->xs, NULL, xsk_card_device(s->card), s->queue_id,
+				     XDP_SHARED_UMEM, u->socks->xs);
 	return xdp_sock_bind(s->xs, u->umem, xsk_card_device(s->card), s->queue_id, flags, NULL);
 }
 
@@ -268,8 +271,8 @@ static void keep_sizes(struct xsk_umem *u, struct xsk_socket_config *c, bool rx,
 }
 
 static int setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c,
-		      struct xsk_ring_cons *rx, struct xsk_ring_prod *tx, struct xsk_ring_prod *fill,
-		      struct xsk_ring_cons *comp)
+		      struct xsk_ring_cons *rx, struct xsk_ring_prod *tx,
+		      struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
 {
 	int err = give_umem_rings(s, fill, comp);
 
@@ -285,7 +288,8 @@ static int setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c,
 API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifname, __u32 queue_id,
 				  struct xsk_umem *umem, struct xsk_ring_cons *rx,
 				  struct xsk_ring_prod *tx, struct xsk_ring_prod *fill,
-				  struct xsk_ring_cons *comp, const struct xsk_socket_config *usr_config)
+				  struct xsk_ring_cons *comp,
+				  const struct xsk_socket_config *usr_config)
 {
 	struct xsk_socket_config config;
 	struct xsk_socket *s;
@@ -334,13 +338,13 @@ free:
 }
 
 API int xsk_socket__create(struct xsk_socket **xsk_ptr, const char *ifname, __u32 queue_id,
-			   struct xsk_umem *umem, struct xsk_ring_cons *rx, struct xsk_ring_prod *tx,
-			   const struct xsk_socket_config *usr_config)
+			   struct xsk_umem *umem, struct xsk_ring_cons *rx,
+			   struct xsk_ring_prod *tx, const struct xsk_socket_config *usr_config)
 {
 	if (!umem)
 		return -EFAULT;
-	return xsk_socket__create_shared(xsk_ptr, ifname, queue_id, umem, rx, tx, umem->fill, umem->comp,
-					 usr_config);
+	return xsk_socket__create_shared(xsk_ptr, ifname, queue_id, umem, rx, tx, umem->fill,
+					 umem->comp, usr_config);
 }
 
 API void xsk_socket__delete(struct xsk_socket *s)
@@ -372,8 +376,8 @@ API int xsk_umem__delete(struct xsk_umem *umem)
 }
 
 /*
- * There a program on the interface chooses what goes to which socket, here a bound socket receives as
- * it is: nothing needs loading, and no map needs telling.
+ * There a program on the interface chooses what goes to which socket, here a bound socket receives
+ * as it is: nothing needs loading, and no map needs telling.
  */
 API int xsk_setup_xdp_prog(int ifindex, int *xsks_map_fd)
 {

@@ -27,10 +27,10 @@ DMAMAP_API int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void 
 
 /*
  * Gives the memory behind a range as at most `max` segments, for a model that moves data itself
- * (pread into it). Returns how many; -EFAULT, -ENOMEM as above; -ENOSPC: it needs more than `max`, which
- * the model answers by asking for less. The segments stay valid until dmamap_bus_unmap(), which
- * must come within a second: an unmap by the driver waits for it, and a device that holds on longer is
- * declared stuck, all its later accesses fail.
+ * (pread into it). Returns how many; -EFAULT, -ENOMEM as above; -ENOSPC: it needs more than `max`,
+ * which the model answers by asking for less. The segments stay valid until dmamap_bus_unmap(),
+ * which must come within a second: an unmap by the driver waits for it, and a device that holds on
+ * longer is declared stuck, all its later accesses fail.
  */
 DMAMAP_API int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write,
 			      struct iovec *iov, int max);
@@ -60,10 +60,10 @@ DMAMAP_API int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f)
 /*
  * Who is asked before an access to a page that is not mapped, or not for that direction, is
  * refused. `resolve` runs in the accessing thread, may sleep, and is told the whole access; 0 (or
- * -EAGAIN): try the access again, else it is refused. It is asked again until the access maps, up to ten
- * seconds and a number of times that grows with the access. Of several threads at one page one asks, the
- * others wait for it. Without a resolver (NULL) regions of <rdma/ib_umem.h> page in by themselves.
- * Waits for calls of the resolver that it replaces. 0; -EINVAL: no device.
+ * -EAGAIN): try the access again, else it is refused. It is asked again until the access maps, up
+ * to ten seconds and a number of times that grows with the access. Of several threads at one page
+ * one asks, the others wait for it. Without a resolver (NULL) regions of <rdma/ib_umem.h> page in
+ * by themselves. Waits for calls of the resolver that it replaces. 0; -EINVAL: no device.
  */
 DMAMAP_API int dmamap_bus_on_fault(struct device *dev,
 				   int (*resolve)(struct device *dev, dma_addr_t addr, size_t len,

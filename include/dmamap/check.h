@@ -23,25 +23,26 @@
 DMAMAP_BEGIN
 
 enum dmamap_check_kind {
-	DMAMAP_CHECK_BAD_ARGUMENT = 1, /* direction NONE, size 0, a range that wraps, vmalloc memory */
+	DMAMAP_CHECK_BAD_ARGUMENT =
+		1, /* direction NONE, size 0, a range that wraps, vmalloc memory */
 	/* unmap and free */
-	DMAMAP_CHECK_UNMAP_NOT_MAPPED,	 /* unmap of an address where no mapping begins */
-	DMAMAP_CHECK_UNMAP_TWICE,	 /* unmap of what was unmapped before */
-	DMAMAP_CHECK_UNMAP_DEVICE,	 /* unmap of what another device mapped */
-	DMAMAP_CHECK_UNMAP_SIZE,	 /* unmap with another size than was mapped */
-	DMAMAP_CHECK_UNMAP_DIRECTION,	 /* unmap with another direction */
-	DMAMAP_CHECK_UNMAP_FUNCTION,	 /* unmap by the function of another kind of mapping */
-	DMAMAP_CHECK_UNMAP_SG_COUNT,	 /* unmap of a scatterlist with another count than was passed */
-	DMAMAP_CHECK_UNMAP_ATTRS,	 /* unmap or free with other attributes */
+	DMAMAP_CHECK_UNMAP_NOT_MAPPED, /* unmap of an address where no mapping begins */
+	DMAMAP_CHECK_UNMAP_TWICE,      /* unmap of what was unmapped before */
+	DMAMAP_CHECK_UNMAP_DEVICE,     /* unmap of what another device mapped */
+	DMAMAP_CHECK_UNMAP_SIZE,       /* unmap with another size than was mapped */
+	DMAMAP_CHECK_UNMAP_DIRECTION,  /* unmap with another direction */
+	DMAMAP_CHECK_UNMAP_FUNCTION,   /* unmap by the function of another kind of mapping */
+	DMAMAP_CHECK_UNMAP_SG_COUNT, /* unmap of a scatterlist with another count than was passed */
+	DMAMAP_CHECK_UNMAP_ATTRS,    /* unmap or free with other attributes */
 	DMAMAP_CHECK_COHERENT_NOT_OWNED, /* free of what is no coherent memory of the device */
 	DMAMAP_CHECK_COHERENT_TWICE,	 /* coherent memory freed a second time */
 	DMAMAP_CHECK_COHERENT_MISMATCH,	 /* free with another size or DMA address */
 	/* map */
-	DMAMAP_CHECK_MAP_UNCHECKED,    /* dma_mapping_error() never asked before use or unmap */
-	DMAMAP_CHECK_MAP_STACK,	       /* memory of the thread's stack */
-	DMAMAP_CHECK_MAP_TEXT,	       /* program text or read-only data */
-	DMAMAP_CHECK_MAP_FREED,	       /* memory that AddressSanitizer knows to be freed */
-	DMAMAP_CHECK_MAP_OVERLAP,      /* a cache line is mapped already, and one of the two may write */
+	DMAMAP_CHECK_MAP_UNCHECKED, /* dma_mapping_error() never asked before use or unmap */
+	DMAMAP_CHECK_MAP_STACK,	    /* memory of the thread's stack */
+	DMAMAP_CHECK_MAP_TEXT,	    /* program text or read-only data */
+	DMAMAP_CHECK_MAP_FREED,	    /* memory that AddressSanitizer knows to be freed */
+	DMAMAP_CHECK_MAP_OVERLAP, /* a cache line is mapped already, and one of the two may write */
 	DMAMAP_CHECK_MAP_COHERENT,     /* coherent memory mapped again */
 	DMAMAP_CHECK_MAP_RESOURCE,     /* memory mapped as a resource */
 	DMAMAP_CHECK_MAP_NO_MASK,      /* no DMA mask was ever set */
@@ -54,7 +55,7 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_SYNC_SG_COUNT,   /* sync of a scatterlist with another count */
 	DMAMAP_CHECK_SYNC_FOR_CPU,    /* sync for the CPU of what the device only reads */
 	DMAMAP_CHECK_SYNC_FOR_DEVICE, /* sync for the device of what it only writes */
-	DMAMAP_CHECK_SYNC_MISSING,    /* the device read what was never synced for it (coherent=0) */
+	DMAMAP_CHECK_SYNC_MISSING, /* the device read what was never synced for it (coherent=0) */
 	/* ownership */
 	DMAMAP_CHECK_OWN_CPU_WRITE, /* the CPU wrote what the device owned */
 	DMAMAP_CHECK_OWN_CPU_READ,  /* the CPU read what the device may be writing */
@@ -82,8 +83,9 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_IOVA_NOT_SYNCED, /* used by the device before dma_iova_sync() */
 	/* XSK packet buffers */
 	DMAMAP_CHECK_XSK_TWICE, /* a buffer freed or given on a second time */
-	DMAMAP_CHECK_XSK_KEPT,	/* buffers that the driver still has when their pool leaves its queue */
-	DMAMAP_CHECK_XSK_BUSY,	/* the same, when it unmaps the UMEM from the device */
+	DMAMAP_CHECK_XSK_KEPT, /* buffers that the driver still has when their pool leaves its queue
+				*/
+	DMAMAP_CHECK_XSK_BUSY, /* the same, when it unmaps the UMEM from the device */
 	/* lifetime */
 	DMAMAP_CHECK_LEAK, /* still mapped or allocated at dmamap_close() */
 	DMAMAP_CHECK_KINDS /* one past the last */
@@ -96,14 +98,15 @@ struct dmamap_report {
 	dma_addr_t addr; /* 0 where no DMA address exists yet */
 	size_t size;
 	enum dma_data_direction dir; /* DMA_NONE where there is none */
-	const char *text; /* the sentence, and the stacks, a line each */
+	const char *text;	     /* the sentence, and the stacks, a line each */
 };
 
 /*
  * Sends reports to `fn` instead of standard error; NULL: back. It runs in the thread that misused
  * the API, with no lock held. What it misuses itself is counted, not told.
  */
-DMAMAP_API void dmamap_check_on_report(void (*fn)(const struct dmamap_report *, void *arg), void *arg);
+DMAMAP_API void dmamap_check_on_report(void (*fn)(const struct dmamap_report *, void *arg),
+				       void *arg);
 
 /* Reports of one kind so far in this process; kind 0: of all. */
 DMAMAP_API u64 dmamap_check_count(int kind);

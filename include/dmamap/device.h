@@ -47,9 +47,9 @@ DMAMAP_API const char *dev_name(const struct device *dev);
  * Reading what is not there gives all ones, writing it does nothing, and both leave a sentence
  * (errno EINVAL). A write is seen by the device after all that this thread stored before it.
  *
- * Simulated devices have registers of 4 and 8 bytes only. Devices that are not simulated have their PCI
- * configuration space, for reading, where a BAR is named: DMAMAP_CONFIG. One that has ended (its
- * machine died) reads as all ones, with errno EIO.
+ * Simulated devices have registers of 4 and 8 bytes only. Devices that are not simulated have their
+ * PCI configuration space, for reading, where a BAR is named: DMAMAP_CONFIG. One that has ended
+ * (its machine died) reads as all ones, with errno EIO.
  */
 #define DMAMAP_CONFIG 7
 DMAMAP_API u8 dmamap_readb(struct device *dev, int bar, u64 offset);

@@ -27,8 +27,8 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
-typedef u64 dma_addr_t;	   /* an address that a device uses */
-typedef u64 phys_addr_t;   /* an address of memory on the machine's bus */
+typedef u64 dma_addr_t;	    /* an address that a device uses */
+typedef u64 phys_addr_t;    /* an address of memory on the machine's bus */
 typedef unsigned int gfp_t; /* how to allocate memory: GFP_*, see linux/gfp.h */
 
 struct device; /* opened by dmamap_open() */

@@ -7,7 +7,7 @@ enum dma_data_direction {
 	DMA_BIDIRECTIONAL = 0, /* the device reads and writes */
 	DMA_TO_DEVICE = 1,     /* the device only reads */
 	DMA_FROM_DEVICE = 2,   /* the device only writes */
-	DMA_NONE = 3,          /* for debugging; no call accepts it */
+	DMA_NONE = 3,	       /* for debugging; no call accepts it */
 };
 
 static inline int valid_dma_direction(enum dma_data_direction dir)

@@ -20,17 +20,17 @@
 DMAMAP_BEGIN
 
 /* Attributes; the values are Linux's. Those that mean nothing here are accepted and do nothing. */
-#define DMA_ATTR_WEAK_ORDERING	    (1UL << 1)
-#define DMA_ATTR_WRITE_COMBINE	    (1UL << 2)
-#define DMA_ATTR_NO_KERNEL_MAPPING  (1UL << 4)
-#define DMA_ATTR_SKIP_CPU_SYNC	    (1UL << 5) /* the caller syncs, or knows that nobody need */
-#define DMA_ATTR_FORCE_CONTIGUOUS   (1UL << 6)
-#define DMA_ATTR_ALLOC_SINGLE_PAGES (1UL << 7)
-#define DMA_ATTR_NO_WARN	    (1UL << 8)
-#define DMA_ATTR_PRIVILEGED	    (1UL << 9)
-#define DMA_ATTR_MMIO		    (1UL << 10) /* dma_map_phys(): registers, not memory */
+#define DMA_ATTR_WEAK_ORDERING		     (1UL << 1)
+#define DMA_ATTR_WRITE_COMBINE		     (1UL << 2)
+#define DMA_ATTR_NO_KERNEL_MAPPING	     (1UL << 4)
+#define DMA_ATTR_SKIP_CPU_SYNC		     (1UL << 5) /* the caller syncs, or knows that nobody need */
+#define DMA_ATTR_FORCE_CONTIGUOUS	     (1UL << 6)
+#define DMA_ATTR_ALLOC_SINGLE_PAGES	     (1UL << 7)
+#define DMA_ATTR_NO_WARN		     (1UL << 8)
+#define DMA_ATTR_PRIVILEGED		     (1UL << 9)
+#define DMA_ATTR_MMIO			     (1UL << 10) /* dma_map_phys(): registers, not memory */
 #define DMA_ATTR_DEBUGGING_IGNORE_CACHELINES (1UL << 11) /* shares cache lines, and knows it */
-#define DMA_ATTR_REQUIRE_COHERENT   (1UL << 12) /* fails rather than bounce or need syncs */
+#define DMA_ATTR_REQUIRE_COHERENT	     (1UL << 12) /* fails rather than bounce or need syncs */
 
 /* What a failed mapping gives instead of an address; ask by dma_mapping_error(). */
 #define DMA_MAPPING_ERROR (~(dma_addr_t)0)
@@ -57,7 +57,8 @@ DMAMAP_API bool dma_addressing_limited(struct device *dev);
 DMAMAP_API size_t dma_max_mapping_size(struct device *dev);
 /* The longest one whose address space comes from a cache. */
 DMAMAP_API size_t dma_opt_mapping_size(struct device *dev);
-/* Scatterlist entries that begin and end at a multiple of this + 1 always merge; 0: they need not. */
+/* Scatterlist entries that begin and end at a multiple of this + 1 always merge; 0: they need not.
+ */
 DMAMAP_API unsigned long dma_get_merge_boundary(struct device *dev);
 /* Bytes of memory that must not be shared between a DMA buffer and anything else: 64. */
 DMAMAP_API int dma_get_cache_alignment(void);
@@ -282,8 +283,9 @@ static inline size_t dma_iova_size(struct dma_iova_state *state)
 }
 
 /*
- * Takes `size` bytes of address space; only the place of `phys` in its granule (4 KiB) matters. False, with the
- * state all zero: no IOMMU, size 0, or no space left; use dma_map_phys() or dma_map_sg() then.
+ * Takes `size` bytes of address space; only the place of `phys` in its granule (4 KiB) matters.
+ * False, with the state all zero: no IOMMU, size 0, or no space left; use dma_map_phys() or
+ * dma_map_sg() then.
  */
 DMAMAP_API bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
 				   phys_addr_t phys, size_t size);
@@ -292,11 +294,11 @@ DMAMAP_API bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *st
 DMAMAP_API void dma_iova_free(struct device *dev, struct dma_iova_state *state);
 
 /*
- * Links memory at `offset` of the range. The device may see it only after dma_iova_sync(). 0; -EINVAL: size 0, outside of the
- * range, an offset whose place in its granule is not that of `phys`, an unaligned start but at offset
- * 0, a bad direction, behind a link that ended inside a granule (or such a link before another);
- * -EEXIST: something is linked there; -ENOMEM: try later; -EIO: memory that cannot be linked so.
- * Nothing is changed on failure.
+ * Links memory at `offset` of the range. The device may see it only after dma_iova_sync(). 0;
+ * -EINVAL: size 0, outside of the range, an offset whose place in its granule is not that of
+ * `phys`, an unaligned start but at offset 0, a bad direction, behind a link that ended inside a
+ * granule (or such a link before another); -EEXIST: something is linked there; -ENOMEM: try later;
+ * -EIO: memory that cannot be linked so. Nothing is changed on failure.
  */
 DMAMAP_API int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys,
 			     size_t offset, size_t size, enum dma_data_direction dir,
@@ -356,16 +358,18 @@ __dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t ph
 {
 	if (__builtin_expect(size == 4096 && !(attrs | ((phys | offset) & 4095)) && dev && state &&
 				     (unsigned int)dir <= DMA_FROM_DEVICE &&
-				     __dma_iova_link_page(dev, state, phys, offset, dir), 1))
+				     __dma_iova_link_page(dev, state, phys, offset, dir),
+			     1))
 		return 0;
 	return dma_iova_link(dev, state, phys, offset, size, dir, attrs);
 }
 
-#define dma_iova_link(dev, state, phys, offset, size, dir, attrs) \
+#define dma_iova_link(dev, state, phys, offset, size, dir, attrs)                                  \
 	__dma_iova_link(dev, state, phys, offset, size, dir, attrs)
 #endif
 
-/* After it the device sees what was linked in the part. Cheap when nothing is pending. 0, -EINVAL. */
+/* After it the device sees what was linked in the part. Cheap when nothing is pending. 0, -EINVAL.
+ */
 DMAMAP_API int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset,
 			     size_t size);
 
@@ -389,9 +393,9 @@ DMAMAP_API void dma_iova_sync_for_device(struct device *dev, struct dma_iova_sta
 					 size_t offset, size_t size, enum dma_data_direction dir);
 
 /*
- * Memory that is not coherent, mapped from allocation to free: the driver hands it back and forth by
- * dma_sync_single_*() (dma_sync_sgtable_*() for the non-contiguous kind). Zeroed, whole pages. NULL
- * (errno EINVAL, ENOMEM): size 0, no direction, GFP zone flags or __GFP_COMP, or no memory.
+ * Memory that is not coherent, mapped from allocation to free: the driver hands it back and forth
+ * by dma_sync_single_*() (dma_sync_sgtable_*() for the non-contiguous kind). Zeroed, whole pages.
+ * NULL (errno EINVAL, ENOMEM): size 0, no direction, GFP zone flags or __GFP_COMP, or no memory.
  *
  * dma_alloc_pages: 2^order contiguous pages that the device can address; `page + i` is the i-th.
  * dma_alloc_noncontiguous: through an IOMMU scattered pages behind one DMA segment, so RAM may be
@@ -429,12 +433,12 @@ static inline void dma_free_noncoherent(struct device *dev, size_t size, void *v
 }
 
 /* Unmap state in a driver's own structure: always there, since unmap always needs it. */
-#define DEFINE_DMA_UNMAP_ADDR(ADDR_NAME)	 dma_addr_t ADDR_NAME
-#define DEFINE_DMA_UNMAP_LEN(LEN_NAME)		 u32 LEN_NAME
-#define dma_unmap_addr(PTR, ADDR_NAME)		 ((PTR)->ADDR_NAME)
-#define dma_unmap_addr_set(PTR, ADDR_NAME, VAL)	 (((PTR)->ADDR_NAME) = (VAL))
-#define dma_unmap_len(PTR, LEN_NAME)		 ((PTR)->LEN_NAME)
-#define dma_unmap_len_set(PTR, LEN_NAME, VAL)	 (((PTR)->LEN_NAME) = (VAL))
+#define DEFINE_DMA_UNMAP_ADDR(ADDR_NAME)	dma_addr_t ADDR_NAME
+#define DEFINE_DMA_UNMAP_LEN(LEN_NAME)		u32 LEN_NAME
+#define dma_unmap_addr(PTR, ADDR_NAME)		((PTR)->ADDR_NAME)
+#define dma_unmap_addr_set(PTR, ADDR_NAME, VAL) (((PTR)->ADDR_NAME) = (VAL))
+#define dma_unmap_len(PTR, LEN_NAME)		((PTR)->LEN_NAME)
+#define dma_unmap_len_set(PTR, LEN_NAME, VAL)	(((PTR)->LEN_NAME) = (VAL))
 
 /* Order of a driver's own accesses to memory shared with the device. */
 #define dma_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)

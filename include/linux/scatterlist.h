@@ -36,8 +36,8 @@ struct sg_table {
 	unsigned int orig_nents; /* entries in the list */
 };
 
-#define SG_CHAIN 0x01UL
-#define SG_END	 0x02UL
+#define SG_CHAIN	  0x01UL
+#define SG_END		  0x02UL
 #define SG_PAGE_LINK_MASK (SG_CHAIN | SG_END)
 
 /* Entries in one array of sg_alloc_table(); longer lists are chained. */
@@ -226,12 +226,12 @@ DMAMAP_API size_t sg_pcopy_to_buffer(struct scatterlist *sgl, unsigned int nents
 DMAMAP_API size_t sg_zero_buffer(struct scatterlist *sgl, unsigned int nents, size_t buflen,
 				 off_t skip);
 
-#define for_each_sg(sglist, sg, nr, __i) \
+#define for_each_sg(sglist, sg, nr, __i)                                                           \
 	for (__i = 0, sg = (sglist); __i < (nr); __i++, sg = sg_next(sg))
 
 /* Of a table: the memory's entries, and the DMA segments of a mapped one. */
-#define for_each_sgtable_sg(sgt, sg, i)	    for_each_sg((sgt)->sgl, sg, (sgt)->orig_nents, i)
-#define for_each_sgtable_dma_sg(sgt, sg, i) for_each_sg((sgt)->sgl, sg, (sgt)->nents, i)
+#define for_each_sgtable_sg(sgt, sg, i)	    for_each_sg ((sgt)->sgl, sg, (sgt)->orig_nents, i)
+#define for_each_sgtable_dma_sg(sgt, sg, i) for_each_sg ((sgt)->sgl, sg, (sgt)->nents, i)
 
 /*
  * Page by page. The first page is the one of sg_page(), whatever the entry's offset. A DMA address
@@ -264,18 +264,18 @@ static inline dma_addr_t sg_page_iter_dma_address(struct sg_dma_page_iter *dma_i
 	       (dma_addr_t)dma_iter->base.sg_pgoffset * PAGE_SIZE;
 }
 
-#define for_each_sg_page(sglist, piter, nents, pgoffset)                     \
-	for (__sg_page_iter_start((piter), (sglist), (nents), (pgoffset)); \
+#define for_each_sg_page(sglist, piter, nents, pgoffset)                                           \
+	for (__sg_page_iter_start((piter), (sglist), (nents), (pgoffset));                         \
 	     __sg_page_iter_next(piter);)
 
-#define for_each_sg_dma_page(sglist, dma_iter, dma_nents, pgoffset)                        \
-	for (__sg_page_iter_start(&(dma_iter)->base, (sglist), (dma_nents), (pgoffset)); \
+#define for_each_sg_dma_page(sglist, dma_iter, dma_nents, pgoffset)                                \
+	for (__sg_page_iter_start(&(dma_iter)->base, (sglist), (dma_nents), (pgoffset));           \
 	     __sg_page_iter_dma_next(dma_iter);)
 
-#define for_each_sgtable_page(sgt, piter, pgoffset) \
+#define for_each_sgtable_page(sgt, piter, pgoffset)                                                \
 	for_each_sg_page((sgt)->sgl, piter, (sgt)->orig_nents, pgoffset)
 
-#define for_each_sgtable_dma_page(sgt, dma_iter, pgoffset) \
+#define for_each_sgtable_dma_page(sgt, dma_iter, pgoffset)                                         \
 	for_each_sg_dma_page((sgt)->sgl, dma_iter, (sgt)->nents, pgoffset)
 
 /*
@@ -291,7 +291,7 @@ struct sg_mapping_iter {
 	struct page *page; /* of the piece; NULL between stop and next */
 	void *addr;	   /* the piece */
 	size_t length;
-	size_t consumed;   /* set to length by next */
+	size_t consumed; /* set to length by next */
 	struct sg_page_iter piter;
 	unsigned int __offset;	  /* into the page */
 	unsigned int __remaining; /* bytes left in it */

@@ -28,11 +28,11 @@
 #include <linux/if_xdp.h>
 #undef xdp_umem_reg
 struct xdp_umem_reg {
-	__u64 addr;	  /* where the UMEM begins; page-aligned */
-	__u64 len;	  /* bytes */
-	__u32 chunk_size; /* 2048 to the page size */
-	__u32 headroom;	  /* bytes kept free before the 256 of XDP_PACKET_HEADROOM */
-	__u32 flags;	  /* XDP_UMEM_* */
+	__u64 addr;	       /* where the UMEM begins; page-aligned */
+	__u64 len;	       /* bytes */
+	__u32 chunk_size;      /* 2048 to the page size */
+	__u32 headroom;	       /* bytes kept free before the 256 of XDP_PACKET_HEADROOM */
+	__u32 flags;	       /* XDP_UMEM_* */
 	__u32 tx_metadata_len; /* with XDP_UMEM_TX_METADATA_LEN: a multiple of 8 below 256 */
 };
 #else
@@ -126,20 +126,22 @@ struct xdp_buff {
 /* What a driver gives to xdp_register_driver(). Each may be NULL. */
 struct xdp_driver_ops {
 	/*
-	 * Zero-copy for a queue: on with a pool (map it by xsk_pool_dma_map()), off with NULL. When off
-	 * returns, the driver uses the pool and its buffers no more. 0, or -errno: bind then falls back
-	 * to copying, or fails with this code under XDP_ZEROCOPY. No zero-copy when NULL.
+	 * Zero-copy for a queue: on with a pool (map it by xsk_pool_dma_map()), off with NULL. When
+	 * off returns, the driver uses the pool and its buffers no more. 0, or -errno: bind then
+	 * falls back to copying, or fails with this code under XDP_ZEROCOPY. No zero-copy when
+	 * NULL.
 	 */
 	int (*setup_pool)(struct device *dev, struct xsk_buff_pool *pool, u16 queue);
 	/* Work waits in the rings of a queue: XDP_WAKEUP_RX, XDP_WAKEUP_TX. 0, -errno. */
 	int (*wakeup)(struct device *dev, u32 queue, u32 flags);
 	/*
-	 * Copy mode: sends one packet, which is the driver's only during the call. 0; -EBUSY: no room
-	 * now, it stays first in its ring; anything else: dropped. NULL: the driver takes packets
-	 * itself, by xsk_tx_peek_desc() on the queue's pool.
+	 * Copy mode: sends one packet, which is the driver's only during the call. 0; -EBUSY: no
+	 * room now, it stays first in its ring; anything else: dropped. NULL: the driver takes
+	 * packets itself, by xsk_tx_peek_desc() on the queue's pool.
 	 */
 	int (*xmit)(struct device *dev, u32 queue, const void *packet, u32 len);
-	u32 xdp_zc_max_segs; /* buffers a packet may span in zero-copy; 0 and 1: XDP_USE_SG is refused */
+	u32 xdp_zc_max_segs; /* buffers a packet may span in zero-copy; 0 and 1: XDP_USE_SG is
+				refused */
 };
 
 /*
@@ -218,7 +220,8 @@ DMAMAP_API short xdp_sock_poll(struct xdp_sock *xs);
  * After this returns, a former `ready` runs no more.
  */
 DMAMAP_API void xdp_sock_on_ready(struct xdp_sock *xs,
-				  void (*ready)(struct xdp_sock *xs, u32 what, void *arg), void *arg);
+				  void (*ready)(struct xdp_sock *xs, u32 what, void *arg),
+				  void *arg);
 
 /*
  * A filled buffer to its socket's RX ring; the application sees it after xsk_flush(). A buffer of

@@ -223,7 +223,7 @@ static inline struct xdp_desc_ctx xsk_buff_raw_get_ctx(const struct xsk_buff_poo
 	return xp_raw_get_ctx(pool, addr);
 }
 
-#define XDP_TXMD_FLAGS_VALID \
+#define XDP_TXMD_FLAGS_VALID                                                                       \
 	(XDP_TXMD_FLAGS_TIMESTAMP | XDP_TXMD_FLAGS_CHECKSUM | XDP_TXMD_FLAGS_LAUNCH_TIME)
 
 static inline bool xsk_buff_valid_tx_metadata(const struct xsk_tx_metadata *meta)

@@ -33,8 +33,8 @@ struct xdp_buff_xsk {
 	u8 cb[XSK_PRIV_MAX];	    /* the driver's own */
 	struct xdp_buff_xsk *first; /* a fragment: the packet's first buffer */
 	struct xdp_buff_xsk *next;  /* first: its first fragment; fragment: the next, or NULL */
-	struct xdp_buff_xsk *prev;  /* first: its last fragment; fragment: the one before, or NULL */
-	u32 nr_frags;		    /* first: how many; all four mean something with HAS_FRAGS only */
+	struct xdp_buff_xsk *prev; /* first: its last fragment; fragment: the one before, or NULL */
+	u32 nr_frags; /* first: how many; all four mean something with HAS_FRAGS only */
 } __attribute__((aligned(64)));
 
 /*
@@ -72,7 +72,7 @@ struct xsk_buff_pool {
 	dma_addr_t *dma_pages; /* else: of each page, XSK_NEXT_PG_CONTIG_MASK in bit 0 */
 	bool unaligned;
 	bool dma_need_sync;
-	bool told; /* the checker is, of each buffer */
+	bool told;		/* the checker is, of each buffer */
 	struct xsk_stack empty; /* heads that hold nothing */
 	struct xsk_stack freed; /* heads that the driver gave back with their chunk */
 };
@@ -85,7 +85,8 @@ struct xsk_buff_pool {
 DMAMAP_API struct xsk_buff_pool *xp_create_and_assign_umem(struct xdp_sock *xs,
 							   struct xdp_umem *umem, u32 max_segs);
 /* Attaches it to a queue, in the mode that flags ask; errors as xdp_sock_bind(). */
-DMAMAP_API int xp_assign_dev(struct xsk_buff_pool *pool, struct device *dev, u16 queue_id, u16 flags);
+DMAMAP_API int xp_assign_dev(struct xsk_buff_pool *pool, struct device *dev, u16 queue_id,
+			     u16 flags);
 /* The same, with the mode of a bound socket whose UMEM it shares. */
 DMAMAP_API int xp_assign_dev_shared(struct xsk_buff_pool *pool, struct xdp_sock *umem_xs,
 				    struct device *dev, u16 queue_id);
@@ -119,7 +120,8 @@ DMAMAP_API u32 xp_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp,
 /* There are so many, if all addresses in the fill ring are good. */
 DMAMAP_API bool xp_can_alloc(struct xsk_buff_pool *pool, u32 count);
 
-/* Of an address out of a TX descriptor. NULL, DMA_MAPPING_ERROR: outside of the UMEM, not mapped. */
+/* Of an address out of a TX descriptor. NULL, DMA_MAPPING_ERROR: outside of the UMEM, not mapped.
+ */
 DMAMAP_API void *xp_raw_get_data(struct xsk_buff_pool *pool, u64 addr);
 DMAMAP_API dma_addr_t xp_raw_get_dma(struct xsk_buff_pool *pool, u64 addr);
 
@@ -203,15 +205,16 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
 }
 
 /*
- * Tells the checker that the buffer goes. False: it is not the caller's any more, and that is reported.
- * The two below ask.
+ * Tells the checker that the buffer goes. False: it is not the caller's any more, and that is
+ * reported. The two below ask.
  */
 DMAMAP_API __attribute__((cold)) bool xp_told(struct xdp_buff_xsk *xskb);
 
 /* The chunk was given to the application: the head holds nothing any more. */
 static inline void xp_release(struct xdp_buff_xsk *xskb)
 {
-	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD), 0) && !xp_told(xskb))
+	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD), 0) &&
+	    !xp_told(xskb))
 		return;
 	xskb->xdp.flags = XDP_FLAGS_GONE;
 	*xskb->pool->empty.top++ = xskb;
@@ -220,7 +223,8 @@ static inline void xp_release(struct xdp_buff_xsk *xskb)
 /* Gives a buffer back to the pool, for the next allocation. */
 static inline void xp_free(struct xdp_buff_xsk *xskb)
 {
-	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD), 0) && !xp_told(xskb))
+	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD), 0) &&
+	    !xp_told(xskb))
 		return;
 	xskb->xdp.flags = XDP_FLAGS_GONE;
 	*xskb->pool->freed.top++ = xskb;

@@ -73,25 +73,28 @@ static inline size_t ib_umem_num_pages(struct ib_umem *umem)
  * A context holds the regions of one user of a device. `invalidate_range` (NULL: none) hears which
  * pages of a region were taken away, in a thread of the library's, within a second; it may call
  * the functions of <rdma/ib_umem_odp.h>. -EINVAL: no device; -EOPNOTSUPP: the
- * system lets no process copy by process_vm_readv(), which devices behind the kernel's IOMMU do without; -ENOMEM.
+ * system lets no process copy by process_vm_readv(), which devices behind the kernel's IOMMU do
+ * without; -ENOMEM.
  *
  * Where userfaultfd is not to be had, the context works but hears of nothing by itself (the
  * sentence in dmamap_strerror() says so, ib_umem_notices() is false): call
  * ib_umem_invalidate_range() before memory of a region goes.
  */
-DMAMAP_API struct ib_ucontext *ib_alloc_ucontext(
-	struct device *device,
-	void (*invalidate_range)(struct ib_umem *umem, unsigned long start, unsigned long end));
+DMAMAP_API struct ib_ucontext *ib_alloc_ucontext(struct device *device,
+						 void (*invalidate_range)(struct ib_umem *umem,
+									  unsigned long start,
+									  unsigned long end));
 
-/* Regions that are still there are taken from the device; each is freed by its ib_umem_release(). */
+/* Regions that are still there are taken from the device; each is freed by its ib_umem_release().
+ */
 DMAMAP_API void ib_dealloc_ucontext(struct ib_ucontext *context);
 
 /*
  * Registers [addr, addr + size). Nothing is pinned or touched; there may be holes. addr 0 with size
  * SIZE_MAX is the implicit region: the whole address space. -EINVAL: no context, size 0, a range
- * that wraps or leaves the address space; -EOPNOTSUPP: without IB_ACCESS_ON_DEMAND, since nothing is
- * ever pinned here, or an implicit region without an IOMMU; -ENOMEM: no memory, or no address space
- * below the device's mask.
+ * that wraps or leaves the address space; -EOPNOTSUPP: without IB_ACCESS_ON_DEMAND, since nothing
+ * is ever pinned here, or an implicit region without an IOMMU; -ENOMEM: no memory, or no address
+ * space below the device's mask.
  */
 DMAMAP_API struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, size_t size,
 				       int access);

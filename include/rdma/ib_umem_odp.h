@@ -9,9 +9,9 @@
  * of them without waiting. On the simulated bus an access goes through this process's own page
  * tables, so it sees no old memory once the system call has returned, and it obeys a later
  * mprotect. Where the device has a view of its own (coherent=0, QEMU's, or iommu=0 with memory
- * outside RAM) each page has a copy, which goes back when the page is unmapped; a page that the process
- * took away has nowhere to go back to. A device that is not simulated does not wait for a fault to
- * be mended: map its pages before it uses them.
+ * outside RAM) each page has a copy, which goes back when the page is unmapped; a page that the
+ * process took away has nowhere to go back to. A device that is not simulated does not wait for a
+ * fault to be mended: map its pages before it uses them.
  *
  * Every call may be made from any thread, also at once on one region.
  */
@@ -71,12 +71,13 @@ DMAMAP_API int ib_umem_advise(struct ib_umem *umem, int advice, u64 user_virt, u
 
 /*
  * What the monitor does by itself, explicitly and before the memory goes: unmaps [start, end) from
- * every region of the context, waits for accesses under way, and calls invalidate_range. 0; -EINVAL:
- * no context or start is not below end.
+ * every region of the context, waits for accesses under way, and calls invalidate_range. 0;
+ * -EINVAL: no context or start is not below end.
  */
 DMAMAP_API int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end);
 
-/* False: this process gets no notices by itself (no privilege for userfaultfd, or a seccomp profile). */
+/* False: this process gets no notices by itself (no privilege for userfaultfd, or a seccomp
+ * profile). */
 DMAMAP_API bool ib_umem_notices(const struct ib_ucontext *context);
 
 typedef int (*umem_call_back)(struct ib_umem *umem, u64 start, u64 end, void *arg);

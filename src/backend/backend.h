@@ -15,10 +15,11 @@ struct ports;
 /* One address space of a back end. */
 struct backend_space {
 	const struct backend_ops *ops;
-	struct pt *pt;	     /* its page table, where the library keeps one */
-	struct pt *direct;   /* the same where a stored entry is seen at once; NULL: map by `ops` */
-	struct ports *ports; /* where simulated accesses enter; NULL: they do not, invalidate by `ops` */
-	bool by_range;	     /* what carries the translations has to hear of each range: see publish */
+	struct pt *pt;	   /* its page table, where the library keeps one */
+	struct pt *direct; /* the same where a stored entry is seen at once; NULL: map by `ops` */
+	struct ports
+		*ports; /* where simulated accesses enter; NULL: they do not, invalidate by `ops` */
+	bool by_range;	/* what carries the translations has to hear of each range: see publish */
 	void *priv;
 };
 
@@ -31,28 +32,32 @@ struct backend_counts {
 
 struct backend_ops {
 	const char *name;
-	/* [iova, iova + size) to pa, granule-aligned; flags of pt.h. 0, -ENOMEM, -EEXIST, -EINVAL. */
+	/* [iova, iova + size) to pa, granule-aligned; flags of pt.h. 0, -ENOMEM, -EEXIST, -EINVAL.
+	 */
 	int (*map)(struct backend_space *s, iova_t iova, phys_t pa, u64 size, u64 flags);
 	/* Takes away what is mapped there; the bytes that were. Cannot fail. */
 	u64 (*unmap)(struct backend_space *s, iova_t iova, u64 size);
 	/*
-	 * The library stored entries in this range by itself, where nothing was: the device sees them from
-	 * now on. 0; -errno and a sentence: it sees none of them, the caller takes them away again. By
-	 * default nothing.
+	 * The library stored entries in this range by itself, where nothing was: the device sees
+	 * them from now on. 0; -errno and a sentence: it sees none of them, the caller takes them
+	 * away again. By default nothing.
 	 */
 	int (*publish)(struct backend_space *s, iova_t iova, u64 size);
 	/*
-	 * After unmap: no access that still runs or begins later uses the old translations. Where by_range,
-	 * what was mapped in the range began and ended in it, and comes here exactly once.
+	 * After unmap: no access that still runs or begins later uses the old translations. Where
+	 * by_range, what was mapped in the range began and ended in it, and comes here exactly
+	 * once.
 	 */
 	void (*invalidate)(struct backend_space *s, iova_t iova, u64 size);
 	void (*invalidate_all)(struct backend_space *s); /* by_range: nothing */
-	/* by_range: the same for a range of which only `mapped` bytes were; it may hold many mappings. */
+	/* by_range: the same for a range of which only `mapped` bytes were; it may hold many
+	 * mappings. */
 	void (*invalidate_some)(struct backend_space *s, iova_t iova, u64 size, u64 mapped);
 	/*
-	 * by_range: takes the entries of [iova, iova + size) out of the page table and cuts the device off
-	 * from them. They may be parts of what was published as one piece (up to a leaf with PT_LAST): the
-	 * rest of it stays mapped, but is away for a moment. The bytes that were. Cannot fail.
+	 * by_range: takes the entries of [iova, iova + size) out of the page table and cuts the
+	 * device off from them. They may be parts of what was published as one piece (up to a leaf
+	 * with PT_LAST): the rest of it stays mapped, but is away for a moment. The bytes that
+	 * were. Cannot fail.
 	 */
 	u64 (*cut)(struct backend_space *s, iova_t iova, u64 size);
 	void (*count)(struct backend_space *s, struct backend_counts *out);

@@ -17,8 +17,8 @@
 #include <linux/mm.h>
 #include <sched.h>
 
-#define REGISTERS_END 0x10000u
-#define ANSWER_NS     NS_PER_S
+#define REGISTERS_END  0x10000u
+#define ANSWER_NS      NS_PER_S
 #define FAULTS_AT_ONCE 1024 /* a unit that never stops reporting must not hold a thread */
 
 u64 vtd_read(const struct vtd *v, u32 offset, unsigned int size)
@@ -61,7 +61,8 @@ static int read_limits(struct vtd *v, const struct vtd_config *config)
 	if (!cap || cap == ~0ull || (u32)vtd_read(v, VTD_VER, 4) == ~0u)
 		return error_set(ENODEV, "there is no VT-d at its address");
 	if (ECAP_IRO(ecap) + 16 > REGISTERS_END || CAP_FRO(cap) + 16 * CAP_NFR(cap) > REGISTERS_END)
-		return error_set(ENODEV, "VT-d's capability registers contradict themselves: %#llx, %#llx",
+		return error_set(ENODEV,
+				 "VT-d's capability registers contradict themselves: %#llx, %#llx",
 				 (unsigned long long)cap, (unsigned long long)ecap);
 	v->limits.iova_bits = cap & CAP_SAGAW_48 ? 48 : 39;
 	if (!(cap & (CAP_SAGAW_48 | CAP_SAGAW_39)) || CAP_MGAW(cap) < 32)
@@ -98,7 +99,8 @@ static int take_pages(struct vtd *v)
 	for (unsigned int i = 0; i < VTD_PAGES; i++) {
 		v->page[i] = take_page();
 		if (!v->page[i])
-			return error_set(ENOMEM, "no memory for VT-d's tables: close a device or give the "
+			return error_set(ENOMEM,
+					 "no memory for VT-d's tables: close a device or give the "
 					 "machine more RAM");
 	}
 	v->root = page_address(v->page[VTD_ROOT]);
@@ -204,8 +206,10 @@ int vtd_attach(struct vtd *v, u16 source, const struct pt *pt)
 			return error_set(EIO, "VT-d: nothing is mapped below 2^39 yet");
 		table = first & PT_ADDR;
 	}
-	write_once(&entry[1], (v->four_levels ? CONTEXT_AW_48 : CONTEXT_AW_39) | CONTEXT_DID(VTD_DOMAIN));
-	write_release(&entry[0], table | ENTRY_PRESENT); /* translation type 0: by the second stage */
+	write_once(&entry[1],
+		   (v->four_levels ? CONTEXT_AW_48 : CONTEXT_AW_39) | CONTEXT_DID(VTD_DOMAIN));
+	write_release(&entry[0],
+		      table | ENTRY_PRESENT); /* translation type 0: by the second stage */
 	return vtd_forget_contexts(v);
 }
 
@@ -217,13 +221,16 @@ static bool take_fault(const struct vtd *v, u32 at, struct vtd_fault *f)
 	if (!(high & FRCD_FAULT) || high == ~0ull)
 		return false;
 	low = vtd_read(v, at, 8);
-	*f = (struct vtd_fault){.addr = low & ~(PAGE_BYTES - 1), .source = FRCD_SOURCE(high),
-				.reason = FRCD_REASON(high), .write = !(high & FRCD_READ)};
+	*f = (struct vtd_fault){.addr = low & ~(PAGE_BYTES - 1),
+				.source = FRCD_SOURCE(high),
+				.reason = FRCD_REASON(high),
+				.write = !(high & FRCD_READ)};
 	vtd_write(v, at + 12, 4, (u32)(FRCD_FAULT >> 32)); /* writing the bit clears it */
 	return true;
 }
 
-int vtd_faults(struct vtd *v, void (*fn)(void *arg, const struct vtd_fault *f), void *arg, bool *lost)
+int vtd_faults(struct vtd *v, void (*fn)(void *arg, const struct vtd_fault *f), void *arg,
+	       bool *lost)
 {
 	u32 status = (u32)vtd_read(v, VTD_FSTS, 4);
 	unsigned int index;

@@ -4,9 +4,9 @@
  * ("Intel Virtualization Technology for Directed I/O"): one unit in legacy mode, whose second-stage
  * tables are the library's page tables, read by the unit from RAM as they are.
  *
- * It reaches the unit's registers through struct vtd_io only, so it does not matter whether they are
- * emulated (the qemu layer) or real. The unit must see RAM as processors do; a unit that reads tables
- * past the processor's caches would need them flushed, which is not done here.
+ * It reaches the unit's registers through struct vtd_io only, so it does not matter whether they
+ * are emulated (the qemu layer) or real. The unit must see RAM as processors do; a unit that reads
+ * tables past the processor's caches would need them flushed, which is not done here.
  *
  *  operation                    | may run at once with
  *  invalidate, invalidate_all   | everything but vtd_create and vtd_destroy
@@ -37,12 +37,12 @@ struct vtd_config {
 struct vtd_limits {
 	unsigned int iova_bits;	 /* 39 or 48 */
 	unsigned int leaf_shift; /* of the largest leaf: 12, 21 or 30 */
-	bool flush_after_map;	 /* caching mode, or a write buffer: an entry that becomes present counts
-				  * only after an invalidation */
+	bool flush_after_map;	 /* caching mode, or a write buffer: an entry that becomes present
+				  * counts    only after an invalidation */
 };
 
 struct vtd_fault {
-	u64 addr; /* of the page */
+	u64 addr;   /* of the page */
 	u16 source; /* bus << 8 | device << 3 | function */
 	u8 reason;  /* the specification's fault reason */
 	bool write;
@@ -69,7 +69,8 @@ int vtd_attach(struct vtd *v, u16 source, const struct pt *pt);
  * Takes the fault records that the unit holds, and makes room for new ones: how many; *lost says
  * whether there were more than it could record. -EIO: it is gone.
  */
-int vtd_faults(struct vtd *v, void (*fn)(void *arg, const struct vtd_fault *f), void *arg, bool *lost);
+int vtd_faults(struct vtd *v, void (*fn)(void *arg, const struct vtd_fault *f), void *arg,
+	       bool *lost);
 
 /* Invalidation requests so far (descriptors, or register commands), without the waits. */
 u64 vtd_invalidations(const struct vtd *v);

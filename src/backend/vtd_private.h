@@ -27,10 +27,10 @@ struct vtd {
 
 	pthread_mutex_t lock; /* guards what follows, and the registers of invalidation */
 	u64 *queue;
-	u32 *done;   /* written by the unit: the number of the last wait; atomic */
-	u32 waits;   /* the number of the last wait in the queue; may wrap */
-	u32 tail;    /* descriptors put in, modulo the slots */
-	u64 count;   /* atomic: invalidations, for the statistics */
+	u32 *done; /* written by the unit: the number of the last wait; atomic */
+	u32 waits; /* the number of the last wait in the queue; may wrap */
+	u32 tail;  /* descriptors put in, modulo the slots */
+	u64 count; /* atomic: invalidations, for the statistics */
 };
 
 u64 vtd_read(const struct vtd *v, u32 offset, unsigned int size);

@@ -129,9 +129,11 @@ static int registers_run(struct vtd *v, const struct request *r)
 	if (ok) {
 		if (r->kind == BY_PAGE)
 			vtd_write(v, v->iotlb, 8, r->page << PAGE_BITS | r->mask);
-		/* contexts come before there is more than one domain, so the domain is everything */
-		vtd_write(v, v->iotlb + 8, 8, IOTLB_IVT | drain | IOTLB_DID(VTD_DOMAIN) |
-			  (r->kind == BY_PAGE ? IOTLB_BY_PAGE : IOTLB_BY_DOMAIN));
+		/* contexts come before there is more than one domain, so the domain is everything
+		 */
+		vtd_write(v, v->iotlb + 8, 8,
+			  IOTLB_IVT | drain | IOTLB_DID(VTD_DOMAIN) |
+				  (r->kind == BY_PAGE ? IOTLB_BY_PAGE : IOTLB_BY_DOMAIN));
 		ok = vtd_until(v, v->iotlb + 8, 8, IOTLB_IVT, 0);
 	}
 	pthread_mutex_unlock(&v->lock);
@@ -187,7 +189,8 @@ static void vtd_invalidate_all(struct backend_space *s)
 	run(s->priv, &r);
 }
 
-/* Entries that become present are seen at once, but where the unit says that it remembers absence. */
+/* Entries that become present are seen at once, but where the unit says that it remembers absence.
+ */
 static int vtd_publish(struct backend_space *s, iova_t iova, u64 size)
 {
 	vtd_invalidate(s, iova, size);

@@ -41,7 +41,9 @@
 #define GCMD_SRTP (1u << 30)
 #define GCMD_WBF  (1u << 27)
 #define GCMD_QIE  (1u << 26)
-#define GSTS_KEPT 0x96ffffffu /* what a write of GCMD must repeat: all but the one-shot commands */
+#define GSTS_KEPT                                                                                  \
+	0x96ffffffu /* what a write of GCMD must repeat: all but the one-shot commands             \
+		     */
 
 #define CCMD_ICC    (1ull << 63)
 #define CCMD_GLOBAL (1ull << 61)
@@ -55,16 +57,16 @@
 #define IOTLB_DID(d)	((u64)(d) << 32)
 
 /* Descriptors of the queue: 128 bits. */
-#define INV_CONTEXT	0x1ull
-#define INV_IOTLB	0x2ull
-#define INV_WAIT	0x5ull
-#define INV_GLOBAL	(1ull << 4)
-#define INV_BY_DOMAIN	(2ull << 4)
-#define INV_BY_PAGE	(3ull << 4)
-#define INV_DW		(1ull << 6)
-#define INV_DR		(1ull << 7)
-#define INV_DID(d)	((u64)(d) << 16)
-#define INV_WAIT_WRITE	(1ull << 5)
+#define INV_CONTEXT	 0x1ull
+#define INV_IOTLB	 0x2ull
+#define INV_WAIT	 0x5ull
+#define INV_GLOBAL	 (1ull << 4)
+#define INV_BY_DOMAIN	 (2ull << 4)
+#define INV_BY_PAGE	 (3ull << 4)
+#define INV_DW		 (1ull << 6)
+#define INV_DR		 (1ull << 7)
+#define INV_DID(d)	 ((u64)(d) << 16)
+#define INV_WAIT_WRITE	 (1ull << 5)
 #define INV_WAIT_DATA(x) ((u64)(x) << 32)
 
 #define FSTS_OVERFLOW  (1u << 0)
@@ -80,16 +82,16 @@
 #define FRCD_REASON(h) ((u8)((h) >> 32))
 #define FRCD_SOURCE(h) ((u16)(h))
 
-#define FAULT_ROOT_NOT_PRESENT 0x1
+#define FAULT_ROOT_NOT_PRESENT	  0x1
 #define FAULT_CONTEXT_NOT_PRESENT 0x2
-#define FAULT_BEYOND_WIDTH 0x4
-#define FAULT_WRITE 0x5
-#define FAULT_READ  0x6
+#define FAULT_BEYOND_WIDTH	  0x4
+#define FAULT_WRITE		  0x5
+#define FAULT_READ		  0x6
 
 /* Entries of the root and context tables. */
-#define ENTRY_PRESENT 1ull
-#define CONTEXT_AW_39 1ull
-#define CONTEXT_AW_48 2ull
+#define ENTRY_PRESENT  1ull
+#define CONTEXT_AW_39  1ull
+#define CONTEXT_AW_48  2ull
 #define CONTEXT_DID(d) ((u64)(d) << 8)
 
 #endif

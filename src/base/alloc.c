@@ -9,8 +9,10 @@
 
 static void *no_memory(size_t size)
 {
-	return error_null(ENOMEM, "cannot allocate %zu bytes for the library's own use: "
-			  "the process is out of memory", size);
+	return error_null(ENOMEM,
+			  "cannot allocate %zu bytes for the library's own use: "
+			  "the process is out of memory",
+			  size);
 }
 
 /* Not zeroed, so that how it is backed can be chosen before it is touched. */

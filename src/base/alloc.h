@@ -11,10 +11,11 @@
 #define ALLOC_HUGE (1ul << 21)
 
 void *alloc_zeroed(size_t size);
-void *alloc_array(size_t n, size_t size);		     /* checks n * size */
-void *alloc_aligned(size_t align, size_t size);		     /* align: a power of two */
+void *alloc_array(size_t n, size_t size);	/* checks n * size */
+void *alloc_aligned(size_t align, size_t size); /* align: a power of two */
 void *alloc_huge(size_t size); /* a multiple of ALLOC_HUGE; on huge pages, if there are any */
-void *alloc_grow(void *old, size_t old_size, size_t size); /* the new part zeroed; NULL: old stays */
+void *alloc_grow(void *old, size_t old_size,
+		 size_t size); /* the new part zeroed; NULL: old stays */
 char *alloc_string(const char *s);
 void alloc_free(void *p); /* of any of them; NULL is fine; errno is kept */
 

@@ -6,14 +6,14 @@
 #include <dmamap/types.h>
 #include <stdatomic.h>
 
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
-#define slow_path __attribute__((cold, noinline))
-#define hot_inline  static inline __attribute__((always_inline))
+#define likely(x)    __builtin_expect(!!(x), 1)
+#define unlikely(x)  __builtin_expect(!!(x), 0)
+#define slow_path    __attribute__((cold, noinline))
+#define hot_inline   static inline __attribute__((always_inline))
 #define maybe_unused __attribute__((unused))
-#define cacheline   __attribute__((aligned(64)))
+#define cacheline    __attribute__((aligned(64)))
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /*
@@ -31,13 +31,13 @@ typedef struct {
 #define IOVA(x) ((iova_t){(x)})
 #define PHYS(x) ((phys_t){(x)})
 
-#define PAGE_BITS 12
+#define PAGE_BITS  12
 #define PAGE_BYTES (1ull << PAGE_BITS)
 
 /* One word that two threads share: read or written whole, ordered by nothing. */
-#define read_once(p)	 __atomic_load_n((p), __ATOMIC_RELAXED)
-#define write_once(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define read_acquire(p)	 __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define read_once(p)	    __atomic_load_n((p), __ATOMIC_RELAXED)
+#define write_once(p, v)    __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define read_acquire(p)	    __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define write_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
 /* A counter with one writer: others may read it at any time. */

@@ -10,7 +10,8 @@
 
 #include "base/compiler.h"
 
-extern int fence_answer __attribute__((visibility("hidden"))); /* 1: yes, -1: no; 0: not asked. Atomic */
+extern int fence_answer
+	__attribute__((visibility("hidden"))); /* 1: yes, -1: no; 0: not asked. Atomic */
 bool fence_ask(void) __attribute__((cold));
 
 /* Whether fence_everywhere() can be had; asks the kernel once. Where not, do without the idea. */

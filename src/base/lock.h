@@ -13,7 +13,10 @@ struct lock {
 	u32 taken;
 };
 
-#define LOCK_INIT {0}
+#define LOCK_INIT                                                                                  \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 void lock_wait(struct lock *l) __attribute__((cold));
 

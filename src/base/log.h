@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the library says on standard error, and only when asked: DMAMAP_LOG=error|warn|info|debug. */
+/* What the library says on standard error, and only when asked: DMAMAP_LOG=error|warn|info|debug.
+ */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

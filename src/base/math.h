@@ -58,8 +58,9 @@ static inline u64 max_u64(u64 a, u64 b)
 /* Pages touched by [addr, addr + size), by the offset in the first; cannot wrap. */
 static inline u64 pages_spanned(u64 addr, u64 size)
 {
-	return (size >> PAGE_BITS) + (((addr & (PAGE_BYTES - 1)) + (size & (PAGE_BYTES - 1)) +
-				       PAGE_BYTES - 1) >> PAGE_BITS);
+	return (size >> PAGE_BITS) +
+	       (((addr & (PAGE_BYTES - 1)) + (size & (PAGE_BYTES - 1)) + PAGE_BYTES - 1) >>
+		PAGE_BITS);
 }
 
 #endif

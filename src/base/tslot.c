@@ -88,7 +88,7 @@ int tslot_key_init(struct tslot_key *key, size_t size,
 	pthread_once(&once, init_once);
 	if (thread_end_error)
 		return error_set(thread_end_error, "cannot create a thread-specific key: "
-				 "the process has too many");
+						   "the process has too many");
 	pthread_mutex_lock(&global);
 	for (id = 1; id < n_keys && keys[id]; id++)
 		;

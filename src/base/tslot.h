@@ -20,15 +20,16 @@
 
 struct tslot_table;
 
-struct tslot {			    /* begins each slot; cache-line aligned */
-	struct tslot *next;	    /* of all slots of the key, never shortened before destroy */
-	struct tslot_table *table; /* of the thread that has it; NULL: free. Under the global lock */
+struct tslot {		    /* begins each slot; cache-line aligned */
+	struct tslot *next; /* of all slots of the key, never shortened before destroy */
+	struct tslot_table
+		*table; /* of the thread that has it; NULL: free. Under the global lock */
 };
 
 struct tslot_key {
-	u32 id;			/* place in each thread's table; 0: not initialised */
+	u32 id; /* place in each thread's table; 0: not initialised */
 	u32 size;
-	struct tslot *all;	/* pushed by a release store under the global lock */
+	struct tslot *all; /* pushed by a release store under the global lock */
 	/* called once for each new or reused slot, by its thread; zeroed before a first use */
 	void (*attach)(struct tslot_key *, struct tslot *);
 	/* the slot's thread ends or the key is destroyed: give back what it holds */

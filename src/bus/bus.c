@@ -36,12 +36,15 @@ static int check_range(const struct device *dev, dma_addr_t addr, size_t len)
 	return unlikely(read_once(&dev->stuck)) ? DMAMAP_FAULT_STUCK : 0;
 }
 
-/* Records the fault. A device that is not simulated comes here with every access: it is never played. */
+/* Records the fault. A device that is not simulated comes here with every access: it is never
+ * played. */
 static slow_path int refuse(struct device *dev, dma_addr_t addr, size_t len, bool write, int reason)
 {
 	if (dev->remote)
-		return error_set(EOPNOTSUPP, "%s: the device is not simulated: it does its DMA itself, the "
-				 "program cannot play it", dev->name);
+		return error_set(EOPNOTSUPP,
+				 "%s: the device is not simulated: it does its DMA itself, the "
+				 "program cannot play it",
+				 dev->name);
 	return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)reason);
 }
 
@@ -200,8 +203,8 @@ static slow_path void accessed(struct device *dev, dma_addr_t addr, size_t len, 
 }
 
 /* Asks whoever can mend it, and tries again, until it is done or refused for good. */
-static slow_path int access_refused(struct device *dev, dma_addr_t addr, u8 *buf, u64 len, bool write,
-				    int err)
+static slow_path int access_refused(struct device *dev, dma_addr_t addr, u8 *buf, u64 len,
+				    bool write, int err)
 {
 	struct fault_try try = {0};
 	struct port *port;
@@ -321,7 +324,8 @@ void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written
 			return;
 		}
 	}
-	/* the bytes are where they belong already; a hold that is gone belonged to a stuck device */
+	/* the bytes are where they belong already; a hold that is gone belonged to a stuck device
+	 */
 	if (dev->iommu)
 		hold_drop(dev, iov[0].iov_base);
 }

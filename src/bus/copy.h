@@ -2,8 +2,8 @@
 /*
  * How a device's bytes move. Up to 128 bytes in aligned words, each stored and loaded whole, in
  * ascending order, as PCI Express keeps them: a driver that polls the last word of a completion
- * sees the others. What is left of the last word follows in parts of 4, 2 and 1 bytes. Longer ones by
- * the processor's string copy.
+ * sees the others. What is left of the last word follows in parts of 4, 2 and 1 bytes. Longer ones
+ * by the processor's string copy.
  *
  * A device may touch memory that a sanitizer calls freed (without an IOMMU it reaches all RAM), so
  * these are copy_functions of base/copy.h.
@@ -60,9 +60,9 @@ copy_function void copy_tail_to_memory(uintptr_t to, const u8 *from, size_t n)
 
 /* From memory that others may be writing to the model's own buffer. */
 /*
- * ThreadSanitizer sees words, and rings and registers are whole words, whose order it must see. Other
- * lengths are data, which a device may touch when it is somebody else's (policy=pool, lazy): that it
- * should not lay to the program.
+ * ThreadSanitizer sees words, and rings and registers are whole words, whose order it must see.
+ * Other lengths are data, which a device may touch when it is somebody else's (policy=pool, lazy):
+ * that it should not lay to the program.
  */
 copy_function bool copy_in_words(size_t n)
 {

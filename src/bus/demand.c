@@ -14,8 +14,8 @@ static s64 move(u8 *buf, u8 *at, u64 len, bool write)
 {
 	struct iovec local = {buf, len}, remote = {at, len};
 
-	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, (long)getpid(), &local, 1l,
-		       &remote, 1l, 0l);
+	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, (long)getpid(), &local,
+		       1l, &remote, 1l, 0l);
 }
 
 /* How many bytes went over, from the first on. */

@@ -5,7 +5,8 @@
  * ourselves), which says -EFAULT instead and obeys the memory's protection at that moment.
  *
  * The translation of such a page carries its permissions shifted by DEMAND_SHIFT: the test that
- * every access makes refuses it, and only what was refused looks here. So other accesses pay nothing.
+ * every access makes refuses it, and only what was refused looks here. So other accesses pay
+ * nothing.
  */
 #ifndef BUS_DEMAND_H
 #define BUS_DEMAND_H
@@ -29,8 +30,7 @@ static inline int demand_refused(u64 value, bool write)
  * Copies `len` bytes between buf and the segments, all or nothing. 0; DMAMAP_FAULT_NOT_MAPPED or
  * _NO_WRITE: the process does not have that memory, or not for writing; -ENOMEM.
  */
-int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
-	__attribute__((cold));
+int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write) __attribute__((cold));
 
 /*
  * dmamap_bus_map() of on-demand pages gives a copy, which dmamap_bus_unmap() writes back by a bus

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What devices do with their addresses. Each access is looked up piece by piece, since a device may
- * go through several mappings that lie side by side (a scatterlist's, two-step links). One report an
- * access: its first mistake.
+ * go through several mappings that lie side by side (a scatterlist's, two-step links). One report
+ * an access: its first mistake.
  */
 #include "base/copy.h"
 #include "check/find.h"
@@ -77,29 +77,35 @@ static void report_hole(struct access *q, struct about *a)
 	bool paged = false;
 	struct past past;
 
-	/* A device may use any page of an on-demand region, and what it gets through to is mapped: the
-	 * shadow comes after the translation, when a fault in another thread maps the page. */
+	/* A device may use any page of an on-demand region, and what it gets through to is mapped:
+	 * the shadow comes after the translation, when a fault in another thread maps the page. */
 	store_search(q->c->space + SPACE_RANGES, q->at, 1, note_paged, &paged);
 	if (paged)
 		return;
 	if (q->at != q->addr) {
 		a->kind = DMAMAP_CHECK_DEVICE_PAST_END;
-		report(a, "the device's %s of %llu bytes at %#llx goes %llu bytes past the end of the "
-		       "mapping", verb(q->write), size, addr,
-		       (unsigned long long)(q->addr + q->size - q->at));
+		report(a,
+		       "the device's %s of %llu bytes at %#llx goes %llu bytes past the end of the "
+		       "mapping",
+		       verb(q->write), size, addr, (unsigned long long)(q->addr + q->size - q->at));
 	} else if (past_find(q->c, q->at, 1, &past)) {
 		a->kind = q->c->lazy ? DMAMAP_CHECK_DEVICE_STALE : DMAMAP_CHECK_DEVICE_AFTER_UNMAP;
 		a->what[0] = "unmapped";
 		a->at[0] = past.unmapped;
 		a->what[1] = "mapped";
 		a->at[1] = past.mapped;
-		report(a, "the device's %s of %llu bytes at %#llx came after the unmap%s: stop it first",
+		report(a,
+		       "the device's %s of %llu bytes at %#llx came after the unmap%s: stop it "
+		       "first",
 		       verb(q->write), size, addr,
 		       q->c->lazy ? ", by a translation that policy=lazy had not flushed" : "");
 	} else if (!shadow_lost()) {
 		a->kind = DMAMAP_CHECK_DEVICE_NOT_MAPPED;
-		report(a, "the device's %s of %llu bytes at %#llx reached memory that is not mapped for "
-		       "it", verb(q->write), size, addr);
+		report(a,
+		       "the device's %s of %llu bytes at %#llx reached memory that is not mapped "
+		       "for "
+		       "it",
+		       verb(q->write), size, addr);
 	}
 }
 
@@ -113,7 +119,9 @@ static bool piece_is_right(struct access *q, struct about *a)
 	a->at[0] = q->f.mapped;
 	if (q->against) {
 		a->kind = DMAMAP_CHECK_DEVICE_DIRECTION;
-		report(a, "the device's %s of %llu bytes at %#llx goes against the mapping, which is %s",
+		report(a,
+		       "the device's %s of %llu bytes at %#llx goes against the mapping, which is "
+		       "%s",
 		       verb(q->write), size, addr, report_dir(a->dir));
 		return false;
 	}
@@ -125,14 +133,19 @@ static bool piece_is_right(struct access *q, struct about *a)
 	}
 	if (q->unasked) {
 		a->kind = DMAMAP_CHECK_MAP_UNCHECKED;
-		report(a, "the device uses %#llx, and dma_mapping_error() was never asked whether it was "
-		       "mapped", addr);
+		report(a,
+		       "the device uses %#llx, and dma_mapping_error() was never asked whether it "
+		       "was "
+		       "mapped",
+		       addr);
 		return false;
 	}
 	if (q->cpu_owns && read_once(&q->c->own)) {
 		a->kind = DMAMAP_CHECK_OWN_DEVICE;
-		report(a, "the device wrote %llu bytes at %#llx that the CPU owned: "
-		       "dma_sync_single_for_device() first", size, addr);
+		report(a,
+		       "the device wrote %llu bytes at %#llx that the CPU owned: "
+		       "dma_sync_single_for_device() first",
+		       size, addr);
 		return false;
 	}
 	return true;
@@ -218,9 +231,11 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
 		why = "it came after the unmap: stop the device first";
 	}
 	if (size)
-		report(&a, "the device's %s of %llu bytes at %#llx was refused: %s", verb(write), n, at, why);
+		report(&a, "the device's %s of %llu bytes at %#llx was refused: %s", verb(write), n,
+		       at, why);
 	else
-		report(&a, "the device's %s in the page at %#llx was refused: %s", verb(write), at, why);
+		report(&a, "the device's %s in the page at %#llx was refused: %s", verb(write), at,
+		       why);
 }
 
 /* ---- a machine that is not coherent ---- */
@@ -259,10 +274,12 @@ void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 		return;
 	for (i = 0; i < size && cpu[i] == device[i]; i++)
 		;
-	a = about_of(c, DMAMAP_CHECK_SYNC_MISSING, addr, size, (enum dma_data_direction)w.dir, NULL);
+	a = about_of(c, DMAMAP_CHECK_SYNC_MISSING, addr, size, (enum dma_data_direction)w.dir,
+		     NULL);
 	a.what[0] = "mapped";
 	a.at[0] = w.mapped;
-	report(&a, "the device read old bytes at %#llx (0x%02x, where the CPU has 0x%02x): "
-	       "dma_sync_single_for_device() is missing", (unsigned long long)(addr + i), device[i],
-	       cpu[i]);
+	report(&a,
+	       "the device read old bytes at %#llx (0x%02x, where the CPU has 0x%02x): "
+	       "dma_sync_single_for_device() is missing",
+	       (unsigned long long)(addr + i), device[i], cpu[i]);
 }

@@ -32,18 +32,18 @@ struct check_device {
 	const struct device *dev;
 	u64 space; /* its address space: the domain's address */
 	u64 bus_offset;
-	bool counted;	    /* check_open() was done */
+	bool counted; /* check_open() was done */
 	bool lazy, coherent;
-	bool own;	    /* atomic: dmamap_check_own() */
-	bool mask_set;	    /* atomic */
-	bool mask_said;	    /* atomic */
-	bool has_view;	    /* own.c: counted among who uses it; under its lock */
+	bool own;	/* atomic: dmamap_check_own() */
+	bool mask_set;	/* atomic */
+	bool mask_said; /* atomic */
+	bool has_view;	/* own.c: counted among who uses it; under its lock */
 };
 
 /* What a call mapped. */
 struct check_mapping {
 	dma_addr_t addr;
-	u64 pa; /* PHYS_FOREIGN and all; of registers, too */
+	u64 pa;		 /* PHYS_FOREIGN and all; of registers, too */
 	const void *cpu; /* NULL: not known */
 	u64 size;
 	unsigned long attrs;
@@ -68,14 +68,15 @@ struct check_past {
 	const struct stack *at[2]; /* NULL: not known */
 };
 /*
- * Of the mapping or allocation that holds the address, else of one that did, with the words for both
- * events. Checked devices only.
+ * Of the mapping or allocation that holds the address, else of one that did, with the words for
+ * both events. Checked devices only.
  */
 void check_story(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
 		 struct check_past *past);
-int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
-		      size_t size, enum dma_data_direction dir, const struct check_past *past,
-		      const char *fmt, ...) __attribute__((format(printf, 8, 9), cold));
+int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind,
+		      dma_addr_t addr, size_t size, enum dma_data_direction dir,
+		      const struct check_past *past, const char *fmt, ...)
+	__attribute__((format(printf, 8, 9), cold));
 
 /*
  * DMAMAP_CHECK and DMAMAP_FAIL: 0, or -EINVAL with the sentence. *on: checking is asked for; *own:
@@ -98,12 +99,14 @@ void check_unmap(struct check_device *c, const struct check_mapping *m, const vo
 void check_asked(struct check_device *c, dma_addr_t addr); /* dma_mapping_error() */
 void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		bool to_cpu, const void *caller);
-void check_synced(struct check_device *c, dma_addr_t addr, u64 size); /* for the device, at its end */
+void check_synced(struct check_device *c, dma_addr_t addr,
+		  u64 size); /* for the device, at its end */
 
 struct scatterlist;
 struct sg_table;
 void check_map_sg(struct check_device *c, struct scatterlist *sgl, int nents, int segments, u64 max,
-		  u64 boundary, enum dma_data_direction dir, unsigned long attrs, const void *caller);
+		  u64 boundary, enum dma_data_direction dir, unsigned long attrs,
+		  const void *caller);
 void check_unmap_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 		    enum dma_data_direction dir, unsigned long attrs, const void *caller);
 void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
@@ -137,18 +140,21 @@ void check_range_taken(struct check_device *c, dma_addr_t addr, u64 size, const 
 void check_range_freed(struct check_device *c, dma_addr_t addr, u64 size);
 void check_unlink(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		  unsigned long attrs, const void *caller);
-void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
-		      bool to_cpu, const void *caller);
+void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size,
+		      enum dma_data_direction dir, bool to_cpu, const void *caller);
 void check_synced_links(struct check_device *c, dma_addr_t addr, u64 size);
 /* What is known of links in the range: of one that is there, else of one that was. */
-void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size, struct check_past *past);
+void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size,
+		      struct check_past *past);
 void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size);
 
 /* bus/: the device reached all of it; or was refused, for the reason in words. */
-void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write, const void *caller);
+void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write,
+		  const void *caller);
 void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write, bool by_direction,
 		   const char *why, const void *caller);
-/* size: at most a page. The device read [pa, pa + size) of a non-coherent machine's RAM, that is mapped at addr. */
+/* size: at most a page. The device read [pa, pa + size) of a non-coherent machine's RAM, that is
+ * mapped at addr. */
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size);
 
 /* guard.c: *out is RAM as the device must see it while pages are kept from the CPU. 0, -ENOMEM. */

@@ -5,7 +5,8 @@
 
 #include "check/shadow.h"
 
-/* Reports if a cache line of this memory, which is not in the store yet, is mapped. True: it did. */
+/* Reports if a cache line of this memory, which is not in the store yet, is mapped. True: it did.
+ */
 bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller);
 /* Reports once if no mask was set. */
 void check_mask(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,

@@ -16,11 +16,11 @@
 #include <ucontext.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static u32 users;	   /* devices; under lock */
-static u8 *view;	   /* atomic; of view_span bytes */
-static u64 view_span;	   /* under lock */
+static u32 users;     /* devices; under lock */
+static u8 *view;      /* atomic; of view_span bytes */
+static u64 view_span; /* under lock */
 static struct sigaction previous;
-static bool installed;	   /* under lock */
+static bool installed; /* under lock */
 
 u8 *guard_view(void)
 {
@@ -77,14 +77,16 @@ static const void *fault_caller(const ucontext_t *u)
 static void report_fault(const struct found *f, u64 pa, const ucontext_t *u)
 {
 	bool write = was_write(u, f);
-	struct about a = about_of(f->c, write ? DMAMAP_CHECK_OWN_CPU_WRITE : DMAMAP_CHECK_OWN_CPU_READ,
-				  f->start, f->size, (enum dma_data_direction)f->dir, fault_caller(u));
+	struct about a =
+		about_of(f->c, write ? DMAMAP_CHECK_OWN_CPU_WRITE : DMAMAP_CHECK_OWN_CPU_READ,
+			 f->start, f->size, (enum dma_data_direction)f->dir, fault_caller(u));
 
 	a.what[0] = "mapped";
 	a.at[0] = f->mapped;
-	report(&a, "the CPU %s %p, in the buffer mapped at %#llx, while the device %s it: "
-	       "dma_sync_single_for_cpu() or unmap first", write ? "wrote to" : "read",
-	       (void *)(mem.base + pa), (unsigned long long)f->start,
+	report(&a,
+	       "the CPU %s %p, in the buffer mapped at %#llx, while the device %s it: "
+	       "dma_sync_single_for_cpu() or unmap first",
+	       write ? "wrote to" : "read", (void *)(mem.base + pa), (unsigned long long)f->start,
 	       write ? "owned" : "may be writing");
 }
 

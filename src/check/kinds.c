@@ -6,7 +6,8 @@ static const struct {
 	const char *name, *meaning;
 } kinds[DMAMAP_CHECK_KINDS] = {
 #define KIND(id, name, meaning) [DMAMAP_CHECK_##id] = {name, meaning}
-	KIND(BAD_ARGUMENT, "bad-argument", "no direction, size 0, or memory that cannot be mapped so"),
+	KIND(BAD_ARGUMENT, "bad-argument",
+	     "no direction, size 0, or memory that cannot be mapped so"),
 	KIND(UNMAP_NOT_MAPPED, "unmap-not-mapped", "unmap of an address where no mapping begins"),
 	KIND(UNMAP_TWICE, "unmap-twice", "unmap of what was unmapped already"),
 	KIND(UNMAP_DEVICE, "unmap-device", "unmap of what another device mapped"),
@@ -26,7 +27,8 @@ static const struct {
 	KIND(MAP_STACK, "map-stack", "memory of the stack mapped"),
 	KIND(MAP_TEXT, "map-text", "program text or read-only data mapped"),
 	KIND(MAP_FREED, "map-freed", "memory mapped that AddressSanitizer knows to be freed"),
-	KIND(MAP_OVERLAP, "map-overlap", "a cache line mapped twice, and one of the two may be written"),
+	KIND(MAP_OVERLAP, "map-overlap",
+	     "a cache line mapped twice, and one of the two may be written"),
 	KIND(MAP_COHERENT, "map-coherent", "coherent memory mapped again"),
 	KIND(MAP_RESOURCE, "map-resource", "memory mapped as a resource"),
 	KIND(MAP_NO_MASK, "map-no-mask", "mapped before any DMA mask was set"),
@@ -66,12 +68,12 @@ static const struct {
 	KIND(IOVA_LINKED, "iova-linked", "a two-step range freed with links in it"),
 	KIND(IOVA_DIRECTION, "iova-direction", "unlinked with another direction than linked"),
 	KIND(IOVA_ATTRS, "iova-attrs", "unlinked with other attributes than linked"),
-	KIND(IOVA_NOT_SYNCED, "iova-not-synced",
-	     "the device used a link before dma_iova_sync()"),
+	KIND(IOVA_NOT_SYNCED, "iova-not-synced", "the device used a link before dma_iova_sync()"),
 	KIND(XSK_TWICE, "xsk-twice", "an XSK buffer freed or given on a second time"),
 	KIND(XSK_KEPT, "xsk-kept",
 	     "XSK buffers that the driver never gave back when their pool left its queue"),
-	KIND(XSK_BUSY, "xsk-busy", "an XSK pool's UMEM unmapped while the driver still had buffers of it"),
+	KIND(XSK_BUSY, "xsk-busy",
+	     "an XSK pool's UMEM unmapped while the driver still had buffers of it"),
 	KIND(LEAK, "leak", "still mapped or allocated when the device was closed"),
 #undef KIND
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices that are checked, and what is left when one goes. The last one takes everything with it
- * that the checker remembers. Leaks are told one by one while they are few; many of one line of code
- * are told together.
+ * that the checker remembers. Leaks are told one by one while they are few; many of one line of
+ * code are told together.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -38,8 +38,12 @@ void check_open(struct check_device *c, const struct device *dev, u64 space, u64
 {
 	int saved = errno;
 
-	*c = (struct check_device){.dev = dev, .space = space, .bus_offset = bus_offset,
-				   .coherent = coherent, .lazy = lazy, .counted = true};
+	*c = (struct check_device){.dev = dev,
+				   .space = space,
+				   .bus_offset = bus_offset,
+				   .coherent = coherent,
+				   .lazy = lazy,
+				   .counted = true};
 	pthread_mutex_lock(&lock);
 	list_add(c);
 	n_checked++;
@@ -206,8 +210,10 @@ void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 ch
 	a.no_stack = true;
 	a.what[0] = "made";
 	a.at[0] = made;
-	report(&a, "dma pool '%s' of %llu-byte blocks, with %llu pieces of coherent memory, was never "
-	       "destroyed", name, (unsigned long long)block, (unsigned long long)chunks);
+	report(&a,
+	       "dma pool '%s' of %llu-byte blocks, with %llu pieces of coherent memory, was never "
+	       "destroyed",
+	       name, (unsigned long long)block, (unsigned long long)chunks);
 }
 
 static bool set_pool(struct range *r, void *arg)

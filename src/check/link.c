@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Two-step mappings: a range has a shadow in a space beside the device's, so that it is no mapping;
- * each link has one as a mapping has. An unlink may name several links, or a part of one, whose rest
- * stays. That nothing is linked somewhere, the library says itself.
+ * each link has one as a mapping has. An unlink may name several links, or a part of one, whose
+ * rest stays. That nothing is linked somewhere, the library says itself.
  */
 #include "check/find.h"
 
@@ -10,7 +10,8 @@
 
 void check_range_taken(struct check_device *c, dma_addr_t addr, u64 size, const void *caller)
 {
-	const struct check_mapping m = {.addr = addr, .size = size, .call = CALL_RANGE, .dir = DMA_NONE};
+	const struct check_mapping m = {
+		.addr = addr, .size = size, .call = CALL_RANGE, .dir = DMA_NONE};
 	struct shadow *s;
 
 	check_enter(caller);
@@ -41,9 +42,12 @@ static bool claim_link(struct range *r, void *arg)
 /* Puts back what of a link lies in [from, end). */
 static void put_back(const struct shadow *s, u64 from, u64 end)
 {
-	struct check_mapping m = {.addr = from, .pa = s->phys.start + (from - s->dma.start),
-				  .size = end - from, .attrs = s->attrs,
-				  .dir = (enum dma_data_direction)s->dir, .call = CALL_LINK};
+	struct check_mapping m = {.addr = from,
+				  .pa = s->phys.start + (from - s->dma.start),
+				  .size = end - from,
+				  .attrs = s->attrs,
+				  .dir = (enum dma_data_direction)s->dir,
+				  .call = CALL_LINK};
 	struct shadow *rest = shadow_new(s->c, &m, NULL);
 
 	if (!rest)
@@ -69,8 +73,8 @@ static void end_link(struct shadow *s, u64 from, u64 end, const void *caller)
 void check_unlink(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		  unsigned long attrs, const void *caller)
 {
-	const struct check_mapping m = {.addr = addr, .size = size, .attrs = attrs, .dir = dir,
-					.call = CALL_LINK};
+	const struct check_mapping m = {
+		.addr = addr, .size = size, .attrs = attrs, .dir = dir, .call = CALL_LINK};
 	struct links q = {.c = c, .from = addr, .end = addr + size};
 	bool compared = false;
 
@@ -90,7 +94,8 @@ void check_unlink(struct check_device *c, dma_addr_t addr, u64 size, enum dma_da
 
 void check_range_freed(struct check_device *c, dma_addr_t addr, u64 size)
 {
-	const struct check_mapping m = {.addr = addr, .size = size, .call = CALL_RANGE, .dir = DMA_NONE};
+	const struct check_mapping m = {
+		.addr = addr, .size = size, .call = CALL_RANGE, .dir = DMA_NONE};
 	struct links q = {.c = c, .from = addr, .end = addr + size};
 	struct found other = {0};
 	struct shadow *s = shadow_claim(c, &m, &other);
@@ -116,7 +121,8 @@ static bool note_link(struct range *r, void *arg)
 	return false;
 }
 
-void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size, struct check_past *past)
+void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size,
+		      struct check_past *past)
 {
 	struct links q = {.c = c};
 	struct past was;

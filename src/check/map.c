@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Single mappings and allocations: what is wrong with a map call, and with the unmap that ends it. */
+/* Single mappings and allocations: what is wrong with a map call, and with the unmap that ends it.
+ */
 #include "base/error.h"
 #include "check/find.h"
 
@@ -28,7 +29,8 @@ static bool find_overlap(struct range *r, void *arg)
 	struct overlap *q = arg;
 	struct shadow *s = r->of;
 
-	if (s == q->self || s->paged || ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
+	if (s == q->self || s->paged ||
+	    ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
 		return true;
 	if (s->dir == DMA_TO_DEVICE && q->self->dir == DMA_TO_DEVICE)
 		return true;
@@ -42,17 +44,23 @@ static void report_overlap(const struct overlap *q, const void *caller)
 	const struct shadow *s = q->self;
 	const struct found *f = &q->found;
 	bool coherent = f->call == CALL_COHERENT;
-	struct about a = about_of(s->c, coherent ? DMAMAP_CHECK_MAP_COHERENT : DMAMAP_CHECK_MAP_OVERLAP,
-				  s->dma.start, q->size, (enum dma_data_direction)s->dir, caller);
+	struct about a =
+		about_of(s->c, coherent ? DMAMAP_CHECK_MAP_COHERENT : DMAMAP_CHECK_MAP_OVERLAP,
+			 s->dma.start, q->size, (enum dma_data_direction)s->dir, caller);
 
 	a.what[0] = "mapped before";
 	a.at[0] = f->mapped;
 	if (coherent)
-		report(&a, "%s of %llu bytes of coherent memory, which the device has at %#llx already: "
-		       "use that address", check_call_names[s->call], (unsigned long long)q->size,
+		report(&a,
+		       "%s of %llu bytes of coherent memory, which the device has at %#llx "
+		       "already: "
+		       "use that address",
+		       check_call_names[s->call], (unsigned long long)q->size,
 		       (unsigned long long)f->start);
 	else
-		report(&a, "%s of %llu bytes (%s) shares a cache line with a mapping of %llu bytes (%s) at "
+		report(&a,
+		       "%s of %llu bytes (%s) shares a cache line with a mapping of %llu bytes "
+		       "(%s) at "
 		       "%#llx: unmap that first, or keep the buffers %d bytes apart",
 		       check_call_names[s->call], (unsigned long long)q->size,
 		       report_dir((enum dma_data_direction)s->dir), (unsigned long long)f->size,
@@ -62,7 +70,8 @@ static void report_overlap(const struct overlap *q, const void *caller)
 
 bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 {
-	u64 first = align_down(start, MEM_CACHE_LINE), lines = align_up(start + size, MEM_CACHE_LINE) - first;
+	u64 first = align_down(start, MEM_CACHE_LINE),
+	    lines = align_up(start + size, MEM_CACHE_LINE) - first;
 	struct overlap q;
 
 	q.self = s;
@@ -87,10 +96,12 @@ void check_mask(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 {
 	struct about a;
 
-	if (likely(read_once(&c->mask_set)) || __atomic_exchange_n(&c->mask_said, true, __ATOMIC_RELAXED))
+	if (likely(read_once(&c->mask_set)) ||
+	    __atomic_exchange_n(&c->mask_said, true, __ATOMIC_RELAXED))
 		return;
 	a = about_of(c, DMAMAP_CHECK_MAP_NO_MASK, addr, size, dir, caller);
-	report(&a, "mapped before dma_set_mask_and_coherent() was ever called: the device's default "
+	report(&a,
+	       "mapped before dma_set_mask_and_coherent() was ever called: the device's default "
 	       "of 32 bits is a guess, say what it can address");
 }
 
@@ -109,10 +120,12 @@ void check_map(struct check_device *c, const struct check_mapping *m, const void
 	}
 	if (m->call <= CALL_PHYS && !(m->attrs & DMA_ATTR_MMIO))
 		place_check(c, m, caller);
-	/* links are synced and unlinked by range; coherent memory and pages are the library's own */
+	/* links are synced and unlinked by range; coherent memory and pages are the library's own
+	 */
 	s->unsynced = m->call == CALL_LINK;
 	if (m->call != CALL_COHERENT && s->phys.size)
-		check_overlap(s, m->pa, m->size, caller); /* from here: the shadow is still being written */
+		check_overlap(s, m->pa, m->size,
+			      caller); /* from here: the shadow is still being written */
 	own_begin(s);
 	shadow_add(s);
 }
@@ -124,9 +137,10 @@ struct asked {
 	u64 addr;
 };
 
-/* Of all that an unmap is compared with: of two mappings that differ they differ, but for one in 2^31. */
-static u32 seal_of(const struct check_device *c, u64 addr, u64 size, unsigned int call, unsigned int dir,
-		   unsigned long attrs)
+/* Of all that an unmap is compared with: of two mappings that differ they differ, but for one in
+ * 2^31. */
+static u32 seal_of(const struct check_device *c, u64 addr, u64 size, unsigned int call,
+		   unsigned int dir, unsigned long attrs)
 {
 	u64 h = ((uintptr_t)c ^ addr << 20) * 0x9e3779b97f4a7c15ull;
 
@@ -146,7 +160,8 @@ static struct seal set_asked(struct range *r, void *arg)
 	write_once(&s->asked, true);
 	/* with that it is as it should be, if it is a simple one */
 	place = store_place(&s->phys);
-	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more || read_once(&s->claimed))
+	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more ||
+	    read_once(&s->claimed))
 		return (struct seal){0};
 	return (struct seal){seal_of(s->c, r->start, r->size, s->call, s->dir, s->attrs), place};
 }
@@ -195,7 +210,8 @@ void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
 void check_not_mapped(struct check_device *c, const struct check_mapping *m, struct found *other,
 		      const void *caller)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_UNMAP_NOT_MAPPED, m->addr, m->size, m->dir, caller);
+	struct about a =
+		about_of(c, DMAMAP_CHECK_UNMAP_NOT_MAPPED, m->addr, m->size, m->dir, caller);
 	struct others q = {.m = m, .self = c, .found = other};
 	const char *name = check_call_names[m->call];
 	struct past past;
@@ -223,8 +239,10 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 	if (other->any) {
 		a.kind = DMAMAP_CHECK_UNMAP_DEVICE;
 		a.at[0] = other->mapped;
-		report(&a, "unmap of %#llx, which another device mapped: unmap with the device that "
-		       "mapped", (unsigned long long)m->addr);
+		report(&a,
+		       "unmap of %#llx, which another device mapped: unmap with the device that "
+		       "mapped",
+		       (unsigned long long)m->addr);
 		return;
 	}
 	a.at[0] = f.any ? f.mapped : NULL;
@@ -236,8 +254,10 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 			check_forget(c, f.start, (enum check_call)f.call);
 		return;
 	}
-	report(&a, "unmap of %#llx like from %s, where nothing is mapped: pass the address that "
-	       "the map call returned", (unsigned long long)m->addr, name);
+	report(&a,
+	       "unmap of %#llx like from %s, where nothing is mapped: pass the address that "
+	       "the map call returned",
+	       (unsigned long long)m->addr, name);
 }
 
 static void compare_attrs(struct about *a, const struct shadow *s, unsigned long attrs)
@@ -251,7 +271,8 @@ static void compare_attrs(struct about *a, const struct shadow *s, unsigned long
 
 void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
 {
-	struct about a = about_of(s->c, DMAMAP_CHECK_UNMAP_FUNCTION, m->addr, m->size, m->dir, caller);
+	struct about a =
+		about_of(s->c, DMAMAP_CHECK_UNMAP_FUNCTION, m->addr, m->size, m->dir, caller);
 
 	a.what[0] = "mapped";
 	a.at[0] = s->mapped;
@@ -262,8 +283,11 @@ void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, c
 	}
 	if (s->call == CALL_SG && s->nents != nents) {
 		a.kind = DMAMAP_CHECK_UNMAP_SG_COUNT;
-		report(&a, "unmap of a scatterlist with %u entries, mapped with %u: pass the count that "
-		       "was passed to map, not the one that it returned", nents, s->nents);
+		report(&a,
+		       "unmap of a scatterlist with %u entries, mapped with %u: pass the count "
+		       "that "
+		       "was passed to map, not the one that it returned",
+		       nents, s->nents);
 	}
 	if (s->call != CALL_SG && s->call != CALL_LINK && s->dma.size != m->size) {
 		a.kind = s->call == CALL_COHERENT ? DMAMAP_CHECK_COHERENT_MISMATCH
@@ -280,7 +304,8 @@ void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, c
 	compare_attrs(&a, s, m->attrs);
 	if (must_be_asked(s->call) && !read_once(&s->asked)) {
 		a.kind = DMAMAP_CHECK_MAP_UNCHECKED;
-		report(&a, "unmapped, and dma_mapping_error() was never asked whether it was mapped");
+		report(&a,
+		       "unmapped, and dma_mapping_error() was never asked whether it was mapped");
 	}
 }
 
@@ -292,8 +317,8 @@ void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const
 	shadow_forget(s, caller);
 }
 
-static __attribute__((noinline)) void unmap_unsealed(struct check_device *c, const struct check_mapping *m,
-						     const void *caller)
+static __attribute__((noinline)) void
+unmap_unsealed(struct check_device *c, const struct check_mapping *m, const void *caller)
 {
 	struct found other = {0};
 	struct shadow *s = shadow_claim(c, m, &other);
@@ -308,7 +333,8 @@ void check_unmap(struct check_device *c, const struct check_mapping *m, const vo
 {
 	check_enter(caller);
 	if (m->call > CALL_RESOURCE ||
-	    !shadow_end_sealed(c, m, seal_of(c, m->addr, m->size, m->call, m->dir, m->attrs), caller))
+	    !shadow_end_sealed(c, m, seal_of(c, m->addr, m->size, m->call, m->dir, m->attrs),
+			       caller))
 		unmap_unsealed(c, m, caller);
 }
 

@@ -23,9 +23,9 @@
 struct check_options check_options = {.stacks = STACK_DEFAULT, .json = -1};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char *taken; /* the text in force; under lock */
+static char *taken;		      /* the text in force; under lock */
 static struct suppressions *outdated; /* lists that were in force; under lock */
-static bool fail_read; /* DMAMAP_FAIL took effect; under lock */
+static bool fail_read;		      /* DMAMAP_FAIL took effect; under lock */
 
 static int read_number(const char *value, u32 max, u32 *out)
 {
@@ -45,8 +45,8 @@ static int read_number(const char *value, u32 max, u32 *out)
 static int add_suppression(struct check_options *o, const struct suppression *s)
 {
 	u64 n = o->suppress ? o->suppress->n : 0, size = sizeof(*o->suppress);
-	struct suppressions *p = alloc_grow(o->suppress, n ? size + n * sizeof(*s) : 0,
-					    size + (n + 1) * sizeof(*s));
+	struct suppressions *p =
+		alloc_grow(o->suppress, n ? size + n * sizeof(*s) : 0, size + (n + 1) * sizeof(*s));
 
 	if (!p)
 		return -ENOMEM;
@@ -68,8 +68,10 @@ static int read_line(struct check_options *o, char *line, const char *path, int 
 	if (n <= 0)
 		return 0;
 	if (n != 3)
-		return error_set(EINVAL, "%s:%d: a suppression is three words, KIND FUNCTION DEVICE; shell "
-				 "patterns may stand for each", path, number);
+		return error_set(EINVAL,
+				 "%s:%d: a suppression is three words, KIND FUNCTION DEVICE; shell "
+				 "patterns may stand for each",
+				 path, number);
 	return add_suppression(o, &s);
 }
 
@@ -80,8 +82,8 @@ static int read_suppressions(struct check_options *o, const char *path)
 	int err = 0;
 
 	if (!f)
-		return error_set(EINVAL, "DMAMAP_CHECK: cannot read the suppressions in \"%s\": %s", path,
-				 strerror(errno));
+		return error_set(EINVAL, "DMAMAP_CHECK: cannot read the suppressions in \"%s\": %s",
+				 path, strerror(errno));
 	for (int number = 1; !err && fgets(line, sizeof(line), f); number++)
 		err = strlen(line) == sizeof(line) - 1
 			      ? error_set(EINVAL, "%s:%d: the line is too long", path, number)
@@ -142,8 +144,10 @@ static int read_word(struct check_options *o, char *word)
 		err = 0;
 	}
 	if (err == -ENOENT)
-		return error_set(EINVAL, "DMAMAP_CHECK: unknown word \"%s\"; words are 1, 0, abort, own, "
-				 "stacks=N, exitcode=N, first=N, suppress=FILE, json=FILE", word);
+		return error_set(EINVAL,
+				 "DMAMAP_CHECK: unknown word \"%s\"; words are 1, 0, abort, own, "
+				 "stacks=N, exitcode=N, first=N, suppress=FILE, json=FILE",
+				 word);
 	return err;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What DMAMAP_CHECK and DMAMAP_FAIL in the environment say: include/dmamap/check.h has the words. */
+/* What DMAMAP_CHECK and DMAMAP_FAIL in the environment say: include/dmamap/check.h has the words.
+ */
 #ifndef CHECK_OPTIONS_H
 #define CHECK_OPTIONS_H
 
@@ -17,9 +18,9 @@ struct suppressions {
 
 struct check_options {
 	bool on, own, abort;
-	u32 stacks, exitcode, first; /* stacks: atomic */
+	u32 stacks, exitcode, first;   /* stacks: atomic */
 	struct suppressions *suppress; /* NULL: none */
-	int json; /* a descriptor, or -1 */
+	int json;		       /* a descriptor, or -1 */
 };
 
 /* Replaced as a whole while no report is made: when a device is opened under a new DMAMAP_CHECK. */

@@ -6,8 +6,8 @@
  *    valgrind they are not addressable: the tool names the CPU's access;
  *  - else whole pages of RAM are protected (guard.c): from writes, or if the device may write also
  *    from reads;
- *  - the bytes that the device only reads and no page protects are summed line by line, and compared
- *    when the CPU takes them back (sums).
+ *  - the bytes that the device only reads and no page protects are summed line by line, and
+ * compared when the CPU takes them back (sums).
  *
  * Devices meanwhile reach RAM by a second mapping of its file, which nothing is kept from. A part
  * of a page is left open when only a part of it was handed over, so that a right access is never
@@ -25,16 +25,17 @@
 #ifdef HAVE_VALGRIND
 #include <valgrind/memcheck.h>
 #else
-#define RUNNING_ON_VALGRIND		   0
+#define RUNNING_ON_VALGRIND		 0
 #define VALGRIND_MAKE_MEM_NOACCESS(p, n) (0)
-#define VALGRIND_MAKE_MEM_DEFINED(p, n)  (0)
+#define VALGRIND_MAKE_MEM_DEFINED(p, n)	 (0)
 #endif
 
 extern void __asan_poison_memory_region(const volatile void *p, size_t size) __attribute__((weak));
-extern void __asan_unpoison_memory_region(const volatile void *p, size_t size) __attribute__((weak));
+extern void __asan_unpoison_memory_region(const volatile void *p, size_t size)
+	__attribute__((weak));
 
-#define LINE	   64
-#define OPEN	   0 /* in place of a sum: the CPU has the line */
+#define LINE 64
+#define OPEN 0 /* in place of a sum: the CPU has the line */
 
 struct sums {
 	u64 lines;
@@ -128,8 +129,8 @@ struct change {
  * The lines of the mapping's memory at [pa, pa + size), the first being line `line`, that meet
  * [from, end): compared (and then open), or summed anew.
  */
-static void each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end, bool compare,
-		      struct change *change)
+static void each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end,
+		      bool compare, struct change *change)
 {
 	u8 buf[LINE];
 
@@ -157,7 +158,8 @@ static u64 lines_of(u64 size)
 	return (size + LINE - 1) / LINE;
 }
 
-/* All of the mapping's memory, or of one whose memory is one piece the part from `from` to `end`. */
+/* All of the mapping's memory, or of one whose memory is one piece the part from `from` to `end`.
+ */
 static void sums_do(struct shadow *s, u64 from, u64 end, bool compare, struct change *change)
 {
 	u64 line = lines_of(s->phys.size);
@@ -199,9 +201,11 @@ static void sums_compare(struct shadow *s, u64 from, u64 end, const void *caller
 		     (enum dma_data_direction)s->dir, caller);
 	a.what[0] = "mapped";
 	a.at[0] = s->mapped;
-	report(&a, "the CPU wrote to the buffer at %#llx, at byte %llu or up to %d behind it, while the "
-	       "device owned it: dma_sync_single_for_cpu() first", (unsigned long long)s->dma.start,
-	       (unsigned long long)change.offset, LINE - 1);
+	report(&a,
+	       "the CPU wrote to the buffer at %#llx, at byte %llu or up to %d behind it, while "
+	       "the "
+	       "device owned it: dma_sync_single_for_cpu() first",
+	       (unsigned long long)s->dma.start, (unsigned long long)change.offset, LINE - 1);
 }
 
 /* ---- owners ---- */

@@ -3,17 +3,17 @@
  * What was unmapped lately: rings that are overwritten, one for several threads each, so that a
  * later use can be told from one of what never was. Nobody relies on it being there.
  *
- * A shadow, and where its memory stands in the store, are far from the processor. So that nobody waits
- * for them, the last one of a thread stays there until the thread's next call. It leaves the store
- * under the ring's lock, so that past_settle() does not pass by one that is on its way.
+ * A shadow, and where its memory stands in the store, are far from the processor. So that nobody
+ * waits for them, the last one of a thread stays there until the thread's next call. It leaves the
+ * store under the ring's lock, so that past_settle() does not pass by one that is on its way.
  */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "check/shadow.h"
 
-#define RINGS	   16
-#define RING_LEN   512
-#define LIST_MOST  16 /* segments of one scatterlist that are remembered */
+#define RINGS	  16
+#define RING_LEN  512
+#define LIST_MOST 16 /* segments of one scatterlist that are remembered */
 
 static struct ring {
 	struct lock lock cacheline;
@@ -28,7 +28,7 @@ static struct ring {
 static struct ring *my_ring(void)
 {
 	static _Thread_local u32 mine; /* place + 1 */
-	static u32 next; /* atomic */
+	static u32 next;	       /* atomic */
 
 	if (unlikely(!mine))
 		mine = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % RINGS + 1;
@@ -40,7 +40,8 @@ static struct past *next_of(struct ring *r)
 	return &r->past[r->next++ % RING_LEN];
 }
 
-/* Under the ring's lock: the one before, whose device's addresses are out of the store and now its memory. */
+/* Under the ring's lock: the one before, whose device's addresses are out of the store and now its
+ * memory. */
 static struct shadow *exchange(struct ring *ring, struct leaving l)
 {
 	struct leaving old = ring->leaving;
@@ -72,8 +73,13 @@ static void free_if_any(struct shadow *s)
 /* Under the ring's lock. */
 static void keep_all(struct ring *ring, const struct shadow *s, const struct stack *unmapped)
 {
-	struct past p = {.space = s->dma.space, .start = s->dma.start, .size = s->dma.size,
-			 .dev = s->c->dev, .mapped = s->mapped, .unmapped = unmapped, .call = s->call,
+	struct past p = {.space = s->dma.space,
+			 .start = s->dma.start,
+			 .size = s->dma.size,
+			 .dev = s->c->dev,
+			 .mapped = s->mapped,
+			 .unmapped = unmapped,
+			 .call = s->call,
 			 .dir = s->dir};
 	int saved, n = 0;
 
@@ -113,7 +119,8 @@ void shadow_forget(struct shadow *s, const void *caller)
 		shadow_drop(s);
 }
 
-bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal, const void *caller)
+bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal,
+		       const void *caller)
 {
 	const struct stack *unmapped = stack_take(caller);
 	struct ring *ring = my_ring();
@@ -127,9 +134,13 @@ bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u3
 		r = store_take_sealed(c->space, m->addr, m->size, seal, &now.place);
 	if (likely(r)) {
 		now.s = container_of(r, struct shadow, dma);
-		*next_of(ring) = (struct past){.space = c->space, .start = m->addr, .size = m->size,
-					       .dev = c->dev, .mapped = unmapped ? now.s->mapped : NULL,
-					       .unmapped = unmapped, .call = (u8)m->call,
+		*next_of(ring) = (struct past){.space = c->space,
+					       .start = m->addr,
+					       .size = m->size,
+					       .dev = c->dev,
+					       .mapped = unmapped ? now.s->mapped : NULL,
+					       .unmapped = unmapped,
+					       .call = (u8)m->call,
 					       .dir = (u8)m->dir};
 		old = exchange(ring, now);
 	}
@@ -162,7 +173,8 @@ bool past_find(const struct check_device *c, u64 addr, u64 size, struct past *ou
 			struct past *p = &r->past[(r->next - 1 - k) % RING_LEN];
 
 			found = p->dev == c->dev && p->space == c->space &&
-				(addr >= p->start ? addr - p->start < p->size : p->start - addr < size);
+				(addr >= p->start ? addr - p->start < p->size
+						  : p->start - addr < size);
 			if (found)
 				*out = *p;
 		}

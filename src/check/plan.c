@@ -68,10 +68,13 @@ static int read_keys(struct fail_rule *r, char *keys)
 		*value++ = 0;
 		err = read_key(r, word, value);
 		if (err == -ENOENT)
-			return error_set(EINVAL, "fault plan: unknown key \"%s\"; keys are nth, every, "
-					 "prob, seed, times, dev", word);
+			return error_set(EINVAL,
+					 "fault plan: unknown key \"%s\"; keys are nth, every, "
+					 "prob, seed, times, dev",
+					 word);
 		if (err)
-			return error_set(EINVAL, "fault plan: \"%s\" is no value for %s", value, word);
+			return error_set(EINVAL, "fault plan: \"%s\" is no value for %s", value,
+					 word);
 	}
 	if (!r->nth && !r->every && !(r->prob > 0))
 		return error_set(EINVAL, "fault plan: a site needs nth=, every= or prob=");
@@ -97,8 +100,10 @@ static int read_site(struct plan *plan, char *text)
 			plan->on[i] = known = true;
 		}
 	return known ? 0
-		     : error_set(EINVAL, "fault plan: unknown site \"%s\"; sites are map, coherent, "
-				 "pool, page, iova, bounce, link, backend, memory, all", text);
+		     : error_set(EINVAL,
+				 "fault plan: unknown site \"%s\"; sites are map, coherent, "
+				 "pool, page, iova, bounce, link, backend, memory, all",
+				 text);
 }
 
 int dmamap_fail(const char *text)
@@ -108,10 +113,12 @@ int dmamap_fail(const char *text)
 	int err = 0;
 
 	if (text) {
-		copy = strdup(text); /* not alloc_string: a plan in force must not fail its successor */
+		copy = strdup(
+			text); /* not alloc_string: a plan in force must not fail its successor */
 		if (!copy)
 			return error_set(ENOMEM, "fault plan: out of memory");
-		for (word = strtok_r(copy, ";", &save); word && !err; word = strtok_r(NULL, ";", &save))
+		for (word = strtok_r(copy, ";", &save); word && !err;
+		     word = strtok_r(NULL, ";", &save))
 			err = read_site(&plan, word);
 		free(copy);
 		if (err)

@@ -34,7 +34,7 @@ static struct lock places_lock;
 /* Of the thread's current call. */
 static _Thread_local struct {
 	const void *caller;
-	bool said;    /* the checker named the misuse: the library's own report would be the second */
+	bool said; /* the checker named the misuse: the library's own report would be the second */
 	bool telling;
 } now;
 
@@ -134,7 +134,8 @@ static bool told_enough(const struct about *a, const struct stack *here)
 	if (s)
 		symbol_of(s->ip[0], hash_words, &key);
 	lock_take(&places_lock);
-	for (u64 i = 0, at = key * 0x9e3779b97f4a7c15ull >> 52; i < PLACES; i++, at = (at + 1) % PLACES) {
+	for (u64 i = 0, at = key * 0x9e3779b97f4a7c15ull >> 52; i < PLACES;
+	     i++, at = (at + 1) % PLACES) {
 		if (places[at].key && places[at].key != key)
 			continue;
 		places[at].key = key;
@@ -147,8 +148,13 @@ static bool told_enough(const struct about *a, const struct stack *here)
 
 static void tell(const struct about *a, const struct text *t, size_t sentence)
 {
-	struct dmamap_report r = {.kind = a->kind, .name = dmamap_check_name(a->kind), .dev = a->dev,
-				  .addr = a->addr, .size = a->size, .dir = a->dir, .text = t->s};
+	struct dmamap_report r = {.kind = a->kind,
+				  .name = dmamap_check_name(a->kind),
+				  .dev = a->dev,
+				  .addr = a->addr,
+				  .size = a->size,
+				  .dir = a->dir,
+				  .text = t->s};
 	void (*fn)(const struct dmamap_report *, void *);
 	void *arg;
 
@@ -220,8 +226,8 @@ static bool may_be_second(enum dmamap_check_kind kind)
 	}
 }
 
-static __attribute__((format(printf, 3, 0))) int refuse(const struct about *a, bool on, const char *fmt,
-							va_list ap)
+static __attribute__((format(printf, 3, 0))) int refuse(const struct about *a, bool on,
+							const char *fmt, va_list ap)
 {
 	char text[400];
 
@@ -234,7 +240,11 @@ static __attribute__((format(printf, 3, 0))) int refuse(const struct about *a, b
 int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
 		 size_t size, enum dma_data_direction dir, const char *fmt, ...)
 {
-	const struct about a = {.dev = dev, .kind = kind, .addr = addr, .size = size, .dir = dir,
+	const struct about a = {.dev = dev,
+				.kind = kind,
+				.addr = addr,
+				.size = size,
+				.dir = dir,
 				.no_stack = kind == DMAMAP_CHECK_LEAK};
 	va_list ap;
 	int err;
@@ -245,11 +255,15 @@ int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind,
 	return err;
 }
 
-int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
-		      size_t size, enum dma_data_direction dir, const struct check_past *past,
-		      const char *fmt, ...)
+int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind,
+		      dma_addr_t addr, size_t size, enum dma_data_direction dir,
+		      const struct check_past *past, const char *fmt, ...)
 {
-	const struct about a = {.dev = dev, .kind = kind, .addr = addr, .size = size, .dir = dir,
+	const struct about a = {.dev = dev,
+				.kind = kind,
+				.addr = addr,
+				.size = size,
+				.dir = dir,
 				.no_stack = kind == DMAMAP_CHECK_LEAK,
 				.what = {past->what[0], past->what[1]},
 				.at = {past->at[0], past->at[1]}};

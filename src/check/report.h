@@ -22,7 +22,8 @@ struct about {
 };
 
 /* Counts it and tells the program. Nothing may be locked. Keeps errno. */
-void report(const struct about *a, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
+void report(const struct about *a, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), cold));
 void report_v(const struct about *a, const char *fmt, va_list ap) __attribute__((cold));
 
 const char *report_dir(enum dma_data_direction dir); /* "TO_DEVICE" … */

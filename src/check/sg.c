@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Scatterlists: one shadow for the list, which begins at its first segment; a range for each further
- * segment, and for each run of memory.
+ * Scatterlists: one shadow for the list, which begins at its first segment; a range for each
+ * further segment, and for each run of memory.
  */
 #include "base/error.h"
 #include "check/find.h"
@@ -22,14 +22,18 @@ static void check_segment(struct check_device *c, struct scatterlist *sg, u64 ma
 	struct about a = about_of(c, DMAMAP_CHECK_SEGMENT_SIZE, addr, size, dir, caller);
 
 	if (unlikely(size > max))
-		report(&a, "a segment of %llu bytes, but the device takes %llu: make the entries "
-		       "shorter, or dma_set_max_seg_size()", (unsigned long long)size,
-		       (unsigned long long)max);
+		report(&a,
+		       "a segment of %llu bytes, but the device takes %llu: make the entries "
+		       "shorter, or dma_set_max_seg_size()",
+		       (unsigned long long)size, (unsigned long long)max);
 	if (unlikely((addr & boundary) + size - 1 > boundary)) {
 		a.kind = DMAMAP_CHECK_SEGMENT_BOUNDARY;
-		report(&a, "a segment of %llu bytes at %#llx crosses the boundary %#llx that the device "
-		       "declared: make the entries shorter", (unsigned long long)size,
-		       (unsigned long long)addr, (unsigned long long)boundary);
+		report(&a,
+		       "a segment of %llu bytes at %#llx crosses the boundary %#llx that the "
+		       "device "
+		       "declared: make the entries shorter",
+		       (unsigned long long)size, (unsigned long long)addr,
+		       (unsigned long long)boundary);
 	}
 }
 
@@ -92,10 +96,14 @@ static void check_places(struct check_device *c, struct scatterlist *sg, int nen
 }
 
 void check_map_sg(struct check_device *c, struct scatterlist *sgl, int nents, int segments, u64 max,
-		  u64 boundary, enum dma_data_direction dir, unsigned long attrs, const void *caller)
+		  u64 boundary, enum dma_data_direction dir, unsigned long attrs,
+		  const void *caller)
 {
-	const struct check_mapping m = {.addr = sg_dma_address(sgl), .pa = entry_start(sgl),
-					.size = sg_dma_len(sgl), .attrs = attrs, .dir = dir,
+	const struct check_mapping m = {.addr = sg_dma_address(sgl),
+					.pa = entry_start(sgl),
+					.size = sg_dma_len(sgl),
+					.attrs = attrs,
+					.dir = dir,
 					.call = CALL_SG};
 	struct scatterlist *sg = sgl;
 	struct shadow *s;
@@ -110,7 +118,8 @@ void check_map_sg(struct check_device *c, struct scatterlist *sgl, int nents, in
 	if (!s)
 		return;
 	s->nents = (u32)nents;
-	if (add_segments(s, sgl, segments) || ((attrs & DMA_ATTR_MMIO) ? 0 : add_memory(s, sgl, nents))) {
+	if (add_segments(s, sgl, segments) ||
+	    ((attrs & DMA_ATTR_MMIO) ? 0 : add_memory(s, sgl, nents))) {
 		shadow_drop_lost(s);
 		return;
 	}
@@ -122,8 +131,10 @@ void check_map_sg(struct check_device *c, struct scatterlist *sgl, int nents, in
 void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data_direction dir,
 		     const void *caller)
 {
-	const struct check_mapping m = {.addr = sg_dma_address(sgt->sgl), .pa = entry_start(sgt->sgl),
-					.size = sg_dma_len(sgt->sgl), .dir = dir,
+	const struct check_mapping m = {.addr = sg_dma_address(sgt->sgl),
+					.pa = entry_start(sgt->sgl),
+					.size = sg_dma_len(sgt->sgl),
+					.dir = dir,
 					.call = CALL_NONCONTIGUOUS};
 	struct shadow *s;
 
@@ -141,8 +152,11 @@ void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data
 void check_unmap_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 		    enum dma_data_direction dir, unsigned long attrs, const void *caller)
 {
-	const struct check_mapping m = {.addr = sg_dma_address(sgl), .size = sg_dma_len(sgl),
-					.attrs = attrs, .dir = dir, .call = CALL_SG};
+	const struct check_mapping m = {.addr = sg_dma_address(sgl),
+					.size = sg_dma_len(sgl),
+					.attrs = attrs,
+					.dir = dir,
+					.call = CALL_SG};
 	struct found other = {0};
 	struct shadow *s;
 

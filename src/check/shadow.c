@@ -11,16 +11,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENAS	   16
-#define SLAB_BYTES 65536
+#define ARENAS	    16
+#define SLAB_BYTES  65536
 #define SLABS_SMALL 8
 
 const char *const check_call_names[CALL_KINDS] = {
 	[CALL_SINGLE] = "dma_map_single", [CALL_PAGE] = "dma_map_page",
-	[CALL_PHYS] = "dma_map_phys", [CALL_RESOURCE] = "dma_map_resource",
-	[CALL_SG] = "dma_map_sg", [CALL_COHERENT] = "dma_alloc_coherent",
+	[CALL_PHYS] = "dma_map_phys",	  [CALL_RESOURCE] = "dma_map_resource",
+	[CALL_SG] = "dma_map_sg",	  [CALL_COHERENT] = "dma_alloc_coherent",
 	[CALL_PAGES] = "dma_alloc_pages", [CALL_NONCONTIGUOUS] = "dma_alloc_noncontiguous",
-	[CALL_LINK] = "dma_iova_link", [CALL_RANGE] = "dma_iova_try_alloc",
+	[CALL_LINK] = "dma_iova_link",	  [CALL_RANGE] = "dma_iova_try_alloc",
 };
 
 struct slab {
@@ -48,13 +48,13 @@ static struct arena {
 
 static _Thread_local bool paging;
 
-static u64 lost; /* atomic */
+static u64 lost;      /* atomic */
 static u32 lost_said; /* atomic */
 
 static struct arena *my_arena(void)
 {
 	static _Thread_local u32 mine; /* place + 1 */
-	static u32 next; /* atomic */
+	static u32 next;	       /* atomic */
 
 	if (unlikely(!mine))
 		mine = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % ARENAS + 1;
@@ -119,8 +119,9 @@ static void lose(void)
 {
 	__atomic_fetch_add(&lost, 1, __ATOMIC_RELAXED);
 	if (!__atomic_exchange_n(&lost_said, 1, __ATOMIC_RELAXED))
-		fprintf(stderr, "dmamap: check: no memory to remember all mappings: some misuse will "
-				"not be seen\n");
+		fprintf(stderr,
+			"dmamap: check: no memory to remember all mappings: some misuse will "
+			"not be seen\n");
 }
 
 u64 shadow_lost(void)
@@ -183,8 +184,8 @@ struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size)
 
 	if (!r)
 		return NULL;
-	*r = (struct range){.space = space, .start = start, .size = size, .of = s,
-			    .more = s->dma.more};
+	*r = (struct range){
+		.space = space, .start = start, .size = size, .of = s, .more = s->dma.more};
 	s->dma.more = r;
 	return r;
 }
@@ -232,10 +233,19 @@ void shadow_drop(struct shadow *s)
 
 void shadow_copy(struct found *f, struct shadow *s)
 {
-	*f = (struct found){.any = true, .s = s, .c = s->c, .mapped = s->mapped, .start = s->dma.start,
-			    .size = s->dma.size, .pa = s->phys.start, .attrs = s->attrs,
-			    .nents = s->nents, .call = s->call, .dir = s->dir,
-			    .asked = read_once(&s->asked), .unsynced = read_once(&s->unsynced)};
+	*f = (struct found){.any = true,
+			    .s = s,
+			    .c = s->c,
+			    .mapped = s->mapped,
+			    .start = s->dma.start,
+			    .size = s->dma.size,
+			    .pa = s->phys.start,
+			    .attrs = s->attrs,
+			    .nents = s->nents,
+			    .call = s->call,
+			    .dir = s->dir,
+			    .asked = read_once(&s->asked),
+			    .unsynced = read_once(&s->unsynced)};
 }
 
 struct claim {

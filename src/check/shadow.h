@@ -20,22 +20,22 @@ struct shadow {
 	struct range dma, phys; /* phys.size 0: no memory (registers) */
 	struct check_device *c;
 	const struct stack *mapped;
-	struct sums *sums;	 /* own.c: of bytes that the CPU must not change */
+	struct sums *sums; /* own.c: of bytes that the CPU must not change */
 	unsigned long attrs;
-	u32 nents;		 /* of a scatterlist */
+	u32 nents; /* of a scatterlist */
 	u8 call, dir;
-	bool claimed;		 /* atomic */
-	bool asked;		 /* atomic: dma_mapping_error() */
-	bool unsynced;		 /* atomic: a link before dma_iova_sync() */
-	bool device_wrote;	 /* atomic: since the last sync */
-	bool of_pool;		 /* atomic: memory of a dma_pool */
-	bool caught;		 /* atomic: a fault told of a write, the sums need not */
-	bool paged;		 /* by on-demand paging */
-	bool guarded;		 /* own.c: pages or bytes are kept from the CPU */
-	bool handed;		 /* atomic: what follows is set, else it holds anything */
+	bool claimed;	   /* atomic */
+	bool asked;	   /* atomic: dma_mapping_error() */
+	bool unsynced;	   /* atomic: a link before dma_iova_sync() */
+	bool device_wrote; /* atomic: since the last sync */
+	bool of_pool;	   /* atomic: memory of a dma_pool */
+	bool caught;	   /* atomic: a fault told of a write, the sums need not */
+	bool paged;	   /* by on-demand paging */
+	bool guarded;	   /* own.c: pages or bytes are kept from the CPU */
+	bool handed;	   /* atomic: what follows is set, else it holds anything */
 	/* a map and unmap pair touches three cache lines of it; this is the fourth */
-	u64 cpu_from, cpu_end;	 /* atomic: DMA addresses that a sync gave to the CPU; empty: none */
-	struct shadow *next;	 /* of a list that its claimer makes */
+	u64 cpu_from, cpu_end; /* atomic: DMA addresses that a sync gave to the CPU; empty: none */
+	struct shadow *next;   /* of a list that its claimer makes */
 };
 
 /* A copy of what a report needs, taken under a shard's lock. */
@@ -54,12 +54,13 @@ struct found {
 extern const char *const check_call_names[CALL_KINDS]; /* the function that maps so */
 
 /* NULL: no memory; the checker now sees less (shadow_lost()). */
-struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m, const void *caller);
+struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
+			  const void *caller);
 struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size); /* one more */
 int shadow_add(struct shadow *s); /* all its ranges; on failure it is freed, and counted as lost */
-void shadow_drop_lost(struct shadow *s); /* not added, for want of memory */
-void shadow_drop(struct shadow *s); /* out of the store, and freed */
-void shadow_free(struct shadow *s); /* is not in the store */
+void shadow_drop_lost(struct shadow *s);		  /* not added, for want of memory */
+void shadow_drop(struct shadow *s);			  /* out of the store, and freed */
+void shadow_free(struct shadow *s);			  /* is not in the store */
 void shadow_forget(struct shadow *s, const void *caller); /* the same, remembered as unmapped */
 
 /* Mappings that are live and not remembered; then nothing is said of what is not found. */
@@ -86,10 +87,12 @@ struct past {
 	u8 call, dir;
 };
 /* A mapping with this seal is over, as unmapped right. False: there is none. */
-bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal, const void *caller);
-void past_settle(void); /* no memory of a mapping that is over is in the store */
+bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal,
+		       const void *caller);
+void past_settle(void);		/* no memory of a mapping that is over is in the store */
 struct shadow *past_take(void); /* the thread's last one, out of the store; NULL: none is at hand */
-bool past_find(const struct check_device *c, u64 addr, u64 size, struct past *out); /* in any part */
+bool past_find(const struct check_device *c, u64 addr, u64 size,
+	       struct past *out); /* in any part */
 void past_forget(const struct device *dev);
 
 /* All devices that are checked; fn() under a lock that nothing else is taken under but shards'. */
@@ -99,8 +102,8 @@ void shadow_reset(void);
 void past_reset(void);
 
 /* own.c. */
-void own_begin(struct shadow *s);				/* mapped: the device owns it */
-void own_end(struct shadow *s, const void *caller);		/* about to be unmapped */
+void own_begin(struct shadow *s);		    /* mapped: the device owns it */
+void own_end(struct shadow *s, const void *caller); /* about to be unmapped */
 void own_to_cpu(struct shadow *s, u64 addr, u64 size, const void *caller);
 void own_to_device(struct shadow *s, u64 addr, u64 size);
 void own_device_closed(struct check_device *c);
@@ -112,7 +115,11 @@ hot_inline struct about about_of(const struct check_device *c, enum dmamap_check
 				 dma_addr_t addr, u64 size, enum dma_data_direction dir,
 				 const void *caller)
 {
-	return (struct about){.dev = c->dev, .kind = kind, .addr = addr, .size = size, .dir = dir,
+	return (struct about){.dev = c->dev,
+			      .kind = kind,
+			      .addr = addr,
+			      .size = size,
+			      .dir = dir,
 			      .caller = caller};
 }
 

@@ -17,7 +17,7 @@
 
 static struct lock locks[BUCKETS / 16];
 static struct stack *buckets[BUCKETS]; /* under its lock; what is in a chain does not change */
-static u32 stacks;			 /* atomic */
+static u32 stacks;		       /* atomic */
 
 struct walk {
 	uintptr_t caller;
@@ -54,7 +54,8 @@ static struct stack *find(u64 bucket, u64 hash, const struct walk *w)
 	struct stack *s;
 
 	for (s = buckets[bucket]; s; s = s->next)
-		if (s->hash == hash && s->n == w->n && !memcmp(s->ip, w->ip, w->n * sizeof(w->ip[0])))
+		if (s->hash == hash && s->n == w->n &&
+		    !memcmp(s->ip, w->ip, w->n * sizeof(w->ip[0])))
 			return s;
 	return NULL;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bucket is one cache line of words (word.h); what finds it full goes to more buckets in a chain. Seals
- * stand behind each bucket; ranges of physical memory have none. A shard's table doubles when it is
- * full; when there is no memory for that its chains get longer, and without memory for those a range is
- * refused. What may overflow: nothing, start + size <= 2^64 is the callers' promise.
+ * A bucket is one cache line of words (word.h); what finds it full goes to more buckets in a chain.
+ * Seals stand behind each bucket; ranges of physical memory have none. A shard's table doubles when
+ * it is full; when there is no memory for that its chains get longer, and without memory for those
+ * a range is refused. What may overflow: nothing, start + size <= 2^64 is the callers' promise.
  */
 #include "base/alloc.h"
 #include "check/word.h"
@@ -11,10 +11,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define SHARDS	    256 /* for physical memory, and as many for devices' addresses */
-#define FIRST	    4 /* buckets */
-#define SLOTS	    7
-#define LOAD	    4 /* words in a bucket, on average, before the table grows */
+#define SHARDS 256 /* for physical memory, and as many for devices' addresses */
+#define FIRST  4   /* buckets */
+#define SLOTS  7
+#define LOAD   4 /* words in a bucket, on average, before the table grows */
 struct bucket {
 	u64 slot[SLOTS];     /* 0: free */
 	struct bucket *more; /* NULL: the chain's end */
@@ -234,7 +234,8 @@ struct search {
 	u64 space, start, size;
 	bool (*fn)(struct range *, void *);
 	void *arg;
-	u64 tag_mask; /* HASH_MASK; PLACE_MASK too where only ranges that begin at `start` are wanted */
+	u64 tag_mask; /* HASH_MASK; PLACE_MASK too where only ranges that begin at `start` are
+			 wanted */
 	bool unseal;
 };
 
@@ -292,7 +293,8 @@ static bool may_overlap(u64 word, const struct places *p)
 {
 	u64 place = (word & PLACE_MASK) >> PLACE_SHIFT;
 
-	return (word & 1) || (place <= p->last && place + (1ull << (word >> REACH_SHIFT)) > p->first);
+	return (word & 1) ||
+	       (place <= p->last && place + (1ull << (word >> REACH_SHIFT)) > p->first);
 }
 
 static bool search_granule(const struct search *q, unsigned int level, u64 granule)
@@ -303,7 +305,8 @@ static bool search_granule(const struct search *q, unsigned int level, u64 granu
 	bool go_on = true;
 
 	lock_take(&s->lock);
-	for (struct bucket *b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b && go_on; b = b->more)
+	for (struct bucket *b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b && go_on;
+	     b = b->more)
 		for (int i = 0; i < SLOTS && go_on; i++) {
 			u64 word = b->slot[i];
 
@@ -341,7 +344,11 @@ static bool search_levels(const struct search *q)
 
 bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg)
 {
-	struct search q = {.space = space, .start = start, .size = size, .fn = fn, .arg = arg,
+	struct search q = {.space = space,
+			   .start = start,
+			   .size = size,
+			   .fn = fn,
+			   .arg = arg,
 			   .tag_mask = HASH_MASK};
 
 	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
@@ -351,8 +358,13 @@ bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, voi
 
 bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg)
 {
-	const struct search q = {.space = space, .start = start, .size = 1, .fn = fn, .arg = arg,
-				 .tag_mask = HASH_MASK | PLACE_MASK, .unseal = true};
+	const struct search q = {.space = space,
+				 .start = start,
+				 .size = 1,
+				 .fn = fn,
+				 .arg = arg,
+				 .tag_mask = HASH_MASK | PLACE_MASK,
+				 .unseal = true};
 
 	return search_levels(&q);
 }
@@ -365,7 +377,8 @@ void store_expect(u64 space, u64 start, u64 size)
 		prefetch_bucket(space, hash(space, level, start >> level_bits(level)));
 }
 
-/* What a hash must be, as far as it says where: the shard, and the bucket if it has not more of them. */
+/* What a hash must be, as far as it says where: the shard, and the bucket if it has not more of
+ * them. */
 #define PLACE_BUCKETS (1ull << 24)
 
 u32 store_place(const struct range *r)
@@ -390,7 +403,8 @@ void store_remove_at(struct range *r, u32 place)
 
 	lock_take(&s->lock);
 	if (likely(s->mask < PLACE_BUCKETS))
-		done = take(s, bucket_at(s, index_of(h, s->mask)), (uintptr_t)r, ~(TAG_MASK | SEALED));
+		done = take(s, bucket_at(s, index_of(h, s->mask)), (uintptr_t)r,
+			    ~(TAG_MASK | SEALED));
 	lock_give(&s->lock);
 	if (unlikely(!done))
 		store_remove(r);
@@ -412,7 +426,8 @@ static struct seal seal_word(const struct search *q, u64 word, unsigned int leve
 static void seal_granule(const struct search *q, unsigned int level,
 			 struct seal (*fn)(struct range *, void *))
 {
-	u64 h = hash(q->space, level, q->start >> level_bits(level)), tag = tag_of(h, q->start, level);
+	u64 h = hash(q->space, level, q->start >> level_bits(level)),
+	    tag = tag_of(h, q->start, level);
 	struct shard *s = shard_of(q->space, h);
 	struct bucket *b;
 
@@ -431,8 +446,8 @@ static void seal_granule(const struct search *q, unsigned int level,
 
 void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *), void *arg)
 {
-	const struct search q = {.space = space, .start = start, .arg = arg,
-				 .tag_mask = HASH_MASK | PLACE_MASK};
+	const struct search q = {
+		.space = space, .start = start, .arg = arg, .tag_mask = HASH_MASK | PLACE_MASK};
 
 	for (u32 used = read_once(&levels_used); used; used &= used - 1)
 		seal_granule(&q, (unsigned int)__builtin_ctz(used), fn);
@@ -447,8 +462,8 @@ static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal, u32 
 		for (int k = 0; k < SLOTS; k++) {
 			struct range *r = range_of(b->slot[k]);
 
-			if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) || !(b->slot[k] & SEALED) ||
-			    seals_of(b)->of[k].seal != seal)
+			if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) ||
+			    !(b->slot[k] & SEALED) || seals_of(b)->of[k].seal != seal)
 				continue;
 			prefetch_lines(r);
 			*place = seals_of(b)->of[k].place;

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FRAMES_MAX 4 /* of one address; what is inlined deeper has its innermost ones */
+#define FRAMES_MAX 4	/* of one address; what is inlined deeper has its innermost ones */
 #define CACHED	   4096 /* places remembered: the top 12 bits of a hash, and the next few */
 #define CACHE_WAYS 8
 
@@ -40,9 +40,9 @@ static u32 known;      /* atomic */
 #include <elfutils/libdwfl.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static Dwfl *dwfl; /* under lock; NULL: not begun */
+static Dwfl *dwfl;				/* under lock; NULL: not begun */
 static struct place cache[CACHED + CACHE_WAYS]; /* under lock; costs what is touched */
-static u32 replaced; /* under lock */
+static u32 replaced;				/* under lock */
 
 static char *debuginfo_path;
 static const Dwfl_Callbacks callbacks = {
@@ -87,7 +87,8 @@ static Dwfl_Module *module_of(uintptr_t at)
 	return m;
 }
 
-/* The compilation unit; `at` becomes its address. An index of addresses is what gcc writes and clang does not. */
+/* The compilation unit; `at` becomes its address. An index of addresses is what gcc writes and
+ * clang does not. */
 static Dwarf_Die *unit_of(Dwfl_Module *m, Dwarf_Addr *at)
 {
 	Dwarf_Addr bias;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Syncs: of what is mapped, in its direction. A BIDIRECTIONAL mapping may be synced in any. Who owns
- * which part then is followed where owners are watched (own.c), and here for the device's writes.
+ * Syncs: of what is mapped, in its direction. A BIDIRECTIONAL mapping may be synced in any. Who
+ * owns which part then is followed where owners are watched (own.c), and here for the device's
+ * writes.
  */
 #include "check/find.h"
 
@@ -16,12 +17,17 @@ static void compare_dir(struct about *a, const struct found *f, bool to_cpu)
 		return;
 	if (to_cpu && mapped == DMA_TO_DEVICE) {
 		a->kind = DMAMAP_CHECK_SYNC_FOR_CPU;
-		report(a, "sync for the CPU with direction %s of a mapping TO_DEVICE: the device writes "
-		       "nothing there", report_dir(a->dir));
+		report(a,
+		       "sync for the CPU with direction %s of a mapping TO_DEVICE: the device "
+		       "writes "
+		       "nothing there",
+		       report_dir(a->dir));
 	} else if (!to_cpu && mapped == DMA_FROM_DEVICE) {
 		a->kind = DMAMAP_CHECK_SYNC_FOR_DEVICE;
-		report(a, "sync for the device with direction %s of a mapping FROM_DEVICE: the device "
-		       "reads nothing there", report_dir(a->dir));
+		report(a,
+		       "sync for the device with direction %s of a mapping FROM_DEVICE: the device "
+		       "reads nothing there",
+		       report_dir(a->dir));
 	} else {
 		a->kind = DMAMAP_CHECK_SYNC_DIRECTION;
 		report(a, "sync with direction %s of a mapping %s", report_dir(a->dir),
@@ -33,7 +39,8 @@ static void compare_dir(struct about *a, const struct found *f, bool to_cpu)
 static void cpu_takes(struct shadow *s, u64 from, u64 end)
 {
 	bool had = read_acquire(&s->handed);
-	u64 had_from = had ? read_once(&s->cpu_from) : 0, had_end = had ? read_once(&s->cpu_end) : 0;
+	u64 had_from = had ? read_once(&s->cpu_from) : 0,
+	    had_end = had ? read_once(&s->cpu_end) : 0;
 
 	if (had_from < had_end && from <= had_end && had_from <= end) {
 		from = min_u64(from, had_from);
@@ -83,8 +90,8 @@ static bool hand_over(struct range *r, void *arg)
 	return true;
 }
 
-static void change_owner(struct check_device *c, const struct found *f, u64 addr, u64 size, bool to_cpu,
-			 const void *caller)
+static void change_owner(struct check_device *c, const struct found *f, u64 addr, u64 size,
+			 bool to_cpu, const void *caller)
 {
 	struct handover q = {.c = c, .from = addr, .end = addr + size, .to_cpu = to_cpu};
 
@@ -138,7 +145,8 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 	a.at[0] = f.mapped;
 	left = f.start + f.size - addr;
 	if (unlikely(size > left)) {
-		report(&a, "sync of %llu bytes at %#llx reaches %llu bytes past the end of the mapping",
+		report(&a,
+		       "sync of %llu bytes at %#llx reaches %llu bytes past the end of the mapping",
 		       (unsigned long long)size, (unsigned long long)addr,
 		       (unsigned long long)(size - left));
 		size = left;
@@ -148,8 +156,8 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 }
 
 /* Several links, each a mapping; the library has seen that there is no hole. */
-void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
-		      bool to_cpu, const void *caller)
+void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size,
+		      enum dma_data_direction dir, bool to_cpu, const void *caller)
 {
 	struct found f;
 
@@ -178,8 +186,8 @@ void check_synced_links(struct check_device *c, dma_addr_t addr, u64 size)
 void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 		   enum dma_data_direction dir, bool to_cpu, const void *caller)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_SYNC_SG_COUNT, sg_dma_address(sgl), sgl->length, dir,
-				  caller);
+	struct about a = about_of(c, DMAMAP_CHECK_SYNC_SG_COUNT, sg_dma_address(sgl), sgl->length,
+				  dir, caller);
 	struct scatterlist *sg = sgl;
 	struct found f;
 
@@ -194,8 +202,10 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 	a.what[0] = "mapped";
 	a.at[0] = f.mapped;
 	if (f.call == CALL_SG && f.nents != (u32)nents)
-		report(&a, "sync of a scatterlist with %d entries, mapped with %u: pass the count that "
-		       "was passed to map", nents, f.nents);
+		report(&a,
+		       "sync of a scatterlist with %d entries, mapped with %u: pass the count that "
+		       "was passed to map",
+		       nents, f.nents);
 	compare_dir(&a, &f, to_cpu);
 	for (int i = 0; i < nents && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
 		change_owner(c, &f, sg_dma_address(sg), sg_dma_len(sg), to_cpu, caller);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A range's place in the store's hash is a word: the address of the struct range, in bit 0 which of its
- * two granules the place stands for, in bit 1 whether the seal beside it is set, and above the address
- * a tag, so that no range is touched in vain: memory far from the processor is what a search costs.
- * What may overflow: nothing, addresses of the process have 48 bits.
+ * A range's place in the store's hash is a word: the address of the struct range, in bit 0 which of
+ * its two granules the place stands for, in bit 1 whether the seal beside it is set, and above the
+ * address a tag, so that no range is touched in vain: memory far from the processor is what a
+ * search costs. What may overflow: nothing, addresses of the process have 48 bits.
  */
 #ifndef CHECK_WORD_H
 #define CHECK_WORD_H
@@ -26,7 +26,7 @@
 #define PLACE_MASK  (63ull << PLACE_SHIFT)
 #define TAG_MASK    (0xffffull << TAG_SHIFT)
 
-#define SEALED	    2ull
+#define SEALED 2ull
 
 hot_inline unsigned int level_bits(unsigned int level)
 {
@@ -61,7 +61,8 @@ hot_inline unsigned int place_bits(unsigned int level)
 
 hot_inline u64 tag_of(u64 h, u64 start, unsigned int level)
 {
-	return (h << TAG_SHIFT & HASH_MASK) | (start >> place_bits(level) << PLACE_SHIFT & PLACE_MASK);
+	return (h << TAG_SHIFT & HASH_MASK) |
+	       (start >> place_bits(level) << PLACE_SHIFT & PLACE_MASK);
 }
 
 hot_inline struct range *range_of(u64 word)
@@ -79,7 +80,8 @@ hot_inline u64 word_of(const struct range *r, unsigned int which, u64 h)
 	unsigned int bits = place_bits(r->level);
 	u64 places = ((r->start + r->size - 1) >> bits) - (r->start >> bits) + 1;
 
-	return (uintptr_t)r | which | tag_of(h, r->start, r->level) | (u64)log2_ceil(places) << REACH_SHIFT;
+	return (uintptr_t)r | which | tag_of(h, r->start, r->level) |
+	       (u64)log2_ceil(places) << REACH_SHIFT;
 }
 
 hot_inline bool spans_two(const struct range *r)

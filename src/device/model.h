@@ -20,8 +20,8 @@ struct model_ops {
 	const char *const *keys; /* spec keys that it takes, NULL-terminated */
 	unsigned int vectors;	 /* interrupts that it has */
 	/*
-	 * Makes the model and starts its thread. 0, or -errno with a sentence (base/error.h) that names
-	 * what was wrong; nothing stays behind on failure.
+	 * Makes the model and starts its thread. 0, or -errno with a sentence (base/error.h) that
+	 * names what was wrong; nothing stays behind on failure.
 	 */
 	int (*create)(struct device *dev, const struct model_arg *args, int n_args, void **model);
 	/* Stops every thread of it and frees it. No access of its own runs after that. */

@@ -59,7 +59,8 @@ struct device *dmamap_find(const char *name)
 	if (dev && !read_acquire(&dev->open))
 		dev = NULL;
 	pthread_mutex_unlock(&lock);
-	return dev ? dev : error_null(ENODEV, "no open device is called %s", name ? name : "(NULL)");
+	return dev ? dev
+		   : error_null(ENODEV, "no open device is called %s", name ? name : "(NULL)");
 }
 
 /* QEMU's devices go by their kind; functions of the machine by their back end. */
@@ -74,11 +75,16 @@ static int choose_name(struct device *dev, const struct spec *spec)
 	char made[SPEC_NAME_MAX + 1];
 
 	if (spec->name && name_taken(spec->name))
-		return error_set(EBUSY, "device name %s is taken: choose another name= or close the other "
-				 "device", spec->name);
+		return error_set(EBUSY,
+				 "device name %s is taken: choose another name= or close the other "
+				 "device",
+				 spec->name);
 	for (unsigned int i = 0; !spec->name; i++) {
 		snprintf(made, sizeof(made), "%.24s%u",
-			 spec->remote ? remote_name(spec) : spec->model ? spec->model->name : "sim", i);
+			 spec->remote  ? remote_name(spec)
+			 : spec->model ? spec->model->name
+				       : "sim",
+			 i);
 		if (!name_taken(made))
 			break;
 	}
@@ -135,8 +141,10 @@ static int open_interrupts(struct device *dev)
 						      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 		if (fd < 0) {
-			int err = error_set(errno, "%s: no eventfd for interrupt %u: the process has too "
-					    "many open files (ulimit -n)", dev->name, dev->n_irq);
+			int err = error_set(errno,
+					    "%s: no eventfd for interrupt %u: the process has too "
+					    "many open files (ulimit -n)",
+					    dev->name, dev->n_irq);
 
 			close_interrupts(dev);
 			return err;
@@ -208,9 +216,10 @@ static int start_remote(struct device *dev, const struct spec *spec, struct doma
 static int start_machine(struct device *dev, const struct spec *spec)
 {
 	struct mem_config ram = {.ram = spec->ram, .swiotlb = spec->swiotlb};
-	struct domain_config space = {.iommu = spec->iommu, .group = spec->group,
-					    .policy = spec->untrusted ? POLICY_STRICT : spec->policy,
-					    .any_32bit = !spec->forcedac};
+	struct domain_config space = {.iommu = spec->iommu,
+				      .group = spec->group,
+				      .policy = spec->untrusted ? POLICY_STRICT : spec->policy,
+				      .any_32bit = !spec->forcedac};
 	int err;
 
 	if (dev->remote)
@@ -385,7 +394,8 @@ static void find_leaks(struct device *dev)
 
 	n += check_leaks(&dev->shadow);
 	if (n)
-		error_set(EINVAL, "%s: %llu mappings, allocations or pools were left when it was closed",
+		error_set(EINVAL,
+			  "%s: %llu mappings, allocations or pools were left when it was closed",
 			  dev->name, (unsigned long long)n);
 }
 
@@ -394,9 +404,10 @@ static void free_coherent_leaks(struct device *dev)
 	u64 bytes, n = coherent_release(dev, &bytes);
 
 	if (n)
-		check_report(dev, false, DMAMAP_CHECK_LEAK, 0, bytes, DMA_NONE,
-			     "%llu blocks of coherent memory, %llu bytes, were never freed: freed now",
-			     (unsigned long long)n, (unsigned long long)bytes);
+		check_report(
+			dev, false, DMAMAP_CHECK_LEAK, 0, bytes, DMA_NONE,
+			"%llu blocks of coherent memory, %llu bytes, were never freed: freed now",
+			(unsigned long long)n, (unsigned long long)bytes);
 }
 
 void dmamap_close(struct device *dev)

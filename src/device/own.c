@@ -12,11 +12,15 @@ int dmamap_check_own(struct device *dev, bool on)
 	int err;
 
 	if (!dev || !dev->check)
-		return error_set(EINVAL, "%s: owners are watched by the checker, which is off: open the "
-				 "device with check=1", dev_name(dev));
+		return error_set(EINVAL,
+				 "%s: owners are watched by the checker, which is off: open the "
+				 "device with check=1",
+				 dev_name(dev));
 	if (dev->domain->space.by_range)
-		return error_set(EOPNOTSUPP, "%s: owners are not watched where the kernel pins memory for the "
-				 "device", dev->name);
+		return error_set(EOPNOTSUPP,
+				 "%s: owners are not watched where the kernel pins memory for the "
+				 "device",
+				 dev->name);
 	if (!on) {
 		write_once(&dev->shadow.own, false);
 		check_own_end(&dev->shadow);

@@ -10,10 +10,11 @@
 static bool register_ok(const struct device *dev, int bar, u64 offset, unsigned int size)
 {
 	if (dev && !(offset & (size - 1)) &&
-	    ((bar >= 0 && bar < 6 && (size >= 4 || dev->remote)) || (bar == DMAMAP_CONFIG && dev->remote)))
+	    ((bar >= 0 && bar < 6 && (size >= 4 || dev->remote)) ||
+	     (bar == DMAMAP_CONFIG && dev->remote)))
 		return true;
-	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", dev_name(dev), size, bar,
-		  (unsigned long long)offset);
+	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", dev_name(dev), size,
+		  bar, (unsigned long long)offset);
 	return false;
 }
 
@@ -74,8 +75,8 @@ void dmamap_writeq(struct device *dev, int bar, u64 offset, u64 value)
 int dmamap_irq_fd(struct device *dev, unsigned int vector)
 {
 	if (!dev || vector >= dev->n_irq)
-		return error_set(EINVAL, "%s: no interrupt vector %u: it has %u", dev_name(dev), vector,
-				 dev ? dev->n_irq : 0);
+		return error_set(EINVAL, "%s: no interrupt vector %u: it has %u", dev_name(dev),
+				 vector, dev ? dev->n_irq : 0);
 	return dev->irq_fd[vector];
 }
 

@@ -74,7 +74,8 @@ static int read_size(const char *key, const char *value, u64 *out)
 
 static int read_name(const char *key, const char *value, const char **out)
 {
-	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-");
+	size_t n =
+		strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-");
 
 	if (!n || n > SPEC_NAME_MAX || value[n])
 		return bad_value(key, value, "1 to 31 letters, digits, '.', '_', ':' or '-'");
@@ -167,8 +168,9 @@ static int read_remote_key(struct spec *s, const char *key, const char *value)
 		return 0;
 	}
 	if (!s->remote->any_key && !has_key(s->remote->keys, key))
-		return error_set(EINVAL, "device spec: unknown key \"%s\" for %s:; dmamap(7) lists the keys",
-				 key, s->remote->name);
+		return error_set(
+			EINVAL, "device spec: unknown key \"%s\" for %s:; dmamap(7) lists the keys",
+			key, s->remote->name);
 	if (s->config.n_args == REMOTE_ARGS_MAX)
 		return error_set(EINVAL, "device spec: too many keys at \"%s\"", key);
 	s->config.arg[s->config.n_args++] = (struct remote_arg){key, value};
@@ -185,8 +187,8 @@ static int read_model_key(struct spec *s, const char *key, const char *value)
 		s->args[s->n_args++] = (struct model_arg){key, value};
 		return 0;
 	}
-	return error_set(EINVAL, "device spec: unknown key \"%s\"%s%s; dmamap(7) lists the keys", key,
-			 s->model ? " for sim:" : "", s->model ? s->model->name : "");
+	return error_set(EINVAL, "device spec: unknown key \"%s\"%s%s; dmamap(7) lists the keys",
+			 key, s->model ? " for sim:" : "", s->model ? s->model->name : "");
 }
 
 /* Cuts the next word off at a single comma; ",," becomes one comma in the word. */
@@ -240,26 +242,34 @@ static int read_target(struct spec *s, const char *word)
 			return 0;
 		}
 	if (n != 3 || strncmp(word, "sim", 3) != 0)
-		return error_set(EINVAL, "device spec: unknown back end \"%.*s\"; there are sim, vfio, iommufd "
-				 "and qemu", (int)(n < 64 ? n : 64), word);
+		return error_set(
+			EINVAL,
+			"device spec: unknown back end \"%.*s\"; there are sim, vfio, iommufd "
+			"and qemu",
+			(int)(n < 64 ? n : 64), word);
 	if (!target)
 		return 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(models); i++)
 		if (!strcmp(target + 1, models[i]->name))
 			s->model = models[i];
 	return s->model ? 0
-			: error_set(EINVAL, "device spec: unknown device \"sim:%.64s\"; there are sim, "
-				    "sim:edu, sim:nvme and sim:e1000e", target + 1);
+			: error_set(EINVAL,
+				    "device spec: unknown device \"sim:%.64s\"; there are sim, "
+				    "sim:edu, sim:nvme and sim:e1000e",
+				    target + 1);
 }
 
 static int check_together(const struct spec *s)
 {
 	if (s->untrusted && !s->iommu)
-		return error_set(EINVAL, "device spec: untrusted=1 needs an IOMMU (no iommu=0 or off): without one a device "
-				 "reaches all RAM");
+		return error_set(EINVAL, "device spec: untrusted=1 needs an IOMMU (no iommu=0 or "
+					 "off): without one a device "
+					 "reaches all RAM");
 	if (s->untrusted && s->policy >= POLICY_POOL)
-		return error_set(EINVAL, "device spec: untrusted=1 and policy=%s contradict: that policy "
-				 "shows all RAM; use strict", policy_names[s->policy]);
+		return error_set(EINVAL,
+				 "device spec: untrusted=1 and policy=%s contradict: that policy "
+				 "shows all RAM; use strict",
+				 policy_names[s->policy]);
 	return 0;
 }
 

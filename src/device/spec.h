@@ -11,13 +11,13 @@
 #define SPEC_NAME_MAX	    31
 
 struct spec {
-	char *text;	/* what the strings below point into */
+	char *text;		       /* what the strings below point into */
 	const struct model_ops *model; /* NULL: a bus master with no behaviour */
 	enum policy policy;
 	bool untrusted, check, iommu, coherent, forcedac;
 	bool check_all, check_own; /* of the environment: open.c */
-	const char *name, *group; /* NULL: none */
-	u64 ram, swiotlb;	  /* 0: not named */
+	const char *name, *group;  /* NULL: none */
+	u64 ram, swiotlb;	   /* 0: not named */
 	u64 bus_offset;
 	unsigned int addr_bits;
 	struct model_arg args[SPEC_MODEL_ARGS_MAX];

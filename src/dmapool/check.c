@@ -65,7 +65,8 @@ void pool_freed(struct dma_pool *pool, struct chunk *c, size_t off, const void *
 	write_once(&story(pool, c, off >> pool->granule_bits)->freed, check_stack(caller));
 }
 
-void pool_past(const struct dma_pool *pool, const struct chunk *c, size_t off, struct check_past *past)
+void pool_past(const struct dma_pool *pool, const struct chunk *c, size_t off,
+	       struct check_past *past)
 {
 	size_t granule = off >> pool->granule_bits;
 	const struct block_story *s;
@@ -110,7 +111,8 @@ u64 dma_pool_report_leaks(const struct device *dev)
 		}
 	lock_give(&lock);
 	for (pool = left; pool; pool = pool->next_checked, n++)
-		check_pool_leak(&pool->dev->shadow, pool->name, pool->size, pool->n_chunks, pool->made);
+		check_pool_leak(&pool->dev->shadow, pool->name, pool->size, pool->n_chunks,
+				pool->made);
 	return n;
 }
 
@@ -131,10 +133,12 @@ void pool_check_block(struct dma_pool *pool, entry_t e)
 	for (size_t i = 0; i < pool->size; i++)
 		if (p[i] != FREE_BYTE) {
 			pool_past(pool, c, off, &past);
-			check_report_past(pool->dev, true, DMAMAP_CHECK_POOL_WRITTEN, c->dma + off,
-					  pool->size, DMA_NONE, &past, "the block at %p of dma pool '%s' was written "
-					  "at byte %zu after it was freed, by the CPU or the device",
-					  (const void *)p, pool->name, i);
+			check_report_past(
+				pool->dev, true, DMAMAP_CHECK_POOL_WRITTEN, c->dma + off,
+				pool->size, DMA_NONE, &past,
+				"the block at %p of dma pool '%s' was written "
+				"at byte %zu after it was freed, by the CPU or the device",
+				(const void *)p, pool->name, i);
 			return;
 		}
 }

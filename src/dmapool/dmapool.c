@@ -196,8 +196,9 @@ static void pool_free_chunks(struct dma_pool *pool)
 			chunk_free(pool, c);
 	}
 	if (live)
-		check_report_past(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
-				  DMA_NONE, &past, "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
+		check_report_past(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first,
+				  pool->size, DMA_NONE, &past,
+				  "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
 				  "use: their pages are kept; free every block first",
 				  pool->name, pool->dev_name, (unsigned long long)live, pool->size);
 }
@@ -287,7 +288,8 @@ hot_inline void *block_take(struct dma_pool *pool, entry_t e, dma_addr_t *handle
 	return cpu;
 }
 
-static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *handle, const void *caller)
+static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *handle,
+				  const void *caller)
 {
 	entry_t e;
 	void *cpu;
@@ -330,7 +332,8 @@ void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
 	if (unlikely(!cache || !cache->n))
 		return alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
 	e = cache->entry[cache->n - 1];
-	if (unlikely(((mem_flags | pool->slow_gfp) & __GFP_ZERO) || read_once(entry_state(e)) != BLOCK_FREE))
+	if (unlikely(((mem_flags | pool->slow_gfp) & __GFP_ZERO) ||
+		     read_once(entry_state(e)) != BLOCK_FREE))
 		return alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
 	cache->n--;
 	return block_take(pool, e, handle);
@@ -395,10 +398,11 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 	}
 	if (c)
 		pool_past(pool, c, off, &past);
-	check_report_past(pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE, &past,
-			  "dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
-			  "gave, once",
-			  vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
+	check_report_past(
+		pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE, &past,
+		"dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
+		"gave, once",
+		vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);
 }
 
 void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)

@@ -68,7 +68,8 @@ struct dma_pool {
 	u32 cache_max;	  /* entries in a cache */
 	u32 batch;	  /* half of that */
 	u32 chunk_blocks;
-	gfp_t slow_gfp;	  /* what no allocation takes the short way with; of a checked pool all: __GFP_ZERO */
+	gfp_t slow_gfp; /* what no allocation takes the short way with; of a checked pool all:
+			   __GFP_ZERO */
 	size_t size, stride, boundary, chunk_bytes;
 	struct device *dev;
 	const char *dev_name;
@@ -124,8 +125,8 @@ void pool_took(struct dma_pool *pool, entry_t e, const void *caller) __attribute
 void pool_freed(struct dma_pool *pool, struct chunk *c, size_t off, const void *caller)
 	__attribute__((cold));
 /* What is known of the block that the offset is in; past->at are NULL where nothing is. */
-void pool_past(const struct dma_pool *pool, const struct chunk *c, size_t off, struct check_past *past)
-	__attribute__((cold));
+void pool_past(const struct dma_pool *pool, const struct chunk *c, size_t off,
+	       struct check_past *past) __attribute__((cold));
 /* It lies in a chunk of another checked pool, whose block's past is given. */
 bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_past *past);
 
@@ -135,7 +136,8 @@ struct chunk_hash *hash_new(u64 places); /* a power of two; NULL: no memory */
 struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp);
 void chunk_free(struct dma_pool *pool, struct chunk *c);
 
-/* Puts a chunk in the hash and makes the depot's room for its blocks. Under the pool's lock; 0, -ENOMEM. */
+/* Puts a chunk in the hash and makes the depot's room for its blocks. Under the pool's lock; 0,
+ * -ENOMEM. */
 int chunk_add(struct dma_pool *pool, struct chunk *c);
 
 /* The offset of the block behind the one at `off`; whether a block at `off` fits. */

@@ -16,8 +16,8 @@ static const char *const reasons[] = {
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 		 enum dmamap_fault_reason reason)
 {
-	struct dmamap_fault f = {.addr = addr, .len = len, .write = write, .reason = reason,
-				 .when_ns = clock_ns()};
+	struct dmamap_fault f = {
+		.addr = addr, .len = len, .write = write, .reason = reason, .when_ns = clock_ns()};
 
 	lock_take(&dev->fault_lock);
 	dev->faults_seen++;
@@ -33,7 +33,8 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 	if (len)
 		check_report(dev, false, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
 			     "the device's %s of %zu bytes at %#llx was refused: %s",
-			     write ? "write" : "read", len, (unsigned long long)addr, reasons[reason]);
+			     write ? "write" : "read", len, (unsigned long long)addr,
+			     reasons[reason]);
 	else
 		check_report(dev, false, DMAMAP_CHECK_DEVICE_FAULT, addr, len, DMA_NONE,
 			     "the device's %s in the page at %#llx was refused: %s",
@@ -46,7 +47,8 @@ int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f)
 	int found = 0;
 
 	if (!dev || !f)
-		return error_set(EINVAL, "dmamap_bus_fault_next: no device or no place for the fault");
+		return error_set(EINVAL,
+				 "dmamap_bus_fault_next: no device or no place for the fault");
 	dev->ops.collect_faults(dev);
 	lock_take(&dev->fault_lock);
 	if (dev->fault_count) {
@@ -67,9 +69,11 @@ void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
 	__atomic_store_n(&dev->stuck, true, __ATOMIC_SEQ_CST);
 	if (dev->check)
 		check_story(&dev->shadow, addr, "mapped", "unmapped", &past);
-	check_report_past(dev, dev->check, DMAMAP_CHECK_DEVICE_STUCK, addr, size, DMA_NONE, &past,
-		     "the device held segments of %#llx for over a second while they were unmapped: "
-		     "declared stuck, its accesses fail from now on", (unsigned long long)addr);
+	check_report_past(
+		dev, dev->check, DMAMAP_CHECK_DEVICE_STUCK, addr, size, DMA_NONE, &past,
+		"the device held segments of %#llx for over a second while they were unmapped: "
+		"declared stuck, its accesses fail from now on",
+		(unsigned long long)addr);
 }
 
 void device_set_mask(struct device *dev, u64 mask)

@@ -26,7 +26,7 @@ struct device_thread {
 	struct tslot slot;
 	u64 unmaps, bounced_bytes, bounce_full;
 	u64 ranges_taken, ranges_given; /* two-step ranges */
-	u64 more_segments; /* of scatterlists: beside one a mapping */
+	u64 more_segments;		/* of scatterlists: beside one a mapping */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES];
 };
 
@@ -41,28 +41,30 @@ struct device_port {
 
 struct device {
 	/* hot */
-	const struct __dma_link_limits *link_limits; /* first: dma_iova_link() is inline. Atomic word */
+	const struct __dma_link_limits
+		*link_limits; /* first: dma_iova_link() is inline. Atomic word */
 	struct domain *domain;
 	struct tslot_key threads; /* struct device_thread */
 	u64 dma_mask;		  /* atomic word */
 	u64 coherent_mask;	  /* atomic word */
-	u64 dma_last;		  /* atomic: dma_mask less bus_offset; 0 when that reaches nothing */
+	u64 dma_last; /* atomic: dma_mask less bus_offset; 0 when that reaches nothing */
 	/*
-	 * Atomic: RAM below this has its own address and needs nothing else (coherent, and no IOMMU or
-	 * policy=pool). 0: none has.
+	 * Atomic: RAM below this has its own address and needs nothing else (coherent, and no IOMMU
+	 * or policy=pool). 0: none has.
 	 */
 	u64 identity_end;
-	u64 bus_offset;		  /* device address = bus address + this */
-	u8 *view;		  /* atomic: RAM as the device sees it: mem.base, or mem.plane when not coherent */
-	bool identity;		  /* see identity_end */
+	u64 bus_offset; /* device address = bus address + this */
+	u8 *view; /* atomic: RAM as the device sees it: mem.base, or mem.plane when not coherent */
+	bool identity; /* see identity_end */
 	bool iommu, coherent, untrusted, strict, check;
-	bool bounced;		  /* atomic: some mapping has bounced, so syncs may matter */
-	bool arithmetic;	  /* policy pool or persistent: RAM is mapped at its own address */
-	bool ram_only;		  /* other memory of the process is not there for it, so that it bounces */
-	bool careful;		  /* untrusted, not coherent, arithmetic or ram_only */
-	bool sync_looks;	  /* untrusted, not coherent or ram_only: syncs look where an address leads */
+	bool bounced;	 /* atomic: some mapping has bounced, so syncs may matter */
+	bool arithmetic; /* policy pool or persistent: RAM is mapped at its own address */
+	bool ram_only;	 /* other memory of the process is not there for it, so that it bounces */
+	bool careful;	 /* untrusted, not coherent, arithmetic or ram_only */
+	bool sync_looks; /* untrusted, not coherent or ram_only: syncs look where an address leads
+			  */
 
-	struct keep *keep;	  /* policy persistent: of memory outside RAM; NULL: none */
+	struct keep *keep; /* policy persistent: of memory outside RAM; NULL: none */
 
 	/* limits, atomic words */
 	u32 max_seg_size, min_align_mask;
@@ -72,7 +74,8 @@ struct device {
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
 	bool stuck;		/* atomic: declared stuck */
-	const struct remote_ops *remote; /* NULL: simulated, the program plays it. Else stuck, too: see bus.c */
+	const struct remote_ops
+		*remote; /* NULL: simulated, the program plays it. Else stuck, too: see bus.c */
 
 	struct fault_table fault_table;
 	struct copied *copied; /* segments of dmamap_bus_map() that are copies; under copied_lock */
@@ -86,27 +89,28 @@ struct device {
 	struct device_thread total; /* of threads that ended; under total_lock */
 	u64 total_hits, total_misses;
 	struct lock total_lock;
-	u64 coherent_bytes;	    /* atomic */
+	u64 coherent_bytes; /* atomic */
 
 	/* open and close */
 	char *name, *spec;
 	const char *policy_name;
-	struct backend_ops ops;	    /* registers and interrupts */
-	void *ops_priv;		    /* of its model, or its struct qemu */
+	struct backend_ops ops; /* registers and interrupts */
+	void *ops_priv;		/* of its model, or its struct qemu */
 	const struct model_ops *model;
 	int *irq_fd;
 	unsigned int n_irq;
 	void *drvdata;
 	struct device *next; /* of all open devices, under the device layer's lock */
 	bool counted_ram;
-	bool open;		    /* atomic: opened whole, not yet closing */
+	bool open; /* atomic: opened whole, not yet closing */
 
 	struct lock managed_lock;
 	struct managed *managed; /* released by close, newest first; under managed_lock */
-	struct xsk_device *xsk;		  /* atomic: its queues and sockets; NULL: none yet. src/xsk */
+	struct xsk_device *xsk;	 /* atomic: its queues and sockets; NULL: none yet. src/xsk */
 	struct coherent *coherent_blocks; /* under the coherent table's lock */
 
-	struct check_device shadow; /* the checker's; where `check` is false only mask_set is used */
+	struct check_device
+		shadow; /* the checker's; where `check` is false only mask_set is used */
 };
 
 hot_inline struct device_thread *device_thread(struct device *dev)
@@ -116,7 +120,8 @@ hot_inline struct device_thread *device_thread(struct device *dev)
 	return likely(s) ? (struct device_thread *)s : &dev->total;
 }
 
-/* Records a refused access; always -EFAULT. `len` 0: an IOMMU told of it, which knows the page only. */
+/* Records a refused access; always -EFAULT. `len` 0: an IOMMU told of it, which knows the page
+ * only. */
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 		 enum dmamap_fault_reason reason) __attribute__((cold));
 

@@ -13,7 +13,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#define INTERRUPT_FIRST 0xfee00ull /* pages of 0xfee00000 to 0xfeefffff: never a DMA address on x86 */
+#define INTERRUPT_FIRST                                                                            \
+	0xfee00ull /* pages of 0xfee00000 to 0xfeefffff: never a DMA address on x86 */
 #define INTERRUPT_PAGES 0x100ull
 
 static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
@@ -72,12 +73,13 @@ static int reserve_gaps(struct domain *dom, const struct domain_config *want)
 
 static int start_iommu(struct domain *dom, const struct domain_config *want)
 {
-	const struct pt_memory memory = {.base = mem.base, .alloc = table_alloc, .free = table_free};
+	const struct pt_memory memory = {
+		.base = mem.base, .alloc = table_alloc, .free = table_free};
 	int err;
 
-	dom->iova = iova_create(1, 1ull << ((want->iova_bits ? want->iova_bits : PT_IOVA_BITS) -
-					    PAGE_BITS),
-				want->any_32bit ? IOVA_32BIT_FIRST : 0);
+	dom->iova = iova_create(
+		1, 1ull << ((want->iova_bits ? want->iova_bits : PT_IOVA_BITS) - PAGE_BITS),
+		want->any_32bit ? IOVA_32BIT_FIRST : 0);
 	if (!dom->iova)
 		return -ENOMEM;
 	err = iova_reserve(dom->iova, INTERRUPT_FIRST, INTERRUPT_PAGES);
@@ -169,9 +171,12 @@ struct domain *domain_get(const struct domain_config *want)
 			dom->next_group = groups;
 			groups = dom;
 		}
-	} else if ((dom->iova != NULL) != want->iommu || (want->iommu && dom->policy != want->policy)) {
-		error_set(EINVAL, "group %s exists with another policy or IOMMU setting; devices of "
-			  "one group share an address space: open them alike", want->group);
+	} else if ((dom->iova != NULL) != want->iommu ||
+		   (want->iommu && dom->policy != want->policy)) {
+		error_set(EINVAL,
+			  "group %s exists with another policy or IOMMU setting; devices of "
+			  "one group share an address space: open them alike",
+			  want->group);
 		dom = NULL;
 	} else {
 		dom->refs++;
@@ -230,8 +235,10 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)
 		if (page)
 			return page;
 	}
-	error_set(ENOMEM, "no %llu pages of address space left below %#llx: unmap something, or set "
-		  "a wider DMA mask", (unsigned long long)pages,
+	error_set(ENOMEM,
+		  "no %llu pages of address space left below %#llx: unmap something, or set "
+		  "a wider DMA mask",
+		  (unsigned long long)pages,
 		  (unsigned long long)(last << PAGE_BITS | (PAGE_BYTES - 1)));
 	return 0;
 }

@@ -21,8 +21,9 @@
 
 enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_POOL, POLICY_PERSISTENT };
 
-#define FLUSH_QUEUE_LEN	 256  /* powers of two */
-#define FLUSH_QUEUE_LONG 1024 /* where each range is told of: the more lies side by side (flusher.c) */
+#define FLUSH_QUEUE_LEN 256 /* powers of two */
+#define FLUSH_QUEUE_LONG                                                                           \
+	1024 /* where each range is told of: the more lies side by side (flusher.c) */
 
 /*
  * Unmapped ranges that wait for a flush. The owner thread pushes (head), whoever holds the lock
@@ -54,17 +55,17 @@ struct domain {
 	struct iova_space *iova; /* NULL: no IOMMU */
 	enum policy policy;
 
-	struct tslot_key queues; /* lazy: struct domain_thread per thread */
-	u64 queue_mask;		 /* entries that a queue has, less 1 */
-	u32 timer_armed;	 /* atomic: the flusher will come by */
+	struct tslot_key queues;  /* lazy: struct domain_thread per thread */
+	u64 queue_mask;		  /* entries that a queue has, less 1 */
+	u32 timer_armed;	  /* atomic: the flusher will come by */
 	struct domain *next_lazy; /* of the flusher's list, under its lock */
 
 	struct lock hold_lock;
-	struct hold *holds;	 /* under hold_lock */
-	u32 n_holds;		 /* atomic */
+	struct hold *holds; /* under hold_lock */
+	u32 n_holds;	    /* atomic */
 
-	char *group;		 /* NULL: of one device; under the global lock */
-	u32 refs;		 /* under the global lock */
+	char *group; /* NULL: of one device; under the global lock */
+	u32 refs;    /* under the global lock */
 	struct domain *next_group;
 };
 
@@ -112,8 +113,8 @@ void domain_flush(struct domain *dom);
 void domain_wait_holds(struct domain *dom, iova_t iova, u64 size) __attribute__((cold));
 
 /*
- * Flushes every cache, and frees the page-table pages that were out of use before it: no walker is in
- * them any more.
+ * Flushes every cache, and frees the page-table pages that were out of use before it: no walker is
+ * in them any more.
  */
 void domain_drain(struct domain *dom) __attribute__((cold));
 
@@ -144,7 +145,8 @@ hot_inline void domain_release(struct domain *dom, u64 page, u64 pages, bool str
 	if (likely(dom->space.ports))
 		ports_invalidate(&dom->ports, page, pages);
 	else
-		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS),
+					   pages << PAGE_BITS);
 	if (unlikely(read_acquire(&dom->n_holds)))
 		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 	iova_free(dom->iova, page, pages);

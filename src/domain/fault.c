@@ -121,7 +121,8 @@ bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, stru
 	struct fault_table *t = &dev->fault_table;
 	struct fault_ask mine = {.first_page = addr >> PAGE_BITS,
 				 .last_page = (addr + len - 1) >> PAGE_BITS,
-				 .write = write, .thread = pthread_self()};
+				 .write = write,
+				 .thread = pthread_self()};
 	u64 now, pages = mine.last_page - mine.first_page + 1;
 	int err = 0;
 
@@ -131,8 +132,10 @@ bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, stru
 	if (!try->tries)
 		try->until_ns = now + FAULT_SECONDS * NS_PER_S;
 	if (now >= try->until_ns || try->tries >= FAULT_TRIES + 4 * min_u64(pages, 1u << 20)) {
-		error_set(ETIMEDOUT, "%s: an access of %zu bytes at %#llx was faulted in %u times and "
-			  "still does not map", dev->name, len, (unsigned long long)addr, try->tries);
+		error_set(ETIMEDOUT,
+			  "%s: an access of %zu bytes at %#llx was faulted in %u times and "
+			  "still does not map",
+			  dev->name, len, (unsigned long long)addr, try->tries);
 		return false;
 	}
 	try->tries++;

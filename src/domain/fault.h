@@ -27,7 +27,7 @@ struct fault_table {
 	void *arg;
 	fault_fn demand; /* of src/odp; NULL: none */
 	void *demand_arg;
-	struct fault_ask *asks;	  /* that run now */
+	struct fault_ask *asks; /* that run now */
 };
 
 /* One access that is being mended: begin with {0}. */

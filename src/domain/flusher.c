@@ -24,7 +24,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_t thread;
 static struct domain *lazy; /* under lock */
-static bool armed;	     /* under lock */
+static bool armed;	    /* under lock */
 /*
  * The number of the thread that serves, 0: none; and of the last that was started. A thread that
  * was told to end may still be on its way when the next one starts. Under lock.
@@ -32,8 +32,8 @@ static bool armed;	     /* under lock */
 static u64 serving, started;
 
 /*
- * Gives back what one queue held before the flush, up to `head`; `own`: it is the caller's. Somebody
- * else may have been here since.
+ * Gives back what one queue held before the flush, up to `head`; `own`: it is the caller's.
+ * Somebody else may have been here since.
  */
 static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool own)
 {
@@ -90,9 +90,9 @@ static unsigned int queue_steal(struct domain *dom, struct flush_queue *q, struc
 }
 
 /*
- * What has to hear of each range hears once of those that lie side by side. All of a run is the caller's:
- * the ranges, and what their rounding up took. They go back in order, so that what comes next lies side by
- * side again.
+ * What has to hear of each range hears once of those that lie side by side. All of a run is the
+ * caller's: the ranges, and what their rounding up took. They go back in order, so that what comes
+ * next lies side by side again.
  */
 static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bool own)
 {
@@ -106,9 +106,9 @@ static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bo
 		mapped += e[i].pages;
 		if (i + 1 < n && e[i].page + entry_room(&e[i]) == e[i + 1].page)
 			continue;
-		dom->space.ops->invalidate_some(&dom->space, IOVA(e[first].page << PAGE_BITS),
-						(e[i].page + e[i].pages - e[first].page) << PAGE_BITS,
-						mapped << PAGE_BITS);
+		dom->space.ops->invalidate_some(
+			&dom->space, IOVA(e[first].page << PAGE_BITS),
+			(e[i].page + e[i].pages - e[first].page) << PAGE_BITS, mapped << PAGE_BITS);
 		for (; first <= i; first++) {
 			if (own)
 				iova_free(dom->iova, e[first].page, e[first].pages);
@@ -120,7 +120,8 @@ static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bo
 	pt_limbo_free(&dom->pt, unused);
 }
 
-/* The caller's queue is full. Others' are left to them, so that address space stays in its thread. */
+/* The caller's queue is full. Others' are left to them, so that address space stays in its thread.
+ */
 static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
 {
 	u64 head = q->head;
@@ -136,7 +137,8 @@ static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
 void domain_flush(struct domain *dom)
 {
 	u64 heads[16];
-	/* who has no queue needs none: the flusher's thread would take over one that a thread left */
+	/* who has no queue needs none: the flusher's thread would take over one that a thread left
+	 */
 	struct tslot *first, *s, *own = tslot_peek(&dom->queues);
 	unsigned int n;
 
@@ -149,7 +151,8 @@ void domain_flush(struct domain *dom)
 			heads[n++] = read_acquire(&((struct domain_thread *)s)->queue.head);
 		domain_drain(dom);
 		for (unsigned int i = 0; i < n; i++, first = first->next)
-			queue_take(dom, &((struct domain_thread *)first)->queue, heads[i], first == own);
+			queue_take(dom, &((struct domain_thread *)first)->queue, heads[i],
+				   first == own);
 	}
 }
 
@@ -171,7 +174,8 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 
 	if (unlikely(!t)) {
 		/* no memory for a queue: be strict */
-		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS),
+					   pages << PAGE_BITS);
 		iova_free(dom->iova, page, pages);
 		return;
 	}
@@ -202,8 +206,8 @@ static bool anything_waits(struct domain *dom)
 
 /*
  * True: come again. There is no fence between the push and the look at timer_armed in
- * domain_defer_free(), so a push may miss that the timer was just disarmed, and the flush the push: the
- * round after a flush finds it.
+ * domain_defer_free(), so a push may miss that the timer was just disarmed, and the flush the push:
+ * the round after a flush finds it.
  */
 static bool flush_armed(void)
 {
@@ -255,7 +259,7 @@ static int flusher_start(void)
 	if (err) {
 		serving = 0;
 		return error_set(err, "cannot start the flusher thread of policy=lazy: too many "
-				 "threads; use policy=strict");
+				      "threads; use policy=strict");
 	}
 	return 0;
 }

@@ -9,7 +9,8 @@
 #include "base/compiler.h"
 
 struct keep {
-	/* The bus address for `pa`, 0: it cannot be kept, map it as usual. `prot`: PT_READ, PT_WRITE. */
+	/* The bus address for `pa`, 0: it cannot be kept, map it as usual. `prot`: PT_READ,
+	 * PT_WRITE. */
 	u64 (*map)(struct keep *k, phys_t pa, u64 size, u64 prot);
 	/* 1: given back; 0: not one of these; -1: is one, but nobody has it mapped. */
 	int (*unmap)(struct keep *k, u64 bus, u64 size);

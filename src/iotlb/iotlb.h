@@ -2,8 +2,8 @@
 /*
  * A translation cache: direct-mapped, by 4 KiB page. Only the thread that owns it looks up and
  * fills; any thread may invalidate. A line is a tag (page number and the cache's generation) and
- * the value, so a whole-cache flush is one increment. Invalidation stores tag 0 only: since nobody else
- * writes the value, a tag that matches always stands for the value beside it.
+ * the value, so a whole-cache flush is one increment. Invalidation stores tag 0 only: since nobody
+ * else writes the value, a tag that matches always stands for the value beside it.
  *
  * An invalidation and a fill may cross: the filler read the page table before the entry was
  * cleared. iotlb/port.h says how that is closed.

@@ -39,7 +39,7 @@ struct port {
 struct ports {
 	struct port *all; /* pushed by a release store */
 	struct lock lock;
-	u64 flushes;	  /* whole-cache invalidations, under flush callers' lock */
+	u64 flushes; /* whole-cache invalidations, under flush callers' lock */
 };
 
 /* More pages than this in one invalidation: flush the whole cache instead. */
@@ -52,7 +52,8 @@ void ports_fini(struct ports *ports);
 /* Waits until each access that is under way now has ended. Bounded by the longest copy. */
 void ports_wait(struct ports *ports) __attribute__((cold));
 
-/* After the page table changed: no access that begins later, or still runs, sees the old entries. */
+/* After the page table changed: no access that begins later, or still runs, sees the old entries.
+ */
 void ports_invalidate_many(struct ports *ports, u64 page, u64 pages);
 void ports_flush(struct ports *ports);
 

@@ -386,7 +386,7 @@ void cache_retire(struct tslot_key *key, struct tslot *slot)
 	struct iova_full_space *s = full_space(container_of(key, struct iova_space, key));
 	struct iova_cache *cache = (struct iova_cache *)slot;
 
-	for (unsigned int class = 0; class < IOVA_CLASSES; class++) {
+	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 		struct iova_magazine *m[2];
 
 		bin_unload(&cache->bin[class], m);
@@ -455,7 +455,7 @@ u64 cache_drain(struct iova_full_space *s, u64 pages, u64 last, bool aligned)
 	struct want want = {pages, last, aligned};
 	u64 page = 0;
 
-	for (unsigned int class = IOVA_CLASSES; !page && class--;)
+	for (unsigned int class = IOVA_CLASSES; !page && class --;)
 		page = class_drain(s, cache, class, &want);
 	return page;
 }
@@ -476,13 +476,13 @@ u64 cache_pages(struct iova_full_space *s)
 	u64 pages = 0;
 
 	for (struct tslot *t = tslot_first(&s->hot.key); t; t = t->next)
-		for (unsigned int class = 0; class < IOVA_CLASSES; class++) {
+		for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 			struct iova_bin *bin = &((struct iova_cache *)t)->bin[class];
 
 			pages += ((u64)read_once(&bin->n) + read_once(&bin->spare_n)) << class;
 			pages += depot_pages(slot_depot(t, class));
 		}
-	for (unsigned int class = 0; class < IOVA_CLASSES; class++)
+	for (unsigned int class = 0; class < IOVA_CLASSES; class ++)
 		pages += depot_pages(&s->depot[class]);
 	return pages;
 }
@@ -517,7 +517,7 @@ static void depot_fini(struct iova_depot *d)
 /* The magazines go; what they hold goes with the tree. */
 void depots_fini(struct iova_full_space *s)
 {
-	for (unsigned int class = 0; class < IOVA_CLASSES; class++) {
+	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 		depot_fini(&s->depot[class]);
 		for (struct tslot *t = tslot_first(&s->hot.key); t; t = t->next)
 			depot_fini(slot_depot(t, class));

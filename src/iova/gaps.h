@@ -43,8 +43,8 @@ struct gaps {
 	u64 pages;		 /* in all gaps */
 	struct gap_node *unused; /* given back nodes */
 	struct gap_chunk *chunks, *filling, *newest;
-	u32 filled;		 /* nodes of `filling` that were ever used */
-	u64 nodes;		 /* in the arena, used or not */
+	u32 filled; /* nodes of `filling` that were ever used */
+	u64 nodes;  /* in the arena, used or not */
 };
 
 /* An empty tree; 0 or -ENOMEM. */

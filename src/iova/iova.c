@@ -14,7 +14,7 @@
 #include "base/error.h"
 
 #define LOW_LAST   ((1ull << (32 - PAGE_BITS)) - 1) /* the last page below 4 GiB */
-#define DIRECT_FOR 4096 /* gives */
+#define DIRECT_FOR 4096				    /* gives */
 
 int space_expect(struct iova_full_space *s, u64 units, u32 reserved)
 {
@@ -79,8 +79,10 @@ bool space_give(struct iova_full_space *s, u64 page, u64 pages, u64 units)
 
 static u64 no_space(struct iova_full_space *s, u64 pages, u64 last)
 {
-	error_set(ENOSPC, "cannot find %llu free pages of the device's address space at or below "
-		  "%#llx: unmap something, or raise the device's mask", (unsigned long long)pages,
+	error_set(ENOSPC,
+		  "cannot find %llu free pages of the device's address space at or below "
+		  "%#llx: unmap something, or raise the device's mask",
+		  (unsigned long long)pages,
 		  (unsigned long long)last << PAGE_BITS | (PAGE_BYTES - 1));
 	return 0;
 }

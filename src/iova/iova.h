@@ -121,9 +121,9 @@ bool iova_free_shared(struct iova_space *s, u64 page, u64 pages);
 void iova_drain(struct iova_space *s);
 
 struct iova_stats {
-	u64 pages;	/* given out, with what caches hold */
-	u64 cached;	/* of them held in caches */
-	u64 ranges;	/* nodes of the tree: free gaps */
+	u64 pages;  /* given out, with what caches hold */
+	u64 cached; /* of them held in caches */
+	u64 ranges; /* nodes of the tree: free gaps */
 };
 /* Any time; while others allocate, a moment's view. */
 void iova_stats(struct iova_space *s, struct iova_stats *out);

@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-#define RUN_ORDER      9 /* a refill: the 2 MiB that one page table of leaves covers */
-#define MAGAZINE_SHARE 8 /* at most 1/2^8 of the space in one magazine */
+#define RUN_ORDER      9   /* a refill: the 2 MiB that one page table of leaves covers */
+#define MAGAZINE_SHARE 8   /* at most 1/2^8 of the space in one magazine */
 #define DEPOT_MAX      128 /* so 64k pages of a class can come and go through the depot */
 
 /* The reserved range that ends above `first`, with the lowest address; may be n_reserved. */
@@ -44,8 +44,8 @@ static bool free_parts(struct iova_full_space *s, u64 first, u64 end, bool take)
 	for (u32 i = reserved_find(s, first); first < end; i++) {
 		u64 stop = i < s->n_reserved ? min_u64(s->reserved[i].first, end) : end;
 
-		if (stop > first && !(take ? gaps_carve(&s->gaps, first, stop - first) :
-					     gaps_has(&s->gaps, first, stop - first)))
+		if (stop > first && !(take ? gaps_carve(&s->gaps, first, stop - first)
+					   : gaps_has(&s->gaps, first, stop - first)))
 			return false;
 		first = i < s->n_reserved ? max_u64(s->reserved[i].end, first) : end;
 	}
@@ -89,7 +89,8 @@ static int reserve(struct iova_full_space *s, u64 first, u64 end)
 
 	lock_take(&s->lock);
 	if (!free_parts(s, first, end, false))
-		err = error_set(EBUSY, "cannot reserve device addresses %#llx to %#llx: part of "
+		err = error_set(EBUSY,
+				"cannot reserve device addresses %#llx to %#llx: part of "
 				"it is mapped; unmap it first",
 				(unsigned long long)first << PAGE_BITS,
 				((unsigned long long)end << PAGE_BITS) - 1);
@@ -110,9 +111,10 @@ int iova_reserve(struct iova_space *hot, u64 first, u64 pages)
 	int err;
 
 	if (!range_ok(first, pages))
-		return error_set(EINVAL, "cannot reserve %llu pages of device addresses from page "
-				 "%#llx: not a range", (unsigned long long)pages,
-				 (unsigned long long)first);
+		return error_set(EINVAL,
+				 "cannot reserve %llu pages of device addresses from page "
+				 "%#llx: not a range",
+				 (unsigned long long)pages, (unsigned long long)first);
 	if (first >= s->end || first + (pages - 1) < s->first)
 		return 0;
 	end = min_u64(first + (pages - 1), s->end - 1) + 1;
@@ -145,7 +147,8 @@ struct iova_space *iova_create(u64 first, u64 end, unsigned int flags)
 	struct iova_full_space *s;
 
 	if (!first || first >= end || end > GAPS_MAX_PAGE)
-		return error_null(EINVAL, "cannot make a device address space of pages %#llx to "
+		return error_null(EINVAL,
+				  "cannot make a device address space of pages %#llx to "
 				  "%#llx: it must begin above 0 and end at or below page 2^52",
 				  (unsigned long long)first, (unsigned long long)end);
 	s = alloc_aligned(_Alignof(struct iova_full_space), sizeof(*s));

@@ -24,9 +24,9 @@ struct iova_magazine {
 };
 
 struct iova_depot {
-	struct lock lock; /* guards all below */
-	u32 n_stocked;			 /* atomic: looked at without the lock, too */
-	struct iova_magazine *stocked;	 /* hold at least one range */
+	struct lock lock;	       /* guards all below */
+	u32 n_stocked;		       /* atomic: looked at without the lock, too */
+	struct iova_magazine *stocked; /* hold at least one range */
 	struct iova_magazine *empty;
 	struct iova_magazine *collector; /* what iova_free_shared() gives; NULL: none yet */
 	u64 pages;			 /* in `stocked` and `collector` */
@@ -53,8 +53,8 @@ struct iova_full_space {
 
 	struct lock lock cacheline; /* guards all below */
 	struct gaps gaps;
-	u64 units;			/* ranges that may be given back one by one */
-	u64 low_pages;			/* this size was not found below 4 GiB; ~0: none */
+	u64 units;     /* ranges that may be given back one by one */
+	u64 low_pages; /* this size was not found below 4 GiB; ~0: none */
 	bool low_aligned;
 	u32 direct_left;		/* gives until caches may hold all pages again */
 	struct iova_reserved *reserved; /* by address; they do not touch */

@@ -145,7 +145,8 @@ static int take_in_segment(u32 seg, const struct want *w)
 	if (!starts)
 		return -1;
 	bit = lowest_bit(starts);
-	run = w->slots == BOUNCE_SEGMENT_SLOTS ? ~(segment_bits)0 : ((segment_bits)1 << w->slots) - 1;
+	run = w->slots == BOUNCE_SEGMENT_SLOTS ? ~(segment_bits)0
+					       : ((segment_bits)1 << w->slots) - 1;
 	pool.free[seg] &= ~(run << bit);
 	return bit;
 }
@@ -158,7 +159,7 @@ static s64 take_in_area(struct area *a, const struct want *w)
 	lock_take(&a->lock);
 	for (u32 i = 0; i < a->segments && found < 0; i++) {
 		u32 seg = a->hint + i < a->first + a->segments ? a->hint + i
-							      : a->hint + i - a->segments;
+							       : a->hint + i - a->segments;
 		int bit;
 
 		if (mem.bounce_start + (seg + 1ull) * BOUNCE_SEGMENT - 1 > w->last)
@@ -198,7 +199,8 @@ static struct area *area_of(u32 slot)
 
 static void give_slots(u32 slot, u32 n)
 {
-	segment_bits run = n == BOUNCE_SEGMENT_SLOTS ? ~(segment_bits)0 : ((segment_bits)1 << n) - 1;
+	segment_bits run =
+		n == BOUNCE_SEGMENT_SLOTS ? ~(segment_bits)0 : ((segment_bits)1 << n) - 1;
 	struct area *a = area_of(slot);
 
 	lock_take(&a->lock);
@@ -251,11 +253,14 @@ static slow_path phys_t no_room(struct device *dev, u64 size)
 
 	count_add(&t->bounce_full, 1);
 	if (size > bounce_max_size(dev))
-		error_set(EIO, "%s: %llu bytes do not fit one bounced mapping (at most %llu): map "
-			  "them in parts, see dma_max_mapping_size()", dev->name,
-			  (unsigned long long)size, (unsigned long long)bounce_max_size(dev));
+		error_set(EIO,
+			  "%s: %llu bytes do not fit one bounced mapping (at most %llu): map "
+			  "them in parts, see dma_max_mapping_size()",
+			  dev->name, (unsigned long long)size,
+			  (unsigned long long)bounce_max_size(dev));
 	else
-		error_set(ENOMEM, "%s: swiotlb is full: %llu bytes wanted, %llu of %llu slots of 2 KiB in "
+		error_set(ENOMEM,
+			  "%s: swiotlb is full: %llu bytes wanted, %llu of %llu slots of 2 KiB in "
 			  "use; unmap sooner, map less at once, or open with a greater swiotlb=",
 			  dev->name, (unsigned long long)size, (unsigned long long)slots_used(),
 			  (unsigned long long)pool.n_segments * BOUNCE_SEGMENT_SLOTS);
@@ -263,9 +268,9 @@ static slow_path phys_t no_room(struct device *dev, u64 size)
 }
 
 /*
- * Copies [start, start + size) of the mapping one way. On a machine that is not coherent the unit is
- * the cache line, as there; slots keep the line's offset, so the lines lie in them. Not so for an
- * untrusted device, which must not see what shares the first and the last line.
+ * Copies [start, start + size) of the mapping one way. On a machine that is not coherent the unit
+ * is the cache line, as there; slots keep the line's offset, so the lines lie in them. Not so for
+ * an untrusted device, which must not see what shares the first and the last line.
  */
 static void copy(struct device *dev, const struct slot *s, u64 at, u64 start, u64 size, bool to_cpu)
 {
@@ -316,7 +321,8 @@ static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size, con
 	}
 }
 
-phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages, unsigned long attrs)
+phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
+		  unsigned long attrs)
 {
 	u32 area, slot;
 	struct want w;

@@ -19,10 +19,12 @@ void bounce_put(void);
 
 /*
  * Takes slots for [pa, pa + size), copies the original in (unless DMA_ATTR_SKIP_CPU_SYNC) and
- * returns where the device finds the first byte, at most `last` with the whole range. `pages`: whole 4 KiB pages,
- * the place in the first kept, what is not mapped in them zero. NO_PHYS and a sentence when it does not fit.
+ * returns where the device finds the first byte, at most `last` with the whole range. `pages`:
+ * whole 4 KiB pages, the place in the first kept, what is not mapped in them zero. NO_PHYS and a
+ * sentence when it does not fit.
  */
-phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages, unsigned long attrs);
+phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
+		  unsigned long attrs);
 
 /* Copies back as the direction says and frees the slots. False: no mapping begins there. */
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,

@@ -49,7 +49,8 @@ static int record(struct coherent *c)
 		if (c->next)
 			c->next->link = &c->next;
 		c->dev->coherent_blocks = c;
-		count_add(&c->dev->coherent_bytes, c->pages_size); /* dmamap_stats() reads it unlocked */
+		count_add(&c->dev->coherent_bytes,
+			  c->pages_size); /* dmamap_stats() reads it unlocked */
 	}
 	pthread_mutex_unlock(&lock);
 	return node ? 0 : error_set(ENOMEM, "out of memory for the record of coherent memory");
@@ -99,7 +100,8 @@ static int give_address(struct device *dev, struct coherent *c, phys_t pa)
 				  PT_READ | PT_WRITE | PT_UNCACHED);
 	if (err) {
 		iova_free(dom->iova, page, c->pages_size >> PAGE_BITS);
-		error_prefix("%s: cannot map %llu bytes", dev->name, (unsigned long long)c->pages_size);
+		error_prefix("%s: cannot map %llu bytes", dev->name,
+			     (unsigned long long)c->pages_size);
 		return err;
 	}
 	c->mapped = true;
@@ -136,7 +138,8 @@ static struct page *alloc_block_pages(struct device *dev, unsigned int order, gf
 
 	if (!dev->iommu || (dev->arithmetic && coherent_last(dev) >= MEM_DMA_END - 1))
 		last = coherent_last(dev);
-	/* an IOMMU reaches every zone, a direct device what its mask says: not the caller's to choose */
+	/* an IOMMU reaches every zone, a direct device what its mask says: not the caller's to
+	 * choose */
 	gfp &= ~(gfp_t)(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP);
 	return page_alloc(gfp | __GFP_ZERO, order, last);
 }
@@ -186,10 +189,12 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	struct coherent *c;
 
 	if (!dev || !dma_handle || !size || size > PTRDIFF_MAX)
-		return error_null(EINVAL, "%s: coherent memory of %zu bytes, or no device or handle",
+		return error_null(EINVAL,
+				  "%s: coherent memory of %zu bytes, or no device or handle",
 				  dev ? dev->name : "no device", size);
 	if (fail_here(FAIL_COHERENT, dev->name))
-		return error_null(ENOMEM, "%s: coherent allocation failed by fault injection", dev->name);
+		return error_null(ENOMEM, "%s: coherent allocation failed by fault injection",
+				  dev->name);
 	c = make_block(dev, size, gfp);
 	if (!c) {
 		error_prefix("%s: no coherent memory of %zu bytes", dev->name, size);
@@ -197,8 +202,8 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	}
 	*dma_handle = c->dma;
 	if (unlikely(dev->check))
-		tell_mapped(dev, CALL_COHERENT, c->dma, phys_of(c->cpu), size, DMA_BIDIRECTIONAL, attrs,
-			    CALLER);
+		tell_mapped(dev, CALL_COHERENT, c->dma, phys_of(c->cpu), size, DMA_BIDIRECTIONAL,
+			    attrs, CALLER);
 	return (void *)(uintptr_t)c->cpu;
 }
 
@@ -209,8 +214,8 @@ static void report_not_owned(struct device *dev, size_t size, const void *cpu, d
 
 	if (dev->check)
 		check_story(&dev->shadow, dma, "allocated", "freed", &past);
-	check_report_past(dev, dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, dma, size, DMA_NONE, &past,
-			  "free of %p, which is %s", cpu, why);
+	check_report_past(dev, dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, dma, size, DMA_NONE,
+			  &past, "free of %p, which is %s", cpu, why);
 }
 
 /* Takes the block out of the tree if the caller named it rightly, else reports. */
@@ -234,10 +239,11 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 	if (!c && dev->check)
 		check_free_unknown(&dev->shadow, cpu, dma, size);
 	if (c)
-		check_report(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma, size, DMA_NONE,
-			     "coherent memory freed with size %zu and DMA address %#llx, which are not "
-			     "those that it was allocated with: nothing is freed", size,
-			     (unsigned long long)dma);
+		check_report(
+			dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma, size, DMA_NONE,
+			"coherent memory freed with size %zu and DMA address %#llx, which are not "
+			"those that it was allocated with: nothing is freed",
+			size, (unsigned long long)dma);
 	else
 		report_not_owned(dev, size, cpu, dma,
 				 "no coherent memory of this device (any more): freed twice?");
@@ -342,7 +348,8 @@ static int locate(struct device *dev, const void *cpu, size_t size, phys_t *pa)
 	ok = c && c->dev == dev && size <= c->pages_size;
 	pthread_mutex_unlock(&lock);
 	if (!ok)
-		return error_set(ENXIO, "%s: %p is no coherent memory of %zu bytes", dev->name, cpu, size);
+		return error_set(ENXIO, "%s: %p is no coherent memory of %zu bytes", dev->name, cpu,
+				 size);
 	*pa = phys_of(cpu);
 	return 0;
 }
@@ -381,7 +388,8 @@ int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_ad
 	if (err)
 		return err;
 	if (!sgt || size > UINT32_MAX - PAGE_BYTES)
-		return error_set(EINVAL, "%s: no table, or more than one entry can hold", dev->name);
+		return error_set(EINVAL, "%s: no table, or more than one entry can hold",
+				 dev->name);
 	err = sg_alloc_table(sgt, 1, GFP_KERNEL);
 	if (err)
 		return err;

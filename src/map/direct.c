@@ -38,14 +38,15 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 	if (phys_is_bounce(pa)) {
 		if (bounce_unmap(dev, pa, size, dir, attrs))
 			return true;
-		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED,
-			     pa.v + dev->bus_offset, size, dir,
+		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, pa.v + dev->bus_offset,
+			     size, dir,
 			     "unmap of %#llx, where no mapping begins: pass the address that the "
 			     "map call returned, once",
 			     (unsigned long long)(pa.v + dev->bus_offset));
 		return false;
 	}
-	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) && phys_range_is_ram(pa, size))
+	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
+	    phys_range_is_ram(pa, size))
 		plane_to_cpu(pa, size);
 	return true;
 }

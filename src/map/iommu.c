@@ -9,7 +9,8 @@
 
 bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size)
 {
-	/* a page shows its neighbours, too; memory outside RAM has no second view, or is not seen at all */
+	/* a page shows its neighbours, too; memory outside RAM has no second view, or is not seen
+	 * at all */
 	return (dev->untrusted && ((pa.v | size) & (PAGE_BYTES - 1))) ||
 	       ((!dev->coherent || dev->ram_only) && pa.v >= mem.span);
 }
@@ -41,11 +42,13 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 			return page;
 		if (err != -EEXIST) {
 			iova_free(dom->iova, page, pages);
-			error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)pages);
+			error_prefix("%s: cannot map %llu pages", dev->name,
+				     (unsigned long long)pages);
 			return 0;
 		}
 	}
-	error_set(ENOMEM, "%s: address space is occupied by mappings never unmapped whole", dev->name);
+	error_set(ENOMEM, "%s: address space is occupied by mappings never unmapped whole",
+		  dev->name);
 	return 0;
 }
 
@@ -57,7 +60,8 @@ static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 	u64 page;
 
 	if (attrs & DMA_ATTR_REQUIRE_COHERENT) {
-		error_set(EIO, "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would have to bounce",
+		error_set(EIO,
+			  "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would have to bounce",
 			  dev->name);
 		return DMA_MAPPING_ERROR;
 	}
@@ -93,7 +97,8 @@ static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size
 		return dev->arithmetic && !(attrs & DMA_ATTR_MMIO) && size <= bounce_max_size(dev)
 			       ? map_bounced(dev, pa, size, dir, attrs)
 			       : DMA_MAPPING_ERROR;
-	if (!dev->coherent && pa.v < mem.span && !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)))
+	if (!dev->coherent && pa.v < mem.span &&
+	    !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)))
 		plane_to_device(pa, size);
 	return (page << PAGE_BITS | (pa.v & (PAGE_BYTES - 1))) + dev->bus_offset;
 }
@@ -109,7 +114,8 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 {
 	u64 page;
 
-	if (by_arithmetic(dev, pa, size) && !(attrs & (DMA_ATTR_MMIO | DMA_ATTR_REQUIRE_COHERENT))) {
+	if (by_arithmetic(dev, pa, size) &&
+	    !(attrs & (DMA_ATTR_MMIO | DMA_ATTR_REQUIRE_COHERENT))) {
 		if (unlikely(!dev->coherent) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 			plane_to_device(pa, size);
 		return pa.v + dev->bus_offset;
@@ -133,7 +139,8 @@ static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
 {
 	check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size, dir,
 		     "unmap of %#llx, where no mapping begins: pass the address that the map call "
-		     "returned, once", (unsigned long long)addr);
+		     "returned, once",
+		     (unsigned long long)addr);
 	return false;
 }
 
@@ -144,11 +151,13 @@ static slow_path void settle(struct device *dev, dma_addr_t addr, phys_t pa, u64
 	if (bounced) {
 		if (bounce_unmap(dev, pa, size, dir, attrs))
 			return;
-		/* the right page, another byte of it: the translation is gone, so the slots go, too */
+		/* the right page, another byte of it: the translation is gone, so the slots go, too
+		 */
 		bounce_unmap_page(dev, PHYS(align_down(pa.v, PAGE_BYTES)), dir, attrs);
 		not_mapped(dev, addr, size, dir);
 	} else if (!dev->coherent && dir != DMA_TO_DEVICE &&
-		 !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) && phys_range_is_ram(pa, size)) {
+		   !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) &&
+		   phys_range_is_ram(pa, size)) {
 		plane_to_cpu(pa, size);
 	}
 }
@@ -185,10 +194,12 @@ hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 	domain_release(dom, page, pages, dev->strict || (entry & (PHYS_FOREIGN | PT_STRICT)));
 	pa = PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1)));
 	if (unlikely(pages != pages_spanned(bus, size)))
-		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_SIZE, addr, size, dir,
-			     "unmap of %#llx with %llu bytes, but %llu pages were mapped: pass the size "
-			     "that was mapped", (unsigned long long)addr, (unsigned long long)size,
-			     (unsigned long long)pages);
+		check_report(
+			dev, dev->check, DMAMAP_CHECK_UNMAP_SIZE, addr, size, dir,
+			"unmap of %#llx with %llu bytes, but %llu pages were mapped: pass the size "
+			"that was mapped",
+			(unsigned long long)addr, (unsigned long long)size,
+			(unsigned long long)pages);
 	if (unlikely((entry & PT_BOUNCED) || !dev->coherent))
 		settle(dev, addr, pa, min_u64(size, mapped - (bus & (PAGE_BYTES - 1))),
 		       entry & PT_BOUNCED, dir, attrs);

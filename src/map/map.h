@@ -106,22 +106,23 @@ hot_inline void count_unmap(struct device *dev)
 /* The checker's view of what a call mapped, or is about to unmap. Returns addr. */
 static maybe_unused slow_path dma_addr_t tell_mapped(struct device *dev, enum check_call call,
 						     dma_addr_t addr, phys_t pa, u64 size,
-						     enum dma_data_direction dir, unsigned long attrs,
-						     const void *caller)
+						     enum dma_data_direction dir,
+						     unsigned long attrs, const void *caller)
 {
-	const struct check_mapping m = {.addr = addr, .pa = pa.v, .size = size, .attrs = attrs,
-					.dir = dir, .call = call};
+	const struct check_mapping m = {
+		.addr = addr, .pa = pa.v, .size = size, .attrs = attrs, .dir = dir, .call = call};
 
 	check_map(&dev->shadow, &m, caller);
 	return addr;
 }
 
 static maybe_unused slow_path void tell_unmap(struct device *dev, enum check_call call,
-					      dma_addr_t addr, u64 size, enum dma_data_direction dir,
-					      unsigned long attrs, const void *caller)
+					      dma_addr_t addr, u64 size,
+					      enum dma_data_direction dir, unsigned long attrs,
+					      const void *caller)
 {
-	const struct check_mapping m = {.addr = addr, .size = size, .attrs = attrs, .dir = dir,
-					.call = call};
+	const struct check_mapping m = {
+		.addr = addr, .size = size, .attrs = attrs, .dir = dir, .call = call};
 
 	check_unmap(&dev->shadow, &m, caller);
 }

@@ -20,9 +20,9 @@ static slow_path dma_addr_t refuse(struct device *dev, phys_t pa, u64 size, int 
 		why = "the direction is not TO_DEVICE, FROM_DEVICE or BIDIRECTIONAL";
 	else if (!size)
 		why = "the size is 0";
-	check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size, (enum dma_data_direction)dir,
-		     "cannot map %llu bytes at physical %#llx: %s", (unsigned long long)size,
-		     (unsigned long long)pa.v, why);
+	check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size,
+		     (enum dma_data_direction)dir, "cannot map %llu bytes at physical %#llx: %s",
+		     (unsigned long long)size, (unsigned long long)pa.v, why);
 	return DMA_MAPPING_ERROR;
 }
 
@@ -64,7 +64,8 @@ hot_inline void unmap_told(struct device *dev, dma_addr_t addr, u64 size,
 	}
 	if (unlikely(!dev || addr == DMA_MAPPING_ERROR)) {
 		if (dev)
-			check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size, dir,
+			check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size,
+				     dir,
 				     "unmap of DMA_MAPPING_ERROR: ask dma_mapping_error() first");
 		else
 			error_set(EINVAL, "DMA unmap for no device (NULL)");
@@ -137,7 +138,8 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 	if (!phys_is_registers(phys, size)) {
 		check_report(dev, dev->check, DMAMAP_CHECK_MAP_RESOURCE, 0, size, dir,
 			     "dma_map_resource of %#llx, which is memory or wraps: map memory with "
-			     "dma_map_page", (unsigned long long)phys);
+			     "dma_map_page",
+			     (unsigned long long)phys);
 		return DMA_MAPPING_ERROR;
 	}
 	if (fail_here(FAIL_MAP, dev->name)) {

@@ -2,22 +2,27 @@
 /* Masks and limits of a device. */
 #include "map/bounce.h"
 
-#define DIRECT_MASK_MIN (MEM_DMA_END - 1)  /* zone DMA is what the least device gets */
+#define DIRECT_MASK_MIN (MEM_DMA_END - 1)    /* zone DMA is what the least device gets */
 #define IOMMU_MASK_MIN	(2 * PAGE_BYTES - 1) /* one page beside page 0 */
 #define IOVA_CACHED	(256 * PAGE_BYTES)
 
 /* Whether mappings for such a device could succeed; 0 or -EIO with the sentence. */
 static int mask_check(const struct device *dev, u64 mask)
 {
-	/* where all RAM is mapped at its own address none of the low one is left for other mappings */
+	/* where all RAM is mapped at its own address none of the low one is left for other mappings
+	 */
 	u64 least = dev->iommu && !dev->arithmetic ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
 
 	if (!mask || (mask & (mask + 1)))
-		return error_set(EIO, "%s: %#llx is no DMA mask: it must be all ones up from bit 0, see "
-				 "DMA_BIT_MASK()", dev->name, (unsigned long long)mask);
+		return error_set(EIO,
+				 "%s: %#llx is no DMA mask: it must be all ones up from bit 0, see "
+				 "DMA_BIT_MASK()",
+				 dev->name, (unsigned long long)mask);
 	if (mask < dev->bus_offset || mask - dev->bus_offset < least)
-		return error_set(EIO, "%s: a device with mask %#llx cannot be served: it must reach "
-				 "%#llx at least", dev->name, (unsigned long long)mask,
+		return error_set(EIO,
+				 "%s: a device with mask %#llx cannot be served: it must reach "
+				 "%#llx at least",
+				 dev->name, (unsigned long long)mask,
 				 (unsigned long long)(least + dev->bus_offset));
 	return 0;
 }
@@ -138,8 +143,10 @@ unsigned long dma_get_seg_boundary_nr_pages(struct device *dev, unsigned int pag
 int dma_set_seg_boundary(struct device *dev, unsigned long mask)
 {
 	if (!dev || (mask & (mask + 1)))
-		return error_set(EINVAL, "dma_set_seg_boundary: no device, or %#lx is no power of two "
-				 "minus one", mask);
+		return error_set(EINVAL,
+				 "dma_set_seg_boundary: no device, or %#lx is no power of two "
+				 "minus one",
+				 mask);
 	write_once(&dev->seg_boundary, mask);
 	return 0;
 }
@@ -152,8 +159,10 @@ unsigned int dma_get_min_align_mask(struct device *dev)
 int dma_set_min_align_mask(struct device *dev, unsigned int mask)
 {
 	if (!dev || (mask & (mask + 1)) || mask >= PAGE_BYTES)
-		return error_set(EINVAL, "dma_set_min_align_mask: no device, or %#x is no power of two "
-				 "minus one of at most a page", mask);
+		return error_set(EINVAL,
+				 "dma_set_min_align_mask: no device, or %#x is no power of two "
+				 "minus one of at most a page",
+				 mask);
 	write_once(&dev->min_align_mask, mask);
 	return 0;
 }

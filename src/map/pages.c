@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory for devices that is not coherent: whole pages, mapped for the device from allocation to
- * free and handed back and forth by the sync calls. Contiguous blocks (dma_alloc_pages), or, through an IOMMU,
- * scattered pages behind one range of device addresses (dma_alloc_noncontiguous), so that
- * fragmented RAM does not matter.
+ * free and handed back and forth by the sync calls. Contiguous blocks (dma_alloc_pages), or,
+ * through an IOMMU, scattered pages behind one range of device addresses (dma_alloc_noncontiguous),
+ * so that fragmented RAM does not matter.
  */
 #include "base/alloc.h"
 #include "map/map.h"
@@ -34,12 +34,15 @@ static struct lock lock;
 static int check_request(const struct device *dev, size_t size, int dir, gfp_t gfp)
 {
 	if (!dev || !size || size > PTRDIFF_MAX || (unsigned int)dir > DMA_FROM_DEVICE)
-		return error_set(EINVAL, "%s: pages for a device: no device, size 0, or no direction",
+		return error_set(EINVAL,
+				 "%s: pages for a device: no device, size 0, or no direction",
 				 dev_name(dev));
 	if (gfp & (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP))
-		return error_set(EINVAL, "%s: pages for a device: the zone follows from the device's mask, "
+		return error_set(EINVAL,
+				 "%s: pages for a device: the zone follows from the device's mask, "
 				 "and blocks are not compound: leave __GFP_DMA, __GFP_DMA32, "
-				 "__GFP_HIGHMEM and __GFP_COMP out", dev->name);
+				 "__GFP_HIGHMEM and __GFP_COMP out",
+				 dev->name);
 	return 0;
 }
 
@@ -76,12 +79,14 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	count_map(dev, PAGE_ALIGN(size), 1);
 	*dma_handle = addr;
 	if (unlikely(dev->check))
-		tell_mapped(dev, CALL_PAGES, addr, phys_of_page(page), PAGE_ALIGN(size), dir, 0, CALLER);
+		tell_mapped(dev, CALL_PAGES, addr, phys_of_page(page), PAGE_ALIGN(size), dir, 0,
+			    CALLER);
 	return page;
 }
 
 /* The pages are a live block of that size, and the address is that of their mapping. */
-static bool is_allocated(const struct device *dev, u64 size, const struct page *page, dma_addr_t addr)
+static bool is_allocated(const struct device *dev, u64 size, const struct page *page,
+			 dma_addr_t addr)
 {
 	u64 bus = addr - dev->bus_offset, pa = phys_of_page(page).v;
 	u32 state;
@@ -94,7 +99,8 @@ static bool is_allocated(const struct device *dev, u64 size, const struct page *
 		return false;
 	if (!dev->iommu || (dev->arithmetic && bus == pa))
 		return bus == pa;
-	return (pt_walk(&dev->domain->pt, IOVA(bus)) & PT_ADDR) == pa && !(bus & (PAGE_BYTES - 1)) &&
+	return (pt_walk(&dev->domain->pt, IOVA(bus)) & PT_ADDR) == pa &&
+	       !(bus & (PAGE_BYTES - 1)) &&
 	       pt_mapping_size(&dev->domain->pt, IOVA(bus)) == PAGE_ALIGN(size);
 }
 
@@ -112,10 +118,12 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 
 		if (dev->check)
 			check_story(&dev->shadow, dma_handle, "allocated", "freed", &past);
-		check_report_past(dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
-			     &past, "free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
-			     "so, or which were freed already: nothing is freed", size,
-			     (unsigned long long)dma_handle);
+		check_report_past(
+			dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
+			&past,
+			"free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
+			"so, or which were freed already: nothing is freed",
+			size, (unsigned long long)dma_handle);
 		return;
 	}
 	if (unlikely(dev->check))
@@ -142,8 +150,8 @@ static int map_range(struct device *dev, struct vm_area_struct *vma, u64 pages, 
 		return error_set(ENXIO, "%s: the range asks for more than there is", dev_name(dev));
 	if (!each)
 		return mem_map_at((void *)vma->vm_start,
-				  PHYS(phys_of_page(first).v + (start << PAGE_BITS)), n << PAGE_BITS,
-				  PROT_READ | PROT_WRITE);
+				  PHYS(phys_of_page(first).v + (start << PAGE_BITS)),
+				  n << PAGE_BITS, PROT_READ | PROT_WRITE);
 	for (u64 i = 0; i < n; i++) {
 		int err = mem_map_at((void *)(vma->vm_start + (i << PAGE_BITS)),
 				     phys_of_page(each[start + i]), PAGE_BYTES,
@@ -233,8 +241,10 @@ static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_
 	if (err == -ENOMEM)
 		iova_free(dom->iova, page, s->n);
 	if (err)
-		return error_set(ENOMEM, "%s: no memory for page tables, or the address space is "
-				 "occupied by mappings never unmapped whole", dev->name);
+		return error_set(ENOMEM,
+				 "%s: no memory for page tables, or the address space is "
+				 "occupied by mappings never unmapped whole",
+				 dev->name);
 	if (unlikely(!dom->space.direct) &&
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), s->n << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), s->n << PAGE_BITS);
@@ -260,8 +270,8 @@ static int fill_scattered(struct scattered *s, enum dma_data_direction dir, gfp_
 	err = alloc_page_list(s->pages, s->n, gfp, order, ~0ull);
 	if (err)
 		goto free_array;
-	err = sg_alloc_table_from_pages(&s->sgt, s->pages, (unsigned int)s->n, 0,
-					s->n << PAGE_BITS, GFP_KERNEL);
+	err = sg_alloc_table_from_pages(&s->sgt, s->pages, (unsigned int)s->n, 0, s->n << PAGE_BITS,
+					GFP_KERNEL);
 	if (err)
 		goto free_pages;
 	err = map_scattered(s->dev, s, dir, addr);
@@ -308,8 +318,9 @@ static void remember(struct scattered *s)
 	lock_give(&lock);
 }
 
-struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size, enum dma_data_direction dir,
-					 gfp_t gfp, unsigned long attrs)
+struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
+					 enum dma_data_direction dir, gfp_t gfp,
+					 unsigned long attrs)
 {
 	struct scattered *s;
 	dma_addr_t addr;
@@ -318,8 +329,10 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size, enum d
 	if (check_request(dev, size, (int)dir, gfp))
 		return NULL;
 	if ((attrs & ~DMA_ATTR_ALLOC_SINGLE_PAGES) || size > UINT32_MAX - PAGE_BYTES)
-		return error_null(EINVAL, "%s: dma_alloc_noncontiguous takes no attribute but "
-				  "DMA_ATTR_ALLOC_SINGLE_PAGES, and less than 4 GiB", dev->name);
+		return error_null(EINVAL,
+				  "%s: dma_alloc_noncontiguous takes no attribute but "
+				  "DMA_ATTR_ALLOC_SINGLE_PAGES, and less than 4 GiB",
+				  dev->name);
 	s = alloc_zeroed(sizeof(*s));
 	if (!s)
 		return NULL;
@@ -348,7 +361,8 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size, enum d
 	return &s->sgt;
 }
 
-/* The table as the caller names it, if it lives and is of this size; `forget`: it is his to free. */
+/* The table as the caller names it, if it lives and is of this size; `forget`: it is his to free.
+ */
 static struct scattered *scattered_of(struct device *dev, size_t size, const struct sg_table *sgt,
 				      bool forget)
 {
@@ -364,9 +378,11 @@ static struct scattered *scattered_of(struct device *dev, size_t size, const str
 	lock_give(&lock);
 	check_enter(NULL);
 	if (!s)
-		check_report(dev, dev && dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, 0, size, DMA_NONE,
-			     "%p is no table of %zu bytes that dma_alloc_noncontiguous() gave for this "
-			     "device, or was freed already", (const void *)sgt, size);
+		check_report(
+			dev, dev && dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, 0, size, DMA_NONE,
+			"%p is no table of %zu bytes that dma_alloc_noncontiguous() gave for this "
+			"device, or was freed already",
+			(const void *)sgt, size);
 	return s;
 }
 
@@ -386,7 +402,8 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 		dma_free_pages(dev, s->n << PAGE_BITS, sg_page(sgt->sgl), addr, s->dir);
 	} else {
 		if (unlikely(dev->check))
-			tell_unmap(dev, CALL_NONCONTIGUOUS, addr, s->n << PAGE_BITS, dir, 0, CALLER);
+			tell_unmap(dev, CALL_NONCONTIGUOUS, addr, s->n << PAGE_BITS, dir, 0,
+				   CALLER);
 		if (iommu_unmap_list(dev, addr, s->dir))
 			count_unmap(dev);
 		free_page_list(s->pages, s->n);

@@ -3,10 +3,10 @@
  * Scatterlists. The list's own fields carry the result: the first segments' dma_address and
  * dma_length, and a dma_length of 0 after the last. Three ways:
  *
- *  - where RAM has its own address (no IOMMU, or policy=pool) each entry is its own mapping, neighbours
- *    merged;
- *  - through an IOMMU the whole list is one range of address space, entries laid page after page, so
- *    that those that fill their pages merge into one segment;
+ *  - where RAM has its own address (no IOMMU, or policy=pool) each entry is its own mapping,
+ * neighbours merged;
+ *  - through an IOMMU the whole list is one range of address space, entries laid page after page,
+ * so that those that fill their pages merge into one segment;
  *  - where entries must bounce or be synced one by one, each is mapped like dma_map_page.
  *
  * Runs: neighbours in memory (an entry that begins where the one before ends) are mapped as one.
@@ -15,7 +15,8 @@
 
 #include <linux/scatterlist.h>
 
-/* In the first entry's dma_flags: each segment is a mapping of its own (a bit that Linux leaves free). */
+/* In the first entry's dma_flags: each segment is a mapping of its own (a bit that Linux leaves
+ * free). */
 #define SG_DMA_EACH (1u << 8)
 
 static u64 sg_start(struct scatterlist *sg)
@@ -34,7 +35,7 @@ hot_inline u64 known_start(const struct scatterlist *sg)
 
 /* One run of the list. */
 struct run {
-	struct scatterlist *sg; /* its first entry */
+	struct scatterlist *sg;	 /* its first entry */
 	struct scatterlist *end; /* the first after it */
 	phys_t pa;
 	u64 size;
@@ -84,13 +85,15 @@ static int survey_list(struct scatterlist *sgl, int nents, struct survey *out)
 		u64 start, limit, page;
 
 		if (unlikely(!sg))
-			return error_set(EINVAL, "the scatterlist has %d entries, not %d", i, nents);
+			return error_set(EINVAL, "the scatterlist has %d entries, not %d", i,
+					 nents);
 		/* sg_start(), with RAM's place read once for the list */
 		page = ((uintptr_t)sg_page(sg) - map) / sizeof(struct page);
 		start = likely(page < ram_pages) ? (page << PAGE_BITS) + sg->offset : sg_start(sg);
 		limit = phys_limit(PHYS(start));
 		if (unlikely(!sg->length || start >= limit || sg->length > limit - start))
-			return error_set(EINVAL, "scatterlist entry %d is empty or outside of memory", i);
+			return error_set(EINVAL,
+					 "scatterlist entry %d is empty or outside of memory", i);
 		sg_dma_address(sg) = start;
 		sg_dma_len(sg) = 0;
 		sg->dma_flags = 0;
@@ -154,8 +157,8 @@ static bool within_boundary(u64 addr, u64 size, u64 boundary)
 }
 
 /*
- * RAM has its own address (no IOMMU, or policy=pool): neighbours that the device reaches merge, what it
- * does not reach is mapped like dma_map_page.
+ * RAM has its own address (no IOMMU, or policy=pool): neighbours that the device reaches merge,
+ * what it does not reach is mapped like dma_map_page.
  */
 static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
 			enum dma_data_direction dir, unsigned long attrs)
@@ -201,16 +204,17 @@ static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
  */
 struct layout {
 	u64 max, boundary;
-	u64 at;		/* bytes of address space used, whole pages */
+	u64 at; /* bytes of address space used, whole pages */
 	u64 seg, seg_size;
 	int segments;
-	bool padded;	/* a hole was left: the range is no single mapping */
+	bool padded; /* a hole was left: the range is no single mapping */
 };
 
 /* Places one run; true: it joins the segment before it. */
 hot_inline bool place(struct layout *l, const struct run *r, u64 *where)
 {
-	u64 offset = r->pa.v & (PAGE_BYTES - 1), span = pages_spanned(r->pa.v, r->size) << PAGE_BITS;
+	u64 offset = r->pa.v & (PAGE_BYTES - 1), span = pages_spanned(r->pa.v, r->size)
+							<< PAGE_BITS;
 	bool joins = l->segments && !offset && l->seg + l->seg_size == l->at &&
 		     r->size <= l->max - min_u64(l->seg_size, l->max) &&
 		     within_boundary(l->seg, l->seg_size + r->size, l->boundary);
@@ -350,8 +354,8 @@ static int map_single_pages(struct device *dev, struct scatterlist *sgl, int nen
 }
 
 /* -ERANGE: not as one range. */
-static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
-		     const struct survey *s, enum dma_data_direction dir)
+static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents, const struct survey *s,
+		     enum dma_data_direction dir)
 {
 	struct domain *dom = dev->domain;
 	u64 pages = s->odd ? count_pages(dev, sgl, nents) : (u64)nents;
@@ -379,7 +383,8 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 	else
 		n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
-		/* what was linked for a moment may have been cached, where a stored entry is seen */
+		/* what was linked for a moment may have been cached, where a stored entry is seen
+		 */
 		if (dom->space.by_range)
 			iova_free(dom->iova, page, pages);
 		else
@@ -390,7 +395,8 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents,
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 		iova_free(dom->iova, page, pages);
-		error_prefix("%s: cannot map a list of %llu pages", dev->name, (unsigned long long)pages);
+		error_prefix("%s: cannot map a list of %llu pages", dev->name,
+			     (unsigned long long)pages);
 		return -ENOMEM;
 	}
 	return n;
@@ -441,9 +447,9 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 	if (!dev || !sgl || nents <= 0 || (unsigned int)dir > DMA_FROM_DEVICE) {
 		if (!dev)
 			return error_set(EINVAL, "DMA mapping for no device (NULL)");
-		return check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, 0, dir,
-				    "cannot map a scatterlist: no list, %d entries, or no direction",
-				    nents);
+		return check_report(
+			dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, 0, dir,
+			"cannot map a scatterlist: no list, %d entries, or no direction", nents);
 	}
 	err = survey_list(sgl, nents, &s);
 	if (err) {
@@ -510,7 +516,8 @@ static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 		found = true;
 	} else {
 		found = iommu_unmap_list(dev, addr, dir);
-		if (found && !dev->coherent && dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		if (found && !dev->coherent && dir != DMA_TO_DEVICE &&
+		    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 			lines_to_cpu(sgl, nents);
 	}
 	/* so that a second unmap is seen */

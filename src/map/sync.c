@@ -10,8 +10,9 @@
 static slow_path void report(struct device *dev, enum dmamap_check_kind kind, dma_addr_t addr,
 			     u64 size, enum dma_data_direction dir)
 {
-	check_report(dev, dev->check, kind, addr, size, dir, "sync of %llu bytes at %#llx, which %s",
-		     (unsigned long long)size, (unsigned long long)addr,
+	check_report(dev, dev->check, kind, addr, size, dir,
+		     "sync of %llu bytes at %#llx, which %s", (unsigned long long)size,
+		     (unsigned long long)addr,
 		     kind == DMAMAP_CHECK_SYNC_RANGE ? "reaches past the end of the mapping"
 						     : "is not mapped");
 }
@@ -67,7 +68,8 @@ static void sync_iommu(struct device *dev, dma_addr_t addr, u64 size, enum dma_d
 			return;
 		}
 		if (!dev->coherent)
-			sync_lines(PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1))), n, dir, to_cpu);
+			sync_lines(PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1))), n, dir,
+				   to_cpu);
 		bus += n;
 	}
 }

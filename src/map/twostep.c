@@ -33,7 +33,8 @@ static void set_limits(struct device *dev)
 
 int bad_state(const struct device *dev, const char *what)
 {
-	return error_set(EINVAL, "%s: %s without a device, or a range that dma_iova_try_alloc() gave",
+	return error_set(EINVAL,
+			 "%s: %s without a device, or a range that dma_iova_try_alloc() gave",
 			 dev ? dev->name : "no device", what);
 }
 
@@ -42,7 +43,8 @@ void note_slots(struct device *dev, struct dma_iova_state *state)
 	u64 bus = bus_of(dev, state), *slots;
 
 	/* under the checker each link takes the long way, where it is remembered */
-	if (!dev->coherent || dev->check || bus & (PAGE_BYTES - 1) || pages_spanned(bus, state->__size) >= PT_ENTRIES)
+	if (!dev->coherent || dev->check || bus & (PAGE_BYTES - 1) ||
+	    pages_spanned(bus, state->__size) >= PT_ENTRIES)
 		return;
 	/* a link must be looked at, or told to the IOMMU */
 	if (dev->ram_only || !dev->domain->space.direct)
@@ -60,24 +62,27 @@ static slow_path bool refuse_alloc(int err, const struct device *dev, struct dma
 	if (state)
 		*state = (struct dma_iova_state){0};
 	if (why)
-		error_set(err, "%s: no two-step range of %llu bytes: %s", dev ? dev->name : "no device",
-			  (unsigned long long)size, why);
+		error_set(err, "%s: no two-step range of %llu bytes: %s",
+			  dev ? dev->name : "no device", (unsigned long long)size, why);
 	return false;
 }
 
-bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_addr_t phys, size_t size)
+bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_addr_t phys,
+			size_t size)
 {
 	u64 page, offset = phys & (PAGE_BYTES - 1);
 
 	if (unlikely(!dev || !state || !size || size >= 1ull << PT_IOVA_BITS))
-		return refuse_alloc(EINVAL, dev, state, size, "no device, no state to keep it in, size 0, "
+		return refuse_alloc(EINVAL, dev, state, size,
+				    "no device, no state to keep it in, size 0, "
 				    "or 2^48 bytes and more");
 	if (unlikely(!dev->iommu))
 		return refuse_alloc(EOPNOTSUPP, dev, state, size,
 				    "the device has no IOMMU; use dma_map_phys()");
 	if (fail_here(FAIL_IOVA, dev->name))
 		return refuse_alloc(ENOMEM, dev, state, size, "fault injection says so");
-	page = domain_iova_alloc(dev->domain, pages_spanned(offset, size), device_last(dev) >> PAGE_BITS);
+	page = domain_iova_alloc(dev->domain, pages_spanned(offset, size),
+				 device_last(dev) >> PAGE_BITS);
 	if (unlikely(!page))
 		return refuse_alloc(ENOMEM, dev, state, size, NULL); /* the sentence is there */
 	*state = (struct dma_iova_state){
@@ -133,7 +138,8 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 	u64 bus = bus_of(dev, state) + offset;
 	int err = EINVAL;
 
-	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) && !is_coherent_link(dev, bus, bus + size, phys)) {
+	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) &&
+	    !is_coherent_link(dev, bus, bus + size, phys)) {
 		err = EIO;
 		why = "DMA_ATTR_REQUIRE_COHERENT, but it would have to bounce or be synced";
 	}
@@ -160,14 +166,16 @@ static int check_order(const struct device *dev, const struct dma_iova_state *st
 	u64 closed = read_once(&state->__end);
 
 	if (closed && offset >= closed)
-		return error_set(EINVAL, "%s: cannot link at offset %llu: the range was closed at %llu "
-				 "by a link that ends inside a granule", dev->name,
-				 (unsigned long long)offset, (unsigned long long)closed);
+		return error_set(EINVAL,
+				 "%s: cannot link at offset %llu: the range was closed at %llu "
+				 "by a link that ends inside a granule",
+				 dev->name, (unsigned long long)offset, (unsigned long long)closed);
 	if (end & (PAGE_BYTES - 1) &&
 	    pt_find(&dev->domain->pt, IOVA(align_up(end, PAGE_BYTES)), last) < last)
-		return error_set(EINVAL, "%s: a link that ends inside a granule must be the last, and "
-				 "there is one behind offset %llu", dev->name,
-				 (unsigned long long)(offset + size));
+		return error_set(EINVAL,
+				 "%s: a link that ends inside a granule must be the last, and "
+				 "there is one behind offset %llu",
+				 dev->name, (unsigned long long)(offset + size));
 	return 0;
 }
 
@@ -197,8 +205,8 @@ static int link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 fl
 }
 
 /* Links [bus, bus + size): a bounced head, a run of whole granules, a bounced tail. */
-static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus, u64 phys, u64 size,
-		       u64 flags, unsigned long attrs)
+static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus, u64 phys,
+		       u64 size, u64 flags, unsigned long attrs)
 {
 	u64 pos = bus, end = bus + size;
 	struct taken t = {0};
@@ -211,7 +219,8 @@ static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus
 		if (!(attrs & DMA_ATTR_MMIO) && iommu_must_bounce(dev, pa, n)) {
 			err = link_bounced(dev, pos, pa, n, flags, attrs);
 		} else {
-			/* all whole granules from here, or to the end where partial ones may show */
+			/* all whole granules from here, or to the end where partial ones may show
+			 */
 			n = end - pos;
 			/* pages that go one by one */
 			if (dev->domain->space.by_range && attrs & ATTR_ON_DEMAND)
@@ -272,7 +281,8 @@ static struct lock *take_lock(struct dma_iova_state *state)
 	return lock;
 }
 
-/* One whole granule of plain memory where a store does, with the right that the inline part has not. */
+/* One whole granule of plain memory where a store does, with the right that the inline part has
+ * not. */
 static bool link_page(struct dma_iova_state *state, u64 phys, u64 offset, u64 size,
 		      enum dma_data_direction dir, unsigned long attrs)
 {
@@ -321,9 +331,10 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 		return err;
 	err = link_pieces(dev, state, bus, phys, size, link_flags(dev, dir, attrs), attrs);
 	if (err == -EEXIST)
-		return error_set(EEXIST, "%s: cannot link %llu bytes at offset %llu: something is linked "
-				 "there already", dev->name, (unsigned long long)size,
-				 (unsigned long long)offset);
+		return error_set(EEXIST,
+				 "%s: cannot link %llu bytes at offset %llu: something is linked "
+				 "there already",
+				 dev->name, (unsigned long long)size, (unsigned long long)offset);
 	if (err) {
 		error_prefix("%s: cannot link %llu bytes at offset %llu", dev->name,
 			     (unsigned long long)size, (unsigned long long)offset);
@@ -362,7 +373,8 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t 
 	err = link_locked(dev, state, phys, offset, size, dir, attrs);
 	lock_give(lock);
 	if (unlikely(dev->check) && !err)
-		tell_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs, CALLER);
+		tell_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs,
+			    CALLER);
 	return err;
 }
 
@@ -391,9 +403,11 @@ int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offse
 	if (unlikely(!state_ok(dev, state)))
 		return bad_state(dev, "dma_iova_sync");
 	if (unlikely(!range_within(offset, size, state->__size)))
-		return error_set(EINVAL, "%s: dma_iova_sync() of %llu bytes at offset %llu, past the "
-				 "range's %llu", dev->name, (unsigned long long)size,
-				 (unsigned long long)offset, (unsigned long long)state->__size);
+		return error_set(EINVAL,
+				 "%s: dma_iova_sync() of %llu bytes at offset %llu, past the "
+				 "range's %llu",
+				 dev->name, (unsigned long long)size, (unsigned long long)offset,
+				 (unsigned long long)state->__size);
 	if (unlikely(dev->check))
 		check_iova_sync(&dev->shadow, state->addr + offset, size);
 	if (unlikely(read_acquire(&state->__stale) & (STALE | FLUSHING)))

@@ -5,9 +5,9 @@
  * DMA_ATTR_SKIP_CPU_SYNC (PT_NO_SYNC) and whether it bounces (PT_BOUNCED). So a state has one size
  * whatever is linked, and each part goes back under its own terms.
  *
- * Only the granules at the ends of a link can be partial, and only at the ends of the range: the head
- * at offset 0, the tail where a link closes the range (__end). For an untrusted device those are
- * bounced. Memory outside RAM on a machine that is not coherent has no second view: there each
+ * Only the granules at the ends of a link can be partial, and only at the ends of the range: the
+ * head at offset 0, the tail where a link closes the range (__end). For an untrusted device those
+ * are bounced. Memory outside RAM on a machine that is not coherent has no second view: there each
  * granule bounces.
  *
  * __slots: a range that is shorter than a leaf table's 2 MiB lies, aligned to its size, in one
@@ -15,10 +15,10 @@
  * range begins at a granule and nothing needs syncs, linking a page is then one store. While the
  * range is closed its tail may bounce, so that __slots then serves nobody.
  *
- * Who may link: of two threads that link the same granule one must lose, but a locked instruction for
- * each page would double what linking costs. So __live names one thread, the one that took the range,
- * which links pages without the lock and says in __busy that it is about to (the inline part of
- * <linux/dma-mapping.h>). Another thread takes that right away under the lock, the first one for
+ * Who may link: of two threads that link the same granule one must lose, but a locked instruction
+ * for each page would double what linking costs. So __live names one thread, the one that took the
+ * range, which links pages without the lock and says in __busy that it is about to (the inline part
+ * of <linux/dma-mapping.h>). Another thread takes that right away under the lock, the first one for
  * itself (MOVED: ranges are often taken by one thread and used by another), the next for nobody, by
  *
  *   the thread that is named                the one that takes it away, holding the lock
@@ -88,15 +88,16 @@ struct taken {
 };
 
 /*
- * Takes away what is linked in [bus, end), granule by granule; the device is cut off when it returns.
- * `give_back`: the CPU gets the device's bytes, as the links say; else they are dropped.
+ * Takes away what is linked in [bus, end), granule by granule; the device is cut off when it
+ * returns. `give_back`: the CPU gets the device's bytes, as the links say; else they are dropped.
  */
 void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
 		    enum dma_data_direction dir, bool give_back, struct taken *t);
 
 enum dma_data_direction entry_dir(u64 entry);
 
-/* Remembers the table's words, if this is a range for which that is enough. New, or under the lock. */
+/* Remembers the table's words, if this is a range for which that is enough. New, or under the lock.
+ */
 void note_slots(struct device *dev, struct dma_iova_state *state);
 
 /* Says what is wrong with a part of a range: nothing, or not all of it, is linked. */

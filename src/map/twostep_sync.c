@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two-step mappings: syncs of a part of what is linked. Each granule goes under the direction that it
- * was linked with.
+ * Two-step mappings: syncs of a part of what is linked. Each granule goes under the direction that
+ * it was linked with.
  */
 #include "map/twostep.h"
 

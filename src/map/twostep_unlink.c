@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two-step mappings: unlinking and giving ranges back. None of it can fail. What goes back, and how,
- * is read from the page table, whatever the caller passes.
+ * Two-step mappings: unlinking and giving ranges back. None of it can fail. What goes back, and
+ * how, is read from the page table, whatever the caller passes.
  *
  * Loops step from what is linked to what is linked, so a huge range with little in it costs little.
  */
@@ -13,8 +13,9 @@ enum dma_data_direction entry_dir(u64 entry)
 {
 	u64 prot = entry & (PT_READ | PT_WRITE);
 
-	return prot == PT_READ ? DMA_TO_DEVICE : prot == PT_WRITE ? DMA_FROM_DEVICE
-								  : DMA_BIDIRECTIONAL;
+	return prot == PT_READ	  ? DMA_TO_DEVICE
+	       : prot == PT_WRITE ? DMA_FROM_DEVICE
+				  : DMA_BIDIRECTIONAL;
 }
 
 /* The bytes of a granule that are linked: from the head's offset, to where the range was closed. */
@@ -44,7 +45,8 @@ static void settle(struct device *dev, const struct dma_iova_state *state, u64 g
 }
 
 /* What stood in [bus, bus + size) is gone from the page table. */
-static void cut_off(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size, bool strict)
+static void cut_off(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size,
+		    bool strict)
 {
 	struct domain *dom = dev->domain;
 
@@ -125,7 +127,8 @@ void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u
 }
 
 /* For the checker: some leaf of [bus, end) was linked another way. */
-static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end, enum dma_data_direction dir)
+static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end,
+				    enum dma_data_direction dir)
 {
 	struct pt_leaf leaf;
 
@@ -162,21 +165,22 @@ static struct taken take(struct device *dev, struct dma_iova_state *state, u64 b
 	struct taken t = {0};
 
 	if (likely(slots && !read_once(&state->__end)))
-		take_slots(slots + ((bus - bus_of(dev, state)) >> PAGE_BITS), (end - bus) >> PAGE_BITS,
-			   dir, &t);
+		take_slots(slots + ((bus - bus_of(dev, state)) >> PAGE_BITS),
+			   (end - bus) >> PAGE_BITS, dir, &t);
 	else if (!dev->sync_looks)
 		take_leaves(dev, bus, end, dir, &t);
 	else
 		take_with_care(dev, state, bus, end, dir, true, &t);
 	/* take_with_care() has done it, and leaves `entries` alone */
 	if (likely(t.entries))
-		cut_off(dev, state, bus, end - bus, dev->strict || t.entries & (PHYS_FOREIGN | PT_ON_DEMAND));
+		cut_off(dev, state, bus, end - bus,
+			dev->strict || t.entries & (PHYS_FOREIGN | PT_ON_DEMAND));
 	return t;
 }
 
 /*
- * The granules that [offset, offset + size) names: whole ones, a head at offset 0, a tail where the links or
- * the range end. False: none.
+ * The granules that [offset, offset + size) names: whole ones, a head at offset 0, a tail where the
+ * links or the range end. False: none.
  */
 static bool named_granules(const struct device *dev, const struct dma_iova_state *state, u64 offset,
 			   u64 size, u64 *bus, u64 *end)
@@ -235,13 +239,14 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 	if (unlikely(t.granules < (end - bus) >> PAGE_BITS))
 		report_part(dev, state, offset, size, dir, "unlink");
 	if (unlikely(t.other_dir) && dev->check)
-		check_report(dev, true, DMAMAP_CHECK_IOVA_DIRECTION, state->addr + offset, size, dir,
-			     "unlinked with another direction than it was linked with, which holds");
+		check_report(
+			dev, true, DMAMAP_CHECK_IOVA_DIRECTION, state->addr + offset, size, dir,
+			"unlinked with another direction than it was linked with, which holds");
 }
 
-static slow_path void tell_unlink(struct device *dev, const struct dma_iova_state *state, u64 offset,
-				  u64 size, enum dma_data_direction dir, unsigned long attrs,
-				  const void *caller)
+static slow_path void tell_unlink(struct device *dev, const struct dma_iova_state *state,
+				  u64 offset, u64 size, enum dma_data_direction dir,
+				  unsigned long attrs, const void *caller)
 {
 	check_enter(caller);
 	if (size && range_within(offset, size, state->__size))

@@ -27,11 +27,12 @@
 #define MEM_RAM_DEFAULT (8 * GIB)
 
 struct mem_config {
-	u64 ram;     /* bytes; 0: not named, whatever there is, else the default */
-	u64 swiotlb; /* bytes of bounce memory; 0: not named */
-	u64 low_max; /* RAM below 4 GiB at most; 0: 3 GiB */
+	u64 ram;	 /* bytes; 0: not named, whatever there is, else the default */
+	u64 swiotlb;	 /* bytes of bounce memory; 0: not named */
+	u64 low_max;	 /* RAM below 4 GiB at most; 0: 3 GiB */
 	u64 ram_default; /* in place of MEM_RAM_DEFAULT; 0: that */
-	bool pinned;	 /* the kernel pins pages of it for a device: they stay the file's from now on */
+	bool pinned; /* the kernel pins pages of it for a device: they stay the file's from now on
+		      */
 };
 
 struct mem {

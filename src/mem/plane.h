@@ -18,7 +18,8 @@ int plane_share(phys_t pa, u64 size);
  */
 void plane_part(phys_t pa, u64 size);
 
-/* Carries the cache lines of [pa, pa + size) of RAM from the CPU's view to the devices', or back. */
+/* Carries the cache lines of [pa, pa + size) of RAM from the CPU's view to the devices', or back.
+ */
 void plane_to_device(phys_t pa, u64 size);
 void plane_to_cpu(phys_t pa, u64 size);
 

@@ -26,11 +26,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define WINDOW_ALIGN GIB
-#define PUNCH_MIN    (2 * MIB)
-#define LARGE_BYTES  (2 * MIB)
+#define WINDOW_ALIGN	    GIB
+#define PUNCH_MIN	    (2 * MIB)
+#define LARGE_BYTES	    (2 * MIB)
 #define MADV_COLLAPSE_LINUX 25 /* Debian 12's headers lack MADV_COLLAPSE */
-#define RAM_PROT     (PROT_READ | PROT_WRITE)
+#define RAM_PROT	    (PROT_READ | PROT_WRITE)
 
 struct mem mem = {.base = MEM_NOWHERE, .vm_base = MEM_NOWHERE, .fd = -1};
 
@@ -434,8 +434,9 @@ void mem_zero(phys_t pa, u64 size)
 }
 
 /*
- * Since Linux 6.1, whatever the settings of transparent huge pages; where it is not there, small ones do. What has no
- * page yet is not collapsed (EINVAL), so a page of each piece is brought in first: reading a hole of the file does.
+ * Since Linux 6.1, whatever the settings of transparent huge pages; where it is not there, small
+ * ones do. What has no page yet is not collapsed (EINVAL), so a page of each piece is brought in
+ * first: reading a hole of the file does.
  */
 static void make_large(u8 *at, u64 size)
 {

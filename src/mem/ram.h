@@ -7,8 +7,9 @@
 
 #include <sys/mman.h>
 
-#define MEM_NOWHERE ((u8 *)(uintptr_t)(1ull << 62)) /* minus this, every pointer is past any span  \
-						     */
+#define MEM_NOWHERE                                                                                \
+	((u8 *)(uintptr_t)(1ull << 62)) /* minus this, every pointer is past any span              \
+					 */
 
 /* What a struct mem_config comes to. */
 struct mem_layout {

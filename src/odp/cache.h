@@ -17,7 +17,7 @@ struct hot {
 	u64 key;  /* atomic: first page << 2 | permissions; 0: answers nothing */
 	u64 page; /* the rest: written while key is 0 and nobody uses the slot */
 	u32 pages;
-	u32 stamp; /* the epoch of the last use; any user writes it */
+	u32 stamp;		/* the epoch of the last use; any user writes it */
 } __attribute__((aligned(32))); /* never across two cache lines */
 
 struct cold {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Faulting in. Pages are brought in by madvise(MADV_POPULATE_*), which knows holes and
- * permissions, in batches that a huge page can serve, then watched, then linked under the gate. Memory is
- * watched after it is there, since what is not there cannot be watched.
+ * permissions, in batches that a huge page can serve, then watched, then linked under the gate.
+ * Memory is watched after it is there, since what is not there cannot be watched.
  */
 #include "odp/odp.h"
 #include "odp/monitor.h"
@@ -119,12 +119,12 @@ static bool pages_in(const struct ib_umem_odp *r, u64 virt, u64 bytes, u64 *page
 
 static int cannot(const struct ib_umem_odp *r, s64 err, u64 virt, u64 bytes)
 {
-	const char *why = err == -EAGAIN ? "pages were taken away meanwhile: try again"
+	const char *why = err == -EAGAIN   ? "pages were taken away meanwhile: try again"
 			  : err == -ENOMEM ? "no memory"
-			  : "the process has no memory there that allows it";
+					   : "the process has no memory there that allows it";
 
-	return error_set((int)-err, "%s: cannot map %llu bytes at %#llx on demand: %s", r->dev->name,
-			 (unsigned long long)bytes, (unsigned long long)virt, why);
+	return error_set((int)-err, "%s: cannot map %llu bytes at %#llx on demand: %s",
+			 r->dev->name, (unsigned long long)bytes, (unsigned long long)virt, why);
 }
 
 int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u64 bcnt, u64 access_mask,
@@ -135,7 +135,8 @@ int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u64 bcnt, u64
 	s64 got;
 
 	if (!r || !access_mask || access_mask & ~ODP_MASK)
-		return error_set(EINVAL, "ib_umem_odp_map_dma_pages: no region, or an access mask that is "
+		return error_set(EINVAL,
+				 "ib_umem_odp_map_dma_pages: no region, or an access mask that is "
 				 "not read, write or both");
 	if (!r->context || !pages_in(r, user_virt, bcnt, &page, &n))
 		return error_set(EFAULT, "%s: [%#llx, +%llu) is not inside the region",
@@ -218,7 +219,8 @@ int ib_umem_advise(struct ib_umem *umem, int advice, u64 user_virt, u64 bcnt)
 	s64 got;
 
 	if (!r || advice < 0 || advice > IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT)
-		return error_set(EINVAL, "ib_umem_advise: no region, or advice %d is not one", advice);
+		return error_set(EINVAL, "ib_umem_advise: no region, or advice %d is not one",
+				 advice);
 	if (!r->context || !pages_in(r, user_virt, bcnt, &page, &n))
 		return error_set(EFAULT, "ib_umem_advise: [%#llx, +%llu) is not inside the region",
 				 (unsigned long long)user_virt, (unsigned long long)bcnt);

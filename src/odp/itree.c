@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Invariants: every leaf is `levels` below the root; no block is empty; slots past `count` have max 0;
- * max[i] of a block is the greatest max of the block below, of a leaf the node's `last`. The key of a
- * slot is (first, id): in a leaf the node's own, in a block above it a bound: no key in what is below is
- * less, none in what is below the slots before is as great. Slot 0's is never looked at: what is less than
- * all bounds goes there.
+ * Invariants: every leaf is `levels` below the root; no block is empty; slots past `count` have max
+ * 0; max[i] of a block is the greatest max of the block below, of a leaf the node's `last`. The key
+ * of a slot is (first, id): in a leaf the node's own, in a block above it a bound: no key in what
+ * is below is less, none in what is below the slots before is as great. Slot 0's is never looked
+ * at: what is less than all bounds goes there.
  *
- * The first in order whose `last` reaches a query's `first` is the answer or there is none: what follows it
- * begins no earlier. So a search goes, on each level, to the first slot that reaches.
+ * The first in order whose `last` reaches a query's `first` is the answer or there is none: what
+ * follows it begins no earlier. So a search goes, on each level, to the first slot that reaches.
  *
  * A full block is split on the way down, so that a split finds room above it, and where memory for
- * one fails, the tree is whole. A leaf that runs low joins a neighbour; a block above goes when it is empty.
- * A level is added after at least 8 splits below it, so there are fewer than 23.
+ * one fails, the tree is whole. A leaf that runs low joins a neighbour; a block above goes when it
+ * is empty. A level is added after at least 8 splits below it, so there are fewer than 23.
  */
 #include "odp/itree.h"
 #include "base/alloc.h"
@@ -34,8 +34,8 @@ struct itree_block {
 	uintptr_t id[]; /* FULL, of blocks above leaves: a leaf has `at` */
 } cacheline;
 
-/* The first slot whose max is at least `first`; FULL: none. Two chains without a branch: which one it is
- * cannot be foretold. */
+/* The first slot whose max is at least `first`; FULL: none. Two chains without a branch: which one
+ * it is cannot be foretold. */
 hot_inline unsigned int reaching(const struct itree_block *b, u64 first)
 {
 	unsigned int low = FULL, high = FULL;
@@ -88,7 +88,8 @@ static unsigned int slot_below(const struct itree_block *b, struct itree_place p
 
 static struct itree_block *block_new(bool leaf)
 {
-	return alloc_aligned(64, sizeof(struct itree_block) + (leaf ? 0 : FULL * sizeof(uintptr_t)));
+	return alloc_aligned(64,
+			     sizeof(struct itree_block) + (leaf ? 0 : FULL * sizeof(uintptr_t)));
 }
 
 static void slot_open(struct itree_block *b, unsigned int i, bool leaf)
@@ -321,7 +322,8 @@ hot_inline void fetch(const struct itree_block *b)
 }
 
 /* In what is below b, which is `levels` above leaves. */
-hot_inline struct itree_node *first_in(const struct itree_block *b, unsigned int levels, u64 first, u64 last)
+hot_inline struct itree_node *first_in(const struct itree_block *b, unsigned int levels, u64 first,
+				       u64 last)
 {
 	unsigned int i;
 
@@ -403,7 +405,8 @@ void itree_check(const struct itree *t)
 	check(!t->root || !t->root->parent);
 	check(t->count == (t->root ? check_block(t, t->root, t->levels) : 0));
 	/* and in order: every node is found after the one before it */
-	for (struct itree_place place = {0}; (next = itree_next(t, place, 0, ~0ull)); n = next, count++) {
+	for (struct itree_place place = {0}; (next = itree_next(t, place, 0, ~0ull));
+	     n = next, count++) {
 		check(!n || n->first < next->first || (n->first == next->first && n < next));
 		place = (struct itree_place){next->first, (uintptr_t)next};
 	}

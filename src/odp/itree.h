@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An interval tree: closed intervals [first, last], any overlaps, ordered by (first, address of
- * the node). A B+ tree: blocks of 16 nodes or of 16 blocks, with the greatest `last` of each, so that a
- * search reads one block on each of few levels and never turns back. Among 100,000 intervals it waits for
- * memory a fifth as often as a binary tree does.
+ * the node). A B+ tree: blocks of 16 nodes or of 16 blocks, with the greatest `last` of each, so
+ * that a search reads one block on each of few levels and never turns back. Among 100,000 intervals
+ * it waits for memory a fifth as often as a binary tree does.
  *
- * A node is the caller's; blocks are of alloc.h, so putting in may fail, and taking out may not. The
- * caller's lock guards a tree.
+ * A node is the caller's; blocks are of alloc.h, so putting in may fail, and taking out may not.
+ * The caller's lock guards a tree.
  */
 #ifndef ODP_ITREE_H
 #define ODP_ITREE_H

@@ -5,9 +5,9 @@
  * it has, so it is never weaker or stronger than asked; for a longer request a longer one takes its
  * place. Overlapping ones are apart, each with a range of its own.
  *
- * Slots: places of a hash table, two buckets of four for each key, that a mapping never leaves. What
- * a hit reads is in struct hot: one cache line. A hit takes no lock and makes no atomic write; it counts
- * itself in the thread's own array, so that nobody takes the mapping away under it:
+ * Slots: places of a hash table, two buckets of four for each key, that a mapping never leaves.
+ * What a hit reads is in struct hot: one cache line. A hit takes no lock and makes no atomic write;
+ * it counts itself in the thread's own array, so that nobody takes the mapping away under it:
  *
  *   hit                                 who drops a mapping (under lock)
  *   uses[slot]++                        key = 0
@@ -246,7 +246,8 @@ static u32 free_slot(struct cache *c, u64 key)
 	for (unsigned int pass = 0; pass < 2; pass++)
 		for (unsigned int which = 0; which < 2; which++)
 			for (u32 i = bucket(key, which), n = 0; n < WAYS; i++, n++)
-				if (!c->cold[i].taken || (pass && c->cold[i].answers && end_if_idle(c, i)))
+				if (!c->cold[i].taken ||
+				    (pass && c->cold[i].answers && end_if_idle(c, i)))
 					return i;
 	return SLOTS;
 }
@@ -265,7 +266,8 @@ static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
 	if (!pt_map(&dom->pt, IOVA(page << PAGE_BITS), PHYS(va | PHYS_FOREIGN), pages << PAGE_BITS,
 		    prot | PT_FIRST | PT_LAST | PT_ON_DEMAND | PT_KEPT, PT_MAP_SPLIT)) {
 		if (likely(dom->space.direct) ||
-		    !dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS))
+		    !dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS),
+					     pages << PAGE_BITS))
 			return page;
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 	}
@@ -346,7 +348,8 @@ static slow_path u64 map_slow(struct cache *c, u64 va, u64 offset, u64 pages, u6
 static u64 cache_map(struct keep *k, phys_t pa, u64 size, u64 prot)
 {
 	struct cache *c = container_of(k, struct cache, keep);
-	u64 at = pa.v & ~PHYS_FOREIGN, offset = at & (PAGE_BYTES - 1), pages = pages_spanned(at, size);
+	u64 at = pa.v & ~PHYS_FOREIGN, offset = at & (PAGE_BYTES - 1),
+	    pages = pages_spanned(at, size);
 	u64 key = key_of(at, prot);
 	struct hot *h;
 	u32 i, epoch;
@@ -497,7 +500,8 @@ int keep_open(struct device *dev)
 	struct cache *c;
 	int err;
 
-	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent || dev->ram_only)
+	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent ||
+	    dev->ram_only)
 		return 0;
 	pthread_once(&once, handle_forks);
 	err = monitor_get(&listener);
@@ -509,7 +513,8 @@ int keep_open(struct device *dev)
 		return 0;
 	}
 	c = cache_make(dev);
-	err = c ? tslot_key_init(&c->threads, sizeof(struct keep_thread), thread_attach, thread_retire)
+	err = c ? tslot_key_init(&c->threads, sizeof(struct keep_thread), thread_attach,
+				 thread_retire)
 		: -ENOMEM;
 	if (err) {
 		if (c)

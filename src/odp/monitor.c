@@ -25,8 +25,8 @@ static struct listener *listeners; /* under life */
 static unsigned int users;	   /* under starting */
 static bool threads_run;	   /* under starting */
 static int uffd = -1;		   /* atomic word */
-static int bell = -1;		   /* eventfd: stop, or something was queued that is no event. Atomic word */
-static bool forks_told;		   /* by the kernel */
+static int bell = -1;	/* eventfd: stop, or something was queued that is no event. Atomic word */
+static bool forks_told; /* by the kernel */
 
 static struct worker {
 	pthread_t id;
@@ -34,8 +34,8 @@ static struct worker {
 } worker[2] = {{.poll = -1}, {.poll = -1}};
 
 /*
- * Atomic: events that may have been read and are not served. It is raised before the read, which is what
- * lets the thread that unmaps go on.
+ * Atomic: events that may have been read and are not served. It is raised before the read, which is
+ * what lets the thread that unmaps go on.
  */
 u32 monitor_unserved cacheline;
 
@@ -272,7 +272,8 @@ static int start(void)
 	if (!err)
 		return 0;
 	close_fds();
-	return error_set(err, "cannot start the threads that notice what happens to memory: too many "
+	return error_set(err,
+			 "cannot start the threads that notice what happens to memory: too many "
 			 "threads or open files");
 }
 

@@ -5,11 +5,11 @@
  * write-protected, so the program's page faults cost nothing.
  *
  * Two threads with every signal blocked. The thread that unmaps waits until its event is read,
- * possibly with a lock of the C library's allocator held, while serving an event (unlinking, callbacks)
- * may have to wait for that lock. So one of the two is always there to read: who has read an event
- * queues it, and serves the queue if the other is not serving. An event wakes one thread, which
- * serves it: nothing is handed over. A full queue loses which ranges, not that there were some:
- * then everything counts as taken. docs/notices.pml is the model.
+ * possibly with a lock of the C library's allocator held, while serving an event (unlinking,
+ * callbacks) may have to wait for that lock. So one of the two is always there to read: who has
+ * read an event queues it, and serves the queue if the other is not serving. An event wakes one
+ * thread, which serves it: nothing is handed over. A full queue loses which ranges, not that there
+ * were some: then everything counts as taken. docs/notices.pml is the model.
  *
  * After fork the child has no monitor: its handler closes the descriptor, and the kernel forgets
  * the child's ranges when a thread of the parent's closes what the fork event brought.
@@ -24,7 +24,8 @@ struct notice {
 	bool all;	/* fork, or events were lost: everything */
 };
 
-/* Each user has one; hears in one of the two threads at a time. Set up by the user, in the list until it leaves. */
+/* Each user has one; hears in one of the two threads at a time. Set up by the user, in the list
+ * until it leaves. */
 struct listener {
 	struct listener *next;
 	void (*hear)(const struct notice *n);
@@ -46,7 +47,7 @@ hot_inline bool monitor_caught_up(void)
 	return !read_acquire(&monitor_unserved);
 }
 
-bool monitor_on(void); /* notices come */
+bool monitor_on(void);	     /* notices come */
 bool monitor_possible(void); /* they would, if somebody asked */
 
 /* Asks for notices about [start, end), page-aligned. False: not all of it can have them. */

@@ -62,8 +62,11 @@ void odp_hear(const struct notice *n)
 int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end)
 {
 	if (!context || IS_ERR(context) || start >= end)
-		return error_set(EINVAL, "ib_umem_invalidate_range: no context, or start %#llx is not below "
-				 "end %#llx", (unsigned long long)start, (unsigned long long)end);
+		return error_set(
+			EINVAL,
+			"ib_umem_invalidate_range: no context, or start %#llx is not below "
+			"end %#llx",
+			(unsigned long long)start, (unsigned long long)end);
 	notice_range(container_of(context, struct context, pub), start, end, false);
 	return 0;
 }
@@ -90,15 +93,16 @@ void ib_umem_odp_unmap_dma_pages(struct ib_umem *umem, u64 virt, u64 bound)
 	}
 }
 
-int rbt_ib_umem_for_each_in_range(struct ib_ucontext *context, u64 start, u64 end, umem_call_back cb,
-				  void *arg)
+int rbt_ib_umem_for_each_in_range(struct ib_ucontext *context, u64 start, u64 end,
+				  umem_call_back cb, void *arg)
 {
 	struct itree_place place = {0};
 	struct ib_umem_odp *r;
 	int stop = 0;
 
 	if (!context || IS_ERR(context) || !cb)
-		return error_set(EINVAL, "rbt_ib_umem_for_each_in_range: no context or no function");
+		return error_set(EINVAL,
+				 "rbt_ib_umem_for_each_in_range: no context or no function");
 	while (!stop && start < end && (r = region_next(&place, start, end))) {
 		if (&r->context->pub == context)
 			stop = cb(r->umem, start, end, arg);

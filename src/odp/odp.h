@@ -11,8 +11,9 @@
  * not in it.
  *
  * odp_lock guards the tree of all regions, the list of contexts with their trees, and reference
- * counts. It is held across the trees' own allocations, which may end in a system call and an event: who
- * reads events needs no lock. A reference keeps a region whole: release waits for the last.
+ * counts. It is held across the trees' own allocations, which may end in a system call and an
+ * event: who reads events needs no lock. A reference keeps a region whole: release waits for the
+ * last.
  *
  * child.lock guards the translations of the child's pages. Who serves in odp/monitor.h may wait for
  * it; who reads events never does, so whatever is freed under it cannot wait for us.
@@ -29,9 +30,9 @@
 #include <pthread.h>
 #include <rdma/ib_umem_odp.h>
 
-#define ODP_TOP	       (1ull << 47)   /* where the process's address space ends */
-#define ODP_BATCH      (2ull << 20)   /* brought in and linked at once; a huge page */
-#define ODP_CHILD_BITS 30	      /* of an implicit region */
+#define ODP_TOP	       (1ull << 47) /* where the process's address space ends */
+#define ODP_BATCH      (2ull << 20) /* brought in and linked at once; a huge page */
+#define ODP_CHILD_BITS 30	    /* of an implicit region */
 #define ODP_CHILDREN   (ODP_TOP >> ODP_CHILD_BITS)
 #define ODP_MASK       (ODP_READ_ALLOWED_BIT | ODP_WRITE_ALLOWED_BIT)
 
@@ -55,9 +56,9 @@ struct slot {
 
 struct context {
 	struct ib_ucontext pub;
-	struct context *next;	/* of all; under odp_lock */
-	struct itree by_bus;	/* regions by device address; under odp_lock */
-	unsigned int regions;	/* under odp_lock */
+	struct context *next; /* of all; under odp_lock */
+	struct itree by_bus;  /* regions by device address; under odp_lock */
+	unsigned int regions; /* under odp_lock */
 };
 
 struct ib_umem_odp {
@@ -65,16 +66,16 @@ struct ib_umem_odp {
 	struct ib_umem *umem;
 	struct context *context; /* NULL: the context is gone */
 	struct device *dev;
-	u64 start, pages; /* of the process; whole pages */
-	bool writable, listed; /* listed: under odp_lock */
-	u32 refs;		/* under odp_lock */
-	struct gate gate;	/* of the whole region: what the program sees */
+	u64 start, pages;	     /* of the process; whole pages */
+	bool writable, listed;	     /* listed: under odp_lock */
+	u32 refs;		     /* under odp_lock */
+	struct gate gate;	     /* of the whole region: what the program sees */
 	struct dma_iova_state state; /* no IOMMU: all zero */
-	u64 base;		/* bus address of page 0 */
-	struct slot *slot;	/* NULL: none needed */
-	struct child **child;	/* implicit: by place, made when touched; atomic words */
-	struct child only;	/* of a region that is not implicit */
-	const struct stack *made; /* by the checker; NULL: not known */
+	u64 base;		     /* bus address of page 0 */
+	struct slot *slot;	     /* NULL: none needed */
+	struct child **child;	     /* implicit: by place, made when touched; atomic words */
+	struct child only;	     /* of a region that is not implicit */
+	const struct stack *made;    /* by the checker; NULL: not known */
 };
 
 extern pthread_mutex_t odp_lock;
@@ -110,7 +111,8 @@ hot_inline void gate_end(struct gate *g)
 /* region.c */
 void region_ref(struct ib_umem_odp *r);	  /* under odp_lock */
 void region_unref(struct ib_umem_odp *r); /* not under it */
-struct ib_umem_odp *region_next(struct itree_place *place, u64 start, u64 end); /* with a reference */
+struct ib_umem_odp *region_next(struct itree_place *place, u64 start,
+				u64 end); /* with a reference */
 struct child *region_child(struct ib_umem_odp *r, u64 page, bool make);
 struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus); /* with a reference; NULL: none */
 
@@ -120,7 +122,8 @@ struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus); /* with a refere
 u64 page_linked(const struct ib_umem_odp *r, u64 page);
 u64 page_dma(const struct ib_umem_odp *r, u64 page); /* DMA_MAPPING_ERROR: not linked */
 
-/* Links [page, page + n) for at least `mask`. How many, from the first on, are; *err says why not all. */
+/* Links [page, page + n) for at least `mask`. How many, from the first on, are; *err says why not
+ * all. */
 u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask, int *err);
 
 /* `gone`: the process has lost the memory, or another has taken its place: nothing goes back. */

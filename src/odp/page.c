@@ -40,8 +40,9 @@ _Static_assert(PT_READ == ODP_READ_ALLOWED_BIT && PT_WRITE == ODP_WRITE_ALLOWED_
 
 static enum dma_data_direction dir_of(u64 mask)
 {
-	return mask == ODP_MASK ? DMA_BIDIRECTIONAL
-				: mask == ODP_WRITE_ALLOWED_BIT ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
+	return mask == ODP_MASK		       ? DMA_BIDIRECTIONAL
+	       : mask == ODP_WRITE_ALLOWED_BIT ? DMA_FROM_DEVICE
+					       : DMA_TO_DEVICE;
 }
 
 u64 page_linked(const struct ib_umem_odp *r, u64 page)
@@ -63,8 +64,8 @@ static bool copy_memory(u64 va, void *buf, u64 len, bool write)
 {
 	struct iovec local = {buf, len}, remote = {(void *)(uintptr_t)va, len};
 
-	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, (long)getpid(), &local, 1l,
-		       &remote, 1l, 0l) == (long)len;
+	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, (long)getpid(), &local,
+		       1l, &remote, 1l, 0l) == (long)len;
 }
 
 static void copy_free(struct slot *s)
@@ -160,7 +161,8 @@ static void run_unlink(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, bool go
 		for (u64 i = 0; i < n; i++)
 			slot_unlink(r, page + i, gone);
 	else
-		dma_iova_unlink(r->dev, &r->state, offset_of(r, page), n << PAGE_BITS, dir_of(mask), 0);
+		dma_iova_unlink(r->dev, &r->state, offset_of(r, page), n << PAGE_BITS, dir_of(mask),
+				0);
 	check_paging(false);
 }
 
@@ -169,9 +171,10 @@ static u64 run_link_pages(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int 
 	phys_t pa = phys_of((void *)(uintptr_t)va_of(r, page));
 	u64 bytes = n << PAGE_BITS, i;
 
-	if (!r->slot && phys_of((void *)(uintptr_t)(va_of(r, page) + bytes - 1)).v == pa.v + bytes - 1) {
-		*err = dma_iova_link(r->dev, &r->state, pa.v, offset_of(r, page), bytes, dir_of(mask),
-				     ATTR_ON_DEMAND);
+	if (!r->slot &&
+	    phys_of((void *)(uintptr_t)(va_of(r, page) + bytes - 1)).v == pa.v + bytes - 1) {
+		*err = dma_iova_link(r->dev, &r->state, pa.v, offset_of(r, page), bytes,
+				     dir_of(mask), ATTR_ON_DEMAND);
 		return *err ? 0 : n;
 	}
 	for (i = 0, *err = 0; i < n && !*err; i++)
@@ -251,7 +254,8 @@ static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 		last = first;
 		do
 			last = min_u64(end, ((align_down(bus_of(r, last), leaf.size) + leaf.size -
-					      r->base) >> PAGE_BITS));
+					      r->base) >>
+					     PAGE_BITS));
 		while (last < end && pt_walk_slow(pt, IOVA(bus_of(r, last)), &leaf) &&
 		       (leaf.entry & PT_PRESENT) == mask);
 		run_unlink(r, first, last - first, mask, true);

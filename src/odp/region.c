@@ -10,8 +10,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define WRITABLE (IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC | \
-		  IB_ACCESS_MW_BIND)
+#define WRITABLE                                                                                   \
+	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC |                \
+	 IB_ACCESS_MW_BIND)
 
 pthread_mutex_t odp_lock = PTHREAD_MUTEX_INITIALIZER;
 struct itree odp_regions;
@@ -145,15 +146,18 @@ static void *sparse(u64 bytes)
 /* A range of device addresses, placed so that what is a huge page here is one there. */
 static int take_addresses(struct ib_umem_odp *r, bool implicit)
 {
-	u64 bytes = r->pages << PAGE_BITS, spare = bytes >= ODP_BATCH && !implicit ? ODP_BATCH : 0, bus;
+	u64 bytes = r->pages << PAGE_BITS, spare = bytes >= ODP_BATCH && !implicit ? ODP_BATCH : 0,
+	    bus;
 	bool taken;
 
 	check_paging(true);
 	taken = dma_iova_try_alloc(r->dev, &r->state, 0, bytes + spare);
 	check_paging(false);
 	if (!taken)
-		return error_set(ENOMEM, "%s: no device addresses for a region of %llu bytes: a region is "
-				 "one range below the DMA mask", r->dev->name, (unsigned long long)bytes);
+		return error_set(ENOMEM,
+				 "%s: no device addresses for a region of %llu bytes: a region is "
+				 "one range below the DMA mask",
+				 r->dev->name, (unsigned long long)bytes);
 	bus = r->state.addr - r->dev->bus_offset;
 	r->base = bus + (spare ? (r->start - bus) & (ODP_BATCH - 1) : 0);
 	return 0;
@@ -165,8 +169,10 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 
 	child_init(&r->only);
 	if (implicit && odp_needs_slots(dev))
-		return error_set(EOPNOTSUPP, "%s: an implicit region needs an IOMMU and a device that sees "
-				 "the process's memory itself: coherent, and not QEMU's", dev->name);
+		return error_set(EOPNOTSUPP,
+				 "%s: an implicit region needs an IOMMU and a device that sees "
+				 "the process's memory itself: coherent, and not QEMU's",
+				 dev->name);
 	if (implicit) {
 		r->child = sparse(ODP_CHILDREN * sizeof(*r->child));
 		if (!r->child)
@@ -270,7 +276,8 @@ static int check_region(const struct ib_ucontext *pub, const struct ib_umem *ume
 		return error_set(EINVAL, "a region needs a context");
 	if (!umem->length || (!is_implicit(umem->address, umem->length) &&
 			      !range_within(umem->address, umem->length, ODP_TOP)))
-		return error_set(EINVAL, "%s: [%#lx, +%zu) is no range of the process's address space",
+		return error_set(EINVAL,
+				 "%s: [%#lx, +%zu) is no range of the process's address space",
 				 pub->device->name, umem->address, umem->length);
 	return 0;
 }
@@ -331,14 +338,15 @@ void ib_umem_odp_release(struct ib_umem *umem)
 	alloc_free(r);
 }
 
-struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, size_t size, int access)
+struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, size_t size,
+			    int access)
 {
 	struct ib_umem *umem;
 	int err = -EOPNOTSUPP;
 
 	if (!(access & IB_ACCESS_ON_DEMAND)) {
 		error_set(EOPNOTSUPP, "ib_umem_get: nothing is ever pinned here: ask for "
-			  "IB_ACCESS_ON_DEMAND");
+				      "IB_ACCESS_ON_DEMAND");
 		return ERR_PTR(err);
 	}
 	umem = alloc_zeroed(sizeof(*umem));
@@ -377,9 +385,9 @@ static void stop_regions(struct context *c)
 			const struct check_past past = {.what = {"made"}, .at = {r->made}};
 
 			check_report_past(c->pub.device, c->pub.device->check, DMAMAP_CHECK_LEAK, 0,
-				     r->umem->length, DMA_NONE, &past,
-				     "a region at %#lx was never released before its context",
-				     r->umem->address);
+					  r->umem->length, DMA_NONE, &past,
+					  "a region at %#lx was never released before its context",
+					  r->umem->address);
 			region_stop(r);
 		}
 	}
@@ -417,7 +425,8 @@ void ib_dealloc_ucontext(struct ib_ucontext *pub)
 		context_close(c);
 }
 
-/* A simulated device's accesses copy by process_vm_readv on ourselves, and so do copies of pages: can they? */
+/* A simulated device's accesses copy by process_vm_readv on ourselves, and so do copies of pages:
+ * can they? */
 static int check_copy(const struct device *dev)
 {
 	u64 from = 1, to = 0;
@@ -425,10 +434,13 @@ static int check_copy(const struct device *dev)
 
 	if (dev->remote && !odp_needs_slots(dev))
 		return 0;
-	if (syscall(SYS_process_vm_readv, (long)getpid(), &local, 1l, &remote, 1l, 0l) == sizeof(to))
+	if (syscall(SYS_process_vm_readv, (long)getpid(), &local, 1l, &remote, 1l, 0l) ==
+	    sizeof(to))
 		return 0;
-	return error_set(EOPNOTSUPP, "%s: on-demand paging copies by process_vm_readv, which is refused "
-			 "here (a seccomp profile, or a kernel without CONFIG_CROSS_MEMORY_ATTACH)", dev->name);
+	return error_set(EOPNOTSUPP,
+			 "%s: on-demand paging copies by process_vm_readv, which is refused "
+			 "here (a seccomp profile, or a kernel without CONFIG_CROSS_MEMORY_ATTACH)",
+			 dev->name);
 }
 
 struct ib_ucontext *ib_alloc_ucontext(struct device *dev,
@@ -502,7 +514,8 @@ dma_addr_t ib_umem_dma_address(struct ib_umem *umem, u64 user_virt)
 	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
 	u64 dma;
 
-	if (!r || !r->context || user_virt < r->start || (user_virt - r->start) >> PAGE_BITS >= r->pages)
+	if (!r || !r->context || user_virt < r->start ||
+	    (user_virt - r->start) >> PAGE_BITS >= r->pages)
 		return DMA_MAPPING_ERROR;
 	dma = page_dma(r, (user_virt - r->start) >> PAGE_BITS);
 	return dma == DMA_MAPPING_ERROR ? dma : dma + (user_virt & (PAGE_BYTES - 1));

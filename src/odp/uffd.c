@@ -14,7 +14,7 @@
 #define UFFD_USER_MODE_ONLY 1
 #endif
 
-#define EVENTS (UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_REMAP)
+#define EVENTS	   (UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_REMAP)
 #define BISECT_MAX (2ull << 20) /* a larger range is looked up in the list of mappings instead */
 
 /* Events need no faults in kernel mode, so the kind that asks for no privilege will do. */
@@ -38,8 +38,10 @@ int uffd_open(bool *forks)
 			return fd;
 		}
 	}
-	error_set(errno, "userfaultfd is not to be had (no privilege, or a seccomp profile), so nobody "
-		  "notices when memory is unmapped: call ib_umem_invalidate_range() before it goes");
+	error_set(
+		errno,
+		"userfaultfd is not to be had (no privilege, or a seccomp profile), so nobody "
+		"notices when memory is unmapped: call ib_umem_invalidate_range() before it goes");
 	if (fd >= 0)
 		close(fd);
 	return -1;

@@ -35,10 +35,12 @@
 #define PT_SOFT_A   (1ull << 55) /* for the owner of the mapping */
 #define PT_SOFT_B   (1ull << 56)
 #define PT_SOFT_C   (1ull << 57)
-#define PT_ON_DEMAND (1ull << 59) /* memory that may leave the process: only system calls copy it */
-#define PT_KEPT	     (1ull << 60) /* of the cache of policy=persistent */
-#define PT_SPARE    (1ull << 58) /* pt's own: pt->spare holds a table for splitting this leaf */
-#define PT_FLAGS    (~PT_ADDR & ~PT_LARGE & ~PT_SPARE)
+#define PT_ON_DEMAND                                                                               \
+	(1ull << 59)	      /* memory that may leave the process: only system calls copy it      \
+			       */
+#define PT_KEPT	 (1ull << 60) /* of the cache of policy=persistent */
+#define PT_SPARE (1ull << 58) /* pt's own: pt->spare holds a table for splitting this leaf */
+#define PT_FLAGS (~PT_ADDR & ~PT_LARGE & ~PT_SPARE)
 
 #define PT_PRESENT (PT_READ | PT_WRITE)
 #define PT_WHOLE   (PT_FIRST | PT_LAST) /* a mapping of one leaf */
@@ -60,7 +62,8 @@ struct pt_memory {
 struct pt {
 	u64 *root; /* fixed from pt_init to pt_fini */
 	struct pt_memory memory;
-	unsigned int leaf_shift; /* of the largest leaf to make: 12, 21 or 30 (so pt_init() leaves it) */
+	unsigned int
+		leaf_shift; /* of the largest leaf to make: 12, 21 or 30 (so pt_init() leaves it) */
 	u8 apart[64]; /* what follows is written while others walk: not in the cache line above */
 	u64 tables;   /* tables taken from `memory` and not given back; atomic */
 	void *limbo;  /* tables that a walker may still be in, linked through word 0; atomic */
@@ -99,8 +102,8 @@ struct pt_leaf {
 bool pt_walk_slow(const struct pt *pt, iova_t iova, struct pt_leaf *leaf);
 
 /*
- * The first address of [iova, end) where something is mapped, a granule's start unless it is `iova`;
- * `end`: nothing is. Steps over what has no table as a whole. Any thread at any time.
+ * The first address of [iova, end) where something is mapped, a granule's start unless it is
+ * `iova`; `end`: nothing is. Steps over what has no table as a whole. Any thread at any time.
  */
 u64 pt_find(const struct pt *pt, iova_t iova, u64 end);
 

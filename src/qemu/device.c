@@ -37,7 +37,10 @@ static void unit_give_up(void *priv)
 
 static int start_iommu(struct qemu *q)
 {
-	const struct vtd_io io = {.priv = q, .read = unit_read, .write = unit_write, .gone = unit_gone,
+	const struct vtd_io io = {.priv = q,
+				  .read = unit_read,
+				  .write = unit_write,
+				  .gone = unit_gone,
 				  .give_up = unit_give_up};
 	const struct vtd_config config = {.registers = q->options.registers};
 
@@ -169,7 +172,8 @@ static void record_fault(void *arg, const struct vtd_fault *f)
 	struct device *dev = arg;
 
 	if (f->source == DEVICE_SOURCE)
-		device_fault(dev, f->addr, 0, f->write, (enum dmamap_fault_reason)fault_reason(dev, f));
+		device_fault(dev, f->addr, 0, f->write,
+			     (enum dmamap_fault_reason)fault_reason(dev, f));
 }
 
 void collect_faults(struct qemu *q)
@@ -206,8 +210,8 @@ static bool register_there(struct qemu *q, int bar, u64 offset, unsigned int siz
 	if (bar == QEMU_CONFIG_BAR ? range_within(offset, size, 256)
 				   : bar < BARS && range_within(offset, size, q->fn.bar[bar].size))
 		return true;
-	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", q->dev->name, size, bar,
-		  (unsigned long long)offset);
+	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", q->dev->name, size,
+		  bar, (unsigned long long)offset);
 	return false;
 }
 
@@ -229,7 +233,10 @@ static u64 port_read(struct qemu *q, u64 port, unsigned int size)
 		qtest_ask(&q->qtest, &high, "inl 0x%llx", (unsigned long long)port + 4);
 		return (low & ~0u) | high << 32;
 	}
-	qtest_ask(&q->qtest, &low, "in%c 0x%llx", size == 4 ? 'l' : size == 2 ? 'w' : 'b',
+	qtest_ask(&q->qtest, &low, "in%c 0x%llx",
+		  size == 4   ? 'l'
+		  : size == 2 ? 'w'
+			      : 'b',
 		  (unsigned long long)port);
 	return low & ~0ull >> (64 - 8 * size);
 }
@@ -255,7 +262,10 @@ static u64 device_read(void *priv, int bar, u64 offset, unsigned int size)
 
 static void port_write(struct qemu *q, u64 port, unsigned int size, u64 value)
 {
-	qtest_post(&q->qtest, "out%c 0x%llx 0x%llx", size >= 4 ? 'l' : size == 2 ? 'w' : 'b',
+	qtest_post(&q->qtest, "out%c 0x%llx 0x%llx",
+		   size >= 4   ? 'l'
+		   : size == 2 ? 'w'
+			       : 'b',
 		   (unsigned long long)port, (unsigned long long)(size == 8 ? (u32)value : value));
 	if (size == 8)
 		qtest_post(&q->qtest, "outl 0x%llx 0x%llx", (unsigned long long)port + 4,

@@ -19,13 +19,13 @@
 #include <unistd.h>
 
 #define NO_ADDRESS_ABOVE 0xffffffffull /* MSI may have 32 bits only */
-#define MESSAGE_AT	 0x10000ull /* its device address: away from what is given out first */
+#define MESSAGE_AT	 0x10000ull    /* its device address: away from what is given out first */
 #define MSI_ENABLE	 (1u << 16)
 #define MSI_64BIT	 (1u << 23)
 #define MSIX_ENABLE	 (1u << 31)
 #define MSIX_MASK_ALL	 (1u << 30)
 #define MESSAGE		 0x4d53u /* not 0 in 16 bits */
-#define PIN_PCI_FIRST	 16 /* of the interrupt controller: the lines of PCI */
+#define PIN_PCI_FIRST	 16	 /* of the interrupt controller: the lines of PCI */
 
 int irq_take_page(struct qemu *q)
 {
@@ -44,8 +44,8 @@ void irq_release(struct qemu *q)
 }
 
 /*
- * Gives the page a device address, for good: it goes with the domain. Nothing else has an address yet,
- * and a device that runs past its buffers must not meet it.
+ * Gives the page a device address, for good: it goes with the domain. Nothing else has an address
+ * yet, and a device that runs past its buffers must not meet it.
  */
 static int map_page(struct qemu *q)
 {
@@ -59,7 +59,8 @@ static int map_page(struct qemu *q)
 	q->message_addr = MESSAGE_AT;
 	err = iova_reserve(dom->iova, MESSAGE_AT >> PAGE_BITS, 1);
 	if (!err)
-		err = dom->space.ops->map(&dom->space, IOVA(MESSAGE_AT), PHYS(pa), PAGE_BYTES, PT_WRITE);
+		err = dom->space.ops->map(&dom->space, IOVA(MESSAGE_AT), PHYS(pa), PAGE_BYTES,
+					  PT_WRITE);
 	return err ? error_set(-err, "no memory to map the page of interrupt messages") : 0;
 }
 
@@ -108,7 +109,8 @@ int irq_connect(struct qemu *q)
 		point_msi(q);
 	else if (qtest_ask(&q->qtest, NULL, "irq_intercept_in ioapic"))
 		return machine_error(q);
-	__atomic_store_n(&q->irq_way, q->fn.msix || q->fn.msi ? IRQ_MESSAGES : IRQ_LINE, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->irq_way, q->fn.msix || q->fn.msi ? IRQ_MESSAGES : IRQ_LINE,
+			 __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -139,7 +141,8 @@ void irq_scan(struct qemu *q)
 	if (__atomic_load_n(&q->irq_way, __ATOMIC_ACQUIRE) != IRQ_MESSAGES)
 		return;
 	for (unsigned int i = 0; i < q->fn.vectors; i++)
-		if (read_once(&q->message[i]) && __atomic_exchange_n(&q->message[i], 0, __ATOMIC_ACQ_REL))
+		if (read_once(&q->message[i]) &&
+		    __atomic_exchange_n(&q->message[i], 0, __ATOMIC_ACQ_REL))
 			interrupt(q, i);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of one QEMU. A thread of the library's, the keeper, starts it, looks after it and waits for
- * its end; since QEMU dies with the thread that started it, none stays behind however this process
- * ends. The keeper also passes on interrupts, drains answers that nobody waits for, and looks for
- * faults.
+ * The life of one QEMU. A thread of the library's, the keeper, starts it, looks after it and waits
+ * for its end; since QEMU dies with the thread that started it, none stays behind however this
+ * process ends. The keeper also passes on interrupts, drains answers that nobody waits for, and
+ * looks for faults.
  *
- * Whoever finds that QEMU hangs or is gone says so to qtest (qtest_end), which closes the socket; the
- * keeper sees that, kills what may be left, waits for it, writes down why, and says DEAD. Only DEAD
- * means that no DMA happens any more.
+ * Whoever finds that QEMU hangs or is gone says so to qtest (qtest_end), which closes the socket;
+ * the keeper sees that, kills what may be left, waits for it, writes down why, and says DEAD. Only
+ * DEAD means that no DMA happens any more.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -26,11 +26,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READY_MS     15000 /* from its start to its first answer, on a busy machine */
-#define LOOK_NS	     (200 * NS_PER_MS) /* the keeper looks after answers and faults so often */
-#define PING_NS	     (10 * NS_PER_S)   /* and asks whether QEMU lives, so long after the driver's last access */
-#define STOP_MS	     1000  /* for an orderly end */
-#define FIRMWARE     65536
+#define READY_MS 15000		   /* from its start to its first answer, on a busy machine */
+#define LOOK_NS	 (200 * NS_PER_MS) /* the keeper looks after answers and faults so often */
+#define PING_NS                                                                                    \
+	(10 * NS_PER_S)	   /* and asks whether QEMU lives, so long after the driver's last access */
+#define STOP_MS	      1000 /* for an orderly end */
+#define FIRMWARE      65536
 #define VERSION_LEAST 702 /* major * 100 + minor */
 
 bool machine_is_dead(const struct qemu *q)
@@ -73,7 +74,8 @@ static void write_reason(struct qemu *q, enum qtest_state why)
 	char how[96], words[REASON_MAX - 128];
 	int code = q->process.how, status = q->process.status;
 
-	/* a device that QEMU has no more patience with is named, then come all registers of the processor */
+	/* a device that QEMU has no more patience with is named, then come all registers of the
+	 * processor */
 	process_last_words(&q->process, words, sizeof(words), "CPU #");
 	if (why == QTEST_HUNG)
 		snprintf(how, sizeof(how), "QEMU did not answer for too long and was killed");
@@ -85,7 +87,8 @@ static void write_reason(struct qemu *q, enum qtest_state why)
 		snprintf(how, sizeof(how), "QEMU was killed by signal %d", status);
 	else
 		snprintf(how, sizeof(how), "QEMU ended with status %d", status);
-	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last words: " : "", words);
+	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last words: " : "",
+		 words);
 }
 
 /* Nothing more is to come: ends it, in order first where that was asked for. */
@@ -142,7 +145,8 @@ static void keeper_sleep(struct qemu *q, u64 ns)
 		qtest_drain(&q->qtest);
 }
 
-/* Every LOOK_NS. A driver may be waiting for an interrupt of a QEMU that hangs, and call nothing. */
+/* Every LOOK_NS. A driver may be waiting for an interrupt of a QEMU that hangs, and call nothing.
+ */
 static void look_after(struct qemu *q, u64 now)
 {
 	u64 active = read_once(&q->active_ns);
@@ -283,7 +287,8 @@ static int start_keeper(struct qemu *q)
 	err = pthread_create(&q->keeper, NULL, keeper_main, q);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
-		return error_set(err, "cannot start the thread that looks after QEMU: too many threads");
+		return error_set(err,
+				 "cannot start the thread that looks after QEMU: too many threads");
 	q->have_keeper = true;
 	pthread_mutex_lock(&q->lock);
 	while (q->state == MACHINE_STARTING)
@@ -347,8 +352,8 @@ static int check_version(struct qemu *q)
 	}
 	version = strtol(major + 8, NULL, 10) * 100 + strtol(minor + 8, NULL, 10);
 	if (version < VERSION_LEAST)
-		return error_set(ENOTSUP, "%s is QEMU %ld.%ld: 7.2 or later is needed", q->command.word[0],
-				 version / 100, version % 100);
+		return error_set(ENOTSUP, "%s is QEMU %ld.%ld: 7.2 or later is needed",
+				 q->command.word[0], version / 100, version % 100);
 	return 0;
 }
 

@@ -15,7 +15,8 @@
 
 static int bad_value(const struct remote_arg *a, const char *wanted)
 {
-	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", a->key, a->value, wanted);
+	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", a->key, a->value,
+			 wanted);
 }
 
 /* One of two words. */
@@ -34,8 +35,11 @@ static bool text_key(struct options *o, const struct remote_arg *a)
 {
 	const struct {
 		const char *key, **value;
-	} keys[] = {{"qemu", &o->qemu}, {"image", &o->image}, {"image-format", &o->image_format},
-		    {"pcap-in", &o->pcap_in}, {"pcap-out", &o->pcap_out}};
+	} keys[] = {{"qemu", &o->qemu},
+		    {"image", &o->image},
+		    {"image-format", &o->image_format},
+		    {"pcap-in", &o->pcap_in},
+		    {"pcap-out", &o->pcap_out}};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
 		if (!strcmp(a->key, keys[i].key)) {
@@ -68,17 +72,24 @@ static int read_key(struct options *o, const struct remote_arg *a)
 	}
 	if (!strcmp(a->key, "id") || !strcmp(a->key, "bus") || !strcmp(a->key, "addr") ||
 	    !strcmp(a->key, "drive") || !strcmp(a->key, "netdev"))
-		return error_set(EINVAL, "device spec: %s=%s: dmamap places and connects the device itself; "
-				 "see image=, pcap-in=, pcap-out= and arg=", a->key, a->value);
+		return error_set(
+			EINVAL,
+			"device spec: %s=%s: dmamap places and connects the device itself; "
+			"see image=, pcap-in=, pcap-out= and arg=",
+			a->key, a->value);
 	return -ENOENT;
 }
 
 int options_read(struct options *o, const struct remote_config *config)
 {
-	*o = (struct options){.device = config->target, .iommu = config->iommu, .aw_bits = 48,
-			      .image_format = "raw", .config = config};
+	*o = (struct options){.device = config->target,
+			      .iommu = config->iommu,
+			      .aw_bits = 48,
+			      .image_format = "raw",
+			      .config = config};
 	if (!*o->device || strpbrk(o->device, ",="))
-		return error_set(EINVAL, "device spec: qemu: needs the name of a QEMU device, as qemu:edu");
+		return error_set(EINVAL,
+				 "device spec: qemu: needs the name of a QEMU device, as qemu:edu");
 	for (int i = 0; i < config->n_args; i++) {
 		int err = read_key(o, &config->arg[i]);
 
@@ -139,8 +150,15 @@ static bool quote(char *out, size_t size, const char *value)
 	return true;
 }
 
-static const char *const qemu_keys[] = {"qemu", "arg", "image", "image-format", "pcap-in", "pcap-out",
-					"interrupts", "vtd-invalidation", "vtd-caching-mode",
+static const char *const qemu_keys[] = {"qemu",
+					"arg",
+					"image",
+					"image-format",
+					"pcap-in",
+					"pcap-out",
+					"interrupts",
+					"vtd-invalidation",
+					"vtd-caching-mode",
 					"vtd-width"};
 
 static bool is_ours(const char *key)
@@ -159,7 +177,8 @@ static bool has_property(const struct options *o, const char *key)
 	return false;
 }
 
-/* Virtio goes past the IOMMU unless told otherwise, and can go through it in the modern form only. */
+/* Virtio goes past the IOMMU unless told otherwise, and can go through it in the modern form only.
+ */
 static const char *virtio_properties(const struct options *o)
 {
 	if (strncmp(o->device, "virtio-", 7) != 0 && strncmp(o->device, "vhost-", 6) != 0)
@@ -177,18 +196,19 @@ static int add_device(const struct options *o, struct words *w)
 	char text[PROPERTY_MAX], value[PROPERTY_MAX / 2];
 	size_t n;
 
-	n = (size_t)snprintf(text, sizeof(text), "%.200s,id=dmamap,bus=pcie.0,addr=%#x%s%s%s%s", o->device,
-			     DEVICE_SLOT, o->image ? ",drive=dmamap-image" : "",
-			     o->pcap_in || o->pcap_out ? ",netdev=dmamap-net" : "",
-			     !strcmp(o->device, "nvme") && !has_property(o, "serial") ? ",serial=dmamap"
-										       : "",
-			     virtio_properties(o));
+	n = (size_t)snprintf(
+		text, sizeof(text), "%.200s,id=dmamap,bus=pcie.0,addr=%#x%s%s%s%s", o->device,
+		DEVICE_SLOT, o->image ? ",drive=dmamap-image" : "",
+		o->pcap_in || o->pcap_out ? ",netdev=dmamap-net" : "",
+		!strcmp(o->device, "nvme") && !has_property(o, "serial") ? ",serial=dmamap" : "",
+		virtio_properties(o));
 	for (int i = 0; i < o->config->n_args; i++) {
 		const struct remote_arg *a = &o->config->arg[i];
 
 		if (is_ours(a->key))
 			continue;
-		if (!quote(value, sizeof(value), a->value) || n + strlen(a->key) + strlen(value) + 3 > sizeof(text))
+		if (!quote(value, sizeof(value), a->value) ||
+		    n + strlen(a->key) + strlen(value) + 3 > sizeof(text))
 			return error_set(EINVAL, "device spec: too long at \"%s\"", a->key);
 		n += (size_t)snprintf(text + n, sizeof(text) - n, ",%s=%s", a->key, value);
 	}
@@ -218,20 +238,24 @@ static int add_net(const struct options *o, struct words *w)
 		return err;
 	if (!quote(path, sizeof(path), o->pcap_out))
 		return error_set(EINVAL, "device spec: pcap-out=%.64s…: too long", o->pcap_out);
-	return add(w, "-object", "filter-dump,id=dmamap-dump,netdev=dmamap-net,maxlen=262144,file=%s", path);
+	return add(w, "-object",
+		   "filter-dump,id=dmamap-dump,netdev=dmamap-net,maxlen=262144,file=%s", path);
 }
 
 /* The chipset: no vCPU runs anything, so most of it is left out. */
 static int add_machine(const struct options *o, struct words *w)
 {
 	u64 ram = mem.span > mem.low ? mem.low + (mem.span - MEM_DMA32_END) : mem.low;
-	int err = add(w, "-machine", "q35,accel=tcg,memory-backend=ram,max-ram-below-4g=%llu,sata=off,smbus=off,"
-		      "vmport=off,hpet=off", (unsigned long long)QEMU_LOW_MAX);
+	int err = add(w, "-machine",
+		      "q35,accel=tcg,memory-backend=ram,max-ram-below-4g=%llu,sata=off,smbus=off,"
+		      "vmport=off,hpet=off",
+		      (unsigned long long)QEMU_LOW_MAX);
 
 	if (!err)
 		err = add(w, "-m", "%lluk", (unsigned long long)(ram >> 10));
 	if (!err)
-		err = add(w, "-object", "memory-backend-file,id=ram,share=on,size=%llu,mem-path=/proc/self/fd/%d",
+		err = add(w, "-object",
+			  "memory-backend-file,id=ram,share=on,size=%llu,mem-path=/proc/self/fd/%d",
 			  (unsigned long long)ram, FD_RAM);
 	if (!err)
 		err = add(w, "-bios", "/proc/self/fd/%d", FD_FIRMWARE);
@@ -248,8 +272,8 @@ static int add_machine(const struct options *o, struct words *w)
 	if (!err)
 		err = add(w, "-mon", "chardev=dmamap-qmp,mode=control");
 	if (!err && o->iommu)
-		err = add(w, "-device", "intel-iommu,intremap=off,aw-bits=%u,caching-mode=%s", o->aw_bits,
-			  o->caching_mode ? "on" : "off");
+		err = add(w, "-device", "intel-iommu,intremap=off,aw-bits=%u,caching-mode=%s",
+			  o->aw_bits, o->caching_mode ? "on" : "off");
 	return err;
 }
 
@@ -293,12 +317,15 @@ static char *search_path(const char *name)
 
 	for (; dir && *dir; dir = *end ? end + 1 : NULL) {
 		end = strchrnul(dir, ':');
-		if (snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dir), dir, name) < (int)sizeof(path) &&
+		if (snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dir), dir, name) <
+			    (int)sizeof(path) &&
 		    end != dir && !access(path, X_OK))
 			return alloc_string(path);
 	}
-	return error_null(ENOENT, "there is no %s on this system's PATH: install QEMU (on Debian "
-			  "qemu-system-x86), or name it with qemu=PATH", name);
+	return error_null(ENOENT,
+			  "there is no %s on this system's PATH: install QEMU (on Debian "
+			  "qemu-system-x86), or name it with qemu=PATH",
+			  name);
 }
 
 char *options_find_qemu(const struct options *o)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other end of the network: a socket on which each packet is preceded by its length (4 bytes, big
- * endian; QEMU's "socket" netdev). A thread sends the packets of a file, in order and as fast as the
- * card takes them, and throws away what the card sends: filter-dump in QEMU has written that down.
+ * The other end of the network: a socket on which each packet is preceded by its length (4 bytes,
+ * big endian; QEMU's "socket" netdev). A thread sends the packets of a file, in order and as fast
+ * as the card takes them, and throws away what the card sends: filter-dump in QEMU has written that
+ * down.
  *
- * A card of QEMU's may lose packets that wait for it while its driver is still setting it up. So the
- * first is sent when the driver has written no register for START_QUIET_MS, or START_LATEST_MS after
- * its first write.
+ * A card of QEMU's may lose packets that wait for it while its driver is still setting it up. So
+ * the first is sent when the driver has written no register for START_QUIET_MS, or START_LATEST_MS
+ * after its first write.
  *
- * The file (pcap, in either byte order, micro- or nanoseconds) is not trusted: lengths are bounded, and a
- * file that ends in the middle of a packet ends the replay there.
+ * The file (pcap, in either byte order, micro- or nanoseconds) is not trusted: lengths are bounded,
+ * and a file that ends in the middle of a packet ends the replay there.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -25,11 +26,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PACKET_MAX 65536u
-#define MAGIC_US   0xa1b2c3d4u
-#define MAGIC_NS   0xa1b23c4du
-#define LINK_ETHERNET 1
-#define START_QUIET_MS 50
+#define PACKET_MAX	65536u
+#define MAGIC_US	0xa1b2c3d4u
+#define MAGIC_NS	0xa1b23c4du
+#define LINK_ETHERNET	1
+#define START_QUIET_MS	50
 #define START_LATEST_MS 1000
 
 struct pcap {
@@ -38,7 +39,7 @@ struct pcap {
 	bool begun;
 	u64 first_ns; /* when the driver was first seen to have written */
 	bool swapped;
-	int fd;	    /* the socket, non-blocking */
+	int fd; /* the socket, non-blocking */
 	pthread_t thread;
 	u32 len, sent; /* of what is in `packet` */
 	u8 packet[4 + PACKET_MAX];
@@ -58,7 +59,8 @@ static int open_file(struct pcap *p, const char *path)
 		return error_set(errno, "pcap-in=%s: %s", path, strerror(errno));
 	if (fread(head, sizeof(head), 1, p->file) != 1)
 		return error_set(EINVAL, "pcap-in=%s: no pcap file: it is too short", path);
-	p->swapped = head[0] == __builtin_bswap32(MAGIC_US) || head[0] == __builtin_bswap32(MAGIC_NS);
+	p->swapped =
+		head[0] == __builtin_bswap32(MAGIC_US) || head[0] == __builtin_bswap32(MAGIC_NS);
 	if (order(p, head[0]) != MAGIC_US && order(p, head[0]) != MAGIC_NS)
 		return error_set(EINVAL, "pcap-in=%s: no pcap file (pcapng is not read)", path);
 	if ((order(p, head[5]) & 0xffff) != LINK_ETHERNET)
@@ -143,7 +145,8 @@ int pcap_start(struct qemu *q, int fd)
 	err = pthread_create(&p->thread, NULL, pcap_main, p);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err) {
-		err = error_set(err, "cannot start the thread of pcap-in and pcap-out: too many threads");
+		err = error_set(
+			err, "cannot start the thread of pcap-in and pcap-out: too many threads");
 		goto fail;
 	}
 	q->pcap = p;

@@ -3,8 +3,9 @@
  * What firmware would do: configuration space by the ports 0xcf8 and 0xcfc, the device's registers
  * placed in the machine's address space, and the holes that a PC leaves in RAM closed.
  *
- * The device was given its place on the command line, so there is nothing to search for; a device that
- * is not on PCI was refused by QEMU. Capabilities form a list that the device wrote: at most 48 fit.
+ * The device was given its place on the command line, so there is nothing to search for; a device
+ * that is not on PCI was refused by QEMU. Capabilities form a list that the device wrote: at most
+ * 48 fit.
  */
 #include "base/error.h"
 #include "base/math.h"
@@ -19,16 +20,16 @@
 #define PORTS_START  0x1000u
 #define PORTS_END    0xf000u
 
-#define PCI_COMMAND	 0x04
+#define PCI_COMMAND	  0x04
 #define COMMAND_REGISTERS 0x3u /* I/O and memory */
-#define COMMAND_MASTER	 0x4u
-#define COMMAND_NO_LINE	 0x400u
-#define PCI_STATUS_CAPS	 (1u << 20) /* in the dword at PCI_COMMAND */
-#define PCI_BAR(i)	 (0x10 + 4 * (unsigned int)(i))
-#define PCI_CAPS	 0x34
-#define CAPS_MAX	 48
-#define CAP_ID_MSI	 0x05
-#define CAP_ID_MSIX	 0x11
+#define COMMAND_MASTER	  0x4u
+#define COMMAND_NO_LINE	  0x400u
+#define PCI_STATUS_CAPS	  (1u << 20) /* in the dword at PCI_COMMAND */
+#define PCI_BAR(i)	  (0x10 + 4 * (unsigned int)(i))
+#define PCI_CAPS	  0x34
+#define CAPS_MAX	  48
+#define CAP_ID_MSI	  0x05
+#define CAP_ID_MSIX	  0x11
 
 /* The ports are a pair: one at a time. */
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -104,7 +105,7 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 		return 0;
 	if (low & 1) {
 		bar->io = true;
-		bar->size = (u32)-(mask & ~3u) & 0xffff;
+		bar->size = (u32) - (mask & ~3u) & 0xffff;
 		bar->addr = place(&w->ports, PORTS_END, bar->size);
 	} else {
 		*wide = (low & 6) == 4 && i + 1 < BARS;
@@ -126,7 +127,8 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 
 static int place_bars(struct qemu *q)
 {
-	struct windows w = {.memory = WINDOW_START, .ports = PORTS_START,
+	struct windows w = {.memory = WINDOW_START,
+			    .ports = PORTS_START,
 			    .high = max_u64(align_up(mem.span, GIB), WINDOW_HIGH)};
 	bool wide;
 

@@ -29,8 +29,8 @@ struct function {
 };
 
 /*
- * What the keeper's life goes through. `state` changes under `lock`, and `changed` tells; the reason
- * is there before DEAD is.
+ * What the keeper's life goes through. `state` changes under `lock`, and `changed` tells; the
+ * reason is there before DEAD is.
  */
 enum machine_state {
 	MACHINE_STARTING, /* the keeper has not started QEMU yet */
@@ -55,18 +55,22 @@ struct qemu {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	enum machine_state state; /* atomic to read without the lock */
-	bool want_stop; /* atomic */
+	bool want_stop;		  /* atomic */
 	int start_error;
 	char reason[REASON_MAX]; /* why it is dead */
 
 	/* irq.c */
-	enum { IRQ_NONE, IRQ_MESSAGES, IRQ_LINE } irq_way; /* atomic; set when all is ready for it */
+	enum {
+		IRQ_NONE,
+		IRQ_MESSAGES,
+		IRQ_LINE
+	} irq_way; /* atomic; set when all is ready for it */
 	struct page *message_page;
-	u32 *message;	   /* a word for each vector, written by the device; atomic */
-	u64 message_addr;  /* where the device writes it */
-	u64 active_ns;	   /* atomic: when the driver last touched a register */
-	u64 wrote_ns;	   /* atomic: when it last wrote one; 0: never */
-	u32 napping;	   /* atomic: the keeper sleeps long, and wants wake_fd */
+	u32 *message;	  /* a word for each vector, written by the device; atomic */
+	u64 message_addr; /* where the device writes it */
+	u64 active_ns;	  /* atomic: when the driver last touched a register */
+	u64 wrote_ns;	  /* atomic: when it last wrote one; 0: never */
+	u32 napping;	  /* atomic: the keeper sleeps long, and wants wake_fd */
 
 	/* The IOMMU. */
 	struct vtd *vtd;
@@ -93,10 +97,12 @@ void function_start(struct qemu *q); /* bus mastering on */
 
 /* irq.c */
 int irq_take_page(struct qemu *q);
-int irq_connect(struct qemu *q); /* points the device's messages, or intercepts its line. 0, -errno */
+int irq_connect(
+	struct qemu *q); /* points the device's messages, or intercepts its line. 0, -errno */
 void irq_release(struct qemu *q);
-void irq_scan(struct qemu *q);	/* passes on what came */
-void irq_all(struct qemu *q);	/* QEMU is gone: who waits for an interrupt gets one, and finds that out */
+void irq_scan(struct qemu *q); /* passes on what came */
+void irq_all(
+	struct qemu *q); /* QEMU is gone: who waits for an interrupt gets one, and finds that out */
 u64 irq_interval_ns(const struct qemu *q, u64 now); /* until the next scan */
 void irq_line(void *arg, unsigned int line, bool raised);
 

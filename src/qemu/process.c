@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The child shares the parent's memory until it runs its program (as by vfork, on a stack of its own), so
- * between the two it makes system calls only. It dies with the thread that started it (PR_SET_PDEATHSIG),
- * and is in a process group of its own, so that an interrupt from the terminal is the parent's to handle.
+ * The child shares the parent's memory until it runs its program (as by vfork, on a stack of its
+ * own), so between the two it makes system calls only. It dies with the thread that started it
+ * (PR_SET_PDEATHSIG), and is in a process group of its own, so that an interrupt from the terminal
+ * is the parent's to handle.
  *
- * It is known by a pidfd that comes with it, never by its number: a program that waits for any child, or
- * ignores SIGCHLD, may have taken it, and then its number may be another process's. The pidfd says when
- * it has ended also then; only how it ended is not known.
+ * It is known by a pidfd that comes with it, never by its number: a program that waits for any
+ * child, or ignores SIGCHLD, may have taken it, and then its number may be another process's. The
+ * pidfd says when it has ended also then; only how it ended is not known.
  */
 #include "qemu/process.h"
 #include "base/error.h"
@@ -31,7 +32,7 @@
 #define CLONE_PIDFD 0x1000
 #endif
 #define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
-#define WAIT_PIDFD ((idtype_t)3) /* P_PIDFD of Linux 5.4, which not every C library has */
+#define WAIT_PIDFD  ((idtype_t)3) /* P_PIDFD of Linux 5.4, which not every C library has */
 
 /* clone() by its other name: ThreadSanitizer's takes a child for one that has memory of its own. */
 extern int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
@@ -46,8 +47,9 @@ struct plan {
 };
 
 /*
- * What stands between the program and the child: memory and threads are the parent's, so the calls are made
- * as they are, past what a sanitizer or another library may have put before the C library's.
+ * What stands between the program and the child: memory and threads are the parent's, so the calls
+ * are made as they are, past what a sanitizer or another library may have put before the C
+ * library's.
  */
 #define CALL(name, ...) syscall(SYS_##name, __VA_ARGS__)
 
@@ -118,14 +120,16 @@ static bool plan_open(struct plan *p, const int fd[PROCESS_FDS], int words)
 	return ok && !fail_here(FAIL_MEMORY, NULL);
 }
 
-/* The child's number, and its descriptor; -errno. It returns when the child runs its program, or has ended. */
+/* The child's number, and its descriptor; -errno. It returns when the child runs its program, or
+ * has ended. */
 static pid_t run(struct plan *plan, int *pidfd)
 {
 	char stack[CHILD_STACK] __attribute__((aligned(64)));
 	pid_t pid;
 
 	*pidfd = -1;
-	pid = __clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, plan, pidfd);
+	pid = __clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+		      plan, pidfd);
 	if (pid < 0)
 		return -errno;
 	if (*pidfd >= 0)
@@ -144,9 +148,11 @@ int process_start(struct process *p, char *const argv[], const int fd[PROCESS_FD
 
 	*p = (struct process){.fd = -1, .words_fd = -1};
 	if (pipe2(pipe_fd, O_CLOEXEC | O_NONBLOCK))
-		return error_set(errno, "cannot start %s: no descriptor for a pipe (ulimit -n)", argv[0]);
+		return error_set(errno, "cannot start %s: no descriptor for a pipe (ulimit -n)",
+				 argv[0]);
 	if (!plan_open(&plan, fd, pipe_fd[1])) {
-		err = error_set(EMFILE, "cannot start %s: no descriptors left (ulimit -n)", argv[0]);
+		err = error_set(EMFILE, "cannot start %s: no descriptors left (ulimit -n)",
+				argv[0]);
 		goto out;
 	}
 	/* the child's end of the pipe blocks, ours does not */
@@ -154,12 +160,15 @@ int process_start(struct process *p, char *const argv[], const int fd[PROCESS_FD
 	pid = run(&plan, &p->fd);
 	p->pid = pid < 0 ? 0 : pid;
 	if (pid == -ENOSYS)
-		err = error_set(ENOSYS, "cannot start %s: the system has no descriptors of processes (pidfd, Linux 5.4)",
+		err = error_set(ENOSYS,
+				"cannot start %s: the system has no descriptors of processes "
+				"(pidfd, Linux 5.4)",
 				argv[0]);
 	else if (pid < 0)
 		err = error_set((int)-pid, "cannot start %s: %s", argv[0], strerror((int)-pid));
 	else if (read_once(&plan.error))
-		err = error_set(plan.error, "%s could not be run: %s", argv[0], strerror(plan.error));
+		err = error_set(plan.error, "%s could not be run: %s", argv[0],
+				strerror(plan.error));
 out:
 	plan_close(&plan);
 	close(pipe_fd[1]);
@@ -232,7 +241,8 @@ void process_reap(struct process *p)
 	siginfo_t info = {0};
 
 	process_wait(p, -1);
-	if (p->fd >= 0 && !waitid(WAIT_PIDFD, (id_t)p->fd, &info, WEXITED | WNOHANG) && info.si_pid) {
+	if (p->fd >= 0 && !waitid(WAIT_PIDFD, (id_t)p->fd, &info, WEXITED | WNOHANG) &&
+	    info.si_pid) {
 		p->how = info.si_code;
 		p->status = info.si_status;
 	}

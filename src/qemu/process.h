@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A child process that lives no longer than its parent: started, ended, waited for, and what it said
- * last. Belongs to one thread, the machine's keeper: the child is killed when that thread ends.
+ * A child process that lives no longer than its parent: started, ended, waited for, and what it
+ * said last. Belongs to one thread, the machine's keeper: the child is killed when that thread
+ * ends.
  */
 #ifndef QEMU_PROCESS_H
 #define QEMU_PROCESS_H
@@ -42,7 +43,8 @@ void process_listen(struct process *p);
 /* Waits for its end, which must be certain to come. Nobody else's child is waited for. */
 void process_reap(struct process *p);
 
-/* Its last words on one line, "" for none; up to the first line that begins with `stop`, NULL: all. */
+/* Its last words on one line, "" for none; up to the first line that begins with `stop`, NULL: all.
+ */
 void process_last_words(const struct process *p, char *out, size_t size, const char *stop);
 
 #endif

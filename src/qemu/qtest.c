@@ -3,11 +3,12 @@
  * The client of the test protocol. Requests are numbered by `asked`, answers by `answered`; since
  * answers come in order, the call that an answer belongs to is found by its number alone.
  *
- * Nothing here can overflow: at most QTEST_OUTSTANDING requests are without an answer, so that neither
- * the table of calls nor the socket's buffers fill; a line that does not fit in `in` ends it all, as
- * any line that is no answer.
+ * Nothing here can overflow: at most QTEST_OUTSTANDING requests are without an answer, so that
+ * neither the table of calls nor the socket's buffers fill; a line that does not fit in `in` ends
+ * it all, as any line that is no answer.
  *
- * A call's record is on its owner's stack: he returns only when it is done or taken out of the table.
+ * A call's record is on its owner's stack: he returns only when it is done or taken out of the
+ * table.
  */
 #include "qemu/qtest.h"
 #include "base/clock.h"
@@ -289,9 +290,9 @@ void qtest_batch_write(struct qtest_batch *b, u64 addr, unsigned int size, u64 v
 {
 	if (b->len > sizeof(b->text) - QTEST_LINE_MAX || b->lines == QTEST_OUTSTANDING / 2)
 		qtest_batch_send(b);
-	b->len += (unsigned int)snprintf(b->text + b->len, QTEST_LINE_MAX, "write%c 0x%llx 0x%llx\n",
-					 letter(size), (unsigned long long)addr,
-					 (unsigned long long)value);
+	b->len += (unsigned int)snprintf(b->text + b->len, QTEST_LINE_MAX,
+					 "write%c 0x%llx 0x%llx\n", letter(size),
+					 (unsigned long long)addr, (unsigned long long)value);
 	b->lines++;
 }
 

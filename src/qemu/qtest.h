@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * QEMU's test protocol (its documentation, "QTest Device Emulation Testing Framework"): one line asks,
- * one line answers, in order. Reads wait for their answer; writes are posted, as on PCI: they are
- * carried out in order, before any later read, and nobody waits for the answer.
+ * QEMU's test protocol (its documentation, "QTest Device Emulation Testing Framework"): one line
+ * asks, one line answers, in order. Reads wait for their answer; writes are posted, as on PCI: they
+ * are carried out in order, before any later read, and nobody waits for the answer.
  *
  * There is no thread of its own: who waits for an answer reads the socket, for all others too. So
  * answers to posted writes lie in the socket until somebody reads, at the latest qtest_drain(),
@@ -17,8 +17,9 @@
 
 #include <pthread.h>
 
-#define QTEST_LINE_MAX	  160 /* of a request */
-#define QTEST_OUTSTANDING 128 /* requests without an answer; each is a buffer in the socket both ways */
+#define QTEST_LINE_MAX 160 /* of a request */
+#define QTEST_OUTSTANDING                                                                          \
+	128 /* requests without an answer; each is a buffer in the socket both ways */
 
 enum qtest_state {
 	QTEST_ALIVE,
@@ -28,7 +29,7 @@ enum qtest_state {
 };
 
 /* QEMU must be known to be dead within a second. */
-#define QTEST_ANSWER_MS 850
+#define QTEST_ANSWER_MS	 850
 #define QTEST_STARVED_MS 10000 /* the same, of one that has no processor to run on */
 
 struct qtest_call { /* lives on the stack of who waits */
@@ -45,8 +46,8 @@ struct qtest {
 	u64 moved_ns; /* when the last answer came, or the first request after a quiet time */
 	u64 ready_ms; /* the first answer may take this long; 0 after it */
 	struct qtest_call *call[QTEST_OUTSTANDING]; /* by number modulo; NULL: a posted write */
-	enum qtest_state state; /* atomic to read without the lock */
-	char in[4096];		/* belongs to the reader */
+	enum qtest_state state;			    /* atomic to read without the lock */
+	char in[4096];				    /* belongs to the reader */
 	unsigned int in_len;
 	void (*irq)(void *arg, unsigned int line, bool raised); /* fixed; called by the reader */
 	void *irq_arg;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Giving functions to vfio-pci and back, as the kernel's Documentation/ABI/testing/sysfs-bus-pci has it: the name
- * in driver_override, the address to the old driver's unbind, then to drivers_probe.
+ * Giving functions to vfio-pci and back, as the kernel's Documentation/ABI/testing/sysfs-bus-pci
+ * has it: the name in driver_override, the address to the old driver's unbind, then to
+ * drivers_probe.
  */
 #include "vfio/bind.h"
 #include "vfio/why.h"
@@ -17,7 +18,8 @@ static bool is_bridge(const struct pci_function *f)
 {
 	char class[32];
 
-	return sysfs_text(f->address.text, "class", class, sizeof(class)) && strtoul(class, NULL, 16) >> 16 == 6;
+	return sysfs_text(f->address.text, "class", class, sizeof(class)) &&
+	       strtoul(class, NULL, 16) >> 16 == 6;
 }
 
 static int why_bridge(const struct pci_function *f)
@@ -66,7 +68,8 @@ static bool driver_there(const char *name)
 {
 	char path[SYSFS_PATH_MAX];
 
-	return snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", sysfs_root(), name) < (int)sizeof(path) &&
+	return snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", sysfs_root(), name) <
+		       (int)sizeof(path) &&
 	       !access(path, F_OK);
 }
 
@@ -90,7 +93,8 @@ static int check_bind(const struct pci_function *f)
 	if (!f->group[0])
 		return why_function(f);
 	if (!driver_there("vfio-pci"))
-		return error_set(ENOENT, "the kernel has no driver vfio-pci loaded: modprobe vfio-pci");
+		return error_set(ENOENT,
+				 "the kernel has no driver vfio-pci loaded: modprobe vfio-pci");
 	return pci_in_use(f);
 }
 
@@ -128,8 +132,9 @@ int pci_unbind(const struct pci_address *address)
 	if (!f.there)
 		return why_function(&f);
 	if (strcmp(f.driver, "vfio-pci") != 0)
-		return error_set(EINVAL, "%s is not with vfio-pci but with %s: nothing to give back", address->text,
-				 f.driver[0] ? f.driver : "no driver");
+		return error_set(EINVAL,
+				 "%s is not with vfio-pci but with %s: nothing to give back",
+				 address->text, f.driver[0] ? f.driver : "no driver");
 	err = pci_in_use(&f);
 	if (!err)
 		err = set_override(&f, "\n");

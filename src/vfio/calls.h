@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The system calls that reach the kernel's VFIO: one table, which tests replace by a kernel of their own. */
+/* The system calls that reach the kernel's VFIO: one table, which tests replace by a kernel of
+ * their own. */
 #ifndef VFIO_CALLS_H
 #define VFIO_CALLS_H
 

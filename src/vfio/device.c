@@ -30,13 +30,15 @@ static int read_irq_keys(struct vfio_function *f, const struct remote_config *co
 	int err;
 
 	if (irq && strcmp(irq, "msix") != 0 && strcmp(irq, "msi") != 0 && strcmp(irq, "intx") != 0)
-		return error_set(EINVAL, "device spec: irq=%s: the value must be msix, msi or intx", irq);
+		return error_set(EINVAL, "device spec: irq=%s: the value must be msix, msi or intx",
+				 irq);
 	err = irq_describe(f, irq);
 	if (err || !vectors)
 		return err;
 	f->vectors = (unsigned int)min_u64(strtoul(vectors, &end, 10), f->vectors);
 	if (!*vectors || *end || *vectors == '-')
-		return error_set(EINVAL, "device spec: vectors=%s: the value must be a number", vectors);
+		return error_set(EINVAL, "device spec: vectors=%s: the value must be a number",
+				 vectors);
 	return 0;
 }
 
@@ -87,7 +89,8 @@ static int function_open(struct vfio_function *f, const struct vfio_kernel *kern
 	return err;
 }
 
-static int create(struct device *dev, const struct vfio_kernel *kernel, const struct remote_config *config)
+static int create(struct device *dev, const struct vfio_kernel *kernel,
+		  const struct remote_config *config)
 {
 	struct vfio_function *f = alloc_zeroed(sizeof(*f));
 	int err;

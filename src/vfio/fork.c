@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A child of fork() owns no device. The files that it inherits would keep the device open after the parent has
- * closed it, or died, so they are closed in the child at once; registers are not mapped there (MADV_DONTFORK).
+ * A child of fork() owns no device. The files that it inherits would keep the device open after the
+ * parent has closed it, or died, so they are closed in the child at once; registers are not mapped
+ * there (MADV_DONTFORK).
  *
- * So each function is here from before its files are opened; and once only: a container's kernel would open it again,
- * and the second to come would reset it under the first.
+ * So each function is here from before its files are opened; and once only: a container's kernel
+ * would open it again, and the second to come would reset it under the first.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -71,7 +72,8 @@ int fork_add(struct vfio_function *f)
 	}
 	pthread_mutex_unlock(&lock);
 	return other ? error_set(EBUSY, "%s is open already in this process: close it there first",
-				 f->pci.address.text) : 0;
+				 f->pci.address.text)
+		     : 0;
 }
 
 void fork_remove(struct vfio_function *f)

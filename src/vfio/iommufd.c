@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * iommufd (the kernel's Documentation/userspace-api/iommufd.rst): the function's character device is bound
- * to /dev/iommu and attached to an I/O address space. What is mapped there has no limit of number.
+ * iommufd (the kernel's Documentation/userspace-api/iommufd.rst): the function's character device
+ * is bound to /dev/iommu and attached to an I/O address space. What is mapped there has no limit of
+ * number.
  */
 #include "vfio/calls.h"
 #include "vfio/space.h"
@@ -65,14 +66,18 @@ static int iommufd_open_device(struct vfio_space *s, const struct pci_function *
 static int iommufd_limits(struct vfio_space *s)
 {
 	struct uapi_range range[WINDOWS_MAX];
-	struct uapi_ioas_ranges ranges = {.size = sizeof(ranges), .ioas = s->ioas, .n_ranges = WINDOWS_MAX,
+	struct uapi_ioas_ranges ranges = {.size = sizeof(ranges),
+					  .ioas = s->ioas,
+					  .n_ranges = WINDOWS_MAX,
 					  .ranges = (uintptr_t)range};
 	int err = vfio_calls->ioctl(s->fd, UAPI_IOAS_RANGES, &ranges);
 
 	if (err < 0)
-		return error_set(-err, "the address space does not tell its limits: %s", strerror(-err));
+		return error_set(-err, "the address space does not tell its limits: %s",
+				 strerror(-err));
 	if (ranges.out_alignment > PAGE_BYTES)
-		return error_set(ENOTSUP, "the IOMMU has no pages of 4 KiB: its smallest has %llu bytes",
+		return error_set(ENOTSUP,
+				 "the IOMMU has no pages of 4 KiB: its smallest has %llu bytes",
 				 (unsigned long long)ranges.out_alignment);
 	for (u32 i = 0; i < ranges.n_ranges && i < WINDOWS_MAX && !err; i++)
 		err = space_add_window(s, range[i].first, range[i].last);
@@ -102,7 +107,8 @@ static int iommufd_map(struct vfio_space *s, u64 iova, void *va, u64 size, u64 p
 
 static int iommufd_unmap(struct vfio_space *s, u64 iova, u64 size, u64 *done)
 {
-	struct uapi_ioas_unmap unmap = {.size = sizeof(unmap), .ioas = s->ioas, .iova = iova, .length = size};
+	struct uapi_ioas_unmap unmap = {
+		.size = sizeof(unmap), .ioas = s->ioas, .iova = iova, .length = size};
 	int err = vfio_calls->ioctl(s->fd, UAPI_IOAS_UNMAP, &unmap);
 
 	*done = err < 0 ? 0 : unmap.length;

@@ -31,11 +31,13 @@ int irq_describe(struct vfio_function *f, const char *wanted)
 			return 0;
 	}
 	if (wanted)
-		return error_set(ENOTSUP, "%s has no interrupts of the kind irq=%s", f->pci.address.text, wanted);
+		return error_set(ENOTSUP, "%s has no interrupts of the kind irq=%s",
+				 f->pci.address.text, wanted);
 	return 0;
 }
 
-static int set_irqs(struct vfio_function *f, enum irq_kind kind, u32 flags, const int *fd, unsigned int n)
+static int set_irqs(struct vfio_function *f, enum irq_kind kind, u32 flags, const int *fd,
+		    unsigned int n)
 {
 	size_t size = sizeof(struct vfio_irq_set) + n * sizeof(*fd);
 	struct vfio_irq_set *set = alloc_zeroed(size);
@@ -70,13 +72,17 @@ int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
 	/* a line goes by the watcher, which sees that it is masked */
 	if (f->irq == IRQ_INTX)
 		fd = &f->intx_fd;
-	err = n ? set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd, n) : 0;
+	err = n ? set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd,
+			   n)
+		: 0;
 	if (err > 0)
-		return error_set(ENOSPC, "%s: the machine has only %d interrupts left for it, of %u: give "
-				 "vectors=%d", f->pci.address.text, err, n, err);
+		return error_set(ENOSPC,
+				 "%s: the machine has only %d interrupts left for it, of %u: give "
+				 "vectors=%d",
+				 f->pci.address.text, err, n, err);
 	if (err < 0)
-		return error_set(-err, "%s: its interrupts cannot be set up: %s", f->pci.address.text,
-				 strerror(-err));
+		return error_set(-err, "%s: its interrupts cannot be set up: %s",
+				 f->pci.address.text, strerror(-err));
 	f->irq_on = n > 0;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The back end's operations: the library's page table is written first, then the kernel hears of each run of
- * memory that is contiguous for the process, in one call.
+ * The back end's operations: the library's page table is written first, then the kernel hears of
+ * each run of memory that is contiguous for the process, in one call.
  */
 #include "vfio/space.h"
 #include "base/error.h"
@@ -16,8 +16,11 @@ struct run {
 static int run_map(struct vfio_space *s, const struct run *r)
 {
 	if (!(r->pa.v & PHYS_FOREIGN) && !phys_is_ram(r->pa))
-		return error_set(EOPNOTSUPP, "device address %#llx: registers cannot be mapped for another device "
-				 "on this back end", (unsigned long long)r->iova);
+		return error_set(
+			EOPNOTSUPP,
+			"device address %#llx: registers cannot be mapped for another device "
+			"on this back end",
+			(unsigned long long)r->iova);
 	return space_map(s, r->iova, phys_ptr(r->pa), r->size, r->prot);
 }
 
@@ -36,7 +39,8 @@ static bool run_find(const struct pt *pt, struct run *r, u64 end)
 	pos = r->iova + min_u64(leaf.size - in, end - r->iova);
 	while (pos < end && !(leaf.entry & PT_LAST) && pt_walk_slow(pt, IOVA(pos), &leaf) &&
 	       (leaf.entry & PT_PRESENT) == r->prot &&
-	       (leaf.entry & PT_ADDR & ~(leaf.size - 1)) + (pos & (leaf.size - 1)) == r->pa.v + (pos - r->iova))
+	       (leaf.entry & PT_ADDR & ~(leaf.size - 1)) + (pos & (leaf.size - 1)) ==
+		       r->pa.v + (pos - r->iova))
 		pos += min_u64(leaf.size - (pos & (leaf.size - 1)), end - pos);
 	r->size = pos - r->iova;
 	return true;
@@ -176,8 +180,8 @@ static void vfio_count(struct backend_space *b, struct backend_counts *out)
 {
 	struct vfio_space *s = b->priv;
 
-	*out = (struct backend_counts){read_once(&s->maps), read_once(&s->unmaps), read_once(&s->refused),
-				       read_once(&s->left)};
+	*out = (struct backend_counts){read_once(&s->maps), read_once(&s->unmaps),
+				       read_once(&s->refused), read_once(&s->left)};
 }
 
 static void vfio_clear(struct backend_space *b)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The function's registers: VFIO's regions 0 to 5 are its BARs, 7 is its configuration space. What can be
- * mapped is, the rest goes by reads and writes of the device's file. Sizes and offsets are the kernel's; a
- * mapped area lies whole in its region, or is not used.
+ * The function's registers: VFIO's regions 0 to 5 are its BARs, 7 is its configuration space. What
+ * can be mapped is, the rest goes by reads and writes of the device's file. Sizes and offsets are
+ * the kernel's; a mapped area lies whole in its region, or is not used.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -12,8 +12,8 @@
 
 #include <string.h>
 
-#define INFO_MAX    65536u
-#define PCI_COMMAND 4u
+#define INFO_MAX       65536u
+#define PCI_COMMAND    4u
 #define COMMAND_IO     1u
 #define COMMAND_MEMORY 2u
 #define COMMAND_MASTER 4u
@@ -35,13 +35,15 @@ static bool sparse_areas(struct region *r, const struct vfio_region_info *info)
 {
 	u32 at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
 
-	while (at >= sizeof(*info) && range_within(at, sizeof(struct vfio_info_cap_header), info->argsz)) {
-		const struct vfio_region_info_cap_sparse_mmap *cap = (const void *)((const u8 *)info + at);
+	while (at >= sizeof(*info) &&
+	       range_within(at, sizeof(struct vfio_info_cap_header), info->argsz)) {
+		const struct vfio_region_info_cap_sparse_mmap *cap =
+			(const void *)((const u8 *)info + at);
 
 		if (cap->header.id == VFIO_REGION_INFO_CAP_SPARSE_MMAP) {
 			if (!range_within(at, sizeof(*cap), info->argsz) ||
-			    !range_within(at + sizeof(*cap), (u64)cap->nr_areas * sizeof(cap->areas[0]),
-					  info->argsz))
+			    !range_within(at + sizeof(*cap),
+					  (u64)cap->nr_areas * sizeof(cap->areas[0]), info->argsz))
 				return false;
 			for (u32 i = 0; i < cap->nr_areas; i++)
 				add_area(r, cap->areas[i].offset, cap->areas[i].size);
@@ -87,8 +89,9 @@ static struct vfio_region_info *region_info(struct vfio_function *f, u32 index)
 		}
 		alloc_free(info);
 		if (err < 0 || want > INFO_MAX)
-			return error_null(err < 0 ? -err : E2BIG, "%s does not tell of its region %u: %s",
-					  f->pci.address.text, index, err < 0 ? strerror(-err) : "too long");
+			return error_null(
+				err < 0 ? -err : E2BIG, "%s does not tell of its region %u: %s",
+				f->pci.address.text, index, err < 0 ? strerror(-err) : "too long");
 		room = want;
 	}
 	return error_null(EPROTO, "%s does not tell of its region %u", f->pci.address.text, index);
@@ -100,8 +103,10 @@ int function_describe(struct vfio_function *f)
 	int err = call(f, VFIO_DEVICE_GET_INFO, &info);
 
 	if (err < 0)
-		return error_set(-err, "%s does not tell what it is: %s", f->pci.address.text, strerror(-err));
-	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) || info.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX)
+		return error_set(-err, "%s does not tell what it is: %s", f->pci.address.text,
+				 strerror(-err));
+	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) ||
+	    info.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX)
 		return error_set(ENODEV, "%s is no PCI function for VFIO", f->pci.address.text);
 	f->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
 	for (u32 i = 0; i < REGIONS; i++) {
@@ -127,7 +132,8 @@ int function_map_regions(struct vfio_function *f)
 
 		/* one that cannot be mapped goes by the file */
 		for (unsigned int k = 0; k < r->n_areas; k++)
-			r->area[k].base = vfio_calls->map(f->fd, r->area[k].size, r->at + r->area[k].offset);
+			r->area[k].base =
+				vfio_calls->map(f->fd, r->area[k].size, r->at + r->area[k].offset);
 	}
 	return 0;
 }
@@ -149,7 +155,8 @@ void function_blank_regions(struct vfio_function *f)
 	for (unsigned int i = 0; i < 6; i++)
 		for (unsigned int k = 0; k < f->region[i].n_areas; k++)
 			if (f->region[i].area[k].base)
-				vfio_calls->blank(f->region[i].area[k].base, f->region[i].area[k].size);
+				vfio_calls->blank(f->region[i].area[k].base,
+						  f->region[i].area[k].size);
 }
 
 /* Where the register is mapped; NULL: it is not. */
@@ -158,7 +165,8 @@ static volatile void *mapped(const struct region *r, u64 offset, unsigned int si
 	for (unsigned int k = 0; k < r->n_areas; k++) {
 		const struct area *a = &r->area[k];
 
-		if (likely(a->base && offset >= a->offset && range_within(offset - a->offset, size, a->size)))
+		if (likely(a->base && offset >= a->offset &&
+			   range_within(offset - a->offset, size, a->size)))
 			return a->base + (offset - a->offset);
 	}
 	return NULL;
@@ -168,12 +176,13 @@ static bool register_there(struct vfio_function *f, int bar, u64 offset, unsigne
 {
 	if (likely(range_within(offset, size, f->region[bar].size)))
 		return true;
-	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", f->dev->name, size, bar,
-		  (unsigned long long)offset);
+	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", f->dev->name, size,
+		  bar, (unsigned long long)offset);
 	return false;
 }
 
-static slow_path u64 file_read(struct vfio_function *f, const struct region *r, u64 offset, unsigned int size)
+static slow_path u64 file_read(struct vfio_function *f, const struct region *r, u64 offset,
+			       unsigned int size)
 {
 	u64 value = 0;
 
@@ -209,8 +218,11 @@ static void mapped_write(volatile void *p, unsigned int size, u64 value)
 
 static slow_path void tell_gone(struct vfio_function *f)
 {
-	error_set(ENODEV, "%s: the device was taken away (unbound or removed): its registers read all ones; "
-		  "close it", f->dev->name);
+	error_set(
+		ENODEV,
+		"%s: the device was taken away (unbound or removed): its registers read all ones; "
+		"close it",
+		f->dev->name);
 }
 
 u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size)
@@ -248,23 +260,25 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	p = mapped(r, offset, size);
 	if (likely(p))
 		mapped_write(p, size, value);
-	else if (!r->writable || vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
-		error_set(EIO, "%s: the kernel does not write %u bytes at BAR %d offset %#llx", f->dev->name, size,
-			  bar, (unsigned long long)offset);
+	else if (!r->writable ||
+		 vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
+		error_set(EIO, "%s: the kernel does not write %u bytes at BAR %d offset %#llx",
+			  f->dev->name, size, bar, (unsigned long long)offset);
 	if (unlikely(read_once(&f->intx_fired)))
 		irq_unmask_line(f);
 }
 
 /*
- * A function with no reset of its own is reset by its bus, if that resets nothing else. Many cannot be (those on
- * the root bus): no reason not to use them.
+ * A function with no reset of its own is reset by its bus, if that resets nothing else. Many cannot
+ * be (those on the root bus): no reason not to use them.
  */
 static void hot_reset(struct vfio_function *f)
 {
 	union {
 		struct vfio_pci_hot_reset_info info;
 		struct vfio_pci_hot_reset reset;
-		u8 room[sizeof(struct vfio_pci_hot_reset_info) + 4 * sizeof(struct vfio_pci_dependent_device)];
+		u8 room[sizeof(struct vfio_pci_hot_reset_info) +
+			4 * sizeof(struct vfio_pci_dependent_device)];
 	} u = {.info = {.argsz = sizeof(u)}};
 
 	if (call(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
@@ -287,7 +301,9 @@ int function_reset(struct vfio_function *f)
 		return 0;
 	}
 	err = call(f, VFIO_DEVICE_RESET, NULL);
-	return err < 0 ? error_set(-err, "%s cannot be reset: %s", f->pci.address.text, strerror(-err)) : 0;
+	return err < 0 ? error_set(-err, "%s cannot be reset: %s", f->pci.address.text,
+				   strerror(-err))
+		       : 0;
 }
 
 int function_master(struct vfio_function *f, bool on)
@@ -296,10 +312,12 @@ int function_master(struct vfio_function *f, bool on)
 	u16 command = 0;
 
 	if (vfio_calls->read(f->fd, &command, 2, r->at + PCI_COMMAND) != 2)
-		return error_set(EIO, "%s: its configuration space cannot be read", f->pci.address.text);
+		return error_set(EIO, "%s: its configuration space cannot be read",
+				 f->pci.address.text);
 	command = (u16)(on ? command | COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER
 			   : command & ~COMMAND_MASTER);
 	if (vfio_calls->write(f->fd, &command, 2, r->at + PCI_COMMAND) != 2)
-		return error_set(EIO, "%s: its configuration space cannot be written", f->pci.address.text);
+		return error_set(EIO, "%s: its configuration space cannot be written",
+				 f->pci.address.text);
 	return 0;
 }

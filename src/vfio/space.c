@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Address spaces: sharing them, their limits, and the two calls. `left` never says more than there are: a
- * call that maps takes one, an unmap gives back what surely came free. When it runs out the kernel is asked,
- * which knows better.
+ * Address spaces: sharing them, their limits, and the two calls. `left` never says more than there
+ * are: a call that maps takes one, an unmap gives back what surely came free. When it runs out the
+ * kernel is asked, which knows better.
  */
 #include "vfio/space.h"
 #include "vfio/why.h"
@@ -78,9 +78,12 @@ int space_add_window(struct vfio_space *s, u64 first, u64 last)
 	const u64 end = (1ull << PT_IOVA_BITS) - 1;
 
 	if (first > last || (s->n_usable && first <= s->usable[s->n_usable - 1].last))
-		return error_set(EPROTO, "the kernel tells ranges of device addresses that are out of order");
+		return error_set(
+			EPROTO,
+			"the kernel tells ranges of device addresses that are out of order");
 	if (s->n_usable == WINDOWS_MAX)
-		return error_set(E2BIG, "the IOMMU's addresses are in more than %d pieces", WINDOWS_MAX);
+		return error_set(E2BIG, "the IOMMU's addresses are in more than %d pieces",
+				 WINDOWS_MAX);
 	if (first <= end)
 		s->usable[s->n_usable++] = (struct domain_window){first, min_u64(last, end)};
 	return 0;
@@ -97,7 +100,8 @@ static bool usable(const struct vfio_space *s, u64 first, u64 last)
 static bool ram_fits(const struct vfio_space *s, u64 offset)
 {
 	return usable(s, offset, offset + mem.low - 1) &&
-	       (mem.span <= MEM_DMA32_END || usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
+	       (mem.span <= MEM_DMA32_END ||
+		usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
 }
 
 /* Where RAM lies whole in usable addresses: at its own, else as low as it can. */
@@ -113,10 +117,14 @@ static int place_ram(struct vfio_space *s)
 		if (i < s->n_usable)
 			offset = align_up(s->usable[i].first, PLACE_ALIGN);
 	}
-	return error_set(ENOSPC, "policy=pool maps all RAM, whose %llu MiB fit nowhere in the addresses that the "
-			 "IOMMU lets devices use (reserved ranges are in the way): give a smaller ram, or "
-			 "policy=strict", (unsigned long long)((mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END +
-			 mem.low : mem.low) / MIB));
+	return error_set(
+		ENOSPC,
+		"policy=pool maps all RAM, whose %llu MiB fit nowhere in the addresses that the "
+		"IOMMU lets devices use (reserved ranges are in the way): give a smaller ram, or "
+		"policy=strict",
+		(unsigned long long)((mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END + mem.low
+							       : mem.low) /
+				     MIB));
 }
 
 /* From the kernel's addresses to the library's. */
@@ -157,10 +165,13 @@ int space_limit(struct vfio_space *s, bool identity)
 
 static slow_path int entries_short(const struct vfio_space *s, u64 n, u64 left)
 {
-	return error_set(ENOSPC, "%llu more mappings are needed, but the kernel's container (%s) takes only %llu "
-			 "more: unmap some, use policy=pool, or fewer and larger segments; the module parameter "
-			 "dma_entry_limit of vfio_iommu_type1 sets how many there may be", (unsigned long long)n,
-			 s->name, (unsigned long long)left);
+	return error_set(
+		ENOSPC,
+		"%llu more mappings are needed, but the kernel's container (%s) takes only %llu "
+		"more: unmap some, use policy=pool, or fewer and larger segments; the module "
+		"parameter "
+		"dma_entry_limit of vfio_iommu_type1 sets how many there may be",
+		(unsigned long long)n, s->name, (unsigned long long)left);
 }
 
 int space_need(struct vfio_space *s, u64 n)
@@ -180,8 +191,8 @@ static void take_entry(struct vfio_space *s)
 {
 	u64 left = read_once(&s->left);
 
-	while (left && !__atomic_compare_exchange_n(&s->left, &left, left - 1, true, __ATOMIC_RELAXED,
-						    __ATOMIC_RELAXED))
+	while (left && !__atomic_compare_exchange_n(&s->left, &left, left - 1, true,
+						    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
 
@@ -212,9 +223,11 @@ void space_unmap(struct vfio_space *s, u64 iova, u64 size, u64 mapped, u64 entri
 	if (likely(err >= 0 && done == mapped))
 		return;
 	__atomic_fetch_add(&s->refused, 1, __ATOMIC_RELAXED);
-	error_set(EIO, "%s: the kernel unmapped %llu bytes of %llu at device address %#llx (%s): the device may "
-		  "reach memory that it should not any more", s->name, (unsigned long long)done,
-		  (unsigned long long)mapped, (unsigned long long)(iova + s->offset),
-		  err < 0 ? strerror(-err) : "short");
+	error_set(EIO,
+		  "%s: the kernel unmapped %llu bytes of %llu at device address %#llx (%s): the "
+		  "device may "
+		  "reach memory that it should not any more",
+		  s->name, (unsigned long long)done, (unsigned long long)mapped,
+		  (unsigned long long)(iova + s->offset), err < 0 ? strerror(-err) : "short");
 	log_line(LOG_ERROR, "%s", error_text());
 }

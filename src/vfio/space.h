@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An address space in the kernel: a VFIO container of type 1, or an I/O address space of iommufd. What is
- * mapped in it is what the library's page table says; the table remembers the mappings, the kernel carries
- * them. Functions of one IOMMU group share one, with one domain.
+ * An address space in the kernel: a VFIO container of type 1, or an I/O address space of iommufd.
+ * What is mapped in it is what the library's page table says; the table remembers the mappings, the
+ * kernel carries them. Functions of one IOMMU group share one, with one domain.
  *
  *  operation               | may run at once with
  *  space_map, space_unmap  | each other on different ranges
@@ -27,17 +27,20 @@ struct vfio_space {
 	int fd;	       /* the container, or /dev/iommu */
 	int group_fd;  /* -1: none */
 	u32 ioas;
-	bool limited;  /* `usable` is known */
-	u64 offset;    /* the kernel's address = the library's + this */
-	struct domain_window usable[WINDOWS_MAX]; /* in the kernel's addresses, then in the library's */
+	bool limited; /* `usable` is known */
+	u64 offset;   /* the kernel's address = the library's + this */
+	struct domain_window
+		usable[WINDOWS_MAX]; /* in the kernel's addresses, then in the library's */
 	unsigned int n_usable;
-	bool counted;  /* there is a limit of entries */
-	u64 left;      /* atomic: entries that may still be made, at least */
+	bool counted;		  /* there is a limit of entries */
+	u64 left;		  /* atomic: entries that may still be made, at least */
 	pthread_mutex_t cut_lock; /* held while a piece is taken apart; nothing else */
-	u64 maps, unmaps, refused; /* atomic: calls that mapped and unmapped; unmaps that went wrong */
+	u64 maps, unmaps,
+		refused; /* atomic: calls that mapped and unmapped; unmaps that went wrong */
 };
 
-/* What the two kinds do differently. Each 0 or a descriptor, or -errno; sentences where it says so. */
+/* What the two kinds do differently. Each 0 or a descriptor, or -errno; sentences where it says so.
+ */
 struct vfio_kernel {
 	const char *name;
 	int (*open)(struct vfio_space *s, const struct pci_function *f);	/* a sentence */

@@ -14,16 +14,19 @@ int pci_address_parse(struct pci_address *out, const char *text)
 	unsigned int domain = 0, bus, slot, function;
 	int end = -1;
 
-	if (sscanf(text, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4 || end < 0 ||
-	    text[end]) {
+	if (sscanf(text, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4 ||
+	    end < 0 || text[end]) {
 		domain = 0;
 		end = -1;
-		if (sscanf(text, "%2x:%2x.%1x%n", &bus, &slot, &function, &end) != 3 || end < 0 || text[end])
+		if (sscanf(text, "%2x:%2x.%1x%n", &bus, &slot, &function, &end) != 3 || end < 0 ||
+		    text[end])
 			end = -1;
 	}
 	if (end < 0 || slot > 31 || function > 7)
-		return error_set(EINVAL, "\"%.40s\" is no PCI address; write it as 0000:00:03.0 (lspci -D "
-				 "and dmamap list show them)", text);
+		return error_set(EINVAL,
+				 "\"%.40s\" is no PCI address; write it as 0000:00:03.0 (lspci -D "
+				 "and dmamap list show them)",
+				 text);
 	snprintf(out->text, sizeof(out->text), "%04x:%02x:%02x.%x", domain, bus, slot, function);
 	return 0;
 }
@@ -37,8 +40,9 @@ const char *sysfs_root(void)
 
 bool sysfs_path(char out[SYSFS_PATH_MAX], const char *address, const char *leaf)
 {
-	return snprintf(out, SYSFS_PATH_MAX, "%s/bus/pci/devices%s%s%s%s", sysfs_root(), address ? "/" : "",
-			address ? address : "", leaf ? "/" : "", leaf ? leaf : "") < SYSFS_PATH_MAX;
+	return snprintf(out, SYSFS_PATH_MAX, "%s/bus/pci/devices%s%s%s%s", sysfs_root(),
+			address ? "/" : "", address ? address : "", leaf ? "/" : "",
+			leaf ? leaf : "") < SYSFS_PATH_MAX;
 }
 
 void sysfs_link(const char *address, const char *leaf, char *out, size_t size)

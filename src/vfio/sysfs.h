@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PCI functions as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci), below /sys or where the
- * environment's DMAMAP_SYSFS says. Whatever is read there is bounded.
+ * PCI functions as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci), below /sys or where
+ * the environment's DMAMAP_SYSFS says. Whatever is read there is bounded.
  */
 #ifndef VFIO_SYSFS_H
 #define VFIO_SYSFS_H

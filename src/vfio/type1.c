@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VFIO's containers, type 1 version 2 (the kernel's Documentation/driver-api/vfio.rst and <linux/vfio.h>):
- * one container for each group, whose file is opened once.
+ * VFIO's containers, type 1 version 2 (the kernel's Documentation/driver-api/vfio.rst and
+ * <linux/vfio.h>): one container for each group, whose file is opened once.
  */
 #include "vfio/calls.h"
 #include "vfio/space.h"
@@ -26,7 +26,8 @@ static int check_container(int fd)
 	int version = call(fd, VFIO_GET_API_VERSION, NULL);
 
 	if (version != VFIO_API_VERSION)
-		return error_set(ENOTSUP, "the kernel's VFIO has version %d, not %d", version, VFIO_API_VERSION);
+		return error_set(ENOTSUP, "the kernel's VFIO has version %d, not %d", version,
+				 VFIO_API_VERSION);
 	if (call(fd, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) != 1)
 		return why_no_iommu();
 	return 0;
@@ -47,13 +48,14 @@ static int open_group(struct vfio_space *s, const struct pci_function *f)
 	}
 	err = call(s->group_fd, VFIO_GROUP_GET_STATUS, &status);
 	if (err < 0)
-		return error_set(-err, "IOMMU group %s does not answer: %s", f->group, strerror(-err));
+		return error_set(-err, "IOMMU group %s does not answer: %s", f->group,
+				 strerror(-err));
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
 		return why_not_viable(f);
 	err = call(s->group_fd, VFIO_GROUP_SET_CONTAINER, &s->fd);
 	if (err < 0)
-		return error_set(-err, "IOMMU group %s cannot be put into a container: %s", f->group,
-				 strerror(-err));
+		return error_set(-err, "IOMMU group %s cannot be put into a container: %s",
+				 f->group, strerror(-err));
 	return 0;
 }
 
@@ -76,9 +78,11 @@ static int type1_open(struct vfio_space *s, const struct pci_function *f)
 		return err;
 	err = call(s->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
 	if (err < 0)
-		return err == -EPERM ? why_no_remapping(f)
-				     : error_set(-err, "the container of IOMMU group %s gets no IOMMU: %s",
-						 f->group, strerror(-err));
+		return err == -EPERM
+			       ? why_no_remapping(f)
+			       : error_set(-err,
+					   "the container of IOMMU group %s gets no IOMMU: %s",
+					   f->group, strerror(-err));
 	return 0;
 }
 
@@ -105,7 +109,8 @@ static struct vfio_iommu_type1_info *get_info(struct vfio_space *s)
 		want = info->argsz;
 		if (err < 0 || want > INFO_MAX) {
 			alloc_free(info);
-			return error_null(err < 0 ? -err : E2BIG, "the container does not tell its limits: %s",
+			return error_null(err < 0 ? -err : E2BIG,
+					  "the container does not tell its limits: %s",
 					  err < 0 ? strerror(-err) : "too many");
 		}
 		if (want <= room) {
@@ -117,12 +122,14 @@ static struct vfio_iommu_type1_info *get_info(struct vfio_space *s)
 	}
 }
 
-/* The capability, whole within the structure; NULL: there is none. Each step goes forward: it ends. */
+/* The capability, whole within the structure; NULL: there is none. Each step goes forward: it ends.
+ */
 static const void *find_cap(const struct vfio_iommu_type1_info *info, u16 id, size_t size)
 {
 	u32 at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
 
-	while (at >= sizeof(*info) - 8 && range_within(at, sizeof(struct vfio_info_cap_header), info->argsz)) {
+	while (at >= sizeof(*info) - 8 &&
+	       range_within(at, sizeof(struct vfio_info_cap_header), info->argsz)) {
 		const struct vfio_info_cap_header *h = (const void *)((const u8 *)info + at);
 
 		if (h->id == id)
@@ -200,7 +207,8 @@ static int type1_map(struct vfio_space *s, u64 iova, void *va, u64 size, u64 pro
 
 static int type1_unmap(struct vfio_space *s, u64 iova, u64 size, u64 *done)
 {
-	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .iova = iova, .size = size};
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap), .iova = iova, .size = size};
 	int err = call(s->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
 
 	*done = err < 0 ? 0 : unmap.size;
@@ -210,7 +218,8 @@ static int type1_unmap(struct vfio_space *s, u64 iova, u64 size, u64 *done)
 /* A kernel that cannot take away all at once (before 5.12) does so when the container is closed. */
 static void type1_clear(struct vfio_space *s)
 {
-	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .flags = VFIO_DMA_UNMAP_FLAG_ALL};
+	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap),
+						   .flags = VFIO_DMA_UNMAP_FLAG_ALL};
 
 	call(s->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel's interfaces: VFIO's from the system's <linux/vfio.h>, and what that may lack (everything of
- * iommufd, and VFIO's character device) by their published layouts, under names of our own. The kernel
- * says by argsz or size what it takes, so nothing here depends on the system that the library was built on.
+ * The kernel's interfaces: VFIO's from the system's <linux/vfio.h>, and what that may lack
+ * (everything of iommufd, and VFIO's character device) by their published layouts, under names of
+ * our own. The kernel says by argsz or size what it takes, so nothing here depends on the system
+ * that the library was built on.
  */
 #ifndef VFIO_UAPI_H
 #define VFIO_UAPI_H
@@ -13,8 +14,8 @@
 #include <linux/vfio.h>
 
 /* Of the character device /dev/vfio/devices/vfioN. */
-#define UAPI_BIND_IOMMUFD   _IO(';', 118)
-#define UAPI_ATTACH_IOAS    _IO(';', 119)
+#define UAPI_BIND_IOMMUFD _IO(';', 118)
+#define UAPI_ATTACH_IOAS  _IO(';', 119)
 
 struct uapi_bind_iommufd {
 	u32 argsz, flags;

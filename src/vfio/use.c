@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who uses a function. Its block devices and network interfaces are folders below its own, told by their
- * `subsystem`. A disk of several paths has a name without the path: nvme0c1n1 is nvme0n1.
+ * Who uses a function. Its block devices and network interfaces are folders below its own, told by
+ * their `subsystem`. A disk of several paths has a name without the path: nvme0c1n1 is nvme0n1.
  */
 #include "vfio/bind.h"
 #include "base/error.h"
@@ -64,7 +64,8 @@ static bool is_of_disk(const char *source, const char *disk)
 		return false;
 	if (!source[n])
 		return true;
-	return isdigit((unsigned char)disk[n - 1]) ? source[n] == 'p' : isdigit((unsigned char)source[n]);
+	return isdigit((unsigned char)disk[n - 1]) ? source[n] == 'p'
+						   : isdigit((unsigned char)source[n]);
 }
 
 /* Whether a line of a file of /proc names the disk as its word number `word` (from 0). */
@@ -76,7 +77,8 @@ static bool named_in(const char *leaf, const char *disk, int word, char *where, 
 
 	f = join(path, proc_root(), leaf) ? fopen(path, "re") : NULL;
 	while (f && !found && fgets(line, sizeof(line), f)) {
-		char *rest = line, *first = strtok_r(line, " \t\n", &rest), *second = strtok_r(NULL, " \t\n", &rest);
+		char *rest = line, *first = strtok_r(line, " \t\n", &rest),
+		     *second = strtok_r(NULL, " \t\n", &rest);
 		const char *source = word ? second : first;
 
 		if (!first || !second || strncmp(source, "/dev/", 5) != 0)
@@ -111,12 +113,16 @@ static int disk_in_use(const char *folder, const char *name)
 
 	disk_name(name, disk, sizeof(disk));
 	if (named_in("self/mounts", disk, 0, where, sizeof(where)))
-		return error_set(EBUSY, "its disk %s is mounted at %s: umount it first", disk, where);
+		return error_set(EBUSY, "its disk %s is mounted at %s: umount it first", disk,
+				 where);
 	if (named_in("swaps", disk, 0, where, sizeof(where)))
 		return error_set(EBUSY, "its disk %s is swap space: swapoff it first", disk);
 	if (has_holders(folder))
-		return error_set(EBUSY, "its disk %s is part of another (RAID, LVM or encryption): lsblk shows of "
-				 "which; stop that first", disk);
+		return error_set(
+			EBUSY,
+			"its disk %s is part of another (RAID, LVM or encryption): lsblk shows of "
+			"which; stop that first",
+			disk);
 	return 0;
 }
 
@@ -132,8 +138,11 @@ static int interface_in_use(const char *folder, const char *name)
 		fclose(f);
 	if (!(strtoul(text, NULL, 16) & 1)) /* IFF_UP */
 		return 0;
-	return error_set(EBUSY, "its network interface %s is up: ip link set %s down, if this machine can do "
-			 "without it", name, name);
+	return error_set(
+		EBUSY,
+		"its network interface %s is up: ip link set %s down, if this machine can do "
+		"without it",
+		name, name);
 }
 
 /* This folder and those below it; links are not followed. */

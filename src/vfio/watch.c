@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel says about a device goes to one thread for each function. When it asks for the device back
- * (unbinding, unplugging) it gets it: no more DMA, registers that read all ones, and the device's file closed,
- * so that whoever asked does not wait for the program. Its mappings stay until dmamap_close().
+ * What the kernel says about a device goes to one thread for each function. When it asks for the
+ * device back (unbinding, unplugging) it gets it: no more DMA, registers that read all ones, and
+ * the device's file closed, so that whoever asked does not wait for the program. Its mappings stay
+ * until dmamap_close().
  *
- * A line's interrupt is handed on from here. The kernel masks the line as it rises, and the next register that
- * the driver reads or writes unmasks it: if that did not quiet the device, the line rises again.
+ * A line's interrupt is handed on from here. The kernel masks the line as it rises, and the next
+ * register that the driver reads or writes unmasks it: if that did not quiet the device, the line
+ * rises again.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -26,7 +28,8 @@ static void take_away(struct vfio_function *f)
 	write_release(&f->gone, true);
 	function_blank_regions(f);
 	vfio_calls->retire(f->fd);
-	log_line(LOG_ERROR, "%s (%s): the kernel took the device back (unbound or unplugged): close it",
+	log_line(LOG_ERROR,
+		 "%s (%s): the kernel took the device back (unbound or unplugged): close it",
 		 f->dev->name, f->pci.address.text);
 }
 
@@ -49,8 +52,10 @@ static void raise_line(struct vfio_function *f)
 static void *watch_main(void *arg)
 {
 	struct vfio_function *f = arg;
-	struct pollfd p[] = {{.fd = f->wake_fd, .events = POLLIN}, {.fd = f->req_fd, .events = POLLIN},
-			     {.fd = f->err_fd, .events = POLLIN}, {.fd = f->intx_fd, .events = POLLIN}};
+	struct pollfd p[] = {{.fd = f->wake_fd, .events = POLLIN},
+			     {.fd = f->req_fd, .events = POLLIN},
+			     {.fd = f->err_fd, .events = POLLIN},
+			     {.fd = f->intx_fd, .events = POLLIN}};
 
 	for (;;) {
 		if (poll(p, ARRAY_SIZE(p), -1) < 0)
@@ -60,8 +65,11 @@ static void *watch_main(void *arg)
 		if (p[1].revents && happened(f->req_fd) && !f->gone)
 			take_away(f);
 		if (p[2].revents && happened(f->err_fd))
-			log_line(LOG_ERROR, "%s (%s): the bus reports an error that the device does not recover "
-				 "from: close it and open it again", f->dev->name, f->pci.address.text);
+			log_line(LOG_ERROR,
+				 "%s (%s): the bus reports an error that the device does not "
+				 "recover "
+				 "from: close it and open it again",
+				 f->dev->name, f->pci.address.text);
 		if (p[3].revents && happened(f->intx_fd) && f->dev->n_irq)
 			raise_line(f);
 	}
@@ -96,8 +104,10 @@ static int open_fds(struct vfio_function *f)
 		*fd[i] = fail_here(FAIL_MEMORY, NULL) ? (errno = EMFILE, -1)
 						      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (*fd[i] < 0) {
-			int err = error_set(errno, "%s: no eventfd: the process has too many open files "
-					    "(ulimit -n)", f->pci.address.text);
+			int err = error_set(errno,
+					    "%s: no eventfd: the process has too many open files "
+					    "(ulimit -n)",
+					    f->pci.address.text);
 
 			close_fds(f);
 			return err;
@@ -118,7 +128,8 @@ int watch_start(struct vfio_function *f)
 	irq_set_one(f, IRQ_ERR, f->err_fd);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = fail_here(FAIL_MEMORY, NULL) ? EAGAIN : pthread_create(&f->watcher, NULL, watch_main, f);
+	err = fail_here(FAIL_MEMORY, NULL) ? EAGAIN
+					   : pthread_create(&f->watcher, NULL, watch_main, f);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	f->watched = !err;
 	if (!err)

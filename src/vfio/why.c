@@ -11,15 +11,18 @@
 
 int why_no_iommu(void)
 {
-	return error_set(ENODEV, "the kernel has no IOMMU for devices of programs: turn it on in the firmware "
-			 "(VT-d, AMD-Vi), and boot with intel_iommu=on on Intel's machines; modprobe "
-			 "vfio_iommu_type1");
+	return error_set(
+		ENODEV,
+		"the kernel has no IOMMU for devices of programs: turn it on in the firmware "
+		"(VT-d, AMD-Vi), and boot with intel_iommu=on on Intel's machines; modprobe "
+		"vfio_iommu_type1");
 }
 
 int why_function(const struct pci_function *f)
 {
 	if (!f->there)
-		return error_set(ENODEV, "there is no PCI function %s: dmamap list shows those there are",
+		return error_set(ENODEV,
+				 "there is no PCI function %s: dmamap list shows those there are",
 				 f->address.text);
 	if (!f->group[0]) {
 		why_no_iommu();
@@ -29,17 +32,23 @@ int why_function(const struct pci_function *f)
 	if (strstr(f->driver, "vfio")) /* vfio-pci, or a variant for the device */
 		return 0;
 	if (!f->driver[0])
-		return error_set(ENODEV, "%s has no driver: give it to vfio-pci with dmamap bind %s",
+		return error_set(ENODEV,
+				 "%s has no driver: give it to vfio-pci with dmamap bind %s",
 				 f->address.text, f->address.text);
-	return error_set(EBUSY, "%s belongs to the driver %s: give it to vfio-pci with dmamap bind %s, if "
-			 "nothing uses it", f->address.text, f->driver, f->address.text);
+	return error_set(EBUSY,
+			 "%s belongs to the driver %s: give it to vfio-pci with dmamap bind %s, if "
+			 "nothing uses it",
+			 f->address.text, f->driver, f->address.text);
 }
 
 int why_container(const char *path, int err)
 {
 	if (err == ENOENT || err == ENODEV || err == ENXIO)
-		return error_set(err, "there is no %s: modprobe vfio-pci (the kernel needs CONFIG_VFIO_PCI and "
-				 "CONFIG_VFIO_CONTAINER)", path);
+		return error_set(
+			err,
+			"there is no %s: modprobe vfio-pci (the kernel needs CONFIG_VFIO_PCI and "
+			"CONFIG_VFIO_CONTAINER)",
+			path);
 	return error_set(err, "cannot open %s: %s%s", path, strerror(err),
 			 err == EACCES ? ": it should have mode 0666, see docs/hardware.md" : "");
 }
@@ -47,15 +56,23 @@ int why_container(const char *path, int err)
 int why_group(const struct pci_function *f, const char *path, int err)
 {
 	if (err == EBUSY)
-		return error_set(EBUSY, "IOMMU group %s of %s is in use by another process, or by another back "
-				 "end of this one: fuser %s shows which; close it there", f->group,
-				 f->address.text, path);
+		return error_set(
+			EBUSY,
+			"IOMMU group %s of %s is in use by another process, or by another back "
+			"end of this one: fuser %s shows which; close it there",
+			f->group, f->address.text, path);
 	if (err == EACCES || err == EPERM)
-		return error_set(err, "no permission to open %s: chown it to this user (a udev rule keeps it so, "
-				 "see docs/hardware.md), or run as root", path);
+		return error_set(
+			err,
+			"no permission to open %s: chown it to this user (a udev rule keeps it so, "
+			"see docs/hardware.md), or run as root",
+			path);
 	if (err == ENOENT)
-		return error_set(ENOENT, "there is no %s: no function of IOMMU group %s is bound to vfio-pci; "
-				 "dmamap bind %s", path, f->group, f->address.text);
+		return error_set(
+			ENOENT,
+			"there is no %s: no function of IOMMU group %s is bound to vfio-pci; "
+			"dmamap bind %s",
+			path, f->group, f->address.text);
 	return error_set(err, "cannot open %s: %s", path, strerror(err));
 }
 
@@ -83,7 +100,8 @@ static void list_group(const struct pci_function *f, bool with_vfio, char *out, 
 			continue;
 		if (strlen(d->d_name) + strlen(driver) + 6 > size - n)
 			break;
-		n += (size_t)snprintf(out + n, size - n, "%s%s (%s)", n ? ", " : "", d->d_name, driver);
+		n += (size_t)snprintf(out + n, size - n, "%s%s (%s)", n ? ", " : "", d->d_name,
+				      driver);
 	}
 	if (dir)
 		closedir(dir);
@@ -99,52 +117,68 @@ int why_not_viable(const struct pci_function *f)
 	char others[512];
 
 	pci_group_others(f, others, sizeof(others));
-	return error_set(EPERM, "IOMMU group %s of %s is not viable: other functions of it belong to drivers of "
-			 "the kernel: %s; bind all of the group to vfio-pci, or to no driver", f->group,
-			 f->address.text, others[0] ? others : "dmamap list shows them");
+	return error_set(
+		EPERM,
+		"IOMMU group %s of %s is not viable: other functions of it belong to drivers of "
+		"the kernel: %s; bind all of the group to vfio-pci, or to no driver",
+		f->group, f->address.text, others[0] ? others : "dmamap list shows them");
 }
 
 int why_no_remapping(const struct pci_function *f)
 {
-	return error_set(EPERM, "the machine cannot keep interrupts of %s apart (no interrupt remapping): turn "
-			 "x2APIC or interrupt remapping on in the firmware, or, if the device is trusted, load "
-			 "vfio_iommu_type1 with allow_unsafe_interrupts=1", f->address.text);
+	return error_set(
+		EPERM,
+		"the machine cannot keep interrupts of %s apart (no interrupt remapping): turn "
+		"x2APIC or interrupt remapping on in the firmware, or, if the device is trusted, "
+		"load "
+		"vfio_iommu_type1 with allow_unsafe_interrupts=1",
+		f->address.text);
 }
 
 int why_device(const struct pci_function *f, int err)
 {
 	if (err == EBUSY)
-		return error_set(EBUSY, "%s is open already, in this process or another: close it there",
+		return error_set(EBUSY,
+				 "%s is open already, in this process or another: close it there",
 				 f->address.text);
 	if (err == ENODEV)
 		return error_set(ENODEV, "%s is not bound to vfio-pci (driver: %s): dmamap bind %s",
-				 f->address.text, f->driver[0] ? f->driver : "none", f->address.text);
-	return error_set(err, "vfio-pci does not open %s: %s; dmesg may say why", f->address.text, strerror(err));
+				 f->address.text, f->driver[0] ? f->driver : "none",
+				 f->address.text);
+	return error_set(err, "vfio-pci does not open %s: %s; dmesg may say why", f->address.text,
+			 strerror(err));
 }
 
 int why_iommufd(const char *path, int err)
 {
 	if (err == ENOENT || err == ENODEV || err == ENXIO)
-		return error_set(err, "there is no %s: modprobe iommufd, on a kernel from 6.6 on with "
-				 "CONFIG_IOMMUFD (Debian's have none); vfio: needs neither", path);
+		return error_set(err,
+				 "there is no %s: modprobe iommufd, on a kernel from 6.6 on with "
+				 "CONFIG_IOMMUFD (Debian's have none); vfio: needs neither",
+				 path);
 	return error_set(err, "cannot open %s: %s%s", path, strerror(err),
 			 err == EACCES ? ": it should have mode 0666, see docs/hardware.md" : "");
 }
 
 int why_no_cdev(const struct pci_function *f)
 {
-	return error_set(ENODEV, "%s has no VFIO character device: that needs a kernel from 6.6 on with "
-			 "CONFIG_VFIO_DEVICE_CDEV; vfio:%s needs none", f->address.text, f->address.text);
+	return error_set(ENODEV,
+			 "%s has no VFIO character device: that needs a kernel from 6.6 on with "
+			 "CONFIG_VFIO_DEVICE_CDEV; vfio:%s needs none",
+			 f->address.text, f->address.text);
 }
 
 int why_cdev(const struct pci_function *f, const char *path, int err)
 {
 	if (err == EACCES || err == EPERM)
-		return error_set(err, "no permission to open %s: chown it to this user (a udev rule keeps it so, "
-				 "see docs/hardware.md), or run as root", path);
+		return error_set(
+			err,
+			"no permission to open %s: chown it to this user (a udev rule keeps it so, "
+			"see docs/hardware.md), or run as root",
+			path);
 	if (err == EBUSY)
-		return error_set(EBUSY, "%s is in use by another process: fuser %s shows which", f->address.text,
-				 path);
+		return error_set(EBUSY, "%s is in use by another process: fuser %s shows which",
+				 f->address.text, path);
 	return error_set(err, "cannot open %s: %s", path, strerror(err));
 }
 
@@ -157,22 +191,31 @@ int why_bind(const struct pci_function *f, int err)
 	if (others[0])
 		return why_not_viable(f);
 	if (err == EBUSY || err == EINVAL)
-		return error_set(EBUSY, "%s is in use by another process or by the vfio back end, or a function "
-				 "of its IOMMU group %s belongs to a driver of the kernel: dmamap list shows them",
-				 f->address.text, f->group);
+		return error_set(
+			EBUSY,
+			"%s is in use by another process or by the vfio back end, or a function "
+			"of its IOMMU group %s belongs to a driver of the kernel: dmamap list "
+			"shows them",
+			f->address.text, f->group);
 	list_group(f, true, others, sizeof(others));
 	if (err == EPERM && others[0])
-		return error_set(EBUSY, "IOMMU group %s of %s is in use by another process, or by another back end of "
-				 "this one, which has %s: close it there (or else the machine has no interrupt "
-				 "remapping: turn it on in the firmware)", f->group, f->address.text, others);
+		return error_set(EBUSY,
+				 "IOMMU group %s of %s is in use by another process, or by another "
+				 "back end of "
+				 "this one, which has %s: close it there (or else the machine has "
+				 "no interrupt "
+				 "remapping: turn it on in the firmware)",
+				 f->group, f->address.text, others);
 	if (err == EPERM)
 		return why_no_remapping(f);
-	return error_set(err, "%s cannot be bound to /dev/iommu: %s", f->address.text, strerror(err));
+	return error_set(err, "%s cannot be bound to /dev/iommu: %s", f->address.text,
+			 strerror(err));
 }
 
 int why_attach(const struct pci_function *f, int err)
 {
-	return error_set(err, "%s cannot be attached to an address space: %s", f->address.text, strerror(err));
+	return error_set(err, "%s cannot be attached to an address space: %s", f->address.text,
+			 strerror(err));
 }
 
 /* KiB of memory of this process that are locked or pinned, as the kernel counts for the limit. */
@@ -198,13 +241,20 @@ static int why_no_memory(u64 size)
 
 	if (!getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY &&
 	    (used > limit.rlim_cur || size > limit.rlim_cur - used))
-		return error_set(ENOMEM, "cannot pin %llu KiB of memory for the device: RLIMIT_MEMLOCK is %llu KiB, "
-				 "and %llu KiB are needed (%llu are pinned now): ulimit -l %llu, or a smaller ram",
-				 (unsigned long long)(size / KIB), (unsigned long long)(limit.rlim_cur / KIB),
-				 (unsigned long long)((used + size) / KIB), (unsigned long long)(used / KIB),
-				 (unsigned long long)((used + size) / KIB));
-	return error_set(ENOMEM, "cannot pin %llu KiB of memory for the device: the system has not so much to "
-			 "spare; give a smaller ram", (unsigned long long)(size / KIB));
+		return error_set(
+			ENOMEM,
+			"cannot pin %llu KiB of memory for the device: RLIMIT_MEMLOCK is %llu KiB, "
+			"and %llu KiB are needed (%llu are pinned now): ulimit -l %llu, or a "
+			"smaller ram",
+			(unsigned long long)(size / KIB),
+			(unsigned long long)(limit.rlim_cur / KIB),
+			(unsigned long long)((used + size) / KIB), (unsigned long long)(used / KIB),
+			(unsigned long long)((used + size) / KIB));
+	return error_set(
+		ENOMEM,
+		"cannot pin %llu KiB of memory for the device: the system has not so much to "
+		"spare; give a smaller ram",
+		(unsigned long long)(size / KIB));
 }
 
 int why_map(u64 iova, u64 size, int err)
@@ -214,16 +264,21 @@ int why_map(u64 iova, u64 size, int err)
 		return why_no_memory(size);
 	case EEXIST:
 	case EADDRINUSE:
-		return error_set(EEXIST, "the kernel has something mapped at device address %#llx still",
+		return error_set(EEXIST,
+				 "the kernel has something mapped at device address %#llx still",
 				 (unsigned long long)iova);
 	case ENOSPC:
-		return error_set(ENOSPC, "the kernel's container is full of mappings: unmap some, use policy=pool, "
-				 "or fewer and larger segments; the module parameter dma_entry_limit of "
-				 "vfio_iommu_type1 sets how many there may be");
+		return error_set(
+			ENOSPC,
+			"the kernel's container is full of mappings: unmap some, use policy=pool, "
+			"or fewer and larger segments; the module parameter dma_entry_limit of "
+			"vfio_iommu_type1 sets how many there may be");
 	case EFAULT:
-		return error_set(EFAULT, "the kernel cannot pin %llu KiB for device address %#llx: not all of it "
-				 "is memory that the program may use so", (unsigned long long)(size / KIB),
-				 (unsigned long long)iova);
+		return error_set(
+			EFAULT,
+			"the kernel cannot pin %llu KiB for device address %#llx: not all of it "
+			"is memory that the program may use so",
+			(unsigned long long)(size / KIB), (unsigned long long)iova);
 	}
 	return error_set(err, "the kernel does not map %llu KiB at device address %#llx: %s",
 			 (unsigned long long)(size / KIB), (unsigned long long)iova, strerror(err));

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Why a function cannot be opened, and what mends it: the sentences. Each sets the error and returns
- * -errno; `err` is what the system call said, positive.
+ * Why a function cannot be opened, and what mends it: the sentences. Each sets the error and
+ * returns -errno; `err` is what the system call said, positive.
  */
 #ifndef VFIO_WHY_H
 #define VFIO_WHY_H
 
 #include "vfio/sysfs.h"
 
-/* The other functions of the group that belong to drivers of the kernel, as far as they fit; "": none. */
+/* The other functions of the group that belong to drivers of the kernel, as far as they fit; "":
+ * none. */
 void pci_group_others(const struct pci_function *f, char *out, size_t size);
 
 /* Before any call: what sysfs shows. 0: nothing is in the way there. */

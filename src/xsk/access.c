@@ -87,6 +87,8 @@ int memory_writable(u64 start, u64 size)
 	}
 	if (bad > start + size - 1)
 		return 0;
-	return error_set(bad == start ? EFAULT : ENOMEM, "cannot register a UMEM: at %#llx the process "
-			 "has no memory that it can write", (unsigned long long)bad);
+	return error_set(bad == start ? EFAULT : ENOMEM,
+			 "cannot register a UMEM: at %#llx the process "
+			 "has no memory that it can write",
+			 (unsigned long long)bad);
 }

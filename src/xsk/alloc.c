@@ -44,10 +44,10 @@ static slow_path void more_heads(struct xsk_buff_pool *pool, u32 want)
 
 /* How the addresses of a pool become those of a buffer: what a batch keeps in registers. */
 struct shape {
-	u64 mask, limit;	      /* of an address in the ring; good ones are below the limit */
-	pair data_end, meta_start;    /* added to {addr, addr} */
-	pair frame_dma;		      /* added to {0, addr} */
-	const dma_addr_t *page;	      /* of a pool that is no single range for the device */
+	u64 mask, limit;	   /* of an address in the ring; good ones are below the limit */
+	pair data_end, meta_start; /* added to {addr, addr} */
+	pair frame_dma;		   /* added to {0, addr} */
+	const dma_addr_t *page;	   /* of a pool that is no single range for the device */
 	u32 chunk_size;
 	bool unaligned, paged;
 };
@@ -76,7 +76,8 @@ hot_inline bool good(const struct shape *s, u64 addr)
 	if (unlikely(addr >= s->limit))
 		return false;
 	/* a chunk on two pages that are not neighbours for the device */
-	return !s->unaligned || !s->paged || (addr & (PAGE_BYTES - 1)) + s->chunk_size <= PAGE_BYTES ||
+	return !s->unaligned || !s->paged ||
+	       (addr & (PAGE_BYTES - 1)) + s->chunk_size <= PAGE_BYTES ||
 	       (s->page[addr >> PAGE_BITS] & XSK_NEXT_PG_CONTIG_MASK);
 }
 
@@ -130,11 +131,11 @@ hot_inline u32 take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, cons
 	return at;
 }
 
-#define TAKE_ROWS(name, unaligned, paged)                                                              \
-	static __attribute__((noinline)) u32 name(struct xsk_buff_pool *pool, struct xdp_buff **out,   \
-						  const u64 *entry, u32 n)                          \
-	{                                                                                              \
-		return take_rows(pool, out, entry, n, unaligned, paged);                            \
+#define TAKE_ROWS(name, unaligned, paged)                                                          \
+	static __attribute__((noinline)) u32 name(struct xsk_buff_pool *pool,                      \
+						  struct xdp_buff **out, const u64 *entry, u32 n)  \
+	{                                                                                          \
+		return take_rows(pool, out, entry, n, unaligned, paged);                           \
 	}
 
 TAKE_ROWS(take_aligned, false, false)
@@ -152,8 +153,8 @@ static u32 take_any_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, cons
 }
 
 /* What rows leave over: an end of the ring, or four with a bad one. */
-static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at, u32 mask,
-		    u32 n)
+static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at,
+		    u32 mask, u32 n)
 {
 	const struct shape s = shape_of(pool, pool->unaligned, pool->dma_pages);
 	struct xdp_buff **to = out;
@@ -175,8 +176,8 @@ static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64
  * Takes `n` addresses from entry[at & mask…], for which there are heads; how many were good. The
  * others are skipped.
  */
-static u32 take(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at, u32 mask,
-		u32 n)
+static u32 take(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at,
+		u32 mask, u32 n)
 {
 	struct xdp_buff **to = out;
 
@@ -275,7 +276,8 @@ u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max)
 	return n;
 }
 
-hot_inline u32 alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max, const void *caller)
+hot_inline u32 alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max,
+			   const void *caller)
 {
 	u32 n = pool_alloc(pool_of(pool), xdp, max);
 

@@ -102,8 +102,10 @@ int xdp_register_driver(struct device *dev, const struct xdp_driver_ops *ops)
 		return -errno;
 	pthread_mutex_lock(&xsk_lock);
 	if (ops && xd->ops && ops != xd->ops) {
-		err = error_set(EBUSY, "%s: another driver serves its queues: it must be unregistered "
-				"first", dev_name(dev));
+		err = error_set(EBUSY,
+				"%s: another driver serves its queues: it must be unregistered "
+				"first",
+				dev_name(dev));
 	} else {
 		if (!ops)
 			take_down(xd, true);

@@ -4,9 +4,10 @@
  *
  * Where it can be, the UMEM is mapped as one range: then an address is a base and an offset, and
  * nothing needs looking up. That is so through an IOMMU, and without one where its memory is one
- * run of RAM. Else (memory that must bounce, scattered pages) it is mapped in runs as long as can be
- * had, and a table says where each page is and whether the next is of the same run. A chunk never
- * reaches from one run into the next, also where they are neighbours by chance: a sync could not.
+ * run of RAM. Else (memory that must bounce, scattered pages) it is mapped in runs as long as can
+ * be had, and a table says where each page is and whether the next is of the same run. A chunk
+ * never reaches from one run into the next, also where they are neighbours by chance: a sync could
+ * not.
  *
  * The bit that says so stands in bit 0 of a table entry only: every reader masks it off.
  */
@@ -15,7 +16,8 @@
 
 #include <linux/vmalloc.h>
 
-#define NOT_MAPPED (1ull << 63) /* the addresses of a pool that is not mapped: no device reaches them */
+#define NOT_MAPPED                                                                                 \
+	(1ull << 63) /* the addresses of a pool that is not mapped: no device reaches them */
 
 /* The i-th page of the UMEM: of the caller's list, or where its memory is. */
 static phys_addr_t umem_page(const struct xdp_umem *umem, struct page **pages, u64 i)
@@ -55,7 +57,7 @@ static void unmap_runs(struct dma_map *m, u64 end, unsigned long attrs)
 	for (u64 i = 0, n; i < end; i += n) {
 		n = mapping_length(m, i);
 		dma_unmap_phys(m->dev, m->page[i] & ~XSK_NEXT_PG_CONTIG_MASK, n << PAGE_BITS,
-				     DMA_BIDIRECTIONAL, attrs);
+			       DMA_BIDIRECTIONAL, attrs);
 	}
 }
 
@@ -201,7 +203,8 @@ int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long att
 	int err = 0;
 
 	if (!pool || !dev || (pages && nr_pages < pool->umem->npgs))
-		return error_set(EINVAL, "cannot map a UMEM: no pool, no device, or fewer pages than it "
+		return error_set(EINVAL,
+				 "cannot map a UMEM: no pool, no device, or fewer pages than it "
 				 "has");
 	lock_take(&pool->umem->dma_lock);
 	for (m = pool->umem->maps; m && m->dev != dev; m = m->next)

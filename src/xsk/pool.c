@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pools: made for a socket that binds, put on a queue, shared by the sockets there, and taken down
- * with the last of them: first the driver lets go (setup_pool with NULL), then no section of the data
- * path is in it, then its DMA map and its memory go.
+ * with the last of them: first the driver lets go (setup_pool with NULL), then no section of the
+ * data path is in it, then its DMA map and its memory go.
  *
  * heads are as many as the UMEM has chunks. A head is on one of the two stacks, or the driver has
  * it, so neither stack can overflow, whatever the application does. Heads and stacks
@@ -128,10 +128,13 @@ static int start_zc(struct pool *p, u32 flags)
 	if (!ops || !ops->setup_pool)
 		return error_set(EOPNOTSUPP, "%s: no driver with zero-copy", dev_name(dev));
 	if ((flags & XDP_USE_SG) && ops->xdp_zc_max_segs <= 1)
-		return error_set(EOPNOTSUPP, "%s: its driver cannot send or receive packets of several "
-				 "buffers", dev_name(dev));
+		return error_set(EOPNOTSUPP,
+				 "%s: its driver cannot send or receive packets of several "
+				 "buffers",
+				 dev_name(dev));
 	if (p->sw_csum)
-		return error_set(EOPNOTSUPP, "%s: XDP_UMEM_TX_SW_CSUM is for copy mode", dev_name(dev));
+		return error_set(EOPNOTSUPP, "%s: XDP_UMEM_TX_SW_CSUM is for copy mode",
+				 dev_name(dev));
 	if (flags & XDP_USE_SG)
 		p->pub.xdp_zc_max_segs = (u32)min_u64(ops->xdp_zc_max_segs, TX_PACKET_MAX);
 	p->zc = true;
@@ -174,10 +177,11 @@ static int take_queue(struct pool *p, struct device *dev, u32 queue_id)
 	if (!xd)
 		return -errno;
 	if (queue_id >= XDP_QUEUES)
-		return error_set(EINVAL, "%s: there is no queue %u: it has %u", dev_name(dev), queue_id,
-				 XDP_QUEUES);
+		return error_set(EINVAL, "%s: there is no queue %u: it has %u", dev_name(dev),
+				 queue_id, XDP_QUEUES);
 	if (xd->queue[queue_id].pool)
-		return error_set(EBUSY, "%s: queue %u is in use: share its UMEM, or take another queue",
+		return error_set(EBUSY,
+				 "%s: queue %u is in use: share its UMEM, or take another queue",
 				 dev_name(dev), queue_id);
 	p->xd = xd;
 	p->pub.queue_id = (u16)queue_id;
@@ -258,7 +262,7 @@ void pool_add_sock(struct pool *p, struct xdp_sock *xs)
 		return;
 	xs->tx_next = NULL;
 	ring_set_need_wakeup(xs->tx, p->pub.uses_need_wakeup &&
-			     (read_once(&p->need_wakeup) & XDP_WAKEUP_TX));
+					     (read_once(&p->need_wakeup) & XDP_WAKEUP_TX));
 	write_release(at, xs);
 	write_release(&p->tx_n, p->tx_n + 1);
 }

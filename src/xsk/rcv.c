@@ -81,7 +81,8 @@ static void copy_part(struct xdp_buff *to, const struct xdp_buff *from, u32 at, 
 	u64 meta = 0;
 
 	if (!at && (char *)from->data_meta <= (char *)from->data)
-		meta = min_u64((u64)((char *)from->data - (char *)from->data_meta), XDP_PACKET_HEADROOM);
+		meta = min_u64((u64)((char *)from->data - (char *)from->data_meta),
+			       XDP_PACKET_HEADROOM);
 	memcpy((char *)to->data - meta, (char *)from->data + at - meta, len + meta);
 	to->data_end = (char *)to->data + len;
 }
@@ -129,11 +130,13 @@ static slow_path struct xdp_sock *steer(struct xsk_device *xd, struct xsk_queue 
 
 static slow_path int nobody(struct device *dev, u16 queue_id)
 {
-	return error_set(EINVAL, "%s: no socket takes the packet on queue %u", dev_name(dev), queue_id);
+	return error_set(EINVAL, "%s: no socket takes the packet on queue %u", dev_name(dev),
+			 queue_id);
 }
 
 /* In the queue's section, or under its lock. */
-hot_inline int deliver(struct xsk_device *xd, struct xsk_queue *q, u16 queue_id, struct xdp_buff *xdp)
+hot_inline int deliver(struct xsk_device *xd, struct xsk_queue *q, u16 queue_id,
+		       struct xdp_buff *xdp)
 {
 	struct xdp_sock *xs = likely(!read_once(&xd->steering)) ? read_acquire(&q->socks)
 								: steer(xd, q, queue_id, xdp);
@@ -179,7 +182,8 @@ hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
 	struct ring *rx = xs->rx;
 
 	return rx && (u64)((char *)xdp - (char *)xs->pool->pub.heads) < xs->pool->heads_bytes &&
-	       !(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD | XDP_FLAGS_HAS_FRAGS)) && rx->index - rx->seen <= rx->mask;
+	       !(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD | XDP_FLAGS_HAS_FRAGS)) &&
+	       rx->index - rx->seen <= rx->mask;
 }
 
 /* Does what is common without a call, and leaves all else to rcv_any(), which begins anew. */

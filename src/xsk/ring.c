@@ -29,7 +29,8 @@ int ring_create(struct ring **ring, u32 entries, size_t entry_size, const char *
 	char *base;
 
 	if (!is_pow2(entries))
-		return error_set(EINVAL, "a ring of %u entries: their number must be a power of two",
+		return error_set(EINVAL,
+				 "a ring of %u entries: their number must be a power of two",
 				 entries);
 	r = alloc_aligned(64, (sizeof(*r) + 63) & ~63ull);
 	if (!r)

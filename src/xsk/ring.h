@@ -22,11 +22,12 @@
 #define RING_ENTRIES  256
 
 struct ring {
-	u32 index;  /* ours: the next entry to consume, or to produce */
-	u32 seen;   /* consuming: the producer index last believed; producing: the consumer's */
-	u32 mask;   /* entries - 1 */
-	u32 shown;  /* of our index, what was published; in a completion ring the rest is under way */
-	u64 *addr;  /* entries of fill and completion ring */
+	u32 index; /* ours: the next entry to consume, or to produce */
+	u32 seen;  /* consuming: the producer index last believed; producing: the consumer's */
+	u32 mask;  /* entries - 1 */
+	u32 shown; /* of our index, what was published; in a completion ring the rest is under way
+		    */
+	u64 *addr; /* entries of fill and completion ring */
 	struct xdp_desc *desc; /* entries of RX and TX ring: the same pointer */
 	u32 *producer, *consumer, *flags;
 	u64 invalid; /* entries refused; one writer each, read by anybody */

@@ -51,7 +51,8 @@ int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries)
 	else if (*at)
 		err = error_set(EINVAL, "the socket has that ring already");
 	else
-		err = ring_create(at, entries, descs ? sizeof(struct xdp_desc) : sizeof(u64), "xsk");
+		err = ring_create(at, entries, descs ? sizeof(struct xdp_desc) : sizeof(u64),
+				  "xsk");
 	pthread_mutex_unlock(&xsk_lock);
 	return err;
 }
@@ -68,7 +69,8 @@ void *xdp_sock_map_ring(struct xdp_sock *xs, int optname, struct xdp_ring_offset
 	if (at && *at) {
 		base = ring_base(*at);
 		if (off)
-			*off = (struct xdp_ring_offset){RING_PRODUCER, RING_CONSUMER, RING_ENTRIES, RING_FLAGS};
+			*off = (struct xdp_ring_offset){RING_PRODUCER, RING_CONSUMER, RING_ENTRIES,
+							RING_FLAGS};
 		if (len)
 			*len = (*at)->length;
 	}
@@ -89,7 +91,8 @@ static int check_flags(const struct xdp_sock *xs, u16 flags, const struct xdp_um
 		return error_set(EINVAL, "cannot bind: the socket has neither RX nor TX ring");
 	if ((flags & XDP_SHARED_UMEM) &&
 	    ((flags & (XDP_COPY | XDP_ZEROCOPY | XDP_USE_NEED_WAKEUP | XDP_USE_SG)) || umem))
-		return error_set(EINVAL, "cannot bind: a shared UMEM brings its own mode, and the socket "
+		return error_set(EINVAL,
+				 "cannot bind: a shared UMEM brings its own mode, and the socket "
 				 "must have no UMEM of its own");
 	return 0;
 }
@@ -120,18 +123,20 @@ static int new_pool(struct xdp_sock *xs, struct xdp_umem *umem, struct device *d
 	return 0;
 }
 
-static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct device *dev, u32 queue_id,
-		      struct pool **pool)
+static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct device *dev,
+		      u32 queue_id, struct pool **pool)
 {
 	struct pool *p;
 
 	if (!shared || shared->state != SOCK_BOUND)
-		return error_set(EBADF, "cannot bind: the socket whose UMEM is to be shared is not bound");
+		return error_set(EBADF,
+				 "cannot bind: the socket whose UMEM is to be shared is not bound");
 	p = shared->pool;
 	if (shared->dev != dev || shared->queue_id != queue_id)
 		return new_pool(xs, p->pub.umem, dev, queue_id, pool_mode(p), pool);
 	if (xs->fq_tmp || xs->cq_tmp)
-		return error_set(EINVAL, "cannot bind: sockets of one queue share fill and completion ring");
+		return error_set(
+			EINVAL, "cannot bind: sockets of one queue share fill and completion ring");
 	if (xs->tx && !p->pub.tx_descs && xp_alloc_tx_descs(&p->pub, xs, TX_PACKET_MAX))
 		return -ENOMEM;
 	p->users++;
@@ -268,8 +273,8 @@ short xdp_sock_poll(struct xdp_sock *xs)
 	return events;
 }
 
-void xdp_sock_on_ready(struct xdp_sock *xs,
-		       void (*ready)(struct xdp_sock *xs, u32 what, void *arg), void *arg)
+void xdp_sock_on_ready(struct xdp_sock *xs, void (*ready)(struct xdp_sock *xs, u32 what, void *arg),
+		       void *arg)
 {
 	pthread_mutex_lock(&xsk_lock);
 	write_release(&xs->ready, NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Of pools of checked devices: who took each buffer, and who freed it or gave it on; a line of each, since
- * packets are many. A buffer's flags say that the checker is told, in the test that looks for one that is
- * gone, so others pay nothing. Belongs to who has the pool's receiving side; without memory reports have
- * their first stack only.
+ * Of pools of checked devices: who took each buffer, and who freed it or gave it on; a line of
+ * each, since packets are many. A buffer's flags say that the checker is told, in the test that
+ * looks for one that is gone, so others pay nothing. Belongs to who has the pool's receiving side;
+ * without memory reports have their first stack only.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -71,9 +71,11 @@ void story_kept(const struct pool *p)
 	if (n <= p->busy)
 		return;
 	check_enter(NULL);
-	check_report_past(dev, true, DMAMAP_CHECK_XSK_KEPT, 0, n * p->pub.frame_len, DMA_NONE, &past,
-			  "the driver still has %llu XSK buffers of queue %u after its setup_pool() with no "
-			  "pool: xsk_buff_free() each first", (unsigned long long)n, p->pub.queue_id);
+	check_report_past(
+		dev, true, DMAMAP_CHECK_XSK_KEPT, 0, n * p->pub.frame_len, DMA_NONE, &past,
+		"the driver still has %llu XSK buffers of queue %u after its setup_pool() with no "
+		"pool: xsk_buff_free() each first",
+		(unsigned long long)n, p->pub.queue_id);
 }
 
 void story_busy(struct pool *p, const void *caller)
@@ -85,10 +87,11 @@ void story_busy(struct pool *p, const void *caller)
 	if (!p->busy)
 		return;
 	check_enter(caller);
-	check_report_past(dev, true, DMAMAP_CHECK_XSK_BUSY, 0, p->busy * p->pub.frame_len, DMA_NONE, &past,
-			  "the UMEM is unmapped while the driver has %llu XSK buffers of queue %u, which the "
-			  "device may be writing: stop it and xsk_buff_free() each first",
-			  (unsigned long long)p->busy, p->pub.queue_id);
+	check_report_past(
+		dev, true, DMAMAP_CHECK_XSK_BUSY, 0, p->busy * p->pub.frame_len, DMA_NONE, &past,
+		"the UMEM is unmapped while the driver has %llu XSK buffers of queue %u, which the "
+		"device may be writing: stop it and xsk_buff_free() each first",
+		(unsigned long long)p->busy, p->pub.queue_id);
 }
 
 bool xp_told(struct xdp_buff_xsk *x)
@@ -108,8 +111,9 @@ bool xp_told(struct xdp_buff_xsk *x)
 		past.at[1] = story->taken;
 	}
 	check_enter(caller);
-	check_report_past(dev, dev && dev->check, DMAMAP_CHECK_XSK_TWICE, x->dma, x->pool->frame_len,
-			  DMA_BIDIRECTIONAL, &past, "an XSK buffer of chunk %#llx was freed or given on before: "
+	check_report_past(dev, dev && dev->check, DMAMAP_CHECK_XSK_TWICE, x->dma,
+			  x->pool->frame_len, DMA_BIDIRECTIONAL, &past,
+			  "an XSK buffer of chunk %#llx was freed or given on before: "
 			  "it is not the driver's any more",
 			  (unsigned long long)((char *)x->xdp.data_hard_start - x->pool->addrs));
 	return false;

@@ -27,7 +27,8 @@ static bool fits(const struct xsk_buff_pool *pool, u64 addr, u64 len)
 		return len <= pool->chunk_size && range_within(addr, len, pool->addrs_cnt) &&
 		       !xp_desc_crosses_non_contig_pg((struct xsk_buff_pool *)(uintptr_t)pool, addr,
 						      (u32)len);
-	return addr < pool->addrs_cnt && range_within(addr & ~pool->chunk_mask, len, pool->chunk_size);
+	return addr < pool->addrs_cnt &&
+	       range_within(addr & ~pool->chunk_mask, len, pool->chunk_size);
 }
 
 hot_inline bool valid(const struct xsk_buff_pool *pool, const struct xdp_desc *d)
@@ -102,7 +103,8 @@ hot_inline void take_packet(struct pool *p, struct xdp_sock *xs, const struct xd
 
 u32 tx_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
 {
-	/* each refused packet is one entry at least: no more than a ring's length of them in a call */
+	/* each refused packet is one entry at least: no more than a ring's length of them in a call
+	 */
 	for (u32 tries = 0; tries <= xs->tx->mask; tries++) {
 		int n = read_packet(p, xs, out, room);
 

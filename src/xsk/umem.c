@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * UMEMs: memory of the application's, cut into chunks. Only its place and shape are kept; no byte of
- * it is touched here. All sizes are 64 bits wide until they were checked to fit 32, so neither the
- * number of chunks nor an index times the chunk size can overflow.
+ * UMEMs: memory of the application's, cut into chunks. Only its place and shape are kept; no byte
+ * of it is touched here. All sizes are 64 bits wide until they were checked to fit 32, so neither
+ * the number of chunks nor an index times the chunk size can overflow.
  */
 #include "base/alloc.h"
 #include "xsk/access.h"
@@ -37,8 +37,9 @@ static int check_shape(const struct request *r)
 	if (!unaligned && !is_pow2(r->chunk_size))
 		return refuse("the chunk size must be a power of two, or chunks unaligned");
 	if (r->headroom >= r->chunk_size - XDP_PACKET_HEADROOM)
-		return refuse("the headroom leaves no room for a packet: it must be below the chunk "
-			      "size less 256");
+		return refuse(
+			"the headroom leaves no room for a packet: it must be below the chunk "
+			"size less 256");
 	if ((r->flags & XDP_UMEM_TX_METADATA_LEN) &&
 	    (r->tx_metadata_len >= 256 || r->tx_metadata_len % 8))
 		return refuse("tx_metadata_len must be a multiple of 8 below 256");

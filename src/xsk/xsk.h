@@ -2,10 +2,10 @@
 /*
  * What the files of this layer share. Who holds whom:
  *
- *   socket ──> pool ──> umem        each arrow a reference, given back by the last user in any order
- *   queue  ──> pool, sockets        of a device: no references; taken off before they go
- *   pool   ──> dma map <── umem     one map per (UMEM, device), counted by the pools that use it
- *   device ──> queues, dma maps     gone with dmamap_close(), which takes them off first
+ *   socket ──> pool ──> umem        each arrow a reference, given back by the last user in any
+ * order queue  ──> pool, sockets        of a device: no references; taken off before they go pool
+ * ──> dma map <── umem     one map per (UMEM, device), counted by the pools that use it device ──>
+ * queues, dma maps     gone with dmamap_close(), which takes them off first
  *
  * Control calls run under xsk_lock, the drivers' setup_pool too. The data path takes no lock in
  * zero-copy mode: it runs in sections (xsk/grace.h) that the control path waits for. In copy mode
@@ -35,23 +35,23 @@ struct dma_map {
 	struct dma_map *next_dev; /* of the device; under xsk_device.maps_lock */
 	struct device *dev;	  /* NULL once the device was closed; under umem.dma_lock */
 	struct xdp_umem *umem;
-	struct pool *pools;	  /* that use it; under umem.dma_lock */
+	struct pool *pools; /* that use it; under umem.dma_lock */
 	u64 pages;
-	bool whole;		  /* mapped as one range; else in runs */
+	bool whole; /* mapped as one range; else in runs */
 	bool need_sync;
-	dma_addr_t base;	  /* whole: of the first byte */
-	dma_addr_t *page;	  /* else: of each, with XSK_NEXT_PG_CONTIG_MASK */
+	dma_addr_t base;  /* whole: of the first byte */
+	dma_addr_t *page; /* else: of each, with XSK_NEXT_PG_CONTIG_MASK */
 };
 
 struct xdp_umem {
-	u32 users;		  /* atomic: the creator, pools, sockets that only share */
+	u32 users; /* atomic: the creator, pools, sockets that only share */
 	char *addrs;
 	u64 size;
 	u64 npgs;
 	u32 chunks, chunk_size, headroom, flags;
 	u8 tx_metadata_len;
 	struct lock dma_lock;
-	struct dma_map *maps;	  /* under dma_lock */
+	struct dma_map *maps; /* under dma_lock */
 };
 
 struct pool {
@@ -64,20 +64,20 @@ struct pool {
 	struct grace tx;
 	struct xdp_sock *tx_socks; /* atomic pointers */
 	u32 tx_n;
-	struct xdp_sock *tx_turn;  /* the sender's: whose turn it is, and how often still */
+	struct xdp_sock *tx_turn; /* the sender's: whose turn it is, and how often still */
 	u32 tx_budget;
-	struct lock tx_lock;	   /* copy mode: one sender at a time */
-	struct lock flags_lock;	   /* who walks tx_socks to set wake-up flags, from any thread */
-	char *scratch;		   /* copy mode: a packet of many buffers; under tx_lock */
+	struct lock tx_lock;	/* copy mode: one sender at a time */
+	struct lock flags_lock; /* who walks tx_socks to set wake-up flags, from any thread */
+	char *scratch;		/* copy mode: a packet of many buffers; under tx_lock */
 
-	u32 need_wakeup;	   /* atomic: XDP_WAKEUP_* that the driver wants */
+	u32 need_wakeup; /* atomic: XDP_WAKEUP_* that the driver wants */
 	bool zc, sg, metadata, sw_csum;
-	u32 users;		   /* under xsk_lock */
-	struct xsk_device *xd;	   /* of the queue that it is on; NULL: none. Under xsk_lock */
-	struct dma_map *map;	   /* under umem.dma_lock */
-	struct pool *map_next;	   /* of the pools that use the map; the same */
-	struct story *story;	   /* of each head, in story.c; NULL: not checked */
-	u64 busy;		   /* so many were held when the driver unmapped, and that is reported */
+	u32 users;	       /* under xsk_lock */
+	struct xsk_device *xd; /* of the queue that it is on; NULL: none. Under xsk_lock */
+	struct dma_map *map;   /* under umem.dma_lock */
+	struct pool *map_next; /* of the pools that use the map; the same */
+	struct story *story;   /* of each head, in story.c; NULL: not checked */
+	u64 busy; /* so many were held when the driver unmapped, and that is reported */
 };
 
 enum sock_state { SOCK_READY, SOCK_BOUND, SOCK_DOWN };
@@ -86,22 +86,22 @@ struct xdp_sock {
 	/* the data path's */
 	struct ring *rx, *tx;
 	struct pool *pool;
-	struct xdp_sock *rx_next;  /* of the queue's sockets, in the order of binding; atomic */
-	struct xdp_sock *tx_next;  /* of the pool's; atomic */
+	struct xdp_sock *rx_next; /* of the queue's sockets, in the order of binding; atomic */
+	struct xdp_sock *tx_next; /* of the pool's; atomic */
 	bool sg;
-	u64 rx_dropped, rx_full;   /* one writer each */
+	u64 rx_dropped, rx_full; /* one writer each */
 	void (*ready)(struct xdp_sock *xs, u32 what, void *arg);
 	void *ready_arg;
 
 	/* a packet of several descriptors that was read whole and is given out one by one */
 	struct xdp_desc packet[TX_PACKET_MAX];
 	u32 packet_n, packet_at;
-	bool skipping;		   /* the rest of a refused packet is still to come */
+	bool skipping; /* the rest of a refused packet is still to come */
 
-	struct lock wake_lock;	   /* held while the application is in a wake-up */
+	struct lock wake_lock; /* held while the application is in a wake-up */
 
 	/* under xsk_lock */
-	u32 state;		   /* atomic: enum sock_state */
+	u32 state; /* atomic: enum sock_state */
 	bool zc;
 	struct device *dev;
 	u32 queue_id;
@@ -124,11 +124,11 @@ struct xsk_steering {
 
 struct xsk_device {
 	struct device *dev;
-	const struct xdp_driver_ops *ops;    /* under xsk_lock; NULL: no driver */
-	struct xsk_steering *steering;	     /* atomic */
-	struct xsk_steering steering_at[2];  /* where it stands, in turn */
+	const struct xdp_driver_ops *ops;   /* under xsk_lock; NULL: no driver */
+	struct xsk_steering *steering;	    /* atomic */
+	struct xsk_steering steering_at[2]; /* where it stands, in turn */
 	struct lock maps_lock;
-	struct dma_map *maps;		     /* under maps_lock */
+	struct dma_map *maps; /* under maps_lock */
 	struct xsk_queue queue[XDP_QUEUES];
 };
 
@@ -176,7 +176,7 @@ void sock_down(struct xdp_sock *xs);
 void story_begin(struct pool *p);
 void story_end(struct pool *p);
 void story_took(struct xdp_buff **xdp, u32 n, const void *caller);
-void story_kept(const struct pool *p);		/* its driver has let go of it: reports what it has still */
+void story_kept(const struct pool *p); /* its driver has let go of it: reports what it has still */
 void story_busy(struct pool *p, const void *caller); /* its driver unmaps it: the same */
 
 u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max);

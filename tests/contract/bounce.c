@@ -25,8 +25,8 @@ static void test_address_bits_that_the_device_needs_are_kept(void **state)
 				size_t n = 1 + rnd(9000);
 				struct buffer b = buffer_get(kind, offset + n);
 				u64 phys = virt_to_phys(b.cpu + offset);
-				dma_addr_t addr = dma_map_single(dev, b.cpu + offset, n,
-								 DMA_FROM_DEVICE);
+				dma_addr_t addr =
+					dma_map_single(dev, b.cpu + offset, n, DMA_FROM_DEVICE);
 
 				assert_int_equal(dma_mapping_error(dev, addr), 0);
 				assert_int_equal((addr ^ phys) & masks[m], 0);
@@ -49,7 +49,8 @@ static void test_the_longest_one_at_every_alignment(void **state)
 
 		assert_int_equal(dma_set_min_align_mask(dev, masks[m]), 0);
 		max = dma_max_mapping_size(dev);
-		/* without limits of its own a direct device names none; a slot's segment is 256 KiB */
+		/* without limits of its own a direct device names none; a slot's segment is 256 KiB
+		 */
 		n = max == SIZE_MAX ? 252 * KB : max;
 		for (size_t offset = 0; offset <= masks[m]; offset += 1009) {
 			struct buffer b = buffer_get(kind, offset + n);
@@ -146,7 +147,8 @@ static void test_random_maps_and_unmaps(void **state)
 			m[i].b = buffer_get((enum kind)rnd(KINDS), m[i].from + m[i].n + 64);
 			m[i].seed = step;
 			fill(m[i].b.cpu, m[i].b.size, step);
-			m[i].addr = dma_map_single(dev, m[i].b.cpu + m[i].from, m[i].n, DMA_BIDIRECTIONAL);
+			m[i].addr = dma_map_single(dev, m[i].b.cpu + m[i].from, m[i].n,
+						   DMA_BIDIRECTIONAL);
 			if (dma_mapping_error(dev, m[i].addr)) {
 				sentence_has("swiotlb is full");
 				m[i].n = 0;

@@ -193,8 +193,10 @@ static void test_no_room_for_the_segments(void **state)
 		for (int i = 0; i < 4; i++)
 			sg_set_buf(&sg[i], b.cpu + (size_t)(6 - 2 * i) * 4096, 4096);
 		assert_int_equal(dma_map_sg(dev, sg, 4, DMA_FROM_DEVICE), 1);
-		assert_int_equal(dmamap_bus_map(dev, sg_dma_address(sg), 4 * 4096, true, iov, 3), -ENOSPC);
-		assert_int_equal(dmamap_bus_map(dev, sg_dma_address(sg), 2 * 4096, true, iov, 1), -ENOSPC);
+		assert_int_equal(dmamap_bus_map(dev, sg_dma_address(sg), 4 * 4096, true, iov, 3),
+				 -ENOSPC);
+		assert_int_equal(dmamap_bus_map(dev, sg_dma_address(sg), 2 * 4096, true, iov, 1),
+				 -ENOSPC);
 		n = dmamap_bus_map(dev, sg_dma_address(sg), 4 * 4096, true, iov, 4);
 		assert_int_equal(n, 4);
 		for (int i = 0; i < 4; i++)
@@ -226,7 +228,8 @@ static void *hold_for_a_while(void *arg)
 	return NULL;
 }
 
-/* A strict unmap waits for segments that are held: what the device stores is there when it returns. */
+/* A strict unmap waits for segments that are held: what the device stores is there when it returns.
+ */
 static void test_a_strict_unmap_waits_for_segments(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 8192);

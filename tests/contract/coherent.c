@@ -256,7 +256,7 @@ static void test_a_list_of_its_pages(void **state)
 
 	fill(b.cpu, b.size, 6);
 	assert_int_equal(dma_get_sgtable(dev, &sgt, b.cpu, b.dma, b.size), 0);
-	for_each_sgtable_sg(&sgt, sg, i) {
+	for_each_sgtable_sg (&sgt, sg, i) {
 		assert_true(holds_part(sg_virt(sg), sg->length, 6, seen));
 		seen += sg->length;
 	}

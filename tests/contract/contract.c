@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 /*
- * swiotlb is small so that it can be filled; 64-bit masks leave nothing to bounce in RAM. Where opening pins all RAM
- * that is small, too: each test opens.
+ * swiotlb is small so that it can be filled; 64-bit masks leave nothing to bounce in RAM. Where
+ * opening pins all RAM that is small, too: each test opens.
  */
 static const struct config configs[] = {
 #if defined(CONTRACT_ON_NVME)
@@ -27,7 +27,8 @@ static const struct config configs[] = {
 	{"qemu-lazy", "qemu:virtio-serial-pci,policy=lazy,swiotlb=2M", 64},
 	{"qemu-pool", "qemu:virtio-serial-pci,policy=pool,swiotlb=2M", 64},
 	{"qemu-untrusted", "qemu:virtio-serial-pci,untrusted=1,swiotlb=2M", 64},
-	{"qemu-caching-39", "qemu:virtio-serial-pci,vtd-caching-mode=1,vtd-width=39,swiotlb=2M", 39},
+	{"qemu-caching-39", "qemu:virtio-serial-pci,vtd-caching-mode=1,vtd-width=39,swiotlb=2M",
+	 39},
 	{"qemu-direct", "qemu:virtio-serial-pci,iommu=off,swiotlb=2M", 64},
 #else
 	{"strict", "sim,swiotlb=2M", 64},
@@ -61,7 +62,7 @@ const char *const kind_names[KINDS] = {"kmalloc", "pages", "low pages", "heap"};
 
 static bool checked;
 static u64 pages_before, random_state;
-static int report_kind;	    /* of the last report */
+static int report_kind;	     /* of the last report */
 static unsigned int reports; /* since the last that was asked for; atomic */
 
 static bool has_key(const char *key)
@@ -274,13 +275,15 @@ u32 rnd(u32 below)
 void device_reads(dma_addr_t addr, void *buf, size_t n)
 {
 	if (dmamap_bus_read(dev, addr, buf, n))
-		fail_msg("read of %zu bytes at %#llx: %s", n, (unsigned long long)addr, dmamap_strerror());
+		fail_msg("read of %zu bytes at %#llx: %s", n, (unsigned long long)addr,
+			 dmamap_strerror());
 }
 
 void device_writes(dma_addr_t addr, const void *buf, size_t n)
 {
 	if (dmamap_bus_write(dev, addr, buf, n))
-		fail_msg("write of %zu bytes at %#llx: %s", n, (unsigned long long)addr, dmamap_strerror());
+		fail_msg("write of %zu bytes at %#llx: %s", n, (unsigned long long)addr,
+			 dmamap_strerror());
 }
 
 bool device_sees(dma_addr_t addr, size_t n, u32 seed)
@@ -408,7 +411,8 @@ int contract_teardown(void **state)
 	if (s.maps != s.unmaps)
 		err = printf("# left mapped: %lld\n", (long long)(s.maps - s.unmaps));
 	if (s.coherent_bytes)
-		err = printf("# coherent memory left: %llu\n", (unsigned long long)s.coherent_bytes);
+		err = printf("# coherent memory left: %llu\n",
+			     (unsigned long long)s.coherent_bytes);
 	if (pages_before != pages)
 		err = printf("# pages left: %lld\n", (long long)(pages - pages_before));
 	if (reports)
@@ -464,8 +468,8 @@ static int run_body(const struct config *c, int only)
 }
 
 /*
- * contract [NAME [0|1]]: one configuration or all; with the checker off, or on, or both. CONTRACT_TEST in
- * the environment is a pattern (*, ?) of the tests to run.
+ * contract [NAME [0|1]]: one configuration or all; with the checker off, or on, or both.
+ * CONTRACT_TEST in the environment is a pattern (*, ?) of the tests to run.
  */
 int main(int argc, char **argv)
 {

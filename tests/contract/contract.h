@@ -56,11 +56,14 @@ u64 bus_offset(void);
 bool has_gap(void); /* RAM has two parts, with no memory between 3 and 4 GiB */
 /* A mapping of RAM is a translation of its own, which obeys its direction and ends with it. */
 bool protects_ram(void);
-/* The device is one of QEMU's: memory outside RAM bounces, and nothing refuses what is no memory. */
+/* The device is one of QEMU's: memory outside RAM bounces, and nothing refuses what is no memory.
+ */
 bool on_qemu(void);
-/* The library hears of refused accesses, with their reasons; a kernel that owns the IOMMU tells nobody. */
+/* The library hears of refused accesses, with their reasons; a kernel that owns the IOMMU tells
+ * nobody. */
 bool has_fault_records(void);
-/* What is mapped for writing only cannot be read. Linux's driver for VT-d maps it readable, too (6.12). */
+/* What is mapped for writing only cannot be read. Linux's driver for VT-d maps it readable, too
+ * (6.12). */
 bool refuses_reads(void);
 /* Other devices' registers can be mapped, at any physical address. */
 bool maps_registers(void);
@@ -92,7 +95,8 @@ struct buffer {
 
 extern const char *const kind_names[KINDS];
 
-struct buffer buffer_get(enum kind kind, size_t size); /* aligned to a cache line, filled with 0xee */
+struct buffer buffer_get(enum kind kind,
+			 size_t size); /* aligned to a cache line, filled with 0xee */
 void buffer_put(struct buffer *b);
 bool is_ram(const struct buffer *b);
 

@@ -35,7 +35,9 @@ bool iommu_faults_find(void)
 			continue;
 		CPU_ZERO(&irq_cpu);
 		CPU_SET(read_text("/proc/irq", irq, "effective_affinity_list", text, sizeof(text))
-				? atoi(text) : 0, &irq_cpu);
+				? atoi(text)
+				: 0,
+			&irq_cpu);
 		snprintf(text, sizeof(text), "/sys/kernel/irq/%d/per_cpu_count", irq);
 		count_fd = open(text, O_RDONLY | O_CLOEXEC);
 	}

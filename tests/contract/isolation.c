@@ -51,7 +51,8 @@ static void map_and_look(enum kind kind, size_t from, size_t n, unsigned long at
 		dmamap_bus_write(dev, at, &byte, 1);
 	for (dma_addr_t at = addr + n; at & 4095 && at < addr + n + 64; at++)
 		dmamap_bus_write(dev, at, &byte, 1);
-	for (dma_addr_t at = addr + n; !on_qemu() && at < ((addr + n + 4095) & PAGE_MASK); at += step(1))
+	for (dma_addr_t at = addr + n; !on_qemu() && at < ((addr + n + 4095) & PAGE_MASK);
+	     at += step(1))
 		dmamap_bus_write(dev, at, &byte, 1);
 	reports_forget();
 	dma_unmap_single(dev, addr, n, DMA_BIDIRECTIONAL);
@@ -64,8 +65,8 @@ static void test_neighbours_are_never_shown(void **state)
 {
 	static const struct {
 		size_t from, n;
-	} c[] = {{0, 1}, {64, 100}, {100, 4096}, {0, 4096}, {4000, 200}, {2048, 2048}, {0, 5000},
-		 {4095, 8193}};
+	} c[] = {{0, 1},      {64, 100},    {100, 4096}, {0, 4096},
+		 {4000, 200}, {2048, 2048}, {0, 5000},	 {4095, 8193}};
 
 	if (!is_untrusted())
 		return;

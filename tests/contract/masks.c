@@ -28,9 +28,9 @@ static void test_a_device_begins_with_32_bits(void **state)
 static void test_what_cannot_be_served_changes_nothing(void **state)
 {
 	static const u64 bad[] = {0, 1, 5, 0xfff, 0xffffffff00000000ull, 0x7ffffffe, 1ull << 63};
-	int (*const set[])(struct device *, u64) = {
-		dma_set_mask, dma_set_coherent_mask, dma_set_mask_and_coherent,
-		dma_coerce_mask_and_coherent};
+	int (*const set[])(struct device *, u64) = {dma_set_mask, dma_set_coherent_mask,
+						    dma_set_mask_and_coherent,
+						    dma_coerce_mask_and_coherent};
 
 	for (size_t i = 0; i < COUNT(bad); i++)
 		for (size_t k = 0; k < COUNT(set); k++) {
@@ -163,7 +163,8 @@ static void test_coherent_memory_is_within_its_mask(void **state)
 			/* RAM below 16 MiB is free: every mask that was taken is served */
 			if (!cpu)
 				fail_msg("%u bits: %s", bits[i], dmamap_strerror());
-			assert_true(dma <= mask_of(bits[i]) && sizes[k] - 1 <= mask_of(bits[i]) - dma);
+			assert_true(dma <= mask_of(bits[i]) &&
+				    sizes[k] - 1 <= mask_of(bits[i]) - dma);
 			dma_free_coherent(dev, sizes[k], cpu, dma);
 		}
 	}

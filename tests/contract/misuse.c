@@ -38,7 +38,8 @@ static void test_bad_directions_and_sizes(void **state)
 
 static void test_ranges_that_wrap_or_leave_memory(void **state)
 {
-	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 4095, 1ull << 63, 1ull << 51, 1ull << 47};
+	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 4095, 1ull << 63, 1ull << 51,
+				       1ull << 47};
 	struct buffer b = buffer_get(KMALLOC, 4096), h = buffer_get(HEAP, 4096);
 
 	for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -58,11 +59,13 @@ static void test_ranges_that_wrap_or_leave_memory(void **state)
 /* Physical addresses where there is no memory, and pages that lead there. */
 static void test_what_is_no_memory(void **state)
 {
-	static const phys_addr_t nothing[] = {0xd0000000, 0xfffff000, 1ull << 45, (1ull << 50) - 4096};
+	static const phys_addr_t nothing[] = {0xd0000000, 0xfffff000, 1ull << 45,
+					      (1ull << 50) - 4096};
 
 	for (size_t i = 0; i < COUNT(nothing); i++) {
 		for (int dir = 0; dir < 3; dir++)
-			refused(dma_map_phys(dev, nothing[i], 64, (enum dma_data_direction)dir, 0), "");
+			refused(dma_map_phys(dev, nothing[i], 64, (enum dma_data_direction)dir, 0),
+				"");
 	}
 	if (has_gap())
 		refused(dma_map_page(dev, phys_to_page(0xd0000000), 0, 64, DMA_TO_DEVICE), "");
@@ -75,8 +78,10 @@ static void test_memory_is_no_register(void **state)
 {
 	struct buffer b = buffer_get(KMALLOC, 4096), h = buffer_get(HEAP, 4096);
 
-	refused_resource(dma_map_resource(dev, virt_to_phys(b.cpu), 64, DMA_TO_DEVICE, 0), "memory");
-	refused_resource(dma_map_resource(dev, virt_to_phys(h.cpu), 64, DMA_TO_DEVICE, 0), "memory");
+	refused_resource(dma_map_resource(dev, virt_to_phys(b.cpu), 64, DMA_TO_DEVICE, 0),
+			 "memory");
+	refused_resource(dma_map_resource(dev, virt_to_phys(h.cpu), 64, DMA_TO_DEVICE, 0),
+			 "memory");
 	refused_resource(dma_map_resource(dev, 0xfffff000, 8192, DMA_TO_DEVICE, 0), "memory");
 	buffer_put(&b);
 	buffer_put(&h);
@@ -195,7 +200,8 @@ static void test_unmap_beside_the_first_byte(void **state)
 /* Addresses that were never given out: nothing is carried anywhere, nothing crashes. */
 static void test_unmap_and_sync_of_nonsense(void **state)
 {
-	static const dma_addr_t nonsense[] = {0xd0000000, 0xfffff000, 1ull << 45, 1ull << 51, ~0ull - 1};
+	static const dma_addr_t nonsense[] = {0xd0000000, 0xfffff000, 1ull << 45, 1ull << 51,
+					      ~0ull - 1};
 	struct device *other = open_another(",name=other");
 
 	for (size_t i = 0; i < COUNT(nonsense); i++)

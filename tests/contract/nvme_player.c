@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A driver for NVM Express (NVM Express Base Specification 1.4: "Controller Registers", "Queue Model",
- * "Scatter Gather List", "Command Set"), as small as it can be: one queue pair beside the admin queues,
- * polled. SGLs move single bytes: a command is a part of the target that lies in one page, and scratch
- * for the rest of its last block. Queues and buffers are internal pages, mapped behind the library's
- * back, so that the body's counts do not see them.
+ * A driver for NVM Express (NVM Express Base Specification 1.4: "Controller Registers", "Queue
+ * Model", "Scatter Gather List", "Command Set"), as small as it can be: one queue pair beside the
+ * admin queues, polled. SGLs move single bytes: a command is a part of the target that lies in one
+ * page, and scratch for the rest of its last block. Queues and buffers are internal pages, mapped
+ * behind the library's back, so that the body's counts do not see them.
  *
- * A controller of QEMU's does not notice that the IOMMU refused it: it reads zeros, or writes nowhere. So
- * the player asks whether the IOMMU had a fault: the library, or behind a kernel that keeps them to
- * itself the count of its fault interrupt. QEMU's VT-d records no fault where it remembers a
- * translation that lacks the permission; an access that may have been such a one is repeated when all
- * that it remembers has been pushed out by others.
+ * A controller of QEMU's does not notice that the IOMMU refused it: it reads zeros, or writes
+ * nowhere. So the player asks whether the IOMMU had a fault: the library, or behind a kernel that
+ * keeps them to itself the count of its fault interrupt. QEMU's VT-d records no fault where it
+ * remembers a translation that lacks the permission; an access that may have been such a one is
+ * repeated when all that it remembers has been pushed out by others.
  */
 #include "nvme_player.h"
 #include "player_itself.h"
@@ -46,7 +46,8 @@
 #define PAGES	    (1u << PAGES_ORDER)
 #define QUEUE_SIZE  64
 
-/* Pages of address space that push_out() touches in two commands: more than QEMU's VT-d remembers. */
+/* Pages of address space that push_out() touches in two commands: more than QEMU's VT-d remembers.
+ */
 #define PUSH_HALF 640
 #define PUSH	  (2 * PUSH_HALF)
 
@@ -85,10 +86,10 @@ struct queue {
 };
 
 struct player {
-	struct device *dev; /* NULL: free */
+	struct device *dev;   /* NULL: free */
 	pthread_mutex_t lock; /* one access at a time */
 	u8 *memory;
-	u64 addr; /* of it, for the device */
+	u64 addr;      /* of it, for the device */
 	u64 push_addr; /* of PUSH pages; 0: not mapped yet */
 	struct queue admin, io;
 	bool kernel_has_iommu; /* and tells the library of no fault */
@@ -434,7 +435,8 @@ static bool take_push_pages(struct player *p)
 	if (p->push_addr)
 		return true;
 	if (p->dev->arithmetic) {
-		u64 page = domain_iova_alloc(p->dev->domain, PUSH + 2, p->dev->dma_last >> PAGE_BITS);
+		u64 page =
+			domain_iova_alloc(p->dev->domain, PUSH + 2, p->dev->dma_last >> PAGE_BITS);
 
 		if (!page)
 			return false;
@@ -462,8 +464,9 @@ static void push_out(struct player *p)
 					(u32)(PUSH_HALF * sizeof(*list)));
 
 		for (u64 i = 0; i < PUSH_HALF; i++)
-			list[i] = (struct sgl){
-				.addr = p->push_addr + (half * PUSH_HALF + i) * PAGE_SIZE, .len = 4};
+			list[i] = (struct sgl){.addr = p->push_addr +
+						       (half * PUSH_HALF + i) * PAGE_SIZE,
+					       .len = 4};
 		c->data.type = 0x30;
 		c->flags = 0x40;
 		c->nsid = 1;
@@ -561,7 +564,8 @@ int player_fault_next(struct device *dev, struct dmamap_fault *f)
 	if (n)
 		*f = p->last;
 	p->refused = false;
-	/* one refused access may have been many faults; where there are records, their reason stands */
+	/* one refused access may have been many faults; where there are records, their reason
+	 * stands */
 	while (dmamap_bus_fault_next(dev, &dropped) == 1)
 		f->reason = dropped.reason;
 	return n;

@@ -14,8 +14,8 @@ void player_close(struct device *dev);
 int player_read(struct device *dev, dma_addr_t addr, void *buf, size_t n);
 int player_write(struct device *dev, dma_addr_t addr, const void *buf, size_t n);
 /*
- * The last refused access with the address and length that the player saw: VT-d itself tells of its page
- * only, and a kernel that owns the IOMMU tells no process of faults.
+ * The last refused access with the address and length that the player saw: VT-d itself tells of its
+ * page only, and a kernel that owns the IOMMU tells no process of faults.
  */
 int player_fault_next(struct device *dev, struct dmamap_fault *f);
 

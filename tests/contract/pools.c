@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pools of coherent blocks: section 4. Their own unit tests go deeper; here, every configuration. */
+/* Pools of coherent blocks: section 4. Their own unit tests go deeper; here, every configuration.
+ */
 #include "contract.h"
 
 #include <linux/dmapool.h>
@@ -8,8 +9,8 @@ static void test_refused_arguments(void **state)
 {
 	static const struct {
 		size_t size, align, boundary;
-	} bad[] = {{0, 0, 0}, {16, 3, 0}, {16, 48, 0}, {16, 0, 3}, {16, 0, 8}, {100, 0, 64},
-		   {SIZE_MAX, 0, 0}};
+	} bad[] = {{0, 0, 0},  {16, 3, 0},   {16, 48, 0},     {16, 0, 3},
+		   {16, 0, 8}, {100, 0, 64}, {SIZE_MAX, 0, 0}};
 
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		errno = 0;

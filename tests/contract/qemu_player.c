@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A driver for virtio-serial with one console (Virtual I/O Device specification 1.1: "Virtio Over PCI
- * Bus", "Split Virtqueues", "Console Device"), as small as it can be: a queue each way, one descriptor in
- * flight. Its rings are internal pages, mapped behind the library's back, so that the body's counts do
- * not see them. After an access that VT-d refused the device wants a reset, and gets one.
+ * A driver for virtio-serial with one console (Virtual I/O Device specification 1.1: "Virtio Over
+ * PCI Bus", "Split Virtqueues", "Console Device"), as small as it can be: a queue each way, one
+ * descriptor in flight. Its rings are internal pages, mapped behind the library's back, so that the
+ * body's counts do not see them. After an access that VT-d refused the device wants a reset, and
+ * gets one.
  */
 #include "qemu_player.h"
 #include "player_itself.h"
@@ -22,13 +23,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PLAYERS	   4
-#define QUEUE_SIZE 16
-#define CHUNK	   4096 /* what QEMU takes from a socket at once */
+#define PLAYERS	     4
+#define QUEUE_SIZE   16
+#define CHUNK	     4096 /* what QEMU takes from a socket at once */
 #define RINGS_AT     0x20000ull
 #define SAID_AT_ONCE 65536
-#define RECEIVE	   0 /* queues */
-#define TRANSMIT   1
+#define RECEIVE	     0 /* queues */
+#define TRANSMIT     1
 
 enum { COMMON = 1, NOTIFY = 2 }; /* types of the capabilities that are needed */
 
@@ -58,8 +59,8 @@ struct player {
 	u32 at[3], notify_step;
 	u16 notify_off[2];
 	struct page *page;
-	struct queue *queue; /* two, a page each */
-	u64 addr;	     /* of them, for the device */
+	struct queue *queue;  /* two, a page each */
+	u64 addr;	      /* of them, for the device */
 	dma_addr_t last_addr; /* of the access that was refused */
 	size_t last_len;
 };
@@ -90,7 +91,8 @@ static bool find_structures(struct player *p)
 	for (int i = 0; at && i < 48; i++, at = dmamap_readb(p->dev, DMAMAP_CONFIG, at + 1u)) {
 		u8 type = dmamap_readb(p->dev, DMAMAP_CONFIG, at + 3u);
 
-		if (dmamap_readb(p->dev, DMAMAP_CONFIG, at) != 9 || (type != COMMON && type != NOTIFY))
+		if (dmamap_readb(p->dev, DMAMAP_CONFIG, at) != 9 ||
+		    (type != COMMON && type != NOTIFY))
 			continue;
 		p->bar[type] = dmamap_readb(p->dev, DMAMAP_CONFIG, at + 4u);
 		p->at[type] = dmamap_readl(p->dev, DMAMAP_CONFIG, at + 8u);
@@ -196,7 +198,8 @@ static u16 submit(struct player *p, int n, dma_addr_t addr, size_t len)
 	q->desc[slot].flags = n == RECEIVE ? 2 : 0;
 	q->avail.ring[slot] = slot;
 	write_release(&q->avail.idx, (u16)(idx + 1));
-	dmamap_writew(p->dev, p->bar[NOTIFY], p->at[NOTIFY] + p->notify_off[n] * p->notify_step, (u16)n);
+	dmamap_writew(p->dev, p->bar[NOTIFY], p->at[NOTIFY] + p->notify_off[n] * p->notify_step,
+		      (u16)n);
 	return (u16)(idx + 1);
 }
 
@@ -287,7 +290,8 @@ struct device *player_open(const char *spec)
 	snprintf(full, sizeof(full),
 		 "%s,ioeventfd=off,max_ports=1,arg=-chardev,"
 		 "arg=socket,,id=player,,path=%s,,server=on,,wait=off,"
-		 "arg=-device,arg=virtconsole,,bus=dmamap.0,,chardev=player", spec, path);
+		 "arg=-device,arg=virtconsole,,bus=dmamap.0,,chardev=player",
+		 spec, path);
 	pthread_mutex_lock(&players_lock);
 	p = player_of(NULL);
 	p->dev = dmamap_open(full);
@@ -335,8 +339,8 @@ static bool one_way(struct device *dev, dma_addr_t addr, size_t n, bool write)
 }
 
 /*
- * The console goes to a descriptor's memory more than once. While VT-d's one record is full it takes no
- * second fault; were it emptied in the middle, one access would count as two.
+ * The console goes to a descriptor's memory more than once. While VT-d's one record is full it
+ * takes no second fault; were it emptied in the middle, one access would count as two.
  */
 static int access_once(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write)
 {
@@ -351,8 +355,8 @@ static int access_once(struct player *p, dma_addr_t addr, u8 *buf, size_t n, boo
 
 /*
  * What VT-d refuses the console reads as zeros, or writes nowhere; the record of the fault says so.
- * QEMU's VT-d makes none where it remembers a translation without that permission, so such an access is
- * repeated when it has forgotten.
+ * QEMU's VT-d makes none where it remembers a translation without that permission, so such an
+ * access is repeated when it has forgotten.
  */
 static int play(struct device *dev, dma_addr_t addr, u8 *buf, size_t n, bool write)
 {

@@ -58,7 +58,8 @@ static void list_fill(struct list *l, u32 seed)
 
 	assert_non_null(bytes);
 	fill(bytes, l->total, seed);
-	assert_int_equal(sg_copy_from_buffer(l->sgt.sgl, (unsigned int)l->n, bytes, l->total), l->total);
+	assert_int_equal(sg_copy_from_buffer(l->sgt.sgl, (unsigned int)l->n, bytes, l->total),
+			 l->total);
 	free(bytes);
 }
 
@@ -68,7 +69,8 @@ static bool list_holds(struct list *l, u32 seed)
 	bool same;
 
 	assert_non_null(bytes);
-	assert_int_equal(sg_copy_to_buffer(l->sgt.sgl, (unsigned int)l->n, bytes, l->total), l->total);
+	assert_int_equal(sg_copy_to_buffer(l->sgt.sgl, (unsigned int)l->n, bytes, l->total),
+			 l->total);
 	same = holds(bytes, l->total, seed);
 	free(bytes);
 	return same;
@@ -111,7 +113,7 @@ static void check_segments(struct list *l, unsigned int n, size_t longest_entry)
 	if (longest_entry > max)
 		max = longest_entry;
 	assert_true(n >= 1 && n <= (unsigned int)l->n);
-	for_each_sg(l->sgt.sgl, sg, n, i) {
+	for_each_sg (l->sgt.sgl, sg, n, i) {
 		dma_addr_t addr = sg_dma_address(sg);
 		size_t len = sg_dma_len(sg);
 
@@ -134,7 +136,7 @@ static bool segments_hold(struct list *l, unsigned int n, u32 seed)
 	u8 *bytes = malloc(l->total);
 
 	assert_non_null(bytes);
-	for_each_sg(l->sgt.sgl, sg, n, i) {
+	for_each_sg (l->sgt.sgl, sg, n, i) {
 		device_reads(sg_dma_address(sg), bytes, sg_dma_len(sg));
 		same = same && holds_part(bytes, sg_dma_len(sg), seed, at);
 		at += sg_dma_len(sg);
@@ -152,7 +154,7 @@ static void segments_write(struct list *l, unsigned int n, u32 seed)
 
 	assert_non_null(bytes);
 	fill(bytes, l->total, seed);
-	for_each_sg(l->sgt.sgl, sg, n, i) {
+	for_each_sg (l->sgt.sgl, sg, n, i) {
 		device_writes(sg_dma_address(sg), bytes + at, sg_dma_len(sg));
 		at += sg_dma_len(sg);
 	}
@@ -200,7 +202,8 @@ static void test_random_lists(void **state)
 		if (longest > 20000)
 			longest = 20000;
 		assert_int_equal(dma_set_max_seg_size(dev, limits[round % COUNT(limits)]), 0);
-		assert_int_equal(dma_set_seg_boundary(dev, boundaries[round % COUNT(boundaries)]), 0);
+		assert_int_equal(dma_set_seg_boundary(dev, boundaries[round % COUNT(boundaries)]),
+				 0);
 		list_random(&l, 1 + (int)rnd(ENTRIES), longest);
 		round_trip(&l, longest);
 		list_end(&l);
@@ -221,11 +224,11 @@ static void test_a_long_list(void **state)
 	fill(b.cpu, b.size, 1);
 	assert_int_equal(sg_alloc_table(&sgt, N, GFP_KERNEL), 0);
 	/* backwards, so that nothing is a neighbour */
-	for_each_sgtable_sg(&sgt, sg, i)
+	for_each_sgtable_sg (&sgt, sg, i)
 		sg_set_buf(sg, b.cpu + (N - 1 - (size_t)i) * 128, 64);
 	n = dma_map_sg(dev, sgt.sgl, N, DMA_TO_DEVICE);
 	assert_int_equal(n, N);
-	for_each_sg(sgt.sgl, sg, n, i) {
+	for_each_sg (sgt.sgl, sg, n, i) {
 		u8 seen[64];
 
 		assert_int_equal(sg_dma_len(sg), 64);
@@ -270,7 +273,7 @@ static void test_neighbours_in_memory_merge(void **state)
 
 	fill(b.cpu, b.size, 1);
 	assert_int_equal(sg_alloc_table(&sgt, 16, GFP_KERNEL), 0);
-	for_each_sgtable_sg(&sgt, sg, i)
+	for_each_sgtable_sg (&sgt, sg, i)
 		sg_set_buf(sg, b.cpu + i * 4096ul, 4096);
 	n = dma_map_sg(dev, sgt.sgl, 16, DMA_TO_DEVICE);
 	assert_true(n >= 1 && n <= 16);
@@ -376,7 +379,7 @@ static void test_a_failure_in_the_middle_leaves_nothing(void **state)
 
 	fill(b.cpu, b.size, 1);
 	assert_int_equal(sg_alloc_table(&sgt, 40, GFP_KERNEL), 0);
-	for_each_sgtable_sg(&sgt, sg, i)
+	for_each_sgtable_sg (&sgt, sg, i)
 		sg_set_buf(sg, b.cpu + (size_t)i * 100 * KB + 64, 90 * KB);
 	for (int round = 0; round < 3; round++) {
 		unsigned int n = dma_map_sg(dev, sgt.sgl, 40, DMA_BIDIRECTIONAL);

@@ -209,7 +209,8 @@ static void test_strict_unmap_cuts_off(void **state)
 			continue;
 		if (protects_ram() && !is_lazy())
 			dead_after_unmap(PAGES, sizes[i]);
-		/* it may leave the process: cut off at once, but where mappings are kept on purpose */
+		/* it may leave the process: cut off at once, but where mappings are kept on purpose
+		 */
 		if (protects_other_memory() && !is_untrusted() && !keeps_other_memory())
 			dead_after_unmap(HEAP, sizes[i]);
 	}
@@ -305,7 +306,8 @@ static void test_skip_cpu_sync(void **state)
 
 	/* not copied by map, but by the sync that the caller promised */
 	fill(b.cpu, b.size, 7);
-	addr = dma_map_single_attrs(dev, b.cpu + 64, 200, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
+	addr = dma_map_single_attrs(dev, b.cpu + 64, 200, DMA_BIDIRECTIONAL,
+				    DMA_ATTR_SKIP_CPU_SYNC);
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	dma_sync_single_for_device(dev, addr, 200, DMA_BIDIRECTIONAL);
 	device_reads(addr, seen, 64);

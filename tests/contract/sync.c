@@ -2,7 +2,8 @@
 /* Syncs: what they carry, and what they leave alone. */
 #include "contract.h"
 
-/* The kinds of memory whose mappings show stores only by syncs differ; each test asks the library. */
+/* The kinds of memory whose mappings show stores only by syncs differ; each test asks the library.
+ */
 static struct buffer b;
 static dma_addr_t addr;
 
@@ -125,7 +126,7 @@ static void test_a_part_carries_only_its_range(void **state)
 {
 	static const struct {
 		size_t n, from, part;
-	} c[] = {{4096, 64, 128}, {4096, 0, 64}, {4096, 4032, 64}, {10000, 4032, 128},
+	} c[] = {{4096, 64, 128},     {4096, 0, 64},	     {4096, 4032, 64},	{10000, 4032, 128},
 		 {10048, 8192, 1856}, {60032, 20032, 30016}, {3072, 2048, 1024}};
 
 	for (enum kind kind = 0; kind < KINDS; kind++)
@@ -178,7 +179,8 @@ static void test_for_device_of_from_device(void **state)
 		device_fills(addr, 4096, 2);
 		dma_sync_single_for_cpu(dev, addr, 4096, DMA_FROM_DEVICE);
 		assert_true(holds(b.cpu, 4096, 2));
-		/* the CPU's stores in between are the driver's mistake: they may or may not survive */
+		/* the CPU's stores in between are the driver's mistake: they may or may not survive
+		 */
 		dma_sync_single_for_device(dev, addr, 4096, DMA_FROM_DEVICE);
 		device_fills(addr, 64, 3);
 		dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE);
@@ -233,7 +235,7 @@ static void test_a_shared_line_is_damaged(void **state)
 		dma_unmap_single(dev, addr, 32, DMA_FROM_DEVICE);
 		assert_true(holds(b.cpu + 96, 32, 2));
 		assert_true(holds_part(b.cpu + 64, 32, 1, 64)); /* 0xaa is lost */
-		assert_int_equal(b.cpu[63], 0xbb);		 /* another line's is not */
+		assert_int_equal(b.cpu[63], 0xbb);		/* another line's is not */
 		assert_true(holds_part(b.cpu + 128, 64, 1, 128));
 		buffer_put(&b);
 	}

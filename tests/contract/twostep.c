@@ -13,7 +13,8 @@ static bool take(struct dma_iova_state *s, const struct buffer *b, size_t in, si
 	assert_int_equal(taken, has_iommu());
 	assert_int_equal(dma_use_iova(s), taken);
 	if (taken)
-		assert_true(s->addr >= bus_offset() && s->addr + size - 1 <= mask_of(config->mask_bits));
+		assert_true(s->addr >= bus_offset() &&
+			    s->addr + size - 1 <= mask_of(config->mask_bits));
 	else
 		assert_memory_equal(s, &zero, sizeof(zero));
 	return taken;
@@ -28,11 +29,15 @@ static void data_goes_both_ways(enum kind kind, size_t in, size_t size)
 
 	fill(data, size, 3);
 	if (take(&s, &b, in, size)) {
-		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(data), 0, first, DMA_BIDIRECTIONAL, 0), 0);
-		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(data) + first, first, size - first,
-					       DMA_BIDIRECTIONAL, 0), 0);
-		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(data), 0, first, DMA_BIDIRECTIONAL, 0),
-				 -EEXIST);
+		assert_int_equal(
+			dma_iova_link(dev, &s, virt_to_phys(data), 0, first, DMA_BIDIRECTIONAL, 0),
+			0);
+		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(data) + first, first,
+					       size - first, DMA_BIDIRECTIONAL, 0),
+				 0);
+		assert_int_equal(
+			dma_iova_link(dev, &s, virt_to_phys(data), 0, first, DMA_BIDIRECTIONAL, 0),
+			-EEXIST);
 		sentence_has("linked");
 		assert_int_equal(dma_iova_sync(dev, &s, 0, size), 0);
 		assert_true(device_sees(s.addr, size, 3));
@@ -65,15 +70,19 @@ static void test_links_obey_their_direction(void **state)
 
 	if (take(&s, &b, 0, RANGE)) {
 		for (int i = 0; i < 6; i++)
-			assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(b.cpu) + i * 4096, i * 4096, 4096,
-						       i & 1 ? DMA_TO_DEVICE : DMA_FROM_DEVICE, 0), 0);
+			assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(b.cpu) + i * 4096,
+						       i * 4096, 4096,
+						       i & 1 ? DMA_TO_DEVICE : DMA_FROM_DEVICE, 0),
+					 0);
 		assert_int_equal(dma_iova_sync(dev, &s, 0, RANGE), 0);
 		for (int i = 0; i < 6; i++)
 			if (i & 1 || refuses_reads())
 				device_is_refused(s.addr + i * 4096, 8, i & 1,
-						  i & 1 ? DMAMAP_FAULT_NO_WRITE : DMAMAP_FAULT_NO_READ);
+						  i & 1 ? DMAMAP_FAULT_NO_WRITE
+							: DMAMAP_FAULT_NO_READ);
 		for (int i = 0; i < 6; i++)
-			dma_iova_unlink(dev, &s, i * 4096, 4096, i & 1 ? DMA_TO_DEVICE : DMA_FROM_DEVICE, 0);
+			dma_iova_unlink(dev, &s, i * 4096, 4096,
+					i & 1 ? DMA_TO_DEVICE : DMA_FROM_DEVICE, 0);
 		dma_iova_free(dev, &s);
 	}
 	buffer_put(&b);
@@ -85,13 +94,17 @@ static void test_unlinked_is_unreachable(void **state)
 	struct dma_iova_state s;
 
 	if (take(&s, &b, 0, RANGE)) {
-		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(b.cpu), 0, RANGE, DMA_BIDIRECTIONAL, 0), 0);
+		assert_int_equal(
+			dma_iova_link(dev, &s, virt_to_phys(b.cpu), 0, RANGE, DMA_BIDIRECTIONAL, 0),
+			0);
 		assert_int_equal(dma_iova_sync(dev, &s, 0, RANGE), 0);
 		dma_iova_unlink(dev, &s, 4096, 8192, DMA_BIDIRECTIONAL, 0);
 		if (protects_ram() && !is_lazy())
 			device_is_refused(s.addr + 4096, 8192, true, DMAMAP_FAULT_NOT_MAPPED);
 		fill(b.cpu, 4096, 9);
-		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(b.cpu), 8192, 4096, DMA_BIDIRECTIONAL, 0), 0);
+		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(b.cpu), 8192, 4096,
+					       DMA_BIDIRECTIONAL, 0),
+				 0);
 		reported(DMAMAP_CHECK_MAP_OVERLAP); /* the page is linked at offset 0, too */
 		assert_int_equal(dma_iova_sync(dev, &s, 8192, 4096), 0);
 		assert_true(device_sees(s.addr + 8192, 4096, 9));
@@ -110,10 +123,12 @@ static void test_misuse_of_links_is_reported(void **state)
 	if (take(&s, &b, 0, RANGE)) {
 		dma_iova_unlink(dev, &s, 4096, 4096, DMA_TO_DEVICE, 0);
 		reported(DMAMAP_CHECK_IOVA_NOT_LINKED);
-		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(b.cpu), 0, 4096, DMA_TO_DEVICE, 0), 0);
+		assert_int_equal(
+			dma_iova_link(dev, &s, virt_to_phys(b.cpu), 0, 4096, DMA_TO_DEVICE, 0), 0);
 		dma_iova_unlink(dev, &s, 0, 4096, DMA_FROM_DEVICE, 0);
 		reported(DMAMAP_CHECK_IOVA_DIRECTION);
-		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(b.cpu), 0, 4096, DMA_TO_DEVICE, 0), 0);
+		assert_int_equal(
+			dma_iova_link(dev, &s, virt_to_phys(b.cpu), 0, 4096, DMA_TO_DEVICE, 0), 0);
 		dma_iova_free(dev, &s);
 		reported(DMAMAP_CHECK_IOVA_LINKED);
 		assert_int_equal(stats().iova_ranges, 0);
@@ -147,7 +162,8 @@ static void test_pages_for_the_device(void **state)
 	assert_memory_equal(p + MB - 4, "last", 4);
 	dma_vunmap_noncontiguous(dev, p);
 	dma_free_noncontiguous(dev, MB, sgt, DMA_BIDIRECTIONAL);
-	assert_null(dma_alloc_pages(dev, RANGE, &addr, DMA_BIDIRECTIONAL, GFP_KERNEL | __GFP_DMA32));
+	assert_null(
+		dma_alloc_pages(dev, RANGE, &addr, DMA_BIDIRECTIONAL, GFP_KERNEL | __GFP_DMA32));
 	sentence_has("zone");
 }
 

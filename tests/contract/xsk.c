@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an AF_XDP application may rely on, behaviour by behaviour, in zero-copy and in copy mode, with
- * aligned and unaligned chunks, on devices of each kind: xsk CONFIG. xsk_life.c goes on.
+ * What an AF_XDP application may rely on, behaviour by behaviour, in zero-copy and in copy mode,
+ * with aligned and unaligned chunks, on devices of each kind: xsk CONFIG. xsk_life.c goes on.
  */
 #include "xsk_body.h"
 
@@ -107,10 +107,19 @@ static void test_no_need_wakeup(void **state)
 static void test_invalid_descriptors(void **state)
 {
 	struct xdp_desc bad[] = {
-		{area.size, 64, 0}, {UINT64_MAX, 64, 0}, {UINT64_MAX - 63, 64, 0},
-		{0, CHUNK + 1, 0}, {0, UINT32_MAX, 0}, {CHUNK, 0, 0}, {0, 64, 4}, {0, 64, 1u << 31},
-		{CHUNKS * CHUNK - 64, 65, 0}, {0, 64, XDP_TX_METADATA}, {0, 64, XDP_PKT_CONTD},
-		{1ull << 63, 64, 0}, {CHUNK - 1, 2, 0}, /* these two are good with unaligned chunks */
+		{area.size, 64, 0},
+		{UINT64_MAX, 64, 0},
+		{UINT64_MAX - 63, 64, 0},
+		{0, CHUNK + 1, 0},
+		{0, UINT32_MAX, 0},
+		{CHUNK, 0, 0},
+		{0, 64, 4},
+		{0, 64, 1u << 31},
+		{CHUNKS * CHUNK - 64, 65, 0},
+		{0, 64, XDP_TX_METADATA},
+		{0, 64, XDP_PKT_CONTD},
+		{1ull << 63, 64, 0},
+		{CHUNK - 1, 2, 0}, /* these two are good with unaligned chunks */
 	};
 	u32 n = sizeof(bad) / sizeof(bad[0]), refused = 0;
 
@@ -137,7 +146,8 @@ static void test_invalid_descriptors(void **state)
 	stop();
 }
 
-/* Chunks wherever they lie: also those across a page; only the one that leaves the UMEM is refused. */
+/* Chunks wherever they lie: also those across a page; only the one that leaves the UMEM is refused.
+ */
 static void test_unaligned_crossing_pages(void **state)
 {
 	u32 refused = 0, crossing = 0;
@@ -336,7 +346,8 @@ static void test_multi_buffer_invalid(void **state)
 	start(0, XDP_USE_SG);
 	for (u32 bad = 0; bad < 4; bad++) {
 		for (u32 i = 0; i < 4; i++)
-			app_put_desc(&app.tx, i == bad ? area.size : chunk(i), 100, i < 3 ? XDP_PKT_CONTD : 0);
+			app_put_desc(&app.tx, i == bad ? area.size : chunk(i), 100,
+				     i < 3 ? XDP_PKT_CONTD : 0);
 		send(chunk(20), bad, 64);
 		card_send(0, &app);
 		sent(bad, 64);
@@ -377,5 +388,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_multi_buffer_invalid),
 	};
 
-	return choose(argc, argv) ? cmocka_run_group_tests_name(config->name, tests, NULL, NULL) : 2;
+	return choose(argc, argv) ? cmocka_run_group_tests_name(config->name, tests, NULL, NULL)
+				  : 2;
 }

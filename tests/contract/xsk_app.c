@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The application's library: programs to libxdp's header, on the tests' card. Each wait is bounded; what
- * a wait finds is asserted, never how long it took.
+ * The application's library: programs to libxdp's header, on the tests' card. Each wait is bounded;
+ * what a wait finds is asserted, never how long it took.
  */
 #include "../unit/xsk_rig.h"
 
@@ -36,19 +36,24 @@ static struct xsk_umem *umem;
 static struct xsk_socket *sock;
 static struct xsk_ring_prod fill, tx;
 static struct xsk_ring_cons comp, rx;
-static const struct xsk_umem_config umem_config = {.fill_size = RING, .comp_size = RING, .frame_size = CHUNK};
+static const struct xsk_umem_config umem_config = {
+	.fill_size = RING, .comp_size = RING, .frame_size = CHUNK};
 
 static struct xsk_socket_config config_of(__u16 bind_flags)
 {
-	return (struct xsk_socket_config){.rx_size = RING, .tx_size = RING, .bind_flags = bind_flags,
+	return (struct xsk_socket_config){.rx_size = RING,
+					  .tx_size = RING,
+					  .bind_flags = bind_flags,
 					  .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD};
 }
 
 static void open_umem(const struct xdp_driver_ops *ops)
 {
 	card_open("sim,name=eth7", ops);
-	memory = mmap(NULL, CHUNKS * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_int_equal(xsk_umem__create(&umem, memory, CHUNKS * CHUNK, &fill, &comp, &umem_config), 0);
+	memory = mmap(NULL, CHUNKS * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
+	assert_int_equal(
+		xsk_umem__create(&umem, memory, CHUNKS * CHUNK, &fill, &comp, &umem_config), 0);
 }
 
 static void start(const struct xdp_driver_ops *ops, __u16 flags)
@@ -124,7 +129,8 @@ static __attribute__((unused)) void send_receive(const struct xdp_driver_ops *op
 	put_fill(0, 4);
 	packet_in(0);
 	assert_int_equal(xsk_ring_cons__peek(&rx, 8, &at), 1);
-	assert_memory_equal(xsk_umem__get_data(memory, xsk_ring_cons__rx_desc(&rx, at)->addr), "a packet", 8);
+	assert_memory_equal(xsk_umem__get_data(memory, xsk_ring_cons__rx_desc(&rx, at)->addr),
+			    "a packet", 8);
 	xsk_ring_cons__release(&rx, 1);
 	strcpy(memory + 9 * CHUNK, "an answer");
 	put_tx(9 * CHUNK, 9);
@@ -275,7 +281,8 @@ static void *deliver(void *arg)
 	return NULL;
 }
 
-/* A waiter is woken by what the driver does in its own thread; many times, so that none is missed. */
+/* A waiter is woken by what the driver does in its own thread; many times, so that none is missed.
+ */
 static void test_blocking_poll(void **state)
 {
 	pthread_t thread;
@@ -336,9 +343,14 @@ static void test_shared(void **state)
 
 	start(&card_zc, 0);
 	/* the same queue: no rings of its own; another: it must bring some */
-	assert_int_equal(xsk_socket__create_shared(&second, "eth7", 0, umem, &rx2, &tx2, NULL, NULL, &c), 0);
-	assert_int_equal(xsk_socket__create_shared(&third, "eth7", 1, umem, &rx3, &tx3, NULL, NULL, &c), -EFAULT);
-	assert_int_equal(xsk_socket__create_shared(&third, "eth7", 1, umem, &rx3, &tx3, &fill3, &comp3, &c), 0);
+	assert_int_equal(
+		xsk_socket__create_shared(&second, "eth7", 0, umem, &rx2, &tx2, NULL, NULL, &c), 0);
+	assert_int_equal(
+		xsk_socket__create_shared(&third, "eth7", 1, umem, &rx3, &tx3, NULL, NULL, &c),
+		-EFAULT);
+	assert_int_equal(
+		xsk_socket__create_shared(&third, "eth7", 1, umem, &rx3, &tx3, &fill3, &comp3, &c),
+		0);
 	assert_int_equal(xsk_umem__delete(umem), -EBUSY);
 	assert_int_not_equal(xsk_socket__fd(second), xsk_socket__fd(sock));
 	xsk_ring_prod__reserve(&fill3, 1, &at);
@@ -357,7 +369,8 @@ static void test_shared(void **state)
 	xsk_socket__delete(third);
 	/* and from the beginning, with new rings */
 	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &c), -EFAULT);
-	assert_int_equal(xsk_socket__create_shared(&sock, "eth7", 0, umem, &rx, &tx, &fill, &comp, &c), 0);
+	assert_int_equal(
+		xsk_socket__create_shared(&sock, "eth7", 0, umem, &rx, &tx, &fill, &comp, &c), 0);
 	put_fill(0, 1);
 	packet_in(0);
 	take_rx(1);
@@ -374,7 +387,8 @@ static void test_refused(void **state)
 	assert_int_equal(xsk_umem__create(NULL, memory, CHUNK, &fill, &comp, NULL), -EFAULT);
 	assert_int_equal(xsk_umem__create(&none, NULL, CHUNK, &fill, &comp, NULL), -EFAULT);
 	assert_int_equal(xsk_umem__create(&none, memory, CHUNK, NULL, &comp, NULL), -EFAULT);
-	assert_int_equal(xsk_umem__create(&none, memory + 1, CHUNK, &fill, &comp, &umem_config), -EINVAL);
+	assert_int_equal(xsk_umem__create(&none, memory + 1, CHUNK, &fill, &comp, &umem_config),
+			 -EINVAL);
 	bad.fill_size = 3;
 	assert_int_equal(xsk_umem__create(&none, memory, CHUNK, &fill, &comp, &bad), -EINVAL);
 	bad = umem_config;
@@ -412,15 +426,18 @@ static void test_by_spec(void **state)
 	struct xsk_ring_cons rx2;
 
 	card_open("sim,name=bystander", NULL);
-	memory = mmap(NULL, CHUNKS * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_int_equal(xsk_umem__create_with_fd(&umem, fd, memory, CHUNKS * 4096, &fill, &comp, NULL), 0);
+	memory = mmap(NULL, CHUNKS * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
+	assert_int_equal(
+		xsk_umem__create_with_fd(&umem, fd, memory, CHUNKS * 4096, &fill, &comp, NULL), 0);
 	assert_int_equal(xsk_umem__fd(umem), fd);
 	assert_null(dmamap_find("eth9"));
 	assert_int_equal(xsk_socket__create(&sock, "sim,name=eth9", 0, umem, &rx, NULL, NULL), 0);
 	assert_int_equal(xsk_socket__fd(sock), fd);
 	assert_non_null(dmamap_find("eth9"));
-	assert_int_equal(xsk_socket__create_shared(&second, "sim,name=eth9", 0, umem, &rx2, NULL, NULL, NULL,
-						   NULL), 0);
+	assert_int_equal(xsk_socket__create_shared(&second, "sim,name=eth9", 0, umem, &rx2, NULL,
+						   NULL, NULL, NULL),
+			 0);
 	xsk_socket__delete(sock);
 	assert_non_null(dmamap_find("eth9"));
 	xsk_socket__delete(second);
@@ -454,7 +471,8 @@ static void make_capture(char *path)
 	assert_non_null(f);
 	assert_int_equal(fwrite(header, sizeof(header), 1, f), 1);
 	for (int i = 0; i < 50; i++)
-		assert_true(fwrite(record, sizeof(record), 1, f) == 1 && fwrite(frame, sizeof(frame), 1, f) == 1);
+		assert_true(fwrite(record, sizeof(record), 1, f) == 1 &&
+			    fwrite(frame, sizeof(frame), 1, f) == 1);
 	assert_int_equal(fclose(f), 0);
 }
 
@@ -466,14 +484,16 @@ static void *poll_for_good(void *arg)
 	return NULL;
 }
 
-/* An application that gets so far on a card in traffic, and then leaves by exit() without a word. */
+/* An application that gets so far on a card in traffic, and then leaves by exit() without a word.
+ */
 static void leave_at(int stage, const char *spec)
 {
 	struct xsk_socket_config c = config_of(stage & 1 ? XDP_COPY : 0);
 	pthread_t thread;
 	__u32 at = 0;
 
-	memory = mmap(NULL, CHUNKS * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, CHUNKS * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
 	if (xsk_umem__create(&umem, memory, CHUNKS * CHUNK, &fill, &comp, &umem_config))
 		exit(1);
 	if (stage >= 2 && xsk_socket__create(&sock, spec, 0, umem, &rx, &tx, &c))
@@ -500,7 +520,8 @@ static void test_leaves_in_any_state(void **state)
 	char path[64], spec[160];
 
 	make_capture(path);
-	snprintf(spec, sizeof(spec), "sim:e1000e,name=eth5,pcap-in=%s,loop=0,pcap-out=/dev/null", path);
+	snprintf(spec, sizeof(spec), "sim:e1000e,name=eth5,pcap-in=%s,loop=0,pcap-out=/dev/null",
+		 path);
 	fflush(NULL);
 	for (int stage = 0; stage < 14; stage++) {
 		pid_t pid = fork();

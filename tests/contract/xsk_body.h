@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What xsk.c and xsk_life.c share: the kinds of devices and modes, a socket with its card, packets. */
+/* What xsk.c and xsk_life.c share: the kinds of devices and modes, a socket with its card, packets.
+ */
 #ifndef TESTS_XSK_BODY_H
 #define TESTS_XSK_BODY_H
 
@@ -57,7 +58,8 @@ static inline u64 chunk(u32 i)
 static inline char *data_at(u64 addr)
 {
 	if (config->unaligned)
-		addr = (addr & XSK_UNALIGNED_BUF_ADDR_MASK) + (addr >> XSK_UNALIGNED_BUF_OFFSET_SHIFT);
+		addr = (addr & XSK_UNALIGNED_BUF_ADDR_MASK) +
+		       (addr >> XSK_UNALIGNED_BUF_OFFSET_SHIFT);
 	assert_true(addr < area.size);
 	return area.memory + addr;
 }

@@ -125,7 +125,8 @@ static void test_backpressure(void **state)
 static void test_teardown_orders(void **state)
 {
 	for (u32 order = 0; order < 6; order++) {
-		static const u8 orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+		static const u8 orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+						{1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 
 		start(0, 0);
 		fill(0, 20);
@@ -147,8 +148,23 @@ static void test_teardown_orders(void **state)
 	}
 }
 
-enum { NO_RINGS, SOME_RINGS, NOT_BOUND, BOUND, FILLED, POSTED, NOT_SHOWN, SHOWN, TAKEN, HALF_A_PACKET, TO_SEND,
-       BEING_SENT, NOT_COMPLETED, COMPLETED, STAGES };
+enum {
+	NO_RINGS,
+	SOME_RINGS,
+	NOT_BOUND,
+	BOUND,
+	FILLED,
+	POSTED,
+	NOT_SHOWN,
+	SHOWN,
+	TAKEN,
+	HALF_A_PACKET,
+	TO_SEND,
+	BEING_SENT,
+	NOT_COMPLETED,
+	COMPLETED,
+	STAGES
+};
 
 /* A packet given to the socket, but not shown to the application. */
 static void receive_unseen(void)
@@ -174,7 +190,8 @@ static void send_up_to(int stage)
 	if (stage >= BEING_SENT && config->zc)
 		assert_int_equal(xsk_tx_peek_release_desc_batch(card.pool[0], 3), 3);
 	else if (stage >= BEING_SENT)
-		assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), card.send_busy ? -EAGAIN : 0);
+		assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX),
+				 card.send_busy ? -EAGAIN : 0);
 	if (stage >= COMPLETED && config->zc)
 		xsk_tx_completed(card.pool[0], 2);
 }
@@ -182,10 +199,12 @@ static void send_up_to(int stage)
 /* The application gets so far, and does nothing any more. */
 static void go_to(int stage)
 {
-	app_open(&app, stage >= NOT_BOUND ? RING : 0, stage >= SOME_RINGS ? RING : 0, stage >= NOT_BOUND ? RING : 0);
+	app_open(&app, stage >= NOT_BOUND ? RING : 0, stage >= SOME_RINGS ? RING : 0,
+		 stage >= NOT_BOUND ? RING : 0);
 	if (stage < BOUND)
 		return;
-	assert_int_equal(xdp_sock_bind(app.xs, area.umem, card.dev, 0, mode() | XDP_USE_SG, NULL), 0);
+	assert_int_equal(xdp_sock_bind(app.xs, area.umem, card.dev, 0, mode() | XDP_USE_SG, NULL),
+			 0);
 	if (stage >= FILLED)
 		fill(0, 20);
 	if (stage >= POSTED && config->zc)
@@ -204,7 +223,8 @@ static void go_to(int stage)
 	send_up_to(stage);
 }
 
-/* Closed in any state: the driver has no buffer any more, nothing is mapped, and the next finds all in order. */
+/* Closed in any state: the driver has no buffer any more, nothing is mapped, and the next finds all
+ * in order. */
 static void test_closed_in_any_state(void **state)
 {
 	for (int stage = 0; stage < STAGES; stage++) {
@@ -281,5 +301,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_driver_gone),
 	};
 
-	return choose(argc, argv) ? cmocka_run_group_tests_name(config->name, tests, NULL, NULL) : 2;
+	return choose(argc, argv) ? cmocka_run_group_tests_name(config->name, tests, NULL, NULL)
+				  : 2;
 }

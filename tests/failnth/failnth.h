@@ -36,10 +36,10 @@
 
 #define FAILNTH_MAX 2000 /* more failures than this in one operation: it does not end */
 
-static const char *const failnth_sites[] = {"map", "coherent", "pool", "page", "iova", "bounce", "link",
-					    "backend", "memory", "all"};
+static const char *const failnth_sites[] = {"map",    "coherent", "pool",    "page",   "iova",
+					    "bounce", "link",	  "backend", "memory", "all"};
 
-static struct page *failnth_anchor; /* keeps RAM there while no device is open */
+static struct page *failnth_anchor;	 /* keeps RAM there while no device is open */
 static struct device *failnth_bystander; /* keeps what the first device makes for all */
 
 static maybe_unused int failnth_setup(void **state)
@@ -66,7 +66,8 @@ static inline u64 failnth_free_pages(void)
 	return n;
 }
 
-/* The first number that a new key of per-thread records gets: one that was lost is never given again. */
+/* The first number that a new key of per-thread records gets: one that was lost is never given
+ * again. */
 static inline u32 failnth_free_key(void)
 {
 	struct tslot_key key;
@@ -143,7 +144,8 @@ static inline void failnth_alone(const char *name, int (*op)(void *arg), void *a
 
 		while (failnth_once(name, failnth_sites[i], n, op, arg)) {
 			if (failnth_free_pages() != free_before || mem_pages_used() != used_before)
-				fail_msg("%s, %s:nth=%u: pages are lost: %lld", name, failnth_sites[i], n,
+				fail_msg("%s, %s:nth=%u: pages are lost: %lld", name,
+					 failnth_sites[i], n,
 					 (long long)(free_before - failnth_free_pages()));
 			assert_int_equal(failnth_free_key(), key_before);
 			assert_true(n++ < FAILNTH_MAX);
@@ -183,7 +185,8 @@ static inline void failnth_device(const char *name, const char *spec, u64 mask,
 			assert_non_null(d.dev);
 			assert_int_equal(dma_set_mask_and_coherent(d.dev, mask), 0);
 			if (n)
-				fired = failnth_once(name, failnth_sites[i], n, failnth_on_device, &d);
+				fired = failnth_once(name, failnth_sites[i], n, failnth_on_device,
+						     &d);
 			else
 				assert_int_equal(op(d.dev, arg), 0);
 			failnth_check_device(d.dev);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker's own memory, failed at every place. The driver sees what it sees without the checker: as
- * many of its calls fail, none more. A mapping that could not be remembered is no mistake of anybody's,
- * and that some are not is said once. This device is the only checked one, so what the checker has is
- * made anew each time; LeakSanitizer sees what of it is lost.
+ * The checker's own memory, failed at every place. The driver sees what it sees without the
+ * checker: as many of its calls fail, none more. A mapping that could not be remembered is no
+ * mistake of anybody's, and that some are not is said once. This device is the only checked one, so
+ * what the checker has is made anew each time; LeakSanitizer sees what of it is lost.
  */
 #include "failnth.h"
 
@@ -82,7 +82,8 @@ static int range(struct device *dev)
 	if (!dev->iommu || !dma_iova_try_alloc(dev, &state, virt_to_phys(ram), 65536))
 		return 0;
 	for (size_t at = 0; at < 65536 && !err; at += 16384) {
-		err = dma_iova_link(dev, &state, virt_to_phys(ram) + at, at, 16384, DMA_TO_DEVICE, 0);
+		err = dma_iova_link(dev, &state, virt_to_phys(ram) + at, at, 16384, DMA_TO_DEVICE,
+				    0);
 		if (err && at)
 			dma_iova_unlink(dev, &state, 0, at, DMA_TO_DEVICE, 0);
 	}
@@ -94,7 +95,8 @@ static int range(struct device *dev)
 	return err;
 }
 
-/* How many of the operations fail, over all failures of the library's memory; *fired: how many there were. */
+/* How many of the operations fail, over all failures of the library's memory; *fired: how many
+ * there were. */
 static u32 failures(const char *spec, bool check, u32 *fired)
 {
 	static int (*const ops[])(struct device *) = {singles, list, memory, range};
@@ -128,7 +130,8 @@ static u32 failures(const char *spec, bool check, u32 *fired)
 
 static void test_the_driver_sees_no_difference(void **state)
 {
-	static const char *const specs[] = {"sim", "sim,iommu=0", "sim,coherent=0", "sim,policy=lazy"};
+	static const char *const specs[] = {"sim", "sim,iommu=0", "sim,coherent=0",
+					    "sim,policy=lazy"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
 		u32 fired, fired_checked, failed;

@@ -59,11 +59,11 @@ static int map_many(struct device *dev, void *arg)
 	int err = 0, n;
 
 	for (n = 0; n < N && !err; n++) {
-		addr[n] = n % 3 == 0 ? dma_map_single(dev, memory + 4096 * n, 2000, DMA_TO_DEVICE)
-			: n % 3 == 1 ? dma_map_page(dev, virt_to_page(memory + 4096 * n), 64, 3000,
-						    DMA_TO_DEVICE)
-				     : dma_map_phys(dev, virt_to_phys(memory + 4096 * n), 4096,
-						    DMA_TO_DEVICE, 0);
+		addr[n] = n % 3 == 0   ? dma_map_single(dev, memory + 4096 * n, 2000, DMA_TO_DEVICE)
+			  : n % 3 == 1 ? dma_map_page(dev, virt_to_page(memory + 4096 * n), 64,
+						      3000, DMA_TO_DEVICE)
+				       : dma_map_phys(dev, virt_to_phys(memory + 4096 * n), 4096,
+						      DMA_TO_DEVICE, 0);
 		if (dma_mapping_error(dev, addr[n])) {
 			err = fail_code(dev, addr[n]);
 			break;
@@ -96,7 +96,8 @@ static int map_list(struct device *dev, void *arg)
 
 	sg_init_table(sg, 16);
 	for (int i = 0; i < 16; i++)
-		sg_set_buf(&sg[i], (i % 4 == 3 ? heap : ram) + (15 - i) * 12288, i % 3 ? 4096 : 5000);
+		sg_set_buf(&sg[i], (i % 4 == 3 ? heap : ram) + (15 - i) * 12288,
+			   i % 3 ? 4096 : 5000);
 	n = dma_map_sg(dev, sg, 16, DMA_BIDIRECTIONAL);
 	if (!n) {
 		assert_int_not_equal(errno, 0);
@@ -116,7 +117,7 @@ static int map_long_table(struct device *dev, void *arg)
 
 	if (err)
 		return err;
-	for_each_sgtable_sg(&sgt, sg, i)
+	for_each_sgtable_sg (&sgt, sg, i)
 		sg_set_buf(sg, ram + (i * 37 % 64) * 4096ul, 4096);
 	err = dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0);
 	if (!err)
@@ -180,7 +181,8 @@ static int access_pieces(struct device *dev, void *arg)
 	if (!err)
 		err = dmamap_bus_write(dev, sg_dma_address(sg), data, n == 1 ? sizeof(data) : 4096);
 	if (!err) {
-		held = dmamap_bus_map(dev, sg_dma_address(sg), n == 1 ? sizeof(data) : 4096, true, iov, N);
+		held = dmamap_bus_map(dev, sg_dma_address(sg), n == 1 ? sizeof(data) : 4096, true,
+				      iov, N);
 		if (held < 0)
 			err = held;
 		else

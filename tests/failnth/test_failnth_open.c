@@ -38,9 +38,16 @@ static int open_pair(void *arg)
 static void test_plain_devices(void **state)
 {
 	static const char *const specs[] = {
-		"sim", "sim,policy=lazy", "sim,policy=pool", "sim,policy=persistent", "sim,iommu=0",
-		"sim,untrusted=1,check=1", "sim,coherent=0", "sim,coherent=0,iommu=0",
-		"sim,name=mine,bus-offset=0x100000000,addr-bits=40,forcedac=1", "sim,group=g",
+		"sim",
+		"sim,policy=lazy",
+		"sim,policy=pool",
+		"sim,policy=persistent",
+		"sim,iommu=0",
+		"sim,untrusted=1,check=1",
+		"sim,coherent=0",
+		"sim,coherent=0,iommu=0",
+		"sim,name=mine,bus-offset=0x100000000,addr-bits=40,forcedac=1",
+		"sim,group=g",
 		"sim,group=g,policy=lazy",
 	};
 
@@ -73,14 +80,15 @@ static void test_nvme(void **state)
 /* With no RAM before: the machine is made by the open, and goes when that fails. */
 static void test_the_first_device(void **state)
 {
-	static const char *const specs[] = {"sim,ram=64M,swiotlb=1M", "sim,iommu=0,coherent=0,ram=64M",
+	static const char *const specs[] = {"sim,ram=64M,swiotlb=1M",
+					    "sim,iommu=0,coherent=0,ram=64M",
 					    "sim,policy=lazy,ram=16M", "sim,policy=pool,ram=16M"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++)
 		for (size_t k = 0; k < ARRAY_SIZE(failnth_sites); k++)
-			for (unsigned int n = 1; failnth_once(specs[i], failnth_sites[k], n,
-							      open_and_close,
-							      (void *)(uintptr_t)specs[i]);
+			for (unsigned int n = 1;
+			     failnth_once(specs[i], failnth_sites[k], n, open_and_close,
+					  (void *)(uintptr_t)specs[i]);
 			     n++) {
 				assert_true(n < FAILNTH_MAX);
 				assert_int_equal(mem.span, 0);
@@ -134,8 +142,8 @@ static void test_many_at_once(void **state)
 }
 
 /*
- * The table of keys, from its first key on: it grows in the middle of an open only once in a process,
- * so this test comes first.
+ * The table of keys, from its first key on: it grows in the middle of an open only once in a
+ * process, so this test comes first.
  */
 static void test_the_table_of_keys(void **state)
 {
@@ -146,7 +154,8 @@ static void test_the_table_of_keys(void **state)
 		u32 key_before = failnth_free_key();
 
 		for (unsigned int n = 1;
-		     failnth_once(spec, "memory", n, open_and_close, (void *)(uintptr_t)spec); n++) {
+		     failnth_once(spec, "memory", n, open_and_close, (void *)(uintptr_t)spec);
+		     n++) {
 			assert_int_equal(failnth_free_key(), key_before);
 			assert_true(n < FAILNTH_MAX);
 		}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Devices, UMEMs, sockets, shared ones, packets both ways: failed at every place where it can fail. */
+/* Devices, UMEMs, sockets, shared ones, packets both ways: failed at every place where it can fail.
+ */
 #include "failnth.h"
 
 #include "../unit/xsk_rig.h"
@@ -33,7 +34,9 @@ static int make_rings(struct xdp_sock *xs, bool all)
 
 static int make(struct things *t, const struct job *j)
 {
-	struct xdp_umem_reg reg = {.addr = (uintptr_t)memory, .len = sizeof(memory), .chunk_size = CHUNK,
+	struct xdp_umem_reg reg = {.addr = (uintptr_t)memory,
+				   .len = sizeof(memory),
+				   .chunk_size = CHUNK,
 				   .flags = j->umem_flags};
 	int err;
 
@@ -93,7 +96,8 @@ static void test_zero_copy(void **state)
 	struct job j[] = {
 		{"sim,swiotlb=1M", &card_zc, XDP_ZEROCOPY | XDP_USE_SG, 0},
 		{"sim,iommu=0,swiotlb=1M", &card_zc, XDP_ZEROCOPY, 0},
-		{"sim,coherent=0,swiotlb=1M", &card_zc, XDP_ZEROCOPY, XDP_UMEM_UNALIGNED_CHUNK_FLAG},
+		{"sim,coherent=0,swiotlb=1M", &card_zc, XDP_ZEROCOPY,
+		 XDP_UMEM_UNALIGNED_CHUNK_FLAG},
 	};
 
 	for (u32 i = 0; i < sizeof(j) / sizeof(j[0]); i++)

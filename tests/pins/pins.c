@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Repeats one fast path COUNT times, for pins.sh to count its instructions: pins PATH COUNT. What two
- * runs of different COUNT differ by is the path's own. `pins --list` names the paths and the most
- * instructions that each may take.
+ * Repeats one fast path COUNT times, for pins.sh to count its instructions: pins PATH COUNT. What
+ * two runs of different COUNT differ by is the path's own. `pins --list` names the paths and the
+ * most instructions that each may take.
  */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Counts what a thread asks of the system and of malloc. A filter sends each system call of the thread,
- * but those to count nothing of, to quiet_trap(), which counts it and makes it after all, from the one
- * page from which the filter lets calls pass. There is no way back out of a filter: the thread is a
- * forked child's, see quiet_run().
+ * Counts what a thread asks of the system and of malloc. A filter sends each system call of the
+ * thread, but those to count nothing of, to quiet_trap(), which counts it and makes it after all,
+ * from the one page from which the filter lets calls pass. There is no way back out of a filter:
+ * the thread is a forked child's, see quiet_run().
  */
 #ifndef TESTS_PINS_QUIET_H
 #define TESTS_PINS_QUIET_H
@@ -120,8 +120,8 @@ static void quiet_trap(int signal, siginfo_t *info, void *context)
 	} else if (quiet_counting) {
 		quiet->first_call = quiet->calls++ ? quiet->first_call : info->si_syscall;
 	}
-	r[REG_RAX] = quiet_call(info->si_syscall, r[REG_RDI], r[REG_RSI], r[REG_RDX], r[REG_R10], r[REG_R8],
-				r[REG_R9]);
+	r[REG_RAX] = quiet_call(info->si_syscall, r[REG_RDI], r[REG_RSI], r[REG_RDX], r[REG_R10],
+				r[REG_R8], r[REG_R9]);
 }
 
 static bool quiet_begin(void)
@@ -135,10 +135,13 @@ static bool quiet_begin(void)
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigreturn, 6, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_yield, 5, 0), /* the loops of the tests themselves */
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_yield, 5,
+			 0), /* the loops of the tests themselves */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, instruction_pointer) + 4),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (u32)(page >> 32), 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer)),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, instruction_pointer)),
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~4095u),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (u32)page, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -146,7 +149,8 @@ static bool quiet_begin(void)
 	};
 	struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
 
-	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
 #else
@@ -158,14 +162,16 @@ static bool quiet_begin(void)
 
 #endif
 
-/* Runs `body` in a child; what it counted is in *quiet. It calls quiet_begin() where it is ready. */
+/* Runs `body` in a child; what it counted is in *quiet. It calls quiet_begin() where it is ready.
+ */
 static void quiet_run(void (*body)(const char *spec), const char *spec)
 {
 	int status = 0;
 	pid_t pid;
 
 	if (!quiet)
-		quiet = mmap(NULL, sizeof(*quiet), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		quiet = mmap(NULL, sizeof(*quiet), PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(quiet != MAP_FAILED);
 	memset(quiet, 0, sizeof(*quiet));
 	fflush(NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The busy loop of a driver and its application: no packet costs a system call, an allocation or a mapping.
- * Ringing the bell of a card that fell asleep is a futex call: of those there are few.
+ * The busy loop of a driver and its application: no packet costs a system call, an allocation or a
+ * mapping. Ringing the bell of a card that fell asleep is a futex call: of those there are few.
  */
 #include "unit/net_rig.h"
 
@@ -96,14 +96,15 @@ static void test_forward(void **state)
 
 	make_file(path);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		snprintf(spec, sizeof(spec), "sim:e1000e,pcap-in=%s,loop=0,pcap-out=/dev/null%s", path, keys[i]);
+		snprintf(spec, sizeof(spec), "sim:e1000e,pcap-in=%s,loop=0,pcap-out=/dev/null%s",
+			 path, keys[i]);
 		quiet_run(forward, spec);
 		if (!quiet->possible)
 			break;
 		if (quiet->calls)
-			fail_msg("%s: %llu system calls for %llu packets; the first is number %ld", spec,
-				 (unsigned long long)quiet->calls, (unsigned long long)quiet->packets,
-				 quiet->first_call);
+			fail_msg("%s: %llu system calls for %llu packets; the first is number %ld",
+				 spec, (unsigned long long)quiet->calls,
+				 (unsigned long long)quiet->packets, quiet->first_call);
 		assert_in_range(quiet->wakes, 0, quiet->packets / 8);
 		assert_int_equal(quiet->allocations, 0);
 		assert_int_equal(quiet->maps, 0);
@@ -126,7 +127,8 @@ static void misbehave(const char *spec)
 	syscall(SYS_getppid);
 	quiet_counting = false;
 	if (syscall(SYS_getppid) != getppid())
-		snprintf(quiet->error, sizeof(quiet->error), "a call that was counted did not happen");
+		snprintf(quiet->error, sizeof(quiet->error),
+			 "a call that was counted did not happen");
 }
 
 static void test_counters_count(void **state)

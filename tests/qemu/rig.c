@@ -37,8 +37,8 @@ void rig_refused(const char *spec, int err, const char *word, const char *word2)
 
 	assert_null(dev);
 	if (errno != err || !strstr(dmamap_strerror(), word) || !strstr(dmamap_strerror(), word2))
-		fail_msg("%s: errno %d, \"%s\"; not %d with \"%s\" and \"%s\"", spec, errno, dmamap_strerror(), err,
-			 word, word2);
+		fail_msg("%s: errno %d, \"%s\"; not %d with \"%s\" and \"%s\"", spec, errno,
+			 dmamap_strerror(), err, word, word2);
 }
 
 const char *rig_path(const char *name)

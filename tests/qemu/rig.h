@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of the qemu back end share. They see the library's inside, to count and to kill. */
+/* What the tests of the qemu back end share. They see the library's inside, to count and to kill.
+ */
 #ifndef TESTS_QEMU_RIG_H
 #define TESTS_QEMU_RIG_H
 
@@ -35,7 +36,8 @@ u64 rig_invalidations(struct device *dev);
 /* Cannot be opened, with this errno and these words in the sentence. */
 void rig_refused(const char *spec, int err, const char *word, const char *word2);
 
-/* A new directory of the test's, and a file in it; the path is good until the next call but three. */
+/* A new directory of the test's, and a file in it; the path is good until the next call but three.
+ */
 const char *rig_path(const char *name);
 void rig_file(const char *path, const void *bytes, size_t size);
 

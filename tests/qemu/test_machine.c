@@ -183,7 +183,8 @@ static void test_stopped_answering(void **state)
 	end_it(SIGSTOP, "did not answer");
 }
 
-/* A program that wants to hear nothing of its children: they are gone when they end, and their numbers free. */
+/* A program that wants to hear nothing of its children: they are gone when they end, and their
+ * numbers free. */
 static void test_sigchld_ignored(void **state)
 {
 	struct device *dev;
@@ -319,7 +320,8 @@ static void test_failing_everywhere(void **state)
 	char plan[64];
 
 	for (int nth = 1; !dev && nth < 400; nth++) {
-		snprintf(plan, sizeof(plan), "memory:nth=%d;page:nth=%d;iova:nth=%d", nth, nth, nth);
+		snprintf(plan, sizeof(plan), "memory:nth=%d;page:nth=%d;iova:nth=%d", nth, nth,
+			 nth);
 		assert_int_equal(dmamap_fail(plan), 0);
 		dev = dmamap_open("qemu:edu");
 		dmamap_fail(NULL);
@@ -336,22 +338,14 @@ static void test_failing_everywhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		rig_test(test_registers_of_all_sizes),
-		rig_test(test_the_program_cannot_play_it),
-		rig_test(test_specs_that_are_wrong),
-		rig_test(test_what_qemu_refuses),
-		rig_test(test_images_that_cannot_be_had),
-		rig_test(test_programs_that_are_no_qemu),
-		rig_test(test_another_ram_is_refused),
-		rig_test(test_killed),
-		rig_test(test_stopped_answering),
-		rig_test(test_ends_under_a_driver),
-		rig_test(test_sigchld_ignored),
-		rig_test(test_reaped_by_the_program),
-		rig_test(test_stopped_in_an_unmap),
-		rig_test(test_many_threads),
-		rig_test(test_nothing_stays_behind),
-		rig_test(test_failing_everywhere),
+		rig_test(test_registers_of_all_sizes),	  rig_test(test_the_program_cannot_play_it),
+		rig_test(test_specs_that_are_wrong),	  rig_test(test_what_qemu_refuses),
+		rig_test(test_images_that_cannot_be_had), rig_test(test_programs_that_are_no_qemu),
+		rig_test(test_another_ram_is_refused),	  rig_test(test_killed),
+		rig_test(test_stopped_answering),	  rig_test(test_ends_under_a_driver),
+		rig_test(test_sigchld_ignored),		  rig_test(test_reaped_by_the_program),
+		rig_test(test_stopped_in_an_unmap),	  rig_test(test_many_threads),
+		rig_test(test_nothing_stays_behind),	  rig_test(test_failing_everywhere),
 	};
 
 	rig_need_qemu();

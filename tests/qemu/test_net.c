@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A network card of QEMU's with packets from a file and into a file: e1000e with legacy descriptors, as
- * the 82574L datasheet has them.
+ * A network card of QEMU's with packets from a file and into a file: e1000e with legacy
+ * descriptors, as the 82574L datasheet has them.
  */
 #include "rig.h"
 
@@ -96,7 +96,8 @@ static void card_stop(struct card *c)
 
 static void wait_done(struct card *c, u32 slot)
 {
-	for (int i = 0; i < 5000 && !(__atomic_load_n(&c->ring[slot].status, __ATOMIC_ACQUIRE) & 1); i++) {
+	for (int i = 0; i < 5000 && !(__atomic_load_n(&c->ring[slot].status, __ATOMIC_ACQUIRE) & 1);
+	     i++) {
 		usleep(1000);
 		dmamap_readl(c->dev, 0, 8);
 	}
@@ -142,8 +143,10 @@ static void test_packets_into_a_file(void **state)
 	for (u32 p = 0; p < ARRAY_SIZE(lengths); p++) {
 		for (u32 i = 0; i < lengths[p]; i++)
 			c.buf[p * BUF + i] = byte_of(p, i);
-		c.ring[SLOTS + p] = (struct descriptor){.addr = c.buf_addr + p * BUF, .len = (u16)lengths[p],
-							.csum = 0x0b00}; /* end of packet, CRC, report */
+		c.ring[SLOTS + p] =
+			(struct descriptor){.addr = c.buf_addr + p * BUF,
+					    .len = (u16)lengths[p],
+					    .csum = 0x0b00}; /* end of packet, CRC, report */
 	}
 	dmamap_writel(c.dev, 0, TDT, ARRAY_SIZE(lengths));
 	wait_done(&c, SLOTS + ARRAY_SIZE(lengths) - 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * On-demand paging for a device that somebody else wrote: it sees RAM only, so pages of other memory
- * have copies; and nobody can make its accesses wait, so the program maps pages before it uses them.
+ * On-demand paging for a device that somebody else wrote: it sees RAM only, so pages of other
+ * memory have copies; and nobody can make its accesses wait, so the program maps pages before it
+ * uses them.
  */
 #include "rig.h"
 
@@ -124,8 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		{"regions", test_regions, NULL, rig_teardown, (void *)"qemu:edu"},
-		{"regions, lazy", test_regions, NULL, rig_teardown,
-		 (void *)"qemu:edu,policy=lazy"},
+		{"regions, lazy", test_regions, NULL, rig_teardown, (void *)"qemu:edu,policy=lazy"},
 		rig_test(test_nothing_is_kept),
 	};
 

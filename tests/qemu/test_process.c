@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A child process, without QEMU: found, ended and waited for by its descriptor, whoever else waits for children. */
+/* A child process, without QEMU: found, ended and waited for by its descriptor, whoever else waits
+ * for children. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -23,7 +24,8 @@ static const int no_fd[PROCESS_FDS] = {-1, -1, -1, -1, -1};
 
 static void start(struct process *p, const char *script)
 {
-	char *argv[] = {(char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)script, NULL};
+	char *argv[] = {(char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+			(char *)(uintptr_t)script, NULL};
 
 	if (process_start(p, argv, no_fd))
 		fail_msg("%s", error_text());
@@ -75,7 +77,7 @@ static void test_ends(void **state)
 
 static void test_cannot_be_run(void **state)
 {
-	char *argv[] = {(char *)(uintptr_t)"/no/where/program", NULL};
+	char *argv[] = {(char *)(uintptr_t) "/no/where/program", NULL};
 	struct process p;
 
 	assert_int_equal(process_start(&p, argv, no_fd), -ENOENT);
@@ -147,7 +149,8 @@ static void test_taken_by_somebody(void **state)
 /* Another process with that number; 0: this system does not let us choose. */
 static pid_t fork_with_number(pid_t number)
 {
-	struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&number, .set_tid_size = 1};
+	struct clone_args args = {
+		.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&number, .set_tid_size = 1};
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
 	if (!pid)

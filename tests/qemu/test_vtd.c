@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* DMA by a device that somebody else wrote, through our page tables, walked by somebody else's VT-d. */
+/* DMA by a device that somebody else wrote, through our page tables, walked by somebody else's
+ * VT-d. */
 #include "rig.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define SIZE 4000u
+#define SIZE	       4000u
 #define REG_DMA_SOURCE 0x80
 
 static void fill(u8 *p, u32 n, u32 seed)
@@ -105,7 +106,8 @@ static void expect_fault(struct device *dev, dma_addr_t addr, bool write, int re
 	assert_int_equal(dmamap_bus_fault_next(dev, &f), 0);
 }
 
-/* What was wrong with each access, as the checker saw it. Written by whoever collects faults, under a lock. */
+/* What was wrong with each access, as the checker saw it. Written by whoever collects faults, under
+ * a lock. */
 static int reports[8];
 static unsigned int n_reports;
 
@@ -119,7 +121,8 @@ static void on_report(const struct dmamap_report *r, void *arg)
 static void test_outside_of_its_mappings(void **state)
 {
 	static const int expected[] = {DMAMAP_CHECK_DEVICE_FAULT, DMAMAP_CHECK_DEVICE_DIRECTION,
-				       DMAMAP_CHECK_DEVICE_AFTER_UNMAP, DMAMAP_CHECK_DEVICE_DIRECTION};
+				       DMAMAP_CHECK_DEVICE_AFTER_UNMAP,
+				       DMAMAP_CHECK_DEVICE_DIRECTION};
 	struct device *dev = rig_open("qemu:edu,check=1");
 	struct edu *edu = probe(dev);
 	u8 *p = kmalloc(4096, GFP_KERNEL);
@@ -249,11 +252,12 @@ static void test_large_mappings(void **state)
 
 #define DMA_TEST(spec)                                                                             \
 	{                                                                                          \
-		"test_dma " spec, test_dma, NULL, rig_teardown, (void *)(uintptr_t) "qemu:edu," spec       \
+		"test_dma " spec, test_dma, NULL, rig_teardown,                                    \
+			(void *)(uintptr_t) "qemu:edu," spec                                       \
 	}
 #define LARGE_TEST(spec)                                                                           \
 	{                                                                                          \
-		"test_large_mappings " spec, test_large_mappings, NULL, rig_teardown,                     \
+		"test_large_mappings " spec, test_large_mappings, NULL, rig_teardown,              \
 			(void *)(uintptr_t) "qemu:edu," spec                                       \
 	}
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the stress tests share. Threads note what went wrong in words, since asserts are for the main
- * thread only; rounds are counted, not timed, so that a slow machine only takes longer.
+ * What the stress tests share. Threads note what went wrong in words, since asserts are for the
+ * main thread only; rounds are counted, not timed, so that a slow machine only takes longer.
  *
  * Two threads that touch one byte at once by plan (a device that should have been cut off) do it by
  * aligned words, which both sides store and load whole, or by odd sizes, which the device moves by
@@ -46,10 +46,10 @@ struct trouble {
 
 static struct trouble trouble;
 
-#define went_wrong(...)                                                             \
-	do {                                                                        \
-		if (__atomic_fetch_add(&trouble.count, 1, __ATOMIC_RELAXED) == 0)   \
-			snprintf(trouble.text, sizeof(trouble.text), __VA_ARGS__); \
+#define went_wrong(...)                                                                            \
+	do {                                                                                       \
+		if (__atomic_fetch_add(&trouble.count, 1, __ATOMIC_RELAXED) == 0)                  \
+			snprintf(trouble.text, sizeof(trouble.text), __VA_ARGS__);                 \
 	} while (0)
 
 static inline void no_trouble(const char *where)

@@ -229,7 +229,8 @@ static void cut_off(const char *spec, unsigned int rounds)
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
 		dma_unmap_single(dev, read_once(&shown[i]), 4096, DMA_BIDIRECTIONAL);
 	for (unsigned int i = 0; i < DRIVERS; i++) {
-		driver[i] = (struct driver){.dev = dev, .number = i, .random = 1 + i, .rounds = rounds};
+		driver[i] =
+			(struct driver){.dev = dev, .number = i, .random = 1 + i, .rounds = rounds};
 		start_thread(&driver[i].thread, drive, &driver[i]);
 	}
 	for (int i = 0; i < DRIVERS; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Buffers that go from thread to thread, each mapped and unmapped by whoever has it, and coherent memory that one
- * frees while another maps what was there: all of it legal, so the checker has nothing to say, however
- * late it clears up behind an unmap.
+ * Buffers that go from thread to thread, each mapped and unmapped by whoever has it, and coherent
+ * memory that one frees while another maps what was there: all of it legal, so the checker has
+ * nothing to say, however late it clears up behind an unmap.
  */
 #include "stress.h"
 
@@ -58,8 +58,8 @@ static void *pass_on(void *arg)
 
 		if (p) {
 			use(w, p, r & 256 ? DMA_FROM_DEVICE : DMA_BIDIRECTIONAL);
-			while (!__atomic_compare_exchange_n(&slot[r++ % SLOTS], &none, p, false, __ATOMIC_ACQ_REL,
-							    __ATOMIC_RELAXED))
+			while (!__atomic_compare_exchange_n(&slot[r++ % SLOTS], &none, p, false,
+							    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 				none = NULL;
 		}
 		if (!(r >> 16 & 7))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Everything at once on one device, in each configuration: threads map, sync, unmap, allocate and free
- * what is theirs and check each byte; other threads play a device that reads wherever it was told
- * of, late or not; more threads start, do a little and end.
+ * Everything at once on one device, in each configuration: threads map, sync, unmap, allocate and
+ * free what is theirs and check each byte; other threads play a device that reads wherever it was
+ * told of, late or not; more threads start, do a little and end.
  */
 #include "stress.h"
 
@@ -105,7 +105,7 @@ static void one_list(struct driver *d)
 	}
 	show(d, sg_dma_address(sg));
 	i = 0;
-	for_each_sg(sg, at, n, i)
+	for_each_sg (sg, at, n, i)
 		if (dmamap_bus_read(d->s->dev, sg_dma_address(at), d->scratch, sg_dma_len(at)))
 			went_wrong("list: %s", dmamap_strerror());
 	if (sg_dma_len(sg) == 4096 && !device_has(d, sg_dma_address(sg), 4096, r))
@@ -274,27 +274,27 @@ static void everything(const char *spec, unsigned int mask_bits, unsigned int ro
 	dmamap_close(s.dev);
 }
 
-#define stress(name, spec, mask_bits)                  \
-	static void test_##name(void **state)          \
-	{                                              \
-		everything(spec, mask_bits, ROUNDS(1500)); \
+#define stress(name, spec, mask_bits)                                                              \
+	static void test_##name(void **state)                                                      \
+	{                                                                                          \
+		everything(spec, mask_bits, ROUNDS(1500));                                         \
 	}
 
-stress(strict, "sim,swiotlb=4M", 64)
-stress(narrow, "sim,swiotlb=4M", 26)
-stress(lazy, "sim,policy=lazy,swiotlb=4M", 64)
-stress(pool, "sim,policy=pool,swiotlb=4M", 64)
-stress(persistent, "sim,policy=persistent,swiotlb=4M", 64)
-stress(untrusted, "sim,untrusted=1,swiotlb=4M", 64)
-stress(direct, "sim,iommu=0,swiotlb=4M", 64)
-stress(bouncing, "sim,iommu=0,swiotlb=4M", 32)
-stress(noncoherent, "sim,coherent=0,swiotlb=4M", 64)
-stress(noncoherent_lazy, "sim,coherent=0,policy=lazy,swiotlb=4M", 64)
-stress(noncoherent_direct, "sim,coherent=0,iommu=0,swiotlb=4M", 32)
-stress(checked, "sim,check=1,policy=lazy,swiotlb=4M", 64)
+stress(strict, "sim,swiotlb=4M", 64) stress(narrow, "sim,swiotlb=4M",
+					    26) stress(lazy, "sim,policy=lazy,swiotlb=4M", 64)
+	stress(pool, "sim,policy=pool,swiotlb=4M",
+	       64) stress(persistent, "sim,policy=persistent,swiotlb=4M",
+			  64) stress(untrusted, "sim,untrusted=1,swiotlb=4M",
+				     64) stress(direct, "sim,iommu=0,swiotlb=4M",
+						64) stress(bouncing, "sim,iommu=0,swiotlb=4M", 32)
+		stress(noncoherent, "sim,coherent=0,swiotlb=4M", 64)
+			stress(noncoherent_lazy, "sim,coherent=0,policy=lazy,swiotlb=4M", 64)
+				stress(noncoherent_direct, "sim,coherent=0,iommu=0,swiotlb=4M", 32)
+					stress(checked, "sim,check=1,policy=lazy,swiotlb=4M", 64)
 
-/* The device reads late, past ends and against directions on purpose; nothing else is misuse. */
-static void quiet(const struct dmamap_report *r, void *arg)
+	/* The device reads late, past ends and against directions on purpose; nothing else is
+	   misuse. */
+	static void quiet(const struct dmamap_report *r, void *arg)
 {
 	if (r->kind < DMAMAP_CHECK_DEVICE_FAULT || r->kind > DMAMAP_CHECK_DEVICE_STALE)
 		went_wrong("report: %s", r->text);
@@ -303,11 +303,16 @@ static void quiet(const struct dmamap_report *r, void *arg)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_strict),	    cmocka_unit_test(test_narrow),
-		cmocka_unit_test(test_lazy),	    cmocka_unit_test(test_pool),
-		cmocka_unit_test(test_persistent),  cmocka_unit_test(test_untrusted),
-		cmocka_unit_test(test_direct),	    cmocka_unit_test(test_bouncing),
-		cmocka_unit_test(test_noncoherent), cmocka_unit_test(test_noncoherent_lazy),
+		cmocka_unit_test(test_strict),
+		cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_lazy),
+		cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_persistent),
+		cmocka_unit_test(test_untrusted),
+		cmocka_unit_test(test_direct),
+		cmocka_unit_test(test_bouncing),
+		cmocka_unit_test(test_noncoherent),
+		cmocka_unit_test(test_noncoherent_lazy),
 		cmocka_unit_test(test_noncoherent_direct),
 		cmocka_unit_test(test_checked),
 	};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices open and close in several threads at once, of every kind, in groups and alone, while what
- * they share (RAM, bounce memory, the flusher's thread) comes with the first and goes with the last.
- * A thread that works on a device may end after another has closed other devices.
+ * they share (RAM, bounce memory, the flusher's thread) comes with the first and goes with the
+ * last. A thread that works on a device may end after another has closed other devices.
  */
 #include "stress.h"
 
@@ -95,9 +95,9 @@ static void open_and_close(const char *const *specs, unsigned int n, unsigned in
 }
 
 static const char *const all[] = {
-	"sim,ram=256M",	       "sim,policy=lazy,ram=256M", "sim,policy=pool,ram=256M",
+	"sim,ram=256M",		"sim,policy=lazy,ram=256M", "sim,policy=pool,ram=256M",
 	"sim,iommu=0,ram=256M", "sim,untrusted=1,ram=256M", "sim,coherent=0,ram=256M",
-	"sim:edu,ram=256M",    "sim,group=g,ram=256M",	   "sim,group=l,policy=lazy,ram=256M",
+	"sim:edu,ram=256M",	"sim,group=g,ram=256M",	    "sim,group=l,policy=lazy,ram=256M",
 };
 
 static void test_while_another_is_open(void **state)

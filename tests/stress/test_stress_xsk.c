@@ -31,7 +31,8 @@ static void guarded_area(u32 flags)
 {
 	u64 size = (u64)CHUNKS * CHUNK;
 	char *all = mmap(NULL, size + 2 * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct xdp_umem_reg reg = {.len = size, .chunk_size = CHUNK, .flags = flags, .headroom = 40};
+	struct xdp_umem_reg reg = {
+		.len = size, .chunk_size = CHUNK, .flags = flags, .headroom = 40};
 
 	assert_true(all != MAP_FAILED);
 	area.memory = all + PAGE_SIZE;
@@ -74,9 +75,11 @@ static void scribble_entry(struct app_ring *r, bool descs, u64 *random)
 		return;
 	}
 	__atomic_store_n(&r->desc[at].addr, nasty(random), __ATOMIC_RELAXED);
-	__atomic_store_n(&r->desc[at].len, next_random(random) & 1 ? next_random(random) % 3000 : (u32)nasty(random),
+	__atomic_store_n(&r->desc[at].len,
+			 next_random(random) & 1 ? next_random(random) % 3000 : (u32)nasty(random),
 			 __ATOMIC_RELAXED);
-	__atomic_store_n(&r->desc[at].options, next_random(random) & 3 ? 0 : next_random(random), __ATOMIC_RELAXED);
+	__atomic_store_n(&r->desc[at].options, next_random(random) & 3 ? 0 : next_random(random),
+			 __ATOMIC_RELAXED);
 }
 
 static void scribble_index(u32 *index, u32 other, u64 *random)
@@ -173,14 +176,18 @@ static void drive_send(struct xsk_buff_pool *pool, u64 *random)
 
 static void hostile(const char *spec, u32 flags, bool zc)
 {
-	u64 seconds = wanted("DMAMAP_XSK_SECONDS", 0), random = 5, end = clock_ns() + seconds * NS_PER_S;
+	u64 seconds = wanted("DMAMAP_XSK_SECONDS", 0), random = 5,
+	    end = clock_ns() + seconds * NS_PER_S;
 	pthread_t thread;
 
 	card_open(spec, zc ? &card_zc : &card_copy);
 	guarded_area(flags);
 	app_open(&app, RING, RING, RING);
-	assert_int_equal(xdp_sock_bind(app.xs, area.umem, card.dev, 0, (zc ? XDP_ZEROCOPY : XDP_COPY) |
-				       XDP_USE_SG | XDP_USE_NEED_WAKEUP, NULL), 0);
+	assert_int_equal(
+		xdp_sock_bind(app.xs, area.umem, card.dev, 0,
+			      (zc ? XDP_ZEROCOPY : XDP_COPY) | XDP_USE_SG | XDP_USE_NEED_WAKEUP,
+			      NULL),
+		0);
 	quit = false;
 	start_thread(&thread, scribble, NULL);
 	for (u64 i = 0; i < ROUNDS(6000) || clock_ns() < end; i++) {
@@ -232,8 +239,10 @@ static void *drive(void *arg)
 		xsk_flush(card.dev, 0);
 		u32 m = xsk_tx_peek_release_desc_batch(pool, BATCH);
 		for (u32 i = 0; i < m; i++, sent++)
-			if (memcmp(xsk_buff_raw_get_data(pool, pool->tx_descs[i].addr), &sent, sizeof(sent)) != 0)
-				went_wrong("a packet was lost, or came twice, at %llu", (unsigned long long)sent);
+			if (memcmp(xsk_buff_raw_get_data(pool, pool->tx_descs[i].addr), &sent,
+				   sizeof(sent)) != 0)
+				went_wrong("a packet was lost, or came twice, at %llu",
+					   (unsigned long long)sent);
 		xsk_tx_completed(pool, m);
 		if (!n && !m)
 			sched_yield();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the unit tests of the mapping layers share: a device, its counters, one failure on purpose. */
+/* What the unit tests of the mapping layers share: a device, its counters, one failure on purpose.
+ */
 #ifndef TESTS_CORE_RIG_H
 #define TESTS_CORE_RIG_H
 

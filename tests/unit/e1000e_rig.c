@@ -173,8 +173,12 @@ static u32 order(u32 v, bool swapped)
 
 void pcap_header(struct pcap_file *p, bool swapped, u32 magic)
 {
-	u32 h[6] = {order(magic, swapped), swapped ? 0x02000400 : 0x00040002, 0, 0,
-		    order(65535, swapped), order(1, swapped)};
+	u32 h[6] = {order(magic, swapped),
+		    swapped ? 0x02000400 : 0x00040002,
+		    0,
+		    0,
+		    order(65535, swapped),
+		    order(1, swapped)};
 
 	pcap_raw(p, h, sizeof(h));
 }

@@ -6,10 +6,10 @@
 #include "e1000e_regs.h"
 #include "fake_bus.h"
 
-#define CARD_RING  64u	   /* descriptors of each ring */
-#define CARD_BYTES 0x80000 /* of the fake memory, for each card: rings, then buffers of 2 KiB */
-#define CARD_RX_BUF(card, i) ((card)->base + 0x10000 + (u64)(i) * 2048)
-#define CARD_TX_BUF(card, i) ((card)->base + 0x40000 + (u64)(i) * 2048)
+#define CARD_RING	     64u /* descriptors of each ring */
+#define CARD_BYTES	     0x80000 /* of the fake memory, for each card: rings, then buffers of 2 KiB */
+#define CARD_RX_BUF(card, i) ((card)->base + 0x10000 + (u64)(i)*2048)
+#define CARD_TX_BUF(card, i) ((card)->base + 0x40000 + (u64)(i)*2048)
 
 struct card {
 	void *model;
@@ -26,17 +26,18 @@ struct got {
 u32 card_read(struct card *c, u64 offset);
 void card_write(struct card *c, u64 offset, u32 value);
 
-/* `keys`: "key=value" strings, NULL-terminated. Opens card number `n` (0 …) and says why if it fails. */
+/* `keys`: "key=value" strings, NULL-terminated. Opens card number `n` (0 …) and says why if it
+ * fails. */
 void card_open(struct card *c, int n, const char *const *keys);
 void card_close(struct card *c);
 void card_start(struct card *c, u32 rctl); /* rings, link, both units; rctl beside EN and SECRC */
 void card_give(struct card *c, u32 n);	   /* n more receive buffers */
 bool card_got(struct card *c, struct got *g); /* the next received descriptor, if it is done */
-struct got card_take(struct card *c);	       /* waits for it */
+struct got card_take(struct card *c);	      /* waits for it */
 void card_put(struct card *c, u64 addr, u32 lower); /* one transmit descriptor, tail not moved */
 void card_send(struct card *c, const void *frame, u32 len); /* one frame with EOP, IFCS, RS */
 void card_tail(struct card *c);
-void card_sent(struct card *c); /* waits until everything is transmitted */
+void card_sent(struct card *c);				/* waits until everything is transmitted */
 void card_stat_wait(struct card *c, u32 offset, u32 n); /* until the counter has counted n in all */
 
 /* A frame of `len` bytes to everybody, whose contents follow from `n`. */

@@ -41,7 +41,8 @@ static inline void card_up(struct net_card *c, const char *spec, const struct e1
 		fail_msg("%s", driver_strerror());
 }
 
-static inline void card_started(struct net_card *c, const char *spec, const struct e1000e_options *opt)
+static inline void card_started(struct net_card *c, const char *spec,
+				const struct e1000e_options *opt)
 {
 	card_up(c, spec, opt);
 	assert_int_equal(e1000e_start(c->nic), 0);
@@ -66,8 +67,11 @@ static inline void ring_map(struct xdp_sock *xs, int which, struct net_ring *rin
 	at = xdp_sock_map_ring(xs, which, &off, &len);
 	assert_non_null(at);
 	*ring = (struct net_ring){.producer = (u32 *)(at + off.producer),
-				  .consumer = (u32 *)(at + off.consumer), .flags = (u32 *)(at + off.flags),
-				  .desc = at + off.desc, .size = NET_CHUNKS, .mask = NET_CHUNKS - 1};
+				  .consumer = (u32 *)(at + off.consumer),
+				  .flags = (u32 *)(at + off.flags),
+				  .desc = at + off.desc,
+				  .size = NET_CHUNKS,
+				  .mask = NET_CHUNKS - 1};
 }
 
 static inline void sock_memory(struct net_sock *s)
@@ -139,7 +143,8 @@ static inline bool sock_send(struct net_sock *s, const void *frame, u32 len)
 	return true;
 }
 
-/* A received packet; its chunk goes back into the fill ring with the next call. 0: there is none. */
+/* A received packet; its chunk goes back into the fill ring with the next call. 0: there is none.
+ */
 static inline u32 sock_receive(struct net_sock *s, const u8 **frame)
 {
 	struct xdp_desc d;

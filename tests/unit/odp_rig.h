@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of on-demand paging share: a device, a context that records what it hears, memory. */
+/* What the tests of on-demand paging share: a device, a context that records what it hears, memory.
+ */
 #ifndef TESTS_ODP_RIG_H
 #define TESTS_ODP_RIG_H
 
@@ -26,10 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
+#define PAGE	   4096ul
 #define ALL_ACCESS (IB_ACCESS_ON_DEMAND | IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_READ)
-#define READ_ONLY (IB_ACCESS_ON_DEMAND | IB_ACCESS_REMOTE_READ)
-#define SECOND 1000000000ull
+#define READ_ONLY  (IB_ACCESS_ON_DEMAND | IB_ACCESS_REMOTE_READ)
+#define SECOND	   1000000000ull
 
 static struct device *dev;
 static struct ib_ucontext *ctx;
@@ -98,7 +99,8 @@ static inline bool was_heard(struct ib_umem *umem, const void *start, u64 bytes)
 
 static inline u8 *memory(u64 pages)
 {
-	void *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
 
 	assert_true(p != MAP_FAILED);
 	return p;
@@ -112,7 +114,8 @@ static inline struct ib_umem *region(const void *p, u64 bytes, int access)
 	return umem;
 }
 
-/* Asks again while a notice is on its way, as a driver does; who wants to hear of it calls the function. */
+/* Asks again while a notice is on its way, as a driver does; who wants to hear of it calls the
+ * function. */
 static inline int fault_in(struct ib_umem *umem, const void *p, u64 pages, u64 mask)
 {
 	u64 until = now_ns() + 20 * SECOND;
@@ -153,7 +156,8 @@ static inline bool child_was_done(pid_t pid)
 {
 	int status;
 
-	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGKILL;
 }
 
 static inline void open_rig(const char *spec)

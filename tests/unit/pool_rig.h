@@ -90,8 +90,8 @@ static inline bool apart(u64 a, u64 b, u64 size)
 }
 
 /* The oracle: a new block against the pool's promises and every live block. */
-static inline void check_block(const struct block *live, int n, struct block b, size_t size, size_t align,
-			size_t boundary)
+static inline void check_block(const struct block *live, int n, struct block b, size_t size,
+			       size_t align, size_t boundary)
 {
 	if (align && (((uintptr_t)b.cpu | b.dma) & (align - 1)))
 		fail_msg("block %p, DMA %#llx, is not aligned to %zu", b.cpu,

@@ -178,7 +178,8 @@ static void test_whole_pages_show_nothing_else(void **state)
 	offset = at.v % PAGE_BYTES;
 	page = phys_ptr(PHYS(align_down(at.v, PAGE_BYTES)));
 	assert_true(rig_all(page + offset, 200, 0x11));
-	assert_true(rig_all(page, offset, 0) && rig_all(page + offset + 200, 4096 - 200 - offset, 0));
+	assert_true(rig_all(page, offset, 0) &&
+		    rig_all(page + offset + 200, 4096 - 200 - offset, 0));
 	unmap(at, 200);
 	memset(mem.base + mem.bounce_start, 0x99, mem.bounce_size);
 	at = bounce_map(dev, phys_of(memory), 5000, ~0ull, true, DMA_ATTR_SKIP_CPU_SYNC);
@@ -192,7 +193,8 @@ static void test_what_a_closed_device_left(void **state)
 	unsigned int before = room();
 
 	for (u64 size = 1; size < 20000; size += 3000)
-		assert_true(bounce_map(other, phys_of(memory), size, ~0ull, false, 0).v != NO_PHYS.v);
+		assert_true(bounce_map(other, phys_of(memory), size, ~0ull, false, 0).v !=
+			    NO_PHYS.v);
 	assert_true(room() < before);
 	assert_int_equal(bounce_release(other), 7);
 	assert_int_equal(bounce_release(other), 0);

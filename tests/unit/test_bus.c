@@ -49,7 +49,8 @@ static void test_words_do_not_tear(void **state)
 	assert_int_equal(pthread_create(&t, NULL, store_words, NULL), 0);
 	for (int i = 0; i < 200000; i++) {
 		copy_from_memory(&seen, &word, 8);
-		if (seen && seen != ~0ull && seen != 0x5555555555555555 && seen != 0xaaaaaaaaaaaaaaaa)
+		if (seen && seen != ~0ull && seen != 0x5555555555555555 &&
+		    seen != 0xaaaaaaaaaaaaaaaa)
 			break;
 		seen = 0;
 	}
@@ -62,7 +63,8 @@ static void test_a_page_of_the_host(void **state)
 {
 	struct device *dev = rig_open("sim", ~0ull);
 
-	assert_int_equal(bus_host_page(dev, 0x5000, PT_READ), (u64)(uintptr_t)(mem.base + 0x5000) | PT_READ);
+	assert_int_equal(bus_host_page(dev, 0x5000, PT_READ),
+			 (u64)(uintptr_t)(mem.base + 0x5000) | PT_READ);
 	assert_int_equal(bus_host_page(dev, MEM_DMA32_END, PT_WRITE),
 			 (u64)(uintptr_t)(mem.base + MEM_DMA32_END) | PT_WRITE);
 	assert_int_equal(bus_host_page(dev, mem.low, PT_READ), 0);

@@ -67,8 +67,9 @@ static void test_a_report(void **state)
 {
 	u64 of_kind = dmamap_check_count(DMAMAP_CHECK_LEAK), all = dmamap_check_count(0);
 
-	assert_int_equal(check_report(dev, true, DMAMAP_CHECK_LEAK, 0x1000, 64, DMA_TO_DEVICE,
-				      "lost %d", 3), -EINVAL);
+	assert_int_equal(
+		check_report(dev, true, DMAMAP_CHECK_LEAK, 0x1000, 64, DMA_TO_DEVICE, "lost %d", 3),
+		-EINVAL);
 	assert_int_equal(last.n, 1);
 	assert_int_equal(last.kind, DMAMAP_CHECK_LEAK);
 	assert_int_equal(last.addr, 0x1000);
@@ -89,7 +90,8 @@ static void test_off(void **state)
 
 	error_set(EIO, "old");
 	errno = 0;
-	assert_int_equal(check_report(dev, false, DMAMAP_CHECK_LEAK, 0, 0, DMA_NONE, "quiet"), -EINVAL);
+	assert_int_equal(check_report(dev, false, DMAMAP_CHECK_LEAK, 0, 0, DMA_NONE, "quiet"),
+			 -EINVAL);
 	assert_int_equal(errno, EINVAL);
 	assert_int_equal(last.n, 0);
 	assert_int_equal(dmamap_check_count(0), all);

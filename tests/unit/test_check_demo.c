@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each kind has a demonstration: the wrong program raises it, once, and no other; its twin nothing. */
+/* Each kind has a demonstration: the wrong program raises it, once, and no other; its twin nothing.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -78,8 +79,8 @@ static void test_wrong(void **state)
 		text[0] = 0;
 		n = demo_run(d, true, &others);
 		if (n != 1 || others)
-			fail_msg("%s: raised %d times, others %u times:\n%s", dmamap_check_name(kind), n,
-				 others, text);
+			fail_msg("%s: raised %d times, others %u times:\n%s",
+				 dmamap_check_name(kind), n, others, text);
 		if (!has_no_past(kind) && !names_past(text))
 			fail_msg("%s has one stack only:\n%s", dmamap_check_name(kind), text);
 	}
@@ -123,7 +124,8 @@ int main(void)
 
 	dmamap_check_on_report(keep, NULL);
 	if (preload && strstr(preload, "vgpreload")) {
-		puts("1..0 # SKIP valgrind itself names what the CPU does to buffers that it does not own");
+		puts("1..0 # SKIP valgrind itself names what the CPU does to buffers that it does "
+		     "not own");
 		return 0;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,8 @@ static void child(bool wrong)
 	char *p = kzalloc(4096, GFP_KERNEL);
 	dma_addr_t addr;
 
-	if (!dev || !p || dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)) || dmamap_check_own(dev, true))
+	if (!dev || !p || dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)) ||
+	    dmamap_check_own(dev, true))
 		_exit(10);
 	addr = dma_map_single(dev, p, 4096, DMA_FROM_DEVICE);
 	if (dma_mapping_error(dev, addr))

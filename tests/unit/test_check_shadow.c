@@ -187,7 +187,8 @@ static void *map_and_unmap(void *p)
 	return NULL;
 }
 
-/* What another thread has unmapped overlaps nothing, though its shadow waits for that thread's next call. */
+/* What another thread has unmapped overlaps nothing, though its shadow waits for that thread's next
+ * call. */
 static void test_memory_goes_between_threads(void **state)
 {
 	void *p = kmalloc(4096, GFP_KERNEL);
@@ -221,7 +222,8 @@ static void note_kind(const struct dmamap_report *r, void *arg)
 	on_report(r, arg);
 }
 
-static void fault_in_page(struct device *dev, dma_addr_t addr, enum dmamap_fault_reason reason, int kind)
+static void fault_in_page(struct device *dev, dma_addr_t addr, enum dmamap_fault_reason reason,
+			  int kind)
 {
 	reports = 0;
 	device_fault(dev, addr & ~4095ull, 0, true, reason);
@@ -256,8 +258,9 @@ static void test_many_leaks_are_one_report(void **state)
 	static u8 memory[3000][64] __attribute__((aligned(64)));
 
 	for (int i = 0; i < 3000; i++)
-		assert_int_equal(dma_mapping_error(dev, dma_map_single(dev, memory[i], 64, DMA_TO_DEVICE)),
-				 0);
+		assert_int_equal(
+			dma_mapping_error(dev, dma_map_single(dev, memory[i], 64, DMA_TO_DEVICE)),
+			0);
 	assert_int_equal(reports, 0);
 	dmamap_close(dev);
 	assert_int_equal(reports, 1);
@@ -331,8 +334,9 @@ static void two_leaks(void)
 	struct device *dev = open_checked("sim");
 
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(dma_mapping_error(dev, dma_map_single(dev, memory[i], 64, DMA_TO_DEVICE)),
-				 0);
+		assert_int_equal(
+			dma_mapping_error(dev, dma_map_single(dev, memory[i], 64, DMA_TO_DEVICE)),
+			0);
 	dmamap_close(dev);
 }
 

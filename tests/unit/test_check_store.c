@@ -27,8 +27,8 @@ static void make(u32 i)
 	/* mostly small ones in few pages, some long */
 	u64 size = rnd(8) ? rnd(300) + 1 : rnd(1ull << (12 + rnd(12))) + 1;
 
-	ranges[i] = (struct range){.space = rnd(SPACES) << 6, .start = 0x100000 + rnd(1u << 17),
-				   .size = size};
+	ranges[i] = (struct range){
+		.space = rnd(SPACES) << 6, .start = 0x100000 + rnd(1u << 17), .size = size};
 }
 
 static bool note(struct range *r, void *arg)
@@ -100,7 +100,8 @@ static void test_against_a_list(void **state)
 	store_reset();
 }
 
-/* Tables stay as they are, chains get longer as far as there are spare buckets, then ranges are refused. */
+/* Tables stay as they are, chains get longer as far as there are spare buckets, then ranges are
+ * refused. */
 static void test_no_memory_to_grow(void **state)
 {
 	const struct fail_rule all = {.every = 1};
@@ -139,7 +140,8 @@ static void test_ended(void **state)
 	store_reset();
 }
 
-/* Taken out by what is known of the place alone, of a slot or of a chain, also when tables have grown since. */
+/* Taken out by what is known of the place alone, of a slot or of a chain, also when tables have
+ * grown since. */
 static void test_places(void **state)
 {
 	static u32 place[RANGES];
@@ -236,12 +238,9 @@ static void test_seals_and_chains(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_against_a_list),
-		cmocka_unit_test(test_no_memory_to_grow),
-		cmocka_unit_test(test_ended),
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_seals),
-		cmocka_unit_test(test_seals_and_chains),
+		cmocka_unit_test(test_against_a_list), cmocka_unit_test(test_no_memory_to_grow),
+		cmocka_unit_test(test_ended),	       cmocka_unit_test(test_places),
+		cmocka_unit_test(test_seals),	       cmocka_unit_test(test_seals_and_chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

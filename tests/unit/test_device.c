@@ -27,7 +27,8 @@ static void test_faults_are_a_ring(void **state)
 		/* not a divisor of the ring's size, so that it wraps everywhere */
 		for (u64 i = 0; i < 100; i++)
 			assert_int_equal(device_fault(dev, round * 1000 + i, i + 1, i & 1,
-						      DMAMAP_FAULT_NO_READ), -EFAULT);
+						      DMAMAP_FAULT_NO_READ),
+					 -EFAULT);
 		for (u64 i = 0; i < 100; i++) {
 			assert_int_equal(dmamap_bus_fault_next(dev, &f), 1);
 			assert_int_equal(f.addr, round * 1000 + i);

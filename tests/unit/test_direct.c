@@ -53,7 +53,8 @@ static void test_the_edge_of_the_mask(void **state)
 static void test_an_offset_of_the_bus(void **state)
 {
 	struct device *dev = rig_open("sim,iommu=0,bus-offset=0x100000000", DMA_BIT_MASK(33));
-	u8 *high = (u8 *)__get_free_pages(GFP_KERNEL, 0), *low = (u8 *)__get_free_pages(GFP_DMA32, 0);
+	u8 *high = (u8 *)__get_free_pages(GFP_KERNEL, 0),
+	   *low = (u8 *)__get_free_pages(GFP_DMA32, 0);
 
 	/* 33 bits less the offset: 4 GiB of bus */
 	maps_to(dev, low, 4096, true);
@@ -67,7 +68,8 @@ static void test_require_coherent(void **state)
 {
 	struct device *dev = rig_open("sim,iommu=0", DMA_BIT_MASK(32));
 	u8 *high = (u8 *)__get_free_pages(GFP_KERNEL, 0);
-	dma_addr_t addr = dma_map_single_attrs(dev, high, 64, DMA_TO_DEVICE, DMA_ATTR_REQUIRE_COHERENT);
+	dma_addr_t addr =
+		dma_map_single_attrs(dev, high, 64, DMA_TO_DEVICE, DMA_ATTR_REQUIRE_COHERENT);
 
 	assert_int_not_equal(dma_mapping_error(dev, addr), 0);
 	assert_int_equal(errno, EIO);

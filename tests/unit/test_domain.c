@@ -20,8 +20,8 @@ static int teardown(void **state)
 
 static struct domain *get(enum policy policy, const char *group)
 {
-	const struct domain_config want = {.iommu = true, .policy = policy, .group = group,
-					   .any_32bit = true};
+	const struct domain_config want = {
+		.iommu = true, .policy = policy, .group = group, .any_32bit = true};
 	struct domain *dom = domain_get(&want);
 
 	assert_non_null(dom);
@@ -62,7 +62,8 @@ static void test_a_group_is_one(void **state)
 {
 	const struct domain_config other = {.iommu = true, .policy = POLICY_LAZY, .group = "g"};
 	const struct domain_config none = {.iommu = false, .policy = POLICY_STRICT, .group = "g"};
-	struct domain *a = get(POLICY_STRICT, "g"), *b = get(POLICY_STRICT, "g"), *c = get(POLICY_STRICT, "h");
+	struct domain *a = get(POLICY_STRICT, "g"), *b = get(POLICY_STRICT, "g"),
+		      *c = get(POLICY_STRICT, "h");
 
 	assert_ptr_equal(a, b);
 	assert_ptr_not_equal(a, c);
@@ -124,7 +125,8 @@ static void test_release_gives_back_and_cuts_off(void **state)
 	struct port *p = port_get(&dom->ports);
 
 	assert_int_equal(dom->space.ops->map(&dom->space, IOVA(page << 12), PHYS(0), 4 * 4096,
-					     PT_READ | PT_FIRST | PT_LAST), 0);
+					     PT_READ | PT_FIRST | PT_LAST),
+			 0);
 	iotlb_fill(&p->tlb, page + 2, p->tlb.gen, 1);
 	assert_int_equal(pt_unmap_mapping(&dom->pt, IOVA(page << 12), &entry), 4 * 4096);
 	domain_release(dom, page, 4, true);
@@ -140,12 +142,15 @@ static void test_a_large_release_frees_tables(void **state)
 	u64 page = domain_iova_alloc(dom, 1024, 0xfffff), tables, entry;
 
 	/* small leaves first, then a large one in their place, eight times over */
-	assert_int_equal(pt_map(&dom->pt, IOVA(page << 12), PHYS(4096), 4096, PT_READ | PT_FIRST | PT_LAST, 0), 0);
+	assert_int_equal(pt_map(&dom->pt, IOVA(page << 12), PHYS(4096), 4096,
+				PT_READ | PT_FIRST | PT_LAST, 0),
+			 0);
 	pt_unmap_mapping(&dom->pt, IOVA(page << 12), &entry);
 	tables = read_once(&dom->pt.tables);
 	for (int i = 0; i < 8; i++) {
-		assert_int_equal(dom->space.ops->map(&dom->space, IOVA(page << 12), PHYS(0), 1024 * 4096ull,
-						     PT_READ | PT_FIRST | PT_LAST), 0);
+		assert_int_equal(dom->space.ops->map(&dom->space, IOVA(page << 12), PHYS(0),
+						     1024 * 4096ull, PT_READ | PT_FIRST | PT_LAST),
+				 0);
 		pt_unmap_mapping(&dom->pt, IOVA(page << 12), &entry);
 		domain_release(dom, page, 1024, true);
 		assert_true(read_once(&dom->pt.tables) <= tables);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network card's driver: probing, copying, stopping, what fails. Its sockets: test_driver_e1000e_xsk.c. */
+/* The network card's driver: probing, copying, stopping, what fails. Its sockets:
+ * test_driver_e1000e_xsk.c. */
 #include "net_rig.h"
 
 #include <errno.h>
@@ -7,9 +8,15 @@
 
 /* How packets get from memory to the card. */
 static const char *const ways[] = {
-	"", ",iommu=0", ",policy=lazy", ",policy=pool", ",untrusted=1",
-#ifndef BUILT_WITH_TSAN /* it does not know that coherent memory is one page at two addresses then */
-	",coherent=0", ",iommu=0,coherent=0",
+	"",
+	",iommu=0",
+	",policy=lazy",
+	",policy=pool",
+	",untrusted=1",
+#ifndef BUILT_WITH_TSAN /* it does not know that coherent memory is one page at two addresses then \
+			 */
+	",coherent=0",
+	",iommu=0,coherent=0",
 #endif
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
@@ -125,9 +132,9 @@ static void refuse(struct device *dev, const struct e1000e_options *opt, int err
 
 static void test_bad_probe(void **state)
 {
-	static const struct e1000e_options bad[] = {{.rx_ring = 4},	 {.rx_ring = 12},  {.tx_ring = 4104},
-						    {.max_frame = 1000}, {.max_frame = 16381}, {.mask_bits = 65},
-						    {.irq_us = 20000}};
+	static const struct e1000e_options bad[] = {
+		{.rx_ring = 4},	      {.rx_ring = 12},	 {.tx_ring = 4104}, {.max_frame = 1000},
+		{.max_frame = 16381}, {.mask_bits = 65}, {.irq_us = 20000}};
 	struct device *dev;
 
 	dev = dmamap_open("sim");
@@ -351,16 +358,11 @@ static void test_no_socket(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copy),
-		cmocka_unit_test(test_jumbo),
-		cmocka_unit_test(test_bad_probe),
-		cmocka_unit_test(test_probe_fails),
-		cmocka_unit_test(test_map_fails),
-		cmocka_unit_test(test_stop_start),
-		cmocka_unit_test(test_unplug),
-		cmocka_unit_test(test_wait),
-		cmocka_unit_test(test_serve),
-		cmocka_unit_test(test_no_socket),
+		cmocka_unit_test(test_copy),	  cmocka_unit_test(test_jumbo),
+		cmocka_unit_test(test_bad_probe), cmocka_unit_test(test_probe_fails),
+		cmocka_unit_test(test_map_fails), cmocka_unit_test(test_stop_start),
+		cmocka_unit_test(test_unplug),	  cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_serve),	  cmocka_unit_test(test_no_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets on the network card, zero-copy and copying: capture files, twins, coming and going in traffic. */
+/* Sockets on the network card, zero-copy and copying: capture files, twins, coming and going in
+ * traffic. */
 #include "net_rig.h"
 
 #include <errno.h>
@@ -8,9 +9,15 @@
 
 static const u16 modes[] = {XDP_ZEROCOPY, XDP_COPY};
 static const char *const ways[] = {
-	"", ",iommu=0", ",policy=lazy", ",policy=pool", ",untrusted=1",
-#ifndef BUILT_WITH_TSAN /* it does not know that coherent memory is one page at two addresses then */
-	",coherent=0", ",iommu=0,coherent=0",
+	"",
+	",iommu=0",
+	",policy=lazy",
+	",policy=pool",
+	",untrusted=1",
+#ifndef BUILT_WITH_TSAN /* it does not know that coherent memory is one page at two addresses then \
+			 */
+	",coherent=0",
+	",iommu=0,coherent=0",
 #endif
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
@@ -94,13 +101,15 @@ static void test_forward_file(void **state)
 
 	for (size_t w = 0; w < 2 * WAYS; w++) {
 		files_make(&f);
-		snprintf(spec, sizeof(spec), "sim:e1000e,pcap-in=%s,pcap-out=%s%s", f.in, f.out, ways[w / 2]);
+		snprintf(spec, sizeof(spec), "sim:e1000e,pcap-in=%s,pcap-out=%s%s", f.in, f.out,
+			 ways[w / 2]);
 		card_up(&c, spec, NULL);
 		sock_memory(&s);
 		sock_open(&s, &c, modes[w & 1]);
 		assert_int_equal(e1000e_zero_copy(c.nic), modes[w & 1] == XDP_ZEROCOPY);
 		assert_int_equal(e1000e_start(c.nic), 0);
-		for (n = 0; n < PACKETS || e1000e_in_flight(c.nic) || s.tx.head != *s.tx.consumer;) {
+		for (n = 0;
+		     n < PACKETS || e1000e_in_flight(c.nic) || s.tx.head != *s.tx.consumer;) {
 			card_turn(&c);
 			n += forward(&s);
 			if (modes[w & 1] == XDP_COPY)
@@ -283,7 +292,8 @@ static void test_unplug(void **state)
 
 	files_make(&f);
 	for (u32 i = 0; i < 10; i++) {
-		snprintf(spec, sizeof(spec), "sim:e1000e,pcap-in=%s,loop=0,unplug=%u", f.in, 1 + i * 333);
+		snprintf(spec, sizeof(spec), "sim:e1000e,pcap-in=%s,loop=0,unplug=%u", f.in,
+			 1 + i * 333);
 		card_up(&c, spec, NULL);
 		sock_memory(&s);
 		sock_open(&s, &c, modes[i & 1]);
@@ -328,7 +338,8 @@ static void test_wakeup(void **state)
 	pair_down(c, s);
 }
 
-/* Memory that cannot be mapped for the card: no zero-copy, but copying where the socket allows it. */
+/* Memory that cannot be mapped for the card: no zero-copy, but copying where the socket allows it.
+ */
 static void test_no_mapping(void **state)
 {
 	struct fail_rule always = {.every = 1};

@@ -144,7 +144,8 @@ static bool conflicts(const struct job *job, const struct job *a)
 /* Returns how many requests had their data linked. */
 static u64 jobs_run(const char *keys, unsigned int mask, enum nvme_data data, int count)
 {
-	struct nvme_options opt = {.depth = 4, .mask_bits = mask, .data = data}; /* fewer than jobs: some wait */
+	struct nvme_options opt = {
+		.depth = 4, .mask_bits = mask, .data = data}; /* fewer than jobs: some wait */
 	struct job *job = calloc(JOBS, sizeof(*job));
 	u8 *disk = calloc(1, DISK_BYTES);
 	struct nvme *nvme;
@@ -214,7 +215,8 @@ static void test_random(void **state)
 /* The same by two-step mappings: of what begins at a page, or of all that has data. */
 static void test_random_linked(void **state)
 {
-	u64 some = jobs_run("", 64, NVME_DATA_AUTO, 400), all = jobs_run("", 64, NVME_DATA_TWOSTEP, 400);
+	u64 some = jobs_run("", 64, NVME_DATA_AUTO, 400),
+	    all = jobs_run("", 64, NVME_DATA_TWOSTEP, 400);
 
 	assert_true(some > 0 && some < all);
 	jobs_run(",policy=lazy", 64, NVME_DATA_TWOSTEP, 300);
@@ -375,9 +377,11 @@ static void test_discard_and_flush(void **state)
 
 static void test_options(void **state)
 {
-	static const struct nvme_options bad[] = {
-		{.queues = 100000}, {.depth = 1}, {.depth = 100000}, {.mask_bits = 65},
-		{.data = (enum nvme_data)3}};
+	static const struct nvme_options bad[] = {{.queues = 100000},
+						  {.depth = 1},
+						  {.depth = 100000},
+						  {.mask_bits = 65},
+						  {.data = (enum nvme_data)3}};
 	struct nvme_options narrow = {.mask_bits = 12};
 	struct device *other;
 	struct rig r;
@@ -445,8 +449,8 @@ static void reset_behind(struct device *dev, bool enable)
 }
 
 /*
- * Reset behind the driver's back, the controller completes nothing any more: it is seen not to be ready, or, where
- * somebody enabled it again, that a command takes too long.
+ * Reset behind the driver's back, the controller completes nothing any more: it is seen not to be
+ * ready, or, where somebody enabled it again, that a command takes too long.
  */
 static void dies(bool enable, unsigned int timeout_ms, int result)
 {

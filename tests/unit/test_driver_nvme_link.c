@@ -133,7 +133,8 @@ static void test_ranges_are_kept(void **state)
 			unsigned long buf = __get_free_pages(GFP_KERNEL, 6);
 
 			assert_true(buf);
-			req = (struct nvme_request){.op = NVME_READ, .blocks = blocks, .buf = (void *)buf};
+			req = (struct nvme_request){
+				.op = NVME_READ, .blocks = blocks, .buf = (void *)buf};
 			assert_int_equal(nvme_run(nvme, 1, &req), 0);
 			free_pages(buf, 6);
 		}

@@ -47,7 +47,8 @@ static void test_every_and_times(void **state)
 
 static void test_probability(void **state)
 {
-	const struct fail_rule rule = {.prob = 0.25, .seed = 7}, sure = {.prob = 1}, other = {.prob = 0.25, .seed = 8};
+	const struct fail_rule rule = {.prob = 0.25, .seed = 7}, sure = {.prob = 1},
+			       other = {.prob = 0.25, .seed = 8};
 	u8 first[400], again[400], another[400];
 	unsigned int n;
 

@@ -122,10 +122,8 @@ static void test_each_way_to_overlap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_pair(test_add_and_drop),
-		with_pair(test_all_of_one_device),
-		with_pair(test_no_memory),
-		with_pair(test_neighbours_are_not_waited_for),
+		with_pair(test_add_and_drop),	     with_pair(test_all_of_one_device),
+		with_pair(test_no_memory),	     with_pair(test_neighbours_are_not_waited_for),
 		with_pair(test_each_way_to_overlap),
 	};
 

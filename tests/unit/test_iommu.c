@@ -92,7 +92,8 @@ static void test_occupied_addresses(void **state)
 
 	addr = dma_map_single(dev, p, 4096, DMA_TO_DEVICE);
 	dma_unmap_single(dev, addr, 4096, DMA_TO_DEVICE);
-	assert_int_equal(pt_map(&dev->domain->pt, IOVA(addr), PHYS(0), 4096, PT_READ | PT_WHOLE, 0), 0);
+	assert_int_equal(pt_map(&dev->domain->pt, IOVA(addr), PHYS(0), 4096, PT_READ | PT_WHOLE, 0),
+			 0);
 	again = dma_map_single(dev, p, 4096, DMA_TO_DEVICE);
 	assert_int_equal(dma_mapping_error(dev, again), 0);
 	assert_true(again != addr);

@@ -123,7 +123,10 @@ static void test_random_against_an_oracle(void **state)
 				memset(oracle, 0, sizeof(oracle));
 			}
 			break;
-		case 3: case 4: case 5: case 6:
+		case 3:
+		case 4:
+		case 5:
+		case 6:
 			oracle[page] = (u64)step << 12 | 3;
 			iotlb_fill(t, page, t->gen, oracle[page]);
 			break;

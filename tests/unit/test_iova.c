@@ -108,8 +108,8 @@ static void random_free(struct iova_space *s)
 	int i = (int)(next_random() % (u64)n_live);
 
 	memset(used + live[i].page, 0, taken(live[i].pages));
-	assert_true(next_random() % 4 ? iova_free(s, live[i].page, live[i].pages) :
-					iova_free_shared(s, live[i].page, live[i].pages));
+	assert_true(next_random() % 4 ? iova_free(s, live[i].page, live[i].pages)
+				      : iova_free_shared(s, live[i].page, live[i].pages));
 	live[i] = live[--n_live];
 }
 
@@ -254,8 +254,8 @@ static void test_runs_are_aligned(void **state)
 
 static void test_hostile_sizes(void **state)
 {
-	static const u64 bad[] = {0, ~0ull, ~0ull - 1, 1ull << 63, (1ull << 63) + 1, 1ull << 52,
-				  4096, 4095 + 1};
+	static const u64 bad[] = {0,	      ~0ull, ~0ull - 1, 1ull << 63, (1ull << 63) + 1,
+				  1ull << 52, 4096,  4095 + 1};
 	struct iova_space *s = iova_create(16, 4096, 0);
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -341,8 +341,8 @@ static bool live_once(void)
 	}
 	for (int i = 0; i < 900; i++)
 		if (page[i])
-			assert_true(i % 5 ? iova_free(s, page[i], sizes[i % 6]) :
-					    iova_free_shared(s, page[i], sizes[i % 6]));
+			assert_true(i % 5 ? iova_free(s, page[i], sizes[i % 6])
+					  : iova_free_shared(s, page[i], sizes[i % 6]));
 	assert_merged(s, err ? 1 : 2);
 	iova_destroy(s);
 	return ok;

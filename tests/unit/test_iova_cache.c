@@ -60,8 +60,8 @@ static void range_give(struct range r, bool shared)
 		return;
 	for (u64 i = 0; i < r.pages; i++)
 		expect_true(__atomic_exchange_n(&owned[r.page + i], 0, __ATOMIC_RELAXED));
-	expect_true(shared ? iova_free_shared(space, r.page, r.pages) :
-			     iova_free(space, r.page, r.pages));
+	expect_true(shared ? iova_free_shared(space, r.page, r.pages)
+			   : iova_free(space, r.page, r.pages));
 }
 
 /* Leaves r for others and takes what they left. */
@@ -124,7 +124,8 @@ static void test_stress(void **state)
 	for (int round = 0; round < 3; round++) { /* slots of ended threads are used again */
 		for (int i = 0; i < THREADS; i++)
 			assert_int_equal(pthread_create(&thread[i], NULL, work,
-					 (void *)(uintptr_t)(round * 10 + i + 1)), 0);
+							(void *)(uintptr_t)(round * 10 + i + 1)),
+					 0);
 		for (int i = 0; i < THREADS; i++)
 			pthread_join(thread[i], NULL);
 	}
@@ -278,8 +279,8 @@ static void test_overflow_to_the_tree(void **state)
 		for (u64 i = 0; i < n; i++)
 			assert_int_not_equal(page[i] = iova_alloc(space, pages, ~0ull, true), 0);
 		for (u64 i = 0; i < n; i++)
-			assert_true(i % 2 ? iova_free(space, page[i], pages) :
-					    iova_free_shared(space, page[i], pages));
+			assert_true(i % 2 ? iova_free(space, page[i], pages)
+					  : iova_free_shared(space, page[i], pages));
 	}
 	assert_merged();
 	iova_destroy(space);

@@ -18,8 +18,8 @@ static void test_reserve(void **state)
 	assert_int_equal(iova_reserve(s, 100, 100), 0);
 	assert_int_equal(iova_reserve(s, 150, 100), 0); /* overlaps, touches: one range now */
 	assert_int_equal(iova_reserve(s, 250, 1), 0);
-	assert_int_equal(iova_reserve(s, 0, 17), 0);	 /* what lies inside */
-	assert_int_equal(iova_reserve(s, 5000, 10), 0);	 /* nothing does */
+	assert_int_equal(iova_reserve(s, 0, 17), 0);	/* what lies inside */
+	assert_int_equal(iova_reserve(s, 5000, 10), 0); /* nothing does */
 	assert_int_equal(iova_reserve(s, 0, 16), 0);
 	assert_int_equal(iova_reserve(s, ~0ull, 1), 0);
 	assert_int_equal(iova_reserve(s, ~0ull, 2), -EINVAL);

@@ -30,8 +30,8 @@ static void test_where_memory_ends(void **state)
 
 static void test_ranges_across_the_end_of_a_part(void **state)
 {
-	static const char *const specs[] = {"sim", "sim,policy=pool", "sim,iommu=0", "sim,coherent=0",
-					    "sim,coherent=0,iommu=0"};
+	static const char *const specs[] = {"sim", "sim,policy=pool", "sim,iommu=0",
+					    "sim,coherent=0", "sim,coherent=0,iommu=0"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
 		struct device *dev = rig_open(specs[i], ~0ull);
@@ -67,7 +67,8 @@ static void test_registers_are_what_is_no_memory(void **state)
 
 static void test_failing_on_purpose(void **state)
 {
-	struct device *dev = rig_open("sim,name=here", ~0ull), *other = rig_open("sim,name=there", ~0ull);
+	struct device *dev = rig_open("sim,name=here", ~0ull),
+		      *other = rig_open("sim,name=there", ~0ull);
 	void *p = kmalloc(64, GFP_KERNEL);
 	dma_addr_t addr;
 
@@ -78,8 +79,8 @@ static void test_failing_on_purpose(void **state)
 	assert_int_not_equal(dma_mapping_error(dev, dma_map_single(dev, p, 64, DMA_TO_DEVICE)), 0);
 	assert_non_null(strstr(dmamap_strerror(), "here"));
 	assert_int_equal(dmamap_fail("map:nth=1"), 0);
-	assert_int_not_equal(dma_mapping_error(dev, dma_map_resource(dev, 0xd0000000, 64, DMA_TO_DEVICE, 0)),
-			     0);
+	assert_int_not_equal(
+		dma_mapping_error(dev, dma_map_resource(dev, 0xd0000000, 64, DMA_TO_DEVICE, 0)), 0);
 	assert_int_equal(dmamap_fail(NULL), 0);
 	kfree(p);
 	rig_close(dev);

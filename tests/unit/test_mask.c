@@ -9,8 +9,12 @@ static void test_the_least_that_is_served(void **state)
 	static const struct {
 		const char *spec;
 		unsigned int least; /* bits */
-	} c[] = {{"sim", 13}, {"sim,iommu=0", 24}, {"sim,policy=pool", 24}, {"sim,policy=lazy", 13},
-		 {"sim,bus-offset=0x100000000", 33}, {"sim,iommu=0,bus-offset=0x100000000", 33}};
+	} c[] = {{"sim", 13},
+		 {"sim,iommu=0", 24},
+		 {"sim,policy=pool", 24},
+		 {"sim,policy=lazy", 13},
+		 {"sim,bus-offset=0x100000000", 33},
+		 {"sim,iommu=0,bus-offset=0x100000000", 33}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
 		struct device *dev = rig_open(c[i].spec, ~0ull);
@@ -41,16 +45,21 @@ static void test_required(void **state)
 	static const struct {
 		const char *spec;
 		unsigned int bits;
-	} c[] = {{"sim,ram=8G", 32}, {"sim,ram=8G,iommu=0", 34}, {"sim,ram=1G,iommu=0", 30},
-		 {"sim,ram=64M,iommu=0", 26}, {"sim,ram=8G,bus-offset=0x100000000", 33},
-		 {"sim,ram=64M,iommu=0,bus-offset=0x100000000", 33}, {"sim,policy=pool", 32}};
+	} c[] = {{"sim,ram=8G", 32},
+		 {"sim,ram=8G,iommu=0", 34},
+		 {"sim,ram=1G,iommu=0", 30},
+		 {"sim,ram=64M,iommu=0", 26},
+		 {"sim,ram=8G,bus-offset=0x100000000", 33},
+		 {"sim,ram=64M,iommu=0,bus-offset=0x100000000", 33},
+		 {"sim,policy=pool", 32}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
 		struct device *dev = dmamap_open(c[i].spec);
 
 		assert_non_null(dev);
 		if (dma_get_required_mask(dev) != DMA_BIT_MASK(c[i].bits))
-			fail_msg("%s: %#llx", c[i].spec, (unsigned long long)dma_get_required_mask(dev));
+			fail_msg("%s: %#llx", c[i].spec,
+				 (unsigned long long)dma_get_required_mask(dev));
 		rig_close(dev);
 	}
 	assert_int_equal(dma_get_required_mask(NULL), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network card's model on a fake bus: making it, registers, reset, interrupts, statistics, cable. */
+/* The network card's model on a fake bus: making it, registers, reset, interrupts, statistics,
+ * cable. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -32,15 +33,21 @@ static void refuse(int err, const char *word, struct model_arg a, struct model_a
 
 static void test_bad_keys(void **state)
 {
-	static const char *const macs[] = {"", "52:54:00:12:34", "52:54:00:12:34:56:78", "52-54-00-12-34-56",
-					   "53:54:00:12:34:56", "5g:54:00:12:34:56", "525400123456"};
+	static const char *const macs[] = {"",
+					   "52:54:00:12:34",
+					   "52:54:00:12:34:56:78",
+					   "52-54-00-12-34-56",
+					   "53:54:00:12:34:56",
+					   "5g:54:00:12:34:56",
+					   "525400123456"};
 	size_t i;
 
 	for (i = 0; i < sizeof(macs) / sizeof(macs[0]); i++)
 		refuse(EINVAL, "mac=", ARG("mac", macs[i]), NOTHING);
 	refuse(EINVAL, "pair:NAME", ARG("wire", "cat5"), NOTHING);
 	refuse(EINVAL, "1 to 31", ARG("wire", "pair:"), NOTHING);
-	refuse(EINVAL, "1 to 31", ARG("wire", "pair:an-altogether-too-long-name-of-a-wire"), NOTHING);
+	refuse(EINVAL, "1 to 31", ARG("wire", "pair:an-altogether-too-long-name-of-a-wire"),
+	       NOTHING);
 	refuse(EINVAL, "pcap-in=", ARG("loop", "2"), NOTHING);
 	refuse(EINVAL, "rate=", ARG("pcap-in", "x"), ARG("rate", "0"));
 	refuse(EINVAL, "loop=", ARG("pcap-in", "x"), ARG("loop", "-1"));
@@ -349,16 +356,11 @@ static void test_destroy_any_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_keys),
-		cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_create_fails),
-		cmocka_unit_test(test_registers),
-		cmocka_unit_test(test_interrupt_causes),
-		cmocka_unit_test(test_msix),
-		cmocka_unit_test(test_throttle),
-		cmocka_unit_test(test_link),
-		cmocka_unit_test(test_statistics),
-		cmocka_unit_test(test_unplug),
+		cmocka_unit_test(test_bad_keys),	 cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_create_fails),	 cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_interrupt_causes), cmocka_unit_test(test_msix),
+		cmocka_unit_test(test_throttle),	 cmocka_unit_test(test_link),
+		cmocka_unit_test(test_statistics),	 cmocka_unit_test(test_unplug),
 		cmocka_unit_test(test_destroy_any_time),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network card's model on a fake bus: packets, descriptors, filters, capture files, bad rings. */
+/* The network card's model on a fake bus: packets, descriptors, filters, capture files, bad rings.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -281,7 +282,7 @@ static void test_endless_packet(void **state)
 	card_put(&a, CARD_TX_BUF(&a, 0), 60 | TXD_EOP | TXD_IFCS);
 	card_tail(&a);
 	card_stat_wait(&a, 0x4018, 1);
-	card_put(&a, 0, TXD_DEXT);				  /* a context */
+	card_put(&a, 0, TXD_DEXT); /* a context */
 	card_put(&a, CARD_TX_BUF(&a, 0), 60 | TXD_DEXT | 1u << 20 | TXD_TSE | TXD_EOP | TXD_IFCS);
 	card_tail(&a);
 	card_stat_wait(&a, 0x40fc, 1); /* TSCTFC */
@@ -507,20 +508,13 @@ static void test_full_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_write_back),
-		cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_fcs),
-		cmocka_unit_test(test_filters),
-		cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_bad_packets),
-		cmocka_unit_test(test_endless_packet),
-		cmocka_unit_test(test_bad_rings),
-		cmocka_unit_test(test_null_buffers),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_bad_records),
-		cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_full_file),
+		cmocka_unit_test(test_lengths),	    cmocka_unit_test(test_write_back),
+		cmocka_unit_test(test_pieces),	    cmocka_unit_test(test_fcs),
+		cmocka_unit_test(test_filters),	    cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_bad_packets), cmocka_unit_test(test_endless_packet),
+		cmocka_unit_test(test_bad_rings),   cmocka_unit_test(test_null_buffers),
+		cmocka_unit_test(test_files),	    cmocka_unit_test(test_bad_records),
+		cmocka_unit_test(test_rate),	    cmocka_unit_test(test_full_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NODES 1000 /* three levels */
+#define NODES  1000 /* three levels */
 #define ROUNDS 5000
 
 static struct itree_node node[NODES];
@@ -129,7 +129,8 @@ static void ends_of_the_line(void **state)
 	assert_null(t.root);
 }
 
-/* Only what comes after all others, then all but a few taken away: blocks that were full run low. */
+/* Only what comes after all others, then all but a few taken away: blocks that were full run low.
+ */
 static void in_order(void **state)
 {
 	for (int i = 0; i < NODES; i++) {
@@ -142,7 +143,8 @@ static void in_order(void **state)
 			itree_remove(&tree, &node[i]);
 	itree_check(&tree);
 	for (int i = 0; i < NODES; i++)
-		assert_ptr_equal(itree_find(&tree, (u64)i * 2, (u64)i * 2), i % 200 ? NULL : &node[i]);
+		assert_ptr_equal(itree_find(&tree, (u64)i * 2, (u64)i * 2),
+				 i % 200 ? NULL : &node[i]);
 	itree_clear(&tree);
 	assert_null(tree.root);
 }
@@ -173,12 +175,9 @@ static void no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sparse),
-		cmocka_unit_test(crowded),
-		cmocka_unit_test(nested),
-		cmocka_unit_test(ends_of_the_line),
-		cmocka_unit_test(in_order),
-		cmocka_unit_test(no_memory),
+		cmocka_unit_test(sparse),   cmocka_unit_test(crowded),
+		cmocka_unit_test(nested),   cmocka_unit_test(ends_of_the_line),
+		cmocka_unit_test(in_order), cmocka_unit_test(no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define NEEDS_NOTICES() do { if (!keeps) { print_message("# passed over: nobody tells of memory that goes here\n"); return; } } while (0)
+#define NEEDS_NOTICES()                                                                            \
+	do {                                                                                       \
+		if (!keeps) {                                                                      \
+			print_message("# passed over: nobody tells of memory that goes here\n");   \
+			return;                                                                    \
+		}                                                                                  \
+	} while (0)
 
 static dma_addr_t map_now(const void *p, u64 size, enum dma_data_direction dir)
 {
@@ -159,9 +165,11 @@ static void memory_goes_while_it_is_mapped(void **state)
 	munmap(p, 2 * PAGE);
 	assert_false(reads(a));
 	assert_true(becomes(0));
-	/* the same place, other memory: another mapping, and the old addresses are not given out yet */
+	/* the same place, other memory: another mapping, and the old addresses are not given out
+	 * yet */
 	assert_ptr_equal(mmap(p, 2 * PAGE, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p);
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			 p);
 	p[0] = 9;
 	b = map(p, 2 * PAGE, DMA_BIDIRECTIONAL);
 	assert_true(b != a);
@@ -180,7 +188,8 @@ static void hear_slowly(struct ib_umem *umem, unsigned long start, unsigned long
 	usleep(100);
 }
 
-/* Who maps memory that came to the place of other memory is never cut off by the notice of the old. */
+/* Who maps memory that came to the place of other memory is never cut off by the notice of the old.
+ */
 static void other_memory_at_once(void **state)
 {
 	u8 *p = memory(2), *before = memory(1), b;
@@ -199,7 +208,8 @@ static void other_memory_at_once(void **state)
 		if (i % 3)
 			assert_int_equal(munmap(p, 2 * PAGE), 0);
 		assert_ptr_equal(mmap(p, 2 * PAGE, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p);
+				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+				 p);
 		p[PAGE] = (u8)i;
 		at = map_now(p, 2 * PAGE, DMA_TO_DEVICE);
 		do {
@@ -290,7 +300,12 @@ static void least_recently_used_goes(void **state)
 static void many_at_random(void **state)
 {
 	enum { LIVE = 64, PAGES_ALL = 96 };
-	struct { dma_addr_t at; u8 *cpu; u64 size; int dir; } live[LIVE] = {0};
+	struct {
+		dma_addr_t at;
+		u8 *cpu;
+		u64 size;
+		int dir;
+	} live[LIVE] = {0};
 	u64 seed = 12345;
 	u8 *p = memory(PAGES_ALL), byte;
 
@@ -305,10 +320,12 @@ static void many_at_random(void **state)
 			u64 off = (seed >> 20) % live[k].size;
 
 			if (live[k].dir != DMA_FROM_DEVICE) {
-				assert_int_equal(dmamap_bus_read(dev, live[k].at + off, &byte, 1), 0);
+				assert_int_equal(dmamap_bus_read(dev, live[k].at + off, &byte, 1),
+						 0);
 				assert_int_equal(byte, live[k].cpu[off]);
 			}
-			assert_int_equal(writes(live[k].at + off, (u8)i), live[k].dir != DMA_TO_DEVICE);
+			assert_int_equal(writes(live[k].at + off, (u8)i),
+					 live[k].dir != DMA_TO_DEVICE);
 			if (live[k].dir != DMA_TO_DEVICE)
 				assert_int_equal(live[k].cpu[off], (u8)i);
 			unmap(live[k].at, live[k].size, live[k].dir);

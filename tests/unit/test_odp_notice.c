@@ -43,7 +43,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define NEEDS_NOTICES() do { if (!umem) { print_message("# passed over: nobody tells of memory that goes here\n"); return; } } while (0)
+#define NEEDS_NOTICES()                                                                            \
+	do {                                                                                       \
+		if (!umem) {                                                                       \
+			print_message("# passed over: nobody tells of memory that goes here\n");   \
+			return;                                                                    \
+		}                                                                                  \
+	} while (0)
 
 static void refused(u64 page)
 {
@@ -73,7 +79,8 @@ static void munmap_of_a_part(void **state)
 	assert_int_equal(sees(3), 0xaa);
 	/* other memory comes to the place: the device sees that, and its going is noticed again */
 	assert_ptr_equal(mmap(p + 4 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p + 4 * PAGE);
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			 p + 4 * PAGE);
 	p[5 * PAGE] = 0xbb;
 	assert_int_equal(sees(5), 0xbb);
 	forget();
@@ -113,7 +120,8 @@ static void mmap_over_the_top(void **state)
 {
 	NEEDS_NOTICES();
 	assert_ptr_equal(mmap(p + PAGE, PAGE, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p + PAGE);
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			 p + PAGE);
 	p[PAGE] = 0xcc;
 	assert_int_equal(sees(1), 0xcc);
 	assert_true(was_heard(umem, p + PAGE, PAGE));
@@ -125,14 +133,16 @@ static void mremap_away_and_back(void **state)
 
 	NEEDS_NOTICES();
 	to = memory(4);
-	assert_ptr_equal(mremap(p + 4 * PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	assert_ptr_equal(
+		mremap(p + 4 * PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
 	refused(4);
 	assert_true(was_heard(umem, p + 4 * PAGE, 4 * PAGE));
 	forget();
 	/* and over another part of the region */
 	memset(to, 0xdd, 4 * PAGE);
-	assert_ptr_equal(mremap(to, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 8 * PAGE),
-			 p + 8 * PAGE);
+	assert_ptr_equal(
+		mremap(to, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 8 * PAGE),
+		p + 8 * PAGE);
 	assert_int_equal(sees(8), 0xdd);
 	assert_true(was_heard(umem, p + 8 * PAGE, 4 * PAGE));
 	assert_int_equal(sees(12), 0xaa);
@@ -161,7 +171,8 @@ static void shared_memory(void **state)
 	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s) + PAGE, &b, 1), -EFAULT);
 	/* the file shrinks: the memory is there, its pages are not */
 	assert_int_equal(ftruncate(fd, 0), 0);
-	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s) + 2 * PAGE, &b, 1), -EFAULT);
+	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s) + 2 * PAGE, &b, 1),
+			 -EFAULT);
 	ib_umem_release(s);
 	munmap(q, 4 * PAGE);
 	close(fd);
@@ -177,7 +188,8 @@ static void fork_takes_all_and_the_child_is_free(void **state)
 	if (!pid) {
 		/* keeps its memory, and nobody must answer for it */
 		alarm(20);
-		if (p[0] != 0xaa || munmap(p + PAGE, PAGE) || madvise(p, PAGE, MADV_DONTNEED) || p[0])
+		if (p[0] != 0xaa || munmap(p + PAGE, PAGE) || madvise(p, PAGE, MADV_DONTNEED) ||
+		    p[0])
 			_exit(1);
 		p[2 * PAGE] = 1;
 		child_done();
@@ -401,7 +413,8 @@ static void defect_failed_start_stays_in_the_tree(void **state)
 		}
 		assert_int_equal(PTR_ERR(got), -ENOMEM);
 		assert_int_equal(rbt_ib_umem_for_each_in_range(ctx, (u64)q, (u64)q + 600 * PAGE,
-							       no_region, NULL), 0);
+							       no_region, NULL),
+				 0);
 		dmamap_stats(dev, &s);
 		assert_int_equal(s.iova_ranges, ranges);
 	}
@@ -470,7 +483,8 @@ static void defect_new_region_starves_while_a_notice_runs(void **state)
 	assert_int_equal(ib_umem_mmu_notifier_retry(s, seq), 1);
 	assert_int_equal(ib_umem_odp_map_dma_pages(s, (u64)q, PAGE, 1, seq), -EAGAIN);
 	new = ib_umem_get(c, (u64)q, 8 * PAGE, ALL_ACCESS);
-	assert_int_equal(ib_umem_odp_map_dma_pages(new, (u64)q, PAGE, 1, ib_umem_notifiers_seq(new)), 1);
+	assert_int_equal(
+		ib_umem_odp_map_dma_pages(new, (u64)q, PAGE, 1, ib_umem_notifiers_seq(new)), 1);
 	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(new) + 3 * PAGE, &b, 1), 0);
 	pthread_mutex_lock(&slow.lock);
 	slow.go = true;
@@ -502,7 +516,8 @@ static void defect_page_count_in_another_size(void **state)
 	assert_true(is_mapped(s, q + 512 * PAGE));
 	assert_int_equal(ib_umem_dma_address(s, (u64)q + 700 * PAGE),
 			 ib_umem_start_dma_addr(s) + 700 * PAGE);
-	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)q + 600 * PAGE, (u64)q + 601 * PAGE), 0);
+	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)q + 600 * PAGE, (u64)q + 601 * PAGE),
+			 0);
 	for (u64 i = 512; i < n; i++)
 		assert_int_equal(is_mapped(s, q + i * PAGE), i != 600);
 	ib_umem_release(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Processes that may do less (a seccomp profile, no privilege), each in a child of its own; and memory
- * that vanishes in the middle of a copy.
+ * Processes that may do less (a seccomp profile, no privilege), each in a child of its own; and
+ * memory that vanishes in the middle of a copy.
  */
 #include "base/compiler.h"
 
@@ -33,7 +33,8 @@ static bool forbid(long nr)
 	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-/* Runs in a child; what it returns is the number of the check that failed, 0: none, 99: cannot be had. */
+/* Runs in a child; what it returns is the number of the check that failed, 0: none, 99: cannot be
+ * had. */
 static void in_child(int (*life)(void))
 {
 	int status, failed;
@@ -132,7 +133,8 @@ static int without_a_copy(void)
 	return 0;
 }
 
-/* Without privilege, user-mode faults are all that may be asked for, and forks are not told by the kernel. */
+/* Without privilege, user-mode faults are all that may be asked for, and forks are not told by the
+ * kernel. */
 static int without_privilege(void)
 {
 	struct ib_umem *umem;
@@ -208,7 +210,8 @@ static void *come_and_go(void *arg)
 	for (u64 i = 0; !__atomic_load_n(&stop, __ATOMIC_SEQ_CST); i++) {
 		munmap(hole, PAGE);
 		sched_yield();
-		mmap(hole, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		mmap(hole, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		     -1, 0);
 		if (i % 2)
 			usleep(30);
 	}
@@ -227,7 +230,8 @@ static bool all_are(const u8 *p, u8 value)
 static void memory_vanishes_in_the_middle_of_a_copy(void **state)
 {
 	/* under a slow tool, as many as there is time for; both must have happened */
-	u64 done = 0, refused = 0, start = now_ns(), enough = start + 3 * SECOND, until = start + 20 * SECOND;
+	u64 done = 0, refused = 0, start = now_ns(), enough = start + 3 * SECOND,
+	    until = start + 20 * SECOND;
 	u8 *buf = malloc(LONG * PAGE), stands = 0;
 	struct ib_umem *umem;
 	pthread_t t;

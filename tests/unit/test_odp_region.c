@@ -32,7 +32,8 @@ static void device_reads_and_writes_what_nobody_touched(void **state)
 	assert_int_equal(buf[0], 0);
 	assert_int_equal(dmamap_bus_write(dev, base + 3 * PAGE - 32, text, sizeof(text)), 0);
 	assert_memory_equal(p + 3 * PAGE - 32, text, sizeof(text));
-	assert_int_equal(ib_umem_dma_address(umem, (unsigned long)p + 2 * PAGE + 5), base + 2 * PAGE + 5);
+	assert_int_equal(ib_umem_dma_address(umem, (unsigned long)p + 2 * PAGE + 5),
+			 base + 2 * PAGE + 5);
 	assert_false(is_mapped(umem, p));
 	p[7 * PAGE] = 9;
 	assert_int_equal(dmamap_bus_read(dev, base + 7 * PAGE, buf, 1), 0);
@@ -80,7 +81,8 @@ static void counts_and_errors_of_faulting_in(void **state)
 	assert_int_equal(fault_in(umem, p, 17, ODP_READ_ALLOWED_BIT), -EFAULT);
 	assert_int_equal(fault_in(umem, p - PAGE, 1, ODP_READ_ALLOWED_BIT), -EFAULT);
 	assert_int_equal(ib_umem_odp_map_dma_pages(umem, (unsigned long)p, ~0ull, 1,
-						   ib_umem_notifiers_seq(umem)), -EFAULT);
+						   ib_umem_notifiers_seq(umem)),
+			 -EFAULT);
 	assert_int_equal(fault_in(umem, p, 3, ODP_READ_ALLOWED_BIT), 3);
 	assert_int_equal(fault_in(umem, p, 16, ODP_READ_ALLOWED_BIT), 5);
 	assert_int_equal(fault_in(umem, p + 5 * PAGE, 1, ODP_READ_ALLOWED_BIT), -EFAULT);
@@ -92,7 +94,8 @@ static void counts_and_errors_of_faulting_in(void **state)
 	assert_true(is_mapped(umem, p + 15 * PAGE));
 	/* partly inside of a page */
 	assert_int_equal(ib_umem_odp_map_dma_pages(umem, (unsigned long)p + PAGE - 1, 2, 1,
-						   ib_umem_notifiers_seq(umem)), 2);
+						   ib_umem_notifiers_seq(umem)),
+			 2);
 	ib_umem_odp_unmap_dma_pages(umem, (unsigned long)p + PAGE, (unsigned long)p + 2 * PAGE);
 	assert_true(is_mapped(umem, p));
 	assert_false(is_mapped(umem, p + PAGE));
@@ -122,7 +125,8 @@ static void reading_first_then_writing(void **state)
 	assert_int_equal(dmamap_bus_write(dev, ib_umem_start_dma_addr(ro), &byte, 1), -EFAULT);
 	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(ro), &byte, 1), 0);
 	assert_int_equal(ib_umem_advise(ro, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE,
-					(unsigned long)p, PAGE), -EPERM);
+					(unsigned long)p, PAGE),
+			 -EPERM);
 	ib_umem_release(ro);
 	ib_umem_release(umem);
 	munmap(p, 4 * PAGE);
@@ -211,7 +215,8 @@ static void bad_registrations(void **state)
 static void huge_pages_are_one_leaf_and_split(void **state)
 {
 	u64 bytes = 8ul << 20;
-	u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), b = 4;
+	u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+	   b = 4;
 	struct ib_umem *umem = region(p + 5 * PAGE, bytes - 9 * PAGE, ALL_ACCESS);
 	struct dmamap_stats before = {.size = sizeof(before)}, after = before;
 	dma_addr_t base = ib_umem_start_dma_addr(umem);
@@ -240,7 +245,8 @@ static void sparse_regions_cost_nothing(void **state)
 {
 	u64 bytes = 64ull << 30;
 	u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), b = 1;
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+	   b = 1;
 	struct ib_umem *umem;
 
 	if (p == MAP_FAILED) {
@@ -263,15 +269,18 @@ static void advice(void **state)
 	assert_int_equal(ib_umem_advise(umem, 3, (u64)p, PAGE), -EINVAL);
 	assert_int_equal(ib_umem_advise(umem, 0, (u64)p, 9 * PAGE), -EFAULT);
 	assert_int_equal(ib_umem_advise(umem, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT, (u64)p,
-					8 * PAGE), 0);
+					8 * PAGE),
+			 0);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(is_mapped(umem, p + i * PAGE), i == 2 || i == 3 || i == 6);
-	assert_int_equal(ib_umem_advise(umem, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH, (u64)p, 4 * PAGE), 0);
+	assert_int_equal(
+		ib_umem_advise(umem, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH, (u64)p, 4 * PAGE), 0);
 	assert_true(is_mapped(umem, p));
 	assert_false(is_mapped(umem, p + 4 * PAGE));
 	munmap(p + 7 * PAGE, PAGE);
-	assert_int_equal(ib_umem_advise(umem, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE, (u64)p,
-					8 * PAGE), -EFAULT);
+	assert_int_equal(
+		ib_umem_advise(umem, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE, (u64)p, 8 * PAGE),
+		-EFAULT);
 	assert_true(is_mapped(umem, p + 6 * PAGE));
 	ib_umem_release(umem);
 	munmap(p, 7 * PAGE);
@@ -328,7 +337,9 @@ static int resolve(struct device *d, dma_addr_t addr, size_t len, bool write, vo
 	usleep(1000);
 	if (a->count > a->maps_after)
 		return fault_in(a->umem, a->p + (a->count - a->maps_after - 1) * PAGE, 1,
-				write ? 3 : 1) == 1 ? 0 : -EFAULT;
+				write ? 3 : 1) == 1
+			       ? 0
+			       : -EFAULT;
 	return 0;
 }
 
@@ -408,19 +419,22 @@ static void walking_regions(void **state)
 {
 	u8 *p = memory(10);
 	struct ib_umem *seen[8], **next = seen;
-	struct ib_umem *a = region(p, 2 * PAGE, READ_ONLY), *b = region(p + PAGE, 3 * PAGE, READ_ONLY),
+	struct ib_umem *a = region(p, 2 * PAGE, READ_ONLY),
+		       *b = region(p + PAGE, 3 * PAGE, READ_ONLY),
 		       *c = region(p + 6 * PAGE, PAGE, READ_ONLY), *d;
 	struct ib_ucontext *other = ib_alloc_ucontext(dev, NULL);
 	struct ib_umem *theirs = ib_umem_get(other, (u64)p, 10 * PAGE, READ_ONLY);
 
-	assert_int_equal(rbt_ib_umem_for_each_in_range(ctx, (u64)p, (u64)p + 10 * PAGE, count_regions,
-						       &next), 0);
+	assert_int_equal(rbt_ib_umem_for_each_in_range(ctx, (u64)p, (u64)p + 10 * PAGE,
+						       count_regions, &next),
+			 0);
 	assert_int_equal(next - seen, 3);
 	assert_ptr_equal(seen[0], a);
 	assert_ptr_equal(seen[1], b);
 	assert_ptr_equal(seen[2], c);
 	next = seen;
-	rbt_ib_umem_for_each_in_range(ctx, (u64)p + 4 * PAGE, (u64)p + 6 * PAGE, count_regions, &next);
+	rbt_ib_umem_for_each_in_range(ctx, (u64)p + 4 * PAGE, (u64)p + 6 * PAGE, count_regions,
+				      &next);
 	assert_int_equal(next - seen, 0);
 	d = region(p, 5 * PAGE, READ_ONLY);
 	next = seen;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Generation numbers: threads replace memory under a region in every way there is, each time writing
- * the next number into it; devices read and write all the time. A device that reads a number older
- * than the one that stood there before its access began has seen memory that is no more; one whose
- * write is not in the memory afterwards has written to such memory. DMAMAP_TORTURE_SECONDS=60 for
- * longer.
+ * Generation numbers: threads replace memory under a region in every way there is, each time
+ * writing the next number into it; devices read and write all the time. A device that reads a
+ * number older than the one that stood there before its access began has seen memory that is no
+ * more; one whose write is not in the memory afterwards has written to such memory.
+ * DMAMAP_TORTURE_SECONDS=60 for longer.
  */
 #include "odp_rig.h"
 
@@ -17,7 +17,7 @@
 #define DEVICES	 2
 
 static struct slot {
-	u64 state;	/* atomic: 2 * generation, + 1 while it is being replaced */
+	u64 state; /* atomic: 2 * generation, + 1 while it is being replaced */
 } slot[SLOTS];
 
 static u8 *p, *spares;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices with a view of their own: no IOMMU, or not coherent. Pages outside RAM have copies; what the
- * device wrote goes back, what the program wrote meanwhile stays. And every failure on the way.
+ * Devices with a view of their own: no IOMMU, or not coherent. Pages outside RAM have copies; what
+ * the device wrote goes back, what the program wrote meanwhile stays. And every failure on the way.
  */
 #include "base/fail.h"
 
@@ -43,7 +43,8 @@ static void copies(const char *spec)
 	assert_false(is_mapped(umem, p));
 	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)p + 3 * PAGE, (u64)p + 4 * PAGE), 0);
 	assert_int_equal(p[3 * PAGE + 7], 3);
-	/* a page that has gone has nowhere to go back to, and one that is read-only is left alone */
+	/* a page that has gone has nowhere to go back to, and one that is read-only is left alone
+	 */
 	write_at(ib_umem_dma_address(umem, (u64)p + 4 * PAGE), 4);
 	write_at(ib_umem_dma_address(umem, (u64)p + 5 * PAGE), 4);
 	write_at(ib_umem_dma_address(umem, (u64)p + 6 * PAGE), 4);
@@ -122,8 +123,9 @@ static void regions_of_ram(void **state)
 /* Under every policy: unmapped means unreachable. */
 static void policies(void **state)
 {
-	static const char *const specs[] = {"sim,policy=lazy", "sim,policy=pool", "sim,policy=persistent",
-					    "sim,untrusted=1", "sim,bus-offset=1M", "sim,group=g"};
+	static const char *const specs[] = {"sim,policy=lazy",	     "sim,policy=pool",
+					    "sim,policy=persistent", "sim,untrusted=1",
+					    "sim,bus-offset=1M",     "sim,group=g"};
 
 	for (int i = 0; i < 6; i++) {
 		u8 *p = memory(2), b = 3;
@@ -184,8 +186,8 @@ static int one_life(const char *spec)
 				if (n >= 0 && i < (u64)n)
 					assert_true(is_mapped(umem, p + i * PAGE));
 			if (ib_umem_start_dma_addr(umem) != DMA_MAPPING_ERROR)
-				err |= dmamap_bus_read(d, ib_umem_start_dma_addr(umem) + 9 * PAGE, &byte,
-						       1) != 0;
+				err |= dmamap_bus_read(d, ib_umem_start_dma_addr(umem) + 9 * PAGE,
+						       &byte, 1) != 0;
 			err |= ib_umem_advise(umem, 0, (u64)p + 30 * PAGE, 10 * PAGE) != 0;
 			ib_umem_odp_unmap_dma_pages(umem, (u64)p, (u64)p + 20 * PAGE);
 			ib_umem_release(umem);
@@ -200,8 +202,8 @@ static int one_life(const char *spec)
 
 static void every_step_fails_once(void **state)
 {
-	static const enum fail_site sites[] = {FAIL_MEMORY, FAIL_IOVA, FAIL_LINK, FAIL_PAGE, FAIL_MAP,
-					       FAIL_BACKEND, FAIL_BOUNCE};
+	static const enum fail_site sites[] = {FAIL_MEMORY, FAIL_IOVA,	  FAIL_LINK,  FAIL_PAGE,
+					       FAIL_MAP,    FAIL_BACKEND, FAIL_BOUNCE};
 	static const char *const specs[] = {"sim", "sim,iommu=0", "sim,coherent=0"};
 
 	for (int k = 0; k < 3; k++)

@@ -37,7 +37,8 @@ static void not_opened(const char *spec, int err, const char *word)
 
 static void test_names(void **state)
 {
-	struct device *a = dmamap_open("sim"), *b = dmamap_open("sim"), *c = dmamap_open("sim,name=disk");
+	struct device *a = dmamap_open("sim"), *b = dmamap_open("sim"),
+		      *c = dmamap_open("sim,name=disk");
 	struct device *d = dmamap_open("sim:edu");
 
 	assert_string_equal(dev_name(a), "sim0");
@@ -100,7 +101,9 @@ static void test_leaked_mappings_are_told(void **state)
 	u8 *p = aligned_alloc(4096, 8 * 4096);
 
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(dma_mapping_error(dev, dma_map_single(dev, p + i * 8192, 5000, DMA_TO_DEVICE)), 0);
+		assert_int_equal(dma_mapping_error(dev, dma_map_single(dev, p + i * 8192, 5000,
+								       DMA_TO_DEVICE)),
+				 0);
 	dmamap_close(dev);
 	assert_true(reports[DMAMAP_CHECK_LEAK] >= 1);
 	assert_int_equal(sizes, 3 * 5000);
@@ -119,7 +122,8 @@ static void test_leaks_without_an_iommu(void **state)
 		struct device *other = rig_open("sim,iommu=0,check=1", ~0ull);
 
 		for (int i = 0; i < 4; i++)
-			n += !dma_mapping_error(other, dma_map_single(other, p, 60000, DMA_TO_DEVICE));
+			n += !dma_mapping_error(other,
+						dma_map_single(other, p, 60000, DMA_TO_DEVICE));
 		dmamap_close(other);
 	}
 	assert_int_equal(n, 80);

@@ -8,11 +8,17 @@
 
 #define MB (1ul << 20)
 
-static const char *const specs[] = {"sim", "sim,untrusted=1", "sim,policy=lazy", "sim,policy=pool",
-				    "sim,coherent=0", "sim,coherent=0,policy=pool", "sim,iommu=0",
-				    "sim,iommu=0,coherent=0", "sim,bus-offset=0x100000000"};
+static const char *const specs[] = {"sim",
+				    "sim,untrusted=1",
+				    "sim,policy=lazy",
+				    "sim,policy=pool",
+				    "sim,coherent=0",
+				    "sim,coherent=0,policy=pool",
+				    "sim,iommu=0",
+				    "sim,iommu=0,coherent=0",
+				    "sim,bus-offset=0x100000000"};
 
-#define for_each_spec(s) \
+#define for_each_spec(s)                                                                           \
 	for (const char *const *s = specs; s < specs + sizeof(specs) / sizeof(specs[0]); s++)
 
 /* Gone for the device: through an IOMMU that is so at once under strict. */
@@ -30,7 +36,8 @@ static void contiguous_pages(const char *spec)
 	open_device(spec);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		size_t size = sizes[i], all = (size + K4 - 1) & ~(K4 - 1);
-		struct page *page = dma_alloc_pages(dev, size, &addr, DMA_BIDIRECTIONAL, GFP_KERNEL);
+		struct page *page =
+			dma_alloc_pages(dev, size, &addr, DMA_BIDIRECTIONAL, GFP_KERNEL);
 		u8 *p;
 
 		assert_non_null(page);
@@ -53,8 +60,7 @@ static void contiguous_pages(const char *spec)
 
 static void pages_under_every_machine(void **state)
 {
-	for_each_spec(s)
-		contiguous_pages(*s);
+	for_each_spec(s) contiguous_pages(*s);
 }
 
 static void noncoherent_by_pointer(void **state)
@@ -62,7 +68,8 @@ static void noncoherent_by_pointer(void **state)
 	dma_addr_t addr = 7;
 	u8 *p;
 
-	for_each_spec(s) {
+	for_each_spec(s)
+	{
 		open_device(*s);
 		p = dma_alloc_noncoherent(dev, 10000, &addr, DMA_FROM_DEVICE, GFP_KERNEL);
 		assert_non_null(p);
@@ -111,33 +118,40 @@ static void senseless_requests(void **state)
 {
 	static const gfp_t bad[] = {GFP_KERNEL | __GFP_DMA, GFP_KERNEL | __GFP_DMA32,
 				    GFP_KERNEL | __GFP_HIGHMEM, GFP_KERNEL | __GFP_COMP};
-	static const size_t sizes[] = {0, SIZE_MAX, SIZE_MAX - 4095, 1ul << 63, 1ul << 62, 1ul << 47};
-	static const unsigned long attrs[] = {DMA_ATTR_SKIP_CPU_SYNC, DMA_ATTR_NO_KERNEL_MAPPING, DMA_ATTR_MMIO,
-					      DMA_ATTR_WRITE_COMBINE, 1ul << 63};
+	static const size_t sizes[] = {0,	  SIZE_MAX,  SIZE_MAX - 4095,
+				       1ul << 63, 1ul << 62, 1ul << 47};
+	static const unsigned long attrs[] = {DMA_ATTR_SKIP_CPU_SYNC, DMA_ATTR_NO_KERNEL_MAPPING,
+					      DMA_ATTR_MMIO, DMA_ATTR_WRITE_COMBINE, 1ul << 63};
 	dma_addr_t addr = 0x1234;
 
-	for_each_spec(s) {
+	for_each_spec(s)
+	{
 		open_device(*s);
 		for (int i = 0; i < 4; i++) {
 			assert_null(dma_alloc_pages(dev, K4, &addr, DMA_BIDIRECTIONAL, bad[i]));
 			said_why();
-			assert_null(dma_alloc_noncoherent(dev, K4, &addr, DMA_BIDIRECTIONAL, bad[i]));
+			assert_null(
+				dma_alloc_noncoherent(dev, K4, &addr, DMA_BIDIRECTIONAL, bad[i]));
 			assert_null(dma_alloc_noncontiguous(dev, K4, DMA_BIDIRECTIONAL, bad[i], 0));
 			said_why();
 		}
 		for (int i = 0; i < 6; i++) {
-			assert_null(dma_alloc_pages(dev, sizes[i], &addr, DMA_BIDIRECTIONAL, GFP_KERNEL));
+			assert_null(dma_alloc_pages(dev, sizes[i], &addr, DMA_BIDIRECTIONAL,
+						    GFP_KERNEL));
 			assert_true(*dmamap_strerror());
-			assert_null(dma_alloc_noncontiguous(dev, sizes[i], DMA_BIDIRECTIONAL, GFP_KERNEL, 0));
+			assert_null(dma_alloc_noncontiguous(dev, sizes[i], DMA_BIDIRECTIONAL,
+							    GFP_KERNEL, 0));
 			said_why();
 		}
 		for (int i = 0; i < 5; i++) {
-			assert_null(dma_alloc_noncontiguous(dev, K4, DMA_BIDIRECTIONAL, GFP_KERNEL, attrs[i]));
+			assert_null(dma_alloc_noncontiguous(dev, K4, DMA_BIDIRECTIONAL, GFP_KERNEL,
+							    attrs[i]));
 			said_why();
 		}
 		assert_null(dma_alloc_pages(dev, K4, &addr, DMA_NONE, GFP_KERNEL));
 		assert_null(dma_alloc_pages(dev, K4, NULL, DMA_BIDIRECTIONAL, GFP_KERNEL));
-		assert_null(dma_alloc_noncontiguous(dev, K4, (enum dma_data_direction)9, GFP_KERNEL, 0));
+		assert_null(dma_alloc_noncontiguous(dev, K4, (enum dma_data_direction)9, GFP_KERNEL,
+						    0));
 		assert_null(dma_alloc_pages(NULL, K4, &addr, DMA_BIDIRECTIONAL, GFP_KERNEL));
 		assert_null(dma_alloc_noncontiguous(NULL, K4, DMA_BIDIRECTIONAL, GFP_KERNEL, 0));
 		assert_int_equal(addr, 0x1234);
@@ -147,13 +161,15 @@ static void senseless_requests(void **state)
 
 static void wrong_frees_free_nothing(void **state)
 {
-	const int mismatch = DMAMAP_CHECK_COHERENT_MISMATCH, not_owned = DMAMAP_CHECK_COHERENT_NOT_OWNED;
+	const int mismatch = DMAMAP_CHECK_COHERENT_MISMATCH,
+		  not_owned = DMAMAP_CHECK_COHERENT_NOT_OWNED;
 	struct sg_table stray, *sgt;
 	struct device *other;
 	struct page *page;
 	dma_addr_t addr;
 
-	for_each_spec(s) {
+	for_each_spec(s)
+	{
 		char spec[100];
 
 		snprintf(spec, sizeof(spec), "%s,check=1", *s);
@@ -223,7 +239,8 @@ static void noncontiguous_memory(const char *spec, size_t size, unsigned long at
 
 static void noncontiguous_under_every_machine(void **state)
 {
-	for_each_spec(s) {
+	for_each_spec(s)
+	{
 		noncontiguous_memory(*s, K4, 0);
 		noncontiguous_memory(*s, 5000, 0);
 		noncontiguous_memory(*s, MB / 4, DMA_ATTR_ALLOC_SINGLE_PAGES);
@@ -280,7 +297,8 @@ static void mapped_into_the_process(void **state)
 	dma_addr_t addr;
 	u8 *at;
 
-	for_each_spec(s) {
+	for_each_spec(s)
+	{
 		struct vm_area_struct vma;
 
 		open_device(*s);
@@ -339,7 +357,8 @@ static void each_step_may_fail(void **state)
 {
 	int n, err;
 
-	for_each_spec(s) {
+	for_each_spec(s)
+	{
 		open_device(*s);
 		for (int site = 0; site < FAIL_SITES; site++) {
 			for (n = 1; n < 300; n++) {

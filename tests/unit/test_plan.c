@@ -11,8 +11,15 @@ static int teardown(void **state)
 static void test_what_is_understood(void **state)
 {
 	static const char *const good[] = {
-		"map:nth=1", "all:every=3", "map:prob=0.5", "map:prob=1,seed=9,times=2", "link:nth=0x10",
-		"map:nth=1;page:nth=2", "iova:nth=1,dev=nvme0", "memory:nth=5;", "map:nth=1,nth=2",
+		"map:nth=1",
+		"all:every=3",
+		"map:prob=0.5",
+		"map:prob=1,seed=9,times=2",
+		"link:nth=0x10",
+		"map:nth=1;page:nth=2",
+		"iova:nth=1,dev=nvme0",
+		"memory:nth=5;",
+		"map:nth=1,nth=2",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -29,13 +36,25 @@ static void test_what_is_not_names_the_word(void **state)
 	static const struct {
 		const char *plan, *word;
 	} bad[] = {
-		{"map", "map"},		  {"mop:nth=1", "mop"},	     {"map:nth", "nth"},
-		{"map:nth=", "nth"},	  {"map:nth=x", "x"},	     {"map:nth=-1", "-1"},
-		{"map:nth=1x", "1x"},	  {"map:prob=2", "2"},	     {"map:prob=-0.1", "-0.1"},
-		{"map:prob=nan", "nan"},  {"map:color=3", "color"},  {"map:", "nth="},
-		{"map:times=3", "every="}, {"map:nth=0", "nth="},    {"map:nth=1,dev=", "dev"},
-		{"map:nth=1;mop:nth=1", "mop"}, {"map:nth=99999999999999999999999", "9999"},
-		{"map:nth=1,dev=a_name_that_is_longer_than_any_device_may_have", "dev"}, {":nth=1", ""},
+		{"map", "map"},
+		{"mop:nth=1", "mop"},
+		{"map:nth", "nth"},
+		{"map:nth=", "nth"},
+		{"map:nth=x", "x"},
+		{"map:nth=-1", "-1"},
+		{"map:nth=1x", "1x"},
+		{"map:prob=2", "2"},
+		{"map:prob=-0.1", "-0.1"},
+		{"map:prob=nan", "nan"},
+		{"map:color=3", "color"},
+		{"map:", "nth="},
+		{"map:times=3", "every="},
+		{"map:nth=0", "nth="},
+		{"map:nth=1,dev=", "dev"},
+		{"map:nth=1;mop:nth=1", "mop"},
+		{"map:nth=99999999999999999999999", "9999"},
+		{"map:nth=1,dev=a_name_that_is_longer_than_any_device_may_have", "dev"},
+		{":nth=1", ""},
 		{"map:nth= 1", "1"},
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports: the promise that after an invalidation no access uses what was there before. The page table
- * here is one word, so that threads meet at it as often as they can.
+ * Ports: the promise that after an invalidation no access uses what was there before. The page
+ * table here is one word, so that threads meet at it as often as they can.
  */
 #include "core_rig.h"
 
@@ -145,7 +145,8 @@ static void *work(void *arg)
 
 	while (p && !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		access_once(p, !(n & 7));
-		/* a worker that is put aside in an access is waited for: mostly let it be elsewhere */
+		/* a worker that is put aside in an access is waited for: mostly let it be elsewhere
+		 */
 		for (u64 i = n * 5 % 32; i; i--)
 			cpu_relax();
 		__atomic_store_n(&walks, ++n, __ATOMIC_RELAXED);

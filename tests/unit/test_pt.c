@@ -149,9 +149,9 @@ static void tables_cost_little(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PT_TEST(init_without_memory), PT_TEST(walk_finds_each_size), PT_TEST(find_steps_over_holes),
-		PT_TEST(beyond_48_bits),      PT_TEST(each_mapping_once),
-		PT_TEST(tables_cost_little),
+		PT_TEST(init_without_memory),	PT_TEST(walk_finds_each_size),
+		PT_TEST(find_steps_over_holes), PT_TEST(beyond_48_bits),
+		PT_TEST(each_mapping_once),	PT_TEST(tables_cost_little),
 	};
 
 	return cmocka_run_group_tests_name("pt", tests, NULL, arena_teardown);

@@ -50,7 +50,7 @@ static void random_table(struct sg_table *t, unsigned int n)
 	unsigned int i;
 
 	assert_int_equal(sg_alloc_table(t, n, GFP_KERNEL), 0);
-	for_each_sgtable_sg(t, sg, i) {
+	for_each_sgtable_sg (t, sg, i) {
 		u32 len = rnd(8) ? rnd(2 * PAGE_SIZE) : 0;
 
 		sg_set_buf(sg, arena + rnd(PAGES * PAGE_SIZE - 2 * PAGE_SIZE), len);
@@ -153,7 +153,7 @@ static void test_chain(void **state)
 	assert_ptr_equal(sg_last(a, 99), &b[1]);
 	assert_null(sg_last(a, 0));
 	assert_null(sg_last(NULL, 1));
-	for_each_sg(a, sg, 4, i)
+	for_each_sg (a, sg, 4, i)
 		seen += sg == &a[0] || sg == &a[1] || sg == &b[0] || sg == &b[1];
 	assert_int_equal(seen, 4);
 }
@@ -190,9 +190,9 @@ static void test_alloc_table(void **state)
 		assert_int_equal(t.nents, sizes[k]);
 		assert_int_equal(t.orig_nents, sizes[k]);
 		assert_int_equal(sg_nents(t.sgl), sizes[k]);
-		for_each_sgtable_sg(&t, sg, i)
+		for_each_sgtable_sg (&t, sg, i)
 			sg_set_buf(sg, arena + i, 1);
-		for_each_sgtable_dma_sg(&t, sg, i)
+		for_each_sgtable_dma_sg (&t, sg, i)
 			assert_ptr_equal(sg_virt(sg), arena + i);
 		assert_null(sg);
 		sg_free_table(&t);
@@ -264,7 +264,7 @@ static void test_from_pages(void **state)
 		assert_int_equal(sg_alloc_table_from_pages_segment(&t, pages, n, offset, size, max,
 								   GFP_KERNEL),
 				 0);
-		for_each_sgtable_sg(&t, sg, i) {
+		for_each_sgtable_sg (&t, sg, i) {
 			unsigned long whole = max / PAGE_SIZE * PAGE_SIZE;
 
 			assert_true(sg->length > 0 && sg->length <= whole);
@@ -387,7 +387,7 @@ static void test_page_iter(void **state)
 		struct sg_table t;
 
 		random_table(&t, nents);
-		for_each_sgtable_sg(&t, sg, i)
+		for_each_sgtable_sg (&t, sg, i)
 			for (unsigned int k = 0; k < PFN_UP(sg->offset + sg->length); k++)
 				want[n++] = sg_page(sg) + k;
 		i = skip;

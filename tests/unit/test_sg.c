@@ -36,8 +36,9 @@ static const char *map(struct device *dev, const struct piece *p, int n)
 		sg_set_buf(&sg[i], ram + p[i].at, p[i].len);
 	made = (int)dma_map_sg(dev, sg, n, DMA_TO_DEVICE);
 	text[0] = 0;
-	for_each_sg(sg, at, made, i) {
-		used += (unsigned int)snprintf(text + used, sizeof(text) - used, "%u ", sg_dma_len(at));
+	for_each_sg (sg, at, made, i) {
+		used += (unsigned int)snprintf(text + used, sizeof(text) - used, "%u ",
+					       sg_dma_len(at));
 	}
 	/* who looks past the last segment finds an empty one */
 	if (made > 0 && made < n)
@@ -47,10 +48,10 @@ static const char *map(struct device *dev, const struct piece *p, int n)
 	return text;
 }
 
-#define maps(dev, text, ...)                                                    \
-	do {                                                                     \
-		const struct piece p_[] = {__VA_ARGS__};                         \
-		assert_string_equal(map(dev, p_, (int)ARRAY_SIZE(p_)), text);    \
+#define maps(dev, text, ...)                                                                       \
+	do {                                                                                       \
+		const struct piece p_[] = {__VA_ARGS__};                                           \
+		assert_string_equal(map(dev, p_, (int)ARRAY_SIZE(p_)), text);                      \
 	} while (0)
 
 static void test_an_iommu_joins_pages(void **state)
@@ -159,7 +160,7 @@ static void test_error_codes(void **state)
 
 	memset(heap, 0, 1 << 20);
 	assert_int_equal(sg_alloc_table(&sgt, 4, GFP_KERNEL), 0);
-	for_each_sgtable_sg(&sgt, sg, i)
+	for_each_sgtable_sg (&sgt, sg, i)
 		sg_set_buf(sg, heap + i * 200000ul, 190000);
 	/* later there may be room */
 	assert_int_equal(dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), -ENOMEM);

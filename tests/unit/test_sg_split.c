@@ -52,7 +52,7 @@ static int mapped_list(struct sg_table *t, unsigned int n)
 
 	assert_int_equal(sg_alloc_table(t, n, GFP_KERNEL), 0);
 	seg = t->sgl;
-	for_each_sgtable_sg(t, sg, i) {
+	for_each_sgtable_sg (t, sg, i) {
 		sg_set_buf(sg, arena + rnd(ARENA - 6000), 1 + rnd(6000));
 		if (!left) {
 			left = 1 + rnd(3);
@@ -83,7 +83,7 @@ static size_t dma_bytes(struct scatterlist *sg, int nents, u64 *out)
 	size_t n = 0;
 	int k;
 
-	for_each_sg(sg, sg, nents, k) {
+	for_each_sg (sg, sg, nents, k) {
 		assert_true(sg_dma_is_swiotlb(sg));
 		for (unsigned int i = 0; i < sg_dma_len(sg); i++)
 			out[n++] = sg_dma_address(sg) + i;

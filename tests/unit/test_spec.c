@@ -46,7 +46,8 @@ static void test_defaults(void **state)
 
 static void test_every_key(void **state)
 {
-	good("sim,policy=lazy,iommu=1,coherent=0,check=1,name=a.b_c:d-9,group=g,ram=1G,swiotlb=0x100K,"
+	good("sim,policy=lazy,iommu=1,coherent=0,check=1,name=a.b_c:d-9,group=g,ram=1G,swiotlb="
+	     "0x100K,"
 	     "addr-bits=40,bus-offset=0x10000,forcedac=1");
 	assert_int_equal(s.policy, POLICY_LAZY);
 	assert_true(s.iommu && !s.coherent && s.check && s.forcedac);
@@ -81,9 +82,9 @@ static void test_sizes(void **state)
 	static const struct {
 		const char *text;
 		u64 size;
-	} c[] = {{"sim,ram=1", 1}, {"sim,ram=4096", 4096}, {"sim,ram=64K", 64 * KIB}, {"sim,ram=64k", 64 * KIB},
-		 {"sim,ram=2M", 2 * MIB}, {"sim,ram=3g", 3 * GIB}, {"sim,ram=1T", 1024 * GIB},
-		 {"sim,ram=0x10", 16}};
+	} c[] = {{"sim,ram=1", 1},	     {"sim,ram=4096", 4096},  {"sim,ram=64K", 64 * KIB},
+		 {"sim,ram=64k", 64 * KIB},  {"sim,ram=2M", 2 * MIB}, {"sim,ram=3g", 3 * GIB},
+		 {"sim,ram=1T", 1024 * GIB}, {"sim,ram=0x10", 16}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
 		good(c[i].text);

@@ -110,11 +110,13 @@ static void refused_links_change_nothing(void **state)
 		said_why();
 		assert_memory_equal(&st, &before, sizeof(st));
 		for (int g = 0; g < 5; g++)
-			assert_int_equal(refused(align_down(st.addr, K4) + g * K4, 8, false), g != 2);
+			assert_int_equal(refused(align_down(st.addr, K4) + g * K4, 8, false),
+					 g != 2);
 	}
 	assert_int_equal(stats_now().table_pages, tables);
 	/* the last pages of RAM, and beyond */
-	assert_int_equal(dma_iova_link(dev, &st, (64 << 20) - K4, 3840, 2 * K4, DMA_TO_DEVICE, 0), -EINVAL);
+	assert_int_equal(dma_iova_link(dev, &st, (64 << 20) - K4, 3840, 2 * K4, DMA_TO_DEVICE, 0),
+			 -EINVAL);
 	assert_int_equal(dma_iova_link(dev, &st, 64 << 20, 3840, K4, DMA_TO_DEVICE, 0), -EINVAL);
 	dma_iova_destroy(dev, &st, 16484, DMA_TO_DEVICE, 0);
 	pages_put(p, 3);
@@ -131,7 +133,8 @@ static void linked_already(void **state)
 	must_link(p, 2 * K4, 2 * K4, DMA_TO_DEVICE);
 	assert_int_equal(link_at(p, 2 * K4, K4, DMA_TO_DEVICE), -EEXIST);
 	said_why();
-	assert_int_equal((dma_iova_link)(dev, &st, virt_to_phys(p), 3 * K4, K4, DMA_TO_DEVICE, 0), -EEXIST);
+	assert_int_equal((dma_iova_link)(dev, &st, virt_to_phys(p), 3 * K4, K4, DMA_TO_DEVICE, 0),
+			 -EEXIST);
 	assert_int_equal(link_at(p, K4, 2 * K4, DMA_TO_DEVICE), -EEXIST);
 	assert_int_equal(link_at(p, 0, 8 * K4, DMA_TO_DEVICE), -EEXIST);
 	assert_int_equal(link_at(p, 3 * K4, 5 * K4, DMA_TO_DEVICE), -EEXIST);
@@ -187,8 +190,17 @@ static void shapes(const char *spec, bool untrusted)
 {
 	static const struct {
 		u64 in, size;
-	} shape[] = {{0, 1}, {0, K4}, {1, 1}, {4095, 1}, {100, K4 - 100}, {4095, 2}, {100, K4},
-		     {100, 2 * K4 - 100}, {100, 3 * K4}, {0, 3 * K4 + 1}, {4000, 5 * K4 - 4000}};
+	} shape[] = {{0, 1},
+		     {0, K4},
+		     {1, 1},
+		     {4095, 1},
+		     {100, K4 - 100},
+		     {4095, 2},
+		     {100, K4},
+		     {100, 2 * K4 - 100},
+		     {100, 3 * K4},
+		     {0, 3 * K4 + 1},
+		     {4000, 5 * K4 - 4000}};
 	u64 bounced;
 	u8 *p;
 
@@ -201,7 +213,9 @@ static void shapes(const char *spec, bool untrusted)
 		range_take(virt_to_phys(p) + in, size);
 		must_link(p + in, 0, size, DMA_BIDIRECTIONAL);
 		assert_true(device_sees(st.addr, p + in, size));
-		whole = align_down(end, K4) > align_up(in, K4) ? align_down(end, K4) - align_up(in, K4) : 0;
+		whole = align_down(end, K4) > align_up(in, K4)
+				? align_down(end, K4) - align_up(in, K4)
+				: 0;
 		if (untrusted) /* only what is not in whole granules */
 			assert_int_equal(stats_now().bounced_bytes - bounced, size - whole);
 		if (in)
@@ -269,14 +283,18 @@ static void attributes(void **state)
 	open_device("sim,untrusted=1,ram=64M");
 	p = pages_get(1);
 	range_take(100, 2 * K4);
-	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(p) + 100, 0, 2 * K4 - 100, DMA_TO_DEVICE,
-				       DMA_ATTR_REQUIRE_COHERENT), -EIO);
+	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(p) + 100, 0, 2 * K4 - 100,
+				       DMA_TO_DEVICE, DMA_ATTR_REQUIRE_COHERENT),
+			 -EIO);
 	said_why();
 	/* another device's registers: linked, but there is no memory to read */
-	assert_int_equal(dma_iova_link(dev, &st, 0xe0000064ull, 0, K4 - 100, DMA_TO_DEVICE, DMA_ATTR_MMIO), 0);
+	assert_int_equal(
+		dma_iova_link(dev, &st, 0xe0000064ull, 0, K4 - 100, DMA_TO_DEVICE, DMA_ATTR_MMIO),
+		0);
 	assert_true(refused(st.addr, 4, false));
 	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(p), K4 - 100, K4, DMA_TO_DEVICE,
-				       DMA_ATTR_REQUIRE_COHERENT), 0);
+				       DMA_ATTR_REQUIRE_COHERENT),
+			 0);
 	dma_iova_destroy(dev, &st, 2 * K4, DMA_TO_DEVICE, 0);
 	pages_put(p, 1);
 	close_device();
@@ -285,8 +303,10 @@ static void attributes(void **state)
 	p = pages_get(0);
 	range_take(0, 2 * K4);
 	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(p), 0, K4, DMA_TO_DEVICE,
-				       DMA_ATTR_REQUIRE_COHERENT), -EIO);
-	assert_int_equal(dma_iova_link(dev, &st, 0xe0000000ull, 0, K4, DMA_BIDIRECTIONAL, DMA_ATTR_MMIO), 0);
+				       DMA_ATTR_REQUIRE_COHERENT),
+			 -EIO);
+	assert_int_equal(
+		dma_iova_link(dev, &st, 0xe0000000ull, 0, K4, DMA_BIDIRECTIONAL, DMA_ATTR_MMIO), 0);
 	dma_iova_sync_for_cpu(dev, &st, 0, K4, DMA_BIDIRECTIONAL);
 	dma_iova_sync_for_device(dev, &st, 0, K4, DMA_BIDIRECTIONAL);
 	dma_iova_destroy(dev, &st, K4, DMA_BIDIRECTIONAL, 0);
@@ -310,7 +330,8 @@ static void kept_range_needs_no_address_space(void **state)
 	fail_set(FAIL_IOVA, &never);
 	for (int i = 0; i < 100; i++) {
 		for (u64 g = 0; g < 16; g++)
-			assert_int_equal(link_at(p + (g * 7 & 15) * K4, g * K4, K4, DMA_TO_DEVICE), 0);
+			assert_int_equal(link_at(p + (g * 7 & 15) * K4, g * K4, K4, DMA_TO_DEVICE),
+					 0);
 		assert_int_equal(dma_iova_sync(dev, &st, 0, 16 * K4), 0);
 		dma_iova_unlink(dev, &st, 0, 16 * K4, DMA_TO_DEVICE, 0);
 	}

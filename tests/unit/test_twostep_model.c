@@ -232,11 +232,12 @@ static void do_link(void)
 
 	part(&offset, &size);
 	want = model_link(offset, size, page, dir, no_sync);
-	got = dma_iova_link(dev, &st, virt_to_phys(memory) + page * K4 + (o.in + offset) % K4, offset,
-			    size, dir, no_sync ? DMA_ATTR_SKIP_CPU_SYNC : 0);
+	got = dma_iova_link(dev, &st, virt_to_phys(memory) + page * K4 + (o.in + offset) % K4,
+			    offset, size, dir, no_sync ? DMA_ATTR_SKIP_CPU_SYNC : 0);
 	if (got != want)
-		fail_msg("link of %llu bytes at %llu: %d, the oracle says %d: %s", (unsigned long long)size,
-			 (unsigned long long)offset, got, want, dmamap_strerror());
+		fail_msg("link of %llu bytes at %llu: %d, the oracle says %d: %s",
+			 (unsigned long long)size, (unsigned long long)offset, got, want,
+			 dmamap_strerror());
 	assert_int_equal(dma_iova_sync(dev, &st, 0, o.size), 0);
 }
 
@@ -437,8 +438,9 @@ static void long_ranges(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(trusted),	cmocka_unit_test(untrusted),   cmocka_unit_test(not_coherent),
-	cmocka_unit_test(other_policies), cmocka_unit_test(long_ranges),
+	cmocka_unit_test(trusted),	cmocka_unit_test(untrusted),
+	cmocka_unit_test(not_coherent), cmocka_unit_test(other_policies),
+	cmocka_unit_test(long_ranges),
 };
 
 int main(void)

@@ -14,8 +14,8 @@
 static struct dma_iova_state st;
 static u8 *memory;
 static pthread_barrier_t barrier;
-static u32 won[PAGES];	/* how many threads linked the granule; atomic */
-static u32 failures;	/* atomic: what no thread may see */
+static u32 won[PAGES];	  /* how many threads linked the granule; atomic */
+static u32 failures;	  /* atomic: what no thread may see */
 static u32 rounds, piece; /* of this test; piece: granules of each link */
 
 /* The barrier of pthreads sleeps; who comes late by that much never meets the others. */
@@ -40,8 +40,8 @@ static void *link_own_part(void *arg)
 	pthread_barrier_wait(&barrier);
 	for (u32 r = 0; r < rounds; r++) {
 		for (u64 i = first; i < first + n; i += piece)
-			if (dma_iova_link(dev, &st, virt_to_phys(memory) + i * K4, i * K4, piece * K4,
-					  DMA_BIDIRECTIONAL, 0))
+			if (dma_iova_link(dev, &st, virt_to_phys(memory) + i * K4, i * K4,
+					  piece * K4, DMA_BIDIRECTIONAL, 0))
 				unexpected();
 		if (dma_iova_sync(dev, &st, first * K4, n * K4))
 			unexpected();
@@ -131,7 +131,8 @@ static void overlapping_parts(const char *spec)
 {
 	for (piece = 1; piece <= 4; piece *= 2) {
 		for (int r = 0; r < 6; r++) {
-			/* a fresh range, so that the right to link changes hands in the middle of it */
+			/* a fresh range, so that the right to link changes hands in the middle of
+			 * it */
 			begin(spec, PAGES * K4);
 			memset(won, 0, sizeof(won));
 			arrived = 0;
@@ -157,7 +158,8 @@ static void *link_unaligned(void *arg)
 
 	pthread_barrier_wait(&barrier);
 	for (u64 i = 0; i + n <= PAGES; i++) {
-		if (dma_iova_link(dev, &st, virt_to_phys(memory), i * K4, n * K4, DMA_BIDIRECTIONAL, 0))
+		if (dma_iova_link(dev, &st, virt_to_phys(memory), i * K4, n * K4, DMA_BIDIRECTIONAL,
+				  0))
 			continue;
 		for (k = i; k < i + n; k++)
 			if (__atomic_fetch_add(&won[k], 1, __ATOMIC_RELAXED))
@@ -187,7 +189,8 @@ static void lengths_mix(void **state)
 /* Threads that come and go inherit nothing wrong: thread pointers are used again. */
 static void *link_one(void *arg)
 {
-	if (dma_iova_link(dev, &st, virt_to_phys(memory), (uintptr_t)arg * K4, K4, DMA_BIDIRECTIONAL, 0))
+	if (dma_iova_link(dev, &st, virt_to_phys(memory), (uintptr_t)arg * K4, K4,
+			  DMA_BIDIRECTIONAL, 0))
 		unexpected();
 	return NULL;
 }
@@ -202,7 +205,8 @@ static void threads_one_after_the_other(void **state)
 		assert_int_equal(pthread_create(&id, NULL, link_one, (void *)i), 0);
 		pthread_join(id, NULL);
 		assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(memory), i * K4, K4,
-					       DMA_BIDIRECTIONAL, 0), -EEXIST);
+					       DMA_BIDIRECTIONAL, 0),
+				 -EEXIST);
 	}
 	assert_int_equal(failures, 0);
 	dma_iova_unlink(dev, &st, 0, PAGES * K4, DMA_BIDIRECTIONAL, 0);
@@ -221,8 +225,8 @@ static int life(struct dma_iova_state *s)
 	}
 	err = dma_iova_link(dev, s, phys, 0, 2 * K4 - 100, DMA_BIDIRECTIONAL, 0);
 	if (!err)
-		err = dma_iova_link(dev, s, phys + 2 * K4 - 100, 2 * K4 - 100, K4 + 300, DMA_BIDIRECTIONAL,
-				    0);
+		err = dma_iova_link(dev, s, phys + 2 * K4 - 100, 2 * K4 - 100, K4 + 300,
+				    DMA_BIDIRECTIONAL, 0);
 	if (!err)
 		err = dma_iova_sync(dev, s, 0, size);
 	if (err) {
@@ -288,7 +292,8 @@ static void tables_may_be_missing(void **state)
 		fail_set(FAIL_MEMORY, &(struct fail_rule){.nth = (u64)n});
 		err = dma_iova_link(dev, &s, virt_to_phys(memory), K4, 2 * M2, DMA_TO_DEVICE, 0);
 		if (!err)
-			err = dma_iova_link(dev, &s, virt_to_phys(memory), 2 * M2 + K4, M2, DMA_TO_DEVICE, 0);
+			err = dma_iova_link(dev, &s, virt_to_phys(memory), 2 * M2 + K4, M2,
+					    DMA_TO_DEVICE, 0);
 		fail_set(FAIL_MEMORY, NULL);
 		assert_true(!err || err == -ENOMEM);
 		assert_int_equal(refused(s.addr + 2 * M2 + K4, 1, false), err != 0);
@@ -321,10 +326,13 @@ static void bounce_memory_is_full(void **state)
 	/* a head that found room went back when the tail found none */
 	dma_iova_unlink(dev, &s[0], 0, K4 - 100, DMA_TO_DEVICE, 0);
 	assert_int_equal(dma_iova_link(dev, &s[taken], virt_to_phys(memory) + 100, 0, 2 * K4 - 200,
-				       DMA_TO_DEVICE, 0), -ENOMEM);
+				       DMA_TO_DEVICE, 0),
+			 -ENOMEM);
 	assert_true(refused(s[taken].addr, 1, false));
 	bounced = stats_now().bounced_bytes;
-	assert_int_equal(dma_iova_link(dev, &s[taken], virt_to_phys(memory) + 100, 0, 200, DMA_TO_DEVICE, 0), 0);
+	assert_int_equal(
+		dma_iova_link(dev, &s[taken], virt_to_phys(memory) + 100, 0, 200, DMA_TO_DEVICE, 0),
+		0);
 	assert_int_equal(stats_now().bounced_bytes - bounced, 200);
 	for (u64 i = 0; i <= taken; i++)
 		dma_iova_free(dev, &s[i]);
@@ -347,12 +355,18 @@ static void half_done_sequences(const char *spec, int n)
 		in = seed >> 33 & 1 ? seed >> 34 & 4095 : 0;
 		assert_true(dma_iova_try_alloc(dev, &s, in, size));
 		for (u64 k = 0; k < (seed >> 46 & 3); k++)
-			dma_iova_link(dev, &s, virt_to_phys(memory) + (k ? 0 : in), k ? k * K4 - in : 0,
-				      k == 2 ? 77 : k ? K4 : K4 - in, DMA_BIDIRECTIONAL, 0);
+			dma_iova_link(dev, &s, virt_to_phys(memory) + (k ? 0 : in),
+				      k ? k * K4 - in : 0,
+				      k == 2 ? 77
+				      : k    ? K4
+					     : K4 - in,
+				      DMA_BIDIRECTIONAL, 0);
 		if (seed >> 48 & 1)
-			dma_iova_unlink(dev, &s, 0, (seed >> 49) % (size + 100), DMA_BIDIRECTIONAL, 0);
+			dma_iova_unlink(dev, &s, 0, (seed >> 49) % (size + 100), DMA_BIDIRECTIONAL,
+					0);
 		if (seed >> 50 & 1)
-			dma_iova_destroy(dev, &s, (seed >> 51) % (size + 100), DMA_BIDIRECTIONAL, 0);
+			dma_iova_destroy(dev, &s, (seed >> 51) % (size + 100), DMA_BIDIRECTIONAL,
+					 0);
 		else
 			dma_iova_free(dev, &s);
 		if (i == n / 2) {
@@ -369,7 +383,8 @@ static void half_done_sequences(const char *spec, int n)
 		struct dma_iova_state s;
 
 		assert_true(dma_iova_try_alloc(dev, &s, 0, 100));
-		assert_int_equal(dma_iova_link(dev, &s, virt_to_phys(memory), 0, 100, DMA_TO_DEVICE, 0), 0);
+		assert_int_equal(
+			dma_iova_link(dev, &s, virt_to_phys(memory), 0, 100, DMA_TO_DEVICE, 0), 0);
 		dma_iova_destroy(dev, &s, 100, DMA_TO_DEVICE, 0);
 	}
 	assert_int_equal(stats_now().bounce_full, 0);

@@ -60,10 +60,12 @@ static void links_keep_their_terms(const char *spec)
 	range_take(0, 4 * K4);
 	must_link(p, 0, K4, DMA_TO_DEVICE);
 	must_link(p + K4, K4, K4, DMA_FROM_DEVICE);
-	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(p) + 2 * K4, 2 * K4, K4, DMA_FROM_DEVICE,
-				       DMA_ATTR_SKIP_CPU_SYNC), 0);
-	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(p) + 3 * K4, 3 * K4, 100, DMA_BIDIRECTIONAL,
-				       DMA_ATTR_SKIP_CPU_SYNC), 0);
+	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(p) + 2 * K4, 2 * K4, K4,
+				       DMA_FROM_DEVICE, DMA_ATTR_SKIP_CPU_SYNC),
+			 0);
+	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(p) + 3 * K4, 3 * K4, 100,
+				       DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC),
+			 0);
 	assert_true(refused(st.addr, 8, true) && refused(st.addr + K4, 8, false));
 	device_writes(st.addr + K4, 0x11, K4);
 	device_writes(st.addr + 2 * K4, 0x22, K4);
@@ -120,7 +122,8 @@ static void destroy_takes_what_is_left(void **state)
 
 static void checker_tells(void **state)
 {
-	const int not_linked = DMAMAP_CHECK_IOVA_NOT_LINKED, direction = DMAMAP_CHECK_IOVA_DIRECTION;
+	const int not_linked = DMAMAP_CHECK_IOVA_NOT_LINKED,
+		  direction = DMAMAP_CHECK_IOVA_DIRECTION;
 	u8 *p;
 
 	open_device("sim,check=1");
@@ -211,9 +214,12 @@ static void huge_ranges(void **state)
 		assert_int_equal(link_at(p, 0, 100, DMA_TO_DEVICE), -EINVAL);
 		dma_iova_sync_for_cpu(dev, &st, 0, size, DMA_TO_DEVICE);
 		/* more memory than there can be, and more page tables than there may be */
-		assert_int_equal(dma_iova_link(dev, &st, PHYS_FOREIGN, 0, size / 2, DMA_TO_DEVICE, 0), -EINVAL);
+		assert_int_equal(
+			dma_iova_link(dev, &st, PHYS_FOREIGN, 0, size / 2, DMA_TO_DEVICE, 0),
+			-EINVAL);
 		assert_int_equal(dma_iova_link(dev, &st, PHYS_FOREIGN | 1ull << 40, 0, size / 2,
-					       DMA_TO_DEVICE, 0), -ENOMEM);
+					       DMA_TO_DEVICE, 0),
+				 -ENOMEM);
 		said_why();
 		dma_iova_destroy(dev, &st, size, DMA_TO_DEVICE, 0);
 		range_take(0, size);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A function's life: opening it and what can be in the way, registers, interrupts, and losing it. */
+/* A function's life: opening it and what can be in the way, registers, interrupts, and losing it.
+ */
 #include "vfio_rig.h"
 
 #include <poll.h>
@@ -34,7 +35,8 @@ static void refused(int err, const char *word, const char *remedy)
 {
 	assert_null(dmamap_open(spec("")));
 	if (errno != err || !strstr(dmamap_strerror(), word) || !strstr(dmamap_strerror(), remedy))
-		fail_msg("errno %d, \"%s\": not %d, \"%s\", \"%s\"", errno, dmamap_strerror(), err, word, remedy);
+		fail_msg("errno %d, \"%s\": not %d, \"%s\", \"%s\"", errno, dmamap_strerror(), err,
+			 word, remedy);
 	assert_int_equal(rig.open, 0);
 }
 
@@ -282,7 +284,8 @@ static void test_fork(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		/* what is left are the mapped registers, which a real kernel does not give a child */
+		/* what is left are the mapped registers, which a real kernel does not give a child
+		 */
 		bool closed = rig.open == 2 && dmamap_readl(dev, 0, 0) == ~0u;
 
 		_exit(closed ? 0 : 1);
@@ -314,17 +317,23 @@ static void test_second_open(void **state)
 	dmamap_close(one);
 }
 
-#define BOTH(f)                                                                                              \
-	{#f " vfio", f, start, end, vfio}, {#f " iommufd", f, start, end, iommufd}
+#define BOTH(f)                                                                                    \
+	{#f " vfio", f, start, end, vfio},                                                         \
+	{                                                                                          \
+#f " iommufd", f, start, end, iommufd                                              \
+	}
 
 static char vfio[] = "vfio", iommufd[] = "iommufd";
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_sysfs_says_no), BOTH(test_files_say_no), BOTH(test_kernel_says_no),
-		BOTH(test_every_call_fails), BOTH(test_no_memory), BOTH(test_registers), BOTH(test_interrupts),
-		BOTH(test_line), BOTH(test_taken_back), BOTH(test_reset), BOTH(test_fork), BOTH(test_second_open),
+		BOTH(test_sysfs_says_no),  BOTH(test_files_say_no),
+		BOTH(test_kernel_says_no), BOTH(test_every_call_fails),
+		BOTH(test_no_memory),	   BOTH(test_registers),
+		BOTH(test_interrupts),	   BOTH(test_line),
+		BOTH(test_taken_back),	   BOTH(test_reset),
+		BOTH(test_fork),	   BOTH(test_second_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Mappings in the kernel's address space, by both back ends: what the kernel is asked, and what it is not. */
+/* Mappings in the kernel's address space, by both back ends: what the kernel is asked, and what it
+ * is not. */
 #include "vfio_rig.h"
 
 #include "base/clock.h"
@@ -102,7 +103,8 @@ static void test_scatterlist(void **state)
 	open_with("");
 	block = alloc_pages(GFP_KERNEL, 6);
 	make_list(sgl, block);
-	assert_int_equal(dma_map_sg(dev, sgl, PAGES / 2, DMA_BIDIRECTIONAL), 2); /* of 64 KiB each */
+	assert_int_equal(dma_map_sg(dev, sgl, PAGES / 2, DMA_BIDIRECTIONAL),
+			 2); /* of 64 KiB each */
 	calls(8, 0);
 	for (unsigned int i = 0; i < PAGES / 2; i++)
 		assert_ptr_equal(rig_device_reach(sg_dma_address(sgl) + i * PAGE_SIZE, true),
@@ -114,7 +116,8 @@ static void test_scatterlist(void **state)
 	__free_pages(block, 6);
 }
 
-/* In order, and as a ring of requests in flight that end in any order: few unmaps, and never of what lives. */
+/* In order, and as a ring of requests in flight that end in any order: few unmaps, and never of
+ * what lives. */
 /* Timed flushes that may have come since: on a slow machine they make batches smaller. */
 static u64 timed(u64 since_ns)
 {
@@ -301,7 +304,8 @@ static void test_kernel_refuses(void **state)
 	block = alloc_pages(GFP_KERNEL, 6);
 	make_list(sgl, block);
 	p = page_address(block);
-	rig.fail_only = *backend == 'v' ? (unsigned long)VFIO_IOMMU_MAP_DMA : (unsigned long)UAPI_IOAS_MAP;
+	rig.fail_only =
+		*backend == 'v' ? (unsigned long)VFIO_IOMMU_MAP_DMA : (unsigned long)UAPI_IOAS_MAP;
 	for (unsigned int i = 0; i < ARRAY_SIZE(refusals); i++) {
 		rig.fail_err = refusals[i].err;
 		rig.fail_at = 1;
@@ -315,9 +319,12 @@ static void test_kernel_refuses(void **state)
 		assert_non_null(strstr(dmamap_strerror(), refusals[i].word));
 		assert_true(dma_iova_try_alloc(dev, &range, 0, 16384));
 		rig.fail_at = 1;
-		assert_int_equal(dma_iova_link(dev, &range, virt_to_phys(p), 0, 16384, DMA_TO_DEVICE, 0), -ENOMEM);
+		assert_int_equal(
+			dma_iova_link(dev, &range, virt_to_phys(p), 0, 16384, DMA_TO_DEVICE, 0),
+			-ENOMEM);
 		assert_non_null(strstr(dmamap_strerror(), refusals[i].word));
-		assert_int_equal(dma_iova_link(dev, &range, virt_to_phys(p), 0, 16384, DMA_TO_DEVICE, 0), 0);
+		assert_int_equal(
+			dma_iova_link(dev, &range, virt_to_phys(p), 0, 16384, DMA_TO_DEVICE, 0), 0);
 		dma_iova_destroy(dev, &range, 16384, DMA_TO_DEVICE, 0);
 		assert_int_equal(rig.n_maps, 0);
 	}
@@ -389,8 +396,9 @@ static void test_parts_of_links(void **state)
 		if (any)
 			dma_iova_unlink(dev, &range, first * 4096, n * 4096, DMA_BIDIRECTIONAL, 0);
 		else
-			assert_int_equal(dma_iova_link(dev, &range, pa + first * 4096, first * 4096, n * 4096,
-						       DMA_BIDIRECTIONAL, 0), 0);
+			assert_int_equal(dma_iova_link(dev, &range, pa + first * 4096, first * 4096,
+						       n * 4096, DMA_BIDIRECTIONAL, 0),
+					 0);
 		for (unsigned int i = first; i < first + n; i++)
 			linked[i] = !any;
 		for (unsigned int i = 0; i < 32; i++)
@@ -410,7 +418,8 @@ static void test_noncontiguous(void **state)
 	open_with("");
 	t = dma_alloc_noncontiguous(dev, 65536, DMA_BIDIRECTIONAL, GFP_KERNEL, 0);
 	assert_non_null(t);
-	assert_ptr_equal(rig_device_reach(sg_dma_address(t->sgl), true), page_address(sg_page(t->sgl)));
+	assert_ptr_equal(rig_device_reach(sg_dma_address(t->sgl), true),
+			 page_address(sg_page(t->sgl)));
 	rig.unmap_calls = 0;
 	dma_free_noncontiguous(dev, 65536, t, DMA_BIDIRECTIONAL);
 	assert_int_equal(rig.unmap_calls, 1);
@@ -436,7 +445,8 @@ static void test_persistent(void **state)
 	free(own);
 }
 
-/* A window in the middle of RAM's own addresses (as of interrupts on ARM): RAM is moved whole, or refused. */
+/* A window in the middle of RAM's own addresses (as of interrupts on ARM): RAM is moved whole, or
+ * refused. */
 static void test_windows(void **state)
 {
 	u8 *p;
@@ -504,20 +514,30 @@ static void test_old_kernel(void **state)
 	kfree(p);
 }
 
-#define BOTH(f)                                                                                              \
-	{#f " vfio", f, start, end, vfio}, {#f " iommufd", f, start, end, iommufd}
-#define TYPE1(f) {#f " vfio", f, start, end, vfio}
+#define BOTH(f)                                                                                    \
+	{#f " vfio", f, start, end, vfio},                                                         \
+	{                                                                                          \
+#f " iommufd", f, start, end, iommufd                                              \
+	}
+#define TYPE1(f)                                                                                   \
+	{                                                                                          \
+#f " vfio", f, start, end, vfio                                                    \
+	}
 
 static char vfio[] = "vfio", iommufd[] = "iommufd";
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_strict), BOTH(test_scatterlist), BOTH(test_lazy), BOTH(test_lazy_is_strict_outside_ram),
-		BOTH(test_pool), BOTH(test_coherent), BOTH(test_untrusted), TYPE1(test_entries_run_out),
-		BOTH(test_kernel_refuses), BOTH(test_short_unmap), BOTH(test_not_mapped),
-		BOTH(test_parts_of_links), BOTH(test_noncontiguous), BOTH(test_persistent), BOTH(test_windows),
-		BOTH(test_39_bits), TYPE1(test_old_kernel),
+		BOTH(test_strict),	   BOTH(test_scatterlist),
+		BOTH(test_lazy),	   BOTH(test_lazy_is_strict_outside_ram),
+		BOTH(test_pool),	   BOTH(test_coherent),
+		BOTH(test_untrusted),	   TYPE1(test_entries_run_out),
+		BOTH(test_kernel_refuses), BOTH(test_short_unmap),
+		BOTH(test_not_mapped),	   BOTH(test_parts_of_links),
+		BOTH(test_noncontiguous),  BOTH(test_persistent),
+		BOTH(test_windows),	   BOTH(test_39_bits),
+		TYPE1(test_old_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,9 +105,11 @@ static void test_property(void **state)
 			for (u32 i = 0; what == 0 && i < CHUNKS && n; i++) {
 				u32 k = (c + i) % CHUNKS;
 
-				if (place[k] != APP || app.fill.mine - load(app.fill.consumer) >= RING)
+				if (place[k] != APP ||
+				    app.fill.mine - load(app.fill.consumer) >= RING)
 					continue;
-				app_put_addr(&app.fill, (u64)k * CHUNK + rnd(CHUNK)); /* anywhere in it */
+				app_put_addr(&app.fill,
+					     (u64)k * CHUNK + rnd(CHUNK)); /* anywhere in it */
 				place[k] = FILLED, counts[APP]--, counts[FILLED]++, n--;
 			}
 			if (what == 1) {
@@ -185,7 +187,8 @@ static void test_defect_same_address_twice(void **state)
 	stop();
 }
 
-/* However often, there are no more buffers than chunks, and nothing is written past their arrays. */
+/* However often, there are no more buffers than chunks, and nothing is written past their arrays.
+ */
 static void test_defect_more_buffers_than_chunks(void **state)
 {
 	static struct xdp_buff *b[CHUNKS + RING];
@@ -267,7 +270,9 @@ static void test_defect_index_times_chunk_size(void **state)
 		assert_int_equal(memory[addr + 256], 'x');
 		app_put_desc(&app.tx, addr + 256, 1, 0);
 		assert_int_equal(xsk_tx_peek_release_desc_batch(card.pool[0], 4), 1);
-		assert_int_equal(dmamap_bus_read(card.dev, xp_raw_get_dma(card.pool[0], addr + 256), &seen, 1), 0);
+		assert_int_equal(dmamap_bus_read(card.dev, xp_raw_get_dma(card.pool[0], addr + 256),
+						 &seen, 1),
+				 0);
 		assert_int_equal(seen, 'x');
 		assert_ptr_equal(xp_raw_get_data(card.pool[0], addr), memory + addr);
 	}
@@ -340,7 +345,8 @@ static void test_invalid_addresses(void **state)
 		u64 expected[RING];
 
 		for (u32 i = 0; i < n; i++) {
-			u64 addr = rnd(3) ? (u64)rnd(CHUNKS) * CHUNK : area.size + (u64)rnd(1000) * 8;
+			u64 addr =
+				rnd(3) ? (u64)rnd(CHUNKS) * CHUNK : area.size + (u64)rnd(1000) * 8;
 
 			if (!rnd(5))
 				addr = UINT64_MAX - rnd(CHUNK);
@@ -370,10 +376,13 @@ static void test_unaligned_limits(void **state)
 	assert_null(xp_alloc(pool));
 	assert_int_equal(app_stats(&app).rx_invalid_descs, 3);
 	app_put_addr(&app.fill, 77 | 300ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT);
-	assert_int_equal(addr_of(xp_alloc(pool)), 77); /* the offset is no part of a chunk's address */
-	assert_null(xp_raw_get_data(pool, area.size - 5 + (5ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT)));
-	assert_ptr_equal(xp_raw_get_data(pool, area.size - 6 + (5ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT)),
-			 area.memory + area.size - 1);
+	assert_int_equal(addr_of(xp_alloc(pool)),
+			 77); /* the offset is no part of a chunk's address */
+	assert_null(
+		xp_raw_get_data(pool, area.size - 5 + (5ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT)));
+	assert_ptr_equal(
+		xp_raw_get_data(pool, area.size - 6 + (5ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT)),
+		area.memory + area.size - 1);
 	assert_int_equal(xp_raw_get_dma(pool, area.size), DMA_MAPPING_ERROR);
 	stop();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A UMEM's addresses for devices: one range or runs, shared, counted, and gone with the last user. */
+/* A UMEM's addresses for devices: one range or runs, shared, counted, and gone with the last user.
+ */
 #include "xsk_rig.h"
 
 #include "xsk/xsk.h"
@@ -72,10 +73,12 @@ static void test_defect_only_first_sharer_initialised(void **state)
 			struct xdp_buff *b;
 
 			for (u64 addr = 0; addr < area.size; addr += 1000)
-				assert_int_equal(xp_raw_get_dma(pool[i], addr), xp_raw_get_dma(pool[0], addr));
+				assert_int_equal(xp_raw_get_dma(pool[i], addr),
+						 xp_raw_get_dma(pool[0], addr));
 			app_put_addr(&a[i].fill, 9 * CHUNK);
 			b = xp_alloc(pool[i]);
-			assert_int_equal(xsk_buff_xdp_get_frame_dma(b), xp_raw_get_dma(pool[0], 9 * CHUNK));
+			assert_int_equal(xsk_buff_xdp_get_frame_dma(b),
+					 xp_raw_get_dma(pool[0], 9 * CHUNK));
 		}
 		assert_int_equal(pool[2]->dma_pages != NULL, s);
 		for (u32 i = 0; i < 3; i++) {
@@ -97,8 +100,11 @@ static void scatter(const char *spec, u32 expect_runs)
 {
 	enum { PAGES = 16 };
 	struct page *pages[PAGES], *block = alloc_pages(GFP_KERNEL, 6);
-	char *memory = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct xdp_umem_reg reg = {.addr = (uintptr_t)memory, .len = PAGES * 4096, .chunk_size = CHUNK,
+	char *memory = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
+	struct xdp_umem_reg reg = {.addr = (uintptr_t)memory,
+				   .len = PAGES * 4096,
+				   .chunk_size = CHUNK,
 				   .flags = XDP_UMEM_UNALIGNED_CHUNK_FLAG};
 	/* runs: 0-3, 4-4, 5-9, 10-15; where each begins in the block */
 	static const u32 first[] = {0, 4, 5, 10, PAGES}, at[] = {8, 30, 20, 40};
@@ -120,7 +126,8 @@ static void scatter(const char *spec, u32 expect_runs)
 	assert_non_null(pool->dma_pages);
 	for (u32 r = 0; r < 4; r++)
 		for (u32 i = first[r]; i < first[r + 1]; i++) {
-			u64 addr = i * 4096ull + 3000; /* a chunk there crosses into the next page */
+			u64 addr =
+				i * 4096ull + 3000; /* a chunk there crosses into the next page */
 			bool contiguous = i + 1 < first[r + 1];
 			struct xdp_buff *b;
 
@@ -131,7 +138,8 @@ static void scatter(const char *spec, u32 expect_runs)
 			assert_int_equal(b != NULL, contiguous);
 			if (!b)
 				continue;
-			assert_int_equal(xsk_buff_xdp_get_frame_dma(b), xp_raw_get_dma(pool, i * 4096) + 3000);
+			assert_int_equal(xsk_buff_xdp_get_frame_dma(b),
+					 xp_raw_get_dma(pool, i * 4096) + 3000);
 			assert_int_equal(xp_raw_get_dma(pool, i * 4096) + 4096,
 					 xp_raw_get_dma(pool, i * 4096 + 4096));
 			xp_release(xsk_buff_of(b));
@@ -169,7 +177,8 @@ static void test_defect_contiguity_bit_at_unmap(void **state)
 static void test_vmalloc(void **state)
 {
 	char *memory = vmalloc(CHUNKS * CHUNK);
-	struct xdp_umem_reg reg = {.addr = (uintptr_t)memory, .len = CHUNKS * CHUNK, .chunk_size = CHUNK};
+	struct xdp_umem_reg reg = {
+		.addr = (uintptr_t)memory, .len = CHUNKS * CHUNK, .chunk_size = CHUNK};
 	struct xsk_buff_pool *pool;
 	struct xdp_umem *umem;
 	struct app a;
@@ -181,7 +190,8 @@ static void test_vmalloc(void **state)
 	assert_false(IS_ERR(umem));
 	pool = pool_for(&a, umem);
 	assert_int_equal(xp_dma_map(pool, card.dev, 0, NULL, 0), 0);
-	assert_int_equal(pool->dma_need_sync, card.dev->check != 0); /* only the checker wants to hear of them */
+	assert_int_equal(pool->dma_need_sync,
+			 card.dev->check != 0); /* only the checker wants to hear of them */
 	for (u64 addr = 0; addr < CHUNKS * CHUNK; addr += CHUNK) {
 		memcpy(memory + addr, &addr, 8);
 		assert_int_equal(dmamap_bus_read(card.dev, xp_raw_get_dma(pool, addr), seen, 8), 0);
@@ -195,7 +205,8 @@ static void test_vmalloc(void **state)
 	card_close();
 }
 
-/* Two devices: two maps, at which the checker takes no offence. Either may close first; the other's pool goes on. */
+/* Two devices: two maps, at which the checker takes no offence. Either may close first; the other's
+ * pool goes on. */
 static void test_two_devices(void **state)
 {
 	struct device *other = dmamap_open("sim,name=other,check=1");
@@ -251,7 +262,8 @@ static void test_bounced(void **state)
 		b = xp_alloc(pool);
 		if (!b)
 			continue; /* it crosses from run to run */
-		assert_int_equal(dmamap_bus_write(card.dev, xsk_buff_xdp_get_dma(b), "packet", 6), 0);
+		assert_int_equal(dmamap_bus_write(card.dev, xsk_buff_xdp_get_dma(b), "packet", 6),
+				 0);
 		xsk_buff_set_size(b, 6);
 		xsk_buff_dma_sync_for_cpu(b);
 		assert_memory_equal(b->data, "packet", 6);

@@ -124,9 +124,12 @@ static void test_unread(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),		  cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_producer_believed), cmocka_unit_test(test_consumer_believed),
-		cmocka_unit_test(test_own_index_is_ours), cmocka_unit_test(test_unread),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_producer_believed),
+		cmocka_unit_test(test_consumer_believed),
+		cmocka_unit_test(test_own_index_is_ours),
+		cmocka_unit_test(test_unread),
 	};
 
 	return cmocka_run_group_tests_name("xsk_ring", tests, NULL, NULL);

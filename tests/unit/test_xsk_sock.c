@@ -64,16 +64,20 @@ static void test_bind_refused(void **state)
 	assert_int_equal(xdp_sock_bind(app.xs, area.umem, NULL, 0, 0, NULL), -ENODEV);
 	assert_int_equal(xdp_sock_bind(app.xs, NULL, card.dev, 0, 0, NULL), -EINVAL);
 	assert_int_equal(xdp_sock_bind(NULL, area.umem, card.dev, 0, 0, NULL), -EINVAL);
-	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, 0, 0, NULL), -EINVAL); /* no RX, no TX */
+	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, 0, 0, NULL),
+			 -EINVAL); /* no RX, no TX */
 	assert_int_equal(xdp_sock_set_ring(bare, XDP_RX_RING, 16), 0);
-	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, 0, 0, NULL), -EINVAL); /* no fill ring */
+	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, 0, 0, NULL),
+			 -EINVAL); /* no fill ring */
 	assert_int_equal(xdp_sock_set_ring(bare, XDP_UMEM_FILL_RING, 16), 0);
-	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, 0, 0, NULL), -EINVAL); /* no completion */
+	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, 0, 0, NULL),
+			 -EINVAL); /* no completion */
 	assert_int_equal(xdp_sock_set_ring(bare, XDP_UMEM_COMPLETION_RING, 16), 0);
 	assert_int_equal(bind_app(3, 0), 0); /* after all of that it may still be bound */
 	assert_int_equal(bind_app(0, 0), -EBUSY);
 	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, 3, 0, NULL), -EBUSY);
-	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, XDP_QUEUES - 1, XDP_COPY, NULL), 0);
+	assert_int_equal(xdp_sock_bind(bare, area.umem, card.dev, XDP_QUEUES - 1, XDP_COPY, NULL),
+			 0);
 	xdp_sock_destroy(bare);
 }
 
@@ -83,16 +87,22 @@ static void test_shared_refused(void **state)
 	struct xdp_sock *bare = xdp_sock_create();
 
 	app_open(&second, RING, RING, 0);
-	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, NULL), -EBADF);
-	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs), -EBADF);
+	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, NULL),
+			 -EBADF);
+	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs),
+			 -EBADF);
 	assert_int_equal(bind_app(0, 0), 0);
-	assert_int_equal(xdp_sock_bind(second.xs, area.umem, card.dev, 0, XDP_SHARED_UMEM, app.xs), -EINVAL);
-	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM | XDP_COPY, app.xs),
+	assert_int_equal(xdp_sock_bind(second.xs, area.umem, card.dev, 0, XDP_SHARED_UMEM, app.xs),
 			 -EINVAL);
-	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM | XDP_USE_NEED_WAKEUP,
-				       app.xs), -EINVAL);
+	assert_int_equal(
+		xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM | XDP_COPY, app.xs),
+		-EINVAL);
+	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0,
+				       XDP_SHARED_UMEM | XDP_USE_NEED_WAKEUP, app.xs),
+			 -EINVAL);
 	/* on the same queue it must bring no fill and completion ring, on another it must */
-	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs), -EINVAL);
+	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs),
+			 -EINVAL);
 	assert_int_equal(xdp_sock_set_ring(bare, XDP_RX_RING, 16), 0);
 	assert_int_equal(xdp_sock_bind(bare, NULL, card.dev, 1, XDP_SHARED_UMEM, app.xs), -EINVAL);
 	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 1, XDP_SHARED_UMEM, app.xs), 0);
@@ -181,7 +191,9 @@ static void test_multi_buffer_unsupported(void **state)
 static void test_checksum(void **state)
 {
 	struct xsk_tx_metadata meta = {.flags = XDP_TXMD_FLAGS_CHECKSUM};
-	struct xdp_umem_reg reg = {.addr = (uintptr_t)area.memory, .len = area.size, .chunk_size = CHUNK,
+	struct xdp_umem_reg reg = {.addr = (uintptr_t)area.memory,
+				   .len = area.size,
+				   .chunk_size = CHUNK,
 				   .flags = XDP_UMEM_TX_SW_CSUM};
 	struct xdp_umem *umem;
 	u32 sum = 0;
@@ -314,7 +326,8 @@ static void test_races_at_teardown(void **state)
 		for (u32 k = 0; k < 8 && app.fill.mine - load(app.fill.consumer) < RING; k++)
 			app_put_addr(&app.fill, k * CHUNK);
 		app_open(&other, 0, RING, RING);
-		assert_int_equal(xdp_sock_bind(other.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs), 0);
+		assert_int_equal(
+			xdp_sock_bind(other.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs), 0);
 		xdp_sock_destroy(app.xs);
 		app = other;
 		app_ring_map(&app.fill, app.xs, XDP_UMEM_FILL_RING, RING);
@@ -328,11 +341,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_rings),		  T(test_bind_refused),	    T(test_shared_refused),
-		T(test_modes),		  T(test_fall_back),	    T(test_driver_forgets_to_map),
-		T(test_no_driver),	  T(test_multi_buffer_unsupported), T(test_checksum),
-		T(test_copy_send_busy),	  T(test_wakeup_refused),   T(test_receive_refused),
-		T(test_api_by_hand),	  T(test_races_at_teardown),
+		T(test_rings),		T(test_bind_refused),
+		T(test_shared_refused), T(test_modes),
+		T(test_fall_back),	T(test_driver_forgets_to_map),
+		T(test_no_driver),	T(test_multi_buffer_unsupported),
+		T(test_checksum),	T(test_copy_send_busy),
+		T(test_wakeup_refused), T(test_receive_refused),
+		T(test_api_by_hand),	T(test_races_at_teardown),
 	};
 
 	return cmocka_run_group_tests_name("xsk_sock", tests, NULL, NULL);

@@ -47,7 +47,8 @@ static bool is_good(const struct xdp_desc *d, bool unaligned, u32 metadata)
 {
 	unsigned __int128 first, end;
 
-	first = unaligned ? (unsigned __int128)(d->addr & XSK_UNALIGNED_BUF_ADDR_MASK) + (d->addr >> 48)
+	first = unaligned ? (unsigned __int128)(d->addr & XSK_UNALIGNED_BUF_ADDR_MASK) +
+				    (d->addr >> 48)
 			  : d->addr;
 	end = first + d->len;
 	if (!d->len || first < metadata || end > area.size)
@@ -62,8 +63,11 @@ static bool is_good(const struct xdp_desc *d, bool unaligned, u32 metadata)
 
 static u64 some_addr(void)
 {
-	static const u64 odd[] = {0, 1, 7, 8, CHUNK - 1, CHUNK, CHUNK + 1, UINT32_MAX, 1ull << 32, 1ull << 47,
-				  1ull << 48, (1ull << 48) - 1, 1ull << 63, UINT64_MAX, UINT64_MAX - CHUNK};
+	static const u64 odd[] = {0,	      1,	  7,
+				  8,	      CHUNK - 1,  CHUNK,
+				  CHUNK + 1,  UINT32_MAX, 1ull << 32,
+				  1ull << 47, 1ull << 48, (1ull << 48) - 1,
+				  1ull << 63, UINT64_MAX, UINT64_MAX - CHUNK};
 
 	switch (rnd(4)) {
 	case 0:
@@ -79,7 +83,8 @@ static u64 some_addr(void)
 
 static u32 some_len(void)
 {
-	static const u32 odd[] = {0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 4096, UINT32_MAX, UINT32_MAX - CHUNK};
+	static const u32 odd[] = {0,	     1,	   CHUNK - 1,  CHUNK,
+				  CHUNK + 1, 4096, UINT32_MAX, UINT32_MAX - CHUNK};
 
 	return rnd(2) ? odd[rnd(ARRAY_SIZE(odd))] : rnd(CHUNK + 10);
 }
@@ -93,7 +98,8 @@ static void test_defect_descriptor_overflow(void **state)
 
 		start_with(unaligned ? XDP_UMEM_UNALIGNED_CHUNK_FLAG : 0, metadata, 0, RING);
 		for (u32 i = 0; i < 20000; i++) {
-			struct xdp_desc d = {some_addr(), some_len(), rnd(8) ? 0 : 1u << rnd(32)}, seen;
+			struct xdp_desc d = {some_addr(), some_len(), rnd(8) ? 0 : 1u << rnd(32)},
+					seen;
 			bool want;
 
 			if (d.options & XDP_PKT_CONTD)
@@ -101,8 +107,8 @@ static void test_defect_descriptor_overflow(void **state)
 			want = is_good(&d, unaligned, metadata);
 			app_put_desc(&app.tx, d.addr, d.len, d.options);
 			if (xsk_tx_peek_desc(pool, &seen) != want)
-				fail_msg("%#llx + %u, options %#x: %s", (unsigned long long)d.addr, d.len,
-					 d.options, want ? "is good" : "is not good");
+				fail_msg("%#llx + %u, options %#x: %s", (unsigned long long)d.addr,
+					 d.len, d.options, want ? "is good" : "is not good");
 			xsk_tx_release(pool);
 			if (want) {
 				assert_memory_equal(&seen, &d, sizeof(d));
@@ -128,8 +134,9 @@ static void test_packets_whole(void **state)
 			u32 frags = 1 + rnd(10), bad = rnd(4) ? 99 : rnd(frags), from = expect;
 
 			for (u32 i = 0; i < frags; i++, n++) {
-				d = (struct xdp_desc){i == bad ? area.size : rnd(CHUNKS) * (u64)CHUNK,
-						      1 + rnd(100), i + 1 < frags ? XDP_PKT_CONTD : 0};
+				d = (struct xdp_desc){
+					i == bad ? area.size : rnd(CHUNKS) * (u64)CHUNK,
+					1 + rnd(100), i + 1 < frags ? XDP_PKT_CONTD : 0};
 				app_put_desc(&app.tx, d.addr, d.len, d.options);
 				want[expect++] = d;
 			}
@@ -144,7 +151,8 @@ static void test_packets_whole(void **state)
 			}
 			xsk_tx_release(pool);
 		}
-		for (u32 more; (more = xsk_tx_peek_release_desc_batch(pool, 8 + rnd(60))); got += more)
+		for (u32 more; (more = xsk_tx_peek_release_desc_batch(pool, 8 + rnd(60)));
+		     got += more)
 			assert_memory_equal(pool->tx_descs, &want[got], more * sizeof(d));
 		assert_int_equal(got, expect);
 		assert_int_equal(load(app.tx.consumer), app.tx.mine);
@@ -216,7 +224,7 @@ static void test_metadata(void **state)
 	memset(area.memory + CHUNK, 0, 64);
 	assert_non_null(xsk_buff_get_metadata(pool, CHUNK + 32));
 	assert_null(xsk_buff_get_metadata(pool, CHUNK + 33)); /* not aligned */
-	assert_null(xsk_buff_get_metadata(pool, 8)); /* no room before it */
+	assert_null(xsk_buff_get_metadata(pool, 8));	      /* no room before it */
 	assert_null(xsk_buff_get_metadata(pool, area.size));
 	stop();
 }
@@ -250,9 +258,12 @@ static void test_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defect_descriptor_overflow), cmocka_unit_test(test_packets_whole),
-		cmocka_unit_test(test_batch_too_small),		   cmocka_unit_test(test_completed_too_much),
-		cmocka_unit_test(test_completion_room),		   cmocka_unit_test(test_metadata),
+		cmocka_unit_test(test_defect_descriptor_overflow),
+		cmocka_unit_test(test_packets_whole),
+		cmocka_unit_test(test_batch_too_small),
+		cmocka_unit_test(test_completed_too_much),
+		cmocka_unit_test(test_completion_room),
+		cmocka_unit_test(test_metadata),
 		cmocka_unit_test(test_turns),
 	};
 

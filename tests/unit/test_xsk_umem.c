@@ -42,11 +42,11 @@ static struct xdp_umem *accepted(struct xdp_umem_reg reg)
 	return umem;
 }
 
-#define WITH(field, value)                                                                             \
-	({                                                                                             \
-		struct xdp_umem_reg r_ = good;                                                         \
-		r_.field = (value);                                                                    \
-		r_;                                                                                    \
+#define WITH(field, value)                                                                         \
+	({                                                                                         \
+		struct xdp_umem_reg r_ = good;                                                     \
+		r_.field = (value);                                                                \
+		r_;                                                                                \
 	})
 
 static void test_chunk_size(void **state)
@@ -162,8 +162,8 @@ static void test_memory(void **state)
 static void test_sparse(void **state)
 {
 	u64 size = 16ull << 30;
-	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		       -1, 0);
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct xdp_umem_reg r = {.addr = (uintptr_t)p, .len = size, .chunk_size = 4096};
 	struct xdp_umem *umem;
 	unsigned char seen[256];

@@ -90,7 +90,8 @@ static inline bool device_sees(dma_addr_t addr, const void *want, size_t n)
 
 	assert_non_null(buf);
 	if (dmamap_bus_read(dev, addr, buf, n))
-		fail_msg("read of %zu bytes at %#llx: %s", n, (unsigned long long)addr, dmamap_strerror());
+		fail_msg("read of %zu bytes at %#llx: %s", n, (unsigned long long)addr,
+			 dmamap_strerror());
 	same = !memcmp(buf, want, n);
 	free(buf);
 	return same;

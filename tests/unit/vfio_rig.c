@@ -9,14 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FD_FIRST   100000
-#define FDS	   32
-#define REGION(at) ((unsigned int)((at) >> 40))
+#define FD_FIRST      100000
+#define FDS	      32
+#define REGION(at)    ((unsigned int)((at) >> 40))
 #define IN_REGION(at) ((at) & ((1ull << 40) - 1))
 
 struct rig_kernel rig;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the state of the kernel in ioctls */
+static pthread_mutex_t lock =
+	PTHREAD_MUTEX_INITIALIZER; /* guards the state of the kernel in ioctls */
 
 static enum kind { FREE, CONTAINER, GROUP, DEVICE, IOMMUFD, CDEV, NOTHING } kind[FDS];
 static bool has_container, has_iommu, by_iommufd, bound, attached, device_open;
@@ -126,7 +127,8 @@ static bool in_window(u64 first, u64 last)
 	return false;
 }
 
-/* The overlap is looked for at a few points only where there are many mappings: it is the tests' time. */
+/* The overlap is looked for at a few points only where there are many mappings: it is the tests'
+ * time. */
 static int do_map(u64 iova, u64 size, u64 va, bool read, bool write)
 {
 	rig.map_calls++;
@@ -135,7 +137,8 @@ static int do_map(u64 iova, u64 size, u64 va, bool read, bool write)
 		return -EINVAL;
 	if (rig.n_maps < 2000)
 		for (u64 i = 0; i < rig.n_maps; i++)
-			if (iova < rig.map[i].iova + rig.map[i].size && rig.map[i].iova < iova + size)
+			if (iova < rig.map[i].iova + rig.map[i].size &&
+			    rig.map[i].iova < iova + size)
 				return -EEXIST;
 	if (rig.n_maps >= rig.limit)
 		return -ENOSPC;
@@ -233,7 +236,8 @@ static int container_ioctl(unsigned long request, void *arg)
 		return do_map(map->iova, map->size, map->vaddr, map->flags & VFIO_DMA_MAP_FLAG_READ,
 			      map->flags & VFIO_DMA_MAP_FLAG_WRITE);
 	case VFIO_IOMMU_UNMAP_DMA:
-		err = do_unmap(unmap->iova, unmap->size, unmap->flags & VFIO_DMA_UNMAP_FLAG_ALL, &done);
+		err = do_unmap(unmap->iova, unmap->size, unmap->flags & VFIO_DMA_UNMAP_FLAG_ALL,
+			       &done);
 		unmap->size = done;
 		return err;
 	}
@@ -290,7 +294,8 @@ static int group_ioctl(unsigned long request, void *arg)
 	case VFIO_GROUP_GET_DEVICE_FD:
 		assert_true(has_iommu);
 		assert_string_equal(arg, "0000:00:03.0");
-		device_open = true; /* a second time, too: Linux lets one group open its device as often as it likes */
+		device_open = true; /* a second time, too: Linux lets one group open its device as
+				       often as it likes */
 		return new_fd(DEVICE);
 	}
 	return -ENOTTY;
@@ -303,11 +308,15 @@ static int region_info(struct vfio_region_info *info)
 
 	info->offset = (u64)info->index << 40;
 	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-	info->size = info->index == 0 ? RIG_BAR0 : info->index == 2 ? RIG_BAR2 : info->index == 7 ? 256 : 0;
+	info->size = info->index == 0	? RIG_BAR0
+		     : info->index == 2 ? RIG_BAR2
+		     : info->index == 7 ? 256
+					: 0;
 	info->cap_offset = 0;
 	if (info->index)
 		return 0;
-	/* as VFIO shows a BAR with an MSI-X table: in pieces, in a structure longer than most expect */
+	/* as VFIO shows a BAR with an MSI-X table: in pieces, in a structure longer than most
+	 * expect */
 	info->flags |= VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
 	info->argsz = 1024;
 	if (room < 1024)
@@ -478,7 +487,8 @@ static ssize_t fake_write(int fd, const void *from, size_t size, u64 at)
 
 static void *fake_map(int fd, u64 size, u64 at)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bar0_fd, (off_t)IN_REGION(at));
+	void *p =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bar0_fd, (off_t)IN_REGION(at));
 
 	assert_int_equal(REGION(at), 0);
 	/* the page between is the kernel's alone */
@@ -496,7 +506,8 @@ static void fake_unmap(void *p, u64 size)
 
 static void fake_blank(void *p, u64 size)
 {
-	assert_true(mmap(p, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+	assert_true(mmap(p, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+			 -1, 0) == p);
 	memset(p, 0xff, size);
 }
 
@@ -543,7 +554,10 @@ void rig_sysfs_link(const char *leaf, const char *target)
 
 static void make_sysfs(void)
 {
-	static const char *const folders[] = {"/bus", "/bus/pci", "/bus/pci/devices", "/bus/pci/drivers",
+	static const char *const folders[] = {"/bus",
+					      "/bus/pci",
+					      "/bus/pci/devices",
+					      "/bus/pci/drivers",
 					      "/bus/pci/devices/0000:00:03.0",
 					      "/bus/pci/devices/0000:00:03.0/vfio-dev",
 					      "/bus/pci/devices/0000:00:03.0/vfio-dev/vfio0"};

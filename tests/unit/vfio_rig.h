@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A kernel with VFIO and iommufd, and one PCI function of it, 0000:00:03.0 in group 7, with no hardware: what
- * the back ends ask of the kernel is answered here by the rules of the kernel's documentation, strictly. One
- * address space; each call can be made to fail.
+ * A kernel with VFIO and iommufd, and one PCI function of it, 0000:00:03.0 in group 7, with no
+ * hardware: what the back ends ask of the kernel is answered here by the rules of the kernel's
+ * documentation, strictly. One address space; each call can be made to fail.
  */
 #ifndef TESTS_VFIO_RIG_H
 #define TESTS_VFIO_RIG_H
@@ -26,11 +26,11 @@ struct rig_kernel {
 	/* to be set by tests, after rig_start() */
 	const char *refused; /* the end of a path that cannot be opened */
 	int refuse_err;
-	u64 fail_at;	     /* the n-th ioctl from now fails, once; 0: none */
+	u64 fail_at; /* the n-th ioctl from now fails, once; 0: none */
 	int fail_err;
 	unsigned long fail_only; /* of this request; 0: any */
 	bool not_viable, no_type1, no_caps, short_unmap, no_reset;
-	u64 limit;	     /* of mappings */
+	u64 limit; /* of mappings */
 	struct {
 		u64 first, last;
 	} window[8];
@@ -38,7 +38,8 @@ struct rig_kernel {
 	unsigned int intx, msi, msix, msix_left;
 
 	/* what happened */
-	struct rig_map map[RIG_MAPS]; /* in the order of making; the last takes the place of one that goes */
+	struct rig_map map[RIG_MAPS]; /* in the order of making; the last takes the place of one
+					 that goes */
 	u64 n_maps, map_calls, unmap_calls, ioctls;
 	u64 resets, hot_resets, unmasks;
 	unsigned int open; /* descriptors, and mapped registers */

@@ -112,8 +112,11 @@ static inline struct xdp_umem_reg area_reg(struct area *a, u32 chunks, u32 headr
 	a->size = (u64)chunks * CHUNK;
 	a->memory = mmap(NULL, a->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(a->memory != MAP_FAILED);
-	return (struct xdp_umem_reg){.addr = (uintptr_t)a->memory, .len = a->size, .chunk_size = CHUNK,
-				     .headroom = headroom, .flags = flags};
+	return (struct xdp_umem_reg){.addr = (uintptr_t)a->memory,
+				     .len = a->size,
+				     .chunk_size = CHUNK,
+				     .headroom = headroom,
+				     .flags = flags};
 }
 
 static inline void area_open(struct area *a, u32 chunks, u32 headroom, u32 flags)
@@ -179,7 +182,7 @@ struct card {
 		char data[CARD_PACKET];
 	} sent[CARD_SENT];
 	u32 n_sent;
-	bool send_busy; /* copy mode: the card has no room */
+	bool send_busy;	    /* copy mode: the card has no room */
 	u32 wakeups, woken; /* how often, and the flags of the last */
 	int setup_error, setups, teardowns;
 	struct xdp_rxq_info rxq[4];
@@ -229,9 +232,10 @@ static inline int card_xmit(struct device *dev, u32 queue, const void *packet, u
 	return 0;
 }
 
-static const struct xdp_driver_ops card_zc = {.setup_pool = card_setup_pool, .wakeup = card_wakeup,
-					      .xdp_zc_max_segs = 8};
-static const struct xdp_driver_ops card_zc_one = {.setup_pool = card_setup_pool, .wakeup = card_wakeup};
+static const struct xdp_driver_ops card_zc = {
+	.setup_pool = card_setup_pool, .wakeup = card_wakeup, .xdp_zc_max_segs = 8};
+static const struct xdp_driver_ops card_zc_one = {.setup_pool = card_setup_pool,
+						  .wakeup = card_wakeup};
 static const struct xdp_driver_ops card_copy = {.wakeup = card_wakeup, .xmit = card_xmit};
 
 /* `spec` is a device that the program plays. */
@@ -262,11 +266,12 @@ static inline void card_refill(u32 queue)
 {
 	u32 n = card.n_posted[queue];
 
-	card.n_posted[queue] += xsk_buff_alloc_batch(card.pool[queue], card.posted[queue] + n,
-						     CARD_POSTED - n);
+	card.n_posted[queue] +=
+		xsk_buff_alloc_batch(card.pool[queue], card.posted[queue] + n, CARD_POSTED - n);
 }
 
-/* The card writes by DMA, in parts no longer than the buffers; the driver makes a packet of them. */
+/* The card writes by DMA, in parts no longer than the buffers; the driver makes a packet of them.
+ */
 static inline struct xdp_buff *card_receive_zc(u32 queue, const char *packet, u32 len)
 {
 	struct xdp_buff *head = NULL;
@@ -285,8 +290,9 @@ static inline struct xdp_buff *card_receive_zc(u32 queue, const char *packet, u3
 		memmove(&card.posted[queue][0], &card.posted[queue][1],
 			--card.n_posted[queue] * sizeof(b));
 		if (part)
-			assert_int_equal(dmamap_bus_write(card.dev, xsk_buff_xdp_get_dma(b), packet + at,
-							  part), 0);
+			assert_int_equal(dmamap_bus_write(card.dev, xsk_buff_xdp_get_dma(b),
+							  packet + at, part),
+					 0);
 		xsk_buff_set_size(b, part);
 		xsk_buff_dma_sync_for_cpu(b);
 		if (head)
@@ -337,7 +343,9 @@ static inline void card_send_zc(u32 queue)
 
 		assert_true(card.n_sent < CARD_SENT && at + d->len <= CARD_PACKET);
 		xsk_buff_raw_dma_sync_for_device(pool, dma, d->len);
-		assert_int_equal(dmamap_bus_read(card.dev, dma, card.sent[card.n_sent].data + at, d->len), 0);
+		assert_int_equal(
+			dmamap_bus_read(card.dev, dma, card.sent[card.n_sent].data + at, d->len),
+			0);
 		card.sent[card.n_sent].len = at + d->len;
 		more = !xsk_is_eop_desc(d);
 		card.n_sent += !more;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vm-bench BASE SPEC…: what mappings cost on each SPEC, as one JSON line for each: nanoseconds of a dma_map_single
- * of 4 KiB of RAM and its unmap, there and on BASE, the kernel's calls for each of them, and for a dma_map_sg of 64
- * pages, none beside another in memory; and how many of the kernel's entries a million live mappings of 4 KiB take
- * under policy=pool.
+ * vm-bench BASE SPEC…: what mappings cost on each SPEC, as one JSON line for each: nanoseconds of a
+ * dma_map_single of 4 KiB of RAM and its unmap, there and on BASE, the kernel's calls for each of
+ * them, and for a dma_map_sg of 64 pages, none beside another in memory; and how many of the
+ * kernel's entries a million live mappings of 4 KiB take under policy=pool.
  *
- * Times are medians of many short rounds, a round on BASE beside each on SPEC, so that whatever else the machine does
- * meets both.
+ * Times are medians of many short rounds, a round on BASE beside each on SPEC, so that whatever
+ * else the machine does meets both.
  */
 #include "base/clock.h"
 
@@ -78,14 +78,18 @@ static bool single(struct device *dev, struct device *base, char *memory, struct
 	after = stats(dev);
 	qsort(ns, ROUNDS, sizeof(ns[0]), by_size);
 	qsort(base_ns, ROUNDS, sizeof(ns[0]), by_size);
-	*out = (struct single){.ns = ns[ROUNDS / 2], .base_ns = base_ns[ROUNDS / 2], .least_ns = ns[0],
-			       .base_least_ns = base_ns[0],
-			       .maps = (double)(after.kernel_maps - before.kernel_maps) / ROUNDS / n,
-			       .unmaps = (double)(after.kernel_unmaps - before.kernel_unmaps) / ROUNDS / n};
+	*out = (struct single){
+		.ns = ns[ROUNDS / 2],
+		.base_ns = base_ns[ROUNDS / 2],
+		.least_ns = ns[0],
+		.base_least_ns = base_ns[0],
+		.maps = (double)(after.kernel_maps - before.kernel_maps) / ROUNDS / n,
+		.unmaps = (double)(after.kernel_unmaps - before.kernel_unmaps) / ROUNDS / n};
 	return ns[0] && base_ns[0];
 }
 
-static bool list(struct device *dev, struct page *pages, unsigned int run, double *maps, double *unmaps)
+static bool list(struct device *dev, struct page *pages, unsigned int run, double *maps,
+		 double *unmaps)
 {
 	struct dmamap_stats before = stats(dev), after;
 	struct scatterlist sg[SG_PAGES];
@@ -112,7 +116,8 @@ static long many(struct device *dev, char *memory)
 	long entries = -1;
 
 	for (; addr && n < MANY; n++) {
-		addr[n] = dma_map_single(dev, memory + n % PAGES * PAGE_SIZE, PAGE_SIZE, DMA_BIDIRECTIONAL);
+		addr[n] = dma_map_single(dev, memory + n % PAGES * PAGE_SIZE, PAGE_SIZE,
+					 DMA_BIDIRECTIONAL);
 		if (dma_mapping_error(dev, addr[n]))
 			break;
 	}
@@ -127,12 +132,14 @@ static long many(struct device *dev, char *memory)
 
 static void tell(const char *spec, const struct single *one, const double sg[4])
 {
-	printf("\"%s\": {\"map_unmap_ns\": %.1f, \"base_ns\": %.1f, \"ratio\": %.2f, \"ratio_of_the_least\": %.2f, "
+	printf("\"%s\": {\"map_unmap_ns\": %.1f, \"base_ns\": %.1f, \"ratio\": %.2f, "
+	       "\"ratio_of_the_least\": %.2f, "
 	       "\"map_calls\": %.4f, \"unmap_calls\": %.4f, "
 	       "\"sg_64_runs_map_calls\": %.0f, \"sg_64_runs_unmap_calls\": %.0f, "
 	       "\"sg_4_runs_map_calls\": %.0f, \"sg_4_runs_unmap_calls\": %.0f",
-	       spec, one->ns, one->base_ns, one->ns / one->base_ns, one->least_ns / one->base_least_ns, one->maps,
-	       one->unmaps, sg[0], sg[1], sg[2], sg[3]);
+	       spec, one->ns, one->base_ns, one->ns / one->base_ns,
+	       one->least_ns / one->base_least_ns, one->maps, one->unmaps, sg[0], sg[1], sg[2],
+	       sg[3]);
 }
 
 static bool measure(const char *spec, const char *base_spec)
@@ -146,8 +153,8 @@ static bool measure(const char *spec, const char *base_spec)
 		  !dma_set_mask_and_coherent(base, DMA_BIT_MASK(64));
 
 	if (ok)
-		ok = single(dev, base, page_address(pages), &one) && list(dev, pages, 1, &sg[0], &sg[1]) &&
-		     list(dev, pages, 16, &sg[2], &sg[3]);
+		ok = single(dev, base, page_address(pages), &one) &&
+		     list(dev, pages, 1, &sg[0], &sg[1]) && list(dev, pages, 16, &sg[2], &sg[3]);
 	if (ok) {
 		tell(spec, &one, sg);
 		if (strstr(spec, "policy=pool"))

@@ -15,7 +15,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	limit.rlim_cur = limit.rlim_max = strtoul(argv[1], NULL, 10) * 1024;
-	if (setrlimit(RLIMIT_MEMLOCK, &limit) || setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)) {
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || setgroups(0, NULL) || setgid(NOBODY) ||
+	    setuid(NOBODY)) {
 		perror("nobody");
 		return 1;
 	}

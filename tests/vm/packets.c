@@ -43,7 +43,8 @@ static int make(FILE *f, unsigned int count)
 
 static bool next(FILE *f, struct record *r)
 {
-	return fread(r, 16, 1, f) == 1 && r->kept <= sizeof(r->data) && fread(r->data, r->kept, 1, f) == 1;
+	return fread(r, 16, 1, f) == 1 && r->kept <= sizeof(r->data) &&
+	       fread(r->data, r->kept, 1, f) == 1;
 }
 
 static int begins(FILE *f, FILE *with)

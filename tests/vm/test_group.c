@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_group KIND EDU DISK: two functions of one IOMMU group, an edu and an NVMe controller, in one process. They
- * share an address space, as devices of one `group=` do on sim.
+ * test_group KIND EDU DISK: two functions of one IOMMU group, an edu and an NVMe controller, in one
+ * process. They share an address space, as devices of one `group=` do on sim.
  */
 #include "rig.h"
 #include "drivers/nvme.h"
@@ -91,7 +91,8 @@ static void edu_works(struct device *dev, u8 value)
 	edu_remove(edu);
 }
 
-/* What is mapped for one is there for the other at the same address, and gone for it when it is unmapped. */
+/* What is mapped for one is there for the other at the same address, and gone for it when it is
+ * unmapped. */
 static void one_space(struct device *dev[2])
 {
 	struct edu *edu = edu_probe(dev[EDU]);

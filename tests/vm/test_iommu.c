@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_iommu SPEC: what only an IOMMU that is not ours can show, with edu behind it. It has a buffer of 4 KiB
- * and does one transfer at a time; where one is refused it reads zeros, or writes nothing, and the guest's
- * kernel logs the fault.
+ * test_iommu SPEC: what only an IOMMU that is not ours can show, with edu behind it. It has a
+ * buffer of 4 KiB and does one transfer at a time; where one is refused it reads zeros, or writes
+ * nothing, and the guest's kernel logs the fault.
  */
 #include "rig.h"
 
@@ -20,10 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SIZE	 256u
-#define NOWHERE	 0x900000ull /* edu reaches it, and nothing is mapped there */
-#define MIB	 (1024 * 1024ul)
-#define WINDOW	 0xfee00000ull /* x86's interrupts: no memory for a device */
+#define SIZE	   256u
+#define NOWHERE	   0x900000ull /* edu reaches it, and nothing is mapped there */
+#define MIB	   (1024 * 1024ul)
+#define WINDOW	   0xfee00000ull /* x86's interrupts: no memory for a device */
 #define WINDOW_END 0xfef00000ull
 
 static const char *spec;
@@ -68,14 +68,15 @@ static bool is_logged(dma_addr_t addr)
 }
 
 /*
- * A transfer that is refused, and logged: not always at once, since QEMU's VT-d has one record of a fault and
- * the kernel writes ten lines in five seconds at most.
+ * A transfer that is refused, and logged: not always at once, since QEMU's VT-d has one record of a
+ * fault and the kernel writes ten lines in five seconds at most.
  */
 static void refused(dma_addr_t addr, bool write)
 {
 	for (int tries = 0; tries < 6; tries++) {
 		assert_int_equal(write ? edu_dma_from_device(edu, addr, 0, SIZE)
-				       : edu_dma_to_device(edu, addr, 0, SIZE), 0);
+				       : edu_dma_to_device(edu, addr, 0, SIZE),
+				 0);
 		if (is_logged(addr))
 			return;
 	}
@@ -226,11 +227,15 @@ static void test_no_address_beyond_the_iommu(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_outside_the_mappings_nothing_is_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_after_unmap_the_same_address_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_is_to_be_read_is_not_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_outside_the_mappings_nothing_is_read, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_after_unmap_the_same_address_fails, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_to_be_read_is_not_written, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_fork_parts_no_mapping, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_the_window_of_interrupts_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_window_of_interrupts_is_left_out, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_no_address_beyond_the_iommu, setup, teardown),
 	};
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_odp SPEC…: on-demand paging for a device behind the kernel's IOMMU, an edu. Its accesses wait for nobody: one
- * that is refused reads zeros or writes nothing, so the program maps pages before it uses them. A page that is mapped
- * is pinned, so a notice has to take it from the IOMMU, or the device would go on with memory that the process has no
- * more.
+ * test_odp SPEC…: on-demand paging for a device behind the kernel's IOMMU, an edu. Its accesses
+ * wait for nobody: one that is refused reads zeros or writes nothing, so the program maps pages
+ * before it uses them. A page that is mapped is pinned, so a notice has to take it from the IOMMU,
+ * or the device would go on with memory that the process has no more.
  */
 #include "rig.h"
 
@@ -34,7 +34,7 @@ static struct ib_umem *umem;
 static dma_addr_t base;
 static u8 *p;
 static struct dmamap_stats before;
-static int held; /* what edu's buffer has */
+static int held;		   /* what edu's buffer has */
 static u64 heard_start, heard_end; /* atomic: the last invalidate_range */
 
 static struct dmamap_stats stats(void)
@@ -53,7 +53,8 @@ static void hear(struct ib_umem *region, unsigned long start, unsigned long end)
 
 static u8 *memory(u64 pages)
 {
-	u8 *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u8 *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
 
 	assert_true(at != MAP_FAILED);
 	return at;
@@ -89,7 +90,8 @@ static int teardown(void **state)
 	umem = NULL;
 	now = stats();
 	if (now.kernel_unmap_errors || now.iova_ranges != before.iova_ranges)
-		return printf("# errors: %llu, ranges: %llu\n", (unsigned long long)now.kernel_unmap_errors,
+		return printf("# errors: %llu, ranges: %llu\n",
+			      (unsigned long long)now.kernel_unmap_errors,
 			      (unsigned long long)now.iova_ranges);
 	ib_dealloc_ucontext(ctx);
 	edu_remove(edu);
@@ -111,8 +113,8 @@ static int map_pages(u64 page, u64 n, u64 mask)
 }
 
 /*
- * The device reads `value` at a page; 0 where it is refused. Each of edu's transfers takes a tenth of a second, so its
- * buffer is written over before only where it has that value already.
+ * The device reads `value` at a page; 0 where it is refused. Each of edu's transfers takes a tenth
+ * of a second, so its buffer is written over before only where it has that value already.
  */
 static void device_reads(u64 page, u8 value)
 {
@@ -126,7 +128,8 @@ static void device_reads(u64 page, u8 value)
 	assert_int_equal(edu_dma_to_device(edu, base + page * PAGE, 0, SIZE), 0);
 	assert_int_equal(edu_read(edu, back, 0, SIZE), 0);
 	if (!all_are(back, SIZE, value))
-		fail_msg("page %llu: the device read %#x, not %#x", (unsigned long long)page, back[0], value);
+		fail_msg("page %llu: the device read %#x, not %#x", (unsigned long long)page,
+			 back[0], value);
 }
 
 static void device_writes(u64 page, u8 value)
@@ -190,7 +193,9 @@ static void test_permissions(void **state)
 	assert_true(all_are(p, SIZE, 0x13));
 	device_writes(1, 0x14);
 	assert_true(all_are(p + PAGE, SIZE, 0x11));
-	assert_int_equal(ib_umem_advise(umem, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE, (u64)p, PAGES * PAGE), 0);
+	assert_int_equal(ib_umem_advise(umem, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE, (u64)p,
+					PAGES * PAGE),
+			 0);
 	device_writes(PAGES - 1, 0x15);
 	assert_true(all_are(p + (PAGES - 1) * PAGE, SIZE, 0x15));
 }
@@ -232,7 +237,8 @@ static void test_unmapped_memory_leaves_the_device(void **state)
 	assert_int_equal(map_pages(0, 1, 3), -EFAULT);
 	device_reads(1, 0x41);
 	/* other memory in its place */
-	other = mmap(p + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	other = mmap(p + PAGE, PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	assert_ptr_equal(other, p + PAGE);
 	memset(other, 0x42, PAGE);
 	becomes_unmapped(1);
@@ -246,7 +252,8 @@ static void test_unmapped_memory_leaves_the_device(void **state)
 	munmap(p + 2 * PAGE, PAGE);
 }
 
-/* The parent's memory stays the device's, or comes back to it, whoever writes first after a fork. */
+/* The parent's memory stays the device's, or comes back to it, whoever writes first after a fork.
+ */
 static void test_fork(void **state)
 {
 	int status, ends[2];
@@ -279,16 +286,19 @@ static void test_fork(void **state)
 static void test_many_pages(void **state)
 {
 	u8 *at = memory(MANY);
-	struct ib_umem *many = ib_umem_get(ctx, (u64)at, MANY * PAGE, IB_ACCESS_ON_DEMAND | IB_ACCESS_LOCAL_WRITE);
+	struct ib_umem *many =
+		ib_umem_get(ctx, (u64)at, MANY * PAGE, IB_ACCESS_ON_DEMAND | IB_ACCESS_LOCAL_WRITE);
 	struct dmamap_stats was = stats(), now;
 
 	assert_false(IS_ERR(many));
 	memset(at, 0x71, MANY * PAGE);
-	assert_int_equal(ib_umem_advise(many, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH, (u64)at, MANY * PAGE), 0);
+	assert_int_equal(
+		ib_umem_advise(many, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH, (u64)at, MANY * PAGE), 0);
 	now = stats();
 	assert_int_equal(now.kernel_maps - was.kernel_maps, MANY);
 	munmap(at + 8 * PAGE, (MANY - 16) * PAGE);
-	for (int tries = 0; ib_umem_dma_address(many, (u64)at + 8 * PAGE) != DMA_MAPPING_ERROR; tries++) {
+	for (int tries = 0; ib_umem_dma_address(many, (u64)at + 8 * PAGE) != DMA_MAPPING_ERROR;
+	     tries++) {
 		assert_true(tries < 2000);
 		usleep(1000);
 	}
@@ -302,10 +312,13 @@ static void test_many_pages(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_pages_are_mapped_by_the_program, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pages_are_mapped_by_the_program, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_permissions, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_discarded_memory_leaves_the_device, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unmapped_memory_leaves_the_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_discarded_memory_leaves_the_device, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_unmapped_memory_leaves_the_device, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_fork, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_pages, setup, teardown),
 	};
