@@ -61,8 +61,8 @@ copy_function void copy_tail_to_memory(uintptr_t to, const u8 *from, size_t n)
 /* From memory that others may be writing to the model's own buffer. */
 /*
  * ThreadSanitizer sees words, and rings and registers are whole words, whose order it must see.
- * Other lengths are data, which a device may touch when it is somebody else's (policy=pool, lazy):
- * that it should not lay to the program.
+ * Other lengths are data, which a device may touch when it is somebody else's (policy=identity,
+ * lazy): that it should not lay to the program.
  */
 copy_function bool copy_in_words(size_t n)
 {

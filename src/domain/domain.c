@@ -27,12 +27,12 @@ static void *table_alloc(void *ctx)
 	return page ? page_address(page) : NULL;
 }
 
-static void table_free(void *ctx, void *table)
+static void domain_table_free(void *ctx, void *table)
 {
 	page_free(virt_to_page(table), 0);
 }
 
-/* policy=pool: RAM is at its own address, the rest of the space is for other memory. */
+/* policy=identity: RAM is at its own address, the rest of the space is for other memory. */
 static int map_all_ram(struct domain *dom)
 {
 	const u64 parts[][2] = {{0, mem.low}, {MEM_DMA32_END, mem.span}};
@@ -71,10 +71,10 @@ static int reserve_gaps(struct domain *dom, const struct domain_config *want)
 	return 0;
 }
 
-static int start_iommu(struct domain *dom, const struct domain_config *want)
+static int domain_start_iommu(struct domain *dom, const struct domain_config *want)
 {
 	const struct pt_memory memory = {
-		.base = mem.base, .alloc = table_alloc, .free = table_free};
+		.base = mem.base, .alloc = table_alloc, .free = domain_table_free};
 	int err;
 
 	dom->iova = iova_create(
@@ -96,7 +96,7 @@ static int start_iommu(struct domain *dom, const struct domain_config *want)
 		dom->pt.leaf_shift = want->leaf_shift;
 	dom->space.pt = &dom->pt;
 	dom->space.direct = want->map_by_ops ? NULL : &dom->pt;
-	if (dom->policy == POLICY_POOL || dom->policy == POLICY_PERSISTENT)
+	if (dom->policy == POLICY_IDENTITY || dom->policy == POLICY_PERSISTENT)
 		err = map_all_ram(dom);
 	return err;
 }
@@ -139,7 +139,7 @@ static struct domain *domain_make(const struct domain_config *want)
 		if (!dom->group)
 			goto fail;
 	}
-	if (want->iommu && start_iommu(dom, want))
+	if (want->iommu && domain_start_iommu(dom, want))
 		goto fail;
 	if (want->iommu && dom->policy == POLICY_LAZY && flusher_add(dom))
 		goto fail;

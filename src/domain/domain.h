@@ -19,7 +19,7 @@
 #include "iova/iova.h"
 #include "pt/pt.h"
 
-enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_POOL, POLICY_PERSISTENT };
+enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_IDENTITY, POLICY_PERSISTENT };
 
 #define FLUSH_QUEUE_LEN 256 /* powers of two */
 #define FLUSH_QUEUE_LONG                                                                           \

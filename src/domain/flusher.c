@@ -39,7 +39,7 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 {
 	u64 tail;
 
-	lock_take(&q->lock);
+	lock_acquire(&q->lock);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {
 		const struct flush_entry *e = &q->entry[tail & dom->queue_mask];
 
@@ -49,7 +49,7 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 			iova_free_shared(dom->iova, e->page, e->pages);
 	}
 	write_release(&q->tail, tail);
-	lock_give(&q->lock);
+	lock_release(&q->lock);
 }
 
 /* What a range takes of the address space: small ones are rounded up, see iova.h. */
@@ -80,12 +80,12 @@ static unsigned int queue_steal(struct domain *dom, struct flush_queue *q, struc
 	unsigned int n = 0;
 	u64 head, tail;
 
-	lock_take(&q->lock);
+	lock_acquire(&q->lock);
 	head = read_acquire(&q->head);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++)
 		out[n++] = q->entry[tail & dom->queue_mask];
 	write_release(&q->tail, tail);
-	lock_give(&q->lock);
+	lock_release(&q->lock);
 	return n;
 }
 

@@ -15,11 +15,11 @@ int hold_add(struct device *dev, iova_t iova, u64 size, const void *base)
 	if (!h)
 		return -ENOMEM;
 	*h = (struct hold){.dev = dev, .base = base, .iova = iova, .size = size};
-	lock_take(&dom->hold_lock);
+	lock_acquire(&dom->hold_lock);
 	h->next = dom->holds;
 	dom->holds = h;
 	__atomic_fetch_add(&dom->n_holds, 1, __ATOMIC_SEQ_CST);
-	lock_give(&dom->hold_lock);
+	lock_release(&dom->hold_lock);
 	return 0;
 }
 
@@ -38,13 +38,13 @@ bool hold_drop(struct device *dev, const void *base)
 	struct domain *dom = dev->domain;
 	struct hold **p, *h = NULL;
 
-	lock_take(&dom->hold_lock);
+	lock_acquire(&dom->hold_lock);
 	for (p = &dom->holds; *p; p = &(*p)->next)
 		if ((*p)->dev == dev && (*p)->base == base) {
 			h = hold_unlink(dom, p);
 			break;
 		}
-	lock_give(&dom->hold_lock);
+	lock_release(&dom->hold_lock);
 	alloc_free(h);
 	return h != NULL;
 }
@@ -54,35 +54,35 @@ void hold_drop_all(struct device *dev)
 	struct domain *dom = dev->domain;
 	struct hold **p;
 
-	lock_take(&dom->hold_lock);
+	lock_acquire(&dom->hold_lock);
 	for (p = &dom->holds; *p;)
 		if ((*p)->dev == dev)
 			alloc_free(hold_unlink(dom, p));
 		else
 			p = &(*p)->next;
-	lock_give(&dom->hold_lock);
+	lock_release(&dom->hold_lock);
 }
 
-static bool overlaps(const struct hold *h, iova_t iova, u64 size)
+static bool hold_overlaps(const struct hold *h, iova_t iova, u64 size)
 {
 	return h->iova.v < iova.v ? iova.v - h->iova.v < h->size : h->iova.v - iova.v < size;
 }
 
 /* The device of a hold in the way, or NULL. With `expired` the hold is dropped. */
-static struct device *holder(struct domain *dom, iova_t iova, u64 size, bool expired)
+static struct device *hold_find_device(struct domain *dom, iova_t iova, u64 size, bool expired)
 {
 	struct device *dev = NULL;
 	struct hold **p, *dropped = NULL;
 
-	lock_take(&dom->hold_lock);
-	for (p = &dom->holds; *p && !overlaps(*p, iova, size); p = &(*p)->next)
+	lock_acquire(&dom->hold_lock);
+	for (p = &dom->holds; *p && !hold_overlaps(*p, iova, size); p = &(*p)->next)
 		;
 	if (*p) {
 		dev = (*p)->dev;
 		if (expired)
 			dropped = hold_unlink(dom, p);
 	}
-	lock_give(&dom->hold_lock);
+	lock_release(&dom->hold_lock);
 	alloc_free(dropped);
 	return dev;
 }
@@ -96,7 +96,7 @@ void domain_wait_holds(struct domain *dom, iova_t iova, u64 size)
 	for (;;) {
 		bool expired = clock_ns() - began > STUCK_AFTER_NS;
 
-		dev = holder(dom, iova, size, expired);
+		dev = hold_find_device(dom, iova, size, expired);
 		if (!dev)
 			return;
 		if (expired)

@@ -10,12 +10,12 @@ struct port *port_get(struct ports *ports)
 {
 	struct port *p;
 
-	lock_take(&ports->lock);
+	lock_acquire(&ports->lock);
 	for (p = ports->all; p && p->owned; p = p->next)
 		;
 	if (p)
 		p->owned = true;
-	lock_give(&ports->lock);
+	lock_release(&ports->lock);
 	if (p)
 		return p;
 	p = alloc_aligned(64, sizeof(*p));
@@ -23,10 +23,10 @@ struct port *port_get(struct ports *ports)
 		return NULL;
 	p->owned = true;
 	p->tlb.gen = 1;
-	lock_take(&ports->lock);
+	lock_acquire(&ports->lock);
 	p->next = ports->all;
 	write_release(&ports->all, p);
-	lock_give(&ports->lock);
+	lock_release(&ports->lock);
 	return p;
 }
 
@@ -34,11 +34,11 @@ void port_put(struct ports *ports, struct port *port)
 {
 	/* the next owner may be another device: it starts with an empty cache */
 	iotlb_flush(&port->tlb);
-	lock_take(&ports->lock);
+	lock_acquire(&ports->lock);
 	write_once(&port->hits, 0);
 	write_once(&port->misses, 0);
 	port->owned = false;
-	lock_give(&ports->lock);
+	lock_release(&ports->lock);
 }
 
 void ports_fini(struct ports *ports)
@@ -74,11 +74,11 @@ void ports_flush(struct ports *ports)
 {
 	/* who reads a new generation sees the page table as it is now */
 	full_fence();
-	lock_take(&ports->lock);
+	lock_acquire(&ports->lock);
 	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
 		iotlb_flush(&p->tlb);
 	count_add(&ports->flushes, 1);
-	lock_give(&ports->lock);
+	lock_release(&ports->lock);
 	full_fence();
 	/* an access under way fills with the generation that it began with: no second round */
 	ports_wait(ports);

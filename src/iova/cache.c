@@ -105,7 +105,7 @@ static struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int c
 {
 	struct iova_magazine *m;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	m = d->stocked;
 	if (m) {
 		d->stocked = m->next;
@@ -119,7 +119,7 @@ static struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int c
 		if (used)
 			depot_put_empty(d, used);
 	}
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	return m;
 }
 
@@ -174,12 +174,12 @@ static void magazine_end(struct iova_full_space *s, unsigned int class, struct i
 static void depot_return(struct iova_full_space *s, struct iova_depot *d, unsigned int class,
 			 struct iova_magazine *m)
 {
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	if (m->n && depot_has_room(s, d, class)) {
 		depot_stock(d, class, m);
 		m = NULL;
 	}
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	if (m)
 		magazine_end(s, class, m);
 }
@@ -191,13 +191,13 @@ static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, stru
 	struct iova_magazine *empty = NULL;
 	bool room;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	room = depot_has_room(s, d, class);
 	if (room)
 		empty = depot_get_empty(d);
 	if (empty)
 		depot_stock(d, class, m);
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	if (empty)
 		return empty;
 	if (room)
@@ -211,7 +211,8 @@ static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, stru
 }
 
 /* Fills the empty loaded magazine with one run from the tree, none of it above `last`. */
-static bool refill(struct iova_full_space *s, struct iova_bin *bin, unsigned int class, u64 last)
+static bool iova_cache_refill(struct iova_full_space *s, struct iova_bin *bin, unsigned int class,
+			      u64 last)
 {
 	unsigned int order, room = log2_floor(last - s->first + 1);
 	u64 page, size = 1ull << class;
@@ -255,7 +256,7 @@ static bool bin_fill(struct iova_full_space *s, struct iova_cache *cache, unsign
 	}
 	m = any_exchange(s, cache, class, bin->spare);
 	if (!m)
-		return refill(s, bin, class, last);
+		return iova_cache_refill(s, bin, class, last);
 	bin_loaded(bin)->n = 0;
 	bin_set_spare(bin, bin_loaded(bin));
 	bin_load(bin, m);
@@ -336,13 +337,13 @@ int cache_give(struct iova_full_space *s, unsigned int class, u64 page)
 }
 
 /* Into the space's depot, for any thread. */
-int depot_give(struct iova_full_space *s, unsigned int class, u64 page)
+int iova_depot_put(struct iova_full_space *s, unsigned int class, u64 page)
 {
 	struct iova_depot *d = &s->depot[class];
 	struct iova_magazine *m, *full = NULL;
 	int given = 0;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	m = d->collector;
 	if (m && m->n == m->capacity) {
 		d->pages -= (u64)m->n << class;
@@ -361,7 +362,7 @@ int depot_give(struct iova_full_space *s, unsigned int class, u64 page)
 		d->pages += 1ull << class;
 		given = 1;
 	}
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	if (full)
 		depot_return(s, d, class, full);
 	return given;
@@ -381,7 +382,7 @@ static void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2])
 }
 
 /* The thread ends: what it holds is for the others. */
-void cache_retire(struct tslot_key *key, struct tslot *slot)
+void iova_cache_retire(struct tslot_key *key, struct tslot *slot)
 {
 	struct iova_full_space *s = full_space(container_of(key, struct iova_space, key));
 	struct iova_cache *cache = (struct iova_cache *)slot;
@@ -401,7 +402,7 @@ struct want { /* what a drain is for; pages 0: for its own sake */
 	bool aligned;
 };
 
-static u64 retry(struct iova_full_space *s, const struct want *w)
+static u64 iova_cache_retry(struct iova_full_space *s, const struct want *w)
 {
 	return w->pages ? space_take(s, w->pages, w->last, w->aligned, 1) : 0;
 }
@@ -417,7 +418,7 @@ static u64 bin_drain(struct iova_full_space *s, struct iova_bin *bin, unsigned i
 	for (int i = 0; i < 2; i++)
 		if (m[i])
 			magazine_end(s, class, m[i]);
-	return retry(s, w);
+	return iova_cache_retry(s, w);
 }
 
 /* A magazine at a time; at most as many as a full depot has, since others may add meanwhile. */
@@ -432,7 +433,7 @@ static u64 depot_drain(struct iova_full_space *s, struct iova_depot *d, unsigned
 		if (!m)
 			break;
 		magazine_end(s, class, m);
-		page = retry(s, w);
+		page = iova_cache_retry(s, w);
 	}
 	return page;
 }
@@ -464,9 +465,9 @@ static u64 depot_pages(struct iova_depot *d)
 {
 	u64 pages;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	pages = d->pages;
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	return pages;
 }
 
@@ -501,14 +502,14 @@ static void depot_fini(struct iova_depot *d)
 {
 	struct iova_magazine *stocked, *empty, *collector;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	stocked = d->stocked;
 	empty = d->empty;
 	collector = d->collector;
 	d->stocked = d->empty = d->collector = NULL;
 	d->pages = 0;
 	d->closed = true;
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	magazines_free(stocked);
 	magazines_free(empty);
 	alloc_free(collector);

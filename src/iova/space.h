@@ -80,11 +80,11 @@ bool space_reserved(const struct iova_full_space *s, u64 first, u64 end);
 u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 last);
 /* 1: taken; 0: no place for it, give it to the tree; -1: refused, it was given already. */
 int cache_give(struct iova_full_space *s, unsigned int class, u64 page);
-int depot_give(struct iova_full_space *s, unsigned int class, u64 page);
+int iova_depot_put(struct iova_full_space *s, unsigned int class, u64 page);
 /* Empties depots and own bins, large classes first, until there is a place; pages 0: all. */
 u64 cache_drain(struct iova_full_space *s, u64 pages, u64 last, bool aligned);
 u64 cache_pages(struct iova_full_space *s);
-void cache_retire(struct tslot_key *key, struct tslot *slot);
+void iova_cache_retire(struct tslot_key *key, struct tslot *slot);
 void depots_fini(struct iova_full_space *s); /* threads may still end, none allocates */
 
 #endif

@@ -156,7 +156,7 @@ static s64 take_in_area(struct area *a, const struct want *w)
 {
 	s64 found = -1;
 
-	lock_take(&a->lock);
+	lock_acquire(&a->lock);
 	for (u32 i = 0; i < a->segments && found < 0; i++) {
 		u32 seg = a->hint + i < a->first + a->segments ? a->hint + i
 							       : a->hint + i - a->segments;
@@ -171,7 +171,7 @@ static s64 take_in_area(struct area *a, const struct want *w)
 			a->used += w->slots;
 		}
 	}
-	lock_give(&a->lock);
+	lock_release(&a->lock);
 	return found;
 }
 
@@ -203,33 +203,33 @@ static void give_slots(u32 slot, u32 n)
 		n == BOUNCE_SEGMENT_SLOTS ? ~(segment_bits)0 : ((segment_bits)1 << n) - 1;
 	struct area *a = area_of(slot);
 
-	lock_take(&a->lock);
+	lock_acquire(&a->lock);
 	pool.free[slot / BOUNCE_SEGMENT_SLOTS] |= run << slot % BOUNCE_SEGMENT_SLOTS;
 	a->used -= n;
-	lock_give(&a->lock);
+	lock_release(&a->lock);
 }
 
 /* Address bits of the original that the slot must keep. */
-static u32 keep_mask(const struct device *dev)
+static u32 regcache_mask(const struct device *dev)
 {
 	return read_once(&dev->min_align_mask) | (dev->coherent ? 0 : MEM_CACHE_LINE - 1);
 }
 
 u64 bounce_max_size(const struct device *dev)
 {
-	return BOUNCE_SEGMENT - align_up(keep_mask(dev), BOUNCE_SLOT);
+	return BOUNCE_SEGMENT - align_up(regcache_mask(dev), BOUNCE_SLOT);
 }
 
-static void describe(const struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
-		     struct want *w)
+static void bounce_describe_want(const struct device *dev, phys_t pa, u64 size, u64 last,
+				 bool pages, struct want *w)
 {
-	u32 kept = (u32)pa.v & keep_mask(dev);
+	u32 kept = (u32)pa.v & regcache_mask(dev);
 	u64 unit = pages ? PAGE_BYTES : BOUNCE_SLOT;
 
 	if (pages)
 		kept = (u32)pa.v & (PAGE_BYTES - 1); /* as if the page itself were mapped */
 	*w = (struct want){.stride = 1, .offset = kept, .last = last};
-	if (pages || size >= PAGE_BYTES || keep_mask(dev) >= BOUNCE_SLOT)
+	if (pages || size >= PAGE_BYTES || regcache_mask(dev) >= BOUNCE_SLOT)
 		w->stride = 2;
 	if (!pages && kept >= BOUNCE_SLOT) {
 		w->phase = 1;
@@ -272,7 +272,8 @@ static slow_path phys_t no_room(struct device *dev, u64 size)
  * is the cache line, as there; slots keep the line's offset, so the lines lie in them. Not so for
  * an untrusted device, which must not see what shares the first and the last line.
  */
-static void copy(struct device *dev, const struct slot *s, u64 at, u64 start, u64 size, bool to_cpu)
+static void bounce_copy(struct device *dev, const struct slot *s, u64 at, u64 start, u64 size,
+			bool to_cpu)
 {
 	struct device_thread *t = device_thread(dev);
 	u64 from = s->orig + start, skew = 0;
@@ -331,7 +332,7 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 
 	if (fail_here(FAIL_BOUNCE, dev->name) || size > bounce_max_size(dev))
 		return no_room(dev, size);
-	describe(dev, pa, size, last, pages, &w);
+	bounce_describe_want(dev, pa, size, last, pages, &w);
 	if (unlikely(w.slots > BOUNCE_SEGMENT_SLOTS || !pool.n_segments))
 		return no_room(dev, size);
 	area = home_area();
@@ -349,12 +350,12 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 		zero_pads(dev, start, at, size, start + w.slots * BOUNCE_SLOT,
 			  attrs & DMA_ATTR_SKIP_CPU_SYNC);
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		copy(dev, &pool.slot[slot], at, 0, size, false);
+		bounce_copy(dev, &pool.slot[slot], at, 0, size, false);
 	return PHYS(at);
 }
 
 /* The record of the mapping that `at` lies in; NULL: none of this device. */
-static struct slot *find(const struct device *dev, phys_t at)
+static struct slot *bounce_find_slot(const struct device *dev, phys_t at)
 {
 	u64 n = (at.v - mem.bounce_start) >> BOUNCE_SLOT_BITS;
 	struct slot *s;
@@ -370,7 +371,7 @@ static u64 slot_start(const struct slot *s)
 	return mem.bounce_start + (u64)s->first * BOUNCE_SLOT;
 }
 
-static void release(struct slot *s)
+static void bounce_release_slots(struct slot *s)
 {
 	u32 first = s->first, n = s->slots;
 
@@ -382,27 +383,27 @@ static void release(struct slot *s)
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,
 		  unsigned long attrs)
 {
-	struct slot *s = find(dev, at);
+	struct slot *s = bounce_find_slot(dev, at);
 
 	if (!s || at.v != slot_start(s) + s->offset)
 		return false;
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		copy(dev, s, at.v, 0, min_u64(size, s->size), true);
-	release(s);
+		bounce_copy(dev, s, at.v, 0, min_u64(size, s->size), true);
+	bounce_release_slots(s);
 	return true;
 }
 
 bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction dir,
 		       unsigned long attrs)
 {
-	struct slot *s = find(dev, page);
+	struct slot *s = bounce_find_slot(dev, page);
 
 	return s && bounce_unmap(dev, PHYS(slot_start(s) + s->offset), s->size, dir, attrs);
 }
 
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu)
 {
-	struct slot *s = find(dev, at);
+	struct slot *s = bounce_find_slot(dev, at);
 	u64 begin, start;
 
 	if (!s)
@@ -413,7 +414,7 @@ bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_directio
 	start = at.v - begin;
 	if (to_cpu ? dir == DMA_TO_DEVICE : dir == DMA_FROM_DEVICE && dev->coherent)
 		return true;
-	copy(dev, s, begin, start, size, to_cpu);
+	bounce_copy(dev, s, begin, start, size, to_cpu);
 	return true;
 }
 
@@ -422,9 +423,9 @@ static segment_bits free_bits(u32 seg)
 	struct area *a = area_of(seg * BOUNCE_SEGMENT_SLOTS);
 	segment_bits bits;
 
-	lock_take(&a->lock);
+	lock_acquire(&a->lock);
 	bits = pool.free[seg];
-	lock_give(&a->lock);
+	lock_release(&a->lock);
 	return bits;
 }
 
@@ -439,7 +440,7 @@ u64 bounce_release(struct device *dev)
 			struct slot *s = &pool.slot[seg * BOUNCE_SEGMENT_SLOTS + i];
 
 			if (read_once(&s->dev) == dev && s->slots) {
-				release(s);
+				bounce_release_slots(s);
 				n++;
 			}
 		}

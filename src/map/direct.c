@@ -6,7 +6,7 @@
  */
 #include "map/bounce.h"
 
-static bool reaches(const struct device *dev, phys_t pa, u64 size)
+static bool direct_reaches(const struct device *dev, phys_t pa, u64 size)
 {
 	return pa.v < mem.span && size - 1 <= device_last(dev) &&
 	       pa.v <= device_last(dev) - (size - 1);
@@ -15,7 +15,7 @@ static bool reaches(const struct device *dev, phys_t pa, u64 size)
 dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			   unsigned long attrs)
 {
-	bool ok = reaches(dev, pa, size);
+	bool ok = direct_reaches(dev, pa, size);
 
 	if (unlikely(attrs & DMA_ATTR_REQUIRE_COHERENT) && (!ok || !dev->coherent)) {
 		error_set(EIO, "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would have to %s",
@@ -27,7 +27,7 @@ dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_dat
 		if (pa.v == NO_PHYS.v)
 			return DMA_MAPPING_ERROR;
 	} else if (!dev->coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		plane_to_device(pa, size);
+		cpu_cache_clean(pa, size);
 	}
 	return pa.v + dev->bus_offset;
 }
@@ -47,6 +47,6 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 	}
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
 	    phys_range_is_ram(pa, size))
-		plane_to_cpu(pa, size);
+		cpu_cache_invalidate(pa, size);
 	return true;
 }

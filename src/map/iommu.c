@@ -55,7 +55,7 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 					enum dma_data_direction dir, unsigned long attrs)
 {
-	bool arithmetic = dev->arithmetic;
+	bool identity_mapped = dev->identity_mapped;
 	phys_t at;
 	u64 page;
 
@@ -65,10 +65,10 @@ static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 			  dev->name);
 		return DMA_MAPPING_ERROR;
 	}
-	at = bounce_map(dev, pa, size, arithmetic ? device_last(dev) : ~0ull, true, attrs);
+	at = bounce_map(dev, pa, size, identity_mapped ? device_last(dev) : ~0ull, true, attrs);
 	if (at.v == NO_PHYS.v)
 		return DMA_MAPPING_ERROR;
-	if (arithmetic)
+	if (identity_mapped)
 		return at.v + dev->bus_offset;
 	page = map_pages(dev, PHYS(align_down(at.v, PAGE_BYTES)), pages_spanned(at.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST | PT_BOUNCED);
@@ -94,19 +94,20 @@ static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size
 	page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST);
 	if (!page)
-		return dev->arithmetic && !(attrs & DMA_ATTR_MMIO) && size <= bounce_max_size(dev)
+		return dev->identity_mapped && !(attrs & DMA_ATTR_MMIO) &&
+				       size <= bounce_max_size(dev)
 			       ? map_bounced(dev, pa, size, dir, attrs)
 			       : DMA_MAPPING_ERROR;
 	if (!dev->coherent && pa.v < mem.span &&
 	    !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)))
-		plane_to_device(pa, size);
+		cpu_cache_clean(pa, size);
 	return (page << PAGE_BITS | (pa.v & (PAGE_BYTES - 1))) + dev->bus_offset;
 }
 
-/* RAM that policy=pool keeps mapped where the device reaches it. */
-static bool by_arithmetic(const struct device *dev, phys_t pa, u64 size)
+/* RAM that policy=identity keeps mapped where the device reaches it. */
+static bool map_is_identity(const struct device *dev, phys_t pa, u64 size)
 {
-	return dev->arithmetic && pa.v < mem.span && pa.v + size - 1 <= device_last(dev);
+	return dev->identity_mapped && pa.v < mem.span && pa.v + size - 1 <= device_last(dev);
 }
 
 dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
@@ -114,15 +115,15 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 {
 	u64 page;
 
-	if (by_arithmetic(dev, pa, size) &&
+	if (map_is_identity(dev, pa, size) &&
 	    !(attrs & (DMA_ATTR_MMIO | DMA_ATTR_REQUIRE_COHERENT))) {
 		if (unlikely(!dev->coherent) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-			plane_to_device(pa, size);
+			cpu_cache_clean(pa, size);
 		return pa.v + dev->bus_offset;
 	}
 	if (unlikely(dev->careful)) {
-		u64 kept = dev->keep && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)
-				   ? dev->keep->map(dev->keep, pa, size, prot_of(dir))
+		u64 kept = dev->regcache && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)
+				   ? dev->regcache->map(dev->regcache, pa, size, prot_of(dir))
 				   : 0;
 
 		return kept ? kept + dev->bus_offset : map_uncommon(dev, pa, size, dir, attrs);
@@ -145,8 +146,8 @@ static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
 }
 
 /* What unmap does beside cutting the device off: copies back, frees slots. */
-static slow_path void settle(struct device *dev, dma_addr_t addr, phys_t pa, u64 size, bool bounced,
-			     enum dma_data_direction dir, unsigned long attrs)
+static slow_path void iommu_settle(struct device *dev, dma_addr_t addr, phys_t pa, u64 size,
+				   bool bounced, enum dma_data_direction dir, unsigned long attrs)
 {
 	if (bounced) {
 		if (bounce_unmap(dev, pa, size, dir, attrs))
@@ -158,24 +159,24 @@ static slow_path void settle(struct device *dev, dma_addr_t addr, phys_t pa, u64
 	} else if (!dev->coherent && dir != DMA_TO_DEVICE &&
 		   !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) &&
 		   phys_range_is_ram(pa, size)) {
-		plane_to_cpu(pa, size);
+		cpu_cache_invalidate(pa, size);
 	}
 }
 
 /* The rest of the space below mem.span (between 3 and 4 GiB) has mappings of its own. */
-static bool is_arithmetic(u64 bus)
+static bool twostep_is_identity(u64 bus)
 {
 	return bus < mem.low || (bus >= MEM_DMA32_END && bus < mem.span);
 }
 
-static bool unmap_arithmetic(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
-			     unsigned long attrs)
+static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
+				 enum dma_data_direction dir, unsigned long attrs)
 {
 	if (unlikely(phys_is_bounce(pa)))
 		return bounce_unmap(dev, pa, size, dir, attrs) ||
 		       not_mapped(dev, pa.v + dev->bus_offset, size, dir);
 	if (unlikely(!dev->coherent))
-		settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
+		iommu_settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
 	return true;
 }
 
@@ -201,12 +202,12 @@ hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 			(unsigned long long)addr, (unsigned long long)size,
 			(unsigned long long)pages);
 	if (unlikely((entry & PT_BOUNCED) || !dev->coherent))
-		settle(dev, addr, pa, min_u64(size, mapped - (bus & (PAGE_BYTES - 1))),
-		       entry & PT_BOUNCED, dir, attrs);
+		iommu_settle(dev, addr, pa, min_u64(size, mapped - (bus & (PAGE_BYTES - 1))),
+			     entry & PT_BOUNCED, dir, attrs);
 	return true;
 }
 
-/* policy=pool and persistent: where the address lies says which it is. */
+/* policy=identity and persistent: where the address lies says which it is. */
 static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_addr_t addr, u64 size,
 						     enum dma_data_direction dir,
 						     unsigned long attrs)
@@ -214,9 +215,9 @@ static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_add
 	u64 bus = addr - dev->bus_offset;
 	int kept;
 
-	if (is_arithmetic(bus))
-		return unmap_arithmetic(dev, PHYS(bus), size, dir, attrs);
-	kept = dev->keep ? dev->keep->unmap(dev->keep, bus, size) : 0;
+	if (twostep_is_identity(bus))
+		return iommu_unmap_identity(dev, PHYS(bus), size, dir, attrs);
+	kept = dev->regcache ? dev->regcache->unmap(dev->regcache, bus, size) : 0;
 	if (likely(kept))
 		return kept > 0 || not_mapped(dev, addr, size, dir);
 	return unmap_pages(dev, addr, size, dir, attrs);
@@ -225,7 +226,7 @@ static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_add
 bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		 unsigned long attrs)
 {
-	if (unlikely(dev->arithmetic))
+	if (unlikely(dev->identity_mapped))
 		return unmap_by_place(dev, addr, size, dir, attrs);
 	return unmap_pages(dev, addr, size, dir, attrs);
 }

@@ -11,7 +11,7 @@
 #include "check/check.h"
 #include "domain/device.h"
 #include "mem/page.h"
-#include "mem/plane.h"
+#include "mem/cpu_cache.h"
 
 #include <linux/dma-mapping.h>
 
@@ -66,7 +66,7 @@ hot_inline u64 prot_of(enum dma_data_direction dir)
 }
 
 /*
- * What most mappings without an IOMMU and with policy=pool are, and all that they cost: RAM in
+ * What most mappings without an IOMMU and with policy=identity are, and all that they cost: RAM in
  * reach, whose address is its own. Also says no to size 0, a range that wraps, and a range that
  * leaves the RAM it begins in.
  */

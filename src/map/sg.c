@@ -3,7 +3,7 @@
  * Scatterlists. The list's own fields carry the result: the first segments' dma_address and
  * dma_length, and a dma_length of 0 after the last. Three ways:
  *
- *  - where RAM has its own address (no IOMMU, or policy=pool) each entry is its own mapping,
+ *  - where RAM has its own address (no IOMMU, or policy=identity) each entry is its own mapping,
  * neighbours merged;
  *  - through an IOMMU the whole list is one range of address space, entries laid page after page,
  * so that those that fill their pages merge into one segment;
@@ -46,7 +46,7 @@ struct run {
  * An entry joins the run before it: it begins where that ends, not in another part of memory, and
  * the run stays within the longest segment.
  */
-hot_inline bool follows(u64 run, u64 run_size, u64 start, u64 size, u64 max)
+hot_inline bool sg_run_follows(u64 run, u64 run_size, u64 start, u64 size, u64 max)
 {
 	return start == run + run_size && run_size && size <= max - min_u64(run_size, max) &&
 	       phys_limit(PHYS(start)) == phys_limit(PHYS(run));
@@ -56,7 +56,7 @@ hot_inline void next_run(struct run *r, struct scatterlist *sg, int left, u64 ma
 {
 	*r = (struct run){.sg = sg, .pa = PHYS(known_start(sg)), .size = sg->length, .entries = 1};
 	for (sg = sg_next(sg); sg && r->entries < left; sg = sg_next(sg)) {
-		if (!follows(r->pa.v, r->size, known_start(sg), sg->length, max))
+		if (!sg_run_follows(r->pa.v, r->size, known_start(sg), sg->length, max))
 			break;
 		r->size += sg->length;
 		r->entries++;
@@ -121,7 +121,7 @@ static void unmap_each(struct device *dev, struct scatterlist *sg, int n,
 		unmap_one(dev, sg_dma_address(sg), sg_dma_len(sg), dir, attrs);
 }
 
-static void forget(struct scatterlist *sg, int n)
+static void sg_clear_dma(struct scatterlist *sg, int n)
 {
 	for (int i = 0; i < n && sg; i++, sg = sg_next(sg)) {
 		sg_dma_address(sg) = DMA_MAPPING_ERROR;
@@ -157,7 +157,7 @@ static bool within_boundary(u64 addr, u64 size, u64 boundary)
 }
 
 /*
- * RAM has its own address (no IOMMU, or policy=pool): neighbours that the device reaches merge,
+ * RAM has its own address (no IOMMU, or policy=identity): neighbours that the device reaches merge,
  * what it does not reach is mapped like dma_map_page.
  */
 static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
@@ -211,7 +211,7 @@ struct layout {
 };
 
 /* Places one run; true: it joins the segment before it. */
-hot_inline bool place(struct layout *l, const struct run *r, u64 *where)
+hot_inline bool sg_place_run(struct layout *l, const struct run *r, u64 *where)
 {
 	u64 offset = r->pa.v & (PAGE_BYTES - 1), span = pages_spanned(r->pa.v, r->size)
 							<< PAGE_BITS;
@@ -254,7 +254,7 @@ static slow_path bool fits_one_range(const struct device *dev, struct scatterlis
 		u64 where;
 
 		next_run(&r, sg, left, l.max);
-		place(&l, &r, &where);
+		sg_place_run(&l, &r, &where);
 		if (l.padded)
 			return false;
 		left -= r.entries;
@@ -264,8 +264,8 @@ static slow_path bool fits_one_range(const struct device *dev, struct scatterlis
 }
 
 /* Maps the runs at `base`; the segments made, or -errno with nothing mapped. */
-static int map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 base, u64 prot,
-		    u64 first)
+static int sg_map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 base, u64 prot,
+		       u64 first)
 {
 	struct layout l = layout_start(dev);
 	struct scatterlist *sg = sgl, *out = sgl, *seg = NULL;
@@ -279,7 +279,7 @@ static int map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 
 		int err;
 
 		next_run(&r, sg, left, l.max);
-		joins = place(&l, &r, &where);
+		joins = sg_place_run(&l, &r, &where);
 		span = pages_spanned(r.pa.v, r.size) << PAGE_BITS;
 		left -= r.entries;
 		if (!left)
@@ -381,7 +381,7 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents, con
 	if (likely(!s->odd))
 		n = map_single_pages(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	else
-		n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
+		n = sg_map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
 		/* what was linked for a moment may have been cached, where a stored entry is seen
 		 */
@@ -416,7 +416,7 @@ static bool any_needs_care(const struct device *dev, struct scatterlist *sgl, in
 static int map_list(struct device *dev, struct scatterlist *sgl, int nents, const struct survey *s,
 		    enum dma_data_direction dir, unsigned long attrs)
 {
-	bool each = (!dev->coherent && (!dev->iommu || dev->arithmetic)) ||
+	bool each = (!dev->coherent && (!dev->iommu || dev->identity_mapped)) ||
 		    (attrs & (DMA_ATTR_REQUIRE_COHERENT | DMA_ATTR_MMIO));
 	struct scatterlist *sg = sgl;
 	int n = -ERANGE;
@@ -434,12 +434,12 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents, cons
 	}
 	if (n > 0 && !dev->coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		for (int i = 0; i < nents; i++, sg = sg_next(sg))
-			plane_to_device(PHYS(sg_start(sg)), sg->length);
+			cpu_cache_clean(PHYS(sg_start(sg)), sg->length);
 	return n;
 }
 
-static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
-		       enum dma_data_direction dir, unsigned long attrs, const void *caller)
+static int sg_map(struct device *dev, struct scatterlist *sgl, int nents,
+		  enum dma_data_direction dir, unsigned long attrs, const void *caller)
 {
 	struct survey s = {0};
 	int n, err;
@@ -460,7 +460,7 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 		return error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
 	n = map_list(dev, sgl, nents, &s, dir, attrs);
 	if (n <= 0) {
-		forget(sgl, nents);
+		sg_clear_dma(sgl, nents);
 		return n;
 	}
 	/* a list may name the same memory many times; its size class may not overflow */
@@ -474,7 +474,7 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
-	int n = map_checked(dev, sg, nents, dir, attrs, CALLER);
+	int n = sg_map(dev, sg, nents, dir, attrs, CALLER);
 
 	return n > 0 ? (unsigned int)n : 0;
 }
@@ -486,7 +486,7 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 
 	if (!sgt)
 		return error_set(EINVAL, "dma_map_sgtable: no table (NULL)");
-	n = map_checked(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs, CALLER);
+	n = sg_map(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs, CALLER);
 	if (n < 0)
 		return n;
 	sgt->nents = (unsigned int)n;
@@ -497,7 +497,7 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 static void lines_to_cpu(struct scatterlist *sg, int nents)
 {
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
-		plane_to_cpu(PHYS(sg_start(sg)), sg->length);
+		cpu_cache_invalidate(PHYS(sg_start(sg)), sg->length);
 }
 
 static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
@@ -521,7 +521,7 @@ static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 			lines_to_cpu(sgl, nents);
 	}
 	/* so that a second unmap is seen */
-	forget(sgl, 1);
+	sg_clear_dma(sgl, 1);
 	return found;
 }
 

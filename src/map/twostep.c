@@ -17,7 +17,7 @@
 /* RAM is fixed while a device is open; a device's first range writes it. Atomic words. */
 static struct __dma_link_limits link_limits = {.refuse = &fail_armed};
 
-static void set_limits(struct device *dev)
+static void twostep_set_limits(struct device *dev)
 {
 	if (likely(read_once(&dev->link_limits)))
 		return;
@@ -26,7 +26,7 @@ static void set_limits(struct device *dev)
 	write_release(&dev->link_limits, &link_limits);
 }
 #else
-static void set_limits(struct device *dev)
+static void twostep_set_limits(struct device *dev)
 {
 }
 #endif
@@ -40,7 +40,7 @@ int bad_state(const struct device *dev, const char *what)
 
 void note_slots(struct device *dev, struct dma_iova_state *state)
 {
-	u64 bus = bus_of(dev, state), *slots;
+	u64 bus = twostep_bus(dev, state), *slots;
 
 	/* under the checker each link takes the long way, where it is remembered */
 	if (!dev->coherent || dev->check || bus & (PAGE_BYTES - 1) ||
@@ -90,7 +90,7 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 		.__size = size,
 		.__live = LIVE_OF(fence_everywhere_works() ? THREAD_NAME : SHARED),
 	};
-	set_limits(dev);
+	twostep_set_limits(dev);
 	note_slots(dev, state);
 	count_add(&device_thread(dev)->ranges_taken, 1);
 	if (unlikely(dev->check))
@@ -107,7 +107,7 @@ static u64 ram_bytes(void)
 static const char *why_not(const struct device *dev, const struct dma_iova_state *state, u64 phys,
 			   u64 offset, u64 size, int dir, unsigned long attrs)
 {
-	u64 at = bus_of(dev, state) + offset, limit = phys_limit(PHYS(phys));
+	u64 at = twostep_bus(dev, state) + offset, limit = phys_limit(PHYS(phys));
 
 	if (!size || !range_within(offset, size, state->__size))
 		return "it is empty or not inside the range";
@@ -135,7 +135,7 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 		      u64 offset, u64 size, int dir, unsigned long attrs)
 {
 	const char *why = why_not(dev, state, phys, offset, size, dir, attrs);
-	u64 bus = bus_of(dev, state) + offset;
+	u64 bus = twostep_bus(dev, state) + offset;
 	int err = EINVAL;
 
 	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) &&
@@ -162,7 +162,7 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 static int check_order(const struct device *dev, const struct dma_iova_state *state, u64 offset,
 		       u64 size)
 {
-	u64 end = bus_of(dev, state) + offset + size, last = range_end(dev, state);
+	u64 end = twostep_bus(dev, state) + offset + size, last = range_end(dev, state);
 	u64 closed = read_once(&state->__end);
 
 	if (closed && offset >= closed)
@@ -255,7 +255,7 @@ static void carry_to_device(struct device *dev, u64 phys, u64 size, unsigned lon
 		end = align_down(end, PAGE_BYTES);
 	}
 	if (phys < end)
-		plane_to_device(PHYS(phys), end - phys);
+		cpu_cache_clean(PHYS(phys), end - phys);
 }
 
 /* Whoever links without the lock goes by it from now on. Under the lock. */
@@ -274,7 +274,7 @@ static struct lock *take_lock(struct dma_iova_state *state)
 	struct lock *lock = (struct lock *)&state->__lock;
 	u64 live, me = LIVE_OF(THREAD_NAME);
 
-	lock_take(lock);
+	lock_acquire(lock);
 	live = read_once(&state->__live);
 	if (unlikely(live != me && live != LIVE_OF(SHARED)))
 		take_right_away(state, me);
@@ -301,12 +301,12 @@ static bool link_page(struct dma_iova_state *state, u64 phys, u64 offset, u64 si
 		if (done)
 			write_release(slot, phys | prot_of(dir));
 	}
-	lock_give(lock);
+	lock_release(lock);
 	return done;
 }
 
 /* Tells of a link; what cannot be told is taken away again. */
-static int publish(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size)
+static int twostep_publish(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size)
 {
 	struct domain *dom = dev->domain;
 	u64 first = align_down(bus, PAGE_BYTES), length = pages_spanned(bus, size) << PAGE_BITS;
@@ -324,7 +324,7 @@ static int publish(struct device *dev, struct dma_iova_state *state, u64 bus, u6
 static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
 		       u64 size, enum dma_data_direction dir, unsigned long attrs)
 {
-	u64 bus = bus_of(dev, state) + offset;
+	u64 bus = twostep_bus(dev, state) + offset;
 	int err = check_order(dev, state, offset, size);
 
 	if (err)
@@ -342,7 +342,7 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 		return err;
 	}
 	if (unlikely(!dev->domain->space.direct))
-		err = publish(dev, state, bus, size);
+		err = twostep_publish(dev, state, bus, size);
 	if (unlikely(err))
 		return err;
 	if (!dev->coherent)
@@ -371,7 +371,7 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t 
 		return err;
 	lock = take_lock(state);
 	err = link_locked(dev, state, phys, offset, size, dir, attrs);
-	lock_give(lock);
+	lock_release(lock);
 	if (unlikely(dev->check) && !err)
 		tell_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs,
 			    CALLER);
@@ -386,7 +386,7 @@ static slow_path void forget_old_links(struct device *dev, struct dma_iova_state
 	u8 flushing, moved;
 
 	/* one at a time, so that nobody finds it clean before what cleans has been done */
-	lock_take(lock);
+	lock_acquire(lock);
 	moved = read_once(&state->__stale) & MOVED;
 	flushing = FLUSHING | moved;
 	if (__atomic_exchange_n(&state->__stale, flushing, __ATOMIC_ACQ_REL) & (STALE | FLUSHING))
@@ -395,7 +395,7 @@ static slow_path void forget_old_links(struct device *dev, struct dma_iova_state
 	/* an unlink may have come meanwhile */
 	__atomic_compare_exchange_n(&state->__stale, &flushing, moved, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
-	lock_give(lock);
+	lock_release(lock);
 }
 
 int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset, size_t size)

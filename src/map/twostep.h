@@ -56,7 +56,7 @@
 enum { SHARED = 1 /* no thread pointer is this */ };
 enum { STALE = 1, FLUSHING = 2, MOVED = 4 }; /* bits of __stale */
 
-hot_inline u64 bus_of(const struct device *dev, const struct dma_iova_state *state)
+hot_inline u64 twostep_bus(const struct device *dev, const struct dma_iova_state *state)
 {
 	return state->addr - dev->bus_offset;
 }
@@ -64,12 +64,12 @@ hot_inline u64 bus_of(const struct device *dev, const struct dma_iova_state *sta
 /* The granule that the range begins in, and the end of its last one. */
 hot_inline u64 range_first(const struct device *dev, const struct dma_iova_state *state)
 {
-	return align_down(bus_of(dev, state), PAGE_BYTES);
+	return align_down(twostep_bus(dev, state), PAGE_BYTES);
 }
 
 hot_inline u64 range_end(const struct device *dev, const struct dma_iova_state *state)
 {
-	return align_up(bus_of(dev, state) + state->__size, PAGE_BYTES);
+	return align_up(twostep_bus(dev, state) + state->__size, PAGE_BYTES);
 }
 
 hot_inline bool state_ok(const struct device *dev, const struct dma_iova_state *state)

@@ -22,14 +22,15 @@ enum dma_data_direction entry_dir(u64 entry)
 static void linked_part(const struct device *dev, const struct dma_iova_state *state, u64 granule,
 			u64 *from, u64 *to)
 {
-	u64 bus = bus_of(dev, state), closed = read_once(&state->__end);
+	u64 bus = twostep_bus(dev, state), closed = read_once(&state->__end);
 
 	*from = granule < bus ? bus - granule : 0;
 	*to = closed && bus + closed - granule < PAGE_BYTES ? bus + closed - granule : PAGE_BYTES;
 }
 
 /* The device is cut off: hands a granule back to the CPU. */
-static void settle(struct device *dev, const struct dma_iova_state *state, u64 granule, u64 entry)
+static void twostep_settle(struct device *dev, const struct dma_iova_state *state, u64 granule,
+			   u64 entry)
 {
 	unsigned long attrs = entry & PT_NO_SYNC ? DMA_ATTR_SKIP_CPU_SYNC : 0;
 	phys_t pa = PHYS(entry & PT_ADDR);
@@ -40,13 +41,13 @@ static void settle(struct device *dev, const struct dma_iova_state *state, u64 g
 	} else if (!dev->coherent && !attrs && entry_dir(entry) != DMA_TO_DEVICE &&
 		   phys_range_is_ram(pa, PAGE_BYTES)) {
 		linked_part(dev, state, granule, &from, &to);
-		plane_to_cpu(PHYS(pa.v + from), to - from);
+		cpu_cache_invalidate(PHYS(pa.v + from), to - from);
 	}
 }
 
 /* What stood in [bus, bus + size) is gone from the page table. */
-static void cut_off(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size,
-		    bool strict)
+static void twostep_invalidate(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size,
+			       bool strict)
 {
 	struct domain *dom = dev->domain;
 
@@ -110,15 +111,15 @@ void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u
 			t->other_dir |= entry[i] && entry_dir(entry[i]) != dir;
 		}
 		if (dom->space.by_range && give_back) {
-			dom->space.ops->cut(&dom->space, IOVA(bus), k << PAGE_BITS);
+			dom->space.ops->unmap_partial(&dom->space, IOVA(bus), k << PAGE_BITS);
 		} else {
 			pt_unmap(pt, IOVA(bus), k << PAGE_BITS);
 			if (!dom->space.by_range)
-				cut_off(dev, state, bus, k << PAGE_BITS, true);
+				twostep_invalidate(dev, state, bus, k << PAGE_BITS, true);
 		}
 		for (u64 i = 0; i < k; i++) {
 			if (entry[i] && give_back)
-				settle(dev, state, bus + (i << PAGE_BITS), entry[i]);
+				twostep_settle(dev, state, bus + (i << PAGE_BITS), entry[i]);
 			else if (entry[i] & PT_BOUNCED)
 				bounce_unmap_page(dev, PHYS(entry[i] & PT_ADDR), DMA_TO_DEVICE, 0);
 		}
@@ -149,7 +150,8 @@ static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_dire
 
 	t->other_dir = dev->check && any_other_dir(pt, bus, end, dir);
 	if (dom->space.by_range) { /* that is all of it */
-		t->granules = dom->space.ops->cut(&dom->space, IOVA(bus), end - bus) >> PAGE_BITS;
+		t->granules = dom->space.ops->unmap_partial(&dom->space, IOVA(bus), end - bus) >>
+			      PAGE_BITS;
 		return;
 	}
 	/* memory outside RAM is not told apart here: be strict when in doubt */
@@ -158,14 +160,14 @@ static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_dire
 }
 
 /* Takes away whatever is linked in [bus, end). */
-static struct taken take(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
-			 enum dma_data_direction dir)
+static struct taken twostep_take_links(struct device *dev, struct dma_iova_state *state, u64 bus,
+				       u64 end, enum dma_data_direction dir)
 {
 	u64 *slots = read_once(&state->__slots);
 	struct taken t = {0};
 
 	if (likely(slots && !read_once(&state->__end)))
-		take_slots(slots + ((bus - bus_of(dev, state)) >> PAGE_BITS),
+		take_slots(slots + ((bus - twostep_bus(dev, state)) >> PAGE_BITS),
 			   (end - bus) >> PAGE_BITS, dir, &t);
 	else if (!dev->sync_looks)
 		take_leaves(dev, bus, end, dir, &t);
@@ -173,8 +175,8 @@ static struct taken take(struct device *dev, struct dma_iova_state *state, u64 b
 		take_with_care(dev, state, bus, end, dir, true, &t);
 	/* take_with_care() has done it, and leaves `entries` alone */
 	if (likely(t.entries))
-		cut_off(dev, state, bus, end - bus,
-			dev->strict || t.entries & (PHYS_FOREIGN | PT_ON_DEMAND));
+		twostep_invalidate(dev, state, bus, end - bus,
+				   dev->strict || t.entries & (PHYS_FOREIGN | PT_ON_DEMAND));
 	return t;
 }
 
@@ -185,7 +187,7 @@ static struct taken take(struct device *dev, struct dma_iova_state *state, u64 b
 static bool named_granules(const struct device *dev, const struct dma_iova_state *state, u64 offset,
 			   u64 size, u64 *bus, u64 *end)
 {
-	u64 base = bus_of(dev, state), closed = read_once(&state->__end), to;
+	u64 base = twostep_bus(dev, state), closed = read_once(&state->__end), to;
 
 	if (!size || !range_within(offset, size, state->__size))
 		return false;
@@ -201,41 +203,42 @@ static bool named_granules(const struct device *dev, const struct dma_iova_state
 void report_part(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size,
 		 enum dma_data_direction dir, const char *what)
 {
-	struct check_past past = {0};
+	struct check_history history = {0};
 
 	if (dev->check)
-		check_links_past(&dev->shadow, state->addr + offset, size, &past);
-	check_report_past(dev, dev->check, DMAMAP_CHECK_IOVA_NOT_LINKED, state->addr + offset, size,
-			  dir, &past,
-			  "%s of %llu bytes at offset %llu of a two-step range, where not all of "
-			  "it is linked",
-			  what, (unsigned long long)size, (unsigned long long)offset);
+		check_links_history(&dev->shadow, state->addr + offset, size, &history);
+	check_report_history(
+		dev, dev->check, DMAMAP_CHECK_IOVA_NOT_LINKED, state->addr + offset, size, dir,
+		&history,
+		"%s of %llu bytes at offset %llu of a two-step range, where not all of "
+		"it is linked",
+		what, (unsigned long long)size, (unsigned long long)offset);
 }
 
 /* The link that closed the range is gone. */
-static void reopen(struct device *dev, struct dma_iova_state *state)
+static void twostep_reopen(struct device *dev, struct dma_iova_state *state)
 {
 	struct lock *lock = (struct lock *)&state->__lock;
 
-	lock_take(lock);
+	lock_acquire(lock);
 	write_once(&state->__end, 0);
 	note_slots(dev, state);
-	lock_give(lock);
+	lock_release(lock);
 }
 
 static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 offset, u64 size,
 			enum dma_data_direction dir)
 {
-	u64 bus, end, closed = read_once(&state->__end), closes = bus_of(dev, state) + closed;
+	u64 bus, end, closed = read_once(&state->__end), closes = twostep_bus(dev, state) + closed;
 	struct taken t;
 
 	if (!named_granules(dev, state, offset, size, &bus, &end)) {
 		report_part(dev, state, offset, size, dir, "unlink");
 		return;
 	}
-	t = take(dev, state, bus, end, dir);
+	t = twostep_take_links(dev, state, bus, end, dir);
 	if (closed && bus < closes && end >= closes)
-		reopen(dev, state);
+		twostep_reopen(dev, state);
 	if (unlikely(t.granules < (end - bus) >> PAGE_BITS))
 		report_part(dev, state, offset, size, dir, "unlink");
 	if (unlikely(t.other_dir) && dev->check)
@@ -266,27 +269,27 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t of
 }
 
 /* The range goes back; what is still linked from offset `from` on is unlinked and reported. */
-static void free_range(struct device *dev, struct dma_iova_state *state, u64 from)
+static void twostep_free_range(struct device *dev, struct dma_iova_state *state, u64 from)
 {
 	struct domain *dom = dev->domain;
 	u64 first = range_first(dev, state), end = range_end(dev, state), bus = end;
-	struct check_past past = {0};
+	struct check_history history = {0};
 	struct taken t = {0};
 
 	if (unlikely(dev->check)) {
-		check_links_past(&dev->shadow, state->addr, state->__size, &past);
+		check_links_history(&dev->shadow, state->addr, state->__size, &history);
 		check_range_freed(&dev->shadow, state->addr, state->__size);
 	}
 	if (unlikely(from < state->__size))
-		bus = pt_find(&dom->pt, IOVA(align_down(bus_of(dev, state) + from, PAGE_BYTES)),
-			      end);
+		bus = pt_find(&dom->pt,
+			      IOVA(align_down(twostep_bus(dev, state) + from, PAGE_BYTES)), end);
 	if (unlikely(bus < end)) {
-		t = take(dev, state, bus, end, DMA_BIDIRECTIONAL);
-		check_report_past(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr,
-				  state->__size, DMA_NONE, &past,
-				  "a two-step range was freed with %llu granules linked: unlink "
-				  "them first",
-				  (unsigned long long)t.granules);
+		t = twostep_take_links(dev, state, bus, end, DMA_BIDIRECTIONAL);
+		check_report_history(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr,
+				     state->__size, DMA_NONE, &history,
+				     "a two-step range was freed with %llu granules linked: unlink "
+				     "them first",
+				     (unsigned long long)t.granules);
 	}
 	if (read_once(&state->__stale) & (STALE | FLUSHING))
 		domain_defer_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
@@ -301,7 +304,7 @@ void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 	if (unlikely(!state_ok(dev, state)))
 		bad_state(dev, "dma_iova_free");
 	else
-		free_range(dev, state, 0);
+		twostep_free_range(dev, state, 0);
 }
 
 void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t mapped_len,
@@ -317,5 +320,5 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t m
 		tell_unlink(dev, state, 0, mapped_len, dir, attrs, CALLER);
 	if (mapped_len)
 		unlink_part(dev, state, 0, mapped_len, dir);
-	free_range(dev, state, mapped_len);
+	twostep_free_range(dev, state, mapped_len);
 }

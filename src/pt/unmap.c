@@ -51,7 +51,7 @@ static bool leaf_clear(struct pt *pt, const struct place *at)
 
 static u64 *split_table(struct pt *pt, u64 leaf)
 {
-	return leaf & PT_SPARE ? spare_take(pt) : table_new(pt);
+	return leaf & PT_SPARE ? pt_spare_take(pt) : table_new(pt);
 }
 
 static void split_undo(struct pt *pt, u64 leaf, u64 *table)
@@ -59,7 +59,7 @@ static void split_undo(struct pt *pt, u64 leaf, u64 *table)
 	if (leaf & PT_SPARE)
 		spare_put(pt, table);
 	else
-		table_free(pt, table);
+		pt_table_free(pt, table);
 }
 
 /*
@@ -88,7 +88,7 @@ static slow_path u64 leaf_split(struct pt *pt, const struct place *at, u64 from,
 }
 
 /* Takes the tables whose whole span lies in [pos, pos + left) out of the tree. */
-static void prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 left)
+static void pt_prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 left)
 {
 	u64 span = 1ull << shift, part, *slot, entry;
 
@@ -99,7 +99,7 @@ static void prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 le
 		if (!entry_is_table(entry, shift))
 			continue;
 		if (part < span)
-			prune(pt, pt_table(pt, entry), shift - LEVEL_BITS, pos, part);
+			pt_prune(pt, pt_table(pt, entry), shift - LEVEL_BITS, pos, part);
 		else if (entry_swap(slot, entry, 0))
 			tree_retire(pt, pt_table(pt, entry), shift - LEVEL_BITS);
 	}
@@ -109,7 +109,7 @@ static void prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 le
 static inline void prune_if_large(struct pt *pt, u64 pos, u64 size, unsigned int low)
 {
 	if (unlikely(size >> (low + LEVEL_BITS)))
-		prune(pt, pt->root, ROOT_SHIFT, pos, size);
+		pt_prune(pt, pt->root, ROOT_SHIFT, pos, size);
 }
 
 static u64 clear_run(u64 *slot, u64 n)

@@ -61,9 +61,9 @@ static void test_bounced_leaves(void **state)
 }
 
 /* Its pages are there already: no table is touched, no address taken. */
-static void test_pool_is_arithmetic(void **state)
+static void test_pool_is_identity_mapped(void **state)
 {
-	struct device *dev = rig_open("sim,policy=pool", ~0ull);
+	struct device *dev = rig_open("sim,policy=identity", ~0ull);
 	u8 *p = (u8 *)__get_free_pages(GFP_KERNEL, 1), *heap = aligned_alloc(4096, 4096);
 	u64 tables = dev->domain->pt.tables, pages = rig_stats(dev).iova_pages;
 	dma_addr_t addr = dma_map_single(dev, p + 10, 5000, DMA_TO_DEVICE), other;
@@ -156,7 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_leaves_say_what_they_are),
 		cmocka_unit_test(test_bounced_leaves),
-		cmocka_unit_test(test_pool_is_arithmetic),
+		cmocka_unit_test(test_pool_is_identity_mapped),
 		cmocka_unit_test(test_occupied_addresses),
 		cmocka_unit_test(test_no_tables),
 		cmocka_unit_test(test_lists_end_by_their_first_leaf),

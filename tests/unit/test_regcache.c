@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* policy=persistent: what is kept, how long, and that it never answers with less than asked. */
 #include "base/fail.h"
-#include "odp/keep.h"
+#include "regcache/regcache.h"
 #include "odp/monitor.h"
 
 #include "odp_rig.h"
@@ -13,7 +13,7 @@ static int setup(void **state)
 	dev = dmamap_open("sim,policy=persistent");
 	assert_non_null(dev);
 	dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
-	keeps = dev->keep;
+	keeps = dev->regcache;
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static u32 kept(void)
 {
 	u64 bytes;
 
-	return keep_count(dev, &bytes);
+	return regcache_count(dev, &bytes);
 }
 
 static bool reads(dma_addr_t at)
@@ -261,7 +261,7 @@ static void least_recently_used_goes(void **state)
 	u64 bytes;
 
 	NEEDS_NOTICES();
-	keep_limit(dev, 4, 1 << 30);
+	regcache_limit(dev, 4, 1 << 30);
 	for (int i = 0; i < 8; i++)
 		p[i * PAGE] = (u8)(i + 1);
 	for (int i = 0; i < 4; i++) {
@@ -276,16 +276,16 @@ static void least_recently_used_goes(void **state)
 	assert_false(shows(at[1], 2));
 	assert_true(shows(at[0], 1) && shows(at[2], 3) && shows(at[3], 4) && shows(at[4], 5));
 	/* page 4 is in use: it never goes, whatever the limit */
-	keep_limit(dev, 2, 1 << 30);
+	regcache_limit(dev, 2, 1 << 30);
 	for (int i = 5; i < 8; i++)
 		unmap(map(p + i * PAGE, PAGE, DMA_TO_DEVICE), PAGE, DMA_TO_DEVICE);
 	assert_int_equal(kept(), 2);
 	assert_true(shows(at[4], 5));
 	unmap(at[4], PAGE, DMA_TO_DEVICE);
 	/* bytes */
-	keep_limit(dev, 100, 3 * PAGE);
+	regcache_limit(dev, 100, 3 * PAGE);
 	unmap(map(p, 3 * PAGE, DMA_TO_DEVICE), 3 * PAGE, DMA_TO_DEVICE);
-	assert_int_equal(keep_count(dev, &bytes), 1);
+	assert_int_equal(regcache_count(dev, &bytes), 1);
 	assert_int_equal(bytes, 3 * PAGE);
 	/* what is larger than the limit is mapped and not kept */
 	at[0] = map(p, 4 * PAGE, DMA_TO_DEVICE);
@@ -310,7 +310,7 @@ static void many_at_random(void **state)
 	u8 *p = memory(PAGES_ALL), byte;
 
 	NEEDS_NOTICES();
-	keep_limit(dev, 40, 200 * PAGE);
+	regcache_limit(dev, 40, 200 * PAGE);
 	for (int i = 0; i < 20000; i++) {
 		int k;
 
@@ -380,7 +380,7 @@ static void threads(void **state)
 	shared = memory(16);
 	for (int i = 0; i < 16; i++)
 		shared[i * PAGE] = (u8)(i + 1);
-	keep_limit(dev, 6, 1 << 30);
+	regcache_limit(dev, 6, 1 << 30);
 	stop = false;
 	for (u64 i = 0; i < 3; i++)
 		pthread_create(&t[i], NULL, map_and_look, (void *)i);
