@@ -158,9 +158,19 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 			 (unsigned long long)size, (unsigned long long)offset, why);
 }
 
+/* Something is linked in [bus, end), where other threads may be unlinking. */
+static bool links_exist(struct device *dev, u64 bus, u64 end)
+{
+	struct pt *pt = &dev->domain->pt;
+	unsigned int side = pt_walk_enter(pt);
+	bool found = pt_find(pt, IOVA(bus), end) < end;
+
+	pt_walk_exit(pt, side);
+	return found;
+}
+
 /* A link that ends inside a granule is the range's last. */
-static int check_order(const struct device *dev, const struct dma_iova_state *state, u64 offset,
-		       u64 size)
+static int check_order(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size)
 {
 	u64 end = twostep_bus(dev, state) + offset + size, last = range_end(dev, state);
 	u64 closed = read_once(&state->__end);
@@ -170,8 +180,7 @@ static int check_order(const struct device *dev, const struct dma_iova_state *st
 				 "%s: cannot link at offset %llu: the range was closed at %llu "
 				 "by a link that ends inside a granule",
 				 dev->name, (unsigned long long)offset, (unsigned long long)closed);
-	if (end & (PAGE_BYTES - 1) &&
-	    pt_find(&dev->domain->pt, IOVA(align_up(end, PAGE_BYTES)), last) < last)
+	if (end & (PAGE_BYTES - 1) && links_exist(dev, align_up(end, PAGE_BYTES), last))
 		return error_set(EINVAL,
 				 "%s: a link that ends inside a granule must be the last, and "
 				 "there is one behind offset %llu",

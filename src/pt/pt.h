@@ -8,7 +8,7 @@
  *
  * Which operations may run at once on one table:
  *   map, unmap      | with map and unmap of other ranges: no common lock
- *   walk            | with everything
+ *   walk            | with everything; of a range of the caller's own, or as pt_walk_enter() says
  *   pt_limbo_take   | with everything
  *   pt_free_limbo   | only when no walk that began before the last unmap or map still runs
  *   pt_fini         | alone
@@ -69,6 +69,9 @@ struct pt {
 	void *limbo;  /* tables that a walker may still be in, linked through word 0; atomic */
 	struct lock lock; /* guards spare */
 	void *spare;	  /* reserved, so that splitting a leaf cannot fail; linked likewise */
+	u64 walks[2];	  /* walks between pt_walk_enter() and pt_walk_exit(), by side; atomic */
+	u64 turn;	  /* its lowest bit is the side that new walks count on; atomic */
+	struct lock turn_lock; /* held by the thread that waits for walks */
 };
 
 int pt_init(struct pt *pt, const struct pt_memory *memory); /* 0, -ENOMEM */
@@ -115,9 +118,20 @@ void pt_for_each_mapping(const struct pt *pt, bool (*fn)(void *arg, iova_t iova,
 			 void *arg);
 
 /*
+ * A table is freed when a range that spans all of it is unmapped. The owner of a range therefore
+ * walks it without protection. A walk of addresses that the caller does not own goes between
+ * pt_walk_enter() and pt_walk_exit(): pt_limbo_free() waits for each such walk that began before
+ * it. Walks may nest. Nothing that frees limbo may be called in between. Returns what
+ * pt_walk_exit() needs. Any thread at any time.
+ */
+unsigned int pt_walk_enter(struct pt *pt);
+void pt_walk_exit(struct pt *pt, unsigned int side);
+
+/*
  * Frees tables that were taken out of use. pt_free_limbo() frees those that are in limbo when it
  * is called, so nothing may go there between the wait for walkers and the call. Where that cannot
- * be kept: take them, wait for the walkers, free what was taken.
+ * be kept: take them, wait for the walkers, free what was taken. Walks by pt_walk_enter() are
+ * waited for by the library itself.
  */
 void pt_free_limbo(struct pt *pt);
 void *pt_limbo_take(struct pt *pt); /* NULL: none */

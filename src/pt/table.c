@@ -102,6 +102,8 @@ void *pt_limbo_take(struct pt *pt)
 
 void pt_limbo_free(struct pt *pt, void *taken)
 {
+	if (taken)
+		walks_wait(pt);
 	while (taken) {
 		u64 *table = taken;
 
