@@ -105,7 +105,9 @@ static void domain_free(struct domain *dom)
 {
 	if (dom->policy == POLICY_LAZY && dom->iova) {
 		flusher_remove(dom);
-		domain_flush(dom);
+		/* nothing accesses any more; a back end may still be told of queued ranges */
+		if (tslot_first(&dom->queues))
+			domain_flush(dom);
 	}
 	tslot_key_destroy(&dom->queues);
 	if (dom->space.pt) {

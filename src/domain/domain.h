@@ -103,10 +103,17 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last) __attribute_
 /* Lazy: the range is unmapped; its address space comes back after the next flush. */
 void domain_defer_free(struct domain *dom, u64 page, u64 pages);
 
-/* Lazy: flush within 10 ms. */
+/*
+ * Lazy: flush within some 10 ms. The entries were cleared, and an atomic read-modify-write
+ * operation followed (fence_after_atomic()), so that the flush covers them.
+ */
 void domain_flush_later(struct domain *dom);
 
-/* Invalidates everything cached and gives back all that waits. */
+/*
+ * Invalidates everything cached, whatever the policy and whether or not a queue exists, and gives
+ * back all that waits in queues. Where ranges are invalidated one by one (by_range) only those in
+ * queues are.
+ */
 void domain_flush(struct domain *dom);
 
 /* Waits until no device holds a part of the range; past a second the device is declared stuck. */

@@ -52,7 +52,8 @@ static void twostep_invalidate(struct device *dev, struct dma_iova_state *state,
 	struct domain *dom = dev->domain;
 
 	if (!strict) {
-		__atomic_fetch_or(&state->__stale, STALE, __ATOMIC_ACQ_REL);
+		__atomic_fetch_or(&state->__stale, STALE, __ATOMIC_SEQ_CST);
+		fence_after_atomic();
 		domain_flush_later(dom);
 		return;
 	}
