@@ -38,13 +38,20 @@ struct flush_queue {
 	} entry[FLUSH_QUEUE_LONG];
 };
 
-/* A range that a device holds by dmamap_bus_map(). Under domain.hold_lock. */
+/*
+ * A range that a device holds by dmamap_bus_map(). Under domain.hold_lock. Several holds may lead
+ * to the same memory, so the segments alone do not identify one: see hold_find().
+ */
 struct hold {
 	struct hold *next;
 	struct device *dev;
-	const void *base; /* of its first segment: what names it at dmamap_bus_unmap() */
+	const struct iovec *array; /* where the caller received the segments */
+	const void *base;	   /* of the first segment */
+	u64 fingerprint;	   /* of all segments */
 	iova_t iova;
 	u64 size;
+	bool awaited; /* an unmap waits for it */
+	bool expired; /* no unmap waits for it any more: the device was declared stuck */
 };
 
 struct domain {
@@ -62,7 +69,7 @@ struct domain {
 
 	struct lock hold_lock;
 	struct hold *holds; /* under hold_lock */
-	u32 n_holds;	    /* atomic */
+	u32 n_holds;	    /* of them not expired; atomic */
 
 	char *group; /* NULL: of one device; under the global lock */
 	u32 refs;    /* under the global lock */
