@@ -142,28 +142,44 @@ hot_inline u64 domain_iova_alloc(struct domain *dom, u64 pages, u64 last)
 	return likely(page) ? page : domain_iova_alloc_slow(dom, pages, last);
 }
 
+/* Strict: no access reaches what was in the pages, and the address space is free again. */
+hot_inline void domain_release_strict(struct domain *dom, u64 page, u64 pages, bool swapped)
+{
+	if (unlikely(pages >= PT_ENTRIES)) {
+		domain_release_large(dom, page, pages);
+		return;
+	}
+	if (unlikely(!dom->space.ports))
+		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS),
+					   pages << PAGE_BITS);
+	else if (swapped)
+		ports_invalidate_swapped(&dom->ports, page, pages);
+	else
+		ports_invalidate(&dom->ports, page, pages);
+	if (unlikely(read_acquire(&dom->n_holds)))
+		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	iova_free(dom->iova, page, pages);
+}
+
 /*
  * The pages were taken out of the page table. Strict: when it returns no access reaches what was
  * there, and the address space is free again.
  */
 hot_inline void domain_release(struct domain *dom, u64 page, u64 pages, bool strict)
 {
-	if (!strict) {
-		domain_defer_free(dom, page, pages);
-		return;
-	}
-	if (unlikely(pages >= PT_ENTRIES)) {
-		domain_release_large(dom, page, pages);
-		return;
-	}
-	if (likely(dom->space.ports))
-		ports_invalidate(&dom->ports, page, pages);
+	if (strict)
+		domain_release_strict(dom, page, pages, false);
 	else
-		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS),
-					   pages << PAGE_BITS);
-	if (unlikely(read_acquire(&dom->n_holds)))
-		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
-	iova_free(dom->iova, page, pages);
+		domain_defer_free(dom, page, pages);
+}
+
+/* The same behind pt_unmap_mapping(). */
+hot_inline void domain_release_mapping(struct domain *dom, u64 page, u64 pages, bool strict)
+{
+	if (likely(strict))
+		domain_release_strict(dom, page, pages, true);
+	else
+		domain_defer_free(dom, page, pages);
 }
 
 #endif

@@ -3,8 +3,10 @@
  * Stores: one bit per slot (1: free) and one record per slot, outside of the memory that devices
  * see. A mapping's slots lie in one segment. Each of its slots' records leads to the first one's.
  *
- * Who guards what: an area's lock guards the bits of its segments and their records' `first` and
- * `slots`; the rest of a record belongs to whoever mapped it, from map to unmap.
+ * Who guards what: an area's lock guards the bits of its segments. The records of taken slots
+ * belong to the thread that maps, then to the one that unmaps: it takes `dev` of the first record
+ * away by compare-exchange, so that of two unmaps of one mapping one finds nothing. `first` and
+ * `offset` are read before that, so they are atomic words.
  *
  * May overflow: nothing; sizes are at most 256 KiB and slot numbers 32 bits (mem.c bounds the
  * pool to half of the RAM below 4 GiB).
@@ -312,13 +314,11 @@ static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size, con
 
 	s->orig = pa.v;
 	s->size = (u32)size;
-	s->slots = (u16)w->slots;
-	s->offset = (u16)w->offset;
+	write_once(&s->offset, (u16)w->offset);
 	for (u32 i = 0; i < w->slots; i++) {
-		s[i].first = slot;
-		if (i)
-			s[i].slots = 0;
-		write_once(&s[i].dev, dev);
+		write_once(&s[i].first, slot);
+		write_once(&s[i].slots, (u16)(i ? 0 : w->slots));
+		write_release(&s[i].dev, dev);
 	}
 }
 
@@ -363,14 +363,22 @@ static struct slot *bounce_find_slot(const struct device *dev, phys_t at)
 	if (!phys_is_bounce(at) || n >= (u64)pool.n_segments * BOUNCE_SEGMENT_SLOTS)
 		return NULL;
 	s = &pool.slot[n];
-	return read_once(&s->dev) == dev ? &pool.slot[s->first] : NULL;
+	return read_acquire(&s->dev) == dev ? &pool.slot[read_once(&s->first)] : NULL;
 }
 
 static u64 slot_start(const struct slot *s)
 {
-	return mem.bounce_start + (u64)s->first * BOUNCE_SLOT;
+	return mem.bounce_start + (u64)read_once(&s->first) * BOUNCE_SLOT;
 }
 
+/* The mapping's record is the caller's, to be released. False: another thread has taken it. */
+static bool bounce_claim(struct device *dev, struct slot *s)
+{
+	return __atomic_compare_exchange_n(&s->dev, &dev, NULL, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* Frees the slots of a claimed mapping. */
 static void bounce_release_slots(struct slot *s)
 {
 	u32 first = s->first, n = s->slots;
@@ -385,7 +393,7 @@ bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_directi
 {
 	struct slot *s = bounce_find_slot(dev, at);
 
-	if (!s || at.v != slot_start(s) + s->offset)
+	if (!s || at.v != slot_start(s) + read_once(&s->offset) || !bounce_claim(dev, s))
 		return false;
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		bounce_copy(dev, s, at.v, 0, min_u64(size, s->size), true);
@@ -398,7 +406,8 @@ bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction 
 {
 	struct slot *s = bounce_find_slot(dev, page);
 
-	return s && bounce_unmap(dev, PHYS(slot_start(s) + s->offset), s->size, dir, attrs);
+	return s &&
+	       bounce_unmap(dev, PHYS(slot_start(s) + read_once(&s->offset)), ~0ull, dir, attrs);
 }
 
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu)
@@ -439,7 +448,7 @@ u64 bounce_release(struct device *dev)
 		for (u32 i = 0; i < BOUNCE_SEGMENT_SLOTS; i++) {
 			struct slot *s = &pool.slot[seg * BOUNCE_SEGMENT_SLOTS + i];
 
-			if (read_once(&s->dev) == dev && s->slots) {
+			if (read_once(&s->slots) && bounce_claim(dev, s)) {
 				bounce_release_slots(s);
 				n++;
 			}

@@ -180,6 +180,19 @@ static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
 	return true;
 }
 
+/*
+ * Tables may be freed when a mapping this long goes, by another thread as well if the program
+ * unmaps it twice: the walk is protected.
+ */
+static slow_path u64 unmap_large(struct domain *dom, iova_t iova, u64 *entry)
+{
+	unsigned int side = pt_walk_enter(&dom->pt);
+	u64 mapped = pt_unmap_mapping(&dom->pt, iova, entry);
+
+	pt_walk_exit(&dom->pt, side);
+	return mapped;
+}
+
 hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 			    enum dma_data_direction dir, unsigned long attrs)
 {
@@ -188,11 +201,15 @@ hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 	u64 pages, mapped, entry;
 	phys_t pa;
 
-	mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
+	if (unlikely(size > (PT_ENTRIES - 2) * PAGE_BYTES)) /* it may span a table */
+		mapped = unmap_large(dom, IOVA(page << PAGE_BITS), &entry);
+	else
+		mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
 	if (unlikely(!mapped))
 		return not_mapped(dev, addr, size, dir);
 	pages = mapped >> PAGE_BITS;
-	domain_release(dom, page, pages, dev->strict || (entry & (PHYS_FOREIGN | PT_STRICT)));
+	domain_release_mapping(dom, page, pages,
+			       dev->strict || (entry & (PHYS_FOREIGN | PT_STRICT)));
 	pa = PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1)));
 	if (unlikely(pages != pages_spanned(bus, size)))
 		check_report(
@@ -239,6 +256,6 @@ bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_directi
 	mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
 	if (unlikely(!mapped))
 		return not_mapped(dev, addr, 0, dir);
-	domain_release(dom, page, mapped >> PAGE_BITS, dev->strict || (entry & PT_STRICT));
+	domain_release_mapping(dom, page, mapped >> PAGE_BITS, dev->strict || (entry & PT_STRICT));
 	return true;
 }

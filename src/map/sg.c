@@ -113,12 +113,15 @@ static void put_segment(struct scatterlist **out, dma_addr_t addr, u64 size)
 	*out = sg_next(*out);
 }
 
-/* Unmaps `n` segments that were made one by one. */
-static void unmap_each(struct device *dev, struct scatterlist *sg, int n,
+/* Unmaps `n` segments that were made one by one; `len`: of the first. */
+static void unmap_each(struct device *dev, struct scatterlist *sg, unsigned int len, int n,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	for (int i = 0; i < n && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
-		unmap_one(dev, sg_dma_address(sg), sg_dma_len(sg), dir, attrs);
+	for (int i = 0; i < n && len; i++) {
+		unmap_one(dev, sg_dma_address(sg), len, dir, attrs);
+		sg = sg_next(sg);
+		len = sg ? sg_dma_len(sg) : 0;
+	}
 }
 
 static void sg_clear_dma(struct scatterlist *sg, int n)
@@ -141,7 +144,8 @@ static int map_each(struct device *dev, struct scatterlist *sgl, int nents,
 		if (addr == DMA_MAPPING_ERROR) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
-			unmap_each(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			unmap_each(dev, sgl, sg_dma_len(sgl), i, dir,
+				   attrs | DMA_ATTR_SKIP_CPU_SYNC);
 			return err;
 		}
 		sg_dma_address(sg) = addr;
@@ -185,7 +189,8 @@ static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
 		if (unlikely(addr == DMA_MAPPING_ERROR)) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
-			unmap_each(dev, sgl, made, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			unmap_each(dev, sgl, sg_dma_len(sgl), made, dir,
+				   attrs | DMA_ATTR_SKIP_CPU_SYNC);
 			return err;
 		}
 		seg = reached ? out : NULL;
@@ -503,25 +508,27 @@ static void lines_to_cpu(struct scatterlist *sg, int nents)
 static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_addr_t addr = sg_dma_address(sgl);
-	bool found;
+	/* says that the list is mapped: of two unmaps of a list the second one finds 0 */
+	unsigned int len = __atomic_exchange_n(&sg_dma_len(sgl), 0, __ATOMIC_ACQ_REL);
+	bool found = true;
 
-	if (!sg_dma_len(sgl)) {
-		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, 0, dir,
-			     "unmap of a scatterlist that is not mapped");
+	if (!len) {
+		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, 0, 0, dir,
+			     "unmap of a scatterlist that is not mapped: unmap each list once");
 		return false;
 	}
 	if (!dev->iommu || (sgl->dma_flags & SG_DMA_EACH)) {
-		unmap_each(dev, sgl, nents, dir, attrs);
-		found = true;
+		unmap_each(dev, sgl, len, nents, dir, attrs);
 	} else {
-		found = iommu_unmap_list(dev, addr, dir);
+		found = iommu_unmap_list(dev, sg_dma_address(sgl), dir);
 		if (found && !dev->coherent && dir != DMA_TO_DEVICE &&
 		    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 			lines_to_cpu(sgl, nents);
 	}
-	/* so that a second unmap is seen */
-	sg_clear_dma(sgl, 1);
+	if (found)
+		sg_dma_address(sgl) = DMA_MAPPING_ERROR;
+	else /* another device has it mapped */
+		__atomic_store_n(&sg_dma_len(sgl), len, __ATOMIC_RELEASE);
 	return found;
 }
 

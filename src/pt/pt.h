@@ -244,10 +244,20 @@ hot_inline int pt_cursor_map(struct pt *pt, struct pt_cursor *at, iova_t iova, p
 u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 *first);
 u64 pt_mapping_size_slow(const struct pt *pt, iova_t iova);
 
+hot_inline bool pt_entry_swap(u64 *slot, u64 old, u64 new)
+{
+	return __atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
 /*
  * Takes away one whole mapping, from the leaf with PT_FIRST at `iova` to the next with PT_LAST (or
  * to the last present leaf before another PT_FIRST, where PT_LAST is missing). Returns its size in
  * bytes, and its first leaf's entry; 0: no mapping begins there, *first untouched.
+ *
+ * The first leaf is cleared by an atomic exchange before the others. Of several threads that unmap
+ * one mapping by mistake one gets it, the others get 0. Where it is one leaf, that exchange is the
+ * last store (fence_after_atomic()).
  */
 hot_inline u64 pt_unmap_mapping(struct pt *pt, iova_t iova, u64 *first)
 {
@@ -258,7 +268,8 @@ hot_inline u64 pt_unmap_mapping(struct pt *pt, iova_t iova, u64 *first)
 	entry = read_once(slot);
 	if (unlikely((entry & PT_WHOLE) != PT_WHOLE || !(entry & PT_PRESENT)))
 		return pt_unmap_mapping_slow(pt, iova, first);
-	write_release(slot, 0);
+	if (!pt_entry_swap(slot, entry, 0))
+		return 0; /* another thread has just unmapped it */
 	*first = entry;
 	return PAGE_BYTES;
 }

@@ -52,12 +52,6 @@ hot_inline struct place place_find(const struct pt *pt, u64 pos)
 	}
 }
 
-hot_inline bool entry_swap(u64 *slot, u64 old, u64 new)
-{
-	return __atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED);
-}
-
 u64 *table_new(struct pt *pt);		       /* zeroed; NULL: no memory */
 void pt_table_free(struct pt *pt, u64 *table); /* that no walker ever saw, or none can be in */
 
