@@ -286,9 +286,12 @@ static int device_start(struct device *dev, const struct spec *spec)
 	err = device_threads_init(dev);
 	if (err)
 		goto stop;
-	err = regcache_open(dev);
+	err = twostep_open(dev);
 	if (err)
 		goto fini;
+	err = regcache_open(dev);
+	if (err)
+		goto close_twostep;
 	err = open_interrupts(dev);
 	if (err)
 		goto device_close_regcache;
@@ -304,6 +307,8 @@ static int device_start(struct device *dev, const struct spec *spec)
 	close_interrupts(dev);
 device_close_regcache:
 	regcache_close(dev);
+close_twostep:
+	twostep_close(dev);
 fini:
 	device_threads_fini(dev);
 stop:
@@ -432,6 +437,7 @@ void dmamap_close(struct device *dev)
 	check_close(&dev->shadow);
 	close_interrupts(dev);
 	regcache_close(dev);
+	twostep_close(dev);
 	device_threads_fini(dev);
 	stop_machine(dev);
 	unlist_device(dev);
