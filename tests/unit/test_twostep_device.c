@@ -131,22 +131,34 @@ static void a_closed_devices_state(void **state)
 	close_device();
 }
 
-static struct dma_iova_state shared;
-static u32 turn; /* atomic */
+#define ROUNDS 20000u
 
-static void *free_shared(void *arg)
+static struct dma_iova_state shared;
+static u32 begun, ended; /* rounds; atomic */
+
+/* Spins first, so that both threads go on at the same moment. */
+static void wait_for_round(const u32 *round, u32 n)
 {
-	for (u32 n = 0; n < 4000; n++) {
-		__atomic_add_fetch(&turn, 1, __ATOMIC_ACQ_REL);
-		while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) < 5 * n + 3)
+	for (u32 spins = 0; read_acquire(round) < n; spins++) {
+		if (spins > 10000)
 			sched_yield();
-		if (n & 1)
-			dma_iova_destroy(dev, &shared, 2 * K4, DMA_TO_DEVICE, 0);
-		else
-			dma_iova_free(dev, &shared);
-		__atomic_add_fetch(&turn, 1, __ATOMIC_ACQ_REL);
-		while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) < 5 * n + 5)
-			sched_yield();
+	}
+}
+
+static void free_shared(u32 n)
+{
+	if (n & 1)
+		dma_iova_destroy(dev, &shared, 2 * K4, DMA_TO_DEVICE, 0);
+	else
+		dma_iova_free(dev, &shared);
+}
+
+static void *free_each_round(void *arg)
+{
+	for (u32 n = 1; n <= ROUNDS; n++) {
+		wait_for_round(&begun, n);
+		free_shared(n);
+		write_release(&ended, n);
 	}
 	return NULL;
 }
@@ -154,22 +166,21 @@ static void *free_shared(void *arg)
 /* Two threads free one range at once: its addresses go back once. */
 static void frees_at_once(void **state)
 {
-	pthread_t t[2];
+	pthread_t t;
 
 	open_device("sim");
-	turn = 0;
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&t[i], NULL, free_shared, NULL), 0);
-	for (u32 n = 0; n < 4000; n++) {
-		/* a round has five counts: two arrive, this thread lets them go, two are done */
-		while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) < 5 * n + 2)
-			sched_yield();
-		assert_int_equal(stats_now().iova_ranges, 0);
+	begun = ended = 0;
+	assert_int_equal(pthread_create(&t, NULL, free_each_round, NULL), 0);
+	for (u32 n = 1; n <= ROUNDS; n++) {
 		assert_true(dma_iova_try_alloc(dev, &shared, 0, 2 * K4));
-		__atomic_add_fetch(&turn, 1, __ATOMIC_ACQ_REL);
+		write_release(&begun, n);
+		for (u32 k = 0; k < n % 128; k++)
+			cpu_relax();
+		free_shared(n);
+		wait_for_round(&ended, n);
+		assert_int_equal(stats_now().iova_ranges, 0);
 	}
-	for (int i = 0; i < 2; i++)
-		pthread_join(t[i], NULL);
+	pthread_join(t, NULL);
 	close_device();
 }
 
