@@ -219,7 +219,8 @@ static int start_machine(struct device *dev, const struct spec *spec)
 	struct domain_config space = {.iommu = spec->iommu,
 				      .group = spec->group,
 				      .policy = spec->untrusted ? POLICY_STRICT : spec->policy,
-				      .any_32bit = !spec->forcedac};
+				      .any_32bit = !spec->forcedac,
+				      .untrusted = spec->untrusted};
 	int err;
 
 	if (dev->hw)

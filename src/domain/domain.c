@@ -134,6 +134,7 @@ static struct domain *domain_make(const struct domain_config *want)
 	dom->space.ops = &dom->ops;
 	dom->space.priv = want->priv;
 	dom->space.by_range = want->by_range;
+	dom->untrusted = want->untrusted;
 	dom->queue_mask = (want->by_range ? FLUSH_QUEUE_LONG : FLUSH_QUEUE_LEN) - 1;
 	dom->space.ports = want->ops ? NULL : &dom->ports;
 	if (want->group) {
@@ -160,6 +161,25 @@ static struct domain *group_find(const struct domain_config *want)
 	return dom;
 }
 
+/* A device of such a configuration may share the group's address space; 0, -EINVAL. */
+static int group_check(const struct domain *dom, const struct domain_config *want)
+{
+	if ((dom->iova != NULL) != want->iommu || (want->iommu && dom->policy != want->policy))
+		return error_set(EINVAL,
+				 "group %s exists with another policy or IOMMU setting; devices of "
+				 "one group share an address space: open them alike",
+				 want->group);
+	if (dom->untrusted != want->untrusted)
+		return error_set(
+			EINVAL,
+			"group %s has %s devices and this one is %s: in a shared address "
+			"space an untrusted device reaches the whole pages that a trusted "
+			"one maps; open all of them with untrusted=1, or use another group",
+			want->group, dom->untrusted ? "untrusted" : "trusted",
+			want->untrusted ? "untrusted" : "trusted");
+	return 0;
+}
+
 struct domain *domain_get(const struct domain_config *want)
 {
 	struct domain *dom = NULL;
@@ -173,12 +193,7 @@ struct domain *domain_get(const struct domain_config *want)
 			dom->next_group = groups;
 			groups = dom;
 		}
-	} else if ((dom->iova != NULL) != want->iommu ||
-		   (want->iommu && dom->policy != want->policy)) {
-		error_set(EINVAL,
-			  "group %s exists with another policy or IOMMU setting; devices of "
-			  "one group share an address space: open them alike",
-			  want->group);
+	} else if (group_check(dom, want)) {
 		dom = NULL;
 	} else {
 		dom->refs++;

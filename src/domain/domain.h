@@ -71,8 +71,9 @@ struct domain {
 	struct hold *holds; /* under hold_lock */
 	u32 n_holds;	    /* of them not expired; atomic */
 
-	char *group; /* NULL: of one device; under the global lock */
-	u32 refs;    /* under the global lock */
+	bool untrusted; /* all its devices are; fixed */
+	char *group;	/* NULL: of one device; under the global lock */
+	u32 refs;	/* under the global lock */
 	struct domain *next_group;
 };
 
@@ -85,6 +86,7 @@ struct domain_config {
 	enum policy policy;
 	const char *group;
 	bool any_32bit; /* IOVA_32BIT_FIRST */
+	bool untrusted; /* what a trusted device maps must not be reached by this one */
 	/* What carries the translations; NULL: simulated. The others are of that back end only. */
 	const struct backend_ops *ops;
 	void *priv;		 /* backend_space.priv */
@@ -97,7 +99,10 @@ struct domain_config {
 	unsigned int n_usable;
 };
 
-/* A new domain, or the group's; NULL: EINVAL (the group has another policy), ENOMEM. */
+/*
+ * A new domain, or the group's; NULL: EINVAL (the group has another policy, or its devices are
+ * trusted and this one is not, or the reverse), ENOMEM.
+ */
 struct domain *domain_get(const struct domain_config *want);
 void domain_put(struct domain *dom);
 

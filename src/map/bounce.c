@@ -24,6 +24,7 @@ typedef unsigned __int128 segment_bits;
 
 struct slot {
 	u64 orig;	    /* physical address of the mapped range */
+	u64 bus;	    /* where an IOMMU translates to it, before bus_offset; 0: nowhere */
 	struct device *dev; /* NULL: free. Atomic: closing devices look for theirs among all */
 	u32 size;	    /* bytes mapped */
 	u32 first;	    /* slot number where the mapping begins */
@@ -313,6 +314,7 @@ static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size, con
 	struct slot *s = &pool.slot[slot];
 
 	s->orig = pa.v;
+	s->bus = 0;
 	s->size = (u32)size;
 	write_once(&s->offset, (u16)w->offset);
 	for (u32 i = 0; i < w->slots; i++) {
@@ -352,6 +354,13 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		bounce_copy(dev, &pool.slot[slot], at, 0, size, false);
 	return PHYS(at);
+}
+
+void bounce_set_bus(phys_t at, u64 bus)
+{
+	u64 n = (at.v - mem.bounce_start) >> BOUNCE_SLOT_BITS;
+
+	pool.slot[pool.slot[n].first].bus = bus;
 }
 
 /* The record of the mapping that `at` lies in; NULL: none of this device. */
@@ -448,10 +457,15 @@ u64 bounce_release(struct device *dev)
 		for (u32 i = 0; i < BOUNCE_SEGMENT_SLOTS; i++) {
 			struct slot *s = &pool.slot[seg * BOUNCE_SEGMENT_SLOTS + i];
 
-			if (read_once(&s->slots) && bounce_claim(dev, s)) {
-				bounce_release_slots(s);
-				n++;
-			}
+			if (!read_once(&s->slots) || !bounce_claim(dev, s))
+				continue;
+			/* others of its group share the translations and must not reach the
+			 * slots' next user */
+			if (s->bus && dev->domain->group)
+				iommu_cut_leaked(dev, s->bus, PHYS(slot_start(s)),
+						 s->slots * BOUNCE_SLOT);
+			bounce_release_slots(s);
+			n++;
 		}
 	}
 	return n;

@@ -76,6 +76,7 @@ static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 		bounce_unmap(dev, at, size, DMA_TO_DEVICE, 0);
 		return DMA_MAPPING_ERROR;
 	}
+	bounce_set_bus(at, page << PAGE_BITS);
 	return (page << PAGE_BITS | (at.v & (PAGE_BYTES - 1))) + dev->bus_offset;
 }
 
@@ -258,4 +259,28 @@ bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_directi
 		return not_mapped(dev, addr, 0, dir);
 	domain_release_mapping(dom, page, mapped >> PAGE_BITS, dev->strict || (entry & PT_STRICT));
 	return true;
+}
+
+void iommu_cut_leaked(struct device *dev, u64 bus, phys_t pa, u64 size)
+{
+	struct domain *dom = dev->domain;
+	u64 entry = pt_walk(&dom->pt, IOVA(bus)), mapped;
+
+	if (!(entry & PT_BOUNCED) || (entry & PT_ADDR) != pa.v)
+		return;
+	if (entry & PT_FIRST) {
+		mapped = pt_unmap_mapping(&dom->pt, IOVA(bus), &entry);
+		if (mapped)
+			domain_release_mapping(dom, bus >> PAGE_BITS, mapped >> PAGE_BITS, true);
+		return;
+	}
+	/* a link: the range's addresses stay taken */
+	if (dom->space.by_range) {
+		dom->space.ops->unmap_partial(&dom->space, IOVA(bus), size);
+	} else {
+		pt_unmap(&dom->pt, IOVA(bus), size);
+		dom->space.ops->invalidate(&dom->space, IOVA(bus), size);
+	}
+	if (read_acquire(&dom->n_holds))
+		domain_wait_holds(dom, IOVA(bus), size);
 }

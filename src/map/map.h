@@ -142,6 +142,11 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 		     unsigned long attrs);
 bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		 unsigned long attrs); /* as direct_unmap_slow */
+/*
+ * A closing device left [bus, bus + size) mapped to bounce memory at `pa`: other devices of its
+ * group do not reach it when this returns.
+ */
+void iommu_cut_leaked(struct device *dev, u64 bus, phys_t pa, u64 size);
 /* Takes away the mapping of a whole list that begins at `addr`. */
 bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_direction dir);
 /* A link with DMA_ATTR_SKIP_CPU_SYNC (twostep.c). */
