@@ -17,6 +17,8 @@
 	0xfee00ull /* pages of 0xfee00000 to 0xfeefffff: never a DMA address on x86 */
 #define INTERRUPT_PAGES 0x100ull
 
+#define TABLE_SHARE_BITS 4 /* page tables of one mapping take at most 1/2^4 of RAM */
+
 static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
 static struct domain *groups; /* under global */
 
@@ -231,15 +233,53 @@ void domain_drain(struct domain *dom)
 	pt_limbo_free(&dom->pt, unused);
 }
 
-void domain_release_large(struct domain *dom, u64 page, u64 pages)
+void domain_cut_off(struct domain *dom, u64 page, u64 pages)
 {
+	iova_t iova = IOVA(page << PAGE_BITS);
 	void *unused = pt_limbo_take(&dom->pt);
 
-	dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	/*
+	 * There may be tables of other ranges among them. A simulated access is in none of them
+	 * once every port was drained. Hardware may have cached what led to them, and forgets it
+	 * for the whole address space only.
+	 */
+	if (unused && !dom->space.ports && !dom->space.by_range)
+		dom->space.ops->invalidate_all(&dom->space);
+	else
+		dom->space.ops->invalidate(&dom->space, iova, pages << PAGE_BITS);
 	pt_limbo_free(&dom->pt, unused);
 	if (read_acquire(&dom->n_holds))
-		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+		domain_wait_holds(dom, iova, pages << PAGE_BITS);
+}
+
+void domain_release_large(struct domain *dom, u64 page, u64 pages)
+{
+	domain_cut_off(dom, page, pages);
 	iova_free(dom->iova, page, pages);
+}
+
+void domain_undo_map(struct domain *dom, u64 pages)
+{
+	if (pages > 1)
+		domain_drain(dom);
+}
+
+static u64 ram_bytes(void)
+{
+	return mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0);
+}
+
+int domain_check_tables(u64 leaf, u64 size)
+{
+	u64 tables = size / leaf * sizeof(u64), most = ram_bytes() >> TABLE_SHARE_BITS;
+
+	if (likely(tables <= most))
+		return 0;
+	return error_set(ENOMEM,
+			 "page tables for %llu bytes would take %llu bytes of RAM, more than its "
+			 "sixteenth part (%llu): map less at once, or open with a greater ram=",
+			 (unsigned long long)size, (unsigned long long)tables,
+			 (unsigned long long)most);
 }
 
 u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)

@@ -137,6 +137,26 @@ void domain_wait_holds(struct domain *dom, iova_t iova, u64 size) __attribute__(
  */
 void domain_drain(struct domain *dom) __attribute__((cold));
 
+/*
+ * The pages were taken out of the page table, which may have put tables out of use: when it returns
+ * no access reaches what was there, no device holds it, and tables are free. The address space
+ * stays taken.
+ */
+void domain_cut_off(struct domain *dom, u64 page, u64 pages) __attribute__((cold));
+
+/*
+ * A map of `pages` pages failed and what it had stored was taken out again. A device may have seen
+ * that for a moment, and tables are out of use: both are dealt with when it returns, and the
+ * address space may be given back.
+ */
+void domain_undo_map(struct domain *dom, u64 pages) __attribute__((cold));
+
+/*
+ * Whether the page tables for `size` bytes, by leaves of `leaf` bytes, leave enough of RAM; 0,
+ * -ENOMEM and a message. Memory outside RAM and registers may be longer than RAM bears.
+ */
+int domain_check_tables(u64 leaf, u64 size) __attribute__((cold));
+
 /* domain_release() of a range that may have put page tables out of use. */
 void domain_release_large(struct domain *dom, u64 page, u64 pages) __attribute__((cold));
 

@@ -15,6 +15,16 @@ bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size)
 	       ((!dev->coherent || dev->ram_only) && pa.v >= mem.span);
 }
 
+/* Of memory that begins at `pa`, at an address that is aligned to its size. */
+static u64 largest_leaf(const struct domain *dom, phys_t pa)
+{
+	u64 leaf = 1ull << dom->pt.leaf_shift;
+
+	while (pa.v & (leaf - 1))
+		leaf >>= 9;
+	return leaf;
+}
+
 /* Maps pages; 0: failed, with a sentence. A page of address space that is still occupied (by a
  * mapping whose owner never unmapped it all) is left out of use, and another is tried. */
 static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
@@ -23,6 +33,11 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 	u64 last = device_last(dev) >> PAGE_BITS;
 	int err;
 
+	if (unlikely(pages >= PT_ENTRIES) &&
+	    domain_check_tables(largest_leaf(dom, pa), pages << PAGE_BITS)) {
+		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)pages);
+		return 0;
+	}
 	for (int tries = 0; tries < 4; tries++) {
 		u64 page = domain_iova_alloc(dom, pages, last);
 
@@ -40,6 +55,7 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 					  pages << PAGE_BITS, flags);
 		if (likely(!err))
 			return page;
+		domain_undo_map(dom, pages);
 		if (err != -EEXIST) {
 			iova_free(dom->iova, page, pages);
 			error_prefix("%s: cannot map %llu pages", dev->name,

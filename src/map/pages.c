@@ -214,7 +214,7 @@ static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_da
 
 		if (err) {
 			pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), i << PAGE_BITS);
-			domain_drain(dom);
+			domain_undo_map(dom, s->n);
 			return err;
 		}
 	}
@@ -248,6 +248,7 @@ static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_
 	if (unlikely(!dom->space.direct) &&
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), s->n << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), s->n << PAGE_BITS);
+		domain_undo_map(dom, s->n);
 		iova_free(dom->iova, page, s->n);
 		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)s->n);
 		return -ENOMEM;

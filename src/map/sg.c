@@ -373,6 +373,10 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents, con
 	if (s->odd && (pages << PAGE_BITS) - 1 > read_once(&dev->seg_boundary) &&
 	    !fits_one_range(dev, sgl, nents))
 		return -ERANGE;
+	if (unlikely(pages >= PT_ENTRIES) && domain_check_tables(PAGE_BYTES, pages << PAGE_BITS)) {
+		error_prefix("%s: cannot map a list", dev->name);
+		return -ENOMEM;
+	}
 	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
@@ -388,17 +392,14 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents, con
 	else
 		n = sg_map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
-		/* what was linked for a moment may have been cached, where a stored entry is seen
-		 */
-		if (dom->space.by_range)
-			iova_free(dom->iova, page, pages);
-		else
-			domain_release(dom, page, pages, true);
+		domain_undo_map(dom, pages);
+		iova_free(dom->iova, page, pages);
 		return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
 	}
 	if (unlikely(!dom->space.direct) &&
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+		domain_undo_map(dom, pages);
 		iova_free(dom->iova, page, pages);
 		error_prefix("%s: cannot map a list of %llu pages", dev->name,
 			     (unsigned long long)pages);

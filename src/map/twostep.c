@@ -8,9 +8,6 @@
 
 #include <sched.h>
 
-/* Tables for links longer than RAM (of memory outside it) may take this share of RAM: 1/16. */
-#define TABLE_SHARE_BITS 4
-
 #undef dma_iova_link /* here is the function that the inline part leaves the rest to */
 
 int bad_state(const struct device *dev, const char *what)
@@ -81,11 +78,6 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 	return true;
 }
 
-static u64 ram_bytes(void)
-{
-	return mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0);
-}
-
 /* Why dma_iova_link() refuses, beside what else is linked; NULL: it does not. */
 static const char *why_not(const struct device *dev, const struct dma_iova_state *state, u64 phys,
 			   u64 offset, u64 size, int dir, unsigned long attrs)
@@ -127,9 +119,10 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 		why = "DMA_ATTR_REQUIRE_COHERENT, but it would have to bounce or be synced";
 	}
 	/* 8 bytes of table for each granule, or a spare table for each 2 MiB: the same */
-	if (!why && size / PT_ENTRIES > ram_bytes() >> TABLE_SHARE_BITS) {
-		err = ENOMEM;
-		why = "its page tables would take too much of RAM";
+	if (!why && domain_check_tables(PAGE_BYTES, size)) {
+		error_prefix("%s: cannot link at offset %llu", dev->name,
+			     (unsigned long long)offset);
+		return -ENOMEM;
 	}
 	if (!why && fail_here(FAIL_LINK, dev->name)) {
 		err = ENOMEM;
