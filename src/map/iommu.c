@@ -25,12 +25,15 @@ static u64 largest_leaf(const struct domain *dom, phys_t pa)
 	return leaf;
 }
 
-/* Maps pages; 0: failed, with a sentence. A page of address space that is still occupied (by a
- * mapping whose owner never unmapped it all) is left out of use, and another is tried. */
-static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
+/*
+ * Maps pages by the back end; 0: failed, with a message. `page` is address space that was taken
+ * already, or 0. A page of address space that is still occupied (by a mapping whose owner never
+ * unmapped it all) is left out of use, and another is tried.
+ */
+static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u64 pages, u64 flags,
+						u64 page)
 {
 	struct domain *dom = dev->domain;
-	u64 last = device_last(dev) >> PAGE_BITS;
 	int err;
 
 	if (unlikely(pages >= PT_ENTRIES) &&
@@ -38,9 +41,9 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)pages);
 		return 0;
 	}
-	for (int tries = 0; tries < 4; tries++) {
-		u64 page = domain_iova_alloc(dom, pages, last);
-
+	for (int tries = 0; tries < 4; tries++, page = 0) {
+		if (likely(!page))
+			page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 		if (unlikely(!page))
 			return 0;
 		if (fail_here(FAIL_BACKEND, dev->name)) {
@@ -48,9 +51,6 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 			error_set(ENOMEM, "%s: the back end failed by fault injection", dev->name);
 			return 0;
 		}
-		if (likely(pages == 1 && dom->space.direct) &&
-		    likely(pt_map_4k(&dom->pt, IOVA(page << PAGE_BITS), pa, flags)))
-			return page;
 		err = dom->space.ops->map(&dom->space, IOVA(page << PAGE_BITS), pa,
 					  pages << PAGE_BITS, flags);
 		if (likely(!err))
@@ -66,6 +66,22 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 	error_set(ENOMEM, "%s: address space is occupied by mappings never unmapped whole",
 		  dev->name);
 	return 0;
+}
+
+/* Maps pages; 0: failed, with a message. */
+static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
+{
+	struct domain *dom = dev->domain;
+	u64 page = 0;
+
+	if (likely(pages == 1 && dom->space.direct && !read_once(&fail_armed))) {
+		page = domain_iova_alloc(dom, 1, device_last(dev) >> PAGE_BITS);
+		if (unlikely(!page))
+			return 0;
+		if (likely(pt_map_4k(&dom->pt, IOVA(page << PAGE_BITS), pa, flags)))
+			return page;
+	}
+	return map_by_ops(dev, pa, pages, flags, page);
 }
 
 static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
