@@ -165,7 +165,9 @@ static inline int dma_get_sgtable(struct device *dev, struct sg_table *sgt, void
  * memory, or no address space, page table or bounce memory left; nothing is then mapped, and the
  * driver tries later or drops the transfer. Unmap takes the address, size and direction of the
  * mapping and cannot fail; under policy=strict no access by the device reaches the memory
- * once it returns.
+ * once it returns. A second unmap of one mapping, also by another thread at the same time, is
+ * reported and does nothing. So is one as DMA_FROM_DEVICE where a DMA_TO_DEVICE mapping begins, or
+ * the reverse: the address was given to another mapping meanwhile.
  */
 DMAMAP_API dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 					   enum dma_data_direction dir, unsigned long attrs);

@@ -30,6 +30,7 @@ struct slot {
 	u32 first;	    /* slot number where the mapping begins */
 	u16 slots;	    /* in the first: how many; 0 else */
 	u16 offset;	    /* of the range in the first slot; up to a page */
+	u8 prot;	    /* of its direction, as in a page table; atomic */
 };
 
 struct area {
@@ -315,6 +316,7 @@ static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size, con
 
 	s->orig = pa.v;
 	s->bus = 0;
+	write_once(&s->prot, PT_READ | PT_WRITE);
 	s->size = (u32)size;
 	write_once(&s->offset, (u16)w->offset);
 	for (u32 i = 0; i < w->slots; i++) {
@@ -356,11 +358,13 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 	return PHYS(at);
 }
 
-void bounce_set_bus(phys_t at, u64 bus)
+void bounce_set_place(phys_t at, u64 bus, u64 prot)
 {
 	u64 n = (at.v - mem.bounce_start) >> BOUNCE_SLOT_BITS;
+	struct slot *s = &pool.slot[pool.slot[n].first];
 
-	pool.slot[pool.slot[n].first].bus = bus;
+	s->bus = bus;
+	write_once(&s->prot, (u8)prot);
 }
 
 /* The record of the mapping that `at` lies in; NULL: none of this device. */
@@ -395,6 +399,13 @@ static void bounce_release_slots(struct slot *s)
 	for (u32 i = 0; i < n; i++)
 		write_once(&s[i].dev, NULL);
 	give_slots(first, n);
+}
+
+bool bounce_allows(struct device *dev, phys_t at, u64 prot)
+{
+	struct slot *s = bounce_find_slot(dev, at);
+
+	return !s || read_once(&s->prot) & prot;
 }
 
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,

@@ -27,10 +27,14 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 		  unsigned long attrs);
 
 /*
- * Records where an IOMMU translates to the mapping: the page's address before bus_offset. Between
- * bounce_map() and the unmap, by the thread that maps.
+ * Records where an IOMMU translates to the mapping (the page's address before bus_offset; 0:
+ * nowhere) and what its direction allows, PT_READ, PT_WRITE. Between bounce_map() and the unmap, by
+ * the thread that maps.
  */
-void bounce_set_bus(phys_t at, u64 bus);
+void bounce_set_place(phys_t at, u64 bus, u64 prot);
+
+/* False: the mapping that `at` lies in allows nothing of `prot`. */
+bool bounce_allows(struct device *dev, phys_t at, u64 prot);
 
 /* Copies back as the direction says and frees the slots. False: no mapping begins there. */
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,

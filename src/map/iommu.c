@@ -100,15 +100,17 @@ static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 	at = bounce_map(dev, pa, size, identity_mapped ? device_last(dev) : ~0ull, true, attrs);
 	if (at.v == NO_PHYS.v)
 		return DMA_MAPPING_ERROR;
-	if (identity_mapped)
+	if (identity_mapped) {
+		bounce_set_place(at, 0, prot_of(dir));
 		return at.v + dev->bus_offset;
+	}
 	page = map_pages(dev, PHYS(align_down(at.v, PAGE_BYTES)), pages_spanned(at.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST | PT_BOUNCED);
 	if (!page) {
 		bounce_unmap(dev, at, size, DMA_TO_DEVICE, 0);
 		return DMA_MAPPING_ERROR;
 	}
-	bounce_set_bus(at, page << PAGE_BITS);
+	bounce_set_place(at, page << PAGE_BITS, prot_of(dir));
 	return (page << PAGE_BITS | (at.v & (PAGE_BYTES - 1))) + dev->bus_offset;
 }
 
@@ -171,10 +173,23 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
 				 enum dma_data_direction dir)
 {
-	check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size, dir,
-		     "unmap of %#llx, where no mapping begins: pass the address that the map call "
-		     "returned, once",
-		     (unsigned long long)addr);
+	struct pt *pt = &dev->domain->pt;
+	unsigned int side = pt_walk_enter(pt); /* the address may be anybody's */
+	u64 entry = pt_walk(pt, IOVA(addr - dev->bus_offset));
+
+	pt_walk_exit(pt, side);
+	if (entry & PT_FIRST && !(entry & prot_to_unmap(dir)))
+		check_report(dev, false, DMAMAP_CHECK_UNMAP_DIRECTION, addr, size, dir,
+			     "unmap of %#llx %s the device, but the mapping there goes the other "
+			     "way, so it is another one and stays: unmap each mapping once, with "
+			     "the direction that it was mapped with",
+			     (unsigned long long)addr, dir == DMA_TO_DEVICE ? "to" : "from");
+	else
+		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size, dir,
+			     "unmap of %#llx, where no mapping begins: pass the address that the "
+			     "map call "
+			     "returned, once",
+			     (unsigned long long)addr);
 	return false;
 }
 
@@ -206,7 +221,8 @@ static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
 				 enum dma_data_direction dir, unsigned long attrs)
 {
 	if (unlikely(phys_is_bounce(pa)))
-		return bounce_unmap(dev, pa, size, dir, attrs) ||
+		return (bounce_allows(dev, pa, prot_to_unmap(dir)) &&
+			bounce_unmap(dev, pa, size, dir, attrs)) ||
 		       not_mapped(dev, pa.v + dev->bus_offset, size, dir);
 	if (unlikely(!dev->coherent))
 		iommu_settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
@@ -217,10 +233,10 @@ static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
  * Tables may be freed when a mapping this long goes, by another thread as well if the program
  * unmaps it twice: the walk is protected.
  */
-static slow_path u64 unmap_large(struct domain *dom, iova_t iova, u64 *entry)
+static slow_path u64 unmap_large(struct domain *dom, iova_t iova, u64 prot, u64 *entry)
 {
 	unsigned int side = pt_walk_enter(&dom->pt);
-	u64 mapped = pt_unmap_mapping(&dom->pt, iova, entry);
+	u64 mapped = pt_unmap_mapping_with(&dom->pt, iova, prot, entry);
 
 	pt_walk_exit(&dom->pt, side);
 	return mapped;
@@ -231,13 +247,13 @@ hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 {
 	struct domain *dom = dev->domain;
 	u64 bus = addr - dev->bus_offset, page = bus >> PAGE_BITS;
-	u64 pages, mapped, entry;
+	u64 pages, mapped, entry, prot = prot_to_unmap(dir);
 	phys_t pa;
 
 	if (unlikely(size > (PT_ENTRIES - 2) * PAGE_BYTES)) /* it may span a table */
-		mapped = unmap_large(dom, IOVA(page << PAGE_BITS), &entry);
+		mapped = unmap_large(dom, IOVA(page << PAGE_BITS), prot, &entry);
 	else
-		mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
+		mapped = pt_unmap_mapping_with(&dom->pt, IOVA(page << PAGE_BITS), prot, &entry);
 	if (unlikely(!mapped))
 		return not_mapped(dev, addr, size, dir);
 	pages = mapped >> PAGE_BITS;
@@ -286,7 +302,8 @@ bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_directi
 	struct domain *dom = dev->domain;
 	u64 page = (addr - dev->bus_offset) >> PAGE_BITS, mapped, entry;
 
-	mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
+	mapped = pt_unmap_mapping_with(&dom->pt, IOVA(page << PAGE_BITS), prot_to_unmap(dir),
+				       &entry);
 	if (unlikely(!mapped))
 		return not_mapped(dev, addr, 0, dir);
 	domain_release_mapping(dom, page, mapped >> PAGE_BITS, dev->strict || (entry & PT_STRICT));

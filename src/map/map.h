@@ -66,6 +66,16 @@ hot_inline u64 prot_of(enum dma_data_direction dir)
 }
 
 /*
+ * What a leaf must allow one of to be unmapped by a call with this direction. A mapping to the
+ * device is not unmapped as one from it: such a call comes from a second unmap of an address that
+ * was given out again.
+ */
+hot_inline u64 prot_to_unmap(enum dma_data_direction dir)
+{
+	return (unsigned int)dir <= DMA_FROM_DEVICE ? prot_of(dir) : PT_READ | PT_WRITE;
+}
+
+/*
  * What most mappings without an IOMMU and with policy=identity are, and all that they cost: RAM in
  * reach, whose address is its own. Also says no to size 0, a range that wraps, and a range that
  * leaves the RAM it begins in.

@@ -128,8 +128,9 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 	}
 	if (unlikely(dev->check))
 		tell_unmap(dev, CALL_PAGES, dma_handle, PAGE_ALIGN(size), dir, 0, CALLER);
-	/* the contents are not wanted any more */
-	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), dir, DMA_ATTR_SKIP_CPU_SYNC))
+	/* the contents are not wanted any more, so the direction does not matter */
+	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), DMA_BIDIRECTIONAL,
+		       DMA_ATTR_SKIP_CPU_SYNC))
 		return;
 	count_unmap(dev);
 	page_free(page, (unsigned int)get_order(size));

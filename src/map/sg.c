@@ -113,15 +113,18 @@ static void put_segment(struct scatterlist **out, dma_addr_t addr, u64 size)
 	*out = sg_next(*out);
 }
 
-/* Unmaps `n` segments that were made one by one; `len`: of the first. */
-static void unmap_each(struct device *dev, struct scatterlist *sg, unsigned int len, int n,
+/* Unmaps `n` segments that were made one by one; `len`: of the first. False: none was mapped. */
+static bool unmap_each(struct device *dev, struct scatterlist *sg, unsigned int len, int n,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
+	bool found = false;
+
 	for (int i = 0; i < n && len; i++) {
-		unmap_one(dev, sg_dma_address(sg), len, dir, attrs);
+		found |= unmap_one(dev, sg_dma_address(sg), len, dir, attrs);
 		sg = sg_next(sg);
 		len = sg ? sg_dma_len(sg) : 0;
 	}
+	return found;
 }
 
 static void sg_clear_dma(struct scatterlist *sg, int n)
@@ -511,7 +514,7 @@ static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	/* says that the list is mapped: of two unmaps of a list the second one finds 0 */
 	unsigned int len = __atomic_exchange_n(&sg_dma_len(sgl), 0, __ATOMIC_ACQ_REL);
-	bool found = true;
+	bool found;
 
 	if (!len) {
 		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, 0, 0, dir,
@@ -519,7 +522,7 @@ static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 		return false;
 	}
 	if (!dev->iommu || (sgl->dma_flags & SG_DMA_EACH)) {
-		unmap_each(dev, sgl, len, nents, dir, attrs);
+		found = unmap_each(dev, sgl, len, nents, dir, attrs);
 	} else {
 		found = iommu_unmap_list(dev, sg_dma_address(sgl), dir);
 		if (found && !dev->coherent && dir != DMA_TO_DEVICE &&
@@ -528,7 +531,7 @@ static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 	if (found)
 		sg_dma_address(sgl) = DMA_MAPPING_ERROR;
-	else /* another device has it mapped */
+	else /* another device has it mapped, or the other way */
 		__atomic_store_n(&sg_dma_len(sgl), len, __ATOMIC_RELEASE);
 	return found;
 }

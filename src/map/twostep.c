@@ -187,7 +187,7 @@ static int link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 fl
 	if (err)
 		bounce_unmap(dev, at, size, DMA_TO_DEVICE, 0);
 	else
-		bounce_set_bus(at, align_down(bus, PAGE_BYTES));
+		bounce_set_place(at, align_down(bus, PAGE_BYTES), flags & PT_PRESENT);
 	return err;
 }
 

@@ -241,7 +241,7 @@ hot_inline int pt_cursor_map(struct pt *pt, struct pt_cursor *at, iova_t iova, p
 	return 0;
 }
 
-u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 *first);
+u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 any, u64 *first);
 u64 pt_mapping_size_slow(const struct pt *pt, iova_t iova);
 
 hot_inline bool pt_entry_swap(u64 *slot, u64 old, u64 new)
@@ -252,26 +252,35 @@ hot_inline bool pt_entry_swap(u64 *slot, u64 old, u64 new)
 
 /*
  * Takes away one whole mapping, from the leaf with PT_FIRST at `iova` to the next with PT_LAST (or
- * to the last present leaf before another PT_FIRST, where PT_LAST is missing). Returns its size in
- * bytes, and its first leaf's entry; 0: no mapping begins there, *first untouched.
+ * to the last present leaf before another PT_FIRST, where PT_LAST is missing), if its first leaf
+ * has any of the flags `any`. Returns its size in bytes, and its first leaf's entry; 0: no such
+ * mapping begins there, *first untouched.
  *
  * The first leaf is cleared by an atomic exchange before the others. Of several threads that unmap
  * one mapping by mistake one gets it, the others get 0. Where it is one leaf, that exchange is the
  * last store (fence_after_atomic()).
  */
-hot_inline u64 pt_unmap_mapping(struct pt *pt, iova_t iova, u64 *first)
+hot_inline u64 pt_unmap_mapping_with(struct pt *pt, iova_t iova, u64 any, u64 *first)
 {
 	u64 entry, *slot = pt_slot(pt, iova);
 
 	if (unlikely(!slot))
-		return pt_unmap_mapping_slow(pt, iova, first);
+		return pt_unmap_mapping_slow(pt, iova, any, first);
 	entry = read_once(slot);
 	if (unlikely((entry & PT_WHOLE) != PT_WHOLE || !(entry & PT_PRESENT)))
-		return pt_unmap_mapping_slow(pt, iova, first);
+		return pt_unmap_mapping_slow(pt, iova, any, first);
+	if (unlikely(!(entry & any)))
+		return 0;
 	if (!pt_entry_swap(slot, entry, 0))
 		return 0; /* another thread has just unmapped it */
 	*first = entry;
 	return PAGE_BYTES;
+}
+
+/* The same whatever it allows. */
+hot_inline u64 pt_unmap_mapping(struct pt *pt, iova_t iova, u64 *first)
+{
+	return pt_unmap_mapping_with(pt, iova, PT_PRESENT, first);
 }
 
 /* The size of the mapping that begins at `iova`, as above, without taking it away. */

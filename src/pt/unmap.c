@@ -174,6 +174,7 @@ u64 pt_unmap(struct pt *pt, iova_t iova, u64 size)
 /* A mapping as it is gone through, leaf by leaf. */
 struct trip {
 	u64 pos, size;
+	u64 any;	  /* what the first entry must have one of */
 	u64 first;	  /* its first entry; 0: at the start */
 	unsigned int low; /* the smallest leaf's shift */
 	bool end;
@@ -182,7 +183,8 @@ struct trip {
 /* Whether the mapping goes on with `entry`. */
 hot_inline bool trip_goes_on(const struct trip *t, u64 entry)
 {
-	return entry_present(entry) && !t->first == !!(entry & PT_FIRST);
+	return entry_present(entry) && !t->first == !!(entry & PT_FIRST) &&
+	       (t->first || entry & t->any);
 }
 
 hot_inline void trip_step(struct trip *t, u64 size)
@@ -221,9 +223,9 @@ hot_inline bool trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
 }
 
 /* From the first leaf to the last; each leaf is visited once, so whatever they say it ends. */
-hot_inline struct trip trip_go(struct pt *pt, u64 iova, bool clear)
+hot_inline struct trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
 {
-	struct trip t = {.pos = iova, .low = ROOT_SHIFT};
+	struct trip t = {.pos = iova, .any = any, .low = ROOT_SHIFT};
 
 	while (!t.end && !(t.pos >> PT_IOVA_BITS)) {
 		struct place at = place_find(pt, t.pos);
@@ -248,9 +250,9 @@ hot_inline struct trip trip_go(struct pt *pt, u64 iova, bool clear)
 	return t;
 }
 
-u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 *first)
+u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 any, u64 *first)
 {
-	struct trip t = trip_go(pt, iova.v, true);
+	struct trip t = trip_go(pt, iova.v, any, true);
 
 	if (!t.size)
 		return 0;
@@ -262,5 +264,5 @@ u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 *first)
 u64 pt_mapping_size_slow(const struct pt *pt, iova_t iova)
 {
 	/* Nothing is stored with `clear` false. */
-	return trip_go((struct pt *)pt, iova.v, false).size;
+	return trip_go((struct pt *)pt, iova.v, PT_PRESENT, false).size;
 }
