@@ -122,7 +122,8 @@ static void test_bounced_the_other_way(void **state)
 {
 	bounced_the_other_way("sim,iommu=0", true);
 	bounced_the_other_way("sim,iommu=0,coherent=0", true);
-	bounced_the_other_way("sim,policy=identity,ram=8G", false); /* beyond the mask */
+	bounced_the_other_way("sim,policy=identity", false); /* beyond the mask: by pages */
+	bounced_the_other_way("sim,policy=identity,coherent=0", true);
 }
 
 int main(void)
