@@ -273,7 +273,7 @@ static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_
 	if (!err && s->demand)
 		*copied = copied_make(s->iov, s->n, bus + dev->bus_offset, len, &err);
 	else if (!err && dev->iommu)
-		err = hold_add(dev, IOVA(bus), len, s->iov[0].iov_base);
+		err = hold_add(dev, IOVA(bus), len, s->iov, s->n);
 	port_exit(port);
 	return err;
 }
@@ -325,10 +325,9 @@ void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written
 			return;
 		}
 	}
-	/* the bytes are where they belong already; a hold that is gone belonged to a stuck device
-	 */
+	/* the bytes are where they belong already */
 	if (dev->iommu)
-		hold_drop(dev, iov[0].iov_base);
+		hold_drop(dev, iov, n);
 }
 
 int dmamap_bus_on_fault(struct device *dev,

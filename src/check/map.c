@@ -316,10 +316,25 @@ void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, c
 	}
 }
 
-/* The claimed mapping is over. */
+/*
+ * One goes to the device, the other comes from it. Such an unmap is refused (map.h,
+ * prot_to_unmap()), so the mapping goes on.
+ */
+static bool check_excluded(const struct shadow *s, const struct check_mapping *m)
+{
+	return s->call <= CALL_SG && m->call == s->call &&
+	       ((m->dir == DMA_TO_DEVICE && s->dir == DMA_FROM_DEVICE) ||
+		(m->dir == DMA_FROM_DEVICE && s->dir == DMA_TO_DEVICE));
+}
+
+/* The claimed mapping is over, unless the unmap is of another one. */
 void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
 {
 	check_compare(s, m, nents, caller);
+	if (unlikely(check_excluded(s, m))) {
+		write_release(&s->claimed, false);
+		return;
+	}
 	own_end(s, caller);
 	shadow_forget(s, caller);
 }

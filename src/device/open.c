@@ -219,7 +219,8 @@ static int start_machine(struct device *dev, const struct spec *spec)
 	struct domain_config space = {.iommu = spec->iommu,
 				      .group = spec->group,
 				      .policy = spec->untrusted ? POLICY_STRICT : spec->policy,
-				      .any_32bit = !spec->forcedac};
+				      .any_32bit = !spec->forcedac,
+				      .untrusted = spec->untrusted};
 	int err;
 
 	if (dev->hw)
@@ -286,9 +287,12 @@ static int device_start(struct device *dev, const struct spec *spec)
 	err = device_threads_init(dev);
 	if (err)
 		goto stop;
-	err = regcache_open(dev);
+	err = twostep_open(dev);
 	if (err)
 		goto fini;
+	err = regcache_open(dev);
+	if (err)
+		goto close_twostep;
 	err = open_interrupts(dev);
 	if (err)
 		goto device_close_regcache;
@@ -304,6 +308,8 @@ static int device_start(struct device *dev, const struct spec *spec)
 	close_interrupts(dev);
 device_close_regcache:
 	regcache_close(dev);
+close_twostep:
+	twostep_close(dev);
 fini:
 	device_threads_fini(dev);
 stop:
@@ -432,6 +438,7 @@ void dmamap_close(struct device *dev)
 	check_close(&dev->shadow);
 	close_interrupts(dev);
 	regcache_close(dev);
+	twostep_close(dev);
 	device_threads_fini(dev);
 	stop_machine(dev);
 	unlist_device(dev);

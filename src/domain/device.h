@@ -41,8 +41,7 @@ struct device_port {
 
 struct device {
 	/* hot */
-	const struct __dma_link_limits
-		*link_limits; /* first: dma_iova_link() is inline. Atomic word */
+	const struct __dma_link_limits *link_limits; /* first: dma_iova_link() is inline */
 	struct domain *domain;
 	struct tslot_key threads; /* struct device_thread */
 	u64 dma_mask;		  /* atomic word */
@@ -64,6 +63,8 @@ struct device {
 	bool careful;	 /* untrusted, not coherent, arithmetic or ram_only */
 	bool sync_looks; /* untrusted, not coherent or ram_only: syncs look where an address leads
 			  */
+
+	u64 link_mark; /* of the states of its two-step ranges: map/twostep_device.c */
 
 	struct regcache *regcache; /* policy persistent: of memory outside RAM; NULL: none */
 

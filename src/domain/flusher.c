@@ -143,17 +143,23 @@ void domain_flush(struct domain *dom)
 	unsigned int n;
 
 	first = tslot_first(&dom->queues);
-	for (; first && dom->space.by_range; first = first->next)
-		flush_ranges(dom, &((struct domain_thread *)first)->queue, first == own);
-	/* sixteen queues a round: what was pushed before the flush is what may be given back */
-	while (first) {
+	if (dom->space.by_range) {
+		for (; first; first = first->next)
+			flush_ranges(dom, &((struct domain_thread *)first)->queue, first == own);
+		return;
+	}
+	/*
+	 * Sixteen queues a round: what was pushed before the flush is what may be given back. The
+	 * first round also covers what is in no queue, such as an unlink in a two-step range.
+	 */
+	do {
 		for (n = 0, s = first; s && n < ARRAY_SIZE(heads); s = s->next)
 			heads[n++] = read_acquire(&((struct domain_thread *)s)->queue.head);
 		domain_drain(dom);
 		for (unsigned int i = 0; i < n; i++, first = first->next)
 			queue_take(dom, &((struct domain_thread *)first)->queue, heads[i],
 				   first == own);
-	}
+	} while (first);
 }
 
 static slow_path void arm_timer(struct domain *dom)
@@ -207,7 +213,9 @@ static bool anything_waits(struct domain *dom)
 /*
  * True: come again. There is no fence between the push and the look at timer_armed in
  * domain_defer_free(), so a push may miss that the timer was just disarmed, and the flush the push:
- * the round after a flush finds it.
+ * the round after a flush finds it. An unlink, which is in no queue, has the fence (see
+ * domain_flush_later()): it finds the timer disarmed, or the flush, which begins with a fence,
+ * covers it.
  */
 static bool flush_armed(void)
 {

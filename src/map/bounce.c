@@ -3,8 +3,10 @@
  * Stores: one bit per slot (1: free) and one record per slot, outside of the memory that devices
  * see. A mapping's slots lie in one segment. Each of its slots' records leads to the first one's.
  *
- * Who guards what: an area's lock guards the bits of its segments and their records' `first` and
- * `slots`; the rest of a record belongs to whoever mapped it, from map to unmap.
+ * Who guards what: an area's lock guards the bits of its segments. The records of taken slots
+ * belong to the thread that maps, then to the one that unmaps: it takes `dev` of the first record
+ * away by compare-exchange, so that of two unmaps of one mapping one finds nothing. `first` and
+ * `offset` are read before that, so they are atomic words.
  *
  * May overflow: nothing; sizes are at most 256 KiB and slot numbers 32 bits (mem.c bounds the
  * pool to half of the RAM below 4 GiB).
@@ -22,11 +24,13 @@ typedef unsigned __int128 segment_bits;
 
 struct slot {
 	u64 orig;	    /* physical address of the mapped range */
+	u64 bus;	    /* where an IOMMU translates to it, before bus_offset; 0: nowhere */
 	struct device *dev; /* NULL: free. Atomic: closing devices look for theirs among all */
 	u32 size;	    /* bytes mapped */
 	u32 first;	    /* slot number where the mapping begins */
 	u16 slots;	    /* in the first: how many; 0 else */
 	u16 offset;	    /* of the range in the first slot; up to a page */
+	u8 prot;	    /* of its direction, as in a page table; atomic */
 };
 
 struct area {
@@ -311,14 +315,14 @@ static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size, con
 	struct slot *s = &pool.slot[slot];
 
 	s->orig = pa.v;
+	s->bus = 0;
+	write_once(&s->prot, PT_READ | PT_WRITE);
 	s->size = (u32)size;
-	s->slots = (u16)w->slots;
-	s->offset = (u16)w->offset;
+	write_once(&s->offset, (u16)w->offset);
 	for (u32 i = 0; i < w->slots; i++) {
-		s[i].first = slot;
-		if (i)
-			s[i].slots = 0;
-		write_once(&s[i].dev, dev);
+		write_once(&s[i].first, slot);
+		write_once(&s[i].slots, (u16)(i ? 0 : w->slots));
+		write_release(&s[i].dev, dev);
 	}
 }
 
@@ -354,6 +358,15 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 	return PHYS(at);
 }
 
+void bounce_set_place(phys_t at, u64 bus, u64 prot)
+{
+	u64 n = (at.v - mem.bounce_start) >> BOUNCE_SLOT_BITS;
+	struct slot *s = &pool.slot[pool.slot[n].first];
+
+	s->bus = bus;
+	write_once(&s->prot, (u8)prot);
+}
+
 /* The record of the mapping that `at` lies in; NULL: none of this device. */
 static struct slot *bounce_find_slot(const struct device *dev, phys_t at)
 {
@@ -363,14 +376,22 @@ static struct slot *bounce_find_slot(const struct device *dev, phys_t at)
 	if (!phys_is_bounce(at) || n >= (u64)pool.n_segments * BOUNCE_SEGMENT_SLOTS)
 		return NULL;
 	s = &pool.slot[n];
-	return read_once(&s->dev) == dev ? &pool.slot[s->first] : NULL;
+	return read_acquire(&s->dev) == dev ? &pool.slot[read_once(&s->first)] : NULL;
 }
 
 static u64 slot_start(const struct slot *s)
 {
-	return mem.bounce_start + (u64)s->first * BOUNCE_SLOT;
+	return mem.bounce_start + (u64)read_once(&s->first) * BOUNCE_SLOT;
 }
 
+/* The mapping's record is the caller's, to be released. False: another thread has taken it. */
+static bool bounce_claim(struct device *dev, struct slot *s)
+{
+	return __atomic_compare_exchange_n(&s->dev, &dev, NULL, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* Frees the slots of a claimed mapping. */
 static void bounce_release_slots(struct slot *s)
 {
 	u32 first = s->first, n = s->slots;
@@ -380,12 +401,19 @@ static void bounce_release_slots(struct slot *s)
 	give_slots(first, n);
 }
 
+bool bounce_allows(struct device *dev, phys_t at, u64 prot)
+{
+	struct slot *s = bounce_find_slot(dev, at);
+
+	return !s || read_once(&s->prot) & prot;
+}
+
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,
 		  unsigned long attrs)
 {
 	struct slot *s = bounce_find_slot(dev, at);
 
-	if (!s || at.v != slot_start(s) + s->offset)
+	if (!s || at.v != slot_start(s) + read_once(&s->offset) || !bounce_claim(dev, s))
 		return false;
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		bounce_copy(dev, s, at.v, 0, min_u64(size, s->size), true);
@@ -398,7 +426,8 @@ bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction 
 {
 	struct slot *s = bounce_find_slot(dev, page);
 
-	return s && bounce_unmap(dev, PHYS(slot_start(s) + s->offset), s->size, dir, attrs);
+	return s &&
+	       bounce_unmap(dev, PHYS(slot_start(s) + read_once(&s->offset)), ~0ull, dir, attrs);
 }
 
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu)
@@ -439,10 +468,15 @@ u64 bounce_release(struct device *dev)
 		for (u32 i = 0; i < BOUNCE_SEGMENT_SLOTS; i++) {
 			struct slot *s = &pool.slot[seg * BOUNCE_SEGMENT_SLOTS + i];
 
-			if (read_once(&s->dev) == dev && s->slots) {
-				bounce_release_slots(s);
-				n++;
-			}
+			if (!read_once(&s->slots) || !bounce_claim(dev, s))
+				continue;
+			/* others of its group share the translations and must not reach the
+			 * slots' next user */
+			if (s->bus && dev->domain->group)
+				iommu_cut_leaked(dev, s->bus, PHYS(slot_start(s)),
+						 s->slots * BOUNCE_SLOT);
+			bounce_release_slots(s);
+			n++;
 		}
 	}
 	return n;

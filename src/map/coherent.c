@@ -100,6 +100,7 @@ static int give_address(struct device *dev, struct coherent *c, phys_t pa)
 	err = dom->space.ops->map(&dom->space, IOVA(page << PAGE_BITS), pa, c->pages_size,
 				  PT_READ | PT_WRITE | PT_UNCACHED);
 	if (err) {
+		domain_undo_map(dom, c->pages_size >> PAGE_BITS);
 		iova_free(dom->iova, page, c->pages_size >> PAGE_BITS);
 		error_prefix("%s: cannot map %llu bytes", dev->name,
 			     (unsigned long long)c->pages_size);

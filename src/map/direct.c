@@ -26,6 +26,7 @@ dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_dat
 		pa = bounce_map(dev, pa, size, device_last(dev), false, attrs);
 		if (pa.v == NO_PHYS.v)
 			return DMA_MAPPING_ERROR;
+		bounce_set_place(pa, 0, prot_of(dir));
 	} else if (!dev->coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
 		cpu_cache_clean(pa, size);
 	}
@@ -36,13 +37,15 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 		       unsigned long attrs)
 {
 	if (phys_is_bounce(pa)) {
-		if (bounce_unmap(dev, pa, size, dir, attrs))
+		if (bounce_allows(dev, pa, prot_to_unmap(dir)) &&
+		    bounce_unmap(dev, pa, size, dir, attrs))
 			return true;
-		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, pa.v + dev->bus_offset,
-			     size, dir,
-			     "unmap of %#llx, where no mapping begins: pass the address that the "
-			     "map call returned, once",
-			     (unsigned long long)(pa.v + dev->bus_offset));
+		check_report(
+			dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, pa.v + dev->bus_offset,
+			size, dir,
+			"unmap of %#llx, where no mapping begins, or one of the other direction, "
+			"which stays: pass the address that the map call returned, once",
+			(unsigned long long)(pa.v + dev->bus_offset));
 		return false;
 	}
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&

@@ -128,8 +128,9 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 	}
 	if (unlikely(dev->check))
 		tell_unmap(dev, CALL_PAGES, dma_handle, PAGE_ALIGN(size), dir, 0, CALLER);
-	/* the contents are not wanted any more */
-	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), dir, DMA_ATTR_SKIP_CPU_SYNC))
+	/* the contents are not wanted any more, so the direction does not matter */
+	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), DMA_BIDIRECTIONAL,
+		       DMA_ATTR_SKIP_CPU_SYNC))
 		return;
 	count_unmap(dev);
 	page_free(page, (unsigned int)get_order(size));
@@ -214,7 +215,7 @@ static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_da
 
 		if (err) {
 			pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), i << PAGE_BITS);
-			domain_drain(dom);
+			domain_undo_map(dom, s->n);
 			return err;
 		}
 	}
@@ -248,6 +249,7 @@ static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_
 	if (unlikely(!dom->space.direct) &&
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), s->n << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), s->n << PAGE_BITS);
+		domain_undo_map(dom, s->n);
 		iova_free(dom->iova, page, s->n);
 		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)s->n);
 		return -ENOMEM;

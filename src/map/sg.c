@@ -113,12 +113,18 @@ static void put_segment(struct scatterlist **out, dma_addr_t addr, u64 size)
 	*out = sg_next(*out);
 }
 
-/* Unmaps `n` segments that were made one by one. */
-static void unmap_each(struct device *dev, struct scatterlist *sg, int n,
+/* Unmaps `n` segments that were made one by one; `len`: of the first. False: none was mapped. */
+static bool unmap_each(struct device *dev, struct scatterlist *sg, unsigned int len, int n,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	for (int i = 0; i < n && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
-		unmap_one(dev, sg_dma_address(sg), sg_dma_len(sg), dir, attrs);
+	bool found = false;
+
+	for (int i = 0; i < n && len; i++) {
+		found |= unmap_one(dev, sg_dma_address(sg), len, dir, attrs);
+		sg = sg_next(sg);
+		len = sg ? sg_dma_len(sg) : 0;
+	}
+	return found;
 }
 
 static void sg_clear_dma(struct scatterlist *sg, int n)
@@ -141,7 +147,8 @@ static int map_each(struct device *dev, struct scatterlist *sgl, int nents,
 		if (addr == DMA_MAPPING_ERROR) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
-			unmap_each(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			unmap_each(dev, sgl, sg_dma_len(sgl), i, dir,
+				   attrs | DMA_ATTR_SKIP_CPU_SYNC);
 			return err;
 		}
 		sg_dma_address(sg) = addr;
@@ -185,7 +192,8 @@ static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
 		if (unlikely(addr == DMA_MAPPING_ERROR)) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
-			unmap_each(dev, sgl, made, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			unmap_each(dev, sgl, sg_dma_len(sgl), made, dir,
+				   attrs | DMA_ATTR_SKIP_CPU_SYNC);
 			return err;
 		}
 		seg = reached ? out : NULL;
@@ -368,6 +376,10 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents, con
 	if (s->odd && (pages << PAGE_BITS) - 1 > read_once(&dev->seg_boundary) &&
 	    !fits_one_range(dev, sgl, nents))
 		return -ERANGE;
+	if (unlikely(pages >= PT_ENTRIES) && domain_check_tables(PAGE_BYTES, pages << PAGE_BITS)) {
+		error_prefix("%s: cannot map a list", dev->name);
+		return -ENOMEM;
+	}
 	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
@@ -383,17 +395,14 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents, con
 	else
 		n = sg_map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
-		/* what was linked for a moment may have been cached, where a stored entry is seen
-		 */
-		if (dom->space.by_range)
-			iova_free(dom->iova, page, pages);
-		else
-			domain_release(dom, page, pages, true);
+		domain_undo_map(dom, pages);
+		iova_free(dom->iova, page, pages);
 		return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
 	}
 	if (unlikely(!dom->space.direct) &&
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+		domain_undo_map(dom, pages);
 		iova_free(dom->iova, page, pages);
 		error_prefix("%s: cannot map a list of %llu pages", dev->name,
 			     (unsigned long long)pages);
@@ -503,25 +512,27 @@ static void lines_to_cpu(struct scatterlist *sg, int nents)
 static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_addr_t addr = sg_dma_address(sgl);
+	/* says that the list is mapped: of two unmaps of a list the second one finds 0 */
+	unsigned int len = __atomic_exchange_n(&sg_dma_len(sgl), 0, __ATOMIC_ACQ_REL);
 	bool found;
 
-	if (!sg_dma_len(sgl)) {
-		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, 0, dir,
-			     "unmap of a scatterlist that is not mapped");
+	if (!len) {
+		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, 0, 0, dir,
+			     "unmap of a scatterlist that is not mapped: unmap each list once");
 		return false;
 	}
 	if (!dev->iommu || (sgl->dma_flags & SG_DMA_EACH)) {
-		unmap_each(dev, sgl, nents, dir, attrs);
-		found = true;
+		found = unmap_each(dev, sgl, len, nents, dir, attrs);
 	} else {
-		found = iommu_unmap_list(dev, addr, dir);
+		found = iommu_unmap_list(dev, sg_dma_address(sgl), dir);
 		if (found && !dev->coherent && dir != DMA_TO_DEVICE &&
 		    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 			lines_to_cpu(sgl, nents);
 	}
-	/* so that a second unmap is seen */
-	sg_clear_dma(sgl, 1);
+	if (found)
+		sg_dma_address(sgl) = DMA_MAPPING_ERROR;
+	else /* another device has it mapped, or the other way */
+		__atomic_store_n(&sg_dma_len(sgl), len, __ATOMIC_RELEASE);
 	return found;
 }
 

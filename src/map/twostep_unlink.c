@@ -52,7 +52,8 @@ static void twostep_invalidate(struct device *dev, struct dma_iova_state *state,
 	struct domain *dom = dev->domain;
 
 	if (!strict) {
-		__atomic_fetch_or(&state->__stale, STALE, __ATOMIC_ACQ_REL);
+		__atomic_fetch_or(&state->__stale, STALE, __ATOMIC_SEQ_CST);
+		fence_after_atomic();
 		domain_flush_later(dom);
 		return;
 	}
@@ -268,6 +269,28 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t of
 	unlink_part(dev, state, offset, size, dir);
 }
 
+/*
+ * The state is the caller's to free. Of two frees at once one finds that it has no mark any more,
+ * so the address space goes back once.
+ */
+static bool state_claim(const struct device *dev, struct dma_iova_state *state)
+{
+	return state_ok(dev, state) &&
+	       __atomic_exchange_n(&state->__live, 0, __ATOMIC_ACQ_REL) >> LIVE_MARK_SHIFT ==
+		       dev->link_mark;
+}
+
+/* In words, since another thread may be reading the state by mistake. */
+static void state_clear(struct dma_iova_state *state)
+{
+	write_once(&state->__size, 0);
+	write_once(&state->__slots, NULL);
+	write_once(&state->__end, 0);
+	write_once(&state->__stale, 0);
+	write_once(&state->__open, 0);
+	write_once(&state->addr, 0);
+}
+
 /* The range goes back; what is still linked from offset `from` on is unlinked and reported. */
 static void twostep_free_range(struct device *dev, struct dma_iova_state *state, u64 from)
 {
@@ -295,13 +318,13 @@ static void twostep_free_range(struct device *dev, struct dma_iova_state *state,
 		domain_defer_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
 	else
 		iova_free(dom->iova, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
-	*state = (struct dma_iova_state){0};
+	state_clear(state);
 	count_add(&device_thread(dev)->ranges_given, 1);
 }
 
 void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 {
-	if (unlikely(!state_ok(dev, state)))
+	if (unlikely(!state_claim(dev, state)))
 		bad_state(dev, "dma_iova_free");
 	else
 		twostep_free_range(dev, state, 0);
@@ -310,7 +333,7 @@ void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t mapped_len,
 		      enum dma_data_direction dir, unsigned long attrs)
 {
-	if (unlikely(!state_ok(dev, state))) {
+	if (unlikely(!state_claim(dev, state))) {
 		bad_state(dev, "dma_iova_destroy");
 		return;
 	}

@@ -37,7 +37,7 @@ u64 *table_below(struct pt *pt, u64 *slot, int *err)
 			*err = -ENOMEM;
 			return NULL;
 		}
-		if (entry_swap(slot, 0, table_entry(pt, table)))
+		if (pt_entry_swap(slot, 0, table_entry(pt, table)))
 			return table;
 		/* Another thread mapped beside us and was faster: its table serves both. */
 		pt_table_free(pt, table);
@@ -102,6 +102,8 @@ void *pt_limbo_take(struct pt *pt)
 
 void pt_limbo_free(struct pt *pt, void *taken)
 {
+	if (taken)
+		walks_wait(pt);
 	while (taken) {
 		u64 *table = taken;
 

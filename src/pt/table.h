@@ -52,12 +52,6 @@ hot_inline struct place place_find(const struct pt *pt, u64 pos)
 	}
 }
 
-hot_inline bool entry_swap(u64 *slot, u64 old, u64 new)
-{
-	return __atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED);
-}
-
 u64 *table_new(struct pt *pt);		       /* zeroed; NULL: no memory */
 void pt_table_free(struct pt *pt, u64 *table); /* that no walker ever saw, or none can be in */
 
@@ -68,6 +62,8 @@ u64 *table_below(struct pt *pt, u64 *slot, int *err);
 bool tree_empty(const struct pt *pt, u64 *table, unsigned int shift);
 void tree_retire(struct pt *pt, u64 *table, unsigned int shift); /* out of sight: into limbo */
 void tree_free(struct pt *pt, u64 *table, unsigned int shift);
+
+void walks_wait(struct pt *pt); /* until each walk has ended that may know a table in limbo */
 
 bool spare_add(struct pt *pt);	   /* false: no memory */
 u64 *pt_spare_take(struct pt *pt); /* NULL: none now. Its word 0 is not zero */

@@ -158,8 +158,11 @@ static int qemu_connect(struct device *dev)
 /* What the page table says now about an address that was refused. */
 static int fault_reason(const struct device *dev, const struct vtd_fault *f)
 {
-	u64 entry = pt_walk(&dev->domain->pt, IOVA(f->addr));
+	struct pt *pt = &dev->domain->pt;
+	unsigned int side = pt_walk_enter(pt); /* the address is whatever the device asked for */
+	u64 entry = pt_walk(pt, IOVA(f->addr));
 
+	pt_walk_exit(pt, side);
 	if (f->reason == 4)
 		return DMAMAP_FAULT_ADDRESS;
 	if (!entry)

@@ -150,12 +150,12 @@ static void stop_answering(struct cache *c, u32 i)
 
 static void regcache_unmap_range(struct domain *dom, iova_t iova, u64 size)
 {
-	if (dom->space.by_range) {
+	if (dom->space.by_range) { /* no device that is simulated, so nothing is held */
 		dom->space.ops->unmap_partial(&dom->space, iova, size);
 		return;
 	}
 	pt_unmap(&dom->pt, iova, size);
-	dom->space.ops->invalidate(&dom->space, iova, size);
+	domain_cut_off(dom, iova.v >> PAGE_BITS, size >> PAGE_BITS);
 }
 
 static void regcache_invalidate(struct cache *c, u32 i)
@@ -167,8 +167,6 @@ static void regcache_invalidate(struct cache *c, u32 i)
 	if (!c->cold[i].linked)
 		return;
 	regcache_unmap_range(dom, iova, size);
-	if (read_acquire(&dom->n_holds))
-		domain_wait_holds(dom, iova, size);
 	itree_remove(&c->by_va, &c->cold[i].va);
 	c->cold[i].linked = false;
 }
@@ -205,8 +203,6 @@ static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
 
 	stop_answering(c, i);
 	regcache_unmap_range(dom, iova, size);
-	if (read_acquire(&dom->n_holds))
-		domain_wait_holds(dom, iova, size);
 	regcache_retire(c, i);
 }
 
@@ -258,7 +254,8 @@ static u64 regcache_translate(struct cache *c, u64 va, u64 pages, u64 prot)
 	struct domain *dom = c->dev->domain;
 	u64 page;
 
-	if (fail_here(FAIL_IOVA, c->dev->name))
+	if (fail_here(FAIL_IOVA, c->dev->name) ||
+	    domain_check_tables(PAGE_BYTES, pages << PAGE_BITS))
 		return 0;
 	page = iova_alloc(dom->iova, pages, read_once(&c->dev->dma_last) >> PAGE_BITS, true);
 	if (!page)
@@ -271,6 +268,7 @@ static u64 regcache_translate(struct cache *c, u64 va, u64 pages, u64 prot)
 			return page;
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 	}
+	domain_undo_map(dom, pages);
 	iova_free(dom->iova, page, pages);
 	return 0;
 }

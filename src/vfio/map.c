@@ -142,37 +142,53 @@ static void map_rest(struct backend_space *b, u64 iova, u64 end)
 	pt_unmap(b->pt, IOVA(iova), end - iova);
 }
 
+/* The pieces that [iova, end) has a part of. */
+struct pieces {
+	u64 start, end; /* from the first one's start to the last one's end */
+	u64 mapped, n;	/* bytes that they map, and how many they are */
+};
+
+/* The walk passes both ends of the range, where other threads map and unmap. */
+static struct pieces pieces_find(struct pt *pt, u64 iova, u64 end)
+{
+	unsigned int side = pt_walk_enter(pt);
+	struct pieces p = {0};
+	struct run r;
+
+	p.start = p.end = pt_find(pt, IOVA(iova), end);
+	if (p.start == iova && iova < end)
+		p.start = piece_start(pt, iova);
+	r.iova = p.start;
+	for (; r.iova < end && vfio_run_find(pt, &r, 1ull << PT_IOVA_BITS); r.iova = p.end) {
+		if (r.iova >= end)
+			break;
+		p.end = r.iova + r.size;
+		p.mapped += r.size;
+		p.n++;
+	}
+	pt_walk_exit(pt, side);
+	return p;
+}
+
 static u64 vfio_unmap_partial(struct backend_space *b, iova_t iova, u64 size)
 {
 	struct vfio_space *s = b->priv;
-	u64 end = iova.v + size, start, after, mapped = 0, n = 0, gone;
-	struct run r;
+	u64 end = iova.v + size, gone;
+	struct pieces p;
 	void *unused;
 
 	pthread_mutex_lock(&s->partial_lock);
-	start = after = pt_find(b->pt, iova, end);
-	if (start < end) {
-		if (start == iova.v)
-			start = piece_start(b->pt, start);
-		r.iova = start;
-		for (; r.iova < end && vfio_run_find(b->pt, &r, 1ull << PT_IOVA_BITS);
-		     r.iova = after) {
-			if (r.iova >= end)
-				break;
-			after = r.iova + r.size;
-			mapped += r.size;
-			n++;
-		}
-		space_unmap(s, start, after - start, mapped, n);
-	}
+	p = pieces_find(b->pt, iova.v, end);
+	if (p.n)
+		space_unmap(s, p.start, p.end - p.start, p.mapped, p.n);
 	gone = pt_unmap(b->pt, iova, size);
 	unused = pt_limbo_take(b->pt);
 	pt_limbo_free(b->pt, unused); /* nobody but this process walks them */
-	if (start < iova.v) {
+	if (p.start < iova.v) {
 		end_piece(b->pt, iova.v - PAGE_BYTES);
-		map_rest(b, start, iova.v);
+		map_rest(b, p.start, iova.v);
 	}
-	map_rest(b, end, after);
+	map_rest(b, end, p.end);
 	pthread_mutex_unlock(&s->partial_lock);
 	return gone;
 }

@@ -154,6 +154,32 @@ static void never_shorter_nor_weaker(void **state)
 	munmap(p, 8 * PAGE);
 }
 
+/* The page tables of a long mapping go with it. */
+static void tables_go_with_the_mapping(void **state)
+{
+	const u64 size = 16 << 20;
+	u64 tables = 0;
+
+	NEEDS_NOTICES();
+	for (int round = 0; round < 3; round++) {
+		u8 *p = memory(size / PAGE + 2);
+		/* not where large leaves would do */
+		u8 *q = p + (((uintptr_t)p + PAGE) & ((2 << 20) - 1) ? PAGE : 2 * PAGE);
+		dma_addr_t at = map(q, size, DMA_BIDIRECTIONAL);
+
+		assert_true(writes(at, 1) && writes(at + size - 1, 1));
+		assert_int_equal(kept(), 1);
+		unmap(at, size, DMA_BIDIRECTIONAL);
+		munmap(p, size + 2 * PAGE);
+		assert_true(becomes(0));
+		assert_false(reads(at));
+		assert_null(dev->domain->pt.limbo);
+		if (!round)
+			tables = dev->domain->pt.tables;
+	}
+	assert_true(dev->domain->pt.tables <= tables);
+}
+
 static void memory_goes_while_it_is_mapped(void **state)
 {
 	u8 *p = memory(2);
@@ -462,6 +488,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(is_reused),
 		T(never_shorter_nor_weaker),
+		T(tables_go_with_the_mapping),
 		T(memory_goes_while_it_is_mapped),
 		T(other_memory_at_once),
 		T(a_neighbour_goes),
