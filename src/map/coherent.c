@@ -177,7 +177,7 @@ static int take_memory(struct device *dev, struct coherent *c, gfp_t gfp, u64 la
 	if (!c->page)
 		return -ENOMEM;
 	c->pa = PHYS(phys_of_page(c->page).v + before);
-	c->view = before;
+	c->view = before != 0;
 	c->cpu = before ? vm_view_make(c->pa, c->pages_size) : page_address(c->page);
 	if (c->cpu)
 		return 0;

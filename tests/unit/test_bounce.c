@@ -4,6 +4,8 @@
 
 #include "map/bounce.h"
 
+#include <pthread.h>
+
 static struct device *dev;
 static u8 *memory; /* 1 MiB of high RAM */
 
@@ -97,6 +99,22 @@ static void test_the_last_address_bounds(void **state)
 	assert_true(at.v == NO_PHYS.v);
 }
 
+/* Threads begin their search at different places. */
+static void *lowest_of_ten(void *arg)
+{
+	phys_t at[10];
+	u64 *low = arg;
+
+	*low = ~0ull;
+	for (int i = 0; i < 10; i++) {
+		at[i] = map(0, 1, ~0ull);
+		*low = min_u64(*low, at[i].v);
+	}
+	for (int i = 0; i < 10; i++)
+		bounce_unmap(dev, at[i], 1, DMA_TO_DEVICE, 0);
+	return NULL;
+}
+
 /* Slots below 16 MiB are for devices that reach no others, as long as there are others. */
 static void test_low_slots_are_spared(void **state)
 {
@@ -105,6 +123,14 @@ static void test_low_slots_are_spared(void **state)
 	int n = 0;
 
 	assert_true(mem.bounce_start + BOUNCE_SEGMENT == MEM_DMA_END);
+	for (int i = 0; i < 4; i++) {
+		pthread_t thread;
+		u64 low;
+
+		assert_int_equal(pthread_create(&thread, NULL, lowest_of_ten, &low), 0);
+		pthread_join(thread, NULL);
+		assert_true(low >= MEM_DMA_END && low < NO_PHYS.v);
+	}
 	for (; n < LOW; n++) {
 		at[n] = map(0, 1, ~0ull);
 		assert_true(at[n].v != NO_PHYS.v && at[n].v >= MEM_DMA_END);

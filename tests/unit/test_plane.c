@@ -59,34 +59,43 @@ static void test_a_wrong_end_changes_nothing(void **state)
 	assert_false(plane_drop(at(0), 4096));
 	assert_false(plane_drop(at(4096), 0));
 	assert_true(plane_held(at(4096), 4096));
+	/* the first lines are mapped, the others not */
+	plane_hold(at(0), 2048);
+	assert_false(plane_drop(at(1024), 4096));
+	assert_true(plane_drop(at(0), 2048));
+	assert_true(plane_held(at(4096), 4096));
 	assert_true(plane_drop(at(4096), 4096));
 	assert_false(plane_drop(at(4096), 4096));
 }
 
-enum { TURNS = 20000 };
+enum { TURNS = 100000 };
+
+static pthread_barrier_t together;
 
 /* Neighbours and one line that both have. */
 static void *hold_and_drop(void *arg)
 {
 	u64 from = arg ? 64 : 0;
 
+	pthread_barrier_wait(&together);
 	for (int i = 0; i < TURNS; i++) {
 		plane_hold(at(from), 128);
 		if (!plane_held(at(from), 128) || !plane_drop(at(from), 128))
-			return arg;
+			return &together;
 	}
 	return NULL;
 }
 
 static void test_threads(void **state)
 {
-	static int one;
 	pthread_t thread;
-	void *wrong = &one;
+	void *wrong = &thread;
 
-	assert_int_equal(pthread_create(&thread, NULL, hold_and_drop, &one), 0);
+	pthread_barrier_init(&together, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, hold_and_drop, &together), 0);
 	assert_null(hold_and_drop(NULL));
 	pthread_join(thread, &wrong);
+	pthread_barrier_destroy(&together);
 	assert_null(wrong);
 	assert_false(plane_held(at(0), 1) || plane_held(at(64), 1) || plane_held(at(128), 1));
 }
