@@ -299,6 +299,15 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 	return NULL;
 }
 
+/* The block is out of the tree; `size` is what it was allocated with. */
+static void end_block(struct coherent *c, unsigned long attrs, const void *caller)
+{
+	if (unlikely(c->dev->check))
+		tell_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
+			   caller);
+	free_block(c);
+}
+
 void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
 		    unsigned long attrs)
 {
@@ -313,11 +322,8 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t 
 	if (unlikely(dev->check))
 		check_enter(CALLER);
 	c = take_block(dev, size, cpu_addr, dma_handle);
-	if (!c)
-		return;
-	if (unlikely(dev->check))
-		tell_unmap(dev, CALL_COHERENT, c->dma, size, DMA_BIDIRECTIONAL, attrs, CALLER);
-	free_block(c);
+	if (c)
+		end_block(c, attrs, CALLER);
 }
 
 u64 coherent_release(struct device *dev, u64 *bytes)
@@ -375,13 +381,23 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 
 void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t dma_handle)
 {
-	if (dev && dev->check)
+	struct coherent *c;
+
+	if (!dev || !vaddr)
+		return;
+	if (dev->check)
 		check_enter(CALLER);
-	if (dev && vaddr && device_drop_managed(dev, vaddr))
-		dma_free_attrs(dev, size, vaddr, dma_handle, 0);
-	else if (dev && vaddr)
+	if (!device_has_managed(dev, vaddr)) {
 		report_not_owned(dev, size, vaddr, dma_handle,
 				 "not managed: dma_free_coherent() what dma_alloc_coherent() gave");
+		return;
+	}
+	/* what is refused stays managed; the address is nobody else's before the block is freed */
+	c = take_block(dev, size, vaddr, dma_handle);
+	if (!c)
+		return;
+	device_drop_managed(dev, vaddr);
+	end_block(c, 0, CALLER);
 }
 
 /* A block, or a part of one, at both of these addresses: its physical address. 0, -EINVAL. */
