@@ -137,7 +137,9 @@ static void coherent_mismatch(struct device *dev, bool wrong)
 	dma_addr_t addr;
 	void *p = dma_alloc_coherent(dev, 4096, &addr, GFP_KERNEL);
 
-	dma_free_coherent(dev, wrong ? 2048 : 4096, p, addr);
+	if (wrong)
+		dma_free_coherent(dev, 2048, p, addr);
+	dma_free_coherent(dev, 4096, p, addr);
 }
 
 static void map_unchecked(struct device *dev, bool wrong)

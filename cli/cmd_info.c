@@ -49,8 +49,8 @@ static struct facts facts_get(struct device *dev)
 	f.min_align = dma_get_min_align_mask(dev);
 	f.need_sync = dma_dev_need_sync(dev);
 	/* Page 0 is never given out; without an IOMMU addresses are RAM's own. */
-	f.iova_first = dev->iommu ? PAGE_BYTES : dev->bus_offset;
-	f.iova_last = dev->iommu ? (1ull << PT_IOVA_BITS) - 1 : mem.span - 1 + dev->bus_offset;
+	f.iova_first = dev->bus_offset + (dev->iommu ? PAGE_BYTES : 0);
+	f.iova_last = dev->bus_offset + (dev->iommu ? 1ull << PT_IOVA_BITS : mem.span) - 1;
 	if (f.iova_last > dev->address_last)
 		f.iova_last = dev->address_last;
 	f.notices = monitor_possible();

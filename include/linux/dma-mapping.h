@@ -49,15 +49,24 @@ DMAMAP_API int dma_set_mask_and_coherent(struct device *dev, u64 mask);
 DMAMAP_API int dma_coerce_mask_and_coherent(struct device *dev, u64 mask);
 DMAMAP_API u64 dma_get_mask(struct device *dev);
 
-/* The mask that reaches all RAM without bouncing; with an IOMMU 32 bits do. */
+/*
+ * The mask that reaches all RAM without bouncing. An IOMMU needs 32 bits, or with policy=identity,
+ * where RAM has its own address, what RAM needs.
+ */
 DMAMAP_API u64 dma_get_required_mask(struct device *dev);
 /* RAM exists that the device cannot address directly. */
 DMAMAP_API bool dma_addressing_limited(struct device *dev);
-/* The longest single mapping that can succeed: bounded where it may have to bounce. */
+/*
+ * The longest single mapping that succeeds wherever its memory lies, as far as nothing else is
+ * mapped: bounded where some memory must bounce (without an IOMMU all that is not RAM), and by the
+ * addresses that the mask reaches. SIZE_MAX: no memory is too long. A longer one may be refused.
+ */
 DMAMAP_API size_t dma_max_mapping_size(struct device *dev);
-/* The longest one whose address space comes from a cache. */
+/* The longest one, from a page's start on, whose address space comes from a cache. */
 DMAMAP_API size_t dma_opt_mapping_size(struct device *dev);
-/* Scatterlist entries that begin and end at a multiple of this + 1 always merge; 0: they need not.
+/*
+ * Scatterlist entries that begin and end at a multiple of this + 1 always merge, up to the longest
+ * segment and the boundary; 0: they need not, since some memory is mapped entry by entry.
  */
 DMAMAP_API unsigned long dma_get_merge_boundary(struct device *dev);
 /* Bytes of memory that must not be shared between a DMA buffer and anything else: 64. */
@@ -75,7 +84,9 @@ DMAMAP_API bool dma_need_unmap(struct device *dev);
  * Limits of the device's scatter-gather engine: longest segment (64 KiB until set), a power-of-two
  * boundary minus one that no segment crosses (4 GiB - 1 until set), and address bits of the
  * original that a bounced mapping keeps (none until set; at most 4095). The setters of the first
- * two give 0 or -EINVAL, as the third.
+ * two give 0 or -EINVAL, as the third. Each call that maps reads them once. A list's entry that is
+ * itself longer than a limit, or lies across the boundary where memory is used at its own address,
+ * stays one segment.
  */
 DMAMAP_API unsigned int dma_get_max_seg_size(struct device *dev);
 DMAMAP_API int dma_set_max_seg_size(struct device *dev, unsigned int size);
@@ -89,7 +100,8 @@ DMAMAP_API int dma_set_min_align_mask(struct device *dev, unsigned int min_align
  * Coherent memory: CPU and device see each other's stores with no call between. Zeroed; CPU and
  * DMA address aligned to the smallest page order that holds `size`; the DMA address is within the
  * coherent mask. NULL (errno ENOMEM, EINVAL): none such; *dma_handle is untouched. Freeing takes
- * what allocation was given and gave; a wrong address, size or a second free is refused.
+ * what allocation was given and gave; a wrong address, another size or a second free is refused.
+ * Behind a bus offset the CPU address may be one of vmalloc's: virt_to_phys() of it means nothing.
  */
 DMAMAP_API void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
 				 unsigned long attrs);
@@ -102,12 +114,16 @@ DMAMAP_API void dmam_free_coherent(struct device *dev, size_t size, void *vaddr,
 				   dma_addr_t dma_handle);
 /*
  * Puts the memory in place of [vma->vm_start, vma->vm_end) of this process, from page vm_pgoff of
- * it on. 0; -ENXIO: the range asks for more than `size` holds; -EINVAL; -ENOMEM.
+ * it on. 0; -ENXIO: the range asks for more than `size` holds; -EINVAL: other memory, or no range
+ * of whole pages; -ENOMEM.
  */
 DMAMAP_API int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_addr,
 			      dma_addr_t dma_addr, size_t size, unsigned long attrs);
 DMAMAP_API bool dma_can_mmap(struct device *dev);
-/* A scatterlist of the memory's pages, freed by sg_free_table(). 0, -EINVAL, -ENOMEM. */
+/*
+ * A scatterlist of the memory, or of a part of it named by both addresses, to the end of its last
+ * page; freed by sg_free_table(). 0; -EINVAL: other memory, or no table; -ENOMEM.
+ */
 DMAMAP_API int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_addr,
 				     dma_addr_t dma_addr, size_t size, unsigned long attrs);
 
@@ -162,12 +178,12 @@ static inline int dma_get_sgtable(struct device *dev, struct sg_table *sgt, void
 /*
  * Streaming mappings: the device's address of memory that exists already, for one transfer or
  * many with syncs between. DMA_MAPPING_ERROR: direction NONE, size 0, a range that wraps, vmalloc
- * memory, or no address space, page table or bounce memory left; nothing is then mapped, and the
- * driver tries later or drops the transfer. Unmap takes the address, size and direction of the
- * mapping and cannot fail; under policy=strict no access by the device reaches the memory
- * once it returns. A second unmap of one mapping, also by another thread at the same time, is
- * reported and does nothing. So is one as DMA_FROM_DEVICE where a DMA_TO_DEVICE mapping begins, or
- * the reverse: the address was given to another mapping meanwhile.
+ * memory, DMA_ATTR_MMIO (memory is not registers), or no address space, page table or bounce memory
+ * left; nothing is then mapped, and the driver tries later or drops the transfer. Unmap takes the
+ * address, size and direction of the mapping and cannot fail; under policy=strict no access by the
+ * device reaches the memory once it returns. A second unmap of one mapping, also by another thread
+ * at the same time, is reported and does nothing. So is one as DMA_FROM_DEVICE where a
+ * DMA_TO_DEVICE mapping begins, or the reverse: the address was given to another mapping meanwhile.
  */
 DMAMAP_API dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 					   enum dma_data_direction dir, unsigned long attrs);
@@ -192,8 +208,8 @@ DMAMAP_API void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t s
 /*
  * Scatterlists. dma_map_sg_attrs() returns how many DMA segments it made, at most nents, 0 on
  * failure with nothing left mapped; read them by sg_dma_address() and sg_dma_len(). Unmap and sync
- * take the nents that were passed in. dma_map_sgtable() returns 0, -EINVAL (bad list or direction),
- * -ENOMEM (try later) or -EIO (the device can never reach it), and sets sgt->nents.
+ * take the nents that were passed in. dma_map_sgtable() returns 0, -EINVAL (bad list or direction,
+ * DMA_ATTR_MMIO), -ENOMEM (try later) or -EIO (the device can never reach it), and sets sgt->nents.
  */
 DMAMAP_API unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 					 enum dma_data_direction dir, unsigned long attrs);
@@ -401,6 +417,7 @@ DMAMAP_API void dma_iova_sync_for_device(struct device *dev, struct dma_iova_sta
  * dma_alloc_pages: 2^order contiguous pages that the device can address; `page + i` is the i-th.
  * dma_alloc_noncontiguous: through an IOMMU scattered pages behind one DMA segment, so RAM may be
  * fragmented; else contiguous ones. Less than 4 GiB; attrs is 0 or DMA_ATTR_ALLOC_SINGLE_PAGES.
+ * The addresses of both are within both masks.
  * dma_vmap_noncontiguous gives one CPU range of them.
  */
 DMAMAP_API struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,

@@ -48,7 +48,8 @@ struct sg_table {
 #define sg_dma_len(sg)	   ((sg)->dma_length)
 
 #define SG_DMA_BUS_ADDRESS (1u << 0) /* a peer's registers by bus address: nothing to unmap */
-#define SG_DMA_SWIOTLB	   (1u << 1) /* some entry of the list is bounced */
+/* The segment is bounced; in the list's first entry: some segment of the list is. */
+#define SG_DMA_SWIOTLB (1u << 1)
 
 static inline bool sg_dma_is_bus_address(const struct scatterlist *sg)
 {

@@ -241,6 +241,7 @@ static int start_machine(struct device *dev, const struct spec *spec)
 		err = device_start_hw(dev, spec, &space);
 	if (err)
 		goto put_bounce;
+	space.bus_offset = dev->bus_offset;
 	dev->domain = domain_get(&space);
 	if (dev->domain)
 		return 0;

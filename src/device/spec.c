@@ -109,7 +109,7 @@ static int read_offset(const char *key, const char *value, u64 *out)
 {
 	u64 v;
 
-	/* so that what is aligned in memory, up to 64 KiB, is aligned for the device */
+	/* so that a mapping keeps the bits of an address below 64 KiB, whatever path it takes */
 	if (read_u64(value, true, &v) || (v & 0xffff) || v >> 63)
 		return spec_bad_value(key, value, "a multiple of 64K below 2^63");
 	*out = v;

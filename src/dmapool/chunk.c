@@ -79,10 +79,12 @@ void chunk_free(struct dma_pool *pool, struct chunk *c)
 	alloc_free(c);
 }
 
-/* Coherent memory and its states, not yet part of the pool. */
+/*
+ * Coherent memory and its states, not yet part of the pool. Both of its addresses are aligned to
+ * its size rounded up to a power of two.
+ */
 struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
 {
-	size_t aligned = (size_t)1 << log2_ceil(pool->chunk_bytes);
 	struct chunk *c;
 
 	c = alloc_aligned(max_u64(CHUNK_ALIGN, pool->entry_mask + 1ull),
@@ -94,21 +96,12 @@ struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
 		error_prefix("dma pool '%s' cannot grow", pool->name);
 		goto free;
 	}
-	if (c->dma & (aligned - 1)) {
-		error_set(ENOMEM,
-			  "dma pool '%s' of %s: memory at device address %#llx is not aligned "
-			  "to %zu: the device's bus-offset must be a multiple of that",
-			  pool->name, pool->dev_name, (unsigned long long)c->dma, aligned);
-		goto free_coherent;
-	}
 	for (size_t off = 0; block_fits(pool, off); off = block_after(pool, off))
 		c->state[off >> pool->granule_bits] = BLOCK_FREE;
 	if (pool->checked)
 		pool_check_chunk(pool, c);
 	return c;
 
-free_coherent:
-	dma_free_coherent(pool->dev, pool->chunk_bytes, c->cpu, c->dma);
 free:
 	alloc_free(c);
 	return NULL;

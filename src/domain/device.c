@@ -80,9 +80,11 @@ void device_set_mask(struct device *dev, u64 mask)
 {
 	u64 last = mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
 
+	lock_acquire(&dev->mask_lock);
 	write_once(&dev->dma_mask, mask);
 	write_once(&dev->dma_last, last);
 	write_once(&dev->identity_end, dev->identity && last ? min_u64(last, mem.span - 1) + 1 : 0);
+	lock_release(&dev->mask_lock);
 }
 
 static void counters_add(struct device_thread *to, const struct device_thread *from)

@@ -68,6 +68,9 @@ struct device {
 
 	struct regcache *regcache; /* policy persistent: of memory outside RAM; NULL: none */
 
+	struct lock
+		mask_lock; /* so that dma_mask and what follows from it stay those of one call */
+
 	/* limits, atomic words */
 	u32 max_seg_size, min_align_mask;
 	u64 seg_boundary;

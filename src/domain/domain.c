@@ -34,6 +34,22 @@ static void domain_table_free(void *ctx, void *table)
 	page_free(virt_to_page(table), 0);
 }
 
+/* See struct domain; the allocator's numbers stay below 2^37. */
+static u64 iova_shift_of(const struct domain_config *want)
+{
+	return (want->bus_offset >> PAGE_BITS) & ((1ull << (PT_IOVA_BITS - PAGE_BITS)) - 1);
+}
+
+int domain_iova_reserve(struct domain *dom, u64 page, u64 pages)
+{
+	return iova_reserve(dom->iova, page + dom->iova_shift, pages);
+}
+
+u64 domain_iova_longest(struct domain *dom, u64 last)
+{
+	return iova_longest(dom->iova, last + dom->iova_shift);
+}
+
 /* policy=identity: RAM is at its own address, the rest of the space is for other memory. */
 static int map_all_ram(struct domain *dom)
 {
@@ -48,7 +64,7 @@ static int map_all_ram(struct domain *dom)
 		err = dom->space.ops->map(&dom->space, IOVA(start), PHYS(start), size,
 					  PT_READ | PT_WRITE);
 		if (!err)
-			err = iova_reserve(dom->iova, start >> PAGE_BITS, size >> PAGE_BITS);
+			err = domain_iova_reserve(dom, start >> PAGE_BITS, size >> PAGE_BITS);
 		if (err)
 			return err;
 	}
@@ -63,7 +79,7 @@ static int reserve_gaps(struct domain *dom, const struct domain_config *want)
 	for (unsigned int i = 0; i <= want->n_usable; i++) {
 		bool last = i == want->n_usable;
 		u64 first = last ? end : (want->usable[i].first + PAGE_BYTES - 1) >> PAGE_BITS;
-		int err = first > next ? iova_reserve(dom->iova, next, first - next) : 0;
+		int err = first > next ? domain_iova_reserve(dom, next, first - next) : 0;
 
 		if (err)
 			return err;
@@ -77,14 +93,15 @@ static int domain_start_iommu(struct domain *dom, const struct domain_config *wa
 {
 	const struct pt_memory memory = {
 		.base = mem.base, .alloc = table_alloc, .free = domain_table_free};
+	u64 end = 1ull << ((want->iova_bits ? want->iova_bits : PT_IOVA_BITS) - PAGE_BITS);
 	int err;
 
-	dom->iova = iova_create(
-		1, 1ull << ((want->iova_bits ? want->iova_bits : PT_IOVA_BITS) - PAGE_BITS),
-		want->any_32bit ? IOVA_32BIT_FIRST : 0);
+	dom->iova_shift = iova_shift_of(want);
+	dom->iova = iova_create(1 + dom->iova_shift, end + dom->iova_shift,
+				want->any_32bit ? IOVA_32BIT_FIRST : 0);
 	if (!dom->iova)
 		return -ENOMEM;
-	err = iova_reserve(dom->iova, INTERRUPT_FIRST, INTERRUPT_PAGES);
+	err = domain_iova_reserve(dom, INTERRUPT_FIRST, INTERRUPT_PAGES);
 	if (err)
 		return err;
 	if (want->n_usable)
@@ -197,6 +214,12 @@ struct domain *domain_get(const struct domain_config *want)
 		}
 	} else if (group_check(dom, want)) {
 		dom = NULL;
+	} else if (dom->iova && dom->iova_shift != iova_shift_of(want)) {
+		error_set(EINVAL,
+			  "group %s exists with another bus-offset; the devices of one group share "
+			  "an address space and stand on one bus: open them with the same one",
+			  want->group);
+		dom = NULL;
 	} else {
 		dom->refs++;
 	}
@@ -255,7 +278,7 @@ void domain_cut_off(struct domain *dom, u64 page, u64 pages)
 void domain_release_large(struct domain *dom, u64 page, u64 pages)
 {
 	domain_cut_off(dom, page, pages);
-	iova_free(dom->iova, page, pages);
+	domain_iova_free(dom, page, pages);
 }
 
 void domain_undo_map(struct domain *dom, u64 pages)
@@ -288,7 +311,7 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)
 
 	if (dom->policy == POLICY_LAZY) {
 		domain_flush(dom);
-		page = iova_alloc(dom->iova, pages, last, true);
+		page = domain_iova_try(dom, pages, last);
 		if (page)
 			return page;
 	}
@@ -296,6 +319,6 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)
 		  "no %llu pages of address space left below %#llx: unmap something, or set "
 		  "a wider DMA mask",
 		  (unsigned long long)pages,
-		  (unsigned long long)(last << PAGE_BITS | (PAGE_BYTES - 1)));
+		  (unsigned long long)((last + dom->iova_shift) << PAGE_BITS | (PAGE_BYTES - 1)));
 	return 0;
 }

@@ -60,6 +60,12 @@ struct domain {
 	struct pt pt;
 	struct ports ports;
 	struct iova_space *iova; /* NULL: no IOMMU */
+	/*
+	 * The allocator's page numbers are those of the domain plus this: its devices' bus offset,
+	 * modulo the address space. So a range that is aligned in the allocator is aligned for the
+	 * devices. Callers use the domain's numbers and the domain_iova_* functions.
+	 */
+	u64 iova_shift;
 	enum policy policy;
 
 	struct tslot_key queues;  /* lazy: struct domain_thread per thread */
@@ -87,6 +93,7 @@ struct domain_config {
 	const char *group;
 	bool any_32bit; /* IOVA_32BIT_FIRST */
 	bool untrusted; /* what a trusted device maps must not be reached by this one */
+	u64 bus_offset; /* of the device: its address less the domain's */
 	/* What carries the translations; NULL: simulated. The others are of that back end only. */
 	const struct backend_ops *ops;
 	void *priv;		 /* backend_space.priv */
@@ -160,12 +167,32 @@ int domain_check_tables(u64 leaf, u64 size) __attribute__((cold));
 /* domain_release() of a range that may have put page tables out of use. */
 void domain_release_large(struct domain *dom, u64 page, u64 pages) __attribute__((cold));
 
+/* Address space for `pages`, without the flush; 0: none, with an error message. */
+hot_inline u64 domain_iova_try(struct domain *dom, u64 pages, u64 last)
+{
+	u64 page = iova_alloc(dom->iova, pages, last + dom->iova_shift, true);
+
+	return likely(page) ? page - dom->iova_shift : 0;
+}
+
 hot_inline u64 domain_iova_alloc(struct domain *dom, u64 pages, u64 last)
 {
-	u64 page = iova_alloc(dom->iova, pages, last, true);
+	u64 page = iova_alloc(dom->iova, pages, last + dom->iova_shift, true);
 
-	return likely(page) ? page : domain_iova_alloc_slow(dom, pages, last);
+	return likely(page) ? page - dom->iova_shift : domain_iova_alloc_slow(dom, pages, last);
 }
+
+/* Gives back what domain_iova_alloc() returned; iova_free() says what it refuses. */
+hot_inline bool domain_iova_free(struct domain *dom, u64 page, u64 pages)
+{
+	return iova_free(dom->iova, page + dom->iova_shift, pages);
+}
+
+/* Takes pages out of the address space for good; iova_reserve() lists the errors. */
+int domain_iova_reserve(struct domain *dom, u64 page, u64 pages);
+
+/* The most pages that one range at or below page `last` can have while nothing is mapped. */
+u64 domain_iova_longest(struct domain *dom, u64 last);
 
 /* Strict: no access reaches what was in the pages, and the address space is free again. */
 hot_inline void domain_release_strict(struct domain *dom, u64 page, u64 pages, bool swapped)
@@ -183,7 +210,7 @@ hot_inline void domain_release_strict(struct domain *dom, u64 page, u64 pages, b
 		ports_invalidate(&dom->ports, page, pages);
 	if (unlikely(read_acquire(&dom->n_holds)))
 		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
-	iova_free(dom->iova, page, pages);
+	domain_iova_free(dom, page, pages);
 }
 
 /*

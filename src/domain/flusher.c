@@ -44,9 +44,9 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 		const struct flush_entry *e = &q->entry[tail & dom->queue_mask];
 
 		if (own)
-			iova_free(dom->iova, e->page, e->pages);
+			domain_iova_free(dom, e->page, e->pages);
 		else
-			iova_free_shared(dom->iova, e->page, e->pages);
+			iova_free_shared(dom->iova, e->page + dom->iova_shift, e->pages);
 	}
 	write_release(&q->tail, tail);
 	lock_release(&q->lock);
@@ -111,9 +111,10 @@ static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bo
 			(e[i].page + e[i].pages - e[first].page) << PAGE_BITS, mapped << PAGE_BITS);
 		for (; first <= i; first++) {
 			if (own)
-				iova_free(dom->iova, e[first].page, e[first].pages);
+				domain_iova_free(dom, e[first].page, e[first].pages);
 			else
-				iova_free_shared(dom->iova, e[first].page, e[first].pages);
+				iova_free_shared(dom->iova, e[first].page + dom->iova_shift,
+						 e[first].pages);
 		}
 		mapped = 0;
 	}
@@ -182,7 +183,7 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 		/* no memory for a queue: be strict */
 		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS),
 					   pages << PAGE_BITS);
-		iova_free(dom->iova, page, pages);
+		domain_iova_free(dom, page, pages);
 		return;
 	}
 	q = &t->queue;

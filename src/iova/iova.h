@@ -120,6 +120,12 @@ bool iova_free_shared(struct iova_space *s, u64 page, u64 pages);
 /* Empties the depots and this thread's cache into the tree. */
 void iova_drain(struct iova_space *s);
 
+/*
+ * The most pages that one aligned range at or below page `last` can have while nothing is given
+ * out: between what is reserved.
+ */
+u64 iova_longest(struct iova_space *s, u64 last);
+
 struct iova_stats {
 	u64 pages;  /* given out, with what caches hold */
 	u64 cached; /* of them held in caches */

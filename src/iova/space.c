@@ -195,3 +195,20 @@ void iova_stats(struct iova_space *hot, struct iova_stats *out)
 	*out = (struct iova_stats){.pages = pages, .cached = cached, .ranges = s->gaps.n};
 	lock_release(&s->lock);
 }
+
+u64 iova_longest(struct iova_space *hot, u64 last)
+{
+	struct iova_full_space *s = full_space(hot);
+	u64 start = s->first, end = last < s->end - 1 ? last + 1 : s->end, most = 0;
+
+	lock_acquire(&s->lock);
+	for (u32 i = 0; i <= s->n_reserved && start < end; i++) {
+		u64 stop = i < s->n_reserved ? min_u64(s->reserved[i].first, end) : end;
+
+		if (stop > start)
+			most = max_u64(most, gap_fit(start, stop - start));
+		start = i < s->n_reserved ? s->reserved[i].end : end;
+	}
+	lock_release(&s->lock);
+	return most;
+}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bounce memory: slots of 2 KiB in segments of 128 (256 KiB, the longest mapping), shared by all
- * devices, in as many areas as there are CPUs, each with a lock of its own.
+ * Bounce memory: slots of 2 KiB in segments of 128 (256 KiB), shared by all devices, in as many
+ * areas as there are CPUs, each with a lock of its own. A mapping that fits one segment is served
+ * as long as some segment has that many free slots in a row. That is what dma_max_mapping_size()
+ * promises. A longer one needs a run of free segments.
  */
 #ifndef MAP_BOUNCE_H
 #define MAP_BOUNCE_H
@@ -19,11 +21,12 @@ void bounce_put(void);
 
 /*
  * Takes slots for [pa, pa + size), copies the original in (unless DMA_ATTR_SKIP_CPU_SYNC) and
- * returns where the device finds the first byte, at most `last` with the whole range. `pages`:
- * whole 4 KiB pages, the place in the first kept, what is not mapped in them zero. NO_PHYS and a
- * sentence when it does not fit.
+ * returns where the device finds the first byte. The limits hold for that address plus bus_offset;
+ * BOUNCE_ANYWHERE is for a device that sees it through an IOMMU. `pages`: whole 4 KiB pages, the
+ * place in the first kept, what is not mapped in them zero. NO_PHYS with errno ENOMEM or EIO and an
+ * error message when it does not fit.
  */
-phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
+phys_t bounce_map(struct device *dev, phys_t pa, u64 size, const struct map_limits *l, bool pages,
 		  unsigned long attrs);
 
 /*
@@ -35,6 +38,7 @@ void bounce_set_place(phys_t at, u64 bus, u64 prot);
 
 /* False: the mapping that `at` lies in allows nothing of `prot`. */
 bool bounce_allows(struct device *dev, phys_t at, u64 prot);
+#define BOUNCE_ANYWHERE (&(const struct map_limits){.last = ~0ull, .boundary = ~0ull})
 
 /* Copies back as the direction says and frees the slots. False: no mapping begins there. */
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,
@@ -47,7 +51,7 @@ bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction 
 /* A part of a mapping; what lies outside is left alone. False: not all of it is mapped. */
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu);
 
-/* The longest mapping that the device's alignment leaves room for. */
+/* The longest mapping that fits one segment with the address bits that the device needs kept. */
 u64 bounce_max_size(const struct device *dev);
 
 /* Frees what a closing device left and cuts it off; how many mappings that were. */

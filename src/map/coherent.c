@@ -3,10 +3,16 @@
  * Coherent memory: pages of RAM, mapped for the device both ways. Every block has a record in one
  * tree by CPU address (glibc's tsearch), under `lock`, so that a wrong or second free is refused
  * and dmamap_close() finds what is left.
+ *
+ * Both addresses are aligned to the block's size. Where the device's address is the memory's plus a
+ * bus offset that is no multiple of that size, memory that is aligned for the device is not aligned
+ * in RAM. The block then lies inside one of twice its size, and the CPU uses a view of it at an
+ * aligned address (mem/vmrange.h).
  */
 #include "base/alloc.h"
 #include "map/device.h"
 #include "map/map.h"
+#include "mem/vmrange.h"
 
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
@@ -16,23 +22,29 @@
 
 struct coherent {
 	const void *cpu;
+	struct page *page; /* of the block of `order` that the memory lies in */
+	phys_t pa;	   /* of the memory */
 	struct device *dev;
 	struct coherent *next, **link; /* of the device's blocks */
 	dma_addr_t dma;
 	u64 size, pages_size;
 	unsigned int order;
 	bool mapped; /* has address space of its own */
+	bool view;   /* `cpu` is a view */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *tree; /* of struct coherent by cpu; under lock */
 
+/* Blocks do not overlap: 0 says that it is the same one, or that a part of it is looked for. */
 static int by_cpu(const void *a, const void *b)
 {
-	uintptr_t x = (uintptr_t)((const struct coherent *)a)->cpu;
-	uintptr_t y = (uintptr_t)((const struct coherent *)b)->cpu;
+	const struct coherent *x = a, *y = b;
+	uintptr_t from = (uintptr_t)x->cpu, other = (uintptr_t)y->cpu;
 
-	return (x > y) - (x < y);
+	if (from < other)
+		return other - from < x->pages_size ? 0 : -1;
+	return from - other < y->pages_size ? 0 : 1;
 }
 
 static int coherent_record(struct coherent *c)
@@ -66,42 +78,48 @@ static void coherent_unrecord(struct coherent *c)
 	count_add(&c->dev->coherent_bytes, 0 - c->pages_size);
 }
 
-/* Under lock. */
+/* The block that holds the byte; NULL. Under lock. */
 static struct coherent *coherent_find(const void *cpu)
 {
-	const struct coherent key = {.cpu = cpu};
+	const struct coherent key = {.cpu = cpu, .pages_size = 1};
 	struct coherent *const *node = tfind(&key, &tree, by_cpu);
 
 	return node ? *node : NULL;
 }
 
-static u64 coherent_last(const struct device *dev)
+/* The block that begins there; NULL. Under lock. */
+static struct coherent *coherent_at(const void *cpu)
 {
-	u64 mask = read_once(&dev->coherent_mask);
+	struct coherent *c = coherent_find(cpu);
 
-	return mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
+	return c && c->cpu == cpu ? c : NULL;
 }
 
-/* Gives the pages a device address; 0, -ENOMEM. */
-static int give_address(struct device *dev, struct coherent *c, phys_t pa)
+/* The memory's own address serves the device, whose mask ends at `last`. */
+static bool coherent_by_identity(const struct device *dev, u64 last)
+{
+	return !dev->iommu || (dev->identity_mapped && last >= MEM_DMA_END - 1);
+}
+
+/* Gives the pages a device address, at most `last`; 0, -ENOMEM. */
+static int give_address(struct device *dev, struct coherent *c, u64 last)
 {
 	struct domain *dom = dev->domain;
 	u64 page;
 	int err;
 
-	if (!dev->iommu ||
-	    (dev->identity_mapped && pa.v + c->pages_size - 1 <= coherent_last(dev))) {
-		c->dma = pa.v + dev->bus_offset;
+	if (coherent_by_identity(dev, last)) {
+		c->dma = c->pa.v + dev->bus_offset;
 		return 0;
 	}
-	page = domain_iova_alloc(dom, c->pages_size >> PAGE_BITS, coherent_last(dev) >> PAGE_BITS);
+	page = domain_iova_alloc(dom, c->pages_size >> PAGE_BITS, last >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
-	err = dom->space.ops->map(&dom->space, IOVA(page << PAGE_BITS), pa, c->pages_size,
+	err = dom->space.ops->map(&dom->space, IOVA(page << PAGE_BITS), c->pa, c->pages_size,
 				  PT_READ | PT_WRITE | PT_UNCACHED);
 	if (err) {
 		domain_undo_map(dom, c->pages_size >> PAGE_BITS);
-		iova_free(dom->iova, page, c->pages_size >> PAGE_BITS);
+		domain_iova_free(dom, page, c->pages_size >> PAGE_BITS);
 		error_prefix("%s: cannot map %llu bytes", dev->name,
 			     (unsigned long long)c->pages_size);
 		return err;
@@ -125,21 +143,19 @@ static void take_address(struct coherent *c)
 /* Everything but the record. */
 static void free_block(struct coherent *c)
 {
-	phys_t pa = phys_of(c->cpu);
-
 	take_address(c);
 	if (!c->dev->coherent)
-		cpu_cache_unshare(pa, c->pages_size);
-	page_free(virt_to_page((void *)(uintptr_t)c->cpu), c->order);
+		cpu_cache_unshare(c->pa, c->pages_size);
+	/* memory that can still be reached is not given to others */
+	if (!c->view || vm_view_end(c->cpu))
+		page_free(c->page, c->order);
 	alloc_free(c);
 }
 
-static struct page *alloc_block_pages(struct device *dev, unsigned int order, gfp_t gfp)
+static struct page *alloc_block_pages(struct device *dev, unsigned int order, gfp_t gfp, u64 last)
 {
-	u64 last = ~0ull;
-
-	if (!dev->iommu || (dev->identity_mapped && coherent_last(dev) >= MEM_DMA_END - 1))
-		last = coherent_last(dev);
+	if (!coherent_by_identity(dev, last))
+		last = ~0ull;
 	/* an IOMMU reaches every zone, a direct device what its mask says: not the caller's to
 	 * choose */
 	gfp &= ~(gfp_t)(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP);
@@ -151,10 +167,29 @@ static unsigned int order_of(u64 size)
 	return log2_ceil((size + PAGE_BYTES - 1) >> PAGE_BITS);
 }
 
+/* Memory that is aligned for both. 0, -ENOMEM. */
+static int take_memory(struct device *dev, struct coherent *c, gfp_t gfp, u64 last)
+{
+	u64 before =
+		coherent_by_identity(dev, last) ? (0 - dev->bus_offset) & (c->pages_size - 1) : 0;
+
+	c->order += before != 0;
+	c->page = alloc_block_pages(dev, c->order, gfp, last);
+	if (!c->page)
+		return -ENOMEM;
+	c->pa = PHYS(phys_of_page(c->page).v + before);
+	c->view = before != 0;
+	c->cpu = before ? vm_view_make(c->pa, c->pages_size) : page_address(c->page);
+	if (c->cpu)
+		return 0;
+	page_free(c->page, c->order);
+	return -ENOMEM;
+}
+
 static struct coherent *make_block(struct device *dev, size_t size, gfp_t gfp)
 {
+	u64 last = mask_last(dev, read_once(&dev->coherent_mask));
 	struct coherent *c = alloc_zeroed(sizeof(*c));
-	struct page *page;
 
 	if (!c)
 		return NULL;
@@ -162,13 +197,11 @@ static struct coherent *make_block(struct device *dev, size_t size, gfp_t gfp)
 	c->size = size;
 	c->order = order_of(size);
 	c->pages_size = PAGE_BYTES << c->order;
-	page = alloc_block_pages(dev, c->order, gfp);
-	if (!page)
+	if (take_memory(dev, c, gfp, last))
 		goto free_record;
-	c->cpu = page_address(page);
-	if (!dev->coherent && cpu_cache_share(phys_of(c->cpu), c->pages_size))
-		goto free_pages;
-	if (give_address(dev, c, phys_of(c->cpu)))
+	if (!dev->coherent && cpu_cache_share(c->pa, c->pages_size))
+		goto free_memory;
+	if (give_address(dev, c, last))
 		goto part;
 	if (coherent_record(c))
 		goto take;
@@ -177,9 +210,10 @@ take:
 	take_address(c);
 part:
 	if (!dev->coherent)
-		cpu_cache_unshare(phys_of(c->cpu), c->pages_size);
-free_pages:
-	page_free(page, c->order);
+		cpu_cache_unshare(c->pa, c->pages_size);
+free_memory:
+	if (!c->view || vm_view_end(c->cpu))
+		page_free(c->page, c->order);
 free_record:
 	alloc_free(c);
 	return NULL;
@@ -204,8 +238,8 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	}
 	*dma_handle = c->dma;
 	if (unlikely(dev->check))
-		tell_mapped(dev, CALL_COHERENT, c->dma, phys_of(c->cpu), size, DMA_BIDIRECTIONAL,
-			    attrs, CALLER);
+		tell_mapped(dev, CALL_COHERENT, c->dma, c->pa, size, DMA_BIDIRECTIONAL, attrs,
+			    CALLER);
 	return (void *)(uintptr_t)c->cpu;
 }
 
@@ -220,36 +254,59 @@ static void report_not_owned(struct device *dev, size_t size, const void *cpu, d
 			     &history, "free of %p, which is %s", cpu, why);
 }
 
+static void report_mismatch(struct device *dev, size_t size, dma_addr_t dma,
+			    const struct coherent *was)
+{
+	struct check_history history = {0};
+
+	if (dev->check)
+		check_provenance(&dev->shadow, was->dma, "allocated", "freed", &history);
+	check_report_history(
+		dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma, size, DMA_NONE, &history,
+		"coherent memory of %llu bytes at DMA address %#llx was freed with size "
+		"%zu and DMA address %#llx: nothing is freed, pass what allocation was "
+		"given and gave",
+		(unsigned long long)was->size, (unsigned long long)was->dma, size,
+		(unsigned long long)dma);
+}
+
 /* Takes the block out of the tree if the caller named it rightly, else reports. */
 static struct coherent *take_block(struct device *dev, size_t size, const void *cpu, dma_addr_t dma)
 {
-	struct coherent *c;
+	struct coherent *c, was = {0};
 	bool right = false;
 
 	pthread_mutex_lock(&lock);
-	c = coherent_find(cpu);
-	if (c && c->dev == dev) {
-		right = c->dma == dma && order_of(size ? size : 1) == c->order && size;
-		if (right)
-			coherent_unrecord(c);
-	} else {
+	c = coherent_at(cpu);
+	if (c && c->dev != dev)
 		c = NULL;
+	if (c) {
+		was = *c; /* another thread may free it once the lock is released */
+		right = c->dma == dma && c->size == size;
 	}
+	if (right)
+		coherent_unrecord(c);
 	pthread_mutex_unlock(&lock);
 	if (right)
 		return c;
-	if (!c && dev->check)
+	if (was.dev) {
+		report_mismatch(dev, size, dma, &was);
+		return NULL;
+	}
+	if (dev->check)
 		check_free_unknown(&dev->shadow, cpu, dma, size);
-	if (c)
-		check_report(
-			dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma, size, DMA_NONE,
-			"coherent memory freed with size %zu and DMA address %#llx, which are not "
-			"those that it was allocated with: nothing is freed",
-			size, (unsigned long long)dma);
-	else
-		report_not_owned(dev, size, cpu, dma,
-				 "no coherent memory of this device (any more): freed twice?");
+	report_not_owned(dev, size, cpu, dma,
+			 "no coherent memory of this device (any more): freed twice?");
 	return NULL;
+}
+
+/* The block is out of the tree; `size` is what it was allocated with. */
+static void end_block(struct coherent *c, unsigned long attrs, const void *caller)
+{
+	if (unlikely(c->dev->check))
+		tell_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
+			   caller);
+	free_block(c);
 }
 
 void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
@@ -266,11 +323,8 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t 
 	if (unlikely(dev->check))
 		check_enter(CALLER);
 	c = take_block(dev, size, cpu_addr, dma_handle);
-	if (!c)
-		return;
-	if (unlikely(dev->check))
-		tell_unmap(dev, CALL_COHERENT, c->dma, size, DMA_BIDIRECTIONAL, attrs, CALLER);
-	free_block(c);
+	if (c)
+		end_block(c, attrs, CALLER);
 }
 
 u64 coherent_release(struct device *dev, u64 *bytes)
@@ -299,7 +353,7 @@ static void release_managed(void *cpu)
 	struct coherent *c;
 
 	pthread_mutex_lock(&lock);
-	c = coherent_find(cpu);
+	c = coherent_at(cpu);
 	if (c)
 		coherent_unrecord(c);
 	pthread_mutex_unlock(&lock);
@@ -328,32 +382,48 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 
 void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t dma_handle)
 {
-	if (dev && dev->check)
+	struct coherent *c;
+
+	if (!dev || !vaddr)
+		return;
+	if (dev->check)
 		check_enter(CALLER);
-	if (dev && vaddr && device_drop_managed(dev, vaddr))
-		dma_free_attrs(dev, size, vaddr, dma_handle, 0);
-	else if (dev && vaddr)
+	if (!device_has_managed(dev, vaddr)) {
 		report_not_owned(dev, size, vaddr, dma_handle,
 				 "not managed: dma_free_coherent() what dma_alloc_coherent() gave");
+		return;
+	}
+	/* what is refused stays managed; the address is nobody else's before the block is freed */
+	c = take_block(dev, size, vaddr, dma_handle);
+	if (!c)
+		return;
+	device_drop_managed(dev, vaddr);
+	end_block(c, 0, CALLER);
 }
 
-/* The block holds [cpu, cpu + size); its physical address. */
-static int coherent_locate(struct device *dev, const void *cpu, size_t size, phys_t *pa)
+/* A block, or a part of one, at both of these addresses: its physical address. 0, -EINVAL. */
+static int coherent_locate(struct device *dev, const void *cpu, dma_addr_t dma, size_t size,
+			   phys_t *pa)
 {
-	struct coherent *c;
+	const struct coherent *c;
+	u64 offset;
 	bool ok;
 
 	if (!dev || !cpu || !size)
 		return error_set(EINVAL, "no device, no memory or size 0");
 	pthread_mutex_lock(&lock);
 	c = coherent_find(cpu);
-	ok = c && c->dev == dev && size <= c->pages_size;
+	offset = c ? (uintptr_t)cpu - (uintptr_t)c->cpu : 0;
+	ok = c && c->dev == dev && range_within(offset, size, c->pages_size) &&
+	     dma == c->dma + offset;
+	if (ok)
+		*pa = PHYS(c->pa.v + offset);
 	pthread_mutex_unlock(&lock);
-	if (!ok)
-		return error_set(ENXIO, "%s: %p is no coherent memory of %zu bytes", dev->name, cpu,
-				 size);
-	*pa = phys_of(cpu);
-	return 0;
+	return ok ? 0
+		  : error_set(EINVAL,
+			      "%s: %p with the DMA address %#llx is no coherent memory of %zu "
+			      "bytes: pass what dma_alloc_coherent() returned, or a part of it",
+			      dev->name, cpu, (unsigned long long)dma, size);
 }
 
 bool dma_can_mmap(struct device *dev)
@@ -365,8 +435,8 @@ int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_add
 		   dma_addr_t dma_addr, size_t size, unsigned long attrs)
 {
 	u64 pages = (size + PAGE_BYTES - 1) >> PAGE_BITS, length;
-	phys_t pa;
-	int err = coherent_locate(dev, cpu_addr, size, &pa);
+	phys_t pa = {0};
+	int err = coherent_locate(dev, cpu_addr, dma_addr, size, &pa);
 
 	if (err)
 		return err;
@@ -384,17 +454,21 @@ int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_add
 int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_addr,
 			  dma_addr_t dma_addr, size_t size, unsigned long attrs)
 {
-	phys_t pa;
-	int err = coherent_locate(dev, cpu_addr, size, &pa);
+	phys_t pa = {0};
+	int err = coherent_locate(dev, cpu_addr, dma_addr, size, &pa);
+	u64 offset;
 
 	if (err)
 		return err;
-	if (!sgt || size > UINT32_MAX - PAGE_BYTES)
-		return error_set(EINVAL, "%s: no table, or more than one entry can hold",
-				 dev->name);
+	if (!sgt)
+		return error_set(EINVAL, "%s: dma_get_sgtable: no table (NULL)", dev->name);
 	err = sg_alloc_table(sgt, 1, GFP_KERNEL);
 	if (err)
 		return err;
-	sg_set_page(sgt->sgl, virt_to_page(cpu_addr), (unsigned int)align_up(size, PAGE_BYTES), 0);
+	/* to the end of the last page; the largest block is far below 4 GiB */
+	offset = pa.v & (PAGE_BYTES - 1);
+	sg_set_page(sgt->sgl, phys_to_page(pa.v),
+		    (unsigned int)(align_up(offset + size, PAGE_BYTES) - offset),
+		    (unsigned int)offset);
 	return 0;
 }

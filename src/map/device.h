@@ -8,6 +8,9 @@
 /* dmamap_close() calls release(data), newest first, unless it was dropped before. 0, -ENOMEM. */
 int device_add_managed(struct device *dev, void (*release)(void *), void *data);
 
+/* It is there. */
+bool device_has_managed(struct device *dev, const void *data);
+
 /* Forgets it without calling. False: it is not there. */
 bool device_drop_managed(struct device *dev, void *data);
 void device_release_managed(struct device *dev);

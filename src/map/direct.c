@@ -6,29 +6,47 @@
  */
 #include "map/bounce.h"
 
-static bool direct_reaches(const struct device *dev, phys_t pa, u64 size)
+static bool direct_reaches(phys_t pa, u64 size, u64 last)
 {
-	return pa.v < mem.span && size - 1 <= device_last(dev) &&
-	       pa.v <= device_last(dev) - (size - 1);
+	return pa.v < mem.span && size - 1 <= last && pa.v <= last - (size - 1);
+}
+
+static slow_path bool direct_not_mapped(struct device *dev, phys_t pa, u64 size,
+					enum dma_data_direction dir)
+{
+	check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, pa.v + dev->bus_offset, size,
+		     dir,
+		     "unmap of %#llx, where no mapping begins: pass the address that the map call "
+		     "returned, once",
+		     (unsigned long long)(pa.v + dev->bus_offset));
+	return false;
 }
 
 dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
-			   unsigned long attrs)
+			   unsigned long attrs, const struct map_limits *l)
 {
-	bool ok = direct_reaches(dev, pa, size);
+	struct map_limits own;
+	bool ok;
 
+	if (!l) {
+		own = limits_of(dev);
+		l = &own;
+	}
+	ok = direct_reaches(pa, size, l->last);
 	if (unlikely(attrs & DMA_ATTR_REQUIRE_COHERENT) && (!ok || !dev->coherent)) {
 		error_set(EIO, "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would have to %s",
 			  dev->name, ok ? "be synced" : "bounce");
 		return DMA_MAPPING_ERROR;
 	}
 	if (!ok) {
-		pa = bounce_map(dev, pa, size, device_last(dev), false, attrs);
+		pa = bounce_map(dev, pa, size, l, false, attrs);
 		if (pa.v == NO_PHYS.v)
 			return DMA_MAPPING_ERROR;
 		bounce_set_place(pa, 0, prot_of(dir));
-	} else if (!dev->coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		cpu_cache_clean(pa, size);
+	} else if (!dev->coherent) {
+		plane_hold(pa, size);
+		if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+			cpu_cache_clean(pa, size);
 	}
 	return pa.v + dev->bus_offset;
 }
@@ -36,20 +54,18 @@ dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_dat
 bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 		       unsigned long attrs)
 {
-	if (phys_is_bounce(pa)) {
-		if (bounce_allows(dev, pa, prot_to_unmap(dir)) &&
-		    bounce_unmap(dev, pa, size, dir, attrs))
-			return true;
-		check_report(
-			dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, pa.v + dev->bus_offset,
-			size, dir,
-			"unmap of %#llx, where no mapping begins, or one of the other direction, "
-			"which stays: pass the address that the map call returned, once",
-			(unsigned long long)(pa.v + dev->bus_offset));
-		return false;
-	}
-	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
-	    phys_range_is_ram(pa, size))
+	if (phys_is_bounce(pa))
+		return (bounce_allows(dev, pa, prot_to_unmap(dir)) &&
+			bounce_unmap(dev, pa, size, dir, attrs)) ||
+		       direct_not_mapped(dev, pa, size, dir);
+	if (!phys_range_is_ram(pa, size))
+		return direct_not_mapped(dev, pa, size, dir);
+	/* whatever the mask is now: RAM was mapped at its own address, and needs nothing more */
+	if (dev->coherent)
+		return true;
+	if (!plane_drop(pa, size))
+		return direct_not_mapped(dev, pa, size, dir);
+	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		cpu_cache_invalidate(pa, size);
 	return true;
 }

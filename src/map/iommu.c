@@ -31,7 +31,7 @@ static u64 largest_leaf(const struct domain *dom, phys_t pa)
  * unmapped it all) is left out of use, and another is tried.
  */
 static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u64 pages, u64 flags,
-						u64 page)
+						u64 last, u64 page)
 {
 	struct domain *dom = dev->domain;
 	int err;
@@ -43,11 +43,11 @@ static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u
 	}
 	for (int tries = 0; tries < 4; tries++, page = 0) {
 		if (likely(!page))
-			page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
+			page = domain_iova_alloc(dom, pages, last >> PAGE_BITS);
 		if (unlikely(!page))
 			return 0;
 		if (fail_here(FAIL_BACKEND, dev->name)) {
-			iova_free(dom->iova, page, pages);
+			domain_iova_free(dom, page, pages);
 			error_set(ENOMEM, "%s: the back end failed by fault injection", dev->name);
 			return 0;
 		}
@@ -57,7 +57,7 @@ static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u
 			return page;
 		domain_undo_map(dom, pages);
 		if (err != -EEXIST) {
-			iova_free(dom->iova, page, pages);
+			domain_iova_free(dom, page, pages);
 			error_prefix("%s: cannot map %llu pages", dev->name,
 				     (unsigned long long)pages);
 			return 0;
@@ -69,23 +69,24 @@ static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u
 }
 
 /* Maps pages; 0: failed, with a message. */
-static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
+static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags, u64 last)
 {
 	struct domain *dom = dev->domain;
 	u64 page = 0;
 
 	if (likely(pages == 1 && dom->space.direct && !read_once(&fail_armed))) {
-		page = domain_iova_alloc(dom, 1, device_last(dev) >> PAGE_BITS);
+		page = domain_iova_alloc(dom, 1, last >> PAGE_BITS);
 		if (unlikely(!page))
 			return 0;
 		if (likely(pt_map_4k(&dom->pt, IOVA(page << PAGE_BITS), pa, flags)))
 			return page;
 	}
-	return map_by_ops(dev, pa, pages, flags, page);
+	return map_by_ops(dev, pa, pages, flags, last, page);
 }
 
 static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
-					enum dma_data_direction dir, unsigned long attrs)
+					enum dma_data_direction dir, unsigned long attrs,
+					const struct map_limits *l)
 {
 	bool identity_mapped = dev->identity_mapped;
 	phys_t at;
@@ -97,7 +98,7 @@ static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 			  dev->name);
 		return DMA_MAPPING_ERROR;
 	}
-	at = bounce_map(dev, pa, size, identity_mapped ? device_last(dev) : ~0ull, true, attrs);
+	at = bounce_map(dev, pa, size, identity_mapped ? l : BOUNCE_ANYWHERE, true, attrs);
 	if (at.v == NO_PHYS.v)
 		return DMA_MAPPING_ERROR;
 	if (identity_mapped) {
@@ -105,7 +106,7 @@ static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 		return at.v + dev->bus_offset;
 	}
 	page = map_pages(dev, PHYS(align_down(at.v, PAGE_BYTES)), pages_spanned(at.v, size),
-			 prot_of(dir) | PT_FIRST | PT_LAST | PT_BOUNCED);
+			 prot_of(dir) | PT_FIRST | PT_LAST | PT_BOUNCED, l->last);
 	if (!page) {
 		bounce_unmap(dev, at, size, DMA_TO_DEVICE, 0);
 		return DMA_MAPPING_ERROR;
@@ -115,23 +116,29 @@ static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 }
 
 static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size,
-					 enum dma_data_direction dir, unsigned long attrs)
+					 enum dma_data_direction dir, unsigned long attrs, u64 last,
+					 const struct map_limits *l)
 {
+	struct map_limits own;
 	u64 page;
 
+	if (!l) {
+		own = limits_of(dev);
+		own.last = last;
+		l = &own;
+	}
 	if ((attrs & DMA_ATTR_REQUIRE_COHERENT) && !dev->coherent) {
 		error_set(EIO, "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would need syncs",
 			  dev->name);
 		return DMA_MAPPING_ERROR;
 	}
 	if (!(attrs & DMA_ATTR_MMIO) && iommu_must_bounce(dev, pa, size))
-		return map_bounced(dev, pa, size, dir, attrs);
+		return map_bounced(dev, pa, size, dir, attrs, l);
 	page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
-			 prot_of(dir) | PT_FIRST | PT_LAST);
+			 prot_of(dir) | PT_FIRST | PT_LAST, l->last);
 	if (!page)
-		return dev->identity_mapped && !(attrs & DMA_ATTR_MMIO) &&
-				       size <= bounce_max_size(dev)
-			       ? map_bounced(dev, pa, size, dir, attrs)
+		return dev->identity_mapped && !(attrs & DMA_ATTR_MMIO) && size <= mem.bounce_size
+			       ? map_bounced(dev, pa, size, dir, attrs, l)
 			       : DMA_MAPPING_ERROR;
 	if (!dev->coherent && pa.v < mem.span &&
 	    !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)))
@@ -140,34 +147,62 @@ static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size
 }
 
 /* RAM that policy=identity keeps mapped where the device reaches it. */
-static bool map_is_identity(const struct device *dev, phys_t pa, u64 size)
+static bool map_is_identity(const struct device *dev, phys_t pa, u64 size, u64 last)
 {
-	return dev->identity_mapped && pa.v < mem.span && pa.v + size - 1 <= device_last(dev);
+	return dev->identity_mapped && pa.v < mem.span && pa.v + size - 1 <= last;
+}
+
+static dma_addr_t map_by_arithmetic(struct device *dev, phys_t pa, u64 size, unsigned long attrs)
+{
+	if (unlikely(!dev->coherent)) {
+		plane_hold(pa, size);
+		if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+			cpu_cache_clean(pa, size);
+	}
+	return pa.v + dev->bus_offset;
+}
+
+/* Devices for which memory is not simply mapped page by page. */
+static __attribute__((noinline)) dma_addr_t map_careful(struct device *dev, phys_t pa, u64 size,
+							enum dma_data_direction dir,
+							unsigned long attrs,
+							const struct map_limits *l)
+{
+	u64 kept = 0, last = l ? l->last : device_last(dev);
+
+	if (map_is_identity(dev, pa, size, last) && !(attrs & DMA_ATTR_MMIO) &&
+	    (dev->coherent || !(attrs & DMA_ATTR_REQUIRE_COHERENT)))
+		return map_by_arithmetic(dev, pa, size, attrs);
+	if (dev->regcache && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO))
+		kept = dev->regcache->map(dev->regcache, pa, size, prot_of(dir));
+	return kept ? kept + dev->bus_offset : map_uncommon(dev, pa, size, dir, attrs, last, l);
+}
+
+hot_inline dma_addr_t map_plain(struct device *dev, phys_t pa, u64 size,
+				enum dma_data_direction dir, u64 last)
+{
+	u64 page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
+			     prot_of(dir) | PT_FIRST | PT_LAST, last);
+
+	if (unlikely(!page))
+		return DMA_MAPPING_ERROR;
+	return (page << PAGE_BITS | (pa.v & (PAGE_BYTES - 1))) + dev->bus_offset;
 }
 
 dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 		     unsigned long attrs)
 {
-	u64 page;
+	if (unlikely(dev->careful))
+		return map_careful(dev, pa, size, dir, attrs, NULL);
+	return map_plain(dev, pa, size, dir, device_last(dev));
+}
 
-	if (map_is_identity(dev, pa, size) &&
-	    !(attrs & (DMA_ATTR_MMIO | DMA_ATTR_REQUIRE_COHERENT))) {
-		if (unlikely(!dev->coherent) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-			cpu_cache_clean(pa, size);
-		return pa.v + dev->bus_offset;
-	}
-	if (unlikely(dev->careful)) {
-		u64 kept = dev->regcache && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)
-				   ? dev->regcache->map(dev->regcache, pa, size, prot_of(dir))
-				   : 0;
-
-		return kept ? kept + dev->bus_offset : map_uncommon(dev, pa, size, dir, attrs);
-	}
-	page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
-			 prot_of(dir) | PT_FIRST | PT_LAST);
-	if (unlikely(!page))
-		return DMA_MAPPING_ERROR;
-	return (page << PAGE_BITS | (pa.v & (PAGE_BYTES - 1))) + dev->bus_offset;
+dma_addr_t iommu_map_within(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
+			    unsigned long attrs, const struct map_limits *l)
+{
+	if (dev->careful)
+		return map_careful(dev, pa, size, dir, attrs, l);
+	return map_plain(dev, pa, size, dir, l->last);
 }
 
 static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
@@ -204,17 +239,10 @@ static slow_path void iommu_settle(struct device *dev, dma_addr_t addr, phys_t p
 		 */
 		bounce_unmap_page(dev, PHYS(align_down(pa.v, PAGE_BYTES)), dir, attrs);
 		not_mapped(dev, addr, size, dir);
-	} else if (!dev->coherent && dir != DMA_TO_DEVICE &&
-		   !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) &&
+	} else if (!dev->coherent && dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
 		   phys_range_is_ram(pa, size)) {
 		cpu_cache_invalidate(pa, size);
 	}
-}
-
-/* The rest of the space below mem.span (between 3 and 4 GiB) has mappings of its own. */
-static bool twostep_is_identity(u64 bus)
-{
-	return bus < mem.low || (bus >= MEM_DMA32_END && bus < mem.span);
 }
 
 static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
@@ -224,8 +252,11 @@ static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
 		return (bounce_allows(dev, pa, prot_to_unmap(dir)) &&
 			bounce_unmap(dev, pa, size, dir, attrs)) ||
 		       not_mapped(dev, pa.v + dev->bus_offset, size, dir);
-	if (unlikely(!dev->coherent))
-		iommu_settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
+	if (likely(dev->coherent))
+		return true;
+	if (!phys_range_is_ram(pa, size) || !plane_drop(pa, size))
+		return not_mapped(dev, pa.v + dev->bus_offset, size, dir);
+	iommu_settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
 	return true;
 }
 
@@ -281,7 +312,7 @@ static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_add
 	u64 bus = addr - dev->bus_offset;
 	int kept;
 
-	if (twostep_is_identity(bus))
+	if (phys_range_is_ram(PHYS(bus), 1))
 		return iommu_unmap_identity(dev, PHYS(bus), size, dir, attrs);
 	kept = dev->regcache ? dev->regcache->unmap(dev->regcache, bus, size) : 0;
 	if (likely(kept))

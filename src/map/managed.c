@@ -24,6 +24,17 @@ int device_add_managed(struct device *dev, void (*release)(void *), void *data)
 	return 0;
 }
 
+bool device_has_managed(struct device *dev, const void *data)
+{
+	const struct managed *m;
+
+	lock_acquire(&dev->managed_lock);
+	for (m = dev->managed; m && m->data != data; m = m->next)
+		;
+	lock_release(&dev->managed_lock);
+	return m != NULL;
+}
+
 bool device_drop_managed(struct device *dev, void *data)
 {
 	struct managed **p, *m;

@@ -29,6 +29,9 @@
  */
 #define PT_STRICT PT_SOFT_B
 
+/* No memory of the process is longer. */
+#define PHYS_LENGTH_MAX (1ull << 47)
+
 /*
  * The end of the memory that `pa` lies in, RAM or the process's: no mapping crosses it. 0: there is
  * none at `pa` (the gap below 4 GiB, past RAM, the page that NULL leads to).
@@ -39,7 +42,7 @@ hot_inline u64 phys_limit(phys_t pa)
 		return mem.low;
 	if (likely(pa.v < mem.span && pa.v >= MEM_DMA32_END))
 		return mem.span;
-	return pa.v >= (PHYS_FOREIGN | PAGE_BYTES) ? PHYS_FOREIGN | 1ull << 47 : 0;
+	return pa.v >= (PHYS_FOREIGN | PAGE_BYTES) ? PHYS_FOREIGN | PHYS_LENGTH_MAX : 0;
 }
 
 /* All of it is RAM. */
@@ -52,6 +55,46 @@ hot_inline bool phys_range_is_ram(phys_t pa, u64 size)
 hot_inline u64 device_last(const struct device *dev)
 {
 	return read_once(&dev->dma_last);
+}
+
+/* What a device's addresses obey, each read once for a whole call: another thread may set them. */
+struct map_limits {
+	u64 last;	/* the last address, before bus_offset is added */
+	u64 boundary;	/* a power of two minus one, of the device's addresses */
+	u64 max_seg;	/* bytes of a scatterlist's segment */
+	u32 align_mask; /* address bits of the memory that a bounced mapping keeps */
+};
+
+hot_inline struct map_limits limits_of(const struct device *dev)
+{
+	return (struct map_limits){.last = device_last(dev),
+				   .boundary = read_once(&dev->seg_boundary),
+				   .max_seg = read_once(&dev->max_seg_size),
+				   .align_mask = read_once(&dev->min_align_mask)};
+}
+
+/* The last address that a mask reaches, before bus_offset is added; 0: it reaches nothing. */
+hot_inline u64 mask_last(const struct device *dev, u64 mask)
+{
+	return mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
+}
+
+/*
+ * Memory that the library allocates for the device and maps, too: what both masks reach. The
+ * boundary holds for it as for other mappings.
+ */
+hot_inline struct map_limits limits_of_both_masks(const struct device *dev)
+{
+	struct map_limits l = limits_of(dev);
+
+	l.last = min_u64(l.last, mask_last(dev, read_once(&dev->coherent_mask)));
+	return l;
+}
+
+/* The device addresses [addr, addr + size) do not cross a multiple of the boundary. */
+hot_inline bool within_boundary(u64 addr, u64 size, u64 boundary)
+{
+	return (addr & boundary) + size - 1 <= boundary;
 }
 
 hot_inline bool phys_is_bounce(phys_t pa)
@@ -140,9 +183,12 @@ static maybe_unused slow_path void tell_unmap(struct device *dev, enum check_cal
 /* mapping.c: an address of no memory: the gap below 4 GiB, or past RAM and below bit 50. */
 bool phys_is_registers(u64 phys, u64 size);
 
-/* direct.c: no IOMMU. DMA_MAPPING_ERROR and a sentence on failure. */
+/*
+ * direct.c: no IOMMU. DMA_MAPPING_ERROR and an error message on failure. Limits of NULL: the
+ * device's own.
+ */
 dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
-			   unsigned long attrs);
+			   unsigned long attrs, const struct map_limits *l);
 /* False: no mapping begins there. */
 bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 		       unsigned long attrs);
@@ -150,6 +196,8 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 /* iommu.c */
 dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 		     unsigned long attrs);
+dma_addr_t iommu_map_within(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
+			    unsigned long attrs, const struct map_limits *l);
 bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		 unsigned long attrs); /* as direct_unmap_slow */
 /*
@@ -179,7 +227,16 @@ hot_inline dma_addr_t map_one(struct device *dev, phys_t pa, u64 size, enum dma_
 		return pa.v + dev->bus_offset;
 	if (likely(dev->iommu))
 		return iommu_map(dev, pa, size, dir, attrs);
-	return direct_map_slow(dev, pa, size, dir, attrs);
+	return direct_map_slow(dev, pa, size, dir, attrs, NULL);
+}
+
+/* The same within limits that the caller read. */
+static maybe_unused dma_addr_t map_within(struct device *dev, phys_t pa, u64 size,
+					  enum dma_data_direction dir, unsigned long attrs,
+					  const struct map_limits *l)
+{
+	return dev->iommu ? iommu_map_within(dev, pa, size, dir, attrs, l)
+			  : direct_map_slow(dev, pa, size, dir, attrs, l);
 }
 
 hot_inline bool unmap_one(struct device *dev, dma_addr_t addr, u64 size,

@@ -8,7 +8,8 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
-static slow_path dma_addr_t mapping_refuse(struct device *dev, phys_t pa, u64 size, int dir)
+static slow_path dma_addr_t mapping_refuse(struct device *dev, phys_t pa, u64 size, int dir,
+					   unsigned long attrs)
 {
 	const char *why = "the range runs over the end of RAM or of the address space";
 
@@ -20,6 +21,8 @@ static slow_path dma_addr_t mapping_refuse(struct device *dev, phys_t pa, u64 si
 		why = "the direction is not TO_DEVICE, FROM_DEVICE or BIDIRECTIONAL";
 	else if (!size)
 		why = "the size is 0";
+	else if (attrs & DMA_ATTR_MMIO)
+		why = "DMA_ATTR_MMIO is for registers, which dma_map_phys() maps, not for memory";
 	check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size,
 		     (enum dma_data_direction)dir, "cannot map %llu bytes at physical %#llx: %s",
 		     (unsigned long long)size, (unsigned long long)pa.v, why);
@@ -31,17 +34,17 @@ hot_inline dma_addr_t mapping_map(struct device *dev, enum check_call call, phys
 {
 	dma_addr_t addr;
 
-	if (likely(dev && (unsigned int)dir <= DMA_FROM_DEVICE && map_by_identity(dev, pa, size) &&
-		   !read_once(&fail_armed))) {
+	if (likely(dev && ((unsigned int)dir | (attrs & DMA_ATTR_MMIO)) <= DMA_FROM_DEVICE &&
+		   map_by_identity(dev, pa, size) && !read_once(&fail_armed))) {
 		count_map(dev, size, 1);
 		addr = pa.v + dev->bus_offset;
 		if (unlikely(dev->check))
 			return tell_mapped(dev, call, addr, pa, size, dir, attrs, CALLER);
 		return addr;
 	}
-	if (unlikely(!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size ||
-		     pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v))
-		return mapping_refuse(dev, pa, size, (int)dir);
+	if (unlikely(!dev || ((unsigned int)dir | (attrs & DMA_ATTR_MMIO)) > DMA_FROM_DEVICE ||
+		     !size || pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v))
+		return mapping_refuse(dev, pa, size, (int)dir, attrs);
 	if (fail_here(FAIL_MAP, dev->name)) {
 		error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
 		return DMA_MAPPING_ERROR;
@@ -109,7 +112,7 @@ dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offs
 	u64 start = phys_of_page(page).v, pa;
 
 	if (unlikely(!page || __builtin_add_overflow(start, offset, &pa)))
-		return mapping_refuse(dev, PHYS(start), size, (int)dir);
+		return mapping_refuse(dev, PHYS(start), size, (int)dir, attrs);
 	return mapping_map(dev, CALL_PAGE, PHYS(pa), size, dir, attrs);
 }
 
@@ -134,7 +137,7 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 	dma_addr_t addr;
 
 	if (!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size)
-		return mapping_refuse(dev, PHYS(phys), size, (int)dir);
+		return mapping_refuse(dev, PHYS(phys), size, (int)dir, 0);
 	if (!phys_is_registers(phys, size)) {
 		check_report(dev, dev->check, DMAMAP_CHECK_MAP_RESOURCE, 0, size, dir,
 			     "dma_map_resource of %#llx, which is memory or wraps: map memory with "

@@ -78,7 +78,9 @@ u64 dma_get_required_mask(struct device *dev)
 
 	if (!dev)
 		return 0;
-	top = (dev->iommu ? DMA_BIT_MASK(32) : mem.span - 1) + dev->bus_offset;
+	/* RAM at its own address: an IOMMU that maps it elsewhere reaches it from any mask */
+	top = (dev->iommu && !dev->identity_mapped ? DMA_BIT_MASK(32) : mem.span - 1) +
+	      dev->bus_offset;
 	return (2ull << log2_floor(top)) - 1;
 }
 
@@ -87,17 +89,28 @@ bool dma_addressing_limited(struct device *dev)
 	return dev && (!dev->iommu || dev->identity_mapped) && device_last(dev) < mem.span - 1;
 }
 
+/* Behind an IOMMU; an unaligned buffer takes a page more than it fills. */
+static size_t max_mapping_by_pages(const struct device *dev)
+{
+	u64 bounced = bounce_max_size(dev) - PAGE_BYTES, pages;
+
+	/* some memory, or some parts of pages, must bounce */
+	if (!dev->coherent || dev->untrusted || dev->ram_only)
+		return bounced;
+	pages = domain_iova_longest(dev->domain, device_last(dev) >> PAGE_BITS);
+	/* no memory of the process is that long */
+	if (pages >= PHYS_LENGTH_MAX >> PAGE_BITS)
+		return SIZE_MAX;
+	return max_u64(pages > 1 ? (pages - 1) << PAGE_BITS : pages,
+		       dev->identity_mapped ? bounced : 0);
+}
+
 size_t dma_max_mapping_size(struct device *dev)
 {
 	if (!dev)
 		return 0;
-	if (!dev->coherent || dev->untrusted || dev->ram_only || dma_addressing_limited(dev)) {
-		u64 n = bounce_max_size(dev);
-
-		/* an unaligned buffer takes a page more than it fills */
-		return dev->iommu ? n - PAGE_BYTES : n;
-	}
-	return SIZE_MAX;
+	/* without an IOMMU the process's own memory bounces whatever the mask is */
+	return dev->iommu ? max_mapping_by_pages(dev) : bounce_max_size(dev);
 }
 
 size_t dma_opt_mapping_size(struct device *dev)
@@ -109,7 +122,8 @@ size_t dma_opt_mapping_size(struct device *dev)
 
 unsigned long dma_get_merge_boundary(struct device *dev)
 {
-	return dev && dev->iommu && !dev->identity_mapped ? PAGE_BYTES - 1 : 0;
+	/* careful: some entries, or whole lists, are mapped one by one */
+	return dev && dev->iommu && !dev->careful ? PAGE_BYTES - 1 : 0;
 }
 
 int dma_get_cache_alignment(void)

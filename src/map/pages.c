@@ -3,7 +3,7 @@
  * Memory for devices that is not coherent: whole pages, mapped for the device from allocation to
  * free and handed back and forth by the sync calls. Contiguous blocks (dma_alloc_pages), or,
  * through an IOMMU, scattered pages behind one range of device addresses (dma_alloc_noncontiguous),
- * so that fragmented RAM does not matter.
+ * so that fragmented RAM does not matter. All of it is within both masks of the device.
  */
 #include "base/alloc.h"
 #include "map/map.h"
@@ -46,19 +46,21 @@ static int check_request(const struct device *dev, size_t size, int dir, gfp_t g
 	return 0;
 }
 
-/* Where RAM must lie to be reached: anywhere behind an IOMMU. */
-static u64 ram_last(const struct device *dev)
+/* What a block of dma_alloc_pages() was allocated with: the owner of its first page. 0: none is. */
+static void note_bytes(struct page *page, u64 bytes)
 {
-	u64 mask = min_u64(read_once(&dev->dma_mask), read_once(&dev->coherent_mask));
+	write_once(&page->owner, (void *)(uintptr_t)bytes);
+}
 
-	if (dev->iommu && !dev->identity_mapped)
-		return ~0ull;
-	return mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
+static u64 noted_bytes(const struct page *page)
+{
+	return (u64)(uintptr_t)read_once(&page->owner);
 }
 
 struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
 			     enum dma_data_direction dir, gfp_t gfp)
 {
+	struct map_limits l;
 	unsigned int order;
 	struct page *page;
 	dma_addr_t addr;
@@ -68,14 +70,18 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	if (fail_here(FAIL_COHERENT, dev->name))
 		return error_null(ENOMEM, "%s: allocation failed by fault injection", dev->name);
 	order = (unsigned int)get_order(size);
-	page = page_alloc(gfp | __GFP_ZERO, order, ram_last(dev));
+	l = limits_of_both_masks(dev);
+	/* an IOMMU reaches all RAM */
+	page = page_alloc(gfp | __GFP_ZERO, order,
+			  dev->iommu && !dev->identity_mapped ? ~0ull : l.last);
 	if (!page)
 		return NULL;
-	addr = map_one(dev, phys_of_page(page), PAGE_ALIGN(size), dir, 0);
+	addr = map_within(dev, phys_of_page(page), PAGE_ALIGN(size), dir, 0, &l);
 	if (addr == DMA_MAPPING_ERROR) {
 		page_free(page, order);
 		return NULL;
 	}
+	note_bytes(page, PAGE_ALIGN(size));
 	count_map(dev, PAGE_ALIGN(size), 1);
 	*dma_handle = addr;
 	if (unlikely(dev->check))
@@ -95,7 +101,8 @@ static bool is_allocated(const struct device *dev, u64 size, const struct page *
 		return false;
 	state = read_acquire(&page->state);
 	if (page_state_kind(state) != PAGE_USER ||
-	    page_state_order(state) != (unsigned int)get_order(size))
+	    page_state_order(state) != (unsigned int)get_order(size) ||
+	    noted_bytes(page) != PAGE_ALIGN(size))
 		return false;
 	if (!dev->iommu || (dev->identity_mapped && bus == pa))
 		return bus == pa;
@@ -133,6 +140,7 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 		       DMA_ATTR_SKIP_CPU_SYNC))
 		return;
 	count_unmap(dev);
+	note_bytes(page, 0);
 	page_free(page, (unsigned int)get_order(size));
 }
 
@@ -229,18 +237,19 @@ static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_da
 static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_direction dir,
 			 dma_addr_t *addr)
 {
+	u64 last = limits_of_both_masks(dev).last >> PAGE_BITS;
 	struct domain *dom = dev->domain;
 	int err = -EEXIST;
 	u64 page = 0;
 
 	for (int tries = 0; tries < 4 && err == -EEXIST; tries++) {
-		page = domain_iova_alloc(dom, s->n, device_last(dev) >> PAGE_BITS);
+		page = domain_iova_alloc(dom, s->n, last);
 		if (!page)
 			return -ENOMEM;
 		err = map_at(dev, s, page, dir);
 	}
 	if (err == -ENOMEM)
-		iova_free(dom->iova, page, s->n);
+		domain_iova_free(dom, page, s->n);
 	if (err)
 		return error_set(ENOMEM,
 				 "%s: no memory for page tables, or the address space is "
@@ -250,7 +259,7 @@ static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), s->n << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), s->n << PAGE_BITS);
 		domain_undo_map(dom, s->n);
-		iova_free(dom->iova, page, s->n);
+		domain_iova_free(dom, page, s->n);
 		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)s->n);
 		return -ENOMEM;
 	}
@@ -284,6 +293,7 @@ free_pages:
 	free_page_list(s->pages, s->n);
 free_array:
 	alloc_free(s->pages);
+	s->pages = NULL;
 	return err;
 }
 
@@ -302,6 +312,22 @@ static int fill_contiguous(struct scattered *s, size_t size, enum dma_data_direc
 	}
 	sg_set_page(s->sgt.sgl, page, (unsigned int)PAGE_ALIGN(size), 0);
 	return 0;
+}
+
+static int scattered_fill(struct scattered *s, size_t size, enum dma_data_direction dir, gfp_t gfp,
+			  unsigned long attrs, dma_addr_t *addr)
+{
+	int err;
+
+	if (!s->dev->iommu)
+		return fill_contiguous(s, size, dir, gfp, addr);
+	if (fail_here(FAIL_COHERENT, s->dev->name))
+		return error_set(ENOMEM, "fault injection says so");
+	err = fill_scattered(s, dir, gfp, attrs, addr);
+	/* beside RAM at its own address the masks may leave no addresses */
+	if (err && s->dev->identity_mapped)
+		err = fill_contiguous(s, size, dir, gfp, addr);
+	return err;
 }
 
 static struct scattered **bucket_of(const struct sg_table *sgt)
@@ -341,12 +367,7 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 	s->dev = dev;
 	s->dir = dir;
 	s->n = PAGE_ALIGN(size) >> PAGE_BITS;
-	if (!dev->iommu)
-		err = fill_contiguous(s, size, dir, gfp, &addr);
-	else if (fail_here(FAIL_COHERENT, dev->name))
-		err = error_set(ENOMEM, "fault injection says so");
-	else
-		err = fill_scattered(s, dir, gfp, attrs, &addr);
+	err = scattered_fill(s, size, dir, gfp, attrs, &addr);
 	if (err) {
 		alloc_free(s);
 		error_prefix("%s: no %zu bytes for dma_alloc_noncontiguous", dev->name, size);

@@ -17,11 +17,9 @@ static slow_path void sync_report_misuse(struct device *dev, enum dmamap_check_k
 						     : "is not mapped");
 }
 
-/* The memory is RAM at `pa`, page by page when through a page table. */
+/* A range of RAM that is mapped. */
 static void sync_lines(phys_t pa, u64 size, enum dma_data_direction dir, bool to_cpu)
 {
-	if (!phys_range_is_ram(pa, size))
-		return;
 	if (!to_cpu)
 		cpu_cache_clean(pa, size);
 	else if (dir != DMA_TO_DEVICE)
@@ -36,8 +34,16 @@ static void sync_direct(struct device *dev, dma_addr_t addr, u64 size, enum dma_
 	if (phys_is_bounce(pa)) {
 		if (!bounce_sync(dev, pa, size, dir, to_cpu))
 			sync_report_misuse(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
-	} else if (!dev->coherent) {
+	} else if (dev->coherent) {
+		return;
+	} else if (phys_range_is_ram(pa, size) && plane_held(pa, size)) {
 		sync_lines(pa, size, dir, to_cpu);
+	} else {
+		/* coherent memory, or a misuse that the checker has reported */
+		check_report(dev, false, DMAMAP_CHECK_SYNC_NOT_MAPPED, addr, size, dir,
+			     "sync of %llu bytes at %#llx, where no streaming mapping holds all of "
+			     "them",
+			     (unsigned long long)size, (unsigned long long)addr);
 	}
 }
 
@@ -48,6 +54,10 @@ static void sync_iommu(struct device *dev, dma_addr_t addr, u64 size, enum dma_d
 	u64 bus = addr - dev->bus_offset, end;
 	u64 entry = pt_walk(&dev->domain->pt, IOVA(bus));
 
+	if (dev->identity_mapped && phys_range_is_ram(PHYS(bus), 1)) {
+		sync_direct(dev, addr, size, dir, to_cpu);
+		return;
+	}
 	if (!entry || __builtin_add_overflow(bus, size, &end)) {
 		sync_report_misuse(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, addr, size, dir);
 		return;
@@ -61,15 +71,16 @@ static void sync_iommu(struct device *dev, dma_addr_t addr, u64 size, enum dma_d
 	}
 	while (bus < end) {
 		u64 n = min_u64(end - bus, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
+		phys_t pa;
 
 		entry = pt_walk(&dev->domain->pt, IOVA(bus));
 		if (!entry) {
 			sync_report_misuse(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
 			return;
 		}
-		if (!dev->coherent)
-			sync_lines(PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1))), n, dir,
-				   to_cpu);
+		pa = PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1)));
+		if (!dev->coherent && phys_range_is_ram(pa, n))
+			sync_lines(pa, n, dir, to_cpu);
 		bus += n;
 	}
 }
@@ -167,7 +178,7 @@ bool dma_need_sync(struct device *dev, dma_addr_t dma_addr)
 	bus = dma_addr - dev->bus_offset;
 	if (!dev->coherent)
 		return true;
-	if (!dev->iommu || (dev->identity_mapped && bus < mem.span))
+	if (!dev->iommu || (dev->identity_mapped && phys_range_is_ram(PHYS(bus), 1)))
 		return phys_is_bounce(PHYS(bus));
 	entry = pt_walk(&dev->domain->pt, IOVA(bus));
 	return (entry & PT_BOUNCED) != 0;

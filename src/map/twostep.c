@@ -176,7 +176,7 @@ static u64 link_flags(const struct device *dev, enum dma_data_direction dir, uns
 static int link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 flags,
 			unsigned long attrs)
 {
-	phys_t at = bounce_map(dev, pa, size, ~0ull, true, attrs);
+	phys_t at = bounce_map(dev, pa, size, BOUNCE_ANYWHERE, true, attrs);
 	int err;
 
 	if (at.v == NO_PHYS.v)

@@ -317,7 +317,7 @@ static void twostep_free_range(struct device *dev, struct dma_iova_state *state,
 	if (read_once(&state->__stale) & (STALE | FLUSHING))
 		domain_defer_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
 	else
-		iova_free(dom->iova, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
+		domain_iova_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
 	state_clear(state);
 	count_add(&device_thread(dev)->ranges_given, 1);
 }

@@ -19,6 +19,81 @@ void cpu_cache_unshare(phys_t pa, u64 size)
 		errno = saved;
 }
 
+/* Atomic, one for each cache line. LINE_FULL stays: that many list entries are no accident. */
+#define LINE_FULL UINT32_MAX
+
+u64 plane_counts_size(u64 span)
+{
+	return span / MEM_CACHE_LINE * sizeof(u32);
+}
+
+static u32 *plane_counts(void)
+{
+	return (u32 *)(void *)(read_once(&mem.device_view) + mem.span);
+}
+
+/* The numbers of the first line of the range and of the line behind it. */
+static void plane_lines(phys_t pa, u64 size, u64 *first, u64 *end)
+{
+	*first = pa.v / MEM_CACHE_LINE;
+	*end = (pa.v + size - 1) / MEM_CACHE_LINE + 1;
+}
+
+static bool line_add(u32 *count, u32 n)
+{
+	u32 old = read_once(count);
+
+	do {
+		if (old == LINE_FULL)
+			return true;
+		if (!old && n != 1)
+			return false;
+	} while (!__atomic_compare_exchange_n(count, &old, old + n, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	return true;
+}
+
+void plane_hold(phys_t pa, u64 size)
+{
+	u32 *counts = plane_counts();
+	u64 first, end;
+
+	plane_lines(pa, size, &first, &end);
+	for (; first < end; first++)
+		line_add(&counts[first], 1);
+}
+
+bool plane_drop(phys_t pa, u64 size)
+{
+	u32 *counts = plane_counts();
+	u64 first, end, line;
+
+	if (!size)
+		return false;
+	plane_lines(pa, size, &first, &end);
+	for (line = first; line < end; line++)
+		if (!line_add(&counts[line], (u32)-1))
+			break;
+	if (line == end)
+		return true;
+	while (line > first)
+		line_add(&counts[--line], 1);
+	return false;
+}
+
+bool plane_held(phys_t pa, u64 size)
+{
+	const u32 *counts = plane_counts();
+	u64 first, end;
+
+	if (!size)
+		return false;
+	for (plane_lines(pa, size, &first, &end); first < end; first++)
+		if (!read_once(&counts[first]))
+			return false;
+	return true;
+}
+
 static void copy_lines(u8 *to, const u8 *from, phys_t pa, u64 size)
 {
 	u64 first = align_down(pa.v, MEM_CACHE_LINE);

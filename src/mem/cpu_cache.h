@@ -3,6 +3,10 @@
  * The non-coherent machine has two views of RAM: what the CPU's caches hold (mem.base) and what
  * devices see (mem.device_view). Streaming maps and syncs copy cache lines between them; coherent
  * memory is the same pages in both.
+ *
+ * Where a mapping's address is its memory's, nothing else says what is mapped. So every cache line
+ * of RAM has a count of the mappings that it lies in, and only lines with a count are carried. A
+ * mapping that was never ended stays counted, which only lets more syncs through.
  */
 #ifndef MEM_CPU_CACHE_H
 #define MEM_CPU_CACHE_H
@@ -17,6 +21,16 @@ int cpu_cache_share(phys_t pa, u64 size);
  * only hides damage that such a machine would do.
  */
 void cpu_cache_unshare(phys_t pa, u64 size);
+
+/* A mapping of [pa, pa + size) of RAM at its own address begins. */
+void plane_hold(phys_t pa, u64 size);
+/* It ends. False, and nothing is changed: some line of it lies in no mapping. */
+bool plane_drop(phys_t pa, u64 size);
+/* Every line of the range lies in a mapping. */
+bool plane_held(phys_t pa, u64 size);
+
+/* The counts' bytes for RAM up to `span`; they lie behind the devices' view of it. */
+u64 plane_counts_size(u64 span);
 
 /* Carries the cache lines of [pa, pa + size) of RAM from the CPU's view to the devices', or back.
  */

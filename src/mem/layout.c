@@ -3,8 +3,10 @@
  * Where RAM and the bounce memory lie, from the sizes that were asked for.
  *
  * Sizes come from spec strings, so each is compared with a limit before it is rounded or added to.
- * Bounce memory lies as low as it can without using up zone DMA: at 16 MiB a device with 28 address
- * lines reaches all of the usual 64 MiB.
+ * Bounce memory lies across the end of zone DMA. A part of it lies below 16 MiB, so that a device
+ * with 24 address lines, the fewest that are served without an IOMMU, can bounce. The rest lies
+ * behind, so that zone DMA is not used up, and a device with 28 lines reaches all of the usual 64
+ * MiB.
  */
 #include "mem/ram.h"
 
@@ -14,7 +16,8 @@
 #define PHYS_RAM_END	(1ull << 46) /* RAM's addresses stay clear of PHYS_FOREIGN */
 #define LOW_MAX_DEFAULT (3 * GIB)
 #define BOUNCE_DEFAULT	(64 * MIB)
-#define BOUNCE_SEGMENT	(256 * KIB) /* the largest mapping that can bounce */
+#define BOUNCE_SEGMENT	(256 * KIB) /* of map/bounce.h */
+#define BOUNCE_LOW_MAX	MIB	    /* of zone DMA */
 
 static int layout_place_ram(const struct mem_config *want, struct mem_layout *out)
 {
@@ -48,7 +51,7 @@ static int layout_place_ram(const struct mem_config *want, struct mem_layout *ou
 static int place_bounce(const struct mem_config *want, struct mem_layout *out)
 {
 	u64 most = align_down(out->low / 2, BOUNCE_SEGMENT);
-	u64 size = align_down(min_u64(BOUNCE_DEFAULT, out->ram / 8), BOUNCE_SEGMENT);
+	u64 size = align_down(min_u64(BOUNCE_DEFAULT, out->ram / 8), BOUNCE_SEGMENT), low;
 
 	if (want->swiotlb > most)
 		return error_set(EINVAL,
@@ -60,9 +63,10 @@ static int place_bounce(const struct mem_config *want, struct mem_layout *out)
 	if (want->swiotlb)
 		size = align_up(want->swiotlb, BOUNCE_SEGMENT);
 	size = min_u64(max_u64(size, BOUNCE_SEGMENT), most);
+	low = align_up(min_u64(size / 4, BOUNCE_LOW_MAX), BOUNCE_SEGMENT);
 	out->bounce_size = size;
-	out->bounce_start = range_within(MEM_DMA_END, size, out->low)
-				    ? MEM_DMA_END
+	out->bounce_start = range_within(MEM_DMA_END - low, size, out->low)
+				    ? MEM_DMA_END - low
 				    : align_down(out->low - size, BOUNCE_SEGMENT);
 	return 0;
 }

@@ -13,6 +13,7 @@
  */
 #include "mem/mem.h"
 #include "mem/page.h"
+#include "mem/cpu_cache.h"
 #include "mem/ram.h"
 
 #include "base/copy.h"
@@ -99,6 +100,12 @@ static int window_fill(u8 *base, const struct mem_layout *l, int fd)
 	if (!err && l->span > l->low)
 		err = map_fixed(base + MEM_DMA32_END, l->ram - l->low, RAM_PROT, fd, l->low);
 	return err;
+}
+
+/* The devices' view of RAM, and behind it its counts (mem/cpu_cache.h). */
+static u64 plane_span(u64 span)
+{
+	return span + plane_counts_size(span);
 }
 
 /* Growing a file past RLIMIT_FSIZE would end the process by a signal. */
@@ -211,7 +218,7 @@ static void ram_unmake(void)
 	pinned = false; /* no device has any of it */
 	write_once(&mem.span, 0);
 	if (mem.device_view)
-		window_free(mem.device_view, was.span);
+		window_free(mem.device_view, plane_span(was.span));
 	mem.device_view = NULL;
 	ram_publish(MEM_NOWHERE, NULL, &none, -1);
 	munmap(map, map_bytes(was.span));
@@ -375,12 +382,15 @@ int mem_need_device_view(void)
 	if (mem.device_view)
 		goto out;
 	err = -ENOMEM;
-	device_view = window_make(now.span, "the memory that non-coherent devices see");
+	device_view = window_make(plane_span(now.span), "the memory that non-coherent devices see");
 	if (!device_view)
 		goto out;
 	err = window_fill(device_view, &now, -1);
+	if (!err)
+		err = map_fixed(device_view + now.span, plane_counts_size(now.span), RAM_PROT, -1,
+				0);
 	if (err)
-		window_free(device_view, now.span);
+		window_free(device_view, plane_span(now.span));
 	else
 		write_release(&mem.device_view, device_view);
 out:

@@ -55,6 +55,9 @@ static int cut_forward(struct cut *cut, u64 len, struct scatterlist *out)
 		if (piece) {
 			if (out)
 				cut_store(cut, &out[n], piece);
+			/* the first entry says it of all */
+			if (out && cut->dma && sg_dma_is_swiotlb(&out[n]))
+				sg_dma_mark_swiotlb(out);
 			n++;
 		}
 		cut->off += piece;

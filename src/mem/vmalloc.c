@@ -3,6 +3,9 @@
  * vmalloc and vmap: RAM pages mapped one after another in a range of their own (mem/vmrange.h). An
  * area keeps RAM there as long as it lives. Neighbouring RAM pages are mapped by one system call.
  *
+ * A view is such a range of memory that its caller has in RAM already, at an address aligned to its
+ * size (coherent memory behind a bus offset).
+ *
  * If the system refuses to unmap an area, it stays as it is: memory that can still be reached is
  * never given to somebody else.
  */
@@ -212,4 +215,41 @@ struct page *vmalloc_to_page(const void *addr)
 	u64 pfn = vmalloc_to_pfn(addr);
 
 	return pfn ? mem.map + pfn : NULL;
+}
+
+void *vm_view_make(phys_t pa, u64 size)
+{
+	u32 pages = (u32)(size >> PAGE_BITS), index = 0;
+
+	if (mem_use_area())
+		return NULL;
+	if (!vm_need())
+		index = vm_take_aligned(pages);
+	if (!index) {
+		mem_unuse_area();
+		return NULL;
+	}
+	for (u32 i = 0; i < pages; i++)
+		vm_set_pfn(index + i, (pa.v >> PAGE_BITS) + i);
+	if (!area_map(index, pages, PROT_READ | PROT_WRITE)) {
+		vm_open(index, pages, VM_KIND_VIEW);
+		return vm_address(index);
+	}
+	if (!area_unmap(index, pages))
+		area_end(index, pages);
+	return NULL;
+}
+
+bool vm_view_end(const void *view)
+{
+	u32 index, pages = vm_close(view, VM_KIND_VIEW, &index);
+
+	if (!pages)
+		return false;
+	if (area_unmap(index, pages)) {
+		vm_open(index, pages, VM_KIND_VIEW);
+		return false;
+	}
+	area_end(index, pages);
+	return true;
 }

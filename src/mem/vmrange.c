@@ -156,6 +156,26 @@ void vm_give(u32 index, u32 pages)
 	lock_release(&vm_lock);
 }
 
+/* Takes twice the size, and gives back what lies before and behind the aligned part. */
+u32 vm_take_aligned(u32 pages)
+{
+	u32 index = vm_take(2 * pages), at, before;
+	u64 size = (u64)pages << PAGE_BITS;
+
+	if (!index)
+		return 0;
+	at = vm_index((void *)align_up((uintptr_t)vm_address(index), size));
+	before = at - index;
+	/* the neighbours of what is given back: their tags are from the run that was taken */
+	slot_set(&slots[at], 0, SLOT_NONE);
+	slot_set(&slots[at + pages], 0, SLOT_NONE);
+	/* vm_give() adds the page behind an area */
+	if (before)
+		vm_give(index, before - 1);
+	vm_give(at + pages + 1, pages - before - 1);
+	return at;
+}
+
 void vm_set_pfn(u32 index, u64 pfn)
 {
 	slot_set(&slots[index], pfn, SLOT_PAGE);

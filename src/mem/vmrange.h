@@ -10,6 +10,7 @@
 enum vm_kind {
 	VM_KIND_VMALLOC = 1, /* the pages are the area's */
 	VM_KIND_VMAP,	     /* they are the caller's */
+	VM_KIND_VIEW,	     /* vm_view_make() */
 };
 
 /* Makes the range, once while RAM is there (the caller keeps it there). 0, -ENOMEM. */
@@ -17,6 +18,10 @@ int vm_need(void);
 
 /* `pages` pages of address space with one more behind; the index of the first; 0 and a sentence. */
 u32 vm_take(u32 pages);
+
+/* The same at an address that is a multiple of the area's size; `pages` is a power of two, at
+ * most a quarter of VM_PAGES_MAX. */
+u32 vm_take_aligned(u32 pages);
 
 /* Gives an area back that is unmapped and nobody finds any more. */
 void vm_give(u32 index, u32 pages);
@@ -35,6 +40,15 @@ u32 vm_close(const void *addr, enum vm_kind kind, u32 *index);
 
 /* The page of the range at an address of it. */
 u32 vm_index(const void *addr);
+
+/*
+ * vmalloc.c: a second view of RAM [pa, pa + size), at an address that is a multiple of `size`,
+ * which is a power of two of at least a page. The caller owns the RAM. NULL and an error message.
+ */
+void *vm_view_make(phys_t pa, u64 size);
+
+/* Ends a view. False: the system refused to unmap it, so that the RAM can still be reached. */
+bool vm_view_end(const void *view);
 
 static inline void *vm_address(u32 index)
 {

@@ -57,7 +57,7 @@ static int map_page(struct qemu *q)
 	if (!q->dev->iommu || q->dev->identity_mapped)
 		return 0;
 	q->message_addr = MESSAGE_AT;
-	err = iova_reserve(dom->iova, MESSAGE_AT >> PAGE_BITS, 1);
+	err = domain_iova_reserve(dom, MESSAGE_AT >> PAGE_BITS, 1);
 	if (!err)
 		err = dom->space.ops->map(&dom->space, IOVA(MESSAGE_AT), PHYS(pa), PAGE_BYTES,
 					  PT_WRITE);

@@ -176,7 +176,7 @@ static void regcache_release_slot(struct cache *c, u32 i)
 {
 	regcache_invalidate(c, i);
 	itree_remove(&c->by_bus, &c->cold[i].bus);
-	iova_free(c->dev->domain->iova, c->hot[i].page, c->hot[i].pages);
+	domain_iova_free(c->dev->domain, c->hot[i].page, c->hot[i].pages);
 	c->cold[i].taken = false;
 }
 
@@ -257,7 +257,7 @@ static u64 regcache_translate(struct cache *c, u64 va, u64 pages, u64 prot)
 	if (fail_here(FAIL_IOVA, c->dev->name) ||
 	    domain_check_tables(PAGE_BYTES, pages << PAGE_BITS))
 		return 0;
-	page = iova_alloc(dom->iova, pages, read_once(&c->dev->dma_last) >> PAGE_BITS, true);
+	page = domain_iova_try(dom, pages, read_once(&c->dev->dma_last) >> PAGE_BITS);
 	if (!page)
 		return 0;
 	if (!pt_map(&dom->pt, IOVA(page << PAGE_BITS), PHYS(va | PHYS_FOREIGN), pages << PAGE_BITS,
@@ -269,7 +269,7 @@ static u64 regcache_translate(struct cache *c, u64 va, u64 pages, u64 prot)
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 	}
 	domain_undo_map(dom, pages);
-	iova_free(dom->iova, page, pages);
+	domain_iova_free(dom, page, pages);
 	return 0;
 }
 
@@ -306,7 +306,7 @@ static u32 regcache_make(struct cache *c, u64 va, u64 pages, u64 prot)
 	e->bus.last = e->bus.first + size - 1;
 	if (!into_trees(c, e)) {
 		regcache_unmap_range(c->dev->domain, IOVA(e->bus.first), size);
-		iova_free(c->dev->domain->iova, page, pages);
+		domain_iova_free(c->dev->domain, page, pages);
 		return SLOTS;
 	}
 	e->taken = e->answers = e->linked = true;

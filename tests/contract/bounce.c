@@ -45,13 +45,10 @@ static void test_the_longest_one_at_every_alignment(void **state)
 	if (!bouncing_kind(&kind))
 		return;
 	for (size_t m = 0; m < COUNT(masks); m++) {
-		size_t n, max = dma_max_mapping_size(dev);
+		size_t n;
 
 		assert_int_equal(dma_set_min_align_mask(dev, masks[m]), 0);
-		max = dma_max_mapping_size(dev);
-		/* without limits of its own a direct device names none; a slot's segment is 256 KiB
-		 */
-		n = max == SIZE_MAX ? 252 * KB : max;
+		n = dma_max_mapping_size(dev);
 		for (size_t offset = 0; offset <= masks[m]; offset += 1009) {
 			struct buffer b = buffer_get(kind, offset + n);
 			dma_addr_t addr = dma_map_single(dev, b.cpu + offset, n, DMA_BIDIRECTIONAL);
@@ -66,15 +63,26 @@ static void test_the_longest_one_at_every_alignment(void **state)
 	}
 }
 
-static void test_too_long_for_any_slot(void **state)
+/* Longer than is promised: served while there is room, and refused where there never is. */
+static void test_longer_than_is_promised(void **state)
 {
-	enum kind kind;
 	struct buffer b;
+	enum kind kind;
+	dma_addr_t addr;
 
 	if (!bouncing_kind(&kind))
 		return;
-	b = buffer_get(kind, 300 * KB);
-	map_failed(dma_map_single(dev, b.cpu + 64, 299 * KB, DMA_TO_DEVICE), dev_name(dev));
+	b = buffer_get(kind, 3 * MB);
+	fill(b.cpu, b.size, 1);
+	addr = dma_map_single(dev, b.cpu + 64, 1 * MB, DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(dev, addr))
+		fail_msg("%s", dmamap_strerror());
+	device_writes(addr + 1 * MB - 1, "\x77", 1);
+	dma_unmap_single(dev, addr, 1 * MB, DMA_BIDIRECTIONAL);
+	assert_int_equal(b.cpu[64 + 1 * MB - 1], 0x77);
+	addr = dma_map_single(dev, b.cpu + 64, 2 * MB + 1, DMA_TO_DEVICE);
+	assert_int_equal(errno, EIO);
+	map_failed(addr, "2048 KiB");
 	buffer_put(&b);
 }
 
@@ -173,7 +181,7 @@ static void test_random_maps_and_unmaps(void **state)
 const struct CMUnitTest bounce_tests[] = {
 	contract_test(test_address_bits_that_the_device_needs_are_kept),
 	contract_test(test_the_longest_one_at_every_alignment),
-	contract_test(test_too_long_for_any_slot),
+	contract_test(test_longer_than_is_promised),
 	contract_test(test_full),
 	contract_test(test_random_maps_and_unmaps),
 };

@@ -279,6 +279,9 @@ static void test_managed_memory_goes_with_the_device(void **state)
 		assert_non_null(cpu[i]);
 		assert_true(all_are(cpu[i], 5000, 0));
 	}
+	/* what is refused stays managed */
+	dmam_free_coherent(other, 8192, cpu[1], dma[1]);
+	reported(DMAMAP_CHECK_COHERENT_MISMATCH);
 	dmam_free_coherent(other, 5000, cpu[1], dma[1]);
 	dmam_free_coherent(other, 5000, cpu[1], dma[1]);
 	reported(DMAMAP_CHECK_COHERENT_NOT_OWNED);

@@ -49,6 +49,11 @@ static const struct config configs[] = {
 	{"direct-noncoherent-32bit", "sim,iommu=0,coherent=0,swiotlb=2M", 32},
 	{"bus-offset", "sim,bus-offset=0x100000000,swiotlb=2M", 64},
 	{"direct-bus-offset", "sim,iommu=0,bus-offset=0x100000000,swiotlb=2M", 64},
+	{"bus-offset-odd", "sim,bus-offset=0x30000,swiotlb=2M", 64},
+	{"direct-bus-offset-odd", "sim,iommu=0,bus-offset=0x130000,swiotlb=2M", 64},
+	{"direct-noncoherent-bus-offset-odd",
+	 "sim,iommu=0,coherent=0,bus-offset=0x70000,swiotlb=2M", 33},
+	{"pool-bus-offset-odd", "sim,policy=identity,bus-offset=0x30000,swiotlb=2M", 64},
 	{"addr-bits", "sim,addr-bits=40,swiotlb=2M", 40},
 	{"group", "sim,group=together,swiotlb=2M", 64},
 	{"small", "sim,ram=64M,swiotlb=2M", 64},
@@ -102,7 +107,9 @@ bool is_checked(void)
 
 u64 bus_offset(void)
 {
-	return has_key("bus-offset=") ? 0x100000000ull : 0;
+	const char *key = strstr(config->spec, "bus-offset=");
+
+	return key ? strtoull(key + strlen("bus-offset="), NULL, 0) : 0;
 }
 
 bool has_gap(void)
@@ -430,6 +437,8 @@ static int run_body(const struct config *c, int only)
 		const size_t *n;
 	} parts[] = {
 		{"masks", mask_tests, &n_mask_tests},
+		{"limits", limit_tests, &n_limit_tests},
+		{"advertised", advertised_tests, &n_advertised_tests},
 		{"coherent", coherent_tests, &n_coherent_tests},
 		{"pools", pool_tests, &n_pool_tests},
 		{"streaming", streaming_tests, &n_streaming_tests},

@@ -3,6 +3,7 @@
 #include "contract.h"
 
 #include <linux/dmapool.h>
+#include <linux/scatterlist.h>
 #include <pthread.h>
 
 enum { THREADS = 2, ROUNDS = 150 };
@@ -148,7 +149,98 @@ static void test_a_sentence_is_its_threads(void **state)
 	buffer_put(&b);
 }
 
+static bool stop_setting; /* atomic */
+
+static void *set_limits(void *arg)
+{
+	/* both are served everywhere, and the narrower reaches neither high RAM nor the heap */
+	u64 narrow = mask_of(bus_offset() > DMA_BIT_MASK(31) ? 33 : 31), wide = dma_get_mask(dev);
+
+	while (!__atomic_load_n(&stop_setting, __ATOMIC_RELAXED)) {
+		dma_set_max_seg_size(dev, 1024);
+		dma_set_mask(dev, narrow);
+		dma_set_min_align_mask(dev, 0xfff);
+		dma_set_seg_boundary(dev, 0xffff);
+		dma_set_max_seg_size(dev, 65536);
+		dma_set_mask(dev, wide);
+		dma_set_min_align_mask(dev, 0);
+		dma_set_seg_boundary(dev, 0xffffffff);
+	}
+	return NULL;
+}
+
+/* One range of addresses is aligned to its pages: else it is longer than what was taken for it. */
+static void check_range(struct scatterlist *sgl, unsigned int n)
+{
+	u64 low = sg_dma_address(sgl), high = low, pages, align = 1;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sg (sgl, sg, n, i) {
+		assert_true(sg_dma_len(sg) <= 65536);
+		if (sg_dma_address(sg) + sg_dma_len(sg) > high)
+			high = sg_dma_address(sg) + sg_dma_len(sg);
+	}
+	pages = (high - low + 4095) >> 12;
+	while (align < pages)
+		align *= 2;
+	if (dma_get_merge_boundary(dev))
+		assert_int_equal((low >> 12) & (align - 1), 0);
+}
+
+/* A call obeys limits that were there at one time, whatever another thread sets meanwhile. */
+static void test_limits_that_change_meanwhile(void **state)
+{
+	enum { N = 32, SIZE = 1024 };
+	struct buffer b[2] = {buffer_get(PAGES, N * SIZE), buffer_get(HEAP, 8192)};
+	struct scatterlist sg[N], *at;
+	u8 seen[N * SIZE];
+	pthread_t thread;
+	unsigned int n, i;
+
+	if (on_qemu() || !has_fault_records()) {
+		buffer_put(&b[0]);
+		buffer_put(&b[1]);
+		return;
+	}
+	stop_setting = false;
+	assert_int_equal(pthread_create(&thread, NULL, set_limits, NULL), 0);
+	for (u32 round = 0; round < 1500; round++) {
+		dma_addr_t addr;
+		size_t sum = 0;
+
+		fill(b[0].cpu, N * SIZE, round);
+		sg_init_table(sg, N);
+		for (int k = 0; k < N; k++)
+			sg_set_buf(&sg[k], b[0].cpu + SIZE * k, SIZE);
+		n = dma_map_sg(dev, sg, N, DMA_BIDIRECTIONAL);
+		if (!n)
+			fail_msg("%s", dmamap_strerror());
+		check_range(sg, n);
+		for_each_sg (sg, at, n, i) {
+			device_reads(sg_dma_address(at), seen + sum, sg_dma_len(at));
+			sum += sg_dma_len(at);
+		}
+		assert_int_equal(sum, N * SIZE);
+		assert_true(holds(seen, N * SIZE, round));
+		dma_unmap_sg(dev, sg, N, DMA_BIDIRECTIONAL);
+		i = round % 2;
+		fill(b[i].cpu, 5000, round);
+		addr = dma_map_single(dev, b[i].cpu, 5000, DMA_FROM_DEVICE);
+		assert_int_equal(dma_mapping_error(dev, addr), 0);
+		device_writes(addr + 4999, "\x55", 1);
+		dma_unmap_single(dev, addr, 5000, DMA_FROM_DEVICE);
+		assert_int_equal(b[i].cpu[4999], 0x55);
+		assert_true(holds(b[i].cpu, 4999, round));
+	}
+	__atomic_store_n(&stop_setting, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	buffer_put(&b[0]);
+	buffer_put(&b[1]);
+}
+
 const struct CMUnitTest thread_tests[] = {
+	contract_test(test_limits_that_change_meanwhile),
 	contract_test(test_threads_on_one_device),
 	contract_test(test_a_mapping_outlives_its_thread),
 	contract_test(test_a_sentence_is_its_threads),

@@ -19,6 +19,8 @@ static const struct {
 	{"sim,coherent=0,iommu=0", DMA_BIT_MASK(32)},
 	{"sim,coherent=0,untrusted=1", ~0ull},
 	{"sim,group=g", DMA_BIT_MASK(40)},
+	{"sim,bus-offset=64K", ~0ull},
+	{"sim,coherent=0,policy=identity", ~0ull},
 };
 
 static u8 *ram, *heap; /* 256 KiB each, 0x11 and 0x22 */
@@ -126,6 +128,19 @@ static int map_long_table(struct device *dev, void *arg)
 	return err;
 }
 
+/* A hole between two segments: each has a range of addresses of its own. */
+static int map_with_holes(struct device *dev, void *arg)
+{
+	int err;
+
+	dma_set_seg_boundary(dev, 0x3fff);
+	dma_set_max_seg_size(dev, 0x3000);
+	err = map_list(dev, arg);
+	dma_set_max_seg_size(dev, 65536);
+	dma_set_seg_boundary(dev, 0xffffffff);
+	return err;
+}
+
 static void each_device(const char *name, int (*op)(struct device *, void *), void *arg)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
@@ -154,6 +169,7 @@ static void test_registers(void **state)
 static void test_list(void **state)
 {
 	each_device("list", map_list, NULL);
+	each_device("list with holes", map_with_holes, NULL);
 }
 
 static void test_long_table(void **state)

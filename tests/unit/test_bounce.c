@@ -4,27 +4,42 @@
 
 #include "map/bounce.h"
 
+#include <pthread.h>
+
 static struct device *dev;
-static u8 *memory; /* 512 KiB of high RAM */
+static u8 *memory; /* 1 MiB of high RAM */
+
+#define MEMORY_ORDER 8
 
 static int setup(void **state)
 {
 	dev = rig_open("sim,iommu=0,swiotlb=512K", DMA_BIT_MASK(32));
-	memory = (u8 *)__get_free_pages(GFP_KERNEL, 7);
+	memory = (u8 *)__get_free_pages(GFP_KERNEL, MEMORY_ORDER);
 	return memory ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	rig_fail_none();
-	free_pages((unsigned long)memory, 7);
+	free_pages((unsigned long)memory, MEMORY_ORDER);
 	rig_close(dev);
 	return 0;
 }
 
+static phys_t map_within_boundary(u64 offset, u64 size, u64 boundary)
+{
+	const struct map_limits l = {
+		.last = ~0ull, .boundary = boundary, .align_mask = read_once(&dev->min_align_mask)};
+
+	return bounce_map(dev, phys_of(memory + offset), size, &l, false, 0);
+}
+
 static phys_t map(u64 offset, u64 size, u64 last)
 {
-	return bounce_map(dev, phys_of(memory + offset), size, last, false, 0);
+	const struct map_limits l = {
+		.last = last, .boundary = ~0ull, .align_mask = read_once(&dev->min_align_mask)};
+
+	return bounce_map(dev, phys_of(memory + offset), size, &l, false, 0);
 }
 
 static void unmap(phys_t at, u64 size)
@@ -76,21 +91,91 @@ static void test_the_last_address_bounds(void **state)
 	at = map(0, 100, mem.bounce_start + BOUNCE_SEGMENT - 1);
 	assert_true(at.v != NO_PHYS.v && at.v + 99 < mem.bounce_start + BOUNCE_SEGMENT);
 	unmap(at, 100);
-	at = map(0, 100, mem.bounce_start - 1);
+	/* to the byte */
+	at = map(0, 100, mem.bounce_start + 99);
+	assert_int_equal(at.v, mem.bounce_start);
+	unmap(at, 100);
+	at = map(0, 100, mem.bounce_start + 98);
 	assert_true(at.v == NO_PHYS.v);
-	at = map(0, 100, 0);
-	assert_true(at.v == NO_PHYS.v);
+}
+
+/* Threads begin their search at different places. */
+static void *lowest_of_ten(void *arg)
+{
+	phys_t at[10];
+	u64 *low = arg;
+
+	*low = ~0ull;
+	for (int i = 0; i < 10; i++) {
+		at[i] = map(0, 1, ~0ull);
+		*low = min_u64(*low, at[i].v);
+	}
+	for (int i = 0; i < 10; i++)
+		bounce_unmap(dev, at[i], 1, DMA_TO_DEVICE, 0);
+	return NULL;
+}
+
+/* Slots below 16 MiB are for devices that reach no others, as long as there are others. */
+static void test_low_slots_are_spared(void **state)
+{
+	enum { LOW = BOUNCE_SEGMENT_SLOTS };
+	phys_t at[2 * LOW], one;
+	int n = 0;
+
+	assert_true(mem.bounce_start + BOUNCE_SEGMENT == MEM_DMA_END);
+	for (int i = 0; i < 4; i++) {
+		pthread_t thread;
+		u64 low;
+
+		assert_int_equal(pthread_create(&thread, NULL, lowest_of_ten, &low), 0);
+		pthread_join(thread, NULL);
+		assert_true(low >= MEM_DMA_END && low < NO_PHYS.v);
+	}
+	for (; n < LOW; n++) {
+		at[n] = map(0, 1, ~0ull);
+		assert_true(at[n].v != NO_PHYS.v && at[n].v >= MEM_DMA_END);
+	}
+	one = map(0, 1, MEM_DMA_END - 1);
+	assert_true(one.v < MEM_DMA_END);
+	/* then they serve everybody */
+	for (; n < 2 * LOW - 1; n++) {
+		at[n] = map(0, 1, ~0ull);
+		assert_true(at[n].v != NO_PHYS.v && at[n].v < MEM_DMA_END);
+	}
+	unmap(one, 1);
+	while (n)
+		unmap(at[--n], 1);
 }
 
 static void test_the_longest_and_one_more(void **state)
 {
-	phys_t at = map(0, BOUNCE_SEGMENT, ~0ull);
+	phys_t at = map(0, BOUNCE_SEGMENT, ~0ull), all;
 
 	assert_true(at.v != NO_PHYS.v);
-	unmap(at, BOUNCE_SEGMENT);
 	assert_int_equal(bounce_max_size(dev), BOUNCE_SEGMENT);
-	at = map(0, BOUNCE_SEGMENT + 1, ~0ull);
+	/* a longer one needs a run of segments */
+	all = map(0, BOUNCE_SEGMENT + 1, ~0ull);
+	assert_true(all.v == NO_PHYS.v);
+	assert_int_equal(errno, ENOMEM);
+	unmap(at, BOUNCE_SEGMENT);
+	all = map(0, BOUNCE_SEGMENT + 1, ~0ull);
+	assert_int_equal(all.v, mem.bounce_start);
+	/* the rest of the last segment serves others */
+	at = map(0, BOUNCE_SEGMENT - BOUNCE_SLOT, ~0ull);
 	assert_true(at.v == NO_PHYS.v);
+	at = map(0, BOUNCE_SEGMENT - 2 * BOUNCE_SLOT, ~0ull);
+	assert_true(at.v != NO_PHYS.v);
+	unmap(at, BOUNCE_SEGMENT - 2 * BOUNCE_SLOT);
+	unmap(all, BOUNCE_SEGMENT + 1);
+	all = map(0, 2 * BOUNCE_SEGMENT, ~0ull);
+	assert_true(all.v != NO_PHYS.v);
+	unmap(all, 2 * BOUNCE_SEGMENT);
+	/* never, however much is unmapped */
+	all = map(0, 2 * BOUNCE_SEGMENT + 1, ~0ull);
+	assert_true(all.v == NO_PHYS.v);
+	assert_int_equal(errno, EIO);
+	all = map(0, BOUNCE_SEGMENT + 1, MEM_DMA_END - 1);
+	assert_true(all.v == NO_PHYS.v);
 	assert_int_equal(errno, EIO);
 	assert_int_equal(dma_set_min_align_mask(dev, 4095), 0);
 	assert_int_equal(bounce_max_size(dev), BOUNCE_SEGMENT - PAGE_BYTES);
@@ -98,6 +183,80 @@ static void test_the_longest_and_one_more(void **state)
 	assert_true(at.v != NO_PHYS.v);
 	assert_int_equal(at.v & 4095, 4095);
 	unmap(at, BOUNCE_SEGMENT - PAGE_BYTES);
+}
+
+/* The message names the reason, and only what helps. */
+static void test_why_there_is_no_place(void **state)
+{
+	phys_t at;
+
+	assert_true(map(0, 100, mem.bounce_start - 1).v == NO_PHYS.v);
+	assert_int_equal(errno, EIO);
+	assert_non_null(strstr(error_text(), "set a wider mask"));
+	assert_null(strstr(error_text(), "full"));
+	assert_true(map(0, 3 * BOUNCE_SEGMENT, ~0ull).v == NO_PHYS.v);
+	assert_non_null(strstr(error_text(), "512 KiB"));
+	assert_null(strstr(error_text(), "full"));
+	at = map(0, BOUNCE_SEGMENT, MEM_DMA_END - 1);
+	assert_true(at.v != NO_PHYS.v);
+	assert_true(map(0, 1, MEM_DMA_END - 1).v == NO_PHYS.v);
+	assert_int_equal(errno, ENOMEM);
+	assert_non_null(strstr(error_text(), "128 of the 128 that the device reaches"));
+	assert_non_null(strstr(error_text(), "set a wider mask"));
+	unmap(at, BOUNCE_SEGMENT);
+	at = map(0, 2 * BOUNCE_SEGMENT - 5 * BOUNCE_SLOT, ~0ull);
+	assert_true(map(0, 6 * BOUNCE_SLOT, ~0ull).v == NO_PHYS.v);
+	assert_non_null(strstr(error_text(), "6 free slots"));
+	assert_non_null(strstr(error_text(), "251 of the 256"));
+	assert_null(strstr(error_text(), "set a wider mask"));
+	unmap(at, 2 * BOUNCE_SEGMENT - 5 * BOUNCE_SLOT);
+	rig_fail(FAIL_BOUNCE, 1);
+	assert_true(map(0, 1, ~0ull).v == NO_PHYS.v);
+	assert_non_null(strstr(error_text(), "fault injection"));
+	assert_null(strstr(error_text(), "full"));
+}
+
+/* Every place is within the boundary, as the device sees it, unless no place can be. */
+static void test_a_boundary_is_not_crossed(void **state)
+{
+	static const u64 boundaries[] = {0x7ff, 0xfff, 0x1fff, 0xffff, 0x3ffff, 0x7ffff, 0x1ff};
+	static const u32 masks[] = {0, 0xff, 0xfff};
+	enum { N = 24 };
+	struct {
+		phys_t at;
+		u64 size;
+	} m[N];
+	u64 random = 1, served = 0;
+
+	for (int round = 0; round < 2000; round++) {
+		u64 boundary = boundaries[round % 7];
+		u32 mask = masks[round / 7 % 3];
+		int n = 0;
+
+		assert_int_equal(dma_set_min_align_mask(dev, mask), 0);
+		for (; n < N; n++) {
+			u64 offset, kept;
+
+			random = random * 6364136223846793005ull + 1442695040888963407ull;
+			m[n].size = 1 + (random >> 33) % (round % 2 ? 70000 : 5000);
+			offset = (random >> 20) % 4096;
+			kept = offset & mask;
+			m[n].at = map_within_boundary(offset, m[n].size, boundary);
+			if (m[n].at.v == NO_PHYS.v)
+				break;
+			if (kept + m[n].size - 1 > boundary || (kept & ~boundary))
+				continue;
+			served++;
+			if ((m[n].at.v & boundary) + m[n].size - 1 > boundary)
+				fail_msg("%llu bytes at %#llx cross %#llx",
+					 (unsigned long long)m[n].size,
+					 (unsigned long long)m[n].at.v,
+					 (unsigned long long)boundary);
+		}
+		while (n)
+			unmap(m[n - 1].at, m[n - 1].size), n--;
+	}
+	assert_true(served > 5000);
 }
 
 /* Freed in another order than taken: a long run comes together again. */
@@ -160,7 +319,7 @@ static void test_bytes(void **state)
 	assert_int_equal(slot[20], 0x33);
 	assert_true(bounce_unmap(dev, at, 3000, DMA_FROM_DEVICE, DMA_ATTR_SKIP_CPU_SYNC));
 	assert_int_equal(memory[200], 0x11);
-	at = bounce_map(dev, phys_of(memory), 100, ~0ull, false, 0);
+	at = map(0, 100, ~0ull);
 	memset(phys_ptr(at), 0x44, 100);
 	/* a size that is too large copies no more than was mapped */
 	assert_true(bounce_unmap(dev, at, ~0ull, DMA_FROM_DEVICE, 0));
@@ -174,7 +333,7 @@ static void test_whole_pages_show_nothing_else(void **state)
 
 	memset(memory, 0x11, 8192);
 	memset(mem.base + mem.bounce_start, 0x99, mem.bounce_size);
-	at = bounce_map(dev, phys_of(memory + 100), 200, ~0ull, true, 0);
+	at = bounce_map(dev, phys_of(memory + 100), 200, BOUNCE_ANYWHERE, true, 0);
 	offset = at.v % PAGE_BYTES;
 	page = phys_ptr(PHYS(align_down(at.v, PAGE_BYTES)));
 	assert_true(rig_all(page + offset, 200, 0x11));
@@ -182,7 +341,7 @@ static void test_whole_pages_show_nothing_else(void **state)
 		    rig_all(page + offset + 200, 4096 - 200 - offset, 0));
 	unmap(at, 200);
 	memset(mem.base + mem.bounce_start, 0x99, mem.bounce_size);
-	at = bounce_map(dev, phys_of(memory), 5000, ~0ull, true, DMA_ATTR_SKIP_CPU_SYNC);
+	at = bounce_map(dev, phys_of(memory), 5000, BOUNCE_ANYWHERE, true, DMA_ATTR_SKIP_CPU_SYNC);
 	assert_true(rig_all(phys_ptr(at), 8192, 0));
 	unmap(at, 5000);
 }
@@ -193,7 +352,7 @@ static void test_what_a_closed_device_left(void **state)
 	unsigned int before = room();
 
 	for (u64 size = 1; size < 20000; size += 3000)
-		assert_true(bounce_map(other, phys_of(memory), size, ~0ull, false, 0).v !=
+		assert_true(bounce_map(other, phys_of(memory), size, BOUNCE_ANYWHERE, false, 0).v !=
 			    NO_PHYS.v);
 	assert_true(room() < before);
 	assert_int_equal(bounce_release(other), 7);
@@ -233,7 +392,8 @@ static void test_random_against_an_oracle(void **state)
 		random = random * 6364136223846793005ull + 1442695040888963407ull;
 		i = (random >> 33) % N;
 		if (!m[i].size) {
-			u64 size = 1 + (random >> 40) % (random >> 63 ? 30000 : 3000);
+			u64 longest = step % 50 ? random >> 63 ? 30000 : 3000 : 400000;
+			u64 size = 1 + (random >> 40) % longest;
 
 			m[i].at = map((random >> 20) % 4096, size, ~0ull);
 			if (m[i].at.v == NO_PHYS.v)
@@ -242,7 +402,8 @@ static void test_random_against_an_oracle(void **state)
 		}
 		first = (m[i].at.v - mem.bounce_start) / BOUNCE_SLOT;
 		last = (m[i].at.v + m[i].size - 1 - mem.bounce_start) / BOUNCE_SLOT;
-		assert_int_equal(first / BOUNCE_SEGMENT_SLOTS, last / BOUNCE_SEGMENT_SLOTS);
+		if (m[i].size <= BOUNCE_SEGMENT - PAGE_BYTES)
+			assert_int_equal(first / BOUNCE_SEGMENT_SLOTS, last / BOUNCE_SEGMENT_SLOTS);
 		for (u64 s = first; s <= last; s++) {
 			assert_true(!owner[s] || owner[s] == i + 1);
 			owner[s] = owner[s] ? 0 : (u8)(i + 1);
@@ -266,7 +427,10 @@ int main(void)
 		with_device(test_every_slot_can_be_had),
 		with_device(test_slots_are_where_they_must_be),
 		with_device(test_the_last_address_bounds),
+		with_device(test_low_slots_are_spared),
 		with_device(test_the_longest_and_one_more),
+		with_device(test_why_there_is_no_place),
+		with_device(test_a_boundary_is_not_crossed),
 		with_device(test_runs_grow_together),
 		with_device(test_what_is_no_mapping),
 		with_device(test_bytes),

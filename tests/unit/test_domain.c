@@ -118,6 +118,49 @@ static void test_pool_maps_all_ram_and_keeps_its_addresses(void **state)
 	domain_put(dom);
 }
 
+/* Aligned as the devices see it: their addresses are the domain's plus the bus offset. */
+static void test_a_bus_offset_is_no_alignment(void **state)
+{
+	static const u64 offsets[] = {0x10000, 0x130000, 0xfffffff0000, 1ull << 62 | 0x30000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+		const struct domain_config want = {
+			.iommu = true, .any_32bit = true, .bus_offset = offsets[i]};
+		struct domain *dom = domain_get(&want);
+
+		assert_non_null(dom);
+		for (u64 pages = 1; pages <= 5000; pages += 1 + pages / 3) {
+			u64 page = domain_iova_alloc(dom, pages, ~0ull >> PAGE_BITS);
+			u64 align = 1ull << log2_ceil(pages);
+
+			assert_true(page > 0 && page + pages <= 1ull << 36);
+			assert_int_equal((page + (offsets[i] >> PAGE_BITS)) & (align - 1), 0);
+			/* the interrupts' addresses are the bus's */
+			assert_true(page + pages <= 0xfee00 || page >= 0xfef00);
+			assert_true(domain_iova_free(dom, page, pages));
+		}
+		/* the last page is a limit in the domain's numbers */
+		assert_true(domain_iova_alloc(dom, 1, 0x4000) <= 0x4000);
+		assert_int_equal(domain_iova_alloc(dom, 4, 2), 0);
+		domain_put(dom);
+	}
+}
+
+static void test_a_group_has_one_bus_offset(void **state)
+{
+	struct device *a = dmamap_open("sim,ram=8G,group=x,bus-offset=64K"), *b;
+
+	assert_non_null(a);
+	assert_null(dmamap_open("sim,group=x"));
+	assert_int_equal(errno, EINVAL);
+	assert_non_null(strstr(dmamap_strerror(), "bus-offset"));
+	assert_null(dmamap_open("sim,group=x,bus-offset=128K"));
+	b = dmamap_open("sim,group=x,bus-offset=64K");
+	assert_non_null(b);
+	dmamap_close(b);
+	dmamap_close(a);
+}
+
 static void test_release_gives_back_and_cuts_off(void **state)
 {
 	struct domain *dom = get(POLICY_STRICT, NULL);
@@ -240,6 +283,8 @@ int main(void)
 		with_ram(test_a_group_is_one),
 		with_ram(test_addresses_of_interrupts_are_left_out),
 		with_ram(test_pool_maps_all_ram_and_keeps_its_addresses),
+		with_ram(test_a_bus_offset_is_no_alignment),
+		with_ram(test_a_group_has_one_bus_offset),
 		with_ram(test_release_gives_back_and_cuts_off),
 		with_ram(test_a_large_release_frees_tables),
 		with_ram(test_hardware_forgets_all_before_tables_go),

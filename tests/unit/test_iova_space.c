@@ -46,6 +46,33 @@ static void test_reserved_is_not_freed(void **state)
 	iova_destroy(s);
 }
 
+/* What an aligned range can get, whatever is given out; the allocator agrees. */
+static void test_longest(void **state)
+{
+	struct iova_space *s = iova_create(1, 1 << 20, 0);
+	u64 longest, page;
+
+	/* [2^19, 2^20) */
+	assert_int_equal(iova_longest(s, ~0ull), 1 << 19);
+	assert_int_equal(iova_longest(s, 0), 0);
+	assert_int_equal(iova_longest(s, 1), 1);
+	assert_int_equal(iova_longest(s, 3), 2);
+	assert_int_equal(iova_longest(s, 0xfff), 0x800);
+	assert_int_equal(iova_reserve(s, 0xfee00, 0x100), 0);
+	assert_int_equal(iova_longest(s, ~0ull), 0xfee00 - 0x80000);
+	assert_int_equal(iova_reserve(s, 1, 0xc0000 - 1), 0);
+	longest = iova_longest(s, ~0ull);
+	assert_int_equal(longest, 0xfee00 - 0xc0000);
+	assert_int_equal(iova_alloc(s, longest + 1, ~0ull, true), 0);
+	page = iova_alloc(s, longest, ~0ull, true);
+	assert_int_equal(page, 0xc0000);
+	assert_int_equal(iova_longest(s, ~0ull), longest);
+	assert_true(iova_free(s, page, longest));
+	/* nothing is left below a limit */
+	assert_int_equal(iova_longest(s, 0xbffff), 0);
+	iova_destroy(s);
+}
+
 static void test_reserve_what_caches_hold(void **state)
 {
 	struct iova_space *s = iova_create(1, 1 << 20, 0);
@@ -138,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reserve),
 		cmocka_unit_test(test_reserved_is_not_freed),
+		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_reserve_what_caches_hold),
 		cmocka_unit_test(test_bad_spaces),
 		cmocka_unit_test(test_tiny_space),

@@ -37,7 +37,7 @@ static void defaults(void **state)
 	assert_int_equal(l.ram, 8 * GIB);
 	assert_int_equal(l.low, 3 * GIB);
 	assert_int_equal(l.span, 9 * GIB);
-	assert_int_equal(l.bounce_start, 16 * MIB);
+	assert_int_equal(l.bounce_start, 15 * MIB);
 	assert_int_equal(l.bounce_size, 64 * MIB);
 }
 
@@ -65,16 +65,21 @@ static void bounce_memory(void **state)
 	assert_int_equal(l.bounce_start, 768 * KIB);
 	l = good(MIB + 4096, 0, 0);
 	assert_int_equal(l.bounce_start, 768 * KIB);
-	/* named: rounded up; as low as it fits, not lower than 16 MiB */
+	/* named: rounded up; a quarter of it, at most 1 MiB, lies below 16 MiB */
 	l = good(GIB, 1, 0);
 	assert_int_equal(l.bounce_size, 256 * KIB);
-	assert_int_equal(l.bounce_start, 16 * MIB);
+	assert_int_equal(l.bounce_start, 16 * MIB - 256 * KIB);
+	l = good(GIB, 2 * MIB, 0);
+	assert_int_equal(l.bounce_start, 16 * MIB - 512 * KIB);
 	l = good(32 * MIB, 16 * MIB, 0);
-	assert_int_equal(l.bounce_start, 16 * MIB);
-	l = good(32 * MIB - 4096, 15 * MIB, 0);
-	assert_int_equal(l.bounce_start, 16 * MIB);
+	assert_int_equal(l.bounce_start, 15 * MIB);
 	l = good(30 * MIB, 15 * MIB, 0);
 	assert_int_equal(l.bounce_start, 15 * MIB);
+	/* lower where it does not fit otherwise */
+	l = good(30 * MIB - 4096, 14 * MIB + 512 * KIB, 0);
+	assert_int_equal(l.bounce_start, 15 * MIB);
+	l = good(29 * MIB, 14 * MIB + 512 * KIB, 0);
+	assert_int_equal(l.bounce_start, 14 * MIB + 512 * KIB);
 	/* the default yields to a small low part */
 	l = good(8 * GIB, 0, 64 * MIB);
 	assert_int_equal(l.bounce_size, 32 * MIB);
@@ -91,7 +96,10 @@ static void refused(void **state)
 	bad(0, 0, 4096, "below 4 GiB");
 }
 
-/* Whatever the sizes: everything page-aligned, bounce memory inside low RAM and never page 0. */
+/*
+ * Whatever the sizes: everything page-aligned, bounce memory inside low RAM and never page 0, and a
+ * segment of it where 24 address lines reach.
+ */
 static void any_size(void **state)
 {
 	u64 x = 88172645463325252ull;
@@ -108,6 +116,7 @@ static void any_size(void **state)
 			continue;
 		assert_int_equal((l.ram | l.low | l.span) & 4095, 0);
 		assert_int_equal(l.bounce_start & (256 * KIB - 1), 0);
+		assert_true(l.bounce_start + 256 * KIB <= 16 * MIB);
 		assert_true(l.bounce_start > 0 &&
 			    l.bounce_size >= max_u64(want.swiotlb, 256 * KIB));
 		assert_true(l.bounce_start + l.bounce_size <= l.low && l.low <= 3 * GIB);

@@ -51,7 +51,11 @@ static void test_required(void **state)
 		 {"sim,ram=64M,iommu=0", 26},
 		 {"sim,ram=8G,bus-offset=0x100000000", 33},
 		 {"sim,ram=64M,iommu=0,bus-offset=0x100000000", 33},
-		 {"sim,policy=identity", 32}};
+		 {"sim,policy=identity", 34},
+		 {"sim,ram=64M,policy=identity", 26},
+		 {"sim,ram=1G,policy=persistent", 30},
+		 {"sim,ram=64M,policy=identity,bus-offset=0x100000000", 33},
+		 {"sim,coherent=0,policy=identity", 34}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
 		struct device *dev = dmamap_open(c[i].spec);
@@ -71,9 +75,25 @@ static void test_sizes(void **state)
 
 	assert_int_equal(dma_max_mapping_size(dev), SIZE_MAX);
 	assert_int_equal(dma_opt_mapping_size(dev), MIB);
+	/* [2 GiB, 4 GiB) up to the interrupt window, less the page of an unaligned buffer */
+	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
+	assert_int_equal(dma_max_mapping_size(dev), 0xfee00000 - 2 * GIB - PAGE_BYTES);
+	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(24)), 0);
+	assert_int_equal(dma_max_mapping_size(dev), 8 * MIB - PAGE_BYTES);
+	assert_int_equal(dma_opt_mapping_size(dev), MIB);
+	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(13)), 0);
+	assert_int_equal(dma_max_mapping_size(dev), 1);
+	rig_close(dev);
+	dev = rig_open("sim,policy=identity", ~0ull);
+	assert_int_equal(dma_max_mapping_size(dev), SIZE_MAX);
+	/* RAM below 3 GiB leaves [3 GiB, 4 GiB), cut by the interrupt window; or bounce memory */
+	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
+	assert_int_equal(dma_max_mapping_size(dev), 0xfee00000 - 3 * GIB - PAGE_BYTES);
+	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(31)), 0);
+	assert_int_equal(dma_max_mapping_size(dev), BOUNCE_SEGMENT - PAGE_BYTES);
 	rig_close(dev);
 	dev = rig_open("sim,iommu=0", ~0ull);
-	assert_int_equal(dma_max_mapping_size(dev), SIZE_MAX);
+	assert_int_equal(dma_max_mapping_size(dev), BOUNCE_SEGMENT);
 	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
 	assert_int_equal(dma_max_mapping_size(dev), BOUNCE_SEGMENT);
 	assert_int_equal(dma_opt_mapping_size(dev), BOUNCE_SEGMENT);

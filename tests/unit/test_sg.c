@@ -27,7 +27,7 @@ struct piece {
 static const char *map(struct device *dev, const struct piece *p, int n)
 {
 	static char text[512];
-	struct scatterlist sg[16], *at;
+	struct scatterlist sg[16], *at; /* the longest list below */
 	unsigned int used = 0;
 	int made, i;
 
@@ -103,6 +103,59 @@ static void test_a_boundary(void **state)
 	rig_close(dev);
 }
 
+/* Where one range cannot hold the list without a hole, each segment has a range of its own. */
+static void test_segments_with_ranges_of_their_own(void **state)
+{
+	struct device *dev = rig_open("sim", ~0ull);
+	u64 pages = rig_stats(dev).iova_pages;
+
+	assert_int_equal(dma_set_seg_boundary(dev, 0x3fff), 0);
+	/* a run that crosses begins elsewhere; whole pages behind it merge all the same */
+	maps(dev, "8192 9000 12388 ", {0, 8192}, {20480, 9000}, {40960 + 3996, 100}, {0, 4096},
+	     {65536, 8192});
+	/* one entry that no range can keep within */
+	maps(dev, "4096 20000 4096 ", {0, 4096}, {8192, 20000}, {40960, 4096});
+	/* the longest segment is filled, also by a part of what are neighbours in memory */
+	assert_int_equal(dma_set_seg_boundary(dev, ~0ul), 0);
+	assert_int_equal(dma_set_max_seg_size(dev, 12288), 0);
+	maps(dev, "12288 4096 ", {0, 8192}, {40960, 4096}, {45056, 4096});
+	assert_int_equal(dma_set_max_seg_size(dev, 65536), 0);
+	/* the second range is not to be had: the first goes back */
+	assert_int_equal(dma_set_seg_boundary(dev, 0x3fff), 0);
+	rig_fail(FAIL_IOVA, 2);
+	maps(dev, "", {0, 8192}, {20480, 9000}, {40960, 8192});
+	assert_int_equal(rig_stats(dev).maps, rig_stats(dev).unmaps);
+	rig_fail_none();
+	maps(dev, "8192 9000 8192 ", {0, 8192}, {20480, 9000}, {40960, 8192});
+	iova_drain(dev->domain->iova);
+	assert_int_equal(rig_stats(dev).iova_pages, pages);
+	rig_close(dev);
+}
+
+/* Neighbours in memory are one run only within the boundary. */
+static void test_neighbours_within_a_boundary(void **state)
+{
+	static const char *const specs[] = {"sim", "sim,bus-offset=64K", "sim,untrusted=1",
+					    "sim,coherent=0", "sim,iommu=0"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
+		struct device *dev = rig_open(specs[i], ~0ull);
+
+		assert_int_equal(dma_set_max_seg_size(dev, 1 << 20), 0);
+		assert_int_equal(dma_set_seg_boundary(dev, 0xffff), 0);
+		maps(dev, "65536 65536 ", {0, 8192}, {8192, 8192}, {16384, 8192}, {24576, 8192},
+		     {32768, 8192}, {40960, 8192}, {49152, 8192}, {57344, 8192}, {65536, 8192},
+		     {73728, 8192}, {81920, 8192}, {90112, 8192}, {98304, 8192}, {106496, 8192},
+		     {114688, 8192}, {122880, 8192});
+		/* a boundary inside a page holds, too */
+		assert_int_equal(dma_set_seg_boundary(dev, 0x7ff), 0);
+		if (!dev->untrusted) /* else parts of pages bounce, one by one */
+			maps(dev, "2048 2048 ", {0, 1024}, {1024, 1024}, {2048, 1024},
+			     {3072, 1024});
+		rig_close(dev);
+	}
+}
+
 static void test_without_an_iommu_only_neighbours_join(void **state)
 {
 	struct device *dev = rig_open("sim,iommu=0", ~0ull);
@@ -126,6 +179,23 @@ static void test_counters(void **state)
 	assert_int_equal(after.unmaps, before.unmaps + 1);
 	assert_int_equal(after.segments, before.segments + 3);
 	assert_int_equal(after.map_sizes[8], before.map_sizes[8] + 1); /* 300 bytes */
+	rig_close(dev);
+}
+
+/* An unmap reads the list again: what the caller made of it meanwhile is never followed. */
+static void test_a_list_that_changed_since(void **state)
+{
+	struct device *dev = rig_open("sim,coherent=0", ~0ull);
+	struct scatterlist sg[3];
+
+	sg_init_table(sg, 3);
+	for (int i = 0; i < 3; i++)
+		sg_set_buf(&sg[i], ram + 8192 * i, 4096);
+	assert_true(dma_map_sg(dev, sg, 3, DMA_BIDIRECTIONAL) > 0);
+	sg_assign_page(&sg[0], phys_to_page(0xd0000000));
+	sg_assign_page(&sg[1], NULL);
+	sg[2].length = 0x80000000u;
+	dma_unmap_sg(dev, sg, 3, DMA_BIDIRECTIONAL);
 	rig_close(dev);
 }
 
@@ -164,8 +234,8 @@ static void test_error_codes(void **state)
 		sg_set_buf(sg, heap + i * 200000ul, 190000);
 	/* later there may be room */
 	assert_int_equal(dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), -ENOMEM);
-	/* one entry that no slot can ever hold */
-	sgt.sgl[1].length = 300000;
+	/* one entry that bounce memory can never hold */
+	sgt.sgl[1].length = 600000;
 	assert_int_equal(dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), -EIO);
 	sgt.sgl[1].length = 0;
 	assert_int_equal(dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), -EINVAL);
@@ -182,8 +252,11 @@ int main(void)
 		with_ram(test_an_iommu_joins_pages),
 		with_ram(test_the_longest_segment),
 		with_ram(test_a_boundary),
+		with_ram(test_segments_with_ranges_of_their_own),
+		with_ram(test_neighbours_within_a_boundary),
 		with_ram(test_without_an_iommu_only_neighbours_join),
 		with_ram(test_counters),
+		with_ram(test_a_list_that_changed_since),
 		with_ram(test_a_failed_list_is_marked),
 		cmocka_unit_test(test_error_codes),
 	};

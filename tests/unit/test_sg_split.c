@@ -109,6 +109,28 @@ static void check_parts(struct scatterlist **out, int *mapped, const size_t *siz
 	free(bytes);
 }
 
+/* The first entry of each part says whether a segment of that part bounces. */
+static void test_bounced_parts(void **state)
+{
+	const size_t sizes[] = {100, 200, 100};
+	struct scatterlist in[4], *out[3];
+
+	sg_init_table(in, 4);
+	for (int i = 0; i < 4; i++) {
+		sg_set_buf(&in[i], arena + 4096 * i, 100);
+		sg_dma_address(&in[i]) = 0x10000u * (u64)i;
+		sg_dma_len(&in[i]) = 100;
+	}
+	sg_dma_mark_swiotlb(&in[2]);
+	assert_int_equal(sg_split(in, 4, 0, 3, sizes, out, NULL, GFP_KERNEL), 0);
+	assert_false(sg_dma_is_swiotlb(out[0]));
+	assert_true(sg_dma_is_swiotlb(out[1]));
+	assert_true(sg_dma_is_swiotlb(&out[1][1]));
+	assert_false(sg_dma_is_swiotlb(out[2]));
+	for (int i = 0; i < 3; i++)
+		kfree(out[i]);
+}
+
 static void test_random(void **state)
 {
 	u64 *mem = malloc(40 * 6000 * sizeof(*mem)), *dma = malloc(40 * 6000 * sizeof(*dma));
@@ -212,9 +234,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_not_mapped),
-		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_bounced_parts), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_not_mapped),    cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_no_memory),
 	};
 

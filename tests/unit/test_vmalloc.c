@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fail.h"
 #include "mem/page.h"
+#include "mem/vmrange.h"
 
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -238,11 +239,53 @@ static void threads(void **state)
 
 #define TEST(t) cmocka_unit_test_teardown(t, all_given_back)
 
+/* The same RAM at an address that is aligned to the view's size, whatever its own is. */
+static void views(void **state)
+{
+	enum { ORDER = 5 };
+	const u64 size = 4096ull << ORDER;
+	struct page *block = alloc_pages(GFP_KERNEL, ORDER + 1);
+	u8 *own, *view[3];
+
+	assert_non_null(block);
+	own = (u8 *)page_ptr(block) + 3 * 4096;
+	for (int i = 0; i < 3; i++) {
+		view[i] = vm_view_make(phys_of(own), size);
+		assert_non_null(view[i]);
+		assert_int_equal((uintptr_t)view[i] & (size - 1), 0);
+		assert_true(is_vmalloc_addr(view[i]));
+		assert_ptr_equal(vmalloc_to_page(view[i] + 4096), virt_to_page(own + 4096));
+		own[size - 1] = (u8)i;
+		assert_int_equal(view[i][size - 1], i);
+	}
+	/* only as what it is, and once */
+	vunmap(view[1]);
+	assert_int_equal(errno, EINVAL);
+	vfree(view[1]);
+	view[1][0] = 9;
+	assert_int_equal(own[0], 9);
+	assert_true(vm_view_end(view[1]));
+	assert_false(vm_view_end(view[1]));
+	assert_true(vm_view_end(view[0]) && vm_view_end(view[2]));
+	/* nothing stays of one that could not be made */
+	for (u64 nth = 1; nth <= 2; nth++) {
+		const struct fail_rule rule = {.nth = nth};
+
+		fail_set(FAIL_MEMORY, &rule);
+		view[0] = vm_view_make(phys_of(own), size);
+		fail_set(FAIL_MEMORY, NULL);
+		if (view[0])
+			assert_true(vm_view_end(view[0]));
+	}
+	__free_pages(block, ORDER + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(pages_behind), TEST(scattered),	      TEST(misuse),	   TEST(bad_sizes),
-		TEST(maps_pages),   TEST(mapped_to_the_last), TEST(every_failure), TEST(threads),
+		TEST(pages_behind),  TEST(scattered),  TEST(misuse),
+		TEST(bad_sizes),     TEST(maps_pages), TEST(mapped_to_the_last),
+		TEST(every_failure), TEST(threads),    TEST(views),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

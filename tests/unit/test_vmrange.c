@@ -43,15 +43,18 @@ static bool oracle_has(u32 need)
 	return false;
 }
 
-static void take(u32 pages)
+/* With `aligned`, at a multiple of its size, which is a power of two. */
+static void take(u32 pages, bool aligned)
 {
-	u32 index = vm_take(pages);
+	u32 index = aligned ? vm_take_aligned(pages) : vm_take(pages);
 
 	if (!index) {
 		assert_int_equal(errno, ENOMEM);
-		assert_false(oracle_has(pages + 1));
+		assert_false(oracle_has((aligned ? 2 * pages : pages) + 1));
 		return;
 	}
+	if (aligned)
+		assert_int_equal((uintptr_t)vm_address(index) & ((u64)pages * 4096 - 1), 0);
 	assert_true(index + pages < PAGES - 1);
 	for (u32 i = 0; i <= pages; i++)
 		assert_int_equal(taken[index + i]++, 0);
@@ -97,14 +100,16 @@ static void against_oracle(void **state)
 		bool grow = next_random() % 10 < (i / 1500 % 2 ? 3 : 7);
 
 		if (grow && n_live < LIVE)
-			take(1 + (u32)(next_random() % (next_random() % 16 ? 12 : 2000)));
+			take(1 + (u32)(next_random() % (next_random() % 16 ? 12 : 2000)), false);
+		else if (n_live < LIVE && next_random() % 4 == 0)
+			take(1u << next_random() % 9, true);
 		else if (n_live)
 			give((int)(next_random() % (u64)n_live));
 	}
 	while (n_live)
 		give(n_live - 1);
 	/* everything joined again */
-	take(PAGES - 3);
+	take(PAGES - 3, false);
 	assert_int_equal(n_live, 1);
 	assert_int_equal(vm_take(1), 0);
 	give(0);
