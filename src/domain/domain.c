@@ -35,7 +35,7 @@ static void domain_table_free(void *ctx, void *table)
 }
 
 /* See struct domain; the allocator's numbers stay below 2^37. */
-static u64 iova_shift_of(const struct domain_config *want)
+static u64 domain_iova_shift(const struct domain_config *want)
 {
 	return (want->bus_offset >> PAGE_BITS) & ((1ull << (PT_IOVA_BITS - PAGE_BITS)) - 1);
 }
@@ -96,7 +96,7 @@ static int domain_start_iommu(struct domain *dom, const struct domain_config *wa
 	u64 end = 1ull << ((want->iova_bits ? want->iova_bits : PT_IOVA_BITS) - PAGE_BITS);
 	int err;
 
-	dom->iova_shift = iova_shift_of(want);
+	dom->iova_shift = domain_iova_shift(want);
 	dom->iova = iova_create(1 + dom->iova_shift, end + dom->iova_shift,
 				want->any_32bit ? IOVA_32BIT_FIRST : 0);
 	if (!dom->iova)
@@ -214,7 +214,7 @@ struct domain *domain_get(const struct domain_config *want)
 		}
 	} else if (group_check(dom, want)) {
 		dom = NULL;
-	} else if (dom->iova && dom->iova_shift != iova_shift_of(want)) {
+	} else if (dom->iova && dom->iova_shift != domain_iova_shift(want)) {
 		error_set(EINVAL,
 			  "group %s exists with another bus-offset; the devices of one group share "
 			  "an address space and stand on one bus: open them with the same one",

@@ -47,7 +47,7 @@ static void bounce_describe_want(const struct device *dev, phys_t pa, u64 size,
 	}
 	w->slots = (u32)(align_up(w->offset + size, unit) / BOUNCE_SLOT);
 	/* no place is within it: the range is longer, or the bits that are kept decide */
-	if (!within_boundary(kept, size, l->boundary))
+	if (!map_within_boundary(kept, size, l->boundary))
 		w->boundary = ~0ull;
 }
 

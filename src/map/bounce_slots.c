@@ -131,7 +131,7 @@ static bool slots_serve(const struct bounce_want *w, u64 slot)
 	u64 at = bounce_slot_address(slot) + w->offset;
 
 	return bounce_slot_address(slot) >= w->first && at + w->size - 1 <= w->last &&
-	       within_boundary(at + w->bus_offset, w->size, w->boundary);
+	       map_within_boundary(at + w->bus_offset, w->size, w->boundary);
 }
 
 static int slots_take_in_segment(u32 seg, const struct bounce_want *w)

@@ -168,7 +168,7 @@ static unsigned int order_of(u64 size)
 }
 
 /* Memory that is aligned for both. 0, -ENOMEM. */
-static int take_memory(struct device *dev, struct coherent *c, gfp_t gfp, u64 last)
+static int coherent_take_memory(struct device *dev, struct coherent *c, gfp_t gfp, u64 last)
 {
 	u64 before =
 		coherent_by_identity(dev, last) ? (0 - dev->bus_offset) & (c->pages_size - 1) : 0;
@@ -188,7 +188,7 @@ static int take_memory(struct device *dev, struct coherent *c, gfp_t gfp, u64 la
 
 static struct coherent *make_block(struct device *dev, size_t size, gfp_t gfp)
 {
-	u64 last = mask_last(dev, read_once(&dev->coherent_mask));
+	u64 last = map_mask_last(dev, read_once(&dev->coherent_mask));
 	struct coherent *c = alloc_zeroed(sizeof(*c));
 
 	if (!c)
@@ -197,7 +197,7 @@ static struct coherent *make_block(struct device *dev, size_t size, gfp_t gfp)
 	c->size = size;
 	c->order = order_of(size);
 	c->pages_size = PAGE_BYTES << c->order;
-	if (take_memory(dev, c, gfp, last))
+	if (coherent_take_memory(dev, c, gfp, last))
 		goto free_record;
 	if (!dev->coherent && cpu_cache_share(c->pa, c->pages_size))
 		goto free_memory;
@@ -254,8 +254,8 @@ static void report_not_owned(struct device *dev, size_t size, const void *cpu, d
 			     &history, "free of %p, which is %s", cpu, why);
 }
 
-static void report_mismatch(struct device *dev, size_t size, dma_addr_t dma,
-			    const struct coherent *was)
+static void coherent_report_mismatch(struct device *dev, size_t size, dma_addr_t dma,
+				     const struct coherent *was)
 {
 	struct check_history history = {0};
 
@@ -290,7 +290,7 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 	if (right)
 		return c;
 	if (was.dev) {
-		report_mismatch(dev, size, dma, &was);
+		coherent_report_mismatch(dev, size, dma, &was);
 		return NULL;
 	}
 	if (dev->check)
@@ -301,7 +301,7 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 }
 
 /* The block is out of the tree; `size` is what it was allocated with. */
-static void end_block(struct coherent *c, unsigned long attrs, const void *caller)
+static void coherent_end_block(struct coherent *c, unsigned long attrs, const void *caller)
 {
 	if (unlikely(c->dev->check))
 		tell_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
@@ -324,7 +324,7 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t 
 		check_enter(CALLER);
 	c = take_block(dev, size, cpu_addr, dma_handle);
 	if (c)
-		end_block(c, attrs, CALLER);
+		coherent_end_block(c, attrs, CALLER);
 }
 
 u64 coherent_release(struct device *dev, u64 *bytes)
@@ -398,7 +398,7 @@ void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t
 	if (!c)
 		return;
 	device_drop_managed(dev, vaddr);
-	end_block(c, 0, CALLER);
+	coherent_end_block(c, 0, CALLER);
 }
 
 /* A block, or a part of one, at both of these addresses: its physical address. 0, -EINVAL. */

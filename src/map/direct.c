@@ -29,7 +29,7 @@ dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_dat
 	bool ok;
 
 	if (!l) {
-		own = limits_of(dev);
+		own = map_limits_of(dev);
 		l = &own;
 	}
 	ok = direct_reaches(pa, size, l->last);

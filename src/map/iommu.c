@@ -123,7 +123,7 @@ static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size
 	u64 page;
 
 	if (!l) {
-		own = limits_of(dev);
+		own = map_limits_of(dev);
 		own.last = last;
 		l = &own;
 	}
@@ -152,7 +152,7 @@ static bool map_is_identity(const struct device *dev, phys_t pa, u64 size, u64 l
 	return dev->identity_mapped && pa.v < mem.span && pa.v + size - 1 <= last;
 }
 
-static dma_addr_t map_by_arithmetic(struct device *dev, phys_t pa, u64 size, unsigned long attrs)
+static dma_addr_t iommu_map_identity(struct device *dev, phys_t pa, u64 size, unsigned long attrs)
 {
 	if (unlikely(!dev->coherent)) {
 		plane_hold(pa, size);
@@ -163,23 +163,23 @@ static dma_addr_t map_by_arithmetic(struct device *dev, phys_t pa, u64 size, uns
 }
 
 /* Devices for which memory is not simply mapped page by page. */
-static __attribute__((noinline)) dma_addr_t map_careful(struct device *dev, phys_t pa, u64 size,
-							enum dma_data_direction dir,
-							unsigned long attrs,
-							const struct map_limits *l)
+static __attribute__((noinline)) dma_addr_t iommu_map_careful(struct device *dev, phys_t pa,
+							      u64 size, enum dma_data_direction dir,
+							      unsigned long attrs,
+							      const struct map_limits *l)
 {
 	u64 kept = 0, last = l ? l->last : device_last(dev);
 
 	if (map_is_identity(dev, pa, size, last) && !(attrs & DMA_ATTR_MMIO) &&
 	    (dev->coherent || !(attrs & DMA_ATTR_REQUIRE_COHERENT)))
-		return map_by_arithmetic(dev, pa, size, attrs);
+		return iommu_map_identity(dev, pa, size, attrs);
 	if (dev->regcache && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO))
 		kept = dev->regcache->map(dev->regcache, pa, size, prot_of(dir));
 	return kept ? kept + dev->bus_offset : map_uncommon(dev, pa, size, dir, attrs, last, l);
 }
 
-hot_inline dma_addr_t map_plain(struct device *dev, phys_t pa, u64 size,
-				enum dma_data_direction dir, u64 last)
+hot_inline dma_addr_t iommu_map_plain(struct device *dev, phys_t pa, u64 size,
+				      enum dma_data_direction dir, u64 last)
 {
 	u64 page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
 			     prot_of(dir) | PT_FIRST | PT_LAST, last);
@@ -193,16 +193,16 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 		     unsigned long attrs)
 {
 	if (unlikely(dev->careful))
-		return map_careful(dev, pa, size, dir, attrs, NULL);
-	return map_plain(dev, pa, size, dir, device_last(dev));
+		return iommu_map_careful(dev, pa, size, dir, attrs, NULL);
+	return iommu_map_plain(dev, pa, size, dir, device_last(dev));
 }
 
 dma_addr_t iommu_map_within(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			    unsigned long attrs, const struct map_limits *l)
 {
 	if (dev->careful)
-		return map_careful(dev, pa, size, dir, attrs, l);
-	return map_plain(dev, pa, size, dir, l->last);
+		return iommu_map_careful(dev, pa, size, dir, attrs, l);
+	return iommu_map_plain(dev, pa, size, dir, l->last);
 }
 
 static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,

@@ -65,7 +65,7 @@ struct map_limits {
 	u32 align_mask; /* address bits of the memory that a bounced mapping keeps */
 };
 
-hot_inline struct map_limits limits_of(const struct device *dev)
+hot_inline struct map_limits map_limits_of(const struct device *dev)
 {
 	return (struct map_limits){.last = device_last(dev),
 				   .boundary = read_once(&dev->seg_boundary),
@@ -74,7 +74,7 @@ hot_inline struct map_limits limits_of(const struct device *dev)
 }
 
 /* The last address that a mask reaches, before bus_offset is added; 0: it reaches nothing. */
-hot_inline u64 mask_last(const struct device *dev, u64 mask)
+hot_inline u64 map_mask_last(const struct device *dev, u64 mask)
 {
 	return mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
 }
@@ -83,16 +83,16 @@ hot_inline u64 mask_last(const struct device *dev, u64 mask)
  * Memory that the library allocates for the device and maps, too: what both masks reach. The
  * boundary holds for it as for other mappings.
  */
-hot_inline struct map_limits limits_of_both_masks(const struct device *dev)
+hot_inline struct map_limits map_limits_of_both_masks(const struct device *dev)
 {
-	struct map_limits l = limits_of(dev);
+	struct map_limits l = map_limits_of(dev);
 
-	l.last = min_u64(l.last, mask_last(dev, read_once(&dev->coherent_mask)));
+	l.last = min_u64(l.last, map_mask_last(dev, read_once(&dev->coherent_mask)));
 	return l;
 }
 
 /* The device addresses [addr, addr + size) do not cross a multiple of the boundary. */
-hot_inline bool within_boundary(u64 addr, u64 size, u64 boundary)
+hot_inline bool map_within_boundary(u64 addr, u64 size, u64 boundary)
 {
 	return (addr & boundary) + size - 1 <= boundary;
 }

@@ -90,7 +90,7 @@ bool dma_addressing_limited(struct device *dev)
 }
 
 /* Behind an IOMMU; an unaligned buffer takes a page more than it fills. */
-static size_t max_mapping_by_pages(const struct device *dev)
+static size_t mask_max_mapping_by_pages(const struct device *dev)
 {
 	u64 bounced = bounce_max_size(dev) - PAGE_BYTES, pages;
 
@@ -110,7 +110,7 @@ size_t dma_max_mapping_size(struct device *dev)
 	if (!dev)
 		return 0;
 	/* without an IOMMU the process's own memory bounces whatever the mask is */
-	return dev->iommu ? max_mapping_by_pages(dev) : bounce_max_size(dev);
+	return dev->iommu ? mask_max_mapping_by_pages(dev) : bounce_max_size(dev);
 }
 
 size_t dma_opt_mapping_size(struct device *dev)

@@ -47,12 +47,12 @@ static int check_request(const struct device *dev, size_t size, int dir, gfp_t g
 }
 
 /* What a block of dma_alloc_pages() was allocated with: the owner of its first page. 0: none is. */
-static void note_bytes(struct page *page, u64 bytes)
+static void pages_note_bytes(struct page *page, u64 bytes)
 {
 	write_once(&page->owner, (void *)(uintptr_t)bytes);
 }
 
-static u64 noted_bytes(const struct page *page)
+static u64 pages_noted_bytes(const struct page *page)
 {
 	return (u64)(uintptr_t)read_once(&page->owner);
 }
@@ -70,7 +70,7 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	if (fail_here(FAIL_COHERENT, dev->name))
 		return error_null(ENOMEM, "%s: allocation failed by fault injection", dev->name);
 	order = (unsigned int)get_order(size);
-	l = limits_of_both_masks(dev);
+	l = map_limits_of_both_masks(dev);
 	/* an IOMMU reaches all RAM */
 	page = page_alloc(gfp | __GFP_ZERO, order,
 			  dev->iommu && !dev->identity_mapped ? ~0ull : l.last);
@@ -81,7 +81,7 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 		page_free(page, order);
 		return NULL;
 	}
-	note_bytes(page, PAGE_ALIGN(size));
+	pages_note_bytes(page, PAGE_ALIGN(size));
 	count_map(dev, PAGE_ALIGN(size), 1);
 	*dma_handle = addr;
 	if (unlikely(dev->check))
@@ -102,7 +102,7 @@ static bool is_allocated(const struct device *dev, u64 size, const struct page *
 	state = read_acquire(&page->state);
 	if (page_state_kind(state) != PAGE_USER ||
 	    page_state_order(state) != (unsigned int)get_order(size) ||
-	    noted_bytes(page) != PAGE_ALIGN(size))
+	    pages_noted_bytes(page) != PAGE_ALIGN(size))
 		return false;
 	if (!dev->iommu || (dev->identity_mapped && bus == pa))
 		return bus == pa;
@@ -140,7 +140,7 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 		       DMA_ATTR_SKIP_CPU_SYNC))
 		return;
 	count_unmap(dev);
-	note_bytes(page, 0);
+	pages_note_bytes(page, 0);
 	page_free(page, (unsigned int)get_order(size));
 }
 
@@ -237,7 +237,7 @@ static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_da
 static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_direction dir,
 			 dma_addr_t *addr)
 {
-	u64 last = limits_of_both_masks(dev).last >> PAGE_BITS;
+	u64 last = map_limits_of_both_masks(dev).last >> PAGE_BITS;
 	struct domain *dom = dev->domain;
 	int err = -EEXIST;
 	u64 page = 0;

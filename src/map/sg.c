@@ -133,7 +133,7 @@ static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
 		dma_addr_t addr = pa + dev->bus_offset;
 
 		if (reached && pa == end && seg && len <= max - min_u64(size, max) &&
-		    within_boundary(sg_dma_address(seg), size + len, boundary)) {
+		    map_within_boundary(sg_dma_address(seg), size + len, boundary)) {
 			end += len;
 			size += len;
 			sg_dma_len(seg) = (unsigned int)size;
@@ -198,8 +198,8 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
 	return n;
 }
 
-static int refuse_list(struct device *dev, int nents, enum dma_data_direction dir,
-		       unsigned long attrs)
+static int sg_refuse(struct device *dev, int nents, enum dma_data_direction dir,
+		     unsigned long attrs)
 {
 	if (!dev)
 		return error_set(EINVAL, "DMA mapping for no device (NULL)");
@@ -221,7 +221,7 @@ static int sg_map(struct device *dev, struct scatterlist *sgl, int nents,
 
 	if (!dev || !sgl || nents <= 0 || (unsigned int)dir > DMA_FROM_DEVICE ||
 	    attrs & DMA_ATTR_MMIO)
-		return refuse_list(dev, nents, dir, attrs);
+		return sg_refuse(dev, nents, dir, attrs);
 	err = sg_survey_list(sgl, nents, &s);
 	if (err) {
 		error_prefix("%s", dev->name);
@@ -229,7 +229,7 @@ static int sg_map(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 	if (fail_here(FAIL_MAP, dev->name))
 		return error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
-	l = limits_of(dev);
+	l = map_limits_of(dev);
 	n = map_list(dev, sgl, nents, &s, dir, attrs, &l);
 	if (n <= 0) {
 		sg_clear_dma(sgl, nents);

@@ -40,7 +40,7 @@ struct sg_layout {
 hot_inline bool sg_fits(const struct map_limits *l, u64 start, u64 have, u64 size)
 {
 	return size <= l->max_seg - min_u64(have, l->max_seg) &&
-	       within_boundary(start, have + size, l->boundary);
+	       map_within_boundary(start, have + size, l->boundary);
 }
 
 /* The entry begins where the run ends, and not in another part of memory. */
@@ -58,7 +58,7 @@ hot_inline void sg_begin_segment(struct sg_layout *p, struct sg_run *r)
 	u64 offset = r->pa.v & (PAGE_BYTES - 1), boundary = p->l->boundary;
 
 	if (boundary >= PAGE_BYTES - 1 && offset + r->size - 1 <= boundary &&
-	    !within_boundary(p->at + offset, r->size, boundary)) {
+	    !map_within_boundary(p->at + offset, r->size, boundary)) {
 		p->at = align_up(p->at, boundary + 1);
 		p->padded = true;
 	}

@@ -39,7 +39,7 @@ static void plane_lines(phys_t pa, u64 size, u64 *first, u64 *end)
 	*end = (pa.v + size - 1) / MEM_CACHE_LINE + 1;
 }
 
-static bool line_add(u32 *count, u32 n)
+static bool plane_line_add(u32 *count, u32 n)
 {
 	u32 old = read_once(count);
 
@@ -60,7 +60,7 @@ void plane_hold(phys_t pa, u64 size)
 
 	plane_lines(pa, size, &first, &end);
 	for (; first < end; first++)
-		line_add(&counts[first], 1);
+		plane_line_add(&counts[first], 1);
 }
 
 bool plane_drop(phys_t pa, u64 size)
@@ -72,12 +72,12 @@ bool plane_drop(phys_t pa, u64 size)
 		return false;
 	plane_lines(pa, size, &first, &end);
 	for (line = first; line < end; line++)
-		if (!line_add(&counts[line], (u32)-1))
+		if (!plane_line_add(&counts[line], (u32)-1))
 			break;
 	if (line == end)
 		return true;
 	while (line > first)
-		line_add(&counts[--line], 1);
+		plane_line_add(&counts[--line], 1);
 	return false;
 }
 

@@ -26,7 +26,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static phys_t map_within_boundary(u64 offset, u64 size, u64 boundary)
+static phys_t map_to_boundary(u64 offset, u64 size, u64 boundary)
 {
 	const struct map_limits l = {
 		.last = ~0ull, .boundary = boundary, .align_mask = read_once(&dev->min_align_mask)};
@@ -241,7 +241,7 @@ static void test_a_boundary_is_not_crossed(void **state)
 			m[n].size = 1 + (random >> 33) % (round % 2 ? 70000 : 5000);
 			offset = (random >> 20) % 4096;
 			kept = offset & mask;
-			m[n].at = map_within_boundary(offset, m[n].size, boundary);
+			m[n].at = map_to_boundary(offset, m[n].size, boundary);
 			if (m[n].at.v == NO_PHYS.v)
 				break;
 			if (kept + m[n].size - 1 > boundary || (kept & ~boundary))
