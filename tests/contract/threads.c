@@ -149,6 +149,12 @@ static void test_a_sentence_is_its_threads(void **state)
 	buffer_put(&b);
 }
 
+#ifdef __SANITIZE_THREAD__
+#define LIMIT_ROUNDS 300
+#else
+#define LIMIT_ROUNDS 1500
+#endif
+
 static bool stop_setting; /* atomic */
 
 static void *set_limits(void *arg)
@@ -205,7 +211,7 @@ static void test_limits_that_change_meanwhile(void **state)
 	}
 	stop_setting = false;
 	assert_int_equal(pthread_create(&thread, NULL, set_limits, NULL), 0);
-	for (u32 round = 0; round < 1500; round++) {
+	for (u32 round = 0; round < LIMIT_ROUNDS; round++) {
 		dma_addr_t addr;
 		size_t sum = 0;
 

@@ -68,7 +68,7 @@ static void test_a_wrong_end_changes_nothing(void **state)
 	assert_false(plane_drop(at(4096), 4096));
 }
 
-enum { TURNS = 100000 };
+enum { TURNS = 50000 };
 
 static pthread_barrier_t together;
 
