@@ -163,7 +163,7 @@ static void count_ports(struct device *dev, struct dmamap_stats *out)
 {
 	out->iotlb_hits = dev->total_hits;
 	out->iotlb_misses = dev->total_misses;
-	for (struct tslot *s = tslot_first(&dev->ports); s; s = s->next) {
+	for (struct tslot *s = tslot_first(&dev->ports); s; s = tslot_next(s)) {
 		struct port *p = read_once(&((struct device_port *)s)->port);
 
 		if (p) {
@@ -178,12 +178,14 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 	struct device_thread sum = {0};
 
 	dev->ops.collect_faults(dev);
+	tslot_lock(); /* each thread is counted once */
 	lock_take(&dev->total_lock);
 	counters_add(&sum, &dev->total);
-	for (struct tslot *s = tslot_first(&dev->threads); s; s = s->next)
+	for (struct tslot *s = tslot_first(&dev->threads); s; s = tslot_next(s))
 		counters_add(&sum, (struct device_thread *)s);
 	count_ports(dev, out);
 	lock_give(&dev->total_lock);
+	tslot_unlock();
 	out->unmaps = sum.unmaps;
 	out->iova_ranges = sum.ranges_taken - sum.ranges_given;
 	out->bounced_bytes = sum.bounced_bytes;

@@ -7,7 +7,7 @@
  * goes back to the tree) and empty ones. A thread whose own depot has nothing takes from the
  * space's, where iova_free_shared() gives, then from other threads'. So what a thread gives back it
  * gets again, with the memory that records it still in its processor's cache, and yet nothing that
- * reached a depot is lost to the others. A thread that ends leaves all it has in its depot.
+ * reached a depot is lost to the others. A thread that ends leaves all it has in the space's.
  *
  * A magazine has room for 2^run_order pages, and a refill takes as many in one aligned run: two
  * threads then work in page tables of their own. A thread's bin holds 4 MiB at most.
@@ -137,7 +137,7 @@ static struct iova_magazine *any_exchange(struct iova_full_space *s, struct iova
 	m = depot_exchange(slot_depot(&cache->slot, class), class, used);
 	if (!m)
 		m = depot_exchange(&s->depot[class], class, used);
-	for (struct tslot *t = tslot_first(&s->hot.key); t && !m; t = t->next) {
+	for (struct tslot *t = tslot_first(&s->hot.key); t && !m; t = tslot_next(t)) {
 		struct iova_depot *d = slot_depot(t, class);
 
 		if (read_once(&d->n_stocked))
@@ -380,6 +380,30 @@ static void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2])
 	bin_set_spare(bin, NULL);
 }
 
+static void magazines_free(struct iova_magazine *m)
+{
+	struct iova_magazine *next;
+
+	for (; m; m = next) {
+		next = m->next;
+		alloc_free(m);
+	}
+}
+
+/* The thread's depot of one class goes into the space's, and its empty magazines are freed. */
+static void depot_retire(struct iova_full_space *s, struct iova_depot *d, unsigned int class)
+{
+	struct iova_magazine *m, *empty;
+
+	while ((m = depot_exchange(d, class, NULL)))
+		depot_return(s, &s->depot[class], class, m);
+	lock_take(&d->lock);
+	empty = d->empty;
+	d->empty = NULL;
+	lock_give(&d->lock);
+	magazines_free(empty);
+}
+
 /* The thread ends: what it holds is for the others. */
 void cache_retire(struct tslot_key *key, struct tslot *slot)
 {
@@ -392,7 +416,8 @@ void cache_retire(struct tslot_key *key, struct tslot *slot)
 		bin_unload(&cache->bin[class], m);
 		for (int i = 0; i < 2; i++)
 			if (m[i])
-				depot_return(s, slot_depot(slot, class), class, m[i]);
+				depot_return(s, &s->depot[class], class, m[i]);
+		depot_retire(s, slot_depot(slot, class), class);
 	}
 }
 
@@ -444,7 +469,7 @@ static u64 class_drain(struct iova_full_space *s, struct iova_cache *cache, unsi
 
 	if (!page)
 		page = depot_drain(s, &s->depot[class], class, w);
-	for (struct tslot *t = tslot_first(&s->hot.key); t && !page; t = t->next)
+	for (struct tslot *t = tslot_first(&s->hot.key); t && !page; t = tslot_next(t))
 		page = depot_drain(s, slot_depot(t, class), class, w);
 	return page;
 }
@@ -475,26 +500,18 @@ u64 cache_pages(struct iova_full_space *s)
 {
 	u64 pages = 0;
 
-	for (struct tslot *t = tslot_first(&s->hot.key); t; t = t->next)
+	tslot_lock();
+	for (struct tslot *t = tslot_first(&s->hot.key); t; t = tslot_next(t))
 		for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 			struct iova_bin *bin = &((struct iova_cache *)t)->bin[class];
 
 			pages += ((u64)read_once(&bin->n) + read_once(&bin->spare_n)) << class;
 			pages += depot_pages(slot_depot(t, class));
 		}
+	tslot_unlock();
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++)
 		pages += depot_pages(&s->depot[class]);
 	return pages;
-}
-
-static void magazines_free(struct iova_magazine *m)
-{
-	struct iova_magazine *next;
-
-	for (; m; m = next) {
-		next = m->next;
-		alloc_free(m);
-	}
 }
 
 static void depot_fini(struct iova_depot *d)
@@ -519,7 +536,7 @@ void depots_fini(struct iova_full_space *s)
 {
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 		depot_fini(&s->depot[class]);
-		for (struct tslot *t = tslot_first(&s->hot.key); t; t = t->next)
+		for (struct tslot *t = tslot_first(&s->hot.key); t; t = tslot_next(t))
 			depot_fini(slot_depot(t, class));
 	}
 }
