@@ -2,8 +2,8 @@
 /*
  * Invariants, under `global`:
  *  - key ids are unique among live keys; id 0 is never given, so a zeroed key finds no slot;
- *  - a slot is on its key's list exactly while a live thread has it; slot->table is that thread's
- *    table, and slot->table->slot[key->id] is the slot;
+ *  - a slot is on its key's list exactly while a live thread has it; the slot's table is that
+ *    thread's, and table->slot[key->id] is the slot;
  *  - a thread's table grows only under `global`, by that thread, so destroy may clear an entry of
  *    another thread's table.
  * What may overflow: ids (u32, reused, bounded by memory), nothing else.
@@ -36,23 +36,41 @@ void tslot_unlock(void)
 	pthread_mutex_unlock(&global);
 }
 
+/* What only this file needs of a slot, behind the owner's part of it. Under global. */
+struct slot_links {
+	struct tslot *prev; /* of the list; off it: the next unused slot */
+	struct tslot_table *table;
+};
+
+static size_t slot_links_offset(const struct tslot_key *key)
+{
+	return (key->size + _Alignof(struct slot_links) - 1) & ~(_Alignof(struct slot_links) - 1);
+}
+
+static struct slot_links *slot_links(const struct tslot_key *key, struct tslot *s)
+{
+	return (struct slot_links *)((char *)s + slot_links_offset(key));
+}
+
 /* Under global. */
 static void slot_link(struct tslot_key *key, struct tslot *s)
 {
-	s->prev = NULL;
+	slot_links(key, s)->prev = NULL;
 	write_release(&s->next, key->all);
 	if (key->all)
-		key->all->prev = s;
+		slot_links(key, key->all)->prev = s;
 	write_release(&key->all, s);
 }
 
 /* Under global. `next` stays for walkers that stand on the slot. */
 static void slot_unlink(struct tslot_key *key, struct tslot *s)
 {
-	write_release(s->prev ? &s->prev->next : &key->all, s->next);
+	struct slot_links *l = slot_links(key, s);
+
+	write_release(l->prev ? &l->prev->next : &key->all, s->next);
 	if (s->next)
-		s->next->prev = s->prev;
-	s->prev = key->unused;
+		slot_links(key, s->next)->prev = l->prev;
+	l->prev = key->unused;
 	key->unused = s;
 }
 
@@ -61,8 +79,7 @@ static void slot_retire(struct tslot_key *key, struct tslot *s)
 {
 	if (key->retire)
 		key->retire(key, s);
-	write_once(&s->table->slot[key->id], NULL);
-	s->table = NULL;
+	write_once(&slot_links(key, s)->table->slot[key->id], NULL);
 	slot_unlink(key, s);
 }
 
@@ -147,7 +164,7 @@ void tslot_key_destroy(struct tslot_key *key)
 	keys[key->id] = NULL;
 	pthread_mutex_unlock(&global);
 	for (s = key->unused; s; s = next) {
-		next = s->prev;
+		next = slot_links(key, s)->prev;
 		alloc_free(s);
 	}
 	key->unused = NULL;
@@ -174,13 +191,14 @@ static int grow_table(u32 id)
 /* An unused slot, or a new one; on no list. Under global. */
 static struct tslot *slot_take(struct tslot_key *key)
 {
+	size_t size = slot_links_offset(key) + sizeof(struct slot_links);
 	struct tslot *s = key->unused;
 
 	if (s) {
-		key->unused = s->prev;
+		key->unused = slot_links(key, s)->prev;
 		return s;
 	}
-	return alloc_aligned(SLOT_ALIGN, (key->size + SLOT_ALIGN - 1) & ~(size_t)(SLOT_ALIGN - 1));
+	return alloc_aligned(SLOT_ALIGN, (size + SLOT_ALIGN - 1) & ~(size_t)(SLOT_ALIGN - 1));
 }
 
 struct tslot *tslot_get_slow(struct tslot_key *key)
@@ -193,7 +211,7 @@ struct tslot *tslot_get_slow(struct tslot_key *key)
 	if (!grow_table(key->id))
 		s = slot_take(key);
 	if (s) {
-		s->table = &tslot_tls;
+		slot_links(key, s)->table = &tslot_tls;
 		slot_link(key, s);
 		write_once(&tslot_tls.slot[key->id], s);
 	}

@@ -28,15 +28,13 @@ struct tslot_table;
 
 struct tslot {		    /* begins each slot; cache-line aligned */
 	struct tslot *next; /* of the key's list. Atomic; written under the global lock */
-	struct tslot *prev; /* of the list; off it: the next unused slot. Under the global lock */
-	struct tslot_table *table; /* of the thread that has it. Under the global lock */
 };
 
 struct tslot_key {
 	u32 id; /* place in each thread's table; 0: not initialised */
 	u32 size;
 	struct tslot *all;    /* those that threads have. Atomic; written under the global lock */
-	struct tslot *unused; /* the others, linked by `prev`; under the global lock */
+	struct tslot *unused; /* the others; under the global lock */
 	/* called once for each new or reused slot, by its thread; zeroed before a first use */
 	void (*attach)(struct tslot_key *, struct tslot *);
 	/*
