@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trap.h"
 #include "bus/demand.h"
 #include "check/check.h"
 #include "device/model.h"
@@ -222,11 +223,14 @@ static int start_machine(struct device *dev, const struct spec *spec)
 				      .any_32bit = !spec->forcedac};
 	int err;
 
+	err = trap_get();
+	if (err)
+		return err;
 	if (dev->remote)
 		dev->remote->memory(&spec->config, &ram);
 	err = mem_get(&ram);
 	if (err)
-		return err;
+		goto put_trap;
 	if (!spec->coherent)
 		err = mem_need_plane();
 	if (err)
@@ -252,6 +256,8 @@ put_bounce:
 	bounce_put();
 put_mem:
 	mem_put();
+put_trap:
+	trap_put();
 	return err;
 }
 
@@ -264,6 +270,7 @@ static void stop_machine(struct device *dev)
 		dev->remote->free(dev->ops_priv);
 	bounce_put();
 	mem_put();
+	trap_put();
 }
 
 static void start_checker(struct device *dev, const struct spec *spec)

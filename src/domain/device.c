@@ -3,6 +3,7 @@
 #include "domain/device.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/trap.h"
 #include "check/check.h"
 
 static const char *const reasons[] = {
@@ -11,6 +12,8 @@ static const char *const reasons[] = {
 	[DMAMAP_FAULT_NO_WRITE] = "the mapping is DMA_TO_DEVICE, so the device may not write it",
 	[DMAMAP_FAULT_ADDRESS] = "it is beyond the device's address lines",
 	[DMAMAP_FAULT_STUCK] = "the device was declared stuck",
+	[DMAMAP_FAULT_GONE] = "the process has unmapped or protected the memory, or cut its file "
+			      "short, while it is mapped for the device",
 };
 
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
@@ -26,7 +29,9 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 	else
 		dev->faults_lost++;
 	lock_give(&dev->fault_lock);
-	if (dev->check)
+	if (dev->check && reason == DMAMAP_FAULT_GONE)
+		check_gone(&dev->shadow, addr, len, write, reasons[reason]);
+	else if (dev->check)
 		check_refused(&dev->shadow, addr, len, write,
 			      reason == DMAMAP_FAULT_NO_READ || reason == DMAMAP_FAULT_NO_WRITE,
 			      reasons[reason], NULL);
@@ -120,6 +125,7 @@ static void port_attach(struct tslot_key *key, struct tslot *s)
 	struct device_port *p = (struct device_port *)s;
 
 	p->dev = container_of(key, struct device, ports);
+	trap_begin_use();
 	p->port = port_get(&p->dev->domain->ports);
 }
 

@@ -39,6 +39,8 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 {
 	u64 tail;
 
+	/* a thread's first use of the address space is not under the queue's lock */
+	own = own && tslot_get(&dom->iova->key);
 	lock_take(&q->lock);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {
 		const struct flush_entry *e = &q->entry[tail & dom->queue_mask];

@@ -36,8 +36,10 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 		       unsigned long attrs)
 {
 	if (phys_is_bounce(pa)) {
-		if (bounce_unmap(dev, pa, size, dir, attrs))
+		if (bounce_unmap(dev, pa, size, dir, attrs)) {
+			bounce_report_lost(dev, pa.v + dev->bus_offset, size, dir);
 			return true;
+		}
 		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, pa.v + dev->bus_offset,
 			     size, dir,
 			     "unmap of %#llx, where no mapping begins: pass the address that the "

@@ -236,6 +236,8 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 	t = take(dev, state, bus, end, dir);
 	if (closed && bus < closes && end >= closes)
 		reopen(dev, state);
+	if (unlikely(read_once(&dev->bounced)))
+		bounce_report_lost(dev, state->addr + offset, size, dir);
 	if (unlikely(t.granules < (end - bus) >> PAGE_BITS))
 		report_part(dev, state, offset, size, dir, "unlink");
 	if (unlikely(t.other_dir) && dev->check)
@@ -282,6 +284,7 @@ static void free_range(struct device *dev, struct dma_iova_state *state, u64 fro
 			      end);
 	if (unlikely(bus < end)) {
 		t = take(dev, state, bus, end, DMA_BIDIRECTIONAL);
+		bounce_report_lost(dev, state->addr, state->__size, DMA_NONE);
 		check_report_past(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr,
 				  state->__size, DMA_NONE, &past,
 				  "a two-step range was freed with %llu granules linked: unlink "

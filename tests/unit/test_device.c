@@ -53,7 +53,7 @@ static void test_every_reason_has_words(void **state)
 {
 	char last[512] = "";
 
-	for (int reason = DMAMAP_FAULT_NOT_MAPPED; reason <= DMAMAP_FAULT_STUCK; reason++) {
+	for (int reason = DMAMAP_FAULT_NOT_MAPPED; reason <= DMAMAP_FAULT_GONE; reason++) {
 		device_fault(dev, 0x1000, 8, true, (enum dmamap_fault_reason)reason);
 		assert_string_not_equal(dmamap_strerror(), last);
 		assert_non_null(strstr(dmamap_strerror(), "0x1000"));
