@@ -88,7 +88,7 @@ hot_inline u64 iova_alloc(struct iova_space *s, u64 pages, u64 last, bool aligne
 			u32 n = bin->n;
 			u64 page = bin->page[n - 1];
 
-			if (likely(page <= last && pages - 1 <= last - page)) {
+			if (likely(page + (pages - 1) <= last)) { /* both far below 2^63 */
 				write_release(&bin->n, n - 1);
 				compiler_fence(); /* pairs with fence_everywhere() in drain.c */
 				if (likely(read_once(&bin->taken) < n)) {
