@@ -259,6 +259,7 @@ static void test_lists_and_links(void **state)
 		assert_int_equal(dma_iova_sync(dev, &links, 0, 2 * PAGE_SIZE), 0);
 		area_goes();
 		dmamap_bus_write(dev, links.addr, &sg, 8);
+		dmamap_bus_fault_next(NULL, NULL); /* another sentence */
 		dma_iova_sync_for_cpu(dev, &links, 0, 2 * PAGE_SIZE, DMA_BIDIRECTIONAL);
 		if (bounces() || is_untrusted())
 			sentence_has("could not be copied");
