@@ -19,8 +19,8 @@ STEPS ?=
 BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev libpcap-dev \
 	libdw-dev libxdp-dev libbpf-dev
 # g++: headers in C++. libbz2-dev: what libdw needs in static programs. libclang-rt-dev: sanitizers and
-# libFuzzer. groff-base: the man pages' lint. spin: models.
-CHECK_PACKAGES := $(BUILD_PACKAGES) libbz2-dev clang libclang-rt-dev g++ libcmocka-dev valgrind groff-base spin
+# libFuzzer. clang-format, clang-tidy: the step style. git: the files that it looks at. groff-base: the man pages' lint. spin: models.
+CHECK_PACKAGES := $(BUILD_PACKAGES) libbz2-dev clang clang-format clang-tidy libclang-rt-dev g++ libcmocka-dev valgrind git groff-base spin
 # Tests that need these are skipped, and counted, where they cannot be installed; rows of benchmarks are missing.
 # From busybox on: the virtual machine, its root file system and its kernel, which is built here.
 WANTED_PACKAGES := qemu-system-x86 libucx-dev busybox-static linux-source-6.12 flex bison bc libelf-dev

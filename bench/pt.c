@@ -48,22 +48,22 @@ static void *table_alloc(void *ctx)
 {
 	void *t;
 
-	lock_take(&arena_lock);
+	lock_acquire(&arena_lock);
 	t = arena_free;
 	if (t)
 		arena_free = *(void **)t;
 	else
 		t = arena + (arena_used += PAGE_BYTES);
-	lock_give(&arena_lock);
+	lock_release(&arena_lock);
 	return memset(t, 0, PAGE_BYTES);
 }
 
 static void table_give(void *ctx, void *table)
 {
-	lock_take(&arena_lock);
+	lock_acquire(&arena_lock);
 	*(void **)table = arena_free;
 	arena_free = table;
-	lock_give(&arena_lock);
+	lock_release(&arena_lock);
 }
 
 static void die(const char *what)

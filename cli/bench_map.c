@@ -68,8 +68,8 @@ static void check_room(struct bench_case *c)
 			 "RAM has no %llu pages in one piece: add ram=%lluM",
 			 (unsigned long long)c->a,
 			 (unsigned long long)(PAGE_SIZE << order) * 4 >> 20);
-	else if (st.kernel_maps_left && c->a > st.kernel_maps_left && strcmp(policy, "pool") != 0 &&
-		 strcmp(policy, "persistent") != 0)
+	else if (st.kernel_maps_left && c->a > st.kernel_maps_left &&
+		 strcmp(policy, "identity") != 0 && strcmp(policy, "persistent") != 0)
 		snprintf(c->skip, sizeof(c->skip), "the kernel takes %llu mappings, not %llu",
 			 (unsigned long long)st.kernel_maps_left, (unsigned long long)c->a);
 	if (page)
@@ -217,7 +217,7 @@ static void table(struct bench_thread *t)
 bool bench_map(struct bench *b)
 {
 	static const char strict[] = "sim,policy=strict", lazy[] = "sim,policy=lazy",
-			  pool[] = "sim,policy=pool", direct[] = "sim,iommu=0";
+			  pool[] = "sim,policy=identity", direct[] = "sim,iommu=0";
 	struct bench_case cases[] = {
 		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = strict,
 		 .a = 1},

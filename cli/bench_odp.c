@@ -233,7 +233,7 @@ static void invalidate_page(struct bench_thread *t)
 	struct region *r = t->c->state;
 	u64 start, va = r->umem->address, word;
 
-	if (!ib_umem_notices(r->ctx)) {
+	if (!ib_umem_events_enabled(r->ctx)) {
 		bench_fail(t, "no userfaultfd here");
 		return;
 	}

@@ -23,7 +23,7 @@ static void unmap_as(struct device *dev, dma_addr_t more, size_t size, enum dma_
 
 	for (unsigned int i = 0; i < times; i++)
 		dma_unmap_single(dev, addr + more, size, dir);
-	if (more) /* else it would be left mapped */
+	if (more || dir != DMA_TO_DEVICE) /* else it would be left mapped */
 		dma_unmap_single(dev, addr, 8192, DMA_TO_DEVICE);
 	kfree(p);
 }

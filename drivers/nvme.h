@@ -29,7 +29,7 @@ struct scatterlist;
 /* How the data of requests is mapped. */
 enum nvme_data {
 	NVME_DATA_AUTO,	   /* two-step mappings (dma_iova_link) where they can be had and all RAM is
-			      not mapped    once (policy=pool), else as below */
+			      not mapped    once (policy=identity), else as below */
 	NVME_DATA_SG,	   /* dma_map_sg, dma_map_single */
 	NVME_DATA_TWOSTEP, /* two-step mappings, or the probe fails: EOPNOTSUPP without an IOMMU */
 };

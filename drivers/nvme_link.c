@@ -9,9 +9,9 @@
  * by dma_map_sg() or dma_map_single(); where the two-step way is demanded, the range is taken anew
  * with the data's place in its page.
  *
- * Where all RAM is mapped once (policy=pool), mapping is an addition and each link a change of the
- * page table, which behind a kernel's IOMMU is a system call: there nothing is linked unless it is
- * demanded.
+ * Where all RAM is mapped once (policy=identity), mapping is an addition and each link a change of
+ * the page table, which behind a kernel's IOMMU is a system call: there nothing is linked unless it
+ * is demanded.
  */
 #include "drivers/nvme_private.h"
 

@@ -13,7 +13,7 @@ static int transmit(struct device *dev, char *packet, size_t size)
 
 	if (dma_mapping_error(dev, addr))
 		return -ENOMEM;
-	/* A real driver now tells its device `addr`; here the program plays the device. */
+	/* A real driver would now write `addr` to a register of its device. */
 	if (dmamap_bus_read(dev, addr, seen, size) == 0)
 		printf("the device read \"%s\" at %#llx\n", seen, (unsigned long long)addr);
 	dma_unmap_single(dev, addr, size, DMA_TO_DEVICE);

@@ -38,7 +38,7 @@ static int use(struct device *dev, struct ib_ucontext *ctx, char *memory)
 	printf("the device wrote: %s\n", memory + SIZE / 2);
 
 	/* where nobody tells the library, the program does, before the memory goes */
-	if (!ib_umem_notices(ctx))
+	if (!ib_umem_events_enabled(ctx))
 		ib_umem_invalidate_range(ctx, (unsigned long)memory, (unsigned long)memory + SIZE);
 	munmap(memory, SIZE);
 	bad |= dmamap_bus_read(dev, at, text, sizeof(text)) == 0;

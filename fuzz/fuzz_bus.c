@@ -52,7 +52,7 @@ static const struct config configs[] = {
 	{"sim,ram=64M,policy=strict,coherent=0", .exact = true, .lines = true},
 	{"sim,ram=64M,policy=lazy", .whole = true},
 	{"sim,ram=64M,policy=lazy,untrusted=1", .exact = true, .secret = true},
-	{"sim,ram=64M,policy=pool", .whole = true},
+	{"sim,ram=64M,policy=identity", .whole = true},
 	{"sim,ram=64M,policy=persistent", .whole = true},
 	{"sim,ram=64M,iommu=0"},
 	{"sim,ram=64M,iommu=0,coherent=0", .lines = true},

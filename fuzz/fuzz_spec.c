@@ -120,7 +120,7 @@ static void take_apart(const char *text)
 
 	if (spec_parse(&spec, text))
 		return;
-	if (spec.remote && spec.remote->any_key && !options_read(&options, &spec.config)) {
+	if (spec.hw && spec.hw->any_key && !options_read(&options, &spec.config)) {
 		options_command(&options, "qemu", &words);
 		words_free(&words);
 	}

@@ -122,13 +122,13 @@ void e1000e_irq_run(struct e1000e *c)
 		return;
 	if (!c->now_ns)
 		c->now_ns = clock_ns();
-	lock_take(&c->regs.lock);
+	lock_acquire(&c->regs.lock);
 	for (v = 0; v < E1000E_VECTORS; v++) {
 		if ((c->regs.due >> v & 1) && take_due(c, v, c->now_ns))
 			raise |= 1u << v;
 	}
 	c->regs.stat[ST_IAC] += (u64)__builtin_popcount(raise);
-	lock_give(&c->regs.lock);
+	lock_release(&c->regs.lock);
 	for (; raise; raise &= raise - 1)
 		model_interrupt(c->dev, (unsigned int)__builtin_ctz(raise));
 }

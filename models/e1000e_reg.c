@@ -130,9 +130,9 @@ static u32 read_reg(struct e1000e *c, u64 offset)
 	case REG_TDT:
 		return read_once(&c->bell.tdt);
 	}
-	lock_take(&c->regs.lock);
+	lock_acquire(&c->regs.lock);
 	value = read_locked(c, offset);
-	lock_give(&c->regs.lock);
+	lock_release(&c->regs.lock);
 	return value;
 }
 
@@ -254,10 +254,10 @@ static void write_reg(struct e1000e *c, u64 offset, u32 value)
 		e1000e_ring_bell(c, E1000E_PEND_WORK);
 		return;
 	}
-	lock_take(&c->regs.lock);
+	lock_acquire(&c->regs.lock);
 	wake = write_locked(c, offset, value);
 	asked = wake & E1000E_PEND_CONTROL ? ++c->regs.asked : c->regs.asked;
-	lock_give(&c->regs.lock);
+	lock_release(&c->regs.lock);
 	if (wake)
 		e1000e_ring_bell(c, wake);
 	if (is_awaited(offset))

@@ -63,7 +63,7 @@ void e1000e_publish(struct e1000e *c)
 	write_release(&c->tdh, c->tx.head);
 	if (!changed && !c->causes)
 		return;
-	lock_take(&c->regs.lock);
+	lock_acquire(&c->regs.lock);
 	for (; changed; changed &= changed - 1) {
 		i = (u32)__builtin_ctzll(changed);
 		c->regs.stat[i] += c->stat[i];
@@ -71,7 +71,7 @@ void e1000e_publish(struct e1000e *c)
 	}
 	if (c->causes)
 		e1000e_cause(&c->regs, c->causes);
-	lock_give(&c->regs.lock);
+	lock_release(&c->regs.lock);
 	c->causes = 0;
 	c->changed = 0;
 }

@@ -80,10 +80,10 @@ static struct e1000e_wire *find_or_make(const char *name)
 
 static void wake_twin(struct e1000e_wire *w, int end, u32 pending)
 {
-	lock_take(&w->lock);
+	lock_acquire(&w->lock);
 	if (w->end[1 - end].card)
 		e1000e_ring_bell(w->end[1 - end].card, pending);
-	lock_give(&w->lock);
+	lock_release(&w->lock);
 }
 
 struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *end)
@@ -107,9 +107,9 @@ struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *
 			name);
 	if (w) {
 		*end = w->end[0].card ? 1 : 0;
-		lock_take(&w->lock);
+		lock_acquire(&w->lock);
 		w->end[*end].card = card;
-		lock_give(&w->lock);
+		lock_release(&w->lock);
 		write_once(&w->end[*end].accepts, 0);
 		write_release(&w->end[*end].present, 1);
 		wake_twin(w, *end, E1000E_PEND_LINK);
@@ -125,9 +125,9 @@ void e1000e_wire_put(struct e1000e_wire *w, int end)
 	if (!w)
 		return;
 	pthread_mutex_lock(&registry);
-	lock_take(&w->lock);
+	lock_acquire(&w->lock);
 	w->end[end].card = NULL;
-	lock_give(&w->lock);
+	lock_release(&w->lock);
 	write_once(&w->end[end].accepts, 0);
 	write_release(&w->end[end].present, 0);
 	wake_twin(w, end, E1000E_PEND_LINK);

@@ -170,10 +170,10 @@ static void control_step(struct e1000e *c)
 	bool sending = c->tx.on;
 	u32 asked;
 
-	lock_take(&c->regs.lock);
+	lock_acquire(&c->regs.lock);
 	asked = c->regs.asked;
 	take_registers(c);
-	lock_give(&c->regs.lock);
+	lock_release(&c->regs.lock);
 	write_release(&c->rdh, c->rx.head);
 	write_release(&c->tdh, c->tx.head);
 	if (!c->tx.on || !sending) {

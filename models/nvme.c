@@ -59,9 +59,9 @@ static u32 read_reg(struct nvme *n, u64 offset)
 	/* without the lock: a driver that polls it must not hold up the worker */
 	if (offset == NVME_REG_CSTS)
 		return read_acquire(&n->regs.csts);
-	lock_take(&n->regs.lock);
+	lock_acquire(&n->regs.lock);
 	value = read_locked(n, offset);
-	lock_give(&n->regs.lock);
+	lock_release(&n->regs.lock);
 	return value;
 }
 
@@ -151,9 +151,9 @@ static void write_reg(struct nvme *n, u64 offset, u32 value)
 		doorbell(n, (offset - NVME_REG_DOORBELLS) / 4, value);
 		return;
 	}
-	lock_take(&n->regs.lock);
+	lock_acquire(&n->regs.lock);
 	wake = write_locked(&n->regs, offset, value, &due);
-	lock_give(&n->regs.lock);
+	lock_release(&n->regs.lock);
 	if (wake)
 		nvmesim_ring(n, wake);
 	for (; due; due &= due - 1)

@@ -88,11 +88,11 @@ static void interrupt(struct nvme *n, u32 vector)
 	struct nvme_regs *r = &n->regs;
 	bool masked;
 
-	lock_take(&r->lock);
+	lock_acquire(&r->lock);
 	masked = r->int_mask & (1u << vector);
 	if (masked)
 		r->int_held |= 1u << vector;
-	lock_give(&r->lock);
+	lock_release(&r->lock);
 	if (!masked)
 		model_interrupt(n->dev, vector);
 }

@@ -89,10 +89,10 @@ static void controller_reset(struct nvme *n)
 	memset(n->sq, 0, sizeof(n->sq));
 	memset(n->cq, 0, sizeof(n->cq));
 	memset(&n->events, 0, sizeof(n->events));
-	lock_take(&n->regs.lock);
+	lock_acquire(&n->regs.lock);
 	n->regs.int_mask = 0;
 	n->regs.int_held = 0;
-	lock_give(&n->regs.lock);
+	lock_release(&n->regs.lock);
 	nvmesim_csts(n, ~0u, 0);
 }
 
@@ -157,14 +157,14 @@ static void control_step(struct nvme *n)
 	u64 asq, acq;
 	bool was_disabled;
 
-	lock_take(&r->lock);
+	lock_acquire(&r->lock);
 	cc = r->cc;
 	aqa = r->aqa;
 	asq = r->asq;
 	acq = r->acq;
 	was_disabled = r->was_disabled;
 	r->was_disabled = false;
-	lock_give(&r->lock);
+	lock_release(&r->lock);
 
 	if (was_disabled)
 		controller_reset(n);

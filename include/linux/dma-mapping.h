@@ -165,7 +165,9 @@ static inline int dma_get_sgtable(struct device *dev, struct sg_table *sgt, void
  * memory, or no address space, page table or bounce memory left; nothing is then mapped, and the
  * driver tries later or drops the transfer. Unmap takes the address, size and direction of the
  * mapping and cannot fail; under policy=strict no access by the device reaches the memory
- * once it returns.
+ * once it returns. A second unmap of one mapping, also by another thread at the same time, is
+ * reported and does nothing. So is one as DMA_FROM_DEVICE where a DMA_TO_DEVICE mapping begins, or
+ * the reverse: the address was given to another mapping meanwhile.
  */
 DMAMAP_API dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 					   enum dma_data_direction dir, unsigned long attrs);
@@ -266,7 +268,7 @@ struct dma_iova_state {
 	u64 __size;   /* bytes of the range; 0: not in use */
 	u64 *__slots; /* the page-table words of a short range */
 	u64 __end;    /* where a link that ends inside a granule closed the range; 0: open */
-	u64 __live;   /* a mark by which a stray state is seen, and who links without the lock */
+	u64 __live;   /* the device's mark, and the thread that links without the lock */
 	u32 __lock;
 	u8 __busy, __stale;
 	u16 __open; /* granules that a store into __slots links; 0: it takes more */
@@ -313,6 +315,7 @@ DMAMAP_API int dma_iova_link(struct device *dev, struct dma_iova_state *state, p
 struct __dma_link_limits {
 	u64 ram_end[2]; /* of RAM below 4 GiB, and of all */
 	const u32 *refuse;
+	u64 live; /* the device's mark: the states of its ranges have it in __live */
 };
 
 /* A number of this thread's, below 2^48. */
@@ -324,14 +327,12 @@ static inline u64 __dma_self(void)
 	return self;
 }
 
-#define __DMA_LIVE (0x6c6bull << 48)
-
 static inline bool __dma_iova_link_page(struct device *dev, struct dma_iova_state *state, u64 phys,
 					u64 offset, enum dma_data_direction dir)
 {
 	const struct __dma_link_limits *limits = __atomic_load_n(
 		(const struct __dma_link_limits *const *)(const void *)dev, __ATOMIC_RELAXED);
-	u64 live = __DMA_LIVE | __dma_self(), *slot;
+	u64 live = limits->live | __dma_self(), *slot;
 	bool done = false;
 
 	if (__atomic_load_n(&state->__live, __ATOMIC_RELAXED) != live ||

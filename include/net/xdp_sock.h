@@ -97,7 +97,7 @@ DMAMAP_BEGIN
 #define XDP_FLAGS_HAS_FRAGS (1U << 0)  /* the packet goes on in other buffers */
 #define XDP_FLAGS_IS_FRAG   (1U << 31) /* it is one of those others */
 #define XDP_FLAGS_GONE	    (1U << 30) /* nobody holds the buffer: it was freed or given away */
-#define XDP_FLAGS_TOLD	    (1U << 29) /* the checker is told when it is */
+#define XDP_FLAGS_TRACKED   (1U << 29) /* the checker is told when it is */
 
 #define XDP_QUEUES 64 /* of each device; sockets bind to queue 0 to 63 */
 

@@ -72,7 +72,7 @@ struct xsk_buff_pool {
 	dma_addr_t *dma_pages; /* else: of each page, XSK_NEXT_PG_CONTIG_MASK in bit 0 */
 	bool unaligned;
 	bool dma_need_sync;
-	bool told;		/* the checker is, of each buffer */
+	bool tracked;		/* the checker is, of each buffer */
 	struct xsk_stack empty; /* heads that hold nothing */
 	struct xsk_stack freed; /* heads that the driver gave back with their chunk */
 };
@@ -208,13 +208,13 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
  * Tells the checker that the buffer goes. False: it is not the caller's any more, and that is
  * reported. The two below ask.
  */
-DMAMAP_API __attribute__((cold)) bool xp_told(struct xdp_buff_xsk *xskb);
+DMAMAP_API __attribute__((cold)) bool xp_track_release(struct xdp_buff_xsk *xskb);
 
 /* The chunk was given to the application: the head holds nothing any more. */
 static inline void xp_release(struct xdp_buff_xsk *xskb)
 {
-	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD), 0) &&
-	    !xp_told(xskb))
+	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED), 0) &&
+	    !xp_track_release(xskb))
 		return;
 	xskb->xdp.flags = XDP_FLAGS_GONE;
 	*xskb->pool->empty.top++ = xskb;
@@ -223,8 +223,8 @@ static inline void xp_release(struct xdp_buff_xsk *xskb)
 /* Gives a buffer back to the pool, for the next allocation. */
 static inline void xp_free(struct xdp_buff_xsk *xskb)
 {
-	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD), 0) &&
-	    !xp_told(xskb))
+	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED), 0) &&
+	    !xp_track_release(xskb))
 		return;
 	xskb->xdp.flags = XDP_FLAGS_GONE;
 	*xskb->pool->freed.top++ = xskb;

@@ -77,7 +77,7 @@ static inline size_t ib_umem_num_pages(struct ib_umem *umem)
  * without; -ENOMEM.
  *
  * Where userfaultfd is not to be had, the context works but hears of nothing by itself (the
- * sentence in dmamap_strerror() says so, ib_umem_notices() is false): call
+ * sentence in dmamap_strerror() says so, ib_umem_events_enabled() is false): call
  * ib_umem_invalidate_range() before memory of a region goes.
  */
 DMAMAP_API struct ib_ucontext *ib_alloc_ucontext(struct device *device,

@@ -78,7 +78,7 @@ DMAMAP_API int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, 
 
 /* False: this process gets no notices by itself (no privilege for userfaultfd, or a seccomp
  * profile). */
-DMAMAP_API bool ib_umem_notices(const struct ib_ucontext *context);
+DMAMAP_API bool ib_umem_events_enabled(const struct ib_ucontext *context);
 
 typedef int (*umem_call_back)(struct ib_umem *umem, u64 start, u64 end, void *arg);
 

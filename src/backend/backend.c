@@ -29,7 +29,7 @@ static void no_invalidate_some(struct backend_space *s, iova_t iova, u64 size, u
 {
 }
 
-static u64 no_cut(struct backend_space *s, iova_t iova, u64 size)
+static u64 backend_no_unmap_partial(struct backend_space *s, iova_t iova, u64 size)
 {
 	return 0;
 }
@@ -72,7 +72,7 @@ const struct backend_ops backend_defaults = {
 	.invalidate = no_invalidate,
 	.invalidate_all = no_invalidate_all,
 	.invalidate_some = no_invalidate_some,
-	.cut = no_cut,
+	.unmap_partial = backend_no_unmap_partial,
 	.count = no_count,
 	.clear = no_clear,
 	.reg_read = no_reg_read,
@@ -93,7 +93,7 @@ void backend_complete(struct backend_ops *ops)
 	COMPLETE(invalidate);
 	COMPLETE(invalidate_all);
 	COMPLETE(invalidate_some);
-	COMPLETE(cut);
+	COMPLETE(unmap_partial);
 	COMPLETE(count);
 	COMPLETE(clear);
 	COMPLETE(reg_read);

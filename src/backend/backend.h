@@ -59,7 +59,7 @@ struct backend_ops {
 	 * with PT_LAST): the rest of it stays mapped, but is away for a moment. The bytes that
 	 * were. Cannot fail.
 	 */
-	u64 (*cut)(struct backend_space *s, iova_t iova, u64 size);
+	u64 (*unmap_partial)(struct backend_space *s, iova_t iova, u64 size);
 	void (*count)(struct backend_space *s, struct backend_counts *out);
 	/* The address space goes: whatever is still mapped in it is not any more. */
 	void (*clear)(struct backend_space *s);

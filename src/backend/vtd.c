@@ -44,7 +44,7 @@ bool vtd_until(const struct vtd *v, u32 offset, unsigned int size, u64 mask, u64
 }
 
 /* Gives a command of GCMD and waits until GSTS has it (`on`: set). */
-static int command(struct vtd *v, u32 bit, bool on, const char *what)
+static int vtd_command(struct vtd *v, u32 bit, bool on, const char *what)
 {
 	u32 kept = (u32)vtd_read(v, VTD_GSTS, 4) & GSTS_KEPT;
 
@@ -112,38 +112,38 @@ static int take_pages(struct vtd *v)
 }
 
 /* The unit in the state that follows reset: everything off. Firmware may have left it on. */
-static int quiet(struct vtd *v)
+static int vtd_quiesce(struct vtd *v)
 {
 	u32 status = (u32)vtd_read(v, VTD_GSTS, 4);
 	int err = 0;
 
 	if (status & GCMD_TE)
-		err = command(v, GCMD_TE, false, "stop translating");
+		err = vtd_command(v, GCMD_TE, false, "stop translating");
 	if (!err && (status & GCMD_QIE))
-		err = command(v, GCMD_QIE, false, "stop its invalidation queue");
+		err = vtd_command(v, GCMD_QIE, false, "stop its invalidation queue");
 	vtd_write(v, VTD_FECTL, 4, FECTL_MASK);
 	return err;
 }
 
-static int start(struct vtd *v)
+static int vtd_start(struct vtd *v)
 {
 	int err;
 
 	vtd_write(v, VTD_RTADDR, 8, phys_of(v->root).v);
-	err = command(v, GCMD_SRTP, true, "take the root table");
+	err = vtd_command(v, GCMD_SRTP, true, "take the root table");
 	if (!err && v->queued) {
 		vtd_write(v, VTD_IQT, 8, 0);
 		vtd_write(v, VTD_IQA, 8, phys_of(v->queue).v);
-		err = command(v, GCMD_QIE, true, "start its invalidation queue");
+		err = vtd_command(v, GCMD_QIE, true, "start its invalidation queue");
 	}
 	if (!err)
 		err = vtd_forget_contexts(v);
 	if (!err)
-		err = command(v, GCMD_TE, true, "translate");
+		err = vtd_command(v, GCMD_TE, true, "translate");
 	return err;
 }
 
-static void release(struct vtd *v)
+static void vtd_free_parts(struct vtd *v)
 {
 	for (unsigned int i = 0; i < VTD_PAGES; i++)
 		give_page(v->page[i]);
@@ -164,9 +164,9 @@ struct vtd *vtd_create(const struct vtd_io *io, const struct vtd_config *config)
 	if (!err)
 		err = take_pages(v);
 	if (!err)
-		err = quiet(v);
+		err = vtd_quiesce(v);
 	if (!err)
-		err = start(v);
+		err = vtd_start(v);
 	if (err) {
 		vtd_destroy(v);
 		errno = -err;
@@ -179,9 +179,9 @@ void vtd_destroy(struct vtd *v)
 {
 	if (!v)
 		return;
-	if (v->root && !v->io.gone(v->io.priv) && quiet(v))
+	if (v->root && !v->io.gone(v->io.priv) && vtd_quiesce(v))
 		v->io.give_up(v->io.priv); /* it may still be reading the tables */
-	release(v);
+	vtd_free_parts(v);
 }
 
 const struct vtd_limits *vtd_limits(const struct vtd *v)

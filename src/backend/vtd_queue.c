@@ -66,7 +66,7 @@ static bool wait_done(struct vtd *v, u32 number)
 	return true;
 }
 
-static void put(struct vtd *v, u64 low, u64 high)
+static void vtd_queue_put(struct vtd *v, u64 low, u64 high)
 {
 	u64 *slot = &v->queue[2 * v->tail];
 
@@ -81,14 +81,14 @@ static void put_request(struct vtd *v, const struct request *r)
 
 	switch (r->kind) {
 	case CONTEXTS:
-		put(v, INV_CONTEXT | INV_GLOBAL, 0);
-		put(v, INV_IOTLB | INV_GLOBAL | v->drain, 0);
+		vtd_queue_put(v, INV_CONTEXT | INV_GLOBAL, 0);
+		vtd_queue_put(v, INV_IOTLB | INV_GLOBAL | v->drain, 0);
 		break;
 	case BY_DOMAIN:
-		put(v, iotlb | INV_BY_DOMAIN, 0);
+		vtd_queue_put(v, iotlb | INV_BY_DOMAIN, 0);
 		break;
 	case BY_PAGE:
-		put(v, iotlb | INV_BY_PAGE, r->page << PAGE_BITS | r->mask);
+		vtd_queue_put(v, iotlb | INV_BY_PAGE, r->page << PAGE_BITS | r->mask);
 		break;
 	}
 }
@@ -104,7 +104,8 @@ static int queue_run(struct vtd *v, const struct request *r)
 	number = ++v->waits;
 	if (ok) {
 		put_request(v, r);
-		put(v, INV_WAIT | INV_WAIT_WRITE | INV_WAIT_DATA(number), phys_of(v->done).v);
+		vtd_queue_put(v, INV_WAIT | INV_WAIT_WRITE | INV_WAIT_DATA(number),
+			      phys_of(v->done).v);
 		vtd_write(v, VTD_IQT, 8, (u64)v->tail << 4);
 	}
 	pthread_mutex_unlock(&v->lock);
@@ -142,7 +143,7 @@ static int registers_run(struct vtd *v, const struct request *r)
 	return ok ? 0 : -EIO;
 }
 
-static int run(struct vtd *v, const struct request *r)
+static int vtd_queue_run(struct vtd *v, const struct request *r)
 {
 	__atomic_fetch_add(&v->count, 1, __ATOMIC_RELAXED);
 	return v->queued ? queue_run(v, r) : registers_run(v, r);
@@ -152,7 +153,7 @@ int vtd_forget_contexts(struct vtd *v)
 {
 	const struct request r = {.kind = CONTEXTS};
 
-	return run(v, &r) ? error_set(EIO, "VT-d does not carry out an invalidation") : 0;
+	return vtd_queue_run(v, &r) ? error_set(EIO, "VT-d does not carry out an invalidation") : 0;
 }
 
 u64 vtd_invalidations(const struct vtd *v)
@@ -161,7 +162,7 @@ u64 vtd_invalidations(const struct vtd *v)
 }
 
 /* One request for the range: the smallest aligned power of two of pages that covers it. */
-static struct request cover(const struct vtd *v, u64 page, u64 pages)
+static struct request vtd_request_covering(const struct vtd *v, u64 page, u64 pages)
 {
 	unsigned int mask = log2_ceil(pages);
 
@@ -175,10 +176,11 @@ static struct request cover(const struct vtd *v, u64 page, u64 pages)
 static void vtd_invalidate(struct backend_space *s, iova_t iova, u64 size)
 {
 	struct vtd *v = s->priv;
-	struct request r = cover(v, iova.v >> PAGE_BITS, max_u64(size >> PAGE_BITS, 1));
+	struct request r =
+		vtd_request_covering(v, iova.v >> PAGE_BITS, max_u64(size >> PAGE_BITS, 1));
 
 	full_fence(); /* the cleared entries are in memory before the unit is told */
-	run(v, &r);
+	vtd_queue_run(v, &r);
 }
 
 static void vtd_invalidate_all(struct backend_space *s)
@@ -186,7 +188,7 @@ static void vtd_invalidate_all(struct backend_space *s)
 	const struct request r = {.kind = BY_DOMAIN};
 
 	full_fence();
-	run(s->priv, &r);
+	vtd_queue_run(s->priv, &r);
 }
 
 /* Entries that become present are seen at once, but where the unit says that it remembers absence.

@@ -16,7 +16,7 @@ static void *no_memory(size_t size)
 }
 
 /* Not zeroed, so that how it is backed can be chosen before it is touched. */
-static void *take(size_t align, size_t size)
+static void *alloc_raw(size_t align, size_t size)
 {
 	void *p = NULL;
 
@@ -27,14 +27,14 @@ static void *take(size_t align, size_t size)
 
 void *alloc_aligned(size_t align, size_t size)
 {
-	void *p = take(align < sizeof(void *) ? sizeof(void *) : align, size);
+	void *p = alloc_raw(align < sizeof(void *) ? sizeof(void *) : align, size);
 
 	return p ? memset(p, 0, size) : NULL;
 }
 
 void *alloc_huge(size_t size)
 {
-	void *p = take(ALLOC_HUGE, size);
+	void *p = alloc_raw(ALLOC_HUGE, size);
 	int saved = errno;
 
 	if (!p)

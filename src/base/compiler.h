@@ -88,4 +88,14 @@ hot_inline void full_fence(void)
 #endif
 }
 
+/* full_fence() directly behind an atomic read-modify-write operation, which on x86 is one. */
+hot_inline void fence_after_atomic(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#else
+	full_fence();
+#endif
+}
+
 #endif

@@ -25,7 +25,7 @@ copy_function void copy_unchecked(void *to, const void *from, size_t n)
 }
 
 /*
- * Zeroes memory that a device may still reach, as policy=pool and lazy let it: a race of the
+ * Zeroes memory that a device may still reach, as policy=identity and lazy let it: a race of the
  * device's, which a sanitizer would lay to whoever takes the memory next.
  */
 copy_function void zero_unchecked(void *to, size_t n)

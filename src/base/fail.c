@@ -48,12 +48,12 @@ bool fail_decide(enum fail_site site, const char *dev)
 	const struct fail_rule *r = &sites[site].rule;
 	bool hit = false;
 
-	lock_take(&fail_lock);
+	lock_acquire(&fail_lock);
 	if (sites[site].on && (!r->dev[0] || (dev && !strcmp(dev, r->dev)))) {
 		hit = rule_hits(site);
 		sites[site].fired += hit;
 	}
-	lock_give(&fail_lock);
+	lock_release(&fail_lock);
 	return hit;
 }
 
@@ -61,7 +61,7 @@ void fail_set(enum fail_site site, const struct fail_rule *rule)
 {
 	u32 armed = 0;
 
-	lock_take(&fail_lock);
+	lock_acquire(&fail_lock);
 	memset(&sites[site], 0, sizeof(sites[site]));
 	if (rule) {
 		sites[site].rule = *rule;
@@ -71,15 +71,15 @@ void fail_set(enum fail_site site, const struct fail_rule *rule)
 	for (int i = 0; i < FAIL_SITES; i++)
 		armed |= sites[i].on;
 	write_once(&fail_armed, armed);
-	lock_give(&fail_lock);
+	lock_release(&fail_lock);
 }
 
 u64 fail_fired(enum fail_site site)
 {
 	u64 n;
 
-	lock_take(&fail_lock);
+	lock_acquire(&fail_lock);
 	n = sites[site].fired;
-	lock_give(&fail_lock);
+	lock_release(&fail_lock);
 	return n;
 }

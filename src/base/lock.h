@@ -25,13 +25,13 @@ hot_inline bool lock_try(struct lock *l)
 	return !__atomic_exchange_n(&l->taken, 1, __ATOMIC_ACQUIRE);
 }
 
-hot_inline void lock_take(struct lock *l)
+hot_inline void lock_acquire(struct lock *l)
 {
 	if (unlikely(!lock_try(l)))
 		lock_wait(l);
 }
 
-hot_inline void lock_give(struct lock *l)
+hot_inline void lock_release(struct lock *l)
 {
 	write_release(&l->taken, 0);
 }

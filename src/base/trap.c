@@ -272,7 +272,7 @@ static bool trap_is_ours(const struct sigaction *act)
 	return (act->sa_flags & SA_SIGINFO) && act->sa_sigaction == trap_on_fault;
 }
 
-static bool same_handler(const struct sigaction *a, const struct sigaction *b)
+static bool trap_same_handler(const struct sigaction *a, const struct sigaction *b)
 {
 	return a->sa_flags == b->sa_flags &&
 	       (a->sa_flags & SA_SIGINFO ? a->sa_sigaction == b->sa_sigaction
@@ -285,10 +285,10 @@ static struct called *trap_entry_for(struct trapped *t, const struct sigaction *
 	struct called *c;
 
 	for (c = t->called; c; c = c->below)
-		if (same_handler(&c->act, now) && !read_once(&c->spent))
+		if (trap_same_handler(&c->act, now) && !read_once(&c->spent))
 			return c;
 	for (u32 i = 0; i < t->n; i++)
-		if (same_handler(&t->entry[i].act, now) && t->entry[i].below == t->called &&
+		if (trap_same_handler(&t->entry[i].act, now) && t->entry[i].below == t->called &&
 		    !read_once(&t->entry[i].spent))
 			return &t->entry[i];
 	if (t->n == CALLED_MAX)

@@ -98,7 +98,7 @@ static void thread_ends(void *arg)
 }
 
 /* A child of fork has one thread and owns no device; the lock must not stay taken in it. */
-static void fork_prepare(void)
+static void tslot_fork_prepare(void)
 {
 	pthread_mutex_lock(&global);
 }
@@ -108,11 +108,11 @@ static void fork_done(void)
 	pthread_mutex_unlock(&global);
 }
 
-static void init_once(void)
+static void tslot_init_once(void)
 {
 	thread_end_error = pthread_key_create(&thread_end, thread_ends);
 	if (!thread_end_error)
-		thread_end_error = pthread_atfork(fork_prepare, fork_done, fork_done);
+		thread_end_error = pthread_atfork(tslot_fork_prepare, fork_done, fork_done);
 }
 
 static int grow_keys(void)
@@ -135,7 +135,7 @@ int tslot_key_init(struct tslot_key *key, size_t size,
 	u32 id;
 
 	*key = (struct tslot_key){.size = (u32)size, .attach = attach, .retire = retire};
-	pthread_once(&once, init_once);
+	pthread_once(&once, tslot_init_once);
 	if (thread_end_error)
 		return error_set(thread_end_error, "cannot create a thread-specific key: "
 						   "the process has too many");

@@ -26,7 +26,7 @@ struct port *bus_port_slow(struct device *dev, struct device_port *slot)
 }
 
 /* 0, or why the range can never be accessed. */
-static int check_range(const struct device *dev, dma_addr_t addr, size_t len)
+static int bus_check_range(const struct device *dev, dma_addr_t addr, size_t len)
 {
 	if (len - 1 > ~addr || addr + len - 1 > dev->address_last || addr < dev->bus_offset)
 		return DMAMAP_FAULT_ADDRESS;
@@ -38,9 +38,10 @@ static int check_range(const struct device *dev, dma_addr_t addr, size_t len)
 
 /* Records the fault. A device that is not simulated comes here with every access: it is never
  * played. */
-static slow_path int refuse(struct device *dev, dma_addr_t addr, size_t len, bool write, int reason)
+static slow_path int bus_refuse(struct device *dev, dma_addr_t addr, size_t len, bool write,
+				int reason)
 {
-	if (dev->remote)
+	if (dev->hw)
 		return error_set(EOPNOTSUPP,
 				 "%s: the device is not simulated: it does its DMA itself, the "
 				 "program cannot play it",
@@ -49,7 +50,7 @@ static slow_path int refuse(struct device *dev, dma_addr_t addr, size_t len, boo
 }
 
 /* 0, or why this page refuses. */
-hot_inline int refused(u64 value, bool write)
+hot_inline int bus_refusal_reason(u64 value, bool write)
 {
 	if (unlikely(!value))
 		return DMAMAP_FAULT_NOT_MAPPED;
@@ -94,13 +95,13 @@ static int add_segment(struct segments *s, u8 *at, u64 size)
 }
 
 /* Translates [bus, bus + len). 0; a positive fault reason; -ENOSPC, -ENOMEM. */
-static int gather(struct device *dev, struct port *port, u32 gen, u64 bus, u64 len, bool write,
-		  struct segments *s)
+static int bus_gather(struct device *dev, struct port *port, u32 gen, u64 bus, u64 len, bool write,
+		      struct segments *s)
 {
 	while (len) {
 		u64 n = min_u64(len, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
 		u64 value = bus_translate(dev, port, bus >> PAGE_BITS, gen);
-		int err = refused(value, write);
+		int err = bus_refusal_reason(value, write);
 
 		if (unlikely(err) && value & DEMAND_BITS) {
 			err = demand_refused(value, write);
@@ -146,7 +147,7 @@ static __attribute__((noinline)) int access_many(struct device *dev, struct port
 	struct iovec few[SEGMENTS_ON_STACK];
 	struct segments s = {.iov = few, .room = SEGMENTS_ON_STACK, .max = INT32_MAX};
 	u32 gen = (u32)port_enter(port);
-	int err = gather(dev, port, gen, bus, len, write, &s);
+	int err = bus_gather(dev, port, gen, bus, len, write, &s);
 
 	if (unlikely(s.demand) && !err)
 		err = demand_copy(s.iov, s.n, buf, len, write);
@@ -170,7 +171,7 @@ hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *bu
 {
 	u32 gen = (u32)port_enter(port);
 	u64 value = bus_translate(dev, port, bus >> PAGE_BITS, gen);
-	int err = refused(value, write);
+	int err = bus_refusal_reason(value, write);
 
 	if (likely(!err)) {
 		if (unlikely(write ? !copy_to_memory(host_address(value, bus), buf, len)
@@ -197,7 +198,7 @@ static void check_coherence(struct device *dev, dma_addr_t addr, size_t len)
 				  : bus_host_page(dev, align_down(bus, PAGE_BYTES), 0);
 		host &= ~(PAGE_BYTES - 1);
 		port_exit(port);
-		host = host - (u64)(uintptr_t)mem.plane + (bus & (PAGE_BYTES - 1));
+		host = host - (u64)(uintptr_t)mem.device_view + (bus & (PAGE_BYTES - 1));
 		n = min_u64(len - done, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
 		/* bounce memory is filled where the device looks: the CPU has no view of it */
 		if (host < mem.span && host - mem.bounce_start >= mem.bounce_size)
@@ -205,8 +206,8 @@ static void check_coherence(struct device *dev, dma_addr_t addr, size_t len)
 	}
 }
 
-static slow_path void accessed(struct device *dev, dma_addr_t addr, size_t len, bool write,
-			       const void *caller)
+static slow_path void bus_check_access(struct device *dev, dma_addr_t addr, size_t len, bool write,
+				       const void *caller)
 {
 	check_enter(caller);
 	check_access(&dev->shadow, addr, len, write, caller);
@@ -223,8 +224,8 @@ static slow_path int access_refused(struct device *dev, dma_addr_t addr, u8 *buf
 
 	while (err > 0) {
 		if (err >= DMAMAP_FAULT_ADDRESS || !fault_ask(dev, addr, len, write, &try))
-			return refuse(dev, addr, len, write, err);
-		err = check_range(dev, addr, len);
+			return bus_refuse(dev, addr, len, write, err);
+		err = bus_check_range(dev, addr, len);
 		if (err)
 			continue;
 		port = bus_port(dev);
@@ -243,9 +244,9 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 
 	if (unlikely(!dev || !buf || !len))
 		return len ? error_set(EINVAL, "bus access with no device or no buffer") : 0;
-	err = check_range(dev, addr, len);
+	err = bus_check_range(dev, addr, len);
 	if (unlikely(err))
-		return refuse(dev, addr, len, write, err);
+		return bus_refuse(dev, addr, len, write, err);
 	port = bus_port(dev);
 	if (unlikely(!port))
 		return -ENOMEM;
@@ -257,7 +258,7 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 	if (unlikely(err > 0))
 		err = access_refused(dev, addr, buf, len, write, err);
 	if (unlikely(dev->check) && !err)
-		accessed(dev, addr, len, write, __builtin_return_address(0));
+		bus_check_access(dev, addr, len, write, __builtin_return_address(0));
 	return err;
 }
 
@@ -280,11 +281,11 @@ static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_
 
 	s->n = 0;
 	s->demand = false;
-	err = gather(dev, port, gen, bus, len, write, s);
+	err = bus_gather(dev, port, gen, bus, len, write, s);
 	if (!err && s->demand)
 		*copied = copied_make(s->iov, s->n, bus + dev->bus_offset, len, &err);
 	else if (!err && dev->iommu)
-		err = hold_add(dev, IOVA(bus), len, s->iov[0].iov_base);
+		err = hold_add(dev, IOVA(bus), len, s->iov, s->n);
 	port_exit(port);
 	return err;
 }
@@ -301,7 +302,7 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 	if (!dev || !iov || max <= 0 || !len)
 		return error_set(EINVAL, "dmamap_bus_map: no device, no segments or length 0");
 	do {
-		err = check_range(dev, addr, len);
+		err = bus_check_range(dev, addr, len);
 		if (err)
 			break;
 		port = bus_port(dev);
@@ -310,14 +311,14 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 		err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s, &copied);
 	} while (err > 0 && fault_ask(dev, addr, len, write, &try));
 	if (err > 0)
-		return refuse(dev, addr, len, write, err);
+		return bus_refuse(dev, addr, len, write, err);
 	if (!err && copied) {
 		copied_add(dev, copied);
 		iov[0] = (struct iovec){copied->bytes, len};
 		s.n = 1;
 	}
 	if (unlikely(dev->check) && !err)
-		accessed(dev, addr, len, write, __builtin_return_address(0));
+		bus_check_access(dev, addr, len, write, __builtin_return_address(0));
 	return err ? err : s.n;
 }
 
@@ -336,10 +337,9 @@ void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written
 			return;
 		}
 	}
-	/* the bytes are where they belong already; a hold that is gone belonged to a stuck device
-	 */
+	/* the bytes are where they belong already */
 	if (dev->iommu)
-		hold_drop(dev, iov[0].iov_base);
+		hold_drop(dev, iov, n);
 }
 
 int dmamap_bus_on_fault(struct device *dev,

@@ -28,9 +28,9 @@
 static inline bool copy_sees(const void *p)
 {
 	u64 at = (u64)(uintptr_t)p, base = (u64)(uintptr_t)mem.base,
-	    plane = (u64)(uintptr_t)read_once(&mem.plane);
+	    view = (u64)(uintptr_t)read_once(&mem.device_view);
 
-	return at - base < mem.span || (plane && at - plane < mem.span);
+	return at - base < mem.span || (view && at - view < mem.span);
 }
 
 #define COPY_LOAD(bits)                                                                            \

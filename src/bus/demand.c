@@ -10,16 +10,16 @@
 #define PIECE_MAX (1ull << 30) /* of one call: the kernel cuts off at 2 GiB */
 
 /* The calls are made directly: to a sanitizer these bytes are the device's, not the thread's. */
-static s64 move(u8 *buf, u8 *at, u64 len, bool write)
+static s64 demand_move_bytes(u8 *buf, u8 *at, u64 len, bool write)
 {
-	struct iovec local = {buf, len}, remote = {at, len};
+	struct iovec local = {buf, len}, hw = {at, len};
 
 	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, (long)getpid(), &local,
-		       1l, &remote, 1l, 0l);
+		       1l, &hw, 1l, 0l);
 }
 
 /* How many bytes went over, from the first on. */
-static u64 transfer(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
+static u64 demand_transfer(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
 {
 	u64 done = 0;
 
@@ -28,7 +28,8 @@ static u64 transfer(const struct iovec *iov, int n, u8 *buf, u64 len, bool write
 		u64 left = min_u64(iov[i].iov_len, len - done);
 
 		while (left) {
-			s64 got = move(buf + done, at, min_u64(left, PIECE_MAX), write);
+			s64 got =
+				demand_move_bytes(buf + done, at, min_u64(left, PIECE_MAX), write);
 
 			if (got <= 0)
 				return done;
@@ -56,18 +57,18 @@ int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
 	u8 *kept;
 
 	if (in_one_page(iov, n, len))
-		return transfer(iov, n, buf, len, write) == len ? 0 : why;
+		return demand_transfer(iov, n, buf, len, write) == len ? 0 : why;
 	kept = alloc_zeroed(len);
 	if (!kept)
 		return -ENOMEM;
-	if (transfer(iov, n, kept, len, false) != len) {
+	if (demand_transfer(iov, n, kept, len, false) != len) {
 		alloc_free(kept);
 		return DMAMAP_FAULT_NOT_MAPPED;
 	}
 	if (write) {
-		done = transfer(iov, n, buf, len, true);
+		done = demand_transfer(iov, n, buf, len, true);
 		if (done != len)
-			transfer(iov, n, kept, done, true);
+			demand_transfer(iov, n, kept, done, true);
 	} else {
 		memcpy(buf, kept, len);
 		done = len;
@@ -96,23 +97,23 @@ struct copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 
 
 void copied_add(struct device *dev, struct copied *s)
 {
-	lock_take(&dev->copied_lock);
+	lock_acquire(&dev->copied_lock);
 	s->next = dev->copied;
 	write_once(&dev->copied, s);
-	lock_give(&dev->copied_lock);
+	lock_release(&dev->copied_lock);
 }
 
 struct copied *copied_take(struct device *dev, const void *base)
 {
 	struct copied **p, *s;
 
-	lock_take(&dev->copied_lock);
+	lock_acquire(&dev->copied_lock);
 	for (p = &dev->copied; *p && (*p)->bytes != base; p = &(*p)->next)
 		;
 	s = *p;
 	if (s)
 		write_once(p, s->next);
-	lock_give(&dev->copied_lock);
+	lock_release(&dev->copied_lock);
 	return s;
 }
 

@@ -58,7 +58,7 @@ static bool look_at(struct range *r, void *arg)
 	return true;
 }
 
-static const char *verb(bool write)
+static const char *access_verb(bool write)
 {
 	return write ? "write" : "read";
 }
@@ -75,7 +75,7 @@ static void report_hole(struct access *q, struct about *a)
 {
 	unsigned long long size = q->size, addr = q->addr;
 	bool paged = false;
-	struct past past;
+	struct history history;
 
 	/* A device may use any page of an on-demand region, and what it gets through to is mapped:
 	 * the shadow comes after the translation, when a fault in another thread maps the page. */
@@ -84,28 +84,32 @@ static void report_hole(struct access *q, struct about *a)
 		return;
 	if (q->at != q->addr) {
 		a->kind = DMAMAP_CHECK_DEVICE_PAST_END;
-		report(a,
-		       "the device's %s of %llu bytes at %#llx goes %llu bytes past the end of the "
-		       "mapping",
-		       verb(q->write), size, addr, (unsigned long long)(q->addr + q->size - q->at));
-	} else if (past_find(q->c, q->at, 1, &past)) {
+		report_misuse(a,
+			      "the device's %s of %llu bytes at %#llx goes %llu bytes past the end "
+			      "of the "
+			      "mapping",
+			      access_verb(q->write), size, addr,
+			      (unsigned long long)(q->addr + q->size - q->at));
+	} else if (history_find(q->c, q->at, 1, &history)) {
 		a->kind = q->c->lazy ? DMAMAP_CHECK_DEVICE_STALE : DMAMAP_CHECK_DEVICE_AFTER_UNMAP;
 		a->what[0] = "unmapped";
-		a->at[0] = past.unmapped;
+		a->at[0] = history.unmapped;
 		a->what[1] = "mapped";
-		a->at[1] = past.mapped;
-		report(a,
-		       "the device's %s of %llu bytes at %#llx came after the unmap%s: stop it "
-		       "first",
-		       verb(q->write), size, addr,
-		       q->c->lazy ? ", by a translation that policy=lazy had not flushed" : "");
+		a->at[1] = history.mapped;
+		report_misuse(
+			a,
+			"the device's %s of %llu bytes at %#llx came after the unmap%s: stop it "
+			"first",
+			access_verb(q->write), size, addr,
+			q->c->lazy ? ", by a translation that policy=lazy had not flushed" : "");
 	} else if (!shadow_lost()) {
 		a->kind = DMAMAP_CHECK_DEVICE_NOT_MAPPED;
-		report(a,
-		       "the device's %s of %llu bytes at %#llx reached memory that is not mapped "
-		       "for "
-		       "it",
-		       verb(q->write), size, addr);
+		report_misuse(
+			a,
+			"the device's %s of %llu bytes at %#llx reached memory that is not mapped "
+			"for "
+			"it",
+			access_verb(q->write), size, addr);
 	}
 }
 
@@ -119,33 +123,36 @@ static bool piece_is_right(struct access *q, struct about *a)
 	a->at[0] = q->f.mapped;
 	if (q->against) {
 		a->kind = DMAMAP_CHECK_DEVICE_DIRECTION;
-		report(a,
-		       "the device's %s of %llu bytes at %#llx goes against the mapping, which is "
-		       "%s",
-		       verb(q->write), size, addr, report_dir(a->dir));
+		report_misuse(
+			a,
+			"the device's %s of %llu bytes at %#llx goes against the mapping, which is "
+			"%s",
+			access_verb(q->write), size, addr, report_dir(a->dir));
 		return false;
 	}
 	if (q->unsynced) {
 		a->kind = DMAMAP_CHECK_IOVA_NOT_SYNCED;
-		report(a, "the device's %s of %llu bytes at %#llx came before dma_iova_sync()",
-		       verb(q->write), size, addr);
+		report_misuse(a,
+			      "the device's %s of %llu bytes at %#llx came before dma_iova_sync()",
+			      access_verb(q->write), size, addr);
 		return false;
 	}
 	if (q->unasked) {
 		a->kind = DMAMAP_CHECK_MAP_UNCHECKED;
-		report(a,
-		       "the device uses %#llx, and dma_mapping_error() was never asked whether it "
-		       "was "
-		       "mapped",
-		       addr);
+		report_misuse(
+			a,
+			"the device uses %#llx, and dma_mapping_error() was never asked whether it "
+			"was "
+			"mapped",
+			addr);
 		return false;
 	}
 	if (q->cpu_owns && read_once(&q->c->own)) {
 		a->kind = DMAMAP_CHECK_OWN_DEVICE;
-		report(a,
-		       "the device wrote %llu bytes at %#llx that the CPU owned: "
-		       "dma_sync_single_for_device() first",
-		       size, addr);
+		report_misuse(a,
+			      "the device wrote %llu bytes at %#llx that the CPU owned: "
+			      "dma_sync_single_for_device() first",
+			      size, addr);
 		return false;
 	}
 	return true;
@@ -211,7 +218,7 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
 {
 	struct about a = about_of(c, DMAMAP_CHECK_DEVICE_FAULT, addr, size, DMA_NONE, caller);
 	unsigned long long n = size, at = addr;
-	struct past past = {0};
+	struct history history = {0};
 	struct found f;
 
 	find_refused(c, addr, size, write, &f);
@@ -222,20 +229,20 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
 		a.dir = (enum dma_data_direction)f.dir;
 	} else if (f.any && size && addr + size - 1 > f.start + f.size - 1) {
 		a.kind = DMAMAP_CHECK_DEVICE_PAST_END;
-	} else if (!f.any && past_find(c, addr, size ? 1 : PAGE_BYTES, &past)) {
+	} else if (!f.any && history_find(c, addr, size ? 1 : PAGE_BYTES, &history)) {
 		a.kind = DMAMAP_CHECK_DEVICE_AFTER_UNMAP;
 		a.what[0] = "unmapped";
-		a.at[0] = past.unmapped;
+		a.at[0] = history.unmapped;
 		a.what[1] = "mapped";
-		a.at[1] = past.mapped;
+		a.at[1] = history.mapped;
 		why = "it came after the unmap: stop the device first";
 	}
 	if (size)
-		report(&a, "the device's %s of %llu bytes at %#llx was refused: %s", verb(write), n,
-		       at, why);
+		report_misuse(&a, "the device's %s of %llu bytes at %#llx was refused: %s",
+			      access_verb(write), n, at, why);
 	else
-		report(&a, "the device's %s in the page at %#llx was refused: %s", verb(write), at,
-		       why);
+		report_misuse(&a, "the device's %s in the page at %#llx was refused: %s",
+			      access_verb(write), at, why);
 }
 
 void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, const char *why)
@@ -246,17 +253,19 @@ void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, c
 
 	shadow_find(c, c->space, addr, size, &f);
 	if (!f.any) {
-		report(&a, "the device's %s of %llu bytes at %#llx was refused: %s", verb(write), n,
-		       at, why);
+		report_misuse(&a, "the device's %s of %llu bytes at %#llx was refused: %s",
+			      access_verb(write), n, at, why);
 		return;
 	}
 	a.dir = (enum dma_data_direction)f.dir;
 	a.what[0] = "mapped";
 	a.at[0] = f.mapped;
-	report(&a,
-	       "the device's %s of %llu bytes at %#llx, in the mapping of %llu bytes at %#llx, was "
-	       "refused: %s; unmap it for the device first",
-	       verb(write), n, at, (unsigned long long)f.size, (unsigned long long)f.start, why);
+	report_misuse(&a,
+		      "the device's %s of %llu bytes at %#llx, in the mapping of %llu bytes at "
+		      "%#llx, was "
+		      "refused: %s; unmap it for the device first",
+		      access_verb(write), n, at, (unsigned long long)f.size,
+		      (unsigned long long)f.start, why);
 }
 
 /* ---- a machine that is not coherent ---- */
@@ -286,7 +295,7 @@ void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 
 	/* the program may be writing it, or syncing it, or have freed it */
 	copy_unchecked(cpu, mem.base + pa, size);
-	copy_unchecked(device, mem.plane + pa, size);
+	copy_unchecked(device, mem.device_view + pa, size);
 	if (!memcmp(cpu, device, size))
 		return;
 	/* where the device has written, its bytes are the newer ones */
@@ -299,8 +308,8 @@ void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 		     NULL);
 	a.what[0] = "mapped";
 	a.at[0] = w.mapped;
-	report(&a,
-	       "the device read old bytes at %#llx (0x%02x, where the CPU has 0x%02x): "
-	       "dma_sync_single_for_device() is missing",
-	       (unsigned long long)(addr + i), device[i], cpu[i]);
+	report_misuse(&a,
+		      "the device read old bytes at %#llx (0x%02x, where the CPU has 0x%02x): "
+		      "dma_sync_single_for_device() is missing",
+		      (unsigned long long)(addr + i), device[i], cpu[i]);
 }

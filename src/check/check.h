@@ -63,7 +63,7 @@ int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind,
 	__attribute__((format(printf, 7, 8), cold));
 
 /* The same, with what is known of earlier calls. */
-struct check_past {
+struct check_history {
 	const char *what[2];	   /* "allocated", "freed"; NULL: no more */
 	const struct stack *at[2]; /* NULL: not known */
 };
@@ -71,11 +71,11 @@ struct check_past {
  * Of the mapping or allocation that holds the address, else of one that did, with the words for
  * both events. Checked devices only.
  */
-void check_story(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
-		 struct check_past *past);
-int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind,
-		      dma_addr_t addr, size_t size, enum dma_data_direction dir,
-		      const struct check_past *past, const char *fmt, ...)
+void check_provenance(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
+		      struct check_history *history);
+int check_report_history(const struct device *dev, bool on, enum dmamap_check_kind kind,
+			 dma_addr_t addr, size_t size, enum dma_data_direction dir,
+			 const struct check_history *history, const char *fmt, ...)
 	__attribute__((format(printf, 8, 9), cold));
 
 /*
@@ -144,8 +144,8 @@ void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size,
 		      enum dma_data_direction dir, bool to_cpu, const void *caller);
 void check_synced_links(struct check_device *c, dma_addr_t addr, u64 size);
 /* What is known of links in the range: of one that is there, else of one that was. */
-void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size,
-		      struct check_past *past);
+void check_links_history(const struct check_device *c, dma_addr_t addr, u64 size,
+			 struct check_history *history);
 void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size);
 
 /* bus/: the device reached all of it; or was refused, for the reason in words. */

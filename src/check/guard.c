@@ -83,11 +83,11 @@ static void report_fault(const struct found *f, u64 pa, const ucontext_t *u)
 
 	a.what[0] = "mapped";
 	a.at[0] = f->mapped;
-	report(&a,
-	       "the CPU %s %p, in the buffer mapped at %#llx, while the device %s it: "
-	       "dma_sync_single_for_cpu() or unmap first",
-	       write ? "wrote to" : "read", (void *)(mem.base + pa), (unsigned long long)f->start,
-	       write ? "owned" : "may be writing");
+	report_misuse(&a,
+		      "the CPU %s %p, in the buffer mapped at %#llx, while the device %s it: "
+		      "dma_sync_single_for_cpu() or unmap first",
+		      write ? "wrote to" : "read", (void *)(mem.base + pa),
+		      (unsigned long long)f->start, write ? "owned" : "may be writing");
 }
 
 static void pass_on(int sig, siginfo_t *info, void *context)
@@ -140,7 +140,7 @@ static int make_view(void)
 	return 0;
 }
 
-static void install(void)
+static void guard_install(void)
 {
 	struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
@@ -150,7 +150,7 @@ static void install(void)
 }
 
 /* A handler that the program put in place since keeps ours below it. */
-static void uninstall(void)
+static void guard_uninstall(void)
 {
 	struct sigaction now;
 
@@ -170,7 +170,7 @@ int check_own_begin(struct check_device *c, u8 **out)
 	if (!err && !c->has_view) {
 		c->has_view = true;
 		if (!users++)
-			install();
+			guard_install();
 	}
 	*out = view;
 	pthread_mutex_unlock(&lock);
@@ -184,7 +184,7 @@ void own_device_closed(struct check_device *c)
 	c->has_view = false;
 	pthread_mutex_lock(&lock);
 	if (!--users) {
-		uninstall();
+		guard_uninstall();
 		munmap(view, view_span);
 		write_release(&view, NULL);
 	}

@@ -19,7 +19,7 @@ static struct check_device **devices; /* under lock, as the rest */
 static u64 n_devices, room;
 static u64 n_checked; /* opened, in the list or not */
 
-static void list_add(struct check_device *c)
+static void life_list_add(struct check_device *c)
 {
 	struct check_device **p;
 
@@ -45,7 +45,7 @@ void check_open(struct check_device *c, const struct device *dev, u64 space, u64
 				   .lazy = lazy,
 				   .counted = true};
 	pthread_mutex_lock(&lock);
-	list_add(c);
+	life_list_add(c);
 	n_checked++;
 	pthread_mutex_unlock(&lock);
 	errno = saved;
@@ -64,7 +64,7 @@ void check_close(struct check_device *c)
 	if (!c->counted)
 		return;
 	own_device_closed(c);
-	past_forget(c->dev);
+	history_forget(c->dev);
 	pthread_mutex_lock(&lock);
 	for (u64 i = 0; i < n_devices; i++)
 		if (devices[i] == c) {
@@ -76,7 +76,7 @@ void check_close(struct check_device *c)
 		devices = NULL;
 		room = 0;
 		store_reset();
-		past_reset();
+		history_reset();
 		shadow_reset();
 		stack_reset();
 	}
@@ -130,9 +130,10 @@ static void report_one(const struct shadow *s)
 	a.no_stack = true;
 	a.what[0] = "made";
 	a.at[0] = s->mapped;
-	report(&a, "%llu bytes at %#llx, by %s, were never %s", (unsigned long long)s->dma.size,
-	       (unsigned long long)s->dma.start, check_call_names[s->call],
-	       s->call == CALL_COHERENT || s->call == CALL_RANGE ? "freed" : "unmapped");
+	report_misuse(&a, "%llu bytes at %#llx, by %s, were never %s",
+		      (unsigned long long)s->dma.size, (unsigned long long)s->dma.start,
+		      check_call_names[s->call],
+		      s->call == CALL_COHERENT || s->call == CALL_RANGE ? "freed" : "unmapped");
 }
 
 static void report_group(struct shadow *const *s, u64 n)
@@ -145,9 +146,9 @@ static void report_group(struct shadow *const *s, u64 n)
 	a.no_stack = true;
 	a.what[0] = "made";
 	a.at[0] = s[0]->mapped;
-	report(&a, "%llu by %s, of %llu bytes in all, the first at %#llx, were never undone",
-	       (unsigned long long)n, check_call_names[s[0]->call], (unsigned long long)a.size,
-	       (unsigned long long)a.addr);
+	report_misuse(&a, "%llu by %s, of %llu bytes in all, the first at %#llx, were never undone",
+		      (unsigned long long)n, check_call_names[s[0]->call],
+		      (unsigned long long)a.size, (unsigned long long)a.addr);
 }
 
 static void report_sorted(struct shadow **s, u64 n)
@@ -210,10 +211,11 @@ void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 ch
 	a.no_stack = true;
 	a.what[0] = "made";
 	a.at[0] = made;
-	report(&a,
-	       "dma pool '%s' of %llu-byte blocks, with %llu pieces of coherent memory, was never "
-	       "destroyed",
-	       name, (unsigned long long)block, (unsigned long long)chunks);
+	report_misuse(
+		&a,
+		"dma pool '%s' of %llu-byte blocks, with %llu pieces of coherent memory, was never "
+		"destroyed",
+		name, (unsigned long long)block, (unsigned long long)chunks);
 }
 
 static bool set_pool(struct range *r, void *arg)

@@ -121,19 +121,19 @@ static bool note_link(struct range *r, void *arg)
 	return false;
 }
 
-void check_links_past(const struct check_device *c, dma_addr_t addr, u64 size,
-		      struct check_past *past)
+void check_links_history(const struct check_device *c, dma_addr_t addr, u64 size,
+			 struct check_history *history)
 {
 	struct links q = {.c = c};
-	struct past was;
+	struct history was;
 
-	*past = (struct check_past){.what = {"linked", "unlinked"}};
+	*history = (struct check_history){.what = {"linked", "unlinked"}};
 	if (size)
 		store_search(c->space, addr, size, note_link, &q);
-	past->at[0] = q.mapped;
-	if (!q.mapped && past_find(c, addr, 1, &was) && was.call == CALL_LINK) {
-		past->at[0] = was.mapped;
-		past->at[1] = was.unmapped;
+	history->at[0] = q.mapped;
+	if (!q.mapped && history_find(c, addr, 1, &was) && was.call == CALL_LINK) {
+		history->at[0] = was.mapped;
+		history->at[1] = was.unmapped;
 	}
 }
 

@@ -51,21 +51,22 @@ static void report_overlap(const struct overlap *q, const void *caller)
 	a.what[0] = "mapped before";
 	a.at[0] = f->mapped;
 	if (coherent)
-		report(&a,
-		       "%s of %llu bytes of coherent memory, which the device has at %#llx "
-		       "already: "
-		       "use that address",
-		       check_call_names[s->call], (unsigned long long)q->size,
-		       (unsigned long long)f->start);
+		report_misuse(&a,
+			      "%s of %llu bytes of coherent memory, which the device has at %#llx "
+			      "already: "
+			      "use that address",
+			      check_call_names[s->call], (unsigned long long)q->size,
+			      (unsigned long long)f->start);
 	else
-		report(&a,
-		       "%s of %llu bytes (%s) shares a cache line with a mapping of %llu bytes "
-		       "(%s) at "
-		       "%#llx: unmap that first, or keep the buffers %d bytes apart",
-		       check_call_names[s->call], (unsigned long long)q->size,
-		       report_dir((enum dma_data_direction)s->dir), (unsigned long long)f->size,
-		       report_dir((enum dma_data_direction)f->dir), (unsigned long long)f->start,
-		       MEM_CACHE_LINE);
+		report_misuse(
+			&a,
+			"%s of %llu bytes (%s) shares a cache line with a mapping of %llu bytes "
+			"(%s) at "
+			"%#llx: unmap that first, or keep the buffers %d bytes apart",
+			check_call_names[s->call], (unsigned long long)q->size,
+			report_dir((enum dma_data_direction)s->dir), (unsigned long long)f->size,
+			report_dir((enum dma_data_direction)f->dir), (unsigned long long)f->start,
+			MEM_CACHE_LINE);
 }
 
 bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
@@ -81,7 +82,7 @@ bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 	if (likely(!q.found.any))
 		return false;
 	/* it may be over, and only its memory not out of the store */
-	past_settle();
+	history_settle();
 	q.found.any = false;
 	store_search(SPACE_PHYS, first, lines, find_overlap, &q);
 	if (q.found.any)
@@ -100,9 +101,10 @@ void check_mask(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 	    __atomic_exchange_n(&c->mask_said, true, __ATOMIC_RELAXED))
 		return;
 	a = about_of(c, DMAMAP_CHECK_MAP_NO_MASK, addr, size, dir, caller);
-	report(&a,
-	       "mapped before dma_set_mask_and_coherent() was ever called: the device's default "
-	       "of 32 bits is a guess, say what it can address");
+	report_misuse(
+		&a,
+		"mapped before dma_set_mask_and_coherent() was ever called: the device's default "
+		"of 32 bits is a guess, say what it can address");
 }
 
 void check_map(struct check_device *c, const struct check_mapping *m, const void *caller)
@@ -139,8 +141,8 @@ struct asked {
 
 /* Of all that an unmap is compared with: of two mappings that differ they differ, but for one in
  * 2^31. */
-static u32 seal_of(const struct check_device *c, u64 addr, u64 size, unsigned int call,
-		   unsigned int dir, unsigned long attrs)
+static u32 shadow_fingerprint_of(const struct check_device *c, u64 addr, u64 size,
+				 unsigned int call, unsigned int dir, unsigned long attrs)
 {
 	u64 h = ((uintptr_t)c ^ addr << 20) * 0x9e3779b97f4a7c15ull;
 
@@ -149,21 +151,22 @@ static u32 seal_of(const struct check_device *c, u64 addr, u64 size, unsigned in
 	return (u32)(h >> 32) | 1;
 }
 
-static struct seal set_asked(struct range *r, void *arg)
+static struct fingerprint set_asked(struct range *r, void *arg)
 {
 	const struct asked *q = arg;
 	struct shadow *s = r->of;
 	u32 place;
 
 	if (r != &s->dma || s->c != q->c)
-		return (struct seal){0};
+		return (struct fingerprint){0};
 	write_once(&s->asked, true);
 	/* with that it is as it should be, if it is a simple one */
 	place = store_place(&s->phys);
 	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more ||
 	    read_once(&s->claimed))
-		return (struct seal){0};
-	return (struct seal){seal_of(s->c, r->start, r->size, s->call, s->dir, s->attrs), place};
+		return (struct fingerprint){0};
+	return (struct fingerprint){
+		shadow_fingerprint_of(s->c, r->start, r->size, s->call, s->dir, s->attrs), place};
 }
 
 void check_asked(struct check_device *c, dma_addr_t addr)
@@ -171,7 +174,7 @@ void check_asked(struct check_device *c, dma_addr_t addr)
 	struct asked q = {.c = c, .addr = addr};
 
 	if (addr != DMA_MAPPING_ERROR)
-		store_seal(c->space, addr, set_asked, &q);
+		store_set_fingerprint(c->space, addr, set_asked, &q);
 }
 
 /* ---- unmap ---- */
@@ -214,7 +217,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		about_of(c, DMAMAP_CHECK_UNMAP_NOT_MAPPED, m->addr, m->size, m->dir, caller);
 	struct others q = {.m = m, .self = c, .found = other};
 	const char *name = check_call_names[m->call];
-	struct past past;
+	struct history history;
 	struct found f;
 
 	if (shadow_lost()) {
@@ -222,15 +225,15 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		return;
 	}
 	shadow_find(c, c->space, m->addr, 1, &f);
-	if (!f.any && past_find(c, m->addr, 1, &past) && past.start == m->addr) {
+	if (!f.any && history_find(c, m->addr, 1, &history) && history.start == m->addr) {
 		a.kind = DMAMAP_CHECK_UNMAP_TWICE;
 		a.what[0] = "unmapped before";
-		a.at[0] = past.unmapped;
+		a.at[0] = history.unmapped;
 		a.what[1] = "mapped";
-		a.at[1] = past.mapped;
-		report(&a, "unmap of %#llx (%llu bytes by %s), which was unmapped already",
-		       (unsigned long long)m->addr, (unsigned long long)past.size,
-		       check_call_names[past.call]);
+		a.at[1] = history.mapped;
+		report_misuse(&a, "unmap of %#llx (%llu bytes by %s), which was unmapped already",
+			      (unsigned long long)m->addr, (unsigned long long)history.size,
+			      check_call_names[history.call]);
 		return;
 	}
 	if (!f.any || f.c == c)
@@ -239,25 +242,27 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 	if (other->any) {
 		a.kind = DMAMAP_CHECK_UNMAP_DEVICE;
 		a.at[0] = other->mapped;
-		report(&a,
-		       "unmap of %#llx, which another device mapped: unmap with the device that "
-		       "mapped",
-		       (unsigned long long)m->addr);
+		report_misuse(
+			&a,
+			"unmap of %#llx, which another device mapped: unmap with the device that "
+			"mapped",
+			(unsigned long long)m->addr);
 		return;
 	}
 	a.at[0] = f.any ? f.mapped : NULL;
 	if (f.any) {
-		report(&a, "unmap of %#llx like from %s, but the mapping there begins at %#llx",
-		       (unsigned long long)m->addr, name, (unsigned long long)f.start);
+		report_misuse(&a,
+			      "unmap of %#llx like from %s, but the mapping there begins at %#llx",
+			      (unsigned long long)m->addr, name, (unsigned long long)f.start);
 		/* through an IOMMU the mapping that begins in the page goes all the same */
 		if (f.c == c && f.start >> PAGE_BITS == m->addr >> PAGE_BITS)
 			check_forget(c, f.start, (enum check_call)f.call);
 		return;
 	}
-	report(&a,
-	       "unmap of %#llx like from %s, where nothing is mapped: pass the address that "
-	       "the map call returned",
-	       (unsigned long long)m->addr, name);
+	report_misuse(&a,
+		      "unmap of %#llx like from %s, where nothing is mapped: pass the address that "
+		      "the map call returned",
+		      (unsigned long long)m->addr, name);
 }
 
 static void compare_attrs(struct about *a, const struct shadow *s, unsigned long attrs)
@@ -265,8 +270,8 @@ static void compare_attrs(struct about *a, const struct shadow *s, unsigned long
 	if (!((s->attrs ^ attrs) & ATTRS_THAT_BIND))
 		return;
 	a->kind = s->call == CALL_LINK ? DMAMAP_CHECK_IOVA_ATTRS : DMAMAP_CHECK_UNMAP_ATTRS;
-	report(a, "unmap with attributes %#lx of %s with %#lx: pass the same", attrs,
-	       check_call_names[s->call], s->attrs);
+	report_misuse(a, "unmap with attributes %#lx of %s with %#lx: pass the same", attrs,
+		      check_call_names[s->call], s->attrs);
 }
 
 void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
@@ -277,42 +282,59 @@ void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, c
 	a.what[0] = "mapped";
 	a.at[0] = s->mapped;
 	if (s->call != m->call && s->call != CALL_LINK) {
-		report(&a, "mapped by %s, unmapped like from %s", check_call_names[s->call],
-		       check_call_names[m->call]);
+		report_misuse(&a, "mapped by %s, unmapped like from %s", check_call_names[s->call],
+			      check_call_names[m->call]);
 		return;
 	}
 	if (s->call == CALL_SG && s->nents != nents) {
 		a.kind = DMAMAP_CHECK_UNMAP_SG_COUNT;
-		report(&a,
-		       "unmap of a scatterlist with %u entries, mapped with %u: pass the count "
-		       "that "
-		       "was passed to map, not the one that it returned",
-		       nents, s->nents);
+		report_misuse(
+			&a,
+			"unmap of a scatterlist with %u entries, mapped with %u: pass the count "
+			"that "
+			"was passed to map, not the one that it returned",
+			nents, s->nents);
 	}
 	if (s->call != CALL_SG && s->call != CALL_LINK && s->dma.size != m->size) {
 		a.kind = s->call == CALL_COHERENT ? DMAMAP_CHECK_COHERENT_MISMATCH
 						  : DMAMAP_CHECK_UNMAP_SIZE;
-		report(&a, "unmap of %llu bytes, but %llu were mapped", (unsigned long long)m->size,
-		       (unsigned long long)s->dma.size);
+		report_misuse(&a, "unmap of %llu bytes, but %llu were mapped",
+			      (unsigned long long)m->size, (unsigned long long)s->dma.size);
 	}
 	if (s->dir != (u8)m->dir && s->call != CALL_COHERENT) {
 		a.kind = s->call == CALL_LINK ? DMAMAP_CHECK_IOVA_DIRECTION
 					      : DMAMAP_CHECK_UNMAP_DIRECTION;
-		report(&a, "unmap with direction %s of a mapping %s", report_dir(m->dir),
-		       report_dir((enum dma_data_direction)s->dir));
+		report_misuse(&a, "unmap with direction %s of a mapping %s", report_dir(m->dir),
+			      report_dir((enum dma_data_direction)s->dir));
 	}
 	compare_attrs(&a, s, m->attrs);
 	if (must_be_asked(s->call) && !read_once(&s->asked)) {
 		a.kind = DMAMAP_CHECK_MAP_UNCHECKED;
-		report(&a,
-		       "unmapped, and dma_mapping_error() was never asked whether it was mapped");
+		report_misuse(
+			&a,
+			"unmapped, and dma_mapping_error() was never asked whether it was mapped");
 	}
 }
 
-/* The claimed mapping is over. */
+/*
+ * One goes to the device, the other comes from it. Such an unmap is refused (map.h,
+ * prot_to_unmap()), so the mapping goes on.
+ */
+static bool check_excluded(const struct shadow *s, const struct check_mapping *m)
+{
+	return s->call <= CALL_SG && m->call == s->call &&
+	       ((m->dir == DMA_TO_DEVICE && s->dir == DMA_FROM_DEVICE) ||
+		(m->dir == DMA_FROM_DEVICE && s->dir == DMA_TO_DEVICE));
+}
+
+/* The claimed mapping is over, unless the unmap is of another one. */
 void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
 {
 	check_compare(s, m, nents, caller);
+	if (unlikely(check_excluded(s, m))) {
+		write_release(&s->claimed, false);
+		return;
+	}
 	own_end(s, caller);
 	shadow_forget(s, caller);
 }
@@ -333,23 +355,25 @@ void check_unmap(struct check_device *c, const struct check_mapping *m, const vo
 {
 	check_enter(caller);
 	if (m->call > CALL_RESOURCE ||
-	    !shadow_end_sealed(c, m, seal_of(c, m->addr, m->size, m->call, m->dir, m->attrs),
-			       caller))
+	    !shadow_end_fingerprint(
+		    c, m, shadow_fingerprint_of(c, m->addr, m->size, m->call, m->dir, m->attrs),
+		    caller))
 		unmap_unsealed(c, m, caller);
 }
 
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size)
 {
 	struct about a = about_of(c, DMAMAP_CHECK_COHERENT_TWICE, addr, size, DMA_NONE, NULL);
-	struct past past;
+	struct history history;
 
-	if (!past_find(c, addr, 1, &past) || past.start != addr || past.call != CALL_COHERENT)
+	if (!history_find(c, addr, 1, &history) || history.start != addr ||
+	    history.call != CALL_COHERENT)
 		return false;
 	a.what[0] = "freed before";
-	a.at[0] = past.unmapped;
+	a.at[0] = history.unmapped;
 	a.what[1] = "allocated";
-	a.at[1] = past.mapped;
-	report(&a, "free of %p, coherent memory of %llu bytes that was freed already", cpu,
-	       (unsigned long long)past.size);
+	a.at[1] = history.mapped;
+	report_misuse(&a, "free of %p, coherent memory of %llu bytes that was freed already", cpu,
+		      (unsigned long long)history.size);
 	return true;
 }

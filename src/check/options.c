@@ -27,7 +27,7 @@ static char *taken;		      /* the text in force; under lock */
 static struct suppressions *outdated; /* lists that were in force; under lock */
 static bool fail_read;		      /* DMAMAP_FAIL took effect; under lock */
 
-static int read_number(const char *value, u32 max, u32 *out)
+static int options_read_number(const char *value, u32 max, u32 *out)
 {
 	unsigned long n;
 	char *end;
@@ -102,7 +102,7 @@ static int open_json(struct check_options *o, const char *path)
 					strerror(errno));
 }
 
-static int read_key(struct check_options *o, const char *key, const char *value)
+static int options_read_key(struct check_options *o, const char *key, const char *value)
 {
 	int err;
 
@@ -111,11 +111,11 @@ static int read_key(struct check_options *o, const char *key, const char *value)
 	if (!strcmp(key, "json"))
 		return open_json(o, value);
 	if (!strcmp(key, "stacks"))
-		err = read_number(value, STACK_MAX, &o->stacks);
+		err = options_read_number(value, STACK_MAX, &o->stacks);
 	else if (!strcmp(key, "exitcode"))
-		err = read_number(value, 255, &o->exitcode);
+		err = options_read_number(value, 255, &o->exitcode);
 	else if (!strcmp(key, "first"))
-		err = read_number(value, INT32_MAX, &o->first);
+		err = options_read_number(value, INT32_MAX, &o->first);
 	else
 		return -ENOENT;
 	return err ? error_set(EINVAL, "DMAMAP_CHECK: \"%s\" is no value for %s", value, key) : 0;
@@ -129,7 +129,7 @@ static int read_word(struct check_options *o, char *word)
 	o->on = true;
 	if (value) {
 		*value = 0;
-		err = read_key(o, word, value + 1);
+		err = options_read_key(o, word, value + 1);
 		*value = '=';
 	} else if (!strcmp(word, "0")) {
 		o->on = false;
@@ -164,8 +164,8 @@ static int read_check(const char *text)
 {
 	static bool registered;
 	struct check_options o = {.stacks = STACK_DEFAULT, .json = -1};
-	char *copy = strdup(text), *keep = strdup(text), *save, *word;
-	int err = copy && keep ? 0 : error_set(ENOMEM, "DMAMAP_CHECK: out of memory");
+	char *copy = strdup(text), *regcache = strdup(text), *save, *word;
+	int err = copy && regcache ? 0 : error_set(ENOMEM, "DMAMAP_CHECK: out of memory");
 
 	if (!err)
 		for (word = strtok_r(copy, ",", &save); word && !err;
@@ -173,7 +173,7 @@ static int read_check(const char *text)
 			err = read_word(&o, word);
 	free(copy);
 	if (err) {
-		free(keep);
+		free(regcache);
 		alloc_free(o.suppress);
 		if (o.json >= 0)
 			close(o.json);
@@ -187,7 +187,7 @@ static int read_check(const char *text)
 	}
 	check_options = o;
 	free(taken);
-	taken = keep;
+	taken = regcache;
 	return 0;
 }
 

@@ -201,11 +201,12 @@ static void sums_compare(struct shadow *s, u64 from, u64 end, const void *caller
 		     (enum dma_data_direction)s->dir, caller);
 	a.what[0] = "mapped";
 	a.at[0] = s->mapped;
-	report(&a,
-	       "the CPU wrote to the buffer at %#llx, at byte %llu or up to %d behind it, while "
-	       "the "
-	       "device owned it: dma_sync_single_for_cpu() first",
-	       (unsigned long long)s->dma.start, (unsigned long long)change.offset, LINE - 1);
+	report_misuse(
+		&a,
+		"the CPU wrote to the buffer at %#llx, at byte %llu or up to %d behind it, while "
+		"the "
+		"device owned it: dma_sync_single_for_cpu() first",
+		(unsigned long long)s->dma.start, (unsigned long long)change.offset, LINE - 1);
 }
 
 /* ---- owners ---- */

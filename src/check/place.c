@@ -68,20 +68,22 @@ void place_check(struct check_device *c, const struct check_mapping *m, const vo
 	uintptr_t at = (uintptr_t)(m->cpu ? m->cpu : phys_ptr(PHYS(m->pa)));
 
 	if (__asan_region_is_poisoned && __asan_region_is_poisoned((void *)at, m->size)) {
-		report(&a, "%p, %llu bytes, is freed memory, or reaches out of its block",
-		       (void *)at, (unsigned long long)m->size);
+		report_misuse(&a, "%p, %llu bytes, is freed memory, or reaches out of its block",
+			      (void *)at, (unsigned long long)m->size);
 		return;
 	}
 	if (likely(m->pa < PHYS_FOREIGN))
 		return;
 	if (at >= (uintptr_t)__builtin_frame_address(0) && at < stack_end()) {
 		a.kind = DMAMAP_CHECK_MAP_STACK;
-		report(&a,
-		       "%p is on the stack, and gone before the device may be done: use kmalloc",
-		       (void *)at);
+		report_misuse(
+			&a,
+			"%p is on the stack, and gone before the device may be done: use kmalloc",
+			(void *)at);
 	} else if (is_read_only((void *)at)) {
 		a.kind = DMAMAP_CHECK_MAP_TEXT;
-		report(&a, "%p is program text or read-only data: copy it to memory from kmalloc",
-		       (void *)at);
+		report_misuse(
+			&a, "%p is program text or read-only data: copy it to memory from kmalloc",
+			(void *)at);
 	}
 }

@@ -16,7 +16,7 @@ struct plan {
 	bool on[FAIL_SITES];
 };
 
-static int read_number(const char *s, u64 *out)
+static int plan_read_number(const char *s, u64 *out)
 {
 	char *end;
 
@@ -35,16 +35,16 @@ static int read_prob(const char *s, double *out)
 	return end == s || *end || !(*out >= 0 && *out <= 1) ? -EINVAL : 0;
 }
 
-static int read_key(struct fail_rule *r, const char *key, const char *value)
+static int plan_read_key(struct fail_rule *r, const char *key, const char *value)
 {
 	if (!strcmp(key, "nth"))
-		return read_number(value, &r->nth);
+		return plan_read_number(value, &r->nth);
 	if (!strcmp(key, "every"))
-		return read_number(value, &r->every);
+		return plan_read_number(value, &r->every);
 	if (!strcmp(key, "times"))
-		return read_number(value, &r->times);
+		return plan_read_number(value, &r->times);
 	if (!strcmp(key, "seed"))
-		return read_number(value, &r->seed);
+		return plan_read_number(value, &r->seed);
 	if (!strcmp(key, "prob"))
 		return read_prob(value, &r->prob);
 	if (!strcmp(key, "dev")) {
@@ -66,7 +66,7 @@ static int read_keys(struct fail_rule *r, char *keys)
 		if (!value)
 			return error_set(EINVAL, "fault plan: \"%s\" is not KEY=VALUE", word);
 		*value++ = 0;
-		err = read_key(r, word, value);
+		err = plan_read_key(r, word, value);
 		if (err == -ENOENT)
 			return error_set(EINVAL,
 					 "fault plan: unknown key \"%s\"; keys are nth, every, "

@@ -63,7 +63,7 @@ struct text {
 	char s[TEXT_LONGEST];
 };
 
-static __attribute__((format(printf, 2, 3))) void add(struct text *t, const char *fmt, ...)
+static __attribute__((format(printf, 2, 3))) void text_add(struct text *t, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -77,14 +77,14 @@ static __attribute__((format(printf, 2, 3))) void add(struct text *t, const char
 
 static void add_line(const char *words, void *t)
 {
-	add(t, "\n    %s", words);
+	text_add(t, "\n    %s", words);
 }
 
 static void add_stack(struct text *t, const char *what, const struct stack *s)
 {
 	if (!s || !what)
 		return;
-	add(t, "\n  %s:", what);
+	text_add(t, "\n  %s:", what);
 	for (u32 i = 0; i < s->n; i++)
 		symbol_of(s->ip[i], add_line, t);
 }
@@ -97,7 +97,7 @@ static bool stack_matches(const struct stack *s, const char *pattern)
 	return false;
 }
 
-static bool suppressed(const struct about *a, const struct stack *here)
+static bool report_is_suppressed(const struct about *a, const struct stack *here)
 {
 	const struct suppressions *all = check_options.suppress;
 
@@ -133,7 +133,7 @@ static bool told_enough(const struct about *a, const struct stack *here)
 	/* not by the address: a compiler makes several of one line */
 	if (s)
 		symbol_of(s->ip[0], hash_words, &key);
-	lock_take(&places_lock);
+	lock_acquire(&places_lock);
 	for (u64 i = 0, at = key * 0x9e3779b97f4a7c15ull >> 52; i < PLACES;
 	     i++, at = (at + 1) % PLACES) {
 		if (places[at].key && places[at].key != key)
@@ -142,11 +142,11 @@ static bool told_enough(const struct about *a, const struct stack *here)
 		enough = places[at].n++ >= check_options.first;
 		break;
 	}
-	lock_give(&places_lock);
+	lock_release(&places_lock);
 	return enough;
 }
 
-static void tell(const struct about *a, const struct text *t, size_t sentence)
+static void report_deliver(const struct about *a, const struct text *t, size_t sentence)
 {
 	struct dmamap_report r = {.kind = a->kind,
 				  .name = dmamap_check_name(a->kind),
@@ -181,7 +181,7 @@ void report_v(const struct about *a, const char *fmt, va_list ap)
 	size_t sentence;
 
 	now.said = true;
-	if (suppressed(a, here))
+	if (report_is_suppressed(a, here))
 		goto out;
 	__atomic_fetch_add(&counts[a->kind], 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&counts[0], 1, __ATOMIC_RELAXED);
@@ -194,13 +194,13 @@ void report_v(const struct about *a, const char *fmt, va_list ap)
 	add_stack(&t, "here", here);
 	add_stack(&t, a->what[0], a->at[0]);
 	add_stack(&t, a->what[1], a->at[1]);
-	tell(a, &t, sentence);
+	report_deliver(a, &t, sentence);
 	now.telling = false;
 out:
 	errno = saved;
 }
 
-void report(const struct about *a, const char *fmt, ...)
+void report_misuse(const struct about *a, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -226,14 +226,14 @@ static bool may_be_second(enum dmamap_check_kind kind)
 	}
 }
 
-static __attribute__((format(printf, 3, 0))) int refuse(const struct about *a, bool on,
-							const char *fmt, va_list ap)
+static __attribute__((format(printf, 3, 0))) int report_refusal(const struct about *a, bool on,
+								const char *fmt, va_list ap)
 {
 	char text[400];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (on && !(now.said && may_be_second(a->kind)))
-		report(a, "%s", text);
+		report_misuse(a, "%s", text);
 	return error_set(EINVAL, "%s: %s", dev_name(a->dev), text);
 }
 
@@ -250,14 +250,14 @@ int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind,
 	int err;
 
 	va_start(ap, fmt);
-	err = refuse(&a, on, fmt, ap);
+	err = report_refusal(&a, on, fmt, ap);
 	va_end(ap);
 	return err;
 }
 
-int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind kind,
-		      dma_addr_t addr, size_t size, enum dma_data_direction dir,
-		      const struct check_past *past, const char *fmt, ...)
+int check_report_history(const struct device *dev, bool on, enum dmamap_check_kind kind,
+			 dma_addr_t addr, size_t size, enum dma_data_direction dir,
+			 const struct check_history *history, const char *fmt, ...)
 {
 	const struct about a = {.dev = dev,
 				.kind = kind,
@@ -265,13 +265,13 @@ int check_report_past(const struct device *dev, bool on, enum dmamap_check_kind 
 				.size = size,
 				.dir = dir,
 				.no_stack = kind == DMAMAP_CHECK_LEAK,
-				.what = {past->what[0], past->what[1]},
-				.at = {past->at[0], past->at[1]}};
+				.what = {history->what[0], history->what[1]},
+				.at = {history->at[0], history->at[1]}};
 	va_list ap;
 	int err;
 
 	va_start(ap, fmt);
-	err = refuse(&a, on, fmt, ap);
+	err = report_refusal(&a, on, fmt, ap);
 	va_end(ap);
 	return err;
 }

@@ -22,7 +22,7 @@ struct about {
 };
 
 /* Counts it and tells the program. Nothing may be locked. Keeps errno. */
-void report(const struct about *a, const char *fmt, ...)
+void report_misuse(const struct about *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), cold));
 void report_v(const struct about *a, const char *fmt, va_list ap) __attribute__((cold));
 

@@ -22,18 +22,20 @@ static void check_segment(struct check_device *c, struct scatterlist *sg, u64 ma
 	struct about a = about_of(c, DMAMAP_CHECK_SEGMENT_SIZE, addr, size, dir, caller);
 
 	if (unlikely(size > max))
-		report(&a,
-		       "a segment of %llu bytes, but the device takes %llu: make the entries "
-		       "shorter, or dma_set_max_seg_size()",
-		       (unsigned long long)size, (unsigned long long)max);
+		report_misuse(
+			&a,
+			"a segment of %llu bytes, but the device takes %llu: make the entries "
+			"shorter, or dma_set_max_seg_size()",
+			(unsigned long long)size, (unsigned long long)max);
 	if (unlikely((addr & boundary) + size - 1 > boundary)) {
 		a.kind = DMAMAP_CHECK_SEGMENT_BOUNDARY;
-		report(&a,
-		       "a segment of %llu bytes at %#llx crosses the boundary %#llx that the "
-		       "device "
-		       "declared: make the entries shorter",
-		       (unsigned long long)size, (unsigned long long)addr,
-		       (unsigned long long)boundary);
+		report_misuse(
+			&a,
+			"a segment of %llu bytes at %#llx crosses the boundary %#llx that the "
+			"device "
+			"declared: make the entries shorter",
+			(unsigned long long)size, (unsigned long long)addr,
+			(unsigned long long)boundary);
 	}
 }
 

@@ -62,7 +62,7 @@ static struct arena *my_arena(void)
 }
 
 /* Under the arena's lock. */
-static struct item *refill(struct arena *a, enum item_kind kind)
+static struct item *arena_refill(struct arena *a, enum item_kind kind)
 {
 	bool small = a->n_slabs < SLABS_SMALL;
 	size_t bytes = small ? SLAB_BYTES : ALLOC_HUGE;
@@ -89,13 +89,13 @@ static void *item_take(enum item_kind kind)
 	struct arena *a = my_arena();
 	struct item *it;
 
-	lock_take(&a->lock);
+	lock_acquire(&a->lock);
 	it = a->free[kind];
 	if (unlikely(!it))
-		it = refill(a, kind);
+		it = arena_refill(a, kind);
 	if (likely(it))
 		a->free[kind] = it->next;
-	lock_give(&a->lock);
+	lock_release(&a->lock);
 	return it;
 }
 
@@ -104,10 +104,10 @@ static void item_give(enum item_kind kind, void *p)
 	struct arena *a = my_arena();
 	struct item *it = p;
 
-	lock_take(&a->lock);
+	lock_acquire(&a->lock);
 	it->next = a->free[kind];
 	a->free[kind] = it;
-	lock_give(&a->lock);
+	lock_release(&a->lock);
 }
 
 void check_paging(bool on)
@@ -115,7 +115,7 @@ void check_paging(bool on)
 	paging = on;
 }
 
-static void lose(void)
+static void shadow_count_lost(void)
 {
 	__atomic_fetch_add(&lost, 1, __ATOMIC_RELAXED);
 	if (!__atomic_exchange_n(&lost_said, 1, __ATOMIC_RELAXED))
@@ -141,12 +141,12 @@ void shadow_found_lost(void)
 struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m, const void *caller)
 {
 	int saved = errno;
-	struct shadow *s = past_take();
+	struct shadow *s = history_take();
 
 	if (!s)
 		s = item_take(SHADOWS);
 	if (unlikely(!s)) {
-		lose();
+		shadow_count_lost();
 		errno = saved;
 		return NULL;
 	}
@@ -202,7 +202,7 @@ void shadow_drop_lost(struct shadow *s)
 {
 	own_end(s, NULL);
 	shadow_free(s);
-	lose();
+	shadow_count_lost();
 }
 
 int shadow_add(struct shadow *s)
@@ -256,7 +256,7 @@ struct claim {
 	int score;
 };
 
-static int likeness(const struct shadow *s, const struct check_mapping *want)
+static int shadow_likeness(const struct shadow *s, const struct check_mapping *want)
 {
 	return 8 * (s->call == want->call) + 4 * (s->dma.size == want->size) +
 	       2 * (s->dir == want->dir) + (s->attrs == want->attrs);
@@ -266,7 +266,7 @@ static int likeness(const struct shadow *s, const struct check_mapping *want)
  * Under the lock of the shard where it begins, which all who claim hold but who claims links by any
  * address in them (link.c).
  */
-static bool claim(struct shadow *s)
+static bool shadow_try_claim(struct shadow *s)
 {
 	if (unlikely(s->call == CALL_LINK))
 		return !__atomic_exchange_n(&s->claimed, true, __ATOMIC_ACQUIRE);
@@ -288,8 +288,8 @@ static bool claim_better(struct range *r, void *arg)
 		shadow_copy(q->other, s);
 		return true;
 	}
-	score = likeness(s, q->want);
-	if ((q->best && score <= q->score) || !claim(s))
+	score = shadow_likeness(s, q->want);
+	if ((q->best && score <= q->score) || !shadow_try_claim(s))
 		return true;
 	if (q->best)
 		write_release(&q->best->claimed, false);

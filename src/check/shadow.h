@@ -80,26 +80,27 @@ struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *
 void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct found *f);
 
 /* Lately unmapped. False: not known. */
-struct past {
+struct history {
 	u64 space, start, size;
 	const struct device *dev;
 	const struct stack *mapped, *unmapped;
 	u8 call, dir;
 };
 /* A mapping with this seal is over, as unmapped right. False: there is none. */
-bool shadow_end_sealed(struct check_device *c, const struct check_mapping *m, u32 seal,
-		       const void *caller);
-void past_settle(void);		/* no memory of a mapping that is over is in the store */
-struct shadow *past_take(void); /* the thread's last one, out of the store; NULL: none is at hand */
-bool past_find(const struct check_device *c, u64 addr, u64 size,
-	       struct past *out); /* in any part */
-void past_forget(const struct device *dev);
+bool shadow_end_fingerprint(struct check_device *c, const struct check_mapping *m, u32 fingerprint,
+			    const void *caller);
+void history_settle(void); /* no memory of a mapping that is over is in the store */
+struct shadow *
+history_take(void); /* the thread's last one, out of the store; NULL: none is at hand */
+bool history_find(const struct check_device *c, u64 addr, u64 size,
+		  struct history *out); /* in any part */
+void history_forget(const struct device *dev);
 
 /* All devices that are checked; fn() under a lock that nothing else is taken under but shards'. */
 void shadow_each_device(void (*fn)(struct check_device *, void *), void *arg);
 
 void shadow_reset(void);
-void past_reset(void);
+void history_reset(void);
 
 /* own.c. */
 void own_begin(struct shadow *s);		    /* mapped: the device owns it */

@@ -26,7 +26,7 @@ struct walk {
 	uintptr_t ip[STACK_MAX];
 };
 
-static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *arg)
+static _Unwind_Reason_Code stack_step(struct _Unwind_Context *context, void *arg)
 {
 	struct walk *w = arg;
 	uintptr_t ip = _Unwind_GetIP(context);
@@ -49,7 +49,7 @@ static u64 hash_of(const struct walk *w)
 	return h ^ h >> 32;
 }
 
-static struct stack *find(u64 bucket, u64 hash, const struct walk *w)
+static struct stack *stack_find(u64 bucket, u64 hash, const struct walk *w)
 {
 	struct stack *s;
 
@@ -60,14 +60,14 @@ static struct stack *find(u64 bucket, u64 hash, const struct walk *w)
 	return NULL;
 }
 
-static const struct stack *store(const struct walk *w)
+static const struct stack *stack_store(const struct walk *w)
 {
 	u64 hash = hash_of(w), bucket = hash % BUCKETS;
 	struct lock *lock = &locks[bucket / 16];
 	struct stack *s;
 
-	lock_take(lock);
-	s = find(bucket, hash, w);
+	lock_acquire(lock);
+	s = stack_find(bucket, hash, w);
 	if (!s && read_once(&stacks) < STACKS_MAX) {
 		s = alloc_zeroed(sizeof(*s) + w->n * sizeof(s->ip[0]));
 		if (s) {
@@ -79,7 +79,7 @@ static const struct stack *store(const struct walk *w)
 			__atomic_fetch_add(&stacks, 1, __ATOMIC_RELAXED);
 		}
 	}
-	lock_give(lock);
+	lock_release(lock);
 	return s;
 }
 
@@ -89,13 +89,13 @@ const struct stack *stack_walk(const void *caller)
 
 	if (!w.max)
 		return NULL;
-	_Unwind_Backtrace(step, &w);
+	_Unwind_Backtrace(stack_step, &w);
 	if (!w.n) {
 		/* it was reached by a jump: at least the line itself */
 		w.ip[0] = (uintptr_t)caller;
 		w.n = 1;
 	}
-	return store(&w);
+	return stack_store(&w);
 }
 
 const struct stack *stack_line(const void *caller)
@@ -106,7 +106,7 @@ const struct stack *stack_line(const void *caller)
 		return NULL;
 	w.n = 1;
 	w.ip[0] = (uintptr_t)caller;
-	return store(&w);
+	return stack_store(&w);
 }
 
 /* How many frames above the program's there are. */
@@ -129,11 +129,11 @@ const struct stack *stack_here(const void *caller)
 
 	if (!max)
 		return NULL;
-	_Unwind_Backtrace(step, &w);
+	_Unwind_Backtrace(stack_step, &w);
 	inside = frames_inside(&w, caller);
 	w.n = w.n - inside < max ? w.n - inside : max;
 	memmove(w.ip, w.ip + inside, w.n * sizeof(w.ip[0]));
-	return w.n ? store(&w) : NULL;
+	return w.n ? stack_store(&w) : NULL;
 }
 
 void stack_reset(void)

@@ -20,8 +20,8 @@ struct bucket {
 	struct bucket *more; /* NULL: the chain's end */
 } cacheline;
 
-struct seals {
-	struct seal of[SLOTS + 1];
+struct fingerprints {
+	struct fingerprint of[SLOTS + 1];
 } cacheline;
 
 static struct shard {
@@ -39,33 +39,34 @@ static struct shard *shard_of(u64 space, u64 h)
 	return &shards[h >> 56 | (space == SPACE_PHYS ? 0 : SHARDS)];
 }
 
-static bool has_seals(const struct shard *s)
+static bool store_has_fingerprints(const struct shard *s)
 {
 	return s >= shards + SHARDS;
 }
 
 /* Each bucket's seals stand behind it: two lines of one page come together. */
-static u64 stride(const struct shard *s)
+static u64 store_bucket_stride(const struct shard *s)
 {
-	return has_seals(s) ? 2 : 1;
+	return store_has_fingerprints(s) ? 2 : 1;
 }
 
 static struct bucket *bucket_at(const struct shard *s, u64 index)
 {
-	return s->bucket + index * stride(s);
+	return s->bucket + index * store_bucket_stride(s);
 }
 
-static struct seals *seals_of(struct bucket *b)
+static struct fingerprints *store_fingerprints_of(struct bucket *b)
 {
-	return (struct seals *)(b + 1);
+	return (struct fingerprints *)(b + 1);
 }
 
-static struct bucket *spare_take(struct shard *s)
+static struct bucket *store_spare_take(struct shard *s)
 {
 	struct bucket *b = s->spare;
 
 	if (!b)
-		return alloc_aligned(64 * stride(s), stride(s) * sizeof(*b));
+		return alloc_aligned(64 * store_bucket_stride(s),
+				     store_bucket_stride(s) * sizeof(*b));
 	s->spare = b->more;
 	b->more = NULL;
 	return b;
@@ -78,7 +79,7 @@ static void spare_give(struct shard *s, struct bucket *b)
 	s->spare = b;
 }
 
-static int put(struct shard *s, struct bucket *b, u64 word)
+static int store_put(struct shard *s, struct bucket *b, u64 word)
 {
 	for (;; b = b->more) {
 		for (int i = 0; i < SLOTS; i++)
@@ -87,7 +88,7 @@ static int put(struct shard *s, struct bucket *b, u64 word)
 				return 0;
 			}
 		if (!b->more)
-			b->more = spare_take(s);
+			b->more = store_spare_take(s);
 		if (!b->more)
 			return -1;
 	}
@@ -97,16 +98,16 @@ static int put(struct shard *s, struct bucket *b, u64 word)
 static void put_again(struct shard *s, u64 word)
 {
 	struct range *r = range_of(word);
-	u64 h = hash(r->space, r->level, granule_of(r, word & 1));
+	u64 h = word_hash(r->space, r->level, granule_of(r, word & 1));
 
-	put(s, bucket_at(s, index_of(h, s->mask)), word & ~SEALED);
+	store_put(s, bucket_at(s, index_of(h, s->mask)), word & ~WORD_HAS_FINGERPRINT);
 }
 
 /*
  * One old bucket's words. They come to two new ones, which need no more of a chain than the words
  * that were read so far had, so there are spare ones for it.
  */
-static void split(struct shard *s, struct bucket *b)
+static void store_split_bucket(struct shard *s, struct bucket *b)
 {
 	struct bucket *next;
 	u64 word[SLOTS];
@@ -131,7 +132,8 @@ static int shard_grow(struct shard *s)
 	struct bucket *old = s->bucket, *bucket;
 	int saved = errno;
 
-	bucket = alloc_aligned(64 * stride(s), n * stride(s) * sizeof(*bucket));
+	bucket = alloc_aligned(64 * store_bucket_stride(s),
+			       n * store_bucket_stride(s) * sizeof(*bucket));
 
 	errno = saved;
 	if (!bucket)
@@ -139,24 +141,24 @@ static int shard_grow(struct shard *s)
 	write_once(&s->bucket, bucket);
 	write_once(&s->mask, n - 1);
 	for (u64 i = 0; i < old_n; i++)
-		split(s, old + i * stride(s));
+		store_split_bucket(s, old + i * store_bucket_stride(s));
 	alloc_free(old);
 	return 0;
 }
 
 static int add_one(struct range *r, unsigned int which)
 {
-	u64 h = hash(r->space, r->level, granule_of(r, which));
+	u64 h = word_hash(r->space, r->level, granule_of(r, which));
 	struct shard *s = shard_of(r->space, h);
 	int err = 0;
 
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	if (unlikely(!s->bucket || s->n > LOAD * s->mask + LOAD))
 		err = shard_grow(s);
 	if (likely(!err))
-		err = put(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h));
+		err = store_put(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h));
 	s->n += !err;
-	lock_give(&s->lock);
+	lock_release(&s->lock);
 	return err;
 }
 
@@ -169,7 +171,7 @@ static bool is_empty(const struct bucket *b)
 }
 
 /* A slot was emptied; `link` leads to its bucket in a chain, NULL: it is the first. */
-static void emptied(struct shard *s, struct bucket **link)
+static void store_slot_emptied(struct shard *s, struct bucket **link)
 {
 	struct bucket *b = link ? *link : NULL;
 
@@ -181,13 +183,13 @@ static void emptied(struct shard *s, struct bucket **link)
 }
 
 /* The word that is `word` in these bits. */
-static bool take(struct shard *s, struct bucket *b, u64 word, u64 bits)
+static bool store_take_word(struct shard *s, struct bucket *b, u64 word, u64 bits)
 {
 	for (struct bucket **link = NULL; b; link = &b->more, b = b->more)
 		for (int i = 0; i < SLOTS; i++)
 			if ((b->slot[i] & bits) == word) {
 				b->slot[i] = 0;
-				emptied(s, link);
+				store_slot_emptied(s, link);
 				return true;
 			}
 	return false;
@@ -195,12 +197,13 @@ static bool take(struct shard *s, struct bucket *b, u64 word, u64 bits)
 
 static void remove_one(struct range *r, unsigned int which)
 {
-	u64 h = hash(r->space, r->level, granule_of(r, which));
+	u64 h = word_hash(r->space, r->level, granule_of(r, which));
 	struct shard *s = shard_of(r->space, h);
 
-	lock_take(&s->lock);
-	take(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h), ~SEALED);
-	lock_give(&s->lock);
+	lock_acquire(&s->lock);
+	store_take_word(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h),
+			~WORD_HAS_FINGERPRINT);
+	lock_release(&s->lock);
 }
 
 int store_add(struct range *r)
@@ -251,14 +254,14 @@ static void prefetch_bucket(u64 space, u64 h)
 {
 	struct shard *s = shard_of(space, h);
 	uintptr_t bucket = (uintptr_t)read_once(&s->bucket);
-	u64 at = index_of(h, read_once(&s->mask)) * stride(s);
+	u64 at = index_of(h, read_once(&s->mask)) * store_bucket_stride(s);
 
 	__builtin_prefetch((const void *)(bucket + at * sizeof(struct bucket)), 1);
 	if (space != SPACE_PHYS)
 		__builtin_prefetch((const void *)(bucket + (at + 1) * sizeof(struct bucket)), 1);
 }
 
-static bool overlaps(const struct search *q, const struct range *r)
+static bool store_range_overlaps(const struct search *q, const struct range *r)
 {
 	return r->space == q->space && (r->start <= q->start ? q->start - r->start < r->size
 							     : r->start - q->start < q->size);
@@ -270,7 +273,7 @@ static bool look_at_word(const struct search *q, u64 word, unsigned int level, u
 	struct range *r = range_of(word);
 
 	prefetch_lines(r);
-	if (r->level != level || granule_of(r, word & 1) != granule || !overlaps(q, r))
+	if (r->level != level || granule_of(r, word & 1) != granule || !store_range_overlaps(q, r))
 		return true;
 	return q->fn(r, q->arg);
 }
@@ -299,12 +302,12 @@ static bool may_overlap(u64 word, const struct places *p)
 
 static bool search_granule(const struct search *q, unsigned int level, u64 granule)
 {
-	u64 h = hash(q->space, level, granule), tag = tag_of(h, q->start, level);
+	u64 h = word_hash(q->space, level, granule), tag = word_tag(h, q->start, level);
 	struct places places = places_of(q, level, granule);
 	struct shard *s = shard_of(q->space, h);
 	bool go_on = true;
 
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	for (struct bucket *b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b && go_on;
 	     b = b->more)
 		for (int i = 0; i < SLOTS && go_on; i++) {
@@ -313,21 +316,21 @@ static bool search_granule(const struct search *q, unsigned int level, u64 granu
 			if (!word || ((word ^ tag) & q->tag_mask) || !may_overlap(word, &places))
 				continue;
 			if (q->unseal)
-				b->slot[i] &= ~SEALED;
+				b->slot[i] &= ~WORD_HAS_FINGERPRINT;
 			go_on = look_at_word(q, word, level, granule);
 		}
-	lock_give(&s->lock);
+	lock_release(&s->lock);
 	return go_on;
 }
 
 /* More places to look in than there are likely ranges: look at all of them. */
 #define LOOKUPS_MOST 8192
 
-static bool filter(struct range *r, void *arg)
+static bool store_filter(struct range *r, void *arg)
 {
 	const struct search *q = arg;
 
-	return overlaps(q, r) ? q->fn(r, q->arg) : true;
+	return store_range_overlaps(q, r) ? q->fn(r, q->arg) : true;
 }
 
 static bool search_levels(const struct search *q)
@@ -352,7 +355,7 @@ bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, voi
 			   .tag_mask = HASH_MASK};
 
 	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
-		return store_walk(filter, &q);
+		return store_walk(store_filter, &q);
 	return search_levels(&q);
 }
 
@@ -374,7 +377,7 @@ void store_expect(u64 space, u64 start, u64 size)
 	unsigned int level = level_of(size);
 
 	if (level < LEVELS)
-		prefetch_bucket(space, hash(space, level, start >> level_bits(level)));
+		prefetch_bucket(space, word_hash(space, level, start >> level_bits(level)));
 }
 
 /* What a hash must be, as far as it says where: the shard, and the bucket if it has not more of
@@ -383,7 +386,7 @@ void store_expect(u64 space, u64 start, u64 size)
 
 u32 store_place(const struct range *r)
 {
-	u64 h = hash(r->space, r->level, granule_of(r, 0));
+	u64 h = word_hash(r->space, r->level, granule_of(r, 0));
 
 	if (!r->added || spans_two(r))
 		return 0;
@@ -401,60 +404,64 @@ void store_remove_at(struct range *r, u32 place)
 	struct shard *s = shard_of(SPACE_PHYS, h);
 	bool done = false;
 
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	if (likely(s->mask < PLACE_BUCKETS))
-		done = take(s, bucket_at(s, index_of(h, s->mask)), (uintptr_t)r,
-			    ~(TAG_MASK | SEALED));
-	lock_give(&s->lock);
+		done = store_take_word(s, bucket_at(s, index_of(h, s->mask)), (uintptr_t)r,
+				       ~(TAG_MASK | WORD_HAS_FINGERPRINT));
+	lock_release(&s->lock);
 	if (unlikely(!done))
 		store_remove(r);
 }
 
-static struct seal seal_word(const struct search *q, u64 word, unsigned int level, u64 tag,
-			     struct seal (*fn)(struct range *, void *))
+static struct fingerprint store_fingerprint_word(const struct search *q, u64 word,
+						 unsigned int level, u64 tag,
+						 struct fingerprint (*fn)(struct range *, void *))
 {
 	struct range *r = range_of(word);
-	struct seal seal;
+	struct fingerprint fingerprint;
 
-	if (!word || ((word ^ tag) & q->tag_mask) || (word & (1 | SEALED)) || r->level != level ||
-	    r->start != q->start || r->space != q->space)
-		return (struct seal){0};
-	seal = fn(r, q->arg);
-	return spans_two(r) ? (struct seal){0} : seal;
+	if (!word || ((word ^ tag) & q->tag_mask) || (word & (1 | WORD_HAS_FINGERPRINT)) ||
+	    r->level != level || r->start != q->start || r->space != q->space)
+		return (struct fingerprint){0};
+	fingerprint = fn(r, q->arg);
+	return spans_two(r) ? (struct fingerprint){0} : fingerprint;
 }
 
-static void seal_granule(const struct search *q, unsigned int level,
-			 struct seal (*fn)(struct range *, void *))
+static void store_fingerprint_granule(const struct search *q, unsigned int level,
+				      struct fingerprint (*fn)(struct range *, void *))
 {
-	u64 h = hash(q->space, level, q->start >> level_bits(level)),
-	    tag = tag_of(h, q->start, level);
+	u64 h = word_hash(q->space, level, q->start >> level_bits(level)),
+	    tag = word_tag(h, q->start, level);
 	struct shard *s = shard_of(q->space, h);
 	struct bucket *b;
 
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	for (b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b; b = b->more)
 		for (int k = 0; k < SLOTS; k++) {
-			struct seal seal = seal_word(q, b->slot[k], level, tag, fn);
+			struct fingerprint fingerprint =
+				store_fingerprint_word(q, b->slot[k], level, tag, fn);
 
-			if (seal.seal) {
-				seals_of(b)->of[k] = seal;
-				b->slot[k] |= SEALED;
+			if (fingerprint.fingerprint) {
+				store_fingerprints_of(b)->of[k] = fingerprint;
+				b->slot[k] |= WORD_HAS_FINGERPRINT;
 			}
 		}
-	lock_give(&s->lock);
+	lock_release(&s->lock);
 }
 
-void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *), void *arg)
+void store_set_fingerprint(u64 space, u64 start, struct fingerprint (*fn)(struct range *, void *),
+			   void *arg)
 {
 	const struct search q = {
 		.space = space, .start = start, .arg = arg, .tag_mask = HASH_MASK | PLACE_MASK};
 
 	for (u32 used = read_once(&levels_used); used; used &= used - 1)
-		seal_granule(&q, (unsigned int)__builtin_ctz(used), fn);
+		store_fingerprint_granule(&q, (unsigned int)__builtin_ctz(used), fn);
 }
 
 /* Under the shard's lock. */
-static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal, u32 *place)
+static struct range *store_take_matching(struct shard *s, u64 h, u64 tag, u32 fingerprint,
+					 u32 *place)
 {
 	struct bucket *b = bucket_at(s, index_of(h, s->mask)), **link = NULL;
 
@@ -463,19 +470,20 @@ static struct range *take_sealed(struct shard *s, u64 h, u64 tag, u32 seal, u32 
 			struct range *r = range_of(b->slot[k]);
 
 			if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) ||
-			    !(b->slot[k] & SEALED) || seals_of(b)->of[k].seal != seal)
+			    !(b->slot[k] & WORD_HAS_FINGERPRINT) ||
+			    store_fingerprints_of(b)->of[k].fingerprint != fingerprint)
 				continue;
 			prefetch_lines(r);
-			*place = seals_of(b)->of[k].place;
+			*place = store_fingerprints_of(b)->of[k].place;
 			prefetch_bucket(SPACE_PHYS, hash_of_place(*place));
 			b->slot[k] = 0;
-			emptied(s, link);
+			store_slot_emptied(s, link);
 			return r;
 		}
 	return NULL;
 }
 
-struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal, u32 *place)
+struct range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint, u32 *place)
 {
 	unsigned int level = level_of(size);
 	struct range *r = NULL;
@@ -484,12 +492,12 @@ struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal, u32 *p
 
 	if (level >= LEVELS)
 		return NULL;
-	h = hash(space, level, start >> level_bits(level));
+	h = word_hash(space, level, start >> level_bits(level));
 	s = shard_of(space, h);
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	if (likely(s->bucket))
-		r = take_sealed(s, h, tag_of(h, start, level), seal, place);
-	lock_give(&s->lock);
+		r = store_take_matching(s, h, word_tag(h, start, level), fingerprint, place);
+	lock_release(&s->lock);
 	return r;
 }
 
@@ -511,10 +519,10 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 	for (unsigned int i = 0; i < ARRAY_SIZE(shards) && go_on; i++) {
 		struct shard *s = &shards[i];
 
-		lock_take(&s->lock);
+		lock_acquire(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask && go_on; b++)
 			go_on = walk_bucket(bucket_at(s, b), fn, arg);
-		lock_give(&s->lock);
+		lock_release(&s->lock);
 	}
 	return go_on;
 }

@@ -50,12 +50,13 @@ bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *)
  * `start`, 0: none. `place`: store_place() of its memory, which store_remove_at() takes out without
  * a look at that.
  */
-struct seal {
-	u32 seal, place;
+struct fingerprint {
+	u32 fingerprint, place;
 };
-void store_seal(u64 space, u64 start, struct seal (*fn)(struct range *, void *), void *arg);
-struct range *store_take_sealed(u64 space, u64 start, u64 size, u32 seal,
-				u32 *place);	  /* NULL: none */
+void store_set_fingerprint(u64 space, u64 start, struct fingerprint (*fn)(struct range *, void *),
+			   void *arg);
+struct range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint,
+				     u32 *place); /* NULL: none */
 u32 store_place(const struct range *r);		  /* of physical memory; 0: it has two, or none */
 void store_remove_at(struct range *r, u32 place); /* leaves r->added as it is */
 

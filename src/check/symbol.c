@@ -52,7 +52,7 @@ static const Dwfl_Callbacks callbacks = {
 };
 
 /* The modules of the process as it is now. Under lock. */
-static void begin(void)
+static void symbol_session_begin(void)
 {
 	if (dwfl)
 		dwfl_end(dwfl);
@@ -65,7 +65,7 @@ static void begin(void)
 	}
 }
 
-__attribute__((destructor)) static void end(void)
+__attribute__((destructor)) static void symbol_session_end(void)
 {
 	pthread_mutex_lock(&lock);
 	if (dwfl)
@@ -81,7 +81,7 @@ static Dwfl_Module *module_of(uintptr_t at)
 
 	if (!m) {
 		/* the first report, or something was loaded since */
-		begin();
+		symbol_session_begin();
 		m = dwfl ? dwfl_addrmodule(dwfl, at) : NULL;
 	}
 	return m;

@@ -17,21 +17,23 @@ static void compare_dir(struct about *a, const struct found *f, bool to_cpu)
 		return;
 	if (to_cpu && mapped == DMA_TO_DEVICE) {
 		a->kind = DMAMAP_CHECK_SYNC_FOR_CPU;
-		report(a,
-		       "sync for the CPU with direction %s of a mapping TO_DEVICE: the device "
-		       "writes "
-		       "nothing there",
-		       report_dir(a->dir));
+		report_misuse(
+			a,
+			"sync for the CPU with direction %s of a mapping TO_DEVICE: the device "
+			"writes "
+			"nothing there",
+			report_dir(a->dir));
 	} else if (!to_cpu && mapped == DMA_FROM_DEVICE) {
 		a->kind = DMAMAP_CHECK_SYNC_FOR_DEVICE;
-		report(a,
-		       "sync for the device with direction %s of a mapping FROM_DEVICE: the device "
-		       "reads nothing there",
-		       report_dir(a->dir));
+		report_misuse(a,
+			      "sync for the device with direction %s of a mapping FROM_DEVICE: the "
+			      "device "
+			      "reads nothing there",
+			      report_dir(a->dir));
 	} else {
 		a->kind = DMAMAP_CHECK_SYNC_DIRECTION;
-		report(a, "sync with direction %s of a mapping %s", report_dir(a->dir),
-		       report_dir(mapped));
+		report_misuse(a, "sync with direction %s of a mapping %s", report_dir(a->dir),
+			      report_dir(mapped));
 	}
 }
 
@@ -114,18 +116,18 @@ void check_synced(struct check_device *c, dma_addr_t addr, u64 size)
 
 static void sync_not_mapped(const struct check_device *c, struct about *a)
 {
-	struct past past = {0};
+	struct history history = {0};
 
 	if (shadow_lost())
 		return;
 	a->kind = DMAMAP_CHECK_SYNC_NOT_MAPPED;
-	past_find(c, a->addr, 1, &past);
+	history_find(c, a->addr, 1, &history);
 	a->what[0] = "unmapped";
-	a->at[0] = past.unmapped;
+	a->at[0] = history.unmapped;
 	a->what[1] = "mapped";
-	a->at[1] = past.mapped;
-	report(a, "sync of %llu bytes at %#llx, which is not mapped", (unsigned long long)a->size,
-	       (unsigned long long)a->addr);
+	a->at[1] = history.mapped;
+	report_misuse(a, "sync of %llu bytes at %#llx, which is not mapped",
+		      (unsigned long long)a->size, (unsigned long long)a->addr);
 }
 
 void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
@@ -145,10 +147,11 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 	a.at[0] = f.mapped;
 	left = f.start + f.size - addr;
 	if (unlikely(size > left)) {
-		report(&a,
-		       "sync of %llu bytes at %#llx reaches %llu bytes past the end of the mapping",
-		       (unsigned long long)size, (unsigned long long)addr,
-		       (unsigned long long)(size - left));
+		report_misuse(&a,
+			      "sync of %llu bytes at %#llx reaches %llu bytes past the end of the "
+			      "mapping",
+			      (unsigned long long)size, (unsigned long long)addr,
+			      (unsigned long long)(size - left));
 		size = left;
 	}
 	compare_dir(&a, &f, to_cpu);
@@ -202,10 +205,11 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 	a.what[0] = "mapped";
 	a.at[0] = f.mapped;
 	if (f.call == CALL_SG && f.nents != (u32)nents)
-		report(&a,
-		       "sync of a scatterlist with %d entries, mapped with %u: pass the count that "
-		       "was passed to map",
-		       nents, f.nents);
+		report_misuse(&a,
+			      "sync of a scatterlist with %d entries, mapped with %u: pass the "
+			      "count that "
+			      "was passed to map",
+			      nents, f.nents);
 	compare_dir(&a, &f, to_cpu);
 	for (int i = 0; i < nents && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
 		change_owner(c, &f, sg_dma_address(sg), sg_dma_len(sg), to_cpu, caller);

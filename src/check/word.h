@@ -26,7 +26,7 @@
 #define PLACE_MASK  (63ull << PLACE_SHIFT)
 #define TAG_MASK    (0xffffull << TAG_SHIFT)
 
-#define SEALED 2ull
+#define WORD_HAS_FINGERPRINT 2ull
 
 hot_inline unsigned int level_bits(unsigned int level)
 {
@@ -41,7 +41,7 @@ hot_inline unsigned int level_of(u64 size)
 	return bits <= LEVEL_FIRST ? 0 : (bits - LEVEL_FIRST + LEVEL_STEP - 1) / LEVEL_STEP;
 }
 
-hot_inline u64 hash(u64 space, unsigned int level, u64 granule)
+hot_inline u64 word_hash(u64 space, unsigned int level, u64 granule)
 {
 	u64 h = (granule * LEVELS + level + (space >> 6)) * 0x9e3779b97f4a7c15ull;
 
@@ -59,7 +59,7 @@ hot_inline unsigned int place_bits(unsigned int level)
 	return level_bits(level) - 6;
 }
 
-hot_inline u64 tag_of(u64 h, u64 start, unsigned int level)
+hot_inline u64 word_tag(u64 h, u64 start, unsigned int level)
 {
 	return (h << TAG_SHIFT & HASH_MASK) |
 	       (start >> place_bits(level) << PLACE_SHIFT & PLACE_MASK);
@@ -67,7 +67,7 @@ hot_inline u64 tag_of(u64 h, u64 start, unsigned int level)
 
 hot_inline struct range *range_of(u64 word)
 {
-	return (struct range *)(uintptr_t)(word & ~(TAG_MASK | SEALED | 1));
+	return (struct range *)(uintptr_t)(word & ~(TAG_MASK | WORD_HAS_FINGERPRINT | 1));
 }
 
 hot_inline u64 granule_of(const struct range *r, unsigned int which)
@@ -80,7 +80,7 @@ hot_inline u64 word_of(const struct range *r, unsigned int which, u64 h)
 	unsigned int bits = place_bits(r->level);
 	u64 places = ((r->start + r->size - 1) >> bits) - (r->start >> bits) + 1;
 
-	return (uintptr_t)r | which | tag_of(h, r->start, r->level) |
+	return (uintptr_t)r | which | word_tag(h, r->start, r->level) |
 	       (u64)log2_ceil(places) << REACH_SHIFT;
 }
 

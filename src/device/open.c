@@ -18,7 +18,7 @@
 #include "domain/hold.h"
 #include "map/bounce.h"
 #include "map/device.h"
-#include "odp/keep.h"
+#include "regcache/regcache.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ const char *dev_name(const struct device *dev)
 }
 
 /* Under lock. */
-static struct device *find(const char *name)
+static struct device *device_find_by_name(const char *name)
 {
 	struct device *d;
 
@@ -48,7 +48,7 @@ static struct device *find(const char *name)
 
 static bool name_taken(const char *name)
 {
-	return find(name) != NULL;
+	return device_find_by_name(name) != NULL;
 }
 
 struct device *dmamap_find(const char *name)
@@ -56,7 +56,7 @@ struct device *dmamap_find(const char *name)
 	struct device *dev;
 
 	pthread_mutex_lock(&lock);
-	dev = name ? find(name) : NULL;
+	dev = name ? device_find_by_name(name) : NULL;
 	if (dev && !read_acquire(&dev->open))
 		dev = NULL;
 	pthread_mutex_unlock(&lock);
@@ -65,9 +65,9 @@ struct device *dmamap_find(const char *name)
 }
 
 /* QEMU's devices go by their kind; functions of the machine by their back end. */
-static const char *remote_name(const struct spec *spec)
+static const char *hw_name(const struct spec *spec)
 {
-	return spec->remote->any_key ? spec->config.target : spec->remote->name;
+	return spec->hw->any_key ? spec->config.target : spec->hw->name;
 }
 
 /* The key name=, else the model's name and the first free number. Under lock. */
@@ -82,7 +82,7 @@ static int choose_name(struct device *dev, const struct spec *spec)
 				 spec->name);
 	for (unsigned int i = 0; !spec->name; i++) {
 		snprintf(made, sizeof(made), "%.24s%u",
-			 spec->remote  ? remote_name(spec)
+			 spec->hw      ? hw_name(spec)
 			 : spec->model ? spec->model->name
 				       : "sim",
 			 i);
@@ -130,9 +130,9 @@ static void close_interrupts(struct device *dev)
 
 static int open_interrupts(struct device *dev)
 {
-	unsigned int n = dev->model    ? dev->model->vectors
-			 : dev->remote ? (unsigned int)dev->ops.irq_vectors(dev)
-				       : 0;
+	unsigned int n = dev->model ? dev->model->vectors
+			 : dev->hw  ? (unsigned int)dev->ops.irq_vectors(dev)
+				    : 0;
 
 	dev->irq_fd = alloc_array(n ? n : 1, sizeof(*dev->irq_fd));
 	if (!dev->irq_fd)
@@ -176,8 +176,8 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->untrusted = spec->untrusted;
 	dev->check = spec->check || spec->check_all;
 	dev->strict = spec->policy != POLICY_LAZY || spec->untrusted;
-	dev->arithmetic = spec->iommu && spec->policy >= POLICY_POOL;
-	dev->identity = dev->coherent && (!dev->iommu || dev->arithmetic);
+	dev->identity_mapped = spec->iommu && spec->policy >= POLICY_IDENTITY;
+	dev->identity = dev->coherent && (!dev->iommu || dev->identity_mapped);
 	dev->policy_name = spec->iommu ? policy_name(spec->policy) : "direct";
 	dev->bus_offset = spec->bus_offset;
 	dev->address_last = ~0ull >> (64 - spec->addr_bits);
@@ -190,27 +190,27 @@ static void set_fields(struct device *dev, const struct spec *spec)
 		dev->ops.reg_read = model_read;
 		dev->ops.reg_write = model_write;
 	}
-	if (spec->remote) {
-		dev->ops = *spec->remote->backend;
-		dev->remote = spec->remote;
+	if (spec->hw) {
+		dev->ops = *spec->hw->backend;
+		dev->hw = spec->hw;
 		dev->stuck = true;
-		dev->ram_only = spec->remote->ram_only;
+		dev->ram_only = spec->hw->ram_only;
 		dev->address_last = 0;
 	}
-	dev->careful = dev->untrusted || !dev->coherent || dev->arithmetic || dev->ram_only;
+	dev->careful = dev->untrusted || !dev->coherent || dev->identity_mapped || dev->ram_only;
 	dev->sync_looks = dev->untrusted || !dev->coherent || dev->ram_only;
 	backend_complete(&dev->ops);
 }
 
 /* A device that is not simulated says what its address space is like. */
-static int start_remote(struct device *dev, const struct spec *spec, struct domain_config *space)
+static int device_start_hw(struct device *dev, const struct spec *spec, struct domain_config *space)
 {
-	int err = dev->remote->create(dev, &spec->config);
+	int err = dev->hw->create(dev, &spec->config);
 
 	if (err)
 		return err;
 	device_set_mask(dev, dev->dma_mask); /* it may have said where its addresses begin */
-	dev->remote->domain(dev->ops_priv, space);
+	dev->hw->domain(dev->ops_priv, space);
 	return 0;
 }
 
@@ -220,37 +220,38 @@ static int start_machine(struct device *dev, const struct spec *spec)
 	struct domain_config space = {.iommu = spec->iommu,
 				      .group = spec->group,
 				      .policy = spec->untrusted ? POLICY_STRICT : spec->policy,
-				      .any_32bit = !spec->forcedac};
+				      .any_32bit = !spec->forcedac,
+				      .untrusted = spec->untrusted};
 	int err;
 
 	err = trap_get();
 	if (err)
 		return err;
-	if (dev->remote)
-		dev->remote->memory(&spec->config, &ram);
+	if (dev->hw)
+		dev->hw->memory(&spec->config, &ram);
 	err = mem_get(&ram);
 	if (err)
 		goto put_trap;
 	if (!spec->coherent)
-		err = mem_need_plane();
+		err = mem_need_device_view();
 	if (err)
 		goto put_mem;
-	dev->view = spec->coherent ? mem.base : read_once(&mem.plane);
+	dev->view = spec->coherent ? mem.base : read_once(&mem.device_view);
 	device_set_mask(dev, DMA_BIT_MASK(32));
 	err = bounce_get();
 	if (err)
 		goto put_mem;
-	if (dev->remote)
-		err = start_remote(dev, spec, &space);
+	if (dev->hw)
+		err = device_start_hw(dev, spec, &space);
 	if (err)
 		goto put_bounce;
 	dev->domain = domain_get(&space);
 	if (dev->domain)
 		return 0;
 	err = errno ? -errno : -ENOMEM;
-	if (dev->remote) {
+	if (dev->hw) {
 		dev->ops.stop(dev);
-		dev->remote->free(dev->ops_priv);
+		dev->hw->free(dev->ops_priv);
 	}
 put_bounce:
 	bounce_put();
@@ -263,11 +264,11 @@ put_trap:
 
 static void stop_machine(struct device *dev)
 {
-	if (dev->remote)
+	if (dev->hw)
 		dev->ops.stop(dev);
 	domain_put(dev->domain);
-	if (dev->remote)
-		dev->remote->free(dev->ops_priv);
+	if (dev->hw)
+		dev->hw->free(dev->ops_priv);
 	bounce_put();
 	mem_put();
 	trap_put();
@@ -284,7 +285,7 @@ static void start_checker(struct device *dev, const struct spec *spec)
 		log_line(LOG_ERROR, "%s: DMAMAP_CHECK=own: %s", dev->name, error_text());
 }
 
-static int start(struct device *dev, const struct spec *spec)
+static int device_start(struct device *dev, const struct spec *spec)
 {
 	int err = start_machine(dev, spec);
 
@@ -293,15 +294,18 @@ static int start(struct device *dev, const struct spec *spec)
 	err = device_threads_init(dev);
 	if (err)
 		goto stop;
-	err = keep_open(dev);
+	err = twostep_open(dev);
 	if (err)
 		goto fini;
+	err = regcache_open(dev);
+	if (err)
+		goto close_twostep;
 	err = open_interrupts(dev);
 	if (err)
-		goto close_keep;
+		goto device_close_regcache;
 	start_checker(dev, spec);
-	if (dev->remote)
-		err = dev->remote->connect(dev);
+	if (dev->hw)
+		err = dev->hw->connect(dev);
 	else if (dev->model)
 		err = dev->model->create(dev, spec->args, spec->n_args, &dev->ops_priv);
 	if (!err)
@@ -309,8 +313,10 @@ static int start(struct device *dev, const struct spec *spec)
 	check_close(&dev->shadow);
 	dev->ops.stop(dev); /* nobody counts interrupts any more */
 	close_interrupts(dev);
-close_keep:
-	keep_close(dev);
+device_close_regcache:
+	regcache_close(dev);
+close_twostep:
+	twostep_close(dev);
 fini:
 	device_threads_fini(dev);
 stop:
@@ -337,7 +343,7 @@ struct device *dmamap_open(const char *text)
 	if (err)
 		goto free_dev;
 	set_fields(dev, &spec);
-	err = start(dev, &spec);
+	err = device_start(dev, &spec);
 	if (err)
 		goto unlist;
 	spec_free(&spec);
@@ -429,7 +435,7 @@ void dmamap_close(struct device *dev)
 	hold_drop_all(dev);
 	copied_drop_all(dev);
 	device_release_managed(dev);
-	keep_drop_idle(dev);
+	regcache_drop_idle(dev);
 	if (dev->check)
 		find_leaks(dev);
 	else
@@ -438,7 +444,8 @@ void dmamap_close(struct device *dev)
 	bounce_release(dev);
 	check_close(&dev->shadow);
 	close_interrupts(dev);
-	keep_close(dev);
+	regcache_close(dev);
+	twostep_close(dev);
 	device_threads_fini(dev);
 	stop_machine(dev);
 	unlist_device(dev);

@@ -10,8 +10,7 @@
 static bool register_ok(const struct device *dev, int bar, u64 offset, unsigned int size)
 {
 	if (dev && !(offset & (size - 1)) &&
-	    ((bar >= 0 && bar < 6 && (size >= 4 || dev->remote)) ||
-	     (bar == DMAMAP_CONFIG && dev->remote)))
+	    ((bar >= 0 && bar < 6 && (size >= 4 || dev->hw)) || (bar == DMAMAP_CONFIG && dev->hw)))
 		return true;
 	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", dev_name(dev), size,
 		  bar, (unsigned long long)offset);

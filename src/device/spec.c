@@ -16,15 +16,15 @@
 #define SPEC_TEXT_MAX 4096
 
 static const struct model_ops *const models[] = {&model_edu, &model_nvme, &model_e1000e};
-static const struct remote_ops *const remotes[] = {&remote_qemu, &remote_vfio, &remote_iommufd};
-static const char *const policy_names[] = {"strict", "lazy", "pool", "persistent"};
+static const struct hw_ops *const hw_backends[] = {&hw_qemu, &hw_vfio, &hw_iommufd};
+static const char *const policy_names[] = {"strict", "lazy", "identity", "persistent"};
 
 const char *policy_name(enum policy policy)
 {
 	return policy_names[policy];
 }
 
-static int bad_value(const char *key, const char *value, const char *wanted)
+static int spec_bad_value(const char *key, const char *value, const char *wanted)
 {
 	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", key, value, wanted);
 }
@@ -57,7 +57,7 @@ static int read_u64(const char *s, bool suffix, u64 *out)
 static int read_flag(const char *key, const char *value, bool *out)
 {
 	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-		return bad_value(key, value, "0 or 1");
+		return spec_bad_value(key, value, "0 or 1");
 	*out = *value == '1';
 	return 0;
 }
@@ -67,7 +67,7 @@ static int read_size(const char *key, const char *value, u64 *out)
 	u64 v;
 
 	if (read_u64(value, true, &v) || !v)
-		return bad_value(key, value, "a size such as 64K, 2M or 1G, not 0");
+		return spec_bad_value(key, value, "a size such as 64K, 2M or 1G, not 0");
 	*out = v;
 	return 0;
 }
@@ -78,19 +78,21 @@ static int read_name(const char *key, const char *value, const char **out)
 		strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-");
 
 	if (!n || n > SPEC_NAME_MAX || value[n])
-		return bad_value(key, value, "1 to 31 letters, digits, '.', '_', ':' or '-'");
+		return spec_bad_value(key, value, "1 to 31 letters, digits, '.', '_', ':' or '-'");
 	*out = value;
 	return 0;
 }
 
 static int read_policy(const char *key, const char *value, enum policy *out)
 {
+	if (!strcmp(value, "pool")) /* the name of policy=identity in earlier versions */
+		value = "identity";
 	for (unsigned int i = 0; i < ARRAY_SIZE(policy_names); i++)
 		if (!strcmp(value, policy_names[i])) {
 			*out = (enum policy)i;
 			return 0;
 		}
-	return bad_value(key, value, "strict, lazy, pool or persistent");
+	return spec_bad_value(key, value, "strict, lazy, identity or persistent");
 }
 
 static int read_bits(const char *key, const char *value, unsigned int *out)
@@ -98,7 +100,7 @@ static int read_bits(const char *key, const char *value, unsigned int *out)
 	u64 v;
 
 	if (read_u64(value, false, &v) || v < 13 || v > 64)
-		return bad_value(key, value, "a number of address lines from 13 to 64");
+		return spec_bad_value(key, value, "a number of address lines from 13 to 64");
 	*out = (unsigned int)v;
 	return 0;
 }
@@ -109,7 +111,7 @@ static int read_offset(const char *key, const char *value, u64 *out)
 
 	/* so that what is aligned in memory, up to 64 KiB, is aligned for the device */
 	if (read_u64(value, true, &v) || (v & 0xffff) || v >> 63)
-		return bad_value(key, value, "a multiple of 64K below 2^63");
+		return spec_bad_value(key, value, "a multiple of 64K below 2^63");
 	*out = v;
 	return 0;
 }
@@ -147,7 +149,7 @@ static int read_common(struct spec *s, const char *key, const char *value)
 		return read_size(key, value, &s->ram);
 	if (!strcmp(key, "swiotlb"))
 		return read_size(key, value, &s->swiotlb);
-	return s->remote ? -ENOENT : read_sim(s, key, value);
+	return s->hw ? -ENOENT : read_sim(s, key, value);
 }
 
 static bool has_key(const char *const *keys, const char *key)
@@ -159,21 +161,21 @@ static bool has_key(const char *const *keys, const char *key)
 }
 
 /* A key of the back end's, or a property of the device: create() judges the value. */
-static int read_remote_key(struct spec *s, const char *key, const char *value)
+static int device_read_hw_key(struct spec *s, const char *key, const char *value)
 {
-	if (s->remote->any_key && !strcmp(key, "iommu")) {
+	if (s->hw->any_key && !strcmp(key, "iommu")) {
 		if (strcmp(value, "vtd") != 0 && strcmp(value, "off") != 0)
-			return bad_value(key, value, "vtd or off");
+			return spec_bad_value(key, value, "vtd or off");
 		s->iommu = *value == 'v';
 		return 0;
 	}
-	if (!s->remote->any_key && !has_key(s->remote->keys, key))
+	if (!s->hw->any_key && !has_key(s->hw->keys, key))
 		return error_set(
 			EINVAL, "device spec: unknown key \"%s\" for %s:; dmamap(7) lists the keys",
-			key, s->remote->name);
-	if (s->config.n_args == REMOTE_ARGS_MAX)
+			key, s->hw->name);
+	if (s->config.n_args == HW_ARGS_MAX)
 		return error_set(EINVAL, "device spec: too many keys at \"%s\"", key);
-	s->config.arg[s->config.n_args++] = (struct remote_arg){key, value};
+	s->config.arg[s->config.n_args++] = (struct hw_arg){key, value};
 	return 0;
 }
 
@@ -205,7 +207,7 @@ static char *next_word(char **rest)
 	return word;
 }
 
-static int read_key(struct spec *s, char *word, const char *seen[], int n_seen)
+static int spec_read_key(struct spec *s, char *word, const char *seen[], int n_seen)
 {
 	char *value = strchr(word, '=');
 	int err;
@@ -214,9 +216,9 @@ static int read_key(struct spec *s, char *word, const char *seen[], int n_seen)
 		return error_set(EINVAL, "device spec: \"%s\" is not key=value", word);
 	*value++ = 0;
 	/* QEMU's own arguments have their own "=", and each is a word of its command line */
-	if (s->remote && s->remote->any_key && !strcmp(word, "arg")) {
+	if (s->hw && s->hw->any_key && !strcmp(word, "arg")) {
 		seen[n_seen] = word;
-		return read_remote_key(s, word, value);
+		return device_read_hw_key(s, word, value);
 	}
 	if (strchr(value, '='))
 		return error_set(EINVAL, "device spec: %s=%s has a second \"=\"", word, value);
@@ -227,7 +229,7 @@ static int read_key(struct spec *s, char *word, const char *seen[], int n_seen)
 	err = read_common(s, word, value);
 	if (err != -ENOENT)
 		return err;
-	return s->remote ? read_remote_key(s, word, value) : read_model_key(s, word, value);
+	return s->hw ? device_read_hw_key(s, word, value) : read_model_key(s, word, value);
 }
 
 static int read_target(struct spec *s, const char *word)
@@ -235,9 +237,9 @@ static int read_target(struct spec *s, const char *word)
 	const char *target = strchr(word, ':');
 	size_t n = target ? (size_t)(target - word) : strlen(word);
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(remotes); i++)
-		if (n == strlen(remotes[i]->name) && !strncmp(word, remotes[i]->name, n)) {
-			s->remote = remotes[i];
+	for (unsigned int i = 0; i < ARRAY_SIZE(hw_backends); i++)
+		if (n == strlen(hw_backends[i]->name) && !strncmp(word, hw_backends[i]->name, n)) {
+			s->hw = hw_backends[i];
 			s->config.target = target ? target + 1 : "";
 			return 0;
 		}
@@ -265,7 +267,7 @@ static int check_together(const struct spec *s)
 		return error_set(EINVAL, "device spec: untrusted=1 needs an IOMMU (no iommu=0 or "
 					 "off): without one a device "
 					 "reaches all RAM");
-	if (s->untrusted && s->policy >= POLICY_POOL)
+	if (s->untrusted && s->policy >= POLICY_IDENTITY)
 		return error_set(EINVAL,
 				 "device spec: untrusted=1 and policy=%s contradict: that policy "
 				 "shows all RAM; use strict",
@@ -292,7 +294,7 @@ int spec_parse(struct spec *spec, const char *text)
 		if (n == (int)ARRAY_SIZE(seen))
 			err = error_set(EINVAL, "device spec: more than %d keys", n);
 		else
-			err = read_key(&s, next_word(&rest), seen, n++);
+			err = spec_read_key(&s, next_word(&rest), seen, n++);
 	}
 	if (!err)
 		err = check_together(&s);

@@ -5,7 +5,7 @@
 
 #include "device/model.h"
 #include "domain/domain.h"
-#include "domain/remote.h"
+#include "domain/hw.h"
 
 #define SPEC_MODEL_ARGS_MAX 16
 #define SPEC_NAME_MAX	    31
@@ -22,8 +22,8 @@ struct spec {
 	unsigned int addr_bits;
 	struct model_arg args[SPEC_MODEL_ARGS_MAX];
 	int n_args;
-	const struct remote_ops *remote; /* NULL: simulated */
-	struct remote_config config;	 /* for it */
+	const struct hw_ops *hw; /* NULL: simulated */
+	struct hw_config config; /* for it */
 };
 
 /* 0, or -EINVAL with a sentence that names the word, -ENOMEM. spec_free() after success only. */

@@ -15,46 +15,47 @@ void pool_check(struct dma_pool *pool, const void *caller)
 	pool->checked = true;
 	pool->slow_gfp = __GFP_ZERO;
 	pool->made = check_stack(caller);
-	lock_take(&lock);
+	lock_acquire(&lock);
 	pool->next_checked = pools;
 	pools = pool;
-	lock_give(&lock);
+	lock_release(&lock);
 }
 
 void pool_uncheck(struct dma_pool *pool)
 {
 	struct dma_pool **p;
 
-	lock_take(&lock);
+	lock_acquire(&lock);
 	for (p = &pools; *p && *p != pool; p = &(*p)->next_checked)
 		;
 	if (*p)
 		*p = pool->next_checked;
-	lock_give(&lock);
+	lock_release(&lock);
 }
 
-static size_t story_offset(const struct dma_pool *pool)
+static size_t provenance_offset(const struct dma_pool *pool)
 {
 	return align_up(sizeof(struct chunk) + pool->entry_mask + 1, sizeof(void *));
 }
 
-static struct block_story *story(const struct dma_pool *pool, const struct chunk *c, size_t granule)
+static struct block_provenance *dmapool_provenance(const struct dma_pool *pool,
+						   const struct chunk *c, size_t granule)
 {
-	return (struct block_story *)((uintptr_t)c + story_offset(pool)) + granule;
+	return (struct block_provenance *)((uintptr_t)c + provenance_offset(pool)) + granule;
 }
 
-size_t pool_story_bytes(const struct dma_pool *pool)
+size_t pool_provenance_bytes(const struct dma_pool *pool)
 {
 	if (!pool->checked)
 		return 0;
-	return story_offset(pool) - (sizeof(struct chunk) + pool->entry_mask + 1) +
-	       (pool->entry_mask + 1) * sizeof(struct block_story);
+	return provenance_offset(pool) - (sizeof(struct chunk) + pool->entry_mask + 1) +
+	       (pool->entry_mask + 1) * sizeof(struct block_provenance);
 }
 
 void pool_took(struct dma_pool *pool, entry_t e, const void *caller)
 {
 	const struct chunk *c = (const struct chunk *)(e & ~(u64)pool->entry_mask);
-	struct block_story *s = story(pool, c, e & pool->entry_mask);
+	struct block_provenance *s = dmapool_provenance(pool, c, e & pool->entry_mask);
 
 	write_once(&s->taken, check_stack(caller));
 	write_once(&s->freed, NULL);
@@ -62,36 +63,37 @@ void pool_took(struct dma_pool *pool, entry_t e, const void *caller)
 
 void pool_freed(struct dma_pool *pool, struct chunk *c, size_t off, const void *caller)
 {
-	write_once(&story(pool, c, off >> pool->granule_bits)->freed, check_stack(caller));
+	write_once(&dmapool_provenance(pool, c, off >> pool->granule_bits)->freed,
+		   check_stack(caller));
 }
 
-void pool_past(const struct dma_pool *pool, const struct chunk *c, size_t off,
-	       struct check_past *past)
+void pool_history(const struct dma_pool *pool, const struct chunk *c, size_t off,
+		  struct check_history *history)
 {
 	size_t granule = off >> pool->granule_bits;
-	const struct block_story *s;
+	const struct block_provenance *s;
 
-	*past = (struct check_past){.what = {"allocated", "freed"}};
+	*history = (struct check_history){.what = {"allocated", "freed"}};
 	if (!pool->checked || off >= pool->chunk_bytes)
 		return;
 	while (granule && c->state[granule] == NO_BLOCK)
 		granule--;
-	s = story(pool, c, granule);
-	past->at[0] = read_once(&s->taken);
-	past->at[1] = read_once(&s->freed);
+	s = dmapool_provenance(pool, c, granule);
+	history->at[0] = read_once(&s->taken);
+	history->at[1] = read_once(&s->freed);
 }
 
-bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_past *past)
+bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_history *history)
 {
 	const struct chunk *c = NULL;
 	struct dma_pool *p;
 
-	lock_take(&lock);
+	lock_acquire(&lock);
 	for (p = pools; p && (p == pool || !(c = chunk_find(p, vaddr))); p = p->next_checked)
 		;
 	if (p)
-		pool_past(p, c, (uintptr_t)vaddr & (PAGE_BYTES - 1), past);
-	lock_give(&lock);
+		pool_history(p, c, (uintptr_t)vaddr & (PAGE_BYTES - 1), history);
+	lock_release(&lock);
 	return p != NULL;
 }
 
@@ -100,7 +102,7 @@ u64 dma_pool_report_leaks(const struct device *dev)
 	struct dma_pool *pool, **p, *left = NULL;
 	u64 n = 0;
 
-	lock_take(&lock);
+	lock_acquire(&lock);
 	for (p = &pools; (pool = *p);)
 		if (pool->dev == dev) {
 			*p = pool->next_checked;
@@ -109,7 +111,7 @@ u64 dma_pool_report_leaks(const struct device *dev)
 		} else {
 			p = &pool->next_checked;
 		}
-	lock_give(&lock);
+	lock_release(&lock);
 	for (pool = left; pool; pool = pool->next_checked, n++)
 		check_pool_leak(&pool->dev->shadow, pool->name, pool->size, pool->n_chunks,
 				pool->made);
@@ -127,15 +129,15 @@ void pool_check_block(struct dma_pool *pool, entry_t e)
 	u64 off = (e & pool->entry_mask) << pool->granule_bits;
 	const struct chunk *c = (const struct chunk *)(e & ~(u64)pool->entry_mask);
 	const u8 *p = c->cpu + off;
-	struct check_past past;
+	struct check_history history;
 
 	check_enter(NULL);
 	for (size_t i = 0; i < pool->size; i++)
 		if (p[i] != FREE_BYTE) {
-			pool_past(pool, c, off, &past);
-			check_report_past(
+			pool_history(pool, c, off, &history);
+			check_report_history(
 				pool->dev, true, DMAMAP_CHECK_POOL_WRITTEN, c->dma + off,
-				pool->size, DMA_NONE, &past,
+				pool->size, DMA_NONE, &history,
 				"the block at %p of dma pool '%s' was written "
 				"at byte %zu after it was freed, by the CPU or the device",
 				(const void *)p, pool->name, i);

@@ -86,7 +86,7 @@ struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
 	struct chunk *c;
 
 	c = alloc_aligned(max_u64(CHUNK_ALIGN, pool->entry_mask + 1ull),
-			  sizeof(*c) + pool->entry_mask + 1 + pool_story_bytes(pool));
+			  sizeof(*c) + pool->entry_mask + 1 + pool_provenance_bytes(pool));
 	if (!c)
 		return NULL;
 	c->cpu = dma_alloc_coherent(pool->dev, pool->chunk_bytes, &c->dma, gfp & ~__GFP_ZERO);

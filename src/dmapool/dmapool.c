@@ -37,16 +37,16 @@ static u32 depot_take(struct dma_pool *pool, entry_t *out, u32 max)
 	return n;
 }
 
-static void depot_give(struct dma_pool *pool, const entry_t *in, u32 n)
+static void dmapool_depot_give(struct dma_pool *pool, const entry_t *in, u32 n)
 {
 	if (!n)
 		return;
-	lock_take(&pool->lock);
+	lock_acquire(&pool->lock);
 	/* less room than that: some block is in two entries (see above), and one may go */
 	n = (u32)min_u64(n, pool->depot_room - pool->depot_n);
 	memcpy(pool->depot + pool->depot_n, in, n * sizeof(*in));
 	pool->depot_n += n;
-	lock_give(&pool->lock);
+	lock_release(&pool->lock);
 }
 
 /* Up to `max` free blocks from the depot, which grows by a chunk when it is empty. 0: ENOMEM. */
@@ -55,31 +55,31 @@ static slow_path u32 pool_refill(struct dma_pool *pool, entry_t *out, u32 max, g
 	struct chunk *c;
 	u32 n;
 
-	lock_take(&pool->lock);
+	lock_acquire(&pool->lock);
 	n = depot_take(pool, out, max);
-	lock_give(&pool->lock);
+	lock_release(&pool->lock);
 	if (n)
 		return n;
 	c = chunk_new(pool, gfp);
 	if (!c)
 		return 0;
-	lock_take(&pool->lock);
+	lock_acquire(&pool->lock);
 	/* its blocks are taken in the same go: other threads cannot leave us without */
 	if (!chunk_add(pool, c))
 		n = depot_take(pool, out, max);
-	lock_give(&pool->lock);
+	lock_release(&pool->lock);
 	if (!n)
 		chunk_free(pool, c);
 	return n;
 }
 
 /* The calling thread ends or the pool goes: what its cache holds is everybody's again. */
-static void cache_retire(struct tslot_key *key, struct tslot *slot)
+static void dmapool_cache_retire(struct tslot_key *key, struct tslot *slot)
 {
 	struct dma_pool *pool = container_of(key, struct dma_pool, key);
 	struct pool_cache *cache = container_of(slot, struct pool_cache, slot);
 
-	depot_give(pool, cache->entry, cache->n);
+	dmapool_depot_give(pool, cache->entry, cache->n);
 	cache->n = 0;
 }
 
@@ -141,7 +141,7 @@ struct dma_pool *dma_pool_create_node(const char *name, struct device *dev, size
 	pool->hash = hash_new(HASH_FIRST);
 	if (!pool->hash)
 		goto free_name;
-	if (tslot_key_init(&pool->key, sizeof(struct pool_cache), NULL, cache_retire))
+	if (tslot_key_init(&pool->key, sizeof(struct pool_cache), NULL, dmapool_cache_retire))
 		goto free_hash;
 	if (dev->check)
 		pool_check(pool, __builtin_return_address(0));
@@ -174,7 +174,7 @@ static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
 /* Frees the chunks, but not the pages of live blocks, which the device may be using. */
 static void pool_free_chunks(struct dma_pool *pool)
 {
-	struct check_past past = {0};
+	struct check_history history = {0};
 	struct chunk *c, *next;
 	u64 live = 0, n;
 	dma_addr_t first = 0;
@@ -186,7 +186,7 @@ static void pool_free_chunks(struct dma_pool *pool)
 		if (n && !live) {
 			for (off = 0; c->state[off >> pool->granule_bits] < BLOCK_LIVE;)
 				off += 1ull << pool->granule_bits;
-			pool_past(pool, c, off, &past);
+			pool_history(pool, c, off, &history);
 			first = c->dma + off;
 		}
 		live += n;
@@ -196,11 +196,12 @@ static void pool_free_chunks(struct dma_pool *pool)
 			chunk_free(pool, c);
 	}
 	if (live)
-		check_report_past(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first,
-				  pool->size, DMA_NONE, &past,
-				  "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
-				  "use: their pages are kept; free every block first",
-				  pool->name, pool->dev_name, (unsigned long long)live, pool->size);
+		check_report_history(
+			pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
+			DMA_NONE, &history,
+			"dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
+			"use: their pages are kept; free every block first",
+			pool->name, pool->dev_name, (unsigned long long)live, pool->size);
 }
 
 static void pool_destroy(struct dma_pool *pool)
@@ -344,13 +345,13 @@ static slow_path void free_slow(struct dma_pool *pool, entry_t e)
 	struct pool_cache *cache = (struct pool_cache *)tslot_get(&pool->key);
 
 	if (!cache) {
-		depot_give(pool, &e, 1);
+		dmapool_depot_give(pool, &e, 1);
 		return;
 	}
 	if (cache->n == pool->cache_max) {
 		/* the older half goes; the newer is warm in this processor's cache */
 		cache->n -= pool->batch;
-		depot_give(pool, cache->entry, pool->batch);
+		dmapool_depot_give(pool, cache->entry, pool->batch);
 		memmove(cache->entry, cache->entry + pool->batch, cache->n * sizeof(e));
 	}
 	cache->entry[cache->n++] = e;
@@ -363,7 +364,7 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
 	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
 	const char *why = "it is no block of this pool";
-	struct check_past past = {0};
+	struct check_history history = {0};
 	struct chunk *c;
 	u8 state = NO_BLOCK;
 
@@ -379,7 +380,7 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 		kind = DMAMAP_CHECK_POOL_INSIDE;
 		why = "no block begins there";
 	}
-	if (!c && pool_of_other(pool, vaddr, &past)) {
+	if (!c && pool_of_other(pool, vaddr, &history)) {
 		kind = DMAMAP_CHECK_POOL_OTHER;
 		why = "it is no block of this pool, but of another";
 	}
@@ -397,9 +398,9 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 		why = "it is free already";
 	}
 	if (c)
-		pool_past(pool, c, off, &past);
-	check_report_past(
-		pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE, &past,
+		pool_history(pool, c, off, &history);
+	check_report_history(
+		pool->dev, pool->dev->check, kind, addr, pool->size, DMA_NONE, &history,
 		"dma_pool_free of %p (DMA %#llx) to '%s' of %s: %s; free what dma_pool_alloc "
 		"gave, once",
 		vaddr, (unsigned long long)addr, pool->name, pool->dev_name, why);

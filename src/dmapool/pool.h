@@ -38,11 +38,11 @@ struct chunk {	 /* all but state[] is fixed once it can be found */
 	 * that a batch of small blocks in a row has a cache line of its own.
 	 */
 	u8 state[] cacheline;
-	/* of a checked pool: a struct block_story for each granule, see check.c */
+	/* of a checked pool: a struct block_provenance for each granule, see check.c */
 };
 
 /* Of one block: who allocated it last, and who freed it then. */
-struct block_story {
+struct block_provenance {
 	const struct stack *taken, *freed; /* NULL: nobody yet, or not known */
 };
 
@@ -120,15 +120,15 @@ void pool_uncheck(struct dma_pool *pool);
 void pool_check_chunk(struct dma_pool *pool, struct chunk *c);
 void pool_check_block(struct dma_pool *pool, entry_t e) __attribute__((cold));
 /* What a checked pool adds to a chunk's bytes. */
-size_t pool_story_bytes(const struct dma_pool *pool);
+size_t pool_provenance_bytes(const struct dma_pool *pool);
 void pool_took(struct dma_pool *pool, entry_t e, const void *caller) __attribute__((cold));
 void pool_freed(struct dma_pool *pool, struct chunk *c, size_t off, const void *caller)
 	__attribute__((cold));
 /* What is known of the block that the offset is in; past->at are NULL where nothing is. */
-void pool_past(const struct dma_pool *pool, const struct chunk *c, size_t off,
-	       struct check_past *past) __attribute__((cold));
+void pool_history(const struct dma_pool *pool, const struct chunk *c, size_t off,
+		  struct check_history *history) __attribute__((cold));
 /* It lies in a chunk of another checked pool, whose block's past is given. */
-bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_past *past);
+bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_history *history);
 
 struct chunk_hash *hash_new(u64 places); /* a power of two; NULL: no memory */
 

@@ -22,13 +22,13 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 	struct dmamap_fault f = {
 		.addr = addr, .len = len, .write = write, .reason = reason, .when_ns = clock_ns()};
 
-	lock_take(&dev->fault_lock);
+	lock_acquire(&dev->fault_lock);
 	dev->faults_seen++;
 	if (dev->fault_count < FAULTS_KEPT)
 		dev->faults[(dev->fault_head + dev->fault_count++) % FAULTS_KEPT] = f;
 	else
 		dev->faults_lost++;
-	lock_give(&dev->fault_lock);
+	lock_release(&dev->fault_lock);
 	if (dev->check && reason == DMAMAP_FAULT_GONE)
 		check_gone(&dev->shadow, addr, len, write, reasons[reason]);
 	else if (dev->check)
@@ -55,27 +55,27 @@ int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f)
 		return error_set(EINVAL,
 				 "dmamap_bus_fault_next: no device or no place for the fault");
 	dev->ops.collect_faults(dev);
-	lock_take(&dev->fault_lock);
+	lock_acquire(&dev->fault_lock);
 	if (dev->fault_count) {
 		*f = dev->faults[dev->fault_head];
 		dev->fault_head = (dev->fault_head + 1) % FAULTS_KEPT;
 		dev->fault_count--;
 		found = 1;
 	}
-	lock_give(&dev->fault_lock);
+	lock_release(&dev->fault_lock);
 	return found;
 }
 
 void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
 {
 	dma_addr_t addr = iova.v + dev->bus_offset;
-	struct check_past past = {0};
+	struct check_history history = {0};
 
 	__atomic_store_n(&dev->stuck, true, __ATOMIC_SEQ_CST);
 	if (dev->check)
-		check_story(&dev->shadow, addr, "mapped", "unmapped", &past);
-	check_report_past(
-		dev, dev->check, DMAMAP_CHECK_DEVICE_STUCK, addr, size, DMA_NONE, &past,
+		check_provenance(&dev->shadow, addr, "mapped", "unmapped", &history);
+	check_report_history(
+		dev, dev->check, DMAMAP_CHECK_DEVICE_STUCK, addr, size, DMA_NONE, &history,
 		"the device held segments of %#llx for over a second while they were unmapped: "
 		"declared stuck, its accesses fail from now on",
 		(unsigned long long)addr);
@@ -102,12 +102,12 @@ static void counters_add(struct device_thread *to, const struct device_thread *f
 		to->map_sizes[i] += read_once(&from->map_sizes[i]);
 }
 
-static void thread_retire(struct tslot_key *key, struct tslot *s)
+static void device_thread_retire(struct tslot_key *key, struct tslot *s)
 {
 	struct device *dev = container_of(key, struct device, threads);
 	struct device_thread *t = (struct device_thread *)s;
 
-	lock_take(&dev->total_lock);
+	lock_acquire(&dev->total_lock);
 	counters_add(&dev->total, t);
 	write_once(&t->unmaps, 0);
 	write_once(&t->ranges_taken, 0);
@@ -117,7 +117,7 @@ static void thread_retire(struct tslot_key *key, struct tslot *s)
 	write_once(&t->bounce_full, 0);
 	for (int i = 0; i < DMAMAP_SIZE_CLASSES; i++)
 		write_once(&t->map_sizes[i], 0);
-	lock_give(&dev->total_lock);
+	lock_release(&dev->total_lock);
 }
 
 static void port_attach(struct tslot_key *key, struct tslot *s)
@@ -136,17 +136,18 @@ static void port_retire(struct tslot_key *key, struct tslot *s)
 
 	if (!p->port)
 		return;
-	lock_take(&dev->total_lock);
+	lock_acquire(&dev->total_lock);
 	dev->total_hits += p->port->hits;
 	dev->total_misses += p->port->misses;
-	lock_give(&dev->total_lock);
+	lock_release(&dev->total_lock);
 	port_put(&dev->domain->ports, p->port);
 	write_once(&p->port, NULL);
 }
 
 int device_threads_init(struct device *dev)
 {
-	int err = tslot_key_init(&dev->threads, sizeof(struct device_thread), NULL, thread_retire);
+	int err = tslot_key_init(&dev->threads, sizeof(struct device_thread), NULL,
+				 device_thread_retire);
 
 	if (err)
 		return err;
@@ -185,12 +186,12 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 
 	dev->ops.collect_faults(dev);
 	tslot_lock(); /* each thread is counted once */
-	lock_take(&dev->total_lock);
+	lock_acquire(&dev->total_lock);
 	counters_add(&sum, &dev->total);
 	for (struct tslot *s = tslot_first(&dev->threads); s; s = tslot_next(s))
 		counters_add(&sum, (struct device_thread *)s);
 	count_ports(dev, out);
-	lock_give(&dev->total_lock);
+	lock_release(&dev->total_lock);
 	tslot_unlock();
 	out->unmaps = sum.unmaps;
 	out->iova_ranges = sum.ranges_taken - sum.ranges_given;
@@ -202,10 +203,10 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 		out->maps += sum.map_sizes[i];
 	}
 	out->segments = out->maps + sum.more_segments;
-	lock_take(&dev->fault_lock);
+	lock_acquire(&dev->fault_lock);
 	out->faults = dev->faults_seen;
 	out->faults_lost = dev->faults_lost;
-	lock_give(&dev->fault_lock);
+	lock_release(&dev->fault_lock);
 	out->coherent_bytes = read_once(&dev->coherent_bytes);
 	out->iotlb_flushes = read_once(&dev->domain->ports.flushes);
 	if (dev->domain->iova) {

@@ -9,7 +9,7 @@
 #include "check/check.h"
 #include "domain/domain.h"
 #include "domain/fault.h"
-#include "domain/keep.h"
+#include "domain/regcache.h"
 #include "mem/mem.h"
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -18,7 +18,7 @@
 
 struct bounce_pool;
 struct model_ops;
-struct remote_ops;
+struct hw_ops;
 struct xsk_device;
 
 /* Counters of one thread on one device: no atomic instruction, no shared line. */
@@ -41,8 +41,7 @@ struct device_port {
 
 struct device {
 	/* hot */
-	const struct __dma_link_limits
-		*link_limits; /* first: dma_iova_link() is inline. Atomic word */
+	const struct __dma_link_limits *link_limits; /* first: dma_iova_link() is inline */
 	struct domain *domain;
 	struct tslot_key threads; /* struct device_thread */
 	u64 dma_mask;		  /* atomic word */
@@ -50,21 +49,24 @@ struct device {
 	u64 dma_last; /* atomic: dma_mask less bus_offset; 0 when that reaches nothing */
 	/*
 	 * Atomic: RAM below this has its own address and needs nothing else (coherent, and no IOMMU
-	 * or policy=pool). 0: none has.
+	 * or policy=identity). 0: none has.
 	 */
 	u64 identity_end;
 	u64 bus_offset; /* device address = bus address + this */
-	u8 *view; /* atomic: RAM as the device sees it: mem.base, or mem.plane when not coherent */
-	bool identity; /* see identity_end */
+	u8 *view;	/* atomic: RAM as the device sees it: mem.base, or mem.device_view when not
+			   coherent */
+	bool identity;	/* see identity_end */
 	bool iommu, coherent, untrusted, strict, check;
-	bool bounced;	 /* atomic: some mapping has bounced, so syncs may matter */
-	bool arithmetic; /* policy pool or persistent: RAM is mapped at its own address */
+	bool bounced;	      /* atomic: some mapping has bounced, so syncs may matter */
+	bool identity_mapped; /* policy identity or persistent: RAM is mapped at its own address */
 	bool ram_only;	 /* other memory of the process is not there for it, so that it bounces */
 	bool careful;	 /* untrusted, not coherent, arithmetic or ram_only */
 	bool sync_looks; /* untrusted, not coherent or ram_only: syncs look where an address leads
 			  */
 
-	struct keep *keep; /* policy persistent: of memory outside RAM; NULL: none */
+	u64 link_mark; /* of the states of its two-step ranges: map/twostep_device.c */
+
+	struct regcache *regcache; /* policy persistent: of memory outside RAM; NULL: none */
 
 	/* limits, atomic words */
 	u32 max_seg_size, min_align_mask;
@@ -74,8 +76,8 @@ struct device {
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
 	bool stuck;		/* atomic: declared stuck */
-	const struct remote_ops
-		*remote; /* NULL: simulated, the program plays it. Else stuck, too: see bus.c */
+	const struct hw_ops
+		*hw; /* NULL: simulated, the program plays it. Else stuck, too: see bus.c */
 
 	struct fault_table fault_table;
 	struct copied *copied; /* segments of dmamap_bus_map() that are copies; under copied_lock */

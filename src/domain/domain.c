@@ -17,6 +17,8 @@
 	0xfee00ull /* pages of 0xfee00000 to 0xfeefffff: never a DMA address on x86 */
 #define INTERRUPT_PAGES 0x100ull
 
+#define TABLE_SHARE_BITS 4 /* page tables of one mapping take at most 1/2^4 of RAM */
+
 static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
 static struct domain *groups; /* under global */
 
@@ -27,12 +29,12 @@ static void *table_alloc(void *ctx)
 	return page ? page_address(page) : NULL;
 }
 
-static void table_free(void *ctx, void *table)
+static void domain_table_free(void *ctx, void *table)
 {
 	page_free(virt_to_page(table), 0);
 }
 
-/* policy=pool: RAM is at its own address, the rest of the space is for other memory. */
+/* policy=identity: RAM is at its own address, the rest of the space is for other memory. */
 static int map_all_ram(struct domain *dom)
 {
 	const u64 parts[][2] = {{0, mem.low}, {MEM_DMA32_END, mem.span}};
@@ -71,10 +73,10 @@ static int reserve_gaps(struct domain *dom, const struct domain_config *want)
 	return 0;
 }
 
-static int start_iommu(struct domain *dom, const struct domain_config *want)
+static int domain_start_iommu(struct domain *dom, const struct domain_config *want)
 {
 	const struct pt_memory memory = {
-		.base = mem.base, .alloc = table_alloc, .free = table_free};
+		.base = mem.base, .alloc = table_alloc, .free = domain_table_free};
 	int err;
 
 	dom->iova = iova_create(
@@ -96,7 +98,7 @@ static int start_iommu(struct domain *dom, const struct domain_config *want)
 		dom->pt.leaf_shift = want->leaf_shift;
 	dom->space.pt = &dom->pt;
 	dom->space.direct = want->map_by_ops ? NULL : &dom->pt;
-	if (dom->policy == POLICY_POOL || dom->policy == POLICY_PERSISTENT)
+	if (dom->policy == POLICY_IDENTITY || dom->policy == POLICY_PERSISTENT)
 		err = map_all_ram(dom);
 	return err;
 }
@@ -105,7 +107,9 @@ static void domain_free(struct domain *dom)
 {
 	if (dom->policy == POLICY_LAZY && dom->iova) {
 		flusher_remove(dom);
-		domain_flush(dom);
+		/* nothing accesses any more; a back end may still be told of queued ranges */
+		if (tslot_first(&dom->queues))
+			domain_flush(dom);
 	}
 	tslot_key_destroy(&dom->queues);
 	if (dom->space.pt) {
@@ -132,6 +136,7 @@ static struct domain *domain_make(const struct domain_config *want)
 	dom->space.ops = &dom->ops;
 	dom->space.priv = want->priv;
 	dom->space.by_range = want->by_range;
+	dom->untrusted = want->untrusted;
 	dom->queue_mask = (want->by_range ? FLUSH_QUEUE_LONG : FLUSH_QUEUE_LEN) - 1;
 	dom->space.ports = want->ops ? NULL : &dom->ports;
 	if (want->group) {
@@ -139,7 +144,7 @@ static struct domain *domain_make(const struct domain_config *want)
 		if (!dom->group)
 			goto fail;
 	}
-	if (want->iommu && start_iommu(dom, want))
+	if (want->iommu && domain_start_iommu(dom, want))
 		goto fail;
 	if (want->iommu && dom->policy == POLICY_LAZY && flusher_add(dom))
 		goto fail;
@@ -158,6 +163,25 @@ static struct domain *group_find(const struct domain_config *want)
 	return dom;
 }
 
+/* A device of such a configuration may share the group's address space; 0, -EINVAL. */
+static int group_check(const struct domain *dom, const struct domain_config *want)
+{
+	if ((dom->iova != NULL) != want->iommu || (want->iommu && dom->policy != want->policy))
+		return error_set(EINVAL,
+				 "group %s exists with another policy or IOMMU setting; devices of "
+				 "one group share an address space: open them alike",
+				 want->group);
+	if (dom->untrusted != want->untrusted)
+		return error_set(
+			EINVAL,
+			"group %s has %s devices and this one is %s: in a shared address "
+			"space an untrusted device reaches the whole pages that a trusted "
+			"one maps; open all of them with untrusted=1, or use another group",
+			want->group, dom->untrusted ? "untrusted" : "trusted",
+			want->untrusted ? "untrusted" : "trusted");
+	return 0;
+}
+
 struct domain *domain_get(const struct domain_config *want)
 {
 	struct domain *dom = NULL;
@@ -171,12 +195,7 @@ struct domain *domain_get(const struct domain_config *want)
 			dom->next_group = groups;
 			groups = dom;
 		}
-	} else if ((dom->iova != NULL) != want->iommu ||
-		   (want->iommu && dom->policy != want->policy)) {
-		error_set(EINVAL,
-			  "group %s exists with another policy or IOMMU setting; devices of "
-			  "one group share an address space: open them alike",
-			  want->group);
+	} else if (group_check(dom, want)) {
 		dom = NULL;
 	} else {
 		dom->refs++;
@@ -214,15 +233,53 @@ void domain_drain(struct domain *dom)
 	pt_limbo_free(&dom->pt, unused);
 }
 
-void domain_release_large(struct domain *dom, u64 page, u64 pages)
+void domain_cut_off(struct domain *dom, u64 page, u64 pages)
 {
+	iova_t iova = IOVA(page << PAGE_BITS);
 	void *unused = pt_limbo_take(&dom->pt);
 
-	dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	/*
+	 * There may be tables of other ranges among them. A simulated access is in none of them
+	 * once every port was drained. Hardware may have cached what led to them, and forgets it
+	 * for the whole address space only.
+	 */
+	if (unused && !dom->space.ports && !dom->space.by_range)
+		dom->space.ops->invalidate_all(&dom->space);
+	else
+		dom->space.ops->invalidate(&dom->space, iova, pages << PAGE_BITS);
 	pt_limbo_free(&dom->pt, unused);
 	if (read_acquire(&dom->n_holds))
-		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+		domain_wait_holds(dom, iova, pages << PAGE_BITS);
+}
+
+void domain_release_large(struct domain *dom, u64 page, u64 pages)
+{
+	domain_cut_off(dom, page, pages);
 	iova_free(dom->iova, page, pages);
+}
+
+void domain_undo_map(struct domain *dom, u64 pages)
+{
+	if (pages > 1)
+		domain_drain(dom);
+}
+
+static u64 ram_bytes(void)
+{
+	return mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0);
+}
+
+int domain_check_tables(u64 leaf, u64 size)
+{
+	u64 tables = size / leaf * sizeof(u64), most = ram_bytes() >> TABLE_SHARE_BITS;
+
+	if (likely(tables <= most))
+		return 0;
+	return error_set(ENOMEM,
+			 "page tables for %llu bytes would take %llu bytes of RAM, more than its "
+			 "sixteenth part (%llu): map less at once, or open with a greater ram=",
+			 (unsigned long long)size, (unsigned long long)tables,
+			 (unsigned long long)most);
 }
 
 u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)

@@ -19,7 +19,7 @@
 #include "iova/iova.h"
 #include "pt/pt.h"
 
-enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_POOL, POLICY_PERSISTENT };
+enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_IDENTITY, POLICY_PERSISTENT };
 
 #define FLUSH_QUEUE_LEN 256 /* powers of two */
 #define FLUSH_QUEUE_LONG                                                                           \
@@ -38,13 +38,20 @@ struct flush_queue {
 	} entry[FLUSH_QUEUE_LONG];
 };
 
-/* A range that a device holds by dmamap_bus_map(). Under domain.hold_lock. */
+/*
+ * A range that a device holds by dmamap_bus_map(). Under domain.hold_lock. Several holds may lead
+ * to the same memory, so the segments alone do not identify one: see hold_find().
+ */
 struct hold {
 	struct hold *next;
 	struct device *dev;
-	const void *base; /* of its first segment: what names it at dmamap_bus_unmap() */
+	const struct iovec *array; /* where the caller received the segments */
+	const void *base;	   /* of the first segment */
+	u64 fingerprint;	   /* of all segments */
 	iova_t iova;
 	u64 size;
+	bool awaited; /* an unmap waits for it */
+	bool expired; /* no unmap waits for it any more: the device was declared stuck */
 };
 
 struct domain {
@@ -62,10 +69,11 @@ struct domain {
 
 	struct lock hold_lock;
 	struct hold *holds; /* under hold_lock */
-	u32 n_holds;	    /* atomic */
+	u32 n_holds;	    /* of them not expired; atomic */
 
-	char *group; /* NULL: of one device; under the global lock */
-	u32 refs;    /* under the global lock */
+	bool untrusted; /* all its devices are; fixed */
+	char *group;	/* NULL: of one device; under the global lock */
+	u32 refs;	/* under the global lock */
 	struct domain *next_group;
 };
 
@@ -78,6 +86,7 @@ struct domain_config {
 	enum policy policy;
 	const char *group;
 	bool any_32bit; /* IOVA_32BIT_FIRST */
+	bool untrusted; /* what a trusted device maps must not be reached by this one */
 	/* What carries the translations; NULL: simulated. The others are of that back end only. */
 	const struct backend_ops *ops;
 	void *priv;		 /* backend_space.priv */
@@ -90,7 +99,10 @@ struct domain_config {
 	unsigned int n_usable;
 };
 
-/* A new domain, or the group's; NULL: EINVAL (the group has another policy), ENOMEM. */
+/*
+ * A new domain, or the group's; NULL: EINVAL (the group has another policy, or its devices are
+ * trusted and this one is not, or the reverse), ENOMEM.
+ */
 struct domain *domain_get(const struct domain_config *want);
 void domain_put(struct domain *dom);
 
@@ -103,10 +115,17 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last) __attribute_
 /* Lazy: the range is unmapped; its address space comes back after the next flush. */
 void domain_defer_free(struct domain *dom, u64 page, u64 pages);
 
-/* Lazy: flush within 10 ms. */
+/*
+ * Lazy: flush within some 10 ms. The entries were cleared, and an atomic read-modify-write
+ * operation followed (fence_after_atomic()), so that the flush covers them.
+ */
 void domain_flush_later(struct domain *dom);
 
-/* Invalidates everything cached and gives back all that waits. */
+/*
+ * Invalidates everything cached, whatever the policy and whether or not a queue exists, and gives
+ * back all that waits in queues. Where ranges are invalidated one by one (by_range) only those in
+ * queues are.
+ */
 void domain_flush(struct domain *dom);
 
 /* Waits until no device holds a part of the range; past a second the device is declared stuck. */
@@ -118,6 +137,26 @@ void domain_wait_holds(struct domain *dom, iova_t iova, u64 size) __attribute__(
  */
 void domain_drain(struct domain *dom) __attribute__((cold));
 
+/*
+ * The pages were taken out of the page table, which may have put tables out of use: when it returns
+ * no access reaches what was there, no device holds it, and tables are free. The address space
+ * stays taken.
+ */
+void domain_cut_off(struct domain *dom, u64 page, u64 pages) __attribute__((cold));
+
+/*
+ * A map of `pages` pages failed and what it had stored was taken out again. A device may have seen
+ * that for a moment, and tables are out of use: both are dealt with when it returns, and the
+ * address space may be given back.
+ */
+void domain_undo_map(struct domain *dom, u64 pages) __attribute__((cold));
+
+/*
+ * Whether the page tables for `size` bytes, by leaves of `leaf` bytes, leave enough of RAM; 0,
+ * -ENOMEM and a message. Memory outside RAM and registers may be longer than RAM bears.
+ */
+int domain_check_tables(u64 leaf, u64 size) __attribute__((cold));
+
 /* domain_release() of a range that may have put page tables out of use. */
 void domain_release_large(struct domain *dom, u64 page, u64 pages) __attribute__((cold));
 
@@ -128,28 +167,44 @@ hot_inline u64 domain_iova_alloc(struct domain *dom, u64 pages, u64 last)
 	return likely(page) ? page : domain_iova_alloc_slow(dom, pages, last);
 }
 
+/* Strict: no access reaches what was in the pages, and the address space is free again. */
+hot_inline void domain_release_strict(struct domain *dom, u64 page, u64 pages, bool swapped)
+{
+	if (unlikely(pages >= PT_ENTRIES)) {
+		domain_release_large(dom, page, pages);
+		return;
+	}
+	if (unlikely(!dom->space.ports))
+		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS),
+					   pages << PAGE_BITS);
+	else if (swapped)
+		ports_invalidate_swapped(&dom->ports, page, pages);
+	else
+		ports_invalidate(&dom->ports, page, pages);
+	if (unlikely(read_acquire(&dom->n_holds)))
+		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+	iova_free(dom->iova, page, pages);
+}
+
 /*
  * The pages were taken out of the page table. Strict: when it returns no access reaches what was
  * there, and the address space is free again.
  */
 hot_inline void domain_release(struct domain *dom, u64 page, u64 pages, bool strict)
 {
-	if (!strict) {
-		domain_defer_free(dom, page, pages);
-		return;
-	}
-	if (unlikely(pages >= PT_ENTRIES)) {
-		domain_release_large(dom, page, pages);
-		return;
-	}
-	if (likely(dom->space.ports))
-		ports_invalidate(&dom->ports, page, pages);
+	if (strict)
+		domain_release_strict(dom, page, pages, false);
 	else
-		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS),
-					   pages << PAGE_BITS);
-	if (unlikely(read_acquire(&dom->n_holds)))
-		domain_wait_holds(dom, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
-	iova_free(dom->iova, page, pages);
+		domain_defer_free(dom, page, pages);
+}
+
+/* The same behind pt_unmap_mapping(). */
+hot_inline void domain_release_mapping(struct domain *dom, u64 page, u64 pages, bool strict)
+{
+	if (likely(strict))
+		domain_release_strict(dom, page, pages, true);
+	else
+		domain_defer_free(dom, page, pages);
 }
 
 #endif

@@ -34,7 +34,7 @@ void fault_table_fini(struct fault_table *t)
 }
 
 /* Under lock: another thread is in `fn`. */
-static bool runs(const struct fault_table *t, fault_fn fn)
+static bool fault_resolver_runs(const struct fault_table *t, fault_fn fn)
 {
 	const struct fault_ask *a;
 
@@ -44,7 +44,8 @@ static bool runs(const struct fault_table *t, fault_fn fn)
 	return false;
 }
 
-static void set(struct fault_table *t, fault_fn *place, void **arg_place, fault_fn fn, void *arg)
+static void fault_set_resolver(struct fault_table *t, fault_fn *place, void **arg_place,
+			       fault_fn fn, void *arg)
 {
 	fault_fn old;
 
@@ -53,23 +54,23 @@ static void set(struct fault_table *t, fault_fn *place, void **arg_place, fault_
 	*place = fn;
 	*arg_place = arg;
 	write_once(&t->armed, t->resolve || t->demand);
-	while (old && runs(t, old))
+	while (old && fault_resolver_runs(t, old))
 		pthread_cond_wait(&t->change, &t->lock);
 	pthread_mutex_unlock(&t->lock);
 }
 
 void fault_set(struct fault_table *t, fault_fn resolve, void *arg)
 {
-	set(t, &t->resolve, &t->arg, resolve, arg);
+	fault_set_resolver(t, &t->resolve, &t->arg, resolve, arg);
 }
 
 void fault_set_demand(struct fault_table *t, fault_fn demand, void *arg)
 {
-	set(t, &t->demand, &t->demand_arg, demand, arg);
+	fault_set_resolver(t, &t->demand, &t->demand_arg, demand, arg);
 }
 
 /* Under lock: another thread's ask covers this one. */
-static bool covered(const struct fault_table *t, const struct fault_ask *mine)
+static bool fault_is_covered(const struct fault_table *t, const struct fault_ask *mine)
 {
 	const struct fault_ask *a;
 
@@ -86,14 +87,14 @@ static void wait_for_other(struct fault_table *t, const struct fault_ask *mine, 
 	const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
 				       .tv_nsec = (long)(until_ns % NS_PER_S)};
 
-	while (covered(t, mine))
+	while (fault_is_covered(t, mine))
 		if (pthread_cond_timedwait(&t->change, &t->lock, &until))
 			return;
 }
 
 /* Under lock, which it gives away while the resolver runs. */
-static int ask(struct fault_table *t, struct device *dev, dma_addr_t addr, size_t len,
-	       struct fault_ask *mine)
+static int fault_call_resolvers(struct fault_table *t, struct device *dev, dma_addr_t addr,
+				size_t len, struct fault_ask *mine)
 {
 	void *arg = t->resolve ? t->arg : t->demand_arg;
 	struct fault_ask **p;
@@ -140,10 +141,10 @@ bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, stru
 	}
 	try->tries++;
 	pthread_mutex_lock(&t->lock);
-	if (covered(t, &mine))
+	if (fault_is_covered(t, &mine))
 		wait_for_other(t, &mine, try->until_ns);
 	else
-		err = ask(t, dev, addr, len, &mine);
+		err = fault_call_resolvers(t, dev, addr, len, &mine);
 	pthread_mutex_unlock(&t->lock);
 	return !err || err == -EAGAIN;
 }

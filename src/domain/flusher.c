@@ -41,7 +41,7 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 
 	/* a thread's first use of the address space is not under the queue's lock */
 	own = own && tslot_get(&dom->iova->key);
-	lock_take(&q->lock);
+	lock_acquire(&q->lock);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {
 		const struct flush_entry *e = &q->entry[tail & dom->queue_mask];
 
@@ -51,7 +51,7 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 			iova_free_shared(dom->iova, e->page, e->pages);
 	}
 	write_release(&q->tail, tail);
-	lock_give(&q->lock);
+	lock_release(&q->lock);
 }
 
 /* What a range takes of the address space: small ones are rounded up, see iova.h. */
@@ -82,12 +82,12 @@ static unsigned int queue_steal(struct domain *dom, struct flush_queue *q, struc
 	unsigned int n = 0;
 	u64 head, tail;
 
-	lock_take(&q->lock);
+	lock_acquire(&q->lock);
 	head = read_acquire(&q->head);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++)
 		out[n++] = q->entry[tail & dom->queue_mask];
 	write_release(&q->tail, tail);
-	lock_give(&q->lock);
+	lock_release(&q->lock);
 	return n;
 }
 
@@ -136,7 +136,7 @@ static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
 	queue_take(dom, q, head, true);
 }
 
-static struct flush_queue *queue_of(struct tslot *s)
+static struct flush_queue *flush_queue_of(struct tslot *s)
 {
 	return &((struct domain_thread *)s)->queue;
 }
@@ -152,7 +152,7 @@ void domain_flush(struct domain *dom)
 
 	if (dom->space.by_range) {
 		for (; s; s = tslot_next(s))
-			flush_ranges(dom, queue_of(s), s == own);
+			flush_ranges(dom, flush_queue_of(s), s == own);
 		return;
 	}
 	/*
@@ -161,21 +161,21 @@ void domain_flush(struct domain *dom)
 	 */
 	do {
 		for (n = 0; s && n < ARRAY_SIZE(heads); s = tslot_next(s)) {
-			queue[n] = queue_of(s);
+			queue[n] = flush_queue_of(s);
 			heads[n] = read_acquire(&queue[n]->head);
 			n += heads[n] != read_acquire(&queue[n]->tail);
 		}
 		domain_drain(dom);
 		for (unsigned int i = 0; i < n; i++)
-			queue_take(dom, queue[i], heads[i], own && queue[i] == queue_of(own));
+			queue_take(dom, queue[i], heads[i], own && queue[i] == flush_queue_of(own));
 	} while (s);
 }
 
 /* The thread ends: what its queue holds is flushed now, since nobody finds the queue later. */
-static void queue_retire(struct tslot_key *key, struct tslot *s)
+static void flush_queue_retire(struct tslot_key *key, struct tslot *s)
 {
 	struct domain *dom = container_of(key, struct domain, queues);
-	struct flush_queue *q = queue_of(s);
+	struct flush_queue *q = flush_queue_of(s);
 	u64 head = q->head;
 
 	if (head == read_acquire(&q->tail))
@@ -228,7 +228,7 @@ void domain_flush_later(struct domain *dom)
 static bool anything_waits(struct domain *dom)
 {
 	for (struct tslot *s = tslot_first(&dom->queues); s; s = tslot_next(s)) {
-		const struct flush_queue *q = queue_of(s);
+		const struct flush_queue *q = flush_queue_of(s);
 
 		if (read_acquire(&q->head) != read_acquire(&q->tail))
 			return true;
@@ -239,7 +239,9 @@ static bool anything_waits(struct domain *dom)
 /*
  * True: come again. There is no fence between the push and the look at timer_armed in
  * domain_defer_free(), so a push may miss that the timer was just disarmed, and the flush the push:
- * the round after a flush finds it.
+ * the round after a flush finds it. An unlink, which is in no queue, has the fence (see
+ * domain_flush_later()): it finds the timer disarmed, or the flush, which begins with a fence,
+ * covers it.
  */
 static bool flush_armed(void)
 {
@@ -298,7 +300,8 @@ static int flusher_start(void)
 
 int flusher_add(struct domain *dom)
 {
-	int err = tslot_key_init(&dom->queues, sizeof(struct domain_thread), NULL, queue_retire);
+	int err = tslot_key_init(&dom->queues, sizeof(struct domain_thread), NULL,
+				 flush_queue_retire);
 
 	if (err)
 		return err;

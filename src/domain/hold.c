@@ -7,20 +7,45 @@
 
 #define STUCK_AFTER_NS NS_PER_S
 
-int hold_add(struct device *dev, iova_t iova, u64 size, const void *base)
+static u64 hold_fingerprint(const struct iovec *iov, int n)
+{
+	u64 sum = (u64)n;
+
+	for (int i = 0; i < n; i++) {
+		sum = (sum ^ (uintptr_t)iov[i].iov_base) * 0x9e3779b97f4a7c15ull;
+		sum = ((sum ^ sum >> 29) + iov[i].iov_len) * 0xbf58476d1ce4e5b9ull;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}
+
+int hold_add(struct device *dev, iova_t iova, u64 size, const struct iovec *iov, int n)
 {
 	struct domain *dom = dev->domain;
 	struct hold *h = alloc_zeroed(sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
-	*h = (struct hold){.dev = dev, .base = base, .iova = iova, .size = size};
-	lock_take(&dom->hold_lock);
+	*h = (struct hold){.dev = dev,
+			   .array = iov,
+			   .base = iov[0].iov_base,
+			   .fingerprint = hold_fingerprint(iov, n),
+			   .iova = iova,
+			   .size = size};
+	lock_acquire(&dom->hold_lock);
 	h->next = dom->holds;
 	dom->holds = h;
 	__atomic_fetch_add(&dom->n_holds, 1, __ATOMIC_SEQ_CST);
-	lock_give(&dom->hold_lock);
+	lock_release(&dom->hold_lock);
 	return 0;
+}
+
+/* An unmap waits for it no longer. Under hold_lock. */
+static void hold_expire(struct domain *dom, struct hold *h)
+{
+	if (!h->expired)
+		__atomic_fetch_sub(&dom->n_holds, 1, __ATOMIC_SEQ_CST);
+	h->expired = true;
 }
 
 /* Takes one hold off the list; under hold_lock. */
@@ -29,22 +54,46 @@ static struct hold *hold_unlink(struct domain *dom, struct hold **p)
 	struct hold *h = *p;
 
 	*p = h->next;
-	__atomic_fetch_sub(&dom->n_holds, 1, __ATOMIC_SEQ_CST);
+	hold_expire(dom, h);
 	return h;
 }
 
-bool hold_drop(struct device *dev, const void *base)
+/*
+ * The hold that the segments belong to; *p NULL: none. Under hold_lock. Holds of the same memory
+ * are told apart by the array that received the segments, then by all segments. Where the caller
+ * moved equal segments elsewhere, one that an unmap waits for comes first, since all of them reach
+ * the same memory; then the oldest.
+ */
+static struct hold **hold_find(struct domain *dom, const struct device *dev,
+			       const struct iovec *iov, int n)
+{
+	u64 fingerprint = hold_fingerprint(iov, n);
+	struct hold **p, **found = NULL;
+	int best = 0;
+
+	for (p = &dom->holds; *p; p = &(*p)->next) {
+		const struct hold *h = *p;
+		int rank = 1 + 4 * (h->array == iov) + 2 * (h->fingerprint == fingerprint) +
+			   h->awaited;
+
+		if (h->dev != dev || h->base != iov[0].iov_base || rank < best)
+			continue;
+		best = rank;
+		found = p;
+	}
+	return found ? found : p;
+}
+
+bool hold_drop(struct device *dev, const struct iovec *iov, int n)
 {
 	struct domain *dom = dev->domain;
 	struct hold **p, *h = NULL;
 
-	lock_take(&dom->hold_lock);
-	for (p = &dom->holds; *p; p = &(*p)->next)
-		if ((*p)->dev == dev && (*p)->base == base) {
-			h = hold_unlink(dom, p);
-			break;
-		}
-	lock_give(&dom->hold_lock);
+	lock_acquire(&dom->hold_lock);
+	p = hold_find(dom, dev, iov, n);
+	if (*p)
+		h = hold_unlink(dom, p);
+	lock_release(&dom->hold_lock);
 	alloc_free(h);
 	return h != NULL;
 }
@@ -54,36 +103,39 @@ void hold_drop_all(struct device *dev)
 	struct domain *dom = dev->domain;
 	struct hold **p;
 
-	lock_take(&dom->hold_lock);
+	lock_acquire(&dom->hold_lock);
 	for (p = &dom->holds; *p;)
 		if ((*p)->dev == dev)
 			alloc_free(hold_unlink(dom, p));
 		else
 			p = &(*p)->next;
-	lock_give(&dom->hold_lock);
+	lock_release(&dom->hold_lock);
 }
 
-static bool overlaps(const struct hold *h, iova_t iova, u64 size)
+static bool hold_overlaps(const struct hold *h, iova_t iova, u64 size)
 {
 	return h->iova.v < iova.v ? iova.v - h->iova.v < h->size : h->iova.v - iova.v < size;
 }
 
-/* The device of a hold in the way, or NULL. With `expired` the hold is dropped. */
-static struct device *holder(struct domain *dom, iova_t iova, u64 size, bool expired)
+/*
+ * The device of a hold in the way, or NULL. With `expired` the hold is waited for no more; it stays
+ * in the list until the device drops it, so that this does not end another hold.
+ */
+static struct device *hold_find_device(struct domain *dom, iova_t iova, u64 size, bool expired)
 {
 	struct device *dev = NULL;
-	struct hold **p, *dropped = NULL;
+	struct hold *h;
 
-	lock_take(&dom->hold_lock);
-	for (p = &dom->holds; *p && !overlaps(*p, iova, size); p = &(*p)->next)
+	lock_acquire(&dom->hold_lock);
+	for (h = dom->holds; h && (h->expired || !hold_overlaps(h, iova, size)); h = h->next)
 		;
-	if (*p) {
-		dev = (*p)->dev;
+	if (h) {
+		dev = h->dev;
+		h->awaited = true;
 		if (expired)
-			dropped = hold_unlink(dom, p);
+			hold_expire(dom, h);
 	}
-	lock_give(&dom->hold_lock);
-	alloc_free(dropped);
+	lock_release(&dom->hold_lock);
 	return dev;
 }
 
@@ -96,7 +148,7 @@ void domain_wait_holds(struct domain *dom, iova_t iova, u64 size)
 	for (;;) {
 		bool expired = clock_ns() - began > STUCK_AFTER_NS;
 
-		dev = holder(dom, iova, size, expired);
+		dev = hold_find_device(dom, iova, size, expired);
 		if (!dev)
 			return;
 		if (expired)

@@ -4,11 +4,16 @@
 
 #include "domain/device.h"
 
-/* Call inside of an access (port_enter): an unmap then sees the access or the hold. 0, -ENOMEM. */
-int hold_add(struct device *dev, iova_t iova, u64 size, const void *base);
+#include <sys/uio.h>
 
-/* False: it is not held (any more: the device was declared stuck). */
-bool hold_drop(struct device *dev, const void *base);
+/*
+ * The device holds [iova, iova + size), whose n segments are in `iov`. Call inside of an access
+ * (port_enter): an unmap then sees the access or the hold. 0, -ENOMEM.
+ */
+int hold_add(struct device *dev, iova_t iova, u64 size, const struct iovec *iov, int n);
+
+/* Ends the hold that the segments belong to. False: there is none. */
+bool hold_drop(struct device *dev, const struct iovec *iov, int n);
 void hold_drop_all(struct device *dev);
 
 #endif

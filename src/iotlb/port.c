@@ -30,34 +30,34 @@ struct port *port_get(struct ports *ports)
 {
 	struct port *p;
 
-	lock_take(&ports->lock);
+	lock_acquire(&ports->lock);
 	p = ports->unused;
 	if (p) {
 		ports->unused = p->prev;
 		port_link(ports, p);
 	}
-	lock_give(&ports->lock);
+	lock_release(&ports->lock);
 	if (p)
 		return p;
 	p = alloc_aligned(64, sizeof(*p));
 	if (!p)
 		return NULL;
 	p->tlb.gen = 1;
-	lock_take(&ports->lock);
+	lock_acquire(&ports->lock);
 	port_link(ports, p);
-	lock_give(&ports->lock);
+	lock_release(&ports->lock);
 	return p;
 }
 
 void port_put(struct ports *ports, struct port *port)
 {
-	lock_take(&ports->lock);
+	lock_acquire(&ports->lock);
 	/* the next owner may be another device: it starts with an empty cache */
 	iotlb_flush(&port->tlb);
 	write_once(&port->hits, 0);
 	write_once(&port->misses, 0);
 	port_unlink(ports, port);
-	lock_give(&ports->lock);
+	lock_release(&ports->lock);
 }
 
 static void ports_free(struct port *p, bool unused)
@@ -99,7 +99,7 @@ void ports_flush(struct ports *ports)
 {
 	/* who reads a new generation sees the page table as it is now */
 	full_fence();
-	lock_take(&ports->lock);
+	lock_acquire(&ports->lock);
 	for (struct port *p = ports->all; p; p = p->next) {
 		if (likely(!iotlb_flush(&p->tlb)))
 			continue;
@@ -108,7 +108,7 @@ void ports_flush(struct ports *ports)
 		iotlb_clear_lines(&p->tlb);
 	}
 	count_add(&ports->flushes, 1);
-	lock_give(&ports->lock);
+	lock_release(&ports->lock);
 	full_fence();
 	/* an access under way fills with the generation that it began with: no second round */
 	ports_wait(ports);

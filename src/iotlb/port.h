@@ -89,20 +89,37 @@ hot_inline void port_drain(struct port *p)
 		port_wait(p);
 }
 
-hot_inline void ports_invalidate(struct ports *ports, u64 page, u64 pages)
+/* One page, behind fence (B). */
+hot_inline void ports_invalidate_page(struct ports *ports, u64 page)
 {
 	struct port *p;
 
-	if (unlikely(pages != 1)) {
-		ports_invalidate_many(ports, page, pages);
-		return;
-	}
-	full_fence();
 	for (p = read_acquire(&ports->all); p; p = read_acquire(&p->next)) {
 		port_drain(p);
 		iotlb_invalidate_page(&p->tlb, page);
 		port_drain(p);
 	}
+}
+
+hot_inline void ports_invalidate(struct ports *ports, u64 page, u64 pages)
+{
+	if (unlikely(pages != 1)) {
+		ports_invalidate_many(ports, page, pages);
+		return;
+	}
+	full_fence();
+	ports_invalidate_page(ports, page);
+}
+
+/* The same where an entry that was alone was cleared by an atomic exchange (pt_unmap_mapping()). */
+hot_inline void ports_invalidate_swapped(struct ports *ports, u64 page, u64 pages)
+{
+	if (unlikely(pages != 1)) {
+		ports_invalidate_many(ports, page, pages);
+		return;
+	}
+	fence_after_atomic();
+	ports_invalidate_page(ports, page);
 }
 
 #endif

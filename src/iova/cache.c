@@ -58,7 +58,7 @@ static void bin_load(struct iova_bin *bin, struct iova_magazine *m)
  * Closes the gap that a drain left at the bottom of the loaded magazine. This thread's bin, under
  * the cache's lock: begins all that a slow path does with it.
  */
-static void bin_settle(struct iova_bin *bin)
+static void iova_bin_settle(struct iova_bin *bin)
 {
 	u32 taken = bin->taken, left;
 
@@ -122,7 +122,7 @@ struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int class,
 {
 	struct iova_magazine *m;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	m = d->stocked;
 	if (m) {
 		d->stocked = m->next;
@@ -136,7 +136,7 @@ struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int class,
 		if (used)
 			depot_put_empty(d, used);
 	}
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	return m;
 }
 
@@ -158,7 +158,7 @@ static struct iova_magazine *any_exchange(struct iova_full_space *s, struct iova
 	return m;
 }
 
-void pages_flush(struct iova_full_space *s, unsigned int class, const u64 *page, u32 n)
+void iova_pages_flush(struct iova_full_space *s, unsigned int class, const u64 *page, u32 n)
 {
 	u64 size = 1ull << class;
 	u32 i = 0, run;
@@ -176,7 +176,7 @@ void pages_flush(struct iova_full_space *s, unsigned int class, const u64 *page,
 
 static void magazine_flush(struct iova_full_space *s, unsigned int class, struct iova_magazine *m)
 {
-	pages_flush(s, class, m->page, m->n);
+	iova_pages_flush(s, class, m->page, m->n);
 	m->n = 0;
 }
 
@@ -190,12 +190,12 @@ void magazine_end(struct iova_full_space *s, unsigned int class, struct iova_mag
 static void depot_return(struct iova_full_space *s, struct iova_depot *d, unsigned int class,
 			 struct iova_magazine *m)
 {
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	if (m->n && depot_has_room(s, d, class)) {
 		depot_stock(d, class, m);
 		m = NULL;
 	}
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	if (m)
 		magazine_end(s, class, m);
 }
@@ -207,13 +207,13 @@ static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, stru
 	struct iova_magazine *empty = NULL;
 	bool room;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	room = depot_has_room(s, d, class);
 	if (room)
 		empty = depot_get_empty(d);
 	if (empty)
 		depot_stock(d, class, m);
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	if (empty)
 		return empty;
 	if (room)
@@ -227,7 +227,8 @@ static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, stru
 }
 
 /* Fills the empty loaded magazine with one run from the tree, none of it above `last`. */
-static bool refill(struct iova_full_space *s, struct iova_bin *bin, unsigned int class, u64 last)
+static bool iova_cache_refill(struct iova_full_space *s, struct iova_bin *bin, unsigned int class,
+			      u64 last)
 {
 	unsigned int order, room = log2_floor(last - s->first + 1);
 	u64 page, size = 1ull << class;
@@ -271,7 +272,7 @@ static bool bin_fill(struct iova_full_space *s, struct iova_cache *cache, unsign
 	}
 	m = any_exchange(s, cache, class, bin->spare);
 	if (!m)
-		return refill(s, bin, class, last);
+		return iova_cache_refill(s, bin, class, last);
 	bin_loaded(bin)->n = 0;
 	bin_set_spare(bin, bin_loaded(bin));
 	bin_load(bin, m);
@@ -308,11 +309,11 @@ u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 las
 	if (!cache)
 		return 0;
 	bin = &cache->bin[class];
-	lock_take(&full_cache(&cache->slot)->lock);
-	bin_settle(bin);
+	lock_acquire(&full_cache(&cache->slot)->lock);
+	iova_bin_settle(bin);
 	if (bin_fill(s, cache, class, last))
 		page = bin_pop(bin, pages, last);
-	lock_give(&full_cache(&cache->slot)->lock);
+	lock_release(&full_cache(&cache->slot)->lock);
 	return page;
 }
 
@@ -342,12 +343,12 @@ static bool bin_make_room(struct iova_full_space *s, struct iova_cache *cache, u
 }
 
 /* Under the cache's lock. */
-static int bin_give(struct iova_full_space *s, struct iova_cache *cache, unsigned int class,
-		    u64 page)
+static int iova_bin_give(struct iova_full_space *s, struct iova_cache *cache, unsigned int class,
+			 u64 page)
 {
 	struct iova_bin *bin = &cache->bin[class];
 
-	bin_settle(bin);
+	iova_bin_settle(bin);
 	if (bin->n && bin->page[bin->n - 1] == page)
 		return -1;
 	if (!bin_make_room(s, cache, class))
@@ -365,20 +366,20 @@ int cache_give(struct iova_full_space *s, unsigned int class, u64 page)
 
 	if (!cache)
 		return 0;
-	lock_take(&full_cache(&cache->slot)->lock);
-	given = bin_give(s, cache, class, page);
-	lock_give(&full_cache(&cache->slot)->lock);
+	lock_acquire(&full_cache(&cache->slot)->lock);
+	given = iova_bin_give(s, cache, class, page);
+	lock_release(&full_cache(&cache->slot)->lock);
 	return given;
 }
 
 /* Into the space's depot, for any thread. */
-int depot_give(struct iova_full_space *s, unsigned int class, u64 page)
+int iova_depot_put(struct iova_full_space *s, unsigned int class, u64 page)
 {
 	struct iova_depot *d = &s->depot[class];
 	struct iova_magazine *m, *full = NULL;
 	int given = 0;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	m = d->collector;
 	if (m && m->n == m->capacity) {
 		d->pages -= (u64)m->n << class;
@@ -397,7 +398,7 @@ int depot_give(struct iova_full_space *s, unsigned int class, u64 page)
 		d->pages += 1ull << class;
 		given = 1;
 	}
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	if (full)
 		depot_return(s, d, class, full);
 	return given;
@@ -405,7 +406,7 @@ int depot_give(struct iova_full_space *s, unsigned int class, u64 page)
 
 void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2])
 {
-	bin_settle(bin);
+	iova_bin_settle(bin);
 	out[0] = bin->page ? bin_loaded(bin) : NULL;
 	out[1] = bin->spare;
 	if (out[0])
@@ -416,7 +417,7 @@ void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2])
 	bin_set_spare(bin, NULL);
 }
 
-static void magazines_free(struct iova_magazine *m)
+static void iova_magazines_free(struct iova_magazine *m)
 {
 	struct iova_magazine *next;
 
@@ -427,26 +428,26 @@ static void magazines_free(struct iova_magazine *m)
 }
 
 /* The thread's depot of one class goes into the space's, and its empty magazines are freed. */
-static void depot_retire(struct iova_full_space *s, struct iova_depot *d, unsigned int class)
+static void iova_depot_retire(struct iova_full_space *s, struct iova_depot *d, unsigned int class)
 {
 	struct iova_magazine *m, *empty;
 
 	while ((m = depot_exchange(d, class, NULL)))
 		depot_return(s, &s->depot[class], class, m);
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	empty = d->empty;
 	d->empty = NULL;
-	lock_give(&d->lock);
-	magazines_free(empty);
+	lock_release(&d->lock);
+	iova_magazines_free(empty);
 }
 
 /* The thread ends: what it holds is for the others. */
-void cache_retire(struct tslot_key *key, struct tslot *slot)
+void iova_cache_retire(struct tslot_key *key, struct tslot *slot)
 {
 	struct iova_full_space *s = full_space(container_of(key, struct iova_space, key));
 	struct iova_cache *cache = (struct iova_cache *)slot;
 
-	lock_take(&full_cache(slot)->lock);
+	lock_acquire(&full_cache(slot)->lock);
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 		struct iova_magazine *m[2];
 
@@ -454,18 +455,18 @@ void cache_retire(struct tslot_key *key, struct tslot *slot)
 		for (int i = 0; i < 2; i++)
 			if (m[i])
 				depot_return(s, &s->depot[class], class, m[i]);
-		depot_retire(s, &full_cache(slot)->depot[class], class);
+		iova_depot_retire(s, &full_cache(slot)->depot[class], class);
 	}
-	lock_give(&full_cache(slot)->lock);
+	lock_release(&full_cache(slot)->lock);
 }
 
 static u64 depot_pages(struct iova_depot *d)
 {
 	u64 pages;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	pages = d->pages;
-	lock_give(&d->lock);
+	lock_release(&d->lock);
 	return pages;
 }
 
@@ -495,16 +496,16 @@ static void depot_fini(struct iova_depot *d)
 {
 	struct iova_magazine *stocked, *empty, *collector;
 
-	lock_take(&d->lock);
+	lock_acquire(&d->lock);
 	stocked = d->stocked;
 	empty = d->empty;
 	collector = d->collector;
 	d->stocked = d->empty = d->collector = NULL;
 	d->pages = 0;
 	d->closed = true;
-	lock_give(&d->lock);
-	magazines_free(stocked);
-	magazines_free(empty);
+	lock_release(&d->lock);
+	iova_magazines_free(stocked);
+	iova_magazines_free(empty);
 	alloc_free(collector);
 }
 

@@ -21,7 +21,7 @@
  * other one range, no more. Pushes go above n and concern nobody.
  *
  * On its slow path, under the cache's lock, the thread moves what is left down to the bottom
- * (cache.c:bin_settle). Spare magazines are touched under the lock only.
+ * (cache.c:iova_bin_settle). Spare magazines are touched under the lock only.
  *
  * Without membarrier() loaded magazines of other threads are left alone.
  */
@@ -32,7 +32,7 @@ struct want { /* what a drain is for; pages 0: for its own sake */
 	bool aligned;
 };
 
-static u64 drain_retry(struct iova_full_space *s, const struct want *w)
+static u64 iova_drain_retry(struct iova_full_space *s, const struct want *w)
 {
 	return w->pages ? space_take(s, w->pages, w->last, w->aligned, 1) : 0;
 }
@@ -46,13 +46,13 @@ static u64 bin_drain(struct iova_full_space *s, struct iova_full_cache *cache, u
 
 	if (!bin->n && !read_once(&bin->spare_n))
 		return 0;
-	lock_take(&cache->lock);
+	lock_acquire(&cache->lock);
 	bin_unload(bin, m);
-	lock_give(&cache->lock);
+	lock_release(&cache->lock);
 	for (int i = 0; i < 2; i++)
 		if (m[i])
 			magazine_end(s, class, m[i]);
-	return drain_retry(s, w);
+	return iova_drain_retry(s, w);
 }
 
 /* A magazine at a time; at most as many as a full depot has, since others may add meanwhile. */
@@ -67,7 +67,7 @@ static u64 depot_drain(struct iova_full_space *s, struct iova_depot *d, unsigned
 		if (!m)
 			break;
 		magazine_end(s, class, m);
-		page = drain_retry(s, w);
+		page = iova_drain_retry(s, w);
 	}
 	return page;
 }
@@ -85,7 +85,7 @@ static u64 class_drain(struct iova_full_space *s, struct iova_full_cache *own, u
 }
 
 /* How many ranges of the loaded magazine are the thread's; without the lock a moment's view. */
-static u32 bin_count(const struct iova_bin *bin)
+static u32 iova_bin_count(const struct iova_bin *bin)
 {
 	u32 n = read_acquire(&bin->n), taken = read_once(&bin->taken);
 
@@ -93,21 +93,21 @@ static u32 bin_count(const struct iova_bin *bin)
 }
 
 /* Under the lock. Spares are nobody else's there. */
-static void spares_drain(struct iova_full_space *s, struct iova_full_cache *cache)
+static void iova_spares_drain(struct iova_full_space *s, struct iova_full_cache *cache)
 {
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 		struct iova_bin *bin = &cache->hot.bin[class];
 
 		if (!bin->spare_n)
 			continue;
-		pages_flush(s, class, bin->spare->page, bin->spare->n);
+		iova_pages_flush(s, class, bin->spare->page, bin->spare->n);
 		bin->spare->n = 0;
 		bin_set_spare(bin, bin->spare);
 	}
 }
 
 /* Under the lock: the head of this file says how. */
-static void loaded_drain(struct iova_full_space *s, struct iova_full_cache *cache)
+static void iova_loaded_drain(struct iova_full_space *s, struct iova_full_cache *cache)
 {
 	u32 before[IOVA_CLASSES], n, claimed;
 
@@ -115,7 +115,7 @@ static void loaded_drain(struct iova_full_space *s, struct iova_full_cache *cach
 		struct iova_bin *bin = &cache->hot.bin[class];
 
 		before[class] = bin->taken;
-		if (bin_count(bin))
+		if (iova_bin_count(bin))
 			write_once(&bin->taken, read_acquire(&bin->n));
 	}
 	fence_everywhere();
@@ -128,26 +128,27 @@ static void loaded_drain(struct iova_full_space *s, struct iova_full_cache *cach
 			claimed = before[class];
 		write_once(&bin->taken, claimed);
 		if (claimed > before[class])
-			pages_flush(s, class, bin->page + before[class], claimed - before[class]);
+			iova_pages_flush(s, class, bin->page + before[class],
+					 claimed - before[class]);
 	}
 }
 
 /* True: the cache held something. */
-static bool other_drain(struct iova_full_space *s, struct iova_full_cache *cache)
+static bool iova_other_drain(struct iova_full_space *s, struct iova_full_cache *cache)
 {
 	u64 spares = 0, loaded = 0;
 
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 		spares += read_once(&cache->hot.bin[class].spare_n);
-		loaded += bin_count(&cache->hot.bin[class]);
+		loaded += iova_bin_count(&cache->hot.bin[class]);
 	}
 	if (!spares && !(loaded && fence_everywhere_works()))
 		return false;
-	lock_take(&cache->lock);
-	spares_drain(s, cache);
+	lock_acquire(&cache->lock);
+	iova_spares_drain(s, cache);
 	if (loaded && fence_everywhere_works())
-		loaded_drain(s, cache);
-	lock_give(&cache->lock);
+		iova_loaded_drain(s, cache);
+	lock_release(&cache->lock);
 	return true;
 }
 
@@ -160,7 +161,7 @@ u64 cache_drain(struct iova_full_space *s, u64 pages, u64 last, bool aligned)
 	for (unsigned int class = IOVA_CLASSES; !page && class --;)
 		page = class_drain(s, own ? full_cache(own) : NULL, class, &want);
 	for (struct tslot *t = tslot_first(&s->hot.key); t && !page; t = tslot_next(t))
-		if (t != own && other_drain(s, full_cache(t)))
-			page = drain_retry(s, &want);
+		if (t != own && iova_other_drain(s, full_cache(t)))
+			page = iova_drain_retry(s, &want);
 	return page;
 }

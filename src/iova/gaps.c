@@ -123,7 +123,7 @@ void gaps_fini(struct gaps *g)
 	*g = (struct gaps){0};
 }
 
-static struct entry summary(struct gap_node *node)
+static struct entry gaps_summary(struct gap_node *node)
 {
 	struct entry e = {.key = node->key[0], .child = node};
 
@@ -165,11 +165,11 @@ static void entry_remove(struct gap_node *node, int i)
 }
 
 /* After a change in the node at depth d: carries it up until nothing changes. */
-static void raise(struct path *p, int d)
+static void gaps_raise(struct path *p, int d)
 {
 	for (; d > 0; d--) {
 		struct gap_node *up = p->node[d - 1];
-		struct entry e = summary(p->node[d]);
+		struct entry e = gaps_summary(p->node[d]);
 		int i = p->at[d - 1];
 
 		if (up->key[i] == e.key && up->size[i] == e.size && up->fit[i] == e.fit)
@@ -179,7 +179,7 @@ static void raise(struct path *p, int d)
 }
 
 /* Splits the full node and puts e at i of the two; returns the upper one. */
-static struct gap_node *split(struct gaps *g, struct gap_node *node, int i, struct entry e)
+static struct gap_node *gaps_split(struct gaps *g, struct gap_node *node, int i, struct entry e)
 {
 	struct gap_node *right = node_get(g);
 	int half = (GAP_FANOUT + 1) / 2;
@@ -195,23 +195,23 @@ static struct gap_node *split(struct gaps *g, struct gap_node *node, int i, stru
 }
 
 /* Puts e behind the entry that the path leads to at depth d; the path is void afterwards. */
-static void insert(struct gaps *g, struct path *p, int d, struct entry e)
+static void gaps_insert(struct gaps *g, struct path *p, int d, struct entry e)
 {
 	for (;; d--) {
 		struct gap_node *root, *node = p->node[d];
 
 		if (node->n < GAP_FANOUT) {
 			entry_insert(node, p->at[d] + 1, e);
-			raise(p, d);
+			gaps_raise(p, d);
 			return;
 		}
-		e = summary(split(g, node, p->at[d] + 1, e));
+		e = gaps_summary(gaps_split(g, node, p->at[d] + 1, e));
 		if (d > 0) {
-			entry_set(p->node[d - 1], p->at[d - 1], summary(node));
+			entry_set(p->node[d - 1], p->at[d - 1], gaps_summary(node));
 			continue;
 		}
 		root = node_get(g);
-		entry_insert(root, 0, summary(node));
+		entry_insert(root, 0, gaps_summary(node));
 		entry_insert(root, 1, e);
 		g->root = root;
 		g->height++;
@@ -220,7 +220,7 @@ static void insert(struct gaps *g, struct path *p, int d, struct entry e)
 }
 
 /* Two neighbours, one with too few entries: one of them, or half each. True: one. */
-static bool join(struct gaps *g, struct gap_node *left, struct gap_node *right)
+static bool gaps_join(struct gaps *g, struct gap_node *left, struct gap_node *right)
 {
 	u32 total = left->n + right->n, half = total / 2;
 
@@ -261,14 +261,14 @@ static void remove_gap(struct gaps *g, struct path *p)
 		if (i + 1 == (int)up->n)
 			i--;
 		right = up->child[i + 1];
-		if (join(g, up->child[i], right)) {
+		if (gaps_join(g, up->child[i], right)) {
 			entry_remove(up, i + 1);
 		} else {
-			entry_set(up, i + 1, summary(right));
+			entry_set(up, i + 1, gaps_summary(right));
 		}
-		entry_set(up, i, summary(up->child[i]));
+		entry_set(up, i, gaps_summary(up->child[i]));
 	}
-	raise(p, d);
+	gaps_raise(p, d);
 	if (g->height > 1 && g->root->n == 1) {
 		node = g->root;
 		g->root = node->child[0];
@@ -284,17 +284,17 @@ static void set_gap(struct gaps *g, struct path *p, u64 start, u64 size)
 
 	entry_set(p->node[d], p->at[d],
 		  (struct entry){.key = start, .size = size, .fit = gap_fit(start, size)});
-	raise(p, d);
+	gaps_raise(p, d);
 }
 
 static void insert_gap(struct gaps *g, struct path *p, u64 start, u64 size)
 {
-	insert(g, p, (int)g->height - 1,
-	       (struct entry){.key = start, .size = size, .fit = gap_fit(start, size)});
+	gaps_insert(g, p, (int)g->height - 1,
+		    (struct entry){.key = start, .size = size, .fit = gap_fit(start, size)});
 }
 
 /* To the last gap that begins at or below x; false: none does, and the leaf's at[] is -1. */
-static bool locate(const struct gaps *g, u64 x, struct path *p)
+static bool gaps_locate(const struct gaps *g, u64 x, struct path *p)
 {
 	struct gap_node *node = g->root;
 	int d = 0, i;
@@ -313,7 +313,7 @@ static bool locate(const struct gaps *g, u64 x, struct path *p)
 }
 
 /* To the next gap; false: the path led to the last. */
-static bool step(const struct gaps *g, struct path *p)
+static bool gaps_step(const struct gaps *g, struct path *p)
 {
 	int leaf = (int)g->height - 1, d = leaf;
 
@@ -338,7 +338,7 @@ static int last_fit(const struct gap_node *node, int i, u64 pages, bool aligned)
 }
 
 /* From the entry of the path at depth d, which serves, down to the highest gap that does. */
-static void descend(const struct gaps *g, struct path *p, int d, u64 pages, bool aligned)
+static void gaps_descend(const struct gaps *g, struct path *p, int d, u64 pages, bool aligned)
 {
 	for (; d < (int)g->height - 1; d++) {
 		struct gap_node *node = p->node[d]->child[p->at[d]];
@@ -352,12 +352,12 @@ static void descend(const struct gaps *g, struct path *p, int d, u64 pages, bool
  * To the highest gap that serves. The one that `last` may cut is looked at by itself; all before
  * it are whole, so their figures count.
  */
-static bool search(const struct gaps *g, struct path *p, u64 pages, u64 last, bool aligned)
+static bool gaps_search(const struct gaps *g, struct path *p, u64 pages, u64 last, bool aligned)
 {
 	int d = (int)g->height - 1;
 	u64 start, size;
 
-	if (!locate(g, last, p))
+	if (!gaps_locate(g, last, p))
 		return false;
 	start = p->node[d]->key[p->at[d]];
 	size = min_u64(p->node[d]->size[p->at[d]], last - start + 1);
@@ -366,7 +366,7 @@ static bool search(const struct gaps *g, struct path *p, u64 pages, u64 last, bo
 	for (; d >= 0; d--) {
 		p->at[d] = last_fit(p->node[d], p->at[d] - 1, pages, aligned);
 		if (p->at[d] >= 0) {
-			descend(g, p, d, pages, aligned);
+			gaps_descend(g, p, d, pages, aligned);
 			return true;
 		}
 	}
@@ -374,7 +374,7 @@ static bool search(const struct gaps *g, struct path *p, u64 pages, u64 last, bo
 }
 
 /* Takes a part of the gap that the path leads to. */
-static void cut(struct gaps *g, struct path *p, u64 start, u64 pages)
+static void gaps_cut(struct gaps *g, struct path *p, u64 start, u64 pages)
 {
 	int d = (int)g->height - 1;
 	u64 low = p->node[d]->key[p->at[d]], end = low + p->node[d]->size[p->at[d]];
@@ -402,13 +402,13 @@ u64 gaps_take(struct gaps *g, u64 pages, u64 last, bool aligned)
 	struct path p;
 	u64 start;
 
-	if (!pages || !search(g, &p, pages, last, aligned))
+	if (!pages || !gaps_search(g, &p, pages, last, aligned))
 		return 0;
 	node = p.node[leaf];
 	start = min_u64(node->key[p.at[leaf]] + node->size[p.at[leaf]] - 1, last) + 1 - pages;
 	if (aligned)
 		start = align_down(start, 1ull << log2_ceil(pages));
-	cut(g, &p, start, pages);
+	gaps_cut(g, &p, start, pages);
 	return start;
 }
 
@@ -417,7 +417,7 @@ static bool locate_range(const struct gaps *g, struct path *p, u64 start, u64 pa
 	int leaf = (int)g->height - 1;
 	u64 in;
 
-	if (!locate(g, start, p))
+	if (!gaps_locate(g, start, p))
 		return false;
 	in = start - p->node[leaf]->key[p->at[leaf]];
 	return range_within(in, pages, p->node[leaf]->size[p->at[leaf]]);
@@ -436,7 +436,7 @@ bool gaps_carve(struct gaps *g, u64 start, u64 pages)
 
 	if (!locate_range(g, &p, start, pages))
 		return false;
-	cut(g, &p, start, pages);
+	gaps_cut(g, &p, start, pages);
 	return true;
 }
 
@@ -446,14 +446,14 @@ bool gaps_give(struct gaps *g, u64 start, u64 pages)
 	u64 low = start, low_end = 0, high = 0, end = start + pages, high_end = end;
 	struct path below, above;
 
-	if (locate(g, start, &below)) {
+	if (gaps_locate(g, start, &below)) {
 		low = below.node[leaf]->key[below.at[leaf]];
 		low_end = low + below.node[leaf]->size[below.at[leaf]];
 		if (low_end > start)
 			return false;
 	}
 	above = below;
-	if (step(g, &above)) {
+	if (gaps_step(g, &above)) {
 		high = above.node[leaf]->key[above.at[leaf]];
 		if (high < end)
 			return false;

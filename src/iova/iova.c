@@ -45,14 +45,14 @@ u64 space_take(struct iova_full_space *s, u64 pages, u64 last, bool aligned, u64
 	bool memory = true;
 	u64 page = 0;
 
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	if (!space_expect(s, units, 0))
 		page = take_low_first(s, pages, last, aligned);
 	else
 		memory = false;
 	if (page)
 		s->units += units;
-	lock_give(&s->lock);
+	lock_release(&s->lock);
 	if (!page && memory)
 		errno = ENOSPC;
 	return page;
@@ -62,7 +62,7 @@ bool space_give(struct iova_full_space *s, u64 page, u64 pages, u64 units)
 {
 	bool ok = false;
 
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	/* More gives than takes can only come of ranges that were not live. */
 	if (units <= s->units && !space_reserved(s, page, page + pages))
 		ok = gaps_give(&s->gaps, page, pages);
@@ -73,7 +73,7 @@ bool space_give(struct iova_full_space *s, u64 page, u64 pages, u64 units)
 		if (s->direct_left && !--s->direct_left)
 			write_once(&s->hot.cache_from, s->first);
 	}
-	lock_give(&s->lock);
+	lock_release(&s->lock);
 	return ok;
 }
 
@@ -91,13 +91,13 @@ static u64 no_space(u64 pages, u64 last)
  * Nothing fits up to `last`, and other threads' caches cannot be emptied from here. For a while
  * what they give back of that region goes to the tree at once, and a later try finds it.
  */
-static u64 held_by_others(struct iova_full_space *s, u64 pages, u64 last, u64 cached)
+static u64 iova_held_by_others(struct iova_full_space *s, u64 pages, u64 last, u64 cached)
 {
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	if (read_once(&s->hot.cache_from) <= last)
 		write_once(&s->hot.cache_from, last + 1);
 	s->direct_left = DIRECT_FOR;
-	lock_give(&s->lock);
+	lock_release(&s->lock);
 	error_set(ENOSPC,
 		  "cannot find %llu free pages of the device's address space at or below %#llx: "
 		  "other "
@@ -118,7 +118,7 @@ static u64 give_up(struct iova_full_space *s, u64 pages, u64 last)
 	if (errno == ENOMEM)
 		return 0;
 	cached = fence_everywhere_works() ? 0 : cache_pages(s);
-	return cached < pages ? no_space(pages, last) : held_by_others(s, pages, last, cached);
+	return cached < pages ? no_space(pages, last) : iova_held_by_others(s, pages, last, cached);
 }
 
 u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
@@ -148,7 +148,7 @@ u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
 }
 
 /* What a range of iova_alloc() can be; *pages becomes what was really taken. */
-static bool plausible(const struct iova_full_space *s, u64 page, u64 *pages)
+static bool iova_range_plausible(const struct iova_full_space *s, u64 page, u64 *pages)
 {
 	if (!*pages || page < s->first)
 		return false;
@@ -160,12 +160,12 @@ static bool plausible(const struct iova_full_space *s, u64 page, u64 *pages)
 	return range_within(page, *pages, s->end);
 }
 
-static bool free_range(struct iova_full_space *s, u64 page, u64 pages,
-		       int (*give)(struct iova_full_space *s, unsigned int class, u64 page))
+static bool iova_free_range(struct iova_full_space *s, u64 page, u64 pages,
+			    int (*give)(struct iova_full_space *s, unsigned int class, u64 page))
 {
 	int given = 0;
 
-	if (!plausible(s, page, &pages))
+	if (!iova_range_plausible(s, page, &pages))
 		return false;
 	if (pages <= IOVA_CACHED_PAGES && page >= read_once(&s->hot.cache_from) &&
 	    pages <= 1ull << s->run_order)
@@ -175,12 +175,12 @@ static bool free_range(struct iova_full_space *s, u64 page, u64 pages,
 
 bool iova_free_slow(struct iova_space *hot, u64 page, u64 pages)
 {
-	return free_range(full_space(hot), page, pages, cache_give);
+	return iova_free_range(full_space(hot), page, pages, cache_give);
 }
 
 bool iova_free_shared(struct iova_space *hot, u64 page, u64 pages)
 {
-	return free_range(full_space(hot), page, pages, depot_give);
+	return iova_free_range(full_space(hot), page, pages, iova_depot_put);
 }
 
 void iova_drain(struct iova_space *hot)

@@ -83,11 +83,11 @@ static void reserved_add(struct iova_full_space *s, u64 first, u64 end)
 	s->n_reserved += 1 - (to - from);
 }
 
-static int reserve(struct iova_full_space *s, u64 first, u64 end)
+static int iova_space_exclude(struct iova_full_space *s, u64 first, u64 end)
 {
 	int err = 0;
 
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	if (!free_parts(s, first, end, false))
 		err = error_set(EBUSY,
 				"cannot reserve device addresses %#llx to %#llx: part of "
@@ -100,7 +100,7 @@ static int reserve(struct iova_full_space *s, u64 first, u64 end)
 		free_parts(s, first, end, true);
 		reserved_add(s, first, end);
 	}
-	lock_give(&s->lock);
+	lock_release(&s->lock);
 	return err;
 }
 
@@ -119,15 +119,15 @@ int iova_reserve(struct iova_space *hot, u64 first, u64 pages)
 		return 0;
 	end = min_u64(first + (pages - 1), s->end - 1) + 1;
 	first = max_u64(first, s->first);
-	err = reserve(s, first, end);
+	err = iova_space_exclude(s, first, end);
 	if (err == -EBUSY) { /* perhaps it is only in caches */
 		iova_drain(hot);
-		err = reserve(s, first, end);
+		err = iova_space_exclude(s, first, end);
 	}
 	return err;
 }
 
-static void set_limits(struct iova_full_space *s, u64 first, u64 end)
+static void iova_set_limits(struct iova_full_space *s, u64 first, u64 end)
 {
 	unsigned int order = log2_floor(end - first);
 
@@ -154,12 +154,12 @@ struct iova_space *iova_create(u64 first, u64 end, unsigned int flags)
 	s = alloc_aligned(_Alignof(struct iova_full_space), sizeof(*s));
 	if (!s)
 		return NULL;
-	set_limits(s, first, end);
+	iova_set_limits(s, first, end);
 	s->flags = flags;
 	if (gaps_init(&s->gaps))
 		goto free_space;
 	gaps_give(&s->gaps, first, end - first);
-	if (tslot_key_init(&s->hot.key, sizeof(struct iova_full_cache), NULL, cache_retire))
+	if (tslot_key_init(&s->hot.key, sizeof(struct iova_full_cache), NULL, iova_cache_retire))
 		goto fini_gaps;
 	return &s->hot;
 fini_gaps:
@@ -188,10 +188,10 @@ void iova_stats(struct iova_space *hot, struct iova_stats *out)
 	struct iova_full_space *s = full_space(hot);
 	u64 cached = cache_pages(s), pages;
 
-	lock_take(&s->lock);
+	lock_acquire(&s->lock);
 	pages = s->end - s->first - s->gaps.pages;
 	for (u32 i = 0; i < s->n_reserved; i++)
 		pages -= s->reserved[i].end - s->reserved[i].first;
 	*out = (struct iova_stats){.pages = pages, .cached = cached, .ranges = s->gaps.n};
-	lock_give(&s->lock);
+	lock_release(&s->lock);
 }

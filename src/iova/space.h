@@ -90,16 +90,16 @@ bool space_reserved(const struct iova_full_space *s, u64 first, u64 end);
 u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 last);
 /* 1: taken; 0: no place for it, give it to the tree; -1: refused, it was given already. */
 int cache_give(struct iova_full_space *s, unsigned int class, u64 page);
-int depot_give(struct iova_full_space *s, unsigned int class, u64 page);
+int iova_depot_put(struct iova_full_space *s, unsigned int class, u64 page);
 u64 cache_pages(struct iova_full_space *s);
-void cache_retire(struct tslot_key *key, struct tslot *slot);
+void iova_cache_retire(struct tslot_key *key, struct tslot *slot);
 void depots_fini(struct iova_full_space *s); /* threads may still end, none allocates */
 
 /* A magazine with ranges, or NULL; `used` (may be NULL) is left in its place. */
 struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int class,
 				     struct iova_magazine *used);
 /* Gives the n ranges of a class to the tree; neighbours in the array go as one. */
-void pages_flush(struct iova_full_space *s, unsigned int class, const u64 *page, u32 n);
+void iova_pages_flush(struct iova_full_space *s, unsigned int class, const u64 *page, u32 n);
 void magazine_end(struct iova_full_space *s, unsigned int class, struct iova_magazine *m);
 /* Takes both magazines out of a bin of this thread, either may be NULL. Under the cache's lock. */
 void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2]);

@@ -3,8 +3,10 @@
  * Stores: one bit per slot (1: free) and one record per slot, outside of the memory that devices
  * see. A mapping's slots lie in one segment. Each of its slots' records leads to the first one's.
  *
- * Who guards what: an area's lock guards the bits of its segments and their records' `first` and
- * `slots`; the rest of a record belongs to whoever mapped it, from map to unmap.
+ * Who guards what: an area's lock guards the bits of its segments. The records of taken slots
+ * belong to the thread that maps, then to the one that unmaps: it takes `dev` of the first record
+ * away by compare-exchange, so that of two unmaps of one mapping one finds nothing. `first` and
+ * `offset` are read before that, so they are atomic words.
  *
  * May overflow: nothing; sizes are at most 256 KiB and slot numbers 32 bits (mem.c bounds the
  * pool to half of the RAM below 4 GiB).
@@ -22,11 +24,13 @@ typedef unsigned __int128 segment_bits;
 
 struct slot {
 	u64 orig;	    /* physical address of the mapped range */
+	u64 bus;	    /* where an IOMMU translates to it, before bus_offset; 0: nowhere */
 	struct device *dev; /* NULL: free. Atomic: closing devices look for theirs among all */
 	u32 size;	    /* bytes mapped */
 	u32 first;	    /* slot number where the mapping begins */
 	u16 slots;	    /* in the first: how many; 0 else */
 	u16 offset;	    /* of the range in the first slot; up to a page */
+	u8 prot;	    /* of its direction, as in a page table; atomic */
 };
 
 struct area {
@@ -156,7 +160,7 @@ static s64 take_in_area(struct area *a, const struct want *w)
 {
 	s64 found = -1;
 
-	lock_take(&a->lock);
+	lock_acquire(&a->lock);
 	for (u32 i = 0; i < a->segments && found < 0; i++) {
 		u32 seg = a->hint + i < a->first + a->segments ? a->hint + i
 							       : a->hint + i - a->segments;
@@ -171,7 +175,7 @@ static s64 take_in_area(struct area *a, const struct want *w)
 			a->used += w->slots;
 		}
 	}
-	lock_give(&a->lock);
+	lock_release(&a->lock);
 	return found;
 }
 
@@ -203,33 +207,33 @@ static void give_slots(u32 slot, u32 n)
 		n == BOUNCE_SEGMENT_SLOTS ? ~(segment_bits)0 : ((segment_bits)1 << n) - 1;
 	struct area *a = area_of(slot);
 
-	lock_take(&a->lock);
+	lock_acquire(&a->lock);
 	pool.free[slot / BOUNCE_SEGMENT_SLOTS] |= run << slot % BOUNCE_SEGMENT_SLOTS;
 	a->used -= n;
-	lock_give(&a->lock);
+	lock_release(&a->lock);
 }
 
 /* Address bits of the original that the slot must keep. */
-static u32 keep_mask(const struct device *dev)
+static u32 regcache_mask(const struct device *dev)
 {
 	return read_once(&dev->min_align_mask) | (dev->coherent ? 0 : MEM_CACHE_LINE - 1);
 }
 
 u64 bounce_max_size(const struct device *dev)
 {
-	return BOUNCE_SEGMENT - align_up(keep_mask(dev), BOUNCE_SLOT);
+	return BOUNCE_SEGMENT - align_up(regcache_mask(dev), BOUNCE_SLOT);
 }
 
-static void describe(const struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
-		     struct want *w)
+static void bounce_describe_want(const struct device *dev, phys_t pa, u64 size, u64 last,
+				 bool pages, struct want *w)
 {
-	u32 kept = (u32)pa.v & keep_mask(dev);
+	u32 kept = (u32)pa.v & regcache_mask(dev);
 	u64 unit = pages ? PAGE_BYTES : BOUNCE_SLOT;
 
 	if (pages)
 		kept = (u32)pa.v & (PAGE_BYTES - 1); /* as if the page itself were mapped */
 	*w = (struct want){.stride = 1, .offset = kept, .last = last};
-	if (pages || size >= PAGE_BYTES || keep_mask(dev) >= BOUNCE_SLOT)
+	if (pages || size >= PAGE_BYTES || regcache_mask(dev) >= BOUNCE_SLOT)
 		w->stride = 2;
 	if (!pages && kept >= BOUNCE_SLOT) {
 		w->phase = 1;
@@ -274,18 +278,18 @@ static _Thread_local struct {
 } lost;
 
 /* Lines reach past what the caller allocated; else a sanitizer may look. */
-static bool copy_bytes(const struct device *dev, u8 *to, const u8 *from, u64 size)
+static bool bounce_copy_bytes(const struct device *dev, u8 *to, const u8 *from, u64 size)
 {
 	return dev->coherent ? trap_copy_seen(to, from, size) : !trap_copy(to, from, size);
 }
 
 /* A part of the original is gone. Page by page, so that the rest of it is copied. */
-static slow_path void copy_the_rest(const struct device *dev, u8 *orig, u8 *slot, u64 size,
-				    bool to_cpu)
+static slow_path void bounce_copy_rest(const struct device *dev, u8 *orig, u8 *slot, u64 size,
+				       bool to_cpu)
 {
 	for (u64 n; size; size -= n, orig += n, slot += n) {
 		n = min_u64(size, PAGE_BYTES - ((uintptr_t)orig & (PAGE_BYTES - 1)));
-		if (copy_bytes(dev, to_cpu ? orig : slot, to_cpu ? slot : orig, n))
+		if (bounce_copy_bytes(dev, to_cpu ? orig : slot, to_cpu ? slot : orig, n))
 			continue;
 		if (!lost.size)
 			lost.at = orig;
@@ -298,7 +302,8 @@ static slow_path void copy_the_rest(const struct device *dev, u8 *orig, u8 *slot
  * is the cache line, as there; slots keep the line's offset, so the lines lie in them. Not so for
  * an untrusted device, which must not see what shares the first and the last line.
  */
-static void copy(struct device *dev, const struct slot *s, u64 at, u64 start, u64 size, bool to_cpu)
+static void bounce_copy(struct device *dev, const struct slot *s, u64 at, u64 start, u64 size,
+			bool to_cpu)
 {
 	struct device_thread *t = device_thread(dev);
 	u64 from = s->orig + start, skew = 0;
@@ -312,23 +317,23 @@ static void copy(struct device *dev, const struct slot *s, u64 at, u64 start, u6
 	slot = dev->view + at + start - skew;
 	if (s->orig & PHYS_FOREIGN)
 		trap_thread();
-	if (unlikely(!copy_bytes(dev, to_cpu ? orig : slot, to_cpu ? slot : orig, size)))
-		copy_the_rest(dev, orig, slot, size, to_cpu);
+	if (unlikely(!bounce_copy_bytes(dev, to_cpu ? orig : slot, to_cpu ? slot : orig, size)))
+		bounce_copy_rest(dev, orig, slot, size, to_cpu);
 	count_add(&t->bounced_bytes, size);
 }
 
 void bounce_report_lost(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir)
 {
-	struct check_past past = {0};
+	struct check_history history = {0};
 	unsigned long long n = lost.size;
 
 	if (likely(!n))
 		return;
 	lost.size = 0;
 	if (dev->check)
-		check_story(&dev->shadow, addr, "mapped", "unmapped", &past);
-	check_report_past(
-		dev, dev->check, DMAMAP_CHECK_MEMORY_GONE, addr, size, dir, &past,
+		check_provenance(&dev->shadow, addr, "mapped", "unmapped", &history);
+	check_report_history(
+		dev, dev->check, DMAMAP_CHECK_MEMORY_GONE, addr, size, dir, &history,
 		"%llu bytes at %p could not be copied between the buffer and its bounce "
 		"memory: the process has unmapped or protected them while they are mapped "
 		"at %#llx; unmap them for the device first",
@@ -351,18 +356,26 @@ static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size, con
 	struct slot *s = &pool.slot[slot];
 
 	s->orig = pa.v;
+	s->bus = 0;
+	write_once(&s->prot, PT_READ | PT_WRITE);
 	s->size = (u32)size;
-	s->slots = (u16)w->slots;
-	s->offset = (u16)w->offset;
+	write_once(&s->offset, (u16)w->offset);
 	for (u32 i = 0; i < w->slots; i++) {
-		s[i].first = slot;
-		if (i)
-			s[i].slots = 0;
-		write_once(&s[i].dev, dev);
+		write_once(&s[i].first, slot);
+		write_once(&s[i].slots, (u16)(i ? 0 : w->slots));
+		write_release(&s[i].dev, dev);
 	}
 }
 
-static void release(struct slot *s)
+/* The mapping's record is the caller's, to be released. False: another thread has taken it. */
+static bool bounce_claim(struct device *dev, struct slot *s)
+{
+	return __atomic_compare_exchange_n(&s->dev, &dev, NULL, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* Frees the slots of a claimed mapping. */
+static void bounce_release_slots(struct slot *s)
 {
 	u32 first = s->first, n = s->slots;
 
@@ -381,7 +394,7 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 
 	if (fail_here(FAIL_BOUNCE, dev->name) || size > bounce_max_size(dev))
 		return no_room(dev, size);
-	describe(dev, pa, size, last, pages, &w);
+	bounce_describe_want(dev, pa, size, last, pages, &w);
 	if (unlikely(w.slots > BOUNCE_SEGMENT_SLOTS || !pool.n_segments))
 		return no_room(dev, size);
 	area = home_area();
@@ -402,21 +415,30 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 			  attrs & DMA_ATTR_SKIP_CPU_SYNC);
 	lost.size = 0;
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		copy(dev, &pool.slot[slot], at, 0, size, false);
+		bounce_copy(dev, &pool.slot[slot], at, 0, size, false);
 	if (likely(!lost.size))
 		return PHYS(at);
 	lost.size = 0;
-	release(&pool.slot[slot]);
+	if (bounce_claim(dev, &pool.slot[slot]))
+		bounce_release_slots(&pool.slot[slot]);
 	error_set(EIO,
 		  "%s: cannot bounce %llu bytes at %p: the process does not have all of that "
-		  "memory, or "
-		  "may not read it",
+		  "memory, or may not read it",
 		  dev->name, (unsigned long long)size, phys_ptr(pa));
 	return NO_PHYS;
 }
 
+void bounce_set_place(phys_t at, u64 bus, u64 prot)
+{
+	u64 n = (at.v - mem.bounce_start) >> BOUNCE_SLOT_BITS;
+	struct slot *s = &pool.slot[pool.slot[n].first];
+
+	s->bus = bus;
+	write_once(&s->prot, (u8)prot);
+}
+
 /* The record of the mapping that `at` lies in; NULL: none of this device. */
-static struct slot *find(const struct device *dev, phys_t at)
+static struct slot *bounce_find_slot(const struct device *dev, phys_t at)
 {
 	u64 n = (at.v - mem.bounce_start) >> BOUNCE_SLOT_BITS;
 	struct slot *s;
@@ -424,38 +446,46 @@ static struct slot *find(const struct device *dev, phys_t at)
 	if (!phys_is_bounce(at) || n >= (u64)pool.n_segments * BOUNCE_SEGMENT_SLOTS)
 		return NULL;
 	s = &pool.slot[n];
-	return read_once(&s->dev) == dev ? &pool.slot[s->first] : NULL;
+	return read_acquire(&s->dev) == dev ? &pool.slot[read_once(&s->first)] : NULL;
 }
 
 static u64 slot_start(const struct slot *s)
 {
-	return mem.bounce_start + (u64)s->first * BOUNCE_SLOT;
+	return mem.bounce_start + (u64)read_once(&s->first) * BOUNCE_SLOT;
+}
+
+bool bounce_allows(struct device *dev, phys_t at, u64 prot)
+{
+	struct slot *s = bounce_find_slot(dev, at);
+
+	return !s || read_once(&s->prot) & prot;
 }
 
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,
 		  unsigned long attrs)
 {
-	struct slot *s = find(dev, at);
+	struct slot *s = bounce_find_slot(dev, at);
 
-	if (!s || at.v != slot_start(s) + s->offset)
+	if (!s || at.v != slot_start(s) + read_once(&s->offset) || !bounce_claim(dev, s))
 		return false;
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		copy(dev, s, at.v, 0, min_u64(size, s->size), true);
-	release(s);
+		bounce_copy(dev, s, at.v, 0, min_u64(size, s->size), true);
+	bounce_release_slots(s);
 	return true;
 }
 
 bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction dir,
 		       unsigned long attrs)
 {
-	struct slot *s = find(dev, page);
+	struct slot *s = bounce_find_slot(dev, page);
 
-	return s && bounce_unmap(dev, PHYS(slot_start(s) + s->offset), s->size, dir, attrs);
+	return s &&
+	       bounce_unmap(dev, PHYS(slot_start(s) + read_once(&s->offset)), ~0ull, dir, attrs);
 }
 
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu)
 {
-	struct slot *s = find(dev, at);
+	struct slot *s = bounce_find_slot(dev, at);
 	u64 begin, start;
 
 	if (!s)
@@ -466,7 +496,7 @@ bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_directio
 	start = at.v - begin;
 	if (to_cpu ? dir == DMA_TO_DEVICE : dir == DMA_FROM_DEVICE && dev->coherent)
 		return true;
-	copy(dev, s, begin, start, size, to_cpu);
+	bounce_copy(dev, s, begin, start, size, to_cpu);
 	return true;
 }
 
@@ -475,9 +505,9 @@ static segment_bits free_bits(u32 seg)
 	struct area *a = area_of(seg * BOUNCE_SEGMENT_SLOTS);
 	segment_bits bits;
 
-	lock_take(&a->lock);
+	lock_acquire(&a->lock);
 	bits = pool.free[seg];
-	lock_give(&a->lock);
+	lock_release(&a->lock);
 	return bits;
 }
 
@@ -491,10 +521,15 @@ u64 bounce_release(struct device *dev)
 		for (u32 i = 0; i < BOUNCE_SEGMENT_SLOTS; i++) {
 			struct slot *s = &pool.slot[seg * BOUNCE_SEGMENT_SLOTS + i];
 
-			if (read_once(&s->dev) == dev && s->slots) {
-				release(s);
-				n++;
-			}
+			if (!read_once(&s->slots) || !bounce_claim(dev, s))
+				continue;
+			/* others of its group share the translations and must not reach the
+			 * slots' next user */
+			if (s->bus && dev->domain->group)
+				iommu_cut_leaked(dev, s->bus, PHYS(slot_start(s)),
+						 s->slots * BOUNCE_SLOT);
+			bounce_release_slots(s);
+			n++;
 		}
 	}
 	return n;

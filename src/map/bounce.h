@@ -26,6 +26,16 @@ void bounce_put(void);
 phys_t bounce_map(struct device *dev, phys_t pa, u64 size, u64 last, bool pages,
 		  unsigned long attrs);
 
+/*
+ * Records where an IOMMU translates to the mapping (the page's address before bus_offset; 0:
+ * nowhere) and what its direction allows, PT_READ, PT_WRITE. Between bounce_map() and the unmap, by
+ * the thread that maps.
+ */
+void bounce_set_place(phys_t at, u64 bus, u64 prot);
+
+/* False: the mapping that `at` lies in allows nothing of `prot`. */
+bool bounce_allows(struct device *dev, phys_t at, u64 prot);
+
 /* Copies back as the direction says and frees the slots. False: no mapping begins there. */
 bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir,
 		  unsigned long attrs);
@@ -47,7 +57,7 @@ bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_directio
 /* The longest mapping that the device's alignment leaves room for. */
 u64 bounce_max_size(const struct device *dev);
 
-/* Frees what a closed device left; how many mappings that were. */
+/* Frees what a closing device left and cuts it off; how many mappings that were. */
 u64 bounce_release(struct device *dev);
 
 #endif

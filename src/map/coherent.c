@@ -35,7 +35,7 @@ static int by_cpu(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int record(struct coherent *c)
+static int coherent_record(struct coherent *c)
 {
 	void *node;
 
@@ -57,7 +57,7 @@ static int record(struct coherent *c)
 }
 
 /* Under lock. */
-static void unrecord(struct coherent *c)
+static void coherent_unrecord(struct coherent *c)
 {
 	tdelete(c, &tree, by_cpu);
 	*c->link = c->next;
@@ -67,7 +67,7 @@ static void unrecord(struct coherent *c)
 }
 
 /* Under lock. */
-static struct coherent *find(const void *cpu)
+static struct coherent *coherent_find(const void *cpu)
 {
 	const struct coherent key = {.cpu = cpu};
 	struct coherent *const *node = tfind(&key, &tree, by_cpu);
@@ -89,7 +89,8 @@ static int give_address(struct device *dev, struct coherent *c, phys_t pa)
 	u64 page;
 	int err;
 
-	if (!dev->iommu || (dev->arithmetic && pa.v + c->pages_size - 1 <= coherent_last(dev))) {
+	if (!dev->iommu ||
+	    (dev->identity_mapped && pa.v + c->pages_size - 1 <= coherent_last(dev))) {
 		c->dma = pa.v + dev->bus_offset;
 		return 0;
 	}
@@ -99,6 +100,7 @@ static int give_address(struct device *dev, struct coherent *c, phys_t pa)
 	err = dom->space.ops->map(&dom->space, IOVA(page << PAGE_BITS), pa, c->pages_size,
 				  PT_READ | PT_WRITE | PT_UNCACHED);
 	if (err) {
+		domain_undo_map(dom, c->pages_size >> PAGE_BITS);
 		iova_free(dom->iova, page, c->pages_size >> PAGE_BITS);
 		error_prefix("%s: cannot map %llu bytes", dev->name,
 			     (unsigned long long)c->pages_size);
@@ -127,7 +129,7 @@ static void free_block(struct coherent *c)
 
 	take_address(c);
 	if (!c->dev->coherent)
-		plane_part(pa, c->pages_size);
+		cpu_cache_unshare(pa, c->pages_size);
 	page_free(virt_to_page((void *)(uintptr_t)c->cpu), c->order);
 	alloc_free(c);
 }
@@ -136,7 +138,7 @@ static struct page *alloc_block_pages(struct device *dev, unsigned int order, gf
 {
 	u64 last = ~0ull;
 
-	if (!dev->iommu || (dev->arithmetic && coherent_last(dev) >= MEM_DMA_END - 1))
+	if (!dev->iommu || (dev->identity_mapped && coherent_last(dev) >= MEM_DMA_END - 1))
 		last = coherent_last(dev);
 	/* an IOMMU reaches every zone, a direct device what its mask says: not the caller's to
 	 * choose */
@@ -164,18 +166,18 @@ static struct coherent *make_block(struct device *dev, size_t size, gfp_t gfp)
 	if (!page)
 		goto free_record;
 	c->cpu = page_address(page);
-	if (!dev->coherent && plane_share(phys_of(c->cpu), c->pages_size))
+	if (!dev->coherent && cpu_cache_share(phys_of(c->cpu), c->pages_size))
 		goto free_pages;
 	if (give_address(dev, c, phys_of(c->cpu)))
 		goto part;
-	if (record(c))
+	if (coherent_record(c))
 		goto take;
 	return c;
 take:
 	take_address(c);
 part:
 	if (!dev->coherent)
-		plane_part(phys_of(c->cpu), c->pages_size);
+		cpu_cache_unshare(phys_of(c->cpu), c->pages_size);
 free_pages:
 	page_free(page, c->order);
 free_record:
@@ -210,12 +212,12 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 static void report_not_owned(struct device *dev, size_t size, const void *cpu, dma_addr_t dma,
 			     const char *why)
 {
-	struct check_past past = {0};
+	struct check_history history = {0};
 
 	if (dev->check)
-		check_story(&dev->shadow, dma, "allocated", "freed", &past);
-	check_report_past(dev, dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, dma, size, DMA_NONE,
-			  &past, "free of %p, which is %s", cpu, why);
+		check_provenance(&dev->shadow, dma, "allocated", "freed", &history);
+	check_report_history(dev, dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, dma, size, DMA_NONE,
+			     &history, "free of %p, which is %s", cpu, why);
 }
 
 /* Takes the block out of the tree if the caller named it rightly, else reports. */
@@ -225,11 +227,11 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 	bool right = false;
 
 	pthread_mutex_lock(&lock);
-	c = find(cpu);
+	c = coherent_find(cpu);
 	if (c && c->dev == dev) {
 		right = c->dma == dma && order_of(size ? size : 1) == c->order && size;
 		if (right)
-			unrecord(c);
+			coherent_unrecord(c);
 	} else {
 		c = NULL;
 	}
@@ -281,7 +283,7 @@ u64 coherent_release(struct device *dev, u64 *bytes)
 		pthread_mutex_lock(&lock);
 		c = dev->coherent_blocks;
 		if (c)
-			unrecord(c);
+			coherent_unrecord(c);
 		pthread_mutex_unlock(&lock);
 		if (!c)
 			return n;
@@ -297,9 +299,9 @@ static void release_managed(void *cpu)
 	struct coherent *c;
 
 	pthread_mutex_lock(&lock);
-	c = find(cpu);
+	c = coherent_find(cpu);
 	if (c)
-		unrecord(c);
+		coherent_unrecord(c);
 	pthread_mutex_unlock(&lock);
 	if (c && c->dev->check)
 		check_forget(&c->dev->shadow, c->dma, CALL_COHERENT);
@@ -336,7 +338,7 @@ void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t
 }
 
 /* The block holds [cpu, cpu + size); its physical address. */
-static int locate(struct device *dev, const void *cpu, size_t size, phys_t *pa)
+static int coherent_locate(struct device *dev, const void *cpu, size_t size, phys_t *pa)
 {
 	struct coherent *c;
 	bool ok;
@@ -344,7 +346,7 @@ static int locate(struct device *dev, const void *cpu, size_t size, phys_t *pa)
 	if (!dev || !cpu || !size)
 		return error_set(EINVAL, "no device, no memory or size 0");
 	pthread_mutex_lock(&lock);
-	c = find(cpu);
+	c = coherent_find(cpu);
 	ok = c && c->dev == dev && size <= c->pages_size;
 	pthread_mutex_unlock(&lock);
 	if (!ok)
@@ -364,7 +366,7 @@ int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_add
 {
 	u64 pages = (size + PAGE_BYTES - 1) >> PAGE_BITS, length;
 	phys_t pa;
-	int err = locate(dev, cpu_addr, size, &pa);
+	int err = coherent_locate(dev, cpu_addr, size, &pa);
 
 	if (err)
 		return err;
@@ -383,7 +385,7 @@ int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_ad
 			  dma_addr_t dma_addr, size_t size, unsigned long attrs)
 {
 	phys_t pa;
-	int err = locate(dev, cpu_addr, size, &pa);
+	int err = coherent_locate(dev, cpu_addr, size, &pa);
 
 	if (err)
 		return err;

@@ -12,6 +12,10 @@ int device_add_managed(struct device *dev, void (*release)(void *), void *data);
 bool device_drop_managed(struct device *dev, void *data);
 void device_release_managed(struct device *dev);
 
+/* What two-step ranges of the device need, once RAM is there. 0; -ENOMEM, -ENOSPC and a message. */
+int twostep_open(struct device *dev);
+void twostep_close(struct device *dev);
+
 /* Frees coherent memory that was never freed; how many blocks and bytes that were. */
 u64 coherent_release(struct device *dev, u64 *bytes);
 

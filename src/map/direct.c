@@ -6,7 +6,7 @@
  */
 #include "map/bounce.h"
 
-static bool reaches(const struct device *dev, phys_t pa, u64 size)
+static bool direct_reaches(const struct device *dev, phys_t pa, u64 size)
 {
 	return pa.v < mem.span && size - 1 <= device_last(dev) &&
 	       pa.v <= device_last(dev) - (size - 1);
@@ -15,7 +15,7 @@ static bool reaches(const struct device *dev, phys_t pa, u64 size)
 dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			   unsigned long attrs)
 {
-	bool ok = reaches(dev, pa, size);
+	bool ok = direct_reaches(dev, pa, size);
 
 	if (unlikely(attrs & DMA_ATTR_REQUIRE_COHERENT) && (!ok || !dev->coherent)) {
 		error_set(EIO, "%s: DMA_ATTR_REQUIRE_COHERENT, but the mapping would have to %s",
@@ -26,8 +26,9 @@ dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_dat
 		pa = bounce_map(dev, pa, size, device_last(dev), false, attrs);
 		if (pa.v == NO_PHYS.v)
 			return DMA_MAPPING_ERROR;
+		bounce_set_place(pa, 0, prot_of(dir));
 	} else if (!dev->coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		plane_to_device(pa, size);
+		cpu_cache_clean(pa, size);
 	}
 	return pa.v + dev->bus_offset;
 }
@@ -36,19 +37,21 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 		       unsigned long attrs)
 {
 	if (phys_is_bounce(pa)) {
-		if (bounce_unmap(dev, pa, size, dir, attrs)) {
+		if (bounce_allows(dev, pa, prot_to_unmap(dir)) &&
+		    bounce_unmap(dev, pa, size, dir, attrs)) {
 			bounce_report_lost(dev, pa.v + dev->bus_offset, size, dir);
 			return true;
 		}
-		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, pa.v + dev->bus_offset,
-			     size, dir,
-			     "unmap of %#llx, where no mapping begins: pass the address that the "
-			     "map call returned, once",
-			     (unsigned long long)(pa.v + dev->bus_offset));
+		check_report(
+			dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, pa.v + dev->bus_offset,
+			size, dir,
+			"unmap of %#llx, where no mapping begins, or one of the other direction, "
+			"which stays: pass the address that the map call returned, once",
+			(unsigned long long)(pa.v + dev->bus_offset));
 		return false;
 	}
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
 	    phys_range_is_ram(pa, size))
-		plane_to_cpu(pa, size);
+		cpu_cache_invalidate(pa, size);
 	return true;
 }

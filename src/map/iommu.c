@@ -15,17 +15,35 @@ bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size)
 	       ((!dev->coherent || dev->ram_only) && pa.v >= mem.span);
 }
 
-/* Maps pages; 0: failed, with a sentence. A page of address space that is still occupied (by a
- * mapping whose owner never unmapped it all) is left out of use, and another is tried. */
-static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
+/* Of memory that begins at `pa`, at an address that is aligned to its size. */
+static u64 largest_leaf(const struct domain *dom, phys_t pa)
+{
+	u64 leaf = 1ull << dom->pt.leaf_shift;
+
+	while (pa.v & (leaf - 1))
+		leaf >>= 9;
+	return leaf;
+}
+
+/*
+ * Maps pages by the back end; 0: failed, with a message. `page` is address space that was taken
+ * already, or 0. A page of address space that is still occupied (by a mapping whose owner never
+ * unmapped it all) is left out of use, and another is tried.
+ */
+static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u64 pages, u64 flags,
+						u64 page)
 {
 	struct domain *dom = dev->domain;
-	u64 last = device_last(dev) >> PAGE_BITS;
 	int err;
 
-	for (int tries = 0; tries < 4; tries++) {
-		u64 page = domain_iova_alloc(dom, pages, last);
-
+	if (unlikely(pages >= PT_ENTRIES) &&
+	    domain_check_tables(largest_leaf(dom, pa), pages << PAGE_BITS)) {
+		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)pages);
+		return 0;
+	}
+	for (int tries = 0; tries < 4; tries++, page = 0) {
+		if (likely(!page))
+			page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 		if (unlikely(!page))
 			return 0;
 		if (fail_here(FAIL_BACKEND, dev->name)) {
@@ -33,13 +51,11 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 			error_set(ENOMEM, "%s: the back end failed by fault injection", dev->name);
 			return 0;
 		}
-		if (likely(pages == 1 && dom->space.direct) &&
-		    likely(pt_map_4k(&dom->pt, IOVA(page << PAGE_BITS), pa, flags)))
-			return page;
 		err = dom->space.ops->map(&dom->space, IOVA(page << PAGE_BITS), pa,
 					  pages << PAGE_BITS, flags);
 		if (likely(!err))
 			return page;
+		domain_undo_map(dom, pages);
 		if (err != -EEXIST) {
 			iova_free(dom->iova, page, pages);
 			error_prefix("%s: cannot map %llu pages", dev->name,
@@ -52,10 +68,26 @@ static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
 	return 0;
 }
 
+/* Maps pages; 0: failed, with a message. */
+static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags)
+{
+	struct domain *dom = dev->domain;
+	u64 page = 0;
+
+	if (likely(pages == 1 && dom->space.direct && !read_once(&fail_armed))) {
+		page = domain_iova_alloc(dom, 1, device_last(dev) >> PAGE_BITS);
+		if (unlikely(!page))
+			return 0;
+		if (likely(pt_map_4k(&dom->pt, IOVA(page << PAGE_BITS), pa, flags)))
+			return page;
+	}
+	return map_by_ops(dev, pa, pages, flags, page);
+}
+
 static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 					enum dma_data_direction dir, unsigned long attrs)
 {
-	bool arithmetic = dev->arithmetic;
+	bool identity_mapped = dev->identity_mapped;
 	phys_t at;
 	u64 page;
 
@@ -65,17 +97,20 @@ static slow_path dma_addr_t map_bounced(struct device *dev, phys_t pa, u64 size,
 			  dev->name);
 		return DMA_MAPPING_ERROR;
 	}
-	at = bounce_map(dev, pa, size, arithmetic ? device_last(dev) : ~0ull, true, attrs);
+	at = bounce_map(dev, pa, size, identity_mapped ? device_last(dev) : ~0ull, true, attrs);
 	if (at.v == NO_PHYS.v)
 		return DMA_MAPPING_ERROR;
-	if (arithmetic)
+	if (identity_mapped) {
+		bounce_set_place(at, 0, prot_of(dir));
 		return at.v + dev->bus_offset;
+	}
 	page = map_pages(dev, PHYS(align_down(at.v, PAGE_BYTES)), pages_spanned(at.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST | PT_BOUNCED);
 	if (!page) {
 		bounce_unmap(dev, at, size, DMA_TO_DEVICE, 0);
 		return DMA_MAPPING_ERROR;
 	}
+	bounce_set_place(at, page << PAGE_BITS, prot_of(dir));
 	return (page << PAGE_BITS | (at.v & (PAGE_BYTES - 1))) + dev->bus_offset;
 }
 
@@ -94,19 +129,20 @@ static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size
 	page = map_pages(dev, PHYS(align_down(pa.v, PAGE_BYTES)), pages_spanned(pa.v, size),
 			 prot_of(dir) | PT_FIRST | PT_LAST);
 	if (!page)
-		return dev->arithmetic && !(attrs & DMA_ATTR_MMIO) && size <= bounce_max_size(dev)
+		return dev->identity_mapped && !(attrs & DMA_ATTR_MMIO) &&
+				       size <= bounce_max_size(dev)
 			       ? map_bounced(dev, pa, size, dir, attrs)
 			       : DMA_MAPPING_ERROR;
 	if (!dev->coherent && pa.v < mem.span &&
 	    !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)))
-		plane_to_device(pa, size);
+		cpu_cache_clean(pa, size);
 	return (page << PAGE_BITS | (pa.v & (PAGE_BYTES - 1))) + dev->bus_offset;
 }
 
-/* RAM that policy=pool keeps mapped where the device reaches it. */
-static bool by_arithmetic(const struct device *dev, phys_t pa, u64 size)
+/* RAM that policy=identity keeps mapped where the device reaches it. */
+static bool map_is_identity(const struct device *dev, phys_t pa, u64 size)
 {
-	return dev->arithmetic && pa.v < mem.span && pa.v + size - 1 <= device_last(dev);
+	return dev->identity_mapped && pa.v < mem.span && pa.v + size - 1 <= device_last(dev);
 }
 
 dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
@@ -114,15 +150,15 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 {
 	u64 page;
 
-	if (by_arithmetic(dev, pa, size) &&
+	if (map_is_identity(dev, pa, size) &&
 	    !(attrs & (DMA_ATTR_MMIO | DMA_ATTR_REQUIRE_COHERENT))) {
 		if (unlikely(!dev->coherent) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-			plane_to_device(pa, size);
+			cpu_cache_clean(pa, size);
 		return pa.v + dev->bus_offset;
 	}
 	if (unlikely(dev->careful)) {
-		u64 kept = dev->keep && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)
-				   ? dev->keep->map(dev->keep, pa, size, prot_of(dir))
+		u64 kept = dev->regcache && pa.v & PHYS_FOREIGN && !(attrs & DMA_ATTR_MMIO)
+				   ? dev->regcache->map(dev->regcache, pa, size, prot_of(dir))
 				   : 0;
 
 		return kept ? kept + dev->bus_offset : map_uncommon(dev, pa, size, dir, attrs);
@@ -137,16 +173,29 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
 				 enum dma_data_direction dir)
 {
-	check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size, dir,
-		     "unmap of %#llx, where no mapping begins: pass the address that the map call "
-		     "returned, once",
-		     (unsigned long long)addr);
+	struct pt *pt = &dev->domain->pt;
+	unsigned int side = pt_walk_enter(pt); /* the address may be anybody's */
+	u64 entry = pt_walk(pt, IOVA(addr - dev->bus_offset));
+
+	pt_walk_exit(pt, side);
+	if (entry & PT_FIRST && !(entry & prot_to_unmap(dir)))
+		check_report(dev, false, DMAMAP_CHECK_UNMAP_DIRECTION, addr, size, dir,
+			     "unmap of %#llx %s the device, but the mapping there goes the other "
+			     "way, so it is another one and stays: unmap each mapping once, with "
+			     "the direction that it was mapped with",
+			     (unsigned long long)addr, dir == DMA_TO_DEVICE ? "to" : "from");
+	else
+		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size, dir,
+			     "unmap of %#llx, where no mapping begins: pass the address that the "
+			     "map call "
+			     "returned, once",
+			     (unsigned long long)addr);
 	return false;
 }
 
 /* What unmap does beside cutting the device off: copies back, frees slots. */
-static slow_path void settle(struct device *dev, dma_addr_t addr, phys_t pa, u64 size, bool bounced,
-			     enum dma_data_direction dir, unsigned long attrs)
+static slow_path void iommu_settle(struct device *dev, dma_addr_t addr, phys_t pa, u64 size,
+				   bool bounced, enum dma_data_direction dir, unsigned long attrs)
 {
 	if (bounced) {
 		if (!bounce_unmap(dev, pa, size, dir, attrs)) {
@@ -159,28 +208,42 @@ static slow_path void settle(struct device *dev, dma_addr_t addr, phys_t pa, u64
 	} else if (!dev->coherent && dir != DMA_TO_DEVICE &&
 		   !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)) &&
 		   phys_range_is_ram(pa, size)) {
-		plane_to_cpu(pa, size);
+		cpu_cache_invalidate(pa, size);
 	}
 }
 
 /* The rest of the space below mem.span (between 3 and 4 GiB) has mappings of its own. */
-static bool is_arithmetic(u64 bus)
+static bool twostep_is_identity(u64 bus)
 {
 	return bus < mem.low || (bus >= MEM_DMA32_END && bus < mem.span);
 }
 
-static bool unmap_arithmetic(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
-			     unsigned long attrs)
+static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
+				 enum dma_data_direction dir, unsigned long attrs)
 {
 	if (unlikely(phys_is_bounce(pa))) {
-		if (!bounce_unmap(dev, pa, size, dir, attrs))
+		if (!bounce_allows(dev, pa, prot_to_unmap(dir)) ||
+		    !bounce_unmap(dev, pa, size, dir, attrs))
 			return not_mapped(dev, pa.v + dev->bus_offset, size, dir);
 		bounce_report_lost(dev, pa.v + dev->bus_offset, size, dir);
 		return true;
 	}
 	if (unlikely(!dev->coherent))
-		settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
+		iommu_settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
 	return true;
+}
+
+/*
+ * Tables may be freed when a mapping this long goes, by another thread as well if the program
+ * unmaps it twice: the walk is protected.
+ */
+static slow_path u64 unmap_large(struct domain *dom, iova_t iova, u64 prot, u64 *entry)
+{
+	unsigned int side = pt_walk_enter(&dom->pt);
+	u64 mapped = pt_unmap_mapping_with(&dom->pt, iova, prot, entry);
+
+	pt_walk_exit(&dom->pt, side);
+	return mapped;
 }
 
 hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
@@ -188,14 +251,18 @@ hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 {
 	struct domain *dom = dev->domain;
 	u64 bus = addr - dev->bus_offset, page = bus >> PAGE_BITS;
-	u64 pages, mapped, entry;
+	u64 pages, mapped, entry, prot = prot_to_unmap(dir);
 	phys_t pa;
 
-	mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
+	if (unlikely(size > (PT_ENTRIES - 2) * PAGE_BYTES)) /* it may span a table */
+		mapped = unmap_large(dom, IOVA(page << PAGE_BITS), prot, &entry);
+	else
+		mapped = pt_unmap_mapping_with(&dom->pt, IOVA(page << PAGE_BITS), prot, &entry);
 	if (unlikely(!mapped))
 		return not_mapped(dev, addr, size, dir);
 	pages = mapped >> PAGE_BITS;
-	domain_release(dom, page, pages, dev->strict || (entry & (PHYS_FOREIGN | PT_STRICT)));
+	domain_release_mapping(dom, page, pages,
+			       dev->strict || (entry & (PHYS_FOREIGN | PT_STRICT)));
 	pa = PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1)));
 	if (unlikely(pages != pages_spanned(bus, size)))
 		check_report(
@@ -205,12 +272,12 @@ hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 			(unsigned long long)addr, (unsigned long long)size,
 			(unsigned long long)pages);
 	if (unlikely((entry & PT_BOUNCED) || !dev->coherent))
-		settle(dev, addr, pa, min_u64(size, mapped - (bus & (PAGE_BYTES - 1))),
-		       entry & PT_BOUNCED, dir, attrs);
+		iommu_settle(dev, addr, pa, min_u64(size, mapped - (bus & (PAGE_BYTES - 1))),
+			     entry & PT_BOUNCED, dir, attrs);
 	return true;
 }
 
-/* policy=pool and persistent: where the address lies says which it is. */
+/* policy=identity and persistent: where the address lies says which it is. */
 static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_addr_t addr, u64 size,
 						     enum dma_data_direction dir,
 						     unsigned long attrs)
@@ -218,9 +285,9 @@ static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_add
 	u64 bus = addr - dev->bus_offset;
 	int kept;
 
-	if (is_arithmetic(bus))
-		return unmap_arithmetic(dev, PHYS(bus), size, dir, attrs);
-	kept = dev->keep ? dev->keep->unmap(dev->keep, bus, size) : 0;
+	if (twostep_is_identity(bus))
+		return iommu_unmap_identity(dev, PHYS(bus), size, dir, attrs);
+	kept = dev->regcache ? dev->regcache->unmap(dev->regcache, bus, size) : 0;
 	if (likely(kept))
 		return kept > 0 || not_mapped(dev, addr, size, dir);
 	return unmap_pages(dev, addr, size, dir, attrs);
@@ -229,7 +296,7 @@ static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_add
 bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		 unsigned long attrs)
 {
-	if (unlikely(dev->arithmetic))
+	if (unlikely(dev->identity_mapped))
 		return unmap_by_place(dev, addr, size, dir, attrs);
 	return unmap_pages(dev, addr, size, dir, attrs);
 }
@@ -239,9 +306,34 @@ bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_directi
 	struct domain *dom = dev->domain;
 	u64 page = (addr - dev->bus_offset) >> PAGE_BITS, mapped, entry;
 
-	mapped = pt_unmap_mapping(&dom->pt, IOVA(page << PAGE_BITS), &entry);
+	mapped = pt_unmap_mapping_with(&dom->pt, IOVA(page << PAGE_BITS), prot_to_unmap(dir),
+				       &entry);
 	if (unlikely(!mapped))
 		return not_mapped(dev, addr, 0, dir);
-	domain_release(dom, page, mapped >> PAGE_BITS, dev->strict || (entry & PT_STRICT));
+	domain_release_mapping(dom, page, mapped >> PAGE_BITS, dev->strict || (entry & PT_STRICT));
 	return true;
+}
+
+void iommu_cut_leaked(struct device *dev, u64 bus, phys_t pa, u64 size)
+{
+	struct domain *dom = dev->domain;
+	u64 entry = pt_walk(&dom->pt, IOVA(bus)), mapped;
+
+	if (!(entry & PT_BOUNCED) || (entry & PT_ADDR) != pa.v)
+		return;
+	if (entry & PT_FIRST) {
+		mapped = pt_unmap_mapping(&dom->pt, IOVA(bus), &entry);
+		if (mapped)
+			domain_release_mapping(dom, bus >> PAGE_BITS, mapped >> PAGE_BITS, true);
+		return;
+	}
+	/* a link: the range's addresses stay taken */
+	if (dom->space.by_range) {
+		dom->space.ops->unmap_partial(&dom->space, IOVA(bus), size);
+	} else {
+		pt_unmap(&dom->pt, IOVA(bus), size);
+		dom->space.ops->invalidate(&dom->space, IOVA(bus), size);
+	}
+	if (read_acquire(&dom->n_holds))
+		domain_wait_holds(dom, IOVA(bus), size);
 }

@@ -17,10 +17,10 @@ int device_add_managed(struct device *dev, void (*release)(void *), void *data)
 		return -ENOMEM;
 	m->release = release;
 	m->data = data;
-	lock_take(&dev->managed_lock);
+	lock_acquire(&dev->managed_lock);
 	m->next = dev->managed;
 	dev->managed = m;
-	lock_give(&dev->managed_lock);
+	lock_release(&dev->managed_lock);
 	return 0;
 }
 
@@ -28,13 +28,13 @@ bool device_drop_managed(struct device *dev, void *data)
 {
 	struct managed **p, *m;
 
-	lock_take(&dev->managed_lock);
+	lock_acquire(&dev->managed_lock);
 	for (p = &dev->managed; *p && (*p)->data != data; p = &(*p)->next)
 		;
 	m = *p;
 	if (m)
 		*p = m->next;
-	lock_give(&dev->managed_lock);
+	lock_release(&dev->managed_lock);
 	alloc_free(m);
 	return m != NULL;
 }

@@ -11,7 +11,7 @@
 #include "check/check.h"
 #include "domain/device.h"
 #include "mem/page.h"
-#include "mem/plane.h"
+#include "mem/cpu_cache.h"
 
 #include <linux/dma-mapping.h>
 
@@ -66,7 +66,17 @@ hot_inline u64 prot_of(enum dma_data_direction dir)
 }
 
 /*
- * What most mappings without an IOMMU and with policy=pool are, and all that they cost: RAM in
+ * What a leaf must allow one of to be unmapped by a call with this direction. A mapping to the
+ * device is not unmapped as one from it: such a call comes from a second unmap of an address that
+ * was given out again.
+ */
+hot_inline u64 prot_to_unmap(enum dma_data_direction dir)
+{
+	return (unsigned int)dir <= DMA_FROM_DEVICE ? prot_of(dir) : PT_READ | PT_WRITE;
+}
+
+/*
+ * What most mappings without an IOMMU and with policy=identity are, and all that they cost: RAM in
  * reach, whose address is its own. Also says no to size 0, a range that wraps, and a range that
  * leaves the RAM it begins in.
  */
@@ -142,6 +152,11 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 		     unsigned long attrs);
 bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		 unsigned long attrs); /* as direct_unmap_slow */
+/*
+ * A closing device left [bus, bus + size) mapped to bounce memory at `pa`: other devices of its
+ * group do not reach it when this returns.
+ */
+void iommu_cut_leaked(struct device *dev, u64 bus, phys_t pa, u64 size);
 /* Takes away the mapping of a whole list that begins at `addr`. */
 bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_direction dir);
 /* A link with DMA_ATTR_SKIP_CPU_SYNC (twostep.c). */

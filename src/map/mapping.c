@@ -8,7 +8,7 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
-static slow_path dma_addr_t refuse(struct device *dev, phys_t pa, u64 size, int dir)
+static slow_path dma_addr_t mapping_refuse(struct device *dev, phys_t pa, u64 size, int dir)
 {
 	const char *why = "the range runs over the end of RAM or of the address space";
 
@@ -26,7 +26,7 @@ static slow_path dma_addr_t refuse(struct device *dev, phys_t pa, u64 size, int 
 	return DMA_MAPPING_ERROR;
 }
 
-hot_inline dma_addr_t map_checked(struct device *dev, enum check_call call, phys_t pa, u64 size,
+hot_inline dma_addr_t mapping_map(struct device *dev, enum check_call call, phys_t pa, u64 size,
 				  enum dma_data_direction dir, unsigned long attrs)
 {
 	dma_addr_t addr;
@@ -41,7 +41,7 @@ hot_inline dma_addr_t map_checked(struct device *dev, enum check_call call, phys
 	}
 	if (unlikely(!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size ||
 		     pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v))
-		return refuse(dev, pa, size, (int)dir);
+		return mapping_refuse(dev, pa, size, (int)dir);
 	if (fail_here(FAIL_MAP, dev->name)) {
 		error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
 		return DMA_MAPPING_ERROR;
@@ -94,7 +94,7 @@ dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 			     "(vmalloc_to_page) or use kmalloc");
 		return DMA_MAPPING_ERROR;
 	}
-	return map_checked(dev, CALL_SINGLE, pa, size, dir, attrs);
+	return mapping_map(dev, CALL_SINGLE, pa, size, dir, attrs);
 }
 
 void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
@@ -109,8 +109,8 @@ dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offs
 	u64 start = phys_of_page(page).v, pa;
 
 	if (unlikely(!page || __builtin_add_overflow(start, offset, &pa)))
-		return refuse(dev, PHYS(start), size, (int)dir);
-	return map_checked(dev, CALL_PAGE, PHYS(pa), size, dir, attrs);
+		return mapping_refuse(dev, PHYS(start), size, (int)dir);
+	return mapping_map(dev, CALL_PAGE, PHYS(pa), size, dir, attrs);
 }
 
 void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
@@ -134,7 +134,7 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 	dma_addr_t addr;
 
 	if (!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size)
-		return refuse(dev, PHYS(phys), size, (int)dir);
+		return mapping_refuse(dev, PHYS(phys), size, (int)dir);
 	if (!phys_is_registers(phys, size)) {
 		check_report(dev, dev->check, DMAMAP_CHECK_MAP_RESOURCE, 0, size, dir,
 			     "dma_map_resource of %#llx, which is memory or wraps: map memory with "
@@ -179,7 +179,7 @@ dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
 {
 	if (attrs & DMA_ATTR_MMIO)
 		return dma_map_resource(dev, phys, size, dir, attrs);
-	return map_checked(dev, CALL_PHYS, PHYS(phys), size, dir, attrs);
+	return mapping_map(dev, CALL_PHYS, PHYS(phys), size, dir, attrs);
 }
 
 void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size, enum dma_data_direction dir,

@@ -11,7 +11,7 @@ static int mask_check(const struct device *dev, u64 mask)
 {
 	/* where all RAM is mapped at its own address none of the low one is left for other mappings
 	 */
-	u64 least = dev->iommu && !dev->arithmetic ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
+	u64 least = dev->iommu && !dev->identity_mapped ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
 
 	if (!mask || (mask & (mask + 1)))
 		return error_set(EIO,
@@ -84,7 +84,7 @@ u64 dma_get_required_mask(struct device *dev)
 
 bool dma_addressing_limited(struct device *dev)
 {
-	return dev && (!dev->iommu || dev->arithmetic) && device_last(dev) < mem.span - 1;
+	return dev && (!dev->iommu || dev->identity_mapped) && device_last(dev) < mem.span - 1;
 }
 
 size_t dma_max_mapping_size(struct device *dev)
@@ -109,7 +109,7 @@ size_t dma_opt_mapping_size(struct device *dev)
 
 unsigned long dma_get_merge_boundary(struct device *dev)
 {
-	return dev && dev->iommu && !dev->arithmetic ? PAGE_BYTES - 1 : 0;
+	return dev && dev->iommu && !dev->identity_mapped ? PAGE_BYTES - 1 : 0;
 }
 
 int dma_get_cache_alignment(void)

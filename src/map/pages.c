@@ -51,7 +51,7 @@ static u64 ram_last(const struct device *dev)
 {
 	u64 mask = min_u64(read_once(&dev->dma_mask), read_once(&dev->coherent_mask));
 
-	if (dev->iommu && !dev->arithmetic)
+	if (dev->iommu && !dev->identity_mapped)
 		return ~0ull;
 	return mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
 }
@@ -97,7 +97,7 @@ static bool is_allocated(const struct device *dev, u64 size, const struct page *
 	if (page_state_kind(state) != PAGE_USER ||
 	    page_state_order(state) != (unsigned int)get_order(size))
 		return false;
-	if (!dev->iommu || (dev->arithmetic && bus == pa))
+	if (!dev->iommu || (dev->identity_mapped && bus == pa))
 		return bus == pa;
 	return (pt_walk(&dev->domain->pt, IOVA(bus)) & PT_ADDR) == pa &&
 	       !(bus & (PAGE_BYTES - 1)) &&
@@ -114,13 +114,13 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 	if (unlikely(dev->check))
 		check_enter(CALLER);
 	if (!is_allocated(dev, size, page, dma_handle)) {
-		struct check_past past = {0};
+		struct check_history history = {0};
 
 		if (dev->check)
-			check_story(&dev->shadow, dma_handle, "allocated", "freed", &past);
-		check_report_past(
+			check_provenance(&dev->shadow, dma_handle, "allocated", "freed", &history);
+		check_report_history(
 			dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
-			&past,
+			&history,
 			"free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
 			"so, or which were freed already: nothing is freed",
 			size, (unsigned long long)dma_handle);
@@ -128,8 +128,9 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 	}
 	if (unlikely(dev->check))
 		tell_unmap(dev, CALL_PAGES, dma_handle, PAGE_ALIGN(size), dir, 0, CALLER);
-	/* the contents are not wanted any more */
-	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), dir, DMA_ATTR_SKIP_CPU_SYNC))
+	/* the contents are not wanted any more, so the direction does not matter */
+	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), DMA_BIDIRECTIONAL,
+		       DMA_ATTR_SKIP_CPU_SYNC))
 		return;
 	count_unmap(dev);
 	page_free(page, (unsigned int)get_order(size));
@@ -214,7 +215,7 @@ static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_da
 
 		if (err) {
 			pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), i << PAGE_BITS);
-			domain_drain(dom);
+			domain_undo_map(dom, s->n);
 			return err;
 		}
 	}
@@ -248,12 +249,13 @@ static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_
 	if (unlikely(!dom->space.direct) &&
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), s->n << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), s->n << PAGE_BITS);
+		domain_undo_map(dom, s->n);
 		iova_free(dom->iova, page, s->n);
 		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)s->n);
 		return -ENOMEM;
 	}
 	for (u64 i = 0; !dev->coherent && i < s->n; i++)
-		plane_to_device(phys_of_page(s->pages[i]), PAGE_BYTES);
+		cpu_cache_clean(phys_of_page(s->pages[i]), PAGE_BYTES);
 	*addr = (page << PAGE_BITS) + dev->bus_offset;
 	return 0;
 }
@@ -308,14 +310,14 @@ static struct scattered **bucket_of(const struct sg_table *sgt)
 	return &buckets[((uintptr_t)sgt >> 4 ^ (uintptr_t)sgt >> 12) & (BUCKETS - 1)];
 }
 
-static void remember(struct scattered *s)
+static void pages_remember(struct scattered *s)
 {
 	struct scattered **bucket = bucket_of(&s->sgt);
 
-	lock_take(&lock);
+	lock_acquire(&lock);
 	s->next = *bucket;
 	*bucket = s;
-	lock_give(&lock);
+	lock_release(&lock);
 }
 
 struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
@@ -355,7 +357,7 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 	s->sgt.nents = 1;
 	sg_dma_address(s->sgt.sgl) = addr;
 	sg_dma_len(s->sgt.sgl) = (unsigned int)PAGE_ALIGN(size);
-	remember(s);
+	pages_remember(s);
 	if (unlikely(dev->check) && s->pages)
 		check_map_pages(&dev->shadow, &s->sgt, dir, CALLER);
 	return &s->sgt;
@@ -368,14 +370,14 @@ static struct scattered *scattered_of(struct device *dev, size_t size, const str
 {
 	struct scattered **at = bucket_of(sgt), *s;
 
-	lock_take(&lock);
+	lock_acquire(&lock);
 	while ((s = *at) && &s->sgt != sgt)
 		at = &s->next;
 	if (s && (s->dev != dev || PAGE_ALIGN(size) >> PAGE_BITS != s->n))
 		s = NULL;
 	if (s && forget)
 		*at = s->next;
-	lock_give(&lock);
+	lock_release(&lock);
 	check_enter(NULL);
 	if (!s)
 		check_report(

@@ -3,7 +3,7 @@
  * Scatterlists. The list's own fields carry the result: the first segments' dma_address and
  * dma_length, and a dma_length of 0 after the last. Three ways:
  *
- *  - where RAM has its own address (no IOMMU, or policy=pool) each entry is its own mapping,
+ *  - where RAM has its own address (no IOMMU, or policy=identity) each entry is its own mapping,
  * neighbours merged;
  *  - through an IOMMU the whole list is one range of address space, entries laid page after page,
  * so that those that fill their pages merge into one segment;
@@ -46,7 +46,7 @@ struct run {
  * An entry joins the run before it: it begins where that ends, not in another part of memory, and
  * the run stays within the longest segment.
  */
-hot_inline bool follows(u64 run, u64 run_size, u64 start, u64 size, u64 max)
+hot_inline bool sg_run_follows(u64 run, u64 run_size, u64 start, u64 size, u64 max)
 {
 	return start == run + run_size && run_size && size <= max - min_u64(run_size, max) &&
 	       phys_limit(PHYS(start)) == phys_limit(PHYS(run));
@@ -56,7 +56,7 @@ hot_inline void next_run(struct run *r, struct scatterlist *sg, int left, u64 ma
 {
 	*r = (struct run){.sg = sg, .pa = PHYS(known_start(sg)), .size = sg->length, .entries = 1};
 	for (sg = sg_next(sg); sg && r->entries < left; sg = sg_next(sg)) {
-		if (!follows(r->pa.v, r->size, known_start(sg), sg->length, max))
+		if (!sg_run_follows(r->pa.v, r->size, known_start(sg), sg->length, max))
 			break;
 		r->size += sg->length;
 		r->entries++;
@@ -113,15 +113,21 @@ static void put_segment(struct scatterlist **out, dma_addr_t addr, u64 size)
 	*out = sg_next(*out);
 }
 
-/* Unmaps `n` segments that were made one by one. */
-static void unmap_each(struct device *dev, struct scatterlist *sg, int n,
+/* Unmaps `n` segments that were made one by one; `len`: of the first. False: none was mapped. */
+static bool unmap_each(struct device *dev, struct scatterlist *sg, unsigned int len, int n,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	for (int i = 0; i < n && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
-		unmap_one(dev, sg_dma_address(sg), sg_dma_len(sg), dir, attrs);
+	bool found = false;
+
+	for (int i = 0; i < n && len; i++) {
+		found |= unmap_one(dev, sg_dma_address(sg), len, dir, attrs);
+		sg = sg_next(sg);
+		len = sg ? sg_dma_len(sg) : 0;
+	}
+	return found;
 }
 
-static void forget(struct scatterlist *sg, int n)
+static void sg_clear_dma(struct scatterlist *sg, int n)
 {
 	for (int i = 0; i < n && sg; i++, sg = sg_next(sg)) {
 		sg_dma_address(sg) = DMA_MAPPING_ERROR;
@@ -141,7 +147,8 @@ static int map_each(struct device *dev, struct scatterlist *sgl, int nents,
 		if (addr == DMA_MAPPING_ERROR) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
-			unmap_each(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			unmap_each(dev, sgl, sg_dma_len(sgl), i, dir,
+				   attrs | DMA_ATTR_SKIP_CPU_SYNC);
 			return err;
 		}
 		sg_dma_address(sg) = addr;
@@ -157,7 +164,7 @@ static bool within_boundary(u64 addr, u64 size, u64 boundary)
 }
 
 /*
- * RAM has its own address (no IOMMU, or policy=pool): neighbours that the device reaches merge,
+ * RAM has its own address (no IOMMU, or policy=identity): neighbours that the device reaches merge,
  * what it does not reach is mapped like dma_map_page.
  */
 static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
@@ -185,7 +192,8 @@ static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
 		if (unlikely(addr == DMA_MAPPING_ERROR)) {
 			int err = errno == EIO ? -EIO : -ENOMEM;
 
-			unmap_each(dev, sgl, made, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			unmap_each(dev, sgl, sg_dma_len(sgl), made, dir,
+				   attrs | DMA_ATTR_SKIP_CPU_SYNC);
 			return err;
 		}
 		seg = reached ? out : NULL;
@@ -211,7 +219,7 @@ struct layout {
 };
 
 /* Places one run; true: it joins the segment before it. */
-hot_inline bool place(struct layout *l, const struct run *r, u64 *where)
+hot_inline bool sg_place_run(struct layout *l, const struct run *r, u64 *where)
 {
 	u64 offset = r->pa.v & (PAGE_BYTES - 1), span = pages_spanned(r->pa.v, r->size)
 							<< PAGE_BITS;
@@ -254,7 +262,7 @@ static slow_path bool fits_one_range(const struct device *dev, struct scatterlis
 		u64 where;
 
 		next_run(&r, sg, left, l.max);
-		place(&l, &r, &where);
+		sg_place_run(&l, &r, &where);
 		if (l.padded)
 			return false;
 		left -= r.entries;
@@ -264,8 +272,8 @@ static slow_path bool fits_one_range(const struct device *dev, struct scatterlis
 }
 
 /* Maps the runs at `base`; the segments made, or -errno with nothing mapped. */
-static int map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 base, u64 prot,
-		    u64 first)
+static int sg_map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 base, u64 prot,
+		       u64 first)
 {
 	struct layout l = layout_start(dev);
 	struct scatterlist *sg = sgl, *out = sgl, *seg = NULL;
@@ -279,7 +287,7 @@ static int map_runs(struct device *dev, struct scatterlist *sgl, int nents, u64 
 		int err;
 
 		next_run(&r, sg, left, l.max);
-		joins = place(&l, &r, &where);
+		joins = sg_place_run(&l, &r, &where);
 		span = pages_spanned(r.pa.v, r.size) << PAGE_BITS;
 		left -= r.entries;
 		if (!left)
@@ -368,6 +376,10 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents, con
 	if (s->odd && (pages << PAGE_BITS) - 1 > read_once(&dev->seg_boundary) &&
 	    !fits_one_range(dev, sgl, nents))
 		return -ERANGE;
+	if (unlikely(pages >= PT_ENTRIES) && domain_check_tables(PAGE_BYTES, pages << PAGE_BITS)) {
+		error_prefix("%s: cannot map a list", dev->name);
+		return -ENOMEM;
+	}
 	page = domain_iova_alloc(dom, pages, device_last(dev) >> PAGE_BITS);
 	if (!page)
 		return -ENOMEM;
@@ -381,19 +393,16 @@ static int map_iommu(struct device *dev, struct scatterlist *sgl, int nents, con
 	if (likely(!s->odd))
 		n = map_single_pages(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	else
-		n = map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
+		n = sg_map_runs(dev, sgl, nents, page << PAGE_BITS, prot_of(dir), first);
 	if (unlikely(n < 0)) {
-		/* what was linked for a moment may have been cached, where a stored entry is seen
-		 */
-		if (dom->space.by_range)
-			iova_free(dom->iova, page, pages);
-		else
-			domain_release(dom, page, pages, true);
+		domain_undo_map(dom, pages);
+		iova_free(dom->iova, page, pages);
 		return error_set(ENOMEM, "%s: no memory for page tables", dev->name);
 	}
 	if (unlikely(!dom->space.direct) &&
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), pages << PAGE_BITS)) {
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
+		domain_undo_map(dom, pages);
 		iova_free(dom->iova, page, pages);
 		error_prefix("%s: cannot map a list of %llu pages", dev->name,
 			     (unsigned long long)pages);
@@ -416,7 +425,7 @@ static bool any_needs_care(const struct device *dev, struct scatterlist *sgl, in
 static int map_list(struct device *dev, struct scatterlist *sgl, int nents, const struct survey *s,
 		    enum dma_data_direction dir, unsigned long attrs)
 {
-	bool each = (!dev->coherent && (!dev->iommu || dev->arithmetic)) ||
+	bool each = (!dev->coherent && (!dev->iommu || dev->identity_mapped)) ||
 		    (attrs & (DMA_ATTR_REQUIRE_COHERENT | DMA_ATTR_MMIO));
 	struct scatterlist *sg = sgl;
 	int n = -ERANGE;
@@ -434,12 +443,12 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents, cons
 	}
 	if (n > 0 && !dev->coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		for (int i = 0; i < nents; i++, sg = sg_next(sg))
-			plane_to_device(PHYS(sg_start(sg)), sg->length);
+			cpu_cache_clean(PHYS(sg_start(sg)), sg->length);
 	return n;
 }
 
-static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
-		       enum dma_data_direction dir, unsigned long attrs, const void *caller)
+static int sg_map(struct device *dev, struct scatterlist *sgl, int nents,
+		  enum dma_data_direction dir, unsigned long attrs, const void *caller)
 {
 	struct survey s = {0};
 	int n, err;
@@ -460,7 +469,7 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 		return error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
 	n = map_list(dev, sgl, nents, &s, dir, attrs);
 	if (n <= 0) {
-		forget(sgl, nents);
+		sg_clear_dma(sgl, nents);
 		return n;
 	}
 	/* a list may name the same memory many times; its size class may not overflow */
@@ -474,7 +483,7 @@ static int map_checked(struct device *dev, struct scatterlist *sgl, int nents,
 unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
-	int n = map_checked(dev, sg, nents, dir, attrs, CALLER);
+	int n = sg_map(dev, sg, nents, dir, attrs, CALLER);
 
 	return n > 0 ? (unsigned int)n : 0;
 }
@@ -486,7 +495,7 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 
 	if (!sgt)
 		return error_set(EINVAL, "dma_map_sgtable: no table (NULL)");
-	n = map_checked(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs, CALLER);
+	n = sg_map(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs, CALLER);
 	if (n < 0)
 		return n;
 	sgt->nents = (unsigned int)n;
@@ -497,31 +506,33 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 static void lines_to_cpu(struct scatterlist *sg, int nents)
 {
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
-		plane_to_cpu(PHYS(sg_start(sg)), sg->length);
+		cpu_cache_invalidate(PHYS(sg_start(sg)), sg->length);
 }
 
 static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_addr_t addr = sg_dma_address(sgl);
+	/* says that the list is mapped: of two unmaps of a list the second one finds 0 */
+	unsigned int len = __atomic_exchange_n(&sg_dma_len(sgl), 0, __ATOMIC_ACQ_REL);
 	bool found;
 
-	if (!sg_dma_len(sgl)) {
-		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, 0, dir,
-			     "unmap of a scatterlist that is not mapped");
+	if (!len) {
+		check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, 0, 0, dir,
+			     "unmap of a scatterlist that is not mapped: unmap each list once");
 		return false;
 	}
 	if (!dev->iommu || (sgl->dma_flags & SG_DMA_EACH)) {
-		unmap_each(dev, sgl, nents, dir, attrs);
-		found = true;
+		found = unmap_each(dev, sgl, len, nents, dir, attrs);
 	} else {
-		found = iommu_unmap_list(dev, addr, dir);
+		found = iommu_unmap_list(dev, sg_dma_address(sgl), dir);
 		if (found && !dev->coherent && dir != DMA_TO_DEVICE &&
 		    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 			lines_to_cpu(sgl, nents);
 	}
-	/* so that a second unmap is seen */
-	forget(sgl, 1);
+	if (found)
+		sg_dma_address(sgl) = DMA_MAPPING_ERROR;
+	else /* another device has it mapped, or the other way */
+		__atomic_store_n(&sg_dma_len(sgl), len, __ATOMIC_RELEASE);
 	return found;
 }
 

@@ -7,8 +7,8 @@
 
 #include <linux/scatterlist.h>
 
-static slow_path void report(struct device *dev, enum dmamap_check_kind kind, dma_addr_t addr,
-			     u64 size, enum dma_data_direction dir)
+static slow_path void sync_report_misuse(struct device *dev, enum dmamap_check_kind kind,
+					 dma_addr_t addr, u64 size, enum dma_data_direction dir)
 {
 	check_report(dev, dev->check, kind, addr, size, dir,
 		     "sync of %llu bytes at %#llx, which %s", (unsigned long long)size,
@@ -23,9 +23,9 @@ static void sync_lines(phys_t pa, u64 size, enum dma_data_direction dir, bool to
 	if (!phys_range_is_ram(pa, size))
 		return;
 	if (!to_cpu)
-		plane_to_device(pa, size);
+		cpu_cache_clean(pa, size);
 	else if (dir != DMA_TO_DEVICE)
-		plane_to_cpu(pa, size);
+		cpu_cache_invalidate(pa, size);
 }
 
 static void sync_direct(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
@@ -35,7 +35,7 @@ static void sync_direct(struct device *dev, dma_addr_t addr, u64 size, enum dma_
 
 	if (phys_is_bounce(pa)) {
 		if (!bounce_sync(dev, pa, size, dir, to_cpu))
-			report(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
+			sync_report_misuse(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
 	} else if (!dev->coherent) {
 		sync_lines(pa, size, dir, to_cpu);
 	}
@@ -49,14 +49,14 @@ static void sync_iommu(struct device *dev, dma_addr_t addr, u64 size, enum dma_d
 	u64 entry = pt_walk(&dev->domain->pt, IOVA(bus));
 
 	if (!entry || __builtin_add_overflow(bus, size, &end)) {
-		report(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, addr, size, dir);
+		sync_report_misuse(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, addr, size, dir);
 		return;
 	}
 	if ((entry & PT_BOUNCED) ||
 	    phys_is_bounce(PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1))))) {
 		if (!bounce_sync(dev, PHYS((entry & PT_ADDR) | (bus & (PAGE_BYTES - 1))), size, dir,
 				 to_cpu))
-			report(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
+			sync_report_misuse(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
 		return;
 	}
 	while (bus < end) {
@@ -64,7 +64,7 @@ static void sync_iommu(struct device *dev, dma_addr_t addr, u64 size, enum dma_d
 
 		entry = pt_walk(&dev->domain->pt, IOVA(bus));
 		if (!entry) {
-			report(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
+			sync_report_misuse(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
 			return;
 		}
 		if (!dev->coherent)
@@ -138,7 +138,8 @@ static void sync_list(struct device *dev, struct scatterlist *sg, int nents,
 	if (unlikely(dev->check))
 		check_sync_sg(&dev->shadow, sg, nents, dir, to_cpu, caller);
 	if (!sg_dma_len(sg))
-		report(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, sg_dma_address(sg), sg->length, dir);
+		sync_report_misuse(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, sg_dma_address(sg),
+				   sg->length, dir);
 	for (int i = 0; i < nents && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
 		if (!nothing_to_do(dev, sg_dma_address(sg)))
 			sync_slow(dev, sg_dma_address(sg), sg_dma_len(sg), dir, to_cpu);
@@ -167,7 +168,7 @@ bool dma_need_sync(struct device *dev, dma_addr_t dma_addr)
 	bus = dma_addr - dev->bus_offset;
 	if (!dev->coherent)
 		return true;
-	if (!dev->iommu || (dev->arithmetic && bus < mem.span))
+	if (!dev->iommu || (dev->identity_mapped && bus < mem.span))
 		return phys_is_bounce(PHYS(bus));
 	entry = pt_walk(&dev->domain->pt, IOVA(bus));
 	return (entry & PT_BOUNCED) != 0;

@@ -8,39 +8,20 @@
 
 #include <sched.h>
 
-/* Tables for links longer than RAM (of memory outside it) may take this share of RAM: 1/16. */
-#define TABLE_SHARE_BITS 4
-
-#ifdef dma_iova_link
 #undef dma_iova_link /* here is the function that the inline part leaves the rest to */
-
-/* RAM is fixed while a device is open; a device's first range writes it. Atomic words. */
-static struct __dma_link_limits link_limits = {.refuse = &fail_armed};
-
-static void set_limits(struct device *dev)
-{
-	if (likely(read_once(&dev->link_limits)))
-		return;
-	write_once(&link_limits.ram_end[0], mem.low);
-	write_once(&link_limits.ram_end[1], mem.span);
-	write_release(&dev->link_limits, &link_limits);
-}
-#else
-static void set_limits(struct device *dev)
-{
-}
-#endif
 
 int bad_state(const struct device *dev, const char *what)
 {
 	return error_set(EINVAL,
-			 "%s: %s without a device, or a range that dma_iova_try_alloc() gave",
+			 "%s: %s without a device, or with a state that is not a range of this "
+			 "device: pass the state that dma_iova_try_alloc() filled for it, until it "
+			 "is freed",
 			 dev ? dev->name : "no device", what);
 }
 
 void note_slots(struct device *dev, struct dma_iova_state *state)
 {
-	u64 bus = bus_of(dev, state), *slots;
+	u64 bus = twostep_bus(dev, state), *slots;
 
 	/* under the checker each link takes the long way, where it is remembered */
 	if (!dev->coherent || dev->check || bus & (PAGE_BYTES - 1) ||
@@ -88,9 +69,8 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 	*state = (struct dma_iova_state){
 		.addr = (page << PAGE_BITS | offset) + dev->bus_offset,
 		.__size = size,
-		.__live = LIVE_OF(fence_everywhere_works() ? THREAD_NAME : SHARED),
+		.__live = live_of(dev, fence_everywhere_works() ? THREAD_NAME : SHARED),
 	};
-	set_limits(dev);
 	note_slots(dev, state);
 	count_add(&device_thread(dev)->ranges_taken, 1);
 	if (unlikely(dev->check))
@@ -98,16 +78,11 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 	return true;
 }
 
-static u64 ram_bytes(void)
-{
-	return mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0);
-}
-
 /* Why dma_iova_link() refuses, beside what else is linked; NULL: it does not. */
 static const char *why_not(const struct device *dev, const struct dma_iova_state *state, u64 phys,
 			   u64 offset, u64 size, int dir, unsigned long attrs)
 {
-	u64 at = bus_of(dev, state) + offset, limit = phys_limit(PHYS(phys));
+	u64 at = twostep_bus(dev, state) + offset, limit = phys_limit(PHYS(phys));
 
 	if (!size || !range_within(offset, size, state->__size))
 		return "it is empty or not inside the range";
@@ -135,7 +110,7 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 		      u64 offset, u64 size, int dir, unsigned long attrs)
 {
 	const char *why = why_not(dev, state, phys, offset, size, dir, attrs);
-	u64 bus = bus_of(dev, state) + offset;
+	u64 bus = twostep_bus(dev, state) + offset;
 	int err = EINVAL;
 
 	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) &&
@@ -144,9 +119,10 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 		why = "DMA_ATTR_REQUIRE_COHERENT, but it would have to bounce or be synced";
 	}
 	/* 8 bytes of table for each granule, or a spare table for each 2 MiB: the same */
-	if (!why && size / PT_ENTRIES > ram_bytes() >> TABLE_SHARE_BITS) {
-		err = ENOMEM;
-		why = "its page tables would take too much of RAM";
+	if (!why && domain_check_tables(PAGE_BYTES, size)) {
+		error_prefix("%s: cannot link at offset %llu", dev->name,
+			     (unsigned long long)offset);
+		return -ENOMEM;
 	}
 	if (!why && fail_here(FAIL_LINK, dev->name)) {
 		err = ENOMEM;
@@ -158,11 +134,21 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 			 (unsigned long long)size, (unsigned long long)offset, why);
 }
 
-/* A link that ends inside a granule is the range's last. */
-static int check_order(const struct device *dev, const struct dma_iova_state *state, u64 offset,
-		       u64 size)
+/* Something is linked in [bus, end), where other threads may be unlinking. */
+static bool links_exist(struct device *dev, u64 bus, u64 end)
 {
-	u64 end = bus_of(dev, state) + offset + size, last = range_end(dev, state);
+	struct pt *pt = &dev->domain->pt;
+	unsigned int side = pt_walk_enter(pt);
+	bool found = pt_find(pt, IOVA(bus), end) < end;
+
+	pt_walk_exit(pt, side);
+	return found;
+}
+
+/* A link that ends inside a granule is the range's last. */
+static int check_order(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size)
+{
+	u64 end = twostep_bus(dev, state) + offset + size, last = range_end(dev, state);
 	u64 closed = read_once(&state->__end);
 
 	if (closed && offset >= closed)
@@ -170,8 +156,7 @@ static int check_order(const struct device *dev, const struct dma_iova_state *st
 				 "%s: cannot link at offset %llu: the range was closed at %llu "
 				 "by a link that ends inside a granule",
 				 dev->name, (unsigned long long)offset, (unsigned long long)closed);
-	if (end & (PAGE_BYTES - 1) &&
-	    pt_find(&dev->domain->pt, IOVA(align_up(end, PAGE_BYTES)), last) < last)
+	if (end & (PAGE_BYTES - 1) && links_exist(dev, align_up(end, PAGE_BYTES), last))
 		return error_set(EINVAL,
 				 "%s: a link that ends inside a granule must be the last, and "
 				 "there is one behind offset %llu",
@@ -201,6 +186,8 @@ static int link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 fl
 		     PT_MAP_SPLIT);
 	if (err)
 		bounce_unmap(dev, at, size, DMA_TO_DEVICE, 0);
+	else
+		bounce_set_place(at, align_down(bus, PAGE_BYTES), flags & PT_PRESENT);
 	return err;
 }
 
@@ -255,36 +242,37 @@ static void carry_to_device(struct device *dev, u64 phys, u64 size, unsigned lon
 		end = align_down(end, PAGE_BYTES);
 	}
 	if (phys < end)
-		plane_to_device(PHYS(phys), end - phys);
+		cpu_cache_clean(PHYS(phys), end - phys);
 }
 
 /* Whoever links without the lock goes by it from now on. Under the lock. */
-static slow_path void take_right_away(struct dma_iova_state *state, u64 me)
+static slow_path void take_right_away(const struct device *dev, struct dma_iova_state *state,
+				      u64 me)
 {
 	bool moved = __atomic_fetch_or(&state->__stale, MOVED, __ATOMIC_RELAXED) & MOVED;
 
-	write_once(&state->__live, moved ? LIVE_OF(SHARED) : me);
+	write_once(&state->__live, moved ? live_of(dev, SHARED) : me);
 	fence_everywhere();
 	while (read_acquire(&state->__busy))
 		sched_yield();
 }
 
-static struct lock *take_lock(struct dma_iova_state *state)
+static struct lock *take_lock(const struct device *dev, struct dma_iova_state *state)
 {
 	struct lock *lock = (struct lock *)&state->__lock;
-	u64 live, me = LIVE_OF(THREAD_NAME);
+	u64 live, me = live_of(dev, THREAD_NAME);
 
-	lock_take(lock);
+	lock_acquire(lock);
 	live = read_once(&state->__live);
-	if (unlikely(live != me && live != LIVE_OF(SHARED)))
-		take_right_away(state, me);
+	if (unlikely(live != me && live != live_of(dev, SHARED)))
+		take_right_away(dev, state, me);
 	return lock;
 }
 
 /* One whole granule of plain memory where a store does, with the right that the inline part has
  * not. */
-static bool link_page(struct dma_iova_state *state, u64 phys, u64 offset, u64 size,
-		      enum dma_data_direction dir, unsigned long attrs)
+static bool link_page(const struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
+		      u64 size, enum dma_data_direction dir, unsigned long attrs)
 {
 	struct lock *lock;
 	bool done = false;
@@ -294,19 +282,19 @@ static bool link_page(struct dma_iova_state *state, u64 phys, u64 offset, u64 si
 	    (unsigned int)dir > DMA_FROM_DEVICE || phys >= phys_limit(PHYS(phys)) ||
 	    read_once(&fail_armed))
 		return false;
-	lock = take_lock(state);
+	lock = take_lock(dev, state);
 	if (offset >> PAGE_BITS < read_once(&state->__open)) {
 		slot = state->__slots + (offset >> PAGE_BITS);
 		done = !(read_once(slot) & PT_PRESENT);
 		if (done)
 			write_release(slot, phys | prot_of(dir));
 	}
-	lock_give(lock);
+	lock_release(lock);
 	return done;
 }
 
 /* Tells of a link; what cannot be told is taken away again. */
-static int publish(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size)
+static int twostep_publish(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size)
 {
 	struct domain *dom = dev->domain;
 	u64 first = align_down(bus, PAGE_BYTES), length = pages_spanned(bus, size) << PAGE_BITS;
@@ -324,7 +312,7 @@ static int publish(struct device *dev, struct dma_iova_state *state, u64 bus, u6
 static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
 		       u64 size, enum dma_data_direction dir, unsigned long attrs)
 {
-	u64 bus = bus_of(dev, state) + offset;
+	u64 bus = twostep_bus(dev, state) + offset;
 	int err = check_order(dev, state, offset, size);
 
 	if (err)
@@ -342,7 +330,7 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 		return err;
 	}
 	if (unlikely(!dev->domain->space.direct))
-		err = publish(dev, state, bus, size);
+		err = twostep_publish(dev, state, bus, size);
 	if (unlikely(err))
 		return err;
 	if (!dev->coherent)
@@ -364,14 +352,14 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t 
 
 	if (!state_ok(dev, state))
 		return bad_state(dev, "dma_iova_link");
-	if (link_page(state, phys, offset, size, dir, attrs))
+	if (link_page(dev, state, phys, offset, size, dir, attrs))
 		return 0;
 	err = check_link(dev, state, phys, offset, size, (int)dir, attrs);
 	if (err)
 		return err;
-	lock = take_lock(state);
+	lock = take_lock(dev, state);
 	err = link_locked(dev, state, phys, offset, size, dir, attrs);
-	lock_give(lock);
+	lock_release(lock);
 	if (unlikely(dev->check) && !err)
 		tell_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs,
 			    CALLER);
@@ -386,7 +374,7 @@ static slow_path void forget_old_links(struct device *dev, struct dma_iova_state
 	u8 flushing, moved;
 
 	/* one at a time, so that nobody finds it clean before what cleans has been done */
-	lock_take(lock);
+	lock_acquire(lock);
 	moved = read_once(&state->__stale) & MOVED;
 	flushing = FLUSHING | moved;
 	if (__atomic_exchange_n(&state->__stale, flushing, __ATOMIC_ACQ_REL) & (STALE | FLUSHING))
@@ -395,7 +383,7 @@ static slow_path void forget_old_links(struct device *dev, struct dma_iova_state
 	/* an unlink may have come meanwhile */
 	__atomic_compare_exchange_n(&state->__stale, &flushing, moved, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
-	lock_give(lock);
+	lock_release(lock);
 }
 
 int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset, size_t size)

@@ -31,6 +31,8 @@
  * Either the first sees that its name is gone and goes by the lock, or the second sees it busy and
  * waits; C pairs with D. Once SHARED, all link under the lock until the range is freed. A thread's
  * name is its thread pointer; one that inherits the name of a thread that ended inherits the right.
+ * Beside the name __live has the device's mark, by which a state of another device, a stray one and
+ * one that was freed are refused.
  * Unlinking needs neither: who unlinks owns the links, as who unmaps does.
  *
  * __open says how many granules a store can link. __end and __open change under the lock.
@@ -43,20 +45,19 @@
 
 #include "map/bounce.h"
 
-#ifdef __DMA_LIVE
+#ifdef dma_iova_link
 #define THREAD_NAME __dma_self()
 #else /* there is no inline part on this machine, nor a right to it */
 #define THREAD_NAME SHARED
-#define __DMA_LIVE  (0x6c6bull << 48)
 #endif
 
-#define LIVE_MARK    (__DMA_LIVE >> 48)
-#define LIVE_OF(who) (__DMA_LIVE | (who))
+/* __live is the device's mark in the upper 16 bits and the thread's name below. */
+#define LIVE_MARK_SHIFT 48
 
 enum { SHARED = 1 /* no thread pointer is this */ };
 enum { STALE = 1, FLUSHING = 2, MOVED = 4 }; /* bits of __stale */
 
-hot_inline u64 bus_of(const struct device *dev, const struct dma_iova_state *state)
+hot_inline u64 twostep_bus(const struct device *dev, const struct dma_iova_state *state)
 {
 	return state->addr - dev->bus_offset;
 }
@@ -64,18 +65,24 @@ hot_inline u64 bus_of(const struct device *dev, const struct dma_iova_state *sta
 /* The granule that the range begins in, and the end of its last one. */
 hot_inline u64 range_first(const struct device *dev, const struct dma_iova_state *state)
 {
-	return align_down(bus_of(dev, state), PAGE_BYTES);
+	return align_down(twostep_bus(dev, state), PAGE_BYTES);
 }
 
 hot_inline u64 range_end(const struct device *dev, const struct dma_iova_state *state)
 {
-	return align_up(bus_of(dev, state) + state->__size, PAGE_BYTES);
+	return align_up(twostep_bus(dev, state) + state->__size, PAGE_BYTES);
 }
 
+hot_inline u64 live_of(const struct device *dev, u64 thread)
+{
+	return dev->link_mark << LIVE_MARK_SHIFT | thread;
+}
+
+/* A state of this device: another device's has another mark. */
 hot_inline bool state_ok(const struct device *dev, const struct dma_iova_state *state)
 {
-	return dev && state && state->__size && read_once(&state->__live) >> 48 == LIVE_MARK &&
-	       dev->iommu;
+	return dev && state && read_once(&state->__live) >> LIVE_MARK_SHIFT == dev->link_mark &&
+	       read_once(&state->__size) && dev->iommu;
 }
 
 int bad_state(const struct device *dev, const char *what) __attribute__((cold));

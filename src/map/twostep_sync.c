@@ -26,9 +26,9 @@ static void sync_granule(struct device *dev, u64 bus, u64 n, bool to_cpu)
 	else if (dev->coherent || !phys_range_is_ram(pa, n))
 		return;
 	else if (!to_cpu)
-		plane_to_device(pa, n);
+		cpu_cache_clean(pa, n);
 	else if (entry_dir(entry) != DMA_TO_DEVICE)
-		plane_to_cpu(pa, n);
+		cpu_cache_invalidate(pa, n);
 }
 
 static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offset, u64 size,
@@ -43,7 +43,7 @@ static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offs
 	if (!dev->sync_looks && !dev->check)
 		return;
 	closed = read_once(&state->__end);
-	bus = bus_of(dev, state) + offset;
+	bus = twostep_bus(dev, state) + offset;
 	end = bus + size;
 	if (!size || !range_within(offset, size, closed ? closed : state->__size) ||
 	    !all_linked(&dev->domain->pt, bus, end)) {

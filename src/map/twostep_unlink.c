@@ -22,14 +22,15 @@ enum dma_data_direction entry_dir(u64 entry)
 static void linked_part(const struct device *dev, const struct dma_iova_state *state, u64 granule,
 			u64 *from, u64 *to)
 {
-	u64 bus = bus_of(dev, state), closed = read_once(&state->__end);
+	u64 bus = twostep_bus(dev, state), closed = read_once(&state->__end);
 
 	*from = granule < bus ? bus - granule : 0;
 	*to = closed && bus + closed - granule < PAGE_BYTES ? bus + closed - granule : PAGE_BYTES;
 }
 
 /* The device is cut off: hands a granule back to the CPU. */
-static void settle(struct device *dev, const struct dma_iova_state *state, u64 granule, u64 entry)
+static void twostep_settle(struct device *dev, const struct dma_iova_state *state, u64 granule,
+			   u64 entry)
 {
 	unsigned long attrs = entry & PT_NO_SYNC ? DMA_ATTR_SKIP_CPU_SYNC : 0;
 	phys_t pa = PHYS(entry & PT_ADDR);
@@ -40,18 +41,19 @@ static void settle(struct device *dev, const struct dma_iova_state *state, u64 g
 	} else if (!dev->coherent && !attrs && entry_dir(entry) != DMA_TO_DEVICE &&
 		   phys_range_is_ram(pa, PAGE_BYTES)) {
 		linked_part(dev, state, granule, &from, &to);
-		plane_to_cpu(PHYS(pa.v + from), to - from);
+		cpu_cache_invalidate(PHYS(pa.v + from), to - from);
 	}
 }
 
 /* What stood in [bus, bus + size) is gone from the page table. */
-static void cut_off(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size,
-		    bool strict)
+static void twostep_invalidate(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size,
+			       bool strict)
 {
 	struct domain *dom = dev->domain;
 
 	if (!strict) {
-		__atomic_fetch_or(&state->__stale, STALE, __ATOMIC_ACQ_REL);
+		__atomic_fetch_or(&state->__stale, STALE, __ATOMIC_SEQ_CST);
+		fence_after_atomic();
 		domain_flush_later(dom);
 		return;
 	}
@@ -110,15 +112,15 @@ void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u
 			t->other_dir |= entry[i] && entry_dir(entry[i]) != dir;
 		}
 		if (dom->space.by_range && give_back) {
-			dom->space.ops->cut(&dom->space, IOVA(bus), k << PAGE_BITS);
+			dom->space.ops->unmap_partial(&dom->space, IOVA(bus), k << PAGE_BITS);
 		} else {
 			pt_unmap(pt, IOVA(bus), k << PAGE_BITS);
 			if (!dom->space.by_range)
-				cut_off(dev, state, bus, k << PAGE_BITS, true);
+				twostep_invalidate(dev, state, bus, k << PAGE_BITS, true);
 		}
 		for (u64 i = 0; i < k; i++) {
 			if (entry[i] && give_back)
-				settle(dev, state, bus + (i << PAGE_BITS), entry[i]);
+				twostep_settle(dev, state, bus + (i << PAGE_BITS), entry[i]);
 			else if (entry[i] & PT_BOUNCED)
 				bounce_unmap_page(dev, PHYS(entry[i] & PT_ADDR), DMA_TO_DEVICE, 0);
 		}
@@ -149,7 +151,8 @@ static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_dire
 
 	t->other_dir = dev->check && any_other_dir(pt, bus, end, dir);
 	if (dom->space.by_range) { /* that is all of it */
-		t->granules = dom->space.ops->cut(&dom->space, IOVA(bus), end - bus) >> PAGE_BITS;
+		t->granules = dom->space.ops->unmap_partial(&dom->space, IOVA(bus), end - bus) >>
+			      PAGE_BITS;
 		return;
 	}
 	/* memory outside RAM is not told apart here: be strict when in doubt */
@@ -158,14 +161,14 @@ static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_dire
 }
 
 /* Takes away whatever is linked in [bus, end). */
-static struct taken take(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
-			 enum dma_data_direction dir)
+static struct taken twostep_take_links(struct device *dev, struct dma_iova_state *state, u64 bus,
+				       u64 end, enum dma_data_direction dir)
 {
 	u64 *slots = read_once(&state->__slots);
 	struct taken t = {0};
 
 	if (likely(slots && !read_once(&state->__end)))
-		take_slots(slots + ((bus - bus_of(dev, state)) >> PAGE_BITS),
+		take_slots(slots + ((bus - twostep_bus(dev, state)) >> PAGE_BITS),
 			   (end - bus) >> PAGE_BITS, dir, &t);
 	else if (!dev->sync_looks)
 		take_leaves(dev, bus, end, dir, &t);
@@ -173,8 +176,8 @@ static struct taken take(struct device *dev, struct dma_iova_state *state, u64 b
 		take_with_care(dev, state, bus, end, dir, true, &t);
 	/* take_with_care() has done it, and leaves `entries` alone */
 	if (likely(t.entries))
-		cut_off(dev, state, bus, end - bus,
-			dev->strict || t.entries & (PHYS_FOREIGN | PT_ON_DEMAND));
+		twostep_invalidate(dev, state, bus, end - bus,
+				   dev->strict || t.entries & (PHYS_FOREIGN | PT_ON_DEMAND));
 	return t;
 }
 
@@ -185,7 +188,7 @@ static struct taken take(struct device *dev, struct dma_iova_state *state, u64 b
 static bool named_granules(const struct device *dev, const struct dma_iova_state *state, u64 offset,
 			   u64 size, u64 *bus, u64 *end)
 {
-	u64 base = bus_of(dev, state), closed = read_once(&state->__end), to;
+	u64 base = twostep_bus(dev, state), closed = read_once(&state->__end), to;
 
 	if (!size || !range_within(offset, size, state->__size))
 		return false;
@@ -201,41 +204,42 @@ static bool named_granules(const struct device *dev, const struct dma_iova_state
 void report_part(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size,
 		 enum dma_data_direction dir, const char *what)
 {
-	struct check_past past = {0};
+	struct check_history history = {0};
 
 	if (dev->check)
-		check_links_past(&dev->shadow, state->addr + offset, size, &past);
-	check_report_past(dev, dev->check, DMAMAP_CHECK_IOVA_NOT_LINKED, state->addr + offset, size,
-			  dir, &past,
-			  "%s of %llu bytes at offset %llu of a two-step range, where not all of "
-			  "it is linked",
-			  what, (unsigned long long)size, (unsigned long long)offset);
+		check_links_history(&dev->shadow, state->addr + offset, size, &history);
+	check_report_history(
+		dev, dev->check, DMAMAP_CHECK_IOVA_NOT_LINKED, state->addr + offset, size, dir,
+		&history,
+		"%s of %llu bytes at offset %llu of a two-step range, where not all of "
+		"it is linked",
+		what, (unsigned long long)size, (unsigned long long)offset);
 }
 
 /* The link that closed the range is gone. */
-static void reopen(struct device *dev, struct dma_iova_state *state)
+static void twostep_reopen(struct device *dev, struct dma_iova_state *state)
 {
 	struct lock *lock = (struct lock *)&state->__lock;
 
-	lock_take(lock);
+	lock_acquire(lock);
 	write_once(&state->__end, 0);
 	note_slots(dev, state);
-	lock_give(lock);
+	lock_release(lock);
 }
 
 static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 offset, u64 size,
 			enum dma_data_direction dir)
 {
-	u64 bus, end, closed = read_once(&state->__end), closes = bus_of(dev, state) + closed;
+	u64 bus, end, closed = read_once(&state->__end), closes = twostep_bus(dev, state) + closed;
 	struct taken t;
 
 	if (!named_granules(dev, state, offset, size, &bus, &end)) {
 		report_part(dev, state, offset, size, dir, "unlink");
 		return;
 	}
-	t = take(dev, state, bus, end, dir);
+	t = twostep_take_links(dev, state, bus, end, dir);
 	if (closed && bus < closes && end >= closes)
-		reopen(dev, state);
+		twostep_reopen(dev, state);
 	if (unlikely(read_once(&dev->bounced)))
 		bounce_report_lost(dev, state->addr + offset, size, dir);
 	if (unlikely(t.granules < (end - bus) >> PAGE_BITS))
@@ -267,50 +271,72 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t of
 	unlink_part(dev, state, offset, size, dir);
 }
 
+/*
+ * The state is the caller's to free. Of two frees at once one finds that it has no mark any more,
+ * so the address space goes back once.
+ */
+static bool state_claim(const struct device *dev, struct dma_iova_state *state)
+{
+	return state_ok(dev, state) &&
+	       __atomic_exchange_n(&state->__live, 0, __ATOMIC_ACQ_REL) >> LIVE_MARK_SHIFT ==
+		       dev->link_mark;
+}
+
+/* In words, since another thread may be reading the state by mistake. */
+static void state_clear(struct dma_iova_state *state)
+{
+	write_once(&state->__size, 0);
+	write_once(&state->__slots, NULL);
+	write_once(&state->__end, 0);
+	write_once(&state->__stale, 0);
+	write_once(&state->__open, 0);
+	write_once(&state->addr, 0);
+}
+
 /* The range goes back; what is still linked from offset `from` on is unlinked and reported. */
-static void free_range(struct device *dev, struct dma_iova_state *state, u64 from)
+static void twostep_free_range(struct device *dev, struct dma_iova_state *state, u64 from)
 {
 	struct domain *dom = dev->domain;
 	u64 first = range_first(dev, state), end = range_end(dev, state), bus = end;
-	struct check_past past = {0};
+	struct check_history history = {0};
 	struct taken t = {0};
 
 	if (unlikely(dev->check)) {
-		check_links_past(&dev->shadow, state->addr, state->__size, &past);
+		check_links_history(&dev->shadow, state->addr, state->__size, &history);
 		check_range_freed(&dev->shadow, state->addr, state->__size);
 	}
 	if (unlikely(from < state->__size))
-		bus = pt_find(&dom->pt, IOVA(align_down(bus_of(dev, state) + from, PAGE_BYTES)),
-			      end);
+		bus = pt_find(&dom->pt,
+			      IOVA(align_down(twostep_bus(dev, state) + from, PAGE_BYTES)), end);
 	if (unlikely(bus < end)) {
-		t = take(dev, state, bus, end, DMA_BIDIRECTIONAL);
+		t = twostep_take_links(dev, state, bus, end, DMA_BIDIRECTIONAL);
 		bounce_report_lost(dev, state->addr, state->__size, DMA_NONE);
-		check_report_past(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr,
-				  state->__size, DMA_NONE, &past,
-				  "a two-step range was freed with %llu granules linked: unlink "
-				  "them first",
-				  (unsigned long long)t.granules);
+		check_report_history(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr,
+				     state->__size, DMA_NONE, &history,
+				     "a two-step range was freed with %llu granules linked: unlink "
+				     "them first",
+				     (unsigned long long)t.granules);
 	}
 	if (read_once(&state->__stale) & (STALE | FLUSHING))
 		domain_defer_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
 	else
 		iova_free(dom->iova, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
-	*state = (struct dma_iova_state){0};
+	state_clear(state);
 	count_add(&device_thread(dev)->ranges_given, 1);
 }
 
 void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 {
-	if (unlikely(!state_ok(dev, state)))
+	if (unlikely(!state_claim(dev, state)))
 		bad_state(dev, "dma_iova_free");
 	else
-		free_range(dev, state, 0);
+		twostep_free_range(dev, state, 0);
 }
 
 void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t mapped_len,
 		      enum dma_data_direction dir, unsigned long attrs)
 {
-	if (unlikely(!state_ok(dev, state))) {
+	if (unlikely(!state_claim(dev, state))) {
 		bad_state(dev, "dma_iova_destroy");
 		return;
 	}
@@ -320,5 +346,5 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t m
 		tell_unlink(dev, state, 0, mapped_len, dir, attrs, CALLER);
 	if (mapped_len)
 		unlink_part(dev, state, 0, mapped_len, dir);
-	free_range(dev, state, mapped_len);
+	twostep_free_range(dev, state, mapped_len);
 }

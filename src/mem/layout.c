@@ -16,7 +16,7 @@
 #define BOUNCE_DEFAULT	(64 * MIB)
 #define BOUNCE_SEGMENT	(256 * KIB) /* the largest mapping that can bounce */
 
-static int place_ram(const struct mem_config *want, struct mem_layout *out)
+static int layout_place_ram(const struct mem_config *want, struct mem_layout *out)
 {
 	u64 ram = want->ram ? want->ram : want->ram_default ? want->ram_default : MEM_RAM_DEFAULT;
 	u64 low_max = want->low_max ? want->low_max : LOW_MAX_DEFAULT;
@@ -72,7 +72,7 @@ int mem_layout_make(const struct mem_config *want, struct mem_layout *out)
 	struct mem_layout made = {0};
 	int err;
 
-	err = place_ram(want, &made);
+	err = layout_place_ram(want, &made);
 	if (!err)
 		err = place_bounce(want, &made);
 	if (!err)

@@ -41,7 +41,8 @@ struct mem {
 	u64 low;	  /* end of the part below 4 GiB */
 	u64 bounce_start; /* physical address of the bounce memory, outside of the allocator */
 	u64 bounce_size;
-	u8 *plane; /* what non-coherent devices see: same layout as RAM; NULL: none needed yet */
+	u8 *device_view; /* what non-coherent devices see: same layout as RAM; NULL: none needed yet
+			  */
 	struct page *map; /* of page frame 0; only entries of RAM are memory */
 	u8 *vm_base; /* where vmalloc's areas lie; no pointer of the process while vm_size is 0 */
 	u64 vm_size; /* 0: there is no area */
@@ -61,8 +62,8 @@ void mem_put(void);
 /* RAM in pages of 2 MiB, as far as the system gives them; takes the memory. Needs RAM (mem_get). */
 void mem_make_large(void);
 
-/* Makes mem.plane, once; 0 or -ENOMEM. Needs RAM (mem_get). */
-int mem_need_plane(void);
+/* Makes mem.device_view, once; 0 or -ENOMEM. Needs RAM (mem_get). */
+int mem_need_device_view(void);
 
 /*
  * Maps RAM [pa, pa + size) at `va` over what is there, shared, with PROT_* bits; all page-aligned.

@@ -49,12 +49,12 @@ static u64 pfn_of(const struct page *page)
 	return (u64)(page - mem.map);
 }
 
-static void set_state(struct page *page, u32 state)
+static void page_set_state(struct page *page, u32 state)
 {
 	write_release(&page->state, state);
 }
 
-static void list_add(struct band *b, struct page *page, unsigned int order)
+static void page_list_add(struct band *b, struct page *page, unsigned int order)
 {
 	page->prev = NULL;
 	page->next = b->free[order];
@@ -62,10 +62,10 @@ static void list_add(struct band *b, struct page *page, unsigned int order)
 		page->next->prev = page;
 	b->free[order] = page;
 	write_once(&b->orders, b->orders | 1u << order);
-	set_state(page, page_state(PAGE_FREE, order));
+	page_set_state(page, page_state(PAGE_FREE, order));
 }
 
-static void list_remove(struct band *b, struct page *page, unsigned int order)
+static void page_list_remove(struct band *b, struct page *page, unsigned int order)
 {
 	if (page->prev)
 		page->prev->next = page->next;
@@ -75,7 +75,7 @@ static void list_remove(struct band *b, struct page *page, unsigned int order)
 		page->next->prev = page->prev;
 	if (!b->free[order])
 		write_once(&b->orders, b->orders & ~(1u << order));
-	set_state(page, 0);
+	page_set_state(page, 0);
 }
 
 /* Puts a block that nobody has on its list, merged as far as that goes. Under the lock. */
@@ -86,12 +86,12 @@ static void band_add(struct band *b, struct page *page, unsigned int order)
 
 		if (read_once(&buddy->state) != page_state(PAGE_FREE, order))
 			break;
-		list_remove(b, buddy, order);
-		set_state(page, 0);
+		page_list_remove(b, buddy, order);
+		page_set_state(page, 0);
 		if (buddy < page)
 			page = buddy;
 	}
-	list_add(b, page, order);
+	page_list_add(b, page, order);
 }
 
 /* A block of list o that has 2^order pages before page frame `end`; NULL. */
@@ -114,13 +114,13 @@ static struct page *band_take(struct band *b, unsigned int order, u64 end, enum 
 		page = list_find(b, o, order, end);
 		if (!page)
 			continue;
-		list_remove(b, page, o);
+		page_list_remove(b, page, o);
 		while (o > order) {
 			o--;
-			list_add(b, page + (1ull << o), o);
+			page_list_add(b, page + (1ull << o), o);
 		}
 		write_once(&page->refs, 1);
-		set_state(page, page_state(kind, order));
+		page_set_state(page, page_state(kind, order));
 		return page;
 	}
 	return NULL;
@@ -139,9 +139,9 @@ static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind,
 
 		if (!careful && !(read_once(&b->orders) >> order))
 			continue;
-		lock_take(&b->lock);
+		lock_acquire(&b->lock);
 		page = band_take(b, order, end, kind);
-		lock_give(&b->lock);
+		lock_release(&b->lock);
 	}
 	return page;
 }
@@ -165,7 +165,7 @@ static struct page *none_free(unsigned int order, u64 last)
 			  (unsigned long long)last);
 }
 
-static struct page *take(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind)
+static struct page *page_take(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind)
 {
 	struct page *page;
 	u64 end;
@@ -196,11 +196,11 @@ struct page *block_alloc(gfp_t gfp, unsigned int order, u64 last, enum page_kind
 	if (kind == PAGE_INTERNAL) {
 		if (!read_once(&mem.span))
 			return error_null(ENOMEM, "there is no RAM: no device is open");
-		return take(gfp, order, last, kind);
+		return page_take(gfp, order, last, kind);
 	}
 	if (mem_use_pages(1ull << order))
 		return NULL;
-	page = take(gfp, order, last, kind);
+	page = page_take(gfp, order, last, kind);
 	if (!page)
 		mem_unuse_pages(1ull << order);
 	return page;
@@ -222,7 +222,7 @@ const char *page_kind_name(enum page_kind kind)
 	return (unsigned int)kind < ARRAY_SIZE(names) ? names[kind] : "unknown memory";
 }
 
-static int refuse(const struct page *page, u32 state, unsigned int order)
+static int page_refuse(const struct page *page, u32 state, unsigned int order)
 {
 	unsigned long long pa = phys_of_page(page).v;
 
@@ -245,11 +245,12 @@ static int band_release(struct band *b, struct page *page, u32 state)
 
 	write_once(&page->refs, page->refs - 1);
 	if (page->refs) {
-		set_state(page, page_state(PAGE_USER, order)); /* who holds it knows it as a page */
+		page_set_state(page,
+			       page_state(PAGE_USER, order)); /* who holds it knows it as a page */
 		return -1;
 	}
 	poison_set(page_ptr(page), PAGE_BYTES << order);
-	set_state(page, 0);
+	page_set_state(page, 0);
 	band_add(b, page, order);
 	return (int)order;
 }
@@ -263,15 +264,15 @@ int block_free(struct page *page, unsigned int order, enum page_kind kind)
 	if (!page_is_ram(page))
 		return error_set(EINVAL, "cannot free %p: it is not a page of RAM", (void *)page);
 	b = &bands[band_index(pfn_of(page))];
-	lock_take(&b->lock);
+	lock_acquire(&b->lock);
 	state = read_once(&page->state);
 	if (page_state_kind(state) != kind ||
 	    (order != PAGE_ORDER_ANY && page_state_order(state) != order)) {
-		lock_give(&b->lock);
-		return refuse(page, state, order);
+		lock_release(&b->lock);
+		return page_refuse(page, state, order);
 	}
 	freed = band_release(b, page, state);
-	lock_give(&b->lock);
+	lock_release(&b->lock);
 	if (freed >= 0 && kind != PAGE_INTERNAL)
 		mem_unuse_pages(1ull << freed);
 	return 0;
@@ -279,7 +280,7 @@ int block_free(struct page *page, unsigned int order, enum page_kind kind)
 
 void block_set_kind(struct page *page, enum page_kind kind, unsigned int tag)
 {
-	set_state(page, page_state(kind, page_state_order(page->state)) | tag << 16);
+	page_set_state(page, page_state(kind, page_state_order(page->state)) | tag << 16);
 }
 
 void block_split(struct page *page, unsigned int order)
@@ -289,7 +290,7 @@ void block_split(struct page *page, unsigned int order)
 	/* the first page last: until then the others are inside of its block */
 	for (u64 i = 1ull << order; i--;) {
 		write_once(&page[i].refs, 1);
-		set_state(&page[i], state);
+		page_set_state(&page[i], state);
 	}
 }
 
@@ -318,12 +319,12 @@ bool block_ref(struct page *head)
 	struct band *b = &bands[band_index(pfn_of(head))];
 	bool live;
 
-	lock_take(&b->lock);
+	lock_acquire(&b->lock);
 	live = page_state_kind(read_once(&head->state)) > PAGE_FREE &&
 	       page_state_kind(read_once(&head->state)) != PAGE_INTERNAL;
 	if (live)
 		write_once(&head->refs, head->refs + 1);
-	lock_give(&b->lock);
+	lock_release(&b->lock);
 	return live;
 }
 
@@ -332,11 +333,11 @@ int block_unref(struct page *head)
 	struct band *b = &bands[band_index(pfn_of(head))];
 	bool shared;
 
-	lock_take(&b->lock);
+	lock_acquire(&b->lock);
 	shared = page_state_kind(read_once(&head->state)) > PAGE_FREE && head->refs > 1;
 	if (shared)
 		write_once(&head->refs, head->refs - 1);
-	lock_give(&b->lock);
+	lock_release(&b->lock);
 	return shared ? 0 : block_free(head, PAGE_ORDER_ANY, PAGE_USER);
 }
 
@@ -375,11 +376,11 @@ void zones_count(u64 free[PAGE_ORDERS])
 	for (unsigned int o = 0; o < PAGE_ORDERS; o++)
 		free[o] = 0;
 	for (struct band *b = bands; b < bands + BANDS; b++) {
-		lock_take(&b->lock);
+		lock_acquire(&b->lock);
 		for (unsigned int o = 0; o < PAGE_ORDERS; o++)
 			for (struct page *page = b->free[o]; page; page = page->next)
 				free[o]++;
-		lock_give(&b->lock);
+		lock_release(&b->lock);
 	}
 }
 

@@ -145,7 +145,7 @@ static u64 map_bytes(u64 span)
 }
 
 /* Readers without a lock see an old or a new word of each: mem.h says why either does. */
-static void publish(u8 *base, struct page *map, const struct mem_layout *l, int fd)
+static void ram_publish(u8 *base, struct page *map, const struct mem_layout *l, int fd)
 {
 	mem.low = l->low;
 	mem.bounce_start = l->bounce_start;
@@ -185,7 +185,7 @@ static int ram_make(const struct mem_config *want)
 	err = poison_init(l.span);
 	if (err)
 		goto no_poison;
-	publish(base, map, &l, fd);
+	ram_publish(base, map, &l, fd);
 	zones_init();
 	return 0;
 
@@ -210,10 +210,10 @@ static void ram_unmake(void)
 	vm_forget();
 	pinned = false; /* no device has any of it */
 	write_once(&mem.span, 0);
-	if (mem.plane)
-		window_free(mem.plane, was.span);
-	mem.plane = NULL;
-	publish(MEM_NOWHERE, NULL, &none, -1);
+	if (mem.device_view)
+		window_free(mem.device_view, was.span);
+	mem.device_view = NULL;
+	ram_publish(MEM_NOWHERE, NULL, &none, -1);
 	munmap(map, map_bytes(was.span));
 	window_free(base, was.span);
 	close(fd);
@@ -253,7 +253,7 @@ static int users_start(const struct mem_config *want, u64 n)
 	return err;
 }
 
-static int use(u64 n)
+static int ram_charge(u64 n)
 {
 	static const struct mem_config any;
 	int err;
@@ -266,7 +266,7 @@ static int use(u64 n)
 	return err;
 }
 
-static void unuse(u64 n)
+static void ram_uncharge(u64 n)
 {
 	if (likely(!users_leave(n)))
 		return;
@@ -278,17 +278,17 @@ static void unuse(u64 n)
 
 int mem_use_pages(u64 n)
 {
-	return use(n);
+	return ram_charge(n);
 }
 
 void mem_unuse_pages(u64 n)
 {
-	unuse(n);
+	ram_uncharge(n);
 }
 
 int mem_use_area(void)
 {
-	int err = use(1);
+	int err = ram_charge(1);
 
 	if (!err)
 		__atomic_add_fetch(&areas, 1, __ATOMIC_RELAXED);
@@ -298,7 +298,7 @@ int mem_use_area(void)
 void mem_unuse_area(void)
 {
 	__atomic_sub_fetch(&areas, 1, __ATOMIC_RELAXED);
-	unuse(1);
+	ram_uncharge(1);
 }
 
 u64 mem_pages_used(void)
@@ -308,7 +308,7 @@ u64 mem_pages_used(void)
 	return all > others ? all - others : 0;
 }
 
-static int differs(const char *key, u64 is, u64 want)
+static int ram_key_differs(const char *key, u64 is, u64 want)
 {
 	return error_set(EBUSY,
 			 "%s is %llu KiB and stays so until the last device is closed and the last "
@@ -317,7 +317,7 @@ static int differs(const char *key, u64 is, u64 want)
 }
 
 /* Under life: is what there is what is wanted? Only named sizes count. */
-static int compare(const struct mem_config *want)
+static int ram_compare(const struct mem_config *want)
 {
 	struct mem_config full = *want;
 	struct mem_layout l;
@@ -329,11 +329,11 @@ static int compare(const struct mem_config *want)
 	if (err)
 		return err;
 	if (l.ram != now.ram)
-		return differs("ram", now.ram, l.ram);
+		return ram_key_differs("ram", now.ram, l.ram);
 	if (want->low_max && l.low != now.low)
-		return differs("RAM below 4 GiB", now.low, l.low);
+		return ram_key_differs("RAM below 4 GiB", now.low, l.low);
 	if (want->swiotlb && l.bounce_size != now.bounce_size)
-		return differs("swiotlb", now.bounce_size, l.bounce_size);
+		return ram_key_differs("swiotlb", now.bounce_size, l.bounce_size);
 	return 0;
 }
 
@@ -350,7 +350,7 @@ int mem_get(const struct mem_config *want)
 	}
 	if (!err) {
 		__atomic_add_fetch(&areas, 1, __ATOMIC_RELAXED);
-		err = compare(want);
+		err = ram_compare(want);
 		if (err) {
 			__atomic_sub_fetch(&areas, 1, __ATOMIC_RELAXED);
 			if (users_leave(1))
@@ -366,23 +366,23 @@ void mem_put(void)
 	mem_unuse_area();
 }
 
-int mem_need_plane(void)
+int mem_need_device_view(void)
 {
 	int err = 0;
-	u8 *plane;
+	u8 *device_view;
 
 	pthread_mutex_lock(&life);
-	if (mem.plane)
+	if (mem.device_view)
 		goto out;
 	err = -ENOMEM;
-	plane = window_make(now.span, "the memory that non-coherent devices see");
-	if (!plane)
+	device_view = window_make(now.span, "the memory that non-coherent devices see");
+	if (!device_view)
 		goto out;
-	err = window_fill(plane, &now, -1);
+	err = window_fill(device_view, &now, -1);
 	if (err)
-		window_free(plane, now.span);
+		window_free(device_view, now.span);
 	else
-		write_release(&mem.plane, plane);
+		write_release(&mem.device_view, device_view);
 out:
 	pthread_mutex_unlock(&life);
 	return err;
@@ -413,7 +413,7 @@ int mem_map_at(void *va, phys_t pa, u64 size, int prot)
 	return map_fixed(va, size, prot, mem.fd, file_offset(pa.v));
 }
 
-static bool punch(phys_t pa, u64 size)
+static bool ram_punch_hole(phys_t pa, u64 size)
 {
 	bool done;
 
@@ -428,7 +428,7 @@ void mem_zero(phys_t pa, u64 size)
 {
 	int saved = errno;
 
-	if (size < PUNCH_MIN || !punch(pa, size))
+	if (size < PUNCH_MIN || !ram_punch_hole(pa, size))
 		zero_unchecked(mem.base + pa.v, size);
 	errno = saved;
 }

@@ -23,7 +23,7 @@
 #define SG_TABLE_MAX (1u << 26)
 #define SG_ALIGN     64
 
-static void terminate(struct scatterlist *sgl, unsigned int nents)
+static void sg_terminate(struct scatterlist *sgl, unsigned int nents)
 {
 	sg_mark_end(&sgl[nents - 1]);
 }
@@ -33,7 +33,7 @@ void sg_init_table(struct scatterlist *sgl, unsigned int nents)
 	if (!sgl || !nents)
 		return;
 	memset(sgl, 0, sizeof(*sgl) * (size_t)nents);
-	terminate(sgl, nents);
+	sg_terminate(sgl, nents);
 }
 
 void sg_init_one(struct scatterlist *sg, const void *buf, unsigned int buflen)
@@ -134,7 +134,7 @@ int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
 		table->orig_nents += n;
 		prev = sgl;
 		if (n == left)
-			terminate(sgl, n);
+			sg_terminate(sgl, n);
 	}
 	table->nents = nents;
 	return 0;
@@ -145,8 +145,8 @@ undo:
 }
 
 /* How many of the pages from `from` on, and before `end`, one entry of at most max pages takes. */
-static unsigned int run_length(struct page **pages, unsigned int from, unsigned int end,
-			       unsigned int max)
+static unsigned int sg_run_length(struct page **pages, unsigned int from, unsigned int end,
+				  unsigned int max)
 {
 	unsigned int i = from + 1;
 
@@ -192,7 +192,7 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 	if (err)
 		return err;
 	used = (unsigned int)pages_spanned(offset, size);
-	for (i = 0; i < used; i += run_length(pages, i, used, max))
+	for (i = 0; i < used; i += sg_run_length(pages, i, used, max))
 		n++;
 	err = sg_alloc_table(sgt, n, gfp_mask);
 	if (err)
@@ -200,7 +200,7 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 	for (i = 0, sg = sgt->sgl; i < used; i += run, sg = sg_next(sg)) {
 		u64 bytes;
 
-		run = run_length(pages, i, used, max);
+		run = sg_run_length(pages, i, used, max);
 		bytes = min_u64((u64)run * PAGE_SIZE - offset, size);
 		sg_set_page(sg, pages[i], (unsigned int)bytes, offset);
 		size -= bytes;
@@ -212,8 +212,8 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 enum sg_move { TO_BUFFER, FROM_BUFFER, ZERO };
 
 /* Moves len bytes between the list, from byte `skip` on, and buf. The bytes moved. */
-static size_t move(struct scatterlist *sg, unsigned int nents, u8 *buf, size_t len, off_t skip,
-		   enum sg_move how)
+static size_t sg_move(struct scatterlist *sg, unsigned int nents, u8 *buf, size_t len, off_t skip,
+		      enum sg_move how)
 {
 	size_t done = 0, n;
 	u64 left;
@@ -244,7 +244,8 @@ static size_t move(struct scatterlist *sg, unsigned int nents, u8 *buf, size_t l
 size_t sg_copy_buffer(struct scatterlist *sgl, unsigned int nents, void *buf, size_t buflen,
 		      off_t skip, bool to_buffer)
 {
-	return buf ? move(sgl, nents, buf, buflen, skip, to_buffer ? TO_BUFFER : FROM_BUFFER) : 0;
+	return buf ? sg_move(sgl, nents, buf, buflen, skip, to_buffer ? TO_BUFFER : FROM_BUFFER)
+		   : 0;
 }
 
 size_t sg_copy_from_buffer(struct scatterlist *sgl, unsigned int nents, const void *buf,
@@ -272,7 +273,7 @@ size_t sg_pcopy_to_buffer(struct scatterlist *sgl, unsigned int nents, void *buf
 
 size_t sg_zero_buffer(struct scatterlist *sgl, unsigned int nents, size_t buflen, off_t skip)
 {
-	return move(sgl, nents, NULL, buflen, skip, ZERO);
+	return sg_move(sgl, nents, NULL, buflen, skip, ZERO);
 }
 
 static u64 memory_pages(const struct scatterlist *sg)

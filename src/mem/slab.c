@@ -55,14 +55,14 @@ struct slab_set *slab_set_claim(u32 size, gfp_t zone, void (*ctor)(void *))
 {
 	struct slab_set *set;
 
-	lock_take(&claim_lock);
+	lock_acquire(&claim_lock);
 	for (set = slab_sets + SLAB_SETS_KMALLOC; set < slab_sets + SLAB_SETS && set->size; set++)
 		;
 	if (set < slab_sets + SLAB_SETS)
 		slab_set_init(set, size, zone, ctor);
 	else
 		set = NULL;
-	lock_give(&claim_lock);
+	lock_release(&claim_lock);
 	return set ? set
 		   : error_null(ENOMEM, "cannot make another object cache: there are %d now",
 				SLAB_SETS - SLAB_SETS_KMALLOC);
@@ -72,13 +72,13 @@ int slab_set_release(struct slab_set *set)
 {
 	bool idle;
 
-	lock_take(&claim_lock);
-	lock_take(&set->lock);
+	lock_acquire(&claim_lock);
+	lock_acquire(&set->lock);
 	idle = !set->live;
 	if (idle)
 		set->size = 0;
-	lock_give(&set->lock);
-	lock_give(&claim_lock);
+	lock_release(&set->lock);
+	lock_release(&claim_lock);
 	return idle ? 0 : -EBUSY;
 }
 
@@ -145,14 +145,14 @@ void *slab_take(struct slab_set *set, gfp_t gfp)
 	unsigned int i;
 	u8 *object;
 
-	lock_take(&set->lock);
+	lock_acquire(&set->lock);
 	s = set->partial;
 	if (!s) {
-		lock_give(&set->lock);
+		lock_release(&set->lock);
 		s = slab_make(set);
 		if (!s)
 			return NULL;
-		lock_take(&set->lock);
+		lock_acquire(&set->lock);
 		link_slab(set, s);
 	}
 	i = (unsigned int)__builtin_ctzll(s->free);
@@ -161,7 +161,7 @@ void *slab_take(struct slab_set *set, gfp_t gfp)
 		unlink_slab(set, s);
 	set->live++;
 	object = object_at(s, i);
-	lock_give(&set->lock);
+	lock_release(&set->lock);
 	poison_clear(object, set->size);
 	return gfp & __GFP_ZERO ? memset(object, 0, set->size) : object;
 }
@@ -175,10 +175,10 @@ static struct slab_set *set_of(struct page *head)
 	if (page_state_kind(state) != PAGE_SLAB)
 		return NULL;
 	set = &slab_sets[page_state_tag(state) % SLAB_SETS];
-	lock_take(&set->lock);
+	lock_acquire(&set->lock);
 	if (read_acquire(&head->state) == state)
 		return set;
-	lock_give(&set->lock);
+	lock_release(&set->lock);
 	return NULL;
 }
 
@@ -202,7 +202,7 @@ u32 slab_object_size(struct page *head, const void *object)
 		return 0;
 	if (object_index(head->owner, object) >= 0)
 		size = set->size;
-	lock_give(&set->lock);
+	lock_release(&set->lock);
 	return size;
 }
 
@@ -224,7 +224,7 @@ static bool object_give(struct slab_set *set, struct slab *s, unsigned int i)
 	return true;
 }
 
-static int refuse(const void *object, const char *why)
+static int slab_refuse(const void *object, const char *why)
 {
 	return error_set(EINVAL, "cannot free %p: %s", object, why);
 }
@@ -237,10 +237,10 @@ int slab_give(struct page *head, void *object, const struct slab_set *only)
 	int i;
 
 	if (!set)
-		return refuse(object, "no live object is there; it was freed already");
+		return slab_refuse(object, "no live object is there; it was freed already");
 	if (only && set != only) {
-		lock_give(&set->lock);
-		return refuse(object, "it is an object of another cache");
+		lock_release(&set->lock);
+		return slab_refuse(object, "it is an object of another cache");
 	}
 	s = head->owner;
 	i = object_index(s, object);
@@ -248,9 +248,9 @@ int slab_give(struct page *head, void *object, const struct slab_set *only)
 		last = object_give(set, s, (unsigned int)i);
 	if (last)
 		block_set_kind(head, PAGE_BUSY, 0);
-	lock_give(&set->lock);
+	lock_release(&set->lock);
 	if (i < 0)
-		return refuse(
+		return slab_refuse(
 			object,
 			"no live object begins there; it was freed already, or points inside one");
 	if (last)

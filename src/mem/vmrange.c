@@ -48,7 +48,7 @@ static struct vm_slot *slots;
 static u32 bins[BINS]; /* first run of each, 0: none */
 static u64 range_pages;
 
-static enum slot_tag tag_of(const struct vm_slot *s)
+static enum slot_tag vmrange_slot_tag(const struct vm_slot *s)
 {
 	return (enum slot_tag)(read_once(&s->word) & ((1u << TAG_BITS) - 1));
 }
@@ -100,7 +100,7 @@ static u32 bin_find(unsigned int bin, u32 pages, u64 tries)
 	return 0;
 }
 
-static u32 run_find(u32 pages)
+static u32 vmrange_find_run(u32 pages)
 {
 	unsigned int bin = log2_floor(pages);
 	u32 i = bin_find(bin, pages, TRIES);
@@ -114,8 +114,8 @@ u32 vm_take(u32 pages)
 {
 	u32 index, length = 0, need = pages + 1;
 
-	lock_take(&vm_lock);
-	index = run_find(need);
+	lock_acquire(&vm_lock);
+	index = vmrange_find_run(need);
 	if (index) {
 		length = (u32)value_of(&slots[index]);
 		run_remove(index);
@@ -124,7 +124,7 @@ u32 vm_take(u32 pages)
 		if (length > need)
 			run_add(index + need, length - need);
 	}
-	lock_give(&vm_lock);
+	lock_release(&vm_lock);
 	if (!index)
 		error_set(ENOMEM,
 			  "vmalloc: no address space for %u pages in a row: free some areas",
@@ -136,16 +136,16 @@ void vm_give(u32 index, u32 pages)
 {
 	u32 length = pages + 1;
 
-	lock_take(&vm_lock);
+	lock_acquire(&vm_lock);
 	for (u32 i = 0; i < length; i++)
 		slot_set(&slots[index + i], 0, SLOT_NONE);
-	if (tag_of(&slots[index + length]) == SLOT_FREE) {
+	if (vmrange_slot_tag(&slots[index + length]) == SLOT_FREE) {
 		u32 after = index + length;
 
 		length += (u32)value_of(&slots[after]);
 		run_remove(after);
 	}
-	if (tag_of(&slots[index - 1]) == SLOT_FREE) {
+	if (vmrange_slot_tag(&slots[index - 1]) == SLOT_FREE) {
 		u32 before = (u32)value_of(&slots[index - 1]);
 
 		index -= before;
@@ -153,7 +153,7 @@ void vm_give(u32 index, u32 pages)
 		run_remove(index);
 	}
 	run_add(index, length);
-	lock_give(&vm_lock);
+	lock_release(&vm_lock);
 }
 
 void vm_set_pfn(u32 index, u64 pfn)
@@ -163,7 +163,7 @@ void vm_set_pfn(u32 index, u64 pfn)
 
 u64 vm_pfn(u32 index)
 {
-	enum slot_tag tag = tag_of(&slots[index]);
+	enum slot_tag tag = vmrange_slot_tag(&slots[index]);
 
 	return tag == SLOT_PAGE || tag == SLOT_AREA ? value_of(&slots[index]) : 0;
 }
@@ -172,11 +172,11 @@ void vm_open(u32 index, u32 pages, enum vm_kind kind)
 {
 	struct vm_slot *s = &slots[index];
 
-	lock_take(&vm_lock);
+	lock_acquire(&vm_lock);
 	s->pages = pages;
 	s->kind = kind;
 	slot_set(s, value_of(s), SLOT_AREA);
-	lock_give(&vm_lock);
+	lock_release(&vm_lock);
 }
 
 u32 vm_index(const void *addr)
@@ -192,13 +192,13 @@ u32 vm_close(const void *addr, enum vm_kind kind, u32 *index)
 	if (!vmalloc_range_contains(addr) || (uintptr_t)addr & (PAGE_BYTES - 1))
 		return 0;
 	s = &slots[vm_index(addr)];
-	lock_take(&vm_lock);
-	if (tag_of(s) == SLOT_AREA && s->kind == kind) {
+	lock_acquire(&vm_lock);
+	if (vmrange_slot_tag(s) == SLOT_AREA && s->kind == kind) {
 		pages = s->pages;
 		slot_set(s, value_of(s), SLOT_PAGE);
 		*index = vm_index(addr);
 	}
-	lock_give(&vm_lock);
+	lock_release(&vm_lock);
 	return pages;
 }
 

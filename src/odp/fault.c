@@ -35,7 +35,7 @@ static int populate_once(u64 start, u64 bytes, bool write)
 }
 
 /* How many pages from the first on are in memory and allow it; *err: why not all. */
-static u64 populate(u64 start, u64 n, bool write, int *err)
+static u64 fault_populate(u64 start, u64 n, bool write, int *err)
 {
 	u64 good = 0, bad = n, middle;
 
@@ -53,22 +53,22 @@ static u64 populate(u64 start, u64 n, bool write, int *err)
 	return good;
 }
 
-static s64 batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq)
+static s64 fault_batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq)
 {
 	struct child *c = region_child(r, page, true);
-	struct gate *gate = seq ? &r->gate : &c->gate;
+	struct inval_seq *inval_seq = seq ? &r->inval_seq : &c->inval_seq;
 	u64 start = r->start + (page << PAGE_BITS), done = 0, mine;
 	int err = 0, why;
 
 	if (!c)
 		return -ENOMEM;
-	mine = seq ? *seq : gate_seq(gate);
-	n = populate(start, n, mask & ODP_WRITE_ALLOWED_BIT, &err);
+	mine = seq ? *seq : inval_seq_read(inval_seq);
+	n = fault_populate(start, n, mask & ODP_WRITE_ALLOWED_BIT, &err);
 	if (!n)
 		return err;
 	monitor_watch(start, start + (n << PAGE_BITS));
 	pthread_mutex_lock(&c->lock);
-	if (gate_moved(gate, mine))
+	if (inval_seq_changed(inval_seq, mine))
 		why = -EAGAIN;
 	else
 		done = pages_link(r, c, page, n, mask, &why);
@@ -94,7 +94,7 @@ s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *se
 		return -EFAULT;
 	while (done < n) {
 		want = batch_pages(r, page + done, n - done);
-		got = batch(r, page + done, want, mask, seq);
+		got = fault_batch(r, page + done, want, mask, seq);
 		if (got == -EAGAIN && !seq && tries++ < TRIES_MAX)
 			continue;
 		if (got < 0)
@@ -117,7 +117,7 @@ static bool pages_in(const struct ib_umem_odp *r, u64 virt, u64 bytes, u64 *page
 	return true;
 }
 
-static int cannot(const struct ib_umem_odp *r, s64 err, u64 virt, u64 bytes)
+static int fault_error(const struct ib_umem_odp *r, s64 err, u64 virt, u64 bytes)
 {
 	const char *why = err == -EAGAIN   ? "pages were taken away meanwhile: try again"
 			  : err == -ENOMEM ? "no memory"
@@ -143,7 +143,7 @@ int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u64 bcnt, u64
 				 r->context ? r->dev->name : "closed device",
 				 (unsigned long long)user_virt, (unsigned long long)bcnt);
 	got = region_fault(r, page, min_u64(n, INT32_MAX), access_mask, &seq);
-	return got < 0 ? cannot(r, got, user_virt, bcnt) : (int)got;
+	return got < 0 ? fault_error(r, got, user_virt, bcnt) : (int)got;
 }
 
 int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg)
@@ -231,5 +231,5 @@ int ib_umem_advise(struct ib_umem *umem, int advice, u64 user_virt, u64 bcnt)
 	got = region_fault(r, page, n, write ? ODP_MASK : ODP_READ_ALLOWED_BIT, NULL);
 	if (got >= 0 && (u64)got < n)
 		got = -EFAULT;
-	return got < 0 ? cannot(r, got, user_virt, bcnt) : 0;
+	return got < 0 ? fault_error(r, got, user_virt, bcnt) : 0;
 }

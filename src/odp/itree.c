@@ -36,7 +36,7 @@ struct itree_block {
 
 /* The first slot whose max is at least `first`; FULL: none. Two chains without a branch: which one
  * it is cannot be foretold. */
-hot_inline unsigned int reaching(const struct itree_block *b, u64 first)
+hot_inline unsigned int itree_slot_reaching(const struct itree_block *b, u64 first)
 {
 	unsigned int low = FULL, high = FULL;
 
@@ -137,7 +137,7 @@ static void slots_move(struct itree_block *to, struct itree_block *b, unsigned i
 }
 
 /* The full block in slot i of p, which has room, becomes two. */
-static int split(struct itree_block *p, unsigned int i, bool leaf)
+static int itree_split(struct itree_block *p, unsigned int i, bool leaf)
 {
 	struct itree_block *b = p->at[i], *right = block_new(leaf);
 
@@ -155,7 +155,7 @@ static int split(struct itree_block *p, unsigned int i, bool leaf)
 }
 
 /* Another level above a full root. */
-static int grow(struct itree *t)
+static int itree_grow(struct itree *t)
 {
 	struct itree_block *up = block_new(false);
 
@@ -163,7 +163,7 @@ static int grow(struct itree *t)
 		return -ENOMEM;
 	up->at[0] = t->root;
 	up->count = 1;
-	if (split(up, 0, !t->levels)) {
+	if (itree_split(up, 0, !t->levels)) {
 		alloc_free(up);
 		return -ENOMEM;
 	}
@@ -182,14 +182,14 @@ static struct itree_block *leaf_with_room(struct itree *t, struct itree_place pl
 		t->root = block_new(true);
 		return t->root;
 	}
-	if (t->root->count == FULL && grow(t))
+	if (t->root->count == FULL && itree_grow(t))
 		return NULL;
 	b = t->root;
 	for (unsigned int level = t->levels; level; level--) {
 		unsigned int i = slot_below(b, place);
 
 		if (((struct itree_block *)b->at[i])->count == FULL) {
-			if (split(b, i, level == 1))
+			if (itree_split(b, i, level == 1))
 				return NULL;
 			i = slot_below(b, place);
 		}
@@ -223,7 +223,7 @@ int itree_insert(struct itree *t, struct itree_node *n)
 }
 
 /* Something in b went: what is above may reach less far. */
-static void lower(struct itree_block *b)
+static void itree_lower(struct itree_block *b)
 {
 	for (struct itree_block *p = b->parent; p; b = p, p = p->parent) {
 		unsigned int i = slot_of(p, b);
@@ -236,7 +236,7 @@ static void lower(struct itree_block *b)
 }
 
 /* b is empty, and goes, as do those above that are empty then. */
-static void drop(struct itree *t, struct itree_block *b)
+static void itree_drop(struct itree *t, struct itree_block *b)
 {
 	struct itree_block *p = b->parent;
 
@@ -244,7 +244,7 @@ static void drop(struct itree *t, struct itree_block *b)
 		slot_close(p, slot_of(p, b), false);
 		alloc_free(b);
 		if (p->count) {
-			lower(p);
+			itree_lower(p);
 			break;
 		}
 		b = p;
@@ -264,7 +264,7 @@ static void drop(struct itree *t, struct itree_block *b)
 }
 
 /* Joins a leaf that runs low and the one after it, or before it. */
-static void join(struct itree *t, struct itree_block *b)
+static void itree_join(struct itree *t, struct itree_block *b)
 {
 	struct itree_block *p = b->parent, *other;
 	unsigned int i = slot_of(p, b);
@@ -280,7 +280,7 @@ static void join(struct itree *t, struct itree_block *b)
 		return;
 	slots_move(b, other, 0, true);
 	p->max[i] = block_max(b);
-	drop(t, other);
+	itree_drop(t, other);
 }
 
 void itree_remove(struct itree *t, struct itree_node *n)
@@ -290,12 +290,12 @@ void itree_remove(struct itree *t, struct itree_node *n)
 	t->count--;
 	slot_close(b, slot_of(b, n), true);
 	if (!b->count) {
-		drop(t, b);
+		itree_drop(t, b);
 		return;
 	}
-	lower(b);
+	itree_lower(b);
 	if (unlikely(b->count <= LOW && b->parent))
-		join(t, b);
+		itree_join(t, b);
 }
 
 static void free_below(struct itree_block *b, unsigned int levels)
@@ -313,7 +313,7 @@ void itree_clear(struct itree *t)
 }
 
 /* Each line of a block that a search reads is fetched at once: in a large tree each is a miss. */
-hot_inline void fetch(const struct itree_block *b)
+hot_inline void itree_prefetch(const struct itree_block *b)
 {
 	__builtin_prefetch(b->max);
 	__builtin_prefetch(b->max + 8);
@@ -328,15 +328,15 @@ hot_inline struct itree_node *first_in(const struct itree_block *b, unsigned int
 	unsigned int i;
 
 	for (; levels; levels--) {
-		i = reaching(b, first);
+		i = itree_slot_reaching(b, first);
 		if (unlikely(i == FULL))
 			return NULL;
 		b = b->at[i];
-		fetch(b);
+		itree_prefetch(b);
 	}
 	__builtin_prefetch(b->first);
 	__builtin_prefetch(b->first + 8);
-	i = reaching(b, first);
+	i = itree_slot_reaching(b, first);
 	return i < FULL && b->first[i] <= last ? b->at[i] : NULL;
 }
 
@@ -370,7 +370,7 @@ struct itree_node *itree_next(const struct itree *t, struct itree_place place, u
 	return NULL;
 }
 
-static void check(bool holds)
+static void itree_assert(bool holds)
 {
 	if (!holds)
 		abort();
@@ -380,18 +380,19 @@ static u64 check_block(const struct itree *t, const struct itree_block *b, unsig
 {
 	u64 nodes = levels ? 0 : b->count;
 
-	check(b->count && b->count <= FULL);
+	itree_assert(b->count && b->count <= FULL);
 	for (unsigned int i = 0; i < FULL; i++) {
 		const struct itree_block *below = b->at[i];
 		const struct itree_node *n = b->at[i];
 
 		if (i >= b->count) {
-			check(!b->max[i]);
+			itree_assert(!b->max[i]);
 		} else if (levels) {
-			check(below->parent == b && b->max[i] == block_max(below));
+			itree_assert(below->parent == b && b->max[i] == block_max(below));
 			nodes += check_block(t, below, levels - 1);
 		} else {
-			check(n->block == b && n->first == b->first[i] && n->last == b->max[i]);
+			itree_assert(n->block == b && n->first == b->first[i] &&
+				     n->last == b->max[i]);
 		}
 	}
 	return nodes;
@@ -402,13 +403,13 @@ void itree_check(const struct itree *t)
 	const struct itree_node *n = NULL, *next;
 	u64 count = 0;
 
-	check(!t->root || !t->root->parent);
-	check(t->count == (t->root ? check_block(t, t->root, t->levels) : 0));
+	itree_assert(!t->root || !t->root->parent);
+	itree_assert(t->count == (t->root ? check_block(t, t->root, t->levels) : 0));
 	/* and in order: every node is found after the one before it */
 	for (struct itree_place place = {0}; (next = itree_next(t, place, 0, ~0ull));
 	     n = next, count++) {
-		check(!n || n->first < next->first || (n->first == next->first && n < next));
+		itree_assert(!n || n->first < next->first || (n->first == next->first && n < next));
 		place = (struct itree_place){next->first, (uintptr_t)next};
 	}
-	check(count == t->count);
+	itree_assert(count == t->count);
 }

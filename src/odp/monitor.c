@@ -41,14 +41,14 @@ u32 monitor_unserved cacheline;
 
 static struct {
 	pthread_mutex_t lock;
-	struct notice notice[QUEUE_LEN];
+	struct odp_event odp_event[QUEUE_LEN];
 	u32 head, tail;
 	u32 lost; /* events that the queue had no room for */
 	bool stop;
 	bool serving; /* a thread is serving what is queued */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void ring(void)
+static void monitor_ring_doorbell(void)
 {
 	const u64 one = 1;
 	ssize_t told = write(read_once(&bell), &one, sizeof(one));
@@ -62,23 +62,23 @@ static void unserved_add(u32 n)
 }
 
 /* Of those that monitor_unserved counts. */
-static void push(struct notice n)
+static void monitor_push(struct odp_event n)
 {
 	pthread_mutex_lock(&queue.lock);
 	if (queue.head - queue.tail < QUEUE_LEN)
-		queue.notice[queue.head++ % QUEUE_LEN] = n;
+		queue.odp_event[queue.head++ % QUEUE_LEN] = n;
 	else
 		queue.lost++;
 	pthread_mutex_unlock(&queue.lock);
 }
 
 /* Under queue.lock. For how many events the notice stands; 0: there is none. */
-static u32 pull(struct notice *n)
+static u32 monitor_pull(struct odp_event *n)
 {
 	u32 count = queue.lost;
 
 	if (queue.lost) {
-		*n = (struct notice){.all = true};
+		*n = (struct odp_event){.all = true};
 		count += queue.head - queue.tail;
 		queue.lost = 0;
 		queue.tail = queue.head;
@@ -86,11 +86,11 @@ static u32 pull(struct notice *n)
 	}
 	if (queue.head == queue.tail)
 		return 0;
-	*n = queue.notice[queue.tail++ % QUEUE_LEN];
+	*n = queue.odp_event[queue.tail++ % QUEUE_LEN];
 	return 1;
 }
 
-static void serve(const struct notice *n)
+static void monitor_deliver(const struct odp_event *n)
 {
 	pthread_mutex_lock(&life);
 	for (struct listener *l = listeners; l; l = l->next)
@@ -101,15 +101,15 @@ static void serve(const struct notice *n)
 /* Serves what is queued, unless the other thread does. */
 static void serve_queue(void)
 {
-	struct notice n;
+	struct odp_event n;
 	u32 count;
 
 	pthread_mutex_lock(&queue.lock);
 	if (!queue.serving) {
 		queue.serving = true;
-		while ((count = pull(&n))) {
+		while ((count = monitor_pull(&n))) {
 			pthread_mutex_unlock(&queue.lock);
-			serve(&n);
+			monitor_deliver(&n);
 			unserved_add(-count);
 			pthread_mutex_lock(&queue.lock);
 		}
@@ -118,7 +118,7 @@ static void serve_queue(void)
 	pthread_mutex_unlock(&queue.lock);
 }
 
-static bool stopping(void)
+static bool monitor_is_stopping(void)
 {
 	bool stop;
 
@@ -133,7 +133,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	struct epoll_event event;
-	struct notice n;
+	struct odp_event n;
 	u64 rings;
 
 	for (;;) {
@@ -145,8 +145,8 @@ static void *worker_main(void *arg)
 				unserved_add(-1u);
 				continue;
 			}
-			push(n);
-		} else if (stopping()) {
+			monitor_push(n);
+		} else if (monitor_is_stopping()) {
 			return NULL;
 		} else if (read(event.data.fd, &rings, sizeof(rings)) < 0) {
 			continue;
@@ -161,11 +161,11 @@ static void forked_parent(void)
 	if (read_once(&uffd) < 0 || forks_told)
 		return;
 	unserved_add(1);
-	push((struct notice){.all = true});
-	ring();
+	monitor_push((struct odp_event){.all = true});
+	monitor_ring_doorbell();
 }
 
-static void close_fds(void)
+static void monitor_close_fds(void)
 {
 	int fd = uffd, b = bell;
 
@@ -185,7 +185,7 @@ static void close_fds(void)
 /* The child must not take its parent's events, nor keep its parent's registrations alive. */
 static void forked_child(void)
 {
-	close_fds();
+	monitor_close_fds();
 	/* nor are its devices the child's; what the child opens starts from nothing */
 	pthread_mutex_init(&life, NULL);
 	pthread_mutex_init(&starting, NULL);
@@ -204,7 +204,7 @@ static void forked_child(void)
 	monitor_unserved = 0;
 }
 
-static void handle_forks(void)
+static void monitor_handle_forks(void)
 {
 	pthread_atfork(NULL, forked_parent, forked_child);
 }
@@ -243,7 +243,7 @@ static void stop_threads(int n)
 	pthread_mutex_lock(&queue.lock);
 	queue.stop = true;
 	pthread_mutex_unlock(&queue.lock);
-	ring();
+	monitor_ring_doorbell();
 	while (n)
 		pthread_join(worker[--n].id, NULL);
 	queue.stop = queue.serving = false;
@@ -252,12 +252,12 @@ static void stop_threads(int n)
 }
 
 /* Under starting. No userfaultfd is no error. */
-static int start(void)
+static int monitor_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int err;
 
-	pthread_once(&once, handle_forks);
+	pthread_once(&once, monitor_handle_forks);
 	write_once(&uffd, uffd_open(&forks_told));
 	if (uffd < 0)
 		return 0;
@@ -271,17 +271,17 @@ static int start(void)
 	threads_run = !err;
 	if (!err)
 		return 0;
-	close_fds();
+	monitor_close_fds();
 	return error_set(err,
 			 "cannot start the threads that notice what happens to memory: too many "
 			 "threads or open files");
 }
 
 /* Without life held: a thread may be waiting for it. */
-static void stop(void)
+static void monitor_stop(void)
 {
 	stop_threads(2);
-	close_fds();
+	monitor_close_fds();
 }
 
 int monitor_get(struct listener *l)
@@ -290,7 +290,7 @@ int monitor_get(struct listener *l)
 
 	pthread_mutex_lock(&starting);
 	if (!users)
-		err = start();
+		err = monitor_start();
 	if (!err) {
 		users++;
 		pthread_mutex_lock(&life);
@@ -321,7 +321,7 @@ void monitor_put(struct listener *l)
 	}
 	pthread_mutex_unlock(&life);
 	if (!--users && threads_run) {
-		stop();
+		monitor_stop();
 		threads_run = false;
 	}
 	pthread_mutex_unlock(&starting);

@@ -9,7 +9,7 @@
  * callbacks) may have to wait for that lock. So one of the two is always there to read: who has
  * read an event queues it, and serves the queue if the other is not serving. An event wakes one
  * thread, which serves it: nothing is handed over. A full queue loses which ranges, not that there
- * were some: then everything counts as taken. docs/notices.pml is the model.
+ * were some: then everything counts as taken. docs/invalidation.pml is the model.
  *
  * After fork the child has no monitor: its handler closes the descriptor, and the kernel forgets
  * the child's ranges when a thread of the parent's closes what the fork event brought.
@@ -19,7 +19,7 @@
 
 #include "base/compiler.h"
 
-struct notice {
+struct odp_event {
 	u64 start, end; /* pages taken: [start, end) */
 	bool all;	/* fork, or events were lost: everything */
 };
@@ -28,7 +28,7 @@ struct notice {
  * until it leaves. */
 struct listener {
 	struct listener *next;
-	void (*hear)(const struct notice *n);
+	void (*hear)(const struct odp_event *n);
 	unsigned int users; /* under the monitor's lock */
 };
 

@@ -36,13 +36,13 @@
 #define ODP_CHILDREN   (ODP_TOP >> ODP_CHILD_BITS)
 #define ODP_MASK       (ODP_READ_ALLOWED_BIT | ODP_WRITE_ALLOWED_BIT)
 
-struct gate {
+struct inval_seq {
 	u64 seq;     /* atomic: notices that ended */
 	u32 running; /* atomic: notices under way; start and end nest */
 };
 
 struct child {
-	struct gate gate;
+	struct inval_seq inval_seq;
 	pthread_mutex_t lock;
 	u64 low, high; /* under lock: every linked page lies in [low, high) of the region */
 };
@@ -69,7 +69,7 @@ struct ib_umem_odp {
 	u64 start, pages;	     /* of the process; whole pages */
 	bool writable, listed;	     /* listed: under odp_lock */
 	u32 refs;		     /* under odp_lock */
-	struct gate gate;	     /* of the whole region: what the program sees */
+	struct inval_seq inval_seq;  /* of the whole region: what the program sees */
 	struct dma_iova_state state; /* no IOMMU: all zero */
 	u64 base;		     /* bus address of page 0 */
 	struct slot *slot;	     /* NULL: none needed */
@@ -87,22 +87,22 @@ static inline bool odp_needs_slots(const struct device *dev)
 	return !dev->iommu || !dev->coherent || dev->ram_only;
 }
 
-hot_inline u64 gate_seq(const struct gate *g)
+hot_inline u64 inval_seq_read(const struct inval_seq *g)
 {
 	return read_acquire(&g->seq);
 }
 
-hot_inline bool gate_moved(const struct gate *g, u64 seq)
+hot_inline bool inval_seq_changed(const struct inval_seq *g, u64 seq)
 {
 	return read_acquire(&g->running) || read_acquire(&g->seq) != seq;
 }
 
-hot_inline void gate_start(struct gate *g)
+hot_inline void inval_seq_begin(struct inval_seq *g)
 {
 	__atomic_fetch_add(&g->running, 1, __ATOMIC_SEQ_CST);
 }
 
-hot_inline void gate_end(struct gate *g)
+hot_inline void inval_seq_end(struct inval_seq *g)
 {
 	__atomic_fetch_add(&g->seq, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_sub(&g->running, 1, __ATOMIC_SEQ_CST);
@@ -139,8 +139,8 @@ s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *se
 int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg);
 
 /* notice.c */
-struct notice;
-void odp_hear(const struct notice *n);
-void region_notice(struct ib_umem_odp *r, u64 start, u64 end, bool gone);
+struct odp_event;
+void odp_event_process(const struct odp_event *n);
+void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, bool gone);
 
 #endif

@@ -25,14 +25,14 @@ static u64 va_of(const struct ib_umem_odp *r, u64 page)
 	return r->start + (page << PAGE_BITS);
 }
 
-static u64 bus_of(const struct ib_umem_odp *r, u64 page)
+static u64 page_bus(const struct ib_umem_odp *r, u64 page)
 {
 	return r->base + (page << PAGE_BITS);
 }
 
 static u64 offset_of(const struct ib_umem_odp *r, u64 page)
 {
-	return bus_of(r, page) + r->dev->bus_offset - r->state.addr;
+	return page_bus(r, page) + r->dev->bus_offset - r->state.addr;
 }
 
 /* The permission bits of the page table are those of the mask. */
@@ -48,7 +48,7 @@ static enum dma_data_direction dir_of(u64 mask)
 u64 page_linked(const struct ib_umem_odp *r, u64 page)
 {
 	if (r->dev->iommu)
-		return pt_walk(&r->dev->domain->pt, IOVA(bus_of(r, page))) & PT_PRESENT;
+		return pt_walk(&r->dev->domain->pt, IOVA(page_bus(r, page))) & PT_PRESENT;
 	return read_once(&r->slot[page].dma) & ODP_MASK;
 }
 
@@ -56,16 +56,16 @@ u64 page_dma(const struct ib_umem_odp *r, u64 page)
 {
 	if (!page_linked(r, page))
 		return DMA_MAPPING_ERROR;
-	return r->dev->iommu ? bus_of(r, page) + r->dev->bus_offset
+	return r->dev->iommu ? page_bus(r, page) + r->dev->bus_offset
 			     : read_once(&r->slot[page].dma) & ~ODP_MASK;
 }
 
 static bool copy_memory(u64 va, void *buf, u64 len, bool write)
 {
-	struct iovec local = {buf, len}, remote = {(void *)(uintptr_t)va, len};
+	struct iovec local = {buf, len}, hw = {(void *)(uintptr_t)va, len};
 
 	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, (long)getpid(), &local,
-		       1l, &remote, 1l, 0l) == (long)len;
+		       1l, &hw, 1l, 0l) == (long)len;
 }
 
 static void copy_free(struct slot *s)
@@ -123,7 +123,7 @@ static int slot_link(struct ib_umem_odp *r, u64 page, u64 mask)
 		pa = PHYS(page_to_phys(s->copy));
 	}
 	if (r->dev->iommu) {
-		dma = bus_of(r, page) + r->dev->bus_offset;
+		dma = page_bus(r, page) + r->dev->bus_offset;
 		err = dma_iova_link(r->dev, &r->state, pa.v, offset_of(r, page), PAGE_BYTES,
 				    dir_of(mask), 0);
 	} else {
@@ -198,7 +198,7 @@ static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 }
 
 /* How many pages from `page` on, at most n, are linked alike. */
-static u64 alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 mask)
+static u64 pages_linked_alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 mask)
 {
 	u64 i;
 
@@ -220,7 +220,7 @@ u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask
 	c->high = max_u64(c->high, page + n);
 	for (; done < n && !*err; done += ok) {
 		linked = page_linked(r, page + done);
-		run = ok = alike(r, page + done, n - done, linked);
+		run = ok = pages_linked_alike(r, page + done, n - done, linked);
 		if ((linked & mask) == mask)
 			continue;
 		/* weaker than asked: goes and comes back for both */
@@ -243,20 +243,20 @@ static void slots_unlink(struct ib_umem_odp *r, u64 page, u64 end, bool gone)
 static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 {
 	const struct pt *pt = &r->dev->domain->pt;
-	u64 bus_end = bus_of(r, end), bus, mask, first, last;
+	u64 bus_end = page_bus(r, end), bus, mask, first, last;
 	struct pt_leaf leaf;
 
-	while ((bus = pt_find(pt, IOVA(bus_of(r, page)), bus_end)) < bus_end &&
+	while ((bus = pt_find(pt, IOVA(page_bus(r, page)), bus_end)) < bus_end &&
 	       pt_walk_slow(pt, IOVA(bus), &leaf)) {
 		first = (bus - r->base) >> PAGE_BITS;
 		mask = leaf.entry & PT_PRESENT;
 		/* to the end of the run: leaves that follow and allow the same */
 		last = first;
 		do
-			last = min_u64(end, ((align_down(bus_of(r, last), leaf.size) + leaf.size -
+			last = min_u64(end, ((align_down(page_bus(r, last), leaf.size) + leaf.size -
 					      r->base) >>
 					     PAGE_BITS));
-		while (last < end && pt_walk_slow(pt, IOVA(bus_of(r, last)), &leaf) &&
+		while (last < end && pt_walk_slow(pt, IOVA(page_bus(r, last)), &leaf) &&
 		       (leaf.entry & PT_PRESENT) == mask);
 		run_unlink(r, first, last - first, mask, true);
 		page = last;

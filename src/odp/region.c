@@ -18,7 +18,7 @@ pthread_mutex_t odp_lock = PTHREAD_MUTEX_INITIALIZER;
 struct itree odp_regions;
 static pthread_cond_t idle = PTHREAD_COND_INITIALIZER; /* some reference went */
 static struct context *contexts;		       /* under odp_lock */
-static struct listener listener = {.hear = odp_hear};
+static struct listener listener = {.hear = odp_event_process};
 
 void region_ref(struct ib_umem_odp *r)
 {
@@ -70,7 +70,7 @@ struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus)
  * A child of fork has none of its parent's devices: regions and contexts that it inherits are as if
  * their context were gone. It may open others of its own.
  */
-static void fork_prepare(void)
+static void region_fork_prepare(void)
 {
 	pthread_mutex_lock(&odp_lock);
 }
@@ -80,7 +80,7 @@ static void fork_parent(void)
 	pthread_mutex_unlock(&odp_lock);
 }
 
-static void fork_child(void)
+static void region_fork_child(void)
 {
 	struct itree_place place = {0};
 	struct itree_node *n;
@@ -100,9 +100,9 @@ static void fork_child(void)
 	pthread_cond_init(&idle, NULL);
 }
 
-static void handle_forks(void)
+static void region_handle_forks(void)
 {
-	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	pthread_atfork(region_fork_prepare, fork_parent, region_fork_child);
 }
 
 static void child_init(struct child *c)
@@ -131,7 +131,7 @@ struct child *region_child(struct ib_umem_odp *r, u64 page, bool make)
 }
 
 /* Address space that costs what is touched. */
-static void *sparse(u64 bytes)
+static void *region_sparse_alloc(u64 bytes)
 {
 	void *p = fail_here(FAIL_MEMORY, NULL)
 			  ? MAP_FAILED
@@ -174,12 +174,12 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 				 "the process's memory itself: coherent, and not QEMU's",
 				 dev->name);
 	if (implicit) {
-		r->child = sparse(ODP_CHILDREN * sizeof(*r->child));
+		r->child = region_sparse_alloc(ODP_CHILDREN * sizeof(*r->child));
 		if (!r->child)
 			return -ENOMEM;
 	}
 	if (odp_needs_slots(dev)) {
-		r->slot = sparse(r->pages * sizeof(*r->slot));
+		r->slot = region_sparse_alloc(r->pages * sizeof(*r->slot));
 		if (!r->slot)
 			return -ENOMEM;
 	}
@@ -201,7 +201,7 @@ static void region_empty(struct ib_umem_odp *r)
 	r->child = NULL;
 }
 
-static int list(struct ib_umem_odp *r)
+static int region_list(struct ib_umem_odp *r)
 {
 	struct context *c = r->context;
 	int err;
@@ -226,7 +226,7 @@ static int list(struct ib_umem_odp *r)
 }
 
 /* Out of the trees, and nobody is in it any more. False: another did that. */
-static bool unlist(struct ib_umem_odp *r)
+static bool region_unlist(struct ib_umem_odp *r)
 {
 	bool listed;
 
@@ -250,7 +250,7 @@ static void region_stop(struct ib_umem_odp *r)
 {
 	u64 per_child = r->child ? 1ull << (ODP_CHILD_BITS - PAGE_BITS) : r->pages;
 
-	if (!unlist(r))
+	if (!region_unlist(r))
 		return;
 	for (u64 page = 0; page < r->pages; page += per_child) {
 		struct child *c = region_child(r, page, false);
@@ -311,7 +311,7 @@ static int region_get(struct ib_ucontext *pub, struct ib_umem *umem, const void 
 	umem->page_size = (int)PAGE_BYTES;
 	umem->odp_data = r;
 	if (!err)
-		err = list(r);
+		err = region_list(r);
 	if (!err)
 		return 0;
 	umem->context = NULL;
@@ -382,12 +382,13 @@ static void stop_regions(struct context *c)
 			return;
 		region_unref(r);
 		if (r->context == c) {
-			const struct check_past past = {.what = {"made"}, .at = {r->made}};
+			const struct check_history history = {.what = {"made"}, .at = {r->made}};
 
-			check_report_past(c->pub.device, c->pub.device->check, DMAMAP_CHECK_LEAK, 0,
-					  r->umem->length, DMA_NONE, &past,
-					  "a region at %#lx was never released before its context",
-					  r->umem->address);
+			check_report_history(
+				c->pub.device, c->pub.device->check, DMAMAP_CHECK_LEAK, 0,
+				r->umem->length, DMA_NONE, &history,
+				"a region at %#lx was never released before its context",
+				r->umem->address);
 			region_stop(r);
 		}
 	}
@@ -430,12 +431,11 @@ void ib_dealloc_ucontext(struct ib_ucontext *pub)
 static int check_copy(const struct device *dev)
 {
 	u64 from = 1, to = 0;
-	struct iovec local = {&to, sizeof(to)}, remote = {&from, sizeof(from)};
+	struct iovec local = {&to, sizeof(to)}, hw = {&from, sizeof(from)};
 
-	if (dev->remote && !odp_needs_slots(dev))
+	if (dev->hw && !odp_needs_slots(dev))
 		return 0;
-	if (syscall(SYS_process_vm_readv, (long)getpid(), &local, 1l, &remote, 1l, 0l) ==
-	    sizeof(to))
+	if (syscall(SYS_process_vm_readv, (long)getpid(), &local, 1l, &hw, 1l, 0l) == sizeof(to))
 		return 0;
 	return error_set(EOPNOTSUPP,
 			 "%s: on-demand paging copies by process_vm_readv, which is refused "
@@ -462,7 +462,7 @@ struct ib_ucontext *ib_alloc_ucontext(struct device *dev,
 		return ERR_PTR(-ENOMEM);
 	c->pub.device = dev;
 	c->pub.invalidate_range = invalidate_range;
-	pthread_once(&once, handle_forks);
+	pthread_once(&once, region_handle_forks);
 	err = monitor_get(&listener);
 	if (err)
 		goto free_context;
@@ -482,20 +482,21 @@ free_context:
 	return ERR_PTR(err);
 }
 
-bool ib_umem_notices(const struct ib_ucontext *context)
+bool ib_umem_events_enabled(const struct ib_ucontext *context)
 {
 	return context && !IS_ERR(context) && monitor_on();
 }
 
 unsigned long ib_umem_notifiers_seq(struct ib_umem *umem)
 {
-	return umem && !IS_ERR(umem) && umem->odp_data ? gate_seq(&umem->odp_data->gate) : 0;
+	return umem && !IS_ERR(umem) && umem->odp_data ? inval_seq_read(&umem->odp_data->inval_seq)
+						       : 0;
 }
 
 int ib_umem_mmu_notifier_retry(struct ib_umem *umem, unsigned long current_seq)
 {
 	return umem && !IS_ERR(umem) && umem->odp_data &&
-	       gate_moved(&umem->odp_data->gate, current_seq);
+	       inval_seq_changed(&umem->odp_data->inval_seq, current_seq);
 }
 
 dma_addr_t ib_umem_start_dma_addr(struct ib_umem *umem)

@@ -47,12 +47,12 @@ int uffd_open(bool *forks)
 	return -1;
 }
 
-bool uffd_read(int fd, struct notice *n)
+bool uffd_read(int fd, struct odp_event *n)
 {
 	struct uffd_msg m;
 
 	while (read(fd, &m, sizeof(m)) == sizeof(m)) {
-		*n = (struct notice){0};
+		*n = (struct odp_event){0};
 		switch (m.event) {
 		case UFFD_EVENT_FORK:
 			/* closing it is what frees the child of us */
@@ -75,7 +75,7 @@ bool uffd_read(int fd, struct notice *n)
 	return false;
 }
 
-static int watch(int fd, u64 start, u64 end)
+static int uffd_register_range(int fd, u64 start, u64 end)
 {
 	struct uffdio_register r = {.range = {.start = start, .len = end - start},
 				    .mode = UFFDIO_REGISTER_MODE_WP};
@@ -100,7 +100,7 @@ static void watch_mappings(int fd, u64 start, u64 end)
 		if (b > end)
 			b = end;
 		if (a < b)
-			watch(fd, a, b);
+			uffd_register_range(fd, a, b);
 	}
 	if (maps)
 		fclose(maps);
@@ -110,7 +110,7 @@ bool uffd_watch(int fd, u64 start, u64 end)
 {
 	u64 middle;
 
-	if (!watch(fd, start, end))
+	if (!uffd_register_range(fd, start, end))
 		return true;
 	if (end - start > BISECT_MAX) {
 		watch_mappings(fd, start, end);

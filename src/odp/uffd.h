@@ -9,7 +9,7 @@
 int uffd_open(bool *forks);
 
 /* Takes one event; false: none now. Never waits. */
-bool uffd_read(int fd, struct notice *n);
+bool uffd_read(int fd, struct odp_event *n);
 
 /* Registers what can be of [start, end), in few calls. False: some of it could not be. */
 bool uffd_watch(int fd, u64 start, u64 end);

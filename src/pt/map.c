@@ -113,7 +113,7 @@ static int leaf_set(struct pt *pt, u64 *slot, unsigned int shift, u64 leaf)
 	if (entry & PT_LARGE)
 		return -EEXIST;
 	table = pt_table(pt, entry);
-	if (!tree_empty(pt, table, shift - LEVEL_BITS) || !entry_swap(slot, entry, leaf))
+	if (!tree_empty(pt, table, shift - LEVEL_BITS) || !pt_entry_swap(slot, entry, leaf))
 		return -EEXIST;
 	tree_retire(pt, table, shift - LEVEL_BITS);
 	return 0;

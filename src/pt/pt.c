@@ -28,8 +28,8 @@ void pt_fini(struct pt *pt)
 		return;
 	tree_free(pt, pt->root, ROOT_SHIFT);
 	pt_free_limbo(pt);
-	while ((spare = spare_take(pt)))
-		table_free(pt, spare);
+	while ((spare = pt_spare_take(pt)))
+		pt_table_free(pt, spare);
 	*pt = (struct pt){0};
 }
 

@@ -8,7 +8,7 @@
  *
  * Which operations may run at once on one table:
  *   map, unmap      | with map and unmap of other ranges: no common lock
- *   walk            | with everything
+ *   walk            | with everything; of a range of the caller's own, or as pt_walk_enter() says
  *   pt_limbo_take   | with everything
  *   pt_free_limbo   | only when no walk that began before the last unmap or map still runs
  *   pt_fini         | alone
@@ -69,6 +69,9 @@ struct pt {
 	void *limbo;  /* tables that a walker may still be in, linked through word 0; atomic */
 	struct lock lock; /* guards spare */
 	void *spare;	  /* reserved, so that splitting a leaf cannot fail; linked likewise */
+	u64 walks[2];	  /* walks between pt_walk_enter() and pt_walk_exit(), by side; atomic */
+	u64 turn;	  /* its lowest bit is the side that new walks count on; atomic */
+	struct lock turn_lock; /* held by the thread that waits for walks */
 };
 
 int pt_init(struct pt *pt, const struct pt_memory *memory); /* 0, -ENOMEM */
@@ -115,9 +118,20 @@ void pt_for_each_mapping(const struct pt *pt, bool (*fn)(void *arg, iova_t iova,
 			 void *arg);
 
 /*
+ * A table is freed when a range that spans all of it is unmapped. The owner of a range therefore
+ * walks it without protection. A walk of addresses that the caller does not own goes between
+ * pt_walk_enter() and pt_walk_exit(): pt_limbo_free() waits for each such walk that began before
+ * it. Walks may nest. Nothing that frees limbo may be called in between. Returns what
+ * pt_walk_exit() needs. Any thread at any time.
+ */
+unsigned int pt_walk_enter(struct pt *pt);
+void pt_walk_exit(struct pt *pt, unsigned int side);
+
+/*
  * Frees tables that were taken out of use. pt_free_limbo() frees those that are in limbo when it
  * is called, so nothing may go there between the wait for walkers and the call. Where that cannot
- * be kept: take them, wait for the walkers, free what was taken.
+ * be kept: take them, wait for the walkers, free what was taken. Walks by pt_walk_enter() are
+ * waited for by the library itself.
  */
 void pt_free_limbo(struct pt *pt);
 void *pt_limbo_take(struct pt *pt); /* NULL: none */
@@ -227,26 +241,46 @@ hot_inline int pt_cursor_map(struct pt *pt, struct pt_cursor *at, iova_t iova, p
 	return 0;
 }
 
-u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 *first);
+u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 any, u64 *first);
 u64 pt_mapping_size_slow(const struct pt *pt, iova_t iova);
+
+hot_inline bool pt_entry_swap(u64 *slot, u64 old, u64 new)
+{
+	return __atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
 
 /*
  * Takes away one whole mapping, from the leaf with PT_FIRST at `iova` to the next with PT_LAST (or
- * to the last present leaf before another PT_FIRST, where PT_LAST is missing). Returns its size in
- * bytes, and its first leaf's entry; 0: no mapping begins there, *first untouched.
+ * to the last present leaf before another PT_FIRST, where PT_LAST is missing), if its first leaf
+ * has any of the flags `any`. Returns its size in bytes, and its first leaf's entry; 0: no such
+ * mapping begins there, *first untouched.
+ *
+ * The first leaf is cleared by an atomic exchange before the others. Of several threads that unmap
+ * one mapping by mistake one gets it, the others get 0. Where it is one leaf, that exchange is the
+ * last store (fence_after_atomic()).
  */
-hot_inline u64 pt_unmap_mapping(struct pt *pt, iova_t iova, u64 *first)
+hot_inline u64 pt_unmap_mapping_with(struct pt *pt, iova_t iova, u64 any, u64 *first)
 {
 	u64 entry, *slot = pt_slot(pt, iova);
 
 	if (unlikely(!slot))
-		return pt_unmap_mapping_slow(pt, iova, first);
+		return pt_unmap_mapping_slow(pt, iova, any, first);
 	entry = read_once(slot);
 	if (unlikely((entry & PT_WHOLE) != PT_WHOLE || !(entry & PT_PRESENT)))
-		return pt_unmap_mapping_slow(pt, iova, first);
-	write_release(slot, 0);
+		return pt_unmap_mapping_slow(pt, iova, any, first);
+	if (unlikely(!(entry & any)))
+		return 0;
+	if (!pt_entry_swap(slot, entry, 0))
+		return 0; /* another thread has just unmapped it */
 	*first = entry;
 	return PAGE_BYTES;
+}
+
+/* The same whatever it allows. */
+hot_inline u64 pt_unmap_mapping(struct pt *pt, iova_t iova, u64 *first)
+{
+	return pt_unmap_mapping_with(pt, iova, PT_PRESENT, first);
 }
 
 /* The size of the mapping that begins at `iova`, as above, without taking it away. */

@@ -21,7 +21,7 @@ u64 *table_new(struct pt *pt)
 	return table;
 }
 
-void table_free(struct pt *pt, u64 *table)
+void pt_table_free(struct pt *pt, u64 *table)
 {
 	pt->memory.free(pt->memory.ctx, table);
 	__atomic_sub_fetch(&pt->tables, 1, __ATOMIC_RELAXED);
@@ -37,10 +37,10 @@ u64 *table_below(struct pt *pt, u64 *slot, int *err)
 			*err = -ENOMEM;
 			return NULL;
 		}
-		if (entry_swap(slot, 0, table_entry(pt, table)))
+		if (pt_entry_swap(slot, 0, table_entry(pt, table)))
 			return table;
 		/* Another thread mapped beside us and was faster: its table serves both. */
-		table_free(pt, table);
+		pt_table_free(pt, table);
 		entry = read_acquire(slot);
 	}
 	if (!entry_present(entry) || entry & PT_LARGE) {
@@ -90,7 +90,7 @@ void tree_free(struct pt *pt, u64 *table, unsigned int shift)
 	for (unsigned int i = 0; shift > PAGE_BITS && i < PT_ENTRIES; i++)
 		if (entry_is_table(table[i], shift))
 			tree_free(pt, pt_table(pt, table[i]), shift - LEVEL_BITS);
-	table_free(pt, table);
+	pt_table_free(pt, table);
 }
 
 void *pt_limbo_take(struct pt *pt)
@@ -102,11 +102,13 @@ void *pt_limbo_take(struct pt *pt)
 
 void pt_limbo_free(struct pt *pt, void *taken)
 {
+	if (taken)
+		walks_wait(pt);
 	while (taken) {
 		u64 *table = taken;
 
 		taken = (void *)(uintptr_t)table[0];
-		table_free(pt, table);
+		pt_table_free(pt, table);
 	}
 }
 
@@ -117,21 +119,21 @@ void pt_free_limbo(struct pt *pt)
 
 void spare_put(struct pt *pt, u64 *table)
 {
-	lock_take(&pt->lock);
+	lock_acquire(&pt->lock);
 	table[0] = (u64)(uintptr_t)pt->spare;
 	pt->spare = table;
-	lock_give(&pt->lock);
+	lock_release(&pt->lock);
 }
 
-u64 *spare_take(struct pt *pt)
+u64 *pt_spare_take(struct pt *pt)
 {
 	u64 *table;
 
-	lock_take(&pt->lock);
+	lock_acquire(&pt->lock);
 	table = pt->spare;
 	if (table)
 		pt->spare = (void *)(uintptr_t)table[0];
-	lock_give(&pt->lock);
+	lock_release(&pt->lock);
 	return table;
 }
 
@@ -149,7 +151,7 @@ void spare_drop(struct pt *pt)
 	u64 *table;
 
 	/* None now: a thread that lost the race for a split is about to put it back. */
-	while (!(table = spare_take(pt)))
+	while (!(table = pt_spare_take(pt)))
 		sched_yield();
-	table_free(pt, table);
+	pt_table_free(pt, table);
 }

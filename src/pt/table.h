@@ -52,14 +52,8 @@ hot_inline struct place place_find(const struct pt *pt, u64 pos)
 	}
 }
 
-hot_inline bool entry_swap(u64 *slot, u64 old, u64 new)
-{
-	return __atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED);
-}
-
-u64 *table_new(struct pt *pt);		    /* zeroed; NULL: no memory */
-void table_free(struct pt *pt, u64 *table); /* that no walker ever saw, or none can be in */
+u64 *table_new(struct pt *pt);		       /* zeroed; NULL: no memory */
+void pt_table_free(struct pt *pt, u64 *table); /* that no walker ever saw, or none can be in */
 
 /* The table below *slot, made when there is none. NULL and *err: -ENOMEM, -EEXIST (a leaf). */
 u64 *table_below(struct pt *pt, u64 *slot, int *err);
@@ -69,8 +63,10 @@ bool tree_empty(const struct pt *pt, u64 *table, unsigned int shift);
 void tree_retire(struct pt *pt, u64 *table, unsigned int shift); /* out of sight: into limbo */
 void tree_free(struct pt *pt, u64 *table, unsigned int shift);
 
-bool spare_add(struct pt *pt);	/* false: no memory */
-u64 *spare_take(struct pt *pt); /* NULL: none now. Its word 0 is not zero */
+void walks_wait(struct pt *pt); /* until each walk has ended that may know a table in limbo */
+
+bool spare_add(struct pt *pt);	   /* false: no memory */
+u64 *pt_spare_take(struct pt *pt); /* NULL: none now. Its word 0 is not zero */
 void spare_put(struct pt *pt, u64 *table);
 void spare_drop(struct pt *pt); /* gives one back to where tables come from */
 

@@ -2,7 +2,9 @@
 /*
  * Unmapping. Entries in the range belong to the caller and are cleared by plain stores; a large
  * leaf that is covered in part may be split by several threads at once, so it is changed by
- * compare-exchange and looked at again when another thread was faster.
+ * compare-exchange and looked at again when another thread was faster. A whole mapping belongs to
+ * the thread that took its first leaf away by compare-exchange, since a program may unmap it twice
+ * by mistake.
  *
  * What a split needs is reserved for leaves with PT_SPARE: pt->spare, with the tables that
  * splitting threads hold for a moment, has at least one table for each such leaf. Who takes one and
@@ -42,7 +44,7 @@ static void split_fill(u64 *table, u64 leaf, unsigned int shift, u64 from, u64 t
 /* Takes a leaf away whole; false: it is not there any more. */
 static bool leaf_clear(struct pt *pt, const struct place *at)
 {
-	if (!entry_swap(at->slot, at->entry, 0))
+	if (!pt_entry_swap(at->slot, at->entry, 0))
 		return false;
 	if (at->entry & PT_SPARE)
 		spare_drop(pt);
@@ -51,7 +53,7 @@ static bool leaf_clear(struct pt *pt, const struct place *at)
 
 static u64 *split_table(struct pt *pt, u64 leaf)
 {
-	return leaf & PT_SPARE ? spare_take(pt) : table_new(pt);
+	return leaf & PT_SPARE ? pt_spare_take(pt) : table_new(pt);
 }
 
 static void split_undo(struct pt *pt, u64 leaf, u64 *table)
@@ -59,7 +61,7 @@ static void split_undo(struct pt *pt, u64 leaf, u64 *table)
 	if (leaf & PT_SPARE)
 		spare_put(pt, table);
 	else
-		table_free(pt, table);
+		pt_table_free(pt, table);
 }
 
 /*
@@ -78,7 +80,7 @@ static slow_path u64 leaf_split(struct pt *pt, const struct place *at, u64 from,
 		return 0;
 	}
 	split_fill(table, at->entry, at->shift, from, to);
-	if (!entry_swap(at->slot, at->entry, table_entry(pt, table))) {
+	if (!pt_entry_swap(at->slot, at->entry, table_entry(pt, table))) {
 		split_undo(pt, at->entry, table);
 		return 0;
 	}
@@ -88,7 +90,7 @@ static slow_path u64 leaf_split(struct pt *pt, const struct place *at, u64 from,
 }
 
 /* Takes the tables whose whole span lies in [pos, pos + left) out of the tree. */
-static void prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 left)
+static void pt_prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 left)
 {
 	u64 span = 1ull << shift, part, *slot, entry;
 
@@ -99,8 +101,8 @@ static void prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 le
 		if (!entry_is_table(entry, shift))
 			continue;
 		if (part < span)
-			prune(pt, pt_table(pt, entry), shift - LEVEL_BITS, pos, part);
-		else if (entry_swap(slot, entry, 0))
+			pt_prune(pt, pt_table(pt, entry), shift - LEVEL_BITS, pos, part);
+		else if (pt_entry_swap(slot, entry, 0))
 			tree_retire(pt, pt_table(pt, entry), shift - LEVEL_BITS);
 	}
 }
@@ -109,7 +111,7 @@ static void prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 le
 static inline void prune_if_large(struct pt *pt, u64 pos, u64 size, unsigned int low)
 {
 	if (unlikely(size >> (low + LEVEL_BITS)))
-		prune(pt, pt->root, ROOT_SHIFT, pos, size);
+		pt_prune(pt, pt->root, ROOT_SHIFT, pos, size);
 }
 
 static u64 clear_run(u64 *slot, u64 n)
@@ -172,6 +174,7 @@ u64 pt_unmap(struct pt *pt, iova_t iova, u64 size)
 /* A mapping as it is gone through, leaf by leaf. */
 struct trip {
 	u64 pos, size;
+	u64 any;	  /* what the first entry must have one of */
 	u64 first;	  /* its first entry; 0: at the start */
 	unsigned int low; /* the smallest leaf's shift */
 	bool end;
@@ -180,7 +183,8 @@ struct trip {
 /* Whether the mapping goes on with `entry`. */
 hot_inline bool trip_goes_on(const struct trip *t, u64 entry)
 {
-	return entry_present(entry) && !t->first == !!(entry & PT_FIRST);
+	return entry_present(entry) && !t->first == !!(entry & PT_FIRST) &&
+	       (t->first || entry & t->any);
 }
 
 hot_inline void trip_step(struct trip *t, u64 size)
@@ -189,13 +193,18 @@ hot_inline void trip_step(struct trip *t, u64 size)
 	t->size += size;
 }
 
-/* From an entry that goes on to the mapping's end or the table's. */
-hot_inline void trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
+/*
+ * From an entry that goes on to the mapping's end or the table's. False: another thread took the
+ * mapping's first entry away meanwhile.
+ */
+hot_inline bool trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
 {
 	u64 n = PT_ENTRIES - (t->pos >> PAGE_BITS & (PT_ENTRIES - 1)), i = 1;
 
-	if (clear)
+	if (clear && t->first)
 		write_release(slot, 0);
+	else if (clear && !pt_entry_swap(slot, entry, 0))
+		return false;
 	t->end = entry & PT_LAST;
 	while (!t->end && i < n) {
 		entry = read_once(&slot[i]);
@@ -210,12 +219,13 @@ hot_inline void trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
 		i++;
 	}
 	trip_step(t, i << PAGE_BITS);
+	return true;
 }
 
 /* From the first leaf to the last; each leaf is visited once, so whatever they say it ends. */
-hot_inline struct trip trip_go(struct pt *pt, u64 iova, bool clear)
+hot_inline struct trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
 {
-	struct trip t = {.pos = iova, .low = ROOT_SHIFT};
+	struct trip t = {.pos = iova, .any = any, .low = ROOT_SHIFT};
 
 	while (!t.end && !(t.pos >> PT_IOVA_BITS)) {
 		struct place at = place_find(pt, t.pos);
@@ -226,7 +236,8 @@ hot_inline struct trip trip_go(struct pt *pt, u64 iova, bool clear)
 		if (at.shift < t.low)
 			t.low = at.shift;
 		if (at.shift == PAGE_BITS) {
-			trip_small(&t, at.slot, at.entry, clear);
+			if (!trip_small(&t, at.slot, at.entry, clear))
+				break;
 		} else if (!clear || leaf_clear(pt, &at)) {
 			trip_step(&t, span);
 			t.end = at.entry & PT_LAST;
@@ -239,9 +250,9 @@ hot_inline struct trip trip_go(struct pt *pt, u64 iova, bool clear)
 	return t;
 }
 
-u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 *first)
+u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 any, u64 *first)
 {
-	struct trip t = trip_go(pt, iova.v, true);
+	struct trip t = trip_go(pt, iova.v, any, true);
 
 	if (!t.size)
 		return 0;
@@ -253,5 +264,5 @@ u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 *first)
 u64 pt_mapping_size_slow(const struct pt *pt, iova_t iova)
 {
 	/* Nothing is stored with `clear` false. */
-	return trip_go((struct pt *)pt, iova.v, false).size;
+	return trip_go((struct pt *)pt, iova.v, PT_PRESENT, false).size;
 }

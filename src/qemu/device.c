@@ -35,7 +35,7 @@ static void unit_give_up(void *priv)
 	machine_give_up(priv, QTEST_HUNG);
 }
 
-static int start_iommu(struct qemu *q)
+static int qemu_start_iommu(struct qemu *q)
 {
 	const struct vtd_io io = {.priv = q,
 				  .read = unit_read,
@@ -81,7 +81,7 @@ static void qemu_free(void *priv)
 	alloc_free(q);
 }
 
-static int start_all(struct qemu *q, const struct remote_config *config)
+static int start_all(struct qemu *q, const struct hw_config *config)
 {
 	int err = options_read(&q->options, config);
 
@@ -100,10 +100,10 @@ static int start_all(struct qemu *q, const struct remote_config *config)
 	}
 	chipset_setup(q);
 	err = function_find(q);
-	return err ? err : start_iommu(q);
+	return err ? err : qemu_start_iommu(q);
 }
 
-static int qemu_create(struct device *dev, const struct remote_config *config)
+static int qemu_create(struct device *dev, const struct hw_config *config)
 {
 	struct qemu *q = alloc_zeroed(sizeof(*q));
 	int err;
@@ -158,8 +158,11 @@ static int qemu_connect(struct device *dev)
 /* What the page table says now about an address that was refused. */
 static int fault_reason(const struct device *dev, const struct vtd_fault *f)
 {
-	u64 entry = pt_walk(&dev->domain->pt, IOVA(f->addr));
+	struct pt *pt = &dev->domain->pt;
+	unsigned int side = pt_walk_enter(pt); /* the address is whatever the device asked for */
+	u64 entry = pt_walk(pt, IOVA(f->addr));
 
+	pt_walk_exit(pt, side);
 	if (f->reason == 4)
 		return DMAMAP_FAULT_ADDRESS;
 	if (!entry)
@@ -186,15 +189,15 @@ void collect_faults(struct qemu *q)
 	vtd_faults(q->vtd, record_fault, q->dev, &lost);
 	pthread_mutex_unlock(&q->faults_lock);
 	if (lost) {
-		lock_take(&q->dev->fault_lock);
+		lock_acquire(&q->dev->fault_lock);
 		q->dev->faults_seen++;
 		q->dev->faults_lost++;
-		lock_give(&q->dev->fault_lock);
+		lock_release(&q->dev->fault_lock);
 	}
 }
 
 /* The driver did something: interrupts are near. Pairs with keeper_sleep(). */
-static void touch(struct qemu *q)
+static void qemu_expect_interrupt(struct qemu *q)
 {
 	const u64 one = 1;
 
@@ -205,7 +208,7 @@ static void touch(struct qemu *q)
 		return; /* full: it is awake */
 }
 
-static bool register_there(struct qemu *q, int bar, u64 offset, unsigned int size)
+static bool qemu_register_exists(struct qemu *q, int bar, u64 offset, unsigned int size)
 {
 	if (bar == QEMU_CONFIG_BAR ? range_within(offset, size, 256)
 				   : bar < BARS && range_within(offset, size, q->fn.bar[bar].size))
@@ -246,9 +249,9 @@ static u64 device_read(void *priv, int bar, u64 offset, unsigned int size)
 	struct qemu *q = ((struct device *)priv)->ops_priv;
 	u64 value;
 
-	if (!register_there(q, bar, offset, size))
+	if (!qemu_register_exists(q, bar, offset, size))
 		return ~0ull;
-	touch(q);
+	qemu_expect_interrupt(q);
 	if (bar == QEMU_CONFIG_BAR)
 		value = config_read(q, offset, size);
 	else if (q->fn.bar[bar].io)
@@ -276,7 +279,7 @@ static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64
 {
 	struct qemu *q = ((struct device *)priv)->ops_priv;
 
-	if (!register_there(q, bar, offset, size))
+	if (!qemu_register_exists(q, bar, offset, size))
 		return;
 	if (bar == QEMU_CONFIG_BAR) {
 		error_set(EPERM, "%s: configuration space is dmamap's to write", q->dev->name);
@@ -286,7 +289,7 @@ static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64
 		port_write(q, q->fn.bar[bar].addr + offset, size, value);
 	else
 		qtest_write(&q->qtest, q->fn.bar[bar].addr + offset, size, value);
-	touch(q);
+	qemu_expect_interrupt(q);
 	write_once(&q->wrote_ns, read_once(&q->active_ns));
 	if (unlikely(qtest_state(&q->qtest) != QTEST_ALIVE))
 		machine_error(q);
@@ -321,12 +324,12 @@ static const struct backend_ops backend_qemu = {
 	.stop = device_stop,
 };
 
-static void qemu_memory(const struct remote_config *config, struct mem_config *ram)
+static void qemu_memory(const struct hw_config *config, struct mem_config *ram)
 {
 	ram->low_max = QEMU_LOW_MAX;
 }
 
-const struct remote_ops remote_qemu = {
+const struct hw_ops hw_qemu = {
 	.name = "qemu",
 	.any_key = true,
 	.ram_only = true,

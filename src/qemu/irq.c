@@ -54,7 +54,7 @@ static int map_page(struct qemu *q)
 	int err;
 
 	q->message_addr = pa;
-	if (!q->dev->iommu || q->dev->arithmetic)
+	if (!q->dev->iommu || q->dev->identity_mapped)
 		return 0;
 	q->message_addr = MESSAGE_AT;
 	err = iova_reserve(dom->iova, MESSAGE_AT >> PAGE_BITS, 1);
@@ -114,7 +114,7 @@ int irq_connect(struct qemu *q)
 	return 0;
 }
 
-static void interrupt(struct qemu *q, unsigned int vector)
+static void irq_raise(struct qemu *q, unsigned int vector)
 {
 	const u64 one = 1;
 
@@ -125,7 +125,7 @@ static void interrupt(struct qemu *q, unsigned int vector)
 void irq_line(void *arg, unsigned int line, bool raised)
 {
 	if (raised && line >= PIN_PCI_FIRST)
-		interrupt(arg, 0);
+		irq_raise(arg, 0);
 }
 
 void irq_all(struct qemu *q)
@@ -133,7 +133,7 @@ void irq_all(struct qemu *q)
 	if (__atomic_load_n(&q->irq_way, __ATOMIC_ACQUIRE) == IRQ_NONE)
 		return;
 	for (unsigned int i = 0; i < q->dev->n_irq; i++)
-		interrupt(q, i);
+		irq_raise(q, i);
 }
 
 void irq_scan(struct qemu *q)
@@ -143,7 +143,7 @@ void irq_scan(struct qemu *q)
 	for (unsigned int i = 0; i < q->fn.vectors; i++)
 		if (read_once(&q->message[i]) &&
 		    __atomic_exchange_n(&q->message[i], 0, __ATOMIC_ACQ_REL))
-			interrupt(q, i);
+			irq_raise(q, i);
 }
 
 u64 irq_interval_ns(const struct qemu *q, u64 now)

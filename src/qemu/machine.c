@@ -39,7 +39,7 @@ bool machine_is_dead(const struct qemu *q)
 	return __atomic_load_n(&q->state, __ATOMIC_ACQUIRE) == MACHINE_DEAD;
 }
 
-static void set_state(struct qemu *q, enum machine_state state)
+static void machine_set_state(struct qemu *q, enum machine_state state)
 {
 	pthread_mutex_lock(&q->lock);
 	__atomic_store_n(&q->state, state, __ATOMIC_RELEASE);
@@ -197,13 +197,13 @@ static void *keeper_main(void *arg)
 		snprintf(q->reason, sizeof(q->reason), "%s", error_text());
 		q->start_error = err;
 		qtest_end(&q->qtest, QTEST_CLOSED);
-		set_state(q, MACHINE_DEAD);
+		machine_set_state(q, MACHINE_DEAD);
 		return NULL;
 	}
-	set_state(q, MACHINE_RUNNING);
+	machine_set_state(q, MACHINE_RUNNING);
 	keeper_loop(q);
 	end_process(q);
-	set_state(q, MACHINE_DEAD);
+	machine_set_state(q, MACHINE_DEAD);
 	irq_all(q);
 	return NULL;
 }
@@ -298,7 +298,7 @@ static int start_keeper(struct qemu *q)
 }
 
 /* Its own words, at the start, when it does not like what it was asked for. */
-static int refused(struct qemu *q)
+static int machine_refusal(struct qemu *q)
 {
 	int err = EINVAL;
 
@@ -342,13 +342,13 @@ static int check_version(struct qemu *q)
 	}
 	if (n <= 0) {
 		qtest_end(&q->qtest, QTEST_CLOSED);
-		return refused(q);
+		return machine_refusal(q);
 	}
 	major = strstr(text, "\"major\":");
 	minor = strstr(text, "\"minor\":");
 	if (!major || !minor) {
 		qtest_end(&q->qtest, QTEST_BROKEN);
-		return refused(q);
+		return machine_refusal(q);
 	}
 	version = strtol(major + 8, NULL, 10) * 100 + strtol(minor + 8, NULL, 10);
 	if (version < VERSION_LEAST)
@@ -374,7 +374,7 @@ int machine_start(struct qemu *q)
 	if (!err)
 		err = check_version(q);
 	if (!err && qtest_ask(&q->qtest, NULL, "inl 0xcf8"))
-		err = refused(q);
+		err = machine_refusal(q);
 	return err;
 }
 

@@ -13,25 +13,25 @@
 #define PROGRAM	     "qemu-system-x86_64"
 #define PROPERTY_MAX 8192
 
-static int bad_value(const struct remote_arg *a, const char *wanted)
+static int options_bad_value(const struct hw_arg *a, const char *wanted)
 {
 	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", a->key, a->value,
 			 wanted);
 }
 
 /* One of two words. */
-static int read_choice(const struct remote_arg *a, const char *no, const char *yes, bool *out)
+static int read_choice(const struct hw_arg *a, const char *no, const char *yes, bool *out)
 {
 	char wanted[64];
 
 	snprintf(wanted, sizeof(wanted), "%s or %s", no, yes);
 	if (strcmp(a->value, no) != 0 && strcmp(a->value, yes) != 0)
-		return bad_value(a, wanted);
+		return options_bad_value(a, wanted);
 	*out = !strcmp(a->value, yes);
 	return 0;
 }
 
-static bool text_key(struct options *o, const struct remote_arg *a)
+static bool text_key(struct options *o, const struct hw_arg *a)
 {
 	const struct {
 		const char *key, **value;
@@ -50,13 +50,13 @@ static bool text_key(struct options *o, const struct remote_arg *a)
 }
 
 /* 0; -ENOENT: a property of the device; -EINVAL. */
-static int read_key(struct options *o, const struct remote_arg *a)
+static int options_read_qemu_key(struct options *o, const struct hw_arg *a)
 {
 	bool wide = true;
 	int err;
 
 	if (text_key(o, a))
-		return *a->value ? 0 : bad_value(a, "a name, not empty");
+		return *a->value ? 0 : options_bad_value(a, "a name, not empty");
 	if (!strcmp(a->key, "arg"))
 		return 0;
 	if (!strcmp(a->key, "interrupts"))
@@ -80,7 +80,7 @@ static int read_key(struct options *o, const struct remote_arg *a)
 	return -ENOENT;
 }
 
-int options_read(struct options *o, const struct remote_config *config)
+int options_read(struct options *o, const struct hw_config *config)
 {
 	*o = (struct options){.device = config->target,
 			      .iommu = config->iommu,
@@ -91,7 +91,7 @@ int options_read(struct options *o, const struct remote_config *config)
 		return error_set(EINVAL,
 				 "device spec: qemu: needs the name of a QEMU device, as qemu:edu");
 	for (int i = 0; i < config->n_args; i++) {
-		int err = read_key(o, &config->arg[i]);
+		int err = options_read_qemu_key(o, &config->arg[i]);
 
 		if (err && err != -ENOENT)
 			return err;
@@ -118,8 +118,8 @@ static int add_word(struct words *w, const char *text)
 }
 
 /* An option and its value, made like printf's. */
-static __attribute__((format(printf, 3, 4))) int add(struct words *w, const char *option,
-						     const char *fmt, ...)
+static __attribute__((format(printf, 3, 4))) int
+options_add_word(struct words *w, const char *option, const char *fmt, ...)
 {
 	char text[PROPERTY_MAX];
 	va_list args;
@@ -135,7 +135,7 @@ static __attribute__((format(printf, 3, 4))) int add(struct words *w, const char
 }
 
 /* A value in QEMU's way: commas doubled. False: it does not fit. */
-static bool quote(char *out, size_t size, const char *value)
+static bool options_quote(char *out, size_t size, const char *value)
 {
 	size_t n = 0;
 
@@ -203,16 +203,16 @@ static int add_device(const struct options *o, struct words *w)
 		!strcmp(o->device, "nvme") && !has_property(o, "serial") ? ",serial=dmamap" : "",
 		virtio_properties(o));
 	for (int i = 0; i < o->config->n_args; i++) {
-		const struct remote_arg *a = &o->config->arg[i];
+		const struct hw_arg *a = &o->config->arg[i];
 
 		if (is_ours(a->key))
 			continue;
-		if (!quote(value, sizeof(value), a->value) ||
+		if (!options_quote(value, sizeof(value), a->value) ||
 		    n + strlen(a->key) + strlen(value) + 3 > sizeof(text))
 			return error_set(EINVAL, "device spec: too long at \"%s\"", a->key);
 		n += (size_t)snprintf(text + n, sizeof(text) - n, ",%s=%s", a->key, value);
 	}
-	return add(w, "-device", "%s", text);
+	return options_add_word(w, "-device", "%s", text);
 }
 
 static int add_image(const struct options *o, struct words *w)
@@ -221,9 +221,10 @@ static int add_image(const struct options *o, struct words *w)
 
 	if (!o->image)
 		return 0;
-	if (!quote(path, sizeof(path), o->image))
+	if (!options_quote(path, sizeof(path), o->image))
 		return error_set(EINVAL, "device spec: image=%.64s…: too long", o->image);
-	return add(w, "-drive", "if=none,id=dmamap-image,format=%s,file=%s", o->image_format, path);
+	return options_add_word(w, "-drive", "if=none,id=dmamap-image,format=%s,file=%s",
+				o->image_format, path);
 }
 
 static int add_net(const struct options *o, struct words *w)
@@ -233,47 +234,51 @@ static int add_net(const struct options *o, struct words *w)
 
 	if (!o->pcap_in && !o->pcap_out)
 		return 0;
-	err = add(w, "-netdev", "socket,id=dmamap-net,fd=%d", FD_NET);
+	err = options_add_word(w, "-netdev", "socket,id=dmamap-net,fd=%d", FD_NET);
 	if (err || !o->pcap_out)
 		return err;
-	if (!quote(path, sizeof(path), o->pcap_out))
+	if (!options_quote(path, sizeof(path), o->pcap_out))
 		return error_set(EINVAL, "device spec: pcap-out=%.64s…: too long", o->pcap_out);
-	return add(w, "-object",
-		   "filter-dump,id=dmamap-dump,netdev=dmamap-net,maxlen=262144,file=%s", path);
+	return options_add_word(
+		w, "-object", "filter-dump,id=dmamap-dump,netdev=dmamap-net,maxlen=262144,file=%s",
+		path);
 }
 
 /* The chipset: no vCPU runs anything, so most of it is left out. */
 static int add_machine(const struct options *o, struct words *w)
 {
 	u64 ram = mem.span > mem.low ? mem.low + (mem.span - MEM_DMA32_END) : mem.low;
-	int err = add(w, "-machine",
-		      "q35,accel=tcg,memory-backend=ram,max-ram-below-4g=%llu,sata=off,smbus=off,"
-		      "vmport=off,hpet=off",
-		      (unsigned long long)QEMU_LOW_MAX);
+	int err = options_add_word(
+		w, "-machine",
+		"q35,accel=tcg,memory-backend=ram,max-ram-below-4g=%llu,sata=off,smbus=off,"
+		"vmport=off,hpet=off",
+		(unsigned long long)QEMU_LOW_MAX);
 
 	if (!err)
-		err = add(w, "-m", "%lluk", (unsigned long long)(ram >> 10));
+		err = options_add_word(w, "-m", "%lluk", (unsigned long long)(ram >> 10));
 	if (!err)
-		err = add(w, "-object",
-			  "memory-backend-file,id=ram,share=on,size=%llu,mem-path=/proc/self/fd/%d",
-			  (unsigned long long)ram, FD_RAM);
+		err = options_add_word(
+			w, "-object",
+			"memory-backend-file,id=ram,share=on,size=%llu,mem-path=/proc/self/fd/%d",
+			(unsigned long long)ram, FD_RAM);
 	if (!err)
-		err = add(w, "-bios", "/proc/self/fd/%d", FD_FIRMWARE);
+		err = options_add_word(w, "-bios", "/proc/self/fd/%d", FD_FIRMWARE);
 	if (!err)
-		err = add(w, "-display", "none");
+		err = options_add_word(w, "-display", "none");
 	if (!err)
-		err = add(w, "-chardev", "socket,id=qtest,fd=%d", FD_QTEST);
+		err = options_add_word(w, "-chardev", "socket,id=qtest,fd=%d", FD_QTEST);
 	if (!err)
-		err = add(w, "-qtest", "chardev:qtest");
+		err = options_add_word(w, "-qtest", "chardev:qtest");
 	if (!err)
-		err = add(w, "-qtest-log", "none");
+		err = options_add_word(w, "-qtest-log", "none");
 	if (!err)
-		err = add(w, "-chardev", "socket,id=dmamap-qmp,fd=%d", FD_QMP);
+		err = options_add_word(w, "-chardev", "socket,id=dmamap-qmp,fd=%d", FD_QMP);
 	if (!err)
-		err = add(w, "-mon", "chardev=dmamap-qmp,mode=control");
+		err = options_add_word(w, "-mon", "chardev=dmamap-qmp,mode=control");
 	if (!err && o->iommu)
-		err = add(w, "-device", "intel-iommu,intremap=off,aw-bits=%u,caching-mode=%s",
-			  o->aw_bits, o->caching_mode ? "on" : "off");
+		err = options_add_word(w, "-device",
+				       "intel-iommu,intremap=off,aw-bits=%u,caching-mode=%s",
+				       o->aw_bits, o->caching_mode ? "on" : "off");
 	return err;
 }
 

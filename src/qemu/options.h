@@ -14,11 +14,11 @@ struct options {
 	const char *device, *qemu, *image, *image_format, *pcap_in, *pcap_out;
 	bool iommu, intx, registers, caching_mode;
 	unsigned int aw_bits;
-	const struct remote_config *config;
+	const struct hw_config *config;
 };
 
 /* 0; -EINVAL and a sentence that names the key. */
-int options_read(struct options *o, const struct remote_config *config);
+int options_read(struct options *o, const struct hw_config *config);
 
 struct words {
 	char **word; /* NULL-terminated */

@@ -45,7 +45,7 @@ struct pcap {
 	u8 packet[4 + PACKET_MAX];
 };
 
-static u32 order(const struct pcap *p, u32 v)
+static u32 pcap_order(const struct pcap *p, u32 v)
 {
 	return p->swapped ? __builtin_bswap32(v) : v;
 }
@@ -61,9 +61,9 @@ static int open_file(struct pcap *p, const char *path)
 		return error_set(EINVAL, "pcap-in=%s: no pcap file: it is too short", path);
 	p->swapped =
 		head[0] == __builtin_bswap32(MAGIC_US) || head[0] == __builtin_bswap32(MAGIC_NS);
-	if (order(p, head[0]) != MAGIC_US && order(p, head[0]) != MAGIC_NS)
+	if (pcap_order(p, head[0]) != MAGIC_US && pcap_order(p, head[0]) != MAGIC_NS)
 		return error_set(EINVAL, "pcap-in=%s: no pcap file (pcapng is not read)", path);
-	if ((order(p, head[5]) & 0xffff) != LINK_ETHERNET)
+	if ((pcap_order(p, head[5]) & 0xffff) != LINK_ETHERNET)
 		return error_set(EINVAL, "pcap-in=%s: its packets are not Ethernet", path);
 	return 0;
 }
@@ -75,7 +75,7 @@ static bool next_packet(struct pcap *p)
 
 	if (!p->file || fread(head, sizeof(head), 1, p->file) != 1)
 		return false;
-	len = order(p, head[2]);
+	len = pcap_order(p, head[2]);
 	if (!len || len > PACKET_MAX || fread(p->packet + 4, len, 1, p->file) != 1)
 		return false;
 	sent_len = htonl(len);

@@ -72,7 +72,7 @@ void chipset_setup(struct qemu *q)
 }
 
 /* Room of this size, aligned to it; 0: none. */
-static u64 place(u64 *next, u64 end, u64 size)
+static u64 pci_place_bar(u64 *next, u64 end, u64 size)
 {
 	u64 at = align_up(*next, size);
 
@@ -83,7 +83,7 @@ static u64 place(u64 *next, u64 end, u64 size)
 }
 
 /* Which addresses a BAR has: by writing ones to it. */
-static u32 probe(struct qemu *q, unsigned int i)
+static u32 pci_probe_bar(struct qemu *q, unsigned int i)
 {
 	pci_write(q, DEVICE_SLOT, PCI_BAR(i), ~0u);
 	return pci_read(q, DEVICE_SLOT, PCI_BAR(i));
@@ -96,7 +96,7 @@ struct windows {
 /* One BAR; `wide`: it takes two. 0, -ENOSPC. */
 static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wide)
 {
-	u32 low = pci_read(q, DEVICE_SLOT, PCI_BAR(i)), mask = probe(q, i);
+	u32 low = pci_read(q, DEVICE_SLOT, PCI_BAR(i)), mask = pci_probe_bar(q, i);
 	struct bar *bar = &q->fn.bar[i];
 	u64 size;
 
@@ -106,15 +106,15 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 	if (low & 1) {
 		bar->io = true;
 		bar->size = (u32) - (mask & ~3u) & 0xffff;
-		bar->addr = place(&w->ports, PORTS_END, bar->size);
+		bar->addr = pci_place_bar(&w->ports, PORTS_END, bar->size);
 	} else {
 		*wide = (low & 6) == 4 && i + 1 < BARS;
 		size = mask & ~0xfu;
-		size |= *wide ? (u64)probe(q, i + 1) << 32 : 0xffffffffull << 32;
+		size |= *wide ? (u64)pci_probe_bar(q, i + 1) << 32 : 0xffffffffull << 32;
 		bar->size = -size;
-		bar->addr = place(&w->memory, WINDOW_END, bar->size);
+		bar->addr = pci_place_bar(&w->memory, WINDOW_END, bar->size);
 		if (!bar->addr && *wide)
-			bar->addr = place(&w->high, ~0ull >> 12, bar->size);
+			bar->addr = pci_place_bar(&w->high, ~0ull >> 12, bar->size);
 	}
 	if (!bar->addr || !is_pow2(bar->size))
 		return error_set(ENOSPC, "no room for the %#llx bytes of BAR %u",

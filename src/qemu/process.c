@@ -63,7 +63,7 @@ NO_SANITIZE static void no_handlers(void)
 	CALL(rt_sigprocmask, SIG_SETMASK, usual, NULL, sizeof(u64));
 }
 
-NO_SANITIZE static int child(void *arg)
+NO_SANITIZE static int process_child(void *arg)
 {
 	struct plan *p = arg;
 
@@ -122,14 +122,14 @@ static bool plan_open(struct plan *p, const int fd[PROCESS_FDS], int words)
 
 /* The child's number, and its descriptor; -errno. It returns when the child runs its program, or
  * has ended. */
-static pid_t run(struct plan *plan, int *pidfd)
+static pid_t process_spawn(struct plan *plan, int *pidfd)
 {
 	char stack[CHILD_STACK] __attribute__((aligned(64)));
 	pid_t pid;
 
 	*pidfd = -1;
-	pid = __clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-		      plan, pidfd);
+	pid = __clone(process_child, stack + sizeof(stack),
+		      CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, plan, pidfd);
 	if (pid < 0)
 		return -errno;
 	if (*pidfd >= 0)
@@ -157,7 +157,7 @@ int process_start(struct process *p, char *const argv[], const int fd[PROCESS_FD
 	}
 	/* the child's end of the pipe blocks, ours does not */
 	fcntl(plan.words, F_SETFL, 0);
-	pid = run(&plan, &p->fd);
+	pid = process_spawn(&plan, &p->fd);
 	p->pid = pid < 0 ? 0 : pid;
 	if (pid == -ENOSYS)
 		err = error_set(ENOSYS,

@@ -6,13 +6,13 @@
 #ifndef QEMU_QEMU_H
 #define QEMU_QEMU_H
 
-#include "domain/remote.h"
+#include "domain/hw.h"
 
 #define QEMU_LOW_MAX	(2 * GIB) /* q35 has at most this much RAM below 4 GiB whatever its size */
 #define QEMU_CONFIG_BAR 7	  /* DMAMAP_CONFIG */
 
 struct qemu; /* the device's ops_priv */
 
-extern const struct remote_ops remote_qemu;
+extern const struct hw_ops hw_qemu;
 
 #endif

@@ -49,7 +49,7 @@ void qtest_fini(struct qtest *q)
 }
 
 /* Under lock. */
-static void end(struct qtest *q, enum qtest_state why)
+static void qtest_set_ended(struct qtest *q, enum qtest_state why)
 {
 	if (q->state != QTEST_ALIVE)
 		return;
@@ -61,7 +61,7 @@ static void end(struct qtest *q, enum qtest_state why)
 void qtest_end(struct qtest *q, enum qtest_state why)
 {
 	pthread_mutex_lock(&q->lock);
-	end(q, why);
+	qtest_set_ended(q, why);
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -79,7 +79,7 @@ static void take_line(struct qtest *q, const char *line)
 		return;
 	}
 	if (strncmp(line, "OK", 2) != 0 || q->answered == q->asked) {
-		end(q, QTEST_BROKEN);
+		qtest_set_ended(q, QTEST_BROKEN);
 		return;
 	}
 	slot = &q->call[q->answered++ % QTEST_OUTSTANDING];
@@ -98,7 +98,7 @@ static void take_input(struct qtest *q, ssize_t n)
 	char *line = q->in, *newline;
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		end(q, QTEST_CLOSED);
+		qtest_set_ended(q, QTEST_CLOSED);
 	if (n <= 0)
 		return;
 	q->moved_ns = clock_ns();
@@ -112,7 +112,7 @@ static void take_input(struct qtest *q, ssize_t n)
 	q->in_len -= (unsigned int)(line - q->in);
 	memmove(q->in, line, q->in_len);
 	if (q->in_len == sizeof(q->in))
-		end(q, QTEST_BROKEN);
+		qtest_set_ended(q, QTEST_BROKEN);
 }
 
 /* Under lock: it has not answered for too long. */
@@ -124,7 +124,7 @@ static void check_hung(struct qtest *q)
 	if (q->asked == q->answered || quiet <= limit)
 		return;
 	if (quiet > QTEST_STARVED_MS * NS_PER_MS || !q->starved || !q->starved(q->starved_arg))
-		end(q, QTEST_HUNG);
+		qtest_set_ended(q, QTEST_HUNG);
 }
 
 /* Reads once, for everybody. Under lock, which it gives back meanwhile; `reading` is not set. */
@@ -186,8 +186,8 @@ static int send_all(struct qtest *q, const char *text, size_t len)
 }
 
 /* Sends `lines` requests; `call`: of the last one, which is then no posted write. Under lock. */
-static int request(struct qtest *q, const char *text, size_t len, unsigned int lines,
-		   struct qtest_call *call)
+static int qtest_request(struct qtest *q, const char *text, size_t len, unsigned int lines,
+			 struct qtest_call *call)
 {
 	while (q->state == QTEST_ALIVE && q->asked + lines - q->answered > QTEST_OUTSTANDING)
 		wait_some(q);
@@ -201,11 +201,11 @@ static int request(struct qtest *q, const char *text, size_t len, unsigned int l
 	if (!send_all(q, text, len))
 		return 0;
 	q->call[(q->asked - 1) % QTEST_OUTSTANDING] = NULL;
-	end(q, QTEST_CLOSED);
+	qtest_set_ended(q, QTEST_CLOSED);
 	return -EIO;
 }
 
-static size_t format(char *line, const char *fmt, va_list args)
+static size_t qtest_format(char *line, const char *fmt, va_list args)
 {
 	int n = vsnprintf(line, QTEST_LINE_MAX - 1, fmt, args);
 
@@ -224,10 +224,10 @@ int qtest_ask(struct qtest *q, u64 *value, const char *fmt, ...)
 	int err;
 
 	va_start(args, fmt);
-	len = format(line, fmt, args);
+	len = qtest_format(line, fmt, args);
 	va_end(args);
 	pthread_mutex_lock(&q->lock);
-	err = request(q, line, len, 1, &call);
+	err = qtest_request(q, line, len, 1, &call);
 	while (!err && !call.done) {
 		if (q->state != QTEST_ALIVE) {
 			for (unsigned int i = 0; i < QTEST_OUTSTANDING; i++)
@@ -252,16 +252,16 @@ int qtest_post(struct qtest *q, const char *fmt, ...)
 	int err;
 
 	va_start(args, fmt);
-	len = format(line, fmt, args);
+	len = qtest_format(line, fmt, args);
 	va_end(args);
 	pthread_mutex_lock(&q->lock);
-	err = request(q, line, len, 1, NULL);
+	err = qtest_request(q, line, len, 1, NULL);
 	pthread_mutex_unlock(&q->lock);
 	return err;
 }
 
 /* The protocol's name of an access by its size. */
-static char letter(unsigned int size)
+static char qtest_size_letter(unsigned int size)
 {
 	return size == 8 ? 'q' : size == 4 ? 'l' : size == 2 ? 'w' : 'b';
 }
@@ -270,13 +270,13 @@ u64 qtest_read(struct qtest *q, u64 addr, unsigned int size)
 {
 	u64 ones = ~0ull >> (64 - 8 * size), value = ones;
 
-	qtest_ask(q, &value, "read%c 0x%llx", letter(size), (unsigned long long)addr);
+	qtest_ask(q, &value, "read%c 0x%llx", qtest_size_letter(size), (unsigned long long)addr);
 	return value & ones;
 }
 
 void qtest_write(struct qtest *q, u64 addr, unsigned int size, u64 value)
 {
-	qtest_post(q, "write%c 0x%llx 0x%llx", letter(size), (unsigned long long)addr,
+	qtest_post(q, "write%c 0x%llx 0x%llx", qtest_size_letter(size), (unsigned long long)addr,
 		   (unsigned long long)value);
 }
 
@@ -291,7 +291,7 @@ void qtest_batch_write(struct qtest_batch *b, u64 addr, unsigned int size, u64 v
 	if (b->len > sizeof(b->text) - QTEST_LINE_MAX || b->lines == QTEST_OUTSTANDING / 2)
 		qtest_batch_send(b);
 	b->len += (unsigned int)snprintf(b->text + b->len, QTEST_LINE_MAX,
-					 "write%c 0x%llx 0x%llx\n", letter(size),
+					 "write%c 0x%llx 0x%llx\n", qtest_size_letter(size),
 					 (unsigned long long)addr, (unsigned long long)value);
 	b->lines++;
 }
@@ -302,7 +302,7 @@ int qtest_batch_send(struct qtest_batch *b)
 
 	if (b->lines) {
 		pthread_mutex_lock(&b->q->lock);
-		err = request(b->q, b->text, b->len, b->lines, NULL);
+		err = qtest_request(b->q, b->text, b->len, b->lines, NULL);
 		pthread_mutex_unlock(&b->q->lock);
 	}
 	b->lines = b->len = 0;

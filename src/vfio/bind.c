@@ -74,7 +74,7 @@ static bool driver_there(const char *name)
 }
 
 /* Whoever had it has it again, as far as the kernel wants to. */
-static void give_back(const struct pci_function *f)
+static void bind_restore_driver(const struct pci_function *f)
 {
 	char text[1024];
 
@@ -119,7 +119,7 @@ int pci_bind(const struct pci_address *address)
 	if (!err && strcmp(now.driver, "vfio-pci") != 0)
 		err = error_set(EIO, "vfio-pci did not take %s: dmesg may say why", address->text);
 	if (err)
-		give_back(&f);
+		bind_restore_driver(&f);
 	return err;
 }
 

@@ -15,7 +15,7 @@
 
 static const char *const vfio_keys[] = {"irq", "vectors", NULL};
 
-static const char *arg_of(const struct remote_config *config, const char *key)
+static const char *arg_of(const struct hw_config *config, const char *key)
 {
 	for (int i = 0; i < config->n_args; i++)
 		if (!strcmp(config->arg[i].key, key))
@@ -23,7 +23,7 @@ static const char *arg_of(const struct remote_config *config, const char *key)
 	return NULL;
 }
 
-static int read_irq_keys(struct vfio_function *f, const struct remote_config *config)
+static int read_irq_keys(struct vfio_function *f, const struct hw_config *config)
 {
 	const char *irq = arg_of(config, "irq"), *vectors = arg_of(config, "vectors");
 	char *end = NULL;
@@ -54,9 +54,9 @@ static void function_close(struct vfio_function *f)
 }
 
 static int function_open(struct vfio_function *f, const struct vfio_kernel *kernel,
-			 const struct remote_config *config)
+			 const struct hw_config *config)
 {
-	bool identity = config->policy == POLICY_POOL || config->policy == POLICY_PERSISTENT;
+	bool identity = config->policy == POLICY_IDENTITY || config->policy == POLICY_PERSISTENT;
 	struct pci_address address;
 	int err = pci_address_parse(&address, config->target);
 
@@ -89,8 +89,8 @@ static int function_open(struct vfio_function *f, const struct vfio_kernel *kern
 	return err;
 }
 
-static int create(struct device *dev, const struct vfio_kernel *kernel,
-		  const struct remote_config *config)
+static int vfio_device_create(struct device *dev, const struct vfio_kernel *kernel,
+			      const struct hw_config *config)
 {
 	struct vfio_function *f = alloc_zeroed(sizeof(*f));
 	int err;
@@ -111,14 +111,14 @@ static int create(struct device *dev, const struct vfio_kernel *kernel,
 	return 0;
 }
 
-static int vfio_create(struct device *dev, const struct remote_config *config)
+static int vfio_create(struct device *dev, const struct hw_config *config)
 {
-	return create(dev, &vfio_type1, config);
+	return vfio_device_create(dev, &vfio_type1, config);
 }
 
-static int iommufd_create(struct device *dev, const struct remote_config *config)
+static int iommufd_create(struct device *dev, const struct hw_config *config)
 {
-	return create(dev, &vfio_iommufd, config);
+	return vfio_device_create(dev, &vfio_iommufd, config);
 }
 
 static void vfio_domain(void *priv, struct domain_config *config)
@@ -205,7 +205,7 @@ static u64 available_kib(void)
 }
 
 /* RAM that can be pinned: of what there is, and of what this process may. ram= says otherwise. */
-static void vfio_memory(const struct remote_config *config, struct mem_config *ram)
+static void vfio_memory(const struct hw_config *config, struct mem_config *ram)
 {
 	u64 size = 256 * MIB, there = available_kib() * KIB;
 	struct rlimit limit;
@@ -218,7 +218,7 @@ static void vfio_memory(const struct remote_config *config, struct mem_config *r
 	ram->pinned = true;
 }
 
-const struct remote_ops remote_vfio = {
+const struct hw_ops hw_vfio = {
 	.name = "vfio",
 	.keys = vfio_keys,
 	.backend = &device_ops,
@@ -229,7 +229,7 @@ const struct remote_ops remote_vfio = {
 	.free = vfio_free,
 };
 
-const struct remote_ops remote_iommufd = {
+const struct hw_ops hw_iommufd = {
 	.name = "iommufd",
 	.keys = vfio_keys,
 	.backend = &device_ops,

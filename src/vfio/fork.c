@@ -18,7 +18,7 @@ static struct vfio_function *functions; /* under lock */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int once_error; /* fixed by `once` */
 
-static void prepare(void)
+static void vfio_fork_prepare(void)
 {
 	pthread_mutex_lock(&lock);
 }
@@ -52,7 +52,7 @@ static void in_child(void)
 
 static void register_once(void)
 {
-	once_error = pthread_atfork(prepare, in_parent, in_child);
+	once_error = pthread_atfork(vfio_fork_prepare, in_parent, in_child);
 }
 
 int fork_add(struct vfio_function *f)

@@ -33,7 +33,7 @@ static int iommufd_open(struct vfio_space *s, const struct pci_function *f)
 	return 0;
 }
 
-static int attach(struct vfio_space *s, const struct pci_function *f, int fd)
+static int iommufd_attach(struct vfio_space *s, const struct pci_function *f, int fd)
 {
 	struct uapi_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = s->fd};
 	struct uapi_attach_ioas attach = {.argsz = sizeof(attach), .ioas = s->ioas};
@@ -56,7 +56,7 @@ static int iommufd_open_device(struct vfio_space *s, const struct pci_function *
 	fd = vfio_calls->open(path);
 	if (fd < 0)
 		return why_cdev(f, path, -fd);
-	err = attach(s, f, fd);
+	err = iommufd_attach(s, f, fd);
 	if (!err)
 		return fd;
 	vfio_calls->close(fd);

@@ -25,7 +25,7 @@ static int run_map(struct vfio_space *s, const struct run *r)
 }
 
 /* The run of leaves that begins at r->iova, up to `end`. False: nothing is mapped from there on. */
-static bool run_find(const struct pt *pt, struct run *r, u64 end)
+static bool vfio_run_find(const struct pt *pt, struct run *r, u64 end)
 {
 	struct pt_leaf leaf;
 	u64 pos, in;
@@ -51,7 +51,7 @@ static u64 count_runs(const struct pt *pt, u64 iova, u64 end)
 	struct run r = {.iova = iova};
 	u64 n = 0;
 
-	for (; run_find(pt, &r, end); r.iova += r.size)
+	for (; vfio_run_find(pt, &r, end); r.iova += r.size)
 		n++;
 	return n;
 }
@@ -65,7 +65,7 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 
 	if (s->counted && size > PAGE_BYTES)
 		err = space_need(s, count_runs(b->pt, iova.v, end));
-	for (; !err && run_find(b->pt, &r, end); r.iova += r.size) {
+	for (; !err && vfio_run_find(b->pt, &r, end); r.iova += r.size) {
 		err = run_map(s, &r);
 		if (err)
 			break;
@@ -114,8 +114,8 @@ static u64 piece_start(const struct pt *pt, u64 iova)
 	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
 		/* a step back is a step within what was mapped by one call? */
 		r = (struct run){.iova = align_down(iova - 1, leaf.size)};
-		if (!pt_walk_slow(pt, IOVA(iova), &here) || !run_find(pt, &r, iova + PAGE_BYTES) ||
-		    r.iova + r.size <= iova)
+		if (!pt_walk_slow(pt, IOVA(iova), &here) ||
+		    !vfio_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)
 			break;
 		iova = r.iova;
 	}
@@ -136,43 +136,60 @@ static void map_rest(struct backend_space *b, u64 iova, u64 end)
 {
 	struct run r = {.iova = iova};
 
-	if (iova >= end || !run_find(b->pt, &r, end) || !run_map(b->priv, &r))
+	if (iova >= end || !vfio_run_find(b->pt, &r, end) || !run_map(b->priv, &r))
 		return;
 	log_line(LOG_ERROR, "what is left of a link is away for the device: %s", error_text());
 	pt_unmap(b->pt, IOVA(iova), end - iova);
 }
 
-static u64 vfio_cut(struct backend_space *b, iova_t iova, u64 size)
+/* The pieces that [iova, end) has a part of. */
+struct pieces {
+	u64 start, end; /* from the first one's start to the last one's end */
+	u64 mapped, n;	/* bytes that they map, and how many they are */
+};
+
+/* The walk passes both ends of the range, where other threads map and unmap. */
+static struct pieces pieces_find(struct pt *pt, u64 iova, u64 end)
+{
+	unsigned int side = pt_walk_enter(pt);
+	struct pieces p = {0};
+	struct run r;
+
+	p.start = p.end = pt_find(pt, IOVA(iova), end);
+	if (p.start == iova && iova < end)
+		p.start = piece_start(pt, iova);
+	r.iova = p.start;
+	for (; r.iova < end && vfio_run_find(pt, &r, 1ull << PT_IOVA_BITS); r.iova = p.end) {
+		if (r.iova >= end)
+			break;
+		p.end = r.iova + r.size;
+		p.mapped += r.size;
+		p.n++;
+	}
+	pt_walk_exit(pt, side);
+	return p;
+}
+
+static u64 vfio_unmap_partial(struct backend_space *b, iova_t iova, u64 size)
 {
 	struct vfio_space *s = b->priv;
-	u64 end = iova.v + size, start, after, mapped = 0, n = 0, gone;
-	struct run r;
+	u64 end = iova.v + size, gone;
+	struct pieces p;
 	void *unused;
 
-	pthread_mutex_lock(&s->cut_lock);
-	start = after = pt_find(b->pt, iova, end);
-	if (start < end) {
-		if (start == iova.v)
-			start = piece_start(b->pt, start);
-		r.iova = start;
-		for (; r.iova < end && run_find(b->pt, &r, 1ull << PT_IOVA_BITS); r.iova = after) {
-			if (r.iova >= end)
-				break;
-			after = r.iova + r.size;
-			mapped += r.size;
-			n++;
-		}
-		space_unmap(s, start, after - start, mapped, n);
-	}
+	pthread_mutex_lock(&s->partial_lock);
+	p = pieces_find(b->pt, iova.v, end);
+	if (p.n)
+		space_unmap(s, p.start, p.end - p.start, p.mapped, p.n);
 	gone = pt_unmap(b->pt, iova, size);
 	unused = pt_limbo_take(b->pt);
 	pt_limbo_free(b->pt, unused); /* nobody but this process walks them */
-	if (start < iova.v) {
+	if (p.start < iova.v) {
 		end_piece(b->pt, iova.v - PAGE_BYTES);
-		map_rest(b, start, iova.v);
+		map_rest(b, p.start, iova.v);
 	}
-	map_rest(b, end, after);
-	pthread_mutex_unlock(&s->cut_lock);
+	map_rest(b, end, p.end);
+	pthread_mutex_unlock(&s->partial_lock);
 	return gone;
 }
 
@@ -198,7 +215,7 @@ const struct backend_ops backend_vfio = {
 	.unmap = vfio_unmap,
 	.invalidate = vfio_invalidate,
 	.invalidate_some = vfio_invalidate_some,
-	.cut = vfio_cut,
+	.unmap_partial = vfio_unmap_partial,
 	.count = vfio_count,
 	.clear = vfio_clear,
 };

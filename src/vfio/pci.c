@@ -18,7 +18,7 @@
 #define COMMAND_MEMORY 2u
 #define COMMAND_MASTER 4u
 
-static int call(struct vfio_function *f, unsigned long request, void *arg)
+static int vfio_pci_ioctl(struct vfio_function *f, unsigned long request, void *arg)
 {
 	return vfio_calls->ioctl(f->fd, request, arg);
 }
@@ -81,7 +81,7 @@ static struct vfio_region_info *region_info(struct vfio_function *f, u32 index)
 			return NULL;
 		info->argsz = room;
 		info->index = index;
-		err = call(f, VFIO_DEVICE_GET_REGION_INFO, info);
+		err = vfio_pci_ioctl(f, VFIO_DEVICE_GET_REGION_INFO, info);
 		want = info->argsz;
 		if (err >= 0 && want <= room) {
 			info->argsz = room;
@@ -100,7 +100,7 @@ static struct vfio_region_info *region_info(struct vfio_function *f, u32 index)
 int function_describe(struct vfio_function *f)
 {
 	struct vfio_device_info info = {.argsz = sizeof(info)};
-	int err = call(f, VFIO_DEVICE_GET_INFO, &info);
+	int err = vfio_pci_ioctl(f, VFIO_DEVICE_GET_INFO, &info);
 
 	if (err < 0)
 		return error_set(-err, "%s does not tell what it is: %s", f->pci.address.text,
@@ -160,7 +160,7 @@ void function_blank_regions(struct vfio_function *f)
 }
 
 /* Where the register is mapped; NULL: it is not. */
-static volatile void *mapped(const struct region *r, u64 offset, unsigned int size)
+static volatile void *vfio_register_mapped(const struct region *r, u64 offset, unsigned int size)
 {
 	for (unsigned int k = 0; k < r->n_areas; k++) {
 		const struct area *a = &r->area[k];
@@ -172,7 +172,7 @@ static volatile void *mapped(const struct region *r, u64 offset, unsigned int si
 	return NULL;
 }
 
-static bool register_there(struct vfio_function *f, int bar, u64 offset, unsigned int size)
+static bool vfio_register_exists(struct vfio_function *f, int bar, u64 offset, unsigned int size)
 {
 	if (likely(range_within(offset, size, f->region[bar].size)))
 		return true;
@@ -235,9 +235,9 @@ u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int siz
 		tell_gone(f);
 		return ~0ull;
 	}
-	if (!register_there(f, bar, offset, size))
+	if (!vfio_register_exists(f, bar, offset, size))
 		return ~0ull;
-	p = mapped(r, offset, size);
+	p = vfio_register_mapped(r, offset, size);
 	value = likely(p) ? mapped_read(p, size) : file_read(f, r, offset, size);
 	full_fence(); /* what the device wrote before it answered is seen after this */
 	if (unlikely(read_once(&f->intx_fired)))
@@ -254,10 +254,10 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 		tell_gone(f);
 		return;
 	}
-	if (!register_there(f, bar, offset, size))
+	if (!vfio_register_exists(f, bar, offset, size))
 		return;
 	full_fence(); /* what the driver wrote to memory before is there when the device hears */
-	p = mapped(r, offset, size);
+	p = vfio_register_mapped(r, offset, size);
 	if (likely(p))
 		mapped_write(p, size, value);
 	else if (!r->writable ||
@@ -281,7 +281,7 @@ static void hot_reset(struct vfio_function *f)
 			4 * sizeof(struct vfio_pci_dependent_device)];
 	} u = {.info = {.argsz = sizeof(u)}};
 
-	if (call(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
+	if (vfio_pci_ioctl(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
 		return;
 	u.reset = (struct vfio_pci_hot_reset){.argsz = sizeof(u.reset)};
 	if (f->space->group_fd >= 0) { /* the right to do so: all groups that it touches */
@@ -289,7 +289,7 @@ static void hot_reset(struct vfio_function *f)
 		u.reset.count = 1;
 		u.reset.group_fds[0] = f->space->group_fd;
 	}
-	call(f, VFIO_DEVICE_PCI_HOT_RESET, &u.reset);
+	vfio_pci_ioctl(f, VFIO_DEVICE_PCI_HOT_RESET, &u.reset);
 }
 
 int function_reset(struct vfio_function *f)
@@ -300,7 +300,7 @@ int function_reset(struct vfio_function *f)
 		hot_reset(f);
 		return 0;
 	}
-	err = call(f, VFIO_DEVICE_RESET, NULL);
+	err = vfio_pci_ioctl(f, VFIO_DEVICE_RESET, NULL);
 	return err < 0 ? error_set(-err, "%s cannot be reset: %s", f->pci.address.text,
 				   strerror(-err))
 		       : 0;

@@ -25,7 +25,7 @@ static struct vfio_space *space_make(const struct vfio_kernel *kernel, const str
 
 	if (!s)
 		return NULL;
-	pthread_mutex_init(&s->cut_lock, NULL);
+	pthread_mutex_init(&s->partial_lock, NULL);
 	s->kernel = kernel;
 	s->refs = 1;
 	s->fd = s->group_fd = -1;
@@ -89,7 +89,7 @@ int space_add_window(struct vfio_space *s, u64 first, u64 last)
 	return 0;
 }
 
-static bool usable(const struct vfio_space *s, u64 first, u64 last)
+static bool vfio_range_usable(const struct vfio_space *s, u64 first, u64 last)
 {
 	for (unsigned int i = 0; i < s->n_usable; i++)
 		if (first >= s->usable[i].first && last <= s->usable[i].last)
@@ -99,13 +99,13 @@ static bool usable(const struct vfio_space *s, u64 first, u64 last)
 
 static bool ram_fits(const struct vfio_space *s, u64 offset)
 {
-	return usable(s, offset, offset + mem.low - 1) &&
+	return vfio_range_usable(s, offset, offset + mem.low - 1) &&
 	       (mem.span <= MEM_DMA32_END ||
-		usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
+		vfio_range_usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
 }
 
 /* Where RAM lies whole in usable addresses: at its own, else as low as it can. */
-static int place_ram(struct vfio_space *s)
+static int vfio_place_ram(struct vfio_space *s)
 {
 	u64 offset = 0;
 
@@ -119,7 +119,8 @@ static int place_ram(struct vfio_space *s)
 	}
 	return error_set(
 		ENOSPC,
-		"policy=pool maps all RAM, whose %llu MiB fit nowhere in the addresses that the "
+		"policy=identity maps all RAM, whose %llu MiB fit nowhere in the addresses that "
+		"the "
 		"IOMMU lets devices use (reserved ranges are in the way): give a smaller ram, or "
 		"policy=strict",
 		(unsigned long long)((mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END + mem.low
@@ -154,7 +155,7 @@ int space_limit(struct vfio_space *s, bool identity)
 		if (!err && !s->n_usable)
 			err = error_set(ENOSPC, "the IOMMU leaves devices no addresses at all");
 		if (!err && identity)
-			err = place_ram(s);
+			err = vfio_place_ram(s);
 		if (!err)
 			shift_windows(s);
 		s->limited = !err;
@@ -168,7 +169,7 @@ static slow_path int entries_short(const struct vfio_space *s, u64 n, u64 left)
 	return error_set(
 		ENOSPC,
 		"%llu more mappings are needed, but the kernel's container (%s) takes only %llu "
-		"more: unmap some, use policy=pool, or fewer and larger segments; the module "
+		"more: unmap some, use policy=identity, or fewer and larger segments; the module "
 		"parameter "
 		"dma_entry_limit of vfio_iommu_type1 sets how many there may be",
 		(unsigned long long)n, s->name, (unsigned long long)left);

@@ -11,7 +11,7 @@
 #ifndef VFIO_SPACE_H
 #define VFIO_SPACE_H
 
-#include "domain/remote.h"
+#include "domain/hw.h"
 #include "vfio/sysfs.h"
 
 #include <pthread.h>
@@ -32,9 +32,9 @@ struct vfio_space {
 	struct domain_window
 		usable[WINDOWS_MAX]; /* in the kernel's addresses, then in the library's */
 	unsigned int n_usable;
-	bool counted;		  /* there is a limit of entries */
-	u64 left;		  /* atomic: entries that may still be made, at least */
-	pthread_mutex_t cut_lock; /* held while a piece is taken apart; nothing else */
+	bool counted;		      /* there is a limit of entries */
+	u64 left;		      /* atomic: entries that may still be made, at least */
+	pthread_mutex_t partial_lock; /* held while a piece is taken apart; nothing else */
 	u64 maps, unmaps,
 		refused; /* atomic: calls that mapped and unmapped; unmaps that went wrong */
 };

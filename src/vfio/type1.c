@@ -15,7 +15,7 @@
 
 #define INFO_MAX 65536u
 
-static int call(int fd, unsigned long request, const void *arg)
+static int type1_ioctl(int fd, unsigned long request, const void *arg)
 {
 	return vfio_calls->ioctl(fd, request, (void *)(uintptr_t)arg);
 }
@@ -23,12 +23,12 @@ static int call(int fd, unsigned long request, const void *arg)
 /* What must be so before a group may be put into a container. */
 static int check_container(int fd)
 {
-	int version = call(fd, VFIO_GET_API_VERSION, NULL);
+	int version = type1_ioctl(fd, VFIO_GET_API_VERSION, NULL);
 
 	if (version != VFIO_API_VERSION)
 		return error_set(ENOTSUP, "the kernel's VFIO has version %d, not %d", version,
 				 VFIO_API_VERSION);
-	if (call(fd, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) != 1)
+	if (type1_ioctl(fd, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) != 1)
 		return why_no_iommu();
 	return 0;
 }
@@ -46,13 +46,13 @@ static int open_group(struct vfio_space *s, const struct pci_function *f)
 		s->group_fd = -1;
 		return why_group(f, path, -err);
 	}
-	err = call(s->group_fd, VFIO_GROUP_GET_STATUS, &status);
+	err = type1_ioctl(s->group_fd, VFIO_GROUP_GET_STATUS, &status);
 	if (err < 0)
 		return error_set(-err, "IOMMU group %s does not answer: %s", f->group,
 				 strerror(-err));
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
 		return why_not_viable(f);
-	err = call(s->group_fd, VFIO_GROUP_SET_CONTAINER, &s->fd);
+	err = type1_ioctl(s->group_fd, VFIO_GROUP_SET_CONTAINER, &s->fd);
 	if (err < 0)
 		return error_set(-err, "IOMMU group %s cannot be put into a container: %s",
 				 f->group, strerror(-err));
@@ -76,7 +76,7 @@ static int type1_open(struct vfio_space *s, const struct pci_function *f)
 		err = open_group(s, f);
 	if (err)
 		return err;
-	err = call(s->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
+	err = type1_ioctl(s->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
 	if (err < 0)
 		return err == -EPERM
 			       ? why_no_remapping(f)
@@ -88,7 +88,7 @@ static int type1_open(struct vfio_space *s, const struct pci_function *f)
 
 static int type1_open_device(struct vfio_space *s, const struct pci_function *f)
 {
-	int fd = call(s->group_fd, VFIO_GROUP_GET_DEVICE_FD, f->address.text);
+	int fd = type1_ioctl(s->group_fd, VFIO_GROUP_GET_DEVICE_FD, f->address.text);
 
 	return fd >= 0 ? fd : why_device(f, -fd);
 }
@@ -105,7 +105,7 @@ static struct vfio_iommu_type1_info *get_info(struct vfio_space *s)
 		if (!info)
 			return NULL;
 		info->argsz = room;
-		err = call(s->fd, VFIO_IOMMU_GET_INFO, info);
+		err = type1_ioctl(s->fd, VFIO_IOMMU_GET_INFO, info);
 		want = info->argsz;
 		if (err < 0 || want > INFO_MAX) {
 			alloc_free(info);
@@ -202,14 +202,14 @@ static int type1_map(struct vfio_space *s, u64 iova, void *va, u64 size, u64 pro
 		.size = size,
 	};
 
-	return call(s->fd, VFIO_IOMMU_MAP_DMA, &map);
+	return type1_ioctl(s->fd, VFIO_IOMMU_MAP_DMA, &map);
 }
 
 static int type1_unmap(struct vfio_space *s, u64 iova, u64 size, u64 *done)
 {
 	struct vfio_iommu_type1_dma_unmap unmap = {
 		.argsz = sizeof(unmap), .iova = iova, .size = size};
-	int err = call(s->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	int err = type1_ioctl(s->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
 
 	*done = err < 0 ? 0 : unmap.size;
 	return err;
@@ -221,7 +221,7 @@ static void type1_clear(struct vfio_space *s)
 	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap),
 						   .flags = VFIO_DMA_UNMAP_FLAG_ALL};
 
-	call(s->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	type1_ioctl(s->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
 }
 
 static void type1_close(struct vfio_space *s)

@@ -23,7 +23,7 @@ static const char *proc_root(void)
 	return root && *root ? root : "/proc";
 }
 
-static bool join(char out[SYSFS_PATH_MAX], const char *a, const char *b)
+static bool use_join_path(char out[SYSFS_PATH_MAX], const char *a, const char *b)
 {
 	return snprintf(out, SYSFS_PATH_MAX, "%s/%s", a, b) < SYSFS_PATH_MAX;
 }
@@ -34,7 +34,7 @@ static bool link_is(const char *folder, const char *link, const char *name)
 	char path[SYSFS_PATH_MAX], target[512];
 	ssize_t n;
 
-	if (!join(path, folder, link))
+	if (!use_join_path(path, folder, link))
 		return false;
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n <= 0)
@@ -75,7 +75,7 @@ static bool named_in(const char *leaf, const char *disk, int word, char *where, 
 	bool found = false;
 	FILE *f;
 
-	f = join(path, proc_root(), leaf) ? fopen(path, "re") : NULL;
+	f = use_join_path(path, proc_root(), leaf) ? fopen(path, "re") : NULL;
 	while (f && !found && fgets(line, sizeof(line), f)) {
 		char *rest = line, *first = strtok_r(line, " \t\n", &rest),
 		     *second = strtok_r(NULL, " \t\n", &rest);
@@ -99,7 +99,7 @@ static bool has_holders(const char *folder)
 	bool any = false;
 	DIR *dir;
 
-	dir = join(path, folder, "holders") ? opendir(path) : NULL;
+	dir = use_join_path(path, folder, "holders") ? opendir(path) : NULL;
 	while (dir && !any && (d = readdir(dir)))
 		any = d->d_name[0] != '.';
 	if (dir)
@@ -131,7 +131,7 @@ static int interface_in_use(const char *folder, const char *name)
 	char path[SYSFS_PATH_MAX], text[32] = "";
 	FILE *f;
 
-	f = join(path, folder, "flags") ? fopen(path, "re") : NULL;
+	f = use_join_path(path, folder, "flags") ? fopen(path, "re") : NULL;
 	if (f && !fgets(text, sizeof(text), f))
 		*text = 0;
 	if (f)
@@ -159,7 +159,8 @@ static int folder_in_use(const char *folder, const char *name, int depth)
 		err = interface_in_use(folder, name);
 	dir = !err && depth < DEPTH_MAX ? opendir(folder) : NULL;
 	while (dir && !err && (d = readdir(dir)))
-		if (d->d_type == DT_DIR && d->d_name[0] != '.' && join(path, folder, d->d_name))
+		if (d->d_type == DT_DIR && d->d_name[0] != '.' &&
+		    use_join_path(path, folder, d->d_name))
 			err = folder_in_use(path, d->d_name, depth + 1);
 	if (dir)
 		closedir(dir);

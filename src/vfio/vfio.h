@@ -7,8 +7,8 @@
 #ifndef VFIO_VFIO_H
 #define VFIO_VFIO_H
 
-#include "domain/remote.h"
+#include "domain/hw.h"
 
-extern const struct remote_ops remote_vfio, remote_iommufd;
+extern const struct hw_ops hw_vfio, hw_iommufd;
 
 #endif

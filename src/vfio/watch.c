@@ -21,7 +21,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void take_away(struct vfio_function *f)
+static void watch_device_removed(struct vfio_function *f)
 {
 	function_master(f, false);
 	irq_stop(f);
@@ -33,7 +33,7 @@ static void take_away(struct vfio_function *f)
 		 f->dev->name, f->pci.address.text);
 }
 
-static bool happened(int fd)
+static bool watch_event_happened(int fd)
 {
 	u64 count;
 
@@ -62,15 +62,15 @@ static void *watch_main(void *arg)
 			continue;
 		if (p[0].revents)
 			return NULL;
-		if (p[1].revents && happened(f->req_fd) && !f->gone)
-			take_away(f);
-		if (p[2].revents && happened(f->err_fd))
+		if (p[1].revents && watch_event_happened(f->req_fd) && !f->gone)
+			watch_device_removed(f);
+		if (p[2].revents && watch_event_happened(f->err_fd))
 			log_line(LOG_ERROR,
 				 "%s (%s): the bus reports an error that the device does not "
 				 "recover "
 				 "from: close it and open it again",
 				 f->dev->name, f->pci.address.text);
-		if (p[3].revents && happened(f->intx_fd) && f->dev->n_irq)
+		if (p[3].revents && watch_event_happened(f->intx_fd) && f->dev->n_irq)
 			raise_line(f);
 	}
 }
@@ -83,7 +83,7 @@ static void fds_of(struct vfio_function *f, int *fd[4])
 	fd[3] = &f->intx_fd;
 }
 
-static void close_fds(struct vfio_function *f)
+static void watch_close_fds(struct vfio_function *f)
 {
 	int *fd[4];
 
@@ -109,7 +109,7 @@ static int open_fds(struct vfio_function *f)
 					    "(ulimit -n)",
 					    f->pci.address.text);
 
-			close_fds(f);
+			watch_close_fds(f);
 			return err;
 		}
 	}
@@ -134,7 +134,7 @@ int watch_start(struct vfio_function *f)
 	f->watched = !err;
 	if (!err)
 		return 0;
-	close_fds(f);
+	watch_close_fds(f);
 	return error_set(err, "%s: no thread for what the kernel says about it: too many threads",
 			 f->pci.address.text);
 }
@@ -148,5 +148,5 @@ void watch_stop(struct vfio_function *f)
 	if (write(f->wake_fd, &one, sizeof(one)) == sizeof(one))
 		pthread_join(f->watcher, NULL);
 	f->watched = false;
-	close_fds(f);
+	watch_close_fds(f);
 }

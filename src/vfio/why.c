@@ -270,7 +270,8 @@ int why_map(u64 iova, u64 size, int err)
 	case ENOSPC:
 		return error_set(
 			ENOSPC,
-			"the kernel's container is full of mappings: unmap some, use policy=pool, "
+			"the kernel's container is full of mappings: unmap some, use "
+			"policy=identity, "
 			"or fewer and larger segments; the module parameter dma_entry_limit of "
 			"vfio_iommu_type1 sets how many there may be");
 	case EFAULT:

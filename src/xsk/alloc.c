@@ -71,7 +71,7 @@ hot_inline struct shape shape_of(const struct xsk_buff_pool *pool, bool unaligne
 	};
 }
 
-hot_inline bool good(const struct shape *s, u64 addr)
+hot_inline bool alloc_address_valid(const struct shape *s, u64 addr)
 {
 	if (unlikely(addr >= s->limit))
 		return false;
@@ -115,7 +115,8 @@ hot_inline u32 take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, cons
 		u64 a0 = read_once(&entry[0]) & s.mask, a1 = read_once(&entry[1]) & s.mask;
 		u64 a2 = read_once(&entry[2]) & s.mask, a3 = read_once(&entry[3]) & s.mask;
 
-		if (unlikely(!good(&s, a0) || !good(&s, a1) || !good(&s, a2) || !good(&s, a3)))
+		if (unlikely(!alloc_address_valid(&s, a0) || !alloc_address_valid(&s, a1) ||
+			     !alloc_address_valid(&s, a2) || !alloc_address_valid(&s, a3)))
 			break;
 		head -= ROW;
 		fill_head(&s, head[3], a0);
@@ -163,7 +164,7 @@ static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64
 		u64 addr = read_once(&entry[at++ & mask]) & s.mask;
 		struct xdp_buff_xsk *x;
 
-		if (unlikely(!good(&s, addr)))
+		if (unlikely(!alloc_address_valid(&s, addr)))
 			continue;
 		x = *--pool->empty.top;
 		fill_head(&s, x, addr);
@@ -176,8 +177,8 @@ static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64
  * Takes `n` addresses from entry[at & mask…], for which there are heads; how many were good. The
  * others are skipped.
  */
-static u32 take(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at,
-		u32 mask, u32 n)
+static u32 alloc_take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry,
+			   u32 at, u32 mask, u32 n)
 {
 	struct xdp_buff **to = out;
 
@@ -214,7 +215,7 @@ static u32 take_filled(struct pool *p, struct xdp_buff **out, u32 max)
 			if (!n)
 				break;
 		}
-		taken = take(&p->pub, out + got, fq->addr, fq->index, fq->mask, n);
+		taken = alloc_take_rows(&p->pub, out + got, fq->addr, fq->index, fq->mask, n);
 		if (unlikely(taken != n))
 			count_add(&fq->invalid, n - taken);
 		fq->index += n;
@@ -227,7 +228,7 @@ static u32 take_filled(struct pool *p, struct xdp_buff **out, u32 max)
 }
 
 /* As it was when it was allocated; chunk and DMA address it has still. */
-hot_inline void refresh(struct xdp_buff_xsk *x)
+hot_inline void alloc_reset_buffer(struct xdp_buff_xsk *x)
 {
 	char *data = (char *)x->xdp.data_hard_start + XDP_PACKET_HEADROOM;
 
@@ -245,7 +246,7 @@ static u32 take_freed(struct xsk_stack *freed, struct xdp_buff **out, u32 max)
 	for (u32 i = 0; i < n; i++) {
 		struct xdp_buff_xsk *x = *--top;
 
-		refresh(x);
+		alloc_reset_buffer(x);
 		out[i] = &x->xdp;
 	}
 	freed->top = top;
@@ -257,8 +258,8 @@ static slow_path void after_alloc(struct xsk_buff_pool *pool, struct xdp_buff **
 {
 	for (u32 i = 0; pool->dma_need_sync && i < n; i++)
 		xp_dma_sync_for_device(pool, xsk_buff_of(xdp[i])->dma, pool->frame_len);
-	if (pool->told)
-		story_took(xdp, n, caller);
+	if (pool->tracked)
+		provenance_record(xdp, n, caller);
 }
 
 u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max)
@@ -281,7 +282,7 @@ hot_inline u32 alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u3
 {
 	u32 n = pool_alloc(pool_of(pool), xdp, max);
 
-	if (unlikely(pool->dma_need_sync | pool->told))
+	if (unlikely(pool->dma_need_sync | pool->tracked))
 		after_alloc(pool, xdp, n, caller);
 	return n;
 }

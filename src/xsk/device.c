@@ -29,8 +29,8 @@ static void wait_for_wakeups(struct xsk_device *xd)
 {
 	for (u32 i = 0; i < XDP_QUEUES; i++)
 		for (struct xdp_sock *xs = xd->queue[i].socks; xs; xs = xs->rx_next) {
-			lock_take(&xs->wake_lock);
-			lock_give(&xs->wake_lock);
+			lock_acquire(&xs->wake_lock);
+			lock_release(&xs->wake_lock);
 		}
 }
 
@@ -69,17 +69,17 @@ struct xsk_device *xsk_device_get(struct device *dev)
 
 	if (!dev)
 		return error_null(EINVAL, "no device (NULL)");
-	lock_take(&lock);
+	lock_acquire(&lock);
 	xd = dev->xsk ? dev->xsk : make_device(dev);
-	lock_give(&lock);
+	lock_release(&lock);
 	return xd;
 }
 
 void queue_wait(struct xsk_queue *q)
 {
 	grace_wait(&q->rx);
-	lock_take(&q->rx_lock);
-	lock_give(&q->rx_lock);
+	lock_acquire(&q->rx_lock);
+	lock_release(&q->rx_lock);
 }
 
 struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id)

@@ -30,7 +30,7 @@ static phys_addr_t umem_page(const struct xdp_umem *umem, struct page **pages, u
 }
 
 /* How many pages from the i-th on follow each other in memory. */
-static u64 run_length(const struct xdp_umem *umem, struct page **pages, u64 i)
+static u64 xsk_dma_run_length(const struct xdp_umem *umem, struct page **pages, u64 i)
 {
 	phys_addr_t first = umem_page(umem, pages, i);
 	u64 n = 1;
@@ -68,7 +68,7 @@ static void unmap_runs(struct dma_map *m, u64 end, unsigned long attrs)
 static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, unsigned long attrs,
 		   dma_addr_t *addr)
 {
-	u64 n = min_u64(run_length(m->umem, pages, i), *most);
+	u64 n = min_u64(xsk_dma_run_length(m->umem, pages, i), *most);
 
 	for (; n; n /= 2, *most = n) {
 		*addr = dma_map_phys(m->dev, umem_page(m->umem, pages, i), n << PAGE_BITS,
@@ -81,7 +81,7 @@ static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, uns
 	return n;
 }
 
-static int map_runs(struct dma_map *m, struct page **pages, unsigned long attrs)
+static int xsk_dma_map_runs(struct dma_map *m, struct page **pages, unsigned long attrs)
 {
 	u64 most = m->pages, n, i;
 	dma_addr_t addr;
@@ -110,7 +110,7 @@ static int map_runs(struct dma_map *m, struct page **pages, unsigned long attrs)
 	return -ENOMEM;
 }
 
-static void unmap(struct dma_map *m, unsigned long attrs)
+static void xsk_dma_unmap(struct dma_map *m, unsigned long attrs)
 {
 	if (m->whole)
 		dma_unmap_phys(m->dev, m->base, m->pages << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
@@ -120,10 +120,10 @@ static void unmap(struct dma_map *m, unsigned long attrs)
 
 static void list_by_device(struct xsk_device *xd, struct dma_map *m)
 {
-	lock_take(&xd->maps_lock);
+	lock_acquire(&xd->maps_lock);
 	m->next_dev = xd->maps;
 	xd->maps = m;
-	lock_give(&xd->maps_lock);
+	lock_release(&xd->maps_lock);
 }
 
 static void unlist_by_device(struct dma_map *m)
@@ -131,12 +131,12 @@ static void unlist_by_device(struct dma_map *m)
 	struct xsk_device *xd = xsk_device(m->dev);
 	struct dma_map **p;
 
-	lock_take(&xd->maps_lock);
+	lock_acquire(&xd->maps_lock);
 	for (p = &xd->maps; *p && *p != m; p = &(*p)->next_dev)
 		;
 	if (*p)
 		*p = m->next_dev;
-	lock_give(&xd->maps_lock);
+	lock_release(&xd->maps_lock);
 }
 
 /* Under umem->dma_lock. */
@@ -153,7 +153,7 @@ static struct dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsig
 	m->pages = umem->npgs;
 	if (umem->maps)
 		attrs |= DMA_ATTR_DEBUGGING_IGNORE_CACHELINES; /* another device's, by plan */
-	if (map_runs(m, pages, attrs)) {
+	if (xsk_dma_map_runs(m, pages, attrs)) {
 		alloc_free(m);
 		return NULL;
 	}
@@ -206,7 +206,7 @@ int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long att
 		return error_set(EINVAL,
 				 "cannot map a UMEM: no pool, no device, or fewer pages than it "
 				 "has");
-	lock_take(&pool->umem->dma_lock);
+	lock_acquire(&pool->umem->dma_lock);
 	for (m = pool->umem->maps; m && m->dev != dev; m = m->next)
 		;
 	if (p->map)
@@ -217,7 +217,7 @@ int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long att
 		err = -ENOMEM;
 	if (!err)
 		use_map(p, m);
-	lock_give(&pool->umem->dma_lock);
+	lock_release(&pool->umem->dma_lock);
 	return err;
 }
 
@@ -226,7 +226,7 @@ void dma_unmap_pool(struct pool *p, unsigned long attrs)
 	struct xsk_buff_pool *pool = &p->pub;
 	struct dma_map **at, *m;
 
-	lock_take(&pool->umem->dma_lock);
+	lock_acquire(&pool->umem->dma_lock);
 	m = p->map;
 	if (m)
 		forget_map(p);
@@ -236,19 +236,19 @@ void dma_unmap_pool(struct pool *p, unsigned long attrs)
 		*at = m->next;
 		if (m->dev) {
 			unlist_by_device(m);
-			unmap(m, attrs);
+			xsk_dma_unmap(m, attrs);
 		}
 		alloc_free(m->page);
 		alloc_free(m);
 	}
-	lock_give(&pool->umem->dma_lock);
+	lock_release(&pool->umem->dma_lock);
 }
 
 void xp_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs)
 {
 	if (!pool)
 		return;
-	story_busy(pool_of(pool), __builtin_return_address(0));
+	provenance_report_busy(pool_of(pool), __builtin_return_address(0));
 	dma_unmap_pool(pool_of(pool), attrs);
 }
 
@@ -257,12 +257,12 @@ void dma_drop_device(struct xsk_device *xd)
 	struct dma_map *m;
 
 	while ((m = xd->maps)) {
-		lock_take(&m->umem->dma_lock);
+		lock_acquire(&m->umem->dma_lock);
 		unlist_by_device(m);
-		unmap(m, 0);
+		xsk_dma_unmap(m, 0);
 		m->dev = NULL;
 		for (struct pool *p = m->pools; p; p = p->map_next)
 			forget_addresses(p);
-		lock_give(&m->umem->dma_lock);
+		lock_release(&m->umem->dma_lock);
 	}
 }

@@ -14,7 +14,7 @@ static long barrier_call(int command)
 	return syscall(SYS_membarrier, command, 0, 0);
 }
 
-static void init_once(void)
+static void grace_init_once(void)
 {
 	grace_fenced = barrier_call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0;
 }
@@ -23,7 +23,7 @@ void grace_init(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, init_once);
+	pthread_once(&once, grace_init_once);
 }
 
 void grace_wait(struct grace *g)

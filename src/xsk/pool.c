@@ -75,7 +75,7 @@ static void pool_free(struct pool *p)
 	ring_destroy(p->cq);
 	alloc_free(p->pub.tx_descs);
 	alloc_free(p->scratch);
-	story_end(p);
+	provenance_end(p);
 	munmap(p->pub.heads, p->heads_map);
 	alloc_free(p);
 	xdp_umem_put(umem);
@@ -138,7 +138,7 @@ static int start_zc(struct pool *p, u32 flags)
 	if (flags & XDP_USE_SG)
 		p->pub.xdp_zc_max_segs = (u32)min_u64(ops->xdp_zc_max_segs, TX_PACKET_MAX);
 	p->zc = true;
-	story_begin(p);
+	provenance_begin(p);
 	write_release(&p->xd->queue[p->pub.queue_id].zc, true);
 	err = ops->setup_pool(dev, &p->pub, p->pub.queue_id);
 	if (!err && !p->map) {
@@ -229,7 +229,7 @@ void pool_detach(struct pool *p)
 		return;
 	if (p->zc) {
 		p->xd->ops->setup_pool(p->xd->dev, NULL, p->pub.queue_id);
-		story_kept(p);
+		provenance_report_kept(p);
 		stop_zc(p);
 	}
 	leave_queue(p);
@@ -246,10 +246,10 @@ void pool_put(struct pool *p)
 void pool_wait_tx(struct pool *p)
 {
 	grace_wait(&p->tx);
-	lock_take(&p->tx_lock);
-	lock_give(&p->tx_lock);
-	lock_take(&p->flags_lock);
-	lock_give(&p->flags_lock);
+	lock_acquire(&p->tx_lock);
+	lock_release(&p->tx_lock);
+	lock_acquire(&p->flags_lock);
+	lock_release(&p->flags_lock);
 }
 
 void pool_add_sock(struct pool *p, struct xdp_sock *xs)

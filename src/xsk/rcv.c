@@ -30,7 +30,7 @@ hot_inline u32 length_of(const struct xdp_buff *xdp)
 }
 
 /* Hands one buffer over; its head may be used again at once. */
-hot_inline void give(struct xdp_sock *xs, struct xdp_buff_xsk *x, u32 options)
+hot_inline void rcv_deliver_buffer(struct xdp_sock *xs, struct xdp_buff_xsk *x, u32 options)
 {
 	put_desc(xs->rx, xp_get_handle(x, &xs->pool->pub), length_of(&x->xdp), options);
 	xp_release(x);
@@ -47,17 +47,17 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 	}
 	if (ring_room(xs->rx, left + 1) <= left)
 		return rx_full(xs);
-	give(xs, x, XDP_PKT_CONTD);
+	rcv_deliver_buffer(xs, x, XDP_PKT_CONTD);
 	for (; f && left; f = next, left--) {
 		next = f->next;
-		give(xs, f, left > 1 ? XDP_PKT_CONTD : 0);
+		rcv_deliver_buffer(xs, f, left > 1 ? XDP_PKT_CONTD : 0);
 	}
 	return 0;
 }
 
-static slow_path int gone(struct xdp_buff_xsk *x)
+static slow_path int rcv_report_gone(struct xdp_buff_xsk *x)
 {
-	xp_told(x);
+	xp_track_release(x);
 	return error_set(EINVAL, "xsk_rcv of a buffer that was given away or freed before");
 }
 
@@ -66,12 +66,12 @@ hot_inline int rcv_zc(struct xdp_sock *xs, struct xdp_buff *xdp)
 	struct xdp_buff_xsk *x = xsk_buff_of(xdp);
 
 	if (unlikely(xdp->flags & XDP_FLAGS_GONE))
-		return gone(x);
+		return rcv_report_gone(x);
 	if (unlikely(xdp_buff_has_frags(xdp)))
 		return give_frags(xs, x);
 	if (unlikely(!ring_room(xs->rx, 1)))
 		return rx_full(xs);
-	give(xs, x, 0);
+	rcv_deliver_buffer(xs, x, 0);
 	return 0;
 }
 
@@ -109,13 +109,13 @@ static __attribute__((noinline)) int rcv_copy(struct xdp_sock *xs, const struct 
 	}
 	for (u32 i = 0; i < n; i++, at += part) {
 		copy_part(to[i], xdp, at, (u32)min_u64(part, len - at));
-		give(xs, xsk_buff_of(to[i]), i + 1 < n ? XDP_PKT_CONTD : 0);
+		rcv_deliver_buffer(xs, xsk_buff_of(to[i]), i + 1 < n ? XDP_PKT_CONTD : 0);
 	}
 	return 0;
 }
 
-static slow_path struct xdp_sock *steer(struct xsk_device *xd, struct xsk_queue *q, u16 queue_id,
-					struct xdp_buff *xdp)
+static slow_path struct xdp_sock *rcv_steer(struct xsk_device *xd, struct xsk_queue *q,
+					    u16 queue_id, struct xdp_buff *xdp)
 {
 	const struct xsk_steering *s = read_acquire(&xd->steering);
 	struct xdp_sock *want, *xs = read_acquire(&q->socks);
@@ -128,21 +128,21 @@ static slow_path struct xdp_sock *steer(struct xsk_device *xd, struct xsk_queue 
 	return xs; /* not bound to this queue: nobody gets it */
 }
 
-static slow_path int nobody(struct device *dev, u16 queue_id)
+static slow_path int rcv_no_socket(struct device *dev, u16 queue_id)
 {
 	return error_set(EINVAL, "%s: no socket takes the packet on queue %u", dev_name(dev),
 			 queue_id);
 }
 
 /* In the queue's section, or under its lock. */
-hot_inline int deliver(struct xsk_device *xd, struct xsk_queue *q, u16 queue_id,
-		       struct xdp_buff *xdp)
+hot_inline int rcv_deliver(struct xsk_device *xd, struct xsk_queue *q, u16 queue_id,
+			   struct xdp_buff *xdp)
 {
 	struct xdp_sock *xs = likely(!read_once(&xd->steering)) ? read_acquire(&q->socks)
-								: steer(xd, q, queue_id, xdp);
+								: rcv_steer(xd, q, queue_id, xdp);
 
 	if (unlikely(!xs || !xs->rx))
-		return nobody(xd->dev, queue_id);
+		return rcv_no_socket(xd->dev, queue_id);
 	if (likely((u64)((char *)xdp - (char *)xs->pool->pub.heads) < xs->pool->heads_bytes))
 		return rcv_zc(xs, xdp);
 	return rcv_copy(xs, xdp);
@@ -153,9 +153,9 @@ static __attribute__((noinline)) int rcv_locked(struct xsk_device *xd, struct xs
 {
 	int err;
 
-	lock_take(&q->rx_lock);
-	err = deliver(xd, q, queue_id, xdp);
-	lock_give(&q->rx_lock);
+	lock_acquire(&q->rx_lock);
+	err = rcv_deliver(xd, q, queue_id, xdp);
+	lock_release(&q->rx_lock);
 	return err;
 }
 
@@ -166,12 +166,12 @@ static __attribute__((noinline)) int rcv_any(struct device *dev, u16 queue_id, s
 	int err;
 
 	if (unlikely(!xd || queue_id >= XDP_QUEUES || !xdp))
-		return nobody(dev, queue_id);
+		return rcv_no_socket(dev, queue_id);
 	q = &xd->queue[queue_id];
 	if (unlikely(!read_acquire(&q->zc)))
 		return rcv_locked(xd, q, queue_id, xdp);
 	grace_enter(&q->rx);
-	err = deliver(xd, q, queue_id, xdp);
+	err = rcv_deliver(xd, q, queue_id, xdp);
 	grace_exit(&q->rx);
 	return err;
 }
@@ -182,7 +182,7 @@ hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
 	struct ring *rx = xs->rx;
 
 	return rx && (u64)((char *)xdp - (char *)xs->pool->pub.heads) < xs->pool->heads_bytes &&
-	       !(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_TOLD | XDP_FLAGS_HAS_FRAGS)) &&
+	       !(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED | XDP_FLAGS_HAS_FRAGS)) &&
 	       rx->index - rx->seen <= rx->mask;
 }
 
@@ -205,7 +205,7 @@ int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp)
 		grace_exit(&q->rx);
 		return rcv_any(dev, queue_id, xdp);
 	}
-	give(xs, xsk_buff_of(xdp), 0);
+	rcv_deliver_buffer(xs, xsk_buff_of(xdp), 0);
 	grace_exit(&q->rx);
 	return 0;
 }
@@ -239,8 +239,8 @@ void xsk_flush(struct device *dev, u16 queue_id)
 		flush_all(q);
 		grace_exit(&q->rx);
 	} else {
-		lock_take(&q->rx_lock);
+		lock_acquire(&q->rx_lock);
 		flush_all(q);
-		lock_give(&q->rx_lock);
+		lock_release(&q->rx_lock);
 	}
 }

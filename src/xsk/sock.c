@@ -188,7 +188,7 @@ unlock:
 }
 
 /* Out of both lists; when it returns no section of the data path knows the socket. */
-static void leave(struct xdp_sock *xs)
+static void sock_leave(struct xdp_sock *xs)
 {
 	struct xsk_queue *q = &xs->pool->xd->queue[xs->queue_id];
 	struct xdp_sock **at;
@@ -204,9 +204,9 @@ static void leave(struct xdp_sock *xs)
 void sock_down(struct xdp_sock *xs)
 {
 	write_release(&xs->state, SOCK_DOWN);
-	lock_take(&xs->wake_lock); /* nobody is in a wake-up that saw it bound */
-	lock_give(&xs->wake_lock);
-	leave(xs);
+	lock_acquire(&xs->wake_lock); /* nobody is in a wake-up that saw it bound */
+	lock_release(&xs->wake_lock);
+	sock_leave(xs);
 	xs->dev = NULL;
 	if (xs->ready)
 		xs->ready(xs, XDP_WAKEUP_RX | XDP_WAKEUP_TX, xs->ready_arg);
@@ -218,7 +218,7 @@ void xdp_sock_destroy(struct xdp_sock *xs)
 		return;
 	pthread_mutex_lock(&xsk_lock);
 	if (xs->state == SOCK_BOUND)
-		leave(xs);
+		sock_leave(xs);
 	if (xs->pool)
 		pool_put(xs->pool);
 	pthread_mutex_unlock(&xsk_lock);

@@ -15,7 +15,7 @@
 
 #define TURN 32 /* packets of one socket before the next has its turn */
 
-static bool fits(const struct xsk_buff_pool *pool, u64 addr, u64 len)
+static bool tx_desc_fits(const struct xsk_buff_pool *pool, u64 addr, u64 len)
 {
 	u64 meta = pool->tx_metadata_len;
 
@@ -31,12 +31,12 @@ static bool fits(const struct xsk_buff_pool *pool, u64 addr, u64 len)
 	       range_within(addr & ~pool->chunk_mask, len, pool->chunk_size);
 }
 
-hot_inline bool valid(const struct xsk_buff_pool *pool, const struct xdp_desc *d)
+hot_inline bool tx_desc_valid(const struct xsk_buff_pool *pool, const struct xdp_desc *d)
 {
 	u64 addr = pool->unaligned ? xp_unaligned_add_offset_to_addr(d->addr) : d->addr;
 	u32 known = XDP_PKT_CONTD | XDP_TX_METADATA;
 
-	return d->len && !(d->options & ~known) && fits(pool, addr, d->len) &&
+	return d->len && !(d->options & ~known) && tx_desc_fits(pool, addr, d->len) &&
 	       (!(d->options & XDP_TX_METADATA) || pool->tx_metadata_len);
 }
 
@@ -82,7 +82,7 @@ hot_inline int read_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc 
 	entries = ring_entries(xs->tx, max);
 	for (u32 n = 0; n < entries && n < room; n++) {
 		read_desc(xs->tx, xs->tx->index + n, &out[n]);
-		if (unlikely(!valid(&p->pub, &out[n]) ||
+		if (unlikely(!tx_desc_valid(&p->pub, &out[n]) ||
 			     ((out[n].options & XDP_PKT_CONTD) && n + 1 == max))) {
 			refuse_packet(xs, n + 1, &out[n]);
 			return -1;
@@ -119,7 +119,7 @@ u32 tx_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 roo
 }
 
 /* The socket whose turn it is, also to go on with a packet that it began; NULL: there is none. */
-static struct xdp_sock *turn(struct pool *p)
+static struct xdp_sock *tx_next_socket(struct pool *p)
 {
 	struct xdp_sock *xs = read_acquire(&p->tx_socks);
 
@@ -142,7 +142,7 @@ static void give_desc(struct xdp_sock *xs, struct xdp_desc *desc)
 
 bool tx_next(struct pool *p, struct xdp_desc *desc)
 {
-	struct xdp_sock *xs = turn(p);
+	struct xdp_sock *xs = tx_next_socket(p);
 
 	if (xs && xs->packet_at < xs->packet_n) {
 		give_desc(xs, desc);
@@ -158,7 +158,7 @@ bool tx_next(struct pool *p, struct xdp_desc *desc)
 		}
 		count_add(&xs->tx->empty, 1);
 		p->tx_budget = 0;
-		xs = turn(p);
+		xs = tx_next_socket(p);
 	}
 	return false;
 }
@@ -217,7 +217,7 @@ static u32 batch_many(struct pool *p, u32 max)
 	u32 n = 0;
 
 	for (u32 left = read_acquire(&p->tx_n), got; left && n < max; left--) {
-		struct xdp_sock *xs = turn(p);
+		struct xdp_sock *xs = tx_next_socket(p);
 
 		if (!xs)
 			break;

@@ -21,7 +21,7 @@ struct request {
 _Static_assert(sizeof(struct request) == 32 && sizeof(struct xdp_umem_reg) >= 32,
 	       "the last word of the system's structure, or its padding, is tx_metadata_len");
 
-static int refuse(const char *why)
+static int umem_refuse(const char *why)
 {
 	return error_set(EINVAL, "cannot register a UMEM: %s", why);
 }
@@ -31,37 +31,38 @@ static int check_shape(const struct request *r)
 	bool unaligned = r->flags & XDP_UMEM_UNALIGNED_CHUNK_FLAG;
 
 	if (r->chunk_size < XDP_UMEM_MIN_CHUNK_SIZE || r->chunk_size > PAGE_BYTES)
-		return refuse("the chunk size must be from 2048 to 4096");
+		return umem_refuse("the chunk size must be from 2048 to 4096");
 	if (r->flags & ~(u32)FLAGS_KNOWN)
-		return refuse("unknown flags");
+		return umem_refuse("unknown flags");
 	if (!unaligned && !is_pow2(r->chunk_size))
-		return refuse("the chunk size must be a power of two, or chunks unaligned");
+		return umem_refuse("the chunk size must be a power of two, or chunks unaligned");
 	if (r->headroom >= r->chunk_size - XDP_PACKET_HEADROOM)
-		return refuse(
+		return umem_refuse(
 			"the headroom leaves no room for a packet: it must be below the chunk "
 			"size less 256");
 	if ((r->flags & XDP_UMEM_TX_METADATA_LEN) &&
 	    (r->tx_metadata_len >= 256 || r->tx_metadata_len % 8))
-		return refuse("tx_metadata_len must be a multiple of 8 below 256");
+		return umem_refuse("tx_metadata_len must be a multiple of 8 below 256");
 	return 0;
 }
 
-static int check_range(const struct request *r)
+static int umem_check_range(const struct request *r)
 {
 	bool unaligned = r->flags & XDP_UMEM_UNALIGNED_CHUNK_FLAG;
 
 	if (r->addr & (PAGE_BYTES - 1))
-		return refuse("its address must be a multiple of the page size");
+		return umem_refuse("its address must be a multiple of the page size");
 	if (r->len > UINT64_MAX - r->addr || r->len > UINT64_MAX - PAGE_BYTES)
-		return refuse("it runs over the end of the address space");
+		return umem_refuse("it runs over the end of the address space");
 	if (r->len < r->chunk_size)
-		return refuse("it is smaller than one chunk");
+		return umem_refuse("it is smaller than one chunk");
 	if (!unaligned && (r->len & (r->chunk_size - 1)))
-		return refuse("its size must be a whole number of chunks, or chunks unaligned");
+		return umem_refuse(
+			"its size must be a whole number of chunks, or chunks unaligned");
 	if (r->len / r->chunk_size > UINT32_MAX || pages_spanned(0, r->len) > UINT32_MAX)
-		return refuse("it has 2^32 chunks or more");
+		return umem_refuse("it has 2^32 chunks or more");
 	if (unaligned && r->len > XSK_UNALIGNED_BUF_ADDR_MASK)
-		return refuse("with unaligned chunks it must be below 2^48 bytes");
+		return umem_refuse("with unaligned chunks it must be below 2^48 bytes");
 	return 0;
 }
 
@@ -72,11 +73,11 @@ struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg)
 	int err;
 
 	if (!reg)
-		return ERR_PTR(refuse("no registration (NULL)"));
+		return ERR_PTR(umem_refuse("no registration (NULL)"));
 	memcpy(&r, reg, sizeof(r));
 	err = check_shape(&r);
 	if (!err)
-		err = check_range(&r);
+		err = umem_check_range(&r);
 	if (!err)
 		err = memory_writable(r.addr, align_up(r.len, PAGE_BYTES));
 	if (err)

@@ -17,7 +17,7 @@ static void set_tx_flags(struct pool *p, bool need)
 		ring_set_need_wakeup(xs->tx, need);
 }
 
-static void want(struct xsk_buff_pool *pool, u32 what, bool need)
+static void wakeup_set_need(struct xsk_buff_pool *pool, u32 what, bool need)
 {
 	struct pool *p = pool_of(pool);
 	u32 had = read_once(&p->need_wakeup);
@@ -34,29 +34,29 @@ static void want(struct xsk_buff_pool *pool, u32 what, bool need)
 		ring_set_need_wakeup(p->fq, need);
 		return;
 	}
-	lock_take(&p->flags_lock);
+	lock_acquire(&p->flags_lock);
 	set_tx_flags(p, need);
-	lock_give(&p->flags_lock);
+	lock_release(&p->flags_lock);
 }
 
 void xsk_set_rx_need_wakeup(struct xsk_buff_pool *pool)
 {
-	want(pool, XDP_WAKEUP_RX, true);
+	wakeup_set_need(pool, XDP_WAKEUP_RX, true);
 }
 
 void xsk_clear_rx_need_wakeup(struct xsk_buff_pool *pool)
 {
-	want(pool, XDP_WAKEUP_RX, false);
+	wakeup_set_need(pool, XDP_WAKEUP_RX, false);
 }
 
 void xsk_set_tx_need_wakeup(struct xsk_buff_pool *pool)
 {
-	want(pool, XDP_WAKEUP_TX, true);
+	wakeup_set_need(pool, XDP_WAKEUP_TX, true);
 }
 
 void xsk_clear_tx_need_wakeup(struct xsk_buff_pool *pool)
 {
-	want(pool, XDP_WAKEUP_TX, false);
+	wakeup_set_need(pool, XDP_WAKEUP_TX, false);
 }
 
 /* The Internet checksum of what the metadata says, put where it says, in our copy of the packet. */
@@ -76,7 +76,7 @@ static void fill_checksum(char *packet, u32 len, u32 start, u32 offset)
 }
 
 /* A packet's descriptors one after the other in memory of ours, with its checksum if it asks. */
-static u32 gather(struct pool *p, const struct xdp_desc *d, u32 n)
+static u32 wakeup_gather_packet(struct pool *p, const struct xdp_desc *d, u32 n)
 {
 	struct xsk_tx_metadata meta = {0};
 	u32 len = 0;
@@ -92,7 +92,8 @@ static u32 gather(struct pool *p, const struct xdp_desc *d, u32 n)
 }
 
 /* 0; -EBUSY: not now; else it was dropped. */
-static int xmit(struct pool *p, const struct xdp_driver_ops *ops, const struct xdp_desc *d, u32 n)
+static int wakeup_xmit(struct pool *p, const struct xdp_driver_ops *ops, const struct xdp_desc *d,
+		       u32 n)
 {
 	struct device *dev = p->xd->dev;
 	const void *packet = xp_raw_get_data(&p->pub, d[0].addr);
@@ -103,14 +104,14 @@ static int xmit(struct pool *p, const struct xdp_driver_ops *ops, const struct x
 			p->scratch = alloc_zeroed(SCRATCH);
 		if (!p->scratch)
 			return -EBUSY;
-		len = gather(p, d, n);
+		len = wakeup_gather_packet(p, d, n);
 		packet = p->scratch;
 	}
 	return ops->xmit(dev, p->pub.queue_id, packet, len);
 }
 
 /* The packet stays first in its ring. */
-static void untake(struct pool *p, struct xdp_sock *xs, u32 n)
+static void wakeup_untake(struct pool *p, struct xdp_sock *xs, u32 n)
 {
 	xs->tx->index -= n;
 	p->cq->index -= n;
@@ -126,8 +127,8 @@ static int send_some(struct pool *p, struct xdp_sock *xs, const struct xdp_drive
 			count_add(&xs->tx->empty, 1);
 			return 0;
 		}
-		if (xmit(p, ops, xs->packet, n) == -EBUSY) {
-			untake(p, xs, n);
+		if (wakeup_xmit(p, ops, xs->packet, n) == -EBUSY) {
+			wakeup_untake(p, xs, n);
 			return -EAGAIN;
 		}
 		xsk_tx_completed(&p->pub, n);
@@ -143,14 +144,14 @@ static int send_copying(struct xdp_sock *xs)
 
 	if (!ops || !ops->xmit)
 		return 0; /* who plays the driver takes them by itself */
-	lock_take(&p->tx_lock);
+	lock_acquire(&p->tx_lock);
 	err = send_some(p, xs, ops);
 	xsk_tx_release(&p->pub);
-	lock_give(&p->tx_lock);
+	lock_release(&p->tx_lock);
 	return err;
 }
 
-static int wake(struct xdp_sock *xs, u32 flags)
+static int wakeup_wake(struct xdp_sock *xs, u32 flags)
 {
 	struct pool *p = xs->pool;
 	const struct xdp_driver_ops *ops = read_acquire(&p->xd->ops);
@@ -174,7 +175,7 @@ int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags)
 
 	if (!xs)
 		return error_set(EINVAL, "no socket (NULL)");
-	lock_take(&xs->wake_lock);
+	lock_acquire(&xs->wake_lock);
 	state = read_acquire(&xs->state);
 	if (state == SOCK_READY)
 		err = error_set(ENXIO, "the socket is not bound");
@@ -183,7 +184,7 @@ int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags)
 	else if (((flags & XDP_WAKEUP_TX) && !xs->tx) || ((flags & XDP_WAKEUP_RX) && !xs->rx))
 		err = error_set(ENOBUFS, "the socket has no ring of that direction");
 	else
-		err = wake(xs, flags);
-	lock_give(&xs->wake_lock);
+		err = wakeup_wake(xs, flags);
+	lock_release(&xs->wake_lock);
 	return err;
 }

@@ -72,11 +72,11 @@ struct pool {
 
 	u32 need_wakeup; /* atomic: XDP_WAKEUP_* that the driver wants */
 	bool zc, sg, metadata, sw_csum;
-	u32 users;	       /* under xsk_lock */
-	struct xsk_device *xd; /* of the queue that it is on; NULL: none. Under xsk_lock */
-	struct dma_map *map;   /* under umem.dma_lock */
-	struct pool *map_next; /* of the pools that use the map; the same */
-	struct story *story;   /* of each head, in story.c; NULL: not checked */
+	u32 users;		       /* under xsk_lock */
+	struct xsk_device *xd;	       /* of the queue that it is on; NULL: none. Under xsk_lock */
+	struct dma_map *map;	       /* under umem.dma_lock */
+	struct pool *map_next;	       /* of the pools that use the map; the same */
+	struct provenance *provenance; /* of each head, in story.c; NULL: not checked */
 	u64 busy; /* so many were held when the driver unmapped, and that is reported */
 };
 
@@ -173,11 +173,13 @@ void sock_down(struct xdp_sock *xs);
 
 /* alloc.c: the copy mode's entry, under its lock */
 /* story.c, for the checker. */
-void story_begin(struct pool *p);
-void story_end(struct pool *p);
-void story_took(struct xdp_buff **xdp, u32 n, const void *caller);
-void story_kept(const struct pool *p); /* its driver has let go of it: reports what it has still */
-void story_busy(struct pool *p, const void *caller); /* its driver unmaps it: the same */
+void provenance_begin(struct pool *p);
+void provenance_end(struct pool *p);
+void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
+void provenance_report_kept(
+	const struct pool *p); /* its driver has let go of it: reports what it has still */
+void provenance_report_busy(struct pool *p,
+			    const void *caller); /* its driver unmaps it: the same */
 
 u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max);
 

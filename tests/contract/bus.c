@@ -250,6 +250,45 @@ static void test_a_strict_unmap_waits_for_segments(void **state)
 	buffer_put(&b);
 }
 
+static void *let_go_later(void *arg)
+{
+	struct holder *h = arg;
+	const struct timespec t = {.tv_nsec = 30000000};
+
+	nanosleep(&t, NULL);
+	__atomic_store_n(&h->let_go, true, __ATOMIC_SEQ_CST);
+	dmamap_bus_unmap(dev, h->iov, h->n, false);
+	return NULL;
+}
+
+/* A buffer that is mapped twice: an unmap waits for the hold of its own mapping alone. */
+static void test_holds_of_one_buffer_are_two(void **state)
+{
+	struct buffer b = buffer_get(PAGES, 8192);
+	struct holder h[2] = {0};
+	pthread_t thread;
+
+	if (protects_ram() && !is_lazy()) {
+		for (int i = 0; i < 2; i++) {
+			h[i].addr = dma_map_single(dev, b.cpu, 8192, DMA_TO_DEVICE);
+			assert_int_equal(dma_mapping_error(dev, h[i].addr), 0);
+			h[i].n = dmamap_bus_map(dev, h[i].addr, 8192, false, h[i].iov, 4);
+			assert_true(h[i].n > 0);
+		}
+		dmamap_bus_unmap(dev, h[0].iov, h[0].n, false);
+		dma_unmap_single(dev, h[0].addr, 8192, DMA_TO_DEVICE);
+		assert_int_equal(pthread_create(&thread, NULL, let_go_later, &h[1]), 0);
+		dma_unmap_single(dev, h[1].addr, 8192, DMA_TO_DEVICE);
+		assert_true(__atomic_load_n(&h[1].let_go, __ATOMIC_SEQ_CST));
+		pthread_join(thread, NULL);
+		h[0].addr = dma_map_single(dev, b.cpu, 64, DMA_TO_DEVICE);
+		assert_int_equal(dma_mapping_error(dev, h[0].addr), 0);
+		device_reads(h[0].addr, b.cpu + 4096, 64); /* it was not declared stuck */
+		dma_unmap_single(dev, h[0].addr, 64, DMA_TO_DEVICE);
+	}
+	buffer_put(&b);
+}
+
 /* Over a second: the unmap returns all the same and the device is not trusted any more. */
 static void test_a_stuck_device(void **state)
 {
@@ -306,6 +345,7 @@ const struct CMUnitTest bus_tests[] = {
 	contract_test(test_refused_segments),
 	contract_test(test_no_room_for_the_segments),
 	contract_test(test_a_strict_unmap_waits_for_segments),
+	contract_test(test_holds_of_one_buffer_are_two),
 	contract_test(test_a_stuck_device),
 	contract_test(test_translations_are_cached),
 };

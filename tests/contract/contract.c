@@ -18,14 +18,14 @@ static const struct config configs[] = {
 	{"nvme-qemu-strict", "qemu:nvme,swiotlb=2M", 64},
 	{"vfio-strict", "vfio:", 64},
 	{"vfio-lazy", "vfio:,policy=lazy", 64},
-	{"vfio-pool", "vfio:,policy=pool,ram=32M,swiotlb=2M", 64},
+	{"vfio-pool", "vfio:,policy=identity,ram=32M,swiotlb=2M", 64},
 	{"iommufd-strict", "iommufd:", 64},
 	{"iommufd-lazy", "iommufd:,policy=lazy", 64},
-	{"iommufd-pool", "iommufd:,policy=pool,ram=32M,swiotlb=2M", 64},
+	{"iommufd-pool", "iommufd:,policy=identity,ram=32M,swiotlb=2M", 64},
 #elif defined(CONTRACT_ON_QEMU)
 	{"qemu-strict", "qemu:virtio-serial-pci,swiotlb=2M", 64},
 	{"qemu-lazy", "qemu:virtio-serial-pci,policy=lazy,swiotlb=2M", 64},
-	{"qemu-pool", "qemu:virtio-serial-pci,policy=pool,swiotlb=2M", 64},
+	{"qemu-pool", "qemu:virtio-serial-pci,policy=identity,swiotlb=2M", 64},
 	{"qemu-untrusted", "qemu:virtio-serial-pci,untrusted=1,swiotlb=2M", 64},
 	{"qemu-caching-39", "qemu:virtio-serial-pci,vtd-caching-mode=1,vtd-width=39,swiotlb=2M",
 	 39},
@@ -35,13 +35,13 @@ static const struct config configs[] = {
 	{"strict-32bit", "sim,swiotlb=2M", 32},
 	{"forcedac", "sim,swiotlb=2M,forcedac=1", 64},
 	{"lazy", "sim,policy=lazy,swiotlb=2M", 64},
-	{"pool", "sim,policy=pool,swiotlb=2M", 64},
-	{"pool-32bit", "sim,policy=pool,swiotlb=2M", 32},
+	{"pool", "sim,policy=identity,swiotlb=2M", 64},
+	{"pool-32bit", "sim,policy=identity,swiotlb=2M", 32},
 	{"persistent", "sim,policy=persistent,swiotlb=2M", 64},
 	{"untrusted", "sim,untrusted=1,swiotlb=2M", 64},
 	{"noncoherent", "sim,coherent=0,swiotlb=2M", 64},
 	{"noncoherent-lazy", "sim,coherent=0,policy=lazy,swiotlb=2M", 64},
-	{"noncoherent-pool", "sim,coherent=0,policy=pool,swiotlb=2M", 64},
+	{"noncoherent-pool", "sim,coherent=0,policy=identity,swiotlb=2M", 64},
 	{"noncoherent-untrusted", "sim,coherent=0,untrusted=1,swiotlb=2M", 64},
 	{"direct", "sim,iommu=0,swiotlb=2M", 64},
 	{"direct-32bit", "sim,iommu=0,swiotlb=2M", 32},
@@ -92,7 +92,7 @@ bool is_lazy(void)
 
 bool ram_stays_mapped(void)
 {
-	return has_key("policy=pool") || has_key("policy=persistent");
+	return has_key("policy=identity") || has_key("policy=persistent");
 }
 
 bool is_checked(void)
@@ -370,7 +370,7 @@ void reports_forget(void)
 	__atomic_store_n(&reports, 0, __ATOMIC_RELAXED);
 }
 
-void sentence_has(const char *word)
+void error_contains(const char *word)
 {
 	if (!strstr(dmamap_strerror(), word))
 		fail_msg("the sentence has no \"%s\": \"%s\"", word, dmamap_strerror());
@@ -383,7 +383,7 @@ void map_failed(dma_addr_t addr, const char *word)
 	assert_true(addr == DMA_MAPPING_ERROR);
 	assert_int_equal(dma_mapping_error(dev, addr), -ENOMEM);
 	assert_int_not_equal(errno, 0);
-	sentence_has(word);
+	error_contains(word);
 	assert_int_equal(live(), 0);
 }
 

@@ -50,7 +50,7 @@ bool has_iommu(void);
 bool is_coherent(void);
 bool is_untrusted(void);
 bool is_lazy(void);
-bool ram_stays_mapped(void); /* policy=pool and persistent */
+bool ram_stays_mapped(void); /* policy=identity and persistent */
 bool is_checked(void);	     /* reports come */
 u64 bus_offset(void);
 bool has_gap(void); /* RAM has two parts, with no memory between 3 and 4 GiB */
@@ -120,7 +120,7 @@ void device_is_refused(dma_addr_t addr, size_t n, bool write, int reason);
 void reported(enum dmamap_check_kind kind);
 void reports_forget(void);
 /* This thread's sentence has the word; it is cleared. */
-void sentence_has(const char *word);
+void error_contains(const char *word);
 /* DMA_MAPPING_ERROR, with a sentence that has the word, and nothing mapped. */
 void map_failed(dma_addr_t addr, const char *word);
 

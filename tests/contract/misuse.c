@@ -182,6 +182,48 @@ static void test_unmap_with_another_size(void **state)
 }
 
 /* Another byte of the right page: nothing of a bounced mapping stays taken. */
+/* To the device and from it exclude each other: such an unmap is meant for another mapping. */
+static void test_unmap_the_other_way(void **state)
+{
+	static const enum dma_data_direction ways[] = {DMA_TO_DEVICE, DMA_FROM_DEVICE};
+	static const size_t sizes[] = {100, 4096, 20000};
+	struct buffer b = buffer_get(PAGES, 32768);
+
+	for (size_t i = 0; i < 2 * COUNT(sizes) && protects_ram(); i++) {
+		enum dma_data_direction dir = ways[i % 2], other = ways[1 - i % 2];
+		size_t size = sizes[i / 2];
+		struct scatterlist sg;
+		dma_addr_t addr = dma_map_single(dev, b.cpu, size, dir);
+
+		assert_int_equal(dma_mapping_error(dev, addr), 0);
+		dma_unmap_single(dev, addr, size, other);
+		reported(DMAMAP_CHECK_UNMAP_DIRECTION);
+		if (!is_checked())
+			error_contains("stays");
+		assert_int_equal(live(), 1);
+		if (dir == DMA_TO_DEVICE)
+			device_reads(addr, b.cpu + 24576, size < 4096 ? size : 4096);
+		else
+			device_writes(addr, b.cpu + 24576, size < 4096 ? size : 4096);
+		dma_unmap_single(dev, addr, size, dir);
+		assert_int_equal(live(), 0);
+		/* what allows both ways includes this one */
+		addr = dma_map_single(dev, b.cpu, size, dir);
+		assert_int_equal(dma_mapping_error(dev, addr), 0);
+		dma_unmap_single(dev, addr, size, DMA_BIDIRECTIONAL);
+		reported(DMAMAP_CHECK_UNMAP_DIRECTION);
+		assert_int_equal(live(), 0);
+
+		sg_init_one(&sg, b.cpu, (unsigned int)size);
+		assert_int_equal(dma_map_sg(dev, &sg, 1, dir), 1);
+		dma_unmap_sg(dev, &sg, 1, other);
+		reported(DMAMAP_CHECK_UNMAP_DIRECTION);
+		dma_unmap_sg(dev, &sg, 1, dir);
+		assert_int_equal(live(), 0);
+	}
+	buffer_put(&b);
+}
+
 static void test_unmap_beside_the_first_byte(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 4096);
@@ -231,6 +273,7 @@ const struct CMUnitTest misuse_tests[] = {
 	contract_test(test_no_device),
 	contract_test(test_unmap_of_what_is_not_mapped),
 	contract_test(test_unmap_with_another_size),
+	contract_test(test_unmap_the_other_way),
 	contract_test(test_unmap_beside_the_first_byte),
 	contract_test(test_unmap_and_sync_of_nonsense),
 };

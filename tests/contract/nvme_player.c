@@ -156,7 +156,7 @@ static bool take_memory(struct player *p)
 	p->memory = page_address(page);
 	p->addr = phys_of(p->memory).v;
 	p->push_addr = 0;
-	if (!p->dev->iommu || p->dev->arithmetic)
+	if (!p->dev->iommu || p->dev->identity_mapped)
 		return true;
 	p->addr = PLAYER_AT;
 	return !iova_reserve(iova, PLAYER_AT >> PAGE_BITS, PAGES) &&
@@ -434,7 +434,7 @@ static bool take_push_pages(struct player *p)
 
 	if (p->push_addr)
 		return true;
-	if (p->dev->arithmetic) {
+	if (p->dev->identity_mapped) {
 		u64 page =
 			domain_iova_alloc(p->dev->domain, PUSH + 2, p->dev->dma_last >> PAGE_BITS);
 

@@ -163,7 +163,7 @@ static bool take_rings(struct player *p)
 		return false;
 	p->queue = page_address(p->page);
 	p->addr = phys_of(p->queue).v;
-	if (!p->dev->iommu || p->dev->arithmetic)
+	if (!p->dev->iommu || p->dev->identity_mapped)
 		return true;
 	/* nothing has an address yet, and these are no neighbours of any mapping */
 	if (iova_reserve(dom->iova, RINGS_AT >> PAGE_BITS, 2) ||

@@ -293,7 +293,7 @@ static void refused(struct scatterlist *sg, int nents, enum dma_data_direction d
 {
 	assert_int_equal(dma_map_sg(dev, sg, nents, dir), 0);
 	assert_true(*dmamap_strerror() != 0);
-	sentence_has("");
+	error_contains("");
 	assert_int_equal(live(), 0);
 	reports_forget();
 }
@@ -390,7 +390,7 @@ static void test_a_failure_in_the_middle_leaves_nothing(void **state)
 			dma_unmap_sg(dev, sgt.sgl, 40, DMA_BIDIRECTIONAL);
 			continue;
 		}
-		sentence_has("swiotlb is full");
+		error_contains("swiotlb is full");
 		assert_int_equal(live(), 0);
 		/* all of it can be had by others again */
 		n = dma_map_sg(dev, sgt.sgl, 12, DMA_BIDIRECTIONAL);

@@ -110,7 +110,7 @@ for what in map iova dmapool translate swiotlb xsk odp check; do
 		"$dmamap" bench $what --seconds 0.05
 done
 # A device that is named is measured once in each way, under the name of its own policy; what it has no RAM for is left out.
-for policy in pool lazy; do
+for policy in identity lazy; do
 	run_json "bench map of a device, $policy" "[r['name'] for r in d['results']] == [
 		*(f'dma_map_single+unmap 4K $policy, {n} live' for n in (1, 1000, 10000, 100000)),
 		'dma_map_sg+unmap 64 pages $policy, per page', 'page table map+unmap 4K, random in 64k pages']" \

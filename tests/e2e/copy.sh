@@ -35,7 +35,7 @@ way 'strict' ,policy=strict '' \
 	"d['policy'] == 'strict' and d['dma']['bounced_bytes'] == 0 and d['dma']['iotlb_misses'] > 0"
 way 'lazy' ,policy=lazy '' \
 	"d['policy'] == 'lazy' and d['dma']['bounced_bytes'] == 0 and d['dma']['iotlb_misses'] > 0"
-way 'pool' ,policy=pool '' "d['policy'] == 'pool'"
+way 'identity' ,policy=identity '' "d['policy'] == 'identity'"
 way 'untrusted' ,untrusted=1 '' "d['policy'] == 'strict'"
 way 'not coherent' ,iommu=0,coherent=0 '' "d['policy'] == 'direct'"
 

@@ -48,7 +48,7 @@ for mode in --zero-copy --copy; do
 	ok "$mode: the same packets" same mixed out
 	ok "$mode: tx of a file" "$dmamap" net tx $mode --device sim:e1000e,pcap-out=out --in mixed
 	ok "$mode: the same packets" same mixed out
-	for keys in '' ,iommu=0 ,policy=lazy ,policy=pool ,untrusted=1 ,coherent=0; do
+	for keys in '' ,iommu=0 ,policy=lazy ,policy=identity ,untrusted=1 ,coherent=0; do
 		ok "$mode: forward$keys" sh -c "'$dmamap' net forward $mode \
 			--device sim:e1000e,pcap-in=mixed,pcap-out=out$keys --json > f.json"
 		ok "$mode: forward$keys: the same packets" same mixed out

@@ -30,7 +30,7 @@ way() {
 
 way 'strict' '' '' "d['policy'] == 'strict' and d['dma']['bounced_bytes'] == 0"
 way 'lazy' ,policy=lazy '' "d['policy'] == 'lazy'"
-way 'pool' ,policy=pool '' "d['policy'] == 'pool'"
+way 'identity' ,policy=identity '' "d['policy'] == 'identity'"
 way 'no IOMMU' ,iommu=off '' "d['policy'] == 'direct'"
 way 'no IOMMU, 32-bit device' ,iommu=off '--mask 32' "d['dma']['bounced_bytes'] >= $bytes"
 way 'untrusted' ,untrusted=1 '' "d['policy'] == 'strict'"

@@ -150,7 +150,7 @@ static void test_the_driver_sees_no_difference(void **state)
 static void test_said_once(void **state)
 {
 	FILE *said = tmpfile();
-	int keep = dup(2);
+	int regcache = dup(2);
 	u32 lines = 0;
 	char line[256];
 	struct device *dev = dmamap_open("sim,iommu=0,check=1");
@@ -164,8 +164,8 @@ static void test_said_once(void **state)
 		singles(dev);
 	assert_int_equal(dmamap_fail(NULL), 0);
 	fflush(stderr);
-	dup2(keep, 2);
-	close(keep);
+	dup2(regcache, 2);
+	close(regcache);
 	rewind(said);
 	while (fgets(line, sizeof(line), said))
 		lines += strstr(line, "dmamap: check: no memory to remember") != NULL;

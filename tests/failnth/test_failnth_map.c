@@ -10,8 +10,8 @@ static const struct {
 } devices[] = {
 	{"sim,swiotlb=1M", ~0ull},
 	{"sim,policy=lazy", ~0ull},
-	{"sim,policy=pool", ~0ull},
-	{"sim,policy=pool", DMA_BIT_MASK(32)},
+	{"sim,policy=identity", ~0ull},
+	{"sim,policy=identity", DMA_BIT_MASK(32)},
 	{"sim,untrusted=1", ~0ull},
 	{"sim,iommu=0", ~0ull},
 	{"sim,iommu=0", DMA_BIT_MASK(32)},

@@ -10,10 +10,10 @@ static const struct {
 	const char *spec;
 	u64 mask;
 } devices[] = {
-	{"sim,swiotlb=1M", ~0ull},  {"sim,policy=lazy", DMA_BIT_MASK(32)},
-	{"sim,policy=pool", ~0ull}, {"sim,policy=pool", DMA_BIT_MASK(32)},
-	{"sim,untrusted=1", ~0ull}, {"sim,iommu=0", DMA_BIT_MASK(30)},
-	{"sim,coherent=0", ~0ull},  {"sim,coherent=0,iommu=0", DMA_BIT_MASK(32)},
+	{"sim,swiotlb=1M", ~0ull},	{"sim,policy=lazy", DMA_BIT_MASK(32)},
+	{"sim,policy=identity", ~0ull}, {"sim,policy=identity", DMA_BIT_MASK(32)},
+	{"sim,untrusted=1", ~0ull},	{"sim,iommu=0", DMA_BIT_MASK(30)},
+	{"sim,coherent=0", ~0ull},	{"sim,coherent=0,iommu=0", DMA_BIT_MASK(32)},
 };
 
 static void each_device(const char *name, int (*op)(struct device *, void *), void *arg)

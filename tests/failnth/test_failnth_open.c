@@ -40,7 +40,7 @@ static void test_plain_devices(void **state)
 	static const char *const specs[] = {
 		"sim",
 		"sim,policy=lazy",
-		"sim,policy=pool",
+		"sim,policy=identity",
 		"sim,policy=persistent",
 		"sim,iommu=0",
 		"sim,untrusted=1,check=1",
@@ -80,9 +80,9 @@ static void test_nvme(void **state)
 /* With no RAM before: the machine is made by the open, and goes when that fails. */
 static void test_the_first_device(void **state)
 {
-	static const char *const specs[] = {"sim,ram=64M,swiotlb=1M",
-					    "sim,iommu=0,coherent=0,ram=64M",
-					    "sim,policy=lazy,ram=16M", "sim,policy=pool,ram=16M"};
+	static const char *const specs[] = {
+		"sim,ram=64M,swiotlb=1M", "sim,iommu=0,coherent=0,ram=64M",
+		"sim,policy=lazy,ram=16M", "sim,policy=identity,ram=16M"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++)
 		for (size_t k = 0; k < ARRAY_SIZE(failnth_sites); k++)

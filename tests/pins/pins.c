@@ -97,7 +97,7 @@ static const struct path {
 } paths[] = {
 	{"map-strict", "sim", map_unmap, 500},
 	{"map-lazy", "sim,policy=lazy", map_unmap, 560},
-	{"map-pool", "sim,policy=pool", map_unmap, 145},
+	{"map-pool", "sim,policy=identity", map_unmap, 145},
 	{"map-direct", "sim,iommu=0", map_unmap, 145},
 	{"sg-strict", "sim", map_sg, 8400},
 	{"sg-direct", "sim,iommu=0", map_sg, 8700},

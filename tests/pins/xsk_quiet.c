@@ -91,7 +91,7 @@ static void make_file(char *path)
 
 static void test_forward(void **state)
 {
-	static const char *const keys[] = {"", ",iommu=0", ",policy=pool", ",coherent=0"};
+	static const char *const keys[] = {"", ",iommu=0", ",policy=identity", ",coherent=0"};
 	char path[64], spec[160];
 
 	make_file(path);

@@ -82,7 +82,7 @@ static void test_regions(void **state)
 	assert_int_equal(faults(), 1);
 	assert_int_equal(edu_dma_from_device(edu, base, 0, 256), 0);
 	munmap(p, PAGE);
-	if (ib_umem_notices(ctx))
+	if (ib_umem_events_enabled(ctx))
 		while (ib_umem_dma_address(umem, (u64)p) != DMA_MAPPING_ERROR)
 			usleep(200);
 	else

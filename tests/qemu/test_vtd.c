@@ -202,7 +202,7 @@ static void test_invalidations_are_counted(void **state)
 		{"qemu:edu,policy=strict,vtd-invalidation=registers", 1000, 1000},
 		{"qemu:edu,policy=strict,vtd-caching-mode=1", 2000, 2000},
 		{"qemu:edu,policy=lazy", 1, 64},
-		{"qemu:edu,policy=pool", 0, 0},
+		{"qemu:edu,policy=identity", 0, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -266,7 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		DMA_TEST("policy=strict"),
 		DMA_TEST("policy=lazy"),
-		DMA_TEST("policy=pool"),
+		DMA_TEST("policy=identity"),
 		DMA_TEST("untrusted=1"),
 		DMA_TEST("iommu=off"),
 		DMA_TEST("ram=64M"),
@@ -275,7 +275,8 @@ int main(void)
 		DMA_TEST("vtd-width=39"),
 		DMA_TEST("vtd-caching-mode=1"),
 		DMA_TEST("vtd-invalidation=registers"),
-		DMA_TEST("vtd-width=39,vtd-caching-mode=1,policy=pool,vtd-invalidation=registers"),
+		DMA_TEST("vtd-width=39,vtd-caching-mode=1,policy=identity,vtd-invalidation="
+			 "registers"),
 		LARGE_TEST("policy=strict"),
 		LARGE_TEST("vtd-invalidation=registers"),
 		LARGE_TEST("vtd-caching-mode=1"),

@@ -282,7 +282,7 @@ static void everything(const char *spec, unsigned int mask_bits, unsigned int ro
 
 stress(strict, "sim,swiotlb=4M", 64) stress(narrow, "sim,swiotlb=4M",
 					    26) stress(lazy, "sim,policy=lazy,swiotlb=4M", 64)
-	stress(pool, "sim,policy=pool,swiotlb=4M",
+	stress(pool, "sim,policy=identity,swiotlb=4M",
 	       64) stress(persistent, "sim,policy=persistent,swiotlb=4M",
 			  64) stress(untrusted, "sim,untrusted=1,swiotlb=4M",
 				     64) stress(direct, "sim,iommu=0,swiotlb=4M",

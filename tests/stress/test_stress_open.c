@@ -95,7 +95,7 @@ static void open_and_close(const char *const *specs, unsigned int n, unsigned in
 }
 
 static const char *const all[] = {
-	"sim,ram=256M",		"sim,policy=lazy,ram=256M", "sim,policy=pool,ram=256M",
+	"sim,ram=256M",		"sim,policy=lazy,ram=256M", "sim,policy=identity,ram=256M",
 	"sim,iommu=0,ram=256M", "sim,untrusted=1,ram=256M", "sim,coherent=0,ram=256M",
 	"sim:edu,ram=256M",	"sim,group=g,ram=256M",	    "sim,group=l,policy=lazy,ram=256M",
 };

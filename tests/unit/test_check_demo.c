@@ -14,7 +14,7 @@
 
 static char text[16384];
 
-static void keep(const struct dmamap_report *r, void *arg)
+static void regcache(const struct dmamap_report *r, void *arg)
 {
 	size_t n = strlen(text);
 
@@ -122,7 +122,7 @@ int main(void)
 		cmocka_unit_test(test_right),
 	};
 
-	dmamap_check_on_report(keep, NULL);
+	dmamap_check_on_report(regcache, NULL);
 	if (preload && strstr(preload, "vgpreload")) {
 		puts("1..0 # SKIP valgrind itself names what the CPU does to buffers that it does "
 		     "not own");

@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 
+#include <dmamap/bus.h>
 #include <dmamap/check.h>
 #include <dmamap/device.h>
 #include <linux/dma-mapping.h>
@@ -53,8 +54,35 @@ static void child(bool wrong)
 	_exit(0);
 }
 
+/* A device that reached the buffer before owners were watched reaches it by the new view after. */
+static void child_with_old_translations(bool unused)
+{
+	struct device *dev = dmamap_open("sim,check=1,policy=identity");
+	char *p = kzalloc(4096, GFP_KERNEL), byte = 1;
+	dma_addr_t addr;
+
+	if (!dev || !p || dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)))
+		_exit(10);
+	addr = dma_map_single(dev, p, 4096, DMA_FROM_DEVICE);
+	if (dma_mapping_error(dev, addr) || dmamap_bus_write(dev, addr, &byte, 1))
+		_exit(11);
+	dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE);
+	if (dmamap_check_own(dev, true))
+		_exit(12);
+	addr = dma_map_single(dev, p, 4096, DMA_FROM_DEVICE);
+	byte = 2;
+	if (dma_mapping_error(dev, addr) || dmamap_bus_write(dev, addr, &byte, 1))
+		_exit(13);
+	dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE);
+	if (*p != 2)
+		_exit(14);
+	kfree(p);
+	dmamap_close(dev);
+	_exit(0);
+}
+
 /* Its exit status; `said`: what it printed. */
-static int run(bool wrong)
+static int run_child(void (*body)(bool wrong), bool wrong)
 {
 	FILE *out = tmpfile();
 	int status;
@@ -67,7 +95,7 @@ static int run(bool wrong)
 	assert_true(pid >= 0);
 	if (!pid) {
 		dup2(fileno(out), 2);
-		child(wrong);
+		body(wrong);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	rewind(out);
@@ -75,6 +103,11 @@ static int run(bool wrong)
 	said[n] = 0;
 	fclose(out);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run(bool wrong)
+{
+	return run_child(child, wrong);
 }
 
 static void test_the_load_is_named(void **state)
@@ -103,11 +136,18 @@ static void test_after_a_sync_nobody_minds(void **state)
 	assert_string_equal(said, "");
 }
 
+static void test_a_change_of_view_drops_translations(void **state)
+{
+	assert_int_equal(run_child(child_with_old_translations, false), 0);
+	assert_string_equal(said, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_load_is_named),
 		cmocka_unit_test(test_after_a_sync_nobody_minds),
+		cmocka_unit_test(test_a_change_of_view_drops_translations),
 	};
 
 #ifdef BUILT_WITH_TSAN

@@ -134,7 +134,7 @@ static void test_right_use(void **state)
 	right_use("sim,check=1", steps);
 	right_use("sim,check=1,iommu=0", steps);
 	right_use("sim,check=1,policy=lazy", steps);
-	right_use("sim,check=1,policy=pool", steps);
+	right_use("sim,check=1,policy=identity", steps);
 	right_use("sim,check=1,coherent=0,swiotlb=64M", steps);
 	unsetenv("DMAMAP_CHECK");
 }

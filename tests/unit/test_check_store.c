@@ -168,50 +168,50 @@ static void test_places(void **state)
 
 static u32 asked;
 
-static struct seal give_seal(struct range *r, void *arg)
+static struct fingerprint give_fingerprint(struct range *r, void *arg)
 {
 	asked++;
-	return (struct seal){*(u32 *)arg, 4711};
+	return (struct fingerprint){*(u32 *)arg, 4711};
 }
 
 static void test_seals(void **state)
 {
 	struct range *r = ranges, *two = ranges + 1;
-	u32 seal = 77, place = 0;
+	u32 fingerprint = 77, place = 0;
 
 	*r = (struct range){.space = 64, .start = 0x4100, .size = 256};
 	*two = (struct range){.space = 64, .start = 0x4f00, .size = 512};
 	assert_int_equal(store_add(r), 0);
 	assert_int_equal(store_add(two), 0);
-	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
-	store_seal(64, 0x4100, give_seal, &seal);
+	assert_null(store_take_fingerprint(64, 0x4100, 256, fingerprint, &place));
+	store_set_fingerprint(64, 0x4100, give_fingerprint, &fingerprint);
 	assert_int_equal(asked, 1);
-	assert_null(store_take_sealed(64, 0x4100, 256, seal + 1, &place));
-	assert_null(store_take_sealed(64, 0x4140, 256, seal, &place));
-	assert_null(store_take_sealed(128, 0x4100, 256, seal, &place));
-	assert_ptr_equal(store_take_sealed(64, 0x4100, 256, seal, &place), r);
+	assert_null(store_take_fingerprint(64, 0x4100, 256, fingerprint + 1, &place));
+	assert_null(store_take_fingerprint(64, 0x4140, 256, fingerprint, &place));
+	assert_null(store_take_fingerprint(128, 0x4100, 256, fingerprint, &place));
+	assert_ptr_equal(store_take_fingerprint(64, 0x4100, 256, fingerprint, &place), r);
 	assert_int_equal(place, 4711);
-	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
+	assert_null(store_take_fingerprint(64, 0x4100, 256, fingerprint, &place));
 	memset(live, 0, sizeof(live));
 	live[1] = true;
 	compare_all();
 	/* in two granules: asked, and never sealed */
-	store_seal(64, 0x4f00, give_seal, &seal);
+	store_set_fingerprint(64, 0x4f00, give_fingerprint, &fingerprint);
 	assert_int_equal(asked, 2);
-	assert_null(store_take_sealed(64, 0x4f00, 512, seal, &place));
+	assert_null(store_take_fingerprint(64, 0x4f00, 512, fingerprint, &place));
 	/* whoever looks at it breaks the seal */
 	r->added = false;
 	assert_int_equal(store_add(r), 0);
-	store_seal(64, 0x4100, give_seal, &seal);
+	store_set_fingerprint(64, 0x4100, give_fingerprint, &fingerprint);
 	assert_true(store_search_start(64, 0x4100, note, NULL));
-	assert_null(store_take_sealed(64, 0x4100, 256, seal, &place));
+	assert_null(store_take_fingerprint(64, 0x4100, 256, fingerprint, &place));
 	store_reset();
 }
 
 /* More in one granule than have a slot: each is asked, those in slots are taken by their seals. */
 static void test_seals_and_chains(void **state)
 {
-	u32 seal = 5, taken = 0, place;
+	u32 fingerprint = 5, taken = 0, place;
 
 	asked = 0;
 	for (u32 i = 0; i < 64; i++) {
@@ -219,10 +219,11 @@ static void test_seals_and_chains(void **state)
 		assert_int_equal(store_add(&ranges[i]), 0);
 	}
 	for (u32 i = 0; i < 64; i++)
-		store_seal(64, ranges[i].start, give_seal, &seal);
+		store_set_fingerprint(64, ranges[i].start, give_fingerprint, &fingerprint);
 	assert_int_equal(asked, 64);
 	for (u32 i = 0; i < 64; i++) {
-		struct range *r = store_take_sealed(64, ranges[i].start, 64, seal, &place);
+		struct range *r =
+			store_take_fingerprint(64, ranges[i].start, 64, fingerprint, &place);
 
 		assert_true(!r || r == &ranges[i]);
 		live[i] = !r;

@@ -98,7 +98,7 @@ static void test_addresses_of_interrupts_are_left_out(void **state)
 
 static void test_pool_maps_all_ram_and_keeps_its_addresses(void **state)
 {
-	struct domain *dom = get(POLICY_POOL, NULL);
+	struct domain *dom = get(POLICY_IDENTITY, NULL);
 	u64 page;
 
 	for (u64 pa = 0; pa < mem.span; pa += 99 * MIB) {
@@ -159,6 +159,47 @@ static void test_a_large_release_frees_tables(void **state)
 	domain_put(dom);
 }
 
+static int by_range, of_all;
+
+static void count_range(struct backend_space *s, iova_t iova, u64 size)
+{
+	by_range++;
+}
+
+static void count_all(struct backend_space *s)
+{
+	of_all++;
+}
+
+/*
+ * Hardware that walks the tables may have cached the way to any of them: before they are freed the
+ * whole address space is invalidated.
+ */
+static void test_hardware_forgets_all_before_tables_go(void **state)
+{
+	static const struct backend_ops ops = {.invalidate = count_range,
+					       .invalidate_all = count_all};
+	const struct domain_config want = {.iommu = true, .policy = POLICY_STRICT, .ops = &ops};
+	struct domain *dom = domain_get(&want);
+	u64 page, entry;
+
+	assert_non_null(dom);
+	page = domain_iova_alloc(dom, 1024, 0xfffff);
+	for (int large = 0; large < 2; large++) {
+		by_range = of_all = 0;
+		assert_int_equal(pt_map(&dom->pt, IOVA(page << 12), PHYS(large ? 0 : 4096),
+					1024 * 4096ull, PT_READ | PT_FIRST | PT_LAST, 0),
+				 0);
+		pt_unmap_mapping(&dom->pt, IOVA(page << 12), &entry);
+		domain_cut_off(dom, page, 1024);
+		assert_int_equal(of_all, !large);
+		assert_int_equal(by_range, large);
+		assert_null(dom->pt.limbo);
+	}
+	iova_free(dom->iova, page, 1024);
+	domain_put(dom);
+}
+
 static void test_no_address_space(void **state)
 {
 	struct domain *dom = get(POLICY_STRICT, NULL);
@@ -201,6 +242,7 @@ int main(void)
 		with_ram(test_pool_maps_all_ram_and_keeps_its_addresses),
 		with_ram(test_release_gives_back_and_cuts_off),
 		with_ram(test_a_large_release_frees_tables),
+		with_ram(test_hardware_forgets_all_before_tables_go),
 		with_ram(test_no_address_space),
 		with_ram(test_a_full_space_flushes_what_waits),
 	};

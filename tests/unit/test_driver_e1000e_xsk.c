@@ -12,7 +12,7 @@ static const char *const ways[] = {
 	"",
 	",iommu=0",
 	",policy=lazy",
-	",policy=pool",
+	",policy=identity",
 	",untrusted=1",
 #ifndef BUILT_WITH_TSAN /* it does not know that coherent memory is one page at two addresses then \
 			 */

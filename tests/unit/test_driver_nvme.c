@@ -201,7 +201,7 @@ static void test_random(void **state)
 	jobs_run(",iommu=0", 64, NVME_DATA_AUTO, 400);
 	jobs_run(",iommu=0", 32, NVME_DATA_AUTO, 400); /* RAM above 4 GiB: bounces */
 	jobs_run(",policy=lazy", 64, NVME_DATA_SG, 400);
-	jobs_run(",policy=pool", 64, NVME_DATA_SG, 200);
+	jobs_run(",policy=identity", 64, NVME_DATA_SG, 200);
 	jobs_run(",untrusted=1", 64, NVME_DATA_SG, 200);
 #ifndef BUILT_WITH_TSAN
 	/*
@@ -220,7 +220,7 @@ static void test_random_linked(void **state)
 
 	assert_true(some > 0 && some < all);
 	jobs_run(",policy=lazy", 64, NVME_DATA_TWOSTEP, 300);
-	jobs_run(",policy=pool", 64, NVME_DATA_TWOSTEP, 200);
+	jobs_run(",policy=identity", 64, NVME_DATA_TWOSTEP, 200);
 	jobs_run(",untrusted=1", 32, NVME_DATA_TWOSTEP, 300);
 #ifndef BUILT_WITH_TSAN
 	jobs_run(",coherent=0", 64, NVME_DATA_TWOSTEP, 200);

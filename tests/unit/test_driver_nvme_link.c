@@ -63,7 +63,7 @@ static void test_what_is_mapped_is_not_linked(void **state)
 	assert_int_equal(linked_by_default(""), 1);
 	assert_int_equal(linked_by_default(",policy=lazy"), 1);
 	assert_int_equal(linked_by_default(",untrusted=1"), 1);
-	assert_int_equal(linked_by_default(",policy=pool"), 0);
+	assert_int_equal(linked_by_default(",policy=identity"), 0);
 	assert_int_equal(linked_by_default(",policy=persistent"), 0);
 }
 

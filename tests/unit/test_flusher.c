@@ -74,6 +74,52 @@ static void test_a_flush_gives_back_all(void **state)
 	assert_int_equal(pages_out(), before);
 }
 
+/* No thread has put anything into a queue: what the device remembers goes all the same. */
+static void flush_without_queues(struct domain *d)
+{
+	struct port *p = port_get(&d->ports);
+
+	assert_non_null(p);
+	for (int i = 0; i < 2; i++) {
+		u64 flushes = read_once(&d->ports.flushes);
+
+		iotlb_fill(&p->tlb, 77, p->tlb.gen, 1);
+		domain_flush(d);
+		assert_int_equal(iotlb_lookup(&p->tlb, 77, p->tlb.gen), 0);
+		assert_int_equal(read_once(&d->ports.flushes), flushes + 1);
+	}
+	port_put(&d->ports, p);
+}
+
+static void test_a_flush_needs_no_queue(void **state)
+{
+	static const enum policy policies[] = {POLICY_STRICT, POLICY_IDENTITY};
+
+	flush_without_queues(dom);
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		const struct domain_config want = {.iommu = true, .policy = policies[i]};
+		struct domain *other = domain_get(&want);
+
+		assert_non_null(other);
+		flush_without_queues(other);
+		domain_put(other);
+	}
+}
+
+/* An unlink in a range that is kept is in no queue, and the thread comes for it. */
+static void test_the_thread_comes_without_queues(void **state)
+{
+	for (int round = 0; round < 3; round++) {
+		u64 flushes = read_once(&dom->ports.flushes);
+
+		domain_flush_later(dom);
+		for (int i = 0; i < 5000 && read_once(&dom->ports.flushes) == flushes; i++)
+			pause_ms(1);
+		assert_true(read_once(&dom->ports.flushes) > flushes);
+	}
+	assert_null(tslot_first(&dom->queues));
+}
+
 static void test_nothing_is_reused_before_a_flush(void **state)
 {
 	u8 seen[FLUSH_QUEUE_LEN + 8] = {0};
@@ -262,6 +308,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_domain(test_a_flush_gives_back_all),
+		with_domain(test_a_flush_needs_no_queue),
+		with_domain(test_the_thread_comes_without_queues),
 		with_domain(test_nothing_is_reused_before_a_flush),
 		with_domain(test_a_full_queue_flushes),
 		with_domain(test_the_thread_comes_unasked),

@@ -4,6 +4,8 @@
 
 #include "map/map.h"
 
+#include <sys/mman.h>
+
 static u64 entry_of(struct device *dev, dma_addr_t addr)
 {
 	return pt_walk(&dev->domain->pt, IOVA(addr - dev->bus_offset));
@@ -61,9 +63,9 @@ static void test_bounced_leaves(void **state)
 }
 
 /* Its pages are there already: no table is touched, no address taken. */
-static void test_pool_is_arithmetic(void **state)
+static void test_pool_is_identity_mapped(void **state)
 {
-	struct device *dev = rig_open("sim,policy=pool", ~0ull);
+	struct device *dev = rig_open("sim,policy=identity", ~0ull);
 	u8 *p = (u8 *)__get_free_pages(GFP_KERNEL, 1), *heap = aligned_alloc(4096, 4096);
 	u64 tables = dev->domain->pt.tables, pages = rig_stats(dev).iova_pages;
 	dma_addr_t addr = dma_map_single(dev, p + 10, 5000, DMA_TO_DEVICE), other;
@@ -151,15 +153,194 @@ static void test_lists_end_by_their_first_leaf(void **state)
 	rig_close(dev);
 }
 
+#define REGISTERS 0xa414aacf000ull /* memory of no kind, aligned to a page only */
+#define LENGTH	  (8ull << 20)	   /* several tables */
+
+static u8 *long_memory; /* outside RAM, LENGTH and a page */
+
+/* Each maps LENGTH bytes by many small leaves, and takes it away again if that was done. */
+static bool try_registers(struct device *dev)
+{
+	dma_addr_t addr = dma_map_resource(dev, REGISTERS, LENGTH, DMA_TO_DEVICE, 0);
+
+	if (dma_mapping_error(dev, addr))
+		return false;
+	dma_unmap_resource(dev, addr, LENGTH, DMA_TO_DEVICE, 0);
+	return true;
+}
+
+static bool try_memory(struct device *dev)
+{
+	dma_addr_t addr = dma_map_single(dev, long_memory + 4096, LENGTH, DMA_TO_DEVICE);
+
+	if (dma_mapping_error(dev, addr))
+		return false;
+	dma_unmap_single(dev, addr, LENGTH, DMA_TO_DEVICE);
+	return true;
+}
+
+static bool try_list(struct device *dev)
+{
+	static struct scatterlist sgl[2];
+
+	sg_init_table(sgl, 2);
+	sg_set_buf(&sgl[0], long_memory + 4096, LENGTH / 2);
+	sg_set_buf(&sgl[1], long_memory + 8192 + LENGTH / 2, LENGTH / 2 - 4096);
+	if (!dma_map_sg(dev, sgl, 2, DMA_TO_DEVICE))
+		return false;
+	dma_unmap_sg(dev, sgl, 2, DMA_TO_DEVICE);
+	return true;
+}
+
+static bool try_pages(struct device *dev)
+{
+	struct sg_table *t = dma_alloc_noncontiguous(dev, LENGTH, DMA_BIDIRECTIONAL, GFP_KERNEL,
+						     DMA_ATTR_ALLOC_SINGLE_PAGES);
+
+	if (!t)
+		return false;
+	dma_free_noncontiguous(dev, LENGTH, t, DMA_BIDIRECTIONAL);
+	return true;
+}
+
+static bool try_link(struct device *dev)
+{
+	struct dma_iova_state st;
+	int err;
+
+	if (!dma_iova_try_alloc(dev, &st, 0, LENGTH))
+		return false;
+	err = dma_iova_link(dev, &st, phys_of(long_memory + 4096).v, 0, LENGTH, DMA_TO_DEVICE, 0);
+	dma_iova_destroy(dev, &st, err ? 0 : LENGTH, DMA_TO_DEVICE, 0);
+	return !err;
+}
+
+/* Whichever page of tables is missing: none stays out of use, and no stale translation is left. */
+static void test_refused_maps_leave_no_tables(void **state)
+{
+	bool (*const tries[])(struct device *) = {try_registers, try_memory, try_list, try_pages,
+						  try_link};
+	struct device *dev = rig_open("sim,ram=64M", ~0ull);
+
+	long_memory = aligned_alloc(4096, LENGTH + 8192);
+	assert_non_null(long_memory);
+	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+		bool done = false;
+		int refused = 0;
+
+		assert_true(tries[i](dev));
+		for (u64 n = 1; !done && n < 100; n++) {
+			u64 tables = dev->domain->pt.tables, flushes = dev->domain->ports.flushes;
+
+			error_set(EINVAL, "nothing");
+			rig_fail(FAIL_MEMORY, n);
+			done = tries[i](dev);
+			rig_fail_none();
+			assert_null(dev->domain->pt.limbo);
+			/* those above the leaves may be new */
+			assert_true(dev->domain->pt.tables <= tables + 3);
+			if (done || !strstr(dmamap_strerror(), "page table"))
+				continue;
+			assert_true(dev->domain->ports.flushes > flushes);
+			refused++;
+		}
+		assert_true(done);
+		assert_true(refused >= 3);
+	}
+	free(long_memory);
+	rig_close(dev);
+}
+
+static u64 free_blocks(void)
+{
+	static struct page *page[16384];
+	u64 n = 0;
+
+	while (n < ARRAY_SIZE(page) && (page[n] = alloc_pages(GFP_KERNEL, 0)))
+		n++;
+	for (u64 i = 0; i < n; i++)
+		__free_pages(page[i], 0);
+	return n;
+}
+
+/* RAM is as free as before when a long mapping found too little of it. */
+static void test_a_refused_map_gives_ram_back(void **state)
+{
+	struct device *dev = rig_open("sim,ram=32M", ~0ull);
+	static struct page *taken[16384];
+	u64 n = 0, before;
+
+	before = free_blocks();
+	assert_true(before > 2000);
+	while (n < before - 400) {
+		taken[n] = alloc_pages(GFP_KERNEL, 0);
+		assert_non_null(taken[n++]);
+	}
+	before = free_blocks();
+	/* 512 tables, which the bound allows and RAM has not any more */
+	assert_true(dma_mapping_error(dev, dma_map_resource(dev, REGISTERS, 1ull << 30,
+							    DMA_TO_DEVICE, 0)) != 0);
+	assert_non_null(strstr(dmamap_strerror(), "page table"));
+	assert_true(free_blocks() + 8 >= before);
+	while (n)
+		__free_pages(taken[--n], 0);
+	rig_close(dev);
+}
+
+/* What is not in RAM may be longer than RAM: its page tables are bounded. */
+static void test_page_tables_are_bounded(void **state)
+{
+	struct device *dev = rig_open("sim,ram=64M", ~0ull);
+	const u64 most = (64ull << 20) / 16 * 512; /* by leaves of 4 KiB */
+	static struct scatterlist sgl[3];
+	struct dma_iova_state st;
+	dma_addr_t addr;
+	u64 tables = dev->domain->pt.tables;
+	u8 *m = mmap(NULL, 2 * most, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	assert_ptr_not_equal(m, MAP_FAILED);
+	addr = dma_map_resource(dev, REGISTERS, most + 4096, DMA_TO_DEVICE, 0);
+	assert_true(dma_mapping_error(dev, addr) != 0);
+	assert_non_null(strstr(dmamap_strerror(), "page tables"));
+	addr = dma_map_resource(dev, REGISTERS, 1ull << 46, DMA_TO_DEVICE, 0);
+	assert_true(dma_mapping_error(dev, addr) != 0);
+	addr = dma_map_single(dev, m + 4096, most + 4096, DMA_TO_DEVICE);
+	assert_true(dma_mapping_error(dev, addr) != 0);
+	assert_non_null(strstr(dmamap_strerror(), "page tables"));
+	sg_init_table(sgl, 3);
+	for (int i = 0; i < 3; i++)
+		sg_set_buf(&sgl[i], m + 4096, (unsigned int)(most / 2 - 4096));
+	assert_int_equal(dma_map_sg(dev, sgl, 3, DMA_TO_DEVICE), 0);
+	assert_non_null(strstr(dmamap_strerror(), "page tables"));
+	assert_true(dma_iova_try_alloc(dev, &st, 0, 2 * most));
+	assert_int_equal(dma_iova_link(dev, &st, phys_of(m).v, 0, most + 4096, DMA_TO_DEVICE, 0),
+			 -ENOMEM);
+	assert_non_null(strstr(dmamap_strerror(), "page tables"));
+	dma_iova_free(dev, &st);
+	assert_int_equal(dev->domain->pt.tables, tables);
+	/* with large leaves they are few */
+	addr = dma_map_resource(dev, 1ull << 43, 1ull << 43, DMA_TO_DEVICE, 0);
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
+	dma_unmap_resource(dev, addr, 1ull << 43, DMA_TO_DEVICE, 0);
+	addr = dma_map_resource(dev, (1ull << 43) + (2ull << 20), 1ull << 39, DMA_TO_DEVICE, 0);
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
+	dma_unmap_resource(dev, addr, 1ull << 39, DMA_TO_DEVICE, 0);
+	munmap(m, 2 * most);
+	rig_close(dev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_leaves_say_what_they_are),
 		cmocka_unit_test(test_bounced_leaves),
-		cmocka_unit_test(test_pool_is_arithmetic),
+		cmocka_unit_test(test_pool_is_identity_mapped),
 		cmocka_unit_test(test_occupied_addresses),
 		cmocka_unit_test(test_no_tables),
 		cmocka_unit_test(test_lists_end_by_their_first_leaf),
+		cmocka_unit_test(test_refused_maps_leave_no_tables),
+		cmocka_unit_test(test_a_refused_map_gives_ram_back),
+		cmocka_unit_test(test_page_tables_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,7 +69,7 @@ static void range_give(struct range r, bool shared)
 /* Leaves r for others and takes what they left. */
 static struct range mail_swap(struct range r, u64 *seed)
 {
-	lock_take(&mail.lock);
+	lock_acquire(&mail.lock);
 	if (mail.n < MAIL) {
 		mail.range[mail.n++] = r;
 		r = (struct range){0};
@@ -79,7 +79,7 @@ static struct range mail_swap(struct range r, u64 *seed)
 		*other = r;
 		r = theirs;
 	}
-	lock_give(&mail.lock);
+	lock_release(&mail.lock);
 	return r;
 }
 

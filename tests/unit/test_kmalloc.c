@@ -201,7 +201,7 @@ static void copies(void **state)
 
 static void sensitive(void **state)
 {
-	u8 *keep = kmalloc(64, GFP_KERNEL), *p = kmalloc(64, GFP_KERNEL), *q;
+	u8 *regcache = kmalloc(64, GFP_KERNEL), *p = kmalloc(64, GFP_KERNEL), *q;
 
 	memset(p, 0x77, 64);
 	kfree_sensitive(p);
@@ -210,7 +210,7 @@ static void sensitive(void **state)
 	for (int i = 0; i < 64; i++)
 		assert_int_equal(q[i], 0);
 	kfree(q);
-	kfree(keep);
+	kfree(regcache);
 }
 
 static void exhaustion(void **state)

@@ -12,24 +12,24 @@ static u64 counter; /* under lock */
 
 static void test_take_and_give(void **state)
 {
-	lock_take(&lock);
+	lock_acquire(&lock);
 	assert_false(lock_try(&lock));
-	lock_give(&lock);
+	lock_release(&lock);
 	assert_true(lock_try(&lock));
-	lock_give(&lock);
+	lock_release(&lock);
 }
 
 static void *count(void *arg)
 {
 	for (int i = 0; i < ROUNDS; i++) {
 		if (i % 16) {
-			lock_take(&lock);
+			lock_acquire(&lock);
 		} else {
 			while (!lock_try(&lock))
 				cpu_relax();
 		}
 		counter++;
-		lock_give(&lock);
+		lock_release(&lock);
 	}
 	return NULL;
 }
@@ -48,8 +48,8 @@ static void test_one_at_a_time(void **state)
 
 static void *wait_for_it(void *arg)
 {
-	lock_take(&lock);
-	lock_give(&lock);
+	lock_acquire(&lock);
+	lock_release(&lock);
 	return NULL;
 }
 
@@ -59,13 +59,13 @@ static void test_a_sleeping_owner(void **state)
 	const struct timespec pause = {.tv_nsec = 5000000};
 	pthread_t t;
 
-	lock_take(&lock);
+	lock_acquire(&lock);
 	assert_int_equal(pthread_create(&t, NULL, wait_for_it, NULL), 0);
 	nanosleep(&pause, NULL);
-	lock_give(&lock);
+	lock_release(&lock);
 	pthread_join(t, NULL);
 	assert_true(lock_try(&lock));
-	lock_give(&lock);
+	lock_release(&lock);
 }
 
 int main(void)

@@ -30,7 +30,7 @@ static void test_where_memory_ends(void **state)
 
 static void test_ranges_across_the_end_of_a_part(void **state)
 {
-	static const char *const specs[] = {"sim", "sim,policy=pool", "sim,iommu=0",
+	static const char *const specs[] = {"sim", "sim,policy=identity", "sim,iommu=0",
 					    "sim,coherent=0", "sim,coherent=0,iommu=0"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {

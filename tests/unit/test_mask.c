@@ -11,7 +11,7 @@ static void test_the_least_that_is_served(void **state)
 		unsigned int least; /* bits */
 	} c[] = {{"sim", 13},
 		 {"sim,iommu=0", 24},
-		 {"sim,policy=pool", 24},
+		 {"sim,policy=identity", 24},
 		 {"sim,policy=lazy", 13},
 		 {"sim,bus-offset=0x100000000", 33},
 		 {"sim,iommu=0,bus-offset=0x100000000", 33}};
@@ -51,7 +51,7 @@ static void test_required(void **state)
 		 {"sim,ram=64M,iommu=0", 26},
 		 {"sim,ram=8G,bus-offset=0x100000000", 33},
 		 {"sim,ram=64M,iommu=0,bus-offset=0x100000000", 33},
-		 {"sim,policy=pool", 32}};
+		 {"sim,policy=identity", 32}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
 		struct device *dev = dmamap_open(c[i].spec);

@@ -91,19 +91,19 @@ static void test_write_back(void **state)
 /* A packet in pieces goes out whole; one longer than a buffer comes in pieces. */
 static void test_pieces(void **state)
 {
-	static const u32 cut[] = {1, 13, 46, 1000, 2048, 3000, 2892};
+	static const u32 unmap_partial[] = {1, 13, 46, 1000, 2048, 3000, 2892};
 	u8 frame[9000], seen[9016];
-	u32 i, at = 0, total = 0, n = sizeof(cut) / sizeof(cut[0]);
+	u32 i, at = 0, total = 0, n = sizeof(unmap_partial) / sizeof(unmap_partial[0]);
 	struct got g;
 
 	frame_make(frame, sizeof(frame), 5);
 	open_pair(RCTL_LPE, true);
 	card_give(&b, CARD_RING - 1);
 	for (i = 0; i < n; i++) {
-		memcpy(fake_at(a.base + 0x40000 + at), frame + at, cut[i]);
+		memcpy(fake_at(a.base + 0x40000 + at), frame + at, unmap_partial[i]);
 		card_put(&a, a.base + 0x40000 + at,
-			 cut[i] | (i == n - 1 ? TXD_EOP | TXD_IFCS | TXD_RS : 0));
-		at += cut[i];
+			 unmap_partial[i] | (i == n - 1 ? TXD_EOP | TXD_IFCS | TXD_RS : 0));
+		at += unmap_partial[i];
 		if (i == 2) {
 			card_tail(&a); /* its end comes later */
 			card_sent(&a);

@@ -75,7 +75,7 @@ static int without_userfaultfd(void)
 	if (!opened())
 		return 1;
 	ctx = ib_alloc_ucontext(dev, hear);
-	if (IS_ERR_OR_NULL(ctx) || ib_umem_notices(ctx))
+	if (IS_ERR_OR_NULL(ctx) || ib_umem_events_enabled(ctx))
 		return 2;
 	if (!strstr(dmamap_strerror(), "seccomp") ||
 	    !strstr(dmamap_strerror(), "ib_umem_invalidate_range()"))
@@ -148,7 +148,7 @@ static int without_privilege(void)
 	ctx = ib_alloc_ucontext(dev, hear);
 	if (IS_ERR_OR_NULL(ctx))
 		return 2;
-	if (!ib_umem_notices(ctx)) {
+	if (!ib_umem_events_enabled(ctx)) {
 		dmamap_close(dev); /* what looks for leaks at exit would look through all its RAM */
 		return 99;
 	}

@@ -303,7 +303,7 @@ static void implicit_region(void **state)
 	assert_int_equal(dmamap_bus_read(dev, base, &b, 1), -EFAULT);
 	forget();
 	munmap(p, 300 * PAGE);
-	if (ib_umem_notices(ctx))
+	if (ib_umem_events_enabled(ctx))
 		assert_true(was_heard(umem, p, 300 * PAGE));
 	else
 		ib_umem_invalidate_range(ctx, (u64)p, (u64)p + 300 * PAGE);
@@ -466,11 +466,12 @@ static void read_only_files(void **state)
 	close(fd);
 }
 
-static char told[16384];
+static char tracked[16384];
 
 static void tell(const struct dmamap_report *r, void *arg)
 {
-	snprintf(told + strlen(told), sizeof(told) - strlen(told), "%s: %s\n", r->name, r->text);
+	snprintf(tracked + strlen(tracked), sizeof(tracked) - strlen(tracked), "%s: %s\n", r->name,
+		 r->text);
 }
 
 /* The report of a region that was left says who made it. */
@@ -483,12 +484,12 @@ static void left_behind(void **state)
 
 	assert_false(IS_ERR_OR_NULL(umem));
 	dmamap_check_on_report(tell, NULL);
-	told[0] = 0;
+	tracked[0] = 0;
 	dmamap_close(d);
 	dmamap_check_on_report(NULL, NULL);
-	assert_non_null(strstr(told, "leak: a region at"));
-	assert_non_null(strstr(told, "\n  made:\n"));
-	assert_null(strstr(told, "\n  here:\n"));
+	assert_non_null(strstr(tracked, "leak: a region at"));
+	assert_non_null(strstr(tracked, "\n  made:\n"));
+	assert_null(strstr(tracked, "\n  here:\n"));
 	ib_umem_release(umem);
 	munmap(p, PAGE);
 }

@@ -49,16 +49,16 @@ static __attribute__((noreturn)) void stale(const char *what, u64 i, u64 saw, u6
 /* The program's own view, where the page may be missing. */
 static bool peek(const void *at, u64 *word)
 {
-	struct iovec local = {word, 8}, remote = {(void *)(uintptr_t)at, 8};
+	struct iovec local = {word, 8}, hw = {(void *)(uintptr_t)at, 8};
 
-	return syscall(SYS_process_vm_readv, getpid(), &local, 1, &remote, 1, 0) == 8;
+	return syscall(SYS_process_vm_readv, getpid(), &local, 1, &hw, 1, 0) == 8;
 }
 
 static void poke(void *at, u64 word)
 {
-	struct iovec local = {&word, 8}, remote = {at, 8};
+	struct iovec local = {&word, 8}, hw = {at, 8};
 
-	if (syscall(SYS_process_vm_writev, getpid(), &local, 1, &remote, 1, 0) != 8)
+	if (syscall(SYS_process_vm_writev, getpid(), &local, 1, &hw, 1, 0) != 8)
 		abort();
 }
 

@@ -50,7 +50,7 @@ static void copies(const char *spec)
 	write_at(ib_umem_dma_address(umem, (u64)p + 6 * PAGE), 4);
 	mprotect(p + 5 * PAGE, PAGE, PROT_READ);
 	munmap(p + 4 * PAGE, PAGE);
-	if (ib_umem_notices(ctx))
+	if (ib_umem_events_enabled(ctx))
 		assert_true(loses(umem, p + 4 * PAGE));
 	/* read first, then write: the copy is taken anew */
 	ib_umem_odp_unmap_dma_pages(umem, (u64)p + 7 * PAGE, (u64)p + 8 * PAGE);
@@ -113,7 +113,7 @@ static void regions_of_ram(void **state)
 {
 	ram_has_no_copy("sim", true);
 	ram_has_no_copy("sim,policy=lazy", true);
-	ram_has_no_copy("sim,policy=pool", true);
+	ram_has_no_copy("sim,policy=identity", true);
 	ram_has_no_copy("sim,iommu=0", true);
 	ram_has_no_copy("sim,untrusted=1", true);
 	ram_has_no_copy("sim,coherent=0", false);
@@ -123,7 +123,7 @@ static void regions_of_ram(void **state)
 /* Under every policy: unmapped means unreachable. */
 static void policies(void **state)
 {
-	static const char *const specs[] = {"sim,policy=lazy",	     "sim,policy=pool",
+	static const char *const specs[] = {"sim,policy=lazy",	     "sim,policy=identity",
 					    "sim,policy=persistent", "sim,untrusted=1",
 					    "sim,bus-offset=1M",     "sim,group=g"};
 

@@ -171,6 +171,147 @@ static void test_segments_still_held(void **state)
 	kfree(p);
 }
 
+static bool reaches(struct device *d, dma_addr_t addr)
+{
+	struct dmamap_fault f;
+	u8 byte;
+	int err = dmamap_bus_read(d, addr, &byte, 1);
+
+	while (dmamap_bus_fault_next(d, &f) == 1)
+		;
+	return !err;
+}
+
+/* Each leaves bounced mappings; at[]: an address of each. How many. */
+static int leave_part_of_a_page(struct device *d, u8 *p, dma_addr_t *at)
+{
+	at[0] = dma_map_single(d, p + 300, 100, DMA_BIDIRECTIONAL);
+	assert_int_equal(dma_mapping_error(d, at[0]), 0);
+	return 1;
+}
+
+static int leave_pages(struct device *d, u8 *p, dma_addr_t *at)
+{
+	at[0] = dma_map_single(d, p + 300, 10000, DMA_TO_DEVICE);
+	assert_int_equal(dma_mapping_error(d, at[0]), 0);
+	at[1] = at[0] + 9999;
+	return 2;
+}
+
+static int leave_list(struct device *d, u8 *p, dma_addr_t *at)
+{
+	static struct scatterlist sgl[3];
+
+	sg_init_table(sgl, 3);
+	for (int i = 0; i < 3; i++)
+		sg_set_buf(&sgl[i], p + i * 6000, 500);
+	assert_int_equal(dma_map_sg(d, sgl, 3, DMA_TO_DEVICE), 3);
+	for (int i = 0; i < 3; i++)
+		at[i] = sg_dma_address(&sgl[i]);
+	return 3;
+}
+
+/* A whole granule, which stays, and a bounced tail. */
+static int leave_link(struct device *d, u8 *p, dma_addr_t *at)
+{
+	static struct dma_iova_state st;
+
+	assert_true(dma_iova_try_alloc(d, &st, 0, 8192));
+	assert_int_equal(
+		dma_iova_link(d, &st, virt_to_phys(p), 0, 4096 + 100, DMA_BIDIRECTIONAL, 0), 0);
+	assert_int_equal(dma_iova_sync(d, &st, 0, 4096 + 100), 0);
+	at[0] = st.addr + 4096;
+	return 1;
+}
+
+/* The slots of a device that was closed are out of its group's reach before others get them. */
+static void leave_in_a_group(const char *keys, bool foreign,
+			     int (*leave)(struct device *, u8 *, dma_addr_t *))
+{
+	struct device *a, *b;
+	char spec[100];
+	dma_addr_t at[3];
+	void *memory;
+	u64 pages;
+	int n;
+
+	snprintf(spec, sizeof(spec), "sim,group=g,name=a%s", keys);
+	a = rig_open(spec, ~0ull);
+	spec[strlen("sim,group=g,name=")] = 'b';
+	b = rig_open(spec, ~0ull);
+	memory = foreign ? calloc(8, 4096) : page_address(alloc_pages(GFP_KERNEL, 3));
+	pages = rig_stats(b).table_pages;
+	for (int round = 0; round < 3; round++) {
+		n = leave(a, memory, at);
+		for (int i = 0; i < n; i++)
+			assert_true(reaches(b, at[i]));
+		dmamap_close(a);
+		for (int i = 0; i < n; i++)
+			assert_false(reaches(b, at[i]));
+		spec[strlen("sim,group=g,name=")] = 'a';
+		a = rig_open(spec, ~0ull);
+	}
+	assert_true(rig_stats(b).table_pages <= pages + 8);
+	if (foreign)
+		free(memory);
+	else
+		free_pages((unsigned long)memory, 3);
+	dmamap_close(a);
+	dmamap_close(b);
+}
+
+static void test_a_group_reaches_no_left_slots(void **state)
+{
+	int (*const leave[])(struct device *, u8 *, dma_addr_t *) = {
+		leave_part_of_a_page, leave_pages, leave_list, leave_link};
+
+	for (size_t i = 0; i < ARRAY_SIZE(leave); i++)
+		leave_in_a_group(",untrusted=1", false, leave[i]);
+	/* memory outside RAM bounces on a machine that is not coherent */
+	for (size_t i = 0; i < 3; i++) {
+		leave_in_a_group(",coherent=0", true, leave[i]);
+		leave_in_a_group(",coherent=0,policy=lazy", true, leave[i]);
+	}
+}
+
+/* What others of the group have mapped stays as it is. */
+static void test_a_group_keeps_what_others_mapped(void **state)
+{
+	struct device *a = rig_open("sim,group=g,name=a,untrusted=1", ~0ull);
+	struct device *b = rig_open("sim,group=g,name=b,untrusted=1", ~0ull);
+	u8 *p = kmalloc(4096, GFP_KERNEL);
+	dma_addr_t left = dma_map_single(a, p, 100, DMA_TO_DEVICE);
+	dma_addr_t kept = dma_map_single(b, p, 100, DMA_TO_DEVICE), again;
+
+	assert_int_equal(dma_mapping_error(a, left) | dma_mapping_error(b, kept), 0);
+	dmamap_close(a);
+	assert_true(reaches(b, kept));
+	assert_false(reaches(b, left));
+	/* the address space and the slot come back */
+	again = dma_map_single(b, p, 100, DMA_TO_DEVICE);
+	assert_true(reaches(b, again) && reaches(b, kept));
+	dma_unmap_single(b, again, 100, DMA_TO_DEVICE);
+	dma_unmap_single(b, kept, 100, DMA_TO_DEVICE);
+	kfree(p);
+	rig_close(b);
+}
+
+static void test_a_group_is_trusted_or_not(void **state)
+{
+	struct device *a = dmamap_open("sim,group=g");
+
+	assert_non_null(a);
+	not_opened("sim,group=g,untrusted=1", EINVAL, "untrusted=1");
+	not_opened("sim,group=g,untrusted=1", EINVAL, "group g ");
+	dmamap_close(a);
+	a = dmamap_open("sim,group=g,untrusted=1");
+	assert_non_null(a);
+	not_opened("sim,group=g", EINVAL, "trusted");
+	/* which of the policies is written does not matter: untrusted devices are strict */
+	dmamap_close(dmamap_open("sim,group=g,untrusted=1,policy=lazy"));
+	dmamap_close(a);
+}
+
 static void test_the_environment_turns_checking_on(void **state)
 {
 	struct device *dev;
@@ -196,6 +337,9 @@ int main(void)
 		alone(test_leaks_without_an_iommu),
 		alone(test_leaked_coherent_memory_is_told),
 		alone(test_nothing_leaked_says_nothing),
+		alone(test_a_group_reaches_no_left_slots),
+		alone(test_a_group_keeps_what_others_mapped),
+		alone(test_a_group_is_trusted_or_not),
 		alone(test_segments_still_held),
 		alone(test_the_environment_turns_checking_on),
 	};

@@ -11,9 +11,9 @@
 static const char *const specs[] = {"sim",
 				    "sim,untrusted=1",
 				    "sim,policy=lazy",
-				    "sim,policy=pool",
+				    "sim,policy=identity",
 				    "sim,coherent=0",
-				    "sim,coherent=0,policy=pool",
+				    "sim,coherent=0,policy=identity",
 				    "sim,iommu=0",
 				    "sim,iommu=0,coherent=0",
 				    "sim,bus-offset=0x100000000"};

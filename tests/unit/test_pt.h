@@ -37,7 +37,7 @@ static inline void *arena_alloc(void *ctx)
 {
 	u8 *table = NULL;
 
-	lock_take(&arena.lock);
+	lock_acquire(&arena.lock);
 	arena.calls++;
 	if (arena.fail_at &&
 	    (arena.calls == arena.fail_at || (arena.fail_on && arena.calls > arena.fail_at)))
@@ -54,7 +54,7 @@ static inline void *arena_alloc(void *ctx)
 		memset(table, 0, K4);
 	}
 out:
-	lock_give(&arena.lock);
+	lock_release(&arena.lock);
 	return table;
 }
 
@@ -62,13 +62,13 @@ static inline void arena_free(void *ctx, void *table)
 {
 	u64 off = (u64)((u8 *)table - arena.base);
 
-	lock_take(&arena.lock);
+	lock_acquire(&arena.lock);
 	if (off % K4 || off / K4 >= ARENA_TABLES || !arena.out[off / K4])
 		abort(); /* not a table, or given back twice */
 	arena.out[off / K4] = false;
 	arena.used--;
 	memset(table, 0xa5, K4);
-	lock_give(&arena.lock);
+	lock_release(&arena.lock);
 }
 
 static inline void arena_fail(u64 nth, bool and_after)

@@ -53,17 +53,17 @@ static void spares_in_and_out(void **state)
 	struct pt *pt = *state;
 	u64 *a, *b;
 
-	assert_null(spare_take(pt));
+	assert_null(pt_spare_take(pt));
 	assert_true(spare_add(pt));
 	assert_true(spare_add(pt));
 	arena_fail(1, false);
 	assert_false(spare_add(pt));
-	a = spare_take(pt);
-	b = spare_take(pt);
+	a = pt_spare_take(pt);
+	b = pt_spare_take(pt);
 	assert_non_null(a);
 	assert_non_null(b);
 	assert_ptr_not_equal(a, b);
-	assert_null(spare_take(pt));
+	assert_null(pt_spare_take(pt));
 	spare_put(pt, a);
 	spare_put(pt, b);
 	spare_drop(pt);
@@ -86,7 +86,7 @@ static void table_below_says_why(void **state)
 	assert_true(tree_empty(pt, table, PAGE_BITS));
 	table[511] = PT_WRITE;
 	assert_false(tree_empty(pt, table, PAGE_BITS));
-	table_free(pt, table);
+	pt_table_free(pt, table);
 	slot = RW | PT_LARGE;
 	assert_null(table_below(pt, &slot, &err));
 	assert_int_equal(err, -EEXIST);

@@ -26,7 +26,7 @@ static void no_ram(void)
 	assert_int_equal(mem.span, 0);
 	assert_int_equal(mem.fd, -1);
 	assert_int_equal(mem_pages_used(), 0);
-	assert_null(mem.plane);
+	assert_null(mem.device_view);
 }
 
 static void get_and_put(void **state)
@@ -155,11 +155,11 @@ static void costs_what_is_touched(void **state)
 	struct page *page;
 
 	assert_int_equal(mem_get(&any), 0);
-	assert_int_equal(mem_need_plane(), 0);
+	assert_int_equal(mem_need_device_view(), 0);
 	map_bytes = (mem.span >> PAGE_BITS) * sizeof(struct page);
 	assert_true(resident(mem.map, map_bytes) < MIB);
 	assert_int_equal(resident(mem.base, mem.span), 0);
-	assert_int_equal(resident(mem.plane, mem.span), 0);
+	assert_int_equal(resident(mem.device_view, mem.span), 0);
 	/* nor does zeroed memory of a large order */
 	page = alloc_pages(GFP_KERNEL | __GFP_ZERO, MAX_PAGE_ORDER);
 	assert_non_null(page);
@@ -169,16 +169,16 @@ static void costs_what_is_touched(void **state)
 	mem_put();
 }
 
-static void plane(void **state)
+static void device_view(void **state)
 {
 	struct mem_config want = {.ram = 5 * GIB};
 	u8 *p;
 
 	assert_int_equal(mem_get(&want), 0);
-	assert_int_equal(mem_need_plane(), 0);
-	p = mem.plane;
-	assert_int_equal(mem_need_plane(), 0);
-	assert_ptr_equal(mem.plane, p);
+	assert_int_equal(mem_need_device_view(), 0);
+	p = mem.device_view;
+	assert_int_equal(mem_need_device_view(), 0);
+	assert_ptr_equal(mem.device_view, p);
 	p[6 * GIB - 1] = 1;
 	p[3 * GIB - 1] = 1;
 	assert_int_equal(mem.base[6 * GIB - 1], 0);
@@ -223,7 +223,7 @@ static void every_failure(void **state)
 		fail_set(FAIL_MEMORY, &rule);
 		err = mem_get(&want);
 		if (!err) {
-			err = mem_need_plane();
+			err = mem_need_device_view();
 			mem_put();
 		}
 		if (err) {
@@ -305,7 +305,7 @@ int main(void)
 		cmocka_unit_test(get_and_put),	   cmocka_unit_test(both_parts),
 		cmocka_unit_test(sizes_are_fixed), cmocka_unit_test(memory_keeps_ram),
 		cmocka_unit_test(internal_pages),  cmocka_unit_test(costs_what_is_touched),
-		cmocka_unit_test(plane),	   cmocka_unit_test(map_at),
+		cmocka_unit_test(device_view),	   cmocka_unit_test(map_at),
 		cmocka_unit_test(every_failure),   cmocka_unit_test(file_limit),
 		cmocka_unit_test(threads),
 	};

@@ -242,7 +242,7 @@ static void every_shape_of_link(void **state)
 	shapes("sim", false);
 	shapes("sim,untrusted=1", true);
 	shapes("sim,policy=lazy", false);
-	shapes("sim,policy=pool", false);
+	shapes("sim,policy=identity", false);
 	shapes("sim,policy=lazy,untrusted=1", true);
 }
 

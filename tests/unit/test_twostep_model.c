@@ -20,7 +20,7 @@ struct granule {
 };
 
 static struct oracle {
-	u8 cpu[PAGES * K4], plane[PAGES * K4];
+	u8 cpu[PAGES * K4], device_view[PAGES * K4];
 	struct granule g[GRANULES];
 	u64 in, size, closed; /* bytes before offset 0; of the range; where it was closed, or 0 */
 	bool coherent, untrusted;
@@ -40,7 +40,7 @@ static u64 rnd(u64 below)
 
 static u8 *device_memory(void)
 {
-	return o.coherent ? o.cpu : o.plane;
+	return o.coherent ? o.cpu : o.device_view;
 }
 
 static u64 granules(void)
@@ -76,7 +76,7 @@ static void model_link_granule(u64 i, u64 page, enum dma_data_direction dir, boo
 	if (g->bounced && !no_sync)
 		memcpy(g->shadow + from, o.cpu + page * K4 + from, to - from);
 	if (!g->bounced && !no_sync)
-		carry(o.plane, o.cpu, page * K4 + from, to - from);
+		carry(o.device_view, o.cpu, page * K4 + from, to - from);
 }
 
 static int model_link(u64 offset, u64 size, u64 page, enum dma_data_direction dir, bool no_sync)
@@ -119,7 +119,7 @@ static void model_unlink(u64 offset, u64 size)
 		if (g->dir != DMA_TO_DEVICE && !g->no_sync && g->bounced)
 			memcpy(o.cpu + g->page * K4 + from, g->shadow + from, to - from);
 		else if (g->dir != DMA_TO_DEVICE && !g->no_sync)
-			carry(o.cpu, o.plane, g->page * K4 + from, to - from);
+			carry(o.cpu, o.device_view, g->page * K4 + from, to - from);
 		g->linked = false;
 		opens |= o.closed && end == o.closed;
 	}
@@ -148,9 +148,9 @@ static void model_sync(u64 offset, u64 size, bool to_cpu)
 		else if (g->bounced && (g->dir != DMA_FROM_DEVICE || !o.coherent))
 			memcpy(g->shadow + in, o.cpu + where, n);
 		else if (!g->bounced && to_cpu)
-			carry(o.cpu, o.plane, where, n);
+			carry(o.cpu, o.device_view, where, n);
 		else if (!g->bounced)
-			carry(o.plane, o.cpu, where, n);
+			carry(o.device_view, o.cpu, where, n);
 	}
 }
 
@@ -302,11 +302,11 @@ static void against(const char *spec)
 	open_device(spec);
 	memory = pages_get(5);
 	memcpy(o.cpu, memory, sizeof(o.cpu));
-	memset(o.plane, 0, sizeof(o.plane)); /* fresh pages */
+	memset(o.device_view, 0, sizeof(o.device_view)); /* fresh pages */
 	o.coherent = !strstr(spec, "coherent=0");
 	o.untrusted = strstr(spec, "untrusted=1");
 	o.exact = !strstr(spec, "policy=") || o.untrusted || !o.coherent;
-	o.alone = !strstr(spec, "policy=p");
+	o.alone = !strstr(spec, "policy=identity") && !strstr(spec, "policy=persistent");
 	seed = 7;
 	for (int i = 0; i < 70; i++) {
 		begin();
@@ -350,14 +350,14 @@ static void not_coherent(void **state)
 {
 	against("sim,coherent=0");
 	against("sim,coherent=0,policy=lazy");
-	against("sim,coherent=0,policy=pool");
+	against("sim,coherent=0,policy=identity");
 	against("sim,coherent=0,untrusted=1");
 }
 
 static void other_policies(void **state)
 {
 	against("sim,policy=lazy");
-	against("sim,policy=pool");
+	against("sim,policy=identity");
 	against("sim,policy=persistent");
 }
 

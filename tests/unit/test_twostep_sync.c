@@ -2,6 +2,8 @@
 /* src/map/twostep_sync.c, and dma_iova_sync(): who sees what, and when. */
 #include "twostep_links.h"
 
+#include <time.h>
+
 /* Rule 3. */
 static void sync_makes_new_links_seen(void **state)
 {
@@ -28,6 +30,38 @@ static void sync_makes_new_links_seen(void **state)
 	pages_put(a, 0);
 	pages_put(b, 0);
 	close_device();
+}
+
+/* policy=lazy, and a range that is neither linked again nor freed: the flush comes by itself. */
+static void a_lazy_unlink_is_flushed(u64 size)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	u8 *p;
+
+	open_device("sim,policy=lazy");
+	p = pages_get(10);
+	range_take(0, size);
+	for (int round = 0; round < 2; round++) {
+		bool gone = false;
+
+		must_link(p + K4, 0, size - K4, DMA_BIDIRECTIONAL);
+		assert_true(device_sees(st.addr, p + K4, K4));
+		dma_iova_unlink(dev, &st, 0, size - K4, DMA_BIDIRECTIONAL, 0);
+		for (int i = 0; i < 5000 && !gone; i++) {
+			gone = refused(st.addr, 1, true);
+			nanosleep(&pause, NULL);
+		}
+		assert_true(gone);
+	}
+	dma_iova_free(dev, &st);
+	pages_put(p, 10);
+	close_device();
+}
+
+static void lazy_unlinks_are_flushed(void **state)
+{
+	a_lazy_unlink_is_flushed(4 * K4);
+	a_lazy_unlink_is_flushed(2 * M2); /* tables go, too */
 }
 
 /* Rule 6. */
@@ -117,6 +151,7 @@ static void other_memory_bounces_without_coherence(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sync_makes_new_links_seen),
+	cmocka_unit_test(lazy_unlinks_are_flushed),
 	cmocka_unit_test(bounced_ends_are_synced),
 	cmocka_unit_test(without_coherence_syncs_carry),
 	cmocka_unit_test(other_memory_bounces_without_coherence),

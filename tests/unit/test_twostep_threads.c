@@ -186,6 +186,66 @@ static void lengths_mix(void **state)
 	}
 }
 
+static u32 stop_far; /* atomic */
+
+/* Links and unlinks what lies behind the first granule, so that whole tables come and go. */
+static void *link_far_part(void *arg)
+{
+	const u64 size = 4 * M2;
+
+	while (!read_acquire(&stop_far)) {
+		int err = dma_iova_link(dev, &st, virt_to_phys(memory) + K4, 2 * M2, size,
+					DMA_TO_DEVICE, 0);
+		struct page *page;
+		u64 *word;
+
+		if (!err)
+			dma_iova_unlink(dev, &st, 2 * M2, size, DMA_TO_DEVICE, 0);
+		else if (err != -EINVAL) /* the range is closed at this moment */
+			unexpected();
+		/* the next user of a table's page writes words that look like entries */
+		page = alloc_pages(GFP_KERNEL, 0);
+		word = page ? page_address(page) : NULL;
+		for (u64 i = 0; page && i < K4 / 8; i++)
+			write_once(&word[i], 0x000fffff00000003ull | i << 12);
+		if (page)
+			__free_pages(page, 0);
+	}
+	return NULL;
+}
+
+/* A link that closes the range looks at parts that another thread unlinks meanwhile. */
+static void closing_beside_unlinks(void **state)
+{
+	pthread_t id;
+	u64 made = 0;
+
+	open_device("sim");
+	memory = pages_get(12);
+	failures = stop_far = 0;
+	assert_true(dma_iova_try_alloc(dev, &st, 0, 8 * M2));
+	assert_int_equal(pthread_create(&id, NULL, link_far_part, NULL), 0);
+	for (int i = 0; i < 20000; i++) {
+		int err = dma_iova_link(dev, &st, virt_to_phys(memory), 0, 100, DMA_TO_DEVICE, 0);
+
+		if (!err)
+			dma_iova_unlink(dev, &st, 0, 100, DMA_TO_DEVICE, 0);
+		else if (err != -EINVAL)
+			unexpected();
+		made += !err;
+		if (i % 16 == 0)
+			sched_yield();
+	}
+	write_release(&stop_far, 1);
+	pthread_join(id, NULL);
+	assert_int_equal(failures, 0);
+	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(memory), 0, 100, DMA_TO_DEVICE, 0),
+			 0);
+	dma_iova_free(dev, &st);
+	pages_put(memory, 12);
+	close_device();
+}
+
 /* Threads that come and go inherit nothing wrong: thread pointers are used again. */
 static void *link_one(void *arg)
 {
@@ -404,6 +464,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(threads_link_disjoint_parts),
 	cmocka_unit_test(threads_that_overlap_lose_but_one),
 	cmocka_unit_test(lengths_mix),
+	cmocka_unit_test(closing_beside_unlinks),
 	cmocka_unit_test(threads_one_after_the_other),
 	cmocka_unit_test(each_step_may_fail),
 	cmocka_unit_test(tables_may_be_missing),

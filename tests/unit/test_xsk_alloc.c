@@ -57,7 +57,7 @@ static void assert_fresh(struct xdp_buff *b)
 
 	assert_ptr_equal(b->data, (char *)b->data_hard_start + XDP_PACKET_HEADROOM);
 	assert_ptr_equal(b->data_meta, b->data);
-	assert_int_equal(b->flags & ~XDP_FLAGS_TOLD, 0);
+	assert_int_equal(b->flags & ~XDP_FLAGS_TRACKED, 0);
 	assert_ptr_equal(b->rxq, &card.rxq[0]);
 	assert_int_equal(b->frame_sz, CHUNK - pool->headroom);
 	assert_ptr_equal(x->pool, pool);

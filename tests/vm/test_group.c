@@ -129,14 +129,14 @@ static void test_both_work_in_one_address_space(void **state)
 	dmamap_close(dev[EDU]);
 }
 
-/* Under policy=pool the second finds RAM mapped. */
+/* Under policy=identity the second finds RAM mapped. */
 static void test_pool_is_mapped_once(void **state)
 {
-	struct device *dev[2] = {open_one(EDU, ",policy=pool"), NULL};
+	struct device *dev[2] = {open_one(EDU, ",policy=identity"), NULL};
 	struct dmamap_stats before = {.size = sizeof(before)}, after = {.size = sizeof(after)};
 
 	dmamap_stats(dev[EDU], &before);
-	dev[DISK] = open_one(DISK, ",policy=pool");
+	dev[DISK] = open_one(DISK, ",policy=identity");
 	edu_works(dev[EDU], 0x22);
 	disk_works(dev[DISK], 0x23);
 	dmamap_stats(dev[DISK], &after);
@@ -169,7 +169,7 @@ static void test_refusals(void **state)
 	const char *other = strcmp(kind, "vfio") ? "vfio" : "iommufd";
 	struct device *dev = open_one(EDU, "");
 
-	assert_null(try_open(kind, DISK, ",policy=pool"));
+	assert_null(try_open(kind, DISK, ",policy=identity"));
 	assert_int_equal(errno, EINVAL);
 	said("open them alike");
 	assert_null(try_open(kind, EDU, ""));
@@ -181,7 +181,7 @@ static void test_refusals(void **state)
 	/* which took nothing away */
 	edu_works(dev, 0x41);
 	dmamap_close(dev);
-	dev = open_one(DISK, ",policy=pool");
+	dev = open_one(DISK, ",policy=identity");
 	disk_works(dev, 0x42);
 	dmamap_close(dev);
 }

@@ -67,7 +67,7 @@ static int setup(void **state)
 	if (failed)
 		return failed;
 	ctx = ib_alloc_ucontext(dev, hear);
-	if (IS_ERR(ctx) || !ib_umem_notices(ctx))
+	if (IS_ERR(ctx) || !ib_umem_events_enabled(ctx))
 		return printf("# %s\n", dmamap_strerror());
 	before = stats();
 	heard_start = heard_end = 0;

@@ -59,11 +59,11 @@ for kind in vfio iommufd; do
 	done
 	ok "$kind: edu" dmamap edu selftest --device $kind:$edu
 	# with as much RAM as it takes by itself, all of it pinned
-	ok "$kind: edu, policy pool" dmamap edu selftest --device $kind:$edu,policy=pool
+	ok "$kind: edu, policy identity" dmamap edu selftest --device $kind:$edu,policy=identity
 done
 ok 'pool: RAM is in pages of 2 MiB' large_pages pool 32768
 ok 'bench map, strict' measured iommufd:$edu,ram=64M strict
-ok 'bench map, pool' measured vfio:$edu,ram=64M,policy=pool pool
+ok 'bench map, pool' measured vfio:$edu,ram=64M,policy=identity identity
 cp /tmp/file /tmp/kept
 ok 'what is written by us' dmamap nvme write --device vfio:$disk --file /tmp/kept
 ok "is there for the kernel's own driver" seen_by_the_kernel

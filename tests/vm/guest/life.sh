@@ -60,7 +60,7 @@ was_reset() {
 
 for kind in vfio iommufd; do
 	ok "$kind: killed in the middle of DMA; the next one opens it at once" killed $kind:$disk
-	ok "$kind: killed, policy pool" killed $kind:$disk,policy=pool
+	ok "$kind: killed, policy identity" killed $kind:$disk,policy=identity
 	ok "$kind: taken out of the machine" removed $kind:$disk
 	ok "$kind: back again" dmamap nvme identify --device $kind:$disk,ram=16M
 	if [ -e $devices/$disk/reset ]; then

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* policy=persistent: what is kept, how long, and that it never answers with less than asked. */
 #include "base/fail.h"
-#include "odp/keep.h"
+#include "regcache/regcache.h"
 #include "odp/monitor.h"
 
 #include "odp_rig.h"
@@ -13,7 +13,7 @@ static int setup(void **state)
 	dev = dmamap_open("sim,policy=persistent");
 	assert_non_null(dev);
 	dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
-	keeps = dev->keep;
+	keeps = dev->regcache;
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static u32 kept(void)
 {
 	u64 bytes;
 
-	return keep_count(dev, &bytes);
+	return regcache_count(dev, &bytes);
 }
 
 static bool reads(dma_addr_t at)
@@ -152,6 +152,32 @@ static void never_shorter_nor_weaker(void **state)
 	assert_true(becomes(1));
 	assert_true(writes(b, 1));
 	munmap(p, 8 * PAGE);
+}
+
+/* The page tables of a long mapping go with it. */
+static void tables_go_with_the_mapping(void **state)
+{
+	const u64 size = 16 << 20;
+	u64 tables = 0;
+
+	NEEDS_NOTICES();
+	for (int round = 0; round < 3; round++) {
+		u8 *p = memory(size / PAGE + 2);
+		/* not where large leaves would do */
+		u8 *q = p + (((uintptr_t)p + PAGE) & ((2 << 20) - 1) ? PAGE : 2 * PAGE);
+		dma_addr_t at = map(q, size, DMA_BIDIRECTIONAL);
+
+		assert_true(writes(at, 1) && writes(at + size - 1, 1));
+		assert_int_equal(kept(), 1);
+		unmap(at, size, DMA_BIDIRECTIONAL);
+		munmap(p, size + 2 * PAGE);
+		assert_true(becomes(0));
+		assert_false(reads(at));
+		assert_null(dev->domain->pt.limbo);
+		if (!round)
+			tables = dev->domain->pt.tables;
+	}
+	assert_true(dev->domain->pt.tables <= tables);
 }
 
 static void memory_goes_while_it_is_mapped(void **state)
@@ -261,7 +287,7 @@ static void least_recently_used_goes(void **state)
 	u64 bytes;
 
 	NEEDS_NOTICES();
-	keep_limit(dev, 4, 1 << 30);
+	regcache_limit(dev, 4, 1 << 30);
 	for (int i = 0; i < 8; i++)
 		p[i * PAGE] = (u8)(i + 1);
 	for (int i = 0; i < 4; i++) {
@@ -276,16 +302,16 @@ static void least_recently_used_goes(void **state)
 	assert_false(shows(at[1], 2));
 	assert_true(shows(at[0], 1) && shows(at[2], 3) && shows(at[3], 4) && shows(at[4], 5));
 	/* page 4 is in use: it never goes, whatever the limit */
-	keep_limit(dev, 2, 1 << 30);
+	regcache_limit(dev, 2, 1 << 30);
 	for (int i = 5; i < 8; i++)
 		unmap(map(p + i * PAGE, PAGE, DMA_TO_DEVICE), PAGE, DMA_TO_DEVICE);
 	assert_int_equal(kept(), 2);
 	assert_true(shows(at[4], 5));
 	unmap(at[4], PAGE, DMA_TO_DEVICE);
 	/* bytes */
-	keep_limit(dev, 100, 3 * PAGE);
+	regcache_limit(dev, 100, 3 * PAGE);
 	unmap(map(p, 3 * PAGE, DMA_TO_DEVICE), 3 * PAGE, DMA_TO_DEVICE);
-	assert_int_equal(keep_count(dev, &bytes), 1);
+	assert_int_equal(regcache_count(dev, &bytes), 1);
 	assert_int_equal(bytes, 3 * PAGE);
 	/* what is larger than the limit is mapped and not kept */
 	at[0] = map(p, 4 * PAGE, DMA_TO_DEVICE);
@@ -310,7 +336,7 @@ static void many_at_random(void **state)
 	u8 *p = memory(PAGES_ALL), byte;
 
 	NEEDS_NOTICES();
-	keep_limit(dev, 40, 200 * PAGE);
+	regcache_limit(dev, 40, 200 * PAGE);
 	for (int i = 0; i < 20000; i++) {
 		int k;
 
@@ -380,7 +406,7 @@ static void threads(void **state)
 	shared = memory(16);
 	for (int i = 0; i < 16; i++)
 		shared[i * PAGE] = (u8)(i + 1);
-	keep_limit(dev, 6, 1 << 30);
+	regcache_limit(dev, 6, 1 << 30);
 	stop = false;
 	for (u64 i = 0; i < 3; i++)
 		pthread_create(&t[i], NULL, map_and_look, (void *)i);
@@ -462,6 +488,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(is_reused),
 		T(never_shorter_nor_weaker),
+		T(tables_go_with_the_mapping),
 		T(memory_goes_while_it_is_mapped),
 		T(other_memory_at_once),
 		T(a_neighbour_goes),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The records of the cache of policy=persistent, and finding one; keep.c says how they live. */
-#ifndef ODP_CACHE_H
-#define ODP_CACHE_H
+#ifndef REGCACHE_TABLE_H
+#define REGCACHE_TABLE_H
 
 #include "odp/itree.h"
-#include "odp/keep.h"
+#include "regcache/regcache.h"
 
 #include <pthread.h>
 
@@ -27,13 +27,13 @@ struct cold {
 	bool taken, answers, linked;
 };
 
-struct keep_thread {
+struct regcache_thread {
 	struct tslot slot;
 	s32 *uses; /* by slot; written by the owner; NULL: no memory */
 };
 
 struct cache {
-	struct keep keep;
+	struct regcache regcache;
 	struct device *dev;
 	struct cache *next; /* of all; under caches_lock */
 	struct hot *hot;
@@ -52,7 +52,7 @@ struct cache {
 	s32 *folded;
 };
 
-hot_inline u32 bucket(u64 key, unsigned int which)
+hot_inline u32 regcache_bucket(u64 key, unsigned int which)
 {
 	u64 mixed = key * 0x9e3779b97f4a7c15ull;
 
@@ -60,10 +60,10 @@ hot_inline u32 bucket(u64 key, unsigned int which)
 }
 
 /* The slot that answers for the key; SLOTS: none. */
-hot_inline u32 find(const struct cache *c, u64 key)
+hot_inline u32 regcache_find(const struct cache *c, u64 key)
 {
 	for (unsigned int which = 0; which < 2; which++) {
-		u32 first = bucket(key, which);
+		u32 first = regcache_bucket(key, which);
 		const struct hot *h = &c->hot[first];
 
 		for (u32 i = 0; i < WAYS; i++)
@@ -73,12 +73,13 @@ hot_inline u32 find(const struct cache *c, u64 key)
 	return SLOTS;
 }
 
-static u64 key_of(u64 va, u64 prot)
+static u64 regcache_key(u64 va, u64 prot)
 {
 	return va >> PAGE_BITS << 2 | prot;
 }
 
-hot_inline bool answers(const struct cache *c, const struct hot *h, u64 key, u64 pages)
+hot_inline bool regcache_slot_matches(const struct cache *c, const struct hot *h, u64 key,
+				      u64 pages)
 {
 	return read_acquire(&h->key) == key && read_once(&h->pages) >= pages &&
 	       read_once(&h->page) + pages - 1 <= read_once(&c->dev->dma_last) >> PAGE_BITS;

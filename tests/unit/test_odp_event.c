@@ -26,7 +26,7 @@ static void open_region(u8 *at)
 static int setup(void **state)
 {
 	open_rig("sim");
-	if (!ib_umem_notices(ctx))
+	if (!ib_umem_events_enabled(ctx))
 		return 0;
 	open_region(memory(PAGES));
 	return 0;
@@ -229,7 +229,7 @@ static void child_life(void)
 		_exit(2);
 	ctx = ib_alloc_ucontext(dev, hear);
 	own = IS_ERR(ctx) ? NULL : ib_umem_get(ctx, (u64)q, PAGE, ALL_ACCESS);
-	if (IS_ERR_OR_NULL(own) || !ib_umem_notices(ctx))
+	if (IS_ERR_OR_NULL(own) || !ib_umem_events_enabled(ctx))
 		_exit(3);
 	if (dmamap_bus_read(dev, ib_umem_start_dma_addr(own), &b, 1) || munmap(q, PAGE) ||
 	    !was_heard(own, q, PAGE) || is_mapped(own, q))
@@ -297,7 +297,7 @@ static void without_userfaultfd(void **state)
 	c = ib_alloc_ucontext(d, hear);
 	fail_set(FAIL_BACKEND, NULL);
 	assert_false(IS_ERR_OR_NULL(c));
-	assert_false(ib_umem_notices(c));
+	assert_false(ib_umem_events_enabled(c));
 	assert_non_null(strstr(dmamap_strerror(), "ib_umem_invalidate_range"));
 	s = ib_umem_get(c, (u64)q, 2 * PAGE, ALL_ACCESS);
 	assert_int_equal(dmamap_bus_read(d, ib_umem_start_dma_addr(s), &b, 1), 0);
@@ -526,17 +526,17 @@ static void defect_page_count_in_another_size(void **state)
 
 static void starts_and_ends_nest(void **state)
 {
-	struct gate g = {0};
-	u64 seq = gate_seq(&g);
+	struct inval_seq g = {0};
+	u64 seq = inval_seq_read(&g);
 
-	gate_start(&g);
-	gate_start(&g);
-	assert_true(gate_moved(&g, gate_seq(&g)));
-	gate_end(&g);
-	assert_true(gate_moved(&g, gate_seq(&g)));
-	gate_end(&g);
-	assert_true(gate_moved(&g, seq));
-	assert_false(gate_moved(&g, gate_seq(&g)));
+	inval_seq_begin(&g);
+	inval_seq_begin(&g);
+	assert_true(inval_seq_changed(&g, inval_seq_read(&g)));
+	inval_seq_end(&g);
+	assert_true(inval_seq_changed(&g, inval_seq_read(&g)));
+	inval_seq_end(&g);
+	assert_true(inval_seq_changed(&g, seq));
+	assert_false(inval_seq_changed(&g, inval_seq_read(&g)));
 }
 
 int main(void)

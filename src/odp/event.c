@@ -7,36 +7,36 @@
  * One child's part of a notice, start to end. The child's gate closes before its lock is taken and
  * opens after it was given back.
  */
-static void child_notice(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, bool gone)
+static void child_invalidate(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, bool gone)
 {
-	gate_start(&c->gate);
+	inval_seq_begin(&c->inval_seq);
 	pthread_mutex_lock(&c->lock);
 	pages_unlink(r, c, page, n, gone);
 	pthread_mutex_unlock(&c->lock);
-	gate_end(&c->gate);
+	inval_seq_end(&c->inval_seq);
 }
 
 /* [start, end) is inside the region and whole pages. */
-void region_notice(struct ib_umem_odp *r, u64 start, u64 end, bool gone)
+void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, bool gone)
 {
 	u64 page = (start - r->start) >> PAGE_BITS, last = (end - r->start) >> PAGE_BITS, n;
 	u64 per_child = r->child ? 1ull << (ODP_CHILD_BITS - PAGE_BITS) : r->pages;
 	struct child *c;
 
-	gate_start(&r->gate);
+	inval_seq_begin(&r->inval_seq);
 	for (; page < last; page += n) {
 		n = min_u64(last - page, per_child - page % per_child);
 		c = region_child(r, page, false);
 		if (c)
-			child_notice(r, c, page, n, gone);
+			child_invalidate(r, c, page, n, gone);
 	}
 	if (r->context->pub.invalidate_range)
 		r->context->pub.invalidate_range(r->umem, start, end);
-	gate_end(&r->gate);
+	inval_seq_end(&r->inval_seq);
 }
 
 /* Of one context, or of all. */
-static void notice_range(struct context *only, u64 start, u64 end, bool gone)
+static void event_range(struct context *only, u64 start, u64 end, bool gone)
 {
 	struct itree_place place = {0};
 	struct ib_umem_odp *r;
@@ -45,18 +45,18 @@ static void notice_range(struct context *only, u64 start, u64 end, bool gone)
 	end = end > ODP_TOP ? ODP_TOP : align_up(end, PAGE_BYTES);
 	while (start < end && (r = region_next(&place, start, end))) {
 		if (!only || r->context == only)
-			region_notice(r, max_u64(start, r->by_va.first),
-				      min_u64(end, r->by_va.last + 1), gone);
+			region_invalidate(r, max_u64(start, r->by_va.first),
+					  min_u64(end, r->by_va.last + 1), gone);
 		region_unref(r);
 	}
 }
 
-void odp_hear(const struct notice *n)
+void odp_event_process(const struct odp_event *n)
 {
 	if (n->all)
-		notice_range(NULL, 0, ODP_TOP, true);
+		event_range(NULL, 0, ODP_TOP, true);
 	else
-		notice_range(NULL, n->start, n->end, true);
+		event_range(NULL, n->start, n->end, true);
 }
 
 int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end)
@@ -67,7 +67,7 @@ int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end)
 			"ib_umem_invalidate_range: no context, or start %#llx is not below "
 			"end %#llx",
 			(unsigned long long)start, (unsigned long long)end);
-	notice_range(container_of(context, struct context, pub), start, end, false);
+	event_range(container_of(context, struct context, pub), start, end, false);
 	return 0;
 }
 

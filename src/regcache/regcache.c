@@ -28,7 +28,7 @@
  * guards `folded`, the counts of threads that ended and of those without a slot. Order: lock,
  * fold_lock.
  */
-#include "odp/cache.h"
+#include "regcache/table.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fail.h"
@@ -40,7 +40,7 @@
 static pthread_mutex_t caches_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cache *caches; /* under caches_lock */
 
-static void *sparse(u64 bytes)
+static void *regcache_sparse_alloc(u64 bytes)
 {
 	void *p = fail_here(FAIL_MEMORY, NULL)
 			  ? MAP_FAILED
@@ -58,57 +58,57 @@ static void sparse_free(void *p, u64 bytes)
 
 static void thread_attach(struct tslot_key *key, struct tslot *s)
 {
-	struct keep_thread *t = (struct keep_thread *)s;
+	struct regcache_thread *t = (struct regcache_thread *)s;
 
-	write_once(&t->uses, sparse(SLOTS * sizeof(*t->uses)));
+	write_once(&t->uses, regcache_sparse_alloc(SLOTS * sizeof(*t->uses)));
 }
 
-static void thread_retire(struct tslot_key *key, struct tslot *s)
+static void regcache_thread_retire(struct tslot_key *key, struct tslot *s)
 {
 	struct cache *c = container_of(key, struct cache, threads);
-	struct keep_thread *t = (struct keep_thread *)s;
+	struct regcache_thread *t = (struct regcache_thread *)s;
 	s32 *uses = t->uses;
 
-	lock_take(&c->fold_lock);
+	lock_acquire(&c->fold_lock);
 	for (u32 i = 0; uses && i < SLOTS; i++)
 		if (read_once(&uses[i]))
 			c->folded[i] += read_once(&uses[i]);
 	write_once(&t->uses, NULL);
-	lock_give(&c->fold_lock);
+	lock_release(&c->fold_lock);
 	sparse_free(uses, SLOTS * sizeof(*uses));
 }
 
 /* How many have the slot's mapping now. After its key went and everybody passed a fence. */
-static s64 users(struct cache *c, u32 i)
+static s64 regcache_users(struct cache *c, u32 i)
 {
 	s64 sum;
 
 	tslot_lock(); /* each thread is counted once */
-	lock_take(&c->fold_lock);
+	lock_acquire(&c->fold_lock);
 	sum = c->folded[i];
 	for (struct tslot *s = tslot_first(&c->threads); s; s = tslot_next(s)) {
-		s32 *uses = read_once(&((struct keep_thread *)s)->uses);
+		s32 *uses = read_once(&((struct regcache_thread *)s)->uses);
 
 		if (uses)
 			sum += read_once(&uses[i]);
 	}
-	lock_give(&c->fold_lock);
+	lock_release(&c->fold_lock);
 	tslot_unlock();
 	return sum;
 }
 
 /* Counts a use; a thread without an array counts where ended threads' uses are. */
-hot_inline void use(struct cache *c, u32 i, s32 n)
+hot_inline void regcache_use(struct cache *c, u32 i, s32 n)
 {
-	struct keep_thread *t = (struct keep_thread *)tslot_get(&c->threads);
+	struct regcache_thread *t = (struct regcache_thread *)tslot_get(&c->threads);
 
 	if (likely(t && t->uses)) {
 		count_add(&t->uses[i], n);
 		return;
 	}
-	lock_take(&c->fold_lock);
+	lock_acquire(&c->fold_lock);
 	c->folded[i] += n;
-	lock_give(&c->fold_lock);
+	lock_release(&c->fold_lock);
 }
 
 static void everyone_fences(const struct cache *c)
@@ -119,7 +119,7 @@ static void everyone_fences(const struct cache *c)
 		fence_everywhere();
 }
 
-static void list_remove(struct cache *c, u32 i)
+static void regcache_list_remove(struct cache *c, u32 i)
 {
 	struct cold *e = &c->cold[i];
 
@@ -127,7 +127,7 @@ static void list_remove(struct cache *c, u32 i)
 	*(e->after == SLOTS ? &c->oldest : &c->cold[e->after].before) = e->before;
 }
 
-static void list_add(struct cache *c, u32 i)
+static void regcache_list_add(struct cache *c, u32 i)
 {
 	struct cold *e = &c->cold[i];
 
@@ -144,22 +144,22 @@ static void stop_answering(struct cache *c, u32 i)
 		return;
 	write_release(&c->hot[i].key, 0);
 	c->cold[i].answers = false;
-	list_remove(c, i);
+	regcache_list_remove(c, i);
 	c->count--;
 	c->bytes -= (u64)c->hot[i].pages << PAGE_BITS;
 }
 
-static void take_away(struct domain *dom, iova_t iova, u64 size)
+static void regcache_unmap_range(struct domain *dom, iova_t iova, u64 size)
 {
-	if (dom->space.by_range) {
-		dom->space.ops->cut(&dom->space, iova, size);
+	if (dom->space.by_range) { /* no device that is simulated, so nothing is held */
+		dom->space.ops->unmap_partial(&dom->space, iova, size);
 		return;
 	}
 	pt_unmap(&dom->pt, iova, size);
-	dom->space.ops->invalidate(&dom->space, iova, size);
+	domain_cut_off(dom, iova.v >> PAGE_BITS, size >> PAGE_BITS);
 }
 
-static void cut_off(struct cache *c, u32 i)
+static void regcache_invalidate(struct cache *c, u32 i)
 {
 	struct domain *dom = c->dev->domain;
 	iova_t iova = IOVA(c->hot[i].page << PAGE_BITS);
@@ -167,29 +167,27 @@ static void cut_off(struct cache *c, u32 i)
 
 	if (!c->cold[i].linked)
 		return;
-	take_away(dom, iova, size);
-	if (read_acquire(&dom->n_holds))
-		domain_wait_holds(dom, iova, size);
+	regcache_unmap_range(dom, iova, size);
 	itree_remove(&c->by_va, &c->cold[i].va);
 	c->cold[i].linked = false;
 }
 
 /* The addresses and the slot are free again. */
-static void give_back(struct cache *c, u32 i)
+static void regcache_release_slot(struct cache *c, u32 i)
 {
-	cut_off(c, i);
+	regcache_invalidate(c, i);
 	itree_remove(&c->by_bus, &c->cold[i].bus);
 	iova_free(c->dev->domain->iova, c->hot[i].page, c->hot[i].pages);
 	c->cold[i].taken = false;
 }
 
 /* It answers no more; who has it keeps it. Under lock. */
-static void retire(struct cache *c, u32 i)
+static void regcache_retire(struct cache *c, u32 i)
 {
 	stop_answering(c, i);
 	everyone_fences(c);
-	if (users(c, i) <= 0)
-		give_back(c, i);
+	if (regcache_users(c, i) <= 0)
+		regcache_release_slot(c, i);
 }
 
 /*
@@ -205,10 +203,8 @@ static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
 	iova_t iova = IOVA((c->hot[i].page << PAGE_BITS) + from);
 
 	stop_answering(c, i);
-	take_away(dom, iova, size);
-	if (read_acquire(&dom->n_holds))
-		domain_wait_holds(dom, iova, size);
-	retire(c, i);
+	regcache_unmap_range(dom, iova, size);
+	regcache_retire(c, i);
 }
 
 /* Ends it if nobody has it. Under lock. */
@@ -218,11 +214,11 @@ static bool end_if_idle(struct cache *c, u32 i)
 
 	write_release(&c->hot[i].key, 0);
 	everyone_fences(c);
-	if (users(c, i) > 0) {
+	if (regcache_users(c, i) > 0) {
 		write_release(&c->hot[i].key, key);
 		return false;
 	}
-	retire(c, i);
+	regcache_retire(c, i);
 	return true;
 }
 
@@ -235,8 +231,8 @@ static bool end_oldest(struct cache *c)
 		if (read_once(&c->hot[i].stamp) == c->cold[i].stamp && end_if_idle(c, i))
 			return true;
 		/* used since it was put there, or in use */
-		list_remove(c, i);
-		list_add(c, i);
+		regcache_list_remove(c, i);
+		regcache_list_add(c, i);
 	}
 	return false;
 }
@@ -246,7 +242,7 @@ static u32 free_slot(struct cache *c, u64 key)
 {
 	for (unsigned int pass = 0; pass < 2; pass++)
 		for (unsigned int which = 0; which < 2; which++)
-			for (u32 i = bucket(key, which), n = 0; n < WAYS; i++, n++)
+			for (u32 i = regcache_bucket(key, which), n = 0; n < WAYS; i++, n++)
 				if (!c->cold[i].taken ||
 				    (pass && c->cold[i].answers && end_if_idle(c, i)))
 					return i;
@@ -254,12 +250,13 @@ static u32 free_slot(struct cache *c, u64 key)
 }
 
 /* Translations for a new mapping; 0: no addresses or no memory. */
-static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
+static u64 regcache_translate(struct cache *c, u64 va, u64 pages, u64 prot)
 {
 	struct domain *dom = c->dev->domain;
 	u64 page;
 
-	if (fail_here(FAIL_IOVA, c->dev->name))
+	if (fail_here(FAIL_IOVA, c->dev->name) ||
+	    domain_check_tables(PAGE_BYTES, pages << PAGE_BITS))
 		return 0;
 	page = iova_alloc(dom->iova, pages, read_once(&c->dev->dma_last) >> PAGE_BITS, true);
 	if (!page)
@@ -272,6 +269,7 @@ static u64 translate(struct cache *c, u64 va, u64 pages, u64 prot)
 			return page;
 		pt_unmap(&dom->pt, IOVA(page << PAGE_BITS), pages << PAGE_BITS);
 	}
+	domain_undo_map(dom, pages);
 	iova_free(dom->iova, page, pages);
 	return 0;
 }
@@ -287,9 +285,9 @@ static bool into_trees(struct cache *c, struct cold *e)
 }
 
 /* Under lock: a mapping that did not exist; SLOTS: it cannot be kept. */
-static u32 make(struct cache *c, u64 va, u64 pages, u64 prot)
+static u32 regcache_make(struct cache *c, u64 va, u64 pages, u64 prot)
 {
-	u64 size = pages << PAGE_BITS, key = key_of(va, prot), page;
+	u64 size = pages << PAGE_BITS, key = regcache_key(va, prot), page;
 	struct cold *e;
 	u32 i;
 
@@ -299,7 +297,7 @@ static u32 make(struct cache *c, u64 va, u64 pages, u64 prot)
 		if (!end_oldest(c))
 			return SLOTS;
 	i = free_slot(c, key);
-	page = i == SLOTS ? 0 : translate(c, va, pages, prot);
+	page = i == SLOTS ? 0 : regcache_translate(c, va, pages, prot);
 	if (!page)
 		return SLOTS;
 	e = &c->cold[i];
@@ -308,7 +306,7 @@ static u32 make(struct cache *c, u64 va, u64 pages, u64 prot)
 	e->bus.first = page << PAGE_BITS;
 	e->bus.last = e->bus.first + size - 1;
 	if (!into_trees(c, e)) {
-		take_away(c->dev->domain, IOVA(e->bus.first), size);
+		regcache_unmap_range(c->dev->domain, IOVA(e->bus.first), size);
 		iova_free(c->dev->domain->iova, page, pages);
 		return SLOTS;
 	}
@@ -317,7 +315,7 @@ static u32 make(struct cache *c, u64 va, u64 pages, u64 prot)
 	write_once(&c->hot[i].page, page);
 	write_once(&c->hot[i].pages, (u32)pages);
 	write_once(&c->hot[i].stamp, c->epoch);
-	list_add(c, i);
+	regcache_list_add(c, i);
 	c->count++;
 	c->bytes += size;
 	return i;
@@ -325,20 +323,20 @@ static u32 make(struct cache *c, u64 va, u64 pages, u64 prot)
 
 static slow_path u64 map_slow(struct cache *c, u64 va, u64 offset, u64 pages, u64 prot)
 {
-	u64 key = key_of(va, prot), bus = 0;
+	u64 key = regcache_key(va, prot), bus = 0;
 	u32 i;
 
 	pthread_mutex_lock(&c->lock);
-	i = find(c, key);
+	i = regcache_find(c, key);
 	/* one that is too short, or beyond the mask of today, makes way */
-	if (i != SLOTS && !answers(c, &c->hot[i], key, pages)) {
-		retire(c, i);
+	if (i != SLOTS && !regcache_slot_matches(c, &c->hot[i], key, pages)) {
+		regcache_retire(c, i);
 		i = SLOTS;
 	}
 	if (i == SLOTS)
-		i = make(c, va, pages, prot);
+		i = regcache_make(c, va, pages, prot);
 	if (i != SLOTS) {
-		use(c, i, 1);
+		regcache_use(c, i, 1);
 		bus = c->hot[i].page << PAGE_BITS | offset;
 		write_release(&c->hot[i].key, key);
 	}
@@ -346,29 +344,29 @@ static slow_path u64 map_slow(struct cache *c, u64 va, u64 offset, u64 pages, u6
 	return bus;
 }
 
-static u64 cache_map(struct keep *k, phys_t pa, u64 size, u64 prot)
+static u64 cache_map(struct regcache *k, phys_t pa, u64 size, u64 prot)
 {
-	struct cache *c = container_of(k, struct cache, keep);
+	struct cache *c = container_of(k, struct cache, regcache);
 	u64 at = pa.v & ~PHYS_FOREIGN, offset = at & (PAGE_BYTES - 1),
 	    pages = pages_spanned(at, size);
-	u64 key = key_of(at, prot);
+	u64 key = regcache_key(at, prot);
 	struct hot *h;
 	u32 i, epoch;
 
 	/* what is kept may be of memory that went, and what is made now would be taken for it */
 	if (unlikely(!monitor_caught_up()))
 		return 0;
-	i = find(c, key);
+	i = regcache_find(c, key);
 	if (unlikely(i == SLOTS))
 		return map_slow(c, at - offset, offset, pages, prot);
 	h = &c->hot[i];
-	use(c, i, 1);
+	regcache_use(c, i, 1);
 	if (unlikely(c->fences))
 		full_fence();
 	else
 		compiler_fence();
-	if (unlikely(!answers(c, h, key, pages))) {
-		use(c, i, -1);
+	if (unlikely(!regcache_slot_matches(c, h, key, pages))) {
+		regcache_use(c, i, -1);
 		return map_slow(c, at - offset, offset, pages, prot);
 	}
 	epoch = read_once(&c->epoch);
@@ -390,19 +388,19 @@ static slow_path int unmap_slow(struct cache *c, u64 bus)
 	if (n) {
 		i = (u32)(container_of(n, struct cold, bus) - c->cold);
 		everyone_fences(c);
-		done = users(c, i) > 0 && n->first == align_down(bus, PAGE_BYTES) ? 1 : -1;
+		done = regcache_users(c, i) > 0 && n->first == align_down(bus, PAGE_BYTES) ? 1 : -1;
 		if (done > 0)
-			use(c, i, -1);
-		if (!c->cold[i].answers && users(c, i) <= 0)
-			give_back(c, i);
+			regcache_use(c, i, -1);
+		if (!c->cold[i].answers && regcache_users(c, i) <= 0)
+			regcache_release_slot(c, i);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return done;
 }
 
-static int cache_unmap(struct keep *k, u64 bus, u64 size)
+static int cache_unmap(struct regcache *k, u64 bus, u64 size)
 {
-	struct cache *c = container_of(k, struct cache, keep);
+	struct cache *c = container_of(k, struct cache, regcache);
 	u64 entry = pt_walk(&c->dev->domain->pt, IOVA(align_down(bus, PAGE_BYTES)));
 	u32 i;
 
@@ -410,15 +408,15 @@ static int cache_unmap(struct keep *k, u64 bus, u64 size)
 		return 0;
 	if (unlikely(!entry || c->dev->check))
 		return unmap_slow(c, bus);
-	i = find(c, key_of(entry & PT_ADDR & ~PHYS_FOREIGN, entry & PT_PRESENT));
+	i = regcache_find(c, regcache_key(entry & PT_ADDR & ~PHYS_FOREIGN, entry & PT_PRESENT));
 	if (unlikely(i == SLOTS || read_once(&c->hot[i].page) != bus >> PAGE_BITS))
 		return unmap_slow(c, bus);
-	use(c, i, -1);
+	regcache_use(c, i, -1);
 	return 1;
 }
 
 /* After a fork, or when it is not known what went, who has a mapping keeps it. */
-static void cache_hear(struct cache *c, const struct notice *n)
+static void cache_hear(struct cache *c, const struct odp_event *n)
 {
 	u64 first = n->all ? 0 : n->start, last = n->all ? ~0ull : n->end - 1;
 	struct itree_place place = {0};
@@ -430,14 +428,14 @@ static void cache_hear(struct cache *c, const struct notice *n)
 
 		place = (struct itree_place){node->first, (uintptr_t)node};
 		if (n->all)
-			retire(c, i);
+			regcache_retire(c, i);
 		else
 			lose_pages(c, i, first, last);
 	}
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void hear(const struct notice *n)
+static void regcache_on_event(const struct odp_event *n)
 {
 	pthread_mutex_lock(&caches_lock);
 	for (struct cache *c = caches; c; c = c->next)
@@ -445,18 +443,18 @@ static void hear(const struct notice *n)
 	pthread_mutex_unlock(&caches_lock);
 }
 
-static struct listener listener = {.hear = hear};
+static struct listener listener = {.hear = regcache_on_event};
 
 /* A child of fork hears of its own devices only. */
-static void fork_child(void)
+static void regcache_fork_child(void)
 {
 	pthread_mutex_init(&caches_lock, NULL);
 	caches = NULL;
 }
 
-static void handle_forks(void)
+static void regcache_handle_forks(void)
 {
-	pthread_atfork(NULL, NULL, fork_child);
+	pthread_atfork(NULL, NULL, regcache_fork_child);
 }
 
 static void cache_free(struct cache *c)
@@ -473,14 +471,14 @@ static struct cache *cache_make(struct device *dev)
 
 	if (!c)
 		return NULL;
-	c->hot = sparse(SLOTS * sizeof(*c->hot));
-	c->cold = sparse(SLOTS * sizeof(*c->cold));
-	c->folded = sparse(SLOTS * sizeof(*c->folded));
+	c->hot = regcache_sparse_alloc(SLOTS * sizeof(*c->hot));
+	c->cold = regcache_sparse_alloc(SLOTS * sizeof(*c->cold));
+	c->folded = regcache_sparse_alloc(SLOTS * sizeof(*c->folded));
 	if (!c->hot || !c->cold || !c->folded) {
 		cache_free(c);
 		return error_null(ENOMEM, "no memory for the cache of policy=persistent");
 	}
-	c->keep = (struct keep){.map = cache_map, .unmap = cache_unmap};
+	c->regcache = (struct regcache){.map = cache_map, .unmap = cache_unmap};
 	c->dev = dev;
 	c->newest = c->oldest = SLOTS;
 	c->count_limit = COUNT_LIMIT;
@@ -493,7 +491,7 @@ static struct cache *cache_make(struct device *dev)
 	return c;
 }
 
-int keep_open(struct device *dev)
+int regcache_open(struct device *dev)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct cache *c;
@@ -502,7 +500,7 @@ int keep_open(struct device *dev)
 	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent ||
 	    dev->ram_only)
 		return 0;
-	pthread_once(&once, handle_forks);
+	pthread_once(&once, regcache_handle_forks);
 	err = monitor_get(&listener);
 	if (err)
 		return err;
@@ -512,8 +510,8 @@ int keep_open(struct device *dev)
 		return 0;
 	}
 	c = cache_make(dev);
-	err = c ? tslot_key_init(&c->threads, sizeof(struct keep_thread), thread_attach,
-				 thread_retire)
+	err = c ? tslot_key_init(&c->threads, sizeof(struct regcache_thread), thread_attach,
+				 regcache_thread_retire)
 		: -ENOMEM;
 	if (err) {
 		if (c)
@@ -525,13 +523,14 @@ int keep_open(struct device *dev)
 	c->next = caches;
 	caches = c;
 	pthread_mutex_unlock(&caches_lock);
-	dev->keep = &c->keep;
+	dev->regcache = &c->regcache;
 	return 0;
 }
 
-void keep_drop_idle(struct device *dev)
+void regcache_drop_idle(struct device *dev)
 {
-	struct cache *c = dev->keep ? container_of(dev->keep, struct cache, keep) : NULL;
+	struct cache *c =
+		dev->regcache ? container_of(dev->regcache, struct cache, regcache) : NULL;
 
 	if (!c)
 		return;
@@ -541,13 +540,14 @@ void keep_drop_idle(struct device *dev)
 	pthread_mutex_unlock(&c->lock);
 }
 
-void keep_close(struct device *dev)
+void regcache_close(struct device *dev)
 {
-	struct cache **p, *c = dev->keep ? container_of(dev->keep, struct cache, keep) : NULL;
+	struct cache **p,
+		*c = dev->regcache ? container_of(dev->regcache, struct cache, regcache) : NULL;
 
 	if (!c)
 		return;
-	dev->keep = NULL;
+	dev->regcache = NULL;
 	pthread_mutex_lock(&caches_lock);
 	for (p = &caches; *p && *p != c; p = &(*p)->next)
 		;
@@ -559,14 +559,14 @@ void keep_close(struct device *dev)
 	while (c->count)
 		stop_answering(c, c->oldest);
 	for (struct itree_node *n; (n = itree_find(&c->by_bus, 0, ~0ull));)
-		give_back(c, (u32)(container_of(n, struct cold, bus) - c->cold));
+		regcache_release_slot(c, (u32)(container_of(n, struct cold, bus) - c->cold));
 	tslot_key_destroy(&c->threads);
 	cache_free(c);
 }
 
-void keep_limit(struct device *dev, u32 count, u64 bytes)
+void regcache_limit(struct device *dev, u32 count, u64 bytes)
 {
-	struct cache *c = container_of(dev->keep, struct cache, keep);
+	struct cache *c = container_of(dev->regcache, struct cache, regcache);
 
 	pthread_mutex_lock(&c->lock);
 	c->count_limit = count;
@@ -574,9 +574,10 @@ void keep_limit(struct device *dev, u32 count, u64 bytes)
 	pthread_mutex_unlock(&c->lock);
 }
 
-u32 keep_count(struct device *dev, u64 *bytes)
+u32 regcache_count(struct device *dev, u64 *bytes)
 {
-	struct cache *c = dev->keep ? container_of(dev->keep, struct cache, keep) : NULL;
+	struct cache *c =
+		dev->regcache ? container_of(dev->regcache, struct cache, regcache) : NULL;
 	u32 n = 0;
 
 	*bytes = 0;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mem/plane.h"
+#include "mem/cpu_cache.h"
 #include "base/copy.h"
 #include "base/error.h"
 
 #include <sys/mman.h>
 
-int plane_share(phys_t pa, u64 size)
+int cpu_cache_share(phys_t pa, u64 size)
 {
-	return mem_map_at(mem.plane + pa.v, pa, size, PROT_READ | PROT_WRITE);
+	return mem_map_at(mem.device_view + pa.v, pa, size, PROT_READ | PROT_WRITE);
 }
 
-void plane_part(phys_t pa, u64 size)
+void cpu_cache_unshare(phys_t pa, u64 size)
 {
 	int saved = errno;
 
-	if (mmap(mem.plane + pa.v, size, PROT_READ | PROT_WRITE,
+	if (mmap(mem.device_view + pa.v, size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
 		errno = saved;
 }
@@ -27,12 +27,12 @@ static void copy_lines(u8 *to, const u8 *from, phys_t pa, u64 size)
 	copy_unchecked(to + first, from + first, end - first);
 }
 
-void plane_to_device(phys_t pa, u64 size)
+void cpu_cache_clean(phys_t pa, u64 size)
 {
-	copy_lines(mem.plane, mem.base, pa, size);
+	copy_lines(mem.device_view, mem.base, pa, size);
 }
 
-void plane_to_cpu(phys_t pa, u64 size)
+void cpu_cache_invalidate(phys_t pa, u64 size)
 {
-	copy_lines(mem.base, mem.plane, pa, size);
+	copy_lines(mem.base, mem.device_view, pa, size);
 }

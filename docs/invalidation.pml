@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor of src/odp/monitor.c and a kept mapping of src/odp/keep.c, for spin. Two threads read
+ * The monitor of src/odp/monitor.c and a kept mapping of src/regcache/regcache.c, for spin. Two threads read
  * events and serve them. A program unmaps memory, with a lock held that serving may need, and maps
  * the other memory that came to its place; another unmaps what has nothing to do with that.
  *
- *     spin -run docs/notices.pml
+ *     spin -run docs/invalidation.pml
  *
  * Holds: no program waits for ever for its event to be read; a mapping that is answered, or made, is of
  * the memory that stands there, and no notice of older memory takes it away.

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What was unmapped lately: rings that are overwritten, one for several threads each, so that a
+ * later use can be told from one of what never was. Nobody relies on it being there.
+ *
+ * A shadow, and where its memory stands in the store, are far from the processor. So that nobody
+ * waits for them, the last one of a thread stays there until the thread's next call. It leaves the
+ * store under the ring's lock, so that history_settle() does not pass by one that is on its way.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "check/shadow.h"
+
+#define RINGS	  16
+#define RING_LEN  512
+#define LIST_MOST 16 /* segments of one scatterlist that are remembered */
+
+static struct ring {
+	struct lock lock cacheline;
+	u64 next;
+	struct history *history; /* NULL: none yet */
+	struct leaving {
+		struct shadow *s; /* NULL: none */
+		u32 place;	  /* of its memory in the store; 0: not known */
+	} leaving;
+} rings[RINGS]; /* under their locks */
+
+static struct ring *history_ring(void)
+{
+	static _Thread_local u32 mine; /* place + 1 */
+	static u32 next;	       /* atomic */
+
+	if (unlikely(!mine))
+		mine = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % RINGS + 1;
+	return &rings[mine - 1];
+}
+
+static struct history *history_next_entry(struct ring *r)
+{
+	return &r->history[r->next++ % RING_LEN];
+}
+
+/* Under the ring's lock: the one before, whose device's addresses are out of the store and now its
+ * memory. */
+static struct shadow *history_exchange_leaving(struct ring *ring, struct leaving l)
+{
+	struct leaving old = ring->leaving;
+
+	ring->leaving = l;
+	if (likely(old.s && old.place))
+		store_remove_at(&old.s->phys, old.place);
+	else if (old.s)
+		store_remove(&old.s->phys);
+	return old.s;
+}
+
+static struct shadow *history_take_leaving(struct ring *ring)
+{
+	struct shadow *s;
+
+	lock_acquire(&ring->lock);
+	s = history_exchange_leaving(ring, (struct leaving){0});
+	lock_release(&ring->lock);
+	return s;
+}
+
+static void history_free_shadow(struct shadow *s)
+{
+	if (unlikely(s))
+		shadow_free(s);
+}
+
+/* Under the ring's lock. */
+static void history_record(struct ring *ring, const struct shadow *s, const struct stack *unmapped)
+{
+	struct history p = {.space = s->dma.space,
+			    .start = s->dma.start,
+			    .size = s->dma.size,
+			    .dev = s->c->dev,
+			    .mapped = s->mapped,
+			    .unmapped = unmapped,
+			    .call = s->call,
+			    .dir = s->dir};
+	int saved, n = 0;
+
+	if (unlikely(!ring->history)) {
+		saved = errno;
+		ring->history = alloc_array(RING_LEN, sizeof(*ring->history));
+		errno = saved;
+		if (!ring->history)
+			return;
+	}
+	*history_next_entry(ring) = p;
+	for (struct range *r = s->dma.more; r && n < LIST_MOST; r = r->more)
+		if (r->space != SPACE_PHYS) {
+			p.start = r->start;
+			p.size = r->size;
+			*history_next_entry(ring) = p;
+			n++;
+		}
+}
+
+void shadow_forget(struct shadow *s, const void *caller)
+{
+	const struct stack *unmapped = stack_take(caller);
+	struct ring *ring = history_ring();
+	struct shadow *old = NULL;
+	bool simple = !s->dma.more;
+
+	lock_acquire(&ring->lock);
+	history_record(ring, s, unmapped);
+	/* a device that still uses it finds it in the store or here */
+	store_remove(&s->dma);
+	if (likely(simple))
+		old = history_exchange_leaving(ring, (struct leaving){.s = s});
+	lock_release(&ring->lock);
+	history_free_shadow(old);
+	if (unlikely(!simple))
+		shadow_drop(s);
+}
+
+bool shadow_end_fingerprint(struct check_device *c, const struct check_mapping *m, u32 fingerprint,
+			    const void *caller)
+{
+	const struct stack *unmapped = stack_take(caller);
+	struct ring *ring = history_ring();
+	struct shadow *old = NULL;
+	struct range *r = NULL;
+	struct leaving now;
+
+	store_expect(c->space, m->addr, m->size);
+	lock_acquire(&ring->lock);
+	if (likely(ring->history))
+		r = store_take_fingerprint(c->space, m->addr, m->size, fingerprint, &now.place);
+	if (likely(r)) {
+		now.s = container_of(r, struct shadow, dma);
+		*history_next_entry(ring) =
+			(struct history){.space = c->space,
+					 .start = m->addr,
+					 .size = m->size,
+					 .dev = c->dev,
+					 .mapped = unmapped ? now.s->mapped : NULL,
+					 .unmapped = unmapped,
+					 .call = (u8)m->call,
+					 .dir = (u8)m->dir};
+		old = history_exchange_leaving(ring, now);
+	}
+	lock_release(&ring->lock);
+	history_free_shadow(old);
+	return r;
+}
+
+void history_settle(void)
+{
+	for (int i = 0; i < RINGS; i++)
+		history_free_shadow(history_take_leaving(&rings[i]));
+}
+
+struct shadow *history_take(void)
+{
+	return history_take_leaving(history_ring());
+}
+
+bool history_find(const struct check_device *c, u64 addr, u64 size, struct history *out)
+{
+	bool found = false;
+
+	for (int i = 0; i < RINGS && !found; i++) {
+		struct ring *r = &rings[i];
+
+		lock_acquire(&r->lock);
+		/* the latest first */
+		for (u64 k = 0; r->history && k < RING_LEN && k < r->next && !found; k++) {
+			struct history *p = &r->history[(r->next - 1 - k) % RING_LEN];
+
+			found = p->dev == c->dev && p->space == c->space &&
+				(addr >= p->start ? addr - p->start < p->size
+						  : p->start - addr < size);
+			if (found)
+				*out = *p;
+		}
+		lock_release(&r->lock);
+	}
+	return found;
+}
+
+void check_provenance(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
+		      struct check_history *history)
+{
+	struct history was;
+	struct found f;
+
+	*history = (struct check_history){.what = {made, ended}};
+	shadow_find(c, c->space, addr, 1, &f);
+	if (f.any) {
+		history->at[0] = f.mapped;
+	} else if (history_find(c, addr, 1, &was)) {
+		history->at[0] = was.mapped;
+		history->at[1] = was.unmapped;
+	}
+}
+
+void history_forget(const struct device *dev)
+{
+	for (int i = 0; i < RINGS; i++) {
+		struct ring *r = &rings[i];
+
+		lock_acquire(&r->lock);
+		for (u64 k = 0; r->history && k < RING_LEN; k++)
+			if (r->history[k].dev == dev)
+				r->history[k] = (struct history){0};
+		lock_release(&r->lock);
+	}
+}
+
+void history_reset(void)
+{
+	for (int i = 0; i < RINGS; i++) {
+		alloc_free(rings[i].history);
+		rings[i] = (struct ring){0};
+	}
+}

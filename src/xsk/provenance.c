@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Of pools of checked devices: who took each buffer, and who freed it or gave it on; a line of
+ * each, since packets are many. A buffer's flags say that the checker is told, in the test that
+ * looks for one that is gone, so others pay nothing. Belongs to who has the pool's receiving side;
+ * without memory reports have their first stack only.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "xsk/xsk.h"
+
+struct provenance {
+	const struct stack *taken, *gone;
+};
+
+void provenance_begin(struct pool *p)
+{
+	int saved = errno;
+
+	p->busy = 0;
+	if (!p->xd->dev->check || p->provenance)
+		return;
+	p->provenance = alloc_array(p->pub.heads_cnt, sizeof(*p->provenance));
+	p->pub.tracked = p->provenance != NULL;
+	errno = saved;
+}
+
+void provenance_end(struct pool *p)
+{
+	alloc_free(p->provenance);
+}
+
+static struct provenance *provenance_of(const struct xdp_buff_xsk *x)
+{
+	const struct pool *p = pool_of(x->pool);
+
+	return p->provenance ? &p->provenance[x - x->pool->heads] : NULL;
+}
+
+void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller)
+{
+	const struct stack *taken = n ? check_line(caller) : NULL;
+
+	for (u32 i = 0; i < n; i++) {
+		xdp[i]->flags |= XDP_FLAGS_TRACKED;
+		*provenance_of(xsk_buff_of(xdp[i])) = (struct provenance){.taken = taken};
+	}
+}
+
+/* How many buffers the driver has; of one of them *past says who took it. */
+static u64 provenance_count_held(const struct pool *p, struct check_history *history)
+{
+	const struct xsk_buff_pool *pub = &p->pub;
+	u64 n = pub->heads_used - (u64)(pub->empty.top - pub->empty.bottom) -
+		(u64)(pub->freed.top - pub->freed.bottom);
+
+	*history = (struct check_history){.what = {"allocated"}};
+	for (u32 i = 0; n && p->provenance && i < pub->heads_used && !history->at[0]; i++)
+		if (!(pub->heads[i].xdp.flags & XDP_FLAGS_GONE))
+			history->at[0] = p->provenance[i].taken;
+	return n;
+}
+
+/* What the driver holds now it keeps for ever. */
+void provenance_report_kept(const struct pool *p)
+{
+	struct device *dev = p->xd->dev;
+	struct check_history history;
+	u64 n = dev->check ? provenance_count_held(p, &history) : 0;
+
+	if (n <= p->busy)
+		return;
+	check_enter(NULL);
+	check_report_history(
+		dev, true, DMAMAP_CHECK_XSK_KEPT, 0, n * p->pub.frame_len, DMA_NONE, &history,
+		"the driver still has %llu XSK buffers of queue %u after its setup_pool() with no "
+		"pool: xsk_buff_free() each first",
+		(unsigned long long)n, p->pub.queue_id);
+}
+
+void provenance_report_busy(struct pool *p, const void *caller)
+{
+	struct device *dev = p->pub.dev;
+	struct check_history history;
+
+	p->busy = dev && dev->check ? provenance_count_held(p, &history) : 0;
+	if (!p->busy)
+		return;
+	check_enter(caller);
+	check_report_history(
+		dev, true, DMAMAP_CHECK_XSK_BUSY, 0, p->busy * p->pub.frame_len, DMA_NONE, &history,
+		"the UMEM is unmapped while the driver has %llu XSK buffers of queue %u, which the "
+		"device may be writing: stop it and xsk_buff_free() each first",
+		(unsigned long long)p->busy, p->pub.queue_id);
+}
+
+bool xp_track_release(struct xdp_buff_xsk *x)
+{
+	const void *caller = __builtin_return_address(0);
+	struct provenance *provenance = provenance_of(x);
+	struct device *dev = x->pool->dev;
+	struct check_history history = {.what = {"freed or given on", "allocated"}};
+
+	if (!(x->xdp.flags & XDP_FLAGS_GONE)) {
+		if (provenance)
+			provenance->gone = check_line(caller);
+		return true;
+	}
+	if (provenance) {
+		history.at[0] = provenance->gone;
+		history.at[1] = provenance->taken;
+	}
+	check_enter(caller);
+	check_report_history(dev, dev && dev->check, DMAMAP_CHECK_XSK_TWICE, x->dma,
+			     x->pool->frame_len, DMA_BIDIRECTIONAL, &history,
+			     "an XSK buffer of chunk %#llx was freed or given on before: "
+			     "it is not the driver's any more",
+			     (unsigned long long)((char *)x->xdp.data_hard_start - x->pool->addrs));
+	return false;
+}
