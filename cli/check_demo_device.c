@@ -2,6 +2,8 @@
 /* Devices, pools, two-step ranges and owners, used wrongly and rightly. */
 #include "check_demo.h"
 
+#include <sys/mman.h>
+
 static void read_at(struct device *dev, dma_addr_t addr, size_t n)
 {
 	char buf[8192];
@@ -130,6 +132,18 @@ static void device_stuck(struct device *dev, bool wrong)
 		dmamap_bus_unmap(dev, iov, n, true);
 	dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE); /* waits a second for it */
 	kfree(p);
+}
+
+static void memory_gone(struct device *dev, bool wrong)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	dma_addr_t addr = demo_map(dev, p, 4096, DMA_FROM_DEVICE);
+
+	if (wrong)
+		mprotect(p, 4096, PROT_NONE); /* as munmap, and nothing else takes its place */
+	write_at(dev, addr, 64);
+	dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE);
+	munmap(p, 4096);
 }
 
 static void pool_busy(struct device *dev, bool wrong)
@@ -268,6 +282,7 @@ const struct demo demos_device[] = {
 	DEMO(DEVICE_DIRECTION, device_direction),
 	{.kind = DMAMAP_CHECK_DEVICE_STALE, .run = device_after_unmap, .keys = "policy=lazy"},
 	DEMO(DEVICE_STUCK, device_stuck),
+	DEMO(MEMORY_GONE, memory_gone),
 	DEMO(POOL_BUSY, pool_busy),
 	DEMO(POOL_DOUBLE_FREE, pool_double_free),
 	DEMO(POOL_WRONG, pool_wrong),

@@ -38,6 +38,8 @@ static const char *reason_text(int reason)
 		return "beyond the device's address lines";
 	case DMAMAP_FAULT_STUCK:
 		return "the device was declared stuck";
+	case DMAMAP_FAULT_GONE:
+		return "the memory has left the process";
 	default:
 		return "unknown";
 	}

@@ -5,6 +5,12 @@
  * address lines, and happens whole or not at all. A refused one is recorded as a fault. Nothing a
  * device does reaches memory that is not mapped for it.
  *
+ * Memory of the process that is mapped for the device and then leaves the process (munmap,
+ * mprotect, a file cut short) is refused as well, DMAMAP_FAULT_GONE. Where it leaves in the middle
+ * of a copy, a part may have been copied. SIGSEGV and SIGBUS are how this is found out: a program
+ * that puts handlers of its own in place after dmamap_open() passes on what is not its own to the
+ * handlers that were there, and does not block the two signals in threads that play devices.
+ *
  * Any thread may access at any time until dmamap_close(). An unmap under policy=strict waits for
  * accesses under way and for segments held by dmamap_bus_map(), as an IOMMU drains DMA.
  */
@@ -27,10 +33,12 @@ DMAMAP_API int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void 
 
 /*
  * Gives the memory behind a range as at most `max` segments, for a model that moves data itself
- * (pread into it). Returns how many; -EFAULT, -ENOMEM as above; -ENOSPC: it needs more than `max`,
- * which the model answers by asking for less. The segments stay valid until dmamap_bus_unmap(),
- * which must come within a second: an unmap by the driver waits for it, and a device that holds on
- * longer is declared stuck, all its later accesses fail.
+ * (pread into it). What the model does with them are its own accesses: when the process has
+ * unmapped that memory, they end it by a signal, and a system call fails with EFAULT. Returns how
+ * many; -EFAULT, -ENOMEM as above; -ENOSPC: it needs more than `max`, which the model answers by
+ * asking for less. The segments stay valid until dmamap_bus_unmap(), which must come within a
+ * second: an unmap by the driver waits for it, and a device that holds on longer is declared stuck,
+ * all its later accesses fail.
  */
 DMAMAP_API int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write,
 			      struct iovec *iov, int max);
@@ -49,6 +57,7 @@ enum dmamap_fault_reason {
 	DMAMAP_FAULT_NO_WRITE = 3,   /* the mapping is DMA_TO_DEVICE */
 	DMAMAP_FAULT_ADDRESS = 4,    /* beyond the device's address lines, or it wraps */
 	DMAMAP_FAULT_STUCK = 5,	     /* the device was declared stuck */
+	DMAMAP_FAULT_GONE = 6,	     /* the process has unmapped or protected the memory */
 };
 
 struct dmamap_fault {

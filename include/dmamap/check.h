@@ -68,6 +68,8 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_DEVICE_DIRECTION,	 /* it read what it may write, or wrote what it may read */
 	DMAMAP_CHECK_DEVICE_STALE,	 /* it got through by a stale translation (policy=lazy) */
 	DMAMAP_CHECK_DEVICE_STUCK,	 /* it held segments for over a second */
+	DMAMAP_CHECK_MEMORY_GONE, /* memory left the process (munmap, mprotect) while it was mapped
+				   */
 	/* dma_pool */
 	DMAMAP_CHECK_POOL_BUSY,	       /* a pool destroyed with blocks in use */
 	DMAMAP_CHECK_POOL_DOUBLE_FREE, /* a block freed twice */

@@ -13,6 +13,13 @@
 #define maybe_unused __attribute__((unused))
 #define cacheline    __attribute__((aligned(64)))
 
+/* The compiler may rely on it. */
+#define assume(x)                                                                                  \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			__builtin_unreachable();                                                   \
+	} while (0)
+
 #define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

@@ -2,8 +2,8 @@
 /*
  * Invariants, under `global`:
  *  - key ids are unique among live keys; id 0 is never given, so a zeroed key finds no slot;
- *  - slot->table is the table of the one live thread that has it, and then
- *    slot->table->slot[key->id] is the slot;
+ *  - a slot is on its key's list exactly while a live thread has it; the slot's table is that
+ *    thread's, and table->slot[key->id] is the slot;
  *  - a thread's table grows only under `global`, by that thread, so destroy may clear an entry of
  *    another thread's table.
  * What may overflow: ids (u32, reused, bounded by memory), nothing else.
@@ -26,21 +26,71 @@ static int thread_end_error;
 static struct tslot_key **keys; /* by id */
 static u32 n_keys;
 
+void tslot_lock(void)
+{
+	pthread_mutex_lock(&global);
+}
+
+void tslot_unlock(void)
+{
+	pthread_mutex_unlock(&global);
+}
+
+/* What only this file needs of a slot, behind the owner's part of it. Under global. */
+struct slot_links {
+	struct tslot *prev; /* of the list; off it: the next unused slot */
+	struct tslot_table *table;
+};
+
+static size_t slot_links_offset(const struct tslot_key *key)
+{
+	return (key->size + _Alignof(struct slot_links) - 1) & ~(_Alignof(struct slot_links) - 1);
+}
+
+static struct slot_links *slot_links(const struct tslot_key *key, struct tslot *s)
+{
+	return (struct slot_links *)((char *)s + slot_links_offset(key));
+}
+
+/* Under global. */
+static void slot_link(struct tslot_key *key, struct tslot *s)
+{
+	slot_links(key, s)->prev = NULL;
+	write_release(&s->next, key->all);
+	if (key->all)
+		slot_links(key, key->all)->prev = s;
+	write_release(&key->all, s);
+}
+
+/* Under global. `next` stays for walkers that stand on the slot. */
+static void slot_unlink(struct tslot_key *key, struct tslot *s)
+{
+	struct slot_links *l = slot_links(key, s);
+
+	write_release(l->prev ? &l->prev->next : &key->all, s->next);
+	if (s->next)
+		slot_links(key, s->next)->prev = l->prev;
+	l->prev = key->unused;
+	key->unused = s;
+}
+
+/* Under global: the thread that has the slot ends. */
+static void slot_retire(struct tslot_key *key, struct tslot *s)
+{
+	if (key->retire)
+		key->retire(key, s);
+	write_once(&slot_links(key, s)->table->slot[key->id], NULL);
+	slot_unlink(key, s);
+}
+
 static void thread_ends(void *arg)
 {
 	struct tslot_table *t = arg;
 
 	pthread_mutex_lock(&global);
-	for (u32 id = 1; id < t->n; id++) {
-		struct tslot *s = t->slot[id];
-
-		if (!s)
-			continue;
-		if (keys[id]->retire)
-			keys[id]->retire(keys[id], s);
-		s->table = NULL;
-		write_once(&t->slot[id], NULL);
-	}
+	for (u32 id = 1; id < t->n; id++)
+		if (t->slot[id])
+			slot_retire(keys[id], t->slot[id]);
 	alloc_free(t->slot);
 	t->slot = NULL;
 	t->n = 0;
@@ -109,20 +159,15 @@ void tslot_key_destroy(struct tslot_key *key)
 	if (!key->id)
 		return;
 	pthread_mutex_lock(&global);
-	for (s = key->all; s; s = s->next) {
-		if (!s->table)
-			continue;
-		if (key->retire)
-			key->retire(key, s);
-		write_once(&s->table->slot[key->id], NULL);
-	}
+	while (key->all)
+		slot_retire(key, key->all);
 	keys[key->id] = NULL;
 	pthread_mutex_unlock(&global);
-	for (s = key->all; s; s = next) {
-		next = s->next;
+	for (s = key->unused; s; s = next) {
+		next = slot_links(key, s)->prev;
 		alloc_free(s);
 	}
-	key->all = NULL;
+	key->unused = NULL;
 	key->id = 0;
 }
 
@@ -143,20 +188,17 @@ static int grow_table(u32 id)
 	return pthread_setspecific(thread_end, t) ? -ENOMEM : 0;
 }
 
-static struct tslot *take_slot(struct tslot_key *key)
+/* An unused slot, or a new one; on no list. Under global. */
+static struct tslot *slot_take(struct tslot_key *key)
 {
-	struct tslot *s;
+	size_t size = slot_links_offset(key) + sizeof(struct slot_links);
+	struct tslot *s = key->unused;
 
-	for (s = key->all; s && s->table; s = s->next)
-		;
-	if (s)
+	if (s) {
+		key->unused = slot_links(key, s)->prev;
 		return s;
-	s = alloc_aligned(SLOT_ALIGN, (key->size + SLOT_ALIGN - 1) & ~(size_t)(SLOT_ALIGN - 1));
-	if (!s)
-		return NULL;
-	s->next = key->all;
-	write_release(&key->all, s);
-	return s;
+	}
+	return alloc_aligned(SLOT_ALIGN, (size + SLOT_ALIGN - 1) & ~(size_t)(SLOT_ALIGN - 1));
 }
 
 struct tslot *tslot_get_slow(struct tslot_key *key)
@@ -167,9 +209,10 @@ struct tslot *tslot_get_slow(struct tslot_key *key)
 		return NULL;
 	pthread_mutex_lock(&global);
 	if (!grow_table(key->id))
-		s = take_slot(key);
+		s = slot_take(key);
 	if (s) {
-		s->table = &tslot_tls;
+		slot_links(key, s)->table = &tslot_tls;
+		slot_link(key, s);
 		write_once(&tslot_tls.slot[key->id], s);
 	}
 	pthread_mutex_unlock(&global);

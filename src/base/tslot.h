@@ -4,14 +4,20 @@
  * a record of its own, found without a lock or an atomic instruction. Caches, counters and the
  * "I am in an access" flags live there.
  *
- * A slot's memory stays until its key is destroyed: when the thread ends, `retire` gives back what
- * the slot holds and the slot waits for the next new thread. So tslot_next() may walk all slots of
- * a key at any time, without a lock.
+ * When a thread ends, `retire` gives back what the slot holds, and the slot is taken off the key's
+ * list: what walks the slots of a key costs what the threads of now cost, not those of the past.
+ * The slot's memory stays until the key is destroyed, and the next new thread uses it again.
+ *
+ * tslot_first() and tslot_next() walk the list at any time, without a lock. A walker that stands on
+ * a slot which is taken off goes on to the slots behind it, so each slot that is on the list all
+ * the time is visited. When that slot is used again, which puts it at the head, the walker begins
+ * again from there: it may visit a slot twice. What must visit each slot once walks between
+ * tslot_lock() and tslot_unlock().
  *
  *  operation     | may run at once with
  *  tslot_get     | everything but destroy of the same key
  *  tslot_next    | everything but destroy of the same key
- *  thread ends   | everything; serialised with destroy by one lock
+ *  thread ends   | everything; serialised with destroy and tslot_lock() by one lock
  */
 #ifndef BASE_TSLOT_H
 #define BASE_TSLOT_H
@@ -21,18 +27,20 @@
 struct tslot_table;
 
 struct tslot {		    /* begins each slot; cache-line aligned */
-	struct tslot *next; /* of all slots of the key, never shortened before destroy */
-	struct tslot_table
-		*table; /* of the thread that has it; NULL: free. Under the global lock */
+	struct tslot *next; /* of the key's list. Atomic; written under the global lock */
 };
 
 struct tslot_key {
 	u32 id; /* place in each thread's table; 0: not initialised */
 	u32 size;
-	struct tslot *all; /* pushed by a release store under the global lock */
+	struct tslot *all;    /* those that threads have. Atomic; written under the global lock */
+	struct tslot *unused; /* the others; under the global lock */
 	/* called once for each new or reused slot, by its thread; zeroed before a first use */
 	void (*attach)(struct tslot_key *, struct tslot *);
-	/* the slot's thread ends or the key is destroyed: give back what it holds */
+	/*
+	 * The slot's thread ends or the key is destroyed: gives back all that it holds. No walker
+	 * looks into it afterwards. Called under the global lock.
+	 */
 	void (*retire)(struct tslot_key *, struct tslot *);
 };
 
@@ -73,10 +81,19 @@ hot_inline struct tslot *tslot_peek(struct tslot_key *key)
 	return likely(key->id < tslot_tls.n) ? read_once(&tslot_tls.slot[key->id]) : NULL;
 }
 
-/* All slots, also those waiting for a thread: for (s = tslot_first(k); s; s = s->next) */
+/* The slots of all threads: for (s = tslot_first(k); s; s = tslot_next(s)) */
 hot_inline struct tslot *tslot_first(struct tslot_key *key)
 {
 	return read_acquire(&key->all);
 }
+
+hot_inline struct tslot *tslot_next(struct tslot *s)
+{
+	return read_acquire(&s->next);
+}
+
+/* Between them no slot joins or leaves a list. For walks that must visit each slot once. */
+void tslot_lock(void);
+void tslot_unlock(void);
 
 #endif

@@ -117,15 +117,28 @@ static int bus_gather(struct device *dev, struct port *port, u32 gen, u64 bus, u
 	return 0;
 }
 
-static void copy_segments(const struct segments *s, u8 *buf, bool write)
+/*
+ * Memory of the process may be gone: found out before anything is copied, so that the access is
+ * refused whole. What goes during the copy itself leaves it done in part.
+ */
+static int copy_segments(const struct device *dev, const struct segments *s, u8 *buf, bool write)
 {
 	for (int i = 0; i < s->n; i++) {
-		if (write)
-			copy_to_memory(s->iov[i].iov_base, buf, s->iov[i].iov_len);
-		else
-			copy_from_memory(buf, s->iov[i].iov_base, s->iov[i].iov_len);
-		buf += s->iov[i].iov_len;
+		const struct iovec *v = &s->iov[i];
+
+		if (unlikely((u64)((u8 *)v->iov_base - read_once(&dev->view)) >= mem.span) &&
+		    unlikely(!trap_probe(v->iov_base, v->iov_len, write)))
+			return DMAMAP_FAULT_GONE;
 	}
+	for (int i = 0; i < s->n; i++) {
+		const struct iovec *v = &s->iov[i];
+
+		if (unlikely(write ? !copy_to_memory(v->iov_base, buf, v->iov_len)
+				   : !copy_from_memory(buf, v->iov_base, v->iov_len)))
+			return DMAMAP_FAULT_GONE;
+		buf += v->iov_len;
+	}
+	return 0;
 }
 
 static __attribute__((noinline)) int access_many(struct device *dev, struct port *port, u64 bus,
@@ -139,7 +152,7 @@ static __attribute__((noinline)) int access_many(struct device *dev, struct port
 	if (unlikely(s.demand) && !err)
 		err = demand_copy(s.iov, s.n, buf, len, write);
 	else if (!err)
-		copy_segments(&s, buf, write);
+		err = copy_segments(dev, &s, buf, write);
 	port_exit(port);
 	alloc_free(s.heap);
 	return err;
@@ -161,10 +174,9 @@ hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *bu
 	int err = bus_refusal_reason(value, write);
 
 	if (likely(!err)) {
-		if (write)
-			copy_to_memory(host_address(value, bus), buf, len);
-		else
-			copy_from_memory(buf, host_address(value, bus), len);
+		if (unlikely(write ? !copy_to_memory(host_address(value, bus), buf, len)
+				   : !copy_from_memory(buf, host_address(value, bus), len)))
+			err = DMAMAP_FAULT_GONE;
 	} else if (value & DEMAND_BITS) {
 		err = access_demand(value, bus, buf, len, write);
 	}

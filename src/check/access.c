@@ -245,6 +245,29 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
 			      access_verb(write), at, why);
 }
 
+void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, const char *why)
+{
+	struct about a = about_of(c, DMAMAP_CHECK_MEMORY_GONE, addr, size, DMA_NONE, NULL);
+	unsigned long long n = size, at = addr;
+	struct found f;
+
+	shadow_find(c, c->space, addr, size, &f);
+	if (!f.any) {
+		report_misuse(&a, "the device's %s of %llu bytes at %#llx was refused: %s",
+			      access_verb(write), n, at, why);
+		return;
+	}
+	a.dir = (enum dma_data_direction)f.dir;
+	a.what[0] = "mapped";
+	a.at[0] = f.mapped;
+	report_misuse(&a,
+		      "the device's %s of %llu bytes at %#llx, in the mapping of %llu bytes at "
+		      "%#llx, was "
+		      "refused: %s; unmap it for the device first",
+		      access_verb(write), n, at, (unsigned long long)f.size,
+		      (unsigned long long)f.start, why);
+}
+
 /* ---- a machine that is not coherent ---- */
 
 struct written {

@@ -153,6 +153,8 @@ void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write,
 		  const void *caller);
 void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write, bool by_direction,
 		   const char *why, const void *caller);
+/* The access was refused since the memory of its mapping left the process. */
+void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, const char *why);
 /* size: at most a page. The device read [pa, pa + size) of a non-coherent machine's RAM, that is
  * mapped at addr. */
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size);

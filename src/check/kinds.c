@@ -57,6 +57,8 @@ static const struct {
 	KIND(DEVICE_STALE, "device-stale",
 	     "the device got through by a stale translation (policy=lazy)"),
 	KIND(DEVICE_STUCK, "device-stuck", "the device held segments for over a second"),
+	KIND(MEMORY_GONE, "memory-gone",
+	     "memory left the process, or was protected, while it was mapped"),
 	KIND(POOL_BUSY, "pool-busy", "a pool destroyed with blocks in use"),
 	KIND(POOL_DOUBLE_FREE, "pool-double-free", "a pool's block freed twice"),
 	KIND(POOL_WRONG, "pool-wrong", "not a block of the pool, or not with this DMA address"),

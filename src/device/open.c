@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trap.h"
 #include "bus/demand.h"
 #include "check/check.h"
 #include "device/model.h"
@@ -223,11 +224,14 @@ static int start_machine(struct device *dev, const struct spec *spec)
 				      .untrusted = spec->untrusted};
 	int err;
 
+	err = trap_get();
+	if (err)
+		return err;
 	if (dev->hw)
 		dev->hw->memory(&spec->config, &ram);
 	err = mem_get(&ram);
 	if (err)
-		return err;
+		goto put_trap;
 	if (!spec->coherent)
 		err = mem_need_device_view();
 	if (err)
@@ -254,6 +258,8 @@ put_bounce:
 	bounce_put();
 put_mem:
 	mem_put();
+put_trap:
+	trap_put();
 	return err;
 }
 
@@ -266,6 +272,7 @@ static void stop_machine(struct device *dev)
 		dev->hw->free(dev->ops_priv);
 	bounce_put();
 	mem_put();
+	trap_put();
 }
 
 static void start_checker(struct device *dev, const struct spec *spec)

@@ -3,6 +3,7 @@
 #include "domain/device.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/trap.h"
 #include "check/check.h"
 
 static const char *const reasons[] = {
@@ -11,6 +12,8 @@ static const char *const reasons[] = {
 	[DMAMAP_FAULT_NO_WRITE] = "the mapping is DMA_TO_DEVICE, so the device may not write it",
 	[DMAMAP_FAULT_ADDRESS] = "it is beyond the device's address lines",
 	[DMAMAP_FAULT_STUCK] = "the device was declared stuck",
+	[DMAMAP_FAULT_GONE] = "the process has unmapped or protected the memory, or cut its file "
+			      "short, while it is mapped for the device",
 };
 
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
@@ -26,7 +29,9 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 	else
 		dev->faults_lost++;
 	lock_release(&dev->fault_lock);
-	if (dev->check)
+	if (dev->check && reason == DMAMAP_FAULT_GONE)
+		check_gone(&dev->shadow, addr, len, write, reasons[reason]);
+	else if (dev->check)
 		check_refused(&dev->shadow, addr, len, write,
 			      reason == DMAMAP_FAULT_NO_READ || reason == DMAMAP_FAULT_NO_WRITE,
 			      reasons[reason], NULL);
@@ -122,6 +127,7 @@ static void port_attach(struct tslot_key *key, struct tslot *s)
 	struct device_port *p = (struct device_port *)s;
 
 	p->dev = container_of(key, struct device, ports);
+	trap_begin_use();
 	p->port = port_get(&p->dev->domain->ports);
 }
 
@@ -166,7 +172,7 @@ static void count_ports(struct device *dev, struct dmamap_stats *out)
 {
 	out->iotlb_hits = dev->total_hits;
 	out->iotlb_misses = dev->total_misses;
-	for (struct tslot *s = tslot_first(&dev->ports); s; s = s->next) {
+	for (struct tslot *s = tslot_first(&dev->ports); s; s = tslot_next(s)) {
 		struct port *p = read_once(&((struct device_port *)s)->port);
 
 		if (p) {
@@ -181,12 +187,14 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 	struct device_thread sum = {0};
 
 	dev->ops.collect_faults(dev);
+	tslot_lock(); /* each thread is counted once */
 	lock_acquire(&dev->total_lock);
 	counters_add(&sum, &dev->total);
-	for (struct tslot *s = tslot_first(&dev->threads); s; s = s->next)
+	for (struct tslot *s = tslot_first(&dev->threads); s; s = tslot_next(s))
 		counters_add(&sum, (struct device_thread *)s);
 	count_ports(dev, out);
 	lock_release(&dev->total_lock);
+	tslot_unlock();
 	out->unmaps = sum.unmaps;
 	out->iova_ranges = sum.ranges_taken - sum.ranges_given;
 	out->bounced_bytes = sum.bounced_bytes;

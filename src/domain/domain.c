@@ -315,10 +315,6 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)
 		if (page)
 			return page;
 	}
-	error_set(ENOMEM,
-		  "no %llu pages of address space left below %#llx: unmap something, or set "
-		  "a wider DMA mask",
-		  (unsigned long long)pages,
-		  (unsigned long long)((last + dom->iova_shift) << PAGE_BITS | (PAGE_BYTES - 1)));
+	errno = ENOMEM; /* the allocator's error message says why */
 	return 0;
 }

@@ -39,6 +39,8 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 {
 	u64 tail;
 
+	/* a thread's first use of the address space is not under the queue's lock */
+	own = own && tslot_get(&dom->iova->key);
 	lock_acquire(&q->lock);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {
 		const struct flush_entry *e = &q->entry[tail & dom->queue_mask];
@@ -135,18 +137,23 @@ static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
 	queue_take(dom, q, head, true);
 }
 
+static struct flush_queue *flush_queue_of(struct tslot *s)
+{
+	return &((struct domain_thread *)s)->queue;
+}
+
 void domain_flush(struct domain *dom)
 {
+	struct flush_queue *queue[16];
 	u64 heads[16];
 	/* who has no queue needs none: the flusher's thread would take over one that a thread left
 	 */
-	struct tslot *first, *s, *own = tslot_peek(&dom->queues);
+	struct tslot *s = tslot_first(&dom->queues), *own = tslot_peek(&dom->queues);
 	unsigned int n;
 
-	first = tslot_first(&dom->queues);
 	if (dom->space.by_range) {
-		for (; first; first = first->next)
-			flush_ranges(dom, &((struct domain_thread *)first)->queue, first == own);
+		for (; s; s = tslot_next(s))
+			flush_ranges(dom, flush_queue_of(s), s == own);
 		return;
 	}
 	/*
@@ -154,13 +161,32 @@ void domain_flush(struct domain *dom)
 	 * first round also covers what is in no queue, such as an unlink in a two-step range.
 	 */
 	do {
-		for (n = 0, s = first; s && n < ARRAY_SIZE(heads); s = s->next)
-			heads[n++] = read_acquire(&((struct domain_thread *)s)->queue.head);
+		for (n = 0; s && n < ARRAY_SIZE(heads); s = tslot_next(s)) {
+			queue[n] = flush_queue_of(s);
+			heads[n] = read_acquire(&queue[n]->head);
+			n += heads[n] != read_acquire(&queue[n]->tail);
+		}
 		domain_drain(dom);
-		for (unsigned int i = 0; i < n; i++, first = first->next)
-			queue_take(dom, &((struct domain_thread *)first)->queue, heads[i],
-				   first == own);
-	} while (first);
+		for (unsigned int i = 0; i < n; i++)
+			queue_take(dom, queue[i], heads[i], own && queue[i] == flush_queue_of(own));
+	} while (s);
+}
+
+/* The thread ends: what its queue holds is flushed now, since nobody finds the queue later. */
+static void flush_queue_retire(struct tslot_key *key, struct tslot *s)
+{
+	struct domain *dom = container_of(key, struct domain, queues);
+	struct flush_queue *q = flush_queue_of(s);
+	u64 head = q->head;
+
+	if (head == read_acquire(&q->tail))
+		return;
+	if (dom->space.by_range) {
+		flush_ranges(dom, q, false);
+		return;
+	}
+	domain_drain(dom);
+	queue_take(dom, q, head, false);
 }
 
 static slow_path void arm_timer(struct domain *dom)
@@ -202,8 +228,8 @@ void domain_flush_later(struct domain *dom)
 
 static bool anything_waits(struct domain *dom)
 {
-	for (struct tslot *s = tslot_first(&dom->queues); s; s = s->next) {
-		const struct flush_queue *q = &((struct domain_thread *)s)->queue;
+	for (struct tslot *s = tslot_first(&dom->queues); s; s = tslot_next(s)) {
+		const struct flush_queue *q = flush_queue_of(s);
 
 		if (read_acquire(&q->head) != read_acquire(&q->tail))
 			return true;
@@ -275,7 +301,8 @@ static int flusher_start(void)
 
 int flusher_add(struct domain *dom)
 {
-	int err = tslot_key_init(&dom->queues, sizeof(struct domain_thread), NULL, NULL);
+	int err = tslot_key_init(&dom->queues, sizeof(struct domain_thread), NULL,
+				 flush_queue_retire);
 
 	if (err)
 		return err;

@@ -19,15 +19,21 @@ void iotlb_invalidate_range(struct iotlb *t, u64 page, u64 pages)
 		full_fence();
 }
 
-void iotlb_flush(struct iotlb *t)
+void iotlb_clear_lines(struct iotlb *t)
+{
+	for (u32 i = 0; i < IOTLB_LINES; i++)
+		write_once(&t->line[i].tag, 0);
+}
+
+bool iotlb_flush(struct iotlb *t)
 {
 	u32 gen = read_once(&t->gen) + 1;
+	bool wraps = gen > IOTLB_GEN_MAX;
 
-	if (gen > IOTLB_GEN_MAX) {
-		/* a line of 2^24 flushes ago would match again */
-		for (u32 i = 0; i < IOTLB_LINES; i++)
-			write_once(&t->line[i].tag, 0);
+	if (unlikely(wraps)) {
+		iotlb_clear_lines(t);
 		gen = 1;
 	}
 	write_once(&t->gen, gen);
+	return wraps;
 }

@@ -10,7 +10,10 @@
  *
  * A page number has 36 bits (48-bit addresses): the caller refuses others before it looks here.
  *
- * May overflow: the generation, 24 bits; the flush that wraps it clears every line.
+ * May overflow: the generation, 24 bits. A line that keeps a generation's number until that number
+ * comes again would match again. So the flush that wraps clears every line, and clears them once
+ * more when no access is under way that began before the wrap: such an access may fill lines with
+ * the old generation after the first clearing (iotlb/port.c).
  */
 #ifndef IOTLB_IOTLB_H
 #define IOTLB_IOTLB_H
@@ -62,6 +65,10 @@ hot_inline void iotlb_invalidate_page(struct iotlb *t, u64 page)
 /* The same; at most IOTLB_LINES pages: neighbours in memory are neighbours in the cache. */
 void iotlb_invalidate_range(struct iotlb *t, u64 page, u64 pages);
 
-void iotlb_flush(struct iotlb *t);
+/* Begins a new generation. True: the numbers wrapped, see above. */
+bool iotlb_flush(struct iotlb *t);
+
+/* Empties every line, of whatever generation. By any thread. */
+void iotlb_clear_lines(struct iotlb *t);
 
 #endif

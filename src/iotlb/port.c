@@ -6,50 +6,75 @@
 
 #define SPINS_BEFORE_YIELD 256
 
+/* Under lock. */
+static void port_link(struct ports *ports, struct port *p)
+{
+	p->prev = NULL;
+	write_release(&p->next, ports->all);
+	if (ports->all)
+		ports->all->prev = p;
+	write_release(&ports->all, p);
+}
+
+/* Under lock. `next` stays for walkers that stand on it. */
+static void port_unlink(struct ports *ports, struct port *p)
+{
+	write_release(p->prev ? &p->prev->next : &ports->all, p->next);
+	if (p->next)
+		p->next->prev = p->prev;
+	p->prev = ports->unused;
+	ports->unused = p;
+}
+
 struct port *port_get(struct ports *ports)
 {
 	struct port *p;
 
 	lock_acquire(&ports->lock);
-	for (p = ports->all; p && p->owned; p = p->next)
-		;
-	if (p)
-		p->owned = true;
+	p = ports->unused;
+	if (p) {
+		ports->unused = p->prev;
+		port_link(ports, p);
+	}
 	lock_release(&ports->lock);
 	if (p)
 		return p;
 	p = alloc_aligned(64, sizeof(*p));
 	if (!p)
 		return NULL;
-	p->owned = true;
 	p->tlb.gen = 1;
 	lock_acquire(&ports->lock);
-	p->next = ports->all;
-	write_release(&ports->all, p);
+	port_link(ports, p);
 	lock_release(&ports->lock);
 	return p;
 }
 
 void port_put(struct ports *ports, struct port *port)
 {
+	lock_acquire(&ports->lock);
 	/* the next owner may be another device: it starts with an empty cache */
 	iotlb_flush(&port->tlb);
-	lock_acquire(&ports->lock);
 	write_once(&port->hits, 0);
 	write_once(&port->misses, 0);
-	port->owned = false;
+	port_unlink(ports, port);
 	lock_release(&ports->lock);
+}
+
+static void ports_free(struct port *p, bool unused)
+{
+	struct port *next;
+
+	for (; p; p = next) {
+		next = unused ? p->prev : p->next;
+		alloc_free(p);
+	}
 }
 
 void ports_fini(struct ports *ports)
 {
-	struct port *p, *next;
-
-	for (p = ports->all; p; p = next) {
-		next = p->next;
-		alloc_free(p);
-	}
-	ports->all = NULL;
+	ports_free(ports->all, false);
+	ports_free(ports->unused, true);
+	ports->all = ports->unused = NULL;
 }
 
 void port_wait(struct port *p)
@@ -66,7 +91,7 @@ void port_wait(struct port *p)
 
 void ports_wait(struct ports *ports)
 {
-	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
+	for (struct port *p = read_acquire(&ports->all); p; p = read_acquire(&p->next))
 		port_drain(p);
 }
 
@@ -75,8 +100,13 @@ void ports_flush(struct ports *ports)
 	/* who reads a new generation sees the page table as it is now */
 	full_fence();
 	lock_acquire(&ports->lock);
-	for (struct port *p = read_acquire(&ports->all); p; p = p->next)
-		iotlb_flush(&p->tlb);
+	for (struct port *p = ports->all; p; p = p->next) {
+		if (likely(!iotlb_flush(&p->tlb)))
+			continue;
+		/* what an access fills that began in the old generations goes, too */
+		port_drain(p);
+		iotlb_clear_lines(&p->tlb);
+	}
 	count_add(&ports->flushes, 1);
 	lock_release(&ports->lock);
 	full_fence();
@@ -91,7 +121,7 @@ void ports_invalidate_many(struct ports *ports, u64 page, u64 pages)
 		return;
 	}
 	full_fence();
-	for (struct port *p = read_acquire(&ports->all); p; p = p->next) {
+	for (struct port *p = read_acquire(&ports->all); p; p = read_acquire(&p->next)) {
 		port_drain(p);
 		iotlb_invalidate_range(&p->tlb, page, pages);
 		port_drain(p);

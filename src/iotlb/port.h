@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A port is where one thread's accesses enter an address space: a translation cache of its own
- * and a word that says "I am in an access". Ports are never freed before the address space, so
- * that invalidation walks them without a lock.
+ * and a word that says "I am in an access". Invalidation walks the list of ports without a lock.
+ *
+ * The port of a thread that ended is taken off the list, so that invalidation costs what the
+ * threads of now cost, and is used again by the next thread that needs one. Its memory stays until
+ * the address space is freed, and its `next` stays as it is until the port is used again. So a
+ * walker that stands on such a port goes on to ports behind it, and none of those that were on the
+ * list all the time is left out. A port that is used again comes to the head of the list; a walker
+ * that stands on it then begins again from the head, and at most visits a port twice.
+ *
+ * A port that joins the list during a walk need not be visited: its first access begins with a full
+ * barrier behind the store that put it on the list, and so reads the page table as it was changed
+ * before the walk, or the walk sees the port.
  *
  * Invalidation drains, like an IOMMU's. The two sides, where A pairs with B:
  *
@@ -31,15 +41,16 @@
 struct port {
 	u64 active cacheline; /* odd: in an access. Written by the owner */
 	u64 hits, misses;     /* written by the owner */
-	struct port *next;    /* set once */
-	bool owned;	      /* under ports.lock */
+	struct port *next;    /* of the list. Atomic; written under ports.lock */
+	struct port *prev;    /* of the list; off it: the next unused port. Under ports.lock */
 	struct iotlb tlb;
 };
 
 struct ports {
-	struct port *all; /* pushed by a release store */
+	struct port *all;    /* the ports that threads have. Atomic; written under lock */
+	struct port *unused; /* the others, linked by `prev`; under lock */
 	struct lock lock;
-	u64 flushes; /* whole-cache invalidations, under flush callers' lock */
+	u64 flushes; /* whole-cache invalidations, under lock */
 };
 
 /* More pages than this in one invalidation: flush the whole cache instead. */
@@ -83,7 +94,7 @@ hot_inline void ports_invalidate_page(struct ports *ports, u64 page)
 {
 	struct port *p;
 
-	for (p = read_acquire(&ports->all); p; p = p->next) {
+	for (p = read_acquire(&ports->all); p; p = read_acquire(&p->next)) {
 		port_drain(p);
 		iotlb_invalidate_page(&p->tlb, page);
 		port_drain(p);

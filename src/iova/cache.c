@@ -7,7 +7,7 @@
  * goes back to the tree) and empty ones. A thread whose own depot has nothing takes from the
  * space's, where iova_free_shared() gives, then from other threads'. So what a thread gives back it
  * gets again, with the memory that records it still in its processor's cache, and yet nothing that
- * reached a depot is lost to the others. A thread that ends leaves all it has in its depot.
+ * reached a depot is lost to the others. A thread that ends leaves all it has in the space's.
  *
  * A magazine has room for 2^run_order pages, and a refill takes as many in one aligned run: two
  * threads then work in page tables of their own. A thread's bin holds 4 MiB at most.
@@ -17,6 +17,8 @@
  */
 #include "iova/space.h"
 #include "base/alloc.h"
+
+#include <string.h>
 
 #define SCAN_DEPTH 16 /* how far below the top a range under the limit is looked for */
 #define RUN_SHARE  6  /* a refill takes at most 1/2^6 of what lies below the limit */
@@ -49,10 +51,26 @@ static void bin_load(struct iova_bin *bin, struct iova_magazine *m)
 {
 	bin->page = m->page;
 	bin->capacity = m->capacity;
-	write_once(&bin->n, m->n);
+	write_release(&bin->n, m->n);
 }
 
-static void bin_set_spare(struct iova_bin *bin, struct iova_magazine *m)
+/*
+ * Closes the gap that a drain left at the bottom of the loaded magazine. This thread's bin, under
+ * the cache's lock: begins all that a slow path does with it.
+ */
+static void iova_bin_settle(struct iova_bin *bin)
+{
+	u32 taken = bin->taken, left;
+
+	if (likely(!taken))
+		return;
+	left = bin->n > taken ? bin->n - taken : 0;
+	memmove(bin->page, bin->page + taken, left * sizeof(*bin->page));
+	write_release(&bin->n, left);
+	write_once(&bin->taken, 0);
+}
+
+void bin_set_spare(struct iova_bin *bin, struct iova_magazine *m)
 {
 	bin->spare = m;
 	write_once(&bin->spare_n, m ? m->n : 0);
@@ -99,9 +117,8 @@ static void depot_stock(struct iova_depot *d, unsigned int class, struct iova_ma
 	d->pages += (u64)m->n << class;
 }
 
-/* A magazine with ranges, or NULL; `used` (may be NULL) is left in its place. */
-static struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int class,
-					    struct iova_magazine *used)
+struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int class,
+				     struct iova_magazine *used)
 {
 	struct iova_magazine *m;
 
@@ -123,22 +140,17 @@ static struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int c
 	return m;
 }
 
-static struct iova_depot *slot_depot(struct tslot *slot, unsigned int class)
-{
-	return &((struct iova_full_cache *)slot)->depot[class];
-}
-
 /* From wherever there is one: the own depot, the space's, other threads'. */
 static struct iova_magazine *any_exchange(struct iova_full_space *s, struct iova_cache *cache,
 					  unsigned int class, struct iova_magazine *used)
 {
 	struct iova_magazine *m;
 
-	m = depot_exchange(slot_depot(&cache->slot, class), class, used);
+	m = depot_exchange(&full_cache(&cache->slot)->depot[class], class, used);
 	if (!m)
 		m = depot_exchange(&s->depot[class], class, used);
-	for (struct tslot *t = tslot_first(&s->hot.key); t && !m; t = t->next) {
-		struct iova_depot *d = slot_depot(t, class);
+	for (struct tslot *t = tslot_first(&s->hot.key); t && !m; t = tslot_next(t)) {
+		struct iova_depot *d = &full_cache(t)->depot[class];
 
 		if (read_once(&d->n_stocked))
 			m = depot_exchange(d, class, used);
@@ -146,25 +158,29 @@ static struct iova_magazine *any_exchange(struct iova_full_space *s, struct iova
 	return m;
 }
 
-/* Gives all that m holds to the tree; neighbours in it go as one. */
-static void magazine_flush(struct iova_full_space *s, unsigned int class, struct iova_magazine *m)
+void iova_pages_flush(struct iova_full_space *s, unsigned int class, const u64 *page, u32 n)
 {
 	u64 size = 1ull << class;
-	u32 i = 0, n;
+	u32 i = 0, run;
 
-	for (; i < m->n; i += n) {
-		for (n = 1; i + n < m->n && m->page[i + n] == m->page[i] + n * size; n++)
+	for (; i < n; i += run) {
+		for (run = 1; i + run < n && page[i + run] == page[i] + run * size; run++)
 			;
-		if (space_give(s, m->page[i], n * size, n))
+		if (space_give(s, page[i], run * size, run))
 			continue;
 		/* One of them was given back twice: the others still count. */
-		for (u32 j = 0; n > 1 && j < n; j++)
-			space_give(s, m->page[i + j], size, 1);
+		for (u32 j = 0; run > 1 && j < run; j++)
+			space_give(s, page[i + j], size, 1);
 	}
+}
+
+static void magazine_flush(struct iova_full_space *s, unsigned int class, struct iova_magazine *m)
+{
+	iova_pages_flush(s, class, m->page, m->n);
 	m->n = 0;
 }
 
-static void magazine_end(struct iova_full_space *s, unsigned int class, struct iova_magazine *m)
+void magazine_end(struct iova_full_space *s, unsigned int class, struct iova_magazine *m)
 {
 	magazine_flush(s, class, m);
 	alloc_free(m);
@@ -231,7 +247,7 @@ static bool iova_cache_refill(struct iova_full_space *s, struct iova_bin *bin, u
 	n = 1u << (order - class);
 	for (u32 i = 0; i < n; i++)
 		bin->page[i] = page + i * size;
-	write_once(&bin->n, n);
+	write_release(&bin->n, n);
 	return true;
 }
 
@@ -274,7 +290,7 @@ static u64 bin_pop(struct iova_bin *bin, u64 pages, u64 last)
 		if (page > last || pages - 1 > last - page)
 			continue;
 		bin->page[i - 1] = bin->page[n - 1];
-		write_once(&bin->n, n - 1);
+		write_release(&bin->n, n - 1);
 		return page;
 	}
 	return 0;
@@ -284,19 +300,27 @@ static u64 bin_pop(struct iova_bin *bin, u64 pages, u64 last)
 u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 last)
 {
 	struct iova_cache *cache;
+	struct iova_bin *bin;
+	u64 page = 0;
 
 	if (class > s->run_order)
 		return 0;
 	cache = (struct iova_cache *)tslot_get(&s->hot.key);
-	if (!cache || !bin_fill(s, cache, class, last))
+	if (!cache)
 		return 0;
-	return bin_pop(&cache->bin[class], pages, last);
+	bin = &cache->bin[class];
+	lock_acquire(&full_cache(&cache->slot)->lock);
+	iova_bin_settle(bin);
+	if (bin_fill(s, cache, class, last))
+		page = bin_pop(bin, pages, last);
+	lock_release(&full_cache(&cache->slot)->lock);
+	return page;
 }
 
 /* Sees to it that the bin has room. */
 static bool bin_make_room(struct iova_full_space *s, struct iova_cache *cache, unsigned int class)
 {
-	struct iova_depot *d = slot_depot(&cache->slot, class);
+	struct iova_depot *d = &full_cache(&cache->slot)->depot[class];
 	struct iova_bin *bin = &cache->bin[class];
 	struct iova_magazine *m;
 
@@ -318,22 +342,34 @@ static bool bin_make_room(struct iova_full_space *s, struct iova_cache *cache, u
 	return true;
 }
 
-/* Into this thread's cache. A range given back twice in a row is seen. */
-int cache_give(struct iova_full_space *s, unsigned int class, u64 page)
+/* Under the cache's lock. */
+static int iova_bin_give(struct iova_full_space *s, struct iova_cache *cache, unsigned int class,
+			 u64 page)
 {
-	struct iova_cache *cache = (struct iova_cache *)tslot_get(&s->hot.key);
-	struct iova_bin *bin;
+	struct iova_bin *bin = &cache->bin[class];
 
-	if (!cache)
-		return 0;
-	bin = &cache->bin[class];
+	iova_bin_settle(bin);
 	if (bin->n && bin->page[bin->n - 1] == page)
 		return -1;
 	if (!bin_make_room(s, cache, class))
 		return 0;
 	bin->page[bin->n] = page;
-	write_once(&bin->n, bin->n + 1);
+	write_release(&bin->n, bin->n + 1);
 	return 1;
+}
+
+/* Into this thread's cache. A range given back twice in a row is seen. */
+int cache_give(struct iova_full_space *s, unsigned int class, u64 page)
+{
+	struct iova_cache *cache = (struct iova_cache *)tslot_get(&s->hot.key);
+	int given;
+
+	if (!cache)
+		return 0;
+	lock_acquire(&full_cache(&cache->slot)->lock);
+	given = iova_bin_give(s, cache, class, page);
+	lock_release(&full_cache(&cache->slot)->lock);
+	return given;
 }
 
 /* Into the space's depot, for any thread. */
@@ -368,17 +404,41 @@ int iova_depot_put(struct iova_full_space *s, unsigned int class, u64 page)
 	return given;
 }
 
-/* Takes both magazines out of a bin; either may be NULL. */
-static void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2])
+void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2])
 {
+	iova_bin_settle(bin);
 	out[0] = bin->page ? bin_loaded(bin) : NULL;
 	out[1] = bin->spare;
 	if (out[0])
 		out[0]->n = bin->n;
 	bin->page = NULL;
 	bin->capacity = 0;
-	write_once(&bin->n, 0);
+	write_release(&bin->n, 0);
 	bin_set_spare(bin, NULL);
+}
+
+static void iova_magazines_free(struct iova_magazine *m)
+{
+	struct iova_magazine *next;
+
+	for (; m; m = next) {
+		next = m->next;
+		alloc_free(m);
+	}
+}
+
+/* The thread's depot of one class goes into the space's, and its empty magazines are freed. */
+static void iova_depot_retire(struct iova_full_space *s, struct iova_depot *d, unsigned int class)
+{
+	struct iova_magazine *m, *empty;
+
+	while ((m = depot_exchange(d, class, NULL)))
+		depot_return(s, &s->depot[class], class, m);
+	lock_acquire(&d->lock);
+	empty = d->empty;
+	d->empty = NULL;
+	lock_release(&d->lock);
+	iova_magazines_free(empty);
 }
 
 /* The thread ends: what it holds is for the others. */
@@ -387,78 +447,17 @@ void iova_cache_retire(struct tslot_key *key, struct tslot *slot)
 	struct iova_full_space *s = full_space(container_of(key, struct iova_space, key));
 	struct iova_cache *cache = (struct iova_cache *)slot;
 
+	lock_acquire(&full_cache(slot)->lock);
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 		struct iova_magazine *m[2];
 
 		bin_unload(&cache->bin[class], m);
 		for (int i = 0; i < 2; i++)
 			if (m[i])
-				depot_return(s, slot_depot(slot, class), class, m[i]);
+				depot_return(s, &s->depot[class], class, m[i]);
+		iova_depot_retire(s, &full_cache(slot)->depot[class], class);
 	}
-}
-
-struct want { /* what a drain is for; pages 0: for its own sake */
-	u64 pages, last;
-	bool aligned;
-};
-
-static u64 iova_cache_retry(struct iova_full_space *s, const struct want *w)
-{
-	return w->pages ? space_take(s, w->pages, w->last, w->aligned, 1) : 0;
-}
-
-static u64 bin_drain(struct iova_full_space *s, struct iova_bin *bin, unsigned int class,
-		     const struct want *w)
-{
-	struct iova_magazine *m[2];
-
-	if (!bin->n && !bin->spare_n)
-		return 0;
-	bin_unload(bin, m);
-	for (int i = 0; i < 2; i++)
-		if (m[i])
-			magazine_end(s, class, m[i]);
-	return iova_cache_retry(s, w);
-}
-
-/* A magazine at a time; at most as many as a full depot has, since others may add meanwhile. */
-static u64 depot_drain(struct iova_full_space *s, struct iova_depot *d, unsigned int class,
-		       const struct want *w)
-{
-	struct iova_magazine *m;
-	u64 page = 0;
-
-	for (u32 i = 0; i <= s->depot_max && !page; i++) {
-		m = depot_exchange(d, class, NULL);
-		if (!m)
-			break;
-		magazine_end(s, class, m);
-		page = iova_cache_retry(s, w);
-	}
-	return page;
-}
-
-static u64 class_drain(struct iova_full_space *s, struct iova_cache *cache, unsigned int class,
-		       const struct want *w)
-{
-	u64 page = cache ? bin_drain(s, &cache->bin[class], class, w) : 0;
-
-	if (!page)
-		page = depot_drain(s, &s->depot[class], class, w);
-	for (struct tslot *t = tslot_first(&s->hot.key); t && !page; t = t->next)
-		page = depot_drain(s, slot_depot(t, class), class, w);
-	return page;
-}
-
-u64 cache_drain(struct iova_full_space *s, u64 pages, u64 last, bool aligned)
-{
-	struct iova_cache *cache = (struct iova_cache *)tslot_get(&s->hot.key);
-	struct want want = {pages, last, aligned};
-	u64 page = 0;
-
-	for (unsigned int class = IOVA_CLASSES; !page && class --;)
-		page = class_drain(s, cache, class, &want);
-	return page;
+	lock_release(&full_cache(slot)->lock);
 }
 
 static u64 depot_pages(struct iova_depot *d)
@@ -476,26 +475,21 @@ u64 cache_pages(struct iova_full_space *s)
 {
 	u64 pages = 0;
 
-	for (struct tslot *t = tslot_first(&s->hot.key); t; t = t->next)
+	tslot_lock();
+	for (struct tslot *t = tslot_first(&s->hot.key); t; t = tslot_next(t))
 		for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 			struct iova_bin *bin = &((struct iova_cache *)t)->bin[class];
 
-			pages += ((u64)read_once(&bin->n) + read_once(&bin->spare_n)) << class;
-			pages += depot_pages(slot_depot(t, class));
+			u32 n = read_once(&bin->n), taken = read_once(&bin->taken);
+
+			pages += ((n > taken ? n - taken : 0) + (u64)read_once(&bin->spare_n))
+				 << class;
+			pages += depot_pages(&full_cache(t)->depot[class]);
 		}
+	tslot_unlock();
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++)
 		pages += depot_pages(&s->depot[class]);
 	return pages;
-}
-
-static void magazines_free(struct iova_magazine *m)
-{
-	struct iova_magazine *next;
-
-	for (; m; m = next) {
-		next = m->next;
-		alloc_free(m);
-	}
 }
 
 static void depot_fini(struct iova_depot *d)
@@ -510,8 +504,8 @@ static void depot_fini(struct iova_depot *d)
 	d->pages = 0;
 	d->closed = true;
 	lock_release(&d->lock);
-	magazines_free(stocked);
-	magazines_free(empty);
+	iova_magazines_free(stocked);
+	iova_magazines_free(empty);
 	alloc_free(collector);
 }
 
@@ -520,7 +514,7 @@ void depots_fini(struct iova_full_space *s)
 {
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
 		depot_fini(&s->depot[class]);
-		for (struct tslot *t = tslot_first(&s->hot.key); t; t = t->next)
-			depot_fini(slot_depot(t, class));
+		for (struct tslot *t = tslot_first(&s->hot.key); t; t = tslot_next(t))
+			depot_fini(&full_cache(t)->depot[class]);
 	}
 }

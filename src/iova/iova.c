@@ -77,10 +77,10 @@ bool space_give(struct iova_full_space *s, u64 page, u64 pages, u64 units)
 	return ok;
 }
 
-static u64 no_space(struct iova_full_space *s, u64 pages, u64 last)
+static u64 no_space(u64 pages, u64 last)
 {
 	error_set(ENOSPC,
-		  "cannot find %llu free pages of the device's address space at or below "
+		  "cannot find %llu free pages of the device's address space in a row at or below "
 		  "%#llx: unmap something, or raise the device's mask",
 		  (unsigned long long)pages,
 		  (unsigned long long)last << PAGE_BITS | (PAGE_BYTES - 1));
@@ -88,21 +88,37 @@ static u64 no_space(struct iova_full_space *s, u64 pages, u64 last)
 }
 
 /*
- * Nothing fits up to `last`. Other threads' caches cannot be emptied from here, so for a while what
- * they give back of that region goes to the tree at once, and a later try finds it.
+ * Nothing fits up to `last`, and other threads' caches cannot be emptied from here. For a while
+ * what they give back of that region goes to the tree at once, and a later try finds it.
  */
-static u64 give_up(struct iova_full_space *s, u64 pages, u64 last)
+static u64 iova_held_by_others(struct iova_full_space *s, u64 pages, u64 last, u64 cached)
 {
-	if (errno == ENOMEM)
-		return 0;
-	if (cache_pages(s) < pages)
-		return no_space(s, pages, last);
 	lock_acquire(&s->lock);
 	if (read_once(&s->hot.cache_from) <= last)
 		write_once(&s->hot.cache_from, last + 1);
 	s->direct_left = DIRECT_FOR;
 	lock_release(&s->lock);
-	return no_space(s, pages, last);
+	error_set(ENOSPC,
+		  "cannot find %llu free pages of the device's address space at or below %#llx: "
+		  "other "
+		  "threads' caches hold %llu pages, which this system (without membarrier) cannot "
+		  "take "
+		  "from them; try again after they mapped, unmapped or ended, or raise the "
+		  "device's mask",
+		  (unsigned long long)pages,
+		  (unsigned long long)last << PAGE_BITS | (PAGE_BYTES - 1),
+		  (unsigned long long)cached);
+	return 0;
+}
+
+static u64 give_up(struct iova_full_space *s, u64 pages, u64 last)
+{
+	u64 cached;
+
+	if (errno == ENOMEM)
+		return 0;
+	cached = fence_everywhere_works() ? 0 : cache_pages(s);
+	return cached < pages ? no_space(pages, last) : iova_held_by_others(s, pages, last, cached);
 }
 
 u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
@@ -110,8 +126,12 @@ u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
 	struct iova_full_space *s = full_space(hot);
 	u64 page = 0, want = pages;
 
-	if (fail_here(FAIL_IOVA, NULL) || !pages || pages > s->end - s->first || last < s->first)
-		return no_space(s, pages, last);
+	if (fail_here(FAIL_IOVA, NULL)) {
+		error_set(ENOSPC, "no device addresses: fault injection says so");
+		return 0;
+	}
+	if (!pages || pages > s->end - s->first || last < s->first)
+		return no_space(pages, last);
 	last = min_u64(last, s->end - 1);
 	if (pages <= IOVA_CACHED_PAGES) {
 		unsigned int class = iova_class(pages);

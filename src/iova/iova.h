@@ -6,12 +6,14 @@
  * Sizes up to IOVA_CACHED_PAGES are rounded up to a power of two and naturally aligned, whatever is
  * asked; each such size is a class, of which each thread keeps some ranges in two magazines (the
  * loaded one and a spare), taken and put without a lock or an atomic instruction. Behind them are
- * depots of magazines (cache.c) and the tree of gaps (gaps.h).
+ * depots of magazines (cache.c) and the tree of gaps (gaps.h). What caches hold is no loss to other
+ * threads: when the space is full, all of it goes back to the tree (drain.c).
  */
 #ifndef IOVA_IOVA_H
 #define IOVA_IOVA_H
 
 #include "base/fail.h"
+#include "base/fence.h"
 #include "base/math.h"
 #include "base/tslot.h"
 
@@ -20,12 +22,17 @@
 
 struct iova_magazine;
 
-/* One thread's ranges of one class. Written by the thread alone; iova_stats() reads the counts. */
+/*
+ * One thread's ranges of one class: those at page[taken] to page[n - 1] of the loaded magazine, and
+ * the spare one. The thread alone pushes and pops at n. What lies below `taken` went to another
+ * thread that found the space full, see drain.c.
+ */
 struct iova_bin {
 	u64 *page;		     /* of the loaded magazine; page[-1] is 0. NULL: none yet */
-	u32 n, capacity;	     /* of it */
-	struct iova_magazine *spare; /* NULL: none yet */
+	u32 n, capacity;	     /* of it; n: atomic, written by the thread */
+	struct iova_magazine *spare; /* NULL: none yet; under the cache's lock */
 	u32 spare_n;
+	u32 taken; /* atomic; written under the cache's lock */
 };
 
 struct iova_cache {
@@ -64,10 +71,10 @@ hot_inline unsigned int iova_class(u64 pages)
 /*
  * `pages` pages, none above page `last`, the highest that fit; with `aligned`, starting at a
  * multiple of `pages` rounded up to a power of two. Small sizes come from the thread's cache, which
- * knows no order. Small sizes are rounded up (see above) before a place is looked for; the
- * caches that can be reached (the thread's own and all depots) are emptied before it fails. What
- * other threads hold in their magazines cannot be, so it may fail while they hold enough; then
- * for a while gives below `last` go past the caches, and a later try finds it.
+ * knows no order. Small sizes are rounded up (see above) before a place is looked for; the caches
+ * of all threads and the depots are emptied before it fails. Where membarrier(2) is missing, what
+ * other threads have in their loaded magazines stays with them; then, for a while, gives below
+ * `last` go past the caches, and a later try finds it.
  * 0 and a sentence: there is no such range (or no memory for the bookkeeping). Any thread, at any
  * time.
  */
@@ -78,11 +85,17 @@ hot_inline u64 iova_alloc(struct iova_space *s, u64 pages, u64 last, bool aligne
 		struct iova_bin *bin = likely(cache) ? &cache->bin[iova_class(pages)] : NULL;
 
 		if (likely(bin && bin->n)) {
-			u64 page = bin->page[bin->n - 1];
+			u32 n = bin->n;
+			u64 page = bin->page[n - 1];
 
-			if (likely(page <= last && pages - 1 <= last - page)) {
-				write_once(&bin->n, bin->n - 1);
-				return page;
+			if (likely(page + (pages - 1) <= last)) { /* both far below 2^63 */
+				write_release(&bin->n, n - 1);
+				compiler_fence(); /* pairs with fence_everywhere() in drain.c */
+				if (likely(read_once(&bin->taken) < n)) {
+					assume(page != 0);
+					return page;
+				}
+				write_release(&bin->n, n); /* another thread has taken it */
 			}
 		}
 	}
@@ -106,7 +119,7 @@ hot_inline bool iova_free(struct iova_space *s, u64 page, u64 pages)
 
 			if (likely(top[-1] != page)) {
 				*top = page;
-				write_once(&bin->n, bin->n + 1);
+				write_release(&bin->n, bin->n + 1);
 				return true;
 			}
 		}
@@ -117,7 +130,7 @@ hot_inline bool iova_free(struct iova_space *s, u64 page, u64 pages)
 /* As iova_free, but never into the calling thread's cache (flushes by another thread). */
 bool iova_free_shared(struct iova_space *s, u64 page, u64 pages);
 
-/* Empties the depots and this thread's cache into the tree. */
+/* Empties the depots and the threads' caches into the tree, as far as iova_alloc() does. */
 void iova_drain(struct iova_space *s);
 
 /*

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What iova.c (the tree and its lock) and cache.c (magazines and depot) know of each other.
+ * What iova.c (the tree and its lock), cache.c (magazines and depots) and drain.c (giving back what
+ * caches hold) know of each other.
  *
  *  operation                          | takes
  *  iova_alloc, iova_free, fast path   | nothing
- *  exchange of a magazine             | a depot's lock, another's, the tree lock, in turn
- *  refill, give back, reserve         | the tree lock
- * No two of these locks are ever held together.
+ *  the same, slow path                | the thread's cache lock, and under it:
+ *    exchange of a magazine           | a depot's lock, another's, the tree lock, in turn
+ *    refill, give back                | the tree lock
+ *  drain of any thread's cache        | that cache's lock, and under it the tree lock
+ *  reserve                            | the tree lock
+ * No two cache locks are ever held together, nor two of the others.
  */
 #ifndef IOVA_SPACE_H
 #define IOVA_SPACE_H
@@ -33,9 +37,15 @@ struct iova_depot {
 	bool closed;			 /* the space ends: takes no more */
 } cacheline;
 
-/* A thread's slot. Others may take from its depot, never from its bins. */
+/*
+ * A thread's slot. Others may take from its depot, and from its bins as drain.c does.
+ *
+ * The lock is held by the thread on its slow paths and by whoever takes from its bins. It guards
+ * the spare magazines, `taken`, and which magazine is loaded.
+ */
 struct iova_full_cache {
 	struct iova_cache hot;
+	struct lock lock;
 	struct iova_depot depot[IOVA_CLASSES];
 };
 
@@ -81,10 +91,29 @@ u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 las
 /* 1: taken; 0: no place for it, give it to the tree; -1: refused, it was given already. */
 int cache_give(struct iova_full_space *s, unsigned int class, u64 page);
 int iova_depot_put(struct iova_full_space *s, unsigned int class, u64 page);
-/* Empties depots and own bins, large classes first, until there is a place; pages 0: all. */
-u64 cache_drain(struct iova_full_space *s, u64 pages, u64 last, bool aligned);
 u64 cache_pages(struct iova_full_space *s);
 void iova_cache_retire(struct tslot_key *key, struct tslot *slot);
 void depots_fini(struct iova_full_space *s); /* threads may still end, none allocates */
+
+/* A magazine with ranges, or NULL; `used` (may be NULL) is left in its place. */
+struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int class,
+				     struct iova_magazine *used);
+/* Gives the n ranges of a class to the tree; neighbours in the array go as one. */
+void iova_pages_flush(struct iova_full_space *s, unsigned int class, const u64 *page, u32 n);
+void magazine_end(struct iova_full_space *s, unsigned int class, struct iova_magazine *m);
+/* Takes both magazines out of a bin of this thread, either may be NULL. Under the cache's lock. */
+void bin_unload(struct iova_bin *bin, struct iova_magazine *out[2]);
+void bin_set_spare(struct iova_bin *bin, struct iova_magazine *m);
+
+hot_inline struct iova_full_cache *full_cache(struct tslot *slot)
+{
+	return (struct iova_full_cache *)slot;
+}
+
+/*
+ * drain.c: empties this thread's bins and the depots, large classes first, then other threads'
+ * bins, until there is a place; pages 0: all.
+ */
+u64 cache_drain(struct iova_full_space *s, u64 pages, u64 last, bool aligned);
 
 #endif

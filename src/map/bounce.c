@@ -10,6 +10,7 @@
  */
 #include "map/bounce_slots.h"
 #include "base/copy.h"
+#include "base/trap.h"
 
 #include <string.h>
 
@@ -83,6 +84,32 @@ static slow_path phys_t no_room(struct device *dev, u64 size, const struct bounc
 	return NO_PHYS;
 }
 
+/* What this thread's copies could not move since the last report: see bounce_report_lost(). */
+static _Thread_local struct {
+	const u8 *at; /* the first byte, of the process */
+	u64 size;
+} lost;
+
+/* Lines reach past what the caller allocated; else a sanitizer may look. */
+static bool bounce_copy_bytes(const struct device *dev, u8 *to, const u8 *from, u64 size)
+{
+	return dev->coherent ? trap_copy_seen(to, from, size) : !trap_copy(to, from, size);
+}
+
+/* A part of the original is gone. Page by page, so that the rest of it is copied. */
+static slow_path void bounce_copy_rest(const struct device *dev, u8 *orig, u8 *slot, u64 size,
+				       bool to_cpu)
+{
+	for (u64 n; size; size -= n, orig += n, slot += n) {
+		n = min_u64(size, PAGE_BYTES - ((uintptr_t)orig & (PAGE_BYTES - 1)));
+		if (bounce_copy_bytes(dev, to_cpu ? orig : slot, to_cpu ? slot : orig, n))
+			continue;
+		if (!lost.size)
+			lost.at = orig;
+		lost.size += n;
+	}
+}
+
 /*
  * Copies [start, start + size) of the mapping one way. On a machine that is not coherent the unit
  * is the cache line, as there; slots keep the line's offset, so the lines lie in them. Not so for
@@ -101,14 +128,29 @@ static void bounce_copy(struct device *dev, const struct bounce_slot *s, u64 at,
 	}
 	orig = (u8 *)phys_ptr(PHYS(s->orig)) + start - skew;
 	slot = dev->view + at + start - skew;
-	/* lines reach past what the caller allocated; else a sanitizer may look */
-	if (!dev->coherent)
-		copy_unchecked(to_cpu ? orig : slot, to_cpu ? slot : orig, size);
-	else if (to_cpu)
-		memcpy(orig, slot, size);
-	else
-		memcpy(slot, orig, size);
+	if (s->orig & PHYS_FOREIGN)
+		trap_thread();
+	if (unlikely(!bounce_copy_bytes(dev, to_cpu ? orig : slot, to_cpu ? slot : orig, size)))
+		bounce_copy_rest(dev, orig, slot, size, to_cpu);
 	count_add(&t->bounced_bytes, size);
+}
+
+void bounce_report_lost(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir)
+{
+	struct check_history history = {0};
+	unsigned long long n = lost.size;
+
+	if (likely(!n))
+		return;
+	lost.size = 0;
+	if (dev->check)
+		check_provenance(&dev->shadow, addr, "mapped", "unmapped", &history);
+	check_report_history(
+		dev, dev->check, DMAMAP_CHECK_MEMORY_GONE, addr, size, dir, &history,
+		"%llu bytes at %p could not be copied between the buffer and its bounce "
+		"memory: the process has unmapped or protected them while they are mapped "
+		"at %#llx; unmap them for the device first",
+		n, (const void *)lost.at, (unsigned long long)addr);
 }
 
 /* Nothing of an earlier mapping is shown. */
@@ -139,6 +181,23 @@ static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size,
 	}
 }
 
+/* The mapping's record is the caller's, to be released. False: another thread has taken it. */
+static bool bounce_claim(struct device *dev, struct bounce_slot *s)
+{
+	return __atomic_compare_exchange_n(&s->dev, &dev, NULL, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* Frees the slots of a claimed mapping. */
+static void bounce_release_slots(struct bounce_slot *s)
+{
+	u32 first = s->first, n = s->slots;
+
+	for (u32 i = 0; i < n; i++)
+		write_once(&s[i].dev, NULL);
+	bounce_slots_give(first, n);
+}
+
 phys_t bounce_map(struct device *dev, phys_t pa, u64 size, const struct map_limits *l, bool pages,
 		  unsigned long attrs)
 {
@@ -160,17 +219,29 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, const struct map_limi
 	found = bounce_slots_take(&w);
 	if (unlikely(found < 0))
 		return no_room(dev, size, &w);
-	if (unlikely(!read_once(&dev->bounced)))
+	if (unlikely(!read_once(&dev->bounced))) {
+		trap_begin_use();
 		write_once(&dev->bounced, true);
+	}
 	start = bounce_slot_address((u64)found);
 	at = start + w.offset;
 	write_records(dev, (u32)found, pa, size, &w);
 	if (pages)
 		zero_pads(dev, start, at, size, start + w.slots * BOUNCE_SLOT,
 			  attrs & DMA_ATTR_SKIP_CPU_SYNC);
+	lost.size = 0;
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		bounce_copy(dev, &bounce_pool.slot[found], at, 0, size, false);
-	return PHYS(at);
+	if (likely(!lost.size))
+		return PHYS(at);
+	lost.size = 0;
+	if (bounce_claim(dev, &bounce_pool.slot[found]))
+		bounce_release_slots(&bounce_pool.slot[found]);
+	error_set(EIO,
+		  "%s: cannot bounce %llu bytes at %p: the process does not have all of that "
+		  "memory, or may not read it",
+		  dev->name, (unsigned long long)size, phys_ptr(pa));
+	return NO_PHYS;
 }
 
 void bounce_set_place(phys_t at, u64 bus, u64 prot)
@@ -197,23 +268,6 @@ static struct bounce_slot *bounce_find_slot(const struct device *dev, phys_t at)
 static u64 slot_start(const struct bounce_slot *s)
 {
 	return mem.bounce_start + (u64)read_once(&s->first) * BOUNCE_SLOT;
-}
-
-/* The mapping's record is the caller's, to be released. False: another thread has taken it. */
-static bool bounce_claim(struct device *dev, struct bounce_slot *s)
-{
-	return __atomic_compare_exchange_n(&s->dev, &dev, NULL, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED);
-}
-
-/* Frees the slots of a claimed mapping. */
-static void bounce_release_slots(struct bounce_slot *s)
-{
-	u32 first = s->first, n = s->slots;
-
-	for (u32 i = 0; i < n; i++)
-		write_once(&s[i].dev, NULL);
-	bounce_slots_give(first, n);
 }
 
 bool bounce_allows(struct device *dev, phys_t at, u64 prot)

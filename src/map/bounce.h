@@ -48,6 +48,13 @@ bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_directi
 bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction dir,
 		       unsigned long attrs);
 
+/*
+ * To be called after bounce_unmap(), bounce_unmap_page() and bounce_sync() with nothing locked:
+ * says what of the original these could not copy, since it is no longer the process's. addr: where
+ * the mapping is for the device.
+ */
+void bounce_report_lost(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir);
+
 /* A part of a mapping; what lies outside is left alone. False: not all of it is mapped. */
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu);
 

@@ -54,10 +54,13 @@ dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_dat
 bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 		       unsigned long attrs)
 {
-	if (phys_is_bounce(pa))
-		return (bounce_allows(dev, pa, prot_to_unmap(dir)) &&
-			bounce_unmap(dev, pa, size, dir, attrs)) ||
-		       direct_not_mapped(dev, pa, size, dir);
+	if (phys_is_bounce(pa)) {
+		if (!bounce_allows(dev, pa, prot_to_unmap(dir)) ||
+		    !bounce_unmap(dev, pa, size, dir, attrs))
+			return direct_not_mapped(dev, pa, size, dir);
+		bounce_report_lost(dev, pa.v + dev->bus_offset, size, dir);
+		return true;
+	}
 	if (!phys_range_is_ram(pa, size))
 		return direct_not_mapped(dev, pa, size, dir);
 	/* whatever the mask is now: RAM was mapped at its own address, and needs nothing more */

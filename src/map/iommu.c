@@ -233,12 +233,13 @@ static slow_path void iommu_settle(struct device *dev, dma_addr_t addr, phys_t p
 				   bool bounced, enum dma_data_direction dir, unsigned long attrs)
 {
 	if (bounced) {
-		if (bounce_unmap(dev, pa, size, dir, attrs))
-			return;
-		/* the right page, another byte of it: the translation is gone, so the slots go, too
-		 */
-		bounce_unmap_page(dev, PHYS(align_down(pa.v, PAGE_BYTES)), dir, attrs);
-		not_mapped(dev, addr, size, dir);
+		if (!bounce_unmap(dev, pa, size, dir, attrs)) {
+			/* the right page, another byte of it: the translation is gone, so the slots
+			 * go, too */
+			bounce_unmap_page(dev, PHYS(align_down(pa.v, PAGE_BYTES)), dir, attrs);
+			not_mapped(dev, addr, size, dir);
+		}
+		bounce_report_lost(dev, addr, size, dir);
 	} else if (!dev->coherent && dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
 		   phys_range_is_ram(pa, size)) {
 		cpu_cache_invalidate(pa, size);
@@ -248,10 +249,13 @@ static slow_path void iommu_settle(struct device *dev, dma_addr_t addr, phys_t p
 static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
 				 enum dma_data_direction dir, unsigned long attrs)
 {
-	if (unlikely(phys_is_bounce(pa)))
-		return (bounce_allows(dev, pa, prot_to_unmap(dir)) &&
-			bounce_unmap(dev, pa, size, dir, attrs)) ||
-		       not_mapped(dev, pa.v + dev->bus_offset, size, dir);
+	if (unlikely(phys_is_bounce(pa))) {
+		if (!bounce_allows(dev, pa, prot_to_unmap(dir)) ||
+		    !bounce_unmap(dev, pa, size, dir, attrs))
+			return not_mapped(dev, pa.v + dev->bus_offset, size, dir);
+		bounce_report_lost(dev, pa.v + dev->bus_offset, size, dir);
+		return true;
+	}
 	if (likely(dev->coherent))
 		return true;
 	if (!phys_range_is_ram(pa, size) || !plane_drop(pa, size))

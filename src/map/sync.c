@@ -97,6 +97,7 @@ static slow_path void sync_slow(struct device *dev, dma_addr_t addr, u64 size,
 		sync_iommu(dev, addr, size, dir, to_cpu);
 	else
 		sync_direct(dev, addr, size, dir, to_cpu);
+	bounce_report_lost(dev, addr, size, dir);
 }
 
 /* Nothing to copy and nobody who asked for checks. */

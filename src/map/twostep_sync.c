@@ -58,6 +58,7 @@ static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offs
 		sync_granule(dev, bus, n, to_cpu);
 		bus += n;
 	}
+	bounce_report_lost(dev, state->addr + offset, size, dir);
 	if (unlikely(dev->check) && !to_cpu)
 		check_synced_links(&dev->shadow, state->addr + offset, size);
 }

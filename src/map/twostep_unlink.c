@@ -240,6 +240,8 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 	t = twostep_take_links(dev, state, bus, end, dir);
 	if (closed && bus < closes && end >= closes)
 		twostep_reopen(dev, state);
+	if (unlikely(read_once(&dev->bounced)))
+		bounce_report_lost(dev, state->addr + offset, size, dir);
 	if (unlikely(t.granules < (end - bus) >> PAGE_BITS))
 		report_part(dev, state, offset, size, dir, "unlink");
 	if (unlikely(t.other_dir) && dev->check)
@@ -308,6 +310,7 @@ static void twostep_free_range(struct device *dev, struct dma_iova_state *state,
 			      IOVA(align_down(twostep_bus(dev, state) + from, PAGE_BYTES)), end);
 	if (unlikely(bus < end)) {
 		t = twostep_take_links(dev, state, bus, end, DMA_BIDIRECTIONAL);
+		bounce_report_lost(dev, state->addr, state->__size, DMA_NONE);
 		check_report_history(dev, dev->check, DMAMAP_CHECK_IOVA_LINKED, state->addr,
 				     state->__size, DMA_NONE, &history,
 				     "a two-step range was freed with %llu granules linked: unlink "

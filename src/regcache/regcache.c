@@ -60,23 +60,22 @@ static void thread_attach(struct tslot_key *key, struct tslot *s)
 {
 	struct regcache_thread *t = (struct regcache_thread *)s;
 
-	if (!t->uses)
-		write_once(&t->uses, regcache_sparse_alloc(SLOTS * sizeof(*t->uses)));
+	write_once(&t->uses, regcache_sparse_alloc(SLOTS * sizeof(*t->uses)));
 }
 
 static void regcache_thread_retire(struct tslot_key *key, struct tslot *s)
 {
 	struct cache *c = container_of(key, struct cache, threads);
 	struct regcache_thread *t = (struct regcache_thread *)s;
+	s32 *uses = t->uses;
 
 	lock_acquire(&c->fold_lock);
-	for (u32 i = 0; t->uses && i < SLOTS; i++) {
-		if (!read_once(&t->uses[i]))
-			continue;
-		c->folded[i] += t->uses[i];
-		write_once(&t->uses[i], 0);
-	}
+	for (u32 i = 0; uses && i < SLOTS; i++)
+		if (read_once(&uses[i]))
+			c->folded[i] += read_once(&uses[i]);
+	write_once(&t->uses, NULL);
 	lock_release(&c->fold_lock);
+	sparse_free(uses, SLOTS * sizeof(*uses));
 }
 
 /* How many have the slot's mapping now. After its key went and everybody passed a fence. */
@@ -84,15 +83,17 @@ static s64 regcache_users(struct cache *c, u32 i)
 {
 	s64 sum;
 
+	tslot_lock(); /* each thread is counted once */
 	lock_acquire(&c->fold_lock);
 	sum = c->folded[i];
-	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next) {
+	for (struct tslot *s = tslot_first(&c->threads); s; s = tslot_next(s)) {
 		s32 *uses = read_once(&((struct regcache_thread *)s)->uses);
 
 		if (uses)
 			sum += read_once(&uses[i]);
 	}
 	lock_release(&c->fold_lock);
+	tslot_unlock();
 	return sum;
 }
 
@@ -458,8 +459,6 @@ static void regcache_handle_forks(void)
 
 static void cache_free(struct cache *c)
 {
-	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next)
-		sparse_free(((struct regcache_thread *)s)->uses, SLOTS * sizeof(s32));
 	sparse_free(c->hot, SLOTS * sizeof(*c->hot));
 	sparse_free(c->cold, SLOTS * sizeof(*c->cold));
 	sparse_free(c->folded, SLOTS * sizeof(*c->folded));
@@ -561,12 +560,6 @@ void regcache_close(struct device *dev)
 		stop_answering(c, c->oldest);
 	for (struct itree_node *n; (n = itree_find(&c->by_bus, 0, ~0ull));)
 		regcache_release_slot(c, (u32)(container_of(n, struct cold, bus) - c->cold));
-	for (struct tslot *s = tslot_first(&c->threads); s; s = s->next) {
-		struct regcache_thread *t = (struct regcache_thread *)s;
-
-		sparse_free(t->uses, SLOTS * sizeof(s32));
-		write_once(&t->uses, NULL);
-	}
 	tslot_key_destroy(&c->threads);
 	cache_free(c);
 }

@@ -450,6 +450,7 @@ static int run_body(const struct config *c, int only)
 #if !defined(CONTRACT_ON_QEMU) && !defined(CONTRACT_ON_NVME)
 		{"bus", bus_tests, &n_bus_tests},
 		{"groups", group_tests, &n_group_tests},
+		{"memory that goes", gone_tests, &n_gone_tests},
 #endif
 		{"threads", thread_tests, &n_thread_tests},
 		{"two steps", twostep_tests, &n_twostep_tests},

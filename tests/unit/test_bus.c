@@ -6,6 +6,10 @@
 #include "bus/copy.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void test_copies_of_every_size_and_alignment(void **state)
 {
@@ -16,11 +20,11 @@ static void test_copies_of_every_size_and_alignment(void **state)
 	for (size_t n = 0; n <= 200; n++)
 		for (size_t a = 0; a < 9; a++) {
 			memset(to, 0, sizeof(to));
-			copy_from_memory(to + 16, from + a, n);
+			assert_true(copy_from_memory(to + 16, from + a, n));
 			assert_memory_equal(to + 16, from + a, n);
 			assert_true(rig_all(to, 16, 0) && rig_all(to + 16 + n, 16, 0));
 			memset(to, 0, sizeof(to));
-			copy_to_memory(to + 16 + a, from, n);
+			assert_true(copy_to_memory(to + 16 + a, from, n));
 			assert_memory_equal(to + 16 + a, from, n);
 			assert_true(rig_all(to, 16 + a, 0) && rig_all(to + 16 + a + n, 16, 0));
 		}
@@ -57,6 +61,84 @@ static void test_words_do_not_tear(void **state)
 	write_once(&stop, 1);
 	pthread_join(t, NULL);
 	assert_int_equal(seen, 0);
+}
+
+enum { AREA = 4 * 4096 };
+static u8 *area;
+static u32 rounds; /* atomic */
+
+static void *come_and_go(void *arg)
+{
+	while (!read_once(&stop)) {
+		const int prot = read_once(&rounds) & 1 ? PROT_READ | PROT_WRITE : PROT_NONE;
+		u8 *at = area + read_once(&rounds) % 4 * PAGE_BYTES;
+
+		if (mmap(at, PAGE_BYTES, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+		    at)
+			break;
+		__atomic_fetch_add(&rounds, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* The process takes pages away and gives new ones at any moment of an access. */
+static void test_memory_that_comes_and_goes(void **state)
+{
+	static const size_t sizes[] = {1, 4, 8, 24, 100, 512, 2000, 4096, 8192, AREA};
+	struct device *dev = rig_open("sim", ~0ull);
+	u32 refused = 0, done = 0;
+	static u8 buf[AREA];
+	dma_addr_t addr;
+	pthread_t t;
+
+	area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(area, MAP_FAILED);
+	addr = dma_map_single(dev, area, AREA, DMA_BIDIRECTIONAL);
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
+	stop = rounds = 0;
+	assert_int_equal(pthread_create(&t, NULL, come_and_go, NULL), 0);
+	for (u32 i = 0; i < 20000 || read_once(&rounds) < 2000; i++) {
+		size_t n = sizes[i % ARRAY_SIZE(sizes)];
+		dma_addr_t at = addr + i * 8 % (AREA - n + 1);
+		int err = i & 16 ? dmamap_bus_write(dev, at, buf, n)
+				 : dmamap_bus_read(dev, at, buf, n);
+
+		assert_true(err == 0 || err == -EFAULT);
+		refused += err != 0;
+		done += err == 0;
+	}
+	write_once(&stop, 1);
+	pthread_join(t, NULL);
+	assert_true(refused > 0 && done > 0);
+	for (struct dmamap_fault f; dmamap_bus_fault_next(dev, &f) > 0;)
+		assert_int_equal(f.reason, DMAMAP_FAULT_GONE);
+	dma_unmap_single(dev, addr, AREA, DMA_BIDIRECTIONAL);
+	munmap(area, AREA);
+	rig_close(dev);
+}
+
+/* A wrong pointer of the model's own is no memory that went: the model ends by it. */
+static void test_a_models_own_buffer(void **state)
+{
+	static u64 memory[1024];
+	u8 *nothing = mmap(NULL, 16384, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (size_t n = 1; n <= 8192; n *= 2)
+		for (int write = 0; write < 2; write++) {
+			const struct sigaction none = {.sa_handler = SIG_DFL};
+			pid_t child = fork();
+			int status;
+
+			if (!child) {
+				sigaction(SIGSEGV, &none, NULL);
+				trap_get();
+				_exit(write ? copy_to_memory(memory, nothing + 1, n)
+					    : copy_from_memory(nothing + 1, memory, n));
+			}
+			assert_int_equal(waitpid(child, &status, 0), child);
+			assert_false(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+		}
+	munmap(nothing, 16384);
 }
 
 static void test_a_page_of_the_host(void **state)
@@ -204,6 +286,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies_of_every_size_and_alignment),
 		cmocka_unit_test(test_words_do_not_tear),
+		cmocka_unit_test(test_memory_that_comes_and_goes),
+		cmocka_unit_test(test_a_models_own_buffer),
 		cmocka_unit_test(test_a_page_of_the_host),
 		cmocka_unit_test(test_hits_and_misses),
 		cmocka_unit_test(test_threads_that_ended_are_counted),

@@ -53,7 +53,7 @@ static void test_every_reason_has_words(void **state)
 {
 	char last[512] = "";
 
-	for (int reason = DMAMAP_FAULT_NOT_MAPPED; reason <= DMAMAP_FAULT_STUCK; reason++) {
+	for (int reason = DMAMAP_FAULT_NOT_MAPPED; reason <= DMAMAP_FAULT_GONE; reason++) {
 		device_fault(dev, 0x1000, 8, true, (enum dmamap_fault_reason)reason);
 		assert_string_not_equal(dmamap_strerror(), last);
 		assert_non_null(strstr(dmamap_strerror(), "0x1000"));
@@ -141,6 +141,55 @@ static void test_stats_of_an_older_program(void **state)
 	assert_int_equal(dmamap_stats(NULL, &s), -EINVAL);
 }
 
+static pthread_barrier_t all_played;
+static dma_addr_t played;
+
+static void *play_and_end(void *arg)
+{
+	char byte;
+
+	dmamap_bus_read(dev, played, &byte, 1);
+	map_some(NULL);
+	pthread_barrier_wait(&all_played);
+	return NULL;
+}
+
+static unsigned int walked_slots(struct tslot_key *key)
+{
+	unsigned int n = 0;
+
+	for (struct tslot *s = tslot_first(key); s; s = tslot_next(s))
+		n++;
+	return n;
+}
+
+/* An unmap, a flush and the statistics meet the threads of now, not those that once played. */
+static void test_threads_of_the_past_are_not_walked(void **state)
+{
+	enum { N = 60 };
+	void *p = kmalloc(100, GFP_KERNEL);
+	unsigned int ports = 0;
+	pthread_t t[N];
+
+	played = dma_map_single(dev, p, 100, DMA_TO_DEVICE);
+	pthread_barrier_init(&all_played, NULL, N);
+	for (int i = 0; i < N; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, play_and_end, NULL), 0);
+	for (int i = 0; i < N; i++)
+		pthread_join(t[i], NULL);
+	for (struct port *port = dev->domain->ports.all; port; port = port->next)
+		ports++;
+	assert_int_equal(ports, 0);
+	assert_int_equal(walked_slots(&dev->ports), 0);
+	assert_int_equal(walked_slots(&dev->threads), 1);
+	assert_int_equal(walked_slots(&dev->domain->iova->key), 1);
+	assert_int_equal(rig_stats(dev).maps, 10 * N + 1);
+	dma_unmap_single(dev, played, 100, DMA_TO_DEVICE);
+	assert_int_equal(dmamap_bus_read(dev, played, p, 1), -EFAULT);
+	pthread_barrier_destroy(&all_played);
+	kfree(p);
+}
+
 #define with_device(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -151,6 +200,7 @@ int main(void)
 		with_device(test_stuck),
 		with_device(test_counters_outlive_their_threads),
 		with_device(test_counting_without_a_record),
+		with_device(test_threads_of_the_past_are_not_walked),
 		with_device(test_stats_of_an_older_program),
 	};
 

@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/error.h"
 #include "iova/iova.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { PAGES = 1 << 17, THREADS = 4, SLOTS = 64, MAIL = 64 };
@@ -210,18 +212,187 @@ static void test_full_space_from_another_thread(void **state)
 
 static u64 low_page;
 
+static char low_error[512];
+
 static void *take_low(void *arg)
 {
 	low_page = iova_alloc(space, 1, 4095, true);
+	snprintf(low_error, sizeof(low_error), "%s", error_text());
 	return NULL;
 }
 
-/* A small region all in this thread's hands: another fails, then gets what is given back next. */
+/* Each range that this thread's caches hold, in every class, and the space that they make up. */
+static void *take_from_the_idle(void *arg)
+{
+	u64 page, n = 0;
+
+	low_page = iova_alloc(space, 1, 4095, true);
+	expect_true(low_page);
+	expect_true(iova_free(space, low_page, 1));
+	page = iova_alloc(space, 4095, 4095, false);
+	expect_true(page == 1);
+	expect_true(iova_free(space, page, 4095));
+	while (iova_alloc(space, 1, 4095, true))
+		n++;
+	expect_true(n == 4095);
+	for (u64 i = 1; i <= n; i++)
+		expect_true(iova_free(space, i, 1));
+	return NULL;
+}
+
+/* A small region is all in the cache of a thread that does nothing more: others get it. */
+static void test_idle_caches_are_reached(void **state)
+{
+	static u64 page[4095];
+	u64 n = 0, size;
+
+	errors = 0;
+	space = iova_create(1, 1ull << 30, 0);
+	for (int round = 0; round < 3; round++) {
+		for (n = 0; n < 4095; n++)
+			assert_int_not_equal(page[n] = iova_alloc(space, 1, 4095, true), 0);
+		while (n)
+			assert_true(iova_free(space, page[--n], 1));
+		run_thread(take_from_the_idle);
+		assert_int_equal(errors, 0);
+		/* the gap at the bottom of this thread's magazine takes nothing from it */
+		for (n = 0; n < 3; n++)
+			assert_int_not_equal(page[n] = iova_alloc(space, 1, 4095, true), 0);
+		while (n)
+			assert_true(iova_free(space, page[--n], 1));
+	}
+	for (size = 1; size <= IOVA_CACHED_PAGES; size *= 2) {
+		for (n = 0; n < 4096 / size - 1; n++)
+			assert_int_not_equal(page[n] = iova_alloc(space, size, 4095, true), 0);
+		while (n)
+			assert_true(iova_free(space, page[--n], size));
+	}
+	run_thread(take_from_the_idle);
+	assert_int_equal(errors, 0);
+	assert_merged();
+	iova_destroy(space);
+}
+
+static u64 wanted;
+
+/* Empties the other caches, and takes `wanted` among what it finds. */
+static void *take_wanted(void *arg)
+{
+	static u64 page[4096];
+	int n = 0;
+
+	iova_drain(space);
+	while (n < 4096 && (page[n] = iova_alloc(space, 1, ~0ull, true)) != wanted)
+		n++;
+	expect_true(n < 4096);
+	while (n)
+		expect_true(iova_free(space, page[--n], 1));
+	return NULL;
+}
+
+/* A range that went from here to another thread and comes back is not given back twice. */
+static void test_what_was_taken_may_come_back(void **state)
+{
+	errors = 0;
+	space = iova_create(1, 1ull << 30, 0);
+	wanted = iova_alloc(space, 1, ~0ull, true);
+	assert_true(iova_free(space, wanted, 1)); /* on top of the magazine */
+	run_thread(take_wanted);
+	assert_int_equal(errors, 0);
+	assert_true(iova_free(space, wanted, 1));
+	assert_false(iova_free(space, wanted, 1));
+	assert_merged();
+	iova_destroy(space);
+}
+
+static void *drain_all(void *arg)
+{
+	iova_drain(space);
+	return NULL;
+}
+
+/* A pop is under way, which will fail since all was taken before: a second drain takes no more. */
+static void test_a_drain_during_a_pop_that_fails(void **state)
+{
+	struct iova_cache *cache;
+	struct iova_bin *bin;
+	u64 page;
+	u32 n;
+
+	space = iova_create(1, 1ull << 30, 0);
+	cache = (struct iova_cache *)tslot_get(&space->key);
+	bin = &cache->bin[0];
+	page = iova_alloc(space, 1, ~0ull, true);
+	assert_true(iova_free(space, page, 1));
+	run_thread(drain_all);
+	n = bin->n;
+	assert_int_equal(bin->taken, n);
+	/* the drain looks at all classes when one of them holds something */
+	page = iova_alloc(space, 2, ~0ull, true);
+	assert_true(iova_free(space, page, 2));
+	write_release(&bin->n, n - 1);
+	run_thread(drain_all);
+	write_release(&bin->n, n);
+	assert_int_equal(bin->taken, n);
+	assert_merged();
+	iova_destroy(space);
+}
+
+static u32 done; /* atomic */
+
+static void *pop_and_push(void *arg)
+{
+	struct range held[24] = {0};
+	u64 seed = (u64)(uintptr_t)arg;
+
+	for (int round = 0; round < 30000; round++) {
+		u64 n = 1 + next_random(&seed) % 24;
+
+		for (u64 i = 0; i < n; i++) {
+			held[i].pages = 1ull << next_random(&seed) % 3 * 4;
+			held[i].page = iova_alloc(space, held[i].pages, ~0ull, true);
+			for (u64 k = 0; held[i].page && k < held[i].pages; k++)
+				expect_true(!__atomic_exchange_n(&owned[held[i].page + k], 1,
+								 __ATOMIC_RELAXED));
+		}
+		for (u64 i = 0; i < n; i++)
+			range_give(held[i], false);
+	}
+	__atomic_fetch_add(&done, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* Drains while the owners pop and push without a lock: no range is given out twice or lost. */
+static void test_drains_race_with_owners(void **state)
+{
+	pthread_t thread[2];
+
+	errors = 0;
+	write_once(&done, 0);
+	space = iova_create(1, PAGES, IOVA_32BIT_FIRST);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+			pthread_create(&thread[i], NULL, pop_and_push, (void *)(uintptr_t)(i + 1)),
+			0);
+	while (read_once(&done) < 2)
+		iova_drain(space);
+	for (int i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	assert_int_equal(errors, 0);
+	assert_merged();
+	iova_destroy(space);
+}
+
+/*
+ * Without membarrier: a small region all in this thread's hands: another fails, then gets what is
+ * given back next.
+ */
 static void test_hoard_ends_after_a_failure(void **state)
 {
 	static u64 page[4095];
 	struct iova_stats st;
 
+	write_once(&fence_answer, -1);
 	space = iova_create(1, 1ull << 30, 0);
 	for (int i = 0; i < 4095; i++)
 		assert_int_not_equal(page[i] = iova_alloc(space, 1, 4095, true), 0);
@@ -229,6 +400,7 @@ static void test_hoard_ends_after_a_failure(void **state)
 		assert_true(iova_free(space, page[i], 1));
 	run_thread(take_low);
 	assert_int_equal(low_page, 0);
+	assert_non_null(strstr(low_error, "caches hold 100 pages"));
 	assert_true(iova_free(space, page[100], 1));
 	run_thread(take_low);
 	assert_int_equal(low_page, page[100]);
@@ -247,6 +419,7 @@ static void test_hoard_ends_after_a_failure(void **state)
 	assert_int_equal(st.cached, 100);
 	assert_merged();
 	iova_destroy(space);
+	write_once(&fence_answer, 0);
 }
 
 static void test_shared_is_not_in_own_cache(void **state)
@@ -292,6 +465,10 @@ int main(void)
 		cmocka_unit_test(test_stress),
 		cmocka_unit_test(test_thread_end_gives_back),
 		cmocka_unit_test(test_full_space_from_another_thread),
+		cmocka_unit_test(test_idle_caches_are_reached),
+		cmocka_unit_test(test_what_was_taken_may_come_back),
+		cmocka_unit_test(test_a_drain_during_a_pop_that_fails),
+		cmocka_unit_test(test_drains_race_with_owners),
 		cmocka_unit_test(test_hoard_ends_after_a_failure),
 		cmocka_unit_test(test_shared_is_not_in_own_cache),
 		cmocka_unit_test(test_overflow_to_the_tree),

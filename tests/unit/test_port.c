@@ -57,6 +57,62 @@ static void test_ports_are_used_again(void **state)
 	port_put(&ports, c);
 }
 
+static unsigned int listed(void)
+{
+	unsigned int n = 0;
+
+	for (struct port *p = ports.all; p; p = p->next)
+		n++;
+	return n;
+}
+
+static void test_a_port_that_is_given_back_is_walked_no_more(void **state)
+{
+	enum { N = 50 };
+	struct port *p[N];
+
+	for (int i = 0; i < N; i++)
+		p[i] = port_get(&ports);
+	assert_int_equal(listed(), N);
+	/* from the middle, the head and the tail; what stays is still linked */
+	for (int i = 0; i < N; i += 2)
+		port_put(&ports, p[(i + N / 2) % N]);
+	assert_int_equal(listed(), N / 2);
+	for (int i = 0; i < N; i += 2)
+		iotlb_fill(&p[i]->tlb, 3, p[i]->tlb.gen, 0x3001);
+	ports_invalidate(&ports, 3, 1);
+	for (int i = 0; i < N; i += 2)
+		assert_false(has(p[i], 3));
+	for (int i = 0; i < N; i += 2)
+		port_put(&ports, p[i]);
+	assert_int_equal(listed(), 0);
+	/* none is made while there are unused ones */
+	rig_fail(FAIL_MEMORY, 1);
+	for (int i = 0; i < N; i++)
+		assert_non_null(port_get(&ports));
+	rig_fail_none();
+	assert_int_equal(listed(), N);
+}
+
+/* A walker may stand on a port while it is given back: the ports behind it are still reached. */
+static void test_an_unused_port_leads_on(void **state)
+{
+	struct port *last = port_get(&ports), *second = port_get(&ports), *first = port_get(&ports),
+		    *p;
+
+	port_put(&ports, first);
+	assert_ptr_equal(first->next, second);
+	port_put(&ports, second);
+	for (p = first; p && p != last; p = p->next)
+		;
+	assert_ptr_equal(p, last);
+	/* one that is used again leads to the whole list */
+	assert_ptr_equal(port_get(&ports), second);
+	for (p = second; p && p != last; p = p->next)
+		;
+	assert_ptr_equal(p, last);
+}
+
 static void test_no_memory(void **state)
 {
 	rig_fail(FAIL_MEMORY, 1);
@@ -100,6 +156,36 @@ static void test_each_form_of_invalidation(void **state)
 	assert_int_equal(iotlb_lookup(&p->tlb, 1190, p->tlb.gen), 0);
 	ports_flush(&ports);
 	assert_int_equal(ports.flushes, flushes + 2);
+}
+
+static void *flush(void *arg)
+{
+	ports_flush(&ports);
+	return NULL;
+}
+
+/*
+ * An access that began in the last generation fills the cache after the flush that wraps has
+ * emptied it. Its line must not be found when that generation's number comes again.
+ */
+static void test_an_access_across_the_wrap(void **state)
+{
+	struct port *p = port_get(&ports);
+	pthread_t t;
+	u32 gen;
+
+	p->tlb.gen = IOTLB_GEN_MAX;
+	gen = (u32)port_enter(p);
+	assert_int_equal(pthread_create(&t, NULL, flush, NULL), 0);
+	while (read_once(&p->tlb.gen) == IOTLB_GEN_MAX)
+		sched_yield();
+	iotlb_fill(&p->tlb, 9, gen, 0x9001);
+	port_exit(p);
+	pthread_join(t, NULL);
+	assert_int_equal(p->tlb.gen, 1);
+	assert_int_equal(iotlb_lookup(&p->tlb, 9, IOTLB_GEN_MAX), 0);
+	for (u32 i = 0; i < IOTLB_LINES; i++)
+		assert_int_equal(p->tlb.line[i].tag, 0);
 }
 
 /*
@@ -150,9 +236,28 @@ static void *work(void *arg)
 		for (u64 i = n * 5 % 32; i; i--)
 			cpu_relax();
 		__atomic_store_n(&walks, ++n, __ATOMIC_RELAXED);
+		if (arg && !(n & 31)) {
+			port_put(&ports, p);
+			p = port_get(&ports);
+		}
 	}
 	if (p)
 		port_put(&ports, p);
+	return NULL;
+}
+
+/* Ports come and go while others walk them. */
+static void *churn(void *arg)
+{
+	struct port *p[4];
+
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		for (int i = 0; i < 4; i++)
+			p[i] = port_get(&ports);
+		for (int i = 0; i < 4; i++)
+			port_put(&ports, p[(i * 3 + 1) % 4]);
+		sched_yield();
+	}
 	return NULL;
 }
 
@@ -172,14 +277,15 @@ static void invalidate_by(unsigned int way)
 	}
 }
 
-static void test_no_access_after_an_invalidation(void **state)
+static void promise(u64 rounds, bool churning)
 {
-	const u64 rounds = 60000;
-	pthread_t t;
+	pthread_t t, other;
 	u32 spin = 0;
 
 	stop = violations = walks = 0;
-	assert_int_equal(pthread_create(&t, NULL, work, NULL), 0);
+	assert_int_equal(pthread_create(&t, NULL, work, churning ? &t : NULL), 0);
+	if (churning)
+		assert_int_equal(pthread_create(&other, NULL, churn, NULL), 0);
 	/* a loaded machine starts it late: without a worker nothing is tested */
 	while (!__atomic_load_n(&walks, __ATOMIC_RELAXED))
 		sched_yield();
@@ -197,7 +303,19 @@ static void test_no_access_after_an_invalidation(void **state)
 	}
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
+	if (churning)
+		pthread_join(other, NULL);
 	assert_int_equal(violations, 0);
+}
+
+static void test_no_access_after_an_invalidation(void **state)
+{
+	promise(60000, false);
+}
+
+static void test_no_access_while_ports_come_and_go(void **state)
+{
+	promise(60000, true);
 }
 
 #define with_ports(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -206,10 +324,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_ports(test_ports_are_used_again),
+		with_ports(test_a_port_that_is_given_back_is_walked_no_more),
+		with_ports(test_an_unused_port_leads_on),
 		with_ports(test_no_memory),
 		with_ports(test_enter_and_exit),
 		with_ports(test_each_form_of_invalidation),
+		with_ports(test_an_access_across_the_wrap),
 		with_ports(test_no_access_after_an_invalidation),
+		with_ports(test_no_access_while_ports_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "base/tslot.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 struct record {
 	struct tslot slot;
@@ -12,6 +13,7 @@ struct record {
 
 static struct tslot_key key;
 static u32 attached, retired; /* atomic */
+static u64 retired_sum;
 
 static void attach(struct tslot_key *k, struct tslot *s)
 {
@@ -22,6 +24,7 @@ static void attach(struct tslot_key *k, struct tslot *s)
 static void retire(struct tslot_key *k, struct tslot *s)
 {
 	__atomic_fetch_add(&retired, 1, __ATOMIC_RELAXED);
+	retired_sum += ((struct record *)s)->value; /* one at a time */
 }
 
 static struct record *mine(struct tslot_key *k)
@@ -33,7 +36,7 @@ static unsigned int slots(struct tslot_key *k)
 {
 	unsigned int n = 0;
 
-	for (struct tslot *s = tslot_first(k); s; s = s->next)
+	for (struct tslot *s = tslot_first(k); s; s = tslot_next(s))
 		n++;
 	return n;
 }
@@ -41,6 +44,7 @@ static unsigned int slots(struct tslot_key *k)
 static int setup(void **state)
 {
 	attached = retired = 0;
+	retired_sum = 0;
 	return tslot_key_init(&key, sizeof(struct record), attach, retire);
 }
 
@@ -91,15 +95,17 @@ static void test_a_slot_waits_for_the_next_thread(void **state)
 	run(use, (void *)5, &first);
 	assert_int_equal(retired, 1);
 	assert_ptr_not_equal(first, here);
-	/* its contents stay for who walks all slots */
-	assert_int_equal(((struct record *)first)->value, 5);
+	/* who walks the slots finds those of the threads of now */
+	assert_int_equal(slots(&key), 1);
+	assert_ptr_equal(tslot_first(&key), here);
 	run(use, (void *)6, &second);
 	assert_ptr_equal(first, second);
 	assert_int_equal(((struct record *)first)->value, 11);
 	assert_int_equal(attached, 3);
 	assert_int_equal(retired, 2);
-	assert_int_equal(slots(&key), 2);
+	assert_int_equal(slots(&key), 1);
 	assert_int_equal(here->value, 0);
+	assert_int_equal(retired_sum, 5 + 11);
 }
 
 static pthread_barrier_t together;
@@ -117,7 +123,6 @@ static void test_threads_at_once_have_slots_of_their_own(void **state)
 	enum { N = 8 };
 	pthread_t t[N];
 	void *r[N];
-	u64 sum = 0;
 
 	pthread_barrier_init(&together, NULL, N);
 	for (int i = 0; i < N; i++)
@@ -127,11 +132,97 @@ static void test_threads_at_once_have_slots_of_their_own(void **state)
 	for (int i = 0; i < N; i++)
 		for (int k = 0; k < i; k++)
 			assert_ptr_not_equal(r[i], r[k]);
-	for (struct tslot *s = tslot_first(&key); s; s = s->next)
-		sum += ((struct record *)s)->value;
-	assert_int_equal(sum, N);
+	assert_int_equal(retired_sum, N);
 	assert_int_equal(retired, N);
+	assert_int_equal(slots(&key), 0);
+	/* the next threads have the same slots */
+	for (int i = 0; i < N; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, use_together, NULL), 0);
+	for (int i = 0, k; i < N; i++) {
+		void *again;
+
+		pthread_join(t[i], &again);
+		for (k = 0; k < N && r[k] != again; k++)
+			;
+		assert_int_not_equal(k, N);
+		r[k] = NULL;
+	}
 	pthread_barrier_destroy(&together);
+}
+
+static void *use_until_told(void *arg)
+{
+	struct tslot *s = tslot_get(&key);
+
+	*(struct tslot **)arg = s;
+	pthread_barrier_wait(&together); /* has a slot */
+	pthread_barrier_wait(&together); /* may end */
+	return NULL;
+}
+
+/* A walker that stands on the slot of a thread that ends still reaches the slots behind it. */
+static void test_an_unused_slot_leads_on(void **state)
+{
+	struct tslot *last = tslot_get(&key), *first, *s;
+	pthread_t t;
+
+	pthread_barrier_init(&together, NULL, 2);
+	assert_int_equal(pthread_create(&t, NULL, use_until_told, &first), 0);
+	pthread_barrier_wait(&together);
+	assert_ptr_equal(tslot_first(&key), first);
+	pthread_barrier_wait(&together);
+	pthread_join(t, NULL);
+	assert_ptr_equal(tslot_first(&key), last);
+	for (s = first; s && s != last; s = tslot_next(s))
+		;
+	assert_ptr_equal(s, last);
+	pthread_barrier_destroy(&together);
+}
+
+static u32 stop; /* atomic */
+
+static void *come_and_go(void *arg)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		run(use, (void *)1, NULL);
+	return NULL;
+}
+
+/* The slot that stays is met in each walk; under the lock once, and no slot twice. */
+static void test_walks_while_threads_come_and_go(void **state)
+{
+	struct tslot *here = tslot_get(&key), *seen[8];
+	pthread_t t[3];
+
+	stop = 0;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, come_and_go, NULL), 0);
+	for (int round = 0; round < 3000; round++) {
+		unsigned int met = 0, n = 0, again = 0;
+
+		for (struct tslot *s = tslot_first(&key); s; s = tslot_next(s))
+			met += s == here;
+		assert_true(met > 0);
+		tslot_lock();
+		for (struct tslot *s = tslot_first(&key); s && n < 8; s = tslot_next(s)) {
+			for (unsigned int k = 0; k < n; k++)
+				assert_ptr_not_equal(s, seen[k]);
+			seen[n++] = s;
+		}
+		/* no slot joins or leaves meanwhile */
+		for (int i = 0; i < 20; i++)
+			sched_yield();
+		for (struct tslot *s = tslot_first(&key); s; s = tslot_next(s))
+			assert_ptr_equal(s, seen[again++]);
+		assert_int_equal(again, n);
+		tslot_unlock();
+		assert_true(n >= 1 && n <= 4);
+		sched_yield();
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(slots(&key), 1);
 }
 
 static void test_many_keys(void **state)
@@ -228,6 +319,8 @@ int main(void)
 		with_key(test_the_same_each_time),
 		with_key(test_a_slot_waits_for_the_next_thread),
 		with_key(test_threads_at_once_have_slots_of_their_own),
+		with_key(test_an_unused_slot_leads_on),
+		with_key(test_walks_while_threads_come_and_go),
 		with_key(test_many_keys),
 		with_key(test_destroy_retires_the_living),
 		with_key(test_a_thread_outlives_a_key),

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is not ours goes to the handler that the program has, one for each signal. A program may put
+ * another one in place at any time, and that one may or may not call ours. So ours goes on top
+ * again when a device is opened and when a thread begins to play one; what was on top then is
+ * `called`, and what was called before is `below` it.
+ *
+ *   the kernel -> ours -> called -> (if it passes on to ours) ours -> below ...
+ *
+ * When a handler that ours has called calls ours again, the two calls are about one signal. So ours
+ * leaves a mark at the end of the siginfo_t, which the kernel delivers zeroed. Nothing is kept for
+ * a handler to undo, which may as well leave by siglongjmp().
+ *
+ * Entries are never changed once they are in use, but for `spent`, so the signal handler reads them
+ * without a lock. It calls nothing that is not async-signal-safe. What is not read by it is under
+ * `lock`.
+ */
+#include "base/trap.h"
+#include "base/error.h"
+#include "base/fail.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <ucontext.h>
+
+#define CALLED_MAX 16
+
+_Thread_local bool trap_thread_ready __attribute__((tls_model("initial-exec")));
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static u32 users; /* under lock */
+
+struct called {
+	struct sigaction act;
+	struct called *below; /* NULL: none */
+	u32 spent;	      /* atomic: SA_RESETHAND, and it was called */
+};
+
+static struct trapped {
+	int sig;
+	u32 n;				 /* of the entries in use; under lock */
+	struct called entry[CALLED_MAX]; /* added to under lock */
+	struct called *called;		 /* atomic */
+} trapped[] = {{.sig = SIGSEGV}, {.sig = SIGBUS}};
+
+/* At the end of a siginfo_t, behind what any kernel stores there. */
+struct mark {
+	u64 magic;
+	struct called *called; /* for this signal, last */
+};
+
+#define MARK_MAGIC 0x646d616d61707472ull
+
+#if defined(__x86_64__)
+
+/*
+ * Up to 512 bytes in words of 16 bytes, more by the processor's string copy. The handler leaves the
+ * address that it was told in rdx.
+ */
+__asm__(".pushsection .text\n\t"
+	".p2align 4\n\t"
+	".hidden trap_copy\n\t"
+	".globl trap_copy\n\t"
+	".type trap_copy, @function\n"
+	"trap_copy:\n\t"
+	".cfi_startproc\n\t"
+	"cmp $512, %rdx\n\t"
+	"ja 4f\n\t"
+	"sub $64, %rdx\n\t"
+	"jb 2f\n"
+	"1:\tmovups (%rsi), %xmm0\n\t"
+	"movups 16(%rsi), %xmm1\n\t"
+	"movups 32(%rsi), %xmm2\n\t"
+	"movups 48(%rsi), %xmm3\n\t"
+	"movups %xmm0, (%rdi)\n\t"
+	"movups %xmm1, 16(%rdi)\n\t"
+	"movups %xmm2, 32(%rdi)\n\t"
+	"movups %xmm3, 48(%rdi)\n\t"
+	"add $64, %rsi\n\t"
+	"add $64, %rdi\n\t"
+	"sub $64, %rdx\n\t"
+	"jae 1b\n"
+	"2:\tmov %edx, %ecx\n\t"
+	"test $32, %cl\n\t"
+	"jz 3f\n\t"
+	"movups (%rsi), %xmm0\n\t"
+	"movups 16(%rsi), %xmm1\n\t"
+	"movups %xmm0, (%rdi)\n\t"
+	"movups %xmm1, 16(%rdi)\n\t"
+	"add $32, %rsi\n\t"
+	"add $32, %rdi\n"
+	"3:\ttest $16, %cl\n\t"
+	"jz 3f\n\t"
+	"movups (%rsi), %xmm0\n\t"
+	"movups %xmm0, (%rdi)\n\t"
+	"add $16, %rsi\n\t"
+	"add $16, %rdi\n"
+	"3:\ttest $8, %cl\n\t"
+	"jz 3f\n\t"
+	"mov (%rsi), %rax\n\t"
+	"mov %rax, (%rdi)\n\t"
+	"add $8, %rsi\n\t"
+	"add $8, %rdi\n"
+	"3:\ttest $4, %cl\n\t"
+	"jz 3f\n\t"
+	"mov (%rsi), %eax\n\t"
+	"mov %eax, (%rdi)\n\t"
+	"add $4, %rsi\n\t"
+	"add $4, %rdi\n"
+	"3:\ttest $2, %cl\n\t"
+	"jz 3f\n\t"
+	"movzwl (%rsi), %eax\n\t"
+	"mov %ax, (%rdi)\n\t"
+	"add $2, %rsi\n\t"
+	"add $2, %rdi\n"
+	"3:\ttest $1, %cl\n\t"
+	"jz 3f\n\t"
+	"movzbl (%rsi), %eax\n\t"
+	"mov %al, (%rdi)\n"
+	"3:\txor %eax, %eax\n\t"
+	"ret\n"
+	"4:\tmov %rdx, %rcx\n\t"
+	"rep movsb\n\t"
+	"xor %eax, %eax\n\t"
+	"ret\n"
+	"5:\tmov $1, %eax\n\t"
+	"test %rdx, %rdx\n\t"
+	"cmovnz %rdx, %rax\n\t"
+	"ret\n\t"
+	".cfi_endproc\n\t"
+	".size trap_copy, . - trap_copy\n\t" TRAP_ENTRY("trap_copy", "5b", "5b",
+							"1") ".popsection");
+
+/* Of the section; offsets are from the word that holds them. */
+struct trap_entry {
+	s32 begin, end, fixup, tell;
+};
+
+extern const struct trap_entry trap_begin[] __asm__("__start_dmamap_traps")
+	__attribute__((visibility("hidden")));
+extern const struct trap_entry trap_end[] __asm__("__stop_dmamap_traps")
+	__attribute__((visibility("hidden")));
+
+static uintptr_t trap_entry_address(const s32 *offset)
+{
+	return (uintptr_t)offset + (uintptr_t)(intptr_t)*offset;
+}
+
+/* Moves the thread on if the fault is one of ours. */
+static bool trap_resume(const siginfo_t *info, ucontext_t *u)
+{
+	uintptr_t at = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+
+	if (info->si_code <= 0)
+		return false; /* sent by somebody, and not by the instruction */
+	for (const struct trap_entry *e = trap_begin; e < trap_end; e++)
+		if (at >= trap_entry_address(&e->begin) && at < trap_entry_address(&e->end)) {
+			u->uc_mcontext.gregs[REG_RIP] = (greg_t)trap_entry_address(&e->fixup);
+			if (e->tell)
+				u->uc_mcontext.gregs[REG_RDX] = (greg_t)(uintptr_t)info->si_addr;
+			return true;
+		}
+	return false;
+}
+
+static bool trap_probe_write(void *at)
+{
+	__asm__ volatile goto(
+		"1: lock; orb $0, (%0)\n\t" TRAP_ENTRY("1b", "1b + 1", "%l[gone]", "0")
+		:
+		: "r"(at)
+		: "memory", "cc"
+		: gone);
+	return true;
+gone:
+	return false;
+}
+
+#else
+
+static bool trap_resume(const siginfo_t *info, ucontext_t *u)
+{
+	return false;
+}
+
+static bool trap_probe_write(void *at)
+{
+	return true;
+}
+
+#endif
+
+bool trap_probe(const void *at, size_t n, bool write)
+{
+	const u8 *p = at;
+	u8 byte;
+
+	for (size_t left = n, step; left; left -= step, p += step) {
+		if (write ? !trap_probe_write((void *)(uintptr_t)p) : !trap_load_8(p, &byte))
+			return false;
+		step = PAGE_BYTES - ((uintptr_t)p & (PAGE_BYTES - 1));
+		if (step > left)
+			step = left;
+	}
+	return true;
+}
+
+#ifdef BUILT_WITH_ASAN
+void __asan_loadN(uintptr_t at, size_t n);
+void __asan_storeN(uintptr_t at, size_t n);
+#endif
+#ifdef BUILT_WITH_TSAN
+void __tsan_read_range(void *at, long n);
+void __tsan_write_range(void *at, long n);
+#endif
+
+bool trap_copy_seen(void *to, const void *from, size_t n)
+{
+#ifdef BUILT_WITH_ASAN
+	__asan_loadN((uintptr_t)from, n);
+	__asan_storeN((uintptr_t)to, n);
+#endif
+#ifdef BUILT_WITH_TSAN
+	__tsan_read_range((void *)(uintptr_t)from, (long)n);
+	__tsan_write_range(to, (long)n);
+#endif
+	return !trap_copy(to, from, n);
+}
+
+/* As if ours were not there. */
+static void trap_default(int sig, bool sent)
+{
+	signal(sig, SIG_DFL); /* the access is repeated and ends the program */
+	if (sent)
+		raise(sig); /* delivered when this handler returns */
+}
+
+static void trap_call(struct called *c, int sig, siginfo_t *info, void *context)
+{
+	bool sent = info->si_code <= 0;
+
+	if (!c || ((c->act.sa_flags & (int)SA_RESETHAND) &&
+		   __atomic_exchange_n(&c->spent, 1, __ATOMIC_RELAXED)))
+		trap_default(sig, sent);
+	else if (c->act.sa_flags & SA_SIGINFO)
+		c->act.sa_sigaction(sig, info, context);
+	else if (c->act.sa_handler == SIG_DFL || (c->act.sa_handler == SIG_IGN && !sent))
+		trap_default(sig, sent);
+	else if (c->act.sa_handler != SIG_IGN)
+		c->act.sa_handler(sig);
+}
+
+static void trap_on_fault(int sig, siginfo_t *info, void *context)
+{
+	u8 *place = (u8 *)info + sizeof(*info) - sizeof(struct mark);
+	struct mark m;
+
+	if (trap_resume(info, context))
+		return;
+	memcpy(&m, place, sizeof(m));
+	if (m.magic == MARK_MAGIC && m.called)
+		m.called = m.called->below;
+	else if (m.magic != MARK_MAGIC)
+		m.called = read_acquire(&trapped[sig == SIGBUS].called);
+	m.magic = MARK_MAGIC;
+	memcpy(place, &m, sizeof(m));
+	trap_call(m.called, sig, info, context);
+}
+
+static bool trap_is_ours(const struct sigaction *act)
+{
+	return (act->sa_flags & SA_SIGINFO) && act->sa_sigaction == trap_on_fault;
+}
+
+static bool trap_same_handler(const struct sigaction *a, const struct sigaction *b)
+{
+	return a->sa_flags == b->sa_flags &&
+	       (a->sa_flags & SA_SIGINFO ? a->sa_sigaction == b->sa_sigaction
+					 : a->sa_handler == b->sa_handler);
+}
+
+/* Under lock: an entry for what is on top now; NULL: there are too many. */
+static struct called *trap_entry_for(struct trapped *t, const struct sigaction *now)
+{
+	struct called *c;
+
+	for (c = t->called; c; c = c->below)
+		if (trap_same_handler(&c->act, now) && !read_once(&c->spent))
+			return c;
+	for (u32 i = 0; i < t->n; i++)
+		if (trap_same_handler(&t->entry[i].act, now) && t->entry[i].below == t->called &&
+		    !read_once(&t->entry[i].spent))
+			return &t->entry[i];
+	if (t->n == CALLED_MAX)
+		return NULL;
+	c = &t->entry[t->n++];
+	*c = (struct called){.act = *now, .below = t->called};
+	return c;
+}
+
+/* Under lock: ours is on top. The kernel does for the one that it calls what that one asked for. */
+static int trap_install(struct trapped *t)
+{
+	struct sigaction now, act = {.sa_sigaction = trap_on_fault};
+	struct called *c;
+
+	if (sigaction(t->sig, NULL, &now))
+		return errno;
+	if (trap_is_ours(&now))
+		return 0;
+	c = trap_entry_for(t, &now);
+	if (!c)
+		return 0; /* the one on top has to pass on */
+	act.sa_mask = now.sa_mask;
+	act.sa_flags = SA_SIGINFO | (now.sa_flags & (SA_ONSTACK | SA_NODEFER | SA_RESTART));
+	if (!(now.sa_flags & SA_SIGINFO) &&
+	    (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN))
+		act.sa_flags |= SA_ONSTACK;
+	write_release(&t->called, c);
+	return sigaction(t->sig, &act, NULL) ? errno : 0;
+}
+
+/* Under lock. What a handler on top of ours passes on still goes where it went. */
+static void trap_remove(struct trapped *t)
+{
+	struct sigaction now;
+
+	if (sigaction(t->sig, NULL, &now) || !trap_is_ours(&now) || !t->called)
+		return;
+	if (read_once(&t->called->spent))
+		signal(t->sig, SIG_DFL);
+	else
+		sigaction(t->sig, &t->called->act, NULL);
+}
+
+/* Under lock. */
+static int trap_install_all(void)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < ARRAY_SIZE(trapped); i++)
+		err = fail_here(FAIL_MEMORY, NULL) ? EAGAIN : trap_install(&trapped[i]);
+	return err;
+}
+
+static void trap_remove_all(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(trapped); i++)
+		trap_remove(&trapped[i]);
+}
+
+int trap_get(void)
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = trap_install_all();
+	if (!err)
+		users++;
+	else if (!users)
+		trap_remove_all();
+	pthread_mutex_unlock(&lock);
+	return err ? error_set(err,
+			       "cannot install the handler of SIGSEGV and SIGBUS, which keeps the "
+			       "process alive when memory goes that a device uses: %s",
+			       strerror(err))
+		   : 0;
+}
+
+void trap_put(void)
+{
+	int saved = errno;
+
+	pthread_mutex_lock(&lock);
+	if (!--users)
+		trap_remove_all();
+	pthread_mutex_unlock(&lock);
+	errno = saved;
+}
+
+void trap_begin_use(void)
+{
+	int saved = errno;
+
+	trap_thread();
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; users && i < ARRAY_SIZE(trapped); i++)
+		trap_install(&trapped[i]);
+	pthread_mutex_unlock(&lock);
+	errno = saved;
+}
+
+void trap_thread_slow(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGSEGV);
+	sigaddset(&set, SIGBUS);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	trap_thread_ready = true;
+}
