@@ -218,7 +218,6 @@ static void *link_far_part(void *arg)
 static void closing_beside_unlinks(void **state)
 {
 	pthread_t id;
-	u64 made = 0;
 
 	open_device("sim");
 	memory = pages_get(12);
@@ -232,7 +231,6 @@ static void closing_beside_unlinks(void **state)
 			dma_iova_unlink(dev, &st, 0, 100, DMA_TO_DEVICE, 0);
 		else if (err != -EINVAL)
 			unexpected();
-		made += !err;
 		if (i % 16 == 0)
 			sched_yield();
 	}
