@@ -98,6 +98,11 @@ DMAMAP_BEGIN
 #define XDP_FLAGS_IS_FRAG   (1U << 31) /* it is one of those others */
 #define XDP_FLAGS_GONE	    (1U << 30) /* nobody holds the buffer: it was freed or given away */
 #define XDP_FLAGS_TRACKED   (1U << 29) /* the checker is told when it is */
+#define XDP_FLAGS_CUT	    (1U << 28) /* a fragment of the packet was freed by itself */
+/* Bits that the library sets and clears; whatever else a driver keeps there is its own. */
+#define XDP_FLAGS_LIBRARY                                                                          \
+	(XDP_FLAGS_HAS_FRAGS | XDP_FLAGS_IS_FRAG | XDP_FLAGS_GONE | XDP_FLAGS_TRACKED |            \
+	 XDP_FLAGS_CUT)
 
 #define XDP_QUEUES 64 /* of each device; sockets bind to queue 0 to 63 */
 
@@ -227,7 +232,8 @@ DMAMAP_API void xdp_sock_on_ready(struct xdp_sock *xs,
  * A filled buffer to its socket's RX ring; the application sees it after xsk_flush(). A buffer of
  * the queue's pool goes as it is, and is the application's from then on; any other is copied into
  * one of the fill ring, and stays the caller's. 0, or, the buffer then being the caller's still,
- *   -EINVAL   no socket on that queue, or it wants none; not a live buffer
+ *   -EINVAL   no socket on that queue, or it wants none; not a live buffer; a fragment by itself;
+ *             a packet of which a fragment was freed
  *   -ENOBUFS  the RX ring is full (counted: rx_ring_full)
  *   -ENOSPC   longer than the chunks hold, without XDP_USE_SG (counted: rx_dropped)
  *   -ENOMEM   the fill ring is empty (counted: rx_dropped)

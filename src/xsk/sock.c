@@ -137,8 +137,6 @@ static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct devic
 	if (xs->fq_tmp || xs->cq_tmp)
 		return error_set(
 			EINVAL, "cannot bind: sockets of one queue share fill and completion ring");
-	if (xs->tx && !p->pub.tx_descs && xp_alloc_tx_descs(&p->pub, xs, TX_PACKET_MAX))
-		return -ENOMEM;
 	p->users++;
 	*pool = p;
 	return 0;
