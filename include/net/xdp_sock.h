@@ -173,6 +173,12 @@ DMAMAP_API struct xdp_sock *xdp_sock_create(void);
 DMAMAP_API int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries);
 
 /*
+ * Takes a ring away again, with its shared memory, so that it can be made in another size. 0;
+ * -EINVAL: the socket has no such ring; -EBUSY: it is bound, or was; -ENOPROTOOPT: no such option.
+ */
+DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
+
+/*
  * Binds a socket to a queue of a device. Takes its own reference on the UMEM. With XDP_SHARED_UMEM
  * `umem` is NULL and `shared` names a socket bound before; other flags than that one are then taken
  * from it. 0, or

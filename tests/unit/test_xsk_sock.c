@@ -47,8 +47,17 @@ static void test_rings(void **state)
 	assert_non_null(xdp_sock_map_ring(xs, XDP_RX_RING, NULL, NULL));
 	assert_null(xdp_sock_map_ring(xs, 99, NULL, NULL));
 	assert_null(xdp_sock_map_ring(NULL, XDP_RX_RING, NULL, NULL));
+	assert_int_equal(xdp_sock_drop_ring(NULL, XDP_RX_RING), -EINVAL);
+	assert_int_equal(xdp_sock_drop_ring(xs, 99), -ENOPROTOOPT);
+	assert_int_equal(xdp_sock_drop_ring(xs, XDP_TX_RING), -EINVAL);
+	assert_int_equal(xdp_sock_drop_ring(xs, XDP_RX_RING), 0);
+	assert_null(xdp_sock_map_ring(xs, XDP_RX_RING, NULL, NULL));
+	assert_int_equal(xdp_sock_drop_ring(xs, XDP_RX_RING), -EINVAL);
+	assert_int_equal(xdp_sock_set_ring(xs, XDP_RX_RING, 64), 0);
 	xdp_sock_destroy(xs);
 	assert_int_equal(bind_app(0, 0), 0);
+	assert_int_equal(xdp_sock_drop_ring(app.xs, XDP_RX_RING), -EBUSY);
+	assert_int_equal(xdp_sock_drop_ring(app.xs, XDP_UMEM_FILL_RING), -EBUSY);
 	assert_int_equal(xdp_sock_set_ring(app.xs, XDP_RX_RING, 16), -EBUSY);
 }
 
