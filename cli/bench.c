@@ -160,7 +160,7 @@ static bool case_measure(struct bench *b, struct bench_case *c)
 	}
 	if (!done)
 		fail("bench: no memory");
-	done = done && threads_run(b, c, t) && row_make(b, c, t);
+	done = done && threads_run(b, c, t) && !interrupted() && row_make(b, c, t);
 	for (unsigned int i = 0; t && i < c->threads; i++)
 		free(t[i].hist);
 	free(t);
@@ -200,21 +200,21 @@ static bool case_run(struct bench *b, struct bench_case *c, unsigned int threads
 bool bench_cases(struct bench *b, struct bench_case *cases, unsigned int n)
 {
 	unsigned int runs = 0;
+	bool done = true;
 
 	for (unsigned int i = 0; i < n; i++)
 		runs += b->threads > 1 && !cases[i].alone ? 2 : 1;
 	b->row_seconds = b->seconds / runs;
-	for (unsigned int i = 0; i < n; i++) {
-		if (!case_run(b, &cases[i], 1))
-			return false;
-		if (b->threads > 1 && !cases[i].alone && !case_run(b, &cases[i], b->threads))
-			return false;
-		if (interrupted()) {
-			fail("bench %s: interrupted after %u rows", b->what, b->n_rows);
-			return false;
-		}
+	for (unsigned int i = 0; i < n && done; i++) {
+		done = case_run(b, &cases[i], 1);
+		if (done && b->threads > 1 && !cases[i].alone)
+			done = case_run(b, &cases[i], b->threads);
 	}
-	return true;
+	if (interrupted()) {
+		fail("bench %s: interrupted after %u rows", b->what, b->n_rows);
+		return false;
+	}
+	return done;
 }
 
 bool bench_row_add(struct bench *b, const struct bench_row *row)
@@ -238,5 +238,5 @@ bool bench_row_add(struct bench *b, const struct bench_row *row)
 		       row->mean_ns > 0 ? row->threads * 1e3 / row->mean_ns : 0);
 		fflush(stdout);
 	}
-	return true;
+	return !output_lost();
 }

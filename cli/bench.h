@@ -103,13 +103,13 @@ static inline bool bench_more(struct bench_thread *t, u64 n)
 	}
 	t->last_ns = clock_ns();
 	/* on a busy machine the time may be over before the first sample */
-	return now < t->end_ns || (!t->ops && !t->failed);
+	return !interrupted() && (now < t->end_ns || (!t->ops && !t->failed));
 }
 
 /* For operations timed one by one: another? At least one is. */
 static inline bool bench_again(const struct bench_thread *t)
 {
-	return clock_ns() < t->end_ns || (!t->ops && !t->failed);
+	return !interrupted() && (clock_ns() < t->end_ns || (!t->ops && !t->failed));
 }
 
 /* The time starts now: what the thread did before was preparation. */

@@ -6,12 +6,16 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define NUMBER_MAX 1e15
 
 extern char **environ;
 
@@ -25,17 +29,23 @@ static const struct {
 	{"odp", {"ucx", "interval-tree"}},
 };
 
+/* A number that is none, negative, or more than can be counted, is as if it was not there. */
 static double number(struct json_object *o, const char *key, double otherwise)
 {
 	struct json_object *v;
+	double value;
 
-	return json_object_object_get_ex(o, key, &v) ? json_object_get_double(v) : otherwise;
+	if (!json_object_object_get_ex(o, key, &v))
+		return otherwise;
+	value = json_object_get_double(v);
+	return value >= 0 && value <= NUMBER_MAX ? value : otherwise;
 }
 
 static void line_take(struct bench *b, const char *line)
 {
 	struct json_object *o = json_tokener_parse(line), *name;
 	struct bench_row row = {0};
+	double threads;
 
 	if (!o || !json_object_is_type(o, json_type_object) ||
 	    !json_object_object_get_ex(o, "name", &name))
@@ -44,7 +54,8 @@ static void line_take(struct bench *b, const char *line)
 	row.mean_ns = number(o, "mean_ns", -1);
 	if (!row.name || strncmp(row.name, "peer:", 5) || row.mean_ns < 0)
 		goto out;
-	row.threads = (unsigned int)number(o, "threads", 1);
+	threads = number(o, "threads", 1);
+	row.threads = threads < UINT_MAX ? (unsigned int)threads : UINT_MAX;
 	row.ops = (u64)number(o, "ops", 0);
 	row.max_ns = number(o, "max_ns", row.mean_ns);
 	row.p50_ns = number(o, "p50_ns", number(o, "median_ns", row.mean_ns));
@@ -100,10 +111,12 @@ void bench_peers(struct bench *b)
 		fail("DMAMAP_PEERS: %s: %s; measured without peers", program, strerror(errno));
 		return;
 	}
-	while (getline(&line, &size, f) > 0)
+	while (!interrupted() && getline(&line, &size, f) > 0)
 		line_take(b, line);
 	free(line);
 	fclose(f);
+	if (interrupted())
+		kill(pid, SIGTERM);
 	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
 		fail("DMAMAP_PEERS: %s failed; its rows may be missing", program);
 }

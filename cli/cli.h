@@ -48,23 +48,32 @@ bool spec_value(const char *spec, const char *key, char *out, size_t size);
 bool spec_target_is(const char *spec, const char *name);
 
 /* output.c */
+/* First in main(): what is printed must arrive, or the exit status is CLI_FAILED. */
+void output_init(void);
+/* Something printed before could not be written: there is no use in going on. */
+bool output_lost(void);
 /* "dmamap: …" on standard error; CLI_FAILED. */
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Opens the device of a command, or says why not. */
 struct device *device_open(const char *spec);
+/*
+ * After a driver failed: whether the cause is an address that the device cannot reach, because it
+ * has fewer address lines than the driver's mask. Then `out` is the end of an error message, which
+ * begins with ": ", else "". `has_option`: the command has --mask.
+ */
+void device_explain(struct device *dev, bool has_option, char *out, size_t size);
 /* strict, lazy, pool, persistent, or direct for a device without an IOMMU. */
 const char *device_policy(const struct device *dev);
 /* Prints the document on standard output and frees it. CLI_DONE, or CLI_FAILED: it could not be
  * written. */
 int json_finish(struct json_object *doc);
-struct json_object *json_number(double value, int digits);
+struct json_object *json_number(double value, int digits); /* NULL: not finite */
 void json_put_text(struct json_object *o, const char *key, const char *value);
 void json_put_u64(struct json_object *o, const char *key, u64 value);
 void json_put_bool(struct json_object *o, const char *key, bool value);
 void json_put_number(struct json_object *o, const char *key, double value, int digits);
 
-/* signals.c: SIGINT and SIGTERM set a flag, in the main thread only; SIGPIPE is an error of
- * write(). */
+/* signals.c: SIGINT and SIGTERM set a flag, in the main thread only. */
 void signals_init(void);    /* before a device is opened: its threads inherit the blocked signals */
 void signals_unblock(void); /* after that */
 bool interrupted(void);

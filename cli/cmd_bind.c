@@ -36,9 +36,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 #define ENVIRONMENT                                                                                \
-	"\vA function that is in use (a mounted disk, a network interface that is up, open in a "  \
-	"program) is "                                                                             \
-	"refused. DMAMAP_SYSFS and DMAMAP_PROC in the environment name other directories than "    \
+	"\vA function that is in use (a disk that is mounted or used otherwise, a network "        \
+	"interface that is up, a device that a program has open) is refused, and so is one of "    \
+	"which this cannot be decided. DMAMAP_SYSFS and DMAMAP_PROC in the environment name "      \
+	"other directories than "                                                                  \
 	"/sys and /proc."
 
 static const struct argp argp_bind = {

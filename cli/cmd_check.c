@@ -7,7 +7,9 @@
 #include "check_demo.h"
 #include "cli.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 struct args {
 	struct common common;
@@ -74,29 +76,79 @@ static int find_kind(const char *text)
 	return 0;
 }
 
+/* Reports of a demo; a device's own thread may raise them. */
+static pthread_mutex_t reports_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void keep_report(const struct dmamap_report *r, void *arg)
+{
+	struct json_object *list = arg, *o = json_object_new_object();
+
+	json_put_text(o, "kind", r->name);
+	json_put_text(o, "device", dev_name(r->dev));
+	json_put_u64(o, "address", r->addr);
+	json_put_u64(o, "size", r->size);
+	json_put_text(o, "text", r->text);
+	pthread_mutex_lock(&reports_lock);
+	json_object_array_add(list, o);
+	pthread_mutex_unlock(&reports_lock);
+}
+
+/* Runs the demo; its reports go into `list`, or, where that is NULL, to standard error. */
+static int demo_reported(const struct demo *d, bool wrong, unsigned int *others,
+			 struct json_object *list)
+{
+	int n;
+
+	if (list)
+		dmamap_check_on_report(keep_report, list);
+	n = demo_run(d, wrong, others);
+	if (list)
+		dmamap_check_on_report(NULL, NULL);
+	return n;
+}
+
+static int demo_json(const struct args *args, unsigned int raised, unsigned int others,
+		     struct json_object *reports, bool done, const char *error)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_put_text(o, "kind", args->kind);
+	json_put_bool(o, "legal", args->legal);
+	json_put_bool(o, "ok", done);
+	json_put_u64(o, "raised", raised);
+	json_put_u64(o, "others", others);
+	json_object_object_add(o, "reports", reports);
+	if (error)
+		json_put_text(o, "error", error);
+	return json_finish(o);
+}
+
 static int demo(const struct args *args)
 {
-	int kind = find_kind(args->kind), n;
+	int kind = find_kind(args->kind), n, status = CLI_DONE;
+	struct json_object *reports = args->common.json ? json_object_new_array() : NULL;
 	const struct demo *d = kind ? demo_find(kind) : NULL;
-	unsigned int others;
+	const char *error = NULL;
+	unsigned int others = 0;
+	bool done;
 
 	if (!d) {
-		fprintf(stderr, "dmamap: check: unknown kind '%s': see dmamap check list\n",
+		json_object_put(reports);
+		fprintf(stderr, "dmamap check: unknown kind '%s': see dmamap check list\n",
 			args->kind);
 		return CLI_USAGE;
 	}
-	n = demo_run(d, !args->legal, &others);
-	if (n < 0) {
-		fprintf(stderr, "dmamap: check: %s\n", dmamap_strerror());
-		return CLI_FAILED;
-	}
-	if (n == !args->legal && !others)
-		return CLI_DONE;
-	if (d->needs_asan && !n && !others)
-		fprintf(stderr,
-			"dmamap: check: only a program built with -fsanitize=address can tell "
-			"this one\n");
-	return CLI_FAILED;
+	n = demo_reported(d, !args->legal, &others, reports);
+	done = n == !args->legal && !others;
+	if (n < 0)
+		error = dmamap_strerror();
+	else if (!done && d->needs_asan && !n && !others)
+		error = "only a program built with -fsanitize=address can tell this one";
+	else if (!done)
+		error = "the demo did not raise what it shows, and nothing else";
+	if (reports)
+		status = demo_json(args, n < 0 ? 0 : (unsigned int)n, others, reports, done, error);
+	return error ? fail("check: %s", error) : status;
 }
 
 static struct json_object *kind_json(int kind)

@@ -188,6 +188,7 @@ static int finish(struct device *dev, const struct args *a, u32 id, struct json_
 	struct dmamap_stats st = {.size = sizeof(st)};
 	struct json_object *o;
 	int status = CLI_DONE;
+	char why[256];
 
 	dmamap_stats(dev, &st);
 	if (a->common.json) {
@@ -203,7 +204,10 @@ static int finish(struct device *dev, const struct args *a, u32 id, struct json_
 	} else {
 		json_object_put(list);
 	}
-	return err ? fail("%s", driver_strerror()) : status;
+	if (!err)
+		return status;
+	device_explain(dev, false, why, sizeof(why));
+	return fail("%s%s", driver_strerror(), why);
 }
 
 int cmd_edu(int argc, char **argv)

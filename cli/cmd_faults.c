@@ -54,7 +54,7 @@ static void exercise(struct device *dev, const char *spec)
 	static char byte; /* it is mapped, which memory of the stack may not be */
 
 	if (spec_target_is(spec, "nvme")) {
-		nvme = nvme_probe(dev, NULL);
+		nvme = nvme_probe(dev, &(struct nvme_options){.interrupted = interrupted});
 		if (!nvme)
 			fail("%s", driver_strerror());
 		nvme_remove(nvme);
@@ -109,6 +109,10 @@ int cmd_faults(int argc, char **argv)
 			       f.len, (unsigned long long)f.addr, reason_text(f.reason));
 	}
 	dmamap_close(dev);
+	if (interrupted()) {
+		json_object_put(list);
+		return fail("faults: interrupted while the driver was brought up");
+	}
 	if (!args.json) {
 		printf("%llu faults, %llu of them not kept\n", (unsigned long long)st.faults,
 		       (unsigned long long)st.faults_lost);

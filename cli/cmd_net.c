@@ -13,7 +13,7 @@
 #define CHUNK_DEFAULT  2048
 #define RING_DEFAULT   1024
 
-enum { KEY_COPY = 0x100, KEY_ZEROCOPY, KEY_JUMBO, KEY_CHUNK, KEY_FRAMES, KEY_RING };
+enum { KEY_COPY = 0x100, KEY_ZEROCOPY, KEY_JUMBO, KEY_CHUNK, KEY_FRAMES, KEY_RING, KEY_MASK };
 
 static const struct argp_option options[] = {
 	{"peer", 'p', "SPEC", 0, "forward: the other card; packets go both ways", 0},
@@ -30,6 +30,8 @@ static const struct argp_option options[] = {
 	{"chunk", KEY_CHUNK, "N", 0, "Bytes of a packet buffer: 2048 (default) or 4096", 0},
 	{"frames", KEY_FRAMES, "N", 0, "Packet buffers of each card (default 2048)", 0},
 	{"ring", KEY_RING, "N", 0, "Descriptors of the card's rings (default 1024)", 0},
+	{"mask", KEY_MASK, "BITS", 0,
+	 "Address bits that the driver claims for the device (default 64)", 0},
 	{0},
 };
 
@@ -97,6 +99,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->ring = number_option(state, "--ring", arg, 8, 4096);
 		if (a->ring % 8)
 			argp_error(state, "--ring %s: a multiple of 8", arg);
+		return 0;
+	case KEY_MASK:
+		a->mask = number_option(state, "--mask", arg, 12, 64);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->action)
@@ -188,16 +193,19 @@ static bool set_up(struct net_run *r)
 {
 	const struct net_args *a = r->args;
 
+	if (!net_files_check(r))
+		return false;
 	if (a->in)
 		r->in = net_in_open(r, a->in);
-	if (!r->error[0] && a->out)
-		r->out = net_out_open(r, a->out);
 	if (r->error[0] || !net_memory_init(r))
 		return false;
 	signals_init();
 	if (net_port_open(r, &r->port[0], a->common.device, 0) && a->peer)
 		net_port_open(r, &r->port[1], a->peer, a->frames);
 	signals_unblock();
+	/* last, since it empties the file */
+	if (!r->error[0] && a->out)
+		r->out = net_out_open(r, a->out);
 	/* after the card has said what is wrong with its file, if it is */
 	return !r->error[0] && find_end(r);
 }
@@ -223,8 +231,6 @@ int cmd_net(int argc, char **argv)
 	net_in_close(r->in);
 	net_out_close(r, r->out);
 	status = net_report(r);
-	net_port_fini(&r->port[1]);
-	net_port_fini(&r->port[0]);
 	net_memory_fini(&r->memory);
 	return status;
 }

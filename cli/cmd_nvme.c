@@ -327,6 +327,11 @@ static void act(struct nvme_session *s)
 		nvme_copy_verify(s);
 	else if (!strcmp(action, "bench"))
 		nvme_bench(s);
+	if (s->error[0] && !s->stopped) {
+		size_t n = strlen(s->error);
+
+		device_explain(s->dev, true, s->error + n, sizeof(s->error) - n);
+	}
 	if (s->stopped)
 		session_fail(
 			s,
@@ -341,6 +346,7 @@ int cmd_nvme(int argc, char **argv)
 	struct nvme_session s = {.args = &args};
 	struct nvme_options opt = {0};
 	struct nvme_info info;
+	char why[256];
 	bool bench;
 	int status;
 
@@ -359,9 +365,11 @@ int cmd_nvme(int argc, char **argv)
 	opt.depth = args.qd + 1;
 	opt.mask_bits = args.mask;
 	opt.data = args.data;
+	opt.interrupted = interrupted;
 	s.nvme = nvme_probe(s.dev, &opt);
 	if (!s.nvme) {
-		status = fail("%s", driver_strerror());
+		device_explain(s.dev, true, why, sizeof(why));
+		status = fail("%s%s", driver_strerror(), why);
 		goto close;
 	}
 	s.info = nvme_info(s.nvme);

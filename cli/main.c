@@ -80,6 +80,7 @@ int main(int argc, char **argv)
 {
 	const struct command *c;
 
+	output_init();
 	if (argc < 2)
 		return usage(stderr, CLI_USAGE);
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))

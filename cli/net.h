@@ -24,7 +24,7 @@ struct net_args {
 	u64 packets;	   /* 0: no limit */
 	double seconds;	   /* 0: no limit */
 	unsigned int size; /* of a made-up packet */
-	unsigned int chunk, frames, ring;
+	unsigned int chunk, frames, ring, mask;
 	bool busy, jumbo;
 };
 
@@ -48,6 +48,7 @@ struct net_port {
 	u64 given;     /* TX descriptors so far */
 	u64 completed; /* and those that came back */
 	bool zero_copy;
+	u64 sent, sent_bytes; /* by the card in all, when the port was closed; with FCS */
 };
 
 /* One run, and what it did. */
@@ -66,6 +67,8 @@ struct net_run {
 	double cycles; /* of this thread; below 0: not countable */
 	bool live, ran, stopped, unsent;
 	char error[640];
+	const char *policy; /* of the first device; NULL: it was not opened */
+	struct json_object *dma;
 	struct net_in *in;
 	struct net_out *out;
 	bool in_over;	/* of `in` */
@@ -86,6 +89,12 @@ bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 
 void net_port_close(struct net_port *p); /* socket and driver; the device stays */
 void net_port_fini(struct net_port *p);
 
+/* net_files.c */
+/* No file of the run is written while it is read, or twice. */
+bool net_files_check(struct net_run *r);
+/* The devices are closed: what the cards sent is in their files. */
+void net_files_written(struct net_run *r);
+
 /* net_run.c */
 void net_run(struct net_run *r);
 
@@ -103,6 +112,8 @@ bool net_pcap_count(struct net_run *r, const char *path, u64 *n);
 /* net_report.c */
 void net_show(struct net_run *r); /* the live line, when it is time */
 int net_report(struct net_run *r);
+/* Ends the run with an error message if a card cannot reach its memory. */
+void net_explain(struct net_run *r);
 int net_cycles_open(void);
 double net_cycles_read(int fd);
 

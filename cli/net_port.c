@@ -139,7 +139,8 @@ bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 
 {
 	struct e1000e_options opt = {.max_frame = r->args->jumbo ? E1000E_FRAME_LONG : 0,
 				     .rx_ring = r->args->ring,
-				     .tx_ring = r->args->ring};
+				     .tx_ring = r->args->ring,
+				     .mask_bits = r->args->mask};
 
 	p->spec = spec;
 	if (!usable_spec(r, spec))
@@ -158,6 +159,12 @@ bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 
 
 void net_port_close(struct net_port *p)
 {
+	struct e1000e_stats s = {0};
+
+	if (p->nic)
+		e1000e_stats(p->nic, &s);
+	p->sent += s.card_tx_good;
+	p->sent_bytes += s.card_tx_bytes;
 	xdp_sock_destroy(p->xs);
 	p->xs = NULL;
 	e1000e_remove(p->nic);
@@ -169,5 +176,6 @@ void net_port_fini(struct net_port *p)
 	net_port_close(p);
 	dmamap_close(p->dev);
 	free(p->free);
-	*p = (struct net_port){0};
+	p->dev = NULL;
+	p->free = NULL;
 }

@@ -187,7 +187,7 @@ static int report_json(struct net_run *r, const struct losses *l)
 	json_put_text(o, "device", r->args->common.device);
 	json_put_text(o, "peer", r->args->peer);
 	json_put_text(o, "mode", r->port[0].zero_copy ? "zero-copy" : "copy");
-	json_put_text(o, "policy", r->port[0].dev ? device_policy(r->port[0].dev) : NULL);
+	json_put_text(o, "policy", r->policy);
 	json_put_u64(o, "packets", r->packets);
 	json_put_u64(o, "bytes", r->bytes);
 	json_put_number(o, "seconds", r->seconds, 6);
@@ -201,7 +201,7 @@ static int report_json(struct net_run *r, const struct losses *l)
 		json_put_u64(drops, causes[k], l->n[k]);
 	json_object_object_add(o, "drops", drops);
 	json_put_u64(o, "fill_ring_empty", l->fill_ring_empty);
-	json_object_object_add(o, "dma", dma_json(r));
+	json_object_object_add(o, "dma", json_object_get(r->dma));
 	if (r->error[0])
 		json_put_text(o, "error", r->error);
 	return json_finish(o);
@@ -214,7 +214,7 @@ static void report_text(const struct net_run *r, const struct losses *l)
 	printf("%-7s %llu packets, %llu bytes in %.3f s, %.3f Mpps, %s, policy %s", r->args->action,
 	       (unsigned long long)r->packets, (unsigned long long)r->bytes, r->seconds,
 	       mpps(r->packets, r->seconds), r->port[0].zero_copy ? "zero-copy" : "copy",
-	       device_policy(r->port[0].dev));
+	       r->policy);
 	if (cycles >= 0)
 		printf(", %.0f cycles a packet", cycles);
 	printf("; %llu lost\n", (unsigned long long)l->total);
@@ -224,8 +224,23 @@ static void report_text(const struct net_run *r, const struct losses *l)
 	}
 }
 
-/* Sockets and drivers are still there, so that their counters can be asked; they go before the
- * text. */
+/* A card that cannot reach its memory does nothing, and says nothing. */
+void net_explain(struct net_run *r)
+{
+	struct dmamap_stats st = {.size = sizeof(st)};
+	char why[256] = "";
+
+	for (int i = 0; i < r->ports && !why[0]; i++)
+		if (r->port[i].dev && !dmamap_stats(r->port[i].dev, &st) && st.faults)
+			device_explain(r->port[i].dev, true, why, sizeof(why));
+	if (why[0])
+		net_fail(r, "%s: nothing moves%s", r->args->action, why);
+}
+
+/*
+ * Sockets and drivers are still there, so that their counters can be asked. All is closed before
+ * anything is said, since what closing finds out is part of it.
+ */
 int net_report(struct net_run *r)
 {
 	struct losses l;
@@ -236,6 +251,13 @@ int net_report(struct net_run *r)
 	collect(r, &l);
 	for (int i = r->ports - 1; i >= 0; i--)
 		net_port_close(&r->port[i]);
+	net_explain(r);
+	r->policy = r->port[0].dev ? device_policy(r->port[0].dev) : NULL;
+	r->dma = dma_json(r);
+	for (int i = r->ports - 1; i >= 0; i--)
+		net_port_fini(&r->port[i]);
+	if (r->ran)
+		net_files_written(r);
 	if (r->stopped)
 		net_fail(r,
 			 "%s: interrupted after %llu packets; the device is stopped and everything "
@@ -250,6 +272,7 @@ int net_report(struct net_run *r)
 		status = report_json(r, &l);
 	else if (r->ran && !r->error[0])
 		report_text(r, &l);
+	json_object_put(r->dma);
 	if (r->error[0])
 		return fail("%s", r->error);
 	return status;

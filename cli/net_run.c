@@ -351,6 +351,8 @@ static bool is_over(struct net_run *r, bool idle)
 		return true;
 	if (r->in_over)
 		return true;
+	if (idle)
+		net_explain(r);
 	if (!idle || !r->has_expected || a->packets || card_packets(r) < r->expected)
 		return false;
 	/* what is still to be sent keeps chunks that packets in the card's buffers may be waiting
@@ -375,7 +377,7 @@ static void drain(struct net_run *r)
 	u64 end = clock_ns() + DRAIN_NS;
 	int i;
 
-	while (!all_sent(r) && !r->error[0] && clock_ns() < end) {
+	while (!all_sent(r) && !r->error[0] && !interrupted() && clock_ns() < end) {
 		if (drivers(r) < 0)
 			return;
 		for (i = 0; i < r->ports; i++)

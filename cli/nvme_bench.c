@@ -71,6 +71,8 @@ static void on_done(struct nvme_request *req)
 	u64 now = clock_ns();
 
 	r->in_flight--;
+	if (req->result == -EINTR)
+		return; /* it could not be mapped until the signal came */
 	if (nvme_request_fail(r->s->nvme, req)) {
 		reader_fail(r, driver_strerror());
 		return;

@@ -149,13 +149,22 @@ static bool chunk_submit(struct copy *c, struct chunk *k, enum nvme_op op, u64 a
 	return true;
 }
 
+/* What a driver's call gave. False: it failed, or was interrupted. */
+static bool driver_error(struct nvme_session *s, int err)
+{
+	if (err == -EINTR)
+		s->stopped = true;
+	else if (err)
+		session_fail(s, "%s", driver_strerror());
+	return !err;
+}
+
 /* The oldest chunk, finished; NULL: it failed. */
 static struct chunk *chunk_finish(struct copy *c)
 {
 	struct chunk *k = &c->chunk[c->head];
 
-	if (nvme_wait_request(c->s->nvme, 1, &k->req))
-		session_fail(c->s, "%s", driver_strerror());
+	driver_error(c->s, nvme_wait_request(c->s->nvme, 1, &k->req));
 	c->head = (c->head + 1) % c->depth;
 	c->in_flight--;
 	return k->req.result ? NULL : k;
@@ -208,9 +217,9 @@ static bool pad(struct copy *c, struct chunk *k, u64 at, u64 length)
 	if (!old)
 		return session_fail(c->s, "no memory for the last block: %s", dmamap_strerror());
 	req.buf = old;
-	if (nvme_run(c->s->nvme, 1, &req)) {
+	if (!driver_error(c->s, nvme_run(c->s->nvme, 1, &req))) {
 		kfree(old);
-		return session_fail(c->s, "%s", driver_strerror());
+		return false;
 	}
 	page = k->iov[start / PAGE_SIZE].iov_base;
 	memcpy(page + length % PAGE_SIZE, old + (length - start), block - (length - start));
@@ -300,9 +309,7 @@ static bool flush(struct copy *c)
 {
 	struct nvme_request req = {.op = NVME_FLUSH};
 
-	if (nvme_run(c->s->nvme, 1, &req))
-		return session_fail(c->s, "%s", driver_strerror());
-	return true;
+	return driver_error(c->s, nvme_run(c->s->nvme, 1, &req));
 }
 
 /*
@@ -337,14 +344,22 @@ static void copy_run(struct copy *c, bool (*step)(struct copy *),
 	progress_end(&c->progress);
 }
 
-/* `--file` must not be the disk's own image: opening it for output would empty it. */
-static bool is_image(const struct copy *c, const struct stat *st)
+/*
+ * The file is the disk's own image: opening it for output would empty it, and copying it onto
+ * itself at another place would destroy it. Comparing does no harm.
+ */
+static bool is_image(const struct copy *c, bool output)
 {
-	char image[4096];
-	struct stat is;
+	const struct nvme_args *a = c->s->args;
+	struct stat image, st;
+	char path[4096];
 
-	return spec_value(c->s->args->common.device, "image", image, sizeof(image)) &&
-	       !stat(image, &is) && is.st_dev == st->st_dev && is.st_ino == st->st_ino;
+	if (!strcmp(a->action, "verify") ||
+	    !spec_value(a->common.device, "image", path, sizeof(path)) || stat(path, &image))
+		return false;
+	if (a->file ? stat(a->file, &st) : fstat(output ? STDOUT_FILENO : STDIN_FILENO, &st))
+		return false;
+	return image.st_dev == st.st_dev && image.st_ino == st.st_ino;
 }
 
 static bool file_open(struct copy *c, bool output)
@@ -352,8 +367,8 @@ static bool file_open(struct copy *c, bool output)
 	const char *file = c->s->args->file;
 	struct stat st;
 
-	if (file && output && !stat(file, &st) && is_image(c, &st))
-		return session_fail(c->s, "%s: it is the image of the disk itself", file);
+	if (is_image(c, output))
+		return session_fail(c->s, "%s: it is the image of the disk itself", file_name(c));
 	c->fd = output ? STDOUT_FILENO : STDIN_FILENO;
 	if (file)
 		c->fd = output ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)

@@ -2,10 +2,23 @@
 /* What commands say: one line when they fail, one JSON document when asked. */
 #include "cli.h"
 
+#include "base/utf8.h"
 #include "domain/device.h"
 
+#include <dmamap/bus.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dma-mapping.h>
+#include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool output_failed; /* and that was said */
 
 int fail(const char *fmt, ...)
 {
@@ -31,32 +44,137 @@ struct device *device_open(const char *spec)
 	return dev;
 }
 
+/* The first recorded access that went beyond the device's address lines. */
+static bool find_unreachable(struct device *dev, struct dmamap_fault *f)
+{
+	while (dmamap_bus_fault_next(dev, f) == 1)
+		if (f->reason == DMAMAP_FAULT_ADDRESS &&
+		    (f->addr > dev->address_last || f->len - 1 > dev->address_last - f->addr))
+			return true;
+	return false;
+}
+
+void device_explain(struct device *dev, bool has_option, char *out, size_t size)
+{
+	unsigned int lines, bits = 64 - (unsigned int)__builtin_clzll(dma_get_mask(dev) | 1);
+	struct dmamap_fault f;
+	char remedy[64];
+
+	*out = 0;
+	if (!dev->address_last || !find_unreachable(dev, &f))
+		return;
+	lines = 64 - (unsigned int)__builtin_clzll(dev->address_last);
+	if (has_option)
+		snprintf(remedy, sizeof(remedy), "give --mask %u", lines);
+	else
+		snprintf(remedy, sizeof(remedy), "open it with addr-bits=%u or more", bits);
+	if (lines < bits)
+		snprintf(out, size,
+			 ": the device cannot reach address 0x%llx: it has %u address lines, and "
+			 "the driver's mask is of %u bits; %s",
+			 (unsigned long long)f.addr, lines, bits, remedy);
+}
+
 const char *device_policy(const struct device *dev)
 {
 	return dev->iommu ? dev->policy_name : "direct";
+}
+
+static int output_fail(int err)
+{
+	if (!output_failed)
+		fail("cannot write to standard output: %s",
+		     err ? strerror(err) : "an earlier part could not be written");
+	output_failed = true;
+	return CLI_FAILED;
+}
+
+/*
+ * What is printed may stand in a buffer until the end. A disk that is full, or a pipe that nobody
+ * reads, is then found here, and the exit status says so, whatever the command itself returned.
+ */
+static void output_end(void)
+{
+	bool pending = __fpending(stdout) > 0, failed = ferror(stdout) || output_failed;
+	int err = 0;
+
+	if (fclose(stdout) && (pending || errno != EBADF)) {
+		err = errno;
+		failed = true;
+	}
+	if (failed)
+		output_fail(err);
+	if (failed || ferror(stderr)) /* where error messages and reports go */
+		_exit(CLI_FAILED);
+}
+
+void output_init(void)
+{
+	/*
+	 * A descriptor that is closed would be given to the first file that is opened, such as the
+	 * image of a disk, and what is printed would go there. These lead nowhere: using them
+	 * fails.
+	 */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			exit(CLI_FAILED);
+	signal(SIGPIPE, SIG_IGN);
+	atexit(output_end);
+}
+
+bool output_lost(void)
+{
+	return ferror(stdout);
 }
 
 int json_finish(struct json_object *doc)
 {
 	const char *text = json_object_to_json_string_ext(
 		doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	bool written = text && puts(text) >= 0 && !fflush(stdout);
+	bool written;
 
+	errno = ENOMEM;
+	written = text && puts(text) >= 0 && !fflush(stdout);
+	if (!written)
+		output_fail(errno);
 	json_object_put(doc);
-	return written ? CLI_DONE : fail("the result could not be written to standard output");
+	return written ? CLI_DONE : CLI_FAILED;
 }
 
+/* JSON has no infinities and no NaN: there is no number then. */
 struct json_object *json_number(double value, int digits)
 {
-	char text[64];
+	char text[512];
 
+	if (!isfinite(value))
+		return NULL;
 	snprintf(text, sizeof(text), "%.*f", digits, value);
 	return json_object_new_double_s(value, text);
 }
 
+/* A byte that is no UTF-8 is replaced: a file's or a device's name may hold any. */
+static struct json_object *json_text(const char *value)
+{
+	size_t n = strlen(value), k = 0, len;
+	char *text = malloc(3 * n + 1);
+	struct json_object *o;
+
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < n; i += len ? len : 1) {
+		len = utf8_length(value + i, n - i);
+		memcpy(text + k, len ? value + i : UTF8_REPLACEMENT, len ? len : 3);
+		k += len ? len : 3;
+	}
+	o = json_object_new_string_len(text, (int)k);
+	free(text);
+	return o;
+}
+
 void json_put_text(struct json_object *o, const char *key, const char *value)
 {
-	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+	json_object_object_add(o, key, value ? json_text(value) : NULL);
 }
 
 void json_put_u64(struct json_object *o, const char *key, u64 value)

@@ -36,8 +36,10 @@ static void pause_us(long us)
 	nanosleep(&t, NULL);
 }
 
-/* Waits until CSTS & mask is `want`. -ETIMEDOUT; -EIO: the controller is gone or failed. No
- * sentence. */
+/*
+ * Waits until CSTS & mask is `want`. -ETIMEDOUT; -EIO: the controller is gone or failed; -EINTR:
+ * while it should become ready. Sets no error message.
+ */
 static int wait_csts(struct nvme *nvme, u32 mask, u32 want)
 {
 	u64 end = now_ms() + nvme->ready_ms;
@@ -51,6 +53,8 @@ static int wait_csts(struct nvme *nvme, u32 mask, u32 want)
 			return 0;
 		if (now_ms() >= end)
 			return -ETIMEDOUT;
+		if (want == CSTS_READY && nvme_is_interrupted(nvme))
+			return -EINTR;
 		pause_us(50);
 	}
 }
@@ -60,6 +64,9 @@ static int csts_fail(struct nvme *nvme, int err, const char *what)
 	if (err == -ETIMEDOUT)
 		return driver_fail(ETIMEDOUT, "%s: the controller did not %s within %u ms",
 				   dev_name(nvme->dev), what, nvme->ready_ms);
+	if (err == -EINTR)
+		return driver_fail(EINTR, "%s: interrupted while the controller should %s",
+				   dev_name(nvme->dev), what);
 	return driver_fail(-err,
 			   "%s: the controller should %s, but is gone or reports a fatal error",
 			   dev_name(nvme->dev), what);
@@ -77,11 +84,13 @@ static void shut_down(struct nvme *nvme)
 	wait_csts(nvme, CSTS_SHUTDOWN_MASK, CSTS_SHUTDOWN_DONE);
 }
 
-static void stop(struct nvme *nvme, int err, bool died)
+/* `why`: it died, and in what way; NULL: it is stopped in order. */
+static void stop(struct nvme *nvme, int err, const char *why)
 {
 	pthread_mutex_lock(&nvme->stop_lock);
 	if (!is_stopped(nvme)) {
-		__atomic_store_n(&nvme->dead, died, __ATOMIC_RELEASE);
+		nvme->why = why;
+		__atomic_store_n(&nvme->dead, why != NULL, __ATOMIC_RELEASE);
 		__atomic_store_n(&nvme->stopped, true, __ATOMIC_RELEASE);
 		disable(nvme);
 	}
@@ -93,13 +102,13 @@ static void stop(struct nvme *nvme, int err, bool died)
 
 void nvme_kill(struct nvme *nvme, int err, const char *why)
 {
-	stop(nvme, -err, true);
+	stop(nvme, -err, why);
 	driver_fail(err, "%s: the controller was given up: %s", dev_name(nvme->dev), why);
 }
 
 void nvme_stop(struct nvme *nvme)
 {
-	stop(nvme, -ECANCELED, false);
+	stop(nvme, -ECANCELED, NULL);
 }
 
 /* Runs a command on the admin queue. 0 or -errno and the sentence. */

@@ -40,6 +40,12 @@ struct nvme_options {
 	unsigned int mask_bits;	 /* address lines that the driver claims; 0: 64 */
 	unsigned int timeout_ms; /* in which a command must complete; 0: 10000 */
 	unsigned int retry_ms;	 /* for which a mapping is tried again; 0: 30000 */
+	/*
+	 * Asked while a request waits to be mapped, or the controller to become ready. True:
+	 * requests that wait are finished with -EINTR, and so is the probe. It runs with a lock
+	 * held, in the thread that waits, and only reads a flag. NULL: never.
+	 */
+	bool (*interrupted)(void);
 	enum nvme_data data;
 };
 
@@ -74,7 +80,8 @@ struct nvme_request {
 	void (*done)(struct nvme_request *); /* NULL, or called when it is finished, no lock held */
 	void *arg;
 
-	int result;    /* when finished: 0 or -errno; -ECANCELED: the controller was stopped */
+	int result;    /* when finished: 0 or -errno; -ECANCELED: the controller was stopped;
+			  -EINTR: nvme_options.interrupted() */
 	u16 status;    /* and the status the device gave: see nvme_status_text() */
 	u32 value;     /* and its dword 0 */
 	bool finished; /* nvme_finished() reads it */
@@ -89,7 +96,7 @@ struct nvme_request {
 /*
  * Resets and enables the controller, identifies it and creates the I/O queues. `options` may be
  * NULL. NULL and errno: ENODEV no NVMe controller or no namespace 1; ENOTSUP one that needs what is
- * not done here; EIO it failed, or the mask cannot be served; ETIMEDOUT; ENOMEM; EINVAL the
+ * not done here; EIO it failed, or the mask cannot be served; ETIMEDOUT; EINTR; ENOMEM; EINVAL the
  * options. Nothing stays behind.
  */
 struct nvme *nvme_probe(struct device *dev, const struct nvme_options *options);

@@ -135,6 +135,7 @@ struct nvme {
 	u32 cc;
 	bool stopped;		    /* atomic: takes no more requests */
 	bool dead;		    /* atomic: it failed, and its requests with it */
+	const char *why;	    /* once `dead`: in what way */
 	u64 retries, strays, links; /* atomic */
 	bool two_step;		    /* ranges for it can be had */
 	unsigned int n_queues;	    /* of `queue` that are set up, with the admin queue */
@@ -157,6 +158,11 @@ static inline bool is_dead(const struct nvme *nvme)
 static inline bool is_stopped(const struct nvme *nvme)
 {
 	return __atomic_load_n(&nvme->stopped, __ATOMIC_ACQUIRE);
+}
+
+static inline bool nvme_is_interrupted(const struct nvme *nvme)
+{
+	return nvme->options.interrupted && nvme->options.interrupted();
 }
 
 /*

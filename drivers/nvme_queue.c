@@ -181,6 +181,18 @@ static void start_waiting(struct nvme_queue *q, struct done_list *d)
 	}
 }
 
+/* Finishes what waits, and has nothing mapped. */
+static void waiting_fail(struct nvme_queue *q, struct done_list *d, int err)
+{
+	while (q->waiting) {
+		struct nvme_request *req = q->waiting;
+
+		q->waiting = req->next;
+		done_add(d, req, err);
+	}
+	q->waiting_end = &q->waiting;
+}
+
 /* Ends what has a slot. */
 static void finish(struct nvme_queue *q, u16 cid, struct done_list *d, int result)
 {
@@ -265,6 +277,8 @@ static int take(struct nvme_queue *q)
 
 	pthread_mutex_lock(&q->lock);
 	take_completions(q, &d);
+	if (q->waiting && nvme_is_interrupted(q->nvme))
+		waiting_fail(q, &d, -EINTR);
 	if (q->waiting && (d.count || now >= q->retry_ms))
 		start_waiting(q, &d);
 	check = now >= q->check_ms && (q->in_flight || q->waiting);
@@ -440,13 +454,7 @@ void nvme_queue_fail_all(struct nvme_queue *q, int err)
 		if (q->slots[i].req)
 			finish(q, (u16)i, &d, err);
 	}
-	while (q->waiting) {
-		struct nvme_request *req = q->waiting;
-
-		q->waiting = req->next;
-		done_add(&d, req, err);
-	}
-	q->waiting_end = &q->waiting;
+	waiting_fail(q, &d, err);
 	pthread_mutex_unlock(&q->lock);
 	done_run(q, &d);
 }

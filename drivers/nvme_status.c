@@ -5,6 +5,8 @@
  */
 #include "drivers/nvme_private.h"
 
+#include <stdio.h>
+
 #define TYPE_AND_CODE 0x7ff
 
 static const struct {
@@ -94,25 +96,39 @@ static const char *op_name(const struct nvme_request *req)
 	}
 }
 
-int nvme_request_fail(const struct nvme *nvme, const struct nvme_request *req)
+/* Why a request failed to which the controller gave no status, or a status. */
+static int request_fail_why(const struct nvme *nvme, const struct nvme_request *req,
+			    const char *what)
 {
 	const char *name = dev_name(nvme->dev);
+
+	if (req->status)
+		return driver_fail(-req->result, "%s: %s failed: %s (status 0x%03x)", name, what,
+				   nvme_status_text(req->status), req->status);
+	if (is_dead(nvme))
+		return driver_fail(-req->result, "%s: %s failed: the controller was given up: %s",
+				   name, what, nvme->why);
+	if (req->result == -EINTR)
+		return driver_fail(EINTR,
+				   "%s: %s was interrupted while its data could not be mapped",
+				   name, what);
+	if (req->result == -ENOMEM)
+		return driver_fail_why(ENOMEM,
+				       "%s: %s failed: its data could not be mapped for %u ms",
+				       name, what, nvme->options.retry_ms);
+	return driver_fail(-req->result, "%s: %s failed: %s", name, what, strerror(-req->result));
+}
+
+int nvme_request_fail(const struct nvme *nvme, const struct nvme_request *req)
+{
+	char what[96];
 
 	if (!req->result)
 		return 0;
 	if (req->op == NVME_ADMIN)
-		return driver_fail(
-			-req->result, "%s: admin command 0x%02x failed: %s (status 0x%03x)", name,
-			req->admin[0],
-			req->status ? nvme_status_text(req->status) : strerror(-req->result),
-			req->status);
-	if (req->status)
-		return driver_fail(-req->result,
-				   "%s: %s %u blocks at block %llu failed: %s (status 0x%03x)",
-				   name, op_name(req), req->blocks, (unsigned long long)req->lba,
-				   nvme_status_text(req->status), req->status);
-	return driver_fail(-req->result, "%s: %s %u blocks at block %llu failed: %s%s", name,
-			   op_name(req), req->blocks, (unsigned long long)req->lba,
-			   strerror(-req->result),
-			   is_dead(nvme) ? "; the controller was given up" : "");
+		snprintf(what, sizeof(what), "admin command 0x%02x", req->admin[0]);
+	else
+		snprintf(what, sizeof(what), "%s %u blocks at block %llu", op_name(req),
+			 req->blocks, (unsigned long long)req->lba);
+	return request_fail_why(nvme, req, what);
 }

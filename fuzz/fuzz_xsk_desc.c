@@ -130,7 +130,13 @@ static void receive(struct device *dev, struct xsk_buff_pool *pool, struct input
 	}
 	for (u32 i = 0; i < n; i++) {
 		if ((how & 1) && i + 1 < n && xsk_buff_add_frag(b[i], b[i + 1])) {
-			must(!xsk_rcv(dev, 0, b[i]) || (xsk_buff_free(b[i]), 1));
+			if (how & 4) { /* the fragment goes first: the packet must not */
+				xsk_buff_free(b[i + 1]);
+				must(xsk_rcv(dev, 0, b[i]) == -EINVAL);
+				xsk_buff_free(b[i]);
+			} else {
+				must(!xsk_rcv(dev, 0, b[i]) || (xsk_buff_free(b[i]), 1));
+			}
 			i++;
 		} else if ((how & 2) || xsk_rcv(dev, 0, b[i])) {
 			xsk_buff_free(b[i]);

@@ -164,12 +164,13 @@ static int open_port(struct e1000e *c, const struct args *a)
 		c->in.loops = a->has_loop ? a->loop : 1;
 		c->in.rate = a->rate;
 	}
-	if (!err && a->out)
-		err = e1000e_out_open(&c->out, a->out);
 	if (!err && a->wire) {
 		c->wire = e1000e_wire_get(a->wire, c, &c->end);
 		err = c->wire ? 0 : -errno;
 	}
+	/* last, since it empties the file */
+	if (!err && a->out)
+		err = e1000e_out_open(&c->out, a->out, c->in.fd);
 	if (err)
 		close_port(c);
 	return err;

@@ -253,7 +253,8 @@ int e1000e_in_open(struct e1000e_in *in, const char *path);
 void e1000e_in_close(struct e1000e_in *in);
 bool e1000e_in_peek(struct e1000e *c, struct e1000e_frame *f);
 void e1000e_in_take(struct e1000e_in *in);
-int e1000e_out_open(struct e1000e_out *out, const char *path);
+/* `in` is the file that is played, which `path` must not be; -1: none. */
+int e1000e_out_open(struct e1000e_out *out, const char *path, int in);
 void e1000e_out_close(struct e1000e_out *out);
 u8 *e1000e_out_room(struct e1000e_out *out, u32 len);
 void e1000e_out_add(struct e1000e_out *out, u32 len, u64 wall_ns);

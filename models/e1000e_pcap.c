@@ -208,11 +208,41 @@ void e1000e_in_take(struct e1000e_in *in)
 	in->sent++;
 }
 
-int e1000e_out_open(struct e1000e_out *out, const char *path)
+static bool is_one_file(int a, int b)
+{
+	struct stat x, y;
+
+	return b >= 0 && !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* Opens the file and empties it, but not if it is the one that is played. */
+static int open_output(const char *path, int in)
+{
+	int fd = open_file(path, O_WRONLY | O_CREAT, "pcap-out"), err = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (is_one_file(fd, in))
+		err = error_set(EINVAL,
+				"sim:e1000e cannot write to pcap-out=%s: it is the file of "
+				"pcap-in, which would be overwritten; name another",
+				path);
+	else if (!fstat(fd, &st) && S_ISREG(st.st_mode) && ftruncate(fd, 0))
+		err = error_set(errno, "sim:e1000e cannot empty pcap-out=%s: %s", path,
+				strerror(errno));
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int e1000e_out_open(struct e1000e_out *out, const char *path, int in)
 {
 	static const u32 header[6] = {MAGIC_NS, 4u << 16 | 2, 0, 0, RECORD_MAX, ETHERNET};
 
-	out->fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, "pcap-out");
+	out->fd = open_output(path, in);
 	if (out->fd < 0)
 		return out->fd;
 	out->buffer = alloc_zeroed(OUT_BYTES);

@@ -41,7 +41,6 @@ struct xsk_umem {
 	struct xsk_socket *socks;
 	struct xsk_ring_prod *fill; /* where the application keeps them; NULL: they are in use */
 	struct xsk_ring_cons *comp;
-	__u32 rx_size, tx_size; /* of rings that first has from an attempt that failed; 0: none */
 	struct xsk_umem_config config;
 };
 
@@ -79,7 +78,17 @@ static int set_socket_config(struct xsk_socket_config *c, const struct xsk_socke
 	return c->libxdp_flags & ~XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD ? -EINVAL : 0;
 }
 
-/* Makes a ring, unless the socket has it, and tells the application where it is. */
+/*
+ * The rings of a socket that is being created. The application's structures are written when it has
+ * succeeded, so that a call that fails leaves them as they were.
+ */
+struct new_rings {
+	struct xsk_ring_cons rx, comp;
+	struct xsk_ring_prod tx, fill;
+	bool umem; /* fill and comp are set */
+};
+
+/* Makes a ring, unless the socket has it, and says where it is. */
 static int make_ring(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_prod *ring)
 {
 	struct xdp_ring_offset off;
@@ -227,10 +236,15 @@ static int make_sock(struct xsk_socket *s)
 	return s->port ? 0 : -errno;
 }
 
-/* Undoes make_sock(): the first stays the UMEM's. */
+/*
+ * Undoes make_sock(): the first stays the UMEM's, without RX and TX ring, so that the next attempt
+ * may ask for other sizes.
+ */
 static void unmake_sock(struct xsk_socket *s, bool was_first)
 {
 	if (was_first) {
+		xdp_sock_drop_ring(s->xs, XDP_RX_RING);
+		xdp_sock_drop_ring(s->xs, XDP_TX_RING);
 		s->umem->first = s->xs;
 		return;
 	}
@@ -238,9 +252,12 @@ static void unmake_sock(struct xsk_socket *s, bool was_first)
 	xdp_sock_destroy(s->xs);
 }
 
-/* Fill and completion ring, where the queue has none yet. */
-static int give_umem_rings(struct xsk_socket *s, struct xsk_ring_prod *fill,
-			   struct xsk_ring_cons *comp)
+/*
+ * Fill and completion ring, where the queue has none yet. Those that the UMEM was created with are
+ * the application's already: it may have moved its structures meanwhile.
+ */
+static int give_umem_rings(struct xsk_socket *s, const struct xsk_ring_prod *fill,
+			   const struct xsk_ring_cons *comp, struct new_rings *rings)
 {
 	struct xsk_umem *u = s->umem;
 
@@ -248,7 +265,8 @@ static int give_umem_rings(struct xsk_socket *s, struct xsk_ring_prod *fill,
 		return 0;
 	if (!fill || !comp)
 		return -EFAULT;
-	return make_umem_rings(s->xs, &u->config, fill, comp);
+	rings->umem = fill != u->fill || comp != u->comp;
+	return make_umem_rings(s->xs, &u->config, &rings->fill, &rings->comp);
 }
 
 static int bind_sock(struct xsk_socket *s, __u16 flags)
@@ -261,25 +279,15 @@ static int bind_sock(struct xsk_socket *s, __u16 flags)
 	return xdp_sock_bind(s->xs, u->umem, xsk_card_device(s->card), s->queue_id, flags, NULL);
 }
 
-/* A ring that was made is there to stay, in its size. */
-static void keep_sizes(struct xsk_umem *u, struct xsk_socket_config *c, bool rx, bool tx)
+static int setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c, bool rx, bool tx,
+		      struct new_rings *rings)
 {
-	c->rx_size = u->rx_size ? u->rx_size : c->rx_size;
-	c->tx_size = u->tx_size ? u->tx_size : c->tx_size;
-	u->rx_size = rx ? c->rx_size : u->rx_size;
-	u->tx_size = tx ? c->tx_size : u->tx_size;
-}
+	int err = 0;
 
-static int setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c,
-		      struct xsk_ring_cons *rx, struct xsk_ring_prod *tx,
-		      struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
-{
-	int err = give_umem_rings(s, fill, comp);
-
-	if (!err && rx)
-		err = make_cons(s->xs, XDP_RX_RING, c->rx_size, rx);
+	if (rx)
+		err = make_cons(s->xs, XDP_RX_RING, c->rx_size, &rings->rx);
 	if (!err && tx)
-		err = make_prod(s->xs, XDP_TX_RING, c->tx_size, tx);
+		err = make_prod(s->xs, XDP_TX_RING, c->tx_size, &rings->tx);
 	if (!err)
 		err = bind_sock(s, c->bind_flags);
 	return err;
@@ -291,6 +299,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 				  struct xsk_ring_cons *comp,
 				  const struct xsk_socket_config *usr_config)
 {
+	struct new_rings rings = {.umem = false};
 	struct xsk_socket_config config;
 	struct xsk_socket *s;
 	bool first;
@@ -307,13 +316,13 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	s->umem = umem;
 	s->queue_id = queue_id;
 	first = umem->first != NULL;
-	if (first)
-		keep_sizes(umem, &config, rx != NULL, tx != NULL);
 	s->card = xsk_card_get(ifname);
 	err = s->card ? make_sock(s) : -errno;
 	if (err)
 		goto free;
-	err = setup_sock(s, &config, rx, tx, fill, comp);
+	err = give_umem_rings(s, fill, comp, &rings);
+	if (!err)
+		err = setup_sock(s, &config, rx != NULL, tx != NULL, &rings);
 	if (err)
 		goto unmake;
 	s->next = umem->socks;
@@ -324,6 +333,14 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	if (err) {
 		xsk_socket__delete(s);
 		return err;
+	}
+	if (rx)
+		*rx = rings.rx;
+	if (tx)
+		*tx = rings.tx;
+	if (rings.umem) {
+		*fill = rings.fill;
+		*comp = rings.comp;
 	}
 	*xsk_ptr = s;
 	return 0;

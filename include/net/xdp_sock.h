@@ -98,6 +98,11 @@ DMAMAP_BEGIN
 #define XDP_FLAGS_IS_FRAG   (1U << 31) /* it is one of those others */
 #define XDP_FLAGS_GONE	    (1U << 30) /* nobody holds the buffer: it was freed or given away */
 #define XDP_FLAGS_TRACKED   (1U << 29) /* the checker is told when it is */
+#define XDP_FLAGS_CUT	    (1U << 28) /* a fragment of the packet was freed by itself */
+/* Bits that the library sets and clears; whatever else a driver keeps there is its own. */
+#define XDP_FLAGS_LIBRARY                                                                          \
+	(XDP_FLAGS_HAS_FRAGS | XDP_FLAGS_IS_FRAG | XDP_FLAGS_GONE | XDP_FLAGS_TRACKED |            \
+	 XDP_FLAGS_CUT)
 
 #define XDP_QUEUES 64 /* of each device; sockets bind to queue 0 to 63 */
 
@@ -168,6 +173,12 @@ DMAMAP_API struct xdp_sock *xdp_sock_create(void);
 DMAMAP_API int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries);
 
 /*
+ * Takes a ring away again, with its shared memory, so that it can be made in another size. 0;
+ * -EINVAL: the socket has no such ring; -EBUSY: it is bound, or was; -ENOPROTOOPT: no such option.
+ */
+DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
+
+/*
  * Binds a socket to a queue of a device. Takes its own reference on the UMEM. With XDP_SHARED_UMEM
  * `umem` is NULL and `shared` names a socket bound before; other flags than that one are then taken
  * from it. 0, or
@@ -227,7 +238,8 @@ DMAMAP_API void xdp_sock_on_ready(struct xdp_sock *xs,
  * A filled buffer to its socket's RX ring; the application sees it after xsk_flush(). A buffer of
  * the queue's pool goes as it is, and is the application's from then on; any other is copied into
  * one of the fill ring, and stays the caller's. 0, or, the buffer then being the caller's still,
- *   -EINVAL   no socket on that queue, or it wants none; not a live buffer
+ *   -EINVAL   no socket on that queue, or it wants none; not a live buffer; a fragment by itself;
+ *             a packet of which a fragment was freed
  *   -ENOBUFS  the RX ring is full (counted: rx_ring_full)
  *   -ENOSPC   longer than the chunks hold, without XDP_USE_SG (counted: rx_dropped)
  *   -ENOMEM   the fill ring is empty (counted: rx_dropped)

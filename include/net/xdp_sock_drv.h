@@ -110,8 +110,9 @@ static inline bool xsk_is_eop_desc(const struct xdp_desc *desc)
 }
 
 /*
- * A packet of several buffers: `head` is its first, the others are added in order, after their
- * xsk_buff_set_size(). False: it has XSK_MAX_FRAGS already, or `xdp` is in a packet.
+ * A packet of several buffers: `head` is its first, the others are added in order, when their
+ * length is known. False: it has XSK_MAX_FRAGS already; `xdp` is in a packet, or of another pool;
+ * or one of the two is not the driver's any more.
  */
 static inline bool xsk_buff_add_frag(struct xdp_buff *head, struct xdp_buff *xdp)
 {
@@ -121,7 +122,9 @@ static inline bool xsk_buff_add_frag(struct xdp_buff *head, struct xdp_buff *xdp
 		h->next = h->prev = NULL;
 		h->nr_frags = 0;
 	}
-	if (h->nr_frags >= XSK_MAX_FRAGS || h == f || xdp->flags)
+	if (h->nr_frags >= XSK_MAX_FRAGS || h == f || h->pool != f->pool ||
+	    (head->flags & (XDP_FLAGS_GONE | XDP_FLAGS_IS_FRAG)) ||
+	    (xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_IS_FRAG | XDP_FLAGS_HAS_FRAGS)))
 		return false;
 	f->first = h;
 	f->next = NULL;
@@ -197,7 +200,10 @@ static inline void xsk_buff_free(struct xdp_buff *xdp)
 	xp_free(xsk_buff_of(xdp));
 }
 
-/* The device wrote `size` bytes where xsk_buff_xdp_get_dma() said. */
+/*
+ * The device wrote `size` bytes where xsk_buff_xdp_get_dma() said. What the library remembers of
+ * the buffer stays: a buffer that was freed does not become the driver's again.
+ */
 static inline void xsk_buff_set_size(struct xdp_buff *xdp, u32 size)
 {
 	char *data = (char *)xdp->data_hard_start + XDP_PACKET_HEADROOM;
@@ -205,7 +211,7 @@ static inline void xsk_buff_set_size(struct xdp_buff *xdp, u32 size)
 	xdp->data = data;
 	xdp->data_end = data + size;
 	xdp->data_meta = data;
-	xdp->flags = 0;
+	xdp->flags &= XDP_FLAGS_LIBRARY;
 }
 
 static inline dma_addr_t xsk_buff_raw_get_dma(struct xsk_buff_pool *pool, u64 addr)

@@ -101,7 +101,11 @@ DMAMAP_API void xp_destroy(struct xsk_buff_pool *pool);
 DMAMAP_API void xp_add_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
 DMAMAP_API void xp_del_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
 DMAMAP_API void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq);
-/* Room for batch transmit, max_segs for each TX entry at most. 0, -ENOMEM. */
+/*
+ * Room for batch transmit: as many descriptors as the socket's TX ring has, and max_segs more.
+ * Every pool has room for 4096 and more from its creation, and on a queue it stays as it is. 0,
+ * -ENOMEM.
+ */
 DMAMAP_API int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_segs);
 
 /*
@@ -205,16 +209,19 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
 }
 
 /*
- * Tells the checker that the buffer goes. False: it is not the caller's any more, and that is
+ * Decides whether a buffer may go that is not simply the caller's, and takes it out of the packet
+ * that it is in: a fragment that is freed by itself leaves its packet, which xsk_rcv() then refuses
+ * (XDP_FLAGS_CUT). Tells the checker. False: the buffer is not the caller's any more, and that is
  * reported. The two below ask.
  */
 DMAMAP_API __attribute__((cold)) bool xp_track_release(struct xdp_buff_xsk *xskb);
 
+#define XP_FLAGS_ASK (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED | XDP_FLAGS_IS_FRAG | XDP_FLAGS_HAS_FRAGS)
+
 /* The chunk was given to the application: the head holds nothing any more. */
 static inline void xp_release(struct xdp_buff_xsk *xskb)
 {
-	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED), 0) &&
-	    !xp_track_release(xskb))
+	if (__builtin_expect(xskb->xdp.flags & XP_FLAGS_ASK, 0) && !xp_track_release(xskb))
 		return;
 	xskb->xdp.flags = XDP_FLAGS_GONE;
 	*xskb->pool->empty.top++ = xskb;
@@ -223,8 +230,7 @@ static inline void xp_release(struct xdp_buff_xsk *xskb)
 /* Gives a buffer back to the pool, for the next allocation. */
 static inline void xp_free(struct xdp_buff_xsk *xskb)
 {
-	if (__builtin_expect(xskb->xdp.flags & (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED), 0) &&
-	    !xp_track_release(xskb))
+	if (__builtin_expect(xskb->xdp.flags & XP_FLAGS_ASK, 0) && !xp_track_release(xskb))
 		return;
 	xskb->xdp.flags = XDP_FLAGS_GONE;
 	*xskb->pool->freed.top++ = xskb;

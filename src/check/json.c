@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A report as a line of JSON, written at once so that the lines of several threads stay whole. */
 #include "check/report.h"
+#include "base/utf8.h"
 
 #include <dmamap/device.h>
 #include <stdio.h>
@@ -22,20 +23,31 @@ static void add_raw(struct line *l, const char *s, size_t n)
 	l->n += n;
 }
 
-/* Room is kept for what ends the line. */
+/*
+ * Room is kept for what ends the line. A byte that is no UTF-8, as a name may hold, is replaced:
+ * else the line would be no JSON.
+ */
 static void add_string(struct line *l, const char *s, size_t n)
 {
+	size_t len;
+
 	add_raw(l, "\"", 1);
-	for (size_t i = 0; i < n && l->n < sizeof(l->text) - 64; i++) {
+	for (size_t i = 0; i < n && l->n < sizeof(l->text) - 64; i += len) {
 		unsigned char c = (unsigned char)s[i];
 		char code[8];
 
+		len = utf8_length(s + i, n - i);
+		if (!len) {
+			add_raw(l, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
+			len = 1;
+			continue;
+		}
 		if (c == '"' || c == '\\')
 			snprintf(code, sizeof(code), "\\%c", c);
 		else if (c < ' ')
 			snprintf(code, sizeof(code), "\\u%04x", c);
 		else
-			snprintf(code, sizeof(code), "%c", c);
+			snprintf(code, sizeof(code), "%.*s", (int)len, s + i);
 		add_raw(l, code, strlen(code));
 	}
 	add_raw(l, "\"", 1);

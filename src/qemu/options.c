@@ -3,6 +3,7 @@
 #include "qemu/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/file.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -96,6 +97,11 @@ int options_read(struct options *o, const struct hw_config *config)
 		if (err && err != -ENOENT)
 			return err;
 	}
+	if (o->pcap_in && o->pcap_out && file_same(o->pcap_in, o->pcap_out))
+		return error_set(EINVAL,
+				 "device spec: pcap-in= and pcap-out= are one file, %.256s, which "
+				 "would be overwritten: name another",
+				 o->pcap_out);
 	return 0;
 }
 

@@ -174,8 +174,8 @@ int pci_obstacle(const struct pci_function *f, char *remedy, size_t size)
 		return why_function(f);
 	if (!strstr(f->driver, "vfio")) {
 		err = pci_in_use(f);
-		if (err)
-			return err;
+		if (err && err != -EACCES && err != -EPERM)
+			return err; /* bind, which is for root, decides it again */
 		snprintf(remedy, size, "%sdmamap bind %s",
 			 driver_there("vfio-pci") ? "" : "modprobe vfio-pci; ", f->address.text);
 		return why_function(f);

@@ -8,8 +8,11 @@
 
 #include "vfio/sysfs.h"
 
-/* 0: nobody uses it; -EBUSY and a sentence: a mounted file system, swap, an interface that is up, a
- * program. */
+/*
+ * 0: nothing uses the function; -EBUSY: a mounted file system, swap, an interface that is up, a
+ * program; another error: that cannot be decided (-EACCES: not by this user). With an error message
+ * in each case.
+ */
 int pci_in_use(const struct pci_function *f);
 
 /*

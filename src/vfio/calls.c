@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int real_open(const char *path)
@@ -13,6 +15,24 @@ static int real_open(const char *path)
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+static int real_open_disk(const char *path, u32 *major, u32 *minor)
+{
+	int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : S_ISBLK(st.st_mode) ? 0 : -ENOTBLK;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*major = gnu_dev_major(st.st_rdev);
+	*minor = gnu_dev_minor(st.st_rdev);
+	return fd;
 }
 
 static int real_ioctl(int fd, unsigned long request, void *arg)
@@ -83,6 +103,7 @@ static void real_blank(void *p, u64 size)
 
 static const struct vfio_calls real = {
 	.open = real_open,
+	.open_disk = real_open_disk,
 	.ioctl = real_ioctl,
 	.read = real_read,
 	.write = real_write,

@@ -1,141 +1,188 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who uses a function. Its block devices and network interfaces are folders below its own, told by
- * their `subsystem`. A disk of several paths has a name without the path: nvme0c1n1 is nvme0n1.
+ * Whether a PCI function is in use: the folders below the function's own in sysfs show its block
+ * devices, network interfaces and device files, each with its `subsystem`.
+ *
+ * A disk with several paths has a hidden device for each path, nvme0c1n1, and one that is used,
+ * nvme0n1, which is not below the function. What has this one in use has the function in use.
  */
+#include "vfio/use.h"
 #include "vfio/bind.h"
+#include "base/alloc.h"
 #include "base/error.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 12
+#define DEPTH_MAX 32 /* seven USB hubs deep and a disk behind them is 16 */
 
-static const char *proc_root(void)
+const char *use_proc(void)
 {
 	const char *root = secure_getenv("DMAMAP_PROC");
 
 	return root && *root ? root : "/proc";
 }
 
-static bool use_join_path(char out[SYSFS_PATH_MAX], const char *a, const char *b)
+bool use_join(char out[SYSFS_PATH_MAX], const char *a, const char *b)
 {
 	return snprintf(out, SYSFS_PATH_MAX, "%s/%s", a, b) < SYSFS_PATH_MAX;
 }
 
-/* The last part of what the link in the folder points to is `name`. */
-static bool link_is(const char *folder, const char *link, const char *name)
+const struct use_device *use_find(const struct use_list *list, bool block, u32 major, u32 minor)
 {
-	char path[SYSFS_PATH_MAX], target[512];
-	ssize_t n;
+	for (u32 i = 0; i < list->n; i++) {
+		const struct use_device *d = &list->device[i];
 
-	if (!use_join_path(path, folder, link))
-		return false;
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return false;
-	target[n] = 0;
-	return !strcmp(strrchr(target, '/') ? strrchr(target, '/') + 1 : target, name);
+		if (d->block == block && d->major == major && d->minor == minor)
+			return d;
+	}
+	return NULL;
 }
 
-/* nvme0c1n1 as nvme0n1; others as they are. */
-static void disk_name(const char *name, char *out, size_t size)
+static int use_add(struct use_list *list, const struct use_device *d)
+{
+	u32 room = list->room ? 2 * list->room : 16;
+	void *larger;
+
+	if (list->n == USE_DEVICES_MAX)
+		return error_set(E2BIG, "it has more than %u devices, too many to look at",
+				 USE_DEVICES_MAX);
+	if (list->n == list->room) {
+		larger = alloc_grow(list->device, list->room * sizeof(*d), room * sizeof(*d));
+		if (!larger)
+			return -ENOMEM;
+		list->device = larger;
+		list->room = room;
+	}
+	list->device[list->n++] = *d;
+	return 0;
+}
+
+/* The last part of what the folder's link `subsystem` points to; "": there is none. */
+static void use_subsystem(const char *folder, char out[USE_NAME_MAX])
+{
+	char path[SYSFS_PATH_MAX], target[SYSFS_PATH_MAX];
+	const char *name;
+	ssize_t n;
+
+	*out = 0;
+	if (!use_join(path, folder, "subsystem"))
+		return;
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return;
+	target[n] = 0;
+	name = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+	if (strlen(name) < USE_NAME_MAX)
+		memcpy(out, name, strlen(name) + 1);
+}
+
+/* A file's first line. 0, -errno without an error message. */
+static int use_read_line(const char *folder, const char *leaf, char *out, size_t size)
+{
+	char path[SYSFS_PATH_MAX];
+	ssize_t n;
+	int fd;
+
+	if (!use_join(path, folder, leaf))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, out, size - 1);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	out[n] = 0;
+	out[strcspn(out, "\n")] = 0;
+	return 0;
+}
+
+/* The device's number, "MAJOR:MINOR" in the file `dev`. -ENOENT: the folder has none. */
+static int use_read_number(const char *folder, struct use_device *d)
+{
+	char text[64];
+	int end = 0, err = use_read_line(folder, "dev", text, sizeof(text));
+
+	if (err)
+		return err;
+	if (sscanf(text, "%10u:%10u%n", &d->major, &d->minor, &end) != 2 || !end || text[end])
+		return -EINVAL;
+	return 0;
+}
+
+/* nvme0c1n1 is a path of nvme0n1: `out` is the latter. False: the name is no path's. */
+static bool use_disk_of_path(const char *name, char out[USE_NAME_MAX])
 {
 	const char *c = strncmp(name, "nvme", 4) ? NULL : strchr(name + 4, 'c');
 	const char *n = c ? strchr(c, 'n') : NULL;
 
 	if (n)
-		snprintf(out, size, "%.*s%s", (int)(c - name), name, n);
-	else
-		snprintf(out, size, "%s", name);
+		snprintf(out, USE_NAME_MAX, "%.*s%s", (int)(c - name), name, n);
+	return n != NULL;
 }
 
-/* `source` is the disk, or a partition of it: sda3; nvme0n1p3, where the disk ends in a digit. */
-static bool is_of_disk(const char *source, const char *disk)
-{
-	size_t n = strlen(disk);
-
-	if (!n || strncmp(source, disk, n) != 0)
-		return false;
-	if (!source[n])
-		return true;
-	return isdigit((unsigned char)disk[n - 1]) ? source[n] == 'p'
-						   : isdigit((unsigned char)source[n]);
-}
-
-/* Whether a line of a file of /proc names the disk as its word number `word` (from 0). */
-static bool named_in(const char *leaf, const char *disk, int word, char *where, size_t size)
-{
-	char path[SYSFS_PATH_MAX], line[1024];
-	bool found = false;
-	FILE *f;
-
-	f = use_join_path(path, proc_root(), leaf) ? fopen(path, "re") : NULL;
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		char *rest = line, *first = strtok_r(line, " \t\n", &rest),
-		     *second = strtok_r(NULL, " \t\n", &rest);
-		const char *source = word ? second : first;
-
-		if (!first || !second || strncmp(source, "/dev/", 5) != 0)
-			continue;
-		found = is_of_disk(source + 5, disk);
-		if (found)
-			snprintf(where, size, "%s", word ? first : second);
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-static bool has_holders(const char *folder)
+/* Another device is made of this one; the kernel's names are links in the folder `holders`. */
+static int use_check_holders(const char *folder, const char *name)
 {
 	char path[SYSFS_PATH_MAX];
 	struct dirent *d;
-	bool any = false;
+	int err = 0;
 	DIR *dir;
 
-	dir = use_join_path(path, folder, "holders") ? opendir(path) : NULL;
-	while (dir && !any && (d = readdir(dir)))
-		any = d->d_name[0] != '.';
+	dir = use_join(path, folder, "holders") ? opendir(path) : NULL;
+	while (dir && !err && (d = readdir(dir)))
+		if (d->d_name[0] != '.')
+			err = error_set(EBUSY,
+					"its disk %s is part of another, %s (RAID, LVM or "
+					"encryption): lsblk shows of which; stop that first",
+					name, d->d_name);
 	if (dir)
 		closedir(dir);
-	return any;
+	return err;
 }
 
-static int disk_in_use(const char *folder, const char *name)
-{
-	char disk[256], where[512];
+static int use_walk(struct use_list *list, const char *folder, const char *name, int depth);
 
-	disk_name(name, disk, sizeof(disk));
-	if (named_in("self/mounts", disk, 0, where, sizeof(where)))
-		return error_set(EBUSY, "its disk %s is mounted at %s: umount it first", disk,
-				 where);
-	if (named_in("swaps", disk, 0, where, sizeof(where)))
-		return error_set(EBUSY, "its disk %s is swap space: swapoff it first", disk);
-	if (has_holders(folder))
-		return error_set(
-			EBUSY,
-			"its disk %s is part of another (RAID, LVM or encryption): lsblk shows of "
-			"which; stop that first",
-			disk);
-	return 0;
+static int use_add_disk(struct use_list *list, const char *folder, const char *name, int depth)
+{
+	char path[SYSFS_PATH_MAX], leaf[USE_NAME_MAX + 16], disk[USE_NAME_MAX];
+	struct use_device d = {.block = true};
+	int err;
+
+	if (use_disk_of_path(name, disk)) {
+		snprintf(leaf, sizeof(leaf), "class/block/%s", disk);
+		if (!use_join(path, sysfs_root(), leaf) || access(path, F_OK))
+			return error_set(
+				ENOENT,
+				"%s is a path to the disk %s, which is not in %s/class/block", name,
+				disk, sysfs_root());
+		return use_walk(list, path, disk, depth + 1);
+	}
+	snprintf(d.name, sizeof(d.name), "%s", name);
+	err = use_read_number(folder, &d);
+	if (err)
+		return error_set(-err, "the number of its disk %s cannot be read (%s/dev): %s",
+				 name, folder, strerror(-err));
+	err = use_check_holders(folder, name);
+	return err ? err : use_add(list, &d);
 }
 
-static int interface_in_use(const char *folder, const char *name)
+static int use_check_interface(const char *folder, const char *name)
 {
-	char path[SYSFS_PATH_MAX], text[32] = "";
-	FILE *f;
+	char text[32];
+	int err = use_read_line(folder, "flags", text, sizeof(text));
 
-	f = use_join_path(path, folder, "flags") ? fopen(path, "re") : NULL;
-	if (f && !fgets(text, sizeof(text), f))
-		*text = 0;
-	if (f)
-		fclose(f);
+	if (err)
+		return error_set(-err,
+				 "the state of its network interface %s cannot be read "
+				 "(%s/flags): %s",
+				 name, folder, strerror(-err));
 	if (!(strtoul(text, NULL, 16) & 1)) /* IFF_UP */
 		return 0;
 	return error_set(
@@ -145,78 +192,105 @@ static int interface_in_use(const char *folder, const char *name)
 		name, name);
 }
 
+static int use_add_other(struct use_list *list, const char *folder, const char *name)
+{
+	struct use_device d = {.block = false};
+	int err = use_read_number(folder, &d);
+
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return error_set(-err, "the number of its device %s cannot be read (%s/dev): %s",
+				 name, folder, strerror(-err));
+	snprintf(d.name, sizeof(d.name), "%s", name);
+	return use_add(list, &d);
+}
+
+/* What the folder itself is. */
+static int use_look_at(struct use_list *list, const char *folder, const char *name, int depth)
+{
+	char subsystem[USE_NAME_MAX];
+
+	use_subsystem(folder, subsystem);
+	if (!strcmp(subsystem, "block"))
+		return use_add_disk(list, folder, name, depth);
+	if (!strcmp(subsystem, "net"))
+		return use_check_interface(folder, name);
+	return use_add_other(list, folder, name);
+}
+
+/* A folder, and not a link to one. */
+static bool use_is_folder(const char *path, const struct dirent *d)
+{
+	struct stat st;
+
+	if (d->d_type != DT_UNKNOWN)
+		return d->d_type == DT_DIR;
+	return !lstat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+/*
+ * The folder `net` is there as long as the function has interfaces, but shows only those of this
+ * process's network namespace.
+ */
+static int use_check_empty(const char *name, u32 entries)
+{
+	if (entries || strcmp(name, "net") != 0)
+		return 0;
+	return error_set(EBUSY,
+			 "its network interface is in another network namespace: ip -n NAMESPACE "
+			 "link set INTERFACE netns 1 brings it back");
+}
+
 /* This folder and those below it; links are not followed. */
-static int folder_in_use(const char *folder, const char *name, int depth)
+static int use_walk(struct use_list *list, const char *folder, const char *name, int depth)
 {
 	char path[SYSFS_PATH_MAX];
 	struct dirent *d;
-	int err = 0;
+	u32 entries = 0;
+	int err;
 	DIR *dir;
 
-	if (link_is(folder, "subsystem", "block"))
-		err = disk_in_use(folder, name);
-	else if (link_is(folder, "subsystem", "net"))
-		err = interface_in_use(folder, name);
-	dir = !err && depth < DEPTH_MAX ? opendir(folder) : NULL;
-	while (dir && !err && (d = readdir(dir)))
-		if (d->d_type == DT_DIR && d->d_name[0] != '.' &&
-		    use_join_path(path, folder, d->d_name))
-			err = folder_in_use(path, d->d_name, depth + 1);
-	if (dir)
-		closedir(dir);
-	return err;
-}
-
-/* A process of this machine has the file open. Others' files are seen by root only. */
-static bool has_open(const char *pid, const char *file)
-{
-	char path[SYSFS_PATH_MAX], target[256];
-	struct dirent *d;
-	bool found = false;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "%s/%.32s/fd", proc_root(), pid);
-	dir = opendir(path);
-	while (dir && !found && (d = readdir(dir))) {
-		ssize_t n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target) - 1);
-
-		target[n < 0 ? 0 : n] = 0;
-		found = !strcmp(target, file);
+	if (depth > DEPTH_MAX)
+		return error_set(ELOOP, "%s is too deep to look at", folder);
+	err = use_look_at(list, folder, name, depth);
+	if (err)
+		return err;
+	dir = opendir(folder);
+	if (!dir)
+		return errno == ENOENT ? 0
+				       : error_set(errno, "cannot look into %s: %s", folder,
+						   strerror(errno));
+	while (!err && (d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		entries++;
+		if (!use_join(path, folder, d->d_name))
+			err = error_set(ENAMETOOLONG, "a path below %s is too long", folder);
+		else if (use_is_folder(path, d))
+			err = use_walk(list, path, d->d_name, depth + 1);
 	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-static int program_in_use(const struct pci_function *f)
-{
-	char group[64], cdev[64];
-	struct dirent *d;
-	int err = 0;
-	DIR *dir = opendir(proc_root());
-
-	snprintf(group, sizeof(group), "/dev/vfio/%s", f->group);
-	snprintf(cdev, sizeof(cdev), "/dev/vfio/devices/%s", f->cdev);
-	while (dir && !err && (d = readdir(dir)))
-		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' &&
-		    (has_open(d->d_name, group) || (f->cdev[0] && has_open(d->d_name, cdev))))
-			err = error_set(EBUSY, "process %s has it open: end it first", d->d_name);
-	if (dir)
-		closedir(dir);
-	return err;
+	closedir(dir);
+	return err ? err : use_check_empty(name, entries);
 }
 
 int pci_in_use(const struct pci_function *f)
 {
 	char path[SYSFS_PATH_MAX];
+	struct use_list list = {0};
 	int err;
 
 	if (!sysfs_path(path, f->address.text, NULL))
-		return 0;
-	err = folder_in_use(path, f->address.text, 0);
-	if (!err && strstr(f->driver, "vfio"))
-		err = program_in_use(f);
-	if (err)
+		return error_set(ENAMETOOLONG, "the path of sysfs is too long");
+	err = use_walk(&list, path, f->address.text, 0);
+	if (!err)
+		err = use_check_disks(&list);
+	if (!err)
+		err = use_check_programs(&list, f);
+	alloc_free(list.device);
+	if (err == -EBUSY)
 		error_prefix("%s is in use", f->address.text);
+	else if (err)
+		error_prefix("%s may be in use", f->address.text);
 	return err;
 }

@@ -17,6 +17,8 @@
 
 #define NOT_MAPPED (1ull << 63)
 
+#define TX_DESCS_LEAST 4096 /* of a batch, so that a socket with a longer TX ring may join */
+
 /* Zeroed memory that costs what is touched. */
 static void *map_sparse(size_t size)
 {
@@ -65,6 +67,37 @@ static void set_shape(struct pool *p, struct xdp_umem *umem)
 	p->sw_csum = umem->flags & XDP_UMEM_TX_SW_CSUM;
 }
 
+static void pool_free_tx_descs(struct pool *p)
+{
+	if (p->pub.tx_descs)
+		munmap(p->pub.tx_descs, p->pub.tx_descs_cnt * sizeof(struct xdp_desc));
+}
+
+/*
+ * Room for a batch. Every pool has it from the beginning, also one whose first socket only
+ * receives, and on a queue it never moves: the driver reads the pointer without a lock, and a
+ * socket that transmits may join at any time.
+ */
+static int pool_make_tx_descs(struct pool *p, const struct xdp_sock *xs, u32 max_segs)
+{
+	u64 entries = xs->tx ? (u64)xs->tx->mask + 1 : 0;
+	u64 n = max_u64(entries, TX_DESCS_LEAST) + max_segs;
+	void *descs;
+
+	if (n <= p->pub.tx_descs_cnt)
+		return 0;
+	if (n > UINT32_MAX)
+		return error_set(ENOMEM, "no memory for a batch of %llu descriptors",
+				 (unsigned long long)n);
+	descs = map_sparse(n * sizeof(struct xdp_desc));
+	if (!descs)
+		return -ENOMEM;
+	pool_free_tx_descs(p);
+	p->pub.tx_descs = descs;
+	p->pub.tx_descs_cnt = (u32)n;
+	return 0;
+}
+
 static void pool_free(struct pool *p)
 {
 	struct xdp_umem *umem = p->pub.umem;
@@ -73,7 +106,7 @@ static void pool_free(struct pool *p)
 		dma_unmap_pool(p, 0);
 	ring_destroy(p->fq);
 	ring_destroy(p->cq);
-	alloc_free(p->pub.tx_descs);
+	pool_free_tx_descs(p);
 	alloc_free(p->scratch);
 	provenance_end(p);
 	munmap(p->pub.heads, p->heads_map);
@@ -90,7 +123,7 @@ struct pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem)
 	set_shape(p, umem);
 	if (make_heads(p))
 		goto free;
-	if (xs->tx && xp_alloc_tx_descs(&p->pub, xs, TX_PACKET_MAX))
+	if (pool_make_tx_descs(p, xs, TX_PACKET_MAX))
 		goto unmap;
 	p->fq = xs->fq_tmp;
 	p->cq = xs->cq_tmp;
@@ -107,15 +140,13 @@ free:
 
 int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_segs)
 {
-	u64 n = (u64)xs->tx->mask + 1 + max_segs;
-	struct xdp_desc *descs = n > UINT32_MAX ? NULL : alloc_array(n, sizeof(*descs));
+	struct pool *p = pool_of(pool);
+	int err;
 
-	if (!descs)
-		return -ENOMEM;
-	alloc_free(pool->tx_descs);
-	pool->tx_descs = descs;
-	pool->tx_descs_cnt = (u32)n;
-	return 0;
+	pthread_mutex_lock(&xsk_lock);
+	err = p->xd ? 0 : pool_make_tx_descs(p, xs, max_segs);
+	pthread_mutex_unlock(&xsk_lock);
+	return err;
 }
 
 /* Gives the queue to the driver. 0, or why there is no zero-copy. */
@@ -167,6 +198,10 @@ static void leave_queue(struct pool *p)
 	write_release(&q->pool, NULL);
 	queue_wait(q);
 	pool_wait_tx(p);
+	/* what the driver took and did not complete is not completed by the next one */
+	p->packet_n = p->packet_at = 0;
+	if (p->cq)
+		p->cq->index = p->cq->shown;
 	p->xd = NULL;
 }
 
@@ -201,12 +236,13 @@ int pool_attach(struct pool *p, struct device *dev, u32 queue_id, u32 flags)
 	q = &p->xd->queue[queue_id];
 	p->sg = flags & XDP_USE_SG;
 	p->pub.uses_need_wakeup = flags & XDP_USE_NEED_WAKEUP;
-	write_once(&p->need_wakeup, XDP_WAKEUP_TX); /* the first packet needs one */
+	wakeup_reset(p);
 	write_release(&q->pool, p);
 	if (!(flags & XDP_COPY))
 		err = start_zc(p, flags);
 	if (err) {
 		stop_zc(p);
+		wakeup_reset(p); /* whatever the driver said before it refused */
 		if (!(flags & XDP_ZEROCOPY))
 			err = 0;
 		else
@@ -261,9 +297,11 @@ void pool_add_sock(struct pool *p, struct xdp_sock *xs)
 	if (!xs->tx || *at)
 		return;
 	xs->tx_next = NULL;
+	lock_acquire(&p->flags_lock); /* the driver may be going to sleep just now */
 	ring_set_need_wakeup(xs->tx, p->pub.uses_need_wakeup &&
 					     (read_once(&p->need_wakeup) & XDP_WAKEUP_TX));
 	write_release(at, xs);
+	lock_release(&p->flags_lock);
 	write_release(&p->tx_n, p->tx_n + 1);
 }
 

@@ -11,6 +11,7 @@
 
 struct provenance {
 	const struct stack *taken, *gone;
+	const struct stack *cut; /* freed a fragment of the packet that begins with this buffer */
 };
 
 void provenance_begin(struct pool *p)
@@ -94,14 +95,57 @@ void provenance_report_busy(struct pool *p, const void *caller)
 		(unsigned long long)p->busy, p->pub.queue_id);
 }
 
+static void story_twice(struct xdp_buff_xsk *x, const void *caller,
+			const struct check_history *history, const char *what)
+{
+	struct device *dev = x->pool->dev;
+
+	check_enter(caller);
+	check_report_history(dev, dev && dev->check, DMAMAP_CHECK_XSK_TWICE, x->dma,
+			     x->pool->frame_len, DMA_BIDIRECTIONAL, history,
+			     "%s chunk %#llx was freed or given on before: "
+			     "it is not the driver's any more",
+			     what,
+			     (unsigned long long)((char *)x->xdp.data_hard_start - x->pool->addrs));
+}
+
+void story_cut(struct xdp_buff_xsk *x)
+{
+	const struct provenance *provenance = provenance_of(x);
+	struct check_history history = {.what = {"freed", "allocated"}};
+
+	if (provenance) {
+		history.at[0] = provenance->cut;
+		history.at[1] = provenance->taken;
+	}
+	story_twice(x, __builtin_return_address(0), &history,
+		    "a fragment of the packet that begins in");
+}
+
+/* Out of the packet that it is in, or that it begins: no list leads to a buffer that is gone. */
+static void story_leave_packet(struct xdp_buff_xsk *x, const void *caller)
+{
+	if (x->xdp.flags & XDP_FLAGS_IS_FRAG) {
+		struct xdp_buff_xsk *first = x->first;
+		struct provenance *provenance = provenance_of(first);
+
+		xsk_buff_del_frag(&x->xdp);
+		first->xdp.flags |= XDP_FLAGS_CUT;
+		if (provenance)
+			provenance->cut = check_line(caller);
+	}
+	while (xsk_buff_get_frag(&x->xdp))
+		; /* the driver has them still, as buffers by themselves */
+}
+
 bool xp_track_release(struct xdp_buff_xsk *x)
 {
 	const void *caller = __builtin_return_address(0);
 	struct provenance *provenance = provenance_of(x);
-	struct device *dev = x->pool->dev;
 	struct check_history history = {.what = {"freed or given on", "allocated"}};
 
 	if (!(x->xdp.flags & XDP_FLAGS_GONE)) {
+		story_leave_packet(x, caller);
 		if (provenance)
 			provenance->gone = check_line(caller);
 		return true;
@@ -110,11 +154,6 @@ bool xp_track_release(struct xdp_buff_xsk *x)
 		history.at[0] = provenance->gone;
 		history.at[1] = provenance->taken;
 	}
-	check_enter(caller);
-	check_report_history(dev, dev && dev->check, DMAMAP_CHECK_XSK_TWICE, x->dma,
-			     x->pool->frame_len, DMA_BIDIRECTIONAL, &history,
-			     "an XSK buffer of chunk %#llx was freed or given on before: "
-			     "it is not the driver's any more",
-			     (unsigned long long)((char *)x->xdp.data_hard_start - x->pool->addrs));
+	story_twice(x, caller, &history, "an XSK buffer of");
 	return false;
 }

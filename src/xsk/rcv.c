@@ -39,7 +39,8 @@ hot_inline void rcv_deliver_buffer(struct xdp_sock *xs, struct xdp_buff_xsk *x, 
 static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 {
 	struct xdp_buff_xsk *f = x->next, *next;
-	u32 left = x->nr_frags;
+	u32 left =
+		x->nr_frags; /* the length of the list: what leaves a packet is taken out of it */
 
 	if (!xs->sg) {
 		count_add(&xs->rx_dropped, 1);
@@ -47,26 +48,38 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 	}
 	if (ring_room(xs->rx, left + 1) <= left)
 		return rx_full(xs);
+	x->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS; /* they are given one by one, and no packet now */
 	rcv_deliver_buffer(xs, x, XDP_PKT_CONTD);
 	for (; f && left; f = next, left--) {
 		next = f->next;
+		f->xdp.flags &= ~XDP_FLAGS_IS_FRAG;
 		rcv_deliver_buffer(xs, f, left > 1 ? XDP_PKT_CONTD : 0);
 	}
 	return 0;
 }
 
-static slow_path int rcv_report_gone(struct xdp_buff_xsk *x)
+/* Not a packet that the driver may give. */
+static slow_path int rcv_refuse(struct xdp_buff_xsk *x)
 {
-	xp_track_release(x);
-	return error_set(EINVAL, "xsk_rcv of a buffer that was given away or freed before");
+	if (x->xdp.flags & XDP_FLAGS_GONE) {
+		xp_track_release(x);
+		return error_set(EINVAL, "xsk_rcv of a buffer that was given away or freed before");
+	}
+	if (x->xdp.flags & XDP_FLAGS_IS_FRAG)
+		return error_set(EINVAL,
+				 "xsk_rcv of a fragment: give the first buffer of its packet, or "
+				 "take it out of the packet by xsk_buff_del_frag() before");
+	story_cut(x);
+	return error_set(EINVAL, "xsk_rcv of a packet of which a fragment was freed before: take "
+				 "fragments out by xsk_buff_del_frag(), or free the whole packet");
 }
 
 hot_inline int rcv_zc(struct xdp_sock *xs, struct xdp_buff *xdp)
 {
 	struct xdp_buff_xsk *x = xsk_buff_of(xdp);
 
-	if (unlikely(xdp->flags & XDP_FLAGS_GONE))
-		return rcv_report_gone(x);
+	if (unlikely(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_IS_FRAG | XDP_FLAGS_CUT)))
+		return rcv_refuse(x);
 	if (unlikely(xdp_buff_has_frags(xdp)))
 		return give_frags(xs, x);
 	if (unlikely(!ring_room(xs->rx, 1)))
@@ -182,8 +195,7 @@ hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
 	struct ring *rx = xs->rx;
 
 	return rx && (u64)((char *)xdp - (char *)xs->pool->pub.heads) < xs->pool->heads_bytes &&
-	       !(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED | XDP_FLAGS_HAS_FRAGS)) &&
-	       rx->index - rx->seen <= rx->mask;
+	       !(xdp->flags & XDP_FLAGS_LIBRARY) && rx->index - rx->seen <= rx->mask;
 }
 
 /* Does what is common without a call, and leaves all else to rcv_any(), which begins anew. */

@@ -57,6 +57,29 @@ int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries)
 	return err;
 }
 
+int xdp_sock_drop_ring(struct xdp_sock *xs, int optname)
+{
+	struct ring **at;
+	int err = 0;
+
+	if (!xs)
+		return error_set(EINVAL, "no socket (NULL)");
+	pthread_mutex_lock(&xsk_lock);
+	at = ring_at(xs, optname);
+	if (!at)
+		err = error_set(ENOPROTOOPT, "socket option %d names no ring", optname);
+	else if (xs->state != SOCK_READY)
+		err = error_set(EBUSY, "rings are dropped before the socket is bound");
+	else if (!*at)
+		err = error_set(EINVAL, "the socket has no such ring");
+	if (!err) {
+		ring_destroy(*at);
+		*at = NULL;
+	}
+	pthread_mutex_unlock(&xsk_lock);
+	return err;
+}
+
 void *xdp_sock_map_ring(struct xdp_sock *xs, int optname, struct xdp_ring_offset *off, size_t *len)
 {
 	struct ring **at;
@@ -137,8 +160,6 @@ static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct devic
 	if (xs->fq_tmp || xs->cq_tmp)
 		return error_set(
 			EINVAL, "cannot bind: sockets of one queue share fill and completion ring");
-	if (xs->tx && !p->pub.tx_descs && xp_alloc_tx_descs(&p->pub, xs, TX_PACKET_MAX))
-		return -ENOMEM;
 	p->users++;
 	*pool = p;
 	return 0;

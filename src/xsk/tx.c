@@ -6,7 +6,9 @@
  * end, counted once, and not completed.
  *
  * The completion ring's entries are written when a descriptor is taken, and shown when the driver
- * says so: `index` counts the former, `shown` the latter.
+ * says so: `index` counts the former, `shown` the latter. The driver completes by number, oldest
+ * first, so it must be given every descriptor that has an entry: a packet that is given out one
+ * descriptor at a time (pool.packet) outlives its socket.
  *
  * All of it is the transmitting side's one thread's, except that in copy mode pool.tx_lock makes
  * any thread that one.
@@ -118,14 +120,14 @@ u32 tx_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 roo
 	return 0;
 }
 
-/* The socket whose turn it is, also to go on with a packet that it began; NULL: there is none. */
+/* The socket whose turn it is; NULL: there is none. */
 static struct xdp_sock *tx_next_socket(struct pool *p)
 {
 	struct xdp_sock *xs = read_acquire(&p->tx_socks);
 
 	while (xs && xs != p->tx_turn)
 		xs = read_acquire(&xs->tx_next);
-	if (xs && (p->tx_budget || xs->packet_at < xs->packet_n))
+	if (xs && p->tx_budget)
 		return xs;
 	/* gone, or it had its turn: the next one, or the first */
 	xs = xs ? read_acquire(&xs->tx_next) : NULL;
@@ -135,26 +137,29 @@ static struct xdp_sock *tx_next_socket(struct pool *p)
 	return xs;
 }
 
-static void give_desc(struct xdp_sock *xs, struct xdp_desc *desc)
+/* What is left of a packet that was given out in part. How many descriptors. */
+static u32 tx_give_rest(struct pool *p, struct xdp_desc *out, u32 max)
 {
-	*desc = xs->packet[xs->packet_at++];
+	u32 n = 0;
+
+	while (p->packet_at < p->packet_n && n < max)
+		out[n++] = p->packet[p->packet_at++];
+	return n;
 }
 
 bool tx_next(struct pool *p, struct xdp_desc *desc)
 {
-	struct xdp_sock *xs = tx_next_socket(p);
+	struct xdp_sock *xs;
 
-	if (xs && xs->packet_at < xs->packet_n) {
-		give_desc(xs, desc);
+	if (tx_give_rest(p, desc, 1))
 		return true;
-	}
+	xs = tx_next_socket(p);
 	for (u32 i = read_acquire(&p->tx_n); xs && i; i--) {
-		xs->packet_at = 0;
-		xs->packet_n = tx_packet(p, xs, xs->packet, TX_PACKET_MAX);
-		if (xs->packet_n) {
+		p->packet_at = 0;
+		p->packet_n = tx_packet(p, xs, p->packet, TX_PACKET_MAX);
+		if (p->packet_n) {
 			p->tx_budget--;
-			give_desc(xs, desc);
-			return true;
+			return tx_give_rest(p, desc, 1) == 1;
 		}
 		count_add(&xs->tx->empty, 1);
 		p->tx_budget = 0;
@@ -196,14 +201,12 @@ void xsk_tx_release(struct xsk_buff_pool *pool)
 	grace_exit(&p->tx);
 }
 
-/* One socket: its packets go straight into the list. */
-static u32 batch_one(struct pool *p, struct xdp_sock *xs, u32 max)
+/* One socket: its packets go straight into the list, behind the n that are there. */
+static u32 batch_one(struct pool *p, struct xdp_sock *xs, u32 n, u32 max)
 {
 	struct xdp_desc *out = p->pub.tx_descs;
-	u32 n = 0, got;
+	u32 got;
 
-	while (xs->packet_at < xs->packet_n && n < max)
-		give_desc(xs, &out[n++]);
 	while (n < max && (got = tx_packet(p, xs, out + n, max - n)))
 		n += got;
 	if (!n)
@@ -212,10 +215,8 @@ static u32 batch_one(struct pool *p, struct xdp_sock *xs, u32 max)
 	return n;
 }
 
-static u32 batch_many(struct pool *p, u32 max)
+static u32 batch_many(struct pool *p, u32 n, u32 max)
 {
-	u32 n = 0;
-
 	for (u32 left = read_acquire(&p->tx_n), got; left && n < max; left--) {
 		struct xdp_sock *xs = tx_next_socket(p);
 
@@ -236,15 +237,16 @@ u32 xsk_tx_peek_release_desc_batch(struct xsk_buff_pool *pool, u32 max)
 {
 	struct pool *p = pool_of(pool);
 	struct xdp_sock *xs;
-	u32 n = 0;
+	u32 n;
 
 	max = (u32)min_u64(max, pool->tx_descs_cnt);
 	grace_enter(&p->tx);
+	n = tx_give_rest(p, pool->tx_descs, max);
 	xs = read_acquire(&p->tx_socks);
 	if (likely(xs && !read_acquire(&xs->tx_next)))
-		n = batch_one(p, xs, max);
+		n = batch_one(p, xs, n, max);
 	else if (xs)
-		n = batch_many(p, max);
+		n = batch_many(p, n, max);
 	grace_exit(&p->tx);
 	return n;
 }

@@ -2,6 +2,10 @@
 /*
  * Wake-ups, both ways: the flags by which a driver tells the application that it sleeps, and what
  * the application's sendto() and recvfrom() do. In copy mode the latter is the transmitter itself.
+ *
+ * The flag of every TX ring equals the pool's need_wakeup, also while sockets join: both change
+ * under flags_lock. Otherwise a socket that joins while the driver goes to sleep could keep a
+ * cleared flag, and its application would never wake the driver.
  */
 #include "base/alloc.h"
 #include "xsk/xsk.h"
@@ -24,18 +28,23 @@ static void wakeup_set_need(struct xsk_buff_pool *pool, u32 what, bool need)
 
 	if (!(had & what) == !need)
 		return;
-	if (need)
-		__atomic_fetch_or(&p->need_wakeup, what, __ATOMIC_RELEASE);
-	else
-		__atomic_fetch_and(&p->need_wakeup, ~what, __ATOMIC_RELEASE);
-	if (!pool->uses_need_wakeup)
-		return; /* the application does not look */
-	if (what == XDP_WAKEUP_RX) {
-		ring_set_need_wakeup(p->fq, need);
-		return;
-	}
 	lock_acquire(&p->flags_lock);
-	set_tx_flags(p, need);
+	had = read_once(&p->need_wakeup);
+	write_release(&p->need_wakeup, need ? had | what : had & ~what);
+	if (pool->uses_need_wakeup && what == XDP_WAKEUP_RX)
+		ring_set_need_wakeup(p->fq, need);
+	else if (pool->uses_need_wakeup)
+		set_tx_flags(p, need);
+	lock_release(&p->flags_lock);
+}
+
+void wakeup_reset(struct pool *p)
+{
+	lock_acquire(&p->flags_lock);
+	write_release(&p->need_wakeup, XDP_WAKEUP_TX);
+	if (p->fq)
+		ring_set_need_wakeup(p->fq, false);
+	set_tx_flags(p, p->pub.uses_need_wakeup);
 	lock_release(&p->flags_lock);
 }
 
@@ -59,7 +68,11 @@ void xsk_clear_tx_need_wakeup(struct xsk_buff_pool *pool)
 	wakeup_set_need(pool, XDP_WAKEUP_TX, false);
 }
 
-/* The Internet checksum of what the metadata says, put where it says, in our copy of the packet. */
+/*
+ * The Internet checksum of what the metadata says, put where it says, in our copy of the packet. A
+ * sum of 0 is written as 0xffff: the two are equal in this arithmetic, and in UDP a 0 means that
+ * there is no checksum (RFC 768).
+ */
 static void fill_checksum(char *packet, u32 len, u32 start, u32 offset)
 {
 	u32 sum = 0;
@@ -70,7 +83,7 @@ static void fill_checksum(char *packet, u32 len, u32 start, u32 offset)
 		sum += (u32)(u8)packet[i] << ((i - start) & 1 ? 0 : 8);
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~sum & 0xffff;
+	sum = sum == 0xffff ? sum : ~sum;
 	packet[start + offset] = (char)(sum >> 8);
 	packet[start + offset + 1] = (char)sum;
 }
@@ -120,14 +133,16 @@ static void wakeup_untake(struct pool *p, struct xdp_sock *xs, u32 n)
 /* Under tx_lock. */
 static int send_some(struct pool *p, struct xdp_sock *xs, const struct xdp_driver_ops *ops)
 {
+	struct xdp_desc packet[TX_PACKET_MAX];
+
 	for (u32 i = 0; i < SEND_AT_ONCE; i++) {
-		u32 n = tx_packet(p, xs, xs->packet, TX_PACKET_MAX);
+		u32 n = tx_packet(p, xs, packet, TX_PACKET_MAX);
 
 		if (!n) {
 			count_add(&xs->tx->empty, 1);
 			return 0;
 		}
-		if (wakeup_xmit(p, ops, xs->packet, n) == -EBUSY) {
+		if (wakeup_xmit(p, ops, packet, n) == -EBUSY) {
 			wakeup_untake(p, xs, n);
 			return -EAGAIN;
 		}

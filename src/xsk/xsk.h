@@ -66,11 +66,24 @@ struct pool {
 	u32 tx_n;
 	struct xdp_sock *tx_turn; /* the sender's: whose turn it is, and how often still */
 	u32 tx_budget;
-	struct lock tx_lock;	/* copy mode: one sender at a time */
-	struct lock flags_lock; /* who walks tx_socks to set wake-up flags, from any thread */
-	char *scratch;		/* copy mode: a packet of many buffers; under tx_lock */
+	struct lock tx_lock; /* copy mode: one sender at a time */
+	/*
+	 * Held while need_wakeup and the flags of the rings change, and while a socket joins
+	 * tx_socks, so that the flags of every TX ring always equal need_wakeup.
+	 */
+	struct lock flags_lock;
+	char *scratch; /* copy mode: a packet of many buffers; under tx_lock */
 
-	u32 need_wakeup; /* atomic: XDP_WAKEUP_* that the driver wants */
+	/*
+	 * The transmitting side's: a packet of several descriptors that has left its TX ring and is
+	 * given out one descriptor at a time. It belongs to the pool and not to its socket: its
+	 * addresses are in the completion ring already, so the driver must get all of it, also
+	 * after the socket was destroyed.
+	 */
+	struct xdp_desc packet[TX_PACKET_MAX];
+	u32 packet_n, packet_at;
+
+	u32 need_wakeup; /* XDP_WAKEUP_* that the driver wants; atomic, written under flags_lock */
 	bool zc, sg, metadata, sw_csum;
 	u32 users;		       /* under xsk_lock */
 	struct xsk_device *xd;	       /* of the queue that it is on; NULL: none. Under xsk_lock */
@@ -92,10 +105,6 @@ struct xdp_sock {
 	u64 rx_dropped, rx_full; /* one writer each */
 	void (*ready)(struct xdp_sock *xs, u32 what, void *arg);
 	void *ready_arg;
-
-	/* a packet of several descriptors that was read whole and is given out one by one */
-	struct xdp_desc packet[TX_PACKET_MAX];
-	u32 packet_n, packet_at;
 	bool skipping; /* the rest of a refused packet is still to come */
 
 	struct lock wake_lock; /* held while the application is in a wake-up */
@@ -168,6 +177,9 @@ void pool_put(struct pool *p);
 void pool_add_sock(struct pool *p, struct xdp_sock *xs);
 void pool_del_sock(struct pool *p, struct xdp_sock *xs);
 
+/* wakeup.c: as it is before a driver has said anything: the first packet needs a wake-up */
+void wakeup_reset(struct pool *p);
+
 /* sock.c; under xsk_lock: its device goes, or its driver */
 void sock_down(struct xdp_sock *xs);
 
@@ -177,7 +189,8 @@ void provenance_begin(struct pool *p);
 void provenance_end(struct pool *p);
 void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
 void provenance_report_kept(
-	const struct pool *p); /* its driver has let go of it: reports what it has still */
+	const struct pool *p);		/* its driver has let go of it: reports what it has still */
+void story_cut(struct xdp_buff_xsk *x); /* a packet of which a fragment was freed is given */
 void provenance_report_busy(struct pool *p,
 			    const void *caller); /* its driver unmaps it: the same */
 

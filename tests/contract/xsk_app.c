@@ -3,123 +3,7 @@
  * The application's library: programs to libxdp's header, on the tests' card. Each wait is bounded;
  * what a wait finds is asserted, never how long it took.
  */
-#include "../unit/xsk_rig.h"
-
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/epoll.h>
-#include <sys/select.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <xdp/xsk.h>
-
-int xsk_umem__create_with_fd(struct xsk_umem **umem, int fd, void *area, __u64 size,
-			     struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
-			     const struct xsk_umem_config *config);
-
-enum { CHUNKS = 64, RING = 16, LONG_MS = 5000 };
-
-/* See xsk/interpose.c: what stands after a call only after a while then is not asserted. */
-#ifdef __SANITIZE_THREAD__
-#define BY_THREAD true
-#else
-#define BY_THREAD false
-#endif
-
-static char *memory;
-static struct xsk_umem *umem;
-static struct xsk_socket *sock;
-static struct xsk_ring_prod fill, tx;
-static struct xsk_ring_cons comp, rx;
-static const struct xsk_umem_config umem_config = {
-	.fill_size = RING, .comp_size = RING, .frame_size = CHUNK};
-
-static struct xsk_socket_config config_of(__u16 bind_flags)
-{
-	return (struct xsk_socket_config){.rx_size = RING,
-					  .tx_size = RING,
-					  .bind_flags = bind_flags,
-					  .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD};
-}
-
-static void open_umem(const struct xdp_driver_ops *ops)
-{
-	card_open("sim,name=eth7", ops);
-	memory = mmap(NULL, CHUNKS * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		      0);
-	assert_int_equal(
-		xsk_umem__create(&umem, memory, CHUNKS * CHUNK, &fill, &comp, &umem_config), 0);
-}
-
-static void start(const struct xdp_driver_ops *ops, __u16 flags)
-{
-	struct xsk_socket_config c = config_of(flags);
-
-	open_umem(ops);
-	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &c), 0);
-}
-
-static void stop(void)
-{
-	xsk_socket__delete(sock);
-	assert_int_equal(xsk_umem__delete(umem), 0);
-	munmap(memory, CHUNKS * CHUNK);
-	card_close();
-}
-
-static void put_fill(u32 from, u32 n)
-{
-	__u32 at = 0;
-
-	assert_int_equal(xsk_ring_prod__reserve(&fill, n, &at), n);
-	for (u32 i = 0; i < n; i++)
-		*xsk_ring_prod__fill_addr(&fill, at + i) = (from + i) * (u64)CHUNK;
-	xsk_ring_prod__submit(&fill, n);
-}
-
-static void put_tx(u64 addr, u32 len)
-{
-	__u32 at = 0;
-
-	assert_int_equal(xsk_ring_prod__reserve(&tx, 1, &at), 1);
-	*xsk_ring_prod__tx_desc(&tx, at) = (struct xdp_desc){.addr = addr, .len = len};
-	xsk_ring_prod__submit(&tx, 1);
-}
-
-static void take_rx(u32 n)
-{
-	__u32 at = 0;
-
-	assert_int_equal(xsk_ring_cons__peek(&rx, n, &at), n);
-	xsk_ring_cons__release(&rx, n);
-}
-
-static short polled(short events, int ms)
-{
-	struct pollfd p = {.fd = xsk_socket__fd(sock), .events = events};
-	int n = poll(&p, 1, ms);
-
-	assert_true(n >= 0);
-	return n ? p.revents : 0;
-}
-
-/* Until RX has something; by the thread the mark of what was taken may stand for a while. */
-static void wait_rx(void)
-{
-	do
-		assert_int_equal(polled(POLLIN, LONG_MS), POLLIN);
-	while (BY_THREAD && !xsk_cons_nb_avail(&rx, 1));
-}
-
-static void packet_in(u32 queue)
-{
-	assert_int_equal(card_receive(queue, "a packet", 8), 0);
-}
+#include "xsk_app_rig.h"
 
 static __attribute__((unused)) void send_receive(const struct xdp_driver_ops *ops, __u16 flags)
 {
@@ -377,76 +261,6 @@ static void test_shared(void **state)
 	stop();
 }
 
-static void test_refused(void **state)
-{
-	struct xsk_socket_config c = config_of(0), odd = config_of(0);
-	struct xsk_umem_config bad = umem_config;
-	struct xsk_umem *none = NULL;
-
-	open_umem(&card_copy);
-	assert_int_equal(xsk_umem__create(NULL, memory, CHUNK, &fill, &comp, NULL), -EFAULT);
-	assert_int_equal(xsk_umem__create(&none, NULL, CHUNK, &fill, &comp, NULL), -EFAULT);
-	assert_int_equal(xsk_umem__create(&none, memory, CHUNK, NULL, &comp, NULL), -EFAULT);
-	assert_int_equal(xsk_umem__create(&none, memory + 1, CHUNK, &fill, &comp, &umem_config),
-			 -EINVAL);
-	bad.fill_size = 3;
-	assert_int_equal(xsk_umem__create(&none, memory, CHUNK, &fill, &comp, &bad), -EINVAL);
-	bad = umem_config;
-	bad.frame_size = 77;
-	assert_int_equal(xsk_umem__create(&none, memory, CHUNK, &fill, &comp, &bad), -EINVAL);
-	assert_null(none);
-	assert_int_equal(xsk_umem__fd(NULL), -EINVAL);
-	assert_int_equal(xsk_socket__fd(NULL), -EINVAL);
-	assert_int_equal(xsk_umem__delete(NULL), 0);
-	xsk_socket__delete(NULL);
-
-	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, NULL, &rx, &tx, &c), -EFAULT);
-	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, NULL, NULL, &c), -EFAULT);
-	assert_int_equal(xsk_socket__create(&sock, "eth8", 0, umem, &rx, &tx, &c), -ENODEV);
-	assert_int_equal(xsk_socket__create(&sock, "sim,iommu=7", 0, umem, &rx, &tx, &c), -EINVAL);
-	odd.libxdp_flags = 4;
-	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &odd), -EINVAL);
-	odd = config_of(XDP_ZEROCOPY);
-	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &odd), -EOPNOTSUPP);
-	assert_int_equal(xsk_socket__create(&sock, "eth7", 99, umem, &rx, &tx, &c), -EINVAL);
-	/* the UMEM's first socket is still there, with its rings, after all of that */
-	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &c), 0);
-	put_fill(0, 1);
-	packet_in(0);
-	take_rx(1);
-	assert_int_equal(xsk_umem__delete(umem), -EBUSY);
-	stop();
-}
-
-/* The usual configuration, a descriptor of the caller's, a device opened by its spec. */
-static void test_by_spec(void **state)
-{
-	int fd = open("/dev/null", O_RDONLY);
-	struct xsk_socket *second;
-	struct xsk_ring_cons rx2;
-
-	card_open("sim,name=bystander", NULL);
-	memory = mmap(NULL, CHUNKS * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		      0);
-	assert_int_equal(
-		xsk_umem__create_with_fd(&umem, fd, memory, CHUNKS * 4096, &fill, &comp, NULL), 0);
-	assert_int_equal(xsk_umem__fd(umem), fd);
-	assert_null(dmamap_find("eth9"));
-	assert_int_equal(xsk_socket__create(&sock, "sim,name=eth9", 0, umem, &rx, NULL, NULL), 0);
-	assert_int_equal(xsk_socket__fd(sock), fd);
-	assert_non_null(dmamap_find("eth9"));
-	assert_int_equal(xsk_socket__create_shared(&second, "sim,name=eth9", 0, umem, &rx2, NULL,
-						   NULL, NULL, NULL),
-			 0);
-	xsk_socket__delete(sock);
-	assert_non_null(dmamap_find("eth9"));
-	xsk_socket__delete(second);
-	assert_null(dmamap_find("eth9"));
-	assert_int_equal(xsk_umem__delete(umem), 0);
-	munmap(memory, CHUNKS * 4096);
-	card_close();
-}
-
 /* The device goes under a waiting application. */
 static __attribute__((unused)) void test_device_gone(void **state)
 {
@@ -545,8 +359,6 @@ int main(void)
 		cmocka_unit_test(test_blocking_poll),
 		cmocka_unit_test(test_no_lost_wakeup),
 		cmocka_unit_test(test_shared),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_by_spec),
 #ifndef __SANITIZE_THREAD__
 		cmocka_unit_test(test_send_receive),
 		cmocka_unit_test(test_readable),

@@ -70,20 +70,31 @@ rm $f/driver
 : > $f/driver_override
 ln -s ../../../../drivers/nvme $f/driver
 ok 'unbind of what is not bound' fails 1 'not with vfio-pci but with nvme' "$dmamap" unbind 00:03.0
-mkdir -p $f/nvme/nvme0/nvme0c1n1/holders sys/class/block sys/class/net
-ln -s ../../../../../../../../class/block $f/nvme/nvme0/nvme0c1n1/subsystem
+disk=sys/class/block/nvme0n1 # of which nvme0c1n1 is a path
+mkdir -p $f/nvme/nvme0/nvme0c1n1 $disk/holders $disk/nvme0n1p2/holders sys/class/net
+for at in $f/nvme/nvme0/nvme0c1n1 $disk $disk/nvme0n1p2; do ln -s /sys/class/block $at/subsystem; done
+echo 259:0 > $disk/dev
+echo 259:2 > $disk/nvme0n1p2/dev
 : > sys/bus/pci/drivers_probe
-echo '/dev/nvme0n1p2 /home ext4 rw 0 0' > proc/self/mounts
-ok 'bind of a mounted disk' fails 1 'nvme0n1 is mounted at /home: umount' "$dmamap" bind 00:03.0
+ok 'bind without a list of mounts' fails 1 'may be in use: cannot read' "$dmamap" bind 00:03.0
+echo '20 1 259:2 / /home rw - ext4 /dev/root rw' > proc/self/mountinfo
+ok 'bind of a mounted disk' fails 1 'nvme0n1p2 is mounted at /home: umount' "$dmamap" bind 00:03.0
 run_json 'list, mounted' "'mounted at /home' in d['functions'][1]['missing'] and
 	d['functions'][1]['remedy'] is None" "$dmamap" list
-echo '/dev/nvme0n10 /home ext4 rw 0 0' > proc/self/mounts
+echo '20 1 0:7 / /home rw - ext4 /dev/nvme0n10 rw' > proc/self/mountinfo
+echo '20 1 259:0 / /data rw - ext4 /dev/other rw' > proc/42/mountinfo
+ok 'bind of a disk mounted in another namespace' fails 1 'mounted at /data in the mount namespace of process 42' \
+	"$dmamap" bind 00:03.0
+rm proc/42/mountinfo
 echo '/dev/nvme0n1 partition 1 0 -2' > proc/swaps
 ok 'bind of swap space' fails 1 'swapoff' "$dmamap" bind 00:03.0
 : > proc/swaps
-mkdir $f/nvme/nvme0/nvme0c1n1/holders/md0
+mkdir $disk/holders/md0
 ok 'bind of a part of a RAID' fails 1 'part of another' "$dmamap" bind 00:03.0
-rmdir $f/nvme/nvme0/nvme0c1n1/holders/md0
+rmdir $disk/holders/md0
+mkdir -p sys/fs/btrfs/1234/devices/nvme0n1p2
+ok 'bind of a part of a btrfs' fails 1 'part of a btrfs' "$dmamap" bind 00:03.0
+rm -r sys/fs/btrfs
 mkdir -p $f/net/eth0
 ln -s ../../../../../../../class/net $f/net/eth0/subsystem
 echo 0x1003 > $f/net/eth0/flags

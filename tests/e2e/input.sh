@@ -61,6 +61,10 @@ ok 'a full file system' fails 1 'cannot be written' nvme read --file /dev/full
 ok 'a pipe that nobody reads' sh -c \
 	"{ '$dmamap' nvme read --device $spec; echo \$? > status; } 2> said | true; [ \$(cat status) = 1 ]"
 ok 'the image itself as output' fails 1 'image of the disk' nvme read --file disk
+ok 'the image itself as input' fails 1 'image of the disk' nvme write --offset 512 --file disk
+ok 'the image itself as standard input' sh -c "! '$dmamap' nvme write --offset 512 --device $spec < disk 2> said && grep -q 'image of the disk' said"
+ok 'the image itself as standard output' sh -c "! '$dmamap' nvme read --device $spec >> disk 2> said && grep -q 'image of the disk' said"
+ok 'the image itself to compare with' nvme verify --file disk
 ok 'and it is whole' test "$(stat -c %s disk)" = 1048576
 
 ok 'image missing' fails 1 missing "$dmamap" nvme identify --device sim:nvme,image=missing

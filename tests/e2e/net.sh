@@ -105,6 +105,39 @@ ok 'no capture file to send' fails 1 'pcap.py' "$dmamap" net tx --device sim:e10
 ok 'no such file' fails 1 'missing' "$dmamap" net rx --device sim:e1000e,pcap-in=missing
 ok 'no place for the file' fails 1 'none/out' "$dmamap" net rx --device sim:e1000e,pcap-in=small --out none/out
 ok 'a full file system' fails 1 'to its end' "$dmamap" net rx --device sim:e1000e,pcap-in=mixed --out /dev/full
+
+# No file is written while it is read, or by two: it stays as it was, whatever its name is.
+cp small before
+ln -s small soft
+ln small hard
+for path in small ./small soft hard "$dir/small"; do
+	ok "rx onto its input, $path" fails 1 'one file' "$dmamap" net rx --device sim:e1000e,pcap-in=small --out "$path"
+	ok "tx onto its input, $path" fails 1 'one file' "$dmamap" net tx --in small --device "sim:e1000e,pcap-out=$path"
+	ok "echo onto its input, $path" fails 1 'one file' "$dmamap" net echo --device "sim:e1000e,pcap-in=small,pcap-out=$path"
+	ok "forward onto its input, $path" fails 1 'one file' "$dmamap" net forward \
+		--device sim:e1000e,pcap-in=small --peer "sim:e1000e,pcap-out=$path"
+done
+ok 'the input is as it was' cmp small before
+ok 'two outputs' fails 1 'one file' "$dmamap" net forward --device sim:e1000e,pcap-in=small,pcap-out=new \
+	--peer sim:e1000e,pcap-out=./new
+ok 'two outputs: none was made' test ! -e new
+ok 'two outputs of rx' fails 1 'one file' "$dmamap" net rx --out hard --device sim:e1000e,pcap-out=small
+ok 'nowhere is no file' "$dmamap" net rx --out /dev/null --device sim:e1000e,pcap-in=small,pcap-out=/dev/null
+ok 'a device that is refused leaves --out alone' fails 1 missing "$dmamap" net rx --out hard --device sim:e1000e,pcap-in=missing
+ok 'it is as it was' cmp hard before
+
+# A disk that fills up only when the last packets are written.
+mkdir tiny
+if unshare -rm mount -t tmpfs -o size=32k none tiny 2> /dev/null; then
+	tiny() { unshare -rm sh -c 'mount -t tmpfs -o size=32k none tiny && exec "$@"' sh "$@"; }
+	ok 'a full file system: pcap-out' fails 1 'is the disk full' tiny \
+		"$dmamap" net tx --packets 40 --size 1000 --device sim:e1000e,pcap-out=tiny/out
+	ok 'a full file system: pcap-out of the peer' fails 1 'is the disk full' tiny \
+		"$dmamap" net forward --device sim:e1000e,pcap-in=small --peer sim:e1000e,pcap-out=tiny/out
+	ok 'a full file system: --out' fails 1 'to its end' tiny \
+		"$dmamap" net rx --device sim:e1000e,pcap-in=small --out tiny/out
+	ok 'one that is not' tiny "$dmamap" net tx --packets 30 --size 1000 --device sim:e1000e,pcap-out=tiny/out
+fi
 ok 'no link' fails 1 'link is down' "$dmamap" net tx --device sim:e1000e --packets 1
 
 ok 'unplugged' fails 1 'pulled out' "$dmamap" net rx --device sim:e1000e,pcap-in=small,loop=0,unplug=10000

@@ -79,4 +79,52 @@ ok 'it ends' wait_for test -s status
 ok 'with status 1' test "$(cat status)" = 1
 ok 'and says so' grep -q 'interrupted after' said
 exec 3<&-
+
+# While nothing can be mapped the driver tries again for half a minute; a signal ends that before.
+stuck() { # PLAN COMMAND…
+	rm -f status said
+	{
+		DMAMAP_FAIL=$1
+		export DMAMAP_FAIL
+		shift
+		"$dmamap" "$@" --device $spec > said 2>&1 < /dev/null &
+		echo $! > stuck
+		wait $!
+		echo $? > status
+	} &
+	pids="$pids $!"
+	wait_for test -s stuck
+	pids="$pids $(cat stuck)"
+	sleep 0.5
+	kill -INT "$(cat stuck)"
+	wait_for test -s status && cat said && [ "$(cat status)" = 1 ] && grep -q interrupted said
+	got=$?
+	rm -f stuck
+	return $got
+}
+for plan in map:every=1 pool:every=1; do
+	ok "$plan: write" stuck $plan nvme write --data sg --file part
+	ok "$plan: verify" stuck $plan nvme verify --data sg --file part
+	ok "$plan: bench" stuck $plan nvme bench --data sg --seconds 86400
+done
+ok 'link:every=1: write' stuck link:every=1 nvme write --data twostep --file part
+ok 'identify' stuck map:every=1 nvme identify
+ok 'faults' stuck map:every=1 faults
+spec=sim:e1000e,pcap-out=/dev/null
+ok 'net' stuck map:every=1 net tx
+bench() {
+	"$dmamap" bench "$1" --seconds 86400 > said 2>&1 &
+	writer=$!
+	pids="$pids $writer"
+	sleep 0.5
+	kill -INT $writer
+	rm -f status
+	{ while kill -0 $writer 2> /dev/null; do sleep 0.05; done; echo gone > status; } &
+	pids="$pids $!"
+	wait_for test -s status
+	wait $writer
+	[ $? = 1 ] && grep -q 'interrupted after 0 rows' said
+}
+ok 'bench map' bench map
+ok 'bench translate' bench translate
 done_testing

@@ -181,6 +181,8 @@ static void test_files_that_are_wrong(void **state)
 	rig_file(path, &wifi, sizeof(wifi));
 	rig_refused(spec, EINVAL, path, "not Ethernet");
 	rig_refused("qemu:edu,pcap-out=/tmp/x", EINVAL, "netdev", "not found");
+	snprintf(spec, sizeof(spec), "qemu:e1000e,pcap-in=%s,pcap-out=%s", path, path);
+	rig_refused(spec, EINVAL, path, "one file");
 }
 
 int main(void)

@@ -319,9 +319,74 @@ static void test_none_lost_none_twice(void **state)
 	card_close();
 }
 
+/*
+ * A driver goes to sleep, in a thread of its own, while a second socket is bound to the queue. When
+ * both are done the flag of the new TX ring says so: else its application never wakes the driver.
+ */
+static u32 go, asleep; /* atomic: the round that may begin, that is done; UINT32_MAX: no more */
+
+static void *fall_asleep(void *arg)
+{
+	struct xsk_buff_pool *pool = arg;
+
+	for (u32 round = 1;; round++) {
+		u32 now;
+
+		while ((now = load(&go)) != round && now != UINT32_MAX)
+			; /* no yield: it must begin at once */
+		if (now == UINT32_MAX)
+			return NULL;
+		for (u32 i = round % 40; i; i--) {
+			xsk_set_tx_need_wakeup(pool);
+			xsk_clear_tx_need_wakeup(pool);
+		}
+		xsk_set_tx_need_wakeup(pool);
+		store(&asleep, round);
+	}
+}
+
+static void test_joins_as_driver_sleeps(void **state)
+{
+	u32 rounds = ROUNDS(4000);
+	pthread_t thread;
+
+	store(&go, 0);
+	store(&asleep, 0);
+	card_open("sim", &card_zc);
+	area_open(&area, CHUNKS, 0, 0);
+	app_open(&app, RING, RING, RING);
+	assert_int_equal(xdp_sock_bind(app.xs, area.umem, card.dev, 0,
+				       XDP_ZEROCOPY | XDP_USE_NEED_WAKEUP, NULL),
+			 0);
+	start_thread(&thread, fall_asleep, xsk_get_pool_from_qid(card.dev, 0));
+	for (u32 round = 1; round <= rounds; round++) {
+		struct app joins;
+
+		app_open(&joins, 0, 0, RING);
+		xsk_clear_tx_need_wakeup(xsk_get_pool_from_qid(card.dev, 0));
+		store(&go, round);
+		assert_int_equal(
+			xdp_sock_bind(joins.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs), 0);
+		while (load(&asleep) != round)
+			sched_yield();
+		if (!(load(joins.tx.flags) & XDP_RING_NEED_WAKEUP) ||
+		    !(load(app.tx.flags) & XDP_RING_NEED_WAKEUP))
+			went_wrong("round %u: the driver sleeps, and a TX ring does not say so",
+				   round);
+		xdp_sock_destroy(joins.xs);
+	}
+	store(&go, UINT32_MAX);
+	pthread_join(thread, NULL);
+	no_trouble("joining");
+	xdp_sock_destroy(app.xs);
+	area_close(&area);
+	card_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_joins_as_driver_sleeps),
 		cmocka_unit_test(test_hostile_application),
 		cmocka_unit_test(test_none_lost_none_twice),
 	};

@@ -18,6 +18,7 @@
 #include <dmamap/device.h>
 #include <errno.h>
 #include <linux/dma-mapping.h>
+#include <linux/dmapool.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <pthread.h>
@@ -321,7 +322,9 @@ static void test_words(void **state)
 	refused("DMAMAP_CHECK", "exitcode=256", "exitcode");
 	refused("DMAMAP_CHECK", "first=-1", "first");
 	refused("DMAMAP_CHECK", "suppress=/nonexistent", "/nonexistent");
+	refused("DMAMAP_CHECK", "suppress=/tmp", "Is a directory");
 	refused("DMAMAP_CHECK", "json=/nonexistent/x", "/nonexistent/x");
+	refused("DMAMAP_CHECK", "json=/tmp", "Is a directory");
 	write_file(bad, "# fine\nleak * *\nleak *\n");
 	snprintf(text, sizeof(text), "suppress=%s", bad);
 	refused("DMAMAP_CHECK", text, ":3:");
@@ -359,6 +362,16 @@ static void test_suppressed_and_first(void **state)
 	unsetenv("DMAMAP_CHECK");
 }
 
+static void leave_pool(void)
+{
+	struct device *dev = open_checked("sim");
+
+	assert_non_null(dma_pool_create("a\xff\xc3\xa4\xed\xa0\x80\xe2\x82z", dev, 64, 64, 0));
+	dmamap_close(dev);
+}
+
+#define NONE "\xef\xbf\xbd" /* what stands for a byte that is no UTF-8 */
+
 /* In a child, whose exit is what is looked at. */
 static void test_json_and_exit(void **state)
 {
@@ -374,6 +387,7 @@ static void test_json_and_exit(void **state)
 	pid = fork();
 	if (!pid) {
 		two_leaks();
+		leave_pool();
 		exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -386,6 +400,9 @@ static void test_json_and_exit(void **state)
 	assert_non_null(strstr(line, "\"stacks\":[{\"what\":\"made\",\"calls\":[\""));
 	assert_non_null(strstr(line, "]}]}\n"));
 	assert_non_null(fgets(line, sizeof(line), f));
+	/* a name may hold bytes that are no UTF-8, and JSON may not */
+	assert_non_null(fgets(line, sizeof(line), f));
+	assert_non_null(strstr(line, "a" NONE "\xc3\xa4" NONE NONE NONE NONE NONE "z"));
 	assert_null(fgets(line, sizeof(line), f));
 	fclose(f);
 	unlink(path);

@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The NVMe driver on the simulated controller: data against an oracle, shortage, failures, death.
  */
-#include "driver_rig.h"
+#include "driver_nvme_rig.h"
 
-#include "drivers/nvme.h"
-
-#include <errno.h>
-#include <linux/dma-mapping.h>
-#include <linux/mm.h>
-#include <linux/slab.h>
 #include <pthread.h>
-
-#define DISK_BLOCKS 4096u
-#define DISK_BYTES  (DISK_BLOCKS * 512ull)
 
 static u64 seed;
 
@@ -22,15 +13,6 @@ static u64 random_below(u64 n)
 	seed ^= seed >> 7;
 	seed ^= seed << 17;
 	return seed % n;
-}
-
-static struct nvme *probe(struct rig *r, const struct nvme_options *opt)
-{
-	struct nvme *nvme = nvme_probe(r->dev, opt);
-
-	if (!nvme)
-		fail_msg("%s", driver_strerror());
-	return nvme;
 }
 
 static void test_identify(void **state)
@@ -225,104 +207,6 @@ static void test_random_linked(void **state)
 #ifndef BUILT_WITH_TSAN
 	jobs_run(",coherent=0", 64, NVME_DATA_TWOSTEP, 200);
 #endif
-}
-
-/* Many at once, each of its own blocks, far more than fit in the queue. */
-#define MANY 64
-
-static void many_submit(struct nvme *nvme, struct nvme_request *req, u8 *data, enum nvme_op op)
-{
-	for (u32 i = 0; i < MANY; i++) {
-		req[i] = (struct nvme_request){
-			.op = op, .lba = i * 16, .blocks = 16, .buf = data + i * 8192};
-		if (nvme_submit(nvme, 1, &req[i]))
-			fail_msg("%s", driver_strerror());
-	}
-}
-
-static void many_finish(struct nvme *nvme, struct nvme_request *req, int result)
-{
-	for (u32 i = 0; i < MANY; i++)
-		assert_int_equal(nvme_wait_request(nvme, 1, &req[i]), result);
-}
-
-static void shortage(const char *keys, unsigned int mask, enum nvme_data way, enum fail_site site,
-		     bool must_retry)
-{
-	struct nvme_options opt = {.depth = 32, .mask_bits = mask, .data = way};
-	struct fail_rule half = {.prob = 0.5, .seed = 7};
-	struct nvme_request *req = calloc(MANY, sizeof(*req));
-	u8 *data, *copy = malloc(MANY * 8192);
-	struct nvme *nvme;
-	struct rig r;
-
-	assert_non_null(req);
-	rig_open(&r, DISK_BYTES, keys);
-	/* After that: the first use of memory would fix its size. */
-	data = (u8 *)__get_free_pages(GFP_KERNEL, 7);
-	assert_non_null(data);
-	assert_non_null(copy);
-	nvme = probe(&r, &opt);
-	for (u32 i = 0; i < MANY * 8192; i++)
-		data[i] = copy[i] = (u8)(i * 31 >> 5);
-	if (must_retry)
-		fail_set(site, &half);
-	many_submit(nvme, req, data, NVME_WRITE);
-	many_finish(nvme, req, 0);
-	memset(data, 0, MANY * 8192);
-	many_submit(nvme, req, data, NVME_READ);
-	many_finish(nvme, req, 0);
-	fail_set(site, NULL);
-	assert_memory_equal(data, copy, MANY * 8192);
-	if (must_retry)
-		assert_true(nvme_map_retries(nvme) > 0);
-	nvme_remove(nvme);
-	free_pages((unsigned long)data, 7);
-	rig_close(&r);
-	free(copy);
-	free(req);
-}
-
-static void test_map_fails_sometimes(void **state)
-{
-	shortage("", 64, NVME_DATA_SG, FAIL_MAP, true);
-	shortage("", 64, NVME_DATA_TWOSTEP, FAIL_LINK, true);
-	shortage(",untrusted=1", 64, NVME_DATA_TWOSTEP, FAIL_IOVA, true);
-	shortage(",iommu=0", 32, NVME_DATA_AUTO, FAIL_BOUNCE, true);
-}
-
-/* 64 requests of 8 KiB at once want 512 KiB of bounce memory: there is less. */
-static void test_bounce_full(void **state)
-{
-	shortage(",iommu=0,swiotlb=256K", 32, NVME_DATA_AUTO, FAIL_BOUNCE, false);
-}
-
-/* Only when nothing can be mapped for long does a request fail, and that one alone. */
-static void map_never(enum nvme_data data, enum fail_site site)
-{
-	struct nvme_options opt = {.retry_ms = 30, .data = data};
-	struct fail_rule always = {.every = 1};
-	struct nvme_request req = {.op = NVME_READ, .blocks = 8};
-	struct nvme *nvme;
-	struct rig r;
-
-	rig_open(&r, DISK_BYTES, "");
-	nvme = probe(&r, &opt);
-	req.buf = kmalloc(4096, GFP_KERNEL);
-	assert_non_null(req.buf);
-	fail_set(site, &always);
-	assert_int_equal(nvme_run(nvme, 1, &req), -ENOMEM);
-	fail_set(site, NULL);
-	assert_int_equal(nvme_run(nvme, 1, &req), 0);
-	kfree(req.buf);
-	nvme_remove(nvme);
-	rig_close(&r);
-}
-
-static void test_map_never(void **state)
-{
-	map_never(NVME_DATA_SG, FAIL_MAP);
-	map_never(NVME_DATA_TWOSTEP, FAIL_LINK);
 }
 
 static void test_bad_requests(void **state)
@@ -580,10 +464,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identify),
 		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_map_fails_sometimes),
-		cmocka_unit_test(test_bounce_full),
 		cmocka_unit_test(test_random_linked),
-		cmocka_unit_test(test_map_never),
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_discard_and_flush),
 		cmocka_unit_test(test_options),

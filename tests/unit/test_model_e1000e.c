@@ -59,6 +59,7 @@ static void test_bad_files(void **state)
 {
 	u32 header[6] = {0xa1b2c3d4, 0x00040002, 0, 0, 65535, 1};
 	struct pcap_file p;
+	char other[128];
 
 	refuse(ENOENT, "/nonexistent", ARG("pcap-in", "/nonexistent"), NOTHING);
 	refuse(EINVAL, "regular", ARG("pcap-in", "/tmp"), NOTHING);
@@ -81,6 +82,17 @@ static void test_bad_files(void **state)
 	assert_int_equal(lseek(p.fd, 0, SEEK_SET), 0);
 	pcap_raw(&p, header, 24);
 	refuse(EINVAL, "no pcap", ARG("pcap-in", p.path), NOTHING);
+	/* the file that is played is not emptied, whatever its name is */
+	header[0] = 0xa1b2c3d4;
+	header[5] = 1;
+	assert_int_equal(lseek(p.fd, 0, SEEK_SET), 0);
+	pcap_raw(&p, header, 24);
+	refuse(EINVAL, "pcap-in", ARG("pcap-in", p.path), ARG("pcap-out", p.path));
+	snprintf(other, sizeof(other), "%s.link", p.path);
+	assert_int_equal(link(p.path, other), 0);
+	refuse(EINVAL, "overwritten", ARG("pcap-in", p.path), ARG("pcap-out", other));
+	assert_int_equal(lseek(p.fd, 0, SEEK_END), 24);
+	unlink(other);
 	pcap_remove(&p);
 }
 

@@ -7,6 +7,8 @@
 
 #include "xsk/xsk.h"
 
+#include <stdio.h>
+
 enum { CHUNKS = 256, RING = 128 };
 
 static struct area area;
@@ -165,6 +167,88 @@ static void test_defect_duplicate_free(void **state)
 	assert_int_equal(xsk_rcv(card.dev, 0, b[1]), -EINVAL);
 	assert_null(xp_alloc(pool));
 	stop();
+}
+
+/* A buffer that was freed is given a size, as by a completion that comes too late: it stays freed.
+ */
+static void test_size_does_not_revive(void **state)
+{
+	struct xdp_buff *b[4];
+
+	start("sim", 0, 0);
+	fill(0, 2);
+	assert_int_equal(xp_alloc_batch(pool, b, 4), 2);
+	xsk_buff_free(b[0]);
+	xsk_buff_set_size(b[0], 60);
+	xsk_buff_free(b[0]);
+	xsk_buff_set_size(b[0], 60);
+	xp_release(xsk_buff_of(b[0]));
+	xsk_buff_set_size(b[0], 60);
+	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), -EINVAL);
+	assert_int_equal(xp_alloc_batch(pool, b + 2, 2), 1);
+	assert_ptr_equal(b[2], b[0]);
+	/* a packet keeps its fragments when its first buffer is measured again */
+	xsk_buff_set_size(b[0], 10);
+	xsk_buff_set_size(b[1], 20);
+	assert_true(xsk_buff_add_frag(b[0], b[1]));
+	xsk_buff_set_size(b[0], 11);
+	xsk_buff_set_size(b[1], 21);
+	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), 0);
+	xsk_flush(card.dev, 0);
+	assert_int_equal(app_take_desc(&app.rx).len, 11);
+	assert_int_equal(app_take_desc(&app.rx).len, 21);
+	stop();
+}
+
+/* The reports of the checker, and the lines in them. */
+static struct {
+	u32 n;
+	char text[4000];
+} reported;
+
+static void keep_report(const struct dmamap_report *r, void *arg)
+{
+	if (r->kind == DMAMAP_CHECK_XSK_TWICE) {
+		snprintf(reported.text, sizeof(reported.text), "%s", r->text);
+		reported.n++;
+	}
+}
+
+/*
+ * The checker learns of each buffer: who took it and who freed it stand in the report of a second
+ * free, also when the buffer was given a size, by the call or by hand.
+ */
+static void test_provenance(void **state)
+{
+	struct xdp_buff *b[3];
+
+	memset(&reported, 0, sizeof(reported));
+	dmamap_check_on_report(keep_report, NULL);
+	start("sim,check=1", 0, 0);
+	fill(0, 3);
+	assert_int_equal(xp_alloc_batch(pool, b, 3), 3);
+	xsk_buff_set_size(b[0], 60);
+	xsk_buff_free(b[0]);
+	xsk_buff_set_size(b[0], 60);
+	assert_int_equal(reported.n, 0);
+	xsk_buff_free(b[0]);
+	assert_int_equal(reported.n, 1);
+	assert_non_null(strstr(reported.text, "\n  freed or given on:"));
+	assert_non_null(strstr(reported.text, "\n  allocated:"));
+	/* lengths set by hand: two buffers are a packet nevertheless */
+	b[1]->data_end = (char *)b[1]->data + 30;
+	b[2]->data_end = (char *)b[2]->data + 40;
+	assert_true(xsk_buff_add_frag(b[1], b[2]));
+	assert_int_equal(xsk_rcv(card.dev, 0, b[1]), 0);
+	xsk_flush(card.dev, 0);
+	assert_int_equal(app_take_desc(&app.rx).len, 30);
+	assert_int_equal(app_take_desc(&app.rx).len, 40);
+	assert_int_equal(reported.n, 1);
+	xsk_buff_free(b[2]);
+	assert_int_equal(reported.n, 2);
+	assert_non_null(strstr(reported.text, "\n  freed or given on:"));
+	stop();
+	dmamap_check_on_report(NULL, NULL);
 }
 
 /* The application gives one chunk several times: each time is a buffer of its own. */
@@ -333,6 +417,90 @@ static void test_fragments(void **state)
 	stop();
 }
 
+/*
+ * A fragment that is freed by itself leaves its packet at once: the packet is refused, the
+ * application never gets the fragment, and the chunk is given out again once. `checked`: and the
+ * packet that is given is reported.
+ */
+static void fragment_freed(bool checked)
+{
+	struct xdp_buff *b[4], *again[4];
+
+	start(checked ? "sim,check=1" : "sim", 0, 0);
+	checked = pool->tracked; /* DMAMAP_CHECK may turn it on */
+	fill(0, 4);
+	assert_int_equal(xp_alloc_batch(pool, b, 4), 4);
+	for (u32 i = 0; i < 4; i++)
+		xsk_buff_set_size(b[i], 100 + i);
+	for (u32 i = 1; i < 4; i++)
+		assert_true(xsk_buff_add_frag(b[0], b[i]));
+	assert_int_equal(xsk_rcv(card.dev, 0, b[2]), -EINVAL); /* not without its packet */
+	xsk_buff_free(b[2]);
+	assert_int_equal(reported.n, 0);
+	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), -EINVAL);
+	assert_int_equal(reported.n, checked);
+	xsk_flush(card.dev, 0);
+	assert_int_equal(app_waiting(&app.rx), 0);
+	/* its buffer is another packet's meanwhile; this one is freed without it */
+	assert_int_equal(xp_alloc_batch(pool, again, 4), 1);
+	assert_ptr_equal(again[0], b[2]);
+	xsk_buff_free(b[0]);
+	assert_int_equal(xp_alloc_batch(pool, again + 1, 3), 3);
+	for (u32 i = 1; i < 4; i++)
+		assert_ptr_not_equal(again[i], again[0]);
+	assert_int_equal(reported.n, checked);
+	/* a packet of them is as good as any */
+	for (u32 i = 0; i < 4; i++)
+		xsk_buff_set_size(again[i], 200 + i);
+	for (u32 i = 1; i < 4; i++)
+		assert_true(xsk_buff_add_frag(again[0], again[i]));
+	assert_int_equal(xsk_rcv(card.dev, 0, again[0]), 0);
+	xsk_flush(card.dev, 0);
+	for (u32 i = 0; i < 4; i++)
+		assert_int_equal(app_take_desc(&app.rx).len, 200 + i);
+	assert_int_equal(reported.n, checked);
+	stop();
+}
+
+static void test_fragment_freed(void **state)
+{
+	dmamap_check_on_report(keep_report, NULL);
+	memset(&reported, 0, sizeof(reported));
+	fragment_freed(false);
+	memset(&reported, 0, sizeof(reported));
+	fragment_freed(true);
+	assert_non_null(strstr(reported.text, "a fragment of the packet"));
+	assert_non_null(strstr(reported.text, "\n  freed:"));
+	memset(&reported, 0, sizeof(reported));
+	dmamap_check_on_report(NULL, NULL);
+}
+
+/* The first buffer alone goes: its fragments are buffers of the driver's again, in no packet. */
+static void test_first_freed_alone(void **state)
+{
+	struct xdp_buff *b[3], *again[3];
+
+	start("sim", 0, 0);
+	fill(0, 3);
+	assert_int_equal(xp_alloc_batch(pool, b, 3), 3);
+	for (u32 i = 0; i < 3; i++)
+		xsk_buff_set_size(b[i], 100 + i);
+	assert_true(xsk_buff_add_frag(b[0], b[1]));
+	xp_free(xsk_buff_of(b[0]));
+	assert_int_equal(xp_alloc_batch(pool, again, 3), 1);
+	assert_ptr_equal(again[0], b[0]);
+	assert_true(xsk_buff_add_frag(b[0], b[2])); /* a packet of its own */
+	xsk_buff_free(b[1]);
+	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), 0);
+	assert_int_equal(xp_alloc_batch(pool, again, 3), 1);
+	assert_ptr_equal(again[0], b[1]);
+	/* what is not the driver's joins no packet */
+	xsk_buff_free(again[0]);
+	assert_false(xsk_buff_add_frag(again[0], b[2]));
+	assert_false(xsk_buff_add_frag(b[2], again[0]));
+	stop();
+}
+
 /* Rubbish in the fill ring: skipped and counted, good ones around it found, wherever they stand. */
 static void test_invalid_addresses(void **state)
 {
@@ -398,7 +566,11 @@ int main(void)
 		cmocka_unit_test(test_defect_batch_slow_path),
 		cmocka_unit_test(test_defect_index_times_chunk_size),
 		cmocka_unit_test(test_defect_flags_not_cleared),
+		cmocka_unit_test(test_size_does_not_revive),
+		cmocka_unit_test(test_provenance),
 		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_fragment_freed),
+		cmocka_unit_test(test_first_freed_alone),
 		cmocka_unit_test(test_invalid_addresses),
 		cmocka_unit_test(test_unaligned_limits),
 	};

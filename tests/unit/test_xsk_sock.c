@@ -47,8 +47,17 @@ static void test_rings(void **state)
 	assert_non_null(xdp_sock_map_ring(xs, XDP_RX_RING, NULL, NULL));
 	assert_null(xdp_sock_map_ring(xs, 99, NULL, NULL));
 	assert_null(xdp_sock_map_ring(NULL, XDP_RX_RING, NULL, NULL));
+	assert_int_equal(xdp_sock_drop_ring(NULL, XDP_RX_RING), -EINVAL);
+	assert_int_equal(xdp_sock_drop_ring(xs, 99), -ENOPROTOOPT);
+	assert_int_equal(xdp_sock_drop_ring(xs, XDP_TX_RING), -EINVAL);
+	assert_int_equal(xdp_sock_drop_ring(xs, XDP_RX_RING), 0);
+	assert_null(xdp_sock_map_ring(xs, XDP_RX_RING, NULL, NULL));
+	assert_int_equal(xdp_sock_drop_ring(xs, XDP_RX_RING), -EINVAL);
+	assert_int_equal(xdp_sock_set_ring(xs, XDP_RX_RING, 64), 0);
 	xdp_sock_destroy(xs);
 	assert_int_equal(bind_app(0, 0), 0);
+	assert_int_equal(xdp_sock_drop_ring(app.xs, XDP_RX_RING), -EBUSY);
+	assert_int_equal(xdp_sock_drop_ring(app.xs, XDP_UMEM_FILL_RING), -EBUSY);
 	assert_int_equal(xdp_sock_set_ring(app.xs, XDP_RX_RING, 16), -EBUSY);
 }
 
@@ -227,6 +236,46 @@ static void test_checksum(void **state)
 	xdp_umem_put(umem);
 }
 
+/* A sum of 0 goes as 0xffff: in UDP a 0 says that there is no sum. */
+static void test_checksum_zero(void **state)
+{
+	struct xsk_tx_metadata meta = {.flags = XDP_TXMD_FLAGS_CHECKSUM};
+	struct xdp_umem_reg reg = {.addr = (uintptr_t)area.memory,
+				   .len = area.size,
+				   .chunk_size = CHUNK,
+				   .flags = XDP_UMEM_TX_SW_CSUM};
+	struct xdp_umem *umem;
+	char *packet = area.memory + sizeof(meta);
+
+	xdp_umem_reg_set_metadata(&reg, sizeof(meta));
+	umem = xdp_umem_create(&reg);
+	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
+	assert_int_equal(xdp_register_driver(card.dev, &card_copy), 0);
+	assert_int_equal(xdp_sock_bind(app.xs, umem, card.dev, 0, 0, NULL), 0);
+	meta.request.csum_offset = 6;
+	memcpy(area.memory, &meta, sizeof(meta));
+	memset(packet, 0, 16);
+	packet[0] = (char)0xff; /* 0xff00 + 0x00ff + 0: the sum's complement is 0 */
+	packet[3] = (char)0xff;
+	app_put_desc(&app.tx, sizeof(meta), 16, XDP_TX_METADATA);
+	packet[6] = 0;
+	assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), 0);
+	assert_int_equal((u8)card.sent[0].data[6], 0xff);
+	assert_int_equal((u8)card.sent[0].data[7], 0xff);
+	/* of nothing but zeros it is 0xffff as well, and of 1 more it is 0xfffe */
+	memset(packet, 0, 16);
+	app_put_desc(&app.tx, sizeof(meta), 16, XDP_TX_METADATA);
+	assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), 0);
+	packet[9] = 1;
+	app_put_desc(&app.tx, sizeof(meta), 16, XDP_TX_METADATA);
+	assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), 0);
+	assert_int_equal((u8)card.sent[1].data[6] << 8 | (u8)card.sent[1].data[7], 0xffff);
+	assert_int_equal((u8)card.sent[2].data[6] << 8 | (u8)card.sent[2].data[7], 0xfffe);
+	xdp_sock_destroy(app.xs);
+	app.xs = NULL;
+	xdp_umem_put(umem);
+}
+
 static void test_copy_send_busy(void **state)
 {
 	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
@@ -244,6 +293,86 @@ static void test_copy_send_busy(void **state)
 	assert_int_equal(card.n_sent, 1);
 	assert_true(packet_is(card.sent[0].data, 64, 1));
 	assert_int_equal(app_waiting(&app.comp), 2);
+}
+
+/*
+ * A driver says that it is awake and then refuses zero-copy: in copy mode, which needs a wake-up
+ * for each packet, this counts no more.
+ */
+static int awake_then_refuse(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
+{
+	if (pool) {
+		xsk_clear_tx_need_wakeup(pool);
+		xsk_set_rx_need_wakeup(pool);
+	}
+	return -EOPNOTSUPP;
+}
+
+static void test_fall_back_wakes(void **state)
+{
+	static const struct xdp_driver_ops refuses = {.setup_pool = awake_then_refuse,
+						      .xmit = card_xmit};
+
+	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
+	assert_int_equal(xdp_register_driver(card.dev, &refuses), 0);
+	assert_int_equal(bind_app(0, XDP_USE_NEED_WAKEUP), 0);
+	assert_int_equal(*app.tx.flags, XDP_RING_NEED_WAKEUP);
+	assert_int_equal(*app.fill.flags, 0);
+	app_put_desc(&app.tx, 0, 32, 0);
+	assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), 0);
+	assert_int_equal(card.n_sent, 1);
+	xdp_sock_destroy(app.xs);
+	app.xs = NULL;
+	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
+}
+
+/* A driver's thread takes what there is to send, from a pool that nobody sends from at first. */
+static u32 taken; /* atomic */
+
+static void *sender(void *arg)
+{
+	struct xsk_buff_pool *pool = arg;
+	const struct xdp_desc *descs = pool->tx_descs;
+	u64 bytes = 0;
+
+	while (load(&taken) < RING) {
+		u32 n = xsk_tx_peek_release_desc_batch(pool, RING);
+
+		for (u32 i = 0; i < n; i++)
+			bytes += descs[i].len;
+		xsk_tx_completed(pool, n);
+		store(&taken, load(&taken) + n);
+	}
+	return (void *)(uintptr_t)bytes;
+}
+
+/* A socket that sends joins one that only receives, while the driver looks for packets. */
+static void test_sender_joins(void **state)
+{
+	struct app first, joins;
+	struct xsk_buff_pool *pool;
+	struct xdp_desc *descs;
+	pthread_t thread;
+	void *bytes;
+
+	app_open(&first, RING, RING, 0);
+	assert_int_equal(xdp_sock_bind(first.xs, area.umem, card.dev, 0, XDP_ZEROCOPY, NULL), 0);
+	pool = xsk_get_pool_from_qid(card.dev, 0);
+	descs = pool->tx_descs;
+	assert_non_null(descs);
+	store(&taken, 0);
+	assert_int_equal(pthread_create(&thread, NULL, sender, pool), 0);
+	app_open(&joins, 0, 0, 8192);
+	assert_int_equal(xdp_sock_bind(joins.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, first.xs), 0);
+	assert_int_equal(xp_alloc_tx_descs(pool, joins.xs, 1), 0);
+	for (u32 i = 0; i < RING; i++)
+		app_put_desc(&joins.tx, 0, 10, 0);
+	pthread_join(thread, &bytes);
+	assert_int_equal((uintptr_t)bytes, RING * 10);
+	assert_ptr_equal(pool->tx_descs, descs);
+	assert_true(pool->tx_descs_cnt >= 4096);
+	xdp_sock_destroy(joins.xs);
+	xdp_sock_destroy(first.xs);
 }
 
 static void test_wakeup_refused(void **state)
@@ -277,6 +406,11 @@ static void test_api_by_hand(void **state)
 	struct xsk_buff_pool *pool = xp_create_and_assign_umem(app.xs, area.umem, 1);
 
 	assert_non_null(pool);
+	assert_int_equal(xp_alloc_tx_descs(pool, app.xs, 1u << 20),
+			 0); /* not on a queue: it grows */
+	assert_true(pool->tx_descs_cnt >= (1u << 20) + RING);
+	assert_int_equal(xp_alloc_tx_descs(pool, app.xs, UINT32_MAX), -ENOMEM);
+	assert_true(pool->tx_descs_cnt >= (1u << 20) + RING);
 	assert_null(xp_create_and_assign_umem(NULL, area.umem, 1));
 	assert_int_equal(xp_assign_dev(pool, card.dev, 2, XDP_ZEROCOPY), 0);
 	assert_int_equal(xp_assign_dev(pool, card.dev, 1, XDP_ZEROCOPY), -EBUSY);
@@ -341,13 +475,23 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_rings),		T(test_bind_refused),
-		T(test_shared_refused), T(test_modes),
-		T(test_fall_back),	T(test_driver_forgets_to_map),
-		T(test_no_driver),	T(test_multi_buffer_unsupported),
-		T(test_checksum),	T(test_copy_send_busy),
-		T(test_wakeup_refused), T(test_receive_refused),
-		T(test_api_by_hand),	T(test_races_at_teardown),
+		T(test_rings),
+		T(test_bind_refused),
+		T(test_shared_refused),
+		T(test_modes),
+		T(test_fall_back),
+		T(test_driver_forgets_to_map),
+		T(test_no_driver),
+		T(test_multi_buffer_unsupported),
+		T(test_checksum),
+		T(test_copy_send_busy),
+		T(test_checksum_zero),
+		T(test_fall_back_wakes),
+		T(test_sender_joins),
+		T(test_wakeup_refused),
+		T(test_receive_refused),
+		T(test_api_by_hand),
+		T(test_races_at_teardown),
 	};
 
 	return cmocka_run_group_tests_name("xsk_sock", tests, NULL, NULL);

@@ -255,6 +255,110 @@ static void test_turns(void **state)
 	stop();
 }
 
+/*
+ * A socket goes in the middle of a packet that is given out one descriptor at a time. The driver
+ * gets the rest of it, by either call, so that what it completes afterwards is what it sent: the
+ * buffers of the other socket come back, each once.
+ */
+static void goes_within_packet(bool batch, u32 others)
+{
+	struct xdp_desc d[8] = {0};
+	struct app going, more;
+	u32 n = 0;
+
+	start_with(0, 0, XDP_USE_SG, RING);
+	app_open(&going, 0, 0, RING);
+	assert_int_equal(xdp_sock_bind(going.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs), 0);
+	for (u32 i = 0; i < 4; i++)
+		app_put_desc(&going.tx, (4 + i) * CHUNK, 64, i < 3 ? XDP_PKT_CONTD : 0);
+	assert_true(xsk_tx_peek_desc(pool, &d[n++]));
+	xdp_sock_destroy(going.xs);
+	if (others) {
+		app_open(&more, 0, 0, RING);
+		assert_int_equal(xdp_sock_bind(more.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs),
+				 0);
+	}
+	app_put_desc(&app.tx, CHUNK, 64, 0);
+	if (batch) {
+		u32 got = xsk_tx_peek_release_desc_batch(pool, 2);
+
+		assert_int_equal(got, 2); /* and the last of it in the next batch */
+		memcpy(&d[n], pool->tx_descs, got * sizeof(d[0]));
+		n += got;
+		got = xsk_tx_peek_release_desc_batch(pool, 8);
+		memcpy(&d[n], pool->tx_descs, got * sizeof(d[0]));
+		n += got;
+	} else {
+		while (n < 8 && xsk_tx_peek_desc(pool, &d[n]))
+			n++;
+	}
+	assert_int_equal(n, 5);
+	for (u32 i = 0; i < 4; i++) {
+		assert_int_equal(d[i].addr, (4 + i) * CHUNK);
+		assert_int_equal(d[i].options, i < 3 ? XDP_PKT_CONTD : 0);
+	}
+	assert_int_equal(d[4].addr, CHUNK);
+	xsk_tx_completed(pool, n);
+	assert_int_equal(app_waiting(&app.comp), 5);
+	for (u32 i = 0; i < 5; i++)
+		assert_int_equal(app_take_addr(&app.comp), d[i].addr);
+	if (others)
+		xdp_sock_destroy(more.xs);
+	stop();
+}
+
+static void test_goes_within_packet(void **state)
+{
+	for (u32 others = 0; others < 2; others++) {
+		goes_within_packet(false, others);
+		goes_within_packet(true, others);
+	}
+}
+
+/* The rest of a packet comes before the next, also when several sockets are sent from in batches.
+ */
+static void test_packet_then_batch(void **state)
+{
+	struct app second;
+	struct xdp_desc d;
+
+	start_with(0, 0, XDP_USE_SG, RING);
+	app_open(&second, 0, 0, RING);
+	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs), 0);
+	for (u32 i = 0; i < 3; i++)
+		app_put_desc(&app.tx, i * CHUNK, 64, i < 2 ? XDP_PKT_CONTD : 0);
+	app_put_desc(&app.tx, 3 * CHUNK, 64, 0);
+	assert_true(xsk_tx_peek_desc(pool, &d));
+	assert_int_equal(xsk_tx_peek_release_desc_batch(pool, 64), 3);
+	for (u32 i = 0; i < 3; i++)
+		assert_int_equal(pool->tx_descs[i].addr, (1 + i) * CHUNK);
+	xdp_sock_destroy(second.xs);
+	stop();
+}
+
+/* The next driver of a queue completes what it took itself, not what the one before left. */
+static void test_next_driver(void **state)
+{
+	struct xdp_desc d;
+
+	start_with(0, 0, XDP_USE_SG, RING);
+	for (u32 i = 0; i < 3; i++)
+		app_put_desc(&app.tx, i * CHUNK, 64, i < 2 ? XDP_PKT_CONTD : 0);
+	assert_true(xsk_tx_peek_desc(pool, &d));
+	xp_clear_dev(pool);
+	assert_int_equal(xp_assign_dev(pool, card.dev, 0, XDP_ZEROCOPY), 0);
+	assert_false(xsk_tx_peek_desc(pool, &d));
+	xp_add_xsk(pool, app.xs);
+	app_put_desc(&app.tx, 5 * CHUNK, 64, 0);
+	assert_true(xsk_tx_peek_desc(pool, &d));
+	assert_int_equal(d.addr, 5 * CHUNK);
+	xsk_tx_completed(pool, 3);
+	assert_int_equal(app_waiting(&app.comp), 1);
+	assert_int_equal(app_take_addr(&app.comp), 5 * CHUNK);
+	xp_del_xsk(pool, app.xs);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +369,9 @@ int main(void)
 		cmocka_unit_test(test_completion_room),
 		cmocka_unit_test(test_metadata),
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_goes_within_packet),
+		cmocka_unit_test(test_packet_then_batch),
+		cmocka_unit_test(test_next_driver),
 	};
 
 	return cmocka_run_group_tests_name("xsk_tx", tests, NULL, NULL);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The capture files of a run: --in and --out, and those that the specs of the devices name. A file
+ * that is written is emptied when it is opened, so none may be one that is read or written by
+ * another. Names differ although files do not, so the files themselves are compared.
+ */
+#include "net.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_HEADER   24u /* of a capture file, and of each packet in it */
+#define PACKET_HEADER 16u
+#define FCS	      4u
+
+struct net_file {
+	char what[64]; /* as the user calls it */
+	char path[4096];
+	bool output;
+};
+
+struct net_files {
+	struct net_file file[6]; /* two options, and two keys of two devices */
+	unsigned int n;
+};
+
+static void add_option(struct net_files *f, const char *what, const char *path, bool output)
+{
+	struct net_file *file = &f->file[f->n];
+
+	if (!path)
+		return;
+	snprintf(file->what, sizeof(file->what), "%s", what);
+	snprintf(file->path, sizeof(file->path), "%s", path);
+	file->output = output;
+	f->n++;
+}
+
+static void add_key(struct net_files *f, const char *spec, const char *option, const char *key,
+		    bool output)
+{
+	char path[4096], what[64];
+
+	if (!spec || !spec_value(spec, key, path, sizeof(path)))
+		return;
+	snprintf(what, sizeof(what), "%s= of %s", key, option);
+	add_option(f, what, path, output);
+}
+
+bool net_files_check(struct net_run *r)
+{
+	const struct net_args *a = r->args;
+	static struct net_files f;
+
+	f.n = 0;
+	add_option(&f, "--in", a->in, false);
+	add_option(&f, "--out", a->out, true);
+	add_key(&f, a->common.device, "--device", "pcap-in", false);
+	add_key(&f, a->common.device, "--device", "pcap-out", true);
+	add_key(&f, a->peer, "--peer", "pcap-in", false);
+	add_key(&f, a->peer, "--peer", "pcap-out", true);
+	for (unsigned int i = 0; i < f.n; i++)
+		for (unsigned int k = i + 1; k < f.n; k++)
+			if ((f.file[i].output || f.file[k].output) &&
+			    file_same(f.file[i].path, f.file[k].path))
+				return net_fail(r,
+						"%s and %s are one file, %.300s, which would be "
+						"overwritten: name another",
+						f.file[i].what, f.file[k].what, f.file[k].path);
+	return true;
+}
+
+/* Whole packets in a file that a card has written. */
+static u64 count_packets(const char *path, u64 size)
+{
+	u64 at = FILE_HEADER, n = 0;
+	FILE *f = fopen(path, "re");
+	u32 header[4];
+
+	while (f && !fseeko(f, (off_t)at, SEEK_SET) && fread(header, sizeof(header), 1, f) == 1 &&
+	       header[2] <= size - at - PACKET_HEADER) {
+		at += PACKET_HEADER + header[2];
+		n++;
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/*
+ * The card buffers what it writes, and has nowhere to say that the last of it could not be written.
+ * It pads short packets and counts their bytes so, but writes them as they were: a file that is
+ * shorter than the bytes that were counted is looked through.
+ */
+static void check_output(struct net_run *r, const struct net_port *p)
+{
+	u64 n = p->sent, most = FILE_HEADER + n * PACKET_HEADER + (p->sent_bytes - n * FCS);
+	char path[4096];
+	struct stat st;
+
+	if (!p->spec || !spec_value(p->spec, "pcap-out", path, sizeof(path)) || stat(path, &st) ||
+	    !S_ISREG(st.st_mode) || (u64)st.st_size >= most)
+		return;
+	if (count_packets(path, (u64)st.st_size) < n)
+		net_fail(r, "pcap-out=%.300s could not be written to its end: is the disk full?",
+			 path);
+}
+
+void net_files_written(struct net_run *r)
+{
+	for (int i = 0; i < r->ports; i++)
+		check_output(r, &r->port[i]);
+}
