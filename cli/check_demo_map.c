@@ -227,6 +227,40 @@ static void map_no_mask(struct device *dev, bool wrong)
 	kfree(p);
 }
 
+/* What dma_alloc_pages() returns stands for the memory, and is not the memory. */
+static void page_struct(struct device *dev, bool wrong)
+{
+	dma_addr_t addr;
+	struct page *page = dma_alloc_pages(dev, 65536, &addr, DMA_TO_DEVICE, GFP_KERNEL);
+	void *volatile p = wrong ? (void *)page : page_address(page);
+
+	memset(p, 1, 64);
+	dma_sync_single_for_device(dev, addr, 65536, DMA_TO_DEVICE);
+	dma_free_pages(dev, 65536, page, addr, DMA_TO_DEVICE);
+}
+
+static void free_mapped(struct device *dev, bool wrong)
+{
+	void *p = kmalloc(64, GFP_KERNEL);
+	dma_addr_t addr = demo_map(dev, p, 64, DMA_FROM_DEVICE);
+
+	if (wrong)
+		kfree(p);
+	dma_unmap_single(dev, addr, 64, DMA_FROM_DEVICE);
+	if (!wrong)
+		kfree(p);
+}
+
+static void free_wrong(struct device *dev, bool wrong)
+{
+	char *p = kmalloc(256, GFP_KERNEL), *aligned = p + 128;
+
+	map_memory(dev, aligned);
+	if (wrong)
+		kfree(aligned);
+	kfree(p);
+}
+
 static void map_list(struct device *dev, void *p, unsigned int size)
 {
 	struct scatterlist sg;
@@ -337,6 +371,7 @@ const struct demo demos_map[] = {
 	DEMO(MAP_COHERENT, map_coherent),
 	DEMO(MAP_RESOURCE, map_resource),
 	{.kind = DMAMAP_CHECK_MAP_NO_MASK, .run = map_no_mask, .no_mask = true},
+	DEMO(PAGE_STRUCT, page_struct),
 	DEMO(SEGMENT_SIZE, segment_size),
 	{.kind = DMAMAP_CHECK_SEGMENT_BOUNDARY, .run = segment_boundary, .keys = "iommu=0"},
 	DEMO(SYNC_NOT_MAPPED, sync_not_mapped),
@@ -345,6 +380,8 @@ const struct demo demos_map[] = {
 	DEMO(SYNC_SG_COUNT, sync_sg_count),
 	DEMO(SYNC_FOR_CPU, sync_for_cpu),
 	DEMO(SYNC_FOR_DEVICE, sync_for_device),
+	DEMO(FREE_MAPPED, free_mapped),
+	DEMO(FREE_WRONG, free_wrong),
 	DEMO(LEAK, leak),
 };
 const unsigned int n_demos_map = sizeof(demos_map) / sizeof(demos_map[0]);

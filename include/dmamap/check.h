@@ -46,6 +46,7 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_MAP_COHERENT,     /* coherent memory mapped again */
 	DMAMAP_CHECK_MAP_RESOURCE,     /* memory mapped as a resource */
 	DMAMAP_CHECK_MAP_NO_MASK,      /* no DMA mask was ever set */
+	DMAMAP_CHECK_PAGE_STRUCT,      /* a struct page used in place of its memory */
 	DMAMAP_CHECK_SEGMENT_SIZE,     /* a segment longer than the device declared */
 	DMAMAP_CHECK_SEGMENT_BOUNDARY, /* a segment across the boundary that the device declared */
 	/* sync */
@@ -88,6 +89,9 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_XSK_KEPT, /* buffers that the driver still has when their pool leaves its queue
 				*/
 	DMAMAP_CHECK_XSK_BUSY, /* the same, when it unmaps the UMEM from the device */
+	/* memory */
+	DMAMAP_CHECK_FREE_MAPPED, /* freed while a mapping of it is live */
+	DMAMAP_CHECK_FREE_WRONG, /* freed by another address than was allocated, or freed already */
 	/* lifetime */
 	DMAMAP_CHECK_LEAK, /* still mapped or allocated at dmamap_close() */
 	DMAMAP_CHECK_KINDS /* one past the last */

@@ -7,6 +7,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+static _Thread_local volatile bool freeing; /* seen by hooks of free(), which compilers ignore */
+
+bool alloc_is_freeing(void)
+{
+	return freeing;
+}
+
 static void *no_memory(size_t size)
 {
 	return error_null(ENOMEM,
@@ -69,7 +76,9 @@ void *alloc_grow(void *old, size_t old_size, size_t size)
 
 	if (fail_here(FAIL_MEMORY, NULL))
 		return no_memory(size);
+	freeing = true;
 	p = realloc(old, size);
+	freeing = false;
 	if (!p)
 		return no_memory(size);
 	if (size > old_size)
@@ -89,6 +98,8 @@ void alloc_free(void *p)
 {
 	int saved = errno;
 
+	freeing = true;
 	free(p);
+	freeing = false;
 	errno = saved;
 }

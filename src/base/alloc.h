@@ -17,6 +17,7 @@ void *alloc_huge(size_t size); /* a multiple of ALLOC_HUGE; on huge pages, if th
 void *alloc_grow(void *old, size_t old_size,
 		 size_t size); /* the new part zeroed; NULL: old stays */
 char *alloc_string(const char *s);
-void alloc_free(void *p); /* of any of them; NULL is fine; errno is kept */
+void alloc_free(void *p);    /* of any of them; NULL is fine; errno is kept */
+bool alloc_is_freeing(void); /* this thread is in a call to free() made here */
 
 #endif

@@ -6,6 +6,9 @@
  */
 #include "base/copy.h"
 #include "check/find.h"
+#include "check/freed.h"
+#include "check/own.h"
+#include "check/subbuf.h"
 
 #include <linux/dma-mapping.h>
 #include <string.h>
@@ -14,47 +17,53 @@ struct access {
 	struct check_device *c;
 	u64 addr, size, at; /* at: how far it was looked up */
 	bool write;
-	struct found f;
+	struct found before, f; /* the mapping of the piece before, if this is not the first */
 	/* of the piece */
+	int rank;
 	bool unsynced, unasked, against, cpu_owns;
 };
 
-static bool cpu_has(const struct shadow *s, u64 from, u64 end)
+/* Mappings that an access may go through one after the other: links, and on-demand paging's. */
+static bool may_join(const struct found *before, u8 call, bool paged)
 {
-	u64 has_from, has_end;
-
-	if (!read_acquire(&s->handed))
-		return false;
-	has_from = read_once(&s->cpu_from);
-	has_end = read_once(&s->cpu_end);
-	return has_from < has_end && from < has_end && has_from < end;
+	return (before->call == CALL_LINK && call == CALL_LINK) || (before->paged && paged);
 }
 
-/* A mapping that holds the place; better than another: it allows the access, it reaches further. */
+/*
+ * A mapping that holds the place. One is better than another if the access may go on into it, then
+ * if it allows the access, then if the device owns the part, then if it reaches further.
+ */
 static bool look_at(struct range *r, void *arg)
 {
 	struct access *q = arg;
 	struct shadow *s = r->of;
-	bool against = q->write ? s->dir == DMA_TO_DEVICE : s->dir == DMA_FROM_DEVICE;
+	u64 end = min_u64(q->addr + q->size, r->start + r->size);
+	bool against = q->write ? s->dir == DMA_TO_DEVICE : s->dir == DMA_FROM_DEVICE, cpu_owns;
+	int rank;
 
 	if (r->start > q->at)
 		return true;
 	if (s->call == CALL_COHERENT)
 		against = false;
-	if (q->f.any && (against > q->against ||
-			 (against == q->against && r->start + r->size <= q->f.start + q->f.size)))
+	/* what nobody asks for is not worth its lock */
+	cpu_owns = q->write && read_once(&s->c->own) && subbuf_cpu_has(s, q->at, end);
+	if (q->write && !s->c->coherent)
+		subbuf_wrote(s, q->at, end);
+	rank = 4 * (q->before.any && s != q->before.s && !may_join(&q->before, s->call, s->paged)) +
+	       2 * against + cpu_owns;
+	if (q->f.any &&
+	    (rank > q->rank || (rank == q->rank && r->start + r->size <= q->f.start + q->f.size)))
 		return true;
 	shadow_copy(&q->f, s);
 	q->f.start = r->start;
 	q->f.size = r->size;
+	q->rank = rank;
 	q->against = against;
+	q->cpu_owns = cpu_owns;
 	q->unsynced = read_once(&s->unsynced);
 	q->unasked = s->call <= CALL_RESOURCE && !read_once(&s->asked);
-	q->cpu_owns = q->write && cpu_has(s, q->at, min_u64(q->addr + q->size, r->start + r->size));
 	if (q->unasked)
 		write_once(&s->asked, true); /* said once */
-	if (q->write)
-		write_once(&s->device_wrote, true);
 	return true;
 }
 
@@ -158,20 +167,57 @@ static bool piece_is_right(struct access *q, struct about *a)
 	return true;
 }
 
+/* Two links of one two-step range are used as one. What is not known is right. */
+static bool is_one_range(struct check_device *c, u64 at)
+{
+	struct found before, behind;
+
+	shadow_find(c, c->space + SPACE_RANGES, at - 1, 1, &before);
+	shadow_find(c, c->space + SPACE_RANGES, at, 1, &behind);
+	return !before.any || !behind.any || before.start == behind.start;
+}
+
+/* The access goes on from one mapping into another. False: that is right. */
+static bool report_neighbour(struct access *q, struct about *a)
+{
+	const struct found *before = &q->before;
+
+	if (q->f.s == before->s ||
+	    (may_join(before, q->f.call, q->f.paged) && is_one_range(q->c, q->at)))
+		return false;
+	a->kind = DMAMAP_CHECK_DEVICE_PAST_END;
+	a->dir = (enum dma_data_direction)before->dir;
+	a->what[0] = "mapped";
+	a->at[0] = before->mapped;
+	a->what[1] = "the mapping behind it was made";
+	a->at[1] = q->f.mapped;
+	report_misuse(a,
+		      "the device's %s of %llu bytes at %#llx goes %llu bytes past the end of the "
+		      "mapping, into another one",
+		      access_verb(q->write), (unsigned long long)q->size,
+		      (unsigned long long)q->addr, (unsigned long long)(q->addr + q->size - q->at));
+	return true;
+}
+
 void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write, const void *caller)
 {
 	struct access q = {.c = c, .addr = addr, .size = size, .at = addr, .write = write};
 	struct about a = about_of(c, DMAMAP_CHECK_DEVICE_FAULT, addr, size, DMA_NONE, caller);
 
 	while (q.at - addr < size) {
+		q.before = q.f;
 		q.f.any = false;
 		store_search(c->space, q.at, 1, look_at, &q);
 		if (unlikely(!q.f.any)) {
 			report_hole(&q, &a);
 			return;
 		}
+		if (unlikely(q.before.any) && report_neighbour(&q, &a))
+			return;
 		if (unlikely(!piece_is_right(&q, &a)))
 			return;
+		if (unlikely(q.f.call == CALL_PAGES))
+			freed_check_page_struct(&q.f, caller);
 		q.at = q.f.start + q.f.size;
 		if (!q.at)
 			return;
@@ -257,6 +303,7 @@ void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, c
 			      access_verb(write), n, at, why);
 		return;
 	}
+	write_once(&f.s->gone, true);
 	a.dir = (enum dma_data_direction)f.dir;
 	a.what[0] = "mapped";
 	a.at[0] = f.mapped;
@@ -270,40 +317,71 @@ void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, c
 
 /* ---- a machine that is not coherent ---- */
 
+#define LINES_AT_ONCE 256 /* bytes: they are on the stack */
+
+/* What is known of memory that a device read: was it written by one, since it was last synced? */
 struct written {
+	const struct check_device *c;
+	u64 pa, size;
 	bool any;
-	const struct stack *mapped;
+	const struct stack *mapped; /* the mapping of the device that read */
 	u8 dir;
 };
 
+/* Devices that share a buffer have a mapping of it each. */
 static bool note_written(struct range *r, void *arg)
 {
 	struct written *q = arg;
+	const struct shadow *s = r->of;
+	u64 to_dma = s->dma.start - r->start;
 
-	q->any |= read_once(&r->of->device_wrote) || r->of->call == CALL_COHERENT;
-	q->mapped = r->of->mapped;
-	q->dir = r->of->dir;
+	if (s->dma.more) /* memory in pieces: which are where is not looked up */
+		q->any |= subbuf_was_written(s, 0, ~0ull);
+	else
+		q->any |= subbuf_was_written(s, q->pa + to_dma, q->pa + q->size + to_dma);
+	q->any |= s->call == CALL_COHERENT;
+	if (s->c == q->c) {
+		q->mapped = s->mapped;
+		q->dir = s->dir;
+	}
 	return true;
+}
+
+/* The first byte of the part that the device sees otherwise than the CPU; size: none. */
+static u64 first_difference(u64 pa, u64 size, u8 *cpu_has, u8 *device_has)
+{
+	/* by the second mapping: the CPU's pages may be closed (own.c) */
+	const u8 *ram = guard_view() ? guard_view() : mem.base;
+	u8 cpu[LINES_AT_ONCE], device[LINES_AT_ONCE];
+
+	for (u64 done = 0, n; done < size; done += n) {
+		n = min_u64(size - done, LINES_AT_ONCE);
+		/* the program may be writing it, or syncing it, or have freed it */
+		copy_unchecked(cpu, ram + pa + done, n);
+		copy_unchecked(device, mem.device_view + pa + done, n);
+		for (u64 i = 0; i < n; i++)
+			if (cpu[i] != device[i]) {
+				*cpu_has = cpu[i];
+				*device_has = device[i];
+				return done + i;
+			}
+	}
+	return size;
 }
 
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 {
-	u8 cpu[PAGE_BYTES], device[PAGE_BYTES];
-	struct written w = {0};
+	struct written w = {.c = c, .pa = pa, .size = size};
+	u8 cpu = 0, device = 0;
 	struct about a;
-	u64 i;
+	u64 at = first_difference(pa, size, &cpu, &device);
 
-	/* the program may be writing it, or syncing it, or have freed it */
-	copy_unchecked(cpu, mem.base + pa, size);
-	copy_unchecked(device, mem.device_view + pa, size);
-	if (!memcmp(cpu, device, size))
+	if (at == size)
 		return;
 	/* where the device has written, its bytes are the newer ones */
-	store_search(c->space, addr, size, note_written, &w);
+	store_search(SPACE_PHYS, pa, size, note_written, &w);
 	if (w.any)
 		return;
-	for (i = 0; i < size && cpu[i] == device[i]; i++)
-		;
 	a = about_of(c, DMAMAP_CHECK_SYNC_MISSING, addr, size, (enum dma_data_direction)w.dir,
 		     NULL);
 	a.what[0] = "mapped";
@@ -311,5 +389,5 @@ void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 	report_misuse(&a,
 		      "the device read old bytes at %#llx (0x%02x, where the CPU has 0x%02x): "
 		      "dma_sync_single_for_device() is missing",
-		      (unsigned long long)(addr + i), device[i], cpu[i]);
+		      (unsigned long long)(addr + at), device, cpu);
 }

@@ -100,7 +100,8 @@ void check_asked(struct check_device *c, dma_addr_t addr); /* dma_mapping_error(
 void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		bool to_cpu, const void *caller);
 void check_synced(struct check_device *c, dma_addr_t addr,
-		  u64 size); /* for the device, at its end */
+		  u64 size);				       /* for the device, at its end */
+void check_synced_sg(struct check_device *c, dma_addr_t addr); /* the list that begins at addr */
 
 struct scatterlist;
 struct sg_table;
@@ -115,6 +116,8 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 /* dma_alloc_noncontiguous(): scattered pages behind one segment. */
 void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data_direction dir,
 		     const void *caller);
+/* dma_alloc_pages(): memory that is about to be freed; were its struct pages written over? */
+void check_pages(struct check_device *c, dma_addr_t addr, const void *caller);
 /* It ends with its device, by nobody's call. */
 void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call);
 
@@ -123,6 +126,12 @@ void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
  * map, no driver asks whether it worked or syncs it, and its pages stay the CPU's.
  */
 void check_paging(bool on);
+
+/*
+ * Around a map call for memory that an application uses at the same time and never syncs (a UMEM):
+ * what the CPU does to it is right, whoever owns it.
+ */
+void check_sharing(bool on);
 
 /* Coherent memory that is freed by this name was freed already. False: nothing is known. */
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size);

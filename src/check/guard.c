@@ -16,8 +16,8 @@
 #include <ucontext.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static u32 users;     /* devices; under lock */
-static u8 *view;      /* atomic; of view_span bytes */
+static u32 users;     /* devices whose owners are watched; atomic, written under lock */
+static u8 *view;      /* atomic; of view_span bytes; stays until no device is checked */
 static u64 view_span; /* under lock */
 static struct sigaction previous;
 static bool installed; /* under lock */
@@ -68,7 +68,7 @@ static bool was_write(const ucontext_t *u, const struct found *f)
 static const void *fault_caller(const ucontext_t *u)
 {
 #if defined(__x86_64__)
-	return (const void *)(uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+	return (const void *)(uintptr_t)(u->uc_mcontext.gregs[REG_RIP] + 1);
 #else
 	return NULL;
 #endif
@@ -106,7 +106,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	struct found f = {0};
 	int saved = errno;
 
-	if (info->si_code != SEGV_ACCERR || !guard_view() || pa >= mem.span) {
+	if (info->si_code != SEGV_ACCERR || !read_once(&users) || pa >= mem.span) {
 		pass_on(sig, info, context);
 		return;
 	}
@@ -169,8 +169,9 @@ int check_own_begin(struct check_device *c, u8 **out)
 		err = make_view();
 	if (!err && !c->has_view) {
 		c->has_view = true;
-		if (!users++)
+		if (!users)
 			guard_install();
+		write_once(&users, users + 1);
 	}
 	*out = view;
 	pthread_mutex_unlock(&lock);
@@ -183,10 +184,17 @@ void own_device_closed(struct check_device *c)
 		return;
 	c->has_view = false;
 	pthread_mutex_lock(&lock);
-	if (!--users) {
+	write_once(&users, users - 1);
+	if (!users)
 		guard_uninstall();
+	pthread_mutex_unlock(&lock);
+}
+
+void guard_reset(void)
+{
+	pthread_mutex_lock(&lock);
+	if (view)
 		munmap(view, view_span);
-		write_release(&view, NULL);
-	}
+	write_release(&view, NULL);
 	pthread_mutex_unlock(&lock);
 }

@@ -2,6 +2,7 @@
 /* A report as a line of JSON, written at once so that the lines of several threads stay whole. */
 #include "check/report.h"
 #include "base/utf8.h"
+#include "base/alloc.h"
 
 #include <dmamap/device.h>
 #include <stdio.h>
@@ -88,20 +89,23 @@ static void add_stacks(struct line *l, const char *s)
 
 void report_json(int fd, const struct dmamap_report *r, size_t sentence)
 {
-	struct line l = {0};
+	struct line *l = alloc_zeroed(sizeof(*l));
 	char number[96];
 	ssize_t done;
 
-	add_text(&l, "{\"kind\":", r->name);
-	add_text(&l, ",\"device\":", dev_name(r->dev));
+	if (!l)
+		return; /* the program has the report, the file has not */
+	add_text(l, "{\"kind\":", r->name);
+	add_text(l, ",\"device\":", dev_name(r->dev));
 	snprintf(number, sizeof(number), ",\"address\":%llu,\"size\":%llu",
 		 (unsigned long long)r->addr, (unsigned long long)r->size);
-	add_raw(&l, number, strlen(number));
-	add_text(&l, ",\"direction\":", report_dir(r->dir));
-	add_raw(&l, ",\"text\":", 8);
-	add_string(&l, r->text, sentence);
-	add_stacks(&l, r->text + sentence);
-	add_raw(&l, "}\n", 2);
-	done = write(fd, l.text, l.n);
+	add_raw(l, number, strlen(number));
+	add_text(l, ",\"direction\":", report_dir(r->dir));
+	add_raw(l, ",\"text\":", 8);
+	add_string(l, r->text, sentence);
+	add_stacks(l, r->text + sentence);
+	add_raw(l, "}\n", 2);
+	done = write(fd, l->text, l->n);
 	(void)done; /* a full disk is no reason to stop the driver */
+	alloc_free(l);
 }

@@ -32,6 +32,7 @@ static const struct {
 	KIND(MAP_COHERENT, "map-coherent", "coherent memory mapped again"),
 	KIND(MAP_RESOURCE, "map-resource", "memory mapped as a resource"),
 	KIND(MAP_NO_MASK, "map-no-mask", "mapped before any DMA mask was set"),
+	KIND(PAGE_STRUCT, "page-struct", "a struct page used in place of its memory"),
 	KIND(SEGMENT_SIZE, "segment-size", "a segment longer than the device declared"),
 	KIND(SEGMENT_BOUNDARY, "segment-boundary",
 	     "a segment across the boundary that the device declared"),
@@ -76,6 +77,9 @@ static const struct {
 	     "XSK buffers that the driver never gave back when their pool left its queue"),
 	KIND(XSK_BUSY, "xsk-busy",
 	     "an XSK pool's UMEM unmapped while the driver still had buffers of it"),
+	KIND(FREE_MAPPED, "free-mapped", "memory freed while a mapping of it is live"),
+	KIND(FREE_WRONG, "free-wrong",
+	     "memory freed by another address than was allocated, or freed already"),
 	KIND(LEAK, "leak", "still mapped or allocated when the device was closed"),
 #undef KIND
 };

@@ -7,6 +7,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "check/find.h"
+#include "check/freed.h"
+#include "check/own.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -46,7 +48,11 @@ void check_open(struct check_device *c, const struct device *dev, u64 space, u64
 				   .counted = true};
 	pthread_mutex_lock(&lock);
 	life_list_add(c);
-	n_checked++;
+	/* a thread may be reporting with stacks of before: they stay until now */
+	if (!n_checked++) {
+		stack_reset();
+		freed_watch();
+	}
 	pthread_mutex_unlock(&lock);
 	errno = saved;
 }
@@ -72,13 +78,14 @@ void check_close(struct check_device *c)
 			break;
 		}
 	if (!--n_checked) {
+		freed_unwatch();
 		alloc_free(devices);
 		devices = NULL;
 		room = 0;
 		store_reset();
 		history_reset();
 		shadow_reset();
-		stack_reset();
+		guard_reset();
 	}
 	pthread_mutex_unlock(&lock);
 	c->counted = false;

@@ -3,6 +3,8 @@
  */
 #include "base/error.h"
 #include "check/find.h"
+#include "check/freed.h"
+#include "check/subbuf.h"
 
 #include <linux/dma-mapping.h>
 
@@ -20,9 +22,28 @@ static bool must_be_asked(unsigned int call)
 
 struct overlap {
 	const struct shadow *self;
-	u64 size; /* bytes; the search is for whole cache lines */
+	u64 size;	/* bytes */
+	u64 first, end; /* the cache lines that they touch: physical */
 	struct found found;
 };
+
+/*
+ * A driver may hand memory of a live mapping on as soon as the CPU has it back: a packet that came
+ * by one card is sent by another, or deciphered in place, while the mapping that it came by stays.
+ */
+static bool may_hand_on(const struct overlap *q, const struct range *r)
+{
+	const struct shadow *s = r->of;
+	u64 to_dma = s->dma.start - r->start;
+
+	/* shared among devices, as the attribute is documented: it was transferred already */
+	if ((q->self->attrs & DMA_ATTR_SKIP_CPU_SYNC) && s->c != q->self->c)
+		return true;
+	if (s->dma.more) /* memory in pieces: which are where is not looked up */
+		return subbuf_cpu_may_use(s, 0, ~0ull);
+	return subbuf_cpu_may_use(s, max_u64(q->first, r->start) + to_dma,
+				  min_u64(q->end, r->start + r->size) + to_dma);
+}
 
 static bool find_overlap(struct range *r, void *arg)
 {
@@ -33,6 +54,8 @@ static bool find_overlap(struct range *r, void *arg)
 	    ((s->attrs | q->self->attrs) & DMA_ATTR_DEBUGGING_IGNORE_CACHELINES))
 		return true;
 	if (s->dir == DMA_TO_DEVICE && q->self->dir == DMA_TO_DEVICE)
+		return true;
+	if (s->call != CALL_COHERENT && may_hand_on(q, r))
 		return true;
 	shadow_copy(&q->found, s);
 	q->found.pa = r->start;
@@ -71,20 +94,20 @@ static void report_overlap(const struct overlap *q, const void *caller)
 
 bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 {
-	u64 first = align_down(start, MEM_CACHE_LINE),
-	    lines = align_up(start + size, MEM_CACHE_LINE) - first;
 	struct overlap q;
 
 	q.self = s;
 	q.size = size;
+	q.first = align_down(start, MEM_CACHE_LINE);
+	q.end = align_up(start + size, MEM_CACHE_LINE);
 	q.found.any = false;
-	store_search(SPACE_PHYS, first, lines, find_overlap, &q);
+	store_search(SPACE_PHYS, q.first, q.end - q.first, find_overlap, &q);
 	if (likely(!q.found.any))
 		return false;
 	/* it may be over, and only its memory not out of the store */
 	history_settle();
 	q.found.any = false;
-	store_search(SPACE_PHYS, first, lines, find_overlap, &q);
+	store_search(SPACE_PHYS, q.first, q.end - q.first, find_overlap, &q);
 	if (q.found.any)
 		report_overlap(&q, caller);
 	return q.found.any;
@@ -163,7 +186,7 @@ static struct fingerprint set_asked(struct range *r, void *arg)
 	/* with that it is as it should be, if it is a simple one */
 	place = store_place(&s->phys);
 	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more ||
-	    read_once(&s->claimed))
+	    s->phys.start >= PHYS_FOREIGN || read_once(&s->claimed))
 		return (struct fingerprint){0};
 	return (struct fingerprint){
 		shadow_fingerprint_of(s->c, r->start, r->size, s->call, s->dir, s->attrs), place};
@@ -335,6 +358,7 @@ void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const
 		write_release(&s->claimed, false);
 		return;
 	}
+	freed_check_claimed(s, caller);
 	own_end(s, caller);
 	shadow_forget(s, caller);
 }

@@ -14,6 +14,7 @@
  * called wrong. A scatterlist is handed over whole.
  */
 #include "check/own.h"
+#include "check/subbuf.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -172,6 +173,7 @@ static void sums_do(struct shadow *s, u64 from, u64 end, bool compare, struct ch
 		}
 }
 
+/* Of what the CPU owns at the beginning there is nothing to compare. */
 static void sums_make(struct shadow *s)
 {
 	u64 lines = lines_of(s->phys.size);
@@ -184,7 +186,8 @@ static void sums_make(struct shadow *s)
 	s->sums = alloc_zeroed(sizeof(*s->sums) + lines * sizeof(s->sums->sum[0]));
 	if (s->sums) {
 		s->sums->lines = lines;
-		sums_do(s, 0, ~0ull, false, &none);
+		if (!subbuf_begins_as_cpu(s->call, s->attrs))
+			sums_do(s, 0, ~0ull, false, &none);
 	}
 	errno = saved;
 }
@@ -213,7 +216,7 @@ static void sums_compare(struct shadow *s, u64 from, u64 end, const void *caller
 
 static bool is_watched(const struct shadow *s)
 {
-	return s->phys.size && s->call != CALL_COHERENT && s->call != CALL_RANGE;
+	return s->phys.size && s->call != CALL_COHERENT && s->call != CALL_RANGE && !s->shared;
 }
 
 static void each_part(struct shadow *s, void (*fn)(u64, u64, enum dma_data_direction))
@@ -231,7 +234,8 @@ void own_begin(struct shadow *s)
 	s->guarded = true;
 	if (s->dir == DMA_TO_DEVICE)
 		sums_make(s);
-	each_part(s, close_part);
+	if (!subbuf_begins_as_cpu(s->call, s->attrs))
+		each_part(s, close_part);
 }
 
 void own_end(struct shadow *s, const void *caller)
@@ -246,7 +250,7 @@ void own_end(struct shadow *s, const void *caller)
 	s->guarded = false;
 }
 
-/* The part of memory that [addr, addr + size) means; false: all of it. */
+/* The part of memory that [addr, addr + size) means. False: the mapping's memory is in pieces. */
 static bool part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
 {
 	if (s->call == CALL_SG || s->dma.more || addr < s->dma.start ||
@@ -254,6 +258,18 @@ static bool part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
 		return false;
 	*pa = s->phys.start + (addr - s->dma.start);
 	return true;
+}
+
+/* The pages of a part, as far as the mapping goes. */
+static void widen_to_pages(const struct shadow *s, u64 *addr, u64 *size)
+{
+	u64 offset = s->phys.start - s->dma.start, from = align_down(*addr + offset, PAGE_BYTES),
+	    end = align_up(*addr + *size + offset, PAGE_BYTES);
+
+	from = max_u64(from, s->phys.start);
+	end = min_u64(end, s->phys.start + s->phys.size);
+	*addr = from - offset;
+	*size = end - from;
 }
 
 static bool open_all(struct range *r, void *arg)
@@ -268,23 +284,34 @@ void check_own_end(struct check_device *c)
 	store_walk(open_all, c);
 }
 
-void own_to_cpu(struct shadow *s, u64 addr, u64 size, const void *caller)
+void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller)
 {
+	u64 pa = 0, open_addr = p->open_addr, open_size = p->open_size;
+	struct change ignored = {0};
 	bool part;
-	u64 pa = 0;
 
 	if (likely(!s->guarded))
 		return;
-	part = part_of(s, addr, size, &pa);
+	part = !p->whole && part_of(s, p->addr, p->size, &pa);
+	if (part && !open_size) {
+		open_addr = p->addr;
+		open_size = p->size;
+		widen_to_pages(s, &open_addr, &open_size);
+	}
 	if (part)
-		open_part(pa, size, (enum dma_data_direction)s->dir);
+		open_part(s->phys.start + (open_addr - s->dma.start), open_size,
+			  (enum dma_data_direction)s->dir);
 	else
 		each_part(s, open_part);
-	if (s->sums)
-		sums_compare(s, part ? pa : 0, part ? pa + size : ~0ull, caller);
+	if (!s->sums)
+		return;
+	sums_compare(s, part ? pa : 0, part ? pa + p->size : ~0ull, caller);
+	if (part && p->open_size) /* the CPU may change the rest of what was opened from now on */
+		sums_do(s, s->phys.start + (open_addr - s->dma.start),
+			s->phys.start + (open_addr - s->dma.start) + open_size, true, &ignored);
 }
 
-void own_to_device(struct shadow *s, u64 addr, u64 size)
+void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole)
 {
 	struct change none;
 	bool part;
@@ -292,7 +319,10 @@ void own_to_device(struct shadow *s, u64 addr, u64 size)
 
 	if (likely(!s->guarded))
 		return;
-	part = part_of(s, addr, size, &pa);
+	whole |= s->call != CALL_SG && addr == s->dma.start && size == s->dma.size;
+	part = !whole && part_of(s, addr, size, &pa);
+	if (!whole && !part)
+		return; /* which pages the part means is not known: they stay the CPU's */
 	if (s->sums)
 		sums_do(s, part ? pa : 0, part ? pa + size : ~0ull, false, &none);
 	if (part)

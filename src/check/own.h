@@ -7,6 +7,7 @@
 
 void guard_close(u64 pa, u64 size, bool readable);
 void guard_open(u64 pa, u64 size);
-u8 *guard_view(void); /* RAM by its second mapping; NULL: there is none */
+u8 *guard_view(void);	/* RAM by its second mapping; NULL: there is none */
+void guard_reset(void); /* no device is checked any more */
 
 #endif

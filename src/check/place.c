@@ -1,47 +1,90 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that no driver may map: its stack, whose frame ends before the transfer may; the program's
- * text and read-only data; memory that was freed, which only AddressSanitizer knows: the library
- * asks it if the program has it, also when the library itself was built without.
+ * Memory that no driver may map: a frame of its stack, which ends before the transfer may; program
+ * text and read-only data; the struct page of a buffer in place of the buffer; and memory that was
+ * freed. AddressSanitizer alone knows the last: the library asks it if the program was built with
+ * it, also when the library itself was not.
  */
-#include "check/shadow.h"
+#include "check/find.h"
+#include "mem/page.h"
 
 #include <link.h>
 #include <pthread.h>
+#include <unwind.h>
+
+/* No frame is larger: a greater distance is a step from one stack to another. */
+#define PLACE_FRAME_MAX MIB
 
 extern void *__asan_region_is_poisoned(void *begin, size_t size) __attribute__((weak));
+extern void *__libc_stack_end __attribute__((weak)); /* where the first thread's frames end */
 
-/* Past this thread's stack; 0: not known. */
-static uintptr_t stack_end(void)
+/* The stack that the system gave to this thread: [start, end). False: not known. */
+static bool place_thread_stack(uintptr_t *start, uintptr_t *end)
 {
-	static _Thread_local uintptr_t end;
+	static _Thread_local uintptr_t first, last;
+	uintptr_t frames = &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
 	pthread_attr_t attr;
-	void *start;
+	void *base;
 	size_t size;
 
-	if (likely(end))
-		return end;
-	if (pthread_getattr_np(pthread_self(), &attr))
-		return 0;
-	if (!pthread_attr_getstack(&attr, &start, &size))
-		end = (uintptr_t)start + size;
-	pthread_attr_destroy(&attr);
-	return end;
+	if (unlikely(!last) && !pthread_getattr_np(pthread_self(), &attr)) {
+		if (!pthread_attr_getstack(&attr, &base, &size)) {
+			first = (uintptr_t)base;
+			last = first + size;
+			/* above lie the program's arguments and its environment */
+			if (frames > first && frames < last)
+				last = frames;
+		}
+		pthread_attr_destroy(&attr);
+	}
+	*start = first;
+	*end = last;
+	return last;
 }
 
-struct object {
-	uintptr_t at;
-	bool read_only;
+struct place_frames {
+	uintptr_t at, last; /* where the frame before begins */
+	bool found;
 };
 
-static int look_at_object(struct dl_phdr_info *info, size_t size, void *arg)
+static _Unwind_Reason_Code place_look_at_frame(struct _Unwind_Context *context, void *arg)
 {
-	struct object *q = arg;
+	struct place_frames *q = arg;
+	uintptr_t sp = _Unwind_GetCFA(context);
+	int interrupted = 0;
+
+	(void)_Unwind_GetIPInfo(context, &interrupted);
+	/* what a signal interrupted may have had another stack than its handler */
+	if (!interrupted && sp - q->last < PLACE_FRAME_MAX && q->at - q->last < sp - q->last)
+		q->found = true;
+	q->last = sp;
+	return q->found ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+/* In one of the frames that are live, as the unwinder finds them. */
+static bool place_is_in_frame(uintptr_t at)
+{
+	struct place_frames q = {.at = at, .last = (uintptr_t)__builtin_frame_address(0)};
+
+	_Unwind_Backtrace(place_look_at_frame, &q);
+	return q.found;
+}
+
+struct place_object {
+	uintptr_t at;
+	bool read_only, of_thread;
+};
+
+static int place_look_at_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct place_object *q = arg;
 	bool inside = false;
 
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 
+		if (p->p_type == PT_TLS && info->dlpi_tls_data)
+			q->of_thread |= q->at - (uintptr_t)info->dlpi_tls_data < p->p_memsz;
 		if (q->at - (info->dlpi_addr + p->p_vaddr) >= p->p_memsz)
 			continue;
 		if (p->p_type == PT_LOAD) {
@@ -51,15 +94,75 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *arg)
 			q->read_only = true;
 		}
 	}
-	return inside;
+	return inside || q->of_thread;
 }
 
-static bool is_read_only(const void *p)
+static struct place_object place_object_of(uintptr_t at)
 {
-	struct object q = {.at = (uintptr_t)p};
+	struct place_object q = {.at = at};
 
-	dl_iterate_phdr(look_at_object, &q);
-	return q.read_only;
+	dl_iterate_phdr(place_look_at_object, &q);
+	return q;
+}
+
+/*
+ * A frame of the calling thread holds the place. On the stack that the system made, everything
+ * above this function's frame does, but the thread's own variables, which lie at its end. On a
+ * stack that the program made (makecontext, a coroutine library) only the unwinder can tell.
+ */
+static bool place_is_on_stack(uintptr_t at, const struct place_object *o)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), start, end;
+
+	if (!place_thread_stack(&start, &end) || here < start || here >= end)
+		return place_is_in_frame(at);
+	return at >= here && at < end && !o->of_thread;
+}
+
+/* The page map of RAM: an array of struct page. */
+static bool place_is_page_struct(uintptr_t at)
+{
+	u64 off = (u64)(at - (uintptr_t)read_once(&mem.map));
+
+	return off < read_once(&mem.span) >> (PAGE_BITS - PAGE_STRUCT_BITS);
+}
+
+static bool place_find_guarded(struct range *r, void *arg)
+{
+	return !r->of->guarded;
+}
+
+/* Poisoned, and not by this library to watch who owns it (own.c). */
+static bool place_is_freed(const struct check_mapping *m, uintptr_t at)
+{
+	if (!__asan_region_is_poisoned || !__asan_region_is_poisoned((void *)at, m->size))
+		return false;
+	return m->pa >= PHYS_FOREIGN ||
+	       store_search(SPACE_PHYS, m->pa, m->size, place_find_guarded, NULL);
+}
+
+static void place_check_foreign(struct about *a, uintptr_t at)
+{
+	struct place_object o = place_object_of(at);
+
+	if (place_is_page_struct(at)) {
+		a->kind = DMAMAP_CHECK_PAGE_STRUCT;
+		report_misuse(a,
+			      "%p is a struct page, not the memory that it stands for: map that by "
+			      "dma_map_page(), or page_address() has its address",
+			      (void *)at);
+	} else if (place_is_on_stack(at, &o)) {
+		a->kind = DMAMAP_CHECK_MAP_STACK;
+		report_misuse(
+			a,
+			"%p is on the stack, and gone before the device may be done: use kmalloc",
+			(void *)at);
+	} else if (o.read_only) {
+		a->kind = DMAMAP_CHECK_MAP_TEXT;
+		report_misuse(
+			a, "%p is program text or read-only data: copy it to memory from kmalloc",
+			(void *)at);
+	}
 }
 
 void place_check(struct check_device *c, const struct check_mapping *m, const void *caller)
@@ -67,23 +170,9 @@ void place_check(struct check_device *c, const struct check_mapping *m, const vo
 	struct about a = about_of(c, DMAMAP_CHECK_MAP_FREED, m->addr, m->size, m->dir, caller);
 	uintptr_t at = (uintptr_t)(m->cpu ? m->cpu : phys_ptr(PHYS(m->pa)));
 
-	if (__asan_region_is_poisoned && __asan_region_is_poisoned((void *)at, m->size)) {
+	if (unlikely(place_is_freed(m, at)))
 		report_misuse(&a, "%p, %llu bytes, is freed memory, or reaches out of its block",
 			      (void *)at, (unsigned long long)m->size);
-		return;
-	}
-	if (likely(m->pa < PHYS_FOREIGN))
-		return;
-	if (at >= (uintptr_t)__builtin_frame_address(0) && at < stack_end()) {
-		a.kind = DMAMAP_CHECK_MAP_STACK;
-		report_misuse(
-			&a,
-			"%p is on the stack, and gone before the device may be done: use kmalloc",
-			(void *)at);
-	} else if (is_read_only((void *)at)) {
-		a.kind = DMAMAP_CHECK_MAP_TEXT;
-		report_misuse(
-			&a, "%p is program text or read-only data: copy it to memory from kmalloc",
-			(void *)at);
-	}
+	else if (unlikely(m->pa >= PHYS_FOREIGN))
+		place_check_foreign(&a, at);
 }

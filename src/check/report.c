@@ -1,35 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reports. Each is counted, then dropped (suppressed, or past first=N of its line), or put in words
- * and told. Nothing is locked while the program's callback runs, so it may map, and other threads
- * may report. A thread that is telling one report counts others and does not tell them, since a
- * callback that misuses the API would else never end.
+ * Reports: the sentence is written here, deliver.c makes the text of it and counts it, and the
+ * program's callback is called here. Nothing is locked while the callback runs, so it may map, and
+ * other threads may report. A misuse by the callback itself is counted and not reported, since a
+ * callback that misuses the API would never end.
+ *
+ * A report takes at most 8 KiB of the stack of the thread that misused the API, so what is long is
+ * in memory from the heap.
  */
-#include "check/report.h"
+#include "check/deliver.h"
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/lock.h"
 #include "check/options.h"
 
 #include <dmamap/device.h>
-#include <fnmatch.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_LONGEST 12288
-#define PLACES	     4096 /* of first=N; what does not find room is told */
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*callback)(const struct dmamap_report *, void *); /* under lock */
 static void *callback_arg;				       /* under lock */
 static u64 counts[DMAMAP_CHECK_KINDS];			       /* atomic; 0: all */
-
-static struct {
-	u64 key;
-	u32 n;
-} places[PLACES]; /* under places_lock */
-static struct lock places_lock;
 
 /* Of the thread's current call. */
 static _Thread_local struct {
@@ -58,145 +52,101 @@ const char *report_dir(enum dma_data_direction dir)
 	}
 }
 
-struct text {
-	size_t n;
-	char s[TEXT_LONGEST];
-};
-
-static __attribute__((format(printf, 2, 3))) void text_add(struct text *t, const char *fmt, ...)
+void report_count(enum dmamap_check_kind kind)
 {
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(t->s + t->n, sizeof(t->s) - t->n, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		t->n = t->n + (size_t)n < sizeof(t->s) ? t->n + (size_t)n : sizeof(t->s) - 1;
+	__atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&counts[0], 1, __ATOMIC_RELAXED);
 }
 
-static void add_line(const char *words, void *t)
+/* For one report at a time when there is no memory. */
+static struct delivery spare;
+static struct lock spare_lock;
+
+static struct delivery *delivery_take(void)
 {
-	text_add(t, "\n    %s", words);
+	struct delivery *d = alloc_zeroed(sizeof(*d));
+
+	if (d)
+		return d;
+	if (!lock_try(&spare_lock))
+		return NULL;
+	memset(&spare, 0, sizeof(spare));
+	return &spare;
 }
 
-static void add_stack(struct text *t, const char *what, const struct stack *s)
+static void delivery_give(struct delivery *d)
 {
-	if (!s || !what)
-		return;
-	text_add(t, "\n  %s:", what);
-	for (u32 i = 0; i < s->n; i++)
-		symbol_of(s->ip[i], add_line, t);
+	if (d == &spare)
+		lock_release(&spare_lock);
+	else
+		alloc_free(d);
 }
 
-static bool stack_matches(const struct stack *s, const char *pattern)
+/* Not by fprintf(), which takes 8 KiB of stack where a stream has no buffer. */
+static void report_print(const struct dmamap_report *r)
 {
-	for (u32 i = 0; s && i < s->n; i++)
-		if (symbol_matches(s->ip[i], pattern))
-			return true;
-	return false;
+	const char *const words[] = {
+		"dmamap: check: ", dev_name(r->dev), ": ", r->name, ": ", r->text, "\n"};
+
+	flockfile(stderr);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		fputs(words[i], stderr);
+	funlockfile(stderr);
 }
 
-static bool report_is_suppressed(const struct about *a, const struct stack *here)
+/* To the program's callback, in this thread and with its stack; else to standard error. */
+static void report_to(struct delivery *d, const struct about *a)
 {
-	const struct suppressions *all = check_options.suppress;
-
-	for (u64 i = 0; all && i < all->n; i++) {
-		const struct suppression *s = &all->list[i];
-
-		if (!fnmatch(s->kind, dmamap_check_name(a->kind), 0) &&
-		    !fnmatch(s->device, dev_name(a->dev), 0) &&
-		    (!strcmp(s->function, "*") || stack_matches(here, s->function) ||
-		     stack_matches(a->at[0], s->function) || stack_matches(a->at[1], s->function)))
-			return true;
-	}
-	return false;
-}
-
-static void hash_words(const char *words, void *arg)
-{
-	u64 *key = arg;
-
-	for (const char *p = words; *p; p++)
-		*key = (*key ^ (u8)*p) * 0x100000001b3ull;
-}
-
-/* first=N: this kind was told often enough of this line. */
-static bool told_enough(const struct about *a, const struct stack *here)
-{
-	const struct stack *s = here ? here : a->at[0];
-	u64 key = (u64)a->kind;
-	bool enough = false;
-
-	if (!check_options.first)
-		return false;
-	/* not by the address: a compiler makes several of one line */
-	if (s)
-		symbol_of(s->ip[0], hash_words, &key);
-	lock_acquire(&places_lock);
-	for (u64 i = 0, at = key * 0x9e3779b97f4a7c15ull >> 52; i < PLACES;
-	     i++, at = (at + 1) % PLACES) {
-		if (places[at].key && places[at].key != key)
-			continue;
-		places[at].key = key;
-		enough = places[at].n++ >= check_options.first;
-		break;
-	}
-	lock_release(&places_lock);
-	return enough;
-}
-
-static void report_deliver(const struct about *a, const struct text *t, size_t sentence)
-{
-	struct dmamap_report r = {.kind = a->kind,
-				  .name = dmamap_check_name(a->kind),
-				  .dev = a->dev,
-				  .addr = a->addr,
-				  .size = a->size,
-				  .dir = a->dir,
-				  .text = t->s};
 	void (*fn)(const struct dmamap_report *, void *);
+	struct dmamap_report r;
 	void *arg;
 
 	pthread_mutex_lock(&lock);
 	fn = callback;
 	arg = callback_arg;
 	pthread_mutex_unlock(&lock);
-	if (check_options.json >= 0)
-		report_json(check_options.json, &r, sentence);
+	deliver(d);
+	if (d->suppressed || d->dropped)
+		return;
+	r = report_of(a, d->text);
 	if (fn)
 		fn(&r, arg);
 	else
-		fprintf(stderr, "dmamap: check: %s: %s: %s\n", dev_name(r.dev), r.name, r.text);
+		report_print(&r);
 	if (check_options.abort)
 		abort();
 }
 
+static __attribute__((format(printf, 2, 0))) void report_make(const struct about *a,
+							      const char *fmt, va_list ap)
+{
+	struct delivery *d = delivery_take();
+	bool was_telling = now.telling;
+
+	if (!d) {
+		report_count(a->kind);
+		return;
+	}
+	d->about = *a;
+	d->caller = a->caller ? a->caller : now.caller;
+	d->n = a->no_stack ? 0 : stack_capture(d->ip);
+	d->count_only = was_telling;
+	vsnprintf(d->text, DELIVER_SENTENCE, fmt, ap);
+	now.telling = true;
+	report_to(d, a);
+	now.telling = was_telling;
+	delivery_give(d);
+}
+
 void report_v(const struct about *a, const char *fmt, va_list ap)
 {
-	const void *caller = a->caller ? a->caller : now.caller;
-	const struct stack *here = a->no_stack ? NULL : stack_here(caller);
 	int saved = errno;
-	struct text t;
-	size_t sentence;
 
 	now.said = true;
-	if (report_is_suppressed(a, here))
-		goto out;
-	__atomic_fetch_add(&counts[a->kind], 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&counts[0], 1, __ATOMIC_RELAXED);
-	if (now.telling || told_enough(a, here))
-		goto out;
-	now.telling = true;
-	t.n = 0;
-	vsnprintf(t.s, 1024, fmt, ap);
-	t.n = sentence = strlen(t.s);
-	add_stack(&t, "here", here);
-	add_stack(&t, a->what[0], a->at[0]);
-	add_stack(&t, a->what[1], a->at[1]);
-	report_deliver(a, &t, sentence);
-	now.telling = false;
-out:
+	if (now.telling && !check_options.suppress)
+		report_count(a->kind);
+	else
+		report_make(a, fmt, ap);
 	errno = saved;
 }
 
@@ -220,6 +170,7 @@ static bool may_be_second(enum dmamap_check_kind kind)
 	case DMAMAP_CHECK_COHERENT_NOT_OWNED:
 	case DMAMAP_CHECK_COHERENT_MISMATCH:
 	case DMAMAP_CHECK_IOVA_DIRECTION:
+	case DMAMAP_CHECK_MEMORY_GONE:
 		return true;
 	default:
 		return false;

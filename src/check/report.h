@@ -17,6 +17,7 @@ struct about {
 	enum dma_data_direction dir;
 	const void *caller;
 	bool no_stack;		   /* nobody's call: the end of a device */
+	bool by_hook;		   /* the allocator called, which the program called */
 	const char *what[2];	   /* "mapped", "unmapped" … : older stacks */
 	const struct stack *at[2]; /* NULL: none */
 };
@@ -28,8 +29,18 @@ void report_v(const struct about *a, const char *fmt, va_list ap) __attribute__(
 
 const char *report_dir(enum dma_data_direction dir); /* "TO_DEVICE" … */
 
+hot_inline struct dmamap_report report_of(const struct about *a, const char *text)
+{
+	return (struct dmamap_report){.kind = a->kind,
+				      .name = dmamap_check_name(a->kind),
+				      .dev = a->dev,
+				      .addr = a->addr,
+				      .size = a->size,
+				      .dir = a->dir,
+				      .text = text};
+}
+
 /* In json.c. */
-struct dmamap_report;
 void report_json(int fd, const struct dmamap_report *r, size_t sentence);
 
 #endif

@@ -4,7 +4,7 @@
  * They go when the last checked device is closed. The first slabs of a thread are small, the others
  * huge pages, since a program with many mappings touches them at random.
  */
-#include "check/shadow.h"
+#include "check/subbuf.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -32,11 +32,12 @@ struct item {
 	struct item *next;
 };
 
-enum item_kind { SHADOWS, RANGES, ITEM_KINDS };
+enum item_kind { SHADOWS, RANGES, SUBBUFS, ITEM_KINDS };
 
 static const size_t item_size[ITEM_KINDS] = {
 	[SHADOWS] = (sizeof(struct shadow) + 63) & ~(size_t)63,
 	[RANGES] = (sizeof(struct range) + 63) & ~(size_t)63,
+	[SUBBUFS] = (sizeof(struct subbuf) + 63) & ~(size_t)63,
 };
 
 static struct arena {
@@ -46,7 +47,7 @@ static struct arena {
 	struct item *free[ITEM_KINDS];
 } arenas[ARENAS]; /* under their locks */
 
-static _Thread_local bool paging;
+static _Thread_local bool paging, sharing;
 
 static u64 lost;      /* atomic */
 static u32 lost_said; /* atomic */
@@ -110,9 +111,28 @@ static void item_give(enum item_kind kind, void *p)
 	lock_release(&a->lock);
 }
 
+struct subbuf *shadow_subbuf_take(void)
+{
+	int saved = errno;
+	struct subbuf *b = item_take(SUBBUFS);
+
+	errno = saved;
+	return b;
+}
+
+void shadow_subbuf_give(struct subbuf *b)
+{
+	item_give(SUBBUFS, b);
+}
+
 void check_paging(bool on)
 {
 	paging = on;
+}
+
+void check_sharing(bool on)
+{
+	sharing = on;
 }
 
 static void shadow_count_lost(void)
@@ -150,13 +170,13 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 		errno = saved;
 		return NULL;
 	}
-	/* not the line behind what is used of each; `handed` and the chains say what of it holds */
-	memset(&s->c, 0, offsetof(struct shadow, cpu_from) - offsetof(struct shadow, c));
+	memset(&s->c, 0, sizeof(*s) - offsetof(struct shadow, c));
 	s->c = c;
 	s->attrs = m->attrs;
 	s->call = (u8)m->call;
 	s->dir = (u8)m->dir;
 	s->asked = s->paged = paging;
+	s->shared = sharing;
 	s->dma = (struct range){.space = c->space, .start = m->addr, .size = m->size, .of = s};
 	s->phys = (struct range){.space = SPACE_PHYS, .start = m->pa, .of = s};
 	if (m->call != CALL_RESOURCE && m->call != CALL_RANGE && !(m->attrs & (1ul << 10)))
@@ -175,6 +195,7 @@ void shadow_free(struct shadow *s)
 		next = r->more;
 		item_give(RANGES, r);
 	}
+	subbuf_free_all(s);
 	item_give(SHADOWS, s);
 }
 
@@ -240,12 +261,16 @@ void shadow_copy(struct found *f, struct shadow *s)
 			    .start = s->dma.start,
 			    .size = s->dma.size,
 			    .pa = s->phys.start,
+			    .pa_size = s->phys.size,
 			    .attrs = s->attrs,
 			    .nents = s->nents,
 			    .call = s->call,
 			    .dir = s->dir,
 			    .asked = read_once(&s->asked),
-			    .unsynced = read_once(&s->unsynced)};
+			    .unsynced = read_once(&s->unsynced),
+			    .paged = s->paged,
+			    .shared = s->shared,
+			    .gone = read_once(&s->gone)};
 }
 
 struct claim {

@@ -15,6 +15,7 @@
 #include "mem/mem.h"
 
 struct sums;
+struct subbuf;
 
 struct shadow {
 	struct range dma, phys; /* phys.size 0: no memory (registers) */
@@ -24,18 +25,21 @@ struct shadow {
 	unsigned long attrs;
 	u32 nents; /* of a scatterlist */
 	u8 call, dir;
-	bool claimed;	   /* atomic */
-	bool asked;	   /* atomic: dma_mapping_error() */
-	bool unsynced;	   /* atomic: a link before dma_iova_sync() */
-	bool device_wrote; /* atomic: since the last sync */
-	bool of_pool;	   /* atomic: memory of a dma_pool */
-	bool caught;	   /* atomic: a fault told of a write, the sums need not */
-	bool paged;	   /* by on-demand paging */
-	bool guarded;	   /* own.c: pages or bytes are kept from the CPU */
-	bool handed;	   /* atomic: what follows is set, else it holds anything */
-	/* a map and unmap pair touches three cache lines of it; this is the fourth */
-	u64 cpu_from, cpu_end; /* atomic: DMA addresses that a sync gave to the CPU; empty: none */
-	struct shadow *next;   /* of a list that its claimer makes */
+	bool claimed;  /* atomic */
+	bool asked;    /* atomic: dma_mapping_error() */
+	bool unsynced; /* atomic: a link before dma_iova_sync() */
+	bool of_pool;  /* atomic: memory of a dma_pool */
+	bool caught;   /* atomic: a fault told of a write, the sums need not */
+	bool paged;    /* by on-demand paging */
+	bool shared;   /* a UMEM, which an application uses without any sync call */
+	bool guarded;  /* own.c: pages or bytes are kept from the CPU */
+	bool gone;     /* atomic: its memory was freed, which was reported */
+	/* under its lock, in subbuf.c */
+	bool subbufs_lost; /* some are not recorded */
+	u8 n_subbufs;
+	struct subbuf *subbufs;
+	u64 wrote_from, wrote_end; /* DMA addresses that the device wrote since they were synced */
+	struct shadow *next;	   /* of a list that its claimer makes */
 };
 
 /* A copy of what a report needs, taken under a shard's lock. */
@@ -44,11 +48,11 @@ struct found {
 	struct shadow *s; /* claimed by the finder, or only looked at under the lock */
 	struct check_device *c;
 	const struct stack *mapped;
-	u64 start, size, pa;
+	u64 start, size, pa, pa_size; /* of memory the first piece; pa_size 0: none */
 	unsigned long attrs;
 	u32 nents;
 	u8 call, dir;
-	bool asked, unsynced;
+	bool asked, unsynced, paged, shared, gone;
 };
 
 extern const char *const check_call_names[CALL_KINDS]; /* the function that maps so */
@@ -58,9 +62,11 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 			  const void *caller);
 struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size); /* one more */
 int shadow_add(struct shadow *s); /* all its ranges; on failure it is freed, and counted as lost */
-void shadow_drop_lost(struct shadow *s);		  /* not added, for want of memory */
-void shadow_drop(struct shadow *s);			  /* out of the store, and freed */
-void shadow_free(struct shadow *s);			  /* is not in the store */
+void shadow_drop_lost(struct shadow *s); /* not added, for want of memory */
+void shadow_drop(struct shadow *s);	 /* out of the store, and freed */
+void shadow_free(struct shadow *s);	 /* is not in the store */
+struct subbuf *shadow_subbuf_take(void); /* NULL: no memory; errno is kept */
+void shadow_subbuf_give(struct subbuf *b);
 void shadow_forget(struct shadow *s, const void *caller); /* the same, remembered as unmapped */
 
 /* Mappings that are live and not remembered; then nothing is said of what is not found. */
@@ -105,8 +111,18 @@ void history_reset(void);
 /* own.c. */
 void own_begin(struct shadow *s);		    /* mapped: the device owns it */
 void own_end(struct shadow *s, const void *caller); /* about to be unmapped */
-void own_to_cpu(struct shadow *s, u64 addr, u64 size, const void *caller);
-void own_to_device(struct shadow *s, u64 addr, u64 size);
+/*
+ * A sync gives [addr, addr + size) to the CPU, or to the device; `whole`: all of the mapping. A
+ * driver that takes a received packet also uses the headroom before it and pads it: the CPU may
+ * touch the open part, which is the sub-buffers that the sync touches. open_size 0: they are not
+ * known, and it is the pages of the part.
+ */
+struct own_part {
+	u64 addr, size, open_addr, open_size;
+	bool whole;
+};
+void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller);
+void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole);
 void own_device_closed(struct check_device *c);
 
 /* place.c: what kind of memory it is. */

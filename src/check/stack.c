@@ -29,10 +29,13 @@ struct walk {
 static _Unwind_Reason_Code stack_step(struct _Unwind_Context *context, void *arg)
 {
 	struct walk *w = arg;
-	uintptr_t ip = _Unwind_GetIP(context);
+	int interrupted = 0;
+	uintptr_t ip = _Unwind_GetIPInfo(context, &interrupted);
 
 	if (!ip)
 		return _URC_END_OF_STACK;
+	/* a return address lies behind its call; where a signal came there was no call */
+	ip += (uintptr_t)interrupted;
 	if (!w->inside && ip != w->caller)
 		return ++w->skipped > SKIP_MAX ? _URC_END_OF_STACK : _URC_NO_REASON;
 	w->inside = true;
@@ -109,31 +112,15 @@ const struct stack *stack_line(const void *caller)
 	return stack_store(&w);
 }
 
-/* How many frames above the program's there are. */
-static u32 frames_inside(const struct walk *w, const void *caller)
+u32 stack_capture(uintptr_t *ip)
 {
-	u32 n = 0;
-
-	for (u32 i = 0; i < w->n; i++)
-		if (w->ip[i] == (uintptr_t)caller)
-			return i;
-	while (n < w->n && symbol_is_ours(w->ip[n]))
-		n++;
-	return n < w->n ? n : 0;
-}
-
-const struct stack *stack_here(const void *caller)
-{
-	u32 max = read_once(&check_options.stacks), inside;
 	struct walk w = {.max = STACK_MAX, .inside = true};
 
-	if (!max)
-		return NULL;
+	if (!read_once(&check_options.stacks))
+		return 0;
 	_Unwind_Backtrace(stack_step, &w);
-	inside = frames_inside(&w, caller);
-	w.n = w.n - inside < max ? w.n - inside : max;
-	memmove(w.ip, w.ip + inside, w.n * sizeof(w.ip[0]));
-	return w.n ? stack_store(&w) : NULL;
+	memcpy(ip, w.ip, w.n * sizeof(w.ip[0]));
+	return w.n;
 }
 
 void stack_reset(void)

@@ -32,11 +32,8 @@ hot_inline const struct stack *stack_take(const void *caller)
 /* Only the place that `caller` returns to: no frame is looked at. */
 const struct stack *stack_line(const void *caller);
 
-/*
- * The same for a report, which may be made where `caller` was not noted: then from where the
- * library was entered, as far as the names of functions tell.
- */
-const struct stack *stack_here(const void *caller);
+/* All frames of the thread, the library's own too; ip has STACK_MAX. How many; 0 with stacks=0. */
+u32 stack_capture(uintptr_t *ip);
 void stack_reset(void);
 
 /*
@@ -46,7 +43,13 @@ void stack_reset(void);
 void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg);
 /* The call is in the library itself, as far as can be told. */
 bool symbol_is_ours(uintptr_t ip);
+/* The function that the call is in has a name. */
+bool symbol_has_name(uintptr_t ip);
+/* The call is in the C library, where it begins a thread. */
+bool symbol_is_thread_start(uintptr_t ip);
 /* One of the functions that the place is in has a name that the shell pattern matches. */
 bool symbol_matches(uintptr_t ip, const char *pattern);
+/* This thread has little stack: only what the dynamic linker knows from now on. */
+void symbol_only_names(bool on);
 
 #endif

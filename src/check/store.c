@@ -540,11 +540,16 @@ void store_reset(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(shards); i++) {
 		struct shard *s = &shards[i];
 
+		lock_acquire(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask; b++)
 			free_chain(bucket_at(s, b)->more);
 		free_chain(s->spare);
 		alloc_free(s->bucket);
-		*s = (struct shard){0};
+		s->n = 0;
+		write_once(&s->mask, 0);
+		write_once(&s->bucket, NULL);
+		s->spare = NULL;
+		lock_release(&s->lock);
 	}
 	write_once(&levels_used, 0);
 }

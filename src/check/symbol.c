@@ -9,7 +9,9 @@
 #include "check/stack.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fnmatch.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,7 +177,7 @@ static void look_up_slow(struct place *p, uintptr_t at)
 }
 
 /* Looking a place up takes milliseconds in a large program. */
-static void look_up(uintptr_t at, struct place *out)
+static void look_up_debug(uintptr_t at, struct place *out)
 {
 	struct place *set = &cache[at * 0x9e3779b97f4a7c15ull >> 52], *p = NULL;
 
@@ -191,9 +193,16 @@ static void look_up(uintptr_t at, struct place *out)
 	pthread_mutex_unlock(&lock);
 }
 
-#else
+#endif
 
-static void look_up(uintptr_t at, struct place *out)
+static _Thread_local bool only_names;
+
+void symbol_only_names(bool on)
+{
+	only_names = on;
+}
+
+static void look_up_names(uintptr_t at, struct place *out)
 {
 	Dl_info info;
 
@@ -203,7 +212,78 @@ static void look_up(uintptr_t at, struct place *out)
 			 info.dli_sname);
 }
 
+static void look_up(uintptr_t at, struct place *out)
+{
+#ifdef HAVE_LIBDW
+	if (!only_names) {
+		look_up_debug(at, out);
+		return;
+	}
 #endif
+	look_up_names(at, out);
+}
+
+/*
+ * A shared object, or the program, that holds an address. Found by dl_iterate_phdr(), which takes
+ * no lock that is held while a constructor runs.
+ */
+struct module {
+	uintptr_t at;	      /* the address */
+	uintptr_t base;	      /* where it was loaded */
+	uintptr_t start, end; /* of what was loaded; end 0: there is none */
+	bool is_program;
+	char name[200];
+};
+
+static int look_at_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct module *m = arg;
+	uintptr_t start = UINTPTR_MAX, end = 0;
+
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + p->p_vaddr;
+
+		if (p->p_type != PT_LOAD)
+			continue;
+		start = from < start ? from : start;
+		end = from + p->p_memsz > end ? from + p->p_memsz : end;
+	}
+	if (m->at < start || m->at >= end)
+		return 0;
+	m->base = info->dlpi_addr;
+	m->start = start;
+	m->end = end;
+	/* the program has no name in the list */
+	m->is_program = !info->dlpi_name || !info->dlpi_name[0];
+	snprintf(m->name, sizeof(m->name), "%s",
+		 m->is_program ? program_invocation_name : info->dlpi_name);
+	return 1;
+}
+
+static struct module module_at(uintptr_t at)
+{
+	struct module m = {.at = at};
+
+	dl_iterate_phdr(look_at_module, &m);
+	return m;
+}
+
+static struct module my_module_found; /* fixed by the first look */
+
+static void find_my_module(void)
+{
+	my_module_found = module_at((uintptr_t)symbol_is_ours);
+}
+
+/* What this file was linked into. */
+static const struct module *my_module(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, find_my_module);
+	return &my_module_found;
+}
 
 /* The length of the path of the library's sources, up to and with "src/". */
 static size_t source_length(const char *line)
@@ -220,21 +300,26 @@ static void find_mine(void)
 	look_up((uintptr_t)symbol_is_ours, &p);
 	pthread_mutex_lock(&mine_lock);
 	if (!known)
-		memcpy(mine, p.frame[0].line, sizeof(mine));
+		memcpy(mine, p.frame[p.n - 1].line, sizeof(mine));
 	write_release(&known, 1);
 	pthread_mutex_unlock(&mine_lock);
 }
 
 /*
- * By the source file of the function that was not inlined, which has the same folder as this one;
- * without lines by the name. Every frame of the library is above the program's, so a driver that
- * calls itself dma_… is only cut off when it has no lines.
+ * A shared library knows its own code by where it was loaded, also when it was stripped. In a
+ * program that it was linked into, its frames are told by the source file of the function that was
+ * not inlined, which has the same folder as this one; without lines by the name. Every frame of the
+ * library is above the program's, so a driver that calls itself dma_... is only cut off when it has
+ * no lines.
  */
 bool symbol_is_ours(uintptr_t ip)
 {
+	const struct module *m = my_module();
 	const struct frame *f;
 	struct place p;
 
+	if (!m->is_program)
+		return ip - 1 >= m->start && ip - 1 < m->end;
 	if (!read_acquire(&known))
 		find_mine();
 	look_up(ip - 1, &p);
@@ -243,6 +328,22 @@ bool symbol_is_ours(uintptr_t ip)
 		return !strncmp(f->line, mine, source_length(mine));
 	return !strncmp(f->function, "dma_", 4) || !strncmp(f->function, "dmam_", 5) ||
 	       !strncmp(f->function, "dmamap_", 7);
+}
+
+bool symbol_has_name(uintptr_t ip)
+{
+	struct place p;
+
+	look_up(ip - 1, &p);
+	return p.frame[p.n - 1].function[0];
+}
+
+bool symbol_is_thread_start(uintptr_t ip)
+{
+	struct module threads = module_at((uintptr_t)pthread_create);
+
+	return threads.start != my_module()->start && ip - 1 >= threads.start &&
+	       ip - 1 < threads.end;
 }
 
 bool symbol_matches(uintptr_t ip, const char *pattern)
@@ -258,13 +359,16 @@ bool symbol_matches(uintptr_t ip, const char *pattern)
 
 static void put_words(const struct frame *f, uintptr_t at, char *out, size_t size)
 {
-	Dl_info info;
+	const char *function = f->function[0] ? f->function : "?";
+	struct module m;
 
-	if (f->line[0])
-		snprintf(out, size, "%s (%s)", f->function[0] ? f->function : "?", f->line);
-	else if (dladdr((void *)at, &info) && info.dli_fname)
-		snprintf(out, size, "%s (%s+%#lx)", f->function[0] ? f->function : "?",
-			 info.dli_fname, (unsigned long)(at - (uintptr_t)info.dli_fbase));
+	if (f->line[0]) {
+		snprintf(out, size, "%s (%s)", function, f->line);
+		return;
+	}
+	m = module_at(at);
+	if (m.end)
+		snprintf(out, size, "%s (%s+%#lx)", function, m.name, (unsigned long)(at - m.base));
 	else
 		snprintf(out, size, "%#lx", (unsigned long)at);
 }

@@ -5,6 +5,9 @@
  * writes.
  */
 #include "check/find.h"
+#include "check/freed.h"
+#include "check/stack.h"
+#include "check/subbuf.h"
 
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
@@ -37,70 +40,125 @@ static void compare_dir(struct about *a, const struct found *f, bool to_cpu)
 	}
 }
 
-/* The part of a mapping that the CPU has: one interval, which grows by what joins it. */
-static void cpu_takes(struct shadow *s, u64 from, u64 end)
-{
-	bool had = read_acquire(&s->handed);
-	u64 had_from = had ? read_once(&s->cpu_from) : 0,
-	    had_end = had ? read_once(&s->cpu_end) : 0;
-
-	if (had_from < had_end && from <= had_end && had_from <= end) {
-		from = min_u64(from, had_from);
-		end = max_u64(end, had_end);
-	}
-	write_once(&s->cpu_from, from);
-	write_once(&s->cpu_end, end);
-	write_release(&s->handed, true);
-}
-
-/* What is left of it on one side; of two the first is forgotten, which only hides. */
-static void cpu_gives(struct shadow *s, u64 from, u64 end)
-{
-	u64 had_from, had_end;
-
-	if (!read_acquire(&s->handed))
-		return;
-	had_from = read_once(&s->cpu_from);
-	had_end = read_once(&s->cpu_end);
-	if (from <= had_from)
-		write_once(&s->cpu_from, min_u64(max_u64(end, had_from), had_end));
-	else if (from < had_end && end >= had_end)
-		write_once(&s->cpu_end, from);
-	else if (from < had_end)
-		write_once(&s->cpu_from, end);
-}
-
 struct handover {
 	const struct check_device *c;
+	const struct shadow *target; /* the mapping that the sync names */
 	u64 from, end;
 	bool to_cpu;
+	const struct stack *given;
+	struct subbuf_overrun overrun; /* of the target */
+	struct own_part part;	       /* of the target */
 };
 
+/* Mappings that have the same device addresses, without an IOMMU, change hands together. */
 static bool hand_over(struct range *r, void *arg)
 {
-	const struct handover *q = arg;
+	struct subbuf_overrun overrun = {0};
+	struct handover *q = arg;
 	struct shadow *s = r->of;
 	u64 from = max_u64(q->from, r->start), end = min_u64(q->end, r->start + r->size);
+	bool known;
 
-	if (s->c != q->c)
+	if (s->c != q->c || !subbuf_is_watched(s))
 		return true;
-	if (q->to_cpu)
-		cpu_takes(s, from, end);
-	else
-		cpu_gives(s, from, end);
-	write_once(&s->device_wrote, false);
+	if (!q->to_cpu) {
+		subbuf_to_device(s, &from, &end, q->given);
+		known = true;
+	} else {
+		subbuf_to_cpu(s, from, end, &overrun);
+		known = subbuf_widen(s, &from, &end);
+	}
+	if (s == q->target && known) {
+		/* it may be found twice */
+		if (q->part.open_size) {
+			from = min_u64(from, q->part.open_addr);
+			end = max_u64(end, q->part.open_addr + q->part.open_size);
+		}
+		q->part.open_addr = from;
+		q->part.open_size = end - from;
+	}
+	if (s == q->target && overrun.any)
+		q->overrun = overrun;
 	return true;
 }
 
-static void change_owner(struct check_device *c, const struct found *f, u64 addr, u64 size,
-			 bool to_cpu, const void *caller)
+static void report_overrun(const struct about *of, const struct subbuf_overrun *o)
 {
-	struct handover q = {.c = c, .from = addr, .end = addr + size, .to_cpu = to_cpu};
+	struct about a = *of;
+
+	a.kind = DMAMAP_CHECK_SYNC_RANGE;
+	a.what[1] = "the sub-buffer behind it was handed over";
+	a.at[1] = o->given;
+	report_misuse(
+		&a,
+		"sync of %llu bytes at %#llx reaches %llu bytes past the end of its sub-buffer, "
+		"into one that the device owns",
+		(unsigned long long)a.size, (unsigned long long)a.addr,
+		(unsigned long long)(a.addr + a.size - o->end));
+}
+
+static void change_owner(struct check_device *c, const struct found *f, const struct about *a,
+			 u64 addr, u64 size, bool to_cpu)
+{
+	struct handover q = {.c = c,
+			     .target = f->s,
+			     .from = addr,
+			     .end = addr + size,
+			     .to_cpu = to_cpu,
+			     .given = NULL};
+
+	if (!to_cpu && !f->shared && subbuf_begins_as_cpu(f->call, f->attrs))
+		q.given = stack_line(a->caller);
 
 	store_search(c->space, addr, size, hand_over, &q);
+	if (q.overrun.any) {
+		report_overrun(a, &q.overrun);
+		size = q.overrun.end - addr;
+	}
+	q.part.addr = addr;
+	q.part.size = size;
+	q.part.whole = f->call == CALL_SG;
 	/* the library is about to copy, either way; check_synced() gives it to the device again */
 	if (read_once(&c->own))
-		own_to_cpu(f->s, addr, size, caller);
+		own_to_cpu(f->s, &q.part, a->caller);
+}
+
+/*
+ * The mapping that a sync means: this device's, which holds all of the range, in the direction that
+ * is synced. Without an IOMMU several mappings may have the same device addresses.
+ */
+struct sync_look {
+	const struct check_device *c;
+	u64 addr, size;
+	enum dma_data_direction dir;
+	struct found *f;
+	int score;
+};
+
+static bool look_for_synced(struct range *r, void *arg)
+{
+	struct sync_look *q = arg;
+	const struct shadow *s = r->of;
+	int score = 1 + 8 * (s->c == q->c) + 4 * (r->start + r->size - q->addr >= q->size) +
+		    2 * (s->dir == (u8)q->dir) + (s->dir == DMA_BIDIRECTIONAL);
+
+	if (r->start > q->addr || score <= q->score)
+		return true;
+	q->score = score;
+	shadow_copy(q->f, r->of);
+	q->f->start = r->start;
+	q->f->size = r->size;
+	return true;
+}
+
+static void find_synced(struct check_device *c, dma_addr_t addr, u64 size,
+			enum dma_data_direction dir, struct found *f)
+{
+	struct sync_look q = {.c = c, .addr = addr, .size = size, .dir = dir, .f = f};
+
+	f->any = false;
+	store_search(c->space, addr, 1, look_for_synced, &q);
+	f->any = f->any && f->c == c;
 }
 
 void check_synced(struct check_device *c, dma_addr_t addr, u64 size)
@@ -111,7 +169,18 @@ void check_synced(struct check_device *c, dma_addr_t addr, u64 size)
 		return;
 	shadow_find(c, c->space, addr, size, &f);
 	if (f.any && f.c == c)
-		own_to_device(f.s, addr, min_u64(size, f.start + f.size - addr));
+		own_to_device(f.s, addr, min_u64(size, f.start + f.size - addr), false);
+}
+
+void check_synced_sg(struct check_device *c, dma_addr_t addr)
+{
+	struct found f;
+
+	if (!read_once(&c->own))
+		return;
+	shadow_find(c, c->space, addr, 1, &f);
+	if (f.any && f.c == c)
+		own_to_device(f.s, addr, 1, true);
 }
 
 static void sync_not_mapped(const struct check_device *c, struct about *a)
@@ -138,8 +207,8 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 	u64 left;
 
 	check_enter(caller);
-	shadow_find(c, c->space, addr, size, &f);
-	if (unlikely(!f.any || f.c != c)) {
+	find_synced(c, addr, size, dir, &f);
+	if (unlikely(!f.any)) {
 		sync_not_mapped(c, &a);
 		return;
 	}
@@ -155,7 +224,8 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 		size = left;
 	}
 	compare_dir(&a, &f, to_cpu);
-	change_owner(c, &f, addr, size, to_cpu, caller);
+	freed_check_synced(&f, caller);
+	change_owner(c, &f, &a, addr, size, to_cpu);
 }
 
 /* Several links, each a mapping; the library has seen that there is no hole. */
@@ -197,8 +267,8 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 	check_enter(caller);
 	if (!sg_dma_len(sgl))
 		return; /* the list itself says that it is not mapped */
-	shadow_find(c, c->space, sg_dma_address(sgl), sg_dma_len(sgl), &f);
-	if (!f.any || f.c != c) {
+	find_synced(c, sg_dma_address(sgl), sg_dma_len(sgl), dir, &f);
+	if (!f.any) {
 		sync_not_mapped(c, &a);
 		return;
 	}
@@ -211,6 +281,7 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 			      "was passed to map",
 			      nents, f.nents);
 	compare_dir(&a, &f, to_cpu);
+	freed_check_synced(&f, caller);
 	for (int i = 0; i < nents && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
-		change_owner(c, &f, sg_dma_address(sg), sg_dma_len(sg), to_cpu, caller);
+		change_owner(c, &f, &a, sg_dma_address(sg), sg_dma_len(sg), to_cpu);
 }

@@ -124,14 +124,14 @@ void pool_check_chunk(struct dma_pool *pool, struct chunk *c)
 	check_pool_chunk(&pool->dev->shadow, c->dma, pool->chunk_bytes);
 }
 
-void pool_check_block(struct dma_pool *pool, entry_t e)
+void pool_check_block(struct dma_pool *pool, entry_t e, const void *caller)
 {
 	u64 off = (e & pool->entry_mask) << pool->granule_bits;
 	const struct chunk *c = (const struct chunk *)(e & ~(u64)pool->entry_mask);
 	const u8 *p = c->cpu + off;
 	struct check_history history;
 
-	check_enter(NULL);
+	check_enter(caller);
 	for (size_t i = 0; i < pool->size; i++)
 		if (p[i] != FREE_BYTE) {
 			pool_history(pool, c, off, &history);

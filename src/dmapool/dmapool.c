@@ -172,7 +172,7 @@ static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
 }
 
 /* Frees the chunks, but not the pages of live blocks, which the device may be using. */
-static void pool_free_chunks(struct dma_pool *pool)
+static void pool_free_chunks(struct dma_pool *pool, const void *caller)
 {
 	struct check_history history = {0};
 	struct chunk *c, *next;
@@ -195,23 +195,24 @@ static void pool_free_chunks(struct dma_pool *pool)
 		else
 			chunk_free(pool, c);
 	}
-	if (live)
-		check_report_history(
-			pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
-			DMA_NONE, &history,
-			"dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
-			"use: their pages are kept; free every block first",
-			pool->name, pool->dev_name, (unsigned long long)live, pool->size);
+	if (!live)
+		return;
+	check_enter(caller);
+	check_report_history(pool->dev, pool->dev->check, DMAMAP_CHECK_POOL_BUSY, first, pool->size,
+			     DMA_NONE, &history,
+			     "dma pool '%s' of %s destroyed with %llu blocks of %zu bytes in "
+			     "use: their pages are kept; free every block first",
+			     pool->name, pool->dev_name, (unsigned long long)live, pool->size);
 }
 
-static void pool_destroy(struct dma_pool *pool)
+static void pool_destroy(struct dma_pool *pool, const void *caller)
 {
 	struct chunk_hash *h, *older;
 
 	if (pool->checked)
 		pool_uncheck(pool);
 	tslot_key_destroy(&pool->key);
-	pool_free_chunks(pool);
+	pool_free_chunks(pool, caller);
 	for (h = pool->hash; h; h = older) {
 		older = h->older;
 		alloc_free(h);
@@ -228,12 +229,12 @@ void dma_pool_destroy(struct dma_pool *pool)
 	/* dmamap_close() must not find it again */
 	if (pool->managed)
 		device_drop_managed(pool->dev, pool);
-	pool_destroy(pool);
+	pool_destroy(pool, __builtin_return_address(0));
 }
 
 static void managed_release(void *data)
 {
-	pool_destroy(data);
+	pool_destroy(data, NULL);
 }
 
 struct dma_pool *dmam_pool_create(const char *name, struct device *dev, size_t size, size_t align,
@@ -244,7 +245,7 @@ struct dma_pool *dmam_pool_create(const char *name, struct device *dev, size_t s
 	if (!pool)
 		return NULL;
 	if (device_add_managed(dev, managed_release, pool)) {
-		pool_destroy(pool);
+		pool_destroy(pool, NULL);
 		return NULL;
 	}
 	pool->managed = true;
@@ -313,7 +314,7 @@ static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *
 			return NULL;
 	} while (read_once(entry_state(e)) != BLOCK_FREE); /* a second entry of a live block */
 	if (pool->checked)
-		pool_check_block(pool, e);
+		pool_check_block(pool, e, caller);
 	cpu = block_take(pool, e, handle);
 	if (pool->checked) {
 		write_once(entry_state(e), BLOCK_LIVE_CHECKED);
@@ -372,7 +373,7 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 		error_set(EINVAL, "dma_pool_free: no pool (NULL)");
 		return;
 	}
-	check_enter(NULL);
+	check_enter(caller);
 	c = chunk_find(pool, vaddr);
 	if (c && !(off & pool->granule_mask))
 		state = read_once(&c->state[off >> pool->granule_bits]);

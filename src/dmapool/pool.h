@@ -118,7 +118,7 @@ hot_inline struct chunk *chunk_find(struct dma_pool *pool, const void *p)
 void pool_check(struct dma_pool *pool, const void *caller);
 void pool_uncheck(struct dma_pool *pool);
 void pool_check_chunk(struct dma_pool *pool, struct chunk *c);
-void pool_check_block(struct dma_pool *pool, entry_t e) __attribute__((cold));
+void pool_check_block(struct dma_pool *pool, entry_t e, const void *caller) __attribute__((cold));
 /* What a checked pool adds to a chunk's bytes. */
 size_t pool_provenance_bytes(const struct dma_pool *pool);
 void pool_took(struct dma_pool *pool, entry_t e, const void *caller) __attribute__((cold));

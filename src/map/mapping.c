@@ -9,7 +9,7 @@
 #include <linux/vmalloc.h>
 
 static slow_path dma_addr_t mapping_refuse(struct device *dev, phys_t pa, u64 size, int dir,
-					   unsigned long attrs)
+					   unsigned long attrs, const void *caller)
 {
 	const char *why = "the range runs over the end of RAM or of the address space";
 
@@ -23,6 +23,7 @@ static slow_path dma_addr_t mapping_refuse(struct device *dev, phys_t pa, u64 si
 		why = "the size is 0";
 	else if (attrs & DMA_ATTR_MMIO)
 		why = "DMA_ATTR_MMIO is for registers, which dma_map_phys() maps, not for memory";
+	check_enter(caller);
 	check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size,
 		     (enum dma_data_direction)dir, "cannot map %llu bytes at physical %#llx: %s",
 		     (unsigned long long)size, (unsigned long long)pa.v, why);
@@ -44,7 +45,7 @@ hot_inline dma_addr_t mapping_map(struct device *dev, enum check_call call, phys
 	}
 	if (unlikely(!dev || ((unsigned int)dir | (attrs & DMA_ATTR_MMIO)) > DMA_FROM_DEVICE ||
 		     !size || pa.v >= phys_limit(pa) || size > phys_limit(pa) - pa.v))
-		return mapping_refuse(dev, pa, size, (int)dir, attrs);
+		return mapping_refuse(dev, pa, size, (int)dir, attrs, CALLER);
 	if (fail_here(FAIL_MAP, dev->name)) {
 		error_set(ENOMEM, "%s: mapping failed by fault injection", dev->name);
 		return DMA_MAPPING_ERROR;
@@ -92,6 +93,7 @@ dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 	phys_t pa = phys_of(ptr);
 
 	if (unlikely(pa.v >= mem.span) && dev && is_vmalloc_addr(ptr)) {
+		check_enter(CALLER);
 		check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, size, dir,
 			     "dma_map_single of vmalloc memory, which is scattered: map its pages "
 			     "(vmalloc_to_page) or use kmalloc");
@@ -112,7 +114,7 @@ dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offs
 	u64 start = phys_of_page(page).v, pa;
 
 	if (unlikely(!page || __builtin_add_overflow(start, offset, &pa)))
-		return mapping_refuse(dev, PHYS(start), size, (int)dir, attrs);
+		return mapping_refuse(dev, PHYS(start), size, (int)dir, attrs, CALLER);
 	return mapping_map(dev, CALL_PAGE, PHYS(pa), size, dir, attrs);
 }
 
@@ -137,8 +139,9 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 	dma_addr_t addr;
 
 	if (!dev || (unsigned int)dir > DMA_FROM_DEVICE || !size)
-		return mapping_refuse(dev, PHYS(phys), size, (int)dir, 0);
+		return mapping_refuse(dev, PHYS(phys), size, (int)dir, 0, CALLER);
 	if (!phys_is_registers(phys, size)) {
+		check_enter(CALLER);
 		check_report(dev, dev->check, DMAMAP_CHECK_MAP_RESOURCE, 0, size, dir,
 			     "dma_map_resource of %#llx, which is memory or wraps: map memory with "
 			     "dma_map_page",

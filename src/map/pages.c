@@ -118,8 +118,10 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 		return;
 	if (check_request(dev, size, (int)dir, 0))
 		return;
-	if (unlikely(dev->check))
+	if (unlikely(dev->check)) {
 		check_enter(CALLER);
+		check_pages(&dev->shadow, dma_handle, CALLER);
+	}
 	if (!is_allocated(dev, size, page, dma_handle)) {
 		struct check_history history = {0};
 
@@ -387,7 +389,7 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 /* The table as the caller names it, if it lives and is of this size; `forget`: it is his to free.
  */
 static struct scattered *scattered_of(struct device *dev, size_t size, const struct sg_table *sgt,
-				      bool forget)
+				      bool forget, const void *caller)
 {
 	struct scattered **at = bucket_of(sgt), *s;
 
@@ -399,7 +401,7 @@ static struct scattered *scattered_of(struct device *dev, size_t size, const str
 	if (s && forget)
 		*at = s->next;
 	lock_release(&lock);
-	check_enter(NULL);
+	check_enter(caller);
 	if (!s)
 		check_report(
 			dev, dev && dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, 0, size, DMA_NONE,
@@ -417,7 +419,7 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 
 	if (!sgt)
 		return;
-	s = scattered_of(dev, size, sgt, true);
+	s = scattered_of(dev, size, sgt, true, CALLER);
 	if (!s)
 		return;
 	addr = sg_dma_address(sgt->sgl);
@@ -438,7 +440,7 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 
 void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt)
 {
-	struct scattered *s = scattered_of(dev, size, sgt, false);
+	struct scattered *s = scattered_of(dev, size, sgt, false, CALLER);
 
 	if (!s)
 		return NULL;
@@ -457,7 +459,7 @@ void dma_vunmap_noncontiguous(struct device *dev, void *vaddr)
 int dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma, size_t size,
 			   struct sg_table *sgt)
 {
-	struct scattered *s = scattered_of(dev, size, sgt, false);
+	struct scattered *s = scattered_of(dev, size, sgt, false, CALLER);
 
 	return s ? map_range(dev, vma, s->n, sg_page(sgt->sgl), s->pages) : -EINVAL;
 }

@@ -199,10 +199,11 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
 }
 
 static int sg_refuse(struct device *dev, int nents, enum dma_data_direction dir,
-		     unsigned long attrs)
+		     unsigned long attrs, const void *caller)
 {
 	if (!dev)
 		return error_set(EINVAL, "DMA mapping for no device (NULL)");
+	check_enter(caller);
 	if (attrs & DMA_ATTR_MMIO)
 		return check_report(dev, dev->check, DMAMAP_CHECK_BAD_ARGUMENT, 0, 0, dir,
 				    "cannot map a scatterlist with DMA_ATTR_MMIO: its entries are "
@@ -221,7 +222,7 @@ static int sg_map(struct device *dev, struct scatterlist *sgl, int nents,
 
 	if (!dev || !sgl || nents <= 0 || (unsigned int)dir > DMA_FROM_DEVICE ||
 	    attrs & DMA_ATTR_MMIO)
-		return sg_refuse(dev, nents, dir, attrs);
+		return sg_refuse(dev, nents, dir, attrs, caller);
 	err = sg_survey_list(sgl, nents, &s);
 	if (err) {
 		error_prefix("%s", dev->name);

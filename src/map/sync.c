@@ -155,7 +155,7 @@ static void sync_list(struct device *dev, struct scatterlist *sg, int nents,
 		if (!nothing_to_do(dev, sg_dma_address(sg)))
 			sync_slow(dev, sg_dma_address(sg), sg_dma_len(sg), dir, to_cpu);
 	if (unlikely(dev->check) && !to_cpu && sg_dma_len(sgl))
-		check_synced(&dev->shadow, sg_dma_address(sgl), sg_dma_len(sgl));
+		check_synced_sg(&dev->shadow, sg_dma_address(sgl));
 }
 
 void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sg, int nelems,

@@ -2,6 +2,7 @@
 /* kmem_cache_*: a slab set of the driver's own. */
 #include "mem/page.h"
 #include "mem/slab.h"
+#include "mem/watch.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -80,15 +81,17 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 {
 	phys_t pa = phys_of(object);
 	struct page *head;
+	int err;
 
 	if (!object)
 		return;
 	head = cache && phys_is_ram(pa) ? block_head(page_of_phys(pa)) : NULL;
 	if (head)
-		slab_give(head, object, cache->set);
+		err = slab_give(head, object, cache->set);
 	else
-		error_set(EINVAL, "kmem_cache_free: %p is no live object of %s", object,
-			  cache ? cache->name : "no cache");
+		err = error_set(EINVAL, "kmem_cache_free: %p is no live object of %s", object,
+				cache ? cache->name : "no cache");
+	mem_watch_done(object, err, __builtin_return_address(0));
 }
 
 unsigned int kmem_cache_size(const struct kmem_cache *cache)

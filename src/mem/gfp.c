@@ -2,6 +2,7 @@
 /* <linux/gfp.h> and <linux/mm.h>: the front door of the page allocator, and conversions. */
 #include "mem/page.h"
 #include "mem/ram.h"
+#include "mem/watch.h"
 
 #include "base/error.h"
 
@@ -19,18 +20,22 @@ unsigned long __get_free_pages(gfp_t gfp, unsigned int order)
 
 void __free_pages(struct page *page, unsigned int order)
 {
-	block_free(page, order, PAGE_USER);
+	mem_watch_done(page, block_free(page, order, PAGE_USER), __builtin_return_address(0));
 }
 
 void free_pages(unsigned long addr, unsigned int order)
 {
+	int err;
+
 	if (!addr)
 		return;
 	if (addr & (PAGE_BYTES - 1))
-		error_set(EINVAL, "cannot free the pages at 0x%lx: not the beginning of a page",
-			  addr);
+		err = error_set(EINVAL,
+				"cannot free the pages at 0x%lx: not the beginning of a page",
+				addr);
 	else
-		__free_pages(virt_to_page((void *)(uintptr_t)addr), order);
+		err = block_free(virt_to_page((void *)(uintptr_t)addr), order, PAGE_USER);
+	mem_watch_done((void *)(uintptr_t)addr, err, __builtin_return_address(0));
 }
 
 void *alloc_pages_exact(size_t size, gfp_t gfp)
@@ -55,16 +60,19 @@ void free_pages_exact(void *virt, size_t size)
 	u64 pages = (size >> PAGE_BITS) + !!(size & (PAGE_BYTES - 1));
 	unsigned long addr = (unsigned long)(uintptr_t)virt;
 	u64 most = read_once(&mem.span) >> PAGE_BITS;
+	int err = 0;
 
 	if (!virt)
 		return;
 	/* a page that is refused ends it: what follows is not the caller's either */
-	for (u64 i = 0; i < pages && i < most; i++) {
-		struct page *page = virt_to_page((void *)(uintptr_t)(addr + (i << PAGE_BITS)));
-
-		if (addr & (PAGE_BYTES - 1) || block_free(page, 0, PAGE_USER))
-			break;
-	}
+	if (addr & (PAGE_BYTES - 1))
+		err = error_set(EINVAL,
+				"cannot free the pages at 0x%lx: not the beginning of a page",
+				addr);
+	for (u64 i = 0; i < pages && i < most && !err; i++)
+		err = block_free(virt_to_page((void *)(uintptr_t)(addr + (i << PAGE_BITS))), 0,
+				 PAGE_USER);
+	mem_watch_done(virt, err, __builtin_return_address(0));
 }
 
 phys_addr_t virt_to_phys(const volatile void *addr)
@@ -135,11 +143,13 @@ void get_page(struct page *page)
 void put_page(struct page *page)
 {
 	struct page *head = live_head(page);
+	int err = 0;
 
 	if (head)
-		block_unref(head);
+		err = block_unref(head);
 	else if (page_is_ram(page))
-		error_set(EINVAL,
-			  "put_page: the page at physical address 0x%llx is in no live block",
-			  (unsigned long long)phys_of_page(page).v);
+		err = error_set(EINVAL,
+				"put_page: the page at physical address 0x%llx is in no live block",
+				(unsigned long long)phys_of_page(page).v);
+	mem_watch_done(page, err, __builtin_return_address(0));
 }

@@ -6,6 +6,7 @@
 #include "mem/page.h"
 #include "mem/ram.h"
 #include "mem/slab.h"
+#include "mem/watch.h"
 
 #include "base/error.h"
 #include "base/fail.h"
@@ -113,24 +114,42 @@ size_t ksize(const void *p)
 	return 0;
 }
 
-void kfree(const void *p)
+static int kfree_refuse(const void *p, const struct page *large)
+{
+	if (large)
+		return error_set(EINVAL,
+				 "kfree(%p): it points %zu bytes into the object that begins at "
+				 "%p: free the address that kmalloc() returned",
+				 p, (size_t)((const u8 *)p - (const u8 *)page_ptr(large)),
+				 page_ptr(large));
+	return error_set(EINVAL,
+			 "kfree(%p): no live object of kmalloc begins there; it was freed "
+			 "already, or is other memory",
+			 p);
+}
+
+static void kfree_from(const void *p, const void *caller)
 {
 	struct page *head;
 	enum page_kind kind;
+	int err;
 
 	if (ZERO_OR_NULL_PTR(p))
 		return;
 	head = head_of(p);
 	kind = head ? page_state_kind(read_acquire(&head->state)) : PAGE_INSIDE;
 	if (kind == PAGE_SLAB)
-		slab_give(head, (void *)(uintptr_t)p, NULL);
+		err = slab_give(head, (void *)(uintptr_t)p, NULL);
 	else if (kind == PAGE_LARGE && p == page_ptr(head))
-		block_free(head, PAGE_ORDER_ANY, PAGE_LARGE);
+		err = block_free(head, PAGE_ORDER_ANY, PAGE_LARGE);
 	else
-		error_set(EINVAL,
-			  "kfree(%p): no live object of kmalloc begins there; it was freed "
-			  "already, or is other memory",
-			  p);
+		err = kfree_refuse(p, kind == PAGE_LARGE ? head : NULL);
+	mem_watch_done(p, err, caller);
+}
+
+void kfree(const void *p)
+{
+	kfree_from(p, __builtin_return_address(0));
 }
 
 void kfree_sensitive(const void *p)
@@ -139,7 +158,7 @@ void kfree_sensitive(const void *p)
 
 	if (p && size)
 		explicit_bzero((void *)(uintptr_t)p, size);
-	kfree(p);
+	kfree_from(p, __builtin_return_address(0));
 }
 
 void *krealloc(const void *p, size_t size, gfp_t gfp)
@@ -148,21 +167,23 @@ void *krealloc(const void *p, size_t size, gfp_t gfp)
 	void *fresh;
 
 	if (!size) {
-		kfree(p);
+		kfree_from(p, __builtin_return_address(0));
 		return ZERO_SIZE_PTR;
 	}
 	if (ZERO_OR_NULL_PTR(p))
 		return kmalloc(size, gfp);
-	if (!had)
-		return error_null(EINVAL, "krealloc(%p): no live object of kmalloc begins there",
-				  p);
+	if (!had) {
+		error_set(EINVAL, "krealloc(%p): no live object of kmalloc begins there", p);
+		mem_watch_done(p, -EINVAL, __builtin_return_address(0));
+		return NULL;
+	}
 	if (size <= had)
 		return (void *)(uintptr_t)p;
 	fresh = kmalloc(size, gfp);
 	if (!fresh)
 		return NULL;
 	memcpy(fresh, p, had);
-	kfree(p);
+	kfree_from(p, __builtin_return_address(0));
 	return fresh;
 }
 

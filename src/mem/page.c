@@ -21,6 +21,7 @@
  */
 #include "mem/page.h"
 #include "mem/ram.h"
+#include "mem/watch.h"
 
 #include "base/error.h"
 #include "base/fail.h"
@@ -239,7 +240,7 @@ static int page_refuse(const struct page *page, u32 state, unsigned int order)
 }
 
 /* Takes a reference back under the lock; the order of a block that is free now, or -1. */
-static int band_release(struct band *b, struct page *page, u32 state)
+static int band_release(struct band *b, struct page *page, u32 state, enum page_kind kind)
 {
 	unsigned int order = page_state_order(state);
 
@@ -249,6 +250,9 @@ static int band_release(struct band *b, struct page *page, u32 state)
 			       page_state(PAGE_USER, order)); /* who holds it knows it as a page */
 		return -1;
 	}
+	/* the checker knows the others' memory by its owners */
+	if (kind != PAGE_INTERNAL && kind != PAGE_BUSY)
+		mem_watch_freeing(phys_of_page(page).v, PAGE_BYTES << order);
 	poison_set(page_ptr(page), PAGE_BYTES << order);
 	page_set_state(page, 0);
 	band_add(b, page, order);
@@ -271,7 +275,7 @@ int block_free(struct page *page, unsigned int order, enum page_kind kind)
 		lock_release(&b->lock);
 		return page_refuse(page, state, order);
 	}
-	freed = band_release(b, page, state);
+	freed = band_release(b, page, state, kind);
 	lock_release(&b->lock);
 	if (freed >= 0 && kind != PAGE_INTERNAL)
 		mem_unuse_pages(1ull << freed);
@@ -292,6 +296,29 @@ void block_split(struct page *page, unsigned int order)
 		write_once(&page[i].refs, 1);
 		page_set_state(&page[i], state);
 	}
+}
+
+bool block_is_intact(const struct page *page, unsigned int order, const void *noted)
+{
+	bool intact = read_acquire(&page->state) == page_state(PAGE_USER, order) &&
+		      read_once(&page->owner) == noted;
+
+	for (u64 i = 1; i < 1ull << order && intact; i++)
+		intact = !read_acquire(&page[i].state);
+	return intact;
+}
+
+void block_repair(struct page *page, unsigned int order, void *noted)
+{
+	struct band *b = &bands[band_index(pfn_of(page))];
+
+	lock_acquire(&b->lock);
+	for (u64 i = 1; i < 1ull << order; i++)
+		page_set_state(page + i, 0);
+	write_once(&page->refs, 1);
+	write_once(&page->owner, noted);
+	page_set_state(page, page_state(PAGE_USER, order));
+	lock_release(&b->lock);
 }
 
 /*
@@ -398,5 +425,5 @@ void page_free(struct page *page, unsigned int order)
 	bool internal =
 		page_is_ram(page) && page_state_kind(read_acquire(&page->state)) == PAGE_INTERNAL;
 
-	block_free(page, order, internal ? PAGE_INTERNAL : PAGE_USER);
+	mem_watch_done(page, block_free(page, order, internal ? PAGE_INTERNAL : PAGE_USER), NULL);
 }

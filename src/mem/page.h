@@ -113,6 +113,15 @@ bool block_ref(struct page *head);
 /* One less, whoever's block it is; the last only of a PAGE_USER block. 0, -EINVAL: block_free() */
 int block_unref(struct page *head);
 
+/*
+ * The struct pages of a live PAGE_USER block are as its owner, who calls, left them: `noted` is
+ * what the first one's `owner` holds.
+ */
+bool block_is_intact(const struct page *page, unsigned int order, const void *noted);
+
+/* Makes them so, with one reference, after something else was written over them. */
+void block_repair(struct page *page, unsigned int order, void *noted);
+
 /* Fills the free lists with what `mem` says; no other call may run. */
 void zones_init(void);
 

@@ -15,6 +15,7 @@
 #include "mem/page.h"
 #include "mem/cpu_cache.h"
 #include "mem/ram.h"
+#include "mem/watch.h"
 
 #include "base/copy.h"
 #include "base/error.h"
@@ -33,6 +34,7 @@
 #define MADV_COLLAPSE_LINUX 25 /* Debian 12's headers lack MADV_COLLAPSE */
 #define RAM_PROT	    (PROT_READ | PROT_WRITE)
 
+const struct mem_watch *mem_watch;
 struct mem mem = {.base = MEM_NOWHERE, .vm_base = MEM_NOWHERE, .fd = -1};
 
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;

@@ -15,6 +15,7 @@
 #include "mem/slab.h"
 #include "mem/page.h"
 #include "mem/ram.h"
+#include "mem/watch.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -193,6 +194,14 @@ static int object_index(const struct slab *s, const void *object)
 	return (int)i;
 }
 
+/* The live object that the pointer is in the middle of; NULL: none. Under the set's lock. */
+static const void *object_around(const struct slab *s, const void *p)
+{
+	u64 i = (u64)((const u8 *)p - (const u8 *)page_ptr(s->page)) / s->set->size;
+
+	return i < s->set->objects && !(s->free >> i & 1) ? object_at(s, (unsigned int)i) : NULL;
+}
+
 u32 slab_object_size(struct page *head, const void *object)
 {
 	struct slab_set *set = set_of(head);
@@ -211,6 +220,7 @@ static bool object_give(struct slab_set *set, struct slab *s, unsigned int i)
 {
 	bool was_full = !s->free;
 
+	mem_watch_freeing(phys_of(object_at(s, i)).v, set->size);
 	poison_set(object_at(s, i), set->size);
 	s->free |= 1ull << i;
 	set->live--;
@@ -229,9 +239,18 @@ static int slab_refuse(const void *object, const char *why)
 	return error_set(EINVAL, "cannot free %p: %s", object, why);
 }
 
+static int slab_refuse_inside(const void *p, const void *object)
+{
+	return error_set(EINVAL,
+			 "cannot free %p: it points %zu bytes into the object that begins at %p: "
+			 "free the address that the allocation returned",
+			 p, (size_t)((const u8 *)p - (const u8 *)object), object);
+}
+
 int slab_give(struct page *head, void *object, const struct slab_set *only)
 {
 	struct slab_set *set = set_of(head);
+	const void *around = NULL;
 	bool last = false;
 	struct slab *s;
 	int i;
@@ -246,13 +265,15 @@ int slab_give(struct page *head, void *object, const struct slab_set *only)
 	i = object_index(s, object);
 	if (i >= 0)
 		last = object_give(set, s, (unsigned int)i);
+	else
+		around = object_around(s, object);
 	if (last)
 		block_set_kind(head, PAGE_BUSY, 0);
 	lock_release(&set->lock);
 	if (i < 0)
-		return slab_refuse(
-			object,
-			"no live object begins there; it was freed already, or points inside one");
+		return around ? slab_refuse_inside(object, around)
+			      : slab_refuse(object,
+					    "no live object is there; it was freed already");
 	if (last)
 		slab_unmake(s, head);
 	return 0;

@@ -12,6 +12,7 @@
 #include "mem/page.h"
 #include "mem/ram.h"
 #include "mem/vmrange.h"
+#include "mem/watch.h"
 
 #include "base/error.h"
 #include "base/fail.h"
@@ -133,37 +134,38 @@ void *vzalloc(unsigned long size)
 	return vmalloc_gfp(size, GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO);
 }
 
-static void area_close(const void *addr, enum vm_kind kind, const char *who)
+static int area_close(const void *addr, enum vm_kind kind, const char *who)
 {
 	u32 index, pages;
 
 	if (!addr)
-		return;
+		return 0;
 	pages = vm_close(addr, kind, &index);
-	if (!pages) {
-		error_set(EINVAL,
-			  "%s(%p): no area of its kind begins there; it was freed already, or is "
-			  "other memory",
-			  who, addr);
-		return;
-	}
+	if (!pages)
+		return error_set(
+			EINVAL,
+			"%s(%p): no area of its kind begins there; it was freed already, or is "
+			"other memory",
+			who, addr);
 	if (area_unmap(index, pages)) {
 		vm_open(index, pages, kind);
-		return;
+		return 0;
 	}
 	if (kind == VM_KIND_VMALLOC)
 		area_free_pages(index, pages);
 	area_end(index, pages);
+	return 0;
 }
 
 void vfree(const void *addr)
 {
-	area_close(addr, VM_KIND_VMALLOC, "vfree");
+	mem_watch_done(addr, area_close(addr, VM_KIND_VMALLOC, "vfree"),
+		       __builtin_return_address(0));
 }
 
 void vunmap(const void *addr)
 {
-	area_close(addr, VM_KIND_VMAP, "vunmap");
+	mem_watch_done(addr, area_close(addr, VM_KIND_VMAP, "vunmap"), __builtin_return_address(0));
 }
 
 static int vmap_check(struct page **pages, unsigned int count)

@@ -71,8 +71,10 @@ static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, uns
 	u64 n = min_u64(xsk_dma_run_length(m->umem, pages, i), *most);
 
 	for (; n; n /= 2, *most = n) {
+		check_sharing(true); /* the application writes and reads it meanwhile */
 		*addr = dma_map_phys(m->dev, umem_page(m->umem, pages, i), n << PAGE_BITS,
 				     DMA_BIDIRECTIONAL, attrs);
+		check_sharing(false);
 		if (!dma_mapping_error(m->dev, *addr))
 			break;
 	}

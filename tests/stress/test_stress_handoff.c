@@ -2,7 +2,8 @@
 /*
  * Buffers that go from thread to thread, each mapped and unmapped by whoever has it, and coherent
  * memory that one frees while another maps what was there: all of it legal, so the checker has
- * nothing to say, however late it clears up behind an unmap.
+ * nothing to say, however late it clears up behind an unmap. And memory that is freed while checked
+ * devices open and close.
  */
 #include "stress.h"
 
@@ -106,6 +107,53 @@ static void lazy(void **state)
 	hand_over("sim,policy=lazy,check=1");
 }
 
+/* Threads that free memory, and have nothing to do with the devices that come and go. */
+static bool stop; /* atomic */
+
+static void *free_memory(void *arg)
+{
+	void *p[16] = {NULL};
+
+	for (u64 random = (uintptr_t)arg; !read_once(&stop);) {
+		u32 r = next_random(&random), i = r % 16;
+
+		if (p[i])
+			kfree(p[i]);
+		p[i] = kmalloc(r >> 8 & 1 ? 96 : 5000, GFP_KERNEL);
+	}
+	for (int i = 0; i < 16; i++)
+		kfree(p[i]);
+	return NULL;
+}
+
+static void come_and_go(void **state)
+{
+	struct device *stays = dmamap_open("sim"); /* and RAM with it */
+	struct passer w = {.random = 1};
+	pthread_t thread[THREADS];
+
+	assert_non_null(stays);
+	write_once(&stop, false);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		start_thread(&thread[i], free_memory, (void *)(i + 1));
+	for (unsigned int i = 0; i < ROUNDS(400); i++) {
+		void *p = kmalloc(512, GFP_KERNEL);
+
+		w.dev = dmamap_open("sim,check=1");
+		assert_non_null(w.dev);
+		assert_int_equal(dma_set_mask_and_coherent(w.dev, DMA_BIT_MASK(64)), 0);
+		for (int k = 0; k < 4; k++)
+			use(&w, p, DMA_FROM_DEVICE);
+		dmamap_close(w.dev);
+		kfree(p);
+	}
+	write_once(&stop, true);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	no_trouble("devices that come and go");
+	dmamap_close(stays);
+}
+
 static void report(const struct dmamap_report *r, void *arg)
 {
 	went_wrong("report: %s", r->text);
@@ -117,6 +165,7 @@ int main(void)
 		cmocka_unit_test(direct),
 		cmocka_unit_test(strict),
 		cmocka_unit_test(lazy),
+		cmocka_unit_test(come_and_go),
 	};
 
 	setenv("DMAMAP_CHECK", "stacks=0", 1);

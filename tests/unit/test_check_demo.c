@@ -50,6 +50,7 @@ static bool has_no_past(int kind)
 	case DMAMAP_CHECK_DEVICE_FAULT:
 	case DMAMAP_CHECK_DEVICE_NOT_MAPPED:
 	case DMAMAP_CHECK_IOVA_NOT_LINKED:
+	case DMAMAP_CHECK_FREE_WRONG:
 		return true;
 	default:
 		return false;

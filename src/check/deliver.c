@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A report becomes text: it is dropped if it is suppressed, or was shown first=N times; its stacks
+ * become functions and lines; and it is written to the JSON file.
+ *
+ * Reading debug information takes a deep stack, and the thread that misused the API may have 16 KiB
+ * in all. So this work is done by a thread that is made for each report, and the reporting thread
+ * waits for it. No thread is kept, so there is nothing that a fork could lose.
+ *
+ * The reporting thread may hold a lock of the C library: of a stream, if it printed what the device
+ * owns; of the dynamic linker, if it runs a constructor. So the other thread takes neither: it
+ * prints nothing, and does not call dladdr(). The library itself holds no lock meanwhile.
+ *
+ * A stack is shown from the program's first frame on: the library's own frames above it say nothing
+ * about the misuse.
+ */
+#include "check/deliver.h"
+#include "base/fail.h"
+#include "base/lock.h"
+#include "check/options.h"
+
+#include <dmamap/device.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DELIVER_STACK  (1u << 20)
+#define DELIVER_PLACES 4096 /* of first=N; what finds no entry is shown */
+
+static struct {
+	u64 key;
+	u32 n;
+} deliver_places[DELIVER_PLACES]; /* under deliver_lock */
+static struct lock deliver_lock;
+
+/* A stack as it is shown. */
+struct shown {
+	const uintptr_t *ip;
+	u32 n;
+};
+
+static __attribute__((format(printf, 2, 3))) void deliver_add(struct delivery *d, const char *fmt,
+							      ...)
+{
+	size_t left = sizeof(d->text) - d->length;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(d->text + d->length, left, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		d->length += (size_t)n < left ? (size_t)n : left - 1;
+}
+
+static void deliver_add_line(const char *words, void *d)
+{
+	deliver_add(d, "\n    %s", words);
+}
+
+static void deliver_add_stack(struct delivery *d, const char *what, struct shown s)
+{
+	if (!s.n || !what)
+		return;
+	deliver_add(d, "\n  %s:", what);
+	for (u32 i = 0; i < s.n; i++)
+		symbol_of(s.ip[i], deliver_add_line, d);
+}
+
+/* Without the library's frames at its beginning, unless there are no others. */
+static struct shown deliver_past_border(const uintptr_t *ip, u32 n)
+{
+	u32 own = 0;
+
+	while (own < n && symbol_is_ours(ip[own]))
+		own++;
+	return own < n ? (struct shown){ip + own, n - own} : (struct shown){ip, n};
+}
+
+static struct shown deliver_old_stack(const struct stack *s)
+{
+	return s ? deliver_past_border(s->ip, s->n) : (struct shown){NULL, 0};
+}
+
+/*
+ * The stack of a thread that the library made itself (a device model's): what is known of its
+ * frames by name, without the C library's that began it.
+ */
+static struct shown deliver_own_thread(struct delivery *d, u32 first)
+{
+	u32 n = 0;
+
+	for (u32 i = first; i < d->n && symbol_is_ours(d->ip[i]); i++)
+		if (symbol_has_name(d->ip[i]))
+			d->ip[n++] = d->ip[i];
+	return (struct shown){d->ip, n};
+}
+
+/* Behind the frames of a sanitizer's free(), which called a hook of the library's. */
+static struct shown deliver_past_free(struct delivery *d)
+{
+	static const char *const names[] = {"__interceptor_*", "free", "realloc", "reallocarray",
+					    "_Zd*"}; /* operators delete */
+	struct shown s = deliver_past_border(d->ip, d->n);
+
+	for (u32 i = 0; i < s.n && i < 8; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+			if (i + 1 < s.n && symbol_matches(s.ip[i], names[k]))
+				return (struct shown){s.ip + i + 1, s.n - i - 1};
+	return s;
+}
+
+/* The stack of the report, from where the library was entered. */
+static struct shown deliver_here(struct delivery *d)
+{
+	u32 first = 0;
+	struct shown s;
+
+	if (d->about.by_hook)
+		return deliver_past_free(d);
+	while (first < d->n && d->ip[first] != (uintptr_t)d->caller)
+		first++;
+	if (first == d->n)
+		for (first = 0; first < d->n && symbol_is_ours(d->ip[first]); first++)
+			;
+	/* the library itself called, for somebody else or in a thread of its own */
+	s = deliver_past_border(d->ip + first, d->n - first);
+	if (s.n && symbol_is_ours(s.ip[0]))
+		return deliver_own_thread(d, first);
+	if (s.n != d->n - first && symbol_is_thread_start(s.ip[0]))
+		return deliver_own_thread(d, first);
+	return s;
+}
+
+static bool deliver_matches(struct shown s, const char *pattern)
+{
+	for (u32 i = 0; i < s.n; i++)
+		if (symbol_matches(s.ip[i], pattern))
+			return true;
+	return false;
+}
+
+static bool deliver_is_suppressed(const struct about *a, const struct shown stacks[3])
+{
+	const struct suppressions *all = check_options.suppress;
+
+	for (u64 i = 0; all && i < all->n; i++) {
+		const struct suppression *s = &all->list[i];
+
+		if (!fnmatch(s->kind, dmamap_check_name(a->kind), 0) &&
+		    !fnmatch(s->device, dev_name(a->dev), 0) &&
+		    (!strcmp(s->function, "*") || deliver_matches(stacks[0], s->function) ||
+		     deliver_matches(stacks[1], s->function) ||
+		     deliver_matches(stacks[2], s->function)))
+			return true;
+	}
+	return false;
+}
+
+static void deliver_hash(const char *words, void *arg)
+{
+	u64 *key = arg;
+
+	for (const char *p = words; *p; p++)
+		*key = (*key ^ (u8)*p) * 0x100000001b3ull;
+}
+
+/* first=N: this kind was shown often enough for this line. */
+static bool deliver_is_enough(const struct about *a, const struct shown stacks[3])
+{
+	const struct shown *s = stacks[0].n ? &stacks[0] : &stacks[1];
+	u64 key = (u64)a->kind;
+	bool enough = false;
+
+	if (!check_options.first)
+		return false;
+	/* not by the address: a compiler makes several of one line */
+	if (s->n)
+		symbol_of(s->ip[0], deliver_hash, &key);
+	lock_acquire(&deliver_lock);
+	for (u64 i = 0, at = key * 0x9e3779b97f4a7c15ull >> 52; i < DELIVER_PLACES;
+	     i++, at = (at + 1) % DELIVER_PLACES) {
+		if (deliver_places[at].key && deliver_places[at].key != key)
+			continue;
+		deliver_places[at].key = key;
+		enough = deliver_places[at].n++ >= check_options.first;
+		break;
+	}
+	lock_release(&deliver_lock);
+	return enough;
+}
+
+static void deliver_make(struct delivery *d)
+{
+	const struct about *a = &d->about;
+	const struct shown stacks[3] = {deliver_here(d), deliver_old_stack(a->at[0]),
+					deliver_old_stack(a->at[1])};
+
+	d->suppressed = deliver_is_suppressed(a, stacks);
+	if (d->suppressed)
+		return;
+	report_count(a->kind);
+	d->dropped = d->count_only || deliver_is_enough(a, stacks);
+	if (d->dropped)
+		return;
+	d->length = d->sentence = strlen(d->text);
+	deliver_add_stack(d, "here",
+			  (struct shown){stacks[0].ip, stacks[0].n < check_options.stacks
+							       ? stacks[0].n
+							       : check_options.stacks});
+	deliver_add_stack(d, a->what[0], stacks[1]);
+	deliver_add_stack(d, a->what[1], stacks[2]);
+	if (check_options.json >= 0) {
+		const struct dmamap_report r = report_of(a, d->text);
+
+		report_json(check_options.json, &r, d->sentence);
+	}
+}
+
+#ifdef HAVE_LIBDW
+
+static void *deliver_main(void *d)
+{
+	deliver_make(d);
+	return NULL;
+}
+
+/* 0, or an error of pthread_create(). No signal of the program's is handled by the thread. */
+static int deliver_on_thread(struct delivery *d)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int err, cancel;
+
+	if (fail_here(FAIL_MEMORY, NULL))
+		return EAGAIN;
+	err = pthread_attr_init(&attr);
+	if (err)
+		return err;
+	sigfillset(&all);
+	pthread_attr_setstacksize(&attr, DELIVER_STACK);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&thread, &attr, deliver_main, d);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (!err)
+		pthread_join(thread, NULL);
+	pthread_setcancelstate(cancel, NULL);
+	return err;
+}
+
+#else
+
+/* The dynamic linker's names take little stack. */
+static int deliver_on_thread(struct delivery *d)
+{
+	return ENOSYS;
+}
+
+#endif
+
+void deliver(struct delivery *d)
+{
+	if (!deliver_on_thread(d))
+		return;
+	symbol_only_names(true);
+	deliver_make(d);
+	symbol_only_names(false);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory that goes while a device may use it. RAM's allocators call the two steps of struct
+ * mem_watch: freed_look() runs under the allocator's lock, finds live mappings of the memory and
+ * keeps a copy of one for the thread; freed_tell() reports it. malloc's memory is watched by a hook
+ * of AddressSanitizer, if the program has it. For other memory of the process, what munmap() took
+ * is found when the mapping is synced or unmapped.
+ *
+ * Threads that free memory have nothing to do with the device that is closed meanwhile. So a thread
+ * counts itself in `lookers` while it searches, and the last check_close() waits for it.
+ * Lock order: a lock of RAM's allocators, then a ring of history.c, then a shard of the store.
+ */
+#include "check/freed.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "mem/page.h"
+#include "mem/watch.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+/* Of <sanitizer/allocator_interface.h>. */
+extern int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *,
+								       size_t),
+						     void (*on_free)(const volatile void *))
+	__attribute__((weak));
+extern size_t __sanitizer_get_allocated_size(const volatile void *p) __attribute__((weak));
+extern int __asan_address_is_poisoned(const volatile void *p) __attribute__((weak));
+
+static bool watching; /* atomic */
+static u32 lookers;   /* atomic */
+
+/* Of the call to free in which the thread is. */
+static _Thread_local struct {
+	struct found f; /* any: memory of this mapping was freed */
+	u64 pa, size;
+} freed_now;
+
+static bool freed_match(struct range *r, void *arg)
+{
+	struct shadow *s = r->of;
+
+	if (s->paged)
+		return true;
+	shadow_copy(arg, s);
+	return false;
+}
+
+static bool freed_mark(struct range *r, void *arg)
+{
+	write_once(&r->of->gone, true);
+	return true;
+}
+
+static bool freed_search(u64 pa, u64 size, struct found *f)
+{
+	struct shadow *over;
+
+	f->any = false;
+	store_search(SPACE_PHYS, pa, size, freed_match, f);
+	if (likely(!f->any))
+		return false;
+	/* it may be over, and only its memory not out of the store: mostly this thread's last one
+	 */
+	over = history_take();
+	if (over) {
+		shadow_free(over);
+		f->any = false;
+		store_search(SPACE_PHYS, pa, size, freed_match, f);
+	}
+	if (f->any) {
+		history_settle();
+		f->any = false;
+		store_search(SPACE_PHYS, pa, size, freed_match, f);
+	}
+	return f->any;
+}
+
+static void freed_look(u64 pa, u64 size)
+{
+	struct found f;
+
+	__atomic_fetch_add(&lookers, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&watching, __ATOMIC_SEQ_CST) && freed_search(pa, size, &f)) {
+		store_search(SPACE_PHYS, pa, size, freed_mark, NULL);
+		if (!freed_now.f.any) { /* of several pages the first is reported */
+			freed_now.f = f;
+			freed_now.pa = pa;
+			freed_now.size = size;
+		}
+	}
+	__atomic_fetch_sub(&lookers, 1, __ATOMIC_RELEASE);
+}
+
+static void freed_report(const void *caller, bool by_hook)
+{
+	const struct found f = freed_now.f;
+	struct about a;
+
+	if (likely(!f.any))
+		return;
+	freed_now.f.any = false;
+	a = about_of(f.c, DMAMAP_CHECK_FREE_MAPPED, f.start, f.size, (enum dma_data_direction)f.dir,
+		     caller);
+	a.by_hook = by_hook;
+	a.what[0] = "mapped";
+	a.at[0] = f.mapped;
+	report_misuse(&a,
+		      "%llu bytes at %p were freed while a mapping of them at %#llx (%llu bytes by "
+		      "%s) is "
+		      "live: the device reaches whatever is put there next; unmap first",
+		      (unsigned long long)freed_now.size, phys_ptr(PHYS(freed_now.pa)),
+		      (unsigned long long)f.start, (unsigned long long)f.size,
+		      check_call_names[f.call]);
+}
+
+static void freed_tell(const void *caller)
+{
+	freed_report(caller, false);
+}
+
+static void freed_refused(const void *p, const void *caller)
+{
+	struct about a = {.kind = DMAMAP_CHECK_FREE_WRONG, .dir = DMA_NONE, .caller = caller};
+	struct found f = {0};
+	char why[256];
+
+	if (!read_once(&watching))
+		return;
+	/* the mapping whose buffer it may be; most often there is none any more */
+	freed_search(phys_of(page_is_ram(p) ? page_ptr(p) : p).v, 1, &f);
+	if (f.any) {
+		a.dev = f.c->dev;
+		a.what[0] = "mapped";
+		a.at[0] = f.mapped;
+	}
+	snprintf(why, sizeof(why), "%s", error_text());
+	report_misuse(&a, "%s", why);
+	/* a callback may have left another message */
+	error_set(EINVAL, "%s", why);
+}
+
+static const struct mem_watch freed_mem_watch = {
+	.freeing = freed_look,
+	.freed = freed_tell,
+	.refused = freed_refused,
+};
+
+/* ---- malloc's memory, under AddressSanitizer ---- */
+
+/* The library's own memory is never mapped, and freed under its locks. */
+static void freed_on_free(const volatile void *p)
+{
+	size_t size;
+
+	if (!p || !read_once(&watching) || alloc_is_freeing())
+		return;
+	size = __sanitizer_get_allocated_size(p);
+	if (!size)
+		return;
+	freed_look((u64)(uintptr_t)p | PHYS_FOREIGN, size);
+	check_enter(NULL);
+	freed_report(NULL, true);
+}
+
+static void freed_on_malloc(const volatile void *p, size_t size)
+{
+}
+
+/* Threads that were looking are not in the child. */
+static void freed_after_fork(void)
+{
+	write_once(&lookers, 0);
+}
+
+/* Hooks cannot be taken out again. */
+static void freed_install_hooks(void)
+{
+	pthread_atfork(NULL, NULL, freed_after_fork);
+	if (__sanitizer_install_malloc_and_free_hooks && __sanitizer_get_allocated_size &&
+	    __asan_address_is_poisoned)
+		__sanitizer_install_malloc_and_free_hooks(freed_on_malloc, freed_on_free);
+}
+
+void freed_watch(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, freed_install_hooks);
+	__atomic_store_n(&watching, true, __ATOMIC_SEQ_CST);
+	write_release(&mem_watch, &freed_mem_watch);
+}
+
+void freed_unwatch(void)
+{
+	write_release(&mem_watch, NULL);
+	__atomic_store_n(&watching, false, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&lookers, __ATOMIC_SEQ_CST))
+		cpu_relax();
+}
+
+/* ---- memory that went by munmap() ---- */
+
+static bool freed_is_gone(u64 pa, u64 size)
+{
+	u64 at = pa & ~PHYS_FOREIGN, first = align_down(at, PAGE_BYTES);
+	int saved = errno;
+	bool gone;
+
+	/* does nothing but look whether all of the range is mapped */
+	gone = msync((void *)(uintptr_t)first, align_up(at + size, PAGE_BYTES) - first, MS_ASYNC) &&
+	       errno == ENOMEM;
+	errno = saved;
+	return gone;
+}
+
+/* True: it was reported. */
+static bool freed_report_gone(const struct found *f, u64 pa, u64 size, const void *caller)
+{
+	struct about a;
+
+	if (likely(pa < PHYS_FOREIGN) || !size || f->paged || !freed_is_gone(pa, size) ||
+	    __atomic_exchange_n(&f->s->gone, true, __ATOMIC_RELAXED))
+		return false;
+	a = about_of(f->c, DMAMAP_CHECK_MEMORY_GONE, f->start, f->size,
+		     (enum dma_data_direction)f->dir, caller);
+	a.what[0] = "mapped";
+	a.at[0] = f->mapped;
+	report_misuse(
+		&a,
+		"memory at %p, mapped at %#llx (%llu bytes by %s), was returned to the system by "
+		"munmap() or free() while the mapping is live: unmap it for the device first",
+		phys_ptr(PHYS(pa)), (unsigned long long)f->start, (unsigned long long)f->size,
+		check_call_names[f->call]);
+	return true;
+}
+
+void freed_check_synced(const struct found *f, const void *caller)
+{
+	freed_report_gone(f, f->pa, f->pa_size, caller);
+	if (unlikely(f->call == CALL_PAGES))
+		freed_check_page_struct(f, caller);
+}
+
+void freed_check_claimed(struct shadow *s, const void *caller)
+{
+	struct found f;
+
+	shadow_copy(&f, s);
+	if (freed_report_gone(&f, f.pa, f.pa_size, caller))
+		return;
+	for (struct range *r = s->dma.more; r; r = r->more)
+		if (r->space == SPACE_PHYS && freed_report_gone(&f, r->start, r->size, caller))
+			return;
+}
+
+/* ---- struct pages ---- */
+
+void freed_check_page_struct(const struct found *f, const void *caller)
+{
+	struct page *page = page_of_phys(PHYS(f->pa));
+	unsigned int order = log2_ceil(f->size >> PAGE_BITS);
+	void *noted = (void *)(uintptr_t)f->size; /* by dma_alloc_pages() */
+	struct about a;
+
+	/* freed by another call it is somebody else's, and that was reported */
+	if (f->gone || block_is_intact(page, order, noted))
+		return;
+	block_repair(page, order, noted);
+	a = about_of(f->c, DMAMAP_CHECK_PAGE_STRUCT, f->start, f->size,
+		     (enum dma_data_direction)f->dir, caller);
+	a.what[0] = "allocated";
+	a.at[0] = f->mapped;
+	report_misuse(&a,
+		      "the struct page at %p was overwritten: dma_alloc_pages() returns it in "
+		      "place of an "
+		      "address; the memory is at page_address(), %p",
+		      (void *)page, page_ptr(page));
+}
+
+void check_pages(struct check_device *c, dma_addr_t addr, const void *caller)
+{
+	struct found f;
+
+	shadow_find(c, c->space, addr, 1, &f);
+	if (f.any && f.c == c && f.call == CALL_PAGES && f.start == addr)
+		freed_check_page_struct(&f, caller);
+}
