@@ -97,7 +97,7 @@ static void test_memory_that_comes_and_goes(void **state)
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	stop = rounds = 0;
 	assert_int_equal(pthread_create(&t, NULL, come_and_go, NULL), 0);
-	for (u32 i = 0; i < 20000 || read_once(&rounds) < 2000; i++) {
+	for (u32 i = 0; i < 20000 || read_once(&rounds) < 2000 || !refused || !done; i++) {
 		size_t n = sizes[i % ARRAY_SIZE(sizes)];
 		dma_addr_t at = addr + i * 8 % (AREA - n + 1);
 		int err = i & 16 ? dmamap_bus_write(dev, at, buf, n)
@@ -109,7 +109,6 @@ static void test_memory_that_comes_and_goes(void **state)
 	}
 	write_once(&stop, 1);
 	pthread_join(t, NULL);
-	assert_true(refused > 0 && done > 0);
 	for (struct dmamap_fault f; dmamap_bus_fault_next(dev, &f) > 0;)
 		assert_int_equal(f.reason, DMAMAP_FAULT_GONE);
 	dma_unmap_single(dev, addr, AREA, DMA_BIDIRECTIONAL);
