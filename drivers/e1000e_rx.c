@@ -37,7 +37,7 @@ int e1000e_rx_choose(struct e1000e *e, u32 room)
 	return 0;
 }
 
-static void give(struct e1000e_rx *rx, dma_addr_t dma)
+static void e1000e_rx_give(struct e1000e_rx *rx, dma_addr_t dma)
 {
 	struct e1000e_desc *d = &rx->ring[rx->tail];
 
@@ -48,14 +48,14 @@ static void give(struct e1000e_rx *rx, dma_addr_t dma)
 }
 
 /* Buffers of the pool. */
-static void fill_pool(struct e1000e *e, u32 want)
+static void e1000e_rx_fill_pool(struct e1000e *e, u32 want)
 {
 	struct e1000e_rx *rx = &e->rx;
 	u32 n = xsk_buff_alloc_batch(e->pool, rx->batch, want), i;
 
 	for (i = 0; i < n; i++) {
 		rx->slot[rx->tail].xdp = rx->batch[i];
-		give(rx, xsk_buff_xdp_get_dma(rx->batch[i]));
+		e1000e_rx_give(rx, xsk_buff_xdp_get_dma(rx->batch[i]));
 	}
 	if (!xsk_uses_need_wakeup(e->pool))
 		return;
@@ -66,7 +66,7 @@ static void fill_pool(struct e1000e *e, u32 want)
 }
 
 /* A page for a slot that has none, mapped once for all packets to come. */
-static bool map_page(struct e1000e *e, struct e1000e_rx_slot *s)
+static bool e1000e_rx_map_page(struct e1000e *e, struct e1000e_rx_slot *s)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
 	dma_addr_t dma;
@@ -83,18 +83,18 @@ static bool map_page(struct e1000e *e, struct e1000e_rx_slot *s)
 	return true;
 }
 
-static void fill_pages(struct e1000e *e, u32 want)
+static void e1000e_rx_fill_pages(struct e1000e *e, u32 want)
 {
 	struct e1000e_rx *rx = &e->rx;
 	struct e1000e_rx_slot *s;
 
 	for (; want; want--) {
 		s = &rx->slot[rx->tail];
-		if (!s->page && !map_page(e, s)) {
+		if (!s->page && !e1000e_rx_map_page(e, s)) {
 			e1000e_add(&rx->map_failed, 1);
 			return;
 		}
-		give(rx, s->dma);
+		e1000e_rx_give(rx, s->dma);
 	}
 }
 
@@ -106,15 +106,15 @@ void e1000e_rx_fill(struct e1000e *e)
 	if (want < REFILL_BATCH && rx->filled)
 		return;
 	if (e->pool)
-		fill_pool(e, want);
+		e1000e_rx_fill_pool(e, want);
 	else
-		fill_pages(e, want);
+		e1000e_rx_fill_pages(e, want);
 	if (rx->tail != before)
 		e1000e_writel(e, REG_RDT, rx->tail);
 }
 
 /* A whole packet in buffers of the pool. */
-static void deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
+static void e1000e_rx_deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
 {
 	struct e1000e_rx *rx = &e->rx;
 
@@ -127,7 +127,7 @@ static void deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
 	e1000e_add(&rx->bytes, len);
 }
 
-static void drop_first(struct e1000e_rx *rx, u64 *why)
+static void e1000e_rx_drop_first(struct e1000e_rx *rx, u64 *why)
 {
 	if (rx->first)
 		xsk_buff_free(rx->first);
@@ -136,7 +136,7 @@ static void drop_first(struct e1000e_rx *rx, u64 *why)
 }
 
 /* A piece of a packet of several buffers, or of a damaged one. */
-static void piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 status)
+static void e1000e_rx_piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 status)
 {
 	struct e1000e_rx *rx = &e->rx;
 	bool end = status & RXD_EOP;
@@ -147,12 +147,12 @@ static void piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 stat
 		xsk_buff_free(xdp);
 	} else if (end && (status & RXD_ERRORS)) {
 		xsk_buff_free(xdp);
-		drop_first(rx, &rx->errors);
+		e1000e_rx_drop_first(rx, &rx->errors);
 	} else if (!rx->first) {
 		rx->first = xdp;
 	} else if (!xsk_buff_add_frag(rx->first, xdp)) {
 		xsk_buff_free(xdp);
-		drop_first(rx, &rx->too_long);
+		e1000e_rx_drop_first(rx, &rx->too_long);
 		rx->dropping = true;
 	}
 	if (!end)
@@ -161,11 +161,11 @@ static void piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 stat
 	rx->first = NULL;
 	rx->dropping = false;
 	if (first)
-		deliver_pool(e, first, rx->gathered);
+		e1000e_rx_deliver_pool(e, first, rx->gathered);
 	rx->gathered = 0;
 }
 
-static void receive_pool(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
+static void e1000e_rx_receive_pool(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
 {
 	struct xdp_buff *xdp = s->xdp;
 
@@ -173,13 +173,13 @@ static void receive_pool(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u6
 	xsk_buff_set_size(xdp, len);
 	xsk_buff_dma_sync_for_cpu(xdp);
 	if ((status & (RXD_EOP | RXD_ERRORS)) == RXD_EOP && !e->rx.first && !e->rx.dropping)
-		deliver_pool(e, xdp, len);
+		e1000e_rx_deliver_pool(e, xdp, len);
 	else
-		piece_pool(e, xdp, len, status);
+		e1000e_rx_piece_pool(e, xdp, len, status);
 }
 
 /* A whole packet in memory of the driver's. */
-static void deliver_copy(struct e1000e *e, u8 *start, u32 headroom, u32 len, u32 room)
+static void e1000e_rx_deliver_copy(struct e1000e *e, u8 *start, u32 headroom, u32 len, u32 room)
 {
 	struct e1000e_rx *rx = &e->rx;
 	struct xdp_buff xdp;
@@ -198,7 +198,7 @@ static void deliver_copy(struct e1000e *e, u8 *start, u32 headroom, u32 len, u32
 	e1000e_add(&rx->bytes, len);
 }
 
-static void piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 status)
+static void e1000e_rx_piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 status)
 {
 	struct e1000e_rx *rx = &e->rx;
 	u32 at = rx->gathered, room = e->options.max_frame;
@@ -215,21 +215,21 @@ static void piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 status)
 	else if (rx->dropping)
 		e1000e_add(&rx->too_long, 1);
 	else
-		deliver_copy(e, rx->gather, 0, rx->gathered, room);
+		e1000e_rx_deliver_copy(e, rx->gather, 0, rx->gathered, room);
 	rx->gathered = 0;
 	rx->dropping = false;
 }
 
 /* The page stays the slot's: what was in it is copied before the card gets it again. */
-static void receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
+static void e1000e_rx_receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
 {
 	u8 *page = page_address(s->page);
 
 	dma_sync_single_for_cpu(e->dev, s->dma, COPY_BUFFER, DMA_FROM_DEVICE);
 	if ((status & (RXD_EOP | RXD_ERRORS)) == RXD_EOP && !e->rx.gathered && !e->rx.dropping)
-		deliver_copy(e, page, XDP_PACKET_HEADROOM, len, COPY_BUFFER);
+		e1000e_rx_deliver_copy(e, page, XDP_PACKET_HEADROOM, len, COPY_BUFFER);
 	else
-		piece_copy(e, page + XDP_PACKET_HEADROOM, len, status);
+		e1000e_rx_piece_copy(e, page + XDP_PACKET_HEADROOM, len, status);
 	dma_sync_single_for_device(e->dev, s->dma, COPY_BUFFER, DMA_FROM_DEVICE);
 }
 
@@ -252,9 +252,9 @@ u32 e1000e_rx_poll(struct e1000e *e, u32 budget)
 		if (len > rx->buffer)
 			len = rx->buffer; /* the card says more than it can have written */
 		if (e->pool)
-			receive_pool(e, &rx->slot[rx->next], len, status);
+			e1000e_rx_receive_pool(e, &rx->slot[rx->next], len, status);
 		else
-			receive_copy(e, &rx->slot[rx->next], len, status);
+			e1000e_rx_receive_copy(e, &rx->slot[rx->next], len, status);
 		rx->next = rx->next + 1 == rx->size ? 0 : rx->next + 1;
 		rx->filled--;
 		done++;

@@ -10,13 +10,13 @@
 #define IDLE_TURNS 200 /* empty ones before it sleeps */
 #define NAP_MS	   100 /* and looks whether it is to end */
 
-static bool is_to_end(const struct e1000e *e)
+static bool e1000e_serve_is_to_end(const struct e1000e *e)
 {
 	return __atomic_load_n(&e->end, __ATOMIC_ACQUIRE);
 }
 
 /* Negative: the card is gone. */
-static int idle_turn(struct e1000e *e, u32 idle)
+static int e1000e_serve_idle_turn(struct e1000e *e, u32 idle)
 {
 	if (!e->busy && idle >= IDLE_TURNS)
 		return e1000e_wait(e, NAP_MS);
@@ -26,17 +26,17 @@ static int idle_turn(struct e1000e *e, u32 idle)
 	return 0;
 }
 
-static void *serve(void *arg)
+static void *e1000e_serve_main(void *arg)
 {
 	struct e1000e *e = arg;
 	u32 idle = 0;
 	int n = 0;
 
-	while (n >= 0 && !is_to_end(e)) {
+	while (n >= 0 && !e1000e_serve_is_to_end(e)) {
 		n = e1000e_poll(e, BUDGET);
 		idle = n > 0 ? 0 : idle + 1;
 		if (n == 0)
-			n = idle_turn(e, idle);
+			n = e1000e_serve_idle_turn(e, idle);
 	}
 	return NULL;
 }
@@ -53,7 +53,7 @@ int e1000e_serve(struct e1000e *e, bool busy)
 	/* no handler of the program's runs in it */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&e->server, NULL, serve, e);
+	err = pthread_create(&e->server, NULL, e1000e_serve_main, e);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return driver_fail(err, "%s: no thread to serve the card: %s", dev_name(e->dev),
@@ -62,7 +62,7 @@ int e1000e_serve(struct e1000e *e, bool busy)
 	return 0;
 }
 
-static void kick(struct e1000e *e)
+static void e1000e_serve_kick(struct e1000e *e)
 {
 	const u64 one = 1;
 
@@ -75,7 +75,7 @@ void e1000e_serve_end(struct e1000e *e)
 	if (!e->serving)
 		return;
 	__atomic_store_n(&e->end, true, __ATOMIC_RELEASE);
-	kick(e);
+	e1000e_serve_kick(e);
 	pthread_join(e->server, NULL);
 	e->serving = false;
 }

@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-static int pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
+static int e1000e_xsk_pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
 {
 	int err = e1000e_rx_choose(e, xsk_pool_get_rx_frame_size(pool));
 
@@ -21,7 +21,7 @@ static int pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
 	return 0;
 }
 
-static void pool_off(struct e1000e *e)
+static void e1000e_xsk_pool_off(struct e1000e *e)
 {
 	if (e->pool)
 		xsk_pool_dma_unmap(e->pool, 0);
@@ -29,7 +29,7 @@ static void pool_off(struct e1000e *e)
 	e1000e_rx_choose(e, COPY_BUFFER);
 }
 
-static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
+static int e1000e_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 {
 	struct e1000e *e = dmamap_get_drvdata(dev);
 	bool was_up;
@@ -40,19 +40,19 @@ static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 	e1000e_lock(e);
 	was_up = e->started;
 	e1000e_down(e);
-	pool_off(e);
+	e1000e_xsk_pool_off(e);
 	if (pool)
-		err = pool_on(e, pool);
+		err = e1000e_xsk_pool_on(e, pool);
 	/* A card that does not come up again is noticed by who polls it. */
 	if (was_up && e1000e_up(e) && pool && !err) {
-		pool_off(e);
+		e1000e_xsk_pool_off(e);
 		err = -EIO;
 	}
 	e1000e_unlock(e);
 	return err;
 }
 
-static int wakeup(struct device *dev, u32 queue, u32 flags)
+static int e1000e_xsk_wakeup(struct device *dev, u32 queue, u32 flags)
 {
 	struct e1000e *e = dmamap_get_drvdata(dev);
 	const u64 one = 1;
@@ -66,7 +66,7 @@ static int wakeup(struct device *dev, u32 queue, u32 flags)
 }
 
 /* -EBUSY: it stays in its ring until there is room, a link, or a card that is started. */
-static int xmit(struct device *dev, u32 queue, const void *packet, u32 len)
+static int e1000e_xsk_xmit(struct device *dev, u32 queue, const void *packet, u32 len)
 {
 	struct e1000e *e = dmamap_get_drvdata(dev);
 	int err = -EBUSY;
@@ -81,8 +81,8 @@ static int xmit(struct device *dev, u32 queue, const void *packet, u32 len)
 }
 
 const struct xdp_driver_ops e1000e_xdp_ops = {
-	.setup_pool = setup_pool,
-	.wakeup = wakeup,
-	.xmit = xmit,
+	.setup_pool = e1000e_xsk_setup_pool,
+	.wakeup = e1000e_xsk_wakeup,
+	.xmit = e1000e_xsk_xmit,
 	.xdp_zc_max_segs = XSK_MAX_FRAGS + 1,
 };

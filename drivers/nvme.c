@@ -29,7 +29,7 @@
 #define ONCS_DATASET 0x4u
 #define ONCS_ZEROES  0x8u
 
-static void pause_us(long us)
+static void nvme_pause_us(long us)
 {
 	struct timespec t = {.tv_nsec = us * 1000};
 
@@ -40,9 +40,9 @@ static void pause_us(long us)
  * Waits until CSTS & mask is `want`. -ETIMEDOUT; -EIO: the controller is gone or failed; -EINTR:
  * while it should become ready. Sets no error message.
  */
-static int wait_csts(struct nvme *nvme, u32 mask, u32 want)
+static int nvme_wait_csts(struct nvme *nvme, u32 mask, u32 want)
 {
-	u64 end = now_ms() + nvme->ready_ms;
+	u64 end = nvme_now_ms() + nvme->ready_ms;
 	u32 csts;
 
 	for (;;) {
@@ -51,15 +51,15 @@ static int wait_csts(struct nvme *nvme, u32 mask, u32 want)
 			return -EIO;
 		if ((csts & mask) == want)
 			return 0;
-		if (now_ms() >= end)
+		if (nvme_now_ms() >= end)
 			return -ETIMEDOUT;
 		if (want == CSTS_READY && nvme_is_interrupted(nvme))
 			return -EINTR;
-		pause_us(50);
+		nvme_pause_us(50);
 	}
 }
 
-static int csts_fail(struct nvme *nvme, int err, const char *what)
+static int nvme_csts_fail(struct nvme *nvme, int err, const char *what)
 {
 	if (err == -ETIMEDOUT)
 		return driver_fail(ETIMEDOUT, "%s: the controller did not %s within %u ms",
@@ -72,27 +72,27 @@ static int csts_fail(struct nvme *nvme, int err, const char *what)
 			   dev_name(nvme->dev), what);
 }
 
-static int disable(struct nvme *nvme)
+static int nvme_disable(struct nvme *nvme)
 {
 	dmamap_writel(nvme->dev, 0, REG_CC, nvme->cc & ~CC_ENABLE);
-	return wait_csts(nvme, CSTS_READY, 0);
+	return nvme_wait_csts(nvme, CSTS_READY, 0);
 }
 
-static void shut_down(struct nvme *nvme)
+static void nvme_shut_down(struct nvme *nvme)
 {
 	dmamap_writel(nvme->dev, 0, REG_CC, nvme->cc | CC_SHUTDOWN);
-	wait_csts(nvme, CSTS_SHUTDOWN_MASK, CSTS_SHUTDOWN_DONE);
+	nvme_wait_csts(nvme, CSTS_SHUTDOWN_MASK, CSTS_SHUTDOWN_DONE);
 }
 
 /* `why`: it died, and in what way; NULL: it is stopped in order. */
-static void stop(struct nvme *nvme, int err, const char *why)
+static void nvme_halt(struct nvme *nvme, int err, const char *why)
 {
 	pthread_mutex_lock(&nvme->stop_lock);
-	if (!is_stopped(nvme)) {
+	if (!nvme_is_stopped(nvme)) {
 		nvme->why = why;
 		__atomic_store_n(&nvme->dead, why != NULL, __ATOMIC_RELEASE);
 		__atomic_store_n(&nvme->stopped, true, __ATOMIC_RELEASE);
-		disable(nvme);
+		nvme_disable(nvme);
 	}
 	pthread_mutex_unlock(&nvme->stop_lock);
 	/* Also when another thread stopped it: the caller may rely on everything being finished. */
@@ -102,17 +102,17 @@ static void stop(struct nvme *nvme, int err, const char *why)
 
 void nvme_kill(struct nvme *nvme, int err, const char *why)
 {
-	stop(nvme, -err, why);
+	nvme_halt(nvme, -err, why);
 	driver_fail(err, "%s: the controller was given up: %s", dev_name(nvme->dev), why);
 }
 
 void nvme_stop(struct nvme *nvme)
 {
-	stop(nvme, -ECANCELED, NULL);
+	nvme_halt(nvme, -ECANCELED, NULL);
 }
 
 /* Runs a command on the admin queue. 0 or -errno and the sentence. */
-static int admin(struct nvme *nvme, struct nvme_request *req)
+static int nvme_admin_run(struct nvme *nvme, struct nvme_request *req)
 {
 	int err;
 
@@ -124,7 +124,7 @@ static int admin(struct nvme *nvme, struct nvme_request *req)
 	return nvme_request_fail(nvme, req);
 }
 
-static int controller_enable(struct nvme *nvme)
+static int nvme_controller_enable(struct nvme *nvme)
 {
 	struct nvme_queue *q = &nvme->queue[0];
 	struct device *dev = nvme->dev;
@@ -135,12 +135,12 @@ static int controller_enable(struct nvme *nvme)
 	dmamap_writeq(dev, 0, REG_ACQ, q->cq_addr);
 	nvme->cc = CC_ENTRIES | CC_ENABLE;
 	dmamap_writel(dev, 0, REG_CC, nvme->cc);
-	err = wait_csts(nvme, CSTS_READY, CSTS_READY);
-	return err ? csts_fail(nvme, err, "get ready") : 0;
+	err = nvme_wait_csts(nvme, CSTS_READY, CSTS_READY);
+	return err ? nvme_csts_fail(nvme, err, "get ready") : 0;
 }
 
 /* Reads what the controller can do, and stops what another driver may have left running. */
-static int controller_reset(struct nvme *nvme)
+static int nvme_controller_reset(struct nvme *nvme)
 {
 	struct device *dev = nvme->dev;
 	u64 cap = dmamap_readq(dev, 0, REG_CAP);
@@ -162,12 +162,12 @@ static int controller_reset(struct nvme *nvme)
 		depth = CAP_MQES(cap) + 1;
 	nvme->options.depth = depth < 2 ? 2 : depth;
 	nvme->cc = dmamap_readl(dev, 0, REG_CC);
-	err = disable(nvme);
-	return err ? csts_fail(nvme, err, "stop") : 0;
+	err = nvme_disable(nvme);
+	return err ? nvme_csts_fail(nvme, err, "stop") : 0;
 }
 
 /* `size` characters, of which any may be anything, as text without the blanks at its end. */
-static void text_copy(char *to, const u8 *from, size_t size)
+static void nvme_text_copy(char *to, const u8 *from, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		to[i] = from[i] >= ' ' && from[i] < 127 ? (char)from[i] : ' ';
@@ -176,7 +176,7 @@ static void text_copy(char *to, const u8 *from, size_t size)
 	to[size] = '\0';
 }
 
-static u64 get_le(const u8 *p, unsigned int bytes)
+static u64 nvme_get_le(const u8 *p, unsigned int bytes)
 {
 	u64 v = 0;
 
@@ -185,16 +185,16 @@ static u64 get_le(const u8 *p, unsigned int bytes)
 	return v;
 }
 
-static void identify_controller(struct nvme *nvme, const u8 *page)
+static void nvme_identify_controller(struct nvme *nvme, const u8 *page)
 {
 	struct nvme_info *info = &nvme->info;
 	size_t most = dma_max_mapping_size(nvme->dev) & ~(size_t)(NVME_PAGE - 1);
-	u32 mdts = page[ID_MDTS], oncs = (u32)get_le(page + ID_ONCS, 2);
+	u32 mdts = page[ID_MDTS], oncs = (u32)nvme_get_le(page + ID_ONCS, 2);
 
-	info->vendor = (u16)get_le(page + ID_VENDOR, 2);
-	text_copy(info->serial, page + ID_SERIAL, 20);
-	text_copy(info->model, page + ID_MODEL, 40);
-	text_copy(info->firmware, page + ID_FIRMWARE, 8);
+	info->vendor = (u16)nvme_get_le(page + ID_VENDOR, 2);
+	nvme_text_copy(info->serial, page + ID_SERIAL, 20);
+	nvme_text_copy(info->model, page + ID_MODEL, 40);
+	nvme_text_copy(info->firmware, page + ID_FIRMWARE, 8);
 	info->can_discard = oncs & ONCS_DATASET;
 	info->can_write_zeroes = oncs & ONCS_ZEROES;
 	info->max_bytes = MAX_BYTES;
@@ -204,11 +204,11 @@ static void identify_controller(struct nvme *nvme, const u8 *page)
 		info->max_bytes = (u32)most;
 }
 
-static int identify_namespace(struct nvme *nvme, const u8 *page)
+static int nvme_identify_namespace(struct nvme *nvme, const u8 *page)
 {
-	u64 blocks = get_le(page + ID_NS_SIZE, 8);
+	u64 blocks = nvme_get_le(page + ID_NS_SIZE, 8);
 	u32 format = page[ID_NS_FLBAS] & 15;
-	u32 lbaf = (u32)get_le(page + ID_NS_LBAF + 4 * format, 4);
+	u32 lbaf = (u32)nvme_get_le(page + ID_NS_LBAF + 4 * format, 4);
 	u32 bits = lbaf >> 16 & 0xff;
 
 	if (!blocks)
@@ -225,7 +225,7 @@ static int identify_namespace(struct nvme *nvme, const u8 *page)
 	return 0;
 }
 
-static int identify(struct nvme *nvme)
+static int nvme_identify(struct nvme *nvme)
 {
 	struct nvme_request controller = {.admin = {ADMIN_IDENTIFY, 0, 1}};
 	struct nvme_request namespace = {.admin = {ADMIN_IDENTIFY, 1, 0}};
@@ -236,13 +236,13 @@ static int identify(struct nvme *nvme)
 		return driver_fail_why(ENOMEM, "%s: no memory for identification",
 				       dev_name(nvme->dev));
 	controller.buf = namespace.buf = page;
-	err = admin(nvme, &controller);
+	err = nvme_admin_run(nvme, &controller);
 	if (err)
 		goto out;
-	identify_controller(nvme, page);
-	err = admin(nvme, &namespace);
+	nvme_identify_controller(nvme, page);
+	err = nvme_admin_run(nvme, &namespace);
 	if (!err)
-		err = identify_namespace(nvme, page);
+		err = nvme_identify_namespace(nvme, page);
 out:
 	kfree(page);
 	return err;
@@ -250,7 +250,7 @@ out:
 
 /* Makes the pair `id` here and in the controller; its interrupt is the vector of the same number.
  */
-static int pair_create(struct nvme *nvme, u16 id)
+static int nvme_pair_create(struct nvme *nvme, u16 id)
 {
 	struct nvme_queue *q = &nvme->queue[id];
 	u32 size = (nvme->options.depth - 1) << 16 | id;
@@ -265,9 +265,9 @@ static int pair_create(struct nvme *nvme, u16 id)
 		cq.admin[3] |= (u32)id << 16 | 2;
 	cq.lba = q->cq_addr;
 	sq.lba = q->sq_addr;
-	err = admin(nvme, &cq);
+	err = nvme_admin_run(nvme, &cq);
 	if (!err)
-		err = admin(nvme, &sq);
+		err = nvme_admin_run(nvme, &sq);
 	nvme->n_queues = id + 1u;
 	if (err)
 		return err; /* it may know the ring: freed with the others, once it is disabled */
@@ -277,14 +277,14 @@ static int pair_create(struct nvme *nvme, u16 id)
 }
 
 /* Asks for the queues and makes as many as the controller gives. */
-static int pairs_create(struct nvme *nvme)
+static int nvme_pairs_create(struct nvme *nvme)
 {
 	u32 want = nvme->options.queues, given;
 	struct nvme_request count = {
 		.admin = {ADMIN_SET_FEATURES, 0, 7, (want - 1) << 16 | (want - 1)}};
 	int err;
 
-	err = admin(nvme, &count);
+	err = nvme_admin_run(nvme, &count);
 	if (err)
 		return err;
 	given = count.value & 0xffff;
@@ -293,7 +293,7 @@ static int pairs_create(struct nvme *nvme)
 	if (want > given + 1)
 		want = given + 1;
 	for (u32 id = 1; id <= want; id++) {
-		err = pair_create(nvme, (u16)id);
+		err = nvme_pair_create(nvme, (u16)id);
 		if (err)
 			return err;
 	}
@@ -301,18 +301,18 @@ static int pairs_create(struct nvme *nvme)
 	return 0;
 }
 
-static void pairs_delete(struct nvme *nvme)
+static void nvme_pairs_delete(struct nvme *nvme)
 {
-	for (u32 id = nvme->info.queues; id && !is_stopped(nvme); id--) {
+	for (u32 id = nvme->info.queues; id && !nvme_is_stopped(nvme); id--) {
 		struct nvme_request sq = {.admin = {ADMIN_DELETE_SQ, 0, id}};
 		struct nvme_request cq = {.admin = {ADMIN_DELETE_CQ, 0, id}};
 
-		if (!admin(nvme, &sq))
-			admin(nvme, &cq);
+		if (!nvme_admin_run(nvme, &sq))
+			nvme_admin_run(nvme, &cq);
 	}
 }
 
-static int options_check(struct nvme *nvme, const struct nvme_options *options)
+static int nvme_options_check(struct nvme *nvme, const struct nvme_options *options)
 {
 	struct nvme_options *o = &nvme->options;
 
@@ -339,7 +339,7 @@ static int options_check(struct nvme *nvme, const struct nvme_options *options)
  * The limits that keep a buffer's place in its page through every kind of mapping: that is what
  * PRPs need. Segments may be long and lie across any boundary.
  */
-static int dma_setup(struct nvme *nvme)
+static int nvme_dma_setup(struct nvme *nvme)
 {
 	struct device *dev = nvme->dev;
 	int err;
@@ -358,7 +358,7 @@ static int dma_setup(struct nvme *nvme)
 	return nvme_link_check(nvme);
 }
 
-static void release(struct nvme *nvme)
+static void nvme_release(struct nvme *nvme)
 {
 	while (nvme->n_queues)
 		nvme_queue_fini(&nvme->queue[--nvme->n_queues]);
@@ -370,7 +370,7 @@ static void release(struct nvme *nvme)
 }
 
 /* The admin queue and everything that is asked through it. */
-static int bring_up(struct nvme *nvme)
+static int nvme_bring_up(struct nvme *nvme)
 {
 	int err;
 
@@ -378,11 +378,11 @@ static int bring_up(struct nvme *nvme)
 	if (err)
 		return err;
 	nvme->n_queues = 1;
-	err = controller_enable(nvme);
+	err = nvme_controller_enable(nvme);
 	if (!err)
-		err = identify(nvme);
+		err = nvme_identify(nvme);
 	if (!err)
-		err = pairs_create(nvme);
+		err = nvme_pairs_create(nvme);
 	return err;
 }
 
@@ -395,18 +395,18 @@ struct nvme *nvme_probe(struct device *dev, const struct nvme_options *options)
 		goto no_memory;
 	nvme->dev = dev;
 	pthread_mutex_init(&nvme->stop_lock, NULL);
-	err = options_check(nvme, options);
+	err = nvme_options_check(nvme, options);
 	if (err)
 		goto release;
 	nvme->queue = kcalloc(nvme->options.queues + 1, sizeof(*nvme->queue), GFP_KERNEL);
-	err = nvme->queue ? dma_setup(nvme)
+	err = nvme->queue ? nvme_dma_setup(nvme)
 			  : driver_fail_why(ENOMEM, "%s: no memory", dev_name(dev));
 	if (err)
 		goto release;
-	err = controller_reset(nvme);
+	err = nvme_controller_reset(nvme);
 	if (err)
 		goto release;
-	err = bring_up(nvme);
+	err = nvme_bring_up(nvme);
 	if (err)
 		goto stop;
 	dmamap_set_drvdata(dev, nvme);
@@ -414,7 +414,7 @@ struct nvme *nvme_probe(struct device *dev, const struct nvme_options *options)
 stop:
 	nvme_stop(nvme); /* the controller must be at rest before its queues are freed */
 release:
-	release(nvme);
+	nvme_release(nvme);
 	errno = -err;
 	return NULL;
 no_memory:
@@ -427,11 +427,11 @@ void nvme_remove(struct nvme *nvme)
 	if (!nvme)
 		return;
 	dmamap_set_drvdata(nvme->dev, NULL);
-	pairs_delete(nvme);
-	if (!is_stopped(nvme))
-		shut_down(nvme);
+	nvme_pairs_delete(nvme);
+	if (!nvme_is_stopped(nvme))
+		nvme_shut_down(nvme);
 	nvme_stop(nvme);
-	release(nvme);
+	nvme_release(nvme);
 }
 
 const struct nvme_info *nvme_info(const struct nvme *nvme)
@@ -439,7 +439,7 @@ const struct nvme_info *nvme_info(const struct nvme *nvme)
 	return &nvme->info;
 }
 
-static int check_range(const struct nvme *nvme, const struct nvme_request *req)
+static int nvme_check_range(const struct nvme *nvme, const struct nvme_request *req)
 {
 	const struct nvme_info *info = &nvme->info;
 
@@ -467,7 +467,7 @@ int nvme_submit(struct nvme *nvme, unsigned int queue, struct nvme_request *req)
 	    (req->op == NVME_WRITE_ZEROES && !info->can_write_zeroes))
 		return driver_fail(EOPNOTSUPP, "%s: the controller cannot %s", dev_name(nvme->dev),
 				   req->op == NVME_DISCARD ? "discard" : "write zeroes");
-	err = check_range(nvme, req);
+	err = nvme_check_range(nvme, req);
 	if (!err)
 		err = nvme_check_data(nvme, req);
 	return err ? err : nvme_queue_submit(&nvme->queue[queue], req);

@@ -19,13 +19,13 @@
 
 #define RANGE_MIN (128u << 10) /* a range is at least so long, so that it seldom grows */
 
-static phys_addr_t entry_phys(const struct nvme_request *req, struct scatterlist *sg)
+static phys_addr_t nvme_link_entry_phys(const struct nvme_request *req, struct scatterlist *sg)
 {
 	return req->sg ? sg_phys(sg) : virt_to_phys(req->buf);
 }
 
 /* The slot has a range that `bytes` fit into at that place in a page. False: none can be had. */
-static bool range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u64 bytes)
+static bool nvme_link_range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u64 bytes)
 {
 	u64 size = bytes > RANGE_MIN ? bytes : RANGE_MIN;
 
@@ -38,7 +38,7 @@ static bool range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u6
 }
 
 /* Bytes from `*sg` on, up to `most`, that lie in one piece of memory; `*sg` is behind them then. */
-static u64 piece_take(struct scatterlist **sg, u64 most)
+static u64 nvme_link_piece_take(struct scatterlist **sg, u64 most)
 {
 	phys_addr_t start = sg_phys(*sg);
 	u64 n = 0;
@@ -51,17 +51,17 @@ static u64 piece_take(struct scatterlist **sg, u64 most)
 }
 
 /* Links the request's pieces one behind the other. On failure nothing stays linked. */
-static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req,
-		       u64 bytes)
+static int nvme_link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req,
+			    u64 bytes)
 {
 	struct scatterlist *sg = req->sg;
 	u64 done = 0, n;
 	int err = 0;
 
 	while (done < bytes && !err) {
-		phys_addr_t phys = entry_phys(req, sg);
+		phys_addr_t phys = nvme_link_entry_phys(req, sg);
 
-		n = req->sg ? piece_take(&sg, bytes - done) : bytes;
+		n = req->sg ? nvme_link_piece_take(&sg, bytes - done) : bytes;
 		err = dma_iova_link(nvme->dev, &slot->range, phys, done, n, slot->dir, 0);
 		if (!err)
 			done += n;
@@ -77,17 +77,17 @@ static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_re
 int nvme_link(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
 {
 	bool must = nvme->options.data == NVME_DATA_TWOSTEP;
-	u64 bytes = request_bytes(nvme, req), place;
+	u64 bytes = nvme_request_bytes(nvme, req), place;
 	int err;
 
 	if (!nvme->two_step || req->op == NVME_ADMIN || (!req->sg && is_vmalloc_addr(req->buf)))
 		return -EOPNOTSUPP;
-	place = entry_phys(req, req->sg) % NVME_PAGE;
+	place = nvme_link_entry_phys(req, req->sg) % NVME_PAGE;
 	if (place && !must)
 		return -EOPNOTSUPP;
-	if (!range_ready(nvme, slot, place, bytes))
+	if (!nvme_link_range_ready(nvme, slot, place, bytes))
 		return must ? -ENOMEM : -EOPNOTSUPP;
-	err = link_pieces(nvme, slot, req, bytes);
+	err = nvme_link_pieces(nvme, slot, req, bytes);
 	if (err)
 		return must && err == -ENOMEM ? err : -EOPNOTSUPP;
 	slot->addr = slot->range.addr;
@@ -98,7 +98,7 @@ int nvme_link(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *re
 
 void nvme_unlink(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
 {
-	dma_iova_unlink(nvme->dev, &slot->range, 0, request_bytes(nvme, req), slot->dir, 0);
+	dma_iova_unlink(nvme->dev, &slot->range, 0, nvme_request_bytes(nvme, req), slot->dir, 0);
 	slot->linked = false;
 }
 
@@ -109,7 +109,7 @@ void nvme_link_release(struct nvme *nvme, struct nvme_slot *slot)
 }
 
 /* A mapping of RAM is an addition: two of the same memory have the same address. */
-static bool ram_is_mapped(struct nvme *nvme)
+static bool nvme_link_ram_is_mapped(struct nvme *nvme)
 {
 	void *buf = kmalloc(NVME_PAGE, GFP_KERNEL);
 	dma_addr_t addr[2];
@@ -136,7 +136,7 @@ int nvme_link_check(struct nvme *nvme)
 
 	if (nvme->options.data == NVME_DATA_SG)
 		return 0;
-	if (nvme->options.data == NVME_DATA_AUTO && ram_is_mapped(nvme))
+	if (nvme->options.data == NVME_DATA_AUTO && nvme_link_ram_is_mapped(nvme))
 		return 0;
 	nvme->two_step = dma_iova_try_alloc(nvme->dev, &trial, 0, NVME_PAGE);
 	if (nvme->two_step)

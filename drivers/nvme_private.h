@@ -142,7 +142,7 @@ struct nvme {
 	struct nvme_queue *queue;   /* [0] is the admin queue */
 };
 
-static inline u64 now_ms(void)
+static inline u64 nvme_now_ms(void)
 {
 	struct timespec t;
 
@@ -150,12 +150,12 @@ static inline u64 now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
-static inline bool is_dead(const struct nvme *nvme)
+static inline bool nvme_is_dead(const struct nvme *nvme)
 {
 	return __atomic_load_n(&nvme->dead, __ATOMIC_ACQUIRE);
 }
 
-static inline bool is_stopped(const struct nvme *nvme)
+static inline bool nvme_is_stopped(const struct nvme *nvme)
 {
 	return __atomic_load_n(&nvme->stopped, __ATOMIC_ACQUIRE);
 }
@@ -172,7 +172,7 @@ static inline bool nvme_is_interrupted(const struct nvme *nvme)
 #define NVME_ADMIN ((enum nvme_op)64)
 
 /* Bytes of data that the request moves, 0 for one that moves none. */
-static inline u64 request_bytes(const struct nvme *nvme, const struct nvme_request *req)
+static inline u64 nvme_request_bytes(const struct nvme *nvme, const struct nvme_request *req)
 {
 	if (req->op == NVME_ADMIN)
 		return req->buf ? NVME_PAGE : 0;

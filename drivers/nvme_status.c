@@ -78,7 +78,7 @@ int nvme_status_errno(u16 status)
 	return -EIO;
 }
 
-static const char *op_name(const struct nvme_request *req)
+static const char *nvme_op_name(const struct nvme_request *req)
 {
 	switch ((int)req->op) {
 	case NVME_READ:
@@ -97,15 +97,15 @@ static const char *op_name(const struct nvme_request *req)
 }
 
 /* Why a request failed to which the controller gave no status, or a status. */
-static int request_fail_why(const struct nvme *nvme, const struct nvme_request *req,
-			    const char *what)
+static int nvme_request_fail_why(const struct nvme *nvme, const struct nvme_request *req,
+				 const char *what)
 {
 	const char *name = dev_name(nvme->dev);
 
 	if (req->status)
 		return driver_fail(-req->result, "%s: %s failed: %s (status 0x%03x)", name, what,
 				   nvme_status_text(req->status), req->status);
-	if (is_dead(nvme))
+	if (nvme_is_dead(nvme))
 		return driver_fail(-req->result, "%s: %s failed: the controller was given up: %s",
 				   name, what, nvme->why);
 	if (req->result == -EINTR)
@@ -128,7 +128,7 @@ int nvme_request_fail(const struct nvme *nvme, const struct nvme_request *req)
 	if (req->op == NVME_ADMIN)
 		snprintf(what, sizeof(what), "admin command 0x%02x", req->admin[0]);
 	else
-		snprintf(what, sizeof(what), "%s %u blocks at block %llu", op_name(req),
+		snprintf(what, sizeof(what), "%s %u blocks at block %llu", nvme_op_name(req),
 			 req->blocks, (unsigned long long)req->lba);
-	return request_fail_why(nvme, req, what);
+	return nvme_request_fail_why(nvme, req, what);
 }

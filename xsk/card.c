@@ -23,7 +23,7 @@ static struct card *cards;
 
 /* The driver of a device that was opened here. 0; -errno. A device that no driver knows has none.
  */
-static int attach_driver(struct card *c)
+static int xsk_card_attach_driver(struct card *c)
 {
 	c->driver = e1000e_probe(c->dev, NULL);
 	if (!c->driver && errno != ENODEV)
@@ -31,7 +31,7 @@ static int attach_driver(struct card *c)
 	return 0;
 }
 
-static void card_free(struct card *c)
+static void xsk_card_free(struct card *c)
 {
 	e1000e_remove(c->driver);
 	if (c->ours)
@@ -41,7 +41,7 @@ static void card_free(struct card *c)
 }
 
 /* Under lock. */
-static struct card *card_new(const char *ifname)
+static struct card *xsk_card_new(const char *ifname)
 {
 	struct card *c = calloc(1, sizeof(*c));
 	int err;
@@ -57,10 +57,10 @@ static struct card *card_new(const char *ifname)
 		if (!c->dev && errno == EINVAL && !strpbrk(ifname, ":,="))
 			errno = ENODEV;
 	}
-	err = !c->ifname ? ENOMEM : !c->dev ? errno : c->ours ? -attach_driver(c) : 0;
+	err = !c->ifname ? ENOMEM : !c->dev ? errno : c->ours ? -xsk_card_attach_driver(c) : 0;
 	if (!err)
 		return c;
-	card_free(c);
+	xsk_card_free(c);
 	errno = err;
 	return NULL;
 }
@@ -76,7 +76,7 @@ struct card *xsk_card_get(const char *ifname)
 	if (c && !c->ours && c->dev != dmamap_find(ifname))
 		c = NULL;
 	if (!c) {
-		c = card_new(ifname);
+		c = xsk_card_new(ifname);
 		if (c) {
 			c->next = cards;
 			cards = c;
@@ -99,7 +99,7 @@ void xsk_card_put(struct card *c)
 		for (at = &cards; *at != c; at = &(*at)->next)
 			;
 		*at = c->next;
-		card_free(c);
+		xsk_card_free(c);
 	}
 	pthread_mutex_unlock(&lock);
 }

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 /* The next definition after ours, once. NULL: the program is linked statically. */
-static void *next_of(void **where, const char *name)
+static void *xsk_interpose_next(void **where, const char *name)
 {
 	void *fn = __atomic_load_n(where, __ATOMIC_ACQUIRE);
 
@@ -38,13 +38,13 @@ static void *next_of(void **where, const char *name)
 		union {                                                                            \
 			void *p;                                                                   \
 			__typeof__(&name) fn;                                                      \
-		} u_ = {.p = next_of(&next_, #name)};                                              \
+		} u_ = {.p = xsk_interpose_next(&next_, #name)};                                   \
 		u_.p ? u_.fn(__VA_ARGS__)                                                          \
 		     : (__typeof__(u_.fn(__VA_ARGS__)))syscall(number, __VA_ARGS__);               \
 	})
 
 /* 0, or -1 with errno, as a system call gives it. */
-static int wake(struct port *p, u32 what)
+static int xsk_interpose_wake(struct port *p, u32 what)
 {
 	int err = xdp_sock_wakeup(p->xs, what);
 
@@ -68,7 +68,7 @@ INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags,
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_TX)
+	return p ? xsk_interpose_wake(p, XDP_WAKEUP_TX)
 		 : NEXT(sendto, SYS_sendto, fd, buf, n, flags, addr, addr_len);
 }
 
@@ -76,7 +76,8 @@ INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendmsg, SYS_sendmsg, fd, message, flags);
+	return p ? xsk_interpose_wake(p, XDP_WAKEUP_TX)
+		 : NEXT(sendmsg, SYS_sendmsg, fd, message, flags);
 }
 
 INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
@@ -84,7 +85,7 @@ INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sock
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_RX)
+	return p ? xsk_interpose_wake(p, XDP_WAKEUP_RX)
 		 : NEXT(recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, addr_len);
 }
 
@@ -92,11 +93,12 @@ INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
+	return p ? xsk_interpose_wake(p, XDP_WAKEUP_RX)
+		 : NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
 }
 
 /* Waiting on a socket is a wake-up, too, for the directions that are waited for. */
-static void before_poll(const struct pollfd *fds, nfds_t n)
+static void xsk_interpose_before_poll(const struct pollfd *fds, nfds_t n)
 {
 	if (!xsk_ports_exist())
 		return;
@@ -116,7 +118,7 @@ static void before_poll(const struct pollfd *fds, nfds_t n)
 
 INTERPOSE(int, poll, struct pollfd *fds, nfds_t n, int timeout)
 {
-	before_poll(fds, n);
+	xsk_interpose_before_poll(fds, n);
 	return NEXT(poll, SYS_poll, fds, n, timeout);
 }
 
@@ -129,15 +131,15 @@ INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t siz
 }
 
 /* The system call writes the time left over, which the function does not, and is told a size. */
-static int next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
-		      const sigset_t *mask)
+static int xsk_interpose_next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+				    const sigset_t *mask)
 {
 	static void *next;
 	struct timespec left = timeout ? *timeout : (struct timespec){0};
 	union {
 		void *p;
 		__typeof__(&ppoll) fn;
-	} u = {.p = next_of(&next, "ppoll")};
+	} u = {.p = xsk_interpose_next(&next, "ppoll")};
 
 	return u.p ? u.fn(fds, n, timeout, mask)
 		   : (int)syscall(SYS_ppoll, fds, n, timeout ? &left : NULL, mask, 8ul);
@@ -146,8 +148,8 @@ static int next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeo
 INTERPOSE(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	  const sigset_t *mask)
 {
-	before_poll(fds, n);
-	return next_ppoll(fds, n, timeout, mask);
+	xsk_interpose_before_poll(fds, n);
+	return xsk_interpose_next_ppoll(fds, n, timeout, mask);
 }
 
 INTERPOSE(int, select, int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)

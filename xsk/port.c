@@ -21,20 +21,20 @@ static int watch = -1;	     /* epoll of the thread; -1: there is none. Under lis
 static int nudge = -1;	     /* eventfd: a mark or a plug was set */
 static unsigned int n_set;   /* atomic: marks and plugs that stand */
 
-static void count_set(int change)
+static void xsk_port_count_set(int change)
 {
 	if (__atomic_fetch_add(&n_set, (unsigned int)change, __ATOMIC_ACQ_REL) == 0 && change > 0)
 		eventfd_write(nudge, 1);
 }
 
 /* Under port->lock: the mark is there, or not. The application may have taken it. */
-static void set_mark(struct port *p, bool on)
+static void xsk_port_set_mark(struct port *p, bool on)
 {
 	char none;
 
 	if (p->marked && recv(p->fd, &none, 0, MSG_DONTWAIT | MSG_PEEK) < 0) {
 		p->marked = false;
-		count_set(-1);
+		xsk_port_count_set(-1);
 	}
 	if (on == p->marked)
 		return;
@@ -46,11 +46,11 @@ static void set_mark(struct port *p, bool on)
 			;
 	}
 	p->marked = on;
-	count_set(on ? 1 : -1);
+	xsk_port_count_set(on ? 1 : -1);
 }
 
 /* Under port->lock. Reads all that the application sent; true: it was something. */
-static bool take_sent(struct port *p)
+static bool xsk_port_take_sent(struct port *p)
 {
 	char bytes[PLUG_BYTES];
 	bool any = false;
@@ -59,7 +59,7 @@ static bool take_sent(struct port *p)
 	while ((n = recv(p->ours, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0) {
 		if (n == PLUG_BYTES && p->plugged) {
 			__atomic_store_n(&p->plugged, false, __ATOMIC_RELAXED);
-			count_set(-1);
+			xsk_port_count_set(-1);
 		} else {
 			any = true;
 		}
@@ -67,20 +67,20 @@ static bool take_sent(struct port *p)
 	return any;
 }
 
-static void set_plug(struct port *p, bool on)
+static void xsk_port_set_plug(struct port *p, bool on)
 {
 	static const char bytes[PLUG_BYTES];
 
 	if (on == p->plugged)
 		return;
 	if (!on) {
-		take_sent(p);
+		xsk_port_take_sent(p);
 		return;
 	}
 	if (send(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) ==
 	    (ssize_t)sizeof(bytes)) {
 		__atomic_store_n(&p->plugged, true, __ATOMIC_RELAXED);
-		count_set(1);
+		xsk_port_count_set(1);
 	}
 }
 
@@ -96,14 +96,14 @@ void xsk_port_refresh(struct port *p)
 	pthread_mutex_lock(&p->lock);
 	(void)__atomic_exchange_n(&p->readable, false, __ATOMIC_SEQ_CST);
 	events = xdp_sock_poll(p->xs);
-	set_mark(p, events & (POLLIN | POLLERR));
-	set_plug(p, !(events & (POLLOUT | POLLERR)));
+	xsk_port_set_mark(p, events & (POLLIN | POLLERR));
+	xsk_port_set_plug(p, !(events & (POLLOUT | POLLERR)));
 	__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&p->lock);
 }
 
 /* In the driver's thread, which has just shown what it did in a ring. */
-static void on_ready(struct xdp_sock *xs, u32 what, void *arg)
+static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 {
 	struct port *p = arg;
 
@@ -112,7 +112,7 @@ static void on_ready(struct xdp_sock *xs, u32 what, void *arg)
 	if ((what & XDP_WAKEUP_RX) && !__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST)) {
 		pthread_mutex_lock(&p->lock);
 		/* the application may have been quicker, and be waiting for the next */
-		set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
+		xsk_port_set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
 		__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
 		pthread_mutex_unlock(&p->lock);
 	}
@@ -148,7 +148,7 @@ bool xsk_ports_exist(void)
 }
 
 /* One after the other; a port may go between two, but not while it is looked at. */
-static void for_each(void (*fn)(struct port *))
+static void xsk_port_for_each(void (*fn)(struct port *))
 {
 	struct port *p, *next;
 
@@ -169,26 +169,26 @@ static void for_each(void (*fn)(struct port *))
 void xsk_ports_refresh(void)
 {
 	if (xsk_ports_exist())
-		for_each(xsk_port_refresh);
+		xsk_port_for_each(xsk_port_refresh);
 }
 
 /*
  * What came by another way than interpose.c. While the plug stands, nothing of the application's
  * comes through: it is taken for a wake-up itself.
  */
-static void serve(struct port *p)
+static void xsk_port_serve(struct port *p)
 {
 	bool sent;
 
 	pthread_mutex_lock(&p->lock);
-	sent = p->plugged || take_sent(p);
+	sent = p->plugged || xsk_port_take_sent(p);
 	pthread_mutex_unlock(&p->lock);
 	if (sent)
 		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
 	xsk_port_refresh(p);
 }
 
-static void *serve_all(void *arg)
+static void *xsk_port_serve_all(void *arg)
 {
 	struct epoll_event events[16];
 
@@ -199,13 +199,13 @@ static void *serve_all(void *arg)
 
 		if (n > 0)
 			eventfd_read(nudge, &count);
-		for_each(serve);
+		xsk_port_for_each(xsk_port_serve);
 	}
 	return arg;
 }
 
 /* Under list_lock. */
-static int start_thread(void)
+static int xsk_port_start_thread(void)
 {
 	struct epoll_event e = {.events = EPOLLIN};
 	pthread_t thread;
@@ -217,7 +217,7 @@ static int start_thread(void)
 	if (watch < 0)
 		goto fail;
 	if (epoll_ctl(watch, EPOLL_CTL_ADD, nudge, &e) ||
-	    (errno = pthread_create(&thread, NULL, serve_all, NULL))) {
+	    (errno = pthread_create(&thread, NULL, xsk_port_serve_all, NULL))) {
 		close(watch);
 		watch = -1;
 		goto fail;
@@ -232,11 +232,11 @@ fail:
 }
 
 /* Under list_lock. */
-static int enlist(struct port *p)
+static int xsk_port_enlist(struct port *p)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET};
 
-	if (start_thread() || epoll_ctl(watch, EPOLL_CTL_ADD, p->ours, &e))
+	if (xsk_port_start_thread() || epoll_ctl(watch, EPOLL_CTL_ADD, p->ours, &e))
 		return -1;
 	p->next = all;
 	all = p;
@@ -244,7 +244,7 @@ static int enlist(struct port *p)
 	return 0;
 }
 
-static int make_pair(struct port *p, int fd)
+static int xsk_port_make_pair(struct port *p, int fd)
 {
 	int pair[2], least = 1;
 
@@ -274,14 +274,14 @@ struct port *xsk_port_open(struct xdp_sock *xs, int fd)
 		return NULL;
 	p->xs = xs;
 	pthread_mutex_init(&p->lock, NULL);
-	if (make_pair(p, fd))
+	if (xsk_port_make_pair(p, fd))
 		goto free;
 	pthread_mutex_lock(&list_lock);
-	failed = enlist(p);
+	failed = xsk_port_enlist(p);
 	pthread_mutex_unlock(&list_lock);
 	if (failed)
 		goto close;
-	xdp_sock_on_ready(xs, on_ready, p);
+	xdp_sock_on_ready(xs, xsk_port_on_ready, p);
 	return p;
 close:
 	close(p->fd);
@@ -293,7 +293,7 @@ free:
 }
 
 /* Nobody finds it any more, and who had found it is done with it. */
-static void delist(struct port *p)
+static void xsk_port_delist(struct port *p)
 {
 	struct port **at;
 
@@ -317,11 +317,11 @@ void xsk_port_close(struct port *p)
 	if (!p)
 		return;
 	xdp_sock_on_ready(p->xs, NULL, NULL);
-	delist(p);
+	xsk_port_delist(p);
 	if (p->marked)
-		count_set(-1);
+		xsk_port_count_set(-1);
 	if (p->plugged)
-		count_set(-1);
+		xsk_port_count_set(-1);
 	close(p->fd);
 	close(p->ours);
 	pthread_mutex_destroy(&p->lock);

@@ -54,7 +54,7 @@ API int xsk_socket__fd(const struct xsk_socket *xsk)
 	return xsk ? xsk->port->fd : -EINVAL;
 }
 
-static void set_umem_config(struct xsk_umem_config *c, const struct xsk_umem_config *user)
+static void xsk_lib_set_umem_config(struct xsk_umem_config *c, const struct xsk_umem_config *user)
 {
 	static const struct xsk_umem_config usual = {
 		.fill_size = XSK_RING_PROD__DEFAULT_NUM_DESCS,
@@ -67,7 +67,8 @@ static void set_umem_config(struct xsk_umem_config *c, const struct xsk_umem_con
 	*c = user ? *user : usual;
 }
 
-static int set_socket_config(struct xsk_socket_config *c, const struct xsk_socket_config *user)
+static int xsk_lib_set_socket_config(struct xsk_socket_config *c,
+				     const struct xsk_socket_config *user)
 {
 	static const struct xsk_socket_config usual = {
 		.rx_size = XSK_RING_CONS__DEFAULT_NUM_DESCS,
@@ -89,7 +90,8 @@ struct new_rings {
 };
 
 /* Makes a ring, unless the socket has it, and says where it is. */
-static int make_ring(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_prod *ring)
+static int xsk_lib_make_ring(struct xdp_sock *xs, int optname, __u32 size,
+			     struct xsk_ring_prod *ring)
 {
 	struct xdp_ring_offset off;
 	char *base = xdp_sock_map_ring(xs, optname, &off, NULL);
@@ -112,9 +114,10 @@ static int make_ring(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ri
 }
 
 /* The application produces: its idea of the consumer is one ring ahead. */
-static int make_prod(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_prod *ring)
+static int xsk_lib_make_prod(struct xdp_sock *xs, int optname, __u32 size,
+			     struct xsk_ring_prod *ring)
 {
-	int err = make_ring(xs, optname, size, ring);
+	int err = xsk_lib_make_ring(xs, optname, size, ring);
 
 	if (!err)
 		ring->cached_cons += size;
@@ -126,27 +129,28 @@ _Static_assert(sizeof(struct xsk_ring_prod) == sizeof(struct xsk_ring_cons) &&
 			       offsetof(struct xsk_ring_cons, flags),
 	       "both kinds of ring are made by one macro of the header");
 
-static int make_cons(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_cons *ring)
+static int xsk_lib_make_cons(struct xdp_sock *xs, int optname, __u32 size,
+			     struct xsk_ring_cons *ring)
 {
-	return make_ring(xs, optname, size, (struct xsk_ring_prod *)(void *)ring);
+	return xsk_lib_make_ring(xs, optname, size, (struct xsk_ring_prod *)(void *)ring);
 }
 
-static int make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_config *c,
-			   struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
+static int xsk_lib_make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_config *c,
+				   struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
 {
-	int err = make_prod(xs, XDP_UMEM_FILL_RING, c->fill_size, fill);
+	int err = xsk_lib_make_prod(xs, XDP_UMEM_FILL_RING, c->fill_size, fill);
 
-	return err ? err : make_cons(xs, XDP_UMEM_COMPLETION_RING, c->comp_size, comp);
+	return err ? err : xsk_lib_make_cons(xs, XDP_UMEM_COMPLETION_RING, c->comp_size, comp);
 }
 
-static int make_first(struct xsk_umem *u, int fd)
+static int xsk_lib_make_first(struct xsk_umem *u, int fd)
 {
 	int err;
 
 	u->first = xdp_sock_create();
 	if (!u->first)
 		return -ENOMEM;
-	err = make_umem_rings(u->first, &u->config, u->fill, u->comp);
+	err = xsk_lib_make_umem_rings(u->first, &u->config, u->fill, u->comp);
 	if (err)
 		return err;
 	u->port = xsk_port_open(u->first, fd);
@@ -156,7 +160,7 @@ static int make_first(struct xsk_umem *u, int fd)
 	return 0;
 }
 
-static void umem_free(struct xsk_umem *u)
+static void xsk_lib_umem_free(struct xsk_umem *u)
 {
 	if (u->first) {
 		xsk_port_close(u->port);
@@ -181,7 +185,7 @@ API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
-	set_umem_config(&u->config, usr_config);
+	xsk_lib_set_umem_config(&u->config, usr_config);
 	u->fill = fill;
 	u->comp = comp;
 	memset(&reg, 0, sizeof(reg));
@@ -191,9 +195,9 @@ API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_
 	reg.headroom = u->config.frame_headroom;
 	reg.flags = u->config.flags;
 	u->umem = xdp_umem_create(&reg);
-	err = IS_ERR(u->umem) ? (int)PTR_ERR(u->umem) : make_first(u, fd);
+	err = IS_ERR(u->umem) ? (int)PTR_ERR(u->umem) : xsk_lib_make_first(u, fd);
 	if (err) {
-		umem_free(u);
+		xsk_lib_umem_free(u);
 		return err;
 	}
 	*umem_ptr = u;
@@ -208,8 +212,8 @@ API int xsk_umem__create(struct xsk_umem **umem_ptr, void *umem_area, __u64 size
 }
 
 /* One that shares fill and completion ring with a socket of that device and queue. */
-static struct xsk_socket *same_queue(const struct xsk_umem *u, const struct card *card,
-				     __u32 queue_id)
+static struct xsk_socket *xsk_lib_same_queue(const struct xsk_umem *u, const struct card *card,
+					     __u32 queue_id)
 {
 	struct xsk_socket *s;
 
@@ -219,7 +223,7 @@ static struct xsk_socket *same_queue(const struct xsk_umem *u, const struct card
 }
 
 /* The socket itself: the UMEM's first, or a new one. */
-static int make_sock(struct xsk_socket *s)
+static int xsk_lib_make_sock(struct xsk_socket *s)
 {
 	struct xsk_umem *u = s->umem;
 
@@ -237,10 +241,10 @@ static int make_sock(struct xsk_socket *s)
 }
 
 /*
- * Undoes make_sock(): the first stays the UMEM's, without RX and TX ring, so that the next attempt
- * may ask for other sizes.
+ * Undoes xsk_lib_make_sock(): the first stays the UMEM's, without RX and TX ring, so that the next
+ * attempt may ask for other sizes.
  */
-static void unmake_sock(struct xsk_socket *s, bool was_first)
+static void xsk_lib_unmake_sock(struct xsk_socket *s, bool was_first)
 {
 	if (was_first) {
 		xdp_sock_drop_ring(s->xs, XDP_RX_RING);
@@ -256,20 +260,20 @@ static void unmake_sock(struct xsk_socket *s, bool was_first)
  * Fill and completion ring, where the queue has none yet. Those that the UMEM was created with are
  * the application's already: it may have moved its structures meanwhile.
  */
-static int give_umem_rings(struct xsk_socket *s, const struct xsk_ring_prod *fill,
-			   const struct xsk_ring_cons *comp, struct new_rings *rings)
+static int xsk_lib_give_umem_rings(struct xsk_socket *s, const struct xsk_ring_prod *fill,
+				   const struct xsk_ring_cons *comp, struct new_rings *rings)
 {
 	struct xsk_umem *u = s->umem;
 
-	if (same_queue(u, s->card, s->queue_id))
+	if (xsk_lib_same_queue(u, s->card, s->queue_id))
 		return 0;
 	if (!fill || !comp)
 		return -EFAULT;
 	rings->umem = fill != u->fill || comp != u->comp;
-	return make_umem_rings(s->xs, &u->config, &rings->fill, &rings->comp);
+	return xsk_lib_make_umem_rings(s->xs, &u->config, &rings->fill, &rings->comp);
 }
 
-static int bind_sock(struct xsk_socket *s, __u16 flags)
+static int xsk_lib_bind_sock(struct xsk_socket *s, __u16 flags)
 {
 	struct xsk_umem *u = s->umem;
 
@@ -279,17 +283,17 @@ static int bind_sock(struct xsk_socket *s, __u16 flags)
 	return xdp_sock_bind(s->xs, u->umem, xsk_card_device(s->card), s->queue_id, flags, NULL);
 }
 
-static int setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c, bool rx, bool tx,
-		      struct new_rings *rings)
+static int xsk_lib_setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c, bool rx,
+			      bool tx, struct new_rings *rings)
 {
 	int err = 0;
 
 	if (rx)
-		err = make_cons(s->xs, XDP_RX_RING, c->rx_size, &rings->rx);
+		err = xsk_lib_make_cons(s->xs, XDP_RX_RING, c->rx_size, &rings->rx);
 	if (!err && tx)
-		err = make_prod(s->xs, XDP_TX_RING, c->tx_size, &rings->tx);
+		err = xsk_lib_make_prod(s->xs, XDP_TX_RING, c->tx_size, &rings->tx);
 	if (!err)
-		err = bind_sock(s, c->bind_flags);
+		err = xsk_lib_bind_sock(s, c->bind_flags);
 	return err;
 }
 
@@ -307,7 +311,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 
 	if (!umem || !xsk_ptr || !ifname || !(rx || tx))
 		return -EFAULT;
-	err = set_socket_config(&config, usr_config);
+	err = xsk_lib_set_socket_config(&config, usr_config);
 	if (err)
 		return err;
 	s = calloc(1, sizeof(*s));
@@ -317,12 +321,12 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	s->queue_id = queue_id;
 	first = umem->first != NULL;
 	s->card = xsk_card_get(ifname);
-	err = s->card ? make_sock(s) : -errno;
+	err = s->card ? xsk_lib_make_sock(s) : -errno;
 	if (err)
 		goto free;
-	err = give_umem_rings(s, fill, comp, &rings);
+	err = xsk_lib_give_umem_rings(s, fill, comp, &rings);
 	if (!err)
-		err = setup_sock(s, &config, rx != NULL, tx != NULL, &rings);
+		err = xsk_lib_setup_sock(s, &config, rx != NULL, tx != NULL, &rings);
 	if (err)
 		goto unmake;
 	s->next = umem->socks;
@@ -345,7 +349,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	*xsk_ptr = s;
 	return 0;
 unmake:
-	unmake_sock(s, first);
+	xsk_lib_unmake_sock(s, first);
 free:
 	if (s->xs && !s->port)
 		xdp_sock_destroy(s->xs);
@@ -388,7 +392,7 @@ API int xsk_umem__delete(struct xsk_umem *umem)
 		return 0;
 	if (umem->socks)
 		return -EBUSY;
-	umem_free(umem);
+	xsk_lib_umem_free(umem);
 	return 0;
 }
 
