@@ -2,12 +2,12 @@
 /*
  * The card: reset, address, rings, up and down, waiting, statistics.
  *
- * Going down follows the datasheet: no interrupts, no new requests on the bus (CTRL.GIO master
- * disable) until STATUS says that none is under way, then a reset. Only after that are buffers
- * given back. A card that does not answer any more (pulled out: all ones) cannot make an access
- * either.
+ * Stopping follows the datasheet: interrupts are disabled, then new bus requests (CTRL.GIO master
+ * disable), then the driver waits until STATUS shows no outstanding request, then it resets the
+ * card. Buffers are released only after that. A card that does not respond any more (removed: its
+ * registers read all ones) cannot access memory either.
  *
- * What the card says is bounded before it is used.
+ * Every value that the card reports is checked against its limits before it is used.
  */
 #include "drivers/e1000e_private.h"
 
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define WAIT_MS	 200
-#define WATCH_MS 1000 /* a sleeping driver looks after its card that often */
+#define WATCH_MS 1000 /* interval at which a sleeping driver checks the card */
 #define RESET_US 1000
 #define ALL_ONES 0xffffffffu
 
@@ -52,7 +52,7 @@ void e1000e_unlock(struct e1000e *e)
 int e1000e_fail_gone(struct e1000e *e)
 {
 	return driver_fail(
-		EIO, "%s: the card does not answer any more: it was pulled out, or it is stopped",
+		EIO, "%s: the card does not respond: it was removed, or the device is stopped",
 		dev_name(e->dev));
 }
 
@@ -94,7 +94,7 @@ static int e1000e_reset(struct e1000e *e)
 		return e1000e_is_gone(e)
 			       ? e1000e_fail_gone(e)
 			       : driver_fail(EIO,
-					     "%s: the card does not end its reset within %d ms",
+					     "%s: the reset of the card did not end within %d ms",
 					     dev_name(e->dev), WAIT_MS);
 	}
 	e1000e_writel(e, REG_IMC, ALL_ONES);
@@ -104,7 +104,7 @@ static int e1000e_reset(struct e1000e *e)
 
 static void e1000e_collect(struct e1000e *e);
 
-/* The card's registers have 32 bits, also where two are one address. */
+/* The card's registers are 32 bits wide, so an address takes two. */
 static void e1000e_write_address(struct e1000e *e, u32 reg, dma_addr_t dma)
 {
 	e1000e_writel(e, reg, (u32)dma);
@@ -129,13 +129,13 @@ static void e1000e_program_interrupts(struct e1000e *e)
 {
 	u32 interval = e->options.irq_us * 1000 / 256;
 
-	/* one vector for all, whether it is a message of MSI-X (IVAR, EITR) or not (ITR) */
+	/* One vector for all causes, whether it is an MSI-X message (IVAR, EITR) or not (ITR). */
 	e1000e_writel(e, REG_IVAR, IVAR_ALL_TO_0);
 	e1000e_writel(e, REG_EITR, interval);
 	e1000e_writel(e, REG_ITR, interval);
 }
 
-/* Both locks held. Nothing that was in flight before is. */
+/* The caller holds both locks. No descriptor or request of an earlier run is in flight. */
 int e1000e_up(struct e1000e *e)
 {
 	u32 flow = e->options.no_flow_control ? 0 : CTRL_RFCE | CTRL_TFCE;
@@ -161,7 +161,7 @@ int e1000e_up(struct e1000e *e)
 	return 0;
 }
 
-/* Both locks held. */
+/* The caller holds both locks. */
 void e1000e_down(struct e1000e *e)
 {
 	if (!e->started)
@@ -192,7 +192,7 @@ int e1000e_start(struct e1000e *e)
 	return err;
 }
 
-/* True now and then: time to look after the card. */
+/* True from time to time: the caller must check the card. */
 static bool e1000e_look_due(struct e1000e *e, u32 moved)
 {
 	if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED) || ++e->polls % LINK_POLLS == 0)
@@ -234,7 +234,7 @@ int e1000e_poll(struct e1000e *e, unsigned int budget)
 	return e1000e_is_gone(e) ? e1000e_fail_gone(e) : (int)n;
 }
 
-/* What the application has to tell by a wake-up while nobody polls. */
+/* Sets whether the application has to wake the driver, because no thread polls. */
 static void e1000e_need_wakeup(struct e1000e *e, bool on)
 {
 	e1000e_lock(e);
@@ -255,10 +255,12 @@ static void e1000e_drain(int fd)
 	u64 count;
 
 	if (read(fd, &count, sizeof(count)) < 0)
-		return; /* it was empty */
+		return; /* the counter was already zero */
 }
 
-/* 1: something came; 0: not in time; negative: a signal came. */
+/*
+ * 1: the descriptor became readable; 0: the time is over; negative: a signal interrupted the wait.
+ */
 static int e1000e_sleep_ms(struct e1000e *e, int ms)
 {
 	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN},
@@ -287,7 +289,7 @@ static bool e1000e_wait_interrupt(struct e1000e *e, int timeout_ms)
 	return n > 0;
 }
 
-/* A packet is there to be received. */
+/* A packet has been received and not yet been taken. */
 static bool e1000e_wait_rx_ready(struct e1000e *e)
 {
 	bool ready;
@@ -304,7 +306,10 @@ int e1000e_wait(struct e1000e *e, int timeout_ms)
 
 	e1000e_need_wakeup(e, true);
 	e1000e_writel(e, REG_IMS, IRQ_CAUSES);
-	/* what came before the flags and the mask were set would be told by nobody */
+	/*
+	 * Nothing signals a packet that came before the flags and the mask were set, so look for
+	 * one.
+	 */
 	n = e1000e_wait_rx_ready(e) || e1000e_poll(e, 0) != 0;
 	if (!n)
 		n = e1000e_wait_interrupt(e, timeout_ms);
@@ -326,7 +331,9 @@ int e1000e_send(struct e1000e *e, const void *frame, u32 len)
 	else if (!e->tx.on)
 		err = driver_fail(EIO, "%s: the card is stopped", dev_name(e->dev));
 	else if (e->pool)
-		err = driver_fail(EBUSY, "%s: queue 0 is a zero-copy socket's", dev_name(e->dev));
+		err = driver_fail(EBUSY,
+				  "%s: queue 0 belongs to a zero-copy socket: close it first",
+				  dev_name(e->dev));
 	else
 		err = e1000e_tx_copy(e, frame, len);
 	pthread_mutex_unlock(&e->tx.lock);
@@ -367,7 +374,7 @@ void e1000e_address(const struct e1000e *e, u8 mac[6])
 	memcpy(mac, e->mac, 6);
 }
 
-/* Reads the card's counters, which clears them. */
+/* Reads the card's statistics registers, which are cleared by reading. */
 static void e1000e_collect(struct e1000e *e)
 {
 	struct e1000e_stats *s = &e->card;
@@ -440,14 +447,18 @@ static int e1000e_take_options(struct e1000e *e, const struct e1000e_options *op
 	o->max_frame = o->max_frame ? o->max_frame : E1000E_FRAME_USUAL;
 	o->irq_us = o->irq_us ? o->irq_us : 20;
 	if (!e1000e_ring_ok(o->rx_ring) || !e1000e_ring_ok(o->tx_ring))
-		return driver_fail(
-			EINVAL, "%s: rings of %u and %u descriptors: multiples of 8 from 8 to %u",
-			dev_name(e->dev), o->rx_ring, o->tx_ring, RING_MAX);
+		return driver_fail(EINVAL,
+				   "%s: rings of %u and %u descriptors are not possible: use "
+				   "multiples of 8 from 8 to %u",
+				   dev_name(e->dev), o->rx_ring, o->tx_ring, RING_MAX);
 	if (o->max_frame < E1000E_FRAME_USUAL || o->max_frame > E1000E_FRAME_LONG)
-		return driver_fail(EINVAL, "%s: frames of %u bytes: %u to %u", dev_name(e->dev),
-				   o->max_frame, E1000E_FRAME_USUAL, E1000E_FRAME_LONG);
+		return driver_fail(EINVAL, "%s: frames of %u bytes are not possible: use %u to %u",
+				   dev_name(e->dev), o->max_frame, E1000E_FRAME_USUAL,
+				   E1000E_FRAME_LONG);
 	if (o->mask_bits > 64 || o->irq_us > 16000)
-		return driver_fail(EINVAL, "%s: a mask of %u bits, interrupts %u us apart",
+		return driver_fail(EINVAL,
+				   "%s: a mask of %u bits and interrupts %u us apart are not "
+				   "possible together: use at most 64 bits and 16000 us",
 				   dev_name(e->dev), o->mask_bits, o->irq_us);
 	e->rx.size = o->rx_ring;
 	e->tx.size = o->tx_ring;
@@ -489,14 +500,13 @@ static int e1000e_allocate(struct e1000e *e)
 			       dev_name(e->dev), e->rx.size, e->tx.size);
 }
 
-/* After a reset the card has its own address in the first receive address register. */
+/* After a reset the card loads its own address into the first receive address register. */
 static int e1000e_read_address(struct e1000e *e)
 {
 	u32 low = e1000e_readl(e, REG_RAL), high = e1000e_readl(e, REG_RAH);
 
 	if (!(high & RAH_AV) || (low & 1))
-		return driver_fail(EIO,
-				   "%s: the card has no address of its own (RAL %08x, RAH %08x)",
+		return driver_fail(EIO, "%s: the card has no Ethernet address (RAL %08x, RAH %08x)",
 				   dev_name(e->dev), low, high);
 	for (int i = 0; i < 6; i++)
 		e->mac[i] = (u8)(i < 4 ? low >> 8 * i : high >> 8 * (i - 4));
@@ -508,29 +518,28 @@ static int e1000e_set_masks(struct e1000e *e)
 	u64 mask = DMA_BIT_MASK(e->options.mask_bits);
 	int err = dma_set_mask_and_coherent(e->dev, mask);
 
-	return err ? driver_fail_why(-err, "%s: a mask of %u bits", dev_name(e->dev),
+	return err ? driver_fail_why(-err, "%s: cannot set a mask of %u bits", dev_name(e->dev),
 				     e->options.mask_bits)
 		   : 0;
 }
 
-/* Whether it may be the card at all. The EEPROM's presence bit is wired. */
+/* Checks that the device can be this card. The EEPROM presence bit is always set in it. */
 static int e1000e_identify(struct e1000e *e)
 {
 	u32 status = e1000e_readl(e, REG_STATUS), eec = e1000e_readl(e, REG_EEC);
 	u32 id = dmamap_readl(e->dev, DMAMAP_CONFIG, 0);
 
-	/* where there is a configuration space, it says what the device is */
+	/* if there is a configuration space, its first word identifies the device */
 	if (id != ALL_ONES && id != PCI_ID)
-		return driver_fail(ENODEV, "%s: no 82574L: it is PCI %04x:%04x, not 8086:10d3",
+		return driver_fail(ENODEV, "%s: not an 82574L: it is PCI %04x:%04x, not 8086:10d3",
 				   dev_name(e->dev), id & 0xffff, id >> 16);
-	/* the driver before this one may have left it without the right to master the bus;
-	 * e1000e_reset() gives it back */
+	/* A previous driver may have left bus mastering disabled; e1000e_reset() enables it. */
 	if (status == ALL_ONES || (id != PCI_ID && !(status & STATUS_MASTER)) || !(eec & 0x100))
-		return driver_fail(ENODEV, "%s: no 82574L: STATUS is 0x%08x, EEC 0x%08x",
+		return driver_fail(ENODEV, "%s: not an 82574L: STATUS is 0x%08x, EEC 0x%08x",
 				   dev_name(e->dev), status, eec);
 	e->irq_fd = dmamap_irq_fd(e->dev, 0);
 	if (e->irq_fd < 0)
-		return driver_fail_why(-e->irq_fd, "%s: no interrupt", dev_name(e->dev));
+		return driver_fail_why(-e->irq_fd, "%s: cannot get an interrupt", dev_name(e->dev));
 	return 0;
 }
 
@@ -563,10 +572,12 @@ static int e1000e_set_up(struct e1000e *e, const struct e1000e_options *options)
 	if (err)
 		return err;
 	err = xdp_register_driver(e->dev, &e1000e_xdp_ops);
-	return err ? driver_fail_why(-err, "%s: cannot serve sockets", dev_name(e->dev)) : 0;
+	return err ? driver_fail_why(-err, "%s: cannot register the driver for sockets",
+				     dev_name(e->dev))
+		   : 0;
 }
 
-/* Whatever there is of it goes. */
+/* Frees everything that exists of the driver. */
 static void e1000e_tear_down(struct e1000e *e)
 {
 	e1000e_lock(e);

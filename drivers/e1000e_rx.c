@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receiving. The ring holds `filled` buffers from `next` on, one less than its size at most. What
- * the card wrote back is taken in order: to the socket in zero-copy mode, else to `receive` or,
- * copied, to a socket. Then the ring is filled again, in batches straight off the fill ring.
+ * Receiving. The ring holds `filled` buffers from `next` on, at most one less than its size.
+ * Descriptors that the card wrote back are processed in order: in zero-copy mode the buffer goes to
+ * the socket, else the packet goes to `receive` or is copied to a socket. Then the ring is refilled
+ * in batches from the fill ring.
  *
- * Lengths come from the card and are bounded by the buffer that it was given.
+ * A length that the card reports is limited to the size of the buffer that it was given.
  */
 #include "drivers/e1000e_private.h"
 
-/* The sizes that RCTL can say: the largest that fits, if the card is not held to less by max_frame.
+/*
+ * Chooses the largest buffer size that RCTL can encode and that fits, or a smaller one if max_frame
+ * limits the card.
  */
 int e1000e_rx_choose(struct e1000e *e, u32 room)
 {
@@ -29,10 +32,10 @@ int e1000e_rx_choose(struct e1000e *e, u32 room)
 		rx->buffer = room >= 512 ? 512 : 256;
 		rx->rctl |= RCTL_BSIZE(room >= 512 ? 2 : 3);
 	} else {
-		return driver_fail(EOPNOTSUPP,
-				   "%s: buffers of %u bytes are too short for the card: 256 at "
-				   "least",
-				   dev_name(e->dev), room);
+		return driver_fail(
+			EOPNOTSUPP,
+			"%s: buffers of %u bytes are too short for the card: it needs at least 256",
+			dev_name(e->dev), room);
 	}
 	return 0;
 }
@@ -47,7 +50,7 @@ static void e1000e_rx_give(struct e1000e_rx *rx, dma_addr_t dma)
 	rx->filled++;
 }
 
-/* Buffers of the pool. */
+/* Fills the ring with buffers of the pool. */
 static void e1000e_rx_fill_pool(struct e1000e *e, u32 want)
 {
 	struct e1000e_rx *rx = &e->rx;
@@ -65,7 +68,7 @@ static void e1000e_rx_fill_pool(struct e1000e *e, u32 want)
 		xsk_clear_rx_need_wakeup(e->pool);
 }
 
-/* A page for a slot that has none, mapped once for all packets to come. */
+/* Gives a slot a page if it has none. The page is mapped once and reused for all later packets. */
 static bool e1000e_rx_map_page(struct e1000e *e, struct e1000e_rx_slot *s)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -113,7 +116,7 @@ void e1000e_rx_fill(struct e1000e *e)
 		e1000e_writel(e, REG_RDT, rx->tail);
 }
 
-/* A whole packet in buffers of the pool. */
+/* Delivers a packet in buffers of the pool. */
 static void e1000e_rx_deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
 {
 	struct e1000e_rx *rx = &e->rx;
@@ -135,7 +138,7 @@ static void e1000e_rx_drop_first(struct e1000e_rx *rx, u64 *why)
 	e1000e_add(why, 1);
 }
 
-/* A piece of a packet of several buffers, or of a damaged one. */
+/* Handles one buffer of a packet that has several, or that is damaged. */
 static void e1000e_rx_piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 status)
 {
 	struct e1000e_rx *rx = &e->rx;
@@ -178,7 +181,7 @@ static void e1000e_rx_receive_pool(struct e1000e *e, struct e1000e_rx_slot *s, u
 		e1000e_rx_piece_pool(e, xdp, len, status);
 }
 
-/* A whole packet in memory of the driver's. */
+/* Delivers a packet in memory of the driver. */
 static void e1000e_rx_deliver_copy(struct e1000e *e, u8 *start, u32 headroom, u32 len, u32 room)
 {
 	struct e1000e_rx *rx = &e->rx;
@@ -220,7 +223,7 @@ static void e1000e_rx_piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 
 	rx->dropping = false;
 }
 
-/* The page stays the slot's: what was in it is copied before the card gets it again. */
+/* The page stays with the slot: its content is copied before the card gets it again. */
 static void e1000e_rx_receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
 {
 	u8 *page = page_address(s->page);
@@ -250,7 +253,7 @@ u32 e1000e_rx_poll(struct e1000e *e, u32 budget)
 			break;
 		len = RXD_LEN(status);
 		if (len > rx->buffer)
-			len = rx->buffer; /* the card says more than it can have written */
+			len = rx->buffer; /* the card reports more than it can have written */
 		if (e->pool)
 			e1000e_rx_receive_pool(e, &rx->slot[rx->next], len, status);
 		else
@@ -265,7 +268,7 @@ u32 e1000e_rx_poll(struct e1000e *e, u32 budget)
 	return done;
 }
 
-/* The card is stopped: its buffers go back. */
+/* Releases the buffers of a stopped card. */
 void e1000e_rx_release(struct e1000e *e)
 {
 	struct e1000e_rx *rx = &e->rx;

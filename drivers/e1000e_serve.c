@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A thread that does the driver's turns, for programs that have no loop of their own for it. */
+/* A thread that polls the card, for programs without a loop of their own. */
 #include "drivers/e1000e_private.h"
 
 #include <sched.h>
@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #define BUDGET	   64u
-#define IDLE_TURNS 200 /* empty ones before it sleeps */
-#define NAP_MS	   100 /* and looks whether it is to end */
+#define IDLE_TURNS 200 /* empty polls before the thread sleeps */
+#define NAP_MS	   100 /* longest sleep between two checks of `end` */
 
 static bool e1000e_serve_is_to_end(const struct e1000e *e)
 {
@@ -20,7 +20,7 @@ static int e1000e_serve_idle_turn(struct e1000e *e, u32 idle)
 {
 	if (!e->busy && idle >= IDLE_TURNS)
 		return e1000e_wait(e, NAP_MS);
-	/* the application may be waiting for this very processor */
+	/* the application may be waiting for this processor */
 	if (idle % 16 == 15)
 		sched_yield();
 	return 0;
@@ -47,17 +47,17 @@ int e1000e_serve(struct e1000e *e, bool busy)
 	int err;
 
 	if (e->serving)
-		return driver_fail(EBUSY, "%s: a thread serves the card already", dev_name(e->dev));
+		return driver_fail(EBUSY, "%s: a thread polls the card already", dev_name(e->dev));
 	e->busy = busy;
 	__atomic_store_n(&e->end, false, __ATOMIC_RELEASE);
-	/* no handler of the program's runs in it */
+	/* no signal handler of the program runs in the thread */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&e->server, NULL, e1000e_serve_main, e);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
-		return driver_fail(err, "%s: no thread to serve the card: %s", dev_name(e->dev),
-				   strerror(err));
+		return driver_fail(err, "%s: cannot start a thread that polls the card: %s",
+				   dev_name(e->dev), strerror(err));
 	e->serving = true;
 	return 0;
 }
@@ -67,7 +67,7 @@ static void e1000e_serve_kick(struct e1000e *e)
 	const u64 one = 1;
 
 	if (write(e->kick_fd, &one, sizeof(one)) < 0)
-		return; /* a full counter wakes it, too */
+		return; /* a counter at its maximum wakes the thread, too */
 }
 
 void e1000e_serve_end(struct e1000e *e)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmitting. [clean, next) of the ring is the card's. Only the last descriptor of a batch asks
- * for a report (RS); the slot of the first says where that is, so one look tells that the whole
- * batch is sent. Buffers of a socket are completed in the order in which they were taken, which the
- * ring keeps: `completes` of a slot counts those that go with it.
+ * Transmitting. The card owns [clean, next) of the ring. Only the last descriptor of a batch
+ * requests a report (RS). The slot of the first descriptor stores its index, so one load shows that
+ * the whole batch was sent. A socket's buffers complete in the order in which they were taken; the
+ * ring keeps this order: `completes` of a slot counts the buffers that complete with it.
  */
 #include "drivers/e1000e_private.h"
 
@@ -26,7 +26,7 @@ static void e1000e_tx_unmap_slot(struct e1000e *e, struct e1000e_tx_slot *s)
 	s->len = 0;
 }
 
-/* Everything up to and with slot `last` is sent. */
+/* Releases all slots up to and including `last`, which were sent. */
 static u32 e1000e_tx_finish(struct e1000e *e, u32 last)
 {
 	struct e1000e_tx *tx = &e->tx;
@@ -71,7 +71,7 @@ static void e1000e_tx_put(struct e1000e_tx *tx, dma_addr_t dma, u32 lower)
 	tx->next = e1000e_tx_ring_after(tx, tx->next);
 }
 
-/* The batch that began at `first` goes to the card. */
+/* Hands the batch that begins at `first` to the card. */
 static void e1000e_tx_show(struct e1000e *e, u32 first)
 {
 	struct e1000e_tx *tx = &e->tx;
@@ -83,7 +83,7 @@ static void e1000e_tx_show(struct e1000e *e, u32 first)
 	e1000e_writel(e, REG_TDT, tx->next);
 }
 
-/* Descriptors of the packet that begins at `d`, of `n` that there are. */
+/* Number of descriptors of the packet that begins at `d`, of `n` descriptors. */
 static u32 e1000e_tx_packet_length(const struct xdp_desc *d, u32 n)
 {
 	u32 i;
@@ -93,7 +93,7 @@ static u32 e1000e_tx_packet_length(const struct xdp_desc *d, u32 n)
 	return i + 1;
 }
 
-/* False: some of it is not mapped for the card. */
+/* False: a part of the packet is not mapped for the card. */
 static bool e1000e_tx_put_packet(struct e1000e *e, const struct xdp_desc *d, u32 n)
 {
 	dma_addr_t dma[XSK_MAX_FRAGS + 1];
@@ -114,7 +114,7 @@ static bool e1000e_tx_put_packet(struct e1000e *e, const struct xdp_desc *d, u32
 	return true;
 }
 
-/* Buffers of packets that were dropped: completed after those before them. */
+/* Completes the buffers of dropped packets after those of the packets before them. */
 static void e1000e_tx_complete_dropped(struct e1000e *e, u32 n)
 {
 	struct e1000e_tx *tx = &e->tx;
@@ -154,7 +154,7 @@ u32 e1000e_tx_pool(struct e1000e *e)
 	return n;
 }
 
-/* A page of the ring's with a piece of the packet in it, mapped. */
+/* Copies a piece of the packet into a page of the ring and maps it. */
 static bool e1000e_tx_map_piece(struct e1000e *e, struct e1000e_tx_slot *s, const u8 *data, u32 len)
 {
 	if (!s->page)
@@ -197,8 +197,8 @@ int e1000e_tx_copy(struct e1000e *e, const void *frame, u32 len)
 
 	if (!len || len > E1000E_FRAME_LONG) {
 		e1000e_add(&tx->too_long, 1);
-		return driver_fail(EINVAL, "%s: no packet has %u bytes: 1 to %u", dev_name(e->dev),
-				   len, E1000E_FRAME_LONG);
+		return driver_fail(EINVAL, "%s: a packet cannot have %u bytes: use 1 to %u",
+				   dev_name(e->dev), len, E1000E_FRAME_LONG);
 	}
 	if (e1000e_tx_ring_free(tx) < pieces)
 		e1000e_tx_clean(e);
@@ -218,7 +218,7 @@ int e1000e_tx_copy(struct e1000e *e, const void *frame, u32 len)
 	return 0;
 }
 
-/* The card is stopped: what it has not sent is lost, and its buffers go back as if it were. */
+/* The card is stopped: unsent packets are lost, and their buffers complete as if they were sent. */
 void e1000e_tx_release(struct e1000e *e)
 {
 	struct e1000e_tx *tx = &e->tx;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The driver's side of XSK sockets: zero-copy on and off, wake-ups, and sending for sockets that
- * copy. The card is stopped while a pool comes or goes, so no descriptor outlives the memory that
- * it names.
+ * The driver's side of XSK sockets: zero-copy on and off, wake-ups, and transmission for sockets in
+ * copy mode. The card is stopped while a pool is attached or detached, so no descriptor outlives
+ * the memory that it refers to.
  */
 #include "drivers/e1000e_private.h"
 
@@ -43,7 +43,7 @@ static int e1000e_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool,
 	e1000e_xsk_pool_off(e);
 	if (pool)
 		err = e1000e_xsk_pool_on(e, pool);
-	/* A card that does not come up again is noticed by who polls it. */
+	/* If the card does not start again, the thread that polls it gets the error. */
 	if (was_up && e1000e_up(e) && pool && !err) {
 		e1000e_xsk_pool_off(e);
 		err = -EIO;
@@ -59,13 +59,13 @@ static int e1000e_xsk_wakeup(struct device *dev, u32 queue, u32 flags)
 
 	if (!e || e1000e_is_gone(e))
 		return -ENETDOWN;
-	/* A full counter has woken it already. */
+	/* A counter at its maximum has woken the thread already. */
 	if (write(e->kick_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return -errno;
 	return 0;
 }
 
-/* -EBUSY: it stays in its ring until there is room, a link, or a card that is started. */
+/* -EBUSY: the packet stays in its ring until there is space, a link and a started card. */
 static int e1000e_xsk_xmit(struct device *dev, u32 queue, const void *packet, u32 len)
 {
 	struct e1000e *e = dmamap_get_drvdata(dev);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The controller: reset, enable, identify, queues, and giving it up.
+ * The controller: reset, enable, identify, queues, and failure.
  *
- * Stopping: `stopped` is set first, so that no queue starts anything more; then the controller is
- * disabled; then each queue's requests are finished. A request that went in before `stopped` was
- * seen is in its queue by the time that queue's lock is taken. A controller that does not answer
- * the disable is left as it is: the unmaps still cut it off where there is an IOMMU.
+ * Stopping: `stopped` is set first, so that no queue starts another request. Then the controller is
+ * disabled, and then the requests of each queue are finished. A request that was submitted before
+ * its thread could see `stopped` is in its queue by the time that the queue's lock is acquired. If
+ * the controller does not respond to the disable, nothing more is done with it: with an IOMMU, the
+ * unmaps still end its access.
  *
- * What the controller says (limits, sizes, counts) is bounded before it is used.
+ * Every value that the controller reports (limits, sizes, counts) is checked against its limits
+ * before it is used.
  */
 #include "drivers/nvme_private.h"
 
@@ -38,7 +40,7 @@ static void nvme_pause_us(long us)
 
 /*
  * Waits until CSTS & mask is `want`. -ETIMEDOUT; -EIO: the controller is gone or failed; -EINTR:
- * while it should become ready. Sets no error message.
+ * interrupted while it should become ready. Sets no error message.
  */
 static int nvme_wait_csts(struct nvme *nvme, u32 mask, u32 want)
 {
@@ -84,7 +86,7 @@ static void nvme_shut_down(struct nvme *nvme)
 	nvme_wait_csts(nvme, CSTS_SHUTDOWN_MASK, CSTS_SHUTDOWN_DONE);
 }
 
-/* `why`: it died, and in what way; NULL: it is stopped in order. */
+/* `why`: the controller failed, for this reason; NULL: it is stopped in order. */
 static void nvme_halt(struct nvme *nvme, int err, const char *why)
 {
 	pthread_mutex_lock(&nvme->stop_lock);
@@ -95,7 +97,10 @@ static void nvme_halt(struct nvme *nvme, int err, const char *why)
 		nvme_disable(nvme);
 	}
 	pthread_mutex_unlock(&nvme->stop_lock);
-	/* Also when another thread stopped it: the caller may rely on everything being finished. */
+	/*
+	 * Also when another thread stopped it: every caller may rely on all requests being
+	 * finished.
+	 */
 	for (unsigned int i = 0; i < nvme->n_queues; i++)
 		nvme_queue_fail_all(&nvme->queue[i], err);
 }
@@ -103,7 +108,7 @@ static void nvme_halt(struct nvme *nvme, int err, const char *why)
 void nvme_kill(struct nvme *nvme, int err, const char *why)
 {
 	nvme_halt(nvme, -err, why);
-	driver_fail(err, "%s: the controller was given up: %s", dev_name(nvme->dev), why);
+	driver_fail(err, "%s: the controller failed and was stopped: %s", dev_name(nvme->dev), why);
 }
 
 void nvme_stop(struct nvme *nvme)
@@ -111,7 +116,7 @@ void nvme_stop(struct nvme *nvme)
 	nvme_halt(nvme, -ECANCELED, NULL);
 }
 
-/* Runs a command on the admin queue. 0 or -errno and the sentence. */
+/* Runs a command on the admin queue. 0, or -errno with an error message. */
 static int nvme_admin_run(struct nvme *nvme, struct nvme_request *req)
 {
 	int err;
@@ -139,7 +144,7 @@ static int nvme_controller_enable(struct nvme *nvme)
 	return err ? nvme_csts_fail(nvme, err, "get ready") : 0;
 }
 
-/* Reads what the controller can do, and stops what another driver may have left running. */
+/* Reads the capabilities, and stops what another driver may have left running. */
 static int nvme_controller_reset(struct nvme *nvme)
 {
 	struct device *dev = nvme->dev;
@@ -148,14 +153,15 @@ static int nvme_controller_reset(struct nvme *nvme)
 	int err;
 
 	if (!cap || cap == ~0ull)
-		return driver_fail(ENODEV, "%s: no NVMe controller: its capabilities read 0x%llx",
+		return driver_fail(ENODEV,
+				   "%s: not an NVMe controller: its capabilities read 0x%llx",
 				   dev_name(dev), (unsigned long long)cap);
 	nvme->info.version = dmamap_readl(dev, 0, REG_VS);
 	if (CAP_MPSMIN(cap) || !CAP_NVM(cap))
-		return driver_fail(
-			EOPNOTSUPP, "%s: the controller %s, which this driver does not serve",
-			dev_name(dev),
-			CAP_NVM(cap) ? "has no pages of 4096 bytes" : "lacks the NVM command set");
+		return driver_fail(EOPNOTSUPP, "%s: the controller %s, and this driver needs that",
+				   dev_name(dev),
+				   CAP_NVM(cap) ? "does not support pages of 4096 bytes"
+						: "does not support the NVM command set");
 	nvme->doorbell_stride = 4u << CAP_DSTRD(cap);
 	nvme->ready_ms = CAP_TO(cap) ? CAP_TO(cap) * 500 : 500;
 	if (depth > CAP_MQES(cap) + 1)
@@ -166,7 +172,7 @@ static int nvme_controller_reset(struct nvme *nvme)
 	return err ? nvme_csts_fail(nvme, err, "stop") : 0;
 }
 
-/* `size` characters, of which any may be anything, as text without the blanks at its end. */
+/* Copies `size` characters, which may have any value, as printable text without trailing blanks. */
 static void nvme_text_copy(char *to, const u8 *from, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
@@ -215,11 +221,12 @@ static int nvme_identify_namespace(struct nvme *nvme, const u8 *page)
 		return driver_fail(ENODEV, "%s: the controller has no namespace 1",
 				   dev_name(nvme->dev));
 	if (bits < 9 || bits > BLOCK_BITS_MAX || lbaf & 0xffff || blocks > UINT64_MAX >> bits >> 1)
-		return driver_fail(EOPNOTSUPP,
-				   "%s: namespace 1 has %llu blocks of 2^%u bytes and %u of "
-				   "metadata; this driver serves 2^9 to 2^%u and none",
-				   dev_name(nvme->dev), (unsigned long long)blocks, bits,
-				   lbaf & 0xffff, BLOCK_BITS_MAX);
+		return driver_fail(
+			EOPNOTSUPP,
+			"%s: namespace 1 has %llu blocks of 2^%u bytes and %u bytes of metadata; "
+			"this driver supports 2^9 to 2^%u bytes and no metadata",
+			dev_name(nvme->dev), (unsigned long long)blocks, bits, lbaf & 0xffff,
+			BLOCK_BITS_MAX);
 	nvme->info.blocks = blocks;
 	nvme->info.block_size = 1u << bits;
 	return 0;
@@ -248,7 +255,9 @@ out:
 	return err;
 }
 
-/* Makes the pair `id` here and in the controller; its interrupt is the vector of the same number.
+/*
+ * Makes the queue pair `id` in memory and in the controller. Its interrupt is the vector of the
+ * same number.
  */
 static int nvme_pair_create(struct nvme *nvme, u16 id)
 {
@@ -270,13 +279,17 @@ static int nvme_pair_create(struct nvme *nvme, u16 id)
 		err = nvme_admin_run(nvme, &sq);
 	nvme->n_queues = id + 1u;
 	if (err)
-		return err; /* it may know the ring: freed with the others, once it is disabled */
+		/*
+		 * the controller may know the ring: it is freed with the others, once the
+		 * controller is disabled
+		 */
+		return err;
 	nvme->info.queues = id;
 	nvme->info.interrupts += q->irq_fd >= 0;
 	return 0;
 }
 
-/* Asks for the queues and makes as many as the controller gives. */
+/* Requests the queues and makes as many as the controller grants. */
 static int nvme_pairs_create(struct nvme *nvme)
 {
 	u32 want = nvme->options.queues, given;
@@ -324,20 +337,20 @@ static int nvme_options_check(struct nvme *nvme, const struct nvme_options *opti
 	o->timeout_ms = o->timeout_ms ? o->timeout_ms : 10000;
 	o->retry_ms = o->retry_ms ? o->retry_ms : 30000;
 	if ((unsigned int)o->data > NVME_DATA_TWOSTEP)
-		return driver_fail(EINVAL, "%s: no way to map data has the number %d",
+		return driver_fail(EINVAL, "%s: there is no mode %d of mapping data",
 				   dev_name(nvme->dev), (int)o->data);
 	if (o->queues <= QUEUES_MAX && o->depth >= 2 && o->depth <= DEPTH_MAX && o->mask_bits <= 64)
 		return 0;
 	return driver_fail(EINVAL,
-			   "%s: %u queues of %u entries and %u address bits: the most are %d, 2 to "
-			   "%d, and 64",
+			   "%s: %u queues of %u entries and %u address bits are not possible: use "
+			   "at most %d queues, 2 to %d entries, and 64 bits",
 			   dev_name(nvme->dev), o->queues, o->depth, o->mask_bits, QUEUES_MAX,
 			   DEPTH_MAX);
 }
 
 /*
- * The limits that keep a buffer's place in its page through every kind of mapping: that is what
- * PRPs need. Segments may be long and lie across any boundary.
+ * Sets limits under which every kind of mapping keeps a buffer's offset in its page, as PRPs
+ * require. Segments may be long and may cross any boundary.
  */
 static int nvme_dma_setup(struct nvme *nvme)
 {
@@ -346,7 +359,7 @@ static int nvme_dma_setup(struct nvme *nvme)
 
 	err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(nvme->options.mask_bits));
 	if (err)
-		return driver_fail_why(-err, "%s: a mask of %u bits", dev_name(dev),
+		return driver_fail_why(-err, "%s: cannot set a mask of %u bits", dev_name(dev),
 				       nvme->options.mask_bits);
 	dma_set_max_seg_size(dev, UINT32_MAX);
 	dma_set_seg_boundary(dev, ~0ul);
@@ -369,7 +382,7 @@ static void nvme_release(struct nvme *nvme)
 	kfree(nvme);
 }
 
-/* The admin queue and everything that is asked through it. */
+/* Sets up the admin queue and everything that is requested through it. */
 static int nvme_bring_up(struct nvme *nvme)
 {
 	int err;
@@ -412,7 +425,7 @@ struct nvme *nvme_probe(struct device *dev, const struct nvme_options *options)
 	dmamap_set_drvdata(dev, nvme);
 	return nvme;
 stop:
-	nvme_stop(nvme); /* the controller must be at rest before its queues are freed */
+	nvme_stop(nvme); /* the controller must have stopped before its queues are freed */
 release:
 	nvme_release(nvme);
 	errno = -err;
@@ -446,11 +459,14 @@ static int nvme_check_range(const struct nvme *nvme, const struct nvme_request *
 	if (req->op == NVME_FLUSH)
 		return 0;
 	if (!req->blocks || req->lba >= info->blocks || req->blocks > info->blocks - req->lba)
-		return driver_fail(EINVAL, "%s: %u blocks at block %llu: the namespace has %llu",
-				   dev_name(nvme->dev), req->blocks, (unsigned long long)req->lba,
-				   (unsigned long long)info->blocks);
+		return driver_fail(
+			EINVAL,
+			"%s: %u blocks at block %llu go past the end: the namespace has %llu",
+			dev_name(nvme->dev), req->blocks, (unsigned long long)req->lba,
+			(unsigned long long)info->blocks);
 	if (req->op != NVME_DISCARD && req->blocks > 65536)
-		return driver_fail(EINVAL, "%s: %u blocks in one request: 65536 are possible",
+		return driver_fail(EINVAL,
+				   "%s: %u blocks in one request are too many: at most 65536",
 				   dev_name(nvme->dev), req->blocks);
 	return 0;
 }
@@ -465,8 +481,9 @@ int nvme_submit(struct nvme *nvme, unsigned int queue, struct nvme_request *req)
 				   dev_name(nvme->dev), queue, (int)req->op);
 	if ((req->op == NVME_DISCARD && !info->can_discard) ||
 	    (req->op == NVME_WRITE_ZEROES && !info->can_write_zeroes))
-		return driver_fail(EOPNOTSUPP, "%s: the controller cannot %s", dev_name(nvme->dev),
-				   req->op == NVME_DISCARD ? "discard" : "write zeroes");
+		return driver_fail(
+			EOPNOTSUPP, "%s: the controller does not support the command to %s",
+			dev_name(nvme->dev), req->op == NVME_DISCARD ? "discard" : "write zeroes");
 	err = nvme_check_range(nvme, req);
 	if (!err)
 		err = nvme_check_data(nvme, req);

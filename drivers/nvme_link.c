@@ -1,30 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request's data by the two-step way: each slot keeps a range of device addresses, into which the
- * memory of the request is linked piece by piece. So the device finds it in one run whatever the
- * list looks like, PRPs follow from one address, and address space is asked for only when a slot's
- * requests grow.
+ * Data of a request as a two-step mapping: each slot keeps a range of device addresses, and links
+ * the memory of its request into the range piece by piece. The device sees one contiguous range for
+ * any scatterlist, PRPs follow from one address, and address space is allocated only when the
+ * requests of a slot grow.
  *
- * A kept range begins at a page, so only data that begins at one fits it as it is. Other data goes
- * by dma_map_sg() or dma_map_single(); where the two-step way is demanded, the range is taken anew
- * with the data's place in its page.
+ * A cached range begins at a page boundary, so it fits only data that begins at one. Other data is
+ * mapped by dma_map_sg() or dma_map_single(). If two-step mappings are required, the range is
+ * allocated again with the data's offset in its page.
  *
- * Where all RAM is mapped once (policy=identity), mapping is an addition and each link a change of
- * the page table, which behind a kernel's IOMMU is a system call: there nothing is linked unless it
- * is demanded.
+ * If RAM is identity-mapped (policy=identity), a mapping is an addition, while each link changes
+ * the page table, which takes a system call behind a kernel's IOMMU. In that case nothing is linked
+ * unless it is required.
  */
 #include "drivers/nvme_private.h"
 
 #include <linux/vmalloc.h>
 
-#define RANGE_MIN (128u << 10) /* a range is at least so long, so that it seldom grows */
+#define RANGE_MIN (128u << 10) /* least length of a range, so that it seldom has to grow */
 
 static phys_addr_t nvme_link_entry_phys(const struct nvme_request *req, struct scatterlist *sg)
 {
 	return req->sg ? sg_phys(sg) : virt_to_phys(req->buf);
 }
 
-/* The slot has a range that `bytes` fit into at that place in a page. False: none can be had. */
+/*
+ * Ensures that the slot's range can hold `bytes` at that offset in a page. False: no range is
+ * available.
+ */
 static bool nvme_link_range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u64 bytes)
 {
 	u64 size = bytes > RANGE_MIN ? bytes : RANGE_MIN;
@@ -37,7 +40,7 @@ static bool nvme_link_range_ready(struct nvme *nvme, struct nvme_slot *slot, u64
 	return dma_iova_try_alloc(nvme->dev, &slot->range, place, size);
 }
 
-/* Bytes from `*sg` on, up to `most`, that lie in one piece of memory; `*sg` is behind them then. */
+/* Length of the contiguous memory from `*sg` on, up to `most` bytes; advances `*sg` past it. */
 static u64 nvme_link_piece_take(struct scatterlist **sg, u64 most)
 {
 	phys_addr_t start = sg_phys(*sg);
@@ -50,7 +53,7 @@ static u64 nvme_link_piece_take(struct scatterlist **sg, u64 most)
 	return n;
 }
 
-/* Links the request's pieces one behind the other. On failure nothing stays linked. */
+/* Links the request's pieces one after the other. On failure nothing stays linked. */
 static int nvme_link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req,
 			    u64 bytes)
 {
@@ -108,7 +111,7 @@ void nvme_link_release(struct nvme *nvme, struct nvme_slot *slot)
 		dma_iova_free(nvme->dev, &slot->range);
 }
 
-/* A mapping of RAM is an addition: two of the same memory have the same address. */
+/* In an identity mapping of RAM, two mappings of the same memory have the same address. */
 static bool nvme_link_ram_is_mapped(struct nvme *nvme)
 {
 	void *buf = kmalloc(NVME_PAGE, GFP_KERNEL);
@@ -142,7 +145,7 @@ int nvme_link_check(struct nvme *nvme)
 	if (nvme->two_step)
 		dma_iova_free(nvme->dev, &trial);
 	else if (nvme->options.data == NVME_DATA_TWOSTEP)
-		return driver_fail_why(EOPNOTSUPP, "%s: data by two-step mappings was asked for",
+		return driver_fail_why(EOPNOTSUPP, "%s: two-step mappings of data were required",
 				       dev_name(nvme->dev));
 	return 0;
 }

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request's data as the device's list of pages (Base Specification, "Physical Region Page Entry
- * and List"): PRP1 may begin anywhere in a page, all others begin one; PRP2 is the second page, or
- * points to a list of the others, in whose last place a link to the next list stands when more
- * follow.
+ * Data of a request as the device's list of pages (Base Specification, "Physical Region Page Entry
+ * and List"). PRP1 may have any offset in its page; all other entries begin a page. PRP2 is the
+ * second page, or points to a list of the other pages. If more entries follow, the last entry of a
+ * list points to the next list.
  *
- * A DMA segment may be of any length: an IOMMU merges the whole scatterlist into one. Offsets in a
- * page survive mapping, since the driver sets min_align_mask and no segment boundary; it is checked
- * nevertheless, as a wrong PRP would send data to the wrong place.
+ * A DMA segment may have any length: an IOMMU can merge the whole scatterlist into one. Mapping
+ * keeps offsets in pages, since the driver sets min_align_mask and no segment boundary. This is
+ * checked nevertheless, because a wrong PRP would direct data to the wrong memory.
  *
- * What may overflow: nothing; nvme_check_data() bounds a request by MAX_BYTES, which bounds the
+ * Overflow: none is possible. nvme_check_data() limits a request to MAX_BYTES, which limits the
  * lists.
  */
 #include "drivers/nvme_private.h"
 
-/* The PRP entries of a request while they are written. */
+/* State while the PRP entries of a request are written. */
 struct prp_writer {
 	struct nvme_slot *slot;
 	u32 total, done; /* entries */
-	u32 list, place; /* where the next goes, once past PRP1 */
+	u32 list, place; /* position of the next entry after PRP1 */
 };
 
 static void nvme_prp_put(struct prp_writer *w, dma_addr_t addr)
@@ -45,7 +45,7 @@ static void nvme_prp_put(struct prp_writer *w, dma_addr_t addr)
 	prps[w->place++] = htole64(addr);
 }
 
-/* Writes the entries of one segment. -EIO: it does not fit to the pages. */
+/* Writes the entries of one segment. -EIO: the segment is not aligned to pages as required. */
 static int nvme_prp_segment(struct prp_writer *w, dma_addr_t addr, u64 len, bool last)
 {
 	u64 step;
@@ -77,7 +77,7 @@ static void nvme_prp_lists_free(struct nvme *nvme, struct nvme_slot *slot)
 	}
 }
 
-/* Takes the lists that `entries` beyond PRP1 need. 0, -ENOMEM. */
+/* Allocates the lists for `entries` entries after PRP1. 0, -ENOMEM. */
 static int nvme_prp_lists_alloc(struct nvme *nvme, struct nvme_slot *slot, u32 entries)
 {
 	struct dma_pool *pool;
@@ -99,7 +99,7 @@ static int nvme_prp_lists_alloc(struct nvme *nvme, struct nvme_slot *slot, u32 e
 	return 0;
 }
 
-/* The data of a request is mapped: its PRPs. `count` segments, 0: one at slot->addr. */
+/* Writes the PRPs of mapped data: `count` segments, 0: one segment at slot->addr. */
 static int nvme_prp_make(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req,
 			 int count)
 {
@@ -128,8 +128,8 @@ static int nvme_prp_make(struct nvme *nvme, struct nvme_slot *slot, struct nvme_
 	if (err) {
 		nvme_prp_lists_free(nvme, slot);
 		return driver_fail(-err,
-				   "%s: the mapping of %llu bytes does not keep their places in "
-				   "a page, which NVMe needs",
+				   "%s: the mapping of %llu bytes does not keep their offsets in a "
+				   "page, as NVMe requires",
 				   dev_name(nvme->dev), (unsigned long long)bytes);
 	}
 	return 0;
@@ -162,7 +162,7 @@ static int nvme_prp_map_data(struct nvme *nvme, struct nvme_slot *slot, struct n
 	return err;
 }
 
-/* A discard's range goes to the device in a block of the small pool. */
+/* Passes the range of a discard to the device in a block of the small pool. */
 static int nvme_prp_map_range(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
 {
 	struct nvme_range *range;
@@ -219,13 +219,12 @@ static int nvme_prp_check_list(const struct nvme *nvme, const struct nvme_reques
 	}
 	if (i == req->nents && i && !rest)
 		return 0;
-	return driver_fail(
-		EINVAL,
-		"%s: the scatterlist does not suit the request at entry %u of %u: all "
-		"entries but the first must begin on a page, all but the last end on one, "
-		"and together be %llu bytes",
-		dev_name(nvme->dev), i, req->nents,
-		(unsigned long long)nvme_request_bytes(nvme, req));
+	return driver_fail(EINVAL,
+			   "%s: entry %u of %u of the scatterlist is not valid: all entries but "
+			   "the first must begin at a page boundary, all but the last must end at "
+			   "one, and together they must have %llu bytes",
+			   dev_name(nvme->dev), i, req->nents,
+			   (unsigned long long)nvme_request_bytes(nvme, req));
 }
 
 int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req)
@@ -235,14 +234,17 @@ int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req)
 	if (!bytes)
 		return 0;
 	if (bytes > nvme->info.max_bytes)
-		return driver_fail(
-			EINVAL, "%s: a request of %llu bytes, at most %u are possible: split it",
-			dev_name(nvme->dev), (unsigned long long)bytes, nvme->info.max_bytes);
+		return driver_fail(EINVAL,
+				   "%s: a request of %llu bytes is too large: split it into "
+				   "requests of at most %u",
+				   dev_name(nvme->dev), (unsigned long long)bytes,
+				   nvme->info.max_bytes);
 	if (req->sg)
 		return nvme_prp_check_list(nvme, req);
 	if (!req->buf || (uintptr_t)req->buf % 4)
-		return driver_fail(
-			EINVAL, "%s: a data buffer at %p: it must be 4-byte aligned and not NULL",
-			dev_name(nvme->dev), req->buf);
+		return driver_fail(EINVAL,
+				   "%s: a data buffer at %p is not valid: it must be 4-byte "
+				   "aligned and not NULL",
+				   dev_name(nvme->dev), req->buf);
 	return 0;
 }

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One pair of queues: requests go in, completions come out.
+ * One pair of queues, for submission and completion.
  *
  * Invariants, under queue.lock:
- *  - in_flight slots have a request, the others are on the stack `free`; their sum is depth - 1, so
- *    neither ring can overflow: a ring of `depth` entries that holds depth - 1 is full;
- *  - a request is in a slot, or in the waiting list, or finished; never lost;
- *  - `seen` says where the next completion will appear.
+ *  - in_flight slots have a request, the others are on the stack `free`; their sum is depth - 1. A
+ *  ring
+ *    of `depth` entries is full with depth - 1, so neither ring can overflow;
+ *  - a request is in a slot, or in the waiting list, or finished; it is never lost;
+ *  - `seen` is the position of the next completion.
  *
- * A completion names its request by a number that the device chose to send: one that is not in
- * flight is counted and passed over. One call handles at most `depth` completions, so that a device
- * that never stops completing cannot hold a thread.
+ * A completion names its request by an identifier from the device. An identifier that is not in
+ * flight is counted and skipped. One call processes at most `depth` completions, so a device that
+ * never stops completing cannot hold a thread.
  *
- * Callbacks and wake-ups come after the lock is given back. One thread at a time looks after the
- * interrupt (`polling`); others that wait for the same queue sleep on `finished`.
+ * Callbacks and wake-ups run after the lock is released. One thread at a time waits for the
+ * interrupt (`polling`); other threads that wait for the same queue sleep on `finished`.
  */
 #include "drivers/nvme_private.h"
 
@@ -21,11 +22,11 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define SPIN	 2000 /* looks before a thread sleeps, some 10 µs */
-#define RETRY_MS 1    /* until a mapping is tried again with nothing in flight */
-#define CHECK_MS 100  /* between looks at the deadlines and the controller's state */
+#define SPIN	 2000 /* checks before a thread sleeps, about 10 µs */
+#define RETRY_MS 1    /* interval of retries while nothing is in flight */
+#define CHECK_MS 100  /* interval of checks of deadlines and of the controller's state */
 
-/* Finished requests on their way to their callbacks. */
+/* Finished requests whose callbacks are still to be called. */
 struct done_list {
 	struct nvme_request *first, **end;
 	int count;
@@ -41,7 +42,7 @@ static void nvme_done_add(struct done_list *d, struct nvme_request *req, int res
 	d->count++;
 }
 
-/* A request may be freed by its owner as soon as it is finished, so nothing is read after that. */
+/* The owner may free a request as soon as it is finished, so nothing of it is read after that. */
 static int nvme_done_run(struct nvme_queue *q, struct done_list *d)
 {
 	struct nvme_request *req = d->first, *next;
@@ -120,7 +121,10 @@ static void nvme_queue_command_fill(struct nvme_command *c, const struct nvme_sl
 	}
 }
 
-/* Gives a request to the device. 0; -EAGAIN: no room now; another: it can never be mapped. */
+/*
+ * Maps a request and gives it to the device. 0; -EAGAIN: not possible now; another error: mapping
+ * can never succeed.
+ */
 static int nvme_queue_start(struct nvme_queue *q, struct nvme_request *req)
 {
 	struct nvme *nvme = q->nvme;
@@ -161,7 +165,7 @@ static int nvme_queue_start(struct nvme_queue *q, struct nvme_request *req)
 	return 0;
 }
 
-/* Starts as many of the waiting as there is room for, oldest first. */
+/* Starts waiting requests, oldest first, until one cannot be started. */
 static void nvme_queue_start_waiting(struct nvme_queue *q, struct done_list *d)
 {
 	struct nvme_request *req;
@@ -181,7 +185,7 @@ static void nvme_queue_start_waiting(struct nvme_queue *q, struct done_list *d)
 	}
 }
 
-/* Finishes what waits, and has nothing mapped. */
+/* Finishes all waiting requests; nothing is mapped for them. */
 static void nvme_queue_waiting_fail(struct nvme_queue *q, struct done_list *d, int err)
 {
 	while (q->waiting) {
@@ -193,7 +197,7 @@ static void nvme_queue_waiting_fail(struct nvme_queue *q, struct done_list *d, i
 	q->waiting_end = &q->waiting;
 }
 
-/* Ends what has a slot. */
+/* Finishes the request of a slot. */
 static void nvme_queue_finish(struct nvme_queue *q, u16 cid, struct done_list *d, int result)
 {
 	struct nvme_slot *slot = &q->slots[cid];
@@ -222,7 +226,7 @@ static void nvme_queue_complete_one(struct nvme_queue *q, u32 cid_status, struct
 	nvme_queue_finish(q, cid, d, nvme_status_errno(req->status));
 }
 
-/* Takes the completions that are there. Under the lock. */
+/* Processes new completions. The caller holds the lock. */
 static void nvme_queue_take_completions(struct nvme_queue *q, struct done_list *d)
 {
 	u32 cid_status, n;
@@ -241,7 +245,7 @@ static void nvme_queue_take_completions(struct nvme_queue *q, struct done_list *
 	}
 }
 
-/* A command is overdue. Under the lock. */
+/* True: a command is overdue. The caller holds the lock. */
 static bool nvme_queue_is_overdue(struct nvme_queue *q, u64 now)
 {
 	for (u32 i = 0; i < q->depth - 1u; i++) {
@@ -251,23 +255,23 @@ static bool nvme_queue_is_overdue(struct nvme_queue *q, u64 now)
 	return false;
 }
 
-/* Does the controller still work? No lock held. */
+/* Checks that the controller still works. The caller holds no lock. */
 static void nvme_queue_check_controller(struct nvme *nvme, bool overdue)
 {
 	u32 csts = dmamap_readl(nvme->dev, 0, REG_CSTS);
 
 	if (csts == ~0u)
-		nvme_kill(nvme, EIO, "its registers are gone");
+		nvme_kill(nvme, EIO, "its registers read all ones");
 	else if (csts & CSTS_FATAL)
 		nvme_kill(nvme, EIO, "it reports a fatal error");
-	/* who stops it says so before it does */
+	/* A thread that stops the controller sets `stopped` first. */
 	else if (!(csts & CSTS_READY) && !nvme_is_stopped(nvme))
-		nvme_kill(nvme, EIO, "it was reset behind the driver's back");
+		nvme_kill(nvme, EIO, "it was reset without the driver");
 	else if (overdue)
 		nvme_kill(nvme, ETIMEDOUT, "a command did not complete in time");
 }
 
-/* Finishes what has completed, starts what waited, and looks after the controller now and then. */
+/* Finishes completed requests, starts waiting ones, and checks the controller at intervals. */
 static int nvme_queue_process(struct nvme_queue *q)
 {
 	struct done_list d = {.end = &d.first};
@@ -328,7 +332,7 @@ int nvme_poll(struct nvme *nvme, unsigned int queue)
 	return n || !nvme_is_dead(nvme) ? n : -EIO;
 }
 
-/* A completion is there to take; a look without the lock. */
+/* True: a completion can be processed; checked without the lock. */
 static bool nvme_queue_is_ready(struct nvme_queue *q)
 {
 	u32 seen = __atomic_load_n(&q->seen, __ATOMIC_ACQUIRE), cid_status;
@@ -355,13 +359,16 @@ static bool nvme_queue_wait_interrupt(struct nvme_queue *q, int ms)
 		return true;
 	}
 	n = poll(&p, 1, ms);
-	/* Nobody else reads it: this thread alone is `polling`. */
+	/* Only the thread that set `polling` reads the counter. */
 	if (n > 0 && read(q->irq_fd, &count, sizeof(count)) < 0)
 		return errno != EINTR;
 	return n >= 0 || errno != EINTR;
 }
 
-/* How long the poller may sleep. Under the lock; -1: nothing is to be waited for. */
+/*
+ * Time for which the polling thread may sleep. The caller holds the lock. -1: there is nothing to
+ * wait for.
+ */
 static int nvme_queue_nap_ms(struct nvme_queue *q, u64 now, u64 end)
 {
 	u64 ms = CHECK_MS;
@@ -385,8 +392,8 @@ static void nvme_queue_sleep_until_finished(struct nvme_queue *q, int ms)
 }
 
 /*
- * One turn of waiting, for `req` or for any. 1: there may be news; 0: a signal came; -1: nothing is
- * in flight or waiting, so nothing will ever come.
+ * Waits once, for `req` or for any request. 1: check again; 0: a signal came; -1: nothing is in
+ * flight or waiting, so nothing will complete.
  */
 static int nvme_queue_wait_turn(struct nvme_queue *q, const struct nvme_request *req, u64 now,
 				u64 end)
@@ -438,11 +445,14 @@ int nvme_wait(struct nvme *nvme, unsigned int queue, int timeout_ms)
 
 int nvme_queue_wait_request(struct nvme_queue *q, struct nvme_request *req)
 {
-	/* A dead controller has finished it too. A signal is for the caller to look at later. */
+	/*
+	 * If the controller failed, the request is finished as well. The caller handles signals
+	 * afterwards.
+	 */
 	while (!nvme_finished(req)) {
 		if (!nvme_queue_process(q) &&
 		    nvme_queue_wait_turn(q, req, nvme_now_ms(), UINT64_MAX) < 0)
-			sched_yield(); /* another thread is about to say that it is finished */
+			sched_yield(); /* another thread is about to mark it as finished */
 	}
 	return req->result;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The system's calls that an AF_XDP application makes on its socket's descriptor. Linked before the
- * C library, these see them first: a wake-up is then a function call, and before a wait the
- * descriptor is made as the rings are. All else goes on to the C library.
+ * Replacements for the system calls that an AF_XDP application makes on the descriptor of its
+ * socket. The library is linked before the C library, so these functions are called first. A
+ * wake-up is then a function call, and before a wait the descriptor's state is updated from the
+ * rings. Calls on other descriptors are passed on to the C library.
  *
- * ThreadSanitizer stands before these calls, too, and while in its own sees no locks: under it
- * there are none of ours, and the thread of port.c serves the descriptors.
+ * ThreadSanitizer also interposes these calls, and does not track locks inside its own
+ * interceptors. In a build with ThreadSanitizer these functions are left out, and the thread of
+ * port.c serves the descriptors.
  */
 #ifndef __SANITIZE_THREAD__
 #include "port.h"
@@ -20,7 +22,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The next definition after ours, once. NULL: the program is linked statically. */
+/*
+ * Looks up the next definition after this one and stores it. NULL: the program is linked
+ * statically.
+ */
 static void *xsk_interpose_next(void **where, const char *name)
 {
 	void *fn = __atomic_load_n(where, __ATOMIC_ACQUIRE);
@@ -43,7 +48,7 @@ static void *xsk_interpose_next(void **where, const char *name)
 		     : (__typeof__(u_.fn(__VA_ARGS__)))syscall(number, __VA_ARGS__);               \
 	})
 
-/* 0, or -1 with errno, as a system call gives it. */
+/* Returns 0, or -1 with errno, as a system call does. */
 static int xsk_interpose_wake(struct port *p, u32 what)
 {
 	int err = xdp_sock_wakeup(p->xs, what);
@@ -56,8 +61,8 @@ static int xsk_interpose_wake(struct port *p, u32 what)
 }
 
 /*
- * Ours have names of their own here, and the system's in the object file: the C library declares
- * some of these with argument types that only it can write.
+ * The functions have a name of their own in the source, and the system's name in the object file:
+ * the C library declares some of them with argument types that only its headers can write.
  */
 #define INTERPOSE(type, name, ...)                                                                 \
 	DMAMAP_API type xsk_##name(__VA_ARGS__) __asm__(#name);                                    \
@@ -97,7 +102,7 @@ INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 		 : NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
 }
 
-/* Waiting on a socket is a wake-up, too, for the directions that are waited for. */
+/* Waiting on a socket is also a wake-up, for each direction that is waited for. */
 static void xsk_interpose_before_poll(const struct pollfd *fds, nfds_t n)
 {
 	if (!xsk_ports_exist())
@@ -122,7 +127,7 @@ INTERPOSE(int, poll, struct pollfd *fds, nfds_t n, int timeout)
 	return NEXT(poll, SYS_poll, fds, n, timeout);
 }
 
-/* What the compiler makes of poll() in a program with _FORTIFY_SOURCE. */
+/* The compiler calls this instead of poll() in a program with _FORTIFY_SOURCE. */
 INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t size)
 {
 	if (size / sizeof(*fds) < n)
@@ -130,7 +135,10 @@ INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t siz
 	return xsk_poll(fds, n, timeout);
 }
 
-/* The system call writes the time left over, which the function does not, and is told a size. */
+/*
+ * The system call takes the size of the mask and writes the remaining time; the function does
+ * neither.
+ */
 static int xsk_interpose_next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 				    const sigset_t *mask)
 {

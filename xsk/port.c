@@ -11,15 +11,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PLUG_BYTES 1500 /* more than half of the least send buffer */
+#define PLUG_BYTES 1500 /* more than half of the smallest send buffer */
 #define LOOK_MS	   1
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct port *all;     /* under list_lock */
+static struct port *all;     /* list_lock guards it */
 static unsigned int n_ports; /* atomic; written under list_lock */
-static int watch = -1;	     /* epoll of the thread; -1: there is none. Under list_lock */
-static int nudge = -1;	     /* eventfd: a mark or a plug was set */
-static unsigned int n_set;   /* atomic: marks and plugs that stand */
+/* epoll descriptor of the thread; -1: there is no thread. Under list_lock */
+static int watch = -1;
+static int nudge = -1;	   /* eventfd: written when the first mark or plug is set */
+static unsigned int n_set; /* atomic: number of marks and plugs that are set */
 
 static void xsk_port_count_set(int change)
 {
@@ -27,7 +28,10 @@ static void xsk_port_count_set(int change)
 		eventfd_write(nudge, 1);
 }
 
-/* Under port->lock: the mark is there, or not. The application may have taken it. */
+/*
+ * Sets or clears the mark. The application may have received it already. The caller holds
+ * port->lock.
+ */
 static void xsk_port_set_mark(struct port *p, bool on)
 {
 	char none;
@@ -40,7 +44,7 @@ static void xsk_port_set_mark(struct port *p, bool on)
 		return;
 	if (on) {
 		if (send(p->ours, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL))
-			return; /* the next look tries again */
+			return; /* the next refresh tries again */
 	} else {
 		while (recv(p->fd, &none, 0, MSG_DONTWAIT) >= 0)
 			;
@@ -49,7 +53,7 @@ static void xsk_port_set_mark(struct port *p, bool on)
 	xsk_port_count_set(on ? 1 : -1);
 }
 
-/* Under port->lock. Reads all that the application sent; true: it was something. */
+/* Reads all that the application sent; true: it sent something. The caller holds port->lock. */
 static bool xsk_port_take_sent(struct port *p)
 {
 	char bytes[PLUG_BYTES];
@@ -85,9 +89,9 @@ static void xsk_port_set_plug(struct port *p, bool on)
 }
 
 /*
- * A driver that finds `readable` leaves the mark alone. So it is taken back first, and only then
- * the rings are looked at: either the driver sees it gone and comes for the lock, or we see its
- * packet.
+ * A driver that finds `readable` set does not touch the mark. So `readable` is cleared before the
+ * rings are read: either the driver sees it cleared and acquires the lock, or this thread sees the
+ * driver's packet.
  */
 void xsk_port_refresh(struct port *p)
 {
@@ -102,16 +106,19 @@ void xsk_port_refresh(struct port *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* In the driver's thread, which has just shown what it did in a ring. */
+/* Runs in the driver's thread, after it has published entries of a ring. */
 static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 {
 	struct port *p = arg;
 
-	/* a fence before the look at our flags; an exchange, so that ThreadSanitizer sees it */
+	/*
+	 * A full barrier before `readable` is read. It is an exchange, because ThreadSanitizer does
+	 * not know fences.
+	 */
 	__atomic_fetch_add(&p->fence, 1, __ATOMIC_SEQ_CST);
 	if ((what & XDP_WAKEUP_RX) && !__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST)) {
 		pthread_mutex_lock(&p->lock);
-		/* the application may have been quicker, and be waiting for the next */
+		/* the application may have taken the packet already and wait for the next */
 		xsk_port_set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
 		__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
 		pthread_mutex_unlock(&p->lock);
@@ -147,7 +154,10 @@ bool xsk_ports_exist(void)
 	return __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* One after the other; a port may go between two, but not while it is looked at. */
+/*
+ * Calls the function for each port in turn. A port may be removed between two calls, but not during
+ * one.
+ */
 static void xsk_port_for_each(void (*fn)(struct port *))
 {
 	struct port *p, *next;
@@ -159,7 +169,8 @@ static void xsk_port_for_each(void (*fn)(struct port *))
 		fn(p);
 		pthread_mutex_lock(&list_lock);
 		p->users--;
-		next = p->gone ? all : p->next; /* it went: what follows it is not known */
+		/* the port was removed, so its successor is not known */
+		next = p->gone ? all : p->next;
 		if (p->gone)
 			break;
 	}
@@ -173,8 +184,8 @@ void xsk_ports_refresh(void)
 }
 
 /*
- * What came by another way than interpose.c. While the plug stands, nothing of the application's
- * comes through: it is taken for a wake-up itself.
+ * Handles wake-ups that bypass interpose.c. While the plug is set the application cannot send, so
+ * every round counts as a wake-up.
  */
 static void xsk_port_serve(struct port *p)
 {
@@ -204,7 +215,7 @@ static void *xsk_port_serve_all(void *arg)
 	return arg;
 }
 
-/* Under list_lock. */
+/* The caller holds list_lock. */
 static int xsk_port_start_thread(void)
 {
 	struct epoll_event e = {.events = EPOLLIN};
@@ -231,7 +242,7 @@ fail:
 	return -1;
 }
 
-/* Under list_lock. */
+/* The caller holds list_lock. */
 static int xsk_port_enlist(struct port *p)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET};
@@ -292,7 +303,9 @@ free:
 	return NULL;
 }
 
-/* Nobody finds it any more, and who had found it is done with it. */
+/*
+ * Removes the port from the list and waits until every thread that found it there has released it.
+ */
 static void xsk_port_delist(struct port *p)
 {
 	struct port **at;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The functions of libxdp's <xdp/xsk.h>, compiled against that header, on sockets of dmamap. A
- * UMEM begins with a socket that its fill and completion ring belong to; the first socket created
- * on it is that one. Further ones share the UMEM; on the same device and queue they share these
- * rings, elsewhere they bring their own.
+ * The functions of libxdp's <xdp/xsk.h>, compiled against that header and implemented with dmamap's
+ * sockets. A UMEM begins with a socket that owns its fill and completion ring; the first socket
+ * that is created on the UMEM takes that socket over. Further sockets share the UMEM. On the same
+ * device and queue they share these rings; on another they have a fill and a completion ring of
+ * their own.
  *
- * Calls on one UMEM and its sockets are made by one thread at a time, as with libxdp.
+ * As with libxdp, only one thread at a time may call functions on one UMEM and its sockets.
  */
 #include "card.h"
 #include "port.h"
@@ -19,13 +20,13 @@
 
 #define API DMAMAP_API
 
-/* Newer than Debian 12's header. */
+/* Debian 12's header does not declare it. */
 API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_area, __u64 size,
 				 struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
 				 const struct xsk_umem_config *usr_config);
 
 struct xsk_socket {
-	struct xsk_socket *next; /* of the UMEM's */
+	struct xsk_socket *next; /* next socket of the UMEM */
 	struct xsk_umem *umem;
 	struct xdp_sock *xs;
 	struct port *port;
@@ -35,11 +36,13 @@ struct xsk_socket {
 
 struct xsk_umem {
 	struct xdp_umem *umem;
-	struct xdp_sock *first; /* with fill and completion ring; NULL: a socket has it */
-	struct port *port;	/* of first, and later of the socket that has it */
+	/* has the fill and the completion ring; NULL: a struct xsk_socket has taken it over */
+	struct xdp_sock *first;
+	struct port *port; /* port of `first`, and later of the socket that took it over */
 	int fd;
 	struct xsk_socket *socks;
-	struct xsk_ring_prod *fill; /* where the application keeps them; NULL: they are in use */
+	/* the application's structures; NULL: a socket uses these rings */
+	struct xsk_ring_prod *fill;
 	struct xsk_ring_cons *comp;
 	struct xsk_umem_config config;
 };
@@ -80,16 +83,16 @@ static int xsk_lib_set_socket_config(struct xsk_socket_config *c,
 }
 
 /*
- * The rings of a socket that is being created. The application's structures are written when it has
- * succeeded, so that a call that fails leaves them as they were.
+ * The rings of a socket that is being created. The application's structures are written only after
+ * every step has succeeded, so a failing call leaves them unchanged.
  */
-struct new_rings {
+struct xsk_lib_rings {
 	struct xsk_ring_cons rx, comp;
 	struct xsk_ring_prod tx, fill;
-	bool umem; /* fill and comp are set */
+	bool umem; /* `fill` and `comp` are valid */
 };
 
-/* Makes a ring, unless the socket has it, and says where it is. */
+/* Makes a ring, unless the socket has it already, and returns its location. */
 static int xsk_lib_make_ring(struct xdp_sock *xs, int optname, __u32 size,
 			     struct xsk_ring_prod *ring)
 {
@@ -113,7 +116,10 @@ static int xsk_lib_make_ring(struct xdp_sock *xs, int optname, __u32 size,
 	return 0;
 }
 
-/* The application produces: its idea of the consumer is one ring ahead. */
+/*
+ * For a ring that the application produces into: libxdp keeps the consumer index one ring length
+ * ahead.
+ */
 static int xsk_lib_make_prod(struct xdp_sock *xs, int optname, __u32 size,
 			     struct xsk_ring_prod *ring)
 {
@@ -211,7 +217,7 @@ API int xsk_umem__create(struct xsk_umem **umem_ptr, void *umem_area, __u64 size
 	return xsk_umem__create_with_fd(umem_ptr, -1, umem_area, size, fill, comp, usr_config);
 }
 
-/* One that shares fill and completion ring with a socket of that device and queue. */
+/* Finds a socket on the same device and queue, whose fill and completion ring a new one shares. */
 static struct xsk_socket *xsk_lib_same_queue(const struct xsk_umem *u, const struct card *card,
 					     __u32 queue_id)
 {
@@ -222,7 +228,7 @@ static struct xsk_socket *xsk_lib_same_queue(const struct xsk_umem *u, const str
 	return s;
 }
 
-/* The socket itself: the UMEM's first, or a new one. */
+/* Takes the first socket over from the UMEM, or makes a new one. */
 static int xsk_lib_make_sock(struct xsk_socket *s)
 {
 	struct xsk_umem *u = s->umem;
@@ -241,8 +247,8 @@ static int xsk_lib_make_sock(struct xsk_socket *s)
 }
 
 /*
- * Undoes xsk_lib_make_sock(): the first stays the UMEM's, without RX and TX ring, so that the next
- * attempt may ask for other sizes.
+ * Undoes xsk_lib_make_sock(). The first socket goes back to the UMEM without its RX and TX ring, so
+ * that the next attempt can ask for other sizes.
  */
 static void xsk_lib_unmake_sock(struct xsk_socket *s, bool was_first)
 {
@@ -257,11 +263,12 @@ static void xsk_lib_unmake_sock(struct xsk_socket *s, bool was_first)
 }
 
 /*
- * Fill and completion ring, where the queue has none yet. Those that the UMEM was created with are
- * the application's already: it may have moved its structures meanwhile.
+ * Makes the fill and the completion ring if the queue has none yet. The application already has the
+ * rings that the UMEM was created with, and may have moved its structures since, so these are not
+ * written again.
  */
 static int xsk_lib_give_umem_rings(struct xsk_socket *s, const struct xsk_ring_prod *fill,
-				   const struct xsk_ring_cons *comp, struct new_rings *rings)
+				   const struct xsk_ring_cons *comp, struct xsk_lib_rings *rings)
 {
 	struct xsk_umem *u = s->umem;
 
@@ -284,7 +291,7 @@ static int xsk_lib_bind_sock(struct xsk_socket *s, __u16 flags)
 }
 
 static int xsk_lib_setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c, bool rx,
-			      bool tx, struct new_rings *rings)
+			      bool tx, struct xsk_lib_rings *rings)
 {
 	int err = 0;
 
@@ -303,7 +310,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 				  struct xsk_ring_cons *comp,
 				  const struct xsk_socket_config *usr_config)
 {
-	struct new_rings rings = {.umem = false};
+	struct xsk_lib_rings rings = {.umem = false};
 	struct xsk_socket_config config;
 	struct xsk_socket *s;
 	bool first;
@@ -397,8 +404,8 @@ API int xsk_umem__delete(struct xsk_umem *umem)
 }
 
 /*
- * There a program on the interface chooses what goes to which socket, here a bound socket receives
- * as it is: nothing needs loading, and no map needs telling.
+ * libxdp loads a program that directs packets to sockets. Here a bound socket receives without one,
+ * so there is nothing to load and no map to update.
  */
 API int xsk_setup_xdp_prog(int ifindex, int *xsks_map_fd)
 {
