@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned int histogram_index(double ns)
+static unsigned int bench_histogram_index(double ns)
 {
 	u64 v = ns <= 0 ? 0 : ns > 1e11 ? (u64)1e11 * 16 : (u64)(ns * 16);
 	unsigned int power, i;
@@ -20,7 +20,7 @@ static unsigned int histogram_index(double ns)
 }
 
 /* The middle of a step. */
-static double histogram_value(unsigned int i)
+static double bench_histogram_value(unsigned int i)
 {
 	unsigned int power = i / HIST_STEPS;
 
@@ -31,7 +31,7 @@ static double histogram_value(unsigned int i)
 
 void histogram_add(struct histogram *h, double ns)
 {
-	h->count[histogram_index(ns)]++;
+	h->count[bench_histogram_index(ns)]++;
 	h->samples++;
 	if (ns > h->max_ns)
 		h->max_ns = ns;
@@ -55,7 +55,7 @@ double histogram_at(const struct histogram *h, double share)
 		seen += h->count[i];
 		if (!h->count[i] || (double)seen < want)
 			continue;
-		value = histogram_value(i);
+		value = bench_histogram_value(i);
 		return value < h->max_ns ? value : h->max_ns;
 	}
 	return h->max_ns;
@@ -80,7 +80,7 @@ struct crew_member {
 	unsigned int index;
 };
 
-static void *crew_run(void *arg)
+static void *bench_crew_run(void *arg)
 {
 	struct crew_member *m = arg;
 	struct bench_thread *t = &m->crew->thread[m->index];
@@ -92,7 +92,8 @@ static void *crew_run(void *arg)
 	return NULL;
 }
 
-static bool row_make(struct bench *b, const struct bench_case *c, const struct bench_thread *t)
+static bool bench_row_make(struct bench *b, const struct bench_case *c,
+			   const struct bench_thread *t)
 {
 	struct histogram *h = calloc(1, sizeof(*h));
 	struct bench_row row = {.name = (char *)c->name, .threads = c->threads};
@@ -116,7 +117,7 @@ static bool row_make(struct bench *b, const struct bench_case *c, const struct b
 	return bench_row_add(b, &row);
 }
 
-static bool threads_run(struct bench *b, struct bench_case *c, struct bench_thread *t)
+static bool bench_threads_run(struct bench *b, struct bench_case *c, struct bench_thread *t)
 {
 	struct crew crew = {.b = b, .thread = t, .n = c->threads};
 	struct crew_member member[64];
@@ -126,14 +127,14 @@ static bool threads_run(struct bench *b, struct bench_case *c, struct bench_thre
 	pthread_barrier_init(&crew.ready, NULL, c->threads);
 	for (unsigned int i = 1; i < c->threads; i++) {
 		member[i] = (struct crew_member){&crew, i};
-		if (pthread_create(&id[i], NULL, crew_run, &member[i])) {
+		if (pthread_create(&id[i], NULL, bench_crew_run, &member[i])) {
 			/* Those that wait at the barrier cannot be called back. */
 			fail("bench: cannot start %u threads", c->threads);
 			exit(CLI_FAILED);
 		}
 	}
 	member[0] = (struct crew_member){&crew, 0};
-	crew_run(&member[0]);
+	bench_crew_run(&member[0]);
 	for (unsigned int i = 1; i < c->threads; i++)
 		pthread_join(id[i], NULL);
 	pthread_barrier_destroy(&crew.ready);
@@ -146,7 +147,7 @@ static bool threads_run(struct bench *b, struct bench_case *c, struct bench_thre
 	return true;
 }
 
-static bool case_measure(struct bench *b, struct bench_case *c)
+static bool bench_case_measure(struct bench *b, struct bench_case *c)
 {
 	struct bench_thread *t = calloc(c->threads, sizeof(*t));
 	bool done = t != NULL;
@@ -160,20 +161,20 @@ static bool case_measure(struct bench *b, struct bench_case *c)
 	}
 	if (!done)
 		fail("bench: no memory");
-	done = done && threads_run(b, c, t) && !interrupted() && row_make(b, c, t);
+	done = done && bench_threads_run(b, c, t) && !interrupted() && bench_row_make(b, c, t);
 	for (unsigned int i = 0; t && i < c->threads; i++)
 		free(t[i].hist);
 	free(t);
 	return done;
 }
 
-static bool case_skip(const struct bench_case *c)
+static bool bench_case_skip(const struct bench_case *c)
 {
 	fprintf(stderr, "dmamap: bench: no row \"%s\": %s\n", c->name, c->skip);
 	return true;
 }
 
-static bool case_run(struct bench *b, struct bench_case *c, unsigned int threads)
+static bool bench_case_run(struct bench *b, struct bench_case *c, unsigned int threads)
 {
 	bool done = false;
 
@@ -188,9 +189,9 @@ static bool case_run(struct bench *b, struct bench_case *c, unsigned int threads
 	if (c->setup && !c->setup(c))
 		fail("bench %s: %s", c->name, dmamap_strerror());
 	else if (c->skip[0])
-		done = case_skip(c);
+		done = bench_case_skip(c);
 	else
-		done = case_measure(b, c);
+		done = bench_case_measure(b, c);
 	if (c->teardown)
 		c->teardown(c);
 	dmamap_close(c->dev);
@@ -206,9 +207,9 @@ bool bench_cases(struct bench *b, struct bench_case *cases, unsigned int n)
 		runs += b->threads > 1 && !cases[i].alone ? 2 : 1;
 	b->row_seconds = b->seconds / runs;
 	for (unsigned int i = 0; i < n && done; i++) {
-		done = case_run(b, &cases[i], 1);
+		done = bench_case_run(b, &cases[i], 1);
 		if (done && b->threads > 1 && !cases[i].alone)
-			done = case_run(b, &cases[i], b->threads);
+			done = bench_case_run(b, &cases[i], b->threads);
 	}
 	if (interrupted()) {
 		fail("bench %s: interrupted after %u rows", b->what, b->n_rows);

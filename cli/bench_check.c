@@ -21,7 +21,7 @@ static const char *device_spec;
 /* By what DMAMAP_CHECK says; each is read when a device is opened. */
 static const char *const modes[] = {NULL, "stacks=0", "1"};
 
-static void set_mode(const char *mode)
+static void bench_check_set_mode(const char *mode)
 {
 	if (mode)
 		setenv("DMAMAP_CHECK", mode, 1);
@@ -29,14 +29,14 @@ static void set_mode(const char *mode)
 		unsetenv("DMAMAP_CHECK");
 }
 
-static bool open_in_mode(struct bench_case *c)
+static bool bench_check_open_in_mode(struct bench_case *c)
 {
-	set_mode(modes[c->b]);
+	bench_check_set_mode(modes[c->b]);
 	c->dev = device_open(device_spec);
 	return c->dev && !dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64));
 }
 
-static void pairs(struct bench_thread *t)
+static void bench_check_pairs(struct bench_thread *t)
 {
 	struct device *dev = t->c->dev;
 	u64 live = t->c->a, made = 0;
@@ -91,12 +91,12 @@ bool bench_check(struct bench *b)
 
 	device_spec = b->common.device ? b->common.device : "sim,iommu=0";
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		cases[i].run = pairs;
-		cases[i].setup = open_in_mode;
+		cases[i].run = bench_check_pairs;
+		cases[i].setup = bench_check_open_in_mode;
 		cases[i].alone = true;
 	}
 	done = bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));
-	set_mode(was);
+	bench_check_set_mode(was);
 	free(was);
 	return done;
 }

@@ -9,7 +9,7 @@
 #define BATCH  64
 #define ROUNDS 8
 
-static bool pool_setup(struct bench_case *c)
+static bool bench_dmapool_setup(struct bench_case *c)
 {
 	if (dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64)))
 		return false;
@@ -17,12 +17,12 @@ static bool pool_setup(struct bench_case *c)
 	return c->state;
 }
 
-static void pool_teardown(struct bench_case *c)
+static void bench_dmapool_teardown(struct bench_case *c)
 {
 	dma_pool_destroy(c->state);
 }
 
-static void pool_run(struct bench_thread *t)
+static void bench_dmapool_run(struct bench_thread *t)
 {
 	struct dma_pool *pool = t->c->state;
 	dma_addr_t addr[BATCH];
@@ -45,12 +45,12 @@ static void pool_run(struct bench_thread *t)
 bool bench_dmapool(struct bench *b)
 {
 	struct bench_case cases[] = {
-		{"dma_pool alloc+free 16 B", pool_run, pool_setup, pool_teardown, .spec = "sim",
-		 .a = 16},
-		{"dma_pool alloc+free 256 B", pool_run, pool_setup, pool_teardown, .spec = "sim",
-		 .a = 256},
-		{"dma_pool alloc+free 4 KiB", pool_run, pool_setup, pool_teardown, .spec = "sim",
-		 .a = 4096},
+		{"dma_pool alloc+free 16 B", bench_dmapool_run, bench_dmapool_setup,
+		 bench_dmapool_teardown, .spec = "sim", .a = 16},
+		{"dma_pool alloc+free 256 B", bench_dmapool_run, bench_dmapool_setup,
+		 bench_dmapool_teardown, .spec = "sim", .a = 256},
+		{"dma_pool alloc+free 4 KiB", bench_dmapool_run, bench_dmapool_setup,
+		 bench_dmapool_teardown, .spec = "sim", .a = 4096},
 	};
 
 	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));

@@ -17,18 +17,18 @@ struct crowd {
 	u32 pages;
 };
 
-static bool space_setup(struct bench_case *c)
+static bool bench_iova_space_setup(struct bench_case *c)
 {
 	c->state = iova_create(1, 1ull << 36, 0);
 	return c->state != NULL;
 }
 
-static void space_teardown(struct bench_case *c)
+static void bench_iova_space_teardown(struct bench_case *c)
 {
 	iova_destroy(c->state);
 }
 
-static void one_page(struct bench_thread *t)
+static void bench_iova_one_page(struct bench_thread *t)
 {
 	u64 n = t->c->a, rounds = n < BATCH ? BATCH / n : 1;
 	struct iova_space *s = t->c->state;
@@ -53,19 +53,19 @@ static void one_page(struct bench_thread *t)
 	free(page);
 }
 
-static u32 some_pages(struct bench_thread *t)
+static u32 bench_iova_some_pages(struct bench_thread *t)
 {
 	return 33 + (u32)(bench_random(t) % 64);
 }
 
-static void crowded(struct bench_thread *t)
+static void bench_iova_crowded(struct bench_thread *t)
 {
 	u64 live = t->c->a, end = 1 + live * 128 * 12 / 10, start;
 	struct iova_space *s = iova_create(1, end, 0);
 	struct crowd *range = calloc(live, sizeof(*range));
 
 	for (u64 i = 0; s && range && i < live; i++) {
-		range[i].pages = some_pages(t);
+		range[i].pages = bench_iova_some_pages(t);
 		range[i].page = iova_alloc(s, range[i].pages, UINT64_MAX, true);
 		if (!range[i].page)
 			goto failed;
@@ -77,7 +77,7 @@ static void crowded(struct bench_thread *t)
 		struct crowd *r = &range[bench_random(t) % live];
 
 		iova_free(s, r->page, r->pages);
-		r->pages = some_pages(t);
+		r->pages = bench_iova_some_pages(t);
 		start = clock_ns();
 		r->page = iova_alloc(s, r->pages, UINT64_MAX, true);
 		bench_sample(t, clock_ns() - start, 1);
@@ -95,16 +95,17 @@ out:
 bool bench_iova(struct bench *b)
 {
 	struct bench_case cases[] = {
-		{"iova alloc+free 1 page, 1 outstanding", one_page, space_setup, space_teardown,
-		 .a = 1},
-		{"iova alloc+free 1 page, 64 outstanding", one_page, space_setup, space_teardown,
-		 .a = 64},
-		{"iova alloc+free 1 page, 4096 outstanding", one_page, space_setup, space_teardown,
-		 .a = 4096},
-		{"iova alloc 33-96 pages, 1000 live, 90% full", crowded, .alone = true, .a = 1000},
-		{"iova alloc 33-96 pages, 10000 live, 90% full", crowded, .alone = true,
+		{"iova alloc+free 1 page, 1 outstanding", bench_iova_one_page,
+		 bench_iova_space_setup, bench_iova_space_teardown, .a = 1},
+		{"iova alloc+free 1 page, 64 outstanding", bench_iova_one_page,
+		 bench_iova_space_setup, bench_iova_space_teardown, .a = 64},
+		{"iova alloc+free 1 page, 4096 outstanding", bench_iova_one_page,
+		 bench_iova_space_setup, bench_iova_space_teardown, .a = 4096},
+		{"iova alloc 33-96 pages, 1000 live, 90% full", bench_iova_crowded, .alone = true,
+		 .a = 1000},
+		{"iova alloc 33-96 pages, 10000 live, 90% full", bench_iova_crowded, .alone = true,
 		 .a = 10000},
-		{"iova alloc 33-96 pages, 100000 live, 90% full", crowded, .alone = true,
+		{"iova alloc 33-96 pages, 100000 live, 90% full", bench_iova_crowded, .alone = true,
 		 .a = 100000},
 	};
 

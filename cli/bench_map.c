@@ -28,14 +28,14 @@ struct buffer {
 	unsigned int order;
 };
 
-static unsigned int order_of(u64 pages)
+static unsigned int bench_map_order_of(u64 pages)
 {
 	return pages > 1 ? 64 - (unsigned int)__builtin_clzll(pages - 1) : 0;
 }
 
-static bool buffer_get(struct bench_thread *t, struct buffer *b, u64 pages)
+static bool bench_map_buffer_get(struct bench_thread *t, struct buffer *b, u64 pages)
 {
-	b->order = order_of(pages);
+	b->order = bench_map_order_of(pages);
 	b->page = alloc_pages(GFP_KERNEL, b->order);
 	if (!b->page)
 		bench_fail(t, "no RAM");
@@ -43,7 +43,7 @@ static bool buffer_get(struct bench_thread *t, struct buffer *b, u64 pages)
 }
 
 /* The row is named by what the device does, whoever named the device. */
-static void name_policy(struct bench_case *c)
+static void bench_map_name_policy(struct bench_case *c)
 {
 	char *at = strchr(c->name, '@'), rest[sizeof(c->name)];
 
@@ -54,9 +54,9 @@ static void name_policy(struct bench_case *c)
 }
 
 /* A table of mappings needs its pages, and as many of the kernel's entries where each takes one. */
-static void check_room(struct bench_case *c)
+static void bench_map_check_room(struct bench_case *c)
 {
-	unsigned int order = order_of(c->a);
+	unsigned int order = bench_map_order_of(c->a);
 	struct page *page = c->a > 1 ? alloc_pages(GFP_KERNEL, order) : NULL;
 	struct dmamap_stats st = {.size = sizeof(st)};
 	const char *policy = device_policy(c->dev);
@@ -76,14 +76,14 @@ static void check_room(struct bench_case *c)
 		__free_pages(page, order);
 }
 
-static bool device_setup(struct bench_case *c)
+static bool bench_map_device_setup(struct bench_case *c)
 {
-	name_policy(c);
-	check_room(c);
+	bench_map_name_policy(c);
+	bench_map_check_room(c);
 	return !dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64));
 }
 
-static void map_single(struct bench_thread *t)
+static void bench_map_single(struct bench_thread *t)
 {
 	/* the checker wants to be asked for each; else only some are, so as not to measure the
 	 * asking */
@@ -94,7 +94,7 @@ static void map_single(struct bench_thread *t)
 	struct buffer b = {0};
 	char *base;
 
-	if (!addr || !buffer_get(t, &b, live))
+	if (!addr || !bench_map_buffer_get(t, &b, live))
 		goto out;
 	base = page_address(b.page);
 	for (; made < live; made++) {
@@ -132,14 +132,14 @@ out:
 	free(addr);
 }
 
-static void map_sg(struct bench_thread *t)
+static void bench_map_sg(struct bench_thread *t)
 {
 	struct device *dev = t->c->dev;
 	struct scatterlist sg[SG_PAGES];
 	struct buffer b;
 	int n;
 
-	if (!buffer_get(t, &b, 2 * SG_PAGES))
+	if (!bench_map_buffer_get(t, &b, 2 * SG_PAGES))
 		return;
 	/* Every other page, so that nothing merges in memory. */
 	sg_init_table(sg, SG_PAGES);
@@ -157,21 +157,22 @@ static void map_sg(struct bench_thread *t)
 	__free_pages(b.page, b.order);
 }
 
-static void *table_alloc(void *ctx)
+static void *bench_map_table_alloc(void *ctx)
 {
 	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
 
 	return page ? page_address(page) : NULL;
 }
 
-static void table_free(void *ctx, void *table)
+static void bench_map_table_free(void *ctx, void *page)
 {
-	free_pages((unsigned long)table, 0);
+	free_pages((unsigned long)page, 0);
 }
 
-static bool table_setup(struct bench_case *c)
+static bool bench_map_table_setup(struct bench_case *c)
 {
-	struct pt_memory memory = {.base = mem.base, .alloc = table_alloc, .free = table_free};
+	struct pt_memory memory = {
+		.base = mem.base, .alloc = bench_map_table_alloc, .free = bench_map_table_free};
 	struct pt *pt = malloc(sizeof(*pt));
 
 	if (!pt || pt_init(pt, &memory)) {
@@ -182,7 +183,7 @@ static bool table_setup(struct bench_case *c)
 	return true;
 }
 
-static void table_teardown(struct bench_case *c)
+static void bench_map_table_teardown(struct bench_case *c)
 {
 	if (!c->state)
 		return;
@@ -191,7 +192,7 @@ static void table_teardown(struct bench_case *c)
 }
 
 /* Each thread in a part of its own, all through one table. */
-static void table(struct bench_thread *t)
+static void bench_map_table(struct bench_thread *t)
 {
 	struct pt *pt = t->c->state;
 	u64 base = (u64)(t->index + 1) << 32;
@@ -219,30 +220,30 @@ bool bench_map(struct bench *b)
 	static const char strict[] = "sim,policy=strict", lazy[] = "sim,policy=lazy",
 			  pool[] = "sim,policy=identity", direct[] = "sim,iommu=0";
 	struct bench_case cases[] = {
-		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = strict,
-		 .a = 1},
-		{"dma_map_single+unmap 4K @, 1000 live", map_single, device_setup, .spec = strict,
-		 .alone = true, .a = 1000},
-		{"dma_map_single+unmap 4K @, 10000 live", map_single, device_setup, .spec = strict,
-		 .alone = true, .a = 10000},
-		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup, .spec = strict,
-		 .alone = true, .a = 100000},
-		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = lazy,
-		 .a = 1},
-		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup, .spec = lazy,
-		 .alone = true, .a = 100000},
-		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = pool,
-		 .a = 1},
-		{"dma_map_single+unmap 4K @, 1 live", map_single, device_setup, .spec = direct,
-		 .a = 1},
-		{"dma_map_single+unmap 4K @, 100000 live", map_single, device_setup, .spec = direct,
-		 .alone = true, .a = 100000},
-		{"dma_map_sg+unmap 64 pages @, per page", map_sg, device_setup, .spec = strict,
-		 .alone = true},
-		{"dma_map_sg+unmap 64 pages @, per page", map_sg, device_setup, .spec = direct,
-		 .alone = true},
-		{"page table map+unmap 4K, random in 64k pages", table, table_setup, table_teardown,
-		 .spec = strict},
+		{"dma_map_single+unmap 4K @, 1 live", bench_map_single, bench_map_device_setup,
+		 .spec = strict, .a = 1},
+		{"dma_map_single+unmap 4K @, 1000 live", bench_map_single, bench_map_device_setup,
+		 .spec = strict, .alone = true, .a = 1000},
+		{"dma_map_single+unmap 4K @, 10000 live", bench_map_single, bench_map_device_setup,
+		 .spec = strict, .alone = true, .a = 10000},
+		{"dma_map_single+unmap 4K @, 100000 live", bench_map_single, bench_map_device_setup,
+		 .spec = strict, .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K @, 1 live", bench_map_single, bench_map_device_setup,
+		 .spec = lazy, .a = 1},
+		{"dma_map_single+unmap 4K @, 100000 live", bench_map_single, bench_map_device_setup,
+		 .spec = lazy, .alone = true, .a = 100000},
+		{"dma_map_single+unmap 4K @, 1 live", bench_map_single, bench_map_device_setup,
+		 .spec = pool, .a = 1},
+		{"dma_map_single+unmap 4K @, 1 live", bench_map_single, bench_map_device_setup,
+		 .spec = direct, .a = 1},
+		{"dma_map_single+unmap 4K @, 100000 live", bench_map_single, bench_map_device_setup,
+		 .spec = direct, .alone = true, .a = 100000},
+		{"dma_map_sg+unmap 64 pages @, per page", bench_map_sg, bench_map_device_setup,
+		 .spec = strict, .alone = true},
+		{"dma_map_sg+unmap 64 pages @, per page", bench_map_sg, bench_map_device_setup,
+		 .spec = direct, .alone = true},
+		{"page table map+unmap 4K, random in 64k pages", bench_map_table,
+		 bench_map_table_setup, bench_map_table_teardown, .spec = strict},
 	};
 
 	unsigned int n = 0;

@@ -23,7 +23,7 @@ struct trees {
 };
 
 /* Intervals of 64 KiB on average with gaps between, as registrations are; some overlap. */
-static bool tree_setup(struct bench_case *c)
+static bool bench_odp_tree_setup(struct bench_case *c)
 {
 	struct trees *t = calloc(1, sizeof(*t));
 	u64 seed = 88172645463325252ull;
@@ -41,7 +41,7 @@ static bool tree_setup(struct bench_case *c)
 	return true;
 }
 
-static void tree_teardown(struct bench_case *c)
+static void bench_odp_tree_teardown(struct bench_case *c)
 {
 	struct trees *t = c->state;
 
@@ -52,7 +52,7 @@ static void tree_teardown(struct bench_case *c)
 	free(t);
 }
 
-static void tree_stab(struct bench_thread *t)
+static void bench_odp_tree_stab(struct bench_thread *t)
 {
 	struct trees *trees = t->c->state;
 	u64 space = t->c->a << 17;
@@ -65,7 +65,7 @@ static void tree_stab(struct bench_thread *t)
 		}
 }
 
-static void tree_change(struct bench_thread *t)
+static void bench_odp_tree_change(struct bench_thread *t)
 {
 	struct trees *trees = t->c->state;
 
@@ -79,7 +79,7 @@ static void tree_change(struct bench_thread *t)
 }
 
 /* `a` buffers of a page, each two pages from the next. */
-static bool keep_setup(struct bench_case *c)
+static bool bench_odp_keep_setup(struct bench_case *c)
 {
 	u64 bytes = c->a * 8192;
 	u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -98,13 +98,13 @@ static bool keep_setup(struct bench_case *c)
 	return true;
 }
 
-static void keep_teardown(struct bench_case *c)
+static void bench_odp_keep_teardown(struct bench_case *c)
 {
 	if (c->state)
 		munmap(c->state, c->a * 8192);
 }
 
-static void keep_pair(struct bench_thread *t)
+static void bench_odp_keep_pair(struct bench_thread *t)
 {
 	u8 *p = t->c->state;
 	u64 next = 0;
@@ -121,7 +121,7 @@ static void keep_pair(struct bench_thread *t)
 }
 
 /* The maps alone are timed. */
-static void keep_hit(struct bench_thread *t)
+static void bench_odp_keep_hit(struct bench_thread *t)
 {
 	dma_addr_t at[BATCH];
 	u8 *p = t->c->state;
@@ -149,7 +149,7 @@ struct region {
 	dma_addr_t base;
 };
 
-static bool region_setup(struct bench_case *c)
+static bool bench_odp_region_setup(struct bench_case *c)
 {
 	struct region *r = calloc(1, sizeof(*r));
 
@@ -174,7 +174,7 @@ static bool region_setup(struct bench_case *c)
 	return true;
 }
 
-static void region_teardown(struct bench_case *c)
+static void bench_odp_region_teardown(struct bench_case *c)
 {
 	struct region *r = c->state;
 
@@ -188,7 +188,7 @@ static void region_teardown(struct bench_case *c)
 }
 
 /* A device's read of 8 bytes where nothing is mapped; the memory is there. */
-static void fault_page(struct bench_thread *t)
+static void bench_odp_fault_page(struct bench_thread *t)
 {
 	struct region *r = t->c->state;
 	u64 word, start, i = 0;
@@ -209,7 +209,7 @@ static void fault_page(struct bench_thread *t)
 }
 
 /* The whole run is brought in and linked by one call. */
-static void fault_run(struct bench_thread *t)
+static void bench_odp_fault_run(struct bench_thread *t)
 {
 	struct region *r = t->c->state;
 	u64 start, va = r->umem->address;
@@ -228,7 +228,7 @@ static void fault_run(struct bench_thread *t)
 }
 
 /* madvise() of one page: from the call until the device's translation is gone. */
-static void invalidate_page(struct bench_thread *t)
+static void bench_odp_invalidate_page(struct bench_thread *t)
 {
 	struct region *r = t->c->state;
 	u64 start, va = r->umem->address, word;
@@ -251,7 +251,7 @@ static void invalidate_page(struct bench_thread *t)
 }
 
 /* The same told by the program. */
-static void invalidate_told(struct bench_thread *t)
+static void bench_odp_invalidate_told(struct bench_thread *t)
 {
 	struct region *r = t->c->state;
 	u64 start, va = r->umem->address, word;
@@ -266,7 +266,7 @@ static void invalidate_told(struct bench_thread *t)
 	}
 }
 
-static void register_sparse(struct bench_thread *t)
+static void bench_odp_register_sparse(struct bench_thread *t)
 {
 	struct region *r = t->c->state;
 	u8 *p = mmap(NULL, SPARSE_BYTES, PROT_READ | PROT_WRITE,
@@ -292,33 +292,34 @@ bool bench_odp(struct bench *b)
 {
 #define TREE(text, fn, n)                                                                          \
 	{                                                                                          \
-		text, fn, tree_setup, tree_teardown, .alone = true, .a = n                         \
+		text, fn, bench_odp_tree_setup, bench_odp_tree_teardown, .alone = true, .a = n     \
 	}
 #define KEEP(text, fn, n)                                                                          \
 	{                                                                                          \
-		text, fn, keep_setup, keep_teardown, .spec = "sim,policy=persistent", .a = n       \
+		text, fn, bench_odp_keep_setup, bench_odp_keep_teardown,                           \
+			.spec = "sim,policy=persistent", .a = n                                    \
 	}
 #define REGION(text, fn, bytes, huge)                                                              \
 	{                                                                                          \
-		text, fn, region_setup, region_teardown, .alone = true, .spec = "sim", .a = bytes, \
-							 .b = huge                                 \
+		text, fn, bench_odp_region_setup, bench_odp_region_teardown,                       \
+			.alone = true, .spec = "sim", .a = bytes, .b = huge                        \
 	}
 	struct bench_case cases[] = {
-		TREE("stab query, 1000 regions", tree_stab, 1000),
-		TREE("stab query, 100000 regions", tree_stab, 100000),
-		TREE("remove + insert, 1000 regions", tree_change, 1000),
-		TREE("remove + insert, 100000 regions", tree_change, 100000),
-		KEEP("kept mapping, hit, 1 region", keep_hit, 1),
-		KEEP("kept mapping, hit, 1024 regions", keep_hit, 1024),
-		KEEP("kept mapping, hit, 16384 regions", keep_hit, 16384),
-		KEEP("kept mapping, hit and unmap, 1 region", keep_pair, 1),
-		KEEP("kept mapping, hit and unmap, 16384 regions", keep_pair, 16384),
-		REGION("fault of a page, device to data", fault_page, 4 << 20, 0),
-		REGION("fault of 2 MiB, small pages", fault_run, 2 << 20, 0),
-		REGION("fault of 2 MiB, a huge page", fault_run, 2 << 20, 1),
-		REGION("invalidation of a page by madvise", invalidate_page, 4096, 0),
-		REGION("invalidation of a page, told", invalidate_told, 4096, 0),
-		REGION("registering 64 GiB", register_sparse, 4096, 0),
+		TREE("stab query, 1000 regions", bench_odp_tree_stab, 1000),
+		TREE("stab query, 100000 regions", bench_odp_tree_stab, 100000),
+		TREE("remove + insert, 1000 regions", bench_odp_tree_change, 1000),
+		TREE("remove + insert, 100000 regions", bench_odp_tree_change, 100000),
+		KEEP("kept mapping, hit, 1 region", bench_odp_keep_hit, 1),
+		KEEP("kept mapping, hit, 1024 regions", bench_odp_keep_hit, 1024),
+		KEEP("kept mapping, hit, 16384 regions", bench_odp_keep_hit, 16384),
+		KEEP("kept mapping, hit and unmap, 1 region", bench_odp_keep_pair, 1),
+		KEEP("kept mapping, hit and unmap, 16384 regions", bench_odp_keep_pair, 16384),
+		REGION("fault of a page, device to data", bench_odp_fault_page, 4 << 20, 0),
+		REGION("fault of 2 MiB, small pages", bench_odp_fault_run, 2 << 20, 0),
+		REGION("fault of 2 MiB, a huge page", bench_odp_fault_run, 2 << 20, 1),
+		REGION("invalidation of a page by madvise", bench_odp_invalidate_page, 4096, 0),
+		REGION("invalidation of a page, told", bench_odp_invalidate_told, 4096, 0),
+		REGION("registering 64 GiB", bench_odp_register_sparse, 4096, 0),
 	};
 
 	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));

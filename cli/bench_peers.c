@@ -30,7 +30,7 @@ static const struct {
 };
 
 /* A number that is none, negative, or more than can be counted, is as if it was not there. */
-static double number(struct json_object *o, const char *key, double otherwise)
+static double bench_peers_number(struct json_object *o, const char *key, double otherwise)
 {
 	struct json_object *v;
 	double value;
@@ -41,7 +41,7 @@ static double number(struct json_object *o, const char *key, double otherwise)
 	return value >= 0 && value <= NUMBER_MAX ? value : otherwise;
 }
 
-static void line_take(struct bench *b, const char *line)
+static void bench_peers_line_take(struct bench *b, const char *line)
 {
 	struct json_object *o = json_tokener_parse(line), *name;
 	struct bench_row row = {0};
@@ -51,24 +51,25 @@ static void line_take(struct bench *b, const char *line)
 	    !json_object_object_get_ex(o, "name", &name))
 		goto out;
 	row.name = (char *)json_object_get_string(name);
-	row.mean_ns = number(o, "mean_ns", -1);
+	row.mean_ns = bench_peers_number(o, "mean_ns", -1);
 	if (!row.name || strncmp(row.name, "peer:", 5) || row.mean_ns < 0)
 		goto out;
-	threads = number(o, "threads", 1);
+	threads = bench_peers_number(o, "threads", 1);
 	row.threads = threads < UINT_MAX ? (unsigned int)threads : UINT_MAX;
-	row.ops = (u64)number(o, "ops", 0);
-	row.max_ns = number(o, "max_ns", row.mean_ns);
-	row.p50_ns = number(o, "p50_ns", number(o, "median_ns", row.mean_ns));
+	row.ops = (u64)bench_peers_number(o, "ops", 0);
+	row.max_ns = bench_peers_number(o, "max_ns", row.mean_ns);
+	row.p50_ns =
+		bench_peers_number(o, "p50_ns", bench_peers_number(o, "median_ns", row.mean_ns));
 	/* Of a few repetitions the greatest is the 99th of a hundred too. */
-	row.p99_ns = number(o, "p99_ns", row.max_ns);
-	row.p999_ns = number(o, "p999_ns", row.max_ns);
+	row.p99_ns = bench_peers_number(o, "p99_ns", row.max_ns);
+	row.p999_ns = bench_peers_number(o, "p999_ns", row.max_ns);
 	bench_row_add(b, &row);
 out:
 	json_object_put(o);
 }
 
 /* Starts the program; its output, or NULL. */
-static FILE *peers_start(char **argv, pid_t *pid)
+static FILE *bench_peers_start(char **argv, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	int fd[2], err;
@@ -106,13 +107,13 @@ void bench_peers(struct bench *b)
 		for (int k = 0; !strcmp(peers[i].what, b->what) && peers[i].names[k]; k++)
 			argv[n++] = (char *)peers[i].names[k];
 	}
-	f = peers_start(argv, &pid);
+	f = bench_peers_start(argv, &pid);
 	if (!f) {
 		fail("DMAMAP_PEERS: %s: %s; measured without peers", program, strerror(errno));
 		return;
 	}
 	while (!interrupted() && getline(&line, &size, f) > 0)
-		line_take(b, line);
+		bench_peers_line_take(b, line);
 	free(line);
 	fclose(f);
 	if (interrupted())

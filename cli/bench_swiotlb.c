@@ -15,12 +15,12 @@
 #define BYTES	  ((u64)PAGE_SIZE << ORDER)
 #define BATCH_MAX 64
 
-static bool bounce_setup(struct bench_case *c)
+static bool bench_swiotlb_bounce_setup(struct bench_case *c)
 {
 	return !dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(32));
 }
 
-static void bounce(struct bench_thread *t)
+static void bench_swiotlb_bounce(struct bench_thread *t)
 {
 	u64 size = t->c->a, batch = t->c->b, at = 0;
 	struct page *page = alloc_pages(GFP_KERNEL, ORDER);
@@ -48,7 +48,7 @@ static void bounce(struct bench_thread *t)
 	__free_pages(page, ORDER);
 }
 
-static void copy(struct bench_thread *t)
+static void bench_swiotlb_copy(struct bench_thread *t)
 {
 	u64 size = t->c->a, batch = t->c->b, at = 0;
 	struct page *from = alloc_pages(GFP_KERNEL, ORDER), *to = alloc_pages(GFP_KERNEL, ORDER);
@@ -80,10 +80,12 @@ bool bench_swiotlb(struct bench *b)
 {
 	static const char spec[] = "sim,iommu=0";
 	struct bench_case cases[] = {
-		{"bounce map+unmap 2 KiB", bounce, bounce_setup, .spec = spec, .a = 2048, .b = 64},
-		{"copy of 2 KiB", copy, .spec = spec, .a = 2048, .b = 64},
-		{"bounce map+unmap 64 KiB", bounce, bounce_setup, .spec = spec, .a = 65536, .b = 8},
-		{"copy of 64 KiB", copy, .spec = spec, .a = 65536, .b = 8},
+		{"bounce map+unmap 2 KiB", bench_swiotlb_bounce, bench_swiotlb_bounce_setup,
+		 .spec = spec, .a = 2048, .b = 64},
+		{"copy of 2 KiB", bench_swiotlb_copy, .spec = spec, .a = 2048, .b = 64},
+		{"bounce map+unmap 64 KiB", bench_swiotlb_bounce, bench_swiotlb_bounce_setup,
+		 .spec = spec, .a = 65536, .b = 8},
+		{"copy of 64 KiB", bench_swiotlb_copy, .spec = spec, .a = 65536, .b = 8},
 	};
 
 	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));

@@ -24,7 +24,7 @@ struct window {
 	u32 made;
 };
 
-static void window_teardown(struct bench_case *c)
+static void bench_translate_window_teardown(struct bench_case *c)
 {
 	struct window *w = c->state;
 
@@ -37,7 +37,7 @@ static void window_teardown(struct bench_case *c)
 	free(w);
 }
 
-static bool window_setup(struct bench_case *c)
+static bool bench_translate_window_setup(struct bench_case *c)
 {
 	struct window *w = calloc(1, sizeof(*w));
 
@@ -60,7 +60,7 @@ static bool window_setup(struct bench_case *c)
 }
 
 /* c->a: among how many of the pages. */
-static void translate(struct bench_thread *t)
+static void bench_translate_translate(struct bench_thread *t)
 {
 	struct window *w = t->c->state;
 	struct device *dev = t->c->dev;
@@ -82,7 +82,7 @@ static void translate(struct bench_thread *t)
 	}
 }
 
-static void walk(struct bench_thread *t)
+static void bench_translate_walk(struct bench_thread *t)
 {
 	const struct pt *pt = &t->c->dev->domain->pt;
 	struct window *w = t->c->state;
@@ -94,7 +94,7 @@ static void walk(struct bench_thread *t)
 	}
 }
 
-static void bus_read(struct bench_thread *t)
+static void bench_translate_bus_read(struct bench_thread *t)
 {
 	struct window *w = t->c->state;
 	u32 mask = (u32)t->c->a - 1;
@@ -116,19 +116,24 @@ static void bus_read(struct bench_thread *t)
 bool bench_translate(struct bench *b)
 {
 	struct bench_case cases[] = {
-		{"translate, same page", translate, window_setup, window_teardown, .spec = "sim",
+		{"translate, same page", bench_translate_translate, bench_translate_window_setup,
+		 bench_translate_window_teardown, .spec = "sim", .a = 1},
+		{"translate, random in 64k pages", bench_translate_translate,
+		 bench_translate_window_setup, bench_translate_window_teardown, .spec = "sim",
+		 .a = PAGES},
+		{"page table walk, same page", bench_translate_walk, bench_translate_window_setup,
+		 bench_translate_window_teardown, .spec = "sim", .alone = true, .a = 1},
+		{"page table walk, random in 64k pages", bench_translate_walk,
+		 bench_translate_window_setup, bench_translate_window_teardown, .spec = "sim",
+		 .alone = true, .a = PAGES},
+		{"bus read of 8 bytes, same page", bench_translate_bus_read,
+		 bench_translate_window_setup, bench_translate_window_teardown, .spec = "sim",
 		 .a = 1},
-		{"translate, random in 64k pages", translate, window_setup, window_teardown,
-		 .spec = "sim", .a = PAGES},
-		{"page table walk, same page", walk, window_setup, window_teardown, .spec = "sim",
-		 .alone = true, .a = 1},
-		{"page table walk, random in 64k pages", walk, window_setup, window_teardown,
-		 .spec = "sim", .alone = true, .a = PAGES},
-		{"bus read of 8 bytes, same page", bus_read, window_setup, window_teardown,
-		 .spec = "sim", .a = 1},
-		{"bus read of 8 bytes, random in 64k pages", bus_read, window_setup,
-		 window_teardown, .spec = "sim", .a = PAGES},
-		{"bus read of 8 bytes, no IOMMU", bus_read, window_setup, window_teardown,
+		{"bus read of 8 bytes, random in 64k pages", bench_translate_bus_read,
+		 bench_translate_window_setup, bench_translate_window_teardown, .spec = "sim",
+		 .a = PAGES},
+		{"bus read of 8 bytes, no IOMMU", bench_translate_bus_read,
+		 bench_translate_window_setup, bench_translate_window_teardown,
 		 .spec = "sim,iommu=0", .alone = true, .a = 1},
 	};
 

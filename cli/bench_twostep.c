@@ -33,14 +33,14 @@ struct pages {
 	struct dma_iova_state range;
 };
 
-static bool twostep_setup(struct bench_case *c)
+static bool bench_twostep_setup(struct bench_case *c)
 {
 	return !dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64)) &&
 	       !dma_set_max_seg_size(c->dev, UINT32_MAX);
 }
 
 /* Every other page of a block, in an order that jumps. */
-static bool pages_get(struct bench_thread *t, struct pages *p, unsigned int n)
+static bool bench_twostep_pages_get(struct bench_thread *t, struct pages *p, unsigned int n)
 {
 	memset(p, 0, sizeof(*p));
 	p->block = alloc_pages(GFP_KERNEL, 9);
@@ -58,17 +58,17 @@ static bool pages_get(struct bench_thread *t, struct pages *p, unsigned int n)
 	return true;
 }
 
-static void pages_put(struct pages *p)
+static void bench_twostep_pages_put(struct pages *p)
 {
 	__free_pages(p->block, 9);
 }
 
-static unsigned int batch_of(unsigned int n)
+static unsigned int bench_twostep_batch_of(unsigned int n)
 {
 	return BATCH / n ? BATCH / n : 1;
 }
 
-static bool take_range(struct bench_thread *t, struct pages *p, unsigned int n)
+static bool bench_twostep_take_range(struct bench_thread *t, struct pages *p, unsigned int n)
 {
 	if (dma_iova_try_alloc(t->c->dev, &p->range, 0, n * PAGE_SIZE))
 		return true;
@@ -76,7 +76,7 @@ static bool take_range(struct bench_thread *t, struct pages *p, unsigned int n)
 	return false;
 }
 
-static bool link_pages(struct bench_thread *t, struct pages *p, unsigned int n)
+static bool bench_twostep_link_pages(struct bench_thread *t, struct pages *p, unsigned int n)
 {
 	struct device *dev = t->c->dev;
 	int err = 0;
@@ -90,13 +90,13 @@ static bool link_pages(struct bench_thread *t, struct pages *p, unsigned int n)
 	return !err;
 }
 
-static void by_map_page(struct bench_thread *t)
+static void bench_twostep_by_map_page(struct bench_thread *t)
 {
-	unsigned int n = (unsigned int)t->c->a, batch = batch_of(n);
+	unsigned int n = (unsigned int)t->c->a, batch = bench_twostep_batch_of(n);
 	struct device *dev = t->c->dev;
 	struct pages p;
 
-	if (!pages_get(t, &p, n))
+	if (!bench_twostep_pages_get(t, &p, n))
 		return;
 	while (bench_more(t, batch)) {
 		for (unsigned int k = 0; k < batch; k++) {
@@ -110,16 +110,16 @@ static void by_map_page(struct bench_thread *t)
 				dma_unmap_page(dev, p.addr[i], PAGE_SIZE, DMA_TO_DEVICE);
 		}
 	}
-	pages_put(&p);
+	bench_twostep_pages_put(&p);
 }
 
-static void by_map_sg(struct bench_thread *t)
+static void bench_twostep_by_map_sg(struct bench_thread *t)
 {
-	unsigned int n = (unsigned int)t->c->a, batch = batch_of(n);
+	unsigned int n = (unsigned int)t->c->a, batch = bench_twostep_batch_of(n);
 	struct device *dev = t->c->dev;
 	struct pages p;
 
-	if (!pages_get(t, &p, n))
+	if (!bench_twostep_pages_get(t, &p, n))
 		return;
 	while (bench_more(t, batch)) {
 		for (unsigned int k = 0; k < batch; k++) {
@@ -130,47 +130,47 @@ static void by_map_sg(struct bench_thread *t)
 			dma_unmap_sg(dev, p.sg, (int)n, DMA_TO_DEVICE);
 		}
 	}
-	pages_put(&p);
+	bench_twostep_pages_put(&p);
 }
 
-static void by_new_range(struct bench_thread *t)
+static void bench_twostep_by_new_range(struct bench_thread *t)
 {
-	unsigned int n = (unsigned int)t->c->a, batch = batch_of(n);
+	unsigned int n = (unsigned int)t->c->a, batch = bench_twostep_batch_of(n);
 	struct pages p;
 
-	if (!pages_get(t, &p, n))
+	if (!bench_twostep_pages_get(t, &p, n))
 		return;
 	while (bench_more(t, batch)) {
-		for (unsigned int k = 0; k < batch && take_range(t, &p, n); k++) {
-			link_pages(t, &p, n);
+		for (unsigned int k = 0; k < batch && bench_twostep_take_range(t, &p, n); k++) {
+			bench_twostep_link_pages(t, &p, n);
 			dma_iova_destroy(t->c->dev, &p.range, n * PAGE_SIZE, DMA_TO_DEVICE, 0);
 		}
 	}
-	pages_put(&p);
+	bench_twostep_pages_put(&p);
 }
 
-static void use_kept_range(struct bench_thread *t, struct pages *p, unsigned int n)
+static void bench_twostep_use_kept_range(struct bench_thread *t, struct pages *p, unsigned int n)
 {
-	unsigned int batch = batch_of(n), ops = t->c->b ? batch * n : batch;
+	unsigned int batch = bench_twostep_batch_of(n), ops = t->c->b ? batch * n : batch;
 
 	while (bench_more(t, ops)) {
-		for (unsigned int k = 0; k < batch && link_pages(t, p, n); k++)
+		for (unsigned int k = 0; k < batch && bench_twostep_link_pages(t, p, n); k++)
 			dma_iova_unlink(t->c->dev, &p->range, 0, n * PAGE_SIZE, DMA_TO_DEVICE, 0);
 	}
 }
 
-static void by_kept_range(struct bench_thread *t)
+static void bench_twostep_by_kept_range(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a;
 	struct pages p;
 
-	if (!pages_get(t, &p, n))
+	if (!bench_twostep_pages_get(t, &p, n))
 		return;
-	if (take_range(t, &p, n)) {
-		use_kept_range(t, &p, n);
+	if (bench_twostep_take_range(t, &p, n)) {
+		bench_twostep_use_kept_range(t, &p, n);
 		dma_iova_free(t->c->dev, &p.range);
 	}
-	pages_put(&p);
+	bench_twostep_pages_put(&p);
 }
 
 struct other {
@@ -178,68 +178,68 @@ struct other {
 	struct pages *p;
 };
 
-static void *link_once(void *arg)
+static void *bench_twostep_link_once(void *arg)
 {
 	struct other *o = arg;
 
-	if (link_pages(o->t, o->p, 1))
+	if (bench_twostep_link_pages(o->t, o->p, 1))
 		dma_iova_unlink(o->t->c->dev, &o->p->range, 0, PAGE_SIZE, DMA_TO_DEVICE, 0);
 	return NULL;
 }
 
-static void by_shared_range(struct bench_thread *t)
+static void bench_twostep_by_shared_range(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a;
 	struct pages p;
 	struct other other = {t, &p};
 	pthread_t id;
 
-	if (!pages_get(t, &p, n))
+	if (!bench_twostep_pages_get(t, &p, n))
 		return;
-	if (take_range(t, &p, n)) {
-		link_once(&other);
-		if (pthread_create(&id, NULL, link_once, &other))
+	if (bench_twostep_take_range(t, &p, n)) {
+		bench_twostep_link_once(&other);
+		if (pthread_create(&id, NULL, bench_twostep_link_once, &other))
 			bench_fail(t, "no second thread");
 		else
 			pthread_join(id, NULL);
-		use_kept_range(t, &p, n);
+		bench_twostep_use_kept_range(t, &p, n);
 		dma_iova_free(t->c->dev, &p.range);
 	}
-	pages_put(&p);
+	bench_twostep_pages_put(&p);
 }
 
 /* Without the unlinks. */
-static void links_alone(struct bench_thread *t)
+static void bench_twostep_links_alone(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a;
 	struct pages p;
 
-	if (!pages_get(t, &p, n))
+	if (!bench_twostep_pages_get(t, &p, n))
 		return;
-	if (take_range(t, &p, n)) {
+	if (bench_twostep_take_range(t, &p, n)) {
 		while (!t->failed && bench_again(t)) {
 			u64 start = clock_ns();
 
-			link_pages(t, &p, n);
+			bench_twostep_link_pages(t, &p, n);
 			bench_sample(t, clock_ns() - start, n);
 			dma_iova_unlink(t->c->dev, &p.range, 0, n * PAGE_SIZE, DMA_TO_DEVICE, 0);
 		}
 		dma_iova_free(t->c->dev, &p.range);
 	}
-	pages_put(&p);
+	bench_twostep_pages_put(&p);
 }
 
-static void by_sync(struct bench_thread *t)
+static void bench_twostep_by_sync(struct bench_thread *t)
 {
-	unsigned int n = (unsigned int)t->c->a, batch = batch_of(n);
+	unsigned int n = (unsigned int)t->c->a, batch = bench_twostep_batch_of(n);
 	struct device *dev = t->c->dev;
 	struct pages p;
 
-	if (!pages_get(t, &p, n))
+	if (!bench_twostep_pages_get(t, &p, n))
 		return;
 	if (!dma_map_sg(dev, p.sg, (int)n, DMA_TO_DEVICE)) {
 		bench_fail(t, "cannot map");
-		pages_put(&p);
+		bench_twostep_pages_put(&p);
 		return;
 	}
 	while (bench_more(t, batch)) {
@@ -249,12 +249,12 @@ static void by_sync(struct bench_thread *t)
 		}
 	}
 	dma_unmap_sg(dev, p.sg, (int)n, DMA_TO_DEVICE);
-	pages_put(&p);
+	bench_twostep_pages_put(&p);
 }
 
 /* Bytes that a driver keeps for a transfer of 1 MiB; the page table's words are the same for all.
  */
-static void tell_memory(struct bench *b)
+static void bench_twostep_tell_memory(struct bench *b)
 {
 	u64 sg = PAGES_MAX * sizeof(struct scatterlist), pages = PAGES_MAX * sizeof(dma_addr_t);
 	struct json_object *o;
@@ -284,9 +284,11 @@ bool bench_twostep(struct bench *b)
 		const char *name;
 		void (*run)(struct bench_thread *t);
 	} ways[] = {
-		{"map_page in a loop", by_map_page},	{"map_sg", by_map_sg},
-		{"two-step, range anew", by_new_range}, {"two-step, range kept", by_kept_range},
-		{"dma_sync, mapping kept", by_sync},
+		{"map_page in a loop", bench_twostep_by_map_page},
+		{"map_sg", bench_twostep_by_map_sg},
+		{"two-step, range anew", bench_twostep_by_new_range},
+		{"two-step, range kept", bench_twostep_by_kept_range},
+		{"dma_sync, mapping kept", bench_twostep_by_sync},
 	};
 	static const struct {
 		const char *name;
@@ -297,7 +299,7 @@ bool bench_twostep(struct bench *b)
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
 		for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++, c++) {
 			*c = (struct bench_case){.run = ways[w].run,
-						 .setup = twostep_setup,
+						 .setup = bench_twostep_setup,
 						 .alone = true,
 						 .spec = "sim,policy=strict",
 						 .a = sizes[s].pages};
@@ -305,33 +307,33 @@ bool bench_twostep(struct bench *b)
 		}
 	}
 	*c++ = (struct bench_case){"two-step, link and sync alone, per page of 64",
-				   links_alone,
-				   twostep_setup,
+				   bench_twostep_links_alone,
+				   bench_twostep_setup,
 				   .alone = true,
 				   .spec = "sim,policy=strict",
 				   .a = 64};
 	*c++ = (struct bench_case){"two-step, link and sync alone, per page of 256",
-				   links_alone,
-				   twostep_setup,
+				   bench_twostep_links_alone,
+				   bench_twostep_setup,
 				   .alone = true,
 				   .spec = "sim,policy=strict",
 				   .a = 256};
 	*c++ = (struct bench_case){"two-step, range kept, per page of 256",
-				   by_kept_range,
-				   twostep_setup,
+				   bench_twostep_by_kept_range,
+				   bench_twostep_setup,
 				   .alone = true,
 				   .spec = "sim,policy=strict",
 				   .a = 256,
 				   .b = 1};
 	*c++ = (struct bench_case){"two-step, range of two threads, per page of 256",
-				   by_shared_range,
-				   twostep_setup,
+				   bench_twostep_by_shared_range,
+				   bench_twostep_setup,
 				   .alone = true,
 				   .spec = "sim,policy=strict",
 				   .a = 256,
 				   .b = 1};
 	if (!bench_cases(b, cases, (unsigned int)(c - cases)))
 		return false;
-	tell_memory(b);
+	bench_twostep_tell_memory(b);
 	return true;
 }

@@ -10,7 +10,7 @@
 
 #define ROUNDS 16
 
-static bool area_setup(struct bench_case *c)
+static bool bench_xsk_area_setup(struct bench_case *c)
 {
 	struct xsk_area *a = calloc(1, sizeof(*a));
 
@@ -21,7 +21,7 @@ static bool area_setup(struct bench_case *c)
 	return xsk_area_open(a, (u32)c->a, c->b, true);
 }
 
-static void area_teardown(struct bench_case *c)
+static void bench_xsk_area_teardown(struct bench_case *c)
 {
 	if (c->state)
 		xsk_area_close(c->state);
@@ -29,7 +29,7 @@ static void area_teardown(struct bench_case *c)
 }
 
 /* Each allocation alone, by time stamps: the rest of the round is not counted. */
-static void alloc_run(struct bench_thread *t)
+static void bench_xsk_alloc_run(struct bench_thread *t)
 {
 	const struct ticks_rate rate = ticks_calibrate();
 	struct xsk_area *a = t->c->state;
@@ -51,7 +51,7 @@ static void alloc_run(struct bench_thread *t)
 	}
 }
 
-static void rounds(struct bench_thread *t, bool rx_ring)
+static void bench_xsk_rounds(struct bench_thread *t, bool rx_ring)
 {
 	struct xsk_area *a = t->c->state;
 
@@ -63,17 +63,17 @@ static void rounds(struct bench_thread *t, bool rx_ring)
 			}
 }
 
-static void round_run(struct bench_thread *t)
+static void bench_xsk_round_run(struct bench_thread *t)
 {
-	rounds(t, false);
+	bench_xsk_rounds(t, false);
 }
 
-static void round_rx_run(struct bench_thread *t)
+static void bench_xsk_round_rx_run(struct bench_thread *t)
 {
-	rounds(t, true);
+	bench_xsk_rounds(t, true);
 }
 
-static void reuse_run(struct bench_thread *t)
+static void bench_xsk_reuse_run(struct bench_thread *t)
 {
 	struct xsk_area *a = t->c->state;
 
@@ -93,20 +93,22 @@ static void reuse_run(struct bench_thread *t)
 
 #define CASE(text, fn, chunks, unaligned)                                                          \
 	{                                                                                          \
-		text, fn, area_setup, area_teardown, .alone = true, .spec = "sim", .a = (chunks),  \
-						     .b = (unaligned)                              \
+		text, fn, bench_xsk_area_setup, bench_xsk_area_teardown,                           \
+			.alone = true, .spec = "sim", .a = (chunks), .b = (unaligned)              \
 	}
 
 bool bench_xsk(struct bench *b)
 {
 	struct bench_case cases[] = {
-		CASE("xsk aligned, 4096 chunks: xp_alloc_batch 64", alloc_run, 4096, false),
-		CASE("xsk aligned, 4096 chunks: round", round_run, 4096, false),
-		CASE("xsk aligned, 4096 chunks: round with RX ring", round_rx_run, 4096, false),
-		CASE("xsk aligned, 4096 chunks: free + reuse", reuse_run, 4096, false),
-		CASE("xsk aligned, 65536 chunks: round", round_run, 65536, false),
-		CASE("xsk unaligned, 4096 chunks: round", round_run, 4096, true),
-		CASE("xsk unaligned, 65536 chunks: round", round_run, 65536, true),
+		CASE("xsk aligned, 4096 chunks: xp_alloc_batch 64", bench_xsk_alloc_run, 4096,
+		     false),
+		CASE("xsk aligned, 4096 chunks: round", bench_xsk_round_run, 4096, false),
+		CASE("xsk aligned, 4096 chunks: round with RX ring", bench_xsk_round_rx_run, 4096,
+		     false),
+		CASE("xsk aligned, 4096 chunks: free + reuse", bench_xsk_reuse_run, 4096, false),
+		CASE("xsk aligned, 65536 chunks: round", bench_xsk_round_run, 65536, false),
+		CASE("xsk unaligned, 4096 chunks: round", bench_xsk_round_run, 4096, true),
+		CASE("xsk unaligned, 65536 chunks: round", bench_xsk_round_run, 65536, true),
 	};
 
 	return bench_cases(b, cases, sizeof(cases) / sizeof(cases[0]));

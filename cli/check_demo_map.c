@@ -4,7 +4,7 @@
 
 static const char constant[64] = "read-only";
 
-static void bad_argument(struct device *dev, bool wrong)
+static void demo_bad_argument(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(64, GFP_KERNEL);
 	dma_addr_t addr = dma_map_single(dev, p, 64, wrong ? DMA_NONE : DMA_TO_DEVICE);
@@ -15,8 +15,8 @@ static void bad_argument(struct device *dev, bool wrong)
 }
 
 /* Mapped, and unmapped in one of several wrong ways. */
-static void unmap_as(struct device *dev, dma_addr_t more, size_t size, enum dma_data_direction dir,
-		     unsigned int times)
+static void demo_unmap_as(struct device *dev, dma_addr_t more, size_t size,
+			  enum dma_data_direction dir, unsigned int times)
 {
 	void *p = kmalloc(8192, GFP_KERNEL);
 	dma_addr_t addr = demo_map(dev, p, 8192, DMA_TO_DEVICE);
@@ -28,30 +28,30 @@ static void unmap_as(struct device *dev, dma_addr_t more, size_t size, enum dma_
 	kfree(p);
 }
 
-static void unmap_not_mapped(struct device *dev, bool wrong)
+static void demo_unmap_not_mapped(struct device *dev, bool wrong)
 {
 	if (wrong)
-		unmap_as(dev, 4096, 4096, DMA_TO_DEVICE, 1);
+		demo_unmap_as(dev, 4096, 4096, DMA_TO_DEVICE, 1);
 	else
-		unmap_as(dev, 0, 8192, DMA_TO_DEVICE, 1);
+		demo_unmap_as(dev, 0, 8192, DMA_TO_DEVICE, 1);
 }
 
-static void unmap_twice(struct device *dev, bool wrong)
+static void demo_unmap_twice(struct device *dev, bool wrong)
 {
-	unmap_as(dev, 0, 8192, DMA_TO_DEVICE, wrong ? 2 : 1);
+	demo_unmap_as(dev, 0, 8192, DMA_TO_DEVICE, wrong ? 2 : 1);
 }
 
-static void unmap_size(struct device *dev, bool wrong)
+static void demo_unmap_size(struct device *dev, bool wrong)
 {
-	unmap_as(dev, 0, wrong ? 4096 : 8192, DMA_TO_DEVICE, 1);
+	demo_unmap_as(dev, 0, wrong ? 4096 : 8192, DMA_TO_DEVICE, 1);
 }
 
-static void unmap_direction(struct device *dev, bool wrong)
+static void demo_unmap_direction(struct device *dev, bool wrong)
 {
-	unmap_as(dev, 0, 8192, wrong ? DMA_FROM_DEVICE : DMA_TO_DEVICE, 1);
+	demo_unmap_as(dev, 0, 8192, wrong ? DMA_FROM_DEVICE : DMA_TO_DEVICE, 1);
 }
 
-static void unmap_device(struct device *dev, bool wrong)
+static void demo_unmap_device(struct device *dev, bool wrong)
 {
 	struct device *other = dmamap_open("sim,check=1");
 	void *p = kmalloc(4096, GFP_KERNEL);
@@ -64,7 +64,7 @@ static void unmap_device(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-static void unmap_function(struct device *dev, bool wrong)
+static void demo_unmap_function(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(4096, GFP_KERNEL);
 	dma_addr_t addr = demo_map(dev, p, 4096, DMA_TO_DEVICE);
@@ -77,7 +77,7 @@ static void unmap_function(struct device *dev, bool wrong)
 }
 
 /* Two pages that become one segment: how many are unmapped, or synced? */
-static void list_of_two(struct device *dev, int synced, int unmapped)
+static void demo_list_of_two(struct device *dev, int synced, int unmapped)
 {
 	struct page *page = alloc_pages(GFP_KERNEL, 1);
 	struct scatterlist sg[2];
@@ -91,17 +91,17 @@ static void list_of_two(struct device *dev, int synced, int unmapped)
 	__free_pages(page, 1);
 }
 
-static void unmap_sg_count(struct device *dev, bool wrong)
+static void demo_unmap_sg_count(struct device *dev, bool wrong)
 {
-	list_of_two(dev, 2, wrong ? 1 : 2);
+	demo_list_of_two(dev, 2, wrong ? 1 : 2);
 }
 
-static void sync_sg_count(struct device *dev, bool wrong)
+static void demo_sync_sg_count(struct device *dev, bool wrong)
 {
-	list_of_two(dev, wrong ? 1 : 2, 2);
+	demo_list_of_two(dev, wrong ? 1 : 2, 2);
 }
 
-static void unmap_attrs(struct device *dev, bool wrong)
+static void demo_unmap_attrs(struct device *dev, bool wrong)
 {
 	dma_addr_t addr;
 	void *p = dma_alloc_wc(dev, 4096, &addr, GFP_KERNEL);
@@ -112,7 +112,7 @@ static void unmap_attrs(struct device *dev, bool wrong)
 		dma_free_wc(dev, 4096, p, addr);
 }
 
-static void coherent_not_owned(struct device *dev, bool wrong)
+static void demo_coherent_not_owned(struct device *dev, bool wrong)
 {
 	dma_addr_t addr;
 	char *p = dma_alloc_coherent(dev, 8192, &addr, GFP_KERNEL);
@@ -122,7 +122,7 @@ static void coherent_not_owned(struct device *dev, bool wrong)
 	dma_free_coherent(dev, 8192, p, addr);
 }
 
-static void coherent_twice(struct device *dev, bool wrong)
+static void demo_coherent_twice(struct device *dev, bool wrong)
 {
 	dma_addr_t addr;
 	void *p = dma_alloc_coherent(dev, 4096, &addr, GFP_KERNEL);
@@ -132,7 +132,7 @@ static void coherent_twice(struct device *dev, bool wrong)
 		dma_free_coherent(dev, 4096, p, addr);
 }
 
-static void coherent_mismatch(struct device *dev, bool wrong)
+static void demo_coherent_mismatch(struct device *dev, bool wrong)
 {
 	dma_addr_t addr;
 	void *p = dma_alloc_coherent(dev, 4096, &addr, GFP_KERNEL);
@@ -142,7 +142,7 @@ static void coherent_mismatch(struct device *dev, bool wrong)
 	dma_free_coherent(dev, 4096, p, addr);
 }
 
-static void map_unchecked(struct device *dev, bool wrong)
+static void demo_map_unchecked(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(64, GFP_KERNEL);
 	dma_addr_t addr = dma_map_single(dev, p, 64, DMA_TO_DEVICE);
@@ -152,42 +152,42 @@ static void map_unchecked(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-static void map_memory(struct device *dev, void *p)
+static void demo_map_memory(struct device *dev, void *p)
 {
 	dma_addr_t addr = demo_map(dev, p, 64, DMA_TO_DEVICE);
 
 	dma_unmap_single(dev, addr, 64, DMA_TO_DEVICE);
 }
 
-static void map_stack(struct device *dev, bool wrong)
+static void demo_map_stack(struct device *dev, bool wrong)
 {
 	char local[64] __attribute__((aligned(64))) = "";
 	void *p = kmalloc(64, GFP_KERNEL);
 
-	map_memory(dev, wrong ? local : p);
+	demo_map_memory(dev, wrong ? local : p);
 	kfree(p);
 }
 
-static void map_text(struct device *dev, bool wrong)
+static void demo_map_text(struct device *dev, bool wrong)
 {
 	void *p = kmemdup(constant, sizeof(constant), GFP_KERNEL);
 
-	map_memory(dev, wrong ? (void *)(uintptr_t)constant : p);
+	demo_map_memory(dev, wrong ? (void *)(uintptr_t)constant : p);
 	kfree(p);
 }
 
-static void map_freed(struct device *dev, bool wrong)
+static void demo_map_freed(struct device *dev, bool wrong)
 {
 	void *volatile p = malloc(64);
 
 	if (wrong)
 		free(p);
-	map_memory(dev, p);
+	demo_map_memory(dev, p);
 	if (!wrong)
 		free(p);
 }
 
-static void map_overlap(struct device *dev, bool wrong)
+static void demo_map_overlap(struct device *dev, bool wrong)
 {
 	enum dma_data_direction dir = wrong ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
 	char *p = kmalloc(128, GFP_KERNEL);
@@ -198,17 +198,17 @@ static void map_overlap(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-static void map_coherent(struct device *dev, bool wrong)
+static void demo_map_coherent(struct device *dev, bool wrong)
 {
 	dma_addr_t addr;
 	void *p = dma_alloc_coherent(dev, 4096, &addr, GFP_KERNEL), *q = kmalloc(64, GFP_KERNEL);
 
-	map_memory(dev, wrong ? p : q);
+	demo_map_memory(dev, wrong ? p : q);
 	dma_free_coherent(dev, 4096, p, addr);
 	kfree(q);
 }
 
-static void map_resource(struct device *dev, bool wrong)
+static void demo_map_resource(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(4096, GFP_KERNEL);
 	dma_addr_t addr =
@@ -219,16 +219,16 @@ static void map_resource(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-static void map_no_mask(struct device *dev, bool wrong)
+static void demo_map_no_mask(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(64, GFP_KERNEL);
 
-	map_memory(dev, p); /* the mask was set, or not, when the device was opened */
+	demo_map_memory(dev, p); /* the mask was set, or not, when the device was opened */
 	kfree(p);
 }
 
 /* What dma_alloc_pages() returns stands for the memory, and is not the memory. */
-static void page_struct(struct device *dev, bool wrong)
+static void demo_page_struct(struct device *dev, bool wrong)
 {
 	dma_addr_t addr;
 	struct page *page = dma_alloc_pages(dev, 65536, &addr, DMA_TO_DEVICE, GFP_KERNEL);
@@ -239,7 +239,7 @@ static void page_struct(struct device *dev, bool wrong)
 	dma_free_pages(dev, 65536, page, addr, DMA_TO_DEVICE);
 }
 
-static void free_mapped(struct device *dev, bool wrong)
+static void demo_free_mapped(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(64, GFP_KERNEL);
 	dma_addr_t addr = demo_map(dev, p, 64, DMA_FROM_DEVICE);
@@ -251,17 +251,17 @@ static void free_mapped(struct device *dev, bool wrong)
 		kfree(p);
 }
 
-static void free_wrong(struct device *dev, bool wrong)
+static void demo_free_wrong(struct device *dev, bool wrong)
 {
 	char *p = kmalloc(256, GFP_KERNEL), *aligned = p + 128;
 
-	map_memory(dev, aligned);
+	demo_map_memory(dev, aligned);
 	if (wrong)
 		kfree(aligned);
 	kfree(p);
 }
 
-static void map_list(struct device *dev, void *p, unsigned int size)
+static void demo_map_list(struct device *dev, void *p, unsigned int size)
 {
 	struct scatterlist sg;
 
@@ -270,27 +270,27 @@ static void map_list(struct device *dev, void *p, unsigned int size)
 		dma_unmap_sg(dev, &sg, 1, DMA_TO_DEVICE);
 }
 
-static void segment_size(struct device *dev, bool wrong)
+static void demo_segment_size(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(8192, GFP_KERNEL);
 
 	dma_set_max_seg_size(dev, 4096);
-	map_list(dev, p, wrong ? 8192 : 4096);
+	demo_map_list(dev, p, wrong ? 8192 : 4096);
 	kfree(p);
 }
 
-static void segment_boundary(struct device *dev, bool wrong)
+static void demo_segment_boundary(struct device *dev, bool wrong)
 {
 	char *p = kmalloc(8192, GFP_KERNEL);
 
 	dma_set_seg_boundary(dev, 4095);
-	map_list(dev, wrong ? p + 2048 : p, 4096);
+	demo_map_list(dev, wrong ? p + 2048 : p, 4096);
 	kfree(p);
 }
 
 /* Mapped, synced in one of several ways, unmapped. */
-static void sync_as(struct device *dev, enum dma_data_direction mapped, u64 from, size_t size,
-		    enum dma_data_direction dir, bool to_cpu)
+static void demo_sync_as(struct device *dev, enum dma_data_direction mapped, u64 from, size_t size,
+			 enum dma_data_direction dir, bool to_cpu)
 {
 	void *p = kmalloc(4096, GFP_KERNEL);
 	dma_addr_t addr = demo_map(dev, p, 4096, mapped);
@@ -303,7 +303,7 @@ static void sync_as(struct device *dev, enum dma_data_direction mapped, u64 from
 	kfree(p);
 }
 
-static void sync_not_mapped(struct device *dev, bool wrong)
+static void demo_sync_not_mapped(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(4096, GFP_KERNEL);
 	dma_addr_t addr = demo_map(dev, p, 4096, DMA_FROM_DEVICE);
@@ -316,27 +316,27 @@ static void sync_not_mapped(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-static void sync_range(struct device *dev, bool wrong)
+static void demo_sync_range(struct device *dev, bool wrong)
 {
-	sync_as(dev, DMA_FROM_DEVICE, 2048, wrong ? 4096 : 2048, DMA_FROM_DEVICE, true);
+	demo_sync_as(dev, DMA_FROM_DEVICE, 2048, wrong ? 4096 : 2048, DMA_FROM_DEVICE, true);
 }
 
-static void sync_direction(struct device *dev, bool wrong)
+static void demo_sync_direction(struct device *dev, bool wrong)
 {
-	sync_as(dev, DMA_FROM_DEVICE, 0, 64, wrong ? DMA_TO_DEVICE : DMA_FROM_DEVICE, true);
+	demo_sync_as(dev, DMA_FROM_DEVICE, 0, 64, wrong ? DMA_TO_DEVICE : DMA_FROM_DEVICE, true);
 }
 
-static void sync_for_cpu(struct device *dev, bool wrong)
+static void demo_sync_for_cpu(struct device *dev, bool wrong)
 {
-	sync_as(dev, DMA_TO_DEVICE, 0, 64, wrong ? DMA_FROM_DEVICE : DMA_TO_DEVICE, true);
+	demo_sync_as(dev, DMA_TO_DEVICE, 0, 64, wrong ? DMA_FROM_DEVICE : DMA_TO_DEVICE, true);
 }
 
-static void sync_for_device(struct device *dev, bool wrong)
+static void demo_sync_for_device(struct device *dev, bool wrong)
 {
-	sync_as(dev, DMA_FROM_DEVICE, 0, 64, wrong ? DMA_TO_DEVICE : DMA_FROM_DEVICE, false);
+	demo_sync_as(dev, DMA_FROM_DEVICE, 0, 64, wrong ? DMA_TO_DEVICE : DMA_FROM_DEVICE, false);
 }
 
-static void leak(struct device *dev, bool wrong)
+static void demo_leak(struct device *dev, bool wrong)
 {
 	static char buffer[64] __attribute__((aligned(64)));
 	dma_addr_t addr = demo_map(dev, buffer, 64, DMA_TO_DEVICE);
@@ -351,37 +351,37 @@ static void leak(struct device *dev, bool wrong)
 	}
 
 const struct demo demos_map[] = {
-	DEMO(BAD_ARGUMENT, bad_argument),
-	DEMO(UNMAP_NOT_MAPPED, unmap_not_mapped),
-	DEMO(UNMAP_TWICE, unmap_twice),
-	DEMO(UNMAP_DEVICE, unmap_device),
-	DEMO(UNMAP_SIZE, unmap_size),
-	DEMO(UNMAP_DIRECTION, unmap_direction),
-	DEMO(UNMAP_FUNCTION, unmap_function),
-	DEMO(UNMAP_SG_COUNT, unmap_sg_count),
-	DEMO(UNMAP_ATTRS, unmap_attrs),
-	DEMO(COHERENT_NOT_OWNED, coherent_not_owned),
-	DEMO(COHERENT_TWICE, coherent_twice),
-	DEMO(COHERENT_MISMATCH, coherent_mismatch),
-	DEMO(MAP_UNCHECKED, map_unchecked),
-	DEMO(MAP_STACK, map_stack),
-	DEMO(MAP_TEXT, map_text),
-	{.kind = DMAMAP_CHECK_MAP_FREED, .run = map_freed, .needs_asan = true},
-	DEMO(MAP_OVERLAP, map_overlap),
-	DEMO(MAP_COHERENT, map_coherent),
-	DEMO(MAP_RESOURCE, map_resource),
-	{.kind = DMAMAP_CHECK_MAP_NO_MASK, .run = map_no_mask, .no_mask = true},
-	DEMO(PAGE_STRUCT, page_struct),
-	DEMO(SEGMENT_SIZE, segment_size),
-	{.kind = DMAMAP_CHECK_SEGMENT_BOUNDARY, .run = segment_boundary, .keys = "iommu=0"},
-	DEMO(SYNC_NOT_MAPPED, sync_not_mapped),
-	DEMO(SYNC_RANGE, sync_range),
-	DEMO(SYNC_DIRECTION, sync_direction),
-	DEMO(SYNC_SG_COUNT, sync_sg_count),
-	DEMO(SYNC_FOR_CPU, sync_for_cpu),
-	DEMO(SYNC_FOR_DEVICE, sync_for_device),
-	DEMO(FREE_MAPPED, free_mapped),
-	DEMO(FREE_WRONG, free_wrong),
-	DEMO(LEAK, leak),
+	DEMO(BAD_ARGUMENT, demo_bad_argument),
+	DEMO(UNMAP_NOT_MAPPED, demo_unmap_not_mapped),
+	DEMO(UNMAP_TWICE, demo_unmap_twice),
+	DEMO(UNMAP_DEVICE, demo_unmap_device),
+	DEMO(UNMAP_SIZE, demo_unmap_size),
+	DEMO(UNMAP_DIRECTION, demo_unmap_direction),
+	DEMO(UNMAP_FUNCTION, demo_unmap_function),
+	DEMO(UNMAP_SG_COUNT, demo_unmap_sg_count),
+	DEMO(UNMAP_ATTRS, demo_unmap_attrs),
+	DEMO(COHERENT_NOT_OWNED, demo_coherent_not_owned),
+	DEMO(COHERENT_TWICE, demo_coherent_twice),
+	DEMO(COHERENT_MISMATCH, demo_coherent_mismatch),
+	DEMO(MAP_UNCHECKED, demo_map_unchecked),
+	DEMO(MAP_STACK, demo_map_stack),
+	DEMO(MAP_TEXT, demo_map_text),
+	{.kind = DMAMAP_CHECK_MAP_FREED, .run = demo_map_freed, .needs_asan = true},
+	DEMO(MAP_OVERLAP, demo_map_overlap),
+	DEMO(MAP_COHERENT, demo_map_coherent),
+	DEMO(MAP_RESOURCE, demo_map_resource),
+	{.kind = DMAMAP_CHECK_MAP_NO_MASK, .run = demo_map_no_mask, .no_mask = true},
+	DEMO(PAGE_STRUCT, demo_page_struct),
+	DEMO(SEGMENT_SIZE, demo_segment_size),
+	{.kind = DMAMAP_CHECK_SEGMENT_BOUNDARY, .run = demo_segment_boundary, .keys = "iommu=0"},
+	DEMO(SYNC_NOT_MAPPED, demo_sync_not_mapped),
+	DEMO(SYNC_RANGE, demo_sync_range),
+	DEMO(SYNC_DIRECTION, demo_sync_direction),
+	DEMO(SYNC_SG_COUNT, demo_sync_sg_count),
+	DEMO(SYNC_FOR_CPU, demo_sync_for_cpu),
+	DEMO(SYNC_FOR_DEVICE, demo_sync_for_device),
+	DEMO(FREE_MAPPED, demo_free_mapped),
+	DEMO(FREE_WRONG, demo_free_wrong),
+	DEMO(LEAK, demo_leak),
 };
 const unsigned int n_demos_map = sizeof(demos_map) / sizeof(demos_map[0]);

@@ -12,7 +12,7 @@ static struct xsk_buff_pool *the_pool; /* what the driver was given */
 static struct xdp_buff *kept;	       /* a buffer that it has still */
 static bool forgets, unmaps_first;     /* how it lets go of the pool */
 
-static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
+static int demo_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 {
 	if (pool) {
 		the_pool = pool;
@@ -28,10 +28,10 @@ static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 	return 0;
 }
 
-static const struct xdp_driver_ops ops = {.setup_pool = setup_pool};
+static const struct xdp_driver_ops ops = {.setup_pool = demo_xsk_setup_pool};
 
 /* The application puts the first chunk on the fill ring. */
-static void fill(struct xdp_sock *xs)
+static void demo_xsk_fill(struct xdp_sock *xs)
 {
 	struct xdp_ring_offset off;
 	size_t len;
@@ -43,7 +43,8 @@ static void fill(struct xdp_sock *xs)
 	__atomic_store_n((u32 *)(void *)(ring + off.producer), 1, __ATOMIC_RELEASE);
 }
 
-static void with_pool(struct device *dev, void (*use)(struct xsk_buff_pool *, bool), bool wrong)
+static void demo_xsk_with_pool(struct device *dev, void (*use)(struct xsk_buff_pool *, bool),
+			       bool wrong)
 {
 	void *memory = mmap(NULL, CHUNK * CHUNKS, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -57,7 +58,7 @@ static void with_pool(struct device *dev, void (*use)(struct xsk_buff_pool *, bo
 	xdp_sock_set_ring(xs, XDP_UMEM_FILL_RING, CHUNKS);
 	xdp_sock_set_ring(xs, XDP_UMEM_COMPLETION_RING, CHUNKS);
 	if (!xdp_sock_bind(xs, umem, dev, 0, XDP_ZEROCOPY, NULL)) {
-		fill(xs);
+		demo_xsk_fill(xs);
 		use(the_pool, wrong);
 	}
 	xdp_sock_destroy(xs);
@@ -65,7 +66,7 @@ static void with_pool(struct device *dev, void (*use)(struct xsk_buff_pool *, bo
 	munmap(memory, CHUNK * CHUNKS);
 }
 
-static void use_twice(struct xsk_buff_pool *pool, bool wrong)
+static void demo_xsk_use_twice(struct xsk_buff_pool *pool, bool wrong)
 {
 	struct xdp_buff *xdp = xsk_buff_alloc(pool);
 
@@ -76,7 +77,7 @@ static void use_twice(struct xsk_buff_pool *pool, bool wrong)
 		xsk_buff_free(xdp);
 }
 
-static void use_and_keep(struct xsk_buff_pool *pool, bool wrong)
+static void demo_xsk_use_and_keep(struct xsk_buff_pool *pool, bool wrong)
 {
 	struct xdp_buff *xdp = xsk_buff_alloc(pool);
 
@@ -85,32 +86,32 @@ static void use_and_keep(struct xsk_buff_pool *pool, bool wrong)
 		kept = xdp; /* and given back when the pool goes */
 }
 
-static void use_and_unmap(struct xsk_buff_pool *pool, bool wrong)
+static void demo_xsk_use_and_unmap(struct xsk_buff_pool *pool, bool wrong)
 {
 	kept = xsk_buff_alloc(pool);
 	unmaps_first = wrong;
 }
 
-static void xsk_twice(struct device *dev, bool wrong)
+static void demo_xsk_twice(struct device *dev, bool wrong)
 {
-	with_pool(dev, use_twice, wrong);
+	demo_xsk_with_pool(dev, demo_xsk_use_twice, wrong);
 }
 
-static void xsk_kept(struct device *dev, bool wrong)
+static void demo_xsk_kept(struct device *dev, bool wrong)
 {
-	with_pool(dev, use_and_keep, wrong);
+	demo_xsk_with_pool(dev, demo_xsk_use_and_keep, wrong);
 	forgets = false;
 }
 
-static void xsk_busy(struct device *dev, bool wrong)
+static void demo_xsk_busy(struct device *dev, bool wrong)
 {
-	with_pool(dev, use_and_unmap, wrong);
+	demo_xsk_with_pool(dev, demo_xsk_use_and_unmap, wrong);
 	unmaps_first = false;
 }
 
 const struct demo demos_xsk[] = {
-	{.kind = DMAMAP_CHECK_XSK_TWICE, .run = xsk_twice},
-	{.kind = DMAMAP_CHECK_XSK_KEPT, .run = xsk_kept},
-	{.kind = DMAMAP_CHECK_XSK_BUSY, .run = xsk_busy},
+	{.kind = DMAMAP_CHECK_XSK_TWICE, .run = demo_xsk_twice},
+	{.kind = DMAMAP_CHECK_XSK_KEPT, .run = demo_xsk_kept},
+	{.kind = DMAMAP_CHECK_XSK_BUSY, .run = demo_xsk_busy},
 };
 const unsigned int n_demos_xsk = sizeof(demos_xsk) / sizeof(demos_xsk[0]);

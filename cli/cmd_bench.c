@@ -57,7 +57,7 @@ static const char doc[] =
 	"left "
 	"out, and standard error says why.";
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t cmd_bench_parse(int key, char *arg, struct argp_state *state)
 {
 	struct bench *b = state->input;
 
@@ -87,10 +87,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	options, parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep|odp", doc, children,
-	NULL,	 NULL};
+	options, cmd_bench_parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep|odp",
+	doc,	 children,	  NULL,
+	NULL};
 
-static int finish_json(const struct bench *b)
+static int cmd_bench_finish_json(const struct bench *b)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array(), *r;
 
@@ -137,7 +138,7 @@ int cmd_bench(int argc, char **argv)
 		       "thr", "ops", "mean", "p50", "p99", "p99.9", "max", "M ops/s");
 	if (benchmarks[i].run(&b)) {
 		bench_peers(&b);
-		status = b.common.json ? finish_json(&b) : CLI_DONE;
+		status = b.common.json ? cmd_bench_finish_json(&b) : CLI_DONE;
 	}
 	for (unsigned int k = 0; k < b.n_rows; k++)
 		free(b.rows[k].name);

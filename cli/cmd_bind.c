@@ -14,7 +14,7 @@ struct args {
 static const struct argp_option options[] = {
 	{"json", 'j', NULL, 0, "One JSON document on standard output", 0}, {0}};
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t cmd_bind_parse(int key, char *arg, struct argp_state *state)
 {
 	struct args *a = state->input;
 
@@ -44,7 +44,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp_bind = {
 	options,
-	parse,
+	cmd_bind_parse,
 	"ADDRESS",
 	"Gives a PCI function to vfio-pci, so that vfio:ADDRESS can be opened." ENVIRONMENT,
 	NULL,
@@ -52,15 +52,15 @@ static const struct argp argp_bind = {
 	NULL};
 static const struct argp argp_unbind = {
 	options,
-	parse,
+	cmd_bind_parse,
 	"ADDRESS",
 	"Gives a PCI function of vfio-pci's back to the kernel's own driver." ENVIRONMENT,
 	NULL,
 	NULL,
 	NULL};
 
-static int run(int argc, char **argv, const struct argp *argp,
-	       int (*move)(const struct pci_address *))
+static int cmd_bind_run(int argc, char **argv, const struct argp *argp,
+			int (*move)(const struct pci_address *))
 {
 	struct args args = {0};
 	struct pci_address address;
@@ -83,10 +83,10 @@ static int run(int argc, char **argv, const struct argp *argp,
 
 int cmd_bind(int argc, char **argv)
 {
-	return run(argc, argv, &argp_bind, pci_bind);
+	return cmd_bind_run(argc, argv, &argp_bind, pci_bind);
 }
 
 int cmd_unbind(int argc, char **argv)
 {
-	return run(argc, argv, &argp_unbind, pci_unbind);
+	return cmd_bind_run(argc, argv, &argp_unbind, pci_unbind);
 }

@@ -17,7 +17,7 @@ struct args {
 	bool legal;
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t cmd_check_parse(int key, char *arg, struct argp_state *state)
 {
 	struct args *a = state->input;
 
@@ -55,7 +55,7 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
 	options,
-	parse,
+	cmd_check_parse,
 	"list\ndemo KIND",
 	"What the checker knows, and what each report looks like.\v"
 	"The checker is on for a device opened with the key check=1, and for all "
@@ -66,7 +66,7 @@ static const struct argp argp = {
 	NULL,
 	NULL};
 
-static int find_kind(const char *text)
+static int cmd_check_find_kind(const char *text)
 {
 	const char *name;
 
@@ -79,7 +79,7 @@ static int find_kind(const char *text)
 /* Reports of a demo; a device's own thread may raise them. */
 static pthread_mutex_t reports_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void keep_report(const struct dmamap_report *r, void *arg)
+static void cmd_check_keep_report(const struct dmamap_report *r, void *arg)
 {
 	struct json_object *list = arg, *o = json_object_new_object();
 
@@ -100,7 +100,7 @@ static int demo_reported(const struct demo *d, bool wrong, unsigned int *others,
 	int n;
 
 	if (list)
-		dmamap_check_on_report(keep_report, list);
+		dmamap_check_on_report(cmd_check_keep_report, list);
 	n = demo_run(d, wrong, others);
 	if (list)
 		dmamap_check_on_report(NULL, NULL);
@@ -123,9 +123,9 @@ static int demo_json(const struct args *args, unsigned int raised, unsigned int 
 	return json_finish(o);
 }
 
-static int demo(const struct args *args)
+static int cmd_check_demo(const struct args *args)
 {
-	int kind = find_kind(args->kind), n, status = CLI_DONE;
+	int kind = cmd_check_find_kind(args->kind), n, status = CLI_DONE;
 	struct json_object *reports = args->common.json ? json_object_new_array() : NULL;
 	const struct demo *d = kind ? demo_find(kind) : NULL;
 	const char *error = NULL;
@@ -151,7 +151,7 @@ static int demo(const struct args *args)
 	return error ? fail("check: %s", error) : status;
 }
 
-static struct json_object *kind_json(int kind)
+static struct json_object *cmd_check_kind_json(int kind)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -167,7 +167,7 @@ int cmd_check(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	if (args.kind)
-		return demo(&args);
+		return cmd_check_demo(&args);
 	if (!args.common.json) {
 		for (int kind = 1; dmamap_check_name(kind); kind++)
 			printf("%2d %-20s %s\n", kind, dmamap_check_name(kind),
@@ -177,7 +177,7 @@ int cmd_check(int argc, char **argv)
 	o = json_object_new_object();
 	kinds = json_object_new_array();
 	for (int kind = 1; dmamap_check_name(kind); kind++)
-		json_object_array_add(kinds, kind_json(kind));
+		json_object_array_add(kinds, cmd_check_kind_json(kind));
 	json_object_object_add(o, "kinds", kinds);
 	return json_finish(o);
 }

@@ -17,7 +17,7 @@ struct args {
 	const char *action;
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t cmd_edu_parse(int key, char *arg, struct argp_state *state)
 {
 	struct args *a = state->input;
 
@@ -41,7 +41,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
 	NULL,
-	parse,
+	cmd_edu_parse,
 	"selftest",
 	"The teaching device.\v"
 	"selftest: identification, liveness, factorials by polling and by interrupt, DMA "
@@ -54,17 +54,17 @@ static const struct argp argp = {
 	(EDU_BUFFER_SIZE - 1) /* QEMU up to 8 ends itself over a transfer with the last byte       \
 			       */
 
-static void pattern(u8 *p, u32 seed)
+static void cmd_edu_pattern(u8 *p, u32 seed)
 {
 	for (u32 i = 0; i < SIZE; i++)
 		p[i] = (u8)((i + seed) * 2654435761u >> 24);
 }
 
-static int is_pattern(const struct device *dev, const u8 *p, u32 seed)
+static int cmd_edu_is_pattern(const struct device *dev, const u8 *p, u32 seed)
 {
 	u8 want[SIZE];
 
-	pattern(want, seed);
+	cmd_edu_pattern(want, seed);
 	for (u32 i = 0; i < SIZE; i++) {
 		if (p[i] != want[i])
 			return driver_fail(EIO, "%s: byte %u came back as 0x%02x, not 0x%02x",
@@ -73,7 +73,7 @@ static int is_pattern(const struct device *dev, const u8 *p, u32 seed)
 	return 0;
 }
 
-static int test_alive(struct device *dev, struct edu *edu)
+static int cmd_edu_test_alive(struct device *dev, struct edu *edu)
 {
 	static const u32 values[] = {0, 1, 0x12345678, 0xffffffff};
 
@@ -86,7 +86,7 @@ static int test_alive(struct device *dev, struct edu *edu)
 	return 0;
 }
 
-static int factorials(struct device *dev, struct edu *edu, bool by_interrupt)
+static int cmd_edu_factorials(struct device *dev, struct edu *edu, bool by_interrupt)
 {
 	u32 want = 1, got = 0;
 
@@ -103,17 +103,17 @@ static int factorials(struct device *dev, struct edu *edu, bool by_interrupt)
 	return 0;
 }
 
-static int test_factorial_poll(struct device *dev, struct edu *edu)
+static int cmd_edu_test_factorial_poll(struct device *dev, struct edu *edu)
 {
-	return factorials(dev, edu, false);
+	return cmd_edu_factorials(dev, edu, false);
 }
 
-static int test_factorial_irq(struct device *dev, struct edu *edu)
+static int cmd_edu_test_factorial_irq(struct device *dev, struct edu *edu)
 {
-	return factorials(dev, edu, true);
+	return cmd_edu_factorials(dev, edu, true);
 }
 
-static int test_coherent(struct device *dev, struct edu *edu)
+static int cmd_edu_test_coherent(struct device *dev, struct edu *edu)
 {
 	dma_addr_t addr;
 	u8 *p = dma_alloc_coherent(dev, SIZE, &addr, GFP_KERNEL);
@@ -121,31 +121,31 @@ static int test_coherent(struct device *dev, struct edu *edu)
 
 	if (!p)
 		return driver_fail_why(ENOMEM, "%s: no coherent memory", dev_name(dev));
-	pattern(p, 1);
+	cmd_edu_pattern(p, 1);
 	err = edu_dma_to_device(edu, addr, 0, SIZE);
 	memset(p, 0, SIZE);
 	if (!err)
 		err = edu_dma_from_device(edu, addr, 0, SIZE);
 	if (!err)
-		err = is_pattern(dev, p, 1);
+		err = cmd_edu_is_pattern(dev, p, 1);
 	dma_free_coherent(dev, SIZE, p, addr);
 	return err;
 }
 
-static int test_streaming(struct device *dev, struct edu *edu)
+static int cmd_edu_test_streaming(struct device *dev, struct edu *edu)
 {
 	u8 *p = kmalloc(SIZE, GFP_KERNEL);
 	int err;
 
 	if (!p)
 		return driver_fail_why(ENOMEM, "%s: no memory", dev_name(dev));
-	pattern(p, 2);
+	cmd_edu_pattern(p, 2);
 	err = edu_write(edu, p, 0, SIZE);
 	memset(p, 0, SIZE);
 	if (!err)
 		err = edu_read(edu, p, 0, SIZE);
 	if (!err)
-		err = is_pattern(dev, p, 2);
+		err = cmd_edu_is_pattern(dev, p, 2);
 	kfree(p);
 	return err;
 }
@@ -154,16 +154,16 @@ static const struct {
 	const char *name;
 	int (*run)(struct device *dev, struct edu *edu);
 } tests[] = {
-	{"liveness", test_alive},
-	{"factorial by polling", test_factorial_poll},
-	{"factorial by interrupt", test_factorial_irq},
-	{"DMA of coherent memory, both ways, by interrupt", test_coherent},
-	{"DMA of a mapped buffer, both ways, by interrupt", test_streaming},
+	{"liveness", cmd_edu_test_alive},
+	{"factorial by polling", cmd_edu_test_factorial_poll},
+	{"factorial by interrupt", cmd_edu_test_factorial_irq},
+	{"DMA of coherent memory, both ways, by interrupt", cmd_edu_test_coherent},
+	{"DMA of a mapped buffer, both ways, by interrupt", cmd_edu_test_streaming},
 };
 
 /* Runs each; the first that fails ends it. Fills `list` for the document. */
-static int tests_run(struct device *dev, struct edu *edu, const struct args *a,
-		     struct json_object *list)
+static int cmd_edu_tests_run(struct device *dev, struct edu *edu, const struct args *a,
+			     struct json_object *list)
 {
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		int err = interrupted() ? driver_fail(EINTR, "%s: interrupted before '%s'",
@@ -182,8 +182,8 @@ static int tests_run(struct device *dev, struct edu *edu, const struct args *a,
 	return 0;
 }
 
-static int finish(struct device *dev, const struct args *a, u32 id, struct json_object *list,
-		  int err)
+static int cmd_edu_finish(struct device *dev, const struct args *a, u32 id,
+			  struct json_object *list, int err)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
 	struct json_object *o;
@@ -236,9 +236,9 @@ int cmd_edu(int argc, char **argv)
 	if (!args.common.json)
 		printf("ok      identification 0x%08x: edu %u.%u\n", id, id >> 24, id >> 16 & 0xff);
 	list = json_object_new_array();
-	err = tests_run(dev, edu, &args, list);
+	err = cmd_edu_tests_run(dev, edu, &args, list);
 	edu_remove(edu);
-	status = finish(dev, &args, id, list, err);
+	status = cmd_edu_finish(dev, &args, id, list, err);
 close:
 	dmamap_close(dev);
 	return status;

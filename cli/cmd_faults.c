@@ -25,7 +25,7 @@ static const struct argp argp = {
 	NULL,
 	NULL};
 
-static const char *reason_text(int reason)
+static const char *cmd_faults_reason_text(int reason)
 {
 	switch (reason) {
 	case DMAMAP_FAULT_NOT_MAPPED:
@@ -46,7 +46,7 @@ static const char *reason_text(int reason)
 }
 
 /* A driver that fails is a reason to look at the faults, not to stop. */
-static void exercise(struct device *dev, const char *spec)
+static void cmd_faults_exercise(struct device *dev, const char *spec)
 {
 	struct e1000e *nic;
 	struct nvme *nvme;
@@ -71,14 +71,14 @@ static void exercise(struct device *dev, const char *spec)
 	}
 }
 
-static void fault_json(struct json_object *list, const struct dmamap_fault *f)
+static void cmd_faults_fault_json(struct json_object *list, const struct dmamap_fault *f)
 {
 	struct json_object *o = json_object_new_object();
 
 	json_put_u64(o, "addr", f->addr);
 	json_put_u64(o, "len", f->len);
 	json_put_bool(o, "write", f->write);
-	json_put_text(o, "reason", reason_text(f->reason));
+	json_put_text(o, "reason", cmd_faults_reason_text(f->reason));
 	json_put_u64(o, "when_ns", f->when_ns);
 	json_object_array_add(list, o);
 }
@@ -99,14 +99,14 @@ int cmd_faults(int argc, char **argv)
 	dev = device_open(args.device);
 	if (!dev)
 		return CLI_FAILED;
-	exercise(dev, args.device);
+	cmd_faults_exercise(dev, args.device);
 	dmamap_stats(dev, &st);
 	list = json_object_new_array();
 	while (dmamap_bus_fault_next(dev, &f) == 1) {
-		fault_json(list, &f);
+		cmd_faults_fault_json(list, &f);
 		if (!args.json)
 			printf("%s of %zu bytes at 0x%llx: %s\n", f.write ? "write" : "read ",
-			       f.len, (unsigned long long)f.addr, reason_text(f.reason));
+			       f.len, (unsigned long long)f.addr, cmd_faults_reason_text(f.reason));
 	}
 	dmamap_close(dev);
 	if (interrupted()) {

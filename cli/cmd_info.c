@@ -32,7 +32,7 @@ struct facts {
 	struct dmamap_stats stats;
 };
 
-static struct facts facts_get(struct device *dev)
+static struct facts cmd_info_facts_get(struct device *dev)
 {
 	struct facts f = {.stats.size = sizeof(f.stats)};
 
@@ -58,7 +58,7 @@ static struct facts facts_get(struct device *dev)
 	return f;
 }
 
-static int show_json(const struct device *dev, const char *spec, const struct facts *f)
+static int cmd_info_show_json(const struct device *dev, const char *spec, const struct facts *f)
 {
 	struct json_object *o = json_object_new_object(), *list, *range, *ram;
 
@@ -104,7 +104,7 @@ static int show_json(const struct device *dev, const char *spec, const struct fa
 	return json_finish(o);
 }
 
-static void show_text(const struct device *dev, const char *spec, const struct facts *f)
+static void cmd_info_show_text(const struct device *dev, const char *spec, const struct facts *f)
 {
 	printf("device            %s (%s)\n", dev_name(dev), spec);
 	printf("policy            %s%s%s%s\n", device_policy(dev), dev->iommu ? "" : ", no IOMMU",
@@ -157,11 +157,11 @@ int cmd_info(int argc, char **argv)
 	dev = device_open(args.device);
 	if (!dev)
 		return CLI_FAILED;
-	f = facts_get(dev);
+	f = cmd_info_facts_get(dev);
 	if (args.json)
-		status = show_json(dev, args.device, &f);
+		status = cmd_info_show_json(dev, args.device, &f);
 	else
-		show_text(dev, args.device, &f);
+		cmd_info_show_text(dev, args.device, &f);
 	dmamap_close(dev);
 	return status;
 }

@@ -76,7 +76,7 @@ static const struct {
 	{0x00ff, "device"},
 };
 
-static const char *class_name(unsigned int class)
+static const char *cmd_list_class_name(unsigned int class)
 {
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		if (classes[i].class == class >> 8)
@@ -94,7 +94,7 @@ struct function {
 	struct json_object *reserved; /* of {first, last, type} */
 };
 
-static unsigned int read_hex(const char *address, const char *leaf)
+static unsigned int cmd_list_read_hex(const char *address, const char *leaf)
 {
 	char text[32];
 
@@ -103,7 +103,7 @@ static unsigned int read_hex(const char *address, const char *leaf)
 }
 
 /* Lines of "0x… 0x… type". */
-static struct json_object *read_reserved(const char *address)
+static struct json_object *cmd_list_read_reserved(const char *address)
 {
 	struct json_object *list = json_object_new_array(), *o;
 	unsigned long long first, last;
@@ -126,26 +126,26 @@ static struct json_object *read_reserved(const char *address)
 	return list;
 }
 
-static void function_read(struct function *f, char *address)
+static void cmd_list_function_read(struct function *f, char *address)
 {
 	struct pci_address pci;
 
 	*f = (struct function){.address = address};
-	f->class = read_hex(address, "class");
-	f->vendor = read_hex(address, "vendor");
-	f->device = read_hex(address, "device");
+	f->class = cmd_list_read_hex(address, "class");
+	f->vendor = cmd_list_read_hex(address, "vendor");
+	f->device = cmd_list_read_hex(address, "device");
 	snprintf(pci.text, sizeof(pci.text), "%.31s", address);
 	pci_function_read(&f->pci, &pci);
 	f->can_open = !pci_obstacle(&f->pci, f->remedy, sizeof(f->remedy));
 	if (!f->can_open)
 		snprintf(f->missing, sizeof(f->missing), "%s", dmamap_strerror());
-	f->reserved = read_reserved(address);
+	f->reserved = cmd_list_read_reserved(address);
 }
 
-static void function_text(const struct function *f)
+static void cmd_list_function_text(const struct function *f)
 {
 	printf("%-13s %04x:%04x %s, driver %s, IOMMU group %s\n", f->address, f->vendor, f->device,
-	       class_name(f->class), f->pci.driver[0] ? f->pci.driver : "none",
+	       cmd_list_class_name(f->class), f->pci.driver[0] ? f->pci.driver : "none",
 	       f->pci.group[0] ? f->pci.group : "none");
 	for (size_t i = 0; i < json_object_array_length(f->reserved); i++) {
 		struct json_object *r = json_object_array_get_idx(f->reserved, i);
@@ -167,7 +167,7 @@ static void function_text(const struct function *f)
 	json_object_put(f->reserved);
 }
 
-static struct json_object *function_json(const struct function *f)
+static struct json_object *cmd_list_function_json(const struct function *f)
 {
 	struct json_object *o = json_object_new_object();
 	char text[16];
@@ -175,7 +175,7 @@ static struct json_object *function_json(const struct function *f)
 	json_put_text(o, "address", f->address);
 	snprintf(text, sizeof(text), "%06x", f->class);
 	json_put_text(o, "class", text);
-	json_put_text(o, "class_name", class_name(f->class));
+	json_put_text(o, "class_name", cmd_list_class_name(f->class));
 	snprintf(text, sizeof(text), "%04x", f->vendor);
 	json_put_text(o, "vendor", text);
 	snprintf(text, sizeof(text), "%04x", f->device);
@@ -189,29 +189,29 @@ static struct json_object *function_json(const struct function *f)
 	return o;
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
+static int cmd_list_by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int is_function(const struct dirent *d)
+static int cmd_list_is_function(const struct dirent *d)
 {
 	return d->d_name[0] != '.';
 }
 
-static int functions_scan(struct dirent ***names)
+static int cmd_list_functions_scan(struct dirent ***names)
 {
 	char path[SYSFS_PATH_MAX];
 	int n = -1;
 
 	if (sysfs_path(path, NULL, NULL))
-		n = scandir(path, names, is_function, by_name);
+		n = scandir(path, names, cmd_list_is_function, cmd_list_by_name);
 	if (n < 0)
 		*names = NULL;
 	return n < 0 ? 0 : n;
 }
 
-static struct json_object *simulated_json(void)
+static struct json_object *cmd_list_simulated_json(void)
 {
 	struct json_object *list = json_object_new_array(), *o;
 
@@ -235,22 +235,22 @@ int cmd_list(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	functions = json_object_new_array();
-	n = functions_scan(&names);
+	n = cmd_list_functions_scan(&names);
 	if (!n && !args.json)
 		printf("no PCI functions are to be seen on this machine\n");
 	for (int i = 0; i < n; i++) {
-		function_read(&f, names[i]->d_name);
+		cmd_list_function_read(&f, names[i]->d_name);
 		if (args.json)
-			json_object_array_add(functions, function_json(&f));
+			json_object_array_add(functions, cmd_list_function_json(&f));
 		else
-			function_text(&f);
+			cmd_list_function_text(&f);
 		free(names[i]);
 	}
 	free(names);
 	if (args.json) {
 		o = json_object_new_object();
 		json_object_object_add(o, "functions", functions);
-		json_object_object_add(o, "simulated", simulated_json());
+		json_object_object_add(o, "simulated", cmd_list_simulated_json());
 		return json_finish(o);
 	}
 	json_object_put(functions);

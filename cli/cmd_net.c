@@ -49,7 +49,7 @@ static const char doc[] = "Packets through an XSK socket.\v"
 
 static const char *const actions[] = {"rx", "tx", "forward", "echo"};
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t cmd_net_parse(int key, char *arg, struct argp_state *state)
 {
 	struct net_args *a = state->input;
 
@@ -114,46 +114,47 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {options, parse, "rx|tx|forward|echo", doc, children, NULL, NULL};
+static const struct argp argp = {options, cmd_net_parse, "rx|tx|forward|echo", doc, children,
+				 NULL,	  NULL};
 
-static int usage(const char *text)
+static int cmd_net_usage(const char *text)
 {
 	fprintf(stderr, "dmamap net: %s\n", text);
 	return CLI_USAGE;
 }
 
-static int args_check(struct net_args *a)
+static int cmd_net_args_check(struct net_args *a)
 {
 	size_t i;
 
 	if (!a->action)
-		return usage("give an action: rx, tx, forward or echo");
+		return cmd_net_usage("give an action: rx, tx, forward or echo");
 	for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (!strcmp(actions[i], a->action))
 			break;
 	}
 	if (i == sizeof(actions) / sizeof(actions[0]))
-		return usage("the actions are rx, tx, forward and echo");
+		return cmd_net_usage("the actions are rx, tx, forward and echo");
 	a->what = (enum net_action)i;
 	if (!a->common.device)
-		return usage("give --device SPEC, as sim:e1000e,pcap-in=FILE");
+		return cmd_net_usage("give --device SPEC, as sim:e1000e,pcap-in=FILE");
 	if (a->peer && a->what != NET_FORWARD)
-		return usage("--peer is for forward");
+		return cmd_net_usage("--peer is for forward");
 	if (a->in && a->what != NET_TX)
-		return usage("--in is for tx; what a card receives is its key pcap-in=");
+		return cmd_net_usage("--in is for tx; what a card receives is its key pcap-in=");
 	if (a->out && a->what != NET_RX)
-		return usage("--out is for rx; what a card sends is its key pcap-out=");
+		return cmd_net_usage("--out is for rx; what a card sends is its key pcap-out=");
 	a->size = a->size ? a->size : 60;
 	a->chunk = a->chunk ? a->chunk : CHUNK_DEFAULT;
 	a->frames = a->frames ? a->frames : FRAMES_DEFAULT;
 	a->ring = a->ring ? a->ring : RING_DEFAULT;
 	if (a->size > a->chunk && !a->jumbo)
-		return usage("--size above a buffer's needs --jumbo");
+		return cmd_net_usage("--size above a buffer's needs --jumbo");
 	return CLI_DONE;
 }
 
 /* Packets that the file of a card will play. False: it ends never, or cannot be counted. */
-static bool count_file(struct net_run *r, const char *spec, bool *forever)
+static bool cmd_net_count_file(struct net_run *r, const char *spec, bool *forever)
 {
 	char path[4096], loop[32];
 	u64 n, times = 1;
@@ -176,20 +177,21 @@ static bool count_file(struct net_run *r, const char *spec, bool *forever)
 }
 
 /* What ends the run, when no option says it. */
-static bool find_end(struct net_run *r)
+static bool cmd_net_find_end(struct net_run *r)
 {
 	const struct net_args *a = r->args;
 	bool forever = false;
 
 	if (a->packets || a->seconds > 0 || a->what == NET_TX)
 		return true;
-	if (!count_file(r, a->common.device, &forever) || !count_file(r, a->peer, &forever))
+	if (!cmd_net_count_file(r, a->common.device, &forever) ||
+	    !cmd_net_count_file(r, a->peer, &forever))
 		return false;
 	r->has_expected &= !forever;
 	return true;
 }
 
-static bool set_up(struct net_run *r)
+static bool cmd_net_set_up(struct net_run *r)
 {
 	const struct net_args *a = r->args;
 
@@ -207,7 +209,7 @@ static bool set_up(struct net_run *r)
 	if (!r->error[0] && a->out)
 		r->out = net_out_open(r, a->out);
 	/* after the card has said what is wrong with its file, if it is */
-	return !r->error[0] && find_end(r);
+	return !r->error[0] && cmd_net_find_end(r);
 }
 
 int cmd_net(int argc, char **argv)
@@ -218,14 +220,14 @@ int cmd_net(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	status = args_check(&args);
+	status = cmd_net_args_check(&args);
 	if (status)
 		return status;
 	r->args = &args;
 	r->ports = args.peer ? 2 : 1;
 	r->cycles = -1;
 	r->live = !args.common.json && isatty(STDERR_FILENO);
-	r->ran = set_up(r);
+	r->ran = cmd_net_set_up(r);
 	if (r->ran)
 		net_run(r);
 	net_in_close(r->in);

@@ -45,7 +45,7 @@ static const char doc[] =
 
 static const char *const actions[] = {"identify", "read", "write", "verify", "bench"};
 
-static enum nvme_data data_option(struct argp_state *state, const char *arg)
+static enum nvme_data cmd_nvme_data_option(struct argp_state *state, const char *arg)
 {
 	static const char *const ways[] = {
 		[NVME_DATA_AUTO] = "auto", [NVME_DATA_SG] = "sg", [NVME_DATA_TWOSTEP] = "twostep"};
@@ -58,7 +58,7 @@ static enum nvme_data data_option(struct argp_state *state, const char *arg)
 	return NVME_DATA_AUTO;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t cmd_nvme_parse(int key, char *arg, struct argp_state *state)
 {
 	struct nvme_args *a = state->input;
 
@@ -89,7 +89,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->mask = number_option(state, "--mask", arg, 12, 64);
 		return 0;
 	case 'D':
-		a->data = data_option(state, arg);
+		a->data = cmd_nvme_data_option(state, arg);
 		return 0;
 	case 't':
 		a->threads = number_option(state, "--threads", arg, 1, 64);
@@ -108,42 +108,43 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {options, parse, "identify|read|write|verify|bench", doc, children,
-				 NULL,	  NULL};
+static const struct argp argp = {
+	options, cmd_nvme_parse, "identify|read|write|verify|bench", doc, children, NULL, NULL};
 
-static int usage(const char *text)
+static int cmd_nvme_usage(const char *text)
 {
 	fprintf(stderr, "dmamap nvme: %s\n", text);
 	return CLI_USAGE;
 }
 
 /* What can be said before a device is opened. */
-static int args_check(const struct nvme_args *a)
+static int cmd_nvme_args_check(const struct nvme_args *a)
 {
 	size_t i;
 
 	if (!a->action)
-		return usage("give an action: identify, read, write, verify or bench");
+		return cmd_nvme_usage("give an action: identify, read, write, verify or bench");
 	for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (!strcmp(actions[i], a->action))
 			break;
 	}
 	if (i == sizeof(actions) / sizeof(actions[0]))
-		return usage("the actions are identify, read, write, verify and bench");
+		return cmd_nvme_usage("the actions are identify, read, write, verify and bench");
 	if (!a->common.device)
-		return usage("give --device SPEC, as sim:nvme,image=disk.img");
+		return cmd_nvme_usage("give --device SPEC, as sim:nvme,image=disk.img");
 	if (a->has_length && !a->length)
-		return usage("--length 0: nothing to do");
+		return cmd_nvme_usage("--length 0: nothing to do");
 	if (a->offset % 512)
-		return usage("--offset must be a multiple of 512, the size of a block");
+		return cmd_nvme_usage("--offset must be a multiple of 512, the size of a block");
 	if (!strcmp(a->action, "verify") && !a->file)
-		return usage("verify needs --file F to compare with");
+		return cmd_nvme_usage("verify needs --file F to compare with");
 	if (strcmp(a->action, "read") || a->file)
 		return CLI_DONE;
 	if (a->common.json)
-		return usage("read --json needs --file F: standard output is for the document");
+		return cmd_nvme_usage(
+			"read --json needs --file F: standard output is for the document");
 	if (isatty(STDOUT_FILENO))
-		return usage("read needs --file F: standard output is a terminal");
+		return cmd_nvme_usage("read needs --file F: standard output is a terminal");
 	return CLI_DONE;
 }
 
@@ -159,12 +160,12 @@ bool session_fail(struct nvme_session *s, const char *fmt, ...)
 	return false;
 }
 
-static double mib_per_s(const struct nvme_session *s)
+static double cmd_nvme_mib_per_s(const struct nvme_session *s)
 {
 	return s->seconds > 0 ? (double)s->bytes / (1 << 20) / s->seconds : 0;
 }
 
-static struct json_object *dma_json(const struct dmamap_stats *st, u64 linked)
+static struct json_object *cmd_nvme_dma_json(const struct dmamap_stats *st, u64 linked)
 {
 	struct json_object *dma = json_object_new_object();
 
@@ -180,7 +181,7 @@ static struct json_object *dma_json(const struct dmamap_stats *st, u64 linked)
 	return dma;
 }
 
-static void identify_json(struct json_object *o, const struct nvme_info *info)
+static void cmd_nvme_identify_json(struct json_object *o, const struct nvme_info *info)
 {
 	json_put_text(o, "model", info->model);
 	json_put_text(o, "serial", info->serial);
@@ -213,8 +214,8 @@ static void bench_json(struct json_object *o, const struct nvme_session *s)
 	json_object_object_add(o, "latency", l);
 }
 
-static int report_json(const struct nvme_session *s, const struct nvme_info *info,
-		       const struct dmamap_stats *st)
+static int cmd_nvme_report_json(const struct nvme_session *s, const struct nvme_info *info,
+				const struct dmamap_stats *st)
 {
 	struct json_object *o = json_object_new_object();
 	const struct nvme_args *a = s->args;
@@ -224,18 +225,18 @@ static int report_json(const struct nvme_session *s, const struct nvme_info *inf
 	json_put_text(o, "policy", device_policy(s->dev));
 	json_put_u64(o, "bytes", s->bytes);
 	json_put_number(o, "seconds", s->seconds, 6);
-	json_put_number(o, "mib_per_s", mib_per_s(s), 2);
+	json_put_number(o, "mib_per_s", cmd_nvme_mib_per_s(s), 2);
 	if (!strcmp(a->action, "identify"))
-		identify_json(o, info);
+		cmd_nvme_identify_json(o, info);
 	if (!strcmp(a->action, "bench"))
 		bench_json(o, s);
-	json_object_object_add(o, "dma", dma_json(st, s->linked));
+	json_object_object_add(o, "dma", cmd_nvme_dma_json(st, s->linked));
 	if (s->error[0])
 		json_put_text(o, "error", s->error);
 	return json_finish(o);
 }
 
-static void identify_text(const struct nvme_info *info)
+static void cmd_nvme_identify_text(const struct nvme_info *info)
 {
 	printf("model       %s\nserial      %s\nfirmware    %s\n", info->model, info->serial,
 	       info->firmware);
@@ -250,8 +251,8 @@ static void identify_text(const struct nvme_info *info)
 	       info->can_discard ? ", discard" : "");
 }
 
-static void report_text(const struct nvme_session *s, const struct nvme_info *info,
-			const struct dmamap_stats *st)
+static void cmd_nvme_report_text(const struct nvme_session *s, const struct nvme_info *info,
+				 const struct dmamap_stats *st)
 {
 	const char *action = s->args->action;
 	/* What is read goes to standard output, so the report then does not. */
@@ -260,14 +261,14 @@ static void report_text(const struct nvme_session *s, const struct nvme_info *in
 	if (s->error[0])
 		return;
 	if (!strcmp(action, "identify")) {
-		identify_text(info);
+		cmd_nvme_identify_text(info);
 		return;
 	}
 	fprintf(to,
 		"%-6s %llu bytes in %.3f s, %.1f MiB/s, policy %s: %llu maps, %llu linked, %llu "
 		"bytes bounced, "
 		"IOTLB %llu hits %llu misses, %llu faults, %llu leaks\n",
-		action, (unsigned long long)s->bytes, s->seconds, mib_per_s(s),
+		action, (unsigned long long)s->bytes, s->seconds, cmd_nvme_mib_per_s(s),
 		device_policy(s->dev), (unsigned long long)st->maps, (unsigned long long)s->linked,
 		(unsigned long long)st->bounced_bytes, (unsigned long long)st->iotlb_hits,
 		(unsigned long long)st->iotlb_misses, (unsigned long long)st->faults,
@@ -284,22 +285,22 @@ static void report_text(const struct nvme_session *s, const struct nvme_info *in
 }
 
 /* Everything is unmapped and the controller stopped: tells what happened. */
-static int report(struct nvme_session *s, const struct nvme_info *info)
+static int cmd_nvme_report(struct nvme_session *s, const struct nvme_info *info)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
 	int status = CLI_DONE;
 
 	dmamap_stats(s->dev, &st);
 	if (s->args->common.json)
-		status = report_json(s, info, &st);
+		status = cmd_nvme_report_json(s, info, &st);
 	else
-		report_text(s, info, &st);
+		cmd_nvme_report_text(s, info, &st);
 	if (s->error[0])
 		return fail("%s", s->error);
 	return status;
 }
 
-static void act(struct nvme_session *s)
+static void cmd_nvme_act(struct nvme_session *s)
 {
 	const char *action = s->args->action;
 	u64 size = s->info->blocks * s->info->block_size;
@@ -351,7 +352,7 @@ int cmd_nvme(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	status = args_check(&args);
+	status = cmd_nvme_args_check(&args);
 	if (status)
 		return status;
 	bench = !strcmp(args.action, "bench");
@@ -373,11 +374,11 @@ int cmd_nvme(int argc, char **argv)
 		goto close;
 	}
 	s.info = nvme_info(s.nvme);
-	act(&s);
+	cmd_nvme_act(&s);
 	info = *s.info;
 	s.linked = nvme_linked(s.nvme);
 	nvme_remove(s.nvme);
-	status = report(&s, &info);
+	status = cmd_nvme_report(&s, &info);
 close:
 	dmamap_close(s.dev);
 	return status;

@@ -27,7 +27,7 @@ static const struct command {
 
 const char *argp_program_version = "dmamap " DMAMAP_VERSION;
 
-static const struct command *command_find(const char *name)
+static const struct command *main_command_find(const char *name)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (!strcmp(commands[i].name, name))
@@ -36,7 +36,7 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-static int usage(FILE *to, int status)
+static int main_usage(FILE *to, int status)
 {
 	fprintf(to, "Usage: dmamap COMMAND [OPTION...]\n"
 		    "The Linux DMA-mapping API in user space.\n\n");
@@ -48,7 +48,7 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
-static int run(const struct command *c, int argc, char **argv)
+static int main_run_command(const struct command *c, int argc, char **argv)
 {
 	static char name[32];
 
@@ -58,22 +58,22 @@ static int run(const struct command *c, int argc, char **argv)
 	return c->run(argc, argv);
 }
 
-static int unknown(const char *name)
+static int main_unknown(const char *name)
 {
 	fprintf(stderr, "dmamap: no command '%s': see dmamap help\n", name);
 	return CLI_USAGE;
 }
 
-static int help(const char *name)
+static int main_help(const char *name)
 {
 	char option[] = "--help", empty[] = "";
 	char *argv[] = {empty, option, NULL};
 	const struct command *c;
 
 	if (!name)
-		return usage(stdout, CLI_DONE);
-	c = command_find(name);
-	return c ? run(c, 2, argv) : unknown(name);
+		return main_usage(stdout, CLI_DONE);
+	c = main_command_find(name);
+	return c ? main_run_command(c, 2, argv) : main_unknown(name);
 }
 
 int main(int argc, char **argv)
@@ -82,13 +82,13 @@ int main(int argc, char **argv)
 
 	output_init();
 	if (argc < 2)
-		return usage(stderr, CLI_USAGE);
+		return main_usage(stderr, CLI_USAGE);
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-		return help(argc > 2 ? argv[2] : NULL);
+		return main_help(argc > 2 ? argv[2] : NULL);
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts(argp_program_version);
 		return CLI_DONE;
 	}
-	c = command_find(argv[1]);
-	return c ? run(c, argc - 1, argv + 1) : unknown(argv[1]);
+	c = main_command_find(argv[1]);
+	return c ? main_run_command(c, argc - 1, argv + 1) : main_unknown(argv[1]);
 }

@@ -27,7 +27,8 @@ struct net_files {
 	unsigned int n;
 };
 
-static void add_option(struct net_files *f, const char *what, const char *path, bool output)
+static void net_files_add_option(struct net_files *f, const char *what, const char *path,
+				 bool output)
 {
 	struct net_file *file = &f->file[f->n];
 
@@ -39,15 +40,15 @@ static void add_option(struct net_files *f, const char *what, const char *path, 
 	f->n++;
 }
 
-static void add_key(struct net_files *f, const char *spec, const char *option, const char *key,
-		    bool output)
+static void net_files_add_key(struct net_files *f, const char *spec, const char *option,
+			      const char *key, bool output)
 {
 	char path[4096], what[64];
 
 	if (!spec || !spec_value(spec, key, path, sizeof(path)))
 		return;
 	snprintf(what, sizeof(what), "%s= of %s", key, option);
-	add_option(f, what, path, output);
+	net_files_add_option(f, what, path, output);
 }
 
 bool net_files_check(struct net_run *r)
@@ -56,12 +57,12 @@ bool net_files_check(struct net_run *r)
 	static struct net_files f;
 
 	f.n = 0;
-	add_option(&f, "--in", a->in, false);
-	add_option(&f, "--out", a->out, true);
-	add_key(&f, a->common.device, "--device", "pcap-in", false);
-	add_key(&f, a->common.device, "--device", "pcap-out", true);
-	add_key(&f, a->peer, "--peer", "pcap-in", false);
-	add_key(&f, a->peer, "--peer", "pcap-out", true);
+	net_files_add_option(&f, "--in", a->in, false);
+	net_files_add_option(&f, "--out", a->out, true);
+	net_files_add_key(&f, a->common.device, "--device", "pcap-in", false);
+	net_files_add_key(&f, a->common.device, "--device", "pcap-out", true);
+	net_files_add_key(&f, a->peer, "--peer", "pcap-in", false);
+	net_files_add_key(&f, a->peer, "--peer", "pcap-out", true);
 	for (unsigned int i = 0; i < f.n; i++)
 		for (unsigned int k = i + 1; k < f.n; k++)
 			if ((f.file[i].output || f.file[k].output) &&
@@ -74,7 +75,7 @@ bool net_files_check(struct net_run *r)
 }
 
 /* Whole packets in a file that a card has written. */
-static u64 count_packets(const char *path, u64 size)
+static u64 net_files_count_packets(const char *path, u64 size)
 {
 	u64 at = FILE_HEADER, n = 0;
 	FILE *f = fopen(path, "re");
@@ -95,7 +96,7 @@ static u64 count_packets(const char *path, u64 size)
  * It pads short packets and counts their bytes so, but writes them as they were: a file that is
  * shorter than the bytes that were counted is looked through.
  */
-static void check_output(struct net_run *r, const struct net_port *p)
+static void net_files_check_output(struct net_run *r, const struct net_port *p)
 {
 	u64 n = p->sent, most = FILE_HEADER + n * PACKET_HEADER + (p->sent_bytes - n * FCS);
 	char path[4096];
@@ -104,7 +105,7 @@ static void check_output(struct net_run *r, const struct net_port *p)
 	if (!p->spec || !spec_value(p->spec, "pcap-out", path, sizeof(path)) || stat(path, &st) ||
 	    !S_ISREG(st.st_mode) || (u64)st.st_size >= most)
 		return;
-	if (count_packets(path, (u64)st.st_size) < n)
+	if (net_files_count_packets(path, (u64)st.st_size) < n)
 		net_fail(r, "pcap-out=%.300s could not be written to its end: is the disk full?",
 			 path);
 }
@@ -112,5 +113,5 @@ static void check_output(struct net_run *r, const struct net_port *p)
 void net_files_written(struct net_run *r)
 {
 	for (int i = 0; i < r->ports; i++)
-		check_output(r, &r->port[i]);
+		net_files_check_output(r, &r->port[i]);
 }

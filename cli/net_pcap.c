@@ -139,7 +139,7 @@ bool net_pcap_count(struct net_run *r, const char *path, u64 *n)
 
 #else
 
-static bool without(struct net_run *r)
+static bool net_pcap_without(struct net_run *r)
 {
 	return net_fail(r, "this dmamap was built without libpcap: it reads and writes no capture "
 			   "files itself; "
@@ -148,7 +148,7 @@ static bool without(struct net_run *r)
 
 struct net_in *net_in_open(struct net_run *r, const char *path)
 {
-	without(r);
+	net_pcap_without(r);
 	return NULL;
 }
 
@@ -163,7 +163,7 @@ void net_in_close(struct net_in *in)
 
 struct net_out *net_out_open(struct net_run *r, const char *path)
 {
-	without(r);
+	net_pcap_without(r);
 	return NULL;
 }
 
@@ -178,7 +178,7 @@ bool net_out_close(struct net_run *r, struct net_out *out)
 
 bool net_pcap_count(struct net_run *r, const char *path, u64 *n)
 {
-	return without(r);
+	return net_pcap_without(r);
 }
 
 #endif

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static bool usable_spec(struct net_run *r, const char *spec)
+static bool net_port_usable_spec(struct net_run *r, const char *spec)
 {
 	/* what a function of this machine is, the driver sees */
 	if (spec_target_is(spec, "e1000e") || !strncmp(spec, "vfio:", 5) ||
@@ -58,8 +58,8 @@ void net_memory_fini(struct net_memory *m)
 		munmap(m->base, m->bytes);
 }
 
-static bool map_ring(struct net_run *r, struct net_port *p, int which, struct net_ring *ring,
-		     u32 size)
+static bool net_port_map_ring(struct net_run *r, struct net_port *p, int which,
+			      struct net_ring *ring, u32 size)
 {
 	struct xdp_ring_offset off;
 	size_t len;
@@ -80,20 +80,20 @@ static bool map_ring(struct net_run *r, struct net_port *p, int which, struct ne
 	return true;
 }
 
-static bool make_rings(struct net_run *r, struct net_port *p)
+static bool net_port_make_rings(struct net_run *r, struct net_port *p)
 {
 	u32 size = 1u << log2_ceil((u64)r->memory.frames * (u32)r->ports);
 
 	p->xs = xdp_sock_create();
 	if (!p->xs)
 		return net_fail(r, "no memory for a socket");
-	return map_ring(r, p, XDP_RX_RING, &p->rx, size) &&
-	       map_ring(r, p, XDP_TX_RING, &p->tx, size) &&
-	       map_ring(r, p, XDP_UMEM_FILL_RING, &p->fill, size) &&
-	       map_ring(r, p, XDP_UMEM_COMPLETION_RING, &p->done, size);
+	return net_port_map_ring(r, p, XDP_RX_RING, &p->rx, size) &&
+	       net_port_map_ring(r, p, XDP_TX_RING, &p->tx, size) &&
+	       net_port_map_ring(r, p, XDP_UMEM_FILL_RING, &p->fill, size) &&
+	       net_port_map_ring(r, p, XDP_UMEM_COMPLETION_RING, &p->done, size);
 }
 
-static bool bind_port(struct net_run *r, struct net_port *p)
+static bool net_port_bind_port(struct net_run *r, struct net_port *p)
 {
 	struct xdp_options options = {0};
 	u16 flags = r->args->jumbo ? XDP_USE_SG : 0;
@@ -115,7 +115,7 @@ static bool bind_port(struct net_run *r, struct net_port *p)
 }
 
 /* All chunks of the port are to be received into, or at hand for sending. */
-static bool place_chunks(struct net_run *r, struct net_port *p, u32 first_chunk)
+static bool net_port_place_chunks(struct net_run *r, struct net_port *p, u32 first_chunk)
 {
 	u32 n = r->memory.frames, i;
 	u64 addr;
@@ -143,7 +143,7 @@ bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 
 				     .mask_bits = r->args->mask};
 
 	p->spec = spec;
-	if (!usable_spec(r, spec))
+	if (!net_port_usable_spec(r, spec))
 		return false;
 	p->dev = dmamap_open(spec);
 	if (!p->dev)
@@ -152,7 +152,8 @@ bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 
 	if (!p->nic)
 		return net_fail(r, "%s", driver_strerror());
 	/* chunks first: the driver takes them as soon as it is bound */
-	if (!make_rings(r, p) || !place_chunks(r, p, first_chunk) || !bind_port(r, p))
+	if (!net_port_make_rings(r, p) || !net_port_place_chunks(r, p, first_chunk) ||
+	    !net_port_bind_port(r, p))
 		return false;
 	return e1000e_start(p->nic) ? net_fail(r, "%s", driver_strerror()) : true;
 }

@@ -82,7 +82,7 @@ struct losses {
 	u64 fill_ring_empty; /* no loss by itself: the card waits */
 };
 
-static void collect_port(const struct net_port *p, struct losses *l)
+static void net_report_collect_port(const struct net_port *p, struct losses *l)
 {
 	struct xdp_statistics x = {0};
 	struct e1000e_stats s = {0};
@@ -111,17 +111,17 @@ static void collect_port(const struct net_port *p, struct losses *l)
 	l->fill_ring_empty += x.rx_fill_ring_empty_descs;
 }
 
-static void collect(struct net_run *r, struct losses *l)
+static void net_report_collect(struct net_run *r, struct losses *l)
 {
 	*l = (struct losses){0};
 	for (int i = 0; i < r->ports; i++)
-		collect_port(&r->port[i], l);
+		net_report_collect_port(&r->port[i], l);
 	l->n[APPLICATION] = r->app_dropped;
 	for (int k = 0; k < N_LOSSES; k++)
 		l->total += l->n[k];
 }
 
-static double mpps(u64 packets, double seconds)
+static double net_report_mpps(u64 packets, double seconds)
 {
 	return seconds > 0 ? (double)packets / seconds / 1e6 : 0;
 }
@@ -138,20 +138,20 @@ void net_show(struct net_run *r)
 	if (now - r->shown_ns < SHOW_NS)
 		return;
 	seconds = (double)(now - r->shown_ns) / 1e9;
-	collect(r, &l);
+	net_report_collect(r, &l);
 	fprintf(stderr, "\r\033[K%s %.3f Mpps, %llu packets, %llu lost ", r->args->action,
-		mpps(r->packets - r->shown_packets, seconds), (unsigned long long)r->packets,
-		(unsigned long long)l.total);
+		net_report_mpps(r->packets - r->shown_packets, seconds),
+		(unsigned long long)r->packets, (unsigned long long)l.total);
 	r->shown_ns = now;
 	r->shown_packets = r->packets;
 }
 
-static double cycles_each(const struct net_run *r)
+static double net_report_cycles_each(const struct net_run *r)
 {
 	return r->cycles < 0 || !r->packets ? -1 : r->cycles / (double)r->packets;
 }
 
-static struct json_object *dma_json(struct net_run *r)
+static struct json_object *net_report_dma_json(struct net_run *r)
 {
 	struct dmamap_stats sum = {0};
 	struct json_object *dma = json_object_new_object();
@@ -178,10 +178,10 @@ static struct json_object *dma_json(struct net_run *r)
 	return dma;
 }
 
-static int report_json(struct net_run *r, const struct losses *l)
+static int net_report_json(struct net_run *r, const struct losses *l)
 {
 	struct json_object *o = json_object_new_object(), *drops = json_object_new_object();
-	double cycles = cycles_each(r);
+	double cycles = net_report_cycles_each(r);
 
 	json_put_text(o, "action", r->args->action);
 	json_put_text(o, "device", r->args->common.device);
@@ -191,7 +191,7 @@ static int report_json(struct net_run *r, const struct losses *l)
 	json_put_u64(o, "packets", r->packets);
 	json_put_u64(o, "bytes", r->bytes);
 	json_put_number(o, "seconds", r->seconds, 6);
-	json_put_number(o, "mpps", mpps(r->packets, r->seconds), 3);
+	json_put_number(o, "mpps", net_report_mpps(r->packets, r->seconds), 3);
 	if (cycles < 0)
 		json_put_text(o, "cycles_per_packet", NULL);
 	else
@@ -207,13 +207,13 @@ static int report_json(struct net_run *r, const struct losses *l)
 	return json_finish(o);
 }
 
-static void report_text(const struct net_run *r, const struct losses *l)
+static void net_report_text(const struct net_run *r, const struct losses *l)
 {
-	double cycles = cycles_each(r);
+	double cycles = net_report_cycles_each(r);
 
 	printf("%-7s %llu packets, %llu bytes in %.3f s, %.3f Mpps, %s, policy %s", r->args->action,
 	       (unsigned long long)r->packets, (unsigned long long)r->bytes, r->seconds,
-	       mpps(r->packets, r->seconds), r->port[0].zero_copy ? "zero-copy" : "copy",
+	       net_report_mpps(r->packets, r->seconds), r->port[0].zero_copy ? "zero-copy" : "copy",
 	       r->policy);
 	if (cycles >= 0)
 		printf(", %.0f cycles a packet", cycles);
@@ -248,12 +248,12 @@ int net_report(struct net_run *r)
 
 	if (r->live)
 		fputs("\r\033[K", stderr);
-	collect(r, &l);
+	net_report_collect(r, &l);
 	for (int i = r->ports - 1; i >= 0; i--)
 		net_port_close(&r->port[i]);
 	net_explain(r);
 	r->policy = r->port[0].dev ? device_policy(r->port[0].dev) : NULL;
-	r->dma = dma_json(r);
+	r->dma = net_report_dma_json(r);
 	for (int i = r->ports - 1; i >= 0; i--)
 		net_port_fini(&r->port[i]);
 	if (r->ran)
@@ -269,9 +269,9 @@ int net_report(struct net_run *r)
 			 "nothing",
 			 r->args->action);
 	if (r->args->common.json && r->ran)
-		status = report_json(r, &l);
+		status = net_report_json(r, &l);
 	else if (r->ran && !r->error[0])
-		report_text(r, &l);
+		net_report_text(r, &l);
 	json_object_put(r->dma);
 	if (r->error[0])
 		return fail("%s", r->error);

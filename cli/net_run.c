@@ -36,12 +36,12 @@ bool net_fail(struct net_run *r, const char *fmt, ...)
 	return false;
 }
 
-static u8 *chunk_data(struct net_run *r, u64 addr)
+static u8 *net_run_chunk_data(struct net_run *r, u64 addr)
 {
 	return r->memory.base + addr;
 }
 
-static void swap_addresses(u8 *frame)
+static void net_run_swap_addresses(u8 *frame)
 {
 	u8 t[6];
 
@@ -51,14 +51,14 @@ static void swap_addresses(u8 *frame)
 }
 
 /* Sends what waits, where the driver does not take it itself. */
-static void push(struct net_port *p)
+static void net_run_push(struct net_port *p)
 {
 	if (!p->zero_copy && p->given != p->completed)
 		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
 }
 
 /* Sent chunks back to where packets are received. */
-static u32 recycle(struct net_run *r, struct net_port *p)
+static u32 net_run_recycle(struct net_run *r, struct net_port *p)
 {
 	u32 n = net_ring_ready(&p->done, NET_BATCH), i;
 	struct net_port *home = &r->port[0];
@@ -84,7 +84,7 @@ static u32 recycle(struct net_run *r, struct net_port *p)
 }
 
 /* From the RX ring of one port to the TX ring of another, or of itself. */
-static u32 pass_on(struct net_run *r, struct net_port *from, struct net_port *to)
+static u32 net_run_pass_on(struct net_run *r, struct net_port *from, struct net_port *to)
 {
 	u32 n = net_ring_ready(&from->rx, NET_BATCH), i, ends = 0;
 	bool *in_packet = &r->in_packet[from - r->port];
@@ -96,7 +96,7 @@ static u32 pass_on(struct net_run *r, struct net_port *from, struct net_port *to
 		const struct xdp_desc d = *net_ring_desc(&from->rx, i);
 
 		if (echo && starts && d.len >= 12)
-			swap_addresses(chunk_data(r, d.addr));
+			net_run_swap_addresses(net_run_chunk_data(r, d.addr));
 		*net_ring_desc(&to->tx, i) = d;
 		bytes += d.len;
 		starts = !(d.options & XDP_PKT_CONTD);
@@ -111,17 +111,17 @@ static u32 pass_on(struct net_run *r, struct net_port *from, struct net_port *to
 	to->given += n;
 	r->packets += ends;
 	r->bytes += bytes;
-	push(to);
+	net_run_push(to);
 	return n;
 }
 
 /* To the file, if there is one; a packet of several buffers is put together first. */
-static void keep(struct net_run *r, const struct xdp_desc *d)
+static void net_run_keep(struct net_run *r, const struct xdp_desc *d)
 {
 	bool end = !(d->options & XDP_PKT_CONTD);
 
 	if (end && !r->gathered) {
-		net_out_add(r->out, chunk_data(r, d->addr), d->len);
+		net_out_add(r->out, net_run_chunk_data(r, d->addr), d->len);
 		return;
 	}
 	if (d->len > sizeof(r->gather) - r->gathered) {
@@ -129,7 +129,7 @@ static void keep(struct net_run *r, const struct xdp_desc *d)
 		r->gathered = end ? 0 : r->gathered;
 		return;
 	}
-	memcpy(r->gather + r->gathered, chunk_data(r, d->addr), d->len);
+	memcpy(r->gather + r->gathered, net_run_chunk_data(r, d->addr), d->len);
 	r->gathered += d->len;
 	if (end) {
 		net_out_add(r->out, r->gather, r->gathered);
@@ -137,7 +137,7 @@ static void keep(struct net_run *r, const struct xdp_desc *d)
 	}
 }
 
-static u32 take_in(struct net_run *r, struct net_port *p)
+static u32 net_run_take_in(struct net_run *r, struct net_port *p)
 {
 	u32 n = net_ring_ready(&p->rx, NET_BATCH), i, used = 0;
 	u64 limit = r->args->packets;
@@ -146,7 +146,7 @@ static u32 take_in(struct net_run *r, struct net_port *p)
 		const struct xdp_desc d = *net_ring_desc(&p->rx, i);
 
 		if (r->out)
-			keep(r, &d);
+			net_run_keep(r, &d);
 		*net_ring_addr(&p->fill, used++) = d.addr;
 		r->bytes += d.len;
 		r->packets += !(d.options & XDP_PKT_CONTD);
@@ -159,12 +159,12 @@ static u32 take_in(struct net_run *r, struct net_port *p)
 }
 
 /* Made-up packets are broadcasts that differ in a number. */
-static void number_packet(struct net_run *r, u8 *frame)
+static void net_run_number_packet(struct net_run *r, u8 *frame)
 {
 	memcpy(frame + 14, &r->packets, sizeof(r->packets));
 }
 
-static void prepare_chunks(struct net_run *r, struct net_port *p)
+static void net_run_prepare_chunks(struct net_run *r, struct net_port *p)
 {
 	u8 head[14], *frame;
 	u32 i;
@@ -174,14 +174,15 @@ static void prepare_chunks(struct net_run *r, struct net_port *p)
 	head[12] = ETHERTYPE >> 8;
 	head[13] = ETHERTYPE & 0xff;
 	for (i = 0; i < p->n_free; i++) {
-		frame = chunk_data(r, p->free[i]);
+		frame = net_run_chunk_data(r, p->free[i]);
 		memset(frame, 0, r->args->size);
 		memcpy(frame, head, sizeof(head));
 	}
 }
 
 /* One packet into as many chunks as it needs. Descriptors; 0: it does not fit into the ring now. */
-static u32 put_packet(struct net_run *r, struct net_port *p, u32 at, const u8 *data, u32 len)
+static u32 net_run_put_packet(struct net_run *r, struct net_port *p, u32 at, const u8 *data,
+			      u32 len)
 {
 	u32 chunk = r->memory.chunk, n = (len + chunk - 1) / chunk, i, part;
 	struct xdp_desc *d;
@@ -193,7 +194,7 @@ static u32 put_packet(struct net_run *r, struct net_port *p, u32 at, const u8 *d
 		d = net_ring_desc(&p->tx, at + i);
 		d->addr = p->free[--p->n_free];
 		if (data)
-			memcpy(chunk_data(r, d->addr), data + (u64)i * chunk, part);
+			memcpy(net_run_chunk_data(r, d->addr), data + (u64)i * chunk, part);
 		d->len = part;
 		d->options = i + 1 < n ? XDP_PKT_CONTD : 0;
 		len -= part;
@@ -202,7 +203,7 @@ static u32 put_packet(struct net_run *r, struct net_port *p, u32 at, const u8 *d
 }
 
 /* The next packet to send; false: there is none, or the file is damaged. */
-static bool next_packet(struct net_run *r, const u8 **data, u32 *len)
+static bool net_run_next_packet(struct net_run *r, const u8 **data, u32 *len)
 {
 	int got;
 
@@ -220,34 +221,35 @@ static bool next_packet(struct net_run *r, const u8 **data, u32 *len)
 	return got > 0;
 }
 
-static bool too_long(const struct net_run *r, u32 len)
+static bool net_run_too_long(const struct net_run *r, u32 len)
 {
 	return !len || len > (r->args->jumbo ? E1000E_FRAME_LONG : r->memory.chunk);
 }
 
-static u32 send_out(struct net_run *r, struct net_port *p)
+static u32 net_run_send_out(struct net_run *r, struct net_port *p)
 {
 	u32 room = net_ring_room(&p->tx, NET_BATCH), n = 0, k, len;
 	u64 limit = r->args->packets;
 	const u8 *data;
 
 	while (n < room && !r->in_over && (!limit || r->packets < limit)) {
-		if (!next_packet(r, &data, &len))
+		if (!net_run_next_packet(r, &data, &len))
 			break;
-		if (too_long(r, len)) {
+		if (net_run_too_long(r, len)) {
 			r->app_dropped++;
 			r->held = NULL;
 			continue;
 		}
 		r->held = NULL;
-		k = put_packet(r, p, n, data, len);
+		k = net_run_put_packet(r, p, n, data, len);
 		if (!k) {
 			r->held = data; /* it stays valid until the next one is asked for */
 			r->held_len = len;
 			break;
 		}
 		if (!data)
-			number_packet(r, chunk_data(r, net_ring_desc(&p->tx, n)->addr));
+			net_run_number_packet(
+				r, net_run_chunk_data(r, net_ring_desc(&p->tx, n)->addr));
 		n += k;
 		r->packets++;
 		r->bytes += len;
@@ -256,26 +258,26 @@ static u32 send_out(struct net_run *r, struct net_port *p)
 		return 0;
 	net_ring_produce(&p->tx, n);
 	p->given += n;
-	push(p);
+	net_run_push(p);
 	return n;
 }
 
-static u32 application(struct net_run *r)
+static u32 net_run_application(struct net_run *r)
 {
 	struct net_port *a = &r->port[0], *b = &r->port[r->ports - 1];
-	u32 n = recycle(r, a);
+	u32 n = net_run_recycle(r, a);
 
 	if (a != b)
-		n += recycle(r, b);
+		n += net_run_recycle(r, b);
 	switch (r->args->what) {
 	case NET_RX:
-		return n + take_in(r, a);
+		return n + net_run_take_in(r, a);
 	case NET_TX:
-		return n + send_out(r, a);
+		return n + net_run_send_out(r, a);
 	case NET_FORWARD:
 	case NET_ECHO:
-		n += pass_on(r, a, b);
-		return a != b ? n + pass_on(r, b, a) : n;
+		n += net_run_pass_on(r, a, b);
+		return a != b ? n + net_run_pass_on(r, b, a) : n;
 	}
 	return n;
 }
@@ -284,7 +286,7 @@ static u32 application(struct net_run *r)
  * How much the driver may receive. Where it copies, a packet that finds no chunk is lost, so it
  * gets no more than there are; else it is the card that waits.
  */
-static u32 budget(const struct net_run *r, const struct net_port *p)
+static u32 net_run_budget(const struct net_run *r, const struct net_port *p)
 {
 	u32 chunks = p->fill.head - __atomic_load_n(p->fill.consumer, __ATOMIC_ACQUIRE);
 	u32 each = r->args->jumbo ? E1000E_FRAME_LONG / r->memory.chunk + 1 : 1;
@@ -295,13 +297,13 @@ static u32 budget(const struct net_run *r, const struct net_port *p)
 }
 
 /* The drivers' turn. Packets moved; negative: a card is gone. */
-static int drivers(struct net_run *r)
+static int net_run_drivers(struct net_run *r)
 {
 	int n = 0, one, i;
 
 	for (i = 0; i < r->ports; i++) {
-		push(&r->port[i]);
-		one = e1000e_poll(r->port[i].nic, budget(r, &r->port[i]));
+		net_run_push(&r->port[i]);
+		one = e1000e_poll(r->port[i].nic, net_run_budget(r, &r->port[i]));
 		if (one < 0) {
 			net_fail(r, "%s", driver_strerror());
 			return one;
@@ -311,7 +313,7 @@ static int drivers(struct net_run *r)
 	return n;
 }
 
-static u64 card_packets(struct net_run *r)
+static u64 net_run_card_packets(struct net_run *r)
 {
 	struct e1000e_stats st;
 	u64 n = 0;
@@ -325,7 +327,7 @@ static u64 card_packets(struct net_run *r)
 }
 
 /* A socket that copies has its chunks back before the card has sent their packets. */
-static bool all_sent(const struct net_run *r)
+static bool net_run_all_sent(const struct net_run *r)
 {
 	int i;
 
@@ -337,7 +339,7 @@ static bool all_sent(const struct net_run *r)
 }
 
 /* Whether it is over, but for what is still to be sent. `idle`: nothing moved in the last turns. */
-static bool is_over(struct net_run *r, bool idle)
+static bool net_run_is_over(struct net_run *r, bool idle)
 {
 	const struct net_args *a = r->args;
 
@@ -353,15 +355,15 @@ static bool is_over(struct net_run *r, bool idle)
 		return true;
 	if (idle)
 		net_explain(r);
-	if (!idle || !r->has_expected || a->packets || card_packets(r) < r->expected)
+	if (!idle || !r->has_expected || a->packets || net_run_card_packets(r) < r->expected)
 		return false;
 	/* what is still to be sent keeps chunks that packets in the card's buffers may be waiting
 	 * for */
-	return all_sent(r) || clock_ns() - r->idle_ns >= DRAIN_NS;
+	return net_run_all_sent(r) || clock_ns() - r->idle_ns >= DRAIN_NS;
 }
 
 /* Nothing moved for a while: sleep, unless told to be busy. */
-static void rest(struct net_run *r)
+static void net_run_rest(struct net_run *r)
 {
 	if (r->args->busy || r->ports > 1) {
 		sched_yield();
@@ -372,19 +374,19 @@ static void rest(struct net_run *r)
 }
 
 /* What was given to the cards goes out, as long as it moves. */
-static void drain(struct net_run *r)
+static void net_run_drain(struct net_run *r)
 {
 	u64 end = clock_ns() + DRAIN_NS;
 	int i;
 
-	while (!all_sent(r) && !r->error[0] && !interrupted() && clock_ns() < end) {
-		if (drivers(r) < 0)
+	while (!net_run_all_sent(r) && !r->error[0] && !interrupted() && clock_ns() < end) {
+		if (net_run_drivers(r) < 0)
 			return;
 		for (i = 0; i < r->ports; i++)
-			recycle(r, &r->port[i]);
+			net_run_recycle(r, &r->port[i]);
 		sched_yield();
 	}
-	if (!all_sent(r))
+	if (!net_run_all_sent(r))
 		r->unsent = true;
 }
 
@@ -394,11 +396,11 @@ void net_run(struct net_run *r)
 	int cycles = net_cycles_open(), n;
 
 	if (r->args->what == NET_TX)
-		prepare_chunks(r, &r->port[0]);
+		net_run_prepare_chunks(r, &r->port[0]);
 	r->started_ns = r->shown_ns = clock_ns();
 	for (;;) {
-		n = drivers(r);
-		moved = application(r);
+		n = net_run_drivers(r);
+		moved = net_run_application(r);
 		if (n < 0)
 			break;
 		idle = n || moved ? 0 : idle + 1;
@@ -406,21 +408,21 @@ void net_run(struct net_run *r)
 			r->idle_ns = clock_ns();
 		if (++turn % LOOK_EVERY == 0 || idle == IDLE_TURNS ||
 		    (r->args->packets && r->packets >= r->args->packets)) {
-			if (is_over(r, idle > IDLE_TURNS / 2))
+			if (net_run_is_over(r, idle > IDLE_TURNS / 2))
 				break;
 			net_show(r);
 		}
 		if (idle >= IDLE_TURNS) {
-			if (is_over(r, true))
+			if (net_run_is_over(r, true))
 				break;
-			rest(r);
+			net_run_rest(r);
 		} else if (idle % YIELD_EVERY == YIELD_EVERY - 1 && !r->args->busy) {
 			sched_yield(); /* a card may be waiting for this very processor */
 		}
 		if (r->error[0])
 			break;
 	}
-	drain(r);
+	net_run_drain(r);
 	r->seconds = (double)(clock_ns() - r->started_ns) / 1e9;
 	r->cycles = net_cycles_read(cycles);
 }

@@ -40,14 +40,14 @@ struct reader {
 	char error[512];
 };
 
-static void reader_fail(struct reader *r, const char *text)
+static void nvme_bench_reader_fail(struct reader *r, const char *text)
 {
 	if (!r->failed)
 		snprintf(r->error, sizeof(r->error), "%s", text);
 	r->failed = true;
 }
 
-static void send(struct read *x)
+static void nvme_bench_send(struct read *x)
 {
 	struct reader *r = x->reader;
 
@@ -60,11 +60,11 @@ static void send(struct read *x)
 	if (!nvme_submit(r->s->nvme, r->queue, &x->req))
 		return;
 	r->in_flight--;
-	reader_fail(r, driver_strerror());
+	nvme_bench_reader_fail(r, driver_strerror());
 }
 
 /* Runs in the reader's own thread: nobody else waits on its queue. */
-static void on_done(struct nvme_request *req)
+static void nvme_bench_on_done(struct nvme_request *req)
 {
 	struct read *x = req->arg;
 	struct reader *r = x->reader;
@@ -74,17 +74,17 @@ static void on_done(struct nvme_request *req)
 	if (req->result == -EINTR)
 		return; /* it could not be mapped until the signal came */
 	if (nvme_request_fail(r->s->nvme, req)) {
-		reader_fail(r, driver_strerror());
+		nvme_bench_reader_fail(r, driver_strerror());
 		return;
 	}
 	histogram_add(&r->hist, (double)(now - x->sent_ns));
 	r->total_ns += (double)(now - x->sent_ns);
 	r->ops++;
 	if (now < r->end_ns && !r->failed && !interrupted())
-		send(x);
+		nvme_bench_send(x);
 }
 
-static void *reader_run(void *arg)
+static void *nvme_bench_reader_run(void *arg)
 {
 	struct reader *r = arg;
 
@@ -95,9 +95,9 @@ static void *reader_run(void *arg)
 		x->req = (struct nvme_request){.op = NVME_READ,
 					       .blocks = r->blocks,
 					       .buf = (void *)x->buf,
-					       .done = on_done,
+					       .done = nvme_bench_on_done,
 					       .arg = x};
-		send(x);
+		nvme_bench_send(x);
 	}
 	/* A controller that dies finishes them all too. */
 	while (r->in_flight)
@@ -105,8 +105,8 @@ static void *reader_run(void *arg)
 	return NULL;
 }
 
-static bool reader_init(struct reader *r, struct nvme_session *s, unsigned int queue, u64 bs,
-			u64 length)
+static bool nvme_bench_reader_init(struct reader *r, struct nvme_session *s, unsigned int queue,
+				   u64 bs, u64 length)
 {
 	r->s = s;
 	r->queue = queue;
@@ -127,7 +127,7 @@ static bool reader_init(struct reader *r, struct nvme_session *s, unsigned int q
 	return true;
 }
 
-static void reader_fini(struct reader *r)
+static void nvme_bench_reader_fini(struct reader *r)
 {
 	for (unsigned int i = 0; r->reads && i < r->depth; i++)
 		free_pages(r->reads[i].buf, r->order);
@@ -135,7 +135,7 @@ static void reader_fini(struct reader *r)
 }
 
 /* All threads' latencies as one. */
-static void latency_take(struct nvme_session *s, struct reader *r, unsigned int n)
+static void nvme_bench_latency_take(struct nvme_session *s, struct reader *r, unsigned int n)
 {
 	double total = 0;
 
@@ -154,7 +154,7 @@ static void latency_take(struct nvme_session *s, struct reader *r, unsigned int 
 	s->latency.max_ns = r[0].hist.max_ns;
 }
 
-static void readers_run(struct nvme_session *s, struct reader *r, unsigned int n)
+static void nvme_bench_readers_run(struct nvme_session *s, struct reader *r, unsigned int n)
 {
 	pthread_t id[64];
 	u64 start = clock_ns();
@@ -163,12 +163,12 @@ static void readers_run(struct nvme_session *s, struct reader *r, unsigned int n
 		r[i].end_ns = start + (u64)(s->args->seconds * 1e9);
 	signals_init(); /* blocked in the threads: this one takes them */
 	for (unsigned int i = 1; i < n; i++) {
-		r[i].started = !pthread_create(&id[i], NULL, reader_run, &r[i]);
+		r[i].started = !pthread_create(&id[i], NULL, nvme_bench_reader_run, &r[i]);
 		if (!r[i].started)
 			session_fail(s, "cannot start %u threads", n);
 	}
 	signals_unblock();
-	reader_run(&r[0]);
+	nvme_bench_reader_run(&r[0]);
 	for (unsigned int i = 1; i < n; i++) {
 		if (r[i].started)
 			pthread_join(id[i], NULL);
@@ -201,13 +201,13 @@ void nvme_bench(struct nvme_session *s)
 		return;
 	}
 	for (unsigned int i = 0; i < n; i++)
-		ready = reader_init(&r[i], s, i + 1, bs, length) && ready;
+		ready = nvme_bench_reader_init(&r[i], s, i + 1, bs, length) && ready;
 	if (ready) {
-		readers_run(s, r, n);
-		latency_take(s, r, n);
+		nvme_bench_readers_run(s, r, n);
+		nvme_bench_latency_take(s, r, n);
 		s->bytes = s->ops * bs;
 	}
 	for (unsigned int i = 0; i < n; i++)
-		reader_fini(&r[i]);
+		nvme_bench_reader_fini(&r[i]);
 	free(r);
 }

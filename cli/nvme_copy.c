@@ -55,7 +55,7 @@ struct copy {
  * interrupted. What may wait for ever does so where a signal cannot be missed; a pipe that is ready
  * takes a page without waiting.
  */
-static ssize_t file_move(struct copy *c, const struct iovec *pages, u64 n, bool to_file)
+static ssize_t nvme_copy_file_move(struct copy *c, const struct iovec *pages, u64 n, bool to_file)
 {
 	struct iovec iov[IOVECS];
 	u64 done = 0, left, at, step;
@@ -90,7 +90,7 @@ static ssize_t file_move(struct copy *c, const struct iovec *pages, u64 n, bool 
 	return (ssize_t)done;
 }
 
-static const char *file_name(const struct copy *c)
+static const char *nvme_copy_file_name(const struct copy *c)
 {
 	const char *file = c->s->args->file;
 
@@ -99,7 +99,7 @@ static const char *file_name(const struct copy *c)
 						    : "standard output";
 }
 
-static void chunk_free(struct copy *c, struct chunk *k)
+static void nvme_copy_chunk_free(struct copy *c, struct chunk *k)
 {
 	for (u32 i = 0; k->pages && i < c->n_pages; i++) {
 		if (k->pages[i])
@@ -110,7 +110,7 @@ static void chunk_free(struct copy *c, struct chunk *k)
 	free(k->iov);
 }
 
-static bool chunk_alloc(struct copy *c, struct chunk *k)
+static bool nvme_copy_chunk_alloc(struct copy *c, struct chunk *k)
 {
 	k->pages = calloc(c->n_pages, sizeof(struct page *));
 	k->sg = calloc(c->n_pages, sizeof(*k->sg));
@@ -127,7 +127,8 @@ static bool chunk_alloc(struct copy *c, struct chunk *k)
 }
 
 /* Hands `length` bytes at byte `at` of the disk to the driver, rounded up to blocks. */
-static bool chunk_submit(struct copy *c, struct chunk *k, enum nvme_op op, u64 at, u64 length)
+static bool nvme_copy_chunk_submit(struct copy *c, struct chunk *k, enum nvme_op op, u64 at,
+				   u64 length)
 {
 	struct nvme_session *s = c->s;
 	u64 bytes = align_up(length, s->info->block_size), left = bytes;
@@ -150,7 +151,7 @@ static bool chunk_submit(struct copy *c, struct chunk *k, enum nvme_op op, u64 a
 }
 
 /* What a driver's call gave. False: it failed, or was interrupted. */
-static bool driver_error(struct nvme_session *s, int err)
+static bool nvme_copy_driver_error(struct nvme_session *s, int err)
 {
 	if (err == -EINTR)
 		s->stopped = true;
@@ -160,51 +161,52 @@ static bool driver_error(struct nvme_session *s, int err)
 }
 
 /* The oldest chunk, finished; NULL: it failed. */
-static struct chunk *chunk_finish(struct copy *c)
+static struct chunk *nvme_copy_chunk_finish(struct copy *c)
 {
 	struct chunk *k = &c->chunk[c->head];
 
-	driver_error(c->s, nvme_wait_request(c->s->nvme, 1, &k->req));
+	nvme_copy_driver_error(c->s, nvme_wait_request(c->s->nvme, 1, &k->req));
 	c->head = (c->head + 1) % c->depth;
 	c->in_flight--;
 	return k->req.result ? NULL : k;
 }
 
-static struct chunk *chunk_next(struct copy *c)
+static struct chunk *nvme_copy_chunk_next(struct copy *c)
 {
 	return &c->chunk[(c->head + c->in_flight) % c->depth];
 }
 
-static bool copy_on(struct copy *c)
+static bool nvme_copy_on(struct copy *c)
 {
 	if (interrupted())
 		c->s->stopped = true;
 	return !c->s->stopped && !c->s->error[0];
 }
 
-static bool read_step(struct copy *c)
+static bool nvme_copy_read_step(struct copy *c)
 {
 	u64 n = min_u64(c->total - c->submitted, c->chunk_bytes);
 
-	return chunk_submit(c, chunk_next(c), NVME_READ, c->s->args->offset + c->submitted, n);
+	return nvme_copy_chunk_submit(c, nvme_copy_chunk_next(c), NVME_READ,
+				      c->s->args->offset + c->submitted, n);
 }
 
-static bool read_done(struct copy *c, struct chunk *k)
+static bool nvme_copy_read_done(struct copy *c, struct chunk *k)
 {
-	ssize_t n = file_move(c, k->iov, k->length, true);
+	ssize_t n = nvme_copy_file_move(c, k->iov, k->length, true);
 
 	if (n == (ssize_t)k->length)
 		return true;
 	if (n == -EINTR)
 		c->s->stopped = true;
 	else
-		session_fail(c->s, "%s: cannot be written: %s", file_name(c),
+		session_fail(c->s, "%s: cannot be written: %s", nvme_copy_file_name(c),
 			     n < 0 ? strerror((int)-n) : "it takes no more");
 	return false;
 }
 
 /* The disk's last block of a write that ends inside it: its end stays what it was. */
-static bool pad(struct copy *c, struct chunk *k, u64 at, u64 length)
+static bool nvme_copy_pad(struct copy *c, struct chunk *k, u64 at, u64 length)
 {
 	u32 block = c->s->info->block_size;
 	u64 start = align_down(length, block);
@@ -217,7 +219,7 @@ static bool pad(struct copy *c, struct chunk *k, u64 at, u64 length)
 	if (!old)
 		return session_fail(c->s, "no memory for the last block: %s", dmamap_strerror());
 	req.buf = old;
-	if (!driver_error(c->s, nvme_run(c->s->nvme, 1, &req))) {
+	if (!nvme_copy_driver_error(c->s, nvme_run(c->s->nvme, 1, &req))) {
 		kfree(old);
 		return false;
 	}
@@ -227,13 +229,13 @@ static bool pad(struct copy *c, struct chunk *k, u64 at, u64 length)
 	return true;
 }
 
-static bool write_step(struct copy *c)
+static bool nvme_copy_write_step(struct copy *c)
 {
 	struct nvme_session *s = c->s;
 	u64 at = s->args->offset + c->submitted;
 	u64 room = s->info->blocks * s->info->block_size - at;
 	u64 want = min_u64(min_u64(c->total - c->submitted, c->chunk_bytes), room);
-	struct chunk *k = chunk_next(c);
+	struct chunk *k = nvme_copy_chunk_next(c);
 	ssize_t n;
 	char more;
 
@@ -246,25 +248,26 @@ static bool write_step(struct copy *c)
 		c->ended = true;
 		return false;
 	}
-	n = file_move(c, k->iov, want, false);
+	n = nvme_copy_file_move(c, k->iov, want, false);
 	if (n == -EINTR)
 		s->stopped = true;
 	else if (n < 0)
-		session_fail(s, "%s: cannot be read: %s", file_name(c), strerror((int)-n));
+		session_fail(s, "%s: cannot be read: %s", nvme_copy_file_name(c),
+			     strerror((int)-n));
 	if (n < 0)
 		return false;
 	c->ended = (u64)n < want;
 	if (c->ended && c->total != UINT64_MAX)
-		return session_fail(s, "%s: ended after %llu of %llu bytes", file_name(c),
+		return session_fail(s, "%s: ended after %llu of %llu bytes", nvme_copy_file_name(c),
 				    (unsigned long long)(c->submitted + (u64)n),
 				    (unsigned long long)c->total);
-	if (!n || !pad(c, k, at, (u64)n))
+	if (!n || !nvme_copy_pad(c, k, at, (u64)n))
 		return false;
-	return chunk_submit(c, k, NVME_WRITE, at, (u64)n);
+	return nvme_copy_chunk_submit(c, k, NVME_WRITE, at, (u64)n);
 }
 
 /* The first byte in which `n` bytes of a chunk differ from the file's; n: none. */
-static u64 first_difference(const struct copy *c, const struct chunk *k, u64 n)
+static u64 nvme_copy_first_difference(const struct copy *c, const struct chunk *k, u64 n)
 {
 	for (u64 at = 0; at < n; at += PAGE_SIZE) {
 		const char *a = k->iov[at / PAGE_SIZE].iov_base, *b = c->compare + at;
@@ -279,10 +282,10 @@ static u64 first_difference(const struct copy *c, const struct chunk *k, u64 n)
 	return n;
 }
 
-static bool verify_done(struct copy *c, struct chunk *k)
+static bool nvme_copy_verify_done(struct copy *c, struct chunk *k)
 {
 	struct nvme_session *s = c->s;
-	ssize_t n = file_move(c, c->compare_iov, k->length, false);
+	ssize_t n = nvme_copy_file_move(c, c->compare_iov, k->length, false);
 	u64 at;
 
 	if (n == -EINTR) {
@@ -290,26 +293,28 @@ static bool verify_done(struct copy *c, struct chunk *k)
 		return false;
 	}
 	if (n < 0)
-		return session_fail(s, "%s: cannot be read: %s", file_name(c), strerror((int)-n));
-	at = first_difference(c, k, (u64)n);
+		return session_fail(s, "%s: cannot be read: %s", nvme_copy_file_name(c),
+				    strerror((int)-n));
+	at = nvme_copy_first_difference(c, k, (u64)n);
 	if (at < (u64)n)
 		return session_fail(
 			s,
 			"%s: the disk differs from %s at byte %llu of it (byte %llu of the disk)",
-			dev_name(s->dev), file_name(c), (unsigned long long)(s->bytes + at),
+			dev_name(s->dev), nvme_copy_file_name(c),
+			(unsigned long long)(s->bytes + at),
 			(unsigned long long)(s->args->offset + s->bytes + at));
 	if (at < k->length)
-		return session_fail(s, "%s: ended after %llu of %llu bytes", file_name(c),
+		return session_fail(s, "%s: ended after %llu of %llu bytes", nvme_copy_file_name(c),
 				    (unsigned long long)(s->bytes + at),
 				    (unsigned long long)c->total);
 	return true;
 }
 
-static bool flush(struct copy *c)
+static bool nvme_copy_flush(struct copy *c)
 {
 	struct nvme_request req = {.op = NVME_FLUSH};
 
-	return driver_error(c->s, nvme_run(c->s->nvme, 1, &req));
+	return nvme_copy_driver_error(c->s, nvme_run(c->s->nvme, 1, &req));
 }
 
 /*
@@ -317,8 +322,8 @@ static bool flush(struct copy *c)
  * or a signal nothing more is started, and what is in flight is waited for, so that its pages can
  * be freed.
  */
-static void copy_run(struct copy *c, bool (*step)(struct copy *),
-		     bool (*done)(struct copy *, struct chunk *))
+static void nvme_copy_run(struct copy *c, bool (*step)(struct copy *),
+			  bool (*done)(struct copy *, struct chunk *))
 {
 	struct nvme_session *s = c->s;
 	struct chunk *k;
@@ -326,14 +331,14 @@ static void copy_run(struct copy *c, bool (*step)(struct copy *),
 	progress_start(&c->progress, s->args->action, c->total == UINT64_MAX ? 0 : c->total,
 		       s->args->common.json);
 	for (;;) {
-		while (copy_on(c) && c->in_flight < c->depth && c->submitted < c->total &&
+		while (nvme_copy_on(c) && c->in_flight < c->depth && c->submitted < c->total &&
 		       !c->ended) {
 			if (!step(c))
 				break;
 		}
 		if (!c->in_flight)
 			break;
-		k = chunk_finish(c);
+		k = nvme_copy_chunk_finish(c);
 		/* In order, so that `bytes` says how far it got; a write that was done counts. */
 		if (!k || s->error[0] || (done && (s->stopped || !done(c, k))))
 			continue;
@@ -348,7 +353,7 @@ static void copy_run(struct copy *c, bool (*step)(struct copy *),
  * The file is the disk's own image: opening it for output would empty it, and copying it onto
  * itself at another place would destroy it. Comparing does no harm.
  */
-static bool is_image(const struct copy *c, bool output)
+static bool nvme_copy_is_image(const struct copy *c, bool output)
 {
 	const struct nvme_args *a = c->s->args;
 	struct stat image, st;
@@ -362,13 +367,14 @@ static bool is_image(const struct copy *c, bool output)
 	return image.st_dev == st.st_dev && image.st_ino == st.st_ino;
 }
 
-static bool file_open(struct copy *c, bool output)
+static bool nvme_copy_file_open(struct copy *c, bool output)
 {
 	const char *file = c->s->args->file;
 	struct stat st;
 
-	if (is_image(c, output))
-		return session_fail(c->s, "%s: it is the image of the disk itself", file_name(c));
+	if (nvme_copy_is_image(c, output))
+		return session_fail(c->s, "%s: it is the image of the disk itself",
+				    nvme_copy_file_name(c));
 	c->fd = output ? STDOUT_FILENO : STDIN_FILENO;
 	if (file)
 		c->fd = output ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
@@ -376,16 +382,16 @@ static bool file_open(struct copy *c, bool output)
 	if (c->fd < 0)
 		return session_fail(c->s, "%s: cannot be opened: %s", file, strerror(errno));
 	if (fstat(c->fd, &st))
-		return session_fail(c->s, "%s: %s", file_name(c), strerror(errno));
+		return session_fail(c->s, "%s: %s", nvme_copy_file_name(c), strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return session_fail(c->s, "%s: is a directory", file_name(c));
+		return session_fail(c->s, "%s: is a directory", nvme_copy_file_name(c));
 	c->regular = S_ISREG(st.st_mode);
 	c->waits = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(c->fd);
 	return true;
 }
 
 /* How much there is to copy from the file, and whether the disk has room for it. */
-static bool input_length(struct copy *c)
+static bool nvme_copy_input_length(struct copy *c)
 {
 	const struct nvme_session *s = c->s;
 	u64 room = s->info->blocks * s->info->block_size - s->args->offset;
@@ -398,24 +404,25 @@ static bool input_length(struct copy *c)
 		return true;
 	at = lseek(c->fd, 0, SEEK_CUR);
 	if (fstat(c->fd, &st) || at < 0)
-		return session_fail(c->s, "%s: %s", file_name(c), strerror(errno));
+		return session_fail(c->s, "%s: %s", nvme_copy_file_name(c), strerror(errno));
 	have = st.st_size > at ? (u64)(st.st_size - at) : 0;
 	if (!s->args->has_length)
 		c->total = have;
 	if (!c->total)
-		return session_fail(c->s, "%s: is empty", file_name(c));
+		return session_fail(c->s, "%s: is empty", nvme_copy_file_name(c));
 	if (c->total > have)
 		return session_fail(c->s, "%s: has %llu bytes, --length asks for %llu",
-				    file_name(c), (unsigned long long)have,
+				    nvme_copy_file_name(c), (unsigned long long)have,
 				    (unsigned long long)c->total);
 	if (c->total > room)
 		return session_fail(
 			c->s, "%s: its %llu bytes do not fit: the disk has %llu from --offset on",
-			file_name(c), (unsigned long long)c->total, (unsigned long long)room);
+			nvme_copy_file_name(c), (unsigned long long)c->total,
+			(unsigned long long)room);
 	return true;
 }
 
-static bool copy_init(struct copy *c, struct nvme_session *s)
+static bool nvme_copy_init(struct copy *c, struct nvme_session *s)
 {
 	u64 bytes = s->args->bs ? s->args->bs : CHUNK_DEFAULT;
 
@@ -432,21 +439,21 @@ static bool copy_init(struct copy *c, struct nvme_session *s)
 	if (!c->chunk)
 		return session_fail(s, "no memory for buffers");
 	for (unsigned int i = 0; i < c->depth; i++) {
-		if (!chunk_alloc(c, &c->chunk[i]))
+		if (!nvme_copy_chunk_alloc(c, &c->chunk[i]))
 			return false;
 	}
 	return true;
 }
 
-static void copy_fini(struct copy *c)
+static void nvme_copy_fini(struct copy *c)
 {
 	for (unsigned int i = 0; c->chunk && i < c->depth; i++)
-		chunk_free(c, &c->chunk[i]);
+		nvme_copy_chunk_free(c, &c->chunk[i]);
 	free(c->chunk);
 	free(c->compare);
 	free(c->compare_iov);
 	if (c->fd > STDERR_FILENO && close(c->fd))
-		session_fail(c->s, "%s: %s", file_name(c), strerror(errno));
+		session_fail(c->s, "%s: %s", nvme_copy_file_name(c), strerror(errno));
 }
 
 void nvme_copy_read(struct nvme_session *s)
@@ -454,13 +461,13 @@ void nvme_copy_read(struct nvme_session *s)
 	u64 size = s->info->blocks * s->info->block_size, start;
 	struct copy c;
 
-	if (copy_init(&c, s) && file_open(&c, true)) {
+	if (nvme_copy_init(&c, s) && nvme_copy_file_open(&c, true)) {
 		c.total = s->args->has_length ? s->args->length : size - s->args->offset;
 		start = clock_ns();
-		copy_run(&c, read_step, read_done);
+		nvme_copy_run(&c, nvme_copy_read_step, nvme_copy_read_done);
 		s->seconds = (double)(clock_ns() - start) / 1e9;
 	}
-	copy_fini(&c);
+	nvme_copy_fini(&c);
 }
 
 void nvme_copy_write(struct nvme_session *s)
@@ -468,19 +475,19 @@ void nvme_copy_write(struct nvme_session *s)
 	struct copy c;
 	u64 start;
 
-	if (copy_init(&c, s) && file_open(&c, false) && input_length(&c)) {
+	if (nvme_copy_init(&c, s) && nvme_copy_file_open(&c, false) && nvme_copy_input_length(&c)) {
 		start = clock_ns();
-		copy_run(&c, write_step, NULL);
+		nvme_copy_run(&c, nvme_copy_write_step, NULL);
 		if (!s->bytes && !s->stopped)
-			session_fail(s, "%s: is empty", file_name(&c));
+			session_fail(s, "%s: is empty", nvme_copy_file_name(&c));
 		if (!s->error[0])
-			flush(&c);
+			nvme_copy_flush(&c);
 		s->seconds = (double)(clock_ns() - start) / 1e9;
 	}
-	copy_fini(&c);
+	nvme_copy_fini(&c);
 }
 
-static bool compare_init(struct copy *c)
+static bool nvme_copy_compare_init(struct copy *c)
 {
 	c->compare = malloc(c->n_pages * PAGE_SIZE);
 	c->compare_iov = calloc(c->n_pages, sizeof(*c->compare_iov));
@@ -491,7 +498,7 @@ static bool compare_init(struct copy *c)
 	if (c->total == UINT64_MAX)
 		return session_fail(c->s,
 				    "%s: is no regular file: say how much to compare with --length",
-				    file_name(c));
+				    nvme_copy_file_name(c));
 	return true;
 }
 
@@ -500,10 +507,11 @@ void nvme_copy_verify(struct nvme_session *s)
 	struct copy c;
 	u64 start;
 
-	if (copy_init(&c, s) && file_open(&c, false) && input_length(&c) && compare_init(&c)) {
+	if (nvme_copy_init(&c, s) && nvme_copy_file_open(&c, false) && nvme_copy_input_length(&c) &&
+	    nvme_copy_compare_init(&c)) {
 		start = clock_ns();
-		copy_run(&c, read_step, verify_done);
+		nvme_copy_run(&c, nvme_copy_read_step, nvme_copy_verify_done);
 		s->seconds = (double)(clock_ns() - start) / 1e9;
 	}
-	copy_fini(&c);
+	nvme_copy_fini(&c);
 }

@@ -90,7 +90,7 @@ double seconds_option(struct argp_state *state, const char *option, const char *
 }
 
 /* The end of a value; in it ",," stands for a comma. */
-static const char *value_end(const char *p)
+static const char *option_value_end(const char *p)
 {
 	while (*p && (*p != ',' || p[1] == ','))
 		p += *p == ',' ? 2 : 1;
@@ -100,10 +100,10 @@ static const char *value_end(const char *p)
 bool spec_value(const char *spec, const char *key, char *out, size_t size)
 {
 	size_t key_len = strlen(key), n = 0;
-	const char *p = value_end(spec), *end;
+	const char *p = option_value_end(spec), *end;
 
 	for (; *p; p = end) {
-		end = value_end(++p);
+		end = option_value_end(++p);
 		if (strncmp(p, key, key_len) || p[key_len] != '=')
 			continue;
 		for (p += key_len + 1; p < end; p++) {

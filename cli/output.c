@@ -45,7 +45,7 @@ struct device *device_open(const char *spec)
 }
 
 /* The first recorded access that went beyond the device's address lines. */
-static bool find_unreachable(struct device *dev, struct dmamap_fault *f)
+static bool output_find_unreachable(struct device *dev, struct dmamap_fault *f)
 {
 	while (dmamap_bus_fault_next(dev, f) == 1)
 		if (f->reason == DMAMAP_FAULT_ADDRESS &&
@@ -61,7 +61,7 @@ void device_explain(struct device *dev, bool has_option, char *out, size_t size)
 	char remedy[64];
 
 	*out = 0;
-	if (!dev->address_last || !find_unreachable(dev, &f))
+	if (!dev->address_last || !output_find_unreachable(dev, &f))
 		return;
 	lines = 64 - (unsigned int)__builtin_clzll(dev->address_last);
 	if (has_option)

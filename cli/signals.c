@@ -13,12 +13,12 @@
 
 static volatile sig_atomic_t stop;
 
-static void on_signal(int number)
+static void signals_on_signal(int number)
 {
 	stop = 1;
 }
 
-static sigset_t stop_signals(void)
+static sigset_t signals_stop_signals(void)
 {
 	sigset_t set;
 
@@ -30,8 +30,8 @@ static sigset_t stop_signals(void)
 
 void signals_init(void)
 {
-	struct sigaction act = {.sa_handler = on_signal};
-	sigset_t set = stop_signals();
+	struct sigaction act = {.sa_handler = signals_on_signal};
+	sigset_t set = signals_stop_signals();
 
 	sigemptyset(&act.sa_mask);
 	sigaction(SIGINT, &act, NULL);
@@ -41,7 +41,7 @@ void signals_init(void)
 
 void signals_unblock(void)
 {
-	sigset_t set = stop_signals();
+	sigset_t set = signals_stop_signals();
 
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
@@ -54,7 +54,7 @@ bool interrupted(void)
 bool wait_ready(int fd, bool to_write)
 {
 	struct pollfd p = {.fd = fd, .events = to_write ? POLLOUT : POLLIN};
-	sigset_t set = stop_signals(), old;
+	sigset_t set = signals_stop_signals(), old;
 	int n = -1;
 
 	/* Blocked between the look at the flag and the wait: a signal cannot fall in between. */

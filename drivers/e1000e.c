@@ -2,12 +2,12 @@
 /*
  * The card: reset, address, rings, up and down, waiting, statistics.
  *
- * Going down follows the datasheet: no interrupts, no new requests on the bus (CTRL.GIO master
- * disable) until STATUS says that none is under way, then a reset. Only after that are buffers
- * given back. A card that does not answer any more (pulled out: all ones) cannot make an access
- * either.
+ * Stopping follows the datasheet: interrupts are disabled, then new bus requests (CTRL.GIO master
+ * disable), then the driver waits until STATUS shows no outstanding request, then it resets the
+ * card. Buffers are released only after that. A card that does not respond any more (removed: its
+ * registers read all ones) cannot access memory either.
  *
- * What the card says is bounded before it is used.
+ * Every value that the card reports is checked against its limits before it is used.
  */
 #include "drivers/e1000e_private.h"
 
@@ -18,18 +18,18 @@
 #include <unistd.h>
 
 #define WAIT_MS	 200
-#define WATCH_MS 1000 /* a sleeping driver looks after its card that often */
+#define WATCH_MS 1000 /* interval at which a sleeping driver checks the card */
 #define RESET_US 1000
 #define ALL_ONES 0xffffffffu
 
-static void pause_us(long us)
+static void e1000e_pause_us(long us)
 {
 	struct timespec t = {.tv_nsec = us * 1000};
 
 	nanosleep(&t, NULL);
 }
 
-static u64 now_ms(void)
+static u64 e1000e_now_ms(void)
 {
 	struct timespec t;
 
@@ -52,7 +52,7 @@ void e1000e_unlock(struct e1000e *e)
 int e1000e_fail_gone(struct e1000e *e)
 {
 	return driver_fail(
-		EIO, "%s: the card does not answer any more: it was pulled out, or it is stopped",
+		EIO, "%s: the card does not respond: it was removed, or the device is stopped",
 		dev_name(e->dev));
 }
 
@@ -66,35 +66,35 @@ void e1000e_look_at_link(struct e1000e *e)
 }
 
 /* Waits until the bits of a register are clear; false: they stay set. */
-static bool wait_clear(struct e1000e *e, u32 reg, u32 bits)
+static bool e1000e_wait_clear(struct e1000e *e, u32 reg, u32 bits)
 {
-	u64 end = now_ms() + WAIT_MS;
+	u64 end = e1000e_now_ms() + WAIT_MS;
 
 	while (e1000e_readl(e, reg) & bits) {
-		if (e1000e_readl(e, REG_STATUS) == ALL_ONES || now_ms() >= end)
+		if (e1000e_readl(e, REG_STATUS) == ALL_ONES || e1000e_now_ms() >= end)
 			return false;
-		pause_us(20);
+		e1000e_pause_us(20);
 	}
 	return true;
 }
 
-static int reset(struct e1000e *e)
+static int e1000e_reset(struct e1000e *e)
 {
 	u32 ctrl = e1000e_readl(e, REG_CTRL);
 
 	e1000e_writel(e, REG_IMC, ALL_ONES);
 	e1000e_writel(e, REG_CTRL, ctrl | CTRL_MASTER_OFF);
-	wait_clear(e, REG_STATUS, STATUS_MASTER);
+	e1000e_wait_clear(e, REG_STATUS, STATUS_MASTER);
 	e1000e_writel(e, REG_RCTL, 0);
 	e1000e_writel(e, REG_TCTL, TCTL_PSP);
 	e1000e_writel(e, REG_CTRL, ctrl | CTRL_RST);
-	pause_us(RESET_US);
-	if (!wait_clear(e, REG_CTRL, CTRL_RST)) {
+	e1000e_pause_us(RESET_US);
+	if (!e1000e_wait_clear(e, REG_CTRL, CTRL_RST)) {
 		e1000e_look_at_link(e);
 		return e1000e_is_gone(e)
 			       ? e1000e_fail_gone(e)
 			       : driver_fail(EIO,
-					     "%s: the card does not end its reset within %d ms",
+					     "%s: the reset of the card did not end within %d ms",
 					     dev_name(e->dev), WAIT_MS);
 	}
 	e1000e_writel(e, REG_IMC, ALL_ONES);
@@ -102,22 +102,22 @@ static int reset(struct e1000e *e)
 	return 0;
 }
 
-static void collect(struct e1000e *e);
+static void e1000e_collect(struct e1000e *e);
 
-/* The card's registers have 32 bits, also where two are one address. */
-static void write_address(struct e1000e *e, u32 reg, dma_addr_t dma)
+/* The card's registers are 32 bits wide, so an address takes two. */
+static void e1000e_write_address(struct e1000e *e, u32 reg, dma_addr_t dma)
 {
 	e1000e_writel(e, reg, (u32)dma);
 	e1000e_writel(e, reg + 4, (u32)(dma >> 32));
 }
 
-static void program_rings(struct e1000e *e)
+static void e1000e_program_rings(struct e1000e *e)
 {
-	write_address(e, REG_RDBA, e->rx.ring_dma);
+	e1000e_write_address(e, REG_RDBA, e->rx.ring_dma);
 	e1000e_writel(e, REG_RDLEN, e->rx.size * (u32)sizeof(*e->rx.ring));
 	e1000e_writel(e, REG_RDH, 0);
 	e1000e_writel(e, REG_RDT, 0);
-	write_address(e, REG_TDBA, e->tx.ring_dma);
+	e1000e_write_address(e, REG_TDBA, e->tx.ring_dma);
 	e1000e_writel(e, REG_TDLEN, e->tx.size * (u32)sizeof(*e->tx.ring));
 	e1000e_writel(e, REG_TDH, 0);
 	e1000e_writel(e, REG_TDT, 0);
@@ -125,17 +125,17 @@ static void program_rings(struct e1000e *e)
 	e1000e_writel(e, REG_RFCTL, RFCTL_EXSTEN);
 }
 
-static void program_interrupts(struct e1000e *e)
+static void e1000e_program_interrupts(struct e1000e *e)
 {
 	u32 interval = e->options.irq_us * 1000 / 256;
 
-	/* one vector for all, whether it is a message of MSI-X (IVAR, EITR) or not (ITR) */
+	/* One vector for all causes, whether it is an MSI-X message (IVAR, EITR) or not (ITR). */
 	e1000e_writel(e, REG_IVAR, IVAR_ALL_TO_0);
 	e1000e_writel(e, REG_EITR, interval);
 	e1000e_writel(e, REG_ITR, interval);
 }
 
-/* Both locks held. Nothing that was in flight before is. */
+/* The caller holds both locks. No descriptor or request of an earlier run is in flight. */
 int e1000e_up(struct e1000e *e)
 {
 	u32 flow = e->options.no_flow_control ? 0 : CTRL_RFCE | CTRL_TFCE;
@@ -144,8 +144,8 @@ int e1000e_up(struct e1000e *e)
 		return e1000e_fail_gone(e);
 	memset(e->rx.ring, 0, e->rx.size * sizeof(*e->rx.ring));
 	memset(e->tx.ring, 0, e->tx.size * sizeof(*e->tx.ring));
-	program_rings(e);
-	program_interrupts(e);
+	e1000e_program_rings(e);
+	e1000e_program_interrupts(e);
 	e1000e_writel(e, REG_FCTTV, 0xffff);
 	e1000e_writel(e, REG_FCRTL, 0x80005000);
 	e1000e_writel(e, REG_FCRTH, 0x6000);
@@ -161,14 +161,14 @@ int e1000e_up(struct e1000e *e)
 	return 0;
 }
 
-/* Both locks held. */
+/* The caller holds both locks. */
 void e1000e_down(struct e1000e *e)
 {
 	if (!e->started)
 		return;
 	e->started = e->rx.on = e->tx.on = false;
-	collect(e);
-	reset(e);
+	e1000e_collect(e);
+	e1000e_reset(e);
 	e1000e_tx_release(e);
 	e1000e_rx_release(e);
 }
@@ -192,8 +192,8 @@ int e1000e_start(struct e1000e *e)
 	return err;
 }
 
-/* True now and then: time to look after the card. */
-static bool look_due(struct e1000e *e, u32 moved)
+/* True from time to time: the caller must check the card. */
+static bool e1000e_look_due(struct e1000e *e, u32 moved)
 {
 	if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED) || ++e->polls % LINK_POLLS == 0)
 		return true;
@@ -201,7 +201,7 @@ static bool look_due(struct e1000e *e, u32 moved)
 	return e->idle % IDLE_POLLS == IDLE_POLLS - 1;
 }
 
-static u32 poll_rx(struct e1000e *e, u32 budget)
+static u32 e1000e_poll_rx(struct e1000e *e, u32 budget)
 {
 	u32 n;
 
@@ -211,7 +211,7 @@ static u32 poll_rx(struct e1000e *e, u32 budget)
 	return n;
 }
 
-static u32 poll_tx(struct e1000e *e)
+static u32 e1000e_poll_tx(struct e1000e *e)
 {
 	u32 n = 0;
 
@@ -226,16 +226,16 @@ static u32 poll_tx(struct e1000e *e)
 
 int e1000e_poll(struct e1000e *e, unsigned int budget)
 {
-	u32 n = budget ? poll_rx(e, budget) : 0;
+	u32 n = budget ? e1000e_poll_rx(e, budget) : 0;
 
-	n += poll_tx(e);
-	if (look_due(e, n))
+	n += e1000e_poll_tx(e);
+	if (e1000e_look_due(e, n))
 		e1000e_look_at_link(e);
 	return e1000e_is_gone(e) ? e1000e_fail_gone(e) : (int)n;
 }
 
-/* What the application has to tell by a wake-up while nobody polls. */
-static void need_wakeup(struct e1000e *e, bool on)
+/* Sets whether the application has to wake the driver, because no thread polls. */
+static void e1000e_need_wakeup(struct e1000e *e, bool on)
 {
 	e1000e_lock(e);
 	if (e->pool && xsk_uses_need_wakeup(e->pool)) {
@@ -250,45 +250,47 @@ static void need_wakeup(struct e1000e *e, bool on)
 	e1000e_unlock(e);
 }
 
-static void drain(int fd)
+static void e1000e_drain(int fd)
 {
 	u64 count;
 
 	if (read(fd, &count, sizeof(count)) < 0)
-		return; /* it was empty */
+		return; /* the counter was already zero */
 }
 
-/* 1: something came; 0: not in time; negative: a signal came. */
-static int sleep_ms(struct e1000e *e, int ms)
+/*
+ * 1: the descriptor became readable; 0: the time is over; negative: a signal interrupted the wait.
+ */
+static int e1000e_sleep_ms(struct e1000e *e, int ms)
 {
 	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN},
 			      {.fd = e->kick_fd, .events = POLLIN}};
 	int n = poll(p, 2, ms);
 
 	if (n > 0 && p[0].revents) {
-		drain(e->irq_fd);
+		e1000e_drain(e->irq_fd);
 		__atomic_add_fetch(&e->interrupts, 1, __ATOMIC_RELAXED);
 	}
 	if (n > 0 && p[1].revents)
-		drain(e->kick_fd);
+		e1000e_drain(e->kick_fd);
 	return n > 0 ? 1 : n;
 }
 
-static bool wait_interrupt(struct e1000e *e, int timeout_ms)
+static bool e1000e_wait_interrupt(struct e1000e *e, int timeout_ms)
 {
-	u64 now = now_ms(), end = timeout_ms < 0 ? UINT64_MAX : now + (u64)timeout_ms;
+	u64 now = e1000e_now_ms(), end = timeout_ms < 0 ? UINT64_MAX : now + (u64)timeout_ms;
 	int n;
 
 	do {
-		n = sleep_ms(e, end - now < WATCH_MS ? (int)(end - now) : WATCH_MS);
+		n = e1000e_sleep_ms(e, end - now < WATCH_MS ? (int)(end - now) : WATCH_MS);
 		e1000e_look_at_link(e);
-		now = now_ms();
+		now = e1000e_now_ms();
 	} while (!n && now < end && !e1000e_is_gone(e));
 	return n > 0;
 }
 
-/* A packet is there to be received. */
-static bool rx_ready(struct e1000e *e)
+/* A packet has been received and not yet been taken. */
+static bool e1000e_wait_rx_ready(struct e1000e *e)
 {
 	bool ready;
 
@@ -302,15 +304,18 @@ int e1000e_wait(struct e1000e *e, int timeout_ms)
 {
 	int n;
 
-	need_wakeup(e, true);
+	e1000e_need_wakeup(e, true);
 	e1000e_writel(e, REG_IMS, IRQ_CAUSES);
-	/* what came before the flags and the mask were set would be told by nobody */
-	n = rx_ready(e) || e1000e_poll(e, 0) != 0;
+	/*
+	 * Nothing signals a packet that came before the flags and the mask were set, so look for
+	 * one.
+	 */
+	n = e1000e_wait_rx_ready(e) || e1000e_poll(e, 0) != 0;
 	if (!n)
-		n = wait_interrupt(e, timeout_ms);
+		n = e1000e_wait_interrupt(e, timeout_ms);
 	e1000e_writel(e, REG_IMC, ALL_ONES);
 	e1000e_readl(e, REG_ICR);
-	need_wakeup(e, false);
+	e1000e_need_wakeup(e, false);
 	if (e1000e_is_gone(e))
 		return e1000e_fail_gone(e);
 	return n;
@@ -326,7 +331,9 @@ int e1000e_send(struct e1000e *e, const void *frame, u32 len)
 	else if (!e->tx.on)
 		err = driver_fail(EIO, "%s: the card is stopped", dev_name(e->dev));
 	else if (e->pool)
-		err = driver_fail(EBUSY, "%s: queue 0 is a zero-copy socket's", dev_name(e->dev));
+		err = driver_fail(EBUSY,
+				  "%s: queue 0 belongs to a zero-copy socket: close it first",
+				  dev_name(e->dev));
 	else
 		err = e1000e_tx_copy(e, frame, len);
 	pthread_mutex_unlock(&e->tx.lock);
@@ -367,8 +374,8 @@ void e1000e_address(const struct e1000e *e, u8 mac[6])
 	memcpy(mac, e->mac, 6);
 }
 
-/* Reads the card's counters, which clears them. */
-static void collect(struct e1000e *e)
+/* Reads the card's statistics registers, which are cleared by reading. */
+static void e1000e_collect(struct e1000e *e)
 {
 	struct e1000e_stats *s = &e->card;
 	const struct {
@@ -399,36 +406,36 @@ static void collect(struct e1000e *e)
 	pthread_mutex_unlock(&e->stat_lock);
 }
 
-static u64 load(const u64 *stat)
+static u64 e1000e_load_stat(const u64 *stat)
 {
 	return __atomic_load_n(stat, __ATOMIC_RELAXED);
 }
 
 void e1000e_stats(struct e1000e *e, struct e1000e_stats *stats)
 {
-	collect(e);
+	e1000e_collect(e);
 	pthread_mutex_lock(&e->stat_lock);
 	*stats = e->card;
 	pthread_mutex_unlock(&e->stat_lock);
-	stats->rx_packets = load(&e->rx.packets);
-	stats->rx_bytes = load(&e->rx.bytes);
-	stats->rx_refused = load(&e->rx.refused);
-	stats->rx_errors = load(&e->rx.errors);
-	stats->rx_too_long = load(&e->rx.too_long);
-	stats->rx_map_failed = load(&e->rx.map_failed);
-	stats->tx_packets = load(&e->tx.packets);
-	stats->tx_bytes = load(&e->tx.bytes);
-	stats->tx_map_failed = load(&e->tx.map_failed);
-	stats->tx_too_long = load(&e->tx.too_long);
-	stats->interrupts = load(&e->interrupts);
+	stats->rx_packets = e1000e_load_stat(&e->rx.packets);
+	stats->rx_bytes = e1000e_load_stat(&e->rx.bytes);
+	stats->rx_refused = e1000e_load_stat(&e->rx.refused);
+	stats->rx_errors = e1000e_load_stat(&e->rx.errors);
+	stats->rx_too_long = e1000e_load_stat(&e->rx.too_long);
+	stats->rx_map_failed = e1000e_load_stat(&e->rx.map_failed);
+	stats->tx_packets = e1000e_load_stat(&e->tx.packets);
+	stats->tx_bytes = e1000e_load_stat(&e->tx.bytes);
+	stats->tx_map_failed = e1000e_load_stat(&e->tx.map_failed);
+	stats->tx_too_long = e1000e_load_stat(&e->tx.too_long);
+	stats->interrupts = e1000e_load_stat(&e->interrupts);
 }
 
-static bool ring_ok(unsigned int n)
+static bool e1000e_ring_ok(unsigned int n)
 {
 	return n >= 8 && n <= RING_MAX && n % 8 == 0;
 }
 
-static int take_options(struct e1000e *e, const struct e1000e_options *options)
+static int e1000e_take_options(struct e1000e *e, const struct e1000e_options *options)
 {
 	struct e1000e_options *o = &e->options;
 
@@ -439,22 +446,26 @@ static int take_options(struct e1000e *e, const struct e1000e_options *options)
 	o->mask_bits = o->mask_bits ? o->mask_bits : 64;
 	o->max_frame = o->max_frame ? o->max_frame : E1000E_FRAME_USUAL;
 	o->irq_us = o->irq_us ? o->irq_us : 20;
-	if (!ring_ok(o->rx_ring) || !ring_ok(o->tx_ring))
-		return driver_fail(
-			EINVAL, "%s: rings of %u and %u descriptors: multiples of 8 from 8 to %u",
-			dev_name(e->dev), o->rx_ring, o->tx_ring, RING_MAX);
+	if (!e1000e_ring_ok(o->rx_ring) || !e1000e_ring_ok(o->tx_ring))
+		return driver_fail(EINVAL,
+				   "%s: rings of %u and %u descriptors are not possible: use "
+				   "multiples of 8 from 8 to %u",
+				   dev_name(e->dev), o->rx_ring, o->tx_ring, RING_MAX);
 	if (o->max_frame < E1000E_FRAME_USUAL || o->max_frame > E1000E_FRAME_LONG)
-		return driver_fail(EINVAL, "%s: frames of %u bytes: %u to %u", dev_name(e->dev),
-				   o->max_frame, E1000E_FRAME_USUAL, E1000E_FRAME_LONG);
+		return driver_fail(EINVAL, "%s: frames of %u bytes are not possible: use %u to %u",
+				   dev_name(e->dev), o->max_frame, E1000E_FRAME_USUAL,
+				   E1000E_FRAME_LONG);
 	if (o->mask_bits > 64 || o->irq_us > 16000)
-		return driver_fail(EINVAL, "%s: a mask of %u bits, interrupts %u us apart",
+		return driver_fail(EINVAL,
+				   "%s: a mask of %u bits and interrupts %u us apart are not "
+				   "possible together: use at most 64 bits and 16000 us",
 				   dev_name(e->dev), o->mask_bits, o->irq_us);
 	e->rx.size = o->rx_ring;
 	e->tx.size = o->tx_ring;
 	return e1000e_rx_choose(e, COPY_BUFFER);
 }
 
-static void free_memory(struct e1000e *e)
+static void e1000e_free_memory(struct e1000e *e)
 {
 	e1000e_tx_free(e);
 	if (e->rx.ring)
@@ -471,7 +482,7 @@ static void free_memory(struct e1000e *e)
 		close(e->kick_fd);
 }
 
-static int allocate(struct e1000e *e)
+static int e1000e_allocate(struct e1000e *e)
 {
 	e->rx.ring = dma_alloc_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), &e->rx.ring_dma,
 					GFP_KERNEL);
@@ -489,92 +500,92 @@ static int allocate(struct e1000e *e)
 			       dev_name(e->dev), e->rx.size, e->tx.size);
 }
 
-/* After a reset the card has its own address in the first receive address register. */
-static int read_address(struct e1000e *e)
+/* After a reset the card loads its own address into the first receive address register. */
+static int e1000e_read_address(struct e1000e *e)
 {
 	u32 low = e1000e_readl(e, REG_RAL), high = e1000e_readl(e, REG_RAH);
 
 	if (!(high & RAH_AV) || (low & 1))
-		return driver_fail(EIO,
-				   "%s: the card has no address of its own (RAL %08x, RAH %08x)",
+		return driver_fail(EIO, "%s: the card has no Ethernet address (RAL %08x, RAH %08x)",
 				   dev_name(e->dev), low, high);
 	for (int i = 0; i < 6; i++)
 		e->mac[i] = (u8)(i < 4 ? low >> 8 * i : high >> 8 * (i - 4));
 	return 0;
 }
 
-static int set_masks(struct e1000e *e)
+static int e1000e_set_masks(struct e1000e *e)
 {
 	u64 mask = DMA_BIT_MASK(e->options.mask_bits);
 	int err = dma_set_mask_and_coherent(e->dev, mask);
 
-	return err ? driver_fail_why(-err, "%s: a mask of %u bits", dev_name(e->dev),
+	return err ? driver_fail_why(-err, "%s: cannot set a mask of %u bits", dev_name(e->dev),
 				     e->options.mask_bits)
 		   : 0;
 }
 
-/* Whether it may be the card at all. The EEPROM's presence bit is wired. */
-static int identify(struct e1000e *e)
+/* Checks that the device can be this card. The EEPROM presence bit is always set in it. */
+static int e1000e_identify(struct e1000e *e)
 {
 	u32 status = e1000e_readl(e, REG_STATUS), eec = e1000e_readl(e, REG_EEC);
 	u32 id = dmamap_readl(e->dev, DMAMAP_CONFIG, 0);
 
-	/* where there is a configuration space, it says what the device is */
+	/* if there is a configuration space, its first word identifies the device */
 	if (id != ALL_ONES && id != PCI_ID)
-		return driver_fail(ENODEV, "%s: no 82574L: it is PCI %04x:%04x, not 8086:10d3",
+		return driver_fail(ENODEV, "%s: not an 82574L: it is PCI %04x:%04x, not 8086:10d3",
 				   dev_name(e->dev), id & 0xffff, id >> 16);
-	/* the driver before this one may have left it without the right to master the bus; reset()
-	 * gives it back */
+	/* A previous driver may have left bus mastering disabled; e1000e_reset() enables it. */
 	if (status == ALL_ONES || (id != PCI_ID && !(status & STATUS_MASTER)) || !(eec & 0x100))
-		return driver_fail(ENODEV, "%s: no 82574L: STATUS is 0x%08x, EEC 0x%08x",
+		return driver_fail(ENODEV, "%s: not an 82574L: STATUS is 0x%08x, EEC 0x%08x",
 				   dev_name(e->dev), status, eec);
 	e->irq_fd = dmamap_irq_fd(e->dev, 0);
 	if (e->irq_fd < 0)
-		return driver_fail_why(-e->irq_fd, "%s: no interrupt", dev_name(e->dev));
+		return driver_fail_why(-e->irq_fd, "%s: cannot get an interrupt", dev_name(e->dev));
 	return 0;
 }
 
-static int take_over(struct e1000e *e)
+static int e1000e_take_over(struct e1000e *e)
 {
 	int err;
 
 	e1000e_lock(e);
-	err = reset(e);
+	err = e1000e_reset(e);
 	if (!err)
-		err = read_address(e);
+		err = e1000e_read_address(e);
 	e1000e_unlock(e);
 	return err;
 }
 
-static int set_up(struct e1000e *e, const struct e1000e_options *options)
+static int e1000e_set_up(struct e1000e *e, const struct e1000e_options *options)
 {
-	int err = take_options(e, options);
+	int err = e1000e_take_options(e, options);
 
 	if (!err)
-		err = identify(e);
+		err = e1000e_identify(e);
 	if (!err)
-		err = set_masks(e);
+		err = e1000e_set_masks(e);
 	if (!err)
-		err = allocate(e);
+		err = e1000e_allocate(e);
 	if (err)
 		return err;
 	dmamap_set_drvdata(e->dev, e);
-	err = take_over(e);
+	err = e1000e_take_over(e);
 	if (err)
 		return err;
 	err = xdp_register_driver(e->dev, &e1000e_xdp_ops);
-	return err ? driver_fail_why(-err, "%s: cannot serve sockets", dev_name(e->dev)) : 0;
+	return err ? driver_fail_why(-err, "%s: cannot register the driver for sockets",
+				     dev_name(e->dev))
+		   : 0;
 }
 
-/* Whatever there is of it goes. */
-static void tear_down(struct e1000e *e)
+/* Frees everything that exists of the driver. */
+static void e1000e_tear_down(struct e1000e *e)
 {
 	e1000e_lock(e);
 	e1000e_down(e);
 	e1000e_unlock(e);
 	if (dmamap_get_drvdata(e->dev) == e)
 		dmamap_set_drvdata(e->dev, NULL);
-	free_memory(e);
+	e1000e_free_memory(e);
 	pthread_mutex_destroy(&e->rx.lock);
 	pthread_mutex_destroy(&e->tx.lock);
 	pthread_mutex_destroy(&e->stat_lock);
@@ -596,10 +607,10 @@ struct e1000e *e1000e_probe(struct device *dev, const struct e1000e_options *opt
 	pthread_mutex_init(&e->rx.lock, NULL);
 	pthread_mutex_init(&e->tx.lock, NULL);
 	pthread_mutex_init(&e->stat_lock, NULL);
-	err = set_up(e, options);
+	err = e1000e_set_up(e, options);
 	if (!err)
 		return e;
-	tear_down(e);
+	e1000e_tear_down(e);
 	errno = -err;
 	return NULL;
 }
@@ -610,5 +621,5 @@ void e1000e_remove(struct e1000e *e)
 		return;
 	e1000e_serve_end(e);
 	xdp_register_driver(e->dev, NULL);
-	tear_down(e);
+	e1000e_tear_down(e);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Registers and structures of the 82574L, and what the parts of its driver share. */
+/* Registers and structures of the 82574L, and declarations shared by the files of its driver. */
 #ifndef DRIVERS_E1000E_PRIVATE_H
 #define DRIVERS_E1000E_PRIVATE_H
 
@@ -16,7 +16,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#define PCI_ID 0x10d38086u /* the first word of configuration space */
+#define PCI_ID 0x10d38086u /* first word of the configuration space */
 
 /* Registers, BAR 0 (datasheet, "Programming Interface"). */
 #define REG_CTRL   0x0000
@@ -34,12 +34,12 @@
 #define REG_TIPG   0x0410
 #define REG_FCRTL  0x2160
 #define REG_FCRTH  0x2168
-#define REG_RDBA   0x2800 /* and the upper half behind it */
+#define REG_RDBA   0x2800 /* low half; the high half follows */
 #define REG_RDLEN  0x2808
 #define REG_RDH	   0x2810
 #define REG_RDT	   0x2818
 #define REG_RXDCTL 0x2828
-#define REG_TDBA   0x3800 /* as well */
+#define REG_TDBA   0x3800 /* low half; the high half follows */
 #define REG_TDLEN  0x3808
 #define REG_TDH	   0x3810
 #define REG_TDT	   0x3818
@@ -62,28 +62,31 @@
 #define RCTL_MPE	0x00000010u
 #define RCTL_LPE	0x00000020u
 #define RCTL_BAM	0x00008000u
-#define RCTL_BSIZE(n)	((u32)(n) << 16) /* 2048 >> n bytes */
+#define RCTL_BSIZE(n)	((u32)(n) << 16) /* buffers of 2048 >> n bytes */
 #define RCTL_SECRC	0x04000000u
-#define RCTL_FLXBUF(n)	((u32)(n) << 27) /* n KiB */
+#define RCTL_FLXBUF(n)	((u32)(n) << 27) /* buffers of n KiB */
 #define TCTL_EN		0x00000002u
 #define TCTL_PSP	0x00000008u
 #define TCTL_CT		(15u << 4)
 #define TCTL_COLD	(63u << 12)
-#define TXDCTL_DEFAULT	0x01400000u /* bit 22 must be 1; thresholds in descriptors */
+#define TXDCTL_DEFAULT	0x01400000u /* bit 22 must be 1; thresholds count descriptors */
 #define RFCTL_EXSTEN	0x00008000u
 #define RAH_AV		0x80000000u
-#define IVAR_ALL_TO_0	0x00080808u /* RX 0, TX 0 and the others to vector 0 */
+#define IVAR_ALL_TO_0	0x00080808u /* RX 0, TX 0 and other causes to vector 0 */
 
-/* Interrupt causes: received, few buffers left, lost one, link; and the three groups of MSI-X. */
+/*
+ * Interrupt causes: packet received, few buffers left, packet lost, link change, and the three
+ * causes of MSI-X.
+ */
 #define IRQ_CAUSES                                                                                 \
 	(0x00000080u | 0x00000010u | 0x00000040u | 0x00000004u | 0x00000001u | 0x01500000u)
 
-/* Extended receive descriptor, second half as written back: status, errors, length. */
+/* Extended receive descriptor as written back, second word: status, errors, length. */
 #define RXD_DD	   0x1u
 #define RXD_EOP	   0x2u
 #define RXD_ERRORS 0x93000000u /* RXE, CXE, SEQ, SE, CE of the upper byte */
 #define RXD_LEN(q) ((u32)((q) >> 32) & 0xffff)
-/* Legacy transmit descriptor, second half. */
+/* Legacy transmit descriptor, second word. */
 #define TXD_EOP	 (1u << 24)
 #define TXD_IFCS (1u << 25)
 #define TXD_RS	 (1u << 27)
@@ -91,18 +94,18 @@
 
 #define RING_DEFAULT 512u
 #define RING_MAX     4096u
-#define REFILL_BATCH 16u /* receive buffers are given to the card so many at a time at least */
+#define REFILL_BATCH 16u /* least number of receive buffers that are given to the card at once */
 #define TX_BATCH     64u
-#define COPY_BUFFER  2048u /* of a page, behind XDP_PACKET_HEADROOM */
-#define LINK_POLLS   256u  /* polls between two looks at the link while it is up */
-#define IDLE_POLLS   4096u /* and empty ones between two looks whether the card is there */
+#define COPY_BUFFER  2048u /* bytes of a page, behind XDP_PACKET_HEADROOM */
+#define LINK_POLLS   256u  /* polls between two checks of a link that is up */
+#define IDLE_POLLS   4096u /* empty polls between two checks that the card is present */
 
 struct e1000e_desc {
 	u64 addr;
 	u64 rest;
 };
 
-/* One receive buffer: of the pool, or a page that is mapped. */
+/* One receive buffer: a buffer of the pool, or a mapped page. */
 struct e1000e_rx_slot {
 	struct xdp_buff *xdp;
 	struct page *page;
@@ -110,38 +113,38 @@ struct e1000e_rx_slot {
 };
 
 struct e1000e_tx_slot {
-	struct page *page; /* copy mode: kept until the driver goes */
+	struct page *page; /* copy mode: kept until the driver is removed */
 	dma_addr_t dma;	   /* copy mode */
-	u32 len;	   /* copy mode: mapped; 0: nothing */
-	u16 last;	   /* first descriptor of a batch: where its RS is */
-	u32 completes;	   /* XSK descriptors that are done when this one is */
+	u32 len;	   /* copy mode: mapped bytes; 0: none */
+	u16 last;	   /* first descriptor of a batch: index of the one with RS */
+	u32 completes;	   /* XSK descriptors that complete together with this one */
 };
 
 /* Lock order: the library's control lock (in setup_pool), rx.lock, tx.lock. */
 struct e1000e_rx {
-	pthread_mutex_t lock; /* guards the rest */
+	pthread_mutex_t lock; /* guards the fields below */
 	bool on;
 	u32 size, next,
-		filled; /* next: the one to be received into; filled: the card has so many */
+		filled; /* next: receives the next packet; filled: buffers that the card has */
 	u32 tail;	/* next + filled */
-	u32 buffer;	/* bytes of one, as the card knows it */
-	u32 rctl;	/* bits that say so */
-	struct e1000e_desc *ring; /* coherent */
+	u32 buffer;	/* bytes of a buffer, as programmed into the card */
+	u32 rctl;	/* RCTL bits that encode the buffer size */
+	struct e1000e_desc *ring; /* coherent memory */
 	dma_addr_t ring_dma;
 	struct e1000e_rx_slot *slot;
-	struct xdp_buff **batch; /* REFILL: as many as the ring has */
-	struct xdp_buff *first;	 /* zero-copy: the packet that is coming together */
-	bool dropping;		 /* until its end */
-	u8 *gather;		 /* copy mode: the same, max_frame bytes */
+	struct xdp_buff **batch; /* REFILL: as many entries as the ring */
+	struct xdp_buff *first;	 /* zero-copy: first buffer of the packet that is being assembled */
+	bool dropping;		 /* until the end of that packet */
+	u8 *gather;		 /* copy mode: packet that is being assembled, max_frame bytes */
 	u32 gathered;
 	struct xdp_rxq_info rxq;
 	u64 packets, bytes, refused, errors, too_long, map_failed;
 } __attribute__((aligned(64)));
 
 struct e1000e_tx {
-	pthread_mutex_t lock; /* guards the rest */
+	pthread_mutex_t lock; /* guards the fields below */
 	bool on;
-	u32 size, next, clean; /* [clean, next) is the card's */
+	u32 size, next, clean; /* the card owns [clean, next) */
 	struct e1000e_desc *ring;
 	dma_addr_t ring_dma;
 	struct e1000e_tx_slot *slot;
@@ -154,17 +157,17 @@ struct e1000e {
 	struct e1000e_rx rx;
 	struct e1000e_tx tx;
 	u8 mac[6];
-	int irq_fd, kick_fd;	    /* kick: a socket wants something */
+	int irq_fd, kick_fd;	    /* kick: a socket wakes the driver */
 	struct xsk_buff_pool *pool; /* zero-copy; changes with both locks held */
 	bool link;		    /* atomic */
-	bool gone;		    /* atomic: it answers all ones */
-	bool started;		    /* both locks */
-	u32 polls, idle;	    /* of the polling thread */
-	pthread_t server;	    /* e1000e_serve(): with `serving` */
+	bool gone;		    /* atomic: its registers read all ones */
+	bool started;		    /* under both locks */
+	u32 polls, idle;	    /* used by the polling thread only */
+	pthread_t server;	    /* e1000e_serve(): valid while `serving` */
 	bool serving, busy;
-	bool end; /* atomic: the server is to end */
+	bool end; /* atomic: asks the thread to end */
 	pthread_mutex_t stat_lock;
-	struct e1000e_stats card; /* under stat_lock: the card_… */
+	struct e1000e_stats card; /* under stat_lock: the card_... counters */
 	u64 interrupts;		  /* atomic */
 };
 
@@ -183,13 +186,13 @@ static inline bool e1000e_is_gone(const struct e1000e *e)
 	return __atomic_load_n(&e->gone, __ATOMIC_RELAXED);
 }
 
-/* A statistic has one writer, who holds its lock, and readers who do not. */
+/* Each statistic is written only under its lock, and may be read without it. */
 static inline void e1000e_add(u64 *stat, u64 n)
 {
 	__atomic_store_n(stat, *stat + n, __ATOMIC_RELAXED);
 }
 
-/* A word that the card writes. */
+/* Loads a word that the card writes. */
 static inline u64 e1000e_load(const u64 *word)
 {
 	return le64toh(__atomic_load_n(word, __ATOMIC_ACQUIRE));
@@ -200,28 +203,29 @@ static inline void e1000e_store(u64 *word, u64 value)
 	__atomic_store_n(word, htole64(value), __ATOMIC_RELAXED);
 }
 
-/* e1000e.c; both locks held */
+/* e1000e.c; the caller holds both locks */
 int e1000e_up(struct e1000e *e);
 void e1000e_down(struct e1000e *e);
 void e1000e_lock(struct e1000e *e);
 void e1000e_unlock(struct e1000e *e);
-/* any time */
+/* may be called at any time */
 void e1000e_look_at_link(struct e1000e *e);
 int e1000e_fail_gone(struct e1000e *e);
 
-/* e1000e_rx.c; rx.lock held */
+/* e1000e_rx.c; the caller holds rx.lock */
 u32 e1000e_rx_poll(struct e1000e *e, u32 budget);
 bool e1000e_rx_ready(const struct e1000e *e);
 void e1000e_rx_fill(struct e1000e *e);
 void e1000e_rx_release(struct e1000e *e);
-int e1000e_rx_choose(struct e1000e *e, u32 room); /* sizes of buffers of so many bytes */
+/* chooses the size of receive buffers of `room` bytes */
+int e1000e_rx_choose(struct e1000e *e, u32 room);
 
-/* e1000e_tx.c; tx.lock held */
+/* e1000e_tx.c; the caller holds tx.lock */
 u32 e1000e_tx_clean(struct e1000e *e);
-u32 e1000e_tx_pool(struct e1000e *e); /* what the socket has */
+u32 e1000e_tx_pool(struct e1000e *e); /* sends what the socket has queued */
 int e1000e_tx_copy(struct e1000e *e, const void *frame, u32 len);
 void e1000e_tx_release(struct e1000e *e);
-void e1000e_tx_free(struct e1000e *e); /* its pages too */
+void e1000e_tx_free(struct e1000e *e); /* frees its pages as well */
 
 /* e1000e_serve.c */
 void e1000e_serve_end(struct e1000e *e);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receiving. The ring holds `filled` buffers from `next` on, one less than its size at most. What
- * the card wrote back is taken in order: to the socket in zero-copy mode, else to `receive` or,
- * copied, to a socket. Then the ring is filled again, in batches straight off the fill ring.
+ * Receiving. The ring holds `filled` buffers from `next` on, at most one less than its size.
+ * Descriptors that the card wrote back are processed in order: in zero-copy mode the buffer goes to
+ * the socket, else the packet goes to `receive` or is copied to a socket. Then the ring is refilled
+ * in batches from the fill ring.
  *
- * Lengths come from the card and are bounded by the buffer that it was given.
+ * A length that the card reports is limited to the size of the buffer that it was given.
  */
 #include "drivers/e1000e_private.h"
 
-/* The sizes that RCTL can say: the largest that fits, if the card is not held to less by max_frame.
+/*
+ * Chooses the largest buffer size that RCTL can encode and that fits, or a smaller one if max_frame
+ * limits the card.
  */
 int e1000e_rx_choose(struct e1000e *e, u32 room)
 {
@@ -29,15 +32,15 @@ int e1000e_rx_choose(struct e1000e *e, u32 room)
 		rx->buffer = room >= 512 ? 512 : 256;
 		rx->rctl |= RCTL_BSIZE(room >= 512 ? 2 : 3);
 	} else {
-		return driver_fail(EOPNOTSUPP,
-				   "%s: buffers of %u bytes are too short for the card: 256 at "
-				   "least",
-				   dev_name(e->dev), room);
+		return driver_fail(
+			EOPNOTSUPP,
+			"%s: buffers of %u bytes are too short for the card: it needs at least 256",
+			dev_name(e->dev), room);
 	}
 	return 0;
 }
 
-static void give(struct e1000e_rx *rx, dma_addr_t dma)
+static void e1000e_rx_give(struct e1000e_rx *rx, dma_addr_t dma)
 {
 	struct e1000e_desc *d = &rx->ring[rx->tail];
 
@@ -47,15 +50,15 @@ static void give(struct e1000e_rx *rx, dma_addr_t dma)
 	rx->filled++;
 }
 
-/* Buffers of the pool. */
-static void fill_pool(struct e1000e *e, u32 want)
+/* Fills the ring with buffers of the pool. */
+static void e1000e_rx_fill_pool(struct e1000e *e, u32 want)
 {
 	struct e1000e_rx *rx = &e->rx;
 	u32 n = xsk_buff_alloc_batch(e->pool, rx->batch, want), i;
 
 	for (i = 0; i < n; i++) {
 		rx->slot[rx->tail].xdp = rx->batch[i];
-		give(rx, xsk_buff_xdp_get_dma(rx->batch[i]));
+		e1000e_rx_give(rx, xsk_buff_xdp_get_dma(rx->batch[i]));
 	}
 	if (!xsk_uses_need_wakeup(e->pool))
 		return;
@@ -65,8 +68,8 @@ static void fill_pool(struct e1000e *e, u32 want)
 		xsk_clear_rx_need_wakeup(e->pool);
 }
 
-/* A page for a slot that has none, mapped once for all packets to come. */
-static bool map_page(struct e1000e *e, struct e1000e_rx_slot *s)
+/* Gives a slot a page if it has none. The page is mapped once and reused for all later packets. */
+static bool e1000e_rx_map_page(struct e1000e *e, struct e1000e_rx_slot *s)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
 	dma_addr_t dma;
@@ -83,18 +86,18 @@ static bool map_page(struct e1000e *e, struct e1000e_rx_slot *s)
 	return true;
 }
 
-static void fill_pages(struct e1000e *e, u32 want)
+static void e1000e_rx_fill_pages(struct e1000e *e, u32 want)
 {
 	struct e1000e_rx *rx = &e->rx;
 	struct e1000e_rx_slot *s;
 
 	for (; want; want--) {
 		s = &rx->slot[rx->tail];
-		if (!s->page && !map_page(e, s)) {
+		if (!s->page && !e1000e_rx_map_page(e, s)) {
 			e1000e_add(&rx->map_failed, 1);
 			return;
 		}
-		give(rx, s->dma);
+		e1000e_rx_give(rx, s->dma);
 	}
 }
 
@@ -106,15 +109,15 @@ void e1000e_rx_fill(struct e1000e *e)
 	if (want < REFILL_BATCH && rx->filled)
 		return;
 	if (e->pool)
-		fill_pool(e, want);
+		e1000e_rx_fill_pool(e, want);
 	else
-		fill_pages(e, want);
+		e1000e_rx_fill_pages(e, want);
 	if (rx->tail != before)
 		e1000e_writel(e, REG_RDT, rx->tail);
 }
 
-/* A whole packet in buffers of the pool. */
-static void deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
+/* Delivers a packet in buffers of the pool. */
+static void e1000e_rx_deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
 {
 	struct e1000e_rx *rx = &e->rx;
 
@@ -127,7 +130,7 @@ static void deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
 	e1000e_add(&rx->bytes, len);
 }
 
-static void drop_first(struct e1000e_rx *rx, u64 *why)
+static void e1000e_rx_drop_first(struct e1000e_rx *rx, u64 *why)
 {
 	if (rx->first)
 		xsk_buff_free(rx->first);
@@ -135,8 +138,8 @@ static void drop_first(struct e1000e_rx *rx, u64 *why)
 	e1000e_add(why, 1);
 }
 
-/* A piece of a packet of several buffers, or of a damaged one. */
-static void piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 status)
+/* Handles one buffer of a packet that has several, or that is damaged. */
+static void e1000e_rx_piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 status)
 {
 	struct e1000e_rx *rx = &e->rx;
 	bool end = status & RXD_EOP;
@@ -147,12 +150,12 @@ static void piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 stat
 		xsk_buff_free(xdp);
 	} else if (end && (status & RXD_ERRORS)) {
 		xsk_buff_free(xdp);
-		drop_first(rx, &rx->errors);
+		e1000e_rx_drop_first(rx, &rx->errors);
 	} else if (!rx->first) {
 		rx->first = xdp;
 	} else if (!xsk_buff_add_frag(rx->first, xdp)) {
 		xsk_buff_free(xdp);
-		drop_first(rx, &rx->too_long);
+		e1000e_rx_drop_first(rx, &rx->too_long);
 		rx->dropping = true;
 	}
 	if (!end)
@@ -161,11 +164,11 @@ static void piece_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len, u64 stat
 	rx->first = NULL;
 	rx->dropping = false;
 	if (first)
-		deliver_pool(e, first, rx->gathered);
+		e1000e_rx_deliver_pool(e, first, rx->gathered);
 	rx->gathered = 0;
 }
 
-static void receive_pool(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
+static void e1000e_rx_receive_pool(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
 {
 	struct xdp_buff *xdp = s->xdp;
 
@@ -173,13 +176,13 @@ static void receive_pool(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u6
 	xsk_buff_set_size(xdp, len);
 	xsk_buff_dma_sync_for_cpu(xdp);
 	if ((status & (RXD_EOP | RXD_ERRORS)) == RXD_EOP && !e->rx.first && !e->rx.dropping)
-		deliver_pool(e, xdp, len);
+		e1000e_rx_deliver_pool(e, xdp, len);
 	else
-		piece_pool(e, xdp, len, status);
+		e1000e_rx_piece_pool(e, xdp, len, status);
 }
 
-/* A whole packet in memory of the driver's. */
-static void deliver_copy(struct e1000e *e, u8 *start, u32 headroom, u32 len, u32 room)
+/* Delivers a packet in memory of the driver. */
+static void e1000e_rx_deliver_copy(struct e1000e *e, u8 *start, u32 headroom, u32 len, u32 room)
 {
 	struct e1000e_rx *rx = &e->rx;
 	struct xdp_buff xdp;
@@ -198,7 +201,7 @@ static void deliver_copy(struct e1000e *e, u8 *start, u32 headroom, u32 len, u32
 	e1000e_add(&rx->bytes, len);
 }
 
-static void piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 status)
+static void e1000e_rx_piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 status)
 {
 	struct e1000e_rx *rx = &e->rx;
 	u32 at = rx->gathered, room = e->options.max_frame;
@@ -215,21 +218,21 @@ static void piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 status)
 	else if (rx->dropping)
 		e1000e_add(&rx->too_long, 1);
 	else
-		deliver_copy(e, rx->gather, 0, rx->gathered, room);
+		e1000e_rx_deliver_copy(e, rx->gather, 0, rx->gathered, room);
 	rx->gathered = 0;
 	rx->dropping = false;
 }
 
-/* The page stays the slot's: what was in it is copied before the card gets it again. */
-static void receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
+/* The page stays with the slot: its content is copied before the card gets it again. */
+static void e1000e_rx_receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
 {
 	u8 *page = page_address(s->page);
 
 	dma_sync_single_for_cpu(e->dev, s->dma, COPY_BUFFER, DMA_FROM_DEVICE);
 	if ((status & (RXD_EOP | RXD_ERRORS)) == RXD_EOP && !e->rx.gathered && !e->rx.dropping)
-		deliver_copy(e, page, XDP_PACKET_HEADROOM, len, COPY_BUFFER);
+		e1000e_rx_deliver_copy(e, page, XDP_PACKET_HEADROOM, len, COPY_BUFFER);
 	else
-		piece_copy(e, page + XDP_PACKET_HEADROOM, len, status);
+		e1000e_rx_piece_copy(e, page + XDP_PACKET_HEADROOM, len, status);
 	dma_sync_single_for_device(e->dev, s->dma, COPY_BUFFER, DMA_FROM_DEVICE);
 }
 
@@ -250,11 +253,11 @@ u32 e1000e_rx_poll(struct e1000e *e, u32 budget)
 			break;
 		len = RXD_LEN(status);
 		if (len > rx->buffer)
-			len = rx->buffer; /* the card says more than it can have written */
+			len = rx->buffer; /* the card reports more than it can have written */
 		if (e->pool)
-			receive_pool(e, &rx->slot[rx->next], len, status);
+			e1000e_rx_receive_pool(e, &rx->slot[rx->next], len, status);
 		else
-			receive_copy(e, &rx->slot[rx->next], len, status);
+			e1000e_rx_receive_copy(e, &rx->slot[rx->next], len, status);
 		rx->next = rx->next + 1 == rx->size ? 0 : rx->next + 1;
 		rx->filled--;
 		done++;
@@ -265,7 +268,7 @@ u32 e1000e_rx_poll(struct e1000e *e, u32 budget)
 	return done;
 }
 
-/* The card is stopped: its buffers go back. */
+/* Releases the buffers of a stopped card. */
 void e1000e_rx_release(struct e1000e *e)
 {
 	struct e1000e_rx *rx = &e->rx;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A thread that does the driver's turns, for programs that have no loop of their own for it. */
+/* A thread that polls the card, for programs without a loop of their own. */
 #include "drivers/e1000e_private.h"
 
 #include <sched.h>
@@ -7,36 +7,36 @@
 #include <unistd.h>
 
 #define BUDGET	   64u
-#define IDLE_TURNS 200 /* empty ones before it sleeps */
-#define NAP_MS	   100 /* and looks whether it is to end */
+#define IDLE_TURNS 200 /* empty polls before the thread sleeps */
+#define NAP_MS	   100 /* longest sleep between two checks of `end` */
 
-static bool is_to_end(const struct e1000e *e)
+static bool e1000e_serve_is_to_end(const struct e1000e *e)
 {
 	return __atomic_load_n(&e->end, __ATOMIC_ACQUIRE);
 }
 
 /* Negative: the card is gone. */
-static int idle_turn(struct e1000e *e, u32 idle)
+static int e1000e_serve_idle_turn(struct e1000e *e, u32 idle)
 {
 	if (!e->busy && idle >= IDLE_TURNS)
 		return e1000e_wait(e, NAP_MS);
-	/* the application may be waiting for this very processor */
+	/* the application may be waiting for this processor */
 	if (idle % 16 == 15)
 		sched_yield();
 	return 0;
 }
 
-static void *serve(void *arg)
+static void *e1000e_serve_main(void *arg)
 {
 	struct e1000e *e = arg;
 	u32 idle = 0;
 	int n = 0;
 
-	while (n >= 0 && !is_to_end(e)) {
+	while (n >= 0 && !e1000e_serve_is_to_end(e)) {
 		n = e1000e_poll(e, BUDGET);
 		idle = n > 0 ? 0 : idle + 1;
 		if (n == 0)
-			n = idle_turn(e, idle);
+			n = e1000e_serve_idle_turn(e, idle);
 	}
 	return NULL;
 }
@@ -47,27 +47,27 @@ int e1000e_serve(struct e1000e *e, bool busy)
 	int err;
 
 	if (e->serving)
-		return driver_fail(EBUSY, "%s: a thread serves the card already", dev_name(e->dev));
+		return driver_fail(EBUSY, "%s: a thread polls the card already", dev_name(e->dev));
 	e->busy = busy;
 	__atomic_store_n(&e->end, false, __ATOMIC_RELEASE);
-	/* no handler of the program's runs in it */
+	/* no signal handler of the program runs in the thread */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&e->server, NULL, serve, e);
+	err = pthread_create(&e->server, NULL, e1000e_serve_main, e);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
-		return driver_fail(err, "%s: no thread to serve the card: %s", dev_name(e->dev),
-				   strerror(err));
+		return driver_fail(err, "%s: cannot start a thread that polls the card: %s",
+				   dev_name(e->dev), strerror(err));
 	e->serving = true;
 	return 0;
 }
 
-static void kick(struct e1000e *e)
+static void e1000e_serve_kick(struct e1000e *e)
 {
 	const u64 one = 1;
 
 	if (write(e->kick_fd, &one, sizeof(one)) < 0)
-		return; /* a full counter wakes it, too */
+		return; /* a counter at its maximum wakes the thread, too */
 }
 
 void e1000e_serve_end(struct e1000e *e)
@@ -75,7 +75,7 @@ void e1000e_serve_end(struct e1000e *e)
 	if (!e->serving)
 		return;
 	__atomic_store_n(&e->end, true, __ATOMIC_RELEASE);
-	kick(e);
+	e1000e_serve_kick(e);
 	pthread_join(e->server, NULL);
 	e->serving = false;
 }

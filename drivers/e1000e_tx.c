@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmitting. [clean, next) of the ring is the card's. Only the last descriptor of a batch asks
- * for a report (RS); the slot of the first says where that is, so one look tells that the whole
- * batch is sent. Buffers of a socket are completed in the order in which they were taken, which the
- * ring keeps: `completes` of a slot counts those that go with it.
+ * Transmitting. The card owns [clean, next) of the ring. Only the last descriptor of a batch
+ * requests a report (RS). The slot of the first descriptor stores its index, so one load shows that
+ * the whole batch was sent. A socket's buffers complete in the order in which they were taken; the
+ * ring keeps this order: `completes` of a slot counts the buffers that complete with it.
  */
 #include "drivers/e1000e_private.h"
 
-static u32 ring_after(const struct e1000e_tx *tx, u32 i)
+static u32 e1000e_tx_ring_after(const struct e1000e_tx *tx, u32 i)
 {
 	return i + 1 == tx->size ? 0 : i + 1;
 }
 
-static u32 ring_free(const struct e1000e_tx *tx)
+static u32 e1000e_tx_ring_free(const struct e1000e_tx *tx)
 {
 	u32 used = tx->next >= tx->clean ? tx->next - tx->clean : tx->next + tx->size - tx->clean;
 
 	return tx->size - 1 - used;
 }
 
-static void unmap_slot(struct e1000e *e, struct e1000e_tx_slot *s)
+static void e1000e_tx_unmap_slot(struct e1000e *e, struct e1000e_tx_slot *s)
 {
 	if (s->len)
 		dma_unmap_page(e->dev, s->dma, s->len, DMA_TO_DEVICE);
 	s->len = 0;
 }
 
-/* Everything up to and with slot `last` is sent. */
-static u32 finish(struct e1000e *e, u32 last)
+/* Releases all slots up to and including `last`, which were sent. */
+static u32 e1000e_tx_finish(struct e1000e *e, u32 last)
 {
 	struct e1000e_tx *tx = &e->tx;
 	struct e1000e_tx_slot *s;
@@ -39,8 +39,8 @@ static u32 finish(struct e1000e *e, u32 last)
 		completed += s->completes;
 		s->completes = 0;
 		if (s->len)
-			unmap_slot(e, s);
-		tx->clean = ring_after(tx, at);
+			e1000e_tx_unmap_slot(e, s);
+		tx->clean = e1000e_tx_ring_after(tx, at);
 		n++;
 	} while (at != last && tx->clean != tx->next);
 	if (e->pool && completed)
@@ -57,22 +57,22 @@ u32 e1000e_tx_clean(struct e1000e *e)
 		last = tx->slot[tx->clean].last;
 		if (!(e1000e_load(&tx->ring[last].rest) & TXD_DD))
 			break;
-		n += finish(e, last);
+		n += e1000e_tx_finish(e, last);
 	}
 	return n;
 }
 
-static void put(struct e1000e_tx *tx, dma_addr_t dma, u32 lower)
+static void e1000e_tx_put(struct e1000e_tx *tx, dma_addr_t dma, u32 lower)
 {
 	struct e1000e_desc *d = &tx->ring[tx->next];
 
 	e1000e_store(&d->addr, dma);
 	e1000e_store(&d->rest, lower);
-	tx->next = ring_after(tx, tx->next);
+	tx->next = e1000e_tx_ring_after(tx, tx->next);
 }
 
-/* The batch that began at `first` goes to the card. */
-static void show(struct e1000e *e, u32 first)
+/* Hands the batch that begins at `first` to the card. */
+static void e1000e_tx_show(struct e1000e *e, u32 first)
 {
 	struct e1000e_tx *tx = &e->tx;
 	u32 last = tx->next ? tx->next - 1 : tx->size - 1;
@@ -83,8 +83,8 @@ static void show(struct e1000e *e, u32 first)
 	e1000e_writel(e, REG_TDT, tx->next);
 }
 
-/* Descriptors of the packet that begins at `d`, of `n` that there are. */
-static u32 packet_length(const struct xdp_desc *d, u32 n)
+/* Number of descriptors of the packet that begins at `d`, of `n` descriptors. */
+static u32 e1000e_tx_packet_length(const struct xdp_desc *d, u32 n)
 {
 	u32 i;
 
@@ -93,8 +93,8 @@ static u32 packet_length(const struct xdp_desc *d, u32 n)
 	return i + 1;
 }
 
-/* False: some of it is not mapped for the card. */
-static bool put_packet(struct e1000e *e, const struct xdp_desc *d, u32 n)
+/* False: a part of the packet is not mapped for the card. */
+static bool e1000e_tx_put_packet(struct e1000e *e, const struct xdp_desc *d, u32 n)
 {
 	dma_addr_t dma[XSK_MAX_FRAGS + 1];
 	u32 i;
@@ -109,13 +109,13 @@ static bool put_packet(struct e1000e *e, const struct xdp_desc *d, u32 n)
 	for (i = 0; i < n; i++) {
 		xsk_buff_raw_dma_sync_for_device(e->pool, dma[i], d[i].len);
 		e->tx.slot[e->tx.next].completes = 1;
-		put(&e->tx, dma[i], d[i].len | TXD_IFCS | (i + 1 == n ? TXD_EOP : 0));
+		e1000e_tx_put(&e->tx, dma[i], d[i].len | TXD_IFCS | (i + 1 == n ? TXD_EOP : 0));
 	}
 	return true;
 }
 
-/* Buffers of packets that were dropped: completed after those before them. */
-static void complete_dropped(struct e1000e *e, u32 n)
+/* Completes the buffers of dropped packets after those of the packets before them. */
+static void e1000e_tx_complete_dropped(struct e1000e *e, u32 n)
 {
 	struct e1000e_tx *tx = &e->tx;
 
@@ -128,7 +128,7 @@ static void complete_dropped(struct e1000e *e, u32 n)
 u32 e1000e_tx_pool(struct e1000e *e)
 {
 	struct e1000e_tx *tx = &e->tx;
-	u32 room = ring_free(tx), first = tx->next, n, i, k;
+	u32 room = e1000e_tx_ring_free(tx), first = tx->next, n, i, k;
 	const struct xdp_desc *d = e->pool->tx_descs;
 	u64 bytes = 0, packets = 0;
 
@@ -136,10 +136,10 @@ u32 e1000e_tx_pool(struct e1000e *e)
 		return 0;
 	n = xsk_tx_peek_release_desc_batch(e->pool, room < TX_BATCH ? room : TX_BATCH);
 	for (i = 0; i < n; i += k) {
-		k = packet_length(d + i, n - i);
-		if (!put_packet(e, d + i, k)) {
+		k = e1000e_tx_packet_length(d + i, n - i);
+		if (!e1000e_tx_put_packet(e, d + i, k)) {
 			e1000e_add(&tx->map_failed, 1);
-			complete_dropped(e, k);
+			e1000e_tx_complete_dropped(e, k);
 			continue;
 		}
 		packets++;
@@ -150,12 +150,12 @@ u32 e1000e_tx_pool(struct e1000e *e)
 		return n;
 	e1000e_add(&tx->packets, packets);
 	e1000e_add(&tx->bytes, bytes);
-	show(e, first);
+	e1000e_tx_show(e, first);
 	return n;
 }
 
-/* A page of the ring's with a piece of the packet in it, mapped. */
-static bool map_piece(struct e1000e *e, struct e1000e_tx_slot *s, const u8 *data, u32 len)
+/* Copies a piece of the packet into a page of the ring and maps it. */
+static bool e1000e_tx_map_piece(struct e1000e *e, struct e1000e_tx_slot *s, const u8 *data, u32 len)
 {
 	if (!s->page)
 		s->page = alloc_page(GFP_KERNEL);
@@ -170,20 +170,20 @@ static bool map_piece(struct e1000e *e, struct e1000e_tx_slot *s, const u8 *data
 }
 
 /* Maps all pieces or none. */
-static int map_packet(struct e1000e *e, const u8 *frame, u32 len)
+static int e1000e_tx_map_packet(struct e1000e *e, const u8 *frame, u32 len)
 {
 	struct e1000e_tx *tx = &e->tx;
 	u32 i = tx->next, at, part;
 
-	for (at = 0; at < len; at += part, i = ring_after(tx, i)) {
+	for (at = 0; at < len; at += part, i = e1000e_tx_ring_after(tx, i)) {
 		part = len - at < PAGE_SIZE ? len - at : (u32)PAGE_SIZE;
-		if (!map_piece(e, &tx->slot[i], frame + at, part))
+		if (!e1000e_tx_map_piece(e, &tx->slot[i], frame + at, part))
 			break;
 	}
 	if (at >= len)
 		return 0;
-	for (u32 k = tx->next; k != i; k = ring_after(tx, k))
-		unmap_slot(e, &tx->slot[k]);
+	for (u32 k = tx->next; k != i; k = e1000e_tx_ring_after(tx, k))
+		e1000e_tx_unmap_slot(e, &tx->slot[k]);
 	e1000e_add(&tx->map_failed, 1);
 	return driver_fail_why(ENOMEM, "%s: a packet of %u bytes was dropped: it cannot be mapped",
 			       dev_name(e->dev), len);
@@ -197,33 +197,34 @@ int e1000e_tx_copy(struct e1000e *e, const void *frame, u32 len)
 
 	if (!len || len > E1000E_FRAME_LONG) {
 		e1000e_add(&tx->too_long, 1);
-		return driver_fail(EINVAL, "%s: no packet has %u bytes: 1 to %u", dev_name(e->dev),
-				   len, E1000E_FRAME_LONG);
+		return driver_fail(EINVAL, "%s: a packet cannot have %u bytes: use 1 to %u",
+				   dev_name(e->dev), len, E1000E_FRAME_LONG);
 	}
-	if (ring_free(tx) < pieces)
+	if (e1000e_tx_ring_free(tx) < pieces)
 		e1000e_tx_clean(e);
-	if (ring_free(tx) < pieces || !__atomic_load_n(&e->link, __ATOMIC_RELAXED))
+	if (e1000e_tx_ring_free(tx) < pieces || !__atomic_load_n(&e->link, __ATOMIC_RELAXED))
 		return -EAGAIN;
-	err = map_packet(e, frame, len);
+	err = e1000e_tx_map_packet(e, frame, len);
 	if (err)
 		return err;
 	for (left = len; left; left -= part) {
 		part = tx->slot[tx->next].len;
-		put(tx, tx->slot[tx->next].dma, part | TXD_IFCS | (part == left ? TXD_EOP : 0));
+		e1000e_tx_put(tx, tx->slot[tx->next].dma,
+			      part | TXD_IFCS | (part == left ? TXD_EOP : 0));
 	}
 	e1000e_add(&tx->packets, 1);
 	e1000e_add(&tx->bytes, len);
-	show(e, first);
+	e1000e_tx_show(e, first);
 	return 0;
 }
 
-/* The card is stopped: what it has not sent is lost, and its buffers go back as if it were. */
+/* The card is stopped: unsent packets are lost, and their buffers complete as if they were sent. */
 void e1000e_tx_release(struct e1000e *e)
 {
 	struct e1000e_tx *tx = &e->tx;
 
 	if (tx->clean != tx->next)
-		finish(e, tx->next ? tx->next - 1 : tx->size - 1);
+		e1000e_tx_finish(e, tx->next ? tx->next - 1 : tx->size - 1);
 	tx->clean = tx->next = 0;
 }
 

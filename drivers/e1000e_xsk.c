@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The driver's side of XSK sockets: zero-copy on and off, wake-ups, and sending for sockets that
- * copy. The card is stopped while a pool comes or goes, so no descriptor outlives the memory that
- * it names.
+ * The driver's side of XSK sockets: zero-copy on and off, wake-ups, and transmission for sockets in
+ * copy mode. The card is stopped while a pool is attached or detached, so no descriptor outlives
+ * the memory that it refers to.
  */
 #include "drivers/e1000e_private.h"
 
 #include <unistd.h>
 
-static int pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
+static int e1000e_xsk_pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
 {
 	int err = e1000e_rx_choose(e, xsk_pool_get_rx_frame_size(pool));
 
@@ -21,7 +21,7 @@ static int pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
 	return 0;
 }
 
-static void pool_off(struct e1000e *e)
+static void e1000e_xsk_pool_off(struct e1000e *e)
 {
 	if (e->pool)
 		xsk_pool_dma_unmap(e->pool, 0);
@@ -29,7 +29,7 @@ static void pool_off(struct e1000e *e)
 	e1000e_rx_choose(e, COPY_BUFFER);
 }
 
-static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
+static int e1000e_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 {
 	struct e1000e *e = dmamap_get_drvdata(dev);
 	bool was_up;
@@ -40,33 +40,33 @@ static int setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 	e1000e_lock(e);
 	was_up = e->started;
 	e1000e_down(e);
-	pool_off(e);
+	e1000e_xsk_pool_off(e);
 	if (pool)
-		err = pool_on(e, pool);
-	/* A card that does not come up again is noticed by who polls it. */
+		err = e1000e_xsk_pool_on(e, pool);
+	/* If the card does not start again, the thread that polls it gets the error. */
 	if (was_up && e1000e_up(e) && pool && !err) {
-		pool_off(e);
+		e1000e_xsk_pool_off(e);
 		err = -EIO;
 	}
 	e1000e_unlock(e);
 	return err;
 }
 
-static int wakeup(struct device *dev, u32 queue, u32 flags)
+static int e1000e_xsk_wakeup(struct device *dev, u32 queue, u32 flags)
 {
 	struct e1000e *e = dmamap_get_drvdata(dev);
 	const u64 one = 1;
 
 	if (!e || e1000e_is_gone(e))
 		return -ENETDOWN;
-	/* A full counter has woken it already. */
+	/* A counter at its maximum has woken the thread already. */
 	if (write(e->kick_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return -errno;
 	return 0;
 }
 
-/* -EBUSY: it stays in its ring until there is room, a link, or a card that is started. */
-static int xmit(struct device *dev, u32 queue, const void *packet, u32 len)
+/* -EBUSY: the packet stays in its ring until there is space, a link and a started card. */
+static int e1000e_xsk_xmit(struct device *dev, u32 queue, const void *packet, u32 len)
 {
 	struct e1000e *e = dmamap_get_drvdata(dev);
 	int err = -EBUSY;
@@ -81,8 +81,8 @@ static int xmit(struct device *dev, u32 queue, const void *packet, u32 len)
 }
 
 const struct xdp_driver_ops e1000e_xdp_ops = {
-	.setup_pool = setup_pool,
-	.wakeup = wakeup,
-	.xmit = xmit,
+	.setup_pool = e1000e_xsk_setup_pool,
+	.wakeup = e1000e_xsk_wakeup,
+	.xmit = e1000e_xsk_xmit,
 	.xdp_zc_max_segs = XSK_MAX_FRAGS + 1,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The registers, BAR 0 (QEMU docs/specs/edu.rst). Only the DMA registers take 8-byte accesses.
- * Nothing that the device says is used as a size or an address. Every wait ends after WAIT_MS.
+ * The registers, BAR 0 (QEMU docs/specs/edu.rst). Only the DMA registers take 8-byte accesses. No
+ * value from the device is used as a size or an address. Every wait ends after WAIT_MS.
  */
 #include "drivers/edu.h"
 #include "drivers/message.h"
@@ -34,18 +34,19 @@
 #define DMA_INTERRUPT	 0x4u
 #define IRQ_FACTORIAL	 0x001u
 #define IRQ_DMA		 0x100u
-#define DEVICE_BUFFER	 0x40000u /* where the buffer is, as the DMA engine sees it */
+#define DEVICE_BUFFER	 0x40000u /* address of the buffer for the DMA engine */
 
-#define WAIT_MS 3000 /* QEMU's engine takes 100 ms for a transfer */
+#define WAIT_MS 3000 /* QEMU's engine needs 100 ms for a transfer */
 
 struct edu {
 	struct device *dev;
-	pthread_mutex_t lock; /* guards the registers from the start of a request to its end */
+	/* held from the start of a request to its end, since there is one set of registers */
+	pthread_mutex_t lock;
 	int irq_fd;
 	u32 id;
 };
 
-static u64 now_ms(void)
+static u64 edu_now_ms(void)
 {
 	struct timespec t;
 
@@ -53,73 +54,75 @@ static u64 now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
-/* Registers of a device that was pulled out read so; none of those that are asked has all bits. */
-static bool is_gone(u32 value)
+/* The registers of a removed device read so; no valid value of these registers has all bits set. */
+static bool edu_is_gone(u32 value)
 {
 	return value == ~0u;
 }
 
-static int gone(struct edu *edu, const char *what)
+static int edu_gone(struct edu *edu, const char *what)
 {
-	return driver_fail(EIO, "%s: the device was gone after %s: its registers read all ones",
+	return driver_fail(EIO, "%s: the device was removed: after %s its registers read all ones",
 			   dev_name(edu->dev), what);
 }
 
-/* Gives the device's interrupt bits up, so that it may raise them again. Returns them. */
-static u32 irq_take(struct edu *edu)
+/*
+ * Acknowledges the device's interrupt bits, so that it can raise the interrupt again. Returns them.
+ */
+static u32 edu_irq_take(struct edu *edu)
 {
 	u32 bits = dmamap_readl(edu->dev, 0, REG_IRQ_STATUS);
 
-	if (bits && !is_gone(bits))
+	if (bits && !edu_is_gone(bits))
 		dmamap_writel(edu->dev, 0, REG_IRQ_ACK, bits);
 	return bits;
 }
 
-/* Forgets what an earlier request left behind. */
-static void irq_clear(struct edu *edu)
+/* Discards an interrupt of an earlier request. */
+static void edu_irq_clear(struct edu *edu)
 {
 	struct pollfd p = {.fd = edu->irq_fd, .events = POLLIN};
 	u64 count;
 
-	irq_take(edu);
+	edu_irq_take(edu);
 	if (poll(&p, 1, 0) > 0 && read(edu->irq_fd, &count, sizeof(count)) < 0)
 		return;
 }
 
-static int irq_wait(struct edu *edu, u32 wanted, const char *what)
+static int edu_irq_wait(struct edu *edu, u32 wanted, const char *what)
 {
 	struct pollfd p = {.fd = edu->irq_fd, .events = POLLIN};
-	u64 count, now, end = now_ms() + WAIT_MS;
+	u64 count, now, end = edu_now_ms() + WAIT_MS;
 	u32 bits;
 
-	while ((now = now_ms()) < end) {
+	while ((now = edu_now_ms()) < end) {
 		if (poll(&p, 1, (int)(end - now)) <= 0)
 			continue;
 		if (read(edu->irq_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-			return driver_fail(errno, "%s: the interrupt's eventfd cannot be read",
+			return driver_fail(errno, "%s: cannot read the eventfd of the interrupt",
 					   dev_name(edu->dev));
-		bits = irq_take(edu);
-		if (is_gone(bits))
-			return gone(edu, what);
+		bits = edu_irq_take(edu);
+		if (edu_is_gone(bits))
+			return edu_gone(edu, what);
 		if (bits & wanted)
 			return 0;
 	}
 	return driver_fail(ETIMEDOUT,
-			   "%s: no interrupt within %d s after %s; the device may have been "
-			   "refused an access (see its faults)",
+			   "%s: no interrupt came within %d s after %s; an access of the device "
+			   "may have been refused (see its faults)",
 			   dev_name(edu->dev), WAIT_MS / 1000, what);
 }
 
 /* Waits until `bit` of a register is clear. */
-static int wait_clear(struct edu *edu, u64 reg, u32 bit, const char *what)
+static int edu_wait_clear(struct edu *edu, u64 reg, u32 bit, const char *what)
 {
 	struct timespec pause = {.tv_nsec = 20000};
-	u64 end = now_ms() + WAIT_MS;
+	u64 end = edu_now_ms() + WAIT_MS;
 
 	for (u32 value; (value = dmamap_readl(edu->dev, 0, reg)) & bit;) {
-		if (is_gone(value))
-			return gone(edu, what);
-		if (now_ms() >= end)
+		if (edu_is_gone(value))
+			return edu_gone(edu, what);
+		if (edu_now_ms() >= end)
 			return driver_fail(ETIMEDOUT, "%s: still busy %d s after %s",
 					   dev_name(edu->dev), WAIT_MS / 1000, what);
 		nanosleep(&pause, NULL);
@@ -136,13 +139,14 @@ struct edu *edu_probe(struct device *dev)
 	id = dmamap_readl(dev, 0, REG_ID);
 	if ((id & ID_MASK) != ID_EDU) {
 		driver_fail(ENODEV,
-			    "%s: no edu device: its identification is 0x%08x, not 0x____00ed",
+			    "%s: not an edu device: its identification is 0x%08x, not 0x____00ed",
 			    dev_name(dev), id);
 		return NULL;
 	}
 	err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(EDU_ADDRESS_BITS));
 	if (err) {
-		driver_fail_why(-err, "%s: a mask of %d bits", dev_name(dev), EDU_ADDRESS_BITS);
+		driver_fail_why(-err, "%s: cannot set a mask of %d bits", dev_name(dev),
+				EDU_ADDRESS_BITS);
 		return NULL;
 	}
 	edu = kzalloc(sizeof(*edu), GFP_KERNEL);
@@ -152,7 +156,7 @@ struct edu *edu_probe(struct device *dev)
 	}
 	edu->irq_fd = dmamap_irq_fd(dev, 0);
 	if (edu->irq_fd < 0) {
-		driver_fail_why(-edu->irq_fd, "%s: no interrupt", dev_name(dev));
+		driver_fail_why(-edu->irq_fd, "%s: cannot get an interrupt", dev_name(dev));
 		kfree(edu);
 		return NULL;
 	}
@@ -186,8 +190,9 @@ int edu_check_alive(struct edu *edu, u32 value)
 	got = dmamap_readl(edu->dev, 0, REG_LIVENESS);
 	pthread_mutex_unlock(&edu->lock);
 	if (got != ~value)
-		return driver_fail(EIO, "%s: not alive: it answered 0x%08x with 0x%08x, not 0x%08x",
-				   dev_name(edu->dev), value, got, ~value);
+		return driver_fail(
+			EIO, "%s: the liveness check failed: 0x%08x became 0x%08x, not 0x%08x",
+			dev_name(edu->dev), value, got, ~value);
 	return 0;
 }
 
@@ -196,17 +201,18 @@ int edu_factorial(struct edu *edu, u32 n, bool by_interrupt, u32 *result)
 	int err;
 
 	pthread_mutex_lock(&edu->lock);
-	err = wait_clear(edu, REG_STATUS, STATUS_COMPUTING, "an earlier factorial");
+	err = edu_wait_clear(edu, REG_STATUS, STATUS_COMPUTING, "an earlier factorial");
 	if (err)
 		goto unlock;
-	irq_clear(edu);
+	edu_irq_clear(edu);
 	dmamap_writel(edu->dev, 0, REG_STATUS, by_interrupt ? STATUS_INTERRUPT : 0);
 	dmamap_writel(edu->dev, 0, REG_FACTORIAL, n);
 	if (by_interrupt)
-		err = irq_wait(edu, IRQ_FACTORIAL, "a factorial was asked for");
-	/* The interrupt may overtake the status bit. */
+		err = edu_irq_wait(edu, IRQ_FACTORIAL, "a factorial was requested");
+	/* The interrupt may arrive before the status bit changes. */
 	if (!err)
-		err = wait_clear(edu, REG_STATUS, STATUS_COMPUTING, "a factorial was asked for");
+		err = edu_wait_clear(edu, REG_STATUS, STATUS_COMPUTING,
+				     "a factorial was requested");
 	if (!err)
 		*result = dmamap_readl(edu->dev, 0, REG_FACTORIAL);
 unlock:
@@ -214,29 +220,29 @@ unlock:
 	return err;
 }
 
-static int dma(struct edu *edu, u64 source, u64 target, u32 size, u32 command)
+static int edu_dma(struct edu *edu, u64 source, u64 target, u32 size, u32 command)
 {
 	int err;
 
 	pthread_mutex_lock(&edu->lock);
-	err = wait_clear(edu, REG_DMA_COMMAND, DMA_START, "an earlier transfer");
+	err = edu_wait_clear(edu, REG_DMA_COMMAND, DMA_START, "an earlier transfer");
 	if (err)
 		goto unlock;
-	irq_clear(edu);
+	edu_irq_clear(edu);
 	dmamap_writeq(edu->dev, 0, REG_DMA_SOURCE, source);
 	dmamap_writeq(edu->dev, 0, REG_DMA_TARGET, target);
 	dmamap_writeq(edu->dev, 0, REG_DMA_COUNT, size);
 	dmamap_writeq(edu->dev, 0, REG_DMA_COMMAND, DMA_START | DMA_INTERRUPT | command);
-	err = irq_wait(edu, IRQ_DMA, "a transfer was started");
-	/* The caller unmaps next: the engine must be at rest. */
+	err = edu_irq_wait(edu, IRQ_DMA, "a transfer was started");
+	/* The caller unmaps the buffer next, so the engine must have stopped. */
 	if (!err)
-		err = wait_clear(edu, REG_DMA_COMMAND, DMA_START, "a transfer was started");
+		err = edu_wait_clear(edu, REG_DMA_COMMAND, DMA_START, "a transfer was started");
 unlock:
 	pthread_mutex_unlock(&edu->lock);
 	return err;
 }
 
-static int dma_check(struct edu *edu, u32 offset, u32 size)
+static int edu_dma_check(struct edu *edu, u32 offset, u32 size)
 {
 	if (size && size <= EDU_BUFFER_SIZE && offset <= EDU_BUFFER_SIZE - size)
 		return 0;
@@ -246,24 +252,25 @@ static int dma_check(struct edu *edu, u32 offset, u32 size)
 
 int edu_dma_to_device(struct edu *edu, dma_addr_t addr, u32 offset, u32 size)
 {
-	int err = dma_check(edu, offset, size);
+	int err = edu_dma_check(edu, offset, size);
 
-	return err ? err : dma(edu, addr, DEVICE_BUFFER + offset, size, 0);
+	return err ? err : edu_dma(edu, addr, DEVICE_BUFFER + offset, size, 0);
 }
 
 int edu_dma_from_device(struct edu *edu, dma_addr_t addr, u32 offset, u32 size)
 {
-	int err = dma_check(edu, offset, size);
+	int err = edu_dma_check(edu, offset, size);
 
-	return err ? err : dma(edu, DEVICE_BUFFER + offset, addr, size, DMA_TO_MEMORY);
+	return err ? err : edu_dma(edu, DEVICE_BUFFER + offset, addr, size, DMA_TO_MEMORY);
 }
 
-static int mapped_dma(struct edu *edu, void *buf, u32 offset, u32 size, enum dma_data_direction dir)
+static int edu_mapped_dma(struct edu *edu, void *buf, u32 offset, u32 size,
+			  enum dma_data_direction dir)
 {
 	dma_addr_t addr;
 	int err;
 
-	err = dma_check(edu, offset, size);
+	err = edu_dma_check(edu, offset, size);
 	if (err)
 		return err;
 	addr = dma_map_single(edu->dev, buf, size, dir);
@@ -279,10 +286,10 @@ static int mapped_dma(struct edu *edu, void *buf, u32 offset, u32 size, enum dma
 
 int edu_write(struct edu *edu, const void *buf, u32 offset, u32 size)
 {
-	return mapped_dma(edu, (void *)buf, offset, size, DMA_TO_DEVICE);
+	return edu_mapped_dma(edu, (void *)buf, offset, size, DMA_TO_DEVICE);
 }
 
 int edu_read(struct edu *edu, void *buf, u32 offset, u32 size)
 {
-	return mapped_dma(edu, buf, offset, size, DMA_FROM_DEVICE);
+	return edu_mapped_dma(edu, buf, offset, size, DMA_FROM_DEVICE);
 }

@@ -2,48 +2,53 @@
 /*
  * Driver for "edu", the teaching device of QEMU (PCI 1234:11e8), written to its register
  * description (QEMU docs/specs/edu.rst): a liveness register, a factorial engine, and a DMA engine
- * between memory and a buffer of 4096 bytes inside the device, through 28 address lines.
+ * between memory and a buffer of 4096 bytes in the device, with 28 address bits.
  *
- * Calls may be made from any thread; the device has one set of registers, so they take turns. A
- * call that fails gives -errno (edu_probe: NULL and errno), and driver_strerror() the sentence.
+ * Functions may be called from any thread; the device has one set of registers, so a lock
+ * serializes the calls. A function that fails returns -errno (edu_probe: NULL and errno);
+ * driver_strerror() then returns the error message.
  */
 #ifndef DRIVERS_EDU_H
 #define DRIVERS_EDU_H
 
 #include <dmamap/types.h>
 
-#define EDU_BUFFER_SIZE	 4096 /* bytes of memory inside the device */
+#define EDU_BUFFER_SIZE	 4096 /* bytes of memory in the device */
 #define EDU_ADDRESS_BITS 28
 
 struct edu;
 
 /*
- * Identifies the device and sets the masks. -ENODEV: it is no edu; -EIO: the platform cannot serve
- * 28 address bits; -ENOMEM.
+ * Identifies the device and sets the masks. NULL and errno: ENODEV: it is not edu; EIO: the
+ * platform does not support 28 address bits; ENOMEM.
  */
 struct edu *edu_probe(struct device *dev);
-void edu_remove(struct edu *edu); /* NULL is fine */
+void edu_remove(struct edu *edu); /* NULL is allowed */
 
 /* The identification register, of the form 0xRRrr00ed: major and minor version. */
 u32 edu_identification(const struct edu *edu);
 
-/* The device answers a value with its complement. 0, -EIO. */
+/* Checks that the device returns the complement of a value. 0, -EIO. */
 int edu_check_alive(struct edu *edu, u32 value);
 
-/* n! modulo 2^32, its end awaited by an interrupt or by polling. 0; -ETIMEDOUT; -EIO: the device is
- * gone. */
+/*
+ * Computes n! modulo 2^32 and waits for the end by interrupt or by polling. 0; -ETIMEDOUT; -EIO:
+ * the device is gone.
+ */
 int edu_factorial(struct edu *edu, u32 n, bool by_interrupt, u32 *result);
 
 /*
- * DMA between the memory at `addr` (a mapping or coherent memory of this device) and the device's
- * buffer at `offset`; returns when the device's interrupt says that it is done. -EINVAL: it does
- * not fit in the buffer; -ETIMEDOUT: no interrupt came; -EIO: the device is gone. QEMU's up to
- * version 8 ends QEMU over a transfer that has the buffer's last byte in it.
+ * Transfers between the memory at `addr` (a mapping or coherent memory of this device) and the
+ * device's buffer at `offset`, and waits for the device's interrupt. -EINVAL: the range is not in
+ * the buffer; -ETIMEDOUT: no interrupt came; -EIO: the device is gone. QEMU up to version 8
+ * terminates on a transfer that includes the buffer's last byte.
  */
 int edu_dma_to_device(struct edu *edu, dma_addr_t addr, u32 offset, u32 size);
 int edu_dma_from_device(struct edu *edu, dma_addr_t addr, u32 offset, u32 size);
 
-/* The same for a buffer of any memory, mapped for the length of the call. Also -ENOMEM. */
+/*
+ * The same for a buffer in any memory, which is mapped for the duration of the call. Also -ENOMEM.
+ */
 int edu_write(struct edu *edu, const void *buf, u32 offset, u32 size);
 int edu_read(struct edu *edu, void *buf, u32 offset, u32 size);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One sentence for each thread. What does not fit is cut off. */
+/* One error message for each thread. What does not fit is cut off. */
 #include "drivers/message.h"
 
 #include <dmamap/device.h>
@@ -8,25 +8,27 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char sentence[512];
+static _Thread_local char message[512];
 
 int driver_fail(int err, const char *fmt, ...)
 {
-	char text[sizeof(sentence)];
+	char text[sizeof(message)];
 	va_list args;
 
-	/* An argument may be the last sentence, so the new one is made beside it. */
+	/*
+	 * An argument may be the last message, so the new one is written to another buffer first.
+	 */
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	memcpy(sentence, text, sizeof(text));
+	memcpy(message, text, sizeof(text));
 	errno = err;
 	return -err;
 }
 
 int driver_fail_why(int err, const char *fmt, ...)
 {
-	char text[sizeof(sentence)];
+	char text[sizeof(message)];
 	va_list args;
 
 	va_start(args, fmt);
@@ -37,5 +39,5 @@ int driver_fail_why(int err, const char *fmt, ...)
 
 const char *driver_strerror(void)
 {
-	return sentence;
+	return message;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The controller: reset, enable, identify, queues, and giving it up.
+ * The controller: reset, enable, identify, queues, and failure.
  *
- * Stopping: `stopped` is set first, so that no queue starts anything more; then the controller is
- * disabled; then each queue's requests are finished. A request that went in before `stopped` was
- * seen is in its queue by the time that queue's lock is taken. A controller that does not answer
- * the disable is left as it is: the unmaps still cut it off where there is an IOMMU.
+ * Stopping: `stopped` is set first, so that no queue starts another request. Then the controller is
+ * disabled, and then the requests of each queue are finished. A request that was submitted before
+ * its thread could see `stopped` is in its queue by the time that the queue's lock is acquired. If
+ * the controller does not respond to the disable, nothing more is done with it: with an IOMMU, the
+ * unmaps still end its access.
  *
- * What the controller says (limits, sizes, counts) is bounded before it is used.
+ * Every value that the controller reports (limits, sizes, counts) is checked against its limits
+ * before it is used.
  */
 #include "drivers/nvme_private.h"
 
@@ -29,7 +31,7 @@
 #define ONCS_DATASET 0x4u
 #define ONCS_ZEROES  0x8u
 
-static void pause_us(long us)
+static void nvme_pause_us(long us)
 {
 	struct timespec t = {.tv_nsec = us * 1000};
 
@@ -38,11 +40,11 @@ static void pause_us(long us)
 
 /*
  * Waits until CSTS & mask is `want`. -ETIMEDOUT; -EIO: the controller is gone or failed; -EINTR:
- * while it should become ready. Sets no error message.
+ * interrupted while it should become ready. Sets no error message.
  */
-static int wait_csts(struct nvme *nvme, u32 mask, u32 want)
+static int nvme_wait_csts(struct nvme *nvme, u32 mask, u32 want)
 {
-	u64 end = now_ms() + nvme->ready_ms;
+	u64 end = nvme_now_ms() + nvme->ready_ms;
 	u32 csts;
 
 	for (;;) {
@@ -51,15 +53,15 @@ static int wait_csts(struct nvme *nvme, u32 mask, u32 want)
 			return -EIO;
 		if ((csts & mask) == want)
 			return 0;
-		if (now_ms() >= end)
+		if (nvme_now_ms() >= end)
 			return -ETIMEDOUT;
 		if (want == CSTS_READY && nvme_is_interrupted(nvme))
 			return -EINTR;
-		pause_us(50);
+		nvme_pause_us(50);
 	}
 }
 
-static int csts_fail(struct nvme *nvme, int err, const char *what)
+static int nvme_csts_fail(struct nvme *nvme, int err, const char *what)
 {
 	if (err == -ETIMEDOUT)
 		return driver_fail(ETIMEDOUT, "%s: the controller did not %s within %u ms",
@@ -72,47 +74,50 @@ static int csts_fail(struct nvme *nvme, int err, const char *what)
 			   dev_name(nvme->dev), what);
 }
 
-static int disable(struct nvme *nvme)
+static int nvme_disable(struct nvme *nvme)
 {
 	dmamap_writel(nvme->dev, 0, REG_CC, nvme->cc & ~CC_ENABLE);
-	return wait_csts(nvme, CSTS_READY, 0);
+	return nvme_wait_csts(nvme, CSTS_READY, 0);
 }
 
-static void shut_down(struct nvme *nvme)
+static void nvme_shut_down(struct nvme *nvme)
 {
 	dmamap_writel(nvme->dev, 0, REG_CC, nvme->cc | CC_SHUTDOWN);
-	wait_csts(nvme, CSTS_SHUTDOWN_MASK, CSTS_SHUTDOWN_DONE);
+	nvme_wait_csts(nvme, CSTS_SHUTDOWN_MASK, CSTS_SHUTDOWN_DONE);
 }
 
-/* `why`: it died, and in what way; NULL: it is stopped in order. */
-static void stop(struct nvme *nvme, int err, const char *why)
+/* `why`: the controller failed, for this reason; NULL: it is stopped in order. */
+static void nvme_halt(struct nvme *nvme, int err, const char *why)
 {
 	pthread_mutex_lock(&nvme->stop_lock);
-	if (!is_stopped(nvme)) {
+	if (!nvme_is_stopped(nvme)) {
 		nvme->why = why;
 		__atomic_store_n(&nvme->dead, why != NULL, __ATOMIC_RELEASE);
 		__atomic_store_n(&nvme->stopped, true, __ATOMIC_RELEASE);
-		disable(nvme);
+		nvme_disable(nvme);
 	}
 	pthread_mutex_unlock(&nvme->stop_lock);
-	/* Also when another thread stopped it: the caller may rely on everything being finished. */
+	/*
+	 * Also when another thread stopped it: every caller may rely on all requests being
+	 * finished.
+	 */
 	for (unsigned int i = 0; i < nvme->n_queues; i++)
 		nvme_queue_fail_all(&nvme->queue[i], err);
 }
 
 void nvme_kill(struct nvme *nvme, int err, const char *why)
 {
-	stop(nvme, -err, why);
-	driver_fail(err, "%s: the controller was given up: %s", dev_name(nvme->dev), why);
+	nvme_halt(nvme, -err, why);
+	driver_fail(err, "%s: the controller failed and was stopped: %s", dev_name(nvme->dev), why);
 }
 
 void nvme_stop(struct nvme *nvme)
 {
-	stop(nvme, -ECANCELED, NULL);
+	nvme_halt(nvme, -ECANCELED, NULL);
 }
 
-/* Runs a command on the admin queue. 0 or -errno and the sentence. */
-static int admin(struct nvme *nvme, struct nvme_request *req)
+/* Runs a command on the admin queue. 0, or -errno with an error message. */
+static int nvme_admin_run(struct nvme *nvme, struct nvme_request *req)
 {
 	int err;
 
@@ -124,7 +129,7 @@ static int admin(struct nvme *nvme, struct nvme_request *req)
 	return nvme_request_fail(nvme, req);
 }
 
-static int controller_enable(struct nvme *nvme)
+static int nvme_controller_enable(struct nvme *nvme)
 {
 	struct nvme_queue *q = &nvme->queue[0];
 	struct device *dev = nvme->dev;
@@ -135,12 +140,12 @@ static int controller_enable(struct nvme *nvme)
 	dmamap_writeq(dev, 0, REG_ACQ, q->cq_addr);
 	nvme->cc = CC_ENTRIES | CC_ENABLE;
 	dmamap_writel(dev, 0, REG_CC, nvme->cc);
-	err = wait_csts(nvme, CSTS_READY, CSTS_READY);
-	return err ? csts_fail(nvme, err, "get ready") : 0;
+	err = nvme_wait_csts(nvme, CSTS_READY, CSTS_READY);
+	return err ? nvme_csts_fail(nvme, err, "get ready") : 0;
 }
 
-/* Reads what the controller can do, and stops what another driver may have left running. */
-static int controller_reset(struct nvme *nvme)
+/* Reads the capabilities, and stops what another driver may have left running. */
+static int nvme_controller_reset(struct nvme *nvme)
 {
 	struct device *dev = nvme->dev;
 	u64 cap = dmamap_readq(dev, 0, REG_CAP);
@@ -148,26 +153,27 @@ static int controller_reset(struct nvme *nvme)
 	int err;
 
 	if (!cap || cap == ~0ull)
-		return driver_fail(ENODEV, "%s: no NVMe controller: its capabilities read 0x%llx",
+		return driver_fail(ENODEV,
+				   "%s: not an NVMe controller: its capabilities read 0x%llx",
 				   dev_name(dev), (unsigned long long)cap);
 	nvme->info.version = dmamap_readl(dev, 0, REG_VS);
 	if (CAP_MPSMIN(cap) || !CAP_NVM(cap))
-		return driver_fail(
-			EOPNOTSUPP, "%s: the controller %s, which this driver does not serve",
-			dev_name(dev),
-			CAP_NVM(cap) ? "has no pages of 4096 bytes" : "lacks the NVM command set");
+		return driver_fail(EOPNOTSUPP, "%s: the controller %s, and this driver needs that",
+				   dev_name(dev),
+				   CAP_NVM(cap) ? "does not support pages of 4096 bytes"
+						: "does not support the NVM command set");
 	nvme->doorbell_stride = 4u << CAP_DSTRD(cap);
 	nvme->ready_ms = CAP_TO(cap) ? CAP_TO(cap) * 500 : 500;
 	if (depth > CAP_MQES(cap) + 1)
 		depth = CAP_MQES(cap) + 1;
 	nvme->options.depth = depth < 2 ? 2 : depth;
 	nvme->cc = dmamap_readl(dev, 0, REG_CC);
-	err = disable(nvme);
-	return err ? csts_fail(nvme, err, "stop") : 0;
+	err = nvme_disable(nvme);
+	return err ? nvme_csts_fail(nvme, err, "stop") : 0;
 }
 
-/* `size` characters, of which any may be anything, as text without the blanks at its end. */
-static void text_copy(char *to, const u8 *from, size_t size)
+/* Copies `size` characters, which may have any value, as printable text without trailing blanks. */
+static void nvme_text_copy(char *to, const u8 *from, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		to[i] = from[i] >= ' ' && from[i] < 127 ? (char)from[i] : ' ';
@@ -176,7 +182,7 @@ static void text_copy(char *to, const u8 *from, size_t size)
 	to[size] = '\0';
 }
 
-static u64 get_le(const u8 *p, unsigned int bytes)
+static u64 nvme_get_le(const u8 *p, unsigned int bytes)
 {
 	u64 v = 0;
 
@@ -185,16 +191,16 @@ static u64 get_le(const u8 *p, unsigned int bytes)
 	return v;
 }
 
-static void identify_controller(struct nvme *nvme, const u8 *page)
+static void nvme_identify_controller(struct nvme *nvme, const u8 *page)
 {
 	struct nvme_info *info = &nvme->info;
 	size_t most = dma_max_mapping_size(nvme->dev) & ~(size_t)(NVME_PAGE - 1);
-	u32 mdts = page[ID_MDTS], oncs = (u32)get_le(page + ID_ONCS, 2);
+	u32 mdts = page[ID_MDTS], oncs = (u32)nvme_get_le(page + ID_ONCS, 2);
 
-	info->vendor = (u16)get_le(page + ID_VENDOR, 2);
-	text_copy(info->serial, page + ID_SERIAL, 20);
-	text_copy(info->model, page + ID_MODEL, 40);
-	text_copy(info->firmware, page + ID_FIRMWARE, 8);
+	info->vendor = (u16)nvme_get_le(page + ID_VENDOR, 2);
+	nvme_text_copy(info->serial, page + ID_SERIAL, 20);
+	nvme_text_copy(info->model, page + ID_MODEL, 40);
+	nvme_text_copy(info->firmware, page + ID_FIRMWARE, 8);
 	info->can_discard = oncs & ONCS_DATASET;
 	info->can_write_zeroes = oncs & ONCS_ZEROES;
 	info->max_bytes = MAX_BYTES;
@@ -204,28 +210,29 @@ static void identify_controller(struct nvme *nvme, const u8 *page)
 		info->max_bytes = (u32)most;
 }
 
-static int identify_namespace(struct nvme *nvme, const u8 *page)
+static int nvme_identify_namespace(struct nvme *nvme, const u8 *page)
 {
-	u64 blocks = get_le(page + ID_NS_SIZE, 8);
+	u64 blocks = nvme_get_le(page + ID_NS_SIZE, 8);
 	u32 format = page[ID_NS_FLBAS] & 15;
-	u32 lbaf = (u32)get_le(page + ID_NS_LBAF + 4 * format, 4);
+	u32 lbaf = (u32)nvme_get_le(page + ID_NS_LBAF + 4 * format, 4);
 	u32 bits = lbaf >> 16 & 0xff;
 
 	if (!blocks)
 		return driver_fail(ENODEV, "%s: the controller has no namespace 1",
 				   dev_name(nvme->dev));
 	if (bits < 9 || bits > BLOCK_BITS_MAX || lbaf & 0xffff || blocks > UINT64_MAX >> bits >> 1)
-		return driver_fail(EOPNOTSUPP,
-				   "%s: namespace 1 has %llu blocks of 2^%u bytes and %u of "
-				   "metadata; this driver serves 2^9 to 2^%u and none",
-				   dev_name(nvme->dev), (unsigned long long)blocks, bits,
-				   lbaf & 0xffff, BLOCK_BITS_MAX);
+		return driver_fail(
+			EOPNOTSUPP,
+			"%s: namespace 1 has %llu blocks of 2^%u bytes and %u bytes of metadata; "
+			"this driver supports 2^9 to 2^%u bytes and no metadata",
+			dev_name(nvme->dev), (unsigned long long)blocks, bits, lbaf & 0xffff,
+			BLOCK_BITS_MAX);
 	nvme->info.blocks = blocks;
 	nvme->info.block_size = 1u << bits;
 	return 0;
 }
 
-static int identify(struct nvme *nvme)
+static int nvme_identify(struct nvme *nvme)
 {
 	struct nvme_request controller = {.admin = {ADMIN_IDENTIFY, 0, 1}};
 	struct nvme_request namespace = {.admin = {ADMIN_IDENTIFY, 1, 0}};
@@ -236,21 +243,23 @@ static int identify(struct nvme *nvme)
 		return driver_fail_why(ENOMEM, "%s: no memory for identification",
 				       dev_name(nvme->dev));
 	controller.buf = namespace.buf = page;
-	err = admin(nvme, &controller);
+	err = nvme_admin_run(nvme, &controller);
 	if (err)
 		goto out;
-	identify_controller(nvme, page);
-	err = admin(nvme, &namespace);
+	nvme_identify_controller(nvme, page);
+	err = nvme_admin_run(nvme, &namespace);
 	if (!err)
-		err = identify_namespace(nvme, page);
+		err = nvme_identify_namespace(nvme, page);
 out:
 	kfree(page);
 	return err;
 }
 
-/* Makes the pair `id` here and in the controller; its interrupt is the vector of the same number.
+/*
+ * Makes the queue pair `id` in memory and in the controller. Its interrupt is the vector of the
+ * same number.
  */
-static int pair_create(struct nvme *nvme, u16 id)
+static int nvme_pair_create(struct nvme *nvme, u16 id)
 {
 	struct nvme_queue *q = &nvme->queue[id];
 	u32 size = (nvme->options.depth - 1) << 16 | id;
@@ -265,26 +274,30 @@ static int pair_create(struct nvme *nvme, u16 id)
 		cq.admin[3] |= (u32)id << 16 | 2;
 	cq.lba = q->cq_addr;
 	sq.lba = q->sq_addr;
-	err = admin(nvme, &cq);
+	err = nvme_admin_run(nvme, &cq);
 	if (!err)
-		err = admin(nvme, &sq);
+		err = nvme_admin_run(nvme, &sq);
 	nvme->n_queues = id + 1u;
 	if (err)
-		return err; /* it may know the ring: freed with the others, once it is disabled */
+		/*
+		 * the controller may know the ring: it is freed with the others, once the
+		 * controller is disabled
+		 */
+		return err;
 	nvme->info.queues = id;
 	nvme->info.interrupts += q->irq_fd >= 0;
 	return 0;
 }
 
-/* Asks for the queues and makes as many as the controller gives. */
-static int pairs_create(struct nvme *nvme)
+/* Requests the queues and makes as many as the controller grants. */
+static int nvme_pairs_create(struct nvme *nvme)
 {
 	u32 want = nvme->options.queues, given;
 	struct nvme_request count = {
 		.admin = {ADMIN_SET_FEATURES, 0, 7, (want - 1) << 16 | (want - 1)}};
 	int err;
 
-	err = admin(nvme, &count);
+	err = nvme_admin_run(nvme, &count);
 	if (err)
 		return err;
 	given = count.value & 0xffff;
@@ -293,7 +306,7 @@ static int pairs_create(struct nvme *nvme)
 	if (want > given + 1)
 		want = given + 1;
 	for (u32 id = 1; id <= want; id++) {
-		err = pair_create(nvme, (u16)id);
+		err = nvme_pair_create(nvme, (u16)id);
 		if (err)
 			return err;
 	}
@@ -301,18 +314,18 @@ static int pairs_create(struct nvme *nvme)
 	return 0;
 }
 
-static void pairs_delete(struct nvme *nvme)
+static void nvme_pairs_delete(struct nvme *nvme)
 {
-	for (u32 id = nvme->info.queues; id && !is_stopped(nvme); id--) {
+	for (u32 id = nvme->info.queues; id && !nvme_is_stopped(nvme); id--) {
 		struct nvme_request sq = {.admin = {ADMIN_DELETE_SQ, 0, id}};
 		struct nvme_request cq = {.admin = {ADMIN_DELETE_CQ, 0, id}};
 
-		if (!admin(nvme, &sq))
-			admin(nvme, &cq);
+		if (!nvme_admin_run(nvme, &sq))
+			nvme_admin_run(nvme, &cq);
 	}
 }
 
-static int options_check(struct nvme *nvme, const struct nvme_options *options)
+static int nvme_options_check(struct nvme *nvme, const struct nvme_options *options)
 {
 	struct nvme_options *o = &nvme->options;
 
@@ -324,29 +337,29 @@ static int options_check(struct nvme *nvme, const struct nvme_options *options)
 	o->timeout_ms = o->timeout_ms ? o->timeout_ms : 10000;
 	o->retry_ms = o->retry_ms ? o->retry_ms : 30000;
 	if ((unsigned int)o->data > NVME_DATA_TWOSTEP)
-		return driver_fail(EINVAL, "%s: no way to map data has the number %d",
+		return driver_fail(EINVAL, "%s: there is no mode %d of mapping data",
 				   dev_name(nvme->dev), (int)o->data);
 	if (o->queues <= QUEUES_MAX && o->depth >= 2 && o->depth <= DEPTH_MAX && o->mask_bits <= 64)
 		return 0;
 	return driver_fail(EINVAL,
-			   "%s: %u queues of %u entries and %u address bits: the most are %d, 2 to "
-			   "%d, and 64",
+			   "%s: %u queues of %u entries and %u address bits are not possible: use "
+			   "at most %d queues, 2 to %d entries, and 64 bits",
 			   dev_name(nvme->dev), o->queues, o->depth, o->mask_bits, QUEUES_MAX,
 			   DEPTH_MAX);
 }
 
 /*
- * The limits that keep a buffer's place in its page through every kind of mapping: that is what
- * PRPs need. Segments may be long and lie across any boundary.
+ * Sets limits under which every kind of mapping keeps a buffer's offset in its page, as PRPs
+ * require. Segments may be long and may cross any boundary.
  */
-static int dma_setup(struct nvme *nvme)
+static int nvme_dma_setup(struct nvme *nvme)
 {
 	struct device *dev = nvme->dev;
 	int err;
 
 	err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(nvme->options.mask_bits));
 	if (err)
-		return driver_fail_why(-err, "%s: a mask of %u bits", dev_name(dev),
+		return driver_fail_why(-err, "%s: cannot set a mask of %u bits", dev_name(dev),
 				       nvme->options.mask_bits);
 	dma_set_max_seg_size(dev, UINT32_MAX);
 	dma_set_seg_boundary(dev, ~0ul);
@@ -358,7 +371,7 @@ static int dma_setup(struct nvme *nvme)
 	return nvme_link_check(nvme);
 }
 
-static void release(struct nvme *nvme)
+static void nvme_release(struct nvme *nvme)
 {
 	while (nvme->n_queues)
 		nvme_queue_fini(&nvme->queue[--nvme->n_queues]);
@@ -369,8 +382,8 @@ static void release(struct nvme *nvme)
 	kfree(nvme);
 }
 
-/* The admin queue and everything that is asked through it. */
-static int bring_up(struct nvme *nvme)
+/* Sets up the admin queue and everything that is requested through it. */
+static int nvme_bring_up(struct nvme *nvme)
 {
 	int err;
 
@@ -378,11 +391,11 @@ static int bring_up(struct nvme *nvme)
 	if (err)
 		return err;
 	nvme->n_queues = 1;
-	err = controller_enable(nvme);
+	err = nvme_controller_enable(nvme);
 	if (!err)
-		err = identify(nvme);
+		err = nvme_identify(nvme);
 	if (!err)
-		err = pairs_create(nvme);
+		err = nvme_pairs_create(nvme);
 	return err;
 }
 
@@ -395,26 +408,26 @@ struct nvme *nvme_probe(struct device *dev, const struct nvme_options *options)
 		goto no_memory;
 	nvme->dev = dev;
 	pthread_mutex_init(&nvme->stop_lock, NULL);
-	err = options_check(nvme, options);
+	err = nvme_options_check(nvme, options);
 	if (err)
 		goto release;
 	nvme->queue = kcalloc(nvme->options.queues + 1, sizeof(*nvme->queue), GFP_KERNEL);
-	err = nvme->queue ? dma_setup(nvme)
+	err = nvme->queue ? nvme_dma_setup(nvme)
 			  : driver_fail_why(ENOMEM, "%s: no memory", dev_name(dev));
 	if (err)
 		goto release;
-	err = controller_reset(nvme);
+	err = nvme_controller_reset(nvme);
 	if (err)
 		goto release;
-	err = bring_up(nvme);
+	err = nvme_bring_up(nvme);
 	if (err)
 		goto stop;
 	dmamap_set_drvdata(dev, nvme);
 	return nvme;
 stop:
-	nvme_stop(nvme); /* the controller must be at rest before its queues are freed */
+	nvme_stop(nvme); /* the controller must have stopped before its queues are freed */
 release:
-	release(nvme);
+	nvme_release(nvme);
 	errno = -err;
 	return NULL;
 no_memory:
@@ -427,11 +440,11 @@ void nvme_remove(struct nvme *nvme)
 	if (!nvme)
 		return;
 	dmamap_set_drvdata(nvme->dev, NULL);
-	pairs_delete(nvme);
-	if (!is_stopped(nvme))
-		shut_down(nvme);
+	nvme_pairs_delete(nvme);
+	if (!nvme_is_stopped(nvme))
+		nvme_shut_down(nvme);
 	nvme_stop(nvme);
-	release(nvme);
+	nvme_release(nvme);
 }
 
 const struct nvme_info *nvme_info(const struct nvme *nvme)
@@ -439,18 +452,21 @@ const struct nvme_info *nvme_info(const struct nvme *nvme)
 	return &nvme->info;
 }
 
-static int check_range(const struct nvme *nvme, const struct nvme_request *req)
+static int nvme_check_range(const struct nvme *nvme, const struct nvme_request *req)
 {
 	const struct nvme_info *info = &nvme->info;
 
 	if (req->op == NVME_FLUSH)
 		return 0;
 	if (!req->blocks || req->lba >= info->blocks || req->blocks > info->blocks - req->lba)
-		return driver_fail(EINVAL, "%s: %u blocks at block %llu: the namespace has %llu",
-				   dev_name(nvme->dev), req->blocks, (unsigned long long)req->lba,
-				   (unsigned long long)info->blocks);
+		return driver_fail(
+			EINVAL,
+			"%s: %u blocks at block %llu go past the end: the namespace has %llu",
+			dev_name(nvme->dev), req->blocks, (unsigned long long)req->lba,
+			(unsigned long long)info->blocks);
 	if (req->op != NVME_DISCARD && req->blocks > 65536)
-		return driver_fail(EINVAL, "%s: %u blocks in one request: 65536 are possible",
+		return driver_fail(EINVAL,
+				   "%s: %u blocks in one request are too many: at most 65536",
 				   dev_name(nvme->dev), req->blocks);
 	return 0;
 }
@@ -465,9 +481,10 @@ int nvme_submit(struct nvme *nvme, unsigned int queue, struct nvme_request *req)
 				   dev_name(nvme->dev), queue, (int)req->op);
 	if ((req->op == NVME_DISCARD && !info->can_discard) ||
 	    (req->op == NVME_WRITE_ZEROES && !info->can_write_zeroes))
-		return driver_fail(EOPNOTSUPP, "%s: the controller cannot %s", dev_name(nvme->dev),
-				   req->op == NVME_DISCARD ? "discard" : "write zeroes");
-	err = check_range(nvme, req);
+		return driver_fail(
+			EOPNOTSUPP, "%s: the controller does not support the command to %s",
+			dev_name(nvme->dev), req->op == NVME_DISCARD ? "discard" : "write zeroes");
+	err = nvme_check_range(nvme, req);
 	if (!err)
 		err = nvme_check_data(nvme, req);
 	return err ? err : nvme_queue_submit(&nvme->queue[queue], req);

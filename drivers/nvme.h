@@ -3,20 +3,20 @@
  * Driver for NVM Express controllers over PCI, written to the NVM Express Base Specification: one
  * namespace (1), several queues, several requests in flight in each.
  *
- * Requests are asynchronous. nvme_submit() takes one over; nvme_poll(), nvme_wait() and
- * nvme_wait_request() finish what the device has completed, in the thread that calls them. Data is
- * mapped when a request goes to the device and unmapped before it is finished. When there is no
- * room to map it (bounce memory, address space, a PRP list), the request waits and is tried again
- * as others finish, as a SCSI host driver's would: it is never lost, and fails only when nothing
- * could be mapped for it for nvme_options.retry_ms.
+ * Requests are asynchronous. nvme_submit() queues one; nvme_poll(), nvme_wait() and
+ * nvme_wait_request() finish completed requests in the thread that calls them. Data is mapped when
+ * a request goes to the device and unmapped before the request is finished. If mapping fails for
+ * lack of a resource (bounce memory, address space, a PRP list), the request waits and is retried
+ * as others finish, as in a SCSI host driver. Such a request is never lost. It fails only if it
+ * could not be mapped for nvme_options.retry_ms.
  *
- *  operation                 | may run at once with
+ *  operation                 | may run concurrently with
  *  nvme_submit, poll, wait   | everything but nvme_remove, also on the same queue
  *  nvme_stop                 | everything but nvme_remove
  *  nvme_remove               | nothing
  *
- * Calls give 0 or a count, else -errno (nvme_probe: NULL and errno), and driver_strerror() of
- * drivers/message.h says in words why.
+ * Functions return 0 or a count, else -errno (nvme_probe: NULL and errno); driver_strerror() of
+ * drivers/message.h then returns the error message.
  */
 #ifndef DRIVERS_NVME_H
 #define DRIVERS_NVME_H
@@ -28,47 +28,52 @@ struct scatterlist;
 
 /* How the data of requests is mapped. */
 enum nvme_data {
-	NVME_DATA_AUTO,	   /* two-step mappings (dma_iova_link) where they can be had and all RAM is
-			      not mapped    once (policy=identity), else as below */
-	NVME_DATA_SG,	   /* dma_map_sg, dma_map_single */
-	NVME_DATA_TWOSTEP, /* two-step mappings, or the probe fails: EOPNOTSUPP without an IOMMU */
+	/*
+	 * two-step mappings (dma_iova_link) if the device supports them and RAM is not
+	 * identity-mapped (policy=identity), else NVME_DATA_SG
+	 */
+	NVME_DATA_AUTO,
+	NVME_DATA_SG, /* dma_map_sg, dma_map_single */
+	/* two-step mappings only; the probe fails with EOPNOTSUPP without an IOMMU */
+	NVME_DATA_TWOSTEP,
 };
 
 struct nvme_options {
-	unsigned int queues;	 /* I/O queue pairs at most; 0: 1 */
+	unsigned int queues;	 /* maximum number of I/O queue pairs; 0: 1 */
 	unsigned int depth;	 /* entries of each, one more than can be in flight; 0: 64 */
-	unsigned int mask_bits;	 /* address lines that the driver claims; 0: 64 */
-	unsigned int timeout_ms; /* in which a command must complete; 0: 10000 */
-	unsigned int retry_ms;	 /* for which a mapping is tried again; 0: 30000 */
+	unsigned int mask_bits;	 /* address bits that the driver claims for the device; 0: 64 */
+	unsigned int timeout_ms; /* time in which a command must complete; 0: 10000 */
+	unsigned int retry_ms;	 /* time for which a mapping is retried; 0: 30000 */
 	/*
-	 * Asked while a request waits to be mapped, or the controller to become ready. True:
-	 * requests that wait are finished with -EINTR, and so is the probe. It runs with a lock
-	 * held, in the thread that waits, and only reads a flag. NULL: never.
+	 * Called while a request waits to be mapped, or while the controller should become ready.
+	 * True: waiting requests finish with -EINTR, and the probe fails with it. It runs in the
+	 * waiting thread with a lock held, so it must only read a flag. NULL: never.
 	 */
 	bool (*interrupted)(void);
 	enum nvme_data data;
 };
 
 struct nvme_info {
-	char model[41], serial[21], firmware[9]; /* printable, blanks at the end cut off */
+	char model[41], serial[21], firmware[9]; /* printable, without trailing blanks */
 	u32 version;				 /* register VS: major << 16 | minor << 8 */
-	u16 vendor;				 /* PCI vendor */
-	unsigned int queues;			 /* I/O queues that exist: 1 … queues */
-	unsigned int in_flight;			 /* requests in each at most */
-	unsigned int interrupts; /* of the queues, that have an interrupt of their own */
-	u32 block_size;		 /* bytes, a power of two from 512 */
-	u64 blocks;		 /* of the namespace */
-	u32 max_bytes; /* of one read or write: the least of the controller's and mapping's */
+	u16 vendor;				 /* PCI vendor ID */
+	unsigned int queues;			 /* number of I/O queues, numbered from 1 */
+	unsigned int in_flight;			 /* maximum number of requests in each */
+	unsigned int interrupts; /* number of queues with an interrupt of their own */
+	u32 block_size;		 /* bytes, a power of two, at least 512 */
+	u64 blocks;		 /* blocks of the namespace */
+	/* maximum of one read or write: the lesser of the controller's and the mapping's limit */
+	u32 max_bytes;
 	bool can_discard, can_write_zeroes;
 };
 
 enum nvme_op { NVME_READ, NVME_WRITE, NVME_FLUSH, NVME_WRITE_ZEROES, NVME_DISCARD };
 
 /*
- * One request. The caller fills the first part and keeps the whole in place until `finished`
- * (or `done`). Data is either `buf` (contiguous, 4-byte aligned) or a scatterlist, of exactly
- * `blocks` blocks; each of its entries but the first begins on a page and each but the last ends on
- * one, since a PRP cannot say anything else.
+ * One request. The caller sets the first part, and keeps the structure in place until `finished`
+ * (or `done`). Data is either `buf` (contiguous, 4-byte aligned) or a scatterlist of exactly
+ * `blocks` blocks. Each entry but the first must begin at a page boundary, and each but the last
+ * must end at one, because PRPs cannot express anything else.
  */
 struct nvme_request {
 	enum nvme_op op;
@@ -77,80 +82,89 @@ struct nvme_request {
 	void *buf;
 	struct scatterlist *sg; /* NULL: buf */
 	unsigned int nents;
-	void (*done)(struct nvme_request *); /* NULL, or called when it is finished, no lock held */
+	/* NULL, or called without a lock when the request is finished */
+	void (*done)(struct nvme_request *);
 	void *arg;
 
-	int result;    /* when finished: 0 or -errno; -ECANCELED: the controller was stopped;
-			  -EINTR: nvme_options.interrupted() */
-	u16 status;    /* and the status the device gave: see nvme_status_text() */
-	u32 value;     /* and its dword 0 */
-	bool finished; /* nvme_finished() reads it */
+	/*
+	 * 0 or -errno; -ECANCELED: the controller was stopped; -EINTR: nvme_options.interrupted()
+	 */
+	int result;
+	u16 status;    /* status that the device reported: see nvme_status_text() */
+	u32 value;     /* dword 0 of the completion */
+	bool finished; /* read it with nvme_finished() */
 
-	/* The driver's own. */
+	/* Private to the driver. */
 	struct nvme_request *next;
-	bool taken;   /* completed, `finished` follows; under the queue's lock */
-	u64 since_ms; /* when it first could not be mapped; 0: never */
-	u32 admin[6]; /* an admin command: opcode, nsid, cdw10 … cdw13 */
+	bool taken;   /* completed, `finished` will be set; under the queue's lock */
+	u64 since_ms; /* time of the first failed mapping; 0: none */
+	u32 admin[6]; /* admin command: opcode, nsid, cdw10 to cdw13 */
 };
 
 /*
  * Resets and enables the controller, identifies it and creates the I/O queues. `options` may be
- * NULL. NULL and errno: ENODEV no NVMe controller or no namespace 1; ENOTSUP one that needs what is
- * not done here; EIO it failed, or the mask cannot be served; ETIMEDOUT; EINTR; ENOMEM; EINVAL the
- * options. Nothing stays behind.
+ * NULL. NULL and errno: ENODEV: no NVMe controller or no namespace 1; EOPNOTSUPP: it needs a
+ * feature that is not implemented; EIO: it failed, or the mask is not supported; ETIMEDOUT; EINTR;
+ * ENOMEM; EINVAL: the options. On failure everything is released.
  */
 struct nvme *nvme_probe(struct device *dev, const struct nvme_options *options);
 
-/* Stops the controller in order, finishes what is in flight with -ECANCELED, frees all. */
+/*
+ * Stops the controller in order, finishes requests in flight with -ECANCELED, and frees everything.
+ */
 void nvme_remove(struct nvme *nvme);
 
-/* Stops the controller at once: everything in flight or waiting is finished with -ECANCELED. */
+/* Stops the controller at once: requests in flight and waiting finish with -ECANCELED. */
 void nvme_stop(struct nvme *nvme);
 
 const struct nvme_info *nvme_info(const struct nvme *nvme);
 
 /*
- * Hands a request to queue 1 … queues. 0: it will be finished; -EINVAL: it cannot be carried out
- * (beyond the namespace, too long, data that does not fit); -EOPNOTSUPP: the controller has no such
- * command; -EIO: the controller is stopped or dead. On failure nothing happened and `done` is not
- * called.
+ * Submits a request to a queue, numbered from 1. 0: it will be finished; -EINVAL: it is not valid
+ * (beyond the namespace, too long, data of the wrong size or alignment); -EOPNOTSUPP: the
+ * controller does not have the command; -EIO: the controller is stopped or failed. On failure the
+ * request was not started and `done` is not called.
  */
 int nvme_submit(struct nvme *nvme, unsigned int queue, struct nvme_request *req);
 
-/* Finishes what the device has completed on the queue; how many; -EIO: the controller is dead. */
+/*
+ * Finishes the completed requests of the queue. Returns their number; -EIO: the controller failed.
+ */
 int nvme_poll(struct nvme *nvme, unsigned int queue);
 
 /*
- * Waits for at least one request of the queue to complete and finishes it, at most `timeout_ms`
- * (-1: as long as something is in flight or waiting). How many this call finished; 0: none in time,
- * nothing in flight, or a signal came; -EIO: the controller is dead, and all its requests are
- * finished with errors.
+ * Waits until at least one request of the queue completes, and finishes it; at most `timeout_ms`
+ * (-1: as long as requests are in flight or waiting). Returns the number of requests that this call
+ * finished; 0: none in time, none in flight, or a signal came; -EIO: the controller failed, and all
+ * its requests are finished with errors.
  */
 int nvme_wait(struct nvme *nvme, unsigned int queue, int timeout_ms);
 
-/* Waits until the request is finished. Its result. */
+/* Waits until the request is finished. Returns its result. */
 int nvme_wait_request(struct nvme *nvme, unsigned int queue, struct nvme_request *req);
 
-/* Submits and waits; the result. */
+/* Submits the request and waits. Returns its result. */
 int nvme_run(struct nvme *nvme, unsigned int queue, struct nvme_request *req);
 
-/* True once the request is finished; then its results may be read. Any thread. */
+/*
+ * True once the request is finished; then its results may be read. May be called from any thread.
+ */
 bool nvme_finished(const struct nvme_request *req);
 
-/* How often a request had to wait because it could not be mapped. */
+/* Number of times that a request waited because it could not be mapped. */
 u64 nvme_map_retries(const struct nvme *nvme);
 
-/* How many requests had their data linked, not mapped. */
+/* Number of requests whose data was linked instead of mapped. */
 u64 nvme_linked(const struct nvme *nvme);
 
-/* Completions that named no request in flight. A sane controller sends none. */
+/* Number of completions that name no request in flight. A correct controller sends none. */
 u64 nvme_stray_completions(const struct nvme *nvme);
 
-/* The status of a completion in words, and as -errno (0 for success). Never NULL. */
+/* The status of a completion as text, and as -errno (0 for success). The text is never NULL. */
 const char *nvme_status_text(u16 status);
 int nvme_status_errno(u16 status);
 
-/* Sets driver_strerror() to what happened to a finished request; its result. */
+/* Sets driver_strerror() to the error message of a finished request. Returns its result. */
 int nvme_request_fail(const struct nvme *nvme, const struct nvme_request *req);
 
 #endif

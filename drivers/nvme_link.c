@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request's data by the two-step way: each slot keeps a range of device addresses, into which the
- * memory of the request is linked piece by piece. So the device finds it in one run whatever the
- * list looks like, PRPs follow from one address, and address space is asked for only when a slot's
- * requests grow.
+ * Data of a request as a two-step mapping: each slot keeps a range of device addresses, and links
+ * the memory of its request into the range piece by piece. The device sees one contiguous range for
+ * any scatterlist, PRPs follow from one address, and address space is allocated only when the
+ * requests of a slot grow.
  *
- * A kept range begins at a page, so only data that begins at one fits it as it is. Other data goes
- * by dma_map_sg() or dma_map_single(); where the two-step way is demanded, the range is taken anew
- * with the data's place in its page.
+ * A cached range begins at a page boundary, so it fits only data that begins at one. Other data is
+ * mapped by dma_map_sg() or dma_map_single(). If two-step mappings are required, the range is
+ * allocated again with the data's offset in its page.
  *
- * Where all RAM is mapped once (policy=identity), mapping is an addition and each link a change of
- * the page table, which behind a kernel's IOMMU is a system call: there nothing is linked unless it
- * is demanded.
+ * If RAM is identity-mapped (policy=identity), a mapping is an addition, while each link changes
+ * the page table, which takes a system call behind a kernel's IOMMU. In that case nothing is linked
+ * unless it is required.
  */
 #include "drivers/nvme_private.h"
 
 #include <linux/vmalloc.h>
 
-#define RANGE_MIN (128u << 10) /* a range is at least so long, so that it seldom grows */
+#define RANGE_MIN (128u << 10) /* least length of a range, so that it seldom has to grow */
 
-static phys_addr_t entry_phys(const struct nvme_request *req, struct scatterlist *sg)
+static phys_addr_t nvme_link_entry_phys(const struct nvme_request *req, struct scatterlist *sg)
 {
 	return req->sg ? sg_phys(sg) : virt_to_phys(req->buf);
 }
 
-/* The slot has a range that `bytes` fit into at that place in a page. False: none can be had. */
-static bool range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u64 bytes)
+/*
+ * Ensures that the slot's range can hold `bytes` at that offset in a page. False: no range is
+ * available.
+ */
+static bool nvme_link_range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u64 bytes)
 {
 	u64 size = bytes > RANGE_MIN ? bytes : RANGE_MIN;
 
@@ -37,8 +40,8 @@ static bool range_ready(struct nvme *nvme, struct nvme_slot *slot, u64 place, u6
 	return dma_iova_try_alloc(nvme->dev, &slot->range, place, size);
 }
 
-/* Bytes from `*sg` on, up to `most`, that lie in one piece of memory; `*sg` is behind them then. */
-static u64 piece_take(struct scatterlist **sg, u64 most)
+/* Length of the contiguous memory from `*sg` on, up to `most` bytes; advances `*sg` past it. */
+static u64 nvme_link_piece_take(struct scatterlist **sg, u64 most)
 {
 	phys_addr_t start = sg_phys(*sg);
 	u64 n = 0;
@@ -50,18 +53,18 @@ static u64 piece_take(struct scatterlist **sg, u64 most)
 	return n;
 }
 
-/* Links the request's pieces one behind the other. On failure nothing stays linked. */
-static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req,
-		       u64 bytes)
+/* Links the request's pieces one after the other. On failure nothing stays linked. */
+static int nvme_link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req,
+			    u64 bytes)
 {
 	struct scatterlist *sg = req->sg;
 	u64 done = 0, n;
 	int err = 0;
 
 	while (done < bytes && !err) {
-		phys_addr_t phys = entry_phys(req, sg);
+		phys_addr_t phys = nvme_link_entry_phys(req, sg);
 
-		n = req->sg ? piece_take(&sg, bytes - done) : bytes;
+		n = req->sg ? nvme_link_piece_take(&sg, bytes - done) : bytes;
 		err = dma_iova_link(nvme->dev, &slot->range, phys, done, n, slot->dir, 0);
 		if (!err)
 			done += n;
@@ -77,17 +80,17 @@ static int link_pieces(struct nvme *nvme, struct nvme_slot *slot, struct nvme_re
 int nvme_link(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
 {
 	bool must = nvme->options.data == NVME_DATA_TWOSTEP;
-	u64 bytes = request_bytes(nvme, req), place;
+	u64 bytes = nvme_request_bytes(nvme, req), place;
 	int err;
 
 	if (!nvme->two_step || req->op == NVME_ADMIN || (!req->sg && is_vmalloc_addr(req->buf)))
 		return -EOPNOTSUPP;
-	place = entry_phys(req, req->sg) % NVME_PAGE;
+	place = nvme_link_entry_phys(req, req->sg) % NVME_PAGE;
 	if (place && !must)
 		return -EOPNOTSUPP;
-	if (!range_ready(nvme, slot, place, bytes))
+	if (!nvme_link_range_ready(nvme, slot, place, bytes))
 		return must ? -ENOMEM : -EOPNOTSUPP;
-	err = link_pieces(nvme, slot, req, bytes);
+	err = nvme_link_pieces(nvme, slot, req, bytes);
 	if (err)
 		return must && err == -ENOMEM ? err : -EOPNOTSUPP;
 	slot->addr = slot->range.addr;
@@ -98,7 +101,7 @@ int nvme_link(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *re
 
 void nvme_unlink(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
 {
-	dma_iova_unlink(nvme->dev, &slot->range, 0, request_bytes(nvme, req), slot->dir, 0);
+	dma_iova_unlink(nvme->dev, &slot->range, 0, nvme_request_bytes(nvme, req), slot->dir, 0);
 	slot->linked = false;
 }
 
@@ -108,8 +111,8 @@ void nvme_link_release(struct nvme *nvme, struct nvme_slot *slot)
 		dma_iova_free(nvme->dev, &slot->range);
 }
 
-/* A mapping of RAM is an addition: two of the same memory have the same address. */
-static bool ram_is_mapped(struct nvme *nvme)
+/* In an identity mapping of RAM, two mappings of the same memory have the same address. */
+static bool nvme_link_ram_is_mapped(struct nvme *nvme)
 {
 	void *buf = kmalloc(NVME_PAGE, GFP_KERNEL);
 	dma_addr_t addr[2];
@@ -136,13 +139,13 @@ int nvme_link_check(struct nvme *nvme)
 
 	if (nvme->options.data == NVME_DATA_SG)
 		return 0;
-	if (nvme->options.data == NVME_DATA_AUTO && ram_is_mapped(nvme))
+	if (nvme->options.data == NVME_DATA_AUTO && nvme_link_ram_is_mapped(nvme))
 		return 0;
 	nvme->two_step = dma_iova_try_alloc(nvme->dev, &trial, 0, NVME_PAGE);
 	if (nvme->two_step)
 		dma_iova_free(nvme->dev, &trial);
 	else if (nvme->options.data == NVME_DATA_TWOSTEP)
-		return driver_fail_why(EOPNOTSUPP, "%s: data by two-step mappings was asked for",
+		return driver_fail_why(EOPNOTSUPP, "%s: two-step mappings of data were required",
 				       dev_name(nvme->dev));
 	return 0;
 }

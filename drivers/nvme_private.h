@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Registers and structures of an NVMe controller, and what the parts of its driver share. */
+/*
+ * Registers and structures of an NVMe controller, and declarations shared by the files of its
+ * driver.
+ */
 #ifndef DRIVERS_NVME_PRIVATE_H
 #define DRIVERS_NVME_PRIVATE_H
 
@@ -27,11 +30,11 @@
 #define REG_ACQ	      0x30 /* 64 bits */
 #define REG_DOORBELLS 0x1000
 
-#define CAP_MQES(cap)	((u32)((cap)&0xffff))	    /* entries of a queue at most, less one */
-#define CAP_TO(cap)	((u32)((cap) >> 24 & 0xff)) /* until ready, in half seconds */
-#define CAP_DSTRD(cap)	((u32)((cap) >> 32 & 0xf))  /* doorbells are 4 << this bytes apart */
-#define CAP_NVM(cap)	((cap) >> 37 & 1)	    /* has the NVM command set */
-#define CAP_MPSMIN(cap) ((u32)((cap) >> 48 & 0xf))  /* its least page is 4096 << this */
+#define CAP_MQES(cap)	((u32)((cap)&0xffff))	    /* maximum entries of a queue, minus one */
+#define CAP_TO(cap)	((u32)((cap) >> 24 & 0xff)) /* time until ready, in half seconds */
+#define CAP_DSTRD(cap)	((u32)((cap) >> 32 & 0xf))  /* distance of doorbells: 4 << this bytes */
+#define CAP_NVM(cap)	((cap) >> 37 & 1)	    /* supports the NVM command set */
+#define CAP_MPSMIN(cap) ((u32)((cap) >> 48 & 0xf))  /* smallest page: 4096 << this */
 
 #define CC_ENABLE	   0x1u
 #define CC_SHUTDOWN	   (1u << 14)
@@ -45,7 +48,7 @@
 #define PRPS_PER_PAGE (NVME_PAGE / 8)
 #define SMALL_LIST    256u /* bytes: enough for 132 KiB of data */
 #define MAX_BYTES     (4u << 20)
-#define MAX_LISTS     3 /* of a page, for MAX_BYTES: 1024 entries, 511 and a link in each */
+#define MAX_LISTS     3 /* pages of PRPs for MAX_BYTES: 1024 entries, 511 and a link in each */
 
 enum {
 	ADMIN_DELETE_SQ = 0,
@@ -68,15 +71,15 @@ struct nvme_command {
 };
 
 /*
- * The upper word is written last and whole: the submission queue's head and number, the command's
- * identifier in bits 32 to 47, the phase in bit 48 and the status above.
+ * The upper word is written last, in one store: head and number of the submission queue, identifier
+ * of the command in bits 32 to 47, phase in bit 48, status above.
  */
 struct nvme_completion {
 	u64 value;
 	u64 cid_status;
 };
 
-struct nvme_range { /* of the dataset management command */
+struct nvme_range { /* data of the dataset management command */
 	u32 attributes, blocks;
 	u64 lba;
 };
@@ -85,16 +88,16 @@ _Static_assert(sizeof(struct nvme_command) == 64, "submission entry");
 _Static_assert(sizeof(struct nvme_completion) == 16, "completion entry");
 
 /*
- * A command identifier: the request that has it and what was mapped for it. In the waiting list
- * a request has no slot and nothing mapped.
+ * A command identifier: its request, and what was mapped for it. A request in the waiting list has
+ * no slot, and nothing is mapped for it.
  */
 struct nvme_slot {
-	struct nvme_request *req; /* NULL: free */
+	struct nvme_request *req; /* NULL: the slot is free */
 	u64 deadline_ms;
 	enum dma_data_direction dir;
-	bool mapped, small;	     /* data is mapped; the lists are of the small pool */
+	bool mapped, small;	     /* data is mapped; the lists come from the small pool */
 	bool linked;		     /* data is linked into `range` */
-	dma_addr_t addr;	     /* of a plain buffer, and of the range */
+	dma_addr_t addr;	     /* address of a plain buffer, and of the range */
 	struct dma_iova_state range; /* kept from request to request; none until the first */
 	u64 prp1, prp2;
 	unsigned int n_lists;
@@ -106,43 +109,45 @@ struct nvme_slot {
 
 struct nvme_queue {
 	struct nvme *nvme;
-	pthread_mutex_t lock;	 /* guards what follows but for `seen` */
-	pthread_cond_t finished; /* with `lock`: the poller came back, or everything was finished */
-	bool polling;		 /* a thread looks after completions for all who wait */
+	pthread_mutex_t lock; /* guards all fields below except `seen` */
+	/* signalled with `lock` held: polling has ended, or all requests were finished */
+	pthread_cond_t finished;
+	bool polling; /* one thread processes completions for all waiting threads */
 	u16 id, depth;
 	u16 sq_tail, cq_head, in_flight;
-	u32 phase;		    /* 1 or 0: what marks a new completion at cq_head */
+	u32 phase;		    /* 0 or 1: phase of a new completion at cq_head */
 	struct nvme_command *sq;    /* coherent memory, `depth` entries */
 	struct nvme_completion *cq; /* the same */
 	dma_addr_t sq_addr, cq_addr;
 	struct nvme_slot *slots; /* depth - 1 */
-	u16 *free;		 /* stack of slots */
+	u16 *free;		 /* stack of free slots */
 	u32 n_free;
 	struct nvme_request *waiting, **waiting_end; /* oldest first */
-	u64 retry_ms; /* when the oldest is tried again though nothing finished */
-	u64 check_ms; /* when deadlines are looked at next */
-	int irq_fd;   /* -1: none, it is polled */
-	u32 seen;     /* atomic: cq_head << 1 | phase, for looking without the lock */
+	u64 retry_ms; /* time to retry the oldest although nothing finished */
+	u64 check_ms; /* time of the next check of deadlines */
+	int irq_fd;   /* -1: no interrupt, the queue is polled */
+	u32 seen;     /* atomic: cq_head << 1 | phase, for a check without the lock */
 };
 
 struct nvme {
 	struct device *dev;
 	struct nvme_options options;
 	struct nvme_info info;
-	struct dma_pool *small_lists, *page_lists; /* 256-byte and page-sized PRP lists */
-	pthread_mutex_t stop_lock;		   /* one stops the controller */
+	struct dma_pool *small_lists, *page_lists; /* PRP lists of 256 bytes and of a page */
+	pthread_mutex_t stop_lock;		   /* held while the controller is stopped */
 	u32 doorbell_stride, ready_ms;
 	u32 cc;
-	bool stopped;		    /* atomic: takes no more requests */
+	bool stopped;		    /* atomic: accepts no more requests */
 	bool dead;		    /* atomic: it failed, and its requests with it */
-	const char *why;	    /* once `dead`: in what way */
+	const char *why;	    /* reason of the failure, valid once `dead` is set */
 	u64 retries, strays, links; /* atomic */
-	bool two_step;		    /* ranges for it can be had */
-	unsigned int n_queues;	    /* of `queue` that are set up, with the admin queue */
-	struct nvme_queue *queue;   /* [0] is the admin queue */
+	bool two_step;		    /* the device supports two-step mappings */
+	/* number of `queue` entries that are set up, with the admin queue */
+	unsigned int n_queues;
+	struct nvme_queue *queue; /* [0] is the admin queue */
 };
 
-static inline u64 now_ms(void)
+static inline u64 nvme_now_ms(void)
 {
 	struct timespec t;
 
@@ -150,12 +155,12 @@ static inline u64 now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
-static inline bool is_dead(const struct nvme *nvme)
+static inline bool nvme_is_dead(const struct nvme *nvme)
 {
 	return __atomic_load_n(&nvme->dead, __ATOMIC_ACQUIRE);
 }
 
-static inline bool is_stopped(const struct nvme *nvme)
+static inline bool nvme_is_stopped(const struct nvme *nvme)
 {
 	return __atomic_load_n(&nvme->stopped, __ATOMIC_ACQUIRE);
 }
@@ -166,13 +171,13 @@ static inline bool nvme_is_interrupted(const struct nvme *nvme)
 }
 
 /*
- * A request of the driver's own, on the admin queue: request.admin, and a page for the answer in
- * `buf`, or NULL and the PRP1 in `lba`: new rings are coherent memory, nothing is mapped for them.
+ * A request of the driver itself, on the admin queue: request.admin, and a page for the result in
+ * `buf`; or NULL and the value of PRP1 in `lba`: rings are coherent memory and need no mapping.
  */
 #define NVME_ADMIN ((enum nvme_op)64)
 
-/* Bytes of data that the request moves, 0 for one that moves none. */
-static inline u64 request_bytes(const struct nvme *nvme, const struct nvme_request *req)
+/* Bytes of data that the request transfers; 0: none. */
+static inline u64 nvme_request_bytes(const struct nvme *nvme, const struct nvme_request *req)
 {
 	if (req->op == NVME_ADMIN)
 		return req->buf ? NVME_PAGE : 0;
@@ -181,20 +186,28 @@ static inline u64 request_bytes(const struct nvme *nvme, const struct nvme_reque
 	return 0;
 }
 
-/* nvme.c: the controller is given up; every request is finished with `err`. No queue lock held. */
+/*
+ * nvme.c: the controller failed; every request finishes with `err`. The caller holds no queue lock.
+ */
 void nvme_kill(struct nvme *nvme, int err, const char *why);
 
 /*
- * nvme_link.c: under the queue's lock. 0: linked; -EOPNOTSUPP: map it the other way; -ENOMEM: try
- * later.
+ * nvme_link.c: the caller holds the queue's lock. 0: linked; -EOPNOTSUPP: use a mapping; -ENOMEM:
+ * retry later.
  */
 int nvme_link(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);
 void nvme_unlink(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);
 void nvme_link_release(struct nvme *nvme, struct nvme_slot *slot);
-/* Whether there can be ranges. 0; -EOPNOTSUPP: not, though the options demand it. */
+/*
+ * Checks whether ranges are available. 0; -EOPNOTSUPP: they are not, although the options require
+ * them.
+ */
 int nvme_link_check(struct nvme *nvme);
 
-/* nvme_prp.c: under the queue's lock. 0; -ENOMEM: try later; another: it can never be mapped. */
+/*
+ * nvme_prp.c: the caller holds the queue's lock. 0; -ENOMEM: retry later; another error: mapping
+ * can never succeed.
+ */
 int nvme_map(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);
 void nvme_unmap(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req);
 int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req);
@@ -203,7 +216,8 @@ int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req);
 int nvme_queue_init(struct nvme *nvme, struct nvme_queue *q, u16 id, u32 depth);
 void nvme_queue_fini(struct nvme_queue *q);
 void nvme_queue_fail_all(struct nvme_queue *q, int err);
-int nvme_queue_submit(struct nvme_queue *q, struct nvme_request *req); /* checks nothing */
+/* does not check the request */
+int nvme_queue_submit(struct nvme_queue *q, struct nvme_request *req);
 int nvme_queue_wait_request(struct nvme_queue *q, struct nvme_request *req);
 
 #endif

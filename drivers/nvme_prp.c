@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request's data as the device's list of pages (Base Specification, "Physical Region Page Entry
- * and List"): PRP1 may begin anywhere in a page, all others begin one; PRP2 is the second page, or
- * points to a list of the others, in whose last place a link to the next list stands when more
- * follow.
+ * Data of a request as the device's list of pages (Base Specification, "Physical Region Page Entry
+ * and List"). PRP1 may have any offset in its page; all other entries begin a page. PRP2 is the
+ * second page, or points to a list of the other pages. If more entries follow, the last entry of a
+ * list points to the next list.
  *
- * A DMA segment may be of any length: an IOMMU merges the whole scatterlist into one. Offsets in a
- * page survive mapping, since the driver sets min_align_mask and no segment boundary; it is checked
- * nevertheless, as a wrong PRP would send data to the wrong place.
+ * A DMA segment may have any length: an IOMMU can merge the whole scatterlist into one. Mapping
+ * keeps offsets in pages, since the driver sets min_align_mask and no segment boundary. This is
+ * checked nevertheless, because a wrong PRP would direct data to the wrong memory.
  *
- * What may overflow: nothing; nvme_check_data() bounds a request by MAX_BYTES, which bounds the
+ * Overflow: none is possible. nvme_check_data() limits a request to MAX_BYTES, which limits the
  * lists.
  */
 #include "drivers/nvme_private.h"
 
-/* The PRP entries of a request while they are written. */
+/* State while the PRP entries of a request are written. */
 struct prp_writer {
 	struct nvme_slot *slot;
 	u32 total, done; /* entries */
-	u32 list, place; /* where the next goes, once past PRP1 */
+	u32 list, place; /* position of the next entry after PRP1 */
 };
 
-static void prp_put(struct prp_writer *w, dma_addr_t addr)
+static void nvme_prp_put(struct prp_writer *w, dma_addr_t addr)
 {
 	struct nvme_slot *slot = w->slot;
 	u32 n = w->done++;
@@ -45,8 +45,8 @@ static void prp_put(struct prp_writer *w, dma_addr_t addr)
 	prps[w->place++] = htole64(addr);
 }
 
-/* Writes the entries of one segment. -EIO: it does not fit to the pages. */
-static int prp_segment(struct prp_writer *w, dma_addr_t addr, u64 len, bool last)
+/* Writes the entries of one segment. -EIO: the segment is not aligned to pages as required. */
+static int nvme_prp_segment(struct prp_writer *w, dma_addr_t addr, u64 len, bool last)
 {
 	u64 step;
 
@@ -57,7 +57,7 @@ static int prp_segment(struct prp_writer *w, dma_addr_t addr, u64 len, bool last
 	while (len) {
 		if (w->done == w->total)
 			return -EIO;
-		prp_put(w, addr);
+		nvme_prp_put(w, addr);
 		step = NVME_PAGE - addr % NVME_PAGE;
 		if (step > len)
 			step = len;
@@ -67,7 +67,7 @@ static int prp_segment(struct prp_writer *w, dma_addr_t addr, u64 len, bool last
 	return 0;
 }
 
-static void lists_free(struct nvme *nvme, struct nvme_slot *slot)
+static void nvme_prp_lists_free(struct nvme *nvme, struct nvme_slot *slot)
 {
 	struct dma_pool *pool = slot->small ? nvme->small_lists : nvme->page_lists;
 
@@ -77,8 +77,8 @@ static void lists_free(struct nvme *nvme, struct nvme_slot *slot)
 	}
 }
 
-/* Takes the lists that `entries` beyond PRP1 need. 0, -ENOMEM. */
-static int lists_alloc(struct nvme *nvme, struct nvme_slot *slot, u32 entries)
+/* Allocates the lists for `entries` entries after PRP1. 0, -ENOMEM. */
+static int nvme_prp_lists_alloc(struct nvme *nvme, struct nvme_slot *slot, u32 entries)
 {
 	struct dma_pool *pool;
 	u32 need = 1;
@@ -91,7 +91,7 @@ static int lists_alloc(struct nvme *nvme, struct nvme_slot *slot, u32 entries)
 		void *p = dma_pool_alloc(pool, GFP_ATOMIC, &slot->list[slot->n_lists].addr);
 
 		if (!p) {
-			lists_free(nvme, slot);
+			nvme_prp_lists_free(nvme, slot);
 			return -ENOMEM;
 		}
 		slot->list[slot->n_lists++].prps = p;
@@ -99,10 +99,11 @@ static int lists_alloc(struct nvme *nvme, struct nvme_slot *slot, u32 entries)
 	return 0;
 }
 
-/* The data of a request is mapped: its PRPs. `count` segments, 0: one at slot->addr. */
-static int prps_make(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req, int count)
+/* Writes the PRPs of mapped data: `count` segments, 0: one segment at slot->addr. */
+static int nvme_prp_make(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req,
+			 int count)
 {
-	u64 bytes = request_bytes(nvme, req);
+	u64 bytes = nvme_request_bytes(nvme, req);
 	dma_addr_t first = count ? sg_dma_address(req->sg) : slot->addr;
 	struct prp_writer w = {.slot = slot};
 	struct scatterlist *sg;
@@ -110,33 +111,33 @@ static int prps_make(struct nvme *nvme, struct nvme_slot *slot, struct nvme_requ
 
 	w.total = (u32)((first % NVME_PAGE + bytes + NVME_PAGE - 1) / NVME_PAGE);
 	if (w.total > 2) {
-		err = lists_alloc(nvme, slot, w.total - 1);
+		err = nvme_prp_lists_alloc(nvme, slot, w.total - 1);
 		if (err)
 			return err;
 		slot->prp2 = slot->list[0].addr;
 	}
 	if (!count)
-		err = prp_segment(&w, first, bytes, true);
+		err = nvme_prp_segment(&w, first, bytes, true);
 	for_each_sg (req->sg, sg, count, i) {
-		err = prp_segment(&w, sg_dma_address(sg), sg_dma_len(sg), i == count - 1);
+		err = nvme_prp_segment(&w, sg_dma_address(sg), sg_dma_len(sg), i == count - 1);
 		if (err)
 			break;
 	}
 	if (!err && w.done != w.total)
 		err = -EIO;
 	if (err) {
-		lists_free(nvme, slot);
+		nvme_prp_lists_free(nvme, slot);
 		return driver_fail(-err,
-				   "%s: the mapping of %llu bytes does not keep their places in "
-				   "a page, which NVMe needs",
+				   "%s: the mapping of %llu bytes does not keep their offsets in a "
+				   "page, as NVMe requires",
 				   dev_name(nvme->dev), (unsigned long long)bytes);
 	}
 	return 0;
 }
 
-static int map_data(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
+static int nvme_prp_map_data(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
 {
-	u64 bytes = request_bytes(nvme, req);
+	u64 bytes = nvme_request_bytes(nvme, req);
 	int count = 0, err;
 
 	slot->dir = req->op == NVME_WRITE ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
@@ -155,19 +156,19 @@ static int map_data(struct nvme *nvme, struct nvme_slot *slot, struct nvme_reque
 			return -ENOMEM;
 	}
 	slot->mapped = !slot->linked;
-	err = prps_make(nvme, slot, req, count);
+	err = nvme_prp_make(nvme, slot, req, count);
 	if (err)
 		nvme_unmap(nvme, slot, req);
 	return err;
 }
 
-/* A discard's range goes to the device in a block of the small pool. */
-static int map_range(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
+/* Passes the range of a discard to the device in a block of the small pool. */
+static int nvme_prp_map_range(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
 {
 	struct nvme_range *range;
 	int err;
 
-	err = lists_alloc(nvme, slot, 1);
+	err = nvme_prp_lists_alloc(nvme, slot, 1);
 	if (err)
 		return err;
 	range = slot->list[0].prps;
@@ -182,10 +183,10 @@ int nvme_map(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req
 	slot->n_lists = 0;
 	slot->mapped = slot->linked = false;
 	if (req->op == NVME_DISCARD)
-		return map_range(nvme, slot, req);
+		return nvme_prp_map_range(nvme, slot, req);
 	if (req->op == NVME_ADMIN && !req->buf)
 		slot->prp1 = req->lba;
-	return request_bytes(nvme, req) ? map_data(nvme, slot, req) : 0;
+	return nvme_request_bytes(nvme, req) ? nvme_prp_map_data(nvme, slot, req) : 0;
 }
 
 void nvme_unmap(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *req)
@@ -195,14 +196,14 @@ void nvme_unmap(struct nvme *nvme, struct nvme_slot *slot, struct nvme_request *
 	else if (slot->mapped && req->sg)
 		dma_unmap_sg(nvme->dev, req->sg, (int)req->nents, slot->dir);
 	else if (slot->mapped)
-		dma_unmap_single(nvme->dev, slot->addr, request_bytes(nvme, req), slot->dir);
+		dma_unmap_single(nvme->dev, slot->addr, nvme_request_bytes(nvme, req), slot->dir);
 	slot->mapped = false;
-	lists_free(nvme, slot);
+	nvme_prp_lists_free(nvme, slot);
 }
 
-static int check_list(const struct nvme *nvme, const struct nvme_request *req)
+static int nvme_prp_check_list(const struct nvme *nvme, const struct nvme_request *req)
 {
-	u64 rest = request_bytes(nvme, req);
+	u64 rest = nvme_request_bytes(nvme, req);
 	struct scatterlist *sg = req->sg;
 	unsigned int i;
 
@@ -218,29 +219,32 @@ static int check_list(const struct nvme *nvme, const struct nvme_request *req)
 	}
 	if (i == req->nents && i && !rest)
 		return 0;
-	return driver_fail(
-		EINVAL,
-		"%s: the scatterlist does not suit the request at entry %u of %u: all "
-		"entries but the first must begin on a page, all but the last end on one, "
-		"and together be %llu bytes",
-		dev_name(nvme->dev), i, req->nents, (unsigned long long)request_bytes(nvme, req));
+	return driver_fail(EINVAL,
+			   "%s: entry %u of %u of the scatterlist is not valid: all entries but "
+			   "the first must begin at a page boundary, all but the last must end at "
+			   "one, and together they must have %llu bytes",
+			   dev_name(nvme->dev), i, req->nents,
+			   (unsigned long long)nvme_request_bytes(nvme, req));
 }
 
 int nvme_check_data(const struct nvme *nvme, const struct nvme_request *req)
 {
-	u64 bytes = request_bytes(nvme, req);
+	u64 bytes = nvme_request_bytes(nvme, req);
 
 	if (!bytes)
 		return 0;
 	if (bytes > nvme->info.max_bytes)
-		return driver_fail(
-			EINVAL, "%s: a request of %llu bytes, at most %u are possible: split it",
-			dev_name(nvme->dev), (unsigned long long)bytes, nvme->info.max_bytes);
+		return driver_fail(EINVAL,
+				   "%s: a request of %llu bytes is too large: split it into "
+				   "requests of at most %u",
+				   dev_name(nvme->dev), (unsigned long long)bytes,
+				   nvme->info.max_bytes);
 	if (req->sg)
-		return check_list(nvme, req);
+		return nvme_prp_check_list(nvme, req);
 	if (!req->buf || (uintptr_t)req->buf % 4)
-		return driver_fail(
-			EINVAL, "%s: a data buffer at %p: it must be 4-byte aligned and not NULL",
-			dev_name(nvme->dev), req->buf);
+		return driver_fail(EINVAL,
+				   "%s: a data buffer at %p is not valid: it must be 4-byte "
+				   "aligned and not NULL",
+				   dev_name(nvme->dev), req->buf);
 	return 0;
 }

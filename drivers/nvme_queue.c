@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One pair of queues: requests go in, completions come out.
+ * One pair of queues, for submission and completion.
  *
  * Invariants, under queue.lock:
- *  - in_flight slots have a request, the others are on the stack `free`; their sum is depth - 1, so
- *    neither ring can overflow: a ring of `depth` entries that holds depth - 1 is full;
- *  - a request is in a slot, or in the waiting list, or finished; never lost;
- *  - `seen` says where the next completion will appear.
+ *  - in_flight slots have a request, the others are on the stack `free`; their sum is depth - 1. A
+ *  ring
+ *    of `depth` entries is full with depth - 1, so neither ring can overflow;
+ *  - a request is in a slot, or in the waiting list, or finished; it is never lost;
+ *  - `seen` is the position of the next completion.
  *
- * A completion names its request by a number that the device chose to send: one that is not in
- * flight is counted and passed over. One call handles at most `depth` completions, so that a device
- * that never stops completing cannot hold a thread.
+ * A completion names its request by an identifier from the device. An identifier that is not in
+ * flight is counted and skipped. One call processes at most `depth` completions, so a device that
+ * never stops completing cannot hold a thread.
  *
- * Callbacks and wake-ups come after the lock is given back. One thread at a time looks after the
- * interrupt (`polling`); others that wait for the same queue sleep on `finished`.
+ * Callbacks and wake-ups run after the lock is released. One thread at a time waits for the
+ * interrupt (`polling`); other threads that wait for the same queue sleep on `finished`.
  */
 #include "drivers/nvme_private.h"
 
@@ -21,17 +22,17 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define SPIN	 2000 /* looks before a thread sleeps, some 10 µs */
-#define RETRY_MS 1    /* until a mapping is tried again with nothing in flight */
-#define CHECK_MS 100  /* between looks at the deadlines and the controller's state */
+#define SPIN	 2000 /* checks before a thread sleeps, about 10 µs */
+#define RETRY_MS 1    /* interval of retries while nothing is in flight */
+#define CHECK_MS 100  /* interval of checks of deadlines and of the controller's state */
 
-/* Finished requests on their way to their callbacks. */
+/* Finished requests whose callbacks are still to be called. */
 struct done_list {
 	struct nvme_request *first, **end;
 	int count;
 };
 
-static void done_add(struct done_list *d, struct nvme_request *req, int result)
+static void nvme_done_add(struct done_list *d, struct nvme_request *req, int result)
 {
 	req->result = result;
 	req->taken = true;
@@ -41,8 +42,8 @@ static void done_add(struct done_list *d, struct nvme_request *req, int result)
 	d->count++;
 }
 
-/* A request may be freed by its owner as soon as it is finished, so nothing is read after that. */
-static int done_run(struct nvme_queue *q, struct done_list *d)
+/* The owner may free a request as soon as it is finished, so nothing of it is read after that. */
+static int nvme_done_run(struct nvme_queue *q, struct done_list *d)
 {
 	struct nvme_request *req = d->first, *next;
 
@@ -67,20 +68,20 @@ bool nvme_finished(const struct nvme_request *req)
 	return __atomic_load_n(&req->finished, __ATOMIC_ACQUIRE);
 }
 
-static void seen_update(struct nvme_queue *q)
+static void nvme_queue_seen_update(struct nvme_queue *q)
 {
 	__atomic_store_n(&q->seen, (u32)q->cq_head << 1 | q->phase, __ATOMIC_RELEASE);
 }
 
 /* The device has written the completion at `head`. Pairs with the device's store of that word. */
-static bool is_new(const struct nvme_queue *q, u32 head, u32 phase, u32 *cid_status)
+static bool nvme_queue_is_new(const struct nvme_queue *q, u32 head, u32 phase, u32 *cid_status)
 {
 	*cid_status =
 		(u32)(le64toh(__atomic_load_n(&q->cq[head].cid_status, __ATOMIC_ACQUIRE)) >> 32);
 	return (*cid_status >> 16 & 1) == phase;
 }
 
-static void doorbell(struct nvme_queue *q, bool completion, u32 value)
+static void nvme_queue_doorbell(struct nvme_queue *q, bool completion, u32 value)
 {
 	struct nvme *nvme = q->nvme;
 	u64 index = 2u * q->id + completion;
@@ -88,8 +89,8 @@ static void doorbell(struct nvme_queue *q, bool completion, u32 value)
 	dmamap_writel(nvme->dev, 0, REG_DOORBELLS + index * nvme->doorbell_stride, value);
 }
 
-static void command_fill(struct nvme_command *c, const struct nvme_slot *slot,
-			 const struct nvme_request *req)
+static void nvme_queue_command_fill(struct nvme_command *c, const struct nvme_slot *slot,
+				    const struct nvme_request *req)
 {
 	static const u8 opcode[] = {[NVME_READ] = IO_READ,
 				    [NVME_WRITE] = IO_WRITE,
@@ -120,8 +121,11 @@ static void command_fill(struct nvme_command *c, const struct nvme_slot *slot,
 	}
 }
 
-/* Gives a request to the device. 0; -EAGAIN: no room now; another: it can never be mapped. */
-static int start(struct nvme_queue *q, struct nvme_request *req)
+/*
+ * Maps a request and gives it to the device. 0; -EAGAIN: not possible now; another error: mapping
+ * can never succeed.
+ */
+static int nvme_queue_start(struct nvme_queue *q, struct nvme_request *req)
 {
 	struct nvme *nvme = q->nvme;
 	struct nvme_command c = {0};
@@ -136,7 +140,7 @@ static int start(struct nvme_queue *q, struct nvme_request *req)
 	slot = &q->slots[cid];
 	err = nvme_map(nvme, slot, req);
 	if (err == -ENOMEM) {
-		now = now_ms();
+		now = nvme_now_ms();
 		if (!req->since_ms)
 			req->since_ms = now;
 		if (now - req->since_ms >= nvme->options.retry_ms)
@@ -151,18 +155,18 @@ static int start(struct nvme_queue *q, struct nvme_request *req)
 		return err;
 	q->n_free--;
 	slot->req = req;
-	slot->deadline_ms = now_ms() + nvme->options.timeout_ms;
-	command_fill(&c, slot, req);
+	slot->deadline_ms = nvme_now_ms() + nvme->options.timeout_ms;
+	nvme_queue_command_fill(&c, slot, req);
 	c.cid = htole16(cid);
 	q->sq[q->sq_tail] = c;
 	q->sq_tail = (u16)(q->sq_tail + 1 == q->depth ? 0 : q->sq_tail + 1);
 	q->in_flight++;
-	doorbell(q, false, q->sq_tail);
+	nvme_queue_doorbell(q, false, q->sq_tail);
 	return 0;
 }
 
-/* Starts as many of the waiting as there is room for, oldest first. */
-static void start_waiting(struct nvme_queue *q, struct done_list *d)
+/* Starts waiting requests, oldest first, until one cannot be started. */
+static void nvme_queue_start_waiting(struct nvme_queue *q, struct done_list *d)
 {
 	struct nvme_request *req;
 	int err;
@@ -170,31 +174,31 @@ static void start_waiting(struct nvme_queue *q, struct done_list *d)
 	while ((req = q->waiting)) {
 		struct nvme_request *next = req->next;
 
-		err = is_stopped(q->nvme) ? -ECANCELED : start(q, req);
+		err = nvme_is_stopped(q->nvme) ? -ECANCELED : nvme_queue_start(q, req);
 		if (err == -EAGAIN)
 			return;
 		q->waiting = next;
 		if (!next)
 			q->waiting_end = &q->waiting;
 		if (err)
-			done_add(d, req, err);
+			nvme_done_add(d, req, err);
 	}
 }
 
-/* Finishes what waits, and has nothing mapped. */
-static void waiting_fail(struct nvme_queue *q, struct done_list *d, int err)
+/* Finishes all waiting requests; nothing is mapped for them. */
+static void nvme_queue_waiting_fail(struct nvme_queue *q, struct done_list *d, int err)
 {
 	while (q->waiting) {
 		struct nvme_request *req = q->waiting;
 
 		q->waiting = req->next;
-		done_add(d, req, err);
+		nvme_done_add(d, req, err);
 	}
 	q->waiting_end = &q->waiting;
 }
 
-/* Ends what has a slot. */
-static void finish(struct nvme_queue *q, u16 cid, struct done_list *d, int result)
+/* Finishes the request of a slot. */
+static void nvme_queue_finish(struct nvme_queue *q, u16 cid, struct done_list *d, int result)
 {
 	struct nvme_slot *slot = &q->slots[cid];
 	struct nvme_request *req = slot->req;
@@ -203,10 +207,10 @@ static void finish(struct nvme_queue *q, u16 cid, struct done_list *d, int resul
 	slot->req = NULL;
 	q->free[q->n_free++] = cid;
 	q->in_flight--;
-	done_add(d, req, result);
+	nvme_done_add(d, req, result);
 }
 
-static void complete_one(struct nvme_queue *q, u32 cid_status, struct done_list *d)
+static void nvme_queue_complete_one(struct nvme_queue *q, u32 cid_status, struct done_list *d)
 {
 	struct nvme_completion *c = &q->cq[q->cq_head];
 	struct nvme_request *req;
@@ -219,16 +223,16 @@ static void complete_one(struct nvme_queue *q, u32 cid_status, struct done_list 
 	req = q->slots[cid].req;
 	req->status = (u16)(cid_status >> 17);
 	req->value = (u32)le64toh(__atomic_load_n(&c->value, __ATOMIC_RELAXED));
-	finish(q, cid, d, nvme_status_errno(req->status));
+	nvme_queue_finish(q, cid, d, nvme_status_errno(req->status));
 }
 
-/* Takes the completions that are there. Under the lock. */
-static void take_completions(struct nvme_queue *q, struct done_list *d)
+/* Processes new completions. The caller holds the lock. */
+static void nvme_queue_take_completions(struct nvme_queue *q, struct done_list *d)
 {
 	u32 cid_status, n;
 
-	for (n = 0; n < q->depth && is_new(q, q->cq_head, q->phase, &cid_status); n++) {
-		complete_one(q, cid_status, d);
+	for (n = 0; n < q->depth && nvme_queue_is_new(q, q->cq_head, q->phase, &cid_status); n++) {
+		nvme_queue_complete_one(q, cid_status, d);
 		q->cq_head++;
 		if (q->cq_head == q->depth) {
 			q->cq_head = 0;
@@ -236,13 +240,13 @@ static void take_completions(struct nvme_queue *q, struct done_list *d)
 		}
 	}
 	if (n) {
-		seen_update(q);
-		doorbell(q, true, q->cq_head);
+		nvme_queue_seen_update(q);
+		nvme_queue_doorbell(q, true, q->cq_head);
 	}
 }
 
-/* A command is overdue. Under the lock. */
-static bool is_overdue(struct nvme_queue *q, u64 now)
+/* True: a command is overdue. The caller holds the lock. */
+static bool nvme_queue_is_overdue(struct nvme_queue *q, u64 now)
 {
 	for (u32 i = 0; i < q->depth - 1u; i++) {
 		if (q->slots[i].req && now >= q->slots[i].deadline_ms)
@@ -251,44 +255,44 @@ static bool is_overdue(struct nvme_queue *q, u64 now)
 	return false;
 }
 
-/* Does the controller still work? No lock held. */
-static void check_controller(struct nvme *nvme, bool overdue)
+/* Checks that the controller still works. The caller holds no lock. */
+static void nvme_queue_check_controller(struct nvme *nvme, bool overdue)
 {
 	u32 csts = dmamap_readl(nvme->dev, 0, REG_CSTS);
 
 	if (csts == ~0u)
-		nvme_kill(nvme, EIO, "its registers are gone");
+		nvme_kill(nvme, EIO, "its registers read all ones");
 	else if (csts & CSTS_FATAL)
 		nvme_kill(nvme, EIO, "it reports a fatal error");
-	/* who stops it says so before it does */
-	else if (!(csts & CSTS_READY) && !is_stopped(nvme))
-		nvme_kill(nvme, EIO, "it was reset behind the driver's back");
+	/* A thread that stops the controller sets `stopped` first. */
+	else if (!(csts & CSTS_READY) && !nvme_is_stopped(nvme))
+		nvme_kill(nvme, EIO, "it was reset without the driver");
 	else if (overdue)
 		nvme_kill(nvme, ETIMEDOUT, "a command did not complete in time");
 }
 
-/* Finishes what has completed, starts what waited, and looks after the controller now and then. */
-static int take(struct nvme_queue *q)
+/* Finishes completed requests, starts waiting ones, and checks the controller at intervals. */
+static int nvme_queue_process(struct nvme_queue *q)
 {
 	struct done_list d = {.end = &d.first};
 	bool check, overdue;
-	u64 now = now_ms();
+	u64 now = nvme_now_ms();
 	int n;
 
 	pthread_mutex_lock(&q->lock);
-	take_completions(q, &d);
+	nvme_queue_take_completions(q, &d);
 	if (q->waiting && nvme_is_interrupted(q->nvme))
-		waiting_fail(q, &d, -EINTR);
+		nvme_queue_waiting_fail(q, &d, -EINTR);
 	if (q->waiting && (d.count || now >= q->retry_ms))
-		start_waiting(q, &d);
+		nvme_queue_start_waiting(q, &d);
 	check = now >= q->check_ms && (q->in_flight || q->waiting);
-	overdue = check && is_overdue(q, now);
+	overdue = check && nvme_queue_is_overdue(q, now);
 	if (check)
 		q->check_ms = now + CHECK_MS;
 	pthread_mutex_unlock(&q->lock);
-	n = done_run(q, &d);
+	n = nvme_done_run(q, &d);
 	if (check)
-		check_controller(q->nvme, overdue);
+		nvme_queue_check_controller(q->nvme, overdue);
 	return n;
 }
 
@@ -304,11 +308,11 @@ int nvme_queue_submit(struct nvme_queue *q, struct nvme_request *req)
 	req->value = 0;
 	req->since_ms = 0;
 	pthread_mutex_lock(&q->lock);
-	if (is_stopped(q->nvme)) {
+	if (nvme_is_stopped(q->nvme)) {
 		pthread_mutex_unlock(&q->lock);
 		return driver_fail(EIO, "%s: the controller is stopped", dev_name(q->nvme->dev));
 	}
-	err = q->waiting ? -EAGAIN : start(q, req);
+	err = q->waiting ? -EAGAIN : nvme_queue_start(q, req);
 	if (err == -EAGAIN) {
 		*q->waiting_end = req;
 		q->waiting_end = &req->next;
@@ -324,27 +328,27 @@ int nvme_poll(struct nvme *nvme, unsigned int queue)
 
 	if (!queue || queue >= nvme->n_queues)
 		return driver_fail(EINVAL, "%s: no queue %u", dev_name(nvme->dev), queue);
-	n = take(&nvme->queue[queue]);
-	return n || !is_dead(nvme) ? n : -EIO;
+	n = nvme_queue_process(&nvme->queue[queue]);
+	return n || !nvme_is_dead(nvme) ? n : -EIO;
 }
 
-/* A completion is there to take; a look without the lock. */
-static bool is_ready(struct nvme_queue *q)
+/* True: a completion can be processed; checked without the lock. */
+static bool nvme_queue_is_ready(struct nvme_queue *q)
 {
 	u32 seen = __atomic_load_n(&q->seen, __ATOMIC_ACQUIRE), cid_status;
 
-	return is_new(q, seen >> 1, seen & 1, &cid_status);
+	return nvme_queue_is_new(q, seen >> 1, seen & 1, &cid_status);
 }
 
 /* Spins a little, then sleeps until the interrupt or for `ms`. False: a signal came. */
-static bool wait_interrupt(struct nvme_queue *q, int ms)
+static bool nvme_queue_wait_interrupt(struct nvme_queue *q, int ms)
 {
 	struct pollfd p = {.fd = q->irq_fd, .events = POLLIN};
 	u64 count;
 	int n;
 
 	for (int i = 0; i < SPIN; i++) {
-		if (is_ready(q))
+		if (nvme_queue_is_ready(q))
 			return true;
 #if defined(__x86_64__) || defined(__i386__)
 		__builtin_ia32_pause();
@@ -355,14 +359,17 @@ static bool wait_interrupt(struct nvme_queue *q, int ms)
 		return true;
 	}
 	n = poll(&p, 1, ms);
-	/* Nobody else reads it: this thread alone is `polling`. */
+	/* Only the thread that set `polling` reads the counter. */
 	if (n > 0 && read(q->irq_fd, &count, sizeof(count)) < 0)
 		return errno != EINTR;
 	return n >= 0 || errno != EINTR;
 }
 
-/* How long the poller may sleep. Under the lock; -1: nothing is to be waited for. */
-static int nap_ms(struct nvme_queue *q, u64 now, u64 end)
+/*
+ * Time for which the polling thread may sleep. The caller holds the lock. -1: there is nothing to
+ * wait for.
+ */
+static int nvme_queue_nap_ms(struct nvme_queue *q, u64 now, u64 end)
 {
 	u64 ms = CHECK_MS;
 
@@ -373,7 +380,7 @@ static int nap_ms(struct nvme_queue *q, u64 now, u64 end)
 	return (int)(end - now < ms ? end - now : ms);
 }
 
-static void sleep_until_finished(struct nvme_queue *q, int ms)
+static void nvme_queue_sleep_until_finished(struct nvme_queue *q, int ms)
 {
 	struct timespec t;
 
@@ -385,16 +392,17 @@ static void sleep_until_finished(struct nvme_queue *q, int ms)
 }
 
 /*
- * One turn of waiting, for `req` or for any. 1: there may be news; 0: a signal came; -1: nothing is
- * in flight or waiting, so nothing will ever come.
+ * Waits once, for `req` or for any request. 1: check again; 0: a signal came; -1: nothing is in
+ * flight or waiting, so nothing will complete.
  */
-static int wait_turn(struct nvme_queue *q, const struct nvme_request *req, u64 now, u64 end)
+static int nvme_queue_wait_turn(struct nvme_queue *q, const struct nvme_request *req, u64 now,
+				u64 end)
 {
 	bool poller, quiet;
 	int ms;
 
 	pthread_mutex_lock(&q->lock);
-	ms = nap_ms(q, now, end);
+	ms = nvme_queue_nap_ms(q, now, end);
 	if (ms < 0 || (req && req->taken)) {
 		pthread_mutex_unlock(&q->lock);
 		return ms < 0 ? -1 : 1;
@@ -402,11 +410,11 @@ static int wait_turn(struct nvme_queue *q, const struct nvme_request *req, u64 n
 	poller = !q->polling;
 	q->polling = true;
 	if (!poller)
-		sleep_until_finished(q, ms);
+		nvme_queue_sleep_until_finished(q, ms);
 	pthread_mutex_unlock(&q->lock);
 	if (!poller)
 		return 1;
-	quiet = wait_interrupt(q, ms);
+	quiet = nvme_queue_wait_interrupt(q, ms);
 	pthread_mutex_lock(&q->lock);
 	q->polling = false;
 	pthread_cond_broadcast(&q->finished);
@@ -416,7 +424,7 @@ static int wait_turn(struct nvme_queue *q, const struct nvme_request *req, u64 n
 
 int nvme_wait(struct nvme *nvme, unsigned int queue, int timeout_ms)
 {
-	u64 now = now_ms(), end = timeout_ms < 0 ? UINT64_MAX : now + (u64)timeout_ms;
+	u64 now = nvme_now_ms(), end = timeout_ms < 0 ? UINT64_MAX : now + (u64)timeout_ms;
 	struct nvme_queue *q;
 	int n;
 
@@ -424,23 +432,27 @@ int nvme_wait(struct nvme *nvme, unsigned int queue, int timeout_ms)
 		return driver_fail(EINVAL, "%s: no queue %u", dev_name(nvme->dev), queue);
 	q = &nvme->queue[queue];
 	for (;;) {
-		n = take(q);
+		n = nvme_queue_process(q);
 		if (n)
 			return n;
-		if (is_dead(nvme))
+		if (nvme_is_dead(nvme))
 			return -EIO;
-		if (now >= end || wait_turn(q, NULL, now, end) <= 0)
+		if (now >= end || nvme_queue_wait_turn(q, NULL, now, end) <= 0)
 			return 0;
-		now = now_ms();
+		now = nvme_now_ms();
 	}
 }
 
 int nvme_queue_wait_request(struct nvme_queue *q, struct nvme_request *req)
 {
-	/* A dead controller has finished it too. A signal is for the caller to look at later. */
+	/*
+	 * If the controller failed, the request is finished as well. The caller handles signals
+	 * afterwards.
+	 */
 	while (!nvme_finished(req)) {
-		if (!take(q) && wait_turn(q, req, now_ms(), UINT64_MAX) < 0)
-			sched_yield(); /* another thread is about to say that it is finished */
+		if (!nvme_queue_process(q) &&
+		    nvme_queue_wait_turn(q, req, nvme_now_ms(), UINT64_MAX) < 0)
+			sched_yield(); /* another thread is about to mark it as finished */
 	}
 	return req->result;
 }
@@ -452,14 +464,14 @@ void nvme_queue_fail_all(struct nvme_queue *q, int err)
 	pthread_mutex_lock(&q->lock);
 	for (u32 i = 0; q->in_flight && i < q->depth - 1u; i++) {
 		if (q->slots[i].req)
-			finish(q, (u16)i, &d, err);
+			nvme_queue_finish(q, (u16)i, &d, err);
 	}
-	waiting_fail(q, &d, err);
+	nvme_queue_waiting_fail(q, &d, err);
 	pthread_mutex_unlock(&q->lock);
-	done_run(q, &d);
+	nvme_done_run(q, &d);
 }
 
-static void queue_free(struct nvme_queue *q)
+static void nvme_queue_free(struct nvme_queue *q)
 {
 	struct device *dev = q->nvme->dev;
 
@@ -490,7 +502,7 @@ int nvme_queue_init(struct nvme *nvme, struct nvme_queue *q, u16 id, u32 depth)
 	if (!q->sq || !q->cq || !q->slots || !q->free) {
 		driver_fail_why(ENOMEM, "%s: no memory for queue %u of %u entries",
 				dev_name(nvme->dev), id, depth);
-		queue_free(q);
+		nvme_queue_free(q);
 		return -ENOMEM;
 	}
 	while (q->n_free < depth - 1) {
@@ -502,7 +514,7 @@ int nvme_queue_init(struct nvme *nvme, struct nvme_queue *q, u16 id, u32 depth)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&q->finished, &attr);
 	pthread_condattr_destroy(&attr);
-	seen_update(q);
+	nvme_queue_seen_update(q);
 	return 0;
 }
 
@@ -510,5 +522,5 @@ void nvme_queue_fini(struct nvme_queue *q)
 {
 	pthread_cond_destroy(&q->finished);
 	pthread_mutex_destroy(&q->lock);
-	queue_free(q);
+	nvme_queue_free(q);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Status codes in words (Base Specification, "Status Field Definition"; NVM Command Set). A status
- * here is the completion's 15 bits: code in bits 0 to 7, its type in 8 to 10, flags above.
+ * Status codes as text (Base Specification, "Status Field Definition"; NVM Command Set). A status
+ * is 15 bits of the completion: code in bits 0 to 7, type in bits 8 to 10, flags above.
  */
 #include "drivers/nvme_private.h"
 
@@ -15,7 +15,7 @@ static const struct {
 	const char *text;
 } table[] = {
 	{0x000, 0, "success"},
-	{0x001, EOPNOTSUPP, "the controller does not know the command"},
+	{0x001, EOPNOTSUPP, "the controller does not support the command"},
 	{0x002, EINVAL, "a field of the command is invalid"},
 	{0x003, EIO, "two commands had one identifier"},
 	{0x004, EIO,
@@ -23,20 +23,20 @@ static const struct {
 	 "disk failed"},
 	{0x005, EIO, "aborted by a power loss"},
 	{0x006, EIO, "an internal error of the controller"},
-	{0x007, ECANCELED, "aborted as asked"},
-	{0x008, ECANCELED, "aborted as its queue was deleted"},
-	{0x00b, ENODEV, "no such namespace, or a format that the command does not take"},
+	{0x007, ECANCELED, "aborted on request"},
+	{0x008, ECANCELED, "aborted because its queue was deleted"},
+	{0x00b, ENODEV, "no such namespace, or a format that the command does not support"},
 	{0x00c, EIO, "commands out of sequence"},
 	{0x00f, EINVAL, "wrong number of data descriptors"},
 	{0x010, EINVAL, "wrong length of data"},
 	{0x013, EINVAL, "a PRP has an invalid offset"},
-	{0x01d, EIO, "a sanitize operation is under way"},
+	{0x01d, EIO, "a sanitize operation is in progress"},
 	{0x020, EROFS, "the namespace is write protected"},
 	{0x080, ERANGE, "beyond the end of the namespace"},
 	{0x081, ENOSPC, "the namespace's capacity is exceeded"},
 	{0x082, EBUSY, "the namespace is not ready"},
 	{0x083, EBUSY, "a reservation conflicts"},
-	{0x084, EBUSY, "a format is under way"},
+	{0x084, EBUSY, "a format is in progress"},
 	{0x100, EINVAL, "the completion queue is invalid"},
 	{0x101, EINVAL, "the queue identifier is invalid"},
 	{0x102, EINVAL, "the queue size is invalid"},
@@ -66,7 +66,7 @@ const char *nvme_status_text(u16 status)
 		if (table[i].status == (status & TYPE_AND_CODE))
 			return table[i].text;
 	}
-	return "a status that this driver does not know";
+	return "a status that is unknown to this driver";
 }
 
 int nvme_status_errno(u16 status)
@@ -78,7 +78,7 @@ int nvme_status_errno(u16 status)
 	return -EIO;
 }
 
-static const char *op_name(const struct nvme_request *req)
+static const char *nvme_op_name(const struct nvme_request *req)
 {
 	switch ((int)req->op) {
 	case NVME_READ:
@@ -96,18 +96,19 @@ static const char *op_name(const struct nvme_request *req)
 	}
 }
 
-/* Why a request failed to which the controller gave no status, or a status. */
-static int request_fail_why(const struct nvme *nvme, const struct nvme_request *req,
-			    const char *what)
+/* Sets the error message of a failed request, with or without a status of the controller. */
+static int nvme_request_fail_why(const struct nvme *nvme, const struct nvme_request *req,
+				 const char *what)
 {
 	const char *name = dev_name(nvme->dev);
 
 	if (req->status)
 		return driver_fail(-req->result, "%s: %s failed: %s (status 0x%03x)", name, what,
 				   nvme_status_text(req->status), req->status);
-	if (is_dead(nvme))
-		return driver_fail(-req->result, "%s: %s failed: the controller was given up: %s",
-				   name, what, nvme->why);
+	if (nvme_is_dead(nvme))
+		return driver_fail(-req->result,
+				   "%s: %s failed: the controller failed and was stopped: %s", name,
+				   what, nvme->why);
 	if (req->result == -EINTR)
 		return driver_fail(EINTR,
 				   "%s: %s was interrupted while its data could not be mapped",
@@ -128,7 +129,7 @@ int nvme_request_fail(const struct nvme *nvme, const struct nvme_request *req)
 	if (req->op == NVME_ADMIN)
 		snprintf(what, sizeof(what), "admin command 0x%02x", req->admin[0]);
 	else
-		snprintf(what, sizeof(what), "%s %u blocks at block %llu", op_name(req),
+		snprintf(what, sizeof(what), "%s %u blocks at block %llu", nvme_op_name(req),
 			 req->blocks, (unsigned long long)req->lba);
-	return request_fail_why(nvme, req, what);
+	return nvme_request_fail_why(nvme, req, what);
 }

@@ -32,7 +32,7 @@ enum nvme_select {
 #define VECTOR_NO_COALESCING  (1u << 16)
 #define EVENT_TEMPERATURE     0x02u /* of FEATURE_EVENTS: SMART's critical warning bit 1 */
 
-static void defaults(const struct nvme *n, struct nvme_features *f)
+static void nvmesim_feature_defaults(const struct nvme *n, struct nvme_features *f)
 {
 	*f = (struct nvme_features){
 		.arbitration = 7, /* no limit to a burst */
@@ -44,7 +44,7 @@ static void defaults(const struct nvme *n, struct nvme_features *f)
 
 void nvmesim_features_reset(struct nvme *n)
 {
-	defaults(n, &n->features);
+	nvmesim_feature_defaults(n, &n->features);
 }
 
 bool nvmesim_too_warm(const struct nvme *n)
@@ -53,13 +53,13 @@ bool nvmesim_too_warm(const struct nvme *n)
 	       NVME_TEMPERATURE <= n->features.under_temp;
 }
 
-static bool feature_known(u32 id)
+static bool nvmesim_feature_known(u32 id)
 {
 	return id >= FEATURE_ARBITRATION && id <= FEATURE_EVENTS && id != 0x03;
 }
 
 /* Composite temperature only; there are no sensors beside it. */
-static u16 set_temperature(struct nvme *n, u32 value)
+static u16 nvmesim_feature_set_temperature(struct nvme *n, u32 value)
 {
 	u32 sensor = (value >> 16) & 15, type = (value >> 20) & 3;
 	bool warm = nvmesim_too_warm(n);
@@ -73,7 +73,7 @@ static u16 set_temperature(struct nvme *n, u32 value)
 }
 
 /* The driver asks for numbers of queues, less one; it gets at most what there is. */
-static u16 set_queues(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_feature_set_queues(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 sqs = c->cdw11 & 0xffff, cqs = c->cdw11 >> 16, want = sqs > cqs ? sqs : cqs, i;
 
@@ -88,7 +88,7 @@ static u16 set_queues(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 set_vector(struct nvme *n, u32 value)
+static u16 nvmesim_feature_set_vector(struct nvme *n, u32 value)
 {
 	u32 vector = value & 0xffff;
 
@@ -100,7 +100,7 @@ static u16 set_vector(struct nvme *n, u32 value)
 	return NVME_OK;
 }
 
-static u16 feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
+static u16 nvmesim_feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
 {
 	struct nvme_features *f = &n->features;
 
@@ -114,7 +114,7 @@ static u16 feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
 		f->power = c->cdw11 & 0xe0;
 		return NVME_OK;
 	case FEATURE_TEMPERATURE:
-		return set_temperature(n, c->cdw11);
+		return nvmesim_feature_set_temperature(n, c->cdw11);
 	case FEATURE_RECOVERY:
 		f->recovery = c->cdw11 & 0xffff;
 		return NVME_OK;
@@ -123,12 +123,12 @@ static u16 feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
 		/* what was cached must not stay volatile once the cache is off */
 		return f->write_cache ? NVME_OK : nvmesim_image_flush(&n->image);
 	case FEATURE_QUEUES:
-		return set_queues(n, c);
+		return nvmesim_feature_set_queues(n, c);
 	case FEATURE_COALESCING:
 		f->coalescing = c->cdw11 & 0xffff;
 		return NVME_OK;
 	case FEATURE_VECTOR:
-		return set_vector(n, c->cdw11);
+		return nvmesim_feature_set_vector(n, c->cdw11);
 	case FEATURE_ATOMICITY:
 		f->atomicity = c->cdw11 & 1;
 		return NVME_OK;
@@ -142,7 +142,7 @@ u16 nvmesim_feature_set(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 id = c->cdw10 & 0xff;
 
-	if (!feature_known(id))
+	if (!nvmesim_feature_known(id))
 		return NVME_INVALID_FIELD;
 	if (c->cdw10 & SET_SAVE)
 		return NVME_NOT_SAVEABLE;
@@ -152,10 +152,10 @@ u16 nvmesim_feature_set(struct nvme *n, struct nvme_cmd *c)
 	} else if (c->nsid && c->nsid != NVME_NSID_ALL) {
 		return NVME_NOT_NAMESPACE;
 	}
-	return feature_store(n, c, id);
+	return nvmesim_feature_store(n, c, id);
 }
 
-static u16 get_temperature(const struct nvme_features *f, struct nvme_cmd *c)
+static u16 nvmesim_feature_get_temperature(const struct nvme_features *f, struct nvme_cmd *c)
 {
 	u32 sensor = (c->cdw11 >> 16) & 15, type = (c->cdw11 >> 20) & 3;
 
@@ -165,7 +165,7 @@ static u16 get_temperature(const struct nvme_features *f, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 get_vector(const struct nvme_features *f, struct nvme_cmd *c)
+static u16 nvmesim_feature_get_vector(const struct nvme_features *f, struct nvme_cmd *c)
 {
 	u32 vector = c->cdw11 & 0xffff;
 
@@ -177,13 +177,13 @@ static u16 get_vector(const struct nvme_features *f, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 feature_load(const struct nvme_features *f, struct nvme_cmd *c, u32 id)
+static u16 nvmesim_feature_load(const struct nvme_features *f, struct nvme_cmd *c, u32 id)
 {
 	switch (id) {
 	case FEATURE_TEMPERATURE:
-		return get_temperature(f, c);
+		return nvmesim_feature_get_temperature(f, c);
 	case FEATURE_VECTOR:
-		return get_vector(f, c);
+		return nvmesim_feature_get_vector(f, c);
 	case FEATURE_ARBITRATION:
 		c->result = f->arbitration;
 		break;
@@ -217,7 +217,7 @@ u16 nvmesim_feature_get(struct nvme *n, struct nvme_cmd *c)
 	u32 id = c->cdw10 & 0xff, select = (c->cdw10 >> 8) & 7;
 	struct nvme_features initial;
 
-	if (!feature_known(id) || select > SELECT_CAPABILITIES)
+	if (!nvmesim_feature_known(id) || select > SELECT_CAPABILITIES)
 		return NVME_INVALID_FIELD;
 	if (id == FEATURE_RECOVERY && c->nsid != 1)
 		return NVME_INVALID_NAMESPACE;
@@ -228,7 +228,7 @@ u16 nvmesim_feature_get(struct nvme *n, struct nvme_cmd *c)
 		return NVME_OK;
 	}
 	if (select == SELECT_CURRENT)
-		return feature_load(&n->features, c, id);
-	defaults(n, &initial);
-	return feature_load(&initial, c, id);
+		return nvmesim_feature_load(&n->features, c, id);
+	nvmesim_feature_defaults(n, &initial);
+	return nvmesim_feature_load(&initial, c, id);
 }

@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static int image_open_file(const char *path, bool readonly)
+static int nvmesim_image_open_file(const char *path, bool readonly)
 {
 	/* O_NONBLOCK so that a FIFO is found out instead of waited for */
 	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -41,7 +41,7 @@ static int image_open_file(const char *path, bool readonly)
 	return error_set(err, "sim:nvme cannot open its image %s: %s", path, strerror(err));
 }
 
-static int image_check(struct nvme_image *im, const char *path)
+static int nvmesim_image_check(struct nvme_image *im, const char *path)
 {
 	struct stat st;
 
@@ -65,7 +65,7 @@ static int image_check(struct nvme_image *im, const char *path)
 	return 0;
 }
 
-static int image_lock(struct nvme_image *im, const char *path)
+static int nvmesim_image_lock(struct nvme_image *im, const char *path)
 {
 	struct flock l = {.l_type = im->readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
 
@@ -84,12 +84,12 @@ int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly)
 	int err;
 
 	im->readonly = readonly;
-	im->fd = image_open_file(path, readonly);
+	im->fd = nvmesim_image_open_file(path, readonly);
 	if (im->fd < 0)
 		return im->fd;
-	err = image_check(im, path);
+	err = nvmesim_image_check(im, path);
 	if (!err)
-		err = image_lock(im, path);
+		err = nvmesim_image_lock(im, path);
 	if (err)
 		nvmesim_image_close(im);
 	return err;
@@ -101,7 +101,7 @@ void nvmesim_image_close(struct nvme_image *im)
 	im->fd = -1;
 }
 
-static u16 status_of(int err, bool write)
+static u16 nvmesim_image_status_of(int err, bool write)
 {
 	if (err == EFAULT)
 		return NVME_DATA_TRANSFER;
@@ -111,7 +111,8 @@ static u16 status_of(int err, bool write)
 }
 
 /* One segment, however little the kernel moves at a time. */
-static u16 move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset, bool write)
+static u16 nvmesim_image_move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset,
+				      bool write)
 {
 	while (len) {
 		ssize_t r = write ? pwrite(im->fd, p, len, (off_t)offset)
@@ -120,7 +121,7 @@ static u16 move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset,
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0)
-			return status_of(r ? errno : EIO, write);
+			return nvmesim_image_status_of(r ? errno : EIO, write);
 		p += r;
 		len -= (u64)r;
 		offset += (u64)r;
@@ -129,8 +130,8 @@ static u16 move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset,
 }
 
 /* The rest after a call that moved only `done` bytes. */
-static u16 move_rest(const struct nvme_image *im, const struct iovec *iov, int n, u64 done,
-		     u64 offset, bool write)
+static u16 nvmesim_image_move_rest(const struct nvme_image *im, const struct iovec *iov, int n,
+				   u64 done, u64 offset, bool write)
 {
 	u64 skip;
 	u16 status;
@@ -139,8 +140,8 @@ static u16 move_rest(const struct nvme_image *im, const struct iovec *iov, int n
 	for (i = 0; i < n; i++, iov++) {
 		skip = min_u64(done, iov->iov_len);
 		done -= skip;
-		status = move_segment(im, (u8 *)iov->iov_base + skip, iov->iov_len - skip,
-				      offset + skip, write);
+		status = nvmesim_image_move_segment(im, (u8 *)iov->iov_base + skip,
+						    iov->iov_len - skip, offset + skip, write);
 		if (status)
 			return status;
 		offset += iov->iov_len;
@@ -158,8 +159,8 @@ u16 nvmesim_image_move(struct nvme_image *im, const struct iovec *iov, int n, u6
 	if (likely(r >= 0 && (u64)r == len))
 		return NVME_OK;
 	if (r < 0 && errno != EINTR)
-		return status_of(errno, write);
-	return move_rest(im, iov, n, r > 0 ? (u64)r : 0, offset, write);
+		return nvmesim_image_status_of(errno, write);
+	return nvmesim_image_move_rest(im, iov, n, r > 0 ? (u64)r : 0, offset, write);
 }
 
 u16 nvmesim_image_intact(const struct nvme_image *im)
@@ -171,7 +172,7 @@ u16 nvmesim_image_intact(const struct nvme_image *im)
 	return NVME_OK;
 }
 
-static int punch(struct nvme_image *im, u64 offset, u64 len)
+static int nvmesim_image_punch(struct nvme_image *im, u64 offset, u64 len)
 {
 	int r;
 
@@ -189,11 +190,11 @@ u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 	u64 part;
 	u16 status;
 
-	if (!punch(im, offset, len))
+	if (!nvmesim_image_punch(im, offset, len))
 		return NVME_OK;
 	for (; len; len -= part, offset += part) {
 		part = min_u64(len, sizeof(zeroes));
-		status = move_segment(im, zeroes, part, offset, true);
+		status = nvmesim_image_move_segment(im, zeroes, part, offset, true);
 		if (status)
 			return status;
 	}
@@ -203,7 +204,7 @@ u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 /* Gives blocks back. A hint: where the file system cannot, nothing happens. */
 void nvmesim_image_discard(struct nvme_image *im, u64 offset, u64 len)
 {
-	(void)punch(im, offset, len);
+	(void)nvmesim_image_punch(im, offset, len);
 }
 
 u16 nvmesim_image_flush(struct nvme_image *im)

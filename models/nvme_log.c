@@ -31,56 +31,56 @@ void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status)
 }
 
 /* Newest first. */
-static u32 fill_errors(struct nvme *n, u8 *p)
+static u32 nvmesim_log_fill_errors(struct nvme *n, u8 *p)
 {
 	u64 i, have = min_u64(n->totals.errors, NVME_ERRORS);
 
 	for (i = 0; i < have; i++, p += ERROR_ENTRY) {
 		const struct nvme_error *e = &n->error[(n->totals.errors - 1 - i) % NVME_ERRORS];
 
-		put_le64(p, 0, e->count);
-		put_le16(p, 8, e->sq);
-		put_le16(p, 10, e->cid);
-		put_le16(p, 12, e->status);
-		put_le16(p, 14, 0xffff); /* which field was wrong is not said */
-		put_le64(p, 16, e->lba);
-		put_le32(p, 24, e->nsid);
+		nvmesim_put_le64(p, 0, e->count);
+		nvmesim_put_le16(p, 8, e->sq);
+		nvmesim_put_le16(p, 10, e->cid);
+		nvmesim_put_le16(p, 12, e->status);
+		nvmesim_put_le16(p, 14, 0xffff); /* which field was wrong is not said */
+		nvmesim_put_le64(p, 16, e->lba);
+		nvmesim_put_le32(p, 24, e->nsid);
 	}
 	return NVME_ERRORS * ERROR_ENTRY;
 }
 
 /* In units of a thousand blocks, rounded up. */
-static u64 data_units(u64 blocks)
+static u64 nvmesim_log_data_units(u64 blocks)
 {
 	return (blocks + 999) / 1000;
 }
 
-static u32 fill_smart(struct nvme *n, u8 *p)
+static u32 nvmesim_log_fill_smart(struct nvme *n, u8 *p)
 {
 	const struct nvme_totals *t = &n->totals;
 
 	p[0] = (u8)((nvmesim_too_warm(n) ? 0x02 : 0) | (n->image.readonly ? 0x08 : 0));
-	put_le16(p, 1, NVME_TEMPERATURE);
+	nvmesim_put_le16(p, 1, NVME_TEMPERATURE);
 	p[3] = 100; /* spare, and the level below which it warns */
 	p[4] = 10;
-	put_le64(p, 32, data_units(t->blocks_read));
-	put_le64(p, 48, data_units(t->blocks_written));
-	put_le64(p, 64, t->reads);
-	put_le64(p, 80, t->writes);
-	put_le64(p, 112, 1); /* power cycles */
-	put_le64(p, 160, t->media_errors);
-	put_le64(p, 176, t->errors);
+	nvmesim_put_le64(p, 32, nvmesim_log_data_units(t->blocks_read));
+	nvmesim_put_le64(p, 48, nvmesim_log_data_units(t->blocks_written));
+	nvmesim_put_le64(p, 64, t->reads);
+	nvmesim_put_le64(p, 80, t->writes);
+	nvmesim_put_le64(p, 112, 1); /* power cycles */
+	nvmesim_put_le64(p, 160, t->media_errors);
+	nvmesim_put_le64(p, 176, t->errors);
 	return 512;
 }
 
-static u32 fill_firmware(struct nvme *n, u8 *p)
+static u32 nvmesim_log_fill_firmware(struct nvme *n, u8 *p)
 {
 	p[0] = 1; /* slot 1 is active */
 	memcpy(p + 8, "1.0     ", 8);
 	return 512;
 }
 
-static u32 fill_effects(struct nvme *n, u8 *p)
+static u32 nvmesim_log_fill_effects(struct nvme *n, u8 *p)
 {
 	static const u8 admin[] = {
 		NVME_ADMIN_DELETE_SQ,	NVME_ADMIN_CREATE_SQ,	 NVME_ADMIN_GET_LOG,
@@ -93,25 +93,25 @@ static u32 fill_effects(struct nvme *n, u8 *p)
 	size_t i;
 
 	for (i = 0; i < sizeof(admin); i++)
-		put_le32(p, admin[i] * 4u, EFFECT_SUPPORTED);
+		nvmesim_put_le32(p, admin[i] * 4u, EFFECT_SUPPORTED);
 	for (i = 0; i < sizeof(looks); i++)
-		put_le32(p, 1024 + looks[i] * 4u, EFFECT_SUPPORTED);
+		nvmesim_put_le32(p, 1024 + looks[i] * 4u, EFFECT_SUPPORTED);
 	for (i = 0; i < sizeof(changes); i++)
-		put_le32(p, 1024 + changes[i] * 4u, EFFECT_SUPPORTED | EFFECT_CONTENT);
+		nvmesim_put_le32(p, 1024 + changes[i] * 4u, EFFECT_SUPPORTED | EFFECT_CONTENT);
 	return PAGE_BYTES;
 }
 
-static u32 log_fill(struct nvme *n, u32 id, u8 *p)
+static u32 nvmesim_log_fill(struct nvme *n, u32 id, u8 *p)
 {
 	switch (id) {
 	case LOG_ERRORS:
-		return fill_errors(n, p);
+		return nvmesim_log_fill_errors(n, p);
 	case LOG_SMART:
-		return fill_smart(n, p);
+		return nvmesim_log_fill_smart(n, p);
 	case LOG_FIRMWARE:
-		return fill_firmware(n, p);
+		return nvmesim_log_fill_firmware(n, p);
 	default:
-		return fill_effects(n, p);
+		return nvmesim_log_fill_effects(n, p);
 	}
 }
 
@@ -133,7 +133,7 @@ u16 nvmesim_log(struct nvme *n, struct nvme_cmd *c)
 		return status;
 	/* the PRP list was in n->page until now */
 	memset(n->page, 0, sizeof(n->page));
-	size = log_fill(n, id, n->page);
+	size = nvmesim_log_fill(n, id, n->page);
 	if (at >= size)
 		return NVME_INVALID_FIELD;
 	status = nvmesim_data_put(n, n->page + at, min_u64(len, size - at));

@@ -132,25 +132,25 @@ enum nvme_status {
 #define NVME_NSID_ALL 0xffffffffu
 
 /* Stores at a byte offset of a data structure. */
-static inline void put_le16(void *buf, size_t at, u16 v)
+static inline void nvmesim_put_le16(void *buf, size_t at, u16 v)
 {
 	v = htole16(v);
 	memcpy((u8 *)buf + at, &v, sizeof(v));
 }
 
-static inline void put_le32(void *buf, size_t at, u32 v)
+static inline void nvmesim_put_le32(void *buf, size_t at, u32 v)
 {
 	v = htole32(v);
 	memcpy((u8 *)buf + at, &v, sizeof(v));
 }
 
-static inline void put_le64(void *buf, size_t at, u64 v)
+static inline void nvmesim_put_le64(void *buf, size_t at, u64 v)
 {
 	v = htole64(v);
 	memcpy((u8 *)buf + at, &v, sizeof(v));
 }
 
-static inline u32 get_le32(const void *buf, size_t at)
+static inline u32 nvmesim_get_le32(const void *buf, size_t at)
 {
 	u32 v;
 
@@ -158,7 +158,7 @@ static inline u32 get_le32(const void *buf, size_t at)
 	return le32toh(v);
 }
 
-static inline u64 get_le64(const void *buf, size_t at)
+static inline u64 nvmesim_get_le64(const void *buf, size_t at)
 {
 	u64 v;
 

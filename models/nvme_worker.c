@@ -4,7 +4,7 @@
  * work a little while after the last before it sleeps, since waking it costs the driver a system
  * call and both some microseconds.
  *
- *  nvmesim_ring()                           wait_for_work()
+ *  nvmesim_ring()                           nvmesim_worker_wait_for_work()
  *    pending |= bits    (A)                   asleep = 1         (C)
  *    if (asleep) wake   (B)                   if (!pending) wait (D)
  *
@@ -38,7 +38,7 @@ void nvmesim_csts(struct nvme *n, u32 clear, u32 set)
 	write_release(&n->regs.csts, (n->regs.csts & ~clear) | set);
 }
 
-static bool look(struct nvme *n, u64 until)
+static bool nvmesim_worker_look(struct nvme *n, u64 until)
 {
 	int i;
 
@@ -56,9 +56,9 @@ static bool look(struct nvme *n, u64 until)
  * Looking pays where the driver has a processor of its own, and harms where it waits for this very
  * one. Which it is shows in whether it ever helps: the time grows when it did and shrinks when not.
  */
-static bool look_for_work(struct nvme *n)
+static bool nvmesim_worker_look_for_work(struct nvme *n)
 {
-	if (look(n, clock_ns() + n->look_ns)) {
+	if (nvmesim_worker_look(n, clock_ns() + n->look_ns)) {
 		n->look_ns = min_u64(n->look_ns * 2, LOOK_MAX_NS);
 		return true;
 	}
@@ -68,9 +68,9 @@ static bool look_for_work(struct nvme *n)
 	return false;
 }
 
-static void wait_for_work(struct nvme *n)
+static void nvmesim_worker_wait_for_work(struct nvme *n)
 {
-	if (n->running && look_for_work(n))
+	if (n->running && nvmesim_worker_look_for_work(n))
 		return;
 	__atomic_store_n(&n->bell.asleep, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST))
@@ -79,7 +79,7 @@ static void wait_for_work(struct nvme *n)
 }
 
 /* Everything but the admin queue's place goes back to what it was at power-on. */
-static void controller_reset(struct nvme *n)
+static void nvmesim_worker_controller_reset(struct nvme *n)
 {
 	n->started = false;
 	n->running = false;
@@ -96,7 +96,7 @@ static void controller_reset(struct nvme *n)
 	nvmesim_csts(n, ~0u, 0);
 }
 
-static bool start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
+static bool nvmesim_worker_start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
 {
 	u32 mps = NVME_CC_MPS(cc), sqes = NVME_CC_IOSQES(cc), cqes = NVME_CC_IOCQES(cc);
 
@@ -110,12 +110,12 @@ static bool start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
 	return !((asq | acq) & ((PAGE_BYTES << mps) - 1));
 }
 
-static void controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
+static void nvmesim_worker_controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
 {
 	u32 i;
 
 	n->started = true;
-	if (!start_ok(cc, aqa, asq, acq)) {
+	if (!nvmesim_worker_start_ok(cc, aqa, asq, acq)) {
 		nvmesim_csts(n, 0, NVME_CSTS_CFS);
 		return;
 	}
@@ -137,7 +137,7 @@ static void controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
 	nvmesim_csts(n, 0, NVME_CSTS_RDY);
 }
 
-static void shutdown_step(struct nvme *n, u32 cc)
+static void nvmesim_worker_shutdown_step(struct nvme *n, u32 cc)
 {
 	u32 shst = n->regs.csts & NVME_CSTS_SHST_MASK;
 
@@ -150,7 +150,7 @@ static void shutdown_step(struct nvme *n, u32 cc)
 	}
 }
 
-static void control_step(struct nvme *n)
+static void nvmesim_worker_control_step(struct nvme *n)
 {
 	struct nvme_regs *r = &n->regs;
 	u32 cc, aqa;
@@ -167,18 +167,18 @@ static void control_step(struct nvme *n)
 	lock_release(&r->lock);
 
 	if (was_disabled)
-		controller_reset(n);
+		nvmesim_worker_controller_reset(n);
 	if ((cc & NVME_CC_EN) && !n->started)
-		controller_start(n, cc, aqa, asq, acq);
-	shutdown_step(n, cc);
+		nvmesim_worker_controller_start(n, cc, aqa, asq, acq);
+	nvmesim_worker_shutdown_step(n, cc);
 }
 
-static void take_pending(struct nvme *n)
+static void nvmesim_worker_take_pending(struct nvme *n)
 {
 	u64 pending = __atomic_exchange_n(&n->bell.pending, 0, __ATOMIC_SEQ_CST);
 
 	if (pending & NVME_PEND_CONTROL)
-		control_step(n);
+		nvmesim_worker_control_step(n);
 	if (!n->running) {
 		n->ready = 0;
 		return;
@@ -194,7 +194,7 @@ static void take_pending(struct nvme *n)
 }
 
 /* One turn for each queue that has something. */
-static void run_queues(struct nvme *n)
+static void nvmesim_worker_run_queues(struct nvme *n)
 {
 	u64 turn = n->ready;
 
@@ -214,9 +214,9 @@ void *nvmesim_worker(void *arg)
 
 	while (!read_once(&n->bell.stop)) {
 		if (!n->ready && !read_once(&n->bell.pending))
-			wait_for_work(n);
-		take_pending(n);
-		run_queues(n);
+			nvmesim_worker_wait_for_work(n);
+		nvmesim_worker_take_pending(n);
+		nvmesim_worker_run_queues(n);
 	}
 	return NULL;
 }

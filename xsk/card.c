@@ -9,21 +9,23 @@
 #include <string.h>
 
 struct card {
-	struct card *next; /* all of this under `lock` */
+	struct card *next; /* The lock `lock` guards all fields. */
 	unsigned int users;
-	char *ifname; /* as it was asked for */
+	char *ifname; /* as the application wrote it */
 	struct device *dev;
-	bool ours;	       /* opened here */
-	struct e1000e *driver; /* NULL: none is needed, or the program has its own */
+	bool ours;	       /* this file opened it */
+	struct e1000e *driver; /* NULL: the device needs none, or the program drives it itself */
 	bool started;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct card *cards;
 
-/* The driver of a device that was opened here. 0; -errno. A device that no driver knows has none.
+/*
+ * Attaches a driver to a device that this file opened. 0; -errno. A device without a known driver
+ * is used without one.
  */
-static int attach_driver(struct card *c)
+static int xsk_card_attach_driver(struct card *c)
 {
 	c->driver = e1000e_probe(c->dev, NULL);
 	if (!c->driver && errno != ENODEV)
@@ -31,7 +33,7 @@ static int attach_driver(struct card *c)
 	return 0;
 }
 
-static void card_free(struct card *c)
+static void xsk_card_free(struct card *c)
 {
 	e1000e_remove(c->driver);
 	if (c->ours)
@@ -40,8 +42,8 @@ static void card_free(struct card *c)
 	free(c);
 }
 
-/* Under lock. */
-static struct card *card_new(const char *ifname)
+/* The caller holds `lock`. */
+static struct card *xsk_card_new(const char *ifname)
 {
 	struct card *c = calloc(1, sizeof(*c));
 	int err;
@@ -53,14 +55,14 @@ static struct card *card_new(const char *ifname)
 	if (c->ifname && !c->dev) {
 		c->dev = dmamap_open(ifname);
 		c->ours = c->dev != NULL;
-		/* neither a device nor a spec: it is the name that is wrong */
+		/* the text is neither a device nor a spec, so the name is wrong */
 		if (!c->dev && errno == EINVAL && !strpbrk(ifname, ":,="))
 			errno = ENODEV;
 	}
-	err = !c->ifname ? ENOMEM : !c->dev ? errno : c->ours ? -attach_driver(c) : 0;
+	err = !c->ifname ? ENOMEM : !c->dev ? errno : c->ours ? -xsk_card_attach_driver(c) : 0;
 	if (!err)
 		return c;
-	card_free(c);
+	xsk_card_free(c);
 	errno = err;
 	return NULL;
 }
@@ -72,11 +74,11 @@ struct card *xsk_card_get(const char *ifname)
 	pthread_mutex_lock(&lock);
 	for (c = cards; c && strcmp(c->ifname, ifname) != 0; c = c->next)
 		;
-	/* a device of the program's may have been closed and opened again under its name */
+	/* the program may have closed its device and opened another under the same name */
 	if (c && !c->ours && c->dev != dmamap_find(ifname))
 		c = NULL;
 	if (!c) {
-		c = card_new(ifname);
+		c = xsk_card_new(ifname);
 		if (c) {
 			c->next = cards;
 			cards = c;
@@ -99,7 +101,7 @@ void xsk_card_put(struct card *c)
 		for (at = &cards; *at != c; at = &(*at)->next)
 			;
 		*at = c->next;
-		card_free(c);
+		xsk_card_free(c);
 	}
 	pthread_mutex_unlock(&lock);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device behind an interface name: one that the program opened under that name, which it also
- * drives; or, when the name is a spec, one that is opened for the sockets on it, with the driver
- * that the card needs, and closed with the last of them.
+ * The device behind an interface name. If the program opened a device under that name, that device
+ * is used, and the program drives it. If the name is a device spec, the device is opened for the
+ * sockets on it, together with the driver that the card needs, and closed with the last of them.
  */
 #ifndef XSK_CARD_H
 #define XSK_CARD_H
@@ -11,12 +11,15 @@
 
 struct card;
 
-/* NULL, errno: ENODEV and what dmamap_open() says. Each is given back. */
+/*
+ * Returns a reference that xsk_card_put() releases. NULL, errno: ENODEV, or what dmamap_open()
+ * sets.
+ */
 struct card *xsk_card_get(const char *ifname);
 void xsk_card_put(struct card *card);
 struct device *xsk_card_device(struct card *card);
 
-/* A socket was bound: packets may come. 0, -errno. */
+/* Starts the card after a socket was bound: packets may arrive from now on. 0, -errno. */
 int xsk_card_start(struct card *card);
 
 #endif

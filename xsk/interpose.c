@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The system's calls that an AF_XDP application makes on its socket's descriptor. Linked before the
- * C library, these see them first: a wake-up is then a function call, and before a wait the
- * descriptor is made as the rings are. All else goes on to the C library.
+ * Replacements for the system calls that an AF_XDP application makes on the descriptor of its
+ * socket. The library is linked before the C library, so these functions are called first. A
+ * wake-up is then a function call, and before a wait the descriptor's state is updated from the
+ * rings. Calls on other descriptors are passed on to the C library.
  *
- * ThreadSanitizer stands before these calls, too, and while in its own sees no locks: under it
- * there are none of ours, and the thread of port.c serves the descriptors.
+ * ThreadSanitizer also interposes these calls, and does not track locks inside its own
+ * interceptors. In a build with ThreadSanitizer these functions are left out, and the thread of
+ * port.c serves the descriptors.
  */
 #ifndef __SANITIZE_THREAD__
 #include "port.h"
@@ -20,8 +22,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The next definition after ours, once. NULL: the program is linked statically. */
-static void *next_of(void **where, const char *name)
+/*
+ * Looks up the next definition after this one and stores it. NULL: the program is linked
+ * statically.
+ */
+static void *xsk_interpose_next(void **where, const char *name)
 {
 	void *fn = __atomic_load_n(where, __ATOMIC_ACQUIRE);
 
@@ -38,13 +43,13 @@ static void *next_of(void **where, const char *name)
 		union {                                                                            \
 			void *p;                                                                   \
 			__typeof__(&name) fn;                                                      \
-		} u_ = {.p = next_of(&next_, #name)};                                              \
+		} u_ = {.p = xsk_interpose_next(&next_, #name)};                                   \
 		u_.p ? u_.fn(__VA_ARGS__)                                                          \
 		     : (__typeof__(u_.fn(__VA_ARGS__)))syscall(number, __VA_ARGS__);               \
 	})
 
-/* 0, or -1 with errno, as a system call gives it. */
-static int wake(struct port *p, u32 what)
+/* Returns 0, or -1 with errno, as a system call does. */
+static int xsk_interpose_wake(struct port *p, u32 what)
 {
 	int err = xdp_sock_wakeup(p->xs, what);
 
@@ -56,8 +61,8 @@ static int wake(struct port *p, u32 what)
 }
 
 /*
- * Ours have names of their own here, and the system's in the object file: the C library declares
- * some of these with argument types that only it can write.
+ * The functions have a name of their own in the source, and the system's name in the object file:
+ * the C library declares some of them with argument types that only its headers can write.
  */
 #define INTERPOSE(type, name, ...)                                                                 \
 	DMAMAP_API type xsk_##name(__VA_ARGS__) __asm__(#name);                                    \
@@ -68,7 +73,7 @@ INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags,
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_TX)
+	return p ? xsk_interpose_wake(p, XDP_WAKEUP_TX)
 		 : NEXT(sendto, SYS_sendto, fd, buf, n, flags, addr, addr_len);
 }
 
@@ -76,7 +81,8 @@ INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_TX) : NEXT(sendmsg, SYS_sendmsg, fd, message, flags);
+	return p ? xsk_interpose_wake(p, XDP_WAKEUP_TX)
+		 : NEXT(sendmsg, SYS_sendmsg, fd, message, flags);
 }
 
 INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
@@ -84,7 +90,7 @@ INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sock
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_RX)
+	return p ? xsk_interpose_wake(p, XDP_WAKEUP_RX)
 		 : NEXT(recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, addr_len);
 }
 
@@ -92,11 +98,12 @@ INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? wake(p, XDP_WAKEUP_RX) : NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
+	return p ? xsk_interpose_wake(p, XDP_WAKEUP_RX)
+		 : NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
 }
 
-/* Waiting on a socket is a wake-up, too, for the directions that are waited for. */
-static void before_poll(const struct pollfd *fds, nfds_t n)
+/* Waiting on a socket is also a wake-up, for each direction that is waited for. */
+static void xsk_interpose_before_poll(const struct pollfd *fds, nfds_t n)
 {
 	if (!xsk_ports_exist())
 		return;
@@ -116,11 +123,11 @@ static void before_poll(const struct pollfd *fds, nfds_t n)
 
 INTERPOSE(int, poll, struct pollfd *fds, nfds_t n, int timeout)
 {
-	before_poll(fds, n);
+	xsk_interpose_before_poll(fds, n);
 	return NEXT(poll, SYS_poll, fds, n, timeout);
 }
 
-/* What the compiler makes of poll() in a program with _FORTIFY_SOURCE. */
+/* The compiler calls this instead of poll() in a program with _FORTIFY_SOURCE. */
 INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t size)
 {
 	if (size / sizeof(*fds) < n)
@@ -128,16 +135,19 @@ INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t siz
 	return xsk_poll(fds, n, timeout);
 }
 
-/* The system call writes the time left over, which the function does not, and is told a size. */
-static int next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
-		      const sigset_t *mask)
+/*
+ * The system call takes the size of the mask and writes the remaining time; the function does
+ * neither.
+ */
+static int xsk_interpose_next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+				    const sigset_t *mask)
 {
 	static void *next;
 	struct timespec left = timeout ? *timeout : (struct timespec){0};
 	union {
 		void *p;
 		__typeof__(&ppoll) fn;
-	} u = {.p = next_of(&next, "ppoll")};
+	} u = {.p = xsk_interpose_next(&next, "ppoll")};
 
 	return u.p ? u.fn(fds, n, timeout, mask)
 		   : (int)syscall(SYS_ppoll, fds, n, timeout ? &left : NULL, mask, 8ul);
@@ -146,8 +156,8 @@ static int next_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeo
 INTERPOSE(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	  const sigset_t *mask)
 {
-	before_poll(fds, n);
-	return next_ppoll(fds, n, timeout, mask);
+	xsk_interpose_before_poll(fds, n);
+	return xsk_interpose_next_ppoll(fds, n, timeout, mask);
 }
 
 INTERPOSE(int, select, int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)

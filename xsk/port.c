@@ -11,46 +11,50 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PLUG_BYTES 1500 /* more than half of the least send buffer */
+#define PLUG_BYTES 1500 /* more than half of the smallest send buffer */
 #define LOOK_MS	   1
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct port *all;     /* under list_lock */
+static struct port *all;     /* list_lock guards it */
 static unsigned int n_ports; /* atomic; written under list_lock */
-static int watch = -1;	     /* epoll of the thread; -1: there is none. Under list_lock */
-static int nudge = -1;	     /* eventfd: a mark or a plug was set */
-static unsigned int n_set;   /* atomic: marks and plugs that stand */
+/* epoll descriptor of the thread; -1: there is no thread. Under list_lock */
+static int watch = -1;
+static int nudge = -1;	   /* eventfd: written when the first mark or plug is set */
+static unsigned int n_set; /* atomic: number of marks and plugs that are set */
 
-static void count_set(int change)
+static void xsk_port_count_set(int change)
 {
 	if (__atomic_fetch_add(&n_set, (unsigned int)change, __ATOMIC_ACQ_REL) == 0 && change > 0)
 		eventfd_write(nudge, 1);
 }
 
-/* Under port->lock: the mark is there, or not. The application may have taken it. */
-static void set_mark(struct port *p, bool on)
+/*
+ * Sets or clears the mark. The application may have received it already. The caller holds
+ * port->lock.
+ */
+static void xsk_port_set_mark(struct port *p, bool on)
 {
 	char none;
 
 	if (p->marked && recv(p->fd, &none, 0, MSG_DONTWAIT | MSG_PEEK) < 0) {
 		p->marked = false;
-		count_set(-1);
+		xsk_port_count_set(-1);
 	}
 	if (on == p->marked)
 		return;
 	if (on) {
 		if (send(p->ours, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL))
-			return; /* the next look tries again */
+			return; /* the next refresh tries again */
 	} else {
 		while (recv(p->fd, &none, 0, MSG_DONTWAIT) >= 0)
 			;
 	}
 	p->marked = on;
-	count_set(on ? 1 : -1);
+	xsk_port_count_set(on ? 1 : -1);
 }
 
-/* Under port->lock. Reads all that the application sent; true: it was something. */
-static bool take_sent(struct port *p)
+/* Reads all that the application sent; true: it sent something. The caller holds port->lock. */
+static bool xsk_port_take_sent(struct port *p)
 {
 	char bytes[PLUG_BYTES];
 	bool any = false;
@@ -59,7 +63,7 @@ static bool take_sent(struct port *p)
 	while ((n = recv(p->ours, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0) {
 		if (n == PLUG_BYTES && p->plugged) {
 			__atomic_store_n(&p->plugged, false, __ATOMIC_RELAXED);
-			count_set(-1);
+			xsk_port_count_set(-1);
 		} else {
 			any = true;
 		}
@@ -67,27 +71,27 @@ static bool take_sent(struct port *p)
 	return any;
 }
 
-static void set_plug(struct port *p, bool on)
+static void xsk_port_set_plug(struct port *p, bool on)
 {
 	static const char bytes[PLUG_BYTES];
 
 	if (on == p->plugged)
 		return;
 	if (!on) {
-		take_sent(p);
+		xsk_port_take_sent(p);
 		return;
 	}
 	if (send(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) ==
 	    (ssize_t)sizeof(bytes)) {
 		__atomic_store_n(&p->plugged, true, __ATOMIC_RELAXED);
-		count_set(1);
+		xsk_port_count_set(1);
 	}
 }
 
 /*
- * A driver that finds `readable` leaves the mark alone. So it is taken back first, and only then
- * the rings are looked at: either the driver sees it gone and comes for the lock, or we see its
- * packet.
+ * A driver that finds `readable` set does not touch the mark. So `readable` is cleared before the
+ * rings are read: either the driver sees it cleared and acquires the lock, or this thread sees the
+ * driver's packet.
  */
 void xsk_port_refresh(struct port *p)
 {
@@ -96,23 +100,26 @@ void xsk_port_refresh(struct port *p)
 	pthread_mutex_lock(&p->lock);
 	(void)__atomic_exchange_n(&p->readable, false, __ATOMIC_SEQ_CST);
 	events = xdp_sock_poll(p->xs);
-	set_mark(p, events & (POLLIN | POLLERR));
-	set_plug(p, !(events & (POLLOUT | POLLERR)));
+	xsk_port_set_mark(p, events & (POLLIN | POLLERR));
+	xsk_port_set_plug(p, !(events & (POLLOUT | POLLERR)));
 	__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* In the driver's thread, which has just shown what it did in a ring. */
-static void on_ready(struct xdp_sock *xs, u32 what, void *arg)
+/* Runs in the driver's thread, after it has published entries of a ring. */
+static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 {
 	struct port *p = arg;
 
-	/* a fence before the look at our flags; an exchange, so that ThreadSanitizer sees it */
+	/*
+	 * A full barrier before `readable` is read. It is an exchange, because ThreadSanitizer does
+	 * not know fences.
+	 */
 	__atomic_fetch_add(&p->fence, 1, __ATOMIC_SEQ_CST);
 	if ((what & XDP_WAKEUP_RX) && !__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST)) {
 		pthread_mutex_lock(&p->lock);
-		/* the application may have been quicker, and be waiting for the next */
-		set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
+		/* the application may have taken the packet already and wait for the next */
+		xsk_port_set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
 		__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
 		pthread_mutex_unlock(&p->lock);
 	}
@@ -147,8 +154,11 @@ bool xsk_ports_exist(void)
 	return __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* One after the other; a port may go between two, but not while it is looked at. */
-static void for_each(void (*fn)(struct port *))
+/*
+ * Calls the function for each port in turn. A port may be removed between two calls, but not during
+ * one.
+ */
+static void xsk_port_for_each(void (*fn)(struct port *))
 {
 	struct port *p, *next;
 
@@ -159,7 +169,8 @@ static void for_each(void (*fn)(struct port *))
 		fn(p);
 		pthread_mutex_lock(&list_lock);
 		p->users--;
-		next = p->gone ? all : p->next; /* it went: what follows it is not known */
+		/* the port was removed, so its successor is not known */
+		next = p->gone ? all : p->next;
 		if (p->gone)
 			break;
 	}
@@ -169,26 +180,26 @@ static void for_each(void (*fn)(struct port *))
 void xsk_ports_refresh(void)
 {
 	if (xsk_ports_exist())
-		for_each(xsk_port_refresh);
+		xsk_port_for_each(xsk_port_refresh);
 }
 
 /*
- * What came by another way than interpose.c. While the plug stands, nothing of the application's
- * comes through: it is taken for a wake-up itself.
+ * Handles wake-ups that bypass interpose.c. While the plug is set the application cannot send, so
+ * every round counts as a wake-up.
  */
-static void serve(struct port *p)
+static void xsk_port_serve(struct port *p)
 {
 	bool sent;
 
 	pthread_mutex_lock(&p->lock);
-	sent = p->plugged || take_sent(p);
+	sent = p->plugged || xsk_port_take_sent(p);
 	pthread_mutex_unlock(&p->lock);
 	if (sent)
 		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
 	xsk_port_refresh(p);
 }
 
-static void *serve_all(void *arg)
+static void *xsk_port_serve_all(void *arg)
 {
 	struct epoll_event events[16];
 
@@ -199,13 +210,13 @@ static void *serve_all(void *arg)
 
 		if (n > 0)
 			eventfd_read(nudge, &count);
-		for_each(serve);
+		xsk_port_for_each(xsk_port_serve);
 	}
 	return arg;
 }
 
-/* Under list_lock. */
-static int start_thread(void)
+/* The caller holds list_lock. */
+static int xsk_port_start_thread(void)
 {
 	struct epoll_event e = {.events = EPOLLIN};
 	pthread_t thread;
@@ -217,7 +228,7 @@ static int start_thread(void)
 	if (watch < 0)
 		goto fail;
 	if (epoll_ctl(watch, EPOLL_CTL_ADD, nudge, &e) ||
-	    (errno = pthread_create(&thread, NULL, serve_all, NULL))) {
+	    (errno = pthread_create(&thread, NULL, xsk_port_serve_all, NULL))) {
 		close(watch);
 		watch = -1;
 		goto fail;
@@ -231,12 +242,12 @@ fail:
 	return -1;
 }
 
-/* Under list_lock. */
-static int enlist(struct port *p)
+/* The caller holds list_lock. */
+static int xsk_port_enlist(struct port *p)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET};
 
-	if (start_thread() || epoll_ctl(watch, EPOLL_CTL_ADD, p->ours, &e))
+	if (xsk_port_start_thread() || epoll_ctl(watch, EPOLL_CTL_ADD, p->ours, &e))
 		return -1;
 	p->next = all;
 	all = p;
@@ -244,7 +255,7 @@ static int enlist(struct port *p)
 	return 0;
 }
 
-static int make_pair(struct port *p, int fd)
+static int xsk_port_make_pair(struct port *p, int fd)
 {
 	int pair[2], least = 1;
 
@@ -274,14 +285,14 @@ struct port *xsk_port_open(struct xdp_sock *xs, int fd)
 		return NULL;
 	p->xs = xs;
 	pthread_mutex_init(&p->lock, NULL);
-	if (make_pair(p, fd))
+	if (xsk_port_make_pair(p, fd))
 		goto free;
 	pthread_mutex_lock(&list_lock);
-	failed = enlist(p);
+	failed = xsk_port_enlist(p);
 	pthread_mutex_unlock(&list_lock);
 	if (failed)
 		goto close;
-	xdp_sock_on_ready(xs, on_ready, p);
+	xdp_sock_on_ready(xs, xsk_port_on_ready, p);
 	return p;
 close:
 	close(p->fd);
@@ -292,8 +303,10 @@ free:
 	return NULL;
 }
 
-/* Nobody finds it any more, and who had found it is done with it. */
-static void delist(struct port *p)
+/*
+ * Removes the port from the list and waits until every thread that found it there has released it.
+ */
+static void xsk_port_delist(struct port *p)
 {
 	struct port **at;
 
@@ -317,11 +330,11 @@ void xsk_port_close(struct port *p)
 	if (!p)
 		return;
 	xdp_sock_on_ready(p->xs, NULL, NULL);
-	delist(p);
+	xsk_port_delist(p);
 	if (p->marked)
-		count_set(-1);
+		xsk_port_count_set(-1);
 	if (p->plugged)
-		count_set(-1);
+		xsk_port_count_set(-1);
 	close(p->fd);
 	close(p->ours);
 	pthread_mutex_destroy(&p->lock);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file descriptor of a socket: one end of a pair of local sockets. The other end is ours, and
- * we make the application's end readable and writable as the rings are:
+ * The file descriptor of a socket. It is one end of a pair of local sockets; this library keeps the
+ * other end and makes the application's end readable and writable according to the rings:
  *
- *   readable  a datagram of nothing lies in it (the mark)
- *   writable  unless a datagram that we sent from it fills its send buffer (the plug)
+ *   readable  an empty datagram is queued in it (the mark)
+ *   writable  unless a datagram that was sent from it fills its send buffer (the plug)
  *
- * The driver sets the mark and pulls the plug when it has done something; the application's next
- * poll(), select() or epoll_wait() takes the mark away and puts the plug in as the rings are then
- * (interpose.c). What it sends on the descriptor is a wake-up. For programs whose calls do not pass
- * there (other languages' runtimes, dlopen) a thread of ours looks at each datagram and, as long as
- * a mark or a plug stands, every millisecond at the rings.
+ * The driver's thread sets the mark and removes the plug after it has published entries. The
+ * application's next poll(), select() or epoll_wait() clears the mark and sets the plug according
+ * to the rings (interpose.c). A datagram that the application sends is a wake-up. Some programs do
+ * not call these functions through the dynamic linker (runtimes of other languages, dlopen). For
+ * them a thread of the library reads every datagram and, while a mark or a plug is set, checks the
+ * rings every millisecond.
  */
 #ifndef XSK_PORT_H
 #define XSK_PORT_H
@@ -19,28 +20,33 @@
 #include <pthread.h>
 
 struct port {
-	struct port *next; /* of all ports; under the list's lock, as is users */
+	struct port *next; /* list of all ports; the list's lock guards it and `users` */
 	unsigned int users;
-	bool gone; /* taken off the list */
-	int fd;	   /* the application's end */
+	bool gone; /* removed from the list */
+	int fd;	   /* the application's end of the pair */
 	int ours;
-	struct xdp_sock *xs;  /* fixed */
-	pthread_mutex_t lock; /* guards the pair's state: */
-	bool marked, plugged; /* plugged is also read without it */
-	bool readable;	      /* atomic: marked, and nobody is about to take it away */
-	unsigned int fence;   /* atomic; nothing but a place for one */
+	struct xdp_sock *xs;  /* constant */
+	pthread_mutex_t lock; /* guards the state of the pair: */
+	bool marked, plugged; /* `plugged` is also read without the lock */
+	bool readable;	      /* atomic: the mark is set, and no thread is about to clear it */
+	unsigned int fence;   /* atomic; only a target for a full barrier */
 };
 
-/* A descriptor for the socket, which must live longer. `fd` -1: a new one; else it takes that one's
- * place. NULL, errno. */
+/*
+ * Makes a descriptor for the socket, which must outlive it. `fd` -1: a new descriptor; else it
+ * replaces that one. NULL, errno.
+ */
 struct port *xsk_port_open(struct xdp_sock *xs, int fd);
 void xsk_port_close(struct port *port);
 
-/* The port of a descriptor, to be given back; NULL: none of ours. */
+/*
+ * Finds the port of a descriptor; xsk_port_put() releases it. NULL: the descriptor is not a socket
+ * of this library.
+ */
 struct port *xsk_port_get(int fd);
 void xsk_port_put(struct port *port);
 
-/* Makes the descriptor as the rings are; of all ports. Nothing to do without ports. */
+/* Updates the state of one descriptor, or of all, from the rings. */
 void xsk_port_refresh(struct port *port);
 void xsk_ports_refresh(void);
 bool xsk_ports_exist(void);

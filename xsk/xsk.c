@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The functions of libxdp's <xdp/xsk.h>, compiled against that header, on sockets of dmamap. A
- * UMEM begins with a socket that its fill and completion ring belong to; the first socket created
- * on it is that one. Further ones share the UMEM; on the same device and queue they share these
- * rings, elsewhere they bring their own.
+ * The functions of libxdp's <xdp/xsk.h>, compiled against that header and implemented with dmamap's
+ * sockets. A UMEM begins with a socket that owns its fill and completion ring; the first socket
+ * that is created on the UMEM takes that socket over. Further sockets share the UMEM. On the same
+ * device and queue they share these rings; on another they have a fill and a completion ring of
+ * their own.
  *
- * Calls on one UMEM and its sockets are made by one thread at a time, as with libxdp.
+ * As with libxdp, only one thread at a time may call functions on one UMEM and its sockets.
  */
 #include "card.h"
 #include "port.h"
@@ -19,13 +20,13 @@
 
 #define API DMAMAP_API
 
-/* Newer than Debian 12's header. */
+/* Debian 12's header does not declare it. */
 API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_area, __u64 size,
 				 struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
 				 const struct xsk_umem_config *usr_config);
 
 struct xsk_socket {
-	struct xsk_socket *next; /* of the UMEM's */
+	struct xsk_socket *next; /* next socket of the UMEM */
 	struct xsk_umem *umem;
 	struct xdp_sock *xs;
 	struct port *port;
@@ -35,11 +36,13 @@ struct xsk_socket {
 
 struct xsk_umem {
 	struct xdp_umem *umem;
-	struct xdp_sock *first; /* with fill and completion ring; NULL: a socket has it */
-	struct port *port;	/* of first, and later of the socket that has it */
+	/* has the fill and the completion ring; NULL: a struct xsk_socket has taken it over */
+	struct xdp_sock *first;
+	struct port *port; /* port of `first`, and later of the socket that took it over */
 	int fd;
 	struct xsk_socket *socks;
-	struct xsk_ring_prod *fill; /* where the application keeps them; NULL: they are in use */
+	/* the application's structures; NULL: a socket uses these rings */
+	struct xsk_ring_prod *fill;
 	struct xsk_ring_cons *comp;
 	struct xsk_umem_config config;
 };
@@ -54,7 +57,7 @@ API int xsk_socket__fd(const struct xsk_socket *xsk)
 	return xsk ? xsk->port->fd : -EINVAL;
 }
 
-static void set_umem_config(struct xsk_umem_config *c, const struct xsk_umem_config *user)
+static void xsk_lib_set_umem_config(struct xsk_umem_config *c, const struct xsk_umem_config *user)
 {
 	static const struct xsk_umem_config usual = {
 		.fill_size = XSK_RING_PROD__DEFAULT_NUM_DESCS,
@@ -67,7 +70,8 @@ static void set_umem_config(struct xsk_umem_config *c, const struct xsk_umem_con
 	*c = user ? *user : usual;
 }
 
-static int set_socket_config(struct xsk_socket_config *c, const struct xsk_socket_config *user)
+static int xsk_lib_set_socket_config(struct xsk_socket_config *c,
+				     const struct xsk_socket_config *user)
 {
 	static const struct xsk_socket_config usual = {
 		.rx_size = XSK_RING_CONS__DEFAULT_NUM_DESCS,
@@ -79,17 +83,18 @@ static int set_socket_config(struct xsk_socket_config *c, const struct xsk_socke
 }
 
 /*
- * The rings of a socket that is being created. The application's structures are written when it has
- * succeeded, so that a call that fails leaves them as they were.
+ * The rings of a socket that is being created. The application's structures are written only after
+ * every step has succeeded, so a failing call leaves them unchanged.
  */
-struct new_rings {
+struct xsk_lib_rings {
 	struct xsk_ring_cons rx, comp;
 	struct xsk_ring_prod tx, fill;
-	bool umem; /* fill and comp are set */
+	bool umem; /* `fill` and `comp` are valid */
 };
 
-/* Makes a ring, unless the socket has it, and says where it is. */
-static int make_ring(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_prod *ring)
+/* Makes a ring, unless the socket has it already, and returns its location. */
+static int xsk_lib_make_ring(struct xdp_sock *xs, int optname, __u32 size,
+			     struct xsk_ring_prod *ring)
 {
 	struct xdp_ring_offset off;
 	char *base = xdp_sock_map_ring(xs, optname, &off, NULL);
@@ -111,10 +116,14 @@ static int make_ring(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ri
 	return 0;
 }
 
-/* The application produces: its idea of the consumer is one ring ahead. */
-static int make_prod(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_prod *ring)
+/*
+ * For a ring that the application produces into: libxdp keeps the consumer index one ring length
+ * ahead.
+ */
+static int xsk_lib_make_prod(struct xdp_sock *xs, int optname, __u32 size,
+			     struct xsk_ring_prod *ring)
 {
-	int err = make_ring(xs, optname, size, ring);
+	int err = xsk_lib_make_ring(xs, optname, size, ring);
 
 	if (!err)
 		ring->cached_cons += size;
@@ -126,27 +135,28 @@ _Static_assert(sizeof(struct xsk_ring_prod) == sizeof(struct xsk_ring_cons) &&
 			       offsetof(struct xsk_ring_cons, flags),
 	       "both kinds of ring are made by one macro of the header");
 
-static int make_cons(struct xdp_sock *xs, int optname, __u32 size, struct xsk_ring_cons *ring)
+static int xsk_lib_make_cons(struct xdp_sock *xs, int optname, __u32 size,
+			     struct xsk_ring_cons *ring)
 {
-	return make_ring(xs, optname, size, (struct xsk_ring_prod *)(void *)ring);
+	return xsk_lib_make_ring(xs, optname, size, (struct xsk_ring_prod *)(void *)ring);
 }
 
-static int make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_config *c,
-			   struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
+static int xsk_lib_make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_config *c,
+				   struct xsk_ring_prod *fill, struct xsk_ring_cons *comp)
 {
-	int err = make_prod(xs, XDP_UMEM_FILL_RING, c->fill_size, fill);
+	int err = xsk_lib_make_prod(xs, XDP_UMEM_FILL_RING, c->fill_size, fill);
 
-	return err ? err : make_cons(xs, XDP_UMEM_COMPLETION_RING, c->comp_size, comp);
+	return err ? err : xsk_lib_make_cons(xs, XDP_UMEM_COMPLETION_RING, c->comp_size, comp);
 }
 
-static int make_first(struct xsk_umem *u, int fd)
+static int xsk_lib_make_first(struct xsk_umem *u, int fd)
 {
 	int err;
 
 	u->first = xdp_sock_create();
 	if (!u->first)
 		return -ENOMEM;
-	err = make_umem_rings(u->first, &u->config, u->fill, u->comp);
+	err = xsk_lib_make_umem_rings(u->first, &u->config, u->fill, u->comp);
 	if (err)
 		return err;
 	u->port = xsk_port_open(u->first, fd);
@@ -156,7 +166,7 @@ static int make_first(struct xsk_umem *u, int fd)
 	return 0;
 }
 
-static void umem_free(struct xsk_umem *u)
+static void xsk_lib_umem_free(struct xsk_umem *u)
 {
 	if (u->first) {
 		xsk_port_close(u->port);
@@ -181,7 +191,7 @@ API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
-	set_umem_config(&u->config, usr_config);
+	xsk_lib_set_umem_config(&u->config, usr_config);
 	u->fill = fill;
 	u->comp = comp;
 	memset(&reg, 0, sizeof(reg));
@@ -191,9 +201,9 @@ API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_
 	reg.headroom = u->config.frame_headroom;
 	reg.flags = u->config.flags;
 	u->umem = xdp_umem_create(&reg);
-	err = IS_ERR(u->umem) ? (int)PTR_ERR(u->umem) : make_first(u, fd);
+	err = IS_ERR(u->umem) ? (int)PTR_ERR(u->umem) : xsk_lib_make_first(u, fd);
 	if (err) {
-		umem_free(u);
+		xsk_lib_umem_free(u);
 		return err;
 	}
 	*umem_ptr = u;
@@ -207,9 +217,9 @@ API int xsk_umem__create(struct xsk_umem **umem_ptr, void *umem_area, __u64 size
 	return xsk_umem__create_with_fd(umem_ptr, -1, umem_area, size, fill, comp, usr_config);
 }
 
-/* One that shares fill and completion ring with a socket of that device and queue. */
-static struct xsk_socket *same_queue(const struct xsk_umem *u, const struct card *card,
-				     __u32 queue_id)
+/* Finds a socket on the same device and queue, whose fill and completion ring a new one shares. */
+static struct xsk_socket *xsk_lib_same_queue(const struct xsk_umem *u, const struct card *card,
+					     __u32 queue_id)
 {
 	struct xsk_socket *s;
 
@@ -218,8 +228,8 @@ static struct xsk_socket *same_queue(const struct xsk_umem *u, const struct card
 	return s;
 }
 
-/* The socket itself: the UMEM's first, or a new one. */
-static int make_sock(struct xsk_socket *s)
+/* Takes the first socket over from the UMEM, or makes a new one. */
+static int xsk_lib_make_sock(struct xsk_socket *s)
 {
 	struct xsk_umem *u = s->umem;
 
@@ -237,10 +247,10 @@ static int make_sock(struct xsk_socket *s)
 }
 
 /*
- * Undoes make_sock(): the first stays the UMEM's, without RX and TX ring, so that the next attempt
- * may ask for other sizes.
+ * Undoes xsk_lib_make_sock(). The first socket goes back to the UMEM without its RX and TX ring, so
+ * that the next attempt can ask for other sizes.
  */
-static void unmake_sock(struct xsk_socket *s, bool was_first)
+static void xsk_lib_unmake_sock(struct xsk_socket *s, bool was_first)
 {
 	if (was_first) {
 		xdp_sock_drop_ring(s->xs, XDP_RX_RING);
@@ -253,23 +263,24 @@ static void unmake_sock(struct xsk_socket *s, bool was_first)
 }
 
 /*
- * Fill and completion ring, where the queue has none yet. Those that the UMEM was created with are
- * the application's already: it may have moved its structures meanwhile.
+ * Makes the fill and the completion ring if the queue has none yet. The application already has the
+ * rings that the UMEM was created with, and may have moved its structures since, so these are not
+ * written again.
  */
-static int give_umem_rings(struct xsk_socket *s, const struct xsk_ring_prod *fill,
-			   const struct xsk_ring_cons *comp, struct new_rings *rings)
+static int xsk_lib_give_umem_rings(struct xsk_socket *s, const struct xsk_ring_prod *fill,
+				   const struct xsk_ring_cons *comp, struct xsk_lib_rings *rings)
 {
 	struct xsk_umem *u = s->umem;
 
-	if (same_queue(u, s->card, s->queue_id))
+	if (xsk_lib_same_queue(u, s->card, s->queue_id))
 		return 0;
 	if (!fill || !comp)
 		return -EFAULT;
 	rings->umem = fill != u->fill || comp != u->comp;
-	return make_umem_rings(s->xs, &u->config, &rings->fill, &rings->comp);
+	return xsk_lib_make_umem_rings(s->xs, &u->config, &rings->fill, &rings->comp);
 }
 
-static int bind_sock(struct xsk_socket *s, __u16 flags)
+static int xsk_lib_bind_sock(struct xsk_socket *s, __u16 flags)
 {
 	struct xsk_umem *u = s->umem;
 
@@ -279,17 +290,17 @@ static int bind_sock(struct xsk_socket *s, __u16 flags)
 	return xdp_sock_bind(s->xs, u->umem, xsk_card_device(s->card), s->queue_id, flags, NULL);
 }
 
-static int setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c, bool rx, bool tx,
-		      struct new_rings *rings)
+static int xsk_lib_setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c, bool rx,
+			      bool tx, struct xsk_lib_rings *rings)
 {
 	int err = 0;
 
 	if (rx)
-		err = make_cons(s->xs, XDP_RX_RING, c->rx_size, &rings->rx);
+		err = xsk_lib_make_cons(s->xs, XDP_RX_RING, c->rx_size, &rings->rx);
 	if (!err && tx)
-		err = make_prod(s->xs, XDP_TX_RING, c->tx_size, &rings->tx);
+		err = xsk_lib_make_prod(s->xs, XDP_TX_RING, c->tx_size, &rings->tx);
 	if (!err)
-		err = bind_sock(s, c->bind_flags);
+		err = xsk_lib_bind_sock(s, c->bind_flags);
 	return err;
 }
 
@@ -299,7 +310,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 				  struct xsk_ring_cons *comp,
 				  const struct xsk_socket_config *usr_config)
 {
-	struct new_rings rings = {.umem = false};
+	struct xsk_lib_rings rings = {.umem = false};
 	struct xsk_socket_config config;
 	struct xsk_socket *s;
 	bool first;
@@ -307,7 +318,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 
 	if (!umem || !xsk_ptr || !ifname || !(rx || tx))
 		return -EFAULT;
-	err = set_socket_config(&config, usr_config);
+	err = xsk_lib_set_socket_config(&config, usr_config);
 	if (err)
 		return err;
 	s = calloc(1, sizeof(*s));
@@ -317,12 +328,12 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	s->queue_id = queue_id;
 	first = umem->first != NULL;
 	s->card = xsk_card_get(ifname);
-	err = s->card ? make_sock(s) : -errno;
+	err = s->card ? xsk_lib_make_sock(s) : -errno;
 	if (err)
 		goto free;
-	err = give_umem_rings(s, fill, comp, &rings);
+	err = xsk_lib_give_umem_rings(s, fill, comp, &rings);
 	if (!err)
-		err = setup_sock(s, &config, rx != NULL, tx != NULL, &rings);
+		err = xsk_lib_setup_sock(s, &config, rx != NULL, tx != NULL, &rings);
 	if (err)
 		goto unmake;
 	s->next = umem->socks;
@@ -345,7 +356,7 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	*xsk_ptr = s;
 	return 0;
 unmake:
-	unmake_sock(s, first);
+	xsk_lib_unmake_sock(s, first);
 free:
 	if (s->xs && !s->port)
 		xdp_sock_destroy(s->xs);
@@ -388,13 +399,13 @@ API int xsk_umem__delete(struct xsk_umem *umem)
 		return 0;
 	if (umem->socks)
 		return -EBUSY;
-	umem_free(umem);
+	xsk_lib_umem_free(umem);
 	return 0;
 }
 
 /*
- * There a program on the interface chooses what goes to which socket, here a bound socket receives
- * as it is: nothing needs loading, and no map needs telling.
+ * libxdp loads a program that directs packets to sockets. Here a bound socket receives without one,
+ * so there is nothing to load and no map to update.
  */
 API int xsk_setup_xdp_prog(int ifindex, int *xsks_map_fd)
 {

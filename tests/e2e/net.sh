@@ -140,8 +140,8 @@ if unshare -rm mount -t tmpfs -o size=32k none tiny 2> /dev/null; then
 fi
 ok 'no link' fails 1 'link is down' "$dmamap" net tx --device sim:e1000e --packets 1
 
-ok 'unplugged' fails 1 'pulled out' "$dmamap" net rx --device sim:e1000e,pcap-in=small,loop=0,unplug=10000
-ok 'unplugged while copying' fails 1 'pulled out' \
+ok 'unplugged' fails 1 'it was removed' "$dmamap" net rx --device sim:e1000e,pcap-in=small,loop=0,unplug=10000
+ok 'unplugged while copying' fails 1 'it was removed' \
 	"$dmamap" net forward --copy --device sim:e1000e,pcap-in=small,loop=0,unplug=10000
 
 ok 'no action' fails 2 'give an action' "$dmamap" net --device sim:e1000e

@@ -263,7 +263,7 @@ static void test_unplug(void **state)
 		assert_true(e1000e_poll(c[1].nic, NET_BUDGET) >= 0);
 	}
 	assert_int_equal(n, -EIO);
-	assert_non_null(strstr(driver_strerror(), "pulled out"));
+	assert_non_null(strstr(driver_strerror(), "it was removed"));
 	assert_int_equal(e1000e_send(c[0].nic, frame, 60), -EIO);
 	assert_int_equal(e1000e_wait(c[0].nic, 10), -EIO);
 	assert_int_equal(e1000e_stop(c[0].nic), -EIO);

@@ -169,7 +169,8 @@ static void test_words_without_status(void **state)
 	/* a controller that cannot reach its queues */
 	rig_open(&r, DISK_BYTES, ",addr-bits=20");
 	assert_null(nvme_probe(r.dev, NULL));
-	assert_non_null(strstr(driver_strerror(), "given up: it reports a fatal error"));
+	assert_non_null(
+		strstr(driver_strerror(), "failed and was stopped: it reports a fatal error"));
 	assert_null(strstr(driver_strerror(), "status"));
 	dmamap_close(r.dev);
 	unlink(r.image);

@@ -31,14 +31,14 @@ static void test_identify_controller(void **state)
 
 	memset(p, 0xee, 4096);
 	assert_int_equal(identify(r, 1, 0, RIG_DATA, 0), 0);
-	assert_int_equal(get_le32(p, 0), 0x1af41b36);
+	assert_int_equal(nvmesim_get_le32(p, 0), 0x1af41b36);
 	assert_memory_equal(p + 4, "dmamap-1            ", 20);
 	assert_int_equal(p[77], 8);
-	assert_int_equal(get_le32(p, 80), 0x10400);
+	assert_int_equal(nvmesim_get_le32(p, 80), 0x10400);
 	assert_int_equal(p[512], 0x66);
 	assert_int_equal(p[513], 0x44);
-	assert_int_equal(get_le32(p, 516), 1);
-	assert_int_equal(get_le32(p, 536), 0); /* no scatter-gather lists */
+	assert_int_equal(nvmesim_get_le32(p, 516), 1);
+	assert_int_equal(nvmesim_get_le32(p, 536), 0); /* no scatter-gather lists */
 	assert_memory_equal(p + 768, "nqn.2014-08.org.nvmexpress:uuid:", 32);
 	assert_int_equal(p[4095], 0);
 }
@@ -49,15 +49,15 @@ static void test_identify_namespace(void **state)
 	u8 *p = fake_at(RIG_DATA);
 
 	assert_int_equal(identify(r, 0, 1, RIG_DATA, 0), 0);
-	assert_int_equal(get_le64(p, 0), RIG_BLOCKS);
-	assert_int_equal(get_le64(p, 16), RIG_BLOCKS);
+	assert_int_equal(nvmesim_get_le64(p, 0), RIG_BLOCKS);
+	assert_int_equal(nvmesim_get_le64(p, 16), RIG_BLOCKS);
 	assert_int_equal(p[130], 9);
 	assert_int_equal(identify(r, 2, 0, RIG_DATA, 0), 0);
-	assert_int_equal(get_le64(p, 0), 1);
+	assert_int_equal(nvmesim_get_le64(p, 0), 1);
 	assert_int_equal(identify(r, 2, 1, RIG_DATA, 0), 0);
-	assert_int_equal(get_le64(p, 0), 0);
+	assert_int_equal(nvmesim_get_le64(p, 0), 0);
 	assert_int_equal(identify(r, 3, 1, RIG_DATA, 0), 0);
-	assert_int_equal(get_le32(p, 0), 0x1003);
+	assert_int_equal(nvmesim_get_le32(p, 0), 0x1003);
 	assert_int_equal(identify(r, 0, 0, RIG_DATA, 0), BAD(NVME_INVALID_NAMESPACE));
 	assert_int_equal(identify(r, 0, 2, RIG_DATA, 0), BAD(NVME_INVALID_NAMESPACE));
 	assert_int_equal(identify(r, 0, NVME_NSID_ALL, RIG_DATA, 0), BAD(NVME_INVALID_NAMESPACE));
@@ -286,24 +286,24 @@ static void test_logs(void **state)
 	cid = r->cid;
 	memset(p, 0xee, 8192);
 	assert_int_equal(get_log(r, 1, 256, 0), 0);
-	assert_int_equal(get_le64(p, 0), 1);
-	assert_int_equal(get_le32(p, 8), (u32)cid << 16);
-	assert_int_equal(get_le32(p, 12) & 0xffff, (NVME_INVALID_OPCODE | NVME_DNR) << 1);
-	assert_int_equal(get_le64(p, 64), 0);
+	assert_int_equal(nvmesim_get_le64(p, 0), 1);
+	assert_int_equal(nvmesim_get_le32(p, 8), (u32)cid << 16);
+	assert_int_equal(nvmesim_get_le32(p, 12) & 0xffff, (NVME_INVALID_OPCODE | NVME_DNR) << 1);
+	assert_int_equal(nvmesim_get_le64(p, 64), 0);
 	assert_int_equal(p[1024], 0xee);
 	assert_int_equal(get_log(r, 2, 128, 0), 0);
 	assert_int_equal(p[0], 0);
 	assert_int_equal(p[1] | p[2] << 8, 323);
-	assert_int_equal(get_le64(p, 176), 1);
+	assert_int_equal(nvmesim_get_le64(p, 176), 1);
 	/* a part */
 	assert_int_equal(get_log(r, 2, 1, 176), 0);
-	assert_int_equal(get_le32(p, 0), 1);
+	assert_int_equal(nvmesim_get_le32(p, 0), 1);
 	assert_int_equal(get_log(r, 3, 128, 0), 0);
 	assert_memory_equal(p + 8, "1.0     ", 8);
 	assert_int_equal(get_log(r, 5, 1024, 0), 0);
-	assert_int_equal(get_le32(p, 6 * 4), 1);
-	assert_int_equal(get_le32(p, 1024 + 1 * 4), 3);
-	assert_int_equal(get_le32(p, 1024 + 3 * 4), 0);
+	assert_int_equal(nvmesim_get_le32(p, 6 * 4), 1);
+	assert_int_equal(nvmesim_get_le32(p, 1024 + 1 * 4), 3);
+	assert_int_equal(nvmesim_get_le32(p, 1024 + 3 * 4), 0);
 	/* beyond a page's end there are zeroes */
 	memset(p, 0xee, 4096);
 	assert_int_equal(get_log(r, 2, 1024, 508), 0);

@@ -99,10 +99,10 @@ static u64 lay_lists(struct shape *s, u32 page)
 	for (i = 1; i < s->parts; i++, at += 8) {
 		if (at % page == page - 8 && i + 1 < s->parts) {
 			lists += page;
-			put_le64(fake_at(at), 0, lists);
+			nvmesim_put_le64(fake_at(at), 0, lists);
 			at = lists;
 		}
-		put_le64(fake_at(at), 0, s->part[i].addr);
+		nvmesim_put_le64(fake_at(at), 0, s->part[i].addr);
 	}
 	return first;
 }
@@ -320,8 +320,8 @@ static u16 dataset(struct rig *r, struct rig_ring *q, u32 ranges, u32 attributes
 
 static void put_range(u32 i, u64 lba, u32 blocks)
 {
-	put_le32(fake_at(DATA + i * 16), 4, blocks);
-	put_le64(fake_at(DATA + i * 16), 8, lba);
+	nvmesim_put_le32(fake_at(DATA + i * 16), 4, blocks);
+	nvmesim_put_le64(fake_at(DATA + i * 16), 8, lba);
 }
 
 static void test_dataset(void **state)

@@ -46,6 +46,6 @@ ok 'vfio, a line' over vfio irq=intx,ram=16M --copy
 ok 'iommufd, strict, zero-copy' over iommufd ram=16M --zero-copy
 ok 'iommufd, lazy, zero-copy' over iommufd policy=lazy,ram=16M --zero-copy
 ok 'iommufd, pool, copying' over iommufd policy=identity,ram=16M --copy
-ok 'another device is no card' fails 1 'no 82574L' dmamap net rx --device vfio:$edu
+ok 'another device is no card' fails 1 'not an 82574L' dmamap net rx --device vfio:$edu
 ok 'the card is back' dmamap net tx --device vfio:$net,ram=16M --packets 1
 done_testing
