@@ -221,10 +221,12 @@ static void test_refused_maps_leave_no_tables(void **state)
 	bool (*const tries[])(struct device *) = {try_registers, try_memory, try_list, try_pages,
 						  try_link};
 	struct device *dev = rig_open("sim,ram=64M", ~0ull);
-	u8 *memory = aligned_alloc(4096, LENGTH + 4096);
+	u8 *memory = aligned_alloc(4096, LENGTH + 8192);
 
 	assert_non_null(memory);
-	long_memory = (uintptr_t)memory & ((2 << 20) - 1) ? memory : memory + 4096;
+	long_memory = memory;
+	while ((((uintptr_t)long_memory + 4096) & ((2 << 20) - 1)) <= 4096)
+		long_memory += 4096;
 	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
 		bool fired = true;
 		int refused = 0;
