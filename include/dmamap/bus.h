@@ -46,8 +46,8 @@ DMAMAP_API int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, b
 /*
  * Ends the hold of one dmamap_bus_map(): call it once for each, with the segments as they were
  * returned and in the array that received them. Several holds may lead to the same memory, for
- * example when a buffer is mapped twice; the array's address then tells which one ends. `written`:
- * the model stored into the segments.
+ * example when a buffer is mapped twice; the array's address then identifies the one that ends.
+ * `written`: the model stored into the segments.
  */
 DMAMAP_API void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written);
 

@@ -124,7 +124,7 @@ static void domain_free(struct domain *dom)
 {
 	if (dom->policy == POLICY_LAZY && dom->iova) {
 		flusher_remove(dom);
-		/* nothing accesses any more; a back end may still be told of queued ranges */
+		/* no access runs any more; a back end may still have to unmap queued ranges */
 		if (tslot_first(&dom->queues))
 			domain_flush(dom);
 	}
@@ -263,8 +263,8 @@ void domain_cut_off(struct domain *dom, u64 page, u64 pages)
 
 	/*
 	 * There may be tables of other ranges among them. A simulated access is in none of them
-	 * once every port was drained. Hardware may have cached what led to them, and forgets it
-	 * for the whole address space only.
+	 * once every port was drained. Hardware may have cached what led to them, which only
+	 * an invalidation of the whole address space drops.
 	 */
 	if (unused && !dom->space.ports && !dom->space.by_range)
 		dom->space.ops->invalidate_all(&dom->space);

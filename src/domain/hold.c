@@ -60,7 +60,7 @@ static struct hold *hold_unlink(struct domain *dom, struct hold **p)
 
 /*
  * The hold that the segments belong to; *p NULL: none. Under hold_lock. Holds of the same memory
- * are told apart by the array that received the segments, then by all segments. Where the caller
+ * are distinguished by the array that received the segments, then by all segments. Where the caller
  * moved equal segments elsewhere, one that an unmap waits for comes first, since all of them reach
  * the same memory; then the oldest.
  */

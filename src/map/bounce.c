@@ -3,7 +3,7 @@
  * Mappings that go through bounce memory: one record per slot (bounce_slots.h), outside of the
  * memory that devices see. Each of a mapping's slots' records leads to the first one's.
  *
- * Who guards what: an area's lock guards the bits of its segments. The records of taken slots
+ * An area's lock guards the bits of its segments. The records of taken slots
  * belong to the thread that maps, then to the one that unmaps: it clears `dev` of the first record
  * by compare-exchange, so that the second of two unmaps of one mapping finds nothing. `first` and
  * `offset` are read before that, so they are atomic words.

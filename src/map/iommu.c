@@ -209,7 +209,7 @@ static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
 				 enum dma_data_direction dir)
 {
 	struct pt *pt = &dev->domain->pt;
-	unsigned int side = pt_walk_enter(pt); /* the address may be anybody's */
+	unsigned int side = pt_walk_enter(pt); /* any address may come here */
 	u64 entry = pt_walk(pt, IOVA(addr - dev->bus_offset));
 
 	pt_walk_exit(pt, side);

@@ -63,7 +63,7 @@ bool tree_empty(const struct pt *pt, u64 *table, unsigned int shift);
 void tree_retire(struct pt *pt, u64 *table, unsigned int shift); /* out of sight: into limbo */
 void tree_free(struct pt *pt, u64 *table, unsigned int shift);
 
-void walks_wait(struct pt *pt); /* until each walk has ended that may know a table in limbo */
+void walks_wait(struct pt *pt); /* until no walk can be in a table that is in limbo */
 
 bool spare_add(struct pt *pt);	   /* false: no memory */
 u64 *pt_spare_take(struct pt *pt); /* NULL: none now. Its word 0 is not zero */
