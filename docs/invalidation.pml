@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor of src/odp/monitor.c and a kept mapping of src/regcache/regcache.c, for spin. Two threads read
- * events and serve them. A program unmaps memory, with a lock held that serving may need, and maps
- * the other memory that came to its place; another unmaps what has nothing to do with that.
+ * The monitor of src/odp/monitor.c and a cached registration of src/regcache/regcache.c, for spin. Two threads
+ * read events and serve them. A program unmaps memory, with a lock held that serving may need, and
+ * maps the other memory that came to its place; another unmaps what has nothing to do with that.
+ * At last the monitor stops, while the other may still unmap; a thread that ends discards its
+ * stack, which is registered, too.
  *
  *     spin -run docs/invalidation.pml
  *
- * Holds: no program waits for ever for its event to be read; a mapping that is answered, or made, is of
- * the memory that stands there, and no notice of older memory takes it away.
+ * Holds: no program waits for ever for its event to be read, nor does the monitor when it stops; a
+ * mapping that the cache serves, or makes, after munmap() has returned is of the memory that stands
+ * there, and no event of older memory takes it away. Where other memory comes to the place before
+ * munmap() has returned, docs/copies.pml is the model.
  *
- * Each -D below breaks that: READ_FIRST (`unserved` is raised after the read), NOT_ASKED (whoever maps
- * does not look at it), WAIT_TO_SERVE (who has read an event waits until the other has served).
+ * Each -D below breaks that: READ_FIRST (`unserved` is raised after the read), NOT_ASKED (a thread
+ * that maps does not look at it), WAIT_TO_SERVE (a thread that has read an event waits until the
+ * other has served), JOIN_FIRST (the threads end before the descriptor is closed).
  */
 #define EVENTS 2
 
@@ -25,6 +30,13 @@ byte memory;			  /* which memory stands at the place: its generation */
 bool kept, in_use;		  /* the kept mapping of the place; who mapped it has it */
 byte kept_of;			  /* the generation that it shows */
 byte done;
+bool stopping, closed;		  /* the monitor: its threads stop, its descriptor is closed */
+byte unread_own;		  /* events of the threads' own stacks */
+byte parked, ended;		  /* of the two threads */
+bool program_done;
+
+/* An event that is read, or that the closed descriptor ends. */
+#define over(unread) (!unread || closed)
 
 inline take() { atomic { !allocator -> allocator = true } }
 inline give() { allocator = false }
@@ -51,8 +63,9 @@ active [2] proctype worker()
 	mtype what;
 	bool serves;
 
-end:	do
-	:: unread_mine || unread_other ->
+	do
+	:: stopping -> break
+	:: unread_mine || unread_other || unread_own > 0 ->
 #ifndef READ_FIRST
 		unserved++;
 #endif
@@ -60,6 +73,7 @@ end:	do
 			if
 			:: unread_mine -> unread_mine = false; what = mine
 			:: unread_other -> unread_other = false; what = other
+			:: unread_own > 0 -> unread_own--; what = other
 			:: else -> what = none
 			fi
 		};
@@ -83,7 +97,28 @@ end:	do
 			:: else -> skip
 			fi
 		fi
-	od
+	od;
+	parked++;
+#ifndef JOIN_FIRST
+	closed;
+#endif
+	/* madvise() of the stack */
+	atomic { !closed -> unread_own++ } unless { closed };
+	(unread_own == 0 || closed);
+	ended++
+}
+
+active proctype stopper()
+{
+	(program_done);		/* the last user is gone */
+	stopping = true;
+	parked == 2;
+#ifdef JOIN_FIRST
+	ended == 2;
+#endif
+	closed = true;
+	ended == 2;
+	done++
 }
 
 active proctype program()
@@ -95,7 +130,7 @@ active proctype program()
 		i++;
 		take();
 		unread_mine = true;
-		!unread_mine;		/* munmap returns */
+		over(unread_mine);		/* munmap returns */
 		memory++;		/* mmap at the same place */
 		give();
 		if
@@ -114,6 +149,7 @@ active proctype program()
 		fi
 	:: else -> break
 	od;
+	program_done = true;
 	done++
 }
 
@@ -122,7 +158,7 @@ active proctype somebody()
 	byte i;
 
 	do
-	:: i < EVENTS -> i++; unread_other = true; !unread_other
+	:: i < EVENTS -> i++; unread_other = !closed; over(unread_other)
 	:: else -> break
 	od;
 	done++
@@ -130,5 +166,5 @@ active proctype somebody()
 
 active proctype watch()
 {
-	timeout -> assert(done == 2)
+	timeout -> assert(done == 3)
 }

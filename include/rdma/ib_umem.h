@@ -8,7 +8,8 @@
  *  ib_umem_get, ib_umem_release       | everything but other calls on the same region; release
  *                                     | waits for device accesses that are being faulted in
  *  ib_alloc_ucontext                  | everything
- *  ib_dealloc_ucontext                | everything but calls on that context and its regions
+ *  ib_dealloc_ucontext                | everything but calls on that context and its regions, and
+ *                                     | the close of its device
  */
 #ifndef RDMA_IB_UMEM_H
 #define RDMA_IB_UMEM_H
@@ -85,13 +86,17 @@ DMAMAP_API struct ib_ucontext *ib_alloc_ucontext(struct device *device,
 									  unsigned long start,
 									  unsigned long end));
 
-/* Regions that are still there are taken from the device; each is freed by its ib_umem_release().
+/*
+ * Frees a context. Regions that are still there are taken from the device; each is freed by its
+ * ib_umem_release(). The device may have been closed before: dmamap_close() does the same to the
+ * regions, and leaves the context to be freed here, with `device` NULL.
  */
 DMAMAP_API void ib_dealloc_ucontext(struct ib_ucontext *context);
 
 /*
  * Registers [addr, addr + size). Nothing is pinned or touched; there may be holes. addr 0 with size
- * SIZE_MAX is the implicit region: the whole address space. -EINVAL: no context, size 0, a range
+ * SIZE_MAX is the implicit region: the whole address space. -EINVAL: no context, or one whose
+ * device is closed, size 0, a range
  * that wraps or leaves the address space; -EOPNOTSUPP: without IB_ACCESS_ON_DEMAND, since nothing
  * is ever pinned here, or an implicit region without an IOMMU; -ENOMEM: no memory, or no address
  * space below the device's mask.

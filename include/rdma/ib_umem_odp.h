@@ -5,13 +5,14 @@
  * the program has its own resolver (dmamap_bus_on_fault() in <dmamap/bus.h>), which calls the
  * functions here.
  *
- * munmap, madvise, mremap, mmap over the top and fork are noticed through userfaultfd, which tells
- * of them without waiting. On the simulated bus an access goes through this process's own page
- * tables, so it sees no old memory once the system call has returned, and it obeys a later
- * mprotect. Where the device has a view of its own (coherent=0, QEMU's, or iommu=0 with memory
- * outside RAM) each page has a copy, which goes back when the page is unmapped; a page that the
- * process took away has nowhere to go back to. A device that is not simulated does not wait for a
- * fault to be mended: map its pages before it uses them.
+ * The library receives an event for munmap, madvise, mremap, mmap over the top and fork from
+ * userfaultfd. On the simulated bus an access goes through this process's own page tables, so it
+ * sees no old memory once the system call has returned, and it obeys a later mprotect. Where the
+ * device has a view of its own (coherent=0, QEMU's, or iommu=0 with memory outside RAM) each page
+ * has a copy; what the device wrote goes back when the page is unmapped, to where the memory is
+ * then. Memory that the process unmapped or discarded gets nothing back, and neither does other
+ * memory that came to its place. A device that is not simulated does not wait for a page fault:
+ * map its pages before it uses them.
  *
  * Every call may be made from any thread, also at once on one region.
  */
@@ -35,7 +36,8 @@ DMAMAP_API void ib_umem_odp_release(struct ib_umem *umem);
  * said before. Returns how many pages, from the first on, are mapped now. When there is none:
  *   -EINVAL  the mask is empty or has other bits
  *   -EFAULT  outside of the region, a hole, or the memory or the region does not allow it
- *   -EAGAIN  pages were taken away since `current_seq`: read it again and call again
+ *   -EAGAIN  pages were invalidated since `current_seq`, or are about to be: read it again and
+ *            call again
  *   -ENOMEM
  */
 DMAMAP_API int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u64 bcnt,
@@ -44,7 +46,7 @@ DMAMAP_API int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u6
 /* Unmaps the pages of [virt, bound). Once it returns no access by the device reaches them. */
 DMAMAP_API void ib_umem_odp_unmap_dma_pages(struct ib_umem *umem, u64 virt, u64 bound);
 
-/* 1: pages are being taken away, or were since `current_seq`. */
+/* 1: pages are being invalidated, are about to be, or were since `current_seq`. */
 DMAMAP_API int ib_umem_mmu_notifier_retry(struct ib_umem *umem, unsigned long current_seq);
 DMAMAP_API unsigned long ib_umem_notifiers_seq(struct ib_umem *umem);
 
@@ -76,8 +78,7 @@ DMAMAP_API int ib_umem_advise(struct ib_umem *umem, int advice, u64 user_virt, u
  */
 DMAMAP_API int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end);
 
-/* False: this process gets no notices by itself (no privilege for userfaultfd, or a seccomp
- * profile). */
+/* False: this process receives no events (no privilege for userfaultfd, or a seccomp profile). */
 DMAMAP_API bool ib_umem_events_enabled(const struct ib_ucontext *context);
 
 typedef int (*umem_call_back)(struct ib_umem *umem, u64 start, u64 end, void *arg);

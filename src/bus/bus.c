@@ -247,6 +247,8 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 	err = bus_check_range(dev, addr, len);
 	if (unlikely(err))
 		return bus_refuse(dev, addr, len, write, err);
+	if (unlikely(read_once(&dev->settles)))
+		fault_settle(dev, addr, len);
 	port = bus_port(dev);
 	if (unlikely(!port))
 		return -ENOMEM;
@@ -305,6 +307,8 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 		err = bus_check_range(dev, addr, len);
 		if (err)
 			break;
+		if (unlikely(read_once(&dev->settles)))
+			fault_settle(dev, addr, len);
 		port = bus_port(dev);
 		if (!port)
 			return -ENOMEM;

@@ -57,7 +57,8 @@ struct device {
 			   coherent */
 	bool identity;	/* see identity_end */
 	bool iommu, coherent, untrusted, strict, check;
-	bool bounced;	      /* atomic: some mapping has bounced, so syncs may matter */
+	bool settles; /* atomic: pages may be copies of memory: fault_settle() before an access */
+	bool bounced; /* atomic: some mapping has bounced, so syncs may matter */
 	bool identity_mapped; /* policy identity or persistent: RAM is mapped at its own address */
 	bool ram_only;	 /* other memory of the process is not there for it, so that it bounces */
 	bool careful;	 /* untrusted, not coherent, arithmetic or ram_only */

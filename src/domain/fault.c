@@ -44,29 +44,57 @@ static bool fault_resolver_runs(const struct fault_table *t, fault_fn fn)
 	return false;
 }
 
-static void fault_set_resolver(struct fault_table *t, fault_fn *place, void **arg_place,
-			       fault_fn fn, void *arg)
+/* Under lock. */
+static void fault_arm(struct fault_table *t)
+{
+	write_once(&t->armed, t->resolve || t->demand);
+}
+
+void fault_set(struct fault_table *t, fault_fn resolve, void *arg)
 {
 	fault_fn old;
 
 	pthread_mutex_lock(&t->lock);
-	old = *place;
-	*place = fn;
-	*arg_place = arg;
-	write_once(&t->armed, t->resolve || t->demand);
+	old = t->resolve;
+	t->resolve = resolve;
+	t->arg = arg;
+	fault_arm(t);
 	while (old && fault_resolver_runs(t, old))
 		pthread_cond_wait(&t->change, &t->lock);
 	pthread_mutex_unlock(&t->lock);
 }
 
-void fault_set(struct fault_table *t, fault_fn resolve, void *arg)
+void fault_demand_get(struct fault_table *t, fault_fn demand, fault_settle_fn settle)
 {
-	fault_set_resolver(t, &t->resolve, &t->arg, resolve, arg);
+	pthread_mutex_lock(&t->lock);
+	t->demand_users++;
+	t->demand = demand;
+	write_release(&t->settle, settle);
+	fault_arm(t);
+	pthread_mutex_unlock(&t->lock);
 }
 
-void fault_set_demand(struct fault_table *t, fault_fn demand, void *arg)
+void fault_demand_put(struct fault_table *t)
 {
-	fault_set_resolver(t, &t->demand, &t->demand_arg, demand, arg);
+	fault_fn old;
+
+	pthread_mutex_lock(&t->lock);
+	old = t->demand;
+	if (!--t->demand_users) {
+		t->demand = NULL;
+		fault_arm(t);
+		while (!t->demand_users && fault_resolver_runs(t, old))
+			pthread_cond_wait(&t->change, &t->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void fault_settle(struct device *dev, dma_addr_t addr, size_t len)
+{
+	fault_settle_fn settle = read_acquire(&dev->fault_table.settle);
+
+	if (settle)
+		settle(dev, addr, len);
 }
 
 /* Under lock: another thread's ask covers this one. */
@@ -96,7 +124,7 @@ static void wait_for_other(struct fault_table *t, const struct fault_ask *mine, 
 static int fault_call_resolvers(struct fault_table *t, struct device *dev, dma_addr_t addr,
 				size_t len, struct fault_ask *mine)
 {
-	void *arg = t->resolve ? t->arg : t->demand_arg;
+	void *arg = t->resolve ? t->arg : NULL;
 	struct fault_ask **p;
 	int err;
 

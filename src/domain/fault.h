@@ -19,15 +19,18 @@
 
 typedef int (*fault_fn)(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg);
 
+typedef void (*fault_settle_fn)(struct device *dev, dma_addr_t addr, size_t len);
+
 struct fault_table {
 	u32 armed;	      /* atomic: somebody can be asked */
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t change;
 	fault_fn resolve; /* of the program; NULL: none */
 	void *arg;
-	fault_fn demand; /* of src/odp; NULL: none */
-	void *demand_arg;
-	struct fault_ask *asks; /* that run now */
+	fault_fn demand;	   /* of src/odp; NULL: none */
+	unsigned int demand_users; /* contexts that need `demand`; it is set while there are any */
+	fault_settle_fn settle;	   /* of src/odp; atomic, never reset; NULL: none was needed */
+	struct fault_ask *asks;	   /* that run now */
 };
 
 /* One access that is being mended: begin with {0}. */
@@ -41,7 +44,18 @@ void fault_table_fini(struct fault_table *t);
 
 /* fault_set() waits for calls of the one that it replaces, but for those of its own thread. */
 void fault_set(struct fault_table *t, fault_fn resolve, void *arg);
-void fault_set_demand(struct fault_table *t, fault_fn demand, void *arg);
+
+/*
+ * Switches the function of src/odp on for one more user, and off with the last. The count and the
+ * switch change under one lock, so a user that comes while another goes is never without it. The
+ * last fault_demand_put() waits for calls of the function, unless a new user comes meanwhile.
+ */
+void fault_demand_get(struct fault_table *t, fault_fn demand, fault_settle_fn settle);
+void fault_demand_put(struct fault_table *t);
+
+/* Before an access, where device.settles says so: no page shows memory that is not there any more.
+ */
+void fault_settle(struct device *dev, dma_addr_t addr, size_t len) __attribute__((cold));
 
 /* After a refused access: true when it should be tried again. */
 bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, struct fault_try *t)

@@ -7,36 +7,44 @@
  * One child's part of a notice, start to end. The child's gate closes before its lock is taken and
  * opens after it was given back.
  */
-static void child_invalidate(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, bool gone)
+static void child_invalidate(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 number)
 {
 	inval_seq_begin(&c->inval_seq);
 	pthread_mutex_lock(&c->lock);
-	pages_unlink(r, c, page, n, gone);
+	pages_unlink(r, c, page, n, number);
 	pthread_mutex_unlock(&c->lock);
 	inval_seq_end(&c->inval_seq);
 }
 
-/* [start, end) is inside the region and whole pages. */
-void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, bool gone)
+/*
+ * [start, end) is inside the region and whole pages. An event that was read before the region was
+ * made is about other memory. When the pages are unlinked the event is done with, so pages may be
+ * linked again while the program's function still runs.
+ */
+void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, u64 number)
 {
 	u64 page = (start - r->start) >> PAGE_BITS, last = (end - r->start) >> PAGE_BITS, n;
 	u64 per_child = r->child ? 1ull << (ODP_CHILD_BITS - PAGE_BITS) : r->pages;
 	struct child *c;
 
+	if (number <= read_acquire(&r->number))
+		return;
 	inval_seq_begin(&r->inval_seq);
 	for (; page < last; page += n) {
 		n = min_u64(last - page, per_child - page % per_child);
 		c = region_child(r, page, false);
 		if (c)
-			child_invalidate(r, c, page, n, gone);
+			child_invalidate(r, c, page, n, number);
 	}
+	if (number != EVENT_ANY)
+		write_release(&r->number, number);
 	if (r->context->pub.invalidate_range)
 		r->context->pub.invalidate_range(r->umem, start, end);
 	inval_seq_end(&r->inval_seq);
 }
 
 /* Of one context, or of all. */
-static void event_range(struct context *only, u64 start, u64 end, bool gone)
+static void event_range(struct context *only, u64 start, u64 end, u64 number)
 {
 	struct itree_place place = {0};
 	struct ib_umem_odp *r;
@@ -46,17 +54,17 @@ static void event_range(struct context *only, u64 start, u64 end, bool gone)
 	while (start < end && (r = region_next(&place, start, end))) {
 		if (!only || r->context == only)
 			region_invalidate(r, max_u64(start, r->by_va.first),
-					  min_u64(end, r->by_va.last + 1), gone);
+					  min_u64(end, r->by_va.last + 1), number);
 		region_unref(r);
 	}
 }
 
 void odp_event_process(const struct odp_event *n)
 {
-	if (n->all)
-		event_range(NULL, 0, ODP_TOP, true);
+	if (notice_is_all(n))
+		event_range(NULL, 0, ODP_TOP, n->number);
 	else
-		event_range(NULL, n->start, n->end, true);
+		event_range(NULL, n->start, n->end, n->number);
 }
 
 int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end)
@@ -67,7 +75,7 @@ int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end)
 			"ib_umem_invalidate_range: no context, or start %#llx is not below "
 			"end %#llx",
 			(unsigned long long)start, (unsigned long long)end);
-	event_range(container_of(context, struct context, pub), start, end, false);
+	event_range(container_of(context, struct context, pub), start, end, EVENT_ANY);
 	return 0;
 }
 
@@ -88,7 +96,7 @@ void ib_umem_odp_unmap_dma_pages(struct ib_umem *umem, u64 virt, u64 bound)
 		if (!c)
 			continue;
 		pthread_mutex_lock(&c->lock);
-		pages_unlink(r, c, page, n, false);
+		pages_unlink(r, c, page, n, EVENT_ANY);
 		pthread_mutex_unlock(&c->lock);
 	}
 }

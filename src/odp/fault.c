@@ -8,6 +8,7 @@
 #include "odp/monitor.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define TRIES_MAX 1000 /* against notices that never end */
+#define TRIES_MAX 1000 /* against events that never end */
 
 static int populate_once(u64 start, u64 bytes, bool write)
 {
@@ -56,22 +57,24 @@ static u64 fault_populate(u64 start, u64 n, bool write, int *err)
 static s64 fault_batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq)
 {
 	struct child *c = region_child(r, page, true);
-	struct inval_seq *inval_seq = seq ? &r->inval_seq : &c->inval_seq;
-	u64 start = r->start + (page << PAGE_BITS), done = 0, mine;
+	u64 start = r->start + (page << PAGE_BITS), done;
+	struct fault_start f;
 	int err = 0, why;
 
 	if (!c)
 		return -ENOMEM;
-	mine = seq ? *seq : inval_seq_read(inval_seq);
+	f.inval_seq = seq ? &r->inval_seq : &c->inval_seq;
+	f.seq = seq ? *seq : inval_seq_read(f.inval_seq);
+	f.number = r->slot ? event_number() : 0;
+	/* what is registered now would be taken for the memory that the lost events are about */
+	if (!monitor_caught_up() && event_lost())
+		return -EAGAIN;
 	n = fault_populate(start, n, mask & ODP_WRITE_ALLOWED_BIT, &err);
 	if (!n)
 		return err;
 	monitor_watch(start, start + (n << PAGE_BITS));
 	pthread_mutex_lock(&c->lock);
-	if (inval_seq_changed(inval_seq, mine))
-		why = -EAGAIN;
-	else
-		done = pages_link(r, c, page, n, mask, &why);
+	done = pages_link(r, c, page, n, mask, &f, &why);
 	pthread_mutex_unlock(&c->lock);
 	return done ? (s64)done : why;
 }
@@ -95,8 +98,10 @@ s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *se
 	while (done < n) {
 		want = batch_pages(r, page + done, n - done);
 		got = fault_batch(r, page + done, want, mask, seq);
-		if (got == -EAGAIN && !seq && tries++ < TRIES_MAX)
+		if (got == -EAGAIN && !seq && tries++ < TRIES_MAX) {
+			sched_yield();
 			continue;
+		}
 		if (got < 0)
 			return done ? (s64)done : got;
 		done += (u64)got;
@@ -158,7 +163,7 @@ int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void
 		return -EFAULT;
 	/* an access may lie in several regions, side by side */
 	while (bus < end) {
-		r = region_by_bus(dev, bus);
+		r = region_by_bus(dev, bus, bus);
 		if (!r)
 			return -EFAULT;
 		offset = bus - r->base;
@@ -171,6 +176,24 @@ int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void
 		bus += bytes;
 	}
 	return 0;
+}
+
+void odp_settle(struct device *dev, dma_addr_t addr, size_t len)
+{
+	u64 bus = addr - dev->bus_offset, end = bus + len, first, last;
+	struct ib_umem_odp *r;
+
+	if (monitor_caught_up())
+		return;
+	while (bus < end && (r = region_by_bus(dev, bus, end - 1))) {
+		first = (max_u64(bus, r->by_bus.first) - r->base) >> PAGE_BITS;
+		last = (min_u64(end - 1, r->by_bus.last) - r->base) >> PAGE_BITS;
+		bus = r->by_bus.last + 1;
+		pthread_mutex_lock(&r->only.lock);
+		slots_settle(r, first, last - first + 1);
+		pthread_mutex_unlock(&r->only.lock);
+		region_unref(r);
+	}
 }
 
 /* Pages that the process has in memory, by /proc/self/pagemap: bit 63 of each page's word. */

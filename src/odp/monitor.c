@@ -1,93 +1,56 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Locks: `starting` is held while the monitor starts or stops, so that a second life does not begin
- * while the first ends. `life` guards the list of listeners and is held while they hear, so that
- * monitor_put() waits for them. `queue.lock` guards the queue; who has an event in hand and does
- * not serve takes no other. Order:
- * starting, life, queue.lock.
+ * while the first ends. `life` guards the list of listeners and is held while they are called, so
+ * that monitor_put() waits for them. The lock of the queue is in event.c. Order: starting, life,
+ * the queue's.
  */
 #include "odp/monitor.h"
 #include "base/error.h"
 #include "base/fail.h"
+#include "base/lock.h"
+#include "check/check.h"
 #include "odp/uffd.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-#define QUEUE_LEN 4096u /* a power of two */
+#define SETTLE_NS 20000
 
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static struct listener *listeners; /* under life */
 static unsigned int users;	   /* under starting */
 static bool threads_run;	   /* under starting */
+static bool stopping;		   /* atomic: the threads stop using uffd */
+static sem_t parked;		   /* a thread has begun, or has stopped using uffd */
+static sem_t leave;		   /* it is closed: a thread may end */
 static int uffd = -1;		   /* atomic word */
-static int bell = -1;	/* eventfd: stop, or something was queued that is no event. Atomic word */
-static bool forks_told; /* by the kernel */
+static struct lock bell_lock;
+static int bell = -1;	/* eventfd: stop, or a fork that the kernel does not report was queued;
+			   changed under bell_lock */
+static bool forks_told; /* the kernel reports forks */
 
 static struct worker {
 	pthread_t id;
 	int poll; /* epoll of its own on both */
 } worker[2] = {{.poll = -1}, {.poll = -1}};
 
-/*
- * Atomic: events that may have been read and are not served. It is raised before the read, which is
- * what lets the thread that unmaps go on.
- */
-u32 monitor_unserved cacheline;
-
-static struct {
-	pthread_mutex_t lock;
-	struct odp_event odp_event[QUEUE_LEN];
-	u32 head, tail;
-	u32 lost; /* events that the queue had no room for */
-	bool stop;
-	bool serving; /* a thread is serving what is queued */
-} queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
+/* Wakes both threads. A fork may ring at any time, also while the bell is closed. */
 static void monitor_ring_doorbell(void)
 {
 	const u64 one = 1;
-	ssize_t told = write(read_once(&bell), &one, sizeof(one));
+	ssize_t done;
 
-	(void)told; /* a counter that is full is heard as well */
-}
-
-static void unserved_add(u32 n)
-{
-	__atomic_fetch_add(&monitor_unserved, n, __ATOMIC_SEQ_CST);
-}
-
-/* Of those that monitor_unserved counts. */
-static void monitor_push(struct odp_event n)
-{
-	pthread_mutex_lock(&queue.lock);
-	if (queue.head - queue.tail < QUEUE_LEN)
-		queue.odp_event[queue.head++ % QUEUE_LEN] = n;
-	else
-		queue.lost++;
-	pthread_mutex_unlock(&queue.lock);
-}
-
-/* Under queue.lock. For how many events the notice stands; 0: there is none. */
-static u32 monitor_pull(struct odp_event *n)
-{
-	u32 count = queue.lost;
-
-	if (queue.lost) {
-		*n = (struct odp_event){.all = true};
-		count += queue.head - queue.tail;
-		queue.lost = 0;
-		queue.tail = queue.head;
-		return count;
-	}
-	if (queue.head == queue.tail)
-		return 0;
-	*n = queue.odp_event[queue.tail++ % QUEUE_LEN];
-	return 1;
+	lock_acquire(&bell_lock);
+	done = write(bell, &one, sizeof(one));
+	lock_release(&bell_lock);
+	(void)done; /* a counter that is full wakes them, too */
 }
 
 static void monitor_deliver(const struct odp_event *n)
@@ -102,30 +65,25 @@ static void monitor_deliver(const struct odp_event *n)
 static void serve_queue(void)
 {
 	struct odp_event n;
-	u32 count;
 
-	pthread_mutex_lock(&queue.lock);
-	if (!queue.serving) {
-		queue.serving = true;
-		while ((count = monitor_pull(&n))) {
-			pthread_mutex_unlock(&queue.lock);
-			monitor_deliver(&n);
-			unserved_add(-count);
-			pthread_mutex_lock(&queue.lock);
-		}
-		queue.serving = false;
-	}
-	pthread_mutex_unlock(&queue.lock);
+	if (!event_claim())
+		return;
+	while (event_next(&n))
+		monitor_deliver(&n);
 }
 
-static bool monitor_is_stopping(void)
+static void monitor_wait(sem_t *s)
 {
-	bool stop;
+	while (sem_wait(s))
+		;
+}
 
-	pthread_mutex_lock(&queue.lock);
-	stop = queue.stop;
-	pthread_mutex_unlock(&queue.lock);
-	return stop;
+/* The calling thread does not touch uffd from here on and ends when it is closed. */
+static void *monitor_park(void)
+{
+	sem_post(&parked);
+	monitor_wait(&leave);
+	return NULL;
 }
 
 /* One event at a time: the next is the other thread's, if it comes before this one was served. */
@@ -133,48 +91,55 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	struct epoll_event event;
-	struct odp_event n;
 	u64 rings;
 
+	/*
+	 * The first use of a thread's variables may map memory for them. That must not be where the
+	 * program has just unmapped some: so before there are events.
+	 */
+	check_paging(false);
+	sem_post(&parked);
 	for (;;) {
 		if (epoll_wait(w->poll, &event, 1, -1) != 1)
 			continue;
+		if (read_acquire(&stopping))
+			return monitor_park();
 		if (event.data.fd == uffd) {
-			unserved_add(1);
-			if (!uffd_read(uffd, &n)) {
-				unserved_add(-1u);
+			if (!event_take(uffd))
 				continue;
-			}
-			monitor_push(n);
-		} else if (monitor_is_stopping()) {
-			return NULL;
 		} else if (read(event.data.fd, &rings, sizeof(rings)) < 0) {
+			continue;
+		} else if (read_acquire(&stopping)) {
+			monitor_ring_doorbell(); /* that was for the other thread, too */
 			continue;
 		}
 		serve_queue();
 	}
 }
 
-/* Where the kernel does not tell of forks to who has no privilege, the C library does. */
+/* Where the kernel does not report forks without privilege, the C library's fork handler does. */
 static void forked_parent(void)
 {
 	if (read_once(&uffd) < 0 || forks_told)
 		return;
-	unserved_add(1);
-	monitor_push((struct odp_event){.all = true});
+	event_add_fork();
 	monitor_ring_doorbell();
 }
 
 static void monitor_close_fds(void)
 {
-	int fd = uffd, b = bell;
+	int fd = uffd, b;
 
 	write_once(&uffd, -1);
-	write_once(&bell, -1);
+	event_spare_close();
 	if (fd >= 0)
 		close(fd);
+	lock_acquire(&bell_lock);
+	b = bell;
+	bell = -1;
 	if (b >= 0)
 		close(b);
+	lock_release(&bell_lock);
 	for (unsigned int i = 0; i < ARRAY_SIZE(worker); i++) {
 		if (worker[i].poll >= 0)
 			close(worker[i].poll);
@@ -185,11 +150,12 @@ static void monitor_close_fds(void)
 /* The child must not take its parent's events, nor keep its parent's registrations alive. */
 static void forked_child(void)
 {
+	bell_lock = (struct lock)LOCK_INIT;
+	event_queue_forget();
 	monitor_close_fds();
 	/* nor are its devices the child's; what the child opens starts from nothing */
 	pthread_mutex_init(&life, NULL);
 	pthread_mutex_init(&starting, NULL);
-	pthread_mutex_init(&queue.lock, NULL);
 	for (struct listener *l = listeners, *next; l; l = next) {
 		next = l->next;
 		l->next = NULL;
@@ -198,10 +164,7 @@ static void forked_child(void)
 	listeners = NULL;
 	users = 0;
 	threads_run = false;
-	queue.head = queue.tail = 0;
-	queue.lost = 0;
-	queue.stop = queue.serving = false;
-	monitor_unserved = 0;
+	stopping = false;
 }
 
 static void monitor_handle_forks(void)
@@ -235,20 +198,43 @@ static int start_thread(struct worker *w)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&w->id, NULL, worker_main, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!err)
+		monitor_wait(&parked);
 	return err;
 }
 
-static void stop_threads(int n)
+/*
+ * Ends the first n threads. Neither uses the descriptor when it is closed; from then on no memory
+ * is registered, so neither the end of the threads nor joining them causes an event. A thread of
+ * the program that waits for its event to be read goes on when the descriptor is closed.
+ */
+static void monitor_stop(int n)
 {
-	pthread_mutex_lock(&queue.lock);
-	queue.stop = true;
-	pthread_mutex_unlock(&queue.lock);
+	write_release(&stopping, true);
 	monitor_ring_doorbell();
+	for (int i = 0; i < n; i++)
+		monitor_wait(&parked);
+	monitor_close_fds();
+	for (int i = 0; i < n; i++)
+		sem_post(&leave);
 	while (n)
 		pthread_join(worker[--n].id, NULL);
-	queue.stop = queue.serving = false;
-	queue.lost = queue.head = queue.tail = 0;
-	write_once(&monitor_unserved, 0);
+	write_release(&stopping, false);
+	event_queue_close();
+}
+
+/* Starts the two threads. 0; ENOMEM, EAGAIN and the like: none runs, and no descriptor is open. */
+static int monitor_start_threads(void)
+{
+	int n = 0, err = 0;
+
+	while (!err && n < (int)ARRAY_SIZE(worker)) {
+		err = start_thread(&worker[n]);
+		n += !err;
+	}
+	if (err)
+		monitor_stop(n);
+	return err;
 }
 
 /* Under starting. No userfaultfd is no error. */
@@ -261,27 +247,25 @@ static int monitor_start(void)
 	write_once(&uffd, uffd_open(&forks_told));
 	if (uffd < 0)
 		return 0;
-	write_once(&bell, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	err = bell < 0 ? errno : start_thread(&worker[0]);
-	if (!err) {
-		err = start_thread(&worker[1]);
-		if (err)
-			stop_threads(1);
+	sem_init(&parked, 0, 0);
+	sem_init(&leave, 0, 0);
+	err = event_queue_open(uffd);
+	if (err) {
+		monitor_close_fds();
+		return err;
 	}
-	threads_run = !err;
+	lock_acquire(&bell_lock);
+	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = bell < 0 ? errno : 0;
+	lock_release(&bell_lock);
 	if (!err)
-		return 0;
-	monitor_close_fds();
-	return error_set(err,
-			 "cannot start the threads that notice what happens to memory: too many "
-			 "threads or open files");
-}
-
-/* Without life held: a thread may be waiting for it. */
-static void monitor_stop(void)
-{
-	stop_threads(2);
-	monitor_close_fds();
+		err = monitor_start_threads();
+	else
+		monitor_stop(0);
+	threads_run = !err;
+	return !err ? 0
+		    : error_set(err, "cannot start the threads that receive invalidation events: "
+				     "too many threads or open files (ulimit -u, ulimit -n)");
 }
 
 int monitor_get(struct listener *l)
@@ -321,7 +305,7 @@ void monitor_put(struct listener *l)
 	}
 	pthread_mutex_unlock(&life);
 	if (!--users && threads_run) {
-		monitor_stop();
+		monitor_stop(ARRAY_SIZE(worker));
 		threads_run = false;
 	}
 	pthread_mutex_unlock(&starting);
@@ -347,4 +331,24 @@ bool monitor_watch(u64 start, u64 end)
 	int fd = read_once(&uffd);
 
 	return fd >= 0 && uffd_watch(fd, start, end);
+}
+
+bool monitor_settle(unsigned int tries)
+{
+	const struct timespec pause = {.tv_nsec = SETTLE_NS};
+	int fd = read_once(&uffd);
+
+	while (fd >= 0 && uffd_in_flight(fd, event_queue_page())) {
+		if (!--tries)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+bool monitor_watched(u64 va)
+{
+	int fd = read_once(&uffd);
+
+	return fd >= 0 && uffd_watched(fd, va);
 }

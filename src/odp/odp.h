@@ -25,6 +25,7 @@
 #include "base/fail.h"
 #include "domain/device.h"
 #include "map/map.h"
+#include "odp/event_queue.h"
 #include "odp/itree.h"
 
 #include <pthread.h>
@@ -50,15 +51,15 @@ struct child {
 /* Without a page table of its own, or with a view of its own, a page has one of these. */
 struct slot {
 	u64 dma;	   /* address, with ODP_MASK of its permissions; 0: not mapped */
+	u64 number;	   /* the copy shows memory as it stood after this event (event_queue.h) */
 	struct page *copy; /* what the device sees; NULL: the memory itself */
 	struct page *was;  /* the copy as it was made, to tell what the device wrote */
 };
 
 struct context {
-	struct ib_ucontext pub;
-	struct context *next; /* of all; under odp_lock */
-	struct itree by_bus;  /* regions by device address; under odp_lock */
-	unsigned int regions; /* under odp_lock */
+	struct ib_ucontext pub; /* its device is NULL once that is closed */
+	struct context *next;	/* in odp_contexts or among the orphans; under odp_lock */
+	struct itree by_bus;	/* regions by device address; under odp_lock */
 };
 
 struct ib_umem_odp {
@@ -66,10 +67,12 @@ struct ib_umem_odp {
 	struct ib_umem *umem;
 	struct context *context; /* NULL: the context is gone */
 	struct device *dev;
-	u64 start, pages;	     /* of the process; whole pages */
-	bool writable, listed;	     /* listed: under odp_lock */
+	u64 start, pages; /* of the process; whole pages */
+	bool writable;
+	bool listed;		     /* atomic, changed under odp_lock: pages may be linked */
 	u32 refs;		     /* under odp_lock */
 	struct inval_seq inval_seq;  /* of the whole region: what the program sees */
+	u64 number;		     /* atomic: events up to this one are done with, or older */
 	struct dma_iova_state state; /* no IOMMU: all zero */
 	u64 base;		     /* bus address of page 0 */
 	struct slot *slot;	     /* NULL: none needed */
@@ -79,7 +82,8 @@ struct ib_umem_odp {
 };
 
 extern pthread_mutex_t odp_lock;
-extern struct itree odp_regions; /* under odp_lock: all, by VA */
+extern struct itree odp_regions;     /* under odp_lock: all, by VA */
+extern struct context *odp_contexts; /* under odp_lock: those whose device is open */
 
 /* Pages need slots: without an IOMMU, or where the device does not see the memory itself. */
 static inline bool odp_needs_slots(const struct device *dev)
@@ -114,20 +118,55 @@ void region_unref(struct ib_umem_odp *r); /* not under it */
 struct ib_umem_odp *region_next(struct itree_place *place, u64 start,
 				u64 end); /* with a reference */
 struct child *region_child(struct ib_umem_odp *r, u64 page, bool make);
-struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus); /* with a reference; NULL: none */
+
+/* The first region with device addresses in [first, last], with a reference; NULL: none. */
+struct ib_umem_odp *region_by_bus(struct device *dev, u64 first, u64 last);
+
+/* Takes the region from the device and its context; what the device wrote goes back. */
+void region_stop(struct ib_umem_odp *r);
+void regions_fork_child(void);
 
 /* page.c: translations of pages, under child.lock. */
 
+u64 page_va(const struct ib_umem_odp *r, u64 page);
+u64 page_bus(const struct ib_umem_odp *r, u64 page);
+u64 page_offset(const struct ib_umem_odp *r, u64 page); /* in the region's range of addresses */
+enum dma_data_direction page_dir(u64 mask);
+
 /* Permissions that a page is linked with, ODP_MASK; 0: not linked. */
 u64 page_linked(const struct ib_umem_odp *r, u64 page);
-u64 page_dma(const struct ib_umem_odp *r, u64 page); /* DMA_MAPPING_ERROR: not linked */
 
-/* Links [page, page + n) for at least `mask`. How many, from the first on, are; *err says why not
- * all. */
-u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask, int *err);
+/* DMA_MAPPING_ERROR: not linked, or to a copy of memory that is not there any more. */
+u64 page_dma(const struct ib_umem_odp *r, u64 page);
 
-/* `gone`: the process has lost the memory, or another has taken its place: nothing goes back. */
-void pages_unlink(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, bool gone);
+/* What a fault saw before it brought pages in. */
+struct fault_start {
+	const struct inval_seq *inval_seq;
+	u64 seq;    /* of the gate */
+	u64 number; /* of the event read last */
+};
+
+/*
+ * Links [page, page + n) for at least `mask`. How many, from the first on, are; *err says why not
+ * all: -EAGAIN, memory went since f, or it cannot be said whether it did.
+ */
+u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask,
+	       const struct fault_start *f, int *err);
+
+/*
+ * Unlinks those that were linked before event `number`; EVENT_ANY: all. What the device wrote into
+ * a copy goes to where the memory is now, if it is anywhere.
+ */
+void pages_unlink(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 number);
+
+/* copy.c: pages that have slots, under child.lock. */
+u64 slots_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const struct fault_start *f,
+	       int *err);
+u64 slots_unlink(struct ib_umem_odp *r, u64 page, u64 end, u64 number); /* how many are left */
+
+/* Unlinks pages whose copies are of memory that is not there any more. */
+void slots_settle(struct ib_umem_odp *r, u64 page, u64 n);
+bool slot_is_stale(const struct ib_umem_odp *r, u64 page);
 
 /* fault.c */
 
@@ -138,9 +177,13 @@ void pages_unlink(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, bool 
 s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq);
 int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg);
 
+/* Before an access of a device whose pages have copies: no copy of memory that is gone is left. */
+void odp_settle(struct device *dev, dma_addr_t addr, size_t len);
+
 /* notice.c */
-struct odp_event;
 void odp_event_process(const struct odp_event *n);
-void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, bool gone);
+
+/* Event `number` is about [start, end) of the region; EVENT_ANY: the program says so. */
+void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, u64 number);
 
 #endif

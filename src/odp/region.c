@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Contexts and regions: their lives. */
+/* Regions: how they are found, made and taken from the device. */
 #include "base/alloc.h"
-#include "map/device.h"
 #include "odp/monitor.h"
 #include "odp/odp.h"
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #define WRITABLE                                                                                   \
 	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC |                \
@@ -17,8 +13,6 @@
 pthread_mutex_t odp_lock = PTHREAD_MUTEX_INITIALIZER;
 struct itree odp_regions;
 static pthread_cond_t idle = PTHREAD_COND_INITIALIZER; /* some reference went */
-static struct context *contexts;		       /* under odp_lock */
-static struct listener listener = {.hear = odp_event_process};
 
 void region_ref(struct ib_umem_odp *r)
 {
@@ -49,15 +43,17 @@ struct ib_umem_odp *region_next(struct itree_place *place, u64 start, u64 end)
 	return r;
 }
 
-struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus)
+struct ib_umem_odp *region_by_bus(struct device *dev, u64 first, u64 last)
 {
-	struct itree_node *n = NULL;
+	struct itree_node *n = NULL, *found;
 	struct ib_umem_odp *r = NULL;
 
 	pthread_mutex_lock(&odp_lock);
-	for (struct context *c = contexts; c && !n; c = c->next)
-		if (c->pub.device == dev)
-			n = itree_find(&c->by_bus, bus, bus);
+	for (struct context *c = odp_contexts; c; c = c->next) {
+		found = c->pub.device == dev ? itree_find(&c->by_bus, first, last) : NULL;
+		if (found && (!n || found->first < n->first))
+			n = found;
+	}
 	if (n) {
 		r = container_of(n, struct ib_umem_odp, by_bus);
 		region_ref(r);
@@ -66,21 +62,8 @@ struct ib_umem_odp *region_by_bus(struct device *dev, u64 bus)
 	return r;
 }
 
-/*
- * A child of fork has none of its parent's devices: regions and contexts that it inherits are as if
- * their context were gone. It may open others of its own.
- */
-static void region_fork_prepare(void)
-{
-	pthread_mutex_lock(&odp_lock);
-}
-
-static void fork_parent(void)
-{
-	pthread_mutex_unlock(&odp_lock);
-}
-
-static void region_fork_child(void)
+/* In a child of fork: no region of the parent's is listed or has a context. */
+void regions_fork_child(void)
 {
 	struct itree_place place = {0};
 	struct itree_node *n;
@@ -93,16 +76,7 @@ static void region_fork_child(void)
 		r->context = NULL;
 	}
 	itree_clear(&odp_regions);
-	for (struct context *c = contexts; c; c = c->next)
-		itree_clear(&c->by_bus);
-	contexts = NULL;
-	pthread_mutex_init(&odp_lock, NULL);
 	pthread_cond_init(&idle, NULL);
-}
-
-static void region_handle_forks(void)
-{
-	pthread_atfork(region_fork_prepare, fork_parent, region_fork_child);
 }
 
 static void child_init(struct child *c)
@@ -183,6 +157,8 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 		if (!r->slot)
 			return -ENOMEM;
 	}
+	if (r->slot && dev->iommu && !dev->hw)
+		write_once(&dev->settles, true);
 	return dev->iommu ? take_addresses(r, implicit) : 0;
 }
 
@@ -217,40 +193,35 @@ static int region_list(struct ib_umem_odp *r)
 		if (err)
 			itree_remove(&odp_regions, &r->by_va);
 	}
-	if (!err) {
-		r->listed = true;
-		c->regions++;
-	}
+	if (!err)
+		write_once(&r->listed, true);
 	pthread_mutex_unlock(&odp_lock);
 	return err;
 }
 
-/* Out of the trees, and nobody is in it any more. False: another did that. */
-static bool region_unlist(struct ib_umem_odp *r)
+/* From here on no page is linked. False: another took the region from the device. */
+static bool region_close(struct ib_umem_odp *r)
 {
 	bool listed;
 
 	pthread_mutex_lock(&odp_lock);
 	listed = r->listed;
-	if (listed) {
-		itree_remove(&odp_regions, &r->by_va);
-		if (r->dev->iommu)
-			itree_remove(&r->context->by_bus, &r->by_bus);
-		r->listed = false;
-		r->context->regions--;
-		while (r->refs)
-			pthread_cond_wait(&idle, &odp_lock);
-	}
+	write_once(&r->listed, false);
+	if (listed && r->dev->iommu)
+		itree_remove(&r->context->by_bus, &r->by_bus);
 	pthread_mutex_unlock(&odp_lock);
 	return listed;
 }
 
-/* Takes the region from the device; what the device wrote into copies goes back. */
-static void region_stop(struct ib_umem_odp *r)
+/*
+ * Events find the region until its last page is unlinked: one that is served between would be
+ * missed, and what the device wrote would go to the memory that came to the place.
+ */
+void region_stop(struct ib_umem_odp *r)
 {
 	u64 per_child = r->child ? 1ull << (ODP_CHILD_BITS - PAGE_BITS) : r->pages;
 
-	if (!region_unlist(r))
+	if (!region_close(r))
 		return;
 	for (u64 page = 0; page < r->pages; page += per_child) {
 		struct child *c = region_child(r, page, false);
@@ -258,9 +229,14 @@ static void region_stop(struct ib_umem_odp *r)
 		if (!c)
 			continue;
 		pthread_mutex_lock(&c->lock);
-		pages_unlink(r, c, page, per_child, false);
+		pages_unlink(r, c, page, per_child, EVENT_ANY);
 		pthread_mutex_unlock(&c->lock);
 	}
+	pthread_mutex_lock(&odp_lock);
+	itree_remove(&odp_regions, &r->by_va);
+	while (r->refs)
+		pthread_cond_wait(&idle, &odp_lock);
+	pthread_mutex_unlock(&odp_lock);
 	region_empty(r);
 	r->context = NULL;
 }
@@ -274,6 +250,9 @@ static int check_region(const struct ib_ucontext *pub, const struct ib_umem *ume
 {
 	if (!pub || IS_ERR(pub) || !umem || IS_ERR(umem))
 		return error_set(EINVAL, "a region needs a context");
+	if (!pub->device)
+		return error_set(EINVAL, "a region needs an open device: the one of this context "
+					 "is closed");
 	if (!umem->length || (!is_implicit(umem->address, umem->length) &&
 			      !range_within(umem->address, umem->length, ODP_TOP)))
 		return error_set(EINVAL,
@@ -304,9 +283,12 @@ static int region_get(struct ib_ucontext *pub, struct ib_umem *umem, const void 
 	r->start = ib_umem_start(umem);
 	r->pages = ib_umem_num_pages(umem);
 	err = region_fill(r, implicit);
-	if (!err && !implicit)
+	if (!err && !implicit && (monitor_caught_up() || !event_lost()))
 		monitor_watch(r->start, r->start + (r->pages << PAGE_BITS));
-	/* from here on notices find it, and they tell the program of umem */
+	/* events that were read before are about memory that was here before */
+	monitor_settle(SETTLE_TRIES);
+	r->number = event_number();
+	/* from here on events find it, and umem is what the program's function is given */
 	umem->context = pub;
 	umem->page_size = (int)PAGE_BYTES;
 	umem->odp_data = r;
@@ -370,123 +352,6 @@ void ib_umem_release(struct ib_umem *umem)
 	alloc_free(umem);
 }
 
-/* Regions that the program left behind no longer reach the device; they are his to free. */
-static void stop_regions(struct context *c)
-{
-	struct ib_umem_odp *r = NULL;
-	struct itree_place place = {0};
-
-	for (;;) {
-		r = region_next(&place, 0, ODP_TOP);
-		if (!r)
-			return;
-		region_unref(r);
-		if (r->context == c) {
-			const struct check_history history = {.what = {"made"}, .at = {r->made}};
-
-			check_report_history(
-				c->pub.device, c->pub.device->check, DMAMAP_CHECK_LEAK, 0,
-				r->umem->length, DMA_NONE, &history,
-				"a region at %#lx was never released before its context",
-				r->umem->address);
-			region_stop(r);
-		}
-	}
-}
-
-static void context_close(void *data)
-{
-	struct context **p, *c = data;
-	struct device *dev = c->pub.device;
-	bool last = true;
-
-	stop_regions(c);
-	pthread_mutex_lock(&odp_lock);
-	for (p = &contexts; *p && *p != c; p = &(*p)->next)
-		;
-	if (*p)
-		*p = c->next;
-	for (struct context *other = contexts; other; other = other->next)
-		last &= other->pub.device != dev;
-	pthread_mutex_unlock(&odp_lock);
-	if (last)
-		fault_set_demand(&dev->fault_table, NULL, NULL);
-	monitor_put(&listener);
-	alloc_free(c);
-}
-
-void ib_dealloc_ucontext(struct ib_ucontext *pub)
-{
-	struct context *c;
-
-	if (!pub || IS_ERR(pub))
-		return;
-	c = container_of(pub, struct context, pub);
-	if (device_drop_managed(pub->device, c))
-		context_close(c);
-}
-
-/* A simulated device's accesses copy by process_vm_readv on ourselves, and so do copies of pages:
- * can they? */
-static int check_copy(const struct device *dev)
-{
-	u64 from = 1, to = 0;
-	struct iovec local = {&to, sizeof(to)}, hw = {&from, sizeof(from)};
-
-	if (dev->hw && !odp_needs_slots(dev))
-		return 0;
-	if (syscall(SYS_process_vm_readv, (long)getpid(), &local, 1l, &hw, 1l, 0l) == sizeof(to))
-		return 0;
-	return error_set(EOPNOTSUPP,
-			 "%s: on-demand paging copies by process_vm_readv, which is refused "
-			 "here (a seccomp profile, or a kernel without CONFIG_CROSS_MEMORY_ATTACH)",
-			 dev->name);
-}
-
-struct ib_ucontext *ib_alloc_ucontext(struct device *dev,
-				      void (*invalidate_range)(struct ib_umem *umem,
-							       unsigned long start,
-							       unsigned long end))
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct context *c;
-	int err;
-
-	if (!dev)
-		return ERR_PTR(error_set(EINVAL, "ib_alloc_ucontext: no device"));
-	err = check_copy(dev);
-	if (err)
-		return ERR_PTR(err);
-	c = alloc_zeroed(sizeof(*c));
-	if (!c)
-		return ERR_PTR(-ENOMEM);
-	c->pub.device = dev;
-	c->pub.invalidate_range = invalidate_range;
-	pthread_once(&once, region_handle_forks);
-	err = monitor_get(&listener);
-	if (err)
-		goto free_context;
-	err = device_add_managed(dev, context_close, c);
-	if (err)
-		goto put_monitor;
-	pthread_mutex_lock(&odp_lock);
-	c->next = contexts;
-	contexts = c;
-	pthread_mutex_unlock(&odp_lock);
-	fault_set_demand(&dev->fault_table, odp_demand, NULL);
-	return &c->pub;
-put_monitor:
-	monitor_put(&listener);
-free_context:
-	alloc_free(c);
-	return ERR_PTR(err);
-}
-
-bool ib_umem_events_enabled(const struct ib_ucontext *context)
-{
-	return context && !IS_ERR(context) && monitor_on();
-}
-
 unsigned long ib_umem_notifiers_seq(struct ib_umem *umem)
 {
 	return umem && !IS_ERR(umem) && umem->odp_data ? inval_seq_read(&umem->odp_data->inval_seq)
@@ -495,8 +360,14 @@ unsigned long ib_umem_notifiers_seq(struct ib_umem *umem)
 
 int ib_umem_mmu_notifier_retry(struct ib_umem *umem, unsigned long current_seq)
 {
-	return umem && !IS_ERR(umem) && umem->odp_data &&
-	       inval_seq_changed(&umem->odp_data->inval_seq, current_seq);
+	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
+
+	if (!r)
+		return 0;
+	if (inval_seq_changed(&r->inval_seq, current_seq))
+		return 1;
+	return !monitor_caught_up() && event_pending(r->start, r->start + (r->pages << PAGE_BITS),
+						     read_acquire(&r->number));
 }
 
 dma_addr_t ib_umem_start_dma_addr(struct ib_umem *umem)

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 #endif
 
 #define EVENTS	   (UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_REMAP)
+#define TRIES_MAX  10000	/* against memory that never stops changing */
 #define BISECT_MAX (2ull << 20) /* a larger range is looked up in the list of mappings instead */
 
 /* Events need no faults in kernel mode, so the kind that asks for no privilege will do. */
@@ -40,39 +42,83 @@ int uffd_open(bool *forks)
 	}
 	error_set(
 		errno,
-		"userfaultfd is not to be had (no privilege, or a seccomp profile), so nobody "
-		"notices when memory is unmapped: call ib_umem_invalidate_range() before it goes");
+		"userfaultfd is not available (no privilege, or a seccomp profile), so the library "
+		"is not notified of memory that is unmapped: call ib_umem_invalidate_range() "
+		"before you unmap it");
 	if (fd >= 0)
 		close(fd);
 	return -1;
 }
 
-bool uffd_read(int fd, struct odp_event *n)
+static int spare = -1; /* under the lock of the queue of events */
+
+void uffd_spare_open(int fd)
+{
+	spare = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+}
+
+void uffd_spare_close(void)
+{
+	if (spare >= 0)
+		syscall(SYS_close, spare);
+	spare = -1;
+}
+
+/* A fork's event needs a descriptor: when the process has none left, the spare one makes place. */
+static int uffd_read_message(int fd, struct uffd_msg *m)
+{
+	for (;;) {
+		if (syscall(SYS_read, fd, m, sizeof(*m)) == sizeof(*m))
+			return 1;
+		if (errno != EMFILE && errno != ENFILE)
+			return 0;
+		if (spare < 0)
+			return -errno;
+		uffd_spare_close();
+	}
+}
+
+int uffd_read(int fd, struct odp_event *n, int *child)
 {
 	struct uffd_msg m;
+	int got;
 
-	while (read(fd, &m, sizeof(m)) == sizeof(m)) {
-		*n = (struct odp_event){0};
+	while ((got = uffd_read_message(fd, &m)) > 0) {
 		switch (m.event) {
 		case UFFD_EVENT_FORK:
-			/* closing it is what frees the child of us */
-			close((int)m.arg.fork.ufd);
-			n->all = true;
-			return true;
+			*child = (int)m.arg.fork.ufd;
+			*n = (struct odp_event){.kind = NOTICE_FORK};
+			return 1;
 		case UFFD_EVENT_REMAP:
-			n->start = m.arg.remap.from;
-			n->end = m.arg.remap.from + m.arg.remap.len;
-			return true;
+			*n = (struct odp_event){.kind = NOTICE_MOVED,
+						.start = m.arg.remap.from,
+						.end = m.arg.remap.from + m.arg.remap.len,
+						.to = m.arg.remap.to};
+			return 1;
 		case UFFD_EVENT_REMOVE:
 		case UFFD_EVENT_UNMAP:
-			n->start = m.arg.remove.start;
-			n->end = m.arg.remove.end;
-			return true;
+			*n = (struct odp_event){.kind = NOTICE_GONE,
+						.start = m.arg.remove.start,
+						.end = m.arg.remove.end};
+			return 1;
 		default:
 			break;
 		}
 	}
-	return false;
+	return got;
+}
+
+void uffd_free_child(int fd, int child)
+{
+	syscall(SYS_dup3, fd, child, O_CLOEXEC);
+}
+
+void uffd_spare_take(int child)
+{
+	if (spare < 0)
+		spare = child;
+	else
+		syscall(SYS_close, child);
 }
 
 static int uffd_register_range(int fd, u64 start, u64 end)
@@ -120,4 +166,29 @@ bool uffd_watch(int fd, u64 start, u64 end)
 		uffd_watch(fd, middle, end);
 	}
 	return false;
+}
+
+/* Removing a protection that is not there changes nothing; the kernel refuses while it changes. */
+static int uffd_try(int fd, u64 va)
+{
+	struct uffdio_writeprotect w = {.range = {.start = va, .len = PAGE_BYTES}};
+
+	return ioctl(fd, UFFDIO_WRITEPROTECT, &w) ? errno : 0;
+}
+
+bool uffd_in_flight(int fd, const void *page)
+{
+	return uffd_try(fd, (u64)(uintptr_t)page) == EAGAIN;
+}
+
+bool uffd_watched(int fd, u64 va)
+{
+	int err = EAGAIN;
+
+	for (unsigned int tries = 0; tries < TRIES_MAX && err == EAGAIN; tries++) {
+		if (tries)
+			sched_yield();
+		err = uffd_try(fd, va);
+	}
+	return !err;
 }

@@ -287,12 +287,14 @@ static bool into_trees(struct cache *c, struct cold *e)
 /* Under lock: a mapping that did not exist; SLOTS: it cannot be kept. */
 static u32 regcache_make(struct cache *c, u64 va, u64 pages, u64 prot)
 {
-	u64 size = pages << PAGE_BITS, key = regcache_key(va, prot), page;
+	u64 size = pages << PAGE_BITS, key = regcache_key(va, prot), page, made;
 	struct cold *e;
 	u32 i;
 
-	if (size > c->bytes_limit || pages > UINT32_MAX || !monitor_watch(va, va + size))
+	if (size > c->bytes_limit || pages > UINT32_MAX || event_lost() ||
+	    !monitor_watch(va, va + size) || !monitor_settle(SETTLE_SOON))
 		return SLOTS;
+	made = event_number();
 	while (c->count && (c->count >= c->count_limit || c->bytes > c->bytes_limit - size))
 		if (!end_oldest(c))
 			return SLOTS;
@@ -303,6 +305,7 @@ static u32 regcache_make(struct cache *c, u64 va, u64 pages, u64 prot)
 	e = &c->cold[i];
 	e->va.first = va;
 	e->va.last = va + size - 1;
+	e->made = made;
 	e->bus.first = page << PAGE_BITS;
 	e->bus.last = e->bus.first + size - 1;
 	if (!into_trees(c, e)) {
@@ -418,7 +421,8 @@ static int cache_unmap(struct regcache *k, u64 bus, u64 size)
 /* After a fork, or when it is not known what went, who has a mapping keeps it. */
 static void cache_hear(struct cache *c, const struct odp_event *n)
 {
-	u64 first = n->all ? 0 : n->start, last = n->all ? ~0ull : n->end - 1;
+	bool all = notice_is_all(n);
+	u64 first = all ? 0 : n->start, last = all ? ~0ull : n->end - 1;
 	struct itree_place place = {0};
 	struct itree_node *node;
 
@@ -427,9 +431,9 @@ static void cache_hear(struct cache *c, const struct odp_event *n)
 		u32 i = (u32)(container_of(node, struct cold, va) - c->cold);
 
 		place = (struct itree_place){node->first, (uintptr_t)node};
-		if (n->all)
+		if (all)
 			regcache_retire(c, i);
-		else
+		else if (n->number > c->cold[i].made)
 			lose_pages(c, i, first, last);
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -24,6 +24,7 @@ struct cold {
 	struct itree_node va, bus; /* last of bus: page numbers << 12, as va */
 	u32 before, after;	   /* by last use as far as known; of those that answer */
 	u32 stamp;		   /* hot.stamp when it was put there */
+	u64 made;		   /* events up to this number are about older memory */
 	bool taken, answers, linked;
 };
 

@@ -2,9 +2,7 @@
 /* policy=persistent: what is kept, how long, and that it never answers with less than asked. */
 #include "base/fail.h"
 #include "regcache/regcache.h"
-#include "odp/monitor.h"
-
-#include "odp_rig.h"
+#include "odp_stall.h"
 
 static bool keeps; /* notices come here */
 
@@ -252,6 +250,29 @@ static void other_memory_at_once(void **state)
 	assert_true(becomes(0));
 }
 
+/* The event of memory that was there before is read only after the mapping was made. */
+static void an_event_in_flight_spares_newer_mappings(void **state)
+{
+	pthread_t t;
+
+	NEEDS_NOTICES();
+	swap_start(&t);
+	for (int i = 0; i < SWAPS; i++) {
+		dma_addr_t at;
+
+		/* of the page only what makes the monitor watch it is kept */
+		regcache_drop_idle(dev);
+		unmap(map(swap.page, PAGE, DMA_TO_DEVICE), PAGE, DMA_TO_DEVICE);
+		swap_memory();
+		at = map_now(swap.page, PAGE, DMA_FROM_DEVICE);
+		swap_ends();
+		assert_true(writes(at, 5));
+		assert_int_equal(swap.page[0], 5);
+		unmap(at, PAGE, DMA_FROM_DEVICE);
+	}
+	swap_stop(t);
+}
+
 /* A mapping that is longer than what its user asked for loses only what went. */
 static void a_neighbour_goes(void **state)
 {
@@ -491,6 +512,7 @@ int main(void)
 		T(tables_go_with_the_mapping),
 		T(memory_goes_while_it_is_mapped),
 		T(other_memory_at_once),
+		T(an_event_in_flight_spares_newer_mappings),
 		T(a_neighbour_goes),
 		T(least_recently_used_goes),
 		T(many_at_random),

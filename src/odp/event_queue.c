@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "odp/event_queue.h"
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/lock.h"
+#include "base/math.h"
+#include "odp/monitor.h"
+#include "odp/uffd.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+#define PAUSE_NS 1000000
+
+/*
+ * Atomic: events that may have been read and are not served. It is raised before the read, which is
+ * what lets the thread that unmaps go on.
+ */
+u32 monitor_unserved cacheline;
+
+/* Under lock; `number` may be read without it, as a hint. */
+static struct {
+	struct lock lock;
+	struct odp_event *odp_event; /* address space that costs what is touched */
+	u32 head, tail;		     /* queued: [tail, head); both 0 when none is */
+	u32 limit;		     /* at most EVENT_QUEUE_LEN */
+	u32 lost;	 /* events that the queue had no space for, of which the last ... */
+	u64 lost_number; /* ... has this number; no event is queued behind them */
+	u64 number;	 /* of the event that was read last; it never goes back */
+	struct odp_event current; /* being served; NOTICE_NONE: none is */
+	u32 current_count;	  /* events that it stands for */
+	bool serving;		  /* a thread serves the queue */
+} queue = {.limit = EVENT_QUEUE_LEN};
+
+#define QUEUE_BYTES (EVENT_QUEUE_LEN * sizeof(struct odp_event))
+#define QUEUE_SPACE (QUEUE_BYTES + PAGE_BYTES) /* and a page that is never touched */
+
+int event_queue_open(int uffd)
+{
+	void *p = fail_here(FAIL_MEMORY, NULL)
+			  ? MAP_FAILED
+			  : mmap(NULL, QUEUE_SPACE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return error_set(ENOMEM, "no address space for the queue of invalidation events");
+	/* a child of fork has no use for it and need not unmap it */
+	madvise(p, QUEUE_SPACE, MADV_DONTFORK);
+	lock_acquire(&queue.lock);
+	queue.odp_event = p;
+	uffd_spare_open(uffd);
+	lock_release(&queue.lock);
+	return 0;
+}
+
+const void *event_queue_page(void)
+{
+	return (const u8 *)queue.odp_event + QUEUE_BYTES;
+}
+
+static void event_queue_reset(void)
+{
+	queue.head = queue.tail = 0;
+	queue.lost = queue.current_count = 0;
+	queue.current.kind = NOTICE_NONE;
+	queue.serving = false;
+	queue.odp_event = NULL;
+	write_once(&monitor_unserved, 0);
+}
+
+void event_queue_close(void)
+{
+	struct odp_event *p;
+
+	lock_acquire(&queue.lock);
+	p = queue.odp_event;
+	event_queue_reset();
+	lock_release(&queue.lock);
+	if (p)
+		munmap(p, QUEUE_SPACE);
+}
+
+void event_spare_close(void)
+{
+	lock_acquire(&queue.lock);
+	uffd_spare_close();
+	lock_release(&queue.lock);
+}
+
+void event_queue_forget(void)
+{
+	queue.lock = (struct lock)LOCK_INIT;
+	uffd_spare_close();
+	event_queue_reset();
+}
+
+void event_queue_limit(u32 limit)
+{
+	lock_acquire(&queue.lock);
+	queue.limit = (u32)min_u64(limit, EVENT_QUEUE_LEN);
+	lock_release(&queue.lock);
+}
+
+static void event_count_unserved(u32 n)
+{
+	__atomic_fetch_add(&monitor_unserved, n, __ATOMIC_SEQ_CST);
+}
+
+/* Under lock. Once an event was lost, those that follow are lost with it until it is served. */
+static void event_push(struct odp_event n)
+{
+	n.number = queue.number + 1;
+	write_once(&queue.number, n.number);
+	if (!queue.lost && queue.head - queue.tail < queue.limit) {
+		queue.odp_event[queue.head++ % EVENT_QUEUE_LEN] = n;
+		return;
+	}
+	queue.lost++;
+	queue.lost_number = n.number;
+}
+
+bool event_take(int uffd)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	struct odp_event n;
+	int child = -1, got;
+
+	lock_acquire(&queue.lock);
+	event_count_unserved(1);
+	got = uffd_read(uffd, &n, &child);
+	if (got > 0)
+		event_push(n);
+	else
+		event_count_unserved(-1u);
+	lock_release(&queue.lock);
+	if (child >= 0) {
+		uffd_free_child(uffd, child);
+		lock_acquire(&queue.lock);
+		uffd_spare_take(child);
+		lock_release(&queue.lock);
+	}
+	/* somebody has to close a descriptor first */
+	if (got < 0)
+		nanosleep(&pause, NULL);
+	return got > 0;
+}
+
+void event_add_fork(void)
+{
+	lock_acquire(&queue.lock);
+	if (queue.odp_event) {
+		event_count_unserved(1);
+		event_push((struct odp_event){.kind = NOTICE_FORK});
+	}
+	lock_release(&queue.lock);
+}
+
+bool event_claim(void)
+{
+	bool mine;
+
+	lock_acquire(&queue.lock);
+	mine = !queue.serving;
+	queue.serving = true;
+	lock_release(&queue.lock);
+	return mine;
+}
+
+bool event_next(struct odp_event *n)
+{
+	bool found;
+
+	lock_acquire(&queue.lock);
+	event_count_unserved(-queue.current_count);
+	queue.current = (struct odp_event){.kind = NOTICE_NONE};
+	queue.current_count = 0;
+	if (queue.head != queue.tail) {
+		queue.current = queue.odp_event[queue.tail++ % EVENT_QUEUE_LEN];
+		queue.current_count = 1;
+	} else if (queue.lost) {
+		queue.current =
+			(struct odp_event){.number = queue.lost_number, .kind = NOTICE_LOST};
+		queue.current_count = queue.lost;
+		queue.lost = 0;
+	}
+	if (queue.head == queue.tail)
+		queue.head = queue.tail = 0;
+	found = queue.current.kind != NOTICE_NONE;
+	queue.serving = found;
+	*n = queue.current;
+	lock_release(&queue.lock);
+	return found;
+}
+
+u64 event_number(void)
+{
+	u64 number;
+
+	lock_acquire(&queue.lock);
+	number = queue.number;
+	lock_release(&queue.lock);
+	return number;
+}
+
+static bool event_covers(const struct odp_event *n, u64 start, u64 end, u64 since)
+{
+	return n->kind != NOTICE_NONE && n->number > since &&
+	       (notice_is_all(n) || (n->start < end && n->end > start));
+}
+
+bool event_pending(u64 start, u64 end, u64 since)
+{
+	bool found;
+
+	lock_acquire(&queue.lock);
+	found = event_covers(&queue.current, start, end, since) ||
+		(queue.lost && queue.lost_number > since);
+	for (u32 i = queue.tail; i != queue.head && !found; i++)
+		found = event_covers(&queue.odp_event[i % EVENT_QUEUE_LEN], start, end, since);
+	lock_release(&queue.lock);
+	return found;
+}
+
+bool event_lost(void)
+{
+	bool lost;
+
+	lock_acquire(&queue.lock);
+	lost = queue.lost || queue.current.kind == NOTICE_LOST;
+	lock_release(&queue.lock);
+	return lost;
+}
+
+/* The address after one event; EVENT_NOWHERE is changed by none. */
+static u64 event_follow(const struct odp_event *n, u64 va, u64 since)
+{
+	if (n->number <= since || va < n->start || va >= n->end)
+		return va;
+	return n->kind == NOTICE_GONE	 ? EVENT_NOWHERE
+	       : n->kind == NOTICE_MOVED ? n->to + (va - n->start)
+					 : va;
+}
+
+u64 event_where(u64 va, u64 since, bool *unsure)
+{
+	lock_acquire(&queue.lock);
+	*unsure = (queue.current.kind == NOTICE_LOST && queue.current.number > since) ||
+		  (queue.lost && queue.lost_number > since);
+	va = event_follow(&queue.current, va, since);
+	for (u32 i = queue.tail; i != queue.head && va != EVENT_NOWHERE; i++)
+		va = event_follow(&queue.odp_event[i % EVENT_QUEUE_LEN], va, since);
+	lock_release(&queue.lock);
+	return va;
+}
