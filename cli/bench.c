@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Runs the cases of a benchmark and keeps their rows, in the order of the table they come from. */
+/* Runs the cases of a benchmark and collects their rows, in the order of the table of cases. */
 #include "bench.h"
 
 #include <pthread.h>
@@ -14,12 +14,12 @@ static unsigned int bench_histogram_index(double ns)
 
 	if (v < HIST_STEPS)
 		return (unsigned int)v;
-	power = 63 - (unsigned int)__builtin_clzll(v) - 6; /* v >> power lies in 64 … 127 */
+	power = 63 - (unsigned int)__builtin_clzll(v) - 6; /* v >> power is in 64 to 127 */
 	i = (power + 1) * HIST_STEPS + (unsigned int)((v >> power) - HIST_STEPS);
 	return i < HIST_POWERS * HIST_STEPS ? i : HIST_POWERS * HIST_STEPS - 1;
 }
 
-/* The middle of a step. */
+/* The middle of a step of the histogram. */
 static double bench_histogram_value(unsigned int i)
 {
 	unsigned int power = i / HIST_STEPS;
@@ -123,12 +123,12 @@ static bool bench_threads_run(struct bench *b, struct bench_case *c, struct benc
 	struct crew_member member[64];
 	pthread_t id[64];
 
-	/* The first is this thread: a run of one has no other. */
+	/* The first thread is the calling one, so a run with one thread creates none. */
 	pthread_barrier_init(&crew.ready, NULL, c->threads);
 	for (unsigned int i = 1; i < c->threads; i++) {
 		member[i] = (struct crew_member){&crew, i};
 		if (pthread_create(&id[i], NULL, bench_crew_run, &member[i])) {
-			/* Those that wait at the barrier cannot be called back. */
+			/* Threads that wait at the barrier cannot be cancelled. */
 			fail("bench: cannot start %u threads", c->threads);
 			exit(CLI_FAILED);
 		}

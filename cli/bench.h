@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Measuring: a case is one operation; its function repeats it in batches until its time is over.
- * The time of a batch divided by its operations is one sample; percentiles are of samples, the mean
- * is of all operations, and of several threads it is what each thread saw.
+ * Measurement. A case is one operation; its function repeats the operation in batches until its
+ * time is over. The time of a batch divided by its operations is one sample. Percentiles are
+ * computed from samples, the mean from all operations; with several threads it is the mean of what
+ * each thread measured.
  */
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
@@ -11,8 +12,10 @@
 
 #include "base/clock.h"
 
-/* A histogram of samples: 64 steps in each power of two, of 1/16 ns; so 1.6 % fine, and of any
- * length. */
+/*
+ * A histogram of samples with 64 steps in each power of two, in units of 1/16 ns. Its resolution is
+ * 1.6 %, its size does not depend on the number of samples.
+ */
 #define HIST_STEPS  64
 #define HIST_POWERS 42
 
@@ -25,32 +28,34 @@ struct histogram {
 void histogram_add(struct histogram *h, double ns);
 void histogram_merge(struct histogram *h, const struct histogram *other);
 double histogram_at(const struct histogram *h,
-		    double share); /* share 0.5: the median; 0 when empty */
+		    double share); /* share 0.5: the median; 0 if it is empty */
 
 struct bench_case;
 
 struct bench_thread {
 	struct bench_case *c;
-	unsigned int index; /* of the threads of this run */
+	unsigned int index; /* index among the threads of this run */
 	u64 row_ns, end_ns, last_ns;
 	u64 ops, ns, seed;
 	struct histogram *hist;
-	bool failed; /* it left a sentence in `error` */
+	bool failed; /* an error message is in `error` */
 	char error[256];
 };
 
 struct bench_case {
-	char name[96]; /* set-up may change it */
+	char name[96]; /* setup may change it */
 	void (*run)(struct bench_thread *t);
-	bool (*setup)(struct bench_case *c);	/* false: a sentence in dmamap_strerror() */
-	void (*teardown)(struct bench_case *c); /* also after a failed set-up; NULL: none */
-	bool alone;				/* not worth measuring in several threads */
-	const char *spec;			/* of the device it needs; --device replaces it */
-	u64 a, b;				/* its own parameters */
+	bool (*setup)(struct bench_case *c);	/* false: dmamap_strerror() has the error message */
+	void (*teardown)(struct bench_case *c); /* also called after a failed setup; NULL: none */
+	bool alone;				/* not measured with several threads */
+	/* spec of the device that it needs; --device replaces it */
+	const char *spec;
+	u64 a, b; /* parameters of the case */
 	struct device *dev;
-	unsigned int threads; /* of this run */
+	unsigned int threads; /* number of threads of this run */
 	void *state;
-	char skip[160]; /* set-up says why the row cannot be had on this device; "": it can */
+	/* setup stores here why the case is not possible on this device; "": it is */
+	char skip[160];
 };
 
 struct bench_row {
@@ -68,16 +73,19 @@ struct bench {
 	double row_seconds;
 	struct bench_row *rows;
 	unsigned int n_rows;
-	struct json_object *memory; /* bytes that the ways need, for the document; NULL: not told */
+	/* bytes that each mode needs, for the document; NULL: not measured */
+	struct json_object *memory;
 };
 
-/* bench.c: measures each case alone, and those that may in b->threads. False: one failed, said why.
+/*
+ * bench.c: measures each case with one thread, and cases that allow it with b->threads. False: a
+ * case failed and its error message was printed.
  */
 bool bench_cases(struct bench *b, struct bench_case *cases, unsigned int n);
 bool bench_row_add(struct bench *b,
-		   const struct bench_row *row); /* copies; prints it in text mode */
+		   const struct bench_row *row); /* copies the row, and prints it in text mode */
 
-/* One file each. */
+/* Each benchmark is in a file of its own. */
 bool bench_map(struct bench *b);
 bool bench_iova(struct bench *b);
 bool bench_dmapool(struct bench *b);
@@ -89,9 +97,7 @@ bool bench_odp(struct bench *b);
 bool bench_check(struct bench *b);
 void bench_peers(struct bench *b);
 
-/*
- * while (bench_more(t, N)) { N operations }. The time between two calls is one sample.
- */
+/* while (bench_more(t, N)) { N operations }. The time between two calls is one sample. */
 static inline bool bench_more(struct bench_thread *t, u64 n)
 {
 	u64 now = clock_ns();
@@ -106,20 +112,20 @@ static inline bool bench_more(struct bench_thread *t, u64 n)
 	return !interrupted() && (now < t->end_ns || (!t->ops && !t->failed));
 }
 
-/* For operations timed one by one: another? At least one is. */
+/* For operations that are timed one by one. True: measure another one; there is at least one. */
 static inline bool bench_again(const struct bench_thread *t)
 {
 	return !interrupted() && (clock_ns() < t->end_ns || (!t->ops && !t->failed));
 }
 
-/* The time starts now: what the thread did before was preparation. */
+/* Starts the time of the row: what the thread did before was preparation. */
 static inline void bench_begin(struct bench_thread *t)
 {
 	t->last_ns = 0;
 	t->end_ns = clock_ns() + t->row_ns;
 }
 
-/* For operations timed one by one: the sample that has just been taken. */
+/* For operations that are timed one by one: adds a sample. */
 static inline void bench_sample(struct bench_thread *t, u64 ns, u64 n)
 {
 	histogram_add(t->hist, (double)ns / (double)n);
@@ -127,7 +133,7 @@ static inline void bench_sample(struct bench_thread *t, u64 ns, u64 n)
 	t->ns += ns;
 }
 
-/* The same numbers in every run. */
+/* A random number; the sequence is the same in every run. */
 static inline u64 bench_random(struct bench_thread *t)
 {
 	t->seed ^= t->seed << 13;
@@ -135,10 +141,10 @@ static inline u64 bench_random(struct bench_thread *t)
 	return t->seed ^= t->seed << 17;
 }
 
-/* Ends the thread's run with a sentence. */
+/* Ends the thread's run with an error message. */
 void bench_fail(struct bench_thread *t, const char *what);
 
-/* The compiler must compute x, and may not keep memory in registers. */
+/* Forces the compiler to compute x, and to assume that memory was read and written. */
 #define bench_keep(x) __asm__ volatile("" : : "r"(x) : "memory")
 
 #endif

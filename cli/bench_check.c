@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the checker costs: a driver's pair of calls (unmap, map anew, and the question whether that
- * worked, which the checker wants) on a device without an IOMMU, where the pair itself costs least.
- * One at random of the live ones; nothing touches their pages.
+ * The cost of the checker: a driver's pair of calls (unmap and map again, and the check of the
+ * address, which the checker requires) on a device without an IOMMU, where the pair itself costs
+ * least. Each operation replaces one of the live mappings at random; their memory is not accessed.
  *
- * Off is beside it, in the same run: the same calls of the same library, which test one flag each.
- * A library without that test does not exist to compare with; tests/pins has its instructions.
+ * The rows without the checker are measured in the same run. They call the same library, which then
+ * tests one flag in each call. There is no library without that test to compare with; tests/pins
+ * limits its instructions.
  */
 #include "bench.h"
 
@@ -18,7 +19,7 @@
 
 static const char *device_spec;
 
-/* By what DMAMAP_CHECK says; each is read when a device is opened. */
+/* Values of DMAMAP_CHECK, which is read when a device is opened. */
 static const char *const modes[] = {NULL, "stacks=0", "1"};
 
 static void bench_check_set_mode(const char *mode)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* dma_pool: 64 blocks allocated, then freed; threads share one pool. */
+/* dma_pool: 64 blocks are allocated and then freed; all threads share one pool. */
 #include "bench.h"
 
 #include <linux/dma-mapping.h>

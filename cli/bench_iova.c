@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The address-space allocator alone. One page, `a` of them outstanding: allocated in a row, then
- * freed. Crowded: `a` live ranges of 33 to 96 pages in a space that they fill to 90 % when rounded
- * up; one at random is freed and one of another size allocated, which alone is timed.
+ * The address-space allocator alone. One page: `a` pages are allocated and then freed. Crowded: `a`
+ * live ranges of 33 to 96 pages fill an address space to 90 % if their sizes are rounded up. A
+ * random one is freed and one of another size is allocated; only the allocation is timed.
  */
 #include "bench.h"
 

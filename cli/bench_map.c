@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a driver pays. Single: a table of `a` live mappings of a page each; one at random is
- * unmapped and mapped anew. Nothing touches the pages, so a large table costs no RAM. Scatterlist:
- * 64 pages far from each other, mapped and unmapped; an operation is one page. Page table alone:
- * one page of 64k, at random, mapped and unmapped.
+ * The cost of mappings for a driver. Single: `a` live mappings of a page each; a random one is
+ * unmapped and mapped again. The pages are not accessed, so a large table needs no RAM.
+ * Scatterlist: 64 pages far from each other are mapped and unmapped; one page is one operation.
+ * Page table alone: a random page of 64k is mapped and unmapped.
  */
 #include "bench.h"
 
@@ -22,7 +22,7 @@
 #define SG_PAGES    64
 #define TABLE_PAGES 65536
 
-/* RAM for one thread's mappings: 2^order pages. */
+/* RAM for the mappings of one thread: 2^order pages. */
 struct buffer {
 	struct page *page;
 	unsigned int order;
@@ -42,7 +42,7 @@ static bool bench_map_buffer_get(struct bench_thread *t, struct buffer *b, u64 p
 	return b->page;
 }
 
-/* The row is named by what the device does, whoever named the device. */
+/* The name of the row contains the policy of the device, also if --device chose the device. */
 static void bench_map_name_policy(struct bench_case *c)
 {
 	char *at = strchr(c->name, '@'), rest[sizeof(c->name)];
@@ -53,7 +53,10 @@ static void bench_map_name_policy(struct bench_case *c)
 	snprintf(at, sizeof(c->name) - (size_t)(at - c->name), "%s%s", device_policy(c->dev), rest);
 }
 
-/* A table of mappings needs its pages, and as many of the kernel's entries where each takes one. */
+/*
+ * Checks the memory for a table of mappings, and the kernel's limit if each mapping needs an entry
+ * of the kernel.
+ */
 static void bench_map_check_room(struct bench_case *c)
 {
 	unsigned int order = bench_map_order_of(c->a);
@@ -65,12 +68,13 @@ static void bench_map_check_room(struct bench_case *c)
 	dmamap_stats(c->dev, &st);
 	if (c->a > 1 && !page)
 		snprintf(c->skip, sizeof(c->skip),
-			 "RAM has no %llu pages in one piece: add ram=%lluM",
+			 "RAM has no %llu contiguous pages: add ram=%lluM",
 			 (unsigned long long)c->a,
 			 (unsigned long long)(PAGE_SIZE << order) * 4 >> 20);
 	else if (st.kernel_maps_left && c->a > st.kernel_maps_left &&
 		 strcmp(policy, "identity") != 0 && strcmp(policy, "persistent") != 0)
-		snprintf(c->skip, sizeof(c->skip), "the kernel takes %llu mappings, not %llu",
+		snprintf(c->skip, sizeof(c->skip),
+			 "the kernel allows %llu mappings, and the row needs %llu",
 			 (unsigned long long)st.kernel_maps_left, (unsigned long long)c->a);
 	if (page)
 		__free_pages(page, order);
@@ -85,8 +89,10 @@ static bool bench_map_device_setup(struct bench_case *c)
 
 static void bench_map_single(struct bench_thread *t)
 {
-	/* the checker wants to be asked for each; else only some are, so as not to measure the
-	 * asking */
+	/*
+	 * the checker requires a check of each address; without it only some are checked, so that
+	 * the check is not measured
+	 */
 	bool checked = getenv("DMAMAP_CHECK") != NULL;
 	struct device *dev = t->c->dev;
 	u64 live = t->c->a, made = 0;
@@ -141,7 +147,7 @@ static void bench_map_sg(struct bench_thread *t)
 
 	if (!bench_map_buffer_get(t, &b, 2 * SG_PAGES))
 		return;
-	/* Every other page, so that nothing merges in memory. */
+	/* Every second page, so that no two pages are contiguous in memory. */
 	sg_init_table(sg, SG_PAGES);
 	for (unsigned int i = 0; i < SG_PAGES; i++)
 		sg_set_page(&sg[i], b.page + 2 * i, PAGE_SIZE, 0);
@@ -191,13 +197,16 @@ static void bench_map_table_teardown(struct bench_case *c)
 	free(c->state);
 }
 
-/* Each thread in a part of its own, all through one table. */
+/* All threads use one table, each in a range of its own. */
 static void bench_map_table(struct bench_thread *t)
 {
 	struct pt *pt = t->c->state;
 	u64 base = (u64)(t->index + 1) << 32;
 
-	/* The tables above exist in a running system: neighbours keep them. */
+	/*
+	 * Upper levels exist in a running system, because neighbouring mappings use them; create
+	 * them here.
+	 */
 	for (u64 i = 0; i < TABLE_PAGES; i += 512)
 		pt_map(pt, IOVA(base + (i << PAGE_BITS)), PHYS(0x10000000), PAGE_BYTES, PT_READ, 0);
 	bench_begin(t);
@@ -248,7 +257,7 @@ bool bench_map(struct bench *b)
 
 	unsigned int n = 0;
 
-	/* one device is measured in each way once, not under the names of four */
+	/* one given device is measured once, and not under the names of four devices */
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (!b->common.device || cases[i].spec == strict)
 			cases[n++] = cases[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * On-demand paging: searches of the interval tree, hits of the cache of policy=persistent, faults
- * and invalidations. Faults and invalidations are timed one by one.
+ * On-demand paging: queries of the interval tree, hits of the registration cache of
+ * policy=persistent, faults and invalidations. Faults and invalidations are timed one by one.
  */
 #include "bench.h"
 
@@ -22,7 +22,7 @@ struct trees {
 	struct itree_node *node;
 };
 
-/* Intervals of 64 KiB on average with gaps between, as registrations are; some overlap. */
+/* Intervals of 64 KiB on average with gaps between them, like registrations; some overlap. */
 static bool bench_odp_tree_setup(struct bench_case *c)
 {
 	struct trees *t = calloc(1, sizeof(*t));
@@ -78,7 +78,7 @@ static void bench_odp_tree_change(struct bench_thread *t)
 		}
 }
 
-/* `a` buffers of a page, each two pages from the next. */
+/* `a` buffers of a page each, at a distance of two pages. */
 static bool bench_odp_keep_setup(struct bench_case *c)
 {
 	u64 bytes = c->a * 8192;
@@ -120,7 +120,7 @@ static void bench_odp_keep_pair(struct bench_thread *t)
 		}
 }
 
-/* The maps alone are timed. */
+/* Times only the maps. */
 static void bench_odp_keep_hit(struct bench_thread *t)
 {
 	dma_addr_t at[BATCH];
@@ -187,7 +187,7 @@ static void bench_odp_region_teardown(struct bench_case *c)
 	free(r);
 }
 
-/* A device's read of 8 bytes where nothing is mapped; the memory is there. */
+/* The device reads 8 bytes at an address that is not mapped; the memory is populated. */
 static void bench_odp_fault_page(struct bench_thread *t)
 {
 	struct region *r = t->c->state;
@@ -208,7 +208,7 @@ static void bench_odp_fault_page(struct bench_thread *t)
 	}
 }
 
-/* The whole run is brought in and linked by one call. */
+/* One call populates and links the whole range. */
 static void bench_odp_fault_run(struct bench_thread *t)
 {
 	struct region *r = t->c->state;
@@ -222,19 +222,19 @@ static void bench_odp_fault_run(struct bench_thread *t)
 		start = clock_ns();
 		if (ib_umem_odp_map_dma_pages(r->umem, va, RUN, ODP_READ_ALLOWED_BIT,
 					      ib_umem_notifiers_seq(r->umem)) != RUN / 4096)
-			bench_fail(t, "not all is mapped");
+			bench_fail(t, "not all pages were mapped");
 		bench_sample(t, clock_ns() - start, 1);
 	}
 }
 
-/* madvise() of one page: from the call until the device's translation is gone. */
+/* madvise() of one page: from the call until the device's translation is removed. */
 static void bench_odp_invalidate_page(struct bench_thread *t)
 {
 	struct region *r = t->c->state;
 	u64 start, va = r->umem->address, word;
 
 	if (!ib_umem_events_enabled(r->ctx)) {
-		bench_fail(t, "no userfaultfd here");
+		bench_fail(t, "this system has no userfaultfd");
 		return;
 	}
 	bench_begin(t);
@@ -250,7 +250,7 @@ static void bench_odp_invalidate_page(struct bench_thread *t)
 	}
 }
 
-/* The same told by the program. */
+/* The same, with an invalidation by the program. */
 static void bench_odp_invalidate_told(struct bench_thread *t)
 {
 	struct region *r = t->c->state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rows of other implementations, from the program that DMAMAP_PEERS names. Its lines are data of
- * somebody else's: what is no object with a name and a mean is passed over.
+ * Rows of other implementations, from the program that DMAMAP_PEERS names. Its output is not
+ * trusted: a line that is not an object with a name and a mean is ignored.
  */
 #include "bench.h"
 
@@ -29,7 +29,7 @@ static const struct {
 	{"odp", {"ucx", "interval-tree"}},
 };
 
-/* A number that is none, negative, or more than can be counted, is as if it was not there. */
+/* A missing, negative or too large number is replaced by `otherwise`. */
 static double bench_peers_number(struct json_object *o, const char *key, double otherwise)
 {
 	struct json_object *v;
@@ -60,7 +60,7 @@ static void bench_peers_line_take(struct bench *b, const char *line)
 	row.max_ns = bench_peers_number(o, "max_ns", row.mean_ns);
 	row.p50_ns =
 		bench_peers_number(o, "p50_ns", bench_peers_number(o, "median_ns", row.mean_ns));
-	/* Of a few repetitions the greatest is the 99th of a hundred too. */
+	/* With few repetitions the maximum is also the 99th percentile. */
 	row.p99_ns = bench_peers_number(o, "p99_ns", row.max_ns);
 	row.p999_ns = bench_peers_number(o, "p999_ns", row.max_ns);
 	bench_row_add(b, &row);
@@ -68,7 +68,7 @@ out:
 	json_object_put(o);
 }
 
-/* Starts the program; its output, or NULL. */
+/* Starts the program. Returns its output, or NULL. */
 static FILE *bench_peers_start(char **argv, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
@@ -109,7 +109,8 @@ void bench_peers(struct bench *b)
 	}
 	f = bench_peers_start(argv, &pid);
 	if (!f) {
-		fail("DMAMAP_PEERS: %s: %s; measured without peers", program, strerror(errno));
+		fail("DMAMAP_PEERS: cannot run %s: %s; its rows are missing", program,
+		     strerror(errno));
 		return;
 	}
 	while (!interrupted() && getline(&line, &size, f) > 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bouncing: a device of 32 address lines without an IOMMU maps memory above 4 GiB for sending, so
- * each mapping copies once. Beside it the same copy alone, from the same buffers. 64 mappings are
- * live at a time for 2 KiB, 8 for 64 KiB.
+ * Bouncing: a device with 32 address lines and no IOMMU maps memory above 4 GiB to send it, so each
+ * mapping copies once. The same copy from the same buffers is measured beside it. 64 mappings of 2
+ * KiB are live at a time, or 8 of 64 KiB.
  */
 #include "bench.h"
 

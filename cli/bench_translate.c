@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device's side. 64k pages of address space, each a mapping of its own, over 512 pages of RAM,
- * so that the time is the translation's and not that of RAM. Translation alone is inside of one
- * access, as for one that spans many pages; a bus read is a whole access.
+ * The device's side. 64k pages of address space are mapped, each by a mapping of its own, to 512
+ * pages of RAM, so that the translation is measured and not RAM. The translation alone is measured
+ * within one access, as for an access to many pages; a bus read is one access.
  */
 #include "bench.h"
 
@@ -49,7 +49,7 @@ static bool bench_translate_window_setup(struct bench_case *c)
 		return false;
 	memset(page_address(w->ram), 1, PAGE_SIZE << RAM_ORDER);
 	for (; w->made < PAGES; w->made++) {
-		/* each page many times, on purpose */
+		/* each page is mapped many times on purpose */
 		w->addr[w->made] = dma_map_page_attrs(c->dev, w->ram + w->made % (1u << RAM_ORDER),
 						      0, PAGE_SIZE, DMA_BIDIRECTIONAL,
 						      DMA_ATTR_DEBUGGING_IGNORE_CACHELINES);
@@ -59,7 +59,7 @@ static bool bench_translate_window_setup(struct bench_case *c)
 	return true;
 }
 
-/* c->a: among how many of the pages. */
+/* c->a: number of pages from which a random one is chosen. */
 static void bench_translate_translate(struct bench_thread *t)
 {
 	struct window *w = t->c->state;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a transfer pays for its addresses, by each way that a driver has. A transfer is `a` pages
- * that are nowhere neighbours; an operation is one transfer, from mapping until the device cannot
- * reach the memory any more. Nothing is copied and no device reads: on a coherent machine the
- * addresses are all that it costs.
+ * The cost of mappings for a transfer, in each mode that a driver can use. A transfer is `a` pages
+ * of which no two are contiguous. One operation is one transfer, from the mapping until the device
+ * cannot access the memory any more. Nothing is copied and no device reads: on a coherent machine
+ * only the mappings cost time.
  *
- *   map_page in a loop      each page a mapping of its own
+ *   map_page in a loop      a mapping for each page
  *   map_sg                  one mapping of the list
  *   two-step, range anew    try_alloc, link each page, sync, destroy
  *   two-step, range kept    link each page, sync, unlink
- *   dma_sync, mapping kept  the list stays mapped and is synced both ways
+ *   dma_sync, mapping kept  the list stays mapped and is synced in both directions
  *
- * Rows "per page" are of a kept range: linking alone, and all of it where a second thread linked
- * once, so that links go by the lock.
+ * Rows "per page" use a range that stays allocated: linking alone, and the whole sequence after a
+ * second thread has linked once, so that links acquire the lock.
  */
 #include "bench.h"
 
@@ -23,7 +23,7 @@
 #include <string.h>
 
 #define PAGES_MAX 256u
-#define BATCH	  64u /* transfers of a page; fewer of longer ones */
+#define BATCH	  64u /* transfers of one page; fewer if they are longer */
 
 struct pages {
 	struct page *block, *page[PAGES_MAX];
@@ -39,7 +39,7 @@ static bool bench_twostep_setup(struct bench_case *c)
 	       !dma_set_max_seg_size(c->dev, UINT32_MAX);
 }
 
-/* Every other page of a block, in an order that jumps. */
+/* Every second page of a block, in an order that jumps. */
 static bool bench_twostep_pages_get(struct bench_thread *t, struct pages *p, unsigned int n)
 {
 	memset(p, 0, sizeof(*p));
@@ -199,7 +199,7 @@ static void bench_twostep_by_shared_range(struct bench_thread *t)
 	if (bench_twostep_take_range(t, &p, n)) {
 		bench_twostep_link_once(&other);
 		if (pthread_create(&id, NULL, bench_twostep_link_once, &other))
-			bench_fail(t, "no second thread");
+			bench_fail(t, "cannot start a second thread");
 		else
 			pthread_join(id, NULL);
 		bench_twostep_use_kept_range(t, &p, n);
@@ -208,7 +208,7 @@ static void bench_twostep_by_shared_range(struct bench_thread *t)
 	bench_twostep_pages_put(&p);
 }
 
-/* Without the unlinks. */
+/* Links without the unlinks. */
 static void bench_twostep_links_alone(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a;
@@ -252,7 +252,9 @@ static void bench_twostep_by_sync(struct bench_thread *t)
 	bench_twostep_pages_put(&p);
 }
 
-/* Bytes that a driver keeps for a transfer of 1 MiB; the page table's words are the same for all.
+/*
+ * Bytes that a driver stores for a transfer of 1 MiB; the page table entries are the same in all
+ * modes.
  */
 static void bench_twostep_tell_memory(struct bench *b)
 {
@@ -260,11 +262,9 @@ static void bench_twostep_tell_memory(struct bench *b)
 	struct json_object *o;
 
 	if (!b->common.json) {
-		printf("\nmemory of a mapping of 1 MiB in 4 KiB pages: %llu bytes for map_page (an "
-		       "address "
-		       "a page), %llu for map_sg (an entry of %zu a page), %zu for two-step (one "
-		       "state, %zu "
-		       "of them beside its two public words)\n",
+		printf("\nmemory that a driver needs to map 1 MiB in pages of 4 KiB: map_page %llu "
+		       "bytes (an address for each page), map_sg %llu (an entry of %zu bytes for "
+		       "each page), two-step %zu (one state, of which %zu bytes are private)\n",
 		       (unsigned long long)pages, (unsigned long long)sg,
 		       sizeof(struct scatterlist), sizeof(struct dma_iova_state),
 		       sizeof(struct dma_iova_state) - 2 * sizeof(u64));

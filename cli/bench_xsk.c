@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * XSK buffers, one core playing application and driver; 64 at a time, addresses in random order.
- * What a round is says bench/xsk_round.h.
+ * XSK buffers; one core runs application and driver, 64 buffers at a time, with addresses in random
+ * order. bench/xsk_round.h describes a round.
  */
 #include "bench.h"
 
@@ -28,7 +28,7 @@ static void bench_xsk_area_teardown(struct bench_case *c)
 	free(c->state);
 }
 
-/* Each allocation alone, by time stamps: the rest of the round is not counted. */
+/* Times each allocation alone; the rest of the round is not counted. */
 static void bench_xsk_alloc_run(struct bench_thread *t)
 {
 	const struct ticks_rate rate = ticks_calibrate();

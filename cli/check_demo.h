@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The smallest program for each kind of misuse, and its nearest legal twin: one function, told
- * which of the two to be. `dmamap check demo` runs them, and so does a test.
+ * The smallest program for each kind of misuse, and the most similar legal program: one function
+ * with a parameter that chooses between them. `dmamap check demo` and a test run them.
  */
 #ifndef CLI_CHECK_DEMO_H
 #define CLI_CHECK_DEMO_H
@@ -17,7 +17,7 @@
 
 struct demo {
 	int kind;
-	const char *keys; /* of the device's spec, beside check=1 */
+	const char *keys; /* keys of the device's spec, in addition to check=1 */
 	void (*run)(struct device *dev, bool wrong);
 	bool no_mask, own, needs_asan;
 };
@@ -25,16 +25,16 @@ struct demo {
 extern const struct demo demos_map[], demos_device[], demos_xsk[];
 extern const unsigned int n_demos_map, n_demos_device, n_demos_xsk;
 
-/* NULL: no such kind. */
+/* NULL: there is no such kind. */
 const struct demo *demo_find(int kind);
 
 /*
- * Runs it on a device of its own. How often the checker reported its kind, and how often another;
- * -1: the device could not be opened.
+ * Runs the demo on a device of its own. Returns the number of reports of its kind; *others is the
+ * number of other reports. -1: the device could not be opened.
  */
 int demo_run(const struct demo *d, bool wrong, unsigned int *others);
 
-/* The demos' driver maps in one line. */
+/* Maps memory in one line, for the demos. */
 static inline dma_addr_t demo_map(struct device *dev, void *p, size_t n,
 				  enum dma_data_direction dir)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Devices, pools, two-step ranges and owners, used wrongly and rightly. */
+/* Devices, pools, two-step ranges and owners: wrong and right use. */
 #include "check_demo.h"
 
 #include <sys/mman.h>
@@ -32,7 +32,7 @@ static void demo_sync_missing(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-/* The CPU touches a page that it owns, or does not. */
+/* The CPU accesses a page that it owns, or does not own. */
 static void demo_touch(struct device *dev, enum dma_data_direction dir, bool owned, bool write)
 {
 	volatile char *p = kzalloc(4096, GFP_KERNEL);
@@ -90,7 +90,7 @@ static void demo_device_not_mapped(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-/* The device reads what may be mapped another way, or no longer. */
+/* The device reads memory that may be mapped for another direction, or is unmapped. */
 static void demo_use_then(struct device *dev, enum dma_data_direction dir, size_t n, bool late)
 {
 	void *p = kzalloc(4096, GFP_KERNEL);
@@ -99,7 +99,7 @@ static void demo_use_then(struct device *dev, enum dma_data_direction dir, size_
 	if (!late)
 		demo_write_at(dev, addr, n);
 	else
-		demo_write_at(dev, addr, 1); /* its translation is cached now */
+		demo_write_at(dev, addr, 1); /* caches the translation */
 	dma_unmap_single(dev, addr, 1000, dir);
 	if (late)
 		demo_write_at(dev, addr, n);
@@ -130,7 +130,7 @@ static void demo_device_stuck(struct device *dev, bool wrong)
 
 	if (!wrong)
 		dmamap_bus_unmap(dev, iov, n, true);
-	dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE); /* waits a second for it */
+	dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE); /* waits one second for the device */
 	kfree(p);
 }
 

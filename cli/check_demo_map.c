@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Mapping, unmapping and syncing wrongly and rightly. `wrong` chooses; the rest is the same. */
+/*
+ * Mapping, unmapping and syncing: wrong and right use. `wrong` chooses; everything else is the
+ * same.
+ */
 #include "check_demo.h"
 
 static const char constant[64] = "read-only";
@@ -14,7 +17,7 @@ static void demo_bad_argument(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-/* Mapped, and unmapped in one of several wrong ways. */
+/* Maps memory and unmaps it in one of several wrong ways. */
 static void demo_unmap_as(struct device *dev, dma_addr_t more, size_t size,
 			  enum dma_data_direction dir, unsigned int times)
 {
@@ -23,7 +26,7 @@ static void demo_unmap_as(struct device *dev, dma_addr_t more, size_t size,
 
 	for (unsigned int i = 0; i < times; i++)
 		dma_unmap_single(dev, addr + more, size, dir);
-	if (more || dir != DMA_TO_DEVICE) /* else it would be left mapped */
+	if (more || dir != DMA_TO_DEVICE) /* otherwise it would stay mapped */
 		dma_unmap_single(dev, addr, 8192, DMA_TO_DEVICE);
 	kfree(p);
 }
@@ -76,7 +79,9 @@ static void demo_unmap_function(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-/* Two pages that become one segment: how many are unmapped, or synced? */
+/*
+ * Two pages that become one segment; `synced` and `unmapped` are the counts that the driver passes.
+ */
 static void demo_list_of_two(struct device *dev, int synced, int unmapped)
 {
 	struct page *page = alloc_pages(GFP_KERNEL, 1);
@@ -223,7 +228,7 @@ static void demo_map_no_mask(struct device *dev, bool wrong)
 {
 	void *p = kmalloc(64, GFP_KERNEL);
 
-	demo_map_memory(dev, p); /* the mask was set, or not, when the device was opened */
+	demo_map_memory(dev, p); /* the mask was set, or was not, when the device was opened */
 	kfree(p);
 }
 
@@ -288,7 +293,7 @@ static void demo_segment_boundary(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-/* Mapped, synced in one of several ways, unmapped. */
+/* Maps memory, syncs it in one of several ways, and unmaps it. */
 static void demo_sync_as(struct device *dev, enum dma_data_direction mapped, u64 from, size_t size,
 			 enum dma_data_direction dir, bool to_cpu)
 {

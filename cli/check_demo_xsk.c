@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* XSK packet buffers, used wrongly and rightly: a driver that takes one buffer of a pool. */
+/* XSK packet buffers: wrong and right use, by a driver that takes one buffer of a pool. */
 #include "check_demo.h"
 
 #include <net/xdp_sock_drv.h>
@@ -8,9 +8,9 @@
 #define CHUNK  2048
 #define CHUNKS 16
 
-static struct xsk_buff_pool *the_pool; /* what the driver was given */
-static struct xdp_buff *kept;	       /* a buffer that it has still */
-static bool forgets, unmaps_first;     /* how it lets go of the pool */
+static struct xsk_buff_pool *the_pool; /* the pool that the driver was given */
+static struct xdp_buff *kept;	       /* a buffer that the driver holds */
+static bool forgets, unmaps_first;     /* how the driver releases the pool */
 
 static int demo_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 {
@@ -30,7 +30,7 @@ static int demo_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool, u
 
 static const struct xdp_driver_ops ops = {.setup_pool = demo_xsk_setup_pool};
 
-/* The application puts the first chunk on the fill ring. */
+/* The application writes the first chunk into the fill ring. */
 static void demo_xsk_fill(struct xdp_sock *xs)
 {
 	struct xdp_ring_offset off;
@@ -83,7 +83,7 @@ static void demo_xsk_use_and_keep(struct xsk_buff_pool *pool, bool wrong)
 
 	forgets = wrong;
 	if (!wrong)
-		kept = xdp; /* and given back when the pool goes */
+		kept = xdp; /* it is freed when the pool is detached */
 }
 
 static void demo_xsk_use_and_unmap(struct xsk_buff_pool *pool, bool wrong)

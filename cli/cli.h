@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the subcommands share. */
+/* Declarations shared by the subcommands. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -11,7 +11,7 @@
 /* Exit status of every command. */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
-/* main.c's table: a subcommand gets its own name as argv[0]. */
+/* The table in main.c: a subcommand gets its own name as argv[0]. */
 int cmd_list(int argc, char **argv);
 int cmd_bind(int argc, char **argv);
 int cmd_unbind(int argc, char **argv);
@@ -23,49 +23,54 @@ int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
 
-/* options.c: --device and --json, a child of each command's parser; its input is a struct common.
+/*
+ * options.c: --device and --json, as a child of each command's parser; its input is a struct
+ * common.
  */
 struct common {
 	const char *device; /* the spec; NULL: not given */
 	bool json;
 };
 extern const struct argp common_argp;
-/* For the parser of a command that takes nothing else. */
+/* For the parser of a command without other options. */
 extern const struct argp_option common_options[];
 error_t common_option(int key, char *arg, struct argp_state *state);
 
-/* 4096, 64K, 2M, 1G, 1T. False: not a size; *out is untouched. */
+/* Parses 4096, 64K, 2M, 1G, 1T. False: not a size; *out is unchanged. */
 bool size_parse(const char *text, u64 *out);
-/* The same, or a usage error that names the option; does not return then. */
+/* The same, or a usage error that names the option; then it does not return. */
 u64 size_option(struct argp_state *state, const char *option, const char *text);
-/* A decimal number from least to most, or a usage error. */
+/* Parses a decimal number from least to most, or gives a usage error. */
 unsigned int number_option(struct argp_state *state, const char *option, const char *text,
 			   unsigned int least, unsigned int most);
 double seconds_option(struct argp_state *state, const char *option, const char *text);
-/* The value of a key of a spec, or false. */
+/* Copies the value of a key of a spec. False: there is none, or it does not fit. */
 bool spec_value(const char *spec, const char *key, char *out, size_t size);
-/* The target of "sim:TARGET,…" is `name`. */
+/* The target in "sim:TARGET,..." is `name`. */
 bool spec_target_is(const char *spec, const char *name);
 
 /* output.c */
-/* First in main(): what is printed must arrive, or the exit status is CLI_FAILED. */
+/* main() calls it first. If output cannot be written, the exit status becomes CLI_FAILED. */
 void output_init(void);
-/* Something printed before could not be written: there is no use in going on. */
+/* True: earlier output could not be written, so the command should end. */
 bool output_lost(void);
-/* "dmamap: …" on standard error; CLI_FAILED. */
+/* Prints "dmamap: ..." on standard error; returns CLI_FAILED. */
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Opens the device of a command, or says why not. */
+/* Opens the device of a command, or prints the error message. */
 struct device *device_open(const char *spec);
 /*
- * After a driver failed: whether the cause is an address that the device cannot reach, because it
- * has fewer address lines than the driver's mask. Then `out` is the end of an error message, which
- * begins with ": ", else "". `has_option`: the command has --mask.
+ * To be called after a driver failed. If the device was refused an address because it has fewer
+ * address lines than the driver's mask has bits, `out` becomes the end of an error message that
+ * explains this, beginning with ": ". Otherwise `out` becomes "". `has_option`: the command has
+ * --mask.
  */
 void device_explain(struct device *dev, bool has_option, char *out, size_t size);
-/* strict, lazy, pool, persistent, or direct for a device without an IOMMU. */
+/* Returns strict, lazy, pool, persistent, or direct for a device without an IOMMU. */
 const char *device_policy(const struct device *dev);
-/* Prints the document on standard output and frees it. CLI_DONE, or CLI_FAILED: it could not be
- * written. */
+/*
+ * Prints the document on standard output and frees it. Returns CLI_DONE, or CLI_FAILED if it could
+ * not be written.
+ */
 int json_finish(struct json_object *doc);
 struct json_object *json_number(double value, int digits); /* NULL: not finite */
 void json_put_text(struct json_object *o, const char *key, const char *value);
@@ -74,16 +79,17 @@ void json_put_bool(struct json_object *o, const char *key, bool value);
 void json_put_number(struct json_object *o, const char *key, double value, int digits);
 
 /* signals.c: SIGINT and SIGTERM set a flag, in the main thread only. */
-void signals_init(void);    /* before a device is opened: its threads inherit the blocked signals */
-void signals_unblock(void); /* after that */
+/* call it before a device is opened: its threads inherit the blocked signals */
+void signals_init(void);
+void signals_unblock(void); /* call it after a device was opened */
 bool interrupted(void);
-/* Waits until fd can be read, or written, without missing a signal. False: interrupted. */
+/* Waits until fd can be read or written; a signal always ends the wait. False: interrupted. */
 bool wait_ready(int fd, bool to_write);
 
-/* progress.c: a bar on standard error when that is a terminal. */
+/* progress.c: a bar on standard error if that is a terminal. */
 struct progress {
 	const char *label;
-	u64 total; /* bytes; 0: not known */
+	u64 total; /* bytes; 0: unknown */
 	u64 started_ns, shown_ns;
 	bool on;
 };

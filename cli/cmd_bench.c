@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `dmamap bench`: options, the table, the document. */
+/* `dmamap bench`: options, table and document. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -22,40 +22,29 @@ static const struct benchmark {
 
 static const struct argp_option options[] = {
 	{"threads", 't', "N", 0, "Also measure in N threads at once (default 2)", 0},
-	{"seconds", 's', "S", 0, "For all rows together, without setting up (default 2)", 0},
+	{"seconds", 's', "S", 0, "Time for all rows together, without set-up (default 2)", 0},
 	{0},
 };
 
 static const char doc[] =
-	"Speeds, in nanoseconds for each operation.\v"
-	"map        dma_map_single and unmap of 4 KiB, dma_map_sg of 64 pages, the page table "
-	"alone\n"
-	"iova       the allocator of device address space; a crowded one\n"
-	"dmapool    dma_pool_alloc and dma_pool_free\n"
-	"translate  the device's side: translation, a bus read of 8 bytes\n"
-	"swiotlb    a bounced mapping beside a plain copy of its size\n"
-	"xsk        packet buffers: off the fill ring, the whole round, freed and taken again\n"
-	"twostep    transfers of 4 KiB to 1 MiB of scattered pages: map_page, map_sg, two-step "
-	"mappings\n"
-	"odp        on-demand paging: faults, invalidations, kept mappings, the interval tree\n"
-	"check      what the checker costs: a mapping and its unmap with it off, on, and on with "
-	"stacks\n"
-	"\n"
-	"A sample is the time of a batch divided by its operations: 64 to 4096 of them, so that "
-	"reading the "
-	"clock does not count; in a crowded address space it is one allocation. mean is of all "
-	"operations, p50, "
-	"p99, p99.9 and max are of samples; of several threads they are what each thread saw.\n"
-	"\n"
-	"DMAMAP_PEERS in the environment names a program that measures other implementations: it "
-	"is called "
-	"with --quick and names, and prints one JSON object with name, threads, ops, mean_ns, "
-	"median_ns and "
-	"max_ns in each line. Its rows follow, their names beginning with \"peer:\". --device "
-	"replaces the "
-	"devices that rows are measured on; iova needs none. Rows that a device cannot have are "
-	"left "
-	"out, and standard error says why.";
+	"Measures speeds, in nanoseconds for each operation.\vmap        dma_map_single and unmap "
+	"of 4 KiB, dma_map_sg of 64 pages, the page table alone\niova       the allocator of "
+	"device address space, also if it is nearly full\ndmapool    dma_pool_alloc and "
+	"dma_pool_free\ntranslate  the device's side: translation, a bus read of 8 bytes\nswiotlb  "
+	"  a bounced mapping, and a plain copy of its size\nxsk        packet buffers: allocation "
+	"from the fill ring, the whole round, free and reuse\ntwostep    transfers of 4 KiB to 1 "
+	"MiB of scattered pages: map_page, map_sg, two-step mappings\nodp        on-demand paging: "
+	"faults, invalidations, cached registrations, the interval tree\ncheck      the cost of "
+	"the checker: a mapping and its unmap with it off, on, and on with stacks\n\nA sample is "
+	"the time of a batch divided by its 64 to 4096 operations, so that reading the clock does "
+	"not count. In a crowded address space a sample is one allocation. The mean is computed "
+	"from all operations; p50, p99, p99.9 and max are computed from samples. With several "
+	"threads they are what each thread measured.\n\nDMAMAP_PEERS in the environment names a "
+	"program that measures other implementations. It is called with --quick and names, and "
+	"prints one JSON object with name, threads, ops, mean_ns, median_ns and max_ns in each "
+	"line. Its rows are printed last, with names that begin with \"peer:\". --device replaces "
+	"the devices that rows are measured on; iova needs none. A row that is not possible on the "
+	"device is omitted, and standard error says why.";
 
 static error_t cmd_bench_parse(int key, char *arg, struct argp_state *state)
 {
@@ -77,8 +66,8 @@ static error_t cmd_bench_parse(int key, char *arg, struct argp_state *state)
 		b->what = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "say what: map, iova, dmapool, translate, swiotlb, xsk, twostep, "
-				  "odp or check");
+		argp_error(state, "give a benchmark: map, iova, dmapool, translate, swiotlb, xsk, "
+				  "twostep, odp or check");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -87,7 +76,7 @@ static error_t cmd_bench_parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-	options, cmd_bench_parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep|odp",
+	options, cmd_bench_parse, "map|iova|dmapool|translate|swiotlb|xsk|twostep|odp|check",
 	doc,	 children,	  NULL,
 	NULL};
 
@@ -126,8 +115,8 @@ int cmd_bench(int argc, char **argv)
 		;
 	if (i == N_BENCHMARKS) {
 		fprintf(stderr,
-			"dmamap bench: no benchmark '%s': map, iova, dmapool, translate, swiotlb, "
-			"xsk, twostep, odp, check\n",
+			"dmamap bench: there is no benchmark '%s': use map, iova, dmapool, "
+			"translate, swiotlb, xsk, twostep, odp or check\n",
 			b.what);
 		return CLI_USAGE;
 	}

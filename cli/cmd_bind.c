@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `dmamap bind` and `dmamap unbind`: PCI functions to vfio-pci and back. */
+/* `dmamap bind` and `dmamap unbind`: bind PCI functions to vfio-pci, and unbind them. */
 #include "cli.h"
 
 #include "vfio/bind.h"
@@ -24,11 +24,11 @@ static error_t cmd_bind_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->address)
-			argp_error(state, "'%s': one function at a time", arg);
+			argp_error(state, "'%s': give one function only", arg);
 		a->address = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "give the address of a PCI function, as 0000:00:03.0");
+		argp_error(state, "give the address of a PCI function, such as 0000:00:03.0");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -42,22 +42,22 @@ static error_t cmd_bind_parse(int key, char *arg, struct argp_state *state)
 	"other directories than "                                                                  \
 	"/sys and /proc."
 
-static const struct argp argp_bind = {
-	options,
-	cmd_bind_parse,
-	"ADDRESS",
-	"Gives a PCI function to vfio-pci, so that vfio:ADDRESS can be opened." ENVIRONMENT,
-	NULL,
-	NULL,
-	NULL};
-static const struct argp argp_unbind = {
-	options,
-	cmd_bind_parse,
-	"ADDRESS",
-	"Gives a PCI function of vfio-pci's back to the kernel's own driver." ENVIRONMENT,
-	NULL,
-	NULL,
-	NULL};
+static const struct argp argp_bind = {options,
+				      cmd_bind_parse,
+				      "ADDRESS",
+				      "Binds a PCI function to the driver vfio-pci, so that "
+				      "vfio:ADDRESS can be opened." ENVIRONMENT,
+				      NULL,
+				      NULL,
+				      NULL};
+static const struct argp argp_unbind = {options,
+					cmd_bind_parse,
+					"ADDRESS",
+					"Unbinds a PCI function from vfio-pci and binds it to the "
+					"kernel's driver for it." ENVIRONMENT,
+					NULL,
+					NULL,
+					NULL};
 
 static int cmd_bind_run(int argc, char **argv, const struct argp *argp,
 			int (*move)(const struct pci_address *))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `dmamap check list`: every kind of misuse that the checker knows. `dmamap check demo KIND`: the
- * smallest program that raises it, whose report is what the checker prints of it; with --legal its
- * nearest legal twin, of which nothing is printed.
+ * `dmamap check list` prints every kind of misuse that the checker reports. `dmamap check demo
+ * KIND` runs the smallest program that causes the report. With --legal it runs the most similar
+ * legal program, which causes none.
  */
 #include "check_demo.h"
 #include "cli.h"
@@ -49,19 +49,17 @@ static error_t cmd_check_parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{"legal", 'l', NULL, 0, "demo: run the nearest legal program instead, which raises nothing",
-	 0},
+	{"legal", 'l', NULL, 0,
+	 "demo: run the most similar legal program instead, which causes no report", 0},
 	{0}};
 static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
 	options,
 	cmd_check_parse,
 	"list\ndemo KIND",
-	"What the checker knows, and what each report looks like.\v"
-	"The checker is on for a device opened with the key check=1, and for all "
-	"with DMAMAP_CHECK=1 in the environment. A demo ends with status 0 when it raised exactly "
-	"its "
-	"report.",
+	"The kinds of misuse that the checker reports, and an example of each report.\vThe checker "
+	"is on for a device opened with the key check=1, and for all devices with DMAMAP_CHECK=1 "
+	"in the environment. A demo ends with status 0 if it caused exactly its report.",
 	children,
 	NULL,
 	NULL};
@@ -76,7 +74,7 @@ static int cmd_check_find_kind(const char *text)
 	return 0;
 }
 
-/* Reports of a demo; a device's own thread may raise them. */
+/* Reports of a demo. A thread of the device may cause them, so a lock guards the list. */
 static pthread_mutex_t reports_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void cmd_check_keep_report(const struct dmamap_report *r, void *arg)
@@ -93,7 +91,7 @@ static void cmd_check_keep_report(const struct dmamap_report *r, void *arg)
 	pthread_mutex_unlock(&reports_lock);
 }
 
-/* Runs the demo; its reports go into `list`, or, where that is NULL, to standard error. */
+/* Runs the demo. Its reports go into `list`, or to standard error if that is NULL. */
 static int demo_reported(const struct demo *d, bool wrong, unsigned int *others,
 			 struct json_object *list)
 {
@@ -143,9 +141,9 @@ static int cmd_check_demo(const struct args *args)
 	if (n < 0)
 		error = dmamap_strerror();
 	else if (!done && d->needs_asan && !n && !others)
-		error = "only a program built with -fsanitize=address can tell this one";
+		error = "only a program built with -fsanitize=address can detect this kind";
 	else if (!done)
-		error = "the demo did not raise what it shows, and nothing else";
+		error = "the demo did not cause exactly its report";
 	if (reports)
 		status = demo_json(args, n < 0 ? 0 : (unsigned int)n, others, reports, done, error);
 	return error ? fail("check: %s", error) : status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `dmamap edu selftest`: everything that the teaching device can do, once. */
+/* `dmamap edu selftest`: uses every function of the teaching device once. */
 #include "cli.h"
 
 #include "drivers/edu.h"
@@ -43,16 +43,14 @@ static const struct argp argp = {
 	NULL,
 	cmd_edu_parse,
 	"selftest",
-	"The teaching device.\v"
-	"selftest: identification, liveness, factorials by polling and by interrupt, DMA "
-	"both ways from coherent memory and from a mapped buffer.",
+	"Tests the teaching device.\vselftest: identification, liveness, factorials by polling and "
+	"by interrupt, DMA in both directions with coherent memory and with a mapped buffer.",
 	children,
 	NULL,
 	NULL};
 
-#define SIZE                                                                                       \
-	(EDU_BUFFER_SIZE - 1) /* QEMU up to 8 ends itself over a transfer with the last byte       \
-			       */
+/* QEMU up to 8 terminates on a transfer that includes the last byte. */
+#define SIZE (EDU_BUFFER_SIZE - 1)
 
 static void cmd_edu_pattern(u8 *p, u32 seed)
 {
@@ -67,7 +65,7 @@ static int cmd_edu_is_pattern(const struct device *dev, const u8 *p, u32 seed)
 	cmd_edu_pattern(want, seed);
 	for (u32 i = 0; i < SIZE; i++) {
 		if (p[i] != want[i])
-			return driver_fail(EIO, "%s: byte %u came back as 0x%02x, not 0x%02x",
+			return driver_fail(EIO, "%s: byte %u was read back as 0x%02x, not 0x%02x",
 					   dev_name(dev), i, p[i], want[i]);
 	}
 	return 0;
@@ -157,11 +155,11 @@ static const struct {
 	{"liveness", cmd_edu_test_alive},
 	{"factorial by polling", cmd_edu_test_factorial_poll},
 	{"factorial by interrupt", cmd_edu_test_factorial_irq},
-	{"DMA of coherent memory, both ways, by interrupt", cmd_edu_test_coherent},
-	{"DMA of a mapped buffer, both ways, by interrupt", cmd_edu_test_streaming},
+	{"DMA of coherent memory, both directions, by interrupt", cmd_edu_test_coherent},
+	{"DMA of a mapped buffer, both directions, by interrupt", cmd_edu_test_streaming},
 };
 
-/* Runs each; the first that fails ends it. Fills `list` for the document. */
+/* Runs all tests until one fails. Fills `list` for the document. */
 static int cmd_edu_tests_run(struct device *dev, struct edu *edu, const struct args *a,
 			     struct json_object *list)
 {
@@ -221,7 +219,7 @@ int cmd_edu(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	if (!args.common.device) {
-		fprintf(stderr, "dmamap edu: give --device SPEC, as sim:edu\n");
+		fprintf(stderr, "dmamap edu: give --device SPEC, such as sim:edu\n");
 		return CLI_USAGE;
 	}
 	dev = device_open(args.common.device);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `dmamap faults`: accesses that the device was refused. A device opened now has made none, so its
- * driver, where there is one, is brought up first; that is when a wrong set-up shows.
+ * `dmamap faults`: accesses that were refused to the device. A device that was just opened has made
+ * none. So its driver, if there is one, is started and stopped first; an error in the set-up shows
+ * then.
  */
 #include "cli.h"
 
@@ -18,9 +19,8 @@ static const struct argp argp = {
 	common_options,
 	common_option,
 	NULL,
-	"Accesses that a device was refused.\v"
-	"Brings the device's driver up and down again (nvme, edu, e1000e), then lists what was "
-	"recorded.",
+	"Lists accesses that were refused to a device.\vStarts and stops the device's driver "
+	"(nvme, edu, e1000e), then lists the recorded faults.",
 	NULL,
 	NULL,
 	NULL};
@@ -45,13 +45,13 @@ static const char *cmd_faults_reason_text(int reason)
 	}
 }
 
-/* A driver that fails is a reason to look at the faults, not to stop. */
+/* If the driver fails, the faults are printed nevertheless. */
 static void cmd_faults_exercise(struct device *dev, const char *spec)
 {
 	struct e1000e *nic;
 	struct nvme *nvme;
 	struct edu *edu;
-	static char byte; /* it is mapped, which memory of the stack may not be */
+	static char byte; /* it is mapped, and memory of the stack must not be */
 
 	if (spec_target_is(spec, "nvme")) {
 		nvme = nvme_probe(dev, &(struct nvme_options){.interrupted = interrupted});
@@ -111,10 +111,10 @@ int cmd_faults(int argc, char **argv)
 	dmamap_close(dev);
 	if (interrupted()) {
 		json_object_put(list);
-		return fail("faults: interrupted while the driver was brought up");
+		return fail("faults: interrupted while the driver was started");
 	}
 	if (!args.json) {
-		printf("%llu faults, %llu of them not kept\n", (unsigned long long)st.faults,
+		printf("%llu faults, %llu of them not recorded\n", (unsigned long long)st.faults,
 		       (unsigned long long)st.faults_lost);
 		json_object_put(list);
 		return CLI_DONE;

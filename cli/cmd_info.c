@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `dmamap info`: what the DMA API says of a device, its address space, and the machine's RAM. */
+/*
+ * `dmamap info`: properties of a device for the DMA API, its address space, and the machine's RAM.
+ */
 #include "cli.h"
 
 #include "domain/device.h"
@@ -15,13 +17,13 @@ static const struct argp argp = {
 	common_options,
 	common_option,
 	NULL,
-	"Masks, limits, address ranges, policy and memory of one device.\v"
-	"The masks are those that a device begins with; its driver sets its own.",
+	"Masks, limits, address ranges, policy and memory of one device.\vThe masks are the "
+	"initial ones; the driver of the device sets others.",
 	NULL,
 	NULL,
 	NULL};
 
-/* Collected once, shown as text or JSON. */
+/* Collected once, printed as text or JSON. */
 struct facts {
 	u64 mask, coherent_mask, required_mask, seg_boundary, merge_boundary;
 	size_t max_mapping, opt_mapping;
@@ -48,7 +50,7 @@ static struct facts cmd_info_facts_get(struct device *dev)
 	f.seg_boundary = dma_get_seg_boundary(dev);
 	f.min_align = dma_get_min_align_mask(dev);
 	f.need_sync = dma_dev_need_sync(dev);
-	/* Page 0 is never given out; without an IOMMU addresses are RAM's own. */
+	/* Page 0 is never allocated; without an IOMMU, addresses are physical. */
 	f.iova_first = dev->bus_offset + (dev->iommu ? PAGE_BYTES : 0);
 	f.iova_last = dev->bus_offset + (dev->iommu ? 1ull << PT_IOVA_BITS : mem.span) - 1;
 	if (f.iova_last > dev->address_last)
@@ -109,7 +111,7 @@ static void cmd_info_show_text(const struct device *dev, const char *spec, const
 	printf("device            %s (%s)\n", dev_name(dev), spec);
 	printf("policy            %s%s%s%s\n", device_policy(dev), dev->iommu ? "" : ", no IOMMU",
 	       dev->coherent ? "" : ", not coherent", dev->untrusted ? ", untrusted" : "");
-	printf("mask              0x%llx, coherent 0x%llx; 0x%llx would reach all RAM%s\n",
+	printf("mask              0x%llx, coherent 0x%llx; 0x%llx is required to reach all RAM%s\n",
 	       (unsigned long long)f->mask, (unsigned long long)f->coherent_mask,
 	       (unsigned long long)f->required_mask, f->limited ? ": addressing limited" : "");
 	printf("addresses         0x%llx to 0x%llx\n", (unsigned long long)f->iova_first,
@@ -129,8 +131,9 @@ static void cmd_info_show_text(const struct device *dev, const char *spec, const
 	printf("alignment         min_align_mask 0x%x, cache line %d bytes, syncs %s\n",
 	       f->min_align, f->cache_alignment, f->need_sync ? "needed" : "not needed");
 	printf("on demand         %s\n",
-	       f->notices ? "unmapped memory is noticed (userfaultfd)"
-			  : "no userfaultfd: call ib_umem_invalidate_range() before memory goes");
+	       f->notices ? "the library is notified of unmapped memory (userfaultfd)"
+			  : "no userfaultfd: call ib_umem_invalidate_range() before memory is "
+			    "unmapped");
 	printf("in use            %llu pages of address space, %llu page-table pages, %llu "
 	       "coherent bytes\n",
 	       (unsigned long long)f->stats.iova_pages, (unsigned long long)f->stats.table_pages,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `dmamap list`: PCI functions as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci), and
- * the simulated devices. What sysfs does not say is left out; no PCI at all is no error.
+ * the simulated devices. A property that sysfs does not have is omitted; a machine without PCI is
+ * not an error.
  */
 #include "cli.h"
 
@@ -17,11 +18,10 @@ static const struct argp argp = {
 	common_options,
 	common_option,
 	NULL,
-	"PCI functions, their IOMMU group, driver and reserved ranges, and whether dmamap "
-	"could open each, what stops it and the commands that mend it (it runs none of them); then "
-	"the "
-	"simulated devices.\v"
-	"DMAMAP_SYSFS in the environment names another directory than /sys.",
+	"Lists PCI functions with IOMMU group, driver and reserved ranges, and whether dmamap can "
+	"open each; if not, the reason and the commands that remedy it (list does not run them). "
+	"Then lists the simulated devices.\vDMAMAP_SYSFS in the environment names another "
+	"directory than /sys.",
 	NULL,
 	NULL,
 	NULL};
@@ -29,16 +29,16 @@ static const struct argp argp = {
 static const struct {
 	const char *spec, *text;
 } simulated[] = {
-	{"sim", "a bus master of the simulated machine with no behaviour of its own"},
+	{"sim", "a bus master of the simulated machine whose accesses the program makes"},
 	{"sim:edu", "the teaching device of QEMU (PCI 1234:11e8)"},
 	{"sim:nvme,image=FILE", "an NVM Express controller (PCI 1b36:0010) whose disk is FILE"},
 	{"sim:e1000e,wire=pair:NAME",
-	 "an Intel 82574L (PCI 8086:10d3), on a cable to a twin or to pcap-in=, pcap-out="},
+	 "an Intel 82574L (PCI 8086:10d3), connected to another one, or to pcap-in= and pcap-out="},
 };
 
 #define N_SIMULATED (sizeof(simulated) / sizeof(simulated[0]))
 
-/* PCI class codes, the upper 16 bits (PCI Code and ID Assignment Specification). */
+/* PCI class codes, upper 16 bits (PCI Code and ID Assignment Specification). */
 static const struct {
 	unsigned int class;
 	const char *name;
@@ -89,9 +89,9 @@ struct function {
 	char *address;
 	struct pci_function pci;
 	bool can_open;
-	char missing[1024], remedy[640]; /* where it cannot be opened */
+	char missing[1024], remedy[640]; /* if it cannot be opened */
 	unsigned int class, vendor, device;
-	struct json_object *reserved; /* of {first, last, type} */
+	struct json_object *reserved; /* list of {first, last, type} */
 };
 
 static unsigned int cmd_list_read_hex(const char *address, const char *leaf)
@@ -102,7 +102,7 @@ static unsigned int cmd_list_read_hex(const char *address, const char *leaf)
 	return (unsigned int)strtoul(text, NULL, 16);
 }
 
-/* Lines of "0x… 0x… type". */
+/* Parses lines of "0x... 0x... type". */
 static struct json_object *cmd_list_read_reserved(const char *address)
 {
 	struct json_object *list = json_object_new_array(), *o;
@@ -237,7 +237,7 @@ int cmd_list(int argc, char **argv)
 	functions = json_object_new_array();
 	n = cmd_list_functions_scan(&names);
 	if (!n && !args.json)
-		printf("no PCI functions are to be seen on this machine\n");
+		printf("this machine shows no PCI functions\n");
 	for (int i = 0; i < n; i++) {
 		cmd_list_function_read(&f, names[i]->d_name);
 		if (args.json)
@@ -254,7 +254,7 @@ int cmd_list(int argc, char **argv)
 		return json_finish(o);
 	}
 	json_object_put(functions);
-	printf("simulated, always there:\n");
+	printf("simulated devices, always available:\n");
 	for (size_t i = 0; i < N_SIMULATED; i++)
 		printf("  %-20s %s\n", simulated[i].spec, simulated[i].text);
 	return CLI_DONE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `dmamap net`: options, and the life of ports and files. */
+/* `dmamap net`: options, set-up of ports and files. */
 #include "net.h"
 
 #include "base/math.h"
@@ -16,17 +16,18 @@
 enum { KEY_COPY = 0x100, KEY_ZEROCOPY, KEY_JUMBO, KEY_CHUNK, KEY_FRAMES, KEY_RING, KEY_MASK };
 
 static const struct argp_option options[] = {
-	{"peer", 'p', "SPEC", 0, "forward: the other card; packets go both ways", 0},
+	{"peer", 'p', "SPEC", 0,
+	 "forward: the other card; packets are forwarded in both directions", 0},
 	{"in", 'i', "FILE", 0, "tx: the capture file whose packets are sent", 0},
-	{"out", 'o', "FILE", 0, "rx: the capture file that packets go to", 0},
-	{"packets", 'n', "N", 0, "How many packets", 0},
-	{"seconds", 's', "S", 0, "How long", 0},
-	{"size", 'l', "N", 0, "tx: bytes of a made-up packet, without FCS (default 60)", 0},
-	{"copy", KEY_COPY, NULL, 0, "The socket copies packets", 0},
+	{"out", 'o', "FILE", 0, "rx: the capture file that packets are written to", 0},
+	{"packets", 'n', "N", 0, "Number of packets", 0},
+	{"seconds", 's', "S", 0, "Duration", 0},
+	{"size", 'l', "N", 0, "tx: bytes of a generated packet, without FCS (default 60)", 0},
+	{"copy", KEY_COPY, NULL, 0, "Use a socket in copy mode", 0},
 	{"zero-copy", KEY_ZEROCOPY, NULL, 0,
-	 "The socket must not copy (default: it does if it has to)", 0},
+	 "Use a zero-copy socket or fail (default: copy mode if zero-copy is not possible)", 0},
 	{"busy", 'b', NULL, 0, "Never sleep", 0},
-	{"jumbo", KEY_JUMBO, NULL, 0, "Packets longer than 1518 bytes too, in several buffers", 0},
+	{"jumbo", KEY_JUMBO, NULL, 0, "Also packets longer than 1518 bytes, in several buffers", 0},
 	{"chunk", KEY_CHUNK, "N", 0, "Bytes of a packet buffer: 2048 (default) or 4096", 0},
 	{"frames", KEY_FRAMES, "N", 0, "Packet buffers of each card (default 2048)", 0},
 	{"ring", KEY_RING, "N", 0, "Descriptors of the card's rings (default 1024)", 0},
@@ -35,17 +36,14 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const char doc[] = "Packets through an XSK socket.\v"
-			  "rx        receives, and keeps the packets in --out\n"
-			  "tx        sends the packets of --in, or made-up ones\n"
-			  "forward   sends on what it receives: by the same card, or by --peer\n"
-			  "echo      sends back what it receives, with the addresses exchanged\n"
-			  "\n"
-			  "Without --packets and --seconds it ends when the files (pcap-in= of the "
-			  "card, --in) are over, else "
-			  "when it is interrupted. With --json: packets, bytes, seconds, mpps, "
-			  "cycles_per_packet (null where the "
-			  "machine cannot count them), drops by cause, and dma.";
+static const char doc[] =
+	"Sends and receives packets through an XSK socket.\vrx        receives packets, and writes "
+	"them to --out\ntx        sends the packets of --in, or generated ones\nforward   forwards "
+	"received packets to the same card, or to --peer\necho      sends received packets back "
+	"with exchanged addresses\n\nWithout --packets and --seconds it ends at the end of the "
+	"files (pcap-in= of the card, --in), or when it is interrupted. With --json: packets, "
+	"bytes, seconds, mpps, cycles_per_packet (null if the machine cannot count them), drops by "
+	"cause, and dma.";
 
 static const char *const actions[] = {"rx", "tx", "forward", "echo"};
 
@@ -78,7 +76,7 @@ static error_t cmd_net_parse(int key, char *arg, struct argp_state *state)
 	case KEY_COPY:
 	case KEY_ZEROCOPY:
 		if (a->mode)
-			argp_error(state, "--copy and --zero-copy contradict");
+			argp_error(state, "--copy and --zero-copy contradict each other");
 		a->mode = key == KEY_COPY ? NET_COPY : NET_ZEROCOPY;
 		return 0;
 	case 'b':
@@ -137,23 +135,28 @@ static int cmd_net_args_check(struct net_args *a)
 		return cmd_net_usage("the actions are rx, tx, forward and echo");
 	a->what = (enum net_action)i;
 	if (!a->common.device)
-		return cmd_net_usage("give --device SPEC, as sim:e1000e,pcap-in=FILE");
+		return cmd_net_usage("give --device SPEC, such as sim:e1000e,pcap-in=FILE");
 	if (a->peer && a->what != NET_FORWARD)
 		return cmd_net_usage("--peer is for forward");
 	if (a->in && a->what != NET_TX)
-		return cmd_net_usage("--in is for tx; what a card receives is its key pcap-in=");
+		return cmd_net_usage("--in is for tx; the key pcap-in= of a card names the packets "
+				     "that it receives");
 	if (a->out && a->what != NET_RX)
-		return cmd_net_usage("--out is for rx; what a card sends is its key pcap-out=");
+		return cmd_net_usage("--out is for rx; the key pcap-out= of a card names the file "
+				     "for the packets that it sends");
 	a->size = a->size ? a->size : 60;
 	a->chunk = a->chunk ? a->chunk : CHUNK_DEFAULT;
 	a->frames = a->frames ? a->frames : FRAMES_DEFAULT;
 	a->ring = a->ring ? a->ring : RING_DEFAULT;
 	if (a->size > a->chunk && !a->jumbo)
-		return cmd_net_usage("--size above a buffer's needs --jumbo");
+		return cmd_net_usage("a --size larger than a buffer needs --jumbo");
 	return CLI_DONE;
 }
 
-/* Packets that the file of a card will play. False: it ends never, or cannot be counted. */
+/*
+ * Counts the packets that the file of a card will play. False: it cannot be counted. *forever: it
+ * does not end.
+ */
 static bool cmd_net_count_file(struct net_run *r, const char *spec, bool *forever)
 {
 	char path[4096], loop[32];
@@ -176,7 +179,7 @@ static bool cmd_net_count_file(struct net_run *r, const char *spec, bool *foreve
 	return true;
 }
 
-/* What ends the run, when no option says it. */
+/* Determines what ends the run if no option does. */
 static bool cmd_net_find_end(struct net_run *r)
 {
 	const struct net_args *a = r->args;
@@ -205,10 +208,10 @@ static bool cmd_net_set_up(struct net_run *r)
 	if (net_port_open(r, &r->port[0], a->common.device, 0) && a->peer)
 		net_port_open(r, &r->port[1], a->peer, a->frames);
 	signals_unblock();
-	/* last, since it empties the file */
+	/* last, because it truncates the file */
 	if (!r->error[0] && a->out)
 		r->out = net_out_open(r, a->out);
-	/* after the card has said what is wrong with its file, if it is */
+	/* last, because the card has checked its file by now and reported an error */
 	return !r->error[0] && cmd_net_find_end(r);
 }
 

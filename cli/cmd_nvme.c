@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `dmamap nvme`: options, the controller's life, and the report. */
+/* `dmamap nvme`: options, set-up of the controller, report. */
 #include "nvme.h"
 
 #include "base/clock.h"
@@ -11,50 +11,44 @@
 #include <unistd.h>
 
 static const struct argp_option options[] = {
-	{"offset", 'o', "N", 0, "Where on the disk to begin, in bytes (default 0)", 0},
-	{"length", 'n', "N", 0, "How many bytes (default: to the end of the disk or file)", 0},
+	{"offset", 'o', "N", 0, "Offset on the disk, in bytes (default 0)", 0},
+	{"length", 'n', "N", 0, "Number of bytes (default: to the end of the disk or file)", 0},
 	{"file", 'f', "F", 0, "The file, instead of standard output or input", 0},
 	{"bs", 'b', "N", 0, "Bytes of one request (default 128K, bench 4K)", 0},
 	{"qd", 'q', "N", 0, "Requests in flight (default 8, bench 32)", 0},
 	{"mask", 'm', "BITS", 0, "Address bits that the driver claims for the device (default 64)",
 	 0},
-	{"data", 'D', "WAY", 0,
-	 "How data is mapped: twostep (dma_iova_link), sg (dma_map_sg), or auto: twostep where the "
-	 "device has an IOMMU and its policy does not map all RAM at once (default)",
+	{"data", 'D', "MODE", 0,
+	 "Mode of mapping data: twostep (dma_iova_link), sg (dma_map_sg), or auto (default): "
+	 "twostep if the device has an IOMMU and RAM is not identity-mapped",
 	 0},
 	{"threads", 't', "N", 0, "bench: threads, each with a queue of its own (default 1)", 0},
-	{"seconds", 's', "S", 0, "bench: how long (default 2)", 0},
+	{"seconds", 's', "S", 0, "bench: duration (default 2)", 0},
 	{0},
 };
 
 static const char doc[] =
-	"A disk by DMA.\v"
-	"identify  what the controller and its namespace are\n"
-	"read      copies off the disk, to --file or standard output\n"
-	"write     copies --file or standard input onto the disk\n"
-	"verify    compares the disk with --file\n"
-	"bench     reads at random\n"
-	"\n"
-	"--offset is a multiple of the disk's block size. A length need not be: the last block is "
-	"then read, "
-	"changed and written back. With --json: bytes, seconds, mib_per_s, device, policy and, "
-	"under dma, "
+	"Reads and writes a disk by DMA.\videntify  prints properties of the controller and its "
+	"namespace\nread      copies from the disk to --file or standard output\nwrite     copies "
+	"--file or standard input to the disk\nverify    compares the disk with --file\nbench     "
+	"reads at random offsets\n\n--offset must be a multiple of the disk's block size. The "
+	"length may be any number of bytes: if necessary the last block is read, changed and "
+	"written back. With --json: bytes, seconds, mib_per_s, device, policy and, under dma, "
 	"maps, unmaps, segments, bounced_bytes, iotlb_hits, iotlb_misses, faults, leaks, and "
-	"linked: "
-	"requests whose data was linked instead of mapped.";
+	"linked: requests whose data was linked instead of mapped.";
 
 static const char *const actions[] = {"identify", "read", "write", "verify", "bench"};
 
 static enum nvme_data cmd_nvme_data_option(struct argp_state *state, const char *arg)
 {
-	static const char *const ways[] = {
+	static const char *const modes[] = {
 		[NVME_DATA_AUTO] = "auto", [NVME_DATA_SG] = "sg", [NVME_DATA_TWOSTEP] = "twostep"};
 
-	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		if (!strcmp(ways[i], arg))
+	for (unsigned int i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (!strcmp(modes[i], arg))
 			return (enum nvme_data)i;
 	}
-	argp_error(state, "--data %s: auto, sg or twostep", arg);
+	argp_error(state, "--data %s: use auto, sg or twostep", arg);
 	return NVME_DATA_AUTO;
 }
 
@@ -80,7 +74,7 @@ static error_t cmd_nvme_parse(int key, char *arg, struct argp_state *state)
 	case 'b':
 		a->bs = size_option(state, "--bs", arg);
 		if (!a->bs || a->bs % 512 || a->bs > 4 << 20)
-			argp_error(state, "--bs %s: a multiple of 512, at most 4M", arg);
+			argp_error(state, "--bs %s: use a multiple of 512, at most 4M", arg);
 		return 0;
 	case 'q':
 		a->qd = number_option(state, "--qd", arg, 1, 1024);
@@ -117,7 +111,7 @@ static int cmd_nvme_usage(const char *text)
 	return CLI_USAGE;
 }
 
-/* What can be said before a device is opened. */
+/* Checks what can be checked before a device is opened. */
 static int cmd_nvme_args_check(const struct nvme_args *a)
 {
 	size_t i;
@@ -131,7 +125,7 @@ static int cmd_nvme_args_check(const struct nvme_args *a)
 	if (i == sizeof(actions) / sizeof(actions[0]))
 		return cmd_nvme_usage("the actions are identify, read, write, verify and bench");
 	if (!a->common.device)
-		return cmd_nvme_usage("give --device SPEC, as sim:nvme,image=disk.img");
+		return cmd_nvme_usage("give --device SPEC, such as sim:nvme,image=disk.img");
 	if (a->has_length && !a->length)
 		return cmd_nvme_usage("--length 0: nothing to do");
 	if (a->offset % 512)
@@ -245,9 +239,10 @@ static void cmd_nvme_identify_text(const struct nvme_info *info)
 	printf("namespace 1 %llu blocks of %u bytes, %llu bytes\n",
 	       (unsigned long long)info->blocks, info->block_size,
 	       (unsigned long long)(info->blocks * info->block_size));
-	printf("requests    %u bytes at most; %u queue(s) of %u in flight, %u with an interrupt\n",
+	printf("requests    at most %u bytes; %u queue(s) with %u in flight each, %u with an "
+	       "interrupt\n",
 	       info->max_bytes, info->queues, info->in_flight, info->interrupts);
-	printf("can         flush%s%s\n", info->can_write_zeroes ? ", write zeroes" : "",
+	printf("commands    flush%s%s\n", info->can_write_zeroes ? ", write zeroes" : "",
 	       info->can_discard ? ", discard" : "");
 }
 
@@ -255,7 +250,7 @@ static void cmd_nvme_report_text(const struct nvme_session *s, const struct nvme
 				 const struct dmamap_stats *st)
 {
 	const char *action = s->args->action;
-	/* What is read goes to standard output, so the report then does not. */
+	/* Standard output has the data that was read, so the report goes to standard error. */
 	FILE *to = !strcmp(action, "read") && !s->args->file ? stderr : stdout;
 
 	if (s->error[0])
@@ -284,7 +279,7 @@ static void cmd_nvme_report_text(const struct nvme_session *s, const struct nvme
 			s->latency.max_ns / 1e3);
 }
 
-/* Everything is unmapped and the controller stopped: tells what happened. */
+/* Prints the report, after everything is unmapped and the controller is stopped. */
 static int cmd_nvme_report(struct nvme_session *s, const struct nvme_info *info)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};

@@ -11,16 +11,17 @@ static const struct command {
 	const char *summary;
 } commands[] = {
 	{"list", cmd_list,
-	 "PCI functions, and whether dmamap could open each; the simulated devices"},
-	{"bind", cmd_bind, "gives a PCI function to vfio-pci, so that it can be opened"},
-	{"unbind", cmd_unbind, "gives it back to the kernel's own driver"},
+	 "PCI functions, and whether dmamap can open each; the simulated devices"},
+	{"bind", cmd_bind, "binds a PCI function to vfio-pci, so that it can be opened"},
+	{"unbind", cmd_unbind, "binds it to the kernel's driver again"},
 	{"info", cmd_info, "masks, limits, policy and memory of one device"},
-	{"nvme", cmd_nvme, "a disk by DMA: identify, read, write, verify, bench"},
+	{"nvme", cmd_nvme, "read and write a disk by DMA: identify, read, write, verify, bench"},
 	{"net", cmd_net, "packets through an XSK socket: rx, tx, forward, echo"},
 	{"edu", cmd_edu, "the teaching device: selftest"},
-	{"bench", cmd_bench, "speeds: map, iova, dmapool, translate, swiotlb, xsk"},
-	{"check", cmd_check, "what the checker knows: list"},
-	{"faults", cmd_faults, "accesses that a device was refused"},
+	{"bench", cmd_bench,
+	 "speeds: map, iova, dmapool, translate, swiotlb, xsk, twostep, odp, check"},
+	{"check", cmd_check, "kinds of misuse that the checker reports: list, demo"},
+	{"faults", cmd_faults, "accesses that were refused to a device"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -42,9 +43,10 @@ static int main_usage(FILE *to, int status)
 		    "The Linux DMA-mapping API in user space.\n\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
-	fprintf(to, "  %-8s %s\n", "help", "this, or all about one command: dmamap help COMMAND");
-	fprintf(to, "\nEvery command takes --json and --help. Sizes read 64K, 2M, 1G.\n"
-		    "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+	fprintf(to, "  %-8s %s\n", "help",
+		"this text, or the help of a command: dmamap help COMMAND");
+	fprintf(to, "\nEvery command accepts --json and --help. Sizes are written 64K, 2M, "
+		    "1G.\nExit status: 0 done, 1 failed, 2 wrong usage.\n");
 	return status;
 }
 
@@ -60,7 +62,7 @@ static int main_run_command(const struct command *c, int argc, char **argv)
 
 static int main_unknown(const char *name)
 {
-	fprintf(stderr, "dmamap: no command '%s': see dmamap help\n", name);
+	fprintf(stderr, "dmamap: there is no command '%s': see dmamap help\n", name);
 	return CLI_USAGE;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The capture files of a run: --in and --out, and those that the specs of the devices name. A file
- * that is written is emptied when it is opened, so none may be one that is read or written by
- * another. Names differ although files do not, so the files themselves are compared.
+ * The capture files of a run: --in and --out, and those in the specs of the devices. A file that is
+ * written is truncated when it is opened, so it must not be read or written by another part of the
+ * run. Different names can lead to one file, so the files themselves are compared.
  */
 #include "net.h"
 
@@ -12,12 +12,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_HEADER   24u /* of a capture file, and of each packet in it */
+#define FILE_HEADER   24u /* header of a capture file, and of each packet in it */
 #define PACKET_HEADER 16u
 #define FCS	      4u
 
 struct net_file {
-	char what[64]; /* as the user calls it */
+	char what[64]; /* name of the option or key, for error messages */
 	char path[4096];
 	bool output;
 };
@@ -69,12 +69,12 @@ bool net_files_check(struct net_run *r)
 			    file_same(f.file[i].path, f.file[k].path))
 				return net_fail(r,
 						"%s and %s are one file, %.300s, which would be "
-						"overwritten: name another",
+						"overwritten: use another name",
 						f.file[i].what, f.file[k].what, f.file[k].path);
 	return true;
 }
 
-/* Whole packets in a file that a card has written. */
+/* Counts the complete packets in a file that a card has written. */
 static u64 net_files_count_packets(const char *path, u64 size)
 {
 	u64 at = FILE_HEADER, n = 0;
@@ -92,9 +92,9 @@ static u64 net_files_count_packets(const char *path, u64 size)
 }
 
 /*
- * The card buffers what it writes, and has nowhere to say that the last of it could not be written.
- * It pads short packets and counts their bytes so, but writes them as they were: a file that is
- * shorter than the bytes that were counted is looked through.
+ * A card buffers its output, and cannot report that the last of it could not be written. It pads
+ * short packets and includes the padding in its byte count, but the file has the packets without
+ * padding. So if the file is shorter than the byte count requires, its packets are counted.
  */
 static void net_files_check_output(struct net_run *r, const struct net_port *p)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Capture files of the application's side, by libpcap: pcap and pcapng are read, pcap is written.
- */
+/* Capture files of the application, with libpcap: reads pcap and pcapng, writes pcap. */
 #include "net.h"
 
 #include <stdio.h>
@@ -141,9 +140,9 @@ bool net_pcap_count(struct net_run *r, const char *path, u64 *n)
 
 static bool net_pcap_without(struct net_run *r)
 {
-	return net_fail(r, "this dmamap was built without libpcap: it reads and writes no capture "
-			   "files itself; "
-			   "build it with libpcap-dev installed, or give --packets or --seconds");
+	return net_fail(
+		r, "this dmamap was built without libpcap and cannot read or write capture files "
+		   "itself: build it with libpcap-dev installed, or give --packets or --seconds");
 }
 
 struct net_in *net_in_open(struct net_run *r, const char *path)

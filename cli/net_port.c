@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A port: device, driver, socket. Packet memory is one UMEM; each port has `frames` chunks of it at
- * first. Every ring holds all chunks that there are, so none can run over.
+ * A port: device, driver and socket. Packet memory is one UMEM, of which each port initially owns
+ * `frames` chunks. Every ring can hold all chunks, so none can overflow.
  */
 #include "net.h"
 
@@ -14,12 +14,12 @@
 
 static bool net_port_usable_spec(struct net_run *r, const char *spec)
 {
-	/* what a function of this machine is, the driver sees */
+	/* for a function of this machine the driver checks that it is such a card */
 	if (spec_target_is(spec, "e1000e") || !strncmp(spec, "vfio:", 5) ||
 	    !strncmp(spec, "iommufd:", 8))
 		return true;
 	return net_fail(r,
-			"%s is no network card that there is a driver for: give sim:e1000e,… or "
+			"%s is no network card with a driver here: use sim:e1000e,... or "
 			"vfio:ADDRESS of an 82574L",
 			spec);
 }
@@ -103,7 +103,7 @@ static bool net_port_bind_port(struct net_run *r, struct net_port *p)
 	if (first && r->args->mode != NET_ANY)
 		flags |= r->args->mode == NET_COPY ? XDP_COPY : XDP_ZEROCOPY;
 	if (!first)
-		flags = XDP_SHARED_UMEM; /* the mode is the first's */
+		flags = XDP_SHARED_UMEM; /* the mode is that of the first port */
 	err = xdp_sock_bind(p->xs, first ? r->memory.umem : NULL, p->dev, 0, flags,
 			    first ? NULL : r->port[0].xs);
 	if (err)
@@ -114,7 +114,9 @@ static bool net_port_bind_port(struct net_run *r, struct net_port *p)
 	return true;
 }
 
-/* All chunks of the port are to be received into, or at hand for sending. */
+/*
+ * Puts all chunks of the port into the fill ring, or into the list of free chunks if it only sends.
+ */
 static bool net_port_place_chunks(struct net_run *r, struct net_port *p, u32 first_chunk)
 {
 	u32 n = r->memory.frames, i;
@@ -151,7 +153,7 @@ bool net_port_open(struct net_run *r, struct net_port *p, const char *spec, u32 
 	p->nic = e1000e_probe(p->dev, &opt);
 	if (!p->nic)
 		return net_fail(r, "%s", driver_strerror());
-	/* chunks first: the driver takes them as soon as it is bound */
+	/* chunks first, because the driver takes them as soon as the socket is bound */
 	if (!net_port_make_rings(r, p) || !net_port_place_chunks(r, p, first_chunk) ||
 	    !net_port_bind_port(r, p))
 		return false;

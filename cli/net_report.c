@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What `dmamap net` tells: a line while it runs, a report at the end. */
+/* Output of `dmamap net`: a status line while it runs, a report at the end. */
 #include "net.h"
 
 #include "base/clock.h"
@@ -13,7 +13,10 @@
 
 #define SHOW_NS (250 * NS_PER_MS)
 
-/* A counter of this thread's processor cycles; -1: the machine or its rules have none. */
+/*
+ * Opens a counter of this thread's processor cycles; -1: the machine has none, or does not allow
+ * it.
+ */
 int net_cycles_open(void)
 {
 	struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE,
@@ -38,7 +41,7 @@ double net_cycles_read(int fd)
 	return cycles;
 }
 
-/* Where packets were lost, for all ports together; each lost packet is in one of them. */
+/* Causes of lost packets, for all ports together; each lost packet is counted once. */
 enum loss {
 	CARD_MISSED,
 	CARD_CRC,
@@ -79,7 +82,7 @@ static const char *const causes[N_LOSSES] = {
 struct losses {
 	u64 n[N_LOSSES];
 	u64 total;
-	u64 fill_ring_empty; /* no loss by itself: the card waits */
+	u64 fill_ring_empty; /* not a loss: the card waits */
 };
 
 static void net_report_collect_port(const struct net_port *p, struct losses *l)
@@ -100,7 +103,7 @@ static void net_report_collect_port(const struct net_port *p, struct losses *l)
 	l->n[CARD_LONG] += s.card_long;
 	l->n[CARD_TX_FAILED] += s.card_tx_failed;
 	l->n[CARD_NO_CARRIER] += s.card_no_carrier;
-	/* the card counted those already that it marked */
+	/* the card has counted the packets that it marked */
 	l->n[DRIVER_ERRORS] += s.rx_errors > s.card_rx_errors ? s.rx_errors - s.card_rx_errors : 0;
 	l->n[DRIVER_TOO_LONG] += s.rx_too_long + s.tx_too_long;
 	l->n[DRIVER_MAP_FAILED] += s.tx_map_failed;
@@ -224,7 +227,7 @@ static void net_report_text(const struct net_run *r, const struct losses *l)
 	}
 }
 
-/* A card that cannot reach its memory does nothing, and says nothing. */
+/* A card that cannot reach its memory transfers nothing and reports no error. */
 void net_explain(struct net_run *r)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
@@ -238,8 +241,8 @@ void net_explain(struct net_run *r)
 }
 
 /*
- * Sockets and drivers are still there, so that their counters can be asked. All is closed before
- * anything is said, since what closing finds out is part of it.
+ * Statistics are collected first, while sockets and drivers exist. Everything is closed before the
+ * report is printed, because closing can detect errors.
  */
 int net_report(struct net_run *r)
 {
@@ -265,8 +268,8 @@ int net_report(struct net_run *r)
 			 r->args->action, (unsigned long long)r->packets);
 	else if (r->unsent)
 		net_fail(r,
-			 "%s: not all packets could be sent: the link is down, or the twin takes "
-			 "nothing",
+			 "%s: not all packets could be sent: the link is down, or the link partner "
+			 "does not accept packets",
 			 r->args->action);
 	if (r->args->common.json && r->ran)
 		status = net_report_json(r, &l);

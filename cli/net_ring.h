@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The application's end of an XSK ring in shared memory. The application is the producer of TX and
- * fill ring and the consumer of RX and completion ring; `head` is what it has done and not yet
- * shown.
+ * The application's side of an XSK ring in shared memory. The application is the producer of the TX
+ * and the fill ring, and the consumer of the RX and the completion ring. `head` is the
+ * application's index, which may not be published yet.
  */
 #ifndef CLI_NET_RING_H
 #define CLI_NET_RING_H
@@ -15,10 +15,10 @@ struct net_ring {
 	void *desc;
 	u32 mask, size;
 	u32 head;  /* own index: of the next entry */
-	u32 other; /* what the other side was seen to have done */
+	u32 other; /* last value that was read of the other side's index */
 };
 
-/* Entries that may be filled, `want` at most. */
+/* Number of entries that may be filled, at most `want`. */
 static inline u32 net_ring_room(struct net_ring *r, u32 want)
 {
 	u32 room = r->size - (r->head - r->other);
@@ -30,7 +30,7 @@ static inline u32 net_ring_room(struct net_ring *r, u32 want)
 	return room < want ? room : want;
 }
 
-/* Entries that may be read, `want` at most. */
+/* Number of entries that may be read, at most `want`. */
 static inline u32 net_ring_ready(struct net_ring *r, u32 want)
 {
 	u32 n = r->other - r->head;

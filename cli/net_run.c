@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop: the drivers' turn, then the application's. Driver and application share this thread,
- * the cards have theirs. No turn allocates or calls the system, but where a file is read or written
- * and where it sleeps because nothing happens.
+ * The main loop: in each iteration the drivers run, then the application. Drivers and application
+ * share this thread; each card has a thread of its own. An iteration neither allocates nor makes a
+ * system call, except to read or write a file, and to sleep if there is nothing to do.
  *
- * Chunks go round: fill ring, RX ring, TX ring of the port that the packet leaves by, its
- * completion ring, and back to the fill ring that belongs to them.
+ * A chunk moves from the fill ring to the RX ring, to the TX ring of the port that sends the
+ * packet, to that port's completion ring, and back to the fill ring of the port that owns it.
  */
 #include "net.h"
 
@@ -17,11 +17,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOK_EVERY  256	 /* turns between two looks at clock and signals */
-#define IDLE_TURNS  2000 /* empty ones before it sleeps */
+#define LOOK_EVERY  256	 /* iterations between two checks of clock and signals */
+#define IDLE_TURNS  2000 /* empty iterations before it sleeps */
 #define YIELD_EVERY 32
 #define SLEEP_MS    5
-#define DRAIN_NS    (2 * NS_PER_S) /* for what is still to be sent at the end */
+#define DRAIN_NS    (2 * NS_PER_S) /* limit for sending the remaining packets at the end */
 #define ETHERTYPE   0x88b5	   /* IEEE: for local experiments */
 
 bool net_fail(struct net_run *r, const char *fmt, ...)
@@ -50,14 +50,14 @@ static void net_run_swap_addresses(u8 *frame)
 	memcpy(frame + 6, t, 6);
 }
 
-/* Sends what waits, where the driver does not take it itself. */
+/* Makes a socket in copy mode send, because its driver does not do so itself. */
 static void net_run_push(struct net_port *p)
 {
 	if (!p->zero_copy && p->given != p->completed)
 		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
 }
 
-/* Sent chunks back to where packets are received. */
+/* Returns completed chunks to the fill ring. */
 static u32 net_run_recycle(struct net_run *r, struct net_port *p)
 {
 	u32 n = net_ring_ready(&p->done, NET_BATCH), i;
@@ -70,7 +70,10 @@ static u32 net_run_recycle(struct net_run *r, struct net_port *p)
 			p->free[p->n_free++] = addr;
 			continue;
 		}
-		/* each port gets its own again, or those of one would run out */
+		/*
+		 * chunks go back to the port that owns them; otherwise one port would run out of
+		 * chunks
+		 */
 		home = &r->port[addr / ((u64)r->memory.chunk * r->memory.frames)];
 		if (net_ring_room(&home->fill, 1)) {
 			*net_ring_addr(&home->fill, 0) = addr;
@@ -83,7 +86,7 @@ static u32 net_run_recycle(struct net_run *r, struct net_port *p)
 	return n;
 }
 
-/* From the RX ring of one port to the TX ring of another, or of itself. */
+/* Moves packets from the RX ring of a port to the TX ring of another, or of the same port. */
 static u32 net_run_pass_on(struct net_run *r, struct net_port *from, struct net_port *to)
 {
 	u32 n = net_ring_ready(&from->rx, NET_BATCH), i, ends = 0;
@@ -115,7 +118,7 @@ static u32 net_run_pass_on(struct net_run *r, struct net_port *from, struct net_
 	return n;
 }
 
-/* To the file, if there is one; a packet of several buffers is put together first. */
+/* Writes the packet to the file, if there is one; a packet of several buffers is gathered first. */
 static void net_run_keep(struct net_run *r, const struct xdp_desc *d)
 {
 	bool end = !(d->options & XDP_PKT_CONTD);
@@ -158,7 +161,7 @@ static u32 net_run_take_in(struct net_run *r, struct net_port *p)
 	return i;
 }
 
-/* Made-up packets are broadcasts that differ in a number. */
+/* Generated packets are broadcasts with a sequence number. */
 static void net_run_number_packet(struct net_run *r, u8 *frame)
 {
 	memcpy(frame + 14, &r->packets, sizeof(r->packets));
@@ -180,7 +183,10 @@ static void net_run_prepare_chunks(struct net_run *r, struct net_port *p)
 	}
 }
 
-/* One packet into as many chunks as it needs. Descriptors; 0: it does not fit into the ring now. */
+/*
+ * Writes one packet into as many chunks as it needs. Returns the number of descriptors; 0: not
+ * enough chunks or descriptors now.
+ */
 static u32 net_run_put_packet(struct net_run *r, struct net_port *p, u32 at, const u8 *data,
 			      u32 len)
 {
@@ -202,7 +208,7 @@ static u32 net_run_put_packet(struct net_run *r, struct net_port *p, u32 at, con
 	return n;
 }
 
-/* The next packet to send; false: there is none, or the file is damaged. */
+/* Finds the next packet to send. False: there is none, or the file is damaged. */
 static bool net_run_next_packet(struct net_run *r, const u8 **data, u32 *len)
 {
 	int got;
@@ -243,7 +249,7 @@ static u32 net_run_send_out(struct net_run *r, struct net_port *p)
 		r->held = NULL;
 		k = net_run_put_packet(r, p, n, data, len);
 		if (!k) {
-			r->held = data; /* it stays valid until the next one is asked for */
+			r->held = data; /* it stays valid until the next packet is read */
 			r->held_len = len;
 			break;
 		}
@@ -283,8 +289,8 @@ static u32 net_run_application(struct net_run *r)
 }
 
 /*
- * How much the driver may receive. Where it copies, a packet that finds no chunk is lost, so it
- * gets no more than there are; else it is the card that waits.
+ * Limit of packets that the driver may receive. In copy mode a packet without a chunk is lost, so
+ * the limit is the number of chunks; in zero-copy mode the card waits.
  */
 static u32 net_run_budget(const struct net_run *r, const struct net_port *p)
 {
@@ -296,7 +302,7 @@ static u32 net_run_budget(const struct net_run *r, const struct net_port *p)
 	return chunks / each < NET_BATCH ? chunks / each : NET_BATCH;
 }
 
-/* The drivers' turn. Packets moved; negative: a card is gone. */
+/* Runs the drivers. Returns the number of packets; negative: a card is gone. */
 static int net_run_drivers(struct net_run *r)
 {
 	int n = 0, one, i;
@@ -326,7 +332,7 @@ static u64 net_run_card_packets(struct net_run *r)
 	return n;
 }
 
-/* A socket that copies has its chunks back before the card has sent their packets. */
+/* In copy mode chunks complete before the card has sent their packets. */
 static bool net_run_all_sent(const struct net_run *r)
 {
 	int i;
@@ -338,7 +344,10 @@ static bool net_run_all_sent(const struct net_run *r)
 	return true;
 }
 
-/* Whether it is over, but for what is still to be sent. `idle`: nothing moved in the last turns. */
+/*
+ * True: the run is over, except for packets that are still to be sent. `idle`: nothing moved in the
+ * last iterations.
+ */
 static bool net_run_is_over(struct net_run *r, bool idle)
 {
 	const struct net_args *a = r->args;
@@ -357,12 +366,11 @@ static bool net_run_is_over(struct net_run *r, bool idle)
 		net_explain(r);
 	if (!idle || !r->has_expected || a->packets || net_run_card_packets(r) < r->expected)
 		return false;
-	/* what is still to be sent keeps chunks that packets in the card's buffers may be waiting
-	 * for */
+	/* packets in the card may wait for chunks whose packets are still to be sent */
 	return net_run_all_sent(r) || clock_ns() - r->idle_ns >= DRAIN_NS;
 }
 
-/* Nothing moved for a while: sleep, unless told to be busy. */
+/* Sleeps if nothing moved for a while, unless --busy was given. */
 static void net_run_rest(struct net_run *r)
 {
 	if (r->args->busy || r->ports > 1) {
@@ -373,7 +381,7 @@ static void net_run_rest(struct net_run *r)
 		net_fail(r, "%s", driver_strerror());
 }
 
-/* What was given to the cards goes out, as long as it moves. */
+/* Waits until the cards have sent all packets, for a limited time. */
 static void net_run_drain(struct net_run *r)
 {
 	u64 end = clock_ns() + DRAIN_NS;
@@ -417,7 +425,7 @@ void net_run(struct net_run *r)
 				break;
 			net_run_rest(r);
 		} else if (idle % YIELD_EVERY == YIELD_EVERY - 1 && !r->args->busy) {
-			sched_yield(); /* a card may be waiting for this very processor */
+			sched_yield(); /* a card's thread may be waiting for this processor */
 		}
 		if (r->error[0])
 			break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `dmamap nvme`: what its actions share. */
+/* `dmamap nvme`: declarations shared by its actions. */
 #ifndef CLI_NVME_H
 #define CLI_NVME_H
 
@@ -14,36 +14,36 @@ struct nvme_args {
 	u64 offset, length; /* bytes */
 	bool has_offset, has_length;
 	const char *file;
-	u64 bs;		   /* bytes of one request; 0: the action's own */
+	u64 bs;		   /* bytes of one request; 0: the default of the action */
 	unsigned int qd;   /* requests in flight */
 	unsigned int mask; /* address bits that the driver claims */
 	unsigned int threads;
 	double seconds;
-	enum nvme_data data; /* how requests' data is mapped */
+	enum nvme_data data; /* how data of requests is mapped */
 };
 
-/* One command on one open controller, and what it did. */
+/* One command on one open controller, and its results. */
 struct nvme_session {
 	const struct nvme_args *args;
 	struct device *dev;
 	struct nvme *nvme;
 	const struct nvme_info *info;
-	u64 bytes;  /* done, in order from the start */
-	u64 ops;    /* requests done */
-	u64 linked; /* of them, and of what else was sent, those whose data was linked */
+	u64 bytes;  /* completed bytes, in order from the start */
+	u64 ops;    /* completed requests */
+	u64 linked; /* requests whose data was linked, including the driver's own */
 	double seconds;
-	bool stopped;	 /* by a signal */
-	char error[640]; /* "" while all is well */
+	bool stopped;	 /* a signal stopped it */
+	char error[640]; /* "": no error */
 	struct {
 		double mean_ns, p50_ns, p99_ns, p999_ns, max_ns;
 	} latency; /* bench only */
 };
 
-/* Remembers the first thing that went wrong; false. */
+/* Stores the first error message; returns false. */
 bool session_fail(struct nvme_session *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* nvme_copy.c: each fills bytes, seconds, stopped and error. */
+/* nvme_copy.c: each sets bytes, seconds, stopped and error. */
 void nvme_copy_read(struct nvme_session *s);
 void nvme_copy_write(struct nvme_session *s);
 void nvme_copy_verify(struct nvme_session *s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random reads: each thread has a queue of its own and keeps `qd` requests in flight, each sent
- * anew when it is finished. A request's latency is from its submission until its thread sees it
- * finished.
+ * Random reads: each thread has a queue of its own and keeps `qd` requests in flight, by submitting
+ * a request again when it has finished. The latency of a request is the time from its submission
+ * until its thread finishes it.
  */
 #include "bench.h"
 #include "nvme.h"
@@ -24,14 +24,14 @@ struct read {
 	struct nvme_request req;
 	struct reader *reader;
 	u64 sent_ns;
-	unsigned long buf; /* of alloc_pages */
+	unsigned long buf; /* from alloc_pages */
 };
 
 struct reader {
 	struct nvme_session *s;
 	unsigned int queue, depth, order, in_flight;
 	u32 blocks;
-	u64 first, places; /* where reads begin: first + k * blocks, k below places */
+	u64 first, places; /* reads begin at first + k * blocks, with k below places */
 	u64 end_ns, seed, ops;
 	struct read *reads;
 	struct histogram hist;
@@ -63,7 +63,7 @@ static void nvme_bench_send(struct read *x)
 	nvme_bench_reader_fail(r, driver_strerror());
 }
 
-/* Runs in the reader's own thread: nobody else waits on its queue. */
+/* Runs in the reader's own thread, because no other thread waits on its queue. */
 static void nvme_bench_on_done(struct nvme_request *req)
 {
 	struct read *x = req->arg;
@@ -72,7 +72,7 @@ static void nvme_bench_on_done(struct nvme_request *req)
 
 	r->in_flight--;
 	if (req->result == -EINTR)
-		return; /* it could not be mapped until the signal came */
+		return; /* a signal ended the wait for a mapping */
 	if (nvme_request_fail(r->s->nvme, req)) {
 		nvme_bench_reader_fail(r, driver_strerror());
 		return;
@@ -99,7 +99,7 @@ static void *nvme_bench_reader_run(void *arg)
 					       .arg = x};
 		nvme_bench_send(x);
 	}
-	/* A controller that dies finishes them all too. */
+	/* If the controller fails, it finishes all requests, too. */
 	while (r->in_flight)
 		nvme_wait(r->s->nvme, r->queue, -1);
 	return NULL;
@@ -134,7 +134,7 @@ static void nvme_bench_reader_fini(struct reader *r)
 	free(r->reads);
 }
 
-/* All threads' latencies as one. */
+/* Combines the latencies of all threads. */
 static void nvme_bench_latency_take(struct nvme_session *s, struct reader *r, unsigned int n)
 {
 	double total = 0;
@@ -161,7 +161,8 @@ static void nvme_bench_readers_run(struct nvme_session *s, struct reader *r, uns
 
 	for (unsigned int i = 0; i < n; i++)
 		r[i].end_ns = start + (u64)(s->args->seconds * 1e9);
-	signals_init(); /* blocked in the threads: this one takes them */
+	/* the new threads inherit the blocked signals, so this thread handles them */
+	signals_init();
 	for (unsigned int i = 1; i < n; i++) {
 		r[i].started = !pthread_create(&id[i], NULL, nvme_bench_reader_run, &r[i]);
 		if (!r[i].started)
@@ -187,12 +188,12 @@ void nvme_bench(struct nvme_session *s)
 	bool ready = true;
 
 	if (bs > s->info->max_bytes || bs % s->info->block_size || bs > length) {
-		session_fail(s,
-			     "%s: --bs %llu is not a multiple of the block size, %u, or above what "
-			     "a request "
-			     "can read, %u, or than there is, %llu",
-			     dev_name(s->dev), (unsigned long long)bs, s->info->block_size,
-			     s->info->max_bytes, (unsigned long long)length);
+		session_fail(
+			s,
+			"%s: --bs %llu is not possible: it must be a multiple of the block size, "
+			"%u, and at most the limit of a request, %u, and the length, %llu",
+			dev_name(s->dev), (unsigned long long)bs, s->info->block_size,
+			s->info->max_bytes, (unsigned long long)length);
 		return;
 	}
 	r = calloc(n, sizeof(*r));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Copies between a disk and a file: a ring of chunks in flight, finished in order. A chunk's memory
- * is single pages of RAM, as a page cache's would be, handed to the driver as a scatterlist.
+ * Copies between a disk and a file: a ring of chunks in flight, finished in order. The memory of a
+ * chunk is single pages of RAM, like those of a page cache, passed to the driver as a scatterlist.
  *
- * Offsets are bytes. The disk's end is checked before anything starts (cmd_nvme.c), so offset +
- * length does not wrap. A chunk's last block may be longer than its data: then the rest of that
- * block is read from the disk first, when writing, and passed over when reading.
+ * Offsets are in bytes. The end of the disk is checked before the copy starts (cmd_nvme.c), so
+ * offset + length does not wrap. The last block of a chunk may be longer than its data. Then a
+ * write first reads the rest of that block from the disk, and a read ignores it.
  */
 #include "nvme.h"
 
@@ -24,36 +24,36 @@
 #include <unistd.h>
 
 #define CHUNK_DEFAULT (128u << 10)
-#define IOVECS	      256 /* pages moved by one system call */
+#define IOVECS	      256 /* pages of one system call */
 
 struct chunk {
 	struct page **pages;
 	struct scatterlist *sg;
-	struct iovec *iov; /* of the pages, whole */
+	struct iovec *iov; /* of the pages, at full length */
 	struct nvme_request req;
-	u64 length; /* bytes of data, of which the last block may have more */
+	u64 length; /* bytes of data; the last block may be longer */
 };
 
 struct copy {
 	struct nvme_session *s;
-	struct chunk *chunk; /* a ring of `depth` */
+	struct chunk *chunk; /* a ring of `depth` chunks */
 	unsigned int depth, head, in_flight;
 	u32 chunk_bytes, n_pages;
 	int fd;
-	bool regular;  /* the file has a length */
-	bool waits;    /* a pipe, socket or terminal: moving may wait for ever */
-	u64 total;     /* bytes to move; UINT64_MAX: as many as standard input gives */
-	u64 submitted; /* of them handed out */
-	bool ended;    /* standard input has */
-	char *compare; /* verify: a chunk of the file, and its pages */
+	bool regular;  /* the file is a regular file, so its length is known */
+	bool waits;    /* a pipe, socket or terminal: reading or writing may block without limit */
+	u64 total;     /* bytes to copy; UINT64_MAX: until the end of standard input */
+	u64 submitted; /* bytes that were submitted */
+	bool ended;    /* standard input is at its end */
+	char *compare; /* verify: buffer for a chunk of the file, and its pages */
 	struct iovec *compare_iov;
 	struct progress progress;
 };
 
 /*
- * Moves the first `n` bytes of the pages from or to a file. Bytes moved; -errno, -EINTR:
- * interrupted. What may wait for ever does so where a signal cannot be missed; a pipe that is ready
- * takes a page without waiting.
+ * Reads or writes the first `n` bytes of the pages from or to a file. Returns the number of bytes;
+ * -errno, -EINTR: interrupted. If the file may block, it waits before each call, so that a signal
+ * always ends the wait; a pipe that is ready accepts a page without blocking.
  */
 static ssize_t nvme_copy_file_move(struct copy *c, const struct iovec *pages, u64 n, bool to_file)
 {
@@ -126,7 +126,7 @@ static bool nvme_copy_chunk_alloc(struct copy *c, struct chunk *k)
 	return true;
 }
 
-/* Hands `length` bytes at byte `at` of the disk to the driver, rounded up to blocks. */
+/* Submits `length` bytes at byte `at` of the disk to the driver, rounded up to blocks. */
 static bool nvme_copy_chunk_submit(struct copy *c, struct chunk *k, enum nvme_op op, u64 at,
 				   u64 length)
 {
@@ -150,7 +150,7 @@ static bool nvme_copy_chunk_submit(struct copy *c, struct chunk *k, enum nvme_op
 	return true;
 }
 
-/* What a driver's call gave. False: it failed, or was interrupted. */
+/* Handles the result of a driver's call. False: it failed, or was interrupted. */
 static bool nvme_copy_driver_error(struct nvme_session *s, int err)
 {
 	if (err == -EINTR)
@@ -160,7 +160,7 @@ static bool nvme_copy_driver_error(struct nvme_session *s, int err)
 	return !err;
 }
 
-/* The oldest chunk, finished; NULL: it failed. */
+/* Waits for the oldest chunk. NULL: it failed. */
 static struct chunk *nvme_copy_chunk_finish(struct copy *c)
 {
 	struct chunk *k = &c->chunk[c->head];
@@ -201,11 +201,14 @@ static bool nvme_copy_read_done(struct copy *c, struct chunk *k)
 		c->s->stopped = true;
 	else
 		session_fail(c->s, "%s: cannot be written: %s", nvme_copy_file_name(c),
-			     n < 0 ? strerror((int)-n) : "it takes no more");
+			     n < 0 ? strerror((int)-n) : "it accepts no more data");
 	return false;
 }
 
-/* The disk's last block of a write that ends inside it: its end stays what it was. */
+/*
+ * If a write ends within the last block, the rest of the block is read first, so that it keeps its
+ * content.
+ */
 static bool nvme_copy_pad(struct copy *c, struct chunk *k, u64 at, u64 length)
 {
 	u32 block = c->s->info->block_size;
@@ -240,7 +243,7 @@ static bool nvme_copy_write_step(struct copy *c)
 	char more;
 
 	if (!room) {
-		/* Standard input may end just where the disk does. */
+		/* Standard input may end exactly at the end of the disk. */
 		if ((!c->waits || wait_ready(c->fd, false)) && read(c->fd, &more, 1) == 1)
 			session_fail(
 				s, "%s: the disk ended before standard input did, after %llu bytes",
@@ -266,7 +269,9 @@ static bool nvme_copy_write_step(struct copy *c)
 	return nvme_copy_chunk_submit(c, k, NVME_WRITE, at, (u64)n);
 }
 
-/* The first byte in which `n` bytes of a chunk differ from the file's; n: none. */
+/*
+ * Returns the offset of the first of `n` bytes in which the chunk differs from the file; n: none.
+ */
 static u64 nvme_copy_first_difference(const struct copy *c, const struct chunk *k, u64 n)
 {
 	for (u64 at = 0; at < n; at += PAGE_SIZE) {
@@ -318,9 +323,9 @@ static bool nvme_copy_flush(struct copy *c)
 }
 
 /*
- * The loop of all three: `step` starts one more chunk, `done` takes a finished one. After a failure
- * or a signal nothing more is started, and what is in flight is waited for, so that its pages can
- * be freed.
+ * The loop of all three actions: `step` submits one more chunk, `done` processes a finished one.
+ * After a failure or a signal it submits nothing more, and waits for the requests in flight, so
+ * that their pages can be freed.
  */
 static void nvme_copy_run(struct copy *c, bool (*step)(struct copy *),
 			  bool (*done)(struct copy *, struct chunk *))
@@ -339,7 +344,10 @@ static void nvme_copy_run(struct copy *c, bool (*step)(struct copy *),
 		if (!c->in_flight)
 			break;
 		k = nvme_copy_chunk_finish(c);
-		/* In order, so that `bytes` says how far it got; a write that was done counts. */
+		/*
+		 * In order, so that `bytes` is the length that was copied without a gap; a
+		 * completed write counts.
+		 */
 		if (!k || s->error[0] || (done && (s->stopped || !done(c, k))))
 			continue;
 		s->bytes += k->length;
@@ -350,8 +358,8 @@ static void nvme_copy_run(struct copy *c, bool (*step)(struct copy *),
 }
 
 /*
- * The file is the disk's own image: opening it for output would empty it, and copying it onto
- * itself at another place would destroy it. Comparing does no harm.
+ * True: the file is the image of the disk itself. Opening it for output would truncate it, and
+ * copying it onto itself at another offset would destroy it. Verifying is harmless.
  */
 static bool nvme_copy_is_image(const struct copy *c, bool output)
 {
@@ -390,7 +398,7 @@ static bool nvme_copy_file_open(struct copy *c, bool output)
 	return true;
 }
 
-/* How much there is to copy from the file, and whether the disk has room for it. */
+/* Determines the length to copy from the file, and checks that the disk is large enough. */
 static bool nvme_copy_input_length(struct copy *c)
 {
 	const struct nvme_session *s = c->s;
@@ -496,9 +504,9 @@ static bool nvme_copy_compare_init(struct copy *c)
 	for (u32 i = 0; i < c->n_pages; i++)
 		c->compare_iov[i] = (struct iovec){c->compare + i * PAGE_SIZE, PAGE_SIZE};
 	if (c->total == UINT64_MAX)
-		return session_fail(c->s,
-				    "%s: is no regular file: say how much to compare with --length",
-				    nvme_copy_file_name(c));
+		return session_fail(
+			c->s, "%s: is not a regular file: give the length to compare with --length",
+			nvme_copy_file_name(c));
 	return true;
 }
 

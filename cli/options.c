@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Options that commands share, and sizes and numbers in words. */
+/* Options that commands share, and parsing of sizes and numbers. */
 #include "cli.h"
 
 #include <ctype.h>
@@ -24,7 +24,8 @@ error_t common_option(int key, char *arg, struct argp_state *state)
 }
 
 const struct argp_option common_options[] = {
-	{"device", 'd', "SPEC", 0, "The device, as sim:nvme,image=disk.img; see dmamap(7)", 10},
+	{"device", 'd', "SPEC", 0, "The device, such as sim:nvme,image=disk.img; see dmamap(7)",
+	 10},
 	{"json", 'j', NULL, 0, "One JSON document on standard output", 10},
 	{0},
 };
@@ -60,7 +61,8 @@ u64 size_option(struct argp_state *state, const char *option, const char *text)
 	u64 value = 0;
 
 	if (!size_parse(text, &value))
-		argp_error(state, "%s %s: not a size; sizes read 4096, 64K, 2M, 1G", option, text);
+		argp_error(state, "%s %s: not a size; sizes are written 4096, 64K, 2M, 1G", option,
+			   text);
 	return value;
 }
 
@@ -89,7 +91,7 @@ double seconds_option(struct argp_state *state, const char *option, const char *
 	return value;
 }
 
-/* The end of a value; in it ",," stands for a comma. */
+/* Returns the end of a value; in a value ",," stands for a comma. */
 static const char *option_value_end(const char *p)
 {
 	while (*p && (*p != ',' || p[1] == ','))

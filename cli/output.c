@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What commands say: one line when they fail, one JSON document when asked. */
+/* Output of commands: an error message in one line, and one JSON document on request. */
 #include "cli.h"
 
 #include "base/utf8.h"
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool output_failed; /* and that was said */
+static bool output_failed; /* and an error message was printed */
 
 int fail(const char *fmt, ...)
 {
@@ -44,7 +44,7 @@ struct device *device_open(const char *spec)
 	return dev;
 }
 
-/* The first recorded access that went beyond the device's address lines. */
+/* Finds the first recorded access beyond the device's address lines. */
 static bool output_find_unreachable(struct device *dev, struct dmamap_fault *f)
 {
 	while (dmamap_bus_fault_next(dev, f) == 1)
@@ -71,7 +71,7 @@ void device_explain(struct device *dev, bool has_option, char *out, size_t size)
 	if (lines < bits)
 		snprintf(out, size,
 			 ": the device cannot reach address 0x%llx: it has %u address lines, and "
-			 "the driver's mask is of %u bits; %s",
+			 "the driver's mask has %u bits; %s",
 			 (unsigned long long)f.addr, lines, bits, remedy);
 }
 
@@ -90,8 +90,8 @@ static int output_fail(int err)
 }
 
 /*
- * What is printed may stand in a buffer until the end. A disk that is full, or a pipe that nobody
- * reads, is then found here, and the exit status says so, whatever the command itself returned.
+ * The end of the output may still be in a buffer when the program ends. A full disk or a closed
+ * pipe is detected here, and changes the exit status, whatever the command returned.
  */
 static void output_end(void)
 {
@@ -104,16 +104,16 @@ static void output_end(void)
 	}
 	if (failed)
 		output_fail(err);
-	if (failed || ferror(stderr)) /* where error messages and reports go */
+	if (failed || ferror(stderr)) /* error messages and reports go there */
 		_exit(CLI_FAILED);
 }
 
 void output_init(void)
 {
 	/*
-	 * A descriptor that is closed would be given to the first file that is opened, such as the
-	 * image of a disk, and what is printed would go there. These lead nowhere: using them
-	 * fails.
+	 * If a standard descriptor is closed, the next file that is opened gets its number. That
+	 * could be the image of a disk, and output would overwrite it. So closed descriptors are
+	 * occupied with one whose use fails.
 	 */
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
@@ -142,7 +142,7 @@ int json_finish(struct json_object *doc)
 	return written ? CLI_DONE : CLI_FAILED;
 }
 
-/* JSON has no infinities and no NaN: there is no number then. */
+/* JSON has no infinities and no NaN, so such a value becomes null. */
 struct json_object *json_number(double value, int digits)
 {
 	char text[512];
@@ -153,7 +153,7 @@ struct json_object *json_number(double value, int digits)
 	return json_object_new_double_s(value, text);
 }
 
-/* A byte that is no UTF-8 is replaced: a file's or a device's name may hold any. */
+/* Replaces bytes that are not UTF-8: names of files and devices may contain any bytes. */
 static struct json_object *json_text(const char *value)
 {
 	size_t n = strlen(value), k = 0, len;

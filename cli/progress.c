@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A line that is drawn over itself ten times a second, and removed at the end. */
+/* A line that is redrawn ten times a second, and removed at the end. */
 #include "cli.h"
 
 #include "base/clock.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An interrupted command ends in order: the handler sets a flag, the command's loops look at it.
- * The signals are blocked while a device is opened, so that its threads never take them and the
- * main thread's system calls are the ones that end with EINTR.
+ * A signal ends a command in order: the handler sets a flag, and the loops of the command check it.
+ * The signals are blocked while a device is opened, so that the threads of the device never handle
+ * them and only system calls of the main thread fail with EINTR.
  */
 #include "cli.h"
 
@@ -57,7 +57,10 @@ bool wait_ready(int fd, bool to_write)
 	sigset_t set = signals_stop_signals(), old;
 	int n = -1;
 
-	/* Blocked between the look at the flag and the wait: a signal cannot fall in between. */
+	/*
+	 * The signals are blocked between the check of the flag and the wait, so that none is
+	 * missed.
+	 */
 	pthread_sigmask(SIG_BLOCK, &set, &old);
 	while (!stop) {
 		n = ppoll(&p, 1, NULL, &old);

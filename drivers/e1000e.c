@@ -2,12 +2,10 @@
 /*
  * The card: reset, address, rings, up and down, waiting, statistics.
  *
- * Stopping follows the datasheet: interrupts are disabled, then new bus requests (CTRL.GIO master
- * disable), then the driver waits until STATUS shows no outstanding request, then it resets the
- * card. Buffers are released only after that. A card that does not respond any more (removed: its
- * registers read all ones) cannot access memory either.
- *
- * Every value that the card reports is checked against its limits before it is used.
+ * Stopping follows the datasheet: disable interrupts and new bus requests (CTRL.GIO master
+ * disable), wait until STATUS shows no outstanding request, then reset. Buffers are released only
+ * after that. A removed card (its registers read all ones) cannot access memory either. Every value
+ * that the card reports is checked against its limits before it is used.
  */
 #include "drivers/e1000e_private.h"
 
@@ -258,9 +256,7 @@ static void e1000e_drain(int fd)
 		return; /* the counter was already zero */
 }
 
-/*
- * 1: the descriptor became readable; 0: the time is over; negative: a signal interrupted the wait.
- */
+/* 1: the descriptor became readable; 0: the time is over; negative: a signal came. */
 static int e1000e_sleep_ms(struct e1000e *e, int ms)
 {
 	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN},
@@ -306,10 +302,7 @@ int e1000e_wait(struct e1000e *e, int timeout_ms)
 
 	e1000e_need_wakeup(e, true);
 	e1000e_writel(e, REG_IMS, IRQ_CAUSES);
-	/*
-	 * Nothing signals a packet that came before the flags and the mask were set, so look for
-	 * one.
-	 */
+	/* nothing signals a packet that came before the flags and the mask were set */
 	n = e1000e_wait_rx_ready(e) || e1000e_poll(e, 0) != 0;
 	if (!n)
 		n = e1000e_wait_interrupt(e, timeout_ms);

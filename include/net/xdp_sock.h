@@ -98,8 +98,8 @@ DMAMAP_BEGIN
 #define XDP_FLAGS_IS_FRAG   (1U << 31) /* it is one of those others */
 #define XDP_FLAGS_GONE	    (1U << 30) /* nobody holds the buffer: it was freed or given away */
 #define XDP_FLAGS_TRACKED   (1U << 29) /* the checker is told when it is */
-#define XDP_FLAGS_CUT	    (1U << 28) /* a fragment of the packet was freed by itself */
-/* Bits that the library sets and clears; whatever else a driver keeps there is its own. */
+#define XDP_FLAGS_CUT	    (1U << 28) /* a fragment of the packet was freed separately */
+/* Bits that the library owns; the other bits are the driver's. */
 #define XDP_FLAGS_LIBRARY                                                                          \
 	(XDP_FLAGS_HAS_FRAGS | XDP_FLAGS_IS_FRAG | XDP_FLAGS_GONE | XDP_FLAGS_TRACKED |            \
 	 XDP_FLAGS_CUT)
@@ -173,8 +173,8 @@ DMAMAP_API struct xdp_sock *xdp_sock_create(void);
 DMAMAP_API int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries);
 
 /*
- * Takes a ring away again, with its shared memory, so that it can be made in another size. 0;
- * -EINVAL: the socket has no such ring; -EBUSY: it is bound, or was; -ENOPROTOOPT: no such option.
+ * Removes a ring and its shared memory, so that it can be made again in another size. 0; -EINVAL:
+ * the socket has no such ring; -EBUSY: it is bound, or was; -ENOPROTOOPT: no such option.
  */
 DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
 

@@ -110,9 +110,9 @@ static inline bool xsk_is_eop_desc(const struct xdp_desc *desc)
 }
 
 /*
- * A packet of several buffers: `head` is its first, the others are added in order, when their
- * length is known. False: it has XSK_MAX_FRAGS already; `xdp` is in a packet, or of another pool;
- * or one of the two is not the driver's any more.
+ * A packet of several buffers: `head` is its first buffer; further buffers are added in order, once
+ * their length is known. False: the packet has XSK_MAX_FRAGS fragments; `xdp` is in a packet
+ * already, or belongs to another pool; or the driver does not own one of the two buffers.
  */
 static inline bool xsk_buff_add_frag(struct xdp_buff *head, struct xdp_buff *xdp)
 {
@@ -201,8 +201,8 @@ static inline void xsk_buff_free(struct xdp_buff *xdp)
 }
 
 /*
- * The device wrote `size` bytes where xsk_buff_xdp_get_dma() said. What the library remembers of
- * the buffer stays: a buffer that was freed does not become the driver's again.
+ * Sets the length of the data that the device wrote at xsk_buff_xdp_get_dma(). The bits of
+ * XDP_FLAGS_LIBRARY are kept, so a freed buffer stays freed.
  */
 static inline void xsk_buff_set_size(struct xdp_buff *xdp, u32 size)
 {

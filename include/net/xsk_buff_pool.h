@@ -102,9 +102,9 @@ DMAMAP_API void xp_add_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
 DMAMAP_API void xp_del_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
 DMAMAP_API void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq);
 /*
- * Room for batch transmit: as many descriptors as the socket's TX ring has, and max_segs more.
- * Every pool has room for 4096 and more from its creation, and on a queue it stays as it is. 0,
- * -ENOMEM.
+ * Capacity of a batch: as many descriptors as the socket's TX ring has, plus max_segs. A pool has a
+ * capacity of at least 4096 from its creation, and the capacity of a pool on a queue does not
+ * change. 0, -ENOMEM.
  */
 DMAMAP_API int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_segs);
 
@@ -209,10 +209,10 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
 }
 
 /*
- * Decides whether a buffer may go that is not simply the caller's, and takes it out of the packet
- * that it is in: a fragment that is freed by itself leaves its packet, which xsk_rcv() then refuses
- * (XDP_FLAGS_CUT). Tells the checker. False: the buffer is not the caller's any more, and that is
- * reported. The two below ask.
+ * Called for a buffer that is freed, linked in a packet, or tracked by the checker. Takes it out of
+ * its packet: if a fragment is freed separately, xsk_rcv() refuses the packet from then on
+ * (XDP_FLAGS_CUT). False: the buffer was freed or given away before, which is reported; the caller
+ * must do nothing. xp_release() and xp_free() call it.
  */
 DMAMAP_API __attribute__((cold)) bool xp_track_release(struct xdp_buff_xsk *xskb);
 

@@ -7,7 +7,7 @@
 
 #define PATH_LONGEST 4096
 
-/* The folder that the path's last name is in. False: there is none. */
+/* Finds the directory of the path's last component. False: there is none. */
 static bool file_folder(const char *path, struct stat *st, const char **name)
 {
 	const char *slash = strrchr(path, '/');

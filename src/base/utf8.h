@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * UTF-8 in texts that others choose, such as names of devices and files: JSON must be valid UTF-8,
- * and these may hold any bytes.
+ * Validation of UTF-8 in texts from outside, such as names of devices and files. JSON must be valid
+ * UTF-8, and such names may contain any bytes.
  */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 
 #include "base/compiler.h"
 
-/* What stands for a byte that is part of no character: U+FFFD. */
+/* Replacement for a byte that is not part of a character: U+FFFD. */
 #define UTF8_REPLACEMENT "\xef\xbf\xbd"
 
 /*
- * Bytes of the character at `s`, of which `n` bytes may be read; 0: there is none, and one byte is
- * to be replaced. Overlong forms, surrogates and what lies above U+10FFFF are no characters (RFC
- * 3629).
+ * Returns the length of the character at `s`, of which `n` bytes may be read. 0: there is no valid
+ * character, and one byte must be replaced. Overlong forms, surrogates and values above U+10FFFF
+ * are not valid (RFC 3629).
  */
 static inline size_t utf8_length(const char *s, size_t n)
 {
 	const unsigned char *c = (const unsigned char *)s;
-	unsigned char least = 0x80, most = 0xbf; /* of the second byte */
+	unsigned char least = 0x80, most = 0xbf; /* limits of the second byte */
 	size_t len;
 
 	if (!n)

@@ -25,8 +25,8 @@ static void add_raw(struct line *l, const char *s, size_t n)
 }
 
 /*
- * Room is kept for what ends the line. A byte that is no UTF-8, as a name may hold, is replaced:
- * else the line would be no JSON.
+ * Leaves space for the end of the line. A byte that is not valid UTF-8, which a name may contain,
+ * is replaced, because JSON must be valid UTF-8.
  */
 static void add_string(struct line *l, const char *s, size_t n)
 {

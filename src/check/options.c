@@ -88,7 +88,7 @@ static int read_suppressions(struct check_options *o, const char *path)
 		err = strlen(line) == sizeof(line) - 1
 			      ? error_set(EINVAL, "%s:%d: the line is too long", path, number)
 			      : read_line(o, line, path, number);
-	/* a folder can be opened, and then not be read */
+	/* opening a directory succeeds, and reading it fails */
 	if (!err && ferror(f))
 		err = error_set(EINVAL, "DMAMAP_CHECK: cannot read the suppressions in \"%s\": %s",
 				path, strerror(errno));

@@ -175,7 +175,7 @@ int pci_obstacle(const struct pci_function *f, char *remedy, size_t size)
 	if (!strstr(f->driver, "vfio")) {
 		err = pci_in_use(f);
 		if (err && err != -EACCES && err != -EPERM)
-			return err; /* bind, which is for root, decides it again */
+			return err; /* bind, which needs root, checks it again */
 		snprintf(remedy, size, "%sdmamap bind %s",
 			 driver_there("vfio-pci") ? "" : "modprobe vfio-pci; ", f->address.text);
 		return why_function(f);

@@ -9,9 +9,9 @@
 #include "vfio/sysfs.h"
 
 /*
- * 0: nothing uses the function; -EBUSY: a mounted file system, swap, an interface that is up, a
- * program; another error: that cannot be decided (-EACCES: not by this user). With an error message
- * in each case.
+ * Checks whether a function is in use. 0: it is not; -EBUSY: a mounted file system, swap, an
+ * interface that is up, or a program uses it; another error: this cannot be determined (-EACCES:
+ * not by this user). Each failure sets an error message.
  */
 int pci_in_use(const struct pci_function *f);
 

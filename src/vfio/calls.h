@@ -11,8 +11,10 @@
 /* Each gives a negative errno where the call fails. */
 struct vfio_calls {
 	int (*open)(const char *path); /* for reading and writing, close-on-exec */
-	/* A block device for reading, exclusively (O_EXCL); outputs its number. -ENOTBLK: it is
-	 * none. */
+	/*
+	 * Opens a block device for reading, exclusively (O_EXCL); outputs its number. -ENOTBLK: it
+	 * is not a block device.
+	 */
 	int (*open_disk)(const char *path, u32 *major, u32 *minor);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	ssize_t (*read)(int fd, void *to, size_t size, u64 at);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether a PCI function is in use: the folders below the function's own in sysfs show its block
- * devices, network interfaces and device files, each with its `subsystem`.
+ * Checks whether a PCI function is in use. The directories below the function's own in sysfs are
+ * its block devices, network interfaces and device files; the link `subsystem` tells them apart.
  *
- * A disk with several paths has a hidden device for each path, nvme0c1n1, and one that is used,
- * nvme0n1, which is not below the function. What has this one in use has the function in use.
+ * An NVMe disk with several paths has a hidden device for each path, such as nvme0c1n1, and one
+ * device for use, nvme0n1, which is not below the function. If nvme0n1 is in use, so is the
+ * function.
  */
 #include "vfio/use.h"
 #include "vfio/bind.h"
@@ -19,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 32 /* seven USB hubs deep and a disk behind them is 16 */
+#define DEPTH_MAX 32 /* a disk behind seven USB hubs has a depth of 16 */
 
 const char *use_proc(void)
 {
@@ -63,7 +64,7 @@ static int use_add(struct use_list *list, const struct use_device *d)
 	return 0;
 }
 
-/* The last part of what the folder's link `subsystem` points to; "": there is none. */
+/* Copies the last component of the target of the link `subsystem`; "": there is no link. */
 static void use_subsystem(const char *folder, char out[USE_NAME_MAX])
 {
 	char path[SYSFS_PATH_MAX], target[SYSFS_PATH_MAX];
@@ -82,7 +83,7 @@ static void use_subsystem(const char *folder, char out[USE_NAME_MAX])
 		memcpy(out, name, strlen(name) + 1);
 }
 
-/* A file's first line. 0, -errno without an error message. */
+/* Reads the first line of a file. 0; -errno without an error message. */
 static int use_read_line(const char *folder, const char *leaf, char *out, size_t size)
 {
 	char path[SYSFS_PATH_MAX];
@@ -103,7 +104,10 @@ static int use_read_line(const char *folder, const char *leaf, char *out, size_t
 	return 0;
 }
 
-/* The device's number, "MAJOR:MINOR" in the file `dev`. -ENOENT: the folder has none. */
+/*
+ * Reads the device number, "MAJOR:MINOR", from the file `dev`. -ENOENT: the directory has no such
+ * file.
+ */
 static int use_read_number(const char *folder, struct use_device *d)
 {
 	char text[64];
@@ -116,7 +120,10 @@ static int use_read_number(const char *folder, struct use_device *d)
 	return 0;
 }
 
-/* nvme0c1n1 is a path of nvme0n1: `out` is the latter. False: the name is no path's. */
+/*
+ * For the name of a path, nvme0c1n1, `out` becomes the name of the disk, nvme0n1. False: the name
+ * is not that of a path.
+ */
 static bool use_disk_of_path(const char *name, char out[USE_NAME_MAX])
 {
 	const char *c = strncmp(name, "nvme", 4) ? NULL : strchr(name + 4, 'c');
@@ -127,7 +134,10 @@ static bool use_disk_of_path(const char *name, char out[USE_NAME_MAX])
 	return n != NULL;
 }
 
-/* Another device is made of this one; the kernel's names are links in the folder `holders`. */
+/*
+ * Checks that no other device uses this one; the kernel links such devices in the directory
+ * `holders`.
+ */
 static int use_check_holders(const char *folder, const char *name)
 {
 	char path[SYSFS_PATH_MAX];
@@ -206,7 +216,7 @@ static int use_add_other(struct use_list *list, const char *folder, const char *
 	return use_add(list, &d);
 }
 
-/* What the folder itself is. */
+/* Handles the directory according to its subsystem. */
 static int use_look_at(struct use_list *list, const char *folder, const char *name, int depth)
 {
 	char subsystem[USE_NAME_MAX];
@@ -219,7 +229,7 @@ static int use_look_at(struct use_list *list, const char *folder, const char *na
 	return use_add_other(list, folder, name);
 }
 
-/* A folder, and not a link to one. */
+/* True: a directory, and not a link to one. */
 static bool use_is_folder(const char *path, const struct dirent *d)
 {
 	struct stat st;
@@ -230,8 +240,8 @@ static bool use_is_folder(const char *path, const struct dirent *d)
 }
 
 /*
- * The folder `net` is there as long as the function has interfaces, but shows only those of this
- * process's network namespace.
+ * The directory `net` exists while the function has interfaces, but lists only those in the network
+ * namespace of this process.
  */
 static int use_check_empty(const char *name, u32 entries)
 {
@@ -242,7 +252,7 @@ static int use_check_empty(const char *name, u32 entries)
 			 "link set INTERFACE netns 1 brings it back");
 }
 
-/* This folder and those below it; links are not followed. */
+/* Handles this directory and those below it; links are not followed. */
 static int use_walk(struct use_list *list, const char *folder, const char *name, int depth)
 {
 	char path[SYSFS_PATH_MAX];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel uses a function's disks and partitions for. A disk is recognised by its number:
- * the name in a list of mounts may be any (/dev/root, /dev/mapper/..., a name in another mount
- * namespace). A file system on several disks, such as btrfs, has a number of its own there, so
- * these are looked up in sysfs. Last, each device is opened exclusively, which the kernel refuses
- * while it uses the device itself: this also covers users that are in no list.
+ * Checks whether the kernel uses a function's disks and partitions. A disk is identified by its
+ * number, because a list of mounts may contain it under any name (/dev/root, /dev/mapper/..., a
+ * name in another mount namespace). A file system on several disks, such as btrfs, has a number of
+ * its own in that list, so it is looked up in sysfs. At the end each device is opened exclusively,
+ * which fails if the kernel uses the device. This also detects users that no list contains.
  */
 #include "vfio/use.h"
 #include "vfio/calls.h"
@@ -20,17 +20,20 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define LINES_MAX      (1u << 20) /* of one file */
+#define LINES_MAX      (1u << 20) /* limit for one file */
 #define NAMESPACES_MAX 65536
 #define NAMESPACE_SIZE 32 /* "mnt:[4026531841]" */
 
-/* Mount namespaces that were read already. */
+/* Mount namespaces whose mounts were checked. */
 struct use_seen {
 	char (*name)[NAMESPACE_SIZE];
 	u32 n, room;
 };
 
-/* "\040" and the like, as the kernel writes blanks and backslashes in lists. In place. */
+/*
+ * Replaces octal escapes such as "\040", with which the kernel writes blanks and backslashes in
+ * lists, in place.
+ */
 static void use_unescape(char *s)
 {
 	char *to = s;
@@ -47,7 +50,10 @@ static void use_unescape(char *s)
 	*to = 0;
 }
 
-/* `name` is the disk, or a partition of it: sda3; nvme0n1p3, where the disk ends in a digit. */
+/*
+ * True: `name` is the disk or a partition of it, such as sda3, or nvme0n1p3 if the disk's name ends
+ * with a digit.
+ */
 static bool use_is_of_disk(const char *name, const char *disk)
 {
 	size_t n = strlen(disk);
@@ -60,7 +66,7 @@ static bool use_is_of_disk(const char *name, const char *disk)
 						   : isdigit((unsigned char)name[n]);
 }
 
-/* The path leads to a disk of the list, or has the usual name of one. NULL: neither. */
+/* Finds the disk of the list that the path leads to, or whose usual name it is. NULL: none. */
 static const struct use_device *use_find_path(const struct use_list *list, const char *path)
 {
 	const struct use_device *d;
@@ -80,8 +86,8 @@ static const struct use_device *use_find_path(const struct use_list *list, const
 }
 
 /*
- * A line of mountinfo: "ID PARENT MAJOR:MINOR ROOT PLACE OPTIONS TAG... - TYPE SOURCE OPTIONS", as
- * proc(5) has it.
+ * Checks a line of mountinfo: "ID PARENT MAJOR:MINOR ROOT PLACE OPTIONS TAG... - TYPE SOURCE
+ * OPTIONS" (proc(5)).
  */
 static int use_check_mount(const struct use_list *list, char *line, const char *pid)
 {
@@ -126,7 +132,10 @@ static int use_check_swap(const struct use_list *list, char *line, const char *u
 	return d ? error_set(EBUSY, "its disk %s is swap space: swapoff it first", d->name) : 0;
 }
 
-/* Calls `check` with each line of the file `leaf`. A file that `may_miss` is as if it was empty. */
+/*
+ * Calls `check` with each line of the file `leaf`. `may_miss`: a file that does not exist counts as
+ * empty.
+ */
 static int use_each_line(const struct use_list *list, const char *leaf, const char *pid,
 			 int (*check)(const struct use_list *, char *, const char *), bool may_miss)
 {
@@ -146,7 +155,7 @@ static int use_each_line(const struct use_list *list, const char *leaf, const ch
 		err = lines++ < LINES_MAX
 			      ? check(list, line, pid)
 			      : error_set(E2BIG, "%s/%s has too many lines", use_proc(), leaf);
-	/* a process that ended meanwhile has nothing mounted */
+	/* the process has ended, so it has no mounts */
 	if (!err && ferror(f) && !may_miss)
 		err = error_set(EIO, "cannot read %s/%s to its end", use_proc(), leaf);
 	free(line);
@@ -154,7 +163,10 @@ static int use_each_line(const struct use_list *list, const char *leaf, const ch
 	return err;
 }
 
-/* 1: the process's mount namespace was read already; 0: not, or there is no telling; -ENOMEM. */
+/*
+ * 1: the mount namespace of the process was checked before; 0: it was not, or it is unknown;
+ * -ENOMEM.
+ */
 static int use_seen_before(struct use_seen *seen, const char *pid)
 {
 	char path[SYSFS_PATH_MAX], leaf[USE_NAME_MAX], name[NAMESPACE_SIZE] = "";
@@ -192,7 +204,7 @@ static int use_check_mounts_of(const struct use_list *list, struct use_seen *see
 	return use_each_line(list, leaf, pid, use_check_mount, strcmp(pid, "self") != 0);
 }
 
-/* In this process's mount namespace, and then in all others that a process is in. */
+/* Checks the mount namespace of this process, and then those of all other processes. */
 static int use_check_mounts(const struct use_list *list)
 {
 	struct use_seen seen = {0};
@@ -290,7 +302,7 @@ static int use_refused(const struct use_device *d, const char *path, int err)
 			 err == -EACCES || err == -EPERM ? ": run this as root" : "");
 }
 
-/* The kernel gives a device exclusively to one user, and is one itself while it has it mounted. */
+/* An exclusive open fails while the kernel uses the device, for example because it is mounted. */
 static int use_check_exclusive(const struct use_device *d)
 {
 	char path[SYSFS_PATH_MAX];
@@ -300,7 +312,7 @@ static int use_check_exclusive(const struct use_device *d)
 	if (!use_join(path, vfio_calls->dev, d->name))
 		return error_set(ENAMETOOLONG, "the path of its disk %s is too long", d->name);
 	for (char *c = path + strlen(vfio_calls->dev); *c; c++)
-		*c = *c == '!' ? '/' : *c; /* so sysfs writes the slash of a name */
+		*c = *c == '!' ? '/' : *c; /* sysfs replaces a slash in a name by '!' */
 	fd = vfio_calls->open_disk(path, &major, &minor);
 	if (fd == -ENOMEDIUM)
 		return 0; /* an empty drive */
@@ -313,7 +325,7 @@ static int use_check_exclusive(const struct use_device *d)
 	return 0;
 }
 
-/* The device files are of a sysfs that is made up. */
+/* True: sysfs is simulated, so its device files do not exist. */
 static bool use_no_files(void)
 {
 	return strcmp(sysfs_root(), "/sys") != 0 && !strcmp(vfio_calls->dev, "/dev");

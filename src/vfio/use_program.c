@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Processes that have a device of a function open: the descriptors of each process are links in
- * its folder `fd`. A device is recognised by its number, and where the link leads to nothing that
- * can be looked at, by its usual name.
+ * Checks for processes that have a device of a function open: the directory `fd` of a process has a
+ * link for each descriptor. The number identifies a device. If the target of the link cannot be
+ * accessed, its usual name does.
  */
 #include "vfio/use.h"
 #include "base/error.h"
@@ -15,10 +15,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* What is looked for. */
+/* What the links are compared with. */
 struct use_wanted {
 	const struct use_list *list;
-	char group[64], cdev[64]; /* files of VFIO's; "": none */
+	char group[64], cdev[64]; /* files of VFIO; "": none */
 };
 
 static bool use_is_name(const struct use_wanted *w, const char *target)
@@ -51,7 +51,7 @@ static bool use_is_wanted(const struct use_wanted *w, int dir, const char *name)
 	return use_is_name(w, target);
 }
 
-/* A process that ended meanwhile has nothing open. */
+/* A process that has ended has nothing open. */
 static int use_check_process(const struct use_wanted *w, const char *pid)
 {
 	char path[SYSFS_PATH_MAX], leaf[USE_NAME_MAX + 8];

@@ -17,7 +17,8 @@
 
 #define NOT_MAPPED (1ull << 63)
 
-#define TX_DESCS_LEAST 4096 /* of a batch, so that a socket with a longer TX ring may join */
+/* minimum capacity of a batch, so that a socket with a longer TX ring can join */
+#define TX_DESCS_LEAST 4096
 
 /* Zeroed memory that costs what is touched. */
 static void *map_sparse(size_t size)
@@ -74,9 +75,9 @@ static void pool_free_tx_descs(struct pool *p)
 }
 
 /*
- * Room for a batch. Every pool has it from the beginning, also one whose first socket only
- * receives, and on a queue it never moves: the driver reads the pointer without a lock, and a
- * socket that transmits may join at any time.
+ * Allocates the array for batches. Every pool has it from its creation, also if its first socket
+ * only receives, and it does not move while the pool is on a queue: the driver reads the pointer
+ * without a lock, and a socket that transmits may join at any time.
  */
 static int pool_make_tx_descs(struct pool *p, const struct xdp_sock *xs, u32 max_segs)
 {
@@ -198,7 +199,7 @@ static void leave_queue(struct pool *p)
 	write_release(&q->pool, NULL);
 	queue_wait(q);
 	pool_wait_tx(p);
-	/* what the driver took and did not complete is not completed by the next one */
+	/* a later driver must not complete what this one took */
 	p->packet_n = p->packet_at = 0;
 	if (p->cq)
 		p->cq->index = p->cq->shown;
@@ -242,7 +243,8 @@ int pool_attach(struct pool *p, struct device *dev, u32 queue_id, u32 flags)
 		err = start_zc(p, flags);
 	if (err) {
 		stop_zc(p);
-		wakeup_reset(p); /* whatever the driver said before it refused */
+		/* discards the wake-up state that the driver set before it refused */
+		wakeup_reset(p);
 		if (!(flags & XDP_ZEROCOPY))
 			err = 0;
 		else
@@ -297,7 +299,7 @@ void pool_add_sock(struct pool *p, struct xdp_sock *xs)
 	if (!xs->tx || *at)
 		return;
 	xs->tx_next = NULL;
-	lock_acquire(&p->flags_lock); /* the driver may be going to sleep just now */
+	lock_acquire(&p->flags_lock); /* the driver may set its wake-up state concurrently */
 	ring_set_need_wakeup(xs->tx, p->pub.uses_need_wakeup &&
 					     (read_once(&p->need_wakeup) & XDP_WAKEUP_TX));
 	write_release(at, xs);

@@ -122,7 +122,10 @@ void story_cut(struct xdp_buff_xsk *x)
 		    "a fragment of the packet that begins in");
 }
 
-/* Out of the packet that it is in, or that it begins: no list leads to a buffer that is gone. */
+/*
+ * Unlinks a buffer from its packet, or dissolves the packet that begins with it, so that no list
+ * contains a freed buffer.
+ */
 static void story_leave_packet(struct xdp_buff_xsk *x, const void *caller)
 {
 	if (x->xdp.flags & XDP_FLAGS_IS_FRAG) {
@@ -135,7 +138,7 @@ static void story_leave_packet(struct xdp_buff_xsk *x, const void *caller)
 			provenance->cut = check_line(caller);
 	}
 	while (xsk_buff_get_frag(&x->xdp))
-		; /* the driver has them still, as buffers by themselves */
+		; /* the driver still owns them, as separate buffers */
 }
 
 bool xp_track_release(struct xdp_buff_xsk *x)

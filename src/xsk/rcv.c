@@ -40,7 +40,7 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 {
 	struct xdp_buff_xsk *f = x->next, *next;
 	u32 left =
-		x->nr_frags; /* the length of the list: what leaves a packet is taken out of it */
+		x->nr_frags; /* the length of the list: a buffer that is freed is unlinked first */
 
 	if (!xs->sg) {
 		count_add(&xs->rx_dropped, 1);
@@ -48,7 +48,8 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 	}
 	if (ring_room(xs->rx, left + 1) <= left)
 		return rx_full(xs);
-	x->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS; /* they are given one by one, and no packet now */
+	/* the buffers are released one by one, so they are no packet any more */
+	x->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS;
 	rcv_deliver_buffer(xs, x, XDP_PKT_CONTD);
 	for (; f && left; f = next, left--) {
 		next = f->next;
@@ -58,7 +59,7 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 	return 0;
 }
 
-/* Not a packet that the driver may give. */
+/* Reports why the driver must not deliver this buffer. */
 static slow_path int rcv_refuse(struct xdp_buff_xsk *x)
 {
 	if (x->xdp.flags & XDP_FLAGS_GONE) {

@@ -137,7 +137,10 @@ static struct xdp_sock *tx_next_socket(struct pool *p)
 	return xs;
 }
 
-/* What is left of a packet that was given out in part. How many descriptors. */
+/*
+ * Copies the rest of a packet of which the driver has taken a part. Returns the number of
+ * descriptors.
+ */
 static u32 tx_give_rest(struct pool *p, struct xdp_desc *out, u32 max)
 {
 	u32 n = 0;
@@ -201,7 +204,7 @@ void xsk_tx_release(struct xsk_buff_pool *pool)
 	grace_exit(&p->tx);
 }
 
-/* One socket: its packets go straight into the list, behind the n that are there. */
+/* One socket: adds its packets directly to the list, after the n descriptors in it. */
 static u32 batch_one(struct pool *p, struct xdp_sock *xs, u32 n, u32 max)
 {
 	struct xdp_desc *out = p->pub.tx_descs;

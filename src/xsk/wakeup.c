@@ -69,9 +69,9 @@ void xsk_clear_tx_need_wakeup(struct xsk_buff_pool *pool)
 }
 
 /*
- * The Internet checksum of what the metadata says, put where it says, in our copy of the packet. A
- * sum of 0 is written as 0xffff: the two are equal in this arithmetic, and in UDP a 0 means that
- * there is no checksum (RFC 768).
+ * Computes the Internet checksum that the metadata requests, and stores it in the copy of the
+ * packet. A sum of 0 is stored as 0xffff: the two are equal in one's complement, and in UDP a field
+ * of 0 means that there is no checksum (RFC 768).
  */
 static void fill_checksum(char *packet, u32 len, u32 start, u32 offset)
 {

@@ -75,10 +75,10 @@ struct pool {
 	char *scratch; /* copy mode: a packet of many buffers; under tx_lock */
 
 	/*
-	 * The transmitting side's: a packet of several descriptors that has left its TX ring and is
-	 * given out one descriptor at a time. It belongs to the pool and not to its socket: its
-	 * addresses are in the completion ring already, so the driver must get all of it, also
-	 * after the socket was destroyed.
+	 * Used by the transmitting side: a packet of several descriptors that has left its TX ring,
+	 * and of which the driver takes one descriptor at a time. The pool owns it and not the
+	 * socket: its addresses are in the completion ring already, so the driver must get all of
+	 * it, also after the socket was destroyed.
 	 */
 	struct xdp_desc packet[TX_PACKET_MAX];
 	u32 packet_n, packet_at;
@@ -177,7 +177,7 @@ void pool_put(struct pool *p);
 void pool_add_sock(struct pool *p, struct xdp_sock *xs);
 void pool_del_sock(struct pool *p, struct xdp_sock *xs);
 
-/* wakeup.c: as it is before a driver has said anything: the first packet needs a wake-up */
+/* wakeup.c: sets the initial state, in which the first packet needs a wake-up */
 void wakeup_reset(struct pool *p);
 
 /* sock.c; under xsk_lock: its device goes, or its driver */
@@ -190,7 +190,7 @@ void provenance_end(struct pool *p);
 void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
 void provenance_report_kept(
 	const struct pool *p);		/* its driver has let go of it: reports what it has still */
-void story_cut(struct xdp_buff_xsk *x); /* a packet of which a fragment was freed is given */
+void story_cut(struct xdp_buff_xsk *x); /* a packet was delivered of which a fragment was freed */
 void provenance_report_busy(struct pool *p,
 			    const void *caller); /* its driver unmaps it: the same */
 

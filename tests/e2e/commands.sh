@@ -128,7 +128,7 @@ for policy in identity lazy; do
 		"$dmamap" bench map --device sim,policy=$policy,ram=2G --threads 1 --seconds 0.04
 done
 ok 'rows that RAM is too small for' sh -c "'$dmamap' bench map --device sim,ram=64M --threads 1 --seconds 0.04 2>&1 |
-	grep -q '100000 live.: RAM has no 100000 pages in one piece: add ram=2048M'"
+	grep -q '100000 live.: RAM has no 100000 contiguous pages: add ram=2048M'"
 ok 'bench as text' sh -c "'$dmamap' bench dmapool --seconds 0.02 --threads 1 | grep -q '16 B'"
 cat > peers <<'P'
 #!/bin/sh
@@ -148,6 +148,6 @@ run_json 'bench with peers' "d['results'][-1] == {'name': 'peer:x y', 'threads':
 ok 'peers are asked by name' test "$(cat peers.args)" = '--quick iova iova-frag'
 DMAMAP_PEERS=$dir/missing
 ok 'bench without the peers that should be there' sh -c \
-	"'$dmamap' bench dmapool --seconds 0.02 --json > doc.json 2> said && grep -q 'without peers' said"
+	"'$dmamap' bench dmapool --seconds 0.02 --json > doc.json 2> said && grep -q 'its rows are missing' said"
 ok 'and its document' json doc.json "len(d['results']) > 0"
 done_testing

@@ -80,6 +80,6 @@ ok 'a device that is no disk' fails 1 NVMe "$dmamap" nvme identify --device sim:
 ok 'a device that is no edu' fails 1 edu "$dmamap" edu selftest --device sim
 ok 'info without a device' fails 2 'give --device' "$dmamap" info
 ok 'unknown benchmark' fails 2 "'warp'" "$dmamap" bench warp
-ok 'no benchmark' fails 2 'say what' "$dmamap" bench
+ok 'no benchmark' fails 2 'give a benchmark' "$dmamap" bench
 ok 'too many threads' fails 2 '--threads' "$dmamap" bench iova --threads 0
 done_testing

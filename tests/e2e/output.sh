@@ -130,7 +130,7 @@ ok 'check demo, unknown' fails 2 'unknown kind' "$dmamap" check demo nothing --j
 lines() { # COMMAND…: says the address, the lines, the mask
 	"$@" > said 2>&1
 	[ $? = 1 ] && cat said && grep -q 'cannot reach address 0x[0-9a-f]*: it has 20 address lines' said &&
-		grep -q "mask is of $bits bits; $remedy" said
+		grep -q "mask has $bits bits; $remedy" said
 }
 bits=64 remedy='give --mask 20'
 ok 'address lines: identify' lines "$dmamap" nvme identify --device sim:nvme,image=disk,addr-bits=20
