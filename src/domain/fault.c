@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "domain/device.h"
 
-/* On the stack of the thread that asks; in the table's list while its resolver runs. */
+/* On the stack of the thread that faults; in the table's list while the function runs. */
 struct fault_ask {
 	struct fault_ask *next;
 	u64 first_page, last_page;
@@ -33,7 +33,7 @@ void fault_table_fini(struct fault_table *t)
 	pthread_mutex_destroy(&t->lock);
 }
 
-/* Under lock: another thread is in `fn`. */
+/* Under lock: another thread runs `fn`. */
 static bool fault_resolver_runs(const struct fault_table *t, fault_fn fn)
 {
 	const struct fault_ask *a;
@@ -97,7 +97,7 @@ void fault_settle(struct device *dev, dma_addr_t addr, size_t len)
 		settle(dev, addr, len);
 }
 
-/* Under lock: another thread's ask covers this one. */
+/* Under lock: a call of another thread covers this one. */
 static bool fault_is_covered(const struct fault_table *t, const struct fault_ask *mine)
 {
 	const struct fault_ask *a;
@@ -109,7 +109,7 @@ static bool fault_is_covered(const struct fault_table *t, const struct fault_ask
 	return false;
 }
 
-/* Under lock: waits until no other thread asks for the same. */
+/* Under lock: waits until no call of another thread covers this one. */
 static void wait_for_other(struct fault_table *t, const struct fault_ask *mine, u64 until_ns)
 {
 	const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
@@ -120,7 +120,7 @@ static void wait_for_other(struct fault_table *t, const struct fault_ask *mine, 
 			return;
 }
 
-/* Under lock, which it gives away while the resolver runs. */
+/* Under lock, which is released while the function runs. */
 static int fault_call_resolvers(struct fault_table *t, struct device *dev, dma_addr_t addr,
 				size_t len, struct fault_ask *mine)
 {

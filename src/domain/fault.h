@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Faults that can be mended. The table says whom to ask before an access is refused: the program's
- * resolver, else what src/odp filled in. An access that is asking is in no port, so invalidation
- * never waits for it.
+ * Page faults. Before an access is refused, the table's function is called to map the page: the
+ * program's resolver, or else the function of src/odp. An access is outside of its port then, so
+ * invalidation never waits for it.
  *
- * Threads whose access lies within another's that is being asked for wait for that answer instead
- * of asking too. Waiting and asking again both end: FAULT_SECONDS, and a number of tries.
+ * A thread whose access lies within another that is being resolved waits for that one instead of
+ * calling the function, too. Waiting and trying again both end: after FAULT_SECONDS, and after a
+ * number of tries.
  */
 #ifndef DOMAIN_FAULT_H
 #define DOMAIN_FAULT_H
@@ -15,14 +16,14 @@
 
 #define FAULT_SECONDS 10
 #define FAULT_TRIES   1024u /* and some for each page of the access */
-#define FAULT_NESTED  4	    /* a resolver's own accesses that fault */
+#define FAULT_NESTED  4	    /* accesses of a resolver that fault themselves */
 
 typedef int (*fault_fn)(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg);
 
 typedef void (*fault_settle_fn)(struct device *dev, dma_addr_t addr, size_t len);
 
 struct fault_table {
-	u32 armed;	      /* atomic: somebody can be asked */
+	u32 armed;	      /* atomic: there is a function */
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t change;
 	fault_fn resolve; /* of the program; NULL: none */
@@ -30,10 +31,10 @@ struct fault_table {
 	fault_fn demand;	   /* of src/odp; NULL: none */
 	unsigned int demand_users; /* contexts that need `demand`; it is set while there are any */
 	fault_settle_fn settle;	   /* of src/odp; atomic, never reset; NULL: none was needed */
-	struct fault_ask *asks;	   /* that run now */
+	struct fault_ask *asks;	   /* calls that run now */
 };
 
-/* One access that is being mended: begin with {0}. */
+/* One access that is being resolved: begin with {0}. */
 struct fault_try {
 	u64 until_ns;
 	u32 tries;
@@ -42,7 +43,7 @@ struct fault_try {
 void fault_table_init(struct fault_table *t);
 void fault_table_fini(struct fault_table *t);
 
-/* fault_set() waits for calls of the one that it replaces, but for those of its own thread. */
+/* fault_set() waits for calls of the function that it replaces, but not for its own thread's. */
 void fault_set(struct fault_table *t, fault_fn resolve, void *arg);
 
 /*

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is done when memory goes, and walks over the regions of a range. */
+/* Invalidation of regions, for events and for the program, and walks over the regions of a range.
+ */
 #include "odp/monitor.h"
 #include "odp/odp.h"
 
 /*
- * One child's part of a notice, start to end. The child's gate closes before its lock is taken and
- * opens after it was given back.
+ * One child's part of an invalidation. Its invalidation sequence is marked as running before its
+ * lock is acquired and until after it is released.
  */
 static void child_invalidate(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 number)
 {

@@ -139,7 +139,7 @@ bool event_take(int uffd)
 		uffd_spare_take(child);
 		lock_release(&queue.lock);
 	}
-	/* somebody has to close a descriptor first */
+	/* a descriptor has to be closed first */
 	if (got < 0)
 		nanosleep(&pause, NULL);
 	return got > 0;

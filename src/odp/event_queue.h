@@ -4,10 +4,10 @@
  * lock, and stays in the queue until it has been served. The munmap() that caused it returns once
  * it is read, so after that every thread that takes the lock finds the event here.
  *
- * That is what pages with a copy are ordered by (docs/copies.pml is the model). A copy is made of
- * the memory as it stands after all events up to the number that the link notes. An event with a
- * greater number is about that memory; an event with a lesser or equal number is about memory that
- * stood at the address before, and does not concern the link.
+ * The numbers order events against pages that are linked as copies (docs/copies.pml is the model).
+ * A copy is made of the memory as it stands after all events up to the number that the link notes.
+ * An event with a greater number is about that memory. An event with a lesser or equal number is
+ * about memory that stood at the address before, and does not concern the link.
  *
  * The lock is a spin lock and its holders make no call that could cause an event of their own,
  * since a thread that reads events takes it. The reader makes its system calls directly, so that no

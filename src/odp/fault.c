@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Faulting in. Pages are brought in by madvise(MADV_POPULATE_*), which knows holes and
- * permissions, in batches that a huge page can serve, then watched, then linked under the gate.
- * Memory is watched after it is there, since what is not there cannot be watched.
+ * Page faults of devices. Pages are brought in by madvise(MADV_POPULATE_*), which fails for holes
+ * and for missing permissions, in batches of one huge page. Then the memory is registered for
+ * events; before it is mapped it cannot be. Then it is linked, unless it was invalidated meanwhile.
  */
 #include "odp/odp.h"
 #include "odp/monitor.h"
@@ -31,11 +31,12 @@ static int populate_once(u64 start, u64 bytes, bool write)
 			      ? errno
 			      : 0;
 	while (err == EINTR || err == EAGAIN);
-	/* a hole is ENOMEM, too; whatever it is, these pages are not to be had */
+	/* the kernel returns ENOMEM for a hole, too; no error is worth a retry */
 	return err ? -EFAULT : 0;
 }
 
-/* How many pages from the first on are in memory and allow it; *err: why not all. */
+/* Returns how many pages, from the first on, are in memory and permit the access; *err: why not
+ * all. */
 static u64 fault_populate(u64 start, u64 n, bool write, int *err)
 {
 	u64 good = 0, bad = n, middle;
@@ -43,7 +44,7 @@ static u64 fault_populate(u64 start, u64 n, bool write, int *err)
 	*err = populate_once(start, n << PAGE_BITS, write);
 	if (!*err)
 		return n;
-	/* the page that refuses lies in [good, bad); all before `good` are there */
+	/* the first page that fails lies in [good, bad) */
 	while (*err == -EFAULT && bad - good > 1) {
 		middle = good + (bad - good) / 2;
 		if (populate_once(start + (good << PAGE_BITS), (middle - good) << PAGE_BITS, write))
@@ -66,7 +67,7 @@ static s64 fault_batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u
 	f.inval_seq = seq ? &r->inval_seq : &c->inval_seq;
 	f.seq = seq ? *seq : inval_seq_read(f.inval_seq);
 	f.number = r->slot ? event_number() : 0;
-	/* what is registered now would be taken for the memory that the lost events are about */
+	/* memory that is registered now would be taken for memory that the lost events are about */
 	if (!monitor_caught_up() && event_lost())
 		return -EAGAIN;
 	n = fault_populate(start, n, mask & ODP_WRITE_ALLOWED_BIT, &err);
@@ -79,7 +80,7 @@ static s64 fault_batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u
 	return done ? (s64)done : why;
 }
 
-/* Batches end where a huge page may. */
+/* A batch ends at the end of a huge page. */
 static u64 batch_pages(const struct ib_umem_odp *r, u64 page, u64 n)
 {
 	u64 va = r->start + (page << PAGE_BITS);
@@ -153,7 +154,7 @@ int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u64 bcnt, u64
 
 int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg)
 {
-	/* reading first; a device that may write may read, too */
+	/* a page is linked for reading first; for a write it is linked for both */
 	u64 mask = write ? ODP_MASK : ODP_READ_ALLOWED_BIT;
 	u64 bus = addr - dev->bus_offset, end = bus + len, offset, bytes, n;
 	struct ib_umem_odp *r;
@@ -161,7 +162,7 @@ int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void
 
 	if (!dev->iommu)
 		return -EFAULT;
-	/* an access may lie in several regions, side by side */
+	/* an access may span regions that lie side by side */
 	while (bus < end) {
 		r = region_by_bus(dev, bus, bus);
 		if (!r)
@@ -196,7 +197,7 @@ void odp_settle(struct device *dev, dma_addr_t addr, size_t len)
 	}
 }
 
-/* Pages that the process has in memory, by /proc/self/pagemap: bit 63 of each page's word. */
+/* A run of pages that are in memory, or are not: bit 63 of their words in /proc/self/pagemap. */
 static u64 present_run(int fd, u64 va, u64 n, bool *present)
 {
 	u64 word[512], i;
@@ -210,7 +211,7 @@ static u64 present_run(int fd, u64 va, u64 n, bool *present)
 	return i;
 }
 
-/* Maps for reading what is there; faults nothing in. */
+/* Links the pages that are in memory, for reading, and brings none in. */
 static int prefetch_present(struct ib_umem_odp *r, u64 page, u64 n)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -224,7 +225,7 @@ static int prefetch_present(struct ib_umem_odp *r, u64 page, u64 n)
 
 		if (!run)
 			break;
-		/* it may have gone since: no harm */
+		/* if it has gone since, this fails, or brings it in */
 		if (present)
 			got = region_fault(r, page, run, ODP_READ_ALLOWED_BIT, NULL);
 		page += run;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Invariants: every leaf is `levels` below the root; no block is empty; slots past `count` have max
- * 0; max[i] of a block is the greatest max of the block below, of a leaf the node's `last`. The key
- * of a slot is (first, id): in a leaf the node's own, in a block above it a bound: no key in what
- * is below is less, none in what is below the slots before is as great. Slot 0's is never looked
- * at: what is less than all bounds goes there.
+ * Invariants: every leaf is `levels` below the root; no block is empty; entries past `count` have
+ * max 0; max[i] of an inner block is the greatest max of the block below, of a leaf the node's
+ * `last`. The key of an entry is (first, id). In a leaf it is the node's own. In an inner block it
+ * is a bound: no key below that entry is less, and no key below the entries before it is as great.
+ * The bound of entry 0 is never read: keys that are less than all bounds go there.
  *
- * The first in order whose `last` reaches a query's `first` is the answer or there is none: what
- * follows it begins no earlier. So a search goes, on each level, to the first slot that reaches.
+ * A query's answer is the first node in order whose `last` is at least the query's `first`, or
+ * there is none: the nodes after it do not begin earlier. So on every level a search goes to the
+ * first entry whose max is great enough.
  *
- * A full block is split on the way down, so that a split finds room above it, and where memory for
- * one fails, the tree is whole. A leaf that runs low joins a neighbour; a block above goes when it
- * is empty. A level is added after at least 8 splits below it, so there are fewer than 23.
+ * A full block is split on the way down, so a split finds space in the block above, and if its
+ * allocation fails the tree is still valid. A leaf with few entries is merged with a neighbour; an
+ * inner block is freed when it is empty. A level is added after at least 8 splits below it, so
+ * there are fewer than 23.
  */
 #include "odp/itree.h"
 #include "base/alloc.h"
@@ -22,8 +24,8 @@
 #include <string.h>
 
 #define FULL 16u
-#define LOW  4u	 /* a leaf of so few joins one beside it */
-#define ROOM 12u /* that has no more than this with them */
+#define LOW  4u	 /* a leaf with so few entries is merged with one beside it */
+#define ROOM 12u /* if both have no more than this */
 
 struct itree_block {
 	u64 max[FULL];
@@ -31,11 +33,13 @@ struct itree_block {
 	u64 first[FULL];
 	struct itree_block *parent;
 	unsigned int count;
-	uintptr_t id[]; /* FULL, of blocks above leaves: a leaf has `at` */
+	uintptr_t id[]; /* FULL, in inner blocks; in a leaf `at` has them */
 } cacheline;
 
-/* The first slot whose max is at least `first`; FULL: none. Two chains without a branch: which one
- * it is cannot be foretold. */
+/*
+ * The first entry whose max is at least `first`; FULL: none. The loop has two chains and no branch,
+ * since a branch could not be predicted.
+ */
 hot_inline unsigned int itree_slot_reaching(const struct itree_block *b, u64 first)
 {
 	unsigned int low = FULL, high = FULL;
@@ -67,7 +71,7 @@ static unsigned int slot_of(const struct itree_block *b, const void *what)
 	return i;
 }
 
-/* How many slots from `from` on have a key of at most `place`, and those before them. */
+/* The first entry, from `from` on, whose key is greater than `place`. */
 hot_inline unsigned int slots_up_to(const struct itree_block *b, const void *ids, unsigned int from,
 				    struct itree_place place)
 {
@@ -115,7 +119,7 @@ static void slot_close(struct itree_block *b, unsigned int i, bool leaf)
 	b->max[b->count] = 0;
 }
 
-/* What is in the slots from `from` on goes behind what `to` has. */
+/* Moves the entries from `from` on to the end of `to`. */
 static void slots_move(struct itree_block *to, struct itree_block *b, unsigned int from, bool leaf)
 {
 	size_t n = b->count - from;
@@ -136,7 +140,7 @@ static void slots_move(struct itree_block *to, struct itree_block *b, unsigned i
 	b->count = from;
 }
 
-/* The full block in slot i of p, which has room, becomes two. */
+/* Splits the full block in entry i of p, which has space for one more. */
 static int itree_split(struct itree_block *p, unsigned int i, bool leaf)
 {
 	struct itree_block *b = p->at[i], *right = block_new(leaf);
@@ -154,7 +158,7 @@ static int itree_split(struct itree_block *p, unsigned int i, bool leaf)
 	return 0;
 }
 
-/* Another level above a full root. */
+/* Adds a level above a full root. */
 static int itree_grow(struct itree *t)
 {
 	struct itree_block *up = block_new(false);
@@ -173,7 +177,7 @@ static int itree_grow(struct itree *t)
 	return 0;
 }
 
-/* The leaf that the place belongs to, with room for one more; NULL: no memory. */
+/* The leaf that the place belongs to, with space for one more; NULL: no memory. */
 static struct itree_block *leaf_with_room(struct itree *t, struct itree_place place)
 {
 	struct itree_block *b;
@@ -222,7 +226,7 @@ int itree_insert(struct itree *t, struct itree_node *n)
 	return 0;
 }
 
-/* Something in b went: what is above may reach less far. */
+/* An entry of b was removed: the max of the blocks above may be less. */
 static void itree_lower(struct itree_block *b)
 {
 	for (struct itree_block *p = b->parent; p; b = p, p = p->parent) {
@@ -235,7 +239,7 @@ static void itree_lower(struct itree_block *b)
 	}
 }
 
-/* b is empty, and goes, as do those above that are empty then. */
+/* Frees b, which is empty, and the blocks above that are empty then. */
 static void itree_drop(struct itree *t, struct itree_block *b)
 {
 	struct itree_block *p = b->parent;
@@ -263,7 +267,7 @@ static void itree_drop(struct itree *t, struct itree_block *b)
 	}
 }
 
-/* Joins a leaf that runs low and the one after it, or before it. */
+/* Merges a leaf that has few entries with the one after it, or before it. */
 static void itree_join(struct itree *t, struct itree_block *b)
 {
 	struct itree_block *p = b->parent, *other;
@@ -271,7 +275,7 @@ static void itree_join(struct itree *t, struct itree_block *b)
 
 	if (i + 1 == p->count)
 		i--;
-	/* the only one: i wrapped */
+	/* there is no other: i wrapped */
 	if (i >= p->count)
 		return;
 	b = p->at[i];
@@ -312,7 +316,7 @@ void itree_clear(struct itree *t)
 	*t = (struct itree){0};
 }
 
-/* Each line of a block that a search reads is fetched at once: in a large tree each is a miss. */
+/* Fetches all lines of a block that a search reads at once: in a large tree each is a miss. */
 hot_inline void itree_prefetch(const struct itree_block *b)
 {
 	__builtin_prefetch(b->max);
@@ -321,7 +325,7 @@ hot_inline void itree_prefetch(const struct itree_block *b)
 	__builtin_prefetch(b->at + 8);
 }
 
-/* In what is below b, which is `levels` above leaves. */
+/* The first node below b that overlaps; b is `levels` above the leaves. */
 hot_inline struct itree_node *first_in(const struct itree_block *b, unsigned int levels, u64 first,
 				       u64 last)
 {
@@ -352,13 +356,13 @@ struct itree_node *itree_next(const struct itree *t, struct itree_place place, u
 
 	if (!b)
 		return NULL;
-	/* down to where the place is, or would be */
+	/* go down to where the place is, or would be */
 	for (unsigned int level = t->levels; level; level--)
 		b = b->at[slot_below(b, place)];
 	for (i = slots_up_to(b, b->at, 0, place); i < b->count; i++)
 		if (b->max[i] >= first)
 			return b->first[i] <= last ? b->at[i] : NULL;
-	/* then up, to the first slot after the way down that reaches */
+	/* then up, to the first entry after that path whose max is great enough */
 	for (unsigned int level = 0; b->parent; level++) {
 		const struct itree_block *p = b->parent;
 
@@ -405,7 +409,7 @@ void itree_check(const struct itree *t)
 
 	itree_assert(!t->root || !t->root->parent);
 	itree_assert(t->count == (t->root ? check_block(t, t->root, t->levels) : 0));
-	/* and in order: every node is found after the one before it */
+	/* the nodes are in order: itree_next() finds each after the one before it */
 	for (struct itree_place place = {0}; (next = itree_next(t, place, 0, ~0ull));
 	     n = next, count++) {
 		itree_assert(!n || n->first < next->first || (n->first == next->first && n < next));

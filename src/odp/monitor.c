@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Locks: `starting` is held while the monitor starts or stops, so that a second life does not begin
- * while the first ends. `life` guards the list of listeners and is held while they are called, so
- * that monitor_put() waits for them. The lock of the queue is in event.c. Order: starting, life,
- * the queue's.
+ * Locks: `starting` is held while the monitor starts or stops, so that it does not start again
+ * before it has stopped. `life` guards the list of listeners and is held while they are called, so
+ * that monitor_put() waits for them. The lock of the queue is in event_queue.c. Order: starting,
+ * life, the queue's lock.
  */
 #include "odp/monitor.h"
 #include "base/error.h"
@@ -38,10 +38,10 @@ static bool forks_told; /* the kernel reports forks */
 
 static struct worker {
 	pthread_t id;
-	int poll; /* epoll of its own on both */
+	int poll; /* its own epoll of uffd and the bell */
 } worker[2] = {{.poll = -1}, {.poll = -1}};
 
-/* Wakes both threads. A fork may ring at any time, also while the bell is closed. */
+/* Wakes both threads. A fork handler calls this at any time, also while the bell is closed. */
 static void monitor_ring_doorbell(void)
 {
 	const u64 one = 1;
@@ -50,7 +50,7 @@ static void monitor_ring_doorbell(void)
 	lock_acquire(&bell_lock);
 	done = write(bell, &one, sizeof(one));
 	lock_release(&bell_lock);
-	(void)done; /* a counter that is full wakes them, too */
+	(void)done; /* if the counter is full, they are awake */
 }
 
 static void monitor_deliver(const struct odp_event *n)
@@ -86,7 +86,10 @@ static void *monitor_park(void)
 	return NULL;
 }
 
-/* One event at a time: the next is the other thread's, if it comes before this one was served. */
+/*
+ * Reads one event, then serves the queue. An event that comes meanwhile is read by the other
+ * thread.
+ */
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -110,7 +113,7 @@ static void *worker_main(void *arg)
 		} else if (read(event.data.fd, &rings, sizeof(rings)) < 0) {
 			continue;
 		} else if (read_acquire(&stopping)) {
-			monitor_ring_doorbell(); /* that was for the other thread, too */
+			monitor_ring_doorbell(); /* the other thread has to wake as well */
 			continue;
 		}
 		serve_queue();
@@ -147,13 +150,13 @@ static void monitor_close_fds(void)
 	}
 }
 
-/* The child must not take its parent's events, nor keep its parent's registrations alive. */
+/* The child must not read its parent's events, nor keep its parent's registrations in force. */
 static void forked_child(void)
 {
 	bell_lock = (struct lock)LOCK_INIT;
 	event_queue_forget();
 	monitor_close_fds();
-	/* nor are its devices the child's; what the child opens starts from nothing */
+	/* what the child opens starts a monitor of its own */
 	pthread_mutex_init(&life, NULL);
 	pthread_mutex_init(&starting, NULL);
 	for (struct listener *l = listeners, *next; l; l = next) {
@@ -172,7 +175,7 @@ static void monitor_handle_forks(void)
 	pthread_atfork(NULL, forked_parent, forked_child);
 }
 
-/* An event wakes one of the two, and one that waits; a ring wakes both. */
+/* An event wakes one thread, of those that wait; the bell wakes both. */
 static int watch_fds(struct worker *w)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = uffd},
@@ -293,7 +296,7 @@ void monitor_put(struct listener *l)
 	struct listener **p;
 
 	pthread_mutex_lock(&starting);
-	if (!l->users) { /* a parent's, in the child */
+	if (!l->users) { /* in a child of fork: the parent's */
 		pthread_mutex_unlock(&starting);
 		return;
 	}

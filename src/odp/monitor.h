@@ -35,11 +35,11 @@ struct listener {
 };
 
 /*
- * Starts the monitor with its first user. Without userfaultfd it says why and the process goes on
- * without events. 0; -ENOMEM, -EAGAIN: no thread.
+ * Adds a user; the first starts the monitor. Without userfaultfd it sets the error message and
+ * succeeds, and there are no events. 0; -ENOMEM, -EAGAIN: no thread.
  */
 int monitor_get(struct listener *l);
-void monitor_put(struct listener *l); /* waits for a call of hear() when it was the last */
+void monitor_put(struct listener *l); /* the last user waits for a call of hear() */
 
 extern u32 monitor_unserved;
 
@@ -59,7 +59,7 @@ bool monitor_watch(u64 start, u64 end);
  * An event is in flight while memory has changed, or is about to, and the event has not been read.
  * So a thread may see memory that came to the place of other memory before the event of that has a
  * number. This waits for a moment in which none is in flight; what this thread saw before that is
- * older than every event that is read later. It asks at most `tries` times, 20 us apart. False:
+ * older than every event that is read later. It checks at most `tries` times, 20 us apart. False:
  * there was no such moment.
  */
 #define SETTLE_TRIES 10000

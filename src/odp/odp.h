@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside odp: regions, and the gate that keeps a page looked up before it was taken away from
- * being installed after.
+ * What the files of odp share: regions, and the invalidation sequence (struct gate), which makes
+ * sure that a page that was looked up before it was invalidated is not installed after that.
  *
- * The gate (docs/on-demand.pml is its model). A notice: running++; lock, unlink, unlock; callback;
- * seq++; running--. A fault: read seq; bring pages in; lock; refuse when running or seq moved, else
- * link; unlock. If the fault links first, the notice unlinks it; if it comes second, it sees the
- * notice running or the number moved. Each region and each child of an implicit one has its own, so
- * nobody waits for a notice that is not about him, and a region that is made while a notice runs is
- * not in it.
+ *   invalidation                          fault
+ *   running++                             s = seq
+ *   lock, unlink, unlock                  bring the pages in
+ *   the program's function                lock
+ *   seq++, running--                      if running or seq != s: unlock, try again
+ *                                         link, unlock
  *
- * odp_lock guards the tree of all regions, the list of contexts with their trees, and reference
- * counts. It is held across the trees' own allocations, which may end in a system call and an
- * event: who reads events needs no lock. A reference keeps a region whole: release waits for the
- * last.
+ * If the fault links first, the invalidation unlinks the page. If the fault comes second, it finds
+ * an invalidation running, or another sequence number. docs/on-demand.pml is the model.
  *
- * child.lock guards the translations of the child's pages. Who serves in odp/monitor.h may wait for
- * it; who reads events never does, so whatever is freed under it cannot wait for us.
+ * Every region and every child of an implicit region has an invalidation sequence of its own. So a
+ * fault waits only for invalidations of its own region, and a region that is made while an
+ * invalidation runs does not wait for it.
+ *
+ * Terms: a child is one GiB of an implicit region, or all of another region. A notice is an
+ * invalidation event, from the kernel or from ib_umem_invalidate_range(). A slot is the record of
+ * one page.
+ *
+ * Locks. odp_lock guards the tree of all regions, the lists of contexts with their trees, and the
+ * reference counts. It is held while the trees allocate memory, which may end in a system call that
+ * waits for an event to be read; the threads that read events never take it. A reference keeps a
+ * region allocated: its release waits for the last one.
+ *
+ * child.lock guards the translations of the child's pages. The thread that serves events may wait
+ * for it. The threads never take it while they read events, so memory may be freed under it.
  */
 #ifndef ODP_ODP_H
 #define ODP_ODP_H
@@ -32,14 +43,14 @@
 #include <rdma/ib_umem_odp.h>
 
 #define ODP_TOP	       (1ull << 47) /* where the process's address space ends */
-#define ODP_BATCH      (2ull << 20) /* brought in and linked at once; a huge page */
-#define ODP_CHILD_BITS 30	    /* of an implicit region */
+#define ODP_BATCH      (2ull << 20) /* bytes that are faulted in at once: a huge page */
+#define ODP_CHILD_BITS 30	    /* size of a child of an implicit region */
 #define ODP_CHILDREN   (ODP_TOP >> ODP_CHILD_BITS)
 #define ODP_MASK       (ODP_READ_ALLOWED_BIT | ODP_WRITE_ALLOWED_BIT)
 
 struct inval_seq {
-	u64 seq;     /* atomic: notices that ended */
-	u32 running; /* atomic: notices under way; start and end nest */
+	u64 seq;     /* atomic: invalidations that have ended */
+	u32 running; /* atomic: invalidations under way; they may nest */
 };
 
 struct child {
@@ -48,12 +59,12 @@ struct child {
 	u64 low, high; /* under lock: every linked page lies in [low, high) of the region */
 };
 
-/* Without a page table of its own, or with a view of its own, a page has one of these. */
+/* One page of a device that has no IOMMU, or a view of memory of its own. */
 struct slot {
-	u64 dma;	   /* address, with ODP_MASK of its permissions; 0: not mapped */
+	u64 dma;	   /* device address | permissions (ODP_MASK); 0: not linked */
 	u64 number;	   /* the copy shows memory as it stood after this event (event_queue.h) */
 	struct page *copy; /* what the device sees; NULL: the memory itself */
-	struct page *was;  /* the copy as it was made, to tell what the device wrote */
+	struct page *was;  /* how the copy began: the difference is what the device wrote */
 };
 
 struct context {
@@ -67,25 +78,27 @@ struct ib_umem_odp {
 	struct ib_umem *umem;
 	struct context *context; /* NULL: the context is gone */
 	struct device *dev;
-	u64 start, pages; /* of the process; whole pages */
+	u64 start, pages; /* first address in the process, and length, in whole pages */
 	bool writable;
-	bool listed;		     /* atomic, changed under odp_lock: pages may be linked */
-	u32 refs;		     /* under odp_lock */
-	struct inval_seq inval_seq;  /* of the whole region: what the program sees */
-	u64 number;		     /* atomic: events up to this one are done with, or older */
-	struct dma_iova_state state; /* no IOMMU: all zero */
-	u64 base;		     /* bus address of page 0 */
-	struct slot *slot;	     /* NULL: none needed */
-	struct child **child;	     /* implicit: by place, made when touched; atomic words */
-	struct child only;	     /* of a region that is not implicit */
-	const struct stack *made;    /* by the checker; NULL: not known */
+	bool listed;		    /* atomic, changed under odp_lock: pages may be linked */
+	u32 refs;		    /* under odp_lock */
+	struct inval_seq inval_seq; /* of the whole region; ib_umem_notifiers_seq() returns it */
+	u64 number; /* atomic: number of the last event that needs no invalidation here */
+	struct dma_iova_state
+		state;	   /* the region's range of device addresses; no IOMMU: all zero */
+	u64 base;	   /* bus address of page 0 */
+	struct slot *slot; /* by page; NULL: the device needs none (odp_needs_slots) */
+	struct child *
+		*child; /* of an implicit region, by GiB; made by the first fault. Atomic words */
+	struct child only;	  /* the one child of a region that is not implicit */
+	const struct stack *made; /* the checker's stack of ib_umem_get(); NULL: none */
 };
 
 extern pthread_mutex_t odp_lock;
 extern struct itree odp_regions;     /* under odp_lock: all, by VA */
 extern struct context *odp_contexts; /* under odp_lock: those whose device is open */
 
-/* Pages need slots: without an IOMMU, or where the device does not see the memory itself. */
+/* The device has no IOMMU, or does not see the process's memory itself. */
 static inline bool odp_needs_slots(const struct device *dev)
 {
 	return !dev->iommu || !dev->coherent || dev->ram_only;
@@ -113,8 +126,8 @@ hot_inline void inval_seq_end(struct inval_seq *g)
 }
 
 /* region.c */
-void region_ref(struct ib_umem_odp *r);	  /* under odp_lock */
-void region_unref(struct ib_umem_odp *r); /* not under it */
+void region_ref(struct ib_umem_odp *r);	  /* the caller holds odp_lock */
+void region_unref(struct ib_umem_odp *r); /* the caller does not hold it */
 struct ib_umem_odp *region_next(struct itree_place *place, u64 start,
 				u64 end); /* with a reference */
 struct child *region_child(struct ib_umem_odp *r, u64 page, bool make);
@@ -142,8 +155,8 @@ u64 page_dma(const struct ib_umem_odp *r, u64 page);
 /* What a fault saw before it brought pages in. */
 struct fault_start {
 	const struct inval_seq *inval_seq;
-	u64 seq;    /* of the gate */
-	u64 number; /* of the event read last */
+	u64 seq;    /* its number then */
+	u64 number; /* of the event that was read last */
 };
 
 /*
@@ -171,8 +184,9 @@ bool slot_is_stale(const struct ib_umem_odp *r, u64 page);
 /* fault.c */
 
 /*
- * Faults in pages of one region, at most until the first that fails; how many are mapped now, or
- * why none. seq NULL: the children's own gates are asked, and -EAGAIN never comes back.
+ * Faults in pages of one region, up to the first that fails. Returns how many are linked now, or a
+ * negative errno if none is. seq NULL: the invalidation sequences of the children are used, and
+ * -EAGAIN is returned only after many tries.
  */
 s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq);
 int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg);
@@ -183,7 +197,7 @@ void odp_settle(struct device *dev, dma_addr_t addr, size_t len);
 /* notice.c */
 void odp_event_process(const struct odp_event *n);
 
-/* Event `number` is about [start, end) of the region; EVENT_ANY: the program says so. */
+/* Event `number` is about [start, end) of the region; EVENT_ANY: the program asks for it. */
 void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, u64 number);
 
 #endif

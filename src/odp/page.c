@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Translations of a region's pages. Three kinds of device:
+ * Translations of a region's pages. There are three kinds of device:
  *
- *   behind an IOMMU, coherent   the page table holds everything; leaves carry PT_ON_DEMAND
- *   behind an IOMMU, not; or    linked in the table, too; memory outside RAM by a copy in RAM,
- *   QEMU's, which sees RAM only which a slot holds
- *   no IOMMU                    each page is mapped alone; a slot holds its address, and the copy
- *                               of memory outside RAM
+ *   coherent, behind an IOMMU   the page table has everything; its leaves carry PT_ON_DEMAND
+ *   not coherent, or QEMU's,    the page table has the links; for memory outside RAM a slot has a
+ *   behind an IOMMU             copy in RAM, and the link is to that
+ *   without an IOMMU            every page is mapped by itself; its slot has the device address,
+ *                               and the copy of memory outside RAM
  *
- * copy.c has the slots.
+ * The functions for slots are in copy.c.
  */
 #include "odp/monitor.h"
 #include "odp/odp.h"
@@ -77,7 +77,7 @@ static u64 run_link_pages(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int 
 	return *err ? i - 1 : i;
 }
 
-/* Pages that are not linked. How many are now. */
+/* Links pages that are not linked. Returns how many are now. */
 static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 {
 	u64 done;
@@ -88,7 +88,7 @@ static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 	return done;
 }
 
-/* How many pages from `page` on, at most n, are linked alike. */
+/* How many pages from `page` on, at most n, are linked with the same permissions. */
 static u64 pages_linked_alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 mask)
 {
 	u64 i;
@@ -99,9 +99,10 @@ static u64 pages_linked_alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 
 }
 
 /*
- * Pages of the process itself. An access of a simulated device finds out what stands there now, so
- * an event that comes late costs it one more fault. What links for hardware waits for the event
- * instead: there nothing would bring the page back.
+ * Links pages of the process itself. An access of a simulated device goes through the process's own
+ * page tables, so an event that comes late costs it one more fault and no more. Hardware does not
+ * fault, so a late event would take the new page from it for good: there the caller is told to try
+ * again when the event has been served.
  */
 static u64 table_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 {
@@ -116,7 +117,7 @@ static u64 table_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err
 		run = ok = pages_linked_alike(r, page + done, n - done, linked);
 		if ((linked & mask) == mask)
 			continue;
-		/* weaker than asked: goes and comes back for both */
+		/* linked for less: unlink it, and link it for both */
 		if (linked)
 			run_unlink(r, page + done, run, linked);
 		ok = run_link(r, page + done, run, linked | mask, err);
@@ -146,7 +147,7 @@ u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask
 	return done;
 }
 
-/* Whole runs, each with one invalidation. What is not linked is passed over table by table. */
+/* Unlinks runs of pages with one invalidation each. Skips what is not linked, table by table. */
 static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 {
 	const struct pt *pt = &r->dev->domain->pt;
@@ -157,7 +158,7 @@ static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 	       pt_walk_slow(pt, IOVA(bus), &leaf)) {
 		first = (bus - r->base) >> PAGE_BITS;
 		mask = leaf.entry & PT_PRESENT;
-		/* to the end of the run: leaves that follow and allow the same */
+		/* the run ends before a leaf that is absent or has other permissions */
 		last = first;
 		do
 			last = min_u64(end, ((align_down(page_bus(r, last), leaf.size) + leaf.size -

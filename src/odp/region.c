@@ -12,7 +12,7 @@
 
 pthread_mutex_t odp_lock = PTHREAD_MUTEX_INITIALIZER;
 struct itree odp_regions;
-static pthread_cond_t idle = PTHREAD_COND_INITIALIZER; /* some reference went */
+static pthread_cond_t idle = PTHREAD_COND_INITIALIZER; /* some reference count is 0 */
 
 void region_ref(struct ib_umem_odp *r)
 {
@@ -104,7 +104,7 @@ struct child *region_child(struct ib_umem_odp *r, u64 page, bool make)
 	return old;
 }
 
-/* Address space that costs what is touched. */
+/* Address space; memory is used for the pages that are touched only. */
 static void *region_sparse_alloc(u64 bytes)
 {
 	void *p = fail_here(FAIL_MEMORY, NULL)
@@ -117,7 +117,7 @@ static void *region_sparse_alloc(u64 bytes)
 	return error_null(ENOMEM, "no address space for the records of a region");
 }
 
-/* A range of device addresses, placed so that what is a huge page here is one there. */
+/* Allocates device addresses, aligned so that a huge page can be linked by one leaf. */
 static int take_addresses(struct ib_umem_odp *r, bool implicit)
 {
 	u64 bytes = r->pages << PAGE_BITS, spare = bytes >= ODP_BATCH && !implicit ? ODP_BATCH : 0,
@@ -214,8 +214,9 @@ static bool region_close(struct ib_umem_odp *r)
 }
 
 /*
- * Events find the region until its last page is unlinked: one that is served between would be
- * missed, and what the device wrote would go to the memory that came to the place.
+ * The region stays in the tree that events are looked up in until its last page is unlinked. An
+ * event that is served before that would be missed otherwise, and what the device wrote would go to
+ * the memory that came to the place.
  */
 void region_stop(struct ib_umem_odp *r)
 {
@@ -285,10 +286,10 @@ static int region_get(struct ib_ucontext *pub, struct ib_umem *umem, const void 
 	err = region_fill(r, implicit);
 	if (!err && !implicit && (monitor_caught_up() || !event_lost()))
 		monitor_watch(r->start, r->start + (r->pages << PAGE_BITS));
-	/* events that were read before are about memory that was here before */
+	/* events up to this number are about memory that was here before */
 	monitor_settle(SETTLE_TRIES);
 	r->number = event_number();
-	/* from here on events find it, and umem is what the program's function is given */
+	/* once the region is listed, the program's function may be called with umem */
 	umem->context = pub;
 	umem->page_size = (int)PAGE_BYTES;
 	umem->odp_data = r;

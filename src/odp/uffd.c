@@ -19,7 +19,7 @@
 #define TRIES_MAX  10000	/* against memory that never stops changing */
 #define BISECT_MAX (2ull << 20) /* a larger range is looked up in the list of mappings instead */
 
-/* Events need no faults in kernel mode, so the kind that asks for no privilege will do. */
+/* Events do not need faults in kernel mode, so the kind that needs no privilege is enough. */
 static int open_any(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
@@ -129,7 +129,7 @@ static int uffd_register_range(int fd, u64 start, u64 end)
 	return ioctl(fd, UFFDIO_REGISTER, &r) ? errno : 0;
 }
 
-/* Each mapping alone: one that cannot be watched (a file's) must not keep the others out. */
+/* Registers every mapping by itself: one that cannot be (a file's) must not fail the others. */
 static void watch_mappings(int fd, u64 start, u64 end)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");

@@ -22,7 +22,7 @@ int uffd_open(bool *forks);
 int uffd_read(int fd, struct odp_event *n, int *child);
 
 /*
- * Ends the tracking of a child's memory: its munmap() does not wait for anybody any more. The
+ * Ends the tracking of a child's memory: its munmap() does not wait any more. The
  * descriptor stays in use, as another of `fd`, so that no thread of the program can take it.
  */
 void uffd_free_child(int fd, int child);

@@ -1,31 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A kept mapping stays after dma_unmap until its memory goes, or until others were used more
- * lately and a limit is reached. It answers for the page that it begins at and the permissions that
- * it has, so it is never weaker or stronger than asked; for a longer request a longer one takes its
- * place. Overlapping ones are apart, each with a range of its own.
+ * The registration cache of policy=persistent. A cached mapping stays after dma_unmap until its
+ * memory goes, or until a limit is reached and it is the least recently used. It serves requests
+ * for the page that it begins at with exactly its permissions, so the device gets neither more nor
+ * less than was asked for. A request that is longer than the cached mapping replaces it by a longer
+ * one. Mappings that overlap are independent; each has its own range of device addresses.
  *
- * Slots: places of a hash table, two buckets of four for each key, that a mapping never leaves.
- * What a hit reads is in struct hot: one cache line. A hit takes no lock and makes no atomic write;
- * it counts itself in the thread's own array, so that nobody takes the mapping away under it:
+ * A slot is an entry of a hash table: a key has two buckets of four entries, and a mapping stays in
+ * its entry. What a hit reads is in struct hot, in one cache line. A hit takes no lock and makes no
+ * atomic write. It counts itself in an array of its thread, so that the mapping is not dropped
+ * while it is used:
  *
- *   hit                                 who drops a mapping (under lock)
+ *   hit                                 dropping a mapping (under lock)
  *   uses[slot]++                        key = 0
  *   (compiler fence)            (A)     fence in every thread (base/fence.h)   (B)
- *   key still mine? use it              sum of all uses[slot]: 0 is nobody's
+ *   is the key still mine? use it       if the sum of all uses[slot] is 0, it is not in use
  *
- * Where that cannot be had, A is a full fence.
+ * A pairs with B. Where membarrier is not available, A is a full fence.
  *
- * A mapping may stop answering while somebody has it: because a longer one came, then it stays
- * linked until the last unmap; or because memory of it went, then those pages are cut off and its
- * addresses stay taken.
- * While a notice is on its way (monitor_caught_up()) nothing is answered and nothing made: then a
- * mapping is made as without this cache.
- * Leaves carry PT_ON_DEMAND, so a device that touches memory that has gone is refused and nothing
- * crashes.
+ * A mapping may stop serving while it is in use. Either a longer one replaced it; then it stays
+ * linked until the last unmap. Or memory of it went; then those pages are unlinked, and its device
+ * addresses stay allocated until the last unmap.
+ *
+ * While an event waits to be served (monitor_caught_up()), the cache serves nothing and makes no
+ * mapping: the device layer maps as it does without this cache. A mapping notes the number of the
+ * last event, and ignores events up to that number: they are about older memory at its address.
+ *
+ * Leaves carry PT_ON_DEMAND, so an access to memory that has gone is refused, and raises no signal.
  *
  * lock guards everything but hot, uses and epoch; it may be held across system calls. fold_lock
- * guards `folded`, the counts of threads that ended and of those without a slot. Order: lock,
+ * guards `folded`: the counts of threads that ended and of threads without a record. Order: lock,
  * fold_lock.
  */
 #include "regcache/table.h"
@@ -78,7 +82,7 @@ static void regcache_thread_retire(struct tslot_key *key, struct tslot *s)
 	sparse_free(uses, SLOTS * sizeof(*uses));
 }
 
-/* How many have the slot's mapping now. After its key went and everybody passed a fence. */
+/* How many uses of the mapping there are. The key is 0 and every thread has passed a fence. */
 static s64 regcache_users(struct cache *c, u32 i)
 {
 	s64 sum;
@@ -97,7 +101,7 @@ static s64 regcache_users(struct cache *c, u32 i)
 	return sum;
 }
 
-/* Counts a use; a thread without an array counts where ended threads' uses are. */
+/* Counts a use; a thread without an array counts with the threads that ended. */
 hot_inline void regcache_use(struct cache *c, u32 i, s32 n)
 {
 	struct regcache_thread *t = (struct regcache_thread *)tslot_get(&c->threads);
@@ -172,7 +176,7 @@ static void regcache_invalidate(struct cache *c, u32 i)
 	c->cold[i].linked = false;
 }
 
-/* The addresses and the slot are free again. */
+/* Frees the device addresses and the slot. */
 static void regcache_release_slot(struct cache *c, u32 i)
 {
 	regcache_invalidate(c, i);
@@ -181,7 +185,7 @@ static void regcache_release_slot(struct cache *c, u32 i)
 	c->cold[i].taken = false;
 }
 
-/* It answers no more; who has it keeps it. Under lock. */
+/* It serves no more requests; its users keep it. Under lock. */
 static void regcache_retire(struct cache *c, u32 i)
 {
 	stop_answering(c, i);
@@ -191,8 +195,8 @@ static void regcache_retire(struct cache *c, u32 i)
 }
 
 /*
- * The pages of [first, last] have gone. It may be longer than what its users asked for: who has it
- * keeps the other pages. Under lock.
+ * The memory of [first, last] has gone. The mapping may be longer than its users asked for, so they
+ * keep the other pages. Under lock.
  */
 static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
 {
@@ -207,7 +211,7 @@ static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
 	regcache_retire(c, i);
 }
 
-/* Ends it if nobody has it. Under lock. */
+/* Drops it if it is not in use. Under lock. */
 static bool end_if_idle(struct cache *c, u32 i)
 {
 	u64 key = read_once(&c->hot[i].key);
@@ -222,7 +226,7 @@ static bool end_if_idle(struct cache *c, u32 i)
 	return true;
 }
 
-/* Ends the one that was used least lately, as far as anybody has it. Under lock. */
+/* Drops the least recently used mapping that is not in use. Under lock. */
 static bool end_oldest(struct cache *c)
 {
 	for (u32 tries = 2 * c->count; tries; tries--) {
@@ -230,14 +234,14 @@ static bool end_oldest(struct cache *c)
 
 		if (read_once(&c->hot[i].stamp) == c->cold[i].stamp && end_if_idle(c, i))
 			return true;
-		/* used since it was put there, or in use */
+		/* it was used since it was put there, or is in use */
 		regcache_list_remove(c, i);
 		regcache_list_add(c, i);
 	}
 	return false;
 }
 
-/* A free place for the key; SLOTS: none even after the two buckets were searched for idle ones. */
+/* A free entry for the key, if need be by dropping an idle mapping; SLOTS: there is none. */
 static u32 free_slot(struct cache *c, u64 key)
 {
 	for (unsigned int pass = 0; pass < 2; pass++)
@@ -249,7 +253,7 @@ static u32 free_slot(struct cache *c, u64 key)
 	return SLOTS;
 }
 
-/* Translations for a new mapping; 0: no addresses or no memory. */
+/* Allocates device addresses and links them. 0: no addresses, or no memory. */
 static u64 regcache_translate(struct cache *c, u64 va, u64 pages, u64 prot)
 {
 	struct domain *dom = c->dev->domain;
@@ -284,7 +288,7 @@ static bool into_trees(struct cache *c, struct cold *e)
 	return false;
 }
 
-/* Under lock: a mapping that did not exist; SLOTS: it cannot be kept. */
+/* Makes a mapping. SLOTS: it cannot be cached. Under lock. */
 static u32 regcache_make(struct cache *c, u64 va, u64 pages, u64 prot)
 {
 	u64 size = pages << PAGE_BITS, key = regcache_key(va, prot), page, made;
@@ -331,7 +335,7 @@ static slow_path u64 map_slow(struct cache *c, u64 va, u64 offset, u64 pages, u6
 
 	pthread_mutex_lock(&c->lock);
 	i = regcache_find(c, key);
-	/* one that is too short, or beyond the mask of today, makes way */
+	/* one that is too short, or beyond the mask that is set now, is replaced */
 	if (i != SLOTS && !regcache_slot_matches(c, &c->hot[i], key, pages)) {
 		regcache_retire(c, i);
 		i = SLOTS;
@@ -356,7 +360,7 @@ static u64 cache_map(struct regcache *k, phys_t pa, u64 size, u64 prot)
 	struct hot *h;
 	u32 i, epoch;
 
-	/* what is kept may be of memory that went, and what is made now would be taken for it */
+	/* a cached mapping may be of memory that went; a new one would be taken for one of it */
 	if (unlikely(!monitor_caught_up()))
 		return 0;
 	i = regcache_find(c, key);
@@ -378,7 +382,7 @@ static u64 cache_map(struct regcache *k, phys_t pa, u64 size, u64 prot)
 	return read_once(&h->page) << PAGE_BITS | offset;
 }
 
-/* Of mappings that answer no more, and of all when the checker is on. */
+/* For mappings that serve no more, and for all of them when the checker is on. */
 static slow_path int unmap_slow(struct cache *c, u64 bus)
 {
 	struct itree_node *n;
@@ -418,7 +422,7 @@ static int cache_unmap(struct regcache *k, u64 bus, u64 size)
 	return 1;
 }
 
-/* After a fork, or when it is not known what went, who has a mapping keeps it. */
+/* After a fork, and when ranges were lost, mappings in use are kept. */
 static void cache_hear(struct cache *c, const struct odp_event *n)
 {
 	bool all = notice_is_all(n);
@@ -449,7 +453,7 @@ static void regcache_on_event(const struct odp_event *n)
 
 static struct listener listener = {.hear = regcache_on_event};
 
-/* A child of fork hears of its own devices only. */
+/* A child of fork has no device of its parent's. */
 static void regcache_fork_child(void)
 {
 	pthread_mutex_init(&caches_lock, NULL);
@@ -509,7 +513,7 @@ int regcache_open(struct device *dev)
 	if (err)
 		return err;
 	if (!monitor_on()) {
-		/* nobody would tell that the memory went: nothing is kept */
+		/* without events the cache would serve mappings of memory that went */
 		monitor_put(&listener);
 		return 0;
 	}
@@ -559,7 +563,7 @@ void regcache_close(struct device *dev)
 		*p = c->next;
 	pthread_mutex_unlock(&caches_lock);
 	monitor_put(&listener);
-	/* what was never unmapped was reported; its addresses may be shared with a group */
+	/* mappings that were never unmapped were reported; a group may share the address space */
 	while (c->count)
 		stop_answering(c, c->oldest);
 	for (struct itree_node *n; (n = itree_find(&c->by_bus, 0, ~0ull));)

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cache of streaming mappings of policy=persistent. */
+/* The registration cache of policy=persistent: streaming mappings of memory outside RAM. */
 #ifndef REGCACHE_REGCACHE_H
 #define REGCACHE_REGCACHE_H
 
 #include "domain/device.h"
 
-/* Sets dev->keep where notices come and the device is one that it helps. 0, -ENOMEM, -EAGAIN. */
+/* Sets dev->keep, if there are events and the device can use the cache. 0, -ENOMEM, -EAGAIN. */
 int regcache_open(struct device *dev);
 
-/* Drops what nobody has mapped; regcache_close() the rest, when the device's threads are done. */
+/* Drops mappings that are not in use; regcache_close() drops the others, when no thread uses the
+ * device. */
 void regcache_drop_idle(struct device *dev);
 void regcache_close(struct device *dev);
 
-/* For tests: the limits, and what is kept now. */
+/* For tests: sets the limits; counts the mappings in the cache. */
 void regcache_limit(struct device *dev, u32 count, u64 bytes);
 u32 regcache_count(struct device *dev, u64 *bytes);
 

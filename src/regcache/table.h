@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The records of the cache of policy=persistent, and finding one; keep.c says how they live. */
+/* The entries of the registration cache of policy=persistent, and their lookup. See keep.c. */
 #ifndef REGCACHE_TABLE_H
 #define REGCACHE_TABLE_H
 
@@ -14,15 +14,15 @@
 #define BYTES_LIMIT (64ull << 30)
 
 struct hot {
-	u64 key;  /* atomic: first page << 2 | permissions; 0: answers nothing */
-	u64 page; /* the rest: written while key is 0 and nobody uses the slot */
+	u64 key;  /* atomic: first page << 2 | permissions; 0: serves nothing */
+	u64 page; /* this and pages: written while key is 0 and the slot is not in use */
 	u32 pages;
-	u32 stamp;		/* the epoch of the last use; any user writes it */
+	u32 stamp;		/* the epoch of the last use; every user writes it */
 } __attribute__((aligned(32))); /* never across two cache lines */
 
 struct cold {
-	struct itree_node va, bus; /* last of bus: page numbers << 12, as va */
-	u32 before, after;	   /* by last use as far as known; of those that answer */
+	struct itree_node va, bus; /* both in bytes */
+	u32 before, after;	   /* in the list by last use, of mappings that serve */
 	u32 stamp;		   /* hot.stamp when it was put there */
 	u64 made;		   /* events up to this number are about older memory */
 	bool taken, answers, linked;
@@ -41,7 +41,7 @@ struct cache {
 	struct cold *cold;
 	struct tslot_key threads;
 	bool fences; /* no membarrier: hits need a fence */
-	u32 epoch;   /* atomic; moves with each new mapping */
+	u32 epoch;   /* atomic; changes with every new mapping */
 
 	pthread_mutex_t lock;
 	struct itree by_va, by_bus;
@@ -60,7 +60,7 @@ hot_inline u32 regcache_bucket(u64 key, unsigned int which)
 	return (u32)(which ? mixed >> 16 : mixed >> 50) % (SLOTS / WAYS) * WAYS;
 }
 
-/* The slot that answers for the key; SLOTS: none. */
+/* The slot that serves the key; SLOTS: none. */
 hot_inline u32 regcache_find(const struct cache *c, u64 key)
 {
 	for (unsigned int which = 0; which < 2; which++) {

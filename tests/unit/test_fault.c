@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who is asked to mend a fault: the count of users, and that the last waits for calls under way. */
+/* Page faults: the count of users of the function, and that the last waits for calls under way. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
