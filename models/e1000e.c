@@ -19,7 +19,7 @@
 
 /* What the spec said. */
 struct args {
-	const char *wire, *in, *out;
+	const char *wire, *socket, *in, *out;
 	bool has_mac, has_loop, has_rate;
 	u64 loop, rate;
 };
@@ -65,10 +65,14 @@ static int parse_mac(const struct model_arg *a, u8 mac[6])
 static int parse_arg(struct e1000e *c, const struct model_arg *a, struct args *args)
 {
 	if (!strcmp(a->key, "wire")) {
-		if (strncmp(a->value, "pair:", 5) != 0)
-			return bad_value(
-				a, "pair:NAME, with the same name for the card at the other end");
-		args->wire = a->value + 5;
+		if (wire_is_fd(a->value))
+			args->socket = a->value;
+		else if (!strncmp(a->value, "pair:", 5))
+			args->wire = a->value + 5;
+		else
+			return bad_value(a,
+					 "pair:NAME, with the same name for the card at the other "
+					 "end, or fd:N, the number of an open descriptor");
 		return 0;
 	}
 	if (!strcmp(a->key, "pcap-in")) {
@@ -102,11 +106,11 @@ static int parse_args(struct e1000e *c, const struct model_arg *args, int n_args
 		err = parse_arg(c, &args[i], a);
 	if (err)
 		return err;
-	if (a->wire && a->in)
+	if ((a->wire || a->socket) && a->in)
 		return error_set(
 			EINVAL,
-			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin "
-			"or from a file");
+			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin, "
+			"from a program or from a file");
 	if ((a->has_loop || a->has_rate) && !a->in)
 		return error_set(EINVAL,
 				 "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
@@ -148,6 +152,7 @@ static void fill_eeprom(struct e1000e *c)
 static void close_port(struct e1000e *c)
 {
 	e1000e_wire_put(c->wire, c->end);
+	e1000e_socket_close(c->socket);
 	e1000e_in_close(&c->in);
 	e1000e_out_close(&c->out);
 }
@@ -166,6 +171,8 @@ static int open_port(struct e1000e *c, const struct args *a)
 	}
 	if (!err && a->out)
 		err = e1000e_out_open(&c->out, a->out);
+	if (!err && a->socket)
+		err = e1000e_socket_open(&c->socket, a->socket);
 	if (!err && a->wire) {
 		c->wire = e1000e_wire_get(a->wire, c, &c->end);
 		err = c->wire ? 0 : -errno;
@@ -223,12 +230,32 @@ static void e1000e_destroy(void *model)
 static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop",
 					  "rate", "mac",     "unplug",	 NULL};
 
+static const struct model_pci e1000e_pci = {
+	.vendor = 0x8086,
+	.device = 0x10d3,
+	.subsystem_vendor = 0x8086,
+	.class_code = 0x020000,
+	.msi = 1,
+	.msix = E1000E_VECTORS,
+	.msix_bar = 3,
+	.msix_pending = 0x2000,
+	.express = true,
+	.line = true,
+	/* registers, flash, ports, messages */
+	.bar = {{.size = E1000E_BAR_BYTES},
+		{.size = E1000E_BAR_BYTES},
+		{.size = 32, .flags = DMAMAP_BAR_IO},
+		{.size = 16384}},
+};
+
 const struct model_ops model_e1000e = {
 	.name = "e1000e",
 	.keys = e1000e_keys,
+	.pci = &e1000e_pci,
 	.vectors = E1000E_VECTORS,
 	.create = e1000e_create,
 	.destroy = e1000e_destroy,
 	.read = e1000e_read,
 	.write = e1000e_write,
+	.line = e1000e_line,
 };

@@ -44,6 +44,7 @@ enum dmamap_fault_reason {
 	DMAMAP_FAULT_NO_WRITE = 3,   /* the mapping is DMA_TO_DEVICE */
 	DMAMAP_FAULT_ADDRESS = 4,    /* beyond the device's address lines, or it wraps */
 	DMAMAP_FAULT_STUCK = 5,	     /* the device was declared stuck */
+	DMAMAP_FAULT_NO_MASTER = 6,  /* the driver has switched bus mastering off */
 };
 
 struct dmamap_fault {
