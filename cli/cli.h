@@ -16,6 +16,7 @@ int cmd_list(int argc, char **argv);
 int cmd_bind(int argc, char **argv);
 int cmd_unbind(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_kmod(int argc, char **argv);
 int cmd_nvme(int argc, char **argv);
 int cmd_net(int argc, char **argv);
 int cmd_edu(int argc, char **argv);

@@ -19,7 +19,7 @@
 
 /* What the spec said. */
 struct args {
-	const char *wire, *in, *out;
+	const char *wire, *socket, *in, *out;
 	bool has_mac, has_loop, has_rate;
 	u64 loop, rate;
 };
@@ -66,10 +66,14 @@ static int e1000esim_parse_mac(const struct model_arg *a, u8 mac[6])
 static int e1000esim_parse_arg(struct e1000e *c, const struct model_arg *a, struct args *args)
 {
 	if (!strcmp(a->key, "wire")) {
-		if (strncmp(a->value, "pair:", 5) != 0)
+		if (wire_is_fd(a->value))
+			args->socket = a->value;
+		else if (!strncmp(a->value, "pair:", 5))
+			args->wire = a->value + 5;
+		else
 			return e1000esim_bad_value(
-				a, "pair:NAME, with the same name for the card at the other end");
-		args->wire = a->value + 5;
+				a, "pair:NAME, with the same name for the card at the other "
+				   "end, or fd:N, the number of an open descriptor");
 		return 0;
 	}
 	if (!strcmp(a->key, "pcap-in")) {
@@ -104,11 +108,11 @@ static int e1000esim_parse_args(struct e1000e *c, const struct model_arg *args, 
 		err = e1000esim_parse_arg(c, &args[i], a);
 	if (err)
 		return err;
-	if (a->wire && a->in)
+	if ((a->wire || a->socket) && a->in)
 		return error_set(
 			EINVAL,
-			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin "
-			"or from a file");
+			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin, "
+			"from a program or from a file");
 	if ((a->has_loop || a->has_rate) && !a->in)
 		return error_set(EINVAL,
 				 "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
@@ -150,6 +154,7 @@ static void e1000esim_fill_eeprom(struct e1000e *c)
 static void e1000esim_close_port(struct e1000e *c)
 {
 	e1000e_wire_put(c->wire, c->end);
+	e1000e_socket_close(c->socket);
 	e1000e_in_close(&c->in);
 	e1000e_out_close(&c->out);
 }
@@ -166,6 +171,8 @@ static int e1000esim_open_port(struct e1000e *c, const struct args *a)
 		c->in.loops = a->has_loop ? a->loop : 1;
 		c->in.rate = a->rate;
 	}
+	if (!err && a->socket)
+		err = e1000e_socket_open(&c->socket, a->socket);
 	if (!err && a->wire) {
 		c->wire = e1000e_wire_get(a->wire, c, &c->end);
 		err = c->wire ? 0 : -errno;
@@ -226,12 +233,32 @@ static void e1000e_destroy(void *model)
 static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop",
 					  "rate", "mac",     "unplug",	 NULL};
 
+static const struct model_pci e1000e_pci = {
+	.vendor = 0x8086,
+	.device = 0x10d3,
+	.subsystem_vendor = 0x8086,
+	.class_code = 0x020000,
+	.msi = 1,
+	.msix = E1000E_VECTORS,
+	.msix_bar = 3,
+	.msix_pending = 0x2000,
+	.express = true,
+	.line = true,
+	/* registers, flash, ports, messages */
+	.bar = {{.size = E1000E_BAR_BYTES},
+		{.size = E1000E_BAR_BYTES},
+		{.size = 32, .flags = DMAMAP_BAR_IO},
+		{.size = 16384}},
+};
+
 const struct model_ops model_e1000e = {
 	.name = "e1000e",
 	.keys = e1000e_keys,
+	.pci = &e1000e_pci,
 	.vectors = E1000E_VECTORS,
 	.create = e1000e_create,
 	.destroy = e1000e_destroy,
 	.read = e1000e_read,
 	.write = e1000e_write,
+	.line = e1000e_line,
 };

@@ -19,6 +19,7 @@
 #define MODELS_E1000E_H
 
 #include "base/lock.h"
+#include "base/wire.h"
 #include "device/model.h"
 #include "e1000e_regs.h"
 
@@ -72,6 +73,9 @@ struct e1000e_out {
 
 /* e1000e_wire.c: a wire between two cards of this process. */
 struct e1000e_wire;
+
+/* e1000e_socket.c: a wire to a program. */
+struct e1000e_socket;
 
 struct e1000e_regs {
 	struct lock lock;
@@ -143,14 +147,15 @@ struct e1000e {
 	struct e1000e_config config cacheline;
 	struct e1000e_ring rx, tx;
 	struct e1000e_wire *wire;
-	int end; /* of the wire: 0 or 1 */
+	int end;		      /* of the wire: 0 or 1 */
+	struct e1000e_socket *socket; /* fixed; NULL: none */
 	struct e1000e_in in;
 	struct e1000e_out out;
-	u64 moved;	       /* packets, both ways */
-	u32 peeked;	       /* bytes of the frame at hand */
-	bool starved;	       /* and it was counted as one without a buffer */
-	bool paused;	       /* the twin asked for it, and it was counted */
-	bool to_ring, to_file; /* where the place for the next frame is */
+	u64 moved;			  /* packets, both ways */
+	u32 peeked;			  /* bytes of the frame at hand */
+	bool starved;			  /* and it was counted as one without a buffer */
+	bool paused;			  /* the twin asked for it, and it was counted */
+	bool to_ring, to_file, to_socket; /* where the place for the next frame is */
 	u32 causes;
 	u64 changed; /* statistics, a bit each */
 	u64 stat[ST_COUNT];
@@ -196,6 +201,7 @@ void e1000e_cause(struct e1000e_regs *r, u32 causes);
 u32 e1000e_icr_read(struct e1000e_regs *r);
 void e1000e_ims_set(struct e1000e_regs *r, u32 causes);
 void e1000e_irq_run(struct e1000e *c); /* worker, without the lock */
+bool e1000e_line(void *model);	       /* any thread: the interrupt line is asserted */
 
 /* e1000e_stat.c */
 u32 e1000e_stat_read(struct e1000e_regs *r, u64 offset); /* under the lock */
@@ -227,6 +233,7 @@ enum e1000e_place { PLACE_OK, PLACE_WAIT, PLACE_LOST };
 enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place);
 void e1000e_port_send(struct e1000e *c, const u8 *place, u32 len, bool bad);
 void e1000e_port_sent(struct e1000e *c); /* after those of a turn */
+void e1000e_port_begin(struct e1000e *c);
 void e1000e_port_idle(struct e1000e *c);
 u64 e1000e_port_due(const struct e1000e *c); /* when the next frame comes; 0: not known */
 
@@ -247,6 +254,18 @@ u64 e1000e_wire_missed(struct e1000e_wire *w, int end); /* by `end`, since it as
 bool e1000e_wire_peek(struct e1000e_wire *w, int end, struct e1000e_frame *f);
 void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len);
 void e1000e_wire_free(struct e1000e_wire *w, int end);
+
+/* e1000e_socket.c: worker, but for wake */
+int e1000e_socket_open(struct e1000e_socket **out, const char *value);
+void e1000e_socket_close(struct e1000e_socket *s); /* NULL is fine */
+bool e1000e_socket_up(const struct e1000e_socket *s);
+bool e1000e_socket_peek(struct e1000e *c, struct e1000e_frame *f);
+void e1000e_socket_take(struct e1000e_socket *s);
+bool e1000e_socket_room(struct e1000e_socket *s);
+void e1000e_socket_send(struct e1000e_socket *s, const u8 *frame, u32 len);
+void e1000e_socket_wake(struct e1000e_socket *s);
+/* Until the bell rings, the socket can be used, or `most` has passed; NULL: no time. */
+void e1000e_socket_sleep(struct e1000e_socket *s, bool receives, const struct timespec *most);
 
 /* e1000e_pcap.c: 0 or -errno with a sentence */
 int e1000e_in_open(struct e1000e_in *in, const char *path);

@@ -132,3 +132,17 @@ void e1000e_irq_run(struct e1000e *c)
 	for (; raise; raise &= raise - 1)
 		model_interrupt(c->dev, (unsigned int)__builtin_ctz(raise));
 }
+
+/* A cause whose time has not come is not asserted yet: the worker raises it then. */
+bool e1000e_line(void *model)
+{
+	struct e1000e *c = model;
+	bool asserted;
+
+	if (read_once(&c->gone))
+		return false;
+	lock_acquire(&c->regs.lock);
+	asserted = (c->regs.icr & c->regs.ims & ICR_CAUSES) && !(c->regs.due & 1);
+	lock_release(&c->regs.lock);
+	return asserted;
+}

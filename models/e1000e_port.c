@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where a card's cable leads: to a twin, to capture files, or nowhere. Frames come from the twin or
- * from pcap-in; they go to the twin and to pcap-out, whichever there is. Into a cable that leads
- * nowhere the card transmits as any card does: the frames are gone, and counted in TNCRS.
+ * Where a card's cable leads: to a twin, to a program, to capture files, or nowhere. Frames come
+ * from the twin or from pcap-in; they go to the twin and to pcap-out, whichever there is. Into a
+ * cable that leads nowhere the card transmits as any card does: the frames are gone, and counted in
+ * TNCRS.
  *
- * A frame from a file waits while the card has no room for it, unless rate= sets the pace; one from
- * a twin waits if both cards do flow control (CTRL.TFCE here, CTRL.RFCE there), and is lost and
- * counted in MPC otherwise.
+ * A frame from a program waits while the card has no room for it, and the card waits for the
+ * program to take what it sends. A frame from a file waits, too, unless rate= sets the pace; one
+ * from a twin waits if both cards do flow control (CTRL.TFCE here, CTRL.RFCE there), and is lost
+ * and counted in MPC otherwise.
  */
 #include "base/clock.h"
 #include "e1000e.h"
@@ -20,13 +22,16 @@ bool e1000e_port_up(const struct e1000e *c)
 		return false;
 	if (c->wire)
 		return e1000e_wire_twin(c->wire, c->end);
+	if (c->socket)
+		return e1000e_socket_up(c->socket);
 	return c->in.window || c->out.buffer;
 }
 
 bool e1000e_port_peek(struct e1000e *c, struct e1000e_frame *f)
 {
-	bool there = c->wire ? e1000e_wire_peek(c->wire, c->end, f)
-			     : c->in.window && e1000e_in_peek(c, f);
+	bool there = c->wire	 ? e1000e_wire_peek(c->wire, c->end, f)
+		     : c->socket ? e1000e_socket_peek(c, f)
+				 : c->in.window && e1000e_in_peek(c, f);
 
 	c->peeked = there ? f->len : 0;
 	return there;
@@ -38,6 +43,8 @@ void e1000e_port_take(struct e1000e *c)
 	c->starved = false;
 	if (c->wire)
 		e1000e_wire_take(c->wire, c->end, c->peeked);
+	else if (c->socket)
+		e1000e_socket_take(c->socket);
 	else
 		e1000e_in_take(&c->in);
 }
@@ -59,7 +66,7 @@ void e1000e_port_taken(struct e1000e *c)
 
 bool e1000e_port_patient(const struct e1000e *c)
 {
-	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : !c->in.rate;
+	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : c->socket || !c->in.rate;
 }
 
 /* A place in the queue to the twin. */
@@ -93,11 +100,15 @@ enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place)
 {
 	enum e1000e_place p = PLACE_LOST;
 
-	c->to_ring = c->to_file = false;
+	c->to_ring = c->to_file = c->to_socket = false;
 	if (!read_once(&c->link))
 		e1000e_count(c, ST_TNCRS, 1);
 	else if (c->wire)
 		p = e1000esim_port_wire_place(c, len, place);
+	else if (c->socket && !e1000e_socket_room(c->socket))
+		return PLACE_WAIT;
+	else if (c->socket)
+		c->to_socket = true;
 	c->to_ring = p == PLACE_OK;
 	if (p == PLACE_LOST && read_once(&c->link) && c->out.buffer) {
 		*place = e1000e_out_room(&c->out, len);
@@ -107,7 +118,7 @@ enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place)
 		return p;
 	if (!c->to_ring && !c->to_file)
 		*place = c->frame;
-	return c->to_ring || c->to_file ? PLACE_OK : PLACE_LOST;
+	return c->to_ring || c->to_file || c->to_socket ? PLACE_OK : PLACE_LOST;
 }
 
 static u64 e1000esim_port_wall_ns(struct e1000e *c)
@@ -126,11 +137,16 @@ void e1000e_port_send(struct e1000e *c, const u8 *place, u32 len, bool bad)
 {
 	u8 *room;
 
+	/* a program is shown no checksum, so it gets no frame whose checksum is wrong */
+	if (c->to_socket && !bad)
+		e1000e_socket_send(c->socket, place, len);
 	if (c->to_file) {
 		if (!bad)
 			e1000e_out_add(&c->out, len, e1000esim_port_wall_ns(c));
 		return;
 	}
+	if (c->to_socket)
+		return;
 	e1000e_wire_add(c->wire, c->end, len, bad);
 	room = c->out.buffer && !bad ? e1000e_out_room(&c->out, len) : NULL;
 	if (room) {
@@ -143,6 +159,13 @@ void e1000e_port_sent(struct e1000e *c)
 {
 	if (c->wire)
 		e1000e_wire_show(c->wire, c->end);
+}
+
+/* Before the packets of a turn: the frame that waited for the socket goes first. */
+void e1000e_port_begin(struct e1000e *c)
+{
+	if (c->socket)
+		e1000e_socket_room(c->socket);
 }
 
 void e1000e_port_idle(struct e1000e *c)

@@ -27,7 +27,10 @@ void e1000e_ring_bell(struct e1000e *c, u32 pending)
 	__atomic_fetch_or(&c->bell.pending, pending, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&c->bell.asleep, __ATOMIC_SEQ_CST)) {
 		__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
-		syscall(SYS_futex, &c->bell.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		if (c->socket)
+			e1000e_socket_wake(c->socket);
+		else
+			syscall(SYS_futex, &c->bell.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	}
 }
 
@@ -57,9 +60,13 @@ static void e1000esim_worker_sleep_until(struct e1000e *c, u64 when)
 	if (when && now >= when)
 		return;
 	__atomic_store_n(&c->bell.asleep, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &c->bell.asleep, FUTEX_WAIT_PRIVATE, 1, when ? &t : NULL, NULL,
-			0);
+	if (!__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST)) {
+		if (c->socket)
+			e1000e_socket_sleep(c->socket, c->rx.on && !c->rx.halted, when ? &t : NULL);
+		else
+			syscall(SYS_futex, &c->bell.asleep, FUTEX_WAIT_PRIVATE, 1, when ? &t : NULL,
+				NULL, 0);
+	}
 	__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -216,9 +223,10 @@ void *e1000e_worker(void *arg)
 	while (!read_once(&c->bell.stop)) {
 		c->now_ns = c->wall_ns = 0;
 		e1000esim_worker_take_pending(c);
+		e1000e_port_begin(c);
 		busy = e1000e_tx_run(c);
 		busy |= e1000e_rx_run(c);
-		if (c->out.broken && c->link)
+		if (c->link && !e1000e_port_up(c))
 			e1000esim_worker_link_step(c);
 		e1000e_publish(c);
 		e1000e_irq_run(c);

@@ -102,6 +102,17 @@ static void edusim_dma_copy(struct edu *e, const struct edu_dma *d)
 		(void)dmamap_bus_read(e->dev, d->src & e->dma_mask, place, d->count);
 }
 
+static bool edusim_line(void *model)
+{
+	struct edu *e = model;
+	bool asserted;
+
+	pthread_mutex_lock(&e->lock);
+	asserted = e->irq_status != 0;
+	pthread_mutex_unlock(&e->lock);
+	return asserted;
+}
+
 static void edusim_raise_irq(struct edu *e, u32 bits)
 {
 	bool fire;
@@ -341,12 +352,26 @@ static void edusim_destroy(void *model)
 
 static const char *const edu_keys[] = {"dma_mask", NULL};
 
+static const struct model_pci edu_pci = {
+	.vendor = 0x1234,
+	.device = 0x11e8,
+	.subsystem_vendor = 0x1af4,
+	.subsystem = 0x1100,
+	.class_code = 0x00ff00,
+	.revision = 0x10,
+	.msi = 1,
+	.line = true,
+	.bar = {{.size = 1 << 20}},
+};
+
 const struct model_ops model_edu = {
 	.name = "edu",
 	.keys = edu_keys,
+	.pci = &edu_pci,
 	.vectors = 1,
 	.create = edusim_create,
 	.destroy = edusim_destroy,
 	.read = edusim_read,
 	.write = edusim_write,
+	.line = edusim_line,
 };

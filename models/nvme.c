@@ -271,9 +271,24 @@ static void nvmesim_destroy(void *model)
 
 static const char *const nvme_keys[] = {"image", "queues", "readonly", "serial", NULL};
 
+static const struct model_pci nvme_pci = {
+	.vendor = 0x1b36,
+	.device = 0x0010,
+	.subsystem_vendor = 0x1af4,
+	.subsystem = 0x1100,
+	.class_code = 0x010802,
+	.revision = 2,
+	.msix = NVME_VECTORS,
+	.msix_table = 0x2000,
+	.msix_pending = 0x3000,
+	.express = true,
+	.bar = {{.size = 16384, .flags = DMAMAP_BAR_64BIT}},
+};
+
 const struct model_ops model_nvme = {
 	.name = "nvme",
 	.keys = nvme_keys,
+	.pci = &nvme_pci,
 	.vectors = NVME_VECTORS,
 	.create = nvmesim_create,
 	.destroy = nvmesim_destroy,

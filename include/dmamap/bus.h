@@ -58,6 +58,7 @@ enum dmamap_fault_reason {
 	DMAMAP_FAULT_ADDRESS = 4,    /* beyond the device's address lines, or it wraps */
 	DMAMAP_FAULT_STUCK = 5,	     /* the device was declared stuck */
 	DMAMAP_FAULT_GONE = 6,	     /* the process has unmapped or protected the memory */
+	DMAMAP_FAULT_NO_MASTER = 7,  /* the driver has switched bus mastering off */
 };
 
 struct dmamap_fault {

@@ -134,10 +134,27 @@ DMAMAP_API int dmamap_check_own(struct device *dev, bool on);
 
 /*
  * Fault injection, in words: SITE:KEY=VALUE[,KEY=VALUE]…[;…]. Sites: map coherent pool page iova
- * bounce link backend memory all. Keys: nth=N (that call), every=N, prob=P (0 to 1), seed=S,
- * times=N (at most), dev=NAME. NULL: off. 0; -EINVAL names the bad word and changes nothing.
+ * bounce link backend memory kmalloc skb irq ioremap register all. kmalloc and page both fail
+ * objects of kmalloc and of caches, page also pages and vmalloc; the sites after kmalloc are the
+ * program's alone (dmamap_should_fail()). Keys: nth=N (that call), every=N, prob=P (0 to 1),
+ * seed=S, times=N (at most), dev=NAME. NULL: off. 0; -EINVAL names the bad word and changes
+ * nothing.
  */
 DMAMAP_API int dmamap_fail(const char *plan);
+
+/**
+ * dmamap_should_fail() - ask whether an operation of the program is to fail now
+ * @dev: the device that it belongs to, for plans with dev=; may be NULL
+ * @site: a site's name, as "skb", "irq", "ioremap" or "register"
+ *
+ * For a runtime that has operations of its own, which dmamap_fail() then reaches in the same way as
+ * the library's.
+ *
+ * Context: any thread; costs a load and a branch as long as no plan is in force.
+ * Return: true: behave as if it had failed; this was counted. false also for an unknown site or
+ * NULL.
+ */
+DMAMAP_API bool dmamap_should_fail(struct device *dev, const char *site);
 
 /* How often a site failed on purpose since its plan was set; 0 for an unknown site. */
 DMAMAP_API u64 dmamap_fail_count(const char *site);

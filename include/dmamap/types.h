@@ -21,11 +21,11 @@
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
-typedef uint64_t u64;
+typedef unsigned long long u64; /* not uint64_t: Linux's formats are %llu and %llx everywhere */
 typedef int8_t s8;
 typedef int16_t s16;
 typedef int32_t s32;
-typedef int64_t s64;
+typedef long long s64;
 
 typedef u64 dma_addr_t;	    /* an address that a device uses */
 typedef u64 phys_addr_t;    /* an address of memory on the machine's bus */

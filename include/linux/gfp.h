@@ -98,6 +98,41 @@ static inline unsigned long get_zeroed_page(gfp_t gfp)
 	return __get_free_pages(gfp | __GFP_ZERO, 0);
 }
 
+/* Below 16 MiB, by CPU address; 0. */
+static inline unsigned long __get_dma_pages(gfp_t gfp, unsigned int order)
+{
+	return __get_free_pages(gfp | GFP_DMA, order);
+}
+
+/* Pages for a network device to receive into: as alloc_pages(), and never a warning. */
+static inline struct page *__dev_alloc_pages(gfp_t gfp, unsigned int order)
+{
+	return alloc_pages(gfp | __GFP_COMP | __GFP_MEMALLOC | __GFP_NOWARN, order);
+}
+
+static inline struct page *dev_alloc_pages(unsigned int order)
+{
+	return __dev_alloc_pages(GFP_ATOMIC, order);
+}
+
+static inline struct page *dev_alloc_page(void)
+{
+	return dev_alloc_pages(0);
+}
+
+/**
+ * split_page() - make single pages of a block of alloc_pages()
+ * @page: its first page, to which there is one reference
+ * @order: its order
+ *
+ * Each page then has a reference of its own and is given back by itself, with order 0. Another
+ * page, another order or a block with more references is refused: nothing changes, and
+ * dmamap_strerror() says what was wrong (errno EINVAL).
+ *
+ * Context: any thread; no other may use the block meanwhile.
+ */
+DMAMAP_API void split_page(struct page *page, unsigned int order);
+
 /*
  * Gives a block back, or one reference of it where get_page() took more. A page that is not the
  * first of a live block, another order than it was allocated with, memory of kmalloc or vmalloc:

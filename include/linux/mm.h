@@ -16,6 +16,8 @@
 #include <dmamap/types.h>
 #include <linux/gfp.h>
 
+#include <string.h>
+
 DMAMAP_BEGIN
 
 /* The same tokens as the C library's <sys/user.h>, so that both may be included. */
@@ -95,6 +97,9 @@ static inline int get_order(unsigned long size)
 	return size ? 64 - __builtin_clzl(size) : 0;
 }
 
+/* The page i pages behind another, which need not be of the same block. */
+#define nth_page(page, n) ((page) + (n))
+
 /* All memory is mapped always. */
 static inline void *kmap_local_page(struct page *page)
 {
@@ -106,11 +111,103 @@ static inline void kunmap_local(const void *addr)
 	(void)addr;
 }
 
+static inline void *kmap(struct page *page)
+{
+	return page_address(page);
+}
+
+static inline void kunmap(struct page *page)
+{
+	(void)page;
+}
+
+static inline void *kmap_atomic(struct page *page)
+{
+	return page_address(page);
+}
+
+static inline void kunmap_atomic(const void *addr)
+{
+	(void)addr;
+}
+
+/* Whole pages, by CPU address. */
+static inline void clear_page(void *page)
+{
+	memset(page, 0, PAGE_SIZE);
+}
+
+static inline void copy_page(void *to, const void *from)
+{
+	memcpy(to, from, PAGE_SIZE);
+}
+
+static inline void clear_highpage(struct page *page)
+{
+	clear_page(page_address(page));
+}
+
+static inline void copy_highpage(struct page *to, struct page *from)
+{
+	copy_page(page_address(to), page_address(from));
+}
+
+/* Parts of one page: [offset, offset + len) must lie in it. */
+static inline void memcpy_from_page(char *to, struct page *page, size_t offset, size_t len)
+{
+	memcpy(to, (char *)page_address(page) + offset, len);
+}
+
+static inline void memcpy_to_page(struct page *page, size_t offset, const char *from, size_t len)
+{
+	memcpy((char *)page_address(page) + offset, from, len);
+}
+
+static inline void memzero_page(struct page *page, size_t offset, size_t len)
+{
+	memset((char *)page_address(page) + offset, 0, len);
+}
+
+/* There is one memory node. */
+#ifndef NUMA_NO_NODE
+#define NUMA_NO_NODE (-1)
+#endif
+
+static inline int page_to_nid(const struct page *page)
+{
+	(void)page;
+	return 0;
+}
+
+/* No page comes of a reserve. */
+static inline bool page_is_pfmemalloc(const struct page *page)
+{
+	(void)page;
+	return false;
+}
+
 /* The first page of the live block that `page` is in; `page` itself when it is in none. */
 DMAMAP_API struct page *compound_head(struct page *page);
 
 /* The order of the live block that `page` is in; 0 when it is in none. */
 DMAMAP_API unsigned int compound_order(struct page *page);
+
+static inline unsigned long compound_nr(struct page *page)
+{
+	return 1ul << compound_order(page);
+}
+
+/* Bytes of the live block that `page` is in; a page's when it is in none. */
+static inline unsigned long page_size(struct page *page)
+{
+	return PAGE_SIZE << compound_order(page);
+}
+
+/* The first page of the live block that an address lies in. */
+static inline struct page *virt_to_head_page(const void *addr)
+{
+	return compound_head(virt_to_page(addr));
+}
 
 /* One more reference to the block that a page is in; nothing for memory that is not RAM's. */
 DMAMAP_API void get_page(struct page *page);
@@ -120,6 +217,45 @@ DMAMAP_API void put_page(struct page *page);
 
 /* References to the block that a page is in; 0: it is in none. */
 DMAMAP_API int page_count(struct page *page);
+
+static inline int page_ref_count(struct page *page)
+{
+	return page_count(page);
+}
+
+/**
+ * page_ref_add() - take several references to the block that a page is in
+ * @page: a page of a live block of alloc_pages()
+ * @nr: how many
+ *
+ * A page of no such block, a number that is not positive, or more references than can be counted
+ * are refused: nothing changes, and dmamap_strerror() says what was wrong (errno EINVAL).
+ *
+ * Context: any thread.
+ */
+DMAMAP_API void page_ref_add(struct page *page, int nr);
+
+/**
+ * page_ref_sub() - give several references back, but not the last
+ * @page: a page of a live block of alloc_pages()
+ * @nr: how many
+ *
+ * Refused as page_ref_add(), and when no reference would be left: the last is given back by
+ * put_page() or __free_pages(), which free the block.
+ *
+ * Context: any thread.
+ */
+DMAMAP_API void page_ref_sub(struct page *page, int nr);
+
+static inline void page_ref_inc(struct page *page)
+{
+	page_ref_add(page, 1);
+}
+
+static inline void page_ref_dec(struct page *page)
+{
+	page_ref_sub(page, 1);
+}
 
 DMAMAP_END
 

@@ -39,6 +39,9 @@ DMAMAP_API void *kcalloc(size_t n, size_t size, gfp_t gfp);
  */
 DMAMAP_API void *krealloc(const void *p, size_t size, gfp_t gfp);
 
+/* For n objects; NULL also when n * size is more than a size_t holds. */
+DMAMAP_API void *krealloc_array(const void *p, size_t n, size_t size, gfp_t gfp);
+
 /* There is one memory node, so `node` chooses nothing. */
 static inline void *kmalloc_node(size_t size, gfp_t gfp, int node)
 {
@@ -52,9 +55,36 @@ static inline void *kzalloc_node(size_t size, gfp_t gfp, int node)
 	return kzalloc(size, gfp);
 }
 
+static inline void *kmalloc_array_node(size_t n, size_t size, gfp_t gfp, int node)
+{
+	(void)node;
+	return kmalloc_array(n, size, gfp);
+}
+
+static inline void *kcalloc_node(size_t n, size_t size, gfp_t gfp, int node)
+{
+	(void)node;
+	return kcalloc(n, size, gfp);
+}
+
 /* Copies to be kfree()d; NULL as kmalloc(). kstrdup(NULL) is NULL. */
 DMAMAP_API void *kmemdup(const void *src, size_t len, gfp_t gfp);
 DMAMAP_API char *kstrdup(const char *s, gfp_t gfp);
+
+/* The same of n elements; NULL also when n * size is more than a size_t holds. */
+DMAMAP_API void *kmemdup_array(const void *src, size_t n, size_t size, gfp_t gfp);
+
+/* At most `max` characters of a string, terminated. kstrndup(NULL) is NULL. */
+DMAMAP_API char *kstrndup(const char *s, size_t max, gfp_t gfp);
+
+/* `len` bytes that need not be terminated, as a string. NULL for NULL. */
+DMAMAP_API char *kmemdup_nul(const char *s, size_t len, gfp_t gfp);
+
+/* A string that is constant may be shared in Linux; here it is always a copy. */
+static inline const char *kstrdup_const(const char *s, gfp_t gfp)
+{
+	return kstrdup(s, gfp);
+}
 
 /*
  * Gives an object back, of kmalloc or of a cache. NULL and ZERO_SIZE_PTR are fine. A pointer that
@@ -66,6 +96,53 @@ DMAMAP_API void kfree(const void *p);
 
 /* The same, and what it held cannot be read by the next user. */
 DMAMAP_API void kfree_sensitive(const void *p);
+
+static inline void kfree_const(const void *p)
+{
+	kfree(p);
+}
+
+/**
+ * kvmalloc() - memory of kmalloc(), or of vmalloc() where that has none
+ * @size: bytes
+ * @gfp: as for kmalloc(); memory of vmalloc() is anywhere in RAM
+ *
+ * More than a page is taken from vmalloc() when kmalloc() fails, so it may not be physically
+ * contiguous, and may not be mapped by dma_map_single().
+ *
+ * Context: any thread.
+ * Return: the memory, for kvfree(); ZERO_SIZE_PTR for 0 bytes; NULL, errno ENOMEM.
+ */
+DMAMAP_API void *kvmalloc(size_t size, gfp_t gfp);
+DMAMAP_API void *kvzalloc(size_t size, gfp_t gfp);
+
+/* For n objects; NULL also when n * size is more than a size_t holds. */
+DMAMAP_API void *kvmalloc_array(size_t n, size_t size, gfp_t gfp);
+DMAMAP_API void *kvcalloc(size_t n, size_t size, gfp_t gfp);
+
+/* As krealloc(), of memory of either kind. */
+DMAMAP_API void *kvrealloc(const void *p, size_t size, gfp_t gfp);
+
+/* A copy for kvfree(). */
+DMAMAP_API void *kvmemdup(const void *src, size_t len, gfp_t gfp);
+
+static inline void *kvmalloc_node(size_t size, gfp_t gfp, int node)
+{
+	(void)node;
+	return kvmalloc(size, gfp);
+}
+
+static inline void *kvzalloc_node(size_t size, gfp_t gfp, int node)
+{
+	(void)node;
+	return kvzalloc(size, gfp);
+}
+
+/* Gives back memory of kvmalloc(), kmalloc() or vmalloc(); NULL and ZERO_SIZE_PTR are fine. */
+DMAMAP_API void kvfree(const void *p);
+
+/* The same, and the `len` bytes that it held cannot be read by the next user. */
+DMAMAP_API void kvfree_sensitive(const void *p, size_t len);
 
 /* Bytes that an object really has; 0 for NULL, ZERO_SIZE_PTR and what is no object. */
 DMAMAP_API size_t ksize(const void *p);
@@ -92,6 +169,17 @@ DMAMAP_API struct kmem_cache *kmem_cache_create(const char *name, unsigned int s
 /* An object; NULL: ENOMEM; EINVAL: zeroed memory was asked of a cache with a ctor. */
 DMAMAP_API void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
 DMAMAP_API void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp);
+
+/* There is one memory node, so `node` chooses nothing. */
+static inline void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, int node)
+{
+	(void)node;
+	return kmem_cache_alloc(cache, gfp);
+}
+
+/* A cache for objects of a struct, with its name and alignment. */
+#define KMEM_CACHE(type, flags)                                                                    \
+	kmem_cache_create(#type, sizeof(struct type), __alignof__(struct type), (flags), NULL)
 
 /* Refused as kfree(), also for an object of another cache. NULL is fine. */
 DMAMAP_API void kmem_cache_free(struct kmem_cache *cache, void *object);

@@ -34,6 +34,34 @@ typedef struct {
 DMAMAP_API void *vmalloc(unsigned long size);
 DMAMAP_API void *vzalloc(unsigned long size); /* zeroed */
 
+/* There is one memory node, so `node` chooses nothing. */
+static inline void *vmalloc_node(unsigned long size, int node)
+{
+	(void)node;
+	return vmalloc(size);
+}
+
+static inline void *vzalloc_node(unsigned long size, int node)
+{
+	(void)node;
+	return vzalloc(size);
+}
+
+/* For n objects; NULL also when n * size is more than a size_t holds. */
+static inline void *vmalloc_array(size_t n, size_t size)
+{
+	size_t bytes;
+
+	return __builtin_mul_overflow(n, size, &bytes) ? NULL : vmalloc(bytes);
+}
+
+static inline void *vcalloc(size_t n, size_t size)
+{
+	size_t bytes;
+
+	return __builtin_mul_overflow(n, size, &bytes) ? NULL : vzalloc(bytes);
+}
+
 /*
  * Gives back what vmalloc() gave. NULL is fine. Another pointer is refused, nothing changes, and
  * dmamap_strerror() says so (errno EINVAL).

@@ -51,9 +51,23 @@ static void no_reg_write(void *dev_priv, int bar, u64 offset, unsigned int size,
 {
 }
 
+static void no_reg_flush(void *dev_priv)
+{
+}
+
 static int no_vectors(void *dev_priv)
 {
 	return 0;
+}
+
+static int no_irq_setup(void *dev_priv, enum dmamap_irq_kind kind, unsigned int vectors)
+{
+	return error_set(EOPNOTSUPP, "the device has no interrupts");
+}
+
+static bool no_irq_rearm(void *dev_priv)
+{
+	return false;
 }
 
 static void no_faults(void *dev_priv)
@@ -77,7 +91,10 @@ const struct backend_ops backend_defaults = {
 	.clear = no_clear,
 	.reg_read = no_reg_read,
 	.reg_write = no_reg_write,
+	.reg_flush = no_reg_flush,
 	.irq_vectors = no_vectors,
+	.irq_setup = no_irq_setup,
+	.irq_rearm = no_irq_rearm,
 	.collect_faults = no_faults,
 	.stop = no_stop,
 };
@@ -98,7 +115,10 @@ void backend_complete(struct backend_ops *ops)
 	COMPLETE(clear);
 	COMPLETE(reg_read);
 	COMPLETE(reg_write);
+	COMPLETE(reg_flush);
 	COMPLETE(irq_vectors);
+	COMPLETE(irq_setup);
+	COMPLETE(irq_rearm);
 	COMPLETE(collect_faults);
 	COMPLETE(stop);
 }

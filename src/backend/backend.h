@@ -9,6 +9,8 @@
 
 #include "base/compiler.h"
 
+#include <dmamap/device.h>
+
 struct pt;
 struct ports;
 
@@ -66,7 +68,20 @@ struct backend_ops {
 	/* Registers and interrupts of one device. */
 	u64 (*reg_read)(void *dev_priv, int bar, u64 offset, unsigned int size);
 	void (*reg_write)(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value);
+	/* Waits until the device has received what this thread wrote to its registers. */
+	void (*reg_flush)(void *dev_priv);
+	/* The most vectors that any kind of its interrupts has. */
 	int (*irq_vectors)(void *dev_priv);
+	/*
+	 * Stops its interrupts, calls device_irq_begin(), and starts those of another kind. The
+	 * number of vectors; -errno and an error message: the former arrangement is in force again.
+	 */
+	int (*irq_setup)(void *dev_priv, enum dmamap_irq_kind kind, unsigned int vectors);
+	/*
+	 * The handler of the interrupt line has run. True: the line is asserted. A back end that
+	 * signals the line again by itself returns false.
+	 */
+	bool (*irq_rearm)(void *dev_priv);
 	/* Brings faults that the device's IOMMU recorded to device_fault(). */
 	void (*collect_faults)(void *dev_priv);
 	/* Stops the device's DMA and interrupts; none runs after it returns. */

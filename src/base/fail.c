@@ -5,9 +5,11 @@
 #include <string.h>
 
 const char *const fail_names[FAIL_SITES] = {
-	[FAIL_MAP] = "map",   [FAIL_COHERENT] = "coherent", [FAIL_POOL] = "pool",
-	[FAIL_PAGE] = "page", [FAIL_IOVA] = "iova",	    [FAIL_BOUNCE] = "bounce",
-	[FAIL_LINK] = "link", [FAIL_BACKEND] = "backend",   [FAIL_MEMORY] = "memory",
+	[FAIL_MAP] = "map",	    [FAIL_COHERENT] = "coherent", [FAIL_POOL] = "pool",
+	[FAIL_PAGE] = "page",	    [FAIL_IOVA] = "iova",	  [FAIL_BOUNCE] = "bounce",
+	[FAIL_LINK] = "link",	    [FAIL_BACKEND] = "backend",	  [FAIL_MEMORY] = "memory",
+	[FAIL_KMALLOC] = "kmalloc", [FAIL_SKB] = "skb",		  [FAIL_IRQ] = "irq",
+	[FAIL_IOREMAP] = "ioremap", [FAIL_REGISTER] = "register",
 };
 
 u32 fail_armed;

@@ -19,6 +19,11 @@ enum fail_site {
 	FAIL_LINK,     /* dma_iova_link() */
 	FAIL_BACKEND,  /* a call of the back end */
 	FAIL_MEMORY,   /* the library's own allocations and system calls */
+	FAIL_KMALLOC,  /* objects of kmalloc and of caches, and what the program asks for by name */
+	FAIL_SKB,      /* these are the program's alone: dmamap_should_fail() */
+	FAIL_IRQ,
+	FAIL_IOREMAP,
+	FAIL_REGISTER,
 	FAIL_SITES,
 };
 

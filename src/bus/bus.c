@@ -46,6 +46,8 @@ static slow_path int bus_refuse(struct device *dev, dma_addr_t addr, size_t len,
 				 "%s: the device is not simulated: it does its DMA itself, the "
 				 "program cannot play it",
 				 dev->name);
+	if (reason == DMAMAP_FAULT_STUCK && !(read_once(&dev->stuck) & DEVICE_STUCK))
+		reason = DMAMAP_FAULT_NO_MASTER;
 	return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)reason);
 }
 

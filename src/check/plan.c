@@ -8,6 +8,7 @@
 #include "check/check.h"
 
 #include <ctype.h>
+#include <dmamap/device.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +103,9 @@ static int read_site(struct plan *plan, char *text)
 	return known ? 0
 		     : error_set(EINVAL,
 				 "fault plan: unknown site \"%s\"; sites are map, coherent, "
-				 "pool, page, iova, bounce, link, backend, memory, all",
+				 "pool, page, iova, bounce, link, backend, memory, kmalloc, skb, "
+				 "irq, "
+				 "ioremap, register, all",
 				 text);
 }
 
@@ -137,4 +140,14 @@ u64 dmamap_fail_count(const char *site)
 		if (!strcmp(site, "all") || !strcmp(site, fail_names[i]))
 			n += fail_fired((enum fail_site)i);
 	return n;
+}
+
+bool dmamap_should_fail(struct device *dev, const char *site)
+{
+	if (likely(!read_once(&fail_armed)) || !site)
+		return false;
+	for (int i = 0; i < FAIL_SITES; i++)
+		if (!strcmp(site, fail_names[i]))
+			return fail_decide((enum fail_site)i, dev ? dev_name(dev) : NULL);
+	return false;
 }

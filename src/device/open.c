@@ -12,6 +12,8 @@
 #include "base/trap.h"
 #include "bus/demand.h"
 #include "check/check.h"
+#include "device/config.h"
+#include "device/irq.h"
 #include "device/model.h"
 #include "device/spec.h"
 #include "dmapool/dmapool.h"
@@ -93,6 +95,22 @@ static int choose_name(struct device *dev, const struct spec *spec)
 	return dev->name ? 0 : -ENOMEM;
 }
 
+/* The least number that no other open device has. Under lock. */
+static unsigned int choose_slot(void)
+{
+	unsigned int slot = 0;
+
+	for (struct device *d = open_devices; d;) {
+		if (d->slot == slot) {
+			slot++;
+			d = open_devices;
+		} else {
+			d = d->next;
+		}
+	}
+	return slot;
+}
+
 static int list_device(struct device *dev, const struct spec *spec)
 {
 	int err;
@@ -100,6 +118,7 @@ static int list_device(struct device *dev, const struct spec *spec)
 	pthread_mutex_lock(&lock);
 	err = choose_name(dev, spec);
 	if (!err) {
+		dev->slot = choose_slot();
 		dev->next = open_devices;
 		open_devices = dev;
 	}
@@ -121,11 +140,12 @@ static void unlist_device(struct device *dev)
 
 static void close_interrupts(struct device *dev)
 {
-	for (unsigned int i = 0; i < dev->n_irq; i++)
+	write_release(&dev->n_irq, 0);
+	for (unsigned int i = 0; i < dev->n_irq_fd; i++)
 		close(dev->irq_fd[i]);
 	alloc_free(dev->irq_fd);
 	dev->irq_fd = NULL;
-	dev->n_irq = 0;
+	dev->n_irq_fd = 0;
 }
 
 static int open_interrupts(struct device *dev)
@@ -137,7 +157,7 @@ static int open_interrupts(struct device *dev)
 	dev->irq_fd = alloc_array(n ? n : 1, sizeof(*dev->irq_fd));
 	if (!dev->irq_fd)
 		return -ENOMEM;
-	for (; dev->n_irq < n; dev->n_irq++) {
+	for (; dev->n_irq_fd < n; dev->n_irq_fd++) {
 		int fd = fail_here(FAIL_MEMORY, NULL) ? (errno = EMFILE, -1)
 						      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -145,20 +165,33 @@ static int open_interrupts(struct device *dev)
 			int err = error_set(errno,
 					    "%s: no eventfd for interrupt %u: the process has too "
 					    "many open files (ulimit -n)",
-					    dev->name, dev->n_irq);
+					    dev->name, dev->n_irq_fd);
 
 			close_interrupts(dev);
 			return err;
 		}
-		dev->irq_fd[dev->n_irq] = fd;
+		dev->irq_fd[dev->n_irq_fd] = fd;
 	}
 	return 0;
+}
+
+static bool model_register_there(const struct device *dev, int bar, u64 offset, unsigned int size)
+{
+	if (!dev->sim_config || range_within(offset, size, dev->bar[bar].size))
+		return true;
+	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", dev->name, size,
+		  bar, (unsigned long long)offset);
+	return false;
 }
 
 static u64 model_read(void *priv, int bar, u64 offset, unsigned int size)
 {
 	struct device *dev = priv;
 
+	if (bar == DMAMAP_CONFIG)
+		return sim_config_read(dev, offset, size);
+	if (!model_register_there(dev, bar, offset, size))
+		return ~0ull;
 	return dev->model->read(dev->ops_priv, bar, offset, size);
 }
 
@@ -166,7 +199,10 @@ static void model_write(void *priv, int bar, u64 offset, unsigned int size, u64 
 {
 	struct device *dev = priv;
 
-	dev->model->write(dev->ops_priv, bar, offset, size, value);
+	if (bar == DMAMAP_CONFIG)
+		sim_config_write(dev, offset, size, value);
+	else if (model_register_there(dev, bar, offset, size))
+		dev->model->write(dev->ops_priv, bar, offset, size, value);
 }
 
 static void set_fields(struct device *dev, const struct spec *spec)
@@ -182,6 +218,7 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->bus_offset = spec->bus_offset;
 	dev->address_last = ~0ull >> (64 - spec->addr_bits);
 	dev->coherent_mask = DMA_BIT_MASK(32);
+	dev->sync_writes = spec->sync_writes;
 	dev->max_seg_size = 65536;
 	dev->seg_boundary = DMA_BIT_MASK(32);
 	dev->model = spec->model;
@@ -193,7 +230,7 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	if (spec->hw) {
 		dev->ops = *spec->hw->backend;
 		dev->hw = spec->hw;
-		dev->stuck = true;
+		dev->stuck = DEVICE_STUCK;
 		dev->ram_only = spec->hw->ram_only;
 		dev->address_last = 0;
 	}
@@ -304,7 +341,16 @@ static int device_start(struct device *dev, const struct spec *spec)
 	err = open_interrupts(dev);
 	if (err)
 		goto device_close_regcache;
+	err = sim_config_make(dev);
+	if (err)
+		goto close_irq;
+	if (!dev->hw)
+		sim_irq_start(dev);
 	start_checker(dev, spec);
+	/* the mask of a PCI function is 32 bits unless its driver says otherwise, as Linux
+	 * documents */
+	if (dev->hw || dev->sim_config)
+		write_once(&dev->shadow.mask_set, true);
 	if (dev->hw)
 		err = dev->hw->connect(dev);
 	else if (dev->model)
@@ -313,7 +359,9 @@ static int device_start(struct device *dev, const struct spec *spec)
 		return 0;
 	check_close(&dev->shadow);
 	dev->ops.stop(dev); /* nobody counts interrupts any more */
+close_irq:
 	close_interrupts(dev);
+	config_free(dev);
 device_close_regcache:
 	regcache_close(dev);
 close_twostep:
@@ -340,6 +388,7 @@ struct device *dmamap_open(const char *text)
 	dev = alloc_aligned(64, (sizeof(*dev) + 63) & ~63ull);
 	if (!dev)
 		goto free_spec;
+	pthread_mutex_init(&dev->setup_lock, NULL);
 	err = list_device(dev, &spec);
 	if (err)
 		goto free_dev;
@@ -355,6 +404,7 @@ unlist:
 	error_prefix("cannot open %s", text);
 	errno = -err;
 free_dev:
+	pthread_mutex_destroy(&dev->setup_lock);
 	alloc_free(dev->name);
 	alloc_free(dev);
 free_spec:
@@ -445,11 +495,13 @@ void dmamap_close(struct device *dev)
 	bounce_release(dev);
 	check_close(&dev->shadow);
 	close_interrupts(dev);
+	config_free(dev);
 	regcache_close(dev);
 	twostep_close(dev);
 	device_threads_fini(dev);
 	stop_machine(dev);
 	unlist_device(dev);
+	pthread_mutex_destroy(&dev->setup_lock);
 	alloc_free(dev->name);
 	alloc_free(dev);
 }

@@ -1,34 +1,76 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Registers, interrupts, counters, and the driver's pointer. */
+/* Registers, counters, and the driver's pointer. */
 #include "base/error.h"
+#include "base/math.h"
+#include "device/config.h"
 #include "device/model.h"
-#include "domain/device.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static bool register_ok(const struct device *dev, int bar, u64 offset, unsigned int size)
 {
 	if (dev && !(offset & (size - 1)) &&
-	    ((bar >= 0 && bar < 6 && (size >= 4 || dev->hw)) || (bar == DMAMAP_CONFIG && dev->hw)))
+	    ((bar >= 0 && bar < DEVICE_BARS && (size >= 4 || dev->hw)) ||
+	     (bar == DMAMAP_CONFIG && (dev->hw || dev->sim_config))))
 		return true;
 	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", dev_name(dev), size,
 		  bar, (unsigned long long)offset);
 	return false;
 }
 
+/*
+ * The program does not say when its handler has run: an access that begins after the line was
+ * signalled may be the handler's.
+ */
+static bool registers_may_handle_line(const struct device *dev)
+{
+	return unlikely(read_once(&dev->line_fired)) && !read_once(&dev->line_eoi);
+}
+
 /* A device's registers begin at the model's, or are all ones. */
 static u64 reg_read(struct device *dev, int bar, u64 offset, unsigned int size)
 {
+	bool handled;
+	u64 value;
+
 	if (!register_ok(dev, bar, offset, size))
 		return ~0ull;
-	return dev->ops.reg_read(dev, bar, offset, size);
+	handled = registers_may_handle_line(dev);
+	value = dev->ops.reg_read(dev, bar, offset, size);
+	if (handled)
+		device_line_rearm(dev);
+	return value;
 }
 
 static void reg_write(struct device *dev, int bar, u64 offset, unsigned int size, u64 value)
 {
-	if (register_ok(dev, bar, offset, size))
-		dev->ops.reg_write(dev, bar, offset, size, value);
+	bool handled;
+
+	if (!register_ok(dev, bar, offset, size))
+		return;
+	if (bar == DMAMAP_CONFIG) {
+		config_write(dev, offset, size, value);
+		return;
+	}
+	handled = registers_may_handle_line(dev);
+	dev->ops.reg_write(dev, bar, offset, size, value);
+	if (dev->sync_writes)
+		dev->ops.reg_flush(dev);
+	if (handled)
+		device_line_rearm(dev);
+}
+
+int dmamap_bar(struct device *dev, int bar, struct dmamap_bar_info *info)
+{
+	if (!dev || !info || bar < 0 || bar >= DEVICE_BARS)
+		return error_set(EINVAL,
+				 "%s: no BAR has the number %d (0 to %d), or no place for what "
+				 "it is",
+				 dev_name(dev), bar, DEVICE_BARS - 1);
+	if (!dev->bar[bar].size)
+		return error_set(ENOENT, "%s: it has no BAR %d", dev->name, bar);
+	*info = dev->bar[bar];
+	return 0;
 }
 
 u8 dmamap_readb(struct device *dev, int bar, u64 offset)
@@ -69,22 +111,6 @@ void dmamap_writel(struct device *dev, int bar, u64 offset, u32 value)
 void dmamap_writeq(struct device *dev, int bar, u64 offset, u64 value)
 {
 	reg_write(dev, bar, offset, 8, value);
-}
-
-int dmamap_irq_fd(struct device *dev, unsigned int vector)
-{
-	if (!dev || vector >= dev->n_irq)
-		return error_set(EINVAL, "%s: no interrupt vector %u: it has %u", dev_name(dev),
-				 vector, dev ? dev->n_irq : 0);
-	return dev->irq_fd[vector];
-}
-
-void model_interrupt(struct device *dev, unsigned int vector)
-{
-	const u64 one = 1;
-
-	if (vector < dev->n_irq && write(dev->irq_fd[vector], &one, sizeof(one)) < 0)
-		return; /* the counter is full: the driver has interrupts enough to see */
 }
 
 void dmamap_set_drvdata(struct device *dev, void *data)

@@ -15,7 +15,8 @@
 
 #define SPEC_TEXT_MAX 4096
 
-static const struct model_ops *const models[] = {&model_edu, &model_nvme, &model_e1000e};
+static const struct model_ops *const models[] = {&model_edu, &model_nvme, &model_e1000e,
+						 &model_dmaengine};
 static const struct hw_ops *const hw_backends[] = {&hw_qemu, &hw_vfio, &hw_iommufd};
 static const char *const policy_names[] = {"strict", "lazy", "identity", "persistent"};
 
@@ -59,6 +60,14 @@ static int read_flag(const char *key, const char *value, bool *out)
 	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
 		return spec_bad_value(key, value, "0 or 1");
 	*out = *value == '1';
+	return 0;
+}
+
+static int read_writes(const char *key, const char *value, bool *sync)
+{
+	if (strcmp(value, "posted") != 0 && strcmp(value, "sync") != 0)
+		return spec_bad_value(key, value, "posted or sync");
+	*sync = *value == 's';
 	return 0;
 }
 
@@ -141,6 +150,8 @@ static int read_common(struct spec *s, const char *key, const char *value)
 		return read_flag(key, value, &s->untrusted);
 	if (!strcmp(key, "check"))
 		return read_flag(key, value, &s->check);
+	if (!strcmp(key, "writes"))
+		return read_writes(key, value, &s->sync_writes);
 	if (!strcmp(key, "name"))
 		return read_name(key, value, &s->name);
 	if (!strcmp(key, "forcedac"))
@@ -257,7 +268,7 @@ static int read_target(struct spec *s, const char *word)
 	return s->model ? 0
 			: error_set(EINVAL,
 				    "device spec: unknown device \"sim:%.64s\"; there are sim, "
-				    "sim:edu, sim:nvme and sim:e1000e",
+				    "sim:edu, sim:nvme, sim:e1000e and sim:dmaengine",
 				    target + 1);
 }
 

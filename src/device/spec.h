@@ -15,6 +15,7 @@ struct spec {
 	const struct model_ops *model; /* NULL: a bus master with no behaviour */
 	enum policy policy;
 	bool untrusted, check, iommu, coherent, forcedac;
+	bool sync_writes;	   /* writes=sync */
 	bool check_all, check_own; /* of the environment: open.c */
 	const char *name, *group;  /* NULL: none */
 	u64 ram, swiotlb;	   /* 0: not named */

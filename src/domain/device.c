@@ -14,6 +14,9 @@ static const char *const reasons[] = {
 	[DMAMAP_FAULT_STUCK] = "the device was declared stuck",
 	[DMAMAP_FAULT_GONE] = "the process has unmapped or protected the memory, or cut its file "
 			      "short, while it is mapped for the device",
+	[DMAMAP_FAULT_NO_MASTER] =
+		"the driver has switched bus mastering off (bit 2 of the command "
+		"register, pci_set_master())",
 };
 
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
@@ -71,7 +74,7 @@ void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
 	dma_addr_t addr = iova.v + dev->bus_offset;
 	struct check_history history = {0};
 
-	__atomic_store_n(&dev->stuck, true, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&dev->stuck, DEVICE_STUCK, __ATOMIC_SEQ_CST);
 	if (dev->check)
 		check_provenance(&dev->shadow, addr, "mapped", "unmapped", &history);
 	check_report_history(
@@ -79,6 +82,14 @@ void device_declare_stuck(struct device *dev, iova_t iova, u64 size)
 		"the device held segments of %#llx for over a second while they were unmapped: "
 		"declared stuck, its accesses fail from now on",
 		(unsigned long long)addr);
+}
+
+void device_set_master(struct device *dev, bool on)
+{
+	if (on)
+		__atomic_fetch_and(&dev->stuck, (u8)~DEVICE_NO_MASTER, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_or(&dev->stuck, DEVICE_NO_MASTER, __ATOMIC_SEQ_CST);
 }
 
 void device_set_mask(struct device *dev, u64 mask)

@@ -16,7 +16,10 @@
 #include <dmamap/stats.h>
 #include <linux/dma-direction.h>
 
+#include <pthread.h>
+
 struct bounce_pool;
+struct config_rules;
 struct model_ops;
 struct hw_ops;
 struct xsk_device;
@@ -38,6 +41,11 @@ struct device_port {
 };
 
 #define FAULTS_KEPT 256
+#define DEVICE_BARS 6
+
+/* Bits of device.stuck. */
+#define DEVICE_STUCK	 1u /* declared stuck, or not simulated: see bus.c */
+#define DEVICE_NO_MASTER 2u /* the driver has switched bus mastering off */
 
 struct device {
 	/* hot */
@@ -79,7 +87,7 @@ struct device {
 	/* the device's side */
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
-	bool stuck;		/* atomic: declared stuck */
+	u8 stuck;		/* atomic: DEVICE_*; its accesses fail unless it is 0 */
 	const struct hw_ops
 		*hw; /* NULL: simulated, the program plays it. Else stuck, too: see bus.c */
 
@@ -103,8 +111,19 @@ struct device {
 	struct backend_ops ops; /* registers and interrupts */
 	void *ops_priv;		/* of its model, or its struct qemu */
 	const struct model_ops *model;
-	int *irq_fd;
-	unsigned int n_irq;
+	struct dmamap_bar_info bar[DEVICE_BARS]; /* fixed when open; size 0: there is none */
+	bool sync_writes;  /* each register write is complete when it returns */
+	unsigned int slot; /* the least number that no other open device had when it was opened */
+	int *irq_fd;	   /* n_irq_fd descriptors, from open to close */
+	unsigned int n_irq_fd;
+	unsigned int n_irq; /* atomic: vectors in use, the first ones of irq_fd */
+	u32 irq_kind;	    /* atomic: enum dmamap_irq_kind; 0: no interrupts */
+	bool line_fired;    /* atomic: the line was signalled, and its handler has not run since */
+	bool line_eoi;	    /* atomic: the program calls dmamap_irq_eoi() */
+	/* One call of dmamap_irq_setup() or write of configuration space at a time. */
+	pthread_mutex_t setup_lock;
+	struct config_rules *config_rules; /* under setup_lock; NULL: not read yet */
+	u8 *sim_config;			   /* a model's configuration space; under setup_lock */
 	void *drvdata;
 	struct device *next; /* of all open devices, under the device layer's lock */
 	bool counted_ram;
@@ -134,8 +153,24 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 /* Declares it stuck: its accesses fail from now on. */
 void device_declare_stuck(struct device *dev, iova_t iova, u64 size) __attribute__((cold));
 
+/* Bus mastering of a device in software. An access that is under way is not waited for. */
+void device_set_master(struct device *dev, bool on);
+
 /* dma_mask, and what follows from it. */
 void device_set_mask(struct device *dev, u64 mask);
+
+/* Adds one to the eventfd of a vector; nothing for one that is not in use. Any thread. */
+void device_interrupt(struct device *dev, unsigned int vector);
+
+/* The interrupt line is asserted: signals it, until device_line_rearm(). */
+void device_line_raised(struct device *dev);
+
+/* The handler of the line has run: signals it again if it is still asserted. */
+void device_line_rearm(struct device *dev);
+
+/* Interrupts of this kind are the next to come: empties the counters. For a back end's irq_setup.
+ */
+void device_irq_begin(struct device *dev, enum dmamap_irq_kind kind, unsigned int vectors);
 
 int device_threads_init(struct device *dev); /* the two slot keys; 0, -errno */
 void device_threads_fini(struct device *dev);

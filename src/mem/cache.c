@@ -67,7 +67,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 		return error_null(EINVAL,
 				  "cache %s has a constructor: its objects cannot be zeroed",
 				  cache->name);
-	if (fail_here(FAIL_PAGE, NULL))
+	if (slab_must_fail())
 		return error_null(ENOMEM, "cache %s: fault injection says no", cache->name);
 	return slab_take(cache->set, gfp);
 }

@@ -153,3 +153,42 @@ void put_page(struct page *page)
 				(unsigned long long)phys_of_page(page).v);
 	mem_watch_done(page, err, __builtin_return_address(0));
 }
+
+static void page_refs(struct page *page, int nr, bool add)
+{
+	struct page *head = live_head(page);
+
+	if (nr <= 0 || !head)
+		error_set(EINVAL,
+			  "page_ref_%s(%p, %d): the page is in no live block, or this is no number "
+			  "of "
+			  "references",
+			  add ? "add" : "sub", (void *)page, nr);
+	else
+		block_ref_many(head, add ? nr : -nr);
+}
+
+void page_ref_add(struct page *page, int nr)
+{
+	page_refs(page, nr, true);
+}
+
+void page_ref_sub(struct page *page, int nr)
+{
+	page_refs(page, nr, false);
+}
+
+void split_page(struct page *page, unsigned int order)
+{
+	u32 state = page_is_ram(page) ? read_acquire(&page->state) : 0;
+
+	if (page_state_kind(state) != PAGE_USER || page_state_order(state) != order ||
+	    read_once(&page->refs) != 1)
+		error_set(EINVAL,
+			  "split_page(%p, %u): no live block of alloc_pages() of this order, to "
+			  "which "
+			  "there is one reference, begins there",
+			  (void *)page, order);
+	else
+		block_split(page, order);
+}

@@ -9,7 +9,6 @@
 #include "mem/watch.h"
 
 #include "base/error.h"
-#include "base/fail.h"
 
 #include <linux/slab.h>
 #include <pthread.h>
@@ -67,7 +66,7 @@ void *kmalloc(size_t size, gfp_t gfp)
 {
 	if (!size)
 		return ZERO_SIZE_PTR;
-	if (fail_here(FAIL_PAGE, NULL))
+	if (slab_must_fail())
 		return error_null(ENOMEM, "kmalloc of %zu bytes: fault injection says no", size);
 	return size <= CLASS_MAX ? slab_take(set_for(size, gfp), gfp) : large_take(size, gfp);
 }
@@ -197,4 +196,39 @@ void *kmemdup(const void *src, size_t len, gfp_t gfp)
 char *kstrdup(const char *s, gfp_t gfp)
 {
 	return s ? kmemdup(s, strlen(s) + 1, gfp) : NULL;
+}
+
+char *kstrndup(const char *s, size_t max, gfp_t gfp)
+{
+	return s ? kmemdup_nul(s, strnlen(s, max), gfp) : NULL;
+}
+
+char *kmemdup_nul(const char *s, size_t len, gfp_t gfp)
+{
+	char *p = s && len < SIZE_MAX ? kmalloc(len + 1, gfp) : NULL;
+
+	if (!p)
+		return s && len == SIZE_MAX ? error_null(ENOMEM, "kmemdup_nul of %zu bytes", len)
+					    : NULL;
+	memcpy(p, s, len);
+	p[len] = 0;
+	return p;
+}
+
+void *kmemdup_array(const void *src, size_t n, size_t size, gfp_t gfp)
+{
+	void *p = kmalloc_array(n, size, gfp);
+
+	return p && n && size ? memcpy(p, src, n * size) : p;
+}
+
+void *krealloc_array(const void *p, size_t n, size_t size, gfp_t gfp)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return error_null(ENOMEM,
+				  "krealloc of %zu objects of %zu bytes: more than memory can be",
+				  n, size);
+	return krealloc(p, bytes, gfp);
 }

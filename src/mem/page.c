@@ -368,6 +368,30 @@ int block_unref(struct page *head)
 	return shared ? 0 : block_free(head, PAGE_ORDER_ANY, PAGE_USER);
 }
 
+int block_ref_many(struct page *head, int nr)
+{
+	struct band *b = &bands[band_index(pfn_of(head))];
+	bool live, fits;
+	u32 refs;
+
+	lock_acquire(&b->lock);
+	live = page_state_kind(read_once(&head->state)) == PAGE_USER;
+	refs = head->refs;
+	fits = nr > 0 ? refs <= INT32_MAX - (u32)nr : refs > (u32)-nr;
+	if (live && fits)
+		write_once(&head->refs, refs + (u32)nr);
+	lock_release(&b->lock);
+	if (!live)
+		return error_set(EINVAL, "a page's references: it is in no live block of "
+					 "alloc_pages()");
+	return fits ? 0
+		    : error_set(EINVAL,
+				"a page's references: %u and %d more cannot be: the last one is "
+				"given "
+				"back by put_page()",
+				refs, nr);
+}
+
 /* Page frames [pfn, end) are free, in the largest blocks that fit. */
 static void add_range(u64 pfn, u64 end)
 {

@@ -110,6 +110,12 @@ struct page *block_head(struct page *page);
 /* One more reference; false: not the first page of a live block that is not internal. */
 bool block_ref(struct page *head);
 
+/*
+ * `nr` more references, or less where it is negative, of a PAGE_USER block; nr is not 0 or INT_MIN.
+ * One is left. 0; -EINVAL and an error message, nothing changed.
+ */
+int block_ref_many(struct page *head, int nr);
+
 /* One less, whoever's block it is; the last only of a PAGE_USER block. 0, -EINVAL: block_free() */
 int block_unref(struct page *head);
 

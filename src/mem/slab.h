@@ -3,6 +3,7 @@
 #ifndef MEM_SLAB_H
 #define MEM_SLAB_H
 
+#include "base/fail.h"
 #include "base/lock.h"
 #include "mem/mem.h"
 
@@ -36,6 +37,12 @@ struct slab_set *slab_set_claim(u32 size, gfp_t zone, void (*ctor)(void *));
 
 /* Gives it back. 0; -EBUSY: objects are live. */
 int slab_set_release(struct slab_set *set);
+
+/* Fault injection fails the allocation of an object. */
+hot_inline bool slab_must_fail(void)
+{
+	return fail_here(FAIL_PAGE, NULL) || fail_here(FAIL_KMALLOC, NULL);
+}
 
 /* NULL and a sentence. __GFP_ZERO zeroes the whole object. */
 void *slab_take(struct slab_set *set, gfp_t gfp);

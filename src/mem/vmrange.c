@@ -204,6 +204,20 @@ u32 vm_index(const void *addr)
 	return (u32)((u64)((const u8 *)addr - mem.vm_base) >> PAGE_BITS);
 }
 
+u32 vm_area_pages(const void *addr, enum vm_kind kind)
+{
+	struct vm_slot *s;
+	u32 pages;
+
+	if (!vmalloc_range_contains(addr) || (uintptr_t)addr & (PAGE_BYTES - 1))
+		return 0;
+	s = &slots[vm_index(addr)];
+	lock_acquire(&vm_lock);
+	pages = vmrange_slot_tag(s) == SLOT_AREA && s->kind == kind ? s->pages : 0;
+	lock_release(&vm_lock);
+	return pages;
+}
+
 u32 vm_close(const void *addr, enum vm_kind kind, u32 *index)
 {
 	struct vm_slot *s;

@@ -35,6 +35,9 @@ u64 vm_pfn(u32 index);
 /* From here on the area is found by its address. */
 void vm_open(u32 index, u32 pages, enum vm_kind kind);
 
+/* Pages of the area that begins at an address; 0: there is none. */
+u32 vm_area_pages(const void *addr, enum vm_kind kind);
+
 /* Pages of the area that begins at an address; nobody finds it from here on. 0: there is none. */
 u32 vm_close(const void *addr, enum vm_kind kind, u32 *index);
 

@@ -61,6 +61,7 @@ static void qemu_stop(struct qemu *q)
 {
 	machine_stop(q);
 	pcap_stop(q);
+	relay_stop(q);
 }
 
 static void qemu_free(void *priv)
@@ -74,6 +75,7 @@ static void qemu_free(void *priv)
 	close_fd(&q->qmp_fd);
 	close_fd(&q->net_fd);
 	close_fd(&q->wake_fd);
+	wire_close(&q->wire);
 	words_free(&q->command);
 	pthread_mutex_destroy(&q->faults_lock);
 	pthread_cond_destroy(&q->changed);
@@ -85,6 +87,8 @@ static int start_all(struct qemu *q, const struct hw_config *config)
 {
 	int err = options_read(&q->options, config);
 
+	if (!err && q->options.wire)
+		err = wire_open(&q->wire, q->options.wire, "device spec: this process");
 	if (!err)
 		err = irq_take_page(q);
 	if (!err)
@@ -93,7 +97,7 @@ static int start_all(struct qemu *q, const struct hw_config *config)
 		return err;
 	close_fd(&q->qmp_fd);
 	if (q->net_fd >= 0) {
-		err = pcap_start(q, q->net_fd);
+		err = q->options.wire ? relay_start(q, q->net_fd) : pcap_start(q, q->net_fd);
 		if (err)
 			return err;
 		q->net_fd = -1;
@@ -111,7 +115,7 @@ static int qemu_create(struct device *dev, const struct hw_config *config)
 	if (!q)
 		return -ENOMEM;
 	q->dev = dev;
-	q->qmp_fd = q->net_fd = q->wake_fd = -1;
+	q->qmp_fd = q->net_fd = q->wake_fd = q->wire.fd = -1;
 	memset(q->child_fd, 0xff, sizeof(q->child_fd));
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->changed, NULL);
@@ -145,12 +149,15 @@ static void qemu_domain(void *priv, struct domain_config *config)
 static int qemu_connect(struct device *dev)
 {
 	struct qemu *q = dev->ops_priv;
-	int err = irq_connect(q);
+	int err = qemu_irq_connect(q);
 
 	if (!err && q->vtd)
 		err = vtd_attach(q->vtd, DEVICE_SOURCE, &q->dev->domain->pt);
 	if (err)
 		return err;
+	/* one that has none of any kind is as good */
+	if (qemu_irq_setup(q, qemu_irq_best_kind(q), dev->n_irq_fd) == -EIO)
+		return -EIO;
 	function_start(q);
 	return qtest_state(&q->qtest) == QTEST_ALIVE ? 0 : machine_error(q);
 }
@@ -281,11 +288,9 @@ static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64
 
 	if (!qemu_register_exists(q, bar, offset, size))
 		return;
-	if (bar == QEMU_CONFIG_BAR) {
-		error_set(EPERM, "%s: configuration space is dmamap's to write", q->dev->name);
-		return;
-	}
-	if (q->fn.bar[bar].io)
+	if (bar == QEMU_CONFIG_BAR)
+		qemu_pci_write_part(q, DEVICE_SLOT, (unsigned int)offset, size, (u32)value);
+	else if (q->fn.bar[bar].io)
 		port_write(q, q->fn.bar[bar].addr + offset, size, value);
 	else
 		qtest_write(&q->qtest, q->fn.bar[bar].addr + offset, size, value);
@@ -300,6 +305,24 @@ static int device_vectors(void *priv)
 	const struct qemu *q = ((struct device *)priv)->ops_priv;
 
 	return (int)q->fn.vectors;
+}
+
+static void qemu_op_flush(void *priv)
+{
+	struct qemu *q = ((struct device *)priv)->ops_priv;
+
+	if (qtest_flush(&q->qtest))
+		machine_error(q);
+}
+
+static int qemu_op_irq_setup(void *priv, enum dmamap_irq_kind kind, unsigned int vectors)
+{
+	return qemu_irq_setup(((struct device *)priv)->ops_priv, kind, vectors);
+}
+
+static bool qemu_op_irq_rearm(void *priv)
+{
+	return qemu_irq_line_asserted(((struct device *)priv)->ops_priv);
 }
 
 static void device_collect_faults(void *priv)
@@ -319,7 +342,10 @@ static const struct backend_ops backend_qemu = {
 	.name = "qemu",
 	.reg_read = device_read,
 	.reg_write = device_write,
+	.reg_flush = qemu_op_flush,
 	.irq_vectors = device_vectors,
+	.irq_setup = qemu_op_irq_setup,
+	.irq_rearm = qemu_op_irq_rearm,
 	.collect_faults = device_collect_faults,
 	.stop = device_stop,
 };

@@ -9,10 +9,13 @@
  * that. A driver who has done nothing for long may hear of an interrupt some milliseconds late.
  *
  * A device with no messages has a line: the interrupt controller's inputs are intercepted, and QEMU
- * says when one is raised.
+ * says when one is raised or lowered, before it answers the request that did it. The line is a
+ * level (domain/interrupt.c). It is one for all devices of the machine, so that a device that was
+ * added by arg= makes the handler run, too.
  */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/math.h"
 #include "qemu/private.h"
 
 #include <linux/mm.h>
@@ -26,6 +29,8 @@
 #define MSIX_MASK_ALL	 (1u << 30)
 #define MESSAGE		 0x4d53u /* not 0 in 16 bits */
 #define PIN_PCI_FIRST	 16	 /* of the interrupt controller: the lines of PCI */
+#define PIN_LAST	 63
+#define SETTLE_MS	 20
 
 int irq_take_page(struct qemu *q)
 {
@@ -47,7 +52,7 @@ void irq_release(struct qemu *q)
  * Gives the page a device address, for good: it goes with the domain. Nothing else has an address
  * yet, and a device that runs past its buffers must not meet it.
  */
-static int map_page(struct qemu *q)
+int qemu_irq_connect(struct qemu *q)
 {
 	struct domain *dom = q->dev->domain;
 	u64 pa = phys_of(q->message).v;
@@ -64,7 +69,8 @@ static int map_page(struct qemu *q)
 	return err ? error_set(-err, "no memory to map the page of interrupt messages") : 0;
 }
 
-static void point_msix(struct qemu *q)
+/* The first n messages of the table are unmasked, the others masked. */
+static void point_msix(struct qemu *q, unsigned int n)
 {
 	struct function *f = &q->fn;
 	u64 table = f->bar[f->table.bar].addr + f->table.offset;
@@ -77,7 +83,7 @@ static void point_msix(struct qemu *q)
 		qtest_batch_write(&b, table + 16 * i, 4, (u32)addr);
 		qtest_batch_write(&b, table + 16 * i + 4, 4, addr >> 32);
 		qtest_batch_write(&b, table + 16 * i + 8, 4, MESSAGE);
-		qtest_batch_write(&b, table + 16 * i + 12, 4, 0);
+		qtest_batch_write(&b, table + 16 * i + 12, 4, i >= n);
 	}
 	qtest_batch_send(&b);
 	pci_write(q, DEVICE_SLOT, f->msix,
@@ -97,43 +103,126 @@ static void point_msi(struct qemu *q)
 	pci_write(q, DEVICE_SLOT, at, (head & ~(7u << 20)) | MSI_ENABLE);
 }
 
-int irq_connect(struct qemu *q)
+/*
+ * e1000e of QEMU 7.2 ends QEMU if MSI-X is switched on or off while it delays an interrupt, which
+ * it does for 17 ms at most.
+ */
+static void qemu_irq_settle(struct qemu *q)
 {
-	int err = map_page(q);
+	u64 came = read_once(&q->irq_ns), now = clock_ns();
+	struct timespec t = {0};
 
-	if (err)
-		return err;
-	if (q->fn.msix)
-		point_msix(q);
-	else if (q->fn.msi)
-		point_msi(q);
-	else if (qtest_ask(&q->qtest, NULL, "irq_intercept_in ioapic"))
-		return machine_error(q);
-	__atomic_store_n(&q->irq_way, q->fn.msix || q->fn.msi ? IRQ_MESSAGES : IRQ_LINE,
-			 __ATOMIC_RELEASE);
-	return 0;
+	if (!came || now >= came + SETTLE_MS * NS_PER_MS)
+		return;
+	t.tv_nsec = (long)(came + SETTLE_MS * NS_PER_MS - now);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
-static void irq_raise(struct qemu *q, unsigned int vector)
+/*
+ * No message is sent, and none that was sent is left. The line may still be asserted. MSI-X that is
+ * to be used again stays switched on, all masked.
+ */
+static void qemu_irq_quiet(struct qemu *q, enum dmamap_irq_kind next)
+{
+	struct function *f = &q->fn;
+
+	__atomic_store_n(&q->irq_way, IRQ_NONE, __ATOMIC_RELEASE);
+	qemu_function_line(q, false);
+	if (f->msix)
+		pci_write(q, DEVICE_SLOT, f->msix,
+			  pci_read(q, DEVICE_SLOT, f->msix) | MSIX_MASK_ALL);
+	if ((q->dev->irq_kind == DMAMAP_IRQ_MSIX) != (next == DMAMAP_IRQ_MSIX))
+		qemu_irq_settle(q);
+	if (f->msix && next != DMAMAP_IRQ_MSIX)
+		pci_write(q, DEVICE_SLOT, f->msix,
+			  pci_read(q, DEVICE_SLOT, f->msix) & ~(MSIX_ENABLE | MSIX_MASK_ALL));
+	if (f->msi)
+		pci_write(q, DEVICE_SLOT, f->msi, pci_read(q, DEVICE_SLOT, f->msi) & ~MSI_ENABLE);
+	qtest_flush(&q->qtest);
+	for (unsigned int i = 0; i < f->vectors; i++)
+		__atomic_store_n(&q->message[i], 0, __ATOMIC_RELAXED);
+}
+
+enum dmamap_irq_kind qemu_irq_best_kind(const struct qemu *q)
+{
+	if (q->options.intx)
+		return DMAMAP_IRQ_INTX;
+	return q->fn.msix ? DMAMAP_IRQ_MSIX : q->fn.msi ? DMAMAP_IRQ_MSI : DMAMAP_IRQ_INTX;
+}
+
+static bool qemu_irq_has_kind(const struct qemu *q, enum dmamap_irq_kind kind)
+{
+	return kind == DMAMAP_IRQ_MSIX	? q->fn.msix
+	       : kind == DMAMAP_IRQ_MSI ? q->fn.msi
+					: q->fn.line;
+}
+
+/* The keeper may sleep for long, and not look at the line. */
+static void qemu_irq_wake_keeper(struct qemu *q)
 {
 	const u64 one = 1;
 
-	if (vector < q->dev->n_irq && write(q->dev->irq_fd[vector], &one, sizeof(one)) < 0)
-		return; /* the counter is full: the driver has interrupts enough to see */
+	if (write(q->wake_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full, so the keeper is awake */
+}
+
+int qemu_irq_setup(struct qemu *q, enum dmamap_irq_kind kind, unsigned int vectors)
+{
+	unsigned int n =
+		kind == DMAMAP_IRQ_MSIX ? (unsigned int)min_u64(vectors, q->fn.vectors) : 1;
+
+	if (!qemu_irq_has_kind(q, kind))
+		return error_set(EOPNOTSUPP, "%s: the device has no %s", q->dev->name,
+				 kind == DMAMAP_IRQ_MSIX  ? "MSI-X"
+				 : kind == DMAMAP_IRQ_MSI ? "MSI"
+							  : "interrupt line");
+	qemu_irq_quiet(q, kind);
+	/* the line is off now, so none is asserted that would be missed */
+	if (kind == DMAMAP_IRQ_INTX && qtest_ask(&q->qtest, NULL, "irq_intercept_in ioapic"))
+		return machine_error(q);
+	device_irq_begin(q->dev, kind, n);
+	if (kind == DMAMAP_IRQ_MSIX)
+		point_msix(q, n);
+	else if (kind == DMAMAP_IRQ_MSI)
+		point_msi(q);
+	__atomic_store_n(&q->irq_way, kind == DMAMAP_IRQ_INTX ? IRQ_LINE : IRQ_MESSAGES,
+			 __ATOMIC_RELEASE);
+	if (kind == DMAMAP_IRQ_INTX)
+		qemu_function_line(q, true); /* one that is asserted rises now */
+	qemu_irq_wake_keeper(q);
+	return qtest_flush(&q->qtest) ? machine_error(q) : (int)n;
 }
 
 void irq_line(void *arg, unsigned int line, bool raised)
 {
-	if (raised && line >= PIN_PCI_FIRST)
-		irq_raise(arg, 0);
+	struct qemu *q = arg;
+	u64 bit;
+
+	if (line < PIN_PCI_FIRST || line > PIN_LAST)
+		return;
+	bit = 1ull << line;
+	if (raised)
+		__atomic_fetch_or(&q->lines, bit, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_and(&q->lines, ~bit, __ATOMIC_RELEASE);
+	if (!raised || __atomic_load_n(&q->irq_way, __ATOMIC_ACQUIRE) != IRQ_LINE)
+		return;
+	write_once(&q->irq_ns, clock_ns());
+	device_line_raised(q->dev);
+}
+
+bool qemu_irq_line_asserted(struct qemu *q)
+{
+	qtest_flush(&q->qtest);
+	return read_acquire(&q->lines);
 }
 
 void irq_all(struct qemu *q)
 {
 	if (__atomic_load_n(&q->irq_way, __ATOMIC_ACQUIRE) == IRQ_NONE)
 		return;
-	for (unsigned int i = 0; i < q->dev->n_irq; i++)
-		irq_raise(q, i);
+	for (unsigned int i = 0; i < q->dev->n_irq_fd; i++)
+		device_interrupt(q->dev, i);
 }
 
 void irq_scan(struct qemu *q)
@@ -142,8 +231,10 @@ void irq_scan(struct qemu *q)
 		return;
 	for (unsigned int i = 0; i < q->fn.vectors; i++)
 		if (read_once(&q->message[i]) &&
-		    __atomic_exchange_n(&q->message[i], 0, __ATOMIC_ACQ_REL))
-			irq_raise(q, i);
+		    __atomic_exchange_n(&q->message[i], 0, __ATOMIC_ACQ_REL)) {
+			write_once(&q->irq_ns, clock_ns());
+			device_interrupt(q->dev, i);
+		}
 }
 
 u64 irq_interval_ns(const struct qemu *q, u64 now)

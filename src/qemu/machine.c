@@ -262,7 +262,7 @@ static int open_files(struct qemu *q)
 	q->qmp_fd = socket_pair(q, FD_QMP);
 	if (q->qmp_fd < 0)
 		return q->qmp_fd;
-	if (q->options.pcap_in || q->options.pcap_out) {
+	if (options_net(&q->options)) {
 		q->net_fd = socket_pair(q, FD_NET);
 		if (q->net_fd < 0)
 			return q->net_fd;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/wire.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ static bool text_key(struct options *o, const struct hw_arg *a)
 		    {"image", &o->image},
 		    {"image-format", &o->image_format},
 		    {"pcap-in", &o->pcap_in},
-		    {"pcap-out", &o->pcap_out}};
+		    {"pcap-out", &o->pcap_out},
+		    {"wire", &o->wire}};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
 		if (!strcmp(a->key, keys[i].key)) {
@@ -76,9 +78,28 @@ static int options_read_qemu_key(struct options *o, const struct hw_arg *a)
 		return error_set(
 			EINVAL,
 			"device spec: %s=%s: dmamap places and connects the device itself; "
-			"see image=, pcap-in=, pcap-out= and arg=",
+			"see image=, wire=, pcap-in=, pcap-out= and arg=",
 			a->key, a->value);
 	return -ENOENT;
+}
+
+bool options_net(const struct options *o)
+{
+	return o->pcap_in || o->pcap_out || o->wire;
+}
+
+static int options_check(const struct options *o)
+{
+	if (o->wire && !wire_is_fd(o->wire))
+		return error_set(
+			EINVAL,
+			"device spec: wire=%.64s: the value must be fd:N, the number of an "
+			"open descriptor",
+			o->wire);
+	if (o->wire && o->pcap_in)
+		return error_set(EINVAL, "device spec: wire= and pcap-in= contradict: packets come "
+					 "from a program or from a file");
+	return 0;
 }
 
 int options_read(struct options *o, const struct hw_config *config)
@@ -102,7 +123,7 @@ int options_read(struct options *o, const struct hw_config *config)
 				 "device spec: pcap-in= and pcap-out= are one file, %.256s, which "
 				 "would be overwritten: name another",
 				 o->pcap_out);
-	return 0;
+	return options_check(o);
 }
 
 static int add_word(struct words *w, const char *text)
@@ -156,16 +177,10 @@ static bool options_quote(char *out, size_t size, const char *value)
 	return true;
 }
 
-static const char *const qemu_keys[] = {"qemu",
-					"arg",
-					"image",
-					"image-format",
-					"pcap-in",
-					"pcap-out",
-					"interrupts",
-					"vtd-invalidation",
-					"vtd-caching-mode",
-					"vtd-width"};
+static const char *const qemu_keys[] = {
+	"qemu",	    "arg",  "image",	  "image-format",     "pcap-in",
+	"pcap-out", "wire", "interrupts", "vtd-invalidation", "vtd-caching-mode",
+	"vtd-width"};
 
 static bool is_ours(const char *key)
 {
@@ -205,7 +220,7 @@ static int add_device(const struct options *o, struct words *w)
 	n = (size_t)snprintf(
 		text, sizeof(text), "%.200s,id=dmamap,bus=pcie.0,addr=%#x%s%s%s%s", o->device,
 		DEVICE_SLOT, o->image ? ",drive=dmamap-image" : "",
-		o->pcap_in || o->pcap_out ? ",netdev=dmamap-net" : "",
+		options_net(o) ? ",netdev=dmamap-net" : "",
 		!strcmp(o->device, "nvme") && !has_property(o, "serial") ? ",serial=dmamap" : "",
 		virtio_properties(o));
 	for (int i = 0; i < o->config->n_args; i++) {
@@ -238,7 +253,7 @@ static int add_net(const struct options *o, struct words *w)
 	char path[PROPERTY_MAX / 2];
 	int err;
 
-	if (!o->pcap_in && !o->pcap_out)
+	if (!options_net(o))
 		return 0;
 	err = options_add_word(w, "-netdev", "socket,id=dmamap-net,fd=%d", FD_NET);
 	if (err || !o->pcap_out)

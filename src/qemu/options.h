@@ -11,11 +11,14 @@
 enum { FD_QTEST = 3, FD_QMP, FD_RAM, FD_FIRMWARE, FD_NET };
 
 struct options {
-	const char *device, *qemu, *image, *image_format, *pcap_in, *pcap_out;
+	const char *device, *qemu, *image, *image_format, *pcap_in, *pcap_out, *wire;
 	bool iommu, intx, registers, caching_mode;
 	unsigned int aw_bits;
 	const struct hw_config *config;
 };
+
+/* The device has a network whose other end is ours. */
+bool options_net(const struct options *o);
 
 /* 0; -EINVAL and a sentence that names the key. */
 int options_read(struct options *o, const struct hw_config *config);

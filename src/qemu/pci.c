@@ -27,6 +27,7 @@
 #define PCI_STATUS_CAPS	  (1u << 20) /* in the dword at PCI_COMMAND */
 #define PCI_BAR(i)	  (0x10 + 4 * (unsigned int)(i))
 #define PCI_CAPS	  0x34
+#define PCI_LINE	  0x3c
 #define CAPS_MAX	  48
 #define CAP_ID_MSI	  0x05
 #define CAP_ID_MSIX	  0x11
@@ -55,6 +56,19 @@ void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value
 	pthread_mutex_lock(&ports_lock);
 	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
 	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_DATA, value);
+	pthread_mutex_unlock(&ports_lock);
+}
+
+void qemu_pci_write_part(struct qemu *q, unsigned int slot, unsigned int offset, unsigned int size,
+			 u32 value)
+{
+	pthread_mutex_lock(&ports_lock);
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
+	qtest_post(&q->qtest, "out%c %#x %#x",
+		   size == 4   ? 'l'
+		   : size == 2 ? 'w'
+			       : 'b',
+		   CONFIG_DATA + (offset & 3), value);
 	pthread_mutex_unlock(&ports_lock);
 }
 
@@ -98,6 +112,7 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 {
 	u32 low = pci_read(q, DEVICE_SLOT, PCI_BAR(i)), mask = pci_probe_bar(q, i);
 	struct bar *bar = &q->fn.bar[i];
+	u32 flags = 0;
 	u64 size;
 
 	*wide = false;
@@ -105,10 +120,12 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 		return 0;
 	if (low & 1) {
 		bar->io = true;
+		flags = DMAMAP_BAR_IO;
 		bar->size = (u32) - (mask & ~3u) & 0xffff;
 		bar->addr = pci_place_bar(&w->ports, PORTS_END, bar->size);
 	} else {
 		*wide = (low & 6) == 4 && i + 1 < BARS;
+		flags = (*wide ? DMAMAP_BAR_64BIT : 0) | (low & 8 ? DMAMAP_BAR_PREFETCH : 0);
 		size = mask & ~0xfu;
 		size |= *wide ? (u64)pci_probe_bar(q, i + 1) << 32 : 0xffffffffull << 32;
 		bar->size = -size;
@@ -119,6 +136,7 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 	if (!bar->addr || !is_pow2(bar->size))
 		return error_set(ENOSPC, "no room for the %#llx bytes of BAR %u",
 				 (unsigned long long)bar->size, i);
+	q->dev->bar[i] = (struct dmamap_bar_info){bar->addr, bar->size, flags};
 	pci_write(q, DEVICE_SLOT, PCI_BAR(i), (u32)bar->addr);
 	if (*wide)
 		pci_write(q, DEVICE_SLOT, PCI_BAR(i + 1), (u32)(bar->addr >> 32));
@@ -163,7 +181,8 @@ static void find_capabilities(struct qemu *q)
 	unsigned int at;
 
 	f->vectors = 1;
-	if (q->options.intx || !(pci_read(q, DEVICE_SLOT, PCI_COMMAND) & PCI_STATUS_CAPS))
+	f->line = pci_read(q, DEVICE_SLOT, PCI_LINE) >> 8 & 0xff;
+	if (!(pci_read(q, DEVICE_SLOT, PCI_COMMAND) & PCI_STATUS_CAPS))
 		return;
 	at = pci_read(q, DEVICE_SLOT, PCI_CAPS) & 0xfc;
 	for (int i = 0; i < CAPS_MAX && at >= 0x40; i++) {
@@ -200,8 +219,15 @@ int function_find(struct qemu *q)
 
 void function_start(struct qemu *q)
 {
-	bool messages = q->fn.msi || q->fn.msix;
+	qemu_pci_write_part(q, DEVICE_SLOT, PCI_COMMAND, 2,
+			    COMMAND_REGISTERS | COMMAND_MASTER |
+				    (q->dev->irq_kind == DMAMAP_IRQ_INTX ? 0 : COMMAND_NO_LINE));
+}
 
-	pci_write(q, DEVICE_SLOT, PCI_COMMAND,
-		  COMMAND_REGISTERS | COMMAND_MASTER | (messages ? COMMAND_NO_LINE : 0));
+void qemu_function_line(struct qemu *q, bool on)
+{
+	u32 command = pci_read(q, DEVICE_SLOT, PCI_COMMAND) & 0xffff;
+
+	qemu_pci_write_part(q, DEVICE_SLOT, PCI_COMMAND, 2,
+			    on ? command & ~COMMAND_NO_LINE : command | COMMAND_NO_LINE);
 }

@@ -4,6 +4,7 @@
 #define QEMU_PRIVATE_H
 
 #include "backend/vtd.h"
+#include "base/wire.h"
 #include "qemu/options.h"
 #include "qemu/process.h"
 #include "qemu/qtest.h"
@@ -21,7 +22,8 @@ struct bar {
 struct function {
 	struct bar bar[BARS];
 	unsigned int msi, msix; /* offsets of the capabilities; 0: none */
-	unsigned int vectors;
+	bool line;		/* it has an interrupt line */
+	unsigned int vectors;	/* of MSI-X; 1 without it */
 	struct {
 		int bar;
 		u32 offset;
@@ -64,7 +66,9 @@ struct qemu {
 		IRQ_NONE,
 		IRQ_MESSAGES,
 		IRQ_LINE
-	} irq_way; /* atomic; set when all is ready for it */
+	} irq_way;  /* atomic; set when all is ready for it */
+	u64 irq_ns; /* atomic: when the last interrupt came; 0: none yet */
+	u64 lines;  /* atomic: inputs of the interrupt controller that are asserted */
 	struct page *message_page;
 	u32 *message;	  /* a word for each vector, written by the device; atomic */
 	u64 message_addr; /* where the device writes it */
@@ -77,7 +81,9 @@ struct qemu {
 	pthread_mutex_t faults_lock; /* one takes the records */
 	u64 faults_ns;		     /* the keeper's: when it last looked */
 
-	struct pcap *pcap; /* what feeds the network; NULL: none */
+	struct pcap *pcap;   /* what feeds the network; NULL: none */
+	struct wire wire;    /* wire=; fd -1: none */
+	struct relay *relay; /* its thread; NULL: none */
 };
 
 /* machine.c */
@@ -91,14 +97,21 @@ int machine_error(struct qemu *q); /* -EIO and a sentence: why it is dead, or ab
 /* pci.c */
 u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset);
 void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value);
+/* Only these bytes: 1, 2 or 4, aligned. */
+void qemu_pci_write_part(struct qemu *q, unsigned int slot, unsigned int offset, unsigned int size,
+			 u32 value);
 void chipset_setup(struct qemu *q); /* RAM without holes */
 int function_find(struct qemu *q);  /* reads its capabilities and places its registers; 0, -errno */
-void function_start(struct qemu *q); /* bus mastering on */
+void function_start(struct qemu *q);		  /* bus mastering on */
+void qemu_function_line(struct qemu *q, bool on); /* its interrupt line is used */
 
 /* irq.c */
 int irq_take_page(struct qemu *q);
-int irq_connect(
-	struct qemu *q); /* points the device's messages, or intercepts its line. 0, -errno */
+int qemu_irq_connect(struct qemu *q); /* maps the page of messages. 0, -errno */
+/* See backend_ops.irq_setup. */
+int qemu_irq_setup(struct qemu *q, enum dmamap_irq_kind kind, unsigned int vectors);
+enum dmamap_irq_kind qemu_irq_best_kind(const struct qemu *q);
+bool qemu_irq_line_asserted(struct qemu *q); /* after what was written before */
 void irq_release(struct qemu *q);
 void irq_scan(struct qemu *q); /* passes on what came */
 void irq_all(
@@ -109,6 +122,10 @@ void irq_line(void *arg, unsigned int line, bool raised);
 /* pcap.c */
 int pcap_start(struct qemu *q, int fd); /* takes the descriptor on success */
 void pcap_stop(struct qemu *q);
+
+/* relay.c */
+int relay_start(struct qemu *q, int fd); /* takes the descriptor on success */
+void relay_stop(struct qemu *q);
 
 /* device.c */
 void collect_faults(struct qemu *q);

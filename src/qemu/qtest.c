@@ -260,6 +260,20 @@ int qtest_post(struct qtest *q, const char *fmt, ...)
 	return err;
 }
 
+int qtest_flush(struct qtest *q)
+{
+	u64 until;
+	int err;
+
+	pthread_mutex_lock(&q->lock);
+	until = q->asked;
+	while (q->state == QTEST_ALIVE && (s64)(q->answered - until) < 0)
+		wait_some(q);
+	err = q->state == QTEST_ALIVE ? 0 : -EIO;
+	pthread_mutex_unlock(&q->lock);
+	return err;
+}
+
 /* The protocol's name of an access by its size. */
 static char qtest_size_letter(unsigned int size)
 {

@@ -67,6 +67,9 @@ int qtest_ask(struct qtest *q, u64 *value, const char *fmt, ...)
 /* Sends and does not wait. The newline is added. 0, -EIO. */
 int qtest_post(struct qtest *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Waits until every request so far has its answer, those of other threads, too. 0, -EIO. */
+int qtest_flush(struct qtest *q);
+
 /* Several posted writes in one system call. */
 struct qtest_batch {
 	struct qtest *q;

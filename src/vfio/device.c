@@ -35,7 +35,8 @@ static int read_irq_keys(struct vfio_function *f, const struct hw_config *config
 	err = irq_describe(f, irq);
 	if (err || !vectors)
 		return err;
-	f->vectors = (unsigned int)min_u64(strtoul(vectors, &end, 10), f->vectors);
+	f->vectors_most = (unsigned int)min_u64(strtoul(vectors, &end, 10), f->vectors_most);
+	f->vectors = (unsigned int)min_u64(f->vectors_most, f->vectors);
 	if (!*vectors || *end || *vectors == '-')
 		return error_set(EINVAL, "device spec: vectors=%s: the value must be a number",
 				 vectors);
@@ -106,6 +107,7 @@ static int vfio_device_create(struct device *dev, const struct vfio_kernel *kern
 		errno = -err;
 		return err;
 	}
+	vfio_function_describe_bars(f);
 	dev->bus_offset = f->space->offset;
 	dev->ops_priv = f;
 	return 0;
@@ -139,7 +141,7 @@ static int vfio_connect(struct device *dev)
 	int err = watch_start(f);
 
 	if (!err)
-		err = irq_start(f, dev->irq_fd, dev->n_irq);
+		err = vfio_irq_connect(f);
 	return err ? err : function_master(f, true);
 }
 
@@ -178,14 +180,38 @@ static void vfio_write(void *priv, int bar, u64 offset, unsigned int size, u64 v
 
 static int vfio_vectors(void *priv)
 {
-	return (int)((struct vfio_function *)((struct device *)priv)->ops_priv)->vectors;
+	return (int)((struct vfio_function *)((struct device *)priv)->ops_priv)->vectors_most;
+}
+
+static void vfio_op_flush(void *priv)
+{
+	vfio_function_flush(((struct device *)priv)->ops_priv);
+}
+
+static int vfio_op_irq_setup(void *priv, enum dmamap_irq_kind kind, unsigned int vectors)
+{
+	static const enum irq_kind kinds[] = {[DMAMAP_IRQ_INTX] = IRQ_INTX,
+					      [DMAMAP_IRQ_MSI] = IRQ_MSI,
+					      [DMAMAP_IRQ_MSIX] = IRQ_MSIX};
+
+	return vfio_irq_setup(((struct device *)priv)->ops_priv, kinds[kind], vectors);
+}
+
+/* The kernel signals a line that is still asserted. */
+static bool vfio_op_irq_rearm(void *priv)
+{
+	irq_unmask_line(((struct device *)priv)->ops_priv);
+	return false;
 }
 
 static const struct backend_ops device_ops = {
 	.name = "vfio",
 	.reg_read = vfio_read,
 	.reg_write = vfio_write,
+	.reg_flush = vfio_op_flush,
 	.irq_vectors = vfio_vectors,
+	.irq_setup = vfio_op_irq_setup,
+	.irq_rearm = vfio_op_irq_rearm,
 	.stop = vfio_stop,
 };
 

@@ -5,6 +5,7 @@
 #include "vfio/uapi.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/math.h"
 
 #include <string.h>
 
@@ -22,6 +23,9 @@ static unsigned int count_of(struct vfio_function *f, enum irq_kind kind)
 
 int irq_describe(struct vfio_function *f, const char *wanted)
 {
+	for (int kind = IRQ_MSIX; kind >= IRQ_INTX; kind--)
+		f->vectors_most =
+			(unsigned int)max_u64(f->vectors_most, count_of(f, (enum irq_kind)kind));
 	for (int kind = IRQ_MSIX; kind >= IRQ_INTX; kind--) {
 		if (wanted && strcmp(wanted, kind_names[kind]) != 0)
 			continue;
@@ -58,33 +62,73 @@ int irq_set_one(struct vfio_function *f, enum irq_kind kind, int fd)
 	return set_irqs(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, &fd, 1);
 }
 
-/* The kernel masked the line as it rose. */
+/* The kernel masked the line as it rose, and signals it again if it is still asserted. */
 void irq_unmask_line(struct vfio_function *f)
 {
-	write_once(&f->intx_fired, false);
 	set_irqs(f, IRQ_INTX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, NULL, 1);
 }
 
-int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
+static enum dmamap_irq_kind vfio_irq_public_kind(enum irq_kind kind)
 {
+	return kind == IRQ_MSIX	 ? DMAMAP_IRQ_MSIX
+	       : kind == IRQ_MSI ? DMAMAP_IRQ_MSI
+				 : DMAMAP_IRQ_INTX;
+}
+
+/* 0; what the kernel has left, where that is less than n; -errno. */
+static int vfio_irq_start(struct vfio_function *f, enum irq_kind kind, unsigned int n)
+{
+	/* a line goes by the watcher, which sees that it is masked */
+	const int *fd = kind == IRQ_INTX ? &f->intx_fd : f->dev->irq_fd;
 	int err;
 
-	/* a line goes by the watcher, which sees that it is masked */
-	if (f->irq == IRQ_INTX)
-		fd = &f->intx_fd;
-	err = n ? set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd,
-			   n)
+	device_irq_begin(f->dev, vfio_irq_public_kind(kind), n);
+	err = n ? set_irqs(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd, n)
 		: 0;
+	if (!err) {
+		f->irq = kind;
+		f->vectors = n;
+		f->irq_on = n > 0;
+	}
+	return err;
+}
+
+int vfio_irq_connect(struct vfio_function *f)
+{
+	unsigned int n = f->vectors;
+	int err = vfio_irq_start(f, f->irq, n);
+
 	if (err > 0)
 		return error_set(ENOSPC,
 				 "%s: the machine has only %d interrupts left for it, of %u: give "
 				 "vectors=%d",
 				 f->pci.address.text, err, n, err);
-	if (err < 0)
-		return error_set(-err, "%s: its interrupts cannot be set up: %s",
-				 f->pci.address.text, strerror(-err));
-	f->irq_on = n > 0;
-	return 0;
+	return err < 0 ? error_set(-err, "%s: its interrupts cannot be set up: %s",
+				   f->pci.address.text, strerror(-err))
+		       : 0;
+}
+
+int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors)
+{
+	unsigned int n = (unsigned int)min_u64(vectors, count_of(f, kind)), had = f->vectors;
+	enum irq_kind was = f->irq;
+	int err;
+
+	if (read_acquire(&f->gone))
+		return error_set(ENODEV, "%s: the device was taken away", f->dev->name);
+	if (!n)
+		return error_set(EOPNOTSUPP, "%s: the device has no interrupts of the kind %s",
+				 f->dev->name, kind_names[kind]);
+	irq_stop(f);
+	err = vfio_irq_start(f, kind, n);
+	if (err > 0 && (unsigned int)err < n)
+		err = vfio_irq_start(f, kind, (unsigned int)err);
+	if (!err)
+		return (int)f->vectors;
+	vfio_irq_start(f, was, had);
+	return error_set(err < 0 ? -err : ENOSPC, "%s: %u interrupts of the kind %s: %s",
+			 f->dev->name, n, kind_names[kind],
+			 err < 0 ? strerror(-err) : "the machine has none left");
 }
 
 void irq_stop(struct vfio_function *f)

@@ -240,8 +240,6 @@ u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int siz
 	p = vfio_register_mapped(r, offset, size);
 	value = likely(p) ? mapped_read(p, size) : file_read(f, r, offset, size);
 	full_fence(); /* what the device wrote before it answered is seen after this */
-	if (unlikely(read_once(&f->intx_fired)))
-		irq_unmask_line(f);
 	return value;
 }
 
@@ -264,8 +262,41 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 		 vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
 		error_set(EIO, "%s: the kernel does not write %u bytes at BAR %d offset %#llx",
 			  f->dev->name, size, bar, (unsigned long long)offset);
-	if (unlikely(read_once(&f->intx_fired)))
-		irq_unmask_line(f);
+}
+
+/* No read of a function passes a write that was posted to it before. */
+void vfio_function_flush(struct vfio_function *f)
+{
+	function_read(f, CONFIG_BAR, 0, 2);
+}
+
+static void vfio_describe_bar(struct vfio_function *f, unsigned int i)
+{
+	struct dmamap_bar_info *bar = &f->dev->bar[i];
+	const struct region *config = &f->region[CONFIG_BAR];
+	u32 low = 0, high = 0;
+
+	if (!f->region[i].size || vfio_calls->read(f->fd, &low, 4, config->at + 0x10 + 4 * i) != 4)
+		return;
+	bar->size = f->region[i].size;
+	if (low & 1) {
+		bar->flags = DMAMAP_BAR_IO;
+		bar->addr = low & ~3u;
+		return;
+	}
+	bar->flags = low & 8 ? DMAMAP_BAR_PREFETCH : 0;
+	bar->addr = low & ~15u;
+	if ((low & 6) == 4 && i + 1 < DEVICE_BARS &&
+	    vfio_calls->read(f->fd, &high, 4, config->at + 0x14 + 4 * i) == 4) {
+		bar->flags |= DMAMAP_BAR_64BIT;
+		bar->addr |= (u64)high << 32;
+	}
+}
+
+void vfio_function_describe_bars(struct vfio_function *f)
+{
+	for (unsigned int i = 0; i < DEVICE_BARS; i++)
+		vfio_describe_bar(f, i);
 }
 
 /*

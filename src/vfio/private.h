@@ -35,14 +35,14 @@ struct vfio_function {
 	struct region region[REGIONS];
 	enum irq_kind irq;
 	unsigned int vectors;
+	unsigned int vectors_most; /* of any kind */
 	bool irq_on;
 	bool gone;		    /* atomic: taken away */
 	struct vfio_function *next; /* of all open ones, under the lock of fork.c */
 
 	/* watch.c */
 	pthread_t watcher;
-	bool watched,
-		intx_fired; /* intx_fired: atomic, the line is masked until the driver looks */
+	bool watched;
 	int req_fd, err_fd, intx_fd, wake_fd;
 };
 
@@ -59,6 +59,8 @@ void fork_remove(struct vfio_function *f);
 /* pci.c: what the function has, and reaching it. Sentences are set. */
 int function_describe(struct vfio_function *f);
 int function_map_regions(struct vfio_function *f);
+void vfio_function_describe_bars(struct vfio_function *f);
+void vfio_function_flush(struct vfio_function *f); /* what was written to it has arrived */
 void function_unmap_regions(struct vfio_function *f);
 void function_blank_regions(struct vfio_function *f); /* all ones from now on */
 int function_reset(struct vfio_function *f);
@@ -68,7 +70,9 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 
 /* irq.c */
 int irq_describe(struct vfio_function *f, const char *wanted);
-int irq_start(struct vfio_function *f, const int *fd, unsigned int n);
+int vfio_irq_connect(struct vfio_function *f); /* as irq_describe() found them. 0, -errno */
+/* See backend_ops.irq_setup. */
+int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors);
 void irq_stop(struct vfio_function *f);
 /* One eventfd for the kernel's words about the device (IRQ_ERR, IRQ_REQ); fd -1: no more. 0,
  * -errno. */

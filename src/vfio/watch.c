@@ -5,9 +5,9 @@
  * the device's file closed, so that whoever asked does not wait for the program. Its mappings stay
  * until dmamap_close().
  *
- * A line's interrupt is handed on from here. The kernel masks the line as it rises, and the next
- * register that the driver reads or writes unmasks it: if that did not quiet the device, the line
- * rises again.
+ * A line's interrupt is handed on from here. The kernel masks the line as it rises, and the end of
+ * its handler unmasks it (device_line_rearm()): if that did not quiet the device, the line rises
+ * again.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -42,11 +42,8 @@ static bool watch_event_happened(int fd)
 
 static void raise_line(struct vfio_function *f)
 {
-	const u64 one = 1;
-
-	write_release(&f->intx_fired, true);
-	if (write(f->dev->irq_fd[0], &one, sizeof(one)) < 0)
-		return; /* full: there are interrupts enough to see */
+	if (read_acquire(&f->dev->irq_kind) == DMAMAP_IRQ_INTX)
+		device_line_raised(f->dev);
 }
 
 static void *watch_main(void *arg)
@@ -70,7 +67,7 @@ static void *watch_main(void *arg)
 				 "recover "
 				 "from: close it and open it again",
 				 f->dev->name, f->pci.address.text);
-		if (p[3].revents && watch_event_happened(f->intx_fd) && f->dev->n_irq)
+		if (p[3].revents && watch_event_happened(f->intx_fd))
 			raise_line(f);
 	}
 }

@@ -5,6 +5,12 @@
 #include <linux/dma-mapping.h>
 #include <stdio.h>
 
+/* Linux's formats, %llu and %llx, fit everywhere. */
+#define IS(type, value) _Generic((value), type : 1, default : 0)
+_Static_assert(IS(unsigned long long, (u64)0) && IS(long long, (s64)0),
+	       "u64 is unsigned long long");
+_Static_assert(IS(unsigned long long, (dma_addr_t)0), "dma_addr_t is u64");
+
 int main(void)
 {
 	static char buffer[64] = "hello device";

@@ -454,6 +454,7 @@ static int run_body(const struct config *c, int only)
 #endif
 		{"threads", thread_tests, &n_thread_tests},
 		{"two steps", twostep_tests, &n_twostep_tests},
+		{"function", function_tests, &n_function_tests},
 	};
 	struct CMUnitTest *all = calloc(400, sizeof(*all));
 	char title[128];

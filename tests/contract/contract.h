@@ -133,10 +133,10 @@ int contract_teardown(void **state);
 extern const struct CMUnitTest mask_tests[], limit_tests[], advertised_tests[], coherent_tests[],
 	pool_tests[], streaming_tests[], misuse_tests[], sg_tests[], sync_tests[], bounce_tests[],
 	isolation_tests[], bus_tests[], group_tests[], thread_tests[], twostep_tests[],
-	gone_tests[];
+	gone_tests[], function_tests[];
 extern const size_t n_mask_tests, n_limit_tests, n_advertised_tests, n_coherent_tests, n_pool_tests,
 	n_streaming_tests, n_misuse_tests, n_sg_tests, n_sync_tests, n_bounce_tests,
 	n_isolation_tests, n_bus_tests, n_group_tests, n_thread_tests, n_twostep_tests,
-	n_gone_tests;
+	n_gone_tests, n_function_tests;
 
 #endif

@@ -36,8 +36,9 @@
 
 #define FAILNTH_MAX 2000 /* more failures than this in one operation: it does not end */
 
-static const char *const failnth_sites[] = {"map",    "coherent", "pool",    "page",   "iova",
-					    "bounce", "link",	  "backend", "memory", "all"};
+static const char *const failnth_sites[] = {"map",    "coherent", "pool", "page",
+					    "iova",   "bounce",	  "link", "backend",
+					    "memory", "kmalloc",  "all"};
 
 static struct page *failnth_anchor;	 /* keeps RAM there while no device is open */
 static struct device *failnth_bystander; /* keeps what the first device makes for all */

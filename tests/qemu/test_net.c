@@ -6,6 +6,9 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
 
 #define RCTL  0x100
 #define TCTL  0x400
@@ -185,12 +188,200 @@ static void test_files_that_are_wrong(void **state)
 	rig_refused(spec, EINVAL, path, "one file");
 }
 
+#define WIRE_FRAMES 150u
+
+static int wire_peer;
+
+static void wire_start(struct card *c, int type, const char *more)
+{
+	char spec[160];
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fd), 0);
+	snprintf(spec, sizeof(spec), "qemu:e1000e,wire=fd:%d%s", fd[1], more);
+	wire_peer = fd[0];
+	card_start(c, spec);
+	close(fd[1]);
+	dmamap_readl(c->dev, 0, 8); /* QEMU's card loses what comes before it is set up */
+}
+
+static u32 wire_length(u32 n)
+{
+	return 60 + n * 37 % 1455;
+}
+
+static u8 wire_byte(u32 n, u32 i)
+{
+	return i < 14 ? byte_of(0, i) : (u8)(n * 131 + i * 7);
+}
+
+static void wire_make(u8 *frame, u32 n)
+{
+	for (u32 i = 0; i < wire_length(n); i++)
+		frame[i] = wire_byte(n, i);
+}
+
+/* As fast as the socket takes them, which is faster than the card has buffers. */
+static void *wire_send_all(void *arg)
+{
+	static u8 frame[2048];
+
+	for (u32 n = 0; n < WIRE_FRAMES; n++) {
+		wire_make(frame, n);
+		if (send(wire_peer, frame, wire_length(n), 0) != (ssize_t)wire_length(n))
+			return arg;
+	}
+	return NULL;
+}
+
+static void wire_receive_burst(int type)
+{
+	void *failed = NULL;
+	pthread_t thread;
+	struct card c;
+
+	wire_start(&c, type, "");
+	assert_int_equal(pthread_create(&thread, NULL, wire_send_all, &c), 0);
+	for (u32 n = 0; n < WIRE_FRAMES; n++) {
+		u32 slot = n % SLOTS;
+
+		wait_done(&c, slot);
+		assert_int_equal(c.ring[slot].len, wire_length(n));
+		for (u32 i = 0; i < wire_length(n); i++)
+			assert_int_equal(c.buf[slot * BUF + i], wire_byte(n, i));
+		c.ring[slot].status = 0;
+		dmamap_writel(c.dev, 0, RDT, slot);
+	}
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	card_stop(&c);
+	close(wire_peer);
+}
+
+static void test_wire_receives(void **state)
+{
+	wire_receive_burst(SOCK_SEQPACKET);
+	wire_receive_burst(SOCK_DGRAM);
+}
+
+static void wire_put(struct card *c, u32 n)
+{
+	u32 slot = n % SLOTS;
+
+	wire_make(c->buf + slot * BUF, n);
+	c->ring[SLOTS + slot] = (struct descriptor){
+		.addr = c->buf_addr + slot * BUF, .len = (u16)wire_length(n), .csum = 0x0b00};
+	dmamap_writel(c->dev, 0, TDT, (slot + 1) % SLOTS);
+}
+
+static void wire_take(u32 n)
+{
+	static u8 frame[2048], want[2048];
+
+	assert_int_equal(recv(wire_peer, frame, sizeof(frame), 0), wire_length(n));
+	wire_make(want, n);
+	assert_memory_equal(frame, want, wire_length(n));
+}
+
+/* More than the socket holds before anything is read. */
+static void wire_send_burst(int type)
+{
+	struct card c;
+
+	wire_start(&c, type, ",policy=lazy");
+	for (u32 n = 0; n < WIRE_FRAMES; n++) {
+		wire_put(&c, n);
+		wait_done(&c, SLOTS + n % SLOTS);
+	}
+	for (u32 n = 0; n < WIRE_FRAMES; n++)
+		wire_take(n);
+	card_stop(&c);
+	close(wire_peer);
+}
+
+static void test_wire_sends(void **state)
+{
+	wire_send_burst(SOCK_SEQPACKET);
+	wire_send_burst(SOCK_DGRAM);
+}
+
+/* What is no frame is dropped; a program that goes leaves a card that still sends. */
+static void test_wire_bad_frames_and_an_end(void **state)
+{
+	static u8 bytes[65537];
+	struct card c;
+
+	wire_start(&c, SOCK_SEQPACKET, "");
+	assert_int_equal(send(wire_peer, bytes, 13, 0), 13);
+	assert_int_equal(send(wire_peer, bytes, sizeof(bytes), 0), sizeof(bytes));
+	wire_make(bytes, 3);
+	assert_int_equal(send(wire_peer, bytes, wire_length(3), 0), wire_length(3));
+	wait_done(&c, 0);
+	assert_int_equal(c.ring[0].len, wire_length(3));
+	close(wire_peer);
+	for (u32 n = 0; n < 2 * SLOTS; n++) {
+		wire_put(&c, n);
+		wait_done(&c, SLOTS + n % SLOTS);
+	}
+	card_stop(&c);
+}
+
+static void test_wire_refused(void **state)
+{
+	char spec[128];
+	int fd[2];
+
+	rig_refused("qemu:e1000e,wire=pair:a", EINVAL, "wire=pair:a", "fd:N");
+	rig_refused("qemu:e1000e,wire=fd:", EINVAL, "wire=fd:", "number");
+	rig_refused("qemu:e1000e,wire=fd:99999", EBADF, "wire=fd:99999", "Bad file descriptor");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	snprintf(spec, sizeof(spec), "qemu:e1000e,wire=fd:%d", fd[0]);
+	rig_refused(spec, EPROTOTYPE, "another kind", "SOCK_SEQPACKET");
+	close(fd[0]);
+	close(fd[1]);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+	snprintf(spec, sizeof(spec), "qemu:e1000e,pcap-in=/dev/null,wire=fd:%d", fd[0]);
+	rig_refused(spec, EINVAL, "pcap-in", "contradict");
+	snprintf(spec, sizeof(spec), "qemu:edu,wire=fd:%d", fd[0]);
+	rig_refused(spec, EINVAL, "netdev", "not found");
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* Whatever fails on the way, nothing stays. */
+static void test_wire_failing_everywhere(void **state)
+{
+	unsigned int fds, threads = rig_threads();
+	struct device *dev = NULL;
+	char spec[64], plan[64];
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+	snprintf(spec, sizeof(spec), "qemu:e1000e,wire=fd:%d", fd[1]);
+	fds = rig_descriptors();
+	for (int nth = 1; !dev && nth < 100; nth++) {
+		snprintf(plan, sizeof(plan), "memory:nth=%d", nth);
+		assert_int_equal(dmamap_fail(plan), 0);
+		dev = dmamap_open(spec);
+		dmamap_fail(NULL);
+		if (!dev)
+			assert_int_equal(rig_descriptors(), fds);
+	}
+	assert_non_null(dev);
+	dmamap_close(dev);
+	assert_int_equal(rig_descriptors(), fds);
+	assert_int_equal(rig_threads(), threads);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		rig_test(test_packets_from_a_file),
-		rig_test(test_packets_into_a_file),
-		rig_test(test_files_that_are_wrong),
+		rig_test(test_packets_from_a_file),  rig_test(test_packets_into_a_file),
+		rig_test(test_files_that_are_wrong), rig_test(test_wire_receives),
+		rig_test(test_wire_sends),	     rig_test(test_wire_bad_frames_and_an_end),
+		rig_test(test_wire_refused),	     rig_test(test_wire_failing_everywhere),
 	};
 
 	rig_need_qemu();

@@ -143,6 +143,114 @@ static void references(void **state)
 	assert_ptr_equal(compound_head(page), page);
 }
 
+static void many_references(void **state)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, 2);
+	u8 heap[64], *object = kmalloc(64, GFP_KERNEL);
+
+	page_ref_add(page, 9);
+	page_ref_inc(page + 3);
+	assert_int_equal(page_ref_count(page), 11);
+	page_ref_sub(page + 1, 8);
+	page_ref_dec(page);
+	assert_int_equal(page_ref_count(page), 2);
+	/* the last one is not given back this way */
+	errno = 0;
+	page_ref_sub(page, 2);
+	assert_int_equal(errno, EINVAL);
+	assert_non_null(strstr(error_text(), "put_page"));
+	assert_int_equal(page_ref_count(page), 2);
+	page_ref_sub(page, INT32_MAX);
+	page_ref_add(page, 0);
+	page_ref_add(page, -1);
+	assert_int_equal(page_ref_count(page), 2);
+	page_ref_sub(page, -1);
+	page_ref_sub(page, INT32_MIN);
+	assert_int_equal(page_ref_count(page), 2);
+	page_ref_add(page, INT32_MAX); /* more than can be counted */
+	assert_int_equal(page_ref_count(page), 2);
+	page_ref_dec(page);
+	put_page(page);
+	assert_int_equal(page_ref_count(page), 0);
+	errno = 0;
+	page_ref_inc(page);
+	assert_int_equal(errno, EINVAL);
+	/* only of alloc_pages() */
+	errno = 0;
+	page_ref_inc(virt_to_page(object));
+	assert_int_equal(errno, EINVAL);
+	page_ref_inc(virt_to_page(heap));
+	kfree(object);
+	assert_int_equal(mem_pages_used(), 0);
+}
+
+static void splitting(void **state)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, 2);
+
+	split_page(page, 2);
+	for (int i = 0; i < 4; i++) {
+		assert_ptr_equal(compound_head(page + i), page + i);
+		assert_int_equal(page_ref_count(page + i), 1);
+	}
+	__free_page(page + 1);
+	__free_page(page);
+	__free_page(page + 3);
+	assert_int_equal(mem_pages_used(), 1);
+	__free_page(page + 2);
+	assert_int_equal(mem_pages_used(), 0);
+	page = alloc_pages(GFP_KERNEL, 2);
+	errno = 0;
+	split_page(page, 1);
+	assert_int_equal(errno, EINVAL);
+	split_page(page + 1, 0);
+	get_page(page);
+	split_page(page, 2);
+	assert_int_equal(compound_nr(page), 4);
+	put_page(page);
+	__free_pages(page, 2);
+	errno = 0;
+	split_page(page, 2);
+	assert_int_equal(errno, EINVAL);
+	split_page(virt_to_page(&page), 0);
+}
+
+static void small_names(void **state)
+{
+	struct page *page = dev_alloc_pages(1), *one = dev_alloc_page();
+	unsigned long low = __get_dma_pages(GFP_KERNEL, 0);
+	u8 *p = kmap_local_page(page), *q = kmap(one);
+	char text[8] = "";
+
+	assert_int_equal(page_size(page + 1), 8192);
+	assert_int_equal(compound_nr(one), 1);
+	assert_ptr_equal(nth_page(page, 1), page + 1);
+	assert_ptr_equal(virt_to_head_page(p + 5000), page);
+	assert_true(low && virt_to_phys((void *)low) < 16 << 20);
+	memset(p, 5, 4096);
+	copy_page(q, p);
+	assert_int_equal(q[4095], 5);
+	memcpy_to_page(one, 4090, "abcdef", 6);
+	memcpy_from_page(text, one, 4091, 3);
+	assert_string_equal(text, "bcd");
+	memzero_page(one, 4094, 2);
+	assert_true(!memcmp(q + 4090, "abcd", 4) && !q[4094] && !q[4095]);
+	assert_int_equal(q[4089], 5);
+	clear_highpage(one);
+	assert_int_equal(q[0], 0);
+	copy_highpage(one, page);
+	assert_int_equal(q[4095], 5);
+	assert_ptr_equal(kmap_atomic(one), q);
+	kunmap_atomic(q);
+	kunmap_local(p);
+	kunmap(one);
+	assert_int_equal(page_to_nid(one), 0);
+	assert_false(page_is_pfmemalloc(one));
+	free_page(low);
+	__free_pages(page, 1);
+	put_page(one);
+}
+
 /* The flag of the library's own pages is not a driver's to set. */
 static void internal_flag(void **state)
 {
@@ -156,9 +264,11 @@ static void internal_flag(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(orders),	 cmocka_unit_test(by_address),
-		cmocka_unit_test(exact),	 cmocka_unit_test(references),
-		cmocka_unit_test(internal_flag), cmocka_unit_test(conversions),
+		cmocka_unit_test(orders),	   cmocka_unit_test(by_address),
+		cmocka_unit_test(exact),	   cmocka_unit_test(references),
+		cmocka_unit_test(internal_flag),   cmocka_unit_test(conversions),
+		cmocka_unit_test(many_references), cmocka_unit_test(splitting),
+		cmocka_unit_test(small_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

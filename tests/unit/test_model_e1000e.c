@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fail.h"
+#include "e1000e.h"
 #include "e1000e_rig.h"
 
 #include <errno.h>
@@ -365,6 +366,23 @@ static void test_destroy_any_time(void **state)
 	}
 }
 
+/* A cause asserts the line where it is enabled, and when its time has come. */
+static void test_line(void **state)
+{
+	static struct e1000e card;
+	struct e1000e *c = &card;
+
+	c->regs.icr = 4;
+	assert_false(e1000e_line(c));
+	c->regs.ims = 4 | 1;
+	assert_true(e1000e_line(c));
+	c->regs.due = 1;
+	assert_false(e1000e_line(c));
+	c->regs.due = 0;
+	c->gone = 1;
+	assert_false(e1000e_line(c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,7 +391,7 @@ int main(void)
 		cmocka_unit_test(test_interrupt_causes), cmocka_unit_test(test_msix),
 		cmocka_unit_test(test_throttle),	 cmocka_unit_test(test_link),
 		cmocka_unit_test(test_statistics),	 cmocka_unit_test(test_unplug),
-		cmocka_unit_test(test_destroy_any_time),
+		cmocka_unit_test(test_destroy_any_time), cmocka_unit_test(test_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

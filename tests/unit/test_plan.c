@@ -102,6 +102,59 @@ static void test_a_plan_does_not_fail_its_successor(void **state)
 	assert_int_equal(dmamap_fail(NULL), 0);
 }
 
+/* Operations of the program go by the same plans. */
+static void test_operations_of_the_program(void **state)
+{
+	static const char *const words[] = {"kmalloc", "skb", "irq", "ioremap", "register"};
+	struct device *dev = rig_open("sim,name=one", DMA_BIT_MASK(64));
+	char plan[64];
+
+	assert_false(dmamap_should_fail(dev, "skb"));
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		snprintf(plan, sizeof(plan), "%s:nth=3", words[i]);
+		assert_int_equal(dmamap_fail(plan), 0);
+		assert_false(dmamap_should_fail(NULL, words[i]));
+		assert_false(dmamap_should_fail(dev, words[i]));
+		assert_false(dmamap_should_fail(dev, words[(i + 1) % ARRAY_SIZE(words)]));
+		assert_true(dmamap_should_fail(dev, words[i]));
+		assert_false(dmamap_should_fail(dev, words[i]));
+		assert_int_equal(dmamap_fail_count(words[i]), 1);
+		assert_int_equal(dmamap_fail_count("all"), 1);
+	}
+	assert_int_equal(dmamap_fail("irq:every=1,dev=one"), 0);
+	assert_true(dmamap_should_fail(dev, "irq"));
+	assert_false(dmamap_should_fail(NULL, "irq"));
+	assert_false(dmamap_should_fail(dev, "irqs"));
+	assert_false(dmamap_should_fail(dev, ""));
+	assert_false(dmamap_should_fail(dev, "all"));
+	assert_false(dmamap_should_fail(dev, NULL));
+	assert_int_equal(dmamap_fail_count("irq"), 1);
+	dmamap_fail(NULL);
+	rig_close(dev);
+}
+
+/* Both sites reach an object; neither reaches what is not of its kind. */
+static void test_objects_and_pages(void **state)
+{
+	struct kmem_cache *cache = kmem_cache_create("one", 100, 0, 0, NULL);
+	struct page *page;
+
+	assert_non_null(cache);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(dmamap_fail(i ? "page:every=1" : "kmalloc:every=1"), 0);
+		assert_null(kmalloc(10, GFP_KERNEL));
+		assert_int_equal(errno, ENOMEM);
+		assert_null(kmalloc(100000, GFP_KERNEL));
+		assert_null(kmem_cache_alloc(cache, GFP_KERNEL));
+		page = alloc_page(GFP_KERNEL);
+		assert_int_equal(!page, i);
+		dmamap_fail(NULL);
+		if (page)
+			__free_page(page);
+	}
+	kmem_cache_destroy(cache);
+}
+
 #define quiet(f) cmocka_unit_test_teardown(f, teardown)
 
 int main(void)
@@ -111,6 +164,8 @@ int main(void)
 		quiet(test_what_is_not_names_the_word),
 		quiet(test_every_site_by_its_name),
 		quiet(test_a_plan_does_not_fail_its_successor),
+		quiet(test_operations_of_the_program),
+		quiet(test_objects_and_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,6 +236,136 @@ static void test_line(void **state)
 	dmamap_close(dev);
 }
 
+/* Bus addresses are those of the function's registers; of a BAR that it has not there is nothing.
+ */
+static void test_bars(void **state)
+{
+	static const u32 bars[] = {0xe000000c, 0x12, 0xc001};
+	struct dmamap_bar_info info;
+
+	memcpy(rig.config + 0x10, bars, sizeof(bars));
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_equal(dmamap_bar(dev, 0, &info), 0);
+	assert_true(info.addr == 0x12e0000000 && info.size == RIG_BAR0);
+	assert_int_equal(info.flags, DMAMAP_BAR_64BIT | DMAMAP_BAR_PREFETCH);
+	assert_int_equal(dmamap_bar(dev, 1, &info), -ENOENT);
+	assert_int_equal(dmamap_bar(dev, 2, &info), 0);
+	assert_true(info.addr == 0xc000 && info.size == RIG_BAR2);
+	assert_int_equal(info.flags, DMAMAP_BAR_IO);
+	dmamap_close(dev);
+}
+
+static void test_configuration(void **state)
+{
+	static const u8 msix[] = {0x11, 0, 4, 0};
+
+	rig.config[6] = 0x10;
+	rig.config[0x34] = 0x40;
+	memcpy(rig.config + 0x40, msix, sizeof(msix));
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	dmamap_writeb(dev, DMAMAP_CONFIG, 0x0d, 0x20);
+	assert_int_equal(rig.config[0x0d], 0x20);
+	dmamap_writew(dev, DMAMAP_CONFIG, 0x42, 0x8004);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(rig.config[0x43], 0);
+	dmamap_writel(dev, DMAMAP_CONFIG, 0x10, ~0u);
+	assert_int_equal(rig.config[0x10], 0);
+	assert_int_equal(rig.config[4] & 4, 4);
+	dmamap_writew(dev, DMAMAP_CONFIG, 4, 3);
+	assert_int_equal(rig.config[4] & 7, 3);
+	dmamap_close(dev);
+}
+
+/*
+ * Capabilities that overlap: bits that one says are cleared by ones and that the other takes away
+ * are written as zeros, whatever they read as.
+ */
+static void test_configuration_overlapping(void **state)
+{
+	static const u8 pcix[] = {0x07, 0x48}, vendor[] = {0x09, 0, 0x0c, 0};
+
+	rig.config[6] = 0x10;
+	rig.config[0x34] = 0x44;
+	memcpy(rig.config + 0x44, pcix, sizeof(pcix));
+	memcpy(rig.config + 0x48, vendor, sizeof(vendor));
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	dmamap_writel(dev, DMAMAP_CONFIG, 0x48, 0x200c0009);
+	assert_int_equal(rig.config[0x48], 0x09);
+	assert_int_equal(rig.config[0x4a], 0);
+	assert_int_equal(rig.config[0x4b], 0x20);
+	dmamap_close(dev);
+}
+
+static void test_interrupts_again(void **state)
+{
+	int fd;
+
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	fd = dmamap_irq_fd(dev, 4);
+	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSI, 3), 1);
+	assert_int_equal(rig.vectors_on, 1);
+	assert_int_equal(rig.vector_fd[0], dmamap_irq_fd(dev, 0));
+	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSIX, 5), 5);
+	assert_int_equal(dmamap_irq_fd(dev, 4), fd);
+	assert_int_equal(rig.vector_fd[4], fd);
+	/* the machine has less than the function */
+	rig.msix_left = 3;
+	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSIX, 5), 3);
+	assert_int_equal(rig.vectors_on, 3);
+	assert_int_equal(dmamap_irq_fd(dev, 3), -EINVAL);
+	/* what fails leaves what was */
+	rig.fail_only = VFIO_DEVICE_SET_IRQS;
+	rig.fail_at = 2;
+	rig.fail_err = ENOMEM;
+	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSI, 1), -ENOMEM);
+	assert_int_equal(rig.vectors_on, 3);
+	assert_true(dmamap_irq_fd(dev, 2) >= 0);
+	rig.msi = 0;
+	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSI, 1), -EOPNOTSUPP);
+	assert_non_null(strstr(dmamap_strerror(), "msi"));
+	assert_int_equal(rig.vectors_on, 3);
+	dmamap_close(dev);
+}
+
+/* The line is chosen later, and its handler says when it has run: registers unmask nothing then. */
+static void test_line_again(void **state)
+{
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_INTX, 1), 1);
+	assert_int_equal(dmamap_irq_eoi(dev, 0), 0);
+	assert_int_equal(rig.unmasks, 0);
+	for (u64 i = 1; i < 4; i++) {
+		u64 count;
+
+		signal_fd(rig.intx_fd);
+		assert_true(readable(dmamap_irq_fd(dev, 0)));
+		assert_int_equal(read(dmamap_irq_fd(dev, 0), &count, 8), 8);
+		dmamap_readl(dev, 0, 0);
+		assert_int_equal(rig.unmasks, i - 1);
+		assert_int_equal(dmamap_irq_eoi(dev, 0), 0);
+		assert_int_equal(rig.unmasks, i);
+	}
+	dmamap_close(dev);
+}
+
+/* Each write is followed by a read of the function, which no posted write comes behind. */
+static void test_writes_in_step(void **state)
+{
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	rig.config_reads = 0;
+	dmamap_writel(dev, 0, 0, 1);
+	dmamap_writel(dev, 2, 0, 1);
+	assert_int_equal(rig.config_reads, 0);
+	dmamap_close(dev);
+	dev = rig_open(spec(",writes=sync"), DMA_BIT_MASK(64));
+	rig.config_reads = 0;
+	dmamap_writel(dev, 0, 0, 1);
+	assert_int_equal(rig.config_reads, 1);
+	dmamap_writel(dev, 2, 0, 1);
+	assert_int_equal(rig.config_reads, 2);
+	dmamap_close(dev);
+}
+
 static void test_taken_back(void **state)
 {
 	u8 *p;
@@ -252,6 +382,7 @@ static void test_taken_back(void **state)
 	assert_non_null(strstr(dmamap_strerror(), "taken away"));
 	dmamap_writel(dev, 0, 0, 9);
 	assert_int_equal(rig_bar0_read(0), 5);
+	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSI, 1), -ENODEV);
 	dma_unmap_single(dev, a, 4096, DMA_TO_DEVICE);
 	assert_int_equal(rig.n_maps, 0);
 	dmamap_close(dev);
@@ -328,12 +459,24 @@ static char vfio[] = "vfio", iommufd[] = "iommufd";
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_sysfs_says_no),  BOTH(test_files_say_no),
-		BOTH(test_kernel_says_no), BOTH(test_every_call_fails),
-		BOTH(test_no_memory),	   BOTH(test_registers),
-		BOTH(test_interrupts),	   BOTH(test_line),
-		BOTH(test_taken_back),	   BOTH(test_reset),
-		BOTH(test_fork),	   BOTH(test_second_open),
+		BOTH(test_sysfs_says_no),
+		BOTH(test_files_say_no),
+		BOTH(test_kernel_says_no),
+		BOTH(test_every_call_fails),
+		BOTH(test_no_memory),
+		BOTH(test_registers),
+		BOTH(test_interrupts),
+		BOTH(test_line),
+		BOTH(test_taken_back),
+		BOTH(test_reset),
+		BOTH(test_fork),
+		BOTH(test_second_open),
+		BOTH(test_bars),
+		BOTH(test_configuration),
+		BOTH(test_configuration_overlapping),
+		BOTH(test_interrupts_again),
+		BOTH(test_line_again),
+		BOTH(test_writes_in_step),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

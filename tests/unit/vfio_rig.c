@@ -470,6 +470,7 @@ static ssize_t fake_read(int fd, void *to, size_t size, u64 at)
 	if (!p)
 		return -EINVAL;
 	memcpy(to, p, size);
+	rig.config_reads += REGION(at) == 7;
 	return (ssize_t)size;
 }
 

@@ -41,7 +41,7 @@ struct rig_kernel {
 	struct rig_map map[RIG_MAPS]; /* in the order of making; the last takes the place of one
 					 that goes */
 	u64 n_maps, map_calls, unmap_calls, ioctls;
-	u64 resets, hot_resets, unmasks;
+	u64 resets, hot_resets, unmasks, config_reads;
 	unsigned int open; /* descriptors, and mapped registers */
 	u8 config[256], bar2[RIG_BAR2];
 	int vector_fd[64], req_fd, intx_fd, vectors_on;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How a script uses a character device: as a program would, by its name. */
+#ifndef KMOD_CHARDEV_H
+#define KMOD_CHARDEV_H
+
+#include <linux/fs.h>
+#include "../core/core.h"
+
+struct kmod_open_file {
+	struct inode inode;
+	struct file file;
+};
+/* NULL: the first device that is registered. 0, or what the driver's open returned. */
+int kmod_file_open(const char *name, struct kmod_open_file *f);
+void kmod_file_close(struct kmod_open_file *f);
+ssize_t kmod_file_read(struct kmod_open_file *f, void *buf, size_t n);
+ssize_t kmod_file_write(struct kmod_open_file *f, const void *buf, size_t n);
+long kmod_file_ioctl(struct kmod_open_file *f, unsigned int cmd, unsigned long arg);
+__poll_t kmod_file_poll(struct kmod_open_file *f);
+int kmod_file_mmap(struct kmod_open_file *f, unsigned long start, size_t n);
+
+#endif

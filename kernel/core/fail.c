@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fault injection of the runtime's own sites: kmalloc, skb, irq, ioremap, register. dmamap has the
+ * others. */
+#include "core.h"
+
+static struct host_mutex lock;
+static unsigned long calls, failed; /* of the chosen site, under lock */
+static const char *site;
+static unsigned long nth;
+static bool read;
+
+bool kmod_fail(const char *name)
+{
+	struct kmod_stack stack;
+	bool fail;
+
+	host_lock(&lock);
+	if (!read) {
+		site = kmod_option("fail");
+		nth = (unsigned long)kmod_option_int("nth", 0);
+		read = true;
+	}
+	fail = site && nth && !strcmp(site, name) && ++calls == nth;
+	failed += fail;
+	host_unlock(&lock);
+	if (!fail)
+		return false;
+	kmod_stack_take(&stack);
+	kmod_finding_at("injected", &stack, NULL, NULL, name);
+	return true;
+}
+
+unsigned long kmod_fail_count(void)
+{
+	return failed;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ledger: what the driver obtained and has not given back, with the stack that obtained it.
+ * Objects that were freed lately are remembered too, so that a use after free names both ends.
+ */
+#include "core.h"
+
+#define BUCKETS 8192
+#define PAST	8192
+
+struct entry {
+	struct entry *next;
+	const void *object;
+	size_t size;
+	enum kmod_object kind;
+	u64 order;
+	struct kmod_stack at;
+};
+
+struct past {
+	const void *object;
+	size_t size;
+	struct kmod_stack allocated, freed;
+};
+
+static struct host_mutex lock; /* guards all that follows */
+static struct entry *buckets[BUCKETS];
+static struct past past[PAST];
+static unsigned int past_next;
+static u64 orders;
+
+static const struct {
+	const char *kind, *what;
+} names[KMOD_OBJECTS] = {
+	[KMOD_MEMORY] = {"leak-memory", "memory was not freed"},
+	[KMOD_PAGES] = {"leak-pages", "pages were not freed"},
+	[KMOD_SKB] = {"leak-skb", "a socket buffer was not freed"},
+	[KMOD_TIMER] = {"leak-timer", "a timer is still armed"},
+	[KMOD_WORK] = {"leak-work", "a work item is still queued"},
+	[KMOD_IRQ] = {"leak-irq", "an interrupt is still requested"},
+	[KMOD_REGION] = {"leak-region", "a region is still reserved"},
+	[KMOD_IOMAP] = {"leak-iomap", "registers are still mapped"},
+	[KMOD_NETDEV] = {"leak-netdev", "a network device was not freed"},
+	[KMOD_NAPI] = {"leak-napi", "a NAPI instance is still enabled"},
+	[KMOD_WORKQUEUE] = {"leak-workqueue", "a work queue was not destroyed"},
+	[KMOD_KTHREAD] = {"leak-kthread", "a kernel thread was not stopped"},
+	[KMOD_CHARDEV] = {"leak-chardev", "a character device is still registered"},
+	[KMOD_FILE] = {"leak-file", "a sysfs or debugfs entry was not removed"},
+	[KMOD_FIRMWARE] = {"leak-firmware", "firmware was not released"},
+	[KMOD_CACHE] = {"leak-cache", "a kmem_cache was not destroyed"},
+	[KMOD_POOL] = {"leak-page-pool", "a page pool was not destroyed"},
+	[KMOD_DRIVER] = {"leak-driver", "a driver is still registered"},
+	[KMOD_ENABLED] = {"leak-enabled", "the PCI device is still enabled"},
+};
+
+static struct entry **ledger_find(enum kmod_object kind, const void *object)
+{
+	struct entry **at = &buckets[((unsigned long)object >> 4) * 2654435761u % BUCKETS];
+
+	while (*at && ((*at)->object != object || (*at)->kind != kind))
+		at = &(*at)->next;
+	return at;
+}
+
+void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size)
+{
+	struct entry *e = host_calloc(1, sizeof(*e)), **at;
+
+	if (!e)
+		kmod_oops("ledger", "no memory for the ledger");
+	e->object = object;
+	e->size = size;
+	e->kind = kind;
+	kmod_stack_take(&e->at);
+	host_lock(&lock);
+	at = ledger_find(kind, object);
+	if (*at) { /* a page that came back by another path */
+		struct entry *old = *at;
+
+		*at = old->next;
+		host_free(old);
+	}
+	e->order = ++orders;
+	e->next = *at;
+	*at = e;
+	host_unlock(&lock);
+}
+
+bool kmod_ledger_del(enum kmod_object kind, const void *object)
+{
+	struct entry **at, *e;
+	struct kmod_stack here;
+
+	kmod_stack_take(&here);
+	host_lock(&lock);
+	at = ledger_find(kind, object);
+	e = *at;
+	if (e) {
+		*at = e->next;
+		if (kind == KMOD_MEMORY || kind == KMOD_SKB || kind == KMOD_PAGES)
+			past[past_next++ % PAST] = (struct past){e->object, e->size, e->at, here};
+	}
+	host_unlock(&lock);
+	host_free(e);
+	return e != NULL;
+}
+
+void kmod_ledger_given(enum kmod_object kind, const void *object, unsigned long fn)
+{
+	struct entry *e;
+
+	host_lock(&lock);
+	e = *ledger_find(kind, object);
+	if (e)
+		e->at = (struct kmod_stack){.n = 1, .pc = {fn + 1}};
+	host_unlock(&lock);
+}
+
+bool kmod_ledger_find(enum kmod_object kind, const void *object, size_t *size,
+		      struct kmod_stack *stack)
+{
+	struct entry *e;
+
+	host_lock(&lock);
+	e = *ledger_find(kind, object);
+	if (e && size)
+		*size = e->size;
+	if (e && stack)
+		*stack = e->at;
+	host_unlock(&lock);
+	return e != NULL;
+}
+
+void kmod_ledger_freeing(const void *p, size_t n)
+{
+	static const enum kmod_object kinds[] = {KMOD_TIMER, KMOD_WORK, KMOD_NAPI};
+	struct entry found[4];
+	unsigned int n_found = 0;
+
+	host_lock(&lock);
+	for (unsigned int b = 0; b < BUCKETS; b++) {
+		for (struct entry *e = buckets[b]; e; e = e->next) {
+			if (n_found < ARRAY_SIZE(found) &&
+			    (e->kind == kinds[0] || e->kind == kinds[1] || e->kind == kinds[2]) &&
+			    (unsigned long)e->object - (unsigned long)p < n)
+				found[n_found++] = *e;
+		}
+	}
+	host_unlock(&lock);
+	for (unsigned int i = 0; i < n_found; i++)
+		kmod_finding_with("freed-active", &found[i].at,
+				  "it was armed, queued or enabled here",
+				  "memory is freed that has an active object in it: %s",
+				  names[found[i].kind].what);
+}
+
+bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod_stack *allocated,
+			  struct kmod_stack *freed)
+{
+	const unsigned long slack = 64;
+	unsigned long a = (unsigned long)addr, at;
+	bool found = false;
+
+	allocated->n = freed->n = 0;
+	host_lock(&lock);
+	for (unsigned int b = 0; b < BUCKETS && !found; b++) {
+		for (struct entry *e = buckets[b]; e && !found; e = e->next) {
+			at = (unsigned long)e->object;
+			if (e->kind != KMOD_MEMORY || a + slack < at || a >= at + e->size + slack)
+				continue;
+			snprintf(text, size, "%ld bytes %s an object of %zu bytes",
+				 a < at		    ? (long)(at - a)
+				 : a < at + e->size ? (long)(a - at)
+						    : (long)(a - at - e->size),
+				 a < at		    ? "before"
+				 : a < at + e->size ? "inside"
+						    : "past the end of",
+				 e->size);
+			*allocated = e->at;
+			found = true;
+		}
+	}
+	for (unsigned int i = 0; i < PAST && !found; i++) {
+		struct past *e = &past[(past_next - 1 - i) % PAST];
+
+		at = (unsigned long)e->object;
+		if (!at || a < at || a >= at + e->size)
+			continue;
+		snprintf(text, size, "%ld bytes inside an object of %zu bytes that was freed",
+			 (long)(a - at), e->size);
+		*allocated = e->allocated;
+		*freed = e->freed;
+		found = true;
+	}
+	host_unlock(&lock);
+	return found;
+}
+
+int kmod_page_refs(const void *page);
+
+unsigned int kmod_ledger_report(void)
+{
+	unsigned int n = 0;
+
+	for (u64 last = 0;;) {
+		struct entry found = {.order = 0};
+
+		host_lock(&lock);
+		for (unsigned int b = 0; b < BUCKETS; b++) {
+			for (struct entry *e = buckets[b]; e; e = e->next) {
+				if (e->order > last && (!found.order || e->order < found.order))
+					found = *e;
+			}
+		}
+		host_unlock(&lock);
+		if (!found.order)
+			return n;
+		last = found.order;
+		if (found.kind == KMOD_PAGES && !kmod_page_refs(found.object))
+			continue;
+		if (++n <= 64) {
+			char text[128];
+
+			snprintf(text, sizeof(text), "%s at the end (%zu bytes)",
+				 names[found.kind].what, found.size);
+			kmod_finding_at(names[found.kind].kind, &found.at, NULL, NULL, text);
+		}
+	}
+}
+
+void kmod_ledger_forget(void)
+{
+	host_lock(&lock);
+	for (unsigned int b = 0; b < BUCKETS; b++) {
+		while (buckets[b]) {
+			struct entry *e = buckets[b];
+
+			buckets[b] = e->next;
+			host_free(e);
+		}
+	}
+	host_unlock(&lock);
+}

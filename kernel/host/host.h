@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the runtime needs of the process that it runs in. This is the only file that both sides
+ * include: the runtime is compiled with the kernel's headers, host.c with the C library's. Times
+ * are nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef KMOD_HOST_H
+#define KMOD_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A mutex and a condition variable: all zero is ready for use, and neither has to be destroyed. */
+struct host_mutex {
+	unsigned long opaque[5];
+};
+struct host_cond {
+	unsigned long opaque[6];
+};
+void host_lock(void *mutex);
+bool host_trylock(void *mutex);
+void host_unlock(void *mutex);
+void host_wait(void *cond, void *mutex);
+/* False: `deadline` passed. */
+bool host_wait_until(void *cond, void *mutex, unsigned long deadline);
+void host_broadcast(void *cond);
+
+unsigned long host_now(void);
+unsigned long host_wall(void);
+void host_sleep(unsigned long ns);
+void host_yield(void);
+
+/* A thread, which the watchdog's report includes. 0 when there is none to be had. */
+unsigned long host_thread_start(void (*fn)(void *arg), void *arg, const char *name);
+void host_thread_join(unsigned long thread);
+
+void *host_calloc(size_t n, size_t size);
+void host_free(void *p);
+
+/* The return addresses of this thread, by its frame pointers. */
+unsigned int host_backtrace(unsigned long *pc, unsigned int max);
+/* The same from a frame pointer on. */
+unsigned int host_backtrace_from(unsigned long frame, unsigned long *pc, unsigned int max);
+void host_thread_adopt(const char *name);
+/* Calls `fn` with the stack of each thread but the caller. */
+void host_all_stacks(void (*fn)(const char *name, const unsigned long *pc, unsigned int n));
+/* Calls `fn` on a fatal signal, with the address and the interrupted stack. */
+void host_on_fatal(void (*fn)(int signal, unsigned long addr, const unsigned long *pc,
+			      unsigned int n));
+bool host_stopped(void); /* SIGINT or SIGTERM came */
+void host_signals(void);
+
+void host_write(int fd, const void *buf, size_t n);
+void host_exit(int status) __attribute__((noreturn));
+void host_random(void *buf, size_t n);
+char *host_getenv(const char *name);
+
+/* Waits for an eventfd's count, which it takes; 0: `timeout_ms` passed; -1: it cannot be read. */
+int host_event_wait(int fd, int timeout_ms, unsigned long *count);
+/* A pair of sockets that carry whole messages. */
+int host_socketpair(int fd[2]);
+long host_send(int fd, const void *buf, size_t n);
+long host_recv(int fd, void *buf, size_t n, int timeout_ms);
+/* The whole file, in memory for host_free(); NULL: it cannot be read. */
+void *host_read_file(const char *path, size_t *size);
+
+/* dmamap, whose opaque device the runtime passes on. */
+struct dmamap_device;
+
+#endif

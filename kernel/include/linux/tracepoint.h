@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Trace points do nothing: each is an empty inline function. */
+#ifndef KMOD_LINUX_TRACEPOINT_H
+#define KMOD_LINUX_TRACEPOINT_H
+#endif
+#define TP_PROTO(args...) args
+#define TP_ARGS(args...)  args
+#define TRACE_EVENT(name, proto, ...)                                                              \
+	static inline void trace_##name(proto)                                                     \
+	{                                                                                          \
+	}
+#define DEFINE_TRACE_EVENT_NONE

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`dmamap kmod`: names, build, run, fail and expect. The command `dmamap` starts it and says where things are."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import expect  # noqa: E402
+from build import Build, SANITIZERS  # noqa: E402
+from findings import merge  # noqa: E402
+from places import Places, Progress, Stop, FAILED, FOUND, USAGE  # noqa: E402
+from runner import Runner  # noqa: E402
+
+OWN_SITES = ['kmalloc', 'skb', 'irq', 'ioremap', 'register']
+DMA_SITES = ['map', 'coherent', 'pool', 'page', 'iova', 'bounce', 'link', 'backend', 'memory']
+# `all`: what a driver can be made to meet in a kernel. The other sites are dmamap's own.
+ALL_SITES = OWN_SITES + ['map', 'coherent', 'pool', 'page']
+
+
+def parser():
+    top = argparse.ArgumentParser(prog='dmamap kmod', description='Unmodified Linux kernel drivers, run in dmamap.')
+    commands = top.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    helps = {'names': 'kernel names that a driver needs and that are absent or do nothing',
+             'build': 'build a driver into a program',
+             'run': 'probe, open, send and receive, close, unload; report misuse and leaks',
+             'fail': 'the same with each allocation, mapping and registration failing in turn'}
+    for name, text in helps.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument('files', nargs='+', metavar='FILE', help="a module's sources, or a folder with a Makefile")
+        common(sub)
+        if name in ('run', 'fail'):
+            running(sub)
+        if name == 'fail':
+            sub.add_argument('--site', action='append', default=[], metavar='SITE',
+                             help='what fails: ' + ' '.join(OWN_SITES + DMA_SITES) + ' all (default all)')
+            sub.add_argument('--every', type=int, default=1, metavar='K', help='try every K-th call only')
+            sub.add_argument('--max', type=int, default=100000, metavar='N', help='at most N runs for each site')
+    return top
+
+
+def common(sub):
+    sub.add_argument('--tree', metavar='DIR', help='the kernel tree (default: the one around FILE)')
+    sub.add_argument('--config', action='append', default=[], metavar='X=m', help='a CONFIG_ option of the Makefile')
+    sub.add_argument('--sanitize', choices=sorted(SANITIZERS), default='address')
+    sub.add_argument('--script', metavar='FILE', help='a script in C in place of the standard one')
+    sub.add_argument('--coverage', metavar='DIR', help='collect coverage of the driver for gcov, in DIR')
+    sub.add_argument('--json', action='store_true', help='one JSON object on standard output')
+    sub.add_argument('-v', '--verbose', action='store_true', help="show the kernel's messages of all levels")
+
+
+def running(sub):
+    sub.add_argument('--device', metavar='SPEC', help='the device, as dmamap(7) describes, as qemu:rtl8139')
+    sub.add_argument('--check', action=argparse.BooleanOptionalAction, default=True, help="dmamap's checker (on)")
+    sub.add_argument('--tx', type=int, default=30, metavar='N', help='frames to send (30)')
+    sub.add_argument('--rx', type=int, default=20, metavar='N', help='frames to receive (20)')
+    sub.add_argument('--size', type=int, metavar='BYTES', help='of each frame (default: different ones)')
+    sub.add_argument('--sg', type=int, default=0, metavar='N', help='up to N fragments in each packet')
+    sub.add_argument('--mtu', type=int, metavar='BYTES')
+    sub.add_argument('--ethtool', action='store_true', help="call the driver's ethtool operations")
+    sub.add_argument('--full', action='store_true', help='also modes, features, time-out, suspend and resume, jumbo frames')
+    sub.add_argument('--param', action='append', default=[], metavar='NAME=VALUE', help='a parameter of the module')
+    sub.add_argument('--firmware', metavar='DIR', help='where request_firmware() looks')
+    sub.add_argument('--override', action='store_true', help='bind whatever the IDs say, as driver_override of sysfs')
+    sub.add_argument('--revision', metavar='N', help='a quirk: the PCI revision that the driver sees')
+    sub.add_argument('--option', action='append', default=[], metavar='KEY=VALUE', help='of the script')
+    sub.add_argument('--hang', type=int, default=20, metavar='SECONDS', help='no progress for so long is a hang (20)')
+    sub.add_argument('--timeout', type=int, default=600, metavar='SECONDS', help='the longest run (600)')
+    sub.add_argument('--loglevel', type=int, default=0, help=argparse.SUPPRESS)
+    sub.add_argument('--expect', metavar='FILE', help='known findings; only others count')
+
+
+def prepare(options, places, progress):
+    options.with_sources = []
+    for name in ('files',):
+        setattr(options, name, list(getattr(options, name)))
+    if options.coverage:
+        os.makedirs(options.coverage, exist_ok=True)
+        options.coverage = os.path.abspath(options.coverage)
+    return Build(places, options, progress)
+
+
+def cmd_names(options, places, progress):
+    build = prepare(options, places, progress)
+    missing, inert, failures = build.names()
+    config = [line.split()[1] for line in open(os.path.join(places.kernel, 'include/kmod/config.h'))
+              if line.startswith('#define CONFIG_')]
+    if options.json:
+        print(json.dumps({'driver': build.module, 'missing': missing,
+                          'inert': {n: {'why': w, 'places': p} for n, (w, p) in inert.items()}, 'config': config,
+                          'does_not_compile': [s for s, _ in failures]}))
+    else:
+        for source, text in failures:
+            print(text, end='')
+        if failures:
+            print(build.explain(failures))
+        for name, where in sorted(missing.items()):
+            print(f'missing  {name}  {", ".join(where[:4])}')
+        for name, (why, where) in sorted(inert.items()):
+            print(f'inert    {name}: {why}  {", ".join(short(w) for w in where[:4])}')
+        print('config   ' + ' '.join(config))
+    if failures:
+        return FAILED
+    return FOUND if missing else 0
+
+
+def short(place):
+    return os.path.basename(place)
+
+
+def cmd_build(options, places, progress):
+    build = prepare(options, places, progress)
+    program = build.build()
+    print(json.dumps({'driver': build.module, 'program': program}) if options.json else program)
+    return 0
+
+
+def check_run(result, options):
+    """Stops when the program could not begin."""
+    error = result.value('error')
+    if error:
+        raise Stop(f'dmamap kmod: {error}')
+    if result.value('no_match'):
+        raise Stop(f'dmamap kmod: the driver does not match the device: the driver has {result.value("driver_ids").strip()}, '
+                   f'the device {result.value("device_id")}')
+    if result.value('module_init'):
+        print(f'dmamap kmod: module_init failed: {os.strerror(-result.value("module_init"))}', file=sys.stderr)
+    elif result.value('probe'):
+        print(f'dmamap kmod: probe failed: {os.strerror(abs(result.value("probe")))}', file=sys.stderr)
+
+
+def summary(build, options, result, findings):
+    return {'driver': build.module, 'device': options.device, 'frames_sent': result.total('frames_sent'),
+            'frames_received': result.total('frames_received'), 'first_frame_ms': first_frame(result),
+            'reports': len(findings), 'leaks': sum(f.kind.startswith('leak') for f in findings),
+            'probe': result.value('probe'), 'open': result.value('open'), 'end': result.value('end', 'died'),
+            'findings': [f.json() for f in findings]}
+
+
+def first_frame(result):
+    ns = next((e['first_frame_ns'] for e in result.events if e.get('first_frame_ns', -1) >= 0), None)
+    return None if ns is None else round((ns + result.value('opened_ns', 0)) / 1e6)
+
+
+def lost(result, options):
+    """What the wire lost, in words."""
+    words = []
+    for event in result.events:
+        if not event.get('traffic'):
+            continue
+        if event['queued'] > event['frames_sent']:
+            words.append(f'{event["queued"] - event["frames_sent"]} of {event["queued"]} sent frames did not arrive')
+        if event['peer_sent'] > event['frames_received']:
+            words.append(f'{event["peer_sent"] - event["frames_received"]} of {event["peer_sent"]} frames were not received')
+        if event['sent_wrong'] or event['received_wrong']:
+            words.append(f'{event["sent_wrong"] + event["received_wrong"]} frames differ')
+        if event['stuck']:
+            words.append('the transmit queue stopped and was never woken')
+        if not event['carrier']:
+            words.append('no carrier')
+    return words
+
+
+def cmd_run(options, places, progress):
+    build = prepare(options, places, progress)
+    runner = Runner(build.build(), places, options, progress)
+    result = runner.run()
+    progress.end()
+    check_run(result, options)
+    findings = expect.unknown(result.findings, build.module, options.expect)
+    if options.json:
+        print(json.dumps(summary(build, options, result, findings)))
+    else:
+        s = summary(build, options, result, findings)
+        print(f'{s["driver"]} on {s["device"]}: {s["frames_sent"]} frames sent, {s["frames_received"]} received, '
+              f'{s["reports"]} findings, {s["leaks"]} of them leaks')
+        for words in lost(result, options):
+            print(f'  {words}')
+        for finding in findings:
+            print(finding.full())
+        if result.ledger:
+            print(f'the run did not come to its end; the driver then had {len(result.ledger)} things:')
+        for finding in result.ledger:
+            print(f'  {finding.line()}')
+    if options.coverage:
+        coverage(build, options)
+    if runner.stopped:
+        print('dmamap kmod: stopped', file=sys.stderr)
+    if findings or (lost(result, options) and not runner.stopped):
+        return FOUND
+    return FAILED if not result.findings and (result.value('module_init') or result.value('probe')) else 0
+
+
+def coverage(build, options):
+    for source, obj in zip(build.sources, build.driver_objects()):
+        path = options.coverage + obj
+        done = subprocess.run(['gcov', '-n', '-o', os.path.dirname(path), path], capture_output=True, text=True,
+                              cwd=options.coverage)
+        lines = done.stdout.splitlines()
+        for number, line in enumerate(lines):
+            if line == f"File '{source}'" and not options.json:
+                print(f'coverage: {os.path.basename(source)}: {lines[number + 1]}')
+
+
+def cmd_fail(options, places, progress):
+    build = prepare(options, places, progress)
+    sites = []
+    for site in options.site or ['all']:
+        sites += ALL_SITES if site == 'all' else [site]
+    for site in sites:
+        if site not in OWN_SITES + DMA_SITES:
+            raise Stop(f'no site {site}: ' + ' '.join(OWN_SITES + DMA_SITES) + ' all', USAGE)
+    runner = Runner(build.build(), places, options, progress)
+    base = runner.run(['patience_ms=500'])
+    check_run(base, options)
+    known, runs, injected = {}, 0, {}
+    merge(known, base.findings, 'nothing')
+    announce(base.findings, build, options)
+    for site in sites:
+        n = 1
+        while n <= options.max * options.every and not runner.stopped:
+            result = runner.run([f'fail={site}', f'nth={n}', 'patience_ms=100', 'carrier_ms=3000'], f'{site} {n}')
+            runs += 1
+            happened = result.injected is not None or result.value('injected') is not None
+            if happened or any(f.kind == 'died' for f in result.findings):
+                new = merge(known, result.findings, f'{site} nth={n}')
+                announce(new, build, options)
+            if happened:
+                injected[site] = injected.get(site, 0) + 1
+            progress.show(f'fail: {site} call {n}, {len(known)} findings')
+            if not happened:
+                break
+            n += options.every
+    progress.end()
+    findings = expect.unknown(list(known.values()), build.module, options.expect)
+    if options.json:
+        s = summary(build, options, base, findings)
+        s.update({'runs': runs, 'injected': injected})
+        print(json.dumps(s))
+    else:
+        print(f'{build.module}: {runs} runs, {sum(injected.values())} injected failures, {len(findings)} findings')
+        for site in sites:
+            if not injected.get(site):
+                print(f'  {site}: nothing failed: the driver makes no such call')
+        for finding in findings:
+            print(finding.full())
+    if not injected and not runner.stopped:
+        print('dmamap kmod: no call was made to fail', file=sys.stderr)
+    return FOUND if findings else 0
+
+
+def announce(findings, build, options):
+    for finding in expect.unknown(findings, build.module, options.expect):
+        print(finding.line(), file=sys.stderr if options.json else sys.stdout, flush=True)
+
+
+def main():
+    kernel, generated, include, library, version = sys.argv[1:6]
+    options = parser().parse_args(sys.argv[6:])
+    places = Places(kernel, generated, include, library, version)
+    progress = Progress(options.json and not sys.stderr.isatty())
+    commands = {'names': cmd_names, 'build': cmd_build, 'run': cmd_run, 'fail': cmd_fail}
+    try:
+        return commands[options.command](options, places, progress)
+    except Stop as stop:
+        progress.end()
+        print(stop, file=sys.stderr)
+        return stop.status
+    except KeyboardInterrupt:
+        progress.end()
+        print('dmamap kmod: stopped', file=sys.stderr)
+        return FAILED
+
+
+if __name__ == '__main__':
+    sys.exit(main())

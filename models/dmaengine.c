@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sim:dmaengine: a card with 1 MiB of memory and two channels, one that reads the machine's memory
+ * and one that writes it, each with a ring of descriptors (docs/dmaengine.md). It is what a small
+ * FPGA design has, and serves drivers of character devices.
+ *
+ * Registers are read and written by the driver's threads under `lock`. The engine's thread takes a
+ * copy of what a channel needs, works without the lock, and stores the outcome. `working` says
+ * which channel it works for; a channel that is switched off stays RUNNING until the engine is
+ * through with its descriptor, as on hardware, so a driver has to wait for that before it frees
+ * memory.
+ *
+ * A descriptor is copied once and then checked. What may overflow: nothing; sizes are bounded by
+ * the card's memory, indexes by the ring. The card's memory is read and written by words while the
+ * engine may copy: what a driver that looks too early sees is its own affair.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/math.h"
+#include "device/model.h"
+#include "dmaengine_regs.h"
+#include "thread.h"
+
+#include <endian.h>
+#include <pthread.h>
+#include <string.h>
+
+#define DMAENG_VECTORS DMAENG_CHANNELS
+#define DMAENG_NOBODY  DMAENG_CHANNELS /* no channel is being worked for */
+
+struct dmaeng_channel {
+	bool run;
+	u32 causes, enabled, size, head, tail, done, error, vector;
+	u64 ring, bytes;
+};
+
+struct dmaengine {
+	struct device *dev;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work; /* a tail moved, a channel was switched on, or stop */
+	/* under lock */
+	bool stop, irq;
+	bool resetting; /* a reset waits for the engine */
+	u32 scratch, working;
+	struct dmaeng_channel channel[DMAENG_CHANNELS];
+	/* the card's memory; by words from the driver's side */
+	u8 *memory;
+};
+
+/* Under lock. */
+static bool dmaengine_asserted(const struct dmaengine *e)
+{
+	for (u32 c = 0; e->irq && c < DMAENG_CHANNELS; c++)
+		if (e->channel[c].causes & e->channel[c].enabled)
+			return true;
+	return false;
+}
+
+static bool dmaengine_line(void *model)
+{
+	struct dmaengine *e = model;
+	bool asserted;
+
+	pthread_mutex_lock(&e->lock);
+	asserted = dmaengine_asserted(e);
+	pthread_mutex_unlock(&e->lock);
+	return asserted;
+}
+
+/* Under lock. An eventfd's write does not wait. */
+static void dmaengine_signal(struct dmaengine *e, u32 c, u32 causes)
+{
+	const struct dmaeng_channel *ch = &e->channel[c];
+
+	if (e->irq && causes & ch->enabled)
+		model_interrupt(e->dev, ch->vector);
+}
+
+static void dmaengine_raise(struct dmaengine *e, u32 c, u32 causes)
+{
+	e->channel[c].causes |= causes;
+	dmaengine_signal(e, c, causes);
+}
+
+/* One descriptor that the engine works on, and what came of it. */
+struct dmaeng_job {
+	u32 c;
+	u64 at; /* the descriptor's address */
+	u32 index;
+	u32 causes; /* 0: it went well, and asked for no interrupt */
+	bool failed;
+	u32 moved;
+};
+
+static bool dmaengine_desc_ok(const struct dmaeng_desc *d)
+{
+	return !le32toh(d->reserved) && !(le32toh(d->flags) & ~DMAENG_DESC_IRQ) &&
+	       le32toh(d->length) &&
+	       range_within(le32toh(d->offset), le32toh(d->length), DMAENG_MEMORY_BYTES);
+}
+
+/* 0, or the cause of a failure. Without the lock. */
+static u32 dmaengine_move(struct dmaengine *e, const struct dmaeng_job *j,
+			  const struct dmaeng_desc *d)
+{
+	u8 *place = e->memory + le32toh(d->offset);
+	u64 address = le64toh(d->address);
+	u32 len = le32toh(d->length);
+	int err;
+
+	if (j->c == 0)
+		err = dmamap_bus_read(e->dev, address, place, len);
+	else
+		err = dmamap_bus_write(e->dev, address, place, len);
+	return err ? DMAENG_ST_DATA : 0;
+}
+
+static void dmaengine_work(struct dmaengine *e, struct dmaeng_job *j)
+{
+	struct dmaeng_desc d;
+	u32 cause = DMAENG_ST_FETCH, report[2];
+
+	j->failed = true;
+	if (dmamap_bus_read(e->dev, j->at, &d, sizeof(d))) {
+		j->causes = cause;
+		return;
+	}
+	cause = dmaengine_desc_ok(&d) ? dmaengine_move(e, j, &d) : DMAENG_ST_BAD;
+	j->moved = cause ? 0 : le32toh(d.length);
+	report[0] = htole32(DMAENG_DESC_DONE | cause);
+	report[1] = htole32(j->moved);
+	if (dmamap_bus_write(e->dev, j->at + offsetof(struct dmaeng_desc, status), report,
+			     sizeof(report)))
+		cause |= DMAENG_ST_REPORT;
+	j->failed = cause != 0;
+	j->causes = cause | (!cause && le32toh(d.flags) & DMAENG_DESC_IRQ ? DMAENG_ST_DONE : 0);
+}
+
+/* The channel that has work, in turns; DMAENG_NOBODY: none has. Under lock. */
+static u32 dmaengine_next(struct dmaengine *e, u32 last)
+{
+	for (u32 i = 1; i <= DMAENG_CHANNELS; i++) {
+		u32 c = (last + i) % DMAENG_CHANNELS;
+		struct dmaeng_channel *ch = &e->channel[c];
+
+		if (ch->run && ch->tail >= ch->size) {
+			ch->run = false;
+			ch->error = ch->head;
+			dmaengine_raise(e, c, DMAENG_ST_BAD);
+		} else if (ch->run && ch->head != ch->tail) {
+			return c;
+		}
+	}
+	return DMAENG_NOBODY;
+}
+
+/* Under lock, which it gives back while it works. */
+static void dmaengine_run(struct dmaengine *e, u32 c)
+{
+	struct dmaeng_channel *ch = &e->channel[c];
+	struct dmaeng_job j = {
+		.c = c, .index = ch->head, .at = ch->ring + ch->head * sizeof(struct dmaeng_desc)};
+
+	e->working = c;
+	pthread_mutex_unlock(&e->lock);
+	dmaengine_work(e, &j);
+	pthread_mutex_lock(&e->lock);
+	e->working = DMAENG_NOBODY;
+	ch->bytes += j.moved;
+	if (j.failed) {
+		ch->run = false;
+		ch->error = j.index;
+	} else {
+		ch->done++;
+		ch->head = (ch->head + 1) % ch->size;
+	}
+	dmaengine_raise(e, c, j.causes);
+}
+
+/* Under lock; the engine works for nobody. */
+static void dmaengine_reset(struct dmaengine *e)
+{
+	memset(e->channel, 0, sizeof(e->channel));
+	e->irq = e->resetting = false;
+	e->scratch = 0;
+}
+
+static void *dmaengine_thread(void *arg)
+{
+	struct dmaengine *e = arg;
+	u32 c = 0;
+
+	pthread_mutex_lock(&e->lock);
+	while (!e->stop) {
+		u32 next;
+
+		if (e->resetting)
+			dmaengine_reset(e);
+		next = dmaengine_next(e, c);
+		if (next == DMAENG_NOBODY) {
+			pthread_cond_wait(&e->work, &e->lock);
+			continue;
+		}
+		c = next;
+		dmaengine_run(e, c);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return NULL;
+}
+
+static u32 dmaengine_channel_read(const struct dmaengine *e, u32 c, u64 offset)
+{
+	const struct dmaeng_channel *ch = &e->channel[c];
+
+	switch (offset) {
+	case DMAENG_CH_CTRL:
+		return ch->run ? DMAENG_CTRL_RUN : 0;
+	case DMAENG_CH_STATUS:
+		return ch->causes | (ch->run || e->working == c ? DMAENG_ST_RUNNING : 0) |
+		       (ch->head == ch->tail ? DMAENG_ST_IDLE : 0);
+	case DMAENG_CH_INT_ENABLE:
+		return ch->enabled;
+	case DMAENG_CH_RING_SIZE:
+		return ch->size;
+	case DMAENG_CH_RING_LO:
+		return (u32)ch->ring;
+	case DMAENG_CH_RING_HI:
+		return (u32)(ch->ring >> 32);
+	case DMAENG_CH_HEAD:
+		return ch->head;
+	case DMAENG_CH_TAIL:
+		return ch->tail;
+	case DMAENG_CH_BYTES_LO:
+		return (u32)ch->bytes;
+	case DMAENG_CH_BYTES_HI:
+		return (u32)(ch->bytes >> 32);
+	case DMAENG_CH_DONE:
+		return ch->done;
+	case DMAENG_CH_ERROR:
+		return ch->error;
+	case DMAENG_CH_VECTOR:
+		return ch->vector;
+	}
+	return 0;
+}
+
+static u32 dmaengine_int_status(const struct dmaengine *e)
+{
+	u32 bits = 0;
+
+	for (u32 c = 0; c < DMAENG_CHANNELS; c++)
+		bits |= e->channel[c].causes & e->channel[c].enabled ? 1u << c : 0;
+	return bits;
+}
+
+/* Under lock. What is not there reads as 0. */
+static u32 dmaengine_reg_read(const struct dmaengine *e, u64 offset)
+{
+	if (offset >= DMAENG_CHANNEL(0) && offset < DMAENG_CHANNEL(DMAENG_CHANNELS))
+		return dmaengine_channel_read(e, (u32)(offset >> 8) - 1, offset & 0xff);
+	switch (offset) {
+	case DMAENG_ID:
+		return DMAENG_ID_VALUE;
+	case DMAENG_CAPS:
+		return log2_floor(DMAENG_RING_MAX) | DMAENG_CHANNELS << 8;
+	case DMAENG_CONTROL:
+		return (e->resetting ? DMAENG_CONTROL_RESET : 0) |
+		       (e->irq ? DMAENG_CONTROL_IRQ : 0);
+	case DMAENG_INT_STATUS:
+		return dmaengine_int_status(e);
+	case DMAENG_MEMORY_SIZE:
+		return DMAENG_MEMORY_BYTES;
+	case DMAENG_SCRATCH:
+		return e->scratch;
+	}
+	return 0;
+}
+
+/* A channel is set up while it is stopped; it begins at descriptor 0. */
+static void dmaengine_ctrl(struct dmaengine *e, u32 c, u32 value)
+{
+	struct dmaeng_channel *ch = &e->channel[c];
+	bool run = value & DMAENG_CTRL_RUN;
+
+	if (run && (ch->run || e->working == c))
+		return;
+	if (run && (ch->size < DMAENG_RING_MIN || ch->ring & 63)) {
+		ch->error = 0;
+		dmaengine_raise(e, c, DMAENG_ST_BAD);
+		return;
+	}
+	if (run)
+		ch->head = ch->tail = 0;
+	ch->run = run;
+}
+
+/* The sizes that a ring can have; another is as good as none. */
+static u32 dmaengine_ring_size(u32 value)
+{
+	return is_pow2(value) && value >= DMAENG_RING_MIN && value <= DMAENG_RING_MAX ? value : 0;
+}
+
+static void dmaengine_channel_write(struct dmaengine *e, u32 c, u64 offset, u32 value)
+{
+	struct dmaeng_channel *ch = &e->channel[c];
+	bool set_up = !ch->run && e->working != c;
+
+	switch (offset) {
+	case DMAENG_CH_CTRL:
+		dmaengine_ctrl(e, c, value);
+		break;
+	case DMAENG_CH_STATUS:
+		ch->causes &= ~value;
+		break;
+	case DMAENG_CH_INT_ENABLE:
+		ch->enabled = value & DMAENG_ST_CAUSES;
+		dmaengine_signal(e, c, ch->causes);
+		break;
+	case DMAENG_CH_RING_SIZE:
+		ch->size = set_up ? dmaengine_ring_size(value) : ch->size;
+		break;
+	case DMAENG_CH_RING_LO:
+		ch->ring = set_up ? (ch->ring >> 32 << 32) | value : ch->ring;
+		break;
+	case DMAENG_CH_RING_HI:
+		ch->ring = set_up ? (ch->ring & UINT32_MAX) | (u64)value << 32 : ch->ring;
+		break;
+	case DMAENG_CH_TAIL:
+		ch->tail = ch->run ? value : ch->tail;
+		break;
+	case DMAENG_CH_VECTOR:
+		ch->vector = value < DMAENG_VECTORS ? value : ch->vector;
+		break;
+	}
+	pthread_cond_signal(&e->work);
+}
+
+static void dmaengine_control(struct dmaengine *e, u32 value)
+{
+	bool was = e->irq;
+
+	if (value & DMAENG_CONTROL_RESET) {
+		for (u32 c = 0; c < DMAENG_CHANNELS; c++)
+			e->channel[c].run = false;
+		e->resetting = true;
+		pthread_cond_signal(&e->work);
+		return;
+	}
+	e->irq = value & DMAENG_CONTROL_IRQ;
+	for (u32 c = 0; !was && c < DMAENG_CHANNELS; c++)
+		dmaengine_signal(e, c, e->channel[c].causes);
+}
+
+/* Under lock. During a reset nothing is taken. */
+static void dmaengine_reg_write(struct dmaengine *e, u64 offset, u32 value)
+{
+	if (e->resetting)
+		return;
+	if (offset >= DMAENG_CHANNEL(0) && offset < DMAENG_CHANNEL(DMAENG_CHANNELS))
+		dmaengine_channel_write(e, (u32)(offset >> 8) - 1, offset & 0xff, value);
+	else if (offset == DMAENG_CONTROL)
+		dmaengine_control(e, value);
+	else if (offset == DMAENG_SCRATCH)
+		e->scratch = value;
+}
+
+static u64 dmaengine_memory_read(const struct dmaengine *e, u64 offset, unsigned int size)
+{
+	if (!range_within(offset, size, DMAENG_MEMORY_BYTES))
+		return ~0ull;
+	if (size == 4)
+		return le32toh(read_once((const u32 *)(const void *)(e->memory + offset)));
+	return le64toh(read_once((const u64 *)(const void *)(e->memory + offset)));
+}
+
+static void dmaengine_memory_write(struct dmaengine *e, u64 offset, unsigned int size, u64 value)
+{
+	if (!range_within(offset, size, DMAENG_MEMORY_BYTES))
+		return;
+	if (size == 4)
+		write_once((u32 *)(void *)(e->memory + offset), htole32((u32)value));
+	else
+		write_once((u64 *)(void *)(e->memory + offset), htole64(value));
+}
+
+static u64 dmaengine_read(void *model, int bar, u64 offset, unsigned int size)
+{
+	struct dmaengine *e = model;
+	u64 value;
+
+	if (bar == 2)
+		return dmaengine_memory_read(e, offset, size);
+	if (bar != 0 || offset >= DMAENG_REGS_BYTES)
+		return ~0ull;
+	pthread_mutex_lock(&e->lock);
+	value = dmaengine_reg_read(e, offset);
+	if (size == 8)
+		value |= (u64)dmaengine_reg_read(e, offset + 4) << 32;
+	pthread_mutex_unlock(&e->lock);
+	return value;
+}
+
+static void dmaengine_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
+{
+	struct dmaengine *e = model;
+
+	if (bar == 2) {
+		dmaengine_memory_write(e, offset, size, value);
+		return;
+	}
+	if (bar != 0 || offset >= DMAENG_REGS_BYTES)
+		return;
+	pthread_mutex_lock(&e->lock);
+	dmaengine_reg_write(e, offset, (u32)value);
+	if (size == 8)
+		dmaengine_reg_write(e, offset + 4, (u32)(value >> 32));
+	pthread_mutex_unlock(&e->lock);
+}
+
+static int dmaengine_create(struct device *dev, const struct model_arg *args, int n_args,
+			    void **model)
+{
+	struct dmaengine *e = alloc_zeroed(sizeof(*e));
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	e->dev = dev;
+	e->working = DMAENG_NOBODY;
+	e->memory = alloc_aligned(4096, DMAENG_MEMORY_BYTES);
+	if (!e->memory) {
+		err = -ENOMEM;
+		goto free_engine;
+	}
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_cond_init(&e->work, NULL);
+	err = model_thread_start(&e->thread, dmaengine_thread, e, "sim:dmaengine");
+	if (err)
+		goto destroy_lock;
+	*model = e;
+	return 0;
+
+destroy_lock:
+	pthread_cond_destroy(&e->work);
+	pthread_mutex_destroy(&e->lock);
+	alloc_free(e->memory);
+free_engine:
+	alloc_free(e);
+	return err;
+}
+
+static void dmaengine_destroy(void *model)
+{
+	struct dmaengine *e = model;
+
+	pthread_mutex_lock(&e->lock);
+	e->stop = true;
+	pthread_cond_signal(&e->work);
+	pthread_mutex_unlock(&e->lock);
+	pthread_join(e->thread, NULL);
+	pthread_cond_destroy(&e->work);
+	pthread_mutex_destroy(&e->lock);
+	alloc_free(e->memory);
+	alloc_free(e);
+}
+
+static const struct model_pci dmaengine_pci = {
+	.vendor = 0x1234,
+	.device = 0x0d3a,
+	.subsystem_vendor = 0x1234,
+	.subsystem = 0x0001,
+	.class_code = 0x120000, /* processing accelerator */
+	.revision = 1,
+	.msi = 1,
+	.msix = DMAENG_VECTORS,
+	.msix_bar = 4,
+	.msix_pending = 0x800,
+	.express = true,
+	.line = true,
+	.bar = {[0] = {.size = DMAENG_REGS_BYTES},
+		[2] = {.size = DMAENG_MEMORY_BYTES,
+		       .flags = DMAMAP_BAR_64BIT | DMAMAP_BAR_PREFETCH},
+		[4] = {.size = 4096}},
+};
+
+const struct model_ops model_dmaengine = {
+	.name = "dmaengine",
+	.pci = &dmaengine_pci,
+	.vectors = DMAENG_VECTORS,
+	.create = dmaengine_create,
+	.destroy = dmaengine_destroy,
+	.read = dmaengine_read,
+	.write = dmaengine_write,
+	.line = dmaengine_line,
+};

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire=fd:N: the cable's other end is held by a program (base/wire.h). A frame waits in the socket
+ * until the card receives and has a buffer for it, and a frame that the socket has no room for
+ * waits in `sending` and holds up the packets behind it, so that nothing is lost either way.
+ *
+ * The worker sleeps in ppoll() on the socket and on an eventfd, which takes the place of the futex.
+ * The socket is only polled for what the worker can use, or it would wake at once again:
+ *
+ *   a frame can be received       no frame is at hand, the receiver is on, and the link is up
+ *   a frame can be sent           one waits in `sending`
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fail.h"
+#include "e1000e.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct e1000e_socket {
+	struct wire wire;
+	int bell;     /* eventfd */
+	bool gone;    /* the other end is closed */
+	u32 received; /* bytes of the frame at hand, 0: none */
+	u32 waiting;  /* bytes of the frame in `sending`, 0: none */
+	u8 receiving[E1000E_FRAME_MAX];
+	u8 sending[E1000E_FRAME_MAX];
+};
+
+int e1000e_socket_open(struct e1000e_socket **out, const char *value)
+{
+	struct e1000e_socket *s = alloc_zeroed(sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	err = wire_open(&s->wire, value, "sim:e1000e");
+	if (err)
+		goto free_socket;
+	s->bell = fail_here(FAIL_MEMORY, NULL) ? (errno = EMFILE, -1)
+					       : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->bell < 0) {
+		err = error_set(errno, "sim:e1000e: no eventfd for wire=%s (ulimit -n)", value);
+		goto close_wire;
+	}
+	*out = s;
+	return 0;
+
+close_wire:
+	wire_close(&s->wire);
+free_socket:
+	alloc_free(s);
+	return err;
+}
+
+void e1000e_socket_close(struct e1000e_socket *s)
+{
+	if (!s)
+		return;
+	wire_close(&s->wire);
+	close(s->bell);
+	alloc_free(s);
+}
+
+bool e1000e_socket_up(const struct e1000e_socket *s)
+{
+	return !s->gone;
+}
+
+/* What was sent before the other end was closed is received after it. */
+bool e1000e_socket_peek(struct e1000e *c, struct e1000e_frame *f)
+{
+	struct e1000e_socket *s = c->socket;
+	u64 dropped = s->wire.dropped;
+	enum wire_result r;
+
+	if (!s->received) {
+		r = wire_receive(&s->wire, s->receiving, E1000E_FRAME_MAX, &s->received);
+		s->gone |= r == WIRE_GONE;
+		if (s->wire.dropped != dropped)
+			e1000e_count(c, ST_RXERRC, s->wire.dropped - dropped);
+		if (r != WIRE_DONE)
+			return false;
+	}
+	*f = (struct e1000e_frame){s->receiving, s->received, false};
+	return true;
+}
+
+void e1000e_socket_take(struct e1000e_socket *s)
+{
+	s->received = 0;
+}
+
+/* True: another frame can be sent, or be given to a socket that nobody reads any more. */
+bool e1000e_socket_room(struct e1000e_socket *s)
+{
+	enum wire_result r;
+
+	if (!s->waiting)
+		return true;
+	r = wire_send(&s->wire, s->sending, s->waiting);
+	if (r == WIRE_WAIT)
+		return false;
+	s->gone |= r == WIRE_GONE;
+	s->waiting = 0;
+	return true;
+}
+
+/* After e1000e_socket_room(). */
+void e1000e_socket_send(struct e1000e_socket *s, const u8 *frame, u32 len)
+{
+	enum wire_result r = s->gone ? WIRE_GONE : wire_send(&s->wire, frame, len);
+
+	s->gone |= r == WIRE_GONE;
+	if (r != WIRE_WAIT)
+		return;
+	memcpy(s->sending, frame, len);
+	s->waiting = len;
+}
+
+void e1000e_socket_wake(struct e1000e_socket *s)
+{
+	const u64 one = 1;
+
+	if (write(s->bell, &one, sizeof(one)) < 0)
+		return; /* the counter is full, so it is readable */
+}
+
+void e1000e_socket_sleep(struct e1000e_socket *s, bool receives, const struct timespec *most)
+{
+	short events =
+		(short)((receives && !s->received ? POLLIN : 0) | (s->waiting ? POLLOUT : 0));
+	struct pollfd p[2] = {{.fd = s->bell, .events = POLLIN},
+			      {.fd = s->gone ? -1 : s->wire.fd, .events = events}};
+	u64 count;
+
+	ppoll(p, 2, most, NULL);
+	if (p[0].revents && read(s->bell, &count, sizeof(count)) < 0)
+		return; /* another wake-up took it */
+	if (p[1].revents & (POLLHUP | POLLERR))
+		s->gone = true;
+}

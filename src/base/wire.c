@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The descriptor is the caller's, so it is looked at before it is used, and duplicated: the caller
+ * may close it. It may be blocking: every call here says that it does not wait.
+ *
+ * An empty message and the end of a SOCK_SEQPACKET both read as 0 bytes; only the end has POLLHUP.
+ * A SOCK_DGRAM has no end, so a peer that closed is found when a frame is sent.
+ */
+#include "base/wire.h"
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define WIRE_BAD_AT_ONCE 64 /* messages that are looked at for one frame */
+
+bool wire_is_fd(const char *value)
+{
+	return !strncmp(value, "fd:", 3);
+}
+
+static int wire_number(const char *value, const char *owner, int *fd)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(value + 3, &end, 10);
+	if (value[3] < '0' || value[3] > '9' || *end || errno || n > INT32_MAX)
+		return error_set(
+			EINVAL,
+			"%s cannot have wire=%.64s: fd: is followed by the number of an open "
+			"descriptor, as in wire=fd:7",
+			owner, value);
+	*fd = (int)n;
+	return 0;
+}
+
+/* 0, or -errno: it is no socket of this kind. */
+static int wire_check(int fd, const char *value, const char *owner)
+{
+	int domain = 0, type = 0;
+	socklen_t size = sizeof(int);
+	struct sockaddr_storage peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size))
+		return error_set(errno, "%s cannot use wire=%s: %s", owner, value, strerror(errno));
+	if (domain != AF_UNIX || (type != SOCK_DGRAM && type != SOCK_SEQPACKET))
+		return error_set(EPROTOTYPE,
+				 "%s cannot use wire=%s: it is a socket of another kind; make one "
+				 "with socketpair(AF_UNIX, SOCK_SEQPACKET, 0, …) or SOCK_DGRAM",
+				 owner, value);
+	size = sizeof(peer);
+	if (getpeername(fd, (struct sockaddr *)&peer, &size))
+		return error_set(
+			errno,
+			"%s cannot use wire=%s: its other end is not connected or closed: %s",
+			owner, value, strerror(errno));
+	return 0;
+}
+
+int wire_open(struct wire *w, const char *value, const char *owner)
+{
+	int fd = -1, err = wire_number(value, owner, &fd);
+
+	if (!err)
+		err = wire_check(fd, value, owner);
+	if (err)
+		return err;
+	*w = (struct wire){.fd = -1};
+	if (fail_here(FAIL_MEMORY, NULL))
+		errno = EMFILE;
+	else
+		w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (w->fd < 0)
+		return error_set(errno,
+				 "%s cannot use wire=%s: no descriptor is left to duplicate it "
+				 "(ulimit -n)",
+				 owner, value);
+	snprintf(w->name, sizeof(w->name), "%.15s", value);
+	return 0;
+}
+
+void wire_close(struct wire *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+}
+
+static void wire_drop(struct wire *w, const char *what, unsigned long len, u32 most)
+{
+	w->dropped++;
+	log_line(LOG_ERROR, "wire=%s: %s of %lu bytes was dropped: a frame has %u to %u bytes",
+		 w->name, what, len, WIRE_FRAME_MIN, most);
+}
+
+static bool wire_ended(const struct wire *w)
+{
+	struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
+enum wire_result wire_receive(struct wire *w, void *buf, u32 most, u32 *len)
+{
+	for (int i = 0; i < WIRE_BAD_AT_ONCE; i++) {
+		/* with MSG_TRUNC the length is the message's, also of one that does not fit */
+		ssize_t n = recv(w->fd, buf, most, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? WIRE_WAIT : WIRE_GONE;
+		if (!n && wire_ended(w))
+			return WIRE_GONE;
+		if (n >= WIRE_FRAME_MIN && (u64)n <= most) {
+			*len = (u32)n;
+			return WIRE_DONE;
+		}
+		wire_drop(w, "a message", (unsigned long)n, most);
+	}
+	return WIRE_WAIT;
+}
+
+enum wire_result wire_send(struct wire *w, const void *frame, u32 len)
+{
+	ssize_t n;
+
+	do
+		n = send(w->fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return WIRE_DONE;
+	if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
+		return WIRE_WAIT;
+	if (errno != EMSGSIZE)
+		return WIRE_GONE;
+	/* larger than the socket's buffer: it never fits */
+	wire_drop(w, "a frame", len, len - 1);
+	return WIRE_DONE;
+}

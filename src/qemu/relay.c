@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire=fd:N: a thread between QEMU's "socket" netdev, where each frame of a stream is preceded by
+ * its length (4 bytes, big endian), and the program's socket, where a message is a frame
+ * (base/wire.h).
+ *
+ * It holds at most one frame each way. As long as it holds one it reads none behind it, so that a
+ * card without buffers makes the program wait, and a program that does not read makes the card
+ * wait: QEMU gives a card nothing that the card has no place for, if the card says so.
+ *
+ * QEMU is not trusted: a length that no frame has ends the relay. After the program closed its end
+ * the card's frames are lost, as on a cable that is pulled out.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fail.h"
+#include "base/log.h"
+#include "base/wire.h"
+#include "qemu/private.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RELAY_FRAME_MAX 65536u
+
+/* A frame and the length before it, of which `done` bytes were received or sent; len 0: none. */
+struct relay_frame {
+	u32 len, done;
+	u8 bytes[4 + RELAY_FRAME_MAX];
+};
+
+struct relay {
+	struct wire *wire;
+	int fd; /* of QEMU's stream, non-blocking by flags */
+	pthread_t thread;
+	bool gone;   /* the program closed its end */
+	bool broken; /* QEMU's stream ended, or is none */
+	struct relay_frame to_qemu, to_wire;
+	bool whole; /* to_wire is a frame that the wire has no place for yet */
+};
+
+/* From the program to QEMU. */
+static void relay_fill(struct relay *r)
+{
+	struct relay_frame *f = &r->to_qemu;
+	enum wire_result result;
+	u32 len, be;
+
+	if (f->len || r->gone)
+		return;
+	result = wire_receive(r->wire, f->bytes + 4, RELAY_FRAME_MAX, &len);
+	r->gone |= result == WIRE_GONE;
+	if (result != WIRE_DONE)
+		return;
+	be = htonl(len);
+	memcpy(f->bytes, &be, 4);
+	f->len = 4 + len;
+	f->done = 0;
+}
+
+static void relay_push(struct relay *r)
+{
+	struct relay_frame *f = &r->to_qemu;
+	ssize_t n;
+
+	if (!f->len)
+		return;
+	n = send(r->fd, f->bytes + f->done, f->len - f->done, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n > 0)
+		f->done += (u32)n;
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		r->broken = true;
+	if (f->done == f->len)
+		f->len = 0;
+}
+
+/* The wire takes the frame, or there is no wire any more. */
+static void relay_deliver(struct relay *r)
+{
+	struct relay_frame *f = &r->to_wire;
+	enum wire_result result = wire_send(r->wire, f->bytes + 4, f->len - 4);
+
+	r->gone |= result == WIRE_GONE;
+	r->whole = result == WIRE_WAIT;
+	if (!r->whole)
+		f->len = f->done = 0;
+}
+
+/* From QEMU to the program: reads the length, then the frame. */
+static void relay_pull(struct relay *r)
+{
+	struct relay_frame *f = &r->to_wire;
+	u32 want = f->len ? f->len : 4, be;
+	ssize_t n = recv(r->fd, f->bytes + f->done, want - f->done, MSG_DONTWAIT);
+
+	if (n <= 0) {
+		r->broken |= n == 0 || (errno != EAGAIN && errno != EINTR);
+		return;
+	}
+	f->done += (u32)n;
+	if (f->done < want)
+		return;
+	if (f->len) {
+		relay_deliver(r);
+		return;
+	}
+	memcpy(&be, f->bytes, 4);
+	f->len = 4 + ntohl(be);
+	if (f->len < 4 + WIRE_FRAME_MIN || f->len > sizeof(f->bytes)) {
+		log_line(LOG_ERROR, "qemu: the card sent a frame of %u bytes: wire= ends here",
+			 f->len - 4);
+		r->broken = true;
+	}
+}
+
+/* What each end is waited for. */
+static void relay_events(const struct relay *r, struct pollfd p[2])
+{
+	p[0].fd = r->fd;
+	p[0].events = (short)((r->whole ? 0 : POLLIN) | (r->to_qemu.len ? POLLOUT : 0));
+	p[1].fd = r->gone ? -1 : r->wire->fd;
+	p[1].events = (short)((r->to_qemu.len ? 0 : POLLIN) | (r->whole ? POLLOUT : 0));
+}
+
+static void *relay_main(void *arg)
+{
+	struct relay *r = arg;
+	struct pollfd p[2];
+
+	while (!r->broken) {
+		relay_events(r, p);
+		if (poll(p, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			break;
+		}
+		if (p[1].revents & (POLLIN | POLLHUP | POLLERR))
+			relay_fill(r);
+		relay_push(r);
+		if (r->whole)
+			relay_deliver(r);
+		else if (p[0].revents & POLLIN)
+			relay_pull(r);
+		/* QEMU is gone, or relay_stop() */
+		if (p[0].revents & (POLLHUP | POLLERR))
+			break;
+	}
+	return NULL;
+}
+
+int relay_start(struct qemu *q, int fd)
+{
+	struct relay *r = alloc_zeroed(sizeof(*r));
+	sigset_t all, old;
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->fd = fd;
+	r->wire = &q->wire;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = fail_here(FAIL_MEMORY, NULL) ? EAGAIN
+					   : pthread_create(&r->thread, NULL, relay_main, r);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err) {
+		alloc_free(r);
+		return error_set(err, "cannot start the thread of wire=: too many threads");
+	}
+	q->relay = r;
+	return 0;
+}
+
+void relay_stop(struct qemu *q)
+{
+	struct relay *r = q->relay;
+
+	if (!r)
+		return;
+	shutdown(r->fd, SHUT_RDWR);
+	pthread_join(r->thread, NULL);
+	close(r->fd);
+	alloc_free(r);
+	q->relay = NULL;
+}
