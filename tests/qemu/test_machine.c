@@ -234,7 +234,7 @@ static void *transfer_until_gone(void *arg)
 	do
 		err = edu_write(arg, buf, 0, sizeof(buf));
 	while (!err);
-	return strstr(driver_strerror(), "gone") ? arg : NULL;
+	return strstr(driver_strerror(), "removed") ? arg : NULL;
 }
 
 static void test_ends_under_a_driver(void **state)
