@@ -24,7 +24,7 @@ struct access {
 };
 
 /* Mappings that an access may go through one after the other: links, and on-demand paging's. */
-static bool may_join(const struct found *before, u8 call, bool paged)
+static bool access_may_join(const struct found *before, u8 call, bool paged)
 {
 	return (before->call == CALL_LINK && call == CALL_LINK) || (before->paged && paged);
 }
@@ -33,7 +33,7 @@ static bool may_join(const struct found *before, u8 call, bool paged)
  * A mapping that holds the place. One is better than another if the access may go on into it, then
  * if it allows the access, then if the device owns the part, then if it reaches further.
  */
-static bool look_at(struct range *r, void *arg)
+static bool access_look_at(struct range *r, void *arg)
 {
 	struct access *q = arg;
 	struct shadow *s = r->of;
@@ -49,7 +49,8 @@ static bool look_at(struct range *r, void *arg)
 	cpu_owns = q->write && read_once(&s->c->own) && subbuf_cpu_has(s, q->at, end);
 	if (q->write && !s->c->coherent)
 		subbuf_wrote(s, q->at, end);
-	rank = 4 * (q->before.any && s != q->before.s && !may_join(&q->before, s->call, s->paged)) +
+	rank = 4 * (q->before.any && s != q->before.s &&
+		    !access_may_join(&q->before, s->call, s->paged)) +
 	       2 * against + cpu_owns;
 	if (q->f.any &&
 	    (rank > q->rank || (rank == q->rank && r->start + r->size <= q->f.start + q->f.size)))
@@ -72,7 +73,7 @@ static const char *access_verb(bool write)
 	return write ? "write" : "read";
 }
 
-static bool note_paged(struct range *r, void *arg)
+static bool access_note_paged(struct range *r, void *arg)
 {
 	bool *paged = arg;
 
@@ -80,7 +81,7 @@ static bool note_paged(struct range *r, void *arg)
 	return true;
 }
 
-static void report_hole(struct access *q, struct about *a)
+static void access_report_hole(struct access *q, struct about *a)
 {
 	unsigned long long size = q->size, addr = q->addr;
 	bool paged = false;
@@ -88,7 +89,7 @@ static void report_hole(struct access *q, struct about *a)
 
 	/* A device may use any page of an on-demand region, and what it gets through to is mapped:
 	 * the shadow comes after the translation, when a fault in another thread maps the page. */
-	store_search(q->c->space + SPACE_RANGES, q->at, 1, note_paged, &paged);
+	store_search(q->c->space + SPACE_RANGES, q->at, 1, access_note_paged, &paged);
 	if (paged)
 		return;
 	if (q->at != q->addr) {
@@ -123,7 +124,7 @@ static void report_hole(struct access *q, struct about *a)
 }
 
 /* True: the piece is as it should be. */
-static bool piece_is_right(struct access *q, struct about *a)
+static bool access_check_piece(struct access *q, struct about *a)
 {
 	unsigned long long size = q->size, addr = q->addr;
 
@@ -168,7 +169,7 @@ static bool piece_is_right(struct access *q, struct about *a)
 }
 
 /* Two links of one two-step range are used as one. What is not known is right. */
-static bool is_one_range(struct check_device *c, u64 at)
+static bool access_is_one_range(struct check_device *c, u64 at)
 {
 	struct found before, behind;
 
@@ -178,12 +179,12 @@ static bool is_one_range(struct check_device *c, u64 at)
 }
 
 /* The access goes on from one mapping into another. False: that is right. */
-static bool report_neighbour(struct access *q, struct about *a)
+static bool access_report_neighbour(struct access *q, struct about *a)
 {
 	const struct found *before = &q->before;
 
 	if (q->f.s == before->s ||
-	    (may_join(before, q->f.call, q->f.paged) && is_one_range(q->c, q->at)))
+	    (access_may_join(before, q->f.call, q->f.paged) && access_is_one_range(q->c, q->at)))
 		return false;
 	a->kind = DMAMAP_CHECK_DEVICE_PAST_END;
 	a->dir = (enum dma_data_direction)before->dir;
@@ -207,14 +208,14 @@ void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write,
 	while (q.at - addr < size) {
 		q.before = q.f;
 		q.f.any = false;
-		store_search(c->space, q.at, 1, look_at, &q);
+		store_search(c->space, q.at, 1, access_look_at, &q);
 		if (unlikely(!q.f.any)) {
-			report_hole(&q, &a);
+			access_report_hole(&q, &a);
 			return;
 		}
-		if (unlikely(q.before.any) && report_neighbour(&q, &a))
+		if (unlikely(q.before.any) && access_report_neighbour(&q, &a))
 			return;
-		if (unlikely(!piece_is_right(&q, &a)))
+		if (unlikely(!access_check_piece(&q, &a)))
 			return;
 		if (unlikely(q.f.call == CALL_PAGES))
 			freed_check_page_struct(&q.f, caller);
@@ -232,7 +233,7 @@ struct in_page {
 	struct found f;
 };
 
-static bool look_in_page(struct range *r, void *arg)
+static bool access_look_in_page(struct range *r, void *arg)
 {
 	struct in_page *q = arg;
 	struct shadow *s = r->of;
@@ -246,7 +247,8 @@ static bool look_in_page(struct range *r, void *arg)
 	return true;
 }
 
-static void find_refused(struct check_device *c, u64 addr, u64 size, bool write, struct found *f)
+static void access_find_refused(struct check_device *c, u64 addr, u64 size, bool write,
+				struct found *f)
 {
 	struct in_page q = {.c = c, .write = write};
 
@@ -254,7 +256,7 @@ static void find_refused(struct check_device *c, u64 addr, u64 size, bool write,
 		shadow_find(c, c->space, addr, 1, f);
 		return;
 	}
-	store_search(c->space, addr, PAGE_BYTES, look_in_page, &q);
+	store_search(c->space, addr, PAGE_BYTES, access_look_in_page, &q);
 	*f = q.f;
 }
 
@@ -267,7 +269,7 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
 	struct history history = {0};
 	struct found f;
 
-	find_refused(c, addr, size, write, &f);
+	access_find_refused(c, addr, size, write, &f);
 	a.what[0] = "mapped";
 	a.at[0] = f.any ? f.mapped : NULL;
 	if (f.any && by_direction) {
@@ -329,7 +331,7 @@ struct written {
 };
 
 /* Devices that share a buffer have a mapping of it each. */
-static bool note_written(struct range *r, void *arg)
+static bool access_note_written(struct range *r, void *arg)
 {
 	struct written *q = arg;
 	const struct shadow *s = r->of;
@@ -348,7 +350,7 @@ static bool note_written(struct range *r, void *arg)
 }
 
 /* The first byte of the part that the device sees otherwise than the CPU; size: none. */
-static u64 first_difference(u64 pa, u64 size, u8 *cpu_has, u8 *device_has)
+static u64 access_first_difference(u64 pa, u64 size, u8 *cpu_has, u8 *device_has)
 {
 	/* by the second mapping: the CPU's pages may be closed (own.c) */
 	const u8 *ram = guard_view() ? guard_view() : mem.base;
@@ -374,12 +376,12 @@ void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 	struct written w = {.c = c, .pa = pa, .size = size};
 	u8 cpu = 0, device = 0;
 	struct about a;
-	u64 at = first_difference(pa, size, &cpu, &device);
+	u64 at = access_first_difference(pa, size, &cpu, &device);
 
 	if (at == size)
 		return;
 	/* where the device has written, its bytes are the newer ones */
-	store_search(SPACE_PHYS, pa, size, note_written, &w);
+	store_search(SPACE_PHYS, pa, size, access_note_written, &w);
 	if (w.any)
 		return;
 	a = about_of(c, DMAMAP_CHECK_SYNC_MISSING, addr, size, (enum dma_data_direction)w.dir,

@@ -216,7 +216,7 @@ static void deliver_make(struct delivery *d)
 	if (check_options.json >= 0) {
 		const struct dmamap_report r = report_of(a, d->text);
 
-		report_json(check_options.json, &r, d->sentence);
+		json_report(check_options.json, &r, d->sentence);
 	}
 }
 

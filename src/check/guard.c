@@ -44,7 +44,7 @@ void guard_open(u64 pa, u64 size)
 		errno = saved;
 }
 
-static bool find_guarded(struct range *r, void *arg)
+static bool guard_find_mapping(struct range *r, void *arg)
 {
 	struct found *f = arg;
 
@@ -55,7 +55,7 @@ static bool find_guarded(struct range *r, void *arg)
 	return false;
 }
 
-static bool was_write(const ucontext_t *u, const struct found *f)
+static bool guard_was_write(const ucontext_t *u, const struct found *f)
 {
 #if defined(__x86_64__)
 	return u->uc_mcontext.gregs[REG_ERR] & 2;
@@ -65,7 +65,7 @@ static bool was_write(const ucontext_t *u, const struct found *f)
 }
 
 /* Where the access was; a return address lies behind its call, so one more. */
-static const void *fault_caller(const ucontext_t *u)
+static const void *guard_fault_caller(const ucontext_t *u)
 {
 #if defined(__x86_64__)
 	return (const void *)(uintptr_t)(u->uc_mcontext.gregs[REG_RIP] + 1);
@@ -74,12 +74,12 @@ static const void *fault_caller(const ucontext_t *u)
 #endif
 }
 
-static void report_fault(const struct found *f, u64 pa, const ucontext_t *u)
+static void guard_report_fault(const struct found *f, u64 pa, const ucontext_t *u)
 {
-	bool write = was_write(u, f);
+	bool write = guard_was_write(u, f);
 	struct about a =
 		about_of(f->c, write ? DMAMAP_CHECK_OWN_CPU_WRITE : DMAMAP_CHECK_OWN_CPU_READ,
-			 f->start, f->size, (enum dma_data_direction)f->dir, fault_caller(u));
+			 f->start, f->size, (enum dma_data_direction)f->dir, guard_fault_caller(u));
 
 	a.what[0] = "mapped";
 	a.at[0] = f->mapped;
@@ -90,7 +90,7 @@ static void report_fault(const struct found *f, u64 pa, const ucontext_t *u)
 		      (unsigned long long)f->start, write ? "owned" : "may be writing");
 }
 
-static void pass_on(int sig, siginfo_t *info, void *context)
+static void guard_pass_on(int sig, siginfo_t *info, void *context)
 {
 	if (previous.sa_flags & SA_SIGINFO)
 		previous.sa_sigaction(sig, info, context);
@@ -100,27 +100,27 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 		signal(sig, SIG_DFL); /* the access is repeated and ends the program */
 }
 
-static void on_fault(int sig, siginfo_t *info, void *context)
+static void guard_on_fault(int sig, siginfo_t *info, void *context)
 {
 	u64 pa = (u64)((u8 *)info->si_addr - mem.base), page = align_down(pa, PAGE_BYTES);
 	struct found f = {0};
 	int saved = errno;
 
 	if (info->si_code != SEGV_ACCERR || !read_once(&users) || pa >= mem.span) {
-		pass_on(sig, info, context);
+		guard_pass_on(sig, info, context);
 		return;
 	}
-	store_search(SPACE_PHYS, pa, 1, find_guarded, &f);
+	store_search(SPACE_PHYS, pa, 1, guard_find_mapping, &f);
 	if (!f.any)
-		store_search(SPACE_PHYS, page, PAGE_BYTES, find_guarded, &f);
+		store_search(SPACE_PHYS, page, PAGE_BYTES, guard_find_mapping, &f);
 	guard_open(page, PAGE_BYTES);
 	if (f.any)
-		report_fault(&f, pa, context);
+		guard_report_fault(&f, pa, context);
 	errno = saved;
 }
 
 /* Under lock. */
-static int make_view(void)
+static int guard_make_view(void)
 {
 	u8 *p = mem_reserve(mem.span, PROT_NONE, "the devices' view of RAM");
 	int err;
@@ -142,7 +142,8 @@ static int make_view(void)
 
 static void guard_install(void)
 {
-	struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
+	struct sigaction act = {.sa_sigaction = guard_on_fault,
+				.sa_flags = SA_SIGINFO | SA_NODEFER};
 
 	sigemptyset(&act.sa_mask);
 	if (!installed)
@@ -154,7 +155,7 @@ static void guard_uninstall(void)
 {
 	struct sigaction now;
 
-	if (!installed || sigaction(SIGSEGV, NULL, &now) || now.sa_sigaction != on_fault)
+	if (!installed || sigaction(SIGSEGV, NULL, &now) || now.sa_sigaction != guard_on_fault)
 		return;
 	sigaction(SIGSEGV, &previous, NULL);
 	installed = false;
@@ -166,7 +167,7 @@ int check_own_begin(struct check_device *c, u8 **out)
 
 	pthread_mutex_lock(&lock);
 	if (!view)
-		err = make_view();
+		err = guard_make_view();
 	if (!err && !c->has_view) {
 		c->has_view = true;
 		if (!users)

@@ -16,7 +16,7 @@ struct line {
 	char text[LINE_LONGEST];
 };
 
-static void add_raw(struct line *l, const char *s, size_t n)
+static void json_add_raw(struct line *l, const char *s, size_t n)
 {
 	if (n > sizeof(l->text) - l->n)
 		n = sizeof(l->text) - l->n;
@@ -28,18 +28,18 @@ static void add_raw(struct line *l, const char *s, size_t n)
  * Leaves space for the end of the line. A byte that is not valid UTF-8, which a name may contain,
  * is replaced, because JSON must be valid UTF-8.
  */
-static void add_string(struct line *l, const char *s, size_t n)
+static void json_add_string(struct line *l, const char *s, size_t n)
 {
 	size_t len;
 
-	add_raw(l, "\"", 1);
+	json_add_raw(l, "\"", 1);
 	for (size_t i = 0; i < n && l->n < sizeof(l->text) - 64; i += len) {
 		unsigned char c = (unsigned char)s[i];
 		char code[8];
 
 		len = utf8_length(s + i, n - i);
 		if (!len) {
-			add_raw(l, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
+			json_add_raw(l, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
 			len = 1;
 			continue;
 		}
@@ -49,45 +49,45 @@ static void add_string(struct line *l, const char *s, size_t n)
 			snprintf(code, sizeof(code), "\\u%04x", c);
 		else
 			snprintf(code, sizeof(code), "%.*s", (int)len, s + i);
-		add_raw(l, code, strlen(code));
+		json_add_raw(l, code, strlen(code));
 	}
-	add_raw(l, "\"", 1);
+	json_add_raw(l, "\"", 1);
 }
 
-static void add_text(struct line *l, const char *key, const char *value)
+static void json_add_text(struct line *l, const char *key, const char *value)
 {
-	add_raw(l, key, strlen(key));
-	add_string(l, value, strlen(value));
+	json_add_raw(l, key, strlen(key));
+	json_add_string(l, value, strlen(value));
 }
 
 /* The lines behind the sentence are headings, which begin with two blanks, and calls, with four. */
-static void add_stacks(struct line *l, const char *s)
+static void json_add_stacks(struct line *l, const char *s)
 {
 	bool in_stack = false, first = true;
 
-	add_raw(l, ",\"stacks\":[", 11);
+	json_add_raw(l, ",\"stacks\":[", 11);
 	for (; *s && l->n < sizeof(l->text) - 64; s += strcspn(s, "\n")) {
 		size_t blanks;
 
 		s += *s == '\n';
 		blanks = strspn(s, " ");
 		if (blanks < 4) {
-			add_raw(l, in_stack ? "]},{" : "{", in_stack ? 4 : 1);
-			add_raw(l, "\"what\":", 7);
-			add_string(l, s + blanks, strcspn(s + blanks, ":\n"));
-			add_raw(l, ",\"calls\":[", 10);
+			json_add_raw(l, in_stack ? "]},{" : "{", in_stack ? 4 : 1);
+			json_add_raw(l, "\"what\":", 7);
+			json_add_string(l, s + blanks, strcspn(s + blanks, ":\n"));
+			json_add_raw(l, ",\"calls\":[", 10);
 			in_stack = first = true;
 			continue;
 		}
 		if (!first)
-			add_raw(l, ",", 1);
-		add_string(l, s + blanks, strcspn(s + blanks, "\n"));
+			json_add_raw(l, ",", 1);
+		json_add_string(l, s + blanks, strcspn(s + blanks, "\n"));
 		first = false;
 	}
-	add_raw(l, in_stack ? "]}]" : "]", in_stack ? 3 : 1);
+	json_add_raw(l, in_stack ? "]}]" : "]", in_stack ? 3 : 1);
 }
 
-void report_json(int fd, const struct dmamap_report *r, size_t sentence)
+void json_report(int fd, const struct dmamap_report *r, size_t sentence)
 {
 	struct line *l = alloc_zeroed(sizeof(*l));
 	char number[96];
@@ -95,16 +95,16 @@ void report_json(int fd, const struct dmamap_report *r, size_t sentence)
 
 	if (!l)
 		return; /* the program has the report, the file has not */
-	add_text(l, "{\"kind\":", r->name);
-	add_text(l, ",\"device\":", dev_name(r->dev));
+	json_add_text(l, "{\"kind\":", r->name);
+	json_add_text(l, ",\"device\":", dev_name(r->dev));
 	snprintf(number, sizeof(number), ",\"address\":%llu,\"size\":%llu",
 		 (unsigned long long)r->addr, (unsigned long long)r->size);
-	add_raw(l, number, strlen(number));
-	add_text(l, ",\"direction\":", report_dir(r->dir));
-	add_raw(l, ",\"text\":", 8);
-	add_string(l, r->text, sentence);
-	add_stacks(l, r->text + sentence);
-	add_raw(l, "}\n", 2);
+	json_add_raw(l, number, strlen(number));
+	json_add_text(l, ",\"direction\":", report_dir(r->dir));
+	json_add_raw(l, ",\"text\":", 8);
+	json_add_string(l, r->text, sentence);
+	json_add_stacks(l, r->text + sentence);
+	json_add_raw(l, "}\n", 2);
 	done = write(fd, l->text, l->n);
 	(void)done; /* a full disk is no reason to stop the driver */
 	alloc_free(l);

@@ -99,7 +99,7 @@ struct gather {
 	u64 n;
 };
 
-static bool gather_shadow(struct range *r, void *arg)
+static bool life_gather(struct range *r, void *arg)
 {
 	struct gather *q = arg;
 	struct shadow *s = r->of;
@@ -113,7 +113,7 @@ static bool gather_shadow(struct range *r, void *arg)
 	return true;
 }
 
-static int by_line(const void *a, const void *b)
+static int life_compare(const void *a, const void *b)
 {
 	const struct shadow *x = *(struct shadow *const *)a, *y = *(struct shadow *const *)b;
 
@@ -124,12 +124,12 @@ static int by_line(const void *a, const void *b)
 	return (x->dma.start > y->dma.start) - (x->dma.start < y->dma.start);
 }
 
-static bool one_line(const struct shadow *x, const struct shadow *y)
+static bool life_is_one_line(const struct shadow *x, const struct shadow *y)
 {
 	return x->mapped == y->mapped && x->call == y->call;
 }
 
-static void report_one(const struct shadow *s)
+static void life_report_one(const struct shadow *s)
 {
 	struct about a = about_of(s->c, DMAMAP_CHECK_LEAK, s->dma.start, s->dma.size,
 				  (enum dma_data_direction)s->dir, NULL);
@@ -143,7 +143,7 @@ static void report_one(const struct shadow *s)
 		      s->call == CALL_COHERENT || s->call == CALL_RANGE ? "freed" : "unmapped");
 }
 
-static void report_group(struct shadow *const *s, u64 n)
+static void life_report_group(struct shadow *const *s, u64 n)
 {
 	struct about a = about_of(s[0]->c, DMAMAP_CHECK_LEAK, s[0]->dma.start, 0,
 				  (enum dma_data_direction)s[0]->dir, NULL);
@@ -158,18 +158,18 @@ static void report_group(struct shadow *const *s, u64 n)
 		      (unsigned long long)a.size, (unsigned long long)a.addr);
 }
 
-static void report_sorted(struct shadow **s, u64 n)
+static void life_report_sorted(struct shadow **s, u64 n)
 {
-	qsort(s, n, sizeof(*s), by_line);
+	qsort(s, n, sizeof(*s), life_compare);
 	for (u64 i = 0, k; i < n; i = k) {
-		for (k = i + 1; k < n && one_line(s[i], s[k]); k++)
+		for (k = i + 1; k < n && life_is_one_line(s[i], s[k]); k++)
 			;
 		if (k - i > TOLD_EACH) {
-			report_group(s + i, k - i);
+			life_report_group(s + i, k - i);
 			continue;
 		}
 		for (u64 j = i; j < k; j++)
-			report_one(s[j]);
+			life_report_one(s[j]);
 	}
 }
 
@@ -182,13 +182,13 @@ u64 check_leaks(struct check_device *c)
 	if (!c->counted)
 		return 0;
 	check_enter(NULL);
-	store_walk(gather_shadow, &q);
+	store_walk(life_gather, &q);
 	all = q.n ? alloc_array(q.n, sizeof(*all)) : NULL;
 	for (s = q.list; s; s = s->next)
 		if (all && !read_once(&s->of_pool))
 			all[n++] = s;
 	if (n)
-		report_sorted(all, n);
+		life_report_sorted(all, n);
 	alloc_free(all);
 	for (s = q.list; s; s = next) {
 		next = s->next;
@@ -225,7 +225,7 @@ void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 ch
 		name, (unsigned long long)block, (unsigned long long)chunks);
 }
 
-static bool set_pool(struct range *r, void *arg)
+static bool life_set_pool(struct range *r, void *arg)
 {
 	const u64 *addr = arg;
 
@@ -236,5 +236,5 @@ static bool set_pool(struct range *r, void *arg)
 
 void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size)
 {
-	store_search(c->space, addr, size, set_pool, &addr);
+	store_search(c->space, addr, size, life_set_pool, &addr);
 }

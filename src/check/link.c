@@ -27,7 +27,7 @@ struct links {
 	const struct stack *mapped;
 };
 
-static bool claim_link(struct range *r, void *arg)
+static bool link_claim(struct range *r, void *arg)
 {
 	struct links *q = arg;
 	struct shadow *s = r->of;
@@ -40,7 +40,7 @@ static bool claim_link(struct range *r, void *arg)
 }
 
 /* Puts back what of a link lies in [from, end). */
-static void put_back(const struct shadow *s, u64 from, u64 end)
+static void link_put_back(const struct shadow *s, u64 from, u64 end)
 {
 	struct check_mapping m = {.addr = from,
 				  .pa = s->phys.start + (from - s->dma.start),
@@ -58,15 +58,15 @@ static void put_back(const struct shadow *s, u64 from, u64 end)
 	shadow_add(rest);
 }
 
-static void end_link(struct shadow *s, u64 from, u64 end, const void *caller)
+static void link_end(struct shadow *s, u64 from, u64 end, const void *caller)
 {
 	u64 had_from = s->dma.start, had_end = s->dma.start + s->dma.size;
 
 	own_end(s, caller);
 	if (had_from < from)
-		put_back(s, had_from, from);
+		link_put_back(s, had_from, from);
 	if (end < had_end)
-		put_back(s, end, had_end);
+		link_put_back(s, end, had_end);
 	shadow_forget(s, caller);
 }
 
@@ -81,14 +81,14 @@ void check_unlink(struct check_device *c, dma_addr_t addr, u64 size, enum dma_da
 	check_enter(caller);
 	for (;;) {
 		q.claimed = NULL;
-		store_search(c->space, addr, size, claim_link, &q);
+		store_search(c->space, addr, size, link_claim, &q);
 		if (!q.claimed)
 			return;
 		if (!compared && (q.claimed->dir != (u8)dir || q.claimed->attrs != attrs)) {
 			check_compare(q.claimed, &m, 0, caller);
 			compared = true;
 		}
-		end_link(q.claimed, q.from, q.end, caller);
+		link_end(q.claimed, q.from, q.end, caller);
 	}
 }
 
@@ -104,14 +104,14 @@ void check_range_freed(struct check_device *c, dma_addr_t addr, u64 size)
 		shadow_drop(s);
 	for (;;) {
 		q.claimed = NULL;
-		store_search(c->space, addr, size, claim_link, &q);
+		store_search(c->space, addr, size, link_claim, &q);
 		if (!q.claimed)
 			return;
-		end_link(q.claimed, q.from, q.end, NULL);
+		link_end(q.claimed, q.from, q.end, NULL);
 	}
 }
 
-static bool note_link(struct range *r, void *arg)
+static bool link_note(struct range *r, void *arg)
 {
 	struct links *q = arg;
 
@@ -129,7 +129,7 @@ void check_links_history(const struct check_device *c, dma_addr_t addr, u64 size
 
 	*history = (struct check_history){.what = {"linked", "unlinked"}};
 	if (size)
-		store_search(c->space, addr, size, note_link, &q);
+		store_search(c->space, addr, size, link_note, &q);
 	history->at[0] = q.mapped;
 	if (!q.mapped && history_find(c, addr, 1, &was) && was.call == CALL_LINK) {
 		history->at[0] = was.mapped;
@@ -137,7 +137,7 @@ void check_links_history(const struct check_device *c, dma_addr_t addr, u64 size
 	}
 }
 
-static bool set_synced(struct range *r, void *arg)
+static bool link_set_synced(struct range *r, void *arg)
 {
 	const struct links *q = arg;
 
@@ -151,5 +151,5 @@ void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size)
 	struct links q = {.c = c};
 
 	if (size)
-		store_search(c->space, addr, size, set_synced, &q);
+		store_search(c->space, addr, size, link_set_synced, &q);
 }

@@ -13,7 +13,7 @@
 	(DMA_ATTR_WEAK_ORDERING | DMA_ATTR_WRITE_COMBINE | DMA_ATTR_NO_KERNEL_MAPPING |            \
 	 DMA_ATTR_FORCE_CONTIGUOUS | DMA_ATTR_PRIVILEGED | DMA_ATTR_MMIO)
 
-static bool must_be_asked(unsigned int call)
+static bool check_must_be_asked(unsigned int call)
 {
 	return call <= CALL_RESOURCE;
 }
@@ -31,7 +31,7 @@ struct overlap {
  * A driver may hand memory of a live mapping on as soon as the CPU has it back: a packet that came
  * by one card is sent by another, or deciphered in place, while the mapping that it came by stays.
  */
-static bool may_hand_on(const struct overlap *q, const struct range *r)
+static bool check_may_hand_on(const struct overlap *q, const struct range *r)
 {
 	const struct shadow *s = r->of;
 	u64 to_dma = s->dma.start - r->start;
@@ -45,7 +45,7 @@ static bool may_hand_on(const struct overlap *q, const struct range *r)
 				  min_u64(q->end, r->start + r->size) + to_dma);
 }
 
-static bool find_overlap(struct range *r, void *arg)
+static bool check_find_overlap(struct range *r, void *arg)
 {
 	struct overlap *q = arg;
 	struct shadow *s = r->of;
@@ -55,14 +55,14 @@ static bool find_overlap(struct range *r, void *arg)
 		return true;
 	if (s->dir == DMA_TO_DEVICE && q->self->dir == DMA_TO_DEVICE)
 		return true;
-	if (s->call != CALL_COHERENT && may_hand_on(q, r))
+	if (s->call != CALL_COHERENT && check_may_hand_on(q, r))
 		return true;
 	shadow_copy(&q->found, s);
 	q->found.pa = r->start;
 	return false;
 }
 
-static void report_overlap(const struct overlap *q, const void *caller)
+static void check_report_overlap(const struct overlap *q, const void *caller)
 {
 	const struct shadow *s = q->self;
 	const struct found *f = &q->found;
@@ -101,15 +101,15 @@ bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 	q.first = align_down(start, MEM_CACHE_LINE);
 	q.end = align_up(start + size, MEM_CACHE_LINE);
 	q.found.any = false;
-	store_search(SPACE_PHYS, q.first, q.end - q.first, find_overlap, &q);
+	store_search(SPACE_PHYS, q.first, q.end - q.first, check_find_overlap, &q);
 	if (likely(!q.found.any))
 		return false;
 	/* it may be over, and only its memory not out of the store */
 	history_settle();
 	q.found.any = false;
-	store_search(SPACE_PHYS, q.first, q.end - q.first, find_overlap, &q);
+	store_search(SPACE_PHYS, q.first, q.end - q.first, check_find_overlap, &q);
 	if (q.found.any)
-		report_overlap(&q, caller);
+		check_report_overlap(&q, caller);
 	return q.found.any;
 }
 
@@ -174,7 +174,7 @@ static u32 shadow_fingerprint_of(const struct check_device *c, u64 addr, u64 siz
 	return (u32)(h >> 32) | 1;
 }
 
-static struct fingerprint set_asked(struct range *r, void *arg)
+static struct fingerprint check_set_asked(struct range *r, void *arg)
 {
 	const struct asked *q = arg;
 	struct shadow *s = r->of;
@@ -197,7 +197,7 @@ void check_asked(struct check_device *c, dma_addr_t addr)
 	struct asked q = {.c = c, .addr = addr};
 
 	if (addr != DMA_MAPPING_ERROR)
-		store_set_fingerprint(c->space, addr, set_asked, &q);
+		store_set_fingerprint(c->space, addr, check_set_asked, &q);
 }
 
 /* ---- unmap ---- */
@@ -208,7 +208,7 @@ struct others {
 	struct found *found;
 };
 
-static void look_in(struct check_device *c, void *arg)
+static void check_look_in_device(struct check_device *c, void *arg)
 {
 	struct others *q = arg;
 	struct found f;
@@ -260,7 +260,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		return;
 	}
 	if (!f.any || f.c == c)
-		shadow_each_device(look_in, &q);
+		shadow_each_device(check_look_in_device, &q);
 	a.what[0] = "mapped";
 	if (other->any) {
 		a.kind = DMAMAP_CHECK_UNMAP_DEVICE;
@@ -288,7 +288,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		      (unsigned long long)m->addr, name);
 }
 
-static void compare_attrs(struct about *a, const struct shadow *s, unsigned long attrs)
+static void check_compare_attrs(struct about *a, const struct shadow *s, unsigned long attrs)
 {
 	if (!((s->attrs ^ attrs) & ATTRS_THAT_BIND))
 		return;
@@ -330,8 +330,8 @@ void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, c
 		report_misuse(&a, "unmap with direction %s of a mapping %s", report_dir(m->dir),
 			      report_dir((enum dma_data_direction)s->dir));
 	}
-	compare_attrs(&a, s, m->attrs);
-	if (must_be_asked(s->call) && !read_once(&s->asked)) {
+	check_compare_attrs(&a, s, m->attrs);
+	if (check_must_be_asked(s->call) && !read_once(&s->asked)) {
 		a.kind = DMAMAP_CHECK_MAP_UNCHECKED;
 		report_misuse(
 			&a,
@@ -364,7 +364,7 @@ void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const
 }
 
 static __attribute__((noinline)) void
-unmap_unsealed(struct check_device *c, const struct check_mapping *m, const void *caller)
+check_unmap_claimed(struct check_device *c, const struct check_mapping *m, const void *caller)
 {
 	struct found other = {0};
 	struct shadow *s = shadow_claim(c, m, &other);
@@ -382,7 +382,7 @@ void check_unmap(struct check_device *c, const struct check_mapping *m, const vo
 	    !shadow_end_fingerprint(
 		    c, m, shadow_fingerprint_of(c, m->addr, m->size, m->call, m->dir, m->attrs),
 		    caller))
-		unmap_unsealed(c, m, caller);
+		check_unmap_claimed(c, m, caller);
 }
 
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size)

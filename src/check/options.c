@@ -42,7 +42,7 @@ static int options_read_number(const char *value, u32 max, u32 *out)
 	return 0;
 }
 
-static int add_suppression(struct check_options *o, const struct suppression *s)
+static int options_add_suppression(struct check_options *o, const struct suppression *s)
 {
 	u64 n = o->suppress ? o->suppress->n : 0, size = sizeof(*o->suppress);
 	struct suppressions *p =
@@ -57,7 +57,7 @@ static int add_suppression(struct check_options *o, const struct suppression *s)
 }
 
 /* One line of the file: three words, or nothing but a comment. */
-static int read_line(struct check_options *o, char *line, const char *path, int number)
+static int options_read_line(struct check_options *o, char *line, const char *path, int number)
 {
 	struct suppression s;
 	char rest;
@@ -72,10 +72,10 @@ static int read_line(struct check_options *o, char *line, const char *path, int 
 				 "%s:%d: a suppression is three words, KIND FUNCTION DEVICE; shell "
 				 "patterns may stand for each",
 				 path, number);
-	return add_suppression(o, &s);
+	return options_add_suppression(o, &s);
 }
 
-static int read_suppressions(struct check_options *o, const char *path)
+static int options_read_suppressions(struct check_options *o, const char *path)
 {
 	char line[LINE_LONGEST];
 	FILE *f = fopen(path, "re");
@@ -87,7 +87,7 @@ static int read_suppressions(struct check_options *o, const char *path)
 	for (int number = 1; !err && fgets(line, sizeof(line), f); number++)
 		err = strlen(line) == sizeof(line) - 1
 			      ? error_set(EINVAL, "%s:%d: the line is too long", path, number)
-			      : read_line(o, line, path, number);
+			      : options_read_line(o, line, path, number);
 	/* opening a directory succeeds, and reading it fails */
 	if (!err && ferror(f))
 		err = error_set(EINVAL, "DMAMAP_CHECK: cannot read the suppressions in \"%s\": %s",
@@ -96,7 +96,7 @@ static int read_suppressions(struct check_options *o, const char *path)
 	return err;
 }
 
-static int open_json(struct check_options *o, const char *path)
+static int options_open_json(struct check_options *o, const char *path)
 {
 	if (o->json >= 0)
 		close(o->json);
@@ -111,9 +111,9 @@ static int options_read_key(struct check_options *o, const char *key, const char
 	int err;
 
 	if (!strcmp(key, "suppress"))
-		return read_suppressions(o, value);
+		return options_read_suppressions(o, value);
 	if (!strcmp(key, "json"))
-		return open_json(o, value);
+		return options_open_json(o, value);
 	if (!strcmp(key, "stacks"))
 		err = options_read_number(value, STACK_MAX, &o->stacks);
 	else if (!strcmp(key, "exitcode"))
@@ -125,7 +125,7 @@ static int options_read_key(struct check_options *o, const char *key, const char
 	return err ? error_set(EINVAL, "DMAMAP_CHECK: \"%s\" is no value for %s", value, key) : 0;
 }
 
-static int read_word(struct check_options *o, char *word)
+static int options_read_word(struct check_options *o, char *word)
 {
 	char *value = strchr(word, '=');
 	int err = -ENOENT;
@@ -156,7 +156,7 @@ static int read_word(struct check_options *o, char *word)
 }
 
 /* exitcode=N: registered once, looks at what is in force then. */
-static void at_exit(int status, void *arg)
+static void options_at_exit(int status, void *arg)
 {
 	if (status || !check_options.exitcode || !dmamap_check_count(0))
 		return;
@@ -164,7 +164,7 @@ static void at_exit(int status, void *arg)
 	_exit((int)check_options.exitcode);
 }
 
-static int read_check(const char *text)
+static int options_read_check(const char *text)
 {
 	static bool registered;
 	struct check_options o = {.stacks = STACK_DEFAULT, .json = -1};
@@ -174,7 +174,7 @@ static int read_check(const char *text)
 	if (!err)
 		for (word = strtok_r(copy, ",", &save); word && !err;
 		     word = strtok_r(NULL, ",", &save))
-			err = read_word(&o, word);
+			err = options_read_word(&o, word);
 	free(copy);
 	if (err) {
 		free(regcache);
@@ -184,7 +184,7 @@ static int read_check(const char *text)
 		return err;
 	}
 	if (o.exitcode && !registered)
-		registered = !on_exit(at_exit, NULL);
+		registered = !on_exit(options_at_exit, NULL);
 	if (check_options.suppress) {
 		check_options.suppress->older = outdated;
 		outdated = check_options.suppress;
@@ -204,7 +204,7 @@ int check_environment(bool *on, bool *own)
 	if (!text)
 		text = "";
 	if (!taken ? *text != 0 : strcmp(text, taken) != 0)
-		err = read_check(text);
+		err = options_read_check(text);
 	if (!err && !fail_read && plan) {
 		err = dmamap_fail(plan);
 		if (err)

@@ -44,19 +44,19 @@ struct sums {
 };
 
 /* A tool that watches each byte; only for what the CPU may not even read. */
-static bool by_tool(enum dma_data_direction dir)
+static bool own_by_tool(enum dma_data_direction dir)
 {
 	return dir != DMA_TO_DEVICE && (__asan_poison_memory_region || RUNNING_ON_VALGRIND);
 }
 
-static void tool_close(void *p, u64 size)
+static void own_tool_close(void *p, u64 size)
 {
 	if (__asan_poison_memory_region)
 		__asan_poison_memory_region(p, size);
 	(void)VALGRIND_MAKE_MEM_NOACCESS(p, size);
 }
 
-static void tool_open(void *p, u64 size)
+static void own_tool_open(void *p, u64 size)
 {
 	if (__asan_unpoison_memory_region)
 		__asan_unpoison_memory_region(p, size);
@@ -64,7 +64,7 @@ static void tool_open(void *p, u64 size)
 }
 
 /* Pages that lie whole in both the part and the mapping's range. */
-static bool whole_pages(u64 pa, u64 size, u64 *first, u64 *bytes)
+static bool own_whole_pages(u64 pa, u64 size, u64 *first, u64 *bytes)
 {
 	u64 from = align_up(pa, PAGE_BYTES), end = align_down(pa + size, PAGE_BYTES);
 
@@ -73,24 +73,24 @@ static bool whole_pages(u64 pa, u64 size, u64 *first, u64 *bytes)
 	return *bytes && pa < PHYS_FOREIGN;
 }
 
-static void close_part(u64 pa, u64 size, enum dma_data_direction dir)
+static void own_close_part(u64 pa, u64 size, enum dma_data_direction dir)
 {
 	u64 first, bytes;
 
 	if (pa >= PHYS_FOREIGN)
 		return;
-	if (by_tool(dir))
-		tool_close(mem.base + pa, size);
-	else if (whole_pages(pa, size, &first, &bytes))
+	if (own_by_tool(dir))
+		own_tool_close(mem.base + pa, size);
+	else if (own_whole_pages(pa, size, &first, &bytes))
 		guard_close(first, bytes, dir == DMA_TO_DEVICE);
 }
 
-static void open_part(u64 pa, u64 size, enum dma_data_direction dir)
+static void own_open_part(u64 pa, u64 size, enum dma_data_direction dir)
 {
 	if (pa >= PHYS_FOREIGN)
 		return;
-	if (by_tool(dir))
-		tool_open(mem.base + pa, size);
+	if (own_by_tool(dir))
+		own_tool_open(mem.base + pa, size);
 	else
 		guard_open(align_down(pa, PAGE_BYTES),
 			   align_up(pa + size, PAGE_BYTES) - align_down(pa, PAGE_BYTES));
@@ -98,7 +98,7 @@ static void open_part(u64 pa, u64 size, enum dma_data_direction dir)
 
 /* ---- sums ---- */
 
-static __attribute__((no_sanitize("address"))) u32 sum_of(const u8 *p, u64 n)
+static __attribute__((no_sanitize("address"))) u32 own_sum_of(const u8 *p, u64 n)
 {
 	u64 h = 0xcbf29ce484222325ull;
 
@@ -109,7 +109,7 @@ static __attribute__((no_sanitize("address"))) u32 sum_of(const u8 *p, u64 n)
 }
 
 /* Memory outside RAM may be gone: the system reads it for us. False: it is. */
-static bool read_memory(u64 pa, void *out, u64 n)
+static bool own_read_memory(u64 pa, void *out, u64 n)
 {
 	struct iovec to = {out, n}, from = {phys_ptr(PHYS(pa)), n};
 
@@ -130,8 +130,8 @@ struct change {
  * The lines of the mapping's memory at [pa, pa + size), the first being line `line`, that meet
  * [from, end): compared (and then open), or summed anew.
  */
-static void each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end,
-		      bool compare, struct change *change)
+static void own_each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end,
+			  bool compare, struct change *change)
 {
 	u8 buf[LINE];
 
@@ -140,64 +140,65 @@ static void each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 from, u
 
 		if (at >= end || at + n <= from)
 			continue;
-		if (!read_memory(at, buf, n)) {
+		if (!own_read_memory(at, buf, n)) {
 			sums->sum[line] = OPEN;
 			continue;
 		}
 		if (!compare) {
-			sums->sum[line] = sum_of(buf, n);
+			sums->sum[line] = own_sum_of(buf, n);
 			continue;
 		}
-		if (sums->sum[line] != OPEN && sums->sum[line] != sum_of(buf, n) && !change->any)
+		if (sums->sum[line] != OPEN && sums->sum[line] != own_sum_of(buf, n) &&
+		    !change->any)
 			*change = (struct change){true, line * LINE};
 		sums->sum[line] = OPEN;
 	}
 }
 
-static u64 lines_of(u64 size)
+static u64 own_lines_of(u64 size)
 {
 	return (size + LINE - 1) / LINE;
 }
 
 /* All of the mapping's memory, or of one whose memory is one piece the part from `from` to `end`.
  */
-static void sums_do(struct shadow *s, u64 from, u64 end, bool compare, struct change *change)
+static void own_sums_do(struct shadow *s, u64 from, u64 end, bool compare, struct change *change)
 {
-	u64 line = lines_of(s->phys.size);
+	u64 line = own_lines_of(s->phys.size);
 
-	each_line(s->sums, 0, s->phys.start, s->phys.size, from, end, compare, change);
+	own_each_line(s->sums, 0, s->phys.start, s->phys.size, from, end, compare, change);
 	for (struct range *r = s->dma.more; r; r = r->more)
 		if (r->space == SPACE_PHYS) {
-			each_line(s->sums, line, r->start, r->size, from, end, compare, change);
-			line += lines_of(r->size);
+			own_each_line(s->sums, line, r->start, r->size, from, end, compare, change);
+			line += own_lines_of(r->size);
 		}
 }
 
 /* Of what the CPU owns at the beginning there is nothing to compare. */
-static void sums_make(struct shadow *s)
+static void own_sums_make(struct shadow *s)
 {
-	u64 lines = lines_of(s->phys.size);
+	u64 lines = own_lines_of(s->phys.size);
 	struct change none;
 	int saved = errno;
 
 	for (struct range *r = s->dma.more; r; r = r->more)
 		if (r->space == SPACE_PHYS)
-			lines += lines_of(r->size);
+			lines += own_lines_of(r->size);
 	s->sums = alloc_zeroed(sizeof(*s->sums) + lines * sizeof(s->sums->sum[0]));
 	if (s->sums) {
 		s->sums->lines = lines;
 		if (!subbuf_begins_as_cpu(s->call, s->attrs))
-			sums_do(s, 0, ~0ull, false, &none);
+			own_sums_do(s, 0, ~0ull, false, &none);
 	}
 	errno = saved;
 }
 
-static void sums_compare(struct shadow *s, u64 from, u64 end, const void *caller)
+static void own_sums_compare(struct shadow *s, u64 from, u64 end, const void *caller)
 {
 	struct change change = {0};
 	struct about a;
 
-	sums_do(s, from, end, true, &change);
+	own_sums_do(s, from, end, true, &change);
 	if (!change.any || __atomic_exchange_n(&s->caught, false, __ATOMIC_RELAXED))
 		return;
 	a = about_of(s->c, DMAMAP_CHECK_OWN_CPU_WRITE, s->dma.start, s->dma.size,
@@ -214,12 +215,12 @@ static void sums_compare(struct shadow *s, u64 from, u64 end, const void *caller
 
 /* ---- owners ---- */
 
-static bool is_watched(const struct shadow *s)
+static bool own_is_watched(const struct shadow *s)
 {
 	return s->phys.size && s->call != CALL_COHERENT && s->call != CALL_RANGE && !s->shared;
 }
 
-static void each_part(struct shadow *s, void (*fn)(u64, u64, enum dma_data_direction))
+static void own_each_part(struct shadow *s, void (*fn)(u64, u64, enum dma_data_direction))
 {
 	fn(s->phys.start, s->phys.size, (enum dma_data_direction)s->dir);
 	for (struct range *r = s->dma.more; r; r = r->more)
@@ -229,29 +230,29 @@ static void each_part(struct shadow *s, void (*fn)(u64, u64, enum dma_data_direc
 
 void own_begin(struct shadow *s)
 {
-	if (likely(!read_once(&s->c->own)) || !is_watched(s))
+	if (likely(!read_once(&s->c->own)) || !own_is_watched(s))
 		return;
 	s->guarded = true;
 	if (s->dir == DMA_TO_DEVICE)
-		sums_make(s);
+		own_sums_make(s);
 	if (!subbuf_begins_as_cpu(s->call, s->attrs))
-		each_part(s, close_part);
+		own_each_part(s, own_close_part);
 }
 
 void own_end(struct shadow *s, const void *caller)
 {
 	if (likely(!s->guarded))
 		return;
-	each_part(s, open_part);
+	own_each_part(s, own_open_part);
 	if (s->sums && caller)
-		sums_compare(s, 0, ~0ull, caller);
+		own_sums_compare(s, 0, ~0ull, caller);
 	alloc_free(s->sums);
 	s->sums = NULL;
 	s->guarded = false;
 }
 
 /* The part of memory that [addr, addr + size) means. False: the mapping's memory is in pieces. */
-static bool part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
+static bool own_part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
 {
 	if (s->call == CALL_SG || s->dma.more || addr < s->dma.start ||
 	    !range_within(addr - s->dma.start, size, s->dma.size))
@@ -261,7 +262,7 @@ static bool part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
 }
 
 /* The pages of a part, as far as the mapping goes. */
-static void widen_to_pages(const struct shadow *s, u64 *addr, u64 *size)
+static void own_widen_to_pages(const struct shadow *s, u64 *addr, u64 *size)
 {
 	u64 offset = s->phys.start - s->dma.start, from = align_down(*addr + offset, PAGE_BYTES),
 	    end = align_up(*addr + *size + offset, PAGE_BYTES);
@@ -272,16 +273,16 @@ static void widen_to_pages(const struct shadow *s, u64 *addr, u64 *size)
 	*size = end - from;
 }
 
-static bool open_all(struct range *r, void *arg)
+static bool own_open_all(struct range *r, void *arg)
 {
 	if (r == &r->of->dma && r->of->c == arg && r->of->guarded)
-		each_part(r->of, open_part);
+		own_each_part(r->of, own_open_part);
 	return true;
 }
 
 void check_own_end(struct check_device *c)
 {
-	store_walk(open_all, c);
+	store_walk(own_open_all, c);
 }
 
 void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller)
@@ -292,23 +293,23 @@ void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller)
 
 	if (likely(!s->guarded))
 		return;
-	part = !p->whole && part_of(s, p->addr, p->size, &pa);
+	part = !p->whole && own_part_of(s, p->addr, p->size, &pa);
 	if (part && !open_size) {
 		open_addr = p->addr;
 		open_size = p->size;
-		widen_to_pages(s, &open_addr, &open_size);
+		own_widen_to_pages(s, &open_addr, &open_size);
 	}
 	if (part)
-		open_part(s->phys.start + (open_addr - s->dma.start), open_size,
-			  (enum dma_data_direction)s->dir);
+		own_open_part(s->phys.start + (open_addr - s->dma.start), open_size,
+			      (enum dma_data_direction)s->dir);
 	else
-		each_part(s, open_part);
+		own_each_part(s, own_open_part);
 	if (!s->sums)
 		return;
-	sums_compare(s, part ? pa : 0, part ? pa + p->size : ~0ull, caller);
+	own_sums_compare(s, part ? pa : 0, part ? pa + p->size : ~0ull, caller);
 	if (part && p->open_size) /* the CPU may change the rest of what was opened from now on */
-		sums_do(s, s->phys.start + (open_addr - s->dma.start),
-			s->phys.start + (open_addr - s->dma.start) + open_size, true, &ignored);
+		own_sums_do(s, s->phys.start + (open_addr - s->dma.start),
+			    s->phys.start + (open_addr - s->dma.start) + open_size, true, &ignored);
 }
 
 void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole)
@@ -320,13 +321,13 @@ void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole)
 	if (likely(!s->guarded))
 		return;
 	whole |= s->call != CALL_SG && addr == s->dma.start && size == s->dma.size;
-	part = !whole && part_of(s, addr, size, &pa);
+	part = !whole && own_part_of(s, addr, size, &pa);
 	if (!whole && !part)
 		return; /* which pages the part means is not known: they stay the CPU's */
 	if (s->sums)
-		sums_do(s, part ? pa : 0, part ? pa + size : ~0ull, false, &none);
+		own_sums_do(s, part ? pa : 0, part ? pa + size : ~0ull, false, &none);
 	if (part)
-		close_part(pa, size, (enum dma_data_direction)s->dir);
+		own_close_part(pa, size, (enum dma_data_direction)s->dir);
 	else
-		each_part(s, close_part);
+		own_each_part(s, own_close_part);
 }

@@ -28,7 +28,7 @@ static int plan_read_number(const char *s, u64 *out)
 	return *end || errno ? -EINVAL : 0;
 }
 
-static int read_prob(const char *s, double *out)
+static int plan_read_prob(const char *s, double *out)
 {
 	char *end;
 
@@ -47,7 +47,7 @@ static int plan_read_key(struct fail_rule *r, const char *key, const char *value
 	if (!strcmp(key, "seed"))
 		return plan_read_number(value, &r->seed);
 	if (!strcmp(key, "prob"))
-		return read_prob(value, &r->prob);
+		return plan_read_prob(value, &r->prob);
 	if (!strcmp(key, "dev")) {
 		if (!*value || strlen(value) >= sizeof(r->dev))
 			return -EINVAL;
@@ -57,7 +57,7 @@ static int plan_read_key(struct fail_rule *r, const char *key, const char *value
 	return -ENOENT;
 }
 
-static int read_keys(struct fail_rule *r, char *keys)
+static int plan_read_keys(struct fail_rule *r, char *keys)
 {
 	char *save, *word, *value;
 	int err;
@@ -82,7 +82,7 @@ static int read_keys(struct fail_rule *r, char *keys)
 	return 0;
 }
 
-static int read_site(struct plan *plan, char *text)
+static int plan_read_site(struct plan *plan, char *text)
 {
 	struct fail_rule rule = {0};
 	char *keys = strchr(text, ':');
@@ -92,7 +92,7 @@ static int read_site(struct plan *plan, char *text)
 	if (!keys)
 		return error_set(EINVAL, "fault plan: \"%s\" is not SITE:KEY=VALUE", text);
 	*keys++ = 0;
-	err = read_keys(&rule, keys);
+	err = plan_read_keys(&rule, keys);
 	if (err)
 		return err;
 	for (int i = 0; i < FAIL_SITES; i++)
@@ -122,7 +122,7 @@ int dmamap_fail(const char *text)
 			return error_set(ENOMEM, "fault plan: out of memory");
 		for (word = strtok_r(copy, ";", &save); word && !err;
 		     word = strtok_r(NULL, ";", &save))
-			err = read_site(&plan, word);
+			err = plan_read_site(&plan, word);
 		free(copy);
 		if (err)
 			return err;

@@ -62,7 +62,7 @@ void report_count(enum dmamap_check_kind kind)
 static struct delivery spare;
 static struct lock spare_lock;
 
-static struct delivery *delivery_take(void)
+static struct delivery *report_take_delivery(void)
 {
 	struct delivery *d = alloc_zeroed(sizeof(*d));
 
@@ -74,7 +74,7 @@ static struct delivery *delivery_take(void)
 	return &spare;
 }
 
-static void delivery_give(struct delivery *d)
+static void report_give_delivery(struct delivery *d)
 {
 	if (d == &spare)
 		lock_release(&spare_lock);
@@ -120,7 +120,7 @@ static void report_to(struct delivery *d, const struct about *a)
 static __attribute__((format(printf, 2, 0))) void report_make(const struct about *a,
 							      const char *fmt, va_list ap)
 {
-	struct delivery *d = delivery_take();
+	struct delivery *d = report_take_delivery();
 	bool was_telling = now.telling;
 
 	if (!d) {
@@ -135,7 +135,7 @@ static __attribute__((format(printf, 2, 0))) void report_make(const struct about
 	now.telling = true;
 	report_to(d, a);
 	now.telling = was_telling;
-	delivery_give(d);
+	report_give_delivery(d);
 }
 
 void report_v(const struct about *a, const char *fmt, va_list ap)
@@ -160,7 +160,7 @@ void report_misuse(const struct about *a, const char *fmt, ...)
 }
 
 /* What the checker finds before the library does; these front doors begin with check_enter(). */
-static bool may_be_second(enum dmamap_check_kind kind)
+static bool report_may_be_second(enum dmamap_check_kind kind)
 {
 	switch (kind) {
 	case DMAMAP_CHECK_UNMAP_NOT_MAPPED:
@@ -183,7 +183,7 @@ static __attribute__((format(printf, 3, 0))) int report_refusal(const struct abo
 	char text[400];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	if (on && !(now.said && may_be_second(a->kind)))
+	if (on && !(now.said && report_may_be_second(a->kind)))
 		report_misuse(a, "%s", text);
 	return error_set(EINVAL, "%s: %s", dev_name(a->dev), text);
 }

@@ -41,6 +41,6 @@ hot_inline struct dmamap_report report_of(const struct about *a, const char *tex
 }
 
 /* In json.c. */
-void report_json(int fd, const struct dmamap_report *r, size_t sentence);
+void json_report(int fd, const struct dmamap_report *r, size_t sentence);
 
 #endif

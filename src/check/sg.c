@@ -10,13 +10,13 @@
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
 
-static u64 entry_start(struct scatterlist *sg)
+static u64 check_sg_entry_start(struct scatterlist *sg)
 {
 	return phys_of_page(sg_page(sg)).v + sg->offset;
 }
 
-static void check_segment(struct check_device *c, struct scatterlist *sg, u64 max, u64 boundary,
-			  enum dma_data_direction dir, const void *caller)
+static void check_sg_segment(struct check_device *c, struct scatterlist *sg, u64 max, u64 boundary,
+			     enum dma_data_direction dir, const void *caller)
 {
 	u64 addr = sg_dma_address(sg), size = sg_dma_len(sg);
 	struct about a = about_of(c, DMAMAP_CHECK_SEGMENT_SIZE, addr, size, dir, caller);
@@ -40,7 +40,7 @@ static void check_segment(struct check_device *c, struct scatterlist *sg, u64 ma
 }
 
 /* The segments behind the first, neighbours as one. */
-static int add_segments(struct shadow *s, struct scatterlist *sg, int segments)
+static int check_sg_add_segments(struct shadow *s, struct scatterlist *sg, int segments)
 {
 	struct range *r = &s->dma;
 
@@ -57,18 +57,18 @@ static int add_segments(struct shadow *s, struct scatterlist *sg, int segments)
 	return 0;
 }
 
-static int add_memory(struct shadow *s, struct scatterlist *sg, int nents)
+static int check_sg_add_memory(struct shadow *s, struct scatterlist *sg, int nents)
 {
 	struct range *r = &s->phys;
 
 	r->size = sg->length;
 	for (int i = 1; i < nents; i++) {
 		sg = sg_next(sg);
-		if (r->start + r->size == entry_start(sg)) {
+		if (r->start + r->size == check_sg_entry_start(sg)) {
 			r->size += sg->length;
 			continue;
 		}
-		r = shadow_range(s, SPACE_PHYS, entry_start(sg), sg->length);
+		r = shadow_range(s, SPACE_PHYS, check_sg_entry_start(sg), sg->length);
 		if (!r)
 			return -ENOMEM;
 	}
@@ -76,7 +76,7 @@ static int add_memory(struct shadow *s, struct scatterlist *sg, int nents)
 }
 
 /* One report for a list, whatever of it is mapped already. */
-static void check_memory(struct shadow *s, const void *caller)
+static void check_sg_memory(struct shadow *s, const void *caller)
 {
 	if (check_overlap(s, s->phys.start, s->phys.size, caller))
 		return;
@@ -85,13 +85,13 @@ static void check_memory(struct shadow *s, const void *caller)
 			return;
 }
 
-static void check_places(struct check_device *c, struct scatterlist *sg, int nents,
-			 enum dma_data_direction dir, const void *caller)
+static void check_sg_places(struct check_device *c, struct scatterlist *sg, int nents,
+			    enum dma_data_direction dir, const void *caller)
 {
 	struct check_mapping m = {.addr = sg_dma_address(sg), .dir = dir, .call = CALL_SG};
 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
-		m.pa = entry_start(sg);
+		m.pa = check_sg_entry_start(sg);
 		m.size = sg->length;
 		place_check(c, &m, caller);
 	}
@@ -102,7 +102,7 @@ void check_map_sg(struct check_device *c, struct scatterlist *sgl, int nents, in
 		  const void *caller)
 {
 	const struct check_mapping m = {.addr = sg_dma_address(sgl),
-					.pa = entry_start(sgl),
+					.pa = check_sg_entry_start(sgl),
 					.size = sg_dma_len(sgl),
 					.attrs = attrs,
 					.dir = dir,
@@ -113,19 +113,19 @@ void check_map_sg(struct check_device *c, struct scatterlist *sgl, int nents, in
 	check_enter(caller);
 	check_mask(c, m.addr, m.size, dir, caller);
 	for (int i = 0; i < segments; i++, sg = sg_next(sg))
-		check_segment(c, sg, max, boundary, dir, caller);
+		check_sg_segment(c, sg, max, boundary, dir, caller);
 	if (!(attrs & DMA_ATTR_MMIO))
-		check_places(c, sgl, nents, dir, caller);
+		check_sg_places(c, sgl, nents, dir, caller);
 	s = shadow_new(c, &m, caller);
 	if (!s)
 		return;
 	s->nents = (u32)nents;
-	if (add_segments(s, sgl, segments) ||
-	    ((attrs & DMA_ATTR_MMIO) ? 0 : add_memory(s, sgl, nents))) {
+	if (check_sg_add_segments(s, sgl, segments) ||
+	    ((attrs & DMA_ATTR_MMIO) ? 0 : check_sg_add_memory(s, sgl, nents))) {
 		shadow_drop_lost(s);
 		return;
 	}
-	check_memory(s, caller);
+	check_sg_memory(s, caller);
 	own_begin(s);
 	shadow_add(s);
 }
@@ -134,7 +134,7 @@ void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data
 		     const void *caller)
 {
 	const struct check_mapping m = {.addr = sg_dma_address(sgt->sgl),
-					.pa = entry_start(sgt->sgl),
+					.pa = check_sg_entry_start(sgt->sgl),
 					.size = sg_dma_len(sgt->sgl),
 					.dir = dir,
 					.call = CALL_NONCONTIGUOUS};
@@ -143,7 +143,7 @@ void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data
 	check_enter(caller);
 	check_mask(c, m.addr, m.size, dir, caller);
 	s = shadow_new(c, &m, caller);
-	if (s && add_memory(s, sgt->sgl, (int)sgt->orig_nents))
+	if (s && check_sg_add_memory(s, sgt->sgl, (int)sgt->orig_nents))
 		shadow_drop_lost(s);
 	else if (s) {
 		own_begin(s);

@@ -52,7 +52,7 @@ static _Thread_local bool paging, sharing;
 static u64 lost;      /* atomic */
 static u32 lost_said; /* atomic */
 
-static struct arena *my_arena(void)
+static struct arena *arena_mine(void)
 {
 	static _Thread_local u32 mine; /* place + 1 */
 	static u32 next;	       /* atomic */
@@ -85,9 +85,9 @@ static struct item *arena_refill(struct arena *a, enum item_kind kind)
 	return a->free[kind];
 }
 
-static void *item_take(enum item_kind kind)
+static void *arena_take(enum item_kind kind)
 {
-	struct arena *a = my_arena();
+	struct arena *a = arena_mine();
 	struct item *it;
 
 	lock_acquire(&a->lock);
@@ -100,9 +100,9 @@ static void *item_take(enum item_kind kind)
 	return it;
 }
 
-static void item_give(enum item_kind kind, void *p)
+static void arena_give(enum item_kind kind, void *p)
 {
-	struct arena *a = my_arena();
+	struct arena *a = arena_mine();
 	struct item *it = p;
 
 	lock_acquire(&a->lock);
@@ -114,7 +114,7 @@ static void item_give(enum item_kind kind, void *p)
 struct subbuf *shadow_subbuf_take(void)
 {
 	int saved = errno;
-	struct subbuf *b = item_take(SUBBUFS);
+	struct subbuf *b = arena_take(SUBBUFS);
 
 	errno = saved;
 	return b;
@@ -122,7 +122,7 @@ struct subbuf *shadow_subbuf_take(void)
 
 void shadow_subbuf_give(struct subbuf *b)
 {
-	item_give(SUBBUFS, b);
+	arena_give(SUBBUFS, b);
 }
 
 void check_paging(bool on)
@@ -164,7 +164,7 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 	struct shadow *s = history_take();
 
 	if (!s)
-		s = item_take(SHADOWS);
+		s = arena_take(SHADOWS);
 	if (unlikely(!s)) {
 		shadow_count_lost();
 		errno = saved;
@@ -193,15 +193,15 @@ void shadow_free(struct shadow *s)
 
 	for (r = s->dma.more; r; r = next) {
 		next = r->more;
-		item_give(RANGES, r);
+		arena_give(RANGES, r);
 	}
 	subbuf_free_all(s);
-	item_give(SHADOWS, s);
+	arena_give(SHADOWS, s);
 }
 
 struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size)
 {
-	struct range *r = item_take(RANGES);
+	struct range *r = arena_take(RANGES);
 
 	if (!r)
 		return NULL;
@@ -211,7 +211,7 @@ struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size)
 	return r;
 }
 
-static void remove_ranges(struct shadow *s)
+static void shadow_remove_ranges(struct shadow *s)
 {
 	store_remove(&s->dma);
 	store_remove(&s->phys);
@@ -238,7 +238,7 @@ int shadow_add(struct shadow *s)
 		err = store_add(&s->dma);
 	if (likely(!err))
 		return 0;
-	remove_ranges(s);
+	shadow_remove_ranges(s);
 	shadow_drop_lost(s);
 	errno = saved;
 	return -1;
@@ -246,7 +246,7 @@ int shadow_add(struct shadow *s)
 
 void shadow_drop(struct shadow *s)
 {
-	remove_ranges(s);
+	shadow_remove_ranges(s);
 	shadow_free(s);
 }
 
@@ -301,7 +301,7 @@ static bool shadow_try_claim(struct shadow *s)
 	return true;
 }
 
-static bool claim_better(struct range *r, void *arg)
+static bool shadow_claim_better(struct range *r, void *arg)
 {
 	struct claim *q = arg;
 	struct shadow *s = r->of;
@@ -329,7 +329,7 @@ struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *
 	struct claim q = {.c = c, .want = want, .other = other};
 	u64 space = c->space + (want->call == CALL_RANGE ? SPACE_RANGES : 0);
 
-	store_search_start(space, want->addr, claim_better, &q);
+	store_search_start(space, want->addr, shadow_claim_better, &q);
 	if (likely(q.best))
 		store_expect(SPACE_PHYS, q.best->phys.start, q.best->dma.size);
 	return q.best;
@@ -343,7 +343,7 @@ struct look {
 };
 
 /* This device's before others', and what holds most of the range. */
-static bool look_better(struct range *r, void *arg)
+static bool shadow_look_better(struct range *r, void *arg)
 {
 	struct look *q = arg;
 	u64 left = r->start + r->size - q->addr;
@@ -363,7 +363,7 @@ void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct f
 	struct look q = {.c = c, .f = f, .addr = addr, .size = size};
 
 	f->any = false;
-	store_search(space, addr, 1, look_better, &q);
+	store_search(space, addr, 1, shadow_look_better, &q);
 }
 
 /* ---- the end ---- */

@@ -43,7 +43,7 @@ static _Unwind_Reason_Code stack_step(struct _Unwind_Context *context, void *arg
 	return w->n == w->max ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
-static u64 hash_of(const struct walk *w)
+static u64 stack_hash_of(const struct walk *w)
 {
 	u64 h = w->n;
 
@@ -65,7 +65,7 @@ static struct stack *stack_find(u64 bucket, u64 hash, const struct walk *w)
 
 static const struct stack *stack_store(const struct walk *w)
 {
-	u64 hash = hash_of(w), bucket = hash % BUCKETS;
+	u64 hash = stack_hash_of(w), bucket = hash % BUCKETS;
 	struct lock *lock = &locks[bucket / 16];
 	struct stack *s;
 

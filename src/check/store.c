@@ -34,7 +34,7 @@ static struct shard {
 
 static u32 levels_used; /* atomic bits, only ever set */
 
-static struct shard *shard_of(u64 space, u64 h)
+static struct shard *store_shard_of(u64 space, u64 h)
 {
 	return &shards[h >> 56 | (space == SPACE_PHYS ? 0 : SHARDS)];
 }
@@ -50,7 +50,7 @@ static u64 store_bucket_stride(const struct shard *s)
 	return store_has_fingerprints(s) ? 2 : 1;
 }
 
-static struct bucket *bucket_at(const struct shard *s, u64 index)
+static struct bucket *store_bucket_at(const struct shard *s, u64 index)
 {
 	return s->bucket + index * store_bucket_stride(s);
 }
@@ -73,7 +73,7 @@ static struct bucket *store_spare_take(struct shard *s)
 }
 
 /* It is empty. */
-static void spare_give(struct shard *s, struct bucket *b)
+static void store_spare_give(struct shard *s, struct bucket *b)
 {
 	b->more = s->spare;
 	s->spare = b;
@@ -95,12 +95,12 @@ static int store_put(struct shard *s, struct bucket *b, u64 word)
 }
 
 /* To the new table; without its seal, which only makes one call slower. */
-static void put_again(struct shard *s, u64 word)
+static void store_put_again(struct shard *s, u64 word)
 {
-	struct range *r = range_of(word);
-	u64 h = word_hash(r->space, r->level, granule_of(r, word & 1));
+	struct range *r = word_range(word);
+	u64 h = word_hash(r->space, r->level, word_granule_of(r, word & 1));
 
-	store_put(s, bucket_at(s, index_of(h, s->mask)), word & ~WORD_HAS_FINGERPRINT);
+	store_put(s, store_bucket_at(s, word_index(h, s->mask)), word & ~WORD_HAS_FINGERPRINT);
 }
 
 /*
@@ -117,16 +117,16 @@ static void store_split_bucket(struct shard *s, struct bucket *b)
 		memcpy(word, b->slot, sizeof(word));
 		if (!first) {
 			memset(b->slot, 0, sizeof(b->slot));
-			spare_give(s, b);
+			store_spare_give(s, b);
 		}
 		for (int i = 0; i < SLOTS; i++)
 			if (word[i])
-				put_again(s, word[i]);
+				store_put_again(s, word[i]);
 	}
 }
 
 /* Under the shard's lock. */
-static int shard_grow(struct shard *s)
+static int store_grow_shard(struct shard *s)
 {
 	u64 n = s->bucket ? 2 * (s->mask + 1) : FIRST, old_n = s->bucket ? s->mask + 1 : 0;
 	struct bucket *old = s->bucket, *bucket;
@@ -146,23 +146,24 @@ static int shard_grow(struct shard *s)
 	return 0;
 }
 
-static int add_one(struct range *r, unsigned int which)
+static int store_add_one(struct range *r, unsigned int which)
 {
-	u64 h = word_hash(r->space, r->level, granule_of(r, which));
-	struct shard *s = shard_of(r->space, h);
+	u64 h = word_hash(r->space, r->level, word_granule_of(r, which));
+	struct shard *s = store_shard_of(r->space, h);
 	int err = 0;
 
 	lock_acquire(&s->lock);
 	if (unlikely(!s->bucket || s->n > LOAD * s->mask + LOAD))
-		err = shard_grow(s);
+		err = store_grow_shard(s);
 	if (likely(!err))
-		err = store_put(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h));
+		err = store_put(s, store_bucket_at(s, word_index(h, s->mask)),
+				word_of(r, which, h));
 	s->n += !err;
 	lock_release(&s->lock);
 	return err;
 }
 
-static bool is_empty(const struct bucket *b)
+static bool store_bucket_is_empty(const struct bucket *b)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (b->slot[i])
@@ -176,9 +177,9 @@ static void store_slot_emptied(struct shard *s, struct bucket **link)
 	struct bucket *b = link ? *link : NULL;
 
 	s->n--;
-	if (unlikely(b) && is_empty(b)) {
+	if (unlikely(b) && store_bucket_is_empty(b)) {
 		*link = b->more;
-		spare_give(s, b);
+		store_spare_give(s, b);
 	}
 }
 
@@ -195,28 +196,28 @@ static bool store_take_word(struct shard *s, struct bucket *b, u64 word, u64 bit
 	return false;
 }
 
-static void remove_one(struct range *r, unsigned int which)
+static void store_remove_one(struct range *r, unsigned int which)
 {
-	u64 h = word_hash(r->space, r->level, granule_of(r, which));
-	struct shard *s = shard_of(r->space, h);
+	u64 h = word_hash(r->space, r->level, word_granule_of(r, which));
+	struct shard *s = store_shard_of(r->space, h);
 
 	lock_acquire(&s->lock);
-	store_take_word(s, bucket_at(s, index_of(h, s->mask)), word_of(r, which, h),
+	store_take_word(s, store_bucket_at(s, word_index(h, s->mask)), word_of(r, which, h),
 			~WORD_HAS_FINGERPRINT);
 	lock_release(&s->lock);
 }
 
 int store_add(struct range *r)
 {
-	r->level = (u8)level_of(r->size);
+	r->level = (u8)word_level_of(r->size);
 	if (r->level >= LEVELS)
 		return -1;
 	if (unlikely(!(read_once(&levels_used) >> r->level & 1)))
 		__atomic_fetch_or(&levels_used, 1u << r->level, __ATOMIC_RELAXED);
-	if (add_one(r, 0))
+	if (store_add_one(r, 0))
 		return -1;
-	if (spans_two(r) && add_one(r, 1)) {
-		remove_one(r, 0);
+	if (word_spans_two(r) && store_add_one(r, 1)) {
+		store_remove_one(r, 0);
 		return -1;
 	}
 	r->added = true;
@@ -228,9 +229,9 @@ void store_remove(struct range *r)
 	if (!r->added)
 		return;
 	r->added = false;
-	remove_one(r, 0);
-	if (spans_two(r))
-		remove_one(r, 1);
+	store_remove_one(r, 0);
+	if (word_spans_two(r))
+		store_remove_one(r, 1);
 }
 
 struct search {
@@ -243,18 +244,18 @@ struct search {
 };
 
 /* A shadow and its ranges are three lines that are used, which come together. */
-static void prefetch_lines(const struct range *r)
+static void store_prefetch_lines(const struct range *r)
 {
 	for (int i = 0; i < 3; i++)
 		__builtin_prefetch((const char *)r + 64 * i, 1);
 }
 
 /* Not both of one time, perhaps: then it is some other place, which does no harm. */
-static void prefetch_bucket(u64 space, u64 h)
+static void store_prefetch_bucket(u64 space, u64 h)
 {
-	struct shard *s = shard_of(space, h);
+	struct shard *s = store_shard_of(space, h);
 	uintptr_t bucket = (uintptr_t)read_once(&s->bucket);
-	u64 at = index_of(h, read_once(&s->mask)) * store_bucket_stride(s);
+	u64 at = word_index(h, read_once(&s->mask)) * store_bucket_stride(s);
 
 	__builtin_prefetch((const void *)(bucket + at * sizeof(struct bucket)), 1);
 	if (space != SPACE_PHYS)
@@ -268,12 +269,13 @@ static bool store_range_overlaps(const struct search *q, const struct range *r)
 }
 
 /* The range that the word stands for, if it is one to look at. */
-static bool look_at_word(const struct search *q, u64 word, unsigned int level, u64 granule)
+static bool store_look_at_word(const struct search *q, u64 word, unsigned int level, u64 granule)
 {
-	struct range *r = range_of(word);
+	struct range *r = word_range(word);
 
-	prefetch_lines(r);
-	if (r->level != level || granule_of(r, word & 1) != granule || !store_range_overlaps(q, r))
+	store_prefetch_lines(r);
+	if (r->level != level || word_granule_of(r, word & 1) != granule ||
+	    !store_range_overlaps(q, r))
 		return true;
 	return q->fn(r, q->arg);
 }
@@ -283,16 +285,16 @@ struct places {
 	u64 first, last;
 };
 
-static struct places places_of(const struct search *q, unsigned int level, u64 granule)
+static struct places store_places_of(const struct search *q, unsigned int level, u64 granule)
 {
-	u64 base = granule << level_bits(level), end = q->start + q->size - 1;
+	u64 base = granule << word_level_bits(level), end = q->start + q->size - 1;
 
-	return (struct places){q->start > base ? (q->start - base) >> place_bits(level) : 0,
-			       (end - base) >> place_bits(level)};
+	return (struct places){q->start > base ? (q->start - base) >> word_place_bits(level) : 0,
+			       (end - base) >> word_place_bits(level)};
 }
 
 /* By its tag alone: a range that goes on from the granule before begins elsewhere. */
-static bool may_overlap(u64 word, const struct places *p)
+static bool store_may_overlap(u64 word, const struct places *p)
 {
 	u64 place = (word & PLACE_MASK) >> PLACE_SHIFT;
 
@@ -300,24 +302,25 @@ static bool may_overlap(u64 word, const struct places *p)
 	       (place <= p->last && place + (1ull << (word >> REACH_SHIFT)) > p->first);
 }
 
-static bool search_granule(const struct search *q, unsigned int level, u64 granule)
+static bool store_search_granule(const struct search *q, unsigned int level, u64 granule)
 {
 	u64 h = word_hash(q->space, level, granule), tag = word_tag(h, q->start, level);
-	struct places places = places_of(q, level, granule);
-	struct shard *s = shard_of(q->space, h);
+	struct places places = store_places_of(q, level, granule);
+	struct shard *s = store_shard_of(q->space, h);
 	bool go_on = true;
 
 	lock_acquire(&s->lock);
-	for (struct bucket *b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b && go_on;
-	     b = b->more)
+	for (struct bucket *b = s->bucket ? store_bucket_at(s, word_index(h, s->mask)) : NULL;
+	     b && go_on; b = b->more)
 		for (int i = 0; i < SLOTS && go_on; i++) {
 			u64 word = b->slot[i];
 
-			if (!word || ((word ^ tag) & q->tag_mask) || !may_overlap(word, &places))
+			if (!word || ((word ^ tag) & q->tag_mask) ||
+			    !store_may_overlap(word, &places))
 				continue;
 			if (q->unseal)
 				b->slot[i] &= ~WORD_HAS_FINGERPRINT;
-			go_on = look_at_word(q, word, level, granule);
+			go_on = store_look_at_word(q, word, level, granule);
 		}
 	lock_release(&s->lock);
 	return go_on;
@@ -333,13 +336,14 @@ static bool store_filter(struct range *r, void *arg)
 	return store_range_overlaps(q, r) ? q->fn(r, q->arg) : true;
 }
 
-static bool search_levels(const struct search *q)
+static bool store_search_levels(const struct search *q)
 {
 	for (u32 used = read_once(&levels_used); used; used &= used - 1) {
-		unsigned int level = (unsigned int)__builtin_ctz(used), bits = level_bits(level);
+		unsigned int level = (unsigned int)__builtin_ctz(used),
+			     bits = word_level_bits(level);
 
 		for (u64 g = q->start >> bits; g <= (q->start + q->size - 1) >> bits; g++)
-			if (!search_granule(q, level, g))
+			if (!store_search_granule(q, level, g))
 				return false;
 	}
 	return true;
@@ -356,7 +360,7 @@ bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, voi
 
 	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
 		return store_walk(store_filter, &q);
-	return search_levels(&q);
+	return store_search_levels(&q);
 }
 
 bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg)
@@ -369,15 +373,16 @@ bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *)
 				 .tag_mask = HASH_MASK | PLACE_MASK,
 				 .unseal = true};
 
-	return search_levels(&q);
+	return store_search_levels(&q);
 }
 
 void store_expect(u64 space, u64 start, u64 size)
 {
-	unsigned int level = level_of(size);
+	unsigned int level = word_level_of(size);
 
 	if (level < LEVELS)
-		prefetch_bucket(space, word_hash(space, level, start >> level_bits(level)));
+		store_prefetch_bucket(space,
+				      word_hash(space, level, start >> word_level_bits(level)));
 }
 
 /* What a hash must be, as far as it says where: the shard, and the bucket if it has not more of
@@ -386,27 +391,27 @@ void store_expect(u64 space, u64 start, u64 size)
 
 u32 store_place(const struct range *r)
 {
-	u64 h = word_hash(r->space, r->level, granule_of(r, 0));
+	u64 h = word_hash(r->space, r->level, word_granule_of(r, 0));
 
-	if (!r->added || spans_two(r))
+	if (!r->added || word_spans_two(r))
 		return 0;
 	return (u32)(h >> 56 << 24 | (h >> 20 & (PLACE_BUCKETS - 1)));
 }
 
-static u64 hash_of_place(u32 place)
+static u64 store_hash_of_place(u32 place)
 {
 	return (u64)place >> 24 << 56 | (u64)(place & (PLACE_BUCKETS - 1)) << 20;
 }
 
 void store_remove_at(struct range *r, u32 place)
 {
-	u64 h = hash_of_place(place);
-	struct shard *s = shard_of(SPACE_PHYS, h);
+	u64 h = store_hash_of_place(place);
+	struct shard *s = store_shard_of(SPACE_PHYS, h);
 	bool done = false;
 
 	lock_acquire(&s->lock);
 	if (likely(s->mask < PLACE_BUCKETS))
-		done = store_take_word(s, bucket_at(s, index_of(h, s->mask)), (uintptr_t)r,
+		done = store_take_word(s, store_bucket_at(s, word_index(h, s->mask)), (uintptr_t)r,
 				       ~(TAG_MASK | WORD_HAS_FINGERPRINT));
 	lock_release(&s->lock);
 	if (unlikely(!done))
@@ -417,26 +422,26 @@ static struct fingerprint store_fingerprint_word(const struct search *q, u64 wor
 						 unsigned int level, u64 tag,
 						 struct fingerprint (*fn)(struct range *, void *))
 {
-	struct range *r = range_of(word);
+	struct range *r = word_range(word);
 	struct fingerprint fingerprint;
 
 	if (!word || ((word ^ tag) & q->tag_mask) || (word & (1 | WORD_HAS_FINGERPRINT)) ||
 	    r->level != level || r->start != q->start || r->space != q->space)
 		return (struct fingerprint){0};
 	fingerprint = fn(r, q->arg);
-	return spans_two(r) ? (struct fingerprint){0} : fingerprint;
+	return word_spans_two(r) ? (struct fingerprint){0} : fingerprint;
 }
 
 static void store_fingerprint_granule(const struct search *q, unsigned int level,
 				      struct fingerprint (*fn)(struct range *, void *))
 {
-	u64 h = word_hash(q->space, level, q->start >> level_bits(level)),
+	u64 h = word_hash(q->space, level, q->start >> word_level_bits(level)),
 	    tag = word_tag(h, q->start, level);
-	struct shard *s = shard_of(q->space, h);
+	struct shard *s = store_shard_of(q->space, h);
 	struct bucket *b;
 
 	lock_acquire(&s->lock);
-	for (b = s->bucket ? bucket_at(s, index_of(h, s->mask)) : NULL; b; b = b->more)
+	for (b = s->bucket ? store_bucket_at(s, word_index(h, s->mask)) : NULL; b; b = b->more)
 		for (int k = 0; k < SLOTS; k++) {
 			struct fingerprint fingerprint =
 				store_fingerprint_word(q, b->slot[k], level, tag, fn);
@@ -463,19 +468,19 @@ void store_set_fingerprint(u64 space, u64 start, struct fingerprint (*fn)(struct
 static struct range *store_take_matching(struct shard *s, u64 h, u64 tag, u32 fingerprint,
 					 u32 *place)
 {
-	struct bucket *b = bucket_at(s, index_of(h, s->mask)), **link = NULL;
+	struct bucket *b = store_bucket_at(s, word_index(h, s->mask)), **link = NULL;
 
 	for (; b; link = &b->more, b = b->more)
 		for (int k = 0; k < SLOTS; k++) {
-			struct range *r = range_of(b->slot[k]);
+			struct range *r = word_range(b->slot[k]);
 
 			if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) ||
 			    !(b->slot[k] & WORD_HAS_FINGERPRINT) ||
 			    store_fingerprints_of(b)->of[k].fingerprint != fingerprint)
 				continue;
-			prefetch_lines(r);
+			store_prefetch_lines(r);
 			*place = store_fingerprints_of(b)->of[k].place;
-			prefetch_bucket(SPACE_PHYS, hash_of_place(*place));
+			store_prefetch_bucket(SPACE_PHYS, store_hash_of_place(*place));
 			b->slot[k] = 0;
 			store_slot_emptied(s, link);
 			return r;
@@ -485,15 +490,15 @@ static struct range *store_take_matching(struct shard *s, u64 h, u64 tag, u32 fi
 
 struct range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint, u32 *place)
 {
-	unsigned int level = level_of(size);
+	unsigned int level = word_level_of(size);
 	struct range *r = NULL;
 	struct shard *s;
 	u64 h;
 
 	if (level >= LEVELS)
 		return NULL;
-	h = word_hash(space, level, start >> level_bits(level));
-	s = shard_of(space, h);
+	h = word_hash(space, level, start >> word_level_bits(level));
+	s = store_shard_of(space, h);
 	lock_acquire(&s->lock);
 	if (likely(s->bucket))
 		r = store_take_matching(s, h, word_tag(h, start, level), fingerprint, place);
@@ -501,14 +506,14 @@ struct range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerp
 	return r;
 }
 
-static bool walk_bucket(const struct bucket *b, bool (*fn)(struct range *, void *), void *arg)
+static bool store_walk_bucket(const struct bucket *b, bool (*fn)(struct range *, void *), void *arg)
 {
 	bool go_on = true;
 
 	for (; b && go_on; b = b->more)
 		for (int i = 0; i < SLOTS && go_on; i++)
 			if (b->slot[i] && !(b->slot[i] & 1))
-				go_on = fn(range_of(b->slot[i]), arg);
+				go_on = fn(word_range(b->slot[i]), arg);
 	return go_on;
 }
 
@@ -521,13 +526,13 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 
 		lock_acquire(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask && go_on; b++)
-			go_on = walk_bucket(bucket_at(s, b), fn, arg);
+			go_on = store_walk_bucket(store_bucket_at(s, b), fn, arg);
 		lock_release(&s->lock);
 	}
 	return go_on;
 }
 
-static void free_chain(struct bucket *b)
+static void store_free_chain(struct bucket *b)
 {
 	for (struct bucket *next; b; b = next) {
 		next = b->more;
@@ -542,8 +547,8 @@ void store_reset(void)
 
 		lock_acquire(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask; b++)
-			free_chain(bucket_at(s, b)->more);
-		free_chain(s->spare);
+			store_free_chain(store_bucket_at(s, b)->more);
+		store_free_chain(s->spare);
 		alloc_free(s->bucket);
 		s->n = 0;
 		write_once(&s->mask, 0);

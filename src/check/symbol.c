@@ -77,7 +77,7 @@ __attribute__((destructor)) static void symbol_session_end(void)
 }
 
 /* Under lock. */
-static Dwfl_Module *module_of(uintptr_t at)
+static Dwfl_Module *symbol_dwfl_module(uintptr_t at)
 {
 	Dwfl_Module *m = dwfl ? dwfl_addrmodule(dwfl, at) : NULL;
 
@@ -91,7 +91,7 @@ static Dwfl_Module *module_of(uintptr_t at)
 
 /* The compilation unit; `at` becomes its address. An index of addresses is what gcc writes and
  * clang does not. */
-static Dwarf_Die *unit_of(Dwfl_Module *m, Dwarf_Addr *at)
+static Dwarf_Die *symbol_unit_of(Dwfl_Module *m, Dwarf_Addr *at)
 {
 	Dwarf_Addr bias;
 	Dwarf_Die *unit = dwfl_module_addrdie(m, *at, &bias);
@@ -105,13 +105,13 @@ static Dwarf_Die *unit_of(Dwfl_Module *m, Dwarf_Addr *at)
 	return unit;
 }
 
-static void set_line(struct frame *f, const char *file, int number)
+static void symbol_set_line(struct frame *f, const char *file, int number)
 {
 	if (file)
 		snprintf(f->line, sizeof(f->line), "%s:%d", file, number);
 }
 
-static void set_function(struct frame *f, Dwarf_Die *die)
+static void symbol_set_function(struct frame *f, Dwarf_Die *die)
 {
 	const char *name = dwarf_diename(die);
 
@@ -120,7 +120,7 @@ static void set_function(struct frame *f, Dwarf_Die *die)
 }
 
 /* Where an inlined function was called, which is in the next frame. */
-static void set_call(struct frame *f, Dwarf_Die *unit, Dwarf_Die *inlined)
+static void symbol_set_call(struct frame *f, Dwarf_Die *unit, Dwarf_Die *inlined)
 {
 	Dwarf_Word file = 0, line = 0;
 	Dwarf_Attribute a;
@@ -131,11 +131,11 @@ static void set_call(struct frame *f, Dwarf_Die *unit, Dwarf_Die *inlined)
 	    dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &a), &line) ||
 	    dwarf_getsrcfiles(unit, &files, &n) || file >= n)
 		return;
-	set_line(f, dwarf_filesrc(files, file, NULL, NULL), (int)line);
+	symbol_set_line(f, dwarf_filesrc(files, file, NULL, NULL), (int)line);
 }
 
 /* The functions that the address is in, from the innermost out. */
-static void add_functions(struct place *p, Dwarf_Die *unit, Dwarf_Addr at)
+static void symbol_add_functions(struct place *p, Dwarf_Die *unit, Dwarf_Addr at)
 {
 	Dwarf_Die *scopes = NULL, *around = NULL;
 	int n = dwarf_getscopes(unit, at, &scopes);
@@ -147,37 +147,37 @@ static void add_functions(struct place *p, Dwarf_Die *unit, Dwarf_Addr at)
 
 		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
 			continue;
-		set_function(&p->frame[p->n - 1], &around[i]);
+		symbol_set_function(&p->frame[p->n - 1], &around[i]);
 		if (tag == DW_TAG_subprogram || p->n == FRAMES_MAX)
 			break;
-		set_call(&p->frame[p->n++], unit, &around[i]);
+		symbol_set_call(&p->frame[p->n++], unit, &around[i]);
 	}
 	free(around);
 	free(scopes);
 }
 
 /* Under lock. */
-static void look_up_slow(struct place *p, uintptr_t at)
+static void symbol_look_up_slow(struct place *p, uintptr_t at)
 {
-	Dwfl_Module *m = module_of(at);
+	Dwfl_Module *m = symbol_dwfl_module(at);
 	const char *name = m ? dwfl_module_addrname(m, at) : NULL;
 	Dwarf_Addr addr = at;
-	Dwarf_Die *unit = m ? unit_of(m, &addr) : NULL;
+	Dwarf_Die *unit = m ? symbol_unit_of(m, &addr) : NULL;
 	Dwarf_Line *line = unit ? dwarf_getsrc_die(unit, addr) : NULL;
 	int number = 0;
 
 	*p = (struct place){.at = at, .n = 1};
 	if (line && !dwarf_lineno(line, &number))
-		set_line(&p->frame[0], dwarf_linesrc(line, NULL, NULL), number);
+		symbol_set_line(&p->frame[0], dwarf_linesrc(line, NULL, NULL), number);
 	if (unit)
-		add_functions(p, unit, addr);
+		symbol_add_functions(p, unit, addr);
 	/* by the symbol table what has no debug information, and what carries another name there */
 	if (name && (p->n == 1 || !p->frame[p->n - 1].function[0]))
 		snprintf(p->frame[p->n - 1].function, sizeof(p->frame[0].function), "%s", name);
 }
 
 /* Looking a place up takes milliseconds in a large program. */
-static void look_up_debug(uintptr_t at, struct place *out)
+static void symbol_look_up_debug(uintptr_t at, struct place *out)
 {
 	struct place *set = &cache[at * 0x9e3779b97f4a7c15ull >> 52], *p = NULL;
 
@@ -188,7 +188,7 @@ static void look_up_debug(uintptr_t at, struct place *out)
 	if (!p)
 		p = &set[replaced++ % CACHE_WAYS];
 	if (p->at != at)
-		look_up_slow(p, at);
+		symbol_look_up_slow(p, at);
 	*out = *p;
 	pthread_mutex_unlock(&lock);
 }
@@ -202,7 +202,7 @@ void symbol_only_names(bool on)
 	only_names = on;
 }
 
-static void look_up_names(uintptr_t at, struct place *out)
+static void symbol_look_up_names(uintptr_t at, struct place *out)
 {
 	Dl_info info;
 
@@ -212,15 +212,15 @@ static void look_up_names(uintptr_t at, struct place *out)
 			 info.dli_sname);
 }
 
-static void look_up(uintptr_t at, struct place *out)
+static void symbol_look_up(uintptr_t at, struct place *out)
 {
 #ifdef HAVE_LIBDW
 	if (!only_names) {
-		look_up_debug(at, out);
+		symbol_look_up_debug(at, out);
 		return;
 	}
 #endif
-	look_up_names(at, out);
+	symbol_look_up_names(at, out);
 }
 
 /*
@@ -235,7 +235,7 @@ struct module {
 	char name[200];
 };
 
-static int look_at_module(struct dl_phdr_info *info, size_t size, void *arg)
+static int symbol_look_at_module(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct module *m = arg;
 	uintptr_t start = UINTPTR_MAX, end = 0;
@@ -261,43 +261,43 @@ static int look_at_module(struct dl_phdr_info *info, size_t size, void *arg)
 	return 1;
 }
 
-static struct module module_at(uintptr_t at)
+static struct module symbol_module_at(uintptr_t at)
 {
 	struct module m = {.at = at};
 
-	dl_iterate_phdr(look_at_module, &m);
+	dl_iterate_phdr(symbol_look_at_module, &m);
 	return m;
 }
 
 static struct module my_module_found; /* fixed by the first look */
 
-static void find_my_module(void)
+static void symbol_find_my_module(void)
 {
-	my_module_found = module_at((uintptr_t)symbol_is_ours);
+	my_module_found = symbol_module_at((uintptr_t)symbol_is_ours);
 }
 
 /* What this file was linked into. */
-static const struct module *my_module(void)
+static const struct module *symbol_my_module(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, find_my_module);
+	pthread_once(&once, symbol_find_my_module);
 	return &my_module_found;
 }
 
 /* The length of the path of the library's sources, up to and with "src/". */
-static size_t source_length(const char *line)
+static size_t symbol_source_length(const char *line)
 {
 	const char *p = strstr(line, "src/check/symbol.c");
 
 	return p ? (size_t)(p - line) + 4 : 0;
 }
 
-static void find_mine(void)
+static void symbol_find_mine(void)
 {
 	struct place p;
 
-	look_up((uintptr_t)symbol_is_ours, &p);
+	symbol_look_up((uintptr_t)symbol_is_ours, &p);
 	pthread_mutex_lock(&mine_lock);
 	if (!known)
 		memcpy(mine, p.frame[p.n - 1].line, sizeof(mine));
@@ -314,18 +314,18 @@ static void find_mine(void)
  */
 bool symbol_is_ours(uintptr_t ip)
 {
-	const struct module *m = my_module();
+	const struct module *m = symbol_my_module();
 	const struct frame *f;
 	struct place p;
 
 	if (!m->is_program)
 		return ip - 1 >= m->start && ip - 1 < m->end;
 	if (!read_acquire(&known))
-		find_mine();
-	look_up(ip - 1, &p);
+		symbol_find_mine();
+	symbol_look_up(ip - 1, &p);
 	f = &p.frame[p.n - 1];
-	if (source_length(mine) && f->line[0])
-		return !strncmp(f->line, mine, source_length(mine));
+	if (symbol_source_length(mine) && f->line[0])
+		return !strncmp(f->line, mine, symbol_source_length(mine));
 	return !strncmp(f->function, "dma_", 4) || !strncmp(f->function, "dmam_", 5) ||
 	       !strncmp(f->function, "dmamap_", 7);
 }
@@ -334,15 +334,15 @@ bool symbol_has_name(uintptr_t ip)
 {
 	struct place p;
 
-	look_up(ip - 1, &p);
+	symbol_look_up(ip - 1, &p);
 	return p.frame[p.n - 1].function[0];
 }
 
 bool symbol_is_thread_start(uintptr_t ip)
 {
-	struct module threads = module_at((uintptr_t)pthread_create);
+	struct module threads = symbol_module_at((uintptr_t)pthread_create);
 
-	return threads.start != my_module()->start && ip - 1 >= threads.start &&
+	return threads.start != symbol_my_module()->start && ip - 1 >= threads.start &&
 	       ip - 1 < threads.end;
 }
 
@@ -350,14 +350,14 @@ bool symbol_matches(uintptr_t ip, const char *pattern)
 {
 	struct place p;
 
-	look_up(ip - 1, &p);
+	symbol_look_up(ip - 1, &p);
 	for (u32 i = 0; i < p.n; i++)
 		if (!fnmatch(pattern, p.frame[i].function, 0))
 			return true;
 	return false;
 }
 
-static void put_words(const struct frame *f, uintptr_t at, char *out, size_t size)
+static void symbol_put_words(const struct frame *f, uintptr_t at, char *out, size_t size)
 {
 	const char *function = f->function[0] ? f->function : "?";
 	struct module m;
@@ -366,7 +366,7 @@ static void put_words(const struct frame *f, uintptr_t at, char *out, size_t siz
 		snprintf(out, size, "%s (%s)", function, f->line);
 		return;
 	}
-	m = module_at(at);
+	m = symbol_module_at(at);
 	if (m.end)
 		snprintf(out, size, "%s (%s+%#lx)", function, m.name, (unsigned long)(at - m.base));
 	else
@@ -379,9 +379,9 @@ void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg
 	struct place p;
 	char words[400];
 
-	look_up(at, &p);
+	symbol_look_up(at, &p);
 	for (u32 i = 0; i < p.n; i++) {
-		put_words(&p.frame[i], at, words, sizeof(words));
+		symbol_put_words(&p.frame[i], at, words, sizeof(words));
 		fn(words, arg);
 	}
 }

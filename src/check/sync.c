@@ -12,7 +12,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
 
-static void compare_dir(struct about *a, const struct found *f, bool to_cpu)
+static void check_compare_sync_dir(struct about *a, const struct found *f, bool to_cpu)
 {
 	enum dma_data_direction mapped = (enum dma_data_direction)f->dir;
 
@@ -51,7 +51,7 @@ struct handover {
 };
 
 /* Mappings that have the same device addresses, without an IOMMU, change hands together. */
-static bool hand_over(struct range *r, void *arg)
+static bool check_hand_over(struct range *r, void *arg)
 {
 	struct subbuf_overrun overrun = {0};
 	struct handover *q = arg;
@@ -82,7 +82,7 @@ static bool hand_over(struct range *r, void *arg)
 	return true;
 }
 
-static void report_overrun(const struct about *of, const struct subbuf_overrun *o)
+static void check_report_overrun(const struct about *of, const struct subbuf_overrun *o)
 {
 	struct about a = *of;
 
@@ -97,8 +97,8 @@ static void report_overrun(const struct about *of, const struct subbuf_overrun *
 		(unsigned long long)(a.addr + a.size - o->end));
 }
 
-static void change_owner(struct check_device *c, const struct found *f, const struct about *a,
-			 u64 addr, u64 size, bool to_cpu)
+static void check_change_owner(struct check_device *c, const struct found *f, const struct about *a,
+			       u64 addr, u64 size, bool to_cpu)
 {
 	struct handover q = {.c = c,
 			     .target = f->s,
@@ -110,9 +110,9 @@ static void change_owner(struct check_device *c, const struct found *f, const st
 	if (!to_cpu && !f->shared && subbuf_begins_as_cpu(f->call, f->attrs))
 		q.given = stack_line(a->caller);
 
-	store_search(c->space, addr, size, hand_over, &q);
+	store_search(c->space, addr, size, check_hand_over, &q);
 	if (q.overrun.any) {
-		report_overrun(a, &q.overrun);
+		check_report_overrun(a, &q.overrun);
 		size = q.overrun.end - addr;
 	}
 	q.part.addr = addr;
@@ -135,7 +135,7 @@ struct sync_look {
 	int score;
 };
 
-static bool look_for_synced(struct range *r, void *arg)
+static bool check_look_for_synced(struct range *r, void *arg)
 {
 	struct sync_look *q = arg;
 	const struct shadow *s = r->of;
@@ -151,13 +151,13 @@ static bool look_for_synced(struct range *r, void *arg)
 	return true;
 }
 
-static void find_synced(struct check_device *c, dma_addr_t addr, u64 size,
-			enum dma_data_direction dir, struct found *f)
+static void check_find_synced(struct check_device *c, dma_addr_t addr, u64 size,
+			      enum dma_data_direction dir, struct found *f)
 {
 	struct sync_look q = {.c = c, .addr = addr, .size = size, .dir = dir, .f = f};
 
 	f->any = false;
-	store_search(c->space, addr, 1, look_for_synced, &q);
+	store_search(c->space, addr, 1, check_look_for_synced, &q);
 	f->any = f->any && f->c == c;
 }
 
@@ -183,7 +183,7 @@ void check_synced_sg(struct check_device *c, dma_addr_t addr)
 		own_to_device(f.s, addr, 1, true);
 }
 
-static void sync_not_mapped(const struct check_device *c, struct about *a)
+static void check_sync_not_mapped(const struct check_device *c, struct about *a)
 {
 	struct history history = {0};
 
@@ -207,9 +207,9 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 	u64 left;
 
 	check_enter(caller);
-	find_synced(c, addr, size, dir, &f);
+	check_find_synced(c, addr, size, dir, &f);
 	if (unlikely(!f.any)) {
-		sync_not_mapped(c, &a);
+		check_sync_not_mapped(c, &a);
 		return;
 	}
 	a.what[0] = "mapped";
@@ -223,9 +223,9 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 			      (unsigned long long)(size - left));
 		size = left;
 	}
-	compare_dir(&a, &f, to_cpu);
+	check_compare_sync_dir(&a, &f, to_cpu);
 	freed_check_synced(&f, caller);
-	change_owner(c, &f, &a, addr, size, to_cpu);
+	check_change_owner(c, &f, &a, addr, size, to_cpu);
 }
 
 /* Several links, each a mapping; the library has seen that there is no hole. */
@@ -267,9 +267,9 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 	check_enter(caller);
 	if (!sg_dma_len(sgl))
 		return; /* the list itself says that it is not mapped */
-	find_synced(c, sg_dma_address(sgl), sg_dma_len(sgl), dir, &f);
+	check_find_synced(c, sg_dma_address(sgl), sg_dma_len(sgl), dir, &f);
 	if (!f.any) {
-		sync_not_mapped(c, &a);
+		check_sync_not_mapped(c, &a);
 		return;
 	}
 	a.what[0] = "mapped";
@@ -280,8 +280,8 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 			      "count that "
 			      "was passed to map",
 			      nents, f.nents);
-	compare_dir(&a, &f, to_cpu);
+	check_compare_sync_dir(&a, &f, to_cpu);
 	freed_check_synced(&f, caller);
 	for (int i = 0; i < nents && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
-		change_owner(c, &f, &a, sg_dma_address(sg), sg_dma_len(sg), to_cpu);
+		check_change_owner(c, &f, &a, sg_dma_address(sg), sg_dma_len(sg), to_cpu);
 }

@@ -28,13 +28,13 @@
 
 #define WORD_HAS_FINGERPRINT 2ull
 
-hot_inline unsigned int level_bits(unsigned int level)
+hot_inline unsigned int word_level_bits(unsigned int level)
 {
 	return LEVEL_FIRST + level * LEVEL_STEP;
 }
 
 /* LEVELS or more: too long. */
-hot_inline unsigned int level_of(u64 size)
+hot_inline unsigned int word_level_of(u64 size)
 {
 	unsigned int bits = log2_ceil(size);
 
@@ -49,44 +49,44 @@ hot_inline u64 word_hash(u64 space, unsigned int level, u64 granule)
 }
 
 /* Bits that chose the shard are not used again. */
-hot_inline u64 index_of(u64 h, u64 mask)
+hot_inline u64 word_index(u64 h, u64 mask)
 {
 	return h >> 20 & mask;
 }
 
-hot_inline unsigned int place_bits(unsigned int level)
+hot_inline unsigned int word_place_bits(unsigned int level)
 {
-	return level_bits(level) - 6;
+	return word_level_bits(level) - 6;
 }
 
 hot_inline u64 word_tag(u64 h, u64 start, unsigned int level)
 {
 	return (h << TAG_SHIFT & HASH_MASK) |
-	       (start >> place_bits(level) << PLACE_SHIFT & PLACE_MASK);
+	       (start >> word_place_bits(level) << PLACE_SHIFT & PLACE_MASK);
 }
 
-hot_inline struct range *range_of(u64 word)
+hot_inline struct range *word_range(u64 word)
 {
 	return (struct range *)(uintptr_t)(word & ~(TAG_MASK | WORD_HAS_FINGERPRINT | 1));
 }
 
-hot_inline u64 granule_of(const struct range *r, unsigned int which)
+hot_inline u64 word_granule_of(const struct range *r, unsigned int which)
 {
-	return (r->start >> level_bits(r->level)) + which;
+	return (r->start >> word_level_bits(r->level)) + which;
 }
 
 hot_inline u64 word_of(const struct range *r, unsigned int which, u64 h)
 {
-	unsigned int bits = place_bits(r->level);
+	unsigned int bits = word_place_bits(r->level);
 	u64 places = ((r->start + r->size - 1) >> bits) - (r->start >> bits) + 1;
 
 	return (uintptr_t)r | which | word_tag(h, r->start, r->level) |
 	       (u64)log2_ceil(places) << REACH_SHIFT;
 }
 
-hot_inline bool spans_two(const struct range *r)
+hot_inline bool word_spans_two(const struct range *r)
 {
-	unsigned int bits = level_bits(r->level);
+	unsigned int bits = word_level_bits(r->level);
 
 	return r->start >> bits != (r->start + r->size - 1) >> bits;
 }

@@ -107,6 +107,7 @@ static void one_segment(void)
 	for_each_sg (table.sgl, sg, n, i) {
 		dma_sync_single_for_device(dev, sg_dma_address(sg), sg_dma_len(sg),
 					   DMA_FROM_DEVICE);
+		((char *)page_address(pages))[(size_t)((i + 1) % n) * 8192] = 2;
 		device_writes(dev, sg_dma_address(sg), 512);
 		dma_sync_single_for_cpu(dev, sg_dma_address(sg), 512, DMA_FROM_DEVICE);
 		((char *)page_address(pages))[(size_t)i * 8192] = 1;

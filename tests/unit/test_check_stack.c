@@ -7,6 +7,7 @@
 #include "check_rig.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -259,9 +260,11 @@ static void coroutine(void)
 
 static void on_coroutine(void)
 {
-	routine_size = 1 << 18;
+	/* a stack below the buffer, as malloc and mmap place them */
+	routine_size = 1 << 16;
 	routine_stack = malloc(routine_size);
-	buffer = malloc(4096);
+	buffer = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(buffer != MAP_FAILED);
 	memset(routine_stack, 0, 64);
 	getcontext(&routine);
 	routine.uc_stack.ss_sp = routine_stack;
@@ -269,7 +272,7 @@ static void on_coroutine(void)
 	routine.uc_link = &back;
 	makecontext(&routine, coroutine, 0);
 	swapcontext(&back, &routine);
-	free(buffer);
+	munmap(buffer, 4096);
 	free(routine_stack);
 }
 
