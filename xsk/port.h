@@ -21,8 +21,9 @@
 struct port {
 	struct port *next; /* of all ports; under the list's lock, as is users */
 	unsigned int users;
-	bool gone; /* taken off the list */
-	int fd;	   /* the application's end */
+	bool gone;	/* taken off the list */
+	bool inherited; /* a parent's, in a child of fork: only fd is open */
+	int fd;		/* the application's end */
 	int ours;
 	struct xdp_sock *xs;  /* fixed */
 	pthread_mutex_t lock; /* guards the pair's state: */

@@ -19,4 +19,17 @@ void *alloc_grow(void *old, size_t old_size,
 char *alloc_string(const char *s);
 void alloc_free(void *p); /* of any of them; NULL is fine; errno is kept */
 
+/* Around what allocates by itself, such as pthread_create(): see alloc.c. */
+#ifdef BUILT_WITH_ASAN
+void alloc_hold(void);
+void alloc_let_go(void);
+#else
+static inline void alloc_hold(void)
+{
+}
+static inline void alloc_let_go(void)
+{
+}
+#endif
+
 #endif

@@ -7,6 +7,7 @@
  */
 #include "check/report.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/lock.h"
 #include "check/options.h"
 
@@ -288,3 +289,15 @@ u64 dmamap_check_count(int kind)
 {
 	return kind >= 0 && kind < DMAMAP_CHECK_KINDS ? read_once(&counts[kind]) : 0;
 }
+
+/* The program's function stays; what the parent reported does not count. */
+static void report_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	places_lock = (struct lock)LOCK_INIT;
+	if (counts[0])
+		memset(places, 0, sizeof(places));
+	memset(counts, 0, sizeof(counts));
+}
+
+FORK_HOOK(report_hook, NULL, NULL, report_fork_child);

@@ -38,6 +38,7 @@ const struct stack *stack_line(const void *caller);
  */
 const struct stack *stack_here(const void *caller);
 void stack_reset(void);
+void stack_forget_all(void); /* in a child of fork */
 
 /*
  * fn() with the words of each function that the place is in, "function (file:line)", else what is

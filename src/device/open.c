@@ -8,6 +8,7 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/log.h"
 #include "base/trap.h"
 #include "bus/demand.h"
@@ -122,7 +123,7 @@ static void unlist_device(struct device *dev)
 static void close_interrupts(struct device *dev)
 {
 	for (unsigned int i = 0; i < dev->n_irq; i++)
-		close(dev->irq_fd[i]);
+		fork_fd_close(dev->irq_fd[i]);
 	alloc_free(dev->irq_fd);
 	dev->irq_fd = NULL;
 	dev->n_irq = 0;
@@ -150,6 +151,7 @@ static int open_interrupts(struct device *dev)
 			close_interrupts(dev);
 			return err;
 		}
+		fork_fd_add(fd);
 		dev->irq_fd[dev->n_irq] = fd;
 	}
 	return 0;
@@ -339,6 +341,7 @@ struct device *dmamap_open(const char *text)
 	dev = alloc_aligned(64, (sizeof(*dev) + 63) & ~63ull);
 	if (!dev)
 		goto free_spec;
+	dev->fork_depth = fork_depth;
 	err = list_device(dev, &spec);
 	if (err)
 		goto free_dev;
@@ -425,7 +428,7 @@ static void free_coherent_leaks(struct device *dev)
 
 void dmamap_close(struct device *dev)
 {
-	if (!dev)
+	if (!dev || device_inherited(dev))
 		return;
 	write_release(&dev->open, false);
 	if (dev->model)
@@ -452,3 +455,11 @@ void dmamap_close(struct device *dev)
 	alloc_free(dev->name);
 	alloc_free(dev);
 }
+
+static void open_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	fork_forget(&open_devices, sizeof(open_devices));
+}
+
+FORK_HOOK(open_hook, NULL, NULL, open_fork_child);

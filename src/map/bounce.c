@@ -13,6 +13,7 @@
  */
 #include "map/bounce.h"
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "base/trap.h"
 
 #include <pthread.h>
@@ -534,3 +535,11 @@ u64 bounce_release(struct device *dev)
 	}
 	return n;
 }
+
+static void bounce_fork_child(void)
+{
+	fork_forget(&pool, sizeof(pool));
+	pthread_mutex_init(&pool.lock, NULL);
+}
+
+FORK_HOOK(bounce_hook, NULL, NULL, bounce_fork_child);

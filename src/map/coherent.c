@@ -5,6 +5,7 @@
  * and dmamap_close() finds what is left.
  */
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "map/device.h"
 #include "map/map.h"
 
@@ -398,3 +399,11 @@ int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_ad
 	sg_set_page(sgt->sgl, virt_to_page(cpu_addr), (unsigned int)align_up(size, PAGE_BYTES), 0);
 	return 0;
 }
+
+static void coherent_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	fork_forget(&tree, sizeof(tree));
+}
+
+FORK_HOOK(coherent_hook, NULL, NULL, coherent_fork_child);

@@ -8,6 +8,7 @@
  * 48 fit.
  */
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/math.h"
 #include "qemu/private.h"
 
@@ -205,3 +206,10 @@ void function_start(struct qemu *q)
 	pci_write(q, DEVICE_SLOT, PCI_COMMAND,
 		  COMMAND_REGISTERS | COMMAND_MASTER | (messages ? COMMAND_NO_LINE : 0));
 }
+
+static void pci_fork_child(void)
+{
+	pthread_mutex_init(&ports_lock, NULL);
+}
+
+FORK_HOOK(pci_hook, NULL, NULL, pci_fork_child);
