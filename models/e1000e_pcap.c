@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/log.h"
 #include "base/math.h"
 #include "e1000e.h"
@@ -98,7 +99,7 @@ static int e1000esim_pcap_open_file(const char *path, int flags, const char *key
 		return error_set(errno, "sim:e1000e cannot open %s=%s: %s", key, path,
 				 strerror(errno));
 	if (!fstat(fd, &st) && (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && (flags & O_WRONLY))))
-		return fd;
+		return fork_fd_add(fd), fd;
 	err = error_set(EINVAL, "sim:e1000e cannot use %s=%s: it is not a regular file", key, path);
 	close(fd);
 	return err;
@@ -124,7 +125,7 @@ int e1000e_in_open(struct e1000e_in *in, const char *path)
 void e1000e_in_close(struct e1000e_in *in)
 {
 	if (in->fd >= 0)
-		close(in->fd);
+		fork_fd_close(in->fd);
 	alloc_free(in->window);
 	*in = (struct e1000e_in){.fd = -1, .over = true};
 }
@@ -248,7 +249,7 @@ int e1000e_out_open(struct e1000e_out *out, const char *path, int in)
 		return out->fd;
 	out->buffer = alloc_zeroed(OUT_BYTES);
 	if (!out->buffer) {
-		close(out->fd);
+		fork_fd_close(out->fd);
 		return -ENOMEM;
 	}
 	memcpy(out->buffer, header, sizeof(header));
@@ -257,7 +258,7 @@ int e1000e_out_open(struct e1000e_out *out, const char *path, int in)
 	if (!out->broken)
 		return 0;
 	alloc_free(out->buffer);
-	close(out->fd);
+	fork_fd_close(out->fd);
 	*out = (struct e1000e_out){0};
 	return error_set(EIO, "sim:e1000e cannot write to pcap-out=%s", path);
 }
@@ -267,7 +268,7 @@ void e1000e_out_close(struct e1000e_out *out)
 	if (!out->buffer)
 		return;
 	e1000e_out_flush(out);
-	close(out->fd);
+	fork_fd_close(out->fd);
 	alloc_free(out->buffer);
 	*out = (struct e1000e_out){0};
 }

@@ -19,6 +19,7 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/math.h"
 #include "e1000e.h"
 
@@ -266,3 +267,11 @@ void e1000e_wire_free(struct e1000e_wire *w, int end)
 	if (read_once(&w->end[end].accepts) & WIRE_PAUSES)
 		e1000esim_wire_wake_twin(w, end, E1000E_PEND_WORK);
 }
+
+static void wire_fork_child(void)
+{
+	pthread_mutex_init(&registry, NULL);
+	fork_forget(&wires, sizeof(wires));
+}
+
+FORK_HOOK(wire_hook, NULL, NULL, wire_fork_child);

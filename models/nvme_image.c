@@ -6,6 +6,7 @@
  * not this process, meets a page that has gone meanwhile.
  */
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/math.h"
 #include "nvme.h"
 
@@ -87,6 +88,7 @@ int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly)
 	im->fd = nvmesim_image_open_file(path, readonly);
 	if (im->fd < 0)
 		return im->fd;
+	fork_fd_add(im->fd); /* a child would keep it locked */
 	err = nvmesim_image_check(im, path);
 	if (!err)
 		err = nvmesim_image_lock(im, path);
@@ -97,7 +99,7 @@ int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly)
 
 void nvmesim_image_close(struct nvme_image *im)
 {
-	close(im->fd);
+	fork_fd_close(im->fd);
 	im->fd = -1;
 }
 

@@ -13,6 +13,7 @@ struct card {
 	unsigned int users;
 	char *ifname; /* as the application wrote it */
 	struct device *dev;
+	unsigned int forks;    /* of the process that opened it */
 	bool ours;	       /* this file opened it */
 	struct e1000e *driver; /* NULL: the device needs none, or the program drives it itself */
 	bool started;
@@ -20,6 +21,7 @@ struct card {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct card *cards;
+static unsigned int forks; /* how often this process is a child of another with cards */
 
 /*
  * Attaches a driver to a device that this file opened. 0; -errno. A device without a known driver
@@ -50,6 +52,7 @@ static struct card *xsk_card_new(const char *ifname)
 
 	if (!c)
 		return NULL;
+	c->forks = forks;
 	c->ifname = strdup(ifname);
 	c->dev = dmamap_find(ifname);
 	if (c->ifname && !c->dev) {
@@ -94,7 +97,7 @@ void xsk_card_put(struct card *c)
 {
 	struct card **at;
 
-	if (!c)
+	if (!c || c->forks != forks)
 		return;
 	pthread_mutex_lock(&lock);
 	if (!--c->users) {
@@ -125,4 +128,17 @@ int xsk_card_start(struct card *c)
 		c->started = true;
 	pthread_mutex_unlock(&lock);
 	return err;
+}
+
+/* A child of fork() has no cards: those that it inherited are its parent's. */
+static void card_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	cards = NULL;
+	forks++;
+}
+
+__attribute__((constructor)) static void card_fork_register(void)
+{
+	pthread_atfork(NULL, NULL, card_fork_child);
 }

@@ -329,6 +329,11 @@ void xsk_port_close(struct port *p)
 {
 	if (!p)
 		return;
+	if (p->inherited) {
+		close(p->fd);
+		free(p);
+		return;
+	}
 	xdp_sock_on_ready(p->xs, NULL, NULL);
 	xsk_port_delist(p);
 	if (p->marked)
@@ -339,4 +344,39 @@ void xsk_port_close(struct port *p)
 	close(p->ours);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
+}
+
+/*
+ * A child of fork() has no sockets and no thread. What calls poll() and the like there, which may
+ * be any program before it execs, finds no ports and no lock that another thread holds.
+ */
+static void port_fork_prepare(void)
+{
+	pthread_mutex_lock(&list_lock);
+}
+
+static void port_fork_parent(void)
+{
+	pthread_mutex_unlock(&list_lock);
+}
+
+static void port_fork_child(void)
+{
+	for (struct port *p = all; p; p = p->next) {
+		close(p->ours);
+		p->inherited = true;
+	}
+	if (watch >= 0)
+		close(watch);
+	if (nudge >= 0)
+		close(nudge);
+	watch = nudge = -1;
+	all = NULL;
+	n_ports = n_set = 0;
+	pthread_mutex_unlock(&list_lock);
+}
+
+__attribute__((constructor)) static void port_fork_register(void)
+{
+	pthread_atfork(port_fork_prepare, port_fork_parent, port_fork_child);
 }

@@ -22,8 +22,9 @@
 struct port {
 	struct port *next; /* list of all ports; the list's lock guards it and `users` */
 	unsigned int users;
-	bool gone; /* removed from the list */
-	int fd;	   /* the application's end of the pair */
+	bool gone;	/* removed from the list */
+	bool inherited; /* a parent's, in a child of fork: only fd is open */
+	int fd;		/* the application's end of the pair */
 	int ours;
 	struct xdp_sock *xs;  /* constant */
 	pthread_mutex_t lock; /* guards the state of the pair: */

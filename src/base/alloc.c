@@ -2,7 +2,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fail.h"
+#include "base/fork.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,14 +24,40 @@ static void *no_memory(size_t size)
 			  size);
 }
 
+/*
+ * AddressSanitizer's allocator, unlike the C library's, keeps a lock taken in a child of fork when
+ * another thread was in it. So in such a build the library's threads are not in it then.
+ */
+#ifdef BUILT_WITH_ASAN
+
+static pthread_mutex_t asan_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void alloc_hold(void)
+{
+	pthread_mutex_lock(&asan_lock);
+}
+
+void alloc_let_go(void)
+{
+	pthread_mutex_unlock(&asan_lock);
+}
+
+FORK_HOOK(alloc_hook, alloc_hold, alloc_let_go, alloc_let_go);
+
+#endif
+
 /* Not zeroed, so that how it is backed can be chosen before it is touched. */
 static void *alloc_raw(size_t align, size_t size)
 {
 	void *p = NULL;
+	int err;
 
-	if (fail_here(FAIL_MEMORY, NULL) || size > PTRDIFF_MAX || posix_memalign(&p, align, size))
+	if (fail_here(FAIL_MEMORY, NULL) || size > PTRDIFF_MAX)
 		return no_memory(size);
-	return p;
+	alloc_hold();
+	err = posix_memalign(&p, align, size);
+	alloc_let_go();
+	return err ? no_memory(size) : p;
 }
 
 void *alloc_aligned(size_t align, size_t size)
@@ -57,7 +85,9 @@ void *alloc_zeroed(size_t size)
 
 	if (fail_here(FAIL_MEMORY, NULL))
 		return no_memory(size);
+	alloc_hold();
 	p = calloc(1, size);
+	alloc_let_go();
 	return p ? p : no_memory(size);
 }
 
@@ -76,9 +106,11 @@ void *alloc_grow(void *old, size_t old_size, size_t size)
 
 	if (fail_here(FAIL_MEMORY, NULL))
 		return no_memory(size);
+	alloc_hold();
 	freeing = true;
 	p = realloc(old, size);
 	freeing = false;
+	alloc_let_go();
 	if (!p)
 		return no_memory(size);
 	if (size > old_size)
@@ -98,8 +130,10 @@ void alloc_free(void *p)
 {
 	int saved = errno;
 
+	alloc_hold();
 	freeing = true;
 	free(p);
 	freeing = false;
+	alloc_let_go();
 	errno = saved;
 }

@@ -20,4 +20,17 @@ char *alloc_string(const char *s);
 void alloc_free(void *p);    /* of any of them; NULL is fine; errno is kept */
 bool alloc_is_freeing(void); /* this thread is in a call to free() made here */
 
+/* Around what allocates by itself, such as pthread_create(): see alloc.c. */
+#ifdef BUILT_WITH_ASAN
+void alloc_hold(void);
+void alloc_let_go(void);
+#else
+static inline void alloc_hold(void)
+{
+}
+static inline void alloc_let_go(void)
+{
+}
+#endif
+
 #endif

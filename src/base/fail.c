@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/lock.h"
 
 #include <string.h>
@@ -85,3 +86,10 @@ u64 fail_fired(enum fail_site site)
 	lock_release(&fail_lock);
 	return n;
 }
+
+static void fail_fork_child(void)
+{
+	fail_lock = (struct lock)LOCK_INIT;
+}
+
+FORK_HOOK(fail_hook, NULL, NULL, fail_fork_child);

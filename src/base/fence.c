@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/fence.h"
+#include "base/fork.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
@@ -25,3 +26,11 @@ void fence_everywhere(void)
 	/* registered before, so it cannot fail */
 	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
+
+/* The kernel is asked anew: a child is another process to it. */
+static void fence_fork_child(void)
+{
+	fence_answer = 0;
+}
+
+FORK_HOOK(fence_hook, NULL, NULL, fence_fork_child);

@@ -15,6 +15,7 @@
  * without a lock. It calls nothing that is not async-signal-safe. What is not read by it is under
  * `lock`.
  */
+#include "base/fork.h"
 #include "base/trap.h"
 #include "base/error.h"
 #include "base/fail.h"
@@ -28,7 +29,8 @@
 _Thread_local bool trap_thread_ready __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static u32 users; /* under lock */
+static u32 users;				     /* under lock */
+static bool (*trap_first)(int, siginfo_t *, void *); /* atomic */
 
 struct called {
 	struct sigaction act;
@@ -235,10 +237,22 @@ static void trap_default(int sig, bool sent)
 		raise(sig); /* delivered when this handler returns */
 }
 
+/* What the kernel would block while it calls that handler; it is undone when ours returns. */
+static void trap_block_for(const struct sigaction *act, int sig)
+{
+	sigset_t mask = act->sa_mask;
+
+	if (!(act->sa_flags & SA_NODEFER))
+		sigaddset(&mask, sig);
+	pthread_sigmask(SIG_BLOCK, &mask, NULL);
+}
+
 static void trap_call(struct called *c, int sig, siginfo_t *info, void *context)
 {
 	bool sent = info->si_code <= 0;
 
+	if (c)
+		trap_block_for(&c->act, sig);
 	if (!c || ((c->act.sa_flags & (int)SA_RESETHAND) &&
 		   __atomic_exchange_n(&c->spent, 1, __ATOMIC_RELAXED)))
 		trap_default(sig, sent);
@@ -252,9 +266,12 @@ static void trap_call(struct called *c, int sig, siginfo_t *info, void *context)
 
 static void trap_on_fault(int sig, siginfo_t *info, void *context)
 {
+	bool (*first)(int, siginfo_t *, void *) = read_acquire(&trap_first);
 	u8 *place = (u8 *)info + sizeof(*info) - sizeof(struct mark);
 	struct mark m;
 
+	if (first && first(sig, info, context))
+		return;
 	if (trap_resume(info, context))
 		return;
 	memcpy(&m, place, sizeof(m));
@@ -298,7 +315,7 @@ static struct called *trap_entry_for(struct trapped *t, const struct sigaction *
 	return c;
 }
 
-/* Under lock: ours is on top. The kernel does for the one that it calls what that one asked for. */
+/* Under lock: ours is on top. What it calls first may fault itself, so nothing is blocked. */
 static int trap_install(struct trapped *t)
 {
 	struct sigaction now, act = {.sa_sigaction = trap_on_fault};
@@ -311,8 +328,7 @@ static int trap_install(struct trapped *t)
 	c = trap_entry_for(t, &now);
 	if (!c)
 		return 0; /* the one on top has to pass on */
-	act.sa_mask = now.sa_mask;
-	act.sa_flags = SA_SIGINFO | (now.sa_flags & (SA_ONSTACK | SA_NODEFER | SA_RESTART));
+	act.sa_flags = SA_SIGINFO | SA_NODEFER | (now.sa_flags & (SA_ONSTACK | SA_RESTART));
 	if (!(now.sa_flags & SA_SIGINFO) &&
 	    (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN))
 		act.sa_flags |= SA_ONSTACK;
@@ -378,6 +394,11 @@ void trap_put(void)
 	errno = saved;
 }
 
+void trap_set_first(bool (*fn)(int sig, siginfo_t *info, void *context))
+{
+	write_release(&trap_first, fn);
+}
+
 void trap_begin_use(void)
 {
 	int saved = errno;
@@ -400,3 +421,13 @@ void trap_thread_slow(void)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	trap_thread_ready = true;
 }
+
+/* The handlers are inherited. They stay, so that what passes on to ours still gets somewhere. */
+static void trap_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	users = 0;
+	trap_first = NULL;
+}
+
+FORK_HOOK(trap_hook, NULL, NULL, trap_fork_child);

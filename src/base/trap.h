@@ -25,6 +25,9 @@ void trap_put(void);
 /* trap_thread(), and the handler is on top again if the program has replaced it since. */
 void trap_begin_use(void) __attribute__((cold));
 
+/* Asked before the table; true: it has seen to the fault. NULL: none. */
+void trap_set_first(bool (*fn)(int sig, siginfo_t *info, void *context));
+
 extern _Thread_local bool trap_thread_ready
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 void trap_thread_slow(void) __attribute__((cold));

@@ -6,8 +6,11 @@
  *    thread's, and table->slot[key->id] is the slot;
  *  - a thread's table grows only under `global`, by that thread, so destroy may clear an entry of
  *    another thread's table.
- * What may overflow: ids (u32, reused, bounded by memory), nothing else.
+ *  - a key that a child of fork inherited is none of its keys. Ids of the parent are not given
+ *    again there, so that such a key finds no other key's slot.
+ * What may overflow: ids (u32, reused, bounded by memory; forks within forks), nothing else.
  */
+#include "base/fork.h"
 #include "base/tslot.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -25,6 +28,8 @@ static pthread_key_t thread_end;
 static int thread_end_error;
 static struct tslot_key **keys; /* by id */
 static u32 n_keys;
+static u32 first_id = 1; /* fixed but in a child of fork */
+static u32 ids_end = 1;	 /* no id was given from here on; atomic */
 
 void tslot_lock(void)
 {
@@ -34,6 +39,12 @@ void tslot_lock(void)
 void tslot_unlock(void)
 {
 	pthread_mutex_unlock(&global);
+}
+
+/* Under global. */
+static bool tslot_key_lives(const struct tslot_key *key)
+{
+	return key->id < n_keys && keys[key->id] == key;
 }
 
 /* What only this file needs of a slot, behind the owner's part of it. Under global. */
@@ -97,27 +108,14 @@ static void thread_ends(void *arg)
 	pthread_mutex_unlock(&global);
 }
 
-/* A child of fork has one thread and owns no device; the lock must not stay taken in it. */
-static void tslot_fork_prepare(void)
-{
-	pthread_mutex_lock(&global);
-}
-
-static void fork_done(void)
-{
-	pthread_mutex_unlock(&global);
-}
-
 static void tslot_init_once(void)
 {
 	thread_end_error = pthread_key_create(&thread_end, thread_ends);
-	if (!thread_end_error)
-		thread_end_error = pthread_atfork(tslot_fork_prepare, fork_done, fork_done);
 }
 
 static int grow_keys(void)
 {
-	u32 n = n_keys ? n_keys * 2 : 16;
+	u32 n = n_keys ? n_keys * 2 : first_id + 15;
 	void *p = alloc_grow(keys, n_keys * sizeof(*keys), n * sizeof(*keys));
 
 	if (!p)
@@ -140,13 +138,15 @@ int tslot_key_init(struct tslot_key *key, size_t size,
 		return error_set(thread_end_error, "cannot create a thread-specific key: "
 						   "the process has too many");
 	pthread_mutex_lock(&global);
-	for (id = 1; id < n_keys && keys[id]; id++)
+	for (id = first_id; id < n_keys && keys[id]; id++)
 		;
 	if (id >= n_keys)
 		err = grow_keys();
 	if (!err) {
 		keys[id] = key;
 		key->id = id;
+		if (id >= ids_end)
+			write_once(&ids_end, id + 1);
 	}
 	pthread_mutex_unlock(&global);
 	return err;
@@ -159,6 +159,10 @@ void tslot_key_destroy(struct tslot_key *key)
 	if (!key->id)
 		return;
 	pthread_mutex_lock(&global);
+	if (!tslot_key_lives(key)) { /* a parent's */
+		pthread_mutex_unlock(&global);
+		return;
+	}
 	while (key->all)
 		slot_retire(key, key->all);
 	keys[key->id] = NULL;
@@ -208,7 +212,7 @@ struct tslot *tslot_get_slow(struct tslot_key *key)
 	if (!key->id)
 		return NULL;
 	pthread_mutex_lock(&global);
-	if (!grow_table(key->id))
+	if (tslot_key_lives(key) && !grow_table(key->id))
 		s = slot_take(key);
 	if (s) {
 		slot_links(key, s)->table = &tslot_tls;
@@ -220,3 +224,14 @@ struct tslot *tslot_get_slow(struct tslot_key *key)
 		key->attach(key, s);
 	return s;
 }
+
+static void tslot_fork_child(void)
+{
+	first_id = ids_end;
+	pthread_mutex_init(&global, NULL);
+	fork_forget(&tslot_tls, sizeof(tslot_tls));
+	fork_forget(&keys, sizeof(keys));
+	n_keys = 0;
+}
+
+FORK_HOOK(tslot_hook, NULL, NULL, tslot_fork_child);

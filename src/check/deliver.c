@@ -272,3 +272,10 @@ void deliver(struct delivery *d)
 	deliver_make(d);
 	symbol_only_names(false);
 }
+
+/* What the parent reported does not count in a child. */
+void deliver_fork_child(void)
+{
+	deliver_lock = (struct lock)LOCK_INIT;
+	memset(deliver_places, 0, sizeof(deliver_places));
+}

@@ -29,6 +29,8 @@ struct delivery {
  */
 void deliver(struct delivery *d);
 
+void deliver_fork_child(void); /* in a child of fork */
+
 /* In report.c: a report of this kind was made. */
 void report_count(enum dmamap_check_kind kind);
 

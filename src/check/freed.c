@@ -168,9 +168,11 @@ static void freed_on_malloc(const volatile void *p, size_t size)
 {
 }
 
-/* Threads that were looking are not in the child. */
+/* A child has no checked device, and no thread of the parent that was looking. */
 static void freed_after_fork(void)
 {
+	write_once(&mem_watch, NULL);
+	write_once(&watching, false);
 	write_once(&lookers, 0);
 }
 

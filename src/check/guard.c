@@ -9,6 +9,8 @@
  */
 #include "check/own.h"
 #include "base/error.h"
+#include "base/fork.h"
+#include "base/trap.h"
 #include "mem/ram.h"
 
 #include <pthread.h>
@@ -19,8 +21,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static u32 users;     /* devices whose owners are watched; atomic, written under lock */
 static u8 *view;      /* atomic; of view_span bytes; stays until no device is checked */
 static u64 view_span; /* under lock */
-static struct sigaction previous;
-static bool installed; /* under lock */
 
 u8 *guard_view(void)
 {
@@ -90,26 +90,14 @@ static void guard_report_fault(const struct found *f, u64 pa, const ucontext_t *
 		      (unsigned long long)f->start, write ? "owned" : "may be writing");
 }
 
-static void guard_pass_on(int sig, siginfo_t *info, void *context)
-{
-	if (previous.sa_flags & SA_SIGINFO)
-		previous.sa_sigaction(sig, info, context);
-	else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN)
-		previous.sa_handler(sig);
-	else
-		signal(sig, SIG_DFL); /* the access is repeated and ends the program */
-}
-
-static void guard_on_fault(int sig, siginfo_t *info, void *context)
+static bool guard_on_fault(int sig, siginfo_t *info, void *context)
 {
 	u64 pa = (u64)((u8 *)info->si_addr - mem.base), page = align_down(pa, PAGE_BYTES);
 	struct found f = {0};
 	int saved = errno;
 
-	if (info->si_code != SEGV_ACCERR || !read_once(&users) || pa >= mem.span) {
-		guard_pass_on(sig, info, context);
-		return;
-	}
+	if (sig != SIGSEGV || info->si_code != SEGV_ACCERR || !read_once(&users) || pa >= mem.span)
+		return false;
 	store_search(SPACE_PHYS, pa, 1, guard_find_mapping, &f);
 	if (!f.any)
 		store_search(SPACE_PHYS, page, PAGE_BYTES, guard_find_mapping, &f);
@@ -117,6 +105,7 @@ static void guard_on_fault(int sig, siginfo_t *info, void *context)
 	if (f.any)
 		guard_report_fault(&f, pa, context);
 	errno = saved;
+	return true;
 }
 
 /* Under lock. */
@@ -132,33 +121,12 @@ static int guard_make_view(void)
 		err = mem_map_at(p + MEM_DMA32_END, PHYS(MEM_DMA32_END), mem.span - MEM_DMA32_END,
 				 PROT_READ | PROT_WRITE);
 	if (err) {
-		munmap(p, mem.span);
+		mem_unreserve(p, mem.span);
 		return err;
 	}
 	view_span = mem.span;
 	write_release(&view, p);
 	return 0;
-}
-
-static void guard_install(void)
-{
-	struct sigaction act = {.sa_sigaction = guard_on_fault,
-				.sa_flags = SA_SIGINFO | SA_NODEFER};
-
-	sigemptyset(&act.sa_mask);
-	if (!installed)
-		installed = !sigaction(SIGSEGV, &act, &previous);
-}
-
-/* A handler that the program put in place since keeps ours below it. */
-static void guard_uninstall(void)
-{
-	struct sigaction now;
-
-	if (!installed || sigaction(SIGSEGV, NULL, &now) || now.sa_sigaction != guard_on_fault)
-		return;
-	sigaction(SIGSEGV, &previous, NULL);
-	installed = false;
 }
 
 int check_own_begin(struct check_device *c, u8 **out)
@@ -171,7 +139,7 @@ int check_own_begin(struct check_device *c, u8 **out)
 	if (!err && !c->has_view) {
 		c->has_view = true;
 		if (!users)
-			guard_install();
+			trap_set_first(guard_on_fault);
 		write_once(&users, users + 1);
 	}
 	*out = view;
@@ -187,7 +155,7 @@ void own_device_closed(struct check_device *c)
 	pthread_mutex_lock(&lock);
 	write_once(&users, users - 1);
 	if (!users)
-		guard_uninstall();
+		trap_set_first(NULL);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -195,7 +163,16 @@ void guard_reset(void)
 {
 	pthread_mutex_lock(&lock);
 	if (view)
-		munmap(view, view_span);
+		mem_unreserve(view, view_span);
 	write_release(&view, NULL);
 	pthread_mutex_unlock(&lock);
 }
+
+static void guard_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	users = 0;
+	view = NULL;
+}
+
+FORK_HOOK(guard_hook, NULL, NULL, guard_fork_child);

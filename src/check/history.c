@@ -9,6 +9,7 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "check/shadow.h"
 
 #define RINGS	  16
@@ -219,4 +220,9 @@ void history_reset(void)
 		alloc_free(rings[i].history);
 		rings[i] = (struct ring){0};
 	}
+}
+
+void history_forget_all(void)
+{
+	fork_forget(rings, sizeof(rings));
 }

@@ -6,6 +6,7 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "check/find.h"
 #include "check/freed.h"
 #include "check/own.h"
@@ -238,3 +239,19 @@ void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size)
 {
 	store_search(c->space, addr, size, life_set_pool, &addr);
 }
+
+/* Nothing is checked in the child yet, and nothing is remembered of the parent's mappings. */
+static void life_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	if (!n_checked)
+		return;
+	fork_forget(&devices, sizeof(devices));
+	n_devices = room = n_checked = 0;
+	store_forget();
+	history_forget_all();
+	shadow_forget_all();
+	stack_forget_all();
+}
+
+FORK_HOOK(life_hook, NULL, NULL, life_fork_child);

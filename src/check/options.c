@@ -7,6 +7,7 @@
 #include "check/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "check/check.h"
 #include "check/stack.h"
 
@@ -216,3 +217,10 @@ int check_environment(bool *on, bool *own)
 	pthread_mutex_unlock(&lock);
 	return err;
 }
+
+static void options_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}
+
+FORK_HOOK(options_hook, NULL, NULL, options_fork_child);

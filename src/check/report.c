@@ -11,6 +11,7 @@
 #include "check/deliver.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/lock.h"
 #include "check/options.h"
 
@@ -239,3 +240,14 @@ u64 dmamap_check_count(int kind)
 {
 	return kind >= 0 && kind < DMAMAP_CHECK_KINDS ? read_once(&counts[kind]) : 0;
 }
+
+/* The program's function stays; what the parent reported does not count. */
+static void report_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	spare_lock = (struct lock)LOCK_INIT;
+	deliver_fork_child();
+	memset(counts, 0, sizeof(counts));
+}
+
+FORK_HOOK(report_hook, NULL, NULL, report_fork_child);

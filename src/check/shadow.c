@@ -7,6 +7,7 @@
 #include "check/subbuf.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -381,5 +382,11 @@ void shadow_reset(void)
 		}
 		*a = (struct arena){0};
 	}
+	write_once(&lost, 0);
+}
+
+void shadow_forget_all(void)
+{
+	fork_forget(arenas, sizeof(arenas));
 	write_once(&lost, 0);
 }

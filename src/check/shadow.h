@@ -107,6 +107,9 @@ void shadow_each_device(void (*fn)(struct check_device *, void *), void *arg);
 
 void shadow_reset(void);
 void history_reset(void);
+/* The same in a child of fork: nothing is freed. */
+void shadow_forget_all(void);
+void history_forget_all(void);
 
 /* own.c. */
 void own_begin(struct shadow *s);		    /* mapped: the device owns it */

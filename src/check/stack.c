@@ -5,6 +5,7 @@
  */
 #include "check/stack.h"
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "base/lock.h"
 #include "check/options.h"
 
@@ -132,5 +133,12 @@ void stack_reset(void)
 			buckets[i] = s->next;
 			alloc_free(s);
 		}
+	write_once(&stacks, 0);
+}
+
+void stack_forget_all(void)
+{
+	fork_forget(buckets, sizeof(buckets));
+	memset(locks, 0, sizeof(locks));
 	write_once(&stacks, 0);
 }

@@ -35,6 +35,7 @@ const struct stack *stack_line(const void *caller);
 /* All frames of the thread, the library's own too; ip has STACK_MAX. How many; 0 with stacks=0. */
 u32 stack_capture(uintptr_t *ip);
 void stack_reset(void);
+void stack_forget_all(void); /* in a child of fork */
 
 /*
  * fn() with the words of each function that the place is in, "function (file:line)", else what is

@@ -6,6 +6,7 @@
  * a range is refused. What may overflow: nothing, start + size <= 2^64 is the callers' promise.
  */
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "check/word.h"
 
 #include <errno.h>
@@ -556,5 +557,11 @@ void store_reset(void)
 		s->spare = NULL;
 		lock_release(&s->lock);
 	}
+	write_once(&levels_used, 0);
+}
+
+void store_forget(void)
+{
+	fork_forget(shards, sizeof(shards));
 	write_once(&levels_used, 0);
 }

@@ -68,5 +68,6 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg);
 
 /* Everything is forgotten and freed; nobody uses it. */
 void store_reset(void);
+void store_forget(void); /* in a child of fork */
 
 #endif

@@ -7,10 +7,12 @@
  * address. Lock order: a shard of the store, then a lock of this file, then the allocator's.
  */
 #include "check/subbuf.h"
+#include "base/fork.h"
 #include "base/lock.h"
 #include "base/math.h"
 
 #include <linux/dma-mapping.h>
+#include <string.h>
 
 #define SUBBUF_LOCKS 64
 
@@ -333,3 +335,10 @@ void subbuf_free_all(struct shadow *s)
 	while (s->subbufs)
 		subbuf_unlink(s, &s->subbufs);
 }
+
+static void subbuf_fork_child(void)
+{
+	memset(subbuf_locks, 0, sizeof(subbuf_locks));
+}
+
+FORK_HOOK(subbuf_hook, NULL, NULL, subbuf_fork_child);

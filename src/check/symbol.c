@@ -6,6 +6,7 @@
  * the innermost comes first, so that a driver's line is there though the call was made by an inline
  * of a header. One thread at a time; nothing else is locked meanwhile.
  */
+#include "base/fork.h"
 #include "check/stack.h"
 
 #include <dlfcn.h>
@@ -385,3 +386,22 @@ void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg
 		fn(words, arg);
 	}
 }
+
+static void symbol_fork_prepare(void)
+{
+	pthread_mutex_lock(&mine_lock);
+#ifdef HAVE_LIBDW
+	pthread_mutex_lock(&lock);
+#endif
+}
+
+/* In the child as well: what is remembered of the program is whole, and the same there. */
+static void symbol_fork_done(void)
+{
+#ifdef HAVE_LIBDW
+	pthread_mutex_unlock(&lock);
+#endif
+	pthread_mutex_unlock(&mine_lock);
+}
+
+FORK_HOOK(symbol_hook, symbol_fork_prepare, symbol_fork_done, symbol_fork_done);

@@ -8,6 +8,7 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/log.h"
 #include "base/trap.h"
 #include "bus/demand.h"
@@ -142,7 +143,7 @@ static void close_interrupts(struct device *dev)
 {
 	write_release(&dev->n_irq, 0);
 	for (unsigned int i = 0; i < dev->n_irq_fd; i++)
-		close(dev->irq_fd[i]);
+		fork_fd_close(dev->irq_fd[i]);
 	alloc_free(dev->irq_fd);
 	dev->irq_fd = NULL;
 	dev->n_irq_fd = 0;
@@ -170,6 +171,7 @@ static int open_interrupts(struct device *dev)
 			close_interrupts(dev);
 			return err;
 		}
+		fork_fd_add(fd);
 		dev->irq_fd[dev->n_irq_fd] = fd;
 	}
 	return 0;
@@ -389,6 +391,7 @@ struct device *dmamap_open(const char *text)
 	if (!dev)
 		goto free_spec;
 	pthread_mutex_init(&dev->setup_lock, NULL);
+	dev->fork_depth = fork_depth;
 	err = list_device(dev, &spec);
 	if (err)
 		goto free_dev;
@@ -476,7 +479,7 @@ static void free_coherent_leaks(struct device *dev)
 
 void dmamap_close(struct device *dev)
 {
-	if (!dev)
+	if (!dev || device_inherited(dev))
 		return;
 	write_release(&dev->open, false);
 	if (dev->model)
@@ -505,3 +508,11 @@ void dmamap_close(struct device *dev)
 	alloc_free(dev->name);
 	alloc_free(dev);
 }
+
+static void open_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	fork_forget(&open_devices, sizeof(open_devices));
+}
+
+FORK_HOOK(open_hook, NULL, NULL, open_fork_child);

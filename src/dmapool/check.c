@@ -5,6 +5,7 @@
  * block is given out again; and who allocated and freed each block, behind the states in its chunk.
  */
 #include "dmapool/dmapool.h"
+#include "base/fork.h"
 #include "dmapool/pool.h"
 
 static struct lock lock;
@@ -144,3 +145,11 @@ void pool_check_block(struct dma_pool *pool, entry_t e, const void *caller)
 			return;
 		}
 }
+
+static void pool_check_fork_child(void)
+{
+	lock = (struct lock)LOCK_INIT;
+	fork_forget(&pools, sizeof(pools));
+}
+
+FORK_HOOK(pool_check_hook, NULL, NULL, pool_check_fork_child);

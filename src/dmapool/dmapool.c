@@ -132,6 +132,7 @@ struct dma_pool *dma_pool_create_node(const char *name, struct device *dev, size
 	if (!pool)
 		return NULL;
 	pool->dev = dev;
+	pool->fork_depth = fork_depth;
 	pool->dev_name = dev_name(dev);
 	pool->name = alloc_string(name ? name : "");
 	if (!pool->name)
@@ -224,7 +225,7 @@ static void pool_destroy(struct dma_pool *pool, const void *caller)
 
 void dma_pool_destroy(struct dma_pool *pool)
 {
-	if (!pool)
+	if (!pool || pool->fork_depth != fork_depth) /* a parent's, in a child of fork */
 		return;
 	/* dmamap_close() must not find it again */
 	if (pool->managed)

@@ -61,6 +61,7 @@ struct pool_cache { /* of one thread, which alone touches it */
 struct dma_pool {
 	/* fixed at creation; what the hot functions read comes first */
 	struct tslot_key key;	 /* struct pool_cache */
+	u32 fork_depth;		 /* of the process that made it */
 	struct chunk_hash *hash; /* but this is replaced, by a release store under lock */
 	u32 granule_bits;
 	u32 granule_mask; /* granule - 1, below a page */

@@ -6,6 +6,7 @@
 #ifndef DOMAIN_DEVICE_H
 #define DOMAIN_DEVICE_H
 
+#include "base/fork.h"
 #include "check/check.h"
 #include "domain/domain.h"
 #include "domain/fault.h"
@@ -127,7 +128,8 @@ struct device {
 	void *drvdata;
 	struct device *next; /* of all open devices, under the device layer's lock */
 	bool counted_ram;
-	bool open; /* atomic: opened whole, not yet closing */
+	bool open;	/* atomic: opened whole, not yet closing */
+	u32 fork_depth; /* of the process that opened it */
 
 	struct lock managed_lock;
 	struct managed *managed; /* released by close, newest first; under managed_lock */
@@ -143,6 +145,12 @@ hot_inline struct device_thread *device_thread(struct device *dev)
 	struct tslot *s = tslot_get(&dev->threads);
 
 	return likely(s) ? (struct device_thread *)s : &dev->total;
+}
+
+/* A parent opened it: there is no device in this child of fork. */
+hot_inline bool device_inherited(const struct device *dev)
+{
+	return dev->fork_depth != fork_depth;
 }
 
 /* Records a refused access; always -EFAULT. `len` 0: an IOMMU told of it, which knows the page

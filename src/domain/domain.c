@@ -6,6 +6,7 @@
 #include "domain/domain.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "domain/flusher.h"
 #include "mem/mem.h"
 
@@ -318,3 +319,11 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)
 	errno = ENOMEM; /* the allocator's error message says why */
 	return 0;
 }
+
+static void domain_fork_child(void)
+{
+	pthread_mutex_init(&global, NULL);
+	fork_forget(&groups, sizeof(groups));
+}
+
+FORK_HOOK(domain_hook, NULL, NULL, domain_fork_child);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fail.h"
+#include "base/fork.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -191,13 +192,19 @@ static void flush_queue_retire(struct tslot_key *key, struct tslot *s)
 
 static slow_path void arm_timer(struct domain *dom)
 {
+	bool thread_is_there;
+
 	pthread_mutex_lock(&lock);
-	write_once(&dom->timer_armed, 1);
-	if (!armed) {
+	thread_is_there = serving != 0;
+	if (thread_is_there)
+		write_once(&dom->timer_armed, 1);
+	if (thread_is_there && !armed) {
 		armed = true;
 		pthread_cond_signal(&wake);
 	}
 	pthread_mutex_unlock(&lock);
+	if (!thread_is_there)
+		domain_flush(dom);
 }
 
 void domain_defer_free(struct domain *dom, u64 page, u64 pages)
@@ -278,6 +285,19 @@ static void *flusher_main(void *arg)
 	return NULL;
 }
 
+/*
+ * ThreadSanitizer ends a process that is the child of one with threads when it starts one. There
+ * each unmap flushes.
+ */
+static bool flusher_may_start(void)
+{
+#ifdef BUILT_WITH_TSAN
+	return !fork_depth;
+#else
+	return true;
+#endif
+}
+
 /* Starts the thread with every signal blocked: none of the program's handlers runs in it. */
 static int flusher_start(void)
 {
@@ -289,7 +309,9 @@ static int flusher_start(void)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	serving = ++started;
+	alloc_hold();
 	err = pthread_create(&thread, NULL, flusher_main, (void *)(uintptr_t)serving);
+	alloc_let_go();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err) {
 		serving = 0;
@@ -307,7 +329,7 @@ int flusher_add(struct domain *dom)
 	if (err)
 		return err;
 	pthread_mutex_lock(&lock);
-	if (!serving)
+	if (!serving && flusher_may_start())
 		err = flusher_start();
 	if (!err) {
 		dom->next_lazy = lazy;
@@ -338,3 +360,15 @@ void flusher_remove(struct domain *dom)
 	if (last)
 		pthread_join(ended, NULL);
 }
+
+/* The thread is not here. */
+static void flusher_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	pthread_cond_init(&wake, NULL);
+	fork_forget(&lazy, sizeof(lazy));
+	armed = false;
+	serving = 0;
+}
+
+FORK_HOOK(flusher_hook, NULL, NULL, flusher_fork_child);

@@ -10,6 +10,7 @@
  */
 #include "map/bounce_slots.h"
 #include "base/alloc.h"
+#include "base/fork.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -319,3 +320,12 @@ bool bounce_segment_is_free(u32 seg)
 {
 	return slots_free_bits(seg) == ~(segment_bits)0;
 }
+
+static void bounce_fork_child(void)
+{
+	fork_forget(&bounce_pool, sizeof(bounce_pool));
+	fork_forget(&areas, sizeof(areas));
+	pthread_mutex_init(&areas.lock, NULL);
+}
+
+FORK_HOOK(bounce_hook, NULL, NULL, bounce_fork_child);

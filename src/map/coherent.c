@@ -10,6 +10,7 @@
  * aligned address (mem/vmrange.h).
  */
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "map/device.h"
 #include "map/map.h"
 #include "mem/vmrange.h"
@@ -472,3 +473,11 @@ int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_ad
 		    (unsigned int)offset);
 	return 0;
 }
+
+static void coherent_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	fork_forget(&tree, sizeof(tree));
+}
+
+FORK_HOOK(coherent_hook, NULL, NULL, coherent_fork_child);

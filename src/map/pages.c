@@ -6,6 +6,7 @@
  * so that fragmented RAM does not matter. All of it is within both masks of the device.
  */
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "map/map.h"
 
 #include <linux/mm.h>
@@ -463,3 +464,11 @@ int dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma, size_
 
 	return s ? map_range(dev, vma, s->n, sg_page(sgt->sgl), s->pages) : -EINVAL;
 }
+
+static void pages_fork_child(void)
+{
+	lock = (struct lock)LOCK_INIT;
+	fork_forget(buckets, sizeof(buckets));
+}
+
+FORK_HOOK(pages_hook, NULL, NULL, pages_fork_child);

@@ -2,6 +2,7 @@
 #include "mem/cpu_cache.h"
 #include "base/copy.h"
 #include "base/error.h"
+#include "mem/ram.h"
 
 #include <sys/mman.h>
 
@@ -14,8 +15,7 @@ void cpu_cache_unshare(phys_t pa, u64 size)
 {
 	int saved = errno;
 
-	if (mmap(mem.device_view + pa.v, size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+	if (!mem_map_zero(mem.device_view + pa.v, size, PROT_READ | PROT_WRITE))
 		errno = saved;
 }
 

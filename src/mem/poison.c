@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 
 #include <errno.h>
 #include <sanitizer/asan_interface.h>
@@ -52,5 +53,13 @@ void poison_clear(const void *p, u64 size)
 {
 	ASAN_UNPOISON_MEMORY_REGION(p, size);
 }
+
+static void poison_fork_child(void)
+{
+	fork_forget(&touched, sizeof(touched));
+	words = 0;
+}
+
+FORK_HOOK(poison_hook, NULL, NULL, poison_fork_child);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/copy.h"
 #include "base/error.h"
 #include "base/fail.h"
+#include "base/fork.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -45,7 +46,10 @@ static u64 users, areas;      /* atomic */
 static bool pinned;
 static pthread_mutex_t punch_lock = PTHREAD_MUTEX_INITIALIZER;
 
-void *mem_reserve(u64 size, int prot, const char *what)
+/* Held while RAM is mapped, so that no child of fork gets a mapping without MADV_DONTFORK. */
+static pthread_mutex_t map_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *reserve(u64 size, int prot, const char *what)
 {
 	void *p = MAP_FAILED;
 
@@ -60,11 +64,26 @@ void *mem_reserve(u64 size, int prot, const char *what)
 	return p;
 }
 
+void *mem_reserve(u64 size, int prot, const char *what)
+{
+	void *p = reserve(size, prot, what);
+
+	if (p)
+		fork_range_add(p, size);
+	return p;
+}
+
+void mem_unreserve(void *p, u64 size)
+{
+	fork_range_remove(p);
+	munmap(p, size);
+}
+
 /* The window's size is rounded up, as the page map's is. */
 static u8 *window_make(u64 span, const char *what)
 {
 	u64 size = align_up(span, WINDOW_ALIGN);
-	u8 *p = mem_reserve(size + WINDOW_ALIGN, PROT_NONE, what);
+	u8 *p = reserve(size + WINDOW_ALIGN, PROT_NONE, what);
 	u64 head;
 
 	if (!p)
@@ -73,20 +92,42 @@ static u8 *window_make(u64 span, const char *what)
 	if (head)
 		munmap(p, head);
 	munmap(p + head + size, WINDOW_ALIGN - head);
+	fork_range_add(p + head, size);
 	return p + head;
 }
 
 static void window_free(u8 *base, u64 span)
 {
-	munmap(base, align_up(span, WINDOW_ALIGN));
+	mem_unreserve(base, align_up(span, WINDOW_ALIGN));
+}
+
+/* A child of fork does not have it. */
+static bool map_absent(void *at, u64 size, int prot, int flags, int fd, u64 offset)
+{
+	bool mapped;
+
+	pthread_mutex_lock(&map_lock);
+	mapped = mmap(at, size, prot, flags, fd, (off_t)offset) != MAP_FAILED;
+	if (mapped)
+		madvise(at, size, MADV_DONTFORK);
+	pthread_mutex_unlock(&map_lock);
+	return mapped;
+}
+
+bool mem_map_zero(void *at, u64 size, int prot)
+{
+	return map_absent(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+			  -1, 0);
 }
 
 static int map_fixed(void *at, u64 size, int prot, int fd, u64 offset)
 {
 	int flags = MAP_FIXED | MAP_NORESERVE | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+	bool mapped = false;
 
-	if (fail_here(FAIL_MEMORY, NULL) ||
-	    mmap(at, size, prot, flags, fd, (off_t)offset) == MAP_FAILED)
+	if (!fail_here(FAIL_MEMORY, NULL))
+		mapped = map_absent(at, size, prot, flags, fd, offset);
+	if (!mapped)
 		return error_set(ENOMEM,
 				 "cannot map %llu KiB of RAM: the process has too many mappings "
 				 "(vm.max_map_count) or too little address space",
@@ -144,6 +185,7 @@ static int file_make(u64 size)
 		close(fd);
 		return err;
 	}
+	fork_fd_add(fd);
 	return fd;
 }
 
@@ -199,11 +241,11 @@ static int ram_make(const struct mem_config *want)
 	return 0;
 
 no_poison:
-	munmap(map, map_bytes(l.span));
+	mem_unreserve(map, map_bytes(l.span));
 no_map:
 	window_free(base, l.span);
 no_window:
-	close(fd);
+	fork_fd_close(fd);
 	return err;
 }
 
@@ -223,9 +265,9 @@ static void ram_unmake(void)
 		window_free(mem.device_view, plane_span(was.span));
 	mem.device_view = NULL;
 	ram_publish(MEM_NOWHERE, NULL, &none, -1);
-	munmap(map, map_bytes(was.span));
+	mem_unreserve(map, map_bytes(was.span));
 	window_free(base, was.span);
-	close(fd);
+	fork_fd_close(fd);
 	errno = saved;
 }
 
@@ -468,3 +510,29 @@ void mem_make_large(void)
 		make_large(mem.base + MEM_DMA32_END, mem.span - MEM_DMA32_END);
 	errno = saved;
 }
+
+static void ram_fork_prepare(void)
+{
+	pthread_mutex_lock(&map_lock);
+}
+
+static void ram_fork_parent(void)
+{
+	pthread_mutex_unlock(&map_lock);
+}
+
+/* The parent's RAM is not here (base/fork.h). The child's comes with its first use. */
+static void ram_fork_child(void)
+{
+	const struct mem_layout none = {0};
+
+	pthread_mutex_unlock(&map_lock);
+	pthread_mutex_init(&life, NULL);
+	pthread_mutex_init(&punch_lock, NULL);
+	pinned = false;
+	users = areas = 0;
+	mem.device_view = NULL;
+	ram_publish(MEM_NOWHERE, NULL, &none, -1);
+}
+
+FORK_HOOK(ram_hook, ram_fork_prepare, ram_fork_parent, ram_fork_child);

@@ -28,8 +28,15 @@ void mem_unuse_pages(u64 n);
 int mem_use_area(void);
 void mem_unuse_area(void);
 
-/* mmap() of anonymous memory that costs only what is touched; NULL and a sentence. */
+/*
+ * mmap() of anonymous memory that costs only what is touched and that a child of fork does not
+ * have; NULL and a sentence.
+ */
 void *mem_reserve(u64 size, int prot, const char *what);
+void mem_unreserve(void *p, u64 size);
+
+/* Puts memory of nobody's in place of what a part of such a range had. False, errno: it stays. */
+bool mem_map_zero(void *at, u64 size, int prot);
 
 /* Zeroes RAM. Large parts are given back to the system instead, so they stay sparse. */
 void mem_zero(phys_t pa, u64 size);

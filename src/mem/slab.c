@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 
 #include <string.h>
 
@@ -278,3 +279,19 @@ int slab_give(struct page *head, void *object, const struct slab_set *only)
 		slab_unmake(s, head);
 	return 0;
 }
+
+/* Sets stay: kmalloc's, and those of caches that a child may go on using. Their objects are gone.
+ */
+static void slab_fork_child(void)
+{
+	claim_lock = (struct lock)LOCK_INIT;
+	for (struct slab_set *set = slab_sets; set < slab_sets + SLAB_SETS; set++) {
+		if (!set->size)
+			continue;
+		set->lock = (struct lock)LOCK_INIT;
+		fork_forget(&set->partial, sizeof(set->partial));
+		set->live = 0;
+	}
+}
+
+FORK_HOOK(slab_hook, NULL, NULL, slab_fork_child);

@@ -38,8 +38,7 @@ static int area_map(u32 index, u32 pages, int prot)
 
 static int area_unmap(u32 index, u32 pages)
 {
-	if (mmap(vm_address(index), (u64)pages << PAGE_BITS, PROT_NONE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (!mem_map_zero(vm_address(index), (u64)pages << PAGE_BITS, PROT_NONE))
 		return error_set(ENOMEM,
 				 "cannot unmap %u pages of vmalloc memory: they stay in use; "
 				 "try again",

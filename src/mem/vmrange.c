@@ -18,9 +18,11 @@
 #include "mem/ram.h"
 
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/lock.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #define RANGE_MIN (64 * MIB)
 #define RANGE_MAX (8ull << 40)
@@ -248,7 +250,7 @@ static int range_make(void)
 	slots = mem_reserve((size >> PAGE_BITS) * sizeof(*slots), PROT_READ | PROT_WRITE,
 			    "vmalloc's page table");
 	if (!slots) {
-		munmap(base, size);
+		mem_unreserve(base, size);
 		return -ENOMEM;
 	}
 	range_pages = size >> PAGE_BITS;
@@ -280,9 +282,21 @@ void vm_forget(void)
 		return;
 	write_once(&mem.vm_size, 0);
 	write_once(&mem.vm_base, MEM_NOWHERE);
-	munmap(base, size);
-	munmap(slots, range_pages * sizeof(*slots));
+	mem_unreserve(base, size);
+	mem_unreserve(slots, range_pages * sizeof(*slots));
 	slots = NULL;
 	for (unsigned int i = 0; i < BINS; i++)
 		bins[i] = 0;
 }
+
+static void vm_fork_child(void)
+{
+	pthread_mutex_init(&make_lock, NULL);
+	vm_lock = (struct lock)LOCK_INIT;
+	write_once(&mem.vm_size, 0);
+	write_once(&mem.vm_base, MEM_NOWHERE);
+	slots = NULL;
+	memset(bins, 0, sizeof(bins));
+}
+
+FORK_HOOK(vm_hook, NULL, NULL, vm_fork_child);

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "qemu/private.h"
 
 #include <string.h>
@@ -53,7 +54,7 @@ static int qemu_start_iommu(struct qemu *q)
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
-		close(*fd);
+		fork_fd_close(*fd);
 	*fd = -1;
 }
 

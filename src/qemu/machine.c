@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "qemu/private.h"
 
 #include <fcntl.h>
@@ -180,7 +181,7 @@ static void close_child_fds(struct qemu *q)
 {
 	for (int i = 0; i < PROCESS_FDS; i++) {
 		if (q->child_fd[i] >= 0)
-			close(q->child_fd[i]);
+			fork_fd_close(q->child_fd[i]);
 		q->child_fd[i] = -1;
 	}
 }
@@ -215,6 +216,8 @@ static int socket_pair(struct qemu *q, int child)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd))
 		return error_set(errno, "no descriptors for QEMU's sockets (ulimit -n)");
+	fork_fd_add(fd[0]);
+	fork_fd_add(fd[1]);
 	q->child_fd[child - 3] = fd[1];
 	return fd[0];
 }
@@ -251,7 +254,7 @@ static int open_files(struct qemu *q)
 		return fd;
 	err = qtest_init(&q->qtest, fd, READY_MS);
 	if (err) {
-		close(fd);
+		fork_fd_close(fd);
 		return err;
 	}
 	q->have_qtest = true;
@@ -271,8 +274,11 @@ static int open_files(struct qemu *q)
 	if (fd < 0)
 		return fd;
 	q->child_fd[FD_RAM - 3] = fd = fcntl(mem.fd, F_DUPFD_CLOEXEC, 0);
-	if (fd >= 0)
+	if (fd >= 0) {
+		fork_fd_add(fd);
 		q->wake_fd = fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	}
+	fork_fd_add(fd);
 	return fd < 0 ? error_set(errno, "no descriptors left for QEMU (ulimit -n)") : 0;
 }
 

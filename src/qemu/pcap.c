@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "qemu/private.h"
 
 #include <arpa/inet.h>
@@ -166,7 +167,7 @@ void pcap_stop(struct qemu *q)
 		return;
 	shutdown(p->fd, SHUT_RDWR);
 	pthread_join(p->thread, NULL);
-	close(p->fd);
+	fork_fd_close(p->fd);
 	if (p->file)
 		fclose(p->file);
 	alloc_free(p);

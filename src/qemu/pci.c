@@ -8,6 +8,7 @@
  * 48 fit.
  */
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/math.h"
 #include "qemu/private.h"
 
@@ -231,3 +232,10 @@ void qemu_function_line(struct qemu *q, bool on)
 	qemu_pci_write_part(q, DEVICE_SLOT, PCI_COMMAND, 2,
 			    on ? command & ~COMMAND_NO_LINE : command | COMMAND_NO_LINE);
 }
+
+static void pci_fork_child(void)
+{
+	pthread_mutex_init(&ports_lock, NULL);
+}
+
+FORK_HOOK(pci_hook, NULL, NULL, pci_fork_child);

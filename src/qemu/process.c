@@ -12,6 +12,7 @@
 #include "qemu/process.h"
 #include "base/error.h"
 #include "base/fail.h"
+#include "base/fork.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -173,6 +174,8 @@ out:
 	plan_close(&plan);
 	close(pipe_fd[1]);
 	p->words_fd = pipe_fd[0];
+	fork_fd_add(p->words_fd);
+	fork_fd_add(p->fd);
 	if (err)
 		process_reap(p);
 	return err;
@@ -249,9 +252,9 @@ void process_reap(struct process *p)
 	write_once(&p->pid, 0);
 	process_listen(p);
 	if (p->words_fd >= 0)
-		close(p->words_fd);
+		fork_fd_close(p->words_fd);
 	if (p->fd >= 0)
-		close(p->fd);
+		fork_fd_close(p->fd);
 	p->fd = p->words_fd = -1;
 }
 

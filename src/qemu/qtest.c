@@ -13,6 +13,7 @@
 #include "qemu/qtest.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fork.h"
 
 #include <poll.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ int qtest_init(struct qtest *q, int fd, u64 ready_ms)
 
 void qtest_fini(struct qtest *q)
 {
-	close(q->fd);
+	fork_fd_close(q->fd);
 	pthread_cond_destroy(&q->changed);
 	pthread_mutex_destroy(&q->lock);
 }

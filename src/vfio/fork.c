@@ -10,6 +10,7 @@
 #include "vfio/calls.h"
 #include "vfio/private.h"
 #include "base/error.h"
+#include "base/fork.h"
 
 #include <string.h>
 
@@ -47,6 +48,7 @@ static void in_child(void)
 		for (int i = 0; i < REGIONS; i++)
 			f->region[i].n_areas = 0;
 	}
+	fork_forget(&functions, sizeof(functions));
 	pthread_mutex_unlock(&lock);
 }
 

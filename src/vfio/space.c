@@ -8,6 +8,7 @@
 #include "vfio/why.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/log.h"
 
 #include <pthread.h>
@@ -232,3 +233,11 @@ void space_unmap(struct vfio_space *s, u64 iova, u64 size, u64 mapped, u64 entri
 		  (unsigned long long)(iova + s->offset), err < 0 ? strerror(-err) : "short");
 	log_line(LOG_ERROR, "%s", error_text());
 }
+
+static void space_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	fork_forget(&spaces, sizeof(spaces));
+}
+
+FORK_HOOK(space_hook, NULL, NULL, space_fork_child);

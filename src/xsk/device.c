@@ -8,6 +8,7 @@
 #include "xsk/xsk.h"
 
 pthread_mutex_t xsk_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock make_lock = LOCK_INIT;
 
 /* All sockets of the queues are as if unplugged; the driver, while there is one, lets go first. */
 static void take_down(struct xsk_device *xd, bool only_zc)
@@ -64,14 +65,13 @@ static struct xsk_device *make_device(struct device *dev)
 
 struct xsk_device *xsk_device_get(struct device *dev)
 {
-	static struct lock lock = LOCK_INIT;
 	struct xsk_device *xd;
 
 	if (!dev)
 		return error_null(EINVAL, "no device (NULL)");
-	lock_acquire(&lock);
+	lock_acquire(&make_lock);
 	xd = dev->xsk ? dev->xsk : make_device(dev);
-	lock_release(&lock);
+	lock_release(&make_lock);
 	return xd;
 }
 
@@ -137,3 +137,11 @@ int xdp_set_steering(struct device *dev,
 	pthread_mutex_unlock(&xsk_lock);
 	return 0;
 }
+
+static void xsk_fork_child(void)
+{
+	pthread_mutex_init(&xsk_lock, NULL);
+	make_lock = (struct lock)LOCK_INIT;
+}
+
+FORK_HOOK(xsk_hook, NULL, NULL, xsk_fork_child);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "xsk/grace.h"
+#include "base/fork.h"
 
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 bool grace_fenced;
+static bool grace_asked;
 
 static long barrier_call(int command)
 {
@@ -16,6 +18,7 @@ static long barrier_call(int command)
 
 static void grace_init_once(void)
 {
+	grace_asked = true;
 	grace_fenced = barrier_call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0;
 }
 
@@ -33,3 +36,12 @@ void grace_wait(struct grace *g)
 	while (read_acquire(&g->active))
 		sched_yield();
 }
+
+/* A child is another process to the kernel. */
+static void grace_fork_child(void)
+{
+	if (grace_asked)
+		grace_init_once();
+}
+
+FORK_HOOK(grace_hook, NULL, NULL, grace_fork_child);

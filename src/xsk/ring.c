@@ -20,7 +20,10 @@ static void *map_shared(size_t length, const char *name)
 	if (!ftruncate(fd, (off_t)length))
 		p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	close(fd);
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, length, MADV_DONTFORK); /* a child has no socket */
+	return p;
 }
 
 int ring_create(struct ring **ring, u32 entries, size_t entry_size, const char *name)

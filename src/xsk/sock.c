@@ -13,8 +13,13 @@
 
 struct xdp_sock *xdp_sock_create(void)
 {
+	struct xdp_sock *xs;
+
 	grace_init();
-	return alloc_zeroed(sizeof(struct xdp_sock));
+	xs = alloc_zeroed(sizeof(*xs));
+	if (xs)
+		xs->fork_depth = fork_depth;
+	return xs;
 }
 
 /* Where the socket has a ring; fill and completion ring are the pool's once it is bound. */
@@ -235,7 +240,7 @@ void sock_down(struct xdp_sock *xs)
 
 void xdp_sock_destroy(struct xdp_sock *xs)
 {
-	if (!xs)
+	if (!xs || xs->fork_depth != fork_depth) /* a parent's, in a child of fork */
 		return;
 	pthread_mutex_lock(&xsk_lock);
 	if (xs->state == SOCK_BOUND)

@@ -86,6 +86,7 @@ struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg)
 	if (!umem)
 		return ERR_PTR(-ENOMEM);
 	umem->users = 1;
+	umem->fork_depth = fork_depth;
 	umem->addrs = (char *)(uintptr_t)r.addr;
 	umem->size = r.len;
 	umem->npgs = pages_spanned(0, r.len);
@@ -105,6 +106,8 @@ void umem_get(struct xdp_umem *umem)
 
 void xdp_umem_put(struct xdp_umem *umem)
 {
-	if (!IS_ERR_OR_NULL(umem) && __atomic_fetch_sub(&umem->users, 1, __ATOMIC_ACQ_REL) == 1)
+	if (IS_ERR_OR_NULL(umem) || umem->fork_depth != fork_depth)
+		return;
+	if (__atomic_fetch_sub(&umem->users, 1, __ATOMIC_ACQ_REL) == 1)
 		alloc_free(umem);
 }

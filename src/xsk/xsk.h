@@ -44,7 +44,8 @@ struct dma_map {
 };
 
 struct xdp_umem {
-	u32 users; /* atomic: the creator, pools, sockets that only share */
+	u32 fork_depth; /* of the process that made it */
+	u32 users;	/* atomic: the creator, pools, sockets that only share */
 	char *addrs;
 	u64 size;
 	u64 npgs;
@@ -102,6 +103,7 @@ struct xdp_sock {
 	struct xdp_sock *rx_next; /* of the queue's sockets, in the order of binding; atomic */
 	struct xdp_sock *tx_next; /* of the pool's; atomic */
 	bool sg;
+	u32 fork_depth;		 /* of the process that made it */
 	u64 rx_dropped, rx_full; /* one writer each */
 	void (*ready)(struct xdp_sock *xs, u32 what, void *arg);
 	void *ready_arg;
