@@ -3,10 +3,14 @@
  * The DMA API: names, signatures and meaning as Linux documents them in
  * Documentation/core-api/dma-api.rst and dma-api-howto.rst.
  *
+ * @dev is the device, and the device of the mapping or allocation in a call that undoes one. A
+ * function without a list of parameters has those of the function that its comment names. Sizes
+ * are in bytes.
+ *
  * Context of every function, unless its comment says otherwise: any thread, several threads at
- * once on one device. Sizes are in bytes. "A retry helps" in a comment means that the same call
- * may succeed later, when other memory was freed. When a call fails, dmamap_strerror()
- * (<dmamap/device.h>) returns an error message that says why it failed and what to do.
+ * once on one device. "A retry helps" means that the same call may succeed after other memory was
+ * freed. When a call fails, dmamap_strerror() (<dmamap/device.h>) returns an error message that
+ * says why it failed and what to do.
  */
 #ifndef DMAMAP_LINUX_DMA_MAPPING_H
 #define DMAMAP_LINUX_DMA_MAPPING_H
@@ -21,10 +25,7 @@
 
 DMAMAP_BEGIN
 
-/*
- * DMA attributes. The values are Linux's. An attribute that has no meaning here is accepted and
- * has no effect.
- */
+/* DMA attributes, with Linux's values. Those that have no meaning here have no effect. */
 #define DMA_ATTR_WEAK_ORDERING		     (1UL << 1)
 #define DMA_ATTR_WRITE_COMBINE		     (1UL << 2)
 #define DMA_ATTR_NO_KERNEL_MAPPING	     (1UL << 4)
@@ -46,8 +47,7 @@ DMAMAP_BEGIN
 /**
  * dma_set_mask() - Set the highest address that the device can put on the bus for streaming
  * mappings.
- * @dev: the device. Its mask has 32 bits until one is set.
- * @mask: the mask, with all bits below the highest one set.
+ * @mask: the mask, with all bits below the highest one set; it has 32 bits until it is set.
  * Return: 0. -EINVAL: @dev is NULL. -EIO: the platform cannot serve such a device, or the mask is
  *   not a run of ones from bit 0. The old mask stays; the driver tries a wider mask or gives up.
  */
@@ -72,7 +72,6 @@ DMAMAP_API bool dma_addressing_limited(struct device *dev);
 
 /**
  * dma_max_mapping_size() - Return the length of the longest mapping that succeeds.
- * @dev: the device.
  * Return: the longest length, in bytes, that can be mapped wherever the memory is, provided that
  *   nothing else is mapped. It is limited where some memory must bounce (without an IOMMU: all
  *   memory outside RAM), and by the addresses that the mask reaches. SIZE_MAX: there is no limit.
@@ -85,7 +84,6 @@ DMAMAP_API size_t dma_opt_mapping_size(struct device *dev);
 
 /**
  * dma_get_merge_boundary() - Return the alignment, minus one, at which scatterlist entries merge.
- * @dev: the device.
  * Return: a mask. Entries that begin and end at a multiple of the mask + 1 always merge, up to the
  *   longest segment and the boundary. 0: merging is not guaranteed, because some memory is mapped
  *   one entry at a time.
@@ -99,15 +97,21 @@ DMAMAP_API bool dma_need_sync(struct device *dev, dma_addr_t dma_addr);
 
 /**
  * dma_dev_need_sync() - Return true if the sync calls have an effect for a mapping made so far.
- * @dev: the device. The first mapping that bounces changes the result to true, so call this again
- *   after each map call.
+ * The first mapping that bounces changes the result to true, so call this again after each map
+ * call.
  */
 DMAMAP_API bool dma_dev_need_sync(const struct device *dev);
 
 /** dma_need_unmap() - Return true: live mappings are counted so that leaks are detected. */
 DMAMAP_API bool dma_need_unmap(struct device *dev);
 
-/** dma_get_max_seg_size() - Return the longest segment in bytes; 64 KiB until it is set. */
+/**
+ * dma_get_max_seg_size() - Return the longest segment in bytes; 64 KiB until it is set.
+ *
+ * This and the next five functions concern the limits of the device's scatter-gather engine. Each
+ * call that maps reads the limits once. A list entry that is itself longer than a limit, or that
+ * crosses the boundary where memory is used at its own address, stays one segment.
+ */
 DMAMAP_API unsigned int dma_get_max_seg_size(struct device *dev);
 /** dma_set_max_seg_size() - Set the longest segment. Return: 0; -EINVAL: no device or @size 0. */
 DMAMAP_API int dma_set_max_seg_size(struct device *dev, unsigned int size);
@@ -135,7 +139,6 @@ DMAMAP_API int dma_set_min_align_mask(struct device *dev, unsigned int min_align
 
 /**
  * dma_alloc_attrs() - Allocate coherent memory.
- * @dev: the device.
  * @size: the number of bytes.
  * @dma_handle: receives the device address; it is unchanged on failure.
  * @gfp: allocation flags, see <linux/gfp.h>.
@@ -179,8 +182,7 @@ DMAMAP_API bool dma_can_mmap(struct device *dev);
 /**
  * dma_get_sgtable_attrs() - Make a scatterlist of coherent memory or of a part of it.
  * @sgt: receives the table; sg_free_table() frees it.
- * @cpu_addr: the CPU address of the part's first byte.
- * @dma_addr: the device address of the same byte.
+ * @cpu_addr, @dma_addr: both addresses of the part's first byte.
  * @size: the size of the part. The list extends to the end of the part's last page.
  * Return: 0. -EINVAL: this is other memory, or @sgt is NULL. -ENOMEM: a retry helps.
  */
@@ -237,7 +239,6 @@ static inline int dma_get_sgtable(struct device *dev, struct sg_table *sgt, void
 
 /**
  * dma_map_single_attrs() - Map existing memory for the device (a streaming mapping).
- * @dev: the device.
  * @ptr: the memory. vmalloc memory is refused.
  * @size: the number of bytes, not 0.
  * @dir: the direction of the transfer, not DMA_NONE.
@@ -288,7 +289,6 @@ DMAMAP_API void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t s
 
 /**
  * dma_map_sg_attrs() - Map a scatterlist.
- * @dev: the device.
  * @sg: the list.
  * @nents: the number of its entries.
  * @dir: the direction of the transfer.
@@ -317,25 +317,25 @@ DMAMAP_API void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
 				  enum dma_data_direction dir, unsigned long attrs);
 
 /**
- * dma_sync_single_for_cpu() - Transfer @size bytes at @addr to the CPU, after the device's
- * accesses.
+ * dma_sync_single_for_cpu() - Transfer the ownership of @size bytes at @addr to the CPU.
+ *
+ * Syncs transfer a live mapping, or a part of it, between the device and the CPU. They copy where
+ * the mapping bounces or the machine is not coherent; otherwise they have no effect. A range that
+ * is not mapped is ignored (the checker reports it).
  */
 DMAMAP_API void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 					enum dma_data_direction dir);
 
 /**
- * dma_sync_single_for_device() - Transfer @size bytes at @addr to the device, before its accesses.
+ * dma_sync_single_for_device() - Transfer the ownership of @size bytes at @addr to the device.
  */
 DMAMAP_API void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
 					   enum dma_data_direction dir);
 
-/**
- * dma_sync_sg_for_cpu() - The same for a list; @nelems is the nents that was passed to the map
- * call.
- */
+/** dma_sync_sg_for_cpu() - Sync a list. @nelems is the nents that was passed to the map call. */
 DMAMAP_API void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sg, int nelems,
 				    enum dma_data_direction dir);
-/** dma_sync_sg_for_device() - The same in the other direction. */
+/** dma_sync_sg_for_device() - As dma_sync_sg_for_cpu(), in the other direction. */
 DMAMAP_API void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sg, int nelems,
 				       enum dma_data_direction dir);
 
@@ -410,7 +410,6 @@ static inline size_t dma_iova_size(struct dma_iova_state *state)
 
 /**
  * dma_iova_try_alloc() - Allocate a range of device addresses.
- * @dev: the device.
  * @state: receives the range; it is all zero on failure.
  * @phys: only its offset in the granule (4 KiB) is used.
  * @size: the number of bytes.
@@ -426,23 +425,17 @@ DMAMAP_API bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *st
 DMAMAP_API void dma_iova_free(struct device *dev, struct dma_iova_state *state);
 
 /**
- * dma_iova_link() - Link memory into a range.
- * @dev: the device of the range.
- * @state: the range.
+ * dma_iova_link() - Link memory into a range. Nothing changes on failure.
  * @phys: the physical address of the memory.
  * @offset: the offset in the range.
  * @size: the number of bytes.
- * @dir: the direction of the transfer.
- * @attrs: DMA_ATTR_* flags.
  *
- * The device may access the memory only after dma_iova_sync(). Nothing changes on failure.
- * Return: 0.
- * -EINVAL: @size is 0, the part is outside of the range, the offsets of @offset and @phys in their
- *   granules differ, the start is unaligned at an @offset other than 0, the direction is bad, the
- *   part follows a link that ended inside a granule, or such a link would precede another link.
- * -EEXIST: memory is linked there already.
- * -ENOMEM: a retry helps.
- * -EIO: this memory cannot be linked.
+ * The device may access the memory only after dma_iova_sync().
+ * Return: 0. -EINVAL: @size is 0, the part is outside of the range, the offsets of @offset and
+ *   @phys in their granules differ, the start is unaligned at an @offset other than 0, the
+ *   direction is bad, the part follows a link that ended inside a granule, or such a link would
+ *   precede another link. -EEXIST: memory is linked there already. -ENOMEM: a retry helps. -EIO:
+ *   this memory cannot be linked.
  */
 DMAMAP_API int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys,
 			     size_t offset, size_t size, enum dma_data_direction dir,
@@ -549,7 +542,6 @@ DMAMAP_API void dma_iova_sync_for_device(struct device *dev, struct dma_iova_sta
 
 /**
  * dma_alloc_pages() - Allocate 2^order contiguous pages that are not coherent and map them.
- * @dev: the device.
  * @size: the number of bytes, which is rounded up to 2^order pages.
  * @dma_handle: receives the device address, which is within both masks.
  * @dir: the direction of the transfers.
@@ -616,10 +608,7 @@ static inline void dma_free_noncoherent(struct device *dev, size_t size, void *v
 	dma_free_pages(dev, size, vaddr ? virt_to_page(vaddr) : NULL, dma_handle, dir);
 }
 
-/*
- * Unmap state in a driver's own structure. The fields always exist, because an unmap always needs
- * them.
- */
+/* Unmap state in a driver's own structure; the fields always exist, since unmap needs them. */
 #define DEFINE_DMA_UNMAP_ADDR(ADDR_NAME)	dma_addr_t ADDR_NAME
 #define DEFINE_DMA_UNMAP_LEN(LEN_NAME)		u32 LEN_NAME
 #define dma_unmap_addr(PTR, ADDR_NAME)		((PTR)->ADDR_NAME)
