@@ -146,8 +146,8 @@ DMAMAP_API const char *dmamap_check_meaning(int kind);
  * the device's writes after sync_for_cpu. Whole pages are protected from the CPU, which costs one
  * or two system calls each time; the bytes outside of whole pages are compared. In a program that
  * was built with AddressSanitizer or runs under valgrind, these tools report the access.
- * Return: 0. -EINVAL: the checker is off for the device; open it with check=1. -ENOMEM: a retry
- *   helps.
+ * Return: 0. -EINVAL: the checker is off for the device; open it with check=1. -EOPNOTSUPP: the
+ *   kernel pins memory for the device (vfio, iommufd). -ENOMEM: a retry helps.
  */
 DMAMAP_API int dmamap_check_own(struct device *dev, bool on);
 

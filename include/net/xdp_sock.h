@@ -43,9 +43,7 @@ struct xdp_umem_reg {
 #define XDP_USE_SG (1 << 4) /* bind flag: packets may span several buffers */
 #endif
 #ifndef XDP_PKT_CONTD
-#define XDP_PKT_CONTD                                                                              \
-	(1 << 0) /* descriptor option: the packet continues in the next descriptor                 \
-		  */
+#define XDP_PKT_CONTD (1 << 0) /* descriptor option: the next descriptor continues the packet */
 #endif
 #ifndef XDP_TX_METADATA
 #define XDP_TX_METADATA (1 << 1) /* descriptor option: metadata precedes the packet */
