@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker: names misuse of the DMA API. On for a device opened with check=1, or for all with
- * DMAMAP_CHECK in the environment, words with commas between:
+ * The checker reports misuse of the DMA API. It is on for a device that was opened with check=1,
+ * and for every device if the environment variable DMAMAP_CHECK is set. The variable is a list of
+ * words, separated by commas:
  *
  *   1, 0          on, off
- *   abort         on; stop the program at the first report
- *   own           on; watch who owns each streaming buffer, as dmamap_check_own()
- *   stacks=N      keep N calls of each stack (0: none; 12 unless told)
+ *   abort         on; the program is stopped at the first report
+ *   own           on; the ownership of each streaming buffer is checked, see dmamap_check_own()
+ *   stacks=N      each stack has N calls (0: none; the default is 12)
  *   exitcode=N    a program that would exit with 0 exits with N if there was a report
- *   first=N       show N reports of each kind and line of code (0: all)
- *   suppress=FILE lines "KIND FUNCTION DEVICE", shell patterns: such reports are dropped
- *   json=FILE     append each report to FILE, a line of JSON
+ *   first=N       N reports of each kind and line of code are printed (0: all)
+ *   suppress=FILE lines "KIND FUNCTION DEVICE", shell patterns: matching reports are dropped
+ *   json=FILE     each report is appended to FILE as a line of JSON
  *
- * Without a callback a report goes to standard error.
+ * Without a callback a report is written to standard error.
+ *
+ * Context of every function: any thread.
  */
 #ifndef DMAMAP_CHECK_H
 #define DMAMAP_CHECK_H
@@ -27,54 +30,57 @@ enum dmamap_check_kind {
 		1, /* direction NONE, size 0, a range that wraps, vmalloc memory */
 	/* unmap and free */
 	DMAMAP_CHECK_UNMAP_NOT_MAPPED, /* unmap of an address where no mapping begins */
-	DMAMAP_CHECK_UNMAP_TWICE,      /* unmap of what was unmapped before */
-	DMAMAP_CHECK_UNMAP_DEVICE,     /* unmap of what another device mapped */
+	DMAMAP_CHECK_UNMAP_TWICE,      /* unmap of a mapping that was unmapped before */
+	DMAMAP_CHECK_UNMAP_DEVICE,     /* unmap of another device's mapping */
 	DMAMAP_CHECK_UNMAP_SIZE,       /* unmap with another size than was mapped */
 	DMAMAP_CHECK_UNMAP_DIRECTION,  /* unmap with another direction */
 	DMAMAP_CHECK_UNMAP_FUNCTION,   /* unmap by the function of another kind of mapping */
 	DMAMAP_CHECK_UNMAP_SG_COUNT, /* unmap of a scatterlist with another count than was passed */
 	DMAMAP_CHECK_UNMAP_ATTRS,    /* unmap or free with other attributes */
-	DMAMAP_CHECK_COHERENT_NOT_OWNED, /* free of what is no coherent memory of the device */
+	DMAMAP_CHECK_COHERENT_NOT_OWNED, /* free of memory that is not the device's coherent memory
+					  */
 	DMAMAP_CHECK_COHERENT_TWICE,	 /* coherent memory freed a second time */
 	DMAMAP_CHECK_COHERENT_MISMATCH,	 /* free with another size or DMA address */
 	/* map */
-	DMAMAP_CHECK_MAP_UNCHECKED, /* dma_mapping_error() never asked before use or unmap */
+	DMAMAP_CHECK_MAP_UNCHECKED, /* no dma_mapping_error() call before use or unmap */
 	DMAMAP_CHECK_MAP_STACK,	    /* memory of the thread's stack */
 	DMAMAP_CHECK_MAP_TEXT,	    /* program text or read-only data */
-	DMAMAP_CHECK_MAP_FREED,	    /* memory that AddressSanitizer knows to be freed */
+	DMAMAP_CHECK_MAP_FREED,	    /* memory that was freed, as AddressSanitizer records */
 	DMAMAP_CHECK_MAP_OVERLAP, /* a cache line is mapped already, and one of the two may write */
 	DMAMAP_CHECK_MAP_COHERENT,     /* coherent memory mapped again */
 	DMAMAP_CHECK_MAP_RESOURCE,     /* memory mapped as a resource */
-	DMAMAP_CHECK_MAP_NO_MASK,      /* no DMA mask was ever set */
+	DMAMAP_CHECK_MAP_NO_MASK,      /* no DMA mask was set before */
 	DMAMAP_CHECK_PAGE_STRUCT,      /* a struct page used in place of its memory */
 	DMAMAP_CHECK_SEGMENT_SIZE,     /* a segment longer than the device declared */
-	DMAMAP_CHECK_SEGMENT_BOUNDARY, /* a segment across the boundary that the device declared */
+	DMAMAP_CHECK_SEGMENT_BOUNDARY, /* a segment crosses the boundary that the device declared */
 	/* sync */
 	DMAMAP_CHECK_SYNC_NOT_MAPPED, /* sync of an address that is not mapped */
 	DMAMAP_CHECK_SYNC_RANGE,      /* sync beyond the end of the mapping */
 	DMAMAP_CHECK_SYNC_DIRECTION,  /* sync with another direction than was mapped */
 	DMAMAP_CHECK_SYNC_SG_COUNT,   /* sync of a scatterlist with another count */
-	DMAMAP_CHECK_SYNC_FOR_CPU,    /* sync for the CPU of what the device only reads */
-	DMAMAP_CHECK_SYNC_FOR_DEVICE, /* sync for the device of what it only writes */
-	DMAMAP_CHECK_SYNC_MISSING, /* the device read what was never synced for it (coherent=0) */
+	DMAMAP_CHECK_SYNC_FOR_CPU,    /* sync for the CPU of a buffer that the device only reads */
+	DMAMAP_CHECK_SYNC_FOR_DEVICE, /* sync for the device of a buffer that it only writes */
+	DMAMAP_CHECK_SYNC_MISSING, /* the device read data that was not synced for it (coherent=0)
+				    */
 	/* ownership */
-	DMAMAP_CHECK_OWN_CPU_WRITE, /* the CPU wrote what the device owned */
-	DMAMAP_CHECK_OWN_CPU_READ,  /* the CPU read what the device may be writing */
-	DMAMAP_CHECK_OWN_DEVICE,    /* the device wrote what the CPU owned */
+	DMAMAP_CHECK_OWN_CPU_WRITE, /* the CPU wrote to a buffer that the device owned */
+	DMAMAP_CHECK_OWN_CPU_READ,  /* the CPU read a buffer that the device may be writing */
+	DMAMAP_CHECK_OWN_DEVICE,    /* the device wrote to a buffer that the CPU owned */
 	/* device */
-	DMAMAP_CHECK_DEVICE_FAULT,	 /* the device was refused an access */
-	DMAMAP_CHECK_DEVICE_NOT_MAPPED,	 /* it reached memory that is not mapped for it */
-	DMAMAP_CHECK_DEVICE_AFTER_UNMAP, /* it used a mapping after its unmap */
-	DMAMAP_CHECK_DEVICE_PAST_END,	 /* it went past the end of a mapping */
-	DMAMAP_CHECK_DEVICE_DIRECTION,	 /* it read what it may write, or wrote what it may read */
-	DMAMAP_CHECK_DEVICE_STALE,	 /* it got through by a stale translation (policy=lazy) */
-	DMAMAP_CHECK_DEVICE_STUCK,	 /* it held segments for over a second */
-	DMAMAP_CHECK_MEMORY_GONE, /* memory left the process (munmap, mprotect) while it was mapped
-				   */
+	DMAMAP_CHECK_DEVICE_FAULT,	 /* an access by the device was refused */
+	DMAMAP_CHECK_DEVICE_NOT_MAPPED,	 /* the device accessed memory that is not mapped for it */
+	DMAMAP_CHECK_DEVICE_AFTER_UNMAP, /* the device used a mapping after its unmap */
+	DMAMAP_CHECK_DEVICE_PAST_END,	 /* an access by the device exceeded the end of a mapping */
+	DMAMAP_CHECK_DEVICE_DIRECTION,	 /* an access against the mapping's direction */
+	DMAMAP_CHECK_DEVICE_STALE, /* an access succeeded through a stale translation (policy=lazy)
+				    */
+	DMAMAP_CHECK_DEVICE_STUCK, /* the device held segments for more than a second */
+	DMAMAP_CHECK_MEMORY_GONE,  /* memory left the process (munmap, mprotect) while it was mapped
+				    */
 	/* dma_pool */
 	DMAMAP_CHECK_POOL_BUSY,	       /* a pool destroyed with blocks in use */
 	DMAMAP_CHECK_POOL_DOUBLE_FREE, /* a block freed twice */
-	DMAMAP_CHECK_POOL_WRONG,       /* not a block, or not with this DMA address */
+	DMAMAP_CHECK_POOL_WRONG,       /* not a block, or not one with this DMA address */
 	DMAMAP_CHECK_POOL_OTHER,       /* a block of another pool */
 	DMAMAP_CHECK_POOL_INSIDE,      /* a pointer into a block, not to its beginning */
 	DMAMAP_CHECK_POOL_WRITTEN,     /* a block was written after it was freed */
@@ -83,15 +89,15 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_IOVA_LINKED,     /* a range freed with links in it */
 	DMAMAP_CHECK_IOVA_DIRECTION,  /* unlinked with another direction than linked */
 	DMAMAP_CHECK_IOVA_ATTRS,      /* unlinked with other attributes than linked */
-	DMAMAP_CHECK_IOVA_NOT_SYNCED, /* used by the device before dma_iova_sync() */
+	DMAMAP_CHECK_IOVA_NOT_SYNCED, /* an access by the device before dma_iova_sync() */
 	/* XSK packet buffers */
-	DMAMAP_CHECK_XSK_TWICE, /* a buffer freed or given on a second time */
+	DMAMAP_CHECK_XSK_TWICE, /* a buffer freed or passed on a second time */
 	DMAMAP_CHECK_XSK_KEPT, /* buffers that the driver still has when their pool leaves its queue
 				*/
 	DMAMAP_CHECK_XSK_BUSY, /* the same, when it unmaps the UMEM from the device */
 	/* memory */
 	DMAMAP_CHECK_FREE_MAPPED, /* freed while a mapping of it is live */
-	DMAMAP_CHECK_FREE_WRONG, /* freed by another address than was allocated, or freed already */
+	DMAMAP_CHECK_FREE_WRONG,  /* freed by an address that was not allocated, or freed before */
 	/* lifetime */
 	DMAMAP_CHECK_LEAK, /* still mapped or allocated at dmamap_close() */
 	DMAMAP_CHECK_KINDS /* one past the last */
@@ -99,46 +105,58 @@ enum dmamap_check_kind {
 
 struct dmamap_report {
 	int kind;
-	const char *name; /* of the kind, as in dmamap_check_name() */
+	const char *name; /* the kind's name, as dmamap_check_name() returns it */
 	const struct device *dev;
 	dma_addr_t addr; /* 0 where no DMA address exists yet */
 	size_t size;
 	enum dma_data_direction dir; /* DMA_NONE where there is none */
-	const char *text;	     /* the sentence, and the stacks, a line each */
+	const char *text;	     /* the message and the stacks, one line each */
 };
 
-/*
- * Sends reports to `fn` instead of standard error; NULL: back. It runs in the thread that misused
- * the API, with no lock held. What it misuses itself is counted, not told.
+/**
+ * dmamap_check_on_report() - Set the function that receives reports instead of standard error.
+ * @fn: the function; NULL restores standard error.
+ * @arg: the last argument of @fn.
+ * Context: @fn runs, with no lock held, in the thread that misused the API. Misuse by @fn itself
+ *   is counted but not reported.
  */
 DMAMAP_API void dmamap_check_on_report(void (*fn)(const struct dmamap_report *, void *arg),
 				       void *arg);
 
-/* Reports of one kind so far in this process; kind 0: of all. */
+/**
+ * dmamap_check_count() - Return the number of reports of one kind so far in this process.
+ * @kind: an enum dmamap_check_kind; 0: all kinds.
+ */
 DMAMAP_API u64 dmamap_check_count(int kind);
 
-/* The kind's name, kinds from 1; NULL past the last. */
+/** dmamap_check_name() - Return the name of a kind, from 1 on; NULL if there is no such kind. */
 DMAMAP_API const char *dmamap_check_name(int kind);
 
-/* What the kind means, in a line; NULL past the last. */
+/**
+ * dmamap_check_meaning() - Return the meaning of a kind, in a line; NULL if there is no such kind.
+ */
 DMAMAP_API const char *dmamap_check_meaning(int kind);
 
-/*
- * Watches who owns each streaming buffer of the device from its next map or sync on: the CPU's
- * accesses between map or sync_for_device and sync_for_cpu or unmap, and the device's writes after
- * sync_for_cpu. Whole pages are protected from the CPU, which costs a system call or two each time;
- * of the rest the bytes are compared. A program built with AddressSanitizer, or run by valgrind,
- * hears of the access from that. 0; -EINVAL: the checker is off for the device; -ENOMEM.
+/**
+ * dmamap_check_own() - Check the ownership of each streaming buffer of a device.
+ * @dev: the device.
+ * @on: whether to check, from each buffer's next map or sync on.
+ *
+ * Reported are the CPU's accesses between map or sync_for_device and sync_for_cpu or unmap, and
+ * the device's writes after sync_for_cpu. Whole pages are protected from the CPU, which costs one
+ * or two system calls each time; the bytes outside of whole pages are compared. In a program that
+ * was built with AddressSanitizer or runs under valgrind, these tools report the access.
+ * Return: 0. -EINVAL: the checker is off for the device; open it with check=1. -EOPNOTSUPP: the
+ *   kernel pins memory for the device (vfio, iommufd). -ENOMEM: a retry helps.
  */
 DMAMAP_API int dmamap_check_own(struct device *dev, bool on);
 
-/*
- * Fault injection, in words: SITE:KEY=VALUE[,KEY=VALUE]…[;…]. Sites: map coherent pool page iova
- * bounce link backend memory kmalloc skb irq ioremap register all. kmalloc and page both fail
- * objects of kmalloc and of caches, page also pages and vmalloc; the sites after kmalloc are the
- * program's alone (dmamap_should_fail()). Keys: nth=N (that call), every=N, prob=P (0 to 1),
- * seed=S, times=N (at most), dev=NAME. NULL: off. 0; -EINVAL names the bad word and changes
- * nothing.
+/**
+ * dmamap_fail() - Set the plan of fault injection.
+ * @plan: SITE:KEY=VALUE[,KEY=VALUE]…[;…]. NULL: off. Sites: map coherent pool page iova bounce
+ *   link backend memory all. Keys: nth=N (that call), every=N, prob=P (0 to 1), seed=S, times=N
+ *   (at most), dev=NAME.
+ * Return: 0. -EINVAL: the plan has a bad word, which the error message names; nothing changes.
  */
 DMAMAP_API int dmamap_fail(const char *plan);
 

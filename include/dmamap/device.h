@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Opening devices, their registers and interrupts. This is what Linux has no word for: there a
- * driver is handed its struct device, here the program opens one.
+ * Opening and closing devices, their registers and their interrupts. Linux has no counterpart:
+ * there a driver receives its struct device from the kernel; here the program opens one.
  *
- * Any call may be made from any thread at once on one device; none is async-signal-safe. After
- * fork the child owns no device.
+ * Context of every function, unless its comment says otherwise: any thread, several threads at
+ * once on one device. No function is async-signal-safe. After fork the child owns no device.
  */
 #ifndef DMAMAP_DEVICE_H
 #define DMAMAP_DEVICE_H
@@ -13,58 +13,81 @@
 
 DMAMAP_BEGIN
 
-/*
- * Opens a device by its spec, BACKEND[:TARGET][,key=value]…; dmamap(7) lists back ends and keys.
- * "sim" is a bus master of the simulated machine with no behaviour of its own; "sim:edu",
- * "sim:nvme,image=FILE", "sim:e1000e,…" are devices in software. NULL and errno:
- *   EINVAL  the spec has an unknown key, a bad value or a key twice (dmamap_strerror() names it)
- *   EBUSY   another size of RAM is in use now, the name is taken, or the image is locked
- *   ENOENT, EACCES … the image cannot be opened
- *   ENOMEM, EMFILE   no memory, no descriptor
+/**
+ * dmamap_open() - Open a device.
+ * @spec: BACKEND[:TARGET][,key=value]…; dmamap(7) lists the back ends and the keys. "sim" is a bus
+ *   master of the simulated machine without behaviour of its own; "sim:edu", "sim:nvme,image=FILE"
+ *   and "sim:e1000e,…" are devices in software.
+ * Return: the device, which dmamap_close() closes. NULL: failure, with errno:
+ *   EINVAL  the spec has an unknown key, a bad value or a key twice (the error message names it)
+ *   EBUSY   another size of RAM is in use, the name is in use, or the image is locked; a retry
+ *           helps after the other user has closed its device
+ *   ENOENT, EACCES …  the image cannot be opened
+ *   ENOMEM, EMFILE    no memory or no descriptor is left; a retry helps after some were freed
  */
 DMAMAP_API struct device *dmamap_open(const char *spec);
 
-/*
- * Stops the device, tells of what is still mapped or allocated (checker), and frees everything.
- * No other thread may be in a call on the device. NULL is fine.
+/**
+ * dmamap_close() - Stop a device, report what is still mapped or allocated, and free everything.
+ * @dev: the device, or NULL. With the checker on, live mappings and allocations are reported.
+ * Context: no other thread may be in a call on the device.
  */
 DMAMAP_API void dmamap_close(struct device *dev);
 
-/*
- * The open device of that name (dev_name()); NULL, errno ENODEV. It stays the opener's, who may
- * close it: nobody may use it then.
+/**
+ * dmamap_find() - Find an open device by its name.
+ * @name: the name that dev_name() returns.
+ * Return: the device. The caller does not own it: the thread that opened it may close it, and no
+ *   thread may use it after that. NULL: no open device has the name, errno ENODEV.
  */
 DMAMAP_API struct device *dmamap_find(const char *name);
 
-/* This thread's last failure in words: what was asked, of which device, why not, what to do. */
+/**
+ * dmamap_strerror() - Return the error message of this thread's last failure: what was asked, of
+ * which device, why it failed, and what to do.
+ */
 DMAMAP_API const char *dmamap_strerror(void);
 
-/* The device's name: the key name=, else made of the spec. Valid until dmamap_close(). */
+/**
+ * dev_name() - Return the device's name.
+ * @dev: the device.
+ * Return: the value of the key name=, or a name made from the spec. It is valid until
+ *   dmamap_close().
+ */
 DMAMAP_API const char *dev_name(const struct device *dev);
 
-/*
- * Registers. `bar` and `offset` choose one; it must be aligned to its size and inside the BAR.
- * Reading what is not there gives all ones, writing it does nothing, and both leave an error
- * message (errno EINVAL). A write is seen by the device after all that this thread stored before
- * it. Unless the device was opened with writes=sync a write is posted: it may reach the device
- * after the call returned, but before any later access of this thread.
- *
- * Simulated devices have registers of 4 and 8 bytes only. A device that has ended (its machine
- * died) reads as all ones, with errno EIO.
- *
- * DMAMAP_CONFIG in place of a BAR is the PCI configuration space, of every device but "sim" itself,
- * in accesses of 1, 2, 4 and 8 bytes; dmamap(7) lists the bits that a write may change. All other
- * bits keep their value: a write that would change one of them leaves an error message (errno
- * EPERM), and what it may change is changed. A write is complete when the call returns.
- */
+/* The number in place of a BAR that selects the PCI configuration space. */
 #define DMAMAP_CONFIG 7
+
+/**
+ * dmamap_readb() - Read a register of one byte.
+ * @dev: the device.
+ * @bar: the number of the BAR, or DMAMAP_CONFIG.
+ * @offset: the register's offset in bytes, a multiple of the access size and inside the BAR.
+ *
+ * This and the next seven functions access registers. A read of a register that does not exist
+ * returns all ones, a write to it has no effect, and both set errno EINVAL and an error message. A
+ * write reaches the device after all stores that this thread made before it.
+ *
+ * Simulated devices have registers of 4 and 8 bytes only. Hardware back ends provide the device's
+ * PCI configuration space, read-only, as BAR DMAMAP_CONFIG. Registers of a device that has ended
+ * (its machine died) read as all ones, with errno EIO.
+ * Return: the value.
+ */
 DMAMAP_API u8 dmamap_readb(struct device *dev, int bar, u64 offset);
+/** dmamap_readw() - Read a register of two bytes; see dmamap_readb(). */
 DMAMAP_API u16 dmamap_readw(struct device *dev, int bar, u64 offset);
+/** dmamap_readl() - Read a register of four bytes; see dmamap_readb(). */
 DMAMAP_API u32 dmamap_readl(struct device *dev, int bar, u64 offset);
+/** dmamap_readq() - Read a register of eight bytes; see dmamap_readb(). */
 DMAMAP_API u64 dmamap_readq(struct device *dev, int bar, u64 offset);
+/** dmamap_writeb() - Write @value to a register of one byte; see dmamap_readb(). */
 DMAMAP_API void dmamap_writeb(struct device *dev, int bar, u64 offset, u8 value);
+/** dmamap_writew() - Write @value to a register of two bytes; see dmamap_readb(). */
 DMAMAP_API void dmamap_writew(struct device *dev, int bar, u64 offset, u16 value);
+/** dmamap_writel() - Write @value to a register of four bytes; see dmamap_readb(). */
 DMAMAP_API void dmamap_writel(struct device *dev, int bar, u64 offset, u32 value);
+/** dmamap_writeq() - Write @value to a register of eight bytes; see dmamap_readb(). */
 DMAMAP_API void dmamap_writeq(struct device *dev, int bar, u64 offset, u64 value);
 
 /* What dmamap_bar() tells in dmamap_bar_info.flags. */
@@ -141,6 +164,7 @@ DMAMAP_API int dmamap_irq_eoi(struct device *dev, unsigned int vector);
 
 /* One pointer of the driver's. NULL until set. */
 DMAMAP_API void dmamap_set_drvdata(struct device *dev, void *data);
+/** dmamap_get_drvdata() - Return the pointer of dmamap_set_drvdata(); NULL until it is set. */
 DMAMAP_API void *dmamap_get_drvdata(const struct device *dev);
 
 DMAMAP_END

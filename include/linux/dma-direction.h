@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which way a mapping's data goes, seen from memory. Linux: Documentation/core-api/dma-api.rst. */
+/* The direction of a mapping's transfers. Linux: Documentation/core-api/dma-api.rst. */
 #ifndef DMAMAP_LINUX_DMA_DIRECTION_H
 #define DMAMAP_LINUX_DMA_DIRECTION_H
 

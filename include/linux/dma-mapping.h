@@ -3,8 +3,14 @@
  * The DMA API: names, signatures and meaning as Linux documents them in
  * Documentation/core-api/dma-api.rst and dma-api-howto.rst.
  *
- * Every call may be made from any thread at once on one device. Sizes are bytes. Where a call
- * fails, dmamap_strerror() (<dmamap/device.h>) says in words why and what to do.
+ * @dev is the device, and the device of the mapping or allocation in a call that undoes one. A
+ * function without a list of parameters has those of the function that its comment names. Sizes
+ * are in bytes.
+ *
+ * Context of every function, unless its comment says otherwise: any thread, several threads at
+ * once on one device. "A retry helps" means that the same call may succeed after other memory was
+ * freed. When a call fails, dmamap_strerror() (<dmamap/device.h>) returns an error message that
+ * says why it failed and what to do.
  */
 #ifndef DMAMAP_LINUX_DMA_MAPPING_H
 #define DMAMAP_LINUX_DMA_MAPPING_H
@@ -19,110 +25,166 @@
 
 DMAMAP_BEGIN
 
-/* Attributes; the values are Linux's. Those that mean nothing here are accepted and do nothing. */
+/* DMA attributes, with Linux's values. Those that have no meaning here have no effect. */
 #define DMA_ATTR_WEAK_ORDERING		     (1UL << 1)
 #define DMA_ATTR_WRITE_COMBINE		     (1UL << 2)
 #define DMA_ATTR_NO_KERNEL_MAPPING	     (1UL << 4)
-#define DMA_ATTR_SKIP_CPU_SYNC		     (1UL << 5) /* the caller syncs, or knows that nobody need */
+#define DMA_ATTR_SKIP_CPU_SYNC		     (1UL << 5) /* no sync is needed, or the caller syncs */
 #define DMA_ATTR_FORCE_CONTIGUOUS	     (1UL << 6)
 #define DMA_ATTR_ALLOC_SINGLE_PAGES	     (1UL << 7)
 #define DMA_ATTR_NO_WARN		     (1UL << 8)
 #define DMA_ATTR_PRIVILEGED		     (1UL << 9)
 #define DMA_ATTR_MMIO			     (1UL << 10) /* dma_map_phys(): registers, not memory */
-#define DMA_ATTR_DEBUGGING_IGNORE_CACHELINES (1UL << 11) /* shares cache lines, and knows it */
-#define DMA_ATTR_REQUIRE_COHERENT	     (1UL << 12) /* fails rather than bounce or need syncs */
+#define DMA_ATTR_DEBUGGING_IGNORE_CACHELINES (1UL << 11) /* cache lines are shared on purpose */
+#define DMA_ATTR_REQUIRE_COHERENT	     (1UL << 12) /* fail if it must bounce or be synced */
 
-/* What a failed mapping gives instead of an address; ask by dma_mapping_error(). */
+/* The value that a failed mapping returns. Test for it with dma_mapping_error(). */
 #define DMA_MAPPING_ERROR (~(dma_addr_t)0)
 
-/* The lowest n bits, 1 <= n <= 64. */
+/* A mask of the lowest n bits, 1 <= n <= 64. */
 #define DMA_BIT_MASK(n) (~0ULL >> (64 - (n)))
 
-/*
- * Masks: the highest address that the device can put on the bus, all bits below it set. A device
- * begins with 32 bits. -EIO: the platform cannot serve such a device (or the mask is not a run of
- * ones from bit 0); nothing has changed and the driver should try a wider mask, or give up.
+/**
+ * dma_set_mask() - Set the highest address that the device can put on the bus for streaming
+ * mappings.
+ * @mask: the mask, with all bits below the highest one set; it has 32 bits until it is set.
+ * Return: 0. -EINVAL: @dev is NULL. -EIO: the platform cannot serve such a device, or the mask is
+ *   not a run of ones from bit 0. The old mask stays; the driver tries a wider mask or gives up.
  */
 DMAMAP_API int dma_set_mask(struct device *dev, u64 mask);
+/** dma_set_coherent_mask() - As dma_set_mask(), for coherent memory. */
 DMAMAP_API int dma_set_coherent_mask(struct device *dev, u64 mask);
+/** dma_set_mask_and_coherent() - As dma_set_mask(), for both masks. */
 DMAMAP_API int dma_set_mask_and_coherent(struct device *dev, u64 mask);
+/** dma_coerce_mask_and_coherent() - The same as dma_set_mask_and_coherent(). */
 DMAMAP_API int dma_coerce_mask_and_coherent(struct device *dev, u64 mask);
+/** dma_get_mask() - Return the mask of streaming mappings; 0 if @dev is NULL. */
 DMAMAP_API u64 dma_get_mask(struct device *dev);
 
-/*
- * The mask that reaches all RAM without bouncing. An IOMMU needs 32 bits, or with policy=identity,
- * where RAM has its own address, what RAM needs.
+/**
+ * dma_get_required_mask() - Return the mask that reaches all RAM without bouncing.
+ * With an IOMMU it has 32 bits. Under policy=identity, where RAM is mapped at its own physical
+ * address, it has the bits that RAM needs.
  */
 DMAMAP_API u64 dma_get_required_mask(struct device *dev);
-/* RAM exists that the device cannot address directly. */
+/** dma_addressing_limited() - Return true if the device cannot address a part of RAM directly. */
 DMAMAP_API bool dma_addressing_limited(struct device *dev);
-/*
- * The longest single mapping that succeeds wherever its memory lies, as far as nothing else is
- * mapped: bounded where some memory must bounce (without an IOMMU all that is not RAM), and by the
- * addresses that the mask reaches. SIZE_MAX: no memory is too long. A longer one may be refused.
+
+/**
+ * dma_max_mapping_size() - Return the length of the longest mapping that succeeds.
+ * Return: the longest length, in bytes, that can be mapped wherever the memory is, provided that
+ *   nothing else is mapped. It is limited where some memory must bounce (without an IOMMU: all
+ *   memory outside RAM), and by the addresses that the mask reaches. SIZE_MAX: there is no limit.
+ *   A longer mapping may fail.
  */
 DMAMAP_API size_t dma_max_mapping_size(struct device *dev);
-/* The longest one, from a page's start on, whose address space comes from a cache. */
+
+/** dma_opt_mapping_size() - Return the longest page-aligned mapping with a cached IOVA range. */
 DMAMAP_API size_t dma_opt_mapping_size(struct device *dev);
-/*
- * Scatterlist entries that begin and end at a multiple of this + 1 always merge, up to the longest
- * segment and the boundary; 0: they need not, since some memory is mapped entry by entry.
+
+/**
+ * dma_get_merge_boundary() - Return the alignment, minus one, at which scatterlist entries merge.
+ * Return: a mask. Entries that begin and end at a multiple of the mask + 1 always merge, up to the
+ *   longest segment and the boundary. 0: merging is not guaranteed, because some memory is mapped
+ *   one entry at a time.
  */
 DMAMAP_API unsigned long dma_get_merge_boundary(struct device *dev);
-/* Bytes of memory that must not be shared between a DMA buffer and anything else: 64. */
+
+/** dma_get_cache_alignment() - Return 64: a DMA buffer shares no such line with other data. */
 DMAMAP_API int dma_get_cache_alignment(void);
-/*
- * The sync calls do something for this mapping; for any mapping of the device so far (ask again
- * after mapping: the first one that bounces makes it true).
- */
+/** dma_need_sync() - Return true if the sync calls have an effect for this mapping. */
 DMAMAP_API bool dma_need_sync(struct device *dev, dma_addr_t dma_addr);
+
+/**
+ * dma_dev_need_sync() - Return true if the sync calls have an effect for a mapping made so far.
+ * The first mapping that bounces changes the result to true, so call this again after each map
+ * call.
+ */
 DMAMAP_API bool dma_dev_need_sync(const struct device *dev);
-/* Always: live mappings are counted, so that leaks are seen. */
+
+/** dma_need_unmap() - Return true: live mappings are counted so that leaks are detected. */
 DMAMAP_API bool dma_need_unmap(struct device *dev);
 
-/*
- * Limits of the device's scatter-gather engine: longest segment (64 KiB until set), a power-of-two
- * boundary minus one that no segment crosses (4 GiB - 1 until set), and address bits of the
- * original that a bounced mapping keeps (none until set; at most 4095). The setters of the first
- * two give 0 or -EINVAL, as the third. Each call that maps reads them once. A list's entry that is
- * itself longer than a limit, or lies across the boundary where memory is used at its own address,
- * stays one segment.
+/**
+ * dma_get_max_seg_size() - Return the longest segment in bytes; 64 KiB until it is set.
+ *
+ * This and the next five functions concern the limits of the device's scatter-gather engine. Each
+ * call that maps reads the limits once. A list entry that is itself longer than a limit, or that
+ * crosses the boundary where memory is used at its own address, stays one segment.
  */
 DMAMAP_API unsigned int dma_get_max_seg_size(struct device *dev);
+/** dma_set_max_seg_size() - Set the longest segment. Return: 0; -EINVAL: no device or @size 0. */
 DMAMAP_API int dma_set_max_seg_size(struct device *dev, unsigned int size);
+/** dma_get_seg_boundary() - Return the segment boundary minus one; 4 GiB - 1 until it is set. */
 DMAMAP_API unsigned long dma_get_seg_boundary(struct device *dev);
+/** dma_get_seg_boundary_nr_pages() - Return the boundary in pages of 1 << @page_shift bytes. */
 DMAMAP_API unsigned long dma_get_seg_boundary_nr_pages(struct device *dev, unsigned int page_shift);
+
+/**
+ * dma_set_seg_boundary() - Set the boundary that no segment may cross.
+ * @mask: a power of two minus one.
+ * Return: 0. -EINVAL: no device, or another mask; nothing changes and a retry does not help.
+ */
 DMAMAP_API int dma_set_seg_boundary(struct device *dev, unsigned long mask);
+
+/** dma_get_min_align_mask() - Return the address bits that bouncing preserves; 0 until set. */
 DMAMAP_API unsigned int dma_get_min_align_mask(struct device *dev);
+
+/**
+ * dma_set_min_align_mask() - Set the low address bits of the original that bouncing preserves.
+ * @min_align_mask: a power of two minus one, at most 4095.
+ * Return: 0. -EINVAL: no device, or another mask; nothing changes and a retry does not help.
+ */
 DMAMAP_API int dma_set_min_align_mask(struct device *dev, unsigned int min_align_mask);
 
-/*
- * Coherent memory: CPU and device see each other's stores with no call between. Zeroed; CPU and
- * DMA address aligned to the smallest page order that holds `size`; the DMA address is within the
- * coherent mask. NULL (errno ENOMEM, EINVAL): none such; *dma_handle is untouched. Freeing takes
- * what allocation was given and gave; a wrong address, another size or a second free is refused.
- * Behind a bus offset the CPU address may be one of vmalloc's: virt_to_phys() of it means nothing.
+/**
+ * dma_alloc_attrs() - Allocate coherent memory.
+ * @size: the number of bytes.
+ * @dma_handle: receives the device address; it is unchanged on failure.
+ * @gfp: allocation flags, see <linux/gfp.h>.
+ * @attrs: DMA_ATTR_* flags, or 0.
+ *
+ * The CPU and the device observe each other's stores without a call in between. The memory is
+ * zeroed. Its CPU address and its device address are aligned to the smallest page order that holds
+ * @size, and the device address is within the coherent mask. Behind a bus offset the CPU address
+ * may be a vmalloc address; virt_to_phys() must not be used on it.
+ * Return: the CPU address, or NULL with errno ENOMEM (a retry helps) or EINVAL (it does not).
  */
 DMAMAP_API void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
 				 unsigned long attrs);
+
+/**
+ * dma_free_attrs() - Free memory of dma_alloc_attrs().
+ * All arguments are those of the allocation and its results. A wrong address, another size and a
+ * second free are refused: nothing is freed.
+ */
 DMAMAP_API void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr,
 			       dma_addr_t dma_handle, unsigned long attrs);
-/* The same, freed by dmamap_close() if not before. */
+/** dmam_alloc_attrs() - As dma_alloc_attrs(); dmamap_close() frees what is still allocated. */
 DMAMAP_API void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle,
 				  gfp_t gfp, unsigned long attrs);
+/** dmam_free_coherent() - Free memory of dmam_alloc_attrs() before dmamap_close() does. */
 DMAMAP_API void dmam_free_coherent(struct device *dev, size_t size, void *vaddr,
 				   dma_addr_t dma_handle);
-/*
- * Puts the memory in place of [vma->vm_start, vma->vm_end) of this process, from page vm_pgoff of
- * it on. 0; -ENXIO: the range asks for more than `size` holds; -EINVAL: other memory, or no range
- * of whole pages; -ENOMEM.
+
+/**
+ * dma_mmap_attrs() - Map coherent memory into an address range of this process.
+ * @vma: the range [vm_start, vm_end), which is replaced; vm_pgoff is the first page of the memory.
+ *   The other arguments are those of the allocation and its results.
+ * Return: 0. -ENXIO: the range needs more than @size bytes. -EINVAL: this is other memory, or the
+ *   range is not one of whole pages. -ENOMEM: a retry helps.
  */
 DMAMAP_API int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_addr,
 			      dma_addr_t dma_addr, size_t size, unsigned long attrs);
+/** dma_can_mmap() - Return true if dma_mmap_attrs() is available for the device. */
 DMAMAP_API bool dma_can_mmap(struct device *dev);
-/*
- * A scatterlist of the memory, or of a part of it named by both addresses, to the end of its last
- * page; freed by sg_free_table(). 0; -EINVAL: other memory, or no table; -ENOMEM.
+
+/**
+ * dma_get_sgtable_attrs() - Make a scatterlist of coherent memory or of a part of it.
+ * @sgt: receives the table; sg_free_table() frees it.
+ * @cpu_addr, @dma_addr: both addresses of the part's first byte.
+ * @size: the size of the part. The list extends to the end of the part's last page.
+ * Return: 0. -EINVAL: this is other memory, or @sgt is NULL. -ENOMEM: a retry helps.
  */
 DMAMAP_API int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_addr,
 				     dma_addr_t dma_addr, size_t size, unsigned long attrs);
@@ -175,62 +237,105 @@ static inline int dma_get_sgtable(struct device *dev, struct sg_table *sgt, void
 	return dma_get_sgtable_attrs(dev, sgt, cpu_addr, dma_addr, size, 0);
 }
 
-/*
- * Streaming mappings: the device's address of memory that exists already, for one transfer or
- * many with syncs between. DMA_MAPPING_ERROR: direction NONE, size 0, a range that wraps, vmalloc
- * memory, DMA_ATTR_MMIO (memory is not registers), or no address space, page table or bounce memory
- * left; nothing is then mapped, and the driver tries later or drops the transfer. Unmap takes the
- * address, size and direction of the mapping and cannot fail; under policy=strict no access by the
- * device reaches the memory once it returns. A second unmap of one mapping, also by another thread
- * at the same time, is reported and does nothing. So is one as DMA_FROM_DEVICE where a
- * DMA_TO_DEVICE mapping begins, or the reverse: the address was given to another mapping meanwhile.
+/**
+ * dma_map_single_attrs() - Map existing memory for the device (a streaming mapping).
+ * @ptr: the memory. vmalloc memory is refused.
+ * @size: the number of bytes, not 0.
+ * @dir: the direction of the transfer, not DMA_NONE.
+ * @attrs: DMA_ATTR_* flags. DMA_ATTR_MMIO is refused, because memory is not registers.
+ *
+ * The mapping serves one transfer, or several with syncs between them.
+ * Return: the device address. DMA_MAPPING_ERROR: an argument is bad, the range wraps, or no
+ *   address space, page table or bounce memory is left. Nothing is mapped then. In the last case a
+ *   retry helps: the driver maps again later or drops the transfer.
  */
 DMAMAP_API dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 					   enum dma_data_direction dir, unsigned long attrs);
+
+/**
+ * dma_unmap_single_attrs() - Unmap what dma_map_single_attrs() mapped. It cannot fail.
+ * @addr: the device address that the map call returned; the other arguments are those of the map
+ *   call.
+ *
+ * Under policy=strict no device access reaches the memory after this call has returned. A second
+ * unmap of one mapping, also by another thread at the same time, is reported and has no effect.
+ * The same holds for an unmap with DMA_FROM_DEVICE where a DMA_TO_DEVICE mapping begins, and the
+ * reverse, because the address was then allocated to another mapping in the meantime.
+ */
 DMAMAP_API void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
 				       enum dma_data_direction dir, unsigned long attrs);
+/** dma_map_page_attrs() - As dma_map_single_attrs(), for @size bytes from @offset of @page on. */
 DMAMAP_API dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset,
 					 size_t size, enum dma_data_direction dir,
 					 unsigned long attrs);
+
+/**
+ * dma_unmap_page_attrs() - Unmap what dma_map_page_attrs() mapped; see dma_unmap_single_attrs().
+ */
 DMAMAP_API void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 				     enum dma_data_direction dir, unsigned long attrs);
-/* By physical address: memory, or with DMA_ATTR_MMIO another device's registers. */
+/** dma_map_phys() - Map memory, or with DMA_ATTR_MMIO another device's registers, at @phys. */
 DMAMAP_API dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
 				   enum dma_data_direction dir, unsigned long attrs);
+/** dma_unmap_phys() - Unmap what dma_map_phys() mapped; see dma_unmap_single_attrs(). */
 DMAMAP_API void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
 			       enum dma_data_direction dir, unsigned long attrs);
-/* Registers of another device, by physical address; memory is refused. */
+/** dma_map_resource() - Map another device's registers at @phys_addr. Memory is refused. */
 DMAMAP_API dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
 				       enum dma_data_direction dir, unsigned long attrs);
+/** dma_unmap_resource() - Unmap what dma_map_resource() mapped; see dma_unmap_single_attrs(). */
 DMAMAP_API void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 				   enum dma_data_direction dir, unsigned long attrs);
 
-/*
- * Scatterlists. dma_map_sg_attrs() returns how many DMA segments it made, at most nents, 0 on
- * failure with nothing left mapped; read them by sg_dma_address() and sg_dma_len(). Unmap and sync
- * take the nents that were passed in. dma_map_sgtable() returns 0, -EINVAL (bad list or direction,
- * DMA_ATTR_MMIO), -ENOMEM (try later) or -EIO (the device can never reach it), and sets sgt->nents.
+/**
+ * dma_map_sg_attrs() - Map a scatterlist.
+ * @sg: the list.
+ * @nents: the number of its entries.
+ * @dir: the direction of the transfer.
+ * @attrs: DMA_ATTR_* flags. DMA_ATTR_MMIO is refused.
+ * Return: the number of DMA segments, at most @nents; read them with sg_dma_address() and
+ *   sg_dma_len(). 0: failure, and nothing is mapped.
  */
 DMAMAP_API unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 					 enum dma_data_direction dir, unsigned long attrs);
+
+/**
+ * dma_unmap_sg_attrs() - Unmap a list. @nents is the value that was passed to dma_map_sg_attrs().
+ */
 DMAMAP_API void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 				   enum dma_data_direction dir, unsigned long attrs);
+
+/**
+ * dma_map_sgtable() - Map the list of @sgt and set @sgt->nents to the number of DMA segments.
+ * Return: 0. -EINVAL: a bad list or direction, or DMA_ATTR_MMIO. -ENOMEM: a retry helps. -EIO: the
+ *   device can never reach the memory.
+ */
 DMAMAP_API int dma_map_sgtable(struct device *dev, struct sg_table *sgt,
 			       enum dma_data_direction dir, unsigned long attrs);
+/** dma_unmap_sgtable() - Unmap the list of @sgt. */
 DMAMAP_API void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
 				  enum dma_data_direction dir, unsigned long attrs);
 
-/*
- * Syncs hand a live mapping, or a part of it, from device to CPU and back. They copy where the
- * mapping bounces or the machine is not coherent, and else do nothing. A range outside of any
- * mapping is ignored (the checker reports it).
+/**
+ * dma_sync_single_for_cpu() - Transfer the ownership of @size bytes at @addr to the CPU.
+ *
+ * Syncs transfer a live mapping, or a part of it, between the device and the CPU. They copy where
+ * the mapping bounces or the machine is not coherent; otherwise they have no effect. A range that
+ * is not mapped is ignored (the checker reports it).
  */
 DMAMAP_API void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 					enum dma_data_direction dir);
+
+/**
+ * dma_sync_single_for_device() - Transfer the ownership of @size bytes at @addr to the device.
+ */
 DMAMAP_API void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
 					   enum dma_data_direction dir);
+
+/** dma_sync_sg_for_cpu() - Sync a list. @nelems is the nents that was passed to the map call. */
 DMAMAP_API void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sg, int nelems,
 				    enum dma_data_direction dir);
+/** dma_sync_sg_for_device() - As dma_sync_sg_for_cpu(), in the other direction. */
 DMAMAP_API void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sg, int nelems,
 				       enum dma_data_direction dir);
 
@@ -260,7 +365,10 @@ static inline void dma_sync_sgtable_for_device(struct device *dev, struct sg_tab
 	dma_sync_sg_for_device(dev, sgt->sgl, (int)sgt->orig_nents, dir);
 }
 
-/* 0, or -ENOMEM for what a failed mapping gave. */
+/**
+ * dma_mapping_error() - Return -ENOMEM if @dma_addr is the result of a failed mapping, otherwise
+ * 0.
+ */
 DMAMAP_API int dma_mapping_error(struct device *dev, dma_addr_t dma_addr);
 
 #define dma_map_single(d, a, s, r)   dma_map_single_attrs(d, a, s, r, 0)
@@ -271,23 +379,23 @@ DMAMAP_API int dma_mapping_error(struct device *dev, dma_addr_t dma_addr);
 #define dma_unmap_page(d, a, s, r)   dma_unmap_page_attrs(d, a, s, r, 0)
 
 /*
- * Two-step mappings (Linux: Documentation/core-api/dma-api.rst, "dma_iova_*"): take a range of the
- * device's addresses once, link memory into it piece by piece, sync once, unlink, and link again.
- * Only through an IOMMU. One state may be linked and unlinked by several threads at once in
- * disjoint parts.
+ * Two-step mappings (Linux: Documentation/core-api/dma-api.rst, "dma_iova_*"): the driver
+ * allocates a range of device addresses once, links memory into it piece by piece, syncs once,
+ * unlinks, and may link again. They need an IOMMU. Several threads may link and unlink disjoint
+ * parts of one state at once.
  *
- * `addr` is the device address of offset 0. The state is 48 bytes whatever is linked. It may
- * be moved while no call runs on it, never doubled.
+ * `addr` is the device address of offset 0. The state has 48 bytes, independent of what is linked.
+ * It may be moved while no call uses it; it must never be duplicated.
  */
 struct dma_iova_state {
 	dma_addr_t addr;
 	u64 __size;   /* bytes of the range; 0: not in use */
 	u64 *__slots; /* the page-table words of a short range */
-	u64 __end;    /* where a link that ends inside a granule closed the range; 0: open */
-	u64 __live;   /* the device's mark, and the thread that links without the lock */
+	u64 __end; /* offset at which a link that ends inside a granule closed the range; 0: open */
+	u64 __live; /* the device's mark | the thread that links without the lock */
 	u32 __lock;
 	u8 __busy, __stale;
-	u16 __open; /* granules that a store into __slots links; 0: it takes more */
+	u16 __open; /* granules that a store into __slots links; 0: a call is needed */
 };
 
 static inline bool dma_use_iova(struct dma_iova_state *state)
@@ -300,23 +408,34 @@ static inline size_t dma_iova_size(struct dma_iova_state *state)
 	return (size_t)state->__size;
 }
 
-/*
- * Takes `size` bytes of address space; only the place of `phys` in its granule (4 KiB) matters.
- * False, with the state all zero: no IOMMU, size 0, or no space left; use dma_map_phys() or
- * dma_map_sg() then.
+/**
+ * dma_iova_try_alloc() - Allocate a range of device addresses.
+ * @state: receives the range; it is all zero on failure.
+ * @phys: only its offset in the granule (4 KiB) is used.
+ * @size: the number of bytes.
+ * Return: true. False: the device has no IOMMU, @size is 0, or no address space is left (only then
+ *   a retry helps). Use dma_map_phys() or dma_map_sg() then.
  */
 DMAMAP_API bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
 				   phys_addr_t phys, size_t size);
 
-/* Gives the range back. What is still linked is unlinked (the checker reports it). */
+/**
+ * dma_iova_free() - Free the range. What is still linked is unlinked (the checker reports it).
+ */
 DMAMAP_API void dma_iova_free(struct device *dev, struct dma_iova_state *state);
 
-/*
- * Links memory at `offset` of the range. The device may see it only after dma_iova_sync(). 0;
- * -EINVAL: size 0, outside of the range, an offset whose place in its granule is not that of
- * `phys`, an unaligned start but at offset 0, a bad direction, behind a link that ended inside a
- * granule (or such a link before another); -EEXIST: something is linked there; -ENOMEM: try later;
- * -EIO: memory that cannot be linked so. Nothing is changed on failure.
+/**
+ * dma_iova_link() - Link memory into a range. Nothing changes on failure.
+ * @phys: the physical address of the memory.
+ * @offset: the offset in the range.
+ * @size: the number of bytes.
+ *
+ * The device may access the memory only after dma_iova_sync().
+ * Return: 0. -EINVAL: @size is 0, the part is outside of the range, the offsets of @offset and
+ *   @phys in their granules differ, the start is unaligned at an @offset other than 0, the
+ *   direction is bad, the part follows a link that ended inside a granule, or such a link would
+ *   precede another link. -EEXIST: memory is linked there already. -ENOMEM: a retry helps. -EIO:
+ *   this memory cannot be linked.
  */
 DMAMAP_API int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys,
 			     size_t offset, size_t size, enum dma_data_direction dir,
@@ -324,17 +443,17 @@ DMAMAP_API int dma_iova_link(struct device *dev, struct dma_iova_state *state, p
 
 #if defined(__x86_64__) && defined(__LP64__)
 /*
- * Linking one granule of RAM is a store, less than the call would cost; so that part is inline. It
- * refuses nothing: what it does not do itself it leaves to the library (src/map/twostep.h says why
- * it is right). A device begins with a pointer to the limits.
+ * Linking one granule of RAM is one store, which costs less than a call, so this part is inline.
+ * It never fails: whatever it does not handle it passes to the library (src/map/twostep.h explains
+ * why this is correct). The first member of a device is a pointer to the limits.
  */
 struct __dma_link_limits {
-	u64 ram_end[2]; /* of RAM below 4 GiB, and of all */
+	u64 ram_end[2]; /* the end of RAM below 4 GiB, and of all RAM */
 	const u32 *refuse;
-	u64 live; /* the device's mark: the states of its ranges have it in __live */
+	u64 live; /* the device's mark, which the states of its ranges have in __live */
 };
 
-/* A number of this thread's, below 2^48. */
+/* A number that identifies this thread, below 2^48. */
 static inline u64 __dma_self(void)
 {
 	u64 self;
@@ -385,54 +504,93 @@ __dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t ph
 	__dma_iova_link(dev, state, phys, offset, size, dir, attrs)
 #endif
 
-/* After it the device sees what was linked in the part. Cheap when nothing is pending. 0, -EINVAL.
+/**
+ * dma_iova_sync() - Make what was linked in a part of the range accessible to the device.
+ * The call is cheap when nothing is pending.
+ * Return: 0. -EINVAL: the part is outside of the range, or @state is not one of @dev.
  */
 DMAMAP_API int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset,
 			     size_t size);
 
-/*
- * Takes whole links, or parts on granule borders, away; each goes back under the direction and
- * attributes that it was linked with. Under policy=strict no access by the device reaches it when
- * this returns.
+/**
+ * dma_iova_unlink() - Unlink whole links, or parts of them that begin and end at a granule.
+ * @dir: each link is undone with the direction that it was linked with.
+ * @attrs: each link is undone with the attributes that it was linked with.
+ *
+ * Under policy=strict no device access reaches the memory after this call has returned.
  */
 DMAMAP_API void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t offset,
 				size_t size, enum dma_data_direction dir, unsigned long attrs);
 
-/* Unlinks [0, mapped_len) and gives the whole range back. */
+/** dma_iova_destroy() - Unlink [0, @mapped_len) and free the whole range. */
 DMAMAP_API void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
 				 size_t mapped_len, enum dma_data_direction dir,
 				 unsigned long attrs);
 
-/* dma_sync_single_*() for a part of what is linked. Linux has no such calls. */
+/**
+ * dma_iova_sync_for_cpu() - dma_sync_single_for_cpu() for a part of a range. Linux has no such
+ * call.
+ */
 DMAMAP_API void dma_iova_sync_for_cpu(struct device *dev, struct dma_iova_state *state,
 				      size_t offset, size_t size, enum dma_data_direction dir);
+
+/**
+ * dma_iova_sync_for_device() - dma_sync_single_for_device() for a part. Linux has no such call.
+ */
 DMAMAP_API void dma_iova_sync_for_device(struct device *dev, struct dma_iova_state *state,
 					 size_t offset, size_t size, enum dma_data_direction dir);
 
-/*
- * Memory that is not coherent, mapped from allocation to free: the driver hands it back and forth
- * by dma_sync_single_*() (dma_sync_sgtable_*() for the non-contiguous kind). Zeroed, whole pages.
- * NULL (errno EINVAL, ENOMEM): size 0, no direction, GFP zone flags or __GFP_COMP, or no memory.
+/**
+ * dma_alloc_pages() - Allocate 2^order contiguous pages that are not coherent and map them.
+ * @size: the number of bytes, which is rounded up to 2^order pages.
+ * @dma_handle: receives the device address, which is within both masks.
+ * @dir: the direction of the transfers.
+ * @gfp: allocation flags without zone flags and without __GFP_COMP.
  *
- * dma_alloc_pages: 2^order contiguous pages that the device can address; `page + i` is the i-th.
- * dma_alloc_noncontiguous: through an IOMMU scattered pages behind one DMA segment, so RAM may be
- * fragmented; else contiguous ones. Less than 4 GiB; attrs is 0 or DMA_ATTR_ALLOC_SINGLE_PAGES.
- * The addresses of both are within both masks.
- * dma_vmap_noncontiguous gives one CPU range of them.
+ * The memory is zeroed, consists of whole pages that the device can address, and is mapped until
+ * it is freed. The driver transfers its ownership with dma_sync_single_*(). `page + i` is the i-th
+ * page.
+ * Return: the first page, or NULL with errno EINVAL (@size 0, no direction, bad flags) or ENOMEM
+ *   (a retry helps).
  */
 DMAMAP_API struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
 					enum dma_data_direction dir, gfp_t gfp);
+
+/**
+ * dma_free_pages() - Free memory of dma_alloc_pages(). All arguments are those of the allocation.
+ */
 DMAMAP_API void dma_free_pages(struct device *dev, size_t size, struct page *page,
 			       dma_addr_t dma_handle, enum dma_data_direction dir);
+/** dma_mmap_pages() - Map memory of dma_alloc_pages() into @vma; returns as dma_mmap_attrs(). */
 DMAMAP_API int dma_mmap_pages(struct device *dev, struct vm_area_struct *vma, size_t size,
 			      struct page *page);
+
+/**
+ * dma_alloc_noncontiguous() - As dma_alloc_pages(), from pages that need not be contiguous.
+ * @size: the number of bytes, less than 4 GiB.
+ * @attrs: 0 or DMA_ATTR_ALLOC_SINGLE_PAGES.
+ *
+ * Through an IOMMU scattered pages form one DMA segment, so that RAM may be fragmented. Without
+ * one the pages are contiguous. The driver transfers ownership with dma_sync_sgtable_*().
+ * Return: the mapped table, or NULL with errno EINVAL or ENOMEM (a retry helps).
+ */
 DMAMAP_API struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 						    enum dma_data_direction dir, gfp_t gfp,
 						    unsigned long attrs);
+
+/**
+ * dma_free_noncontiguous() - Free memory of dma_alloc_noncontiguous(), with the same arguments.
+ */
 DMAMAP_API void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt,
 				       enum dma_data_direction dir);
+
+/**
+ * dma_vmap_noncontiguous() - Map the pages of @sgt into one CPU range. NULL: failure, see errno.
+ */
 DMAMAP_API void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt);
+/** dma_vunmap_noncontiguous() - Undo dma_vmap_noncontiguous(). */
 DMAMAP_API void dma_vunmap_noncontiguous(struct device *dev, void *vaddr);
+/** dma_mmap_noncontiguous() - Map the pages of @sgt into @vma; returns as dma_mmap_attrs(). */
 DMAMAP_API int dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma, size_t size,
 				      struct sg_table *sgt);
 
@@ -450,7 +608,7 @@ static inline void dma_free_noncoherent(struct device *dev, size_t size, void *v
 	dma_free_pages(dev, size, vaddr ? virt_to_page(vaddr) : NULL, dma_handle, dir);
 }
 
-/* Unmap state in a driver's own structure: always there, since unmap always needs it. */
+/* Unmap state in a driver's own structure; the fields always exist, since unmap needs them. */
 #define DEFINE_DMA_UNMAP_ADDR(ADDR_NAME)	dma_addr_t ADDR_NAME
 #define DEFINE_DMA_UNMAP_LEN(LEN_NAME)		u32 LEN_NAME
 #define dma_unmap_addr(PTR, ADDR_NAME)		((PTR)->ADDR_NAME)
@@ -458,7 +616,7 @@ static inline void dma_free_noncoherent(struct device *dev, size_t size, void *v
 #define dma_unmap_len(PTR, LEN_NAME)		((PTR)->LEN_NAME)
 #define dma_unmap_len_set(PTR, LEN_NAME, VAL)	(((PTR)->LEN_NAME) = (VAL))
 
-/* Order of a driver's own accesses to memory shared with the device. */
+/* Memory barriers between a driver's accesses to memory that the device also accesses. */
 #define dma_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define dma_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define dma_mb()  __atomic_thread_fence(__ATOMIC_SEQ_CST)

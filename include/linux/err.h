@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Error numbers carried in pointers: the last 4095 addresses stand for -4095 ... -1. */
+/* Error numbers in pointers: the last 4095 addresses represent -4095 ... -1. */
 #ifndef DMAMAP_LINUX_ERR_H
 #define DMAMAP_LINUX_ERR_H
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages of the machine's RAM: physically contiguous memory that a device may reach directly.
+ * Pages of the machine's RAM: physically contiguous memory that a device may access directly.
  * Linux: Documentation/core-api/memory-allocation.rst, Documentation/core-api/mm-api.rst.
  *
- * The first allocation, or the first device opened, fixes the size of RAM (8 GiB unless a spec
- * names another; it is sparse and costs what is touched). Any call may be made from any thread at
- * once. No allocation waits for memory to come free, whatever its flags say: where there is none it
- * returns NULL, errno ENOMEM, and dmamap_strerror() says what was missing. Code must check the
- * pointer even with __GFP_NOFAIL.
+ * The first allocation, or the first device opened, sets the size of RAM (8 GiB unless a spec has
+ * another size). RAM is sparse: only pages that are used occupy memory.
+ *
+ * Context of every function: any thread, several threads at once. No allocation waits for memory
+ * to be freed, whatever its flags are: if there is none, it returns NULL with errno ENOMEM, and
+ * dmamap_strerror() says what was missing. The caller must check the pointer even with
+ * __GFP_NOFAIL.
  */
 #ifndef DMAMAP_LINUX_GFP_H
 #define DMAMAP_LINUX_GFP_H
@@ -16,16 +18,19 @@
 
 DMAMAP_BEGIN
 
-/* Where: the highest zone that is allowed; lower ones serve when it is full. */
+/* The highest zone that is permitted. Lower zones are used when it is full. */
 #define __GFP_DMA     0x00000001u /* below 16 MiB */
 #define __GFP_DMA32   0x00000002u /* below 4 GiB */
-#define __GFP_HIGHMEM 0x00000004u /* any RAM, as without it: there is no memory beyond the map */
-#define __GFP_MOVABLE 0x00000008u /* accepted, no effect: nothing is ever moved */
+#define __GFP_HIGHMEM 0x00000004u /* any RAM, as without the flag: all RAM is mapped */
+#define __GFP_MOVABLE 0x00000008u /* accepted, no effect: memory is never moved */
 
-/* What: zeroed memory. Without it a page holds what its last user left. */
+/* Zeroed memory. Without the flag a page contains the data of its previous user. */
 #define __GFP_ZERO 0x00000010u
 
-/* How: accepted with Linux's meaning where nothing ever waits, so without effect. */
+/*
+ * Linux's flags for waiting and reclaim. They are accepted and have no effect, because no
+ * allocation waits.
+ */
 #define __GFP_HIGH	     0x00000020u
 #define __GFP_IO	     0x00000040u
 #define __GFP_FS	     0x00000080u
@@ -36,7 +41,7 @@ DMAMAP_BEGIN
 #define __GFP_NOFAIL	     0x00001000u
 #define __GFP_NORETRY	     0x00002000u
 #define __GFP_MEMALLOC	     0x00004000u
-#define __GFP_COMP	     0x00008000u /* every block is one: see compound_order() */
+#define __GFP_COMP	     0x00008000u /* every block is compound: see compound_order() */
 #define __GFP_NOMEMALLOC     0x00010000u
 #define __GFP_HARDWALL	     0x00020000u
 #define __GFP_THISNODE	     0x00040000u
@@ -57,7 +62,7 @@ DMAMAP_BEGIN
 #define GFP_HIGHUSER	     (GFP_USER | __GFP_HIGHMEM)
 #define GFP_HIGHUSER_MOVABLE (GFP_HIGHUSER | __GFP_MOVABLE)
 
-/* The largest block has 2^MAX_PAGE_ORDER pages: 1 GiB. Linux's has 4 MiB at most. */
+/* The largest block has 2^MAX_PAGE_ORDER pages, which is 1 GiB. Linux's has at most 4 MiB. */
 #define MAX_PAGE_ORDER 18
 
 static inline bool gfpflags_allow_blocking(gfp_t gfp)
@@ -65,15 +70,20 @@ static inline bool gfpflags_allow_blocking(gfp_t gfp)
 	return (gfp & __GFP_DIRECT_RECLAIM) != 0;
 }
 
-/*
- * 2^order pages, physically contiguous, aligned to their size in physical and in CPU address. The
- * first one's struct page; `page + i` is the i-th. NULL: no block that large in the allowed zones,
- * or an order above MAX_PAGE_ORDER (errno ENOMEM): a retry helps only when something was freed, a
- * lower order may do. Given back with the same order by __free_pages() or free_pages().
+/**
+ * alloc_pages() - Allocate 2^order physically contiguous pages.
+ * @gfp: allocation flags.
+ * @order: the order, at most MAX_PAGE_ORDER.
+ *
+ * The block is aligned to its size in physical and in CPU address. It is freed by __free_pages()
+ * or free_pages() with the same order.
+ * Return: the first page; `page + i` is the i-th. NULL with errno ENOMEM: no block of that size is
+ *   free in the permitted zones, or the order is too large. A retry helps only after memory was
+ *   freed; a lower order may succeed.
  */
 DMAMAP_API struct page *alloc_pages(gfp_t gfp, unsigned int order);
 
-/* The same; there is one memory node, so `nid` chooses nothing. */
+/** alloc_pages_node() - As alloc_pages(). There is one memory node, so @nid has no effect. */
 static inline struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
 {
 	(void)nid;
@@ -85,7 +95,7 @@ static inline struct page *alloc_page(gfp_t gfp)
 	return alloc_pages(gfp, 0);
 }
 
-/* The same by CPU address; 0 where alloc_pages() gives NULL. */
+/** __get_free_pages() - As alloc_pages(), but return the CPU address; 0 on failure. */
 DMAMAP_API unsigned long __get_free_pages(gfp_t gfp, unsigned int order);
 
 static inline unsigned long __get_free_page(gfp_t gfp)
@@ -139,7 +149,8 @@ DMAMAP_API void split_page(struct page *page, unsigned int order);
  * refused, nothing changes, and dmamap_strerror() says what was wrong (errno EINVAL).
  */
 DMAMAP_API void __free_pages(struct page *page, unsigned int order);
-DMAMAP_API void free_pages(unsigned long addr, unsigned int order); /* addr 0 is fine */
+/** free_pages() - As __free_pages(), by CPU address; 0 has no effect. */
+DMAMAP_API void free_pages(unsigned long addr, unsigned int order); /* addr 0: no effect */
 
 static inline void __free_page(struct page *page)
 {
@@ -151,11 +162,14 @@ static inline void free_page(unsigned long addr)
 	free_pages(addr, 0);
 }
 
-/*
- * As many contiguous pages as `size` bytes need, not rounded up to a power of two. NULL as
- * alloc_pages(). Given back whole by free_pages_exact() with the same size.
+/**
+ * alloc_pages_exact() - Allocate as many contiguous pages as @size bytes need.
+ * The number of pages is not rounded up to a power of two. free_pages_exact() with the same size
+ * frees the whole.
+ * Return: the CPU address; NULL as alloc_pages().
  */
 DMAMAP_API void *alloc_pages_exact(size_t size, gfp_t gfp);
+/** free_pages_exact() - Free memory of alloc_pages_exact(). */
 DMAMAP_API void free_pages_exact(void *virt, size_t size);
 
 DMAMAP_END

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * struct page, and the ways between a page, its physical address and its CPU address.
+ * struct page, and the conversions between a page, its physical address and its CPU address.
  * Linux: Documentation/core-api/mm-api.rst, Documentation/mm/memory-model.rst.
  *
- * All of the process's memory has physical addresses here: RAM (pages, kmalloc) from 0 up, other
- * memory (malloc, mmap, stack) above bit 50, where no device reaches it directly. So each
- * conversion works for any pointer, is arithmetic, and undoes its opposite. The struct page of
- * other memory can be computed with (`page + i`, page_to_phys, page_address, sg_set_page) but there
- * is nothing behind it: it must not be read. vmalloc's addresses count as other memory; their RAM
- * pages are told by vmalloc_to_page().
+ * All memory of the process has physical addresses here. RAM (pages, kmalloc) begins at 0. Other
+ * memory (malloc, mmap, stack) is above bit 50, where no device reaches it directly. So each
+ * conversion accepts any pointer, is a calculation, and inverts its counterpart. The struct page
+ * of other memory may be used in calculations (`page + i`, page_to_phys, page_address,
+ * sg_set_page), but it must not be read, because no memory backs it. Addresses of vmalloc count as
+ * other memory; vmalloc_to_page() returns their RAM pages.
+ *
+ * Context of every function: any thread.
  */
 #ifndef DMAMAP_LINUX_MM_H
 #define DMAMAP_LINUX_MM_H
@@ -47,7 +49,7 @@ DMAMAP_BEGIN
 
 /* One page of RAM. Its fields are the allocator's own. */
 struct page {
-	u32 state; /* what it is part of, and the order of the block it begins */
+	u32 state; /* what the page is part of, and the order of the block that begins with it */
 	u32 refs;  /* of a block, in its first page */
 	struct page *next, *prev;
 	void *owner;
@@ -56,11 +58,14 @@ struct page {
 /* An address range of this process, as the dma_mmap_* calls take it. */
 struct vm_area_struct {
 	unsigned long vm_start; /* page-aligned, first byte */
-	unsigned long vm_end;	/* page-aligned, past the last */
-	unsigned long vm_pgoff; /* pages of the memory to leave out at its beginning */
+	unsigned long vm_end;	/* page-aligned, the byte after the last */
+	unsigned long vm_pgoff; /* the first page of the memory that is mapped */
 };
 
-/* No call fails, whatever the argument; what is computed from a bad pointer is just as bad. */
+/*
+ * The conversions do not fail, whatever the argument is. The result for an invalid pointer is
+ * invalid.
+ */
 DMAMAP_API phys_addr_t virt_to_phys(const volatile void *addr);
 DMAMAP_API void *phys_to_virt(phys_addr_t addr);
 DMAMAP_API struct page *virt_to_page(const void *addr);
@@ -88,7 +93,10 @@ static inline unsigned long virt_to_pfn(const void *addr)
 	return (unsigned long)(virt_to_phys(addr) >> PAGE_SHIFT);
 }
 
-/* The least order of pages that holds `size` bytes; 52 for size 0, which no allocation grants. */
+/**
+ * get_order() - Return the least order of pages that holds @size bytes.
+ * Return: the order; 52 for @size 0, which no allocation accepts.
+ */
 static inline int get_order(unsigned long size)
 {
 	if (!size)
@@ -189,7 +197,9 @@ static inline bool page_is_pfmemalloc(const struct page *page)
 /* The first page of the live block that `page` is in; `page` itself when it is in none. */
 DMAMAP_API struct page *compound_head(struct page *page);
 
-/* The order of the live block that `page` is in; 0 when it is in none. */
+/**
+ * compound_order() - Return the order of the live block that contains @page; 0 if there is none.
+ */
 DMAMAP_API unsigned int compound_order(struct page *page);
 
 static inline unsigned long compound_nr(struct page *page)
@@ -212,10 +222,14 @@ static inline struct page *virt_to_head_page(const void *addr)
 /* One more reference to the block that a page is in; nothing for memory that is not RAM's. */
 DMAMAP_API void get_page(struct page *page);
 
-/* One less: the last gives the whole block back. Refused as __free_pages() says. */
+/**
+ * put_page() - Drop a reference. The last one frees the whole block. Refused as __free_pages().
+ */
 DMAMAP_API void put_page(struct page *page);
 
-/* References to the block that a page is in; 0: it is in none. */
+/**
+ * page_count() - Return the number of references to the block of a page; 0: it is in no block.
+ */
 DMAMAP_API int page_count(struct page *page);
 
 static inline int page_ref_count(struct page *page)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Scatterlists: memory in pieces, and how a device sees it. An entry is a run of bytes that is
- * contiguous in memory (page, offset, length); mapping gives the list dma_address and dma_length,
- * which may describe fewer, longer segments than the list has entries.
+ * Scatterlists: memory in pieces, and the segments in which a device accesses it. An entry is a
+ * run of bytes that is contiguous in memory (page, offset, length). Mapping sets dma_address and
+ * dma_length, which may describe fewer, longer segments than the list has entries.
  *
- * A list is an array of entries, the last one marked, or several arrays: an entry may be a link to
- * the next array instead. Both marks are in the low bits of page_link, so walk a list with
- * sg_next() or for_each_sg() only. A struct page is aligned to 4 bytes or more.
+ * A list is an array of entries, of which the last one is marked, or several arrays: an entry may
+ * be a link to the next array instead. Both marks are in the low bits of page_link, so walk a list
+ * only with sg_next() or for_each_sg(). A struct page is aligned to at least 4 bytes.
  *
- * Nothing here locks: a list belongs to one thread at a time; any number may read it together.
+ * Context of every function: there is no locking. One thread at a time may change a list; several
+ * threads may read it at once.
  */
 #ifndef DMAMAP_LINUX_SCATTERLIST_H
 #define DMAMAP_LINUX_SCATTERLIST_H
@@ -43,12 +44,12 @@ struct sg_table {
 /* Entries in one array of sg_alloc_table(); longer lists are chained. */
 #define SG_MAX_SINGLE_ALLOC (PAGE_SIZE / sizeof(struct scatterlist))
 
-/* Both can be assigned to. */
+/* Both macros are lvalues. */
 #define sg_dma_address(sg) ((sg)->dma_address)
 #define sg_dma_len(sg)	   ((sg)->dma_length)
 
-#define SG_DMA_BUS_ADDRESS (1u << 0) /* a peer's registers by bus address: nothing to unmap */
-/* The segment is bounced; in the list's first entry: some segment of the list is. */
+#define SG_DMA_BUS_ADDRESS (1u << 0) /* a peer's registers, by bus address: no unmap */
+/* The segment is bounced. In the first entry of a list: at least one segment is bounced. */
 #define SG_DMA_SWIOTLB (1u << 1)
 
 static inline bool sg_dma_is_bus_address(const struct scatterlist *sg)
@@ -86,7 +87,7 @@ static inline bool sg_is_last(const struct scatterlist *sg)
 	return sg->page_link & SG_END;
 }
 
-/* The array that a link leads to. */
+/** sg_chain_ptr() - Return the array that a link points to. */
 static inline struct scatterlist *sg_chain_ptr(const struct scatterlist *sg)
 {
 	return (struct scatterlist *)(sg->page_link & ~SG_PAGE_LINK_MASK);
@@ -97,7 +98,7 @@ static inline struct page *sg_page(const struct scatterlist *sg)
 	return (struct page *)(sg->page_link & ~SG_PAGE_LINK_MASK);
 }
 
-/* Puts a page in an entry; the end mark stays as it is. */
+/** sg_assign_page() - Set the page of an entry; the end mark is unchanged. */
 static inline void sg_assign_page(struct scatterlist *sg, struct page *page)
 {
 	sg->page_link = (sg->page_link & SG_END) | (unsigned long)page;
@@ -111,29 +112,34 @@ static inline void sg_set_page(struct scatterlist *sg, struct page *page, unsign
 	sg->length = len;
 }
 
-/* `buf` is any memory of the process that is contiguous as the CPU sees it, except vmalloc's. */
+/**
+ * sg_set_buf() - Set an entry to @buflen bytes at @buf.
+ * @buf: any memory of the process that is contiguous for the CPU, except vmalloc memory.
+ */
 static inline void sg_set_buf(struct scatterlist *sg, const void *buf, unsigned int buflen)
 {
 	sg_set_page(sg, virt_to_page(buf), buflen, (unsigned int)offset_in_page(buf));
 }
 
-/* The entry after this one, across links; NULL after the last. */
+/** sg_next() - Return the entry after this one, across links; NULL after the last. */
 static inline struct scatterlist *sg_next(struct scatterlist *sg)
 {
 	if (sg_is_last(sg))
 		return NULL;
 	sg++;
-	/* the compiler cannot know that the marks keep us inside an array, and would warn */
+	/* the marks bound the walk to an array, which the compiler cannot infer: avoid its warning
+	 */
 	__asm__("" : "+r"(sg));
 	return __builtin_expect(sg_is_chain(sg), 0) ? sg_chain_ptr(sg) : sg;
 }
 
-/* The physical address, and the CPU's, of the entry's first byte. */
+/** sg_phys() - Return the physical address of the entry's first byte. */
 static inline phys_addr_t sg_phys(const struct scatterlist *sg)
 {
 	return page_to_phys(sg_page(sg)) + sg->offset;
 }
 
+/** sg_virt() - Return the CPU address of the entry's first byte. */
 static inline void *sg_virt(const struct scatterlist *sg)
 {
 	return (char *)page_address(sg_page(sg)) + sg->offset;
@@ -149,7 +155,10 @@ static inline void sg_unmark_end(struct scatterlist *sg)
 	sg->page_link &= ~SG_END;
 }
 
-/* Makes the last of prv's prv_nents entries a link to `sgl`; it holds no memory from then on. */
+/**
+ * sg_chain() - Make the last of @prv_nents entries of @prv a link to @sgl.
+ * The entry contains no memory after that.
+ */
 static inline void sg_chain(struct scatterlist *prv, unsigned int prv_nents,
 			    struct scatterlist *sgl)
 {
@@ -160,39 +169,66 @@ static inline void sg_chain(struct scatterlist *prv, unsigned int prv_nents,
 	link->page_link = (unsigned long)sgl | SG_CHAIN;
 }
 
-/*
- * Making lists. sg_init_table() zeroes an array of the caller's and marks its end (NULL or 0
- * entries: nothing happens); sg_init_one() makes a list of one buffer. sg_last() gives the nents-th
- * entry, or the one before the list's end if that comes first; NULL for none.
+/**
+ * sg_init_table() - Zero an array of the caller's and mark its end.
+ * @sgl: the array. With NULL nothing happens.
+ * @nents: the number of its entries. With 0 nothing happens.
  */
 DMAMAP_API void sg_init_table(struct scatterlist *sgl, unsigned int nents);
+
+/**
+ * sg_init_one() - Make a list of one buffer.
+ * @sg: the entry.
+ * @buf: the buffer, as for sg_set_buf().
+ * @buflen: its bytes.
+ */
 DMAMAP_API void sg_init_one(struct scatterlist *sg, const void *buf, unsigned int buflen);
+
+/**
+ * sg_last() - Return the last of @nents entries, or of the list if it ends before.
+ * Return: the entry; NULL if there is none.
+ */
 DMAMAP_API struct scatterlist *sg_last(struct scatterlist *sgl, unsigned int nents);
 
-/* Entries up to the end mark. */
+/** sg_nents() - Return the number of entries up to the end mark. */
 DMAMAP_API int sg_nents(struct scatterlist *sg);
-/* Entries that hold the first `len` bytes; -EINVAL: the list is shorter. */
+
+/**
+ * sg_nents_for_len() - Return the number of entries that contain the first @len bytes.
+ * Return: the number. -EINVAL: the list is shorter than @len.
+ */
 DMAMAP_API int sg_nents_for_len(struct scatterlist *sg, u64 len);
 
-/*
- * A table of nents empty entries, in page-sized arrays. 0; -EINVAL: no table or no entries;
- * -ENOMEM: no memory, or more than 2^26 entries. After a failure the table is empty, so that
- * sg_free_table() of it does nothing.
+/**
+ * sg_alloc_table() - Allocate a table of empty entries, in page-sized arrays.
+ * @table: receives the arrays. After a failure it is empty, so that sg_free_table() has no effect.
+ * @nents: the number of entries, at most 2^26.
+ * @gfp_mask: allocation flags.
+ * Return: 0. -EINVAL: no table or no entries. -ENOMEM: too many entries, or no memory is left
+ *   (then a retry helps).
  */
 DMAMAP_API int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask);
+/** sg_free_table() - Free the entries of a table, but not the memory that they describe. */
 DMAMAP_API void sg_free_table(struct sg_table *table);
 
-/*
- * A table of the `size` bytes that begin `offset` bytes into the first of n_pages pages. Pages
- * that follow each other in memory share an entry of at most max_segment bytes (rounded down to
- * whole pages). -EINVAL also for an offset beyond the first page, a size of 0 or beyond the pages,
- * and max_segment below a page.
+/**
+ * sg_alloc_table_from_pages_segment() - Make a table of pages.
+ * @sgt: receives the list, as for sg_alloc_table().
+ * @pages: the pages. Those that follow each other in memory share an entry.
+ * @n_pages: their number.
+ * @offset: where the memory begins, in bytes from the beginning of the first page.
+ * @size: the number of bytes.
+ * @max_segment: the longest entry in bytes; it is rounded down to whole pages.
+ * @gfp_mask: allocation flags.
+ * Return: as sg_alloc_table(). -EINVAL also: @offset is beyond the first page, @size is 0 or
+ *   exceeds the pages, or @max_segment is less than a page.
  */
 DMAMAP_API int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 						 unsigned int n_pages, unsigned int offset,
 						 unsigned long size, unsigned int max_segment,
 						 gfp_t gfp_mask);
 
+/** sg_alloc_table_from_pages() - The same, without a limit on the length of an entry. */
 static inline int sg_alloc_table_from_pages(struct sg_table *sgt, struct page **pages,
 					    unsigned int n_pages, unsigned int offset,
 					    unsigned long size, gfp_t gfp_mask)
@@ -200,49 +236,68 @@ static inline int sg_alloc_table_from_pages(struct sg_table *sgt, struct page **
 	return sg_alloc_table_from_pages_segment(sgt, pages, n_pages, offset, size, ~0u, gfp_mask);
 }
 
-/*
- * Cuts a list, from byte `skip` on, into nb_splits new lists of split_sizes[] bytes, stored in
- * out[] and freed by kfree(). If in_mapped_nents is not 0 the DMA segments are cut too and, where
- * out_mapped_nents is not NULL, their numbers stored there. 0; -EINVAL: a size of 0 or a list too
- * short; -ENOMEM. out[] is untouched on failure.
+/**
+ * sg_split() - Split a list into several new lists.
+ * @in: the list.
+ * @in_mapped_nents: the number of its DMA segments. If it is not 0, they are split too.
+ * @skip: the byte of @in at which the first new list begins.
+ * @nb_splits: the number of new lists.
+ * @split_sizes: the bytes of each.
+ * @out: receives the lists, which kfree() frees. It is unchanged on failure.
+ * @out_mapped_nents: receives the number of DMA segments of each; may be NULL.
+ * @gfp_mask: allocation flags.
+ * Return: 0. -EINVAL: a size is 0 or the list is too short. -ENOMEM: a retry helps.
  */
 DMAMAP_API int sg_split(struct scatterlist *in, const int in_mapped_nents, const off_t skip,
 			const int nb_splits, const size_t *split_sizes, struct scatterlist **out,
 			int *out_mapped_nents, gfp_t gfp_mask);
 
-/*
- * Copying between a list's memory and a buffer, from byte `skip` of the list on; zeroing. Return
- * the bytes done: fewer than asked where the list ends first.
+/**
+ * sg_copy_buffer() - Copy between the memory of a list and a buffer.
+ * @sgl: the list.
+ * @nents: the number of its entries.
+ * @buf: the buffer.
+ * @buflen: the number of bytes.
+ * @skip: the byte of the list at which the copy begins.
+ * @to_buffer: true: from the list to @buf; false: from @buf to the list.
+ * Return: the number of bytes copied, which is less than @buflen if the list ends before.
  */
 DMAMAP_API size_t sg_copy_buffer(struct scatterlist *sgl, unsigned int nents, void *buf,
 				 size_t buflen, off_t skip, bool to_buffer);
+/** sg_copy_from_buffer() - Copy @buf to the list; see sg_copy_buffer(). */
 DMAMAP_API size_t sg_copy_from_buffer(struct scatterlist *sgl, unsigned int nents, const void *buf,
 				      size_t buflen);
+/** sg_copy_to_buffer() - Copy the list to @buf; see sg_copy_buffer(). */
 DMAMAP_API size_t sg_copy_to_buffer(struct scatterlist *sgl, unsigned int nents, void *buf,
 				    size_t buflen);
+/** sg_pcopy_from_buffer() - Copy @buf to the list from byte @skip on; see sg_copy_buffer(). */
 DMAMAP_API size_t sg_pcopy_from_buffer(struct scatterlist *sgl, unsigned int nents, const void *buf,
 				       size_t buflen, off_t skip);
+/** sg_pcopy_to_buffer() - Copy the list from byte @skip on to @buf; see sg_copy_buffer(). */
 DMAMAP_API size_t sg_pcopy_to_buffer(struct scatterlist *sgl, unsigned int nents, void *buf,
 				     size_t buflen, off_t skip);
+/** sg_zero_buffer() - Zero @buflen bytes of the list from byte @skip on; see sg_copy_buffer(). */
 DMAMAP_API size_t sg_zero_buffer(struct scatterlist *sgl, unsigned int nents, size_t buflen,
 				 off_t skip);
 
 #define for_each_sg(sglist, sg, nr, __i)                                                           \
 	for (__i = 0, sg = (sglist); __i < (nr); __i++, sg = sg_next(sg))
 
-/* Of a table: the memory's entries, and the DMA segments of a mapped one. */
+/*
+ * Loops over a table: over the entries of the memory, and over the DMA segments of a mapped table.
+ */
 #define for_each_sgtable_sg(sgt, sg, i)	    for_each_sg ((sgt)->sgl, sg, (sgt)->orig_nents, i)
 #define for_each_sgtable_dma_sg(sgt, sg, i) for_each_sg ((sgt)->sgl, sg, (sgt)->nents, i)
 
 /*
- * Page by page. The first page is the one of sg_page(), whatever the entry's offset. A DMA address
- * is the segment's first plus a multiple of the page size.
+ * Iteration by pages. The first page is that of sg_page(), independent of the entry's offset. A
+ * DMA address is the first address of the segment plus a multiple of the page size.
  */
 struct sg_page_iter {
-	struct scatterlist *sg;	  /* the entry that the page is of */
+	struct scatterlist *sg;	  /* the entry that contains the page */
 	unsigned int sg_pgoffset; /* the page's number in it */
 	unsigned int __nents;	  /* entries left, this one included */
-	int __pg_advance;	  /* pages to go forward at the next step */
+	int __pg_advance;	  /* pages to advance at the next step */
 };
 
 struct sg_dma_page_iter {
@@ -280,30 +335,38 @@ static inline dma_addr_t sg_page_iter_dma_address(struct sg_dma_page_iter *dma_i
 	for_each_sg_dma_page((sgt)->sgl, dma_iter, (sgt)->nents, pgoffset)
 
 /*
- * Memory of a list in pieces of at most a page: sg_miter_start(), then while sg_miter_next() use
- * addr and length (and set `consumed` to less than length to get the rest again), sg_miter_stop().
+ * Iteration over the memory of a list in pieces of at most a page: call sg_miter_start(); then,
+ * while sg_miter_next() returns true, use addr and length (and set `consumed` to less than length
+ * to get the rest again); then call sg_miter_stop().
  */
-#define SG_MITER_ATOMIC	 (1u << 0) /* means nothing here */
+#define SG_MITER_ATOMIC	 (1u << 0) /* no effect here */
 #define SG_MITER_TO_SG	 (1u << 1) /* the caller writes the memory */
 #define SG_MITER_FROM_SG (1u << 2) /* the caller only reads it */
-#define SG_MITER_LOCAL	 (1u << 3) /* means nothing here */
+#define SG_MITER_LOCAL	 (1u << 3) /* no effect here */
 
 struct sg_mapping_iter {
 	struct page *page; /* of the piece; NULL between stop and next */
 	void *addr;	   /* the piece */
 	size_t length;
-	size_t consumed; /* set to length by next */
+	size_t consumed; /* sg_miter_next() sets it to length */
 	struct sg_page_iter piter;
-	unsigned int __offset;	  /* into the page */
+	unsigned int __offset;	  /* offset in the page */
 	unsigned int __remaining; /* bytes left in it */
 	unsigned int __flags;
 };
 
+/** sg_miter_start() - Begin an iteration. @flags are SG_MITER_* flags. */
 DMAMAP_API void sg_miter_start(struct sg_mapping_iter *miter, struct scatterlist *sgl,
 			       unsigned int nents, unsigned int flags);
+/** sg_miter_next() - Advance to the next piece. Return: false after the last one. */
 DMAMAP_API bool sg_miter_next(struct sg_mapping_iter *miter);
-/* Goes `offset` bytes forward from the position so far; false: the list ends first. */
+
+/**
+ * sg_miter_skip() - Advance by @offset bytes from the current position.
+ * Return: true; false if the list ends before.
+ */
 DMAMAP_API bool sg_miter_skip(struct sg_mapping_iter *miter, off_t offset);
+/** sg_miter_stop() - End an iteration. */
 DMAMAP_API void sg_miter_stop(struct sg_mapping_iter *miter);
 
 DMAMAP_END

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kmalloc: memory for a driver's own structures and buffers, physically contiguous, from RAM.
- * Linux: Documentation/core-api/memory-allocation.rst.
+ * kmalloc: physically contiguous memory from RAM for a driver's own structures and buffers. Linux:
+ * Documentation/core-api/memory-allocation.rst.
  *
- * No two objects share a cache line of 64 bytes, so that any of them can be a DMA buffer. An object
- * whose size is a power of two is aligned to it. Any call may be made from any thread at once. No
- * call waits; NULL comes with errno ENOMEM, and dmamap_strerror() says what was missing.
+ * No two objects share a cache line of 64 bytes, so any object can be a DMA buffer. An object
+ * whose size is a power of two is aligned to it.
+ *
+ * Context of every function: any thread, several threads at once. No function waits. On failure
+ * the result is NULL, errno is ENOMEM unless a comment says otherwise, a retry helps after memory
+ * was freed, and dmamap_strerror() says what was missing.
  */
 #ifndef DMAMAP_LINUX_SLAB_H
 #define DMAMAP_LINUX_SLAB_H
@@ -18,24 +21,33 @@ DMAMAP_BEGIN
 #define ARCH_KMALLOC_MINALIGN 64
 #define ARCH_DMA_MINALIGN     64
 
-/* What kmalloc(0) returns: it may be freed, never read. */
+/* The result of kmalloc(0). It may be freed but not read. */
 #define ZERO_SIZE_PTR	    ((void *)16)
 #define ZERO_OR_NULL_PTR(x) ((unsigned long)(x) <= (unsigned long)ZERO_SIZE_PTR)
 
-/*
- * `size` bytes (up to 1 GiB); above 4 KiB whole pages, rounded up to a power of two. GFP_DMA and
- * GFP_DMA32 choose the zone, __GFP_ZERO zeroes. NULL: no memory, or too much asked (ENOMEM).
+/**
+ * kmalloc() - Allocate an object.
+ * @size: the number of bytes, at most 1 GiB. An object of more than 4 KiB consists of whole pages,
+ *   rounded up to a power of two.
+ * @gfp: GFP_DMA and GFP_DMA32 select the zone, __GFP_ZERO zeroes.
+ * Return: the object. NULL with errno ENOMEM: no memory is left, or @size is too large (then a
+ *   retry does not help).
  */
 DMAMAP_API void *kmalloc(size_t size, gfp_t gfp);
+/** kzalloc() - As kmalloc(), with zeroed memory. */
 DMAMAP_API void *kzalloc(size_t size, gfp_t gfp);
 
-/* For n objects; NULL also when n * size is more than a size_t holds. */
+/** kmalloc_array() - As kmalloc(), for @n objects; NULL also if @n * @size overflows a size_t. */
 DMAMAP_API void *kmalloc_array(size_t n, size_t size, gfp_t gfp);
+/** kcalloc() - As kmalloc_array(), with zeroed memory. */
 DMAMAP_API void *kcalloc(size_t n, size_t size, gfp_t gfp);
 
-/*
- * Makes an object larger or smaller, in place where that is possible. NULL: the old one stays as it
- * was. A p of NULL is kmalloc(); a size of 0 frees and returns ZERO_SIZE_PTR.
+/**
+ * krealloc() - Change the size of an object, in place where possible.
+ * @p: the object; NULL: the call is kmalloc().
+ * @size: the new size; 0: the object is freed and the result is ZERO_SIZE_PTR.
+ * @gfp: allocation flags.
+ * Return: the object. NULL: failure, and the old object is unchanged.
  */
 DMAMAP_API void *krealloc(const void *p, size_t size, gfp_t gfp);
 
@@ -69,6 +81,10 @@ static inline void *kcalloc_node(size_t n, size_t size, gfp_t gfp, int node)
 
 /* Copies to be kfree()d; NULL as kmalloc(). kstrdup(NULL) is NULL. */
 DMAMAP_API void *kmemdup(const void *src, size_t len, gfp_t gfp);
+
+/**
+ * kstrdup() - Return a copy of a string, which kfree() frees; NULL as kmalloc(), and for NULL.
+ */
 DMAMAP_API char *kstrdup(const char *s, gfp_t gfp);
 
 /* The same of n elements; NULL also when n * size is more than a size_t holds. */
@@ -94,7 +110,7 @@ static inline const char *kstrdup_const(const char *s, gfp_t gfp)
  */
 DMAMAP_API void kfree(const void *p);
 
-/* The same, and what it held cannot be read by the next user. */
+/** kfree_sensitive() - As kfree(); the contents are erased first. */
 DMAMAP_API void kfree_sensitive(const void *p);
 
 static inline void kfree_const(const void *p)
@@ -150,24 +166,35 @@ DMAMAP_API size_t ksize(const void *p);
 /* Caches of objects of one size. */
 struct kmem_cache;
 
-#define SLAB_HWCACHE_ALIGN 0x1u /* always so here */
+#define SLAB_HWCACHE_ALIGN 0x1u /* always in effect */
 #define SLAB_CACHE_DMA	   0x2u /* from below 16 MiB */
 #define SLAB_CACHE_DMA32   0x4u /* from below 4 GiB */
 #define SLAB_PANIC	   0x8u /* accepted; the library never panics: check for NULL */
 #define SLAB_ACCOUNT	   0x10u
 
-/*
- * A cache of objects of `size` bytes (up to 256 KiB), aligned to 64 bytes, or to `align` when that
- * power of two is larger (up to 4 KiB). `ctor`, when not NULL, runs once for each object when its
- * memory is taken from RAM, not at each allocation: objects are to be freed in that state. The name
- * is copied. NULL: a bad size or alignment (EINVAL), no memory (ENOMEM).
+/**
+ * kmem_cache_create() - Create a cache of objects of one size.
+ * @name: the name, which is copied.
+ * @size: the bytes of an object, at most 256 KiB.
+ * @align: the alignment, a power of two of at most 4 KiB; at least 64 bytes are used.
+ * @flags: SLAB_* flags.
+ * @ctor: runs once for each object when its memory is allocated from RAM, not at each allocation,
+ *   so objects must be freed in the constructed state; may be NULL.
+ * Return: the cache. NULL with errno EINVAL: a bad size or alignment. ENOMEM: a retry helps.
  */
 DMAMAP_API struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
 						unsigned int align, unsigned int flags,
 						void (*ctor)(void *object));
 
-/* An object; NULL: ENOMEM; EINVAL: zeroed memory was asked of a cache with a ctor. */
+/**
+ * kmem_cache_alloc() - Allocate an object of a cache.
+ * @cache: the cache.
+ * @gfp: allocation flags.
+ * Return: the object. NULL with errno ENOMEM: a retry helps. EINVAL: zeroed memory of a cache with
+ *   a constructor.
+ */
 DMAMAP_API void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
+/** kmem_cache_zalloc() - As kmem_cache_alloc(), with zeroed memory. */
 DMAMAP_API void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp);
 
 /* There is one memory node, so `node` chooses nothing. */
@@ -183,9 +210,13 @@ static inline void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, i
 
 /* Refused as kfree(), also for an object of another cache. NULL is fine. */
 DMAMAP_API void kmem_cache_free(struct kmem_cache *cache, void *object);
+/** kmem_cache_size() - Return the bytes of an object. */
 DMAMAP_API unsigned int kmem_cache_size(const struct kmem_cache *cache);
 
-/* NULL is fine. With live objects: refused (errno EBUSY), and the cache stays as it was. */
+/**
+ * kmem_cache_destroy() - Destroy a cache; NULL has no effect.
+ * A cache with live objects is refused (errno EBUSY) and unchanged; free the objects and retry.
+ */
 DMAMAP_API void kmem_cache_destroy(struct kmem_cache *cache);
 
 DMAMAP_END

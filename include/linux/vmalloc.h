@@ -3,8 +3,9 @@
  * Virtually contiguous memory of scattered RAM pages. Linux: Documentation/core-api/mm-api.rst.
  *
  * Its addresses are not those of its pages: dma_map_single() refuses them. A driver maps the pages
- * that vmalloc_to_page() tells, as in Linux. After each area lies a page that nothing backs. Any
- * call may be made from any thread at once.
+ * that vmalloc_to_page() returns, as in Linux. A page without memory follows each area.
+ *
+ * Context of every function: any thread, several threads at once.
  */
 #ifndef DMAMAP_LINUX_VMALLOC_H
 #define DMAMAP_LINUX_VMALLOC_H
@@ -15,7 +16,7 @@
 
 DMAMAP_BEGIN
 
-/* How the CPU may use a mapping. */
+/* The accesses that the CPU may make through a mapping. */
 typedef struct {
 	unsigned long pgprot;
 } pgprot_t;
@@ -30,8 +31,13 @@ typedef struct {
 
 #define VM_MAP 0x4UL
 
-/* `size` bytes, page-aligned. NULL: size 0 (EINVAL), not enough RAM or address space (ENOMEM). */
+/**
+ * vmalloc() - Allocate @size bytes, page-aligned.
+ * Return: the address. NULL with errno EINVAL: @size is 0. ENOMEM: not enough RAM or address space
+ *   is left; a retry helps.
+ */
 DMAMAP_API void *vmalloc(unsigned long size);
+/** vzalloc() - As vmalloc(), with zeroed memory. */
 DMAMAP_API void *vzalloc(unsigned long size); /* zeroed */
 
 /* There is one memory node, so `node` chooses nothing. */
@@ -68,22 +74,27 @@ static inline void *vcalloc(size_t n, size_t size)
  */
 DMAMAP_API void vfree(const void *addr);
 
-/*
- * Maps `count` pages of RAM one after another. `flags` chooses nothing. NULL: no page, or one that
- * is not RAM's (EINVAL); ENOMEM. The pages stay their owner's, and must stay until vunmap().
+/**
+ * vmap() - Map pages of RAM one after another.
+ * @pages: the pages. Their owner frees them, not before vunmap().
+ * @count: their number.
+ * @flags: no effect.
+ * @prot: PAGE_KERNEL or PAGE_KERNEL_RO.
+ * Return: the address. NULL with errno EINVAL: @count is 0 or a page is not in RAM. ENOMEM: a
+ *   retry helps.
  */
 DMAMAP_API void *vmap(struct page **pages, unsigned int count, unsigned long flags, pgprot_t prot);
 
-/* Takes it away again; as vfree(). */
+/** vunmap() - Undo vmap(); wrong pointers are refused as by vfree(). */
 DMAMAP_API void vunmap(const void *addr);
 
-/* Whether an address lies where vmalloc() and vmap() put their areas. */
+/** is_vmalloc_addr() - Return true if an address is in the range of vmalloc() and vmap(). */
 DMAMAP_API bool is_vmalloc_addr(const void *addr);
 
-/* The page behind an address of such an area; NULL: there is none (errno EINVAL). */
+/** vmalloc_to_page() - Return the page behind such an address; NULL with errno EINVAL: none. */
 DMAMAP_API struct page *vmalloc_to_page(const void *addr);
 
-/* Its page frame number; 0, which is never given out: there is none. */
+/** vmalloc_to_pfn() - Return its page frame number; 0, which is never allocated: none. */
 DMAMAP_API unsigned long vmalloc_to_pfn(const void *addr);
 
 DMAMAP_END

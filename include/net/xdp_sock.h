@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AF_XDP sockets, as a program that plays the kernel's part sees them: UMEM, rings, binding to a
- * queue of a device, delivery of received buffers, statistics. Structures, flags and ring layouts
- * are those of the system's <linux/if_xdp.h>; what an older one lacks is defined here.
- * Linux: Documentation/networking/af_xdp.rst.
+ * AF_XDP sockets for a program that implements the kernel's part: UMEM, rings, binding to a queue
+ * of a device, delivery of received buffers, statistics. Structures, flags and ring layouts are
+ * those of the system's <linux/if_xdp.h>; what an older version lacks is defined here. Linux:
+ * Documentation/networking/af_xdp.rst.
  *
- * Control calls (everything here but xsk_rcv() and xsk_flush()) may be made from any thread at any
- * time. xsk_rcv() and xsk_flush() of one queue belong to one thread at a time in zero-copy mode,
- * and may be called from any thread in copy mode.
+ * Context: any thread may make control calls (everything here except xsk_rcv() and xsk_flush()) at
+ *   any time. In zero-copy mode only one thread at a time may call xsk_rcv() and xsk_flush() for a
+ *   queue; in copy mode any thread may.
  *
- * The other side of the rings may be hostile: nothing in them is believed without a check, and
- * whatever stands there, no access leaves the UMEM and no loop is endless.
+ * The other side of the rings may be hostile: every value in them is checked before use. Whatever
+ * the values are, no access leaves the UMEM and every loop is bounded.
  */
 #ifndef DMAMAP_NET_XDP_SOCK_H
 #define DMAMAP_NET_XDP_SOCK_H
@@ -19,8 +19,8 @@
 #include <linux/err.h>
 
 /*
- * An <linux/if_xdp.h> from before Linux 6.8 has no tx_metadata_len in struct xdp_umem_reg. It is
- * given one here unless the program included that header first; see xdp_umem_reg_set_metadata().
+ * <linux/if_xdp.h> before Linux 6.8 has no tx_metadata_len in struct xdp_umem_reg. The field is
+ * added here unless the program included that header before; see xdp_umem_reg_set_metadata().
  */
 #include <linux/version.h>
 #if LINUX_VERSION_CODE < 0x060800 && !defined(_LINUX_IF_XDP_H)
@@ -28,10 +28,10 @@
 #include <linux/if_xdp.h>
 #undef xdp_umem_reg
 struct xdp_umem_reg {
-	__u64 addr;	       /* where the UMEM begins; page-aligned */
+	__u64 addr;	       /* first byte of the UMEM; page-aligned */
 	__u64 len;	       /* bytes */
 	__u32 chunk_size;      /* 2048 to the page size */
-	__u32 headroom;	       /* bytes kept free before the 256 of XDP_PACKET_HEADROOM */
+	__u32 headroom;	       /* bytes reserved before the 256 of XDP_PACKET_HEADROOM */
 	__u32 flags;	       /* XDP_UMEM_* */
 	__u32 tx_metadata_len; /* with XDP_UMEM_TX_METADATA_LEN: a multiple of 8 below 256 */
 };
@@ -43,10 +43,10 @@ struct xdp_umem_reg {
 #define XDP_USE_SG (1 << 4) /* bind flag: packets may span several buffers */
 #endif
 #ifndef XDP_PKT_CONTD
-#define XDP_PKT_CONTD (1 << 0) /* descriptor option: the packet goes on in the next descriptor */
+#define XDP_PKT_CONTD (1 << 0) /* descriptor option: the next descriptor continues the packet */
 #endif
 #ifndef XDP_TX_METADATA
-#define XDP_TX_METADATA (1 << 1) /* descriptor option: metadata stands before the packet */
+#define XDP_TX_METADATA (1 << 1) /* descriptor option: metadata precedes the packet */
 #endif
 #ifndef XDP_UMEM_TX_SW_CSUM
 #define XDP_UMEM_TX_SW_CSUM (1 << 1)
@@ -61,7 +61,7 @@ struct xdp_umem_reg {
 
 struct xsk_tx_metadata_request {
 	__u16 csum_start;  /* from the packet's beginning */
-	__u16 csum_offset; /* from csum_start: where the sum goes */
+	__u16 csum_offset; /* of the checksum field, from csum_start */
 	__u64 launch_time;
 };
 
@@ -69,7 +69,7 @@ struct xsk_tx_metadata_completion {
 	__u64 tx_timestamp;
 };
 
-/* What an application asks for a packet, in the tx_metadata_len bytes before it. */
+/* What an application requests for a packet, in the tx_metadata_len bytes before it. */
 struct xsk_tx_metadata {
 	__u64 flags; /* XDP_TXMD_FLAGS_* */
 	union {
@@ -89,17 +89,17 @@ DMAMAP_BEGIN
 #define XDP_UMEM_MIN_CHUNK_SHIFT 11
 #define XDP_UMEM_MIN_CHUNK_SIZE	 (1 << XDP_UMEM_MIN_CHUNK_SHIFT)
 
-/* What a wakeup asks the driver to do. */
+/* What a wakeup requests of the driver. */
 #define XDP_WAKEUP_RX (1 << 0)
 #define XDP_WAKEUP_TX (1 << 1)
 
 /* Bits of xdp_buff.flags. */
-#define XDP_FLAGS_HAS_FRAGS (1U << 0)  /* the packet goes on in other buffers */
-#define XDP_FLAGS_IS_FRAG   (1U << 31) /* it is one of those others */
-#define XDP_FLAGS_GONE	    (1U << 30) /* nobody holds the buffer: it was freed or given away */
-#define XDP_FLAGS_TRACKED   (1U << 29) /* the checker is told when it is */
-#define XDP_FLAGS_CUT	    (1U << 28) /* a fragment of the packet was freed separately */
-/* Bits that the library owns; the other bits are the driver's. */
+#define XDP_FLAGS_HAS_FRAGS (1U << 0)  /* the packet continues in other buffers */
+#define XDP_FLAGS_IS_FRAG   (1U << 31) /* the buffer is a fragment: not the packet's first buffer */
+#define XDP_FLAGS_GONE	    (1U << 30) /* the buffer was freed or passed on */
+#define XDP_FLAGS_TRACKED   (1U << 29) /* freeing or passing on is reported to the checker */
+#define XDP_FLAGS_CUT	    (1U << 28) /* a fragment of the packet was freed by itself */
+/* Bits that the library sets and clears. A driver may use the other bits. */
 #define XDP_FLAGS_LIBRARY                                                                          \
 	(XDP_FLAGS_HAS_FRAGS | XDP_FLAGS_IS_FRAG | XDP_FLAGS_GONE | XDP_FLAGS_TRACKED |            \
 	 XDP_FLAGS_CUT)
@@ -110,7 +110,7 @@ struct xdp_umem;
 struct xdp_sock;
 struct xsk_buff_pool;
 
-/* The queue that buffers come from, as a driver tells it by xsk_pool_set_rxq_info(). */
+/* The queue that buffers come from; a driver sets it by xsk_pool_set_rxq_info(). */
 struct xdp_rxq_info {
 	struct device *dev;
 	u32 queue_index;
@@ -120,149 +120,197 @@ struct xdp_rxq_info {
 /* A packet in memory: hard_start <= meta <= data <= end. */
 struct xdp_buff {
 	void *data;	       /* the packet's first byte */
-	void *data_end;	       /* past its last */
-	void *data_meta;       /* metadata stands from here to data */
-	void *data_hard_start; /* headroom begins here */
+	void *data_end;	       /* the byte after its last */
+	void *data_meta;       /* beginning of the metadata, which ends at data */
+	void *data_hard_start; /* beginning of the headroom */
 	struct xdp_rxq_info *rxq;
 	u32 frame_sz; /* bytes from data_hard_start to the end of the buffer */
 	u32 flags;    /* XDP_FLAGS_*; 0 in a fresh buffer */
 };
 
-/* What a driver gives to xdp_register_driver(). Each may be NULL. */
+/* The functions that a driver passes to xdp_register_driver(). Each may be NULL. */
 struct xdp_driver_ops {
 	/*
-	 * Zero-copy for a queue: on with a pool (map it by xsk_pool_dma_map()), off with NULL. When
-	 * off returns, the driver uses the pool and its buffers no more. 0, or -errno: bind then
-	 * falls back to copying, or fails with this code under XDP_ZEROCOPY. No zero-copy when
-	 * NULL.
+	 * Switches zero-copy of a queue on with a pool (map it by xsk_pool_dma_map()), off with
+	 * NULL. After a switch to off the driver must not use the pool and its buffers. Return: 0,
+	 * or -errno: bind then uses copy mode, or fails with this code under XDP_ZEROCOPY. NULL:
+	 * the driver has no zero-copy mode.
 	 */
 	int (*setup_pool)(struct device *dev, struct xsk_buff_pool *pool, u16 queue);
-	/* Work waits in the rings of a queue: XDP_WAKEUP_RX, XDP_WAKEUP_TX. 0, -errno. */
+	/* Work is pending in a queue's rings: XDP_WAKEUP_RX, XDP_WAKEUP_TX. 0, -errno. */
 	int (*wakeup)(struct device *dev, u32 queue, u32 flags);
 	/*
-	 * Copy mode: sends one packet, which is the driver's only during the call. 0; -EBUSY: no
-	 * room now, it stays first in its ring; anything else: dropped. NULL: the driver takes
-	 * packets itself, by xsk_tx_peek_desc() on the queue's pool.
+	 * Sends one packet in copy mode; the packet is valid only during the call. Return: 0.
+	 * -EBUSY: no space now, the packet stays first in its ring. Another error: it is dropped.
+	 * NULL: the driver takes packets by xsk_tx_peek_desc() on the queue's pool.
 	 */
 	int (*xmit)(struct device *dev, u32 queue, const void *packet, u32 len);
 	u32 xdp_zc_max_segs; /* buffers a packet may span in zero-copy; 0 and 1: XDP_USE_SG is
 				refused */
 };
 
-/*
- * Registers memory for packets. Nothing of it is touched. ERR_PTR:
- *   -EINVAL  chunk size not 2048 to a page, or no power of two (aligned); unknown flags; address
- *            not page-aligned; the range wraps, has no chunk, no whole number of chunks (aligned),
- *            or 2^32 of them or more; headroom of chunk_size - 256 or more; bad tx_metadata_len
- *   -EFAULT  no memory that can be written stands at its beginning; -ENOMEM: not up to its end
- *   -ENOMEM
+/**
+ * xdp_umem_create() - Register memory for packets. The memory is not accessed.
+ * @reg: the memory and its chunks.
+ * Return: the UMEM, or ERR_PTR; a retry helps only for missing memory:
+ *   -EINVAL  the chunk size is not 2048 to a page, or no power of two (aligned); unknown flags; the
+ *            address is not page-aligned; the range wraps, has no chunk, no whole number of chunks
+ *            (aligned), or 2^32 of them or more; the headroom is chunk_size - 256 or more; bad
+ *            tx_metadata_len
+ *   -EFAULT  there is no writable memory at the beginning of the range
+ *   -ENOMEM  there is no writable memory up to the end of the range, or no memory is left
  */
 DMAMAP_API struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg);
 
-/* Gives up the reference that create gave. Freed when the last socket and pool are gone, too. */
+/**
+ * xdp_umem_put() - Drop the reference of xdp_umem_create().
+ * The UMEM is freed after its last socket and pool, too, were freed.
+ */
 DMAMAP_API void xdp_umem_put(struct xdp_umem *umem);
 
-/* NULL, errno ENOMEM. */
+/** xdp_sock_create() - Create a socket. Return: the socket, or NULL with errno ENOMEM. */
 DMAMAP_API struct xdp_sock *xdp_sock_create(void);
 
-/*
- * Makes a ring: XDP_RX_RING, XDP_TX_RING, XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING. 0;
- * -EINVAL: 0 entries, not a power of two, or the ring exists already; -EBUSY: the socket is bound;
- * -ENOPROTOOPT: no such option; -ENOMEM.
+/**
+ * xdp_sock_set_ring() - Create a ring.
+ * @xs: the socket.
+ * @optname: XDP_RX_RING, XDP_TX_RING, XDP_UMEM_FILL_RING or XDP_UMEM_COMPLETION_RING.
+ * @entries: the number of entries, a power of two.
+ * Return: 0. -EINVAL: bad @entries, or the ring exists. -EBUSY: the socket is bound. -ENOPROTOOPT:
+ *   no such option. -ENOMEM: a retry helps.
  */
 DMAMAP_API int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries);
 
-/*
- * Removes a ring and its shared memory, so that it can be made again in another size. 0; -EINVAL:
- * the socket has no such ring; -EBUSY: it is bound, or was; -ENOPROTOOPT: no such option.
+/**
+ * xdp_sock_drop_ring() - Free a ring and its shared memory, so that another size can be set.
+ * @xs: the socket.
+ * @optname: as for xdp_sock_set_ring().
+ * Return: 0. -EINVAL: the socket has no such ring. -EBUSY: the socket is or was bound.
+ *   -ENOPROTOOPT: no such option.
  */
 DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
 
-/*
- * Binds a socket to a queue of a device. Takes its own reference on the UMEM. With XDP_SHARED_UMEM
- * `umem` is NULL and `shared` names a socket bound before; other flags than that one are then taken
- * from it. 0, or
+/**
+ * xdp_sock_bind() - Bind a socket to a queue of a device.
+ * @xs: the socket.
+ * @umem: the UMEM, of which the socket holds its own reference; NULL with XDP_SHARED_UMEM.
+ * @dev: the device.
+ * @queue_id: the queue, 0 to 63.
+ * @flags: XDP_* bind flags. With XDP_SHARED_UMEM the other flags are those of @shared.
+ * @shared: with XDP_SHARED_UMEM, a socket that is bound.
+ * Return: 0, or
  *   -EINVAL      unknown or contradictory flags; no RX or TX ring; no UMEM; fill or completion
  *                ring missing, or one too many for a shared queue; queue above 63
- *   -EBUSY       bound already; the queue has another pool
+ *   -EBUSY       the socket is bound; the queue has another pool
  *   -ENODEV      no device
- *   -EBADF       `shared` is not bound
- *   -EOPNOTSUPP  XDP_ZEROCOPY, or XDP_USE_SG with zero-copy, and the driver cannot
+ *   -EBADF       @shared is not bound
+ *   -EOPNOTSUPP  XDP_ZEROCOPY, or XDP_USE_SG with zero-copy, and the driver does not support it
  *   -ENETDOWN    the device is closing
- *   -ENOMEM      and what the driver's setup_pool says, under XDP_ZEROCOPY
+ *   -ENOMEM      a retry helps; under XDP_ZEROCOPY also the result of the driver's setup_pool
  */
 DMAMAP_API int xdp_sock_bind(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev,
 			     u32 queue_id, u16 flags, struct xdp_sock *shared);
 
-/*
- * The shared memory of a ring and the offsets of its parts in it. Stays mapped until
- * xdp_sock_destroy() (of the pool's last socket, for fill and completion ring). NULL, errno EINVAL:
- * no such ring.
+/**
+ * xdp_sock_map_ring() - Return the shared memory of a ring.
+ * @xs: the socket.
+ * @optname: as for xdp_sock_set_ring().
+ * @off: receives the offsets of the ring's parts.
+ * @len: receives the number of bytes.
+ * Return: the memory, which stays mapped until xdp_sock_destroy() (for the fill and the completion
+ *   ring: of the pool's last socket). NULL with errno EINVAL: no such ring.
  */
 DMAMAP_API void *xdp_sock_map_ring(struct xdp_sock *xs, int optname, struct xdp_ring_offset *off,
 				   size_t *len);
 
-/* 0; -EINVAL. */
+/** xdp_sock_stats() - Read the statistics. Return: 0; -EINVAL: an argument is NULL. */
 DMAMAP_API int xdp_sock_stats(struct xdp_sock *xs, struct xdp_statistics *stats);
 
-/* XDP_OPTIONS_ZEROCOPY when bound so; -EINVAL. */
+/**
+ * xdp_sock_options() - Read the options: XDP_OPTIONS_ZEROCOPY if bound so. Return: 0; -EINVAL.
+ */
 DMAMAP_API int xdp_sock_options(struct xdp_sock *xs, struct xdp_options *options);
 
-/*
- * Unbinds and frees, in any state; the last socket of a pool takes the driver off the queue first.
- * The device may be closed before or after. NULL is fine.
+/**
+ * xdp_sock_destroy() - Unbind and free a socket in any state; NULL has no effect.
+ * The last socket of a pool detaches the driver from the queue first. The device may be closed
+ * before or after.
  */
 DMAMAP_API void xdp_sock_destroy(struct xdp_sock *xs);
 
-/*
- * What sendto(), recvfrom() and poll() on the socket do: XDP_WAKEUP_TX, XDP_WAKEUP_RX, or both. In
- * zero-copy mode calls the driver, in copy mode sends what waits (at most 32 packets a call). 0;
- * -ENXIO: not bound; -ENETDOWN: the device was closed; -ENOBUFS: no TX, or RX, ring; -EAGAIN:
- * more waits; or what the driver says.
+/**
+ * xdp_sock_wakeup() - Do what sendto(), recvfrom() and poll() on the socket do.
+ * @xs: the socket.
+ * @flags: XDP_WAKEUP_TX, XDP_WAKEUP_RX, or both.
+ *
+ * In zero-copy mode this calls the driver; in copy mode it sends pending packets, at most 32 a
+ * call.
+ * Return: 0. -ENXIO: the socket is not bound. -ENETDOWN: the device was closed. -ENOBUFS: no TX,
+ *   or RX, ring. -EAGAIN: packets are still pending, retry. Otherwise the driver's result.
  */
 DMAMAP_API int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags);
 
-/* POLLIN: RX has descriptors; POLLOUT: TX has room; POLLERR: the device was closed. */
+/**
+ * xdp_sock_poll() - Return the events of a socket.
+ * Return: POLLIN: the RX ring has descriptors. POLLOUT: the TX ring has space. POLLERR: the device
+ *   was closed.
+ */
 DMAMAP_API short xdp_sock_poll(struct xdp_sock *xs);
 
-/*
- * Calls `ready` whenever RX got descriptors (XDP_WAKEUP_RX) or TX got room (XDP_WAKEUP_TX), in the
- * thread that brought it about; it must not block and may call xdp_sock_poll() only. NULL: none.
- * After this returns, a former `ready` runs no more.
+/**
+ * xdp_sock_on_ready() - Set a function that is called when a socket becomes ready.
+ * @xs: the socket.
+ * @ready: called when the RX ring received descriptors (XDP_WAKEUP_RX) or the TX ring has space
+ *   (XDP_WAKEUP_TX). It runs in the thread that caused this, must not block, and may call only
+ *   xdp_sock_poll(). NULL: none.
+ * @arg: the last argument of @ready.
+ *
+ * After this call returns, a former function does not run any more.
  */
 DMAMAP_API void xdp_sock_on_ready(struct xdp_sock *xs,
 				  void (*ready)(struct xdp_sock *xs, u32 what, void *arg),
 				  void *arg);
 
-/*
- * A filled buffer to its socket's RX ring; the application sees it after xsk_flush(). A buffer of
- * the queue's pool goes as it is, and is the application's from then on; any other is copied into
- * one of the fill ring, and stays the caller's. 0, or, the buffer then being the caller's still,
- *   -EINVAL   no socket on that queue, or it wants none; not a live buffer; a fragment by itself;
- *             a packet of which a fragment was freed
+/**
+ * xsk_rcv() - Put a filled buffer into the RX ring of its socket.
+ * @dev: the device.
+ * @queue_id: the queue.
+ * @xdp: the buffer. A buffer of the queue's pool is passed without a copy and then belongs to the
+ *   application. Any other buffer is copied into one of the fill ring and remains the caller's.
+ *
+ * The application can read the buffer after xsk_flush().
+ * Return: 0, or an error; the buffer then remains the caller's:
+ *   -EINVAL   no socket on that queue, or the steering function dropped the packet; not a live
+ *             buffer; a single fragment; a packet of which a fragment was freed
  *   -ENOBUFS  the RX ring is full (counted: rx_ring_full)
- *   -ENOSPC   longer than the chunks hold, without XDP_USE_SG (counted: rx_dropped)
+ *   -ENOSPC   longer than the chunks, without XDP_USE_SG (counted: rx_dropped)
  *   -ENOMEM   the fill ring is empty (counted: rx_dropped)
  */
 DMAMAP_API int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp);
 
-/* Shows the application all that xsk_rcv() put into the RX rings of the queue. */
+/** xsk_flush() - Publish what xsk_rcv() put into the RX rings of the queue to the application. */
 DMAMAP_API void xsk_flush(struct device *dev, u16 queue_id);
 
-/* The pool bound to a queue, zero-copy or not; NULL: none. */
+/** xsk_get_pool_from_qid() - Return the pool bound to a queue, zero-copy or not; NULL: none. */
 DMAMAP_API struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id);
 
-/*
- * Tells who serves the device; `ops` must live as long. NULL: nobody any more; every queue that is
- * in zero-copy use is taken from the driver first (setup_pool with NULL), and its sockets are as if
- * the device was closed. 0; -EBUSY: another driver is registered; -EINVAL; -ENOMEM.
+/**
+ * xdp_register_driver() - Register the driver of a device.
+ * @dev: the device.
+ * @ops: the driver's functions, which must remain valid. NULL: unregister. Then every queue in
+ *   zero-copy use is detached from the driver first (setup_pool with NULL), and the state of its
+ *   sockets is that of a closed device.
+ * Return: 0. -EBUSY: another driver is registered. -EINVAL: no device. -ENOMEM: a retry helps.
  */
 DMAMAP_API int xdp_register_driver(struct device *dev, const struct xdp_driver_ops *ops);
 
-/*
- * Which of the sockets bound to a queue gets a packet: `fn` returns one of them, or NULL to drop
- * it (xsk_rcv() is then -EINVAL). NULL: the first bound. It runs in the thread of xsk_rcv(). 0;
- * -EINVAL; -ENOMEM.
+/**
+ * xdp_set_steering() - Set the function that selects the socket for a packet.
+ * @dev: the device.
+ * @fn: returns one of the sockets bound to the queue, or NULL to drop the packet (xsk_rcv() then
+ *   returns -EINVAL). It runs in the thread of xsk_rcv(). NULL: the first bound socket is used.
+ * @arg: the last argument of @fn.
+ * Return: 0. -EINVAL: no device. -ENOMEM: a retry helps.
  */
 DMAMAP_API int xdp_set_steering(struct device *dev,
 				struct xdp_sock *(*fn)(struct device *dev, u16 queue_id,
@@ -274,7 +322,7 @@ static inline bool xdp_buff_has_frags(const struct xdp_buff *xdp)
 	return (xdp->flags & XDP_FLAGS_HAS_FRAGS) != 0;
 }
 
-/* Makes a buffer of plain memory: what a driver in copy mode receives into. */
+/** xdp_init_buff() - Make a buffer of plain memory, into which a driver in copy mode receives. */
 static inline void xdp_init_buff(struct xdp_buff *xdp, u32 frame_sz, struct xdp_rxq_info *rxq)
 {
 	xdp->frame_sz = frame_sz;
@@ -293,7 +341,7 @@ static inline void xdp_prepare_buff(struct xdp_buff *xdp, unsigned char *hard_st
 	xdp->data_meta = meta_valid ? data : data + 1;
 }
 
-/* tx_metadata_len of a registration, whichever <linux/if_xdp.h> the program saw; sets the flag. */
+/** xdp_umem_reg_set_metadata() - Set tx_metadata_len and its flag, with any <linux/if_xdp.h>. */
 static inline void xdp_umem_reg_set_metadata(struct xdp_umem_reg *reg, u32 len)
 {
 	reg->flags |= XDP_UMEM_TX_METADATA_LEN;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What zero-copy drivers call: buffers to receive into, descriptors to transmit, wake-up flags.
- * Linux: include/net/xdp_sock_drv.h's names and meaning.
+ * The functions that zero-copy drivers call: buffers to receive into, descriptors to transmit,
+ * wake-up flags. The names and meanings are those of Linux's include/net/xdp_sock_drv.h.
  */
 #ifndef DMAMAP_NET_XDP_SOCK_DRV_H
 #define DMAMAP_NET_XDP_SOCK_DRV_H
@@ -11,23 +11,40 @@
 
 DMAMAP_BEGIN
 
-/*
- * Transmit. A descriptor that these give was checked: it lies in the UMEM, in one chunk, and has a
- * place in the completion ring; an invalid one is skipped with its whole packet and counted.
- * xsk_tx_peek_desc() gives the next one, false when there is none; xsk_tx_release() then shows the
- * application the room in its TX ring. xsk_tx_peek_release_desc_batch() does both for up to `max`,
- * into pool->tx_descs, whole packets only. xsk_tx_completed() gives the oldest so many buffers back
- * to the application: in the order in which they were taken.
+/**
+ * xsk_tx_completed() - Return the oldest @nb_entries buffers to the application.
+ * The order is that in which the descriptors were taken.
  */
 DMAMAP_API void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries);
+
+/**
+ * xsk_tx_peek_desc() - Take the next descriptor. Return: false if there is none.
+ * A descriptor was checked: it is inside the UMEM, in one chunk, and has a reserved entry in the
+ * completion ring. An invalid one is skipped with its whole packet and counted.
+ */
 DMAMAP_API bool xsk_tx_peek_desc(struct xsk_buff_pool *pool, struct xdp_desc *desc);
+
+/**
+ * xsk_tx_peek_release_desc_batch() - Take and release up to @max descriptors.
+ * They are stored in pool->tx_descs and checked as by xsk_tx_peek_desc(). Only whole packets are
+ * taken. Return: their number.
+ */
 DMAMAP_API u32 xsk_tx_peek_release_desc_batch(struct xsk_buff_pool *pool, u32 max);
+/** xsk_tx_release() - Publish the free space in the TX ring to the application. */
 DMAMAP_API void xsk_tx_release(struct xsk_buff_pool *pool);
 
-/* Whether the application must wake the driver, told in the flags of fill ring and TX rings. */
+/**
+ * xsk_set_rx_need_wakeup() - Set the flag of the fill ring: the application must wake the driver.
+ */
 DMAMAP_API void xsk_set_rx_need_wakeup(struct xsk_buff_pool *pool);
+
+/**
+ * xsk_set_tx_need_wakeup() - Set the flag of the TX rings: the application must wake the driver.
+ */
 DMAMAP_API void xsk_set_tx_need_wakeup(struct xsk_buff_pool *pool);
+/** xsk_clear_rx_need_wakeup() - Clear the flag of the fill ring. */
 DMAMAP_API void xsk_clear_rx_need_wakeup(struct xsk_buff_pool *pool);
+/** xsk_clear_tx_need_wakeup() - Clear the flag of the TX rings. */
 DMAMAP_API void xsk_clear_tx_need_wakeup(struct xsk_buff_pool *pool);
 
 static inline bool xsk_uses_need_wakeup(struct xsk_buff_pool *pool)
@@ -76,12 +93,13 @@ static inline void xsk_pool_dma_unmap(struct xsk_buff_pool *pool, unsigned long 
 	xp_dma_unmap(pool, attrs);
 }
 
-/* Where the device may write the packet, and where the buffer begins for it. */
+/** xsk_buff_xdp_get_dma() - Return the device address of the first byte of the packet. */
 static inline dma_addr_t xsk_buff_xdp_get_dma(struct xdp_buff *xdp)
 {
 	return xp_get_dma(xsk_buff_of(xdp));
 }
 
+/** xsk_buff_xdp_get_frame_dma() - Return the device address of the beginning of the buffer. */
 static inline dma_addr_t xsk_buff_xdp_get_frame_dma(struct xdp_buff *xdp)
 {
 	return xp_get_frame_dma(xsk_buff_of(xdp));
@@ -92,7 +110,7 @@ static inline struct xdp_buff *xsk_buff_alloc(struct xsk_buff_pool *pool)
 	return xp_alloc(pool);
 }
 
-/* As many as there are: 0 <= N <= max. */
+/** xsk_buff_alloc_batch() - Allocate up to @max buffers. Return: their number. */
 static inline u32 xsk_buff_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max)
 {
 	return xp_alloc_batch(pool, xdp, max);
@@ -103,16 +121,18 @@ static inline bool xsk_buff_can_alloc(struct xsk_buff_pool *pool, u32 count)
 	return xp_can_alloc(pool, count);
 }
 
-/* The last descriptor of its packet. */
+/** xsk_is_eop_desc() - Return true for the last descriptor of a packet. */
 static inline bool xsk_is_eop_desc(const struct xdp_desc *desc)
 {
 	return !xp_mb_desc(desc);
 }
 
-/*
- * A packet of several buffers: `head` is its first buffer; further buffers are added in order, once
- * their length is known. False: the packet has XSK_MAX_FRAGS fragments; `xdp` is in a packet
- * already, or belongs to another pool; or the driver does not own one of the two buffers.
+/**
+ * xsk_buff_add_frag() - Append a buffer to a packet of several buffers.
+ * @head: the first buffer of the packet.
+ * @xdp: the next buffer; its length must be set.
+ * Return: true. False: the packet has XSK_MAX_FRAGS fragments, @xdp is part of a packet or of
+ *   another pool, or the driver does not own one of the two any more.
  */
 static inline bool xsk_buff_add_frag(struct xdp_buff *head, struct xdp_buff *xdp)
 {
@@ -140,7 +160,7 @@ static inline bool xsk_buff_add_frag(struct xdp_buff *head, struct xdp_buff *xdp
 	return true;
 }
 
-/* Takes a fragment out of its packet; nothing for what is none. */
+/** xsk_buff_del_frag() - Remove a fragment from its packet; no effect on another buffer. */
 static inline void xsk_buff_del_frag(struct xdp_buff *xdp)
 {
 	struct xdp_buff_xsk *f = xsk_buff_of(xdp), *h = f->first;
@@ -160,7 +180,7 @@ static inline void xsk_buff_del_frag(struct xdp_buff *xdp)
 		h->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS;
 }
 
-/* Takes the first fragment out of the packet; NULL: it has none. */
+/** xsk_buff_get_frag() - Remove and return the first fragment of a packet; NULL: it has none. */
 static inline struct xdp_buff *xsk_buff_get_frag(const struct xdp_buff *first)
 {
 	struct xdp_buff_xsk *h = xsk_buff_of(first), *f;
@@ -177,18 +197,19 @@ static inline struct xdp_buff *xsk_buff_get_frag(const struct xdp_buff *first)
 	return &f->xdp;
 }
 
-/* The first and the last fragment, left where they are; NULL: there is none. */
+/** xsk_buff_get_head() - Return the first fragment without removing it; NULL: there is none. */
 static inline struct xdp_buff *xsk_buff_get_head(struct xdp_buff *first)
 {
 	return xdp_buff_has_frags(first) ? &xsk_buff_of(first)->next->xdp : NULL;
 }
 
+/** xsk_buff_get_tail() - Return the last fragment without removing it; NULL: there is none. */
 static inline struct xdp_buff *xsk_buff_get_tail(struct xdp_buff *first)
 {
 	return xdp_buff_has_frags(first) ? &xsk_buff_of(first)->prev->xdp : NULL;
 }
 
-/* Gives a packet back: all its buffers. */
+/** xsk_buff_free() - Free all buffers of a packet. */
 static inline void xsk_buff_free(struct xdp_buff *xdp)
 {
 	struct xdp_buff *frag;
@@ -200,9 +221,12 @@ static inline void xsk_buff_free(struct xdp_buff *xdp)
 	xp_free(xsk_buff_of(xdp));
 }
 
-/*
- * Sets the length of the data that the device wrote at xsk_buff_xdp_get_dma(). The bits of
- * XDP_FLAGS_LIBRARY are kept, so a freed buffer stays freed.
+/**
+ * xsk_buff_set_size() - Set the length of a packet that the device wrote.
+ * @xdp: the buffer; the device wrote at xsk_buff_xdp_get_dma().
+ * @size: the number of bytes.
+ *
+ * The library's flags are preserved, so a buffer that was freed stays freed.
  */
 static inline void xsk_buff_set_size(struct xdp_buff *xdp, u32 size)
 {
@@ -237,7 +261,11 @@ static inline bool xsk_buff_valid_tx_metadata(const struct xsk_tx_metadata *meta
 	return !(*(const volatile __u64 *)&meta->flags & ~(__u64)XDP_TXMD_FLAGS_VALID);
 }
 
-/* NULL: the UMEM has none, it is not aligned to 8 bytes, or it asks for something unknown. */
+/**
+ * xsk_buff_get_metadata() - Return the TX metadata of the packet at @addr.
+ * Return: the metadata. NULL: the UMEM has none, it is not aligned to 8 bytes, or it has an
+ *   unknown flag.
+ */
 static inline struct xsk_tx_metadata *xsk_buff_get_metadata(struct xsk_buff_pool *pool, u64 addr)
 {
 	char *data = (char *)xp_raw_get_data(pool, addr);

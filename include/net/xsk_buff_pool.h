@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The buffer pool of a UMEM on one queue of one device: buffers come off the fill ring (or the free
- * list of those that the driver gave back), go to the device by their DMA address, and leave
- * through the RX ring. Drivers use the wrappers of <net/xdp_sock_drv.h>.
+ * The buffer pool of a UMEM on one queue of one device. Buffers are taken from the fill ring, or
+ * from the list of those that the driver freed. They are passed to the device by their DMA address
+ * and to the application through the RX ring. Drivers use the wrappers of <net/xdp_sock_drv.h>.
  *
  * Addresses: `addr` is an offset into the UMEM; with unaligned chunks the upper 16 bits of an
  * address in a ring are an offset to add. DMA addresses are the device's.
  *
- * Threads: the receiving side of a pool (alloc, free, xsk_rcv) belongs to one thread at a time,
- * and so does the transmitting side (xsk_tx_*); they may be two. The control calls may be made from
- * any thread.
+ * Context: one thread at a time may use the receiving side of a pool (alloc, free, xsk_rcv), and
+ *   one thread at a time the transmitting side (xsk_tx_*); these may be two threads. Any thread
+ *   may make control calls.
  */
 #ifndef DMAMAP_NET_XSK_BUFF_POOL_H
 #define DMAMAP_NET_XSK_BUFF_POOL_H
@@ -23,37 +23,40 @@ DMAMAP_BEGIN
 #define XSK_MAX_FRAGS 17 /* of a packet, besides its first buffer */
 
 /*
- * A buffer that the driver holds. Its first cache line is written when it is allocated, the second
- * only for packets of several buffers.
+ * A buffer that the driver holds. An allocation writes its first cache line. The second one is
+ * written only for packets of several buffers.
  */
 struct xdp_buff_xsk {
 	struct xdp_buff xdp;
-	dma_addr_t dma; /* of the first byte behind all headroom */
+	dma_addr_t dma; /* of the first byte after all headroom */
 	struct xsk_buff_pool *pool;
-	u8 cb[XSK_PRIV_MAX];	    /* the driver's own */
+	u8 cb[XSK_PRIV_MAX];	    /* for the driver */
 	struct xdp_buff_xsk *first; /* a fragment: the packet's first buffer */
 	struct xdp_buff_xsk *next;  /* first: its first fragment; fragment: the next, or NULL */
 	struct xdp_buff_xsk *prev; /* first: its last fragment; fragment: the one before, or NULL */
-	u32 nr_frags; /* first: how many; all four mean something with HAS_FRAGS only */
+	u32 nr_frags; /* first: their number; all four fields are valid only with HAS_FRAGS */
 } __attribute__((aligned(64)));
 
 /*
- * A stack of heads: where the next goes, and where the first went. A pointer, since a push through
- * one costs half of a push through a counter.
+ * A stack of heads: `top` is where the next one is stored, `bottom` where the first was. A pointer
+ * is used because a push through a pointer costs half of a push through a counter.
  */
 struct xsk_stack {
 	struct xdp_buff_xsk **top, **bottom;
 };
 
-/* What the inlines below and drivers read. Only tx_descs is a driver's to look into. */
+/*
+ * The fields that the inline functions below and drivers read. Drivers may use only tx_descs
+ * directly.
+ */
 struct xsk_buff_pool {
-	struct device *dev; /* that it is mapped for; NULL: not mapped */
+	struct device *dev; /* the device that the UMEM is mapped for; NULL: not mapped */
 	struct xdp_umem *umem;
 	struct xdp_rxq_info *rxq;
 	struct xdp_buff_xsk *heads;
-	struct xdp_desc *tx_descs; /* what xsk_tx_peek_release_desc_batch() took */
+	struct xdp_desc *tx_descs; /* result of xsk_tx_peek_release_desc_batch() */
 	u32 heads_cnt;
-	u32 heads_used; /* heads below it have been in use; the others are untouched */
+	u32 heads_used; /* heads below it were used before; the others were never written */
 	u32 headroom;	/* the UMEM's, without XDP_PACKET_HEADROOM */
 	u32 chunk_size;
 	u32 chunk_shift;
@@ -65,68 +68,107 @@ struct xsk_buff_pool {
 	bool uses_need_wakeup;
 
 	/* read or written for each batch */
-	char *addrs __attribute__((aligned(64))); /* where the UMEM begins */
+	char *addrs __attribute__((aligned(64))); /* first byte of the UMEM */
 	u64 addrs_cnt;				  /* its bytes */
 	u64 chunk_mask;
-	dma_addr_t dma_base;   /* of addr 0, where the whole UMEM is one range for the device */
-	dma_addr_t *dma_pages; /* else: of each page, XSK_NEXT_PG_CONTIG_MASK in bit 0 */
+	dma_addr_t dma_base;   /* of addr 0, if the UMEM is one range for the device */
+	dma_addr_t *dma_pages; /* otherwise: of each page, with XSK_NEXT_PG_CONTIG_MASK */
 	bool unaligned;
 	bool dma_need_sync;
-	bool tracked;		/* the checker is, of each buffer */
-	struct xsk_stack empty; /* heads that hold nothing */
-	struct xsk_stack freed; /* heads that the driver gave back with their chunk */
+	bool tracked;		/* the checker tracks each buffer */
+	struct xsk_stack empty; /* heads without a chunk */
+	struct xsk_stack freed; /* heads that the driver freed, with their chunk */
 };
 
-/* The page after this one follows it for the device, too. Never part of an address given out. */
+/*
+ * The next page follows this one for the device, too. The bit is never part of an address that is
+ * returned.
+ */
 #define XSK_NEXT_PG_CONTIG_SHIFT 0
 #define XSK_NEXT_PG_CONTIG_MASK	 (1ULL << XSK_NEXT_PG_CONTIG_SHIFT)
 
-/* A pool of a bound or binding socket: takes over its fill and completion ring. NULL, errno. */
+/**
+ * xp_create_and_assign_umem() - Create the pool of a bound or binding socket. NULL: see errno.
+ * The pool becomes the owner of the socket's fill and completion ring.
+ */
 DMAMAP_API struct xsk_buff_pool *xp_create_and_assign_umem(struct xdp_sock *xs,
 							   struct xdp_umem *umem, u32 max_segs);
-/* Attaches it to a queue, in the mode that flags ask; errors as xdp_sock_bind(). */
+
+/**
+ * xp_assign_dev() - Attach a pool to a queue in the mode of @flags; errors as xdp_sock_bind().
+ */
 DMAMAP_API int xp_assign_dev(struct xsk_buff_pool *pool, struct device *dev, u16 queue_id,
 			     u16 flags);
-/* The same, with the mode of a bound socket whose UMEM it shares. */
+
+/**
+ * xp_assign_dev_shared() - As xp_assign_dev(), in the mode of a bound socket that shares the UMEM.
+ */
 DMAMAP_API int xp_assign_dev_shared(struct xsk_buff_pool *pool, struct xdp_sock *umem_xs,
 				    struct device *dev, u16 queue_id);
-/* Takes it off its queue: the driver first. Nothing when it is on none. */
+
+/**
+ * xp_clear_dev() - Detach the driver, then the pool, from the queue; no effect if on no queue.
+ */
 DMAMAP_API void xp_clear_dev(struct xsk_buff_pool *pool);
+/** xp_get_pool() - Add a reference. */
 DMAMAP_API void xp_get_pool(struct xsk_buff_pool *pool);
-/* True: that was the last reference, and the pool is gone. */
+/** xp_put_pool() - Drop a reference. Return: true if it was the last and the pool was freed. */
 DMAMAP_API bool xp_put_pool(struct xsk_buff_pool *pool);
-/* Frees a pool that was never shared: where creation went on to fail. */
+/** xp_destroy() - Free a pool that was never shared, after a failure during its creation. */
 DMAMAP_API void xp_destroy(struct xsk_buff_pool *pool);
-/* A socket's TX ring to those that the pool transmits from. */
+/** xp_add_xsk() - Add a socket's TX ring to those that the pool transmits from. */
 DMAMAP_API void xp_add_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
+/** xp_del_xsk() - Undo xp_add_xsk(). */
 DMAMAP_API void xp_del_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
+/** xp_set_rxq_info() - Set the queue information of all buffers. */
 DMAMAP_API void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq);
-/*
- * Capacity of a batch: as many descriptors as the socket's TX ring has, plus max_segs. A pool has a
- * capacity of at least 4096 from its creation, and the capacity of a pool on a queue does not
- * change. 0, -ENOMEM.
+
+/**
+ * xp_alloc_tx_descs() - Allocate capacity for batch transmit.
+ * The capacity is that of the socket's TX ring and @max_segs more. Every pool has capacity for
+ * more than 4096 from its creation on. On a queue the capacity does not change.
+ * Return: 0. -ENOMEM: a retry helps.
  */
 DMAMAP_API int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_segs);
 
-/*
- * Maps the UMEM for the device, or takes a share in the mapping that another pool of it has there.
- * `pages` NULL: the UMEM's own. 0; -EINVAL: fewer pages than the UMEM has, or mapped already;
- * -ENOMEM.
+/**
+ * xp_dma_map() - Map the UMEM for the device, or share the mapping of another pool.
+ * @pool: the pool.
+ * @dev: the device.
+ * @attrs: DMA_ATTR_* flags.
+ * @pages: the pages; NULL: the UMEM's own.
+ * @nr_pages: their number.
+ * Return: 0. -EINVAL: fewer pages than the UMEM has, or it is mapped. -ENOMEM: a retry helps.
  */
 DMAMAP_API int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long attrs,
 			  struct page **pages, u32 nr_pages);
+/** xp_dma_unmap() - Undo xp_dma_map(). */
 DMAMAP_API void xp_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs);
 
-/* NULL: neither free list nor fill ring has any (counted in rx_fill_ring_empty_descs). */
+/**
+ * xp_alloc() - Allocate a buffer.
+ * Return: the buffer. NULL: the free list and the fill ring are empty (counted in
+ *   rx_fill_ring_empty_descs).
+ */
 DMAMAP_API struct xdp_buff *xp_alloc(struct xsk_buff_pool *pool);
-/* As many as there are, up to max; the free list's first. Addresses that are none are skipped. */
+
+/**
+ * xp_alloc_batch() - Allocate up to @max buffers, those of the free list first.
+ * Invalid addresses are skipped. Return: the number of buffers.
+ */
 DMAMAP_API u32 xp_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max);
-/* There are so many, if all addresses in the fill ring are good. */
+/** xp_can_alloc() - Return true if @count buffers exist, provided that the fill ring is valid. */
 DMAMAP_API bool xp_can_alloc(struct xsk_buff_pool *pool, u32 count);
 
-/* Of an address out of a TX descriptor. NULL, DMA_MAPPING_ERROR: outside of the UMEM, not mapped.
+/**
+ * xp_raw_get_data() - Return the CPU address for a TX descriptor's address; NULL: outside of the
+ * UMEM.
  */
 DMAMAP_API void *xp_raw_get_data(struct xsk_buff_pool *pool, u64 addr);
+
+/**
+ * xp_raw_get_dma() - Return the device address for it. DMA_MAPPING_ERROR: outside, or not mapped.
+ */
 DMAMAP_API dma_addr_t xp_raw_get_dma(struct xsk_buff_pool *pool, u64 addr);
 
 struct xdp_desc_ctx {
@@ -159,7 +201,10 @@ static inline void xp_dma_sync_for_device(struct xsk_buff_pool *pool, dma_addr_t
 		dma_sync_single_for_device(pool->dev, dma, size, DMA_BIDIRECTIONAL);
 }
 
-/* A range that is no longer than a page, and not one range for the device. */
+/**
+ * xp_desc_crosses_non_contig_pg() - Return true if a range is not contiguous for the device.
+ * @len: at most a page.
+ */
 static inline bool xp_desc_crosses_non_contig_pg(struct xsk_buff_pool *pool, u64 addr, u32 len)
 {
 	if ((addr & (PAGE_SIZE - 1)) + len <= PAGE_SIZE || !pool->dma_pages)
@@ -197,7 +242,7 @@ static inline bool xp_tx_metadata_enabled(const struct xsk_buff_pool *pool)
 	return pool->tx_metadata_len > 0;
 }
 
-/* Its address as it goes into the RX ring: where the packet begins. */
+/** xp_get_handle() - Return the packet's address in the form of the RX ring. */
 static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool *pool)
 {
 	u64 addr = (u64)((char *)xskb->xdp.data - pool->addrs), offset;
@@ -208,17 +253,18 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
 	return (addr - offset) + (offset << XSK_UNALIGNED_BUF_OFFSET_SHIFT);
 }
 
-/*
- * Called for a buffer that is freed, linked in a packet, or tracked by the checker. Takes it out of
- * its packet: if a fragment is freed separately, xsk_rcv() refuses the packet from then on
- * (XDP_FLAGS_CUT). False: the buffer was freed or given away before, which is reported; the caller
- * must do nothing. xp_release() and xp_free() call it.
+/**
+ * xp_track_release() - Decide whether a buffer that needs a check may be released.
+ * The buffer is removed from its packet. A fragment that is freed alone leaves its packet, which
+ * xsk_rcv() then refuses (XDP_FLAGS_CUT). The checker is notified. xp_release() and xp_free() call
+ * this.
+ * Return: true. False: the driver does not own the buffer any more, and this is reported.
  */
 DMAMAP_API __attribute__((cold)) bool xp_track_release(struct xdp_buff_xsk *xskb);
 
 #define XP_FLAGS_ASK (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED | XDP_FLAGS_IS_FRAG | XDP_FLAGS_HAS_FRAGS)
 
-/* The chunk was given to the application: the head holds nothing any more. */
+/** xp_release() - Release the head of a chunk that was passed to the application. */
 static inline void xp_release(struct xdp_buff_xsk *xskb)
 {
 	if (__builtin_expect(xskb->xdp.flags & XP_FLAGS_ASK, 0) && !xp_track_release(xskb))
@@ -227,7 +273,7 @@ static inline void xp_release(struct xdp_buff_xsk *xskb)
 	*xskb->pool->empty.top++ = xskb;
 }
 
-/* Gives a buffer back to the pool, for the next allocation. */
+/** xp_free() - Return a buffer to the pool for the next allocation. */
 static inline void xp_free(struct xdp_buff_xsk *xskb)
 {
 	if (__builtin_expect(xskb->xdp.flags & XP_FLAGS_ASK, 0) && !xp_track_release(xskb))

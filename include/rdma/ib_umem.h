@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory regions: a range of this process's memory that a device uses without anybody pinning it.
- * Functions that return a pointer give ERR_PTR(-errno) on failure, as Linux's do; dmamap_strerror()
- * says why.
+ * Memory regions: ranges of this process's memory that a device uses without pinning. A function
+ * that returns a pointer returns ERR_PTR(-errno) on failure, as Linux's do; dmamap_strerror()
+ * returns the error message.
  *
- *  call                               | may run at once with
- *  ib_umem_get, ib_umem_release       | everything but other calls on the same region; release
- *                                     | waits for device accesses that are being faulted in
+ * Context:
+ *
+ *  function                           | may run at once with
+ *  ib_umem_get, ib_umem_release       | everything except calls on the same region; release waits
+ *                                     | for device accesses that are being faulted in
  *  ib_alloc_ucontext                  | everything
  *  ib_dealloc_ucontext                | everything but calls on that context and its regions, and
  *                                     | the close of its device
@@ -22,7 +24,7 @@ DMAMAP_BEGIN
 struct ib_umem;
 struct ib_umem_odp;
 
-/* Linux's numbers. */
+/* The values are Linux's. */
 enum ib_access_flags {
 	IB_ACCESS_LOCAL_WRITE = 1,
 	IB_ACCESS_REMOTE_WRITE = 1 << 1,
@@ -41,45 +43,50 @@ struct ib_ucontext {
 
 struct ib_umem {
 	struct ib_ucontext *context;
-	size_t length;	       /* as asked for; of an implicit region the address space's */
-	unsigned long address; /* of the first byte, aligned to nothing */
+	size_t length;	       /* as registered; for an implicit region that of the address space */
+	unsigned long address; /* of the first byte; it need not be aligned */
 	int writable;	       /* the access flags allow the device to write */
 	int page_size;
 	struct ib_umem_odp *odp_data;
 };
 
-/* Where the first byte lies in its page. */
+/** ib_umem_offset() - Return the offset of the first byte in its page. */
 static inline int ib_umem_offset(struct ib_umem *umem)
 {
 	return (int)(umem->address & 4095ul);
 }
 
-/* The pages that the region lies in: [start, end). */
+/** ib_umem_start() - Return the address of the region's first page. */
 static inline unsigned long ib_umem_start(struct ib_umem *umem)
 {
 	return umem->address & ~4095ul;
 }
 
+/** ib_umem_end() - Return the address after the region's last page. */
 static inline unsigned long ib_umem_end(struct ib_umem *umem)
 {
 	return (umem->address + umem->length + 4095ul) & ~4095ul;
 }
 
+/** ib_umem_num_pages() - Return the number of pages from ib_umem_start() to ib_umem_end(). */
 static inline size_t ib_umem_num_pages(struct ib_umem *umem)
 {
 	return (ib_umem_end(umem) - ib_umem_start(umem)) >> 12;
 }
 
-/*
- * A context holds the regions of one user of a device. `invalidate_range` (NULL: none) hears which
- * pages of a region were taken away, in a thread of the library's, within a second; it may call
- * the functions of <rdma/ib_umem_odp.h>. -EINVAL: no device; -EOPNOTSUPP: the
- * system lets no process copy by process_vm_readv(), which devices behind the kernel's IOMMU do
- * without; -ENOMEM.
+/**
+ * ib_alloc_ucontext() - Create a context, which contains the regions of one user of a device.
+ * @device: the device.
+ * @invalidate_range: called, within a second, with the pages of a region that were unmapped from
+ *   the process; it runs in a thread of the library and may call the functions of
+ *   <rdma/ib_umem_odp.h>. NULL: none.
  *
- * Where userfaultfd is not to be had, the context works but hears of nothing by itself (the
- * sentence in dmamap_strerror() says so, ib_umem_events_enabled() is false): call
- * ib_umem_invalidate_range() before memory of a region goes.
+ * Where userfaultfd is not available, the context works but receives no invalidation events (the
+ * error message says so, and ib_umem_events_enabled() is false). Then call
+ * ib_umem_invalidate_range() before memory of a region is unmapped.
+ * Return: the context. -EINVAL: @device is NULL. -EOPNOTSUPP: the system does not permit
+ *   process_vm_readv(), which devices behind the kernel's IOMMU do not need. -ENOMEM: a retry
+ *   helps.
  */
 DMAMAP_API struct ib_ucontext *ib_alloc_ucontext(struct device *device,
 						 void (*invalidate_range)(struct ib_umem *umem,
@@ -104,7 +111,7 @@ DMAMAP_API void ib_dealloc_ucontext(struct ib_ucontext *context);
 DMAMAP_API struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, size_t size,
 				       int access);
 
-/* Takes the region from the device and frees it. NULL is fine. */
+/** ib_umem_release() - Unmap the region from the device and free it. @umem may be NULL. */
 DMAMAP_API void ib_umem_release(struct ib_umem *umem);
 
 DMAMAP_END
