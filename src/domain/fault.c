@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "domain/device.h"
 
-/* On the stack of the thread that asks; in the table's list while its resolver runs. */
+/* One access whose fault is being resolved. On the thread's stack; in the list while fn runs. */
 struct fault_ask {
 	struct fault_ask *next;
 	u64 first_page, last_page;
@@ -33,7 +33,7 @@ void fault_table_fini(struct fault_table *t)
 	pthread_mutex_destroy(&t->lock);
 }
 
-/* Under lock: another thread is in `fn`. */
+/* Whether another thread is in `fn`. Called with t->lock held. */
 static bool fault_resolver_runs(const struct fault_table *t, fault_fn fn)
 {
 	const struct fault_ask *a;
@@ -69,7 +69,7 @@ void fault_set_demand(struct fault_table *t, fault_fn demand, void *arg)
 	fault_set_resolver(t, &t->demand, &t->demand_arg, demand, arg);
 }
 
-/* Under lock: another thread's ask covers this one. */
+/* Whether a resolver call of another thread covers this access. Called with t->lock held. */
 static bool fault_is_covered(const struct fault_table *t, const struct fault_ask *mine)
 {
 	const struct fault_ask *a;
@@ -81,7 +81,7 @@ static bool fault_is_covered(const struct fault_table *t, const struct fault_ask
 	return false;
 }
 
-/* Under lock: waits until no other thread asks for the same. */
+/* Waits until no resolver call of another thread covers this access. Called with t->lock held. */
 static void wait_for_other(struct fault_table *t, const struct fault_ask *mine, u64 until_ns)
 {
 	const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
@@ -92,7 +92,7 @@ static void wait_for_other(struct fault_table *t, const struct fault_ask *mine, 
 			return;
 }
 
-/* Under lock, which it gives away while the resolver runs. */
+/* Called with t->lock held, which is released while the resolver runs. */
 static int fault_call_resolvers(struct fault_table *t, struct device *dev, dma_addr_t addr,
 				size_t len, struct fault_ask *mine)
 {
@@ -134,8 +134,8 @@ bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, stru
 		try->until_ns = now + FAULT_SECONDS * NS_PER_S;
 	if (now >= try->until_ns || try->tries >= FAULT_TRIES + 4 * min_u64(pages, 1u << 20)) {
 		error_set(ETIMEDOUT,
-			  "%s: an access of %zu bytes at %#llx was faulted in %u times and "
-			  "still does not map",
+			  "%s: an access of %zu bytes at %#llx was faulted in %u times and is "
+			  "still not mapped; map it in the fault handler or return an error there",
 			  dev->name, len, (unsigned long long)addr, try->tries);
 		return false;
 	}

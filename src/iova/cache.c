@@ -89,8 +89,8 @@ static void bin_swap(struct iova_bin *bin)
 }
 
 /* Large ranges are rarer, so the largest classes may have a quarter of the magazines. */
-static bool depot_has_room(const struct iova_full_space *s, const struct iova_depot *d,
-			   unsigned int class)
+static bool depot_has_space(const struct iova_full_space *s, const struct iova_depot *d,
+			    unsigned int class)
 {
 	return !d->closed && d->n_stocked <= (s->depot_max - 1) >> class / 3;
 }
@@ -195,7 +195,7 @@ static void depot_return(struct iova_full_space *s, struct iova_depot *d, unsign
 			 struct iova_magazine *m)
 {
 	lock_acquire(&d->lock);
-	if (m->n && depot_has_room(s, d, class)) {
+	if (m->n && depot_has_space(s, d, class)) {
 		depot_stock(d, class, m);
 		m = NULL;
 	}
@@ -215,7 +215,7 @@ static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, stru
 	bool room;
 
 	lock_acquire(&d->lock);
-	room = depot_has_room(s, d, class);
+	room = depot_has_space(s, d, class);
 	if (room)
 		empty = depot_get_empty(d);
 	if (empty)
@@ -328,7 +328,7 @@ u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 las
 }
 
 /* Makes sure that the bin has space for one range. False: no memory. */
-static bool bin_make_room(struct iova_full_space *s, struct iova_cache *cache, unsigned int class)
+static bool bin_make_space(struct iova_full_space *s, struct iova_cache *cache, unsigned int class)
 {
 	struct iova_depot *d = &full_cache(&cache->slot)->depot[class];
 	struct iova_bin *bin = &cache->bin[class];
@@ -361,7 +361,7 @@ static int iova_bin_give(struct iova_full_space *s, struct iova_cache *cache, un
 	iova_bin_settle(bin);
 	if (bin->n && bin->page[bin->n - 1] == page)
 		return -1;
-	if (!bin_make_room(s, cache, class))
+	if (!bin_make_space(s, cache, class))
 		return 0;
 	bin->page[bin->n] = page;
 	write_release(&bin->n, bin->n + 1);

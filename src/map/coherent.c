@@ -238,8 +238,8 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	}
 	*dma_handle = c->dma;
 	if (unlikely(dev->check))
-		tell_mapped(dev, CALL_COHERENT, c->dma, c->pa, size, DMA_BIDIRECTIONAL, attrs,
-			    CALLER);
+		map_check_mapped(dev, CALL_COHERENT, c->dma, c->pa, size, DMA_BIDIRECTIONAL, attrs,
+				 CALLER);
 	return (void *)(uintptr_t)c->cpu;
 }
 
@@ -304,8 +304,8 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 static void coherent_end_block(struct coherent *c, unsigned long attrs, const void *caller)
 {
 	if (unlikely(c->dev->check))
-		tell_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
-			   caller);
+		map_check_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
+				caller);
 	free_block(c);
 }
 

@@ -85,8 +85,8 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	count_map(dev, PAGE_ALIGN(size), 1);
 	*dma_handle = addr;
 	if (unlikely(dev->check))
-		tell_mapped(dev, CALL_PAGES, addr, phys_of_page(page), PAGE_ALIGN(size), dir, 0,
-			    CALLER);
+		map_check_mapped(dev, CALL_PAGES, addr, phys_of_page(page), PAGE_ALIGN(size), dir,
+				 0, CALLER);
 	return page;
 }
 
@@ -136,7 +136,7 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 		return;
 	}
 	if (unlikely(dev->check))
-		tell_unmap(dev, CALL_PAGES, dma_handle, PAGE_ALIGN(size), dir, 0, CALLER);
+		map_check_unmap(dev, CALL_PAGES, dma_handle, PAGE_ALIGN(size), dir, 0, CALLER);
 	/* the contents are not wanted any more, so the direction does not matter */
 	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), DMA_BIDIRECTIONAL,
 		       DMA_ATTR_SKIP_CPU_SYNC))
@@ -427,8 +427,8 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 		dma_free_pages(dev, s->n << PAGE_BITS, sg_page(sgt->sgl), addr, s->dir);
 	} else {
 		if (unlikely(dev->check))
-			tell_unmap(dev, CALL_NONCONTIGUOUS, addr, s->n << PAGE_BITS, dir, 0,
-				   CALLER);
+			map_check_unmap(dev, CALL_NONCONTIGUOUS, addr, s->n << PAGE_BITS, dir, 0,
+					CALLER);
 		if (iommu_unmap_list(dev, addr, s->dir))
 			count_unmap(dev);
 		free_page_list(s->pages, s->n);

@@ -361,8 +361,8 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t 
 	err = link_locked(dev, state, phys, offset, size, dir, attrs);
 	lock_release(lock);
 	if (unlikely(dev->check) && !err)
-		tell_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs,
-			    CALLER);
+		map_check_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs,
+				 CALLER);
 	return err;
 }
 

@@ -250,9 +250,9 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 			"unlinked with another direction than it was linked with, which holds");
 }
 
-static slow_path void tell_unlink(struct device *dev, const struct dma_iova_state *state,
-				  u64 offset, u64 size, enum dma_data_direction dir,
-				  unsigned long attrs, const void *caller)
+static slow_path void twostep_check_unlink(struct device *dev, const struct dma_iova_state *state,
+					   u64 offset, u64 size, enum dma_data_direction dir,
+					   unsigned long attrs, const void *caller)
 {
 	check_enter(caller);
 	if (size && range_within(offset, size, state->__size))
@@ -267,7 +267,7 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t of
 		return;
 	}
 	if (unlikely(dev->check))
-		tell_unlink(dev, state, offset, size, dir, attrs, CALLER);
+		twostep_check_unlink(dev, state, offset, size, dir, attrs, CALLER);
 	unlink_part(dev, state, offset, size, dir);
 }
 
@@ -343,7 +343,7 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t m
 	if (mapped_len > state->__size)
 		mapped_len = state->__size;
 	if (unlikely(dev->check) && mapped_len)
-		tell_unlink(dev, state, 0, mapped_len, dir, attrs, CALLER);
+		twostep_check_unlink(dev, state, 0, mapped_len, dir, attrs, CALLER);
 	if (mapped_len)
 		unlink_part(dev, state, 0, mapped_len, dir);
 	twostep_free_range(dev, state, mapped_len);
