@@ -40,8 +40,7 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 {
 	u64 tail;
 
-	/* Create the thread's slot of the IOVA space first: not allowed with the queue's lock held.
-	 */
+	/* The thread's slot of the IOVA space must exist before the queue's lock is acquired. */
 	own = own && tslot_get(&dom->iova->key);
 	lock_acquire(&q->lock);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {

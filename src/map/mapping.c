@@ -59,8 +59,8 @@ hot_inline dma_addr_t mapping_map(struct device *dev, enum check_call call, phys
 	return addr;
 }
 
-hot_inline void unmap_told(struct device *dev, dma_addr_t addr, u64 size,
-			   enum dma_data_direction dir, unsigned long attrs)
+hot_inline void unmap_after_check(struct device *dev, dma_addr_t addr, u64 size,
+				  enum dma_data_direction dir, unsigned long attrs)
 {
 	if (likely(dev && unmap_by_identity(dev, PHYS(addr - dev->bus_offset)))) {
 		count_unmap(dev);
@@ -84,7 +84,7 @@ hot_inline void unmap_checked(struct device *dev, enum check_call call, dma_addr
 {
 	if (likely(dev) && unlikely(dev->check))
 		map_check_unmap(dev, call, addr, size, dir, attrs, CALLER);
-	unmap_told(dev, addr, size, dir, attrs);
+	unmap_after_check(dev, addr, size, dir, attrs);
 }
 
 dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
@@ -178,7 +178,7 @@ void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 	if (dev && !dev->iommu && addr != DMA_MAPPING_ERROR)
 		count_unmap(dev); /* the unmap needs no other work */
 	else
-		unmap_told(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
+		unmap_after_check(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
 }
 
 dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
