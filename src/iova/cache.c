@@ -24,7 +24,7 @@
 #include <string.h>
 
 #define SCAN_DEPTH 16 /* entries from the top that are searched for a range below the limit */
-#define RUN_SHARE  6  /* a refill takes at most 1/2^6 of what lies below the limit */
+#define RUN_SHARE  6  /* a refill takes at most 1/2^6 of the pages below the limit */
 
 static u32 magazine_capacity(const struct iova_full_space *s, unsigned int class)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices behind an IOMMU: the page table maps pages of the address space to memory. It also
+ * Devices with an IOMMU: the page table maps pages of the address space to memory. It also
  * records every mapping: the leaves have flags for its first and last page (PT_FIRST, PT_LAST) and
  * for bouncing. An unmap therefore needs no other record and cannot fail, and a wrong size or a
  * second unmap is detected.
