@@ -73,7 +73,8 @@ static void test_wrong_free(void **state)
 	refused(gaps, g.cpu + 48, g.dma + 48, DMAMAP_CHECK_POOL_INSIDE, "no block begins there");
 	refused(pool, a.cpu, b.dma, DMAMAP_CHECK_POOL_WRONG, "DMA address is different");
 	refused(pool, a.cpu, 0, DMAMAP_CHECK_POOL_WRONG, "DMA address is different");
-	refused(pool, a.cpu + 4096, a.dma + 4096, DMAMAP_CHECK_POOL_WRONG, "not a block of this pool");
+	refused(pool, a.cpu + 4096, a.dma + 4096, DMAMAP_CHECK_POOL_WRONG,
+		"not a block of this pool");
 	dma_pool_free(pool, a.cpu, a.dma);
 	refused(pool, a.cpu, a.dma, DMAMAP_CHECK_POOL_DOUBLE_FREE, "free already");
 	refused(pool, a.cpu, a.dma, DMAMAP_CHECK_POOL_DOUBLE_FREE, "free already");
