@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device's front door. An access first translates everything, then copies, so it happens whole
- * or not at all; from port_enter() to port_exit() an unmap of its pages waits (iotlb/port.h).
+ * Accesses of a simulated device. An access first translates the whole range and then copies, so a
+ * refused access copies nothing. An unmap of its pages waits from port_enter() to port_exit()
+ * (iotlb/port.h).
  */
 #include "bus/bus.h"
 #include "base/alloc.h"
@@ -15,7 +16,7 @@
 
 struct port *bus_port_slow(struct device *dev, struct device_port *slot)
 {
-	/* the slot's own port could not be made before: try again */
+	/* There was no memory for the slot's port before: try again. */
 	if (slot && !slot->port)
 		write_once(&slot->port, port_get(&dev->domain->ports));
 	if (!slot || !slot->port) {
@@ -25,33 +26,36 @@ struct port *bus_port_slow(struct device *dev, struct device_port *slot)
 	return slot->port;
 }
 
-/* 0, or why the range can never be accessed. */
+/* Returns 0, or the reason why no access of the range can succeed. */
 static int bus_check_range(const struct device *dev, dma_addr_t addr, size_t len)
 {
 	if (len - 1 > ~addr || addr + len - 1 > dev->address_last || addr < dev->bus_offset)
 		return DMAMAP_FAULT_ADDRESS;
-	/* what the page table cannot translate has no place in the cache's tags either */
+	/* Addresses beyond the page table do not fit in the tags of the translation cache either.
+	 */
 	if (dev->iommu && (addr + (len - 1) - dev->bus_offset) >> PT_IOVA_BITS)
 		return DMAMAP_FAULT_NOT_MAPPED;
 	return unlikely(read_once(&dev->stuck)) ? DMAMAP_FAULT_STUCK : 0;
 }
 
-/* Records the fault. A device that is not simulated comes here with every access: it is never
- * played. */
+/*
+ * Records the fault. Every access for a device that is not simulated is refused here, because the
+ * program cannot act as that device.
+ */
 static slow_path int bus_refuse(struct device *dev, dma_addr_t addr, size_t len, bool write,
 				int reason)
 {
 	if (dev->hw)
 		return error_set(EOPNOTSUPP,
-				 "%s: the device is not simulated: it does its DMA itself, the "
-				 "program cannot play it",
+				 "%s: the device is not simulated: it does its DMA itself, and the "
+				 "program cannot make accesses for it",
 				 dev->name);
 	if (reason == DMAMAP_FAULT_STUCK && !(read_once(&dev->stuck) & DEVICE_STUCK))
 		reason = DMAMAP_FAULT_NO_MASTER;
 	return device_fault(dev, addr, len, write, (enum dmamap_fault_reason)reason);
 }
 
-/* 0, or why this page refuses. */
+/* Returns 0, or the reason why this page refuses the access. */
 hot_inline int bus_refusal_reason(u64 value, bool write)
 {
 	if (unlikely(!value))
@@ -66,11 +70,11 @@ hot_inline u8 *host_address(u64 value, u64 bus)
 	return (u8 *)(uintptr_t)((value & ~(PAGE_BYTES - 1)) | (bus & (PAGE_BYTES - 1)));
 }
 
-/* A list of segments that may grow, from the stack to the heap, up to `max`. */
+/* A list of at most `max` segments. It begins on the stack and moves to the heap when it grows. */
 struct segments {
 	struct iovec *iov, *heap;
 	int n, room, max;
-	bool demand; /* some are on-demand pages: demand_copy() moves them all */
+	bool demand; /* there are on-demand pages, so demand_copy() copies all segments */
 };
 
 static int add_segment(struct segments *s, u8 *at, u64 size)
@@ -120,8 +124,8 @@ static int bus_gather(struct device *dev, struct port *port, u32 gen, u64 bus, u
 }
 
 /*
- * Memory of the process may be gone: found out before anything is copied, so that the access is
- * refused whole. What goes during the copy itself leaves it done in part.
+ * The process may have unmapped memory. This is checked before the copy, so that the access is
+ * refused as a whole. If memory is unmapped during the copy, a part has been copied.
  */
 static int copy_segments(const struct device *dev, const struct segments *s, u8 *buf, bool write)
 {
@@ -186,7 +190,7 @@ hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *bu
 	return err;
 }
 
-/* A machine that is not coherent: are these the bytes that the CPU meant it to see? */
+/* On a machine that is not coherent: checks that the CPU has cleaned the lines that are read. */
 static void check_coherence(struct device *dev, dma_addr_t addr, size_t len)
 {
 	struct port *port = bus_port(dev);
@@ -195,14 +199,14 @@ static void check_coherence(struct device *dev, dma_addr_t addr, size_t len)
 		u64 bus = addr - dev->bus_offset + done, host;
 		u32 gen = (u32)port_enter(port);
 
-		/* not counted: nobody sees that it was looked up */
+		/* This lookup of the checker does not count as a hit or a miss. */
 		host = dev->iommu ? iotlb_lookup(&port->tlb, bus >> PAGE_BITS, gen)
 				  : bus_host_page(dev, align_down(bus, PAGE_BYTES), 0);
 		host &= ~(PAGE_BYTES - 1);
 		port_exit(port);
 		host = host - (u64)(uintptr_t)mem.device_view + (bus & (PAGE_BYTES - 1));
 		n = min_u64(len - done, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
-		/* bounce memory is filled where the device looks: the CPU has no view of it */
+		/* Bounce memory is written in the device view, so there is no CPU view of it. */
 		if (host < mem.span && host - mem.bounce_start >= mem.bounce_size)
 			check_lines(&dev->shadow, addr + done, host, n);
 	}
@@ -217,7 +221,7 @@ static slow_path void bus_check_access(struct device *dev, dma_addr_t addr, size
 		check_coherence(dev, addr, len);
 }
 
-/* Asks whoever can mend it, and tries again, until it is done or refused for good. */
+/* Calls the fault resolver and retries, until the access succeeds or is finally refused. */
 static slow_path int access_refused(struct device *dev, dma_addr_t addr, u8 *buf, u64 len,
 				    bool write, int err)
 {
@@ -276,7 +280,7 @@ int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_
 	return bus_access(dev, addr, (u8 *)(uintptr_t)buf, len, true);
 }
 
-/* Inside of the access: an unmap then sees the access, or the hold. */
+/* Called inside the access, so that an unmap waits for the access or finds the hold. */
 static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_t len, bool write,
 			   struct segments *s, struct copied **copied)
 {
@@ -343,7 +347,7 @@ void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written
 			return;
 		}
 	}
-	/* the bytes are where they belong already */
+	/* The segments are the memory itself, so there is nothing to copy back. */
 	if (dev->iommu)
 		hold_drop(dev, iov, n);
 }

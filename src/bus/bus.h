@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Translation of one page of an access, inline since it is the whole cost. A translated page is a
- * word: the host's address of it with PT_READ and PT_WRITE in the low bits (bus/demand.h: elsewhere
- * for pages that come and go); 0: nothing there.
+ * Translation of one page of an access, inline because it is most of the cost. The result is a
+ * word: the page's address in the process, with PT_READ and PT_WRITE in the low bits (in other bits
+ * for on-demand pages, see bus/demand.h); 0: nothing is mapped.
  */
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
 
 #include "bus/demand.h"
 
-/* The port of this thread; NULL: no memory for one. */
+/* Returns the port of this thread; NULL: there is no memory for one. */
 struct port *bus_port_slow(struct device *dev, struct device_port *slot) __attribute__((cold));
 
 hot_inline struct port *bus_port(struct device *dev)
@@ -19,7 +19,7 @@ hot_inline struct port *bus_port(struct device *dev)
 	return likely(slot && slot->port) ? slot->port : bus_port_slow(dev, slot);
 }
 
-/* The host's page for a physical page; 0: no memory there (registers, the gap below 4 GiB). */
+/* Returns the process's page for a physical page; 0: no memory (registers, gap below 4 GiB). */
 hot_inline u64 bus_host_page(const struct device *dev, u64 pa, u64 prot)
 {
 	if (likely(pa < mem.low || (pa >= MEM_DMA32_END && pa < mem.span)))
@@ -27,7 +27,7 @@ hot_inline u64 bus_host_page(const struct device *dev, u64 pa, u64 prot)
 	return pa & PHYS_FOREIGN ? (pa & ~PHYS_FOREIGN) | prot : 0;
 }
 
-/* Walks the page table and remembers what it found. */
+/* Walks the page table and stores the result in the translation cache. */
 hot_inline u64 bus_translate_miss(struct device *dev, struct port *port, u64 page, u32 gen)
 {
 	u64 entry = pt_walk(&dev->domain->pt, IOVA(page << PAGE_BITS));
@@ -44,7 +44,7 @@ hot_inline u64 bus_translate_miss(struct device *dev, struct port *port, u64 pag
 	return value;
 }
 
-/* Between port_enter() and port_exit(). `page` is the bus address >> PAGE_BITS. */
+/* Called between port_enter() and port_exit(). `page` is the bus address >> PAGE_BITS. */
 hot_inline u64 bus_translate(struct device *dev, struct port *port, u64 page, u32 gen)
 {
 	u64 value;

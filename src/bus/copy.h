@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a device's bytes move. Up to 128 bytes in aligned words, each stored and loaded whole, in
- * ascending order, as PCI Express keeps them: a driver that polls the last word of a completion
- * sees the others. What is left of the last word follows in parts of 4, 2 and 1 bytes. Longer ones
- * by trap_copy().
+ * Copies of a device's accesses. Up to 128 bytes are copied in aligned words, each loaded and
+ * stored as a whole, in ascending order as with PCI Express: a driver that polls the last word of a
+ * completion then also reads the other words. The rest of the last word follows in parts of 4, 2
+ * and 1 bytes. Longer copies use trap_copy().
  *
- * The memory may be gone (base/trap.h): then these return false, and a part may have been copied.
- * It may also be memory that a sanitizer calls freed, since without an IOMMU a device reaches all
- * RAM: AddressSanitizer does not see these accesses.
+ * The process may have unmapped the memory (base/trap.h). These functions then return false, and a
+ * part may have been copied. The memory may also be freed memory for a sanitizer, because a device
+ * without an IOMMU reaches all RAM. AddressSanitizer therefore does not check these accesses.
  *
- * ThreadSanitizer sees words that lie in RAM, as the atomic accesses that they are: rings and
- * registers are whole words, whose order it must see. RAM does not go. Of words in other memory it
- * sees their order only. Other lengths are data, which a device may touch when it is somebody
- * else's (policy=pool, lazy): that is not the program's fault.
+ * ThreadSanitizer checks accesses to words in RAM as the atomic accesses that they are, because
+ * rings and registers are whole words whose order matters. RAM is never unmapped. For words in
+ * other memory it records only the order. Accesses of other lengths are data. A device may access
+ * data memory after it was reused (policy=pool, lazy), which is no error of the program, so they
+ * are not checked.
  */
 #ifndef BUS_COPY_H
 #define BUS_COPY_H
@@ -85,7 +86,7 @@ hot_inline bool copy_in_words(size_t n)
 #endif
 }
 
-/* Less than 8 bytes from an address that is aligned to 8. */
+/* Copies less than 8 bytes from an address that is aligned to 8. */
 static inline bool copy_tail_from_memory(u8 *to, uintptr_t from, size_t n)
 {
 	u32 v32;
@@ -130,7 +131,7 @@ static inline bool copy_tail_to_memory(uintptr_t to, const u8 *from, size_t n)
 	return !(n & 1) || copy_store_8((void *)to, *from);
 }
 
-/* trap_copy(), where a fault in the model's own buffer is the model's, as in any other function. */
+/* As trap_copy(), but a fault in the model's own buffer is raised as by an ordinary access. */
 static inline bool copy_long(void *to, const void *from, size_t n, const void *buf)
 {
 	const void *fault = trap_copy(to, from, n);
@@ -146,7 +147,7 @@ static inline bool copy_long(void *to, const void *from, size_t n, const void *b
 	return false;
 }
 
-/* From memory that others may be writing to the model's own buffer. */
+/* Copies from memory that other threads may be writing, to the model's own buffer. */
 static inline maybe_unused bool copy_from_memory(void *to, const void *from, size_t n)
 {
 	uintptr_t at = (uintptr_t)from;

@@ -7,9 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PIECE_MAX (1ull << 30) /* of one call: the kernel cuts off at 2 GiB */
+#define PIECE_MAX (1ull << 30) /* bytes of one call: the kernel copies less than 2 GiB */
 
-/* The calls are made directly: to a sanitizer these bytes are the device's, not the thread's. */
+/* System calls without libc's wrappers, because sanitizers would check these as the thread's. */
 static s64 demand_move_bytes(u8 *buf, u8 *at, u64 len, bool write)
 {
 	struct iovec local = {buf, len}, hw = {at, len};
@@ -18,7 +18,7 @@ static s64 demand_move_bytes(u8 *buf, u8 *at, u64 len, bool write)
 		       1l, &hw, 1l, 0l);
 }
 
-/* How many bytes went over, from the first on. */
+/* Copies the segments in order. Returns the number of bytes copied before the first failure. */
 static u64 demand_transfer(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
 {
 	u64 done = 0;
@@ -47,8 +47,9 @@ static bool in_one_page(const struct iovec *iov, int n, u64 len)
 }
 
 /*
- * Memory may vanish after some pages were copied. Then what was written is written back as it was;
- * what was read never reaches the caller. One page is copied whole or not at all by the kernel.
+ * The process may unmap memory after some pages were copied. A write is then undone with the former
+ * contents, and a read does not change the caller's buffer. The kernel copies one page as a whole
+ * or not at all.
  */
 int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
 {

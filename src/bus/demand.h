@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses to on-demand pages: memory that may leave the process while the device copies. A plain
- * load or store of it could kill the process, so the kernel copies (process_vm_readv and _writev on
- * ourselves), which says -EFAULT instead and obeys the memory's protection at that moment.
+ * Accesses to on-demand pages: memory that the process may unmap during the copy. A plain load or
+ * store could then kill the process, so the kernel copies (process_vm_readv and process_vm_writev
+ * of the process itself). These return -EFAULT instead and respect the memory's current protection.
  *
- * The translation of such a page carries its permissions shifted by DEMAND_SHIFT: the test that
- * every access makes refuses it, and only what was refused looks here. So other accesses pay
- * nothing.
+ * The translation of such a page has its permissions shifted by DEMAND_SHIFT. The permission test
+ * of every access therefore refuses it, and only refused accesses check for on-demand pages. Other
+ * accesses have no additional cost.
  */
 #ifndef BUS_DEMAND_H
 #define BUS_DEMAND_H
@@ -18,7 +18,7 @@
 #define DEMAND_SHIFT 4
 #define DEMAND_BITS  ((PT_READ | PT_WRITE) << DEMAND_SHIFT)
 
-/* 0: an on-demand page that allows it; else why it refuses. */
+/* Returns 0 if the on-demand page allows the access, otherwise the reason why it is refused. */
 static inline int demand_refused(u64 value, bool write)
 {
 	if (value & (write ? PT_WRITE : PT_READ) << DEMAND_SHIFT)
@@ -27,14 +27,15 @@ static inline int demand_refused(u64 value, bool write)
 }
 
 /*
- * Copies `len` bytes between buf and the segments, all or nothing. 0; DMAMAP_FAULT_NOT_MAPPED or
- * _NO_WRITE: the process does not have that memory, or not for writing; -ENOMEM.
+ * Copies `len` bytes between buf and the segments, all or nothing. Returns 0,
+ * DMAMAP_FAULT_NOT_MAPPED (the process has not mapped the memory), DMAMAP_FAULT_NO_WRITE (the
+ * memory is not writable) or -ENOMEM.
  */
 int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write) __attribute__((cold));
 
 /*
- * dmamap_bus_map() of on-demand pages gives a copy, which dmamap_bus_unmap() writes back by a bus
- * write, through the translations of that time.
+ * dmamap_bus_map() of on-demand pages returns a copy. dmamap_bus_unmap() writes it back by a bus
+ * write, which uses the translations at that time.
  */
 struct copied {
 	struct copied *next;
@@ -45,7 +46,7 @@ struct copied {
 
 struct copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len, int *err);
 void copied_add(struct device *dev, struct copied *s);
-struct copied *copied_take(struct device *dev, const void *base); /* NULL: none begins there */
+struct copied *copied_take(struct device *dev, const void *base); /* NULL: no copy begins there */
 void copied_free(struct copied *s);
 void copied_drop_all(struct device *dev);
 

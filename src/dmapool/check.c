@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pools of devices whose checker is on: who made them, for a report when the device is closed; and
- * the contents of their free blocks, which all hold FREE_BYTE, so that a write is found when the
- * block is given out again; and who allocated and freed each block, behind the states in its chunk.
+ * Pools of devices with the checker on. Stores the stack that created a pool, for a report when the
+ * device is closed, and the stacks that allocated and freed every block, after the states in its
+ * chunk. All bytes of free blocks are FREE_BYTE, so that a write to a free block is detected when
+ * the block is allocated again.
  */
 #include "dmapool/dmapool.h"
 #include "base/fork.h"
 #include "dmapool/pool.h"
 
 static struct lock lock;
-static struct dma_pool *pools; /* by next_checked; both under lock */
+static struct dma_pool *pools; /* linked by next_checked; both guarded by `lock` */
 
 void pool_check(struct dma_pool *pool, const void *caller)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory of a DMA pool: chunks, their blocks' places, and the hash that finds a block's chunk.
- * dmapool.c states the invariants.
+ * The memory of a DMA pool: chunks, the offsets of their blocks, and the hash that finds the chunk
+ * of a block. dmapool.c describes the invariants.
  */
 #include "dmapool/pool.h"
 
@@ -23,7 +23,7 @@ struct chunk_hash *hash_new(u64 places)
 	return h;
 }
 
-/* Room in the hash for one chunk more. Under the pool's lock. */
+/* Makes space in the hash for one more chunk. Called with the pool's lock held. */
 static int hash_reserve(struct dma_pool *pool)
 {
 	struct chunk_hash *h = pool->hash, *bigger;
@@ -40,7 +40,7 @@ static int hash_reserve(struct dma_pool *pool)
 	return 0;
 }
 
-/* Room in the depot for one chunk more. Under the pool's lock. */
+/* Makes space in the depot for the blocks of one more chunk. Called with the pool's lock held. */
 static int depot_reserve(struct dma_pool *pool)
 {
 	u64 need = (pool->n_chunks + 1) * pool->chunk_blocks, room = pool->depot_room;
@@ -57,7 +57,7 @@ static int depot_reserve(struct dma_pool *pool)
 	return 0;
 }
 
-/* Offset of the block after the one at `off`, or of the first one (off == -stride). */
+/* Returns the offset of the block after the one at `off`; of the first one for off == -stride. */
 size_t block_after(const struct dma_pool *pool, size_t off)
 {
 	size_t next = off + pool->stride, room;
@@ -80,8 +80,8 @@ void chunk_free(struct dma_pool *pool, struct chunk *c)
 }
 
 /*
- * Coherent memory and its states, not yet part of the pool. Both of its addresses are aligned to
- * its size rounded up to a power of two.
+ * Allocates coherent memory and its states, not yet part of the pool. Both addresses of the memory
+ * are aligned to its size rounded up to a power of two.
  */
 struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
 {
@@ -107,7 +107,10 @@ free:
 	return NULL;
 }
 
-/* Makes it part of the pool, its blocks in the depot, lowest on top. Under the pool's lock. */
+/*
+ * Adds the chunk to the pool and its blocks to the depot, with the lowest block on top. Called with
+ * the pool's lock held.
+ */
 int chunk_add(struct dma_pool *pool, struct chunk *c)
 {
 	if (hash_reserve(pool) || depot_reserve(pool))

@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pools of coherent blocks. A pool's memory is chunks of coherent memory: a page of as many blocks
- * as fit, or for blocks above a page one block each. Per granule of a chunk's first page (the
- * greatest power of two that divides every block's offset) there is one state byte: no block
- * begins here, free, or live. So whether a pointer is a live block is one lookup and one load.
- * Nothing of ours is ever stored in the blocks: the device can write there.
+ * Pools of coherent blocks. The memory of a pool consists of chunks of coherent memory: a page with
+ * as many blocks as fit, or one block if blocks are larger than a page. A granule is the greatest
+ * power of two that divides the offset of every block. Every granule of a chunk's first page has
+ * one state byte: no block begins here, free, or live. One lookup and one load therefore determine
+ * whether a pointer is a live block. No bookkeeping is stored in the blocks, because the device can
+ * write there.
  *
- * Free blocks are in the cache of some thread, or in the depot that all share. An entry of either
- * is one word, chunk + granule: a chunk is aligned to more than its granules. Threads push and pop
- * their own cache without atomic instructions, and exchange half of it with the depot when it is
- * empty or full. What a thread holds goes to the depot when it ends.
+ * Free blocks are in the cache of a thread or in the depot, which all threads share. An entry of
+ * either is one word, chunk + granule; the alignment of a chunk leaves enough low bits for the
+ * granule. Threads push to and pop from their own cache without atomic instructions. They exchange
+ * half of it with the depot when it is empty or full. When a thread ends, the blocks in its cache
+ * are moved to the depot.
  *
  * Invariants:
- *  - the depot has room for every block of the pool, made when a chunk is added, so that freeing
- *    allocates nothing and cannot fail;
- *  - a chunk, and its place in the hash, stays until the pool is destroyed, so lookups take no
- *    lock; a hash that grew stays too, for those who still read it (together less than the last);
- *  - a state byte is written by the thread that has the block, by relaxed stores. Two threads that
- *    free one block at once may both see it live; the block is then in two entries. The second
- *    to be taken while the first is live is dropped, and so is what the depot has no room for.
+ *  - the depot has space for every block of the pool. The space is allocated when a chunk is added,
+ *    so that a free allocates nothing and cannot fail;
+ *  - a chunk and its slot in the hash stay until the pool is destroyed, so lookups need no lock. A
+ *    hash that was replaced by a larger one also stays, because threads may still read it (all of
+ *    them together are smaller than the current one);
+ *  - a state byte is written by the thread that owns the block, by relaxed stores. Two threads that
+ *    free one block concurrently may both read it as live; the block then has two entries. If the
+ *    second entry is taken while the block is live, it is dropped; entries for which the depot has
+ *    no space are dropped too.
  *
- * What may overflow: sizes, checked in pool_layout(); counts are bounded by memory.
+ * May overflow: sizes, which pool_layout() checks. Counts are bounded by memory.
  */
 #include "dmapool/pool.h"
 
@@ -42,14 +46,14 @@ static void dmapool_depot_give(struct dma_pool *pool, const entry_t *in, u32 n)
 	if (!n)
 		return;
 	lock_acquire(&pool->lock);
-	/* less room than that: some block is in two entries (see above), and one may go */
+	/* If there is less space than that, a block has two entries (see above); one is dropped. */
 	n = (u32)min_u64(n, pool->depot_room - pool->depot_n);
 	memcpy(pool->depot + pool->depot_n, in, n * sizeof(*in));
 	pool->depot_n += n;
 	lock_release(&pool->lock);
 }
 
-/* Up to `max` free blocks from the depot, which grows by a chunk when it is empty. 0: ENOMEM. */
+/* Takes up to `max` free blocks from the depot; adds a chunk if it is empty. 0: ENOMEM. */
 static slow_path u32 pool_refill(struct dma_pool *pool, entry_t *out, u32 max, gfp_t gfp)
 {
 	struct chunk *c;
@@ -64,7 +68,7 @@ static slow_path u32 pool_refill(struct dma_pool *pool, entry_t *out, u32 max, g
 	if (!c)
 		return 0;
 	lock_acquire(&pool->lock);
-	/* its blocks are taken in the same go: other threads cannot leave us without */
+	/* The lock stays held while blocks are taken, so other threads cannot take all of them. */
 	if (!chunk_add(pool, c))
 		n = depot_take(pool, out, max);
 	lock_release(&pool->lock);
@@ -73,7 +77,7 @@ static slow_path u32 pool_refill(struct dma_pool *pool, entry_t *out, u32 max, g
 	return n;
 }
 
-/* The calling thread ends or the pool goes: what its cache holds is everybody's again. */
+/* Moves a cache to the depot when its thread ends or the pool is destroyed. */
 static void dmapool_cache_retire(struct tslot_key *key, struct tslot *slot)
 {
 	struct dma_pool *pool = container_of(key, struct dma_pool, key);
@@ -85,7 +89,7 @@ static void dmapool_cache_retire(struct tslot_key *key, struct tslot *slot)
 
 /* ---- create and destroy ---- */
 
-/* Checks the arguments and decides the layout; 0 or -EINVAL with a sentence. */
+/* Checks the parameters and computes the layout. Returns 0, or -EINVAL with an error message. */
 static int pool_layout(struct dma_pool *pool, size_t size, size_t align, size_t boundary)
 {
 	u64 granule;
@@ -93,7 +97,7 @@ static int pool_layout(struct dma_pool *pool, size_t size, size_t align, size_t 
 	if (!size || size > INT_MAX)
 		return error_set(EINVAL,
 				 "dma pool '%s' of %s: blocks of %zu bytes: "
-				 "ask for 1 to %d",
+				 "the size must be 1 to %d",
 				 pool->name, pool->dev_name, size, INT_MAX);
 	if ((align && !is_pow2(align)) || align > INT_MAX)
 		return error_set(EINVAL,
@@ -108,7 +112,7 @@ static int pool_layout(struct dma_pool *pool, size_t size, size_t align, size_t 
 	pool->size = size;
 	pool->stride = align_up(size, max_u64(align, MIN_ALIGN));
 	pool->chunk_bytes = align_up(pool->stride, PAGE_BYTES);
-	/* an aligned chunk crosses no boundary of its own size or above */
+	/* An aligned chunk crosses no boundary of at least its own size. */
 	pool->boundary = boundary < pool->chunk_bytes ? boundary : 0;
 	for (size_t off = 0; block_fits(pool, off); off = block_after(pool, off))
 		pool->chunk_blocks++;
@@ -172,7 +176,7 @@ static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
 	return n;
 }
 
-/* Frees the chunks, but not the pages of live blocks, which the device may be using. */
+/* Frees the chunks except the pages of live blocks, which the device may still be using. */
 static void pool_free_chunks(struct dma_pool *pool, const void *caller)
 {
 	struct check_history history = {0};
@@ -227,7 +231,7 @@ void dma_pool_destroy(struct dma_pool *pool)
 {
 	if (!pool || pool->fork_depth != fork_depth) /* a parent's, in a child of fork */
 		return;
-	/* dmamap_close() must not find it again */
+	/* dmamap_close() must not find the pool again. */
 	if (pool->managed)
 		device_drop_managed(pool->dev, pool);
 	pool_destroy(pool, __builtin_return_address(0));
@@ -261,24 +265,24 @@ void dmam_pool_destroy(struct dma_pool *pool)
 /* ---- alloc and free ---- */
 
 /*
- * The hot functions call nothing, and leave by a tail call where they cannot go on: so they need
- * no stack frame. What they left undone the slow one does from the start.
+ * The fast paths call no function except by a tail call to the slow path, so they need no stack
+ * frame. The slow path starts the operation again from the beginning.
  */
 
-/* An entry when the thread's cache has none; 0: ENOMEM. */
+/* Returns an entry when the thread's cache is empty; 0: ENOMEM. */
 static entry_t entry_get(struct dma_pool *pool, gfp_t gfp)
 {
 	struct pool_cache *cache = (struct pool_cache *)tslot_get(&pool->key);
 	entry_t e;
 
-	if (!cache) /* no memory for one: straight from the depot */
+	if (!cache) /* there is no memory for a cache: take one entry from the depot */
 		return pool_refill(pool, &e, 1, gfp) ? e : 0;
 	if (!cache->n)
 		cache->n = pool_refill(pool, cache->entry, pool->batch, gfp);
 	return cache->n ? cache->entry[--cache->n] : 0;
 }
 
-/* Makes the entry's free block live and gives its address, and the device's in *handle. */
+/* Marks the entry's block as live. Returns its address and stores the device address in *handle. */
 hot_inline void *block_take(struct dma_pool *pool, entry_t e, dma_addr_t *handle)
 {
 	u64 mask = pool->entry_mask, off = (e & mask) << pool->granule_bits;
@@ -301,7 +305,7 @@ static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *
 		return error_null(EINVAL, "dma_pool_alloc: no pool (NULL)");
 	if (!handle)
 		return error_null(EINVAL,
-				  "dma_pool_alloc from '%s' of %s: nowhere to put the DMA "
+				  "dma_pool_alloc from '%s' of %s: no place to store the DMA "
 				  "address (NULL)",
 				  pool->name, pool->dev_name);
 	if (fail_here(FAIL_POOL, pool->dev_name))
@@ -351,7 +355,7 @@ static slow_path void free_slow(struct dma_pool *pool, entry_t e)
 		return;
 	}
 	if (cache->n == pool->cache_max) {
-		/* the older half goes; the newer is warm in this processor's cache */
+		/* Move the older half; the newer one is in this processor's cache. */
 		cache->n -= pool->batch;
 		dmapool_depot_give(pool, cache->entry, pool->batch);
 		memmove(cache->entry, cache->entry + pool->batch, cache->n * sizeof(e));
@@ -359,13 +363,13 @@ static slow_path void free_slow(struct dma_pool *pool, entry_t e)
 	cache->entry[cache->n++] = e;
 }
 
-/* What does not go the short way: wrong, or a block of a checked pool. */
+/* The slow path of dma_pool_free(): misuse, a full cache, or a pool with the checker on. */
 static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_addr_t addr,
 				     const void *caller)
 {
 	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
 	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
-	const char *why = "it is no block of this pool";
+	const char *why = "it is not a block of this pool";
 	struct check_history history = {0};
 	struct chunk *c;
 	u8 state = NO_BLOCK;
@@ -384,7 +388,7 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 	}
 	if (!c && pool_of_other(pool, vaddr, &history)) {
 		kind = DMAMAP_CHECK_POOL_OTHER;
-		why = "it is no block of this pool, but of another";
+		why = "it is not a block of this pool, but of another";
 	}
 	if (state == BLOCK_LIVE_CHECKED && addr == c->dma + off) {
 		memset(vaddr, FREE_BYTE, pool->size);
@@ -394,7 +398,7 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 		return;
 	}
 	if (state >= BLOCK_LIVE)
-		why = "its DMA address is another";
+		why = "its DMA address is different";
 	if (state == BLOCK_FREE) {
 		kind = DMAMAP_CHECK_POOL_DOUBLE_FREE;
 		why = "it is free already";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a closing device asks of its pools. */
+/* Functions that the close of a device calls for its pools. */
 #ifndef DMAPOOL_DMAPOOL_H
 #define DMAPOOL_DMAPOOL_H
 
@@ -7,7 +7,7 @@
 
 struct dma_pool;
 
-/* Where the checker is on: reports each pool that was never destroyed; how many. */
+/* With the checker on: reports every pool that was not destroyed, and returns their number. */
 u64 dma_pool_report_leaks(const struct device *dev);
 
 #endif

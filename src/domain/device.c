@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What every layer needs of a device: faults, counters, the records of its threads. */
+/* The parts of a device that all layers use: faults, counters, and the records of its threads. */
 #include "domain/device.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -12,8 +12,8 @@ static const char *const reasons[] = {
 	[DMAMAP_FAULT_NO_WRITE] = "the mapping is DMA_TO_DEVICE, so the device may not write it",
 	[DMAMAP_FAULT_ADDRESS] = "it is beyond the device's address lines",
 	[DMAMAP_FAULT_STUCK] = "the device was declared stuck",
-	[DMAMAP_FAULT_GONE] = "the process has unmapped or protected the memory, or cut its file "
-			      "short, while it is mapped for the device",
+	[DMAMAP_FAULT_GONE] = "the process has unmapped or protected the memory, or truncated its "
+			      "file, while it is mapped for the device",
 	[DMAMAP_FAULT_NO_MASTER] =
 		"the driver has switched bus mastering off (bit 2 of the command "
 		"register, pci_set_master())",
@@ -198,7 +198,7 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 	struct device_thread sum = {0};
 
 	dev->ops.collect_faults(dev);
-	tslot_lock(); /* each thread is counted once */
+	tslot_lock(); /* so that every thread is counted once */
 	lock_acquire(&dev->total_lock);
 	counters_add(&sum, &dev->total);
 	for (struct tslot *s = tslot_first(&dev->threads); s; s = tslot_next(s))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A device, as all layers above see it. What mapping reads on every call stands first and changes
- * only in open and in the mask and limit calls.
+ * A device, as all layers above use it. The fields that every mapping call reads are first; only
+ * open and the calls that set masks and limits change them.
  */
 #ifndef DOMAIN_DEVICE_H
 #define DOMAIN_DEVICE_H
@@ -25,16 +25,16 @@ struct model_ops;
 struct hw_ops;
 struct xsk_device;
 
-/* Counters of one thread on one device: no atomic instruction, no shared line. */
+/* Counters of one thread on one device. They need no atomic instruction and share no cache line. */
 struct device_thread {
 	struct tslot slot;
 	u64 unmaps, bounced_bytes, bounce_full;
 	u64 ranges_taken, ranges_given; /* two-step ranges */
-	u64 more_segments;		/* of scatterlists: beside one a mapping */
+	u64 more_segments;		/* segments of scatterlists after the first of each */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES];
 };
 
-/* Where one thread enters the device's address space. */
+/* One thread's port of the device's address space. */
 struct device_port {
 	struct tslot slot;
 	struct port *port; /* NULL: no memory for one yet */
@@ -49,37 +49,35 @@ struct device_port {
 #define DEVICE_NO_MASTER 2u /* the driver has switched bus mastering off */
 
 struct device {
-	/* hot */
-	const struct __dma_link_limits *link_limits; /* first: dma_iova_link() is inline */
+	/* read by every mapping call */
+	const struct __dma_link_limits
+		*link_limits; /* first: the inline dma_iova_link() reads it */
 	struct domain *domain;
 	struct tslot_key threads; /* struct device_thread */
 	u64 dma_mask;		  /* atomic word */
 	u64 coherent_mask;	  /* atomic word */
-	u64 dma_last; /* atomic: dma_mask less bus_offset; 0 when that reaches nothing */
+	u64 dma_last;		  /* atomic: dma_mask less bus_offset; 0 when that is negative */
 	/*
-	 * Atomic: RAM below this has its own address and needs nothing else (coherent, and no IOMMU
-	 * or policy=identity). 0: none has.
+	 * Atomic: RAM below this is mapped at its own address and needs no other work (the device
+	 * is coherent, and has no IOMMU or policy=identity). 0: there is no such RAM.
 	 */
 	u64 identity_end;
 	u64 bus_offset; /* device address = bus address + this */
-	u8 *view;	/* atomic: RAM as the device sees it: mem.base, or mem.device_view when not
-			   coherent */
+	u8 *view;	/* atomic: mem.base, or mem.device_view when the device is not coherent */
 	bool identity;	/* see identity_end */
 	bool iommu, coherent, untrusted, strict, check;
 	bool settles; /* atomic: pages may be copies of memory: fault_settle() before an access */
 	bool bounced; /* atomic: some mapping has bounced, so syncs may matter */
 	bool identity_mapped; /* policy identity or persistent: RAM is mapped at its own address */
-	bool ram_only;	 /* other memory of the process is not there for it, so that it bounces */
-	bool careful;	 /* untrusted, not coherent, arithmetic or ram_only */
-	bool sync_looks; /* untrusted, not coherent or ram_only: syncs look where an address leads
-			  */
+	bool ram_only;	 /* the device cannot reach other memory of the process, so that bounces */
+	bool careful;	 /* untrusted, not coherent, identity-mapped or ram_only */
+	bool sync_looks; /* untrusted, not coherent or ram_only: a sync translates the address */
 
-	u64 link_mark; /* of the states of its two-step ranges: map/twostep_device.c */
+	u64 link_mark; /* mark in the states of its two-step ranges: map/twostep_device.c */
 
-	struct regcache *regcache; /* policy persistent: of memory outside RAM; NULL: none */
+	struct regcache *regcache; /* policy=persistent, for memory outside RAM; NULL: none */
 
-	struct lock
-		mask_lock; /* so that dma_mask and what follows from it stay those of one call */
+	struct lock mask_lock; /* keeps dma_mask consistent with the fields derived from it */
 
 	/* limits, atomic words */
 	u32 max_seg_size, min_align_mask;
@@ -90,18 +88,18 @@ struct device {
 	u64 address_last;	/* the last address that its lines reach */
 	u8 stuck;		/* atomic: DEVICE_*; its accesses fail unless it is 0 */
 	const struct hw_ops
-		*hw; /* NULL: simulated, the program plays it. Else stuck, too: see bus.c */
+		*hw; /* NULL: simulated by the program. Else `stuck` is set too, see bus.c */
 
 	struct fault_table fault_table;
-	struct copied *copied; /* segments of dmamap_bus_map() that are copies; under copied_lock */
+	struct copied *copied; /* copied segments of dmamap_bus_map(); guarded by copied_lock */
 	struct lock copied_lock;
 
 	struct lock fault_lock;
-	struct dmamap_fault faults[FAULTS_KEPT]; /* the rest of this group: under fault_lock */
+	struct dmamap_fault faults[FAULTS_KEPT]; /* this and the next two lines: fault_lock */
 	u32 fault_head, fault_count;
 	u64 faults_seen, faults_lost;
 
-	struct device_thread total; /* of threads that ended; under total_lock */
+	struct device_thread total; /* of threads that ended; guarded by total_lock */
 	u64 total_hits, total_misses;
 	struct lock total_lock;
 	u64 coherent_bytes; /* atomic */
@@ -110,7 +108,7 @@ struct device {
 	char *name, *spec;
 	const char *policy_name;
 	struct backend_ops ops; /* registers and interrupts */
-	void *ops_priv;		/* of its model, or its struct qemu */
+	void *ops_priv;		/* private data of its model or back end */
 	const struct model_ops *model;
 	struct dmamap_bar_info bar[DEVICE_BARS]; /* fixed when open; size 0: there is none */
 	bool sync_writes;  /* each register write is complete when it returns */
@@ -126,18 +124,18 @@ struct device {
 	struct config_rules *config_rules; /* under setup_lock; NULL: not read yet */
 	u8 *sim_config;			   /* a model's configuration space; under setup_lock */
 	void *drvdata;
-	struct device *next; /* of all open devices, under the device layer's lock */
+	struct device *next; /* in the list of open devices; guarded by the device layer's lock */
 	bool counted_ram;
 	bool open;	/* atomic: opened whole, not yet closing */
 	u32 fork_depth; /* of the process that opened it */
 
 	struct lock managed_lock;
-	struct managed *managed; /* released by close, newest first; under managed_lock */
-	struct xsk_device *xsk;	 /* atomic: its queues and sockets; NULL: none yet. src/xsk */
-	struct coherent *coherent_blocks; /* under the coherent table's lock */
+	struct managed *managed; /* released by close, newest first; guarded by managed_lock */
+	struct xsk_device *xsk;	 /* atomic: queues and sockets (src/xsk); NULL: none yet */
+	struct coherent *coherent_blocks; /* guarded by the lock of map/coherent.c */
 
 	struct check_device
-		shadow; /* the checker's; where `check` is false only mask_set is used */
+		shadow; /* the checker's records; if `check` is false only mask_set is used */
 };
 
 hot_inline struct device_thread *device_thread(struct device *dev)
@@ -158,7 +156,7 @@ hot_inline bool device_inherited(const struct device *dev)
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 		 enum dmamap_fault_reason reason) __attribute__((cold));
 
-/* Declares it stuck: its accesses fail from now on. */
+/* Declares the device stuck: its accesses fail from now on. */
 void device_declare_stuck(struct device *dev, iova_t iova, u64 size) __attribute__((cold));
 
 /* Bus mastering of a device in software. An access that is under way is not waited for. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Making and sharing domains. The list of groups is under `global`; a domain's own fields are
- * fixed once it is made, or guarded as domain.h says.
+ * Creation and sharing of domains. `global` guards the list of groups. The fields of a domain do
+ * not change after its creation, or are guarded as domain.h says.
  */
 #include "domain/domain.h"
 #include "base/alloc.h"
@@ -18,10 +18,10 @@
 	0xfee00ull /* pages of 0xfee00000 to 0xfeefffff: never a DMA address on x86 */
 #define INTERRUPT_PAGES 0x100ull
 
-#define TABLE_SHARE_BITS 4 /* page tables of one mapping take at most 1/2^4 of RAM */
+#define TABLE_SHARE_BITS 4 /* the page tables of one mapping may use at most 1/2^4 of RAM */
 
 static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
-static struct domain *groups; /* under global */
+static struct domain *groups; /* guarded by `global` */
 
 static void *table_alloc(void *ctx)
 {
@@ -35,7 +35,7 @@ static void domain_table_free(void *ctx, void *table)
 	page_free(virt_to_page(table), 0);
 }
 
-/* See struct domain; the allocator's numbers stay below 2^37. */
+/* Returns iova_shift of struct domain. The allocator's page numbers stay below 2^37. */
 static u64 domain_iova_shift(const struct domain_config *want)
 {
 	return (want->bus_offset >> PAGE_BITS) & ((1ull << (PT_IOVA_BITS - PAGE_BITS)) - 1);
@@ -51,7 +51,7 @@ u64 domain_iova_longest(struct domain *dom, u64 last)
 	return iova_longest(dom->iova, last + dom->iova_shift);
 }
 
-/* policy=identity: RAM is at its own address, the rest of the space is for other memory. */
+/* policy=identity: maps RAM at its own address; the rest of the space is for other memory. */
 static int map_all_ram(struct domain *dom)
 {
 	const u64 parts[][2] = {{0, mem.low}, {MEM_DMA32_END, mem.span}};
@@ -72,7 +72,7 @@ static int map_all_ram(struct domain *dom)
 	return 0;
 }
 
-/* Takes what lies between the usable windows, and behind them, out of the address space. */
+/* Reserves the addresses between the usable windows and after the last one. */
 static int reserve_gaps(struct domain *dom, const struct domain_config *want)
 {
 	u64 next = 0, end = 1ull << (PT_IOVA_BITS - PAGE_BITS);
@@ -125,7 +125,7 @@ static void domain_free(struct domain *dom)
 {
 	if (dom->policy == POLICY_LAZY && dom->iova) {
 		flusher_remove(dom);
-		/* no access runs any more; a back end may still have to unmap queued ranges */
+		/* No access runs any more, but a back end may still have to unmap queued ranges. */
 		if (tslot_first(&dom->queues))
 			domain_flush(dom);
 	}
@@ -181,7 +181,7 @@ static struct domain *group_find(const struct domain_config *want)
 	return dom;
 }
 
-/* A device of such a configuration may share the group's address space; 0, -EINVAL. */
+/* Checks that a device of this configuration may share the group's address space; 0, -EINVAL. */
 static int group_check(const struct domain *dom, const struct domain_config *want)
 {
 	if ((dom->iova != NULL) != want->iommu || (want->iommu && dom->policy != want->policy))
@@ -218,7 +218,7 @@ struct domain *domain_get(const struct domain_config *want)
 	} else if (dom->iova && dom->iova_shift != domain_iova_shift(want)) {
 		error_set(EINVAL,
 			  "group %s exists with another bus-offset; the devices of one group share "
-			  "an address space and stand on one bus: open them with the same one",
+			  "an address space and a bus: open them with the same bus-offset",
 			  want->group);
 		dom = NULL;
 	} else {
@@ -252,7 +252,7 @@ void domain_drain(struct domain *dom)
 	void *unused = pt_limbo_take(&dom->pt);
 
 	dom->space.ops->invalidate_all(&dom->space);
-	if (!dom->space.ports) /* nobody else counts */
+	if (!dom->space.ports) /* simulated devices count their own flushes */
 		__atomic_add_fetch(&dom->ports.flushes, 1, __ATOMIC_RELAXED);
 	pt_limbo_free(&dom->pt, unused);
 }
@@ -263,9 +263,9 @@ void domain_cut_off(struct domain *dom, u64 page, u64 pages)
 	void *unused = pt_limbo_take(&dom->pt);
 
 	/*
-	 * There may be tables of other ranges among them. A simulated access is in none of them
-	 * once every port was drained. Hardware may have cached what led to them, which only
-	 * an invalidation of the whole address space drops.
+	 * Tables of other ranges may be among those in limbo. After every port was drained, no
+	 * simulated access is in any of them. Hardware may have cached the entries that pointed to
+	 * them; only an invalidation of the whole address space removes these.
 	 */
 	if (unused && !dom->space.ports && !dom->space.by_range)
 		dom->space.ops->invalidate_all(&dom->space);
@@ -300,8 +300,8 @@ int domain_check_tables(u64 leaf, u64 size)
 	if (likely(tables <= most))
 		return 0;
 	return error_set(ENOMEM,
-			 "page tables for %llu bytes would take %llu bytes of RAM, more than its "
-			 "sixteenth part (%llu): map less at once, or open with a greater ram=",
+			 "page tables for %llu bytes would take %llu bytes of RAM, more than one "
+			 "sixteenth of it (%llu): map less at once, or open with a larger ram=",
 			 (unsigned long long)size, (unsigned long long)tables,
 			 (unsigned long long)most);
 }
@@ -316,7 +316,7 @@ u64 domain_iova_alloc_slow(struct domain *dom, u64 pages, u64 last)
 		if (page)
 			return page;
 	}
-	errno = ENOMEM; /* the allocator's error message says why */
+	errno = ENOMEM; /* the error message is the allocator's */
 	return 0;
 }
 

@@ -162,8 +162,8 @@ bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, stru
 		try->until_ns = now + FAULT_SECONDS * NS_PER_S;
 	if (now >= try->until_ns || try->tries >= FAULT_TRIES + 4 * min_u64(pages, 1u << 20)) {
 		error_set(ETIMEDOUT,
-			  "%s: an access of %zu bytes at %#llx was faulted in %u times and "
-			  "still does not map",
+			  "%s: an access of %zu bytes at %#llx was faulted in %u times and is "
+			  "still not mapped; map it in the fault handler or return an error there",
 			  dev->name, len, (unsigned long long)addr, try->tries);
 		return false;
 	}

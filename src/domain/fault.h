@@ -26,7 +26,7 @@ struct fault_table {
 	u32 armed;	      /* atomic: there is a function */
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t change;
-	fault_fn resolve; /* of the program; NULL: none */
+	fault_fn resolve; /* the program's resolver; NULL: none */
 	void *arg;
 	fault_fn demand;	   /* of src/odp; NULL: none */
 	unsigned int demand_users; /* contexts that need `demand`; it is set while there are any */
@@ -58,7 +58,7 @@ void fault_demand_put(struct fault_table *t);
  */
 void fault_settle(struct device *dev, dma_addr_t addr, size_t len) __attribute__((cold));
 
-/* After a refused access: true when it should be tried again. */
+/* Called after a refused access. True: the caller tries the access again. */
 bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, struct fault_try *t)
 	__attribute__((cold));
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One thread serves all lazy domains; it exists while there are any. It sleeps without a timer
- * until a domain arms it, then FLUSH_AFTER_MS, then flushes the domains that are armed. Its list
- * is under `lock`, which it holds while it flushes: flusher_remove() so waits for it.
+ * The flusher thread. One thread serves all lazy domains; it exists while there is one. It sleeps
+ * without a timer until a domain arms it, then sleeps for FLUSH_AFTER_MS, and then flushes the
+ * armed domains. `lock` guards its list of domains. The thread holds `lock` while it flushes, so
+ * flusher_remove() waits for the flush.
  *
- * Order of locks: lock, a queue's lock, ports.lock or the IOVA tree's.
+ * Order of locks: lock, a queue's lock, ports.lock or the lock of the IOVA tree.
  */
 #include "domain/flusher.h"
 #include "base/alloc.h"
@@ -24,23 +25,23 @@ struct domain_thread {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_t thread;
-static struct domain *lazy; /* under lock */
-static bool armed;	    /* under lock */
+static struct domain *lazy; /* list of the lazy domains; guarded by `lock` */
+static bool armed;	    /* guarded by `lock` */
 /*
- * The number of the thread that serves, 0: none; and of the last that was started. A thread that
- * was told to end may still be on its way when the next one starts. Under lock.
+ * The number of the active flusher thread, 0: none; and the number of the thread started last. A
+ * thread that has to end may still run when the next one starts. Both are guarded by `lock`.
  */
 static u64 serving, started;
 
 /*
- * Gives back what one queue held before the flush, up to `head`; `own`: it is the caller's.
- * Somebody else may have been here since.
+ * Frees the ranges that were in a queue before the flush, up to `head`. `own`: the queue belongs to
+ * the calling thread. Another thread may have freed some of them meanwhile.
  */
 static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool own)
 {
 	u64 tail;
 
-	/* a thread's first use of the address space is not under the queue's lock */
+	/* The thread's slot of the IOVA space must exist before the queue's lock is acquired. */
 	own = own && tslot_get(&dom->iova->key);
 	lock_acquire(&q->lock);
 	for (tail = q->tail; (s64)(head - tail) > 0; tail++) {
@@ -55,13 +56,14 @@ static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool
 	lock_release(&q->lock);
 }
 
-/* What a range takes of the address space: small ones are rounded up, see iova.h. */
-static u64 entry_room(const struct flush_entry *e)
+/* Returns the pages that the range has in the address space; small sizes are rounded up (iova.h).
+ */
+static u64 flush_entry_pages(const struct flush_entry *e)
 {
 	return e->pages <= IOVA_CACHED_PAGES ? 1ull << iova_class(e->pages) : e->pages;
 }
 
-/* By address. Mostly they come in order or in reverse, which costs few steps. */
+/* Sorts by address (Shell sort). The input is usually in ascending or descending order. */
 static void entries_sort(struct flush_entry *e, unsigned int n)
 {
 	static const unsigned int steps[] = {301, 132, 57, 23, 10, 4, 1};
@@ -77,7 +79,7 @@ static void entries_sort(struct flush_entry *e, unsigned int n)
 		}
 }
 
-/* The entries become the caller's: how many. */
+/* Moves all entries of the queue to `out`. Returns their number. */
 static unsigned int queue_steal(struct domain *dom, struct flush_queue *q, struct flush_entry *out)
 {
 	unsigned int n = 0;
@@ -93,9 +95,10 @@ static unsigned int queue_steal(struct domain *dom, struct flush_queue *q, struc
 }
 
 /*
- * What has to hear of each range hears once of those that lie side by side. All of a run is the
- * caller's: the ranges, and what their rounding up took. They go back in order, so that what comes
- * next lies side by side again.
+ * Flushes a queue of a back end that invalidates by range: one invalidation for every run of
+ * adjacent ranges. The gaps within a run are only what rounding up added to its ranges, so all of
+ * the run may be invalidated. The ranges are freed in order of address, so that later allocations
+ * are adjacent again.
  */
 static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bool own)
 {
@@ -107,7 +110,7 @@ static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bo
 	entries_sort(e, n);
 	for (unsigned int i = 0; i < n; i++) {
 		mapped += e[i].pages;
-		if (i + 1 < n && e[i].page + entry_room(&e[i]) == e[i + 1].page)
+		if (i + 1 < n && e[i].page + flush_entry_pages(&e[i]) == e[i + 1].page)
 			continue;
 		dom->space.ops->invalidate_some(
 			&dom->space, IOVA(e[first].page << PAGE_BITS),
@@ -124,7 +127,9 @@ static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bo
 	pt_limbo_free(&dom->pt, unused);
 }
 
-/* The caller's queue is full. Others' are left to them, so that address space stays in its thread.
+/*
+ * Flushes the queue of the calling thread because it is full. Other threads free their own queues,
+ * so that the address space stays in the caches of the thread that uses it.
  */
 static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
 {
@@ -147,7 +152,9 @@ void domain_flush(struct domain *dom)
 {
 	struct flush_queue *queue[16];
 	u64 heads[16];
-	/* who has no queue needs none: the flusher's thread would take over one that a thread left
+	/*
+	 * A thread without a queue, such as the flusher thread, needs none. tslot_peek() does not
+	 * create one; tslot_get() would, or would reuse the queue of a thread that ended.
 	 */
 	struct tslot *s = tslot_first(&dom->queues), *own = tslot_peek(&dom->queues);
 	unsigned int n;
@@ -158,8 +165,9 @@ void domain_flush(struct domain *dom)
 		return;
 	}
 	/*
-	 * Sixteen queues a round: what was pushed before the flush is what may be given back. The
-	 * first round also covers what is in no queue, such as an unlink in a two-step range.
+	 * Sixteen queues per round. Only ranges that were pushed before the flush may be freed. The
+	 * first round also covers unmaps that are in no queue, such as an unlink in a two-step
+	 * range.
 	 */
 	do {
 		for (n = 0; s && n < ARRAY_SIZE(heads); s = tslot_next(s)) {
@@ -173,7 +181,7 @@ void domain_flush(struct domain *dom)
 	} while (s);
 }
 
-/* The thread ends: what its queue holds is flushed now, since nobody finds the queue later. */
+/* Called when a thread ends: flushes its queue, because no other thread finds the queue later. */
 static void flush_queue_retire(struct tslot_key *key, struct tslot *s)
 {
 	struct domain *dom = container_of(key, struct domain, queues);
@@ -190,7 +198,7 @@ static void flush_queue_retire(struct tslot_key *key, struct tslot *s)
 	queue_take(dom, q, head, false);
 }
 
-static slow_path void arm_timer(struct domain *dom)
+static slow_path void flusher_arm(struct domain *dom)
 {
 	bool thread_is_there;
 
@@ -213,7 +221,7 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 	struct flush_queue *q;
 
 	if (unlikely(!t)) {
-		/* no memory for a queue: be strict */
+		/* There is no memory for a queue: invalidate at once, as under policy=strict. */
 		dom->space.ops->invalidate(&dom->space, IOVA(page << PAGE_BITS),
 					   pages << PAGE_BITS);
 		domain_iova_free(dom, page, pages);
@@ -230,10 +238,10 @@ void domain_defer_free(struct domain *dom, u64 page, u64 pages)
 void domain_flush_later(struct domain *dom)
 {
 	if (unlikely(!read_once(&dom->timer_armed)))
-		arm_timer(dom);
+		flusher_arm(dom);
 }
 
-static bool anything_waits(struct domain *dom)
+static bool flush_is_pending(struct domain *dom)
 {
 	for (struct tslot *s = tslot_first(&dom->queues); s; s = tslot_next(s)) {
 		const struct flush_queue *q = flush_queue_of(s);
@@ -245,18 +253,18 @@ static bool anything_waits(struct domain *dom)
 }
 
 /*
- * True: come again. There is no fence between the push and the look at timer_armed in
- * domain_defer_free(), so a push may miss that the timer was just disarmed, and the flush the push:
- * the round after a flush finds it. An unlink, which is in no queue, has the fence (see
- * domain_flush_later()): it finds the timer disarmed, or the flush, which begins with a fence,
- * covers it.
+ * Flushes the armed domains. True: another round is needed. domain_defer_free() has no fence
+ * between the push and the read of timer_armed. A push may therefore still read the timer as armed
+ * just after it was disarmed, while the flush does not include the push; the round after the flush
+ * then finds it. An unlink is in no queue, but it has the fence (see domain_flush_later()). It
+ * either reads the timer as disarmed, or the flush, which begins with a fence, covers it.
  */
 static bool flush_armed(void)
 {
 	bool flushed = false;
 
 	for (struct domain *dom = lazy; dom; dom = dom->next_lazy)
-		if (read_once(&dom->timer_armed) || anything_waits(dom)) {
+		if (read_once(&dom->timer_armed) || flush_is_pending(dom)) {
 			write_once(&dom->timer_armed, 0);
 			domain_flush(dom);
 			flushed = true;

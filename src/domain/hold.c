@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ranges that devices hold by dmamap_bus_map(), and unmaps that wait for them. */
+/*
+ * Ranges that devices hold by dmamap_bus_map(), and unmaps that wait for them. `n_holds` counts the
+ * holds that are not expired, so that an unmap without holds reads one word.
+ */
 #include "domain/hold.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -40,7 +43,7 @@ int hold_add(struct device *dev, iova_t iova, u64 size, const struct iovec *iov,
 	return 0;
 }
 
-/* An unmap waits for it no longer. Under hold_lock. */
+/* Marks a hold so that no unmap waits for it. Called with hold_lock held. */
 static void hold_expire(struct domain *dom, struct hold *h)
 {
 	if (!h->expired)
@@ -48,7 +51,7 @@ static void hold_expire(struct domain *dom, struct hold *h)
 	h->expired = true;
 }
 
-/* Takes one hold off the list; under hold_lock. */
+/* Removes one hold from the list. Called with hold_lock held. */
 static struct hold *hold_unlink(struct domain *dom, struct hold **p)
 {
 	struct hold *h = *p;
@@ -59,10 +62,10 @@ static struct hold *hold_unlink(struct domain *dom, struct hold **p)
 }
 
 /*
- * The hold that the segments belong to; *p NULL: none. Under hold_lock. Holds of the same memory
- * are distinguished by the array that received the segments, then by all segments. Where the caller
- * moved equal segments elsewhere, one that an unmap waits for comes first, since all of them reach
- * the same memory; then the oldest.
+ * Finds the hold that the segments belong to; the result points to NULL if there is none. Called
+ * with hold_lock held. Holds of the same memory are distinguished by the array that received the
+ * segments, then by all segments. If several holds still match, they reach the same memory; a hold
+ * for which an unmap waits is preferred, then the oldest.
  */
 static struct hold **hold_find(struct domain *dom, const struct device *dev,
 			       const struct iovec *iov, int n)
@@ -118,8 +121,9 @@ static bool hold_overlaps(const struct hold *h, iova_t iova, u64 size)
 }
 
 /*
- * The device of a hold in the way, or NULL. With `expired` the hold is waited for no more; it stays
- * in the list until the device drops it, so that this does not end another hold.
+ * Returns the device of a hold that overlaps the range, or NULL. With `expired`, unmaps no longer
+ * wait for that hold. It stays in the list until the device drops it, so that the drop does not
+ * remove another hold.
  */
 static struct device *hold_find_device(struct domain *dom, iova_t iova, u64 size, bool expired)
 {

@@ -7,12 +7,12 @@
 #include <sys/uio.h>
 
 /*
- * The device holds [iova, iova + size), whose n segments are in `iov`. Call inside of an access
- * (port_enter): an unmap then sees the access or the hold. 0, -ENOMEM.
+ * Records that the device holds [iova, iova + size), whose n segments are in `iov`. Called inside
+ * an access (port_enter()), so that an unmap waits for the access or finds the hold. 0, -ENOMEM.
  */
 int hold_add(struct device *dev, iova_t iova, u64 size, const struct iovec *iov, int n);
 
-/* Ends the hold that the segments belong to. False: there is none. */
+/* Drops the hold that the segments belong to. False: there is none. */
 bool hold_drop(struct device *dev, const struct iovec *iov, int n);
 void hold_drop_all(struct device *dev);
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices that are not simulated: one table for each kind (`qemu:`, `vfio:`, `iommufd:`), of what
- * the device layer asks for, in this order: memory, before there is RAM; create; domain, before
- * there is an address space; the back end's irq_vectors; connect, when device->domain and irq_fd
- * are there. Then the back end's stop (no DMA, no interrupt after it), and free when the address
- * space is gone.
+ * Devices of hardware back ends: one table of functions for each kind (`qemu:`, `vfio:`,
+ * `iommufd:`). The device layer calls them in this order: memory, before RAM exists; create;
+ * domain, before the address space exists; the back end's irq_vectors; connect, after
+ * device->domain and irq_fd are set. On close it calls the back end's stop (no DMA and no interrupt
+ * may follow), and free after the address space was freed.
  *
- * After a create that failed nothing is called; after one that did not, stop and free are, once
- * each.
+ * If create fails, no other function is called. If it succeeds, stop and free are called once each.
  */
 #ifndef DOMAIN_HW_H
 #define DOMAIN_HW_H
@@ -21,27 +20,27 @@ struct hw_arg {
 };
 
 struct hw_config {
-	const char *target; /* behind the colon of the spec */
+	const char *target; /* the text after the colon of the spec */
 	bool iommu;
 	enum policy policy;
-	u64 ram;			/* 0: not named */
-	struct hw_arg arg[HW_ARGS_MAX]; /* of the spec, not of every device; in order */
+	u64 ram;			/* 0: not given */
+	struct hw_arg arg[HW_ARGS_MAX]; /* keys that only this back end has, in the spec's order */
 	int n_args;
 };
 
 struct hw_ops {
-	const char *name; /* of the back end in a spec */
-	bool any_key;	  /* keys are the target's own, for create() to judge; iommu=vtd or off */
+	const char *name; /* the back end's name in a spec */
+	bool any_key;	  /* the target defines the keys; create() checks them; iommu=vtd or off */
 	bool ram_only;	  /* see struct device */
-	const char *const *keys;	   /* what it takes otherwise; NULL after the last */
-	const struct backend_ops *backend; /* registers and interrupts; dev->ops_priv is create's */
+	const char *const *keys; /* without any_key: the accepted keys; NULL after the last */
+	const struct backend_ops *backend; /* registers and interrupts; create sets dev->ops_priv */
 	/* Limits and defaults of RAM. */
 	void (*memory)(const struct hw_config *config, struct mem_config *ram);
-	/* Sets dev->ops_priv, and what else of it the back end decides. 0; -errno and a sentence.
-	 */
+	/* Sets dev->ops_priv and the other fields that the back end decides. Returns 0, or -errno
+	 * with an error message. */
 	int (*create)(struct device *dev, const struct hw_config *config);
 	void (*domain)(void *priv, struct domain_config *config);
-	int (*connect)(struct device *dev); /* 0; -errno and a sentence */
+	int (*connect)(struct device *dev); /* 0; -errno with an error message */
 	void (*free)(void *priv);
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * policy=persistent: who keeps mappings of memory outside RAM. Declared here, filled in by src/odp;
- * a device without one maps as under policy=identity.
+ * policy=persistent: the interface of the registration cache for memory outside RAM. src/odp
+ * implements it. A device without a registration cache maps as under policy=identity.
  */
 #ifndef DOMAIN_REGCACHE_H
 #define DOMAIN_REGCACHE_H
@@ -9,10 +9,10 @@
 #include "base/compiler.h"
 
 struct regcache {
-	/* The bus address for `pa`, 0: it cannot be kept, map it as usual. `prot`: PT_READ,
-	 * PT_WRITE. */
+	/* Returns the bus address for `pa`; 0: it cannot be cached, and the caller maps it as
+	 * without a cache. `prot` is PT_READ, PT_WRITE or both. */
 	u64 (*map)(struct regcache *k, phys_t pa, u64 size, u64 prot);
-	/* 1: given back; 0: not one of these; -1: is one, but nobody has it mapped. */
+	/* 1: released; 0: no cached registration; -1: a cached registration that is not mapped. */
 	int (*unmap)(struct regcache *k, u64 bus, u64 size);
 };
 

@@ -6,7 +6,7 @@
 
 #define SPINS_BEFORE_YIELD 256
 
-/* Under lock. */
+/* Called with ports->lock held. */
 static void port_link(struct ports *ports, struct port *p)
 {
 	p->prev = NULL;
@@ -16,7 +16,7 @@ static void port_link(struct ports *ports, struct port *p)
 	write_release(&ports->all, p);
 }
 
-/* Under lock. `next` stays for walkers that stand on it. */
+/* Called with ports->lock held. `next` is unchanged for walkers that are at this port. */
 static void port_unlink(struct ports *ports, struct port *p)
 {
 	write_release(p->prev ? &p->prev->next : &ports->all, p->next);
@@ -52,7 +52,7 @@ struct port *port_get(struct ports *ports)
 void port_put(struct ports *ports, struct port *port)
 {
 	lock_acquire(&ports->lock);
-	/* the next owner may be another device: it starts with an empty cache */
+	/* The next owner may access other addresses, so it has to start with an empty cache. */
 	iotlb_flush(&port->tlb);
 	write_once(&port->hits, 0);
 	write_once(&port->misses, 0);
@@ -97,20 +97,21 @@ void ports_wait(struct ports *ports)
 
 void ports_flush(struct ports *ports)
 {
-	/* who reads a new generation sees the page table as it is now */
+	/* An access that reads the new generation also reads the current page table. */
 	full_fence();
 	lock_acquire(&ports->lock);
 	for (struct port *p = ports->all; p; p = p->next) {
 		if (likely(!iotlb_flush(&p->tlb)))
 			continue;
-		/* what an access fills that began in the old generations goes, too */
+		/* Clear the lines that accesses of old generations filled after the first clearing.
+		 */
 		port_drain(p);
 		iotlb_clear_lines(&p->tlb);
 	}
 	count_add(&ports->flushes, 1);
 	lock_release(&ports->lock);
 	full_fence();
-	/* an access under way fills with the generation that it began with: no second round */
+	/* An access under way fills lines with its old generation, so one wait is enough. */
 	ports_wait(ports);
 }
 

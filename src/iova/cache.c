@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Magazines: each thread has two of each class, a loaded one and a spare, so that one which is
- * empty or full can be exchanged for the other and no sequence at a border goes further each time.
+ * Magazines. Every thread has two for each class, a loaded one and a spare, and exchanges them when
+ * the loaded one becomes empty or full. A thread that alternates between an allocation and a free
+ * at that point therefore reaches the depot at most once.
  *
- * Behind them the thread has a depot per class: magazines with ranges (what comes beyond a limit
- * goes back to the tree) and empty ones. A thread whose own depot has nothing takes from the
- * space's, where iova_free_shared() gives, then from other threads'. So what a thread gives back it
- * gets again, with the memory that records it still in its processor's cache, and yet nothing that
- * reached a depot is lost to the others. A thread that ends leaves all it has in the space's.
+ * The next level is a depot per thread and class, which stores magazines with ranges up to a limit
+ * and empty magazines; ranges beyond the limit are returned to the tree. A thread whose own depot
+ * is empty takes a magazine from the space's depot, to which iova_free_shared() adds, and then from
+ * the depots of other threads. A thread therefore reuses the ranges that it freed, whose
+ * bookkeeping is still in its processor's cache, and the ranges in a depot stay available to all
+ * threads. When a thread ends, its magazines are moved to the space's depot.
  *
- * A magazine has room for 2^run_order pages, and a refill takes as many in one aligned run: two
- * threads then work in page tables of their own. A thread's bin holds 4 MiB at most.
+ * A magazine has a capacity of 2^run_order pages, and a refill takes that many pages in one aligned
+ * run, so that two threads use different page tables. A thread's bin holds at most 4 MiB.
  *
- * Invariants: a magazine belongs to one bin or to one depot; `n` of a bin's loaded one is bin->n,
- * of its spare bin->spare_n. Whatever cannot be cached for lack of memory goes to the tree.
+ * Invariants: a magazine belongs to one bin or to one depot; `n` of a bin's loaded magazine is
+ * bin->n, that of its spare is bin->spare_n. A range that cannot be cached for lack of memory is
+ * returned to the tree.
  */
 #include "iova/space.h"
 #include "base/alloc.h"
 
 #include <string.h>
 
-#define SCAN_DEPTH 16 /* how far below the top a range under the limit is looked for */
-#define RUN_SHARE  6  /* a refill takes at most 1/2^6 of what lies below the limit */
+#define SCAN_DEPTH 16 /* entries from the top that are searched for a range below the limit */
+#define RUN_SHARE  6  /* a refill takes at most 1/2^6 of the pages below the limit */
 
 static u32 magazine_capacity(const struct iova_full_space *s, unsigned int class)
 {
@@ -46,7 +49,7 @@ static struct iova_magazine *bin_loaded(const struct iova_bin *bin)
 	return container_of(bin->page, struct iova_magazine, page);
 }
 
-/* Makes m the loaded magazine; the caller has seen to the one before. */
+/* Makes m the loaded magazine. The caller has stored or freed the previous one. */
 static void bin_load(struct iova_bin *bin, struct iova_magazine *m)
 {
 	bin->page = m->page;
@@ -55,8 +58,8 @@ static void bin_load(struct iova_bin *bin, struct iova_magazine *m)
 }
 
 /*
- * Closes the gap that a drain left at the bottom of the loaded magazine. This thread's bin, under
- * the cache's lock: begins all that a slow path does with it.
+ * Closes the gap that a drain left at the bottom of the loaded magazine. Called for a bin of the
+ * calling thread with the cache's lock held, as the first step of every slow path on the bin.
  */
 static void iova_bin_settle(struct iova_bin *bin)
 {
@@ -85,14 +88,14 @@ static void bin_swap(struct iova_bin *bin)
 	bin_set_spare(bin, m);
 }
 
-/* Large ranges are fewer: a quarter of the magazines for the largest classes. */
-static bool depot_has_room(const struct iova_full_space *s, const struct iova_depot *d,
-			   unsigned int class)
+/* Large ranges are rarer, so the largest classes may have a quarter of the magazines. */
+static bool depot_has_space(const struct iova_full_space *s, const struct iova_depot *d,
+			    unsigned int class)
 {
 	return !d->closed && d->n_stocked <= (s->depot_max - 1) >> class / 3;
 }
 
-/* These three under the depot's lock. */
+/* This and the next two functions are called with the depot's lock held. */
 static void depot_put_empty(struct iova_depot *d, struct iova_magazine *m)
 {
 	m->n = 0;
@@ -140,7 +143,8 @@ struct iova_magazine *depot_exchange(struct iova_depot *d, unsigned int class,
 	return m;
 }
 
-/* From wherever there is one: the own depot, the space's, other threads'. */
+/* Takes a magazine from the thread's own depot, else from the space's, else from another thread's.
+ */
 static struct iova_magazine *any_exchange(struct iova_full_space *s, struct iova_cache *cache,
 					  unsigned int class, struct iova_magazine *used)
 {
@@ -168,7 +172,7 @@ void iova_pages_flush(struct iova_full_space *s, unsigned int class, const u64 *
 			;
 		if (space_give(s, page[i], run * size, run))
 			continue;
-		/* One of them was given back twice: the others still count. */
+		/* One range of the run was freed twice; the others are freed one by one. */
 		for (u32 j = 0; run > 1 && j < run; j++)
 			space_give(s, page[i + j], size, 1);
 	}
@@ -186,12 +190,12 @@ void magazine_end(struct iova_full_space *s, unsigned int class, struct iova_mag
 	alloc_free(m);
 }
 
-/* Puts a magazine into the depot, or its ranges into the tree when it is full. */
+/* Puts a magazine into the depot or, when the depot is full, returns its ranges to the tree. */
 static void depot_return(struct iova_full_space *s, struct iova_depot *d, unsigned int class,
 			 struct iova_magazine *m)
 {
 	lock_acquire(&d->lock);
-	if (m->n && depot_has_room(s, d, class)) {
+	if (m->n && depot_has_space(s, d, class)) {
 		depot_stock(d, class, m);
 		m = NULL;
 	}
@@ -200,7 +204,10 @@ static void depot_return(struct iova_full_space *s, struct iova_depot *d, unsign
 		magazine_end(s, class, m);
 }
 
-/* An empty magazine for the full one m; it may be m, given back to the tree. */
+/*
+ * Exchanges the full magazine m for an empty one. The result may be m itself after its ranges were
+ * returned to the tree.
+ */
 static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, struct iova_depot *d,
 						 unsigned int class, struct iova_magazine *m)
 {
@@ -208,7 +215,7 @@ static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, stru
 	bool room;
 
 	lock_acquire(&d->lock);
-	room = depot_has_room(s, d, class);
+	room = depot_has_space(s, d, class);
 	if (room)
 		empty = depot_get_empty(d);
 	if (empty)
@@ -238,7 +245,7 @@ static bool iova_cache_refill(struct iova_full_space *s, struct iova_bin *bin, u
 	if (order > s->run_order)
 		order = s->run_order;
 	page = space_take(s, 1ull << order, last, true, 1ull << (order - class));
-	if (!page && order > class + 3) { /* little space, or in pieces */
+	if (!page && order > class + 3) { /* the space is nearly full or fragmented */
 		order -= 3;
 		page = space_take(s, 1ull << order, last, true, 1ull << (order - class));
 	}
@@ -251,7 +258,7 @@ static bool iova_cache_refill(struct iova_full_space *s, struct iova_bin *bin, u
 	return true;
 }
 
-/* Sees to it that the bin holds something. */
+/* Makes sure that the bin has a range. False: there is none, or no memory. */
 static bool bin_fill(struct iova_full_space *s, struct iova_cache *cache, unsigned int class,
 		     u64 last)
 {
@@ -279,7 +286,7 @@ static bool bin_fill(struct iova_full_space *s, struct iova_cache *cache, unsign
 	return true;
 }
 
-/* The top range, or one not far below it that ends at or below `last`; 0: none. */
+/* Removes and returns the topmost range that ends at or below `last`, of SCAN_DEPTH; 0: none. */
 static u64 bin_pop(struct iova_bin *bin, u64 pages, u64 last)
 {
 	u32 n = bin->n, stop = n > SCAN_DEPTH ? n - SCAN_DEPTH : 0;
@@ -296,7 +303,10 @@ static u64 bin_pop(struct iova_bin *bin, u64 pages, u64 last)
 	return 0;
 }
 
-/* Of this thread's cache or the depot behind it, refilled from the tree; 0: look in the tree. */
+/*
+ * Allocates from this thread's cache, which is refilled from a depot or the tree if it is empty.
+ * Returns 0 if the caller has to search the tree.
+ */
 u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 last)
 {
 	struct iova_cache *cache;
@@ -317,8 +327,8 @@ u64 cache_take(struct iova_full_space *s, unsigned int class, u64 pages, u64 las
 	return page;
 }
 
-/* Sees to it that the bin has room. */
-static bool bin_make_room(struct iova_full_space *s, struct iova_cache *cache, unsigned int class)
+/* Makes sure that the bin has space for one range. False: no memory. */
+static bool bin_make_space(struct iova_full_space *s, struct iova_cache *cache, unsigned int class)
 {
 	struct iova_depot *d = &full_cache(&cache->slot)->depot[class];
 	struct iova_bin *bin = &cache->bin[class];
@@ -342,7 +352,7 @@ static bool bin_make_room(struct iova_full_space *s, struct iova_cache *cache, u
 	return true;
 }
 
-/* Under the cache's lock. */
+/* Called with the cache's lock held. Returns as cache_give(). */
 static int iova_bin_give(struct iova_full_space *s, struct iova_cache *cache, unsigned int class,
 			 u64 page)
 {
@@ -351,14 +361,14 @@ static int iova_bin_give(struct iova_full_space *s, struct iova_cache *cache, un
 	iova_bin_settle(bin);
 	if (bin->n && bin->page[bin->n - 1] == page)
 		return -1;
-	if (!bin_make_room(s, cache, class))
+	if (!bin_make_space(s, cache, class))
 		return 0;
 	bin->page[bin->n] = page;
 	write_release(&bin->n, bin->n + 1);
 	return 1;
 }
 
-/* Into this thread's cache. A range given back twice in a row is seen. */
+/* Frees a range to this thread's cache. A range that is freed twice in a row is detected. */
 int cache_give(struct iova_full_space *s, unsigned int class, u64 page)
 {
 	struct iova_cache *cache = (struct iova_cache *)tslot_get(&s->hot.key);
@@ -372,7 +382,7 @@ int cache_give(struct iova_full_space *s, unsigned int class, u64 page)
 	return given;
 }
 
-/* Into the space's depot, for any thread. */
+/* Frees a range to the space's depot, from which any thread allocates. */
 int iova_depot_put(struct iova_full_space *s, unsigned int class, u64 page)
 {
 	struct iova_depot *d = &s->depot[class];
@@ -427,7 +437,7 @@ static void iova_magazines_free(struct iova_magazine *m)
 	}
 }
 
-/* The thread's depot of one class goes into the space's, and its empty magazines are freed. */
+/* Moves a thread's depot of one class to the space's depot and frees its empty magazines. */
 static void iova_depot_retire(struct iova_full_space *s, struct iova_depot *d, unsigned int class)
 {
 	struct iova_magazine *m, *empty;
@@ -441,7 +451,7 @@ static void iova_depot_retire(struct iova_full_space *s, struct iova_depot *d, u
 	iova_magazines_free(empty);
 }
 
-/* The thread ends: what it holds is for the others. */
+/* Called when the thread ends: moves all its ranges to the space's depots. */
 void iova_cache_retire(struct tslot_key *key, struct tslot *slot)
 {
 	struct iova_full_space *s = full_space(container_of(key, struct iova_space, key));
@@ -470,7 +480,7 @@ static u64 depot_pages(struct iova_depot *d)
 	return pages;
 }
 
-/* In all caches; counts of other threads are a moment old. */
+/* Returns the pages in all caches. The counts of other threads may change while they are read. */
 u64 cache_pages(struct iova_full_space *s)
 {
 	u64 pages = 0;
@@ -509,7 +519,7 @@ static void depot_fini(struct iova_depot *d)
 	alloc_free(collector);
 }
 
-/* The magazines go; what they hold goes with the tree. */
+/* Frees the magazines. Their ranges need no free, because the tree is destroyed as well. */
 void depots_fini(struct iova_full_space *s)
 {
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {

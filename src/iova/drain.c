@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What caches hold goes back to the tree of gaps: before an allocation fails, and when all of it is
- * asked for. Also what the bins of other threads hold, which may do nothing for hours.
+ * Returns the ranges in caches to the tree of gaps, before an allocation fails and by iova_drain().
+ * This includes the bins of other threads, because such a thread may be idle for hours.
  *
- * A thread pushes to and pops from the top of its loaded magazine without a lock, so another takes
- * from the bottom. `taken` is the border. Both are under way at once only on the two words; where A
- * pairs with B:
+ * A thread pushes to and pops from the top of its loaded magazine without a lock, so another thread
+ * takes from the bottom. `taken` is the border. Both threads access only `n` and `taken` at the
+ * same time. A pairs with B:
  *
- *   the thread, for each pop              the other, under the cache's lock
+ *   the owner, for each pop               another thread, holding the cache's lock
  *   n = n - 1                             taken = n
  *   (compiler barrier)        (A)         membarrier()                          (B)
  *   taken < former n?                     claimed = min(taken, n)
  *   else n = n + 1, slow path             taken = claimed
- *                                         page[0] to page[claimed - 1] are the other's
+ *                                         page[0] to page[claimed - 1] are drained
  *
- * membarrier() makes each running thread of the process execute a full barrier. A pop that read the
- * old `taken` stored its n before it, so the second read of n sees that store. A pop that reads the
- * new one fails when it reaches below it. So the ranges below `claimed` stay where they are, and
- * their owner does not pop them. A pop that fails while n is read for the second time costs the
- * other one range, no more. Pushes go above n and concern nobody.
+ * membarrier() makes every running thread of the process execute a full barrier. A pop that read
+ * the old `taken` stored its n before the barrier, so the second read of n returns that store or a
+ * later one. A pop that reads the new `taken` fails when its range is below it. The owner therefore
+ * does not pop the ranges below `claimed`, and they do not move. If a pop fails while n is read for
+ * the second time, the other thread drains at most one range less. Pushes store above n and do not
+ * interfere.
  *
- * On its slow path, under the cache's lock, the thread moves what is left down to the bottom
- * (cache.c:iova_bin_settle). Spare magazines are touched under the lock only.
+ * On its slow path, with the cache's lock held, the owner moves the remaining ranges down to the
+ * bottom (cache.c:iova_bin_settle). Spare magazines are accessed only with the lock held.
  *
- * Without membarrier() loaded magazines of other threads are left alone.
+ * Without membarrier() the loaded magazines of other threads are not drained.
  */
 #include "iova/space.h"
 
-struct want { /* what a drain is for; pages 0: for its own sake */
+struct want { /* the allocation that a drain shall make possible; pages 0: drain all */
 	u64 pages, last;
 	bool aligned;
 };
@@ -37,7 +38,7 @@ static u64 iova_drain_retry(struct iova_full_space *s, const struct want *w)
 	return w->pages ? space_take(s, w->pages, w->last, w->aligned, 1) : 0;
 }
 
-/* This thread's own bin. */
+/* Drains a bin of the calling thread. */
 static u64 bin_drain(struct iova_full_space *s, struct iova_full_cache *cache, unsigned int class,
 		     const struct want *w)
 {
@@ -55,7 +56,10 @@ static u64 bin_drain(struct iova_full_space *s, struct iova_full_cache *cache, u
 	return iova_drain_retry(s, w);
 }
 
-/* A magazine at a time; at most as many as a full depot has, since others may add meanwhile. */
+/*
+ * Drains one magazine at a time. The loop is bounded by the capacity of a depot, because other
+ * threads may add magazines meanwhile.
+ */
 static u64 depot_drain(struct iova_full_space *s, struct iova_depot *d, unsigned int class,
 		       const struct want *w)
 {
@@ -84,7 +88,10 @@ static u64 class_drain(struct iova_full_space *s, struct iova_full_cache *own, u
 	return page;
 }
 
-/* How many ranges of the loaded magazine are the thread's; without the lock a moment's view. */
+/*
+ * Returns the number of ranges in the loaded magazine that are not drained. Without the lock the
+ * number may change at once.
+ */
 static u32 iova_bin_count(const struct iova_bin *bin)
 {
 	u32 n = read_acquire(&bin->n), taken = read_once(&bin->taken);
@@ -92,7 +99,7 @@ static u32 iova_bin_count(const struct iova_bin *bin)
 	return n > taken ? n - taken : 0;
 }
 
-/* Under the lock. Spares are nobody else's there. */
+/* Called with the cache's lock held, which guards the spare magazines. */
 static void iova_spares_drain(struct iova_full_space *s, struct iova_full_cache *cache)
 {
 	for (unsigned int class = 0; class < IOVA_CLASSES; class ++) {
@@ -106,7 +113,7 @@ static void iova_spares_drain(struct iova_full_space *s, struct iova_full_cache 
 	}
 }
 
-/* Under the lock: the head of this file says how. */
+/* Called with the cache's lock held. The header of this file explains the steps. */
 static void iova_loaded_drain(struct iova_full_space *s, struct iova_full_cache *cache)
 {
 	u32 before[IOVA_CLASSES], n, claimed;
@@ -133,7 +140,7 @@ static void iova_loaded_drain(struct iova_full_space *s, struct iova_full_cache 
 	}
 }
 
-/* True: the cache held something. */
+/* Drains the cache of another thread. True: it may have had ranges. */
 static bool iova_other_drain(struct iova_full_space *s, struct iova_full_cache *cache)
 {
 	u64 spares = 0, loaded = 0;

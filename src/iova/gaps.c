@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Invariants:
- *  - leaves are all at depth height - 1; each node but the root has GAP_MIN to GAP_FANOUT entries,
- *    an inner root at least two;
+ * The B+tree of free gaps. Invariants:
+ *  - all leaves are at depth height - 1; every node except the root has GAP_MIN to GAP_FANOUT
+ *    entries, and a root that is not a leaf has at least two;
  *  - an inner entry equals the summary (lowest key, greatest size and fit) of its child;
- *  - nodes >= nodes_for(n), so a split that leaves both halves legal always finds a node.
- * Nothing overflows: pages are below 2^52 and `nodes` is bounded by memory.
+ *  - nodes >= nodes_for(n), so a node is always available for a split.
+ * Nothing can overflow: page numbers are below 2^52 and `nodes` is bounded by memory.
  */
 #include "iova/gaps.h"
 #include "base/alloc.h"
@@ -26,16 +26,17 @@ struct entry {
 	struct gap_node *child;
 };
 
-/* From the root (depth 0) to a leaf; at[] is the entry taken in each. */
+/* A path from the root (depth 0) to a leaf; at[] is the index of the entry in every node. */
 struct path {
 	struct gap_node *node[GAP_HEIGHT];
 	int at[GAP_HEIGHT];
 };
 
 /*
- * A gap of 2^k to 2^(k+1) - 1 pages holds an aligned block of 2^k pages or, failing that, surely
- * one of half of it. Beyond the largest block B, up to 2B - 1 pages fit only at a multiple of 2B,
- * and then they reach to the gap's end.
+ * Returns the most pages that a naturally aligned request can get from the gap. A gap of 2^k to
+ * 2^(k+1) - 1 pages contains an aligned block of 2^k pages, or else certainly one of 2^(k-1). Let B
+ * be the size of the largest such block. A request of B + 1 to 2B - 1 pages fits only at a multiple
+ * of 2B, and can then extend to the end of the gap.
  */
 u64 gap_fit(u64 start, u64 size)
 {
@@ -47,7 +48,7 @@ u64 gap_fit(u64 start, u64 size)
 	return at < end ? max_u64(block, end - at) : block;
 }
 
-/* Most nodes that a legal tree of n gaps can have. */
+/* An upper bound of the number of nodes in a tree of n gaps. */
 static u64 nodes_for(u64 n)
 {
 	return n / (GAP_MIN - 1) + GAP_HEIGHT;
@@ -57,7 +58,7 @@ static int add_chunk(struct gaps *g)
 {
 	struct gap_chunk *c;
 
-	/* Zeroed by the system, not by us: a page of it costs memory only once it is used. */
+	/* The kernel zeroes this memory, so a page of it uses RAM only after its first access. */
 	c = alloc_zeroed(sizeof(*c) + (CHUNK_NODES + 1) * sizeof(struct gap_node));
 	if (!c)
 		return -ENOMEM;
@@ -79,7 +80,7 @@ int gaps_expect(struct gaps *g, u64 n)
 	return 0;
 }
 
-/* Cannot fail: see gaps_expect(). */
+/* Cannot fail, because gaps_expect() allocated the nodes before. */
 static struct gap_node *node_get(struct gaps *g)
 {
 	struct gap_node *node = g->unused;
@@ -164,7 +165,7 @@ static void entry_remove(struct gap_node *node, int i)
 	entries_move(node, i, node, i + 1, node->n - i);
 }
 
-/* After a change in the node at depth d: carries it up until nothing changes. */
+/* Updates the summaries above the changed node at depth d, up to the first that is unchanged. */
 static void gaps_raise(struct path *p, int d)
 {
 	for (; d > 0; d--) {
@@ -178,7 +179,7 @@ static void gaps_raise(struct path *p, int d)
 	}
 }
 
-/* Splits the full node and puts e at i of the two; returns the upper one. */
+/* Splits the full node and inserts e at index i of both halves together; returns the upper half. */
 static struct gap_node *gaps_split(struct gaps *g, struct gap_node *node, int i, struct entry e)
 {
 	struct gap_node *right = node_get(g);
@@ -194,7 +195,7 @@ static struct gap_node *gaps_split(struct gaps *g, struct gap_node *node, int i,
 	return right;
 }
 
-/* Puts e behind the entry that the path leads to at depth d; the path is void afterwards. */
+/* Inserts e after the path's entry at depth d. The path is invalid afterwards. */
 static void gaps_insert(struct gaps *g, struct path *p, int d, struct entry e)
 {
 	for (;; d--) {
@@ -219,7 +220,10 @@ static void gaps_insert(struct gaps *g, struct path *p, int d, struct entry e)
 	}
 }
 
-/* Two neighbours, one with too few entries: one of them, or half each. True: one. */
+/*
+ * Merges two neighbouring nodes, of which one has too few entries, or distributes their entries
+ * evenly if they do not fit in one node. True: they were merged.
+ */
 static bool gaps_join(struct gaps *g, struct gap_node *left, struct gap_node *right)
 {
 	u32 total = left->n + right->n, half = total / 2;
@@ -246,7 +250,7 @@ static bool gaps_join(struct gaps *g, struct gap_node *left, struct gap_node *ri
 	return false;
 }
 
-/* Takes out the gap that the path leads to; the path is void afterwards. */
+/* Removes the gap at the path. The path is invalid afterwards. */
 static void remove_gap(struct gaps *g, struct path *p)
 {
 	int d = (int)g->height - 1, i;
@@ -277,7 +281,7 @@ static void remove_gap(struct gaps *g, struct path *p)
 	}
 }
 
-/* Gives the gap that the path leads to other borders, between the same neighbours. */
+/* Changes the borders of the gap at the path, between the same neighbours. */
 static void set_gap(struct gaps *g, struct path *p, u64 start, u64 size)
 {
 	int d = (int)g->height - 1;
@@ -293,7 +297,10 @@ static void insert_gap(struct gaps *g, struct path *p, u64 start, u64 size)
 		    (struct entry){.key = start, .size = size, .fit = gap_fit(start, size)});
 }
 
-/* To the last gap that begins at or below x; false: none does, and the leaf's at[] is -1. */
+/*
+ * Sets the path to the last gap that begins at or below x. False: there is none, and at[] of the
+ * leaf is -1.
+ */
 static bool gaps_locate(const struct gaps *g, u64 x, struct path *p)
 {
 	struct gap_node *node = g->root;
@@ -312,7 +319,7 @@ static bool gaps_locate(const struct gaps *g, u64 x, struct path *p)
 	}
 }
 
-/* To the next gap; false: the path led to the last. */
+/* Moves the path to the next gap. False: it was at the last gap. */
 static bool gaps_step(const struct gaps *g, struct path *p)
 {
 	int leaf = (int)g->height - 1, d = leaf;
@@ -337,7 +344,7 @@ static int last_fit(const struct gap_node *node, int i, u64 pages, bool aligned)
 	return i;
 }
 
-/* From the entry of the path at depth d, which serves, down to the highest gap that does. */
+/* Extends the path from its entry at depth d, which fits, to the highest gap below it that fits. */
 static void gaps_descend(const struct gaps *g, struct path *p, int d, u64 pages, bool aligned)
 {
 	for (; d < (int)g->height - 1; d++) {
@@ -349,8 +356,8 @@ static void gaps_descend(const struct gaps *g, struct path *p, int d, u64 pages,
 }
 
 /*
- * To the highest gap that serves. The one that `last` may cut is looked at by itself; all before
- * it are whole, so their figures count.
+ * Sets the path to the highest gap that fits. The gap that extends beyond `last` is checked
+ * separately; all gaps before it end at or below `last`, so their size and fit are valid.
  */
 static bool gaps_search(const struct gaps *g, struct path *p, u64 pages, u64 last, bool aligned)
 {
@@ -373,7 +380,7 @@ static bool gaps_search(const struct gaps *g, struct path *p, u64 pages, u64 las
 	return false;
 }
 
-/* Takes a part of the gap that the path leads to. */
+/* Allocates a part of the gap at the path. */
 static void gaps_cut(struct gaps *g, struct path *p, u64 start, u64 pages)
 {
 	int d = (int)g->height - 1;
@@ -460,7 +467,7 @@ bool gaps_give(struct gaps *g, u64 start, u64 pages)
 		if (high == end)
 			high_end = end + above.node[leaf]->size[above.at[leaf]];
 	}
-	/* Only gives of what was never taken can get here without a node in reserve. */
+	/* A node is missing only if a range is freed that was never allocated. */
 	if (low_end != start && high != end && g->nodes < nodes_for(g->n + 1))
 		return false;
 	if (low_end == start) {

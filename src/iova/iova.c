@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tree of gaps under its lock, and the slow paths of iova.h.
+ * Access to the tree of gaps with its lock held, and the slow paths of iova.h.
  *
- * Invariants, under the lock:
- *  - each page of the space is in a gap, reserved, or part of a unit: a range that was taken and
- *    will be given back by itself (live, or in a cache);
- *  - the arena serves (gaps + units + reserved + 2) / 2 gaps, so giving back needs no memory: a
- *    give adds at most one gap and ends a unit, so the sum never grows by it; and with G gaps
- *    there are at least G - 1 units and reserved ranges between them, so G is at most half of it.
- * Pages are below 2^52: sums of two do not overflow. What callers pass is checked first.
+ * Invariants while the lock is held:
+ *  - every page of the space is in a gap, in a reserved range or in a unit. A unit is a range that
+ *    was taken from the tree and is returned to it as a whole; it is allocated or in a cache;
+ *  - the arena has nodes for (gaps + units + reserved + 2) / 2 gaps, so a free needs no memory. A
+ *    free adds at most one gap and removes a unit, so it does not increase the sum; and G gaps have
+ *    at least G - 1 units and reserved ranges between them, so G is at most half of the sum.
+ * Nothing can overflow: page numbers are below 2^52, and the parameters of callers are checked
+ * before they are added.
  */
 #include "iova/space.h"
 #include "base/error.h"
@@ -23,7 +24,10 @@ int space_expect(struct iova_full_space *s, u64 units, u32 reserved)
 	return gaps_expect(&s->gaps, max_u64(s->gaps.n + 1, (sum + 2) / 2));
 }
 
-/* Below 4 GiB first; a size not found there is looked for again once something came back. */
+/*
+ * Searches below 4 GiB first. A size that was not found there is searched there again only after a
+ * range below 4 GiB was freed.
+ */
 static u64 take_low_first(struct iova_full_space *s, u64 pages, u64 last, bool aligned)
 {
 	u64 page;
@@ -39,7 +43,10 @@ static u64 take_low_first(struct iova_full_space *s, u64 pages, u64 last, bool a
 	return gaps_take(&s->gaps, pages, last, aligned);
 }
 
-/* A range to be given back in `units` parts; 0: errno is ENOSPC, or ENOMEM and a sentence. */
+/*
+ * Takes a range that is returned in `units` parts. On failure it returns 0 and sets errno to
+ * ENOSPC, or to ENOMEM with an error message.
+ */
 u64 space_take(struct iova_full_space *s, u64 pages, u64 last, bool aligned, u64 units)
 {
 	bool memory = true;
@@ -63,7 +70,8 @@ bool space_give(struct iova_full_space *s, u64 page, u64 pages, u64 units)
 	bool ok = false;
 
 	lock_acquire(&s->lock);
-	/* More gives than takes can only come of ranges that were not live. */
+	/* There are more frees than allocations only if a range was freed that was not allocated.
+	 */
 	if (units <= s->units && !space_reserved(s, page, page + pages))
 		ok = gaps_give(&s->gaps, page, pages);
 	if (ok) {
@@ -80,16 +88,17 @@ bool space_give(struct iova_full_space *s, u64 page, u64 pages, u64 units)
 static u64 no_space(u64 pages, u64 last)
 {
 	error_set(ENOSPC,
-		  "cannot find %llu free pages of the device's address space in a row at or below "
-		  "%#llx: unmap something, or raise the device's mask",
+		  "cannot find %llu contiguous free pages in the device's address space at or "
+		  "below %#llx: unmap other memory, or raise the device's mask",
 		  (unsigned long long)pages,
 		  (unsigned long long)last << PAGE_BITS | (PAGE_BYTES - 1));
 	return 0;
 }
 
 /*
- * Nothing fits up to `last`, and other threads' caches cannot be emptied from here. For a while
- * what they give back of that region goes to the tree at once, and a later try finds it.
+ * Called when nothing fits up to `last` and the caches of other threads cannot be drained. The next
+ * DIRECT_FOR frees of ranges at or below `last` return the range to the tree directly, so that a
+ * later attempt finds it there.
  */
 static u64 iova_held_by_others(struct iova_full_space *s, u64 pages, u64 last, u64 cached)
 {
@@ -99,12 +108,10 @@ static u64 iova_held_by_others(struct iova_full_space *s, u64 pages, u64 last, u
 	s->direct_left = DIRECT_FOR;
 	lock_release(&s->lock);
 	error_set(ENOSPC,
-		  "cannot find %llu free pages of the device's address space at or below %#llx: "
-		  "other "
-		  "threads' caches hold %llu pages, which this system (without membarrier) cannot "
-		  "take "
-		  "from them; try again after they mapped, unmapped or ended, or raise the "
-		  "device's mask",
+		  "cannot find %llu free pages in the device's address space at or below %#llx: "
+		  "%llu pages are in the caches of other threads, which cannot be drained without "
+		  "membarrier(2); try again after those threads have mapped, unmapped or ended, or "
+		  "raise the device's mask",
 		  (unsigned long long)pages,
 		  (unsigned long long)last << PAGE_BITS | (PAGE_BYTES - 1),
 		  (unsigned long long)cached);
@@ -127,7 +134,7 @@ u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
 	u64 page = 0, want = pages;
 
 	if (fail_here(FAIL_IOVA, NULL)) {
-		error_set(ENOSPC, "no device addresses: fault injection says so");
+		error_set(ENOSPC, "no device addresses: fault injection made the allocation fail");
 		return 0;
 	}
 	if (!pages || pages > s->end - s->first || last < s->first)
@@ -147,7 +154,10 @@ u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
 	return page ? page : give_up(s, pages, last);
 }
 
-/* What a range of iova_alloc() can be; *pages becomes what was really taken. */
+/*
+ * Whether iova_alloc() can have returned this range. Rounds *pages up to the number of pages that
+ * was allocated.
+ */
 static bool iova_range_plausible(const struct iova_full_space *s, u64 page, u64 *pages)
 {
 	if (!*pages || page < s->first)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The allocator of a device's address space, in pages (page number = IOVA >> PAGE_BITS).
- * Page 0 is never given out, so 0 says "none".
+ * Page 0 is never allocated, so 0 means "none".
  *
- * Sizes up to IOVA_CACHED_PAGES are rounded up to a power of two and naturally aligned, whatever is
- * asked; each such size is a class, of which each thread keeps some ranges in two magazines (the
- * loaded one and a spare), taken and put without a lock or an atomic instruction. Behind them are
- * depots of magazines (cache.c) and the tree of gaps (gaps.h). What caches hold is no loss to other
- * threads: when the space is full, all of it goes back to the tree (drain.c).
+ * Sizes up to IOVA_CACHED_PAGES are always rounded up to a power of two and naturally aligned. Each
+ * such size is a class. A thread caches ranges of a class in two magazines, the loaded one and a
+ * spare; it allocates from them and frees to them without a lock or an atomic instruction. The next
+ * levels are depots of magazines (cache.c) and the tree of gaps (gaps.h). When the space is full,
+ * the ranges in all caches are returned to the tree (drain.c), so that other threads can allocate
+ * them.
  */
 #ifndef IOVA_IOVA_H
 #define IOVA_IOVA_H
@@ -23,14 +24,14 @@
 struct iova_magazine;
 
 /*
- * One thread's ranges of one class: those at page[taken] to page[n - 1] of the loaded magazine, and
- * the spare one. The thread alone pushes and pops at n. What lies below `taken` went to another
- * thread that found the space full, see drain.c.
+ * One thread's ranges of one class: page[taken] to page[n - 1] of the loaded magazine, and the
+ * spare magazine. Only the thread itself pushes and pops at n. The entries below `taken` were
+ * drained by another thread because the space was full (drain.c).
  */
 struct iova_bin {
 	u64 *page;		     /* of the loaded magazine; page[-1] is 0. NULL: none yet */
-	u32 n, capacity;	     /* of it; n: atomic, written by the thread */
-	struct iova_magazine *spare; /* NULL: none yet; under the cache's lock */
+	u32 n, capacity;	     /* of the loaded one; n is atomic, written by the thread */
+	struct iova_magazine *spare; /* NULL: none yet; guarded by the cache's lock */
 	u32 spare_n;
 	u32 taken; /* atomic; written under the cache's lock */
 };
@@ -40,23 +41,27 @@ struct iova_cache {
 	struct iova_bin bin[IOVA_CLASSES];
 };
 
-/* What the fast paths need; the rest is in space.h. */
+/* The fields that the fast paths use; the others are in struct iova_full_space. */
 struct iova_space {
 	struct tslot_key key;
-	u64 cache_from, cache_end; /* only pages in between go to caches; cache_from: atomic */
+	u64 cache_from, cache_end; /* only pages in between are cached; cache_from is atomic */
 };
 
 #define IOVA_32BIT_FIRST 1u /* as Linux for PCI: try below 4 GiB before higher addresses */
 
-/* A space of pages [first, end), 1 <= first < end <= 2^52; NULL and a sentence. */
+/*
+ * Creates a space of the pages [first, end) with 1 <= first < end <= 2^52. Returns NULL with an
+ * error message on failure.
+ */
 struct iova_space *iova_create(u64 first, u64 end, unsigned int flags);
 
-/* Nobody may be using it. Live ranges go with it. */
+/* Frees the space with all ranges that are still allocated. No thread may be using it. */
 void iova_destroy(struct iova_space *s);
 
 /*
- * Takes [first, first + pages) out for good, what lies inside the space and is not out already;
- * 0, -EBUSY (part is in use), -ENOMEM, -EINVAL (no range); on failure nothing is changed.
+ * Excludes [first, first + pages) from allocation permanently. Parts outside the space or reserved
+ * already are ignored. Returns 0, -EBUSY (a part is allocated), -ENOMEM or -EINVAL (not a range);
+ * nothing is changed on failure.
  */
 int iova_reserve(struct iova_space *s, u64 first, u64 pages);
 
@@ -69,14 +74,15 @@ hot_inline unsigned int iova_class(u64 pages)
 }
 
 /*
- * `pages` pages, none above page `last`, the highest that fit; with `aligned`, starting at a
- * multiple of `pages` rounded up to a power of two. Small sizes come from the thread's cache, which
- * knows no order. Small sizes are rounded up (see above) before a place is looked for; the caches
- * of all threads and the depots are emptied before it fails. Where membarrier(2) is missing, what
- * other threads have in their loaded magazines stays with them; then, for a while, gives below
- * `last` go past the caches, and a later try finds it.
- * 0 and a sentence: there is no such range (or no memory for the bookkeeping). Any thread, at any
- * time.
+ * Allocates the highest `pages` free pages that end at or below page `last`; with `aligned`, the
+ * range starts at a multiple of `pages` rounded up to a power of two. Sizes up to IOVA_CACHED_PAGES
+ * are rounded up (see above) and allocated from the thread's cache, which has no order, so the
+ * range need not be the highest. The caches of all threads and the depots are drained before the
+ * allocation fails. Without membarrier(2), the loaded magazines of other threads cannot be drained;
+ * after such a failure, a number of frees at or below `last` bypass the caches so that a later
+ * attempt succeeds.
+ * Returns 0 with an error message if no range fits or there is no memory for the tree. Any thread,
+ * at any time.
  */
 hot_inline u64 iova_alloc(struct iova_space *s, u64 pages, u64 last, bool aligned)
 {
@@ -103,8 +109,9 @@ hot_inline u64 iova_alloc(struct iova_space *s, u64 pages, u64 last, bool aligne
 }
 
 /*
- * Gives back a range of iova_alloc: the same start and pages. Cannot fail. A range that is not
- * live is refused (false) where that can be seen without searching the caches.
+ * Frees a range of iova_alloc(); `page` and `pages` are the same as there. Cannot fail for such a
+ * range. A range that is not allocated is rejected (false) where this can be detected without a
+ * search of the caches.
  */
 hot_inline bool iova_free(struct iova_space *s, u64 page, u64 pages)
 {
@@ -127,24 +134,25 @@ hot_inline bool iova_free(struct iova_space *s, u64 page, u64 pages)
 	return iova_free_slow(s, page, pages);
 }
 
-/* As iova_free, but never into the calling thread's cache (flushes by another thread). */
+/* As iova_free(), but never to the calling thread's cache; for flushes on behalf of other threads.
+ */
 bool iova_free_shared(struct iova_space *s, u64 page, u64 pages);
 
-/* Empties the depots and the threads' caches into the tree, as far as iova_alloc() does. */
+/* Drains the depots and the caches of all threads to the tree, as iova_alloc() does. */
 void iova_drain(struct iova_space *s);
 
 /*
- * The most pages that one aligned range at or below page `last` can have while nothing is given
- * out: between what is reserved.
+ * Returns the most pages that one aligned range at or below page `last` could have if nothing were
+ * allocated. Only reserved ranges limit it.
  */
 u64 iova_longest(struct iova_space *s, u64 last);
 
 struct iova_stats {
-	u64 pages;  /* given out, with what caches hold */
-	u64 cached; /* of them held in caches */
+	u64 pages;  /* taken from the tree: allocated or in caches */
+	u64 cached; /* those of them in caches */
 	u64 ranges; /* nodes of the tree: free gaps */
 };
-/* Any time; while others allocate, a moment's view. */
+/* At any time. The numbers are approximate while other threads allocate. */
 void iova_stats(struct iova_space *s, struct iova_stats *out);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An address space as a whole: its making and end, what is reserved in it, its figures.
+ * Creation and destruction of an address space, its reserved ranges and its statistics.
  *
- * Reserved ranges stand in an array by address and never touch each other; no gap and no unit
- * overlaps one. They are few (interrupt windows, memory of the host), so a change may move them.
+ * Reserved ranges are stored in an array sorted by address and are never adjacent; no gap and no
+ * unit overlaps one. There are few of them (interrupt windows, memory of the host), so moving the
+ * array's elements on a change is cheap.
  */
 #include "iova/space.h"
 #include "base/alloc.h"
@@ -11,11 +12,11 @@
 
 #include <string.h>
 
-#define RUN_ORDER      9   /* a refill: the 2 MiB that one page table of leaves covers */
-#define MAGAZINE_SHARE 8   /* at most 1/2^8 of the space in one magazine */
-#define DEPOT_MAX      128 /* so 64k pages of a class can come and go through the depot */
+#define RUN_ORDER      9   /* a refill takes the 2 MiB that one table of 4 KiB leaves covers */
+#define MAGAZINE_SHARE 8   /* a magazine holds at most 1/2^8 of the space */
+#define DEPOT_MAX      128 /* magazines; a depot can then hold 64k pages of a class */
 
-/* The reserved range that ends above `first`, with the lowest address; may be n_reserved. */
+/* Returns the index of the lowest reserved range that ends above `first`, or n_reserved. */
 static u32 reserved_find(const struct iova_full_space *s, u64 first)
 {
 	u32 low = 0, high = s->n_reserved;
@@ -38,7 +39,10 @@ bool space_reserved(const struct iova_full_space *s, u64 first, u64 end)
 	return i < s->n_reserved && s->reserved[i].first < end;
 }
 
-/* Each part of [first, end) that is not reserved yet is free; with `take`, takes it. */
+/*
+ * Whether all parts of [first, end) that are not reserved yet are free. With `take`, they are also
+ * taken from the tree.
+ */
 static bool free_parts(struct iova_full_space *s, u64 first, u64 end, bool take)
 {
 	for (u32 i = reserved_find(s, first); first < end; i++) {
@@ -68,7 +72,7 @@ static int reserved_grow(struct iova_full_space *s)
 	return 0;
 }
 
-/* Puts [first, end) into the array, merged with all that it overlaps or touches. */
+/* Inserts [first, end) into the array, merged with all ranges that it overlaps or touches. */
 static void reserved_add(struct iova_full_space *s, u64 first, u64 end)
 {
 	u32 from = reserved_find(s, first - 1), to = from;
@@ -90,8 +94,8 @@ static int iova_space_exclude(struct iova_full_space *s, u64 first, u64 end)
 	lock_acquire(&s->lock);
 	if (!free_parts(s, first, end, false))
 		err = error_set(EBUSY,
-				"cannot reserve device addresses %#llx to %#llx: part of "
-				"it is mapped; unmap it first",
+				"cannot reserve device addresses %#llx to %#llx: a part of "
+				"the range is mapped; unmap it first",
 				(unsigned long long)first << PAGE_BITS,
 				((unsigned long long)end << PAGE_BITS) - 1);
 	else if (space_expect(s, 0, 1) || reserved_grow(s))
@@ -113,14 +117,15 @@ int iova_reserve(struct iova_space *hot, u64 first, u64 pages)
 	if (!range_ok(first, pages))
 		return error_set(EINVAL,
 				 "cannot reserve %llu pages of device addresses from page "
-				 "%#llx: not a range",
+				 "%#llx: the range is empty or exceeds the address space; "
+				 "pass a valid range",
 				 (unsigned long long)pages, (unsigned long long)first);
 	if (first >= s->end || first + (pages - 1) < s->first)
 		return 0;
 	end = min_u64(first + (pages - 1), s->end - 1) + 1;
 	first = max_u64(first, s->first);
 	err = iova_space_exclude(s, first, end);
-	if (err == -EBUSY) { /* perhaps it is only in caches */
+	if (err == -EBUSY) { /* the range may only be in caches */
 		iova_drain(hot);
 		err = iova_space_exclude(s, first, end);
 	}

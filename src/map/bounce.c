@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mappings that go through bounce memory: one record per slot (bounce_slots.h), outside of the
- * memory that devices see. Each of a mapping's slots' records leads to the first one's.
+ * Mappings that use bounce memory. There is one record per slot (bounce_slots.h), outside of the
+ * memory that devices reach. The record of every slot of a mapping stores the number of the
+ * mapping's first slot.
  *
- * An area's lock guards the bits of its segments. The records of taken slots
- * belong to the thread that maps, then to the one that unmaps: it clears `dev` of the first record
- * by compare-exchange, so that the second of two unmaps of one mapping finds nothing. `first` and
- * `offset` are read before that, so they are atomic words.
+ * An area's lock guards the bits of its segments. The records of allocated slots belong to the
+ * thread that maps, later to the thread that unmaps. The latter clears `dev` of the first record by
+ * compare-exchange, so that the second of two unmaps of one mapping fails. `first` and `offset` are
+ * read before that, so they are atomic words.
  */
 #include "map/bounce_slots.h"
 #include "base/copy.h"
@@ -14,7 +15,7 @@
 
 #include <string.h>
 
-/* Address bits of the original that the slot must keep. */
+/* Returns the low address bits that must be equal in the original and in the slot. */
 static u32 regcache_mask(const struct device *dev, u32 align_mask)
 {
 	return align_mask | (dev->coherent ? 0 : MEM_CACHE_LINE - 1);
@@ -29,7 +30,7 @@ u64 bounce_max_size(const struct device *dev)
 static void bounce_describe_want(const struct device *dev, phys_t pa, u64 size,
 				 const struct map_limits *l, bool pages, struct bounce_want *w)
 {
-	/* `pages`: as if the page itself were mapped */
+	/* `pages`: the offset within the page stays the same */
 	u32 regcache = pages ? (u32)PAGE_BYTES - 1 : regcache_mask(dev, l->align_mask);
 	u32 kept = (u32)pa.v & regcache;
 	u64 unit = pages ? PAGE_BYTES : BOUNCE_SLOT;
@@ -47,13 +48,16 @@ static void bounce_describe_want(const struct device *dev, phys_t pa, u64 size,
 		w->offset -= (u32)BOUNCE_SLOT;
 	}
 	w->slots = (u32)(align_up(w->offset + size, unit) / BOUNCE_SLOT);
-	/* no place is within it: the range is longer, or the bits that are kept decide */
+	/* No place satisfies it: the range is longer, or the fixed low bits make it cross. */
 	if (!map_within_boundary(kept, size, l->boundary))
 		w->boundary = ~0ull;
 }
 
-/* Why there is no place. Longer than all that the mask reaches: EIO, it never helps to wait. */
-static slow_path phys_t no_room(struct device *dev, u64 size, const struct bounce_want *w)
+/*
+ * Sets the error message for an allocation that failed. A request that exceeds all memory that the
+ * mask reaches fails with EIO, because a later attempt cannot succeed.
+ */
+static slow_path phys_t bounce_no_space(struct device *dev, u64 size, const struct bounce_want *w)
 {
 	u64 free, slots;
 
@@ -73,9 +77,9 @@ static slow_path phys_t no_room(struct device *dev, u64 size, const struct bounc
 			  (unsigned long long)(slots * BOUNCE_SLOT / KIB));
 	else
 		error_set(ENOMEM,
-			  "%s: swiotlb is full for %llu bytes: %u free slots of 2 KiB in a row are "
-			  "needed, %llu of the %llu that the device reaches are in use; unmap "
-			  "sooner, map less at once%s, or open with a greater swiotlb=",
+			  "%s: swiotlb is full for %llu bytes: %u contiguous free slots of 2 KiB "
+			  "are needed, %llu of the %llu that the device reaches are in use; unmap "
+			  "sooner, map less at once%s, or open with a larger swiotlb=",
 			  dev->name, (unsigned long long)size, w->slots,
 			  (unsigned long long)(slots - free), (unsigned long long)slots,
 			  slots < (u64)bounce_pool.n_segments * BOUNCE_SEGMENT_SLOTS
@@ -84,19 +88,23 @@ static slow_path phys_t no_room(struct device *dev, u64 size, const struct bounc
 	return NO_PHYS;
 }
 
-/* What this thread's copies could not move since the last report: see bounce_report_lost(). */
+/* The bytes that this thread could not copy since the last bounce_report_lost(). */
 static _Thread_local struct {
-	const u8 *at; /* the first byte, of the process */
+	const u8 *at; /* address of the first such byte in the process */
 	u64 size;
 } lost;
 
-/* Lines reach past what the caller allocated; else a sanitizer may look. */
+/*
+ * Copies of whole cache lines extend beyond the caller's buffer, so sanitizers must not check them.
+ * They check the copies for a coherent device.
+ */
 static bool bounce_copy_bytes(const struct device *dev, u8 *to, const u8 *from, u64 size)
 {
 	return dev->coherent ? trap_copy_seen(to, from, size) : !trap_copy(to, from, size);
 }
 
-/* A part of the original is gone. Page by page, so that the rest of it is copied. */
+/* Called when a part of the original is unmapped: copies page by page, so that the rest is copied.
+ */
 static slow_path void bounce_copy_rest(const struct device *dev, u8 *orig, u8 *slot, u64 size,
 				       bool to_cpu)
 {
@@ -111,9 +119,10 @@ static slow_path void bounce_copy_rest(const struct device *dev, u8 *orig, u8 *s
 }
 
 /*
- * Copies [start, start + size) of the mapping one way. On a machine that is not coherent the unit
- * is the cache line, as there; slots keep the line's offset, so the lines lie in them. Not so for
- * an untrusted device, which must not see what shares the first and the last line.
+ * Copies [start, start + size) of the mapping in one direction. On a machine that is not coherent
+ * whole cache lines are copied, as its caches do; the offset in a line is the same in the slot, so
+ * the lines are inside the slots. For an untrusted device only the bytes are copied, because it
+ * must not read other data in the first and the last line.
  */
 static void bounce_copy(struct device *dev, const struct bounce_slot *s, u64 at, u64 start,
 			u64 size, bool to_cpu)
@@ -153,7 +162,7 @@ void bounce_report_lost(struct device *dev, dma_addr_t addr, u64 size, enum dma_
 		n, (const void *)lost.at, (unsigned long long)addr);
 }
 
-/* Nothing of an earlier mapping is shown. */
+/* Clears the parts of the slots outside the mapping, which may contain data of earlier mappings. */
 static void zero_pads(struct device *dev, u64 start, u64 at, u64 size, u64 end, bool all)
 {
 	if (all) {
@@ -181,7 +190,7 @@ static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size,
 	}
 }
 
-/* The mapping's record is the caller's, to be released. False: another thread has taken it. */
+/* Claims the mapping's record in order to release it. False: another thread has claimed it. */
 static bool bounce_claim(struct device *dev, struct bounce_slot *s)
 {
 	return __atomic_compare_exchange_n(&s->dev, &dev, NULL, false, __ATOMIC_ACQ_REL,
@@ -213,12 +222,12 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, const struct map_limi
 	}
 	if (unlikely(size > mem.bounce_size)) {
 		w = (struct bounce_want){.last = l->last, .slots = UINT32_MAX};
-		return no_room(dev, size, &w);
+		return bounce_no_space(dev, size, &w);
 	}
 	bounce_describe_want(dev, pa, size, l, pages, &w);
 	found = bounce_slots_take(&w);
 	if (unlikely(found < 0))
-		return no_room(dev, size, &w);
+		return bounce_no_space(dev, size, &w);
 	if (unlikely(!read_once(&dev->bounced))) {
 		trap_begin_use();
 		write_once(&dev->bounced, true);
@@ -238,8 +247,8 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, const struct map_limi
 	if (bounce_claim(dev, &bounce_pool.slot[found]))
 		bounce_release_slots(&bounce_pool.slot[found]);
 	error_set(EIO,
-		  "%s: cannot bounce %llu bytes at %p: the process does not have all of that "
-		  "memory, or may not read it",
+		  "%s: cannot bounce %llu bytes at %p: a part of that memory is not mapped in the "
+		  "process, or is not readable; map all of it before",
 		  dev->name, (unsigned long long)size, phys_ptr(pa));
 	return NO_PHYS;
 }
@@ -253,7 +262,7 @@ void bounce_set_place(phys_t at, u64 bus, u64 prot)
 	write_once(&s->prot, (u8)prot);
 }
 
-/* The record of the mapping that `at` lies in; NULL: none of this device. */
+/* Returns the first record of this device's mapping that contains `at`, or NULL. */
 static struct bounce_slot *bounce_find_slot(const struct device *dev, phys_t at)
 {
 	u64 n = (at.v - mem.bounce_start) >> BOUNCE_SLOT_BITS;
@@ -328,8 +337,8 @@ u64 bounce_release(struct device *dev)
 
 			if (!read_once(&s->slots) || !bounce_claim(dev, s))
 				continue;
-			/* others of its group share the translations and must not reach the
-			 * slots' next user */
+			/* Other devices of the group share the translations and must not reach
+			 * the data of later mappings in these slots. */
 			if (s->bus && dev->domain->group)
 				iommu_cut_leaked(dev, s->bus, PHYS(slot_start(s)),
 						 s->slots * BOUNCE_SLOT);

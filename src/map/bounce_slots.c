@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stores: one bit per slot (1: free), in one word for a segment. Segments are divided among areas,
- * each with a lock of its own; a thread begins at an area of its own, so that threads rarely meet.
- * A mapping's slots lie in one segment where they fit; a longer one begins at a segment and takes a
- * run of them, under the locks of all areas.
+ * The allocator of bounce slots. It stores one bit per slot (1: free), in one word per segment.
+ * Segments are divided among areas, each with a lock of its own. A thread begins its search at an
+ * area of its own, so that threads rarely contend for a lock. The slots of a mapping are in one
+ * segment if they fit; a longer mapping uses a run of segments from the start of its first, and is
+ * allocated with the locks of all areas held.
  *
- * May overflow: nothing. Addresses, sizes and slot numbers are those of the pool, which is at most
+ * Nothing can overflow: addresses, sizes and slot numbers are within the pool, which has at most
  * half of the RAM below 4 GiB (mem/layout.c).
  */
 #include "map/bounce_slots.h"
@@ -22,16 +23,16 @@ typedef unsigned __int128 segment_bits;
 struct bounce_area {
 	struct lock lock cacheline;
 	u32 first, segments; /* segments [first, first + segments) */
-	u32 hint;	     /* where the last search ended; under lock */
+	u32 hint;	     /* segment where the last search ended; guarded by `lock` */
 };
 
 struct bounce_pool bounce_pool;
 
 static struct {
-	segment_bits *free; /* of each segment; under its area's lock */
+	segment_bits *free; /* free slots of every segment; guarded by its area's lock */
 	struct bounce_area *area;
 	u32 n;
-	u32 refs; /* under lock */
+	u32 refs; /* guarded by `lock` */
 	pthread_mutex_t lock;
 } areas = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -99,7 +100,7 @@ void bounce_put(void)
 	pthread_mutex_unlock(&areas.lock);
 }
 
-/* The bits where a run of n free slots begins. */
+/* Returns the bits at which a run of n free slots begins. */
 static segment_bits slots_run_starts(segment_bits bits, u32 n)
 {
 	for (u32 len = 1; len < n;) {
@@ -126,7 +127,7 @@ static segment_bits slots_run_bits(u32 from, u32 n)
 	return run << from;
 }
 
-/* The mapping may begin at this slot. Addresses are below 2^33: no sum overflows. */
+/* Whether the mapping may begin at this slot. Addresses are below 2^33, so no sum overflows. */
 static bool slots_serve(const struct bounce_want *w, u64 slot)
 {
 	u64 at = bounce_slot_address(slot) + w->offset;
@@ -152,14 +153,14 @@ static int slots_take_in_segment(u32 seg, const struct bounce_want *w)
 	return -1;
 }
 
-/* Some of the segments [first, first + n) lie between the wanted addresses. */
+/* Whether one of the segments [first, first + n) overlaps the requested addresses. */
 static bool slots_reach(const struct bounce_want *w, u32 first, u32 n)
 {
 	return bounce_slot_address((u64)first * BOUNCE_SEGMENT_SLOTS) <= w->last &&
 	       bounce_slot_address(((u64)first + n) * BOUNCE_SEGMENT_SLOTS) > w->first;
 }
 
-/* Slot number, or -1. */
+/* Returns the number of the first slot, or -1. */
 static s64 slots_take_in_area(struct bounce_area *a, const struct bounce_want *w)
 {
 	s64 found = -1;
@@ -184,7 +185,7 @@ static s64 slots_take_in_area(struct bounce_area *a, const struct bounce_want *w
 	return found;
 }
 
-/* The part of segment `seg` that the slots [slot, slot + n) have. */
+/* Returns the bits of segment `seg` for the slots [slot, slot + n). */
 static segment_bits slots_bits(u32 seg, u64 slot, u64 n)
 {
 	u64 start = (u64)seg * BOUNCE_SEGMENT_SLOTS, end = start + BOUNCE_SEGMENT_SLOTS;
@@ -193,7 +194,10 @@ static segment_bits slots_bits(u32 seg, u64 slot, u64 n)
 	return from < to ? slots_run_bits((u32)(from - start), (u32)(to - from)) : 0;
 }
 
-/* A mapping that is longer than a segment: at the start of a run of segments. All areas' locks. */
+/*
+ * Allocates a mapping that is longer than a segment, from the start of a run of segments. Called
+ * with the locks of all areas held.
+ */
 static s64 slots_find_long(const struct bounce_want *w)
 {
 	u32 count = (w->phase + w->slots + BOUNCE_SEGMENT_SLOTS - 1) / BOUNCE_SEGMENT_SLOTS;
@@ -219,7 +223,7 @@ static s64 slots_find_long(const struct bounce_want *w)
 	return -1;
 }
 
-/* In the areas' order; nobody else takes a second one of them. */
+/* Acquires the locks in the order of the areas; no other function holds two of them. */
 static s64 slots_take_long(const struct bounce_want *w)
 {
 	s64 found;
@@ -232,7 +236,7 @@ static s64 slots_take_long(const struct bounce_want *w)
 	return found;
 }
 
-/* Threads begin at different areas, so that they rarely meet at a lock. */
+/* Threads begin at different areas, so that they rarely contend for a lock. */
 static u32 slots_home_area(void)
 {
 	static u32 next;
@@ -267,7 +271,7 @@ void bounce_slots_give(u64 slot, u64 n)
 	}
 }
 
-/* What lies in zone DMA is for those that reach no other, as long as it can. */
+/* Slots in zone DMA are used last for devices that also reach other slots. */
 s64 bounce_slots_take(struct bounce_want *w)
 {
 	u32 home = slots_home_area();

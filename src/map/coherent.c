@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Coherent memory: pages of RAM, mapped for the device both ways. Every block has a record in one
- * tree by CPU address (glibc's tsearch), under `lock`, so that a wrong or second free is refused
- * and dmamap_close() finds what is left.
+ * Coherent memory: pages of RAM, mapped for the device in both directions. Every block has a record
+ * in one tree by CPU address (glibc's tsearch), guarded by `lock`, so that a wrong or second free
+ * is rejected and dmamap_close() finds blocks that were not freed.
  *
- * Both addresses are aligned to the block's size. Where the device's address is the memory's plus a
- * bus offset that is no multiple of that size, memory that is aligned for the device is not aligned
- * in RAM. The block then lies inside one of twice its size, and the CPU uses a view of it at an
- * aligned address (mem/vmrange.h).
+ * Both addresses are aligned to the block's size. If the device's address is the physical address
+ * plus a bus offset that is not a multiple of that size, memory that is aligned for the device is
+ * not aligned in RAM. The block is then inside a block of twice its size, and the CPU uses a view
+ * of it at an aligned address (mem/vmrange.h).
  */
 #include "base/alloc.h"
 #include "base/fork.h"
@@ -23,21 +23,21 @@
 
 struct coherent {
 	const void *cpu;
-	struct page *page; /* of the block of `order` that the memory lies in */
+	struct page *page; /* of the block of `order` that contains the memory */
 	phys_t pa;	   /* of the memory */
 	struct device *dev;
 	struct coherent *next, **link; /* of the device's blocks */
 	dma_addr_t dma;
 	u64 size, pages_size;
 	unsigned int order;
-	bool mapped; /* has address space of its own */
+	bool mapped; /* it has an IOVA range of its own */
 	bool view;   /* `cpu` is a view */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static void *tree; /* of struct coherent by cpu; under lock */
+static void *tree; /* of struct coherent by cpu; guarded by `lock` */
 
-/* Blocks do not overlap: 0 says that it is the same one, or that a part of it is looked for. */
+/* Blocks do not overlap, so 0 means the same block, or a search for a part of it. */
 static int by_cpu(const void *a, const void *b)
 {
 	const struct coherent *x = a, *y = b;
@@ -63,13 +63,13 @@ static int coherent_record(struct coherent *c)
 			c->next->link = &c->next;
 		c->dev->coherent_blocks = c;
 		count_add(&c->dev->coherent_bytes,
-			  c->pages_size); /* dmamap_stats() reads it unlocked */
+			  c->pages_size); /* dmamap_stats() reads it without the lock */
 	}
 	pthread_mutex_unlock(&lock);
 	return node ? 0 : error_set(ENOMEM, "out of memory for the record of coherent memory");
 }
 
-/* Under lock. */
+/* Called with `lock` held. */
 static void coherent_unrecord(struct coherent *c)
 {
 	tdelete(c, &tree, by_cpu);
@@ -79,7 +79,7 @@ static void coherent_unrecord(struct coherent *c)
 	count_add(&c->dev->coherent_bytes, 0 - c->pages_size);
 }
 
-/* The block that holds the byte; NULL. Under lock. */
+/* Returns the block that contains the byte, or NULL. Called with `lock` held. */
 static struct coherent *coherent_find(const void *cpu)
 {
 	const struct coherent key = {.cpu = cpu, .pages_size = 1};
@@ -88,7 +88,7 @@ static struct coherent *coherent_find(const void *cpu)
 	return node ? *node : NULL;
 }
 
-/* The block that begins there; NULL. Under lock. */
+/* Returns the block that begins there, or NULL. Called with `lock` held. */
 static struct coherent *coherent_at(const void *cpu)
 {
 	struct coherent *c = coherent_find(cpu);
@@ -96,13 +96,13 @@ static struct coherent *coherent_at(const void *cpu)
 	return c && c->cpu == cpu ? c : NULL;
 }
 
-/* The memory's own address serves the device, whose mask ends at `last`. */
+/* Whether the device, whose mask ends at `last`, can use the memory at its own address. */
 static bool coherent_by_identity(const struct device *dev, u64 last)
 {
 	return !dev->iommu || (dev->identity_mapped && last >= MEM_DMA_END - 1);
 }
 
-/* Gives the pages a device address, at most `last`; 0, -ENOMEM. */
+/* Maps the pages at a device address of at most `last`; 0, -ENOMEM. */
 static int give_address(struct device *dev, struct coherent *c, u64 last)
 {
 	struct domain *dom = dev->domain;
@@ -141,13 +141,13 @@ static void take_address(struct coherent *c)
 	domain_release(dom, bus >> PAGE_BITS, c->pages_size >> PAGE_BITS, true);
 }
 
-/* Everything but the record. */
+/* Frees everything except the record. */
 static void free_block(struct coherent *c)
 {
 	take_address(c);
 	if (!c->dev->coherent)
 		cpu_cache_unshare(c->pa, c->pages_size);
-	/* memory that can still be reached is not given to others */
+	/* Memory that the device can still reach must not be allocated again. */
 	if (!c->view || vm_view_end(c->cpu))
 		page_free(c->page, c->order);
 	alloc_free(c);
@@ -157,8 +157,8 @@ static struct page *alloc_block_pages(struct device *dev, unsigned int order, gf
 {
 	if (!coherent_by_identity(dev, last))
 		last = ~0ull;
-	/* an IOMMU reaches every zone, a direct device what its mask says: not the caller's to
-	 * choose */
+	/* The zone follows from the device, not from the caller: an IOMMU reaches every zone,
+	 * other devices those within their mask. */
 	gfp &= ~(gfp_t)(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP);
 	return page_alloc(gfp | __GFP_ZERO, order, last);
 }
@@ -168,7 +168,7 @@ static unsigned int order_of(u64 size)
 	return log2_ceil((size + PAGE_BYTES - 1) >> PAGE_BITS);
 }
 
-/* Memory that is aligned for both. 0, -ENOMEM. */
+/* Allocates memory that is aligned for the CPU and the device. 0, -ENOMEM. */
 static int coherent_take_memory(struct device *dev, struct coherent *c, gfp_t gfp, u64 last)
 {
 	u64 before =
@@ -239,8 +239,8 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	}
 	*dma_handle = c->dma;
 	if (unlikely(dev->check))
-		tell_mapped(dev, CALL_COHERENT, c->dma, c->pa, size, DMA_BIDIRECTIONAL, attrs,
-			    CALLER);
+		map_check_mapped(dev, CALL_COHERENT, c->dma, c->pa, size, DMA_BIDIRECTIONAL, attrs,
+				 CALLER);
 	return (void *)(uintptr_t)c->cpu;
 }
 
@@ -265,13 +265,13 @@ static void coherent_report_mismatch(struct device *dev, size_t size, dma_addr_t
 	check_report_history(
 		dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma, size, DMA_NONE, &history,
 		"coherent memory of %llu bytes at DMA address %#llx was freed with size "
-		"%zu and DMA address %#llx: nothing is freed, pass what allocation was "
-		"given and gave",
+		"%zu and DMA address %#llx: nothing was freed, pass the size and the DMA "
+		"address of the allocation",
 		(unsigned long long)was->size, (unsigned long long)was->dma, size,
 		(unsigned long long)dma);
 }
 
-/* Takes the block out of the tree if the caller named it rightly, else reports. */
+/* Removes the block from the tree if the caller's parameters match it; otherwise reports misuse. */
 static struct coherent *take_block(struct device *dev, size_t size, const void *cpu, dma_addr_t dma)
 {
 	struct coherent *c, was = {0};
@@ -282,7 +282,7 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 	if (c && c->dev != dev)
 		c = NULL;
 	if (c) {
-		was = *c; /* another thread may free it once the lock is released */
+		was = *c; /* another thread may free it after the lock is released */
 		right = c->dma == dma && c->size == size;
 	}
 	if (right)
@@ -297,16 +297,16 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 	if (dev->check)
 		check_free_unknown(&dev->shadow, cpu, dma, size);
 	report_not_owned(dev, size, cpu, dma,
-			 "no coherent memory of this device (any more): freed twice?");
+			 "not coherent memory of this device; it may have been freed before");
 	return NULL;
 }
 
-/* The block is out of the tree; `size` is what it was allocated with. */
+/* Called after the block was removed from the tree; `size` is the size of the allocation. */
 static void coherent_end_block(struct coherent *c, unsigned long attrs, const void *caller)
 {
 	if (unlikely(c->dev->check))
-		tell_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
-			   caller);
+		map_check_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
+				caller);
 	free_block(c);
 }
 
@@ -348,7 +348,7 @@ u64 coherent_release(struct device *dev, u64 *bytes)
 	}
 }
 
-/* By CPU address: close finds size and address in the record. */
+/* Frees by CPU address, for close; the record has the size and the device address. */
 static void release_managed(void *cpu)
 {
 	struct coherent *c;
@@ -368,7 +368,7 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 		       unsigned long attrs)
 {
 	dma_addr_t dma;
-	/* a handle of NULL is refused there */
+	/* That function rejects a NULL handle. */
 	void *cpu = dma_alloc_attrs(dev, size, dma_handle ? &dma : NULL, gfp, attrs);
 
 	if (!cpu)
@@ -394,7 +394,8 @@ void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t
 				 "not managed: dma_free_coherent() what dma_alloc_coherent() gave");
 		return;
 	}
-	/* what is refused stays managed; the address is nobody else's before the block is freed */
+	/* A rejected block stays managed. The address cannot be reused before the block is freed.
+	 */
 	c = take_block(dev, size, vaddr, dma_handle);
 	if (!c)
 		return;
@@ -402,7 +403,7 @@ void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t
 	coherent_end_block(c, 0, CALLER);
 }
 
-/* A block, or a part of one, at both of these addresses: its physical address. 0, -EINVAL. */
+/* Finds the physical address of a block, or of a part of one, by both addresses. 0, -EINVAL. */
 static int coherent_locate(struct device *dev, const void *cpu, dma_addr_t dma, size_t size,
 			   phys_t *pa)
 {
@@ -422,7 +423,7 @@ static int coherent_locate(struct device *dev, const void *cpu, dma_addr_t dma, 
 	pthread_mutex_unlock(&lock);
 	return ok ? 0
 		  : error_set(EINVAL,
-			      "%s: %p with the DMA address %#llx is no coherent memory of %zu "
+			      "%s: %p with the DMA address %#llx is not coherent memory of %zu "
 			      "bytes: pass what dma_alloc_coherent() returned, or a part of it",
 			      dev->name, cpu, (unsigned long long)dma, size);
 }
@@ -466,7 +467,7 @@ int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_ad
 	err = sg_alloc_table(sgt, 1, GFP_KERNEL);
 	if (err)
 		return err;
-	/* to the end of the last page; the largest block is far below 4 GiB */
+	/* The size extends to the end of the last page; the largest block is far below 4 GiB. */
 	offset = pa.v & (PAGE_BYTES - 1);
 	sg_set_page(sgt->sgl, phys_to_page(pa.v),
 		    (unsigned int)(align_up(offset + size, PAGE_BYTES) - offset),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices without IOMMU: the device address is the physical address (plus bus_offset). What the
- * device cannot reach bounces: RAM above its mask, and memory of the process that is not RAM. The
- * common case is map_one() in map.h.
+ * Devices without an IOMMU: the device address is the physical address plus bus_offset. Memory that
+ * the device cannot reach bounces: RAM above its mask, and memory of the process that is not RAM.
+ * The common case is map_one() in map.h.
  */
 #include "map/bounce.h"
 
@@ -63,7 +63,7 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 	}
 	if (!phys_range_is_ram(pa, size))
 		return direct_not_mapped(dev, pa, size, dir);
-	/* whatever the mask is now: RAM was mapped at its own address, and needs nothing more */
+	/* RAM was mapped at its own address and needs no work, even if the mask changed since. */
 	if (dev->coherent)
 		return true;
 	if (!plane_drop(pa, size))

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices behind an IOMMU: pages of address space, linked to the memory by the page table. The
- * table itself remembers each mapping: its leaves say where it begins and ends (PT_FIRST, PT_LAST)
- * and whether it bounces, so unmap needs nothing else and cannot fail, and a wrong size or a second
- * unmap is seen.
+ * Devices with an IOMMU: the page table maps pages of the address space to memory. It also
+ * records every mapping: the leaves have flags for its first and last page (PT_FIRST, PT_LAST) and
+ * for bouncing. An unmap therefore needs no other record and cannot fail, and a wrong size or a
+ * second unmap is detected.
  */
 #include "map/bounce.h"
 
 bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size)
 {
-	/* a page shows its neighbours, too; memory outside RAM has no second view, or is not seen
-	 * at all */
+	/*
+	 * A mapped page also exposes the data next to the range. Memory outside RAM has no device
+	 * view, or the device cannot reach it.
+	 */
 	return (dev->untrusted && ((pa.v | size) & (PAGE_BYTES - 1))) ||
 	       ((!dev->coherent || dev->ram_only) && pa.v >= mem.span);
 }
 
-/* Of memory that begins at `pa`, at an address that is aligned to its size. */
+/* Returns the size of the largest leaf for memory at `pa` whose IOVA is aligned to its size. */
 static u64 largest_leaf(const struct domain *dom, phys_t pa)
 {
 	u64 leaf = 1ull << dom->pt.leaf_shift;
@@ -26,9 +28,10 @@ static u64 largest_leaf(const struct domain *dom, phys_t pa)
 }
 
 /*
- * Maps pages by the back end; 0: failed, with a message. `page` is address space that was taken
- * already, or 0. A page of address space that is still occupied (by a mapping whose owner never
- * unmapped it all) is left out of use, and another is tried.
+ * Maps pages by the back end. Returns 0 with an error message on failure. `page` is address space
+ * that the caller has allocated, or 0. If a page of it is still mapped, because the owner of an
+ * earlier mapping did not unmap all of it, the address space stays allocated and unused, and
+ * another range is tried.
  */
 static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u64 pages, u64 flags,
 						u64 last, u64 page)
@@ -63,12 +66,14 @@ static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u
 			return 0;
 		}
 	}
-	error_set(ENOMEM, "%s: address space is occupied by mappings never unmapped whole",
+	error_set(ENOMEM,
+		  "%s: the free address space has mappings that were unmapped only in part; unmap "
+		  "with the size that was mapped",
 		  dev->name);
 	return 0;
 }
 
-/* Maps pages; 0: failed, with a message. */
+/* Maps pages. Returns 0 with an error message on failure. */
 static u64 map_pages(struct device *dev, phys_t pa, u64 pages, u64 flags, u64 last)
 {
 	struct domain *dom = dev->domain;
@@ -146,7 +151,7 @@ static slow_path dma_addr_t map_uncommon(struct device *dev, phys_t pa, u64 size
 	return (page << PAGE_BITS | (pa.v & (PAGE_BYTES - 1))) + dev->bus_offset;
 }
 
-/* RAM that policy=identity keeps mapped where the device reaches it. */
+/* Whether the range is RAM that policy=identity has mapped permanently within the mask. */
 static bool map_is_identity(const struct device *dev, phys_t pa, u64 size, u64 last)
 {
 	return dev->identity_mapped && pa.v < mem.span && pa.v + size - 1 <= last;
@@ -162,7 +167,7 @@ static dma_addr_t iommu_map_identity(struct device *dev, phys_t pa, u64 size, un
 	return pa.v + dev->bus_offset;
 }
 
-/* Devices for which memory is not simply mapped page by page. */
+/* Maps for devices that are untrusted, not coherent, identity-mapped or ram_only. */
 static __attribute__((noinline)) dma_addr_t iommu_map_careful(struct device *dev, phys_t pa,
 							      u64 size, enum dma_data_direction dir,
 							      unsigned long attrs,
@@ -209,14 +214,14 @@ static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
 				 enum dma_data_direction dir)
 {
 	struct pt *pt = &dev->domain->pt;
-	unsigned int side = pt_walk_enter(pt); /* any address may come here */
+	unsigned int side = pt_walk_enter(pt); /* the caller may not own the address */
 	u64 entry = pt_walk(pt, IOVA(addr - dev->bus_offset));
 
 	pt_walk_exit(pt, side);
 	if (entry & PT_FIRST && !(entry & prot_to_unmap(dir)))
 		check_report(dev, false, DMAMAP_CHECK_UNMAP_DIRECTION, addr, size, dir,
-			     "unmap of %#llx %s the device, but the mapping there goes the other "
-			     "way, so it is another one and stays: unmap each mapping once, with "
+			     "unmap of %#llx %s the device, but the mapping there has the opposite "
+			     "direction and was not unmapped: unmap every mapping once, with "
 			     "the direction that it was mapped with",
 			     (unsigned long long)addr, dir == DMA_TO_DEVICE ? "to" : "from");
 	else
@@ -228,14 +233,14 @@ static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
 	return false;
 }
 
-/* What unmap does beside cutting the device off: copies back, frees slots. */
+/* Completes an unmap after the translation was removed: copies back and frees slots. */
 static slow_path void iommu_settle(struct device *dev, dma_addr_t addr, phys_t pa, u64 size,
 				   bool bounced, enum dma_data_direction dir, unsigned long attrs)
 {
 	if (bounced) {
 		if (!bounce_unmap(dev, pa, size, dir, attrs)) {
-			/* the right page, another byte of it: the translation is gone, so the slots
-			 * go, too */
+			/* The page is right but the offset in it is wrong. The translation was
+			 * removed, so the slots are freed as well. */
 			bounce_unmap_page(dev, PHYS(align_down(pa.v, PAGE_BYTES)), dir, attrs);
 			not_mapped(dev, addr, size, dir);
 		}
@@ -265,8 +270,8 @@ static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
 }
 
 /*
- * Tables may be freed when a mapping this long goes, by another thread as well if the program
- * unmaps it twice: the walk is protected.
+ * An unmap of a mapping this long may free tables. If the program unmaps it twice by mistake,
+ * another thread may free them, so the walk is protected.
  */
 static slow_path u64 unmap_large(struct domain *dom, iova_t iova, u64 prot, u64 *entry)
 {
@@ -308,7 +313,7 @@ hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 	return true;
 }
 
-/* policy=identity and persistent: where the address lies says which it is. */
+/* policy=identity and persistent: the address determines the kind of the mapping. */
 static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_addr_t addr, u64 size,
 						     enum dma_data_direction dir,
 						     unsigned long attrs)
@@ -358,7 +363,7 @@ void iommu_cut_leaked(struct device *dev, u64 bus, phys_t pa, u64 size)
 			domain_release_mapping(dom, bus >> PAGE_BITS, mapped >> PAGE_BITS, true);
 		return;
 	}
-	/* a link: the range's addresses stay taken */
+	/* A link of a two-step range: the address space stays allocated. */
 	if (dom->space.by_range) {
 		dom->space.ops->unmap_partial(&dom->space, IOVA(bus), size);
 	} else {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of the front door share. mapping.c checks arguments and chooses; direct.c,
- * bounce.c and iommu.c do it; sg.c, sync.c, coherent.c and mask.c are doors of their own.
+ * Declarations shared by the files of the DMA API. mapping.c implements the streaming calls: it
+ * checks the parameters and calls direct.c or iommu.c, which use bounce.c. sg.c, sync.c, coherent.c
+ * and mask.c implement the calls of their own names.
  */
 #ifndef MAP_MAP_H
 #define MAP_MAP_H
@@ -17,24 +18,26 @@
 
 #define NO_PHYS PHYS(~0ull)
 
-/* Where the driver called, in a function that it calls. */
+/* The address in the driver from which it called; used in functions that drivers call. */
 #define CALLER __builtin_return_address(0)
 
-/* Leaves of a mapping that is bounced carry this. */
+/* Flag of all leaves of a mapping that bounces. */
 #define PT_BOUNCED PT_SOFT_A
 
 /*
- * The first leaf of a mapping of memory outside RAM: it may leave the process after unmap, and a
- * stale translation of it would crash, so it is cut off at once whatever the policy.
+ * Flag of the first leaf of a mapping that has memory outside RAM. The process may unmap that
+ * memory after the DMA unmap, and an access through a stale translation would then crash. Such a
+ * mapping is therefore invalidated at once under any policy.
  */
 #define PT_STRICT PT_SOFT_B
 
-/* No memory of the process is longer. */
+/* An upper bound of the length of the process's memory. */
 #define PHYS_LENGTH_MAX (1ull << 47)
 
 /*
- * The end of the memory that `pa` lies in, RAM or the process's: no mapping crosses it. 0: there is
- * none at `pa` (the gap below 4 GiB, past RAM, the page that NULL leads to).
+ * Returns the end of the memory that contains `pa`, RAM or the process's; no mapping crosses it.
+ * Returns 0 if there is no memory at `pa` (the gap below 4 GiB, past the end of RAM, or the page of
+ * NULL).
  */
 hot_inline u64 phys_limit(phys_t pa)
 {
@@ -45,24 +48,27 @@ hot_inline u64 phys_limit(phys_t pa)
 	return pa.v >= (PHYS_FOREIGN | PAGE_BYTES) ? PHYS_FOREIGN | PHYS_LENGTH_MAX : 0;
 }
 
-/* All of it is RAM. */
+/* Whether all of the range is RAM. */
 hot_inline bool phys_range_is_ram(phys_t pa, u64 size)
 {
 	return pa.v < mem.span && pa.v < phys_limit(pa) && size <= phys_limit(pa) - pa.v;
 }
 
-/* The last address that a streaming mapping may have, before bus_offset is added. */
+/* Returns the last address that a streaming mapping may have, before bus_offset is added. */
 hot_inline u64 device_last(const struct device *dev)
 {
 	return read_once(&dev->dma_last);
 }
 
-/* What a device's addresses obey, each read once for a whole call: another thread may set them. */
+/*
+ * The limits of a device's addresses. Every call reads them once, because another thread may set
+ * them meanwhile.
+ */
 struct map_limits {
 	u64 last;	/* the last address, before bus_offset is added */
-	u64 boundary;	/* a power of two minus one, of the device's addresses */
-	u64 max_seg;	/* bytes of a scatterlist's segment */
-	u32 align_mask; /* address bits of the memory that a bounced mapping keeps */
+	u64 boundary;	/* a power of two minus one; for the device's addresses */
+	u64 max_seg;	/* greatest length of a scatterlist's segment in bytes */
+	u32 align_mask; /* low address bits that bouncing must not change */
 };
 
 hot_inline struct map_limits map_limits_of(const struct device *dev)
@@ -73,15 +79,15 @@ hot_inline struct map_limits map_limits_of(const struct device *dev)
 				   .align_mask = read_once(&dev->min_align_mask)};
 }
 
-/* The last address that a mask reaches, before bus_offset is added; 0: it reaches nothing. */
+/* Returns the last address that a mask reaches, before bus_offset is added; 0: there is none. */
 hot_inline u64 map_mask_last(const struct device *dev, u64 mask)
 {
 	return mask < dev->bus_offset ? 0 : mask - dev->bus_offset;
 }
 
 /*
- * Memory that the library allocates for the device and maps, too: what both masks reach. The
- * boundary holds for it as for other mappings.
+ * Returns the limits for memory that the library both allocates and maps: addresses within both
+ * masks. The boundary applies as for other mappings.
  */
 hot_inline struct map_limits map_limits_of_both_masks(const struct device *dev)
 {
@@ -91,7 +97,7 @@ hot_inline struct map_limits map_limits_of_both_masks(const struct device *dev)
 	return l;
 }
 
-/* The device addresses [addr, addr + size) do not cross a multiple of the boundary. */
+/* Whether the device addresses [addr, addr + size) do not cross a multiple of boundary + 1. */
 hot_inline bool map_within_boundary(u64 addr, u64 size, u64 boundary)
 {
 	return (addr & boundary) + size - 1 <= boundary;
@@ -104,14 +110,14 @@ hot_inline bool phys_is_bounce(phys_t pa)
 
 hot_inline u64 prot_of(enum dma_data_direction dir)
 {
-	/* two bits for each direction: both, read, write */
+	/* The constant has two bits for every direction: read and write, read, write. */
 	return 0x27u >> 2 * (unsigned int)dir & (PT_READ | PT_WRITE);
 }
 
 /*
- * What a leaf must allow one of to be unmapped by a call with this direction. A mapping to the
- * device is not unmapped as one from it: such a call comes from a second unmap of an address that
- * was given out again.
+ * Returns the accesses of which a leaf must allow at least one to be unmapped with this direction.
+ * An unmap with DMA_FROM_DEVICE of a DMA_TO_DEVICE mapping, or the reverse, is rejected: it is
+ * probably a second unmap of an address that was allocated again.
  */
 hot_inline u64 prot_to_unmap(enum dma_data_direction dir)
 {
@@ -119,9 +125,9 @@ hot_inline u64 prot_to_unmap(enum dma_data_direction dir)
 }
 
 /*
- * What most mappings without an IOMMU and with policy=identity are, and all that they cost: RAM in
- * reach, whose address is its own. Also says no to size 0, a range that wraps, and a range that
- * leaves the RAM it begins in.
+ * Whether the range is RAM within the mask that is mapped at its own address. This is the common
+ * case without an IOMMU and with policy=identity, and needs no other work. Returns false for size
+ * 0, for a range that wraps, and for a range that extends beyond the RAM in which it begins.
  */
 hot_inline bool map_by_identity(const struct device *dev, phys_t pa, u64 size)
 {
@@ -131,7 +137,7 @@ hot_inline bool map_by_identity(const struct device *dev, phys_t pa, u64 size)
 	       (last < mem.low || pa.v >= MEM_DMA32_END);
 }
 
-/* An address that needs no more to be unmapped. Bounce memory is RAM, too. */
+/* Whether an unmap of the address needs no work. Bounce memory is RAM, so it is excluded. */
 hot_inline bool unmap_by_identity(const struct device *dev, phys_t pa)
 {
 	return pa.v < read_once(&dev->identity_end) && (pa.v < mem.low || pa.v >= MEM_DMA32_END) &&
@@ -143,7 +149,7 @@ hot_inline void count_map(struct device *dev, u64 size, u64 segments)
 	struct device_thread *t = device_thread(dev);
 	unsigned int c = log2_floor(size);
 
-	/* no mapping is longer than 2^47 bytes */
+	/* No mapping is longer than 2^47 bytes, so the class is within map_sizes. */
 	count_add(&t->map_sizes[c], 1);
 	if (unlikely(segments != 1))
 		count_add(&t->more_segments, segments - 1);
@@ -156,11 +162,11 @@ hot_inline void count_unmap(struct device *dev)
 	count_add(&t->unmaps, 1);
 }
 
-/* The checker's view of what a call mapped, or is about to unmap. Returns addr. */
-static maybe_unused slow_path dma_addr_t tell_mapped(struct device *dev, enum check_call call,
-						     dma_addr_t addr, phys_t pa, u64 size,
-						     enum dma_data_direction dir,
-						     unsigned long attrs, const void *caller)
+/* Reports a mapping that was made to the checker. Returns addr. */
+static maybe_unused slow_path dma_addr_t map_check_mapped(struct device *dev, enum check_call call,
+							  dma_addr_t addr, phys_t pa, u64 size,
+							  enum dma_data_direction dir,
+							  unsigned long attrs, const void *caller)
 {
 	const struct check_mapping m = {
 		.addr = addr, .pa = pa.v, .size = size, .attrs = attrs, .dir = dir, .call = call};
@@ -169,10 +175,11 @@ static maybe_unused slow_path dma_addr_t tell_mapped(struct device *dev, enum ch
 	return addr;
 }
 
-static maybe_unused slow_path void tell_unmap(struct device *dev, enum check_call call,
-					      dma_addr_t addr, u64 size,
-					      enum dma_data_direction dir, unsigned long attrs,
-					      const void *caller)
+/* Reports an unmap to the checker before it is done. */
+static maybe_unused slow_path void map_check_unmap(struct device *dev, enum check_call call,
+						   dma_addr_t addr, u64 size,
+						   enum dma_data_direction dir, unsigned long attrs,
+						   const void *caller)
 {
 	const struct check_mapping m = {
 		.addr = addr, .size = size, .attrs = attrs, .dir = dir, .call = call};
@@ -180,12 +187,12 @@ static maybe_unused slow_path void tell_unmap(struct device *dev, enum check_cal
 	check_unmap(&dev->shadow, &m, caller);
 }
 
-/* mapping.c: an address of no memory: the gap below 4 GiB, or past RAM and below bit 50. */
+/* mapping.c: whether no memory is there: the gap below 4 GiB, or past RAM and below bit 50. */
 bool phys_is_registers(u64 phys, u64 size);
 
 /*
- * direct.c: no IOMMU. DMA_MAPPING_ERROR and an error message on failure. Limits of NULL: the
- * device's own.
+ * direct.c: mapping without an IOMMU. Returns DMA_MAPPING_ERROR with an error message on failure.
+ * With `l` NULL the device's limits apply.
  */
 dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			   unsigned long attrs, const struct map_limits *l);
@@ -199,26 +206,29 @@ dma_addr_t iommu_map(struct device *dev, phys_t pa, u64 size, enum dma_data_dire
 dma_addr_t iommu_map_within(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			    unsigned long attrs, const struct map_limits *l);
 bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
-		 unsigned long attrs); /* as direct_unmap_slow */
+		 unsigned long attrs); /* returns as direct_unmap_slow() */
 /*
- * A closing device left [bus, bus + size) mapped to bounce memory at `pa`: other devices of its
- * group do not reach it when this returns.
+ * Removes the mapping of [bus, bus + size) to bounce memory at `pa`, which a closing device did not
+ * unmap. When it returns, other devices of its group cannot reach the bounce memory.
  */
 void iommu_cut_leaked(struct device *dev, u64 bus, phys_t pa, u64 size);
-/* Takes away the mapping of a whole list that begins at `addr`. */
+/* Unmaps the mapping of a whole list that begins at `addr`. */
 bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_direction dir);
-/* A link with DMA_ATTR_SKIP_CPU_SYNC (twostep.c). */
+/* Flag of a link with DMA_ATTR_SKIP_CPU_SYNC (twostep.c). */
 #define PT_NO_SYNC PT_SOFT_C
 
-/* Of the library alone: a link of memory that may leave the process at any time (PT_ON_DEMAND). */
+/* Internal attribute: a link of memory that the process may unmap at any time (PT_ON_DEMAND). */
 #define ATTR_ON_DEMAND (1ul << 62)
 
-/* A part of memory must not be shown, or cannot be seen, by mapping its pages. */
+/*
+ * Whether the range must bounce: its pages contain data that the device must not read, or the
+ * device cannot reach the memory.
+ */
 bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size);
 
 /*
- * One mapping by whichever way the device has; arguments were checked. What direct.c needs for
- * RAM that the device reaches is here, since it is the whole cost.
+ * Makes one mapping with or without an IOMMU. The caller has checked the parameters. The common
+ * case of direct.c, RAM that the device reaches, is inline because it needs no other work.
  */
 hot_inline dma_addr_t map_one(struct device *dev, phys_t pa, u64 size, enum dma_data_direction dir,
 			      unsigned long attrs)
@@ -230,7 +240,7 @@ hot_inline dma_addr_t map_one(struct device *dev, phys_t pa, u64 size, enum dma_
 	return direct_map_slow(dev, pa, size, dir, attrs, NULL);
 }
 
-/* The same within limits that the caller read. */
+/* The same with limits that the caller has read. */
 static maybe_unused dma_addr_t map_within(struct device *dev, phys_t pa, u64 size,
 					  enum dma_data_direction dir, unsigned long attrs,
 					  const struct map_limits *l)

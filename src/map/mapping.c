@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The front door of streaming mappings: checks what the caller passed, chooses the way, counts.
- * Scatterlists have their own door in sg.c.
+ * The streaming calls of the DMA API for single mappings: they check the parameters, choose the
+ * path and update the counters. Scatterlists are in sg.c.
  */
 #include "map/map.h"
 
@@ -11,7 +11,7 @@
 static slow_path dma_addr_t mapping_refuse(struct device *dev, phys_t pa, u64 size, int dir,
 					   unsigned long attrs, const void *caller)
 {
-	const char *why = "the range runs over the end of RAM or of the address space";
+	const char *why = "the range extends beyond the end of RAM or of the address space";
 
 	if (!dev) {
 		error_set(EINVAL, "DMA mapping for no device (NULL)");
@@ -40,7 +40,7 @@ hot_inline dma_addr_t mapping_map(struct device *dev, enum check_call call, phys
 		count_map(dev, size, 1);
 		addr = pa.v + dev->bus_offset;
 		if (unlikely(dev->check))
-			return tell_mapped(dev, call, addr, pa, size, dir, attrs, CALLER);
+			return map_check_mapped(dev, call, addr, pa, size, dir, attrs, CALLER);
 		return addr;
 	}
 	if (unlikely(!dev || ((unsigned int)dir | (attrs & DMA_ATTR_MMIO)) > DMA_FROM_DEVICE ||
@@ -54,13 +54,13 @@ hot_inline dma_addr_t mapping_map(struct device *dev, enum check_call call, phys
 	if (likely(addr != DMA_MAPPING_ERROR)) {
 		count_map(dev, size, 1);
 		if (unlikely(dev->check))
-			return tell_mapped(dev, call, addr, pa, size, dir, attrs, CALLER);
+			return map_check_mapped(dev, call, addr, pa, size, dir, attrs, CALLER);
 	}
 	return addr;
 }
 
-hot_inline void unmap_told(struct device *dev, dma_addr_t addr, u64 size,
-			   enum dma_data_direction dir, unsigned long attrs)
+hot_inline void unmap_after_check(struct device *dev, dma_addr_t addr, u64 size,
+				  enum dma_data_direction dir, unsigned long attrs)
 {
 	if (likely(dev && unmap_by_identity(dev, PHYS(addr - dev->bus_offset)))) {
 		count_unmap(dev);
@@ -70,7 +70,7 @@ hot_inline void unmap_told(struct device *dev, dma_addr_t addr, u64 size,
 		if (dev)
 			check_report(dev, dev->check, DMAMAP_CHECK_UNMAP_NOT_MAPPED, addr, size,
 				     dir,
-				     "unmap of DMA_MAPPING_ERROR: ask dma_mapping_error() first");
+				     "unmap of DMA_MAPPING_ERROR: check dma_mapping_error() first");
 		else
 			error_set(EINVAL, "DMA unmap for no device (NULL)");
 		return;
@@ -83,8 +83,8 @@ hot_inline void unmap_checked(struct device *dev, enum check_call call, dma_addr
 			      enum dma_data_direction dir, unsigned long attrs)
 {
 	if (likely(dev) && unlikely(dev->check))
-		tell_unmap(dev, call, addr, size, dir, attrs, CALLER);
-	unmap_told(dev, addr, size, dir, attrs);
+		map_check_unmap(dev, call, addr, size, dir, attrs, CALLER);
+	unmap_after_check(dev, addr, size, dir, attrs);
 }
 
 dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
@@ -164,8 +164,8 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
 	if (addr != DMA_MAPPING_ERROR)
 		count_map(dev, size, 1);
 	if (unlikely(dev->check) && addr != DMA_MAPPING_ERROR)
-		tell_mapped(dev, CALL_RESOURCE, addr, PHYS(phys), size, dir, attrs & ~DMA_ATTR_MMIO,
-			    CALLER);
+		map_check_mapped(dev, CALL_RESOURCE, addr, PHYS(phys), size, dir,
+				 attrs & ~DMA_ATTR_MMIO, CALLER);
 	return addr;
 }
 
@@ -173,11 +173,12 @@ void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 			enum dma_data_direction dir, unsigned long attrs)
 {
 	if (dev && addr != DMA_MAPPING_ERROR && unlikely(dev->check))
-		tell_unmap(dev, CALL_RESOURCE, addr, size, dir, attrs & ~DMA_ATTR_MMIO, CALLER);
+		map_check_unmap(dev, CALL_RESOURCE, addr, size, dir, attrs & ~DMA_ATTR_MMIO,
+				CALLER);
 	if (dev && !dev->iommu && addr != DMA_MAPPING_ERROR)
-		count_unmap(dev); /* nothing else was done */
+		count_unmap(dev); /* the unmap needs no other work */
 	else
-		unmap_told(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
+		unmap_after_check(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
 }
 
 dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,

@@ -2,15 +2,14 @@
 /* Masks and limits of a device. */
 #include "map/bounce.h"
 
-#define DIRECT_MASK_MIN (MEM_DMA_END - 1)    /* zone DMA is what the least device gets */
-#define IOMMU_MASK_MIN	(2 * PAGE_BYTES - 1) /* one page beside page 0 */
+#define DIRECT_MASK_MIN (MEM_DMA_END - 1)    /* a device must at least reach zone DMA */
+#define IOMMU_MASK_MIN	(2 * PAGE_BYTES - 1) /* page 0, which is not used, and one more */
 #define IOVA_CACHED	(256 * PAGE_BYTES)
 
-/* Whether mappings for such a device could succeed; 0 or -EIO with the sentence. */
+/* Checks that mappings with such a mask can succeed. Returns 0, or -EIO with an error message. */
 static int mask_check(const struct device *dev, u64 mask)
 {
-	/* where all RAM is mapped at its own address none of the low one is left for other mappings
-	 */
+	/* With all RAM mapped at its own address, no low addresses remain for other mappings. */
 	u64 least = dev->iommu && !dev->identity_mapped ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
 
 	if (!mask || (mask & (mask + 1)))
@@ -20,8 +19,8 @@ static int mask_check(const struct device *dev, u64 mask)
 				 dev->name, (unsigned long long)mask);
 	if (mask < dev->bus_offset || mask - dev->bus_offset < least)
 		return error_set(EIO,
-				 "%s: a device with mask %#llx cannot be served: it must reach "
-				 "%#llx at least",
+				 "%s: mask %#llx is too small: the device must reach at least "
+				 "%#llx",
 				 dev->name, (unsigned long long)mask,
 				 (unsigned long long)(least + dev->bus_offset));
 	return 0;
@@ -78,7 +77,7 @@ u64 dma_get_required_mask(struct device *dev)
 
 	if (!dev)
 		return 0;
-	/* RAM at its own address: an IOMMU that maps it elsewhere reaches it from any mask */
+	/* An IOMMU can map RAM below any mask, unless RAM is mapped at its own address. */
 	top = (dev->iommu && !dev->identity_mapped ? DMA_BIT_MASK(32) : mem.span - 1) +
 	      dev->bus_offset;
 	return (2ull << log2_floor(top)) - 1;
@@ -89,16 +88,16 @@ bool dma_addressing_limited(struct device *dev)
 	return dev && (!dev->iommu || dev->identity_mapped) && device_last(dev) < mem.span - 1;
 }
 
-/* Behind an IOMMU; an unaligned buffer takes a page more than it fills. */
+/* With an IOMMU. An unaligned buffer needs one page more than its size. */
 static size_t mask_max_mapping_by_pages(const struct device *dev)
 {
 	u64 bounced = bounce_max_size(dev) - PAGE_BYTES, pages;
 
-	/* some memory, or some parts of pages, must bounce */
+	/* Memory outside RAM, or partial pages, must bounce. */
 	if (!dev->coherent || dev->untrusted || dev->ram_only)
 		return bounced;
 	pages = domain_iova_longest(dev->domain, device_last(dev) >> PAGE_BITS);
-	/* no memory of the process is that long */
+	/* The process has no memory of that length. */
 	if (pages >= PHYS_LENGTH_MAX >> PAGE_BITS)
 		return SIZE_MAX;
 	return max_u64(pages > 1 ? (pages - 1) << PAGE_BITS : pages,
@@ -109,7 +108,7 @@ size_t dma_max_mapping_size(struct device *dev)
 {
 	if (!dev)
 		return 0;
-	/* without an IOMMU the process's own memory bounces whatever the mask is */
+	/* Without an IOMMU, memory of the process outside RAM bounces with any mask. */
 	return dev->iommu ? mask_max_mapping_by_pages(dev) : bounce_max_size(dev);
 }
 
@@ -122,7 +121,7 @@ size_t dma_opt_mapping_size(struct device *dev)
 
 unsigned long dma_get_merge_boundary(struct device *dev)
 {
-	/* careful: some entries, or whole lists, are mapped one by one */
+	/* For careful devices the entries of some lists are mapped one by one. */
 	return dev && dev->iommu && !dev->careful ? PAGE_BYTES - 1 : 0;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory for devices that is not coherent: whole pages, mapped for the device from allocation to
- * free and handed back and forth by the sync calls. Contiguous blocks (dma_alloc_pages), or,
- * through an IOMMU, scattered pages behind one range of device addresses (dma_alloc_noncontiguous),
- * so that fragmented RAM does not matter. All of it is within both masks of the device.
+ * Memory for devices that is not coherent: whole pages, which are mapped for the device from
+ * allocation to free and synced by the sync calls. The memory is a contiguous block
+ * (dma_alloc_pages) or, with an IOMMU, scattered pages at one range of device addresses
+ * (dma_alloc_noncontiguous), so that fragmented RAM can be used. All of it is within both masks of
+ * the device.
  */
 #include "base/alloc.h"
 #include "base/fork.h"
@@ -14,21 +15,24 @@
 #include <linux/vmalloc.h>
 #include <sys/mman.h>
 
-#define CHUNK_ORDER_MAX 9 /* scattered memory is taken in pieces of up to 2 MiB */
+#define CHUNK_ORDER_MAX 9 /* scattered memory is allocated in pieces of up to 2 MiB */
 
 #define BUCKETS 64 /* a power of two */
 
-/* What dma_alloc_noncontiguous() returns is the first member of this. */
+/* dma_alloc_noncontiguous() returns the first member of this struct. */
 struct scattered {
 	struct sg_table sgt;
 	struct device *dev;
-	struct page **pages; /* one by one; NULL: a contiguous block */
+	struct page **pages; /* every page; NULL: a contiguous block */
 	u64 n;
 	enum dma_data_direction dir;
-	struct scattered *next; /* of its bucket */
+	struct scattered *next; /* in its bucket */
 };
 
-/* All that live, by address: a caller's table that is none of ours is never read. Under `lock`. */
+/*
+ * All allocated tables, by address, so that a wrong pointer from the caller is not dereferenced.
+ * Guarded by `lock`.
+ */
 static struct scattered *buckets[BUCKETS];
 static struct lock lock;
 
@@ -47,7 +51,10 @@ static int check_request(const struct device *dev, size_t size, int dir, gfp_t g
 	return 0;
 }
 
-/* What a block of dma_alloc_pages() was allocated with: the owner of its first page. 0: none is. */
+/*
+ * Stores the size of a block of dma_alloc_pages() in the owner field of its first page. 0: not such
+ * a block.
+ */
 static void pages_note_bytes(struct page *page, u64 bytes)
 {
 	write_once(&page->owner, (void *)(uintptr_t)bytes);
@@ -72,7 +79,7 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 		return error_null(ENOMEM, "%s: allocation failed by fault injection", dev->name);
 	order = (unsigned int)get_order(size);
 	l = map_limits_of_both_masks(dev);
-	/* an IOMMU reaches all RAM */
+	/* An IOMMU reaches all RAM. */
 	page = page_alloc(gfp | __GFP_ZERO, order,
 			  dev->iommu && !dev->identity_mapped ? ~0ull : l.last);
 	if (!page)
@@ -86,12 +93,12 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	count_map(dev, PAGE_ALIGN(size), 1);
 	*dma_handle = addr;
 	if (unlikely(dev->check))
-		tell_mapped(dev, CALL_PAGES, addr, phys_of_page(page), PAGE_ALIGN(size), dir, 0,
-			    CALLER);
+		map_check_mapped(dev, CALL_PAGES, addr, phys_of_page(page), PAGE_ALIGN(size), dir,
+				 0, CALLER);
 	return page;
 }
 
-/* The pages are a live block of that size, and the address is that of their mapping. */
+/* Whether the pages are an allocated block of that size, and the address is that of its mapping. */
 static bool is_allocated(const struct device *dev, u64 size, const struct page *page,
 			 dma_addr_t addr)
 {
@@ -131,14 +138,14 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 		check_report_history(
 			dev, dev->check, DMAMAP_CHECK_COHERENT_MISMATCH, dma_handle, size, dir,
 			&history,
-			"free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not give "
-			"so, or which were freed already: nothing is freed",
+			"free of %zu bytes of pages at %#llx, which dma_alloc_pages() did not "
+			"return with that size, or which were freed already: nothing was freed",
 			size, (unsigned long long)dma_handle);
 		return;
 	}
 	if (unlikely(dev->check))
-		tell_unmap(dev, CALL_PAGES, dma_handle, PAGE_ALIGN(size), dir, 0, CALLER);
-	/* the contents are not wanted any more, so the direction does not matter */
+		map_check_unmap(dev, CALL_PAGES, dma_handle, PAGE_ALIGN(size), dir, 0, CALLER);
+	/* The contents are discarded, so the direction does not matter. */
 	if (!unmap_one(dev, dma_handle, PAGE_ALIGN(size), DMA_BIDIRECTIONAL,
 		       DMA_ATTR_SKIP_CPU_SYNC))
 		return;
@@ -147,7 +154,7 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 	page_free(page, (unsigned int)get_order(size));
 }
 
-/* Memory of `pages` pages, contiguous from `first` or else `each`, in place of the range. */
+/* Maps `pages` pages in place of the range: contiguous from `first`, or else those in `each`. */
 static int map_range(struct device *dev, struct vm_area_struct *vma, u64 pages, struct page *first,
 		     struct page **each)
 {
@@ -188,7 +195,7 @@ static void free_page_list(struct page **pages, u64 n)
 		page_free(pages[--n], 0);
 }
 
-/* Fills pages[0 … n) from the largest pieces that RAM has, down to single pages. */
+/* Allocates pages[0 … n) in the largest pieces that are available, down to single pages. */
 static int alloc_page_list(struct page **pages, u64 n, gfp_t gfp, unsigned int order, u64 last)
 {
 	u64 have = 0;
@@ -213,7 +220,7 @@ static int alloc_page_list(struct page **pages, u64 n, gfp_t gfp, unsigned int o
 	return 0;
 }
 
-/* Fills [page, page + s->n) of address space. 0; -ENOMEM, -EEXIST: nothing stays. */
+/* Maps the pages at [page, page + s->n). Returns 0, or -ENOMEM or -EEXIST with nothing mapped. */
 static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_data_direction dir)
 {
 	struct domain *dom = dev->domain;
@@ -234,8 +241,9 @@ static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_da
 }
 
 /*
- * One range of device addresses for all pages. Address space that is occupied still (by a mapping
- * whose owner never unmapped it all) is left out of use, and another range is tried.
+ * Maps all pages at one range of device addresses. If a part of the range is still mapped, because
+ * the owner of an earlier mapping did not unmap all of it, the range stays allocated and unused,
+ * and another one is tried.
  */
 static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_direction dir,
 			 dma_addr_t *addr)
@@ -255,8 +263,8 @@ static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_
 		domain_iova_free(dom, page, s->n);
 	if (err)
 		return error_set(ENOMEM,
-				 "%s: no memory for page tables, or the address space is "
-				 "occupied by mappings never unmapped whole",
+				 "%s: no memory for page tables, or the free address space has "
+				 "mappings that were unmapped only in part",
 				 dev->name);
 	if (unlikely(!dom->space.direct) &&
 	    dom->space.ops->publish(&dom->space, IOVA(page << PAGE_BITS), s->n << PAGE_BITS)) {
@@ -325,9 +333,9 @@ static int scattered_fill(struct scattered *s, size_t size, enum dma_data_direct
 	if (!s->dev->iommu)
 		return fill_contiguous(s, size, dir, gfp, addr);
 	if (fail_here(FAIL_COHERENT, s->dev->name))
-		return error_set(ENOMEM, "fault injection says so");
+		return error_set(ENOMEM, "fault injection made the mapping fail");
 	err = fill_scattered(s, dir, gfp, attrs, addr);
-	/* beside RAM at its own address the masks may leave no addresses */
+	/* If RAM is mapped at its own address, the masks may leave no other addresses. */
 	if (err && s->dev->identity_mapped)
 		err = fill_contiguous(s, size, dir, gfp, addr);
 	return err;
@@ -335,7 +343,7 @@ static int scattered_fill(struct scattered *s, size_t size, enum dma_data_direct
 
 static struct scattered **bucket_of(const struct sg_table *sgt)
 {
-	/* malloc's addresses are multiples of 16 */
+	/* Addresses from malloc() are multiples of 16. */
 	return &buckets[((uintptr_t)sgt >> 4 ^ (uintptr_t)sgt >> 12) & (BUCKETS - 1)];
 }
 
@@ -376,7 +384,7 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 		error_prefix("%s: no %zu bytes for dma_alloc_noncontiguous", dev->name, size);
 		return NULL;
 	}
-	if (s->pages) /* else dma_alloc_pages() has counted */
+	if (s->pages) /* otherwise dma_alloc_pages() has counted it */
 		count_map(dev, PAGE_ALIGN(size), 1);
 	s->sgt.nents = 1;
 	sg_dma_address(s->sgt.sgl) = addr;
@@ -387,7 +395,9 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 	return &s->sgt;
 }
 
-/* The table as the caller names it, if it lives and is of this size; `forget`: it is his to free.
+/*
+ * Returns the table if it is allocated and has this size; otherwise reports misuse. `forget`
+ * removes it from its bucket, because the caller frees it.
  */
 static struct scattered *scattered_of(struct device *dev, size_t size, const struct sg_table *sgt,
 				      bool forget, const void *caller)
@@ -406,8 +416,8 @@ static struct scattered *scattered_of(struct device *dev, size_t size, const str
 	if (!s)
 		check_report(
 			dev, dev && dev->check, DMAMAP_CHECK_COHERENT_NOT_OWNED, 0, size, DMA_NONE,
-			"%p is no table of %zu bytes that dma_alloc_noncontiguous() gave for this "
-			"device, or was freed already",
+			"%p is not a table of %zu bytes that dma_alloc_noncontiguous() returned "
+			"for this device, or it was freed already",
 			(const void *)sgt, size);
 	return s;
 }
@@ -428,8 +438,8 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 		dma_free_pages(dev, s->n << PAGE_BITS, sg_page(sgt->sgl), addr, s->dir);
 	} else {
 		if (unlikely(dev->check))
-			tell_unmap(dev, CALL_NONCONTIGUOUS, addr, s->n << PAGE_BITS, dir, 0,
-				   CALLER);
+			map_check_unmap(dev, CALL_NONCONTIGUOUS, addr, s->n << PAGE_BITS, dir, 0,
+					CALLER);
 		if (iommu_unmap_list(dev, addr, s->dir))
 			count_unmap(dev);
 		free_page_list(s->pages, s->n);
@@ -452,7 +462,7 @@ void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *s
 
 void dma_vunmap_noncontiguous(struct device *dev, void *vaddr)
 {
-	/* a contiguous block was never mapped a second time */
+	/* A contiguous block has no second CPU mapping. */
 	if (vaddr && is_vmalloc_addr(vaddr))
 		vunmap(vaddr);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Scatterlists. The list's own fields carry the result: the first segments' dma_address and
- * dma_length, and a dma_length of 0 after the last. Three ways:
+ * Scatterlists. The result is stored in the list itself: dma_address and dma_length of the segments
+ * in the first entries, and a dma_length of 0 after the last segment. There are three paths:
  *
- *  - where RAM has its own address (no IOMMU, or policy=identity) each entry is its own mapping,
- * neighbours merged;
- *  - through an IOMMU the whole list is one range of address space (sg_iommu.c);
- *  - where entries must bounce or be synced one by one, each is mapped like dma_map_page.
+ *  - if RAM is mapped at its own address (no IOMMU, or policy=identity), every entry is a mapping,
+ *    and adjacent entries are merged;
+ *  - with an IOMMU the whole list is one range of the address space (sg_iommu.c);
+ *  - if entries must bounce or be synced one by one, each is mapped as by dma_map_page().
  *
- * The device's limits are read once for a list, so that another thread that sets them changes what
- * the next list obeys, not what this one was counted with.
+ * The device's limits are read once per list. If another thread sets them, they apply to the next
+ * list.
  */
 #include "map/bounce.h"
 #include "map/sg_list.h"
@@ -20,8 +20,8 @@ static u64 sg_start(struct scatterlist *sg)
 }
 
 /*
- * The entries are there, not empty, and in memory; else -EINVAL. Clears dma_length and fills
- * sg_known_start().
+ * Checks that the list has all entries and that they are not empty and are in memory; -EINVAL
+ * otherwise. Clears dma_length and stores what sg_known_start() returns.
  */
 static int sg_survey_list(struct scatterlist *sgl, int nents, struct sg_survey *out)
 {
@@ -35,13 +35,16 @@ static int sg_survey_list(struct scatterlist *sgl, int nents, struct sg_survey *
 		if (unlikely(!sg))
 			return error_set(EINVAL, "the scatterlist has %d entries, not %d", i,
 					 nents);
-		/* sg_start(), with RAM's place read once for the list */
+		/* This is sg_start() with the position of RAM read once for the list. */
 		page = ((uintptr_t)sg_page(sg) - map) / sizeof(struct page);
 		start = likely(page < ram_pages) ? (page << PAGE_BITS) + sg->offset : sg_start(sg);
 		limit = phys_limit(PHYS(start));
 		if (unlikely(!sg->length || start >= limit || sg->length > limit - start))
-			return error_set(EINVAL,
-					 "scatterlist entry %d is empty or outside of memory", i);
+			return error_set(
+				EINVAL,
+				"scatterlist entry %d is empty or not in memory: set its page "
+				"and length",
+				i);
 		sg_dma_address(sg) = start;
 		sg_dma_len(sg) = 0;
 		sg->dma_flags = 0;
@@ -75,14 +78,14 @@ static void sg_clear_dma(struct scatterlist *sg, int n)
 	}
 }
 
-/* Marks the entry that holds a bounced segment, and the list's first. */
+/* Marks the entry of a bounced segment, and the first entry of the list. */
 static void sg_mark_bounced(struct scatterlist *sgl, struct scatterlist *sg)
 {
 	sg_dma_mark_swiotlb(sg);
 	sg_dma_mark_swiotlb(sgl);
 }
 
-/* The mapping of an entry, which is at `addr` for the device, goes through bounce memory. */
+/* Whether the mapping of an entry, whose device address is `addr`, bounces. */
 static bool sg_is_bounced(const struct device *dev, phys_t pa, u64 size, dma_addr_t addr)
 {
 	if (!dev->iommu || dev->identity_mapped)
@@ -90,7 +93,7 @@ static bool sg_is_bounced(const struct device *dev, phys_t pa, u64 size, dma_add
 	return iommu_must_bounce(dev, pa, size);
 }
 
-/* Entries that need care of their own: one segment each, so that syncs find them again. */
+/* Maps entries one by one, with one segment for each, so that syncs find them by their address. */
 static int map_each(struct device *dev, struct scatterlist *sgl, int nents,
 		    enum dma_data_direction dir, unsigned long attrs, const struct map_limits *l)
 {
@@ -116,8 +119,8 @@ static int map_each(struct device *dev, struct scatterlist *sgl, int nents,
 }
 
 /*
- * RAM has its own address (no IOMMU, or policy=identity): neighbours that the device reaches merge,
- * what it does not reach is mapped like dma_map_page.
+ * Maps a list when RAM is mapped at its own address (no IOMMU, or policy=identity). Adjacent
+ * entries that the device reaches are merged; other entries are mapped as by dma_map_page().
  */
 static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
 			enum dma_data_direction dir, unsigned long attrs,
@@ -171,7 +174,8 @@ static bool any_needs_care(const struct device *dev, struct scatterlist *sgl, in
 	return false;
 }
 
-/* With an IOMMU the list is one mapping, or (this is remembered in the list) one each. */
+/* With an IOMMU the list is one mapping, or one per segment, which SG_DMA_EACH in the list records.
+ */
 static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
 		    const struct sg_survey *s, enum dma_data_direction dir, unsigned long attrs,
 		    const struct map_limits *l)
@@ -236,7 +240,8 @@ static int sg_map(struct device *dev, struct scatterlist *sgl, int nents,
 		sg_clear_dma(sgl, nents);
 		return n;
 	}
-	/* a list may name the same memory many times; its size class may not overflow */
+	/* A list may contain the same memory many times, so the size is limited to the last class.
+	 */
 	count_map(dev, min_u64(s.bytes, 1ull << (DMAMAP_SIZE_CLASSES - 1)), (u64)n);
 	if (unlikely(dev->check))
 		check_map_sg(&dev->shadow, sgl, nents, n, l.max_seg, l.boundary, dir, attrs,
@@ -266,7 +271,8 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 	return 0;
 }
 
-/* Cache lines of each entry back to the CPU. The caller may have changed the list since. */
+/* Invalidates the cache lines of every entry. The caller may have changed the list since the map.
+ */
 static void lines_to_cpu(struct scatterlist *sg, int nents)
 {
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
@@ -277,7 +283,7 @@ static void lines_to_cpu(struct scatterlist *sg, int nents)
 static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	/* says that the list is mapped: of two unmaps of a list the second one finds 0 */
+	/* Not 0 while the list is mapped; the second of two unmaps reads 0. */
 	unsigned int len = __atomic_exchange_n(&sg_dma_len(sgl), 0, __ATOMIC_ACQ_REL);
 	bool found;
 
@@ -297,7 +303,7 @@ static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 	if (found) {
 		sg_dma_address(sgl) = DMA_MAPPING_ERROR;
 		sgl->dma_flags = 0;
-	} else { /* another device has it mapped, or the other way */
+	} else { /* it is mapped for another device or with another direction */
 		__atomic_store_n(&sg_dma_len(sgl), len, __ATOMIC_RELEASE);
 	}
 	return found;

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Scatterlists through an IOMMU. The whole list is one range of address space where that is
- * possible: entries are laid page after page, so that those that fill their pages merge into one
- * segment. Where the limits leave a hole between two segments, every segment has a range of its
- * own.
+ * Scatterlists with an IOMMU. If possible, the whole list is one range of the address space.
+ * Entries are mapped page after page, so that entries that fill their pages merge into one segment.
+ * If the limits require a hole between two segments, every segment has a range of its own.
  *
- * Runs: neighbours in memory (an entry that begins where the one before ends) are mapped as one, as
- * long as the device's limits allow one segment of that length.
+ * A run is a sequence of entries that are adjacent in memory (an entry begins where the previous
+ * one ends). It is mapped as one if the device's limits allow one segment of that length.
  *
- * Every range is aligned to its size rounded up to a power of two, as the device sees it. So a
- * range that is no longer than the boundary never crosses it, and in a longer one the boundary is
- * where it is relative to the range's start.
+ * The device address of every range is aligned to its size rounded up to a power of two. A range
+ * that is not longer than the boundary therefore never crosses it, and in a longer range the
+ * boundaries are at multiples relative to the start of the range.
  */
 #include "map/sg_list.h"
 
@@ -19,39 +18,40 @@ struct sg_run {
 	struct scatterlist *end; /* the first entry after it */
 	phys_t pa;
 	u64 size;
-	u64 where; /* of its first page, relative to the range */
+	u64 where; /* offset of its first page in the range */
 	int entries;
-	bool joins; /* the segment before it */
+	bool joins; /* it extends the previous segment */
 };
 
 /*
- * A walk over the runs, which says where each goes in the range of address space. `at` is where the
- * next page is; `seg` and `seg_size` the segment that is being made.
+ * The state of a walk over the runs, which assigns every run its offset in the range. `at` is the
+ * offset of the next page; `seg` and `seg_size` describe the segment that is being built.
  */
 struct sg_layout {
 	const struct map_limits *l;
 	u64 at; /* bytes of address space used, whole pages */
 	u64 seg, seg_size;
 	int segments;
-	bool padded; /* a hole was left: the range is no single mapping */
+	bool padded; /* there is a hole, so the range cannot be one mapping */
 };
 
-/* `size` more bytes behind the `have` ones at `start` are still one segment. */
+/* Whether `size` more bytes after the `have` bytes at `start` still fit in one segment. */
 hot_inline bool sg_fits(const struct map_limits *l, u64 start, u64 have, u64 size)
 {
 	return size <= l->max_seg - min_u64(have, l->max_seg) &&
 	       map_within_boundary(start, have + size, l->boundary);
 }
 
-/* The entry begins where the run ends, and not in another part of memory. */
+/* Whether the entry begins where the run ends, in the same part of memory. */
 hot_inline bool sg_follows(const struct sg_run *r, u64 start)
 {
 	return start == r->pa.v + r->size && phys_limit(PHYS(start)) == phys_limit(r->pa);
 }
 
 /*
- * A run that begins a segment: its entries stay in the longest one, and within the boundary
- * wherever its first page comes to lie. It begins at the next boundary where it would cross.
+ * Begins a segment with a run. Its entries are limited to the greatest segment length and to the
+ * boundary, for any position of the first page. A run that would cross a boundary begins at the
+ * next one.
  */
 hot_inline void sg_begin_segment(struct sg_layout *p, struct sg_run *r)
 {
@@ -67,7 +67,7 @@ hot_inline void sg_begin_segment(struct sg_layout *p, struct sg_run *r)
 	p->segments++;
 }
 
-/* The next run of at most `left` entries, from `sg` on, and its place. */
+/* Finds the next run of at most `left` entries from `sg` on, and its offset in the range. */
 hot_inline void sg_next_run(struct sg_layout *p, struct sg_run *r, struct scatterlist *sg, int left)
 {
 	u64 start = sg_known_start(sg), base, have;
@@ -75,7 +75,7 @@ hot_inline void sg_next_run(struct sg_layout *p, struct sg_run *r, struct scatte
 	*r = (struct sg_run){.pa = PHYS(start), .size = sg->length, .entries = 1};
 	r->joins = p->segments && !(start & (PAGE_BYTES - 1)) && p->seg + p->seg_size == p->at &&
 		   sg_fits(p->l, p->seg, p->seg_size, r->size);
-	/* a segment that begins is within the boundary, or its place in the page forbids it */
+	/* A new segment is within the boundary, unless its offset in the page prevents that. */
 	base = r->joins ? p->seg : start & (PAGE_BYTES - 1);
 	have = r->joins ? p->seg_size : 0;
 	for (sg = sg_next(sg); sg && r->entries < left; sg = sg_next(sg)) {
@@ -95,8 +95,8 @@ hot_inline void sg_next_run(struct sg_layout *p, struct sg_run *r, struct scatte
 }
 
 /*
- * The pages that the runs take, one after the other. False: one range, aligned to its size, cannot
- * hold them without a hole.
+ * Counts the pages of the runs. False: one range, aligned to its size, cannot contain them without
+ * a hole.
  */
 static bool sg_measure(struct scatterlist *sg, int nents, const struct map_limits *l, u64 *pages)
 {
@@ -109,7 +109,7 @@ static bool sg_measure(struct scatterlist *sg, int nents, const struct map_limit
 	return !p.padded && !(*pages >> (PT_IOVA_BITS - PAGE_BITS));
 }
 
-/* Maps the runs at `base`; the segments made, or -errno with nothing mapped. */
+/* Maps the runs at `base`. Returns the number of segments, or -errno with nothing mapped. */
 static int sg_map_runs(struct device *dev, struct scatterlist *sg, int nents, u64 base, u64 prot,
 		       u64 first, const struct map_limits *l, struct scatterlist **out)
 {
@@ -144,7 +144,7 @@ static int sg_map_runs(struct device *dev, struct scatterlist *sg, int nents, u6
 	return p.segments;
 }
 
-/* sg_map_runs() for the list that matters most, where each entry is one page. */
+/* sg_map_runs() for the most common list, in which every entry is one page. */
 static int sg_map_pages(struct device *dev, struct scatterlist *sg, int nents, u64 base, u64 prot,
 			u64 first, const struct map_limits *l, struct scatterlist **next)
 {
@@ -180,8 +180,8 @@ static int sg_map_pages(struct device *dev, struct scatterlist *sg, int nents, u
 }
 
 /*
- * Maps entries that take `pages` pages as one range and mapping. `out` is where their segments go.
- * Segments; -ENOMEM with an error message and nothing mapped.
+ * Maps entries that need `pages` pages as one range and one mapping. Their segments are stored from
+ * `out` on. Returns the number of segments, or -ENOMEM with an error message and nothing mapped.
  */
 static int sg_map_range(struct device *dev, struct scatterlist *sgl, int nents, u64 pages,
 			const struct sg_survey *s, enum dma_data_direction dir,
@@ -219,7 +219,7 @@ static int sg_map_range(struct device *dev, struct scatterlist *sgl, int nents, 
 	return n;
 }
 
-/* How many entries the next segment has, and their pages; *sg moves behind them. */
+/* Counts the entries of the next segment and their pages; moves *sg to the entry after them. */
 static int sg_segment_entries(struct scatterlist **sg, int left, const struct map_limits *l,
 			      u64 *pages)
 {
@@ -238,7 +238,7 @@ static int sg_segment_entries(struct scatterlist **sg, int left, const struct ma
 	return entries;
 }
 
-/* Each segment is a mapping of its own. */
+/* Maps every segment as a mapping of its own. */
 static slow_path int sg_map_segments(struct device *dev, struct scatterlist *sgl, int nents,
 				     const struct sg_survey *s, enum dma_data_direction dir,
 				     const struct map_limits *l)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Syncs: copies for bounced mappings, cache lines on a machine that is not coherent, nothing
- * else. Which it is follows from where the address leads.
+ * Syncs: a copy for a bounced mapping, cache maintenance on a machine that is not coherent, and no
+ * work otherwise. The memory to which the address translates determines the case.
  */
 #include "map/bounce.h"
 
@@ -13,11 +13,11 @@ static slow_path void sync_report_misuse(struct device *dev, enum dmamap_check_k
 	check_report(dev, dev->check, kind, addr, size, dir,
 		     "sync of %llu bytes at %#llx, which %s", (unsigned long long)size,
 		     (unsigned long long)addr,
-		     kind == DMAMAP_CHECK_SYNC_RANGE ? "reaches past the end of the mapping"
+		     kind == DMAMAP_CHECK_SYNC_RANGE ? "extends beyond the end of the mapping"
 						     : "is not mapped");
 }
 
-/* A range of RAM that is mapped. */
+/* Cache maintenance for a mapped range of RAM. */
 static void sync_lines(phys_t pa, u64 size, enum dma_data_direction dir, bool to_cpu)
 {
 	if (!to_cpu)
@@ -39,15 +39,15 @@ static void sync_direct(struct device *dev, dma_addr_t addr, u64 size, enum dma_
 	} else if (phys_range_is_ram(pa, size) && plane_held(pa, size)) {
 		sync_lines(pa, size, dir, to_cpu);
 	} else {
-		/* coherent memory, or a misuse that the checker has reported */
+		/* The range is coherent memory, or the checker has reported the misuse. */
 		check_report(dev, false, DMAMAP_CHECK_SYNC_NOT_MAPPED, addr, size, dir,
-			     "sync of %llu bytes at %#llx, where no streaming mapping holds all of "
-			     "them",
+			     "sync of %llu bytes at %#llx, where no streaming mapping contains all "
+			     "of them",
 			     (unsigned long long)size, (unsigned long long)addr);
 	}
 }
 
-/* One page at a time: the pages of a list's mapping are not neighbours in memory. */
+/* Syncs page by page, because the pages of a list's mapping need not be adjacent in memory. */
 static void sync_iommu(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		       bool to_cpu)
 {
@@ -100,7 +100,7 @@ static slow_path void sync_slow(struct device *dev, dma_addr_t addr, u64 size,
 	bounce_report_lost(dev, addr, size, dir);
 }
 
-/* Nothing to copy and nobody who asked for checks. */
+/* Whether a sync needs no copy and no check. */
 hot_inline bool nothing_to_do(const struct device *dev, dma_addr_t addr)
 {
 	return dev && !dev->sync_looks && !dev->check &&
@@ -136,7 +136,7 @@ void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size
 		sync_one(dev, addr, size, dir, false, CALLER);
 }
 
-/* By DMA segments: they were made of whole entries, in order. */
+/* Syncs by DMA segments, which consist of whole entries in order. */
 static void sync_list(struct device *dev, struct scatterlist *sg, int nents,
 		      enum dma_data_direction dir, bool to_cpu, const void *caller)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two-step mappings: taking a range, linking, making links seen. twostep.h says how it hangs
- * together.
+ * Two-step mappings: allocating a range, linking, and dma_iova_sync(). twostep.h describes the
+ * design.
  */
 #include "map/twostep.h"
 #include "base/fence.h"
 
 #include <sched.h>
 
-#undef dma_iova_link /* here is the function that the inline part leaves the rest to */
+#undef dma_iova_link /* the function below handles what the inline part does not */
 
-int bad_state(const struct device *dev, const char *what)
+int twostep_bad_state(const struct device *dev, const char *what)
 {
 	return error_set(EINVAL,
 			 "%s: %s without a device, or with a state that is not a range of this "
@@ -19,15 +19,15 @@ int bad_state(const struct device *dev, const char *what)
 			 dev ? dev->name : "no device", what);
 }
 
-void note_slots(struct device *dev, struct dma_iova_state *state)
+void twostep_set_slots(struct device *dev, struct dma_iova_state *state)
 {
 	u64 bus = twostep_bus(dev, state), *slots;
 
-	/* under the checker each link takes the long way, where it is remembered */
+	/* With the checker every link uses the slow path, which records it. */
 	if (!dev->coherent || dev->check || bus & (PAGE_BYTES - 1) ||
 	    pages_spanned(bus, state->__size) >= PT_ENTRIES)
 		return;
-	/* a link must be looked at, or told to the IOMMU */
+	/* The memory of a link must be checked, or the link must be published to the IOMMU. */
 	if (dev->ram_only || !dev->domain->space.direct)
 		return;
 	slots = pt_slot(&dev->domain->pt, IOVA(bus));
@@ -55,51 +55,55 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 
 	if (unlikely(!dev || !state || !size || size >= 1ull << PT_IOVA_BITS))
 		return refuse_alloc(EINVAL, dev, state, size,
-				    "no device, no state to keep it in, size 0, "
-				    "or 2^48 bytes and more");
+				    "there is no device or no state, or the size is 0 or "
+				    "not below 2^48");
 	if (unlikely(!dev->iommu))
 		return refuse_alloc(EOPNOTSUPP, dev, state, size,
 				    "the device has no IOMMU; use dma_map_phys()");
 	if (fail_here(FAIL_IOVA, dev->name))
-		return refuse_alloc(ENOMEM, dev, state, size, "fault injection says so");
+		return refuse_alloc(ENOMEM, dev, state, size, "fault injection");
 	page = domain_iova_alloc(dev->domain, pages_spanned(offset, size),
 				 device_last(dev) >> PAGE_BITS);
 	if (unlikely(!page))
-		return refuse_alloc(ENOMEM, dev, state, size, NULL); /* the sentence is there */
+		return refuse_alloc(ENOMEM, dev, state, size, NULL); /* the message is set */
 	*state = (struct dma_iova_state){
 		.addr = (page << PAGE_BITS | offset) + dev->bus_offset,
 		.__size = size,
-		.__live = live_of(dev, fence_everywhere_works() ? THREAD_NAME : SHARED),
+		.__live = live_of(dev, fence_everywhere_works() ? THREAD_ID : SHARED),
 	};
-	note_slots(dev, state);
+	twostep_set_slots(dev, state);
 	count_add(&device_thread(dev)->ranges_taken, 1);
 	if (unlikely(dev->check))
 		check_range_taken(&dev->shadow, state->addr, size, CALLER);
 	return true;
 }
 
-/* Why dma_iova_link() refuses, beside what else is linked; NULL: it does not. */
-static const char *why_not(const struct device *dev, const struct dma_iova_state *state, u64 phys,
-			   u64 offset, u64 size, int dir, unsigned long attrs)
+/*
+ * Returns the reason why dma_iova_link() must fail for these parameters, without regard to other
+ * links; NULL: there is none.
+ */
+static const char *link_refusal_reason(const struct device *dev, const struct dma_iova_state *state,
+				       u64 phys, u64 offset, u64 size, int dir, unsigned long attrs)
 {
 	u64 at = twostep_bus(dev, state) + offset, limit = phys_limit(PHYS(phys));
 
 	if (!size || !range_within(offset, size, state->__size))
-		return "it is empty or not inside the range";
+		return "the link is empty or not inside the range";
 	if ((unsigned int)dir > DMA_FROM_DEVICE)
-		return "it has no direction";
+		return "the direction is not TO_DEVICE, FROM_DEVICE or BIDIRECTIONAL";
 	if ((at ^ phys) & (PAGE_BYTES - 1))
-		return "the memory's place in its granule is not the offset's";
+		return "the memory and the device address have different offsets in their granules";
 	if (offset && at & (PAGE_BYTES - 1))
 		return "only a link at offset 0 may begin inside a granule";
 	if (!(attrs & DMA_ATTR_MMIO) && (phys >= limit || size > limit - phys))
-		return "there is no memory, or it runs over the end of RAM or of the address space";
+		return "there is no memory, or it extends beyond the end of RAM or of the address "
+		       "space";
 	if ((attrs & DMA_ATTR_MMIO) && !phys_is_registers(phys, size))
 		return "DMA_ATTR_MMIO is for registers, not memory";
 	return NULL;
 }
 
-/* The device would have to go by bounce memory, or be synced. */
+/* Whether the link needs neither bounce memory nor syncs. */
 static bool is_coherent_link(const struct device *dev, u64 bus, u64 end, u64 phys)
 {
 	return dev->coherent && !(dev->ram_only && phys & PHYS_FOREIGN) &&
@@ -109,16 +113,16 @@ static bool is_coherent_link(const struct device *dev, u64 bus, u64 end, u64 phy
 static int check_link(const struct device *dev, const struct dma_iova_state *state, u64 phys,
 		      u64 offset, u64 size, int dir, unsigned long attrs)
 {
-	const char *why = why_not(dev, state, phys, offset, size, dir, attrs);
+	const char *why = link_refusal_reason(dev, state, phys, offset, size, dir, attrs);
 	u64 bus = twostep_bus(dev, state) + offset;
 	int err = EINVAL;
 
 	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) &&
 	    !is_coherent_link(dev, bus, bus + size, phys)) {
 		err = EIO;
-		why = "DMA_ATTR_REQUIRE_COHERENT, but it would have to bounce or be synced";
+		why = "DMA_ATTR_REQUIRE_COHERENT is set, but the link would need bouncing or syncs";
 	}
-	/* 8 bytes of table for each granule, or a spare table for each 2 MiB: the same */
+	/* A leaf needs 8 bytes of table per granule or a spare table per 2 MiB; both are equal. */
 	if (!why && domain_check_tables(PAGE_BYTES, size)) {
 		error_prefix("%s: cannot link at offset %llu", dev->name,
 			     (unsigned long long)offset);
@@ -126,7 +130,7 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 	}
 	if (!why && fail_here(FAIL_LINK, dev->name)) {
 		err = ENOMEM;
-		why = "fault injection says so";
+		why = "fault injection";
 	}
 	if (!why)
 		return 0;
@@ -134,7 +138,7 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 			 (unsigned long long)size, (unsigned long long)offset, why);
 }
 
-/* Something is linked in [bus, end), where other threads may be unlinking. */
+/* Whether a link exists in [bus, end), where other threads may be unlinking. */
 static bool links_exist(struct device *dev, u64 bus, u64 end)
 {
 	struct pt *pt = &dev->domain->pt;
@@ -145,7 +149,7 @@ static bool links_exist(struct device *dev, u64 bus, u64 end)
 	return found;
 }
 
-/* A link that ends inside a granule is the range's last. */
+/* Checks that a link that ends inside a granule is the last one of the range. */
 static int check_order(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size)
 {
 	u64 end = twostep_bus(dev, state) + offset + size, last = range_end(dev, state);
@@ -159,12 +163,12 @@ static int check_order(struct device *dev, const struct dma_iova_state *state, u
 	if (end & (PAGE_BYTES - 1) && links_exist(dev, align_up(end, PAGE_BYTES), last))
 		return error_set(EINVAL,
 				 "%s: a link that ends inside a granule must be the last, and "
-				 "there is one behind offset %llu",
+				 "there is a link after offset %llu",
 				 dev->name, (unsigned long long)(offset + size));
 	return 0;
 }
 
-/* PT_LAST ends what is published as one piece, where that is told by range (backend.h, cut). */
+/* With by_range, PT_LAST marks the end of a piece that is published as one (backend.h). */
 static u64 link_flags(const struct device *dev, enum dma_data_direction dir, unsigned long attrs)
 {
 	return prot_of(dir) | (dev->domain->space.by_range ? PT_LAST : 0) |
@@ -172,7 +176,7 @@ static u64 link_flags(const struct device *dev, enum dma_data_direction dir, uns
 	       (attrs & ATTR_ON_DEMAND ? PT_ON_DEMAND : 0);
 }
 
-/* One piece of at most a granule, by way of bounce memory. */
+/* Links one piece of at most a granule through bounce memory. */
 static int link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 flags,
 			unsigned long attrs)
 {
@@ -206,10 +210,10 @@ static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus
 		if (!(attrs & DMA_ATTR_MMIO) && iommu_must_bounce(dev, pa, n)) {
 			err = link_bounced(dev, pos, pa, n, flags, attrs);
 		} else {
-			/* all whole granules from here, or to the end where partial ones may show
-			 */
+			/* Link all whole granules from here, or up to the end if the device may
+			 * also read the rest of a partial granule. */
 			n = end - pos;
-			/* pages that go one by one */
+			/* The kernel may unmap these pages one by one. */
 			if (dev->domain->space.by_range && attrs & ATTR_ON_DEMAND)
 				n = min_u64(n, PAGE_BYTES - in);
 			if (dev->untrusted && !(attrs & DMA_ATTR_MMIO))
@@ -223,21 +227,22 @@ static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus
 	}
 	if (likely(!err))
 		return 0;
-	take_with_care(dev, state, align_down(bus, PAGE_BYTES),
-		       pos == bus ? 0 : align_up(pos, PAGE_BYTES), DMA_TO_DEVICE, false, &t);
-	/* what was linked for a moment inside of pt_map() may have been cached, too */
+	twostep_unlink_by_granule(dev, state, align_down(bus, PAGE_BYTES),
+				  pos == bus ? 0 : align_up(pos, PAGE_BYTES), DMA_TO_DEVICE, false,
+				  &t);
+	/* The device may have cached entries that pt_map() stored before it failed. */
 	domain_drain(dev->domain);
 	return err;
 }
 
-/* A machine that is not coherent: what is linked directly is carried to the device's view. */
-static void carry_to_device(struct device *dev, u64 phys, u64 size, unsigned long attrs)
+/* On a machine that is not coherent: cleans the cache for memory that is linked directly. */
+static void link_clean_cache(struct device *dev, u64 phys, u64 size, unsigned long attrs)
 {
 	u64 end = phys + size;
 
 	if (attrs & DMA_ATTR_SKIP_CPU_SYNC || !phys_range_is_ram(PHYS(phys), size))
 		return;
-	if (dev->untrusted) { /* the partial granules were copied as they were bounced */
+	if (dev->untrusted) { /* partial granules bounce and were copied before */
 		phys = align_up(phys, PAGE_BYTES);
 		end = align_down(end, PAGE_BYTES);
 	}
@@ -245,9 +250,9 @@ static void carry_to_device(struct device *dev, u64 phys, u64 size, unsigned lon
 		cpu_cache_clean(PHYS(phys), end - phys);
 }
 
-/* Whoever links without the lock goes by it from now on. Under the lock. */
-static slow_path void take_right_away(const struct device *dev, struct dma_iova_state *state,
-				      u64 me)
+/* Makes the owner use the lock from now on; see twostep.h. Called with the lock held. */
+static slow_path void twostep_revoke_owner(const struct device *dev, struct dma_iova_state *state,
+					   u64 me)
 {
 	bool moved = __atomic_fetch_or(&state->__stale, MOVED, __ATOMIC_RELAXED) & MOVED;
 
@@ -257,20 +262,19 @@ static slow_path void take_right_away(const struct device *dev, struct dma_iova_
 		sched_yield();
 }
 
-static struct lock *take_lock(const struct device *dev, struct dma_iova_state *state)
+static struct lock *twostep_lock(const struct device *dev, struct dma_iova_state *state)
 {
 	struct lock *lock = (struct lock *)&state->__lock;
-	u64 live, me = live_of(dev, THREAD_NAME);
+	u64 live, me = live_of(dev, THREAD_ID);
 
 	lock_acquire(lock);
 	live = read_once(&state->__live);
 	if (unlikely(live != me && live != live_of(dev, SHARED)))
-		take_right_away(dev, state, me);
+		twostep_revoke_owner(dev, state, me);
 	return lock;
 }
 
-/* One whole granule of plain memory where a store does, with the right that the inline part has
- * not. */
+/* Links one whole granule by one store, as the inline part does, but with the lock held. */
 static bool link_page(const struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
 		      u64 size, enum dma_data_direction dir, unsigned long attrs)
 {
@@ -282,7 +286,7 @@ static bool link_page(const struct device *dev, struct dma_iova_state *state, u6
 	    (unsigned int)dir > DMA_FROM_DEVICE || phys >= phys_limit(PHYS(phys)) ||
 	    read_once(&fail_armed))
 		return false;
-	lock = take_lock(dev, state);
+	lock = twostep_lock(dev, state);
 	if (offset >> PAGE_BITS < read_once(&state->__open)) {
 		slot = state->__slots + (offset >> PAGE_BITS);
 		done = !(read_once(slot) & PT_PRESENT);
@@ -293,7 +297,7 @@ static bool link_page(const struct device *dev, struct dma_iova_state *state, u6
 	return done;
 }
 
-/* Tells of a link; what cannot be told is taken away again. */
+/* Publishes a link to the back end. If that fails, the link is removed again. */
 static int twostep_publish(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size)
 {
 	struct domain *dom = dev->domain;
@@ -303,12 +307,12 @@ static int twostep_publish(struct device *dev, struct dma_iova_state *state, u64
 
 	if (likely(!err))
 		return 0;
-	take_with_care(dev, state, first, first + length, DMA_TO_DEVICE, false, &t);
+	twostep_unlink_by_granule(dev, state, first, first + length, DMA_TO_DEVICE, false, &t);
 	error_prefix("%s: cannot link %llu bytes", dev->name, (unsigned long long)size);
 	return -ENOMEM;
 }
 
-/* Under the lock; the arguments were checked. */
+/* Called with the lock held, after the parameters were checked. */
 static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
 		       u64 size, enum dma_data_direction dir, unsigned long attrs)
 {
@@ -319,10 +323,11 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 		return err;
 	err = link_pieces(dev, state, bus, phys, size, link_flags(dev, dir, attrs), attrs);
 	if (err == -EEXIST)
-		return error_set(EEXIST,
-				 "%s: cannot link %llu bytes at offset %llu: something is linked "
-				 "there already",
-				 dev->name, (unsigned long long)size, (unsigned long long)offset);
+		return error_set(
+			EEXIST,
+			"%s: cannot link %llu bytes at offset %llu: a part of it is linked "
+			"already; unlink it first",
+			dev->name, (unsigned long long)size, (unsigned long long)offset);
 	if (err) {
 		error_prefix("%s: cannot link %llu bytes at offset %llu", dev->name,
 			     (unsigned long long)size, (unsigned long long)offset);
@@ -334,12 +339,12 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 	if (unlikely(err))
 		return err;
 	if (!dev->coherent)
-		carry_to_device(dev, phys, size, attrs);
+		link_clean_cache(dev, phys, size, attrs);
 	if ((bus + size) & (PAGE_BYTES - 1)) {
 		write_once(&state->__open, 0);
 		write_once(&state->__end, offset + size);
 	} else if (!state->__slots) {
-		note_slots(dev, state);
+		twostep_set_slots(dev, state);
 	}
 	return 0;
 }
@@ -351,36 +356,36 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t 
 	int err;
 
 	if (!state_ok(dev, state))
-		return bad_state(dev, "dma_iova_link");
+		return twostep_bad_state(dev, "dma_iova_link");
 	if (link_page(dev, state, phys, offset, size, dir, attrs))
 		return 0;
 	err = check_link(dev, state, phys, offset, size, (int)dir, attrs);
 	if (err)
 		return err;
-	lock = take_lock(dev, state);
+	lock = twostep_lock(dev, state);
 	err = link_locked(dev, state, phys, offset, size, dir, attrs);
 	lock_release(lock);
 	if (unlikely(dev->check) && !err)
-		tell_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs,
-			    CALLER);
+		map_check_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs,
+				 CALLER);
 	return err;
 }
 
-/* A lazy policy may still remember what was linked here before. */
-static slow_path void forget_old_links(struct device *dev, struct dma_iova_state *state)
+/* Invalidates former links that the device may still cache under policy=lazy. */
+static slow_path void twostep_invalidate_stale(struct device *dev, struct dma_iova_state *state)
 {
 	struct lock *lock = (struct lock *)&state->__lock;
 	u64 first = range_first(dev, state);
 	u8 flushing, moved;
 
-	/* one at a time, so that nobody finds it clean before what cleans has been done */
+	/* The lock is held so that no thread reads 0 before the invalidation is complete. */
 	lock_acquire(lock);
 	moved = read_once(&state->__stale) & MOVED;
 	flushing = FLUSHING | moved;
 	if (__atomic_exchange_n(&state->__stale, flushing, __ATOMIC_ACQ_REL) & (STALE | FLUSHING))
 		dev->domain->space.ops->invalidate(&dev->domain->space, IOVA(first),
 						   range_end(dev, state) - first);
-	/* an unlink may have come meanwhile */
+	/* Another unlink may have set STALE meanwhile; it then stays set. */
 	__atomic_compare_exchange_n(&state->__stale, &flushing, moved, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
 	lock_release(lock);
@@ -389,16 +394,16 @@ static slow_path void forget_old_links(struct device *dev, struct dma_iova_state
 int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset, size_t size)
 {
 	if (unlikely(!state_ok(dev, state)))
-		return bad_state(dev, "dma_iova_sync");
+		return twostep_bad_state(dev, "dma_iova_sync");
 	if (unlikely(!range_within(offset, size, state->__size)))
 		return error_set(EINVAL,
-				 "%s: dma_iova_sync() of %llu bytes at offset %llu, past the "
-				 "range's %llu",
+				 "%s: dma_iova_sync() of %llu bytes at offset %llu extends beyond "
+				 "the range of %llu bytes",
 				 dev->name, (unsigned long long)size, (unsigned long long)offset,
 				 (unsigned long long)state->__size);
 	if (unlikely(dev->check))
 		check_iova_sync(&dev->shadow, state->addr + offset, size);
 	if (unlikely(read_acquire(&state->__stale) & (STALE | FLUSHING)))
-		forget_old_links(dev, state);
+		twostep_invalidate_stale(dev, state);
 	return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a device has for its two-step ranges from open to close: a mark of 16 bits, which no other
- * open device has and which the states of its ranges carry, and the limits that the inline part of
- * <linux/dma-mapping.h> reads.
+ * The data of a device for its two-step ranges, from open to close: a mark of 16 bits, which is
+ * unique among open devices and is stored in the states of its ranges, and the limits that the
+ * inline part of <linux/dma-mapping.h> reads.
  *
- * Marks are bits of one array, set and cleared by atomic operations. They are given in turn, so
- * that the states of a device that was closed are refused as long as possible.
+ * Allocated marks are bits in an array, set and cleared by atomic operations. They are allocated in
+ * turn, so that states of a closed device are rejected for as long as possible.
  */
 #include "map/twostep.h"
 #include "base/alloc.h"
@@ -16,7 +16,7 @@
 static u64 marks_taken[MARKS / 64]; /* atomic words; mark 0 is not used */
 static u32 mark_next;		    /* atomic */
 
-/* 0: none is left. */
+/* Allocates a mark; 0: all are in use. */
 static u64 mark_take(void)
 {
 	for (u32 tries = 0; tries < MARKS; tries++) {
@@ -36,7 +36,7 @@ static void mark_give(u64 mark)
 }
 
 #ifdef dma_iova_link
-/* RAM is there and stays as long as the device is open. */
+/* RAM exists and stays as long as the device is open, so its limits do not change. */
 static int limits_make(struct device *dev)
 {
 	struct __dma_link_limits *limits = alloc_zeroed(sizeof(*limits));

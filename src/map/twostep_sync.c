@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two-step mappings: syncs of a part of what is linked. Each granule goes under the direction that
- * it was linked with.
+ * Two-step mappings: syncs of a part of the links. Every granule is synced in the direction with
+ * which it was linked.
  */
 #include "map/twostep.h"
 
-/* All of [bus, end) is linked. */
+/* Whether all of [bus, end) is linked. */
 static bool all_linked(const struct pt *pt, u64 bus, u64 end)
 {
 	struct pt_leaf leaf;
@@ -37,7 +37,7 @@ static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offs
 	u64 bus, end, closed;
 
 	if (!state_ok(dev, state)) {
-		bad_state(dev, "dma_iova_sync_for_*");
+		twostep_bad_state(dev, "dma_iova_sync_for_*");
 		return;
 	}
 	if (!dev->sync_looks && !dev->check)
@@ -47,7 +47,7 @@ static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offs
 	end = bus + size;
 	if (!size || !range_within(offset, size, closed ? closed : state->__size) ||
 	    !all_linked(&dev->domain->pt, bus, end)) {
-		report_part(dev, state, offset, size, dir, "sync");
+		twostep_report_part(dev, state, offset, size, dir, "sync");
 		return;
 	}
 	if (unlikely(dev->check))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two-step mappings: unlinking and giving ranges back. None of it can fail. What goes back, and
- * how, is read from the page table, whatever the caller passes.
+ * Two-step mappings: unlinking and freeing ranges. These cannot fail. The page table, not the
+ * caller's parameters, determines the memory that is unlinked and how.
  *
- * Loops step from what is linked to what is linked, so a huge range with little in it costs little.
+ * Loops skip parts that are not linked, so a huge range with few links costs little.
  */
 #include "map/twostep.h"
 
@@ -18,7 +18,7 @@ enum dma_data_direction entry_dir(u64 entry)
 				  : DMA_BIDIRECTIONAL;
 }
 
-/* The bytes of a granule that are linked: from the head's offset, to where the range was closed. */
+/* Computes the linked bytes of a granule: from the head's offset to the end of a closed range. */
 static void linked_part(const struct device *dev, const struct dma_iova_state *state, u64 granule,
 			u64 *from, u64 *to)
 {
@@ -28,7 +28,7 @@ static void linked_part(const struct device *dev, const struct dma_iova_state *s
 	*to = closed && bus + closed - granule < PAGE_BYTES ? bus + closed - granule : PAGE_BYTES;
 }
 
-/* The device is cut off: hands a granule back to the CPU. */
+/* Copies back or syncs a granule for the CPU after its translation was invalidated. */
 static void twostep_settle(struct device *dev, const struct dma_iova_state *state, u64 granule,
 			   u64 entry)
 {
@@ -45,7 +45,7 @@ static void twostep_settle(struct device *dev, const struct dma_iova_state *stat
 	}
 }
 
-/* What stood in [bus, bus + size) is gone from the page table. */
+/* Called after [bus, bus + size) was cleared in the page table: invalidates it, or defers that. */
 static void twostep_invalidate(struct device *dev, struct dma_iova_state *state, u64 bus, u64 size,
 			       bool strict)
 {
@@ -66,9 +66,9 @@ static void twostep_invalidate(struct device *dev, struct dma_iova_state *state,
 }
 
 /*
- * A short range of plain memory: its words are cleared where they stand. Mostly all of them are
- * there, linked one way, which two sums tell. The loops are all that a long unlink does beside
- * invalidating; unrolled, they take half the time.
+ * Unlinks in a short range by clearing the words of the table directly. Usually all granules are
+ * linked with one direction, which the OR and the AND of the words show. Apart from the
+ * invalidation, these loops are the whole cost of a long unlink; unrolled, they take half the time.
  */
 static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct taken *t)
 {
@@ -97,8 +97,8 @@ static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct tak
 		write_release(&slot[i], 0);
 }
 
-void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
-		    enum dma_data_direction dir, bool give_back, struct taken *t)
+void twostep_unlink_by_granule(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
+			       enum dma_data_direction dir, bool give_back, struct taken *t)
 {
 	struct domain *dom = dev->domain;
 	struct pt *pt = &dom->pt;
@@ -128,7 +128,7 @@ void take_with_care(struct device *dev, struct dma_iova_state *state, u64 bus, u
 	}
 }
 
-/* For the checker: some leaf of [bus, end) was linked another way. */
+/* For the checker: whether a leaf of [bus, end) was linked with another direction. */
 static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end,
 				    enum dma_data_direction dir)
 {
@@ -142,7 +142,7 @@ static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end,
 	return false;
 }
 
-/* Plain memory in a range of any length. */
+/* Unlinks in a range of any length that needs no copies and no cache maintenance. */
 static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_direction dir,
 			struct taken *t)
 {
@@ -150,17 +150,17 @@ static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_dire
 	struct pt *pt = &dom->pt;
 
 	t->other_dir = dev->check && any_other_dir(pt, bus, end, dir);
-	if (dom->space.by_range) { /* that is all of it */
+	if (dom->space.by_range) { /* unmap_partial() does all of the work */
 		t->granules = dom->space.ops->unmap_partial(&dom->space, IOVA(bus), end - bus) >>
 			      PAGE_BITS;
 		return;
 	}
-	/* memory outside RAM is not told apart here: be strict when in doubt */
+	/* The leaves were not read, so assume memory outside RAM, which is invalidated at once. */
 	t->entries = PHYS_FOREIGN;
 	t->granules = pt_unmap(pt, IOVA(bus), end - bus) >> PAGE_BITS;
 }
 
-/* Takes away whatever is linked in [bus, end). */
+/* Unlinks all links in [bus, end). */
 static struct taken twostep_take_links(struct device *dev, struct dma_iova_state *state, u64 bus,
 				       u64 end, enum dma_data_direction dir)
 {
@@ -173,8 +173,8 @@ static struct taken twostep_take_links(struct device *dev, struct dma_iova_state
 	else if (!dev->sync_looks)
 		take_leaves(dev, bus, end, dir, &t);
 	else
-		take_with_care(dev, state, bus, end, dir, true, &t);
-	/* take_with_care() has done it, and leaves `entries` alone */
+		twostep_unlink_by_granule(dev, state, bus, end, dir, true, &t);
+	/* twostep_unlink_by_granule() has invalidated already, and leaves `entries` at 0. */
 	if (likely(t.entries))
 		twostep_invalidate(dev, state, bus, end - bus,
 				   dev->strict || t.entries & (PHYS_FOREIGN | PT_ON_DEMAND));
@@ -182,8 +182,8 @@ static struct taken twostep_take_links(struct device *dev, struct dma_iova_state
 }
 
 /*
- * The granules that [offset, offset + size) names: whole ones, a head at offset 0, a tail where the
- * links or the range end. False: none.
+ * Computes the granules of [offset, offset + size): whole granules, the head at offset 0, and the
+ * tail where the range ends or was closed. False: there is none.
  */
 static bool named_granules(const struct device *dev, const struct dma_iova_state *state, u64 offset,
 			   u64 size, u64 *bus, u64 *end)
@@ -201,8 +201,8 @@ static bool named_granules(const struct device *dev, const struct dma_iova_state
 	return *bus < *end;
 }
 
-void report_part(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size,
-		 enum dma_data_direction dir, const char *what)
+void twostep_report_part(struct device *dev, const struct dma_iova_state *state, u64 offset,
+			 u64 size, enum dma_data_direction dir, const char *what)
 {
 	struct check_history history = {0};
 
@@ -211,19 +211,19 @@ void report_part(struct device *dev, const struct dma_iova_state *state, u64 off
 	check_report_history(
 		dev, dev->check, DMAMAP_CHECK_IOVA_NOT_LINKED, state->addr + offset, size, dir,
 		&history,
-		"%s of %llu bytes at offset %llu of a two-step range, where not all of "
-		"it is linked",
+		"%s of %llu bytes at offset %llu of a two-step range, of which not all "
+		"is linked",
 		what, (unsigned long long)size, (unsigned long long)offset);
 }
 
-/* The link that closed the range is gone. */
+/* Called after the link that closed the range was removed. */
 static void twostep_reopen(struct device *dev, struct dma_iova_state *state)
 {
 	struct lock *lock = (struct lock *)&state->__lock;
 
 	lock_acquire(lock);
 	write_once(&state->__end, 0);
-	note_slots(dev, state);
+	twostep_set_slots(dev, state);
 	lock_release(lock);
 }
 
@@ -234,7 +234,7 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 	struct taken t;
 
 	if (!named_granules(dev, state, offset, size, &bus, &end)) {
-		report_part(dev, state, offset, size, dir, "unlink");
+		twostep_report_part(dev, state, offset, size, dir, "unlink");
 		return;
 	}
 	t = twostep_take_links(dev, state, bus, end, dir);
@@ -243,16 +243,17 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 	if (unlikely(read_once(&dev->bounced)))
 		bounce_report_lost(dev, state->addr + offset, size, dir);
 	if (unlikely(t.granules < (end - bus) >> PAGE_BITS))
-		report_part(dev, state, offset, size, dir, "unlink");
+		twostep_report_part(dev, state, offset, size, dir, "unlink");
 	if (unlikely(t.other_dir) && dev->check)
 		check_report(
 			dev, true, DMAMAP_CHECK_IOVA_DIRECTION, state->addr + offset, size, dir,
-			"unlinked with another direction than it was linked with, which holds");
+			"unlinked with another direction than it was linked with; the direction "
+			"of the link was used");
 }
 
-static slow_path void tell_unlink(struct device *dev, const struct dma_iova_state *state,
-				  u64 offset, u64 size, enum dma_data_direction dir,
-				  unsigned long attrs, const void *caller)
+static slow_path void twostep_check_unlink(struct device *dev, const struct dma_iova_state *state,
+					   u64 offset, u64 size, enum dma_data_direction dir,
+					   unsigned long attrs, const void *caller)
 {
 	check_enter(caller);
 	if (size && range_within(offset, size, state->__size))
@@ -263,17 +264,17 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t of
 		     enum dma_data_direction dir, unsigned long attrs)
 {
 	if (unlikely(!state_ok(dev, state))) {
-		bad_state(dev, "dma_iova_unlink");
+		twostep_bad_state(dev, "dma_iova_unlink");
 		return;
 	}
 	if (unlikely(dev->check))
-		tell_unlink(dev, state, offset, size, dir, attrs, CALLER);
+		twostep_check_unlink(dev, state, offset, size, dir, attrs, CALLER);
 	unlink_part(dev, state, offset, size, dir);
 }
 
 /*
- * The state is the caller's to free. Of two frees at once one finds that it has no mark any more,
- * so the address space goes back once.
+ * Claims the state in order to free it. Of two concurrent frees one finds that the mark was
+ * cleared, so the address space is freed once.
  */
 static bool state_claim(const struct device *dev, struct dma_iova_state *state)
 {
@@ -282,7 +283,7 @@ static bool state_claim(const struct device *dev, struct dma_iova_state *state)
 		       dev->link_mark;
 }
 
-/* In words, since another thread may be reading the state by mistake. */
+/* Clears the state word by word, because another thread may be reading it by mistake. */
 static void state_clear(struct dma_iova_state *state)
 {
 	write_once(&state->__size, 0);
@@ -293,7 +294,7 @@ static void state_clear(struct dma_iova_state *state)
 	write_once(&state->addr, 0);
 }
 
-/* The range goes back; what is still linked from offset `from` on is unlinked and reported. */
+/* Frees the range. Links that remain from offset `from` on are unlinked and reported. */
 static void twostep_free_range(struct device *dev, struct dma_iova_state *state, u64 from)
 {
 	struct domain *dom = dev->domain;
@@ -328,7 +329,7 @@ static void twostep_free_range(struct device *dev, struct dma_iova_state *state,
 void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 {
 	if (unlikely(!state_claim(dev, state)))
-		bad_state(dev, "dma_iova_free");
+		twostep_bad_state(dev, "dma_iova_free");
 	else
 		twostep_free_range(dev, state, 0);
 }
@@ -337,13 +338,13 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t m
 		      enum dma_data_direction dir, unsigned long attrs)
 {
 	if (unlikely(!state_claim(dev, state))) {
-		bad_state(dev, "dma_iova_destroy");
+		twostep_bad_state(dev, "dma_iova_destroy");
 		return;
 	}
 	if (mapped_len > state->__size)
 		mapped_len = state->__size;
 	if (unlikely(dev->check) && mapped_len)
-		tell_unlink(dev, state, 0, mapped_len, dir, attrs, CALLER);
+		twostep_check_unlink(dev, state, 0, mapped_len, dir, attrs, CALLER);
 	if (mapped_len)
 		unlink_part(dev, state, 0, mapped_len, dir);
 	twostep_free_range(dev, state, mapped_len);

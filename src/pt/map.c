@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mapping. The range belongs to the caller, so its own entries need no compare-exchange: a word is
- * read, found free and stored. Entries that lead to tables are shared with neighbours and are set
- * by compare-exchange; who loses uses the winner's table.
+ * Mapping. The range belongs to the caller, so its leaf entries need no compare-exchange: the entry
+ * is read, checked to be free and stored. Entries that point to tables are shared with mappings of
+ * neighbouring ranges and are set by compare-exchange; the thread that loses uses the winner's
+ * table.
  *
- * On failure what was stored so far is unmapped again. Tables made on the way stay, empty, unless
- * they lie whole in what was undone: a neighbour may be using them by then.
+ * On failure the entries stored so far are cleared again. Tables allocated meanwhile stay empty in
+ * the tree, because another thread may already use them, unless the cleared range spans all of
+ * them.
  */
 #include "base/error.h"
 #include "pt/table.h"
@@ -14,7 +16,7 @@
 struct job {
 	struct pt *pt;
 	u64 pos, pa, left;
-	u64 flags; /* of each leaf, without first and last */
+	u64 flags; /* of every leaf, without PT_FIRST and PT_LAST */
 	u64 first; /* PT_FIRST until the first leaf is stored, or 0 */
 	u64 last;  /* PT_LAST, or 0 */
 	unsigned int options;
@@ -33,7 +35,7 @@ static unsigned int leaf_shift(const struct job *job)
 	return GIB_SHIFT;
 }
 
-/* The table whose entries span 2^shift, for job->pos. NULL and *err. */
+/* Returns the table for job->pos whose entries span 2^shift bytes, or NULL with *err set. */
 static u64 *table_at(const struct job *job, unsigned int shift, int *err)
 {
 	u64 *table = job->pt->root, *slot, entry;
@@ -83,7 +85,7 @@ static void run_store(u64 *slot, u64 n, u64 entry, u64 first, u64 last)
 	write_release(slot, entry | last);
 }
 
-/* Stores entries up to the table's end or the job's. */
+/* Stores entries up to the end of the table or of the job, whichever comes first. */
 static int map_small(struct job *job)
 {
 	int err = 0;
@@ -101,7 +103,7 @@ static int map_small(struct job *job)
 	return 0;
 }
 
-/* Puts a leaf where nothing stands, or only tables without a leaf that small mappings left. */
+/* Stores a leaf in an entry that is free or that points only to empty tables of former mappings. */
 static int leaf_set(struct pt *pt, u64 *slot, unsigned int shift, u64 leaf)
 {
 	u64 entry = read_acquire(slot), *table;
@@ -146,10 +148,9 @@ static int map_large(struct job *job, unsigned int shift)
 
 static slow_path int map_failed(struct pt *pt, u64 iova, u64 size, u64 done, int err)
 {
-	const char *why = err == -EEXIST
-				  ? "something is mapped there; unmap it first"
-				  : "no memory for a page table; unmap something or give the "
-				    "machine more RAM";
+	const char *why = err == -EEXIST ? "part of the range is mapped already; unmap it first"
+					 : "no memory for a page table; unmap other memory or give "
+					   "the machine more RAM";
 
 	if (done)
 		pt_unmap(pt, IOVA(iova), done);
@@ -162,7 +163,8 @@ static slow_path int map_refused(u64 iova, u64 pa, u64 size, u64 flags)
 	return error_set(
 		EINVAL,
 		"cannot map 0x%llx bytes at device address 0x%llx to 0x%llx, flags 0x%llx: "
-		"all must be multiples of 4096, inside 48 bits and 52 bits, and allow an access",
+		"all three must be multiples of 4096, the device addresses below 2^48, the "
+		"physical addresses below 2^52, and the flags must allow reading or writing",
 		(unsigned long long)size, (unsigned long long)iova, (unsigned long long)pa,
 		(unsigned long long)flags);
 }
@@ -206,7 +208,7 @@ int pt_cursor_map_slow(struct pt *pt, struct pt_cursor *at, iova_t iova, phys_t 
 
 	if (err)
 		return err;
-	/* The next piece begins behind this one, mostly in the table where this one ends. */
+	/* The next piece begins after this one, mostly in the table where this one ends. */
 	last = iova.v + (size - 1);
 	at->table = pt_leaf_table(pt, IOVA(last));
 	at->area = at->table ? (last >> MIB2_SHIFT) + 1 : 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page tables as a whole: begin and end, and looking without changing. Everything here but pt_init
- * and pt_fini runs beside maps and unmaps, so each entry is read once and what it led to may be in
- * limbo already; it stays readable until the caller is known to be gone.
+ * Initialization and destruction of page tables, and lookups that do not change them. Every
+ * function here except pt_init() and pt_fini() runs concurrently with maps and unmaps. Each entry
+ * is therefore read once, and the table to which it points may already be in limbo. A table in
+ * limbo stays readable until no walker can be in it any more.
  */
 #include "base/error.h"
 #include "pt/table.h"
@@ -14,7 +15,7 @@ int pt_init(struct pt *pt, const struct pt_memory *memory)
 	new.root = table_new(&new);
 	if (!new.root)
 		return error_set(ENOMEM,
-				 "no memory for the first page table: close a device or give "
+				 "no memory for the root page table: close a device or give "
 				 "the machine more RAM");
 	*pt = new;
 	return 0;
@@ -76,7 +77,7 @@ static bool visit_table(const struct visit *v, u64 *table, unsigned int shift, u
 				return false;
 		} else if (entry_present(entry) && entry & PT_FIRST) {
 			size = pt_mapping_size(v->pt, IOVA(pos));
-			/* 0: unmapped since the entry was read. */
+			/* The size is 0 if the mapping was unmapped after the entry was read. */
 			if (size && !v->fn(v->arg, IOVA(pos), size))
 				return false;
 		}

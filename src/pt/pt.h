@@ -4,17 +4,17 @@
  * Paging Entries"): 48-bit IOVA, 4 levels of 512 entries, leaves of 4 KiB, 2 MiB, 1 GiB.
  *
  * An entry is present when it allows reading or writing. Each change of an entry is one store or
- * one compare-exchange, so a walker sees the old or the new, never a mixture.
+ * one compare-exchange, so a walker reads the old or the new entry, never a mixture.
  *
  * Which operations may run at once on one table:
- *   map, unmap      | with map and unmap of other ranges: no common lock
- *   walk            | with everything; of a range of the caller's own, or as pt_walk_enter() says
- *   pt_limbo_take   | with everything
+ *   map, unmap      | with map and unmap of other ranges; they share no lock
+ *   walk            | with all others, for a range that the caller owns or inside pt_walk_enter()
+ *   pt_limbo_take   | with all others
  *   pt_free_limbo   | only when no walk that began before the last unmap or map still runs
- *   pt_fini         | alone
+ *   pt_fini         | with no other
  *
- * Who maps or unmaps a range owns it until he is done: nobody else changes it meanwhile. The
- * allocator of IOVA sees to that.
+ * The thread that maps or unmaps a range owns it until the call returns: no other thread changes it
+ * meanwhile. The IOVA allocator guarantees this.
  */
 #ifndef PT_PT_H
 #define PT_PT_H
@@ -28,18 +28,18 @@
 #define PT_LARGE (1ull << 7)
 #define PT_ADDR	 0x000ffffffffff000ull
 
-/* Bits 52 to 61 are ignored by hardware: software's own. */
+/* Hardware ignores bits 52 to 61, so software may use them. */
 #define PT_FIRST    (1ull << 52) /* the first leaf of a mapping */
 #define PT_LAST	    (1ull << 53) /* its last leaf */
-#define PT_UNCACHED (1ull << 54) /* the device sees the CPU's memory directly (coherent memory) */
-#define PT_SOFT_A   (1ull << 55) /* for the owner of the mapping */
+#define PT_UNCACHED (1ull << 54) /* the device accesses the CPU's view (coherent memory) */
+#define PT_SOFT_A   (1ull << 55) /* for the use of the mapping's owner, as the next two */
 #define PT_SOFT_B   (1ull << 56)
 #define PT_SOFT_C   (1ull << 57)
 #define PT_ON_DEMAND                                                                               \
-	(1ull << 59)	      /* memory that may leave the process: only system calls copy it      \
+	(1ull << 59)	      /* memory that may be unmapped; copied by system calls only          \
 			       */
-#define PT_KEPT	 (1ull << 60) /* of the cache of policy=persistent */
-#define PT_SPARE (1ull << 58) /* pt's own: pt->spare holds a table for splitting this leaf */
+#define PT_KEPT	 (1ull << 60) /* belongs to the registration cache of policy=persistent */
+#define PT_SPARE (1ull << 58) /* internal: pt->spare holds a table for splitting this leaf */
 #define PT_FLAGS (~PT_ADDR & ~PT_LARGE & ~PT_SPARE)
 
 #define PT_PRESENT (PT_READ | PT_WRITE)
@@ -49,12 +49,12 @@
 #define PT_ENTRIES   512
 
 /*
- * Where tables come from: zeroed pages, whose address is base + their physical address. Called by
- * any thread at any time; what is given back is not zero.
+ * The allocator of tables. A table is one zeroed page, whose address is base + its physical
+ * address. Any thread may call both functions at any time. Pages that are freed are not zeroed.
  */
 struct pt_memory {
 	u8 *base;
-	void *(*alloc)(void *ctx); /* NULL: none */
+	void *(*alloc)(void *ctx); /* NULL: no memory */
 	void (*free)(void *ctx, void *table);
 	void *ctx;
 };
@@ -62,13 +62,12 @@ struct pt_memory {
 struct pt {
 	u64 *root; /* fixed from pt_init to pt_fini */
 	struct pt_memory memory;
-	unsigned int
-		leaf_shift; /* of the largest leaf to make: 12, 21 or 30 (so pt_init() leaves it) */
-	u8 apart[64]; /* what follows is written while others walk: not in the cache line above */
-	u64 tables;   /* tables taken from `memory` and not given back; atomic */
+	unsigned int leaf_shift; /* of the largest leaf: 12, 21 or 30 (what pt_init() sets) */
+	u8 apart[64]; /* separates what walks read from the fields below, which are written often */
+	u64 tables;   /* tables allocated from `memory` and not freed; atomic */
 	void *limbo;  /* tables that a walker may still be in, linked through word 0; atomic */
 	struct lock lock; /* guards spare */
-	void *spare;	  /* reserved, so that splitting a leaf cannot fail; linked likewise */
+	void *spare;	  /* tables reserved so that a split cannot fail; linked through word 0 */
 	u64 walks[2];	  /* walks between pt_walk_enter() and pt_walk_exit(), by side; atomic */
 	u64 turn;	  /* its lowest bit is the side that new walks count on; atomic */
 	struct lock turn_lock; /* held by the thread that waits for walks */
@@ -78,60 +77,64 @@ int pt_init(struct pt *pt, const struct pt_memory *memory); /* 0, -ENOMEM */
 void pt_fini(struct pt *pt);				    /* frees each table */
 
 /*
- * Maps [iova, iova + size) to pa…, granule-aligned all three, with the largest leaves that fit
- * (`flags`: any of PT_FLAGS, PT_READ or PT_WRITE among them; PT_FIRST and PT_LAST go to the first
- * and the last leaf only, the others to each). PT_MAP_SPLIT: a later unmap of a part cannot fail
- * (leaves of at most 2 MiB, a spare table reserved for each). 0; -ENOMEM; -EEXIST: something is
- * mapped there; -EINVAL: bad range. Nothing is changed on failure.
+ * Maps [iova, iova + size) to [pa, pa + size) with the largest leaves that fit. All three values
+ * are multiples of the granule, 4 KiB. `flags` are any of PT_FLAGS and contain PT_READ or PT_WRITE;
+ * PT_FIRST and PT_LAST are set in the first and the last leaf only, the others in every leaf. With
+ * PT_MAP_SPLIT a later partial unmap cannot fail: leaves have at most 2 MiB, and a spare table is
+ * reserved for each. Returns 0, -ENOMEM, -EEXIST (part of the range is mapped) or -EINVAL (bad
+ * range). Nothing is changed on failure.
  */
 #define PT_MAP_SPLIT 1u
 int pt_map(struct pt *pt, iova_t iova, phys_t pa, u64 size, u64 flags, unsigned int options);
 
 /*
- * Takes away what is mapped in [iova, iova + size) (granule-aligned), splitting a large leaf that
- * is covered in part; what stays of one that had PT_FIRST or PT_LAST has it on its first or last
- * leaf. Returns the bytes that were mapped. Cannot fail where PT_MAP_SPLIT was given or whole
- * leaves are covered; else a leaf that cannot be split for lack of memory is taken away whole and
- * counts whole, so that more than `size` may come back.
+ * Unmaps [iova, iova + size), both multiples of the granule. A large leaf that the range covers in
+ * part is split; the remaining part keeps PT_FIRST on its first leaf and PT_LAST on its last leaf
+ * if the large leaf had them. Returns the number of bytes unmapped. Cannot fail if the range was
+ * mapped with PT_MAP_SPLIT or covers whole leaves only. Otherwise a leaf that cannot be split for
+ * lack of memory is unmapped whole and counted whole, so the result may be larger than `size`.
  */
 u64 pt_unmap(struct pt *pt, iova_t iova, u64 size);
 
 struct pt_leaf {
-	u64 entry; /* as it stands in the table */
+	u64 entry; /* as it is in the table */
 	u64 size;  /* bytes that the leaf covers */
 };
 
-/* Any thread at any time; false: nothing mapped at `iova` (or it is beyond 48 bits). */
+/* Any thread, at any time. False: nothing is mapped at `iova`, or `iova` is not below 2^48. */
 bool pt_walk_slow(const struct pt *pt, iova_t iova, struct pt_leaf *leaf);
 
 /*
- * The first address of [iova, end) where something is mapped, a granule's start unless it is
- * `iova`; `end`: nothing is. Steps over what has no table as a whole. Any thread at any time.
+ * Returns the first mapped address in [iova, end): `iova` itself or the start of a granule; `end`
+ * if nothing is mapped. Skips the whole span of an entry that is not present. Any thread, at any
+ * time.
  */
 u64 pt_find(const struct pt *pt, iova_t iova, u64 end);
 
 /*
- * Calls fn for each leaf with PT_FIRST, in order, until it returns false. fn may unmap the mapping
- * that it was called for, but free no limbo.
+ * Calls fn for every leaf with PT_FIRST, in order of IOVA, until fn returns false. fn may unmap the
+ * mapping that it was called for, but must not free tables in limbo.
  */
 void pt_for_each_mapping(const struct pt *pt, bool (*fn)(void *arg, iova_t iova, u64 size),
 			 void *arg);
 
 /*
- * A table is freed when a range that spans all of it is unmapped. The owner of a range therefore
- * walks it without protection. A walk of addresses that the caller does not own goes between
- * pt_walk_enter() and pt_walk_exit(): pt_limbo_free() waits for each such walk that began before
- * it. Walks may nest. Nothing that frees limbo may be called in between. Returns what
- * pt_walk_exit() needs. Any thread at any time.
+ * Begins and ends a walk of addresses that the caller does not own. A table is freed only after a
+ * range that spans all of it was unmapped, so the owner of a range needs no protection for a walk.
+ * Every other walk is between pt_walk_enter() and pt_walk_exit(); pt_limbo_free() waits for every
+ * such walk that began before it. Walks may nest. A function that frees tables in limbo must not be
+ * called in between. pt_walk_enter() returns the argument for pt_walk_exit(). Any thread, at any
+ * time.
  */
 unsigned int pt_walk_enter(struct pt *pt);
 void pt_walk_exit(struct pt *pt, unsigned int side);
 
 /*
- * Frees tables that were taken out of use. pt_free_limbo() frees those that are in limbo when it
- * is called, so nothing may go there between the wait for walkers and the call. Where that cannot
- * be kept: take them, wait for the walkers, free what was taken. Walks by pt_walk_enter() are
- * waited for by the library itself.
+ * Frees tables that were removed from the tree. pt_free_limbo() frees all that are in limbo when it
+ * is called; the caller waits for walkers before, and no table may be added to limbo between that
+ * wait and the call. Where this cannot be guaranteed, the caller takes the tables by
+ * pt_limbo_take(), waits for walkers, and frees the tables by pt_limbo_free(). Both functions that
+ * free wait for walks by pt_walk_enter() themselves.
  */
 void pt_free_limbo(struct pt *pt);
 void *pt_limbo_take(struct pt *pt); /* NULL: none */
@@ -142,7 +145,7 @@ static inline u64 *pt_table(const struct pt *pt, u64 entry)
 	return (u64 *)(pt->memory.base + (entry & PT_ADDR));
 }
 
-/* The table of 4 KiB entries for `iova`; NULL: none, or a large leaf stands there. */
+/* Returns the table of 4 KiB entries for `iova`; NULL: there is none, or a large leaf covers it. */
 hot_inline u64 *pt_leaf_table(const struct pt *pt, iova_t iova)
 {
 	u64 a, b, c;
@@ -161,7 +164,7 @@ hot_inline u64 *pt_leaf_table(const struct pt *pt, iova_t iova)
 	return pt_table(pt, c);
 }
 
-/* The 4 KiB entry for `iova`, when its table is there and no large leaf covers it; else NULL. */
+/* Returns the 4 KiB entry for `iova`; NULL: it has no table, or a large leaf covers it. */
 hot_inline u64 *pt_slot(const struct pt *pt, iova_t iova)
 {
 	u64 *table = pt_leaf_table(pt, iova);
@@ -169,13 +172,13 @@ hot_inline u64 *pt_slot(const struct pt *pt, iova_t iova)
 	return likely(table) ? &table[iova.v >> 12 & 511] : NULL;
 }
 
-/* A large leaf as the 4 KiB entry that would stand for `iova`. */
+/* Converts a large leaf to the 4 KiB entry that `iova` would have. */
 hot_inline u64 pt_small_entry(u64 entry, iova_t iova, u64 span)
 {
 	return (entry & ~PT_LARGE & ~(PT_ADDR & (span - 1))) | (iova.v & (span - 1) & PT_ADDR);
 }
 
-/* The leaf for `iova`, as a 4 KiB entry: the address of that page and the leaf's flags; 0: none. */
+/* Returns the leaf for `iova` as a 4 KiB entry: the page's address and the leaf's flags; or 0. */
 hot_inline u64 pt_walk(const struct pt *pt, iova_t iova)
 {
 	u64 entry;
@@ -200,8 +203,9 @@ hot_inline u64 pt_walk(const struct pt *pt, iova_t iova)
 }
 
 /*
- * Maps one 4 KiB page. `iova` and `pa` are aligned, pa below 2^52, `flags` as of pt_map(): nothing
- * is checked. False, with nothing done: no table yet, or something is mapped there; ask pt_map().
+ * Maps one 4 KiB page. The parameters are not checked: `iova` and `pa` are aligned, pa is below
+ * 2^52, and `flags` are as in pt_map(). Returns false and changes nothing if there is no table yet
+ * or the page is mapped; the caller then calls pt_map().
  */
 hot_inline bool pt_map_4k(const struct pt *pt, iova_t iova, phys_t pa, u64 flags)
 {
@@ -214,19 +218,22 @@ hot_inline bool pt_map_4k(const struct pt *pt, iova_t iova, phys_t pa, u64 flags
 }
 
 /*
- * For pieces that lie one after the other in IOVA, as those of a scatterlist: remembers the table
- * of the last. Begin with {0}. Good for one range that the caller owns, while he maps it; not
- * across an unmap of it.
+ * Stores the table of the piece mapped last, for pieces that are contiguous in IOVA, as those of a
+ * scatterlist. Initialize it with {0}. It is valid for one range that the caller owns and is
+ * mapping, until a part of that range is unmapped.
  */
 struct pt_cursor {
 	u64 *table; /* of 4 KiB entries */
-	u64 area;   /* what it stands for: 1 + (iova >> 21); 0: no table yet */
+	u64 area;   /* what the table covers: 1 + (iova >> 21); 0: no table yet */
 };
 
 int pt_cursor_map_slow(struct pt *pt, struct pt_cursor *at, iova_t iova, phys_t pa, u64 size,
 		       u64 flags) __attribute__((noinline));
 
-/* As pt_map() without options; one page goes unchecked. Pieces before a failed one stay. */
+/*
+ * As pt_map() without options, but parameters of a single page are not checked. When a piece fails,
+ * the pieces before it stay mapped.
+ */
 hot_inline int pt_cursor_map(struct pt *pt, struct pt_cursor *at, iova_t iova, phys_t pa, u64 size,
 			     u64 flags)
 {
@@ -251,14 +258,15 @@ hot_inline bool pt_entry_swap(u64 *slot, u64 old, u64 new)
 }
 
 /*
- * Takes away one whole mapping, from the leaf with PT_FIRST at `iova` to the next with PT_LAST (or
- * to the last present leaf before another PT_FIRST, where PT_LAST is missing), if its first leaf
- * has any of the flags `any`. Returns its size in bytes, and its first leaf's entry; 0: no such
- * mapping begins there, *first untouched.
+ * Unmaps one whole mapping if its first leaf has any of the flags `any`. The mapping extends from
+ * the leaf with PT_FIRST at `iova` to the next leaf with PT_LAST; where PT_LAST is missing, to the
+ * last leaf before one that is not present or has PT_FIRST. Returns the size in bytes and stores
+ * the entry of the first leaf in *first. Returns 0 and leaves *first unchanged if no such mapping
+ * begins at `iova`.
  *
- * The first leaf is cleared by an atomic exchange before the others. Of several threads that unmap
- * one mapping by mistake one gets it, the others get 0. Where it is one leaf, that exchange is the
- * last store (fence_after_atomic()).
+ * The first leaf is cleared by an atomic exchange before the others. If several threads unmap one
+ * mapping by mistake, the call succeeds in one thread and returns 0 in the others. For a mapping of
+ * one leaf that exchange is the last store (see fence_after_atomic()).
  */
 hot_inline u64 pt_unmap_mapping_with(struct pt *pt, iova_t iova, u64 any, u64 *first)
 {
@@ -277,13 +285,13 @@ hot_inline u64 pt_unmap_mapping_with(struct pt *pt, iova_t iova, u64 any, u64 *f
 	return PAGE_BYTES;
 }
 
-/* The same whatever it allows. */
+/* The same for a mapping with any access rights. */
 hot_inline u64 pt_unmap_mapping(struct pt *pt, iova_t iova, u64 *first)
 {
 	return pt_unmap_mapping_with(pt, iova, PT_PRESENT, first);
 }
 
-/* The size of the mapping that begins at `iova`, as above, without taking it away. */
+/* Returns the size of the mapping that begins at `iova`, as above, without unmapping it. */
 hot_inline u64 pt_mapping_size(const struct pt *pt, iova_t iova)
 {
 	u64 *slot = pt_slot(pt, iova), entry;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Single tables. A table is in one of four places: below an entry, in limbo (taken out of the tree
- * while walkers may still be inside), spare (reserved for a split), or with who just made it.
+ * Single tables. A table is in one of four states: in the tree below an entry; in limbo (removed
+ * from the tree while walkers may still read it); spare (reserved for a split); or owned by the
+ * thread that has just allocated it.
  *
- * Limbo and spare tables are linked through their word 0, which holds the address of the next. That
- * is a multiple of 4096, so a walker that is still in a table in limbo finds an entry that is not
- * present. The other words of a table in limbo are what they were: the owner of its range has
- * cleared the leaves, and the tables below it are in limbo as well.
+ * Tables in limbo and spare tables are linked through their word 0, which contains the address of
+ * the next table. That address is a multiple of 4096, so a walker that is still in a table in limbo
+ * reads it as an entry that is not present. The other words of a table in limbo are unchanged: the
+ * owner of its range has cleared the leaves, and the tables below it are in limbo as well.
  */
 #include <errno.h>
 #include <sched.h>
@@ -39,7 +40,7 @@ u64 *table_below(struct pt *pt, u64 *slot, int *err)
 		}
 		if (pt_entry_swap(slot, 0, table_entry(pt, table)))
 			return table;
-		/* Another thread mapped beside us and was faster: its table serves both. */
+		/* Another thread has set the entry first; both threads use its table. */
 		pt_table_free(pt, table);
 		entry = read_acquire(slot);
 	}
@@ -150,7 +151,7 @@ void spare_drop(struct pt *pt)
 {
 	u64 *table;
 
-	/* None now: a thread that lost the race for a split is about to put it back. */
+	/* When none is there, a thread that lost the race for a split is about to put one back. */
 	while (!(table = pt_spare_take(pt)))
 		sched_yield();
 	pt_table_free(pt, table);

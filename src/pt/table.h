@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Inside pt: single tables, how they come and go, and the way down to an entry. */
+/* Internal to pt: allocation and freeing of single tables, and the walk down to an entry. */
 #ifndef PT_TABLE_H
 #define PT_TABLE_H
 
@@ -15,7 +15,7 @@ hot_inline bool entry_present(u64 entry)
 	return entry & PT_PRESENT;
 }
 
-/* Leads to a table. An entry of the last level never does, whatever its bit 7. */
+/* Whether an entry points to a table. An entry of the last level never does; bit 7 is ignored. */
 hot_inline bool entry_is_table(u64 entry, unsigned int shift)
 {
 	return shift > PAGE_BITS && entry_present(entry) && !(entry & PT_LARGE);
@@ -31,7 +31,7 @@ hot_inline u64 *table_slot(u64 *table, u64 pos, unsigned int shift)
 	return &table[pos >> shift & (PT_ENTRIES - 1)];
 }
 
-/* The end of a walk: a leaf, or an entry that is not present. */
+/* The entry at which a walk ends: a leaf, or an entry that is not present. */
 struct place {
 	u64 *slot;
 	u64 entry;
@@ -52,22 +52,29 @@ hot_inline struct place place_find(const struct pt *pt, u64 pos)
 	}
 }
 
-u64 *table_new(struct pt *pt);		       /* zeroed; NULL: no memory */
-void pt_table_free(struct pt *pt, u64 *table); /* that no walker ever saw, or none can be in */
+/* Allocates a zeroed table; NULL if there is no memory. */
+u64 *table_new(struct pt *pt);
+/* Frees a table that was never in the tree, or in which no walker can be any more. */
+void pt_table_free(struct pt *pt, u64 *table);
 
-/* The table below *slot, made when there is none. NULL and *err: -ENOMEM, -EEXIST (a leaf). */
+/*
+ * Returns the table below *slot, which is allocated if there is none. On failure it returns NULL
+ * and sets *err: -ENOMEM, or -EEXIST if the entry is a leaf.
+ */
 u64 *table_below(struct pt *pt, u64 *slot, int *err);
 
-/* `shift` is that of the table's entries, here and below. */
+/* In these three functions an entry of `table` spans 2^shift bytes. */
 bool tree_empty(const struct pt *pt, u64 *table, unsigned int shift);
-void tree_retire(struct pt *pt, u64 *table, unsigned int shift); /* out of sight: into limbo */
+/* Moves a table that was removed from the tree, and all tables below it, to limbo. */
+void tree_retire(struct pt *pt, u64 *table, unsigned int shift);
 void tree_free(struct pt *pt, u64 *table, unsigned int shift);
 
-void walks_wait(struct pt *pt); /* until no walk can be in a table that is in limbo */
+/* Waits until no walk by pt_walk_enter() can be in a table that is in limbo. */
+void walks_wait(struct pt *pt);
 
-bool spare_add(struct pt *pt);	   /* false: no memory */
-u64 *pt_spare_take(struct pt *pt); /* NULL: none now. Its word 0 is not zero */
-void spare_put(struct pt *pt, u64 *table);
-void spare_drop(struct pt *pt); /* gives one back to where tables come from */
+bool spare_add(struct pt *pt);		   /* allocates a spare table; false: no memory */
+u64 *pt_spare_take(struct pt *pt);	   /* NULL: none at present; word 0 is not zeroed */
+void spare_put(struct pt *pt, u64 *table); /* puts a table back that pt_spare_take() returned */
+void spare_drop(struct pt *pt);		   /* frees one spare table */
 
 #endif

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Unmapping. Entries in the range belong to the caller and are cleared by plain stores; a large
- * leaf that is covered in part may be split by several threads at once, so it is changed by
- * compare-exchange and looked at again when another thread was faster. A whole mapping belongs to
- * the thread that took its first leaf away by compare-exchange, since a program may unmap it twice
- * by mistake.
+ * Unmapping. Entries in the range belong to the caller and are cleared by plain stores. A large
+ * leaf of which only a part is unmapped may be split by several threads at once; it is therefore
+ * changed by compare-exchange and read again when another thread changed it first. Because a
+ * program may unmap a whole mapping twice by mistake, the mapping belongs to the thread that
+ * cleared its first leaf by compare-exchange.
  *
- * What a split needs is reserved for leaves with PT_SPARE: pt->spare, with the tables that
- * splitting threads hold for a moment, has at least one table for each such leaf. Who takes one and
- * loses the race puts it back; so who finds none has only to wait for another thread's few stores.
+ * A table for the split is reserved for every leaf with PT_SPARE: pt->spare, together with the
+ * tables that splitting threads hold temporarily, has at least one table for each such leaf. A
+ * thread that takes one and loses the race puts it back. A thread that finds no table therefore
+ * waits only for a few stores of another thread.
  */
 #include <sched.h>
 #include "pt/table.h"
 
-/* The children of a large leaf, but for those that lie whole in [from, to) of it. */
+/* Fills `table` with the children of a large leaf, except those wholly inside [from, to) of it. */
 static void split_fill(u64 *table, u64 leaf, unsigned int shift, u64 from, u64 to)
 {
 	unsigned int child = shift - LEVEL_BITS;
@@ -41,7 +42,7 @@ static void split_fill(u64 *table, u64 leaf, unsigned int shift, u64 from, u64 t
 		table[last] |= leaf & PT_LAST;
 }
 
-/* Takes a leaf away whole; false: it is not there any more. */
+/* Clears a whole leaf; false: the entry has changed since it was read. */
 static bool leaf_clear(struct pt *pt, const struct place *at)
 {
 	if (!pt_entry_swap(at->slot, at->entry, 0))
@@ -65,8 +66,8 @@ static void split_undo(struct pt *pt, u64 leaf, u64 *table)
 }
 
 /*
- * Puts a table in place of a large leaf, without the children in [from, to) of it. Returns the
- * bytes that went; the caller looks at the same place again.
+ * Replaces a large leaf by a table of its children without those in [from, to). Returns the number
+ * of bytes unmapped. The caller then reads the entry for the same address again.
  */
 static slow_path u64 leaf_split(struct pt *pt, const struct place *at, u64 from, u64 to)
 {
@@ -89,7 +90,7 @@ static slow_path u64 leaf_split(struct pt *pt, const struct place *at, u64 from,
 	return start < end ? end - start : 0;
 }
 
-/* Takes the tables whose whole span lies in [pos, pos + left) out of the tree. */
+/* Removes from the tree the tables whose whole span lies in [pos, pos + left). */
 static void pt_prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 left)
 {
 	u64 span = 1ull << shift, part, *slot, entry;
@@ -107,7 +108,10 @@ static void pt_prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64
 	}
 }
 
-/* `low`: the smallest span of an entry that was met. Small unmaps can have emptied no table. */
+/*
+ * 2^low is the smallest span of an entry that the unmap visited. An unmap smaller than a table of
+ * such entries spans no whole table, so there is nothing to remove.
+ */
 static inline void prune_if_large(struct pt *pt, u64 pos, u64 size, unsigned int low)
 {
 	if (unlikely(size >> (low + LEVEL_BITS)))
@@ -128,8 +132,9 @@ static u64 clear_run(u64 *slot, u64 n)
 }
 
 /*
- * Deals with what the entry at `pos` stands for, up to `left` bytes. Returns how far that went: 0
- * when a leaf had to be split or another thread changed it, and the place is to be looked at again.
+ * Unmaps what the entry for `pos` covers, at most `left` bytes. Returns the number of bytes
+ * handled. It is 0 when the leaf had to be split or another thread changed it; the caller then
+ * reads the entry for `pos` again.
  */
 hot_inline u64 unmap_step(struct pt *pt, u64 pos, u64 left, u64 *gone, unsigned int *low)
 {
@@ -171,16 +176,16 @@ u64 pt_unmap(struct pt *pt, iova_t iova, u64 size)
 	return gone;
 }
 
-/* A mapping as it is gone through, leaf by leaf. */
+/* The state of a walk over one mapping, leaf by leaf. */
 struct trip {
 	u64 pos, size;
-	u64 any;	  /* what the first entry must have one of */
-	u64 first;	  /* its first entry; 0: at the start */
+	u64 any;	  /* flags of which the first entry must have at least one */
+	u64 first;	  /* the first entry; 0 until it was visited */
 	unsigned int low; /* the smallest leaf's shift */
 	bool end;
 };
 
-/* Whether the mapping goes on with `entry`. */
+/* Whether `entry` belongs to the mapping: a first leaf at the start, no first leaf later. */
 hot_inline bool trip_goes_on(const struct trip *t, u64 entry)
 {
 	return entry_present(entry) && !t->first == !!(entry & PT_FIRST) &&
@@ -194,8 +199,8 @@ hot_inline void trip_step(struct trip *t, u64 size)
 }
 
 /*
- * From an entry that goes on to the mapping's end or the table's. False: another thread took the
- * mapping's first entry away meanwhile.
+ * Visits the entries from `slot`, which belongs to the mapping, to the end of the mapping or of the
+ * table. Returns false if another thread has cleared the first entry of the mapping meanwhile.
  */
 hot_inline bool trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
 {
@@ -208,7 +213,7 @@ hot_inline bool trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
 	t->end = entry & PT_LAST;
 	while (!t->end && i < n) {
 		entry = read_once(&slot[i]);
-		/* nearly all are in the middle: one look at the marks */
+		/* Nearly all entries are in the middle; one test covers both marks. */
 		if (unlikely(entry & (PT_FIRST | PT_LAST) || !entry_present(entry))) {
 			t->end = true;
 			if (!entry_present(entry) || entry & PT_FIRST)
@@ -222,7 +227,10 @@ hot_inline bool trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
 	return true;
 }
 
-/* From the first leaf to the last; each leaf is visited once, so whatever they say it ends. */
+/*
+ * Walks a mapping from its first leaf to its last. No leaf is visited twice, so the loop ends even
+ * if PT_LAST is missing.
+ */
 hot_inline struct trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
 {
 	struct trip t = {.pos = iova, .any = any, .low = ROOT_SHIFT};
@@ -263,6 +271,6 @@ u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 any, u64 *first)
 
 u64 pt_mapping_size_slow(const struct pt *pt, iova_t iova)
 {
-	/* Nothing is stored with `clear` false. */
+	/* The cast is safe: nothing is stored while `clear` is false. */
 	return trip_go((struct pt *)pt, iova.v, PT_PRESENT, false).size;
 }

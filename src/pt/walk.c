@@ -2,23 +2,24 @@
 /*
  * Walks over ranges that belong to other threads, and the wait before tables are freed.
  *
- * A walk counts itself on one of two sides. The thread that frees makes new walks count on the
- * other side and waits until the old side has none, so it waits for the walks that had begun and
- * never for those that begin later.
+ * Every walk increments one of two counters (sides). The thread that frees tables directs new walks
+ * to the other counter and waits until the old one is 0. It therefore waits for the walks that had
+ * begun and never for those that begin later.
  *
  *   walk                                       thread that frees, holding turn_lock
  *   side = turn & 1                            entry that leads to the table = 0
  *   walks[side]++                       (A)    turn++                                (B)
- *   turn & 1 still that side? else again       wait until walks[old side] is 0       (D)
+ *   if turn & 1 has changed: undo, repeat      wait until walks[old side] is 0       (D)
  *   read entries
  *   walks[side]-- (release)             (C)
  *
- * A and B are read-modify-write operations of one order: either D sees the walk, or the walk began
- * after B and finds the cleared entry. C pairs with D. The look at `turn` after A keeps the side
- * that was waited for last empty, so that one side is enough to wait for.
+ * A and B are sequentially consistent read-modify-write operations, so they have one order. Either
+ * D reads the count of the walk, or the walk began after B and finds the cleared entry. C pairs
+ * with D. Because a walk reads `turn` again after A, the counter that was waited for last stays at
+ * 0; it is therefore enough to wait for one counter.
  *
- * May overflow: the counts, 64 bits, of threads that walk at once: no. `turn`, 64 bits, by one for
- * each wait that finds a walk.
+ * Nothing can overflow: the counters have 64 bits and count the walks that are under way, and
+ * `turn` has 64 bits and is incremented once for every wait that finds a walk.
  */
 #include <sched.h>
 #include "pt/table.h"
@@ -45,7 +46,7 @@ void walks_wait(struct pt *pt)
 {
 	unsigned int side;
 
-	/* a walk that is not counted yet finds the cleared entries */
+	/* After this fence, a walk that is not counted yet finds the cleared entries. */
 	full_fence();
 	if (likely(!read_acquire(&pt->walks[0]) && !read_acquire(&pt->walks[1])))
 		return;

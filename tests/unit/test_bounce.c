@@ -206,7 +206,7 @@ static void test_why_there_is_no_place(void **state)
 	unmap(at, BOUNCE_SEGMENT);
 	at = map(0, 2 * BOUNCE_SEGMENT - 5 * BOUNCE_SLOT, ~0ull);
 	assert_true(map(0, 6 * BOUNCE_SLOT, ~0ull).v == NO_PHYS.v);
-	assert_non_null(strstr(error_text(), "6 free slots"));
+	assert_non_null(strstr(error_text(), "6 contiguous free slots"));
 	assert_non_null(strstr(error_text(), "251 of the 256"));
 	assert_null(strstr(error_text(), "set a wider mask"));
 	unmap(at, 2 * BOUNCE_SEGMENT - 5 * BOUNCE_SLOT);

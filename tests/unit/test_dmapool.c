@@ -65,15 +65,16 @@ static void test_wrong_free(void **state)
 	struct block a = take(pool), b = take(pool), o = take(other), g = take(gaps), live[200];
 	u8 mine[64];
 
-	refused(pool, o.cpu, o.dma, DMAMAP_CHECK_POOL_OTHER, "no block of this pool");
-	refused(pool, mine, a.dma, DMAMAP_CHECK_POOL_WRONG, "no block of this pool");
-	refused(pool, NULL, 0, DMAMAP_CHECK_POOL_WRONG, "no block of this pool");
+	refused(pool, o.cpu, o.dma, DMAMAP_CHECK_POOL_OTHER, "not a block of this pool");
+	refused(pool, mine, a.dma, DMAMAP_CHECK_POOL_WRONG, "not a block of this pool");
+	refused(pool, NULL, 0, DMAMAP_CHECK_POOL_WRONG, "not a block of this pool");
 	refused(pool, a.cpu + 1, a.dma + 1, DMAMAP_CHECK_POOL_INSIDE, "no block begins there");
 	refused(pool, a.cpu + 32, a.dma + 32, DMAMAP_CHECK_POOL_INSIDE, "no block begins there");
 	refused(gaps, g.cpu + 48, g.dma + 48, DMAMAP_CHECK_POOL_INSIDE, "no block begins there");
-	refused(pool, a.cpu, b.dma, DMAMAP_CHECK_POOL_WRONG, "DMA address is another");
-	refused(pool, a.cpu, 0, DMAMAP_CHECK_POOL_WRONG, "DMA address is another");
-	refused(pool, a.cpu + 4096, a.dma + 4096, DMAMAP_CHECK_POOL_WRONG, "no block of this pool");
+	refused(pool, a.cpu, b.dma, DMAMAP_CHECK_POOL_WRONG, "DMA address is different");
+	refused(pool, a.cpu, 0, DMAMAP_CHECK_POOL_WRONG, "DMA address is different");
+	refused(pool, a.cpu + 4096, a.dma + 4096, DMAMAP_CHECK_POOL_WRONG,
+		"not a block of this pool");
 	dma_pool_free(pool, a.cpu, a.dma);
 	refused(pool, a.cpu, a.dma, DMAMAP_CHECK_POOL_DOUBLE_FREE, "free already");
 	refused(pool, a.cpu, a.dma, DMAMAP_CHECK_POOL_DOUBLE_FREE, "free already");

@@ -400,7 +400,7 @@ static void test_hoard_ends_after_a_failure(void **state)
 		assert_true(iova_free(space, page[i], 1));
 	run_thread(take_low);
 	assert_int_equal(low_page, 0);
-	assert_non_null(strstr(low_error, "caches hold 100 pages"));
+	assert_non_null(strstr(low_error, "100 pages are in the caches"));
 	assert_true(iova_free(space, page[100], 1));
 	run_thread(take_low);
 	assert_int_equal(low_page, page[100]);

@@ -57,7 +57,8 @@ static void reserved_split_cannot_fail(void **state)
 	for (u64 pos = K4; pos < 3 * M2; pos += M2, left -= K4)
 		assert_int_equal(pt_unmap(pt, IOVA(pos), K4), K4);
 	assert_int_equal(pt->tables, tables + 2 + 4);
-	assert_int_equal(pt_unmap(pt, IOVA(3 * M2), M2), M2); /* whole: its spare goes back */
+	assert_int_equal(pt_unmap(pt, IOVA(3 * M2), M2),
+			 M2); /* the whole leaf: its spare table is freed */
 	assert_int_equal(pt->tables, tables + 2 + 3);
 	assert_null(pt->spare);
 	assert_int_equal(pt_unmap(pt, IOVA(0), 4 * M2), left - M2);

@@ -120,7 +120,7 @@ static void test_segments_with_ranges_of_their_own(void **state)
 	assert_int_equal(dma_set_max_seg_size(dev, 12288), 0);
 	maps(dev, "12288 4096 ", {0, 8192}, {40960, 4096}, {45056, 4096});
 	assert_int_equal(dma_set_max_seg_size(dev, 65536), 0);
-	/* the second range is not to be had: the first goes back */
+	/* the second range is not available, so the first is freed */
 	assert_int_equal(dma_set_seg_boundary(dev, 0x3fff), 0);
 	rig_fail(FAIL_IOVA, 2);
 	maps(dev, "", {0, 8192}, {20480, 9000}, {40960, 8192});

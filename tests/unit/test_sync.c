@@ -4,13 +4,13 @@
 
 static struct device *dev;
 static u8 *high; /* 16 KiB above 4 GiB */
-static u64 heard;
+static u64 reports_before;
 
 static int open_for(const char *spec, u64 mask)
 {
 	dev = rig_open(spec, mask);
 	high = (u8 *)__get_free_pages(GFP_KERNEL, 2);
-	heard = dmamap_check_count(0);
+	reports_before = dmamap_check_count(0);
 	return high ? 0 : -1;
 }
 
@@ -27,9 +27,9 @@ static void quiet(const struct dmamap_report *r, void *arg)
 static bool reported(int kind)
 {
 	u64 now = dmamap_check_count(0);
-	bool one = now == heard + 1 && strstr(dmamap_strerror(), "sync");
+	bool one = now == reports_before + 1 && strstr(dmamap_strerror(), "sync");
 
-	heard = now;
+	reports_before = now;
 	return one && kind;
 }
 
@@ -86,7 +86,7 @@ static void test_what_the_checker_hears(void **state)
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	dma_sync_single_for_cpu(dev, addr, 5000, DMA_BIDIRECTIONAL);
 	dma_sync_single_for_cpu(dev, addr + 4999, 1, DMA_BIDIRECTIONAL);
-	assert_int_equal(dmamap_check_count(0), heard);
+	assert_int_equal(dmamap_check_count(0), reports_before);
 	dma_sync_single_for_cpu(dev, addr, 5001, DMA_BIDIRECTIONAL);
 	assert_true(reported(DMAMAP_CHECK_SYNC_RANGE));
 	dma_sync_single_for_device(dev, addr + 5000, 1, DMA_BIDIRECTIONAL);
