@@ -65,8 +65,8 @@ static u64 some_address(u64 v)
 
 static void rest(struct nvme *n)
 {
-	while (__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST))
+	while (__atomic_load_n(&n->bell.door.pending, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&n->bell.door.asleep, __ATOMIC_SEQ_CST))
 		sched_yield();
 }
 

@@ -24,12 +24,12 @@ struct args {
 	u64 loop, rate;
 };
 
-static int bad_value(const struct model_arg *a, const char *wanted)
+static int e1000e_bad_value(const struct model_arg *a, const char *wanted)
 {
 	return error_set(EINVAL, "sim:e1000e cannot have %s=%s: say %s", a->key, a->value, wanted);
 }
 
-static int parse_number(const struct model_arg *a, u64 least, u64 *out)
+static int e1000e_parse_number(const struct model_arg *a, u64 least, u64 *out)
 {
 	char *end;
 	unsigned long long v;
@@ -37,13 +37,14 @@ static int parse_number(const struct model_arg *a, u64 least, u64 *out)
 	errno = 0;
 	v = strtoull(a->value, &end, 10);
 	if (!isdigit((unsigned char)a->value[0]) || *end || errno || v < least || v > 1ull << 62)
-		return bad_value(a, least ? "a number from 1 on" : "a number, 0 for without end");
+		return e1000e_bad_value(a, least ? "a number from 1 on"
+						 : "a number, 0 for without end");
 	*out = v;
 	return 0;
 }
 
 /* aa:bb:cc:dd:ee:ff, an address of one card. */
-static int parse_mac(const struct model_arg *a, u8 mac[6])
+static int e1000e_parse_mac(const struct model_arg *a, u8 mac[6])
 {
 	static const char wanted[] = "six bytes as in mac=52:54:00:12:34:56, the first one even";
 	const char *p = a->value;
@@ -53,20 +54,20 @@ static int parse_mac(const struct model_arg *a, u8 mac[6])
 	for (i = 0; i < 6; i++, p += 3) {
 		if (!isxdigit((unsigned char)p[0]) || !isxdigit((unsigned char)p[1]) ||
 		    p[2] != (i < 5 ? ':' : '\0'))
-			return bad_value(a, wanted);
+			return e1000e_bad_value(a, wanted);
 		bytes[i] = (u8)strtoul(p, NULL, 16);
 	}
 	if (bytes[0] & 1)
-		return bad_value(a, wanted);
+		return e1000e_bad_value(a, wanted);
 	memcpy(mac, bytes, sizeof(bytes));
 	return 0;
 }
 
-static int parse_arg(struct e1000e *c, const struct model_arg *a, struct args *args)
+static int e1000e_parse_arg(struct e1000e *c, const struct model_arg *a, struct args *args)
 {
 	if (!strcmp(a->key, "wire")) {
 		if (strncmp(a->value, "pair:", 5) != 0)
-			return bad_value(
+			return e1000e_bad_value(
 				a, "pair:NAME, with the same name for the card at the other end");
 		args->wire = a->value + 5;
 		return 0;
@@ -81,25 +82,26 @@ static int parse_arg(struct e1000e *c, const struct model_arg *a, struct args *a
 	}
 	if (!strcmp(a->key, "mac")) {
 		args->has_mac = true;
-		return parse_mac(a, c->mac);
+		return e1000e_parse_mac(a, c->mac);
 	}
 	if (!strcmp(a->key, "loop")) {
 		args->has_loop = true;
-		return parse_number(a, 0, &args->loop);
+		return e1000e_parse_number(a, 0, &args->loop);
 	}
 	if (!strcmp(a->key, "rate")) {
 		args->has_rate = true;
-		return parse_number(a, 1, &args->rate);
+		return e1000e_parse_number(a, 1, &args->rate);
 	}
-	return parse_number(a, 1, &c->unplug);
+	return e1000e_parse_number(a, 1, &c->unplug);
 }
 
-static int parse_args(struct e1000e *c, const struct model_arg *args, int n_args, struct args *a)
+static int e1000e_parse_args(struct e1000e *c, const struct model_arg *args, int n_args,
+			     struct args *a)
 {
 	int i, err = 0;
 
 	for (i = 0; i < n_args && !err; i++)
-		err = parse_arg(c, &args[i], a);
+		err = e1000e_parse_arg(c, &args[i], a);
 	if (err)
 		return err;
 	if (a->wire && a->in)
@@ -115,7 +117,7 @@ static int parse_args(struct e1000e *c, const struct model_arg *args, int n_args
 }
 
 /* Cards without mac= get addresses of their own, from the range that nobody sells. */
-static void choose_mac(u8 mac[6])
+static void e1000e_choose_mac(u8 mac[6])
 {
 	static u32 cards;
 	u32 n = __atomic_fetch_add(&cards, 1, __ATOMIC_RELAXED);
@@ -125,7 +127,7 @@ static void choose_mac(u8 mac[6])
 }
 
 /* The address is in the first three words; the last makes the sum. */
-static void fill_eeprom(struct e1000e *c)
+static void e1000e_fill_eeprom(struct e1000e *c)
 {
 	u16 sum = 0;
 	int i;
@@ -145,14 +147,14 @@ static void fill_eeprom(struct e1000e *c)
 	c->regs.phy[3] = PHY_ID2;
 }
 
-static void close_port(struct e1000e *c)
+static void e1000e_close_port(struct e1000e *c)
 {
 	e1000e_wire_put(c->wire, c->end);
 	e1000e_in_close(&c->in);
 	e1000e_out_close(&c->out);
 }
 
-static int open_port(struct e1000e *c, const struct args *a)
+static int e1000e_open_port(struct e1000e *c, const struct args *a)
 {
 	int err = 0;
 
@@ -171,7 +173,7 @@ static int open_port(struct e1000e *c, const struct args *a)
 		err = c->wire ? 0 : -errno;
 	}
 	if (err)
-		close_port(c);
+		e1000e_close_port(c);
 	return err;
 }
 
@@ -184,16 +186,16 @@ static int e1000e_create(struct device *dev, const struct model_arg *args, int n
 	if (!c)
 		return -ENOMEM;
 	c->dev = dev;
-	err = parse_args(c, args, n_args, &a);
+	err = e1000e_parse_args(c, args, n_args, &a);
 	if (err)
 		goto free_card;
 	if (!a.has_mac)
-		choose_mac(c->mac);
-	fill_eeprom(c);
+		e1000e_choose_mac(c->mac);
+	e1000e_fill_eeprom(c);
 	e1000e_crc_init(c->crc_table);
 	e1000e_regs_reset(c);
-	c->bell.pending = E1000E_PEND_CONTROL;
-	err = open_port(c, &a);
+	c->bell.door.pending = E1000E_PEND_CONTROL;
+	err = e1000e_open_port(c, &a);
 	if (err)
 		goto free_card;
 	err = model_thread_start(&c->thread, e1000e_worker, c, "sim:e1000e");
@@ -203,7 +205,7 @@ static int e1000e_create(struct device *dev, const struct model_arg *args, int n
 	return 0;
 
 close:
-	close_port(c);
+	e1000e_close_port(c);
 free_card:
 	alloc_free(c);
 	return err;
@@ -216,7 +218,7 @@ static void e1000e_destroy(void *model)
 	write_once(&c->bell.stop, 1);
 	e1000e_ring_bell(c, E1000E_PEND_WORK);
 	pthread_join(c->thread, NULL);
-	close_port(c);
+	e1000e_close_port(c);
 	alloc_free(c);
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/lock.h"
 #include "device/model.h"
+#include "doorbell.h"
 #include "e1000e_regs.h"
 
 #include <pthread.h>
@@ -33,7 +34,7 @@
 #define E1000E_FCS	 4u
 #define E1000E_ADDRESSES 16
 
-/* Bits of bell.pending. */
+/* Bits of bell.door.pending. */
 #define E1000E_PEND_CONTROL 1u /* a register that the worker keeps a copy of was written */
 #define E1000E_PEND_LINK    2u /* the other end of the wire came, went or changed its mind */
 #define E1000E_PEND_WORK    4u /* a tail moved, a frame came, an interrupt may be due */
@@ -126,9 +127,8 @@ struct e1000e {
 	u64 unplug; /* packets after which the card is pulled out; 0: never */
 
 	struct e1000e_bell {
-		u32 pending;
+		struct doorbell door;
 		u32 stop;
-		u32 asleep; /* the worker waits on this word */
 		u32 rdt, tdt;
 		u32 done; /* of regs.asked */
 	} cacheline bell;

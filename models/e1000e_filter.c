@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static bool in_hash_table(const struct e1000e_config *g, u64 address)
+static bool filter_in_hash_table(const struct e1000e_config *g, u64 address)
 {
 	static const u8 shift[4] = {36, 35, 34, 32};
 	u32 hash = (u32)(address >> shift[RCTL_MO(g->rctl)]) & 0xfff;
@@ -32,7 +32,7 @@ bool e1000e_accepts(struct e1000e *c, const u8 *frame)
 		if (g->address[i] == address)
 			return true;
 	}
-	return group && in_hash_table(g, address);
+	return group && filter_in_hash_table(g, address);
 }
 
 /* The FCS of Ethernet: CRC-32 of IEEE 802.3, bits reflected. */

@@ -24,15 +24,15 @@ static const struct {
 
 #define IVAR_VALID 0x88888u
 
-static u32 word(const struct e1000e_regs *r, u32 offset)
+static u32 irq_ivar_word(const struct e1000e_regs *r, u32 offset)
 {
 	return r->word[offset / 4];
 }
 
 /* The causes that a vector stands for. */
-static u32 causes_of(const struct e1000e_regs *r, u32 vector)
+static u32 irq_causes_of(const struct e1000e_regs *r, u32 vector)
 {
-	u32 ivar = word(r, REG_IVAR), i, causes = 0;
+	u32 ivar = irq_ivar_word(r, REG_IVAR), i, causes = 0;
 
 	if (!(ivar & IVAR_VALID))
 		return vector ? 0 : ICR_CAUSES;
@@ -43,13 +43,13 @@ static u32 causes_of(const struct e1000e_regs *r, u32 vector)
 	return causes;
 }
 
-static void make_due(struct e1000e_regs *r, u32 causes)
+static void irq_make_due(struct e1000e_regs *r, u32 causes)
 {
 	u32 v, due = r->due;
 
 	causes &= r->icr & r->ims;
 	for (v = 0; causes && v < E1000E_VECTORS; v++) {
-		if (causes & causes_of(r, v))
+		if (causes & irq_causes_of(r, v))
 			due |= 1u << v;
 	}
 	write_once(&r->due, due);
@@ -60,14 +60,14 @@ void e1000e_cause(struct e1000e_regs *r, u32 causes)
 	if (causes & ICR_OTHER_CAUSES)
 		causes |= ICR_OTHER;
 	r->icr |= causes;
-	make_due(r, causes);
+	irq_make_due(r, causes);
 }
 
 void e1000e_ims_set(struct e1000e_regs *r, u32 causes)
 {
 	causes &= ICR_CAUSES & ~r->ims;
 	r->ims |= causes;
-	make_due(r, causes);
+	irq_make_due(r, causes);
 }
 
 u32 e1000e_icr_read(struct e1000e_regs *r)
@@ -78,23 +78,23 @@ u32 e1000e_icr_read(struct e1000e_regs *r)
 		value |= ICR_ASSERTED;
 	if (asserted || !r->ims)
 		r->icr = 0;
-	if (asserted && (word(r, REG_CTRL_EXT) & CTRL_EXT_IAME))
-		r->ims &= ~word(r, REG_IAM);
+	if (asserted && (irq_ivar_word(r, REG_CTRL_EXT) & CTRL_EXT_IAME))
+		r->ims &= ~irq_ivar_word(r, REG_IAM);
 	return value;
 }
 
-static u64 interval_ns(const struct e1000e_regs *r, u32 vector)
+static u64 irq_throttle_ns(const struct e1000e_regs *r, u32 vector)
 {
-	u32 offset = word(r, REG_IVAR) & IVAR_VALID ? REG_EITR + 4 * vector : REG_ITR;
+	u32 offset = irq_ivar_word(r, REG_IVAR) & IVAR_VALID ? REG_EITR + 4 * vector : REG_ITR;
 
-	return (u64)(word(r, offset) & 0xffff) * ITR_NS;
+	return (u64)(irq_ivar_word(r, offset) & 0xffff) * ITR_NS;
 }
 
 /* Whether the vector is to be raised now; under the lock. */
-static bool take_due(struct e1000e *c, u32 vector, u64 now)
+static bool irq_take_due(struct e1000e *c, u32 vector, u64 now)
 {
 	struct e1000e_regs *r = &c->regs;
-	u32 causes = causes_of(r, vector) & r->icr & r->ims;
+	u32 causes = irq_causes_of(r, vector) & r->icr & r->ims;
 
 	if (causes && now < r->next_ns[vector]) {
 		if (!c->irq_at_ns || r->next_ns[vector] < c->irq_at_ns)
@@ -104,11 +104,11 @@ static bool take_due(struct e1000e *c, u32 vector, u64 now)
 	write_once(&r->due, r->due & ~(1u << vector));
 	if (!causes)
 		return false;
-	r->next_ns[vector] = now + interval_ns(r, vector);
-	if (word(r, REG_IVAR) & IVAR_VALID) {
-		r->icr &= ~(word(r, REG_EIAC) & causes);
-		if (word(r, REG_CTRL_EXT) & CTRL_EXT_EIAME)
-			r->ims &= ~(word(r, REG_IAM) & causes);
+	r->next_ns[vector] = now + irq_throttle_ns(r, vector);
+	if (irq_ivar_word(r, REG_IVAR) & IVAR_VALID) {
+		r->icr &= ~(irq_ivar_word(r, REG_EIAC) & causes);
+		if (irq_ivar_word(r, REG_CTRL_EXT) & CTRL_EXT_EIAME)
+			r->ims &= ~(irq_ivar_word(r, REG_IAM) & causes);
 	}
 	return true;
 }
@@ -124,7 +124,7 @@ void e1000e_irq_run(struct e1000e *c)
 		c->now_ns = clock_ns();
 	lock_acquire(&c->regs.lock);
 	for (v = 0; v < E1000E_VECTORS; v++) {
-		if ((c->regs.due >> v & 1) && take_due(c, v, c->now_ns))
+		if ((c->regs.due >> v & 1) && irq_take_due(c, v, c->now_ns))
 			raise |= 1u << v;
 	}
 	c->regs.stat[ST_IAC] += (u64)__builtin_popcount(raise);

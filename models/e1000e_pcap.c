@@ -33,7 +33,7 @@
 #define MAGIC_NG    0x0a0d0d0au
 #define ETHERNET    1u
 
-static u32 in_u32(const struct e1000e_in *in, const u8 *p)
+static u32 e1000e_in_u32(const struct e1000e_in *in, const u8 *p)
 {
 	u32 v;
 
@@ -42,7 +42,7 @@ static u32 in_u32(const struct e1000e_in *in, const u8 *p)
 }
 
 /* Fills the window from its start with what is at `at`. False: nothing more can be read. */
-static bool fill(struct e1000e_in *in, u64 at)
+static bool e1000e_in_fill(struct e1000e_in *in, u64 at)
 {
 	u32 want = (u32)min_u64(WINDOW, in->end - at);
 	ssize_t n;
@@ -60,35 +60,35 @@ static bool fill(struct e1000e_in *in, u64 at)
 	return in->have != 0;
 }
 
-static int bad_file(const char *path, const char *why)
+static int e1000e_in_bad_file(const char *path, const char *why)
 {
 	return error_set(EINVAL, "sim:e1000e cannot play pcap-in=%s: %s", path, why);
 }
 
-static int read_header(struct e1000e_in *in, const char *path)
+static int e1000e_in_read_header(struct e1000e_in *in, const char *path)
 {
 	u32 magic;
 
-	if (!fill(in, 0) || in->have < FILE_HEADER)
-		return bad_file(path, "it is shorter than the header of a capture file");
+	if (!e1000e_in_fill(in, 0) || in->have < FILE_HEADER)
+		return e1000e_in_bad_file(path, "it is shorter than the header of a capture file");
 	memcpy(&magic, in->window, sizeof(magic));
 	in->swapped = magic == __builtin_bswap32(MAGIC_US) || magic == __builtin_bswap32(MAGIC_NS);
 	if (magic == MAGIC_NG)
-		return bad_file(
+		return e1000e_in_bad_file(
 			path,
 			"it is a pcapng file; make a pcap file of it: tcpdump -r FILE -w OTHER");
 	if (!in->swapped && magic != MAGIC_US && magic != MAGIC_NS)
-		return bad_file(
+		return e1000e_in_bad_file(
 			path,
 			"it is no pcap file (its first four bytes are none of that format's)");
-	if ((in_u32(in, in->window + 20) & 0xffff) != ETHERNET)
-		return bad_file(path,
-				"its packets are not Ethernet frames (link type 1 is wanted)");
+	if ((e1000e_in_u32(in, in->window + 20) & 0xffff) != ETHERNET)
+		return e1000e_in_bad_file(
+			path, "its packets are not Ethernet frames (link type 1 is wanted)");
 	in->used = FILE_HEADER;
 	return 0;
 }
 
-static int open_file(const char *path, int flags, const char *key)
+static int e1000e_in_open_file(const char *path, int flags, const char *key)
 {
 	struct stat st;
 	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0666), err;
@@ -108,13 +108,13 @@ int e1000e_in_open(struct e1000e_in *in, const char *path)
 	off_t end;
 	int err;
 
-	in->fd = open_file(path, O_RDONLY, "pcap-in");
+	in->fd = e1000e_in_open_file(path, O_RDONLY, "pcap-in");
 	if (in->fd < 0)
 		return in->fd;
 	end = lseek(in->fd, 0, SEEK_END);
 	in->end = end < 0 ? 0 : (u64)end;
 	in->window = alloc_zeroed(WINDOW);
-	err = in->window ? read_header(in, path) : -ENOMEM;
+	err = in->window ? e1000e_in_read_header(in, path) : -ENOMEM;
 	if (err)
 		e1000e_in_close(in);
 	return err;
@@ -129,17 +129,17 @@ void e1000e_in_close(struct e1000e_in *in)
 }
 
 /* Bytes from `used` on are in the window, as many as `need` if the file has them. */
-static bool need_bytes(struct e1000e_in *in, u32 need)
+static bool e1000e_in_need(struct e1000e_in *in, u32 need)
 {
 	if (in->have - in->used >= need)
 		return true;
-	if (in->at + in->have >= in->end || !fill(in, in->at + in->used))
+	if (in->at + in->have >= in->end || !e1000e_in_fill(in, in->at + in->used))
 		return false;
 	return in->have >= need;
 }
 
 /* The file is played to its end: once more, or over. */
-static bool again(struct e1000e_in *in)
+static bool e1000e_in_rewind(struct e1000e_in *in)
 {
 	bool has_any = in->at + in->used > FILE_HEADER;
 
@@ -148,12 +148,12 @@ static bool again(struct e1000e_in *in)
 	if (in->loops)
 		in->loops--;
 	if (in->at != 0)
-		fill(in, 0);
+		e1000e_in_fill(in, 0);
 	in->used = FILE_HEADER;
 	return in->have > FILE_HEADER;
 }
 
-static bool cut(struct e1000e *c)
+static bool e1000e_in_truncated(struct e1000e *c)
 {
 	e1000e_count(c, ST_RXERRC, 1);
 	log_line(
@@ -166,7 +166,7 @@ static bool cut(struct e1000e *c)
 }
 
 /* Not before its time. Times are from the first packet on, so that no error adds up. */
-static bool is_due(struct e1000e *c)
+static bool e1000e_in_is_due(struct e1000e *c)
 {
 	struct e1000e_in *in = &c->in;
 
@@ -185,18 +185,18 @@ bool e1000e_in_peek(struct e1000e *c, struct e1000e_frame *f)
 	struct e1000e_in *in = &c->in;
 	u32 kept, had;
 
-	if (in->over || !is_due(c))
+	if (in->over || !e1000e_in_is_due(c))
 		return false;
-	if (in->at + in->used >= in->end && !again(in)) {
+	if (in->at + in->used >= in->end && !e1000e_in_rewind(in)) {
 		in->over = true;
 		return false;
 	}
-	if (!need_bytes(in, HEADER))
-		return cut(c);
-	kept = in_u32(in, in->window + in->used + 8);
-	had = in_u32(in, in->window + in->used + 12);
-	if (kept > RECORD_MAX || !need_bytes(in, HEADER + kept))
-		return cut(c);
+	if (!e1000e_in_need(in, HEADER))
+		return e1000e_in_truncated(c);
+	kept = e1000e_in_u32(in, in->window + in->used + 8);
+	had = e1000e_in_u32(in, in->window + in->used + 12);
+	if (kept > RECORD_MAX || !e1000e_in_need(in, HEADER + kept))
+		return e1000e_in_truncated(c);
 	in->record = HEADER + kept;
 	*f = (struct e1000e_frame){in->window + in->used + HEADER, kept, kept < had};
 	return true;
@@ -212,7 +212,7 @@ int e1000e_out_open(struct e1000e_out *out, const char *path)
 {
 	static const u32 header[6] = {MAGIC_NS, 4u << 16 | 2, 0, 0, RECORD_MAX, ETHERNET};
 
-	out->fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, "pcap-out");
+	out->fd = e1000e_in_open_file(path, O_WRONLY | O_CREAT | O_TRUNC, "pcap-out");
 	if (out->fd < 0)
 		return out->fd;
 	out->buffer = alloc_zeroed(OUT_BYTES);

@@ -63,7 +63,7 @@ bool e1000e_port_patient(const struct e1000e *c)
 }
 
 /* A place in the queue to the twin. */
-static enum e1000e_place wire_place(struct e1000e *c, u32 len, u8 **place)
+static enum e1000e_place port_wire_place(struct e1000e *c, u32 len, u8 **place)
 {
 	u32 how = e1000e_wire_accepts(c->wire, c->end);
 
@@ -97,7 +97,7 @@ enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place)
 	if (!read_once(&c->link))
 		e1000e_count(c, ST_TNCRS, 1);
 	else if (c->wire)
-		p = wire_place(c, len, place);
+		p = port_wire_place(c, len, place);
 	c->to_ring = p == PLACE_OK;
 	if (p == PLACE_LOST && read_once(&c->link) && c->out.buffer) {
 		*place = e1000e_out_room(&c->out, len);
@@ -110,7 +110,7 @@ enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place)
 	return c->to_ring || c->to_file ? PLACE_OK : PLACE_LOST;
 }
 
-static u64 wall_ns(struct e1000e *c)
+static u64 port_wall_ns(struct e1000e *c)
 {
 	struct timespec t;
 
@@ -128,14 +128,14 @@ void e1000e_port_send(struct e1000e *c, const u8 *place, u32 len, bool bad)
 
 	if (c->to_file) {
 		if (!bad)
-			e1000e_out_add(&c->out, len, wall_ns(c));
+			e1000e_out_add(&c->out, len, port_wall_ns(c));
 		return;
 	}
 	e1000e_wire_add(c->wire, c->end, len, bad);
 	room = c->out.buffer && !bad ? e1000e_out_room(&c->out, len) : NULL;
 	if (room) {
 		memcpy(room, place, len);
-		e1000e_out_add(&c->out, len, wall_ns(c));
+		e1000e_out_add(&c->out, len, port_wall_ns(c));
 	}
 }
 

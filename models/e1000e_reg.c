@@ -81,7 +81,7 @@ void e1000e_regs_reset(struct e1000e *c)
 	write_once(&c->bell.tdt, 0);
 }
 
-static u32 status(struct e1000e *c)
+static u32 e1000e_status(struct e1000e *c)
 {
 	u32 ctrl = c->regs.word[REG_CTRL / 4];
 
@@ -89,7 +89,7 @@ static u32 status(struct e1000e *c)
 	       (ctrl & CTRL_MASTER_OFF ? 0 : STATUS_MASTER);
 }
 
-static u32 read_locked(struct e1000e *c, u64 offset)
+static u32 e1000e_read_locked(struct e1000e *c, u64 offset)
 {
 	struct e1000e_regs *r = &c->regs;
 
@@ -97,7 +97,7 @@ static u32 read_locked(struct e1000e *c, u64 offset)
 	case REG_CTRL_DUP:
 		return r->word[REG_CTRL / 4];
 	case REG_STATUS:
-		return status(c);
+		return e1000e_status(c);
 	case REG_EEC:
 		return EEC_PRESENT | EEC_READ_DONE;
 	case REG_ICR:
@@ -114,7 +114,7 @@ static u32 read_locked(struct e1000e *c, u64 offset)
 	}
 }
 
-static u32 read_reg(struct e1000e *c, u64 offset)
+static u32 e1000e_read_reg(struct e1000e *c, u64 offset)
 {
 	u32 value;
 
@@ -131,7 +131,7 @@ static u32 read_reg(struct e1000e *c, u64 offset)
 		return read_once(&c->bell.tdt);
 	}
 	lock_acquire(&c->regs.lock);
-	value = read_locked(c, offset);
+	value = e1000e_read_locked(c, offset);
 	lock_release(&c->regs.lock);
 	return value;
 }
@@ -142,12 +142,12 @@ u64 e1000e_read(void *model, int bar, u64 offset, unsigned int size)
 
 	if (bar != 0)
 		return size == 4 ? UINT32_MAX : UINT64_MAX;
-	low = read_reg(model, offset);
-	return size == 4 ? low : low | ((u64)read_reg(model, offset + 4) << 32);
+	low = e1000e_read_reg(model, offset);
+	return size == 4 ? low : low | ((u64)e1000e_read_reg(model, offset + 4) << 32);
 }
 
 /* Reads a word of the EEPROM: the data is there at once. */
-static u32 eeprom_read(const struct e1000e_regs *r, u32 value)
+static u32 e1000e_eeprom_read(const struct e1000e_regs *r, u32 value)
 {
 	u32 address = value >> 2 & 0x3fff;
 
@@ -158,7 +158,7 @@ static u32 eeprom_read(const struct e1000e_regs *r, u32 value)
 }
 
 /* A register of the PHY: the operation is done at once. */
-static u32 phy_access(struct e1000e_regs *r, u32 value)
+static u32 e1000e_phy_access(struct e1000e_regs *r, u32 value)
 {
 	u32 reg = value >> 16 & 31;
 
@@ -169,7 +169,7 @@ static u32 phy_access(struct e1000e_regs *r, u32 value)
 	return value | MDIC_READY;
 }
 
-static void plain_write(struct e1000e_regs *r, u64 offset, u32 value)
+static void e1000e_plain_write(struct e1000e_regs *r, u64 offset, u32 value)
 {
 	u32 i;
 
@@ -181,7 +181,7 @@ static void plain_write(struct e1000e_regs *r, u64 offset, u32 value)
 	}
 }
 
-static void head_write(struct e1000e *c, u64 offset, u32 value)
+static void e1000e_head_write(struct e1000e *c, u64 offset, u32 value)
 {
 	struct e1000e_regs *r = &c->regs;
 	bool rx = offset == REG_RDH;
@@ -192,16 +192,16 @@ static void head_write(struct e1000e *c, u64 offset, u32 value)
 }
 
 /* What the worker has to be told; 0: nothing. Under the lock. */
-static u32 write_locked(struct e1000e *c, u64 offset, u32 value)
+static u32 e1000e_write_locked(struct e1000e *c, u64 offset, u32 value)
 {
 	struct e1000e_regs *r = &c->regs;
 
 	switch (offset) {
 	case REG_EERD:
-		r->word[REG_EERD / 4] = eeprom_read(r, value);
+		r->word[REG_EERD / 4] = e1000e_eeprom_read(r, value);
 		return 0;
 	case REG_MDIC:
-		r->word[REG_MDIC / 4] = phy_access(r, value);
+		r->word[REG_MDIC / 4] = e1000e_phy_access(r, value);
 		return 0;
 	case REG_ICR:
 		r->icr &= ~value;
@@ -217,31 +217,31 @@ static u32 write_locked(struct e1000e *c, u64 offset, u32 value)
 		return 0;
 	case REG_RDH:
 	case REG_TDH:
-		head_write(c, offset, value);
+		e1000e_head_write(c, offset, value);
 		return E1000E_PEND_CONTROL;
 	case REG_CTRL:
 		r->reset |= (value & CTRL_RST) != 0;
 		break;
 	}
-	plain_write(r, offset, value);
+	e1000e_plain_write(r, offset, value);
 	return offset < REG_ICR || offset >= REG_RCTL ? E1000E_PEND_CONTROL : 0;
 }
 
 /* The worker has taken everything that was written so far. It never waits for a driver. */
-static void wait_taken(struct e1000e *c, u32 asked)
+static void e1000e_wait_control(struct e1000e *c, u32 asked)
 {
 	while ((s32)(read_acquire(&c->bell.done) - asked) < 0)
 		sched_yield();
 }
 
 /* Writes that have taken effect when they return. */
-static bool is_awaited(u64 offset)
+static bool e1000e_is_control(u64 offset)
 {
 	return offset == REG_CTRL || offset == REG_RCTL || offset == REG_TCTL ||
 	       offset == REG_RDH || offset == REG_TDH;
 }
 
-static void write_reg(struct e1000e *c, u64 offset, u32 value)
+static void e1000e_write_reg(struct e1000e *c, u64 offset, u32 value)
 {
 	u32 wake, asked;
 
@@ -255,20 +255,20 @@ static void write_reg(struct e1000e *c, u64 offset, u32 value)
 		return;
 	}
 	lock_acquire(&c->regs.lock);
-	wake = write_locked(c, offset, value);
+	wake = e1000e_write_locked(c, offset, value);
 	asked = wake & E1000E_PEND_CONTROL ? ++c->regs.asked : c->regs.asked;
 	lock_release(&c->regs.lock);
 	if (wake)
 		e1000e_ring_bell(c, wake);
-	if (is_awaited(offset))
-		wait_taken(c, asked);
+	if (e1000e_is_control(offset))
+		e1000e_wait_control(c, asked);
 }
 
 void e1000e_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
 {
 	if (bar != 0)
 		return;
-	write_reg(model, offset, (u32)value);
+	e1000e_write_reg(model, offset, (u32)value);
 	if (size == 8)
-		write_reg(model, offset + 4, (u32)(value >> 32));
+		e1000e_write_reg(model, offset + 4, (u32)(value >> 32));
 }

@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* Legacy: length, checksum, status, errors. Extended: status and errors, length. */
-static void complete(struct e1000e *c, struct e1000e_desc *d, u32 len, u32 status, u32 errors)
+static void rx_complete(struct e1000e *c, struct e1000e_desc *d, u32 len, u32 status, u32 errors)
 {
 	status |= RXD_IXSM;
 	if (c->config.extended) {
@@ -28,7 +28,7 @@ static void complete(struct e1000e *c, struct e1000e_desc *d, u32 len, u32 statu
 	e1000e_ring_done(&c->rx);
 }
 
-static void write_back(struct e1000e *c)
+static void rx_write_back(struct e1000e *c)
 {
 	struct e1000e_ring *r = &c->rx;
 
@@ -37,13 +37,13 @@ static void write_back(struct e1000e *c)
 }
 
 /* The next descriptor that has a buffer; NULL: there is none. */
-static struct e1000e_desc *next_buffer(struct e1000e *c, u32 tail)
+static struct e1000e_desc *rx_next_buffer(struct e1000e *c, u32 tail)
 {
 	struct e1000e_ring *r = &c->rx;
 
 	for (;;) {
 		if (r->next == r->have) {
-			write_back(c);
+			rx_write_back(c);
 			if (r->halted || !e1000e_ring_fetch(c, r, tail))
 				return NULL;
 		}
@@ -55,26 +55,26 @@ static struct e1000e_desc *next_buffer(struct e1000e *c, u32 tail)
 	}
 }
 
-static bool put(struct e1000e *c, const struct e1000e_desc *d, const void *data, u32 len)
+static bool rx_put(struct e1000e *c, const struct e1000e_desc *d, const void *data, u32 len)
 {
 	return !dmamap_bus_write(c->dev, le64toh(d->q[0]), data, len);
 }
 
 /* A frame of one buffer, without FCS in memory: nearly every one. */
-static bool store_one(struct e1000e *c, const struct e1000e_frame *f, u32 tail, u32 errors)
+static bool rx_store_one(struct e1000e *c, const struct e1000e_frame *f, u32 tail, u32 errors)
 {
-	struct e1000e_desc *d = next_buffer(c, tail);
+	struct e1000e_desc *d = rx_next_buffer(c, tail);
 
 	if (!d)
 		return false;
-	if (unlikely(!put(c, d, f->data, f->len)))
+	if (unlikely(!rx_put(c, d, f->data, f->len)))
 		errors |= RXD_ERR_RXE;
-	complete(c, d, f->len, RXD_DD | RXD_EOP, errors);
+	rx_complete(c, d, f->len, RXD_DD | RXD_EOP, errors);
 	return !(errors & RXD_ERR_RXE);
 }
 
 /* Into several; the FCS follows the frame where RCTL.SECRC does not strip it. */
-static bool store_many(struct e1000e *c, const struct e1000e_frame *f, u32 tail, u32 errors)
+static bool rx_store_many(struct e1000e *c, const struct e1000e_frame *f, u32 tail, u32 errors)
 {
 	u32 total = f->len + c->config.rx_fcs, done = 0, part;
 	u32 fcs = htole32(e1000e_crc(c->crc_table, f->data, f->len));
@@ -83,20 +83,20 @@ static bool store_many(struct e1000e *c, const struct e1000e_frame *f, u32 tail,
 	memcpy(c->rx_scratch, f->data, f->len);
 	memcpy(c->rx_scratch + f->len, &fcs, sizeof(fcs));
 	for (; done < total; done += part) {
-		d = next_buffer(c, tail);
+		d = rx_next_buffer(c, tail);
 		if (!d)
 			return false; /* null addresses were among them: its end is lost */
 		part = total - done < c->config.rx_buffer ? total - done : c->config.rx_buffer;
-		if (!put(c, d, c->rx_scratch + done, part))
+		if (!rx_put(c, d, c->rx_scratch + done, part))
 			errors |= RXD_ERR_RXE;
-		complete(c, d, part, done + part == total ? RXD_DD | RXD_EOP : RXD_DD,
-			 done + part == total ? errors : 0);
+		rx_complete(c, d, part, done + part == total ? RXD_DD | RXD_EOP : RXD_DD,
+			    done + part == total ? errors : 0);
 	}
 	return !(errors & RXD_ERR_RXE);
 }
 
 /* What is wrong with it: the counter, or ST_COUNT. */
-static enum e1000e_stat fault_of(const struct e1000e *c, const struct e1000e_frame *f)
+static enum e1000e_stat rx_fault_of(const struct e1000e *c, const struct e1000e_frame *f)
 {
 	if (f->len < E1000E_HEADER)
 		return ST_RUC;
@@ -108,7 +108,7 @@ static enum e1000e_stat fault_of(const struct e1000e *c, const struct e1000e_fra
 }
 
 /* 1: there are descriptors for it; 0: it is lost; -1: it waits. */
-static int find_room(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
+static int rx_find_buffers(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
 {
 	u32 total = f->len + c->config.rx_fcs;
 	u32 need = total <= c->config.rx_buffer ? 1 : (total - 1) / c->config.rx_buffer + 1;
@@ -125,7 +125,7 @@ static int find_room(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
 	return 0;
 }
 
-static void count_good(struct e1000e *c, const struct e1000e_frame *f)
+static void rx_count_good(struct e1000e *c, const struct e1000e_frame *f)
 {
 	e1000e_count(c, ST_GPRC, 1);
 	e1000e_count(c, ST_GORC, e1000e_wire_bytes(f->len));
@@ -135,7 +135,7 @@ static void count_good(struct e1000e *c, const struct e1000e_frame *f)
 			     1);
 }
 
-static void count_any(struct e1000e *c, const struct e1000e_frame *f)
+static void rx_count_any(struct e1000e *c, const struct e1000e_frame *f)
 {
 	e1000e_count(c, ST_TPR, 1);
 	e1000e_count(c, ST_TOR, e1000e_wire_bytes(f->len));
@@ -143,9 +143,9 @@ static void count_any(struct e1000e *c, const struct e1000e_frame *f)
 }
 
 /* False: it waits. */
-static bool receive(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
+static bool rx_receive(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
 {
-	enum e1000e_stat fault = fault_of(c, f);
+	enum e1000e_stat fault = rx_fault_of(c, f);
 	u32 errors = 0;
 	bool whole;
 	int room;
@@ -158,27 +158,27 @@ static bool receive(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
 	} else if (!e1000e_accepts(c, f->data)) {
 		goto taken;
 	}
-	room = find_room(c, f, tail);
+	room = rx_find_buffers(c, f, tail);
 	if (room < 0)
 		return false;
 	if (!room)
 		goto taken;
 	if (likely(!c->config.rx_fcs && f->len <= c->config.rx_buffer))
-		whole = store_one(c, f, tail, errors);
+		whole = rx_store_one(c, f, tail, errors);
 	else
-		whole = store_many(c, f, tail, errors);
+		whole = rx_store_many(c, f, tail, errors);
 	if (!whole)
 		e1000e_count(c, ST_RXERRC, 1);
 	else if (!errors)
-		count_good(c, f);
+		rx_count_good(c, f);
 	c->causes |= ICR_RXT0 | ICR_RXQ0;
 taken:
-	count_any(c, f);
+	rx_count_any(c, f);
 	return true;
 }
 
 /* A card that does not receive lets the frames of its cable pass. A file waits. */
-static bool pass_by(struct e1000e *c)
+static bool rx_discard(struct e1000e *c)
 {
 	struct e1000e_frame f;
 	u32 n;
@@ -196,9 +196,9 @@ bool e1000e_rx_run(struct e1000e *c)
 	struct e1000e_frame f;
 
 	if (!c->rx.on)
-		return pass_by(c);
+		return rx_discard(c);
 	for (n = 0; n < E1000E_BURST && !c->rx.halted && e1000e_port_peek(c, &f); n++) {
-		if (!receive(c, &f, tail))
+		if (!rx_receive(c, &f, tail))
 			break;
 		e1000e_port_take(c);
 	}
@@ -206,7 +206,7 @@ bool e1000e_rx_run(struct e1000e *c)
 	if (!n)
 		return false;
 	if (!c->rx.halted)
-		write_back(c);
+		rx_write_back(c);
 	if (e1000e_ring_room(&c->rx, tail) <= c->config.rx_low)
 		c->causes |= ICR_RXDMT0;
 	return true;

@@ -28,7 +28,7 @@ static const struct {
 	{0x40fc, ST_TSCTFC, 0},	   {0x4100, ST_IAC, 0},
 };
 
-static u32 read_short(u64 *stat)
+static u32 stat_read_short(u64 *stat)
 {
 	u32 value = *stat < COUNTER_MAX ? (u32)*stat : COUNTER_MAX;
 
@@ -44,7 +44,7 @@ u32 e1000e_stat_read(struct e1000e_regs *r, u64 offset)
 	for (i = 0; i < ARRAY_SIZE(counters); i++) {
 		stat = &r->stat[counters[i].stat];
 		if (counters[i].offset == offset)
-			return counters[i].octets ? (u32)*stat : read_short(stat);
+			return counters[i].octets ? (u32)*stat : stat_read_short(stat);
 		if (counters[i].octets && counters[i].offset + 4u == offset) {
 			value = (u32)(*stat >> 32);
 			*stat = 0;

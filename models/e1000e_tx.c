@@ -18,7 +18,7 @@
 #include <endian.h>
 #include <string.h>
 
-static void count_sent(struct e1000e *c, const u8 *frame, u32 len)
+static void tx_count_sent(struct e1000e *c, const u8 *frame, u32 len)
 {
 	e1000e_count(c, ST_GPTC, 1);
 	e1000e_count(c, ST_GOTC, e1000e_wire_bytes(len));
@@ -31,7 +31,7 @@ static void count_sent(struct e1000e *c, const u8 *frame, u32 len)
 	c->moved++;
 }
 
-static void give_up(struct e1000e *c, enum e1000e_stat why)
+static void tx_abandon_frame(struct e1000e *c, enum e1000e_stat why)
 {
 	e1000e_count(c, why, 1);
 	e1000e_count(c, ST_TPT, 1);
@@ -39,7 +39,7 @@ static void give_up(struct e1000e *c, enum e1000e_stat why)
 }
 
 /* Its last four bytes are not its FCS. */
-static bool fcs_wrong(struct e1000e *c, const u8 *frame, u32 len)
+static bool tx_fcs_wrong(struct e1000e *c, const u8 *frame, u32 len)
 {
 	u32 fcs;
 
@@ -47,20 +47,20 @@ static bool fcs_wrong(struct e1000e *c, const u8 *frame, u32 len)
 	return le32toh(fcs) != e1000e_crc(c->crc_table, frame, len);
 }
 
-static void send(struct e1000e *c, const u8 *place, u32 len, u32 cmd, enum e1000e_place p)
+static void tx_send(struct e1000e *c, const u8 *place, u32 len, u32 cmd, enum e1000e_place p)
 {
 	bool bad = false;
 
 	if (unlikely(!(cmd & TXD_IFCS))) {
 		len -= E1000E_FCS;
-		bad = fcs_wrong(c, place, len);
+		bad = tx_fcs_wrong(c, place, len);
 	}
-	count_sent(c, place, len);
+	tx_count_sent(c, place, len);
 	if (p == PLACE_OK)
 		e1000e_port_send(c, place, len, bad);
 }
 
-static bool length_ok(u32 len, u32 cmd)
+static bool tx_length_ok(u32 len, u32 cmd)
 {
 	u32 fcs = cmd & TXD_IFCS ? 0 : E1000E_FCS;
 
@@ -68,27 +68,27 @@ static bool length_ok(u32 len, u32 cmd)
 }
 
 /* False: it waits for the twin. */
-static bool send_one(struct e1000e *c, u64 addr, u32 len, u32 cmd)
+static bool tx_send_one(struct e1000e *c, u64 addr, u32 len, u32 cmd)
 {
 	enum e1000e_place p;
 	u8 *place;
 
-	if (unlikely(!length_ok(len, cmd))) {
-		give_up(c, ST_ECOL);
+	if (unlikely(!tx_length_ok(len, cmd))) {
+		tx_abandon_frame(c, ST_ECOL);
 		return true;
 	}
 	p = e1000e_port_place(c, len, &place);
 	if (p == PLACE_WAIT)
 		return false;
 	if (unlikely(dmamap_bus_read(c->dev, addr, place, len)))
-		give_up(c, ST_ECOL);
+		tx_abandon_frame(c, ST_ECOL);
 	else
-		send(c, place, len, cmd, p);
+		tx_send(c, place, len, cmd, p);
 	return true;
 }
 
 /* Adds a piece to the packet that is coming together. */
-static void gather(struct e1000e *c, u64 addr, u32 len)
+static void tx_gather(struct e1000e *c, u64 addr, u32 len)
 {
 	if (len > sizeof(c->frame) - c->frame_len) {
 		c->frame_bad = true;
@@ -99,21 +99,21 @@ static void gather(struct e1000e *c, u64 addr, u32 len)
 	c->frame_len += len;
 }
 
-static void forget(struct e1000e *c)
+static void tx_drop_frame(struct e1000e *c)
 {
 	c->frame_len = 0;
 	c->frame_bad = c->frame_whole = c->frame_tso = false;
 }
 
 /* The packet is whole, or will be with the descriptors to come. False: it waits for the twin. */
-static bool send_gathered(struct e1000e *c, u32 cmd)
+static bool tx_send_gathered(struct e1000e *c, u32 cmd)
 {
 	enum e1000e_place p;
 	u8 *place;
 
-	if (c->frame_tso || c->frame_bad || !length_ok(c->frame_len, cmd)) {
-		give_up(c, c->frame_tso ? ST_TSCTFC : ST_ECOL);
-		forget(c);
+	if (c->frame_tso || c->frame_bad || !tx_length_ok(c->frame_len, cmd)) {
+		tx_abandon_frame(c, c->frame_tso ? ST_TSCTFC : ST_ECOL);
+		tx_drop_frame(c);
 		return true;
 	}
 	p = e1000e_port_place(c, c->frame_len, &place);
@@ -121,19 +121,19 @@ static bool send_gathered(struct e1000e *c, u32 cmd)
 		return false;
 	if (place != c->frame)
 		memcpy(place, c->frame, c->frame_len);
-	send(c, place, c->frame_len, cmd, p);
-	forget(c);
+	tx_send(c, place, c->frame_len, cmd, p);
+	tx_drop_frame(c);
 	return true;
 }
 
 /* One descriptor. False: its packet waits for the twin. */
-static bool run_one(struct e1000e *c, struct e1000e_desc *d)
+static bool tx_run_one(struct e1000e *c, struct e1000e_desc *d)
 {
 	u64 addr = le64toh(d->q[0]);
 	u32 cmd = (u32)le64toh(d->q[1]), len = cmd & 0xffff;
 
 	if (likely((cmd & (TXD_EOP | TXD_DEXT)) == TXD_EOP && !c->frame_len && !c->frame_bad))
-		return send_one(c, addr, len, cmd);
+		return tx_send_one(c, addr, len, cmd);
 	if (cmd & TXD_DEXT) {
 		if (TXD_DTYP(cmd) != 1)
 			return true;
@@ -141,15 +141,15 @@ static bool run_one(struct e1000e *c, struct e1000e_desc *d)
 		c->frame_tso |= (cmd & TXD_TSE) != 0;
 	}
 	if (!c->frame_whole)
-		gather(c, addr, len);
+		tx_gather(c, addr, len);
 	if (!(cmd & TXD_EOP))
 		return true;
 	c->frame_whole = true;
-	return send_gathered(c, cmd);
+	return tx_send_gathered(c, cmd);
 }
 
 /* Runs of descriptors with DD in desc[written … next). */
-static void write_back(struct e1000e *c)
+static void tx_write_back(struct e1000e *c)
 {
 	struct e1000e_ring *r = &c->tx;
 	u32 i = r->written, from;
@@ -167,12 +167,12 @@ static void write_back(struct e1000e *c)
 	r->written = r->next;
 }
 
-static struct e1000e_desc *next_desc(struct e1000e *c, u32 tail)
+static struct e1000e_desc *tx_next_desc(struct e1000e *c, u32 tail)
 {
 	struct e1000e_ring *r = &c->tx;
 
 	if (r->next == r->have) {
-		write_back(c);
+		tx_write_back(c);
 		if (r->halted || !e1000e_ring_fetch(c, r, tail))
 			return NULL;
 	}
@@ -187,8 +187,8 @@ bool e1000e_tx_run(struct e1000e *c)
 	if (!c->tx.on || c->tx.halted)
 		return false;
 	for (n = 0; n < E1000E_BURST; n++) {
-		d = next_desc(c, tail);
-		if (!d || !run_one(c, d))
+		d = tx_next_desc(c, tail);
+		if (!d || !tx_run_one(c, d))
 			break;
 		if (d->q[1] & htole64(TXD_RS))
 			d->q[1] |= htole64(TXD_DD);
@@ -200,7 +200,7 @@ bool e1000e_tx_run(struct e1000e *c)
 		return false;
 	e1000e_port_sent(c);
 	if (!c->tx.halted)
-		write_back(c);
+		tx_write_back(c);
 	if (c->tx.head == tail)
 		c->causes |= ICR_TXQE;
 	return true;

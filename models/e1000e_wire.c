@@ -61,7 +61,7 @@ static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static struct e1000e_wire *wires;
 
 /* Under registry. */
-static struct e1000e_wire *find_or_make(const char *name)
+static struct e1000e_wire *wire_find_or_create(const char *name)
 {
 	struct e1000e_wire *w;
 
@@ -78,7 +78,7 @@ static struct e1000e_wire *find_or_make(const char *name)
 	return w;
 }
 
-static void wake_twin(struct e1000e_wire *w, int end, u32 pending)
+static void wire_wake_twin(struct e1000e_wire *w, int end, u32 pending)
 {
 	lock_acquire(&w->lock);
 	if (w->end[1 - end].card)
@@ -98,7 +98,7 @@ struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *
 			"%d characters",
 			name, NAME_MAX_);
 	pthread_mutex_lock(&registry);
-	w = find_or_make(name);
+	w = wire_find_or_create(name);
 	if (w && w->end[0].card && w->end[1].card)
 		w = error_null(
 			EBUSY,
@@ -112,7 +112,7 @@ struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *
 		lock_release(&w->lock);
 		write_once(&w->end[*end].accepts, 0);
 		write_release(&w->end[*end].present, 1);
-		wake_twin(w, *end, E1000E_PEND_LINK);
+		wire_wake_twin(w, *end, E1000E_PEND_LINK);
 	}
 	pthread_mutex_unlock(&registry);
 	return w;
@@ -130,7 +130,7 @@ void e1000e_wire_put(struct e1000e_wire *w, int end)
 	lock_release(&w->lock);
 	write_once(&w->end[end].accepts, 0);
 	write_release(&w->end[end].present, 0);
-	wake_twin(w, end, E1000E_PEND_LINK);
+	wire_wake_twin(w, end, E1000E_PEND_LINK);
 	if (!w->end[1 - end].card) {
 		for (p = &wires; *p != w; p = &(*p)->next)
 			;
@@ -144,7 +144,7 @@ void e1000e_wire_leave(struct e1000e_wire *w, int end)
 {
 	e1000e_wire_accept(w, end, 0);
 	write_release(&w->end[end].present, 0);
-	wake_twin(w, end, E1000E_PEND_LINK);
+	wire_wake_twin(w, end, E1000E_PEND_LINK);
 }
 
 bool e1000e_wire_twin(const struct e1000e_wire *w, int end)
@@ -157,7 +157,7 @@ void e1000e_wire_accept(struct e1000e_wire *w, int end, u32 how)
 	if (read_once(&w->end[end].accepts) == how)
 		return;
 	write_release(&w->end[end].accepts, how);
-	wake_twin(w, end, E1000E_PEND_WORK);
+	wire_wake_twin(w, end, E1000E_PEND_WORK);
 }
 
 u32 e1000e_wire_accepts(const struct e1000e_wire *w, int end)
@@ -165,13 +165,13 @@ u32 e1000e_wire_accepts(const struct e1000e_wire *w, int end)
 	return read_acquire(&w->end[1 - end].accepts);
 }
 
-static u32 record_bytes(u32 len)
+static u32 wire_record_bytes(u32 len)
 {
 	return (u32)(sizeof(struct record) + align_up(len, 8));
 }
 
 /* [head, head + need) is free. */
-static bool has_room(struct ring *r, u64 head, u64 need)
+static bool wire_has_space(struct ring *r, u64 head, u64 need)
 {
 	if (head + need - r->tail_seen <= RING_BYTES)
 		return true;
@@ -183,12 +183,12 @@ static bool has_room(struct ring *r, u64 head, u64 need)
 u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 {
 	struct ring *r = &w->ring[end];
-	u64 at = r->added % RING_BYTES, left = RING_BYTES - at, need = record_bytes(len);
+	u64 at = r->added % RING_BYTES, left = RING_BYTES - at, need = wire_record_bytes(len);
 	const struct record skip = {SKIP, 0};
 
 	if (left >= need)
-		return has_room(r, r->added, need) ? r->data + at + sizeof(skip) : NULL;
-	if (!has_room(r, r->added, left + need))
+		return wire_has_space(r, r->added, need) ? r->data + at + sizeof(skip) : NULL;
+	if (!wire_has_space(r, r->added, left + need))
 		return NULL;
 	memcpy(r->data + at, &skip, sizeof(skip));
 	r->added += left;
@@ -202,7 +202,7 @@ void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad)
 	const struct record rec = {len, bad ? BAD : 0};
 
 	memcpy(r->data + r->added % RING_BYTES, &rec, sizeof(rec));
-	r->added += record_bytes(len);
+	r->added += wire_record_bytes(len);
 }
 
 /* What was added is for the twin to see. */
@@ -211,7 +211,7 @@ void e1000e_wire_show(struct e1000e_wire *w, int end)
 	if (w->ring[end].added == read_once(&w->ring[end].head))
 		return;
 	write_release(&w->ring[end].head, w->ring[end].added);
-	wake_twin(w, end, E1000E_PEND_WORK);
+	wire_wake_twin(w, end, E1000E_PEND_WORK);
 }
 
 void e1000e_wire_miss(struct e1000e_wire *w, int end)
@@ -250,7 +250,7 @@ bool e1000e_wire_peek(struct e1000e_wire *w, int end, struct e1000e_frame *f)
 
 void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len)
 {
-	w->ring[1 - end].taken += record_bytes(len);
+	w->ring[1 - end].taken += wire_record_bytes(len);
 }
 
 /* The room of what was taken is the twin's again, which may be waiting for it. */
@@ -262,5 +262,5 @@ void e1000e_wire_free(struct e1000e_wire *w, int end)
 		return;
 	write_release(&r->tail, r->taken);
 	if (read_once(&w->end[end].accepts) & WIRE_PAUSES)
-		wake_twin(w, end, E1000E_PEND_WORK);
+		wire_wake_twin(w, end, E1000E_PEND_WORK);
 }

@@ -3,7 +3,7 @@
  * The card's thread. It looks for work a little while after the last before it sleeps, since waking
  * it costs the driver a system call and both some microseconds.
  *
- *  e1000e_ring_bell()                       sleep_until()
+ *  e1000e_ring_bell()                       e1000e_sleep_until()
  *    pending |= bits    (A)                   asleep = 1         (C)
  *    if (asleep) wake   (B)                   if (!pending) wait (D)
  *
@@ -13,31 +13,24 @@
 #include "base/math.h"
 #include "e1000e.h"
 
-#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define LOOK_NS	       30000 /* how long to look for more work before sleeping */
 #define RELAX_PER_LOOK 8
 
 void e1000e_ring_bell(struct e1000e *c, u32 pending)
 {
-	__atomic_fetch_or(&c->bell.pending, pending, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&c->bell.asleep, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
-		syscall(SYS_futex, &c->bell.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	}
+	doorbell_ring(&c->bell.door, pending);
 }
 
-static bool look_for_work(struct e1000e *c, u64 until)
+static bool e1000e_poll_for_work(struct e1000e *c, u64 until)
 {
 	int i;
 
 	do {
 		for (i = 0; i < RELAX_PER_LOOK; i++) {
-			if (read_once(&c->bell.pending))
+			if (doorbell_is_rung(&c->bell.door))
 				return true;
 			cpu_relax();
 		}
@@ -48,7 +41,7 @@ static bool look_for_work(struct e1000e *c, u64 until)
 }
 
 /* Until the bell rings or that time comes; 0: no time. */
-static void sleep_until(struct e1000e *c, u64 when)
+static void e1000e_sleep_until(struct e1000e *c, u64 when)
 {
 	u64 now = when ? clock_ns() : 0;
 	struct timespec t = {.tv_sec = (time_t)((when - now) / NS_PER_S),
@@ -56,30 +49,26 @@ static void sleep_until(struct e1000e *c, u64 when)
 
 	if (when && now >= when)
 		return;
-	__atomic_store_n(&c->bell.asleep, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &c->bell.asleep, FUTEX_WAIT_PRIVATE, 1, when ? &t : NULL, NULL,
-			0);
-	__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
+	doorbell_sleep(&c->bell.door, when ? &t : NULL);
 }
 
-static void wait_for_work(struct e1000e *c)
+static void e1000e_wait_for_work(struct e1000e *c)
 {
 	u64 due = e1000e_port_due(c), until = clock_ns() + LOOK_NS;
 
 	if (c->irq_at_ns && (!due || c->irq_at_ns < due))
 		due = c->irq_at_ns;
 	if (due && due < until) {
-		look_for_work(c, due);
+		e1000e_poll_for_work(c, due);
 		return;
 	}
-	if ((c->rx.on || c->tx.on) && look_for_work(c, until))
+	if ((c->rx.on || c->tx.on) && e1000e_poll_for_work(c, until))
 		return;
 	e1000e_port_idle(c);
-	sleep_until(c, due);
+	e1000e_sleep_until(c, due);
 }
 
-static u32 buffer_bytes(u32 rctl)
+static u32 e1000e_buffer_bytes(u32 rctl)
 {
 	if (RCTL_FLXBUF(rctl))
 		return RCTL_FLXBUF(rctl) << 10;
@@ -89,7 +78,7 @@ static u32 buffer_bytes(u32 rctl)
 	return 2048u >> RCTL_BSIZE(rctl);
 }
 
-static void take_addresses(struct e1000e_config *g, const u32 *word)
+static void e1000e_load_addresses(struct e1000e_config *g, const u32 *word)
 {
 	u32 i, high;
 
@@ -103,21 +92,21 @@ static void take_addresses(struct e1000e_config *g, const u32 *word)
 	memcpy(g->mta, &word[REG_MTA / 4], sizeof(g->mta));
 }
 
-static void take_config(struct e1000e *c, const u32 *word)
+static void e1000e_load_config(struct e1000e *c, const u32 *word)
 {
 	struct e1000e_config *g = &c->config;
 
 	g->ctrl = word[REG_CTRL / 4];
 	g->rctl = word[REG_RCTL / 4];
 	g->extended = word[REG_RFCTL / 4] & RFCTL_EXSTEN;
-	g->rx_buffer = buffer_bytes(g->rctl);
+	g->rx_buffer = e1000e_buffer_bytes(g->rctl);
 	g->rx_most = g->rctl & RCTL_LPE ? E1000E_FRAME_MAX : E1000E_LONG;
 	g->rx_fcs = g->rctl & RCTL_SECRC ? 0 : E1000E_FCS;
-	take_addresses(g, word);
+	e1000e_load_addresses(g, word);
 }
 
 /* A unit that is switched on begins with its ring's registers as they are then. */
-static void take_ring(struct e1000e_ring *r, const u32 *word, bool on)
+static void e1000e_load_ring(struct e1000e_ring *r, const u32 *word, bool on)
 {
 	if (on && !r->on) {
 		e1000e_ring_restart(r, r->head);
@@ -131,7 +120,7 @@ static void take_ring(struct e1000e_ring *r, const u32 *word, bool on)
 }
 
 /* Under the lock. */
-static void take_registers(struct e1000e *c)
+static void e1000e_load_registers(struct e1000e *c)
 {
 	struct e1000e_regs *r = &c->regs;
 	bool master;
@@ -139,19 +128,20 @@ static void take_registers(struct e1000e *c)
 	if (r->reset)
 		e1000e_regs_reset(c);
 	r->reset = false;
-	take_config(c, r->word);
+	e1000e_load_config(c, r->word);
 	if (r->rdh_written)
 		e1000e_ring_restart(&c->rx, r->new_rdh);
 	if (r->tdh_written)
 		e1000e_ring_restart(&c->tx, r->new_tdh);
 	r->rdh_written = r->tdh_written = false;
 	master = !(c->config.ctrl & CTRL_MASTER_OFF) && !c->gone;
-	take_ring(&c->rx, &r->word[REG_RDBAL / 4], master && (c->config.rctl & RCTL_EN));
-	take_ring(&c->tx, &r->word[REG_TDBAL / 4], master && (r->word[REG_TCTL / 4] & TCTL_EN));
+	e1000e_load_ring(&c->rx, &r->word[REG_RDBAL / 4], master && (c->config.rctl & RCTL_EN));
+	e1000e_load_ring(&c->tx, &r->word[REG_TDBAL / 4],
+			 master && (r->word[REG_TCTL / 4] & TCTL_EN));
 	c->config.rx_low = c->rx.size >> (1 + RCTL_RDMTS(c->config.rctl));
 }
 
-static void link_step(struct e1000e *c)
+static void e1000e_link_step(struct e1000e *c)
 {
 	u32 link = e1000e_port_up(c) && (c->config.ctrl & CTRL_SLU) && !c->gone, how = 0;
 
@@ -165,14 +155,14 @@ static void link_step(struct e1000e *c)
 		e1000e_wire_accept(c->wire, c->end, how);
 }
 
-static void control_step(struct e1000e *c)
+static void e1000e_control_step(struct e1000e *c)
 {
 	bool sending = c->tx.on;
 	u32 asked;
 
 	lock_acquire(&c->regs.lock);
 	asked = c->regs.asked;
-	take_registers(c);
+	e1000e_load_registers(c);
 	lock_release(&c->regs.lock);
 	write_release(&c->rdh, c->rx.head);
 	write_release(&c->tdh, c->tx.head);
@@ -180,30 +170,30 @@ static void control_step(struct e1000e *c)
 		c->frame_len = 0;
 		c->frame_bad = c->frame_whole = c->frame_tso = false;
 	}
-	link_step(c);
+	e1000e_link_step(c);
 	write_release(&c->bell.done, asked);
 }
 
 /* Pulled out: it answers nothing any more and moves nothing. */
-static void unplug(struct e1000e *c)
+static void e1000e_unplug(struct e1000e *c)
 {
 	write_release(&c->gone, 1);
 	if (c->wire)
 		e1000e_wire_leave(c->wire, c->end);
-	control_step(c);
+	e1000e_control_step(c);
 }
 
-static void take_pending(struct e1000e *c)
+static void e1000e_handle_pending(struct e1000e *c)
 {
-	u32 pending = read_once(&c->bell.pending);
+	u64 pending;
 
-	if (!pending)
+	if (!doorbell_is_rung(&c->bell.door))
 		return;
-	pending = __atomic_exchange_n(&c->bell.pending, 0, __ATOMIC_SEQ_CST);
+	pending = doorbell_take(&c->bell.door);
 	if (pending & E1000E_PEND_CONTROL)
-		control_step(c);
+		e1000e_control_step(c);
 	else if (pending & E1000E_PEND_LINK)
-		link_step(c);
+		e1000e_link_step(c);
 }
 
 void *e1000e_worker(void *arg)
@@ -213,18 +203,18 @@ void *e1000e_worker(void *arg)
 
 	while (!read_once(&c->bell.stop)) {
 		c->now_ns = c->wall_ns = 0;
-		take_pending(c);
+		e1000e_handle_pending(c);
 		busy = e1000e_tx_run(c);
 		busy |= e1000e_rx_run(c);
 		if (c->out.broken && c->link)
-			link_step(c);
+			e1000e_link_step(c);
 		e1000e_publish(c);
 		e1000e_irq_run(c);
 		if (c->unplug && c->moved >= c->unplug && !c->gone)
-			unplug(c);
+			e1000e_unplug(c);
 		/* what rang for the end may be taken already: then the end is seen here */
-		if (!busy && !read_once(&c->bell.pending) && !read_once(&c->bell.stop))
-			wait_for_work(c);
+		if (!busy && !doorbell_is_rung(&c->bell.door) && !read_once(&c->bell.stop))
+			e1000e_wait_for_work(c);
 	}
 	return NULL;
 }

@@ -71,7 +71,7 @@ struct edu {
 };
 
 /* From 34! on the product is 0 modulo 2^32, so the loop ends early for any number. */
-static u32 factorial(u32 n)
+static u32 edu_compute_factorial(u32 n)
 {
 	u32 product = 1;
 
@@ -81,17 +81,17 @@ static u32 factorial(u32 n)
 }
 
 /* The place in the buffer that [at, at + count) means, or NULL. */
-static u8 *buffer_place(struct edu *e, u64 at, u64 count)
+static u8 *edu_buffer_place(struct edu *e, u64 at, u64 count)
 {
 	if (at < EDU_BUF_AT || !range_within(at - EDU_BUF_AT, count, EDU_BUF_SIZE))
 		return NULL;
 	return e->buf + (at - EDU_BUF_AT);
 }
 
-static void dma_copy(struct edu *e, const struct edu_dma *d)
+static void edu_dma_copy(struct edu *e, const struct edu_dma *d)
 {
 	bool to_ram = d->cmd & CMD_TO_RAM;
-	u8 *place = buffer_place(e, to_ram ? d->src : d->dst, d->count);
+	u8 *place = edu_buffer_place(e, to_ram ? d->src : d->dst, d->count);
 
 	if (!place)
 		return;
@@ -102,7 +102,7 @@ static void dma_copy(struct edu *e, const struct edu_dma *d)
 		(void)dmamap_bus_read(e->dev, d->src & e->dma_mask, place, d->count);
 }
 
-static void raise_irq(struct edu *e, u32 bits)
+static void edu_raise_irq(struct edu *e, u32 bits)
 {
 	bool fire;
 
@@ -115,35 +115,35 @@ static void raise_irq(struct edu *e, u32 bits)
 }
 
 /* Called and left with the lock held, which it lets go of meanwhile. */
-static void run_factorial(struct edu *e)
+static void edu_run_factorial(struct edu *e)
 {
 	u32 n = e->factorial, result;
 	bool irq;
 
 	pthread_mutex_unlock(&e->lock);
-	result = factorial(n);
+	result = edu_compute_factorial(n);
 	pthread_mutex_lock(&e->lock);
 	e->factorial = result;
 	e->status &= ~STATUS_COMPUTING;
 	irq = e->status & STATUS_IRQ;
 	pthread_mutex_unlock(&e->lock);
 	if (irq)
-		raise_irq(e, IRQ_FACTORIAL);
+		edu_raise_irq(e, IRQ_FACTORIAL);
 	pthread_mutex_lock(&e->lock);
 }
 
-/* As run_factorial(). */
-static void run_dma(struct edu *e)
+/* As edu_run_factorial(). */
+static void edu_run_dma(struct edu *e)
 {
 	struct edu_dma d = e->dma;
 
 	pthread_mutex_unlock(&e->lock);
-	dma_copy(e, &d);
+	edu_dma_copy(e, &d);
 	pthread_mutex_lock(&e->lock);
 	e->dma.cmd &= ~(u64)CMD_RUN;
 	pthread_mutex_unlock(&e->lock);
 	if (d.cmd & CMD_IRQ)
-		raise_irq(e, IRQ_DMA);
+		edu_raise_irq(e, IRQ_DMA);
 	pthread_mutex_lock(&e->lock);
 }
 
@@ -154,9 +154,9 @@ static void *edu_thread(void *arg)
 	pthread_mutex_lock(&e->lock);
 	while (!e->stop) {
 		if (e->status & STATUS_COMPUTING)
-			run_factorial(e);
+			edu_run_factorial(e);
 		else if (e->dma.cmd & CMD_RUN)
-			run_dma(e);
+			edu_run_dma(e);
 		else
 			pthread_cond_wait(&e->work, &e->lock);
 	}
@@ -164,7 +164,7 @@ static void *edu_thread(void *arg)
 	return NULL;
 }
 
-static u64 read_locked(struct edu *e, u64 offset)
+static u64 edu_read_locked(struct edu *e, u64 offset)
 {
 	switch (offset) {
 	case EDU_ID:
@@ -190,31 +190,31 @@ static u64 read_locked(struct edu *e, u64 offset)
 	}
 }
 
-static bool access_ok(int bar, u64 offset, unsigned int size)
+static bool edu_access_ok(int bar, u64 offset, unsigned int size)
 {
 	return bar == 0 && (size == 4 || (size == 8 && offset >= EDU_WIDE));
 }
 
-static u64 edu_read(void *model, int bar, u64 offset, unsigned int size)
+static u64 edu_reg_read(void *model, int bar, u64 offset, unsigned int size)
 {
 	struct edu *e = model;
 	u64 value;
 
-	if (!access_ok(bar, offset, size))
+	if (!edu_access_ok(bar, offset, size))
 		return size == 4 ? UINT32_MAX : UINT64_MAX;
 	pthread_mutex_lock(&e->lock);
-	value = read_locked(e, offset);
+	value = edu_read_locked(e, offset);
 	pthread_mutex_unlock(&e->lock);
 	return size == 4 ? (u32)value : value;
 }
 
-static void dma_write(struct edu *e, u64 *reg, u64 value)
+static void edu_dma_write(struct edu *e, u64 *reg, u64 value)
 {
 	if (!(e->dma.cmd & CMD_RUN))
 		*reg = value;
 }
 
-static void command_write(struct edu *e, u64 value)
+static void edu_command_write(struct edu *e, u64 value)
 {
 	if (!(value & CMD_RUN) || (e->dma.cmd & CMD_RUN))
 		return;
@@ -222,7 +222,7 @@ static void command_write(struct edu *e, u64 value)
 	pthread_cond_signal(&e->work);
 }
 
-static void factorial_write(struct edu *e, u32 value)
+static void edu_factorial_write(struct edu *e, u32 value)
 {
 	if (e->status & STATUS_COMPUTING)
 		return;
@@ -231,14 +231,14 @@ static void factorial_write(struct edu *e, u32 value)
 	pthread_cond_signal(&e->work);
 }
 
-static void write_locked(struct edu *e, u64 offset, u64 value)
+static void edu_write_locked(struct edu *e, u64 offset, u64 value)
 {
 	switch (offset) {
 	case EDU_LIVE:
 		e->live = ~(u32)value;
 		break;
 	case EDU_FACTORIAL:
-		factorial_write(e, (u32)value);
+		edu_factorial_write(e, (u32)value);
 		break;
 	case EDU_STATUS:
 		e->status = (e->status & ~STATUS_IRQ) | ((u32)value & STATUS_IRQ);
@@ -247,38 +247,38 @@ static void write_locked(struct edu *e, u64 offset, u64 value)
 		e->irq_status &= ~(u32)value;
 		break;
 	case EDU_DMA_SRC:
-		dma_write(e, &e->dma.src, value);
+		edu_dma_write(e, &e->dma.src, value);
 		break;
 	case EDU_DMA_DST:
-		dma_write(e, &e->dma.dst, value);
+		edu_dma_write(e, &e->dma.dst, value);
 		break;
 	case EDU_DMA_COUNT:
-		dma_write(e, &e->dma.count, value);
+		edu_dma_write(e, &e->dma.count, value);
 		break;
 	case EDU_DMA_CMD:
-		command_write(e, value);
+		edu_command_write(e, value);
 		break;
 	}
 }
 
-static void edu_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
+static void edu_reg_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
 {
 	struct edu *e = model;
 
-	if (!access_ok(bar, offset, size))
+	if (!edu_access_ok(bar, offset, size))
 		return;
 	if (size == 4)
 		value = (u32)value;
 	if (offset == EDU_IRQ_RAISE) {
-		raise_irq(e, (u32)value);
+		edu_raise_irq(e, (u32)value);
 		return;
 	}
 	pthread_mutex_lock(&e->lock);
-	write_locked(e, offset, value);
+	edu_write_locked(e, offset, value);
 	pthread_mutex_unlock(&e->lock);
 }
 
-static int parse_mask(const char *text, u64 *mask)
+static int edu_parse_mask(const char *text, u64 *mask)
 {
 	char *end;
 	unsigned long long v;
@@ -305,7 +305,7 @@ static int edu_create(struct device *dev, const struct model_arg *args, int n_ar
 	e->dev = dev;
 	e->dma_mask = EDU_DMA_MASK;
 	for (i = 0; i < n_args; i++) {
-		err = parse_mask(args[i].value, &e->dma_mask);
+		err = edu_parse_mask(args[i].value, &e->dma_mask);
 		if (err)
 			goto free_edu;
 	}
@@ -347,6 +347,6 @@ const struct model_ops model_edu = {
 	.vectors = 1,
 	.create = edu_create,
 	.destroy = edu_destroy,
-	.read = edu_read,
-	.write = edu_write,
+	.read = edu_reg_read,
+	.write = edu_reg_write,
 };

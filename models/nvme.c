@@ -10,19 +10,19 @@
 
 #include <stdlib.h>
 
-static u64 capabilities(void)
+static u64 nvmesim_capabilities(void)
 {
 	return (NVME_ENTRIES_MAX - 1) | NVME_CAP_CQR | (40ull << NVME_CAP_TO_SHIFT) |
 	       NVME_CAP_CSS_NVM | NVME_CAP_MPSMAX(NVME_MPS_MAX);
 }
 
-static u32 read_locked(struct nvme *n, u64 offset)
+static u32 nvmesim_read_locked(struct nvme *n, u64 offset)
 {
 	switch (offset) {
 	case NVME_REG_CAP:
-		return (u32)capabilities();
+		return (u32)nvmesim_capabilities();
 	case NVME_REG_CAP + 4:
-		return (u32)(capabilities() >> 32);
+		return (u32)(nvmesim_capabilities() >> 32);
 	case NVME_REG_VS:
 		return NVME_VERSION_1_4;
 	case NVME_REG_INTMS:
@@ -49,7 +49,7 @@ static u32 read_locked(struct nvme *n, u64 offset)
 	}
 }
 
-static u32 read_reg(struct nvme *n, u64 offset)
+static u32 nvmesim_read_reg(struct nvme *n, u64 offset)
 {
 	u32 value;
 
@@ -60,22 +60,22 @@ static u32 read_reg(struct nvme *n, u64 offset)
 	if (offset == NVME_REG_CSTS)
 		return read_acquire(&n->regs.csts);
 	lock_acquire(&n->regs.lock);
-	value = read_locked(n, offset);
+	value = nvmesim_read_locked(n, offset);
 	lock_release(&n->regs.lock);
 	return value;
 }
 
-static u64 nvme_read(void *model, int bar, u64 offset, unsigned int size)
+static u64 nvmesim_read(void *model, int bar, u64 offset, unsigned int size)
 {
 	u64 low;
 
 	if (bar != 0)
 		return size == 4 ? UINT32_MAX : UINT64_MAX;
-	low = read_reg(model, offset);
-	return size == 4 ? low : low | ((u64)read_reg(model, offset + 4) << 32);
+	low = nvmesim_read_reg(model, offset);
+	return size == 4 ? low : low | ((u64)nvmesim_read_reg(model, offset + 4) << 32);
 }
 
-static void doorbell(struct nvme *n, u64 index, u32 value)
+static void nvmesim_doorbell(struct nvme *n, u64 index, u32 value)
 {
 	u64 qid = index / 2;
 
@@ -93,7 +93,7 @@ static void doorbell(struct nvme *n, u64 index, u32 value)
 }
 
 /* Gives the vectors to interrupt now that they are unmasked. */
-static u32 unmask(struct nvme_regs *r, u32 bits)
+static u32 nvmesim_unmask(struct nvme_regs *r, u32 bits)
 {
 	u32 due = r->int_held & bits;
 
@@ -102,7 +102,7 @@ static u32 unmask(struct nvme_regs *r, u32 bits)
 	return due;
 }
 
-static void half_write(u64 *reg, bool high, u32 value)
+static void nvmesim_write_half(u64 *reg, bool high, u32 value)
 {
 	if (high)
 		*reg = (*reg & UINT32_MAX) | ((u64)value << 32);
@@ -111,14 +111,14 @@ static void half_write(u64 *reg, bool high, u32 value)
 }
 
 /* Gives what to wake the worker with. */
-static u64 write_locked(struct nvme_regs *r, u64 offset, u32 value, u32 *due)
+static u64 nvmesim_write_locked(struct nvme_regs *r, u64 offset, u32 value, u32 *due)
 {
 	switch (offset) {
 	case NVME_REG_INTMS:
 		r->int_mask |= value;
 		return 0;
 	case NVME_REG_INTMC:
-		*due = unmask(r, value);
+		*due = nvmesim_unmask(r, value);
 		return 0;
 	case NVME_REG_CC:
 		value &= NVME_CC_WRITABLE;
@@ -131,28 +131,28 @@ static u64 write_locked(struct nvme_regs *r, u64 offset, u32 value, u32 *due)
 		return 0;
 	case NVME_REG_ASQ:
 	case NVME_REG_ASQ + 4:
-		half_write(&r->asq, offset != NVME_REG_ASQ, value);
+		nvmesim_write_half(&r->asq, offset != NVME_REG_ASQ, value);
 		return 0;
 	case NVME_REG_ACQ:
 	case NVME_REG_ACQ + 4:
-		half_write(&r->acq, offset != NVME_REG_ACQ, value);
+		nvmesim_write_half(&r->acq, offset != NVME_REG_ACQ, value);
 		return 0;
 	default:
 		return 0;
 	}
 }
 
-static void write_reg(struct nvme *n, u64 offset, u32 value)
+static void nvmesim_write_reg(struct nvme *n, u64 offset, u32 value)
 {
 	u32 due = 0;
 	u64 wake;
 
 	if (offset >= NVME_REG_DOORBELLS) {
-		doorbell(n, (offset - NVME_REG_DOORBELLS) / 4, value);
+		nvmesim_doorbell(n, (offset - NVME_REG_DOORBELLS) / 4, value);
 		return;
 	}
 	lock_acquire(&n->regs.lock);
-	wake = write_locked(&n->regs, offset, value, &due);
+	wake = nvmesim_write_locked(&n->regs, offset, value, &due);
 	lock_release(&n->regs.lock);
 	if (wake)
 		nvmesim_ring(n, wake);
@@ -160,16 +160,16 @@ static void write_reg(struct nvme *n, u64 offset, u32 value)
 		model_interrupt(n->dev, (unsigned int)__builtin_ctz(due));
 }
 
-static void nvme_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
+static void nvmesim_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
 {
 	if (bar != 0)
 		return;
-	write_reg(model, offset, (u32)value);
+	nvmesim_write_reg(model, offset, (u32)value);
 	if (size == 8)
-		write_reg(model, offset + 4, (u32)(value >> 32));
+		nvmesim_write_reg(model, offset + 4, (u32)(value >> 32));
 }
 
-static int parse_queues(struct nvme *n, const char *text)
+static int nvmesim_parse_queues(struct nvme *n, const char *text)
 {
 	char *end;
 	unsigned long v = strtoul(text, &end, 10);
@@ -182,7 +182,7 @@ static int parse_queues(struct nvme *n, const char *text)
 	return 0;
 }
 
-static int parse_readonly(const char *text, bool *readonly)
+static int nvmesim_parse_readonly(const char *text, bool *readonly)
 {
 	if ((text[0] != '0' && text[0] != '1') || text[1])
 		return error_set(EINVAL, "sim:nvme does not understand readonly=%s: say 0 or 1",
@@ -191,7 +191,7 @@ static int parse_readonly(const char *text, bool *readonly)
 	return 0;
 }
 
-static int parse_serial(struct nvme *n, const char *text)
+static int nvmesim_parse_serial(struct nvme *n, const char *text)
 {
 	size_t len = strlen(text), i;
 
@@ -206,7 +206,7 @@ static int parse_serial(struct nvme *n, const char *text)
 	return 0;
 }
 
-static int parse_args(struct nvme *n, const struct model_arg *args, int n_args)
+static int nvmesim_parse_args(struct nvme *n, const struct model_arg *args, int n_args)
 {
 	const char *path = NULL;
 	bool readonly = false;
@@ -216,11 +216,11 @@ static int parse_args(struct nvme *n, const struct model_arg *args, int n_args)
 		if (!strcmp(args[i].key, "image"))
 			path = args[i].value;
 		else if (!strcmp(args[i].key, "queues"))
-			err = parse_queues(n, args[i].value);
+			err = nvmesim_parse_queues(n, args[i].value);
 		else if (!strcmp(args[i].key, "readonly"))
-			err = parse_readonly(args[i].value, &readonly);
+			err = nvmesim_parse_readonly(args[i].value, &readonly);
 		else if (!strcmp(args[i].key, "serial"))
-			err = parse_serial(n, args[i].value);
+			err = nvmesim_parse_serial(n, args[i].value);
 	}
 	if (err)
 		return err;
@@ -231,7 +231,8 @@ static int parse_args(struct nvme *n, const struct model_arg *args, int n_args)
 	return nvmesim_image_open(&n->image, path, readonly);
 }
 
-static int nvme_create(struct device *dev, const struct model_arg *args, int n_args, void **model)
+static int nvmesim_create(struct device *dev, const struct model_arg *args, int n_args,
+			  void **model)
 {
 	struct nvme *n = alloc_aligned(64, sizeof(*n));
 	int err;
@@ -241,7 +242,7 @@ static int nvme_create(struct device *dev, const struct model_arg *args, int n_a
 	n->dev = dev;
 	n->io_queues_max = NVME_IO_QUEUES;
 	memcpy(n->serial, "dmamap-1", sizeof("dmamap-1"));
-	err = parse_args(n, args, n_args);
+	err = nvmesim_parse_args(n, args, n_args);
 	if (err)
 		goto free_model;
 	err = model_thread_start(&n->thread, nvmesim_worker, n, "sim:nvme");
@@ -257,7 +258,7 @@ free_model:
 	return err;
 }
 
-static void nvme_destroy(void *model)
+static void nvmesim_destroy(void *model)
 {
 	struct nvme *n = model;
 
@@ -274,8 +275,8 @@ const struct model_ops model_nvme = {
 	.name = "nvme",
 	.keys = nvme_keys,
 	.vectors = NVME_VECTORS,
-	.create = nvme_create,
-	.destroy = nvme_destroy,
-	.read = nvme_read,
-	.write = nvme_write,
+	.create = nvmesim_create,
+	.destroy = nvmesim_destroy,
+	.read = nvmesim_read,
+	.write = nvmesim_write,
 };

@@ -6,8 +6,8 @@
  *    atomic; they execute nothing;
  *  - the worker, the model's only thread: all the rest, without a lock.
  *
- * A doorbell write stores the value and sets its queue's bit in bell.pending; the worker takes the
- * whole word at once. Values are checked when the worker uses them, against the queue as it is
+ * A doorbell write stores the value and sets its queue's bit in bell.door.pending; the worker takes
+ * the whole word at once. Values are checked when the worker uses them, against the queue as it is
  * then, so a doorbell needs no lock and nonsense in it costs one look.
  *
  * Functions begin with nvmesim_, since nvme_ is the driver's, which may be linked to the same
@@ -21,6 +21,7 @@
 
 #include "base/lock.h"
 #include "device/model.h"
+#include "doorbell.h"
 #include "nvme_regs.h"
 
 #include <pthread.h>
@@ -42,7 +43,7 @@
 #define NVME_ERRORS	 16 /* entries of the error log */
 #define NVME_SERIAL_MAX	 20
 
-/* Bits of bell.pending beside one for each submission queue. */
+/* Bits of bell.door.pending beside one for each submission queue. */
 #define NVME_PEND_CONTROL  (1ull << 63) /* CC was written, or stop */
 #define NVME_PEND_CQ_HEADS (1ull << 62) /* a completion queue that was full has moved */
 #define NVME_PEND_BAD_BELL (1ull << 61) /* a doorbell that does not exist was written */
@@ -134,9 +135,8 @@ struct nvme {
 	u32 io_queues_max;
 
 	struct nvme_bell {
-		u64 pending;
+		struct doorbell door;
 		u32 stop;
-		u32 asleep;	/* the worker waits on this word */
 		u32 cq_waiting; /* some completion queue was found full */
 		u32 sq_tail[NVME_QUEUES];
 		u32 cq_head[NVME_QUEUES];
@@ -234,7 +234,7 @@ void nvmesim_ring(struct nvme *n, u64 pending);
 void nvmesim_csts(struct nvme *n, u32 clear, u32 set);
 static inline bool nvmesim_called(const struct nvme *n) /* something goes before commands */
 {
-	return read_once(&n->bell.pending) & NVME_PEND_CONTROL;
+	return read_once(&n->bell.door.pending) & NVME_PEND_CONTROL;
 }
 
 #endif

@@ -5,15 +5,15 @@
 #define QUEUE_CONTIGUOUS 0x1u
 #define QUEUE_INTERRUPTS 0x2u
 
-static u32 queue_id(const struct nvme_cmd *c)
+static u32 admin_queue_id(const struct nvme_cmd *c)
 {
 	return c->cdw10 & 0xffff;
 }
 
 /* What both kinds of new queue must fulfil; `entry_ok`: CC has their entry size. */
-static u16 queue_check(struct nvme *n, const struct nvme_cmd *c, bool taken, bool entry_ok)
+static u16 admin_check_queue(struct nvme *n, const struct nvme_cmd *c, bool taken, bool entry_ok)
 {
-	u32 id = queue_id(c), size = (c->cdw10 >> 16) + 1;
+	u32 id = admin_queue_id(c), size = (c->cdw10 >> 16) + 1;
 
 	if (!id || id > n->features.io_queues || taken)
 		return NVME_QUEUE_ID;
@@ -26,11 +26,11 @@ static u16 queue_check(struct nvme *n, const struct nvme_cmd *c, bool taken, boo
 	return NVME_OK;
 }
 
-static u16 create_cq(struct nvme *n, struct nvme_cmd *c)
+static u16 admin_create_cq(struct nvme *n, struct nvme_cmd *c)
 {
-	u32 id = queue_id(c), vector = c->cdw11 >> 16;
+	u32 id = admin_queue_id(c), vector = c->cdw11 >> 16;
 	bool entry_ok = NVME_CC_IOCQES(read_once(&n->regs.cc)) == NVME_CQE_SHIFT;
-	u16 status = queue_check(n, c, id < NVME_QUEUES && n->cq[id].live, entry_ok);
+	u16 status = admin_check_queue(n, c, id < NVME_QUEUES && n->cq[id].live, entry_ok);
 
 	if (!status && vector >= NVME_VECTORS)
 		status = NVME_VECTOR;
@@ -48,9 +48,9 @@ static u16 create_cq(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 create_sq(struct nvme *n, struct nvme_cmd *c)
+static u16 admin_create_sq(struct nvme *n, struct nvme_cmd *c)
 {
-	u32 id = queue_id(c), cq = c->cdw11 >> 16;
+	u32 id = admin_queue_id(c), cq = c->cdw11 >> 16;
 	bool entry_ok = NVME_CC_IOSQES(read_once(&n->regs.cc)) == NVME_SQE_SHIFT;
 	u16 status;
 
@@ -58,7 +58,7 @@ static u16 create_sq(struct nvme *n, struct nvme_cmd *c)
 		return NVME_QUEUE_ID;
 	if (!n->cq[cq].live)
 		return NVME_CQ_INVALID;
-	status = queue_check(n, c, id < NVME_QUEUES && n->sq[id].live, entry_ok);
+	status = admin_check_queue(n, c, id < NVME_QUEUES && n->sq[id].live, entry_ok);
 	if (status)
 		return status;
 	write_once(&n->bell.sq_tail[id], 0);
@@ -73,9 +73,9 @@ static u16 create_sq(struct nvme *n, struct nvme_cmd *c)
 }
 
 /* Commands of it that were taken have all been completed; those left in it are dropped. */
-static u16 delete_sq(struct nvme *n, struct nvme_cmd *c)
+static u16 admin_delete_sq(struct nvme *n, struct nvme_cmd *c)
 {
-	u32 id = queue_id(c);
+	u32 id = admin_queue_id(c);
 
 	if (!id || id >= NVME_QUEUES || !n->sq[id].live)
 		return NVME_QUEUE_ID;
@@ -86,9 +86,9 @@ static u16 delete_sq(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 delete_cq(struct nvme *n, struct nvme_cmd *c)
+static u16 admin_delete_cq(struct nvme *n, struct nvme_cmd *c)
 {
-	u32 id = queue_id(c);
+	u32 id = admin_queue_id(c);
 
 	if (!id || id >= NVME_QUEUES || !n->cq[id].live)
 		return NVME_QUEUE_ID;
@@ -99,7 +99,7 @@ static u16 delete_cq(struct nvme *n, struct nvme_cmd *c)
 }
 
 /* Commands complete in the order they are taken, so only a held event request can be aborted. */
-static u16 abort_command(struct nvme *n, struct nvme_cmd *c)
+static u16 admin_abort(struct nvme *n, struct nvme_cmd *c)
 {
 	bool admin = !(c->cdw10 & 0xffff);
 
@@ -111,19 +111,19 @@ u16 nvmesim_admin(struct nvme *n, struct nvme_cmd *c)
 {
 	switch (c->opcode) {
 	case NVME_ADMIN_DELETE_SQ:
-		return delete_sq(n, c);
+		return admin_delete_sq(n, c);
 	case NVME_ADMIN_CREATE_SQ:
-		return create_sq(n, c);
+		return admin_create_sq(n, c);
 	case NVME_ADMIN_GET_LOG:
 		return nvmesim_log(n, c);
 	case NVME_ADMIN_DELETE_CQ:
-		return delete_cq(n, c);
+		return admin_delete_cq(n, c);
 	case NVME_ADMIN_CREATE_CQ:
-		return create_cq(n, c);
+		return admin_create_cq(n, c);
 	case NVME_ADMIN_IDENTIFY:
 		return nvmesim_identify(n, c);
 	case NVME_ADMIN_ABORT:
-		return abort_command(n, c);
+		return admin_abort(n, c);
 	case NVME_ADMIN_SET_FEATURES:
 		return nvmesim_feature_set(n, c);
 	case NVME_ADMIN_GET_FEATURES:

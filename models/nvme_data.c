@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-static u16 range_add(struct nvme_data *d, u64 addr, u64 len)
+static u16 data_add_range(struct nvme_data *d, u64 addr, u64 len)
 {
 	struct nvme_range *last = d->n ? &d->range[d->n - 1] : NULL;
 
@@ -36,7 +36,7 @@ static u16 range_add(struct nvme_data *d, u64 addr, u64 len)
  * page. Where they do not all fit, the last place says where the list goes on. At most
  * NVME_PRPS_MAX entries are needed, so n->page holds what is read.
  */
-static u16 list_take(struct nvme *n, u64 list, u64 need, u64 fit, u64 *left, u64 *next)
+static u16 data_read_list(struct nvme *n, u64 list, u64 need, u64 fit, u64 *left, u64 *next)
 {
 	u64 page = 1ull << n->page_bits, used = need <= fit ? need : fit, entry, len, i;
 	u16 status;
@@ -52,7 +52,7 @@ static u16 list_take(struct nvme *n, u64 list, u64 need, u64 fit, u64 *left, u64
 			break;
 		}
 		len = min_u64(*left, page);
-		status = range_add(&n->data, entry, len);
+		status = data_add_range(&n->data, entry, len);
 		if (status)
 			return status;
 		*left -= len;
@@ -61,7 +61,7 @@ static u16 list_take(struct nvme *n, u64 list, u64 need, u64 fit, u64 *left, u64
 }
 
 /* The lists from `list` on cover `left` bytes. Only the first may begin inside a page. */
-static u16 follow_lists(struct nvme *n, u64 list, u64 left)
+static u16 data_follow_lists(struct nvme *n, u64 list, u64 left)
 {
 	u64 page = 1ull << n->page_bits, need, fit;
 	u16 status = list & 7 ? NVME_PRP_OFFSET : NVME_OK;
@@ -69,7 +69,7 @@ static u16 follow_lists(struct nvme *n, u64 list, u64 left)
 	while (!status && left) {
 		need = (left + page - 1) >> n->page_bits;
 		fit = (page - (list & (page - 1))) / 8;
-		status = list_take(n, list, need, fit, &left, &list);
+		status = data_read_list(n, list, need, fit, &left, &list);
 	}
 	return status;
 }
@@ -85,18 +85,18 @@ u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len)
 	n->data.len = 0;
 	if (prp1 & 3)
 		return NVME_PRP_OFFSET;
-	status = range_add(&n->data, prp1, first);
+	status = data_add_range(&n->data, prp1, first);
 	if (status || first == len)
 		return status;
 	if (len - first > page)
-		return follow_lists(n, prp2, len - first);
+		return data_follow_lists(n, prp2, len - first);
 	if (prp2 & (page - 1))
 		return NVME_PRP_OFFSET;
-	return range_add(&n->data, prp2, len - first);
+	return data_add_range(&n->data, prp2, len - first);
 }
 
 /* Writes one range, from the buffer while it lasts. */
-static int range_put(struct nvme *n, const struct nvme_range *r, const u8 *buf, u64 have)
+static int data_put_range(struct nvme *n, const struct nvme_range *r, const u8 *buf, u64 have)
 {
 	static const u8 zeroes[PAGE_BYTES];
 	u64 done = 0, len;
@@ -122,7 +122,7 @@ u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len)
 	u32 i;
 
 	for (i = 0; i < n->data.n; i++) {
-		if (range_put(n, &n->data.range[i], from, len))
+		if (data_put_range(n, &n->data.range[i], from, len))
 			return NVME_DATA_TRANSFER;
 		used = min_u64(len, n->data.range[i].len);
 		from += used;
@@ -164,7 +164,7 @@ struct window {
 	int iovs; /* of n->iov */
 };
 
-static void window_close(struct nvme *n, struct window *w, bool written)
+static void data_window_close(struct nvme *n, struct window *w, bool written)
 {
 	u32 i;
 
@@ -176,7 +176,8 @@ static void window_close(struct nvme *n, struct window *w, bool written)
 }
 
 /* Maps as much of a range as the free segments can take: 0, -EFAULT, -ENOSPC. */
-static int window_add(struct nvme *n, struct window *w, const struct nvme_range *r, bool to_image)
+static int data_window_add(struct nvme *n, struct window *w, const struct nvme_range *r,
+			   bool to_image)
 {
 	u64 len = r->len - w->at;
 	int got;
@@ -201,14 +202,14 @@ static int window_add(struct nvme *n, struct window *w, const struct nvme_range 
 }
 
 /* Maps what follows the last window, up to all of it. A refused range maps nothing. */
-static u16 window_open(struct nvme *n, struct window *w, bool to_image)
+static u16 data_window_open(struct nvme *n, struct window *w, bool to_image)
 {
 	int err = 0;
 
 	while (!err && w->range < n->data.n && w->iovs < NVME_IOVS)
-		err = window_add(n, w, &n->data.range[w->range], to_image);
+		err = data_window_add(n, w, &n->data.range[w->range], to_image);
 	if (err == -EFAULT || !w->held) {
-		window_close(n, w, false);
+		data_window_close(n, w, false);
 		return NVME_DATA_TRANSFER;
 	}
 	return NVME_OK;
@@ -221,13 +222,13 @@ u16 nvmesim_data_image(struct nvme *n, u64 offset, bool to_image)
 	u64 left = n->data.len;
 	u16 status;
 
-	for (; left; left -= w.len, offset += w.len, window_close(n, &w, !to_image)) {
-		status = window_open(n, &w, to_image);
+	for (; left; left -= w.len, offset += w.len, data_window_close(n, &w, !to_image)) {
+		status = data_window_open(n, &w, to_image);
 		if (status)
 			return status;
 		status = nvmesim_image_move(&n->image, n->iov, w.iovs, w.len, offset, to_image);
 		if (status) {
-			window_close(n, &w, !to_image);
+			data_window_close(n, &w, !to_image);
 			return status;
 		}
 	}

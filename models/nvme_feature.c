@@ -32,7 +32,7 @@ enum nvme_select {
 #define VECTOR_NO_COALESCING  (1u << 16)
 #define EVENT_TEMPERATURE     0x02u /* of FEATURE_EVENTS: SMART's critical warning bit 1 */
 
-static void defaults(const struct nvme *n, struct nvme_features *f)
+static void feature_defaults(const struct nvme *n, struct nvme_features *f)
 {
 	*f = (struct nvme_features){
 		.arbitration = 7, /* no limit to a burst */
@@ -44,7 +44,7 @@ static void defaults(const struct nvme *n, struct nvme_features *f)
 
 void nvmesim_features_reset(struct nvme *n)
 {
-	defaults(n, &n->features);
+	feature_defaults(n, &n->features);
 }
 
 bool nvmesim_too_warm(const struct nvme *n)
@@ -59,7 +59,7 @@ static bool feature_known(u32 id)
 }
 
 /* Composite temperature only; there are no sensors beside it. */
-static u16 set_temperature(struct nvme *n, u32 value)
+static u16 feature_set_temperature(struct nvme *n, u32 value)
 {
 	u32 sensor = (value >> 16) & 15, type = (value >> 20) & 3;
 	bool warm = nvmesim_too_warm(n);
@@ -73,7 +73,7 @@ static u16 set_temperature(struct nvme *n, u32 value)
 }
 
 /* The driver asks for numbers of queues, less one; it gets at most what there is. */
-static u16 set_queues(struct nvme *n, struct nvme_cmd *c)
+static u16 feature_set_queues(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 sqs = c->cdw11 & 0xffff, cqs = c->cdw11 >> 16, want = sqs > cqs ? sqs : cqs, i;
 
@@ -88,7 +88,7 @@ static u16 set_queues(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 set_vector(struct nvme *n, u32 value)
+static u16 feature_set_vector(struct nvme *n, u32 value)
 {
 	u32 vector = value & 0xffff;
 
@@ -114,7 +114,7 @@ static u16 feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
 		f->power = c->cdw11 & 0xe0;
 		return NVME_OK;
 	case FEATURE_TEMPERATURE:
-		return set_temperature(n, c->cdw11);
+		return feature_set_temperature(n, c->cdw11);
 	case FEATURE_RECOVERY:
 		f->recovery = c->cdw11 & 0xffff;
 		return NVME_OK;
@@ -123,12 +123,12 @@ static u16 feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
 		/* what was cached must not stay volatile once the cache is off */
 		return f->write_cache ? NVME_OK : nvmesim_image_flush(&n->image);
 	case FEATURE_QUEUES:
-		return set_queues(n, c);
+		return feature_set_queues(n, c);
 	case FEATURE_COALESCING:
 		f->coalescing = c->cdw11 & 0xffff;
 		return NVME_OK;
 	case FEATURE_VECTOR:
-		return set_vector(n, c->cdw11);
+		return feature_set_vector(n, c->cdw11);
 	case FEATURE_ATOMICITY:
 		f->atomicity = c->cdw11 & 1;
 		return NVME_OK;
@@ -155,7 +155,7 @@ u16 nvmesim_feature_set(struct nvme *n, struct nvme_cmd *c)
 	return feature_store(n, c, id);
 }
 
-static u16 get_temperature(const struct nvme_features *f, struct nvme_cmd *c)
+static u16 feature_get_temperature(const struct nvme_features *f, struct nvme_cmd *c)
 {
 	u32 sensor = (c->cdw11 >> 16) & 15, type = (c->cdw11 >> 20) & 3;
 
@@ -165,7 +165,7 @@ static u16 get_temperature(const struct nvme_features *f, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 get_vector(const struct nvme_features *f, struct nvme_cmd *c)
+static u16 feature_get_vector(const struct nvme_features *f, struct nvme_cmd *c)
 {
 	u32 vector = c->cdw11 & 0xffff;
 
@@ -181,9 +181,9 @@ static u16 feature_load(const struct nvme_features *f, struct nvme_cmd *c, u32 i
 {
 	switch (id) {
 	case FEATURE_TEMPERATURE:
-		return get_temperature(f, c);
+		return feature_get_temperature(f, c);
 	case FEATURE_VECTOR:
-		return get_vector(f, c);
+		return feature_get_vector(f, c);
 	case FEATURE_ARBITRATION:
 		c->result = f->arbitration;
 		break;
@@ -229,6 +229,6 @@ u16 nvmesim_feature_get(struct nvme *n, struct nvme_cmd *c)
 	}
 	if (select == SELECT_CURRENT)
 		return feature_load(&n->features, c, id);
-	defaults(n, &initial);
+	feature_defaults(n, &initial);
 	return feature_load(&initial, c, id);
 }

@@ -18,7 +18,7 @@ enum nvme_cns {
 	CNS_DESCRIPTORS = 0x03,
 };
 
-static void put_ascii(u8 *buf, size_t at, size_t size, const char *text)
+static void identify_put_ascii(u8 *buf, size_t at, size_t size, const char *text)
 {
 	size_t len = strlen(text);
 
@@ -27,7 +27,7 @@ static void put_ascii(u8 *buf, size_t at, size_t size, const char *text)
 }
 
 /* Sixteen bytes that follow from the serial number alone, marked as a random UUID. */
-static void make_uuid(const char *serial, u8 uuid[16])
+static void identify_make_uuid(const char *serial, u8 uuid[16])
 {
 	u64 half[2] = {0xcbf29ce484222325ull, 0x84222325cbf29ce4ull};
 	const char *p;
@@ -42,11 +42,11 @@ static void make_uuid(const char *serial, u8 uuid[16])
 	uuid[8] = (uuid[8] & 0x3f) | 0x80;
 }
 
-static void put_qualified_name(u8 *p, const char *serial)
+static void identify_put_nqn(u8 *p, const char *serial)
 {
 	u8 u[16];
 
-	make_uuid(serial, u);
+	identify_make_uuid(serial, u);
 	snprintf((char *)p, 256,
 		 "nqn.2014-08.org.nvmexpress:uuid:%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
 		 "%02x%02x%02x%02x%02x%02x",
@@ -54,13 +54,13 @@ static void put_qualified_name(u8 *p, const char *serial)
 		 u[13], u[14], u[15]);
 }
 
-static void identify_controller(struct nvme *n, u8 *p)
+static void identify_fill_controller(struct nvme *n, u8 *p)
 {
 	put_le16(p, 0, VENDOR);
 	put_le16(p, 2, SUBSYSTEM_VENDOR);
-	put_ascii(p, 4, 20, n->serial);
-	put_ascii(p, 24, 40, MODEL);
-	put_ascii(p, 64, 8, FIRMWARE);
+	identify_put_ascii(p, 4, 20, n->serial);
+	identify_put_ascii(p, 24, 40, MODEL);
+	identify_put_ascii(p, 64, 8, FIRMWARE);
 	p[72] = 4;			   /* RAB: 2^4 commands of a queue in a turn */
 	memcpy(p + 73, "\x00\x54\x52", 3); /* IEEE OUI, locally administered */
 	p[77] = NVME_MDTS;
@@ -79,26 +79,26 @@ static void identify_controller(struct nvme *n, u8 *p)
 	put_le32(p, 516, 1);	  /* NN */
 	put_le16(p, 520, 0x000d); /* ONCS: compare, dataset management, write zeroes */
 	p[525] = 0x07;		  /* VWC: present; flush of all namespaces is fine */
-	put_qualified_name(p + 768, n->serial);
+	identify_put_nqn(p + 768, n->serial);
 	put_le16(p, 2048, 2500); /* power state 0: 25 W, the only one */
 }
 
-static void identify_namespace(struct nvme *n, u8 *p)
+static void identify_fill_namespace(struct nvme *n, u8 *p)
 {
 	put_le64(p, 0, n->image.blocks);
 	put_le64(p, 8, n->image.blocks);
 	put_le64(p, 16, n->image.blocks);
-	put_le64(p, 48, n->image.size); /* NVMCAP */
-	p[99] = n->image.readonly;	/* NSATTR: write protected */
-	make_uuid(n->serial, p + 104);	/* NGUID */
-	p[130] = NVME_BLOCK_SHIFT;	/* LBA format 0 */
+	put_le64(p, 48, n->image.size);		/* NVMCAP */
+	p[99] = n->image.readonly;		/* NSATTR: write protected */
+	identify_make_uuid(n->serial, p + 104); /* NGUID */
+	p[130] = NVME_BLOCK_SHIFT;		/* LBA format 0 */
 }
 
-static void identify_descriptors(struct nvme *n, u8 *p)
+static void identify_fill_descriptors(struct nvme *n, u8 *p)
 {
 	p[0] = 3; /* a UUID */
 	p[1] = 16;
-	make_uuid(n->serial, p + 4);
+	identify_make_uuid(n->serial, p + 4);
 }
 
 u16 nvmesim_identify(struct nvme *n, struct nvme_cmd *c)
@@ -119,11 +119,11 @@ u16 nvmesim_identify(struct nvme *n, struct nvme_cmd *c)
 	/* the PRP list was in n->page until now */
 	memset(p, 0, sizeof(n->page));
 	if (cns == CNS_NAMESPACE)
-		identify_namespace(n, p);
+		identify_fill_namespace(n, p);
 	else if (cns == CNS_CONTROLLER)
-		identify_controller(n, p);
+		identify_fill_controller(n, p);
 	else if (cns == CNS_DESCRIPTORS)
-		identify_descriptors(n, p);
+		identify_fill_descriptors(n, p);
 	else if (c->nsid < 1)
 		put_le32(p, 0, 1);
 	return nvmesim_data_put(n, p, sizeof(n->page));

@@ -101,7 +101,7 @@ void nvmesim_image_close(struct nvme_image *im)
 	im->fd = -1;
 }
 
-static u16 status_of(int err, bool write)
+static u16 image_status(int err, bool write)
 {
 	if (err == EFAULT)
 		return NVME_DATA_TRANSFER;
@@ -111,7 +111,7 @@ static u16 status_of(int err, bool write)
 }
 
 /* One segment, however little the kernel moves at a time. */
-static u16 move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset, bool write)
+static u16 image_move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset, bool write)
 {
 	while (len) {
 		ssize_t r = write ? pwrite(im->fd, p, len, (off_t)offset)
@@ -120,7 +120,7 @@ static u16 move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset,
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0)
-			return status_of(r ? errno : EIO, write);
+			return image_status(r ? errno : EIO, write);
 		p += r;
 		len -= (u64)r;
 		offset += (u64)r;
@@ -129,8 +129,8 @@ static u16 move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset,
 }
 
 /* The rest after a call that moved only `done` bytes. */
-static u16 move_rest(const struct nvme_image *im, const struct iovec *iov, int n, u64 done,
-		     u64 offset, bool write)
+static u16 image_move_rest(const struct nvme_image *im, const struct iovec *iov, int n, u64 done,
+			   u64 offset, bool write)
 {
 	u64 skip;
 	u16 status;
@@ -139,8 +139,8 @@ static u16 move_rest(const struct nvme_image *im, const struct iovec *iov, int n
 	for (i = 0; i < n; i++, iov++) {
 		skip = min_u64(done, iov->iov_len);
 		done -= skip;
-		status = move_segment(im, (u8 *)iov->iov_base + skip, iov->iov_len - skip,
-				      offset + skip, write);
+		status = image_move_segment(im, (u8 *)iov->iov_base + skip, iov->iov_len - skip,
+					    offset + skip, write);
 		if (status)
 			return status;
 		offset += iov->iov_len;
@@ -158,8 +158,8 @@ u16 nvmesim_image_move(struct nvme_image *im, const struct iovec *iov, int n, u6
 	if (likely(r >= 0 && (u64)r == len))
 		return NVME_OK;
 	if (r < 0 && errno != EINTR)
-		return status_of(errno, write);
-	return move_rest(im, iov, n, r > 0 ? (u64)r : 0, offset, write);
+		return image_status(errno, write);
+	return image_move_rest(im, iov, n, r > 0 ? (u64)r : 0, offset, write);
 }
 
 u16 nvmesim_image_intact(const struct nvme_image *im)
@@ -171,7 +171,7 @@ u16 nvmesim_image_intact(const struct nvme_image *im)
 	return NVME_OK;
 }
 
-static int punch(struct nvme_image *im, u64 offset, u64 len)
+static int image_punch(struct nvme_image *im, u64 offset, u64 len)
 {
 	int r;
 
@@ -189,11 +189,11 @@ u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 	u64 part;
 	u16 status;
 
-	if (!punch(im, offset, len))
+	if (!image_punch(im, offset, len))
 		return NVME_OK;
 	for (; len; len -= part, offset += part) {
 		part = min_u64(len, sizeof(zeroes));
-		status = move_segment(im, zeroes, part, offset, true);
+		status = image_move_segment(im, zeroes, part, offset, true);
 		if (status)
 			return status;
 	}
@@ -203,7 +203,7 @@ u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 /* Gives blocks back. A hint: where the file system cannot, nothing happens. */
 void nvmesim_image_discard(struct nvme_image *im, u64 offset, u64 len)
 {
-	(void)punch(im, offset, len);
+	(void)image_punch(im, offset, len);
 }
 
 u16 nvmesim_image_flush(struct nvme_image *im)

@@ -6,52 +6,52 @@
 #define DATASET_DEALLOCATE 0x4u
 #define DATASET_ENTRY	   16u
 
-static bool blocks_ok(const struct nvme *n, u64 lba, u64 count)
+static bool io_blocks_ok(const struct nvme *n, u64 lba, u64 count)
 {
 	return range_within(lba, count, n->image.blocks);
 }
 
 /* The blocks that cdw10 to cdw12 name. */
-static u16 blocks_of(struct nvme *n, struct nvme_cmd *c, u64 *offset, u64 *len)
+static u16 io_blocks_of(struct nvme *n, struct nvme_cmd *c, u64 *offset, u64 *len)
 {
 	u64 count = (c->cdw12 & 0xffff) + 1;
 
 	c->lba = c->cdw10 | (u64)c->cdw11 << 32;
-	if (!blocks_ok(n, c->lba, count))
+	if (!io_blocks_ok(n, c->lba, count))
 		return NVME_LBA_RANGE;
 	*offset = c->lba << NVME_BLOCK_SHIFT;
 	*len = count << NVME_BLOCK_SHIFT;
 	return NVME_OK;
 }
 
-static u16 may_write(struct nvme *n)
+static u16 io_may_write(struct nvme *n)
 {
 	return n->image.readonly ? NVME_WRITE_PROTECTED : nvmesim_image_intact(&n->image);
 }
 
 /* After a change of the medium: is it to be permanent before the command completes? */
-static u16 settle(struct nvme *n, const struct nvme_cmd *c)
+static u16 io_flush_if_asked(struct nvme *n, const struct nvme_cmd *c)
 {
 	if ((c->cdw12 & NVME_IO_FUA) || !n->features.write_cache)
 		return nvmesim_image_flush(&n->image);
 	return NVME_OK;
 }
 
-static u16 read_write(struct nvme *n, struct nvme_cmd *c, bool write)
+static u16 io_read_write(struct nvme *n, struct nvme_cmd *c, bool write)
 {
 	u64 offset, len;
-	u16 status = blocks_of(n, c, &offset, &len);
+	u16 status = io_blocks_of(n, c, &offset, &len);
 
 	if (!status && len > NVME_DATA_MAX)
 		status = NVME_INVALID_FIELD;
 	if (!status && write)
-		status = may_write(n);
+		status = io_may_write(n);
 	if (!status)
 		status = nvmesim_data_parse(n, c, len);
 	if (!status)
 		status = nvmesim_data_image(n, offset, write);
 	if (!status && write)
-		status = settle(n, c);
+		status = io_flush_if_asked(n, c);
 	if (status)
 		return status;
 	n->moved += len;
@@ -61,7 +61,7 @@ static u16 read_write(struct nvme *n, struct nvme_cmd *c, bool write)
 }
 
 /* One page's worth of the image against the same of the command's data. */
-static u16 compare_part(struct nvme *n, u64 offset, u64 at, u64 len)
+static u16 io_compare_part(struct nvme *n, u64 offset, u64 at, u64 len)
 {
 	struct iovec iov = {n->page, len};
 	u16 status = nvmesim_image_move(&n->image, &iov, 1, len, offset, false);
@@ -73,10 +73,10 @@ static u16 compare_part(struct nvme *n, u64 offset, u64 at, u64 len)
 	return status;
 }
 
-static u16 compare(struct nvme *n, struct nvme_cmd *c)
+static u16 io_compare(struct nvme *n, struct nvme_cmd *c)
 {
 	u64 offset, len, at, part;
-	u16 status = blocks_of(n, c, &offset, &len);
+	u16 status = io_blocks_of(n, c, &offset, &len);
 
 	if (!status && len > NVME_DATA_MAX)
 		status = NVME_INVALID_FIELD;
@@ -84,27 +84,27 @@ static u16 compare(struct nvme *n, struct nvme_cmd *c)
 		status = nvmesim_data_parse(n, c, len);
 	for (at = 0; !status && at < len; at += part) {
 		part = min_u64(len - at, sizeof(n->page));
-		status = compare_part(n, offset + at, at, part);
+		status = io_compare_part(n, offset + at, at, part);
 	}
 	return status;
 }
 
-static u16 write_zeroes(struct nvme *n, struct nvme_cmd *c)
+static u16 io_write_zeroes(struct nvme *n, struct nvme_cmd *c)
 {
 	u64 offset, len;
-	u16 status = blocks_of(n, c, &offset, &len);
+	u16 status = io_blocks_of(n, c, &offset, &len);
 
 	if (!status)
-		status = may_write(n);
+		status = io_may_write(n);
 	if (!status)
 		status = nvmesim_image_zero(&n->image, offset, len);
 	if (!status)
-		status = settle(n, c);
+		status = io_flush_if_asked(n, c);
 	return status;
 }
 
 /* All ranges are looked at before any is given back. They are in n->page. */
-static u16 dataset_ranges(struct nvme *n, struct nvme_cmd *c, u32 count)
+static u16 io_dataset_ranges(struct nvme *n, struct nvme_cmd *c, u32 count)
 {
 	u64 lba, blocks;
 	u32 i;
@@ -112,7 +112,7 @@ static u16 dataset_ranges(struct nvme *n, struct nvme_cmd *c, u32 count)
 	for (i = 0; i < count; i++) {
 		blocks = get_le32(n->page, i * DATASET_ENTRY + 4);
 		lba = get_le64(n->page, i * DATASET_ENTRY + 8);
-		if (!blocks_ok(n, lba, blocks)) {
+		if (!io_blocks_ok(n, lba, blocks)) {
 			c->lba = lba;
 			return NVME_LBA_RANGE;
 		}
@@ -129,39 +129,39 @@ static u16 dataset_ranges(struct nvme *n, struct nvme_cmd *c, u32 count)
 	return NVME_OK;
 }
 
-static u16 dataset(struct nvme *n, struct nvme_cmd *c)
+static u16 io_dataset(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 count = (c->cdw10 & 0xff) + 1;
 	u16 status = nvmesim_data_parse(n, c, count * DATASET_ENTRY);
 
 	if (!status && (c->cdw11 & DATASET_DEALLOCATE))
-		status = may_write(n);
+		status = io_may_write(n);
 	if (!status)
 		status = nvmesim_data_get(n, 0, n->page, count * DATASET_ENTRY);
-	return status ? status : dataset_ranges(n, c, count);
+	return status ? status : io_dataset_ranges(n, c, count);
 }
 
-static u16 dispatch(struct nvme *n, struct nvme_cmd *c)
+static u16 io_dispatch(struct nvme *n, struct nvme_cmd *c)
 {
 	switch (c->opcode) {
 	case NVME_IO_FLUSH:
 		return nvmesim_image_flush(&n->image);
 	case NVME_IO_WRITE:
-		return read_write(n, c, true);
+		return io_read_write(n, c, true);
 	case NVME_IO_READ:
-		return read_write(n, c, false);
+		return io_read_write(n, c, false);
 	case NVME_IO_COMPARE:
-		return compare(n, c);
+		return io_compare(n, c);
 	case NVME_IO_WRITE_ZEROES:
-		return write_zeroes(n, c);
+		return io_write_zeroes(n, c);
 	case NVME_IO_DATASET:
-		return dataset(n, c);
+		return io_dataset(n, c);
 	default:
 		return NVME_INVALID_OPCODE;
 	}
 }
 
-static bool known_opcode(u8 opcode)
+static bool io_known_opcode(u8 opcode)
 {
 	return opcode <= NVME_IO_READ || opcode == NVME_IO_COMPARE ||
 	       opcode == NVME_IO_WRITE_ZEROES || opcode == NVME_IO_DATASET;
@@ -171,11 +171,11 @@ u16 nvmesim_io(struct nvme *n, struct nvme_cmd *c)
 {
 	u16 status;
 
-	if (!known_opcode(c->opcode))
+	if (!io_known_opcode(c->opcode))
 		return NVME_INVALID_OPCODE;
 	if (c->nsid != 1 && !(c->nsid == NVME_NSID_ALL && c->opcode == NVME_IO_FLUSH))
 		return NVME_INVALID_NAMESPACE;
-	status = dispatch(n, c);
+	status = io_dispatch(n, c);
 	if (status == NVME_READ_ERROR || status == NVME_WRITE_FAULT)
 		n->totals.media_errors++;
 	return status;

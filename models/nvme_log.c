@@ -31,7 +31,7 @@ void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status)
 }
 
 /* Newest first. */
-static u32 fill_errors(struct nvme *n, u8 *p)
+static u32 log_fill_errors(struct nvme *n, u8 *p)
 {
 	u64 i, have = min_u64(n->totals.errors, NVME_ERRORS);
 
@@ -50,12 +50,12 @@ static u32 fill_errors(struct nvme *n, u8 *p)
 }
 
 /* In units of a thousand blocks, rounded up. */
-static u64 data_units(u64 blocks)
+static u64 log_data_units(u64 blocks)
 {
 	return (blocks + 999) / 1000;
 }
 
-static u32 fill_smart(struct nvme *n, u8 *p)
+static u32 log_fill_smart(struct nvme *n, u8 *p)
 {
 	const struct nvme_totals *t = &n->totals;
 
@@ -63,8 +63,8 @@ static u32 fill_smart(struct nvme *n, u8 *p)
 	put_le16(p, 1, NVME_TEMPERATURE);
 	p[3] = 100; /* spare, and the level below which it warns */
 	p[4] = 10;
-	put_le64(p, 32, data_units(t->blocks_read));
-	put_le64(p, 48, data_units(t->blocks_written));
+	put_le64(p, 32, log_data_units(t->blocks_read));
+	put_le64(p, 48, log_data_units(t->blocks_written));
 	put_le64(p, 64, t->reads);
 	put_le64(p, 80, t->writes);
 	put_le64(p, 112, 1); /* power cycles */
@@ -73,14 +73,14 @@ static u32 fill_smart(struct nvme *n, u8 *p)
 	return 512;
 }
 
-static u32 fill_firmware(struct nvme *n, u8 *p)
+static u32 log_fill_firmware(struct nvme *n, u8 *p)
 {
 	p[0] = 1; /* slot 1 is active */
 	memcpy(p + 8, "1.0     ", 8);
 	return 512;
 }
 
-static u32 fill_effects(struct nvme *n, u8 *p)
+static u32 log_fill_effects(struct nvme *n, u8 *p)
 {
 	static const u8 admin[] = {
 		NVME_ADMIN_DELETE_SQ,	NVME_ADMIN_CREATE_SQ,	 NVME_ADMIN_GET_LOG,
@@ -105,13 +105,13 @@ static u32 log_fill(struct nvme *n, u32 id, u8 *p)
 {
 	switch (id) {
 	case LOG_ERRORS:
-		return fill_errors(n, p);
+		return log_fill_errors(n, p);
 	case LOG_SMART:
-		return fill_smart(n, p);
+		return log_fill_smart(n, p);
 	case LOG_FIRMWARE:
-		return fill_firmware(n, p);
+		return log_fill_firmware(n, p);
 	default:
-		return fill_effects(n, p);
+		return log_fill_effects(n, p);
 	}
 }
 

@@ -20,21 +20,21 @@ void nvmesim_fatal(struct nvme *n)
 	nvmesim_csts(n, 0, NVME_CSTS_CFS);
 }
 
-static u32 distance(u32 from, u32 to, u32 size)
+static u32 ring_distance(u32 from, u32 to, u32 size)
 {
 	return to >= from ? to - from : to + (size - from);
 }
 
 /* Takes the head doorbell if it makes sense: it may not pass what was written. */
-static void cq_look(struct nvme *n, u32 qid)
+static void cq_read_doorbell(struct nvme *n, u32 qid)
 {
 	struct nvme_cq *cq = &n->cq[qid];
 	u32 head = __atomic_load_n(&n->bell.cq_head[qid], __ATOMIC_SEQ_CST);
 
 	if (head == cq->head)
 		return;
-	if (head < cq->size &&
-	    distance(cq->head, head, cq->size) <= distance(cq->head, cq->tail, cq->size)) {
+	if (head < cq->size && ring_distance(cq->head, head, cq->size) <=
+				       ring_distance(cq->head, cq->tail, cq->size)) {
 		cq->head = head;
 		return;
 	}
@@ -46,17 +46,17 @@ static void cq_look(struct nvme *n, u32 qid)
 
 static u32 cq_free(const struct nvme_cq *cq)
 {
-	return cq->size - 1 - distance(cq->head, cq->tail, cq->size);
+	return cq->size - 1 - ring_distance(cq->head, cq->tail, cq->size);
 }
 
 /* How many completions fit now. 0: a move of the head will wake the worker. */
 u32 nvmesim_cq_room(struct nvme *n, u32 qid)
 {
-	cq_look(n, qid);
+	cq_read_doorbell(n, qid);
 	if (cq_free(&n->cq[qid]))
 		return cq_free(&n->cq[qid]);
 	__atomic_store_n(&n->bell.cq_waiting, 1, __ATOMIC_SEQ_CST);
-	cq_look(n, qid);
+	cq_read_doorbell(n, qid);
 	return cq_free(&n->cq[qid]);
 }
 
@@ -83,7 +83,7 @@ void nvmesim_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result)
 	n->unsignalled |= 1u << qid;
 }
 
-static void interrupt(struct nvme *n, u32 vector)
+static void cq_interrupt(struct nvme *n, u32 vector)
 {
 	struct nvme_regs *r = &n->regs;
 	bool masked;
@@ -108,18 +108,18 @@ void nvmesim_cq_signal(struct nvme *n)
 			vectors |= 1u << n->cq[qid].vector;
 	}
 	for (; vectors; vectors &= vectors - 1)
-		interrupt(n, (u32)__builtin_ctz(vectors));
+		cq_interrupt(n, (u32)__builtin_ctz(vectors));
 	n->moved = 0;
 }
 
-static bool retry_may_help(u16 status)
+static bool sq_retry_may_help(u16 status)
 {
 	return status == NVME_DATA_TRANSFER || status == NVME_ABORT_REQUESTED ||
 	       status == NVME_INTERNAL || status == NVME_WRITE_FAULT || status == NVME_READ_ERROR ||
 	       status == NVME_CAPACITY;
 }
 
-static void execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
+static void sq_execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
 {
 	u32 cdw0 = le32toh(raw->cdw0);
 	struct nvme_cmd c = {
@@ -143,7 +143,7 @@ static void execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
 	if (status == NVME_HELD)
 		return;
 	if (status) {
-		if (!retry_may_help(status))
+		if (!sq_retry_may_help(status))
 			status |= NVME_DNR;
 		nvmesim_log_error(n, &c, status);
 		status |= NVME_MORE;
@@ -178,7 +178,7 @@ static u32 sq_waiting(struct nvme *n, u32 qid)
 	}
 	tail = read_acquire(&n->bell.sq_tail[qid]);
 	if (tail < sq->size)
-		return distance(sq->head, tail, sq->size);
+		return ring_distance(sq->head, tail, sq->size);
 	nvmesim_event_raise(n, NVME_EVENT_BELL_VALUE);
 	return 0;
 }
@@ -199,7 +199,7 @@ bool nvmesim_sq_run(struct nvme *n, u32 qid)
 	/* an abort writes a second completion, so room is looked at each time */
 	for (i = 0; i < batch && cq_free(cq) && n->running && !nvmesim_called(n); i++) {
 		sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
-		execute(n, qid, &n->batch[i]);
+		sq_execute(n, qid, &n->batch[i]);
 		if (n->moved >= SIGNAL_BYTES)
 			nvmesim_cq_signal(n);
 	}

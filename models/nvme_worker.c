@@ -4,7 +4,7 @@
  * work a little while after the last before it sleeps, since waking it costs the driver a system
  * call and both some microseconds.
  *
- *  nvmesim_ring()                           wait_for_work()
+ *  nvmesim_ring()                           nvmesim_wait_for_work()
  *    pending |= bits    (A)                   asleep = 1         (C)
  *    if (asleep) wake   (B)                   if (!pending) wait (D)
  *
@@ -14,10 +14,6 @@
 #include "base/math.h"
 #include "nvme.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #define LOOK_MAX_NS    20000 /* how long to look for more work before sleeping, at most */
 #define LOOK_MIN_NS    500
 #define LOOK_TRY_AGAIN 16 /* sleeps, after which looking long is tried again */
@@ -25,11 +21,7 @@
 
 void nvmesim_ring(struct nvme *n, u64 pending)
 {
-	__atomic_fetch_or(&n->bell.pending, pending, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&n->bell.asleep, 0, __ATOMIC_SEQ_CST);
-		syscall(SYS_futex, &n->bell.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	}
+	doorbell_ring(&n->bell.door, pending);
 }
 
 /* Changes bits of the status register, which only this thread writes. */
@@ -38,13 +30,13 @@ void nvmesim_csts(struct nvme *n, u32 clear, u32 set)
 	write_release(&n->regs.csts, (n->regs.csts & ~clear) | set);
 }
 
-static bool look(struct nvme *n, u64 until)
+static bool nvmesim_poll(struct nvme *n, u64 until)
 {
 	int i;
 
 	do {
 		for (i = 0; i < RELAX_PER_LOOK; i++) {
-			if (read_once(&n->bell.pending))
+			if (doorbell_is_rung(&n->bell.door))
 				return true;
 			cpu_relax();
 		}
@@ -56,9 +48,9 @@ static bool look(struct nvme *n, u64 until)
  * Looking pays where the driver has a processor of its own, and harms where it waits for this very
  * one. Which it is shows in whether it ever helps: the time grows when it did and shrinks when not.
  */
-static bool look_for_work(struct nvme *n)
+static bool nvmesim_poll_for_work(struct nvme *n)
 {
-	if (look(n, clock_ns() + n->look_ns)) {
+	if (nvmesim_poll(n, clock_ns() + n->look_ns)) {
 		n->look_ns = min_u64(n->look_ns * 2, LOOK_MAX_NS);
 		return true;
 	}
@@ -68,18 +60,15 @@ static bool look_for_work(struct nvme *n)
 	return false;
 }
 
-static void wait_for_work(struct nvme *n)
+static void nvmesim_wait_for_work(struct nvme *n)
 {
-	if (n->running && look_for_work(n))
+	if (n->running && nvmesim_poll_for_work(n))
 		return;
-	__atomic_store_n(&n->bell.asleep, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &n->bell.asleep, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
-	__atomic_store_n(&n->bell.asleep, 0, __ATOMIC_SEQ_CST);
+	doorbell_sleep(&n->bell.door, NULL);
 }
 
 /* Everything but the admin queue's place goes back to what it was at power-on. */
-static void controller_reset(struct nvme *n)
+static void nvmesim_controller_reset(struct nvme *n)
 {
 	n->started = false;
 	n->running = false;
@@ -96,7 +85,7 @@ static void controller_reset(struct nvme *n)
 	nvmesim_csts(n, ~0u, 0);
 }
 
-static bool start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
+static bool nvmesim_start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
 {
 	u32 mps = NVME_CC_MPS(cc), sqes = NVME_CC_IOSQES(cc), cqes = NVME_CC_IOCQES(cc);
 
@@ -110,12 +99,12 @@ static bool start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
 	return !((asq | acq) & ((PAGE_BYTES << mps) - 1));
 }
 
-static void controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
+static void nvmesim_controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
 {
 	u32 i;
 
 	n->started = true;
-	if (!start_ok(cc, aqa, asq, acq)) {
+	if (!nvmesim_start_ok(cc, aqa, asq, acq)) {
 		nvmesim_csts(n, 0, NVME_CSTS_CFS);
 		return;
 	}
@@ -137,7 +126,7 @@ static void controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
 	nvmesim_csts(n, 0, NVME_CSTS_RDY);
 }
 
-static void shutdown_step(struct nvme *n, u32 cc)
+static void nvmesim_shutdown_step(struct nvme *n, u32 cc)
 {
 	u32 shst = n->regs.csts & NVME_CSTS_SHST_MASK;
 
@@ -150,7 +139,7 @@ static void shutdown_step(struct nvme *n, u32 cc)
 	}
 }
 
-static void control_step(struct nvme *n)
+static void nvmesim_control_step(struct nvme *n)
 {
 	struct nvme_regs *r = &n->regs;
 	u32 cc, aqa;
@@ -167,18 +156,18 @@ static void control_step(struct nvme *n)
 	lock_release(&r->lock);
 
 	if (was_disabled)
-		controller_reset(n);
+		nvmesim_controller_reset(n);
 	if ((cc & NVME_CC_EN) && !n->started)
-		controller_start(n, cc, aqa, asq, acq);
-	shutdown_step(n, cc);
+		nvmesim_controller_start(n, cc, aqa, asq, acq);
+	nvmesim_shutdown_step(n, cc);
 }
 
-static void take_pending(struct nvme *n)
+static void nvmesim_handle_pending(struct nvme *n)
 {
-	u64 pending = __atomic_exchange_n(&n->bell.pending, 0, __ATOMIC_SEQ_CST);
+	u64 pending = doorbell_take(&n->bell.door);
 
 	if (pending & NVME_PEND_CONTROL)
-		control_step(n);
+		nvmesim_control_step(n);
 	if (!n->running) {
 		n->ready = 0;
 		return;
@@ -194,7 +183,7 @@ static void take_pending(struct nvme *n)
 }
 
 /* One turn for each queue that has something. */
-static void run_queues(struct nvme *n)
+static void nvmesim_run_queues(struct nvme *n)
 {
 	u64 turn = n->ready;
 
@@ -213,10 +202,10 @@ void *nvmesim_worker(void *arg)
 	struct nvme *n = arg;
 
 	while (!read_once(&n->bell.stop)) {
-		if (!n->ready && !read_once(&n->bell.pending))
-			wait_for_work(n);
-		take_pending(n);
-		run_queues(n);
+		if (!n->ready && !doorbell_is_rung(&n->bell.door))
+			nvmesim_wait_for_work(n);
+		nvmesim_handle_pending(n);
+		nvmesim_run_queues(n);
 	}
 	return NULL;
 }

@@ -54,7 +54,7 @@ static int vtd_command(struct vtd *v, u32 bit, bool on, const char *what)
 	return error_set(EIO, "VT-d does not answer the command to %s", what);
 }
 
-static int read_limits(struct vtd *v, const struct vtd_config *config)
+static int vtd_read_limits(struct vtd *v, const struct vtd_config *config)
 {
 	u64 cap = vtd_read(v, VTD_CAP, 8), ecap = vtd_read(v, VTD_ECAP, 8);
 
@@ -83,21 +83,21 @@ static int read_limits(struct vtd *v, const struct vtd_config *config)
 	return 0;
 }
 
-static struct page *take_page(void)
+static struct page *vtd_page_alloc(void)
 {
 	return page_alloc(__GFP_INTERNAL | __GFP_ZERO, 0, ~0ull);
 }
 
-static void give_page(struct page *page)
+static void vtd_page_free(struct page *page)
 {
 	if (page)
 		page_free(page, 0);
 }
 
-static int take_pages(struct vtd *v)
+static int vtd_alloc_tables(struct vtd *v)
 {
 	for (unsigned int i = 0; i < VTD_PAGES; i++) {
-		v->page[i] = take_page();
+		v->page[i] = vtd_page_alloc();
 		if (!v->page[i])
 			return error_set(ENOMEM,
 					 "no memory for VT-d's tables: close a device or give the "
@@ -146,7 +146,7 @@ static int vtd_start(struct vtd *v)
 static void vtd_free_parts(struct vtd *v)
 {
 	for (unsigned int i = 0; i < VTD_PAGES; i++)
-		give_page(v->page[i]);
+		vtd_page_free(v->page[i]);
 	pthread_mutex_destroy(&v->lock);
 	alloc_free(v);
 }
@@ -160,9 +160,9 @@ struct vtd *vtd_create(const struct vtd_io *io, const struct vtd_config *config)
 		return NULL;
 	v->io = *io;
 	pthread_mutex_init(&v->lock, NULL);
-	err = read_limits(v, config);
+	err = vtd_read_limits(v, config);
 	if (!err)
-		err = take_pages(v);
+		err = vtd_alloc_tables(v);
 	if (!err)
 		err = vtd_quiesce(v);
 	if (!err)
@@ -214,7 +214,7 @@ int vtd_attach(struct vtd *v, u16 source, const struct pt *pt)
 }
 
 /* One record; false: there is none in it. */
-static bool take_fault(const struct vtd *v, u32 at, struct vtd_fault *f)
+static bool vtd_take_fault(const struct vtd *v, u32 at, struct vtd_fault *f)
 {
 	u64 high = vtd_read(v, at + 8, 8), low;
 
@@ -243,7 +243,7 @@ int vtd_faults(struct vtd *v, void (*fn)(void *arg, const struct vtd_fault *f), 
 	if (!(status & (FSTS_PENDING | FSTS_OVERFLOW)))
 		return 0;
 	index = FSTS_RECORD(status) % v->n_faults;
-	while (n < FAULTS_AT_ONCE && take_fault(v, v->faults + 16 * index, &f)) {
+	while (n < FAULTS_AT_ONCE && vtd_take_fault(v, v->faults + 16 * index, &f)) {
 		fn(arg, &f);
 		index = (index + 1) % v->n_faults;
 		n++;

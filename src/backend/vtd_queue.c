@@ -30,18 +30,18 @@ struct request {
 	unsigned int mask;
 };
 
-static bool is_done(const struct vtd *v, u32 number)
+static bool vtd_is_done(const struct vtd *v, u32 number)
 {
 	return (s32)(read_acquire(v->done) - number) >= 0;
 }
 
 /* False: the unit is gone, by itself or since it did not answer. */
-static bool wait_done(struct vtd *v, u32 number)
+static bool vtd_wait_done(struct vtd *v, u32 number)
 {
 	const struct timespec pause = {.tv_nsec = 50000};
 	u64 began = 0;
 
-	for (u32 i = 0; !is_done(v, number); i++) {
+	for (u32 i = 0; !vtd_is_done(v, number); i++) {
 		if (i < SPINS) {
 			cpu_relax();
 			continue;
@@ -53,7 +53,7 @@ static bool wait_done(struct vtd *v, u32 number)
 		if (clock_ns() - began > NS_PER_S) {
 			/* a unit that answers now has come as far as this request, or never will */
 			vtd_read(v, VTD_GSTS, 4);
-			if (is_done(v, number))
+			if (vtd_is_done(v, number))
 				break;
 			v->io.give_up(v->io.priv);
 			return false;
@@ -75,7 +75,7 @@ static void vtd_queue_put(struct vtd *v, u64 low, u64 high)
 	v->tail = (v->tail + 1) % VTD_QUEUE_SLOTS;
 }
 
-static void put_request(struct vtd *v, const struct request *r)
+static void vtd_put_request(struct vtd *v, const struct request *r)
 {
 	u64 iotlb = INV_IOTLB | v->drain | INV_DID(VTD_DOMAIN);
 
@@ -93,27 +93,27 @@ static void put_request(struct vtd *v, const struct request *r)
 	}
 }
 
-static int queue_run(struct vtd *v, const struct request *r)
+static int vtd_run_by_queue(struct vtd *v, const struct request *r)
 {
 	u32 number;
 	bool ok;
 
 	pthread_mutex_lock(&v->lock);
 	ok = v->waits - read_acquire(v->done) < OUTSTANDING_MAX ||
-	     wait_done(v, v->waits - OUTSTANDING_MAX + 1);
+	     vtd_wait_done(v, v->waits - OUTSTANDING_MAX + 1);
 	number = ++v->waits;
 	if (ok) {
-		put_request(v, r);
+		vtd_put_request(v, r);
 		vtd_queue_put(v, INV_WAIT | INV_WAIT_WRITE | INV_WAIT_DATA(number),
 			      phys_of(v->done).v);
 		vtd_write(v, VTD_IQT, 8, (u64)v->tail << 4);
 	}
 	pthread_mutex_unlock(&v->lock);
-	return ok && wait_done(v, number) ? 0 : -EIO;
+	return ok && vtd_wait_done(v, number) ? 0 : -EIO;
 }
 
 /* The other form, by registers: one at a time, and each waits for its end. */
-static int registers_run(struct vtd *v, const struct request *r)
+static int vtd_run_by_registers(struct vtd *v, const struct request *r)
 {
 	u64 drain = (v->drain & INV_DR ? IOTLB_DR : 0) | (v->drain & INV_DW ? IOTLB_DW : 0);
 	bool ok = true;
@@ -143,17 +143,18 @@ static int registers_run(struct vtd *v, const struct request *r)
 	return ok ? 0 : -EIO;
 }
 
-static int vtd_queue_run(struct vtd *v, const struct request *r)
+static int vtd_request_run(struct vtd *v, const struct request *r)
 {
 	__atomic_fetch_add(&v->count, 1, __ATOMIC_RELAXED);
-	return v->queued ? queue_run(v, r) : registers_run(v, r);
+	return v->queued ? vtd_run_by_queue(v, r) : vtd_run_by_registers(v, r);
 }
 
 int vtd_forget_contexts(struct vtd *v)
 {
 	const struct request r = {.kind = CONTEXTS};
 
-	return vtd_queue_run(v, &r) ? error_set(EIO, "VT-d does not carry out an invalidation") : 0;
+	return vtd_request_run(v, &r) ? error_set(EIO, "VT-d does not carry out an invalidation")
+				      : 0;
 }
 
 u64 vtd_invalidations(const struct vtd *v)
@@ -180,7 +181,7 @@ static void vtd_invalidate(struct backend_space *s, iova_t iova, u64 size)
 		vtd_request_covering(v, iova.v >> PAGE_BITS, max_u64(size >> PAGE_BITS, 1));
 
 	full_fence(); /* the cleared entries are in memory before the unit is told */
-	vtd_queue_run(v, &r);
+	vtd_request_run(v, &r);
 }
 
 static void vtd_invalidate_all(struct backend_space *s)
@@ -188,7 +189,7 @@ static void vtd_invalidate_all(struct backend_space *s)
 	const struct request r = {.kind = BY_DOMAIN};
 
 	full_fence();
-	vtd_queue_run(s->priv, &r);
+	vtd_request_run(s->priv, &r);
 }
 
 /* Entries that become present are seen at once, but where the unit says that it remembers absence.

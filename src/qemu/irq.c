@@ -47,7 +47,7 @@ void irq_release(struct qemu *q)
  * Gives the page a device address, for good: it goes with the domain. Nothing else has an address
  * yet, and a device that runs past its buffers must not meet it.
  */
-static int map_page(struct qemu *q)
+static int irq_map_page(struct qemu *q)
 {
 	struct domain *dom = q->dev->domain;
 	u64 pa = phys_of(q->message).v;
@@ -64,7 +64,7 @@ static int map_page(struct qemu *q)
 	return err ? error_set(-err, "no memory to map the page of interrupt messages") : 0;
 }
 
-static void point_msix(struct qemu *q)
+static void irq_point_msix(struct qemu *q)
 {
 	struct function *f = &q->fn;
 	u64 table = f->bar[f->table.bar].addr + f->table.offset;
@@ -85,7 +85,7 @@ static void point_msix(struct qemu *q)
 }
 
 /* One message: more of them differ in the data only, and would meet in one word. */
-static void point_msi(struct qemu *q)
+static void irq_point_msi(struct qemu *q)
 {
 	unsigned int at = q->fn.msi;
 	u32 head = pci_read(q, DEVICE_SLOT, at);
@@ -99,14 +99,14 @@ static void point_msi(struct qemu *q)
 
 int irq_connect(struct qemu *q)
 {
-	int err = map_page(q);
+	int err = irq_map_page(q);
 
 	if (err)
 		return err;
 	if (q->fn.msix)
-		point_msix(q);
+		irq_point_msix(q);
 	else if (q->fn.msi)
-		point_msi(q);
+		irq_point_msi(q);
 	else if (qtest_ask(&q->qtest, NULL, "irq_intercept_in ioapic"))
 		return machine_error(q);
 	__atomic_store_n(&q->irq_way, q->fn.msix || q->fn.msi ? IRQ_MESSAGES : IRQ_LINE,

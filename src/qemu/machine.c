@@ -47,7 +47,7 @@ static void machine_set_state(struct qemu *q, enum machine_state state)
 	pthread_mutex_unlock(&q->lock);
 }
 
-static void wait_dead(struct qemu *q)
+static void machine_wait_dead(struct qemu *q)
 {
 	pthread_mutex_lock(&q->lock);
 	while (q->state != MACHINE_DEAD)
@@ -58,18 +58,18 @@ static void wait_dead(struct qemu *q)
 void machine_give_up(struct qemu *q, enum qtest_state why)
 {
 	qtest_end(&q->qtest, why);
-	wait_dead(q);
+	machine_wait_dead(q);
 }
 
 int machine_error(struct qemu *q)
 {
 	if (qtest_state(&q->qtest) != QTEST_ALIVE)
-		wait_dead(q);
+		machine_wait_dead(q);
 	return error_set(EIO, "%s: %s", q->dev->name, q->reason);
 }
 
 /* Why it is dead, in words. */
-static void write_reason(struct qemu *q, enum qtest_state why)
+static void machine_write_reason(struct qemu *q, enum qtest_state why)
 {
 	char how[96], words[REASON_MAX - 128];
 	int code = q->process.how, status = q->process.status;
@@ -92,7 +92,7 @@ static void write_reason(struct qemu *q, enum qtest_state why)
 }
 
 /* Nothing more is to come: ends it, in order first where that was asked for. */
-static void end_process(struct qemu *q)
+static void machine_end_process(struct qemu *q)
 {
 	struct pollfd p[2] = {{.fd = q->qtest.fd}, {.fd = q->process.words_fd, .events = POLLIN}};
 	enum qtest_state why = qtest_state(&q->qtest);
@@ -115,7 +115,7 @@ static void end_process(struct qemu *q)
 		process_wait(&q->process, 200);
 	process_signal(&q->process, SIGKILL);
 	process_reap(&q->process);
-	write_reason(q, why);
+	machine_write_reason(q, why);
 }
 
 /* Sleeps until there is something to do, or it is time to look. */
@@ -147,14 +147,14 @@ static void keeper_sleep(struct qemu *q, u64 ns)
 
 /* Every LOOK_NS. A driver may be waiting for an interrupt of a QEMU that hangs, and call nothing.
  */
-static void look_after(struct qemu *q, u64 now)
+static void keeper_check(struct qemu *q, u64 now)
 {
 	u64 active = read_once(&q->active_ns);
 
 	qtest_drain(&q->qtest);
 	if (active > q->faults_ns) {
 		q->faults_ns = now;
-		collect_faults(q);
+		qemu_collect_faults(q);
 	}
 	if (now < active + PING_NS)
 		qtest_post(&q->qtest, "inl 0xcf8");
@@ -169,14 +169,14 @@ static void keeper_loop(struct qemu *q)
 		irq_scan(q);
 		if (now - looked > LOOK_NS) {
 			looked = now;
-			look_after(q, now);
+			keeper_check(q, now);
 		}
 		keeper_sleep(q, irq_interval_ns(q, now));
 	}
 	irq_scan(q);
 }
 
-static void close_child_fds(struct qemu *q)
+static void machine_close_child_fds(struct qemu *q)
 {
 	for (int i = 0; i < PROCESS_FDS; i++) {
 		if (q->child_fd[i] >= 0)
@@ -192,7 +192,7 @@ static void *keeper_main(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	err = process_start(&q->process, q->command.word, q->child_fd);
-	close_child_fds(q); /* so that their other ends close when QEMU does */
+	machine_close_child_fds(q); /* so that their other ends close when QEMU does */
 	if (err) {
 		snprintf(q->reason, sizeof(q->reason), "%s", error_text());
 		q->start_error = err;
@@ -202,14 +202,14 @@ static void *keeper_main(void *arg)
 	}
 	machine_set_state(q, MACHINE_RUNNING);
 	keeper_loop(q);
-	end_process(q);
+	machine_end_process(q);
 	machine_set_state(q, MACHINE_DEAD);
 	irq_all(q);
 	return NULL;
 }
 
 /* The child's end of a socket goes to its table, ours comes back. */
-static int socket_pair(struct qemu *q, int child)
+static int machine_socket_pair(struct qemu *q, int child)
 {
 	int fd[2];
 
@@ -220,7 +220,7 @@ static int socket_pair(struct qemu *q, int child)
 }
 
 /* The processor begins 16 bytes below 4 GiB: cli, hlt, and back to hlt. */
-static int make_firmware(void)
+static int machine_make_firmware(void)
 {
 	static const u8 code[] = {0xfa, 0xf4, 0xeb, 0xfd};
 	int fd = memfd_create("dmamap-firmware", MFD_CLOEXEC);
@@ -238,14 +238,14 @@ static int make_firmware(void)
 }
 
 /* On a busy machine QEMU may wait a second for a processor, and is as well as before. */
-static bool is_starved(void *arg)
+static bool machine_is_starved(void *arg)
 {
 	return process_is_runnable(&((struct qemu *)arg)->process);
 }
 
-static int open_files(struct qemu *q)
+static int machine_open_files(struct qemu *q)
 {
-	int fd = socket_pair(q, FD_QTEST), err;
+	int fd = machine_socket_pair(q, FD_QTEST), err;
 
 	if (fd < 0)
 		return fd;
@@ -257,17 +257,17 @@ static int open_files(struct qemu *q)
 	q->have_qtest = true;
 	q->qtest.irq = irq_line;
 	q->qtest.irq_arg = q;
-	q->qtest.starved = is_starved;
+	q->qtest.starved = machine_is_starved;
 	q->qtest.starved_arg = q;
-	q->qmp_fd = socket_pair(q, FD_QMP);
+	q->qmp_fd = machine_socket_pair(q, FD_QMP);
 	if (q->qmp_fd < 0)
 		return q->qmp_fd;
 	if (q->options.pcap_in || q->options.pcap_out) {
-		q->net_fd = socket_pair(q, FD_NET);
+		q->net_fd = machine_socket_pair(q, FD_NET);
 		if (q->net_fd < 0)
 			return q->net_fd;
 	}
-	q->child_fd[FD_FIRMWARE - 3] = fd = make_firmware();
+	q->child_fd[FD_FIRMWARE - 3] = fd = machine_make_firmware();
 	if (fd < 0)
 		return fd;
 	q->child_fd[FD_RAM - 3] = fd = fcntl(mem.fd, F_DUPFD_CLOEXEC, 0);
@@ -276,7 +276,7 @@ static int open_files(struct qemu *q)
 	return fd < 0 ? error_set(errno, "no descriptors left for QEMU (ulimit -n)") : 0;
 }
 
-static int start_keeper(struct qemu *q)
+static int machine_start_keeper(struct qemu *q)
 {
 	sigset_t all, old;
 	int err;
@@ -302,7 +302,7 @@ static int machine_refusal(struct qemu *q)
 {
 	int err = EINVAL;
 
-	wait_dead(q);
+	machine_wait_dead(q);
 	if (strstr(q->reason, " lock"))
 		err = EBUSY;
 	else if (strstr(q->reason, "No such file"))
@@ -317,7 +317,7 @@ static int machine_refusal(struct qemu *q)
 }
 
 /* The greeting of its monitor has its version: {"QMP": {"version": {"qemu": {"micro": 22, … */
-static int check_version(struct qemu *q)
+static int machine_check_version(struct qemu *q)
 {
 	u64 began = clock_ns();
 	const char *major, *minor;
@@ -368,11 +368,11 @@ int machine_start(struct qemu *q)
 	err = options_command(&q->options, path, &q->command);
 	alloc_free(path);
 	if (!err)
-		err = open_files(q);
+		err = machine_open_files(q);
 	if (!err)
-		err = start_keeper(q);
+		err = machine_start_keeper(q);
 	if (!err)
-		err = check_version(q);
+		err = machine_check_version(q);
 	if (!err && qtest_ask(&q->qtest, NULL, "inl 0xcf8"))
 		err = machine_refusal(q);
 	return err;
@@ -389,5 +389,5 @@ void machine_stop(struct qemu *q)
 		pthread_join(q->keeper, NULL);
 		q->have_keeper = false;
 	}
-	close_child_fds(q);
+	machine_close_child_fds(q);
 }

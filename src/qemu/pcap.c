@@ -50,7 +50,7 @@ static u32 pcap_order(const struct pcap *p, u32 v)
 	return p->swapped ? __builtin_bswap32(v) : v;
 }
 
-static int open_file(struct pcap *p, const char *path)
+static int pcap_open_file(struct pcap *p, const char *path)
 {
 	u32 head[6];
 
@@ -69,7 +69,7 @@ static int open_file(struct pcap *p, const char *path)
 }
 
 /* The next packet of the file into `packet`; false: no more. */
-static bool next_packet(struct pcap *p)
+static bool pcap_next_packet(struct pcap *p)
 {
 	u32 head[4], len, sent_len;
 
@@ -86,7 +86,7 @@ static bool next_packet(struct pcap *p)
 }
 
 /* The driver has set its card up. */
-static bool may_begin(struct pcap *p)
+static bool pcap_may_begin(struct pcap *p)
 {
 	u64 now = clock_ns(), wrote = read_once(&p->q->wrote_ns);
 
@@ -102,11 +102,11 @@ static bool may_begin(struct pcap *p)
 static void *pcap_main(void *arg)
 {
 	struct pcap *p = arg;
-	bool more = next_packet(p);
+	bool more = pcap_next_packet(p);
 	u8 trash[4096];
 
 	for (;;) {
-		bool sends = more && may_begin(p);
+		bool sends = more && pcap_may_begin(p);
 		struct pollfd f = {.fd = p->fd, .events = (short)(POLLIN | (sends ? POLLOUT : 0))};
 		ssize_t n;
 
@@ -122,7 +122,7 @@ static void *pcap_main(void *arg)
 		if (n > 0)
 			p->sent += (u32)n;
 		if (p->sent == p->len)
-			more = next_packet(p);
+			more = pcap_next_packet(p);
 	}
 }
 
@@ -137,7 +137,7 @@ int pcap_start(struct qemu *q, int fd)
 	p->fd = fd;
 	p->q = q;
 	if (q->options.pcap_in)
-		err = open_file(p, q->options.pcap_in);
+		err = pcap_open_file(p, q->options.pcap_in);
 	if (err)
 		goto fail;
 	sigfillset(&all);

@@ -34,7 +34,7 @@
 /* The ports are a pair: one at a time. */
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static u32 address_of(unsigned int slot, unsigned int offset)
+static u32 pci_config_address(unsigned int slot, unsigned int offset)
 {
 	return 0x80000000u | slot << 11 | (offset & 0xfc);
 }
@@ -44,7 +44,7 @@ u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset)
 	u64 value = ~0u;
 
 	pthread_mutex_lock(&ports_lock);
-	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, pci_config_address(slot, offset));
 	qtest_ask(&q->qtest, &value, "inl %#x", CONFIG_DATA);
 	pthread_mutex_unlock(&ports_lock);
 	return (u32)value;
@@ -53,7 +53,7 @@ u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset)
 void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value)
 {
 	pthread_mutex_lock(&ports_lock);
-	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, pci_config_address(slot, offset));
 	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_DATA, value);
 	pthread_mutex_unlock(&ports_lock);
 }
@@ -94,7 +94,7 @@ struct windows {
 };
 
 /* One BAR; `wide`: it takes two. 0, -ENOSPC. */
-static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wide)
+static int pci_place_one_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wide)
 {
 	u32 low = pci_read(q, DEVICE_SLOT, PCI_BAR(i)), mask = pci_probe_bar(q, i);
 	struct bar *bar = &q->fn.bar[i];
@@ -125,7 +125,7 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 	return 0;
 }
 
-static int place_bars(struct qemu *q)
+static int pci_place_bars(struct qemu *q)
 {
 	struct windows w = {.memory = WINDOW_START,
 			    .ports = PORTS_START,
@@ -133,7 +133,7 @@ static int place_bars(struct qemu *q)
 	bool wide;
 
 	for (unsigned int i = 0; i < BARS; i += 1 + wide) {
-		int err = place_bar(q, &w, i, &wide);
+		int err = pci_place_one_bar(q, &w, i, &wide);
 
 		if (err)
 			return err;
@@ -141,7 +141,7 @@ static int place_bars(struct qemu *q)
 	return 0;
 }
 
-static void find_msix_table(struct qemu *q)
+static void pci_find_msix_table(struct qemu *q)
 {
 	struct function *f = &q->fn;
 	u32 where = pci_read(q, DEVICE_SLOT, f->msix + 4);
@@ -157,7 +157,7 @@ static void find_msix_table(struct qemu *q)
 	f->vectors = (unsigned int)min_u64(n, VECTORS_MAX);
 }
 
-static void find_capabilities(struct qemu *q)
+static void pci_find_capabilities(struct qemu *q)
 {
 	struct function *f = &q->fn;
 	unsigned int at;
@@ -176,7 +176,7 @@ static void find_capabilities(struct qemu *q)
 		at = head >> 8 & 0xfc;
 	}
 	if (f->msix)
-		find_msix_table(q);
+		pci_find_msix_table(q);
 }
 
 int function_find(struct qemu *q)
@@ -190,10 +190,10 @@ int function_find(struct qemu *q)
 		return error_set(ENODEV, "QEMU has a device %s, but no PCI function came of it",
 				 q->options.device);
 	pci_write(q, DEVICE_SLOT, PCI_COMMAND, 0);
-	err = place_bars(q);
+	err = pci_place_bars(q);
 	if (err)
 		return err;
-	find_capabilities(q);
+	pci_find_capabilities(q);
 	pci_write(q, DEVICE_SLOT, PCI_COMMAND, COMMAND_REGISTERS);
 	return 0;
 }

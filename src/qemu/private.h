@@ -110,7 +110,7 @@ void irq_line(void *arg, unsigned int line, bool raised);
 int pcap_start(struct qemu *q, int fd); /* takes the descriptor on success */
 void pcap_stop(struct qemu *q);
 
-/* device.c */
-void collect_faults(struct qemu *q);
+/* backend.c */
+void qemu_collect_faults(struct qemu *q);
 
 #endif

@@ -54,7 +54,7 @@ struct plan {
 #define CALL(name, ...) syscall(SYS_##name, __VA_ARGS__)
 
 /* A handler of the program's must not run in here. */
-NO_SANITIZE static void no_handlers(void)
+NO_SANITIZE static void process_reset_signals(void)
 {
 	const u64 usual[4] = {0}; /* the kernel's sigaction: SIG_DFL, no flags, an empty mask */
 
@@ -80,13 +80,13 @@ NO_SANITIZE static int process_child(void *arg)
 		else
 			CALL(close, 3 + i);
 	CALL(close_range, 3 + PROCESS_FDS, ~0u, 0);
-	no_handlers();
+	process_reset_signals();
 	CALL(execve, p->argv[0], p->argv, environ);
 	write_once(&p->error, errno);
 	return 127;
 }
 
-static int high_copy(int fd)
+static int process_high_copy(int fd)
 {
 	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_HIGH);
 }
@@ -108,11 +108,11 @@ static bool plan_open(struct plan *p, const int fd[PROCESS_FDS], int words)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	bool ok;
 
-	p->null = high_copy(null);
-	p->words = high_copy(words);
+	p->null = process_high_copy(null);
+	p->words = process_high_copy(words);
 	ok = p->null >= 0 && p->words >= 0;
 	for (int i = 0; i < PROCESS_FDS; i++) {
-		p->fd[i] = high_copy(fd[i]);
+		p->fd[i] = process_high_copy(fd[i]);
 		ok = ok && (p->fd[i] >= 0 || fd[i] < 0);
 	}
 	if (null >= 0)
@@ -255,20 +255,20 @@ void process_reap(struct process *p)
 	p->fd = p->words_fd = -1;
 }
 
-static char said_at(const struct process *p, u64 at)
+static char process_output_at(const struct process *p, u64 at)
 {
 	return p->words[at % PROCESS_WORDS];
 }
 
 /* Where the first line that begins with `stop` begins, else where all ends. */
-static u64 end_of_words(const struct process *p, u64 from, const char *stop)
+static u64 process_output_end(const struct process *p, u64 from, const char *stop)
 {
 	for (u64 at = from; stop && at < p->said; at++) {
 		size_t n = 0;
 
-		while (stop[n] && at + n < p->said && said_at(p, at + n) == stop[n])
+		while (stop[n] && at + n < p->said && process_output_at(p, at + n) == stop[n])
 			n++;
-		if (!stop[n] && (at == from || said_at(p, at - 1) == '\n'))
+		if (!stop[n] && (at == from || process_output_at(p, at - 1) == '\n'))
 			return at;
 	}
 	return p->said;
@@ -277,13 +277,13 @@ static u64 end_of_words(const struct process *p, u64 from, const char *stop)
 void process_last_words(const struct process *p, char *out, size_t size, const char *stop)
 {
 	u64 from = p->said < PROCESS_WORDS ? 0 : p->said - PROCESS_WORDS;
-	u64 end = end_of_words(p, from, stop);
+	u64 end = process_output_end(p, from, stop);
 	size_t n = 0;
 
 	if (end - from > size - 1)
 		from = end - (size - 1);
 	for (; from < end; from++) {
-		char c = said_at(p, from);
+		char c = process_output_at(p, from);
 
 		if (c == '\n')
 			c = ' ';

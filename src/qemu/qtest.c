@@ -66,7 +66,7 @@ void qtest_end(struct qtest *q, enum qtest_state why)
 }
 
 /* One line of QEMU's. Under lock. */
-static void take_line(struct qtest *q, const char *line)
+static void qtest_parse_line(struct qtest *q, const char *line)
 {
 	struct qtest_call **slot, *call;
 	unsigned int irq;
@@ -93,7 +93,7 @@ static void take_line(struct qtest *q, const char *line)
 }
 
 /* What recv brought. Under lock. */
-static void take_input(struct qtest *q, ssize_t n)
+static void qtest_parse_input(struct qtest *q, ssize_t n)
 {
 	char *line = q->in, *newline;
 
@@ -106,7 +106,7 @@ static void take_input(struct qtest *q, ssize_t n)
 	while (q->state == QTEST_ALIVE &&
 	       (newline = memchr(line, '\n', q->in_len - (size_t)(line - q->in)))) {
 		*newline = 0;
-		take_line(q, line);
+		qtest_parse_line(q, line);
 		line = newline + 1;
 	}
 	q->in_len -= (unsigned int)(line - q->in);
@@ -116,7 +116,7 @@ static void take_input(struct qtest *q, ssize_t n)
 }
 
 /* Under lock: it has not answered for too long. */
-static void check_hung(struct qtest *q)
+static void qtest_check_hung(struct qtest *q)
 {
 	u64 limit = (q->ready_ms ? q->ready_ms : QTEST_ANSWER_MS) * NS_PER_MS;
 	u64 quiet = clock_ns() - q->moved_ns;
@@ -128,7 +128,7 @@ static void check_hung(struct qtest *q)
 }
 
 /* Reads once, for everybody. Under lock, which it gives back meanwhile; `reading` is not set. */
-static void read_some(struct qtest *q, int flags)
+static void qtest_read_some(struct qtest *q, int flags)
 {
 	ssize_t n;
 
@@ -136,19 +136,19 @@ static void read_some(struct qtest *q, int flags)
 	pthread_mutex_unlock(&q->lock);
 	n = recv(q->fd, q->in + q->in_len, sizeof(q->in) - q->in_len, flags);
 	pthread_mutex_lock(&q->lock);
-	take_input(q, n);
-	check_hung(q);
+	qtest_parse_input(q, n);
+	qtest_check_hung(q);
 	q->reading = false;
 	pthread_cond_broadcast(&q->changed);
 }
 
 /* Reads, or waits for who does. Under lock. */
-static void wait_some(struct qtest *q)
+static void qtest_wait_some(struct qtest *q)
 {
 	struct timespec t;
 
 	if (!q->reading) {
-		read_some(q, 0);
+		qtest_read_some(q, 0);
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -161,7 +161,7 @@ static void wait_some(struct qtest *q)
 }
 
 /* All of it. The socket has room, as the requests are few; one that has none for long is stuck. */
-static int send_all(struct qtest *q, const char *text, size_t len)
+static int qtest_send_all(struct qtest *q, const char *text, size_t len)
 {
 	u64 began = 0;
 
@@ -190,7 +190,7 @@ static int qtest_request(struct qtest *q, const char *text, size_t len, unsigned
 			 struct qtest_call *call)
 {
 	while (q->state == QTEST_ALIVE && q->asked + lines - q->answered > QTEST_OUTSTANDING)
-		wait_some(q);
+		qtest_wait_some(q);
 	if (q->state != QTEST_ALIVE)
 		return -EIO;
 	if (q->asked == q->answered)
@@ -198,7 +198,7 @@ static int qtest_request(struct qtest *q, const char *text, size_t len, unsigned
 	for (unsigned int i = 1; i < lines; i++)
 		q->call[q->asked++ % QTEST_OUTSTANDING] = NULL;
 	q->call[q->asked++ % QTEST_OUTSTANDING] = call;
-	if (!send_all(q, text, len))
+	if (!qtest_send_all(q, text, len))
 		return 0;
 	q->call[(q->asked - 1) % QTEST_OUTSTANDING] = NULL;
 	qtest_set_ended(q, QTEST_CLOSED);
@@ -236,7 +236,7 @@ int qtest_ask(struct qtest *q, u64 *value, const char *fmt, ...)
 			err = -EIO;
 			break;
 		}
-		wait_some(q);
+		qtest_wait_some(q);
 	}
 	pthread_mutex_unlock(&q->lock);
 	if (!err && value)
@@ -314,6 +314,6 @@ void qtest_drain(struct qtest *q)
 	pthread_mutex_lock(&q->lock);
 	/* who reads looks at the time himself, when he has taken in what is there */
 	if (q->state == QTEST_ALIVE && !q->reading)
-		read_some(q, MSG_DONTWAIT);
+		qtest_read_some(q, MSG_DONTWAIT);
 	pthread_mutex_unlock(&q->lock);
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_bridge(const struct pci_function *f)
+static bool bind_is_bridge(const struct pci_function *f)
 {
 	char class[32];
 
@@ -22,13 +22,13 @@ static bool is_bridge(const struct pci_function *f)
 	       strtoul(class, NULL, 16) >> 16 == 6;
 }
 
-static int why_bridge(const struct pci_function *f)
+static int bind_refuse_bridge(const struct pci_function *f)
 {
 	return error_set(EINVAL, "%s is a bridge: it stays with the kernel", f->address.text);
 }
 
 /* Below "ROOT/bus/pci/". */
-static int write_bus(const char *leaf, const char *text)
+static int bind_write_bus(const char *leaf, const char *text)
 {
 	char path[SYSFS_PATH_MAX];
 	ssize_t n;
@@ -46,25 +46,25 @@ static int write_bus(const char *leaf, const char *text)
 	return err;
 }
 
-static int set_override(const struct pci_function *f, const char *driver)
+static int bind_set_override(const struct pci_function *f, const char *driver)
 {
 	char leaf[96];
 
 	snprintf(leaf, sizeof(leaf), "devices/%s/driver_override", f->address.text);
-	return write_bus(leaf, driver);
+	return bind_write_bus(leaf, driver);
 }
 
-static int unbind_from(const struct pci_function *f)
+static int bind_unbind(const struct pci_function *f)
 {
 	char leaf[128];
 
 	if (!f->driver[0])
 		return 0;
 	snprintf(leaf, sizeof(leaf), "drivers/%s/unbind", f->driver);
-	return write_bus(leaf, f->address.text);
+	return bind_write_bus(leaf, f->address.text);
 }
 
-static bool driver_there(const char *name)
+static bool bind_driver_loaded(const char *name)
 {
 	char path[SYSFS_PATH_MAX];
 
@@ -79,20 +79,20 @@ static void bind_restore_driver(const struct pci_function *f)
 	char text[1024];
 
 	snprintf(text, sizeof(text), "%s", error_text());
-	set_override(f, "\n");
-	write_bus("drivers_probe", f->address.text);
+	bind_set_override(f, "\n");
+	bind_write_bus("drivers_probe", f->address.text);
 	error_set(EIO, "%s", text);
 }
 
-static int check_bind(const struct pci_function *f)
+static int bind_check(const struct pci_function *f)
 {
 	if (!f->there)
 		return why_function(f);
-	if (is_bridge(f))
-		return why_bridge(f);
+	if (bind_is_bridge(f))
+		return bind_refuse_bridge(f);
 	if (!f->group[0])
 		return why_function(f);
-	if (!driver_there("vfio-pci"))
+	if (!bind_driver_loaded("vfio-pci"))
 		return error_set(ENOENT,
 				 "the kernel has no driver vfio-pci loaded: modprobe vfio-pci");
 	return pci_in_use(f);
@@ -106,15 +106,15 @@ int pci_bind(const struct pci_address *address)
 	pci_function_read(&f, address);
 	if (f.there && !strcmp(f.driver, "vfio-pci"))
 		return 0;
-	err = check_bind(&f);
+	err = bind_check(&f);
 	if (err)
 		return err;
-	err = set_override(&f, "vfio-pci");
+	err = bind_set_override(&f, "vfio-pci");
 	if (err)
 		return err;
-	err = unbind_from(&f);
+	err = bind_unbind(&f);
 	if (!err)
-		err = write_bus("drivers_probe", address->text);
+		err = bind_write_bus("drivers_probe", address->text);
 	pci_function_read(&now, address);
 	if (!err && strcmp(now.driver, "vfio-pci") != 0)
 		err = error_set(EIO, "vfio-pci did not take %s: dmesg may say why", address->text);
@@ -137,14 +137,14 @@ int pci_unbind(const struct pci_address *address)
 				 address->text, f.driver[0] ? f.driver : "no driver");
 	err = pci_in_use(&f);
 	if (!err)
-		err = set_override(&f, "\n");
+		err = bind_set_override(&f, "\n");
 	if (!err)
-		err = unbind_from(&f);
-	return err ? err : write_bus("drivers_probe", address->text);
+		err = bind_unbind(&f);
+	return err ? err : bind_write_bus("drivers_probe", address->text);
 }
 
 /* The files in /dev; those of a sysfs that is made up are not there to look at. */
-static int check_files(const struct pci_function *f, char *remedy, size_t size)
+static int bind_check_files(const struct pci_function *f, char *remedy, size_t size)
 {
 	char path[64];
 
@@ -168,8 +168,8 @@ int pci_obstacle(const struct pci_function *f, char *remedy, size_t size)
 	int err;
 
 	*remedy = 0;
-	if (is_bridge(f))
-		return why_bridge(f);
+	if (bind_is_bridge(f))
+		return bind_refuse_bridge(f);
 	if (!f->group[0])
 		return why_function(f);
 	if (!strstr(f->driver, "vfio")) {
@@ -177,7 +177,8 @@ int pci_obstacle(const struct pci_function *f, char *remedy, size_t size)
 		if (err)
 			return err;
 		snprintf(remedy, size, "%sdmamap bind %s",
-			 driver_there("vfio-pci") ? "" : "modprobe vfio-pci; ", f->address.text);
+			 bind_driver_loaded("vfio-pci") ? "" : "modprobe vfio-pci; ",
+			 f->address.text);
 		return why_function(f);
 	}
 	pci_group_others(f, others, sizeof(others));
@@ -185,5 +186,5 @@ int pci_obstacle(const struct pci_function *f, char *remedy, size_t size)
 		snprintf(remedy, size, "dmamap bind each of %s", others);
 		return why_not_viable(f);
 	}
-	return check_files(f, remedy, size);
+	return bind_check_files(f, remedy, size);
 }

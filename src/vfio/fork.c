@@ -23,12 +23,12 @@ static void vfio_fork_prepare(void)
 	pthread_mutex_lock(&lock);
 }
 
-static void in_parent(void)
+static void vfio_fork_parent(void)
 {
 	pthread_mutex_unlock(&lock);
 }
 
-static void close_one(int *fd)
+static void fork_close_fd(int *fd)
 {
 	if (*fd >= 0)
 		vfio_calls->close(*fd);
@@ -36,12 +36,12 @@ static void close_one(int *fd)
 }
 
 /* This memory is the child's own copy. */
-static void in_child(void)
+static void vfio_fork_child(void)
 {
 	for (struct vfio_function *f = functions; f; f = f->next) {
-		close_one(&f->fd);
-		close_one(&f->space->group_fd);
-		close_one(&f->space->fd);
+		fork_close_fd(&f->fd);
+		fork_close_fd(&f->space->group_fd);
+		fork_close_fd(&f->space->fd);
 		f->gone = true;
 		f->watched = false;
 		for (int i = 0; i < REGIONS; i++)
@@ -50,16 +50,16 @@ static void in_child(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static void register_once(void)
+static void fork_register_once(void)
 {
-	once_error = pthread_atfork(vfio_fork_prepare, in_parent, in_child);
+	once_error = pthread_atfork(vfio_fork_prepare, vfio_fork_parent, vfio_fork_child);
 }
 
 int fork_add(struct vfio_function *f)
 {
 	struct vfio_function *other;
 
-	pthread_once(&once, register_once);
+	pthread_once(&once, fork_register_once);
 	if (once_error)
 		return error_set(once_error, "no memory to be told of fork()");
 	pthread_mutex_lock(&lock);

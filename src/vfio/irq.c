@@ -10,7 +10,7 @@
 
 static const char *const kind_names[] = {"intx", "msi", "msix"};
 
-static unsigned int count_of(struct vfio_function *f, enum irq_kind kind)
+static unsigned int irq_vector_count(struct vfio_function *f, enum irq_kind kind)
 {
 	struct vfio_irq_info info = {.argsz = sizeof(info), .index = kind};
 
@@ -26,7 +26,7 @@ int irq_describe(struct vfio_function *f, const char *wanted)
 		if (wanted && strcmp(wanted, kind_names[kind]) != 0)
 			continue;
 		f->irq = (enum irq_kind)kind;
-		f->vectors = count_of(f, f->irq);
+		f->vectors = irq_vector_count(f, f->irq);
 		if (f->vectors)
 			return 0;
 	}
@@ -36,8 +36,8 @@ int irq_describe(struct vfio_function *f, const char *wanted)
 	return 0;
 }
 
-static int set_irqs(struct vfio_function *f, enum irq_kind kind, u32 flags, const int *fd,
-		    unsigned int n)
+static int irq_set_vectors(struct vfio_function *f, enum irq_kind kind, u32 flags, const int *fd,
+			   unsigned int n)
 {
 	size_t size = sizeof(struct vfio_irq_set) + n * sizeof(*fd);
 	struct vfio_irq_set *set = alloc_zeroed(size);
@@ -55,14 +55,15 @@ static int set_irqs(struct vfio_function *f, enum irq_kind kind, u32 flags, cons
 
 int irq_set_one(struct vfio_function *f, enum irq_kind kind, int fd)
 {
-	return set_irqs(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, &fd, 1);
+	return irq_set_vectors(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			       &fd, 1);
 }
 
 /* The kernel masked the line as it rose. */
 void irq_unmask_line(struct vfio_function *f)
 {
 	write_once(&f->intx_fired, false);
-	set_irqs(f, IRQ_INTX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, NULL, 1);
+	irq_set_vectors(f, IRQ_INTX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, NULL, 1);
 }
 
 int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
@@ -72,8 +73,8 @@ int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
 	/* a line goes by the watcher, which sees that it is masked */
 	if (f->irq == IRQ_INTX)
 		fd = &f->intx_fd;
-	err = n ? set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd,
-			   n)
+	err = n ? irq_set_vectors(f, f->irq,
+				  VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd, n)
 		: 0;
 	if (err > 0)
 		return error_set(ENOSPC,
@@ -90,6 +91,7 @@ int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
 void irq_stop(struct vfio_function *f)
 {
 	if (f->irq_on)
-		set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, NULL, 0);
+		irq_set_vectors(f, f->irq, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+				NULL, 0);
 	f->irq_on = false;
 }

@@ -13,7 +13,7 @@ struct run {
 	u64 prot;
 };
 
-static int run_map(struct vfio_space *s, const struct run *r)
+static int vfio_run_map(struct vfio_space *s, const struct run *r)
 {
 	if (!(r->pa.v & PHYS_FOREIGN) && !phys_is_ram(r->pa))
 		return error_set(
@@ -46,7 +46,7 @@ static bool vfio_run_find(const struct pt *pt, struct run *r, u64 end)
 	return true;
 }
 
-static u64 count_runs(const struct pt *pt, u64 iova, u64 end)
+static u64 vfio_run_count(const struct pt *pt, u64 iova, u64 end)
 {
 	struct run r = {.iova = iova};
 	u64 n = 0;
@@ -64,9 +64,9 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 	int err = 0;
 
 	if (s->counted && size > PAGE_BYTES)
-		err = space_need(s, count_runs(b->pt, iova.v, end));
+		err = space_need(s, vfio_run_count(b->pt, iova.v, end));
 	for (; !err && vfio_run_find(b->pt, &r, end); r.iova += r.size) {
-		err = run_map(s, &r);
+		err = vfio_run_map(s, &r);
 		if (err)
 			break;
 		done += r.size;
@@ -84,7 +84,7 @@ static int vfio_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u
 
 	if (err)
 		return err;
-	err = run_map(b->priv, &r);
+	err = vfio_run_map(b->priv, &r);
 	if (unlikely(err))
 		pt_unmap(b->pt, iova, size);
 	return err;
@@ -106,7 +106,7 @@ static void vfio_invalidate_some(struct backend_space *b, iova_t iova, u64 size,
 }
 
 /* Where the piece begins that `iova` lies in. */
-static u64 piece_start(const struct pt *pt, u64 iova)
+static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 {
 	struct pt_leaf leaf, here;
 	struct run r;
@@ -123,7 +123,7 @@ static u64 piece_start(const struct pt *pt, u64 iova)
 }
 
 /* The page is the last of a piece from now on. Cannot fail: its entry was there a moment before. */
-static void end_piece(struct pt *pt, u64 iova)
+static void vfio_piece_end_at(struct pt *pt, u64 iova)
 {
 	u64 entry = pt_walk(pt, IOVA(iova));
 
@@ -132,11 +132,11 @@ static void end_piece(struct pt *pt, u64 iova)
 }
 
 /* A rest of a piece that was taken apart. */
-static void map_rest(struct backend_space *b, u64 iova, u64 end)
+static void vfio_piece_map_rest(struct backend_space *b, u64 iova, u64 end)
 {
 	struct run r = {.iova = iova};
 
-	if (iova >= end || !vfio_run_find(b->pt, &r, end) || !run_map(b->priv, &r))
+	if (iova >= end || !vfio_run_find(b->pt, &r, end) || !vfio_run_map(b->priv, &r))
 		return;
 	log_line(LOG_ERROR, "what is left of a link is away for the device: %s", error_text());
 	pt_unmap(b->pt, IOVA(iova), end - iova);
@@ -149,7 +149,7 @@ struct pieces {
 };
 
 /* The walk passes both ends of the range, where other threads map and unmap. */
-static struct pieces pieces_find(struct pt *pt, u64 iova, u64 end)
+static struct pieces vfio_pieces_find(struct pt *pt, u64 iova, u64 end)
 {
 	unsigned int side = pt_walk_enter(pt);
 	struct pieces p = {0};
@@ -157,7 +157,7 @@ static struct pieces pieces_find(struct pt *pt, u64 iova, u64 end)
 
 	p.start = p.end = pt_find(pt, IOVA(iova), end);
 	if (p.start == iova && iova < end)
-		p.start = piece_start(pt, iova);
+		p.start = vfio_piece_start(pt, iova);
 	r.iova = p.start;
 	for (; r.iova < end && vfio_run_find(pt, &r, 1ull << PT_IOVA_BITS); r.iova = p.end) {
 		if (r.iova >= end)
@@ -178,17 +178,17 @@ static u64 vfio_unmap_partial(struct backend_space *b, iova_t iova, u64 size)
 	void *unused;
 
 	pthread_mutex_lock(&s->partial_lock);
-	p = pieces_find(b->pt, iova.v, end);
+	p = vfio_pieces_find(b->pt, iova.v, end);
 	if (p.n)
 		space_unmap(s, p.start, p.end - p.start, p.mapped, p.n);
 	gone = pt_unmap(b->pt, iova, size);
 	unused = pt_limbo_take(b->pt);
 	pt_limbo_free(b->pt, unused); /* nobody but this process walks them */
 	if (p.start < iova.v) {
-		end_piece(b->pt, iova.v - PAGE_BYTES);
-		map_rest(b, p.start, iova.v);
+		vfio_piece_end_at(b->pt, iova.v - PAGE_BYTES);
+		vfio_piece_map_rest(b, p.start, iova.v);
 	}
-	map_rest(b, end, p.end);
+	vfio_piece_map_rest(b, end, p.end);
 	pthread_mutex_unlock(&s->partial_lock);
 	return gone;
 }

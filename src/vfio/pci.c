@@ -23,7 +23,7 @@ static int vfio_pci_ioctl(struct vfio_function *f, unsigned long request, void *
 	return vfio_calls->ioctl(f->fd, request, arg);
 }
 
-static void add_area(struct region *r, u64 offset, u64 size)
+static void function_add_area(struct region *r, u64 offset, u64 size)
 {
 	if (r->n_areas < AREAS_MAX && size && range_within(offset, size, r->size) &&
 	    !((offset | size) & (PAGE_BYTES - 1)))
@@ -31,7 +31,7 @@ static void add_area(struct region *r, u64 offset, u64 size)
 }
 
 /* The parts that can be mapped, where not all of it can. False: the kernel names none. */
-static bool sparse_areas(struct region *r, const struct vfio_region_info *info)
+static bool function_sparse_areas(struct region *r, const struct vfio_region_info *info)
 {
 	u32 at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
 
@@ -46,7 +46,7 @@ static bool sparse_areas(struct region *r, const struct vfio_region_info *info)
 					  (u64)cap->nr_areas * sizeof(cap->areas[0]), info->argsz))
 				return false;
 			for (u32 i = 0; i < cap->nr_areas; i++)
-				add_area(r, cap->areas[i].offset, cap->areas[i].size);
+				function_add_area(r, cap->areas[i].offset, cap->areas[i].size);
 			return true;
 		}
 		if (cap->header.next <= at)
@@ -56,19 +56,19 @@ static bool sparse_areas(struct region *r, const struct vfio_region_info *info)
 	return false;
 }
 
-static void read_region(struct region *r, const struct vfio_region_info *info)
+static void function_read_region(struct region *r, const struct vfio_region_info *info)
 {
 	r->size = info->size;
 	r->at = info->offset;
 	r->readable = info->flags & VFIO_REGION_INFO_FLAG_READ;
 	r->writable = info->flags & VFIO_REGION_INFO_FLAG_WRITE;
 	r->mappable = info->flags & VFIO_REGION_INFO_FLAG_MMAP;
-	if (r->mappable && !sparse_areas(r, info))
-		add_area(r, 0, align_down(r->size, PAGE_BYTES));
+	if (r->mappable && !function_sparse_areas(r, info))
+		function_add_area(r, 0, align_down(r->size, PAGE_BYTES));
 }
 
 /* The region's structure, with what hangs on it, in memory of its own. */
-static struct vfio_region_info *region_info(struct vfio_function *f, u32 index)
+static struct vfio_region_info *function_region_info(struct vfio_function *f, u32 index)
 {
 	u32 room = 512;
 
@@ -114,10 +114,10 @@ int function_describe(struct vfio_function *f)
 
 		if (i == VFIO_PCI_ROM_REGION_INDEX)
 			continue;
-		r = region_info(f, i);
+		r = function_region_info(f, i);
 		if (!r)
 			return -errno;
-		read_region(&f->region[i], r);
+		function_read_region(&f->region[i], r);
 		alloc_free(r);
 	}
 	if (!f->region[CONFIG_BAR].readable || f->region[CONFIG_BAR].size < 64)
@@ -181,8 +181,8 @@ static bool vfio_register_exists(struct vfio_function *f, int bar, u64 offset, u
 	return false;
 }
 
-static slow_path u64 file_read(struct vfio_function *f, const struct region *r, u64 offset,
-			       unsigned int size)
+static slow_path u64 function_file_read(struct vfio_function *f, const struct region *r, u64 offset,
+					unsigned int size)
 {
 	u64 value = 0;
 
@@ -191,7 +191,7 @@ static slow_path u64 file_read(struct vfio_function *f, const struct region *r, 
 	return value;
 }
 
-static u64 mapped_read(const volatile void *p, unsigned int size)
+static u64 function_mapped_read(const volatile void *p, unsigned int size)
 {
 	switch (size) {
 	case 1:
@@ -204,7 +204,7 @@ static u64 mapped_read(const volatile void *p, unsigned int size)
 	return *(const volatile u64 *)p;
 }
 
-static void mapped_write(volatile void *p, unsigned int size, u64 value)
+static void function_mapped_write(volatile void *p, unsigned int size, u64 value)
 {
 	if (size == 1)
 		*(volatile u8 *)p = (u8)value;
@@ -216,7 +216,7 @@ static void mapped_write(volatile void *p, unsigned int size, u64 value)
 		*(volatile u64 *)p = value;
 }
 
-static slow_path void tell_gone(struct vfio_function *f)
+static slow_path void function_report_gone(struct vfio_function *f)
 {
 	error_set(
 		ENODEV,
@@ -225,20 +225,20 @@ static slow_path void tell_gone(struct vfio_function *f)
 		f->dev->name);
 }
 
-u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size)
+u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size)
 {
 	const struct region *r = &f->region[bar];
 	volatile void *p;
 	u64 value;
 
 	if (unlikely(read_acquire(&f->gone))) {
-		tell_gone(f);
+		function_report_gone(f);
 		return ~0ull;
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
 		return ~0ull;
 	p = vfio_register_mapped(r, offset, size);
-	value = likely(p) ? mapped_read(p, size) : file_read(f, r, offset, size);
+	value = likely(p) ? function_mapped_read(p, size) : function_file_read(f, r, offset, size);
 	full_fence(); /* what the device wrote before it answered is seen after this */
 	if (unlikely(read_once(&f->intx_fired)))
 		irq_unmask_line(f);
@@ -251,7 +251,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	volatile void *p;
 
 	if (unlikely(read_acquire(&f->gone))) {
-		tell_gone(f);
+		function_report_gone(f);
 		return;
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
@@ -259,7 +259,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	full_fence(); /* what the driver wrote to memory before is there when the device hears */
 	p = vfio_register_mapped(r, offset, size);
 	if (likely(p))
-		mapped_write(p, size, value);
+		function_mapped_write(p, size, value);
 	else if (!r->writable ||
 		 vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
 		error_set(EIO, "%s: the kernel does not write %u bytes at BAR %d offset %#llx",
@@ -272,7 +272,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
  * A function with no reset of its own is reset by its bus, if that resets nothing else. Many cannot
  * be (those on the root bus): no reason not to use them.
  */
-static void hot_reset(struct vfio_function *f)
+static void function_hot_reset(struct vfio_function *f)
 {
 	union {
 		struct vfio_pci_hot_reset_info info;
@@ -297,7 +297,7 @@ int function_reset(struct vfio_function *f)
 	int err;
 
 	if (!f->can_reset) {
-		hot_reset(f);
+		function_hot_reset(f);
 		return 0;
 	}
 	err = vfio_pci_ioctl(f, VFIO_DEVICE_RESET, NULL);

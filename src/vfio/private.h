@@ -63,7 +63,7 @@ void function_unmap_regions(struct vfio_function *f);
 void function_blank_regions(struct vfio_function *f); /* all ones from now on */
 int function_reset(struct vfio_function *f);
 int function_master(struct vfio_function *f, bool on);
-u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size);
+u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size);
 void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int size, u64 value);
 
 /* irq.c */

@@ -89,7 +89,7 @@ int space_add_window(struct vfio_space *s, u64 first, u64 last)
 	return 0;
 }
 
-static bool vfio_range_usable(const struct vfio_space *s, u64 first, u64 last)
+static bool space_range_usable(const struct vfio_space *s, u64 first, u64 last)
 {
 	for (unsigned int i = 0; i < s->n_usable; i++)
 		if (first >= s->usable[i].first && last <= s->usable[i].last)
@@ -97,20 +97,20 @@ static bool vfio_range_usable(const struct vfio_space *s, u64 first, u64 last)
 	return false;
 }
 
-static bool ram_fits(const struct vfio_space *s, u64 offset)
+static bool space_ram_fits(const struct vfio_space *s, u64 offset)
 {
-	return vfio_range_usable(s, offset, offset + mem.low - 1) &&
+	return space_range_usable(s, offset, offset + mem.low - 1) &&
 	       (mem.span <= MEM_DMA32_END ||
-		vfio_range_usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
+		space_range_usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
 }
 
 /* Where RAM lies whole in usable addresses: at its own, else as low as it can. */
-static int vfio_place_ram(struct vfio_space *s)
+static int space_place_ram(struct vfio_space *s)
 {
 	u64 offset = 0;
 
 	for (unsigned int i = 0; i <= s->n_usable; i++) {
-		if (ram_fits(s, offset)) {
+		if (space_ram_fits(s, offset)) {
 			s->offset = offset;
 			return 0;
 		}
@@ -129,7 +129,7 @@ static int vfio_place_ram(struct vfio_space *s)
 }
 
 /* From the kernel's addresses to the library's. */
-static void shift_windows(struct vfio_space *s)
+static void space_shift_windows(struct vfio_space *s)
 {
 	unsigned int n = 0;
 
@@ -155,16 +155,16 @@ int space_limit(struct vfio_space *s, bool identity)
 		if (!err && !s->n_usable)
 			err = error_set(ENOSPC, "the IOMMU leaves devices no addresses at all");
 		if (!err && identity)
-			err = vfio_place_ram(s);
+			err = space_place_ram(s);
 		if (!err)
-			shift_windows(s);
+			space_shift_windows(s);
 		s->limited = !err;
 	}
 	pthread_mutex_unlock(&lock);
 	return err;
 }
 
-static slow_path int entries_short(const struct vfio_space *s, u64 n, u64 left)
+static slow_path int space_entries_short(const struct vfio_space *s, u64 n, u64 left)
 {
 	return error_set(
 		ENOSPC,
@@ -183,12 +183,12 @@ int space_need(struct vfio_space *s, u64 n)
 		return 0;
 	left = s->kernel->entries(s);
 	if (left < n)
-		return entries_short(s, n, left);
+		return space_entries_short(s, n, left);
 	write_once(&s->left, left);
 	return 0;
 }
 
-static void take_entry(struct vfio_space *s)
+static void space_take_entry(struct vfio_space *s)
 {
 	u64 left = read_once(&s->left);
 
@@ -208,7 +208,7 @@ int space_map(struct vfio_space *s, u64 iova, void *va, u64 size, u64 prot)
 	if (unlikely(err < 0))
 		return why_map(iova + s->offset, size, -err);
 	if (s->counted)
-		take_entry(s);
+		space_take_entry(s);
 	return 0;
 }
 

@@ -84,7 +84,7 @@ bool sysfs_text(const char *address, const char *leaf, char *out, size_t size)
 }
 
 /* The character device's name is that of the only folder in vfio-dev. */
-static void read_cdev(struct pci_function *f)
+static void sysfs_read_cdev(struct pci_function *f)
 {
 	char path[SYSFS_PATH_MAX];
 	struct dirent *d;
@@ -110,5 +110,5 @@ void pci_function_read(struct pci_function *f, const struct pci_address *address
 		return;
 	sysfs_link(address->text, "driver", f->driver, sizeof(f->driver));
 	sysfs_link(address->text, "iommu_group", f->group, sizeof(f->group));
-	read_cdev(f);
+	sysfs_read_cdev(f);
 }

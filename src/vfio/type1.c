@@ -21,7 +21,7 @@ static int type1_ioctl(int fd, unsigned long request, const void *arg)
 }
 
 /* What must be so before a group may be put into a container. */
-static int check_container(int fd)
+static int type1_check_container(int fd)
 {
 	int version = type1_ioctl(fd, VFIO_GET_API_VERSION, NULL);
 
@@ -33,7 +33,7 @@ static int check_container(int fd)
 	return 0;
 }
 
-static int open_group(struct vfio_space *s, const struct pci_function *f)
+static int type1_open_group(struct vfio_space *s, const struct pci_function *f)
 {
 	struct vfio_group_status status = {.argsz = sizeof(status)};
 	char path[64];
@@ -71,9 +71,9 @@ static int type1_open(struct vfio_space *s, const struct pci_function *f)
 		s->fd = -1;
 		return why_container(path, -err);
 	}
-	err = check_container(s->fd);
+	err = type1_check_container(s->fd);
 	if (!err)
-		err = open_group(s, f);
+		err = type1_open_group(s, f);
 	if (err)
 		return err;
 	err = type1_ioctl(s->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
@@ -94,7 +94,7 @@ static int type1_open_device(struct vfio_space *s, const struct pci_function *f)
 }
 
 /* The structure with its chain of capabilities, in memory of its own; NULL and a sentence. */
-static struct vfio_iommu_type1_info *get_info(struct vfio_space *s)
+static struct vfio_iommu_type1_info *type1_get_info(struct vfio_space *s)
 {
 	struct vfio_iommu_type1_info *info;
 	u32 room = 1024, want;
@@ -124,7 +124,7 @@ static struct vfio_iommu_type1_info *get_info(struct vfio_space *s)
 
 /* The capability, whole within the structure; NULL: there is none. Each step goes forward: it ends.
  */
-static const void *find_cap(const struct vfio_iommu_type1_info *info, u16 id, size_t size)
+static const void *type1_find_cap(const struct vfio_iommu_type1_info *info, u16 id, size_t size)
 {
 	u32 at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
 
@@ -141,10 +141,10 @@ static const void *find_cap(const struct vfio_iommu_type1_info *info, u16 id, si
 	return NULL;
 }
 
-static int read_windows(struct vfio_space *s, const struct vfio_iommu_type1_info *info)
+static int type1_read_windows(struct vfio_space *s, const struct vfio_iommu_type1_info *info)
 {
 	const struct vfio_iommu_type1_info_cap_iova_range *cap =
-		find_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
+		type1_find_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
 	int err = 0;
 
 	if (!cap || !range_within((u64)((const u8 *)cap - (const u8 *)info) + sizeof(*cap),
@@ -156,17 +156,17 @@ static int read_windows(struct vfio_space *s, const struct vfio_iommu_type1_info
 	return err;
 }
 
-static u64 left_of(const struct vfio_iommu_type1_info *info)
+static u64 type1_entries_left(const struct vfio_iommu_type1_info *info)
 {
 	const struct vfio_iommu_type1_info_dma_avail *cap =
-		find_cap(info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, sizeof(*cap));
+		type1_find_cap(info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, sizeof(*cap));
 
 	return cap ? cap->avail : ~0ull;
 }
 
 static int type1_limits(struct vfio_space *s)
 {
-	struct vfio_iommu_type1_info *info = get_info(s);
+	struct vfio_iommu_type1_info *info = type1_get_info(s);
 	int err = 0;
 
 	if (!info)
@@ -175,8 +175,8 @@ static int type1_limits(struct vfio_space *s)
 		err = error_set(ENOTSUP, "the IOMMU has no pages of 4 KiB (it has %#llx)",
 				(unsigned long long)info->iova_pgsizes);
 	if (!err)
-		err = read_windows(s, info);
-	s->left = left_of(info);
+		err = type1_read_windows(s, info);
+	s->left = type1_entries_left(info);
 	s->counted = s->left != ~0ull;
 	alloc_free(info);
 	return err;
@@ -184,8 +184,8 @@ static int type1_limits(struct vfio_space *s)
 
 static u64 type1_entries(struct vfio_space *s)
 {
-	struct vfio_iommu_type1_info *info = get_info(s);
-	u64 left = info ? left_of(info) : 0;
+	struct vfio_iommu_type1_info *info = type1_get_info(s);
+	u64 left = info ? type1_entries_left(info) : 0;
 
 	alloc_free(info);
 	return left;

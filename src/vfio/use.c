@@ -16,7 +16,7 @@
 
 #define DEPTH_MAX 12
 
-static const char *proc_root(void)
+static const char *use_proc_root(void)
 {
 	const char *root = secure_getenv("DMAMAP_PROC");
 
@@ -29,7 +29,7 @@ static bool use_join_path(char out[SYSFS_PATH_MAX], const char *a, const char *b
 }
 
 /* The last part of what the link in the folder points to is `name`. */
-static bool link_is(const char *folder, const char *link, const char *name)
+static bool use_link_is(const char *folder, const char *link, const char *name)
 {
 	char path[SYSFS_PATH_MAX], target[512];
 	ssize_t n;
@@ -44,7 +44,7 @@ static bool link_is(const char *folder, const char *link, const char *name)
 }
 
 /* nvme0c1n1 as nvme0n1; others as they are. */
-static void disk_name(const char *name, char *out, size_t size)
+static void use_disk_name(const char *name, char *out, size_t size)
 {
 	const char *c = strncmp(name, "nvme", 4) ? NULL : strchr(name + 4, 'c');
 	const char *n = c ? strchr(c, 'n') : NULL;
@@ -56,7 +56,7 @@ static void disk_name(const char *name, char *out, size_t size)
 }
 
 /* `source` is the disk, or a partition of it: sda3; nvme0n1p3, where the disk ends in a digit. */
-static bool is_of_disk(const char *source, const char *disk)
+static bool use_is_of_disk(const char *source, const char *disk)
 {
 	size_t n = strlen(disk);
 
@@ -69,13 +69,13 @@ static bool is_of_disk(const char *source, const char *disk)
 }
 
 /* Whether a line of a file of /proc names the disk as its word number `word` (from 0). */
-static bool named_in(const char *leaf, const char *disk, int word, char *where, size_t size)
+static bool use_named_in(const char *leaf, const char *disk, int word, char *where, size_t size)
 {
 	char path[SYSFS_PATH_MAX], line[1024];
 	bool found = false;
 	FILE *f;
 
-	f = use_join_path(path, proc_root(), leaf) ? fopen(path, "re") : NULL;
+	f = use_join_path(path, use_proc_root(), leaf) ? fopen(path, "re") : NULL;
 	while (f && !found && fgets(line, sizeof(line), f)) {
 		char *rest = line, *first = strtok_r(line, " \t\n", &rest),
 		     *second = strtok_r(NULL, " \t\n", &rest);
@@ -83,7 +83,7 @@ static bool named_in(const char *leaf, const char *disk, int word, char *where, 
 
 		if (!first || !second || strncmp(source, "/dev/", 5) != 0)
 			continue;
-		found = is_of_disk(source + 5, disk);
+		found = use_is_of_disk(source + 5, disk);
 		if (found)
 			snprintf(where, size, "%s", word ? first : second);
 	}
@@ -92,7 +92,7 @@ static bool named_in(const char *leaf, const char *disk, int word, char *where, 
 	return found;
 }
 
-static bool has_holders(const char *folder)
+static bool use_has_holders(const char *folder)
 {
 	char path[SYSFS_PATH_MAX];
 	struct dirent *d;
@@ -107,17 +107,17 @@ static bool has_holders(const char *folder)
 	return any;
 }
 
-static int disk_in_use(const char *folder, const char *name)
+static int use_check_disk(const char *folder, const char *name)
 {
 	char disk[256], where[512];
 
-	disk_name(name, disk, sizeof(disk));
-	if (named_in("self/mounts", disk, 0, where, sizeof(where)))
+	use_disk_name(name, disk, sizeof(disk));
+	if (use_named_in("self/mounts", disk, 0, where, sizeof(where)))
 		return error_set(EBUSY, "its disk %s is mounted at %s: umount it first", disk,
 				 where);
-	if (named_in("swaps", disk, 0, where, sizeof(where)))
+	if (use_named_in("swaps", disk, 0, where, sizeof(where)))
 		return error_set(EBUSY, "its disk %s is swap space: swapoff it first", disk);
-	if (has_holders(folder))
+	if (use_has_holders(folder))
 		return error_set(
 			EBUSY,
 			"its disk %s is part of another (RAID, LVM or encryption): lsblk shows of "
@@ -126,7 +126,7 @@ static int disk_in_use(const char *folder, const char *name)
 	return 0;
 }
 
-static int interface_in_use(const char *folder, const char *name)
+static int use_check_interface(const char *folder, const char *name)
 {
 	char path[SYSFS_PATH_MAX], text[32] = "";
 	FILE *f;
@@ -146,36 +146,36 @@ static int interface_in_use(const char *folder, const char *name)
 }
 
 /* This folder and those below it; links are not followed. */
-static int folder_in_use(const char *folder, const char *name, int depth)
+static int use_check_folder(const char *folder, const char *name, int depth)
 {
 	char path[SYSFS_PATH_MAX];
 	struct dirent *d;
 	int err = 0;
 	DIR *dir;
 
-	if (link_is(folder, "subsystem", "block"))
-		err = disk_in_use(folder, name);
-	else if (link_is(folder, "subsystem", "net"))
-		err = interface_in_use(folder, name);
+	if (use_link_is(folder, "subsystem", "block"))
+		err = use_check_disk(folder, name);
+	else if (use_link_is(folder, "subsystem", "net"))
+		err = use_check_interface(folder, name);
 	dir = !err && depth < DEPTH_MAX ? opendir(folder) : NULL;
 	while (dir && !err && (d = readdir(dir)))
 		if (d->d_type == DT_DIR && d->d_name[0] != '.' &&
 		    use_join_path(path, folder, d->d_name))
-			err = folder_in_use(path, d->d_name, depth + 1);
+			err = use_check_folder(path, d->d_name, depth + 1);
 	if (dir)
 		closedir(dir);
 	return err;
 }
 
 /* A process of this machine has the file open. Others' files are seen by root only. */
-static bool has_open(const char *pid, const char *file)
+static bool use_has_open(const char *pid, const char *file)
 {
 	char path[SYSFS_PATH_MAX], target[256];
 	struct dirent *d;
 	bool found = false;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "%s/%.32s/fd", proc_root(), pid);
+	snprintf(path, sizeof(path), "%s/%.32s/fd", use_proc_root(), pid);
 	dir = opendir(path);
 	while (dir && !found && (d = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target) - 1);
@@ -188,18 +188,19 @@ static bool has_open(const char *pid, const char *file)
 	return found;
 }
 
-static int program_in_use(const struct pci_function *f)
+static int use_check_processes(const struct pci_function *f)
 {
 	char group[64], cdev[64];
 	struct dirent *d;
 	int err = 0;
-	DIR *dir = opendir(proc_root());
+	DIR *dir = opendir(use_proc_root());
 
 	snprintf(group, sizeof(group), "/dev/vfio/%s", f->group);
 	snprintf(cdev, sizeof(cdev), "/dev/vfio/devices/%s", f->cdev);
 	while (dir && !err && (d = readdir(dir)))
 		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' &&
-		    (has_open(d->d_name, group) || (f->cdev[0] && has_open(d->d_name, cdev))))
+		    (use_has_open(d->d_name, group) ||
+		     (f->cdev[0] && use_has_open(d->d_name, cdev))))
 			err = error_set(EBUSY, "process %s has it open: end it first", d->d_name);
 	if (dir)
 		closedir(dir);
@@ -213,9 +214,9 @@ int pci_in_use(const struct pci_function *f)
 
 	if (!sysfs_path(path, f->address.text, NULL))
 		return 0;
-	err = folder_in_use(path, f->address.text, 0);
+	err = use_check_folder(path, f->address.text, 0);
 	if (!err && strstr(f->driver, "vfio"))
-		err = program_in_use(f);
+		err = use_check_processes(f);
 	if (err)
 		error_prefix("%s is in use", f->address.text);
 	return err;

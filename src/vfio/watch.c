@@ -40,7 +40,7 @@ static bool watch_event_happened(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
-static void raise_line(struct vfio_function *f)
+static void watch_raise_line(struct vfio_function *f)
 {
 	const u64 one = 1;
 
@@ -71,11 +71,11 @@ static void *watch_main(void *arg)
 				 "from: close it and open it again",
 				 f->dev->name, f->pci.address.text);
 		if (p[3].revents && watch_event_happened(f->intx_fd) && f->dev->n_irq)
-			raise_line(f);
+			watch_raise_line(f);
 	}
 }
 
-static void fds_of(struct vfio_function *f, int *fd[4])
+static void watch_own_fds(struct vfio_function *f, int *fd[4])
 {
 	fd[0] = &f->wake_fd;
 	fd[1] = &f->req_fd;
@@ -87,7 +87,7 @@ static void watch_close_fds(struct vfio_function *f)
 {
 	int *fd[4];
 
-	fds_of(f, fd);
+	watch_own_fds(f, fd);
 	for (int i = 0; i < 4; i++) {
 		if (*fd[i] >= 0)
 			close(*fd[i]);
@@ -95,11 +95,11 @@ static void watch_close_fds(struct vfio_function *f)
 	}
 }
 
-static int open_fds(struct vfio_function *f)
+static int watch_open_fds(struct vfio_function *f)
 {
 	int *fd[4];
 
-	fds_of(f, fd);
+	watch_own_fds(f, fd);
 	for (int i = 0; i < 4; i++) {
 		*fd[i] = fail_here(FAIL_MEMORY, NULL) ? (errno = EMFILE, -1)
 						      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -119,7 +119,7 @@ static int open_fds(struct vfio_function *f)
 int watch_start(struct vfio_function *f)
 {
 	sigset_t all, old;
-	int err = open_fds(f);
+	int err = watch_open_fds(f);
 
 	if (err)
 		return err;

@@ -77,13 +77,13 @@ int why_group(const struct pci_function *f, const char *path, int err)
 }
 
 /* Functions that stand in nobody's way. */
-static bool is_harmless(const char *driver)
+static bool why_is_harmless(const char *driver)
 {
 	return !driver[0] || !strcmp(driver, "pcieport") || !strcmp(driver, "pci-stub");
 }
 
 /* The group's other functions that are with VFIO, or with drivers of the kernel. */
-static void list_group(const struct pci_function *f, bool with_vfio, char *out, size_t size)
+static void why_list_group(const struct pci_function *f, bool with_vfio, char *out, size_t size)
 {
 	char path[SYSFS_PATH_MAX], driver[64];
 	struct dirent *d;
@@ -96,7 +96,7 @@ static void list_group(const struct pci_function *f, bool with_vfio, char *out, 
 		if (d->d_name[0] == '.' || !strcmp(d->d_name, f->address.text))
 			continue;
 		sysfs_link(d->d_name, "driver", driver, sizeof(driver));
-		if (is_harmless(driver) || !!strstr(driver, "vfio") != with_vfio)
+		if (why_is_harmless(driver) || !!strstr(driver, "vfio") != with_vfio)
 			continue;
 		if (strlen(d->d_name) + strlen(driver) + 6 > size - n)
 			break;
@@ -109,7 +109,7 @@ static void list_group(const struct pci_function *f, bool with_vfio, char *out, 
 
 void pci_group_others(const struct pci_function *f, char *out, size_t size)
 {
-	list_group(f, false, out, size);
+	why_list_group(f, false, out, size);
 }
 
 int why_not_viable(const struct pci_function *f)
@@ -197,7 +197,7 @@ int why_bind(const struct pci_function *f, int err)
 			"of its IOMMU group %s belongs to a driver of the kernel: dmamap list "
 			"shows them",
 			f->address.text, f->group);
-	list_group(f, true, others, sizeof(others));
+	why_list_group(f, true, others, sizeof(others));
 	if (err == EPERM && others[0])
 		return error_set(EBUSY,
 				 "IOMMU group %s of %s is in use by another process, or by another "
@@ -219,7 +219,7 @@ int why_attach(const struct pci_function *f, int err)
 }
 
 /* KiB of memory of this process that are locked or pinned, as the kernel counts for the limit. */
-static u64 locked_kib(void)
+static u64 why_locked_kib(void)
 {
 	unsigned long long locked = 0, pinned = 0;
 	char line[256];
@@ -236,7 +236,7 @@ static u64 locked_kib(void)
 
 static int why_no_memory(u64 size)
 {
-	u64 used = locked_kib() * KIB;
+	u64 used = why_locked_kib() * KIB;
 	struct rlimit limit;
 
 	if (!getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY &&

@@ -87,8 +87,8 @@ void rig_rest(struct rig *r)
 {
 	const struct nvme *n = r->model;
 
-	while (__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST))
+	while (__atomic_load_n(&n->bell.door.pending, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&n->bell.door.asleep, __ATOMIC_SEQ_CST))
 		sched_yield();
 }
 

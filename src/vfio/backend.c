@@ -15,7 +15,7 @@
 
 static const char *const vfio_keys[] = {"irq", "vectors", NULL};
 
-static const char *arg_of(const struct hw_config *config, const char *key)
+static const char *vfio_arg_value(const struct hw_config *config, const char *key)
 {
 	for (int i = 0; i < config->n_args; i++)
 		if (!strcmp(config->arg[i].key, key))
@@ -23,9 +23,10 @@ static const char *arg_of(const struct hw_config *config, const char *key)
 	return NULL;
 }
 
-static int read_irq_keys(struct vfio_function *f, const struct hw_config *config)
+static int vfio_read_irq_keys(struct vfio_function *f, const struct hw_config *config)
 {
-	const char *irq = arg_of(config, "irq"), *vectors = arg_of(config, "vectors");
+	const char *irq = vfio_arg_value(config, "irq"),
+		   *vectors = vfio_arg_value(config, "vectors");
 	char *end = NULL;
 	int err;
 
@@ -42,7 +43,7 @@ static int read_irq_keys(struct vfio_function *f, const struct hw_config *config
 	return 0;
 }
 
-static void function_close(struct vfio_function *f)
+static void vfio_function_close(struct vfio_function *f)
 {
 	fork_remove(f);
 	if (f->fd >= 0)
@@ -53,8 +54,8 @@ static void function_close(struct vfio_function *f)
 	alloc_free(f);
 }
 
-static int function_open(struct vfio_function *f, const struct vfio_kernel *kernel,
-			 const struct hw_config *config)
+static int vfio_function_open(struct vfio_function *f, const struct vfio_kernel *kernel,
+			      const struct hw_config *config)
 {
 	bool identity = config->policy == POLICY_IDENTITY || config->policy == POLICY_PERSISTENT;
 	struct pci_address address;
@@ -79,7 +80,7 @@ static int function_open(struct vfio_function *f, const struct vfio_kernel *kern
 	if (!err)
 		err = function_describe(f);
 	if (!err)
-		err = read_irq_keys(f, config);
+		err = vfio_read_irq_keys(f, config);
 	if (!err)
 		err = function_reset(f);
 	if (!err)
@@ -99,10 +100,10 @@ static int vfio_device_create(struct device *dev, const struct vfio_kernel *kern
 		return -ENOMEM;
 	f->dev = dev;
 	f->fd = f->req_fd = f->err_fd = f->intx_fd = f->wake_fd = -1;
-	err = function_open(f, kernel, config);
+	err = vfio_function_open(f, kernel, config);
 	if (err) {
 		function_unmap_regions(f);
-		function_close(f);
+		vfio_function_close(f);
 		errno = -err;
 		return err;
 	}
@@ -163,12 +164,12 @@ static void vfio_stop(void *priv)
 
 static void vfio_free(void *priv)
 {
-	function_close(priv);
+	vfio_function_close(priv);
 }
 
 static u64 vfio_read(void *priv, int bar, u64 offset, unsigned int size)
 {
-	return function_read(((struct device *)priv)->ops_priv, bar, offset, size);
+	return vfio_function_read(((struct device *)priv)->ops_priv, bar, offset, size);
 }
 
 static void vfio_write(void *priv, int bar, u64 offset, unsigned int size, u64 value)
@@ -190,7 +191,7 @@ static const struct backend_ops device_ops = {
 };
 
 /* KiB that a line of /proc/meminfo tells; 0: it does not. */
-static u64 available_kib(void)
+static u64 vfio_available_kib(void)
 {
 	unsigned long long kib = 0;
 	char line[128];
@@ -207,7 +208,7 @@ static u64 available_kib(void)
 /* RAM that can be pinned: of what there is, and of what this process may. ram= says otherwise. */
 static void vfio_memory(const struct hw_config *config, struct mem_config *ram)
 {
-	u64 size = 256 * MIB, there = available_kib() * KIB;
+	u64 size = 256 * MIB, there = vfio_available_kib() * KIB;
 	struct rlimit limit;
 
 	if (there)
