@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Taking the unit over and giving it up, its tables, its fault records. Invalidation is in
+ * Takes over a VT-d unit and releases it, and reads its fault records. Invalidation is in
  * vtd_queue.c.
  *
- * Stores four pages of RAM: the root table, the context table of bus 0, the invalidation queue, and
- * a page whose first word the unit writes when it has carried out a wait. What a register says is
- * checked: an offset of the IOTLB or fault registers beyond the register page means that there is
- * no such unit.
+ * The driver stores four pages of RAM: the root table, the context table of bus 0, the invalidation
+ * queue, and a page whose first word the unit writes when it has executed a wait descriptor. The
+ * values of registers are checked: if the offset of the IOTLB registers or of the fault registers
+ * is beyond the register page, vtd_create() fails with ENODEV.
  */
 #include "backend/vtd.h"
 #include "backend/vtd_private.h"
@@ -19,7 +19,7 @@
 
 #define REGISTERS_END  0x10000u
 #define ANSWER_NS      NS_PER_S
-#define FAULTS_AT_ONCE 1024 /* a unit that never stops reporting must not hold a thread */
+#define FAULTS_AT_ONCE 1024 /* a unit that reports without end must not block a thread */
 
 u64 vtd_read(const struct vtd *v, u32 offset, unsigned int size)
 {
@@ -43,7 +43,7 @@ bool vtd_until(const struct vtd *v, u32 offset, unsigned int size, u64 mask, u64
 	return true;
 }
 
-/* Gives a command of GCMD and waits until GSTS has it (`on`: set). */
+/* Writes a command to GCMD and waits until GSTS shows it (`on`: set, else cleared). */
 static int vtd_command(struct vtd *v, u32 bit, bool on, const char *what)
 {
 	u32 kept = (u32)vtd_read(v, VTD_GSTS, 4) & GSTS_KEPT;
@@ -51,7 +51,8 @@ static int vtd_command(struct vtd *v, u32 bit, bool on, const char *what)
 	vtd_write(v, VTD_GCMD, 4, on ? kept | bit : kept & ~bit);
 	if (vtd_until(v, VTD_GSTS, 4, bit, on ? bit : 0))
 		return 0;
-	return error_set(EIO, "VT-d does not answer the command to %s", what);
+	return error_set(EIO, "the VT-d unit did not complete the command to %s within a second",
+			 what);
 }
 
 static int vtd_read_limits(struct vtd *v, const struct vtd_config *config)
@@ -59,14 +60,15 @@ static int vtd_read_limits(struct vtd *v, const struct vtd_config *config)
 	u64 cap = vtd_read(v, VTD_CAP, 8), ecap = vtd_read(v, VTD_ECAP, 8);
 
 	if (!cap || cap == ~0ull || (u32)vtd_read(v, VTD_VER, 4) == ~0u)
-		return error_set(ENODEV, "there is no VT-d at its address");
+		return error_set(ENODEV, "no VT-d unit responds at its register address");
 	if (ECAP_IRO(ecap) + 16 > REGISTERS_END || CAP_FRO(cap) + 16 * CAP_NFR(cap) > REGISTERS_END)
 		return error_set(ENODEV,
-				 "VT-d's capability registers contradict themselves: %#llx, %#llx",
+				 "VT-d's capability registers contradict each other: %#llx, %#llx",
 				 (unsigned long long)cap, (unsigned long long)ecap);
 	v->limits.iova_bits = cap & CAP_SAGAW_48 ? 48 : 39;
 	if (!(cap & (CAP_SAGAW_48 | CAP_SAGAW_39)) || CAP_MGAW(cap) < 32)
-		return error_set(ENOTSUP, "this VT-d walks tables of neither 4 nor 3 levels");
+		return error_set(ENOTSUP,
+				 "this VT-d unit supports page tables of neither 4 nor 3 levels");
 	if (CAP_MGAW(cap) < v->limits.iova_bits)
 		v->limits.iova_bits = CAP_MGAW(cap);
 	v->four_levels = cap & CAP_SAGAW_48;
@@ -111,7 +113,7 @@ static int vtd_alloc_tables(struct vtd *v)
 	return 0;
 }
 
-/* The unit in the state that follows reset: everything off. Firmware may have left it on. */
+/* Switches the unit off, as it is after reset. Firmware may have left it on. */
 static int vtd_quiesce(struct vtd *v)
 {
 	u32 status = (u32)vtd_read(v, VTD_GSTS, 4);
@@ -180,7 +182,7 @@ void vtd_destroy(struct vtd *v)
 	if (!v)
 		return;
 	if (v->root && !v->io.gone(v->io.priv) && vtd_quiesce(v))
-		v->io.give_up(v->io.priv); /* it may still be reading the tables */
+		v->io.give_up(v->io.priv); /* it may still read the tables */
 	vtd_free_parts(v);
 }
 
@@ -190,15 +192,15 @@ const struct vtd_limits *vtd_limits(const struct vtd *v)
 }
 
 /*
- * Three levels begin where four have their first entry, whose table never goes: who opens a device
- * keeps a page mapped below 2^39 for as long as it is open.
+ * A table of three levels is the one that the first entry of the root of four levels refers to.
+ * That table is never freed: every open device keeps a page mapped below 2^39.
  */
 int vtd_attach(struct vtd *v, u16 source, const struct pt *pt)
 {
 	u64 table = phys_of(pt->root).v, *entry = &v->context[2 * (source & 0xff)];
 
 	if (source >> 8)
-		return error_set(ENOTSUP, "VT-d: only functions of bus 0 are served");
+		return error_set(ENOTSUP, "VT-d: only functions on bus 0 are supported");
 	if (!v->four_levels) {
 		u64 first = read_acquire(&pt->root[0]);
 
@@ -208,12 +210,11 @@ int vtd_attach(struct vtd *v, u16 source, const struct pt *pt)
 	}
 	write_once(&entry[1],
 		   (v->four_levels ? CONTEXT_AW_48 : CONTEXT_AW_39) | CONTEXT_DID(VTD_DOMAIN));
-	write_release(&entry[0],
-		      table | ENTRY_PRESENT); /* translation type 0: by the second stage */
+	write_release(&entry[0], table | ENTRY_PRESENT); /* translation type 0: second stage only */
 	return vtd_forget_contexts(v);
 }
 
-/* One record; false: there is none in it. */
+/* Reads one fault record and clears it. False: the record is empty. */
 static bool vtd_take_fault(const struct vtd *v, u32 at, struct vtd_fault *f)
 {
 	u64 high = vtd_read(v, at + 8, 8), low;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One function from end to end: what the device layer sees of it. */
+/* The back end of one function: the operations that the device layer calls. */
 #include "vfio/calls.h"
 #include "vfio/private.h"
 #include "vfio/vfio.h"
@@ -157,7 +157,7 @@ static void vfio_stop(void *priv)
 		function_reset(f);
 	}
 	function_unmap_regions(f);
-	/* the kernel, too, resets it here */
+	/* the kernel resets it here, too */
 	vfio_calls->close(f->fd);
 	f->fd = -1;
 }
@@ -190,7 +190,7 @@ static const struct backend_ops device_ops = {
 	.stop = vfio_stop,
 };
 
-/* KiB that a line of /proc/meminfo tells; 0: it does not. */
+/* Returns the KiB on a line of /proc/meminfo; 0 if there is no such line. */
 static u64 vfio_available_kib(void)
 {
 	unsigned long long kib = 0;
@@ -205,7 +205,10 @@ static u64 vfio_available_kib(void)
 	return kib;
 }
 
-/* RAM that can be pinned: of what there is, and of what this process may. ram= says otherwise. */
+/*
+ * Chooses the size of RAM that can be pinned, from the memory that is available and that this
+ * process may pin. ram= overrides it.
+ */
 static void vfio_memory(const struct hw_config *config, struct mem_config *ram)
 {
 	u64 size = 256 * MIB, there = vfio_available_kib() * KIB;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Giving functions to vfio-pci and back, as the kernel's Documentation/ABI/testing/sysfs-bus-pci
- * has it: the name in driver_override, the address to the old driver's unbind, then to
- * drivers_probe.
+ * Binds functions to vfio-pci and back to their drivers, as described in the kernel's
+ * Documentation/ABI/testing/sysfs-bus-pci: the name of the driver is written to driver_override,
+ * and the address to the old driver's unbind and then to drivers_probe.
  */
 #include "vfio/bind.h"
 #include "vfio/why.h"
@@ -24,10 +24,10 @@ static bool bind_is_bridge(const struct pci_function *f)
 
 static int bind_refuse_bridge(const struct pci_function *f)
 {
-	return error_set(EINVAL, "%s is a bridge: it stays with the kernel", f->address.text);
+	return error_set(EINVAL, "%s is a bridge: bridges stay with the kernel", f->address.text);
 }
 
-/* Below "ROOT/bus/pci/". */
+/* Writes the text to the file below "ROOT/bus/pci/". */
 static int bind_write_bus(const char *leaf, const char *text)
 {
 	char path[SYSFS_PATH_MAX];
@@ -73,7 +73,10 @@ static bool bind_driver_loaded(const char *name)
 	       !access(path, F_OK);
 }
 
-/* Whoever had it has it again, as far as the kernel wants to. */
+/*
+ * Lets the kernel bind the function to its own driver again. The error message of the failed bind
+ * is preserved.
+ */
 static void bind_restore_driver(const struct pci_function *f)
 {
 	char text[1024];
@@ -94,7 +97,7 @@ static int bind_check(const struct pci_function *f)
 		return why_function(f);
 	if (!bind_driver_loaded("vfio-pci"))
 		return error_set(ENOENT,
-				 "the kernel has no driver vfio-pci loaded: modprobe vfio-pci");
+				 "the driver vfio-pci is not loaded: run modprobe vfio-pci");
 	return pci_in_use(f);
 }
 
@@ -117,7 +120,8 @@ int pci_bind(const struct pci_address *address)
 		err = bind_write_bus("drivers_probe", address->text);
 	pci_function_read(&now, address);
 	if (!err && strcmp(now.driver, "vfio-pci") != 0)
-		err = error_set(EIO, "vfio-pci did not take %s: dmesg may say why", address->text);
+		err = error_set(EIO, "vfio-pci did not accept %s: dmesg may show why",
+				address->text);
 	if (err)
 		bind_restore_driver(&f);
 	return err;
@@ -133,7 +137,7 @@ int pci_unbind(const struct pci_address *address)
 		return why_function(&f);
 	if (strcmp(f.driver, "vfio-pci") != 0)
 		return error_set(EINVAL,
-				 "%s is not with vfio-pci but with %s: nothing to give back",
+				 "%s is bound to %s, not to vfio-pci: there is nothing to unbind",
 				 address->text, f.driver[0] ? f.driver : "no driver");
 	err = pci_in_use(&f);
 	if (!err)
@@ -143,7 +147,7 @@ int pci_unbind(const struct pci_address *address)
 	return err ? err : bind_write_bus("drivers_probe", address->text);
 }
 
-/* The files in /dev; those of a sysfs that is made up are not there to look at. */
+/* Checks the files in /dev. A sysfs that a test made up has none, so nothing is checked then. */
 static int bind_check_files(const struct pci_function *f, char *remedy, size_t size)
 {
 	char path[64];

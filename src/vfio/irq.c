@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupts: the kernel signals the device's eventfds itself. */
+/*
+ * Interrupts. The kernel signals the device's eventfds directly; a line goes through the thread of
+ * watch.c.
+ */
 #include "vfio/calls.h"
 #include "vfio/private.h"
 #include "vfio/uapi.h"
@@ -31,7 +34,8 @@ int irq_describe(struct vfio_function *f, const char *wanted)
 			return 0;
 	}
 	if (wanted)
-		return error_set(ENOTSUP, "%s has no interrupts of the kind irq=%s",
+		return error_set(ENOTSUP,
+				 "%s has no interrupts of kind irq=%s: choose another irq=",
 				 f->pci.address.text, wanted);
 	return 0;
 }
@@ -59,7 +63,7 @@ int irq_set_one(struct vfio_function *f, enum irq_kind kind, int fd)
 			       &fd, 1);
 }
 
-/* The kernel masked the line as it rose. */
+/* Unmasks the line, which the kernel masked when it rose. */
 void irq_unmask_line(struct vfio_function *f)
 {
 	write_once(&f->intx_fired, false);
@@ -70,7 +74,7 @@ int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
 {
 	int err;
 
-	/* a line goes by the watcher, which sees that it is masked */
+	/* a line is signalled by the thread of watch.c, which records that it is masked */
 	if (f->irq == IRQ_INTX)
 		fd = &f->intx_fd;
 	err = n ? irq_set_vectors(f, f->irq,
@@ -78,8 +82,8 @@ int irq_start(struct vfio_function *f, const int *fd, unsigned int n)
 		: 0;
 	if (err > 0)
 		return error_set(ENOSPC,
-				 "%s: the machine has only %d interrupts left for it, of %u: give "
-				 "vectors=%d",
+				 "%s: the machine has only %d of %u interrupt vectors left for it: "
+				 "set vectors=%d",
 				 f->pci.address.text, err, n, err);
 	if (err < 0)
 		return error_set(-err, "%s: its interrupts cannot be set up: %s",

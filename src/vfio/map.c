@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The back end's operations: the library's page table is written first, then the kernel hears of
- * each run of memory that is contiguous for the process, in one call.
+ * The back end's operations. The library's page table is written first. Then each run of memory
+ * that is contiguous in the process is mapped in the kernel by one call.
  */
 #include "vfio/space.h"
 #include "base/error.h"
@@ -16,15 +16,17 @@ struct run {
 static int vfio_run_map(struct vfio_space *s, const struct run *r)
 {
 	if (!(r->pa.v & PHYS_FOREIGN) && !phys_is_ram(r->pa))
-		return error_set(
-			EOPNOTSUPP,
-			"device address %#llx: registers cannot be mapped for another device "
-			"on this back end",
-			(unsigned long long)r->iova);
+		return error_set(EOPNOTSUPP,
+				 "device address %#llx: this back end cannot map the registers of "
+				 "one device for another",
+				 (unsigned long long)r->iova);
 	return space_map(s, r->iova, phys_ptr(r->pa), r->size, r->prot);
 }
 
-/* The run of leaves that begins at r->iova, up to `end`. False: nothing is mapped from there on. */
+/*
+ * Finds the first run of leaves at or after r->iova and below `end`. False: nothing is mapped
+ * there.
+ */
 static bool vfio_run_find(const struct pt *pt, struct run *r, u64 end)
 {
 	struct pt_leaf leaf;
@@ -105,14 +107,14 @@ static void vfio_invalidate_some(struct backend_space *b, iova_t iova, u64 size,
 	space_unmap(b->priv, iova.v, size, mapped, 1);
 }
 
-/* Where the piece begins that `iova` lies in. */
+/* Returns the start of the piece that contains `iova`. */
 static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 {
 	struct pt_leaf leaf, here;
 	struct run r;
 
 	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
-		/* a step back is a step within what was mapped by one call? */
+		/* does the leaf before belong to the same run, so to the same call of map? */
 		r = (struct run){.iova = align_down(iova - 1, leaf.size)};
 		if (!pt_walk_slow(pt, IOVA(iova), &here) ||
 		    !vfio_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)
@@ -122,7 +124,10 @@ static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 	return iova;
 }
 
-/* The page is the last of a piece from now on. Cannot fail: its entry was there a moment before. */
+/*
+ * Makes the page the last of its piece. Cannot fail: the entry's tables exist, since the entry was
+ * present a moment before.
+ */
 static void vfio_piece_end_at(struct pt *pt, u64 iova)
 {
 	u64 entry = pt_walk(pt, IOVA(iova));
@@ -131,24 +136,30 @@ static void vfio_piece_end_at(struct pt *pt, u64 iova)
 	pt_map(pt, IOVA(iova), PHYS(entry & PT_ADDR), PAGE_BYTES, (entry & PT_FLAGS) | PT_LAST, 0);
 }
 
-/* A rest of a piece that was taken apart. */
+/* Maps the rest of a piece again whose other part was unmapped. */
 static void vfio_piece_map_rest(struct backend_space *b, u64 iova, u64 end)
 {
 	struct run r = {.iova = iova};
 
 	if (iova >= end || !vfio_run_find(b->pt, &r, end) || !vfio_run_map(b->priv, &r))
 		return;
-	log_line(LOG_ERROR, "what is left of a link is away for the device: %s", error_text());
+	log_line(LOG_ERROR,
+		 "the rest of a partly unlinked range cannot be mapped again, and the device "
+		 "cannot reach it: %s",
+		 error_text());
 	pt_unmap(b->pt, IOVA(iova), end - iova);
 }
 
-/* The pieces that [iova, end) has a part of. */
+/* The pieces that overlap [iova, end). */
 struct pieces {
-	u64 start, end; /* from the first one's start to the last one's end */
-	u64 mapped, n;	/* bytes that they map, and how many they are */
+	u64 start, end; /* from the start of the first piece to the end of the last */
+	u64 mapped, n;	/* the bytes that the pieces map, and their number */
 };
 
-/* The walk passes both ends of the range, where other threads map and unmap. */
+/*
+ * The walk passes both ends of the range, where other threads may map and unmap; hence
+ * pt_walk_enter().
+ */
 static struct pieces vfio_pieces_find(struct pt *pt, u64 iova, u64 end)
 {
 	unsigned int side = pt_walk_enter(pt);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The function's registers: VFIO's regions 0 to 5 are its BARs, 7 is its configuration space. What
- * can be mapped is, the rest goes by reads and writes of the device's file. Sizes and offsets are
- * the kernel's; a mapped area lies whole in its region, or is not used.
+ * The function's registers. VFIO's regions 0 to 5 are its BARs, region 7 is its configuration
+ * space. Areas that can be mapped are mapped; all other registers are read and written through the
+ * device's file. The kernel reports sizes and offsets, which are not trusted: a mapped area that
+ * does not lie whole in its region is not used.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -30,7 +31,7 @@ static void function_add_area(struct region *r, u64 offset, u64 size)
 		r->area[r->n_areas++] = (struct area){.offset = offset, .size = size};
 }
 
-/* The parts that can be mapped, where not all of it can. False: the kernel names none. */
+/* Reads which areas can be mapped if not all of the region can. False: the kernel lists none. */
 static bool function_sparse_areas(struct region *r, const struct vfio_region_info *info)
 {
 	u32 at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
@@ -67,7 +68,7 @@ static void function_read_region(struct region *r, const struct vfio_region_info
 		function_add_area(r, 0, align_down(r->size, PAGE_BYTES));
 }
 
-/* The region's structure, with what hangs on it, in memory of its own. */
+/* Returns the region's structure with its chain of capabilities in allocated memory. */
 static struct vfio_region_info *function_region_info(struct vfio_function *f, u32 index)
 {
 	u32 room = 512;
@@ -94,7 +95,7 @@ static struct vfio_region_info *function_region_info(struct vfio_function *f, u3
 				f->pci.address.text, index, err < 0 ? strerror(-err) : "too long");
 		room = want;
 	}
-	return error_null(EPROTO, "%s does not tell of its region %u", f->pci.address.text, index);
+	return error_null(EPROTO, "%s does not describe its region %u", f->pci.address.text, index);
 }
 
 int function_describe(struct vfio_function *f)
@@ -103,11 +104,12 @@ int function_describe(struct vfio_function *f)
 	int err = vfio_pci_ioctl(f, VFIO_DEVICE_GET_INFO, &info);
 
 	if (err < 0)
-		return error_set(-err, "%s does not tell what it is: %s", f->pci.address.text,
-				 strerror(-err));
+		return error_set(-err, "the description of %s cannot be read: %s",
+				 f->pci.address.text, strerror(-err));
 	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) ||
 	    info.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX)
-		return error_set(ENODEV, "%s is no PCI function for VFIO", f->pci.address.text);
+		return error_set(ENODEV, "VFIO does not report %s as a PCI function",
+				 f->pci.address.text);
 	f->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
 	for (u32 i = 0; i < REGIONS; i++) {
 		struct vfio_region_info *r;
@@ -121,7 +123,8 @@ int function_describe(struct vfio_function *f)
 		alloc_free(r);
 	}
 	if (!f->region[CONFIG_BAR].readable || f->region[CONFIG_BAR].size < 64)
-		return error_set(ENODEV, "%s shows no configuration space", f->pci.address.text);
+		return error_set(ENODEV, "%s has no configuration space that can be read",
+				 f->pci.address.text);
 	return 0;
 }
 
@@ -130,7 +133,7 @@ int function_map_regions(struct vfio_function *f)
 	for (unsigned int i = 0; i < 6; i++) {
 		struct region *r = &f->region[i];
 
-		/* one that cannot be mapped goes by the file */
+		/* an area that cannot be mapped is accessed through the file */
 		for (unsigned int k = 0; k < r->n_areas; k++)
 			r->area[k].base =
 				vfio_calls->map(f->fd, r->area[k].size, r->at + r->area[k].offset);
@@ -159,7 +162,7 @@ void function_blank_regions(struct vfio_function *f)
 						  f->region[i].area[k].size);
 }
 
-/* Where the register is mapped; NULL: it is not. */
+/* Returns where the register is mapped; NULL: it is not. */
 static volatile void *vfio_register_mapped(const struct region *r, u64 offset, unsigned int size)
 {
 	for (unsigned int k = 0; k < r->n_areas; k++) {
@@ -176,8 +179,8 @@ static bool vfio_register_exists(struct vfio_function *f, int bar, u64 offset, u
 {
 	if (likely(range_within(offset, size, f->region[bar].size)))
 		return true;
-	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", f->dev->name, size,
-		  bar, (unsigned long long)offset);
+	error_set(EINVAL, "%s: there is no register of %u bytes at BAR %d offset %#llx",
+		  f->dev->name, size, bar, (unsigned long long)offset);
 	return false;
 }
 
@@ -218,11 +221,10 @@ static void function_mapped_write(volatile void *p, unsigned int size, u64 value
 
 static slow_path void function_report_gone(struct vfio_function *f)
 {
-	error_set(
-		ENODEV,
-		"%s: the device was taken away (unbound or removed): its registers read all ones; "
-		"close it",
-		f->dev->name);
+	error_set(ENODEV,
+		  "%s: the kernel took the device back (it was unbound or removed): its registers "
+		  "read all ones; close the device",
+		  f->dev->name);
 }
 
 u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size)
@@ -239,7 +241,8 @@ u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned in
 		return ~0ull;
 	p = vfio_register_mapped(r, offset, size);
 	value = likely(p) ? function_mapped_read(p, size) : function_file_read(f, r, offset, size);
-	full_fence(); /* what the device wrote before it answered is seen after this */
+	full_fence(); /* what the device wrote to memory before this read completed is read after it
+		       */
 	if (unlikely(read_once(&f->intx_fired)))
 		irq_unmask_line(f);
 	return value;
@@ -256,21 +259,22 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
 		return;
-	full_fence(); /* what the driver wrote to memory before is there when the device hears */
+	full_fence(); /* what the driver wrote to memory before must be visible before the device
+			 gets this write */
 	p = vfio_register_mapped(r, offset, size);
 	if (likely(p))
 		function_mapped_write(p, size, value);
 	else if (!r->writable ||
 		 vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
-		error_set(EIO, "%s: the kernel does not write %u bytes at BAR %d offset %#llx",
+		error_set(EIO, "%s: the kernel refused to write %u bytes at BAR %d offset %#llx",
 			  f->dev->name, size, bar, (unsigned long long)offset);
 	if (unlikely(read_once(&f->intx_fired)))
 		irq_unmask_line(f);
 }
 
 /*
- * A function with no reset of its own is reset by its bus, if that resets nothing else. Many cannot
- * be (those on the root bus): no reason not to use them.
+ * A function without a reset of its own is reset through its bus, if that resets nothing else. Many
+ * functions, as those on the root bus, cannot be reset at all; they are used without a reset.
  */
 static void function_hot_reset(struct vfio_function *f)
 {
@@ -284,7 +288,8 @@ static void function_hot_reset(struct vfio_function *f)
 	if (vfio_pci_ioctl(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
 		return;
 	u.reset = (struct vfio_pci_hot_reset){.argsz = sizeof(u.reset)};
-	if (f->space->group_fd >= 0) { /* the right to do so: all groups that it touches */
+	if (f->space->group_fd >=
+	    0) { /* the proof that this process owns all groups that the reset affects */
 		u.reset.argsz += sizeof(s32);
 		u.reset.count = 1;
 		u.reset.group_fds[0] = f->space->group_fd;

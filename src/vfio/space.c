@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Address spaces: sharing them, their limits, and the two calls. `left` never says more than there
- * are: a call that maps takes one, an unmap gives back what surely came free. When it runs out the
- * kernel is asked, which knows better.
+ * Stores the list of address spaces, finds or creates the space of an IOMMU group, reads its
+ * limits, and maps and unmaps in it. `left` is never more than the number of entries that the
+ * kernel still accepts: a map subtracts one, an unmap adds the entries that it freed for certain.
+ * When `left` is too low, the kernel's own number is read.
  */
 #include "vfio/space.h"
 #include "vfio/why.h"
@@ -17,7 +18,7 @@
 #define PLACE_ALIGN (2 * MIB)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vfio_space *spaces; /* under lock */
+static struct vfio_space *spaces; /* guarded by lock */
 
 static struct vfio_space *space_make(const struct vfio_kernel *kernel, const struct pci_function *f)
 {
@@ -80,9 +81,9 @@ int space_add_window(struct vfio_space *s, u64 first, u64 last)
 	if (first > last || (s->n_usable && first <= s->usable[s->n_usable - 1].last))
 		return error_set(
 			EPROTO,
-			"the kernel tells ranges of device addresses that are out of order");
+			"the kernel reports ranges of device addresses that are out of order");
 	if (s->n_usable == WINDOWS_MAX)
-		return error_set(E2BIG, "the IOMMU's addresses are in more than %d pieces",
+		return error_set(E2BIG, "the IOMMU's usable addresses are in more than %d ranges",
 				 WINDOWS_MAX);
 	if (first <= end)
 		s->usable[s->n_usable++] = (struct domain_window){first, min_u64(last, end)};
@@ -104,7 +105,7 @@ static bool space_ram_fits(const struct vfio_space *s, u64 offset)
 		space_range_usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
 }
 
-/* Where RAM lies whole in usable addresses: at its own, else as low as it can. */
+/* Chooses the offset at which all of RAM is in usable addresses: 0, else the lowest possible. */
 static int space_place_ram(struct vfio_space *s)
 {
 	u64 offset = 0;
@@ -119,16 +120,14 @@ static int space_place_ram(struct vfio_space *s)
 	}
 	return error_set(
 		ENOSPC,
-		"policy=identity maps all RAM, whose %llu MiB fit nowhere in the addresses that "
-		"the "
-		"IOMMU lets devices use (reserved ranges are in the way): give a smaller ram, or "
-		"policy=strict",
+		"policy=identity maps all RAM, but its %llu MiB fit nowhere between the device "
+		"addresses that the IOMMU reserves: set a smaller ram=, or policy=strict",
 		(unsigned long long)((mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END + mem.low
 							       : mem.low) /
 				     MIB));
 }
 
-/* From the kernel's addresses to the library's. */
+/* Converts the windows from the kernel's addresses to the library's. */
 static void space_shift_windows(struct vfio_space *s)
 {
 	unsigned int n = 0;
@@ -153,7 +152,7 @@ int space_limit(struct vfio_space *s, bool identity)
 		s->n_usable = 0;
 		err = s->kernel->limits(s);
 		if (!err && !s->n_usable)
-			err = error_set(ENOSPC, "the IOMMU leaves devices no addresses at all");
+			err = error_set(ENOSPC, "the IOMMU has no usable device addresses");
 		if (!err && identity)
 			err = space_place_ram(s);
 		if (!err)
@@ -168,10 +167,9 @@ static slow_path int space_entries_short(const struct vfio_space *s, u64 n, u64 
 {
 	return error_set(
 		ENOSPC,
-		"%llu more mappings are needed, but the kernel's container (%s) takes only %llu "
-		"more: unmap some, use policy=identity, or fewer and larger segments; the module "
-		"parameter "
-		"dma_entry_limit of vfio_iommu_type1 sets how many there may be",
+		"%llu more mappings are needed, but the kernel's container (%s) accepts only %llu "
+		"more: unmap some, use policy=identity, or use fewer and larger segments; the "
+		"module parameter dma_entry_limit of vfio_iommu_type1 sets the limit",
 		(unsigned long long)n, s->name, (unsigned long long)left);
 }
 
@@ -226,8 +224,7 @@ void space_unmap(struct vfio_space *s, u64 iova, u64 size, u64 mapped, u64 entri
 	__atomic_fetch_add(&s->refused, 1, __ATOMIC_RELAXED);
 	error_set(EIO,
 		  "%s: the kernel unmapped %llu bytes of %llu at device address %#llx (%s): the "
-		  "device may "
-		  "reach memory that it should not any more",
+		  "device may still reach memory that was unmapped",
 		  s->name, (unsigned long long)done, (unsigned long long)mapped,
 		  (unsigned long long)(iova + s->offset), err < 0 ? strerror(-err) : "short");
 	log_line(LOG_ERROR, "%s", error_text());

@@ -24,8 +24,8 @@ int pci_address_parse(struct pci_address *out, const char *text)
 	}
 	if (end < 0 || slot > 31 || function > 7)
 		return error_set(EINVAL,
-				 "\"%.40s\" is no PCI address; write it as 0000:00:03.0 (lspci -D "
-				 "and dmamap list show them)",
+				 "\"%.40s\" is not a PCI address; write it as 0000:00:03.0 (lspci "
+				 "-D and dmamap list show addresses)",
 				 text);
 	snprintf(out->text, sizeof(out->text), "%04x:%02x:%02x.%x", domain, bus, slot, function);
 	return 0;
@@ -83,7 +83,7 @@ bool sysfs_text(const char *address, const char *leaf, char *out, size_t size)
 	return n >= 0;
 }
 
-/* The character device's name is that of the only folder in vfio-dev. */
+/* The name of the character device is that of the only entry in vfio-dev. */
 static void sysfs_read_cdev(struct pci_function *f)
 {
 	char path[SYSFS_PATH_MAX];

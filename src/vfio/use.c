@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who uses a function. Its block devices and network interfaces are folders below its own, told by
- * their `subsystem`. A disk of several paths has a name without the path: nvme0c1n1 is nvme0n1.
+ * Finds out whether something uses a function. The function's block devices and network interfaces
+ * are folders below its own in sysfs; the link `subsystem` of a folder shows its kind. A multipath
+ * disk is named without the path: the disk of nvme0c1n1 is nvme0n1. Recursion ends at DEPTH_MAX,
+ * and symbolic links are not followed.
  */
 #include "vfio/bind.h"
 #include "base/error.h"
@@ -28,7 +30,7 @@ static bool use_join_path(char out[SYSFS_PATH_MAX], const char *a, const char *b
 	return snprintf(out, SYSFS_PATH_MAX, "%s/%s", a, b) < SYSFS_PATH_MAX;
 }
 
-/* The last part of what the link in the folder points to is `name`. */
+/* True: the last component of the target of the link is `name`. */
 static bool use_link_is(const char *folder, const char *link, const char *name)
 {
 	char path[SYSFS_PATH_MAX], target[512];
@@ -43,7 +45,7 @@ static bool use_link_is(const char *folder, const char *link, const char *name)
 	return !strcmp(strrchr(target, '/') ? strrchr(target, '/') + 1 : target, name);
 }
 
-/* nvme0c1n1 as nvme0n1; others as they are. */
+/* Converts nvme0c1n1 to nvme0n1; other names stay as they are. */
 static void use_disk_name(const char *name, char *out, size_t size)
 {
 	const char *c = strncmp(name, "nvme", 4) ? NULL : strchr(name + 4, 'c');
@@ -55,7 +57,10 @@ static void use_disk_name(const char *name, char *out, size_t size)
 		snprintf(out, size, "%s", name);
 }
 
-/* `source` is the disk, or a partition of it: sda3; nvme0n1p3, where the disk ends in a digit. */
+/*
+ * True: `source` is the disk or a partition of it, as sda3, or nvme0n1p3 where the disk's name ends
+ * in a digit.
+ */
 static bool use_is_of_disk(const char *source, const char *disk)
 {
 	size_t n = strlen(disk);
@@ -68,7 +73,7 @@ static bool use_is_of_disk(const char *source, const char *disk)
 						   : isdigit((unsigned char)source[n]);
 }
 
-/* Whether a line of a file of /proc names the disk as its word number `word` (from 0). */
+/* True: a line of a file of /proc names the disk in its word number `word` (from 0). */
 static bool use_named_in(const char *leaf, const char *disk, int word, char *where, size_t size)
 {
 	char path[SYSFS_PATH_MAX], line[1024];
@@ -118,11 +123,10 @@ static int use_check_disk(const char *folder, const char *name)
 	if (use_named_in("swaps", disk, 0, where, sizeof(where)))
 		return error_set(EBUSY, "its disk %s is swap space: swapoff it first", disk);
 	if (use_has_holders(folder))
-		return error_set(
-			EBUSY,
-			"its disk %s is part of another (RAID, LVM or encryption): lsblk shows of "
-			"which; stop that first",
-			disk);
+		return error_set(EBUSY,
+				 "its disk %s is part of another (RAID, LVM or encryption), which "
+				 "lsblk shows: stop that one first",
+				 disk);
 	return 0;
 }
 
@@ -145,7 +149,7 @@ static int use_check_interface(const char *folder, const char *name)
 		name, name);
 }
 
-/* This folder and those below it; links are not followed. */
+/* Checks this folder and the folders below it. */
 static int use_check_folder(const char *folder, const char *name, int depth)
 {
 	char path[SYSFS_PATH_MAX];
@@ -167,7 +171,7 @@ static int use_check_folder(const char *folder, const char *name, int depth)
 	return err;
 }
 
-/* A process of this machine has the file open. Others' files are seen by root only. */
+/* True: the process has the file open. Only root can see the files of other users' processes. */
 static bool use_has_open(const char *pid, const char *file)
 {
 	char path[SYSFS_PATH_MAX], target[256];

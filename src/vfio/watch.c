@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel says about a device goes to one thread for each function. When it asks for the
- * device back (unbinding, unplugging) it gets it: no more DMA, registers that read all ones, and
- * the device's file closed, so that whoever asked does not wait for the program. Its mappings stay
- * until dmamap_close().
+ * The kernel's notifications about a device are handled by one thread for each function. When the
+ * kernel requests the device back (unbinding, unplugging), the thread releases it: DMA is stopped,
+ * registers read all ones, and the device's file is closed, so that the kernel's request does not
+ * wait for the program. The mappings stay until dmamap_close().
  *
- * A line's interrupt is handed on from here. The kernel masks the line as it rises, and the next
- * register that the driver reads or writes unmasks it: if that did not quiet the device, the line
- * rises again.
+ * The thread also forwards line interrupts. The kernel masks the line when it rises, and the next
+ * register access of the driver unmasks it. If the device still asserts the line then, it rises
+ * again.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -29,7 +29,8 @@ static void watch_device_removed(struct vfio_function *f)
 	function_blank_regions(f);
 	vfio_calls->retire(f->fd);
 	log_line(LOG_ERROR,
-		 "%s (%s): the kernel took the device back (unbound or unplugged): close it",
+		 "%s (%s): the kernel took the device back (it was unbound or unplugged): close "
+		 "the device",
 		 f->dev->name, f->pci.address.text);
 }
 
@@ -46,7 +47,7 @@ static void watch_raise_line(struct vfio_function *f)
 
 	write_release(&f->intx_fired, true);
 	if (write(f->dev->irq_fd[0], &one, sizeof(one)) < 0)
-		return; /* full: there are interrupts enough to see */
+		return; /* the counter is full: the driver has unread interrupts */
 }
 
 static void *watch_main(void *arg)
@@ -66,9 +67,8 @@ static void *watch_main(void *arg)
 			watch_device_removed(f);
 		if (p[2].revents && watch_event_happened(f->err_fd))
 			log_line(LOG_ERROR,
-				 "%s (%s): the bus reports an error that the device does not "
-				 "recover "
-				 "from: close it and open it again",
+				 "%s (%s): the bus reports an error from which the device does not "
+				 "recover: close the device and open it again",
 				 f->dev->name, f->pci.address.text);
 		if (p[3].revents && watch_event_happened(f->intx_fd) && f->dev->n_irq)
 			watch_raise_line(f);
@@ -105,8 +105,8 @@ static int watch_open_fds(struct vfio_function *f)
 						      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (*fd[i] < 0) {
 			int err = error_set(errno,
-					    "%s: no eventfd: the process has too many open files "
-					    "(ulimit -n)",
+					    "%s: cannot create an eventfd: the process has too "
+					    "many open files (ulimit -n)",
 					    f->pci.address.text);
 
 			watch_close_fds(f);
@@ -123,7 +123,7 @@ int watch_start(struct vfio_function *f)
 
 	if (err)
 		return err;
-	/* not every kernel and device has these */
+	/* not every kernel and device supports these */
 	irq_set_one(f, IRQ_REQ, f->req_fd);
 	irq_set_one(f, IRQ_ERR, f->err_fd);
 	sigfillset(&all);
@@ -135,7 +135,9 @@ int watch_start(struct vfio_function *f)
 	if (!err)
 		return 0;
 	watch_close_fds(f);
-	return error_set(err, "%s: no thread for what the kernel says about it: too many threads",
+	return error_set(err,
+			 "%s: cannot start the thread that handles the kernel's notifications: "
+			 "there are too many threads (ulimit -u)",
 			 f->pci.address.text);
 }
 
