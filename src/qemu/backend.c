@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One device from end to end: what the device layer sees of this one. */
+/* The back end of one device: the operations that the device layer calls. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -155,11 +155,12 @@ static int qemu_connect(struct device *dev)
 	return qtest_state(&q->qtest) == QTEST_ALIVE ? 0 : machine_error(q);
 }
 
-/* What the page table says now about an address that was refused. */
+/* Reads the page table's present entry for an address at which an access was refused. */
 static int qemu_fault_reason(const struct device *dev, const struct vtd_fault *f)
 {
 	struct pt *pt = &dev->domain->pt;
-	unsigned int side = pt_walk_enter(pt); /* the address is whatever the device asked for */
+	unsigned int side =
+		pt_walk_enter(pt); /* the address comes from the device and may be any */
 	u64 entry = pt_walk(pt, IOVA(f->addr));
 
 	pt_walk_exit(pt, side);
@@ -196,7 +197,7 @@ void qemu_collect_faults(struct qemu *q)
 	}
 }
 
-/* The driver did something: interrupts are near. Pairs with keeper_sleep(). */
+/* The driver accessed the device, so an interrupt may follow soon. Pairs with keeper_sleep(). */
 static void qemu_expect_interrupt(struct qemu *q)
 {
 	const u64 one = 1;
@@ -205,7 +206,7 @@ static void qemu_expect_interrupt(struct qemu *q)
 	if (__atomic_load_n(&q->napping, __ATOMIC_SEQ_CST) &&
 	    __atomic_exchange_n(&q->napping, 0, __ATOMIC_SEQ_CST) &&
 	    write(q->wake_fd, &one, sizeof(one)) < 0)
-		return; /* full: it is awake */
+		return; /* the counter is full, so the keeper is awake */
 }
 
 static bool qemu_register_exists(struct qemu *q, int bar, u64 offset, unsigned int size)
@@ -213,8 +214,8 @@ static bool qemu_register_exists(struct qemu *q, int bar, u64 offset, unsigned i
 	if (bar == QEMU_CONFIG_BAR ? range_within(offset, size, 256)
 				   : bar < BARS && range_within(offset, size, q->fn.bar[bar].size))
 		return true;
-	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", q->dev->name, size,
-		  bar, (unsigned long long)offset);
+	error_set(EINVAL, "%s: there is no register of %u bytes at BAR %d offset %#llx",
+		  q->dev->name, size, bar, (unsigned long long)offset);
 	return false;
 }
 
@@ -282,7 +283,7 @@ static void qemu_reg_write(void *priv, int bar, u64 offset, unsigned int size, u
 	if (!qemu_register_exists(q, bar, offset, size))
 		return;
 	if (bar == QEMU_CONFIG_BAR) {
-		error_set(EPERM, "%s: configuration space is dmamap's to write", q->dev->name);
+		error_set(EPERM, "%s: only dmamap may write its configuration space", q->dev->name);
 		return;
 	}
 	if (q->fn.bar[bar].io)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interrupts. A message-signalled interrupt is a write of 4 bytes to an address that the operating
- * system chose. Ours is a word of RAM for each vector, mapped for the device like any other memory;
- * the keeper looks at these words, takes what is there by an exchange, and adds to the eventfd. Two
- * messages of a vector between two looks are one interrupt, as they may be in any system.
+ * system chooses. The library uses a word of RAM for each vector, mapped for the device like any
+ * other memory. The keeper reads these words, clears them by an exchange, and adds to the eventfd.
+ * Two messages of one vector between two scans are one interrupt, as in any system.
  *
- * How often it looks depends on when the driver last touched a register: most interrupts answer
- * that. A driver who has done nothing for long may hear of an interrupt some milliseconds late.
+ * The scan interval depends on when the driver last accessed a register, since most interrupts
+ * follow such an access. If the driver has been idle for long, an interrupt may be delivered some
+ * milliseconds late.
  *
- * A device with no messages has a line: the interrupt controller's inputs are intercepted, and QEMU
- * says when one is raised.
+ * A device without messages has a line: the inputs of the interrupt controller are intercepted, and
+ * QEMU reports when one is raised.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -18,14 +19,15 @@
 #include <linux/mm.h>
 #include <unistd.h>
 
-#define NO_ADDRESS_ABOVE 0xffffffffull /* MSI may have 32 bits only */
-#define MESSAGE_AT	 0x10000ull    /* its device address: away from what is given out first */
-#define MSI_ENABLE	 (1u << 16)
-#define MSI_64BIT	 (1u << 23)
-#define MSIX_ENABLE	 (1u << 31)
-#define MSIX_MASK_ALL	 (1u << 30)
-#define MESSAGE		 0x4d53u /* not 0 in 16 bits */
-#define PIN_PCI_FIRST	 16	 /* of the interrupt controller: the lines of PCI */
+#define NO_ADDRESS_ABOVE 0xffffffffull /* an MSI address may have 32 bits only */
+#define MESSAGE_AT                                                                                 \
+	0x10000ull /* its device address: far from those that the allocator hands out first */
+#define MSI_ENABLE    (1u << 16)
+#define MSI_64BIT     (1u << 23)
+#define MSIX_ENABLE   (1u << 31)
+#define MSIX_MASK_ALL (1u << 30)
+#define MESSAGE	      0x4d53u /* the message's data must not be 0 in its low 16 bits */
+#define PIN_PCI_FIRST 16      /* the first input of the interrupt controller that belongs to PCI */
 
 int irq_take_page(struct qemu *q)
 {
@@ -44,8 +46,8 @@ void irq_release(struct qemu *q)
 }
 
 /*
- * Gives the page a device address, for good: it goes with the domain. Nothing else has an address
- * yet, and a device that runs past its buffers must not meet it.
+ * Maps the page at a device address until the domain is destroyed. Nothing else is mapped yet. A
+ * device that overruns its buffers must not reach the page.
  */
 static int irq_map_page(struct qemu *q)
 {
@@ -84,7 +86,9 @@ static void irq_point_msix(struct qemu *q)
 		  (pci_read(q, DEVICE_SLOT, f->msix) & ~MSIX_MASK_ALL) | MSIX_ENABLE);
 }
 
-/* One message: more of them differ in the data only, and would meet in one word. */
+/*
+ * One message only: several would differ only in their data, and would be written to the same word.
+ */
 static void irq_point_msi(struct qemu *q)
 {
 	unsigned int at = q->fn.msi;
@@ -119,7 +123,7 @@ static void irq_raise(struct qemu *q, unsigned int vector)
 	const u64 one = 1;
 
 	if (vector < q->dev->n_irq && write(q->dev->irq_fd[vector], &one, sizeof(one)) < 0)
-		return; /* the counter is full: the driver has interrupts enough to see */
+		return; /* the counter is full: the driver has unread interrupts */
 }
 
 void irq_line(void *arg, unsigned int line, bool raised)

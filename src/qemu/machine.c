@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of one QEMU. A thread of the library's, the keeper, starts it, looks after it and waits
- * for its end; since QEMU dies with the thread that started it, none stays behind however this
- * process ends. The keeper also passes on interrupts, drains answers that nobody waits for, and
- * looks for faults.
+ * Starts, supervises and ends one QEMU process. A thread of the library, the keeper, starts QEMU,
+ * supervises it and waits for its end. The kernel kills QEMU when the thread that started it ends,
+ * so no QEMU remains however this process ends. The keeper also forwards interrupts, reads
+ * responses that no thread waits for, and collects faults.
  *
- * Whoever finds that QEMU hangs or is gone says so to qtest (qtest_end), which closes the socket;
- * the keeper sees that, kills what may be left, waits for it, writes down why, and says DEAD. Only
- * DEAD means that no DMA happens any more.
+ * A thread that finds that QEMU hangs or has ended reports it by qtest_end(), which closes the
+ * socket. The keeper detects the closed socket, kills the process if it still runs, waits for it,
+ * stores the reason and sets the state to DEAD. Only after DEAD is it certain that no DMA happens
+ * any more.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -26,11 +27,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READY_MS 15000		   /* from its start to its first answer, on a busy machine */
-#define LOOK_NS	 (200 * NS_PER_MS) /* the keeper looks after answers and faults so often */
+#define READY_MS 15000 /* from the start of QEMU to its first response, on a busy machine */
+#define LOOK_NS                                                                                    \
+	(200 * NS_PER_MS) /* the interval at which the keeper reads responses and collects faults  \
+			   */
 #define PING_NS                                                                                    \
-	(10 * NS_PER_S)	   /* and asks whether QEMU lives, so long after the driver's last access */
-#define STOP_MS	      1000 /* for an orderly end */
+	(10 * NS_PER_S)	   /* for this long after the driver's last access the keeper also checks  \
+			      that QEMU responds */
+#define STOP_MS	      1000 /* time for an orderly end */
 #define FIRMWARE      65536
 #define VERSION_LEAST 702 /* major * 100 + minor */
 
@@ -68,30 +72,34 @@ int machine_error(struct qemu *q)
 	return error_set(EIO, "%s: %s", q->dev->name, q->reason);
 }
 
-/* Why it is dead, in words. */
+/* Stores the reason why QEMU ended as an error message. */
 static void machine_write_reason(struct qemu *q, enum qtest_state why)
 {
 	char how[96], words[REASON_MAX - 128];
 	int code = q->process.how, status = q->process.status;
 
-	/* a device that QEMU has no more patience with is named, then come all registers of the
-	 * processor */
+	/*
+	 * the message about a fatal error of a device comes first; the processor's registers, which
+	 * follow it, are left out
+	 */
 	process_last_words(&q->process, words, sizeof(words), "CPU #");
 	if (why == QTEST_HUNG)
 		snprintf(how, sizeof(how), "QEMU did not answer for too long and was killed");
 	else if (why == QTEST_BROKEN)
-		snprintf(how, sizeof(how), "QEMU did not speak its test protocol and was killed");
+		snprintf(how, sizeof(how), "QEMU broke its test protocol and was killed");
 	else if (!code)
-		snprintf(how, sizeof(how), "QEMU ended, and this program took its status");
+		snprintf(
+			how, sizeof(how),
+			"QEMU ended; its status is unknown, since this program reaps all children");
 	else if (code != CLD_EXITED)
 		snprintf(how, sizeof(how), "QEMU was killed by signal %d", status);
 	else
 		snprintf(how, sizeof(how), "QEMU ended with status %d", status);
-	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last words: " : "",
+	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last output: " : "",
 		 words);
 }
 
-/* Nothing more is to come: ends it, in order first where that was asked for. */
+/* Ends the process, in an orderly way first if it was stopped on request. */
 static void machine_end_process(struct qemu *q)
 {
 	struct pollfd p[2] = {{.fd = q->qtest.fd}, {.fd = q->process.words_fd, .events = POLLIN}};
@@ -110,7 +118,7 @@ static void machine_end_process(struct qemu *q)
 		qtest_end(&q->qtest, QTEST_CLOSED);
 	}
 	process_listen(&q->process);
-	/* one that closed the socket by itself is on its way out, with a status worth telling */
+	/* a QEMU that closed the socket itself is ending, and its status is worth reporting */
 	if (why == QTEST_ALIVE || why == QTEST_CLOSED)
 		process_wait(&q->process, 200);
 	process_signal(&q->process, SIGKILL);
@@ -118,7 +126,7 @@ static void machine_end_process(struct qemu *q)
 	machine_write_reason(q, why);
 }
 
-/* Sleeps until there is something to do, or it is time to look. */
+/* Sleeps until there is something to do or until the next scan is due. */
 static void keeper_sleep(struct qemu *q, u64 ns)
 {
 	bool line = read_once(&q->irq_way) == IRQ_LINE;
@@ -136,7 +144,7 @@ static void keeper_sleep(struct qemu *q, u64 ns)
 	ppoll(p, 3, &t, NULL);
 	write_once(&q->napping, 0);
 	if (p[2].revents & POLLIN && read(q->wake_fd, &count, sizeof(count)) < 0)
-		return; /* somebody else's wake-up is none: it is looked at anyway */
+		return; /* the eventfd was read already; the loop checks for work anyway */
 	if (p[1].revents)
 		process_listen(&q->process);
 	if (p[0].revents & POLLHUP)
@@ -145,7 +153,9 @@ static void keeper_sleep(struct qemu *q, u64 ns)
 		qtest_drain(&q->qtest);
 }
 
-/* Every LOOK_NS. A driver may be waiting for an interrupt of a QEMU that hangs, and call nothing.
+/*
+ * Called every LOOK_NS. It detects a hang also when the driver makes no calls but waits for an
+ * interrupt.
  */
 static void keeper_check(struct qemu *q, u64 now)
 {
@@ -192,7 +202,7 @@ static void *keeper_main(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	err = process_start(&q->process, q->command.word, q->child_fd);
-	machine_close_child_fds(q); /* so that their other ends close when QEMU does */
+	machine_close_child_fds(q); /* so that the other ends close when QEMU ends */
 	if (err) {
 		snprintf(q->reason, sizeof(q->reason), "%s", error_text());
 		q->start_error = err;
@@ -208,25 +218,29 @@ static void *keeper_main(void *arg)
 	return NULL;
 }
 
-/* The child's end of a socket goes to its table, ours comes back. */
+/* Creates a socket pair. The child's end is stored in child_fd, this process's end is returned. */
 static int machine_socket_pair(struct qemu *q, int child)
 {
 	int fd[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd))
-		return error_set(errno, "no descriptors for QEMU's sockets (ulimit -n)");
+		return error_set(errno, "cannot create QEMU's sockets: the process has too many "
+					"open files (ulimit -n)");
 	q->child_fd[child - 3] = fd[1];
 	return fd[0];
 }
 
-/* The processor begins 16 bytes below 4 GiB: cli, hlt, and back to hlt. */
+/*
+ * Creates the firmware. The processor starts 16 bytes below 4 GiB and executes cli and hlt, and
+ * jumps back to hlt.
+ */
 static int machine_make_firmware(void)
 {
 	static const u8 code[] = {0xfa, 0xf4, 0xeb, 0xfd};
 	int fd = memfd_create("dmamap-firmware", MFD_CLOEXEC);
 
 	if (fd < 0)
-		return error_set(errno, "cannot make the firmware's file (memfd_create)");
+		return error_set(errno, "cannot create the firmware's file (memfd_create)");
 	if (ftruncate(fd, FIRMWARE) ||
 	    pwrite(fd, code, sizeof(code), FIRMWARE - 16) != (ssize_t)sizeof(code)) {
 		int err = error_set(errno, "cannot write the firmware's file: %s", strerror(errno));
@@ -237,7 +251,10 @@ static int machine_make_firmware(void)
 	return fd;
 }
 
-/* On a busy machine QEMU may wait a second for a processor, and is as well as before. */
+/*
+ * True: QEMU is ready to run but has no processor. On a busy machine that may last a second and is
+ * not a hang.
+ */
 static bool machine_is_starved(void *arg)
 {
 	return process_is_runnable(&((struct qemu *)arg)->process);
@@ -273,7 +290,9 @@ static int machine_open_files(struct qemu *q)
 	q->child_fd[FD_RAM - 3] = fd = fcntl(mem.fd, F_DUPFD_CLOEXEC, 0);
 	if (fd >= 0)
 		q->wake_fd = fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return fd < 0 ? error_set(errno, "no descriptors left for QEMU (ulimit -n)") : 0;
+	return fd < 0 ? error_set(errno, "cannot create QEMU's descriptors: the process has too "
+					 "many open files (ulimit -n)")
+		      : 0;
 }
 
 static int machine_start_keeper(struct qemu *q)
@@ -281,14 +300,14 @@ static int machine_start_keeper(struct qemu *q)
 	sigset_t all, old;
 	int err;
 
-	/* none of the program's signal handlers runs in it */
+	/* no signal handler of the program runs in this thread */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&q->keeper, NULL, keeper_main, q);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
-		return error_set(err,
-				 "cannot start the thread that looks after QEMU: too many threads");
+		return error_set(err, "cannot start the thread that supervises QEMU: there are too "
+				      "many threads (ulimit -u)");
 	q->have_keeper = true;
 	pthread_mutex_lock(&q->lock);
 	while (q->state == MACHINE_STARTING)
@@ -297,7 +316,7 @@ static int machine_start_keeper(struct qemu *q)
 	return q->start_error ? error_set(-q->start_error, "%s", q->reason) : 0;
 }
 
-/* Its own words, at the start, when it does not like what it was asked for. */
+/* QEMU ended at its start: derives the errno from its error message. */
 static int machine_refusal(struct qemu *q)
 {
 	int err = EINVAL;
@@ -316,7 +335,10 @@ static int machine_refusal(struct qemu *q)
 	return error_set(err, "%s", q->reason);
 }
 
-/* The greeting of its monitor has its version: {"QMP": {"version": {"qemu": {"micro": 22, … */
+/*
+ * Checks the version, which is in the greeting of the monitor: {"QMP": {"version": {"qemu":
+ * {"micro": 22, …
+ */
 static int machine_check_version(struct qemu *q)
 {
 	u64 began = clock_ns();
@@ -384,7 +406,7 @@ void machine_stop(struct qemu *q)
 
 	if (q->have_keeper) {
 		write_release(&q->want_stop, true);
-		/* a counter that is full is readable, too */
+		/* if the counter is full, the descriptor is readable already */
 		(void)!write(q->wake_fd, &one, sizeof(one));
 		pthread_join(q->keeper, NULL);
 		q->have_keeper = false;

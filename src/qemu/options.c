@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is no key of ours is a property of the device, for QEMU to judge. */
+/*
+ * Reads the keys of a qemu: spec and builds QEMU's command line. A key that the library does not
+ * define is passed on as a property of the device, which QEMU checks.
+ */
 #include "qemu/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -19,7 +22,7 @@ static int options_bad_value(const struct hw_arg *a, const char *wanted)
 			 wanted);
 }
 
-/* One of two words. */
+/* Reads a value that is one of two words. */
 static int options_read_choice(const struct hw_arg *a, const char *no, const char *yes, bool *out)
 {
 	char wanted[64];
@@ -117,7 +120,7 @@ static int options_append(struct words *w, const char *text)
 	return 0;
 }
 
-/* An option and its value, made like printf's. */
+/* Adds an option and its value, which is formatted as by printf(). */
 static __attribute__((format(printf, 3, 4))) int
 options_add_word(struct words *w, const char *option, const char *fmt, ...)
 {
@@ -134,7 +137,7 @@ options_add_word(struct words *w, const char *option, const char *fmt, ...)
 	return err ? err : options_append(w, text);
 }
 
-/* A value in QEMU's way: commas doubled. False: it does not fit. */
+/* Quotes a value for QEMU by doubling its commas. False: the result does not fit. */
 static bool options_quote(char *out, size_t size, const char *value)
 {
 	size_t n = 0;
@@ -177,7 +180,9 @@ static bool options_has_property(const struct options *o, const char *key)
 	return false;
 }
 
-/* Virtio goes past the IOMMU unless told otherwise, and can go through it in the modern form only.
+/*
+ * Virtio devices bypass the IOMMU unless they are configured otherwise, and support it in the
+ * modern form only.
  */
 static const char *options_virtio_properties(const struct options *o)
 {
@@ -246,7 +251,7 @@ static int options_add_net(const struct options *o, struct words *w)
 		path);
 }
 
-/* The chipset: no vCPU runs anything, so most of it is left out. */
+/* The chipset. No vCPU runs a program, so most optional devices are switched off. */
 static int options_add_machine(const struct options *o, struct words *w)
 {
 	u64 ram = mem.span > mem.low ? mem.low + (mem.span - MEM_DMA32_END) : mem.low;
@@ -302,7 +307,7 @@ int options_command(const struct options *o, const char *path, struct words *w)
 		err = options_add_net(o, w);
 	if (!err)
 		err = options_add_device(o, w);
-	/* the caller's last: another device may sit on a bus of ours */
+	/* the caller's arguments come last: one may add a device to a bus that is defined above */
 	for (int i = 0; !err && i < o->config->n_args; i++)
 		if (!strcmp(o->config->arg[i].key, "arg"))
 			err = options_append(w, o->config->arg[i].value);
@@ -330,8 +335,8 @@ static char *options_search_path(const char *name)
 			return alloc_string(path);
 	}
 	return error_null(ENOENT,
-			  "there is no %s on this system's PATH: install QEMU (on Debian "
-			  "qemu-system-x86), or name it with qemu=PATH",
+			  "there is no %s in PATH: install QEMU (on Debian qemu-system-x86), or "
+			  "set qemu=PATH",
 			  name);
 }
 

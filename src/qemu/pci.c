@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What firmware would do: configuration space by the ports 0xcf8 and 0xcfc, the device's registers
- * placed in the machine's address space, and the holes that a PC leaves in RAM closed.
+ * Does the work of firmware: accesses configuration space through the ports 0xcf8 and 0xcfc,
+ * assigns addresses to the device's BARs, and closes the holes that a PC has in RAM.
  *
- * The device was given its place on the command line, so there is nothing to search for; a device
- * that is not on PCI was refused by QEMU. Capabilities form a list that the device wrote: at most
- * 48 fit.
+ * The command line determines the device's place, so there is no search; QEMU refuses a device that
+ * is not on PCI. The list of capabilities is read from the device and is not trusted: its length is
+ * bounded by 48, as many as fit into configuration space.
  */
 #include "base/error.h"
 #include "base/math.h"
@@ -16,7 +16,7 @@
 
 #define WINDOW_START 0xc0000000ull /* above RAM, below the interrupt controllers */
 #define WINDOW_END   0xfe000000ull
-#define WINDOW_HIGH  (1ull << 38) /* for what is too large for that */
+#define WINDOW_HIGH  (1ull << 38) /* for BARs that are too large for that */
 #define PORTS_START  0x1000u
 #define PORTS_END    0xf000u
 
@@ -24,14 +24,14 @@
 #define COMMAND_REGISTERS 0x3u /* I/O and memory */
 #define COMMAND_MASTER	  0x4u
 #define COMMAND_NO_LINE	  0x400u
-#define PCI_STATUS_CAPS	  (1u << 20) /* in the dword at PCI_COMMAND */
+#define PCI_STATUS_CAPS	  (1u << 20) /* a bit of the dword at PCI_COMMAND */
 #define PCI_BAR(i)	  (0x10 + 4 * (unsigned int)(i))
 #define PCI_CAPS	  0x34
 #define CAPS_MAX	  48
 #define CAP_ID_MSI	  0x05
 #define CAP_ID_MSIX	  0x11
 
-/* The ports are a pair: one at a time. */
+/* The two ports are used as a pair, so accesses are serialized. */
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static u32 pci_config_address(unsigned int slot, unsigned int offset)
@@ -71,7 +71,7 @@ void chipset_setup(struct qemu *q)
 	pci_write(q, 0, 0x9c, smram | 0x40u << 8); /* SMRAM, 0x9d: open */
 }
 
-/* Room of this size, aligned to it; 0: none. */
+/* Allocates an address range of this size, aligned to its size; 0: there is none. */
 static u64 pci_place_bar(u64 *next, u64 end, u64 size)
 {
 	u64 at = align_up(*next, size);
@@ -82,7 +82,7 @@ static u64 pci_place_bar(u64 *next, u64 end, u64 size)
 	return at;
 }
 
-/* Which addresses a BAR has: by writing ones to it. */
+/* Finds the size of a BAR by writing ones to it. */
 static u32 pci_probe_bar(struct qemu *q, unsigned int i)
 {
 	pci_write(q, DEVICE_SLOT, PCI_BAR(i), ~0u);
@@ -93,7 +93,7 @@ struct windows {
 	u64 memory, high, ports;
 };
 
-/* One BAR; `wide`: it takes two. 0, -ENOSPC. */
+/* Assigns an address to one BAR; `wide`: the BAR has two registers. 0, -ENOSPC. */
 static int pci_place_one_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wide)
 {
 	u32 low = pci_read(q, DEVICE_SLOT, PCI_BAR(i)), mask = pci_probe_bar(q, i);
@@ -117,7 +117,7 @@ static int pci_place_one_bar(struct qemu *q, struct windows *w, unsigned int i, 
 			bar->addr = pci_place_bar(&w->high, ~0ull >> 12, bar->size);
 	}
 	if (!bar->addr || !is_pow2(bar->size))
-		return error_set(ENOSPC, "no room for the %#llx bytes of BAR %u",
+		return error_set(ENOSPC, "there is no address range for the %#llx bytes of BAR %u",
 				 (unsigned long long)bar->size, i);
 	pci_write(q, DEVICE_SLOT, PCI_BAR(i), (u32)bar->addr);
 	if (*wide)
@@ -149,7 +149,7 @@ static void pci_find_msix_table(struct qemu *q)
 	unsigned int bar = where & 7;
 
 	if (bar >= BARS || f->bar[bar].io || !range_within(where & ~7u, 16 * n, f->bar[bar].size)) {
-		f->msix = 0; /* a table that lies nowhere */
+		f->msix = 0; /* the table is in no BAR */
 		return;
 	}
 	f->table.bar = (int)bar;
@@ -187,7 +187,7 @@ int function_find(struct qemu *q)
 	if (qtest_state(&q->qtest) != QTEST_ALIVE)
 		return machine_error(q);
 	if (id == ~0u || !id)
-		return error_set(ENODEV, "QEMU has a device %s, but no PCI function came of it",
+		return error_set(ENODEV, "QEMU has a device %s, but it is not a PCI function",
 				 q->options.device);
 	pci_write(q, DEVICE_SLOT, PCI_COMMAND, 0);
 	err = pci_place_bars(q);

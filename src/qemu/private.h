@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One machine, as the files of this layer see it. */
+/* One machine: the state that the files of this folder share. */
 #ifndef QEMU_PRIVATE_H
 #define QEMU_PRIVATE_H
 
@@ -13,29 +13,29 @@
 #define REASON_MAX  512
 
 struct bar {
-	u64 addr, size; /* size 0: there is none */
-	bool io;	/* ports, not memory */
+	u64 addr, size; /* size 0: there is no such BAR */
+	bool io;	/* I/O ports, not memory */
 };
 
 /* A PCI function; fixed after qemu_connect(). */
 struct function {
 	struct bar bar[BARS];
-	unsigned int msi, msix; /* offsets of the capabilities; 0: none */
+	unsigned int msi, msix; /* offsets of the capabilities in configuration space; 0: none */
 	unsigned int vectors;
 	struct {
 		int bar;
 		u32 offset;
-	} table; /* of MSI-X */
+	} table; /* the MSI-X table */
 };
 
 /*
- * What the keeper's life goes through. `state` changes under `lock`, and `changed` tells; the
- * reason is there before DEAD is.
+ * The states of a machine. `state` changes under `lock`, and `changed` is signalled then. The
+ * reason is stored before the state becomes DEAD.
  */
 enum machine_state {
 	MACHINE_STARTING, /* the keeper has not started QEMU yet */
 	MACHINE_RUNNING,
-	MACHINE_DEAD, /* QEMU has ended and was waited for */
+	MACHINE_DEAD, /* QEMU has ended and was reaped */
 };
 
 struct qemu {
@@ -47,67 +47,69 @@ struct qemu {
 
 	pthread_t keeper;
 	bool have_keeper, have_qtest;
-	int child_fd[PROCESS_FDS]; /* for the child; closed when it has started */
-	int qmp_fd, net_fd;	   /* our ends; -1: none */
-	int wake_fd;		   /* eventfd: the keeper has something to do */
-	struct process process;	   /* the keeper's */
+	int child_fd[PROCESS_FDS]; /* the child's descriptors; closed when it has started */
+	int qmp_fd, net_fd;	   /* this process's ends; -1: none */
+	int wake_fd;		   /* eventfd that wakes the keeper */
+	struct process process;	   /* used by the keeper only */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	enum machine_state state; /* atomic to read without the lock */
+	enum machine_state state; /* may be read atomically without the lock */
 	bool want_stop;		  /* atomic */
 	int start_error;
-	char reason[REASON_MAX]; /* why it is dead */
+	char reason[REASON_MAX]; /* why QEMU ended */
 
 	/* irq.c */
 	enum {
 		IRQ_NONE,
 		IRQ_MESSAGES,
 		IRQ_LINE
-	} irq_way; /* atomic; set when all is ready for it */
+	} irq_way; /* atomic; set when everything is ready for it */
 	struct page *message_page;
-	u32 *message;	  /* a word for each vector, written by the device; atomic */
-	u64 message_addr; /* where the device writes it */
-	u64 active_ns;	  /* atomic: when the driver last touched a register */
-	u64 wrote_ns;	  /* atomic: when it last wrote one; 0: never */
-	u32 napping;	  /* atomic: the keeper sleeps long, and wants wake_fd */
+	u32 *message;	  /* a word for each vector, which the device writes; atomic */
+	u64 message_addr; /* the device address of `message` */
+	u64 active_ns;	  /* atomic: when the driver last accessed a register */
+	u64 wrote_ns;	  /* atomic: when the driver last wrote a register; 0: never */
+	u32 napping;	  /* atomic: the keeper sleeps for long and must be woken through wake_fd */
 
 	/* The IOMMU. */
 	struct vtd *vtd;
-	pthread_mutex_t faults_lock; /* one takes the records */
-	u64 faults_ns;		     /* the keeper's: when it last looked */
+	pthread_mutex_t faults_lock; /* serializes reading the fault records */
+	u64 faults_ns;		     /* used by the keeper: when it last collected faults */
 
-	struct pcap *pcap; /* what feeds the network; NULL: none */
+	struct pcap *pcap; /* the network's other end; NULL: none */
 };
 
 /* machine.c */
-int machine_start(struct qemu *q); /* 0; QEMU answers */
-void machine_stop(struct qemu *q); /* it has ended; the keeper, too. Any number of times */
+int machine_start(struct qemu *q); /* 0: QEMU runs and responds */
+void machine_stop(struct qemu *q); /* ends QEMU and the keeper; may be called more than once */
 bool machine_is_dead(const struct qemu *q);
-/* It must end now. Returns when it has. */
+/* Ends the machine. Returns when QEMU has ended. */
 void machine_give_up(struct qemu *q, enum qtest_state why);
-int machine_error(struct qemu *q); /* -EIO and a sentence: why it is dead, or about to be */
+int machine_error(
+	struct qemu *q); /* -EIO with an error message: why QEMU has ended or is about to */
 
 /* pci.c */
 u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset);
 void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value);
 void chipset_setup(struct qemu *q); /* RAM without holes */
-int function_find(struct qemu *q);  /* reads its capabilities and places its registers; 0, -errno */
-void function_start(struct qemu *q); /* bus mastering on */
+int function_find(
+	struct qemu *q); /* reads its capabilities and assigns addresses to its BARs; 0, -errno */
+void function_start(struct qemu *q); /* enables bus mastering */
 
 /* irq.c */
 int irq_take_page(struct qemu *q);
-int irq_connect(
-	struct qemu *q); /* points the device's messages, or intercepts its line. 0, -errno */
+int irq_connect(struct qemu *q); /* directs the device's messages to RAM, or intercepts its line; 0,
+				    -errno */
 void irq_release(struct qemu *q);
-void irq_scan(struct qemu *q); /* passes on what came */
-void irq_all(
-	struct qemu *q); /* QEMU is gone: who waits for an interrupt gets one, and finds that out */
-u64 irq_interval_ns(const struct qemu *q, u64 now); /* until the next scan */
+void irq_scan(struct qemu *q); /* forwards the messages that have arrived */
+void irq_all(struct qemu *q);  /* QEMU has ended: signals every interrupt, so that each waiting
+				  thread finds that out */
+u64 irq_interval_ns(const struct qemu *q, u64 now); /* the time until the next scan */
 void irq_line(void *arg, unsigned int line, bool raised);
 
 /* pcap.c */
-int pcap_start(struct qemu *q, int fd); /* takes the descriptor on success */
+int pcap_start(struct qemu *q, int fd); /* owns the descriptor on success */
 void pcap_stop(struct qemu *q);
 
 /* backend.c */
