@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The card's thread. It looks for work a little while after the last before it sleeps, since waking
- * it costs the driver a system call and both some microseconds.
- *
- *  e1000e_ring_bell()                       e1000e_sleep_until()
- *    pending |= bits    (A)                   asleep = 1         (C)
- *    if (asleep) wake   (B)                   if (!pending) wait (D)
- *
- * All four are sequentially consistent: either B sees C, or D sees A.
+ * The card's thread. Before it sleeps it polls for more work for a short time, since waking it
+ * costs the driver a system call and both threads some microseconds. doorbell.h describes how the
+ * driver's threads wake it.
  */
 #include "base/clock.h"
 #include "base/math.h"
@@ -16,8 +11,8 @@
 #include <sched.h>
 #include <string.h>
 
-#define LOOK_NS	       30000 /* how long to look for more work before sleeping */
-#define RELAX_PER_LOOK 8
+#define POLL_NS	       30000 /* how long to poll for more work before sleeping */
+#define RELAX_PER_POLL 8
 
 void e1000e_ring_bell(struct e1000e *c, u32 pending)
 {
@@ -29,18 +24,18 @@ static bool e1000e_poll_for_work(struct e1000e *c, u64 until)
 	int i;
 
 	do {
-		for (i = 0; i < RELAX_PER_LOOK; i++) {
+		for (i = 0; i < RELAX_PER_POLL; i++) {
 			if (doorbell_is_rung(&c->bell.door))
 				return true;
 			cpu_relax();
 		}
-		/* the driver may be waiting for this very processor */
+		/* the driver may be waiting for this processor */
 		sched_yield();
 	} while (clock_ns() < until);
 	return false;
 }
 
-/* Until the bell rings or that time comes; 0: no time. */
+/* Sleeps until the doorbell is rung or the time `when` comes; 0: without a time. */
 static void e1000e_sleep_until(struct e1000e *c, u64 when)
 {
 	u64 now = when ? clock_ns() : 0;
@@ -54,7 +49,7 @@ static void e1000e_sleep_until(struct e1000e *c, u64 when)
 
 static void e1000e_wait_for_work(struct e1000e *c)
 {
-	u64 due = e1000e_port_due(c), until = clock_ns() + LOOK_NS;
+	u64 due = e1000e_port_due(c), until = clock_ns() + POLL_NS;
 
 	if (c->irq_at_ns && (!due || c->irq_at_ns < due))
 		due = c->irq_at_ns;
@@ -72,7 +67,7 @@ static u32 e1000e_buffer_bytes(u32 rctl)
 {
 	if (RCTL_FLXBUF(rctl))
 		return RCTL_FLXBUF(rctl) << 10;
-	/* BSEX makes them 16 times as long, which is not defined for the longest */
+	/* BSEX makes the buffers 16 times as long, which is not defined for the longest */
 	if ((rctl & RCTL_BSEX) && RCTL_BSIZE(rctl))
 		return 32768u >> RCTL_BSIZE(rctl);
 	return 2048u >> RCTL_BSIZE(rctl);
@@ -105,7 +100,7 @@ static void e1000e_load_config(struct e1000e *c, const u32 *word)
 	e1000e_load_addresses(g, word);
 }
 
-/* A unit that is switched on begins with its ring's registers as they are then. */
+/* A unit that is switched on starts with the ring registers of that moment. */
 static void e1000e_load_ring(struct e1000e_ring *r, const u32 *word, bool on)
 {
 	if (on && !r->on) {
@@ -119,7 +114,7 @@ static void e1000e_load_ring(struct e1000e_ring *r, const u32 *word, bool on)
 	r->on = on;
 }
 
-/* Under the lock. */
+/* Called with the registers' lock held. */
 static void e1000e_load_registers(struct e1000e *c)
 {
 	struct e1000e_regs *r = &c->regs;
@@ -174,7 +169,7 @@ static void e1000e_control_step(struct e1000e *c)
 	write_release(&c->bell.done, asked);
 }
 
-/* Pulled out: it answers nothing any more and moves nothing. */
+/* Simulates that the card is pulled out: registers read all ones, and no frame moves any more. */
 static void e1000e_unplug(struct e1000e *c)
 {
 	write_release(&c->gone, 1);
@@ -212,7 +207,7 @@ void *e1000e_worker(void *arg)
 		e1000e_irq_run(c);
 		if (c->unplug && c->moved >= c->unplug && !c->gone)
 			e1000e_unplug(c);
-		/* what rang for the end may be taken already: then the end is seen here */
+		/* the pending bit of `stop` may have been taken already, so `stop` is read here */
 		if (!busy && !doorbell_is_rung(&c->bell.door) && !read_once(&c->bell.stop))
 			e1000e_wait_for_work(c);
 	}

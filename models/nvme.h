@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The NVM Express controller's inside. Who may touch what:
+ * The NVM Express controller: its state, and which thread may access which part:
  *
  *  - the driver's threads (nvme.c): `regs` under its lock, and the words of `bell`, which are
- *    atomic; they execute nothing;
- *  - the worker, the model's only thread: all the rest, without a lock.
+ *    atomic; they execute no commands;
+ *  - the worker, the model's only thread: everything else, without a lock.
  *
  * A doorbell write stores the value and sets its queue's bit in bell.door.pending; the worker takes
- * the whole word at once. Values are checked when the worker uses them, against the queue as it is
- * then, so a doorbell needs no lock and nonsense in it costs one look.
+ * the whole word at once. Values are checked when the worker uses them, against the state of the
+ * queue at that time, so a doorbell needs no lock, and an invalid value costs one check.
  *
- * Functions begin with nvmesim_, since nvme_ is the driver's, which may be linked to the same
- * program.
+ * Functions begin with nvmesim_, since nvme_ is the prefix of the driver, which may be linked into
+ * the same program. Static functions begin with the name of their part.
  *
- * All that a queue or a command needs is in this one structure, sized for the worst case. So no
- * command can run out of memory and a reset in any state leaks nothing.
+ * All memory for queues and commands is in this one structure, sized for the worst case. So no
+ * command can run out of memory, and a reset in any state leaks nothing.
  */
 #ifndef MODELS_NVME_H
 #define MODELS_NVME_H
@@ -27,10 +27,10 @@
 #include <pthread.h>
 
 #define NVME_IO_QUEUES	 16
-#define NVME_QUEUES	 (NVME_IO_QUEUES + 1) /* the admin queue is number 0 */
+#define NVME_QUEUES	 (NVME_IO_QUEUES + 1) /* the admin queue is queue 0 */
 #define NVME_VECTORS	 NVME_QUEUES
 #define NVME_ENTRIES_MAX 1024u
-#define NVME_ADMIN_MAX	 4096u /* AQA has 12 bits for a size */
+#define NVME_ADMIN_MAX	 4096u /* AQA has 12 bits for the size */
 #define NVME_MPS_MAX	 4u    /* host pages up to 64 KiB */
 #define NVME_MDTS	 8     /* 2^8 pages of 4 KiB */
 #define NVME_DATA_MAX	 (PAGE_BYTES << NVME_MDTS)
@@ -43,13 +43,14 @@
 #define NVME_ERRORS	 16 /* entries of the error log */
 #define NVME_SERIAL_MAX	 20
 
-/* Bits of bell.door.pending beside one for each submission queue. */
-#define NVME_PEND_CONTROL  (1ull << 63) /* CC was written, or stop */
-#define NVME_PEND_CQ_HEADS (1ull << 62) /* a completion queue that was full has moved */
+/* Bits of bell.door.pending in addition to one for each submission queue. */
+#define NVME_PEND_CONTROL (1ull << 63) /* CC was written, or stop */
+#define NVME_PEND_CQ_HEADS                                                                         \
+	(1ull << 62) /* the driver moved the head of a completion queue that was full */
 #define NVME_PEND_BAD_BELL (1ull << 61) /* a doorbell that does not exist was written */
 #define NVME_PEND_QUEUES   ((1ull << NVME_QUEUES) - 1)
 
-/* No completion is written: the command is held. Not a status of the specification. */
+/* No completion is written, since the command is held. Not a status of the specification. */
 #define NVME_HELD 0xffffu
 
 /* Bits of nvme_events.pending. */
@@ -82,17 +83,17 @@ struct nvme_cq {
 	u16 phase;
 	u32 users; /* submission queues that complete here */
 	u32 size;
-	u32 head; /* last good value of the doorbell */
+	u32 head; /* the last valid value of the doorbell */
 	u32 tail;
 	u64 base;
 };
 
-struct nvme_range { /* neighbours in device addresses; the end never wraps */
+struct nvme_range { /* contiguous device addresses; the end never wraps */
 	u64 addr;
 	u64 len;
 };
 
-struct nvme_data { /* where the data of one command lies */
+struct nvme_data { /* the ranges of one command's data */
 	u32 n;
 	u64 len;
 	struct nvme_range range[NVME_PRPS_MAX];
@@ -113,17 +114,18 @@ struct nvme_events {
 	u32 n;
 	u16 cid[NVME_EVENTS_MAX];
 	u32 pending; /* bits of enum nvme_event */
-	u32 masked;  /* event types reported and not yet cleared by reading their log page */
+	u32 masked;  /* event types that were reported and not yet cleared by reading their log page
+		      */
 };
 
-struct nvme_error { /* of the error log */
+struct nvme_error { /* an entry of the error log */
 	u64 count;
 	u16 sq, cid, status;
 	u32 nsid;
 	u64 lba;
 };
 
-struct nvme_totals { /* for the life of the model; the SMART log tells them */
+struct nvme_totals { /* counted for the life of the model; reported in the SMART log */
 	u64 blocks_read, blocks_written, reads, writes, media_errors, errors;
 };
 
@@ -137,7 +139,7 @@ struct nvme {
 	struct nvme_bell {
 		struct doorbell door;
 		u32 stop;
-		u32 cq_waiting; /* some completion queue was found full */
+		u32 cq_waiting; /* a completion queue was full */
 		u32 sq_tail[NVME_QUEUES];
 		u32 cq_head[NVME_QUEUES];
 	} cacheline bell;
@@ -145,22 +147,23 @@ struct nvme {
 	struct nvme_regs {
 		struct lock lock;
 		u32 cc, aqa;
-		u32 csts; /* written by the worker alone, read at any time */
+		u32 csts; /* written by the worker only, read at any time */
 		u64 asq, acq;
-		bool was_disabled; /* CC.EN fell, whatever it is now */
+		bool was_disabled; /* CC.EN was cleared since the worker last looked; it may be set
+				      again */
 		u32 int_mask, int_held;
 	} cacheline regs;
 
-	/* from here on the worker's own */
-	bool started; /* CC.EN was acted upon */
-	bool running; /* and the controller is ready and not broken */
+	/* From here on the worker's; accessed without a lock. */
+	bool started; /* the worker has handled CC.EN */
+	bool running; /* the controller is ready and has no fatal error */
 	u32 page_bits;
-	u64 look_ns;	 /* how long to look for work before sleeping */
-	u64 sleeps;	 /* after looking in vain */
-	u64 ready;	 /* queues to look at */
-	u64 stalled;	 /* queues that wait for room in their completion queue */
+	u64 poll_ns;	 /* how long to poll for work before sleeping */
+	u64 sleeps;	 /* number of sleeps after polling found no work */
+	u64 ready;	 /* queues that may have commands */
+	u64 stalled;	 /* queues that wait for a free entry of their completion queue */
 	u64 moved;	 /* bytes since the last interrupt */
-	u32 unsignalled; /* completion queues written to since then, a bit each */
+	u32 unsignalled; /* completion queues written since the last interrupt, a bit each */
 	struct nvme_sq sq[NVME_QUEUES];
 	struct nvme_cq cq[NVME_QUEUES];
 	struct nvme_features features;
@@ -171,32 +174,34 @@ struct nvme {
 	struct nvme_data data;
 	struct nvme_held held[NVME_PRPS_MAX];
 	struct iovec iov[NVME_IOVS];
-	u8 page[PAGE_BYTES];  /* what a command reads or answers, and one side of a compare */
-	u8 other[PAGE_BYTES]; /* the other side */
+	u8 page[PAGE_BYTES];  /* a buffer: data that a command reads or returns, PRP lists, one side
+				 of a compare */
+	u8 other[PAGE_BYTES]; /* the other side of a compare */
 };
 
-struct nvme_cmd { /* one command under execution, in the host's byte order */
+struct nvme_cmd { /* the command being executed, in the host's byte order */
 	const struct nvme_sqe *raw;
 	u16 sq, cid;
 	u8 opcode;
 	u32 nsid, cdw10, cdw11, cdw12, cdw13;
-	u32 result; /* goes into the completion */
+	u32 result; /* dword 0 of the completion */
 	u64 lba;    /* for the error log */
 };
 
-/* nvme_image.c: the file behind the namespace. All return a status but open. */
+/* nvme_image.c: the file behind the namespace. All but open and close return a status. */
 int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly);
 void nvmesim_image_close(struct nvme_image *im);
 u16 nvmesim_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 len, u64 offset,
 		       bool write);
-u16 nvmesim_image_intact(const struct nvme_image *im); /* before a write: it has not shrunk */
+u16 nvmesim_image_intact(
+	const struct nvme_image *im); /* before a write: checks that the file has not shrunk */
 u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len);
 void nvmesim_image_discard(struct nvme_image *im, u64 offset, u64 len);
 u16 nvmesim_image_flush(struct nvme_image *im);
 
 /* nvme_data.c: PRP entries, and moving data between them, buffers and the image. */
 u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len);
-u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len); /* zeroes follow */
+u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len); /* the rest is zeroes */
 u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len);
 u16 nvmesim_data_image(struct nvme *n, u64 offset, bool to_image);
 
@@ -211,10 +216,10 @@ bool nvmesim_too_warm(const struct nvme *n);
 u16 nvmesim_log(struct nvme *n, struct nvme_cmd *c);
 void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status);
 
-#define NVME_TEMPERATURE 323u /* kelvin; what it says it has, always */
-#define NVME_WARM	 343u /* and a warning from here on */
+#define NVME_TEMPERATURE 323u /* kelvin; the temperature that is always reported */
+#define NVME_WARM	 343u /* kelvin; the default threshold of the warning */
 
-/* nvme_event.c: event requests, held until there is something to tell. */
+/* nvme_event.c: event requests, which are held until there is an event to report. */
 u16 nvmesim_event_request(struct nvme *n, struct nvme_cmd *c);
 bool nvmesim_event_abort(struct nvme *n, u16 cid);
 void nvmesim_event_raise(struct nvme *n, enum nvme_event event);
@@ -225,14 +230,15 @@ void nvmesim_event_deliver(struct nvme *n);
 u32 nvmesim_cq_room(struct nvme *n, u32 qid);
 void nvmesim_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result);
 void nvmesim_cq_signal(struct nvme *n);
-bool nvmesim_sq_run(struct nvme *n, u32 qid); /* true: there is more */
+bool nvmesim_sq_run(struct nvme *n, u32 qid); /* true: there are more commands */
 void nvmesim_fatal(struct nvme *n);
 
 /* nvme_worker.c */
 void *nvmesim_worker(void *arg);
 void nvmesim_ring(struct nvme *n, u64 pending);
 void nvmesim_csts(struct nvme *n, u32 clear, u32 set);
-static inline bool nvmesim_called(const struct nvme *n) /* something goes before commands */
+static inline bool nvmesim_called(
+	const struct nvme *n) /* a control register was written, which is handled before commands */
 {
 	return read_once(&n->bell.door.pending) & NVME_PEND_CONTROL;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Admin commands: the I/O queues are made and deleted here, the rest is handed on. */
+/*
+ * Admin commands. I/O queues are created and deleted here; other commands are dispatched to their
+ * files.
+ */
 #include "nvme.h"
 
 #define QUEUE_CONTIGUOUS 0x1u
@@ -10,7 +13,10 @@ static u32 admin_queue_id(const struct nvme_cmd *c)
 	return c->cdw10 & 0xffff;
 }
 
-/* What both kinds of new queue must fulfil; `entry_ok`: CC has their entry size. */
+/*
+ * Checks what a new queue of either kind must fulfil. `taken`: its number is in use. `entry_ok`: CC
+ * has the entry size.
+ */
 static u16 admin_check_queue(struct nvme *n, const struct nvme_cmd *c, bool taken, bool entry_ok)
 {
 	u32 id = admin_queue_id(c), size = (c->cdw10 >> 16) + 1;
@@ -72,7 +78,10 @@ static u16 admin_create_sq(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-/* Commands of it that were taken have all been completed; those left in it are dropped. */
+/*
+ * All commands that were taken from the queue have been completed; those that are still in it are
+ * dropped.
+ */
 static u16 admin_delete_sq(struct nvme *n, struct nvme_cmd *c)
 {
 	u32 id = admin_queue_id(c);
@@ -98,7 +107,10 @@ static u16 admin_delete_cq(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-/* Commands complete in the order they are taken, so only a held event request can be aborted. */
+/*
+ * Commands complete in the order in which they are taken, so only a held event request can be
+ * aborted.
+ */
 static u16 admin_abort(struct nvme *n, struct nvme_cmd *c)
 {
 	bool admin = !(c->cdw10 & 0xffff);

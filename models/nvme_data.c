@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A command's data: PRP entries become ranges of device addresses (n->data), and bytes move
- * between them and a buffer or the image.
+ * A command's data. PRP entries are converted to ranges of device addresses (n->data), and bytes
+ * are moved between these and a buffer or the image.
  *
- * Entries that follow one another become one range, so that what an IOMMU made contiguous costs
- * one bus access. Each PRP list is read once into n->page; a command has at most NVME_DATA_MAX
- * bytes, hence at most NVME_PRPS_MAX entries, and each further list holds at least one, so
- * following a chain that the driver has tied into a knot ends like any other.
+ * Contiguous entries are merged into one range, so that pages that an IOMMU made contiguous need
+ * one bus access. Each PRP list is read once into n->page. A command has at most NVME_DATA_MAX
+ * bytes, so at most NVME_PRPS_MAX entries, and each further list has at least one entry. So
+ * following a chain of lists ends even if the driver made it a cycle.
  */
 #include "base/math.h"
 #include "nvme.h"
@@ -19,7 +19,7 @@ static u16 data_add_range(struct nvme_data *d, u64 addr, u64 len)
 
 	if (len - 1 > UINT64_MAX - addr)
 		return NVME_DATA_TRANSFER;
-	/* where the last range ends at 2^64 its end would be 0 */
+	/* a range that ends at 2^64 would have the end 0 */
 	if (last && last->addr + last->len == addr && addr) {
 		last->len += len;
 	} else {
@@ -32,9 +32,9 @@ static u16 data_add_range(struct nvme_data *d, u64 addr, u64 len)
 }
 
 /*
- * Reads one list, which covers `*left` bytes with `need` entries of which `fit` have place in its
- * page. Where they do not all fit, the last place says where the list goes on. At most
- * NVME_PRPS_MAX entries are needed, so n->page holds what is read.
+ * Reads one list. It covers `*left` bytes with `need` entries, of which `fit` have space in its
+ * page. If not all fit, the last entry in the page refers to the next list. At most NVME_PRPS_MAX
+ * entries are needed, so n->page holds what is read.
  */
 static u16 data_read_list(struct nvme *n, u64 list, u64 need, u64 fit, u64 *left, u64 *next)
 {
@@ -60,7 +60,9 @@ static u16 data_read_list(struct nvme *n, u64 list, u64 need, u64 fit, u64 *left
 	return NVME_OK;
 }
 
-/* The lists from `list` on cover `left` bytes. Only the first may begin inside a page. */
+/*
+ * Reads the lists from `list` on, which cover `left` bytes. Only the first may begin inside a page.
+ */
 static u16 data_follow_lists(struct nvme *n, u64 list, u64 left)
 {
 	u64 page = 1ull << n->page_bits, need, fit;
@@ -74,7 +76,7 @@ static u16 data_follow_lists(struct nvme *n, u64 list, u64 left)
 	return status;
 }
 
-/* Where the command's `len` bytes lie; len is not 0 and at most NVME_DATA_MAX. */
+/* Finds the ranges of the command's `len` bytes; `len` is not 0 and at most NVME_DATA_MAX. */
 u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len)
 {
 	u64 prp1 = le64toh(c->raw->prp1), prp2 = le64toh(c->raw->prp2);
@@ -95,7 +97,7 @@ u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len)
 	return data_add_range(&n->data, prp2, len - first);
 }
 
-/* Writes one range, from the buffer while it lasts. */
+/* Writes one range from the buffer, and zeroes after the buffer's end. */
 static int data_put_range(struct nvme *n, const struct nvme_range *r, const u8 *buf, u64 have)
 {
 	static const u8 zeroes[PAGE_BYTES];
@@ -114,7 +116,7 @@ static int data_put_range(struct nvme *n, const struct nvme_range *r, const u8 *
 	return 0;
 }
 
-/* Answers with `len` bytes of `buf`, and zeroes up to what the command asked for. */
+/* Writes `len` bytes of `buf` to the command's data, and zeroes up to its end. */
 u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len)
 {
 	const u8 *from = buf;
@@ -131,7 +133,7 @@ u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len)
 	return NVME_OK;
 }
 
-/* Reads `len` bytes from byte `at` of the data on; they are there. */
+/* Reads `len` bytes of the data from byte `at` on. The data must have that many. */
 u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len)
 {
 	u8 *to = buf;
@@ -155,13 +157,13 @@ u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len)
 	return len ? NVME_INTERNAL : NVME_OK;
 }
 
-/* A stretch of the data, mapped for one call of the kernel. */
+/* A part of the data that is mapped for one call of the kernel. */
 struct window {
-	u32 range; /* the first range not wholly in it */
-	u64 at;	   /* and how much of that is */
+	u32 range; /* the first range that is not wholly in the window */
+	u64 at;	   /* the bytes of that range that are in the window */
 	u64 len;
-	u32 held; /* of n->held */
-	int iovs; /* of n->iov */
+	u32 held; /* entries of n->held in use */
+	int iovs; /* entries of n->iov in use */
 };
 
 static void data_window_close(struct nvme *n, struct window *w, bool written)
@@ -175,7 +177,7 @@ static void data_window_close(struct nvme *n, struct window *w, bool written)
 	w->len = 0;
 }
 
-/* Maps as much of a range as the free segments can take: 0, -EFAULT, -ENOSPC. */
+/* Maps as much of a range as fits into the free segments. 0, -EFAULT, -ENOSPC. */
 static int data_window_add(struct nvme *n, struct window *w, const struct nvme_range *r,
 			   bool to_image)
 {
@@ -201,7 +203,7 @@ static int data_window_add(struct nvme *n, struct window *w, const struct nvme_r
 	return 0;
 }
 
-/* Maps what follows the last window, up to all of it. A refused range maps nothing. */
+/* Maps the data after the last window, as much of it as possible. A refused range maps nothing. */
 static u16 data_window_open(struct nvme *n, struct window *w, bool to_image)
 {
 	int err = 0;
@@ -215,7 +217,7 @@ static u16 data_window_open(struct nvme *n, struct window *w, bool to_image)
 	return NVME_OK;
 }
 
-/* Moves all of the command's data between memory and the image, without a copy of its own. */
+/* Moves all of the command's data between memory and the image, without an intermediate copy. */
 u16 nvmesim_data_image(struct nvme *n, u64 offset, bool to_image)
 {
 	struct window w = {0};

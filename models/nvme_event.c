@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Asynchronous events. The driver leaves requests, which are held; an event completes one. After
- * an event of a type is told, no other of that type is until the driver reads the log page that
- * goes with it, so a device that is rung with nonsense a million times says so once. What waits is
- * one bit for each event.
+ * Asynchronous events. The driver sends requests, which are held; an event completes one of them.
+ * After an event of a type was reported, no other event of that type is reported until the driver
+ * reads the corresponding log page. So a controller whose doorbells are written with invalid values
+ * a million times reports that once. Events that wait are stored as one bit each.
  */
 #include "nvme.h"
 
@@ -27,7 +27,7 @@ u16 nvmesim_event_request(struct nvme *n, struct nvme_cmd *c)
 	return NVME_HELD;
 }
 
-/* Takes back a request, whose completion needs room beside the abort's own. */
+/* Aborts a request. Its completion needs a free entry beside that of the abort command. */
 bool nvmesim_event_abort(struct nvme *n, u16 cid)
 {
 	struct nvme_events *e = &n->events;
@@ -42,7 +42,7 @@ bool nvmesim_event_abort(struct nvme *n, u16 cid)
 	return true;
 }
 
-/* Remembers an event; the worker tells it at the end of its turn. */
+/* Records an event; the worker reports it at the end of its turn. */
 void nvmesim_event_raise(struct nvme *n, enum nvme_event event)
 {
 	if (kinds[event].type == 0 && !(n->events.pending & (1u << event)))
@@ -50,7 +50,7 @@ void nvmesim_event_raise(struct nvme *n, enum nvme_event event)
 	n->events.pending |= 1u << event;
 }
 
-/* The driver has read a log page: its events may be told again. */
+/* The driver has read a log page: events of its types may be reported again. */
 void nvmesim_event_clear(struct nvme *n, u32 log_page)
 {
 	u32 i;
@@ -72,7 +72,7 @@ void nvmesim_event_deliver(struct nvme *n)
 		if (!(e->pending & (1u << i)) || (e->masked & (1u << k->type)))
 			continue;
 		if (!nvmesim_cq_room(n, 0))
-			return; /* a move of the head wakes the worker */
+			return; /* the worker is woken when the driver moves the head */
 		e->pending &= ~(1u << i);
 		e->masked |= 1u << k->type;
 		nvmesim_cq_post(n, 0, e->cid[--e->n], NVME_OK,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Identify: what the controller and its namespace say of themselves. */
+/* Identify: the data structures that describe the controller and its namespace. */
 #include "nvme.h"
 
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #define SUBSYSTEM_VENDOR 0x1af4
 #define MODEL		 "dmamap NVMe controller"
 #define FIRMWARE	 "1.0"
-#define HOT		 353u /* kelvin: critical */
+#define HOT		 353u /* kelvin: the critical temperature */
 
-/* What is asked for. */
+/* The structure that is requested. */
 enum nvme_cns {
 	CNS_NAMESPACE = 0x00,
 	CNS_CONTROLLER = 0x01,
@@ -26,7 +26,7 @@ static void identify_put_ascii(u8 *buf, size_t at, size_t size, const char *text
 	memcpy(buf + at, text, len < size ? len : size);
 }
 
-/* Sixteen bytes that follow from the serial number alone, marked as a random UUID. */
+/* Derives sixteen bytes from the serial number only, and marks them as a random UUID. */
 static void identify_make_uuid(const char *serial, u8 uuid[16])
 {
 	u64 half[2] = {0xcbf29ce484222325ull, 0x84222325cbf29ce4ull};
@@ -61,12 +61,12 @@ static void identify_fill_controller(struct nvme *n, u8 *p)
 	identify_put_ascii(p, 4, 20, n->serial);
 	identify_put_ascii(p, 24, 40, MODEL);
 	identify_put_ascii(p, 64, 8, FIRMWARE);
-	p[72] = 4;			   /* RAB: 2^4 commands of a queue in a turn */
+	p[72] = 4;			   /* RAB: bursts of 2^4 commands of a queue */
 	memcpy(p + 73, "\x00\x54\x52", 3); /* IEEE OUI, locally administered */
 	p[77] = NVME_MDTS;
 	put_le32(p, 80, NVME_VERSION_1_4);
 	p[111] = 1;		      /* CNTRLTYPE: I/O controller */
-	p[258] = 3;		      /* ACL: aborts at once, less one */
+	p[258] = 3;		      /* ACL: concurrent aborts, less one */
 	p[259] = NVME_EVENTS_MAX - 1; /* AERL */
 	p[260] = 0x03;		      /* FRMW: one slot, read-only */
 	p[261] = 0x06;		      /* LPA: effects log, extended Get Log Page */
@@ -78,9 +78,9 @@ static void identify_fill_controller(struct nvme *n, u8 *p)
 	p[513] = NVME_CQE_SHIFT << 4 | NVME_CQE_SHIFT;
 	put_le32(p, 516, 1);	  /* NN */
 	put_le16(p, 520, 0x000d); /* ONCS: compare, dataset management, write zeroes */
-	p[525] = 0x07;		  /* VWC: present; flush of all namespaces is fine */
+	p[525] = 0x07;		  /* VWC: present; flush of all namespaces is supported */
 	identify_put_nqn(p + 768, n->serial);
-	put_le16(p, 2048, 2500); /* power state 0: 25 W, the only one */
+	put_le16(p, 2048, 2500); /* power state 0, the only one: 25 W */
 }
 
 static void identify_fill_namespace(struct nvme *n, u8 *p)
@@ -116,7 +116,7 @@ u16 nvmesim_identify(struct nvme *n, struct nvme_cmd *c)
 	status = nvmesim_data_parse(n, c, sizeof(n->page));
 	if (status)
 		return status;
-	/* the PRP list was in n->page until now */
+	/* n->page held the PRP list until now */
 	memset(p, 0, sizeof(n->page));
 	if (cns == CNS_NAMESPACE)
 		identify_fill_namespace(n, p);

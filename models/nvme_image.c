@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file that is the disk. Its size is taken once, when it is opened and locked; that another
- * program changes it afterwards, lock or no lock, is a media error of the blocks concerned and
- * never anything worse. Reads and writes go directly to the memory behind the bus, so the kernel,
- * not this process, meets a page that has gone meanwhile.
+ * The file that is the disk. Its size is read once, when it is opened and locked. If another
+ * program changes the size later in spite of the lock, that is a media error of the blocks
+ * concerned and nothing worse. Reads and writes go directly to the memory behind the bus, so an
+ * access to memory that was freed meanwhile fails in the kernel with EFAULT instead of raising a
+ * signal here.
  */
 #include "base/error.h"
 #include "base/math.h"
@@ -17,7 +18,7 @@
 
 static int image_open_file(const char *path, bool readonly)
 {
-	/* O_NONBLOCK so that a FIFO is found out instead of waited for */
+	/* O_NONBLOCK: open() must not wait for the other end of a FIFO, which is refused later */
 	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int err = errno;
 
@@ -25,13 +26,13 @@ static int image_open_file(const char *path, bool readonly)
 		return fd;
 	if (err == ENOENT)
 		return error_set(err,
-				 "sim:nvme cannot find its image %s: make it first, as with "
+				 "sim:nvme cannot find its image %s: create it first, as with "
 				 "truncate -s 64M %s",
 				 path, path);
 	if (err == EISDIR)
 		return error_set(EINVAL,
-				 "sim:nvme cannot use %s as its image: it is a directory; "
-				 "name a regular file",
+				 "sim:nvme cannot use %s as its image: it is a directory; image= "
+				 "must be a regular file",
 				 path);
 	if (!readonly && (err == EACCES || err == EROFS || err == EPERM))
 		return error_set(err,
@@ -49,17 +50,15 @@ static int image_check(struct nvme_image *im, const char *path)
 		return error_set(errno, "sim:nvme cannot examine its image %s: %s", path,
 				 strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return error_set(EINVAL,
-				 "sim:nvme cannot use %s as its image: it is not a regular "
-				 "file; name one",
-				 path);
-	if (st.st_size <= 0 || st.st_size % NVME_BLOCK)
 		return error_set(
 			EINVAL,
-			"sim:nvme cannot use %s as its image: its size, %lld bytes, is "
-			"not a non-zero multiple of %u; make it one with truncate -s %%%u, or "
-			"truncate -s 64M",
-			path, (long long)st.st_size, NVME_BLOCK, NVME_BLOCK);
+			"sim:nvme cannot use %s as its image: image= must be a regular file", path);
+	if (st.st_size <= 0 || st.st_size % NVME_BLOCK)
+		return error_set(EINVAL,
+				 "sim:nvme cannot use %s as its image: its size, %lld bytes, is "
+				 "not a non-zero multiple of %u; change it with truncate -s %%%u, "
+				 "or truncate -s 64M",
+				 path, (long long)st.st_size, NVME_BLOCK, NVME_BLOCK);
 	im->size = (u64)st.st_size;
 	im->blocks = im->size >> NVME_BLOCK_SHIFT;
 	return 0;
@@ -74,7 +73,7 @@ static int image_lock(struct nvme_image *im, const char *path)
 	if (errno == EAGAIN || errno == EACCES)
 		return error_set(EBUSY,
 				 "sim:nvme cannot use %s as its image: another device or program "
-				 "has it locked; close that one or use a copy",
+				 "has locked it; close that one or use a copy",
 				 path);
 	return error_set(errno, "sim:nvme cannot lock its image %s: %s", path, strerror(errno));
 }
@@ -110,7 +109,7 @@ static u16 image_status(int err, bool write)
 	return write ? NVME_WRITE_FAULT : NVME_READ_ERROR;
 }
 
-/* One segment, however little the kernel moves at a time. */
+/* Moves one segment, with as many calls as the kernel needs. */
 static u16 image_move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset, bool write)
 {
 	while (len) {
@@ -128,7 +127,7 @@ static u16 image_move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 o
 	return NVME_OK;
 }
 
-/* The rest after a call that moved only `done` bytes. */
+/* Moves the rest after a call that moved only `done` bytes. */
 static u16 image_move_rest(const struct nvme_image *im, const struct iovec *iov, int n, u64 done,
 			   u64 offset, bool write)
 {
@@ -148,7 +147,7 @@ static u16 image_move_rest(const struct nvme_image *im, const struct iovec *iov,
 	return NVME_OK;
 }
 
-/* Moves `len` bytes, which the segments hold exactly; the range lies in the image. */
+/* Moves `len` bytes, which is the size of all segments; the range is within the image. */
 u16 nvmesim_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 len, u64 offset,
 		       bool write)
 {
@@ -185,7 +184,8 @@ static int image_punch(struct nvme_image *im, u64 offset, u64 len)
 /* Makes a range read as zeroes. */
 u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 {
-	static u8 zeroes[PAGE_BYTES * 16]; /* never written; pwrite() takes no const */
+	/* never written; not const, since image_move_segment() has a direction that writes */
+	static u8 zeroes[PAGE_BYTES * 16];
 	u64 part;
 	u16 status;
 
@@ -200,7 +200,7 @@ u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 	return NVME_OK;
 }
 
-/* Gives blocks back. A hint: where the file system cannot, nothing happens. */
+/* Deallocates blocks. This is a hint: if the file system does not support it, nothing happens. */
 void nvmesim_image_discard(struct nvme_image *im, u64 offset, u64 len)
 {
 	(void)image_punch(im, offset, len);

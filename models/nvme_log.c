@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Get Log Page, and the error log behind one of the pages. */
+/* Get Log Page, and the error log that one of the pages shows. */
 #include "base/math.h"
 #include "nvme.h"
 
@@ -10,12 +10,12 @@ enum nvme_log_id {
 	LOG_EFFECTS = 0x05,
 };
 
-#define LOG_RETAIN	 (1u << 15) /* of cdw10: the event stays reported */
+#define LOG_RETAIN	 (1u << 15) /* bit of cdw10: the event stays reported */
 #define ERROR_ENTRY	 64u
 #define EFFECT_SUPPORTED 0x1u
-#define EFFECT_CONTENT	 0x2u /* changes what logical blocks hold */
+#define EFFECT_CONTENT	 0x2u /* the command changes the contents of logical blocks */
 
-/* Remembers a failure; the oldest of too many is forgotten. */
+/* Records a failure and overwrites the oldest record. */
 void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status)
 {
 	struct nvme_error *e = &n->error[n->totals.errors % NVME_ERRORS];
@@ -30,7 +30,7 @@ void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status)
 	};
 }
 
-/* Newest first. */
+/* Writes the error log, newest entry first. */
 static u32 log_fill_errors(struct nvme *n, u8 *p)
 {
 	u64 i, have = min_u64(n->totals.errors, NVME_ERRORS);
@@ -42,14 +42,14 @@ static u32 log_fill_errors(struct nvme *n, u8 *p)
 		put_le16(p, 8, e->sq);
 		put_le16(p, 10, e->cid);
 		put_le16(p, 12, e->status);
-		put_le16(p, 14, 0xffff); /* which field was wrong is not said */
+		put_le16(p, 14, 0xffff); /* the invalid field is not reported */
 		put_le64(p, 16, e->lba);
 		put_le32(p, 24, e->nsid);
 	}
 	return NVME_ERRORS * ERROR_ENTRY;
 }
 
-/* In units of a thousand blocks, rounded up. */
+/* Converts blocks to units of a thousand blocks, rounded up. */
 static u64 log_data_units(u64 blocks)
 {
 	return (blocks + 999) / 1000;
@@ -61,7 +61,7 @@ static u32 log_fill_smart(struct nvme *n, u8 *p)
 
 	p[0] = (u8)((nvmesim_too_warm(n) ? 0x02 : 0) | (n->image.readonly ? 0x08 : 0));
 	put_le16(p, 1, NVME_TEMPERATURE);
-	p[3] = 100; /* spare, and the level below which it warns */
+	p[3] = 100; /* percent of spare blocks, and the threshold of its warning */
 	p[4] = 10;
 	put_le64(p, 32, log_data_units(t->blocks_read));
 	put_le64(p, 48, log_data_units(t->blocks_written));
@@ -131,7 +131,7 @@ u16 nvmesim_log(struct nvme *n, struct nvme_cmd *c)
 	status = nvmesim_data_parse(n, c, len);
 	if (status)
 		return status;
-	/* the PRP list was in n->page until now */
+	/* n->page held the PRP list until now */
 	memset(n->page, 0, sizeof(n->page));
 	size = log_fill(n, id, n->page);
 	if (at >= size)

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rings. A queue's own fields are the worker's; what the driver says (doorbells, entries) is
- * read once into a local and checked before use. A command is taken only when its completion has
- * room, so a driver that never moves its head stops its own queues and nothing else.
+ * The rings. Only the worker accesses a queue's fields. Values that the driver writes (doorbells,
+ * entries) are read once into a local variable and checked before use. A command is taken only when
+ * there is a free entry for its completion, so a driver that never moves its head stops its own
+ * queues and nothing else.
  *
- * A ring that the bus refuses is beyond repair by any status: the controller says so in CSTS.CFS
+ * If the bus refuses access to a ring, no status can report it. The controller then sets CSTS.CFS
  * and waits for a reset.
  */
 #include "base/math.h"
 #include "nvme.h"
 
-/* Bytes moved before waiting drivers hear of finished commands, though more are at hand. */
+/*
+ * So many bytes may be moved before an interrupt reports the completed commands, even if more
+ * commands are waiting.
+ */
 #define SIGNAL_BYTES (64u << 10)
 
 void nvmesim_fatal(struct nvme *n)
@@ -25,7 +29,7 @@ static u32 ring_distance(u32 from, u32 to, u32 size)
 	return to >= from ? to - from : to + (size - from);
 }
 
-/* Takes the head doorbell if it makes sense: it may not pass what was written. */
+/* Reads the head doorbell. A value is valid if it is not beyond the entries that were written. */
 static void cq_read_doorbell(struct nvme *n, u32 qid)
 {
 	struct nvme_cq *cq = &n->cq[qid];
@@ -38,7 +42,7 @@ static void cq_read_doorbell(struct nvme *n, u32 qid)
 		cq->head = head;
 		return;
 	}
-	/* once for each nonsense; a later good value is compared with our head again */
+	/* each invalid value is reported once: the doorbell is set back to the last valid head */
 	__atomic_compare_exchange_n(&n->bell.cq_head[qid], &head, cq->head, false, __ATOMIC_SEQ_CST,
 				    __ATOMIC_RELAXED);
 	nvmesim_event_raise(n, NVME_EVENT_BELL_VALUE);
@@ -49,7 +53,7 @@ static u32 cq_free(const struct nvme_cq *cq)
 	return cq->size - 1 - ring_distance(cq->head, cq->tail, cq->size);
 }
 
-/* How many completions fit now. 0: a move of the head will wake the worker. */
+/* Returns how many completions fit now. 0: the worker is woken when the driver moves the head. */
 u32 nvmesim_cq_room(struct nvme *n, u32 qid)
 {
 	cq_read_doorbell(n, qid);
@@ -97,7 +101,10 @@ static void cq_interrupt(struct nvme *n, u32 vector)
 		model_interrupt(n->dev, vector);
 }
 
-/* Interrupts for what was completed, unless the driver has seen all of it by itself. */
+/*
+ * Raises interrupts for the completed commands, unless the driver has already consumed all
+ * completions.
+ */
 void nvmesim_cq_signal(struct nvme *n)
 {
 	u32 qid, vectors = 0;
@@ -135,7 +142,7 @@ static void sq_execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
 	};
 	u16 status;
 
-	/* fused commands and scatter-gather lists are not offered */
+	/* fused commands and scatter-gather lists are not supported */
 	if (cdw0 & 0xc300)
 		status = NVME_INVALID_FIELD;
 	else
@@ -152,7 +159,10 @@ static void sq_execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
 	nvmesim_cq_post(n, qid, c.cid, status, c.result);
 }
 
-/* How many commands to take in this turn: they lie together and their completions fit. */
+/*
+ * Returns how many commands to execute in this turn: they are contiguous in the ring, and their
+ * completions fit.
+ */
 static u32 sq_batch(struct nvme *n, u32 qid, u32 waiting)
 {
 	struct nvme_sq *sq = &n->sq[qid];
@@ -166,7 +176,10 @@ static u32 sq_batch(struct nvme *n, u32 qid, u32 waiting)
 	return batch < room ? batch : room;
 }
 
-/* How many commands the doorbell says there are; nonsense is none, and told once. */
+/*
+ * Returns how many commands are waiting. An invalid doorbell means none; the event is reported
+ * once.
+ */
 static u32 sq_waiting(struct nvme *n, u32 qid)
 {
 	struct nvme_sq *sq = &n->sq[qid];
@@ -196,7 +209,7 @@ bool nvmesim_sq_run(struct nvme *n, u32 qid)
 		nvmesim_fatal(n);
 		return false;
 	}
-	/* an abort writes a second completion, so room is looked at each time */
+	/* an abort writes a second completion, so the free entries are checked for each command */
 	for (i = 0; i < batch && cq_free(cq) && n->running && !nvmesim_called(n); i++) {
 		sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
 		sq_execute(n, qid, &n->batch[i]);

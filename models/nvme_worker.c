@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The controller's thread: enabling, reset and shutdown, and turns for the queues. It looks for
- * work a little while after the last before it sleeps, since waking it costs the driver a system
- * call and both some microseconds.
- *
- *  nvmesim_ring()                           nvmesim_wait_for_work()
- *    pending |= bits    (A)                   asleep = 1         (C)
- *    if (asleep) wake   (B)                   if (!pending) wait (D)
- *
- * All four are sequentially consistent: either B sees C, or D sees A.
+ * The controller's thread. It enables, resets and shuts down the controller, and executes the
+ * queues' commands in turns. Before it sleeps it polls for more work for a short time, since waking
+ * it costs the driver a system call and both threads some microseconds. doorbell.h describes how
+ * the driver's threads wake it.
  */
 #include "base/clock.h"
 #include "base/math.h"
 #include "nvme.h"
 
-#define LOOK_MAX_NS    20000 /* how long to look for more work before sleeping, at most */
-#define LOOK_MIN_NS    500
-#define LOOK_TRY_AGAIN 16 /* sleeps, after which looking long is tried again */
-#define RELAX_PER_LOOK 8
+#define POLL_MAX_NS	  20000 /* the longest time of polling for more work before sleeping */
+#define POLL_MIN_NS	  500
+#define POLL_RETRY_SLEEPS 16 /* number of sleeps after which a long polling time is tried again */
+#define RELAX_PER_POLL	  8
 
 void nvmesim_ring(struct nvme *n, u64 pending)
 {
@@ -35,7 +30,7 @@ static bool nvmesim_poll(struct nvme *n, u64 until)
 	int i;
 
 	do {
-		for (i = 0; i < RELAX_PER_LOOK; i++) {
+		for (i = 0; i < RELAX_PER_POLL; i++) {
 			if (doorbell_is_rung(&n->bell.door))
 				return true;
 			cpu_relax();
@@ -45,18 +40,19 @@ static bool nvmesim_poll(struct nvme *n, u64 until)
 }
 
 /*
- * Looking pays where the driver has a processor of its own, and harms where it waits for this very
- * one. Which it is shows in whether it ever helps: the time grows when it did and shrinks when not.
+ * Polling helps if the driver runs on another processor, and harms if the driver waits for this
+ * one. Success shows which it is: the polling time is doubled when polling found work and halved
+ * when it did not.
  */
 static bool nvmesim_poll_for_work(struct nvme *n)
 {
-	if (nvmesim_poll(n, clock_ns() + n->look_ns)) {
-		n->look_ns = min_u64(n->look_ns * 2, LOOK_MAX_NS);
+	if (nvmesim_poll(n, clock_ns() + n->poll_ns)) {
+		n->poll_ns = min_u64(n->poll_ns * 2, POLL_MAX_NS);
 		return true;
 	}
-	n->look_ns = max_u64(n->look_ns / 2, LOOK_MIN_NS);
-	if (++n->sleeps % LOOK_TRY_AGAIN == 0)
-		n->look_ns = LOOK_MAX_NS;
+	n->poll_ns = max_u64(n->poll_ns / 2, POLL_MIN_NS);
+	if (++n->sleeps % POLL_RETRY_SLEEPS == 0)
+		n->poll_ns = POLL_MAX_NS;
 	return false;
 }
 
@@ -67,7 +63,7 @@ static void nvmesim_wait_for_work(struct nvme *n)
 	doorbell_sleep(&n->bell.door, NULL);
 }
 
-/* Everything but the admin queue's place goes back to what it was at power-on. */
+/* Resets everything but the admin queue's registers to the state after power-on. */
 static void nvmesim_controller_reset(struct nvme *n)
 {
 	n->started = false;
@@ -91,7 +87,7 @@ static bool nvmesim_start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
 
 	if (NVME_CC_CSS(cc) || NVME_CC_AMS(cc) || mps > NVME_MPS_MAX)
 		return false;
-	/* 0 is fine until the first I/O queue is made */
+	/* 0 is valid until the first I/O queue is created */
 	if ((sqes && sqes != NVME_SQE_SHIFT) || (cqes && cqes != NVME_CQE_SHIFT))
 		return false;
 	if (!(aqa & 0xfff) || !(aqa >> 16) || !asq || !acq)
@@ -121,7 +117,7 @@ static void nvmesim_controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u
 				    .size = (aqa >> 16) + 1,
 				    .base = acq};
 	nvmesim_features_reset(n);
-	n->look_ns = LOOK_MAX_NS;
+	n->poll_ns = POLL_MAX_NS;
 	n->running = true;
 	nvmesim_csts(n, 0, NVME_CSTS_RDY);
 }
@@ -182,7 +178,7 @@ static void nvmesim_handle_pending(struct nvme *n)
 	}
 }
 
-/* One turn for each queue that has something. */
+/* Gives each queue that has commands one turn. */
 static void nvmesim_run_queues(struct nvme *n)
 {
 	u64 turn = n->ready;

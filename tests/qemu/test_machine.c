@@ -106,7 +106,7 @@ static void test_programs_that_are_no_qemu(void **state)
 	snprintf(spec, sizeof(spec), "qemu:edu,qemu=%s", old);
 	rig_refused(spec, ENOTSUP, "QEMU 5.1", "7.2 or later");
 	make_program(old, "#!/bin/sh\necho 'Hello, my name is Fred.' >&4\nexec sleep 5\n");
-	rig_refused(spec, EINVAL, "did not speak", "");
+	rig_refused(spec, EINVAL, "broke its test protocol", "");
 	make_program(old, "#!/bin/sh\necho 'I have no time.' >&2\nexit 3\n");
 	rig_refused(spec, EINVAL, "status 3", "I have no time.");
 	make_program(old, "#!/no/where/sh\n");
@@ -193,7 +193,7 @@ static void test_sigchld_ignored(void **state)
 	dev = rig_open("qemu:edu");
 	assert_int_equal(dmamap_readl(dev, 0, 0) & 0xffff, 0xed);
 	dmamap_close(dev);
-	end_it(SIGKILL, "took its status");
+	end_it(SIGKILL, "status is unknown");
 	rig_refused("qemu:teapot", EINVAL, "teapot", "not a valid device model name");
 	rig_refused("qemu:edu,qemu=/no/where/qemu", ENOENT, "/no/where/qemu", "");
 	signal(SIGCHLD, SIG_DFL);

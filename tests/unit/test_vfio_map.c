@@ -293,7 +293,7 @@ static void test_kernel_refuses(void **state)
 	static const struct {
 		int err;
 		const char *word;
-	} refusals[] = {{ENOMEM, "cannot pin"}, {EFAULT, "cannot pin"}, {EPERM, "does not map"}};
+	} refusals[] = {{ENOMEM, "cannot pin"}, {EFAULT, "cannot pin"}, {EPERM, "cannot map"}};
 	struct page *block;
 	struct scatterlist sgl[PAGES / 2];
 	struct dma_iova_state range;

@@ -174,7 +174,7 @@ static void test_refusals(void **state)
 	said("open them alike");
 	assert_null(try_open(kind, EDU, ""));
 	assert_int_equal(errno, EBUSY);
-	said("open already in this process");
+	said("already open in this process");
 	assert_null(try_open(other, DISK, ""));
 	assert_int_equal(errno, EBUSY);
 	said("in use by another process");

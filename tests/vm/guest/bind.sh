@@ -81,7 +81,7 @@ bind $net vfio-pci
 ok 'open in a program' while_open
 ok 'no such function' fails 1 'there is no PCI function' dmamap bind 0000:00:1e.5
 ok 'a bridge' fails 1 'is a bridge' dmamap bind 0000:00:1f.0
-ok 'not with vfio-pci' fails 1 'nothing to give back' dmamap unbind $kernel_disk
+ok 'not with vfio-pci' fails 1 'nothing to unbind' dmamap unbind $kernel_disk
 ok 'no right' sh -c "! vm-nobody 64 dmamap bind $kernel_disk 2> /tmp/err && grep -q root /tmp/err"
 ok 'which changed nothing' has_driver $kernel_disk nvme
 ok 'the list names the command' listed $kernel_disk "dmamap bind $kernel_disk"
