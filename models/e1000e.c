@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An Intel 82574L gigabit Ethernet card (PCI 8086:10d3), to its published datasheet, with a cable
- * to a twin or to capture files: making it. e1000e.h says how the driver's threads and the worker
- * share.
+ * An Intel 82574L gigabit Ethernet card (PCI 8086:10d3), written to its published datasheet, with a
+ * cable to a twin or to capture files. This file creates the model. e1000e.h describes how the
+ * driver's threads and the worker share the state.
  */
 #include "e1000e.h"
 #include "base/alloc.h"
@@ -13,11 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EEPROM_SUM 0xbaba /* of its first 64 words */
+#define EEPROM_SUM 0xbaba /* the sum of its first 64 words */
 #define PHY_ID1	   0x0141
 #define PHY_ID2	   0x0cb1
 
-/* What the spec said. */
+/* The keys of the spec. */
 struct args {
 	const char *wire, *in, *out;
 	bool has_mac, has_loop, has_rate;
@@ -26,7 +26,8 @@ struct args {
 
 static int e1000e_bad_value(const struct model_arg *a, const char *wanted)
 {
-	return error_set(EINVAL, "sim:e1000e cannot have %s=%s: say %s", a->key, a->value, wanted);
+	return error_set(EINVAL, "sim:e1000e cannot use %s=%s: it must be %s", a->key, a->value,
+			 wanted);
 }
 
 static int e1000e_parse_number(const struct model_arg *a, u64 least, u64 *out)
@@ -37,13 +38,12 @@ static int e1000e_parse_number(const struct model_arg *a, u64 least, u64 *out)
 	errno = 0;
 	v = strtoull(a->value, &end, 10);
 	if (!isdigit((unsigned char)a->value[0]) || *end || errno || v < least || v > 1ull << 62)
-		return e1000e_bad_value(a, least ? "a number from 1 on"
-						 : "a number, 0 for without end");
+		return e1000e_bad_value(a, least ? "a number from 1 on" : "a number, 0 for no end");
 	*out = v;
 	return 0;
 }
 
-/* aa:bb:cc:dd:ee:ff, an address of one card. */
+/* Parses aa:bb:cc:dd:ee:ff, a unicast address. */
 static int e1000e_parse_mac(const struct model_arg *a, u8 mac[6])
 {
 	static const char wanted[] = "six bytes as in mac=52:54:00:12:34:56, the first one even";
@@ -105,18 +105,16 @@ static int e1000e_parse_args(struct e1000e *c, const struct model_arg *args, int
 	if (err)
 		return err;
 	if (a->wire && a->in)
-		return error_set(
-			EINVAL,
-			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin "
-			"or from a file");
+		return error_set(EINVAL, "sim:e1000e cannot have both wire= and pcap-in=: packets "
+					 "come either from a twin or from a file");
 	if ((a->has_loop || a->has_rate) && !a->in)
 		return error_set(EINVAL,
-				 "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
+				 "sim:e1000e has %s= but no pcap-in=: there is no file to play",
 				 a->has_loop ? "loop" : "rate");
 	return 0;
 }
 
-/* Cards without mac= get addresses of their own, from the range that nobody sells. */
+/* Cards without mac= get different addresses from the locally administered range. */
 static void e1000e_choose_mac(u8 mac[6])
 {
 	static u32 cards;
@@ -126,7 +124,7 @@ static void e1000e_choose_mac(u8 mac[6])
 	memcpy(mac, made, sizeof(made));
 }
 
-/* The address is in the first three words; the last makes the sum. */
+/* The address is in the first three words; the last word completes the sum. */
 static void e1000e_fill_eeprom(struct e1000e *c)
 {
 	u16 sum = 0;
@@ -141,8 +139,8 @@ static void e1000e_fill_eeprom(struct e1000e *c)
 	for (i = 0; i < 63; i++)
 		sum = (u16)(sum + c->regs.eeprom[i]);
 	c->regs.eeprom[63] = (u16)(EEPROM_SUM - sum);
-	c->regs.phy[0] = 0x1140; /* negotiates, full duplex, 1000 */
-	c->regs.phy[1] = 0x796d; /* has a link, negotiated */
+	c->regs.phy[0] = 0x1140; /* autonegotiation, full duplex, 1000 Mbit/s */
+	c->regs.phy[1] = 0x796d; /* link is up, autonegotiation complete */
 	c->regs.phy[2] = PHY_ID1;
 	c->regs.phy[3] = PHY_ID2;
 }

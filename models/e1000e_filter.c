@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which frames are for this card: exact addresses (RAL, RAH), broadcast (RCTL.BAM), groups by the
- * hash table (MTA, twelve bits of the address that RCTL.MO chooses), or all of a kind (RCTL.UPE,
- * MPE).
+ * Decides which frames the card receives: exact addresses (RAL, RAH), broadcast (RCTL.BAM),
+ * multicast by the hash table (MTA; RCTL.MO selects twelve bits of the address), or all frames of a
+ * kind (RCTL.UPE, MPE).
  */
 #include "e1000e.h"
 
@@ -35,7 +35,7 @@ bool e1000e_accepts(struct e1000e *c, const u8 *frame)
 	return group && filter_in_hash_table(g, address);
 }
 
-/* The FCS of Ethernet: CRC-32 of IEEE 802.3, bits reflected. */
+/* Ethernet's FCS: CRC-32 of IEEE 802.3, bits reflected. */
 void e1000e_crc_init(u32 table[256])
 {
 	u32 i, k, v;

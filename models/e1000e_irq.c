@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts. Causes collect in ICR. With MSI-X, which this model takes for chosen when IVAR has a
- * valid entry, RXQ0, TXQ0 and OTHER each go to the vector that IVAR says; else everything goes to
- * vector 0. A cause that is set while IMS has it, or enabled while it is set, makes its vector due;
- * the worker raises it when the time that ITR or EITR keeps between two interrupts has passed,
- * unless the cause was taken meanwhile.
+ * Interrupts. Causes accumulate in ICR. The model assumes that MSI-X is in use when IVAR has a
+ * valid entry; then RXQ0, TXQ0 and OTHER each go to the vector in IVAR. Otherwise every cause goes
+ * to vector 0. A cause that is set while enabled in IMS, or enabled while it is set, makes its
+ * vector due. The worker raises it when the minimal interval of ITR or EITR has passed, unless the
+ * driver has cleared the cause meanwhile.
  *
- * Reading ICR clears it when an interrupt is asserted or everything is masked; else it has no
- * effect. CTRL_EXT.IAME then masks what IAM has; EIAC and CTRL_EXT.EIAME do the same for MSI-X when
- * the vector is raised.
+ * Reading ICR clears it when an interrupt is asserted or everything is masked; otherwise it has no
+ * effect. CTRL_EXT.IAME then masks the bits of IAM; EIAC and CTRL_EXT.EIAME do the same for MSI-X
+ * when the vector is raised.
  */
 #include "base/clock.h"
 #include "e1000e.h"
@@ -17,7 +17,7 @@
 
 static const struct {
 	u32 cause;
-	u32 shift; /* of its entry in IVAR: three bits, then "valid" */
+	u32 shift; /* the position of its entry in IVAR: three bits, then "valid" */
 } entries[] = {
 	{ICR_RXQ0, 0}, {ICR_RXQ1, 4}, {ICR_TXQ0, 8}, {ICR_TXQ1, 12}, {ICR_OTHER, 16},
 };
@@ -29,7 +29,7 @@ static u32 irq_ivar_word(const struct e1000e_regs *r, u32 offset)
 	return r->word[offset / 4];
 }
 
-/* The causes that a vector stands for. */
+/* Returns the causes that go to a vector. */
 static u32 irq_causes_of(const struct e1000e_regs *r, u32 vector)
 {
 	u32 ivar = irq_ivar_word(r, REG_IVAR), i, causes = 0;
@@ -90,7 +90,7 @@ static u64 irq_throttle_ns(const struct e1000e_regs *r, u32 vector)
 	return (u64)(irq_ivar_word(r, offset) & 0xffff) * ITR_NS;
 }
 
-/* Whether the vector is to be raised now; under the lock. */
+/* True: the vector must be raised now. Called with the registers' lock held. */
 static bool irq_take_due(struct e1000e *c, u32 vector, u64 now)
 {
 	struct e1000e_regs *r = &c->regs;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * pcap-in= and pcap-out=: capture files in the classic format (draft-ietf-opsawg-pcap): a header of
- * 24 bytes, then for each packet one of 16 (seconds, fraction, bytes kept, bytes it had) and its
- * bytes. Both byte orders and both units of time are read. The model reads them itself, so that the
- * library needs no other: the format is two fixed headers.
+ * 24 bytes, then for each packet a header of 16 bytes (seconds, fraction, captured length, original
+ * length) and its bytes. Both byte orders and both units of time are read. The format is two fixed
+ * headers, so the model reads it itself and the library does not depend on another one.
  *
- * A file is hostile. It is read through a window of WINDOW bytes, which holds the longest record
- * that the format's usual limit allows; a file that fits into it is read once, however often it is
- * played. Every length is checked before it is used. A packet that was cut short when it was
- * captured has a wrong FCS, so to say; a record that does not end within the file, or says that it
- * is longer than RECORD_MAX, ends the file and counts as one receive error.
+ * A file is not trusted. It is read through a window of WINDOW bytes, which holds the longest
+ * record that the usual limit of the format allows. A file that fits into the window is read once,
+ * however often it is played. Every length is checked before it is used. A packet that was
+ * truncated when it was captured counts as one with a wrong FCS. A record that is longer than
+ * RECORD_MAX or does not end within the file ends the playing and counts as one receive error.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -41,7 +41,10 @@ static u32 e1000e_in_u32(const struct e1000e_in *in, const u8 *p)
 	return in->swapped ? __builtin_bswap32(v) : v;
 }
 
-/* Fills the window from its start with what is at `at`. False: nothing more can be read. */
+/*
+ * Fills the window from its start with the file's contents from `at`. False: nothing more can be
+ * read.
+ */
 static bool e1000e_in_fill(struct e1000e_in *in, u64 at)
 {
 	u32 want = (u32)min_u64(WINDOW, in->end - at);
@@ -54,7 +57,7 @@ static bool e1000e_in_fill(struct e1000e_in *in, u64 at)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			break; /* it shrank, or it cannot be read */
+			break; /* the file has shrunk or cannot be read */
 		in->have += (u32)n;
 	}
 	return in->have != 0;
@@ -75,15 +78,13 @@ static int e1000e_in_read_header(struct e1000e_in *in, const char *path)
 	in->swapped = magic == __builtin_bswap32(MAGIC_US) || magic == __builtin_bswap32(MAGIC_NS);
 	if (magic == MAGIC_NG)
 		return e1000e_in_bad_file(
-			path,
-			"it is a pcapng file; make a pcap file of it: tcpdump -r FILE -w OTHER");
+			path, "it is a pcapng file; convert it to pcap: tcpdump -r FILE -w OTHER");
 	if (!in->swapped && magic != MAGIC_US && magic != MAGIC_NS)
-		return e1000e_in_bad_file(
-			path,
-			"it is no pcap file (its first four bytes are none of that format's)");
+		return e1000e_in_bad_file(path, "it is not a pcap file (its first four bytes are "
+						"not the format's magic number)");
 	if ((e1000e_in_u32(in, in->window + 20) & 0xffff) != ETHERNET)
 		return e1000e_in_bad_file(
-			path, "its packets are not Ethernet frames (link type 1 is wanted)");
+			path, "its packets are not Ethernet frames (the link type must be 1)");
 	in->used = FILE_HEADER;
 	return 0;
 }
@@ -128,7 +129,7 @@ void e1000e_in_close(struct e1000e_in *in)
 	*in = (struct e1000e_in){.fd = -1, .over = true};
 }
 
-/* Bytes from `used` on are in the window, as many as `need` if the file has them. */
+/* Loads the window so that it has `need` bytes from `used` on, if the file has them. */
 static bool e1000e_in_need(struct e1000e_in *in, u32 need)
 {
 	if (in->have - in->used >= need)
@@ -138,7 +139,7 @@ static bool e1000e_in_need(struct e1000e_in *in, u32 need)
 	return in->have >= need;
 }
 
-/* The file is played to its end: once more, or over. */
+/* The end of the file is reached: starts it again if loops are left. False: it ends. */
 static bool e1000e_in_rewind(struct e1000e_in *in)
 {
 	bool has_any = in->at + in->used > FILE_HEADER;
@@ -156,16 +157,18 @@ static bool e1000e_in_rewind(struct e1000e_in *in)
 static bool e1000e_in_truncated(struct e1000e *c)
 {
 	e1000e_count(c, ST_RXERRC, 1);
-	log_line(
-		LOG_WARN,
-		"sim:e1000e: pcap-in: the file is cut short or damaged at byte %llu: nothing after "
-		"that is played",
-		(unsigned long long)(c->in.at + c->in.used));
+	log_line(LOG_WARN,
+		 "sim:e1000e: pcap-in: the file is truncated or damaged at byte %llu: nothing "
+		 "after that is played",
+		 (unsigned long long)(c->in.at + c->in.used));
 	c->in.over = true;
 	return false;
 }
 
-/* Not before its time. Times are from the first packet on, so that no error adds up. */
+/*
+ * True: the next frame is due. Times are computed from the first frame, so errors do not
+ * accumulate.
+ */
 static bool e1000e_in_is_due(struct e1000e *c)
 {
 	struct e1000e_in *in = &c->in;
@@ -241,7 +244,9 @@ void e1000e_out_close(struct e1000e_out *out)
 	*out = (struct e1000e_out){0};
 }
 
-/* Where the next frame goes, if it has at most `len` bytes. NULL: the file is broken. */
+/*
+ * Returns where to store the next frame, of at most `len` bytes. NULL: the file cannot be written.
+ */
 u8 *e1000e_out_room(struct e1000e_out *out, u32 len)
 {
 	if (OUT_BYTES - out->used < HEADER + len)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where a card's cable leads: to a twin, to capture files, or nowhere. Frames come from the twin or
- * from pcap-in; they go to the twin and to pcap-out, whichever there is. Into a cable that leads
- * nowhere the card transmits as any card does: the frames are gone, and counted in TNCRS.
+ * The other end of a card's cable: a twin, capture files, or nothing. Frames are received from the
+ * twin or from pcap-in; they are sent to the twin and to pcap-out, whichever there is. A card whose
+ * cable has no other end transmits as any card does: the frames are discarded and counted in TNCRS.
  *
- * A frame from a file waits while the card has no room for it, unless rate= sets the pace; one from
- * a twin waits if both cards do flow control (CTRL.TFCE here, CTRL.RFCE there), and is lost and
- * counted in MPC otherwise.
+ * A frame from a file waits while the card has no buffers for it, unless rate= sets the pace. A
+ * frame from a twin waits if both cards use flow control (CTRL.TFCE here, CTRL.RFCE there);
+ * otherwise it is lost and counted in MPC.
  */
 #include "base/clock.h"
 #include "e1000e.h"
@@ -32,7 +32,7 @@ bool e1000e_port_peek(struct e1000e *c, struct e1000e_frame *f)
 	return there;
 }
 
-/* The frame that was peeked at last. */
+/* Takes the frame that the last peek returned. */
 void e1000e_port_take(struct e1000e *c)
 {
 	c->starved = false;
@@ -62,7 +62,7 @@ bool e1000e_port_patient(const struct e1000e *c)
 	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : !c->in.rate;
 }
 
-/* A place in the queue to the twin. */
+/* Reserves space in the queue to the twin. */
 static enum e1000e_place port_wire_place(struct e1000e *c, u32 len, u8 **place)
 {
 	u32 how = e1000e_wire_accepts(c->wire, c->end);
@@ -86,8 +86,9 @@ static enum e1000e_place port_wire_place(struct e1000e *c, u32 len, u8 **place)
 }
 
 /*
- * Where to put a frame of at most `len` bytes that is to be sent: PLACE_OK. PLACE_WAIT: the twin
- * wants a pause. PLACE_LOST: anywhere, *place is scratch: it goes into nothing.
+ * Chooses where to store a frame of at most `len` bytes that is to be sent. PLACE_OK: *place is in
+ * the queue or the file. PLACE_WAIT: the twin requests a pause. PLACE_LOST: *place is scratch
+ * memory, and the frame is discarded.
  */
 enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place)
 {
@@ -121,7 +122,7 @@ static u64 port_wall_ns(struct e1000e *c)
 	return c->wall_ns;
 }
 
-/* The frame in the place that e1000e_port_place() gave with PLACE_OK. */
+/* Sends the frame in the place that e1000e_port_place() returned with PLACE_OK. */
 void e1000e_port_send(struct e1000e *c, const u8 *place, u32 len, bool bad)
 {
 	u8 *room;

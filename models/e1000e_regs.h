@@ -9,7 +9,7 @@
 #include "base/compiler.h"
 
 #define E1000E_BAR_BYTES 0x20000u
-#define E1000E_WORDS	 (0x6000u / 4) /* registers end below; the rest of the BAR reads 0 */
+#define E1000E_WORDS	 (0x6000u / 4) /* the end of the registers; the rest of the BAR reads 0 */
 
 enum {
 	REG_CTRL = 0x0000,
@@ -30,7 +30,7 @@ enum {
 	REG_EIAC = 0x00dc,
 	REG_IAM = 0x00e0,
 	REG_IVAR = 0x00e4,
-	REG_EITR = 0x00e8, /* five of them */
+	REG_EITR = 0x00e8, /* 5 registers */
 	REG_RCTL = 0x0100,
 	REG_FCTTV = 0x0170,
 	REG_TCTL = 0x0400,
@@ -62,7 +62,7 @@ enum {
 	REG_STATS_END = 0x4128,
 	REG_RXCSUM = 0x5000,
 	REG_RFCTL = 0x5008,
-	REG_MTA = 0x5200, /* 128 */
+	REG_MTA = 0x5200, /* 128 registers */
 	REG_RAL = 0x5400, /* 16 pairs */
 	REG_VFTA = 0x5600,
 	REG_WUC = 0x5800,
@@ -75,11 +75,11 @@ enum {
 
 #define CTRL_FD		  (1u << 0)
 #define CTRL_MASTER_OFF	  (1u << 2) /* "GIO master disable" */
-#define CTRL_SLU	  (1u << 6) /* the MAC looks at the link */
+#define CTRL_SLU	  (1u << 6) /* the MAC uses the link's state */
 #define CTRL_SPEED_1000	  (2u << 8)
 #define CTRL_RST	  (1u << 26)
-#define CTRL_RFCE	  (1u << 27) /* obeys PAUSE */
-#define CTRL_TFCE	  (1u << 28) /* sends PAUSE */
+#define CTRL_RFCE	  (1u << 27) /* obeys PAUSE frames */
+#define CTRL_TFCE	  (1u << 28) /* sends PAUSE frames */
 #define CTRL_PHY_RST	  (1u << 31)
 #define STATUS_FD	  (1u << 0)
 #define STATUS_LU	  (1u << 1)
@@ -108,7 +108,7 @@ enum {
 #define ICR_TXQ1	 (1u << 23)
 #define ICR_OTHER	 (1u << 24)
 #define ICR_ASSERTED	 (1u << 31)
-#define ICR_CAUSES	 0x01f782d7u /* that exist */
+#define ICR_CAUSES	 0x01f782d7u /* the causes that exist */
 #define ICR_OTHER_CAUSES (ICR_LSC | ICR_RXO | ICR_MDAC)
 
 #define RCTL_EN	       (1u << 1)
@@ -134,9 +134,9 @@ enum {
 #define RXD_DD	       0x01u
 #define RXD_EOP	       0x02u
 #define RXD_IXSM       0x04u
-#define RXD_ERR_CE     0x01u /* of the errors' byte */
+#define RXD_ERR_CE     0x01u /* bit of the byte of errors */
 #define RXD_ERR_RXE    0x80u
-#define RXD_EXT_ERRORS 24 /* where that byte stands in the extended status */
+#define RXD_EXT_ERRORS 24 /* position of that byte in the extended status */
 
 /* A legacy transmit descriptor's second word: length, CSO, CMD, STA … */
 #define TXD_EOP	    (1u << 24)

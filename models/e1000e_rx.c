@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receiving: a frame that passes the filters goes into as many buffers as it needs, and their
+ * Receiving. A frame that passes the filters is stored in as many buffers as it needs. Its
  * descriptors are written back together with those of the other frames of the turn.
  *
- * Every frame off the cable counts in TPR. One that is bad, too short or too long is dropped and
- * counted in its own register; one without descriptors waits (RNBC) or is lost (MPC), see
- * e1000e_port.c. One whose buffer the bus refuses is completed with the error bit RXE, its data
- * lost; the ring goes on. A descriptor with a null address holds no data: it is done at once.
+ * Every frame from the cable is counted in TPR. A frame that is bad, too short or too long is
+ * dropped and counted in its own register. A frame without descriptors waits (RNBC) or is lost
+ * (MPC), see e1000e_port.c. If the bus refuses a frame's buffer, its descriptor is completed with
+ * the error bit RXE and its data is lost; the ring continues. A descriptor with a null address
+ * holds no data: it is completed at once.
  *
- * Left out, and read as 0: RSS and the second queue, checksum and VLAN offloads, packet split.
+ * Not implemented, and read as 0: RSS and the second queue, checksum and VLAN offloads, packet
+ * split.
  */
 #include "e1000e.h"
 
 #include <endian.h>
 #include <string.h>
 
-/* Legacy: length, checksum, status, errors. Extended: status and errors, length. */
+/* Legacy form: length, checksum, status, errors. Extended form: status and errors, length. */
 static void rx_complete(struct e1000e *c, struct e1000e_desc *d, u32 len, u32 status, u32 errors)
 {
 	status |= RXD_IXSM;
@@ -36,7 +38,7 @@ static void rx_write_back(struct e1000e *c)
 	r->written = r->next;
 }
 
-/* The next descriptor that has a buffer; NULL: there is none. */
+/* Returns the next descriptor that has a buffer; NULL: there is none. */
 static struct e1000e_desc *rx_next_buffer(struct e1000e *c, u32 tail)
 {
 	struct e1000e_ring *r = &c->rx;
@@ -60,7 +62,7 @@ static bool rx_put(struct e1000e *c, const struct e1000e_desc *d, const void *da
 	return !dmamap_bus_write(c->dev, le64toh(d->q[0]), data, len);
 }
 
-/* A frame of one buffer, without FCS in memory: nearly every one. */
+/* Stores a frame that fits into one buffer, without FCS in memory. This is the common case. */
 static bool rx_store_one(struct e1000e *c, const struct e1000e_frame *f, u32 tail, u32 errors)
 {
 	struct e1000e_desc *d = rx_next_buffer(c, tail);
@@ -73,7 +75,7 @@ static bool rx_store_one(struct e1000e *c, const struct e1000e_frame *f, u32 tai
 	return !(errors & RXD_ERR_RXE);
 }
 
-/* Into several; the FCS follows the frame where RCTL.SECRC does not strip it. */
+/* Stores a frame in several buffers; the FCS follows the frame unless RCTL.SECRC strips it. */
 static bool rx_store_many(struct e1000e *c, const struct e1000e_frame *f, u32 tail, u32 errors)
 {
 	u32 total = f->len + c->config.rx_fcs, done = 0, part;
@@ -85,7 +87,7 @@ static bool rx_store_many(struct e1000e *c, const struct e1000e_frame *f, u32 ta
 	for (; done < total; done += part) {
 		d = rx_next_buffer(c, tail);
 		if (!d)
-			return false; /* null addresses were among them: its end is lost */
+			return false; /* null addresses were among them: the frame's end is lost */
 		part = total - done < c->config.rx_buffer ? total - done : c->config.rx_buffer;
 		if (!rx_put(c, d, c->rx_scratch + done, part))
 			errors |= RXD_ERR_RXE;
@@ -95,7 +97,7 @@ static bool rx_store_many(struct e1000e *c, const struct e1000e_frame *f, u32 ta
 	return !(errors & RXD_ERR_RXE);
 }
 
-/* What is wrong with it: the counter, or ST_COUNT. */
+/* Returns the counter of the frame's error, or ST_COUNT. */
 static enum e1000e_stat rx_fault_of(const struct e1000e *c, const struct e1000e_frame *f)
 {
 	if (f->len < E1000E_HEADER)
@@ -107,7 +109,7 @@ static enum e1000e_stat rx_fault_of(const struct e1000e *c, const struct e1000e_
 	return ST_COUNT;
 }
 
-/* 1: there are descriptors for it; 0: it is lost; -1: it waits. */
+/* 1: there are descriptors for the frame; 0: it is lost; -1: it waits. */
 static int rx_find_buffers(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
 {
 	u32 total = f->len + c->config.rx_fcs;
@@ -142,7 +144,7 @@ static void rx_count_any(struct e1000e *c, const struct e1000e_frame *f)
 	c->moved++;
 }
 
-/* False: it waits. */
+/* False: the frame waits. */
 static bool rx_receive(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
 {
 	enum e1000e_stat fault = rx_fault_of(c, f);
@@ -177,7 +179,7 @@ taken:
 	return true;
 }
 
-/* A card that does not receive lets the frames of its cable pass. A file waits. */
+/* A card that does not receive discards the frames from its twin. A file waits. */
 static bool rx_discard(struct e1000e *c)
 {
 	struct e1000e_frame f;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Statistics: the worker counts in its own words and adds a turn's worth to those of the registers
- * at once. A register is cleared by reading it and stays at its highest value instead of wrapping;
- * of the 64-bit ones the lower half is read first and the upper clears both. Those that count what
- * no model can see (collisions, symbol errors) read 0.
+ * Statistics. The worker counts in its own variables and adds the counts of a turn to the registers
+ * at once. Reading a register clears it. A register stays at its highest value instead of wrapping.
+ * Of the 64-bit ones the lower half is read first, and reading the upper half clears both. Those
+ * that count events that the model does not have (collisions, symbol errors) read 0.
  */
 #include "e1000e.h"
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmitting. A packet of one descriptor, nearly every one, is read by DMA straight into the
- * queue of the twin or the buffer of the capture file; one of several comes together in `frame`
- * first. The descriptors with RS are written back with DD, those of a turn together.
+ * Transmitting. A packet of one descriptor, the common case, is read by DMA directly into the queue
+ * of the twin or the buffer of the capture file. A packet of several descriptors is first assembled
+ * in `frame`. Descriptors with RS are written back with DD, those of a turn together.
  *
- * A packet that cannot be sent (longer than the card holds, or its memory is refused by the bus) is
- * given up and counted in ECOL, and its descriptors are done all the same.
+ * A packet that cannot be sent, since it is longer than the card's memory or the bus refuses its
+ * memory, is abandoned and counted in ECOL. Its descriptors are completed as usual.
  *
- * The card pads and adds the FCS on the cable, which neither a twin nor a capture file shows. With
- * IFCS off the last four bytes are the driver's own FCS, which is checked: the twin sees a bad
- * frame if it is wrong. Descriptors with DEXT: contexts are done without effect, data is sent as it
- * is; one that asks for segmentation (TSE) is given up and counted in TSCTFC. Not done: checksum
- * and VLAN insertion.
+ * The card pads the frame and adds the FCS on the cable; neither a twin nor a capture file contains
+ * these. With IFCS off the last four bytes are the driver's own FCS, which is checked: if it is
+ * wrong the twin receives a bad frame. Of the descriptors with DEXT, contexts are completed without
+ * effect, and data is sent unchanged; a packet that requests segmentation (TSE) is abandoned and
+ * counted in TSCTFC. Checksum and VLAN insertion are not implemented.
  */
 #include "e1000e.h"
 
@@ -38,7 +38,7 @@ static void tx_abandon_frame(struct e1000e *c, enum e1000e_stat why)
 	c->moved++;
 }
 
-/* Its last four bytes are not its FCS. */
+/* True: the last four bytes are not the frame's FCS. */
 static bool tx_fcs_wrong(struct e1000e *c, const u8 *frame, u32 len)
 {
 	u32 fcs;
@@ -67,7 +67,7 @@ static bool tx_length_ok(u32 len, u32 cmd)
 	return len > fcs && len - fcs <= E1000E_FRAME_MAX;
 }
 
-/* False: it waits for the twin. */
+/* False: the packet waits for the twin. */
 static bool tx_send_one(struct e1000e *c, u64 addr, u32 len, u32 cmd)
 {
 	enum e1000e_place p;
@@ -87,7 +87,7 @@ static bool tx_send_one(struct e1000e *c, u64 addr, u32 len, u32 cmd)
 	return true;
 }
 
-/* Adds a piece to the packet that is coming together. */
+/* Adds a piece to the packet that is being assembled. */
 static void tx_gather(struct e1000e *c, u64 addr, u32 len)
 {
 	if (len > sizeof(c->frame) - c->frame_len) {
@@ -105,7 +105,7 @@ static void tx_drop_frame(struct e1000e *c)
 	c->frame_bad = c->frame_whole = c->frame_tso = false;
 }
 
-/* The packet is whole, or will be with the descriptors to come. False: it waits for the twin. */
+/* Sends the assembled packet. False: it waits for the twin. */
 static bool tx_send_gathered(struct e1000e *c, u32 cmd)
 {
 	enum e1000e_place p;
@@ -126,7 +126,7 @@ static bool tx_send_gathered(struct e1000e *c, u32 cmd)
 	return true;
 }
 
-/* One descriptor. False: its packet waits for the twin. */
+/* Executes one descriptor. False: its packet waits for the twin. */
 static bool tx_run_one(struct e1000e *c, struct e1000e_desc *d)
 {
 	u64 addr = le64toh(d->q[0]);
@@ -148,7 +148,7 @@ static bool tx_run_one(struct e1000e *c, struct e1000e_desc *d)
 	return tx_send_gathered(c, cmd);
 }
 
-/* Runs of descriptors with DD in desc[written … next). */
+/* Writes back runs of descriptors with DD in desc[written … next). */
 static void tx_write_back(struct e1000e *c)
 {
 	struct e1000e_ring *r = &c->tx;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wire=pair:NAME: a cable between the two cards that name it, both of this process. It has one
- * queue for each direction, a ring of RING_BYTES with a record for each frame: a word of length and
- * flags, then the frame, in whole words of 8 bytes; no record wraps, a SKIP fills the end. The
- * sender's worker writes head, the receiver's writes tail; both only grow, and are places modulo
- * RING_BYTES.
+ * wire=pair:NAME: a cable between the two cards that name it, both of this process. It has a queue
+ * for each direction, a ring of RING_BYTES with a record for each frame: a word of length and
+ * flags, then the frame, padded to whole words of 8 bytes. No record wraps; a SKIP fills the end.
+ * The sender's worker writes head, the receiver's writes tail. Both only grow and are positions
+ * modulo RING_BYTES.
  *
- *  sender                            receiver
- *    frame and length in the ring      head (acquire)            (B)
- *    head (release)           (A)      the frame
- *    tail (acquire)           (D)      tail (release)            (C)
+ * sender                            receiver
+ *   frame and length in the ring      head (acquire)            (B)
+ *   head (release)           (A)      the frame
+ *   tail (acquire)           (D)      tail (release)            (C)
  *
- * A pairs with B, C with D. Each side keeps a copy of the other's word and looks again only when
- * that one says full or empty.
+ * A pairs with B, C with D. Each side caches the other's word and reads it again only when the
+ * cached value means full or empty.
  *
- * Cables are in a list under `registry`; `lock` of a cable guards its ends, so that a card may be
- * woken by its twin until it is gone.
+ * Cables are in a list guarded by `registry`. The `lock` of a cable guards its ends, so that a card
+ * may be woken by its twin until it is closed.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -30,9 +30,9 @@
 #define BAD	   1u
 
 struct ring {
-	u64 head cacheline; /* the sender's */
+	u64 head cacheline; /* written by the sender */
 	u64 added, tail_seen;
-	u64 tail cacheline; /* the receiver's */
+	u64 tail cacheline; /* written by the receiver */
 	u64 taken, head_seen;
 	u8 data[RING_BYTES] cacheline;
 };
@@ -42,25 +42,25 @@ struct record {
 };
 
 struct end {
-	struct e1000e *card; /* under lock */
+	struct e1000e *card; /* guarded by lock */
 	u32 present;	     /* atomic */
 	u32 accepts;	     /* atomic: WIRE_* */
-	u64 missed;	     /* atomic: frames there was no room for */
-	u64 told;	     /* its card's own: of missed */
+	u64 missed;	     /* atomic: frames that were lost because the ring was full */
+	u64 counted;	     /* used by this end's card: how many of `missed` it has counted */
 };
 
 struct e1000e_wire {
 	char name[NAME_MAX_ + 1];
-	struct e1000e_wire *next; /* under registry */
+	struct e1000e_wire *next; /* guarded by registry */
 	struct lock lock;
 	struct end end[2] cacheline;
-	struct ring ring[2]; /* [i]: from end i */
+	struct ring ring[2]; /* ring[i] is written by end i */
 };
 
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static struct e1000e_wire *wires;
 
-/* Under registry. */
+/* Called with registry held. */
 static struct e1000e_wire *wire_find_or_create(const char *name)
 {
 	struct e1000e_wire *w;
@@ -92,19 +92,17 @@ struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *
 	size_t len = strlen(name);
 
 	if (!len || len > NAME_MAX_)
-		return error_null(
-			EINVAL,
-			"sim:e1000e cannot have wire=pair:%.64s: the name of a cable has 1 to "
-			"%d characters",
-			name, NAME_MAX_);
+		return error_null(EINVAL,
+				  "sim:e1000e cannot use wire=pair:%.64s: the name of a cable has "
+				  "1 to %d characters",
+				  name, NAME_MAX_);
 	pthread_mutex_lock(&registry);
 	w = wire_find_or_create(name);
 	if (w && w->end[0].card && w->end[1].card)
-		w = error_null(
-			EBUSY,
-			"sim:e1000e cannot be on wire=pair:%s: two cards are on it already; name "
-			"another or close one of them",
-			name);
+		w = error_null(EBUSY,
+			       "sim:e1000e cannot use wire=pair:%s: two cards are already on that "
+			       "cable; choose another name or close one of them",
+			       name);
 	if (w) {
 		*end = w->end[0].card ? 1 : 0;
 		lock_acquire(&w->lock);
@@ -170,7 +168,7 @@ static u32 wire_record_bytes(u32 len)
 	return (u32)(sizeof(struct record) + align_up(len, 8));
 }
 
-/* [head, head + need) is free. */
+/* True: [head, head + need) is free. */
 static bool wire_has_space(struct ring *r, u64 head, u64 need)
 {
 	if (head + need - r->tail_seen <= RING_BYTES)
@@ -179,7 +177,7 @@ static bool wire_has_space(struct ring *r, u64 head, u64 need)
 	return head + need - r->tail_seen <= RING_BYTES;
 }
 
-/* Where the next frame goes, if it has at most `len` bytes; NULL: full. */
+/* Returns where to store the next frame, of at most `len` bytes; NULL: the ring is full. */
 u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 {
 	struct ring *r = &w->ring[end];
@@ -195,7 +193,7 @@ u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 	return r->data + sizeof(skip);
 }
 
-/* The frame that was put there. */
+/* Adds the frame that was stored there. */
 void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad)
 {
 	struct ring *r = &w->ring[end];
@@ -205,7 +203,7 @@ void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad)
 	r->added += wire_record_bytes(len);
 }
 
-/* What was added is for the twin to see. */
+/* Publishes the added frames to the twin. */
 void e1000e_wire_show(struct e1000e_wire *w, int end)
 {
 	if (w->ring[end].added == read_once(&w->ring[end].head))
@@ -221,9 +219,9 @@ void e1000e_wire_miss(struct e1000e_wire *w, int end)
 
 u64 e1000e_wire_missed(struct e1000e_wire *w, int end)
 {
-	u64 n = read_once(&w->end[end].missed), more = n - w->end[end].told;
+	u64 n = read_once(&w->end[end].missed), more = n - w->end[end].counted;
 
-	w->end[end].told = n;
+	w->end[end].counted = n;
 	return more;
 }
 
@@ -253,7 +251,7 @@ void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len)
 	w->ring[1 - end].taken += wire_record_bytes(len);
 }
 
-/* The room of what was taken is the twin's again, which may be waiting for it. */
+/* Releases the space of the frames that were taken to the twin, which may wait for it. */
 void e1000e_wire_free(struct e1000e_wire *w, int end)
 {
 	struct ring *r = &w->ring[1 - end];

@@ -45,8 +45,8 @@
 
 /* Bits of bell.door.pending in addition to one for each submission queue. */
 #define NVME_PEND_CONTROL (1ull << 63) /* CC was written, or stop */
-#define NVME_PEND_CQ_HEADS                                                                         \
-	(1ull << 62) /* the driver moved the head of a completion queue that was full */
+/* The driver moved the head of a completion queue that was full. */
+#define NVME_PEND_CQ_HEADS (1ull << 62)
 #define NVME_PEND_BAD_BELL (1ull << 61) /* a doorbell that does not exist was written */
 #define NVME_PEND_QUEUES   ((1ull << NVME_QUEUES) - 1)
 
@@ -114,8 +114,8 @@ struct nvme_events {
 	u32 n;
 	u16 cid[NVME_EVENTS_MAX];
 	u32 pending; /* bits of enum nvme_event */
-	u32 masked;  /* event types that were reported and not yet cleared by reading their log page
-		      */
+	/* Event types that were reported and not yet cleared by reading their log page. */
+	u32 masked;
 };
 
 struct nvme_error { /* an entry of the error log */
@@ -149,8 +149,8 @@ struct nvme {
 		u32 cc, aqa;
 		u32 csts; /* written by the worker only, read at any time */
 		u64 asq, acq;
-		bool was_disabled; /* CC.EN was cleared since the worker last looked; it may be set
-				      again */
+		/* CC.EN was cleared since the worker last looked; it may be set again. */
+		bool was_disabled;
 		u32 int_mask, int_held;
 	} cacheline regs;
 
@@ -174,8 +174,8 @@ struct nvme {
 	struct nvme_data data;
 	struct nvme_held held[NVME_PRPS_MAX];
 	struct iovec iov[NVME_IOVS];
-	u8 page[PAGE_BYTES];  /* a buffer: data that a command reads or returns, PRP lists, one side
-				 of a compare */
+	/* a buffer: data that a command reads or returns, PRP lists, one side of a compare. */
+	u8 page[PAGE_BYTES];
 	u8 other[PAGE_BYTES]; /* the other side of a compare */
 };
 

@@ -58,8 +58,8 @@ struct nvme_sqe { /* a command in the submission queue */
 	u32 cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
 };
 
-struct nvme_cqe { /* a completion; phase and status are in the last dword, which becomes visible
-		     last */
+/* a completion; phase and status are in the last dword, which becomes visible last. */
+struct nvme_cqe {
 	u32 result;
 	u32 reserved;
 	u16 sq_head, sq_id;

@@ -18,9 +18,9 @@ struct backend_space {
 	struct pt *pt; /* the library's page table of the space; NULL: there is none */
 	struct pt *
 		direct; /* `pt` where the device reads stored entries at once; NULL: map by `ops` */
-	struct ports *ports; /* the ports of simulated accesses; NULL: there are none, invalidate by
-				`ops` */
-	bool by_range;	     /* the back end needs each range of mappings: see publish */
+	/* The ports of simulated accesses; NULL: there are none, invalidate by `ops`. */
+	struct ports *ports;
+	bool by_range; /* the back end needs each range of mappings: see publish */
 	void *priv;
 };
 

@@ -39,8 +39,11 @@ struct vtd_config {
 struct vtd_limits {
 	unsigned int iova_bits;	 /* 39 or 48 */
 	unsigned int leaf_shift; /* of the largest leaf: 12, 21 or 30 */
-	bool flush_after_map; /* the unit has caching mode or a write buffer: an entry that becomes
-				 present takes effect only after an invalidation */
+	/*
+	 * The unit has caching mode or a write buffer: an entry that becomes present takes effect
+	 * only after an invalidation.
+	 */
+	bool flush_after_map;
 };
 
 struct vtd_fault {

@@ -19,11 +19,10 @@
 #include <sched.h>
 #include <time.h>
 
-#define OUTSTANDING_MAX                                                                            \
-	(VTD_QUEUE_SLOTS /                                                                         \
-	 4) /* waits; an invalidation takes two slots, that of the contexts three */
-#define SPINS  200
-#define YIELDS 2000
+/* Waits; an invalidation takes two slots, that of the contexts three. */
+#define OUTSTANDING_MAX (VTD_QUEUE_SLOTS / 4)
+#define SPINS		200
+#define YIELDS		2000
 
 /* What to invalidate: pages [page, page + 2^mask), the whole domain, or every context. */
 struct request {

@@ -41,8 +41,8 @@
 #define GCMD_SRTP (1u << 30)
 #define GCMD_WBF  (1u << 27)
 #define GCMD_QIE  (1u << 26)
-#define GSTS_KEPT                                                                                  \
-	0x96ffffffu /* the bits that a write of GCMD must repeat: all but the one-shot commands */
+/* The bits that a write of GCMD must repeat: all but the one-shot commands. */
+#define GSTS_KEPT 0x96ffffffu
 
 #define CCMD_ICC    (1ull << 63)
 #define CCMD_GLOBAL (1ull << 61)

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #define NO_ADDRESS_ABOVE 0xffffffffull /* an MSI address may have 32 bits only */
-#define MESSAGE_AT                                                                                 \
-	0x10000ull /* its device address: far from those that the allocator hands out first */
+/* Its device address: far from those that the allocator hands out first. */
+#define MESSAGE_AT    0x10000ull
 #define MSI_ENABLE    (1u << 16)
 #define MSI_64BIT     (1u << 23)
 #define MSIX_ENABLE   (1u << 31)

@@ -28,12 +28,10 @@
 #include <unistd.h>
 
 #define READY_MS 15000 /* from the start of QEMU to its first response, on a busy machine */
-#define LOOK_NS                                                                                    \
-	(200 * NS_PER_MS) /* the interval at which the keeper reads responses and collects faults  \
-			   */
-#define PING_NS                                                                                    \
-	(10 * NS_PER_S)	   /* for this long after the driver's last access the keeper also checks  \
-			      that QEMU responds */
+/* The interval at which the keeper reads responses and collects faults. */
+#define LOOK_NS (200 * NS_PER_MS)
+/* For this long after the driver's last access the keeper also checks that QEMU responds. */
+#define PING_NS	      (10 * NS_PER_S)
 #define STOP_MS	      1000 /* time for an orderly end */
 #define FIRMWARE      65536
 #define VERSION_LEAST 702 /* major * 100 + minor */

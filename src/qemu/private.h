@@ -99,12 +99,12 @@ void function_start(struct qemu *q); /* enables bus mastering */
 
 /* irq.c */
 int irq_take_page(struct qemu *q);
-int irq_connect(struct qemu *q); /* directs the device's messages to RAM, or intercepts its line; 0,
-				    -errno */
+/* Directs the device's messages to RAM, or intercepts its line; 0, -errno. */
+int irq_connect(struct qemu *q);
 void irq_release(struct qemu *q);
 void irq_scan(struct qemu *q); /* forwards the messages that have arrived */
-void irq_all(struct qemu *q);  /* QEMU has ended: signals every interrupt, so that each waiting
-				  thread finds that out */
+/* QEMU has ended: signals every interrupt, so that each waiting thread finds that out. */
+void irq_all(struct qemu *q);
 u64 irq_interval_ns(const struct qemu *q, u64 now); /* the time until the next scan */
 void irq_line(void *arg, unsigned int line, bool raised);
 

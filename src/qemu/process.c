@@ -25,8 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIRST_HIGH                                                                                 \
-	64 /* copies are above the child's descriptors, so that no dup3() overwrites one */
+/* Copies are above the child's descriptors, so that no dup3() overwrites one. */
+#define FIRST_HIGH  64
 #define CHILD_STACK 16384 /* stack for a few system calls */
 
 #ifndef CLONE_PIDFD

@@ -11,18 +11,18 @@
 
 #include <sys/types.h>
 
-#define PROCESS_FDS                                                                                \
-	5 /* descriptors that the child gets in addition to the first three; they begin at 3 */
+/* Descriptors that the child gets in addition to the first three; they begin at 3. */
+#define PROCESS_FDS   5
 #define PROCESS_WORDS 8192 /* bytes of its output that are stored */
 
 struct process {
-	pid_t pid;    /* 0: there is none, or it was reaped; for messages and /proc, never to send
-			 signals to */
+	/* 0: there is none, or it was reaped; for messages and /proc, never to send signals to. */
+	pid_t pid;
 	int fd;	      /* its pidfd; -1: none */
 	int words_fd; /* the pipe from its standard output and error; -1: none */
-	int how, status; /* CLD_EXITED, CLD_KILLED, …, and the status or the signal; how 0: not
-			    known */
-	u64 said;	 /* bytes that it has written */
+	/* CLD_EXITED, CLD_KILLED, …, and the status or the signal; how 0: not known. */
+	int how, status;
+	u64 said;		   /* bytes that it has written */
 	char words[PROCESS_WORDS]; /* the last of these bytes, a ring */
 };
 

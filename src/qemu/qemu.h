@@ -9,8 +9,8 @@
 
 #include "domain/hw.h"
 
-#define QEMU_LOW_MAX                                                                               \
-	(2 * GIB)	  /* RAM below 4 GiB: q35 has at most this much, whatever the size of RAM */
+/* RAM below 4 GiB: q35 has at most this much, whatever the size of RAM. */
+#define QEMU_LOW_MAX	(2 * GIB)
 #define QEMU_CONFIG_BAR 7 /* DMAMAP_CONFIG */
 
 struct qemu; /* the device's ops_priv */

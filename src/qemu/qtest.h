@@ -20,9 +20,8 @@
 #include <pthread.h>
 
 #define QTEST_LINE_MAX 160 /* length of a request */
-#define QTEST_OUTSTANDING                                                                          \
-	128 /* requests without a response; each occupies a buffer in the socket in both           \
-	       directions */
+/* Requests without a response; each occupies a buffer in the socket in both directions. */
+#define QTEST_OUTSTANDING 128
 
 enum qtest_state {
 	QTEST_ALIVE,
@@ -41,18 +40,18 @@ struct qtest_call { /* on the stack of the thread that waits */
 };
 
 struct qtest {
-	int fd;			/* a blocking stream socket with a receive timeout */
-	pthread_mutex_t lock;	/* guards the rest; released while a thread is in recv() */
-	pthread_cond_t changed; /* signals that a response arrived, the reader stopped reading, or
-				   the connection ended */
-	bool reading;		/* a thread is in recv() or parses what it received */
+	int fd;		      /* a blocking stream socket with a receive timeout */
+	pthread_mutex_t lock; /* guards the rest; released while a thread is in recv() */
+	/* Signals that a response arrived, the reader stopped reading, or the connection ended. */
+	pthread_cond_t changed;
+	bool reading; /* a thread is in recv() or parses what it received */
 	u64 asked, answered;
 	u64 moved_ns; /* when the last response came, or the first request after an idle time */
 	u64 ready_ms; /* the time that the first response may take; 0 after it */
-	struct qtest_call *call[QTEST_OUTSTANDING]; /* by the request's number modulo the size;
-						       NULL: a posted write */
-	enum qtest_state state;			    /* may be read atomically without the lock */
-	char in[4096];				    /* used by the reader only */
+	/* By the request's number modulo the size; NULL: a posted write. */
+	struct qtest_call *call[QTEST_OUTSTANDING];
+	enum qtest_state state; /* may be read atomically without the lock */
+	char in[4096];		/* used by the reader only */
 	unsigned int in_len;
 	void (*irq)(void *arg, unsigned int line,
 		    bool raised); /* not changed after the start; called by the reader */

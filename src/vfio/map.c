@@ -194,7 +194,7 @@ static u64 vfio_unmap_partial(struct backend_space *b, iova_t iova, u64 size)
 		space_unmap(s, p.start, p.end - p.start, p.mapped, p.n);
 	gone = pt_unmap(b->pt, iova, size);
 	unused = pt_limbo_take(b->pt);
-	pt_limbo_free(b->pt, unused); /* nobody but this process walks them */
+	pt_limbo_free(b->pt, unused); /* only this process walks them */
 	if (p.start < iova.v) {
 		vfio_piece_end_at(b->pt, iova.v - PAGE_BYTES);
 		vfio_piece_map_rest(b, p.start, iova.v);

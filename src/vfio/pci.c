@@ -241,8 +241,8 @@ u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned in
 		return ~0ull;
 	p = vfio_register_mapped(r, offset, size);
 	value = likely(p) ? function_mapped_read(p, size) : function_file_read(f, r, offset, size);
-	full_fence(); /* what the device wrote to memory before this read completed is read after it
-		       */
+	/* What the device wrote to memory before this read completed is read after it. */
+	full_fence();
 	if (unlikely(read_once(&f->intx_fired)))
 		irq_unmask_line(f);
 	return value;
@@ -259,8 +259,10 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
 		return;
-	full_fence(); /* what the driver wrote to memory before must be visible before the device
-			 gets this write */
+	/*
+	 * What the driver wrote to memory before must be visible before the device gets this write.
+	 */
+	full_fence();
 	p = vfio_register_mapped(r, offset, size);
 	if (likely(p))
 		function_mapped_write(p, size, value);

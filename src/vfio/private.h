@@ -42,8 +42,8 @@ struct vfio_function {
 
 	/* watch.c */
 	pthread_t watcher;
-	bool watched, intx_fired; /* intx_fired is atomic: the line is masked until the driver's
-				     next register access */
+	/* Intx_fired is atomic: the line is masked until the driver's next register access. */
+	bool watched, intx_fired;
 	int req_fd, err_fd, intx_fd, wake_fd;
 };
 

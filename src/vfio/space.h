@@ -30,8 +30,8 @@ struct vfio_space {
 	u32 ioas;
 	bool limited; /* `usable` has been read */
 	u64 offset;   /* a kernel's address is the library's plus this */
-	struct domain_window usable[WINDOWS_MAX]; /* in the kernel's addresses until space_limit()
-						     converts them to the library's */
+	/* In the kernel's addresses until space_limit() converts them to the library's. */
+	struct domain_window usable[WINDOWS_MAX];
 	unsigned int n_usable;
 	bool counted; /* the kernel limits the number of entries */
 	u64 left;     /* atomic: lower bound of the entries that may still be created */

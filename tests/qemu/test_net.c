@@ -176,8 +176,8 @@ static void test_files_that_are_wrong(void **state)
 	snprintf(spec, sizeof(spec), "qemu:e1000e,pcap-in=%s", path);
 	rig_file(path, "pcap", 4);
 	rig_refused(spec, EINVAL, path, "too short");
-	rig_file(path, "This is no pcap file, is it? No.", 32);
-	rig_refused(spec, EINVAL, path, "no pcap file");
+	rig_file(path, "This is not a pcap file, is it? No.", 32);
+	rig_refused(spec, EINVAL, path, "not a pcap file");
 	rig_file(path, &wifi, sizeof(wifi));
 	rig_refused(spec, EINVAL, path, "not Ethernet");
 	rig_refused("qemu:edu,pcap-out=/tmp/x", EINVAL, "netdev", "not found");
