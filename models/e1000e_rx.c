@@ -150,7 +150,7 @@ static bool rx_receive(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
 	enum e1000e_stat fault = rx_fault_of(c, f);
 	u32 errors = 0;
 	bool whole;
-	int room;
+	int found;
 
 	if (unlikely(fault != ST_COUNT)) {
 		e1000e_count(c, fault, 1);
@@ -160,10 +160,10 @@ static bool rx_receive(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
 	} else if (!e1000e_accepts(c, f->data)) {
 		goto taken;
 	}
-	room = rx_find_buffers(c, f, tail);
-	if (room < 0)
+	found = rx_find_buffers(c, f, tail);
+	if (found < 0)
 		return false;
-	if (!room)
+	if (!found)
 		goto taken;
 	if (likely(!c->config.rx_fcs && f->len <= c->config.rx_buffer))
 		whole = rx_store_one(c, f, tail, errors);

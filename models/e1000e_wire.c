@@ -29,7 +29,7 @@
 #define SKIP	   UINT32_MAX
 #define BAD	   1u
 
-struct ring {
+struct wire_ring {
 	u64 head cacheline; /* written by the sender */
 	u64 added, tail_seen;
 	u64 tail cacheline; /* written by the receiver */
@@ -37,11 +37,11 @@ struct ring {
 	u8 data[RING_BYTES] cacheline;
 };
 
-struct record {
+struct wire_record {
 	u32 len, flags;
 };
 
-struct end {
+struct wire_end {
 	struct e1000e *card; /* guarded by lock */
 	u32 present;	     /* atomic */
 	u32 accepts;	     /* atomic: WIRE_* */
@@ -53,8 +53,8 @@ struct e1000e_wire {
 	char name[NAME_MAX_ + 1];
 	struct e1000e_wire *next; /* guarded by registry */
 	struct lock lock;
-	struct end end[2] cacheline;
-	struct ring ring[2]; /* ring[i] is written by end i */
+	struct wire_end end[2] cacheline;
+	struct wire_ring ring[2]; /* ring[i] is written by end i */
 };
 
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
@@ -165,11 +165,11 @@ u32 e1000e_wire_accepts(const struct e1000e_wire *w, int end)
 
 static u32 wire_record_bytes(u32 len)
 {
-	return (u32)(sizeof(struct record) + align_up(len, 8));
+	return (u32)(sizeof(struct wire_record) + align_up(len, 8));
 }
 
 /* True: [head, head + need) is free. */
-static bool wire_has_space(struct ring *r, u64 head, u64 need)
+static bool wire_has_space(struct wire_ring *r, u64 head, u64 need)
 {
 	if (head + need - r->tail_seen <= RING_BYTES)
 		return true;
@@ -180,9 +180,9 @@ static bool wire_has_space(struct ring *r, u64 head, u64 need)
 /* Returns where to store the next frame, of at most `len` bytes; NULL: the ring is full. */
 u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 {
-	struct ring *r = &w->ring[end];
+	struct wire_ring *r = &w->ring[end];
 	u64 at = r->added % RING_BYTES, left = RING_BYTES - at, need = wire_record_bytes(len);
-	const struct record skip = {SKIP, 0};
+	const struct wire_record skip = {SKIP, 0};
 
 	if (left >= need)
 		return wire_has_space(r, r->added, need) ? r->data + at + sizeof(skip) : NULL;
@@ -196,8 +196,8 @@ u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 /* Adds the frame that was stored there. */
 void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad)
 {
-	struct ring *r = &w->ring[end];
-	const struct record rec = {len, bad ? BAD : 0};
+	struct wire_ring *r = &w->ring[end];
+	const struct wire_record rec = {len, bad ? BAD : 0};
 
 	memcpy(r->data + r->added % RING_BYTES, &rec, sizeof(rec));
 	r->added += wire_record_bytes(len);
@@ -227,8 +227,8 @@ u64 e1000e_wire_missed(struct e1000e_wire *w, int end)
 
 bool e1000e_wire_peek(struct e1000e_wire *w, int end, struct e1000e_frame *f)
 {
-	struct ring *r = &w->ring[1 - end];
-	struct record rec;
+	struct wire_ring *r = &w->ring[1 - end];
+	struct wire_record rec;
 
 	for (;;) {
 		if (r->taken == r->head_seen) {
@@ -254,7 +254,7 @@ void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len)
 /* Releases the space of the frames that were taken to the twin, which may wait for it. */
 void e1000e_wire_free(struct e1000e_wire *w, int end)
 {
-	struct ring *r = &w->ring[1 - end];
+	struct wire_ring *r = &w->ring[1 - end];
 
 	if (r->taken == read_once(&r->tail))
 		return;

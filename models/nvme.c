@@ -83,7 +83,7 @@ static void nvmesim_doorbell(struct nvme *n, u64 index, u32 value)
 	if (qid >= NVME_QUEUES) {
 		nvmesim_ring(n, NVME_PEND_BAD_BELL);
 	} else if (index % 2) {
-		/* pairs with the store of cq_waiting in nvmesim_cq_room() */
+		/* pairs with the store of cq_waiting in nvmesim_cq_space() */
 		__atomic_store_n(&n->bell.cq_head[qid], value, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&n->bell.cq_waiting, __ATOMIC_SEQ_CST))
 			nvmesim_ring(n, NVME_PEND_CQ_HEADS);

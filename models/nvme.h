@@ -227,7 +227,7 @@ void nvmesim_event_clear(struct nvme *n, u32 log_page);
 void nvmesim_event_deliver(struct nvme *n);
 
 /* nvme_queue.c: rings. */
-u32 nvmesim_cq_room(struct nvme *n, u32 qid);
+u32 nvmesim_cq_space(struct nvme *n, u32 qid);
 void nvmesim_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result);
 void nvmesim_cq_signal(struct nvme *n);
 bool nvmesim_sq_run(struct nvme *n, u32 qid); /* true: there are more commands */
@@ -237,7 +237,7 @@ void nvmesim_fatal(struct nvme *n);
 void *nvmesim_worker(void *arg);
 void nvmesim_ring(struct nvme *n, u64 pending);
 void nvmesim_csts(struct nvme *n, u32 clear, u32 set);
-static inline bool nvmesim_called(
+static inline bool nvmesim_control_pending(
 	const struct nvme *n) /* a control register was written, which is handled before commands */
 {
 	return read_once(&n->bell.door.pending) & NVME_PEND_CONTROL;

@@ -158,7 +158,7 @@ u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len)
 }
 
 /* A part of the data that is mapped for one call of the kernel. */
-struct window {
+struct data_window {
 	u32 range; /* the first range that is not wholly in the window */
 	u64 at;	   /* the bytes of that range that are in the window */
 	u64 len;
@@ -166,7 +166,7 @@ struct window {
 	int iovs; /* entries of n->iov in use */
 };
 
-static void data_window_close(struct nvme *n, struct window *w, bool written)
+static void data_window_close(struct nvme *n, struct data_window *w, bool written)
 {
 	u32 i;
 
@@ -178,7 +178,7 @@ static void data_window_close(struct nvme *n, struct window *w, bool written)
 }
 
 /* Maps as much of a range as fits into the free segments. 0, -EFAULT, -ENOSPC. */
-static int data_window_add(struct nvme *n, struct window *w, const struct nvme_range *r,
+static int data_window_add(struct nvme *n, struct data_window *w, const struct nvme_range *r,
 			   bool to_image)
 {
 	u64 len = r->len - w->at;
@@ -204,7 +204,7 @@ static int data_window_add(struct nvme *n, struct window *w, const struct nvme_r
 }
 
 /* Maps the data after the last window, as much of it as possible. A refused range maps nothing. */
-static u16 data_window_open(struct nvme *n, struct window *w, bool to_image)
+static u16 data_window_open(struct nvme *n, struct data_window *w, bool to_image)
 {
 	int err = 0;
 
@@ -220,7 +220,7 @@ static u16 data_window_open(struct nvme *n, struct window *w, bool to_image)
 /* Moves all of the command's data between memory and the image, without an intermediate copy. */
 u16 nvmesim_data_image(struct nvme *n, u64 offset, bool to_image)
 {
-	struct window w = {0};
+	struct data_window w = {0};
 	u64 left = n->data.len;
 	u16 status;
 

@@ -7,11 +7,11 @@
  */
 #include "nvme.h"
 
-struct event_kind {
+struct nvme_event_kind {
 	u8 type, info, log_page;
 };
 
-static const struct event_kind kinds[NVME_EVENTS] = {
+static const struct nvme_event_kind event_kinds[NVME_EVENTS] = {
 	[NVME_EVENT_BELL_REGISTER] = {0, 0, 0x01},
 	[NVME_EVENT_BELL_VALUE] = {0, 1, 0x01},
 	[NVME_EVENT_TEMPERATURE] = {1, 1, 0x02},
@@ -35,7 +35,7 @@ bool nvmesim_event_abort(struct nvme *n, u16 cid)
 
 	for (i = 0; i < e->n && e->cid[i] != cid; i++)
 		;
-	if (i == e->n || nvmesim_cq_room(n, 0) < 2)
+	if (i == e->n || nvmesim_cq_space(n, 0) < 2)
 		return false;
 	e->cid[i] = e->cid[--e->n];
 	nvmesim_cq_post(n, 0, cid, NVME_ABORT_REQUESTED, 0);
@@ -45,7 +45,7 @@ bool nvmesim_event_abort(struct nvme *n, u16 cid)
 /* Records an event; the worker reports it at the end of its turn. */
 void nvmesim_event_raise(struct nvme *n, enum nvme_event event)
 {
-	if (kinds[event].type == 0 && !(n->events.pending & (1u << event)))
+	if (event_kinds[event].type == 0 && !(n->events.pending & (1u << event)))
 		nvmesim_log_error(n, NULL, 0);
 	n->events.pending |= 1u << event;
 }
@@ -56,8 +56,8 @@ void nvmesim_event_clear(struct nvme *n, u32 log_page)
 	u32 i;
 
 	for (i = 0; i < NVME_EVENTS; i++) {
-		if (kinds[i].log_page == log_page)
-			n->events.masked &= ~(1u << kinds[i].type);
+		if (event_kinds[i].log_page == log_page)
+			n->events.masked &= ~(1u << event_kinds[i].type);
 	}
 }
 
@@ -67,11 +67,11 @@ void nvmesim_event_deliver(struct nvme *n)
 	u32 i;
 
 	for (i = 0; i < NVME_EVENTS && e->n && n->running; i++) {
-		const struct event_kind *k = &kinds[i];
+		const struct nvme_event_kind *k = &event_kinds[i];
 
 		if (!(e->pending & (1u << i)) || (e->masked & (1u << k->type)))
 			continue;
-		if (!nvmesim_cq_room(n, 0))
+		if (!nvmesim_cq_space(n, 0))
 			return; /* the worker is woken when the driver moves the head */
 		e->pending &= ~(1u << i);
 		e->masked |= 1u << k->type;

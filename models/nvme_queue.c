@@ -54,7 +54,7 @@ static u32 cq_free(const struct nvme_cq *cq)
 }
 
 /* Returns how many completions fit now. 0: the worker is woken when the driver moves the head. */
-u32 nvmesim_cq_room(struct nvme *n, u32 qid)
+u32 nvmesim_cq_space(struct nvme *n, u32 qid)
 {
 	cq_read_doorbell(n, qid);
 	if (cq_free(&n->cq[qid]))
@@ -166,14 +166,14 @@ static void sq_execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
 static u32 sq_batch(struct nvme *n, u32 qid, u32 waiting)
 {
 	struct nvme_sq *sq = &n->sq[qid];
-	u32 room, batch = waiting < NVME_BURST ? waiting : NVME_BURST;
+	u32 space, batch = waiting < NVME_BURST ? waiting : NVME_BURST;
 
 	if (batch > sq->size - sq->head)
 		batch = sq->size - sq->head;
-	room = nvmesim_cq_room(n, sq->cq);
-	if (!room)
+	space = nvmesim_cq_space(n, sq->cq);
+	if (!space)
 		n->stalled |= 1ull << qid;
-	return batch < room ? batch : room;
+	return batch < space ? batch : space;
 }
 
 /*
@@ -210,7 +210,7 @@ bool nvmesim_sq_run(struct nvme *n, u32 qid)
 		return false;
 	}
 	/* an abort writes a second completion, so the free entries are checked for each command */
-	for (i = 0; i < batch && cq_free(cq) && n->running && !nvmesim_called(n); i++) {
+	for (i = 0; i < batch && cq_free(cq) && n->running && !nvmesim_control_pending(n); i++) {
 		sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
 		sq_execute(n, qid, &n->batch[i]);
 		if (n->moved >= SIGNAL_BYTES)

@@ -183,7 +183,7 @@ static void nvmesim_run_queues(struct nvme *n)
 {
 	u64 turn = n->ready;
 
-	for (; turn && n->running && !nvmesim_called(n); turn &= turn - 1) {
+	for (; turn && n->running && !nvmesim_control_pending(n); turn &= turn - 1) {
 		u32 qid = (u32)__builtin_ctzll(turn);
 
 		if (!nvmesim_sq_run(n, qid))

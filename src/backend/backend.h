@@ -15,9 +15,8 @@ struct ports;
 /* One address space of a back end. */
 struct backend_space {
 	const struct backend_ops *ops;
-	struct pt *pt; /* the library's page table of the space; NULL: there is none */
-	struct pt *
-		direct; /* `pt` where the device reads stored entries at once; NULL: map by `ops` */
+	struct pt *pt;	   /* the library's page table of the space; NULL: there is none */
+	struct pt *direct; /* `pt` if stored entries take effect at once, else NULL */
 	/* The ports of simulated accesses; NULL: there are none, invalidate by `ops`. */
 	struct ports *ports;
 	bool by_range; /* the back end needs each range of mappings: see publish */

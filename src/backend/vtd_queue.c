@@ -25,7 +25,7 @@
 #define YIELDS		2000
 
 /* What to invalidate: pages [page, page + 2^mask), the whole domain, or every context. */
-struct request {
+struct vtd_request {
 	enum { BY_PAGE, BY_DOMAIN, CONTEXTS } kind;
 	u64 page;
 	unsigned int mask;
@@ -79,7 +79,7 @@ static void vtd_queue_put(struct vtd *v, u64 low, u64 high)
 	v->tail = (v->tail + 1) % VTD_QUEUE_SLOTS;
 }
 
-static void vtd_put_request(struct vtd *v, const struct request *r)
+static void vtd_put_request(struct vtd *v, const struct vtd_request *r)
 {
 	u64 iotlb = INV_IOTLB | v->drain | INV_DID(VTD_DOMAIN);
 
@@ -97,7 +97,7 @@ static void vtd_put_request(struct vtd *v, const struct request *r)
 	}
 }
 
-static int vtd_run_by_queue(struct vtd *v, const struct request *r)
+static int vtd_run_by_queue(struct vtd *v, const struct vtd_request *r)
 {
 	u32 number;
 	bool ok;
@@ -117,7 +117,7 @@ static int vtd_run_by_queue(struct vtd *v, const struct request *r)
 }
 
 /* Invalidates by registers: one request at a time, each waits for its completion. */
-static int vtd_run_by_registers(struct vtd *v, const struct request *r)
+static int vtd_run_by_registers(struct vtd *v, const struct vtd_request *r)
 {
 	u64 drain = (v->drain & INV_DR ? IOTLB_DR : 0) | (v->drain & INV_DW ? IOTLB_DW : 0);
 	bool ok = true;
@@ -149,7 +149,7 @@ static int vtd_run_by_registers(struct vtd *v, const struct request *r)
 	return ok ? 0 : -EIO;
 }
 
-static int vtd_request_run(struct vtd *v, const struct request *r)
+static int vtd_request_run(struct vtd *v, const struct vtd_request *r)
 {
 	__atomic_fetch_add(&v->count, 1, __ATOMIC_RELAXED);
 	return v->queued ? vtd_run_by_queue(v, r) : vtd_run_by_registers(v, r);
@@ -157,7 +157,7 @@ static int vtd_request_run(struct vtd *v, const struct request *r)
 
 int vtd_forget_contexts(struct vtd *v)
 {
-	const struct request r = {.kind = CONTEXTS};
+	const struct vtd_request r = {.kind = CONTEXTS};
 
 	return vtd_request_run(v, &r)
 		       ? error_set(EIO,
@@ -171,21 +171,21 @@ u64 vtd_invalidations(const struct vtd *v)
 }
 
 /* Returns one request for the range: the smallest aligned power of two of pages that covers it. */
-static struct request vtd_request_covering(const struct vtd *v, u64 page, u64 pages)
+static struct vtd_request vtd_request_covering(const struct vtd *v, u64 page, u64 pages)
 {
 	unsigned int mask = log2_ceil(pages);
 
 	while (page >> mask != (page + pages - 1) >> mask)
 		mask++;
 	if (!v->by_page || mask > v->mask_max)
-		return (struct request){.kind = BY_DOMAIN};
-	return (struct request){.kind = BY_PAGE, .page = page >> mask << mask, .mask = mask};
+		return (struct vtd_request){.kind = BY_DOMAIN};
+	return (struct vtd_request){.kind = BY_PAGE, .page = page >> mask << mask, .mask = mask};
 }
 
 static void vtd_invalidate(struct backend_space *s, iova_t iova, u64 size)
 {
 	struct vtd *v = s->priv;
-	struct request r =
+	struct vtd_request r =
 		vtd_request_covering(v, iova.v >> PAGE_BITS, max_u64(size >> PAGE_BITS, 1));
 
 	full_fence(); /* the cleared entries must be in memory before the unit reads the request */
@@ -194,7 +194,7 @@ static void vtd_invalidate(struct backend_space *s, iova_t iova, u64 size)
 
 static void vtd_invalidate_all(struct backend_space *s)
 {
-	const struct request r = {.kind = BY_DOMAIN};
+	const struct vtd_request r = {.kind = BY_DOMAIN};
 
 	full_fence();
 	vtd_request_run(s->priv, &r);

@@ -29,7 +29,7 @@
 
 #define READY_MS 15000 /* from the start of QEMU to its first response, on a busy machine */
 /* The interval at which the keeper reads responses and collects faults. */
-#define LOOK_NS (200 * NS_PER_MS)
+#define CHECK_NS (200 * NS_PER_MS)
 /* For this long after the driver's last access the keeper also checks that QEMU responds. */
 #define PING_NS	      (10 * NS_PER_S)
 #define STOP_MS	      1000 /* time for an orderly end */
@@ -86,9 +86,9 @@ static void machine_write_reason(struct qemu *q, enum qtest_state why)
 	else if (why == QTEST_BROKEN)
 		snprintf(how, sizeof(how), "QEMU broke its test protocol and was killed");
 	else if (!code)
-		snprintf(
-			how, sizeof(how),
-			"QEMU ended; its status is unknown, since this program reaps all children");
+		snprintf(how, sizeof(how),
+			 "QEMU ended; its status is unknown, since the program reaped the process "
+			 "itself");
 	else if (code != CLD_EXITED)
 		snprintf(how, sizeof(how), "QEMU was killed by signal %d", status);
 	else
@@ -152,7 +152,7 @@ static void keeper_sleep(struct qemu *q, u64 ns)
 }
 
 /*
- * Called every LOOK_NS. It detects a hang also when the driver makes no calls but waits for an
+ * Called every CHECK_NS. It detects a hang also when the driver makes no calls but waits for an
  * interrupt.
  */
 static void keeper_check(struct qemu *q, u64 now)
@@ -175,7 +175,7 @@ static void keeper_loop(struct qemu *q)
 	while (qtest_state(&q->qtest) == QTEST_ALIVE && !read_acquire(&q->want_stop)) {
 		now = clock_ns();
 		irq_scan(q);
-		if (now - looked > LOOK_NS) {
+		if (now - looked > CHECK_NS) {
 			looked = now;
 			keeper_check(q, now);
 		}

@@ -104,14 +104,14 @@ int options_read(struct options *o, const struct hw_config *config)
 
 static int options_append(struct words *w, const char *text)
 {
-	if (w->n + 1 >= w->room) {
-		char **more = alloc_grow(w->word, (size_t)w->room * sizeof(*more),
-					 ((size_t)w->room + 32) * sizeof(*more));
+	if (w->n + 1 >= w->capacity) {
+		char **more = alloc_grow(w->word, (size_t)w->capacity * sizeof(*more),
+					 ((size_t)w->capacity + 32) * sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
 		w->word = more;
-		w->room += 32;
+		w->capacity += 32;
 	}
 	w->word[w->n] = alloc_string(text);
 	if (!w->word[w->n])

@@ -22,7 +22,7 @@ int options_read(struct options *o, const struct hw_config *config);
 
 struct words {
 	char **word; /* NULL-terminated */
-	int n, room;
+	int n, capacity;
 };
 
 /*

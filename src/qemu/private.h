@@ -50,7 +50,7 @@ struct qemu {
 	int child_fd[PROCESS_FDS]; /* the child's descriptors; closed when it has started */
 	int qmp_fd, net_fd;	   /* this process's ends; -1: none */
 	int wake_fd;		   /* eventfd that wakes the keeper */
-	struct process process;	   /* used by the keeper only */
+	struct process process;	   /* used by the keeper, and by process_is_runnable() */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -86,15 +86,15 @@ void machine_stop(struct qemu *q); /* ends QEMU and the keeper; may be called mo
 bool machine_is_dead(const struct qemu *q);
 /* Ends the machine. Returns when QEMU has ended. */
 void machine_give_up(struct qemu *q, enum qtest_state why);
-int machine_error(
-	struct qemu *q); /* -EIO with an error message: why QEMU has ended or is about to */
+/* -EIO with an error message: why QEMU has ended or is about to. */
+int machine_error(struct qemu *q);
 
 /* pci.c */
 u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset);
 void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value);
 void chipset_setup(struct qemu *q); /* RAM without holes */
-int function_find(
-	struct qemu *q); /* reads its capabilities and assigns addresses to its BARs; 0, -errno */
+/* Reads its capabilities and assigns addresses to its BARs; 0, -errno. */
+int function_find(struct qemu *q);
 void function_start(struct qemu *q); /* enables bus mastering */
 
 /* irq.c */

@@ -42,7 +42,7 @@
 extern int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
 /* What the child needs, prepared before it starts. */
-struct plan {
+struct process_plan {
 	char *const *argv;
 	int null, words;
 	int fd[PROCESS_FDS];
@@ -69,7 +69,7 @@ NO_SANITIZE static void process_reset_signals(void)
 
 NO_SANITIZE static int process_child(void *arg)
 {
-	struct plan *p = arg;
+	struct process_plan *p = arg;
 
 	CALL(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (CALL(getppid, 0) != p->parent)
@@ -95,7 +95,7 @@ static int process_high_copy(int fd)
 	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_HIGH);
 }
 
-static void plan_close(struct plan *p)
+static void process_plan_close(struct process_plan *p)
 {
 	for (int i = 0; i < PROCESS_FDS; i++)
 		if (p->fd[i] >= 0)
@@ -107,7 +107,7 @@ static void plan_close(struct plan *p)
 }
 
 /* Stores a high copy of each descriptor. False: no descriptors are left. */
-static bool plan_open(struct plan *p, const int fd[PROCESS_FDS], int words)
+static bool process_plan_open(struct process_plan *p, const int fd[PROCESS_FDS], int words)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	bool ok;
@@ -128,7 +128,7 @@ static bool plan_open(struct plan *p, const int fd[PROCESS_FDS], int words)
  * Returns the child's number and stores its pidfd; -errno on failure. It returns when the child
  * executes its program or has ended.
  */
-static pid_t process_spawn(struct plan *plan, int *pidfd)
+static pid_t process_spawn(struct process_plan *plan, int *pidfd)
 {
 	char stack[CHILD_STACK] __attribute__((aligned(64)));
 	pid_t pid;
@@ -148,7 +148,7 @@ static pid_t process_spawn(struct plan *plan, int *pidfd)
 
 int process_start(struct process *p, char *const argv[], const int fd[PROCESS_FDS])
 {
-	struct plan plan = {.argv = argv, .parent = getpid()};
+	struct process_plan plan = {.argv = argv, .parent = getpid()};
 	int pipe_fd[2], err = 0;
 	pid_t pid;
 
@@ -158,7 +158,7 @@ int process_start(struct process *p, char *const argv[], const int fd[PROCESS_FD
 				 "cannot start %s: the process has too many open files for a pipe "
 				 "(ulimit -n)",
 				 argv[0]);
-	if (!plan_open(&plan, fd, pipe_fd[1])) {
+	if (!process_plan_open(&plan, fd, pipe_fd[1])) {
 		err = error_set(EMFILE,
 				"cannot start %s: the process has too many open files (ulimit -n)",
 				argv[0]);
@@ -179,7 +179,7 @@ int process_start(struct process *p, char *const argv[], const int fd[PROCESS_FD
 		err = error_set(plan.error, "%s could not be run: %s", argv[0],
 				strerror(plan.error));
 out:
-	plan_close(&plan);
+	process_plan_close(&plan);
 	close(pipe_fd[1]);
 	p->words_fd = pipe_fd[0];
 	if (err)

@@ -26,7 +26,7 @@
 enum qtest_state {
 	QTEST_ALIVE,
 	QTEST_CLOSED, /* the other end closed the socket: QEMU has ended */
-	QTEST_HUNG,   /* no response for */
+	QTEST_HUNG,   /* no response for QTEST_ANSWER_MS */
 	QTEST_BROKEN, /* a line that is not a response */
 };
 
@@ -53,8 +53,7 @@ struct qtest {
 	enum qtest_state state; /* may be read atomically without the lock */
 	char in[4096];		/* used by the reader only */
 	unsigned int in_len;
-	void (*irq)(void *arg, unsigned int line,
-		    bool raised); /* not changed after the start; called by the reader */
+	void (*irq)(void *arg, unsigned int line, bool raised); /* fixed; called by the reader */
 	void *irq_arg;
 	/*
 	 * True: QEMU has no processor and would respond if it had one. NULL: not known. Called with

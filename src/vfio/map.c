@@ -7,13 +7,13 @@
 #include "base/error.h"
 #include "base/log.h"
 
-struct run {
+struct vfio_run {
 	u64 iova, size;
 	phys_t pa;
 	u64 prot;
 };
 
-static int vfio_run_map(struct vfio_space *s, const struct run *r)
+static int vfio_run_map(struct vfio_space *s, const struct vfio_run *r)
 {
 	if (!(r->pa.v & PHYS_FOREIGN) && !phys_is_ram(r->pa))
 		return error_set(EOPNOTSUPP,
@@ -27,7 +27,7 @@ static int vfio_run_map(struct vfio_space *s, const struct run *r)
  * Finds the first run of leaves at or after r->iova and below `end`. False: nothing is mapped
  * there.
  */
-static bool vfio_run_find(const struct pt *pt, struct run *r, u64 end)
+static bool vfio_run_find(const struct pt *pt, struct vfio_run *r, u64 end)
 {
 	struct pt_leaf leaf;
 	u64 pos, in;
@@ -50,7 +50,7 @@ static bool vfio_run_find(const struct pt *pt, struct run *r, u64 end)
 
 static u64 vfio_run_count(const struct pt *pt, u64 iova, u64 end)
 {
-	struct run r = {.iova = iova};
+	struct vfio_run r = {.iova = iova};
 	u64 n = 0;
 
 	for (; vfio_run_find(pt, &r, end); r.iova += r.size)
@@ -62,7 +62,7 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 {
 	struct vfio_space *s = b->priv;
 	u64 end = iova.v + size, n = 0, done = 0;
-	struct run r = {.iova = iova.v};
+	struct vfio_run r = {.iova = iova.v};
 	int err = 0;
 
 	if (s->counted && size > PAGE_BYTES)
@@ -81,7 +81,8 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 
 static int vfio_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u64 flags)
 {
-	const struct run r = {.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
+	const struct vfio_run r = {
+		.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
 	int err = pt_map(b->pt, iova, pa, size, flags, 0);
 
 	if (err)
@@ -111,11 +112,11 @@ static void vfio_invalidate_some(struct backend_space *b, iova_t iova, u64 size,
 static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 {
 	struct pt_leaf leaf, here;
-	struct run r;
+	struct vfio_run r;
 
 	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
 		/* does the leaf before belong to the same run, so to the same call of map? */
-		r = (struct run){.iova = align_down(iova - 1, leaf.size)};
+		r = (struct vfio_run){.iova = align_down(iova - 1, leaf.size)};
 		if (!pt_walk_slow(pt, IOVA(iova), &here) ||
 		    !vfio_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)
 			break;
@@ -136,10 +137,10 @@ static void vfio_piece_end_at(struct pt *pt, u64 iova)
 	pt_map(pt, IOVA(iova), PHYS(entry & PT_ADDR), PAGE_BYTES, (entry & PT_FLAGS) | PT_LAST, 0);
 }
 
-/* Maps the rest of a piece again whose other part was unmapped. */
+/* Maps the rest of a piece again after its other part was unmapped. */
 static void vfio_piece_map_rest(struct backend_space *b, u64 iova, u64 end)
 {
-	struct run r = {.iova = iova};
+	struct vfio_run r = {.iova = iova};
 
 	if (iova >= end || !vfio_run_find(b->pt, &r, end) || !vfio_run_map(b->priv, &r))
 		return;
@@ -151,7 +152,7 @@ static void vfio_piece_map_rest(struct backend_space *b, u64 iova, u64 end)
 }
 
 /* The pieces that overlap [iova, end). */
-struct pieces {
+struct vfio_pieces {
 	u64 start, end; /* from the start of the first piece to the end of the last */
 	u64 mapped, n;	/* the bytes that the pieces map, and their number */
 };
@@ -160,11 +161,11 @@ struct pieces {
  * The walk passes both ends of the range, where other threads may map and unmap; hence
  * pt_walk_enter().
  */
-static struct pieces vfio_pieces_find(struct pt *pt, u64 iova, u64 end)
+static struct vfio_pieces vfio_pieces_find(struct pt *pt, u64 iova, u64 end)
 {
 	unsigned int side = pt_walk_enter(pt);
-	struct pieces p = {0};
-	struct run r;
+	struct vfio_pieces p = {0};
+	struct vfio_run r;
 
 	p.start = p.end = pt_find(pt, IOVA(iova), end);
 	if (p.start == iova && iova < end)
@@ -185,7 +186,7 @@ static u64 vfio_unmap_partial(struct backend_space *b, iova_t iova, u64 size)
 {
 	struct vfio_space *s = b->priv;
 	u64 end = iova.v + size, gone;
-	struct pieces p;
+	struct vfio_pieces p;
 	void *unused;
 
 	pthread_mutex_lock(&s->partial_lock);

@@ -36,13 +36,15 @@ struct vfio_function {
 	enum irq_kind irq;
 	unsigned int vectors;
 	bool irq_on;
-	bool gone; /* atomic: the kernel took the device back */
-	struct vfio_function
-		*next; /* the next of all open functions; guarded by the lock of fork.c */
+	bool gone;		    /* atomic: the kernel took the device back */
+	struct vfio_function *next; /* the list of fork.c; guarded by its lock */
 
 	/* watch.c */
 	pthread_t watcher;
-	/* Intx_fired is atomic: the line is masked until the driver's next register access. */
+	/*
+	 * `intx_fired` is atomic. While it is set the line is masked; the driver's next register
+	 * access unmasks it.
+	 */
 	bool watched, intx_fired;
 	int req_fd, err_fd, intx_fd, wake_fd;
 };

@@ -152,7 +152,8 @@ int space_limit(struct vfio_space *s, bool identity)
 		s->n_usable = 0;
 		err = s->kernel->limits(s);
 		if (!err && !s->n_usable)
-			err = error_set(ENOSPC, "the IOMMU has no usable device addresses");
+			err = error_set(ENOSPC,
+					"the IOMMU has no device addresses that devices may use");
 		if (!err && identity)
 			err = space_place_ram(s);
 		if (!err)

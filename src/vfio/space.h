@@ -20,8 +20,7 @@
 
 struct vfio_space {
 	const struct vfio_kernel *kernel;
-	struct vfio_space
-		*next; /* the next of all spaces; guarded by the lock of space.c, as is refs */
+	struct vfio_space *next; /* the list of space.c; guarded by its lock, as is refs */
 	u32 refs;
 	char group[16];
 	char name[32]; /* of the domain */
@@ -36,8 +35,7 @@ struct vfio_space {
 	bool counted; /* the kernel limits the number of entries */
 	u64 left;     /* atomic: lower bound of the entries that may still be created */
 	pthread_mutex_t partial_lock; /* serializes partial unmaps; guards nothing else */
-	u64 maps, unmaps,
-		refused; /* atomic counters: map calls, unmap calls, unmap calls that failed */
+	u64 maps, unmaps, refused;    /* atomic: the numbers of calls, and of failed unmaps */
 };
 
 /*

@@ -102,14 +102,14 @@ static int type1_open_device(struct vfio_space *s, const struct pci_function *f)
 static struct vfio_iommu_type1_info *type1_get_info(struct vfio_space *s)
 {
 	struct vfio_iommu_type1_info *info;
-	u32 room = 1024, want;
+	u32 size = 1024, want;
 	int err;
 
 	for (;;) {
-		info = alloc_zeroed(room);
+		info = alloc_zeroed(size);
 		if (!info)
 			return NULL;
-		info->argsz = room;
+		info->argsz = size;
 		err = type1_ioctl(s->fd, VFIO_IOMMU_GET_INFO, info);
 		want = info->argsz;
 		if (err < 0 || want > INFO_MAX) {
@@ -118,12 +118,12 @@ static struct vfio_iommu_type1_info *type1_get_info(struct vfio_space *s)
 					  "the limits of the container cannot be read: %s",
 					  err < 0 ? strerror(-err) : "too many");
 		}
-		if (want <= room) {
-			info->argsz = room;
+		if (want <= size) {
+			info->argsz = size;
 			return info;
 		}
 		alloc_free(info);
-		room = want;
+		size = want;
 	}
 }
 
