@@ -59,8 +59,7 @@ struct process_plan {
 /* Resets all signal handlers, since none of the program's may run in the child. */
 NO_SANITIZE static void process_reset_signals(void)
 {
-	const u64 usual[4] = {
-		0}; /* the kernel's struct sigaction: SIG_DFL, no flags, an empty mask */
+	const u64 usual[4] = {0}; /* SIG_DFL, no flags, an empty mask */
 
 	for (int sig = 1; sig < _NSIG; sig++)
 		CALL(rt_sigaction, sig, usual, NULL, sizeof(u64));

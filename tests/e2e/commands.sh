@@ -54,7 +54,7 @@ run_json 'list, made up' "len(d['functions']) == 2 and d['functions'][1] == {
 	not d['functions'][0]['can_open'] and 'no IOMMU group' in d['functions'][0]['missing']" "$dmamap" list
 
 # bind and unbind, in a sysfs that is made up: what is refused changes nothing; the kernel is not there to move
-# the function, so bind says that vfio-pci did not take it, and puts back what it wrote.
+# the function, so bind says that vfio-pci did not accept it, and puts back what it wrote.
 DMAMAP_PROC=$dir/proc
 export DMAMAP_PROC
 mkdir -p proc/self proc/42/fd sys/bus/pci/drivers/vfio-pci sys/bus/pci/drivers/nvme
@@ -69,7 +69,7 @@ ok 'unbind wrote' sh -c 'grep -qx 0000:00:03.0 sys/bus/pci/drivers/vfio-pci/unbi
 rm $f/driver
 : > $f/driver_override
 ln -s ../../../../drivers/nvme $f/driver
-ok 'unbind of what is not bound' fails 1 'not with vfio-pci but with nvme' "$dmamap" unbind 00:03.0
+ok 'unbind of what is not bound' fails 1 'bound to nvme, not to vfio-pci' "$dmamap" unbind 00:03.0
 mkdir -p $f/nvme/nvme0/nvme0c1n1/holders sys/class/block sys/class/net
 ln -s ../../../../../../../../class/block $f/nvme/nvme0/nvme0c1n1/subsystem
 : > sys/bus/pci/drivers_probe
@@ -93,7 +93,7 @@ ok 'refusals wrote nothing' sh -c "[ ! -s sys/bus/pci/drivers_probe ] && [ ! -s 
 	[ ! -s $f/driver_override ]"
 run_json 'list, remedy' "'dmamap bind 0000:00:03.0' in d['functions'][1]['remedy'] and
 	'driver nvme' in d['functions'][1]['missing']" "$dmamap" list
-ok 'bind that fails' fails 1 'vfio-pci did not take 0000:00:03.0' "$dmamap" bind 00:03.0
+ok 'bind that fails' fails 1 'vfio-pci did not accept 0000:00:03.0' "$dmamap" bind 00:03.0
 ok 'bind gave back' sh -c "[ -z \"\$(head -n 1 $f/driver_override)\" ] && grep -qx 0000:00:03.0 sys/bus/pci/drivers/nvme/unbind"
 rm -r sys/bus/pci/drivers/vfio-pci
 ok 'bind without vfio-pci' fails 1 'modprobe vfio-pci' "$dmamap" bind 00:03.0

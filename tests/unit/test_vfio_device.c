@@ -208,7 +208,7 @@ static void test_interrupts(void **state)
 	assert_int_equal(rig.vector_fd[0], dmamap_irq_fd(dev, 0));
 	dmamap_close(dev);
 	rig.msix_left = 3;
-	refused(ENOSPC, "only 3 interrupts left", "vectors=3");
+	refused(ENOSPC, "has only 3 of", "vectors=3");
 	dev = rig_open(spec(",vectors=2"), DMA_BIT_MASK(64));
 	assert_int_equal(rig.vectors_on, 2);
 	dmamap_close(dev);
