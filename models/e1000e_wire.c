@@ -251,7 +251,7 @@ void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len)
 	w->ring[1 - end].taken += wire_record_bytes(len);
 }
 
-/* Releases the space of the frames that were taken to the twin, which may wait for it. */
+/* Frees the space of the frames that were taken. The twin may wait for it. */
 void e1000e_wire_free(struct e1000e_wire *w, int end)
 {
 	struct wire_ring *r = &w->ring[1 - end];

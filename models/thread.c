@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Starts the threads of models. */
 #include "thread.h"
 #include "base/error.h"
 #include "base/fail.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The default operations of back ends. */
 #include "backend/backend.h"
 #include "base/error.h"
 

@@ -155,12 +155,11 @@ static int qemu_connect(struct device *dev)
 	return qtest_state(&q->qtest) == QTEST_ALIVE ? 0 : machine_error(q);
 }
 
-/* Reads the page table's present entry for an address at which an access was refused. */
+/* Returns what the page table has now for an address at which an access was refused. */
 static int qemu_fault_reason(const struct device *dev, const struct vtd_fault *f)
 {
 	struct pt *pt = &dev->domain->pt;
-	unsigned int side =
-		pt_walk_enter(pt); /* the address comes from the device and may be any */
+	unsigned int side = pt_walk_enter(pt); /* the device chose the address */
 	u64 entry = pt_walk(pt, IOVA(f->addr));
 
 	pt_walk_exit(pt, side);

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define NO_ADDRESS_ABOVE 0xffffffffull /* an MSI address may have 32 bits only */
-/* Its device address: far from those that the allocator hands out first. */
+/* The device address of the page of messages, far from those that the allocator hands out first. */
 #define MESSAGE_AT    0x10000ull
 #define MSI_ENABLE    (1u << 16)
 #define MSI_64BIT     (1u << 23)

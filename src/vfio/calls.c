@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The system calls of struct vfio_calls, as the kernel has them. */
 #include "vfio/calls.h"
 
 #include <errno.h>

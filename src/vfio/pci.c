@@ -290,8 +290,7 @@ static void function_hot_reset(struct vfio_function *f)
 	if (vfio_pci_ioctl(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
 		return;
 	u.reset = (struct vfio_pci_hot_reset){.argsz = sizeof(u.reset)};
-	if (f->space->group_fd >=
-	    0) { /* the proof that this process owns all groups that the reset affects */
+	if (f->space->group_fd >= 0) { /* proves ownership of the affected groups */
 		u.reset.argsz += sizeof(s32);
 		u.reset.count = 1;
 		u.reset.group_fds[0] = f->space->group_fd;

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads links and one-line files of sysfs. A name that does not fit into the caller's buffer is
+ * read as "", and a longer line is truncated, so a sysfs with invalid contents cannot overflow
+ * anything.
+ */
 #include "vfio/sysfs.h"
 #include "base/error.h"
 

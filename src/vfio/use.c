@@ -2,8 +2,8 @@
 /*
  * Finds out whether something uses a function. The function's block devices and network interfaces
  * are folders below its own in sysfs; the link `subsystem` of a folder shows its kind. A multipath
- * disk is named without the path: the disk of nvme0c1n1 is nvme0n1. Recursion ends at DEPTH_MAX,
- * and symbolic links are not followed.
+ * disk is named without the path: the disk of nvme0c1n1 is nvme0n1. The walk does not follow
+ * symbolic links and ends at a depth of DEPTH_MAX.
  */
 #include "vfio/bind.h"
 #include "base/error.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The error messages of vfio: and iommufd:. Lists of functions are truncated to their buffer at a
+ * whole name, so no message overflows.
+ */
 #include "vfio/why.h"
 #include "base/error.h"
 #include "mem/mem.h"
