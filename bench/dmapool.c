@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dma_pool_alloc() + dma_pool_free(), ns per pair and thread: bench-dmapool [MS_PER_REPETITION].
- * One line of JSON per row. A round allocates `batch` blocks, then frees them in the order of
- * their allocation.
+ * bench-dmapool [MS_PER_REPETITION]: nanoseconds per pair of dma_pool_alloc() and dma_pool_free()
+ * and thread, one line of JSON per row. A round allocates `batch` blocks and frees them in the
+ * order of their allocation.
  */
 #include <dmamap/device.h>
 #include <linux/dmapool.h>
@@ -26,7 +26,7 @@ struct worker {
 	pthread_barrier_t *start;
 	struct dma_pool *pool;
 	unsigned int batch;
-	u64 ns, done, took; /* for how long; pairs, and in how many ns */
+	u64 ns, done, took; /* the time to run; the pairs done, and the time they took */
 	bool failed;
 	void *block[BATCH_MAX];
 	dma_addr_t dma[BATCH_MAX];
@@ -73,7 +73,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Mean ns per pair and thread of one repetition; negative: it failed. */
+/* Returns the mean nanoseconds per pair and thread of one repetition; negative: it failed. */
 static double repeat(const struct row *r, struct dma_pool *pool, u64 ns, u64 *ops)
 {
 	static struct worker workers[THREADS_MAX];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The allocator of device address space by itself. One JSON line per row: ns an operation, of
- * several repetitions (of two threads: for each, averaged). The churn rows time single allocations,
- * a clock_gettime in each: a range at random is freed, one of another size allocated.
- * `--quick` repeats less.
+ * Measures the allocator of device address space alone. One JSON line per row: nanoseconds per
+ * operation, over several repetitions (with two threads: the average of both). The churn rows time
+ * single allocations, which includes a clock_gettime() each: a random range is freed and one of
+ * another size allocated. `--quick` repeats less.
  */
 #include "base/clock.h"
 #include "iova/iova.h"
@@ -16,7 +16,7 @@
 enum { MAX_REPS = 15, MAX_THREADS = 2 };
 
 struct row {
-	int threads, batch, pages; /* pages 0: 1, 2, 4 to 32 at random */
+	int threads, batch, pages; /* pages 0: a random size of 1, 2, 4 … 32 */
 	bool shared;		   /* iova_free_shared() */
 };
 
@@ -137,7 +137,7 @@ static void alloc_free(const struct row *row)
 
 	space = iova_create(1, 1ull << 36, IOVA_32BIT_FIRST);
 	die_if(!space, "no space made");
-	for (int i = -1; i < reps; i++) { /* the first warms up */
+	for (int i = -1; i < reps; i++) { /* the first repetition warms up */
 		double t = repetition(row, &ops);
 
 		if (i < 0)
@@ -153,7 +153,7 @@ static void alloc_free(const struct row *row)
 	print(name, row->threads, ops, ns, reps);
 }
 
-/* Sizes low to low + range - 1; the space holds `block` * 12 / 10 pages for each live range. */
+/* Sizes are low to low + range - 1; the space has `block` * 12 / 10 pages for each live range. */
 static void churn(long live, int n, unsigned int low, unsigned int range, unsigned int block)
 {
 	u64 last = live * block * 12 / 10, seed = 1;
@@ -213,6 +213,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < (int)ARRAY_SIZE(live); i++)
 		churn(live[i], n, 33, 64, 128);
 	for (int i = 0; i < (int)ARRAY_SIZE(live); i++)
-		churn(live[i], n, 257, 512, 1024); /* too large for the caches: the tree alone */
+		churn(live[i], n, 257, 512,
+		      1024); /* sizes too large for the caches, so only the tree is used */
 	return 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a user would take instead of policy=persistent: the registration cache of UCX, from Debian's
- * libucx-dev. Get and put of a region that is registered already, among as many regions and in the
- * same order as in `dmamap bench odp`, to whose rows its own are added:
+ * The alternative to policy=persistent: the registration cache of UCX, from Debian's libucx-dev.
+ * Measures get and put of a region that is already registered, among as many regions and in the
+ * same order as `dmamap bench odp`, to whose rows its own are added:
  *
- *     DMAMAP_PEERS=build/bench/peer-ucx build/cli/dmamap bench odp
+ *    DMAMAP_PEERS=build/bench/peer-ucx build/cli/dmamap bench odp
  *
- * A program of its own, since UCX patches the C library's memory functions in its process. Names
- * are given as DMAMAP_PEERS says; none of them ucx: nothing is measured.
+ * It is a separate program, since UCX patches the C library's memory functions in its process. Its
+ * arguments are the names that DMAMAP_PEERS passes; if none is ucx, nothing is measured.
  */
 #include <stdint.h>
 #include <stdio.h>

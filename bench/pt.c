@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Speeds of the page table, one JSON line a row: ns an operation. Rows are repeated in turns, so
- * that a disturbance of the machine hits all alike; the first turn only warms up. With two threads
- * a figure is the mean of what each thread saw. `--quick` repeats less.
+ * Measures the page table, one JSON line per row: nanoseconds per operation. Rows are repeated in
+ * turns, so that a disturbance of the machine affects all alike; the first turn only warms up. With
+ * two threads a value is the mean of both threads' results. `--quick` repeats less.
  */
 #include "pt/pt.h"
 #include "base/clock.h"
@@ -14,7 +14,7 @@
 
 enum { SMALL = 1 << 16, WINDOW = 1 << 20, MAX_REPS = 21, MAX_ROWS = 40 };
 #define ARENA (64ull << 20)
-#define BASE  (4 * (1ull << 30)) /* window of small pages; its tables exist before */
+#define BASE  (4 * (1ull << 30)) /* the window of small pages; its tables already exist */
 #define HUGE  (512 * (1ull << 30))
 #define FLAGS (PT_READ | PT_WRITE)
 
@@ -27,7 +27,7 @@ struct part { /* one thread's share of one repetition */
 struct row {
 	const char *name;
 	void (*fn)(struct part *p);
-	const u32 *order; /* page numbers, a power of two of them; NULL: ascending */
+	const u32 *order; /* page numbers; their number is a power of two; NULL: ascending */
 	u32 window, batch;
 	int threads;
 	bool flag;
@@ -58,7 +58,7 @@ static void *table_alloc(void *ctx)
 	return memset(t, 0, PAGE_BYTES);
 }
 
-static void table_give(void *ctx, void *table)
+static void table_put(void *ctx, void *table)
 {
 	lock_acquire(&arena_lock);
 	*(void **)table = arena_free;
@@ -72,7 +72,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* Repeats `body`, which does `n` operations, until the budget is used. */
+/* Repeats `body`, which does `n` operations, until the time budget is used. */
 #define REPEAT(p, n, body)                                                                         \
 	do {                                                                                       \
 		u64 start_ = clock_ns();                                                           \
@@ -91,25 +91,25 @@ static iova_t page_of(const struct part *p, u32 i)
 	return IOVA(BASE + (((u64)p->thread << 20) + (r->order ? r->order[i] : i)) * PAGE_BYTES);
 }
 
-static void take_call(iova_t iova, u32 i)
+static void map_call(iova_t iova, u32 i)
 {
 	if (pt_map(&pt, iova, PHYS((u64)(i & 0xffff) << 12), PAGE_BYTES, FLAGS | PT_WHOLE, 0))
 		die("map");
 }
 
-static void give_call(iova_t iova)
+static void unmap_call(iova_t iova)
 {
 	if (pt_unmap(&pt, iova, PAGE_BYTES) != PAGE_BYTES)
 		die("unmap");
 }
 
-static void take_inline(iova_t iova, u32 i)
+static void map_inline(iova_t iova, u32 i)
 {
 	if (!pt_map_4k(&pt, iova, PHYS((u64)(i & 0xffff) << 12), FLAGS | PT_WHOLE))
 		die("map_4k");
 }
 
-static void give_inline(iova_t iova)
+static void unmap_inline(iova_t iova)
 {
 	u64 first;
 
@@ -117,31 +117,31 @@ static void give_inline(iova_t iova)
 		die("unmap_mapping");
 }
 
-hot_inline void rounds_of(struct part *p, void (*take)(iova_t, u32), void (*give)(iova_t))
+hot_inline void rounds_of(struct part *p, void (*map)(iova_t, u32), void (*unmap)(iova_t))
 {
 	u32 batch = p->row->batch, in = 0, out = 0, n = 1024 / batch;
 
 	REPEAT(p, n * batch, {
 		for (u32 k = 0; k < n; k++) {
 			for (u32 i = 0; i < batch; i++, in++)
-				take(page_of(p, in), in);
+				map(page_of(p, in), in);
 			for (u32 i = 0; i < batch; i++, out++)
-				give(page_of(p, out));
+				unmap(page_of(p, out));
 		}
 	});
 }
 
 static void pair_call(struct part *p)
 {
-	rounds_of(p, take_call, give_call);
+	rounds_of(p, map_call, unmap_call);
 }
 
 static void pair_inline(struct part *p)
 {
-	rounds_of(p, take_inline, give_inline);
+	rounds_of(p, map_inline, unmap_inline);
 }
 
-/* Fills the window and empties it; `flag` says which of the two is timed. */
+/* Fills the window and empties it; `flag` selects which of the two is timed. */
 static void fill_drain(struct part *p)
 {
 	const struct row *r = p->row;
@@ -150,10 +150,10 @@ static void fill_drain(struct part *p)
 	do {
 		t0 = clock_ns();
 		for (u32 i = 0; i < r->window; i++)
-			take_call(page_of(p, i), i);
+			map_call(page_of(p, i), i);
 		t1 = clock_ns();
 		for (u32 i = 0; i < r->window; i++)
-			give_call(page_of(p, i));
+			unmap_call(page_of(p, i));
 		t2 = clock_ns();
 		p->ns += r->flag ? t2 - t1 : t1 - t0;
 		p->ops += r->window;
@@ -185,7 +185,7 @@ static void run_whole(struct part *p)
 	});
 }
 
-/* A scatterlist of 64 pages that lie apart, as one mapping. */
+/* Maps a scatterlist of 64 pages that are not adjacent as one mapping. */
 static void run_pieces(struct part *p)
 {
 	u64 first;
@@ -228,7 +228,7 @@ static void pair_2m(struct part *p)
 	});
 }
 
-/* One page out of a 2 MiB leaf, then the rest. */
+/* Unmaps one page of a 2 MiB leaf, then the rest. */
 static void split_2m(struct part *p)
 {
 	u64 size = 2ull << 20;
@@ -283,7 +283,7 @@ static u32 random_below(u32 n)
 	return (u32)((x >> 32) * n >> 32);
 }
 
-/* 0 … n - 1 in random order; as one cycle: each leads to another, through all. */
+/* 0 … n - 1 in random order; as one cycle: each entry refers to another, through all. */
 static u32 *shuffled(u32 n, bool cycle)
 {
 	u32 *a = malloc(n * sizeof(*a));
@@ -391,7 +391,7 @@ static void rows_add(void)
 
 static void tables_prepare(void)
 {
-	struct pt_memory memory = {.alloc = table_alloc, .free = table_give};
+	struct pt_memory memory = {.alloc = table_alloc, .free = table_put};
 	u32 *cycle = shuffled(SMALL, true);
 
 	arena = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -401,8 +401,8 @@ static void tables_prepare(void)
 	if (pt_init(&pt, &memory) || pt_init(&walked, &memory))
 		die("no memory");
 	for (u64 at = BASE; at < BASE + (8ull << 30); at += 2ull << 20) {
-		take_call(IOVA(at), 0);
-		give_call(IOVA(at));
+		map_call(IOVA(at), 0);
+		unmap_call(IOVA(at));
 	}
 	for (u32 i = 0; i < SMALL; i++)
 		if (pt_map(&walked, IOVA(BASE + i * PAGE_BYTES), PHYS(cycle[i] * PAGE_BYTES),

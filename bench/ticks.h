@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The processor's time stamps, for spans of some ten nanoseconds, of which reading a clock would be
- * a good part: what a reading itself takes is measured once and taken off.
+ * The processor's time stamp counter, for spans of some ten nanoseconds, to which reading a clock
+ * would add too much. The cost of a reading is measured once and subtracted.
  */
 #ifndef BENCH_TICKS_H
 #define BENCH_TICKS_H
@@ -55,7 +55,7 @@ static inline struct ticks_rate ticks_calibrate(void)
 	return r;
 }
 
-/* A span between two readings. */
+/* The nanoseconds between two readings. */
 static inline double ticks_ns(const struct ticks_rate *r, u64 span)
 {
 	return (double)span > r->per_reading ? ((double)span - r->per_reading) * r->ns_per_tick : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * XSK buffers, ns per buffer: bench-xsk [MS_PER_REPETITION]. One line of JSON per row. What a round
- * is says xsk_round.h. "alone" is timed with the processor's time stamps around the call.
+ * bench-xsk [MS_PER_REPETITION]: nanoseconds per XSK buffer, one line of JSON per row. xsk_round.h
+ * describes a round. "alone" is timed with the processor's time stamps around the call.
  */
 #include "ticks.h"
 #include "xsk_round.h"
@@ -34,7 +34,7 @@ static bool alone(struct xsk_area *a, double *ns)
 	return true;
 }
 
-/* ns per buffer of one repetition; negative: it failed. */
+/* Returns the nanoseconds per buffer of one repetition; negative: it failed. */
 static double repeat(struct xsk_area *a, enum kind kind, u64 budget, u64 *ops)
 {
 	u64 begin = ticks_clock_ns(), took, n = 0;
@@ -100,7 +100,7 @@ static bool area(const char *spec, u32 chunks, bool unaligned, bool random, u64 
 	return ok;
 }
 
-/* Registers 16 GiB that nobody touches. */
+/* Registers 16 GiB that are never touched. */
 static bool huge(void)
 {
 	struct xdp_umem_reg reg = {.len = 16ull << 30, .chunk_size = 4096};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is measured of XSK, one core playing application and driver. A round: the application puts
- * 64 addresses into the fill ring; the driver takes buffers for them, writes their DMA addresses to
- * a descriptor ring, sets their lengths and gives them back, directly or through the RX ring.
- * Addresses go round the whole UMEM, in ascending or random order. Unaligned: a buffer begins up to
- * 1 KiB into its 2 KiB, so that about half of them cross a page.
+ * The rounds that are measured of XSK; one processor runs both application and driver. In a round
+ * the application puts 64 addresses into the fill ring. The driver takes buffers for them, writes
+ * their DMA addresses to a descriptor ring, sets their lengths and returns them, directly or
+ * through the RX ring. Addresses cover the whole UMEM, in ascending or random order. Unaligned: a
+ * buffer begins up to 1 KiB into its 2 KiB, so that about half of them cross a page.
  */
 #ifndef BENCH_XSK_ROUND_H
 #define BENCH_XSK_ROUND_H
@@ -26,7 +26,7 @@ struct xsk_area {
 	char *memory;
 	u32 chunks, at;
 	bool unaligned;
-	u64 *addr; /* the chunks, in the order in which they go round */
+	u64 *addr; /* the chunks, in the order in which they are used */
 	/* the application's side */
 	u32 filled, received;
 	u32 *fill_producer, *fill_consumer, *rx_producer, *rx_consumer;
@@ -157,7 +157,7 @@ static inline void xsk_driver_write(struct xsk_area *a)
 		a->device_ring[i].addr = xsk_buff_xdp_get_dma(a->buff[i]);
 		a->device_ring[i].length = 0;
 	}
-	__asm__ volatile("" : : "r"(a) : "memory"); /* the device sees it now */
+	__asm__ volatile("" : : "r"(a) : "memory"); /* the device could read it now */
 }
 
 static inline void xsk_driver_give(struct xsk_area *a)
@@ -185,7 +185,7 @@ static inline bool xsk_driver_rcv(struct xsk_area *a)
 	return !failed;
 }
 
-/* One round of 64 buffers. False: something went wrong. */
+/* Runs one round of 64 buffers. False: it failed. */
 static inline bool xsk_round(struct xsk_area *a, bool rx_ring)
 {
 	bool ok = xsk_app_fill(a) && xsk_driver_alloc(a);
@@ -201,7 +201,7 @@ static inline bool xsk_round(struct xsk_area *a, bool rx_ring)
 	return ok;
 }
 
-/* The driver frees 64 buffers and takes them again, without the fill ring. */
+/* The driver frees 64 buffers and allocates them again, without the fill ring. */
 static inline bool xsk_reuse(struct xsk_area *a)
 {
 	for (int i = 0; i < XSK_BATCH; i++)

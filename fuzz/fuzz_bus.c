@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A driver that maps and unmaps at random against a device that reads and writes at random, next to
- * an oracle: for each buffer what the device must see of it, and which accesses must be refused.
+ * A driver that maps and unmaps at random against a device that reads and writes at random,
+ * compared with an oracle, which stores for each buffer what the device must read of it and which
+ * accesses must be refused.
  *
- * Each slot is three pages of its own, mapped at most once at a time, from any offset. Bytes of a
- * slot outside its mapping are SECRET: a device that must not look beside a mapping (untrusted=1)
- * finds zeros there, and cannot change them.
+ * Each slot has three pages of its own, which are mapped at most once at a time, from any offset.
+ * Bytes of a slot outside its mapping are SECRET: a device that must not access anything beside a
+ * mapping (untrusted=1) reads zeros there and cannot change them.
  */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -28,20 +29,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct slot {
 	u8 *memory;
-	size_t offset, size; /* what is mapped of it */
+	size_t offset, size; /* the part that is mapped */
 	enum dma_data_direction dir;
 	dma_addr_t addr;
 	bool live;
-	/* what the device sees: `span` bytes, of which the first is `front` before addr */
+	/* the device's view: `span` bytes, which begin `front` bytes before addr */
 	size_t front, span;
 	u8 seen[SLOT_SIZE + PAGE_SIZE];
 };
 
 struct config {
 	const char *spec;
-	bool exact;  /* an access outside of live mappings is always refused */
-	bool whole;  /* the device sees the rest of a mapped page, and may write it */
-	bool secret; /* the device never sees it */
+	bool exact;  /* an access outside live mappings is always refused */
+	bool whole;  /* the device can read and write the rest of a mapped page */
+	bool secret; /* the device can never read it */
 	bool lines;  /* only whole cache lines are mapped */
 	u32 mask;    /* DMA address bits; 0: 64 */
 };
@@ -87,7 +88,10 @@ static bool may(const struct slot *s, bool write)
 	return s->dir == DMA_BIDIRECTIONAL || s->dir == (write ? DMA_FROM_DEVICE : DMA_TO_DEVICE);
 }
 
-/* Behind an IOMMU whole pages are seen. Beside the mapping: the slot's own bytes, or zeros. */
+/*
+ * Behind an IOMMU the device can access whole pages. The bytes beside the mapping are the slot's
+ * own bytes, or zeros.
+ */
 static void map_view(struct slot *s)
 {
 	s->front = 0;
@@ -143,7 +147,7 @@ static void unmap(struct slot *s)
 			check(s->memory[i] == SECRET);
 }
 
-/* The place in some slot's view that the device address stands for. */
+/* Returns the slot, and the place in its view, to which the device address refers. */
 static struct slot *find(dma_addr_t addr, size_t *at)
 {
 	for (struct slot *s = slots; s < slots + SLOTS; s++) {
@@ -156,7 +160,7 @@ static struct slot *find(dma_addr_t addr, size_t *at)
 
 enum verdict { REFUSED, ALLOWED, UNKNOWN };
 
-/* What the oracle says of an access. Unknown ones are not tried where they could do harm. */
+/* The oracle's result for an access. Unknown ones are not tried where they could do harm. */
 static enum verdict judge(dma_addr_t addr, size_t len, bool write)
 {
 	enum verdict verdict = ALLOWED;
@@ -183,8 +187,7 @@ static void see_read(dma_addr_t addr, const u8 *buf, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		struct slot *s = find(addr + i, &at);
 
-		/* on a machine that is not coherent the rest of a page is what it was some time ago
-		 */
+		/* on a machine that is not coherent the rest of the page has older contents */
 		if (s && (!config->lines || (at >= s->front && at - s->front < s->size)))
 			check(buf[i] == s->seen[at]);
 	}
@@ -212,7 +215,7 @@ static void see_fault(dma_addr_t addr, size_t len, bool write)
 	check(dmamap_bus_fault_next(dev, &fault) == 0);
 }
 
-/* By copying, or by the segments of dmamap_bus_map(). */
+/* Accesses memory by copying, or through the segments of dmamap_bus_map(). */
 static int access_memory(dma_addr_t addr, u8 *buf, size_t len, bool write, bool segments)
 {
 	struct iovec iov[64];
@@ -247,7 +250,7 @@ static void access_bus(struct slot *s, bool write, bool segments)
 
 	if (take(16))
 		len = len % 512 + 1;
-	if (take(32) == 0) /* anywhere: far from all mappings, or wrapping */
+	if (take(32) == 0) /* any address: far from all mappings, or wrapping */
 		addr = (u64)take(65536) << 48 | (u64)take(65536) << 12;
 	verdict = judge(addr, len, write);
 	if (verdict == UNKNOWN)
@@ -281,7 +284,7 @@ static void step(void)
 		dma_sync_single_for_cpu(dev, s->addr, s->size, s->dir);
 		check(holds_what_was_seen(s));
 	} else {
-		/* For the device only after it was for the CPU, as the API asks. */
+		/* For the device only after it was for the CPU, as the API requires. */
 		dma_sync_single_for_cpu(dev, s->addr, s->size, s->dir);
 		dma_sync_single_for_device(dev, s->addr, s->size, s->dir);
 	}

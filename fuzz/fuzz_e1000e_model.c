@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random registers, descriptors, memory and page rights for two network cards on one cable, on the
- * unit tests' fake bus. The input is a list of steps. Whatever they are, both cards must come to
- * rest, hold nothing, and end when told to; sanitizers watch the rest.
+ * Random registers, descriptors, memory and page permissions for two network cards on one cable, on
+ * the unit tests' fake bus. The input is a list of steps. After any steps both cards must become
+ * idle, hold no memory, and end when they are closed. Sanitizers check the rest.
  */
 #include "e1000e.h"
 #include "fake_bus.h"
@@ -41,7 +41,7 @@ static u32 take32(struct input *in)
 	return v;
 }
 
-/* Mostly memory, on a page or near the end of one; else anything. */
+/* Returns an address that is mostly in memory, on a page or near its end; otherwise any address. */
 static u64 some_address(u32 v)
 {
 	u64 page = (u64)(v >> 8) % (FAKE_BYTES / PAGE_BYTES) * PAGE_BYTES;
@@ -60,8 +60,8 @@ static u64 some_address(u32 v)
 
 static void rest(struct e1000e *c)
 {
-	while (__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&c->bell.asleep, __ATOMIC_SEQ_CST))
+	while (__atomic_load_n(&c->bell.door.pending, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&c->bell.door.asleep, __ATOMIC_SEQ_CST))
 		sched_yield();
 }
 
@@ -82,7 +82,7 @@ static void start(struct e1000e *c, u64 rings)
 	reg(c, REG_TCTL, TCTL_EN);
 }
 
-/* A descriptor somewhere in a ring, of either card and direction. */
+/* Writes a descriptor anywhere in a ring, of either card and direction. */
 static void descriptor(struct input *in)
 {
 	u32 where = take32(in), lower = take32(in), upper = take32(in);
@@ -162,7 +162,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		step(card, &in);
 	for (i = 0; i < 2; i++)
 		reg(card[i], REG_ITR, 0);
-	for (i = 0; i < 4; i++) /* the first may wake the second */
+	for (i = 0; i < 4; i++) /* the first card may wake the second */
 		rest(card[i & 1]);
 	model_e1000e.destroy(card[0]);
 	model_e1000e.destroy(card[1]);

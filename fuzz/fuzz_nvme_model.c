@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random registers, doorbells, ring entries, PRP lists and page rights for the NVMe model on the
- * unit tests' fake bus. The input is a list of steps. Whatever they are, the model must come to
- * rest, hold nothing, and end when told to; sanitizers watch the rest.
+ * Random registers, doorbells, ring entries, PRP lists and page permissions for the NVMe model on
+ * the unit tests' fake bus. The input is a list of steps. After any steps the model must become
+ * idle, hold no memory, and end when it is closed. Sanitizers check the rest.
  */
 #include "fake_bus.h"
 #include "nvme.h"
@@ -46,7 +46,7 @@ static u32 take32(struct input *in)
 	return v;
 }
 
-/* Mostly an address that is memory, on a page or near one; else anything. */
+/* Returns an address that is mostly in memory, on a page or near one; otherwise any address. */
 static u64 some_address(u64 v)
 {
 	u64 page = (v >> 8) % (FAKE_BYTES / PAGE_BYTES) * PAGE_BYTES;
@@ -65,8 +65,8 @@ static u64 some_address(u64 v)
 
 static void rest(struct nvme *n)
 {
-	while (__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST))
+	while (__atomic_load_n(&n->bell.door.pending, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&n->bell.door.asleep, __ATOMIC_SEQ_CST))
 		sched_yield();
 }
 
@@ -95,7 +95,7 @@ static void submit(struct nvme *n, struct queue *q, const struct nvme_sqe *c)
 	q->tail = (q->tail + 1) % ENTRIES;
 	reg(n, NVME_REG_DOORBELLS + q->id * 8, 4, q->tail);
 	rest(n);
-	/* what the driver would say after looking: all completions seen */
+	/* what a driver would write after it has consumed all completions */
 	reg(n, NVME_REG_DOORBELLS + q->id * 8 + 4, 4, n->cq[q->id].tail);
 }
 

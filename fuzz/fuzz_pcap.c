@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as the capture file of a network card. What the card counts must be what a second
- * reading of the bytes, as simple as can be, finds: so many frames, so many that were cut, and at
- * most one place where the file breaks off.
+ * Any bytes as the capture file of a network card. The card's counters must equal those of a
+ * second, simpler reading of the bytes: the number of frames, the number of truncated ones, and at
+ * most one error at which the file ends.
  */
 #include "e1000e.h"
 #include "fake_bus.h"
@@ -29,7 +29,7 @@ static u32 get(const u8 *p, bool swapped)
 	return swapped ? __builtin_bswap32(v) : v;
 }
 
-/* False: no capture file. */
+/* False: the bytes are not a capture file. */
 static bool count(const u8 *p, size_t size, struct counts *c)
 {
 	static const u32 magic[] = {0xa1b2c3d4, 0xa1b23c4d};
@@ -70,7 +70,7 @@ static void play(void *model, const struct counts *want)
 
 	model_e1000e.write(model, 0, REG_CTRL, 4, CTRL_SLU);
 	model_e1000e.write(model, 0, REG_RDLEN, 4, 128);
-	/* no frame is for this card: the filters drop them, but they are counted */
+	/* no frame is addressed to this card: the filters drop them, but they are counted */
 	model_e1000e.write(model, 0, REG_RAL + 4, 4, 0);
 	model_e1000e.write(model, 0, REG_RCTL, 4, RCTL_EN | RCTL_SECRC);
 	while (got.all < want->all || got.broken < want->broken || got.cut < want->cut) {
@@ -79,7 +79,7 @@ static void play(void *model, const struct counts *want)
 		got.broken += reg(model, 0x400c);
 		got.cut += reg(model, 0x4000);
 	}
-	/* and not more of them */
+	/* and no more of them */
 	model_e1000e.write(model, 0, REG_RCTL, 4, 0);
 	if (memcmp(&got, want, sizeof(got)) || reg(model, 0x40d0) || reg(model, 0x400c) ||
 	    reg(model, 0x4000))

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any string given to dmamap_open(): either it opens a device that works and closes, or it fails
- * with errno and a sentence. Bounded: an image is only ever the harness's own file (written "@" in
- * the input), RAM is at most 64 GiB of address space, and only simulated devices are opened: of the
- * others the spec and their command line are made, no program is started.
+ * Any string as the argument of dmamap_open(): either it opens a device that works and closes, or
+ * it fails with an errno and an error message. The harness bounds what a string can do: an image is
+ * only ever the harness's own file (written "@" in the input), RAM is at most 64 GiB of address
+ * space, and only simulated devices are opened. For the other back ends only the spec is parsed and
+ * the command line built; no program is started.
  */
 #include "device/spec.h"
 #include "qemu/options.h"
@@ -41,7 +42,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* Sizes that would not fit beside the sanitizer; whatever is no number is the parser's business. */
+/*
+ * True: the size fits into memory beside the sanitizer. A value that is not a number is left to the
+ * parser.
+ */
 static bool size_is_small(const char *spec)
 {
 	for (const char *p = spec; (p = strchr(p, '='));) {
@@ -60,7 +64,10 @@ static bool size_is_small(const char *spec)
 	return true;
 }
 
-/* The input as a spec, "image=@" made the harness's file; false: not one to try. */
+/*
+ * Converts the input to a spec, with "image=@" replaced by the harness's file. False: the spec must
+ * not be tried.
+ */
 static bool make_spec(const uint8_t *data, size_t size, char *spec, size_t room)
 {
 	char text[256];
@@ -93,7 +100,7 @@ static bool make_spec(const uint8_t *data, size_t size, char *spec, size_t room)
 
 static void use(struct device *dev, const char *spec)
 {
-	/* whole cache lines: a machine that is not coherent moves nothing less */
+	/* whole cache lines: a machine that is not coherent transfers nothing less */
 	static _Alignas(64) char buffer[128] = "seen through any device";
 	char seen[sizeof(buffer)];
 	dma_addr_t addr;
@@ -106,7 +113,7 @@ static void use(struct device *dev, const char *spec)
 		check(*dmamap_strerror());
 		return;
 	}
-	/* Refused where the device has fewer address lines than the driver said. */
+	/* The call fails if the device has fewer address lines than the driver declared. */
 	if (dmamap_bus_read(dev, addr, seen, sizeof(seen)) == 0)
 		check(memcmp(buffer, seen, sizeof(seen)) == 0);
 	dma_unmap_single(dev, addr, sizeof(buffer), DMA_TO_DEVICE);
@@ -134,8 +141,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!make_spec(data, size, spec, sizeof(spec)))
 		return 0;
-	/* these start a program that the input names, or reach for the machine's devices: taken
-	 * apart only */
+	/*
+	 * these would start a program that the input names, or open the machine's devices: only
+	 * parse them
+	 */
 	if (!strncmp(spec, "qemu", 4) || !strncmp(spec, "vfio", 4) ||
 	    !strncmp(spec, "iommufd", 7)) {
 		take_apart(spec);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sequences of two-step calls with any arguments, several ranges at a time, next to an oracle that
- * keeps for each granule which page is behind it and in which direction. What a call answers and
- * what the device can reach must be what the oracle says; at the end nothing is left.
+ * Sequences of two-step calls with any arguments, on several ranges at a time, compared with an
+ * oracle that stores for each granule its page and direction. The result of each call and the
+ * device's access must match the oracle. At the end nothing may be left.
  */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RANGES	 3
 #define GRANULES 16
-#define ORDER	 4 /* pages of memory */
+#define ORDER	 4 /* order of the number of pages of memory */
 
 struct range {
 	struct dma_iova_state state;
@@ -56,7 +56,7 @@ static u64 take(u64 limit)
 	return value % limit;
 }
 
-/* Mostly near a granule's border, now and then near 2^64. */
+/* Returns a length that is mostly near a granule's boundary, sometimes near 2^64. */
 static u64 take_length(const struct range *r)
 {
 	u64 kind = take(16), v = take(GRANULES + 1) * PAGE_SIZE;
@@ -80,7 +80,7 @@ static bool within(u64 offset, u64 size, u64 limit)
 	return offset <= limit && size <= limit - offset;
 }
 
-/* What dma_iova_link() must answer; 0: it is entered. */
+/* Returns the result that dma_iova_link() must have; 0: the link is entered. */
 static int oracle_link(struct range *r, u64 offset, u64 size, u64 page, int dir)
 {
 	u64 first, last, end;
@@ -133,7 +133,7 @@ static void do_link(struct range *r)
 	dir = dir < 3 ? dir : dir % 3;
 	if (within(offset, size, r->size) && size &&
 	    page + (((r->in + offset) % PAGE_SIZE) + size - 1) / PAGE_SIZE >= 1u << ORDER)
-		return; /* it would link what lies behind our pages */
+		return; /* the call would link memory after the harness's pages */
 	phys = virt_to_phys(memory) + page * PAGE_SIZE + (r->in + offset) % PAGE_SIZE;
 	want = oracle_link(r, offset, size, page, dir);
 	got = dma_iova_link(dev, &r->state, phys, offset, size, (enum dma_data_direction)dir,
@@ -163,7 +163,7 @@ static void do_access(struct range *r)
 
 	if (!may(r, at, len, write) && strstr(spec, "lazy"))
 		return;
-	/* another range may lie behind */
+	/* another range may follow */
 	if (at + len > granules(r) * PAGE_SIZE)
 		return;
 	err = write ? dmamap_bus_write(dev, r->state.addr - r->in + at, buf, len)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Texts that come from outside: DMAMAP_CHECK, DMAMAP_FAIL and a file of suppressions. Whatever they
- * say, a device is opened, used and closed, or refused with errno and a sentence. The first byte
- * says which it is. In DMAMAP_CHECK the only file is the harness's own.
+ * Texts from outside the program: DMAMAP_CHECK, DMAMAP_FAIL and a file of suppressions. With any
+ * text a device is either opened, used and closed, or refused with an errno and an error message.
+ * The first byte selects the kind of text. In DMAMAP_CHECK the only file is the harness's own.
  */
 #include <dmamap/check.h>
 #include <dmamap/device.h>
@@ -25,7 +25,7 @@ static void remove_file(void)
 	unlink(file);
 }
 
-static void heard(const struct dmamap_report *r, void *arg)
+static void on_report(const struct dmamap_report *r, void *arg)
 {
 	if (!r->text || !*r->text || r->kind < 1 || r->kind >= DMAMAP_CHECK_KINDS)
 		abort();
@@ -41,11 +41,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	}
 	close(fd);
 	atexit(remove_file);
-	dmamap_check_on_report(heard, NULL);
+	dmamap_check_on_report(on_report, NULL);
 	return 0;
 }
 
-/* Of what may end the process or write elsewhere there is nothing to learn. */
+/* False: the text could end the process or write to another file, which would test nothing. */
 static bool is_harmless(const char *words)
 {
 	return !strstr(words, "abort") && !strstr(words, "json=") && !strstr(words, "suppress=");
@@ -67,7 +67,7 @@ static void set_check(const char *words, const uint8_t *lines, size_t size)
 	setenv("DMAMAP_CHECK", text, 1);
 }
 
-/* A driver that forgets an unmap, so that there is something to report. */
+/* A driver that misses an unmap, so that there is something to report. */
 static void use(struct device *dev)
 {
 	void *p = kmalloc(512, GFP_KERNEL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an application may write into its rings: indices, addresses, descriptors, in any order,
- * between the driver's calls. Whatever it is, each buffer and each descriptor that the driver gets
- * lies in the UMEM and in what is mapped, and what is taken is given back.
+ * What an application may write into its rings: indices, addresses and descriptors, in any order,
+ * between the driver's calls. In every case each buffer and each descriptor that the driver gets
+ * must lie in the UMEM and in mapped memory, and every buffer must be returned.
  *
- * The first byte chooses chunks, headroom, metadata and device; then each step is one byte and its
+ * The first byte selects chunks, headroom, metadata and device. Then each step is one byte and its
  * arguments.
  */
 #include "xsk/xsk.h"
@@ -50,7 +50,7 @@ static u64 take(struct input *in, u32 bytes)
 	return v;
 }
 
-/* Short forms for what is worth trying. */
+/* Encodings that make relevant addresses frequent. */
 static u64 take_addr(struct input *in)
 {
 	u8 kind = (u8)take(in, 1);
@@ -164,7 +164,7 @@ static void transmit(struct device *dev, struct xsk_buff_pool *pool, struct inpu
 	xsk_tx_completed(pool, max & 64 ? n : n + 1);
 }
 
-/* At the end every head is free again: the pool can hand out as many as it has chunks. */
+/* At the end every head is free again: the pool can allocate as many buffers as it has chunks. */
 static void count_heads(struct xsk_buff_pool *pool, struct shared *fill)
 {
 	static struct xdp_buff *b[2 * CHUNKS];
@@ -173,7 +173,8 @@ static void count_heads(struct xsk_buff_pool *pool, struct shared *fill)
 	for (u32 rounds = 0; rounds < 4 * CHUNKS && total < CHUNKS; rounds++) {
 		memset(fill->entries, 0, RING * 8);
 		*fill->producer =
-			pool_of(pool)->fq->index + RING; /* its own, not what is written */
+			pool_of(pool)->fq->index +
+			RING; /* the application's own index, not the one that was written */
 		total += xsk_buff_alloc_batch(pool, b + total, CHUNKS - total);
 	}
 	must(total == CHUNKS);

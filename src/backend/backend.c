@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The default operations of back ends. */
 #include "backend/backend.h"
 #include "base/error.h"
 
-static int no_map(struct backend_space *s, iova_t iova, phys_t pa, u64 size, u64 flags)
+static int backend_no_map(struct backend_space *s, iova_t iova, phys_t pa, u64 size, u64 flags)
 {
 	return error_set(EOPNOTSUPP, "back end %s has no translation to map into", s->ops->name);
 }
 
-static u64 no_unmap(struct backend_space *s, iova_t iova, u64 size)
+static u64 backend_no_unmap(struct backend_space *s, iova_t iova, u64 size)
 {
 	return 0;
 }
 
-static int no_publish(struct backend_space *s, iova_t iova, u64 size)
+static int backend_no_publish(struct backend_space *s, iova_t iova, u64 size)
 {
 	return 0;
 }
 
-static void no_invalidate(struct backend_space *s, iova_t iova, u64 size)
+static void backend_no_invalidate(struct backend_space *s, iova_t iova, u64 size)
 {
 }
 
-static void no_invalidate_all(struct backend_space *s)
+static void backend_no_invalidate_all(struct backend_space *s)
 {
 }
 
-static void no_invalidate_some(struct backend_space *s, iova_t iova, u64 size, u64 mapped)
+static void backend_no_invalidate_some(struct backend_space *s, iova_t iova, u64 size, u64 mapped)
 {
 }
 
@@ -34,20 +35,20 @@ static u64 backend_no_unmap_partial(struct backend_space *s, iova_t iova, u64 si
 	return 0;
 }
 
-static void no_count(struct backend_space *s, struct backend_counts *out)
+static void backend_no_count(struct backend_space *s, struct backend_counts *out)
 {
 }
 
-static void no_clear(struct backend_space *s)
+static void backend_no_clear(struct backend_space *s)
 {
 }
 
-static u64 no_reg_read(void *dev_priv, int bar, u64 offset, unsigned int size)
+static u64 backend_no_reg_read(void *dev_priv, int bar, u64 offset, unsigned int size)
 {
 	return ~0ull;
 }
 
-static void no_reg_write(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value)
+static void backend_no_reg_write(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value)
 {
 }
 
@@ -55,7 +56,7 @@ static void no_reg_flush(void *dev_priv)
 {
 }
 
-static int no_vectors(void *dev_priv)
+static int backend_no_vectors(void *dev_priv)
 {
 	return 0;
 }
@@ -70,33 +71,33 @@ static bool no_irq_rearm(void *dev_priv)
 	return false;
 }
 
-static void no_faults(void *dev_priv)
+static void backend_no_faults(void *dev_priv)
 {
 }
 
-static void no_stop(void *dev_priv)
+static void backend_no_stop(void *dev_priv)
 {
 }
 
 const struct backend_ops backend_defaults = {
 	.name = "none",
-	.map = no_map,
-	.unmap = no_unmap,
-	.publish = no_publish,
-	.invalidate = no_invalidate,
-	.invalidate_all = no_invalidate_all,
-	.invalidate_some = no_invalidate_some,
+	.map = backend_no_map,
+	.unmap = backend_no_unmap,
+	.publish = backend_no_publish,
+	.invalidate = backend_no_invalidate,
+	.invalidate_all = backend_no_invalidate_all,
+	.invalidate_some = backend_no_invalidate_some,
 	.unmap_partial = backend_no_unmap_partial,
-	.count = no_count,
-	.clear = no_clear,
-	.reg_read = no_reg_read,
-	.reg_write = no_reg_write,
+	.count = backend_no_count,
+	.clear = backend_no_clear,
+	.reg_read = backend_no_reg_read,
+	.reg_write = backend_no_reg_write,
 	.reg_flush = no_reg_flush,
-	.irq_vectors = no_vectors,
+	.irq_vectors = backend_no_vectors,
 	.irq_setup = no_irq_setup,
 	.irq_rearm = no_irq_rearm,
-	.collect_faults = no_faults,
-	.stop = no_stop,
+	.collect_faults = backend_no_faults,
+	.stop = backend_no_stop,
 };
 
 #define COMPLETE(op) (ops->op = ops->op ? ops->op : backend_defaults.op)

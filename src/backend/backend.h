@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A back end carries translations to a device and registers from it. Every operation has a default
- * (backend_defaults), so no caller tests for NULL: what a back end cannot do answers -EOPNOTSUPP,
- * reads all ones, or does nothing, as its comment says.
+ * A back end carries translations to a device and register accesses from it. Every operation has a
+ * default (backend_defaults), so no caller tests for NULL. An operation that a back end does not
+ * support fails with -EOPNOTSUPP, reads all ones or does nothing, as its comment says.
  */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
@@ -17,53 +17,57 @@ struct ports;
 /* One address space of a back end. */
 struct backend_space {
 	const struct backend_ops *ops;
-	struct pt *pt;	   /* its page table, where the library keeps one */
-	struct pt *direct; /* the same where a stored entry is seen at once; NULL: map by `ops` */
-	struct ports
-		*ports; /* where simulated accesses enter; NULL: they do not, invalidate by `ops` */
-	bool by_range;	/* what carries the translations has to hear of each range: see publish */
+	struct pt *pt;	   /* the library's page table of the space; NULL: there is none */
+	struct pt *direct; /* `pt` if stored entries take effect at once, else NULL */
+	/* The ports of simulated accesses; NULL: there are none, invalidate by `ops`. */
+	struct ports *ports;
+	bool by_range; /* the back end needs each range of mappings: see publish */
 	void *priv;
 };
 
-/* What an address space cost so far, where the kernel carries it; else 0. */
+/* The costs of an address space that the kernel carries; all 0 in other spaces. */
 struct backend_counts {
 	u64 maps, unmaps; /* calls */
-	u64 refused;	  /* unmaps that the kernel did otherwise than asked */
-	u64 left;	  /* mappings that it still takes, at least */
+	u64 refused;	  /* unmaps that the kernel refused or did in part only */
+	u64 left;	  /* lower bound of the mappings that the kernel still accepts */
 };
 
 struct backend_ops {
 	const char *name;
-	/* [iova, iova + size) to pa, granule-aligned; flags of pt.h. 0, -ENOMEM, -EEXIST, -EINVAL.
+	/*
+	 * Maps [iova, iova + size) to pa. All are granule-aligned; the flags are those of pt.h.
+	 * Returns 0, -ENOMEM, -EEXIST or -EINVAL.
 	 */
 	int (*map)(struct backend_space *s, iova_t iova, phys_t pa, u64 size, u64 flags);
-	/* Takes away what is mapped there; the bytes that were. Cannot fail. */
+	/* Removes the mappings of the range. Returns the bytes that were mapped. Cannot fail. */
 	u64 (*unmap)(struct backend_space *s, iova_t iova, u64 size);
 	/*
-	 * The library stored entries in this range by itself, where nothing was: the device sees
-	 * them from now on. 0; -errno and a sentence: it sees none of them, the caller takes them
-	 * away again. By default nothing.
+	 * The library has stored entries in this range, which was empty, and the device may use
+	 * them from now on. Returns 0, or -errno with an error message: then the device can use
+	 * none of them, and the caller removes them. The default does nothing.
 	 */
 	int (*publish)(struct backend_space *s, iova_t iova, u64 size);
 	/*
-	 * After unmap: no access that still runs or begins later uses the old translations. Where
-	 * by_range, what was mapped in the range began and ended in it, and comes here exactly
-	 * once.
+	 * Called after unmap: when it returns, no access that still runs or begins later uses the
+	 * old translations. Under by_range every mapping of the range begins and ends in it, and
+	 * each is passed exactly once.
 	 */
 	void (*invalidate)(struct backend_space *s, iova_t iova, u64 size);
-	void (*invalidate_all)(struct backend_space *s); /* by_range: nothing */
-	/* by_range: the same for a range of which only `mapped` bytes were; it may hold many
-	 * mappings. */
+	void (*invalidate_all)(struct backend_space *s); /* under by_range it does nothing */
+	/*
+	 * For by_range: invalidates a range of which only `mapped` bytes were mapped. The range may
+	 * hold many mappings.
+	 */
 	void (*invalidate_some)(struct backend_space *s, iova_t iova, u64 size, u64 mapped);
 	/*
-	 * by_range: takes the entries of [iova, iova + size) out of the page table and cuts the
-	 * device off from them. They may be parts of what was published as one piece (up to a leaf
-	 * with PT_LAST): the rest of it stays mapped, but is away for a moment. The bytes that
-	 * were. Cannot fail.
+	 * For by_range: removes the entries of [iova, iova + size) from the page table and revokes
+	 * the device's access to them. They may be parts of what was published as one piece (a
+	 * piece ends at a leaf with PT_LAST). The rest of the piece stays mapped, but the device
+	 * cannot reach it for a moment. Returns the bytes that were mapped. Cannot fail.
 	 */
 	u64 (*unmap_partial)(struct backend_space *s, iova_t iova, u64 size);
 	void (*count)(struct backend_space *s, struct backend_counts *out);
-	/* The address space goes: whatever is still mapped in it is not any more. */
+	/* The address space is destroyed: removes everything that is still mapped in it. */
 	void (*clear)(struct backend_space *s);
 	/* Registers and interrupts of one device. */
 	u64 (*reg_read)(void *dev_priv, int bar, u64 offset, unsigned int size);
@@ -82,7 +86,7 @@ struct backend_ops {
 	 * signals the line again by itself returns false.
 	 */
 	bool (*irq_rearm)(void *dev_priv);
-	/* Brings faults that the device's IOMMU recorded to device_fault(). */
+	/* Passes the faults that the device's IOMMU recorded to device_fault(). */
 	void (*collect_faults)(void *dev_priv);
 	/* Stops the device's DMA and interrupts; none runs after it returns. */
 	void (*stop)(void *dev_priv);
@@ -90,7 +94,7 @@ struct backend_ops {
 
 extern const struct backend_ops backend_defaults, backend_sim;
 
-/* Fills what is NULL in `ops` from the defaults. */
+/* Sets the operations that are NULL in `ops` to their defaults. */
 void backend_complete(struct backend_ops *ops);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The simulated IOMMU: the library's page table, walked by simulated accesses. */
+/* The simulated IOMMU. Simulated accesses walk the library's page table. */
 #include "backend/backend.h"
 #include "base/error.h"
 #include "iotlb/port.h"

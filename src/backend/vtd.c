@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Taking the unit over and giving it up, its tables, its fault records. Invalidation is in
+ * Takes over a VT-d unit and releases it, and reads its fault records. Invalidation is in
  * vtd_queue.c.
  *
- * Stores four pages of RAM: the root table, the context table of bus 0, the invalidation queue, and
- * a page whose first word the unit writes when it has carried out a wait. What a register says is
- * checked: an offset of the IOTLB or fault registers beyond the register page means that there is
- * no such unit.
+ * The driver stores four pages of RAM: the root table, the context table of bus 0, the invalidation
+ * queue, and a page whose first word the unit writes when it has executed a wait descriptor. The
+ * values of registers are checked: if the offset of the IOTLB registers or of the fault registers
+ * is beyond the register page, vtd_create() fails with ENODEV.
  */
 #include "backend/vtd.h"
 #include "backend/vtd_private.h"
@@ -19,7 +19,7 @@
 
 #define REGISTERS_END  0x10000u
 #define ANSWER_NS      NS_PER_S
-#define FAULTS_AT_ONCE 1024 /* a unit that never stops reporting must not hold a thread */
+#define FAULTS_AT_ONCE 1024 /* a unit that reports without end must not block a thread */
 
 u64 vtd_read(const struct vtd *v, u32 offset, unsigned int size)
 {
@@ -43,7 +43,7 @@ bool vtd_until(const struct vtd *v, u32 offset, unsigned int size, u64 mask, u64
 	return true;
 }
 
-/* Gives a command of GCMD and waits until GSTS has it (`on`: set). */
+/* Writes a command to GCMD and waits until GSTS shows it (`on`: set, else cleared). */
 static int vtd_command(struct vtd *v, u32 bit, bool on, const char *what)
 {
 	u32 kept = (u32)vtd_read(v, VTD_GSTS, 4) & GSTS_KEPT;
@@ -51,22 +51,24 @@ static int vtd_command(struct vtd *v, u32 bit, bool on, const char *what)
 	vtd_write(v, VTD_GCMD, 4, on ? kept | bit : kept & ~bit);
 	if (vtd_until(v, VTD_GSTS, 4, bit, on ? bit : 0))
 		return 0;
-	return error_set(EIO, "VT-d does not answer the command to %s", what);
+	return error_set(EIO, "the VT-d unit did not complete the command to %s within a second",
+			 what);
 }
 
-static int read_limits(struct vtd *v, const struct vtd_config *config)
+static int vtd_read_limits(struct vtd *v, const struct vtd_config *config)
 {
 	u64 cap = vtd_read(v, VTD_CAP, 8), ecap = vtd_read(v, VTD_ECAP, 8);
 
 	if (!cap || cap == ~0ull || (u32)vtd_read(v, VTD_VER, 4) == ~0u)
-		return error_set(ENODEV, "there is no VT-d at its address");
+		return error_set(ENODEV, "no VT-d unit responds at its register address");
 	if (ECAP_IRO(ecap) + 16 > REGISTERS_END || CAP_FRO(cap) + 16 * CAP_NFR(cap) > REGISTERS_END)
 		return error_set(ENODEV,
-				 "VT-d's capability registers contradict themselves: %#llx, %#llx",
+				 "VT-d's capability registers contradict each other: %#llx, %#llx",
 				 (unsigned long long)cap, (unsigned long long)ecap);
 	v->limits.iova_bits = cap & CAP_SAGAW_48 ? 48 : 39;
 	if (!(cap & (CAP_SAGAW_48 | CAP_SAGAW_39)) || CAP_MGAW(cap) < 32)
-		return error_set(ENOTSUP, "this VT-d walks tables of neither 4 nor 3 levels");
+		return error_set(ENOTSUP,
+				 "this VT-d unit supports page tables of neither 4 nor 3 levels");
 	if (CAP_MGAW(cap) < v->limits.iova_bits)
 		v->limits.iova_bits = CAP_MGAW(cap);
 	v->four_levels = cap & CAP_SAGAW_48;
@@ -83,21 +85,21 @@ static int read_limits(struct vtd *v, const struct vtd_config *config)
 	return 0;
 }
 
-static struct page *take_page(void)
+static struct page *vtd_page_alloc(void)
 {
 	return page_alloc(__GFP_INTERNAL | __GFP_ZERO, 0, ~0ull);
 }
 
-static void give_page(struct page *page)
+static void vtd_page_free(struct page *page)
 {
 	if (page)
 		page_free(page, 0);
 }
 
-static int take_pages(struct vtd *v)
+static int vtd_alloc_tables(struct vtd *v)
 {
 	for (unsigned int i = 0; i < VTD_PAGES; i++) {
-		v->page[i] = take_page();
+		v->page[i] = vtd_page_alloc();
 		if (!v->page[i])
 			return error_set(ENOMEM,
 					 "no memory for VT-d's tables: close a device or give the "
@@ -111,7 +113,7 @@ static int take_pages(struct vtd *v)
 	return 0;
 }
 
-/* The unit in the state that follows reset: everything off. Firmware may have left it on. */
+/* Switches the unit off, as it is after reset. Firmware may have left it on. */
 static int vtd_quiesce(struct vtd *v)
 {
 	u32 status = (u32)vtd_read(v, VTD_GSTS, 4);
@@ -146,7 +148,7 @@ static int vtd_start(struct vtd *v)
 static void vtd_free_parts(struct vtd *v)
 {
 	for (unsigned int i = 0; i < VTD_PAGES; i++)
-		give_page(v->page[i]);
+		vtd_page_free(v->page[i]);
 	pthread_mutex_destroy(&v->lock);
 	alloc_free(v);
 }
@@ -160,9 +162,9 @@ struct vtd *vtd_create(const struct vtd_io *io, const struct vtd_config *config)
 		return NULL;
 	v->io = *io;
 	pthread_mutex_init(&v->lock, NULL);
-	err = read_limits(v, config);
+	err = vtd_read_limits(v, config);
 	if (!err)
-		err = take_pages(v);
+		err = vtd_alloc_tables(v);
 	if (!err)
 		err = vtd_quiesce(v);
 	if (!err)
@@ -180,7 +182,7 @@ void vtd_destroy(struct vtd *v)
 	if (!v)
 		return;
 	if (v->root && !v->io.gone(v->io.priv) && vtd_quiesce(v))
-		v->io.give_up(v->io.priv); /* it may still be reading the tables */
+		v->io.give_up(v->io.priv); /* it may still read the tables */
 	vtd_free_parts(v);
 }
 
@@ -190,15 +192,15 @@ const struct vtd_limits *vtd_limits(const struct vtd *v)
 }
 
 /*
- * Three levels begin where four have their first entry, whose table never goes: who opens a device
- * keeps a page mapped below 2^39 for as long as it is open.
+ * A table of three levels is the one that the first entry of the root of four levels refers to.
+ * That table is never freed: every open device keeps a page mapped below 2^39.
  */
 int vtd_attach(struct vtd *v, u16 source, const struct pt *pt)
 {
 	u64 table = phys_of(pt->root).v, *entry = &v->context[2 * (source & 0xff)];
 
 	if (source >> 8)
-		return error_set(ENOTSUP, "VT-d: only functions of bus 0 are served");
+		return error_set(ENOTSUP, "VT-d: only functions on bus 0 are supported");
 	if (!v->four_levels) {
 		u64 first = read_acquire(&pt->root[0]);
 
@@ -208,13 +210,12 @@ int vtd_attach(struct vtd *v, u16 source, const struct pt *pt)
 	}
 	write_once(&entry[1],
 		   (v->four_levels ? CONTEXT_AW_48 : CONTEXT_AW_39) | CONTEXT_DID(VTD_DOMAIN));
-	write_release(&entry[0],
-		      table | ENTRY_PRESENT); /* translation type 0: by the second stage */
+	write_release(&entry[0], table | ENTRY_PRESENT); /* translation type 0: second stage only */
 	return vtd_forget_contexts(v);
 }
 
-/* One record; false: there is none in it. */
-static bool take_fault(const struct vtd *v, u32 at, struct vtd_fault *f)
+/* Reads one fault record and clears it. False: the record is empty. */
+static bool vtd_take_fault(const struct vtd *v, u32 at, struct vtd_fault *f)
 {
 	u64 high = vtd_read(v, at + 8, 8), low;
 
@@ -243,7 +244,7 @@ int vtd_faults(struct vtd *v, void (*fn)(void *arg, const struct vtd_fault *f), 
 	if (!(status & (FSTS_PENDING | FSTS_OVERFLOW)))
 		return 0;
 	index = FSTS_RECORD(status) % v->n_faults;
-	while (n < FAULTS_AT_ONCE && take_fault(v, v->faults + 16 * index, &f)) {
+	while (n < FAULTS_AT_ONCE && vtd_take_fault(v, v->faults + 16 * index, &f)) {
 		fn(arg, &f);
 		index = (index + 1) % v->n_faults;
 		n++;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Invalidation. By the queue: a thread puts its descriptor and a wait descriptor into the ring
- * together, under `lock`, tells the unit the new tail and, without the lock, looks at the word that
- * the unit writes when it comes to the wait. Waits are numbered and are carried out in order, so a
- * number not below one's own means done; the numbers wrap after 2^32, so they are compared by their
- * difference.
+ * Invalidation. With a queue, a thread puts its descriptor and a wait descriptor into the ring
+ * together, writes the new tail to the unit, all under `lock`, and then polls, without the lock,
+ * the word that the unit writes when it executes the wait. Waits are numbered and executed in
+ * order, so a thread's wait is done once the number in the word is not below its own. The numbers
+ * wrap after 2^32, so they are compared by their difference.
  *
- * The ring cannot overflow: each wait stands for two slots, and a thread that would make more than
- * half of the slots outstanding waits first.
+ * The ring cannot overflow: each wait stands for at most three slots, and at most OUTSTANDING_MAX
+ * waits are outstanding. A thread that would exceed that waits first.
  *
- * A unit that does not answer for a second is given up, which ends all its DMA; then the old
- * translations reach nothing, as the caller was promised.
+ * A unit that does not respond for a second is ended, which ends all its DMA. The old translations
+ * then give access to nothing, as the caller was promised.
  */
 #include "backend/vtd_private.h"
 #include "base/clock.h"
@@ -19,29 +19,30 @@
 #include <sched.h>
 #include <time.h>
 
-#define OUTSTANDING_MAX (VTD_QUEUE_SLOTS / 4) /* waits; each has two slots */
+/* Waits; an invalidation takes two slots, that of the contexts three. */
+#define OUTSTANDING_MAX (VTD_QUEUE_SLOTS / 4)
 #define SPINS		200
 #define YIELDS		2000
 
-/* What to forget: pages [page, page + 2^mask), the whole domain, or every context. */
-struct request {
+/* What to invalidate: pages [page, page + 2^mask), the whole domain, or every context. */
+struct vtd_request {
 	enum { BY_PAGE, BY_DOMAIN, CONTEXTS } kind;
 	u64 page;
 	unsigned int mask;
 };
 
-static bool is_done(const struct vtd *v, u32 number)
+static bool vtd_is_done(const struct vtd *v, u32 number)
 {
 	return (s32)(read_acquire(v->done) - number) >= 0;
 }
 
-/* False: the unit is gone, by itself or since it did not answer. */
-static bool wait_done(struct vtd *v, u32 number)
+/* False: the unit has ended, or was ended here because it did not respond. */
+static bool vtd_wait_done(struct vtd *v, u32 number)
 {
 	const struct timespec pause = {.tv_nsec = 50000};
 	u64 began = 0;
 
-	for (u32 i = 0; !is_done(v, number); i++) {
+	for (u32 i = 0; !vtd_is_done(v, number); i++) {
 		if (i < SPINS) {
 			cpu_relax();
 			continue;
@@ -51,9 +52,12 @@ static bool wait_done(struct vtd *v, u32 number)
 		if (v->io.gone(v->io.priv))
 			return false;
 		if (clock_ns() - began > NS_PER_S) {
-			/* a unit that answers now has come as far as this request, or never will */
+			/*
+			 * the read synchronizes with the unit: it has reached this request now, or
+			 * it never will
+			 */
 			vtd_read(v, VTD_GSTS, 4);
-			if (is_done(v, number))
+			if (vtd_is_done(v, number))
 				break;
 			v->io.give_up(v->io.priv);
 			return false;
@@ -75,7 +79,7 @@ static void vtd_queue_put(struct vtd *v, u64 low, u64 high)
 	v->tail = (v->tail + 1) % VTD_QUEUE_SLOTS;
 }
 
-static void put_request(struct vtd *v, const struct request *r)
+static void vtd_put_request(struct vtd *v, const struct vtd_request *r)
 {
 	u64 iotlb = INV_IOTLB | v->drain | INV_DID(VTD_DOMAIN);
 
@@ -93,27 +97,27 @@ static void put_request(struct vtd *v, const struct request *r)
 	}
 }
 
-static int queue_run(struct vtd *v, const struct request *r)
+static int vtd_run_by_queue(struct vtd *v, const struct vtd_request *r)
 {
 	u32 number;
 	bool ok;
 
 	pthread_mutex_lock(&v->lock);
 	ok = v->waits - read_acquire(v->done) < OUTSTANDING_MAX ||
-	     wait_done(v, v->waits - OUTSTANDING_MAX + 1);
+	     vtd_wait_done(v, v->waits - OUTSTANDING_MAX + 1);
 	number = ++v->waits;
 	if (ok) {
-		put_request(v, r);
+		vtd_put_request(v, r);
 		vtd_queue_put(v, INV_WAIT | INV_WAIT_WRITE | INV_WAIT_DATA(number),
 			      phys_of(v->done).v);
 		vtd_write(v, VTD_IQT, 8, (u64)v->tail << 4);
 	}
 	pthread_mutex_unlock(&v->lock);
-	return ok && wait_done(v, number) ? 0 : -EIO;
+	return ok && vtd_wait_done(v, number) ? 0 : -EIO;
 }
 
-/* The other form, by registers: one at a time, and each waits for its end. */
-static int registers_run(struct vtd *v, const struct request *r)
+/* Invalidates by registers: one request at a time, each waits for its completion. */
+static int vtd_run_by_registers(struct vtd *v, const struct vtd_request *r)
 {
 	u64 drain = (v->drain & INV_DR ? IOTLB_DR : 0) | (v->drain & INV_DW ? IOTLB_DW : 0);
 	bool ok = true;
@@ -130,7 +134,9 @@ static int registers_run(struct vtd *v, const struct request *r)
 	if (ok) {
 		if (r->kind == BY_PAGE)
 			vtd_write(v, v->iotlb, 8, r->page << PAGE_BITS | r->mask);
-		/* contexts come before there is more than one domain, so the domain is everything
+		/*
+		 * contexts are invalidated before any other domain exists, so the domain is
+		 * everything
 		 */
 		vtd_write(v, v->iotlb + 8, 8,
 			  IOTLB_IVT | drain | IOTLB_DID(VTD_DOMAIN) |
@@ -143,17 +149,20 @@ static int registers_run(struct vtd *v, const struct request *r)
 	return ok ? 0 : -EIO;
 }
 
-static int vtd_queue_run(struct vtd *v, const struct request *r)
+static int vtd_request_run(struct vtd *v, const struct vtd_request *r)
 {
 	__atomic_fetch_add(&v->count, 1, __ATOMIC_RELAXED);
-	return v->queued ? queue_run(v, r) : registers_run(v, r);
+	return v->queued ? vtd_run_by_queue(v, r) : vtd_run_by_registers(v, r);
 }
 
 int vtd_forget_contexts(struct vtd *v)
 {
-	const struct request r = {.kind = CONTEXTS};
+	const struct vtd_request r = {.kind = CONTEXTS};
 
-	return vtd_queue_run(v, &r) ? error_set(EIO, "VT-d does not carry out an invalidation") : 0;
+	return vtd_request_run(v, &r)
+		       ? error_set(EIO,
+				   "the VT-d unit did not complete an invalidation within a second")
+		       : 0;
 }
 
 u64 vtd_invalidations(const struct vtd *v)
@@ -161,37 +170,39 @@ u64 vtd_invalidations(const struct vtd *v)
 	return read_once(&v->count);
 }
 
-/* One request for the range: the smallest aligned power of two of pages that covers it. */
-static struct request vtd_request_covering(const struct vtd *v, u64 page, u64 pages)
+/* Returns one request for the range: the smallest aligned power of two of pages that covers it. */
+static struct vtd_request vtd_request_covering(const struct vtd *v, u64 page, u64 pages)
 {
 	unsigned int mask = log2_ceil(pages);
 
 	while (page >> mask != (page + pages - 1) >> mask)
 		mask++;
 	if (!v->by_page || mask > v->mask_max)
-		return (struct request){.kind = BY_DOMAIN};
-	return (struct request){.kind = BY_PAGE, .page = page >> mask << mask, .mask = mask};
+		return (struct vtd_request){.kind = BY_DOMAIN};
+	return (struct vtd_request){.kind = BY_PAGE, .page = page >> mask << mask, .mask = mask};
 }
 
 static void vtd_invalidate(struct backend_space *s, iova_t iova, u64 size)
 {
 	struct vtd *v = s->priv;
-	struct request r =
+	struct vtd_request r =
 		vtd_request_covering(v, iova.v >> PAGE_BITS, max_u64(size >> PAGE_BITS, 1));
 
-	full_fence(); /* the cleared entries are in memory before the unit is told */
-	vtd_queue_run(v, &r);
+	full_fence(); /* the cleared entries must be in memory before the unit reads the request */
+	vtd_request_run(v, &r);
 }
 
 static void vtd_invalidate_all(struct backend_space *s)
 {
-	const struct request r = {.kind = BY_DOMAIN};
+	const struct vtd_request r = {.kind = BY_DOMAIN};
 
 	full_fence();
-	vtd_queue_run(s->priv, &r);
+	vtd_request_run(s->priv, &r);
 }
 
-/* Entries that become present are seen at once, but where the unit says that it remembers absence.
+/*
+ * The unit uses entries that become present at once, unless it caches absent ones
+ * (vtd_limits.flush_after_map).
  */
 static int vtd_publish(struct backend_space *s, iova_t iova, u64 size)
 {

@@ -36,19 +36,18 @@
 #define ECAP_QI	    (1ull << 1)
 #define ECAP_IRO(e) (((u32)((e) >> 8) & 0x3ff) * 16)
 
-/* The same bits in GSTS say that it is so. */
+/* The same bits of GSTS show the state. */
 #define GCMD_TE	  (1u << 31)
 #define GCMD_SRTP (1u << 30)
 #define GCMD_WBF  (1u << 27)
 #define GCMD_QIE  (1u << 26)
-#define GSTS_KEPT                                                                                  \
-	0x96ffffffu /* what a write of GCMD must repeat: all but the one-shot commands             \
-		     */
+/* The bits that a write of GCMD must repeat: all but the one-shot commands. */
+#define GSTS_KEPT 0x96ffffffu
 
 #define CCMD_ICC    (1ull << 63)
 #define CCMD_GLOBAL (1ull << 61)
 
-/* The IOTLB registers: the address at IRO, the command 8 further. */
+/* The IOTLB registers: the address register is at IRO, the command register 8 bytes above it. */
 #define IOTLB_IVT	(1ull << 63)
 #define IOTLB_BY_DOMAIN (2ull << 60)
 #define IOTLB_BY_PAGE	(3ull << 60)
@@ -56,7 +55,7 @@
 #define IOTLB_DW	(1ull << 48)
 #define IOTLB_DID(d)	((u64)(d) << 32)
 
-/* Descriptors of the queue: 128 bits. */
+/* Descriptors of the queue have 128 bits. */
 #define INV_CONTEXT	 0x1ull
 #define INV_IOTLB	 0x2ull
 #define INV_WAIT	 0x5ull
@@ -76,7 +75,7 @@
 
 #define FECTL_MASK (1u << 31)
 
-/* A fault record: 16 bytes, of which the upper 8 have: */
+/* A fault record has 16 bytes. These are the fields of the upper 8. */
 #define FRCD_FAULT     (1ull << 63)
 #define FRCD_READ      (1ull << 62)
 #define FRCD_REASON(h) ((u8)((h) >> 32))

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interrupts. A message-signalled interrupt is a write of 4 bytes to an address that the operating
- * system chose. Ours is a word of RAM for each vector, mapped for the device like any other memory;
- * the keeper looks at these words, takes what is there by an exchange, and adds to the eventfd. Two
- * messages of a vector between two looks are one interrupt, as they may be in any system.
+ * system chooses. The library uses a word of RAM for each vector, mapped for the device like any
+ * other memory. The keeper reads these words, clears them by an exchange, and adds to the eventfd.
+ * Two messages of one vector between two scans are one interrupt, as in any system.
  *
- * How often it looks depends on when the driver last touched a register: most interrupts answer
- * that. A driver who has done nothing for long may hear of an interrupt some milliseconds late.
+ * The scan interval depends on when the driver last accessed a register, since most interrupts
+ * follow such an access. If the driver has been idle for long, an interrupt may be delivered some
+ * milliseconds late.
  *
- * A device with no messages has a line: the interrupt controller's inputs are intercepted, and QEMU
- * says when one is raised or lowered, before it answers the request that did it. The line is a
- * level (domain/interrupt.c). It is one for all devices of the machine, so that a device that was
- * added by arg= makes the handler run, too.
+ * A device without messages has a line: the inputs of the interrupt controller are intercepted, and
+ * QEMU reports when one is raised.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -21,16 +20,17 @@
 #include <linux/mm.h>
 #include <unistd.h>
 
-#define NO_ADDRESS_ABOVE 0xffffffffull /* MSI may have 32 bits only */
-#define MESSAGE_AT	 0x10000ull    /* its device address: away from what is given out first */
-#define MSI_ENABLE	 (1u << 16)
-#define MSI_64BIT	 (1u << 23)
-#define MSIX_ENABLE	 (1u << 31)
-#define MSIX_MASK_ALL	 (1u << 30)
-#define MESSAGE		 0x4d53u /* not 0 in 16 bits */
-#define PIN_PCI_FIRST	 16	 /* of the interrupt controller: the lines of PCI */
-#define PIN_LAST	 63
-#define SETTLE_MS	 20
+#define NO_ADDRESS_ABOVE 0xffffffffull /* an MSI address may have 32 bits only */
+/* The device address of the page of messages, far from those that the allocator hands out first. */
+#define MESSAGE_AT    0x10000ull
+#define MSI_ENABLE    (1u << 16)
+#define MSI_64BIT     (1u << 23)
+#define MSIX_ENABLE   (1u << 31)
+#define MSIX_MASK_ALL (1u << 30)
+#define MESSAGE	      0x4d53u /* the message's data must not be 0 in its low 16 bits */
+#define PIN_PCI_FIRST 16      /* the first input of the interrupt controller that belongs to PCI */
+#define PIN_LAST      63
+#define SETTLE_MS     20
 
 int irq_take_page(struct qemu *q)
 {
@@ -49,8 +49,8 @@ void irq_release(struct qemu *q)
 }
 
 /*
- * Gives the page a device address, for good: it goes with the domain. Nothing else has an address
- * yet, and a device that runs past its buffers must not meet it.
+ * Maps the page at a device address until the domain is destroyed. Nothing else is mapped yet. A
+ * device that overruns its buffers must not reach the page.
  */
 int qemu_irq_connect(struct qemu *q)
 {
@@ -70,7 +70,7 @@ int qemu_irq_connect(struct qemu *q)
 }
 
 /* The first n messages of the table are unmasked, the others masked. */
-static void point_msix(struct qemu *q, unsigned int n)
+static void irq_point_msix(struct qemu *q, unsigned int n)
 {
 	struct function *f = &q->fn;
 	u64 table = f->bar[f->table.bar].addr + f->table.offset;
@@ -90,8 +90,10 @@ static void point_msix(struct qemu *q, unsigned int n)
 		  (pci_read(q, DEVICE_SLOT, f->msix) & ~MSIX_MASK_ALL) | MSIX_ENABLE);
 }
 
-/* One message: more of them differ in the data only, and would meet in one word. */
-static void point_msi(struct qemu *q)
+/*
+ * One message only: several would differ only in their data, and would be written to the same word.
+ */
+static void irq_point_msi(struct qemu *q)
 {
 	unsigned int at = q->fn.msi;
 	u32 head = pci_read(q, DEVICE_SLOT, at);
@@ -182,9 +184,9 @@ int qemu_irq_setup(struct qemu *q, enum dmamap_irq_kind kind, unsigned int vecto
 		return machine_error(q);
 	device_irq_begin(q->dev, kind, n);
 	if (kind == DMAMAP_IRQ_MSIX)
-		point_msix(q, n);
+		irq_point_msix(q, n);
 	else if (kind == DMAMAP_IRQ_MSI)
-		point_msi(q);
+		irq_point_msi(q);
 	__atomic_store_n(&q->irq_way, kind == DMAMAP_IRQ_INTX ? IRQ_LINE : IRQ_MESSAGES,
 			 __ATOMIC_RELEASE);
 	if (kind == DMAMAP_IRQ_INTX)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of one QEMU. A thread of the library's, the keeper, starts it, looks after it and waits
- * for its end; since QEMU dies with the thread that started it, none stays behind however this
- * process ends. The keeper also passes on interrupts, drains answers that nobody waits for, and
- * looks for faults.
+ * Starts, supervises and ends one QEMU process. A thread of the library, the keeper, starts QEMU,
+ * supervises it and waits for its end. The kernel kills QEMU when the thread that started it ends,
+ * so no QEMU remains however this process ends. The keeper also forwards interrupts, reads
+ * responses that no thread waits for, and collects faults.
  *
- * Whoever finds that QEMU hangs or is gone says so to qtest (qtest_end), which closes the socket;
- * the keeper sees that, kills what may be left, waits for it, writes down why, and says DEAD. Only
- * DEAD means that no DMA happens any more.
+ * A thread that finds that QEMU hangs or has ended reports it by qtest_end(), which closes the
+ * socket. The keeper detects the closed socket, kills the process if it still runs, waits for it,
+ * stores the reason and sets the state to DEAD. Only after DEAD is it certain that no DMA happens
+ * any more.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -27,11 +28,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READY_MS 15000		   /* from its start to its first answer, on a busy machine */
-#define LOOK_NS	 (200 * NS_PER_MS) /* the keeper looks after answers and faults so often */
-#define PING_NS                                                                                    \
-	(10 * NS_PER_S)	   /* and asks whether QEMU lives, so long after the driver's last access */
-#define STOP_MS	      1000 /* for an orderly end */
+#define READY_MS 15000 /* from the start of QEMU to its first response, on a busy machine */
+/* The interval at which the keeper reads responses and collects faults. */
+#define CHECK_NS (200 * NS_PER_MS)
+/* For this long after the driver's last access the keeper also checks that QEMU responds. */
+#define PING_NS	      (10 * NS_PER_S)
+#define STOP_MS	      1000 /* time for an orderly end */
 #define FIRMWARE      65536
 #define VERSION_LEAST 702 /* major * 100 + minor */
 
@@ -48,7 +50,7 @@ static void machine_set_state(struct qemu *q, enum machine_state state)
 	pthread_mutex_unlock(&q->lock);
 }
 
-static void wait_dead(struct qemu *q)
+static void machine_wait_dead(struct qemu *q)
 {
 	pthread_mutex_lock(&q->lock);
 	while (q->state != MACHINE_DEAD)
@@ -59,41 +61,45 @@ static void wait_dead(struct qemu *q)
 void machine_give_up(struct qemu *q, enum qtest_state why)
 {
 	qtest_end(&q->qtest, why);
-	wait_dead(q);
+	machine_wait_dead(q);
 }
 
 int machine_error(struct qemu *q)
 {
 	if (qtest_state(&q->qtest) != QTEST_ALIVE)
-		wait_dead(q);
+		machine_wait_dead(q);
 	return error_set(EIO, "%s: %s", q->dev->name, q->reason);
 }
 
-/* Why it is dead, in words. */
-static void write_reason(struct qemu *q, enum qtest_state why)
+/* Stores the reason why QEMU ended as an error message. */
+static void machine_write_reason(struct qemu *q, enum qtest_state why)
 {
 	char how[96], words[REASON_MAX - 128];
 	int code = q->process.how, status = q->process.status;
 
-	/* a device that QEMU has no more patience with is named, then come all registers of the
-	 * processor */
+	/*
+	 * the message about a fatal error of a device comes first; the processor's registers, which
+	 * follow it, are left out
+	 */
 	process_last_words(&q->process, words, sizeof(words), "CPU #");
 	if (why == QTEST_HUNG)
 		snprintf(how, sizeof(how), "QEMU did not answer for too long and was killed");
 	else if (why == QTEST_BROKEN)
-		snprintf(how, sizeof(how), "QEMU did not speak its test protocol and was killed");
+		snprintf(how, sizeof(how), "QEMU broke its test protocol and was killed");
 	else if (!code)
-		snprintf(how, sizeof(how), "QEMU ended, and this program took its status");
+		snprintf(how, sizeof(how),
+			 "QEMU ended; its status is unknown, since the program reaped the process "
+			 "itself");
 	else if (code != CLD_EXITED)
 		snprintf(how, sizeof(how), "QEMU was killed by signal %d", status);
 	else
 		snprintf(how, sizeof(how), "QEMU ended with status %d", status);
-	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last words: " : "",
+	snprintf(q->reason, sizeof(q->reason), "%s%s%s", how, *words ? "; its last output: " : "",
 		 words);
 }
 
-/* Nothing more is to come: ends it, in order first where that was asked for. */
-static void end_process(struct qemu *q)
+/* Ends the process, in an orderly way first if it was stopped on request. */
+static void machine_end_process(struct qemu *q)
 {
 	struct pollfd p[2] = {{.fd = q->qtest.fd}, {.fd = q->process.words_fd, .events = POLLIN}};
 	enum qtest_state why = qtest_state(&q->qtest);
@@ -111,15 +117,15 @@ static void end_process(struct qemu *q)
 		qtest_end(&q->qtest, QTEST_CLOSED);
 	}
 	process_listen(&q->process);
-	/* one that closed the socket by itself is on its way out, with a status worth telling */
+	/* a QEMU that closed the socket itself is ending, and its status is worth reporting */
 	if (why == QTEST_ALIVE || why == QTEST_CLOSED)
 		process_wait(&q->process, 200);
 	process_signal(&q->process, SIGKILL);
 	process_reap(&q->process);
-	write_reason(q, why);
+	machine_write_reason(q, why);
 }
 
-/* Sleeps until there is something to do, or it is time to look. */
+/* Sleeps until there is something to do or until the next scan is due. */
 static void keeper_sleep(struct qemu *q, u64 ns)
 {
 	bool line = read_once(&q->irq_way) == IRQ_LINE;
@@ -137,7 +143,7 @@ static void keeper_sleep(struct qemu *q, u64 ns)
 	ppoll(p, 3, &t, NULL);
 	write_once(&q->napping, 0);
 	if (p[2].revents & POLLIN && read(q->wake_fd, &count, sizeof(count)) < 0)
-		return; /* somebody else's wake-up is none: it is looked at anyway */
+		return; /* the eventfd was read already; the loop checks for work anyway */
 	if (p[1].revents)
 		process_listen(&q->process);
 	if (p[0].revents & POLLHUP)
@@ -146,16 +152,18 @@ static void keeper_sleep(struct qemu *q, u64 ns)
 		qtest_drain(&q->qtest);
 }
 
-/* Every LOOK_NS. A driver may be waiting for an interrupt of a QEMU that hangs, and call nothing.
+/*
+ * Called every CHECK_NS. It detects a hang also when the driver makes no calls but waits for an
+ * interrupt.
  */
-static void look_after(struct qemu *q, u64 now)
+static void keeper_check(struct qemu *q, u64 now)
 {
 	u64 active = read_once(&q->active_ns);
 
 	qtest_drain(&q->qtest);
 	if (active > q->faults_ns) {
 		q->faults_ns = now;
-		collect_faults(q);
+		qemu_collect_faults(q);
 	}
 	if (now < active + PING_NS)
 		qtest_post(&q->qtest, "inl 0xcf8");
@@ -168,16 +176,16 @@ static void keeper_loop(struct qemu *q)
 	while (qtest_state(&q->qtest) == QTEST_ALIVE && !read_acquire(&q->want_stop)) {
 		now = clock_ns();
 		irq_scan(q);
-		if (now - looked > LOOK_NS) {
+		if (now - looked > CHECK_NS) {
 			looked = now;
-			look_after(q, now);
+			keeper_check(q, now);
 		}
 		keeper_sleep(q, irq_interval_ns(q, now));
 	}
 	irq_scan(q);
 }
 
-static void close_child_fds(struct qemu *q)
+static void machine_close_child_fds(struct qemu *q)
 {
 	for (int i = 0; i < PROCESS_FDS; i++) {
 		if (q->child_fd[i] >= 0)
@@ -193,7 +201,7 @@ static void *keeper_main(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	err = process_start(&q->process, q->command.word, q->child_fd);
-	close_child_fds(q); /* so that their other ends close when QEMU does */
+	machine_close_child_fds(q); /* so that the other ends close when QEMU ends */
 	if (err) {
 		snprintf(q->reason, sizeof(q->reason), "%s", error_text());
 		q->start_error = err;
@@ -203,33 +211,37 @@ static void *keeper_main(void *arg)
 	}
 	machine_set_state(q, MACHINE_RUNNING);
 	keeper_loop(q);
-	end_process(q);
+	machine_end_process(q);
 	machine_set_state(q, MACHINE_DEAD);
 	irq_all(q);
 	return NULL;
 }
 
-/* The child's end of a socket goes to its table, ours comes back. */
-static int socket_pair(struct qemu *q, int child)
+/* Creates a socket pair. The child's end is stored in child_fd, this process's end is returned. */
+static int machine_socket_pair(struct qemu *q, int child)
 {
 	int fd[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd))
-		return error_set(errno, "no descriptors for QEMU's sockets (ulimit -n)");
+		return error_set(errno, "cannot create QEMU's sockets: the process has too many "
+					"open files (ulimit -n)");
 	fork_fd_add(fd[0]);
 	fork_fd_add(fd[1]);
 	q->child_fd[child - 3] = fd[1];
 	return fd[0];
 }
 
-/* The processor begins 16 bytes below 4 GiB: cli, hlt, and back to hlt. */
-static int make_firmware(void)
+/*
+ * Creates the firmware. The processor starts 16 bytes below 4 GiB and executes cli and hlt, and
+ * jumps back to hlt.
+ */
+static int machine_make_firmware(void)
 {
 	static const u8 code[] = {0xfa, 0xf4, 0xeb, 0xfd};
 	int fd = memfd_create("dmamap-firmware", MFD_CLOEXEC);
 
 	if (fd < 0)
-		return error_set(errno, "cannot make the firmware's file (memfd_create)");
+		return error_set(errno, "cannot create the firmware's file (memfd_create)");
 	if (ftruncate(fd, FIRMWARE) ||
 	    pwrite(fd, code, sizeof(code), FIRMWARE - 16) != (ssize_t)sizeof(code)) {
 		int err = error_set(errno, "cannot write the firmware's file: %s", strerror(errno));
@@ -240,15 +252,18 @@ static int make_firmware(void)
 	return fd;
 }
 
-/* On a busy machine QEMU may wait a second for a processor, and is as well as before. */
-static bool is_starved(void *arg)
+/*
+ * True: QEMU is ready to run but has no processor. On a busy machine that may last a second and is
+ * not a hang.
+ */
+static bool machine_is_starved(void *arg)
 {
 	return process_is_runnable(&((struct qemu *)arg)->process);
 }
 
-static int open_files(struct qemu *q)
+static int machine_open_files(struct qemu *q)
 {
-	int fd = socket_pair(q, FD_QTEST), err;
+	int fd = machine_socket_pair(q, FD_QTEST), err;
 
 	if (fd < 0)
 		return fd;
@@ -260,17 +275,17 @@ static int open_files(struct qemu *q)
 	q->have_qtest = true;
 	q->qtest.irq = irq_line;
 	q->qtest.irq_arg = q;
-	q->qtest.starved = is_starved;
+	q->qtest.starved = machine_is_starved;
 	q->qtest.starved_arg = q;
-	q->qmp_fd = socket_pair(q, FD_QMP);
+	q->qmp_fd = machine_socket_pair(q, FD_QMP);
 	if (q->qmp_fd < 0)
 		return q->qmp_fd;
 	if (options_net(&q->options)) {
-		q->net_fd = socket_pair(q, FD_NET);
+		q->net_fd = machine_socket_pair(q, FD_NET);
 		if (q->net_fd < 0)
 			return q->net_fd;
 	}
-	q->child_fd[FD_FIRMWARE - 3] = fd = make_firmware();
+	q->child_fd[FD_FIRMWARE - 3] = fd = machine_make_firmware();
 	if (fd < 0)
 		return fd;
 	q->child_fd[FD_RAM - 3] = fd = fcntl(mem.fd, F_DUPFD_CLOEXEC, 0);
@@ -279,22 +294,24 @@ static int open_files(struct qemu *q)
 		q->wake_fd = fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}
 	fork_fd_add(fd);
-	return fd < 0 ? error_set(errno, "no descriptors left for QEMU (ulimit -n)") : 0;
+	return fd < 0 ? error_set(errno, "cannot create QEMU's descriptors: the process has too "
+					 "many open files (ulimit -n)")
+		      : 0;
 }
 
-static int start_keeper(struct qemu *q)
+static int machine_start_keeper(struct qemu *q)
 {
 	sigset_t all, old;
 	int err;
 
-	/* none of the program's signal handlers runs in it */
+	/* no signal handler of the program runs in this thread */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&q->keeper, NULL, keeper_main, q);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
-		return error_set(err,
-				 "cannot start the thread that looks after QEMU: too many threads");
+		return error_set(err, "cannot start the thread that supervises QEMU: there are too "
+				      "many threads (ulimit -u)");
 	q->have_keeper = true;
 	pthread_mutex_lock(&q->lock);
 	while (q->state == MACHINE_STARTING)
@@ -303,12 +320,12 @@ static int start_keeper(struct qemu *q)
 	return q->start_error ? error_set(-q->start_error, "%s", q->reason) : 0;
 }
 
-/* Its own words, at the start, when it does not like what it was asked for. */
+/* QEMU ended at its start: derives the errno from its error message. */
 static int machine_refusal(struct qemu *q)
 {
 	int err = EINVAL;
 
-	wait_dead(q);
+	machine_wait_dead(q);
 	if (strstr(q->reason, " lock"))
 		err = EBUSY;
 	else if (strstr(q->reason, "No such file"))
@@ -322,8 +339,11 @@ static int machine_refusal(struct qemu *q)
 	return error_set(err, "%s", q->reason);
 }
 
-/* The greeting of its monitor has its version: {"QMP": {"version": {"qemu": {"micro": 22, … */
-static int check_version(struct qemu *q)
+/*
+ * Checks the version, which is in the greeting of the monitor: {"QMP": {"version": {"qemu":
+ * {"micro": 22, …
+ */
+static int machine_check_version(struct qemu *q)
 {
 	u64 began = clock_ns();
 	const char *major, *minor;
@@ -374,11 +394,11 @@ int machine_start(struct qemu *q)
 	err = options_command(&q->options, path, &q->command);
 	alloc_free(path);
 	if (!err)
-		err = open_files(q);
+		err = machine_open_files(q);
 	if (!err)
-		err = start_keeper(q);
+		err = machine_start_keeper(q);
 	if (!err)
-		err = check_version(q);
+		err = machine_check_version(q);
 	if (!err && qtest_ask(&q->qtest, NULL, "inl 0xcf8"))
 		err = machine_refusal(q);
 	return err;
@@ -390,10 +410,10 @@ void machine_stop(struct qemu *q)
 
 	if (q->have_keeper) {
 		write_release(&q->want_stop, true);
-		/* a counter that is full is readable, too */
+		/* if the counter is full, the descriptor is readable already */
 		(void)!write(q->wake_fd, &one, sizeof(one));
 		pthread_join(q->keeper, NULL);
 		q->have_keeper = false;
 	}
-	close_child_fds(q);
+	machine_close_child_fds(q);
 }

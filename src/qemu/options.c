@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is no key of ours is a property of the device, for QEMU to judge. */
+/*
+ * Reads the keys of a qemu: spec and builds QEMU's command line. A key that the library does not
+ * define is passed on as a property of the device, which QEMU checks.
+ */
 #include "qemu/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -21,8 +24,8 @@ static int options_bad_value(const struct hw_arg *a, const char *wanted)
 			 wanted);
 }
 
-/* One of two words. */
-static int read_choice(const struct hw_arg *a, const char *no, const char *yes, bool *out)
+/* Reads a value that is one of two words. */
+static int options_read_choice(const struct hw_arg *a, const char *no, const char *yes, bool *out)
 {
 	char wanted[64];
 
@@ -33,7 +36,7 @@ static int read_choice(const struct hw_arg *a, const char *no, const char *yes, 
 	return 0;
 }
 
-static bool text_key(struct options *o, const struct hw_arg *a)
+static bool options_read_text_key(struct options *o, const struct hw_arg *a)
 {
 	const struct {
 		const char *key, **value;
@@ -58,18 +61,18 @@ static int options_read_qemu_key(struct options *o, const struct hw_arg *a)
 	bool wide = true;
 	int err;
 
-	if (text_key(o, a))
+	if (options_read_text_key(o, a))
 		return *a->value ? 0 : options_bad_value(a, "a name, not empty");
 	if (!strcmp(a->key, "arg"))
 		return 0;
 	if (!strcmp(a->key, "interrupts"))
-		return read_choice(a, "msi", "intx", &o->intx);
+		return options_read_choice(a, "msi", "intx", &o->intx);
 	if (!strcmp(a->key, "vtd-invalidation"))
-		return read_choice(a, "queue", "registers", &o->registers);
+		return options_read_choice(a, "queue", "registers", &o->registers);
 	if (!strcmp(a->key, "vtd-caching-mode"))
-		return read_choice(a, "0", "1", &o->caching_mode);
+		return options_read_choice(a, "0", "1", &o->caching_mode);
 	if (!strcmp(a->key, "vtd-width")) {
-		err = read_choice(a, "39", "48", &wide);
+		err = options_read_choice(a, "39", "48", &wide);
 		o->aw_bits = wide ? 48 : 39;
 		return err;
 	}
@@ -126,16 +129,16 @@ int options_read(struct options *o, const struct hw_config *config)
 	return options_check(o);
 }
 
-static int add_word(struct words *w, const char *text)
+static int options_append(struct words *w, const char *text)
 {
-	if (w->n + 1 >= w->room) {
-		char **more = alloc_grow(w->word, (size_t)w->room * sizeof(*more),
-					 ((size_t)w->room + 32) * sizeof(*more));
+	if (w->n + 1 >= w->capacity) {
+		char **more = alloc_grow(w->word, (size_t)w->capacity * sizeof(*more),
+					 ((size_t)w->capacity + 32) * sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
 		w->word = more;
-		w->room += 32;
+		w->capacity += 32;
 	}
 	w->word[w->n] = alloc_string(text);
 	if (!w->word[w->n])
@@ -144,7 +147,7 @@ static int add_word(struct words *w, const char *text)
 	return 0;
 }
 
-/* An option and its value, made like printf's. */
+/* Adds an option and its value, which is formatted as by printf(). */
 static __attribute__((format(printf, 3, 4))) int
 options_add_word(struct words *w, const char *option, const char *fmt, ...)
 {
@@ -157,11 +160,11 @@ options_add_word(struct words *w, const char *option, const char *fmt, ...)
 	va_end(args);
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return error_set(EINVAL, "device spec: too long for QEMU's %s", option);
-	err = add_word(w, option);
-	return err ? err : add_word(w, text);
+	err = options_append(w, option);
+	return err ? err : options_append(w, text);
 }
 
-/* A value in QEMU's way: commas doubled. False: it does not fit. */
+/* Quotes a value for QEMU by doubling its commas. False: the result does not fit. */
 static bool options_quote(char *out, size_t size, const char *value)
 {
 	size_t n = 0;
@@ -182,7 +185,7 @@ static const char *const qemu_keys[] = {
 	"pcap-out", "wire", "interrupts", "vtd-invalidation", "vtd-caching-mode",
 	"vtd-width"};
 
-static bool is_ours(const char *key)
+static bool options_is_key(const char *key)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(qemu_keys); i++)
 		if (!strcmp(key, qemu_keys[i]))
@@ -190,7 +193,7 @@ static bool is_ours(const char *key)
 	return false;
 }
 
-static bool has_property(const struct options *o, const char *key)
+static bool options_has_property(const struct options *o, const char *key)
 {
 	for (int i = 0; i < o->config->n_args; i++)
 		if (!strcmp(o->config->arg[i].key, key))
@@ -198,35 +201,39 @@ static bool has_property(const struct options *o, const char *key)
 	return false;
 }
 
-/* Virtio goes past the IOMMU unless told otherwise, and can go through it in the modern form only.
+/*
+ * Virtio devices bypass the IOMMU unless they are configured otherwise, and support it in the
+ * modern form only.
  */
-static const char *virtio_properties(const struct options *o)
+static const char *options_virtio_properties(const struct options *o)
 {
 	if (strncmp(o->device, "virtio-", 7) != 0 && strncmp(o->device, "vhost-", 6) != 0)
 		return "";
 	if (strstr(o->device, "transitional"))
-		return o->iommu && !has_property(o, "iommu_platform") ? ",iommu_platform=on" : "";
-	if (!o->iommu || has_property(o, "iommu_platform"))
-		return has_property(o, "disable-legacy") ? "" : ",disable-legacy=on";
-	return has_property(o, "disable-legacy") ? ",iommu_platform=on"
-						 : ",disable-legacy=on,iommu_platform=on";
+		return o->iommu && !options_has_property(o, "iommu_platform") ? ",iommu_platform=on"
+									      : "";
+	if (!o->iommu || options_has_property(o, "iommu_platform"))
+		return options_has_property(o, "disable-legacy") ? "" : ",disable-legacy=on";
+	return options_has_property(o, "disable-legacy") ? ",iommu_platform=on"
+							 : ",disable-legacy=on,iommu_platform=on";
 }
 
-static int add_device(const struct options *o, struct words *w)
+static int options_add_device(const struct options *o, struct words *w)
 {
 	char text[PROPERTY_MAX], value[PROPERTY_MAX / 2];
 	size_t n;
 
-	n = (size_t)snprintf(
-		text, sizeof(text), "%.200s,id=dmamap,bus=pcie.0,addr=%#x%s%s%s%s", o->device,
-		DEVICE_SLOT, o->image ? ",drive=dmamap-image" : "",
-		options_net(o) ? ",netdev=dmamap-net" : "",
-		!strcmp(o->device, "nvme") && !has_property(o, "serial") ? ",serial=dmamap" : "",
-		virtio_properties(o));
+	n = (size_t)snprintf(text, sizeof(text), "%.200s,id=dmamap,bus=pcie.0,addr=%#x%s%s%s%s",
+			     o->device, DEVICE_SLOT, o->image ? ",drive=dmamap-image" : "",
+			     options_net(o) ? ",netdev=dmamap-net" : "",
+			     !strcmp(o->device, "nvme") && !options_has_property(o, "serial")
+				     ? ",serial=dmamap"
+				     : "",
+			     options_virtio_properties(o));
 	for (int i = 0; i < o->config->n_args; i++) {
 		const struct hw_arg *a = &o->config->arg[i];
 
-		if (is_ours(a->key))
+		if (options_is_key(a->key))
 			continue;
 		if (!options_quote(value, sizeof(value), a->value) ||
 		    n + strlen(a->key) + strlen(value) + 3 > sizeof(text))
@@ -236,7 +243,7 @@ static int add_device(const struct options *o, struct words *w)
 	return options_add_word(w, "-device", "%s", text);
 }
 
-static int add_image(const struct options *o, struct words *w)
+static int options_add_image(const struct options *o, struct words *w)
 {
 	char path[PROPERTY_MAX / 2];
 
@@ -248,7 +255,7 @@ static int add_image(const struct options *o, struct words *w)
 				o->image_format, path);
 }
 
-static int add_net(const struct options *o, struct words *w)
+static int options_add_net(const struct options *o, struct words *w)
 {
 	char path[PROPERTY_MAX / 2];
 	int err;
@@ -265,8 +272,8 @@ static int add_net(const struct options *o, struct words *w)
 		path);
 }
 
-/* The chipset: no vCPU runs anything, so most of it is left out. */
-static int add_machine(const struct options *o, struct words *w)
+/* The chipset. No vCPU runs a program, so most optional devices are switched off. */
+static int options_add_machine(const struct options *o, struct words *w)
 {
 	u64 ram = mem.span > mem.low ? mem.low + (mem.span - MEM_DMA32_END) : mem.low;
 	int err = options_add_word(
@@ -308,23 +315,23 @@ int options_command(const struct options *o, const char *path, struct words *w)
 	int err;
 
 	*w = (struct words){0};
-	err = add_word(w, path);
+	err = options_append(w, path);
 	if (!err)
-		err = add_word(w, "-nodefaults");
+		err = options_append(w, "-nodefaults");
 	if (!err)
-		err = add_word(w, "-no-user-config");
+		err = options_append(w, "-no-user-config");
 	if (!err)
-		err = add_machine(o, w);
+		err = options_add_machine(o, w);
 	if (!err)
-		err = add_image(o, w);
+		err = options_add_image(o, w);
 	if (!err)
-		err = add_net(o, w);
+		err = options_add_net(o, w);
 	if (!err)
-		err = add_device(o, w);
-	/* the caller's last: another device may sit on a bus of ours */
+		err = options_add_device(o, w);
+	/* the caller's arguments come last: one may add a device to a bus that is defined above */
 	for (int i = 0; !err && i < o->config->n_args; i++)
 		if (!strcmp(o->config->arg[i].key, "arg"))
-			err = add_word(w, o->config->arg[i].value);
+			err = options_append(w, o->config->arg[i].value);
 	return err;
 }
 
@@ -336,7 +343,7 @@ void words_free(struct words *w)
 	*w = (struct words){0};
 }
 
-static char *search_path(const char *name)
+static char *options_search_path(const char *name)
 {
 	const char *dir = getenv("PATH"), *end;
 	char path[4096];
@@ -349,17 +356,17 @@ static char *search_path(const char *name)
 			return alloc_string(path);
 	}
 	return error_null(ENOENT,
-			  "there is no %s on this system's PATH: install QEMU (on Debian "
-			  "qemu-system-x86), or name it with qemu=PATH",
+			  "there is no %s in PATH: install QEMU (on Debian qemu-system-x86), or "
+			  "set qemu=PATH",
 			  name);
 }
 
 char *options_find_qemu(const struct options *o)
 {
 	if (!o->qemu)
-		return search_path(PROGRAM);
+		return options_search_path(PROGRAM);
 	if (!strchr(o->qemu, '/'))
-		return search_path(o->qemu);
+		return options_search_path(o->qemu);
 	if (access(o->qemu, X_OK))
 		return error_null(errno, "cannot run qemu=%s: %s", o->qemu, strerror(errno));
 	return alloc_string(o->qemu);

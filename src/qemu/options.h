@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The keys of a qemu: spec, and the command line that they make. */
+/* The keys of a qemu: spec, and the command line that they produce. */
 #ifndef QEMU_OPTIONS_H
 #define QEMU_OPTIONS_H
 
 #include "qemu/qemu.h"
 
-#define DEVICE_SLOT 0x10 /* where we put the device: 00:10.0 */
+#define DEVICE_SLOT 0x10 /* where the device is placed: 00:10.0 */
 
 /* The child's descriptors. */
 enum { FD_QTEST = 3, FD_QMP, FD_RAM, FD_FIRMWARE, FD_NET };
@@ -20,19 +20,22 @@ struct options {
 /* The device has a network whose other end is ours. */
 bool options_net(const struct options *o);
 
-/* 0; -EINVAL and a sentence that names the key. */
+/* 0, or -EINVAL with an error message that names the key. */
 int options_read(struct options *o, const struct hw_config *config);
 
 struct words {
 	char **word; /* NULL-terminated */
-	int n, room;
+	int n, capacity;
 };
 
-/* The command line, of QEMU at `path`. 0, -ENOMEM. words_free() in any case. */
+/*
+ * Builds the command line of QEMU at `path`. 0 or -ENOMEM. The caller must call words_free() in
+ * both cases.
+ */
 int options_command(const struct options *o, const char *path, struct words *w);
 void words_free(struct words *w);
 
-/* The program's path, in memory of the caller's; NULL and a sentence. */
+/* Returns the path of QEMU in memory that the caller frees; NULL with an error message. */
 char *options_find_qemu(const struct options *o);
 
 #endif

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The other end of the network: a socket on which each packet is preceded by its length (4 bytes,
- * big endian; QEMU's "socket" netdev). A thread sends the packets of a file, in order and as fast
- * as the card takes them, and throws away what the card sends: filter-dump in QEMU has written that
- * down.
+ * big endian; QEMU's "socket" netdev). A thread sends the packets of a file in order and as fast as
+ * the card accepts them. It discards what the card sends, since filter-dump in QEMU records that.
  *
- * A card of QEMU's may lose packets that wait for it while its driver is still setting it up. So
- * the first is sent when the driver has written no register for START_QUIET_MS, or START_LATEST_MS
- * after its first write.
+ * One of QEMU's cards may lose packets that arrive while its driver is still initializing it. So
+ * the first packet is sent when the driver has written no register for START_QUIET_MS, or
+ * START_LATEST_MS after its first write.
  *
- * The file (pcap, in either byte order, micro- or nanoseconds) is not trusted: lengths are bounded,
- * and a file that ends in the middle of a packet ends the replay there.
+ * The file (pcap, in either byte order, with micro- or nanoseconds) is not trusted: lengths are
+ * bounded, and a file that ends in the middle of a packet ends the replay there.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -36,13 +35,13 @@
 
 struct pcap {
 	struct qemu *q;
-	FILE *file; /* NULL: nothing to send */
+	FILE *file; /* NULL: there is nothing to send */
 	bool begun;
-	u64 first_ns; /* when the driver was first seen to have written */
+	u64 first_ns; /* when this thread first observed that the driver had written a register */
 	bool swapped;
 	int fd; /* the socket, non-blocking */
 	pthread_t thread;
-	u32 len, sent; /* of what is in `packet` */
+	u32 len, sent; /* the length of `packet`, and how much of it was sent */
 	u8 packet[4 + PACKET_MAX];
 };
 
@@ -51,7 +50,7 @@ static u32 pcap_order(const struct pcap *p, u32 v)
 	return p->swapped ? __builtin_bswap32(v) : v;
 }
 
-static int open_file(struct pcap *p, const char *path)
+static int pcap_open_file(struct pcap *p, const char *path)
 {
 	u32 head[6];
 
@@ -59,18 +58,21 @@ static int open_file(struct pcap *p, const char *path)
 	if (!p->file)
 		return error_set(errno, "pcap-in=%s: %s", path, strerror(errno));
 	if (fread(head, sizeof(head), 1, p->file) != 1)
-		return error_set(EINVAL, "pcap-in=%s: no pcap file: it is too short", path);
+		return error_set(EINVAL, "pcap-in=%s: not a pcap file: it is too short", path);
 	p->swapped =
 		head[0] == __builtin_bswap32(MAGIC_US) || head[0] == __builtin_bswap32(MAGIC_NS);
 	if (pcap_order(p, head[0]) != MAGIC_US && pcap_order(p, head[0]) != MAGIC_NS)
-		return error_set(EINVAL, "pcap-in=%s: no pcap file (pcapng is not read)", path);
+		return error_set(EINVAL,
+				 "pcap-in=%s: not a pcap file (pcapng is not supported: convert it "
+				 "with tcpdump -r FILE -w OTHER)",
+				 path);
 	if ((pcap_order(p, head[5]) & 0xffff) != LINK_ETHERNET)
 		return error_set(EINVAL, "pcap-in=%s: its packets are not Ethernet", path);
 	return 0;
 }
 
-/* The next packet of the file into `packet`; false: no more. */
-static bool next_packet(struct pcap *p)
+/* Reads the next packet of the file into `packet`. False: there is none. */
+static bool pcap_next_packet(struct pcap *p)
 {
 	u32 head[4], len, sent_len;
 
@@ -86,8 +88,8 @@ static bool next_packet(struct pcap *p)
 	return true;
 }
 
-/* The driver has set its card up. */
-static bool may_begin(struct pcap *p)
+/* True: the driver has initialized its card. */
+static bool pcap_may_begin(struct pcap *p)
 {
 	u64 now = clock_ns(), wrote = read_once(&p->q->wrote_ns);
 
@@ -103,11 +105,11 @@ static bool may_begin(struct pcap *p)
 static void *pcap_main(void *arg)
 {
 	struct pcap *p = arg;
-	bool more = next_packet(p);
+	bool more = pcap_next_packet(p);
 	u8 trash[4096];
 
 	for (;;) {
-		bool sends = more && may_begin(p);
+		bool sends = more && pcap_may_begin(p);
 		struct pollfd f = {.fd = p->fd, .events = (short)(POLLIN | (sends ? POLLOUT : 0))};
 		ssize_t n;
 
@@ -116,14 +118,14 @@ static void *pcap_main(void *arg)
 		if (f.revents & POLLIN && recv(p->fd, trash, sizeof(trash), MSG_DONTWAIT) == 0)
 			return NULL;
 		if (f.revents & (POLLHUP | POLLERR))
-			return NULL; /* QEMU is gone, or pcap_stop() */
+			return NULL; /* QEMU has ended, or pcap_stop() was called */
 		if (!(f.revents & POLLOUT))
 			continue;
 		n = send(p->fd, p->packet + p->sent, p->len - p->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0)
 			p->sent += (u32)n;
 		if (p->sent == p->len)
-			more = next_packet(p);
+			more = pcap_next_packet(p);
 	}
 }
 
@@ -138,7 +140,7 @@ int pcap_start(struct qemu *q, int fd)
 	p->fd = fd;
 	p->q = q;
 	if (q->options.pcap_in)
-		err = open_file(p, q->options.pcap_in);
+		err = pcap_open_file(p, q->options.pcap_in);
 	if (err)
 		goto fail;
 	sigfillset(&all);
@@ -146,8 +148,8 @@ int pcap_start(struct qemu *q, int fd)
 	err = pthread_create(&p->thread, NULL, pcap_main, p);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err) {
-		err = error_set(
-			err, "cannot start the thread of pcap-in and pcap-out: too many threads");
+		err = error_set(err, "cannot start the thread of pcap-in and pcap-out: there are "
+				     "too many threads (ulimit -u)");
 		goto fail;
 	}
 	q->pcap = p;

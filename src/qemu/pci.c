@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What firmware would do: configuration space by the ports 0xcf8 and 0xcfc, the device's registers
- * placed in the machine's address space, and the holes that a PC leaves in RAM closed.
+ * Does the work of firmware: accesses configuration space through the ports 0xcf8 and 0xcfc,
+ * assigns addresses to the device's BARs, and closes the holes that a PC has in RAM.
  *
- * The device was given its place on the command line, so there is nothing to search for; a device
- * that is not on PCI was refused by QEMU. Capabilities form a list that the device wrote: at most
- * 48 fit.
+ * The command line determines the device's place, so there is no search; QEMU refuses a device that
+ * is not on PCI. The list of capabilities is read from the device and is not trusted: its length is
+ * bounded by 48, as many as fit into configuration space.
  */
 #include "base/error.h"
 #include "base/fork.h"
@@ -17,7 +17,7 @@
 
 #define WINDOW_START 0xc0000000ull /* above RAM, below the interrupt controllers */
 #define WINDOW_END   0xfe000000ull
-#define WINDOW_HIGH  (1ull << 38) /* for what is too large for that */
+#define WINDOW_HIGH  (1ull << 38) /* for BARs that are too large for that */
 #define PORTS_START  0x1000u
 #define PORTS_END    0xf000u
 
@@ -25,7 +25,7 @@
 #define COMMAND_REGISTERS 0x3u /* I/O and memory */
 #define COMMAND_MASTER	  0x4u
 #define COMMAND_NO_LINE	  0x400u
-#define PCI_STATUS_CAPS	  (1u << 20) /* in the dword at PCI_COMMAND */
+#define PCI_STATUS_CAPS	  (1u << 20) /* a bit of the dword at PCI_COMMAND */
 #define PCI_BAR(i)	  (0x10 + 4 * (unsigned int)(i))
 #define PCI_CAPS	  0x34
 #define PCI_LINE	  0x3c
@@ -33,10 +33,10 @@
 #define CAP_ID_MSI	  0x05
 #define CAP_ID_MSIX	  0x11
 
-/* The ports are a pair: one at a time. */
+/* The two ports are used as a pair, so accesses are serialized. */
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static u32 address_of(unsigned int slot, unsigned int offset)
+static u32 pci_config_address(unsigned int slot, unsigned int offset)
 {
 	return 0x80000000u | slot << 11 | (offset & 0xfc);
 }
@@ -46,7 +46,7 @@ u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset)
 	u64 value = ~0u;
 
 	pthread_mutex_lock(&ports_lock);
-	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, pci_config_address(slot, offset));
 	qtest_ask(&q->qtest, &value, "inl %#x", CONFIG_DATA);
 	pthread_mutex_unlock(&ports_lock);
 	return (u32)value;
@@ -55,7 +55,7 @@ u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset)
 void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value)
 {
 	pthread_mutex_lock(&ports_lock);
-	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, pci_config_address(slot, offset));
 	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_DATA, value);
 	pthread_mutex_unlock(&ports_lock);
 }
@@ -64,7 +64,7 @@ void qemu_pci_write_part(struct qemu *q, unsigned int slot, unsigned int offset,
 			 u32 value)
 {
 	pthread_mutex_lock(&ports_lock);
-	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, address_of(slot, offset));
+	qtest_post(&q->qtest, "outl %#x %#x", CONFIG_ADDRESS, pci_config_address(slot, offset));
 	qtest_post(&q->qtest, "out%c %#x %#x",
 		   size == 4   ? 'l'
 		   : size == 2 ? 'w'
@@ -86,7 +86,7 @@ void chipset_setup(struct qemu *q)
 	pci_write(q, 0, 0x9c, smram | 0x40u << 8); /* SMRAM, 0x9d: open */
 }
 
-/* Room of this size, aligned to it; 0: none. */
+/* Allocates an address range of this size, aligned to its size; 0: there is none. */
 static u64 pci_place_bar(u64 *next, u64 end, u64 size)
 {
 	u64 at = align_up(*next, size);
@@ -97,7 +97,7 @@ static u64 pci_place_bar(u64 *next, u64 end, u64 size)
 	return at;
 }
 
-/* Which addresses a BAR has: by writing ones to it. */
+/* Finds the size of a BAR by writing ones to it. */
 static u32 pci_probe_bar(struct qemu *q, unsigned int i)
 {
 	pci_write(q, DEVICE_SLOT, PCI_BAR(i), ~0u);
@@ -108,8 +108,8 @@ struct windows {
 	u64 memory, high, ports;
 };
 
-/* One BAR; `wide`: it takes two. 0, -ENOSPC. */
-static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wide)
+/* Assigns an address to one BAR; `wide`: the BAR has two registers. 0, -ENOSPC. */
+static int pci_place_one_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wide)
 {
 	u32 low = pci_read(q, DEVICE_SLOT, PCI_BAR(i)), mask = pci_probe_bar(q, i);
 	struct bar *bar = &q->fn.bar[i];
@@ -135,7 +135,7 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 			bar->addr = pci_place_bar(&w->high, ~0ull >> 12, bar->size);
 	}
 	if (!bar->addr || !is_pow2(bar->size))
-		return error_set(ENOSPC, "no room for the %#llx bytes of BAR %u",
+		return error_set(ENOSPC, "there is no address range for the %#llx bytes of BAR %u",
 				 (unsigned long long)bar->size, i);
 	q->dev->bar[i] = (struct dmamap_bar_info){bar->addr, bar->size, flags};
 	pci_write(q, DEVICE_SLOT, PCI_BAR(i), (u32)bar->addr);
@@ -144,7 +144,7 @@ static int place_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wi
 	return 0;
 }
 
-static int place_bars(struct qemu *q)
+static int pci_place_bars(struct qemu *q)
 {
 	struct windows w = {.memory = WINDOW_START,
 			    .ports = PORTS_START,
@@ -152,7 +152,7 @@ static int place_bars(struct qemu *q)
 	bool wide;
 
 	for (unsigned int i = 0; i < BARS; i += 1 + wide) {
-		int err = place_bar(q, &w, i, &wide);
+		int err = pci_place_one_bar(q, &w, i, &wide);
 
 		if (err)
 			return err;
@@ -160,7 +160,7 @@ static int place_bars(struct qemu *q)
 	return 0;
 }
 
-static void find_msix_table(struct qemu *q)
+static void pci_find_msix_table(struct qemu *q)
 {
 	struct function *f = &q->fn;
 	u32 where = pci_read(q, DEVICE_SLOT, f->msix + 4);
@@ -168,7 +168,7 @@ static void find_msix_table(struct qemu *q)
 	unsigned int bar = where & 7;
 
 	if (bar >= BARS || f->bar[bar].io || !range_within(where & ~7u, 16 * n, f->bar[bar].size)) {
-		f->msix = 0; /* a table that lies nowhere */
+		f->msix = 0; /* the table is in no BAR */
 		return;
 	}
 	f->table.bar = (int)bar;
@@ -176,7 +176,7 @@ static void find_msix_table(struct qemu *q)
 	f->vectors = (unsigned int)min_u64(n, VECTORS_MAX);
 }
 
-static void find_capabilities(struct qemu *q)
+static void pci_find_capabilities(struct qemu *q)
 {
 	struct function *f = &q->fn;
 	unsigned int at;
@@ -196,7 +196,7 @@ static void find_capabilities(struct qemu *q)
 		at = head >> 8 & 0xfc;
 	}
 	if (f->msix)
-		find_msix_table(q);
+		pci_find_msix_table(q);
 }
 
 int function_find(struct qemu *q)
@@ -207,13 +207,13 @@ int function_find(struct qemu *q)
 	if (qtest_state(&q->qtest) != QTEST_ALIVE)
 		return machine_error(q);
 	if (id == ~0u || !id)
-		return error_set(ENODEV, "QEMU has a device %s, but no PCI function came of it",
+		return error_set(ENODEV, "QEMU has a device %s, but it is not a PCI function",
 				 q->options.device);
 	pci_write(q, DEVICE_SLOT, PCI_COMMAND, 0);
-	err = place_bars(q);
+	err = pci_place_bars(q);
 	if (err)
 		return err;
-	find_capabilities(q);
+	pci_find_capabilities(q);
 	pci_write(q, DEVICE_SLOT, PCI_COMMAND, COMMAND_REGISTERS);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One machine, as the files of this layer see it. */
+/* One machine: the state that the files of this folder share. */
 #ifndef QEMU_PRIVATE_H
 #define QEMU_PRIVATE_H
 
@@ -14,14 +14,14 @@
 #define REASON_MAX  512
 
 struct bar {
-	u64 addr, size; /* size 0: there is none */
-	bool io;	/* ports, not memory */
+	u64 addr, size; /* size 0: there is no such BAR */
+	bool io;	/* I/O ports, not memory */
 };
 
 /* A PCI function; fixed after qemu_connect(). */
 struct function {
 	struct bar bar[BARS];
-	unsigned int msi, msix; /* offsets of the capabilities; 0: none */
+	unsigned int msi, msix; /* offsets of the capabilities in configuration space; 0: none */
 	bool line;		/* it has an interrupt line */
 	unsigned int vectors;	/* of MSI-X; 1 without it */
 	struct {
@@ -31,13 +31,13 @@ struct function {
 };
 
 /*
- * What the keeper's life goes through. `state` changes under `lock`, and `changed` tells; the
- * reason is there before DEAD is.
+ * The states of a machine. `state` changes under `lock`, and `changed` is signalled then. The
+ * reason is stored before the state becomes DEAD.
  */
 enum machine_state {
 	MACHINE_STARTING, /* the keeper has not started QEMU yet */
 	MACHINE_RUNNING,
-	MACHINE_DEAD, /* QEMU has ended and was waited for */
+	MACHINE_DEAD, /* QEMU has ended and was reaped */
 };
 
 struct qemu {
@@ -49,50 +49,51 @@ struct qemu {
 
 	pthread_t keeper;
 	bool have_keeper, have_qtest;
-	int child_fd[PROCESS_FDS]; /* for the child; closed when it has started */
-	int qmp_fd, net_fd;	   /* our ends; -1: none */
-	int wake_fd;		   /* eventfd: the keeper has something to do */
-	struct process process;	   /* the keeper's */
+	int child_fd[PROCESS_FDS]; /* the child's descriptors; closed when it has started */
+	int qmp_fd, net_fd;	   /* this process's ends; -1: none */
+	int wake_fd;		   /* eventfd that wakes the keeper */
+	struct process process;	   /* used by the keeper, and by process_is_runnable() */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	enum machine_state state; /* atomic to read without the lock */
+	enum machine_state state; /* may be read atomically without the lock */
 	bool want_stop;		  /* atomic */
 	int start_error;
-	char reason[REASON_MAX]; /* why it is dead */
+	char reason[REASON_MAX]; /* why QEMU ended */
 
 	/* irq.c */
 	enum {
 		IRQ_NONE,
 		IRQ_MESSAGES,
 		IRQ_LINE
-	} irq_way;  /* atomic; set when all is ready for it */
+	} irq_way;  /* atomic; set when everything is ready for it */
 	u64 irq_ns; /* atomic: when the last interrupt came; 0: none yet */
 	u64 lines;  /* atomic: inputs of the interrupt controller that are asserted */
 	struct page *message_page;
-	u32 *message;	  /* a word for each vector, written by the device; atomic */
-	u64 message_addr; /* where the device writes it */
-	u64 active_ns;	  /* atomic: when the driver last touched a register */
-	u64 wrote_ns;	  /* atomic: when it last wrote one; 0: never */
-	u32 napping;	  /* atomic: the keeper sleeps long, and wants wake_fd */
+	u32 *message;	  /* a word for each vector, which the device writes; atomic */
+	u64 message_addr; /* the device address of `message` */
+	u64 active_ns;	  /* atomic: when the driver last accessed a register */
+	u64 wrote_ns;	  /* atomic: when the driver last wrote a register; 0: never */
+	u32 napping;	  /* atomic: the keeper sleeps for long and must be woken through wake_fd */
 
 	/* The IOMMU. */
 	struct vtd *vtd;
-	pthread_mutex_t faults_lock; /* one takes the records */
-	u64 faults_ns;		     /* the keeper's: when it last looked */
+	pthread_mutex_t faults_lock; /* serializes reading the fault records */
+	u64 faults_ns;		     /* used by the keeper: when it last collected faults */
 
-	struct pcap *pcap;   /* what feeds the network; NULL: none */
+	struct pcap *pcap;   /* the network's other end; NULL: none */
 	struct wire wire;    /* wire=; fd -1: none */
 	struct relay *relay; /* its thread; NULL: none */
 };
 
 /* machine.c */
-int machine_start(struct qemu *q); /* 0; QEMU answers */
-void machine_stop(struct qemu *q); /* it has ended; the keeper, too. Any number of times */
+int machine_start(struct qemu *q); /* 0: QEMU runs and responds */
+void machine_stop(struct qemu *q); /* ends QEMU and the keeper; may be called more than once */
 bool machine_is_dead(const struct qemu *q);
-/* It must end now. Returns when it has. */
+/* Ends the machine. Returns when QEMU has ended. */
 void machine_give_up(struct qemu *q, enum qtest_state why);
-int machine_error(struct qemu *q); /* -EIO and a sentence: why it is dead, or about to be */
+/* -EIO with an error message: why QEMU has ended or is about to. */
+int machine_error(struct qemu *q);
 
 /* pci.c */
 u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset);
@@ -101,8 +102,9 @@ void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value
 void qemu_pci_write_part(struct qemu *q, unsigned int slot, unsigned int offset, unsigned int size,
 			 u32 value);
 void chipset_setup(struct qemu *q); /* RAM without holes */
-int function_find(struct qemu *q);  /* reads its capabilities and places its registers; 0, -errno */
-void function_start(struct qemu *q);		  /* bus mastering on */
+/* Reads its capabilities and assigns addresses to its BARs; 0, -errno. */
+int function_find(struct qemu *q);
+void function_start(struct qemu *q);		  /* enables bus mastering */
 void qemu_function_line(struct qemu *q, bool on); /* its interrupt line is used */
 
 /* irq.c */
@@ -113,10 +115,10 @@ int qemu_irq_setup(struct qemu *q, enum dmamap_irq_kind kind, unsigned int vecto
 enum dmamap_irq_kind qemu_irq_best_kind(const struct qemu *q);
 bool qemu_irq_line_asserted(struct qemu *q); /* after what was written before */
 void irq_release(struct qemu *q);
-void irq_scan(struct qemu *q); /* passes on what came */
-void irq_all(
-	struct qemu *q); /* QEMU is gone: who waits for an interrupt gets one, and finds that out */
-u64 irq_interval_ns(const struct qemu *q, u64 now); /* until the next scan */
+void irq_scan(struct qemu *q); /* forwards the messages that have arrived */
+/* QEMU has ended: signals every interrupt, so that each waiting thread finds that out. */
+void irq_all(struct qemu *q);
+u64 irq_interval_ns(const struct qemu *q, u64 now); /* the time until the next scan */
 void irq_line(void *arg, unsigned int line, bool raised);
 
 /* pcap.c */
@@ -127,7 +129,7 @@ void pcap_stop(struct qemu *q);
 int relay_start(struct qemu *q, int fd); /* takes the descriptor on success */
 void relay_stop(struct qemu *q);
 
-/* device.c */
-void collect_faults(struct qemu *q);
+/* backend.c */
+void qemu_collect_faults(struct qemu *q);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The child shares the parent's memory until it runs its program (as by vfork, on a stack of its
- * own), so between the two it makes system calls only. It dies with the thread that started it
- * (PR_SET_PDEATHSIG), and is in a process group of its own, so that an interrupt from the terminal
- * is the parent's to handle.
+ * Starts and ends a child process. The child shares the parent's memory until it executes its
+ * program (as after vfork(), but on its own stack), so until then it makes system calls only. The
+ * kernel kills it when the thread that started it ends (PR_SET_PDEATHSIG). It has its own process
+ * group, so an interrupt from the terminal reaches the parent only.
  *
- * It is known by a pidfd that comes with it, never by its number: a program that waits for any
- * child, or ignores SIGCHLD, may have taken it, and then its number may be another process's. The
- * pidfd says when it has ended also then; only how it ended is not known.
+ * The child is identified by a pidfd that clone() returns, never by its number: a program that
+ * waits for any child, or ignores SIGCHLD, may have reaped the child, and its number may then
+ * belong to another process. The pidfd also shows the end of such a child, only not its status.
  */
 #include "qemu/process.h"
 #include "base/error.h"
@@ -26,8 +26,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIRST_HIGH  64	  /* copies above what the child uses, so that dup2 never hits a source */
-#define CHILD_STACK 16384 /* for some system calls in a row */
+/* Copies are above the child's descriptors, so that no dup3() overwrites one. */
+#define FIRST_HIGH  64
+#define CHILD_STACK 16384 /* stack for a few system calls */
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x1000
@@ -35,29 +36,31 @@
 #define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
 #define WAIT_PIDFD  ((idtype_t)3) /* P_PIDFD of Linux 5.4, which not every C library has */
 
-/* clone() by its other name: ThreadSanitizer's takes a child for one that has memory of its own. */
+/*
+ * The name of clone() that ThreadSanitizer does not intercept: its wrapper assumes that a child has
+ * its own memory.
+ */
 extern int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
-/* What the child needs, made before it begins. */
-struct plan {
+/* What the child needs, prepared before it starts. */
+struct process_plan {
 	char *const *argv;
 	int null, words;
 	int fd[PROCESS_FDS];
 	pid_t parent;
-	int error; /* the child's last word: why its program does not run */
+	int error; /* set by the child: the errno of execve() */
 };
 
 /*
- * What stands between the program and the child: memory and threads are the parent's, so the calls
- * are made as they are, past what a sanitizer or another library may have put before the C
- * library's.
+ * The child's system calls. Memory and threads are the parent's, so the calls are made directly: no
+ * wrapper of a sanitizer or of another library must run.
  */
 #define CALL(name, ...) syscall(SYS_##name, __VA_ARGS__)
 
-/* A handler of the program's must not run in here. */
-NO_SANITIZE static void no_handlers(void)
+/* Resets all signal handlers, since none of the program's may run in the child. */
+NO_SANITIZE static void process_reset_signals(void)
 {
-	const u64 usual[4] = {0}; /* the kernel's sigaction: SIG_DFL, no flags, an empty mask */
+	const u64 usual[4] = {0}; /* SIG_DFL, no flags, an empty mask */
 
 	for (int sig = 1; sig < _NSIG; sig++)
 		CALL(rt_sigaction, sig, usual, NULL, sizeof(u64));
@@ -66,11 +69,11 @@ NO_SANITIZE static void no_handlers(void)
 
 NO_SANITIZE static int process_child(void *arg)
 {
-	struct plan *p = arg;
+	struct process_plan *p = arg;
 
 	CALL(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (CALL(getppid, 0) != p->parent)
-		return 127; /* the parent is gone already */
+		return 127; /* the parent has already ended */
 	CALL(setpgid, 0, 0);
 	CALL(dup3, p->null, 0, 0);
 	CALL(dup3, p->words, 1, 0);
@@ -81,18 +84,18 @@ NO_SANITIZE static int process_child(void *arg)
 		else
 			CALL(close, 3 + i);
 	CALL(close_range, 3 + PROCESS_FDS, ~0u, 0);
-	no_handlers();
+	process_reset_signals();
 	CALL(execve, p->argv[0], p->argv, environ);
 	write_once(&p->error, errno);
 	return 127;
 }
 
-static int high_copy(int fd)
+static int process_high_copy(int fd)
 {
 	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_HIGH);
 }
 
-static void plan_close(struct plan *p)
+static void process_plan_close(struct process_plan *p)
 {
 	for (int i = 0; i < PROCESS_FDS; i++)
 		if (p->fd[i] >= 0)
@@ -103,17 +106,17 @@ static void plan_close(struct plan *p)
 		close(p->words);
 }
 
-/* Each a high copy. False: no descriptors left. */
-static bool plan_open(struct plan *p, const int fd[PROCESS_FDS], int words)
+/* Stores a high copy of each descriptor. False: no descriptors are left. */
+static bool process_plan_open(struct process_plan *p, const int fd[PROCESS_FDS], int words)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	bool ok;
 
-	p->null = high_copy(null);
-	p->words = high_copy(words);
+	p->null = process_high_copy(null);
+	p->words = process_high_copy(words);
 	ok = p->null >= 0 && p->words >= 0;
 	for (int i = 0; i < PROCESS_FDS; i++) {
-		p->fd[i] = high_copy(fd[i]);
+		p->fd[i] = process_high_copy(fd[i]);
 		ok = ok && (p->fd[i] >= 0 || fd[i] < 0);
 	}
 	if (null >= 0)
@@ -121,9 +124,11 @@ static bool plan_open(struct plan *p, const int fd[PROCESS_FDS], int words)
 	return ok && !fail_here(FAIL_MEMORY, NULL);
 }
 
-/* The child's number, and its descriptor; -errno. It returns when the child runs its program, or
- * has ended. */
-static pid_t process_spawn(struct plan *plan, int *pidfd)
+/*
+ * Returns the child's number and stores its pidfd; -errno on failure. It returns when the child
+ * executes its program or has ended.
+ */
+static pid_t process_spawn(struct process_plan *plan, int *pidfd)
 {
 	char stack[CHILD_STACK] __attribute__((aligned(64)));
 	pid_t pid;
@@ -135,7 +140,7 @@ static pid_t process_spawn(struct plan *plan, int *pidfd)
 		return -errno;
 	if (*pidfd >= 0)
 		return pid;
-	/* a system before Linux 5.2 knows no such flag, and leaves it out */
+	/* Linux before 5.2 ignores the flag */
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return -ENOSYS;
@@ -143,35 +148,38 @@ static pid_t process_spawn(struct plan *plan, int *pidfd)
 
 int process_start(struct process *p, char *const argv[], const int fd[PROCESS_FDS])
 {
-	struct plan plan = {.argv = argv, .parent = getpid()};
+	struct process_plan plan = {.argv = argv, .parent = getpid()};
 	int pipe_fd[2], err = 0;
 	pid_t pid;
 
 	*p = (struct process){.fd = -1, .words_fd = -1};
 	if (pipe2(pipe_fd, O_CLOEXEC | O_NONBLOCK))
-		return error_set(errno, "cannot start %s: no descriptor for a pipe (ulimit -n)",
+		return error_set(errno,
+				 "cannot start %s: the process has too many open files for a pipe "
+				 "(ulimit -n)",
 				 argv[0]);
-	if (!plan_open(&plan, fd, pipe_fd[1])) {
-		err = error_set(EMFILE, "cannot start %s: no descriptors left (ulimit -n)",
+	if (!process_plan_open(&plan, fd, pipe_fd[1])) {
+		err = error_set(EMFILE,
+				"cannot start %s: the process has too many open files (ulimit -n)",
 				argv[0]);
 		goto out;
 	}
-	/* the child's end of the pipe blocks, ours does not */
+	/* the child's end of the pipe is blocking, the parent's is not */
 	fcntl(plan.words, F_SETFL, 0);
 	pid = process_spawn(&plan, &p->fd);
 	p->pid = pid < 0 ? 0 : pid;
 	if (pid == -ENOSYS)
-		err = error_set(ENOSYS,
-				"cannot start %s: the system has no descriptors of processes "
-				"(pidfd, Linux 5.4)",
-				argv[0]);
+		err = error_set(
+			ENOSYS,
+			"cannot start %s: the system does not support pidfds, which need Linux 5.4",
+			argv[0]);
 	else if (pid < 0)
 		err = error_set((int)-pid, "cannot start %s: %s", argv[0], strerror((int)-pid));
 	else if (read_once(&plan.error))
 		err = error_set(plan.error, "%s could not be run: %s", argv[0],
 				strerror(plan.error));
 out:
-	plan_close(&plan);
+	process_plan_close(&plan);
 	close(pipe_fd[1]);
 	p->words_fd = pipe_fd[0];
 	fork_fd_add(p->words_fd);
@@ -193,10 +201,12 @@ void process_wait(const struct process *p, int ms)
 void process_signal(struct process *p, int sig)
 {
 	if (p->fd >= 0 && syscall(SYS_pidfd_send_signal, p->fd, sig, NULL, 0) && errno == ENOSYS)
-		kill(p->pid, sig); /* under valgrind, which knows pidfds but not this */
+		kill(p->pid, sig); /* valgrind supports pidfds but not this system call */
 }
 
-/* The state is the letter behind the name, which is in brackets and may have brackets in it. */
+/*
+ * The state is the letter after the name. The name is in parentheses and may contain parentheses.
+ */
 static bool task_is_runnable(const char *path)
 {
 	char text[512], *end;
@@ -258,20 +268,20 @@ void process_reap(struct process *p)
 	p->fd = p->words_fd = -1;
 }
 
-static char said_at(const struct process *p, u64 at)
+static char process_output_at(const struct process *p, u64 at)
 {
 	return p->words[at % PROCESS_WORDS];
 }
 
-/* Where the first line that begins with `stop` begins, else where all ends. */
-static u64 end_of_words(const struct process *p, u64 from, const char *stop)
+/* Returns where the first line that begins with `stop` starts, else the end of the output. */
+static u64 process_output_end(const struct process *p, u64 from, const char *stop)
 {
 	for (u64 at = from; stop && at < p->said; at++) {
 		size_t n = 0;
 
-		while (stop[n] && at + n < p->said && said_at(p, at + n) == stop[n])
+		while (stop[n] && at + n < p->said && process_output_at(p, at + n) == stop[n])
 			n++;
-		if (!stop[n] && (at == from || said_at(p, at - 1) == '\n'))
+		if (!stop[n] && (at == from || process_output_at(p, at - 1) == '\n'))
 			return at;
 	}
 	return p->said;
@@ -280,13 +290,13 @@ static u64 end_of_words(const struct process *p, u64 from, const char *stop)
 void process_last_words(const struct process *p, char *out, size_t size, const char *stop)
 {
 	u64 from = p->said < PROCESS_WORDS ? 0 : p->said - PROCESS_WORDS;
-	u64 end = end_of_words(p, from, stop);
+	u64 end = process_output_end(p, from, stop);
 	size_t n = 0;
 
 	if (end - from > size - 1)
 		from = end - (size - 1);
 	for (; from < end; from++) {
-		char c = said_at(p, from);
+		char c = process_output_at(p, from);
 
 		if (c == '\n')
 			c = ' ';

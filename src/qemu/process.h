@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A child process that lives no longer than its parent: started, ended, waited for, and what it
- * said last. Belongs to one thread, the machine's keeper: the child is killed when that thread
- * ends.
+ * A child process that ends no later than its parent: starts it, ends it, waits for it, and stores
+ * its last output. A struct process belongs to one thread, the machine's keeper: the kernel kills
+ * the child when that thread ends.
  */
 #ifndef QEMU_PROCESS_H
 #define QEMU_PROCESS_H
@@ -11,39 +11,48 @@
 
 #include <sys/types.h>
 
-#define PROCESS_FDS   5	   /* descriptors that the child gets beside the first three, from 3 up */
-#define PROCESS_WORDS 8192 /* bytes kept of what it said */
+/* Descriptors that the child gets in addition to the first three; they begin at 3. */
+#define PROCESS_FDS   5
+#define PROCESS_WORDS 8192 /* bytes of its output that are stored */
 
 struct process {
-	pid_t pid;	 /* 0: none, or waited for; to tell people, not to act on */
-	int fd;		 /* of the process itself (pidfd); -1: none */
-	int words_fd;	 /* its standard output and error; -1: none */
-	int how, status; /* CLD_EXITED, CLD_KILLED, …, and the status or signal; how 0: not known */
-	u64 said;	 /* bytes that it said */
-	char words[PROCESS_WORDS]; /* the last of them, a ring */
+	/* 0: there is none, or it was reaped; for messages and /proc, never to send signals to. */
+	pid_t pid;
+	int fd;	      /* its pidfd; -1: none */
+	int words_fd; /* the pipe from its standard output and error; -1: none */
+	/* CLD_EXITED, CLD_KILLED, …, and the status or the signal; how 0: not known. */
+	int how, status;
+	u64 said;		   /* bytes that it has written */
+	char words[PROCESS_WORDS]; /* the last of these bytes, a ring */
 };
 
 /*
- * Runs argv[0]. fd[i] becomes the child's descriptor 3 + i, -1 leaves that closed; all others are
- * closed, standard input is /dev/null. 0; -errno and a sentence.
+ * Runs argv[0]. fd[i] becomes the child's descriptor 3 + i; -1 leaves that one closed. All others
+ * are closed, and standard input is /dev/null. 0, or -errno with an error message.
  */
 int process_start(struct process *p, char *const argv[], const int fd[PROCESS_FDS]);
 
-/* Until it has ended, for `ms` at most; it is not reaped. */
+/* Waits until the child has ended, for at most `ms`; does not reap it. */
 void process_wait(const struct process *p, int ms);
 
 void process_signal(struct process *p, int sig);
 
-/* One of its threads runs, or could if a processor were free; for any thread to ask. */
+/*
+ * True: one of its threads runs, or would run if a processor were free. Any thread may call this.
+ */
 bool process_is_runnable(const struct process *p);
 
-/* Takes in what it said, without waiting. */
+/* Reads the output that is there, without waiting. */
 void process_listen(struct process *p);
 
-/* Waits for its end, which must be certain to come. Nobody else's child is waited for. */
+/*
+ * Waits until the child has ended, which must be certain, and reaps it. No other child is reaped.
+ */
 void process_reap(struct process *p);
 
-/* Its last words on one line, "" for none; up to the first line that begins with `stop`, NULL: all.
+/*
+ * Returns its last output as one line, "" if there is none, up to the first line that begins with
+ * `stop` (NULL: all).
  */
 void process_last_words(const struct process *p, char *out, size_t size, const char *stop);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The client of the test protocol. Requests are numbered by `asked`, answers by `answered`; since
- * answers come in order, the call that an answer belongs to is found by its number alone.
+ * The client of the test protocol. Requests are counted by `asked`, responses by `answered`. Since
+ * responses come in order, their number alone identifies the call to which a response belongs.
  *
- * Nothing here can overflow: at most QTEST_OUTSTANDING requests are without an answer, so that
- * neither the table of calls nor the socket's buffers fill; a line that does not fit in `in` ends
- * it all, as any line that is no answer.
+ * Nothing here can overflow. At most QTEST_OUTSTANDING requests are without a response, so neither
+ * the table of calls nor the socket's buffers fill. A line that does not fit into `in` ends the
+ * connection, as does any line that is not a response.
  *
- * A call's record is on its owner's stack: he returns only when it is done or taken out of the
- * table.
+ * A call's record is on the stack of its thread, which returns only when the call is done or was
+ * removed from the table.
  */
 #include "qemu/qtest.h"
 #include "base/clock.h"
@@ -49,13 +49,13 @@ void qtest_fini(struct qtest *q)
 	pthread_mutex_destroy(&q->lock);
 }
 
-/* Under lock. */
+/* Called with the lock held. */
 static void qtest_set_ended(struct qtest *q, enum qtest_state why)
 {
 	if (q->state != QTEST_ALIVE)
 		return;
 	__atomic_store_n(&q->state, why, __ATOMIC_RELEASE);
-	shutdown(q->fd, SHUT_RDWR); /* wakes who sleeps in recv or poll */
+	shutdown(q->fd, SHUT_RDWR); /* wakes threads that sleep in recv() or poll() */
 	pthread_cond_broadcast(&q->changed);
 }
 
@@ -66,8 +66,8 @@ void qtest_end(struct qtest *q, enum qtest_state why)
 	pthread_mutex_unlock(&q->lock);
 }
 
-/* One line of QEMU's. Under lock. */
-static void take_line(struct qtest *q, const char *line)
+/* Parses one line of QEMU's. Called with the lock held. */
+static void qtest_parse_line(struct qtest *q, const char *line)
 {
 	struct qtest_call **slot, *call;
 	unsigned int irq;
@@ -93,8 +93,8 @@ static void take_line(struct qtest *q, const char *line)
 	call->done = true;
 }
 
-/* What recv brought. Under lock. */
-static void take_input(struct qtest *q, ssize_t n)
+/* Parses what recv() returned. Called with the lock held. */
+static void qtest_parse_input(struct qtest *q, ssize_t n)
 {
 	char *line = q->in, *newline;
 
@@ -107,7 +107,7 @@ static void take_input(struct qtest *q, ssize_t n)
 	while (q->state == QTEST_ALIVE &&
 	       (newline = memchr(line, '\n', q->in_len - (size_t)(line - q->in)))) {
 		*newline = 0;
-		take_line(q, line);
+		qtest_parse_line(q, line);
 		line = newline + 1;
 	}
 	q->in_len -= (unsigned int)(line - q->in);
@@ -116,8 +116,8 @@ static void take_input(struct qtest *q, ssize_t n)
 		qtest_set_ended(q, QTEST_BROKEN);
 }
 
-/* Under lock: it has not answered for too long. */
-static void check_hung(struct qtest *q)
+/* Ends the connection if QEMU has not responded for too long. Called with the lock held. */
+static void qtest_check_hung(struct qtest *q)
 {
 	u64 limit = (q->ready_ms ? q->ready_ms : QTEST_ANSWER_MS) * NS_PER_MS;
 	u64 quiet = clock_ns() - q->moved_ns;
@@ -128,8 +128,11 @@ static void check_hung(struct qtest *q)
 		qtest_set_ended(q, QTEST_HUNG);
 }
 
-/* Reads once, for everybody. Under lock, which it gives back meanwhile; `reading` is not set. */
-static void read_some(struct qtest *q, int flags)
+/*
+ * Reads once, for all threads. Called with the lock held and `reading` clear; releases the lock
+ * meanwhile.
+ */
+static void qtest_read_some(struct qtest *q, int flags)
 {
 	ssize_t n;
 
@@ -137,19 +140,19 @@ static void read_some(struct qtest *q, int flags)
 	pthread_mutex_unlock(&q->lock);
 	n = recv(q->fd, q->in + q->in_len, sizeof(q->in) - q->in_len, flags);
 	pthread_mutex_lock(&q->lock);
-	take_input(q, n);
-	check_hung(q);
+	qtest_parse_input(q, n);
+	qtest_check_hung(q);
 	q->reading = false;
 	pthread_cond_broadcast(&q->changed);
 }
 
-/* Reads, or waits for who does. Under lock. */
-static void wait_some(struct qtest *q)
+/* Reads, or waits for the thread that reads. Called with the lock held. */
+static void qtest_wait_some(struct qtest *q)
 {
 	struct timespec t;
 
 	if (!q->reading) {
-		read_some(q, 0);
+		qtest_read_some(q, 0);
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -161,8 +164,11 @@ static void wait_some(struct qtest *q)
 	pthread_cond_timedwait(&q->changed, &q->lock, &t);
 }
 
-/* All of it. The socket has room, as the requests are few; one that has none for long is stuck. */
-static int send_all(struct qtest *q, const char *text, size_t len)
+/*
+ * Sends everything. The socket's buffer is large enough, as the requests are few; a send that
+ * blocks for long means a hang.
+ */
+static int qtest_send_all(struct qtest *q, const char *text, size_t len)
 {
 	u64 began = 0;
 
@@ -186,12 +192,15 @@ static int send_all(struct qtest *q, const char *text, size_t len)
 	return 0;
 }
 
-/* Sends `lines` requests; `call`: of the last one, which is then no posted write. Under lock. */
+/*
+ * Sends `lines` requests. `call`: the record of the last one, which is then not a posted write.
+ * Called with the lock held.
+ */
 static int qtest_request(struct qtest *q, const char *text, size_t len, unsigned int lines,
 			 struct qtest_call *call)
 {
 	while (q->state == QTEST_ALIVE && q->asked + lines - q->answered > QTEST_OUTSTANDING)
-		wait_some(q);
+		qtest_wait_some(q);
 	if (q->state != QTEST_ALIVE)
 		return -EIO;
 	if (q->asked == q->answered)
@@ -199,7 +208,7 @@ static int qtest_request(struct qtest *q, const char *text, size_t len, unsigned
 	for (unsigned int i = 1; i < lines; i++)
 		q->call[q->asked++ % QTEST_OUTSTANDING] = NULL;
 	q->call[q->asked++ % QTEST_OUTSTANDING] = call;
-	if (!send_all(q, text, len))
+	if (!qtest_send_all(q, text, len))
 		return 0;
 	q->call[(q->asked - 1) % QTEST_OUTSTANDING] = NULL;
 	qtest_set_ended(q, QTEST_CLOSED);
@@ -211,7 +220,7 @@ static size_t qtest_format(char *line, const char *fmt, va_list args)
 	int n = vsnprintf(line, QTEST_LINE_MAX - 1, fmt, args);
 
 	if (n < 0 || n > QTEST_LINE_MAX - 2)
-		n = QTEST_LINE_MAX - 2; /* QEMU then says that it does not know the command */
+		n = QTEST_LINE_MAX - 2; /* QEMU responds to a truncated request with an error */
 	line[n] = '\n';
 	return (size_t)n + 1;
 }
@@ -237,7 +246,7 @@ int qtest_ask(struct qtest *q, u64 *value, const char *fmt, ...)
 			err = -EIO;
 			break;
 		}
-		wait_some(q);
+		qtest_wait_some(q);
 	}
 	pthread_mutex_unlock(&q->lock);
 	if (!err && value)
@@ -269,13 +278,13 @@ int qtest_flush(struct qtest *q)
 	pthread_mutex_lock(&q->lock);
 	until = q->asked;
 	while (q->state == QTEST_ALIVE && (s64)(q->answered - until) < 0)
-		wait_some(q);
+		qtest_wait_some(q);
 	err = q->state == QTEST_ALIVE ? 0 : -EIO;
 	pthread_mutex_unlock(&q->lock);
 	return err;
 }
 
-/* The protocol's name of an access by its size. */
+/* The protocol's letter for the size of an access. */
 static char qtest_size_letter(unsigned int size)
 {
 	return size == 8 ? 'q' : size == 4 ? 'l' : size == 2 ? 'w' : 'b';
@@ -327,8 +336,8 @@ int qtest_batch_send(struct qtest_batch *b)
 void qtest_drain(struct qtest *q)
 {
 	pthread_mutex_lock(&q->lock);
-	/* who reads looks at the time himself, when he has taken in what is there */
+	/* a thread that reads checks for a hang itself after it has parsed what is there */
 	if (q->state == QTEST_ALIVE && !q->reading)
-		read_some(q, MSG_DONTWAIT);
+		qtest_read_some(q, MSG_DONTWAIT);
 	pthread_mutex_unlock(&q->lock);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Giving functions to vfio-pci and back, as the kernel's Documentation/ABI/testing/sysfs-bus-pci
- * has it: the name in driver_override, the address to the old driver's unbind, then to
- * drivers_probe.
+ * Binds functions to vfio-pci and back to their drivers, as described in the kernel's
+ * Documentation/ABI/testing/sysfs-bus-pci: the name of the driver is written to driver_override,
+ * and the address to the old driver's unbind and then to drivers_probe.
  */
 #include "vfio/bind.h"
 #include "vfio/why.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_bridge(const struct pci_function *f)
+static bool bind_is_bridge(const struct pci_function *f)
 {
 	char class[32];
 
@@ -22,13 +22,13 @@ static bool is_bridge(const struct pci_function *f)
 	       strtoul(class, NULL, 16) >> 16 == 6;
 }
 
-static int why_bridge(const struct pci_function *f)
+static int bind_refuse_bridge(const struct pci_function *f)
 {
-	return error_set(EINVAL, "%s is a bridge: it stays with the kernel", f->address.text);
+	return error_set(EINVAL, "%s is a bridge: bridges stay with the kernel", f->address.text);
 }
 
-/* Below "ROOT/bus/pci/". */
-static int write_bus(const char *leaf, const char *text)
+/* Writes the text to the file below "ROOT/bus/pci/". */
+static int bind_write_bus(const char *leaf, const char *text)
 {
 	char path[SYSFS_PATH_MAX];
 	ssize_t n;
@@ -46,25 +46,25 @@ static int write_bus(const char *leaf, const char *text)
 	return err;
 }
 
-static int set_override(const struct pci_function *f, const char *driver)
+static int bind_set_override(const struct pci_function *f, const char *driver)
 {
 	char leaf[96];
 
 	snprintf(leaf, sizeof(leaf), "devices/%s/driver_override", f->address.text);
-	return write_bus(leaf, driver);
+	return bind_write_bus(leaf, driver);
 }
 
-static int unbind_from(const struct pci_function *f)
+static int bind_unbind(const struct pci_function *f)
 {
 	char leaf[128];
 
 	if (!f->driver[0])
 		return 0;
 	snprintf(leaf, sizeof(leaf), "drivers/%s/unbind", f->driver);
-	return write_bus(leaf, f->address.text);
+	return bind_write_bus(leaf, f->address.text);
 }
 
-static bool driver_there(const char *name)
+static bool bind_driver_loaded(const char *name)
 {
 	char path[SYSFS_PATH_MAX];
 
@@ -73,28 +73,31 @@ static bool driver_there(const char *name)
 	       !access(path, F_OK);
 }
 
-/* Whoever had it has it again, as far as the kernel wants to. */
+/*
+ * Lets the kernel bind the function to its own driver again. The error message of the failed bind
+ * is preserved.
+ */
 static void bind_restore_driver(const struct pci_function *f)
 {
 	char text[1024];
 
 	snprintf(text, sizeof(text), "%s", error_text());
-	set_override(f, "\n");
-	write_bus("drivers_probe", f->address.text);
+	bind_set_override(f, "\n");
+	bind_write_bus("drivers_probe", f->address.text);
 	error_set(EIO, "%s", text);
 }
 
-static int check_bind(const struct pci_function *f)
+static int bind_check(const struct pci_function *f)
 {
 	if (!f->there)
 		return why_function(f);
-	if (is_bridge(f))
-		return why_bridge(f);
+	if (bind_is_bridge(f))
+		return bind_refuse_bridge(f);
 	if (!f->group[0])
 		return why_function(f);
-	if (!driver_there("vfio-pci"))
+	if (!bind_driver_loaded("vfio-pci"))
 		return error_set(ENOENT,
-				 "the kernel has no driver vfio-pci loaded: modprobe vfio-pci");
+				 "the driver vfio-pci is not loaded: run modprobe vfio-pci");
 	return pci_in_use(f);
 }
 
@@ -106,18 +109,19 @@ int pci_bind(const struct pci_address *address)
 	pci_function_read(&f, address);
 	if (f.there && !strcmp(f.driver, "vfio-pci"))
 		return 0;
-	err = check_bind(&f);
+	err = bind_check(&f);
 	if (err)
 		return err;
-	err = set_override(&f, "vfio-pci");
+	err = bind_set_override(&f, "vfio-pci");
 	if (err)
 		return err;
-	err = unbind_from(&f);
+	err = bind_unbind(&f);
 	if (!err)
-		err = write_bus("drivers_probe", address->text);
+		err = bind_write_bus("drivers_probe", address->text);
 	pci_function_read(&now, address);
 	if (!err && strcmp(now.driver, "vfio-pci") != 0)
-		err = error_set(EIO, "vfio-pci did not take %s: dmesg may say why", address->text);
+		err = error_set(EIO, "vfio-pci did not accept %s: dmesg may show why",
+				address->text);
 	if (err)
 		bind_restore_driver(&f);
 	return err;
@@ -133,18 +137,18 @@ int pci_unbind(const struct pci_address *address)
 		return why_function(&f);
 	if (strcmp(f.driver, "vfio-pci") != 0)
 		return error_set(EINVAL,
-				 "%s is not with vfio-pci but with %s: nothing to give back",
+				 "%s is bound to %s, not to vfio-pci: there is nothing to unbind",
 				 address->text, f.driver[0] ? f.driver : "no driver");
 	err = pci_in_use(&f);
 	if (!err)
-		err = set_override(&f, "\n");
+		err = bind_set_override(&f, "\n");
 	if (!err)
-		err = unbind_from(&f);
-	return err ? err : write_bus("drivers_probe", address->text);
+		err = bind_unbind(&f);
+	return err ? err : bind_write_bus("drivers_probe", address->text);
 }
 
-/* The files in /dev; those of a sysfs that is made up are not there to look at. */
-static int check_files(const struct pci_function *f, char *remedy, size_t size)
+/* Checks the files in /dev. A sysfs that a test made up has none, so nothing is checked then. */
+static int bind_check_files(const struct pci_function *f, char *remedy, size_t size)
 {
 	char path[64];
 
@@ -168,8 +172,8 @@ int pci_obstacle(const struct pci_function *f, char *remedy, size_t size)
 	int err;
 
 	*remedy = 0;
-	if (is_bridge(f))
-		return why_bridge(f);
+	if (bind_is_bridge(f))
+		return bind_refuse_bridge(f);
 	if (!f->group[0])
 		return why_function(f);
 	if (!strstr(f->driver, "vfio")) {
@@ -177,7 +181,8 @@ int pci_obstacle(const struct pci_function *f, char *remedy, size_t size)
 		if (err && err != -EACCES && err != -EPERM)
 			return err; /* bind, which needs root, checks it again */
 		snprintf(remedy, size, "%sdmamap bind %s",
-			 driver_there("vfio-pci") ? "" : "modprobe vfio-pci; ", f->address.text);
+			 bind_driver_loaded("vfio-pci") ? "" : "modprobe vfio-pci; ",
+			 f->address.text);
 		return why_function(f);
 	}
 	pci_group_others(f, others, sizeof(others));
@@ -185,5 +190,5 @@ int pci_obstacle(const struct pci_function *f, char *remedy, size_t size)
 		snprintf(remedy, size, "dmamap bind each of %s", others);
 		return why_not_viable(f);
 	}
-	return check_files(f, remedy, size);
+	return bind_check_files(f, remedy, size);
 }

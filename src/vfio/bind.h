@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What stands between a PCI function and opening it, and giving functions to vfio-pci and back.
- * Below the sysfs of sysfs.h; mounts are those of /proc/self, or below DMAMAP_PROC.
+ * Checks whether a PCI function can be opened, and binds functions to vfio-pci and back. Functions
+ * are read from the sysfs of sysfs.h. Mounts are read from /proc/self, or below DMAMAP_PROC.
  */
 #ifndef VFIO_BIND_H
 #define VFIO_BIND_H
@@ -16,16 +16,15 @@
 int pci_in_use(const struct pci_function *f);
 
 /*
- * 0: it can be opened by vfio: or iommufd:. Else -errno and a sentence; `remedy` has the commands
- * that mend it,
- * "" where no command does.
+ * 0: the function can be opened by vfio: or iommufd:. Else -errno with an error message, and
+ * `remedy` contains the commands that solve the problem, "" if no command does.
  */
 int pci_obstacle(const struct pci_function *f, char *remedy, size_t size);
 
 /*
- * Gives the function to vfio-pci; or back to whichever driver of the kernel wants it. 0, also where
- * it was so before; else -errno and a sentence, and the function is with whom it was. -EBUSY: it is
- * in use.
+ * Binds the function to vfio-pci, or back to the driver that the kernel chooses. 0, also if it was
+ * bound so before. Else -errno with an error message, and the function has its old driver. -EBUSY:
+ * it is in use.
  */
 int pci_bind(const struct pci_address *address);
 int pci_unbind(const struct pci_address *address);

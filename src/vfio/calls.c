@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The system calls of struct vfio_calls, as the kernel has them. */
 #include "vfio/calls.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ static void *real_map(int fd, u64 size, u64 at)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	madvise(p, size, MADV_DONTFORK); /* a child of fork owns no device */
+	madvise(p, size, MADV_DONTFORK); /* a child of fork() owns no device */
 	return p;
 }
 
@@ -84,12 +85,12 @@ static void real_retire(int fd)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null < 0)
-		return; /* no number left: the caller's close() does it later */
+		return; /* no descriptor is free: the caller's close() closes the file later */
 	dup3(null, fd, O_CLOEXEC);
 	close(null);
 }
 
-/* Made elsewhere first, so that no moment shows zeros. */
+/* The pages are filled at another address first and then moved, so that no access reads zeros. */
 static void real_blank(void *p, u64 size)
 {
 	void *ones = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

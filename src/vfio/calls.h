@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The system calls that reach the kernel's VFIO: one table, which tests replace by a kernel of
- * their own. */
+/*
+ * The system calls to the kernel's VFIO, in one table, which tests replace by a simulated kernel.
+ */
 #ifndef VFIO_CALLS_H
 #define VFIO_CALLS_H
 
@@ -8,7 +9,7 @@
 
 #include <sys/types.h>
 
-/* Each gives a negative errno where the call fails. */
+/* Each returns a negative errno if the system call fails. */
 struct vfio_calls {
 	int (*open)(const char *path); /* for reading and writing, close-on-exec */
 	/*
@@ -19,12 +20,15 @@ struct vfio_calls {
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	ssize_t (*read)(int fd, void *to, size_t size, u64 at);
 	ssize_t (*write)(int fd, const void *from, size_t size, u64 at);
-	void *(*map)(int fd, u64 size, u64 at); /* NULL: no */
+	void *(*map)(int fd, u64 size, u64 at); /* NULL: it failed */
 	void (*unmap)(void *p, u64 size);
 	void (*close)(int fd);
-	/* What it was is closed, the number stays taken: reads and writes of it move nothing. */
+	/*
+	 * Closes the file but keeps the descriptor's number in use: reads and writes of it transfer
+	 * nothing.
+	 */
 	void (*retire)(int fd);
-	/* Memory of a map() reads all ones from now on and leads nowhere. */
+	/* Makes memory of a map() read all ones and no longer refer to the device. */
 	void (*blank)(void *p, u64 size);
 	const char *dev; /* "/dev" */
 };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A child of fork() owns no device. The files that it inherits would keep the device open after the
- * parent has closed it, or died, so they are closed in the child at once; registers are not mapped
- * there (MADV_DONTFORK).
+ * parent has closed it or ended, so the child closes them at once. Registers are not mapped in the
+ * child (MADV_DONTFORK).
  *
- * So each function is here from before its files are opened; and once only: a container's kernel
- * would open it again, and the second to come would reset it under the first.
+ * Each function is therefore in this list from before its files are opened. A function may be in
+ * the list once only: a second container could open the same function, and the second open would
+ * reset it under the first.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -15,34 +16,34 @@
 #include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vfio_function *functions; /* under lock */
+static struct vfio_function *functions; /* guarded by lock */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int once_error; /* fixed by `once` */
+static int once_error; /* written once, by fork_register_once() */
 
 static void vfio_fork_prepare(void)
 {
 	pthread_mutex_lock(&lock);
 }
 
-static void in_parent(void)
+static void vfio_fork_parent(void)
 {
 	pthread_mutex_unlock(&lock);
 }
 
-static void close_one(int *fd)
+static void fork_close_fd(int *fd)
 {
 	if (*fd >= 0)
 		vfio_calls->close(*fd);
 	*fd = -1;
 }
 
-/* This memory is the child's own copy. */
-static void in_child(void)
+/* Called in the child, whose copy of this memory is its own. */
+static void vfio_fork_child(void)
 {
 	for (struct vfio_function *f = functions; f; f = f->next) {
-		close_one(&f->fd);
-		close_one(&f->space->group_fd);
-		close_one(&f->space->fd);
+		fork_close_fd(&f->fd);
+		fork_close_fd(&f->space->group_fd);
+		fork_close_fd(&f->space->fd);
 		f->gone = true;
 		f->watched = false;
 		for (int i = 0; i < REGIONS; i++)
@@ -52,18 +53,19 @@ static void in_child(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static void register_once(void)
+static void fork_register_once(void)
 {
-	once_error = pthread_atfork(vfio_fork_prepare, in_parent, in_child);
+	once_error = pthread_atfork(vfio_fork_prepare, vfio_fork_parent, vfio_fork_child);
 }
 
 int fork_add(struct vfio_function *f)
 {
 	struct vfio_function *other;
 
-	pthread_once(&once, register_once);
+	pthread_once(&once, fork_register_once);
 	if (once_error)
-		return error_set(once_error, "no memory to be told of fork()");
+		return error_set(once_error,
+				 "cannot register the handlers of fork(): out of memory");
 	pthread_mutex_lock(&lock);
 	for (other = functions; other && strcmp(other->pci.address.text, f->pci.address.text) != 0;
 	     other = other->next)
@@ -73,7 +75,7 @@ int fork_add(struct vfio_function *f)
 		functions = f;
 	}
 	pthread_mutex_unlock(&lock);
-	return other ? error_set(EBUSY, "%s is open already in this process: close it there first",
+	return other ? error_set(EBUSY, "%s is already open in this process: close it first",
 				 f->pci.address.text)
 		     : 0;
 }

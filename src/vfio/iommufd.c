@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * iommufd (the kernel's Documentation/userspace-api/iommufd.rst): the function's character device
- * is bound to /dev/iommu and attached to an I/O address space. What is mapped there has no limit of
- * number.
+ * iommufd (the kernel's Documentation/userspace-api/iommufd.rst). The function's character device
+ * is bound to /dev/iommu and attached to an I/O address space. The kernel does not limit the number
+ * of mappings there.
  */
 #include "vfio/calls.h"
 #include "vfio/space.h"
@@ -28,7 +28,8 @@ static int iommufd_open(struct vfio_space *s, const struct pci_function *f)
 	}
 	err = vfio_calls->ioctl(s->fd, UAPI_IOAS_ALLOC, &alloc);
 	if (err < 0)
-		return error_set(-err, "%s makes no address space: %s", path, strerror(-err));
+		return error_set(-err, "%s cannot create an address space: %s", path,
+				 strerror(-err));
 	s->ioas = alloc.out_ioas;
 	return 0;
 }
@@ -73,12 +74,13 @@ static int iommufd_limits(struct vfio_space *s)
 	int err = vfio_calls->ioctl(s->fd, UAPI_IOAS_RANGES, &ranges);
 
 	if (err < 0)
-		return error_set(-err, "the address space does not tell its limits: %s",
+		return error_set(-err, "the limits of the address space cannot be read: %s",
 				 strerror(-err));
 	if (ranges.out_alignment > PAGE_BYTES)
-		return error_set(ENOTSUP,
-				 "the IOMMU has no pages of 4 KiB: its smallest has %llu bytes",
-				 (unsigned long long)ranges.out_alignment);
+		return error_set(
+			ENOTSUP,
+			"the IOMMU has no pages of 4 KiB: its smallest page has %llu bytes",
+			(unsigned long long)ranges.out_alignment);
 	for (u32 i = 0; i < ranges.n_ranges && i < WINDOWS_MAX && !err; i++)
 		err = space_add_window(s, range[i].first, range[i].last);
 	s->left = ~0ull;

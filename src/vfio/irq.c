@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupts: the kernel signals the device's eventfds itself. */
+/*
+ * Interrupts. The kernel signals the device's eventfds directly; a line goes through the thread of
+ * watch.c.
+ */
 #include "vfio/calls.h"
 #include "vfio/private.h"
 #include "vfio/uapi.h"
@@ -11,7 +14,7 @@
 
 static const char *const kind_names[] = {"intx", "msi", "msix"};
 
-static unsigned int count_of(struct vfio_function *f, enum irq_kind kind)
+static unsigned int irq_vector_count(struct vfio_function *f, enum irq_kind kind)
 {
 	struct vfio_irq_info info = {.argsz = sizeof(info), .index = kind};
 
@@ -24,24 +27,25 @@ static unsigned int count_of(struct vfio_function *f, enum irq_kind kind)
 int irq_describe(struct vfio_function *f, const char *wanted)
 {
 	for (int kind = IRQ_MSIX; kind >= IRQ_INTX; kind--)
-		f->vectors_most =
-			(unsigned int)max_u64(f->vectors_most, count_of(f, (enum irq_kind)kind));
+		f->vectors_most = (unsigned int)max_u64(f->vectors_most,
+							irq_vector_count(f, (enum irq_kind)kind));
 	for (int kind = IRQ_MSIX; kind >= IRQ_INTX; kind--) {
 		if (wanted && strcmp(wanted, kind_names[kind]) != 0)
 			continue;
 		f->irq = (enum irq_kind)kind;
-		f->vectors = count_of(f, f->irq);
+		f->vectors = irq_vector_count(f, f->irq);
 		if (f->vectors)
 			return 0;
 	}
 	if (wanted)
-		return error_set(ENOTSUP, "%s has no interrupts of the kind irq=%s",
+		return error_set(ENOTSUP,
+				 "%s has no interrupts of kind irq=%s: choose another irq=",
 				 f->pci.address.text, wanted);
 	return 0;
 }
 
-static int set_irqs(struct vfio_function *f, enum irq_kind kind, u32 flags, const int *fd,
-		    unsigned int n)
+static int irq_set_vectors(struct vfio_function *f, enum irq_kind kind, u32 flags, const int *fd,
+			   unsigned int n)
 {
 	size_t size = sizeof(struct vfio_irq_set) + n * sizeof(*fd);
 	struct vfio_irq_set *set = alloc_zeroed(size);
@@ -59,13 +63,14 @@ static int set_irqs(struct vfio_function *f, enum irq_kind kind, u32 flags, cons
 
 int irq_set_one(struct vfio_function *f, enum irq_kind kind, int fd)
 {
-	return set_irqs(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, &fd, 1);
+	return irq_set_vectors(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			       &fd, 1);
 }
 
-/* The kernel masked the line as it rose, and signals it again if it is still asserted. */
+/* Unmasks the line, which the kernel masked when it rose. */
 void irq_unmask_line(struct vfio_function *f)
 {
-	set_irqs(f, IRQ_INTX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, NULL, 1);
+	irq_set_vectors(f, IRQ_INTX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, NULL, 1);
 }
 
 static enum dmamap_irq_kind vfio_irq_public_kind(enum irq_kind kind)
@@ -78,12 +83,13 @@ static enum dmamap_irq_kind vfio_irq_public_kind(enum irq_kind kind)
 /* 0; what the kernel has left, where that is less than n; -errno. */
 static int vfio_irq_start(struct vfio_function *f, enum irq_kind kind, unsigned int n)
 {
-	/* a line goes by the watcher, which sees that it is masked */
+	/* a line is signalled by the thread of watch.c, which records that it is masked */
 	const int *fd = kind == IRQ_INTX ? &f->intx_fd : f->dev->irq_fd;
 	int err;
 
 	device_irq_begin(f->dev, vfio_irq_public_kind(kind), n);
-	err = n ? set_irqs(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fd, n)
+	err = n ? irq_set_vectors(f, kind, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+				  fd, n)
 		: 0;
 	if (!err) {
 		f->irq = kind;
@@ -100,8 +106,8 @@ int vfio_irq_connect(struct vfio_function *f)
 
 	if (err > 0)
 		return error_set(ENOSPC,
-				 "%s: the machine has only %d interrupts left for it, of %u: give "
-				 "vectors=%d",
+				 "%s: the machine has only %d of %u interrupt vectors left for it: "
+				 "set vectors=%d",
 				 f->pci.address.text, err, n, err);
 	return err < 0 ? error_set(-err, "%s: its interrupts cannot be set up: %s",
 				   f->pci.address.text, strerror(-err))
@@ -110,7 +116,8 @@ int vfio_irq_connect(struct vfio_function *f)
 
 int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors)
 {
-	unsigned int n = (unsigned int)min_u64(vectors, count_of(f, kind)), had = f->vectors;
+	unsigned int n = (unsigned int)min_u64(vectors, irq_vector_count(f, kind)),
+		     had = f->vectors;
 	enum irq_kind was = f->irq;
 	int err;
 
@@ -134,6 +141,7 @@ int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vec
 void irq_stop(struct vfio_function *f)
 {
 	if (f->irq_on)
-		set_irqs(f, f->irq, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, NULL, 0);
+		irq_set_vectors(f, f->irq, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+				NULL, 0);
 	f->irq_on = false;
 }

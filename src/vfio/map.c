@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The back end's operations: the library's page table is written first, then the kernel hears of
- * each run of memory that is contiguous for the process, in one call.
+ * The back end's operations. The library's page table is written first. Then each run of memory
+ * that is contiguous in the process is mapped in the kernel by one call.
  */
 #include "vfio/space.h"
 #include "base/error.h"
 #include "base/log.h"
 
-struct run {
+struct vfio_run {
 	u64 iova, size;
 	phys_t pa;
 	u64 prot;
 };
 
-static int run_map(struct vfio_space *s, const struct run *r)
+static int vfio_run_map(struct vfio_space *s, const struct vfio_run *r)
 {
 	if (!(r->pa.v & PHYS_FOREIGN) && !phys_is_ram(r->pa))
-		return error_set(
-			EOPNOTSUPP,
-			"device address %#llx: registers cannot be mapped for another device "
-			"on this back end",
-			(unsigned long long)r->iova);
+		return error_set(EOPNOTSUPP,
+				 "device address %#llx: this back end cannot map the registers of "
+				 "one device for another",
+				 (unsigned long long)r->iova);
 	return space_map(s, r->iova, phys_ptr(r->pa), r->size, r->prot);
 }
 
-/* The run of leaves that begins at r->iova, up to `end`. False: nothing is mapped from there on. */
-static bool vfio_run_find(const struct pt *pt, struct run *r, u64 end)
+/*
+ * Finds the first run of leaves at or after r->iova and below `end`. False: nothing is mapped
+ * there.
+ */
+static bool vfio_run_find(const struct pt *pt, struct vfio_run *r, u64 end)
 {
 	struct pt_leaf leaf;
 	u64 pos, in;
@@ -46,9 +48,9 @@ static bool vfio_run_find(const struct pt *pt, struct run *r, u64 end)
 	return true;
 }
 
-static u64 count_runs(const struct pt *pt, u64 iova, u64 end)
+static u64 vfio_run_count(const struct pt *pt, u64 iova, u64 end)
 {
-	struct run r = {.iova = iova};
+	struct vfio_run r = {.iova = iova};
 	u64 n = 0;
 
 	for (; vfio_run_find(pt, &r, end); r.iova += r.size)
@@ -60,13 +62,13 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 {
 	struct vfio_space *s = b->priv;
 	u64 end = iova.v + size, n = 0, done = 0;
-	struct run r = {.iova = iova.v};
+	struct vfio_run r = {.iova = iova.v};
 	int err = 0;
 
 	if (s->counted && size > PAGE_BYTES)
-		err = space_need(s, count_runs(b->pt, iova.v, end));
+		err = space_need(s, vfio_run_count(b->pt, iova.v, end));
 	for (; !err && vfio_run_find(b->pt, &r, end); r.iova += r.size) {
-		err = run_map(s, &r);
+		err = vfio_run_map(s, &r);
 		if (err)
 			break;
 		done += r.size;
@@ -79,12 +81,13 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 
 static int vfio_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u64 flags)
 {
-	const struct run r = {.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
+	const struct vfio_run r = {
+		.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
 	int err = pt_map(b->pt, iova, pa, size, flags, 0);
 
 	if (err)
 		return err;
-	err = run_map(b->priv, &r);
+	err = vfio_run_map(b->priv, &r);
 	if (unlikely(err))
 		pt_unmap(b->pt, iova, size);
 	return err;
@@ -105,15 +108,15 @@ static void vfio_invalidate_some(struct backend_space *b, iova_t iova, u64 size,
 	space_unmap(b->priv, iova.v, size, mapped, 1);
 }
 
-/* Where the piece begins that `iova` lies in. */
-static u64 piece_start(const struct pt *pt, u64 iova)
+/* Returns the start of the piece that contains `iova`. */
+static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 {
 	struct pt_leaf leaf, here;
-	struct run r;
+	struct vfio_run r;
 
 	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
-		/* a step back is a step within what was mapped by one call? */
-		r = (struct run){.iova = align_down(iova - 1, leaf.size)};
+		/* does the leaf before belong to the same run, so to the same call of map? */
+		r = (struct vfio_run){.iova = align_down(iova - 1, leaf.size)};
 		if (!pt_walk_slow(pt, IOVA(iova), &here) ||
 		    !vfio_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)
 			break;
@@ -122,8 +125,11 @@ static u64 piece_start(const struct pt *pt, u64 iova)
 	return iova;
 }
 
-/* The page is the last of a piece from now on. Cannot fail: its entry was there a moment before. */
-static void end_piece(struct pt *pt, u64 iova)
+/*
+ * Makes the page the last of its piece. Cannot fail: the entry's tables exist, since the entry was
+ * present a moment before.
+ */
+static void vfio_piece_end_at(struct pt *pt, u64 iova)
 {
 	u64 entry = pt_walk(pt, IOVA(iova));
 
@@ -131,33 +137,39 @@ static void end_piece(struct pt *pt, u64 iova)
 	pt_map(pt, IOVA(iova), PHYS(entry & PT_ADDR), PAGE_BYTES, (entry & PT_FLAGS) | PT_LAST, 0);
 }
 
-/* A rest of a piece that was taken apart. */
-static void map_rest(struct backend_space *b, u64 iova, u64 end)
+/* Maps the rest of a piece again after its other part was unmapped. */
+static void vfio_piece_map_rest(struct backend_space *b, u64 iova, u64 end)
 {
-	struct run r = {.iova = iova};
+	struct vfio_run r = {.iova = iova};
 
-	if (iova >= end || !vfio_run_find(b->pt, &r, end) || !run_map(b->priv, &r))
+	if (iova >= end || !vfio_run_find(b->pt, &r, end) || !vfio_run_map(b->priv, &r))
 		return;
-	log_line(LOG_ERROR, "what is left of a link is away for the device: %s", error_text());
+	log_line(LOG_ERROR,
+		 "the rest of a partly unlinked range cannot be mapped again, and the device "
+		 "cannot reach it: %s",
+		 error_text());
 	pt_unmap(b->pt, IOVA(iova), end - iova);
 }
 
-/* The pieces that [iova, end) has a part of. */
-struct pieces {
-	u64 start, end; /* from the first one's start to the last one's end */
-	u64 mapped, n;	/* bytes that they map, and how many they are */
+/* The pieces that overlap [iova, end). */
+struct vfio_pieces {
+	u64 start, end; /* from the start of the first piece to the end of the last */
+	u64 mapped, n;	/* the bytes that the pieces map, and their number */
 };
 
-/* The walk passes both ends of the range, where other threads map and unmap. */
-static struct pieces pieces_find(struct pt *pt, u64 iova, u64 end)
+/*
+ * The walk passes both ends of the range, where other threads may map and unmap; hence
+ * pt_walk_enter().
+ */
+static struct vfio_pieces vfio_pieces_find(struct pt *pt, u64 iova, u64 end)
 {
 	unsigned int side = pt_walk_enter(pt);
-	struct pieces p = {0};
-	struct run r;
+	struct vfio_pieces p = {0};
+	struct vfio_run r;
 
 	p.start = p.end = pt_find(pt, IOVA(iova), end);
 	if (p.start == iova && iova < end)
-		p.start = piece_start(pt, iova);
+		p.start = vfio_piece_start(pt, iova);
 	r.iova = p.start;
 	for (; r.iova < end && vfio_run_find(pt, &r, 1ull << PT_IOVA_BITS); r.iova = p.end) {
 		if (r.iova >= end)
@@ -174,21 +186,21 @@ static u64 vfio_unmap_partial(struct backend_space *b, iova_t iova, u64 size)
 {
 	struct vfio_space *s = b->priv;
 	u64 end = iova.v + size, gone;
-	struct pieces p;
+	struct vfio_pieces p;
 	void *unused;
 
 	pthread_mutex_lock(&s->partial_lock);
-	p = pieces_find(b->pt, iova.v, end);
+	p = vfio_pieces_find(b->pt, iova.v, end);
 	if (p.n)
 		space_unmap(s, p.start, p.end - p.start, p.mapped, p.n);
 	gone = pt_unmap(b->pt, iova, size);
 	unused = pt_limbo_take(b->pt);
-	pt_limbo_free(b->pt, unused); /* nobody but this process walks them */
+	pt_limbo_free(b->pt, unused); /* only this process walks them */
 	if (p.start < iova.v) {
-		end_piece(b->pt, iova.v - PAGE_BYTES);
-		map_rest(b, p.start, iova.v);
+		vfio_piece_end_at(b->pt, iova.v - PAGE_BYTES);
+		vfio_piece_map_rest(b, p.start, iova.v);
 	}
-	map_rest(b, end, p.end);
+	vfio_piece_map_rest(b, end, p.end);
 	pthread_mutex_unlock(&s->partial_lock);
 	return gone;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The function's registers: VFIO's regions 0 to 5 are its BARs, 7 is its configuration space. What
- * can be mapped is, the rest goes by reads and writes of the device's file. Sizes and offsets are
- * the kernel's; a mapped area lies whole in its region, or is not used.
+ * The function's registers. VFIO's regions 0 to 5 are its BARs, region 7 is its configuration
+ * space. Areas that can be mapped are mapped; all other registers are read and written through the
+ * device's file. The kernel reports sizes and offsets, which are not trusted: a mapped area that
+ * does not lie whole in its region is not used.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -23,15 +24,15 @@ static int vfio_pci_ioctl(struct vfio_function *f, unsigned long request, void *
 	return vfio_calls->ioctl(f->fd, request, arg);
 }
 
-static void add_area(struct region *r, u64 offset, u64 size)
+static void function_add_area(struct region *r, u64 offset, u64 size)
 {
 	if (r->n_areas < AREAS_MAX && size && range_within(offset, size, r->size) &&
 	    !((offset | size) & (PAGE_BYTES - 1)))
 		r->area[r->n_areas++] = (struct area){.offset = offset, .size = size};
 }
 
-/* The parts that can be mapped, where not all of it can. False: the kernel names none. */
-static bool sparse_areas(struct region *r, const struct vfio_region_info *info)
+/* Reads which areas can be mapped if not all of the region can. False: the kernel lists none. */
+static bool function_sparse_areas(struct region *r, const struct vfio_region_info *info)
 {
 	u32 at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
 
@@ -46,7 +47,7 @@ static bool sparse_areas(struct region *r, const struct vfio_region_info *info)
 					  (u64)cap->nr_areas * sizeof(cap->areas[0]), info->argsz))
 				return false;
 			for (u32 i = 0; i < cap->nr_areas; i++)
-				add_area(r, cap->areas[i].offset, cap->areas[i].size);
+				function_add_area(r, cap->areas[i].offset, cap->areas[i].size);
 			return true;
 		}
 		if (cap->header.next <= at)
@@ -56,19 +57,19 @@ static bool sparse_areas(struct region *r, const struct vfio_region_info *info)
 	return false;
 }
 
-static void read_region(struct region *r, const struct vfio_region_info *info)
+static void function_read_region(struct region *r, const struct vfio_region_info *info)
 {
 	r->size = info->size;
 	r->at = info->offset;
 	r->readable = info->flags & VFIO_REGION_INFO_FLAG_READ;
 	r->writable = info->flags & VFIO_REGION_INFO_FLAG_WRITE;
 	r->mappable = info->flags & VFIO_REGION_INFO_FLAG_MMAP;
-	if (r->mappable && !sparse_areas(r, info))
-		add_area(r, 0, align_down(r->size, PAGE_BYTES));
+	if (r->mappable && !function_sparse_areas(r, info))
+		function_add_area(r, 0, align_down(r->size, PAGE_BYTES));
 }
 
-/* The region's structure, with what hangs on it, in memory of its own. */
-static struct vfio_region_info *region_info(struct vfio_function *f, u32 index)
+/* Returns the region's structure with its chain of capabilities in allocated memory. */
+static struct vfio_region_info *function_region_info(struct vfio_function *f, u32 index)
 {
 	u32 room = 512;
 
@@ -94,7 +95,7 @@ static struct vfio_region_info *region_info(struct vfio_function *f, u32 index)
 				f->pci.address.text, index, err < 0 ? strerror(-err) : "too long");
 		room = want;
 	}
-	return error_null(EPROTO, "%s does not tell of its region %u", f->pci.address.text, index);
+	return error_null(EPROTO, "%s does not describe its region %u", f->pci.address.text, index);
 }
 
 int function_describe(struct vfio_function *f)
@@ -103,25 +104,27 @@ int function_describe(struct vfio_function *f)
 	int err = vfio_pci_ioctl(f, VFIO_DEVICE_GET_INFO, &info);
 
 	if (err < 0)
-		return error_set(-err, "%s does not tell what it is: %s", f->pci.address.text,
-				 strerror(-err));
+		return error_set(-err, "the description of %s cannot be read: %s",
+				 f->pci.address.text, strerror(-err));
 	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) ||
 	    info.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX)
-		return error_set(ENODEV, "%s is no PCI function for VFIO", f->pci.address.text);
+		return error_set(ENODEV, "VFIO does not report %s as a PCI function",
+				 f->pci.address.text);
 	f->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
 	for (u32 i = 0; i < REGIONS; i++) {
 		struct vfio_region_info *r;
 
 		if (i == VFIO_PCI_ROM_REGION_INDEX)
 			continue;
-		r = region_info(f, i);
+		r = function_region_info(f, i);
 		if (!r)
 			return -errno;
-		read_region(&f->region[i], r);
+		function_read_region(&f->region[i], r);
 		alloc_free(r);
 	}
 	if (!f->region[CONFIG_BAR].readable || f->region[CONFIG_BAR].size < 64)
-		return error_set(ENODEV, "%s shows no configuration space", f->pci.address.text);
+		return error_set(ENODEV, "%s has no configuration space that can be read",
+				 f->pci.address.text);
 	return 0;
 }
 
@@ -130,7 +133,7 @@ int function_map_regions(struct vfio_function *f)
 	for (unsigned int i = 0; i < 6; i++) {
 		struct region *r = &f->region[i];
 
-		/* one that cannot be mapped goes by the file */
+		/* an area that cannot be mapped is accessed through the file */
 		for (unsigned int k = 0; k < r->n_areas; k++)
 			r->area[k].base =
 				vfio_calls->map(f->fd, r->area[k].size, r->at + r->area[k].offset);
@@ -159,7 +162,7 @@ void function_blank_regions(struct vfio_function *f)
 						  f->region[i].area[k].size);
 }
 
-/* Where the register is mapped; NULL: it is not. */
+/* Returns where the register is mapped; NULL: it is not. */
 static volatile void *vfio_register_mapped(const struct region *r, u64 offset, unsigned int size)
 {
 	for (unsigned int k = 0; k < r->n_areas; k++) {
@@ -176,13 +179,13 @@ static bool vfio_register_exists(struct vfio_function *f, int bar, u64 offset, u
 {
 	if (likely(range_within(offset, size, f->region[bar].size)))
 		return true;
-	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", f->dev->name, size,
-		  bar, (unsigned long long)offset);
+	error_set(EINVAL, "%s: there is no register of %u bytes at BAR %d offset %#llx",
+		  f->dev->name, size, bar, (unsigned long long)offset);
 	return false;
 }
 
-static slow_path u64 file_read(struct vfio_function *f, const struct region *r, u64 offset,
-			       unsigned int size)
+static slow_path u64 function_file_read(struct vfio_function *f, const struct region *r, u64 offset,
+					unsigned int size)
 {
 	u64 value = 0;
 
@@ -191,7 +194,7 @@ static slow_path u64 file_read(struct vfio_function *f, const struct region *r, 
 	return value;
 }
 
-static u64 mapped_read(const volatile void *p, unsigned int size)
+static u64 function_mapped_read(const volatile void *p, unsigned int size)
 {
 	switch (size) {
 	case 1:
@@ -204,7 +207,7 @@ static u64 mapped_read(const volatile void *p, unsigned int size)
 	return *(const volatile u64 *)p;
 }
 
-static void mapped_write(volatile void *p, unsigned int size, u64 value)
+static void function_mapped_write(volatile void *p, unsigned int size, u64 value)
 {
 	if (size == 1)
 		*(volatile u8 *)p = (u8)value;
@@ -216,30 +219,30 @@ static void mapped_write(volatile void *p, unsigned int size, u64 value)
 		*(volatile u64 *)p = value;
 }
 
-static slow_path void tell_gone(struct vfio_function *f)
+static slow_path void function_report_gone(struct vfio_function *f)
 {
-	error_set(
-		ENODEV,
-		"%s: the device was taken away (unbound or removed): its registers read all ones; "
-		"close it",
-		f->dev->name);
+	error_set(ENODEV,
+		  "%s: the kernel took the device back (it was unbound or removed): its registers "
+		  "read all ones; close the device",
+		  f->dev->name);
 }
 
-u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size)
+u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size)
 {
 	const struct region *r = &f->region[bar];
 	volatile void *p;
 	u64 value;
 
 	if (unlikely(read_acquire(&f->gone))) {
-		tell_gone(f);
+		function_report_gone(f);
 		return ~0ull;
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
 		return ~0ull;
 	p = vfio_register_mapped(r, offset, size);
-	value = likely(p) ? mapped_read(p, size) : file_read(f, r, offset, size);
-	full_fence(); /* what the device wrote before it answered is seen after this */
+	value = likely(p) ? function_mapped_read(p, size) : function_file_read(f, r, offset, size);
+	/* What the device wrote to memory before this read completed is read after it. */
+	full_fence();
 	return value;
 }
 
@@ -249,25 +252,28 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	volatile void *p;
 
 	if (unlikely(read_acquire(&f->gone))) {
-		tell_gone(f);
+		function_report_gone(f);
 		return;
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
 		return;
-	full_fence(); /* what the driver wrote to memory before is there when the device hears */
+	/*
+	 * What the driver wrote to memory before must be visible before the device gets this write.
+	 */
+	full_fence();
 	p = vfio_register_mapped(r, offset, size);
 	if (likely(p))
-		mapped_write(p, size, value);
+		function_mapped_write(p, size, value);
 	else if (!r->writable ||
 		 vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
-		error_set(EIO, "%s: the kernel does not write %u bytes at BAR %d offset %#llx",
+		error_set(EIO, "%s: the kernel refused to write %u bytes at BAR %d offset %#llx",
 			  f->dev->name, size, bar, (unsigned long long)offset);
 }
 
 /* No read of a function passes a write that was posted to it before. */
 void vfio_function_flush(struct vfio_function *f)
 {
-	function_read(f, CONFIG_BAR, 0, 2);
+	vfio_function_read(f, CONFIG_BAR, 0, 2);
 }
 
 static void vfio_describe_bar(struct vfio_function *f, unsigned int i)
@@ -300,10 +306,10 @@ void vfio_function_describe_bars(struct vfio_function *f)
 }
 
 /*
- * A function with no reset of its own is reset by its bus, if that resets nothing else. Many cannot
- * be (those on the root bus): no reason not to use them.
+ * A function without a reset of its own is reset through its bus, if that resets nothing else. Many
+ * functions, as those on the root bus, cannot be reset at all; they are used without a reset.
  */
-static void hot_reset(struct vfio_function *f)
+static void function_hot_reset(struct vfio_function *f)
 {
 	union {
 		struct vfio_pci_hot_reset_info info;
@@ -315,7 +321,7 @@ static void hot_reset(struct vfio_function *f)
 	if (vfio_pci_ioctl(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
 		return;
 	u.reset = (struct vfio_pci_hot_reset){.argsz = sizeof(u.reset)};
-	if (f->space->group_fd >= 0) { /* the right to do so: all groups that it touches */
+	if (f->space->group_fd >= 0) { /* proves ownership of the affected groups */
 		u.reset.argsz += sizeof(s32);
 		u.reset.count = 1;
 		u.reset.group_fds[0] = f->space->group_fd;
@@ -328,7 +334,7 @@ int function_reset(struct vfio_function *f)
 	int err;
 
 	if (!f->can_reset) {
-		hot_reset(f);
+		function_hot_reset(f);
 		return 0;
 	}
 	err = vfio_pci_ioctl(f, VFIO_DEVICE_RESET, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One open function, as its files share it. */
+/* One open function: the state that the files of this folder share. */
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
 
@@ -7,18 +7,18 @@
 
 #include <pthread.h>
 
-#define CONFIG_BAR  7 /* DMAMAP_CONFIG, and VFIO's number of that region */
+#define CONFIG_BAR  7 /* DMAMAP_CONFIG; also VFIO's number of the configuration region */
 #define REGIONS	    8
-#define AREAS_MAX   8 /* of one region that can be mapped */
+#define AREAS_MAX   8 /* areas of one region that can be mapped */
 #define VECTORS_MAX 256
 
 struct area {
 	u8 *base;	  /* NULL: not mapped */
-	u64 offset, size; /* in the region */
+	u64 offset, size; /* offset and size in the region */
 };
 
 struct region {
-	u64 size, at; /* 0: there is none; its offset in the device's file */
+	u64 size, at; /* size 0: there is no such region; `at`: its offset in the device's file */
 	bool readable, writable, mappable;
 	struct area area[AREAS_MAX];
 	unsigned int n_areas;
@@ -37,8 +37,8 @@ struct vfio_function {
 	unsigned int vectors;
 	unsigned int vectors_most; /* of any kind */
 	bool irq_on;
-	bool gone;		    /* atomic: taken away */
-	struct vfio_function *next; /* of all open ones, under the lock of fork.c */
+	bool gone;		    /* atomic: the kernel took the device back */
+	struct vfio_function *next; /* the list of fork.c; guarded by its lock */
 
 	/* watch.c */
 	pthread_t watcher;
@@ -46,26 +46,30 @@ struct vfio_function {
 	int req_fd, err_fd, intx_fd, wake_fd;
 };
 
-/* watch.c: the thread that hears the kernel: the device is wanted back, or has an error; a line is
- * raised. */
+/*
+ * watch.c: the thread that handles the kernel's notifications: the kernel requests the device back,
+ * the bus reports an error, or a line interrupt rises.
+ */
 int watch_start(struct vfio_function *f);
 void watch_stop(struct vfio_function *f);
 
-/* fork.c: a child of fork() keeps no descriptor of the function. 0; -EBUSY: it is open here
- * already. */
+/*
+ * fork.c: the list of open functions, whose descriptors a child of fork() closes. 0; -EBUSY: the
+ * function is already open in this process.
+ */
 int fork_add(struct vfio_function *f);
 void fork_remove(struct vfio_function *f);
 
-/* pci.c: what the function has, and reaching it. Sentences are set. */
+/* pci.c: describes the function and accesses its registers. Error messages are set. */
 int function_describe(struct vfio_function *f);
 int function_map_regions(struct vfio_function *f);
 void vfio_function_describe_bars(struct vfio_function *f);
 void vfio_function_flush(struct vfio_function *f); /* what was written to it has arrived */
 void function_unmap_regions(struct vfio_function *f);
-void function_blank_regions(struct vfio_function *f); /* all ones from now on */
+void function_blank_regions(struct vfio_function *f); /* they read all ones from now on */
 int function_reset(struct vfio_function *f);
 int function_master(struct vfio_function *f, bool on);
-u64 function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size);
+u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size);
 void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int size, u64 value);
 
 /* irq.c */
@@ -74,8 +78,10 @@ int vfio_irq_connect(struct vfio_function *f); /* as irq_describe() found them. 
 /* See backend_ops.irq_setup. */
 int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors);
 void irq_stop(struct vfio_function *f);
-/* One eventfd for the kernel's words about the device (IRQ_ERR, IRQ_REQ); fd -1: no more. 0,
- * -errno. */
+/*
+ * Sets the eventfd of one kind of notification (IRQ_ERR, IRQ_REQ); fd -1: none any more. 0, or
+ * -errno.
+ */
 int irq_set_one(struct vfio_function *f, enum irq_kind kind, int fd);
 void irq_unmask_line(struct vfio_function *f);
 

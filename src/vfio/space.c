@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Address spaces: sharing them, their limits, and the two calls. `left` never says more than there
- * are: a call that maps takes one, an unmap gives back what surely came free. When it runs out the
- * kernel is asked, which knows better.
+ * Stores the list of address spaces, finds or creates the space of an IOMMU group, reads its
+ * limits, and maps and unmaps in it. `left` is never more than the number of entries that the
+ * kernel still accepts: a map subtracts one, an unmap adds the entries that it freed for certain.
+ * When `left` is too low, the kernel's own number is read.
  */
 #include "vfio/space.h"
 #include "vfio/why.h"
@@ -18,7 +19,7 @@
 #define PLACE_ALIGN (2 * MIB)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vfio_space *spaces; /* under lock */
+static struct vfio_space *spaces; /* guarded by lock */
 
 static struct vfio_space *space_make(const struct vfio_kernel *kernel, const struct pci_function *f)
 {
@@ -81,16 +82,16 @@ int space_add_window(struct vfio_space *s, u64 first, u64 last)
 	if (first > last || (s->n_usable && first <= s->usable[s->n_usable - 1].last))
 		return error_set(
 			EPROTO,
-			"the kernel tells ranges of device addresses that are out of order");
+			"the kernel reports ranges of device addresses that are out of order");
 	if (s->n_usable == WINDOWS_MAX)
-		return error_set(E2BIG, "the IOMMU's addresses are in more than %d pieces",
+		return error_set(E2BIG, "the IOMMU's usable addresses are in more than %d ranges",
 				 WINDOWS_MAX);
 	if (first <= end)
 		s->usable[s->n_usable++] = (struct domain_window){first, min_u64(last, end)};
 	return 0;
 }
 
-static bool vfio_range_usable(const struct vfio_space *s, u64 first, u64 last)
+static bool space_range_usable(const struct vfio_space *s, u64 first, u64 last)
 {
 	for (unsigned int i = 0; i < s->n_usable; i++)
 		if (first >= s->usable[i].first && last <= s->usable[i].last)
@@ -98,20 +99,20 @@ static bool vfio_range_usable(const struct vfio_space *s, u64 first, u64 last)
 	return false;
 }
 
-static bool ram_fits(const struct vfio_space *s, u64 offset)
+static bool space_ram_fits(const struct vfio_space *s, u64 offset)
 {
-	return vfio_range_usable(s, offset, offset + mem.low - 1) &&
+	return space_range_usable(s, offset, offset + mem.low - 1) &&
 	       (mem.span <= MEM_DMA32_END ||
-		vfio_range_usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
+		space_range_usable(s, offset + MEM_DMA32_END, offset + mem.span - 1));
 }
 
-/* Where RAM lies whole in usable addresses: at its own, else as low as it can. */
-static int vfio_place_ram(struct vfio_space *s)
+/* Chooses the offset at which all of RAM is in usable addresses: 0, else the lowest possible. */
+static int space_place_ram(struct vfio_space *s)
 {
 	u64 offset = 0;
 
 	for (unsigned int i = 0; i <= s->n_usable; i++) {
-		if (ram_fits(s, offset)) {
+		if (space_ram_fits(s, offset)) {
 			s->offset = offset;
 			return 0;
 		}
@@ -120,17 +121,15 @@ static int vfio_place_ram(struct vfio_space *s)
 	}
 	return error_set(
 		ENOSPC,
-		"policy=identity maps all RAM, whose %llu MiB fit nowhere in the addresses that "
-		"the "
-		"IOMMU lets devices use (reserved ranges are in the way): give a smaller ram, or "
-		"policy=strict",
+		"policy=identity maps all RAM, but its %llu MiB fit nowhere between the device "
+		"addresses that the IOMMU reserves: set a smaller ram=, or policy=strict",
 		(unsigned long long)((mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END + mem.low
 							       : mem.low) /
 				     MIB));
 }
 
-/* From the kernel's addresses to the library's. */
-static void shift_windows(struct vfio_space *s)
+/* Converts the windows from the kernel's addresses to the library's. */
+static void space_shift_windows(struct vfio_space *s)
 {
 	unsigned int n = 0;
 
@@ -154,25 +153,25 @@ int space_limit(struct vfio_space *s, bool identity)
 		s->n_usable = 0;
 		err = s->kernel->limits(s);
 		if (!err && !s->n_usable)
-			err = error_set(ENOSPC, "the IOMMU leaves devices no addresses at all");
+			err = error_set(ENOSPC,
+					"the IOMMU has no device addresses that devices may use");
 		if (!err && identity)
-			err = vfio_place_ram(s);
+			err = space_place_ram(s);
 		if (!err)
-			shift_windows(s);
+			space_shift_windows(s);
 		s->limited = !err;
 	}
 	pthread_mutex_unlock(&lock);
 	return err;
 }
 
-static slow_path int entries_short(const struct vfio_space *s, u64 n, u64 left)
+static slow_path int space_entries_short(const struct vfio_space *s, u64 n, u64 left)
 {
 	return error_set(
 		ENOSPC,
-		"%llu more mappings are needed, but the kernel's container (%s) takes only %llu "
-		"more: unmap some, use policy=identity, or fewer and larger segments; the module "
-		"parameter "
-		"dma_entry_limit of vfio_iommu_type1 sets how many there may be",
+		"%llu more mappings are needed, but the kernel's container (%s) accepts only %llu "
+		"more: unmap some, use policy=identity, or use fewer and larger segments; the "
+		"module parameter dma_entry_limit of vfio_iommu_type1 sets the limit",
 		(unsigned long long)n, s->name, (unsigned long long)left);
 }
 
@@ -184,12 +183,12 @@ int space_need(struct vfio_space *s, u64 n)
 		return 0;
 	left = s->kernel->entries(s);
 	if (left < n)
-		return entries_short(s, n, left);
+		return space_entries_short(s, n, left);
 	write_once(&s->left, left);
 	return 0;
 }
 
-static void take_entry(struct vfio_space *s)
+static void space_take_entry(struct vfio_space *s)
 {
 	u64 left = read_once(&s->left);
 
@@ -209,7 +208,7 @@ int space_map(struct vfio_space *s, u64 iova, void *va, u64 size, u64 prot)
 	if (unlikely(err < 0))
 		return why_map(iova + s->offset, size, -err);
 	if (s->counted)
-		take_entry(s);
+		space_take_entry(s);
 	return 0;
 }
 
@@ -227,8 +226,7 @@ void space_unmap(struct vfio_space *s, u64 iova, u64 size, u64 mapped, u64 entri
 	__atomic_fetch_add(&s->refused, 1, __ATOMIC_RELAXED);
 	error_set(EIO,
 		  "%s: the kernel unmapped %llu bytes of %llu at device address %#llx (%s): the "
-		  "device may "
-		  "reach memory that it should not any more",
+		  "device may still reach memory that was unmapped",
 		  s->name, (unsigned long long)done, (unsigned long long)mapped,
 		  (unsigned long long)(iova + s->offset), err < 0 ? strerror(-err) : "short");
 	log_line(LOG_ERROR, "%s", error_text());

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads links and one-line files of sysfs. A name that does not fit into the caller's buffer is
+ * read as "", and a longer line is truncated, so a sysfs with invalid contents cannot overflow
+ * anything.
+ */
 #include "vfio/sysfs.h"
 #include "base/error.h"
 
@@ -24,8 +29,8 @@ int pci_address_parse(struct pci_address *out, const char *text)
 	}
 	if (end < 0 || slot > 31 || function > 7)
 		return error_set(EINVAL,
-				 "\"%.40s\" is no PCI address; write it as 0000:00:03.0 (lspci -D "
-				 "and dmamap list show them)",
+				 "\"%.40s\" is not a PCI address; write it as 0000:00:03.0 (lspci "
+				 "-D and dmamap list show addresses)",
 				 text);
 	snprintf(out->text, sizeof(out->text), "%04x:%02x:%02x.%x", domain, bus, slot, function);
 	return 0;
@@ -83,8 +88,8 @@ bool sysfs_text(const char *address, const char *leaf, char *out, size_t size)
 	return n >= 0;
 }
 
-/* The character device's name is that of the only folder in vfio-dev. */
-static void read_cdev(struct pci_function *f)
+/* The name of the character device is that of the only entry in vfio-dev. */
+static void sysfs_read_cdev(struct pci_function *f)
 {
 	char path[SYSFS_PATH_MAX];
 	struct dirent *d;
@@ -110,5 +115,5 @@ void pci_function_read(struct pci_function *f, const struct pci_address *address
 		return;
 	sysfs_link(address->text, "driver", f->driver, sizeof(f->driver));
 	sysfs_link(address->text, "iommu_group", f->group, sizeof(f->group));
-	read_cdev(f);
+	sysfs_read_cdev(f);
 }

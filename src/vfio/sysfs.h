@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PCI functions as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci), below /sys or where
- * the environment's DMAMAP_SYSFS says. Whatever is read there is bounded.
+ * Reads PCI functions from sysfs (Documentation/ABI/testing/sysfs-bus-pci), below /sys or below the
+ * path in the environment variable DMAMAP_SYSFS. The size of everything that is read is bounded.
  */
 #ifndef VFIO_SYSFS_H
 #define VFIO_SYSFS_H
@@ -15,17 +15,20 @@ struct pci_address {
 	char text[BDF_SIZE]; /* 0000:00:03.0 */
 };
 
-/* Takes 0000:00:03.0 or 00:03.0. 0; -EINVAL and a sentence. */
+/* Parses 0000:00:03.0 or 00:03.0. 0, or -EINVAL with an error message. */
 int pci_address_parse(struct pci_address *out, const char *text);
 
-/* "ROOT/bus/pci/devices[/address[/leaf]]"; false: too long. */
+/* Builds "ROOT/bus/pci/devices[/address[/leaf]]". False: the path is too long. */
 bool sysfs_path(char out[SYSFS_PATH_MAX], const char *address, const char *leaf);
 const char *sysfs_root(void);
 
-/* The last part of what the function's link `leaf` points to; "" when there is none. */
+/* Reads the last component of the target of the function's link `leaf`; "" if there is none. */
 void sysfs_link(const char *address, const char *leaf, char *out, size_t size);
 
-/* The first line of its file, without the newline; false: there is none. */
+/*
+ * Reads the first line of the function's file `leaf`, without the newline. False: there is no such
+ * file.
+ */
 bool sysfs_text(const char *address, const char *leaf, char *out, size_t size);
 
 struct pci_function {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VFIO's containers, type 1 version 2 (the kernel's Documentation/driver-api/vfio.rst and
- * <linux/vfio.h>): one container for each group, whose file is opened once.
+ * VFIO containers of type 1, version 2 (the kernel's Documentation/driver-api/vfio.rst and
+ * <linux/vfio.h>). Each group has one container; the group's file is opened once.
  */
 #include "vfio/calls.h"
 #include "vfio/space.h"
@@ -20,20 +20,22 @@ static int type1_ioctl(int fd, unsigned long request, const void *arg)
 	return vfio_calls->ioctl(fd, request, (void *)(uintptr_t)arg);
 }
 
-/* What must be so before a group may be put into a container. */
-static int check_container(int fd)
+/* Checks that the kernel's VFIO has what the library needs. */
+static int type1_check_container(int fd)
 {
 	int version = type1_ioctl(fd, VFIO_GET_API_VERSION, NULL);
 
 	if (version != VFIO_API_VERSION)
-		return error_set(ENOTSUP, "the kernel's VFIO has version %d, not %d", version,
-				 VFIO_API_VERSION);
+		return error_set(
+			ENOTSUP,
+			"the kernel's VFIO interface has version %d, but the library needs %d",
+			version, VFIO_API_VERSION);
 	if (type1_ioctl(fd, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) != 1)
 		return why_no_iommu();
 	return 0;
 }
 
-static int open_group(struct vfio_space *s, const struct pci_function *f)
+static int type1_open_group(struct vfio_space *s, const struct pci_function *f)
 {
 	struct vfio_group_status status = {.argsz = sizeof(status)};
 	char path[64];
@@ -48,13 +50,13 @@ static int open_group(struct vfio_space *s, const struct pci_function *f)
 	}
 	err = type1_ioctl(s->group_fd, VFIO_GROUP_GET_STATUS, &status);
 	if (err < 0)
-		return error_set(-err, "IOMMU group %s does not answer: %s", f->group,
+		return error_set(-err, "the status of IOMMU group %s cannot be read: %s", f->group,
 				 strerror(-err));
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
 		return why_not_viable(f);
 	err = type1_ioctl(s->group_fd, VFIO_GROUP_SET_CONTAINER, &s->fd);
 	if (err < 0)
-		return error_set(-err, "IOMMU group %s cannot be put into a container: %s",
+		return error_set(-err, "IOMMU group %s cannot be added to a container: %s",
 				 f->group, strerror(-err));
 	return 0;
 }
@@ -71,18 +73,18 @@ static int type1_open(struct vfio_space *s, const struct pci_function *f)
 		s->fd = -1;
 		return why_container(path, -err);
 	}
-	err = check_container(s->fd);
+	err = type1_check_container(s->fd);
 	if (!err)
-		err = open_group(s, f);
+		err = type1_open_group(s, f);
 	if (err)
 		return err;
 	err = type1_ioctl(s->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
 	if (err < 0)
-		return err == -EPERM
-			       ? why_no_remapping(f)
-			       : error_set(-err,
-					   "the container of IOMMU group %s gets no IOMMU: %s",
-					   f->group, strerror(-err));
+		return err == -EPERM ? why_no_remapping(f)
+				     : error_set(-err,
+						 "the IOMMU type of the container of group %s "
+						 "cannot be set: %s",
+						 f->group, strerror(-err));
 	return 0;
 }
 
@@ -93,38 +95,43 @@ static int type1_open_device(struct vfio_space *s, const struct pci_function *f)
 	return fd >= 0 ? fd : why_device(f, -fd);
 }
 
-/* The structure with its chain of capabilities, in memory of its own; NULL and a sentence. */
-static struct vfio_iommu_type1_info *get_info(struct vfio_space *s)
+/*
+ * Returns the structure with its chain of capabilities in allocated memory. NULL with an error
+ * message.
+ */
+static struct vfio_iommu_type1_info *type1_get_info(struct vfio_space *s)
 {
 	struct vfio_iommu_type1_info *info;
-	u32 room = 1024, want;
+	u32 size = 1024, want;
 	int err;
 
 	for (;;) {
-		info = alloc_zeroed(room);
+		info = alloc_zeroed(size);
 		if (!info)
 			return NULL;
-		info->argsz = room;
+		info->argsz = size;
 		err = type1_ioctl(s->fd, VFIO_IOMMU_GET_INFO, info);
 		want = info->argsz;
 		if (err < 0 || want > INFO_MAX) {
 			alloc_free(info);
 			return error_null(err < 0 ? -err : E2BIG,
-					  "the container does not tell its limits: %s",
+					  "the limits of the container cannot be read: %s",
 					  err < 0 ? strerror(-err) : "too many");
 		}
-		if (want <= room) {
-			info->argsz = room;
+		if (want <= size) {
+			info->argsz = size;
 			return info;
 		}
 		alloc_free(info);
-		room = want;
+		size = want;
 	}
 }
 
-/* The capability, whole within the structure; NULL: there is none. Each step goes forward: it ends.
+/*
+ * Returns the capability, which lies whole within the structure; NULL: there is none. Offsets must
+ * ascend, so the loop ends.
  */
-static const void *find_cap(const struct vfio_iommu_type1_info *info, u16 id, size_t size)
+static const void *type1_find_cap(const struct vfio_iommu_type1_info *info, u16 id, size_t size)
 {
 	u32 at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
 
@@ -141,42 +148,46 @@ static const void *find_cap(const struct vfio_iommu_type1_info *info, u16 id, si
 	return NULL;
 }
 
-static int read_windows(struct vfio_space *s, const struct vfio_iommu_type1_info *info)
+static int type1_read_windows(struct vfio_space *s, const struct vfio_iommu_type1_info *info)
 {
 	const struct vfio_iommu_type1_info_cap_iova_range *cap =
-		find_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
+		type1_find_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
 	int err = 0;
 
 	if (!cap || !range_within((u64)((const u8 *)cap - (const u8 *)info) + sizeof(*cap),
 				  (u64)cap->nr_iovas * sizeof(cap->iova_ranges[0]), info->argsz))
-		/* a kernel before 5.4 does not say: what every IOMMU of these machines has */
+		/*
+		 * kernels before 5.4 do not report ranges: assume the 39 bits of address that every
+		 * IOMMU has
+		 */
 		return space_add_window(s, 0, (1ull << 39) - 1);
 	for (u32 i = 0; i < cap->nr_iovas && !err; i++)
 		err = space_add_window(s, cap->iova_ranges[i].start, cap->iova_ranges[i].end);
 	return err;
 }
 
-static u64 left_of(const struct vfio_iommu_type1_info *info)
+static u64 type1_entries_left(const struct vfio_iommu_type1_info *info)
 {
 	const struct vfio_iommu_type1_info_dma_avail *cap =
-		find_cap(info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, sizeof(*cap));
+		type1_find_cap(info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, sizeof(*cap));
 
 	return cap ? cap->avail : ~0ull;
 }
 
 static int type1_limits(struct vfio_space *s)
 {
-	struct vfio_iommu_type1_info *info = get_info(s);
+	struct vfio_iommu_type1_info *info = type1_get_info(s);
 	int err = 0;
 
 	if (!info)
 		return -errno;
 	if (info->flags & VFIO_IOMMU_INFO_PGSIZES && !(info->iova_pgsizes & PAGE_BYTES))
-		err = error_set(ENOTSUP, "the IOMMU has no pages of 4 KiB (it has %#llx)",
+		err = error_set(ENOTSUP,
+				"the IOMMU has no pages of 4 KiB (its mask of page sizes is %#llx)",
 				(unsigned long long)info->iova_pgsizes);
 	if (!err)
-		err = read_windows(s, info);
-	s->left = left_of(info);
+		err = type1_read_windows(s, info);
+	s->left = type1_entries_left(info);
 	s->counted = s->left != ~0ull;
 	alloc_free(info);
 	return err;
@@ -184,8 +195,8 @@ static int type1_limits(struct vfio_space *s)
 
 static u64 type1_entries(struct vfio_space *s)
 {
-	struct vfio_iommu_type1_info *info = get_info(s);
-	u64 left = info ? left_of(info) : 0;
+	struct vfio_iommu_type1_info *info = type1_get_info(s);
+	u64 left = info ? type1_entries_left(info) : 0;
 
 	alloc_free(info);
 	return left;
@@ -215,7 +226,10 @@ static int type1_unmap(struct vfio_space *s, u64 iova, u64 size, u64 *done)
 	return err;
 }
 
-/* A kernel that cannot take away all at once (before 5.12) does so when the container is closed. */
+/*
+ * Kernels before 5.12 have no call that unmaps everything; they unmap it when the container is
+ * closed.
+ */
 static void type1_clear(struct vfio_space *s)
 {
 	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel's interfaces: VFIO's from the system's <linux/vfio.h>, and what that may lack
- * (everything of iommufd, and VFIO's character device) by their published layouts, under names of
- * our own. The kernel says by argsz or size what it takes, so nothing here depends on the system
- * that the library was built on.
+ * The kernel's interfaces. VFIO's come from the system's <linux/vfio.h>. What that header may lack
+ * (all of iommufd, and VFIO's character device) is defined here by its published layout, under the
+ * project's own names. The kernel reads and writes only as much as argsz or size says, so nothing
+ * here depends on the system on which the library was built.
  */
 #ifndef VFIO_UAPI_H
 #define VFIO_UAPI_H
@@ -13,7 +13,7 @@
 #include <linux/ioctl.h>
 #include <linux/vfio.h>
 
-/* Of the character device /dev/vfio/devices/vfioN. */
+/* Requests of the character device /dev/vfio/devices/vfioN. */
 #define UAPI_BIND_IOMMUFD _IO(';', 118)
 #define UAPI_ATTACH_IOAS  _IO(';', 119)
 
@@ -28,7 +28,7 @@ struct uapi_attach_ioas {
 	u32 ioas;
 };
 
-/* Of /dev/iommu. */
+/* Requests of /dev/iommu. */
 #define UAPI_IOAS_ALLOC	 _IO(';', 0x81)
 #define UAPI_IOAS_RANGES _IO(';', 0x84)
 #define UAPI_IOAS_MAP	 _IO(';', 0x85)
@@ -45,9 +45,9 @@ struct uapi_range {
 
 struct uapi_ioas_ranges {
 	u32 size, ioas;
-	u32 n_ranges; /* room; how many there are */
+	u32 n_ranges; /* in: capacity of `ranges`; out: the number of ranges that there are */
 	u32 reserved;
-	u64 ranges; /* address of struct uapi_range[] */
+	u64 ranges; /* the address of a struct uapi_range[] */
 	u64 out_alignment;
 };
 
@@ -63,7 +63,7 @@ struct uapi_ioas_map {
 
 struct uapi_ioas_unmap {
 	u32 size, ioas;
-	u64 iova, length; /* length: what was unmapped comes back */
+	u64 iova, length; /* length: on return the bytes that were unmapped */
 };
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel says about a device goes to one thread for each function. When it asks for the
- * device back (unbinding, unplugging) it gets it: no more DMA, registers that read all ones, and
- * the device's file closed, so that whoever asked does not wait for the program. Its mappings stay
- * until dmamap_close().
+ * The kernel's notifications about a device are handled by one thread for each function. When the
+ * kernel requests the device back (unbinding, unplugging), the thread releases it: DMA is stopped,
+ * registers read all ones, and the device's file is closed, so that the kernel's request does not
+ * wait for the program. The mappings stay until dmamap_close().
  *
- * A line's interrupt is handed on from here. The kernel masks the line as it rises, and the end of
- * its handler unmasks it (device_line_rearm()): if that did not quiet the device, the line rises
+ * The thread also forwards line interrupts. The kernel masks the line when it rises, and the next
+ * register access of the driver unmasks it. If the device still asserts the line then, it rises
  * again.
  */
 #include "vfio/calls.h"
@@ -29,7 +29,8 @@ static void watch_device_removed(struct vfio_function *f)
 	function_blank_regions(f);
 	vfio_calls->retire(f->fd);
 	log_line(LOG_ERROR,
-		 "%s (%s): the kernel took the device back (unbound or unplugged): close it",
+		 "%s (%s): the kernel took the device back (it was unbound or unplugged): close "
+		 "the device",
 		 f->dev->name, f->pci.address.text);
 }
 
@@ -40,7 +41,7 @@ static bool watch_event_happened(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
-static void raise_line(struct vfio_function *f)
+static void watch_raise_line(struct vfio_function *f)
 {
 	if (read_acquire(&f->dev->irq_kind) == DMAMAP_IRQ_INTX)
 		device_line_raised(f->dev);
@@ -63,16 +64,15 @@ static void *watch_main(void *arg)
 			watch_device_removed(f);
 		if (p[2].revents && watch_event_happened(f->err_fd))
 			log_line(LOG_ERROR,
-				 "%s (%s): the bus reports an error that the device does not "
-				 "recover "
-				 "from: close it and open it again",
+				 "%s (%s): the bus reports an error from which the device does not "
+				 "recover: close the device and open it again",
 				 f->dev->name, f->pci.address.text);
 		if (p[3].revents && watch_event_happened(f->intx_fd))
-			raise_line(f);
+			watch_raise_line(f);
 	}
 }
 
-static void fds_of(struct vfio_function *f, int *fd[4])
+static void watch_own_fds(struct vfio_function *f, int *fd[4])
 {
 	fd[0] = &f->wake_fd;
 	fd[1] = &f->req_fd;
@@ -84,7 +84,7 @@ static void watch_close_fds(struct vfio_function *f)
 {
 	int *fd[4];
 
-	fds_of(f, fd);
+	watch_own_fds(f, fd);
 	for (int i = 0; i < 4; i++) {
 		if (*fd[i] >= 0)
 			close(*fd[i]);
@@ -92,18 +92,18 @@ static void watch_close_fds(struct vfio_function *f)
 	}
 }
 
-static int open_fds(struct vfio_function *f)
+static int watch_open_fds(struct vfio_function *f)
 {
 	int *fd[4];
 
-	fds_of(f, fd);
+	watch_own_fds(f, fd);
 	for (int i = 0; i < 4; i++) {
 		*fd[i] = fail_here(FAIL_MEMORY, NULL) ? (errno = EMFILE, -1)
 						      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (*fd[i] < 0) {
 			int err = error_set(errno,
-					    "%s: no eventfd: the process has too many open files "
-					    "(ulimit -n)",
+					    "%s: cannot create an eventfd: the process has too "
+					    "many open files (ulimit -n)",
 					    f->pci.address.text);
 
 			watch_close_fds(f);
@@ -116,11 +116,11 @@ static int open_fds(struct vfio_function *f)
 int watch_start(struct vfio_function *f)
 {
 	sigset_t all, old;
-	int err = open_fds(f);
+	int err = watch_open_fds(f);
 
 	if (err)
 		return err;
-	/* not every kernel and device has these */
+	/* not every kernel and device supports these */
 	irq_set_one(f, IRQ_REQ, f->req_fd);
 	irq_set_one(f, IRQ_ERR, f->err_fd);
 	sigfillset(&all);
@@ -132,7 +132,9 @@ int watch_start(struct vfio_function *f)
 	if (!err)
 		return 0;
 	watch_close_fds(f);
-	return error_set(err, "%s: no thread for what the kernel says about it: too many threads",
+	return error_set(err,
+			 "%s: cannot start the thread that handles the kernel's notifications: "
+			 "there are too many threads (ulimit -u)",
 			 f->pci.address.text);
 }
 

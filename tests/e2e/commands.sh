@@ -69,7 +69,7 @@ ok 'unbind wrote' sh -c 'grep -qx 0000:00:03.0 sys/bus/pci/drivers/vfio-pci/unbi
 rm $f/driver
 : > $f/driver_override
 ln -s ../../../../drivers/nvme $f/driver
-ok 'unbind of what is not bound' fails 1 'not with vfio-pci but with nvme' "$dmamap" unbind 00:03.0
+ok 'unbind of what is not bound' fails 1 'bound to nvme, not to vfio-pci' "$dmamap" unbind 00:03.0
 disk=sys/class/block/nvme0n1 # of which nvme0c1n1 is a path
 mkdir -p $f/nvme/nvme0/nvme0c1n1 $disk/holders $disk/nvme0n1p2/holders sys/class/net
 for at in $f/nvme/nvme0/nvme0c1n1 $disk $disk/nvme0n1p2; do ln -s /sys/class/block $at/subsystem; done
@@ -104,7 +104,7 @@ ok 'refusals wrote nothing' sh -c "[ ! -s sys/bus/pci/drivers_probe ] && [ ! -s 
 	[ ! -s $f/driver_override ]"
 run_json 'list, remedy' "'dmamap bind 0000:00:03.0' in d['functions'][1]['remedy'] and
 	'driver nvme' in d['functions'][1]['missing']" "$dmamap" list
-ok 'bind that fails' fails 1 'vfio-pci did not take 0000:00:03.0' "$dmamap" bind 00:03.0
+ok 'bind that fails' fails 1 'vfio-pci did not accept 0000:00:03.0' "$dmamap" bind 00:03.0
 ok 'bind gave back' sh -c "[ -z \"\$(head -n 1 $f/driver_override)\" ] && grep -qx 0000:00:03.0 sys/bus/pci/drivers/nvme/unbind"
 rm -r sys/bus/pci/drivers/vfio-pci
 ok 'bind without vfio-pci' fails 1 'modprobe vfio-pci' "$dmamap" bind 00:03.0

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of the qemu back end share. They see the library's inside, to count and to kill.
+/*
+ * Functions that the tests of the qemu back end share. They access the library's internals in order
+ * to count invalidations and to kill QEMU.
  */
 #ifndef TESTS_QEMU_RIG_H
 #define TESTS_QEMU_RIG_H
@@ -27,31 +29,39 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Opens, or fails the test with the library's sentence. */
+/* Opens a device, or fails the test with the library's error message. */
 struct device *rig_open(const char *spec);
 struct qemu *rig_qemu(struct device *dev);
 pid_t rig_pid(struct device *dev);
 u64 rig_invalidations(struct device *dev);
 
-/* Cannot be opened, with this errno and these words in the sentence. */
+/*
+ * Asserts that the spec cannot be opened, with this errno and with these words in the error
+ * message.
+ */
 void rig_refused(const char *spec, int err, const char *word, const char *word2);
 
-/* A new directory of the test's, and a file in it; the path is good until the next call but three.
+/*
+ * rig_path() returns a path in the test's own directory, which is valid for the next three calls;
+ * rig_file() creates a file.
  */
 const char *rig_path(const char *name);
 void rig_file(const char *path, const void *bytes, size_t size);
 
-/* Children of this process and its open descriptors, threads and mappings. */
+/*
+ * Count the open descriptors, threads and mappings of this process, and check that it has no
+ * children.
+ */
 bool rig_no_children(void);
 unsigned int rig_descriptors(void);
 unsigned int rig_threads(void);
 
 struct dmamap_stats rig_stats(struct device *dev);
 
-/* Prints a TAP plan that skips all, and leaves, when there is no QEMU here. */
+/* Prints a TAP plan that skips all tests and exits, if there is no QEMU on this machine. */
 void rig_need_qemu(void);
 
-/* After each test: no child is left. */
+/* Called after each test: checks that no child process remains. */
 int rig_teardown(void **state);
 #define rig_test(f) cmocka_unit_test_teardown(f, rig_teardown)
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine as a whole: what it refuses, how it ends, what it leaves behind: nothing. */
+/*
+ * The machine as a whole: which specs it refuses, how it ends, and that nothing remains after its
+ * end.
+ */
 #include "rig.h"
 
 #include <errno.h>
@@ -32,7 +35,7 @@ static void test_registers_of_all_sizes(void **state)
 	dmamap_close(dev);
 }
 
-static void test_the_program_cannot_play_it(void **state)
+static void test_the_program_cannot_access_the_bus(void **state)
 {
 	struct device *dev = rig_open("qemu:edu");
 	struct iovec iov[2];
@@ -58,7 +61,7 @@ static void test_specs_that_are_wrong(void **state)
 	rig_refused("qemu:edu,ram=1K", EINVAL, "ram", "");
 }
 
-/* In QEMU's own words. */
+/* The messages are QEMU's own. */
 static void test_what_qemu_refuses(void **state)
 {
 	rig_refused("qemu:teapot", EINVAL, "teapot", "not a valid device model name");
@@ -69,7 +72,7 @@ static void test_what_qemu_refuses(void **state)
 	rig_refused("qemu:edu,arg=-nonsense", EINVAL, "nonsense", "");
 }
 
-static void test_images_that_cannot_be_had(void **state)
+static void test_images_that_cannot_be_opened(void **state)
 {
 	char spec[256], bytes[512] = "";
 	const char *image = rig_path("image");
@@ -95,7 +98,7 @@ static void make_program(const char *path, const char *text)
 	assert_int_equal(chmod(path, 0755), 0);
 }
 
-static void test_programs_that_are_no_qemu(void **state)
+static void test_programs_that_are_not_qemu(void **state)
 {
 	const char *old = rig_path("old");
 	char spec[256];
@@ -106,7 +109,7 @@ static void test_programs_that_are_no_qemu(void **state)
 	snprintf(spec, sizeof(spec), "qemu:edu,qemu=%s", old);
 	rig_refused(spec, ENOTSUP, "QEMU 5.1", "7.2 or later");
 	make_program(old, "#!/bin/sh\necho 'Hello, my name is Fred.' >&4\nexec sleep 5\n");
-	rig_refused(spec, EINVAL, "did not speak", "");
+	rig_refused(spec, EINVAL, "broke its test protocol", "");
 	make_program(old, "#!/bin/sh\necho 'I have no time.' >&2\nexit 3\n");
 	rig_refused(spec, EINVAL, "status 3", "I have no time.");
 	make_program(old, "#!/no/where/sh\n");
@@ -128,7 +131,7 @@ static void test_another_ram_is_refused(void **state)
 	dmamap_close(sim);
 }
 
-/* Both ways of ending at once, seen by a thread that is in a call. */
+/* Ends QEMU in both ways, observed by threads that are in a call. */
 struct victim {
 	struct device *dev;
 	u32 last;
@@ -144,7 +147,7 @@ static void *read_until_gone(void *arg)
 	return NULL;
 }
 
-static void end_it(int sig, const char *word)
+static void end_qemu(int sig, const char *word)
 {
 	struct victim v[3];
 	pthread_t thread[3];
@@ -175,16 +178,18 @@ static void end_it(int sig, const char *word)
 
 static void test_killed(void **state)
 {
-	end_it(SIGKILL, "killed by signal 9");
+	end_qemu(SIGKILL, "killed by signal 9");
 }
 
 static void test_stopped_answering(void **state)
 {
-	end_it(SIGSTOP, "did not answer");
+	end_qemu(SIGSTOP, "did not answer");
 }
 
-/* A program that wants to hear nothing of its children: they are gone when they end, and their
- * numbers free. */
+/*
+ * A program that ignores SIGCHLD: its children are reaped when they end, and their numbers are free
+ * again.
+ */
 static void test_sigchld_ignored(void **state)
 {
 	struct device *dev;
@@ -193,13 +198,13 @@ static void test_sigchld_ignored(void **state)
 	dev = rig_open("qemu:edu");
 	assert_int_equal(dmamap_readl(dev, 0, 0) & 0xffff, 0xed);
 	dmamap_close(dev);
-	end_it(SIGKILL, "took its status");
+	end_qemu(SIGKILL, "status is unknown");
 	rig_refused("qemu:teapot", EINVAL, "teapot", "not a valid device model name");
 	rig_refused("qemu:edu,qemu=/no/where/qemu", ENOENT, "/no/where/qemu", "");
 	signal(SIGCHLD, SIG_DFL);
 }
 
-/* A program with a thread that takes any child that ends. */
+/* A program with a thread that reaps every child. */
 static bool reaping;
 
 static void *reap_all(void *arg)
@@ -217,7 +222,7 @@ static void test_reaped_by_the_program(void **state)
 	reaping = true;
 	assert_int_equal(pthread_create(&thread, NULL, reap_all, NULL), 0);
 	for (int i = 0; i < 5; i++) {
-		end_it(SIGKILL, "QEMU");
+		end_qemu(SIGKILL, "QEMU");
 		dmamap_close(rig_open("qemu:edu"));
 		rig_refused("qemu:teapot", EINVAL, "teapot", "not a valid device model name");
 	}
@@ -225,7 +230,7 @@ static void test_reaped_by_the_program(void **state)
 	pthread_join(thread, NULL);
 }
 
-/* A driver that only waits for an interrupt hears of it, too. */
+/* A driver that only waits for an interrupt also learns of the end. */
 static void *transfer_until_gone(void *arg)
 {
 	static u8 buf[256];
@@ -259,7 +264,7 @@ static void test_ends_under_a_driver(void **state)
 	}
 }
 
-/* An unmap waits for an invalidation that never ends: it returns once the machine is dead. */
+/* An unmap waits for an invalidation that never completes: it returns once the machine is dead. */
 static void test_stopped_in_an_unmap(void **state)
 {
 	struct device *dev = rig_open("qemu:edu");
@@ -296,7 +301,7 @@ static void test_many_threads(void **state)
 	dmamap_close(dev);
 }
 
-static void test_nothing_stays_behind(void **state)
+static void test_nothing_remains(void **state)
 {
 	const char *rounds = getenv("DMAMAP_TEST_ROUNDS");
 	unsigned int fds, threads;
@@ -312,7 +317,7 @@ static void test_nothing_stays_behind(void **state)
 	assert_int_equal(mem.span, 0);
 }
 
-/* Whatever fails on the way, nothing stays. */
+/* Whatever fails while a device is opened, nothing remains. */
 static void test_failing_everywhere(void **state)
 {
 	unsigned int fds = rig_descriptors(), threads = rig_threads();
@@ -338,14 +343,22 @@ static void test_failing_everywhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		rig_test(test_registers_of_all_sizes),	  rig_test(test_the_program_cannot_play_it),
-		rig_test(test_specs_that_are_wrong),	  rig_test(test_what_qemu_refuses),
-		rig_test(test_images_that_cannot_be_had), rig_test(test_programs_that_are_no_qemu),
-		rig_test(test_another_ram_is_refused),	  rig_test(test_killed),
-		rig_test(test_stopped_answering),	  rig_test(test_ends_under_a_driver),
-		rig_test(test_sigchld_ignored),		  rig_test(test_reaped_by_the_program),
-		rig_test(test_stopped_in_an_unmap),	  rig_test(test_many_threads),
-		rig_test(test_nothing_stays_behind),	  rig_test(test_failing_everywhere),
+		rig_test(test_registers_of_all_sizes),
+		rig_test(test_the_program_cannot_access_the_bus),
+		rig_test(test_specs_that_are_wrong),
+		rig_test(test_what_qemu_refuses),
+		rig_test(test_images_that_cannot_be_opened),
+		rig_test(test_programs_that_are_not_qemu),
+		rig_test(test_another_ram_is_refused),
+		rig_test(test_killed),
+		rig_test(test_stopped_answering),
+		rig_test(test_ends_under_a_driver),
+		rig_test(test_sigchld_ignored),
+		rig_test(test_reaped_by_the_program),
+		rig_test(test_stopped_in_an_unmap),
+		rig_test(test_many_threads),
+		rig_test(test_nothing_remains),
+		rig_test(test_failing_everywhere),
 	};
 
 	rig_need_qemu();

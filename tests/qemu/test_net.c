@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A network card of QEMU's with packets from a file and into a file: e1000e with legacy
- * descriptors, as the 82574L datasheet has them.
+ * A network card of QEMU with packets from a file and into a file. The card is e1000e with legacy
+ * descriptors as in the 82574L datasheet.
  */
 #include "rig.h"
 
@@ -42,7 +42,7 @@ static const u32 lengths[] = {60, 100, 1500};
 
 static u8 byte_of(u32 packet, u32 i)
 {
-	/* a broadcast of a protocol for experiments */
+	/* a broadcast with an experimental EtherType */
 	static const u8 head[14] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
 
 	return i < sizeof(head) ? head[i] : (u8)(packet * 31 + i);
@@ -67,7 +67,7 @@ static void write_file(const char *path)
 
 struct card {
 	struct device *dev;
-	struct descriptor *ring; /* receive, then transmit */
+	struct descriptor *ring; /* the receive ring, then the transmit ring */
 	u8 *buf;
 	dma_addr_t ring_addr, buf_addr;
 };
@@ -83,7 +83,8 @@ static void card_start(struct card *c, const char *spec)
 	dmamap_writeq(c->dev, 0, RDBAL, c->ring_addr);
 	dmamap_writel(c->dev, 0, RDLEN, SLOTS * 16);
 	dmamap_writel(c->dev, 0, RDT, SLOTS - 1);
-	dmamap_writel(c->dev, 0, RCTL, 2 | 8 | 16 | 1 << 15 | 1 << 26); /* on, everything, no CRC */
+	dmamap_writel(c->dev, 0, RCTL,
+		      2 | 8 | 16 | 1 << 15 | 1 << 26); /* enabled, promiscuous, CRC stripped */
 	dmamap_writeq(c->dev, 0, TDBAL, c->ring_addr + SLOTS * 16);
 	dmamap_writel(c->dev, 0, TDLEN, SLOTS * 16);
 	dmamap_writel(c->dev, 0, TCTL, 2);
@@ -179,8 +180,8 @@ static void test_files_that_are_wrong(void **state)
 	snprintf(spec, sizeof(spec), "qemu:e1000e,pcap-in=%s", path);
 	rig_file(path, "pcap", 4);
 	rig_refused(spec, EINVAL, path, "too short");
-	rig_file(path, "This is no pcap file, is it? No.", 32);
-	rig_refused(spec, EINVAL, path, "no pcap file");
+	rig_file(path, "This is not a pcap file, is it? No.", 32);
+	rig_refused(spec, EINVAL, path, "not a pcap file");
 	rig_file(path, &wifi, sizeof(wifi));
 	rig_refused(spec, EINVAL, path, "not Ethernet");
 	rig_refused("qemu:edu,pcap-out=/tmp/x", EINVAL, "netdev", "not found");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * On-demand paging for a device that somebody else wrote: it sees RAM only, so pages of other
- * memory have copies; and nobody can make its accesses wait, so the program maps pages before it
- * uses them.
+ * On-demand paging for a device of QEMU. It accesses RAM only, so pages of other memory have
+ * copies. Its accesses cannot wait, so the program maps pages before the device uses them.
  */
 #include "rig.h"
 
@@ -65,7 +64,7 @@ static void test_regions(void **state)
 	assert_false(IS_ERR_OR_NULL(umem));
 	base = ib_umem_start_dma_addr(umem);
 	memset(p, 0x5a, 4 * PAGE);
-	/* its accesses do not wait for anybody */
+	/* the device's accesses do not wait for a page */
 	assert_int_equal(edu_dma_to_device(edu, base, 0, 256), 0);
 	assert_int_equal(faults(), 1);
 	assert_int_equal(fault_in(umem, 0, 3, 3), 3);
@@ -77,7 +76,10 @@ static void test_regions(void **state)
 	ib_umem_odp_unmap_dma_pages(umem, (u64)p + PAGE, (u64)p + 3 * PAGE);
 	assert_int_equal(p[PAGE + 8] | p[2 * PAGE + 263], 0x5a);
 	assert_int_equal(p[2 * PAGE], 1);
-	/* cut off, and so it is where the memory has gone: nothing is written back to it */
+	/*
+	 * the device has no access, also where the memory was unmapped: nothing is written back to
+	 * it
+	 */
 	assert_int_equal(edu_dma_from_device(edu, base + PAGE, 0, 256), 0);
 	assert_int_equal(faults(), 1);
 	assert_int_equal(edu_dma_from_device(edu, base, 0, 256), 0);
@@ -90,7 +92,7 @@ static void test_regions(void **state)
 	assert_int_equal(edu_dma_to_device(edu, base, 0, 256), 0);
 	assert_int_equal(faults(), 1);
 	assert_int_equal(PTR_ERR(ib_umem_get(ctx, 0, SIZE_MAX, IB_ACCESS_ON_DEMAND)), -EOPNOTSUPP);
-	/* release hands back what the device wrote, too */
+	/* release also copies back what the device wrote */
 	p[3 * PAGE + 16] = 1;
 	assert_int_equal(fault_in(umem, 3, 1, 3), 1);
 	assert_int_equal(edu_dma_to_device(edu, base + 3 * PAGE + 512, 0, 256), 0);
@@ -101,7 +103,7 @@ static void test_regions(void **state)
 	close_all();
 }
 
-/* Other memory than RAM bounces under every policy, so that nothing of it is kept. */
+/* Memory other than RAM bounces under every policy, so no mapping of it is cached. */
 static void test_nothing_is_kept(void **state)
 {
 	u8 back[64];

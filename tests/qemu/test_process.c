@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A child process, without QEMU: found, ended and waited for by its descriptor, whoever else waits
- * for children. */
+/*
+ * A child process, without QEMU. It is found, ended and waited for through its pidfd, even if other
+ * code also waits for children.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -72,7 +74,7 @@ static void test_ends(void **state)
 	reap(&p);
 	assert_int_equal(p.how, CLD_KILLED);
 	assert_int_equal(p.status, SIGTERM);
-	process_signal(&p, SIGKILL); /* there is none */
+	process_signal(&p, SIGKILL); /* there is no process */
 }
 
 static void test_cannot_be_run(void **state)
@@ -93,7 +95,7 @@ static void wait_runnable(const struct process *p, bool runnable)
 	assert_int_equal(process_is_runnable(p), runnable);
 }
 
-/* One that has no processor is told from one that does nothing. */
+/* A process that waits for a processor is distinguished from one that sleeps. */
 static void test_runnable(void **state)
 {
 	struct process p;
@@ -111,7 +113,7 @@ static void test_runnable(void **state)
 	reap(&p);
 }
 
-/* The program's handlers and ignored signals are not the child's. */
+/* The child does not inherit the program's handlers and ignored signals. */
 static void test_signals_as_usual(void **state)
 {
 	struct process p;
@@ -146,7 +148,7 @@ static void test_taken_by_somebody(void **state)
 	assert_int_equal(p.how, 0);
 }
 
-/* Another process with that number; 0: this system does not let us choose. */
+/* Starts another process with that number. 0: this system does not allow choosing it. */
 static pid_t fork_with_number(pid_t number)
 {
 	struct clone_args args = {
@@ -159,7 +161,10 @@ static pid_t fork_with_number(pid_t number)
 	return pid < 0 ? 0 : pid;
 }
 
-/* Its number went to another child of the program's: that one is neither killed nor waited for. */
+/*
+ * Its number now belongs to another child of the program: that child is neither killed nor waited
+ * for.
+ */
 static void test_number_is_used_again(void **state)
 {
 	struct process p;
@@ -173,7 +178,7 @@ static void test_number_is_used_again(void **state)
 	if (other) {
 		process_signal(&p, SIGKILL);
 		process_reap(&p);
-		assert_int_equal(waitpid(other, &status, WNOHANG), 0); /* it lives */
+		assert_int_equal(waitpid(other, &status, WNOHANG), 0); /* it still runs */
 		assert_int_equal(kill(other, SIGTERM), 0);
 		assert_int_equal(waitpid(other, &status, 0), other);
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* DMA by a device that somebody else wrote, through our page tables, walked by somebody else's
- * VT-d. */
+/*
+ * DMA by QEMU's device through the library's page tables, which QEMU's VT-d walks. Neither was
+ * written by this project.
+ */
 #include "rig.h"
 
 #include <errno.h>
@@ -38,7 +40,7 @@ static void ok(int err)
 		fail_msg("%s", driver_strerror());
 }
 
-/* Out to the device and back into other memory. */
+/* Copies memory to the device and back into other memory. */
 static void round_trip(struct edu *edu, u8 *from, u8 *to, u32 seed)
 {
 	fill(from, SIZE, seed);
@@ -72,7 +74,7 @@ static void test_dma(void **state)
 	dmamap_close(dev);
 }
 
-/* RAM has no holes below its end, as a PC has between 640 KiB and 1 MiB. */
+/* RAM has no holes below its end, unlike that of a PC, which has one between 640 KiB and 1 MiB. */
 static void test_ram_has_no_holes(void **state)
 {
 	static const u64 places[] = {0x1000, 0xa0000, 0xc8000, 0xe0000, 0xff000};
@@ -106,8 +108,7 @@ static void expect_fault(struct device *dev, dma_addr_t addr, bool write, int re
 	assert_int_equal(dmamap_bus_fault_next(dev, &f), 0);
 }
 
-/* What was wrong with each access, as the checker saw it. Written by whoever collects faults, under
- * a lock. */
+/* The checker's report on each access. Written by the thread that collects faults, under a lock. */
 static int reports[8];
 static unsigned int n_reports;
 
@@ -117,7 +118,7 @@ static void on_report(const struct dmamap_report *r, void *arg)
 		reports[n_reports++] = r->kind;
 }
 
-/* A device out of its mappings: nothing moves, and who it was is recorded. */
+/* A device accesses memory outside its mappings: nothing moves, and the device is recorded. */
 static void test_outside_of_its_mappings(void **state)
 {
 	static const int expected[] = {DMAMAP_CHECK_DEVICE_FAULT, DMAMAP_CHECK_DEVICE_DIRECTION,
@@ -131,7 +132,7 @@ static void test_outside_of_its_mappings(void **state)
 	n_reports = 0;
 	dmamap_check_on_report(on_report, NULL);
 	fill(p, 4096, 7);
-	/* RAM's own address is no address of the device's */
+	/* a physical address is not a device address */
 	ok(edu_dma_from_device(edu, 0x800000, 0, 64));
 	expect_fault(dev, 0x800000, true, DMAMAP_FAULT_NOT_MAPPED);
 	addr = dma_map_single(dev, p, 4096, DMA_TO_DEVICE);
@@ -157,7 +158,7 @@ static void test_outside_of_its_mappings(void **state)
 	kfree(p);
 }
 
-/* Only the mapped bytes are there for an untrusted device; what shares their page is not. */
+/* An untrusted device can access only the mapped bytes, not other data of the same page. */
 static void test_untrusted_sees_no_neighbours(void **state)
 {
 	struct device *dev = rig_open("qemu:edu,untrusted=1");
@@ -191,7 +192,7 @@ static void map_unmap(struct device *dev, void *p, int n)
 	}
 }
 
-/* One request for each unmap under strict, one for a batch under lazy, none under pool. */
+/* One request for each unmap under strict, one for a batch under lazy, none under identity. */
 static void test_invalidations_are_counted(void **state)
 {
 	static const struct {
@@ -211,7 +212,7 @@ static void test_invalidations_are_counted(void **state)
 		u64 before, n;
 
 		assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
-		map_unmap(dev, p, 1); /* the tables are there now */
+		map_unmap(dev, p, 1); /* the tables exist now */
 		before = rig_invalidations(dev);
 		map_unmap(dev, p, 1000);
 		n = rig_invalidations(dev) - before;
@@ -222,7 +223,7 @@ static void test_invalidations_are_counted(void **state)
 	}
 }
 
-/* Large unmaps take tables away: one request, by domain, covers them. */
+/* Large unmaps remove tables: one request, by domain, covers them. */
 static void test_large_mappings(void **state)
 {
 	struct device *dev = rig_open(*state);

@@ -274,7 +274,7 @@ static void test_entries_run_out(void **state)
 	assert_int_equal(dma_map_sg(dev, sgl, PAGES / 2, DMA_TO_DEVICE), 0);
 	assert_int_equal(rig.map_calls, 0); /* told before, not found out half-way */
 	assert_non_null(strstr(dmamap_strerror(), "8 more mappings"));
-	assert_non_null(strstr(dmamap_strerror(), "takes only 5 more"));
+	assert_non_null(strstr(dmamap_strerror(), "accepts only 5 more"));
 	assert_non_null(strstr(dmamap_strerror(), "policy=identity"));
 	for (int i = 15; i < 20; i++)
 		a[i] = map(p, 4096, DMA_TO_DEVICE);
@@ -293,7 +293,7 @@ static void test_kernel_refuses(void **state)
 	static const struct {
 		int err;
 		const char *word;
-	} refusals[] = {{ENOMEM, "cannot pin"}, {EFAULT, "cannot pin"}, {EPERM, "does not map"}};
+	} refusals[] = {{ENOMEM, "cannot pin"}, {EFAULT, "cannot pin"}, {EPERM, "cannot map"}};
 	struct page *block;
 	struct scatterlist sgl[PAGES / 2];
 	struct dma_iova_state range;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vm-bench BASE SPEC…: what mappings cost on each SPEC, as one JSON line for each: nanoseconds of a
- * dma_map_single of 4 KiB of RAM and its unmap, there and on BASE, the kernel's calls for each of
- * them, and for a dma_map_sg of 64 pages, none beside another in memory; and how many of the
- * kernel's entries a million live mappings of 4 KiB take under policy=identity.
+ * vm-bench BASE SPEC…: measures what mappings cost on each SPEC and prints one JSON line for each:
+ * the nanoseconds of a dma_map_single of 4 KiB of RAM and its unmap, there and on BASE; the number
+ * of the kernel's calls for each of them, and for a dma_map_sg of 64 pages that are not adjacent in
+ * memory; and how many of the kernel's entries a million live mappings of 4 KiB need under
+ * policy=identity.
  *
- * Times are medians of many short rounds, a round on BASE beside each on SPEC, so that whatever
- * else the machine does meets both.
+ * Times are medians of many short rounds. A round on BASE is run next to each round on SPEC, so
+ * that other load of the machine affects both.
  */
 #include "base/clock.h"
 
@@ -34,7 +35,7 @@ static struct dmamap_stats stats(struct device *dev)
 	return s;
 }
 
-/* One round: `n` mappings, each unmapped at once. 0: it cannot map. */
+/* One round: `n` mappings, each unmapped at once. 0: a mapping failed. */
 static double round_ns(struct device *dev, char *memory, unsigned int n)
 {
 	u64 start = clock_ns();
@@ -94,7 +95,7 @@ static bool list(struct device *dev, struct page *pages, unsigned int run, doubl
 	struct dmamap_stats before = stats(dev), after;
 	struct scatterlist sg[SG_PAGES];
 
-	/* runs of `run` pages beside each other, and a page that is not in the list between them */
+	/* runs of `run` adjacent pages, separated by a page that is not in the list */
 	sg_init_table(sg, SG_PAGES);
 	for (unsigned int i = 0; i < SG_PAGES; i++)
 		sg_set_page(&sg[i], pages + i + i / run, PAGE_SIZE, 0);
@@ -107,7 +108,7 @@ static bool list(struct device *dev, struct page *pages, unsigned int run, doubl
 	return true;
 }
 
-/* Entries that a million live mappings take; -1: it cannot map so many. */
+/* Returns the entries that a million live mappings need; -1: a mapping failed. */
 static long many(struct device *dev, char *memory)
 {
 	dma_addr_t *addr = malloc(MANY * sizeof(*addr));
@@ -130,7 +131,7 @@ static long many(struct device *dev, char *memory)
 	return entries;
 }
 
-static void tell(const char *spec, const struct single *one, const double sg[4])
+static void print_result(const char *spec, const struct single *one, const double sg[4])
 {
 	printf("\"%s\": {\"map_unmap_ns\": %.1f, \"base_ns\": %.1f, \"ratio\": %.2f, "
 	       "\"ratio_of_the_least\": %.2f, "
@@ -144,7 +145,10 @@ static void tell(const char *spec, const struct single *one, const double sg[4])
 
 static bool measure(const char *spec, const char *base_spec)
 {
-	/* the first decides how RAM is made: for a device behind the kernel, pinned */
+	/*
+	 * the first device determines how RAM is allocated: pinned, for a device behind the
+	 * kernel's IOMMU
+	 */
 	struct device *dev = dmamap_open(spec), *base = dev ? dmamap_open(base_spec) : NULL;
 	struct page *pages = base ? alloc_pages(GFP_KERNEL, 8) : NULL;
 	struct single one;
@@ -156,7 +160,7 @@ static bool measure(const char *spec, const char *base_spec)
 		ok = single(dev, base, page_address(pages), &one) &&
 		     list(dev, pages, 1, &sg[0], &sg[1]) && list(dev, pages, 16, &sg[2], &sg[3]);
 	if (ok) {
-		tell(spec, &one, sg);
+		print_result(spec, &one, sg);
 		if (strstr(spec, "policy=identity"))
 			printf(", \"million_live_entries\": %ld", many(dev, page_address(pages)));
 		printf("}\n");

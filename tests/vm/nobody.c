@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* nobody KIB COMMAND…: runs it with no right, and with so much memory to lock. */
+/*
+ * nobody KIB COMMAND…: runs a command without privileges and with KIB of memory that it may lock.
+ */
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>

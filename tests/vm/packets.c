@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vm-packets make FILE COUNT: a capture file of made-up frames of all lengths.
- * vm-packets begins FILE WITH: whether FILE begins with all packets of WITH, whatever their times.
+ * vm-packets make FILE COUNT: writes a capture file of generated frames of all lengths.
+ *
+ * vm-packets begins FILE WITH: checks that FILE begins with all packets of WITH, whatever their
+ * times.
  */
 #include <stdbool.h>
 #include <stdint.h>

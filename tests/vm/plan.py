@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What runs in the virtual machine: the machines, the programs that go there, the tests of each."""
+"""The plan of the virtual machine's tests: the machines, the programs they contain, and the tests of each."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ class Machine:
 @dataclass
 class Test:
     name: str
-    seconds: int  # it is killed then
+    seconds: int  # the time limit, after which it is killed
     command: str
     machine: str = 'vm'
-    show: bool = False  # its end is a result of its own
+    show: bool = False  # report its end as a separate result
 
 
 VTD = 'intel-iommu,caching-mode=on,intremap=on'
@@ -30,7 +30,7 @@ MACHINES = [
     Machine('vm without IOMMU', '', 'hugepages=160'),
 ]
 
-# Below the build folder; in the guest they are in /bin.
+# Paths below the build folder. In the guest the programs are in /bin.
 PROGRAMS = ['cli/dmamap', 'tests/contract/contract-nvme', 'tests/vm/test_iommu', 'tests/vm/test_group',
             'tests/vm/test_odp',
             'tests/vm/vm-nobody',
@@ -50,7 +50,7 @@ TESTS = [
     Test('bind', 120, 'sh /guest/bind.sh'),
     Test('life', 240, 'sh /guest/life.sh'),
     Test('no-iommu', 30, 'sh /guest/no_iommu.sh', 'vm without IOMMU'),
-    # With the checker (1) on one of the two ways, without it on the other.
+    # With the checker (1) on one of the two back ends, without it on the other.
     *[Test(f'contract-{kind}-{policy}', 300, f'sh /guest/contract.sh {kind}-{policy} {checked}')
       for kind, policy, checked in (('vfio', 'strict', 1), ('vfio', 'lazy', 0), ('vfio', 'pool', 0),
                                     ('iommufd', 'strict', 0), ('iommufd', 'lazy', 1),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the programs for the virtual machine share: an edu of the machine's, and bytes. */
+/*
+ * Functions that the programs for the virtual machine share: opening an edu device, and comparing
+ * bytes.
+ */
 #ifndef TESTS_VM_RIG_H
 #define TESTS_VM_RIG_H
 
@@ -15,7 +18,7 @@
 #include <dmamap/device.h>
 #include <stdio.h>
 
-/* 0, or what a set-up that failed returns; it has said why. */
+/* 0, or the status of a failed set-up, which has printed the reason. */
 static inline int edu_open(const char *spec, struct device **dev, struct edu **edu)
 {
 	*dev = dmamap_open(spec);

@@ -91,8 +91,10 @@ static void edu_works(struct device *dev, u8 value)
 	edu_remove(edu);
 }
 
-/* What is mapped for one is there for the other at the same address, and gone for it when it is
- * unmapped. */
+/*
+ * What is mapped for one device is accessible to the other at the same address, until it is
+ * unmapped.
+ */
 static void one_space(struct device *dev[2])
 {
 	struct edu *edu = edu_probe(dev[EDU]);
@@ -112,7 +114,7 @@ static void one_space(struct device *dev[2])
 	edu_holds(edu, 0x61);
 	dma_unmap_single(dev[DISK], addr, SIZE, DMA_TO_DEVICE);
 	assert_int_equal(edu_dma_to_device(edu, addr, 0, SIZE), 0);
-	edu_holds(edu, 0); /* the kernel refused it */
+	edu_holds(edu, 0); /* the IOMMU refused the access */
 	dma_unmap_single(dev[EDU], own, SIZE, DMA_TO_DEVICE);
 	kfree(p);
 	edu_remove(edu);
@@ -129,7 +131,7 @@ static void test_both_work_in_one_address_space(void **state)
 	dmamap_close(dev[EDU]);
 }
 
-/* Under policy=identity the second finds RAM mapped. */
+/* Under policy=identity RAM is already mapped when the second device is opened. */
 static void test_pool_is_mapped_once(void **state)
 {
 	struct device *dev[2] = {open_one(EDU, ",policy=identity"), NULL};
@@ -147,7 +149,7 @@ static void test_pool_is_mapped_once(void **state)
 	dmamap_close(dev[DISK]);
 }
 
-/* One is closed, and may be opened again, while the other works on. */
+/* One device is closed and opened again while the other continues to work. */
 static void test_each_has_a_life_of_its_own(void **state)
 {
 	struct device *dev[2] = {open_one(EDU, ",policy=lazy"), open_one(DISK, ",policy=lazy")};
@@ -174,11 +176,11 @@ static void test_refusals(void **state)
 	said("open them alike");
 	assert_null(try_open(kind, EDU, ""));
 	assert_int_equal(errno, EBUSY);
-	said("open already in this process");
+	said("already open in this process");
 	assert_null(try_open(other, DISK, ""));
 	assert_int_equal(errno, EBUSY);
 	said("in use by another process");
-	/* which took nothing away */
+	/* which unmapped nothing */
 	edu_works(dev, 0x41);
 	dmamap_close(dev);
 	dev = open_one(DISK, ",policy=identity");

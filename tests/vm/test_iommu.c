@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_iommu SPEC: what only an IOMMU that is not ours can show, with edu behind it. It has a
- * buffer of 4 KiB and does one transfer at a time; where one is refused it reads zeros, or writes
- * nothing, and the guest's kernel logs the fault.
+ * test_iommu SPEC: tests that need a real IOMMU, with edu behind it. Edu has a buffer of 4 KiB and
+ * does one transfer at a time. If a transfer is refused, edu reads zeros or writes nothing, and the
+ * guest's kernel logs the fault.
  */
 #include "rig.h"
 
@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #define SIZE	   256u
-#define NOWHERE	   0x900000ull /* edu reaches it, and nothing is mapped there */
+#define NOWHERE	   0x900000ull /* an address that edu can put on the bus and that is not mapped */
 #define MIB	   (1024 * 1024ul)
-#define WINDOW	   0xfee00000ull /* x86's interrupts: no memory for a device */
+#define WINDOW	   0xfee00000ull /* x86's interrupt addresses, which are not memory for a device */
 #define WINDOW_END 0xfef00000ull
 
 static const char *spec;
@@ -49,7 +49,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Within two seconds the kernel logs a fault at this page. */
+/* True: the kernel logs a fault at this page within two seconds. */
 static bool is_logged(dma_addr_t addr)
 {
 	char want[64], line[1024];
@@ -68,8 +68,8 @@ static bool is_logged(dma_addr_t addr)
 }
 
 /*
- * A transfer that is refused, and logged: not always at once, since QEMU's VT-d has one record of a
- * fault and the kernel writes ten lines in five seconds at most.
+ * A transfer that is refused and logged. The log line may come late, since QEMU's VT-d has one
+ * fault record and the kernel writes at most ten lines in five seconds.
  */
 static void refused(dma_addr_t addr, bool write)
 {
@@ -83,7 +83,7 @@ static void refused(dma_addr_t addr, bool write)
 	fail_msg("no word of the kernel's about a fault at %#llx", (unsigned long long)addr);
 }
 
-/* A buffer of RAM that is all `value`. */
+/* Allocates a buffer of RAM filled with `value`. */
 static u8 *buffer(u8 value)
 {
 	u8 *p = kmalloc(PAGE_SIZE, GFP_KERNEL);
@@ -102,7 +102,7 @@ static dma_addr_t map(void *p, enum dma_data_direction dir)
 	return addr;
 }
 
-/* What edu's buffer holds. */
+/* Checks the contents of edu's buffer. */
 static void edu_holds(u8 value)
 {
 	u8 *back = buffer(0x11);
@@ -153,7 +153,7 @@ static void test_what_is_to_be_read_is_not_written(void **state)
 	kfree(q);
 }
 
-/* Memory that the device reaches stays this process's when it forks and writes to it. */
+/* Memory that the device accesses stays this process's when it forks and writes to it. */
 static void test_fork_parts_no_mapping(void **state)
 {
 	u8 *p = NULL;
@@ -170,7 +170,7 @@ static void test_fork_parts_no_mapping(void **state)
 	assert_true(child >= 0);
 	if (!child) {
 		close(ends[1]);
-		/* it owns no device, and its end takes nothing from the parent's */
+		/* the child owns no device, and its end unmaps nothing of the parent */
 		_exit(read(ends[0], &byte, 1) == 0 && p[0] == 0x31 ? 0 : 1);
 	}
 	memset(p, 0x32, PAGE_SIZE);
@@ -185,7 +185,7 @@ static void test_fork_parts_no_mapping(void **state)
 	free(p);
 }
 
-/* Address space is full of mappings on both sides of the window, and none is in it. */
+/* The address space is filled with mappings on both sides of the window, and none is in it. */
 static void test_the_window_of_interrupts_is_left_out(void **state)
 {
 	enum { N = 40 };
@@ -211,7 +211,7 @@ static void test_the_window_of_interrupts_is_left_out(void **state)
 	free(p);
 }
 
-/* QEMU's VT-d has 39 bits of address, unless it is told otherwise. */
+/* QEMU's VT-d has 39 bits of address by default. */
 static void test_no_address_beyond_the_iommu(void **state)
 {
 	u8 *p = buffer(0);

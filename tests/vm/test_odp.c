@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_odp SPEC…: on-demand paging for a device behind the kernel's IOMMU, an edu. Its accesses
- * wait for nobody: one that is refused reads zeros or writes nothing, so the program maps pages
- * before it uses them. A page that is mapped is pinned, so a notice has to take it from the IOMMU,
- * or the device would go on with memory that the process has no more.
+ * test_odp SPEC…: on-demand paging for an edu behind the kernel's IOMMU. Its accesses do not wait:
+ * one that is refused reads zeros or writes nothing, so the program maps pages before the device
+ * uses them. A mapped page is pinned, so an invalidation event must unmap it from the IOMMU.
+ * Otherwise the device would continue to use memory that the process no longer has.
  */
 #include "rig.h"
 
@@ -34,8 +34,8 @@ static struct ib_umem *umem;
 static dma_addr_t base;
 static u8 *p;
 static struct dmamap_stats before;
-static int held;		   /* what edu's buffer has */
-static u64 heard_start, heard_end; /* atomic: the last invalidate_range */
+static int held;			       /* the value that fills edu's buffer */
+static u64 invalidated_start, invalidated_end; /* atomic: the last invalidate_range */
 
 static struct dmamap_stats stats(void)
 {
@@ -45,10 +45,10 @@ static struct dmamap_stats stats(void)
 	return s;
 }
 
-static void hear(struct ib_umem *region, unsigned long start, unsigned long end)
+static void on_invalidation(struct ib_umem *region, unsigned long start, unsigned long end)
 {
-	__atomic_store_n(&heard_start, start, __ATOMIC_RELAXED);
-	__atomic_store_n(&heard_end, end, __ATOMIC_RELEASE);
+	__atomic_store_n(&invalidated_start, start, __ATOMIC_RELAXED);
+	__atomic_store_n(&invalidated_end, end, __ATOMIC_RELEASE);
 }
 
 static u8 *memory(u64 pages)
@@ -66,11 +66,11 @@ static int setup(void **state)
 
 	if (failed)
 		return failed;
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, on_invalidation);
 	if (IS_ERR(ctx) || !ib_umem_events_enabled(ctx))
 		return printf("# %s\n", dmamap_strerror());
 	before = stats();
-	heard_start = heard_end = 0;
+	invalidated_start = invalidated_end = 0;
 	held = 0;
 	p = memory(PAGES);
 	umem = ib_umem_get(ctx, (u64)p, PAGES * PAGE, IB_ACCESS_ON_DEMAND | IB_ACCESS_LOCAL_WRITE);
@@ -80,7 +80,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* What was mapped for the region is not any more. */
+/* Releases the region and checks that all its mappings are removed. */
 static int teardown(void **state)
 {
 	struct dmamap_stats now;
@@ -104,7 +104,7 @@ static int map_pages(u64 page, u64 n, u64 mask)
 {
 	int got;
 
-	/* a notice of what went before may still be on its way */
+	/* the invalidation event of the previous change may still be in progress */
 	do
 		got = ib_umem_odp_map_dma_pages(umem, (u64)p + page * PAGE, n * PAGE, mask,
 						ib_umem_notifiers_seq(umem));
@@ -113,8 +113,8 @@ static int map_pages(u64 page, u64 n, u64 mask)
 }
 
 /*
- * The device reads `value` at a page; 0 where it is refused. Each of edu's transfers takes a tenth
- * of a second, so its buffer is written over before only where it has that value already.
+ * Checks that the device reads `value` at a page, or 0 where it is refused. A transfer of edu takes
+ * a tenth of a second, so its buffer is overwritten before only if it already has that value.
  */
 static void device_reads(u64 page, u8 value)
 {
@@ -151,7 +151,7 @@ static void becomes_unmapped(u64 page)
 {
 	for (int tries = 0; is_mapped(page); tries++) {
 		if (tries == 2000)
-			fail_msg("no notice within two seconds");
+			fail_msg("no invalidation event within two seconds");
 		usleep(1000);
 	}
 }
@@ -166,12 +166,12 @@ static void test_pages_are_mapped_by_the_program(void **state)
 	device_reads(0, 0x5a);
 	device_reads(2, 0x5a);
 	device_reads(3, 0);
-	/* there is no copy: both see the same memory */
+	/* there is no copy: both access the same memory */
 	device_writes(1, 0x31);
 	assert_true(all_are(p + PAGE, SIZE, 0x31));
 	memset(p + PAGE, 0x32, SIZE);
 	device_reads(1, 0x32);
-	/* one goes from the middle of a run, and comes back */
+	/* one page is removed from the middle of a run and mapped again */
 	ib_umem_odp_unmap_dma_pages(umem, (u64)p + PAGE, (u64)p + 2 * PAGE);
 	device_writes(1, 0x33);
 	assert_true(all_are(p + PAGE, SIZE, 0x32));
@@ -200,7 +200,7 @@ static void test_permissions(void **state)
 	assert_true(all_are(p + (PAGES - 1) * PAGE, SIZE, 0x15));
 }
 
-/* The process has a new page then, and the device must not go on with the old one. */
+/* The process then has a new page, and the device must not continue to use the old one. */
 static void test_discarded_memory_leaves_the_device(void **state)
 {
 	memset(p, 0x21, PAGES * PAGE);
@@ -215,9 +215,9 @@ static void test_discarded_memory_leaves_the_device(void **state)
 	assert_true(all_are(p + PAGE, SIZE, 0));
 	device_reads(0, 0x21);
 	device_reads(3, 0x21);
-	assert_int_equal(__atomic_load_n(&heard_end, __ATOMIC_ACQUIRE), (u64)p + 3 * PAGE);
-	assert_int_equal(heard_start, (u64)p + PAGE);
-	/* the new page is the device's as soon as it is mapped */
+	assert_int_equal(__atomic_load_n(&invalidated_end, __ATOMIC_ACQUIRE), (u64)p + 3 * PAGE);
+	assert_int_equal(invalidated_start, (u64)p + PAGE);
+	/* the device has access to the new page as soon as it is mapped */
 	memset(p + PAGE, 0x23, PAGE);
 	assert_int_equal(map_pages(1, 1, 3), 1);
 	device_reads(1, 0x23);
@@ -236,7 +236,7 @@ static void test_unmapped_memory_leaves_the_device(void **state)
 	device_reads(0, 0);
 	assert_int_equal(map_pages(0, 1, 3), -EFAULT);
 	device_reads(1, 0x41);
-	/* other memory in its place */
+	/* other memory is mapped in its place */
 	other = mmap(p + PAGE, PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	assert_ptr_equal(other, p + PAGE);
@@ -245,14 +245,16 @@ static void test_unmapped_memory_leaves_the_device(void **state)
 	device_reads(1, 0);
 	assert_int_equal(map_pages(1, 1, 3), 1);
 	device_reads(1, 0x42);
-	/* told before it goes, no access comes between */
+	/* the program invalidates before it unmaps; no access comes between */
 	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)p + 2 * PAGE, (u64)p + 3 * PAGE), 0);
 	assert_false(is_mapped(2));
 	device_reads(2, 0);
 	munmap(p + 2 * PAGE, PAGE);
 }
 
-/* The parent's memory stays the device's, or comes back to it, whoever writes first after a fork.
+/*
+ * The device keeps access to the parent's memory, or gets it again, whichever process writes first
+ * after a fork.
  */
 static void test_fork(void **state)
 {
@@ -269,7 +271,7 @@ static void test_fork(void **state)
 		close(ends[1]);
 		_exit(read(ends[0], &byte, 1) == 0 && p[0] == 0x61 ? 0 : 1);
 	}
-	/* a fork is a notice for every region */
+	/* a fork causes an invalidation event for every region */
 	becomes_unmapped(0);
 	memset(p, 0x62, PAGE);
 	assert_int_equal(map_pages(0, 1, 3), 1);
@@ -282,7 +284,7 @@ static void test_fork(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* Each page is a mapping of its own in the kernel, and all are gone with the region. */
+/* Each page is a separate mapping in the kernel, and all are removed with the region. */
 static void test_many_pages(void **state)
 {
 	u8 *at = memory(MANY);

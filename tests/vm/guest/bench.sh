@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The figures of this machine: a JSON document, in lines that begin with "#> data".
+# Measures this machine and prints a JSON document, in lines that begin with "#> data".
 . /guest/tap.sh
 
-# Hundredths of a second since the machine began
+# Prints hundredths of a second since the machine was started.
 now() {
 	tr -d . < /proc/uptime | cut -d ' ' -f 1
 }
 
-# MiB/s of the kernel's own driver: DISK. The start of dd is in it, a twentieth.
+# Prints MiB/s of the kernel's own driver: DISK. This includes the start of dd, a twentieth of the time.
 kernel_rate() {
 	mib=$(($(cat /sys/class/block/${1#/dev/}/size) / 2048))
 	start=$(now)
@@ -15,7 +15,7 @@ kernel_rate() {
 	echo $((mib * 100 / ($(now) - start)))
 }
 
-# MiB/s of ours: SPEC REQUESTS-IN-FLIGHT. As many bytes of a disk of the same size.
+# Prints MiB/s of the library's driver: SPEC REQUESTS-IN-FLIGHT. It reads as many bytes of a disk of the same size.
 our_rate() {
 	dmamap nvme read --device $1 --bs 128K --qd $2 --json --file /dev/null > /tmp/rate.json || return 1
 	sed -n 's/.*"mib_per_s": *\([0-9.]*\).*/\1/p' /tmp/rate.json
@@ -39,7 +39,7 @@ mappings() {
 	done
 }
 
-# Sequential reads of the whole disk, in turns, so that whatever the machine does meets all; the medians.
+# Medians of sequential reads of the whole disk, in turns, so that other load of the machine affects all alike.
 rates() {
 	block=$(kernel_block) || return 1
 	rm -f /tmp/rate-*

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# dmamap bind and unbind on real functions: from the kernel's driver to vfio-pci and back, and what is refused.
+# dmamap bind and unbind on real functions: from the kernel's driver to vfio-pci and back, and the refusals.
 . /guest/tap.sh
 
 has_driver() {
 	[ "$(driver_of $1)" = "$2" ] || { echo "$1 has the driver '$(driver_of $1)', not '$2'"; return 1; }
 }
 
-# refused FUNCTION DRIVER WHAT-IS-SAID WHAT-MENDS-IT: it stays with the driver
+# refused FUNCTION DRIVER MESSAGE REMEDY: bind fails, and the function keeps its driver
 refused() {
 	fails 1 "$3" dmamap bind $1 && fails 1 "$4" dmamap bind $1 && has_driver $1 $2
 }
 
-# The same may be read of it before.
+# dmamap list shows the same reason before.
 listed() {
 	dmamap list > /tmp/list
 	grep -A3 "^$1" /tmp/list
 	grep -A3 "^$1" /tmp/list | grep -qF -- "$2"
 }
 
-# to_vfio FUNCTION DRIVER COMMAND…: from the driver to vfio-pci, where the command works, and back
+# to_vfio FUNCTION DRIVER COMMAND…: binds the function to vfio-pci, runs the command, and unbinds it
 there_and_back() {
 	function=$1
 	driver=$2
@@ -31,7 +31,7 @@ interface() {
 	basename $devices/$net/net/*
 }
 
-# Its flags as sysfs takes them: bit 0 is "up".
+# The interface's flags in sysfs: bit 0 is "up".
 set_up() {
 	echo $1 > $devices/$net/net/$(interface)/flags
 }
@@ -81,7 +81,7 @@ bind $net vfio-pci
 ok 'open in a program' while_open
 ok 'no such function' fails 1 'there is no PCI function' dmamap bind 0000:00:1e.5
 ok 'a bridge' fails 1 'is a bridge' dmamap bind 0000:00:1f.0
-ok 'not with vfio-pci' fails 1 'nothing to give back' dmamap unbind $kernel_disk
+ok 'not with vfio-pci' fails 1 'nothing to unbind' dmamap unbind $kernel_disk
 ok 'no right' sh -c "! vm-nobody 64 dmamap bind $kernel_disk 2> /tmp/err && grep -q root /tmp/err"
 ok 'which changed nothing' has_driver $kernel_disk nvme
 ok 'the list names the command' listed $kernel_disk "dmamap bind $kernel_disk"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The machine is the one that the other tests rely on.
+# Checks that the machine has what the other tests need.
 . /guest/tap.sh
 
 drivers() {

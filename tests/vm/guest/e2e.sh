@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The command as its users run it, on real functions: what runs on the models runs here unchanged.
+# Runs the command on real functions. What runs on the models runs here unchanged.
 . /guest/tap.sh
 
-bytes=3146240 # not a multiple of anything but a block
+bytes=3146240 # a multiple of the block size only
 dd if=/dev/urandom of=/tmp/file bs=512 count=$((bytes / 512)) 2> /dev/null
 
 copy() {
@@ -11,7 +11,7 @@ copy() {
 	ok "$1: nvme verify" dmamap nvme verify --device $1 --file /tmp/file
 	ok "$1: nvme read" dmamap nvme read --device $1 --length $bytes --file /tmp/back
 	ok "$1: the same comes back" cmp /tmp/file /tmp/back
-	# so that the next one cannot find what this one left
+	# so that the next test does not find what this one wrote
 	dd if=/dev/urandom of=/tmp/file bs=512 count=$((bytes / 512)) 2> /dev/null
 }
 
@@ -29,7 +29,7 @@ seen_by_the_kernel() {
 	return $status
 }
 
-# The rows have the device's policy for a name.
+# The rows are named after the device's policy.
 measured() {
 	dmamap bench map --device $1 --threads 1 --seconds 0.4 > /tmp/rows 2> /tmp/rows.err
 	cat /tmp/rows /tmp/rows.err
@@ -37,7 +37,7 @@ measured() {
 		grep -q "$2, 10000 live.: RAM has no 10000 pages" /tmp/rows.err
 }
 
-# RAM's file is in pages of 2 MiB, all of it, where a device has it all.
+# RAM's file is completely in pages of 2 MiB if all of RAM is mapped for a device.
 large_pages() {
 	dmamap nvme bench --device vfio:$disk,policy=$1,ram=32M --seconds 30 > /dev/null 2>&1 &
 	bench=$!
@@ -58,7 +58,7 @@ for kind in vfio iommufd; do
 		copy $kind:$disk,policy=$policy,ram=16M
 	done
 	ok "$kind: edu" dmamap edu selftest --device $kind:$edu
-	# with as much RAM as it takes by itself, all of it pinned
+	# with the default size of RAM, all of it pinned
 	ok "$kind: edu, policy identity" dmamap edu selftest --device $kind:$edu,policy=identity
 done
 ok 'pool: RAM is in pages of 2 MiB' large_pages pool 32768

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What init and the tests in the guest share. The runner puts these functions there (tests/vm/run).
-disk=0000:00:03.0	# NVMe, for us
+# Functions that init and the tests in the guest share. The runner defines where the PCI functions are (tests/vm/run).
+disk=0000:00:03.0	# NVMe, for the library
 kernel_disk=0000:00:04.0 # NVMe, stays with the kernel's driver
 edu=0000:00:05.0
-pair=0000:00:06.0	# edu, in one group with the next
+pair=0000:00:06.0	# edu, in one group with pair_mate
 pair_mate=0000:00:06.1	# NVMe
 net=0000:00:07.0	# e1000e, on one cable
 net_mate=0000:00:08.0
@@ -32,7 +32,7 @@ bind_all() {
 	bind $kernel_disk nvme
 }
 
-# The kernel's block device of its own disk; it takes a moment after binding.
+# Prints the kernel's block device of kernel_disk, which appears some time after binding.
 kernel_block() {
 	for tries in 1 2 3 4 5 6 7 8 9 10; do
 		for at in $devices/$kernel_disk/nvme/nvme*/nvme*n1; do

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Devices whose program, or which themselves, go in the middle of DMA.
+# Devices that disappear, or whose program ends, during DMA.
 . /guest/tap.sh
 
-# busy SPEC: a program that keeps the disk at it
+# busy SPEC: a program that keeps the disk busy
 busy() {
 	dmamap nvme bench --device $1,ram=16M --qd 8 --seconds 60 > /tmp/busy.out 2> /tmp/busy.err &
 	busy=$!
@@ -21,7 +21,7 @@ killed() {
 	dmamap nvme identify --device $1,ram=16M
 }
 
-# Within 20 seconds it ends by itself, with a sentence.
+# The program ends by itself within 20 seconds, with an error message.
 ends_by_itself() {
 	for tries in $(seq 100); do
 		running $busy || break

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Packets from one card of this machine over its cable to the other, each with a program of its own.
+# Sends packets from one card of this machine over its cable to the other; each card has its own program.
 . /guest/tap.sh
 
 vm-packets make /tmp/in 300
 
-# How many interrupts of the receiving card came, by both processors; fails where it has none.
+# Prints the number of interrupts of the receiving card, on both processors; fails if there are none.
 interrupts() {
 	grep "vfio-.*$net_mate" /proc/interrupts | awk '{ n += $2 + $3 } END { print n + 0; exit !NR }'
 }
@@ -24,7 +24,7 @@ more_interrupts() {
 	[ "$now" -gt "$before" ]
 }
 
-# over SPEC-KIND KEYS MODE: twice the file, and between them a look at the interrupts
+# over SPEC-KIND KEYS MODE: sends the file twice, and counts the interrupts between
 over() {
 	rm -f /tmp/out
 	dmamap net rx $3 --device $1:$net_mate,$2 --packets 600 --out /tmp/out --json > /tmp/rx 2>&1 &

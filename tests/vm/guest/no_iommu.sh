@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# On a machine without an IOMMU nothing is opened, and it is said why.
+# On a machine without an IOMMU no device can be opened, and the error message says why.
 . /guest/tap.sh
 
 for kind in vfio iommufd; do

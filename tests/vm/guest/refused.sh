@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What cannot be opened says why, and what mends it; and afterwards everything opens.
+# If a function cannot be opened, the error message says why and how to solve it. Afterwards everything opens.
 . /guest/tap.sh
 
-# As a user without any right, with so many KiB of memory to lock.
+# Runs a command as a user without privileges that may lock so many KiB of memory.
 nobody() {
 	vm-nobody 65536 "$@"
 }
@@ -17,7 +17,7 @@ no_nodes() {
 	return $got
 }
 
-# while_open DISK WHAT-IS-SAID COMMAND…: the command is refused while another process has the disk.
+# while_open DISK MESSAGE COMMAND…: the command is refused while another process has the disk open.
 while_open() {
 	dmamap nvme bench --device $1 --seconds 30 > /dev/null 2>&1 &
 	other=$!

@@ -24,7 +24,7 @@ skip() {
 	echo "ok $count - $1 # SKIP $2"
 }
 
-# fails STATUS TEXT COMMAND…: ends with the status and says the text on standard error.
+# fails STATUS TEXT COMMAND…: the command ends with the status and writes the text to standard error.
 fails() {
 	want=$1
 	text=$2

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One device from end to end: what the device layer sees of this one. */
+/* The back end of one device: the operations that the device layer calls. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -12,26 +12,26 @@
 #define VTD_REGISTERS 0xfed90000ull /* q35 */
 #define DEVICE_SOURCE (DEVICE_SLOT << 3)
 
-static u64 unit_read(void *priv, u32 offset, unsigned int size)
+static u64 qemu_vtd_read(void *priv, u32 offset, unsigned int size)
 {
 	struct qemu *q = priv;
 
 	return qtest_read(&q->qtest, VTD_REGISTERS + offset, size);
 }
 
-static void unit_write(void *priv, u32 offset, unsigned int size, u64 value)
+static void qemu_vtd_write(void *priv, u32 offset, unsigned int size, u64 value)
 {
 	struct qemu *q = priv;
 
 	qtest_write(&q->qtest, VTD_REGISTERS + offset, size, value);
 }
 
-static bool unit_gone(void *priv)
+static bool qemu_vtd_gone(void *priv)
 {
 	return machine_is_dead(priv);
 }
 
-static void unit_give_up(void *priv)
+static void qemu_vtd_give_up(void *priv)
 {
 	machine_give_up(priv, QTEST_HUNG);
 }
@@ -39,10 +39,10 @@ static void unit_give_up(void *priv)
 static int qemu_start_iommu(struct qemu *q)
 {
 	const struct vtd_io io = {.priv = q,
-				  .read = unit_read,
-				  .write = unit_write,
-				  .gone = unit_gone,
-				  .give_up = unit_give_up};
+				  .read = qemu_vtd_read,
+				  .write = qemu_vtd_write,
+				  .gone = qemu_vtd_gone,
+				  .give_up = qemu_vtd_give_up};
 	const struct vtd_config config = {.registers = q->options.registers};
 
 	if (!q->options.iommu)
@@ -51,7 +51,7 @@ static int qemu_start_iommu(struct qemu *q)
 	return q->vtd ? 0 : -errno;
 }
 
-static void close_fd(int *fd)
+static void qemu_close_fd(int *fd)
 {
 	if (*fd >= 0)
 		fork_fd_close(*fd);
@@ -73,9 +73,9 @@ static void qemu_free(void *priv)
 	irq_release(q);
 	if (q->have_qtest)
 		qtest_fini(&q->qtest);
-	close_fd(&q->qmp_fd);
-	close_fd(&q->net_fd);
-	close_fd(&q->wake_fd);
+	qemu_close_fd(&q->qmp_fd);
+	qemu_close_fd(&q->net_fd);
+	qemu_close_fd(&q->wake_fd);
 	wire_close(&q->wire);
 	words_free(&q->command);
 	pthread_mutex_destroy(&q->faults_lock);
@@ -84,7 +84,7 @@ static void qemu_free(void *priv)
 	alloc_free(q);
 }
 
-static int start_all(struct qemu *q, const struct hw_config *config)
+static int qemu_start_all(struct qemu *q, const struct hw_config *config)
 {
 	int err = options_read(&q->options, config);
 
@@ -96,7 +96,7 @@ static int start_all(struct qemu *q, const struct hw_config *config)
 		err = machine_start(q);
 	if (err)
 		return err;
-	close_fd(&q->qmp_fd);
+	qemu_close_fd(&q->qmp_fd);
 	if (q->net_fd >= 0) {
 		err = q->options.wire ? relay_start(q, q->net_fd) : pcap_start(q, q->net_fd);
 		if (err)
@@ -121,7 +121,7 @@ static int qemu_create(struct device *dev, const struct hw_config *config)
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->changed, NULL);
 	pthread_mutex_init(&q->faults_lock, NULL);
-	err = start_all(q, config);
+	err = qemu_start_all(q, config);
 	if (err) {
 		qemu_stop(q);
 		qemu_free(q);
@@ -163,11 +163,11 @@ static int qemu_connect(struct device *dev)
 	return qtest_state(&q->qtest) == QTEST_ALIVE ? 0 : machine_error(q);
 }
 
-/* What the page table says now about an address that was refused. */
-static int fault_reason(const struct device *dev, const struct vtd_fault *f)
+/* Returns what the page table has now for an address at which an access was refused. */
+static int qemu_fault_reason(const struct device *dev, const struct vtd_fault *f)
 {
 	struct pt *pt = &dev->domain->pt;
-	unsigned int side = pt_walk_enter(pt); /* the address is whatever the device asked for */
+	unsigned int side = pt_walk_enter(pt); /* the device chose the address */
 	u64 entry = pt_walk(pt, IOVA(f->addr));
 
 	pt_walk_exit(pt, side);
@@ -178,23 +178,23 @@ static int fault_reason(const struct device *dev, const struct vtd_fault *f)
 	return f->write ? DMAMAP_FAULT_NO_WRITE : DMAMAP_FAULT_NO_READ;
 }
 
-static void record_fault(void *arg, const struct vtd_fault *f)
+static void qemu_record_fault(void *arg, const struct vtd_fault *f)
 {
 	struct device *dev = arg;
 
 	if (f->source == DEVICE_SOURCE)
 		device_fault(dev, f->addr, 0, f->write,
-			     (enum dmamap_fault_reason)fault_reason(dev, f));
+			     (enum dmamap_fault_reason)qemu_fault_reason(dev, f));
 }
 
-void collect_faults(struct qemu *q)
+void qemu_collect_faults(struct qemu *q)
 {
 	bool lost = false;
 
 	if (!q->vtd || machine_is_dead(q))
 		return;
 	pthread_mutex_lock(&q->faults_lock);
-	vtd_faults(q->vtd, record_fault, q->dev, &lost);
+	vtd_faults(q->vtd, qemu_record_fault, q->dev, &lost);
 	pthread_mutex_unlock(&q->faults_lock);
 	if (lost) {
 		lock_acquire(&q->dev->fault_lock);
@@ -204,7 +204,7 @@ void collect_faults(struct qemu *q)
 	}
 }
 
-/* The driver did something: interrupts are near. Pairs with keeper_sleep(). */
+/* The driver accessed the device, so an interrupt may follow soon. Pairs with keeper_sleep(). */
 static void qemu_expect_interrupt(struct qemu *q)
 {
 	const u64 one = 1;
@@ -213,7 +213,7 @@ static void qemu_expect_interrupt(struct qemu *q)
 	if (__atomic_load_n(&q->napping, __ATOMIC_SEQ_CST) &&
 	    __atomic_exchange_n(&q->napping, 0, __ATOMIC_SEQ_CST) &&
 	    write(q->wake_fd, &one, sizeof(one)) < 0)
-		return; /* full: it is awake */
+		return; /* the counter is full, so the keeper is awake */
 }
 
 static bool qemu_register_exists(struct qemu *q, int bar, u64 offset, unsigned int size)
@@ -221,12 +221,12 @@ static bool qemu_register_exists(struct qemu *q, int bar, u64 offset, unsigned i
 	if (bar == QEMU_CONFIG_BAR ? range_within(offset, size, 256)
 				   : bar < BARS && range_within(offset, size, q->fn.bar[bar].size))
 		return true;
-	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", q->dev->name, size,
-		  bar, (unsigned long long)offset);
+	error_set(EINVAL, "%s: there is no register of %u bytes at BAR %d offset %#llx",
+		  q->dev->name, size, bar, (unsigned long long)offset);
 	return false;
 }
 
-static u64 config_read(struct qemu *q, u64 offset, unsigned int size)
+static u64 qemu_config_read(struct qemu *q, u64 offset, unsigned int size)
 {
 	u64 value = pci_read(q, DEVICE_SLOT, (unsigned int)offset);
 
@@ -235,7 +235,7 @@ static u64 config_read(struct qemu *q, u64 offset, unsigned int size)
 	return value >> 8 * (offset & 3) & ~0ull >> (64 - 8 * size);
 }
 
-static u64 port_read(struct qemu *q, u64 port, unsigned int size)
+static u64 qemu_port_read(struct qemu *q, u64 port, unsigned int size)
 {
 	u64 low = ~0ull, high = ~0ull;
 
@@ -252,7 +252,7 @@ static u64 port_read(struct qemu *q, u64 port, unsigned int size)
 	return low & ~0ull >> (64 - 8 * size);
 }
 
-static u64 device_read(void *priv, int bar, u64 offset, unsigned int size)
+static u64 qemu_reg_read(void *priv, int bar, u64 offset, unsigned int size)
 {
 	struct qemu *q = ((struct device *)priv)->ops_priv;
 	u64 value;
@@ -261,9 +261,9 @@ static u64 device_read(void *priv, int bar, u64 offset, unsigned int size)
 		return ~0ull;
 	qemu_expect_interrupt(q);
 	if (bar == QEMU_CONFIG_BAR)
-		value = config_read(q, offset, size);
+		value = qemu_config_read(q, offset, size);
 	else if (q->fn.bar[bar].io)
-		value = port_read(q, q->fn.bar[bar].addr + offset, size);
+		value = qemu_port_read(q, q->fn.bar[bar].addr + offset, size);
 	else
 		value = qtest_read(&q->qtest, q->fn.bar[bar].addr + offset, size);
 	if (unlikely(qtest_state(&q->qtest) != QTEST_ALIVE))
@@ -271,7 +271,7 @@ static u64 device_read(void *priv, int bar, u64 offset, unsigned int size)
 	return value;
 }
 
-static void port_write(struct qemu *q, u64 port, unsigned int size, u64 value)
+static void qemu_port_write(struct qemu *q, u64 port, unsigned int size, u64 value)
 {
 	qtest_post(&q->qtest, "out%c 0x%llx 0x%llx",
 		   size >= 4   ? 'l'
@@ -283,7 +283,7 @@ static void port_write(struct qemu *q, u64 port, unsigned int size, u64 value)
 			   (unsigned long long)(value >> 32));
 }
 
-static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64 value)
+static void qemu_reg_write(void *priv, int bar, u64 offset, unsigned int size, u64 value)
 {
 	struct qemu *q = ((struct device *)priv)->ops_priv;
 
@@ -292,7 +292,7 @@ static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64
 	if (bar == QEMU_CONFIG_BAR)
 		qemu_pci_write_part(q, DEVICE_SLOT, (unsigned int)offset, size, (u32)value);
 	else if (q->fn.bar[bar].io)
-		port_write(q, q->fn.bar[bar].addr + offset, size, value);
+		qemu_port_write(q, q->fn.bar[bar].addr + offset, size, value);
 	else
 		qtest_write(&q->qtest, q->fn.bar[bar].addr + offset, size, value);
 	qemu_expect_interrupt(q);
@@ -301,7 +301,7 @@ static void device_write(void *priv, int bar, u64 offset, unsigned int size, u64
 		machine_error(q);
 }
 
-static int device_vectors(void *priv)
+static int qemu_vectors(void *priv)
 {
 	const struct qemu *q = ((struct device *)priv)->ops_priv;
 
@@ -326,29 +326,29 @@ static bool qemu_op_irq_rearm(void *priv)
 	return qemu_irq_line_asserted(((struct device *)priv)->ops_priv);
 }
 
-static void device_collect_faults(void *priv)
+static void qemu_collect_device_faults(void *priv)
 {
 	struct qemu *q = ((struct device *)priv)->ops_priv;
 
 	if (q)
-		collect_faults(q);
+		qemu_collect_faults(q);
 }
 
-static void device_stop(void *priv)
+static void qemu_device_stop(void *priv)
 {
 	qemu_stop(((struct device *)priv)->ops_priv);
 }
 
 static const struct backend_ops backend_qemu = {
 	.name = "qemu",
-	.reg_read = device_read,
-	.reg_write = device_write,
+	.reg_read = qemu_reg_read,
+	.reg_write = qemu_reg_write,
 	.reg_flush = qemu_op_flush,
-	.irq_vectors = device_vectors,
+	.irq_vectors = qemu_vectors,
 	.irq_setup = qemu_op_irq_setup,
 	.irq_rearm = qemu_op_irq_rearm,
-	.collect_faults = device_collect_faults,
-	.stop = device_stop,
+	.collect_faults = qemu_collect_device_faults,
+	.stop = qemu_device_stop,
 };
 
 static void qemu_memory(const struct hw_config *config, struct mem_config *ram)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One function from end to end: what the device layer sees of it. */
+/* The back end of one function: the operations that the device layer calls. */
 #include "vfio/calls.h"
 #include "vfio/private.h"
 #include "vfio/vfio.h"
@@ -15,7 +15,7 @@
 
 static const char *const vfio_keys[] = {"irq", "vectors", NULL};
 
-static const char *arg_of(const struct hw_config *config, const char *key)
+static const char *vfio_arg_value(const struct hw_config *config, const char *key)
 {
 	for (int i = 0; i < config->n_args; i++)
 		if (!strcmp(config->arg[i].key, key))
@@ -23,9 +23,10 @@ static const char *arg_of(const struct hw_config *config, const char *key)
 	return NULL;
 }
 
-static int read_irq_keys(struct vfio_function *f, const struct hw_config *config)
+static int vfio_read_irq_keys(struct vfio_function *f, const struct hw_config *config)
 {
-	const char *irq = arg_of(config, "irq"), *vectors = arg_of(config, "vectors");
+	const char *irq = vfio_arg_value(config, "irq"),
+		   *vectors = vfio_arg_value(config, "vectors");
 	char *end = NULL;
 	int err;
 
@@ -43,7 +44,7 @@ static int read_irq_keys(struct vfio_function *f, const struct hw_config *config
 	return 0;
 }
 
-static void function_close(struct vfio_function *f)
+static void vfio_function_close(struct vfio_function *f)
 {
 	fork_remove(f);
 	if (f->fd >= 0)
@@ -54,8 +55,8 @@ static void function_close(struct vfio_function *f)
 	alloc_free(f);
 }
 
-static int function_open(struct vfio_function *f, const struct vfio_kernel *kernel,
-			 const struct hw_config *config)
+static int vfio_function_open(struct vfio_function *f, const struct vfio_kernel *kernel,
+			      const struct hw_config *config)
 {
 	bool identity = config->policy == POLICY_IDENTITY || config->policy == POLICY_PERSISTENT;
 	struct pci_address address;
@@ -80,7 +81,7 @@ static int function_open(struct vfio_function *f, const struct vfio_kernel *kern
 	if (!err)
 		err = function_describe(f);
 	if (!err)
-		err = read_irq_keys(f, config);
+		err = vfio_read_irq_keys(f, config);
 	if (!err)
 		err = function_reset(f);
 	if (!err)
@@ -100,10 +101,10 @@ static int vfio_device_create(struct device *dev, const struct vfio_kernel *kern
 		return -ENOMEM;
 	f->dev = dev;
 	f->fd = f->req_fd = f->err_fd = f->intx_fd = f->wake_fd = -1;
-	err = function_open(f, kernel, config);
+	err = vfio_function_open(f, kernel, config);
 	if (err) {
 		function_unmap_regions(f);
-		function_close(f);
+		vfio_function_close(f);
 		errno = -err;
 		return err;
 	}
@@ -158,19 +159,19 @@ static void vfio_stop(void *priv)
 		function_reset(f);
 	}
 	function_unmap_regions(f);
-	/* the kernel, too, resets it here */
+	/* the kernel resets it here, too */
 	vfio_calls->close(f->fd);
 	f->fd = -1;
 }
 
 static void vfio_free(void *priv)
 {
-	function_close(priv);
+	vfio_function_close(priv);
 }
 
 static u64 vfio_read(void *priv, int bar, u64 offset, unsigned int size)
 {
-	return function_read(((struct device *)priv)->ops_priv, bar, offset, size);
+	return vfio_function_read(((struct device *)priv)->ops_priv, bar, offset, size);
 }
 
 static void vfio_write(void *priv, int bar, u64 offset, unsigned int size, u64 value)
@@ -215,8 +216,8 @@ static const struct backend_ops device_ops = {
 	.stop = vfio_stop,
 };
 
-/* KiB that a line of /proc/meminfo tells; 0: it does not. */
-static u64 available_kib(void)
+/* Returns the KiB on a line of /proc/meminfo; 0 if there is no such line. */
+static u64 vfio_available_kib(void)
 {
 	unsigned long long kib = 0;
 	char line[128];
@@ -230,10 +231,13 @@ static u64 available_kib(void)
 	return kib;
 }
 
-/* RAM that can be pinned: of what there is, and of what this process may. ram= says otherwise. */
+/*
+ * Chooses the size of RAM that can be pinned, from the memory that is available and that this
+ * process may pin. ram= overrides it.
+ */
 static void vfio_memory(const struct hw_config *config, struct mem_config *ram)
 {
-	u64 size = 256 * MIB, there = available_kib() * KIB;
+	u64 size = 256 * MIB, there = vfio_available_kib() * KIB;
 	struct rlimit limit;
 
 	if (there)
