@@ -20,8 +20,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static u32 users; /* devices that watch owners; atomic, written under lock */
-static u8
-	*view; /* the second mapping, of view_span bytes; atomic; kept until no device is checked */
+/* The second mapping, of view_span bytes; atomic; kept until no device is checked. */
+static u8 *view;
 static u64 view_span; /* under lock */
 
 u8 *guard_view(void)
