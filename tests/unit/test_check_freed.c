@@ -397,6 +397,14 @@ static void grow_aligned(void)
 	kfree(p);
 }
 
+static void grow_inside_an_area(void)
+{
+	char *p = vmalloc(8192);
+
+	assert_null(kvrealloc(p + 4096, 20000, GFP_KERNEL));
+	vfree(p);
+}
+
 static void free_inside_an_area(void)
 {
 	char *p = vmalloc(8192);
@@ -415,6 +423,7 @@ static void test_freed_by_another_address(void **state)
 	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, free_object_twice);
 	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, free_another_cache);
 	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, grow_aligned);
+	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, grow_inside_an_area);
 	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, free_inside_an_area);
 }
 
