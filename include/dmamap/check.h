@@ -107,7 +107,7 @@ struct dmamap_report {
 	int kind;
 	const char *name; /* the kind's name, as dmamap_check_name() returns it */
 	const struct device *dev;
-	dma_addr_t addr; /* 0 where no DMA address exists yet */
+	dma_addr_t addr; /* 0: there is none yet */
 	size_t size;
 	enum dma_data_direction dir; /* DMA_NONE where there is none */
 	const char *text;	     /* the message and the stacks, one line each */
@@ -117,8 +117,9 @@ struct dmamap_report {
  * dmamap_check_on_report() - Set the function that receives reports instead of standard error.
  * @fn: the function; NULL restores standard error.
  * @arg: the last argument of @fn.
- * Context: @fn runs, with no lock held, in the thread that misused the API. Misuse by @fn itself
- *   is counted but not reported.
+ * Context: @fn runs, with no lock held, in the thread that misused the API. Apart from @fn, a
+ * report needs less than 8 KiB of that thread's stack. Misuse by @fn itself is counted but not
+ * reported.
  */
 DMAMAP_API void dmamap_check_on_report(void (*fn)(const struct dmamap_report *, void *arg),
 				       void *arg);
@@ -143,7 +144,9 @@ DMAMAP_API const char *dmamap_check_meaning(int kind);
  * @on: whether to check, from each buffer's next map or sync on.
  *
  * Reported are the CPU's accesses between map or sync_for_device and sync_for_cpu or unmap, and
- * the device's writes after sync_for_cpu. Whole pages are protected from the CPU, which costs one
+ * the device's writes after sync_for_cpu. A mapping with DMA_ATTR_SKIP_CPU_SYNC, and memory of
+ * dma_alloc_pages() and dma_alloc_noncontiguous(), belongs to the CPU until the first
+ * sync_for_device. Whole pages are protected from the CPU, which costs one
  * or two system calls each time; the bytes outside of whole pages are compared. In a program that
  * was built with AddressSanitizer or runs under valgrind, these tools report the access.
  * Return: 0. -EINVAL: the checker is off for the device; open it with check=1. -EOPNOTSUPP: the

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What devices do with their addresses. Each access is looked up piece by piece, since a device may
- * go through several mappings that lie side by side (a scatterlist's, two-step links). One report
- * an access: its first mistake.
+ * Accesses of devices. Each access is looked up piece by piece, because it may cross several ranges
+ * that are neighbours: segments of a scatterlist, links of a two-step range. An access makes at
+ * most one report, of its first misuse.
  */
 #include "base/copy.h"
 #include "check/find.h"
@@ -15,23 +15,25 @@
 
 struct access {
 	struct check_device *c;
-	u64 addr, size, at; /* at: how far it was looked up */
+	u64 addr, size, at; /* at: the first address that is not looked up yet */
 	bool write;
-	struct found before, f; /* the mapping of the piece before, if this is not the first */
-	/* of the piece */
+	struct found before,
+		f; /* the mappings of the last piece, if there is one, and of this one */
+	/* properties of `f` */
 	int rank;
 	bool unsynced, unasked, against, cpu_owns;
 };
 
-/* Mappings that an access may go through one after the other: links, and on-demand paging's. */
+/* An access may cross from one link into the next, and so with mappings of on-demand paging. */
 static bool access_may_join(const struct found *before, u8 call, bool paged)
 {
 	return (before->call == CALL_LINK && call == CALL_LINK) || (before->paged && paged);
 }
 
 /*
- * A mapping that holds the place. One is better than another if the access may go on into it, then
- * if it allows the access, then if the device owns the part, then if it reaches further.
+ * Looks for the mapping that holds q->at. One is better than another if the access may cross into
+ * it; then if its direction allows the access; then if the device owns the part; then if it reaches
+ * further.
  */
 static bool access_look_at(struct range *r, void *arg)
 {
@@ -45,7 +47,7 @@ static bool access_look_at(struct range *r, void *arg)
 		return true;
 	if (s->call == CALL_COHERENT)
 		against = false;
-	/* what nobody asks for is not worth its lock */
+	/* their locks are acquired only if the result is needed */
 	cpu_owns = q->write && read_once(&s->c->own) && subbuf_cpu_has(s, q->at, end);
 	if (q->write && !s->c->coherent)
 		subbuf_wrote(s, q->at, end);
@@ -64,7 +66,7 @@ static bool access_look_at(struct range *r, void *arg)
 	q->unsynced = read_once(&s->unsynced);
 	q->unasked = s->call <= CALL_RESOURCE && !read_once(&s->asked);
 	if (q->unasked)
-		write_once(&s->asked, true); /* said once */
+		write_once(&s->asked, true); /* reported once */
 	return true;
 }
 
@@ -87,8 +89,10 @@ static void access_report_hole(struct access *q, struct about *a)
 	bool paged = false;
 	struct history history;
 
-	/* A device may use any page of an on-demand region, and what it gets through to is mapped:
-	 * the shadow comes after the translation, when a fault in another thread maps the page. */
+	/*
+	 * A device may use any page of an on-demand region, and a page that it reached is mapped.
+	 * A thread that maps the page on a fault makes the shadow after the translation.
+	 */
 	store_search(q->c->space + SPACE_RANGES, q->at, 1, access_note_paged, &paged);
 	if (paged)
 		return;
@@ -123,7 +127,7 @@ static void access_report_hole(struct access *q, struct about *a)
 	}
 }
 
-/* True: the piece is as it should be. */
+/* True: the piece is correct. */
 static bool access_check_piece(struct access *q, struct about *a)
 {
 	unsigned long long size = q->size, addr = q->addr;
@@ -168,7 +172,7 @@ static bool access_check_piece(struct access *q, struct about *a)
 	return true;
 }
 
-/* Two links of one two-step range are used as one. What is not known is right. */
+/* Both links are of one two-step range, or it is not known of which they are. */
 static bool access_is_one_range(struct check_device *c, u64 at)
 {
 	struct found before, behind;
@@ -178,7 +182,7 @@ static bool access_is_one_range(struct check_device *c, u64 at)
 	return !before.any || !behind.any || before.start == behind.start;
 }
 
-/* The access goes on from one mapping into another. False: that is right. */
+/* The access crosses from one mapping into another. False: it may. */
 static bool access_report_neighbour(struct access *q, struct about *a)
 {
 	const struct found *before = &q->before;
@@ -225,7 +229,7 @@ void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write,
 	}
 }
 
-/* The mapping that a fault is about, in a page of which the IOMMU does not say which part. */
+/* The mapping that a fault concerns, if the IOMMU reports the page and not the address in it. */
 struct in_page {
 	const struct check_device *c;
 	bool write;
@@ -260,7 +264,7 @@ static void access_find_refused(struct check_device *c, u64 addr, u64 size, bool
 	*f = q.f;
 }
 
-/* size 0: somewhere in the page at addr. */
+/* size 0: the access was somewhere in the page at addr. */
 void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write, bool by_direction,
 		   const char *why, const void *caller)
 {
@@ -317,27 +321,27 @@ void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, c
 		      (unsigned long long)f.start, why);
 }
 
-/* ---- a machine that is not coherent ---- */
+/* ---- non-coherent machines ---- */
 
-#define LINES_AT_ONCE 256 /* bytes: they are on the stack */
+#define LINES_AT_ONCE 256 /* bytes, which are on the stack */
 
-/* What is known of memory that a device read: was it written by one, since it was last synced? */
+/* Whether a device wrote memory, which a device then read, since it was last synced. */
 struct written {
 	const struct check_device *c;
 	u64 pa, size;
 	bool any;
-	const struct stack *mapped; /* the mapping of the device that read */
+	const struct stack *mapped; /* the mapping by which the device read */
 	u8 dir;
 };
 
-/* Devices that share a buffer have a mapping of it each. */
+/* If devices share a buffer, each has a mapping of it. */
 static bool access_note_written(struct range *r, void *arg)
 {
 	struct written *q = arg;
 	const struct shadow *s = r->of;
 	u64 to_dma = s->dma.start - r->start;
 
-	if (s->dma.more) /* memory in pieces: which are where is not looked up */
+	if (s->dma.more) /* in several pieces, whose offsets are not recorded */
 		q->any |= subbuf_was_written(s, 0, ~0ull);
 	else
 		q->any |= subbuf_was_written(s, q->pa + to_dma, q->pa + q->size + to_dma);
@@ -349,16 +353,16 @@ static bool access_note_written(struct range *r, void *arg)
 	return true;
 }
 
-/* The first byte of the part that the device sees otherwise than the CPU; size: none. */
+/* The offset of the first byte that differs between the CPU's and the device's view; size: none. */
 static u64 access_first_difference(u64 pa, u64 size, u8 *cpu_has, u8 *device_has)
 {
-	/* by the second mapping: the CPU's pages may be closed (own.c) */
+	/* by the second mapping, because pages of the first may be protected (own.c) */
 	const u8 *ram = guard_view() ? guard_view() : mem.base;
 	u8 cpu[LINES_AT_ONCE], device[LINES_AT_ONCE];
 
 	for (u64 done = 0, n; done < size; done += n) {
 		n = min_u64(size - done, LINES_AT_ONCE);
-		/* the program may be writing it, or syncing it, or have freed it */
+		/* another thread may write, sync or free the memory meanwhile */
 		copy_unchecked(cpu, ram + pa + done, n);
 		copy_unchecked(device, mem.device_view + pa + done, n);
 		for (u64 i = 0; i < n; i++)
@@ -380,7 +384,7 @@ void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 
 	if (at == size)
 		return;
-	/* where the device has written, its bytes are the newer ones */
+	/* what a device wrote is newer than what the CPU's view has */
 	store_search(SPACE_PHYS, pa, size, access_note_written, &w);
 	if (w.any)
 		return;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A report becomes text: it is dropped if it is suppressed, or was shown first=N times; its stacks
- * become functions and lines; and it is written to the JSON file.
+ * How a report becomes text. It is dropped if it is suppressed, or if its line was reported first=N
+ * times. Its stacks become functions and lines, and it is appended to the JSON file.
  *
- * Reading debug information takes a deep stack, and the thread that misused the API may have 16 KiB
- * in all. So this work is done by a thread that is made for each report, and the reporting thread
- * waits for it. No thread is kept, so there is nothing that a fork could lose.
+ * Debug information needs a deep stack, and the thread that misused the API may have 16 KiB in all.
+ * Each report is therefore processed by a thread of its own, for which the reporting thread waits.
+ * The thread ends with the report, so a fork cannot lose it.
  *
- * The reporting thread may hold a lock of the C library: of a stream, if it printed what the device
- * owns; of the dynamic linker, if it runs a constructor. So the other thread takes neither: it
- * prints nothing, and does not call dladdr(). The library itself holds no lock meanwhile.
+ * The reporting thread may hold a lock of the C library: that of a stream, if it prints a buffer
+ * that the device owns, or that of the dynamic linker, if it runs a constructor. The other thread
+ * must acquire neither, so it does not print and does not call dladdr(). The library itself holds
+ * no lock meanwhile.
  *
- * A stack is shown from the program's first frame on: the library's own frames above it say nothing
- * about the misuse.
+ * The library's own frames at the beginning of a stack are left out, because they do not help to
+ * find the misuse.
  */
 #include "check/deliver.h"
 #include "base/fail.h"
@@ -28,7 +29,7 @@
 #include <string.h>
 
 #define DELIVER_STACK  (1u << 20)
-#define DELIVER_PLACES 4096 /* of first=N; what finds no entry is shown */
+#define DELIVER_PLACES 4096 /* lines that first=N counts; others are always reported */
 
 static struct {
 	u64 key;
@@ -36,8 +37,8 @@ static struct {
 } deliver_places[DELIVER_PLACES]; /* under deliver_lock */
 static struct lock deliver_lock;
 
-/* A stack as it is shown. */
-struct shown {
+/* The part of a stack that is reported. */
+struct deliver_stack {
 	const uintptr_t *ip;
 	u32 n;
 };
@@ -61,7 +62,7 @@ static void deliver_add_line(const char *words, void *d)
 	deliver_add(d, "\n    %s", words);
 }
 
-static void deliver_add_stack(struct delivery *d, const char *what, struct shown s)
+static void deliver_add_stack(struct delivery *d, const char *what, struct deliver_stack s)
 {
 	if (!s.n || !what)
 		return;
@@ -70,54 +71,54 @@ static void deliver_add_stack(struct delivery *d, const char *what, struct shown
 		symbol_of(s.ip[i], deliver_add_line, d);
 }
 
-/* Without the library's frames at its beginning, unless there are no others. */
-static struct shown deliver_past_border(const uintptr_t *ip, u32 n)
+/* Leaves out the library's frames at the beginning, unless there are no others. */
+static struct deliver_stack deliver_past_border(const uintptr_t *ip, u32 n)
 {
 	u32 own = 0;
 
 	while (own < n && symbol_is_ours(ip[own]))
 		own++;
-	return own < n ? (struct shown){ip + own, n - own} : (struct shown){ip, n};
+	return own < n ? (struct deliver_stack){ip + own, n - own} : (struct deliver_stack){ip, n};
 }
 
-static struct shown deliver_old_stack(const struct stack *s)
+static struct deliver_stack deliver_old_stack(const struct stack *s)
 {
-	return s ? deliver_past_border(s->ip, s->n) : (struct shown){NULL, 0};
+	return s ? deliver_past_border(s->ip, s->n) : (struct deliver_stack){NULL, 0};
 }
 
 /*
- * The stack of a thread that the library made itself (a device model's): what is known of its
- * frames by name, without the C library's that began it.
+ * The stack of a thread that the library created, such as that of a device model: the library's
+ * frames whose names are known.
  */
-static struct shown deliver_own_thread(struct delivery *d, u32 first)
+static struct deliver_stack deliver_own_thread(struct delivery *d, u32 first)
 {
 	u32 n = 0;
 
 	for (u32 i = first; i < d->n && symbol_is_ours(d->ip[i]); i++)
 		if (symbol_has_name(d->ip[i]))
 			d->ip[n++] = d->ip[i];
-	return (struct shown){d->ip, n};
+	return (struct deliver_stack){d->ip, n};
 }
 
-/* Behind the frames of a sanitizer's free(), which called a hook of the library's. */
-static struct shown deliver_past_free(struct delivery *d)
+/* The part behind the frames of a sanitizer's free(), which called the hook. */
+static struct deliver_stack deliver_past_free(struct delivery *d)
 {
 	static const char *const names[] = {"__interceptor_*", "free", "realloc", "reallocarray",
-					    "_Zd*"}; /* operators delete */
-	struct shown s = deliver_past_border(d->ip, d->n);
+					    "_Zd*"}; /* C++ operator delete */
+	struct deliver_stack s = deliver_past_border(d->ip, d->n);
 
 	for (u32 i = 0; i < s.n && i < 8; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
 			if (i + 1 < s.n && symbol_matches(s.ip[i], names[k]))
-				return (struct shown){s.ip + i + 1, s.n - i - 1};
+				return (struct deliver_stack){s.ip + i + 1, s.n - i - 1};
 	return s;
 }
 
-/* The stack of the report, from where the library was entered. */
-static struct shown deliver_here(struct delivery *d)
+/* The stack of the misuse, from the call of the library on. */
+static struct deliver_stack deliver_here(struct delivery *d)
 {
 	u32 first = 0;
-	struct shown s;
+	struct deliver_stack s;
 
 	if (d->about.by_hook)
 		return deliver_past_free(d);
@@ -126,7 +127,8 @@ static struct shown deliver_here(struct delivery *d)
 	if (first == d->n)
 		for (first = 0; first < d->n && symbol_is_ours(d->ip[first]); first++)
 			;
-	/* the library itself called, for somebody else or in a thread of its own */
+	/* one function of the library may have called another, or the thread may be the library's
+	 */
 	s = deliver_past_border(d->ip + first, d->n - first);
 	if (s.n && symbol_is_ours(s.ip[0]))
 		return deliver_own_thread(d, first);
@@ -135,7 +137,7 @@ static struct shown deliver_here(struct delivery *d)
 	return s;
 }
 
-static bool deliver_matches(struct shown s, const char *pattern)
+static bool deliver_matches(struct deliver_stack s, const char *pattern)
 {
 	for (u32 i = 0; i < s.n; i++)
 		if (symbol_matches(s.ip[i], pattern))
@@ -143,7 +145,7 @@ static bool deliver_matches(struct shown s, const char *pattern)
 	return false;
 }
 
-static bool deliver_is_suppressed(const struct about *a, const struct shown stacks[3])
+static bool deliver_is_suppressed(const struct about *a, const struct deliver_stack stacks[3])
 {
 	const struct suppressions *all = check_options.suppress;
 
@@ -168,16 +170,16 @@ static void deliver_hash(const char *words, void *arg)
 		*key = (*key ^ (u8)*p) * 0x100000001b3ull;
 }
 
-/* first=N: this kind was shown often enough for this line. */
-static bool deliver_is_enough(const struct about *a, const struct shown stacks[3])
+/* For first=N: this kind was reported often enough for this line. */
+static bool deliver_is_enough(const struct about *a, const struct deliver_stack stacks[3])
 {
-	const struct shown *s = stacks[0].n ? &stacks[0] : &stacks[1];
+	const struct deliver_stack *s = stacks[0].n ? &stacks[0] : &stacks[1];
 	u64 key = (u64)a->kind;
 	bool enough = false;
 
 	if (!check_options.first)
 		return false;
-	/* not by the address: a compiler makes several of one line */
+	/* not by address, because a line may have several */
 	if (s->n)
 		symbol_of(s->ip[0], deliver_hash, &key);
 	lock_acquire(&deliver_lock);
@@ -196,8 +198,8 @@ static bool deliver_is_enough(const struct about *a, const struct shown stacks[3
 static void deliver_make(struct delivery *d)
 {
 	const struct about *a = &d->about;
-	const struct shown stacks[3] = {deliver_here(d), deliver_old_stack(a->at[0]),
-					deliver_old_stack(a->at[1])};
+	const struct deliver_stack stacks[3] = {deliver_here(d), deliver_old_stack(a->at[0]),
+						deliver_old_stack(a->at[1])};
 
 	d->suppressed = deliver_is_suppressed(a, stacks);
 	if (d->suppressed)
@@ -206,17 +208,17 @@ static void deliver_make(struct delivery *d)
 	d->dropped = d->count_only || deliver_is_enough(a, stacks);
 	if (d->dropped)
 		return;
-	d->length = d->sentence = strlen(d->text);
+	d->length = d->message_length = strlen(d->text);
 	deliver_add_stack(d, "here",
-			  (struct shown){stacks[0].ip, stacks[0].n < check_options.stacks
-							       ? stacks[0].n
-							       : check_options.stacks});
+			  (struct deliver_stack){stacks[0].ip, stacks[0].n < check_options.stacks
+								       ? stacks[0].n
+								       : check_options.stacks});
 	deliver_add_stack(d, a->what[0], stacks[1]);
 	deliver_add_stack(d, a->what[1], stacks[2]);
 	if (check_options.json >= 0) {
 		const struct dmamap_report r = report_of(a, d->text);
 
-		json_report(check_options.json, &r, d->sentence);
+		json_report(check_options.json, &r, d->message_length);
 	}
 }
 
@@ -228,7 +230,7 @@ static void *deliver_main(void *d)
 	return NULL;
 }
 
-/* 0, or an error of pthread_create(). No signal of the program's is handled by the thread. */
+/* 0, or an error of pthread_create(). The thread blocks all signals. */
 static int deliver_on_thread(struct delivery *d)
 {
 	sigset_t all, old;
@@ -256,7 +258,7 @@ static int deliver_on_thread(struct delivery *d)
 
 #else
 
-/* The dynamic linker's names take little stack. */
+/* Without debug information little stack is needed. */
 static int deliver_on_thread(struct delivery *d)
 {
 	return ENOSYS;

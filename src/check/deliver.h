@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A report on its way from the thread that misused the API to the program: deliver.c. */
+/* The processing of a report: deliver.c. */
 #ifndef CHECK_DELIVER_H
 #define CHECK_DELIVER_H
 
 #include "check/report.h"
 
-#define DELIVER_SENTENCE 1024  /* of a sentence, with its end */
-#define DELIVER_TEXT	 12288 /* of a sentence and its stacks */
+#define DELIVER_MESSAGE 1024  /* bytes of a message, with the terminator */
+#define DELIVER_TEXT	12288 /* bytes of a message and its stacks */
 
 struct delivery {
 	struct about about;
-	const void *caller;	 /* where the library was entered; NULL: not known */
-	uintptr_t ip[STACK_MAX]; /* the stack of the report, from the innermost frame on */
+	const void *caller;	 /* as in check.h; NULL: not known */
+	uintptr_t ip[STACK_MAX]; /* the stack of the misuse, innermost frame first */
 	u32 n;
 	bool count_only;
 
-	/* what comes of it */
+	/* the result */
 	bool suppressed, dropped;
-	size_t sentence; /* its length */
+	size_t message_length; /* the length of the message */
 	size_t length;
-	char text[DELIVER_TEXT]; /* the sentence on entry; then with the stacks */
+	char text[DELIVER_TEXT]; /* the message; deliver() appends the stacks */
 };
 
 /*
- * Counts a report unless it is suppressed, adds it to the JSON file, and leaves its text. Works on
- * a thread of its own, since turning addresses into lines takes a stack that the calling thread may
- * not have; where none can be made, with the names that the dynamic linker knows.
+ * Counts a report unless it is suppressed, appends it to the JSON file, and completes its text.
+ * Runs on a thread of its own, because the calling thread may have too little stack for debug
+ * information. If no thread can be created, the stacks have only the dynamic linker's names.
  */
 void deliver(struct delivery *d);
 
 void deliver_fork_child(void); /* in a child of fork */
 
-/* In report.c: a report of this kind was made. */
+/* In report.c: counts a report of this kind. */
 void report_count(enum dmamap_check_kind kind);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that goes while a device may use it. RAM's allocators call the two steps of struct
- * mem_watch: freed_look() runs under the allocator's lock, finds live mappings of the memory and
- * keeps a copy of one for the thread; freed_tell() reports it. malloc's memory is watched by a hook
- * of AddressSanitizer, if the program has it. For other memory of the process, what munmap() took
- * is found when the mapping is synced or unmapped.
+ * Memory that is freed while a device may use it. RAM's allocators call the two steps of struct
+ * mem_watch: freed_search_live() runs under the allocator's lock, searches for live mappings of the
+ * memory and copies one of them for the thread; freed_report_found() reports it. For malloc's
+ * memory a hook of AddressSanitizer does both, if the program has it. Other memory of the process,
+ * which munmap() may have taken, is examined when the mapping is synced or unmapped.
  *
- * Threads that free memory have nothing to do with the device that is closed meanwhile. So a thread
- * counts itself in `lookers` while it searches, and the last check_close() waits for it.
+ * A thread that frees memory does not use the device that another thread closes meanwhile. So it
+ * counts itself in `searching`, and the last check_close() waits for it.
  * Lock order: a lock of RAM's allocators, then a ring of history.c, then a shard of the store.
  */
 #include "check/freed.h"
@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-/* Of <sanitizer/allocator_interface.h>. */
+/* From <sanitizer/allocator_interface.h>. */
 extern int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *,
 								       size_t),
 						     void (*on_free)(const volatile void *))
@@ -29,11 +29,11 @@ extern size_t __sanitizer_get_allocated_size(const volatile void *p) __attribute
 extern int __asan_address_is_poisoned(const volatile void *p) __attribute__((weak));
 
 static bool watching; /* atomic */
-static u32 lookers;   /* atomic */
+static u32 searching; /* atomic */
 
-/* Of the call to free in which the thread is. */
+/* State of the thread's current call that frees. */
 static _Thread_local struct {
-	struct found f; /* any: memory of this mapping was freed */
+	struct found f; /* f.any: memory of this mapping was freed */
 	u64 pa, size;
 } freed_now;
 
@@ -61,8 +61,8 @@ static bool freed_search(u64 pa, u64 size, struct found *f)
 	store_search(SPACE_PHYS, pa, size, freed_match, f);
 	if (likely(!f->any))
 		return false;
-	/* it may be over, and only its memory not out of the store: mostly this thread's last one
-	 */
+	/* the mapping may have ended, with only its memory left in the store; mostly it is the last
+	 * one that this thread unmapped */
 	over = history_take();
 	if (over) {
 		shadow_free(over);
@@ -77,20 +77,20 @@ static bool freed_search(u64 pa, u64 size, struct found *f)
 	return f->any;
 }
 
-static void freed_look(u64 pa, u64 size)
+static void freed_search_live(u64 pa, u64 size)
 {
 	struct found f;
 
-	__atomic_fetch_add(&lookers, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&searching, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&watching, __ATOMIC_SEQ_CST) && freed_search(pa, size, &f)) {
 		store_search(SPACE_PHYS, pa, size, freed_mark, NULL);
-		if (!freed_now.f.any) { /* of several pages the first is reported */
+		if (!freed_now.f.any) { /* the first of several pages is reported */
 			freed_now.f = f;
 			freed_now.pa = pa;
 			freed_now.size = size;
 		}
 	}
-	__atomic_fetch_sub(&lookers, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&searching, 1, __ATOMIC_RELEASE);
 }
 
 static void freed_report(const void *caller, bool by_hook)
@@ -115,7 +115,7 @@ static void freed_report(const void *caller, bool by_hook)
 		      check_call_names[f.call]);
 }
 
-static void freed_tell(const void *caller)
+static void freed_report_found(const void *caller)
 {
 	freed_report(caller, false);
 }
@@ -128,7 +128,7 @@ static void freed_refused(const void *p, const void *caller)
 
 	if (!read_once(&watching))
 		return;
-	/* the mapping whose buffer it may be; most often there is none any more */
+	/* a mapping of the same buffer; usually it has ended */
 	freed_search(phys_of(page_is_ram(p) ? page_ptr(p) : p).v, 1, &f);
 	if (f.any) {
 		a.dev = f.c->dev;
@@ -137,19 +137,19 @@ static void freed_refused(const void *p, const void *caller)
 	}
 	snprintf(why, sizeof(why), "%s", error_text());
 	report_misuse(&a, "%s", why);
-	/* a callback may have left another message */
+	/* a callback may have set another error message */
 	error_set(EINVAL, "%s", why);
 }
 
 static const struct mem_watch freed_mem_watch = {
-	.freeing = freed_look,
-	.freed = freed_tell,
+	.freeing = freed_search_live,
+	.freed = freed_report_found,
 	.refused = freed_refused,
 };
 
 /* ---- malloc's memory, under AddressSanitizer ---- */
 
-/* The library's own memory is never mapped, and freed under its locks. */
+/* The library's own memory is never mapped, and is freed under locks that a search needs. */
 static void freed_on_free(const volatile void *p)
 {
 	size_t size;
@@ -159,7 +159,7 @@ static void freed_on_free(const volatile void *p)
 	size = __sanitizer_get_allocated_size(p);
 	if (!size)
 		return;
-	freed_look((u64)(uintptr_t)p | PHYS_FOREIGN, size);
+	freed_search_live((u64)(uintptr_t)p | PHYS_FOREIGN, size);
 	check_enter(NULL);
 	freed_report(NULL, true);
 }
@@ -168,15 +168,15 @@ static void freed_on_malloc(const volatile void *p, size_t size)
 {
 }
 
-/* A child has no checked device, and no thread of the parent that was looking. */
+/* A child has no checked device, and none of the parent's threads that were searching. */
 static void freed_after_fork(void)
 {
 	write_once(&mem_watch, NULL);
 	write_once(&watching, false);
-	write_once(&lookers, 0);
+	write_once(&searching, 0);
 }
 
-/* Hooks cannot be taken out again. */
+/* The hooks cannot be removed again. */
 static void freed_install_hooks(void)
 {
 	pthread_atfork(NULL, NULL, freed_after_fork);
@@ -198,11 +198,11 @@ void freed_unwatch(void)
 {
 	write_release(&mem_watch, NULL);
 	__atomic_store_n(&watching, false, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&lookers, __ATOMIC_SEQ_CST))
+	while (__atomic_load_n(&searching, __ATOMIC_SEQ_CST))
 		cpu_relax();
 }
 
-/* ---- memory that went by munmap() ---- */
+/* ---- memory that munmap() took ---- */
 
 static bool freed_is_gone(u64 pa, u64 size)
 {
@@ -210,14 +210,14 @@ static bool freed_is_gone(u64 pa, u64 size)
 	int saved = errno;
 	bool gone;
 
-	/* does nothing but look whether all of the range is mapped */
+	/* has no effect; it fails if a part of the range is not mapped */
 	gone = msync((void *)(uintptr_t)first, align_up(at + size, PAGE_BYTES) - first, MS_ASYNC) &&
 	       errno == ENOMEM;
 	errno = saved;
 	return gone;
 }
 
-/* True: it was reported. */
+/* True: the memory is gone, and this was reported. */
 static bool freed_report_gone(const struct found *f, u64 pa, u64 size, const void *caller)
 {
 	struct about a;
@@ -263,10 +263,11 @@ void freed_check_page_struct(const struct found *f, const void *caller)
 {
 	struct page *page = page_of_phys(PHYS(f->pa));
 	unsigned int order = log2_ceil(f->size >> PAGE_BITS);
-	void *noted = (void *)(uintptr_t)f->size; /* by dma_alloc_pages() */
+	void *noted = (void *)(uintptr_t)f->size; /* as dma_alloc_pages() noted it */
 	struct about a;
 
-	/* freed by another call it is somebody else's, and that was reported */
+	/* if the pages were freed by another call, which was reported, they have another owner now
+	 */
 	if (f->gone || block_is_intact(page, order, noted))
 		return;
 	block_repair(page, order, noted);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Protected pages, the second mapping of RAM by which devices reach them, and the handler of the
- * faults that the CPU then takes. A fault is reported, the page is opened, and the access goes on;
- * a fault elsewhere goes to the handler that the program had.
+ * Page protection against the CPU, the second mapping of RAM by which devices and the checker reach
+ * protected pages, and the handler of the CPU's faults. The handler reports the fault and opens the
+ * page, and the access is repeated. Other faults are passed to the program's handler.
  *
- * The handler looks into the store: no lock of it is ever held while the program's memory is
- * touched. A system call that is given a protected page fails with EFAULT instead.
+ * The handler searches the store, so no thread may access the program's memory by the first mapping
+ * while it holds a lock of the store. A system call that gets a protected page causes no fault; it
+ * fails with EFAULT.
  */
 #include "check/own.h"
 #include "base/error.h"
@@ -18,8 +19,9 @@
 #include <ucontext.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static u32 users;     /* devices whose owners are watched; atomic, written under lock */
-static u8 *view;      /* atomic; of view_span bytes; stays until no device is checked */
+static u32 users; /* devices that watch owners; atomic, written under lock */
+/* The second mapping, of view_span bytes; atomic; kept until no device is checked. */
+static u8 *view;
 static u64 view_span; /* under lock */
 
 u8 *guard_view(void)
@@ -31,7 +33,7 @@ void guard_close(u64 pa, u64 size, bool readable)
 {
 	int saved = errno;
 
-	/* no room for another mapping in the process: these pages are not watched */
+	/* the process may have too many mappings: then these pages are not watched */
 	if (guard_view() && mprotect(mem.base + pa, size, readable ? PROT_READ : PROT_NONE))
 		errno = saved;
 }
@@ -60,11 +62,11 @@ static bool guard_was_write(const ucontext_t *u, const struct found *f)
 #if defined(__x86_64__)
 	return u->uc_mcontext.gregs[REG_ERR] & 2;
 #else
-	return f->dir == DMA_TO_DEVICE; /* reading that is allowed */
+	return f->dir == DMA_TO_DEVICE; /* it may be read */
 #endif
 }
 
-/* Where the access was; a return address lies behind its call, so one more. */
+/* One past the address of the access, since a return address lies behind its call. */
 static const void *guard_fault_caller(const ucontext_t *u)
 {
 #if defined(__x86_64__)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What was unmapped lately: rings that are overwritten, one for several threads each, so that a
- * later use can be told from one of what never was. Nobody relies on it being there.
+ * The unmap history: rings whose oldest entries are overwritten. Several threads share a ring. With
+ * the history a report distinguishes a use after unmap from a use of an address that was never
+ * mapped. An entry may be missing, and no decision depends on it.
  *
- * A shadow, and where its memory stands in the store, are far from the processor. So that nobody
- * waits for them, the last one of a thread stays there until the thread's next call. It leaves the
- * store under the ring's lock, so that history_settle() does not pass by one that is on its way.
+ * A shadow and the slot of its memory in the store are usually not in the processor's cache. The
+ * last shadow that the threads of a ring unmapped therefore stays in the store until their next
+ * call; both are prefetched meanwhile. It is removed under the ring's lock, so history_settle()
+ * cannot miss one that another thread is removing.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -14,15 +16,15 @@
 
 #define RINGS	  16
 #define RING_LEN  512
-#define LIST_MOST 16 /* segments of one scatterlist that are remembered */
+#define LIST_MOST 16 /* recorded segments of one scatterlist */
 
 static struct ring {
 	struct lock lock cacheline;
 	u64 next;
-	struct history *history; /* NULL: none yet */
+	struct history *history; /* NULL: not allocated yet */
 	struct leaving {
 		struct shadow *s; /* NULL: none */
-		u32 place;	  /* of its memory in the store; 0: not known */
+		u32 place;	  /* store_place() of its memory; 0: not known */
 	} leaving;
 } rings[RINGS]; /* under their locks */
 
@@ -41,8 +43,10 @@ static struct history *history_next_entry(struct ring *r)
 	return &r->history[r->next++ % RING_LEN];
 }
 
-/* Under the ring's lock: the one before, whose device's addresses are out of the store and now its
- * memory. */
+/*
+ * Makes `l` the ring's last shadow. Returns the one before: its device range was removed from the
+ * store already, and this removes its memory. Under the ring's lock.
+ */
 static struct shadow *history_exchange_leaving(struct ring *ring, struct leaving l)
 {
 	struct leaving old = ring->leaving;
@@ -110,7 +114,7 @@ void shadow_forget(struct shadow *s, const void *caller)
 
 	lock_acquire(&ring->lock);
 	history_record(ring, s, unmapped);
-	/* a device that still uses it finds it in the store or here */
+	/* an access of the device meanwhile finds it in the store or in the history */
 	store_remove(&s->dma);
 	if (likely(simple))
 		old = history_exchange_leaving(ring, (struct leaving){.s = s});
@@ -170,7 +174,7 @@ bool history_find(const struct check_device *c, u64 addr, u64 size, struct histo
 		struct ring *r = &rings[i];
 
 		lock_acquire(&r->lock);
-		/* the latest first */
+		/* from the latest entry on */
 		for (u64 k = 0; r->history && k < RING_LEN && k < r->next && !found; k++) {
 			struct history *p = &r->history[(r->next - 1 - k) % RING_LEN];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A report as a line of JSON, written at once so that the lines of several threads stay whole. */
+/* A report as a line of JSON. It is written by one call, so lines of several threads do not mix. */
 #include "check/report.h"
 #include "base/utf8.h"
 #include "base/alloc.h"
@@ -60,7 +60,7 @@ static void json_add_text(struct line *l, const char *key, const char *value)
 	json_add_string(l, value, strlen(value));
 }
 
-/* The lines behind the sentence are headings, which begin with two blanks, and calls, with four. */
+/* The lines after the first are headings, which begin with two blanks, and calls, with four. */
 static void json_add_stacks(struct line *l, const char *s)
 {
 	bool in_stack = false, first = true;
@@ -87,14 +87,14 @@ static void json_add_stacks(struct line *l, const char *s)
 	json_add_raw(l, in_stack ? "]}]" : "]", in_stack ? 3 : 1);
 }
 
-void json_report(int fd, const struct dmamap_report *r, size_t sentence)
+void json_report(int fd, const struct dmamap_report *r, size_t message_length)
 {
 	struct line *l = alloc_zeroed(sizeof(*l));
 	char number[96];
 	ssize_t done;
 
 	if (!l)
-		return; /* the program has the report, the file has not */
+		return; /* the program gets the report nevertheless */
 	json_add_text(l, "{\"kind\":", r->name);
 	json_add_text(l, ",\"device\":", dev_name(r->dev));
 	snprintf(number, sizeof(number), ",\"address\":%llu,\"size\":%llu",
@@ -102,10 +102,10 @@ void json_report(int fd, const struct dmamap_report *r, size_t sentence)
 	json_add_raw(l, number, strlen(number));
 	json_add_text(l, ",\"direction\":", report_dir(r->dir));
 	json_add_raw(l, ",\"text\":", 8);
-	json_add_string(l, r->text, sentence);
-	json_add_stacks(l, r->text + sentence);
+	json_add_string(l, r->text, message_length);
+	json_add_stacks(l, r->text + message_length);
 	json_add_raw(l, "}\n", 2);
 	done = write(fd, l->text, l->n);
-	(void)done; /* a full disk is no reason to stop the driver */
+	(void)done; /* a full disk must not stop the driver */
 	alloc_free(l);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kinds' names and meanings: what `dmamap check list` prints and docs/checker.md explains. */
+/* Names and meanings of the kinds. `dmamap check list` prints them; docs/checker.md explains them.
+ */
 #include "check/check.h"
 
 static const struct {
@@ -26,7 +27,7 @@ static const struct {
 	     "dma_mapping_error() not asked before the address was used or unmapped"),
 	KIND(MAP_STACK, "map-stack", "memory of the stack mapped"),
 	KIND(MAP_TEXT, "map-text", "program text or read-only data mapped"),
-	KIND(MAP_FREED, "map-freed", "memory mapped that AddressSanitizer knows to be freed"),
+	KIND(MAP_FREED, "map-freed", "memory mapped that AddressSanitizer has as freed"),
 	KIND(MAP_OVERLAP, "map-overlap",
 	     "a cache line mapped twice, and one of the two may be written"),
 	KIND(MAP_COHERENT, "map-coherent", "coherent memory mapped again"),

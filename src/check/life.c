@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices that are checked, and what is left when one goes. The last one takes everything with it
- * that the checker remembers. Leaks are told one by one while they are few; many of one line of
- * code are told together.
+ * The list of checked devices, and the leaks of a device that is closed. When the last one is
+ * closed, all records are freed. A few leaks are reported one by one; many leaks of one line of
+ * code make one report.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOLD_EACH 8 /* of one stack and kind of call */
+#define TOLD_EACH 8 /* leaks of one stack and function that are reported one by one */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct check_device **devices; /* under lock, as the rest */
+static struct check_device **devices; /* under lock, as are the others */
 static u64 n_devices, room;
-static u64 n_checked; /* opened, in the list or not */
+static u64 n_checked; /* open devices, in the list or not */
 
 static void life_list_add(struct check_device *c)
 {
@@ -29,7 +29,7 @@ static void life_list_add(struct check_device *c)
 	if (n_devices == room) {
 		p = alloc_grow(devices, room * sizeof(*p), (2 * room + 8) * sizeof(*p));
 		if (!p)
-			return; /* it is not found for others' mistakes */
+			return; /* an unmap by another device is then reported as one of nothing */
 		devices = p;
 		room = 2 * room + 8;
 	}
@@ -49,7 +49,7 @@ void check_open(struct check_device *c, const struct device *dev, u64 space, u64
 				   .counted = true};
 	pthread_mutex_lock(&lock);
 	life_list_add(c);
-	/* a thread may be reporting with stacks of before: they stay until now */
+	/* until now a thread may have used stored stacks in a report */
 	if (!n_checked++) {
 		stack_reset();
 		freed_watch();

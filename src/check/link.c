@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two-step mappings: a range has a shadow in a space beside the device's, so that it is no mapping;
- * each link has one as a mapping has. An unlink may name several links, or a part of one, whose
- * rest stays. That nothing is linked somewhere, the library says itself.
+ * Two-step mappings. A range has a shadow in a space of its own, because it maps nothing. Each link
+ * has a shadow as a mapping has. An unlink may cover several links, or a part of one, whose rest
+ * stays linked. The library itself reports an unlink of a part that is not linked.
  */
 #include "check/find.h"
 
@@ -39,7 +39,7 @@ static bool link_claim(struct range *r, void *arg)
 	return false;
 }
 
-/* Puts back what of a link lies in [from, end). */
+/* Makes a shadow for the part [from, end) of a link. */
 static void link_put_back(const struct shadow *s, u64 from, u64 end)
 {
 	struct check_mapping m = {.addr = from,

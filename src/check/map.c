@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Single mappings and allocations: what is wrong with a map call, and with the unmap that ends it.
- */
+/* Single mappings and allocations: misuse in a map call, and in the unmap that ends the mapping. */
 #include "base/error.h"
 #include "check/find.h"
 #include "check/freed.h"
@@ -8,7 +7,7 @@
 
 #include <linux/dma-mapping.h>
 
-/* Attributes that unmap must repeat; the others are hints, or may differ for good reasons. */
+/* Attributes that the unmap must repeat. The others are hints, or may differ. */
 #define ATTRS_THAT_BIND                                                                            \
 	(DMA_ATTR_WEAK_ORDERING | DMA_ATTR_WRITE_COMBINE | DMA_ATTR_NO_KERNEL_MAPPING |            \
 	 DMA_ATTR_FORCE_CONTIGUOUS | DMA_ATTR_PRIVILEGED | DMA_ATTR_MMIO)
@@ -23,23 +22,25 @@ static bool check_must_be_asked(unsigned int call)
 struct overlap {
 	const struct shadow *self;
 	u64 size;	/* bytes */
-	u64 first, end; /* the cache lines that they touch: physical */
+	u64 first, end; /* the physical range of the cache lines that they touch */
 	struct found found;
 };
 
 /*
- * A driver may hand memory of a live mapping on as soon as the CPU has it back: a packet that came
- * by one card is sent by another, or deciphered in place, while the mapping that it came by stays.
+ * A driver may map memory of a live mapping again when a sync has given it back to the CPU. For
+ * example, a packet is received by one card and sent by another, or deciphered in place, while the
+ * mapping by which it was received stays.
  */
 static bool check_may_hand_on(const struct overlap *q, const struct range *r)
 {
 	const struct shadow *s = r->of;
 	u64 to_dma = s->dma.start - r->start;
 
-	/* shared among devices, as the attribute is documented: it was transferred already */
+	/* devices share the buffer, as the attribute is documented: the first mapping transferred
+	 * it */
 	if ((q->self->attrs & DMA_ATTR_SKIP_CPU_SYNC) && s->c != q->self->c)
 		return true;
-	if (s->dma.more) /* memory in pieces: which are where is not looked up */
+	if (s->dma.more) /* in several pieces, whose offsets are not recorded */
 		return subbuf_cpu_may_use(s, 0, ~0ull);
 	return subbuf_cpu_may_use(s, max_u64(q->first, r->start) + to_dma,
 				  min_u64(q->end, r->start + r->size) + to_dma);
@@ -104,7 +105,7 @@ bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 	store_search(SPACE_PHYS, q.first, q.end - q.first, check_find_overlap, &q);
 	if (likely(!q.found.any))
 		return false;
-	/* it may be over, and only its memory not out of the store */
+	/* the mapping may have ended, with only its memory left in the store */
 	history_settle();
 	q.found.any = false;
 	store_search(SPACE_PHYS, q.first, q.end - q.first, check_find_overlap, &q);
@@ -145,12 +146,10 @@ void check_map(struct check_device *c, const struct check_mapping *m, const void
 	}
 	if (m->call <= CALL_PHYS && !(m->attrs & DMA_ATTR_MMIO))
 		place_check(c, m, caller);
-	/* links are synced and unlinked by range; coherent memory and pages are the library's own
-	 */
+	/* links may also be synced and unlinked in parts */
 	s->unsynced = m->call == CALL_LINK;
 	if (m->call != CALL_COHERENT && s->phys.size)
-		check_overlap(s, m->pa, m->size,
-			      caller); /* from here: the shadow is still being written */
+		check_overlap(s, m->pa, m->size, caller);
 	own_begin(s);
 	shadow_add(s);
 }
@@ -162,8 +161,8 @@ struct asked {
 	u64 addr;
 };
 
-/* Of all that an unmap is compared with: of two mappings that differ they differ, but for one in
- * 2^31. */
+/* A hash of everything that an unmap is compared with. Different calls have the same once in 2^31.
+ */
 static u32 shadow_fingerprint_of(const struct check_device *c, u64 addr, u64 size,
 				 unsigned int call, unsigned int dir, unsigned long attrs)
 {
@@ -183,7 +182,7 @@ static struct fingerprint check_set_asked(struct range *r, void *arg)
 	if (r != &s->dma || s->c != q->c)
 		return (struct fingerprint){0};
 	write_once(&s->asked, true);
-	/* with that it is as it should be, if it is a simple one */
+	/* now nothing but the unmap can be wrong, if the mapping is a simple one */
 	place = store_place(&s->phys);
 	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more ||
 	    s->phys.start >= PHYS_FOREIGN || read_once(&s->claimed))
@@ -232,7 +231,7 @@ void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
 	shadow_drop(s);
 }
 
-/* No mapping of this device begins there: was there one, has another device one? */
+/* No mapping of this device begins there: one may have ended, or another device may have one. */
 void check_not_mapped(struct check_device *c, const struct check_mapping *m, struct found *other,
 		      const void *caller)
 {
@@ -277,7 +276,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		report_misuse(&a,
 			      "unmap of %#llx like from %s, but the mapping there begins at %#llx",
 			      (unsigned long long)m->addr, name, (unsigned long long)f.start);
-		/* through an IOMMU the mapping that begins in the page goes all the same */
+		/* through an IOMMU the mapping that begins in the page is undone nevertheless */
 		if (f.c == c && f.start >> PAGE_BITS == m->addr >> PAGE_BITS)
 			check_forget(c, f.start, (enum check_call)f.call);
 		return;
@@ -340,8 +339,8 @@ void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, c
 }
 
 /*
- * One goes to the device, the other comes from it. Such an unmap is refused (map.h,
- * prot_to_unmap()), so the mapping goes on.
+ * One of the directions is to the device, the other is from it. Such an unmap is refused (map.h,
+ * prot_to_unmap()), so the mapping stays.
  */
 static bool check_excluded(const struct shadow *s, const struct check_mapping *m)
 {
@@ -350,7 +349,7 @@ static bool check_excluded(const struct shadow *s, const struct check_mapping *m
 		(m->dir == DMA_FROM_DEVICE && s->dir == DMA_TO_DEVICE));
 }
 
-/* The claimed mapping is over, unless the unmap is of another one. */
+/* The claimed mapping ends, unless the unmap is refused. */
 void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
 {
 	check_compare(s, m, nents, caller);

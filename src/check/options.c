@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The environment is read at each dmamap_open(), and takes effect when it changed. A word that is
- * not known is named and the device is not opened, since who misspells "own" believes to be
- * watched. What an older value held is kept until the end: another thread may be reporting by it.
+ * Every dmamap_open() reads the environment, and a changed value takes effect. If a word is
+ * unknown, the error message names it and the device is not opened, because a user who misspells
+ * "own" relies on the watch. Older values are not freed, because another thread may be using them
+ * for a report.
  */
 #include "check/options.h"
 #include "base/alloc.h"
@@ -24,9 +25,9 @@
 struct check_options check_options = {.stacks = STACK_DEFAULT, .json = -1};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char *taken;		      /* the text in force; under lock */
+static char *taken;		      /* the value in force; under lock */
 static struct suppressions *outdated; /* lists that were in force; under lock */
-static bool fail_read;		      /* DMAMAP_FAIL took effect; under lock */
+static bool fail_read;		      /* DMAMAP_FAIL is in force; under lock */
 
 static int options_read_number(const char *value, u32 max, u32 *out)
 {
@@ -57,7 +58,7 @@ static int options_add_suppression(struct check_options *o, const struct suppres
 	return 0;
 }
 
-/* One line of the file: three words, or nothing but a comment. */
+/* A line of the file has three words, or none and perhaps a comment. */
 static int options_read_line(struct check_options *o, char *line, const char *path, int number)
 {
 	struct suppression s;
@@ -156,7 +157,7 @@ static int options_read_word(struct check_options *o, char *word)
 	return err;
 }
 
-/* exitcode=N: registered once, looks at what is in force then. */
+/* For exitcode=N. Registered once; uses the options in force at exit. */
 static void options_at_exit(int status, void *arg)
 {
 	if (status || !check_options.exitcode || !dmamap_check_count(0))

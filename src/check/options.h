@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What DMAMAP_CHECK and DMAMAP_FAIL in the environment say: include/dmamap/check.h has the words.
- */
+/* The options of DMAMAP_CHECK; include/dmamap/check.h documents them. */
 #ifndef CHECK_OPTIONS_H
 #define CHECK_OPTIONS_H
 
@@ -11,7 +10,7 @@ struct suppression {
 };
 
 struct suppressions {
-	struct suppressions *older; /* not in force any more; see options.c */
+	struct suppressions *older; /* lists that are no longer in force; see options.c */
 	u64 n;
 	struct suppression list[];
 };
@@ -20,10 +19,10 @@ struct check_options {
 	bool on, own, abort;
 	u32 stacks, exitcode, first;   /* stacks: atomic */
 	struct suppressions *suppress; /* NULL: none */
-	int json;		       /* a descriptor, or -1 */
+	int json;		       /* a file descriptor; -1: none */
 };
 
-/* Replaced as a whole while no report is made: when a device is opened under a new DMAMAP_CHECK. */
+/* Replaced as a whole when a device is opened and DMAMAP_CHECK has changed. */
 extern struct check_options check_options __attribute__((visibility("hidden")));
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who owns a streaming buffer, where that is watched. While the device owns it:
+ * The watch of owners. While the device owns a streaming buffer:
  *
- *  - in a program with AddressSanitizer the bytes that the device may write are poisoned, under
- *    valgrind they are not addressable: the tool names the CPU's access;
- *  - else whole pages of RAM are protected (guard.c): from writes, or if the device may write also
- *    from reads;
- *  - the bytes that the device only reads and no page protects are summed line by line, and
- * compared when the CPU takes them back (sums).
+ *  - in a program with AddressSanitizer the bytes that the device may write are poisoned, and under
+ *    valgrind they are not addressable, so that the tool reports the CPU's access;
+ *  - otherwise whole pages of RAM are protected (guard.c) from writes, and from reads as well if
+ * the device may write;
+ *  - memory that the device only reads also has a checksum for each line, which is compared when
+ * the CPU gets the memory back. This covers parts of pages and memory outside RAM.
  *
- * Devices meanwhile reach RAM by a second mapping of its file, which nothing is kept from. A part
- * of a page is left open when only a part of it was handed over, so that a right access is never
- * called wrong. A scatterlist is handed over whole.
+ * Devices reach RAM by a second mapping of its file, which is never protected. A page stays open if
+ * only a part of it was handed over, because a correct access must never be reported. A scatterlist
+ * is handed over as a whole.
  */
 #include "check/own.h"
 #include "check/subbuf.h"
@@ -36,14 +36,14 @@ extern void __asan_unpoison_memory_region(const volatile void *p, size_t size)
 	__attribute__((weak));
 
 #define LINE 64
-#define OPEN 0 /* in place of a sum: the CPU has the line */
+#define OPEN 0 /* in place of a checksum: the CPU owns the line */
 
 struct sums {
 	u64 lines;
 	u32 sum[];
 };
 
-/* A tool that watches each byte; only for what the CPU may not even read. */
+/* A tool watches each byte. Only for memory that the CPU may neither read nor write. */
 static bool own_by_tool(enum dma_data_direction dir)
 {
 	return dir != DMA_TO_DEVICE && (__asan_poison_memory_region || RUNNING_ON_VALGRIND);
@@ -63,7 +63,7 @@ static void own_tool_open(void *p, u64 size)
 	(void)VALGRIND_MAKE_MEM_DEFINED(p, size);
 }
 
-/* Pages that lie whole in both the part and the mapping's range. */
+/* The pages that lie completely in the range. False: there are none. */
 static bool own_whole_pages(u64 pa, u64 size, u64 *first, u64 *bytes)
 {
 	u64 from = align_up(pa, PAGE_BYTES), end = align_down(pa + size, PAGE_BYTES);
@@ -96,7 +96,7 @@ static void own_open_part(u64 pa, u64 size, enum dma_data_direction dir)
 			   align_up(pa + size, PAGE_BYTES) - align_down(pa, PAGE_BYTES));
 }
 
-/* ---- sums ---- */
+/* ---- checksums ---- */
 
 static __attribute__((no_sanitize("address"))) u32 own_sum_of(const u8 *p, u64 n)
 {
@@ -108,13 +108,14 @@ static __attribute__((no_sanitize("address"))) u32 own_sum_of(const u8 *p, u64 n
 	return (u32)h == OPEN ? 1 : (u32)h;
 }
 
-/* Memory outside RAM may be gone: the system reads it for us. False: it is. */
+/* Reads memory. That of the process may have been unmapped, so the system reads it. False: it was.
+ */
 static bool own_read_memory(u64 pa, void *out, u64 n)
 {
 	struct iovec to = {out, n}, from = {phys_ptr(PHYS(pa)), n};
 
 	if (pa < PHYS_FOREIGN) {
-		/* by the second mapping: the first may be closed */
+		/* by the second mapping, because the first may be protected */
 		memcpy(out, guard_view() ? guard_view() + pa : mem.base + pa, n);
 		return true;
 	}
@@ -127,8 +128,8 @@ struct change {
 };
 
 /*
- * The lines of the mapping's memory at [pa, pa + size), the first being line `line`, that meet
- * [from, end): compared (and then open), or summed anew.
+ * Processes the lines of the mapping's memory at [pa, pa + size) that overlap [from, end): compares
+ * their checksums, after which they are open, or computes them. The first line has number `line`.
  */
 static void own_each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end,
 			  bool compare, struct change *change)
@@ -160,8 +161,7 @@ static u64 own_lines_of(u64 size)
 	return (size + LINE - 1) / LINE;
 }
 
-/* All of the mapping's memory, or of one whose memory is one piece the part from `from` to `end`.
- */
+/* Processes the part [from, end) of the mapping's memory. */
 static void own_sums_do(struct shadow *s, u64 from, u64 end, bool compare, struct change *change)
 {
 	u64 line = own_lines_of(s->phys.size);
@@ -174,7 +174,7 @@ static void own_sums_do(struct shadow *s, u64 from, u64 end, bool compare, struc
 		}
 }
 
-/* Of what the CPU owns at the beginning there is nothing to compare. */
+/* Memory that the CPU owns at the beginning has no checksums yet. */
 static void own_sums_make(struct shadow *s)
 {
 	u64 lines = own_lines_of(s->phys.size);
@@ -251,7 +251,7 @@ void own_end(struct shadow *s, const void *caller)
 	s->guarded = false;
 }
 
-/* The part of memory that [addr, addr + size) means. False: the mapping's memory is in pieces. */
+/* The memory of [addr, addr + size). False: the mapping's memory is in several pieces. */
 static bool own_part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
 {
 	if (s->call == CALL_SG || s->dma.more || addr < s->dma.start ||
@@ -261,7 +261,7 @@ static bool own_part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
 	return true;
 }
 
-/* The pages of a part, as far as the mapping goes. */
+/* Widens a part to whole pages, within the mapping. */
 static void own_widen_to_pages(const struct shadow *s, u64 *addr, u64 *size)
 {
 	u64 offset = s->phys.start - s->dma.start, from = align_down(*addr + offset, PAGE_BYTES),
@@ -307,7 +307,7 @@ void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller)
 	if (!s->sums)
 		return;
 	own_sums_compare(s, part ? pa : 0, part ? pa + p->size : ~0ull, caller);
-	if (part && p->open_size) /* the CPU may change the rest of what was opened from now on */
+	if (part && p->open_size) /* the CPU may write the rest of the open part from now on */
 		own_sums_do(s, s->phys.start + (open_addr - s->dma.start),
 			    s->phys.start + (open_addr - s->dma.start) + open_size, true, &ignored);
 }
@@ -323,7 +323,7 @@ void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole)
 	whole |= s->call != CALL_SG && addr == s->dma.start && size == s->dma.size;
 	part = !whole && own_part_of(s, addr, size, &pa);
 	if (!whole && !part)
-		return; /* which pages the part means is not known: they stay the CPU's */
+		return; /* it is not known which pages belong to the part, so they stay the CPU's */
 	if (s->sums)
 		own_sums_do(s, part ? pa : 0, part ? pa + size : ~0ull, false, &none);
 	if (part)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pages that the CPU may not touch, for own.c. Addresses are physical, of RAM, whole pages. */
+/* Protection of pages from the CPU, for own.c. Ranges are whole pages of RAM, by physical address.
+ */
 #ifndef CHECK_OWN_H
 #define CHECK_OWN_H
 
@@ -7,7 +8,7 @@
 
 void guard_close(u64 pa, u64 size, bool readable);
 void guard_open(u64 pa, u64 size);
-u8 *guard_view(void);	/* RAM by its second mapping; NULL: there is none */
-void guard_reset(void); /* no device is checked any more */
+u8 *guard_view(void);	/* the second mapping of RAM; NULL: there is none */
+void guard_reset(void); /* frees the second mapping; no device is checked any more */
 
 #endif

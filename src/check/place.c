@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that no driver may map: a frame of its stack, which ends before the transfer may; program
- * text and read-only data; the struct page of a buffer in place of the buffer; and memory that was
- * freed. AddressSanitizer alone knows the last: the library asks it if the program was built with
- * it, also when the library itself was not.
+ * Memory that a driver must not map: frames of the stack, which may end before the transfer does;
+ * program text and read-only data; a struct page in place of its memory; and freed memory. Only
+ * AddressSanitizer has a record of the last. The library asks it if the program was built with it,
+ * even if the library itself was not.
  */
 #include "check/find.h"
 #include "mem/page.h"
@@ -12,13 +12,13 @@
 #include <pthread.h>
 #include <unwind.h>
 
-/* No frame is larger: a greater distance is a step from one stack to another. */
+/* A frame is not larger than this. A greater distance is the distance between two stacks. */
 #define PLACE_FRAME_MAX MIB
 
 extern void *__asan_region_is_poisoned(void *begin, size_t size) __attribute__((weak));
-extern void *__libc_stack_end __attribute__((weak)); /* where the first thread's frames end */
+extern void *__libc_stack_end __attribute__((weak)); /* the end of the first thread's frames */
 
-/* The stack that the system gave to this thread: [start, end). False: not known. */
+/* The stack [start, end) with which this thread was created. False: it is not known. */
 static bool place_thread_stack(uintptr_t *start, uintptr_t *end)
 {
 	static _Thread_local uintptr_t first, last;
@@ -31,7 +31,7 @@ static bool place_thread_stack(uintptr_t *start, uintptr_t *end)
 		if (!pthread_attr_getstack(&attr, &base, &size)) {
 			first = (uintptr_t)base;
 			last = first + size;
-			/* above lie the program's arguments and its environment */
+			/* the program's arguments and environment are above the frames */
 			if (frames > first && frames < last)
 				last = frames;
 		}
@@ -43,7 +43,7 @@ static bool place_thread_stack(uintptr_t *start, uintptr_t *end)
 }
 
 struct place_frames {
-	uintptr_t at, last; /* where the frame before begins */
+	uintptr_t at, last; /* last: the stack pointer of the last frame */
 	bool found;
 };
 
@@ -54,14 +54,14 @@ static _Unwind_Reason_Code place_look_at_frame(struct _Unwind_Context *context, 
 	int interrupted = 0;
 
 	(void)_Unwind_GetIPInfo(context, &interrupted);
-	/* what a signal interrupted may have had another stack than its handler */
+	/* a signal handler may have another stack than the code that it interrupted */
 	if (!interrupted && sp - q->last < PLACE_FRAME_MAX && q->at - q->last < sp - q->last)
 		q->found = true;
 	q->last = sp;
 	return q->found ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
-/* In one of the frames that are live, as the unwinder finds them. */
+/* A frame that the unwinder finds holds the address. */
 static bool place_is_in_frame(uintptr_t at)
 {
 	struct place_frames q = {.at = at, .last = (uintptr_t)__builtin_frame_address(0)};
@@ -106,9 +106,10 @@ static struct place_object place_object_of(uintptr_t at)
 }
 
 /*
- * A frame of the calling thread holds the place. On the stack that the system made, everything
- * above this function's frame does, but the thread's own variables, which lie at its end. On a
- * stack that the program made (makecontext, a coroutine library) only the unwinder can tell.
+ * A frame of the calling thread holds the address. On the stack with which the thread was created,
+ * that is everything above this function's frame but thread-local variables, which are at its end.
+ * On a stack that the program made (makecontext(), a coroutine library) only the unwinder can find
+ * the frames.
  */
 static bool place_is_on_stack(uintptr_t at, const struct place_object *o)
 {
@@ -119,7 +120,7 @@ static bool place_is_on_stack(uintptr_t at, const struct place_object *o)
 	return at >= here && at < end && !o->of_thread;
 }
 
-/* The page map of RAM: an array of struct page. */
+/* The address is in the page map of RAM, an array of struct page. */
 static bool place_is_page_struct(uintptr_t at)
 {
 	u64 off = (u64)(at - (uintptr_t)read_once(&mem.map));
@@ -132,7 +133,7 @@ static bool place_find_guarded(struct range *r, void *arg)
 	return !r->of->guarded;
 }
 
-/* Poisoned, and not by this library to watch who owns it (own.c). */
+/* AddressSanitizer has the memory as poisoned, and own.c did not poison it. */
 static bool place_is_freed(const struct check_mapping *m, uintptr_t at)
 {
 	if (!__asan_region_is_poisoned || !__asan_region_is_poisoned((void *)at, m->size))

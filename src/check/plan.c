@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The plan language of dmamap_fail(): SITE:KEY=VALUE[,KEY=VALUE]…[;…]. The whole plan is read
- * before any of it takes effect.
+ * The plan language of dmamap_fail(): SITE:KEY=VALUE[,KEY=VALUE]…[;…]. A plan takes effect only if
+ * all of it is correct.
  */
 #include "base/error.h"
 #include "base/fail.h"
@@ -116,8 +116,8 @@ int dmamap_fail(const char *text)
 	int err = 0;
 
 	if (text) {
-		copy = strdup(
-			text); /* not alloc_string: a plan in force must not fail its successor */
+		copy = strdup(text); /* not alloc_string(): the plan in force must not make the next
+					one fail */
 		if (!copy)
 			return error_set(ENOMEM, "fault plan: out of memory");
 		for (word = strtok_r(copy, ";", &save); word && !err;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reports: the sentence is written here, deliver.c makes the text of it and counts it, and the
- * program's callback is called here. Nothing is locked while the callback runs, so it may map, and
- * other threads may report. A misuse by the callback itself is counted and not reported, since a
- * callback that misuses the API would never end.
+ * Reports. This file formats the message and calls the program's callback; deliver.c counts the
+ * report and makes its text. No lock is held while the callback runs, so it may map, and other
+ * threads may report. A misuse by the callback itself is counted but not reported, because a
+ * callback that misuses the API would otherwise never return.
  *
- * A report takes at most 8 KiB of the stack of the thread that misused the API, so what is long is
+ * A report needs less than 8 KiB of the stack of the thread that misused the API, so long texts are
  * in memory from the heap.
  */
 #include "check/deliver.h"
@@ -24,12 +24,12 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*callback)(const struct dmamap_report *, void *); /* under lock */
 static void *callback_arg;				       /* under lock */
-static u64 counts[DMAMAP_CHECK_KINDS];			       /* atomic; 0: all */
+static u64 counts[DMAMAP_CHECK_KINDS];			       /* atomic; [0] counts all kinds */
 
-/* Of the thread's current call. */
+/* State of the thread's current call of the library. */
 static _Thread_local struct {
 	const void *caller;
-	bool said; /* the checker named the misuse: the library's own report would be the second */
+	bool said; /* the checker reported; the library's own report would be the second */
 	bool telling;
 } now;
 
@@ -59,7 +59,7 @@ void report_count(enum dmamap_check_kind kind)
 	__atomic_fetch_add(&counts[0], 1, __ATOMIC_RELAXED);
 }
 
-/* For one report at a time when there is no memory. */
+/* Used for one report at a time when there is no memory. */
 static struct delivery spare;
 static struct lock spare_lock;
 
@@ -83,7 +83,7 @@ static void report_give_delivery(struct delivery *d)
 		alloc_free(d);
 }
 
-/* Not by fprintf(), which takes 8 KiB of stack where a stream has no buffer. */
+/* Not by fprintf(), which needs 8 KiB of stack for a stream without a buffer. */
 static void report_print(const struct dmamap_report *r)
 {
 	const char *const words[] = {
@@ -95,7 +95,7 @@ static void report_print(const struct dmamap_report *r)
 	funlockfile(stderr);
 }
 
-/* To the program's callback, in this thread and with its stack; else to standard error. */
+/* Delivers to the program's callback, on this thread, or to standard error. */
 static void report_to(struct delivery *d, const struct about *a)
 {
 	void (*fn)(const struct dmamap_report *, void *);
@@ -132,7 +132,7 @@ static __attribute__((format(printf, 2, 0))) void report_make(const struct about
 	d->caller = a->caller ? a->caller : now.caller;
 	d->n = a->no_stack ? 0 : stack_capture(d->ip);
 	d->count_only = was_telling;
-	vsnprintf(d->text, DELIVER_SENTENCE, fmt, ap);
+	vsnprintf(d->text, DELIVER_MESSAGE, fmt, ap);
 	now.telling = true;
 	report_to(d, a);
 	now.telling = was_telling;
@@ -160,7 +160,7 @@ void report_misuse(const struct about *a, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* What the checker finds before the library does; these front doors begin with check_enter(). */
+/* Kinds that the checker detects before the library does, in functions that call check_enter(). */
 static bool report_may_be_second(enum dmamap_check_kind kind)
 {
 	switch (kind) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a report is made of what was found; see check.h for who finds. */
+/* How a report is made. */
 #ifndef CHECK_REPORT_H
 #define CHECK_REPORT_H
 
@@ -8,7 +8,7 @@
 
 #include <stdarg.h>
 
-/* What a report is about. `caller` as in check.h. */
+/* The subject of a report. `caller` as in check.h. */
 struct about {
 	const struct device *dev;
 	enum dmamap_check_kind kind;
@@ -16,18 +16,18 @@ struct about {
 	u64 size;
 	enum dma_data_direction dir;
 	const void *caller;
-	bool no_stack;		   /* nobody's call: the end of a device */
-	bool by_hook;		   /* the allocator called, which the program called */
-	const char *what[2];	   /* "mapped", "unmapped" … : older stacks */
+	bool no_stack;		   /* no call of the program made it: a device was closed */
+	bool by_hook;		   /* a hook of the program's allocator made it */
+	const char *what[2];	   /* headings of older stacks, such as "mapped" */
 	const struct stack *at[2]; /* NULL: none */
 };
 
-/* Counts it and tells the program. Nothing may be locked. Keeps errno. */
+/* Counts the misuse and reports it. The caller holds no lock. Keeps errno. */
 void report_misuse(const struct about *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), cold));
 void report_v(const struct about *a, const char *fmt, va_list ap) __attribute__((cold));
 
-const char *report_dir(enum dma_data_direction dir); /* "TO_DEVICE" … */
+const char *report_dir(enum dma_data_direction dir); /* "TO_DEVICE" and so on */
 
 hot_inline struct dmamap_report report_of(const struct about *a, const char *text)
 {
@@ -40,7 +40,8 @@ hot_inline struct dmamap_report report_of(const struct about *a, const char *tex
 				      .text = text};
 }
 
-/* In json.c. */
-void json_report(int fd, const struct dmamap_report *r, size_t sentence);
+/* Appends the report to a file as a line of JSON; `message_length`: the length of its first line.
+ */
+void json_report(int fd, const struct dmamap_report *r, size_t message_length);
 
 #endif

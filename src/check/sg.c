@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Scatterlists: one shadow for the list, which begins at its first segment; a range for each
- * further segment, and for each run of memory.
+ * Scatterlists. A list has one shadow, which begins at its first segment, a range for each further
+ * segment, and a range for each run of memory.
  */
 #include "base/error.h"
 #include "check/find.h"
@@ -39,7 +39,7 @@ static void check_sg_segment(struct check_device *c, struct scatterlist *sg, u64
 	}
 }
 
-/* The segments behind the first, neighbours as one. */
+/* Adds the segments behind the first. Neighbours become one range. */
 static int check_sg_add_segments(struct shadow *s, struct scatterlist *sg, int segments)
 {
 	struct range *r = &s->dma;
@@ -75,7 +75,7 @@ static int check_sg_add_memory(struct shadow *s, struct scatterlist *sg, int nen
 	return 0;
 }
 
-/* One report for a list, whatever of it is mapped already. */
+/* Makes at most one report for a list, however much of it is mapped already. */
 static void check_sg_memory(struct shadow *s, const void *caller)
 {
 	if (check_overlap(s, s->phys.start, s->phys.size, caller))
@@ -164,7 +164,7 @@ void check_unmap_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 
 	check_enter(caller);
 	if (!m.size)
-		return; /* the list itself says that it is not mapped */
+		return; /* the list shows that it is not mapped */
 	s = shadow_claim(c, &m, &other);
 	if (likely(s))
 		check_end(s, &m, (u32)nents, caller);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of shadows and ranges: slabs with free lists, split by thread so that threads seldom meet.
- * They go when the last checked device is closed. The first slabs of a thread are small, the others
- * huge pages, since a program with many mappings touches them at random.
+ * Shadows, and the memory of shadows, ranges and sub-buffers: slabs with free lists in arenas,
+ * which threads share so that they seldom contend for one. The slabs are freed when the last
+ * checked device is closed. The first slabs of an arena are small; the others are huge pages,
+ * because a program with many mappings accesses them at random.
  */
 #include "check/subbuf.h"
 #include "base/alloc.h"
@@ -230,7 +231,7 @@ void shadow_drop_lost(struct shadow *s)
 int shadow_add(struct shadow *s)
 {
 	int saved = errno;
-	/* the device's range last: who finds it by that may claim it */
+	/* the device's range last, because a thread that finds it may claim the shadow */
 	int err = s->phys.size ? store_add(&s->phys) : 0;
 
 	for (struct range *r = s->dma.more; r && !err; r = r->more)
@@ -289,8 +290,8 @@ static int shadow_likeness(const struct shadow *s, const struct check_mapping *w
 }
 
 /*
- * Under the lock of the shard where it begins, which all who claim hold but who claims links by any
- * address in them (link.c).
+ * Every thread that claims holds the lock of the shard in which the mapping begins, except for
+ * links: link.c claims them by any address in them.
  */
 static bool shadow_try_claim(struct shadow *s)
 {
@@ -343,7 +344,7 @@ struct look {
 	int score;
 };
 
-/* This device's before others', and what holds most of the range. */
+/* Prefers mappings of this device, then one that holds the whole range. */
 static bool shadow_look_better(struct range *r, void *arg)
 {
 	struct look *q = arg;
@@ -367,7 +368,7 @@ void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct f
 	store_search(space, addr, 1, shadow_look_better, &q);
 }
 
-/* ---- the end ---- */
+/* ---- reset ---- */
 
 void shadow_reset(void)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is remembered of a live mapping: its shadow, with a range in the device's address space and
- * one in physical memory; a scatterlist has more of each. And what was unmapped lately.
+ * The record of a live mapping: its shadow, with a range in the device's address space and one in
+ * physical memory; a scatterlist has more of each. And the unmap history.
  *
- * A shadow belongs to who made it until it is in the store, then to who claims it. Its memory comes
- * from slabs that stay until the last checked device is closed, so one that a second thread wrongly
- * unmaps meanwhile is still a shadow. Fields without a word are fixed while it is in the store.
+ * A shadow belongs to the thread that made it until it is in the store, then to the thread that
+ * claims it. Its memory comes from slabs that stay until the last checked device is closed, so a
+ * pointer to a shadow that another thread unmapped meanwhile still points to a shadow. Fields that
+ * are not marked are fixed while it is in the store.
  */
 #ifndef CHECK_SHADOW_H
 #define CHECK_SHADOW_H
@@ -18,91 +19,95 @@ struct sums;
 struct subbuf;
 
 struct shadow {
-	struct range dma, phys; /* phys.size 0: no memory (registers) */
+	struct range dma, phys; /* phys.size 0: it maps no memory (registers) */
 	struct check_device *c;
 	const struct stack *mapped;
-	struct sums *sums; /* own.c: of bytes that the CPU must not change */
+	struct sums *sums; /* own.c: checksums of lines that the CPU must not change */
 	unsigned long attrs;
-	u32 nents; /* of a scatterlist */
+	u32 nents; /* of a scatterlist, as passed to the map call */
 	u8 call, dir;
-	bool claimed;  /* atomic */
-	bool asked;    /* atomic: dma_mapping_error() */
-	bool unsynced; /* atomic: a link before dma_iova_sync() */
+	bool claimed;  /* atomic: a thread is unmapping it */
+	bool asked;    /* atomic: dma_mapping_error() was called for it */
+	bool unsynced; /* atomic: a link for which dma_iova_sync() was not called */
 	bool of_pool;  /* atomic: memory of a dma_pool */
-	bool caught;   /* atomic: a fault told of a write, the sums need not */
-	bool paged;    /* by on-demand paging */
-	bool shared;   /* a UMEM, which an application uses without any sync call */
-	bool guarded;  /* own.c: pages or bytes are kept from the CPU */
-	bool gone;     /* atomic: its memory was freed, which was reported */
-	/* under its lock, in subbuf.c */
-	bool subbufs_lost; /* some are not recorded */
+	bool caught;   /* atomic: a fault reported a write, so the checksums need not */
+	bool paged;    /* made by on-demand paging */
+	bool shared;   /* a UMEM: its application uses it without any sync call */
+	bool guarded;  /* own.c: some of its pages or bytes may be closed to the CPU */
+	bool gone;     /* atomic: that its memory was freed was reported */
+	/* under subbuf.c's lock */
+	bool subbufs_lost; /* some sub-buffers are not recorded */
 	u8 n_subbufs;
 	struct subbuf *subbufs;
-	u64 wrote_from, wrote_end; /* DMA addresses that the device wrote since they were synced */
-	struct shadow *next;	   /* of a list that its claimer makes */
+	u64 wrote_from, wrote_end; /* DMA addresses: writes of the device since the last sync */
+	struct shadow *next;	   /* of a list that the thread that claimed it makes */
 };
 
-/* A copy of what a report needs, taken under a shard's lock. */
+/* A copy of the fields that a report needs, made under a shard's lock. */
 struct found {
 	bool any;
-	struct shadow *s; /* claimed by the finder, or only looked at under the lock */
+	struct shadow *s; /* claimed by the caller, or only valid under the lock */
 	struct check_device *c;
 	const struct stack *mapped;
-	u64 start, size, pa, pa_size; /* of memory the first piece; pa_size 0: none */
+	u64 start, size, pa, pa_size; /* pa: the first piece of its memory; pa_size 0: none */
 	unsigned long attrs;
 	u32 nents;
 	u8 call, dir;
 	bool asked, unsynced, paged, shared, gone;
 };
 
-extern const char *const check_call_names[CALL_KINDS]; /* the function that maps so */
+extern const char *const check_call_names[CALL_KINDS]; /* names of the functions that map */
 
-/* NULL: no memory; the checker now sees less (shadow_lost()). */
+/* NULL: no memory; the mapping is counted in shadow_lost(). */
 struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 			  const void *caller);
-struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size); /* one more */
-int shadow_add(struct shadow *s); /* all its ranges; on failure it is freed, and counted as lost */
-void shadow_drop_lost(struct shadow *s); /* not added, for want of memory */
-void shadow_drop(struct shadow *s);	 /* out of the store, and freed */
-void shadow_free(struct shadow *s);	 /* is not in the store */
-struct subbuf *shadow_subbuf_take(void); /* NULL: no memory; errno is kept */
+struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size); /* adds a range */
+int shadow_add(
+	struct shadow *s); /* with all its ranges; on failure it is freed and counted as lost */
+void shadow_drop_lost(struct shadow *s); /* one that could not be added for lack of memory */
+void shadow_drop(struct shadow *s);	 /* removes it from the store and frees it */
+void shadow_free(struct shadow *s);	 /* one that is not in the store */
+struct subbuf *shadow_subbuf_take(void); /* NULL: no memory. Keeps errno. */
 void shadow_subbuf_give(struct subbuf *b);
-void shadow_forget(struct shadow *s, const void *caller); /* the same, remembered as unmapped */
+void shadow_forget(struct shadow *s,
+		   const void *caller); /* shadow_drop(), and an entry in the history */
 
-/* Mappings that are live and not remembered; then nothing is said of what is not found. */
+/* How many live mappings have no shadow. While there are any, what is not found is not reported. */
 u64 shadow_lost(void);
-void shadow_found_lost(void); /* one of them, it seems, was unmapped */
+void shadow_found_lost(void); /* probably one of them was unmapped */
 
-void shadow_copy(struct found *f, struct shadow *s); /* under the lock of one of its shards */
+void shadow_copy(struct found *f, struct shadow *s); /* under the lock of a shard that has it */
 
 /*
- * Claims the mapping of this device that begins at addr, the most like `want` when there are
- * several; *other: one of another device in the same address space. NULL: none.
+ * Claims the mapping of this device that begins at want->addr; of several the one most like `want`.
+ * *other: one of another device in the same address space. NULL: there is none.
  */
 struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *want,
 			    struct found *other);
 
-/* One that holds addr, of this device if possible, the one that reaches furthest. */
+/* Finds a mapping that holds addr: preferably of this device, and one that holds the whole range.
+ */
 void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct found *f);
 
-/* Lately unmapped. False: not known. */
+/* An entry of the unmap history. */
 struct history {
 	u64 space, start, size;
 	const struct device *dev;
 	const struct stack *mapped, *unmapped;
 	u8 call, dir;
 };
-/* A mapping with this seal is over, as unmapped right. False: there is none. */
+/* Ends the mapping with this fingerprint, which is unmapped correctly. False: there is none. */
 bool shadow_end_fingerprint(struct check_device *c, const struct check_mapping *m, u32 fingerprint,
 			    const void *caller);
-void history_settle(void); /* no memory of a mapping that is over is in the store */
-struct shadow *
-history_take(void); /* the thread's last one, out of the store; NULL: none is at hand */
-bool history_find(const struct check_device *c, u64 addr, u64 size,
-		  struct history *out); /* in any part */
+void history_settle(void); /* removes all ranges of mappings that have ended */
+/* The shadow that a thread of this ring unmapped last, now out of the store; NULL: there is none.
+ */
+struct shadow *history_take(void);
+/* The latest entry that overlaps [addr, addr + size). False: there is none. */
+bool history_find(const struct check_device *c, u64 addr, u64 size, struct history *out);
 void history_forget(const struct device *dev);
 
-/* All devices that are checked; fn() under a lock that nothing else is taken under but shards'. */
+/* Calls fn() for every checked device, under a lock; fn() may acquire locks of shards only. */
 void shadow_each_device(void (*fn)(struct check_device *, void *), void *arg);
 
 void shadow_reset(void);
@@ -111,14 +116,14 @@ void history_reset(void);
 void shadow_forget_all(void);
 void history_forget_all(void);
 
-/* own.c. */
-void own_begin(struct shadow *s);		    /* mapped: the device owns it */
-void own_end(struct shadow *s, const void *caller); /* about to be unmapped */
+/* own.c: the mapping was made; it is about to be undone. */
+void own_begin(struct shadow *s);
+void own_end(struct shadow *s, const void *caller);
 /*
  * A sync gives [addr, addr + size) to the CPU, or to the device; `whole`: all of the mapping. A
- * driver that takes a received packet also uses the headroom before it and pads it: the CPU may
- * touch the open part, which is the sub-buffers that the sync touches. open_size 0: they are not
- * known, and it is the pages of the part.
+ * driver that takes a received packet also uses the headroom before it and pads it, so the CPU may
+ * touch the open part: the sub-buffers that the sync touches. open_size 0: they are not known, and
+ * the open part is the pages of the range.
  */
 struct own_part {
 	u64 addr, size, open_addr, open_size;
@@ -128,7 +133,7 @@ void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller);
 void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole);
 void own_device_closed(struct check_device *c);
 
-/* place.c: what kind of memory it is. */
+/* place.c: reports memory that must not be mapped. */
 void place_check(struct check_device *c, const struct check_mapping *m, const void *caller);
 
 hot_inline struct about about_of(const struct check_device *c, enum dmamap_check_kind kind,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The unwinder needs no frame pointers in the program, whose compiler mostly leaves them out; it
- * stops by itself at the stack's end, and after options.stacks frames.
+ * Call stacks are captured by the unwinder, because most programs are compiled without frame
+ * pointers. It stops at the end of the stack, or after check_options.stacks frames.
  */
 #include "check/stack.h"
 #include "base/alloc.h"
@@ -13,17 +13,17 @@
 #include <unwind.h>
 
 #define BUCKETS	   1024
-#define SKIP_MAX   24 /* frames of the library above the program's */
+#define SKIP_MAX   24 /* at most so many frames of the library before the program's first */
 #define STACKS_MAX (1u << 20)
 
 static struct lock locks[BUCKETS / 16];
-static struct stack *buckets[BUCKETS]; /* under its lock; what is in a chain does not change */
+static struct stack *buckets[BUCKETS]; /* each under its lock; stored stacks do not change */
 static u32 stacks;		       /* atomic */
 
 struct walk {
 	uintptr_t caller;
 	u32 n, max, skipped;
-	bool inside; /* past the library's own frames */
+	bool inside; /* the walk is past the library's own frames */
 	uintptr_t ip[STACK_MAX];
 };
 
@@ -35,7 +35,7 @@ static _Unwind_Reason_Code stack_step(struct _Unwind_Context *context, void *arg
 
 	if (!ip)
 		return _URC_END_OF_STACK;
-	/* a return address lies behind its call; where a signal came there was no call */
+	/* a return address is behind its call; the address of an interrupted frame is not */
 	ip += (uintptr_t)interrupted;
 	if (!w->inside && ip != w->caller)
 		return ++w->skipped > SKIP_MAX ? _URC_END_OF_STACK : _URC_NO_REASON;
@@ -95,7 +95,7 @@ const struct stack *stack_walk(const void *caller)
 		return NULL;
 	_Unwind_Backtrace(stack_step, &w);
 	if (!w.n) {
-		/* it was reached by a jump: at least the line itself */
+		/* the function was reached by a jump: the line itself is known */
 		w.ip[0] = (uintptr_t)caller;
 		w.n = 1;
 	}

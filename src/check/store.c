@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bucket is one cache line of words (word.h); what finds it full goes to more buckets in a chain.
- * Seals stand behind each bucket; ranges of physical memory have none. A shard's table doubles when
- * it is full; when there is no memory for that its chains get longer, and without memory for those
- * a range is refused. What may overflow: nothing, start + size <= 2^64 is the callers' promise.
+ * A bucket is one cache line of words (word.h). Words that do not fit are in a chain of further
+ * buckets. The fingerprints of a bucket are in the line behind it; ranges of physical memory have
+ * none. A shard's table doubles when it is full. Without memory for that its chains grow, and
+ * without memory for a chain the range is refused. What may overflow: nothing, callers ensure that
+ * start + size <= 2^64.
  */
 #include "base/alloc.h"
 #include "base/fork.h"
@@ -12,13 +13,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define SHARDS 256 /* for physical memory, and as many for devices' addresses */
+#define SHARDS 256 /* for physical memory, and the same number for device addresses */
 #define FIRST  4   /* buckets */
 #define SLOTS  7
-#define LOAD   4 /* words in a bucket, on average, before the table grows */
+#define LOAD   4 /* average words of a bucket at which the table grows */
 struct bucket {
 	u64 slot[SLOTS];     /* 0: free */
-	struct bucket *more; /* NULL: the chain's end */
+	struct bucket *more; /* NULL: the end of the chain */
 } cacheline;
 
 struct fingerprints {
@@ -28,12 +29,12 @@ struct fingerprints {
 static struct shard {
 	struct lock lock cacheline;
 	u64 n;
-	u64 mask;	       /* atomic, for who only prefetches */
-	struct bucket *bucket; /* the same; NULL: none yet */
-	struct bucket *spare;  /* for chains */
+	u64 mask;	       /* atomic, for prefetches without the lock */
+	struct bucket *bucket; /* atomic; NULL: there is no table yet */
+	struct bucket *spare;  /* empty buckets for chains */
 } shards[2 * SHARDS];
 
-static u32 levels_used; /* atomic bits, only ever set */
+static u32 levels_used; /* atomic; bits are only set */
 
 static struct shard *store_shard_of(u64 space, u64 h)
 {
@@ -45,7 +46,7 @@ static bool store_has_fingerprints(const struct shard *s)
 	return s >= shards + SHARDS;
 }
 
-/* Each bucket's seals stand behind it: two lines of one page come together. */
+/* A bucket's fingerprints are behind it: the processor fetches two neighbouring lines together. */
 static u64 store_bucket_stride(const struct shard *s)
 {
 	return store_has_fingerprints(s) ? 2 : 1;
@@ -73,7 +74,7 @@ static struct bucket *store_spare_take(struct shard *s)
 	return b;
 }
 
-/* It is empty. */
+/* The bucket is empty. */
 static void store_spare_give(struct shard *s, struct bucket *b)
 {
 	b->more = s->spare;
@@ -95,7 +96,7 @@ static int store_put(struct shard *s, struct bucket *b, u64 word)
 	}
 }
 
-/* To the new table; without its seal, which only makes one call slower. */
+/* Moves a word to the new table, without its fingerprint, which makes only one call slower. */
 static void store_put_again(struct shard *s, u64 word)
 {
 	struct range *r = word_range(word);
@@ -105,8 +106,8 @@ static void store_put_again(struct shard *s, u64 word)
 }
 
 /*
- * One old bucket's words. They come to two new ones, which need no more of a chain than the words
- * that were read so far had, so there are spare ones for it.
+ * Moves the words of an old bucket and its chain to two new ones. These need no longer chains than
+ * the words that were read so far had, so there are spare buckets for them.
  */
 static void store_split_bucket(struct shard *s, struct bucket *b)
 {
@@ -172,7 +173,7 @@ static bool store_bucket_is_empty(const struct bucket *b)
 	return true;
 }
 
-/* A slot was emptied; `link` leads to its bucket in a chain, NULL: it is the first. */
+/* A slot was emptied. `link` points to its bucket in a chain; NULL: it is the first bucket. */
 static void store_slot_emptied(struct shard *s, struct bucket **link)
 {
 	struct bucket *b = link ? *link : NULL;
@@ -184,7 +185,7 @@ static void store_slot_emptied(struct shard *s, struct bucket **link)
 	}
 }
 
-/* The word that is `word` in these bits. */
+/* Removes the word that equals `word` in these bits. */
 static bool store_take_word(struct shard *s, struct bucket *b, u64 word, u64 bits)
 {
 	for (struct bucket **link = NULL; b; link = &b->more, b = b->more)
@@ -239,19 +240,18 @@ struct search {
 	u64 space, start, size;
 	bool (*fn)(struct range *, void *);
 	void *arg;
-	u64 tag_mask; /* HASH_MASK; PLACE_MASK too where only ranges that begin at `start` are
-			 wanted */
+	u64 tag_mask; /* HASH_MASK; with PLACE_MASK for ranges that begin at `start` */
 	bool unseal;
 };
 
-/* A shadow and its ranges are three lines that are used, which come together. */
+/* A shadow has three cache lines, which are fetched at the same time. */
 static void store_prefetch_lines(const struct range *r)
 {
 	for (int i = 0; i < 3; i++)
 		__builtin_prefetch((const char *)r + 64 * i, 1);
 }
 
-/* Not both of one time, perhaps: then it is some other place, which does no harm. */
+/* If another thread replaces the table meanwhile, an unrelated line may be fetched. */
 static void store_prefetch_bucket(u64 space, u64 h)
 {
 	struct shard *s = store_shard_of(space, h);
@@ -269,7 +269,7 @@ static bool store_range_overlaps(const struct search *q, const struct range *r)
 							     : r->start - q->start < q->size);
 }
 
-/* The range that the word stands for, if it is one to look at. */
+/* Calls fn() for the range of the word if it overlaps. */
 static bool store_look_at_word(const struct search *q, u64 word, unsigned int level, u64 granule)
 {
 	struct range *r = word_range(word);
@@ -281,7 +281,7 @@ static bool store_look_at_word(const struct search *q, u64 word, unsigned int le
 	return q->fn(r, q->arg);
 }
 
-/* The 64ths of a granule that are searched, as far as they are in it. */
+/* The 64th parts of a granule that are searched. */
 struct places {
 	u64 first, last;
 };
@@ -294,7 +294,7 @@ static struct places store_places_of(const struct search *q, unsigned int level,
 			       (end - base) >> word_place_bits(level)};
 }
 
-/* By its tag alone: a range that goes on from the granule before begins elsewhere. */
+/* By its tag alone. For a range that began in the granule before, the tag does not say where. */
 static bool store_may_overlap(u64 word, const struct places *p)
 {
 	u64 place = (word & PLACE_MASK) >> PLACE_SHIFT;
@@ -327,7 +327,7 @@ static bool store_search_granule(const struct search *q, unsigned int level, u64
 	return go_on;
 }
 
-/* More places to look in than there are likely ranges: look at all of them. */
+/* A search of more granules than this walks the table instead. */
 #define LOOKUPS_MOST 8192
 
 static bool store_filter(struct range *r, void *arg)
@@ -386,8 +386,10 @@ void store_expect(u64 space, u64 start, u64 size)
 				      word_hash(space, level, start >> word_level_bits(level)));
 }
 
-/* What a hash must be, as far as it says where: the shard, and the bucket if it has not more of
- * them. */
+/*
+ * The part of a hash that store_place() returns: the shard, and the bucket in tables of up to so
+ * many buckets.
+ */
 #define PLACE_BUCKETS (1ull << 24)
 
 u32 store_place(const struct range *r)

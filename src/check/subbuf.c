@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sub-buffers of mappings: see subbuf.h for what they are.
+ * Sub-buffers of mappings; subbuf.h defines them.
  *
  * Two threads may sync two parts of one mapping at once, each under the lock of another shard of
- * the store. So every shadow's list is also guarded by one of subbuf_locks, chosen by the shadow's
- * address. Lock order: a shard of the store, then a lock of this file, then the allocator's.
+ * the store. The list of a shadow is therefore also guarded by one of subbuf_locks, chosen by the
+ * shadow's address. Lock order: a shard of the store, then a lock of this file, then an arena.
  */
 #include "check/subbuf.h"
 #include "base/fork.h"
@@ -38,13 +38,13 @@ static bool subbuf_overlaps(const struct subbuf *b, u64 from, u64 end)
 	return b->from < end && from < b->end;
 }
 
-/* All of it, as far as is known. */
+/* As far as is known, the device owns all of it. */
 static bool subbuf_is_device_owned(const struct subbuf *b)
 {
 	return b->cpu_from >= b->cpu_end && !b->forgot;
 }
 
-/* Takes [from, end) out of an interval. False: it lies in the middle, and nothing was changed. */
+/* Removes [from, end) from an interval. False: it is in the middle, and nothing is changed. */
 static bool subbuf_cut(u64 *start, u64 *stop, u64 from, u64 end)
 {
 	if (from <= *start)
@@ -56,9 +56,7 @@ static bool subbuf_cut(u64 *start, u64 *stop, u64 from, u64 end)
 	return true;
 }
 
-/*
- * ---- the list of a shadow, under its lock ----
- */
+/* ---- the list of a shadow, under its lock ---- */
 
 static void subbuf_unlink(struct shadow *s, struct subbuf **link)
 {
@@ -69,7 +67,7 @@ static void subbuf_unlink(struct shadow *s, struct subbuf **link)
 	shadow_subbuf_give(b);
 }
 
-/* Adds [from, end), where there is none. NULL: there are too many, or there is no memory. */
+/* Adds [from, end), which overlaps no other. NULL: there are too many, or there is no memory. */
 static struct subbuf *subbuf_insert(struct shadow *s, u64 from, u64 end)
 {
 	struct subbuf *b = s->n_subbufs < SUBBUF_MOST ? shadow_subbuf_take() : NULL, **link;
@@ -86,7 +84,7 @@ static struct subbuf *subbuf_insert(struct shadow *s, u64 from, u64 end)
 	return b;
 }
 
-/* The CPU takes [from, end), which no sub-buffer holds. */
+/* The CPU takes [from, end), which overlaps no sub-buffer. */
 static void subbuf_take_gap(struct shadow *s, u64 from, u64 end)
 {
 	struct subbuf *b;
@@ -117,8 +115,8 @@ static void subbuf_take_part(struct subbuf *b, u64 from, u64 end)
 }
 
 /*
- * A sync that begins in one sub-buffer, leaves it, and ends inside another one that was handed over
- * by itself. One that ends where a sub-buffer ends is a sync of several at once, which is right.
+ * Detects a sync that begins in one sub-buffer and ends inside another one, which was handed over
+ * by a sync of its own. A sync that ends where a sub-buffer ends is a correct sync of several.
  */
 static void subbuf_find_overrun(const struct shadow *s, u64 from, u64 end,
 				struct subbuf_overrun *overrun)
@@ -162,8 +160,8 @@ void subbuf_to_cpu(struct shadow *s, u64 from, u64 end, struct subbuf_overrun *o
 	lock_release(lock);
 }
 
-/* A part that the CPU had taken, and that was not handed over: what is left of it. True: nothing.
- */
+/* Removes [from, end) from a part that the CPU took and that is no sub-buffer. True: nothing is
+ * left. */
 static bool subbuf_trim(struct shadow *s, struct subbuf *b, u64 from, u64 end)
 {
 	struct subbuf *rest;
@@ -181,7 +179,8 @@ static bool subbuf_trim(struct shadow *s, struct subbuf *b, u64 from, u64 end)
 	return b->from >= b->end;
 }
 
-/* The CPU returns a part of what it took of this sub-buffer, which stays as it is otherwise. */
+/* The CPU returns a part of what it took of a sub-buffer, which stays. False: it is no such part.
+ */
 static bool subbuf_return_part(struct shadow *s, struct subbuf **link, u64 from, u64 end,
 			       const struct stack *given)
 {
@@ -222,7 +221,8 @@ static void subbuf_end_all(struct shadow *s, u64 from, u64 end, u64 *first, u64 
 	}
 }
 
-/* The CPU returns what it took, or a part. False: it hands over something else. */
+/* The CPU returns what it took of a sub-buffer, or a part of that. False: it hands over another
+ * range. */
 static bool subbuf_is_return(struct shadow *s, u64 from, u64 end, const struct stack *given)
 {
 	struct subbuf **link = &s->subbufs;
@@ -242,7 +242,7 @@ void subbuf_to_device(struct shadow *s, u64 *from, u64 *end, const struct stack 
 	subbuf_cut(&s->wrote_from, &s->wrote_end, first, last);
 	if (!subbuf_is_return(s, first, last, given)) {
 		subbuf_end_all(s, first, last, from, end);
-		/* in a plain mapping the rest is the device's anyway */
+		/* in a plain mapping everything that the CPU did not take is the device's */
 		if (subbuf_begins_as_cpu(s->call, s->attrs) && !s->shared)
 			b = subbuf_insert(s, first, last);
 		if (b) {
@@ -253,9 +253,7 @@ void subbuf_to_device(struct shadow *s, u64 *from, u64 *end, const struct stack 
 	lock_release(lock);
 }
 
-/*
- * ---- questions ----
- */
+/* ---- queries ---- */
 
 bool subbuf_widen(const struct shadow *s, u64 *from, u64 *end)
 {
@@ -301,7 +299,7 @@ bool subbuf_cpu_may_use(const struct shadow *s, u64 from, u64 end)
 	lock_release(lock);
 	if (device)
 		return false;
-	/* what lies around the bytes of a sync is of the same buffer: its headroom and padding */
+	/* bytes around those of a sync belong to the same packet: its headroom and its padding */
 	return taken || s->subbufs_lost || (subbuf_begins_as_cpu(s->call, s->attrs) && !any);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From an address in the program to functions, files and lines: by elfutils' libdw when the library
- * was built with it, which reads the debug information that the program's own files have, else by
- * the dynamic linker's names. One address may be in several functions, each inlined into the next:
- * the innermost comes first, so that a driver's line is there though the call was made by an inline
- * of a header. One thread at a time; nothing else is locked meanwhile.
+ * Functions, files and lines of addresses. If the library was built with elfutils' libdw, it reads
+ * the debug information of the program's files; otherwise it has the dynamic linker's names. An
+ * address may be in several functions, each inlined into the next. The innermost comes first, so
+ * the driver's line is shown also if the call is in an inline function of a header. One thread at a
+ * time reads debug information; it holds no other lock of the library.
  */
 #include "base/fork.h"
 #include "check/stack.h"
@@ -19,12 +19,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FRAMES_MAX 4	/* of one address; what is inlined deeper has its innermost ones */
-#define CACHED	   4096 /* places remembered: the top 12 bits of a hash, and the next few */
+#define FRAMES_MAX 4	/* of one address; of deeper inlining the innermost are kept */
+#define CACHED	   4096 /* entries, by the top 12 bits of a hash, and a few behind them */
 #define CACHE_WAYS 8
 
 struct frame {
-	char function[128], line[200]; /* "": not known */
+	char function[128], line[200]; /* "": unknown */
 };
 
 struct place {
@@ -34,7 +34,7 @@ struct place {
 };
 
 static pthread_mutex_t mine_lock = PTHREAD_MUTEX_INITIALIZER;
-static char mine[200]; /* where this file is; under mine_lock until known */
+static char mine[200]; /* the path and line of this file; under mine_lock until `known` */
 static u32 known;      /* atomic */
 
 #ifdef HAVE_LIBDW
@@ -43,18 +43,18 @@ static u32 known;      /* atomic */
 #include <elfutils/libdwfl.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static Dwfl *dwfl;				/* under lock; NULL: not begun */
-static struct place cache[CACHED + CACHE_WAYS]; /* under lock; costs what is touched */
+static Dwfl *dwfl;				/* under lock; NULL: there is no session */
+static struct place cache[CACHED + CACHE_WAYS]; /* under lock; only entries in use need memory */
 static u32 replaced;				/* under lock */
 
 static char *debuginfo_path;
 static const Dwfl_Callbacks callbacks = {
 	.find_elf = dwfl_linux_proc_find_elf,
-	.find_debuginfo = dwfl_build_id_find_debuginfo, /* only files of this machine */
+	.find_debuginfo = dwfl_build_id_find_debuginfo, /* searches this machine only */
 	.debuginfo_path = &debuginfo_path,
 };
 
-/* The modules of the process as it is now. Under lock. */
+/* Reads the list of modules of the process. Under lock. */
 static void symbol_session_begin(void)
 {
 	if (dwfl)
@@ -83,15 +83,17 @@ static Dwfl_Module *symbol_dwfl_module(uintptr_t at)
 	Dwfl_Module *m = dwfl ? dwfl_addrmodule(dwfl, at) : NULL;
 
 	if (!m) {
-		/* the first report, or something was loaded since */
+		/* this is the first report, or a module was loaded since */
 		symbol_session_begin();
 		m = dwfl ? dwfl_addrmodule(dwfl, at) : NULL;
 	}
 	return m;
 }
 
-/* The compilation unit; `at` becomes its address. An index of addresses is what gcc writes and
- * clang does not. */
+/*
+ * Finds the compilation unit and makes `at` an address relative to it. gcc writes an index of
+ * addresses, clang does not.
+ */
 static Dwarf_Die *symbol_unit_of(Dwfl_Module *m, Dwarf_Addr *at)
 {
 	Dwarf_Addr bias;
@@ -120,7 +122,7 @@ static void symbol_set_function(struct frame *f, Dwarf_Die *die)
 		snprintf(f->function, sizeof(f->function), "%s", name);
 }
 
-/* Where an inlined function was called, which is in the next frame. */
+/* Sets the line on which an inlined function was called, which belongs to the next frame. */
 static void symbol_set_call(struct frame *f, Dwarf_Die *unit, Dwarf_Die *inlined)
 {
 	Dwarf_Word file = 0, line = 0;
@@ -135,13 +137,14 @@ static void symbol_set_call(struct frame *f, Dwarf_Die *unit, Dwarf_Die *inlined
 	symbol_set_line(f, dwarf_filesrc(files, file, NULL, NULL), (int)line);
 }
 
-/* The functions that the address is in, from the innermost out. */
+/* Adds the functions that contain the address, from the innermost on. */
 static void symbol_add_functions(struct place *p, Dwarf_Die *unit, Dwarf_Addr at)
 {
 	Dwarf_Die *scopes = NULL, *around = NULL;
 	int n = dwarf_getscopes(unit, at, &scopes);
 
-	/* past an inlined function those are where it was written: asked again for where it is */
+	/* these are the scopes where an inlined function was written; get those where it was
+	 * inlined */
 	n = n > 0 ? dwarf_getscopes_die(&scopes[0], &around) : 0;
 	for (int i = 0; i < n; i++) {
 		int tag = dwarf_tag(&around[i]);
@@ -172,12 +175,13 @@ static void symbol_look_up_slow(struct place *p, uintptr_t at)
 		symbol_set_line(&p->frame[0], dwarf_linesrc(line, NULL, NULL), number);
 	if (unit)
 		symbol_add_functions(p, unit, addr);
-	/* by the symbol table what has no debug information, and what carries another name there */
+	/* the symbol table has functions without debug information, and names that differ from it
+	 */
 	if (name && (p->n == 1 || !p->frame[p->n - 1].function[0]))
 		snprintf(p->frame[p->n - 1].function, sizeof(p->frame[0].function), "%s", name);
 }
 
-/* Looking a place up takes milliseconds in a large program. */
+/* With a cache, because a look-up takes milliseconds in a large program. */
 static void symbol_look_up_debug(uintptr_t at, struct place *out)
 {
 	struct place *set = &cache[at * 0x9e3779b97f4a7c15ull >> 52], *p = NULL;
@@ -225,13 +229,13 @@ static void symbol_look_up(uintptr_t at, struct place *out)
 }
 
 /*
- * A shared object, or the program, that holds an address. Found by dl_iterate_phdr(), which takes
+ * The shared object or program that contains an address. dl_iterate_phdr() finds it, which acquires
  * no lock that is held while a constructor runs.
  */
 struct module {
 	uintptr_t at;	      /* the address */
-	uintptr_t base;	      /* where it was loaded */
-	uintptr_t start, end; /* of what was loaded; end 0: there is none */
+	uintptr_t base;	      /* its load address */
+	uintptr_t start, end; /* end 0: no object contains the address */
 	bool is_program;
 	char name[200];
 };
@@ -270,14 +274,14 @@ static struct module symbol_module_at(uintptr_t at)
 	return m;
 }
 
-static struct module my_module_found; /* fixed by the first look */
+static struct module my_module_found; /* set once */
 
 static void symbol_find_my_module(void)
 {
 	my_module_found = symbol_module_at((uintptr_t)symbol_is_ours);
 }
 
-/* What this file was linked into. */
+/* The object into which this file was linked. */
 static const struct module *symbol_my_module(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -286,7 +290,7 @@ static const struct module *symbol_my_module(void)
 	return &my_module_found;
 }
 
-/* The length of the path of the library's sources, up to and with "src/". */
+/* The length of the path of the library's sources, including "src/"; 0: it is unknown. */
 static size_t symbol_source_length(const char *line)
 {
 	const char *p = strstr(line, "src/check/symbol.c");
@@ -307,11 +311,10 @@ static void symbol_find_mine(void)
 }
 
 /*
- * A shared library knows its own code by where it was loaded, also when it was stripped. In a
- * program that it was linked into, its frames are told by the source file of the function that was
- * not inlined, which has the same folder as this one; without lines by the name. Every frame of the
- * library is above the program's, so a driver that calls itself dma_... is only cut off when it has
- * no lines.
+ * A shared library is recognised by its load address, also if it was stripped. In a program that
+ * links the library statically, the outermost function of a frame has a source file in the same
+ * folder as this one; without line information its name decides. A function of a driver whose name
+ * begins with dma_ is therefore left out only if there is no line information.
  */
 bool symbol_is_ours(uintptr_t ip)
 {
@@ -376,7 +379,7 @@ static void symbol_put_words(const struct frame *f, uintptr_t at, char *out, siz
 
 void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg)
 {
-	uintptr_t at = ip - 1; /* in the call, not behind it */
+	uintptr_t at = ip - 1; /* the call itself, not the address behind it */
 	struct place p;
 	char words[400];
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Syncs: of what is mapped, in its direction. A BIDIRECTIONAL mapping may be synced in any. Who
- * owns which part then is followed where owners are watched (own.c), and here for the device's
- * writes.
+ * Syncs. The range must be mapped, and the direction must be that of the mapping; a BIDIRECTIONAL
+ * mapping may be synced in any direction. A sync changes the owner of a part (subbuf.c, own.c).
  */
 #include "check/find.h"
 #include "check/freed.h"
@@ -42,7 +41,7 @@ static void check_compare_sync_dir(struct about *a, const struct found *f, bool 
 
 struct handover {
 	const struct check_device *c;
-	const struct shadow *target; /* the mapping that the sync names */
+	const struct shadow *target; /* the mapping that is synced */
 	u64 from, end;
 	bool to_cpu;
 	const struct stack *given;
@@ -50,7 +49,8 @@ struct handover {
 	struct own_part part;	       /* of the target */
 };
 
-/* Mappings that have the same device addresses, without an IOMMU, change hands together. */
+/* Without an IOMMU several mappings may have the same device addresses; they change owner together.
+ */
 static bool check_hand_over(struct range *r, void *arg)
 {
 	struct subbuf_overrun overrun = {0};
@@ -69,7 +69,7 @@ static bool check_hand_over(struct range *r, void *arg)
 		known = subbuf_widen(s, &from, &end);
 	}
 	if (s == q->target && known) {
-		/* it may be found twice */
+		/* the search may find it twice */
 		if (q->part.open_size) {
 			from = min_u64(from, q->part.open_addr);
 			end = max_u64(end, q->part.open_addr + q->part.open_size);
@@ -118,14 +118,15 @@ static void check_change_owner(struct check_device *c, const struct found *f, co
 	q.part.addr = addr;
 	q.part.size = size;
 	q.part.whole = f->call == CALL_SG;
-	/* the library is about to copy, either way; check_synced() gives it to the device again */
+	/* the library copies after either sync; check_synced() closes the part for the device */
 	if (read_once(&c->own))
 		own_to_cpu(f->s, &q.part, a->caller);
 }
 
 /*
- * The mapping that a sync means: this device's, which holds all of the range, in the direction that
- * is synced. Without an IOMMU several mappings may have the same device addresses.
+ * Finds the mapping that is synced. Without an IOMMU several mappings may have the same device
+ * addresses. Preferred are mappings of this device, then one that holds the whole range, then one
+ * of the direction of the sync.
  */
 struct sync_look {
 	const struct check_device *c;
@@ -228,7 +229,7 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 	check_change_owner(c, &f, &a, addr, size, to_cpu);
 }
 
-/* Several links, each a mapping; the library has seen that there is no hole. */
+/* Each link is a mapping. The library has checked that all of the range is linked. */
 void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size,
 		      enum dma_data_direction dir, bool to_cpu, const void *caller)
 {
@@ -266,7 +267,7 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 
 	check_enter(caller);
 	if (!sg_dma_len(sgl))
-		return; /* the list itself says that it is not mapped */
+		return; /* the list shows that it is not mapped */
 	check_find_synced(c, sg_dma_address(sgl), sg_dma_len(sgl), dir, &f);
 	if (!f.any) {
 		check_sync_not_mapped(c, &a);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A range's place in the store's hash is a word: the address of the struct range, in bit 0 which of
- * its two granules the place stands for, in bit 1 whether the seal beside it is set, and above the
- * address a tag, so that no range is touched in vain: memory far from the processor is what a
- * search costs. What may overflow: nothing, addresses of the process have 48 bits.
+ * A slot of the store's hash is one word: the address of a struct range; in bit 0, for which of its
+ * two granules the slot stands; in bit 1, whether the fingerprint beside the slot is set; and above
+ * the address a tag. The tag saves reads of ranges that do not match, because cache misses are the
+ * cost of a search. What may overflow: nothing, addresses of the process have 48 bits.
  */
 #ifndef CHECK_WORD_H
 #define CHECK_WORD_H
@@ -13,11 +13,11 @@
 
 #define LEVEL_FIRST 12
 #define LEVEL_STEP  3
-#define LEVELS	    15 /* the last has granules of 2^54 */
+#define LEVELS	    15 /* the last one has granules of 2^54 bytes */
 
 /*
- * The tag: of the hash; in which 64th of a granule the range begins; and the power of two of 64ths
- * that it reaches into at most.
+ * The fields of the tag: bits of the hash; the 64th part of a granule in which the range begins;
+ * and the logarithm of the number of such parts that it touches, rounded up.
  */
 #define TAG_SHIFT   48
 #define PLACE_SHIFT 55
@@ -33,7 +33,7 @@ hot_inline unsigned int word_level_bits(unsigned int level)
 	return LEVEL_FIRST + level * LEVEL_STEP;
 }
 
-/* LEVELS or more: too long. */
+/* LEVELS or more: the range is too long for the table. */
 hot_inline unsigned int word_level_of(u64 size)
 {
 	unsigned int bits = log2_ceil(size);
@@ -48,7 +48,7 @@ hot_inline u64 word_hash(u64 space, unsigned int level, u64 granule)
 	return (h ^ h >> 29) * 0xbf58476d1ce4e5b9ull;
 }
 
-/* Bits that chose the shard are not used again. */
+/* Does not use the bits that choose the shard. */
 hot_inline u64 word_index(u64 h, u64 mask)
 {
 	return h >> 20 & mask;

@@ -3,6 +3,7 @@
  * addresses. */
 #include "mem/mem.h"
 #include "mem/vmrange.h"
+#include "mem/watch.h"
 
 #include "base/error.h"
 
@@ -77,9 +78,11 @@ void *kvrealloc(const void *p, size_t size, gfp_t gfp)
 	if (ZERO_OR_NULL_PTR(p))
 		return kvmalloc(size, gfp);
 	had = is_vmalloc_addr(p) ? vm_area_pages(p, VM_KIND_VMALLOC) * PAGE_BYTES : ksize(p);
-	if (!had)
-		return error_null(EINVAL, "kvrealloc(%p): no live memory of kvmalloc begins there",
-				  p);
+	if (!had) {
+		error_set(EINVAL, "kvrealloc(%p): no live memory of kvmalloc begins there", p);
+		mem_watch_done(p, -EINVAL, __builtin_return_address(0));
+		return NULL;
+	}
 	if (size <= had)
 		return (void *)(uintptr_t)p;
 	fresh = kvmalloc(size, gfp);

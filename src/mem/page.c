@@ -250,7 +250,7 @@ static int band_release(struct band *b, struct page *page, u32 state, enum page_
 			       page_state(PAGE_USER, order)); /* who holds it knows it as a page */
 		return -1;
 	}
-	/* the checker knows the others' memory by its owners */
+	/* the library's own memory is not mapped; slabs are watched object by object */
 	if (kind != PAGE_INTERNAL && kind != PAGE_BUSY)
 		mem_watch_freeing(phys_of_page(page).v, PAGE_BYTES << order);
 	poison_set(page_ptr(page), PAGE_BYTES << order);

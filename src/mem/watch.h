@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the checker wants to see of frees of RAM. The allocators call it in two steps, since memory
- * belongs to somebody else as soon as the allocator's lock is released, and no report may be made
- * while it is held.
+ * The checker's hooks in frees of RAM. The allocators call them in two steps: freed memory may have
+ * another owner as soon as the allocator's lock is released, and no report may be made while the
+ * lock is held.
  */
 #ifndef MEM_WATCH_H
 #define MEM_WATCH_H
@@ -15,7 +15,7 @@ struct mem_watch {
 	void (*freeing)(u64 pa, u64 size);
 	/* The call that freed is about to return: reports what freeing() found. */
 	void (*freed)(const void *caller);
-	/* A call to free `p` was refused; error_text() says why. */
+	/* A call to free `p` was refused; error_text() has the reason. */
 	void (*refused)(const void *p, const void *caller);
 };
 
@@ -29,7 +29,8 @@ hot_inline void mem_watch_freeing(u64 pa, u64 size)
 		w->freeing(pa, size);
 }
 
-/* `caller`: where the driver called; err: what the call to free `p` came to. */
+/* Ends a call to free `p`, which returned `err`. `caller`: the address in the program that called.
+ */
 hot_inline void mem_watch_done(const void *p, int err, const void *caller)
 {
 	const struct mem_watch *w = read_acquire(&mem_watch);

@@ -19,7 +19,7 @@ int main(void)
 	p = kmalloc(4096, GFP_KERNEL);
 	addr = dma_map_single(dev, p, 64, DMA_TO_DEVICE);
 	dmamap_bus_write(dev, addr, bytes, 64);
-	dma_unmap_single(dev, addr, 128, DMA_FROM_DEVICE);
+	dma_unmap_single(dev, addr, 128, DMA_BIDIRECTIONAL);
 	dma_unmap_single(dev, addr, 64, DMA_TO_DEVICE);
 	dma_sync_single_for_cpu(dev, addr, 64, DMA_TO_DEVICE);
 	kfree_sensitive(p + 64);

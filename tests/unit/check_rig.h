@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What tests of the checker share: two devices of each configuration, with owners watched or not,
- * and the reports that were made. A program of the kind "legit" does what good drivers do, in each
- * configuration, and must hear nothing.
+ * and the reports that were made. A test named "legit" does what correct drivers do, in every
+ * configuration, and no report may be made.
  */
 #ifndef TESTS_CHECK_RIG_H
 #define TESTS_CHECK_RIG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that goes wrong: freed while a device may use it, freed by another address, a struct page
- * in place of its memory. Each is reported, once.
+ * Memory that is freed while a device may use it or by another address, and a struct page in place
+ * of its memory. Each is reported once.
  */
 #include "check_rig.h"
 
@@ -155,7 +155,7 @@ static void test_freed_has_both_stacks(void **state)
 		fail_msg("%s", check_text);
 }
 
-/* munmap() tells nobody: it is found when the driver syncs or unmaps. */
+/* munmap() has no hook: it is detected when the driver syncs or unmaps. */
 static void unmap_memory(bool sync)
 {
 	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -306,7 +306,7 @@ static void test_struct_page_as_the_buffer(void **state)
 	check_wrong("sim,check=1", DMAMAP_CHECK_PAGE_STRUCT, write_then_start);
 }
 
-/* The pages are somebody else's by then: nothing is repaired there. */
+/* The pages have another owner by then, so nothing is repaired. */
 static void test_pages_freed_by_another_call(void **state)
 {
 	u64 before = dmamap_check_count(DMAMAP_CHECK_PAGE_STRUCT);
@@ -397,6 +397,14 @@ static void grow_aligned(void)
 	kfree(p);
 }
 
+static void grow_inside_an_area(void)
+{
+	char *p = vmalloc(8192);
+
+	assert_null(kvrealloc(p + 4096, 20000, GFP_KERNEL));
+	vfree(p);
+}
+
 static void free_inside_an_area(void)
 {
 	char *p = vmalloc(8192);
@@ -415,6 +423,7 @@ static void test_freed_by_another_address(void **state)
 	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, free_object_twice);
 	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, free_another_cache);
 	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, grow_aligned);
+	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, grow_inside_an_area);
 	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_WRONG, free_inside_an_area);
 }
 

@@ -83,7 +83,7 @@ static void page_pool(void)
 	__free_page(page);
 }
 
-/* A page goes back to its pool, which hands over no more than was touched, and is cut anew. */
+/* A page returns to its pool, which hands over no more than was touched, and is divided anew. */
 static void page_pool_recycles(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);

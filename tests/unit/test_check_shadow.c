@@ -150,7 +150,7 @@ static void maps_itself(const struct dmamap_report *r, void *arg)
 	dma_addr_t addr = dma_map_single(dev_of_callback, p, 64, DMA_TO_DEVICE);
 
 	__atomic_fetch_add(&reports, 1, __ATOMIC_RELAXED);
-	/* and misuses: counted, not told, or it would never end */
+	/* a misuse by the callback is counted and not reported */
 	dma_unmap_single(dev_of_callback, addr, 32, DMA_TO_DEVICE);
 	kfree(p);
 }

@@ -195,11 +195,11 @@ static void test_seals(void **state)
 	memset(live, 0, sizeof(live));
 	live[1] = true;
 	compare_all();
-	/* in two granules: asked, and never sealed */
+	/* a range in two granules gets no fingerprint */
 	store_set_fingerprint(64, 0x4f00, give_fingerprint, &fingerprint);
 	assert_int_equal(asked, 2);
 	assert_null(store_take_fingerprint(64, 0x4f00, 512, fingerprint, &place));
-	/* whoever looks at it breaks the seal */
+	/* a search by the start removes the fingerprint */
 	r->added = false;
 	assert_int_equal(store_add(r), 0);
 	store_set_fingerprint(64, 0x4100, give_fingerprint, &fingerprint);
