@@ -193,6 +193,19 @@ loff_t noop_llseek(struct file *f, loff_t offset, int whence)
 	return f->f_pos;
 }
 
+/* From 0 to `size`, including both. */
+loff_t fixed_size_llseek(struct file *f, loff_t offset, int whence, loff_t size)
+{
+	loff_t from = whence == SEEK_CUR ? f->f_pos : whence == SEEK_END ? size : 0, to;
+
+	if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
+		return -EINVAL;
+	if (__builtin_add_overflow(from, offset, &to) || to < 0 || to > size)
+		return -EINVAL;
+	f->f_pos = to;
+	return to;
+}
+
 int nonseekable_open(struct inode *i, struct file *f)
 {
 	return 0;

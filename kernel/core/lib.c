@@ -289,16 +289,35 @@ __sum16 ip_fast_csum(const void *iph, unsigned int words)
 	return csum_fold(csum_partial(iph, (int)words * 4, 0));
 }
 
+/* A program passes any address: what is not mapped is not copied, and reads as zeros. */
 unsigned long copy_from_user(void *to, const void __user *from, unsigned long n)
 {
+	size_t fits;
+
 	kmod_might_sleep("copy_from_user");
-	memcpy(to, from, n);
-	return 0;
+	fits = host_readable(from, n);
+	memcpy(to, from, fits);
+	if (fits < n)
+		memset((char *)to + fits, 0, n - fits);
+	return n - fits;
 }
 
 unsigned long copy_to_user(void __user *to, const void *from, unsigned long n)
 {
+	size_t fits;
+
 	kmod_might_sleep("copy_to_user");
-	memcpy(to, from, n);
-	return 0;
+	fits = host_readable(to, n);
+	memcpy(to, from, fits);
+	return n - fits;
+}
+
+unsigned long clear_user(void __user *to, unsigned long n)
+{
+	size_t fits;
+
+	kmod_might_sleep("clear_user");
+	fits = host_readable(to, n);
+	memset(to, 0, fits);
+	return n - fits;
 }

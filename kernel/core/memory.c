@@ -8,6 +8,7 @@
  * to dmamap when QUARANTINE others were freed since.
  */
 #define KMOD_RUNTIME_RAW
+#include <linux/dma-mapping.h>
 #include <linux/slab.h>
 #include "core.h"
 
@@ -288,4 +289,41 @@ void kmod_cache_destroy(struct kmem_cache *cache)
 	if (cache)
 		kmod_ledger_del(KMOD_CACHE, cache);
 	kmem_cache_destroy(cache);
+}
+
+static int memory_table_made(struct sg_table *t, int err)
+{
+	if (!err)
+		kmod_ledger_add(KMOD_MEMORY, t->sgl, t->orig_nents * sizeof(*t->sgl));
+	return err;
+}
+
+int kmod_sg_alloc_table(struct sg_table *t, unsigned int n, gfp_t gfp)
+{
+	kmod_gfp(gfp);
+	if (!kmod_fail("kmalloc"))
+		return memory_table_made(t, sg_alloc_table(t, n, gfp));
+	memset(t, 0, sizeof(*t));
+	return -ENOMEM;
+}
+
+int kmod_sg_alloc_pages(struct sg_table *t, struct page **pages, unsigned int n,
+			unsigned int offset, unsigned long size, unsigned int segment, gfp_t gfp)
+{
+	kmod_gfp(gfp);
+	if (!kmod_fail("kmalloc"))
+		return memory_table_made(t, sg_alloc_table_from_pages_segment(t, pages, n, offset,
+									      size, segment, gfp));
+	memset(t, 0, sizeof(*t));
+	return -ENOMEM;
+}
+
+/* A table that is empty may be freed: it was not made, or is freed already. */
+void kmod_sg_free_table(struct sg_table *t)
+{
+	if (t->sgl && !kmod_ledger_del(KMOD_MEMORY, t->sgl)) {
+		kmod_finding("bad-free", "sg_free_table() of a table that no call made");
+		return;
+	}
+	sg_free_table(t);
 }

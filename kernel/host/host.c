@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -415,4 +416,22 @@ void *host_read_file(const char *path, size_t *size)
 		data[n] = 0;
 	*size = n;
 	return data;
+}
+
+/* One byte of each page is read by the system, which returns an error where a load would be a
+ * fault. */
+size_t host_readable(const void *p, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		const char *at = (const char *)p + done;
+		char byte;
+		struct iovec to = {&byte, 1}, from = {(void *)at, 1};
+
+		if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != 1 && errno == EFAULT)
+			return done;
+		done += 4096 - ((size_t)at & 4095);
+	}
+	return n;
 }

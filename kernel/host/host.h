@@ -54,6 +54,8 @@ void host_write(int fd, const void *buf, size_t n);
 void host_exit(int status) __attribute__((noreturn));
 void host_random(void *buf, size_t n);
 char *host_getenv(const char *name);
+/* How many of the n bytes from `p` on the process can read before the first that is not mapped. */
+size_t host_readable(const void *p, size_t n);
 
 /* Waits for an eventfd's count, which it takes; 0: `timeout_ms` passed; -1: it cannot be read. */
 int host_event_wait(int fd, int timeout_ms, unsigned long *count);

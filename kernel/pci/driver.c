@@ -67,6 +67,8 @@ int kmod_pci_create(struct dmamap_device *dma)
 	dma_set_mask_and_coherent(&d->dev,
 				  DMA_BIT_MASK(32)); /* what every PCI function begins with */
 	dmamap_irq_setup(dma, DMAMAP_IRQ_INTX, 1);
+	pci_clear_master(d); /* it begins off the bus, so that a driver that forgets
+				pci_set_master() is seen */
 	kmod_pci_device = d;
 	return 0;
 }

@@ -137,7 +137,7 @@ def summary(build, options, result, findings):
     return {'driver': build.module, 'device': options.device, 'frames_sent': result.total('frames_sent'),
             'frames_received': result.total('frames_received'), 'first_frame_ms': first_frame(result),
             'reports': len(findings), 'leaks': sum(f.kind.startswith('leak') for f in findings),
-            'probe': result.value('probe'), 'open': result.value('open'), 'end': result.value('end', 'died'),
+            'probe': result.value('probe'), 'script': result.value('script'), 'open': result.value('open'), 'end': result.value('end', 'died'),
             'findings': [f.json() for f in findings]}
 
 
@@ -147,8 +147,10 @@ def first_frame(result):
 
 
 def lost(result, options):
-    """What the wire lost, in words."""
+    """What the wire lost, and a script of the user's that failed, in words."""
     words = []
+    if result.value('script'):
+        words.append(f'the script ended with {result.value("script")}')
     for event in result.events:
         if not event.get('traffic'):
             continue

@@ -62,6 +62,39 @@ CASE(misc_device_used, "")
 	misc_deregister(&misc);
 }
 
+/* What a program passes need not be mapped, or only in part. */
+CASE(user_memory_not_mapped, "")
+{
+	char *area = vmalloc(8192), *end = area + 8192; /* a page behind it is not mapped */
+	char buf[32];
+	u32 v = 7;
+
+	memset(area, 5, 8192);
+	memset(buf, 9, sizeof(buf));
+	CHECK(copy_from_user(buf, NULL, 8) == 8 && !buf[0] && !buf[7] && buf[8] == 9);
+	CHECK(copy_from_user(buf, end - 3, 8) == 5 && buf[0] == 5 && buf[2] == 5 && !buf[3]);
+	CHECK(copy_from_user(buf, end - 4, 4) == 0 && copy_from_user(buf, NULL, 0) == 0);
+	CHECK(copy_to_user(end - 4, "abcdefg", 8) == 4 && !memcmp(end - 4, "abcd", 4));
+	CHECK(copy_to_user(NULL, buf, 4) == 4 && copy_to_user((void *)~4095ul, buf, 4096) == 4096);
+	CHECK(clear_user(end - 2, 5) == 3 && !end[-1] && end[-3] == 'b' && !clear_user(area, 8192));
+	CHECK(get_user(v, (u32 *)NULL) == -EFAULT && v == 7 && put_user(v, (u32 *)NULL) == -EFAULT);
+	CHECK(!put_user(v, (u32 *)area) && *area == 7);
+	vfree(area);
+}
+
+CASE(seek_in_a_fixed_size, "")
+{
+	struct file f = {.f_pos = 10};
+
+	CHECK(fixed_size_llseek(&f, 5, SEEK_SET, 100) == 5 &&
+	      fixed_size_llseek(&f, -5, SEEK_CUR, 100) == 0);
+	CHECK(fixed_size_llseek(&f, 0, SEEK_END, 100) == 100 && f.f_pos == 100);
+	CHECK(fixed_size_llseek(&f, 1, SEEK_CUR, 100) == -EINVAL && f.f_pos == 100);
+	CHECK(fixed_size_llseek(&f, -1, SEEK_SET, 100) == -EINVAL);
+	CHECK(fixed_size_llseek(&f, (loff_t)(~0ull >> 1), SEEK_END, 100) == -EINVAL);
+	CHECK(fixed_size_llseek(&f, 0, 99, 100) == -EINVAL && f.f_pos == 100);
+}
+
 CASE(misc_device_left, "leak-chardev")
 {
 	misc_register(&misc);

@@ -150,6 +150,28 @@ CASE(copies_and_arrays, "")
 	__free_pages(page, 1);
 }
 
+CASE(table_used, "")
+{
+	struct sg_table t;
+	struct page *page = alloc_pages(GFP_KERNEL, 1), *pages[] = {page, page + 1};
+
+	CHECK(!sg_alloc_table(&t, 300, GFP_KERNEL) && t.nents == 300);
+	sg_free_table(&t);
+	sg_free_table(&t);
+	CHECK(!sg_alloc_table_from_pages(&t, pages, 2, 0, 8192, GFP_KERNEL));
+	CHECK(t.nents == 1);
+	sg_free_table(&t);
+	CHECK(sg_alloc_table(&t, 0, GFP_KERNEL) == -EINVAL);
+	__free_pages(page, 1);
+}
+
+CASE(table_left, "leak-memory")
+{
+	struct sg_table t;
+
+	CHECK(!sg_alloc_table(&t, 3, GFP_KERNEL));
+}
+
 CASE(cache_objects, "")
 {
 	struct kmem_cache *c = kmem_cache_create("mine", 96, 0, 0, NULL);

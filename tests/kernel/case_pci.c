@@ -32,6 +32,24 @@ PCI_CASE(config_space, "")
 	CHECK(cap == 0);
 }
 
+/* A function begins off the bus. */
+PCI_CASE(bus_mastering, "")
+{
+	u16 command;
+
+	pci_read_config_word(test_pdev, PCI_COMMAND, &command);
+	CHECK(!(command & PCI_COMMAND_MASTER) && !test_pdev->is_busmaster);
+	CHECK(!pci_enable_device(test_pdev));
+	pci_read_config_word(test_pdev, PCI_COMMAND, &command);
+	CHECK(!(command & PCI_COMMAND_MASTER));
+	pci_set_master(test_pdev);
+	pci_read_config_word(test_pdev, PCI_COMMAND, &command);
+	CHECK(command & PCI_COMMAND_MASTER);
+	pci_disable_device(test_pdev);
+	pci_read_config_word(test_pdev, PCI_COMMAND, &command);
+	CHECK(!(command & PCI_COMMAND_MASTER));
+}
+
 PCI_CASE(bar_described, "")
 {
 	CHECK(pci_resource_len(test_pdev, 0) == BAR0_SIZE);
@@ -152,6 +170,7 @@ static void with_irq(irq_handler_t handler, bool release)
 	unsigned int irq;
 
 	regs = mapped();
+	pci_set_master(test_pdev); /* a message is a write of the device */
 	CHECK(pci_alloc_irq_vectors(test_pdev, 1, 1, PCI_IRQ_ALL_TYPES) == 1);
 	irq = (unsigned int)pci_irq_vector(test_pdev, 0);
 	CHECK(!request_irq(irq, handler, 0, "case", &irqs));
@@ -184,6 +203,7 @@ PCI_CASE(interrupt_disabled_stays_pending, "")
 	unsigned int irq;
 
 	regs = mapped();
+	pci_set_master(test_pdev);
 	CHECK(pci_alloc_irq_vectors(test_pdev, 1, 1, PCI_IRQ_ALL_TYPES) == 1);
 	irq = (unsigned int)pci_irq_vector(test_pdev, 0);
 	CHECK(!request_irq(irq, case_irq, 0, "case", &irqs));

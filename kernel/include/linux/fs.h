@@ -57,6 +57,7 @@ static inline void poll_wait(struct file *f, struct wait_queue_head *q, poll_tab
 }
 loff_t no_llseek(struct file *f, loff_t offset, int whence);
 loff_t noop_llseek(struct file *f, loff_t offset, int whence);
+loff_t fixed_size_llseek(struct file *f, loff_t offset, int whence, loff_t size);
 int nonseekable_open(struct inode *i, struct file *f);
 static inline long compat_ptr_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 {
