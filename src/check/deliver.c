@@ -5,7 +5,9 @@
  *
  * Debug information needs a deep stack, and the thread that misused the API may have 16 KiB in all.
  * Each report is therefore processed by a thread of its own, for which the reporting thread waits.
- * The thread ends with the report, so a fork cannot lose it.
+ * The thread ends with the report. A fork waits for all of them: a child would inherit the locks
+ * that such a thread holds in the C library, the debug information's reader or a sanitizer, and
+ * which are never released there.
  *
  * The reporting thread may hold a lock of the C library: that of a stream, if it prints a buffer
  * that the device owns, or that of the dynamic linker, if it runs a constructor. The other thread
@@ -17,6 +19,7 @@
  */
 #include "check/deliver.h"
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/lock.h"
 #include "check/options.h"
 
@@ -27,8 +30,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DELIVER_STACK  (1u << 20)
+#define DELIVER_PAUSE  100  /* microseconds between two looks, when a fork and a report meet */
 #define DELIVER_PLACES 4096 /* lines that first=N counts; others are always reported */
 
 static struct {
@@ -36,6 +41,10 @@ static struct {
 	u32 n;
 } deliver_places[DELIVER_PLACES]; /* under deliver_lock */
 static struct lock deliver_lock;
+
+static u32 deliver_running; /* atomic: threads of reports */
+static u32 deliver_forking; /* atomic: threads that fork the process */
+static _Thread_local bool deliver_in_fork;
 
 /* The part of a stack that is reported. */
 struct deliver_stack {
@@ -231,7 +240,7 @@ static void *deliver_main(void *d)
 }
 
 /* 0, or an error of pthread_create(). The thread blocks all signals. */
-static int deliver_on_thread(struct delivery *d)
+static int deliver_start_and_join(struct delivery *d)
 {
 	sigset_t all, old;
 	pthread_attr_t attr;
@@ -256,6 +265,34 @@ static int deliver_on_thread(struct delivery *d)
 	return err;
 }
 
+/*
+ * Counts a thread of a report, and first waits for forks to end. Either this thread sees the fork,
+ * or the fork sees the thread, because both accesses are sequentially consistent.
+ */
+static void deliver_enter(void)
+{
+	for (;;) {
+		__atomic_fetch_add(&deliver_running, 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&deliver_forking, __ATOMIC_SEQ_CST))
+			return;
+		__atomic_fetch_sub(&deliver_running, 1, __ATOMIC_SEQ_CST);
+		usleep(DELIVER_PAUSE);
+	}
+}
+
+static int deliver_on_thread(struct delivery *d)
+{
+	int err;
+
+	/* a fork handler of the program misused the API: nothing waits for its report */
+	if (deliver_in_fork)
+		return EDEADLK;
+	deliver_enter();
+	err = deliver_start_and_join(d);
+	__atomic_fetch_sub(&deliver_running, 1, __ATOMIC_SEQ_CST);
+	return err;
+}
+
 #else
 
 /* Without debug information little stack is needed. */
@@ -275,9 +312,32 @@ void deliver(struct delivery *d)
 	symbol_only_names(false);
 }
 
-/* What the parent reported does not count in a child. */
-void deliver_fork_child(void)
+/* A report's thread acquires the locks of symbol.c, so it has to end before they are acquired. */
+static void deliver_fork_prepare(void)
 {
+	__atomic_fetch_add(&deliver_forking, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&deliver_running, __ATOMIC_SEQ_CST))
+		usleep(DELIVER_PAUSE);
+	deliver_in_fork = true;
+	symbol_fork_prepare();
+}
+
+static void deliver_fork_parent(void)
+{
+	symbol_fork_done();
+	deliver_in_fork = false;
+	__atomic_fetch_sub(&deliver_forking, 1, __ATOMIC_SEQ_CST);
+}
+
+/* What the parent reported does not count in a child. */
+static void deliver_fork_child(void)
+{
+	symbol_fork_done();
+	deliver_in_fork = false;
+	write_once(&deliver_forking, 0);
+	write_once(&deliver_running, 0);
 	deliver_lock = (struct lock)LOCK_INIT;
 	memset(deliver_places, 0, sizeof(deliver_places));
 }
+
+FORK_HOOK(deliver_hook, deliver_fork_prepare, deliver_fork_parent, deliver_fork_child);

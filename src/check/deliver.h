@@ -29,8 +29,6 @@ struct delivery {
  */
 void deliver(struct delivery *d);
 
-void deliver_fork_child(void); /* in a child of fork */
-
 /* In report.c: counts a report of this kind. */
 void report_count(enum dmamap_check_kind kind);
 

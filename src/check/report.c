@@ -246,7 +246,6 @@ static void report_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);
 	spare_lock = (struct lock)LOCK_INIT;
-	deliver_fork_child();
 	memset(counts, 0, sizeof(counts));
 }
 

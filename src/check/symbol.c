@@ -6,7 +6,6 @@
  * the driver's line is shown also if the call is in an inline function of a header. One thread at a
  * time reads debug information; it holds no other lock of the library.
  */
-#include "base/fork.h"
 #include "check/stack.h"
 
 #include <dlfcn.h>
@@ -342,14 +341,6 @@ bool symbol_has_name(uintptr_t ip)
 	return p.frame[p.n - 1].function[0];
 }
 
-bool symbol_is_thread_start(uintptr_t ip)
-{
-	struct module threads = symbol_module_at((uintptr_t)pthread_create);
-
-	return threads.start != symbol_my_module()->start && ip - 1 >= threads.start &&
-	       ip - 1 < threads.end;
-}
-
 bool symbol_matches(uintptr_t ip, const char *pattern)
 {
 	struct place p;
@@ -377,6 +368,28 @@ static void symbol_put_words(const struct frame *f, uintptr_t at, char *out, siz
 		snprintf(out, size, "%#lx", (unsigned long)at);
 }
 
+/* A sanitizer that is linked into the program brings its own pthread_create(). */
+static bool symbol_is_sanitizer_start(uintptr_t ip)
+{
+	static const char *const names[] = {"*asan_thread_start*", "*AsanThread*ThreadStart*",
+					    "*tsan_thread_start*"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (symbol_matches(ip, names[i]))
+			return true;
+	return false;
+}
+
+bool symbol_is_thread_start(uintptr_t ip)
+{
+	struct module threads = symbol_module_at((uintptr_t)pthread_create);
+
+	if (threads.start == symbol_my_module()->start || ip - 1 < threads.start ||
+	    ip - 1 >= threads.end)
+		return false;
+	return !threads.is_program || symbol_is_sanitizer_start(ip);
+}
+
 void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg)
 {
 	uintptr_t at = ip - 1; /* the call itself, not the address behind it */
@@ -390,7 +403,7 @@ void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg
 	}
 }
 
-static void symbol_fork_prepare(void)
+void symbol_fork_prepare(void)
 {
 	pthread_mutex_lock(&mine_lock);
 #ifdef HAVE_LIBDW
@@ -399,12 +412,10 @@ static void symbol_fork_prepare(void)
 }
 
 /* In the child as well: what is remembered of the program is whole, and the same there. */
-static void symbol_fork_done(void)
+void symbol_fork_done(void)
 {
 #ifdef HAVE_LIBDW
 	pthread_mutex_unlock(&lock);
 #endif
 	pthread_mutex_unlock(&mine_lock);
 }
-
-FORK_HOOK(symbol_hook, symbol_fork_prepare, symbol_fork_done, symbol_fork_done);

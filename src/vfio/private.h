@@ -35,7 +35,8 @@ struct vfio_function {
 	struct region region[REGIONS];
 	enum irq_kind irq;
 	unsigned int vectors;
-	unsigned int vectors_most; /* of any kind */
+	unsigned int vectors_of[IRQ_MSIX + 1]; /* by kind, as the kernel reports */
+	unsigned int vectors_most; /* of any kind; the number of the device's eventfds */
 	bool irq_on;
 	bool gone;		    /* atomic: the kernel took the device back */
 	struct vfio_function *next; /* the list of fork.c; guarded by its lock */
