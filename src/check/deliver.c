@@ -52,8 +52,8 @@ struct deliver_stack {
 	u32 n;
 };
 
-static __attribute__((format(printf, 2, 3))) void deliver_add(struct delivery *d, const char *fmt,
-							      ...)
+static __attribute__((format(printf, 2, 3))) void deliver_add(struct deliver_job *d,
+							      const char *fmt, ...)
 {
 	size_t left = sizeof(d->text) - d->length;
 	va_list ap;
@@ -71,7 +71,7 @@ static void deliver_add_line(const char *words, void *d)
 	deliver_add(d, "\n    %s", words);
 }
 
-static void deliver_add_stack(struct delivery *d, const char *what, struct deliver_stack s)
+static void deliver_add_stack(struct deliver_job *d, const char *what, struct deliver_stack s)
 {
 	if (!s.n || !what)
 		return;
@@ -99,7 +99,7 @@ static struct deliver_stack deliver_old_stack(const struct stack *s)
  * The stack of a thread that the library created, such as that of a device model: the library's
  * frames whose names are known.
  */
-static struct deliver_stack deliver_own_thread(struct delivery *d, u32 first)
+static struct deliver_stack deliver_own_thread(struct deliver_job *d, u32 first)
 {
 	u32 n = 0;
 
@@ -110,7 +110,7 @@ static struct deliver_stack deliver_own_thread(struct delivery *d, u32 first)
 }
 
 /* The part behind the frames of a sanitizer's free(), which called the hook. */
-static struct deliver_stack deliver_past_free(struct delivery *d)
+static struct deliver_stack deliver_past_free(struct deliver_job *d)
 {
 	static const char *const names[] = {"__interceptor_*", "free", "realloc", "reallocarray",
 					    "_Zd*"}; /* C++ operator delete */
@@ -124,7 +124,7 @@ static struct deliver_stack deliver_past_free(struct delivery *d)
 }
 
 /* The stack of the misuse, from the call of the library on. */
-static struct deliver_stack deliver_here(struct delivery *d)
+static struct deliver_stack deliver_here(struct deliver_job *d)
 {
 	u32 first = 0;
 	struct deliver_stack s;
@@ -154,12 +154,13 @@ static bool deliver_matches(struct deliver_stack s, const char *pattern)
 	return false;
 }
 
-static bool deliver_is_suppressed(const struct about *a, const struct deliver_stack stacks[3])
+static bool deliver_is_suppressed(const struct report_about *a,
+				  const struct deliver_stack stacks[3])
 {
-	const struct suppressions *all = check_options.suppress;
+	const struct check_suppressions *all = check_options.suppress;
 
 	for (u64 i = 0; all && i < all->n; i++) {
-		const struct suppression *s = &all->list[i];
+		const struct check_suppression *s = &all->list[i];
 
 		if (!fnmatch(s->kind, dmamap_check_name(a->kind), 0) &&
 		    !fnmatch(s->device, dev_name(a->dev), 0) &&
@@ -180,7 +181,7 @@ static void deliver_hash(const char *words, void *arg)
 }
 
 /* For first=N: this kind was reported often enough for this line. */
-static bool deliver_is_enough(const struct about *a, const struct deliver_stack stacks[3])
+static bool deliver_is_enough(const struct report_about *a, const struct deliver_stack stacks[3])
 {
 	const struct deliver_stack *s = stacks[0].n ? &stacks[0] : &stacks[1];
 	u64 key = (u64)a->kind;
@@ -204,9 +205,9 @@ static bool deliver_is_enough(const struct about *a, const struct deliver_stack 
 	return enough;
 }
 
-static void deliver_make(struct delivery *d)
+static void deliver_make(struct deliver_job *d)
 {
-	const struct about *a = &d->about;
+	const struct report_about *a = &d->about;
 	const struct deliver_stack stacks[3] = {deliver_here(d), deliver_old_stack(a->at[0]),
 						deliver_old_stack(a->at[1])};
 
@@ -240,7 +241,7 @@ static void *deliver_main(void *d)
 }
 
 /* 0, or an error of pthread_create(). The thread blocks all signals. */
-static int deliver_start_and_join(struct delivery *d)
+static int deliver_start_and_join(struct deliver_job *d)
 {
 	sigset_t all, old;
 	pthread_attr_t attr;
@@ -280,7 +281,7 @@ static void deliver_enter(void)
 	}
 }
 
-static int deliver_on_thread(struct delivery *d)
+static int deliver_on_thread(struct deliver_job *d)
 {
 	int err;
 
@@ -296,14 +297,14 @@ static int deliver_on_thread(struct delivery *d)
 #else
 
 /* Without debug information little stack is needed. */
-static int deliver_on_thread(struct delivery *d)
+static int deliver_on_thread(struct deliver_job *d)
 {
 	return ENOSYS;
 }
 
 #endif
 
-void deliver(struct delivery *d)
+void deliver_misuse(struct deliver_job *d)
 {
 	if (!deliver_on_thread(d))
 		return;
