@@ -38,8 +38,8 @@ struct dmaengine {
 	struct device *dev;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t
-		work; /* signalled when a tail moves, a channel is switched on, or stop is set */
+	/* signalled when a tail moves, a channel is switched on, or stop is set */
+	pthread_cond_t work;
 	/* under lock */
 	bool stop, irq;
 	bool resetting; /* the engine is to reset the card */

@@ -37,8 +37,8 @@
 
 /* Bits of bell.pending. */
 #define E1000E_PEND_CONTROL 1u /* a register that the worker caches was written */
-#define E1000E_PEND_LINK                                                                           \
-	2u /* the peer card was attached or detached, or its receiver or flow control changed */
+/* the peer card was attached or detached, or its receiver or flow control changed */
+#define E1000E_PEND_LINK 2u
 #define E1000E_PEND_WORK 4u /* a tail moved, a frame arrived, or an interrupt may be due */
 
 struct e1000e;
@@ -214,8 +214,8 @@ u32 e1000e_ring_room(const struct e1000e_ring *r, u32 tail); /* descriptors that
 bool e1000e_ring_fetch(struct e1000e *c, struct e1000e_ring *r, u32 tail);
 void e1000e_ring_done(struct e1000e_ring *r); /* completes desc[next] */
 void e1000e_ring_restart(struct e1000e_ring *r, u32 head);
-void e1000e_ring_write(struct e1000e *c, struct e1000e_ring *r, u32 from,
-		       u32 n); /* a range of desc[] */
+/* a range of desc[] */
+void e1000e_ring_write(struct e1000e *c, struct e1000e_ring *r, u32 from, u32 n);
 
 /* e1000e_rx.c, e1000e_tx.c: called by the worker; return whether anything moved */
 bool e1000e_rx_run(struct e1000e *c);
@@ -246,8 +246,8 @@ u64 e1000e_port_due(const struct e1000e *c); /* when the next frame is due; 0: n
 #define WIRE_PAUSES  2u /* and sends a pause when it is full */
 struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *end);
 void e1000e_wire_put(struct e1000e_wire *w, int end);
-void e1000e_wire_leave(struct e1000e_wire *w,
-		       int end); /* the card is unplugged, but not destroyed yet */
+/* the card is unplugged, but not destroyed yet */
+void e1000e_wire_leave(struct e1000e_wire *w, int end);
 bool e1000e_wire_twin(const struct e1000e_wire *w, int end);
 void e1000e_wire_accept(struct e1000e_wire *w, int end, u32 how);
 u32 e1000e_wire_accepts(const struct e1000e_wire *w, int end); /* flags of the peer of `end` */
@@ -255,8 +255,8 @@ u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len);
 void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad);
 void e1000e_wire_show(struct e1000e_wire *w, int end);
 void e1000e_wire_miss(struct e1000e_wire *w, int end);
-u64 e1000e_wire_missed(struct e1000e_wire *w,
-		       int end); /* frames lost by `end` since the last call */
+/* frames lost by `end` since the last call */
+u64 e1000e_wire_missed(struct e1000e_wire *w, int end);
 bool e1000e_wire_peek(struct e1000e_wire *w, int end, struct e1000e_frame *f);
 void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len);
 void e1000e_wire_free(struct e1000e_wire *w, int end);

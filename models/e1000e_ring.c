@@ -10,8 +10,8 @@
 #include "e1000e.h"
 
 #define BYTES sizeof(struct e1000e_desc)
-#define WORDS_MAX                                                                                  \
-	8u /* 128 bytes: the bus writes whole words in ascending order, see <dmamap/bus.h> */
+/* 128 bytes: the bus writes whole words in ascending order, see <dmamap/bus.h> */
+#define WORDS_MAX 8u
 
 u32 e1000e_ring_room(const struct e1000e_ring *r, u32 tail)
 {

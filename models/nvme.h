@@ -45,9 +45,9 @@
 /* Bits of bell.pending, in addition to one for each submission queue. */
 #define NVME_PEND_CONTROL  (1ull << 63) /* CC was written, or stop is set */
 #define NVME_PEND_CQ_HEADS (1ull << 62) /* the head of a full completion queue was moved */
-#define NVME_PEND_BAD_BELL (1ull << 61) /* a doorbell of a queue that does not exist was written   \
-					 */
-#define NVME_PEND_QUEUES ((1ull << NVME_QUEUES) - 1)
+/* a doorbell of a queue that does not exist was written */
+#define NVME_PEND_BAD_BELL (1ull << 61)
+#define NVME_PEND_QUEUES   ((1ull << NVME_QUEUES) - 1)
 
 /* The command is pending and no completion is written yet. Not a status of the specification. */
 #define NVME_HELD 0xffffu
@@ -234,8 +234,8 @@ void nvmesim_fatal(struct nvme *n);
 void *nvmesim_worker(void *arg);
 void nvmesim_ring(struct nvme *n, u64 pending);
 void nvmesim_csts(struct nvme *n, u32 clear, u32 set);
-static inline bool
-nvmesim_called(const struct nvme *n) /* a control request must be processed before more commands */
+/* a control request must be processed before more commands */
+static inline bool nvmesim_called(const struct nvme *n)
 {
 	return read_once(&n->bell.pending) & NVME_PEND_CONTROL;
 }
