@@ -7,11 +7,11 @@
 
 #include <sys/mman.h>
 
-#define MEM_NOWHERE /* the distance from this to any pointer exceeds every span */
-((u8 *)(uintptr_t)(1ull << 62))
+/* The distance from this to any pointer exceeds every span. */
+#define MEM_NOWHERE ((u8 *)(uintptr_t)(1ull << 62))
 
-	/* The layout that a struct mem_config results in. */
-	struct mem_layout {
+/* The layout that a struct mem_config results in. */
+struct mem_layout {
 	u64 ram, low, span, bounce_start, bounce_size;
 };
 
