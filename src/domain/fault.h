@@ -15,16 +15,16 @@
 #include <pthread.h>
 
 #define FAULT_SECONDS 10
-#define FAULT_TRIES   1024u /* and some for each page of the access */
-#define FAULT_NESTED  4	    /* accesses of a resolver that fault themselves */
+#define FAULT_TRIES   1024u /* plus some for every page of the access */
+#define FAULT_NESTED  4	    /* maximum nesting of accesses by a resolver that fault themselves */
 
 typedef int (*fault_fn)(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg);
 
 typedef void (*fault_settle_fn)(struct device *dev, dma_addr_t addr, size_t len);
 
 struct fault_table {
-	u32 armed;	      /* atomic: there is a function */
-	pthread_mutex_t lock; /* guards the rest */
+	u32 armed;	      /* atomic: a function is set */
+	pthread_mutex_t lock; /* guards the fields below */
 	pthread_cond_t change;
 	fault_fn resolve; /* the program's resolver; NULL: none */
 	void *arg;
@@ -54,11 +54,12 @@ void fault_set(struct fault_table *t, fault_fn resolve, void *arg);
 void fault_demand_get(struct fault_table *t, fault_fn demand, fault_settle_fn settle);
 void fault_demand_put(struct fault_table *t);
 
-/* Before an access, where device.settles says so: no page shows memory that is not there any more.
+/*
+ * Called before an access if device.settles is set: ensures that no page shows memory that is gone.
  */
 void fault_settle(struct device *dev, dma_addr_t addr, size_t len) __attribute__((cold));
 
-/* Called after a refused access. True: the caller tries the access again. */
+/* Called after a refused access. Returns true if the caller must retry the access. */
 bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, struct fault_try *t)
 	__attribute__((cold));
 
