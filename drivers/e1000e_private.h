@@ -165,7 +165,7 @@ struct e1000e {
 	u32 polls, idle;	    /* used by the polling thread only */
 	pthread_t server;	    /* e1000e_serve(): valid while `serving` */
 	bool serving, busy;
-	bool end; /* atomic: asks the thread to end */
+	bool end; /* atomic: the thread must end */
 	pthread_mutex_t stat_lock;
 	struct e1000e_stats card; /* under stat_lock: the card_... counters */
 	u64 interrupts;		  /* atomic */

@@ -280,7 +280,7 @@ static int nvme_pair_create(struct nvme *nvme, u16 id)
 	nvme->n_queues = id + 1u;
 	if (err)
 		/*
-		 * the controller may know the ring: it is freed with the others, once the
+		 * the controller may already use the ring: it is freed with the others, after the
 		 * controller is disabled
 		 */
 		return err;

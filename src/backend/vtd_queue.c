@@ -6,8 +6,8 @@
  * order, so a thread's wait is done once the number in the word is not below its own. The numbers
  * wrap after 2^32, so they are compared by their difference.
  *
- * The ring cannot overflow: each wait stands for at most three slots, and at most OUTSTANDING_MAX
- * waits are outstanding. A thread that would exceed that waits first.
+ * The ring cannot overflow: each wait uses at most three slots, and at most OUTSTANDING_MAX waits
+ * are outstanding. A thread that would exceed that waits first.
  *
  * A unit that does not respond for a second is ended, which ends all its DMA. The old translations
  * then give access to nothing, as the caller was promised.

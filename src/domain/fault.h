@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page faults. Before an access is refused, the table's function is called to map the page: the
- * program's resolver, or else the function of src/odp. An access is outside of its port then, so
- * invalidation never waits for it.
+ * program's resolver, or else the function of src/odp. The access has left its port at that time,
+ * so an invalidation never waits for it.
  *
- * A thread whose access lies within another that is being resolved waits for that one instead of
- * calling the function, too. Waiting and trying again both end: after FAULT_SECONDS, and after a
- * number of tries.
+ * If an access is within another one that is being resolved, its thread waits for that resolution
+ * instead of calling the function. Waits are bounded by FAULT_SECONDS, and retries by their number.
  */
 #ifndef DOMAIN_FAULT_H
 #define DOMAIN_FAULT_H
@@ -48,8 +47,8 @@ void fault_set(struct fault_table *t, fault_fn resolve, void *arg);
 
 /*
  * Switches the function of src/odp on for one more user, and off with the last. The count and the
- * switch change under one lock, so a user that comes while another goes is never without it. The
- * last fault_demand_put() waits for calls of the function, unless a new user comes meanwhile.
+ * function change under one lock, so the function is set whenever there is a user. The last
+ * fault_demand_put() waits for calls of the function, unless there is a new user meanwhile.
  */
 void fault_demand_get(struct fault_table *t, fault_fn demand, fault_settle_fn settle);
 void fault_demand_put(struct fault_table *t);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * On a non-coherent machine RAM has two views: what the CPU's caches hold (mem.base) and what
- * devices see (mem.device_view). Streaming maps and syncs copy cache lines between them. Coherent
- * memory is the same pages in both views.
+ * On a non-coherent machine RAM has two views: what the CPU's caches hold (mem.base) and the device
+ * view (mem.device_view). Streaming maps and syncs copy cache lines between them. Coherent memory
+ * is the same pages in both views.
  *
  * If a mapping's device address is its physical address, no page table records what is mapped.
  * Every cache line of RAM therefore has a count of the mappings that cover it, and only lines with

@@ -43,7 +43,7 @@ struct mem {
 	/* physical address of the bounce memory, which the allocator does not manage */
 	u64 bounce_start;
 	u64 bounce_size;
-	/* RAM as non-coherent devices see it, with the same layout; NULL: not needed yet */
+	/* the device view of RAM, with the same layout; NULL: not needed yet */
 	u8 *device_view;
 	struct page *map; /* struct page of frame 0; only entries of RAM are backed by memory */
 	u8 *vm_base;	  /* vmalloc's address range; while vm_size is 0, no pointer is in it */

@@ -69,7 +69,7 @@ u64 event_number(void);
 /* Whether an unprocessed event with a number above `since` concerns [start, end). */
 bool event_pending(u64 start, u64 end, u64 since);
 
-/* Whether an unprocessed event stands for events whose ranges were lost. */
+/* Whether an unprocessed event represents events whose ranges were lost. */
 bool event_lost(void);
 
 /*

@@ -133,7 +133,7 @@ static int uffd_register_range(int fd, u64 start, u64 end)
 }
 
 /*
- * Registers every mapping by itself, so that one that cannot be registered (a file mapping) does
+ * Registers every mapping separately, so that one that cannot be registered (a file mapping) does
  * not fail the others.
  */
 static void watch_mappings(int fd, u64 start, u64 end)

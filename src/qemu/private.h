@@ -67,7 +67,7 @@ struct qemu {
 		IRQ_MESSAGES,
 		IRQ_LINE
 	} irq_way;  /* atomic; set when everything is ready for it */
-	u64 irq_ns; /* atomic: when the last interrupt came; 0: none yet */
+	u64 irq_ns; /* atomic: time of the last interrupt; 0: none yet */
 	u64 lines;  /* atomic: inputs of the interrupt controller that are asserted */
 	struct page *message_page;
 	u32 *message;	  /* a word for each vector, which the device writes; atomic */

@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-/* Descriptors that the child gets in addition to the first three; they begin at 3. */
+/* Descriptors that the child receives in addition to the first three; they begin at 3. */
 #define PROCESS_FDS   5
 #define PROCESS_WORDS 8192 /* bytes of its output that are stored */
 
@@ -42,7 +42,7 @@ void process_signal(struct process *p, int sig);
  */
 bool process_is_runnable(const struct process *p);
 
-/* Reads the output that is there, without waiting. */
+/* Reads the available output without waiting. */
 void process_listen(struct process *p);
 
 /*

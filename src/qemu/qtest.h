@@ -46,7 +46,7 @@ struct qtest {
 	pthread_cond_t changed;
 	bool reading; /* a thread is in recv() or parses what it received */
 	u64 asked, answered;
-	u64 moved_ns; /* when the last response came, or the first request after an idle time */
+	u64 moved_ns; /* when the last response arrived, or the first request after an idle time */
 	u64 ready_ms; /* the time that the first response may take; 0 after it */
 	/* By the request's number modulo the size; NULL: a posted write. */
 	struct qtest_call *call[QTEST_OUTSTANDING];
@@ -80,7 +80,7 @@ int qtest_ask(struct qtest *q, u64 *value, const char *fmt, ...)
 /* Sends one request without waiting. The newline is added. 0, -EIO. */
 int qtest_post(struct qtest *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Waits until every request so far has its answer, those of other threads, too. 0, -EIO. */
+/* Waits for the responses to all requests made so far, by any thread. Returns 0 or -EIO. */
 int qtest_flush(struct qtest *q);
 
 /* Several posted writes in one system call. */

@@ -78,7 +78,7 @@ static void relay_push(struct relay *r)
 		f->len = 0;
 }
 
-/* The wire takes the frame, or there is no wire any more. */
+/* Sends the frame to the wire; a frame to a closed wire is discarded. */
 static void relay_deliver(struct relay *r)
 {
 	struct relay_frame *f = &r->to_wire;

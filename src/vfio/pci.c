@@ -258,7 +258,8 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	if (!vfio_register_exists(f, bar, offset, size))
 		return;
 	/*
-	 * What the driver wrote to memory before must be visible before the device gets this write.
+	 * Earlier writes of the driver to memory must be visible before this write reaches the
+	 * device.
 	 */
 	full_fence();
 	p = vfio_register_mapped(r, offset, size);
