@@ -255,8 +255,8 @@ static long dmaeng_fop_ioctl(struct file *file, unsigned int cmd, unsigned long 
 }
 
 /*
- * Readable if no asynchronous transfer from the card is pending; writable likewise for transfers to
- * it.
+ * Readable if no asynchronous transfer from the card is pending, writable if no asynchronous
+ * transfer to the card is pending.
  */
 static __poll_t dmaeng_fop_poll(struct file *file, struct poll_table_struct *table)
 {

@@ -4,10 +4,10 @@
  * free buddy.
  *
  * Free memory is in bands: one below 16 MiB (zone DMA), then one from every power of two to the
- * next. The limit that a zone or an address mask sets is therefore usually between two bands, and
- * no search is needed to find a block below it. Only a limit that is not a power of two requires a
- * search of the lists of one band. The allocator tries the highest permitted band first and then
- * the lower ones, to save low memory. A block never crosses a band.
+ * next. The limit of a zone or of an address mask is therefore usually also the limit of a band,
+ * and no search is needed to find a block below it. Only a limit that is not a power of two
+ * requires a search of the lists of one band. The allocator tries the highest permitted band first
+ * and then the lower ones, to save low memory. A block never crosses a band.
  *
  * Invariants, under the band's lock:
  *
@@ -18,9 +18,9 @@
  *   order.
  *
  * The owner of a live block changes its kind without the lock, but never to FREE. Only the page map
- * entries of first pages are accessed, so the map of a new RAM of any size needs a few dozen pages
- * of memory. Page 0, the bounce memory and the gap below 4 GiB have state 0, so no block merges
- * with them. Page frame numbers are below 2^34; nothing can overflow.
+ * entries of first pages are accessed, so at the start the map uses only a few dozen pages of
+ * memory, whatever the size of the RAM. Page 0, the bounce memory and the gap below 4 GiB have
+ * state 0, so no block merges with them. Page frame numbers are below 2^34; nothing can overflow.
  */
 #include "mem/page.h"
 #include "mem/ram.h"
@@ -332,8 +332,9 @@ void block_repair(struct page *page, unsigned int order, void *noted)
 }
 
 /*
- * The smallest aligned candidate that begins a block begins the one that contains `page`. No other
- * block can begin there: a smaller block that does not contain `page` would not be aligned.
+ * A block of order o begins at a multiple of 2^o pages. The loop tries `page` rounded down to each
+ * of these alignments. The first of these pages that begins a block is the nearest, so either its
+ * block contains `page` or no block does. Returns NULL also if that block is free.
  */
 struct page *block_head(struct page *page)
 {
