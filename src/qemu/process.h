@@ -16,7 +16,10 @@
 #define PROCESS_WORDS 8192 /* bytes of its output that are stored */
 
 struct process {
-	/* 0: there is none, or it was reaped; for messages and /proc, never to send signals to. */
+	/*
+	 * 0: there is none, or it was reaped. Used only for messages and /proc, never to send
+	 * signals.
+	 */
 	pid_t pid;
 	int fd;	      /* its pidfd; -1: none */
 	int words_fd; /* the pipe from its standard output and error; -1: none */
@@ -46,7 +49,8 @@ bool process_is_runnable(const struct process *p);
 void process_listen(struct process *p);
 
 /*
- * Waits until the child has ended, which must be certain, and reaps it. No other child is reaped.
+ * Waits until the child has ended and reaps it; no other child is reaped. The caller must know that
+ * the child has ended or will end.
  */
 void process_reap(struct process *p);
 

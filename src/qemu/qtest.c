@@ -66,7 +66,7 @@ void qtest_end(struct qtest *q, enum qtest_state why)
 	pthread_mutex_unlock(&q->lock);
 }
 
-/* Parses one line of QEMU's. Called with the lock held. */
+/* Parses one line from QEMU. Called with the lock held. */
 static void qtest_parse_line(struct qtest *q, const char *line)
 {
 	struct qtest_call **slot, *call;
