@@ -289,8 +289,8 @@ static int shadow_likeness(const struct shadow *s, const struct check_mapping *w
 }
 
 /*
- * Every thread that claims holds the lock of the shard in which the mapping begins, except for
- * links: link.c claims them by any address in them.
+ * Every thread that claims a shadow holds the lock of the shard in which the mapping begins, except
+ * for links: link.c claims them by any address in them.
  */
 static bool shadow_try_claim(struct shadow *s)
 {
