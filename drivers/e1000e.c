@@ -63,7 +63,7 @@ void e1000e_look_at_link(struct e1000e *e)
 	__atomic_store_n(&e->link, status != ALL_ONES && (status & STATUS_LU), __ATOMIC_RELAXED);
 }
 
-/* Waits until the bits of a register are clear; false: they stay set. */
+/* Waits until the bits of a register are clear. Returns false if they stay set. */
 static bool e1000e_wait_clear(struct e1000e *e, u32 reg, u32 bits)
 {
 	u64 end = e1000e_now_ms() + WAIT_MS;
@@ -190,7 +190,7 @@ int e1000e_start(struct e1000e *e)
 	return err;
 }
 
-/* True from time to time: the caller must check the card. */
+/* Returns true at intervals, when the caller must check the card. */
 static bool e1000e_look_due(struct e1000e *e, u32 moved)
 {
 	if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED) || ++e->polls % LINK_POLLS == 0)
@@ -256,7 +256,10 @@ static void e1000e_drain(int fd)
 		return; /* the counter was already zero */
 }
 
-/* 1: the descriptor became readable; 0: the time is over; negative: a signal came. */
+/*
+ * Returns 1 if a descriptor is readable, 0 after the timeout, a negative value if a signal was
+ * received.
+ */
 static int e1000e_sleep_ms(struct e1000e *e, int ms)
 {
 	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN},
@@ -285,7 +288,7 @@ static bool e1000e_wait_interrupt(struct e1000e *e, int timeout_ms)
 	return n > 0;
 }
 
-/* A packet has been received and not yet been taken. */
+/* Whether a packet was received and not processed yet. */
 static bool e1000e_wait_rx_ready(struct e1000e *e)
 {
 	bool ready;
@@ -302,7 +305,9 @@ int e1000e_wait(struct e1000e *e, int timeout_ms)
 
 	e1000e_need_wakeup(e, true);
 	e1000e_writel(e, REG_IMS, IRQ_CAUSES);
-	/* nothing signals a packet that came before the flags and the mask were set */
+	/*
+	 * no interrupt is raised for a packet that arrived before the flags and the mask were set
+	 */
 	n = e1000e_wait_rx_ready(e) || e1000e_poll(e, 0) != 0;
 	if (!n)
 		n = e1000e_wait_interrupt(e, timeout_ms);

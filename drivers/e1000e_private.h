@@ -125,14 +125,14 @@ struct e1000e_rx {
 	pthread_mutex_t lock; /* guards the fields below */
 	bool on;
 	u32 size, next,
-		filled; /* next: receives the next packet; filled: buffers that the card has */
+		filled; /* next: receives the next packet; filled: buffers that the card owns */
 	u32 tail;	/* next + filled */
 	u32 buffer;	/* bytes of a buffer, as programmed into the card */
 	u32 rctl;	/* RCTL bits that encode the buffer size */
 	struct e1000e_desc *ring; /* coherent memory */
 	dma_addr_t ring_dma;
 	struct e1000e_rx_slot *slot;
-	struct xdp_buff **batch; /* REFILL: as many entries as the ring */
+	struct xdp_buff **batch; /* for a refill: as many entries as the ring */
 	struct xdp_buff *first;	 /* zero-copy: first buffer of the packet that is being assembled */
 	bool dropping;		 /* until the end of that packet */
 	u8 *gather;		 /* copy mode: packet that is being assembled, max_frame bytes */
@@ -165,7 +165,7 @@ struct e1000e {
 	u32 polls, idle;	    /* used by the polling thread only */
 	pthread_t server;	    /* e1000e_serve(): valid while `serving` */
 	bool serving, busy;
-	bool end; /* atomic: asks the thread to end */
+	bool end; /* atomic: the thread must end */
 	pthread_mutex_t stat_lock;
 	struct e1000e_stats card; /* under stat_lock: the card_... counters */
 	u64 interrupts;		  /* atomic */

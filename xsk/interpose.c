@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /*
- * Looks up the next definition after this one and stores it. NULL: the program is linked
+ * Looks up the next definition after this one and caches it. Returns NULL if the program is linked
  * statically.
  */
 static void *xsk_interpose_next(void **where, const char *name)

@@ -44,7 +44,7 @@ static void xsk_port_set_mark(struct xsk_port *p, bool on)
 		return;
 	if (on) {
 		if (send(p->ours, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL))
-			return; /* the next refresh tries again */
+			return; /* not set; the next refresh tries again */
 	} else {
 		while (recv(p->fd, &none, 0, MSG_DONTWAIT) >= 0)
 			;
@@ -53,7 +53,10 @@ static void xsk_port_set_mark(struct xsk_port *p, bool on)
 	xsk_port_count_set(on ? 1 : -1);
 }
 
-/* Reads all that the application sent; true: it sent something. The caller holds port->lock. */
+/*
+ * Reads all that the application sent. Returns true if it sent something other than the plug. The
+ * caller holds port->lock.
+ */
 static bool xsk_port_take_sent(struct xsk_port *p)
 {
 	char bytes[PLUG_BYTES];
@@ -89,9 +92,9 @@ static void xsk_port_set_plug(struct xsk_port *p, bool on)
 }
 
 /*
- * A driver that finds `readable` set does not touch the mark. So `readable` is cleared before the
- * rings are read: either the driver sees it cleared and acquires the lock, or this thread sees the
- * driver's packet.
+ * A driver that finds `readable` set does not touch the mark. Therefore this function clears
+ * `readable` before it reads the rings: either the driver reads it as cleared and acquires the
+ * lock, or this thread finds the driver's packet.
  */
 void xsk_port_refresh(struct xsk_port *p)
 {
@@ -112,13 +115,16 @@ static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 	struct xsk_port *p = arg;
 
 	/*
-	 * A full barrier before `readable` is read. It is an exchange, because ThreadSanitizer does
-	 * not know fences.
+	 * A full barrier before `readable` is read. It is a read-modify-write operation, because
+	 * ThreadSanitizer does not support fences.
 	 */
 	__atomic_fetch_add(&p->fence, 1, __ATOMIC_SEQ_CST);
 	if ((what & XDP_WAKEUP_RX) && !__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST)) {
 		pthread_mutex_lock(&p->lock);
-		/* the application may have taken the packet already and wait for the next */
+		/*
+		 * the application may have received the packet already and be waiting for the next
+		 * one
+		 */
 		xsk_port_set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
 		__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
 		pthread_mutex_unlock(&p->lock);
@@ -347,8 +353,8 @@ void xsk_port_close(struct xsk_port *p)
 }
 
 /*
- * A child of fork() has no sockets and no thread. What calls poll() and the like there, which may
- * be any program before it execs, finds no ports and no lock that another thread holds.
+ * A child of fork() has no sockets and no thread. Its calls of poll() and similar functions, which
+ * any program may make before it execs, find no ports and no lock that another thread holds.
  */
 static void port_fork_prepare(void)
 {

@@ -26,7 +26,7 @@ struct xsk_port {
 	bool inherited; /* a parent's, in a child of fork: only fd is open */
 	int fd;		/* the application's end of the pair */
 	int ours;
-	struct xdp_sock *xs;  /* constant */
+	struct xdp_sock *xs;  /* never changes */
 	pthread_mutex_t lock; /* guards the state of the pair: */
 	bool marked, plugged; /* `plugged` is also read without the lock */
 	bool readable;	      /* atomic: the mark is set, and no thread is about to clear it */

@@ -128,7 +128,7 @@ void devm_kfree(struct device *dev, const void *p)
 			found = r;
 	}
 	if (!found) {
-		kmod_finding("bad-free", "devm_kfree() of memory that the device does not have");
+		kmod_finding("bad-free", "devm_kfree() of memory that the device does not own");
 		return;
 	}
 	list_del(&found->entry);
@@ -183,7 +183,9 @@ int request_firmware(const struct firmware **fw, const char *name, struct device
 	kmod_might_sleep("request_firmware");
 	*fw = NULL;
 	if (!dir || kmod_fail("register")) {
-		dev_err(dev, "firmware %s is wanted: give its directory by --firmware\n", name);
+		dev_err(dev,
+			"the driver requests firmware %s: give its directory with --firmware\n",
+			name);
 		return -ENOENT;
 	}
 	f = host_calloc(1, sizeof(*f));

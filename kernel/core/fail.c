@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fault injection of the runtime's own sites: kmalloc, skb, irq, ioremap, register. dmamap has the
- * others. */
+/*
+ * Fault injection of the runtime's own sites: kmalloc, skb, irq, ioremap, register. dmamap
+ * implements the others.
+ */
 #include "core.h"
 
 static struct host_mutex lock;
-static unsigned long calls, failed; /* of the chosen site, under lock */
+static unsigned long calls, failed; /* counts of the selected site; under lock */
 static const char *site;
 static unsigned long nth;
 static bool read;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ledger: what the driver obtained and has not given back, with the stack that obtained it.
- * Objects that were freed lately are remembered too, so that a use after free names both ends.
+ * The ledger: objects that the driver has acquired and not released, with the stack of the
+ * acquisition. The latest freed objects are recorded as well, so that the report of a use after
+ * free shows both stacks.
  */
 #include "core.h"
 
@@ -23,7 +24,7 @@ struct past {
 	struct kmod_stack allocated, freed;
 };
 
-static struct host_mutex lock; /* guards all that follows */
+static struct host_mutex lock; /* guards the variables below */
 static struct entry *buckets[BUCKETS];
 static struct past past[PAST];
 static unsigned int past_next;
@@ -74,7 +75,7 @@ void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size)
 	kmod_stack_take(&e->at);
 	host_lock(&lock);
 	at = ledger_find(kind, object);
-	if (*at) { /* a page that came back by another path */
+	if (*at) { /* the page was freed and allocated again by another path */
 		struct entry *old = *at;
 
 		*at = old->next;

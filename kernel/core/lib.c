@@ -289,7 +289,7 @@ __sum16 ip_fast_csum(const void *iph, unsigned int words)
 	return csum_fold(csum_partial(iph, (int)words * 4, 0));
 }
 
-/* A program passes any address: what is not mapped is not copied, and reads as zeros. */
+/* A program may pass any address: unmapped bytes are not copied, and read as zeros. */
 unsigned long copy_from_user(void *to, const void __user *from, unsigned long n)
 {
 	size_t fits;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kmalloc and pages with a ledger, a red zone behind each object, and a quarantine for what was
- * freed.
+ * kmalloc and pages with a ledger, a red zone behind every object, and a quarantine for freed
+ * objects.
  *
- * An object of n bytes is one of dmamap's with more, a power of two; the rest is poisoned for
- * AddressSanitizer, when the program is built with it. Freed objects are poisoned whole and go back
- * to dmamap when QUARANTINE others were freed since.
+ * An object of n bytes is allocated from dmamap with a larger size, a power of two. The rest is
+ * poisoned if the program is built with AddressSanitizer. A freed object is poisoned completely and
+ * returned to dmamap after QUARANTINE other objects were freed.
  */
 #define KMOD_RUNTIME_RAW
 #include <linux/dma-mapping.h>
@@ -34,8 +34,8 @@ static void memory_poison(const void *p, size_t n, bool poison)
 }
 
 /*
- * What is asked of dmamap for an object of `size` bytes: a power of two, to which it is then
- * aligned, with a red zone behind the object.
+ * Returns the size to allocate for an object of `size` bytes: a power of two, to which the object
+ * is then aligned, including a red zone.
  */
 static size_t memory_gross(size_t size)
 {
@@ -44,7 +44,7 @@ static size_t memory_gross(size_t size)
 	return roundup_pow_of_two(size + (__asan_poison_memory_region ? RED_ZONE : 0));
 }
 
-/* The object that `p` lies in; NULL: none. Objects are aligned to their size. */
+/* Returns the object that contains `p`, or NULL. Objects are aligned to their size. */
 const void *kmod_object_of(const void *p)
 {
 	for (unsigned int shift = 3; shift <= 20; shift++) {
@@ -151,7 +151,7 @@ char *kmod_kstrdup(const char *s, gfp_t gfp)
 	return s ? kmod_kmemdup(s, strlen(s) + 1, gfp) : NULL;
 }
 
-/* `all`: also what is behind a null byte. */
+/* `all`: also copies what follows a null byte. */
 char *kmod_kstrndup(const char *s, size_t max, bool all, gfp_t gfp)
 {
 	size_t len = !s ? 0 : all ? max : strnlen(s, max);
@@ -318,11 +318,11 @@ int kmod_sg_alloc_pages(struct sg_table *t, struct page **pages, unsigned int n,
 	return -ENOMEM;
 }
 
-/* A table that is empty may be freed: it was not made, or is freed already. */
+/* An empty table may be freed: it was not allocated, or is already freed. */
 void kmod_sg_free_table(struct sg_table *t)
 {
 	if (t->sgl && !kmod_ledger_del(KMOD_MEMORY, t->sgl)) {
-		kmod_finding("bad-free", "sg_free_table() of a table that no call made");
+		kmod_finding("bad-free", "sg_free_table() of a table that no call allocated");
 		return;
 	}
 	sg_free_table(t);

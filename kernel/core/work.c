@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work queues and kernel threads. Each queue has one worker, so that its items run one after
- * another, which every driver has to be prepared for.
+ * Work queues and kernel threads. Every queue has one worker, so its items run one after another,
+ * which every driver must support.
  */
 #include "core.h"
 #include <linux/slab.h>
 
 struct workqueue_struct {
 	char name[24];
-	struct host_mutex lock; /* guards what follows, and the items' entries */
+	struct host_mutex lock; /* guards the fields below, and the items' entries */
 	struct host_cond cond;
 	struct list_head items;
 	struct work_struct *running;
-	unsigned long running_id; /* the context of the worker */
+	unsigned long running_id; /* context id of the worker */
 	unsigned long thread;
 	bool stopping;
 };
@@ -41,7 +41,7 @@ static void work_main(void *arg)
 		w->entry.next = NULL;
 		kmod_ledger_del(KMOD_WORK, w);
 		wq->running = w;
-		fn = w->func; /* the item may be freed by its function */
+		fn = w->func; /* the function may free the item */
 		host_unlock(&wq->lock);
 		KMOD_CALL_FN("a work item", fn, w->func(w));
 		host_lock(&wq->lock);
@@ -144,7 +144,7 @@ bool cancel_work(struct work_struct *w)
 	return was;
 }
 
-/* Waits for an item that is queued or runs; false: it was neither. */
+/* Waits for an item that is queued or running. Returns false if it was neither. */
 static bool work_wait(struct work_struct *w, bool queued)
 {
 	struct workqueue_struct *wq = READ_ONCE(w->wq);
@@ -155,7 +155,7 @@ static bool work_wait(struct work_struct *w, bool queued)
 	host_lock(&wq->lock);
 	if (wq->running == w && wq->running_id == kmod_context()->id) {
 		host_unlock(&wq->lock);
-		kmod_finding("self-wait", "a work item waits for the end of itself");
+		kmod_finding("self-wait", "a work item waits for its own end");
 		return true;
 	}
 	while (wq->running == w || (queued && w->entry.next)) {

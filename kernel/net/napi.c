@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * NAPI: Documentation/networking/napi.rst. The softirq thread polls. SCHED is owned by whoever may
- * poll: the list, the poll, or napi_disable(). Enabled instances are in the ledger.
+ * NAPI: Documentation/networking/napi.rst. The softirq thread polls. The SCHED bit is the
+ * permission to poll; its owner is the poll list, the running poll, or napi_disable(). Enabled
+ * instances are in the ledger.
  */
 #include "net.h"
 
-static struct host_mutex lock; /* guards the list, and the states' changes that need both */
+static struct host_mutex lock; /* guards the list and state changes that involve it */
 static struct host_cond cond;
 static LIST_HEAD(polls);
 
@@ -63,7 +64,7 @@ void napi_disable(struct napi_struct *n)
 	if (test_bit(NAPI_STATE_DISABLE, &n->state))
 		kmod_oops(
 			"napi-disabled-twice",
-			"napi_disable() of a NAPI instance that is disabled, which waits for ever");
+			"napi_disable() of a NAPI instance that is disabled, which waits forever");
 	host_lock(&lock);
 	set_bit(NAPI_STATE_DISABLE, &n->state);
 	while (test_and_set_bit(NAPI_STATE_SCHED, &n->state))
@@ -134,7 +135,7 @@ bool napi_complete_done(struct napi_struct *n, int done)
 	return !missed;
 }
 
-/* One poll, from the softirq thread; false: none is scheduled. */
+/* Runs one poll in the softirq thread. Returns false if none is scheduled. */
 bool kmod_napi_run(void)
 {
 	struct napi_struct *n = NULL;
@@ -153,7 +154,8 @@ bool kmod_napi_run(void)
 		return false;
 	budget = n->weight;
 	poll = n->poll;
-	rcu_read_lock(); /* as softirqs are: unregister_netdev() waits for the end of a poll */
+	/* as softirqs do, so that unregister_netdev() waits for the end of a poll */
+	rcu_read_lock();
 	KMOD_CALL_FN("a NAPI poll", poll, done = poll(n, budget));
 	rcu_read_unlock();
 	kmod_progressed();
@@ -163,7 +165,8 @@ bool kmod_napi_run(void)
 				budget);
 	host_lock(&lock);
 	owned = n->magic == KMOD_NAPI_MAGIC && test_bit(NAPI_STATE_OWNED, &n->state);
-	if (done >= budget && owned) { /* it goes on; a disabled instance gives itself up */
+	/* poll again; a disabled instance gives up SCHED instead */
+	if (done >= budget && owned) {
 		if (test_bit(NAPI_STATE_DISABLE, &n->state))
 			clear_bit(NAPI_STATE_SCHED, &n->state);
 		else if (list_empty(&n->poll_list))

@@ -281,7 +281,10 @@ void dev_close(struct net_device *dev)
 	dev->flags &= ~(unsigned int)IFF_UP;
 }
 
-/* From any context, hard interrupts too: the stack has the packet later, in a softirq. */
+/*
+ * May be called in any context, also in hard interrupts. The stack receives the packet later, in a
+ * softirq.
+ */
 int netif_rx(struct sk_buff *skb)
 {
 	int hardirq = kmod_context()->hardirq, did;

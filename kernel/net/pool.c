@@ -8,7 +8,7 @@ static struct host_mutex addrs_lock;
 static struct {
 	const struct page *page;
 	dma_addr_t addr;
-} addrs[POOL_PAGES]; /* of the pages in pools, under addrs_lock */
+} addrs[POOL_PAGES]; /* DMA addresses of the pools' pages; under addrs_lock */
 
 static dma_addr_t *pool_addr(const struct page *page, bool add)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Socket buffers. The structure and the shared part are objects of the host's allocator, where
- * AddressSanitizer keeps red zones and a quarantine; the data is kmalloc's, since devices reach it.
- * Clones share data and shared part, which the last one frees.
+ * Socket buffers. The structure and the shared part are objects of the host's allocator, for which
+ * AddressSanitizer has red zones and a quarantine. The data is allocated by kmalloc, since devices
+ * access it. Clones share the data and the shared part, which are freed with the last clone.
  */
 #include "net.h"
 
@@ -83,7 +83,7 @@ void *napi_alloc_frag(unsigned int size)
 	return kmod_kmalloc(1, size, GFP_ATOMIC);
 }
 
-/* Any address in the fragment will do, as the kernel finds it by its page. */
+/* Accepts any address in the fragment; the kernel finds the fragment by its page. */
 void skb_free_frag(void *addr)
 {
 	const void *object = kmod_object_of(addr);
@@ -109,7 +109,10 @@ static void skb_release_data(struct sk_buff *skb)
 	host_free(s);
 }
 
-/* The reference of the caller; what the driver may not free is reported and stays. */
+/*
+ * Drops the caller's reference. If the driver may not free the buffer, this is reported and the
+ * buffer stays.
+ */
 void kmod_free_skb(struct sk_buff *skb)
 {
 	struct kmod_stack at;
@@ -144,7 +147,7 @@ static void skb_driver_free(struct sk_buff *skb, const char *what)
 			"%s() of a socket buffer that the stack owns: the driver returned it by "
 			"NETDEV_TX_BUSY, or passed it up",
 			what);
-		return; /* the stack's own use goes on */
+		return; /* the stack still uses the buffer */
 	}
 	kmod_free_skb(skb);
 }
@@ -296,7 +299,7 @@ __be16 eth_type_trans(struct sk_buff *skb, struct net_device *dev)
 	skb_reset_mac_header(skb);
 	eth = eth_hdr(skb);
 	if (!skb_pull(skb, ETH_HLEN))
-		kmod_oops("skb-short", "eth_type_trans() of %u bytes, which are no Ethernet frame",
+		kmod_oops("skb-short", "eth_type_trans() of %u bytes, which are not an Ethernet frame",
 			  skb->len);
 	if (is_broadcast_ether_addr(eth->h_dest))
 		skb->pkt_type = PACKET_BROADCAST;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bytes of a socket buffer: linear data between headroom and tailroom, then fragments. What
- * does not fit ends the run, as skb_over_panic() does.
+ * The bytes of a socket buffer: linear data between headroom and tailroom, then fragments. If
+ * skb_put() or skb_push() exceeds the buffer, the run ends, as with skb_over_panic() in the kernel.
  */
 #include "net.h"
 
@@ -109,7 +109,10 @@ int skb_copy_bits(const struct sk_buff *skb, int offset, void *to, int len)
 	return left ? -EFAULT : 0;
 }
 
-/* Another head of `size` bytes with `headroom` before the linear data; the fragments stay. */
+/*
+ * Replaces the head by one of `size` bytes with `headroom` bytes before the linear data; the
+ * fragments stay.
+ */
 static int skb_rehead(struct sk_buff *skb, unsigned int headroom, unsigned int size, gfp_t gfp)
 {
 	unsigned int linear = skb_headlen(skb), old = skb_headroom(skb);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * BARs: regions, mappings, accesses. A mapping's cookie is COOKIE | slot << 32 | offset in the BAR;
- * no pointer has its upper bits, so that a driver which uses it as one is stopped by the processor.
- * A slot is not used again, so that an access through an old cookie is reported.
+ * BARs: regions, mappings, accesses. A mapping's cookie is COOKIE | slot << 32 | offset in the BAR.
+ * It is not a canonical address, so a driver that dereferences it faults. A slot is never reused,
+ * so an access through an old cookie is reported.
  */
 #include "pci.h"
 
@@ -19,7 +19,8 @@ struct mapping {
 };
 
 static struct host_mutex lock;
-static struct mapping mappings[MAPPINGS]; /* made under lock, and only `live` changes after */
+/* entries are created under lock; only `live` changes later */
+static struct mapping mappings[MAPPINGS];
 static unsigned int n_mappings;
 
 static void __iomem *bar_map(struct pci_dev *d, int bar, u64 base, u64 size)
@@ -108,7 +109,7 @@ void iounmap(volatile void __iomem *addr)
 	u64 offset;
 	struct mapping *m = bar_mapping(addr, &offset);
 
-	if (!addr) /* allowed on x86, and does nothing */
+	if (!addr) /* valid on x86, without effect */
 		return;
 	if (!m || !READ_ONCE(m->live) ||
 	    !kmod_ledger_del(KMOD_IOMAP, (void *)((u64)addr & ~0xffffffffull))) {
@@ -156,7 +157,10 @@ static void bar_write(struct pci_dev *d, int bar, u64 at, u64 v, unsigned int si
 	}
 }
 
-/* NULL: the access was reported and must not be made. `at` is the offset in the BAR. */
+/*
+ * Returns NULL if the access was reported and must not be made. `at` is set to the offset in the
+ * BAR.
+ */
 static struct mapping *bar_access(const volatile void __iomem *addr, unsigned int size, u64 *at)
 {
 	u64 offset;
@@ -334,7 +338,9 @@ void release_mem_region(resource_size_t start, resource_size_t n)
 	region_release(start, n, IORESOURCE_MEM);
 }
 
-/* After pcim_enable_device() regions are released with the device's other resources, if not before.
+/*
+ * After pcim_enable_device() regions are released with the device's other resources, unless
+ * released before.
  */
 static void region_managed_release(void *data)
 {

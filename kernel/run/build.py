@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""
-Builds a driver, with the runtime, into a program in the cache. An object's name has a hash of all that it was made
-of, so that nothing is built twice and nothing stale is used.
-"""
+"""Builds a driver, together with the runtime, into a program in the cache. An object's name
+contains a hash of all its inputs, so nothing is built twice and nothing stale is used."""
 
 import concurrent.futures
 import hashlib
@@ -17,7 +15,7 @@ SANITIZERS = {'address': ['-fsanitize=address'], 'thread': ['-fsanitize=thread']
 BASE = ['-std=gnu11', '-O1', '-g', '-fno-omit-frame-pointer', '-fno-optimize-sibling-calls', '-fno-inline-functions-called-once', '-fno-strict-aliasing',
         '-fno-delete-null-pointer-checks', '-fno-common', '-ffreestanding', '-nostdinc']
 QUIET = ['-w']
-# In the kernel these hold for all code.
+# The kernel compiles all code with these options.
 SIGNS = ['-fno-strict-overflow']
 
 
@@ -51,7 +49,8 @@ class Build:
         return module.replace('-', '_'), sources, flags
 
     def tree_headers(self):
-        """A folder of links to the few headers that come from the user's tree, and UAPI headers under uapi/."""
+        """Returns a folder of links to the few headers that come from the user's tree, with UAPI
+        headers under uapi/."""
         key = hashlib.sha256((self.tree or '').encode()).hexdigest()[:12]
         folder = os.path.join(self.places.cache, 'tree-' + key)
         os.makedirs(os.path.join(folder, 'uapi', 'linux'), exist_ok=True)
@@ -71,7 +70,7 @@ class Build:
         return folder
 
     def uapi_copy(self, folder, name):
-        """The installed UAPI header with the include guard that it has in a kernel tree."""
+        """Returns the installed UAPI header with the include guard that it has in a kernel tree."""
         try:
             with open(os.path.join('/usr/include', name)) as file:
                 text = file.read()
@@ -92,7 +91,7 @@ class Build:
                 ['-idirafter', p.include, '-idirafter', '/usr/include/x86_64-linux-gnu', '-idirafter', '/usr/include'])
 
     def hash_runtime(self):
-        """Of the runtime's sources and headers, and of dmamap's."""
+        """Returns the hash of the runtime's and dmamap's sources and headers."""
         if self.runtime_hash:
             return self.runtime_hash
         h = hashlib.sha256()
@@ -180,7 +179,7 @@ class Build:
         return out if made.returncode == 0 else None, made.stderr
 
     def missing(self, text):
-        """{name: [place, ...]} of a linker's messages."""
+        """Returns {name: [place, ...]} from a linker's messages."""
         names = {}
         for line in text.splitlines():
             found = re.search(r"undefined reference to [`']([^`']+)'", line)
@@ -193,7 +192,7 @@ class Build:
         return names
 
     def add_midlayers(self, missing):
-        """Sources of the user's tree that belong to the drivers which call them."""
+        """Adds the sources of the user's tree that contain functions which the drivers call."""
         added = False
         for line in self.places.list('tree-sources.txt'):
             pattern, name = line.split()
@@ -205,7 +204,7 @@ class Build:
         return added
 
     def objects(self):
-        """All objects; Stop when a file does not compile."""
+        """Returns all objects; raises Stop if a file does not compile."""
         objects, failures = self.compile_all()
         self.progress.end()
         if failures:
@@ -228,7 +227,7 @@ class Build:
         return said + '\ndocs/kernel-drivers.md says how to add a name'
 
     def build(self):
-        """The program's path."""
+        """Builds the program and returns its path."""
         for _ in range(3):
             objects = self.objects()
             program, text = self.link(objects)
@@ -245,7 +244,8 @@ class Build:
                    '\ndocs/kernel-drivers.md says how to add a name')
 
     def names(self):
-        """(missing, inert, failures): what the driver needs that is absent, and that does nothing."""
+        """Returns (missing, inert, failures): names that the driver needs and that are absent,
+        or have no effect."""
         objects, failures = self.compile_all()
         missing = {}
         if not failures:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""
-Known findings. A line of the file is DRIVER KIND FUNCTION, each a shell pattern, then what is known, as a comment:
-    e100  skb-not-owned  e100_tx_clean  # TX_BUSY with the skb kept
-"""
+"""Known findings. A line of the file is DRIVER KIND FUNCTION, each a shell pattern, then a
+description as a comment:
+    e100  skb-not-owned  e100_tx_clean  # TX_BUSY with the skb kept"""
 
 import fnmatch
 
@@ -17,7 +16,7 @@ def read(path):
         raise Stop(f'{path}: {error.strerror}', USAGE)
     for number, line in enumerate(lines, 1):
         if line and len(line) != 3:
-            raise Stop(f'{path}:{number}: three words are wanted: DRIVER KIND FUNCTION', USAGE)
+            raise Stop(f'{path}:{number}: a line has three words: DRIVER KIND FUNCTION', USAGE)
     return [line for line in lines if line]
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`dmamap kmod`: names, build, run, fail and expect. The command `dmamap` starts it and says where things are."""
+"""`dmamap kmod`: names, build, run, fail and expect. The command `dmamap` starts it and passes
+the locations of its files."""
 
 import argparse
 import json
@@ -18,7 +19,7 @@ from runner import Runner  # noqa: E402
 
 OWN_SITES = ['kmalloc', 'skb', 'irq', 'ioremap', 'register']
 DMA_SITES = ['map', 'coherent', 'pool', 'page', 'iova', 'bounce', 'link', 'backend', 'memory']
-# `all`: what a driver can be made to meet in a kernel. The other sites are dmamap's own.
+# `all`: failures that a driver can meet in a kernel. The other sites are internal to dmamap.
 ALL_SITES = OWN_SITES + ['map', 'coherent', 'pool', 'page']
 
 
@@ -120,7 +121,7 @@ def cmd_build(options, places, progress):
 
 
 def check_run(result, options):
-    """Stops when the program could not begin."""
+    """Raises Stop if the program could not begin."""
     error = result.value('error')
     if error:
         raise Stop(f'dmamap kmod: {error}')
@@ -147,7 +148,7 @@ def first_frame(result):
 
 
 def lost(result, options):
-    """What the wire lost, and a script of the user's that failed, in words."""
+    """Describes lost or wrong frames, and a failed user script."""
     words = []
     if result.value('script'):
         words.append(f'the script ended with {result.value("script")}')
@@ -185,7 +186,7 @@ def cmd_run(options, places, progress):
         for finding in findings:
             print(finding.full())
         if result.ledger:
-            print(f'the run did not come to its end; the driver then had {len(result.ledger)} things:')
+            print(f'the run did not finish; the driver then owned {len(result.ledger)} objects:')
         for finding in result.ledger:
             print(f'  {finding.line()}')
     if options.coverage:

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The program that a driver is linked into. Its arguments are KEY=VALUE, written by `dmamap kmod`;
- * it writes events and findings to the descriptor of KMOD_EVENTS, and the kernel's messages to
- * standard error. Status 0: it ran to the end; 1: it did not; 3: the device could not be opened.
+ * The program that a driver is linked into. `dmamap kmod` passes arguments of the form KEY=VALUE.
+ * Events and findings are written to the descriptor in KMOD_EVENTS, the kernel's messages to
+ * standard error. Exit status 0: it ran to the end; 1: it did not; 3: the device could not be
+ * opened.
  */
 #include "script.h"
 
@@ -56,7 +57,7 @@ static int main_param_store(const struct kmod_param *p, unsigned int index, cons
 	return err;
 }
 
-/* param=NAME=VALUE[,VALUE]... */
+/* Parses param=NAME=VALUE[,VALUE]... */
 static int main_param_set(char *text)
 {
 	char *value = strchr(text, '='), *next;
@@ -97,8 +98,10 @@ static int main_params(void)
 	return err;
 }
 
-/* A report of dmamap's checker: its text has both stacks, in lines; the first is taken here again,
- * as addresses. */
+/*
+ * Handles a report of dmamap's checker. Its text has both stacks as lines; the first is captured
+ * here again as addresses.
+ */
 static void main_report(const struct dmamap_report *r, void *arg)
 {
 	struct kmod_stack here;
@@ -156,7 +159,7 @@ static void main_ledger(struct dmamap_device *dma)
 	left = kmod_ledger_report();
 	kmod_event("\"leaks\":%u", left);
 	kmod_irq_stop();
-	dmamap_close(dma); /* reports what is still mapped */
+	dmamap_close(dma); /* reports leaked mappings */
 }
 
 int main(int argc, char **argv);

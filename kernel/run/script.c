@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The script for network drivers: open, wait for the carrier, send and receive at once, then what
- * options name; and the same steps again after a close, so that what open obtains and close forgets
- * is seen.
+ * The script for network drivers: open, wait for the carrier, send and receive concurrently, then
+ * the steps that options select. The steps are then repeated after a close, so that a resource that
+ * open acquires and close does not release is found.
  */
 #include "script.h"
 
@@ -39,7 +39,7 @@ static void script_receive(struct sk_buff *skb)
 	kmod_free_skb(skb);
 }
 
-/* A packet in a linear part and `sg` fragments, each in a page of its own. */
+/* Creates a packet of a linear part and `sg` fragments, every one in its own page. */
 static struct sk_buff *script_packet(struct net_device *dev, u32 seq, unsigned int size,
 				     unsigned int sg)
 {
@@ -95,7 +95,7 @@ static void script_transmit(struct traffic *t)
 			kmod_free_skb(skb);
 			if (err == -EBUSY) {
 				t->failed = true;
-				return; /* the queue never ran again */
+				return; /* the queue was not started again */
 			}
 			continue;
 		}
@@ -114,8 +114,9 @@ static void script_stalled(struct net_device *dev)
 }
 
 /*
- * Waits until the frames on their way have arrived, as long as some still do. When nothing moves
- * the peer sends a frame of another kind: a driver that goes on then had left frames in its ring.
+ * Waits until all frames in flight have arrived, as long as some still arrive. When none arrives,
+ * the peer sends a frame of another type: if the driver then delivers more frames, it had left them
+ * in its ring.
  */
 static void script_settle(const struct traffic *t)
 {
@@ -287,7 +288,7 @@ static void script_ioctl(struct net_device *dev)
 	rtnl_unlock();
 }
 
-/* Everything else that a system does to a device: with --full. */
+/* Everything else that a system does with a network device: with --full. */
 static void script_full(struct net_device *dev, u32 tx, u32 rx)
 {
 	script_modes(dev);

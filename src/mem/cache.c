@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kmem_cache_*: a slab set of the driver's own. */
+/* kmem_cache_*: a slab set that belongs to the driver. */
 #include "mem/page.h"
 #include "mem/slab.h"
 #include "mem/watch.h"
@@ -15,7 +15,10 @@ struct kmem_cache {
 	char *name;
 };
 
-/* The stride that keeps each object aligned, as slabs begin on a page; 0 and a sentence. */
+/*
+ * Returns the object size that keeps every object aligned, given that slabs begin on a page; 0 with
+ * an error message.
+ */
 static u32 stride_of(const char *name, unsigned int size, unsigned int align)
 {
 	if (align < SLAB_ALIGN)
@@ -23,7 +26,8 @@ static u32 stride_of(const char *name, unsigned int size, unsigned int align)
 	if (size && size <= SLAB_SIZE_MAX && is_pow2(align) && align <= PAGE_BYTES)
 		return (u32)align_up(size, align);
 	error_set(EINVAL,
-		  "cache %s: objects of %u bytes aligned to %u cannot be: give a size of at most "
+		  "cache %s: objects of %u bytes aligned to %u are not possible: give a size of at "
+		  "most "
 		  "256 KiB and an alignment that is a power of two up to 4 KiB",
 		  name, size, align);
 	return 0;
@@ -68,7 +72,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 				  "cache %s has a constructor: its objects cannot be zeroed",
 				  cache->name);
 	if (slab_must_fail())
-		return error_null(ENOMEM, "cache %s: fault injection says no", cache->name);
+		return error_null(ENOMEM, "cache %s: failed by fault injection", cache->name);
 	return slab_take(cache->set, gfp);
 }
 
@@ -89,7 +93,7 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 	if (head)
 		err = slab_give(head, object, cache->set);
 	else
-		err = error_set(EINVAL, "kmem_cache_free: %p is no live object of %s", object,
+		err = error_set(EINVAL, "kmem_cache_free: %p is not a live object of %s", object,
 				cache ? cache->name : "no cache");
 	mem_watch_done(object, err, __builtin_return_address(0));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kmalloc: size classes of 2^k and 1.5 * 2^k bytes from 64 up to 4 KiB, in three zones; more than
- * that are whole pages. A pointer's block says what it is (mem/page.h), so kfree needs no more.
+ * kmalloc: size classes of 2^k and 1.5 * 2^k bytes from 64 to 4 KiB, in three zones. Larger objects
+ * are whole pages. The block that a pointer is in records the kind of memory (mem/page.h), so kfree
+ * needs only the pointer.
  */
 #include "mem/page.h"
 #include "mem/ram.h"
@@ -20,7 +21,8 @@ enum { ZONE_ANY, ZONE_DMA32, ZONE_DMA, ZONES };
 
 static const u32 class_sizes[] = {64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
 static u8
-	class_of_size[CLASS_MAX / SLAB_ALIGN + 1]; /* by size in units of SLAB_ALIGN, rounded up */
+	/* index: size in units of SLAB_ALIGN, rounded up */
+	class_of_size[CLASS_MAX / SLAB_ALIGN + 1];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 _Static_assert(ZONES *ARRAY_SIZE(class_sizes) <= SLAB_SETS_KMALLOC, "a set for each class");
@@ -56,7 +58,7 @@ static void *large_take(size_t size, gfp_t gfp)
 
 	if (size > PAGE_BYTES << MAX_PAGE_ORDER)
 		return error_null(ENOMEM,
-				  "kmalloc of %zu bytes: an object may have 1 GiB; use vmalloc",
+				  "kmalloc of %zu bytes: an object has at most 1 GiB; use vmalloc",
 				  size);
 	page = block_alloc(gfp, (unsigned int)get_order(size), UINT64_MAX, PAGE_LARGE);
 	return page ? page_ptr(page) : NULL;
@@ -67,7 +69,7 @@ void *kmalloc(size_t size, gfp_t gfp)
 	if (!size)
 		return ZERO_SIZE_PTR;
 	if (slab_must_fail())
-		return error_null(ENOMEM, "kmalloc of %zu bytes: fault injection says no", size);
+		return error_null(ENOMEM, "kmalloc of %zu bytes: failed by fault injection", size);
 	return size <= CLASS_MAX ? slab_take(set_for(size, gfp), gfp) : large_take(size, gfp);
 }
 
@@ -81,9 +83,8 @@ void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		return error_null(ENOMEM,
-				  "kmalloc of %zu objects of %zu bytes: more than memory can be", n,
-				  size);
+		return error_null(ENOMEM, "kmalloc of %zu objects of %zu bytes: the size overflows",
+				  n, size);
 	return kmalloc(bytes, gfp);
 }
 
@@ -92,7 +93,7 @@ void *kcalloc(size_t n, size_t size, gfp_t gfp)
 	return kmalloc_array(n, size, gfp | __GFP_ZERO);
 }
 
-/* The first page of the block that a pointer is in; NULL: in none of RAM. */
+/* Returns the first page of the block that contains the pointer, or NULL if it is not in RAM. */
 static struct page *head_of(const void *p)
 {
 	phys_t pa = phys_of(p);
@@ -100,7 +101,7 @@ static struct page *head_of(const void *p)
 	return phys_is_ram(pa) ? block_head(page_of_phys(pa)) : NULL;
 }
 
-/* The live object that begins at a pointer has this many bytes; 0: there is none. */
+/* Returns the size of the live object that begins at the pointer, or 0. */
 size_t ksize(const void *p)
 {
 	struct page *head = ZERO_OR_NULL_PTR(p) ? NULL : head_of(p);
@@ -228,7 +229,7 @@ void *krealloc_array(const void *p, size_t n, size_t size, gfp_t gfp)
 
 	if (__builtin_mul_overflow(n, size, &bytes))
 		return error_null(ENOMEM,
-				  "krealloc of %zu objects of %zu bytes: more than memory can be",
-				  n, size);
+				  "krealloc of %zu objects of %zu bytes: the size overflows", n,
+				  size);
 	return krealloc(p, bytes, gfp);
 }

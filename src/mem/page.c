@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page allocator: free blocks of 2^order pages, aligned to their size, merged with their buddy
- * when that is free.
+ * The page allocator: free blocks of 2^order pages, aligned to their size, which are merged with a
+ * free buddy.
  *
- * Free memory is kept in bands, one for what lies below 16 MiB (zone DMA) and one from each power
- * of two to the next above. So the limit that a zone or an address mask sets falls between two
- * bands, and finding a block below it takes no search; only a limit that is not a power of two
- * searches the lists of the one band it falls in. Allocation begins in the highest band allowed and
- * goes down, to spare low memory. Blocks never cross a band.
+ * Free memory is in bands: one below 16 MiB (zone DMA), then one from every power of two to the
+ * next. The limit of a zone or of an address mask is therefore usually also the limit of a band,
+ * and no search is needed to find a block below it. Only a limit that is not a power of two
+ * requires a search of the lists of one band. The allocator tries the highest permitted band first
+ * and then the lower ones, to save low memory. A block never crosses a band.
  *
  * Invariants, under the band's lock:
- *  - each page of RAM that is the allocator's lies in exactly one block, free or live; the state of
- *    the block's first page says its kind and order, the state of every other page is 0;
- *  - a free block is on the list of its order; bit o of `orders` says that list o is not empty;
- *  - no free block's buddy is free and of the same order, below the band's largest order.
- * A live block's owner changes its kind without the lock; it never becomes FREE that way.
- * The page map is touched only where blocks begin: at start that is a few dozen pages for any size.
- * Page 0, the bounce memory and the gap below 4 GiB have state 0 and so merge with nothing.
- * What may overflow: nothing; page frame numbers are below 2^34.
+ *
+ * - Every page of RAM that the allocator manages is in exactly one block, free or live. The state
+ *   of the block's first page has its kind and order; the state of every other page is 0.
+ * - A free block is on the list of its order. Bit o of `orders` is set if list o is not empty.
+ * - Below the band's largest order, the buddy of a free block is not a free block of the same
+ *   order.
+ *
+ * The owner of a live block changes its kind without the lock, but never to FREE. Only the page map
+ * entries of first pages are accessed, so at the start the map uses only a few dozen pages of
+ * memory, whatever the size of the RAM. Page 0, the bounce memory and the gap below 4 GiB have
+ * state 0, so no block merges with them. Page frame numbers are below 2^34; nothing can overflow.
  */
 #include "mem/page.h"
 #include "mem/ram.h"
@@ -32,8 +35,8 @@
 
 struct page_band {
 	struct lock lock;
-	u32 orders;			/* written under lock, also read without */
-	unsigned int max_order;		/* of a block that cannot merge further */
+	u32 orders;			/* written under lock, also read without it */
+	unsigned int max_order;		/* a block of this order cannot merge further */
 	struct page *free[PAGE_ORDERS]; /* under lock */
 } cacheline;
 
@@ -79,7 +82,7 @@ static void page_list_remove(struct page_band *b, struct page *page, unsigned in
 	page_set_state(page, 0);
 }
 
-/* Puts a block that nobody has on its list, merged as far as that goes. Under the lock. */
+/* Adds an unowned block to its list, after merging it as far as possible. Under the lock. */
 static void band_add(struct page_band *b, struct page *page, unsigned int order)
 {
 	for (; order < b->max_order; order++) {
@@ -95,7 +98,7 @@ static void band_add(struct page_band *b, struct page *page, unsigned int order)
 	page_list_add(b, page, order);
 }
 
-/* A block of list o that has 2^order pages before page frame `end`; NULL. */
+/* Returns a block of list o that has 2^order pages below page frame `end`, or NULL. */
 static struct page *list_find(const struct page_band *b, unsigned int o, unsigned int order,
 			      u64 end)
 {
@@ -129,8 +132,9 @@ static struct page *band_take(struct page_band *b, unsigned int order, u64 end, 
 }
 
 /*
- * Looks into the bands from the one that holds page `end - 1` downward. Unless `careful`, skips a
- * band whose word says that it has nothing; that may be wrong while somebody merges a block there.
+ * Searches the bands from the one that contains page `end - 1` downward. Unless `careful`, skips a
+ * band whose `orders` shows no large enough block; this may be wrong while another thread merges a
+ * block there.
  */
 static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful)
 {
@@ -148,7 +152,7 @@ static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind,
 	return page;
 }
 
-/* The last byte that both the zone and the caller allow. */
+/* Returns the last byte that both the zone and the caller permit. */
 static u64 limit_of(gfp_t gfp, u64 last)
 {
 	if (gfp & __GFP_DMA)
@@ -162,7 +166,7 @@ static struct page *none_free(unsigned int order, u64 last)
 {
 	return error_null(ENOMEM,
 			  "no free block of %llu KiB of RAM with its last byte at or below 0x%llx: "
-			  "free some, ask for less, or open the device with a larger ram=",
+			  "free some, request less, or open the device with a larger ram=",
 			  (unsigned long long)(PAGE_BYTES << order) / KIB,
 			  (unsigned long long)last);
 }
@@ -193,7 +197,7 @@ struct page *block_alloc(gfp_t gfp, unsigned int order, u64 last, enum page_kind
 
 	if (order > MAX_PAGE_ORDER)
 		return error_null(
-			ENOMEM, "a block of 2^%u pages was asked for: the largest has 2^%d (1 GiB)",
+			ENOMEM, "a block of 2^%u pages was requested: the largest has 2^%d (1 GiB)",
 			order, MAX_PAGE_ORDER);
 	if (kind == PAGE_INTERNAL) {
 		if (!read_once(&mem.span))
@@ -240,7 +244,9 @@ static int page_refuse(const struct page *page, u32 state, unsigned int order)
 			 pa, page_kind_name(page_state_kind(state)));
 }
 
-/* Takes a reference back under the lock; the order of a block that is free now, or -1. */
+/*
+ * Releases a reference under the lock. Returns the order of the block if it is free now, else -1.
+ */
 static int band_release(struct page_band *b, struct page *page, u32 state, enum page_kind kind)
 {
 	unsigned int order = page_state_order(state);
@@ -248,10 +254,14 @@ static int band_release(struct page_band *b, struct page *page, u32 state, enum 
 	write_once(&page->refs, page->refs - 1);
 	if (page->refs) {
 		page_set_state(page,
-			       page_state(PAGE_USER, order)); /* who holds it knows it as a page */
+			       /* the holder of the remaining reference treats it as a page */
+			       page_state(PAGE_USER, order));
 		return -1;
 	}
-	/* the library's own memory is not mapped; slabs are watched object by object */
+	/*
+	 * the library's own memory is never mapped for a device; slab objects are watched one by
+	 * one
+	 */
 	if (kind != PAGE_INTERNAL && kind != PAGE_BUSY)
 		mem_watch_freeing(phys_of_page(page).v, PAGE_BYTES << order);
 	poison_set(page_ptr(page), PAGE_BYTES << order);
@@ -292,7 +302,7 @@ void block_split(struct page *page, unsigned int order)
 {
 	u32 state = page_state(page_state_kind(page->state), 0);
 
-	/* the first page last: until then the others are inside of its block */
+	/* the first page last: until then the other pages are inside its block */
 	for (u64 i = 1ull << order; i--;) {
 		write_once(&page[i].refs, 1);
 		page_set_state(&page[i], state);
@@ -323,8 +333,9 @@ void block_repair(struct page *page, unsigned int order, void *noted)
 }
 
 /*
- * Going up through the orders, the first page that begins a block begins the one that holds `page`:
- * a smaller block elsewhere in the same 2^order pages cannot begin there, as blocks are aligned.
+ * A block of order o begins at a multiple of 2^o pages. The loop tries `page` rounded down to each
+ * of these alignments. The first of these pages that begins a block is the nearest, so either its
+ * block contains `page` or no block does. Returns NULL also if that block is free.
  */
 struct page *block_head(struct page *page)
 {
@@ -393,7 +404,7 @@ int block_ref_many(struct page *head, int nr)
 				refs, nr);
 }
 
-/* Page frames [pfn, end) are free, in the largest blocks that fit. */
+/* Adds the free page frames [pfn, end) in the largest blocks that fit. */
 static void add_range(u64 pfn, u64 end)
 {
 	while (pfn < end) {
@@ -441,7 +452,7 @@ struct page *page_alloc(gfp_t gfp, unsigned int order, u64 last)
 	bool internal = gfp & __GFP_INTERNAL;
 
 	if (fail_here(internal ? FAIL_MEMORY : FAIL_PAGE, NULL))
-		return error_null(ENOMEM, "no page of RAM: fault injection says so");
+		return error_null(ENOMEM, "no page of RAM: failed by fault injection");
 	return block_alloc(gfp, order, last, internal ? PAGE_INTERNAL : PAGE_USER);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Built with AddressSanitizer: RAM that is free after it was used is poisoned, so that a driver's
- * use after free is found. Memory that was never given out is not: marking all of RAM would cost an
- * eighth of its size. AddressSanitizer keeps marks when memory is unmapped, so each 2 MiB that was
- * ever marked has a bit in `touched`, and is cleared before RAM goes.
+ * In a build with AddressSanitizer, RAM that was freed is poisoned, so that a driver's use after
+ * free is found. RAM that was never allocated is not poisoned, since the shadow of all RAM would
+ * need an eighth of its size. Poison survives munmap(), so `touched` has a bit for every 2 MiB that
+ * were ever poisoned, and these are cleared before RAM is unmapped.
  */
 #include "mem/ram.h"
 

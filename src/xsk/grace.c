@@ -37,7 +37,7 @@ void grace_wait(struct grace *g)
 		sched_yield();
 }
 
-/* A child is another process to the kernel. */
+/* The registration for membarrier() is per process, so a child registers again. */
 static void grace_fork_child(void)
 {
 	if (grace_asked)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pools: made for a socket that binds, put on a queue, shared by the sockets there, and taken down
- * with the last of them: first the driver lets go (setup_pool with NULL), then no section of the
- * data path is in it, then its DMA map and its memory go.
+ * Pools. A pool is created for a socket that binds, is attached to a queue, is shared by the
+ * sockets there, and is destroyed with the last of them: first the driver releases it (setup_pool
+ * with NULL), then no section of the data path uses it, then its DMA map and memory are freed.
  *
- * heads are as many as the UMEM has chunks. A head is on one of the two stacks, or the driver has
- * it, so neither stack can overflow, whatever the application does. Heads and stacks
- * are sparse memory: what was never in use costs nothing.
+ * There are as many heads as the UMEM has chunks. A head is on one of the two stacks or owned by
+ * the driver, so neither stack can overflow, whatever the application does. Heads and stacks are
+ * sparse memory: what was never in use costs no memory.
  */
 #include "base/alloc.h"
 #include "base/fail.h"
@@ -20,7 +20,7 @@
 /* minimum capacity of a batch, so that a socket with a longer TX ring can join */
 #define TX_DESCS_LEAST 4096
 
-/* Zeroed memory that costs what is touched. */
+/* Maps zeroed memory that is allocated only where it is touched. */
 static void *map_sparse(size_t size)
 {
 	void *p = MAP_FAILED;
@@ -31,7 +31,7 @@ static void *map_sparse(size_t size)
 	return p == MAP_FAILED ? error_null(ENOMEM, "no memory for the buffers of a pool") : p;
 }
 
-/* One mapping holds the heads and both their stacks. */
+/* One mapping contains the heads and both stacks. */
 static int make_heads(struct xsk_pool *p)
 {
 	u64 n = p->pub.umem->chunks;
@@ -150,7 +150,7 @@ int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_s
 	return err;
 }
 
-/* Gives the queue to the driver. 0, or why there is no zero-copy. */
+/* Passes the queue to the driver. Returns 0, or the reason why zero-copy is not possible. */
 static int start_zc(struct xsk_pool *p, u32 flags)
 {
 	const struct xdp_driver_ops *ops = p->xd->ops;
@@ -199,7 +199,7 @@ static void leave_queue(struct xsk_pool *p)
 	write_release(&q->pool, NULL);
 	queue_wait(q);
 	pool_wait_tx(p);
-	/* a later driver must not complete what this one took */
+	/* a later driver must not complete descriptors that this one has taken */
 	p->packet_n = p->packet_at = 0;
 	if (p->cq)
 		p->cq->index = p->cq->shown;
@@ -317,7 +317,7 @@ void pool_del_sock(struct xsk_pool *p, struct xdp_sock *xs)
 		return;
 	write_release(at, xs->tx_next);
 	write_release(&p->tx_n, p->tx_n - 1);
-	/* who sends may still be at it, or remember it as the one whose turn it is */
+	/* a sender may still be using the socket, or have it as `tx_turn` */
 	pool_wait_tx(p);
 }
 

@@ -100,7 +100,7 @@ ok 'a cut file to send' fails 1 'after packet 99' \
 	"$dmamap" net tx --device sim:e1000e,pcap-out=/dev/null --in cut
 head -c 10 small > stub
 ok 'no header' fails 1 'shorter' "$dmamap" net rx --device sim:e1000e,pcap-in=stub
-ok 'no capture file' fails 1 'no pcap file' "$dmamap" net rx --device sim:e1000e,pcap-in=pcap.py
+ok 'no capture file' fails 1 'not a pcap file' "$dmamap" net rx --device sim:e1000e,pcap-in=pcap.py
 ok 'no capture file to send' fails 1 'pcap.py' "$dmamap" net tx --device sim:e1000e --in pcap.py
 ok 'no such file' fails 1 'missing' "$dmamap" net rx --device sim:e1000e,pcap-in=missing
 ok 'no place for the file' fails 1 'none/out' "$dmamap" net rx --device sim:e1000e,pcap-in=small --out none/out

@@ -168,7 +168,7 @@ static void test_said_once(void **state)
 	close(regcache);
 	rewind(said);
 	while (fgets(line, sizeof(line), said))
-		lines += strstr(line, "dmamap: check: no memory to remember") != NULL;
+		lines += strstr(line, "dmamap: check: no memory to record") != NULL;
 	fclose(said);
 	assert_int_equal(lines, 1);
 	dmamap_close(dev);

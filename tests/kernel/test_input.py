@@ -43,7 +43,7 @@ def main():
     check('an unknown option', kmod('run', source('plain'), '--nonsense'), 2, 'nonsense')
     check('an unknown fault site', kmod('fail', source('plain'), '--site', 'nonsense'), 2, 'no site nonsense')
     with tempfile.TemporaryDirectory() as empty:
-        check('a tree that is none', kmod('run', source('plain'), '--tree', empty), 3, 'is no kernel tree', 'MAINTAINERS')
+        check('a tree that is none', kmod('run', source('plain'), '--tree', empty), 3, 'is not a kernel tree', 'MAINTAINERS')
         check('a folder without a Makefile', kmod('build', empty), 2, 'no Kbuild or Makefile')
         with open(os.path.join(empty, 'Makefile'), 'w') as file:
             file.write('obj-$(CONFIG_ONE) += one.o\n')

@@ -81,7 +81,7 @@ static inline void clear_bit_unlock(long nr, volatile unsigned long *addr)
 {
 	__atomic_fetch_and(addr + nr / 64, ~BIT_MASK(nr), __ATOMIC_RELEASE);
 }
-/* The forms that are not atomic. */
+/* The non-atomic forms. */
 static inline void __set_bit(long nr, volatile unsigned long *addr)
 {
 	addr[nr / 64] |= BIT_MASK(nr);
@@ -110,7 +110,7 @@ static inline bool __test_and_clear_bit(long nr, volatile unsigned long *addr)
 #define __assign_bit(nr, addr, v) ((v) ? __set_bit(nr, addr) : __clear_bit(nr, addr))
 #define assign_bit(nr, addr, v)	  ((v) ? set_bit(nr, addr) : clear_bit(nr, addr))
 
-/* The first bit from `from` on, `size` when there is none. */
+/* Return the first bit from `from` on, or `size` if there is none. */
 unsigned long find_next_bit(const unsigned long *addr, unsigned long size, unsigned long from);
 unsigned long find_next_zero_bit(const unsigned long *addr, unsigned long size, unsigned long from);
 #define find_first_bit(a, n)	  find_next_bit(a, n, 0)

@@ -70,7 +70,7 @@
 #define __UNIQUE_ID(p)		     __PASTE(__PASTE(p, _), __COUNTER__)
 
 #define barrier() __asm__ __volatile__("" ::: "memory")
-#ifdef __SANITIZE_THREAD__ /* which takes volatile accesses for races */
+#ifdef __SANITIZE_THREAD__ /* ThreadSanitizer reports volatile accesses as races */
 #define READ_ONCE(x)	 __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 #else
@@ -102,7 +102,10 @@
 #define net_prefetch(x)	 prefetch(x)
 #define net_prefetchw(x) prefetchw(x)
 
-/* The second argument of the *_ptr forms. */
+/*
+ * container_of_const() is the same macro, since container_of() returns a pointer to a non-const
+ * type.
+ */
 #define container_of(ptr, type, member)                                                            \
 	((type *)((char *)(ptr) - __builtin_offsetof(type, member) +                               \
 		  0 * sizeof((ptr) == &((type *)0)->member)))
@@ -126,7 +129,7 @@
 		} name;                                                                            \
 	}
 #define DECLARE_FLEX_ARRAY(t, n) __DECLARE_FLEX_ARRAY(t, n)
-/* All ones where the size overflows, which no allocation grants. */
+/* SIZE_MAX on overflow, which every allocation refuses. */
 #define struct_size(p, m, n)                                                                       \
 	__builtin_choose_expr(__builtin_constant_p(n),                                             \
 			      sizeof(*(p)) + sizeof((p)->m[0]) * (size_t)(n),                      \
@@ -138,7 +141,7 @@
 #define EXPORT_SYMBOL_GPL(s)
 #define EXPORT_SYMBOL_NS_GPL(s, n)
 
-/* CONFIG_ options, in the one list. */
+/* Tests of CONFIG_ options, which kmod/config.h lists. */
 #include <kmod/config.h>
 #define __KMOD_SECOND(a, b, ...) b
 #define __KMOD_IS_1(x)		 __KMOD_SECOND(x 1, 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * struct device, embedded in each bus's device. `dma` is dmamap's opaque device; a device without
- * one uses its parent's. Managed resources (devres) are released in reverse after remove, or after
- * a probe that failed.
+ * struct device, embedded in the device structure of every bus. `dma` is dmamap's opaque device; a
+ * device without one uses its parent's. Managed resources (devres) are released in reverse order
+ * after remove, or after a failed probe.
  */
 #ifndef KMOD_LINUX_DEVICE_H
 #define KMOD_LINUX_DEVICE_H
@@ -104,7 +104,10 @@ struct device {
 	dev_t devt;
 };
 
-/* dmamap's device behind `dev`: its own, its nearest ancestor's, else the one that was opened. */
+/*
+ * Returns dmamap's device for `dev`: its own, its nearest ancestor's, or else the one that was
+ * opened.
+ */
 extern struct dmamap_device *kmod_opened;
 static inline struct dmamap_device *kmod_dma(const struct device *dev)
 {
@@ -129,7 +132,10 @@ static inline void dev_set_drvdata(struct device *dev, void *data)
 }
 #define dev_get_platdata(d) ((d)->platform_data)
 const char *dev_driver_string(const struct device *dev);
-/* Counts of devices that a driver makes itself; a bus's own devices live as long as the run. */
+/*
+ * References are counted for devices that a driver creates; a bus's own devices exist for the whole
+ * run.
+ */
 void device_initialize(struct device *dev);
 int device_add(struct device *dev);
 int device_register(struct device *dev);
@@ -181,7 +187,10 @@ void kmod_device_init(struct device *dev, struct device *parent, const char *nam
 int device_create_file(struct device *dev, const struct device_attribute *attr);
 void device_remove_file(struct device *dev, const struct device_attribute *attr);
 
-/* Power management is absent: the device is always awake. These are in the list of inert names. */
+/*
+ * Power management is absent: the device is always powered. These functions are in the list of
+ * inert names.
+ */
 static inline bool device_may_wakeup(struct device *dev)
 {
 	return false;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a driver offers to ethtool; the wire format is UAPI's. Linux:
- * Documentation/networking/ethtool-netlink.rst. */
+/*
+ * The ethtool operations of a driver; the data structures are UAPI's. Linux:
+ * Documentation/networking/ethtool-netlink.rst.
+ */
 #ifndef KMOD_LINUX_ETHTOOL_H
 #define KMOD_LINUX_ETHTOOL_H
 

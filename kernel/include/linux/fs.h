@@ -17,7 +17,7 @@ struct inode {
 	void *i_private;
 };
 struct poll_table_struct {
-	struct wait_queue_head *queue; /* the last one that was waited on */
+	struct wait_queue_head *queue; /* the last queue that was waited on */
 };
 typedef struct poll_table_struct poll_table;
 typedef unsigned int __poll_t_kernel;
@@ -78,7 +78,7 @@ int misc_register(struct miscdevice *m);
 void misc_deregister(struct miscdevice *m);
 #define module_misc_device(m) module_driver(m, misc_register, misc_deregister)
 
-/* debugfs: files that the script opens by their name. */
+/* debugfs: files that the script opens by name. */
 struct dentry;
 struct dentry *debugfs_create_file(const char *name, umode_t mode, struct dentry *parent,
 				   void *data, const struct file_operations *fops);

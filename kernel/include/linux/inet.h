@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Headers of IP, TCP and UDP in a socket buffer. */
+/* The IP, TCP and UDP headers in a socket buffer. */
 #ifndef KMOD_LINUX_INET_H
 #define KMOD_LINUX_INET_H
 
@@ -49,7 +49,7 @@ static inline unsigned int tcp_hdrlen(const struct sk_buff *skb)
 #define skb_inner_tcp_all_headers(s)                                                               \
 	((int)(skb_inner_transport_offset(s) + (int)inner_tcp_hdrlen(s)))
 #define ip_hdrlen(s) (ip_hdr(s)->ihl * 4u)
-/* Prepares a TSO packet's TCP checksum: the pseudo header without the length. */
+/* Prepares the TCP checksum of a TSO packet: the pseudo header without the length. */
 static inline void tcp_v6_gso_csum_prep(struct sk_buff *skb)
 {
 	struct ipv6hdr *ip = ipv6_hdr(skb);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers. A `void __iomem *` is a cookie: a mark that no pointer has, the BAR's slot, the
- * offset. Ports are the bus addresses of I/O BARs. An access outside of a live mapping, or to a
- * disabled device, is reported and reads ones.
+ * Registers. A `void __iomem *` is a cookie: a mark that no valid pointer has, the slot of the
+ * mapping, and the offset. I/O ports are the bus addresses of I/O BARs. An access outside of a live
+ * mapping, or to a disabled device, is reported and reads as all ones.
  */
 #ifndef KMOD_LINUX_IO_H
 #define KMOD_LINUX_IO_H

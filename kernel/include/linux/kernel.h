@@ -13,7 +13,7 @@
 #include <linux/limits.h>
 #include <asm/byteorder.h>
 
-/* Between drivers and the kernel only: no program sees them. */
+/* Exchanged between drivers and the kernel only; never returned to a program. */
 #define ERESTARTSYS  512
 #define ENOIOCTLCMD  515
 #define EPROBE_DEFER 517
@@ -124,8 +124,10 @@ static inline u64 mul_u64_u32_shr(u64 a, u32 mul, unsigned int shift)
 }
 unsigned long int_sqrt(unsigned long x);
 
-/* Messages: one line each, with the time since start. The format takes %pM, %pI4, %pI6, %ps, %pe
- * and %*ph. */
+/*
+ * Messages: one line each, with the time since start. The format supports %pM, %pI4, %pI6, %ps, %pe
+ * and %*ph.
+ */
 int _printk(const char *format, ...) __printf(1, 2);
 #define printk(fmt, ...) _printk(fmt, ##__VA_ARGS__)
 #define KERN_SOH	 "\001"
@@ -184,8 +186,8 @@ unsigned long simple_strtoul(const char *s, char **end, unsigned int base);
 bool mac_pton(const char *s, u8 *mac);
 
 /*
- * What the runtime reports: the kind, a sentence, and the stack of the caller. kmod_oops() reports
- * and ends the run, since the kernel would.
+ * Reports a finding: its kind, a message, and the caller's stack. kmod_oops() also ends the run, as
+ * the kernel would.
  */
 void kmod_finding(const char *kind, const char *fmt, ...) __printf(2, 3);
 void kmod_oops(const char *kind, const char *fmt, ...) __printf(2, 3) __noreturn;
@@ -209,7 +211,7 @@ void kmod_oops(const char *kind, const char *fmt, ...) __printf(2, 3) __noreturn
 #define dump_stack()	       kmod_finding("dump-stack", "dump_stack() in %s", __func__)
 #define panic(fmt, ...)	       kmod_oops("panic", fmt, ##__VA_ARGS__)
 
-/* Where code runs. Each of these reports a call that may sleep where that is not allowed. */
+/* Execution context. Each of these reports a call that may sleep where sleeping is not allowed. */
 void kmod_might_sleep(const char *what);
 #define might_sleep() kmod_might_sleep(__func__)
 #define might_sleep_if(c)                                                                          \
@@ -227,7 +229,7 @@ bool irqs_disabled(void);
 #define in_serving_softirq() in_softirq()
 #define in_task()	     (!in_interrupt())
 #define oops_in_progress     0
-/* For allocations: `gfp` as it is, after the check that it may be used here. */
+/* For allocations: returns `gfp` after checking that it may be used in this context. */
 gfp_t kmod_gfp(gfp_t gfp);
 
 #define smp_processor_id()     0

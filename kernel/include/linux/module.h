@@ -19,10 +19,10 @@ struct kernel_param_ops;
 struct kmod_param {
 	const char *name, *type;
 	void *value;
-	unsigned int size, count; /* bytes of one value; how many an array has */
+	unsigned int size, count; /* bytes of one value; number of elements of an array */
 	unsigned int *given;
 };
-/* The linker collects what has its address here. */
+/* Places an object in a linker section, which collects all entries of that kind. */
 #define KMOD_ENTRY(where, type, ...)                                                               \
 	static const type __UNIQUE_ID(kmod_entry)                                                  \
 	__used __aligned(8) __attribute__((section(where), no_sanitize("address"))) = __VA_ARGS__

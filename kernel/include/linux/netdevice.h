@@ -141,7 +141,7 @@ struct napi_struct {
 	int weight;
 	int (*poll)(struct napi_struct *napi, int budget);
 	struct net_device *dev;
-	struct sk_buff *skb; /* of napi_get_frags() */
+	struct sk_buff *skb; /* for napi_get_frags() */
 	struct task_struct *task;
 	u32 magic;
 };

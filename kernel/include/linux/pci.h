@@ -7,8 +7,8 @@
 #include <linux/interrupt.h>
 #include <linux/pci_regs.h>
 #include <linux/mod_devicetable.h>
-#if __has_include(<linux/pci_ids.h>) /* the numbers come from the user's tree, when there is one   \
-				      */
+/* the IDs come from the user's kernel tree, if there is one */
+#if __has_include(<linux/pci_ids.h>)
 #include <linux/pci_ids.h>
 #endif
 #include <linux/dma-mapping.h>
@@ -50,9 +50,9 @@ struct pci_dev {
 	atomic_t enable_cnt;
 	pci_power_t current_state;
 	struct resource resource[PCI_NUM_RESOURCES];
-	unsigned long owned;  /* a bit for each BAR whose region is requested */
+	unsigned long owned;  /* bit mask of the BARs whose regions are requested */
 	u64 own_mask;	      /* dma_mask points here */
-	u8 irq_kind, vectors; /* enum dmamap_irq_kind as set up now, and how many */
+	u8 irq_kind, vectors; /* current enum dmamap_irq_kind and number of vectors */
 	u32 saved[16];
 	u64 dma_mask;
 };
@@ -208,7 +208,7 @@ const struct pci_device_id *pci_match_id(const struct pci_device_id *ids, struct
 #define pci_info(d, fmt, ...) dev_info(&(d)->dev, fmt, ##__VA_ARGS__)
 #define pci_warn(d, fmt, ...) dev_warn(&(d)->dev, fmt, ##__VA_ARGS__)
 
-/* Power states: always D0. In the list of inert names. */
+/* Power states: always D0. These functions are in the list of inert names. */
 int pci_set_power_state(struct pci_dev *d, pci_power_t state);
 int pci_enable_wake(struct pci_dev *d, pci_power_t state, bool enable);
 int pci_wake_from_d3(struct pci_dev *d, bool enable);

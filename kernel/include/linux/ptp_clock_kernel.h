@@ -50,7 +50,10 @@ static inline s64 scaled_ppm_to_ppb(long ppm)
 {
 	return (s64)((__int128)(1 + ppm) * 125 >> 13);
 }
-/* The part of `base` that a correction of scaled_ppm (2^-16 ppm) makes; true: it is negative. */
+/*
+ * Computes the correction of `base` by scaled_ppm (units of 2^-16 ppm). Returns true if it is
+ * negative.
+ */
 static inline bool diff_by_scaled_ppm(u64 base, long scaled_ppm, u64 *diff)
 {
 	u64 ppm = scaled_ppm < 0 ? 0 - (u64)scaled_ppm : (u64)scaled_ppm;
@@ -66,7 +69,7 @@ static inline u64 adjust_by_scaled_ppm(u64 base, long scaled_ppm)
 	return diff_by_scaled_ppm(base, scaled_ppm, &diff) ? base - diff : base + diff;
 }
 
-/* A counter of cycles, and the nanoseconds that it stands for. */
+/* A cycle counter, and its conversion to nanoseconds. */
 struct cyclecounter {
 	u64 (*read)(const struct cyclecounter *cc);
 	u64 mask;

@@ -3,8 +3,9 @@
  * Socket buffers: linear data with headroom, page fragments, clones. Linux:
  * Documentation/networking/skbuff.rst.
  *
- * `kmod_owner` says who may free it: the driver, or the stack between its calls. The linear data is
- * one object of kmalloc, so that AddressSanitizer reports the byte past its end.
+ * `kmod_owner` is the owner that may free the buffer: the driver, or the stack between its calls.
+ * The linear data is one object of kmalloc, so that AddressSanitizer reports an access after its
+ * end.
  */
 #ifndef KMOD_LINUX_SKBUFF_H
 #define KMOD_LINUX_SKBUFF_H
@@ -45,7 +46,7 @@ enum {
 	SKB_GSO_UDP_TUNNEL_CSUM = 1024,
 };
 
-/* Behind the linear data, shared by clones. */
+/* Shared by clones. */
 struct skb_shared_info {
 	u8 flags, meta_len, nr_frags, tx_flags;
 	unsigned short gso_size, gso_segs;
@@ -79,13 +80,13 @@ struct sk_buff {
 	u16 transport_header, network_header, mac_header;
 	u16 inner_transport_header, inner_network_header, inner_mac_header;
 	ktime_t tstamp;
-	struct skb_shared_info *shared; /* an object of its own, shared by clones */
+	struct skb_shared_info *shared; /* separately allocated, shared by clones */
 	unsigned char *head, *data;
 	unsigned int tail, end, truesize;
 	refcount_t users;
 	void *sk;
 	u8 kmod_owner;		  /* enum kmod_skb_owner */
-	unsigned int kmod_cookie; /* which frame of the script this is */
+	unsigned int kmod_cookie; /* number of the script's frame */
 };
 
 struct sk_buff_head {
@@ -112,7 +113,10 @@ struct sk_buff *napi_build_skb(void *data, unsigned int frag_size);
 void *netdev_alloc_frag(unsigned int size);
 void *napi_alloc_frag(unsigned int size);
 void skb_free_frag(void *addr);
-/* By context, as the kernel has them: kfree_skb and dev_kfree_skb not in hard interrupts. */
+/*
+ * Rules by context as in the kernel: kfree_skb and dev_kfree_skb must not be called in hard
+ * interrupts.
+ */
 void kfree_skb(struct sk_buff *skb);
 void consume_skb(struct sk_buff *skb);
 void dev_kfree_skb_any(struct sk_buff *skb);

@@ -23,7 +23,7 @@ char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 char *strstr(const char *a, const char *b);
 char *strsep(char **s, const char *delim);
-/* The copy always ends in a zero byte; -E2BIG when it had to be cut. */
+/* The copy is always terminated by a null byte; returns -E2BIG if it was truncated. */
 ssize_t kmod_strscpy(char *dst, const char *src, size_t size);
 size_t kmod_strlcpy(char *dst, const char *src, size_t size);
 #define __KMOD_STRSCPY2(d, s)	      kmod_strscpy(d, s, sizeof(d))

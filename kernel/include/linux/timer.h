@@ -60,7 +60,7 @@ time64_t ktime_get_real_seconds(void);
 struct timespec64 ns_to_timespec64(s64 ns);
 #define ktime_to_timespec64(t) ns_to_timespec64(t)
 
-/* The short ones may be used anywhere and keep the processor; the others sleep. */
+/* The short delays may be used in any context and spin; the others sleep. */
 void udelay(unsigned long us);
 void ndelay(unsigned long ns);
 #define mdelay(m) udelay((unsigned long)(m)*1000)
@@ -78,7 +78,7 @@ void schedule(void);
 #define TIMER_PINNED	 0x2
 #define TIMER_IRQSAFE	 0x4
 struct timer_list {
-	struct list_head entry; /* of the armed ones; next is NULL when it is not armed */
+	struct list_head entry; /* in the list of armed timers; next is NULL if it is not armed */
 	unsigned long expires;
 	void (*function)(struct timer_list *t);
 	u32 flags, magic;
@@ -112,12 +112,12 @@ void hrtimer_start(struct hrtimer *t, ktime_t when, enum hrtimer_mode mode);
 int hrtimer_cancel(struct hrtimer *t);
 u64 hrtimer_forward_now(struct hrtimer *t, ktime_t interval);
 
-/* A performance counter; the cycle counter stands for each. */
+/* Performance counters are replaced by the cycle counter. */
 #define native_read_pmc(n) ((u64)__builtin_ia32_rdtsc())
 #define get_cycles()	   ((u64)__builtin_ia32_rdtsc())
 #define rdtsc()		   ((u64)__builtin_ia32_rdtsc())
 
-/* Poll until a condition holds; -ETIMEDOUT. */
+/* Polls until a condition holds. Returns 0 or -ETIMEDOUT. */
 #define read_poll_timeout(op, val, cond, sleep_us, timeout_us, before, args...)                    \
 	({                                                                                         \
 		u64 __until = (u64)ktime_get() + (u64)(timeout_us)*1000;                           \

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The scalar types of kernel code: UAPI's, dmamap's, and those that only the kernel has. */
+/*
+ * The scalar types of kernel code: those of UAPI headers, of dmamap, and those that only the kernel
+ * has.
+ */
 #ifndef KMOD_LINUX_TYPES_H
 #define KMOD_LINUX_TYPES_H
 

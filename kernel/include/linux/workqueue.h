@@ -11,9 +11,9 @@ typedef void (*work_func_t)(struct work_struct *work);
 struct workqueue_struct;
 
 struct work_struct {
-	struct list_head entry; /* of a queue's items; next is NULL when it is not queued */
+	struct list_head entry; /* in a queue's items; next is NULL if it is not queued */
 	work_func_t func;
-	struct workqueue_struct *wq; /* where it was queued last */
+	struct workqueue_struct *wq; /* queue of the last queue_work() */
 	u32 magic;
 	u32 canceling;
 };

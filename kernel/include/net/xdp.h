@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* XDP as far as drivers without a program need it: no program can be attached, so its calls are
- * never reached. */
+/*
+ * The parts of XDP that drivers need without a program. No program can be attached, so the calls
+ * for programs are never reached.
+ */
 #ifndef KMOD_NET_XDP_H
 #define KMOD_NET_XDP_H
 
@@ -71,7 +73,7 @@ int xdp_rxq_info_reg_mem_model(struct xdp_rxq_info *q, enum xdp_mem_type type, v
 #define xdp_rxq_info_unreg_mem_model(q)		((void)(q))
 #define xdp_features_set_redirect_target(d, sg) ((d)->xdp_features |= NETDEV_XDP_ACT_NDO_XMIT)
 #define xdp_features_clear_redirect_target(d)	((d)->xdp_features &= ~(u32)NETDEV_XDP_ACT_NDO_XMIT)
-/* Reached only with a program: each ends the run, which names it. */
+/* Reached only with a program: every one ends the run with a report that names it. */
 #define KMOD_NO_PROGRAM(name)                                                                      \
 	kmod_oops("xdp-no-program", "%s() was called, but no XDP program can be attached", name)
 #define bpf_prog_run_xdp(p, x) ((u32)(KMOD_NO_PROGRAM("bpf_prog_run_xdp"), (void)(p), (void)(x), 0))
@@ -121,7 +123,7 @@ struct page_pool_params {
 struct page_pool {
 	struct page_pool_params p;
 	spinlock_t lock;
-	struct page **pages; /* mapped and not in use */
+	struct page **pages; /* mapped and free */
 	unsigned int n, size, outstanding;
 	int destroyed;
 };
