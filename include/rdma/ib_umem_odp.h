@@ -5,14 +5,14 @@
  * automatically, unless the program has its own resolver (dmamap_bus_on_fault() in
  * <dmamap/bus.h>), which calls the functions here.
  *
- * The library receives an event for munmap, madvise, mremap, mmap over the top and fork from
- * userfaultfd. On the simulated bus an access goes through this process's own page tables, so it
- * sees no old memory once the system call has returned, and it obeys a later mprotect. Where the
- * device has a view of its own (coherent=0, QEMU's, or iommu=0 with memory outside RAM) each page
- * has a copy; what the device wrote goes back when the page is unmapped, to where the memory is
- * then. Memory that the process unmapped or discarded gets nothing back, and neither does other
- * memory that came to its place. A device that is not simulated does not wait for a page fault:
- * map its pages before it uses them.
+ * The library receives an event for munmap, madvise, mremap, mmap over existing pages and fork from
+ * userfaultfd. On the simulated bus an access uses this process's own page tables, so it cannot
+ * reach old memory after the system call has returned, and it obeys a later mprotect. Where the
+ * device has its own view of memory (coherent=0, QEMU's, or iommu=0 with memory outside RAM) each
+ * page has a copy. What the device wrote is copied to the memory at its present address when the
+ * page is unmapped, but not to memory that the process unmapped or discarded, nor to other memory
+ * that replaced it. A device that is not simulated does not wait for a page fault: map its pages
+ * before it uses them.
  *
  * Context of every function: any thread, several threads at once on one region.
  */
