@@ -59,7 +59,7 @@ ok 'shrinking image: says where' grep -q 'writing .* blocks at block' said
 ok 'shrinking image: nothing was left mapped' json out.json "d['dma']['leaks'] == 0 and d['error']"
 truncate -s 64M disk
 
-# A reader whose output nobody takes.
+# A reader whose output is not read.
 rm -f pipe status
 mkfifo pipe
 {
@@ -80,7 +80,7 @@ ok 'with status 1' test "$(cat status)" = 1
 ok 'and says so' grep -q 'interrupted after' said
 exec 3<&-
 
-# While nothing can be mapped the driver tries again for half a minute; a signal ends that before.
+# While nothing can be mapped, the driver retries for half a minute; a signal ends this earlier.
 stuck() { # PLAN COMMAND…
 	rm -f status said
 	{
