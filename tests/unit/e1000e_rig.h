@@ -18,7 +18,7 @@ struct card {
 	bool extended;
 };
 
-/* What a receive descriptor says. */
+/* The contents of a receive descriptor. */
 struct got {
 	u32 len, status, errors;
 };
@@ -26,8 +26,10 @@ struct got {
 u32 card_read(struct card *c, u64 offset);
 void card_write(struct card *c, u64 offset, u32 value);
 
-/* `keys`: "key=value" strings, NULL-terminated. Opens card number `n` (0 …) and says why if it
- * fails. */
+/*
+ * `keys`: "key=value" strings, NULL-terminated. Opens card number `n` (0 …) and prints the reason
+ * if it fails.
+ */
 void card_open(struct card *c, int n, const char *const *keys);
 void card_close(struct card *c);
 void card_start(struct card *c, u32 rctl); /* rings, link, both units; rctl beside EN and SECRC */
@@ -40,10 +42,10 @@ void card_tail(struct card *c);
 void card_sent(struct card *c);				/* waits until everything is transmitted */
 void card_stat_wait(struct card *c, u32 offset, u32 n); /* until the counter has counted n in all */
 
-/* A frame of `len` bytes to everybody, whose contents follow from `n`. */
+/* A frame of `len` bytes to the broadcast address, whose contents follow from `n`. */
 void frame_make(u8 *frame, u32 len, u32 n);
 
-/* A capture file, gone with pcap_remove(). */
+/* A capture file, which pcap_remove() removes. */
 struct pcap_file {
 	char path[64];
 	int fd;
@@ -53,7 +55,10 @@ void pcap_raw(struct pcap_file *p, const void *data, size_t len);
 void pcap_header(struct pcap_file *p, bool swapped, u32 magic);
 void pcap_add(struct pcap_file *p, const void *frame, u32 len, u32 had, bool swapped);
 void pcap_remove(struct pcap_file *p);
-/* The records of a file into `out`, one after the other; the lengths into `lens`. Their number. */
+/*
+ * Stores the records of a file into `out`, one after another, and the lengths into `lens`. Returns
+ * their number.
+ */
 u32 pcap_load(const char *path, u8 *out, size_t size, u32 *lens, u32 max);
 
 #endif

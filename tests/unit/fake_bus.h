@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bus for testing a model alone: a flat array is all the memory there is, and each of its pages
- * says whether the device may read and write it. Interrupts are counted.
+ * A bus for testing a model alone: all memory is a flat array, and each of its pages has flags that
+ * permit the device to read and write it. Interrupts are counted.
  */
 #ifndef TESTS_FAKE_BUS_H
 #define TESTS_FAKE_BUS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A controller on the fake bus, its image, and the least driver that can talk to it. */
+/* A controller on the fake bus, its image, and the smallest driver for it. */
 #ifndef TESTS_NVME_RIG_H
 #define TESTS_NVME_RIG_H
 
@@ -28,7 +28,7 @@ struct nvme_cqe;
 
 int rig_image(char *path, size_t size, u64 bytes); /* a new temporary file: its descriptor */
 void rig_open(struct rig *r, const char *key, const char *value); /* beside image= */
-void rig_close(struct rig *r); /* checks that nothing stays held */
+void rig_close(struct rig *r); /* checks that no segment stays held */
 void rig_enable(struct rig *r, u32 cc_extra);
 void rig_disable(struct rig *r);
 void rig_rest(struct rig *r);  /* waits until the model has nothing to do */
@@ -47,7 +47,7 @@ struct rig_ring rig_queue(struct rig *r, u32 id, u32 size);
 u16 rig_create_cq(struct rig *r, u32 id, u32 size, u64 at, u32 cdw11);
 u16 rig_create_sq(struct rig *r, u32 id, u32 size, u64 at, u32 cdw11);
 
-/* A status as it comes back: with "do not retry" and "more". */
+/* A status as it is returned: with "do not retry" and "more". */
 #define BAD(status)  ((status) | NVME_DNR | NVME_MORE)
 #define SOFT(status) ((status) | NVME_MORE)
 
