@@ -74,7 +74,7 @@ wait_for test -s reader
 pids="$pids $(cat reader)"
 head -c 4096 <&3 > taken
 ok 'a reader is under way' cmp -n 4096 part taken
-ok 'it is told to stop' kill -INT "$(cat reader)"
+ok 'it receives SIGINT' kill -INT "$(cat reader)"
 ok 'it ends' wait_for test -s status
 ok 'with status 1' test "$(cat status)" = 1
 ok 'and says so' grep -q 'interrupted after' said

@@ -68,7 +68,7 @@ refuse:
 	return NULL;
 }
 
-/* In words, in ascending order, as the bus promises, if everything is aligned. */
+/* Word by word in ascending order, as the bus promises, if everything is aligned. */
 static void copy(u8 *to, const u8 *from, size_t len)
 {
 	size_t i;

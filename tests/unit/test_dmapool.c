@@ -229,12 +229,11 @@ static void test_no_cache(void **state)
 	struct fail_rule rule = {.nth = 1};
 	struct block a, b;
 
-	fail_set(FAIL_MEMORY, &rule); /* the next one: the chunk exists */
+	fail_set(FAIL_MEMORY, &rule); /* the slot is the first allocation */
 	a = take(pool);
 	rule.nth = 0;
 	rule.every = 1;
-	fail_set(FAIL_MEMORY,
-		 &rule); /* the next allocation needs no other memory: the chunk exists */
+	fail_set(FAIL_MEMORY, &rule); /* the next one: the chunk exists */
 	b = take(pool);
 	check_block(&a, 1, b, 16, 8, 0);
 	dma_pool_free(pool, a.cpu, a.dma);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/map/twostep.c: the rules of taking a range and of linking, one by one. */
+/* src/map/twostep.c: the rules of allocating a range and of linking, one by one. */
 #include "twostep_links.h"
 
 static void state_has_one_size(void **state)
@@ -138,7 +138,7 @@ static void linked_already(void **state)
 	assert_int_equal(link_at(p, K4, 2 * K4, DMA_TO_DEVICE), -EEXIST);
 	assert_int_equal(link_at(p, 0, 8 * K4, DMA_TO_DEVICE), -EEXIST);
 	assert_int_equal(link_at(p, 3 * K4, 5 * K4, DMA_TO_DEVICE), -EEXIST);
-	/* what the failed ones tried is free, what was there is there */
+	/* the parts of failed calls are free, existing links are unchanged */
 	assert_true(refused(st.addr + K4, 1, false) && refused(st.addr + 4 * K4, 1, false));
 	assert_true(device_sees(st.addr + 2 * K4, p, 2 * K4));
 	must_link(p, K4, K4, DMA_TO_DEVICE);
@@ -159,17 +159,17 @@ static void partial_end_closes(const char *spec)
 	assert_int_equal(link_at(p, 6 * K4, K4, DMA_BIDIRECTIONAL), -EINVAL);
 	said_why();
 	assert_int_equal(link_at(p, 7 * K4, 10, DMA_BIDIRECTIONAL), -EINVAL);
-	/* below it whole ones may come, no other that ends inside */
+	/* below it whole granules may be linked, but no other link that ends inside one */
 	assert_int_equal(link_at(p, 2 * K4, 10, DMA_BIDIRECTIONAL), -EINVAL);
 	said_why();
 	must_link(p, 3 * K4, K4, DMA_BIDIRECTIONAL);
 	assert_int_equal(link_at(p, 5 * K4, K4, DMA_BIDIRECTIONAL), -EEXIST);
-	/* the closing part goes alone, and the range is open again */
+	/* the closing part is unlinked alone, and the range is open again */
 	dma_iova_unlink(dev, &st, 5 * K4, 100, DMA_BIDIRECTIONAL, 0);
 	assert_true(refused(st.addr + 5 * K4, 1, false));
 	assert_true(device_sees(st.addr + 3 * K4, p, K4));
 	must_link(p + K4, 6 * K4, K4, DMA_BIDIRECTIONAL);
-	/* nothing is there: it stays open, and closed where it was closed */
+	/* nothing is linked there: an open range stays open, a closed one closed */
 	dma_iova_unlink(dev, &st, 7 * K4, K4, DMA_BIDIRECTIONAL, 0);
 	must_link(p, 7 * K4, 5, DMA_BIDIRECTIONAL);
 	assert_true(device_sees(st.addr + 7 * K4, p, 5));
@@ -216,7 +216,7 @@ static void shapes(const char *spec, bool untrusted)
 		whole = align_down(end, K4) > align_up(in, K4)
 				? align_down(end, K4) - align_up(in, K4)
 				: 0;
-		if (untrusted) /* only what is not in whole granules */
+		if (untrusted) /* only the part that is not in whole granules */
 			assert_int_equal(stats_now().bounced_bytes - bounced, size - whole);
 		if (in)
 			assert_true(device_sees(st.addr - in, untrusted ? (u8[K4]){0} : p, in));
@@ -287,7 +287,7 @@ static void attributes(void **state)
 				       DMA_TO_DEVICE, DMA_ATTR_REQUIRE_COHERENT),
 			 -EIO);
 	said_why();
-	/* another device's registers: linked, but there is no memory to read */
+	/* registers of another device: linked, but there is no memory to read */
 	assert_int_equal(
 		dma_iova_link(dev, &st, 0xe0000064ull, 0, K4 - 100, DMA_TO_DEVICE, DMA_ATTR_MMIO),
 		0);
@@ -314,7 +314,7 @@ static void attributes(void **state)
 	close_device();
 }
 
-/* "Policy": a kept range needs the allocator of address space no more. */
+/* "Policy": a range that is kept does not use the address allocator any more. */
 static void kept_range_needs_no_address_space(void **state)
 {
 	static const struct fail_rule never = {.nth = 1000000};
@@ -338,7 +338,7 @@ static void kept_range_needs_no_address_space(void **state)
 	assert_int_equal(stats_now().table_pages, table_pages);
 	assert_int_equal(fail_fired(FAIL_IOVA), 0);
 	fail_set(FAIL_IOVA, &(struct fail_rule){.nth = 1});
-	/* the first to ask is this */
+	/* this is the first call that checks */
 	assert_false(dma_iova_try_alloc(dev, &(struct dma_iova_state){0}, 0, K4));
 	assert_int_equal(fail_fired(FAIL_IOVA), 1);
 	fail_set(FAIL_IOVA, NULL);

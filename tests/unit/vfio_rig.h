@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A kernel with VFIO and iommufd, and one PCI function of it, 0000:00:03.0 in group 7, with no
- * hardware: what the back ends ask of the kernel is answered here by the rules of the kernel's
- * documentation, strictly. One address space; each call can be made to fail.
+ * A simulated kernel with VFIO and iommufd, and one PCI function of it, 0000:00:03.0 in group 7,
+ * without hardware. It implements the system calls of the back ends strictly by the rules of the
+ * kernel's documentation. There is one address space; each call can be made to fail.
  */
 #ifndef TESTS_VFIO_RIG_H
 #define TESTS_VFIO_RIG_H
@@ -49,14 +49,14 @@ struct rig_kernel {
 
 extern struct rig_kernel rig;
 
-void rig_start(void); /* puts this kernel in place, all as it should be; a new sysfs tree */
-void rig_end(void);   /* and away; fails if anything is left open or mapped */
+void rig_start(void); /* installs this kernel with all calls succeeding; a new sysfs tree */
+void rig_end(void);   /* removes it; fails if anything is left open or mapped */
 
 /* Registers as the device sees them. */
 u32 rig_bar0_read(u64 offset);
 void rig_bar0_write(u64 offset, u32 value);
 
-/* What the device reaches at an address; NULL: nothing, or not so. */
+/* The memory that the device reaches at an address; NULL: none, or not in this direction. */
 u8 *rig_device_reach(u64 iova, bool write);
 
 /* Of the fake sysfs. */
