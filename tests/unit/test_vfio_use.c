@@ -321,8 +321,7 @@ static void test_programs(void **state)
 	assert_int_equal(use(), 0);
 	device_folder(FUNCTION "/video4linux/video0", "video4linux", "1:3\n");
 	refused(EBUSY, "process 42 has it open", "end it first");
-	device_folder(FUNCTION "/video4linux/video0", "block",
-		      "1:3\n"); /* a disk is decided apart */
+	device_folder(FUNCTION "/video4linux/video0", "block", "1:3\n"); /* 1:3 of a disk */
 	refused(ENODEV, "/made-up/video0", "1:3");
 	device_folder(FUNCTION "/video4linux/video0", "video4linux", "1:4\n");
 	assert_int_equal(use(), 0);
