@@ -143,9 +143,8 @@ DMAMAP_API void dmamap_writeq(struct device *dev, int bar, u64 offset, u64 value
 
 /* The flags of struct dmamap_bar_info. */
 #define DMAMAP_BAR_IO 0x1u /* I/O ports; otherwise memory */
-#define DMAMAP_BAR_64BIT                                                                           \
-	0x2u /* its address has 64 bits, so that the next BAR's number is unused                   \
-	      */
+/* The address has 64 bits, so that the number of the next BAR is unused. */
+#define DMAMAP_BAR_64BIT    0x2u
 #define DMAMAP_BAR_PREFETCH 0x4u /* reads have no side effect */
 
 struct dmamap_bar_info {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pools of small coherent blocks of one size, for example for descriptors.
+ * Pools of small coherent blocks of one size, for example for descriptors. Linux:
+ * Documentation/core-api/dma-api.rst, part Ib.
  *
  * Context: any thread may call every function except destroy, several threads at once on one pool.
  *   A block may be freed by another thread than the one that allocated it.

@@ -218,7 +218,7 @@ DMAMAP_API void __free_pages(struct page *page, unsigned int order);
  * @addr: the CPU address of the first page; 0 has no effect.
  * @order: the order: the block has 2^order pages.
  */
-DMAMAP_API void free_pages(unsigned long addr, unsigned int order); /* addr 0: no effect */
+DMAMAP_API void free_pages(unsigned long addr, unsigned int order);
 
 /**
  * __free_page() - Free one page; see __free_pages().

@@ -160,7 +160,7 @@ static inline int get_order(unsigned long size)
 	return size ? 64 - __builtin_clzl(size) : 0;
 }
 
-/* The page i pages behind another, which need not be of the same block. */
+/* The n-th page after another one; the two need not be in one block. */
 #define nth_page(page, n) ((page) + (n))
 
 /**

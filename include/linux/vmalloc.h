@@ -44,7 +44,7 @@ DMAMAP_API void *vmalloc(unsigned long size);
  * @size: the number of bytes.
  * Return: as vmalloc().
  */
-DMAMAP_API void *vzalloc(unsigned long size); /* zeroed */
+DMAMAP_API void *vzalloc(unsigned long size);
 
 /**
  * vmalloc_node() - As vmalloc().
@@ -106,7 +106,7 @@ static inline void *vcalloc(size_t n, size_t size)
 DMAMAP_API void vfree(const void *addr);
 
 /**
- * vmap() - Map pages of RAM one after another.
+ * vmap() - Map pages of RAM at consecutive addresses.
  * @pages: the pages. Their owner frees them, not before vunmap().
  * @count: their number.
  * @flags: no effect.

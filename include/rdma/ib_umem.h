@@ -2,7 +2,7 @@
 /*
  * Memory regions: ranges of this process's memory that a device uses without pinning. A function
  * that returns a pointer returns ERR_PTR(-errno) on failure, as Linux's do; dmamap_strerror()
- * returns the error message.
+ * returns the error message. The names are those of Linux's RDMA subsystem.
  *
  * Context:
  *
