@@ -23,7 +23,7 @@ DMAMAP_API void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries);
 /**
  * xsk_tx_peek_desc() - Take the next TX descriptor.
  * @pool: the pool.
- * @desc: receives the descriptor; it is unchanged if there is none.
+ * @desc: receives the descriptor; it is valid only if the result is true.
  *
  * The descriptor was checked: its range is inside the UMEM and in one chunk, and an entry of the
  * completion ring is reserved for it. An invalid descriptor is skipped with its whole packet and
