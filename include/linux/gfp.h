@@ -95,9 +95,7 @@ DMAMAP_API struct page *alloc_pages(gfp_t gfp, unsigned int order);
  * alloc_pages_node() - As alloc_pages().
  * @nid: the memory node; it has no effect, because there is only one node.
  * @gfp: allocation flags (GFP_*).
- * @order: the order: the block has 2^order pages.
- *
- * There is one memory node, so @nid has no effect.
+ * @order: the block has 2^order pages.
  * Return: as alloc_pages().
  */
 static inline struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
@@ -119,7 +117,7 @@ static inline struct page *alloc_page(gfp_t gfp)
 /**
  * __get_free_pages() - As alloc_pages(), with the CPU address as the result.
  * @gfp: allocation flags (GFP_*).
- * @order: the order: the block has 2^order pages.
+ * @order: the block has 2^order pages.
  *
  * free_pages() with the same order frees the block.
  * Return: the CPU address of the first page. 0 with errno ENOMEM: as alloc_pages().
@@ -149,7 +147,7 @@ static inline unsigned long get_zeroed_page(gfp_t gfp)
 /**
  * __get_dma_pages() - As __get_free_pages(), below 16 MiB.
  * @gfp: allocation flags (GFP_*).
- * @order: the order: the block has 2^order pages.
+ * @order: the block has 2^order pages.
  * Return: as __get_free_pages().
  */
 static inline unsigned long __get_dma_pages(gfp_t gfp, unsigned int order)
@@ -160,7 +158,7 @@ static inline unsigned long __get_dma_pages(gfp_t gfp, unsigned int order)
 /**
  * __dev_alloc_pages() - Allocate pages into which a network device receives.
  * @gfp: allocation flags (GFP_*).
- * @order: the order: the block has 2^order pages.
+ * @order: the block has 2^order pages.
  *
  * The flags __GFP_COMP, __GFP_MEMALLOC and __GFP_NOWARN are added, as in Linux. They have no
  * effect here.
@@ -173,7 +171,7 @@ static inline struct page *__dev_alloc_pages(gfp_t gfp, unsigned int order)
 
 /**
  * dev_alloc_pages() - As __dev_alloc_pages(), with GFP_ATOMIC.
- * @order: the order: the block has 2^order pages.
+ * @order: the block has 2^order pages.
  * Return: as alloc_pages().
  */
 static inline struct page *dev_alloc_pages(unsigned int order)
@@ -216,7 +214,7 @@ DMAMAP_API void __free_pages(struct page *page, unsigned int order);
 /**
  * free_pages() - As __free_pages(), by CPU address.
  * @addr: the CPU address of the first page; 0 has no effect.
- * @order: the order: the block has 2^order pages.
+ * @order: the block has 2^order pages.
  */
 DMAMAP_API void free_pages(unsigned long addr, unsigned int order);
 

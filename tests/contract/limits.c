@@ -58,7 +58,8 @@ static void random_limits(void)
 }
 
 /*
- * The object of a check: `entries` pieces of memory, the first at `phys`, that became one segment.
+ * What check_segment() checks: one segment, which was made of `entries` pieces of memory, the first
+ * of them at physical address `phys`.
  */
 struct segment {
 	const char *by;
@@ -152,7 +153,10 @@ static void try_single(u32 seed)
 	buffer_put(&b);
 }
 
-/* Buffers that are divided into entries: neighbours, whole pages and odd pieces in sequence. */
+/*
+ * Buffers that are divided into entries, so that a list has adjacent entries, whole pages and odd
+ * pieces.
+ */
 struct list {
 	struct sg_table sgt;
 	struct buffer b[BUFFERS];
@@ -160,7 +164,10 @@ struct list {
 	int n;
 };
 
-/* A place to divide a buffer of which `left` bytes remain, the next at `at`. */
+/*
+ * Returns the length of the next entry: `left` bytes of the buffer remain, and the entry begins at
+ * `at`.
+ */
 static size_t cut_length(const u8 *at, size_t left)
 {
 	size_t n = 1 + rnd(rnd(2) ? 3000 : 20000);
@@ -323,7 +330,7 @@ static void try_pool(u32 seed)
 			violated(&s[i], "a block is not aligned");
 		if (boundary && (s[i].addr & (boundary - 1)) + size > boundary)
 			violated(&s[i], "a block crosses the pool's boundary");
-		/* the device's boundary is not the pool's */
+		/* the device's boundary need not be that of the pool */
 		if (s[i].addr > s[i].mask || size - 1 > s[i].mask - s[i].addr)
 			violated(&s[i], "it is not within the mask");
 		fill(cpu[i], size, seed + i);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guarantees for an AF_XDP application, in zero-copy and in copy mode, with aligned and
- * unaligned chunks, on devices of each kind: xsk CONFIG. xsk_life.c continues.
+ * unaligned chunks, on devices of each kind: xsk CONFIG. The file xsk_life.c has the rest.
  */
 #include "xsk_body.h"
 
@@ -64,7 +64,7 @@ static void test_bidirectional(void **state)
 static void test_need_wakeup(void **state)
 {
 	start(0, XDP_USE_NEED_WAKEUP);
-	assert_int_equal(load(app.tx.flags), XDP_RING_NEED_WAKEUP); /* the first time always */
+	assert_int_equal(load(app.tx.flags), XDP_RING_NEED_WAKEUP); /* set after bind */
 	assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), 0);
 	assert_int_equal(card.wakeups, 1);
 	assert_int_equal(card.woken, XDP_WAKEUP_TX);
@@ -73,7 +73,7 @@ static void test_need_wakeup(void **state)
 		xsk_clear_tx_need_wakeup(card.pool[0]);
 		assert_int_equal(load(app.tx.flags), 0);
 		assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), 0);
-		assert_int_equal(card.wakeups, 1); /* it is awake */
+		assert_int_equal(card.wakeups, 1); /* the driver is awake */
 		assert_int_equal(load(app.fill.flags), 0);
 		xsk_set_rx_need_wakeup(card.pool[0]);
 		assert_int_equal(load(app.fill.flags), XDP_RING_NEED_WAKEUP);

@@ -227,7 +227,7 @@ static void write_what_the_cpu_has(void)
 	let_go();
 }
 
-/* Every part that was synced to the CPU is recorded, not only the last. */
+/* The checker records every part that was synced to the CPU, not only the last one. */
 static void write_the_first_part(void)
 {
 	assert_int_equal(dmamap_check_own(dev, true), 0);
