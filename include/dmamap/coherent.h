@@ -285,8 +285,6 @@ DMAMAP_API void dma_free_noncontiguous(struct device *dev, size_t size, struct s
  * @dev: the device.
  * @size: the size of the allocation.
  * @sgt: the table.
- *
- * NULL: failure, see errno.
  * Return: the CPU address. NULL: failure, with errno EINVAL or ENOMEM (a retry helps).
  */
 DMAMAP_API void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt);

@@ -63,16 +63,16 @@ DMAMAP_API bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *st
 				   phys_addr_t phys, size_t size);
 
 /**
- * dma_iova_free() - Free a range. Memory that is still linked is unlinked and reported.
+ * dma_iova_free() - Free a range.
  * @dev: the device.
  * @state: the range.
  *
- * What is still linked is unlinked (the checker reports it).
+ * Memory that is still linked is unlinked, and the checker reports it.
  */
 DMAMAP_API void dma_iova_free(struct device *dev, struct dma_iova_state *state);
 
 /**
- * dma_iova_link() - Link memory into a range. Nothing changes on failure.
+ * dma_iova_link() - Link memory into a range.
  * @dev: the device.
  * @state: the range.
  * @phys: the physical address of the memory.
@@ -81,10 +81,7 @@ DMAMAP_API void dma_iova_free(struct device *dev, struct dma_iova_state *state);
  * @dir: the direction of the transfer.
  * @attrs: DMA_ATTR_* flags, or 0.
  *
- * Nothing changes on failure.
- *
- *
- * The device may access the memory only after dma_iova_sync().
+ * Nothing changes on failure. The device may access the memory only after dma_iova_sync().
  * Return: 0. -EINVAL: @size is 0, the part is outside of the range, the offsets of @offset and
  *   @phys in their granules differ, the start is unaligned at an @offset other than 0, the
  *   direction is bad, the part follows a link that ended inside a granule, or such a link would
@@ -221,8 +218,7 @@ DMAMAP_API void dma_iova_destroy(struct device *dev, struct dma_iova_state *stat
 				 unsigned long attrs);
 
 /**
- * dma_iova_sync_for_cpu() - As dma_sync_single_for_cpu(), for a part of a range. Linux has no
- * such call.
+ * dma_iova_sync_for_cpu() - As dma_sync_single_for_cpu(), for a part of a range.
  * @dev: the device.
  * @state: the range.
  * @offset: the offset of the part in the range.

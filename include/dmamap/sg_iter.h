@@ -112,8 +112,6 @@ struct sg_mapping_iter {
  * @sgl: the list.
  * @nents: the number of its entries.
  * @flags: SG_MITER_* flags.
- *
- * @flags are SG_MITER_* flags.
  */
 DMAMAP_API void sg_miter_start(struct sg_mapping_iter *miter, struct scatterlist *sgl,
 			       unsigned int nents, unsigned int flags);

@@ -233,20 +233,18 @@ DMAMAP_API dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t
 					   enum dma_data_direction dir, unsigned long attrs);
 
 /**
- * dma_unmap_single_attrs() - Unmap what dma_map_single_attrs() mapped. The call cannot fail.
+ * dma_unmap_single_attrs() - Unmap what dma_map_single_attrs() mapped.
  * @dev: the device.
  * @addr: the device address that the map call returned.
  * @size: the size that was passed to the call that is undone.
  * @dir: the direction that was passed to the call that is undone.
  * @attrs: the flags that were passed to the call that is undone.
  *
- * It cannot fail.
- *
- *
- * Under policy=strict no device access reaches the memory after this call has returned. A second
- * unmap of one mapping, also by another thread at the same time, is reported and has no effect.
- * The same holds for an unmap with DMA_FROM_DEVICE where a DMA_TO_DEVICE mapping begins, and the
- * reverse, because the address was then allocated to another mapping in the meantime.
+ * The call cannot fail. Under policy=strict no device access reaches the memory after this call has
+ * returned. A second unmap of one mapping, also by another thread at the same time, is reported and
+ * has no effect. The same holds for an unmap with DMA_FROM_DEVICE where a DMA_TO_DEVICE mapping
+ * begins, and the reverse, because the address was then allocated to another mapping in the
+ * meantime.
  */
 DMAMAP_API void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
 				       enum dma_data_direction dir, unsigned long attrs);
@@ -301,7 +299,7 @@ DMAMAP_API void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
 			       enum dma_data_direction dir, unsigned long attrs);
 
 /**
- * dma_map_resource() - Map registers of another device. Memory is refused.
+ * dma_map_resource() - Map registers of another device.
  * @dev: the device.
  * @phys_addr: the physical address of the registers.
  * @size: the number of bytes.
@@ -345,8 +343,6 @@ DMAMAP_API unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist 
  * @nents: the number that was passed to the map call.
  * @dir: the direction that was passed to the call that is undone.
  * @attrs: the flags that were passed to the call that is undone.
- *
- * @nents is the value that was passed to dma_map_sg_attrs().
  */
 DMAMAP_API void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 				   enum dma_data_direction dir, unsigned long attrs);
@@ -404,8 +400,6 @@ DMAMAP_API void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, 
  * @sg: the list.
  * @nelems: the number of entries that was passed to the map call.
  * @dir: the direction of the transfer.
- *
- * @nelems is the nents that was passed to the map call.
  */
 DMAMAP_API void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sg, int nelems,
 				    enum dma_data_direction dir);

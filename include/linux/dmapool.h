@@ -43,8 +43,6 @@ DMAMAP_API struct dma_pool *dma_pool_create(const char *name, struct device *dev
  * @align: as for dma_pool_create().
  * @boundary: as for dma_pool_create().
  * @node: the memory node; it has no effect, because there is only one node.
- *
- * @node is accepted and has no effect.
  * Return: as dma_pool_create().
  */
 DMAMAP_API struct dma_pool *dma_pool_create_node(const char *name, struct device *dev, size_t size,

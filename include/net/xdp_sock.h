@@ -150,7 +150,7 @@ struct xdp_driver_ops {
 };
 
 /**
- * xdp_umem_create() - Register memory for packets. The memory is not accessed.
+ * xdp_umem_create() - Register memory for packets.
  * @reg: the memory and its chunks.
  * Return: the UMEM, or ERR_PTR; a retry helps only for missing memory:
  *   -EINVAL  the chunk size is not 2048 to a page, or no power of two (aligned); unknown flags; the

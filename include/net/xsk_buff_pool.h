@@ -134,7 +134,7 @@ DMAMAP_API void xp_clear_dev(struct xsk_buff_pool *pool);
 DMAMAP_API void xp_get_pool(struct xsk_buff_pool *pool);
 
 /**
- * xp_put_pool() - Drop a reference to a pool. The last one frees it.
+ * xp_put_pool() - Drop a reference to a pool; the last one frees it.
  * @pool: the pool.
  * Return: true if the pool was freed.
  */
@@ -239,8 +239,6 @@ DMAMAP_API void *xp_raw_get_data(struct xsk_buff_pool *pool, u64 addr);
  * xp_raw_get_dma() - Return the device address for an address in a TX descriptor.
  * @pool: the pool.
  * @addr: an address in a ring of the application.
- *
- * DMA_MAPPING_ERROR: outside, or not mapped.
  * Return: the device address. DMA_MAPPING_ERROR: @addr is outside of the UMEM, or the UMEM is not
  *   mapped.
  */

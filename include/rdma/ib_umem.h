@@ -141,8 +141,6 @@ DMAMAP_API struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned lon
 /**
  * ib_umem_release() - Unmap a region from the device and free it.
  * @umem: the region, or NULL.
- *
- * @umem may be NULL.
  * Context: waits for device accesses whose pages are being faulted in.
  */
 DMAMAP_API void ib_umem_release(struct ib_umem *umem);

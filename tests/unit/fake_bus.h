@@ -18,8 +18,8 @@ extern u8 fake_memory[FAKE_BYTES];
 extern int fake_max_segments; /* greatest length of a segment of dmamap_bus_map(); 0: one segment
 				 for any range */
 
-void fake_reset(
-	void); /* makes all memory zero and accessible, with no interrupts and no held segments */
+/* Makes all memory zero and accessible, with no interrupts and no held segments. */
+void fake_reset(void);
 void fake_allow(u64 addr, u64 len, int rights);
 void *fake_at(u64 addr);
 u64 fake_held(void); /* calls of dmamap_bus_map() without their dmamap_bus_unmap() */
