@@ -81,8 +81,7 @@ static inline void sg_dma_unmark_bus_address(struct scatterlist *sg)
 }
 
 /**
- * sg_dma_is_swiotlb() - Test whether a DMA segment is bounced; in the first entry: whether any
- * is.
+ * sg_dma_is_swiotlb() - Test whether a DMA segment is bounced.
  * @sg: the entry.
  * Return: true if dma_flags has SG_DMA_SWIOTLB.
  */

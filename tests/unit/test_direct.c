@@ -40,7 +40,7 @@ static void test_ram_is_its_own_address(void **state)
 static void test_the_edge_of_the_mask(void **state)
 {
 	struct device *dev = rig_open("sim,iommu=0", DMA_BIT_MASK(30));
-	/* phys 1 GiB - 4096: below the edge; its neighbour is not */
+	/* the page at physical address 1 GiB - 4096 is below the mask; the next one is above it */
 	u8 *edge = phys_ptr(PHYS(GIB - 4096));
 
 	maps_to(dev, edge, 4096, true);
@@ -56,7 +56,7 @@ static void test_an_offset_of_the_bus(void **state)
 	u8 *high = (u8 *)__get_free_pages(GFP_KERNEL, 0),
 	   *low = (u8 *)__get_free_pages(GFP_DMA32, 0);
 
-	/* 33 bits less the offset: 4 GiB of bus */
+	/* 33 bits minus the offset: 4 GiB of bus addresses */
 	maps_to(dev, low, 4096, true);
 	maps_to(dev, high, 4096, false);
 	free_page((unsigned long)high);
@@ -121,7 +121,7 @@ static void test_bounced_the_other_way(void **state)
 {
 	bounced_the_other_way("sim,iommu=0", true);
 	bounced_the_other_way("sim,iommu=0,coherent=0", true);
-	bounced_the_other_way("sim,policy=identity", false); /* beyond the mask: by pages */
+	bounced_the_other_way("sim,policy=identity", false); /* above the mask: mapped by pages */
 	bounced_the_other_way("sim,policy=identity,coherent=0", true);
 }
 

@@ -136,7 +136,7 @@ static void maps_pages(void **state)
 
 	for (int i = 0; i < 5; i++)
 		pages[i] = alloc_page(GFP_KERNEL);
-	pages[5] = pages[0]; /* twice is fine */
+	pages[5] = pages[0]; /* a page may occur twice */
 	p = vmap(pages, 6, VM_MAP, PAGE_KERNEL);
 	assert_non_null(p);
 	for (int i = 0; i < 6; i++) {
@@ -258,7 +258,7 @@ static void views(void **state)
 		own[size - 1] = (u8)i;
 		assert_int_equal(view[i][size - 1], i);
 	}
-	/* only by its own function, and once */
+	/* a view is removed only by vm_view_end(), and only once */
 	vunmap(view[1]);
 	assert_int_equal(errno, EINVAL);
 	vfree(view[1]);
