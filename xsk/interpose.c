@@ -49,7 +49,7 @@ static void *xsk_interpose_next(void **where, const char *name)
 	})
 
 /* Returns 0, or -1 with errno, as a system call does. */
-static int xsk_interpose_wake(struct port *p, u32 what)
+static int xsk_interpose_wake(struct xsk_port *p, u32 what)
 {
 	int err = xdp_sock_wakeup(p->xs, what);
 
@@ -71,7 +71,7 @@ static int xsk_interpose_wake(struct port *p, u32 what)
 INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags,
 	  const struct sockaddr *addr, socklen_t addr_len)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	return p ? xsk_interpose_wake(p, XDP_WAKEUP_TX)
 		 : NEXT(sendto, SYS_sendto, fd, buf, n, flags, addr, addr_len);
@@ -79,7 +79,7 @@ INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags,
 
 INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	return p ? xsk_interpose_wake(p, XDP_WAKEUP_TX)
 		 : NEXT(sendmsg, SYS_sendmsg, fd, message, flags);
@@ -88,7 +88,7 @@ INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
 	  socklen_t *addr_len)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	return p ? xsk_interpose_wake(p, XDP_WAKEUP_RX)
 		 : NEXT(recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, addr_len);
@@ -96,7 +96,7 @@ INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sock
 
 INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	return p ? xsk_interpose_wake(p, XDP_WAKEUP_RX)
 		 : NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
@@ -108,7 +108,7 @@ static void xsk_interpose_before_poll(const struct pollfd *fds, nfds_t n)
 	if (!xsk_ports_exist())
 		return;
 	for (nfds_t i = 0; i < n; i++) {
-		struct port *p = xsk_port_get(fds[i].fd);
+		struct xsk_port *p = xsk_port_get(fds[i].fd);
 
 		if (!p)
 			continue;

@@ -15,7 +15,7 @@
 #define LOOK_MS	   1
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct port *all;     /* list_lock guards it */
+static struct xsk_port *all; /* list_lock guards it */
 static unsigned int n_ports; /* atomic; written under list_lock */
 /* epoll descriptor of the thread; -1: there is no thread. Under list_lock */
 static int watch = -1;
@@ -32,7 +32,7 @@ static void xsk_port_count_set(int change)
  * Sets or clears the mark. The application may have received it already. The caller holds
  * port->lock.
  */
-static void xsk_port_set_mark(struct port *p, bool on)
+static void xsk_port_set_mark(struct xsk_port *p, bool on)
 {
 	char none;
 
@@ -54,7 +54,7 @@ static void xsk_port_set_mark(struct port *p, bool on)
 }
 
 /* Reads all that the application sent; true: it sent something. The caller holds port->lock. */
-static bool xsk_port_take_sent(struct port *p)
+static bool xsk_port_take_sent(struct xsk_port *p)
 {
 	char bytes[PLUG_BYTES];
 	bool any = false;
@@ -71,7 +71,7 @@ static bool xsk_port_take_sent(struct port *p)
 	return any;
 }
 
-static void xsk_port_set_plug(struct port *p, bool on)
+static void xsk_port_set_plug(struct xsk_port *p, bool on)
 {
 	static const char bytes[PLUG_BYTES];
 
@@ -93,7 +93,7 @@ static void xsk_port_set_plug(struct port *p, bool on)
  * rings are read: either the driver sees it cleared and acquires the lock, or this thread sees the
  * driver's packet.
  */
-void xsk_port_refresh(struct port *p)
+void xsk_port_refresh(struct xsk_port *p)
 {
 	short events;
 
@@ -109,7 +109,7 @@ void xsk_port_refresh(struct port *p)
 /* Runs in the driver's thread, after it has published entries of a ring. */
 static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 {
-	struct port *p = arg;
+	struct xsk_port *p = arg;
 
 	/*
 	 * A full barrier before `readable` is read. It is an exchange, because ThreadSanitizer does
@@ -127,9 +127,9 @@ static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 		xsk_port_refresh(p);
 }
 
-struct port *xsk_port_get(int fd)
+struct xsk_port *xsk_port_get(int fd)
 {
-	struct port *p;
+	struct xsk_port *p;
 
 	if (!xsk_ports_exist())
 		return NULL;
@@ -142,7 +142,7 @@ struct port *xsk_port_get(int fd)
 	return p;
 }
 
-void xsk_port_put(struct port *p)
+void xsk_port_put(struct xsk_port *p)
 {
 	pthread_mutex_lock(&list_lock);
 	p->users--;
@@ -158,9 +158,9 @@ bool xsk_ports_exist(void)
  * Calls the function for each port in turn. A port may be removed between two calls, but not during
  * one.
  */
-static void xsk_port_for_each(void (*fn)(struct port *))
+static void xsk_port_for_each(void (*fn)(struct xsk_port *))
 {
-	struct port *p, *next;
+	struct xsk_port *p, *next;
 
 	pthread_mutex_lock(&list_lock);
 	for (p = all; p; p = next) {
@@ -187,7 +187,7 @@ void xsk_ports_refresh(void)
  * Handles wake-ups that bypass interpose.c. While the plug is set the application cannot send, so
  * every round counts as a wake-up.
  */
-static void xsk_port_serve(struct port *p)
+static void xsk_port_serve(struct xsk_port *p)
 {
 	bool sent;
 
@@ -243,7 +243,7 @@ fail:
 }
 
 /* The caller holds list_lock. */
-static int xsk_port_enlist(struct port *p)
+static int xsk_port_enlist(struct xsk_port *p)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET};
 
@@ -255,7 +255,7 @@ static int xsk_port_enlist(struct port *p)
 	return 0;
 }
 
-static int xsk_port_make_pair(struct port *p, int fd)
+static int xsk_port_make_pair(struct xsk_port *p, int fd)
 {
 	int pair[2], least = 1;
 
@@ -276,9 +276,9 @@ static int xsk_port_make_pair(struct port *p, int fd)
 	return 0;
 }
 
-struct port *xsk_port_open(struct xdp_sock *xs, int fd)
+struct xsk_port *xsk_port_open(struct xdp_sock *xs, int fd)
 {
-	struct port *p = calloc(1, sizeof(*p));
+	struct xsk_port *p = calloc(1, sizeof(*p));
 	int failed;
 
 	if (!p)
@@ -306,9 +306,9 @@ free:
 /*
  * Removes the port from the list and waits until every thread that found it there has released it.
  */
-static void xsk_port_delist(struct port *p)
+static void xsk_port_delist(struct xsk_port *p)
 {
-	struct port **at;
+	struct xsk_port **at;
 
 	pthread_mutex_lock(&list_lock);
 	for (at = &all; *at && *at != p; at = &(*at)->next)
@@ -325,7 +325,7 @@ static void xsk_port_delist(struct port *p)
 	pthread_mutex_unlock(&list_lock);
 }
 
-void xsk_port_close(struct port *p)
+void xsk_port_close(struct xsk_port *p)
 {
 	if (!p)
 		return;
@@ -362,7 +362,7 @@ static void port_fork_parent(void)
 
 static void port_fork_child(void)
 {
-	for (struct port *p = all; p; p = p->next) {
+	for (struct xsk_port *p = all; p; p = p->next) {
 		close(p->ours);
 		p->inherited = true;
 	}

@@ -19,8 +19,8 @@
 #include <net/xdp_sock.h>
 #include <pthread.h>
 
-struct port {
-	struct port *next; /* list of all ports; the list's lock guards it and `users` */
+struct xsk_port {
+	struct xsk_port *next; /* list of all ports; the list's lock guards it and `users` */
 	unsigned int users;
 	bool gone;	/* removed from the list */
 	bool inherited; /* a parent's, in a child of fork: only fd is open */
@@ -37,18 +37,18 @@ struct port {
  * Makes a descriptor for the socket, which must outlive it. `fd` -1: a new descriptor; else it
  * replaces that one. NULL, errno.
  */
-struct port *xsk_port_open(struct xdp_sock *xs, int fd);
-void xsk_port_close(struct port *port);
+struct xsk_port *xsk_port_open(struct xdp_sock *xs, int fd);
+void xsk_port_close(struct xsk_port *port);
 
 /*
  * Finds the port of a descriptor; xsk_port_put() releases it. NULL: the descriptor is not a socket
  * of this library.
  */
-struct port *xsk_port_get(int fd);
-void xsk_port_put(struct port *port);
+struct xsk_port *xsk_port_get(int fd);
+void xsk_port_put(struct xsk_port *port);
 
 /* Updates the state of one descriptor, or of all, from the rings. */
-void xsk_port_refresh(struct port *port);
+void xsk_port_refresh(struct xsk_port *port);
 void xsk_ports_refresh(void);
 bool xsk_ports_exist(void);
 
