@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device's accesses: section 8 of the contract. */
+/* The device's accesses. */
 #include "contract.h"
 
 #include <pthread.h>

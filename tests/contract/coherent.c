@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Coherent memory: section 4 of the contract. */
+/* Coherent memory. */
 #include "contract.h"
 
 #include <sys/mman.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Masks and limits: section 3 of the contract. */
+/* Masks and limits. */
 #include "contract.h"
 
 #include <stdio.h>

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Pools of coherent blocks: section 4. Their unit tests check more; here they run in every
- * configuration.
- */
+/* Pools of coherent blocks, in every configuration. Their unit tests check more. */
 #include "contract.h"
 
 #include <linux/dmapool.h>

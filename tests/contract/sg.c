@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Scatterlists: section 5. */
+/* Scatterlists. */
 #include "contract.h"
 
 enum { ENTRIES = 40 };

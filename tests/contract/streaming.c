@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Streaming mappings of one piece: section 5. */
+/* Streaming mappings of contiguous memory. */
 #include "contract.h"
 
 #include <stdio.h>

@@ -41,7 +41,7 @@ static const char *const failnth_sites[] = {"map",    "coherent", "pool", "page"
 					    "iova",   "bounce",	  "link", "backend",
 					    "memory", "kmalloc",  "all"};
 
-static struct page *failnth_anchor;	 /* keeps RAM there while no device is open */
+static struct page *failnth_anchor;	 /* keeps RAM allocated while no device is open */
 static struct device *failnth_bystander; /* keeps what the first device creates for all devices */
 
 static maybe_unused int failnth_setup(void **state)

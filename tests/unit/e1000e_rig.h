@@ -6,14 +6,14 @@
 #include "e1000e_regs.h"
 #include "fake_bus.h"
 
-#define CARD_RING	     64u /* descriptors of each ring */
-#define CARD_BYTES	     0x80000 /* of the fake memory, for each card: rings, then buffers of 2 KiB */
+#define CARD_RING	     64u     /* descriptors of each ring */
+#define CARD_BYTES	     0x80000 /* for each card: rings, then buffers of 2 KiB */
 #define CARD_RX_BUF(card, i) ((card)->base + 0x10000 + (u64)(i)*2048)
 #define CARD_TX_BUF(card, i) ((card)->base + 0x40000 + (u64)(i)*2048)
 
 struct card {
 	void *model;
-	u64 base; /* of its part of the fake memory */
+	u64 base; /* first address of its part of the fake memory */
 	u32 rdt, rx_seen, tdt;
 	bool extended;
 };
@@ -32,15 +32,17 @@ void card_write(struct card *c, u64 offset, u32 value);
  */
 void card_open(struct card *c, int n, const char *const *keys);
 void card_close(struct card *c);
-void card_start(struct card *c, u32 rctl); /* rings, link, both units; rctl beside EN and SECRC */
-void card_give(struct card *c, u32 n);	   /* n more receive buffers */
+/* Sets up rings and link and enables both units; RCTL has `rctl`, EN and SECRC. */
+void card_start(struct card *c, u32 rctl);
+void card_give(struct card *c, u32 n);	      /* posts n receive buffers */
 bool card_got(struct card *c, struct got *g); /* the next received descriptor, if it is done */
 struct got card_take(struct card *c);	      /* waits for it */
-void card_put(struct card *c, u64 addr, u32 lower); /* one transmit descriptor, tail not moved */
-void card_send(struct card *c, const void *frame, u32 len); /* one frame with EOP, IFCS, RS */
+/* Writes one transmit descriptor without moving the tail. */
+void card_put(struct card *c, u64 addr, u32 lower);
+void card_send(struct card *c, const void *frame, u32 len); /* with EOP, IFCS, RS */
 void card_tail(struct card *c);
 void card_sent(struct card *c);				/* waits until everything is transmitted */
-void card_stat_wait(struct card *c, u32 offset, u32 n); /* until the counter has counted n in all */
+void card_stat_wait(struct card *c, u32 offset, u32 n); /* waits until the counter has n */
 
 /* A frame of `len` bytes to the broadcast address, whose contents follow from `n`. */
 void frame_make(u8 *frame, u32 len, u32 n);

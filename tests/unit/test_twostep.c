@@ -8,7 +8,7 @@ static void state_has_one_size(void **state)
 	assert_int_equal(offsetof(struct dma_iova_state, addr), 0);
 }
 
-/* Rule 1. */
+/* A failed allocation leaves the state all zero. */
 static void no_range_no_state(void **state)
 {
 	static const size_t sizes[] = {0, 1ull << 48, SIZE_MAX, SIZE_MAX - 4095, 1ull << 63};
@@ -65,7 +65,8 @@ struct bad_link {
 	int err;
 };
 
-/* Rule 2: the range begins 256 bytes into a granule and is 4 granules and 100 bytes long. */
+/* A refused link changes nothing. The range begins 256 bytes into a granule and is 4 granules and
+ * 100 bytes long. */
 static void refused_links_change_nothing(void **state)
 {
 	static const struct bad_link bad[] = {
@@ -185,7 +186,7 @@ static void partial_end_closes_the_range(void **state)
 	partial_end_closes("sim,coherent=0");
 }
 
-/* Shapes: single granules, no middle, unaligned starts. */
+/* Ranges of different shapes: single granules, no middle, unaligned starts. */
 static void shapes(const char *spec, bool untrusted)
 {
 	static const struct {
@@ -314,7 +315,7 @@ static void attributes(void **state)
 	close_device();
 }
 
-/* "Policy": a range that is kept does not use the address allocator any more. */
+/* A range that is kept does not use the address allocator any more. */
 static void kept_range_needs_no_address_space(void **state)
 {
 	static const struct fail_rule never = {.nth = 1000000};

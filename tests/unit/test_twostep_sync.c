@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-/* Rule 3. */
+/* dma_iova_sync() makes new links visible to the device. */
 static void sync_makes_new_links_seen(void **state)
 {
 	u8 *a, *b;
@@ -66,7 +66,7 @@ static void lazy_unlinks_are_flushed(void **state)
 	a_lazy_unlink_is_flushed(2 * M2); /* tables are removed, too */
 }
 
-/* Rule 6. */
+/* Syncs copy exactly the requested bytes of bounced ends. */
 static void bounced_ends_are_synced(void **state)
 {
 	u8 *p;

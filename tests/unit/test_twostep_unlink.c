@@ -21,7 +21,7 @@ static void closed_stays_closed(void **state)
 	close_device();
 }
 
-/* Rule 4. */
+/* Parts of a link may be unlinked, and linked again. */
 static void parts_are_unlinked(void **state)
 {
 	u8 *p;
@@ -88,7 +88,7 @@ static void each_part_goes_back_as_it_was_linked(void **state)
 	links_keep_their_terms("sim,coherent=0,untrusted=1");
 }
 
-/* Rule 5. */
+/* Destroy unlinks everything, whatever its length argument is, and frees the range. */
 static void destroy_takes_all(const char *spec)
 {
 	static const size_t mapped[] = {0, 1, 4095, K4, 5000, 2 * K4, 3 * K4, 4 * K4, SIZE_MAX};
