@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver for NVM Express (NVM Express Base Specification 1.4: "Controller Registers", "Queue
- * Model", "Scatter Gather List", "Command Set"), as small as it can be: one queue pair beside the
- * admin queues, polled. SGLs move single bytes: a command is a part of the target that lies in one
- * page, and scratch for the rest of its last block. Queues and buffers are internal pages, mapped
- * behind the library's back, so that the body's counts do not see them.
+ * Model", "Scatter Gather List", "Command Set"), as small as possible: one queue pair beside the
+ * admin queues, polled. SGLs transfer single bytes: a command consists of a part of the target that
+ * is in one page, and scratch memory for the rest of its last block. Queues and buffers are
+ * internal pages that are mapped without the library's counters, so that the counts of the body do
+ * not include them.
  *
- * A controller of QEMU's does not notice that the IOMMU refused it: it reads zeros, or writes
- * nowhere. So the player asks whether the IOMMU had a fault: the library, or behind a kernel that
- * keeps them to itself the count of its fault interrupt. QEMU's VT-d records no fault where it
- * remembers a translation that lacks the permission; an access that may have been such a one is
- * repeated when all that it remembers has been pushed out by others.
+ * A controller of QEMU's does not detect that the IOMMU refused an access: it reads zeros, or its
+ * writes are lost. So the player checks whether the IOMMU had a fault: through the library, or
+ * behind a kernel that reports none to processes, by the count of fault interrupts. QEMU's VT-d
+ * records no fault if it has cached a translation that lacks the permission. An access that may
+ * have been of this kind is repeated after other translations have evicted the cached ones.
  */
 #include "nvme_player.h"
 #include "player_itself.h"
@@ -46,18 +47,17 @@
 #define PAGES	    (1u << PAGES_ORDER)
 #define QUEUE_SIZE  64
 
-/* Pages of address space that push_out() touches in two commands: more than QEMU's VT-d remembers.
- */
+/* Pages of address space that push_out() accesses in two commands: more than QEMU's VT-d caches. */
 #define PUSH_HALF 640
 #define PUSH	  (2 * PUSH_HALF)
 
-/* No allocator begins there, and nothing has an address yet when they are taken. */
+/* No allocator begins there, and no address is in use when they are taken. */
 #define PLAYER_AT 0x20000ull
 #define PUSH_AT	  0x100000ull
 
-#define NOTHING 0xa5 /* what the disk has where the device read nothing */
+#define NOTHING 0xa5 /* contents of the disk where the device read nothing */
 
-#define CMD_WRITE 1 /* the device reads memory */
+#define CMD_WRITE 1 /* the device reads the memory */
 #define CMD_READ  2
 
 struct command {
@@ -92,10 +92,10 @@ struct player {
 	u64 addr;      /* of it, for the device */
 	u64 push_addr; /* of PUSH pages; 0: not mapped yet */
 	struct queue admin, io;
-	bool kernel_has_iommu; /* and tells the library of no fault */
+	bool kernel_has_iommu; /* and reports no fault to the library */
 	char image[64];
 	struct dmamap_fault last;
-	bool refused; /* `last` was not asked for yet */
+	bool refused; /* `last` was not read yet */
 };
 
 static struct player players[PLAYERS];
@@ -164,7 +164,7 @@ static bool take_memory(struct player *p)
 	       !map_behind(p, PLAYER_AT, p->memory, PAGES * PAGE_SIZE);
 }
 
-/* One command, without waiting for it. */
+/* Submits one command without waiting for it. */
 static struct command *put(struct player *p, struct queue *q, u8 opcode, u64 addr, u32 len)
 {
 	struct command *c = &q->sq[q->tail];
@@ -178,7 +178,10 @@ static struct command *put(struct player *p, struct queue *q, u8 opcode, u64 add
 	return c;
 }
 
-/* Rings, and waits until all of `n` commands are done. The first status that is none of success. */
+/*
+ * Rings the doorbell and waits until all `n` commands are complete. Returns the first status that
+ * is not success.
+ */
 static int complete(struct player *p, struct queue *q, int n)
 {
 	int status = 0;
@@ -328,7 +331,10 @@ struct device *player_open(const char *spec)
 	dev = open_function(p, spec);
 	if (p->image[0])
 		unlink(p->image);
-	/* class code: an NVMe controller; any other function has no player, and is not played */
+	/*
+	 * class code: an NVMe controller; any other function has no player, and its accesses are
+	 * not made
+	 */
 	if (dev && dmamap_readl(dev, DMAMAP_CONFIG, 8) >> 8 == 0x010802) {
 		p->dev = dev;
 		if (!set_up(p, spec))
@@ -418,7 +424,7 @@ static int move(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write
 	return status;
 }
 
-/* The whole access. 0; -EFAULT: the IOMMU, or the controller, says that it was refused. */
+/* The whole access. 0; -EFAULT: the IOMMU or the controller reports a refusal. */
 static int move_all(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write)
 {
 	u64 before = faults_seen(p);
@@ -429,7 +435,7 @@ static int move_all(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool w
 	return status || faults_seen(p) != before ? -EFAULT : 0;
 }
 
-/* Pages mapped so that each has a translation of its own to remember. */
+/* Pages that are mapped so that each needs a cache entry. */
 static bool take_push_pages(struct player *p)
 {
 	u64 at = PUSH_AT;
@@ -451,7 +457,7 @@ static bool take_push_pages(struct player *p)
 	return true;
 }
 
-/* Makes QEMU's VT-d forget all that it remembers. */
+/* Evicts all translations that QEMU's VT-d has cached. */
 static void push_out(struct player *p)
 {
 	struct sgl *list = (struct sgl *)page_at(p, PUSH_LIST);
@@ -477,7 +483,7 @@ static void push_out(struct player *p)
 	}
 }
 
-/* A page of it came as zeros, or did not come. */
+/* A page of the access was read as zeros, or was not read. */
 static bool has_empty_page(dma_addr_t addr, const u8 *buf, size_t n)
 {
 	for (size_t at = 0, part; at < n; at += part) {
@@ -492,7 +498,10 @@ static bool has_empty_page(dma_addr_t addr, const u8 *buf, size_t n)
 	return false;
 }
 
-/* An access that met no fault may yet have been refused: see the top. */
+/*
+ * An access without a recorded fault may have been refused nevertheless: see the comment at the
+ * top.
+ */
 static bool in_doubt(struct player *p, dma_addr_t addr, const u8 *buf, size_t n, bool write)
 {
 	u8 *seen;
@@ -566,8 +575,10 @@ int player_fault_next(struct device *dev, struct dmamap_fault *f)
 	if (n)
 		*f = p->last;
 	p->refused = false;
-	/* one refused access may have been many faults; where there are records, their reason
-	 * stands */
+	/*
+	 * one refused access may have caused many faults; if there are records, their reason
+	 * applies
+	 */
 	while (dmamap_bus_fault_next(dev, &dropped) == 1)
 		f->reason = dropped.reason;
 	return n;

@@ -17,10 +17,10 @@ static netdev_tx_t case_xmit(struct sk_buff *skb, struct net_device *dev)
 	case 0:
 		dev_kfree_skb_any(skb);
 		return NETDEV_TX_OK;
-	case 1: /* freed, and busy */
+	case 1: /* freed, but returns busy */
 		dev_kfree_skb_any(skb);
 		return NETDEV_TX_BUSY;
-	case 2: /* kept, and busy */
+	case 2: /* not freed, and returns busy */
 		kept = skb;
 		return NETDEV_TX_BUSY;
 	case 3: /* a sleep in the transmit path */

@@ -32,7 +32,7 @@ PCI_CASE(config_space, "")
 	CHECK(cap == 0);
 }
 
-/* A function begins off the bus. */
+/* A function begins with bus mastering off. */
 PCI_CASE(bus_mastering, "")
 {
 	u16 command;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of kernel/ share: a build and a runner without the command in between."""
+"""Functions that the tests of kernel/ share: a build, and a runner without the command."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from places import Places, Progress
 from runner import Runner
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# Where Debian's linux-source packages lie, and where they are unpacked, once.
+# The folder of Debian's linux-source packages, and the folder in which they are unpacked once.
 TREES = {'6.12': '/usr/src/linux-source-6.12.tar.xz', '6.1': '/usr/src/linux-source-6.1.tar.xz'}
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""test_input.py DMAMAP: what `dmamap kmod` says of wrong usage, and of modules that do not run."""
+"""test_input.py DMAMAP: the messages of `dmamap kmod` for wrong usage and for modules that do not run."""
 
 import json
 import os

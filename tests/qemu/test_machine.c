@@ -230,7 +230,7 @@ static void test_reaped_by_the_program(void **state)
 	pthread_join(thread, NULL);
 }
 
-/* A driver that only waits for an interrupt also learns of the end. */
+/* A driver that only waits for an interrupt is also notified of the end. */
 static void *transfer_until_gone(void *arg)
 {
 	static u8 buf[256];

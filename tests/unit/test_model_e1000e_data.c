@@ -39,7 +39,7 @@ static void close_pair(void)
 	card_close(&b);
 }
 
-/* Every length, in both forms of descriptor, round the ring several times. */
+/* Every length, in both forms of descriptor, around the ring several times. */
 static void test_lengths(void **state)
 {
 	u8 frame[1518];
@@ -64,7 +64,7 @@ static void test_lengths(void **state)
 	}
 }
 
-/* The legacy form keeps the address, the extended one has another thing there. */
+/* The legacy form preserves the address, the extended one has another field there. */
 static void test_write_back(void **state)
 {
 	u8 frame[60];
@@ -88,7 +88,7 @@ static void test_write_back(void **state)
 	close_pair();
 }
 
-/* A packet in pieces goes out whole; one longer than a buffer comes in pieces. */
+/* A packet in pieces is sent as one; one longer than a buffer is received in pieces. */
 static void test_pieces(void **state)
 {
 	static const u32 unmap_partial[] = {1, 13, 46, 1000, 2048, 3000, 2892};
@@ -123,7 +123,7 @@ static void test_pieces(void **state)
 	close_pair();
 }
 
-/* Without RCTL.SECRC the FCS comes along; without IFCS the driver's own is checked. */
+/* Without RCTL.SECRC the FCS is stored, too; without IFCS the driver's own is checked. */
 static void test_fcs(void **state)
 {
 	/* CRC-32 of "123456789" is cbf43926 */
@@ -152,7 +152,7 @@ static void test_fcs(void **state)
 	card_put(&a, CARD_TX_BUF(&a, 2), 19 | TXD_EOP);
 	memcpy(fake_at(CARD_TX_BUF(&a, 2)), frame, 19);
 	card_tail(&a);
-	g = card_take(&b); /* stored, since bad frames are wanted */
+	g = card_take(&b); /* stored, because bad frames are enabled */
 	assert_int_equal(g.errors, RXD_ERR_CE);
 	card_stat_wait(&b, 0x4000, 1);
 	close_pair();
@@ -179,7 +179,7 @@ static void test_filters(void **state)
 	high = card_read(&b, REG_RAL + 4);
 	memcpy(mine, &low, 4);
 	memcpy(mine + 4, &high, 2);
-	send_to("\x02\x00\x00\x00\x00\x01"); /* somebody else's */
+	send_to("\x02\x00\x00\x00\x00\x01"); /* another station's */
 	send_to("\x01\x00\x5e\x00\x00\x01"); /* a group */
 	send_to("\xff\xff\xff\xff\xff\xff");
 	send_to((char *)mine);
@@ -231,7 +231,7 @@ static void test_no_room(void **state)
 	close_pair();
 }
 
-/* Too short, too long, and what the bus refuses: counted, and the ring goes on. */
+/* Too short, too long, and refused by the bus: counted, and the ring continues. */
 static void test_bad_packets(void **state)
 {
 	u8 frame[2048];
@@ -266,7 +266,7 @@ static void test_bad_packets(void **state)
 	close_pair();
 }
 
-/* A packet that never ends, and one of segments that the model does not make. */
+/* A packet without an end, and one with segmentation, which the model does not implement. */
 static void test_endless_packet(void **state)
 {
 	u8 frame[60];
@@ -296,7 +296,7 @@ static void test_endless_packet(void **state)
 	close_pair();
 }
 
-/* Rings of no length, heads and tails beyond them, rings that the bus refuses. */
+/* Rings of length 0, heads and tails beyond them, rings that the bus refuses. */
 static void test_bad_rings(void **state)
 {
 	u8 frame[60];
@@ -312,7 +312,7 @@ static void test_bad_rings(void **state)
 	assert_false(card_got(&b, &g));
 	card_give(&b, 4);
 	card_take(&b);
-	/* heads beyond the end: nothing moves until they are good again */
+	/* heads beyond the end: nothing is transferred until they are valid again */
 	card_write(&a, REG_TCTL, 0);
 	card_write(&a, REG_TDH, 5000);
 	card_write(&a, REG_TCTL, TCTL_EN);
@@ -321,7 +321,7 @@ static void test_bad_rings(void **state)
 	card_start(&a, 0);
 	card_send(&a, frame, 60);
 	card_take(&b);
-	/* a ring without memory halts, and goes on after it was switched off and on */
+	/* a ring without memory halts, and continues after it was switched off and on */
 	card_write(&a, REG_TCTL, 0);
 	card_write(&a, REG_TDBAH, 0x1234);
 	card_write(&a, REG_TCTL, TCTL_EN);
@@ -336,14 +336,14 @@ static void test_bad_rings(void **state)
 	card_send(&a, frame, 60);
 	card_take(&b);
 	card_write(&a, REG_TCTL, 0);
-	card_write(&a, REG_TCTL, TCTL_EN); /* now it is a ring of nothing */
+	card_write(&a, REG_TCTL, TCTL_EN); /* now its length is 0 */
 	card_send(&a, frame, 60);
 	card_write(&a, REG_ICS, 0);
 	assert_false(card_got(&b, &g));
 	close_pair();
 }
 
-/* Receive descriptors with a null address hold nothing; a ring may be given away halfway. */
+/* Receive descriptors with a null address have no buffer; a ring may be freed halfway. */
 static void test_null_buffers(void **state)
 {
 	u8 frame[60];
@@ -365,7 +365,7 @@ static void test_null_buffers(void **state)
 	assert_int_equal(card_take(&b).status, RXD_DD);
 	g = card_take(&b);
 	assert_int_equal(g.len, 60);
-	/* once it is switched off it makes no access any more */
+	/* after it is switched off it makes no accesses */
 	card_give(&b, 32);
 	card_write(&b, REG_RCTL, 0);
 	fake_allow(b.base, CARD_BYTES, 0);
@@ -376,7 +376,10 @@ static void test_null_buffers(void **state)
 	close_pair();
 }
 
-/* A file goes in, comes round, and goes out: identical, in both byte orders and units of time. */
+/*
+ * A file is received, passes through, and is sent: identical, in both byte orders and units of
+ * time.
+ */
 static void test_files(void **state)
 {
 	static u8 sent[256 * 1514], seen[256 * 1514];
@@ -423,7 +426,10 @@ static void test_files(void **state)
 	}
 }
 
-/* Cut, absurd and jumbo records: each is an error of one packet, what can be had is had. */
+/*
+ * Truncated, invalid and jumbo records: each is an error of one packet, and the others are
+ * received.
+ */
 static void test_bad_records(void **state)
 {
 	static u8 frame[70000];
@@ -438,9 +444,9 @@ static void test_bad_records(void **state)
 		pcap_header(&in, false, 0xa1b2c3d4);
 		pcap_add(&in, frame, 60, 60, false);
 		if (kind == 0)
-			pcap_raw(&in, absurd, 9); /* the header is cut */
+			pcap_raw(&in, absurd, 9); /* the header is truncated */
 		if (kind == 1) {
-			pcap_add(&in, frame, 100, 100, false); /* its data is */
+			pcap_add(&in, frame, 100, 100, false); /* its data is truncated */
 			assert_int_equal(ftruncate(in.fd, 24 + 76 + 16 + 50), 0);
 		}
 		if (kind == 2)
@@ -448,7 +454,7 @@ static void test_bad_records(void **state)
 		if (kind == 3) {
 			pcap_add(&in, frame, 70000, 70000, false);
 			pcap_add(&in, frame, 0, 0, false);
-			pcap_add(&in, frame, 60, 1000, false); /* cut when it was captured */
+			pcap_add(&in, frame, 60, 1000, false); /* truncated when it was captured */
 			pcap_add(&in, frame, 61, 61, false);
 		}
 		snprintf(key_in, sizeof(key_in), "pcap-in=%s", in.path);
@@ -471,7 +477,7 @@ static void test_bad_records(void **state)
 	}
 }
 
-/* With rate= the frames come by the clock, and are lost where there is no room. */
+/* With rate= the frames arrive by the clock, and are lost if there is no buffer. */
 static void test_rate(void **state)
 {
 	struct pcap_file in;
@@ -496,7 +502,7 @@ static void test_rate(void **state)
 	pcap_remove(&in);
 }
 
-/* A file that cannot be written is a cable that is out. */
+/* If a file cannot be written, the link is down. */
 static void test_full_file(void **state)
 {
 	struct model_arg arg = {"pcap-out", "/dev/full"};

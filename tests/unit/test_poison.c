@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Built with AddressSanitizer, freed memory is poisoned, live memory never; else there is nothing
- * to see. */
+/*
+ * In a build with AddressSanitizer, freed memory is poisoned, and live memory never is; in another
+ * build there is nothing to check.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +50,7 @@ static void pages(void **state)
 	assert_int_equal(mem_get(&any), 0);
 	page = alloc_pages(GFP_KERNEL, 10);
 	p = page_ptr(page);
-	assert_int_equal(POISONED(p + 4 * MIB), 0); /* never given out: not worth a mark */
+	assert_int_equal(POISONED(p + 4 * MIB), 0); /* never allocated: not poisoned */
 	__free_pages(page, 10);
 	assert_int_equal(POISONED(p), EXPECTED);
 	assert_int_equal(POISONED(p + 4 * MIB - 1), EXPECTED);
@@ -57,7 +59,7 @@ static void pages(void **state)
 	assert_int_equal(POISONED(p + 4096), EXPECTED);
 	__free_page(page);
 	mem_put();
-	/* who gets these addresses next may use them */
+	/* the next user of these addresses may access them */
 	assert_int_equal(POISONED(p), 0);
 	assert_int_equal(POISONED(p + 4 * MIB - 1), 0);
 }
