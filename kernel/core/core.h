@@ -127,6 +127,9 @@ void kmod_memory_start(void);
 unsigned int kmod_ledger_report(void);
 void kmod_ledger_forget(void);
 
+/* Work items that are queued or run, on any queue. */
+bool kmod_work_busy(void);
+
 /* Softirqs: `fn` runs soon in the softirq thread. */
 void kmod_softirq_raise(void);
 void kmod_softirq_start(void);
