@@ -57,7 +57,11 @@ struct skb_shared_info {
 	skb_frag_t frags[MAX_SKB_FRAGS];
 };
 
-enum kmod_skb_owner { KMOD_SKB_DRIVER, KMOD_SKB_STACK };
+enum kmod_skb_owner {
+	KMOD_SKB_DRIVER,
+	KMOD_SKB_STACK,
+	KMOD_SKB_SENT /* the driver's, by ndo_start_xmit, until it frees it */
+};
 
 struct sk_buff {
 	struct sk_buff *next, *prev;
