@@ -134,7 +134,6 @@ bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod
 void kmod_memory_start(void);
 /* Reports what is left; the number of entries. */
 unsigned int kmod_ledger_report(void);
-void kmod_ledger_forget(void);
 
 /* Work items that are queued or run, on any queue. */
 bool kmod_work_busy(void);
