@@ -150,6 +150,7 @@ struct e1000e {
 	int end;		      /* of the wire: 0 or 1 */
 	struct e1000e_socket *socket; /* fixed; NULL: none */
 	struct e1000e_in in;
+	bool in_drop; /* fixed: a frame of the file that finds no buffer is lost */
 	struct e1000e_out out;
 	u64 moved;			  /* packets, both ways */
 	u32 peeked;			  /* bytes of the frame at hand */

@@ -6,7 +6,7 @@
  * TNCRS.
  *
  * A frame from a program waits while the card has no room for it, and the card waits for the
- * program to take what it sends. A frame from a file waits, too, unless rate= sets the pace; one
+ * program to take what it sends. A frame from a file waits, too, unless drop=1; one
  * from a twin waits if both cards do flow control (CTRL.TFCE here, CTRL.RFCE there), and is lost
  * and counted in MPC otherwise.
  */
@@ -66,7 +66,7 @@ void e1000e_port_taken(struct e1000e *c)
 
 bool e1000e_port_patient(const struct e1000e *c)
 {
-	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : c->socket || !c->in.rate;
+	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : c->socket || !c->in_drop;
 }
 
 /* A place in the queue to the twin. */

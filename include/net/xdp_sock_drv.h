@@ -52,6 +52,12 @@ static inline bool xsk_uses_need_wakeup(struct xsk_buff_pool *pool)
 	return pool->uses_need_wakeup;
 }
 
+/** xsk_pool_uses_sg() - Return true if packets of the pool may span several buffers. */
+static inline bool xsk_pool_uses_sg(const struct xsk_buff_pool *pool)
+{
+	return pool->xdp_zc_max_segs > 1;
+}
+
 static inline struct xdp_buff_xsk *xsk_buff_of(const struct xdp_buff *xdp)
 {
 	return (struct xdp_buff_xsk *)((char *)(uintptr_t)xdp - offsetof(struct xdp_buff_xsk, xdp));

@@ -16,10 +16,14 @@
 #include "base/compiler.h"
 #include <net/xdp_sock.h>
 
-#define RING_PRODUCER 0 /* offsets in the shared memory, each on a cache line pair of its own */
+/*
+ * Offsets in the shared memory: those that Linux reports by XDP_MMAP_OFFSETS on machines with cache
+ * lines of 64 bytes, so that a program may map either kind of ring in the same place.
+ */
+#define RING_PRODUCER 0
 #define RING_CONSUMER 128
-#define RING_FLAGS    192
-#define RING_ENTRIES  256
+#define RING_FLAGS    196
+#define RING_ENTRIES  320
 
 struct ring {
 	u32 index; /* ours: the next entry to consume, or to produce */

@@ -471,12 +471,12 @@ static void test_bad_records(void **state)
 	}
 }
 
-/* With rate= the frames come by the clock, and are lost where there is no room. */
+/* With rate= the frames come by the clock; with drop=1 they are lost where there is no room. */
 static void test_rate(void **state)
 {
 	struct pcap_file in;
 	char key_in[96];
-	const char *keys[] = {key_in, "loop=50", "rate=20000", NULL};
+	const char *keys[] = {key_in, "loop=50", "rate=20000", "drop=1", NULL};
 	u8 frame[60];
 	u32 i;
 
