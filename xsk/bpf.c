@@ -70,8 +70,10 @@ static u32 xsk_bpf_program_id(int fd)
 	return id ? id : XSK_PROGRAM_ID;
 }
 
-static int xsk_bpf_attach(const struct xsk_name *name, int fd)
+static int xsk_bpf_attach(struct xsk_name *name, int fd)
 {
+	if (fd < 0)
+		__atomic_store_n(&name->program, false, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&lock);
 	attached[name->index - XSK_NAME_INDEX] = fd < 0 ? 0 : xsk_bpf_program_id(fd);
 	pthread_mutex_unlock(&lock);
@@ -85,7 +87,10 @@ static u32 xsk_bpf_attached(const struct xsk_name *name)
 	pthread_mutex_lock(&lock);
 	id = attached[name->index - XSK_NAME_INDEX];
 	pthread_mutex_unlock(&lock);
-	return id || !xsk_xdp_attached(name->index) ? id : XSK_PROGRAM_ID;
+	if (!id && (xsk_xdp_attached(name->index) ||
+		    __atomic_load_n(&name->program, __ATOMIC_RELAXED)))
+		id = XSK_PROGRAM_ID;
+	return id;
 }
 
 API int bpf_xdp_attach(int ifindex, int fd, __u32 flags, const struct bpf_xdp_attach_opts *opts)

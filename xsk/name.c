@@ -111,3 +111,11 @@ struct xsk_name *xsk_name_by_index(unsigned int index)
 		return NULL;
 	return &names[index - XSK_NAME_INDEX];
 }
+
+void xsk_name_set_program(const char *ifname)
+{
+	struct xsk_name *name = xsk_name_find(ifname);
+
+	if (name)
+		__atomic_store_n(&name->program, true, __ATOMIC_RELAXED);
+}

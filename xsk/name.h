@@ -18,11 +18,15 @@ struct xsk_name {
 	unsigned int index;
 	u8 mac[6]; /* of the spec, else made from the name */
 	u32 mtu;   /* atomic: what SIOCSIFMTU set */
+	/* atomic: a socket was made for which libxdp would have attached its program */
+	bool program;
 };
 
 /* NULL: there is no such name. The result is valid for the life of the process. */
 struct xsk_name *xsk_name_find(const char *ifname);
 struct xsk_name *xsk_name_by_index(unsigned int index);
 bool xsk_names_exist(void);
+/* A socket on this interface has libxdp's program. Nothing if it is not one of the names. */
+void xsk_name_set_program(const char *ifname);
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include "card.h"
 #include "map.h"
+#include "name.h"
 #include "port.h"
 #include "raw.h"
 #include "steer.h"
@@ -378,6 +379,8 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 		err = xsk_lib_setup_sock(s, &config, rx != NULL, tx != NULL, &rings);
 	if (!err)
 		err = xsk_lib_go_live(s, rx != NULL);
+	if (!err && !(config.libxdp_flags & XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD))
+		xsk_name_set_program(ifname);
 	if (err)
 		goto unmake;
 	s->next = umem->socks;
