@@ -87,8 +87,8 @@ static u32 xsk_bpf_attached(const struct xsk_name *name)
 	pthread_mutex_lock(&lock);
 	id = attached[name->index - XSK_NAME_INDEX];
 	pthread_mutex_unlock(&lock);
-	if (!id && (xsk_xdp_attached(name->index) ||
-		    __atomic_load_n(&name->program, __ATOMIC_RELAXED)))
+	if (!id &&
+	    (xsk_xdp_attached(name->index) || __atomic_load_n(&name->program, __ATOMIC_RELAXED)))
 		id = XSK_PROGRAM_ID;
 	return id;
 }

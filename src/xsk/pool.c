@@ -422,3 +422,12 @@ void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq)
 	for (u32 i = 0; i < pool->heads_used; i++)
 		pool->heads[i].xdp.rxq = rxq;
 }
+
+void xp_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
+{
+	if (!desc->src || desc->off > XSK_PRIV_MAX || desc->bytes > XSK_PRIV_MAX - desc->off)
+		return;
+	memcpy(pool->cb + desc->off, desc->src, desc->bytes);
+	for (u32 i = 0; i < pool->heads_used; i++)
+		memcpy(pool->heads[i].cb + desc->off, desc->src, desc->bytes);
+}
