@@ -5,6 +5,7 @@
  */
 #ifndef __SANITIZE_THREAD__
 #include "interpose.h"
+#include "netlink.h"
 #include "port.h"
 
 #include <errno.h>
@@ -57,22 +58,76 @@ static size_t xsk_io_vector_bytes(const struct iovec *v, int n)
 	return sum;
 }
 
+/*
+ * Sends a request for a link that is one of the names. True: *result is what the call returns; the
+ * length is that of the program's own request.
+ */
+static bool xsk_io_send_request(int fd, const struct msghdr *m, int flags, ssize_t *result)
+{
+	char other[XSK_NETLINK_REQUEST];
+	size_t n = 0, len = 0;
+
+	for (size_t i = 0; i < m->msg_iovlen; i++)
+		n += m->msg_iov[i].iov_len;
+	/* nearly every message of a program is longer or shorter than such a request */
+	if (n < 32 || n > sizeof(other) || !xsk_netlink_request(fd, m, other, &len))
+		return false;
+	*result = syscall(SYS_sendto, fd, other, len, flags, m->msg_name, m->msg_namelen);
+	if (*result == (ssize_t)len)
+		*result = (ssize_t)n;
+	return true;
+}
+
+static bool xsk_io_send_buffer(int fd, const void *buf, size_t n, int flags,
+			       const struct sockaddr *addr, socklen_t addr_len, ssize_t *result)
+{
+	struct iovec v = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
+	const struct msghdr m = {.msg_name = (void *)(uintptr_t)addr,
+				 .msg_namelen = addr_len,
+				 .msg_iov = &v,
+				 .msg_iovlen = 1};
+
+	return xsk_io_send_request(fd, &m, flags, result);
+}
+
+/* Receives from a socket on which a reply about a name is expected. */
+static ssize_t xsk_io_receive_reply(int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
+				    socklen_t *addr_len)
+{
+	struct iovec v = {.iov_base = buf, .iov_len = n};
+	struct msghdr m = {.msg_name = addr,
+			   .msg_namelen = addr && addr_len ? *addr_len : 0,
+			   .msg_iov = &v,
+			   .msg_iovlen = 1};
+	ssize_t got = xsk_netlink_receive(fd, &m, flags);
+
+	if (got >= 0 && addr_len)
+		*addr_len = m.msg_namelen;
+	return got;
+}
+
 INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags,
 	  const struct sockaddr *addr, socklen_t addr_len)
 {
 	struct port *p = xsk_port_get(fd);
+	ssize_t result;
 
-	return p ? xsk_io_send(p, flags)
-		 : NEXT(sendto, SYS_sendto, fd, buf, n, flags, addr, addr_len);
+	if (p)
+		return xsk_io_send(p, flags);
+	if (xsk_io_send_buffer(fd, buf, n, flags, addr, addr_len, &result))
+		return result;
+	return NEXT(sendto, SYS_sendto, fd, buf, n, flags, addr, addr_len);
 }
 
 INTERPOSE(ssize_t, send, int fd, const void *buf, size_t n, int flags)
 {
 	struct port *p = xsk_port_get(fd);
-	ssize_t (*next)(int, const void *, size_t, int);
+	ssize_t (*next)(int, const void *, size_t, int), result;
 
 	if (p)
 		return xsk_io_send(p, flags);
+	if (xsk_io_send_buffer(fd, buf, n, flags, NULL, 0, &result))
+		return result;
 	next = NEXT_FN(__typeof__(&send), send);
 	return next ? next(fd, buf, n, flags) : syscall(SYS_sendto, fd, buf, n, flags, NULL, 0);
 }
@@ -80,8 +135,13 @@ INTERPOSE(ssize_t, send, int fd, const void *buf, size_t n, int flags)
 INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
 	struct port *p = xsk_port_get(fd);
+	ssize_t result;
 
-	return p ? xsk_io_send(p, flags) : NEXT(sendmsg, SYS_sendmsg, fd, message, flags);
+	if (p)
+		return xsk_io_send(p, flags);
+	if (message && xsk_io_send_request(fd, message, flags, &result))
+		return result;
+	return NEXT(sendmsg, SYS_sendmsg, fd, message, flags);
 }
 
 INTERPOSE(int, sendmmsg, int fd, struct mmsghdr *messages, unsigned int n, int flags)
@@ -125,8 +185,11 @@ INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sock
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? xsk_io_receive(p, flags)
-		 : NEXT(recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, addr_len);
+	if (p)
+		return xsk_io_receive(p, flags);
+	if (xsk_netlink_expected(fd))
+		return xsk_io_receive_reply(fd, buf, n, flags, addr, addr_len);
+	return NEXT(recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, addr_len);
 }
 
 INTERPOSE(ssize_t, recv, int fd, void *buf, size_t n, int flags)
@@ -136,6 +199,8 @@ INTERPOSE(ssize_t, recv, int fd, void *buf, size_t n, int flags)
 
 	if (p)
 		return xsk_io_receive(p, flags);
+	if (xsk_netlink_expected(fd))
+		return xsk_io_receive_reply(fd, buf, n, flags, NULL, NULL);
 	next = NEXT_FN(__typeof__(&recv), recv);
 	return next ? next(fd, buf, n, flags)
 		    : syscall(SYS_recvfrom, fd, buf, n, flags, NULL, NULL);
@@ -145,7 +210,11 @@ INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 {
 	struct port *p = xsk_port_get(fd);
 
-	return p ? xsk_io_receive(p, flags) : NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
+	if (p)
+		return xsk_io_receive(p, flags);
+	if (message && xsk_netlink_expected(fd))
+		return xsk_netlink_receive(fd, message, flags);
+	return NEXT(recvmsg, SYS_recvmsg, fd, message, flags);
 }
 
 INTERPOSE(int, recvmmsg, int fd, struct mmsghdr *messages, unsigned int n, int flags,

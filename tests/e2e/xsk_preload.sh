@@ -120,4 +120,14 @@ detach: 0
 multiprog: 0
 N
 ok 'what is asked about a name' same names.expected on "$one" "$preloaded" names eth0
+cat > link.expected <<'N'
+sent: 1
+received: 1
+type 16, seq 4711
+index: 1
+name: eth0
+mtu: 1500
+lo: 1
+N
+ok 'RTM_GETLINK' same link.expected on "$one" "$preloaded" link eth0
 done_testing

@@ -20,6 +20,7 @@
 #include <bpf/libbpf.h>
 #include <linux/ethtool.h>
 #include <linux/if_xdp.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <xdp/libxdp.h>
@@ -204,6 +205,49 @@ static void do_share(const char *ifname, bool mapped)
 	finish();
 }
 
+/* Asks for the link by name, and reads the reply in two steps, as libraries do. */
+static void do_link(const char *ifname)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg info;
+		struct rtattr a;
+		char ifname[IFNAMSIZ];
+	} ask = {.h = {.nlmsg_len = sizeof(ask),
+		       .nlmsg_type = RTM_GETLINK,
+		       .nlmsg_flags = NLM_F_REQUEST,
+		       .nlmsg_seq = 4711},
+		 .a = {.rta_len = sizeof(ask.a) + IFNAMSIZ, .rta_type = IFLA_IFNAME}};
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	char reply[4096];
+	struct ifinfomsg *info = (struct ifinfomsg *)(void *)(reply + NLMSG_HDRLEN);
+	struct nlmsghdr *h = (struct nlmsghdr *)(void *)reply;
+	ssize_t n, peeked;
+	int len;
+
+	strncpy(ask.ifname, ifname, IFNAMSIZ - 1);
+	printf("sent: %d\n", send(fd, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask));
+	peeked = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
+	n = recv(fd, reply, sizeof(reply), 0);
+	printf("received: %d\n", n > 0 && n == peeked && (size_t)n == h->nlmsg_len);
+	printf("type %u, seq %u\n", h->nlmsg_type, h->nlmsg_seq);
+	printf("index: %d\n", info->ifi_index == (int)if_nametoindex(ifname));
+	len = (int)IFLA_PAYLOAD(h);
+	for (struct rtattr *a = IFLA_RTA(info); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+		if (a->rta_type == IFLA_IFNAME)
+			printf("name: %s\n", (char *)RTA_DATA(a));
+		if (a->rta_type == IFLA_MTU)
+			printf("mtu: %u\n", *(unsigned int *)RTA_DATA(a));
+	}
+	/* the next request is the system's */
+	memset(ask.ifname, 0, sizeof(ask.ifname));
+	strcpy(ask.ifname, "lo");
+	send(fd, &ask, sizeof(ask), 0);
+	n = recv(fd, reply, sizeof(reply), 0);
+	printf("lo: %d\n", n > 0 && info->ifi_index == 1);
+	close(fd);
+}
+
 static void do_names(const char *ifname)
 {
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
@@ -310,6 +354,8 @@ int main(int argc, char **argv)
 		do_share(argv[2], n != 0);
 	else if (!strcmp(argv[1], "names"))
 		do_names(argv[2]);
+	else if (!strcmp(argv[1], "link"))
+		do_link(argv[2]);
 	else if (!strcmp(argv[1], "rings"))
 		do_rings(argv[2]);
 	else if (!strcmp(argv[1], "refused"))
