@@ -27,13 +27,13 @@
 #define BPF_NEXT(name) NEXT_FN(__typeof__(&name), name)
 
 /* What bpf_program__attach_xdp() returns for a name. */
-struct link {
+struct xsk_bpf_link {
 	unsigned int index;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static u32 attached[NAMES]; /* by name: number of the program; 0: none. Under lock */
-static struct link links[NAMES];
+static struct xsk_bpf_link links[NAMES];
 /* Stand-ins of maps that were not loaded. Under lock. */
 static struct {
 	const struct bpf_map *map;
@@ -147,7 +147,7 @@ API struct bpf_link *bpf_program__attach_xdp(const struct bpf_program *prog, int
 	__typeof__(&bpf_program__attach_xdp) next = BPF_NEXT(bpf_program__attach_xdp);
 	__typeof__(&bpf_program__fd) fd_of = BPF_NEXT(bpf_program__fd);
 	struct xsk_name *name = xsk_bpf_name(ifindex);
-	struct link *l;
+	struct xsk_bpf_link *l;
 
 	if (!name) {
 		if (next)
@@ -161,17 +161,17 @@ API struct bpf_link *bpf_program__attach_xdp(const struct bpf_program *prog, int
 	return (struct bpf_link *)(void *)l;
 }
 
-static struct link *xsk_bpf_link(const struct bpf_link *link)
+static struct xsk_bpf_link *xsk_bpf_link_of(const struct bpf_link *link)
 {
 	uintptr_t at = (uintptr_t)link, begin = (uintptr_t)links;
 
-	return at >= begin && at - begin < sizeof(links) ? (struct link *)at : NULL;
+	return at >= begin && at - begin < sizeof(links) ? (struct xsk_bpf_link *)at : NULL;
 }
 
 API int bpf_link__destroy(struct bpf_link *link)
 {
 	__typeof__(&bpf_link__destroy) next = BPF_NEXT(bpf_link__destroy);
-	struct link *l = xsk_bpf_link(link);
+	struct xsk_bpf_link *l = xsk_bpf_link_of(link);
 
 	if (l)
 		return xsk_bpf_attach(xsk_name_by_index(l->index), -1);
@@ -182,7 +182,7 @@ API int bpf_link__fd(const struct bpf_link *link)
 {
 	__typeof__(&bpf_link__fd) next = BPF_NEXT(bpf_link__fd);
 
-	if (xsk_bpf_link(link) || !next)
+	if (xsk_bpf_link_of(link) || !next)
 		return xsk_bpf_result(-EOPNOTSUPP);
 	return next(link);
 }

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct card {
-	struct card *next; /* The lock `lock` guards all fields. */
+struct xsk_card {
+	struct xsk_card *next; /* The lock `lock` guards all fields. */
 	unsigned int users;
 	char *ifname; /* as the application wrote it */
 	struct device *dev;
@@ -22,14 +22,14 @@ struct card {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct card *cards;
+static struct xsk_card *cards;
 static unsigned int forks; /* how often this process is a child of another with cards */
 
 /*
  * Attaches a driver to a device that this file opened. 0; -errno. A device without a known driver
  * is used without one.
  */
-static int xsk_card_attach_driver(struct card *c)
+static int xsk_card_attach_driver(struct xsk_card *c)
 {
 	/* every frame is received; the socket refuses what is too long for it */
 	const struct e1000e_options options = {.max_frame = E1000E_FRAME_LONG};
@@ -41,7 +41,7 @@ static int xsk_card_attach_driver(struct card *c)
 	return e1000e_serve(c->driver, false);
 }
 
-static void xsk_card_free(struct card *c)
+static void xsk_card_free(struct xsk_card *c)
 {
 	e1000e_remove(c->driver);
 	if (c->ours)
@@ -69,11 +69,11 @@ static struct device *xsk_card_open_spec(const struct xsk_name *name, const char
 }
 
 /* The caller holds `lock`. */
-static struct card *xsk_card_new(const char *ifname)
+static struct xsk_card *xsk_card_new(const char *ifname)
 {
 	const struct xsk_name *name = xsk_name_find(ifname);
 	const char *spec = name ? name->spec : ifname;
-	struct card *c = calloc(1, sizeof(*c));
+	struct xsk_card *c = calloc(1, sizeof(*c));
 	int err;
 
 	if (!c)
@@ -106,9 +106,9 @@ static const char *xsk_card_spec(const char *ifname)
 	return name ? name->spec : ifname;
 }
 
-struct card *xsk_card_get(const char *ifname)
+struct xsk_card *xsk_card_get(const char *ifname)
 {
-	struct card *c;
+	struct xsk_card *c;
 
 	pthread_mutex_lock(&lock);
 	for (c = cards; c && strcmp(c->ifname, ifname) != 0; c = c->next)
@@ -129,9 +129,9 @@ struct card *xsk_card_get(const char *ifname)
 	return c;
 }
 
-void xsk_card_put(struct card *c)
+void xsk_card_put(struct xsk_card *c)
 {
-	struct card **at;
+	struct xsk_card **at;
 
 	if (!c || c->forks != forks)
 		return;
@@ -145,12 +145,12 @@ void xsk_card_put(struct card *c)
 	pthread_mutex_unlock(&lock);
 }
 
-struct device *xsk_card_device(struct card *c)
+struct device *xsk_card_device(struct xsk_card *c)
 {
 	return c->dev;
 }
 
-int xsk_card_start(struct card *c)
+int xsk_card_start(struct xsk_card *c)
 {
 	int err = 0;
 

@@ -9,17 +9,17 @@
 
 #include <dmamap/types.h>
 
-struct card;
+struct xsk_card;
 
 /*
  * Returns a reference that xsk_card_put() releases. NULL, errno: ENODEV, or what dmamap_open()
  * sets.
  */
-struct card *xsk_card_get(const char *ifname);
-void xsk_card_put(struct card *card);
-struct device *xsk_card_device(struct card *card);
+struct xsk_card *xsk_card_get(const char *ifname);
+void xsk_card_put(struct xsk_card *card);
+struct device *xsk_card_device(struct xsk_card *card);
 
 /* Starts the card after a socket was bound: packets may arrive from now on. 0, -errno. */
-int xsk_card_start(struct card *card);
+int xsk_card_start(struct xsk_card *card);
 
 #endif

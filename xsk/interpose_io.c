@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 
 /* Releases the port. Returns 0, or -1 with errno, as a system call does. */
-static int xsk_io_wake(struct port *p, u32 what, bool no_wait)
+static int xsk_io_wake(struct xsk_port *p, u32 what, bool no_wait)
 {
 	bool bound = p->has_rx || p->has_tx;
 	int err;
@@ -33,18 +33,18 @@ static int xsk_io_wake(struct port *p, u32 what, bool no_wait)
 	return -1;
 }
 
-static int xsk_io_send(struct port *p, int flags)
+static int xsk_io_send(struct xsk_port *p, int flags)
 {
 	return xsk_io_wake(p, XDP_WAKEUP_TX, flags & MSG_DONTWAIT);
 }
 
-static int xsk_io_receive(struct port *p, int flags)
+static int xsk_io_receive(struct xsk_port *p, int flags)
 {
 	return xsk_io_wake(p, XDP_WAKEUP_RX, flags & MSG_DONTWAIT);
 }
 
 /* For read() and write(), which have no flags. */
-static int xsk_io_flags(const struct port *p)
+static int xsk_io_flags(const struct xsk_port *p)
 {
 	return syscall(SYS_fcntl, p->fd, F_GETFL) & O_NONBLOCK ? MSG_DONTWAIT : 0;
 }
@@ -109,7 +109,7 @@ static ssize_t xsk_io_receive_reply(int fd, void *buf, size_t n, int flags, stru
 INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags,
 	  const struct sockaddr *addr, socklen_t addr_len)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	ssize_t result;
 
 	if (p)
@@ -121,7 +121,7 @@ INTERPOSE(ssize_t, sendto, int fd, const void *buf, size_t n, int flags,
 
 INTERPOSE(ssize_t, send, int fd, const void *buf, size_t n, int flags)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	ssize_t (*next)(int, const void *, size_t, int), result;
 
 	if (p)
@@ -134,7 +134,7 @@ INTERPOSE(ssize_t, send, int fd, const void *buf, size_t n, int flags)
 
 INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	ssize_t result;
 
 	if (p)
@@ -146,7 +146,7 @@ INTERPOSE(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 
 INTERPOSE(int, sendmmsg, int fd, struct mmsghdr *messages, unsigned int n, int flags)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (!p)
 		return NEXT(sendmmsg, SYS_sendmmsg, fd, messages, n, flags);
@@ -163,14 +163,14 @@ INTERPOSE(int, sendmmsg, int fd, struct mmsghdr *messages, unsigned int n, int f
 
 INTERPOSE(ssize_t, write, int fd, const void *buf, size_t n)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	return p ? xsk_io_send(p, xsk_io_flags(p)) : NEXT(write, SYS_write, fd, buf, n);
 }
 
 INTERPOSE(ssize_t, writev, int fd, const struct iovec *v, int n)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (!p)
 		return NEXT(writev, SYS_writev, fd, v, n);
@@ -183,7 +183,7 @@ INTERPOSE(ssize_t, writev, int fd, const struct iovec *v, int n)
 INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
 	  socklen_t *addr_len)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (p)
 		return xsk_io_receive(p, flags);
@@ -194,7 +194,7 @@ INTERPOSE(ssize_t, recvfrom, int fd, void *buf, size_t n, int flags, struct sock
 
 INTERPOSE(ssize_t, recv, int fd, void *buf, size_t n, int flags)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	ssize_t (*next)(int, void *, size_t, int);
 
 	if (p)
@@ -208,7 +208,7 @@ INTERPOSE(ssize_t, recv, int fd, void *buf, size_t n, int flags)
 
 INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (p)
 		return xsk_io_receive(p, flags);
@@ -220,7 +220,7 @@ INTERPOSE(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 INTERPOSE(int, recvmmsg, int fd, struct mmsghdr *messages, unsigned int n, int flags,
 	  struct timespec *timeout)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (!p)
 		return NEXT(recvmmsg, SYS_recvmmsg, fd, messages, n, flags, timeout);
@@ -233,7 +233,7 @@ INTERPOSE(int, recvmmsg, int fd, struct mmsghdr *messages, unsigned int n, int f
 
 INTERPOSE(ssize_t, read, int fd, void *buf, size_t n)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (!p)
 		return NEXT(read, SYS_read, fd, buf, n);
@@ -245,7 +245,7 @@ INTERPOSE(ssize_t, read, int fd, void *buf, size_t n)
 
 INTERPOSE(ssize_t, readv, int fd, const struct iovec *v, int n)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (!p)
 		return NEXT(readv, SYS_readv, fd, v, n);

@@ -27,7 +27,7 @@ INTERPOSE(int, socket, int domain, int type, int protocol)
 
 INTERPOSE(int, setsockopt, int fd, int level, int name, const void *value, socklen_t len)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	int err = 1;
 
 	if (p) {
@@ -41,7 +41,7 @@ INTERPOSE(int, setsockopt, int fd, int level, int name, const void *value, sockl
 
 INTERPOSE(int, getsockopt, int fd, int level, int name, void *value, socklen_t *len)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	int err = 1;
 
 	if (p) {
@@ -55,7 +55,7 @@ INTERPOSE(int, getsockopt, int fd, int level, int name, void *value, socklen_t *
 
 INTERPOSE(int, bind, int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (p)
 		return xsk_sock_result(xsk_raw_bind(p, addr, len));
@@ -65,7 +65,7 @@ INTERPOSE(int, bind, int fd, const struct sockaddr *addr, socklen_t len)
 /* What no AF_XDP socket supports, but the pair of local sockets behind it might. */
 static bool xsk_sock_unsupported(int fd)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (!p)
 		return false;
@@ -101,7 +101,7 @@ INTERPOSE(int, getpeername, int fd, struct sockaddr *addr, socklen_t *len)
 
 INTERPOSE(int, close, int fd)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	bool raw;
 
 	if (!p)
@@ -118,7 +118,7 @@ INTERPOSE(int, close, int fd)
 static void *xsk_sock_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset,
 			   bool *ours)
 {
-	struct port *p = fd >= 0 && !(flags & MAP_ANONYMOUS) ? xsk_port_get(fd) : NULL;
+	struct xsk_port *p = fd >= 0 && !(flags & MAP_ANONYMOUS) ? xsk_port_get(fd) : NULL;
 	void *at;
 
 	*ours = p != NULL;

@@ -85,7 +85,7 @@ static int xsk_wait_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t
 }
 
 /* The events of one socket. The order of the bits is poll's. */
-static short xsk_wait_events(struct port *p, short wanted)
+static short xsk_wait_events(struct xsk_port *p, short wanted)
 {
 	short events = xdp_sock_poll(p->xs);
 
@@ -107,7 +107,7 @@ static int xsk_wait_examine(struct pollfd *fds, nfds_t n, nfds_t *sockets, bool 
 	*sockets = 0;
 	*whole = true;
 	for (nfds_t i = 0; i < n; i++) {
-		struct port *p = xsk_port_get(fds[i].fd);
+		struct xsk_port *p = xsk_port_get(fds[i].fd);
 
 		if (!p)
 			continue;
@@ -126,7 +126,7 @@ static int xsk_wait_arm(struct pollfd *fds, nfds_t n, bool *whole)
 	int ready = 0;
 
 	for (nfds_t i = 0; i < n; i++) {
-		struct port *p = xsk_port_get(fds[i].fd);
+		struct xsk_port *p = xsk_port_get(fds[i].fd);
 
 		if (!p)
 			continue;
@@ -143,7 +143,7 @@ static int xsk_wait_collect(struct pollfd *fds, nfds_t n)
 	int ready = 0;
 
 	for (nfds_t i = 0; i < n; i++) {
-		struct port *p = xsk_port_get(fds[i].fd);
+		struct xsk_port *p = xsk_port_get(fds[i].fd);
 
 		if (p) {
 			fds[i].revents = xsk_wait_events(p, fds[i].events);
@@ -182,7 +182,7 @@ static int xsk_wait_poll(struct pollfd *fds, nfds_t n, u64 ns, const sigset_t *m
 
 static bool xsk_wait_has_sockets(const struct pollfd *fds, nfds_t n)
 {
-	struct port *p;
+	struct xsk_port *p;
 
 	for (nfds_t i = 0; xsk_ports_exist() && i < n; i++) {
 		p = xsk_port_get(fds[i].fd);
@@ -361,7 +361,7 @@ INTERPOSE(int, epoll_pwait2, int epfd, struct epoll_event *events, int max,
 
 INTERPOSE(int, epoll_ctl, int epfd, int op, int fd, struct epoll_event *event)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	int err;
 
 	if (p && op != EPOLL_CTL_DEL && event && (event->events & EPOLLET)) {

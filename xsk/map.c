@@ -84,7 +84,7 @@ static u64 xsk_map_id(int fd)
 int xsk_map_update(int map_fd, const void *key, const void *value)
 {
 	enum xsk_map_kind kind = xsk_map_kind_of(map_fd);
-	struct port *p;
+	struct xsk_port *p;
 	u32 k, fd;
 	u64 map;
 	int err;

@@ -23,7 +23,7 @@
 #define HEADER_LEN (NLMSG_HDRLEN + sizeof(struct ifinfomsg))
 
 /* A request whose reply was not read yet. */
-struct expected {
+struct xsk_netlink_reply {
 	bool used;
 	int fd;
 	u32 seq;
@@ -31,8 +31,8 @@ struct expected {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct expected expected[EXPECTED]; /* under lock */
-static u32 n_expected;			   /* atomic */
+static struct xsk_netlink_reply expected[EXPECTED]; /* under lock */
+static u32 n_expected;				    /* atomic */
 
 static bool xsk_netlink_is_route(int fd)
 {
@@ -73,7 +73,7 @@ static const struct xsk_name *xsk_netlink_name(const char *data, size_t len)
 /* False: too many replies are expected. */
 static bool xsk_netlink_expect(int fd, u32 seq, const struct xsk_name *name)
 {
-	struct expected *e = NULL;
+	struct xsk_netlink_reply *e = NULL;
 
 	pthread_mutex_lock(&lock);
 	for (int i = 0; i < EXPECTED; i++) {
@@ -88,7 +88,7 @@ static bool xsk_netlink_expect(int fd, u32 seq, const struct xsk_name *name)
 	if (e) {
 		if (!e->used)
 			__atomic_fetch_add(&n_expected, 1, __ATOMIC_RELEASE);
-		*e = (struct expected){true, fd, seq, name};
+		*e = (struct xsk_netlink_reply){true, fd, seq, name};
 	}
 	pthread_mutex_unlock(&lock);
 	return e != NULL;
@@ -195,7 +195,7 @@ static const struct xsk_name *xsk_netlink_match(int fd, const struct nlmsghdr *h
 
 	pthread_mutex_lock(&lock);
 	for (int i = 0; i < EXPECTED && !name; i++) {
-		struct expected *e = &expected[i];
+		struct xsk_netlink_reply *e = &expected[i];
 
 		if (!e->used || e->fd != fd || e->seq != h->nlmsg_seq ||
 		    h->nlmsg_type != RTM_NEWLINK)

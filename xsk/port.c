@@ -24,10 +24,10 @@
 #define TRIES	     64
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct port *all, *unused; /* list_lock guards them */
-static u32 n_ports;		  /* atomic; written under list_lock */
+static struct xsk_port *all, *unused; /* list_lock guards them */
+static u32 n_ports;		      /* atomic; written under list_lock */
 /* Ports by descriptor; pages are made under list_lock and stay. */
-static struct port **table[TABLE_PAGES];
+static struct xsk_port **table[TABLE_PAGES];
 /* epoll descriptor of the thread; -1: there is no thread. Under list_lock */
 static int watch = -1;
 static int nudge = -1; /* eventfd: written when the first mark or plug is set */
@@ -57,14 +57,14 @@ static void xsk_port_count_set(int change)
 		syscall(SYS_write, nudge, &one, sizeof(one));
 }
 
-static u32 xsk_port_produced(const struct port *p)
+static u32 xsk_port_produced(const struct xsk_port *p)
 {
 	const u32 *at = __atomic_load_n(&p->rx_producer, __ATOMIC_ACQUIRE);
 
 	return at ? __atomic_load_n(at, __ATOMIC_ACQUIRE) : 0;
 }
 
-static void xsk_port_drain_mark(struct port *p)
+static void xsk_port_drain_mark(struct xsk_port *p)
 {
 	char none;
 
@@ -76,7 +76,7 @@ static void xsk_port_drain_mark(struct port *p)
  * Sets or clears the mark. The application may have received it already. `renew`: a mark that is
  * set is replaced, which is an edge. The caller owns the state.
  */
-static void xsk_port_set_mark(struct port *p, bool on, bool renew)
+static void xsk_port_set_mark(struct xsk_port *p, bool on, bool renew)
 {
 	char none;
 
@@ -99,7 +99,7 @@ static void xsk_port_set_mark(struct port *p, bool on, bool renew)
 }
 
 /* Reads all that the application sent; true: it sent something. The caller owns the state. */
-static bool xsk_port_take_sent(struct port *p)
+static bool xsk_port_take_sent(struct xsk_port *p)
 {
 	char bytes[PLUG_BYTES];
 	bool any = false;
@@ -116,7 +116,7 @@ static bool xsk_port_take_sent(struct port *p)
 	return any;
 }
 
-static void xsk_port_set_plug(struct port *p, bool on)
+static void xsk_port_set_plug(struct xsk_port *p, bool on)
 {
 	static const char bytes[PLUG_BYTES];
 
@@ -133,7 +133,7 @@ static void xsk_port_set_plug(struct port *p, bool on)
 }
 
 /* An event for an edge-triggered wait for space: a datagram of ours leaves the send buffer. */
-static void xsk_port_edge_out(struct port *p)
+static void xsk_port_edge_out(struct xsk_port *p)
 {
 	char byte = 0;
 
@@ -148,7 +148,7 @@ static void xsk_port_edge_out(struct port *p)
  * before the rings are read: either the driver finds them changed and updates the port, or this
  * thread finds the driver's packet. The caller owns the state.
  */
-static void xsk_port_update(struct port *p, bool wait)
+static void xsk_port_update(struct xsk_port *p, bool wait)
 {
 	bool edge = wait && __atomic_load_n(&p->edge, __ATOMIC_RELAXED);
 	short events;
@@ -169,7 +169,7 @@ static void xsk_port_update(struct port *p, bool wait)
 	__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
 }
 
-bool xsk_port_refresh(struct port *p, bool wait)
+bool xsk_port_refresh(struct xsk_port *p, bool wait)
 {
 	u32 request = PORT_AGAIN | (wait ? PORT_WAIT : 0), work;
 
@@ -187,7 +187,7 @@ bool xsk_port_refresh(struct port *p, bool wait)
 /* Runs in the driver's thread, after it has published entries of a ring. */
 static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 {
-	struct port *p = arg;
+	struct xsk_port *p = arg;
 
 	/*
 	 * A full barrier before `readable` is read. It is an exchange, because ThreadSanitizer does
@@ -205,9 +205,9 @@ static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 		xsk_port_edge_out(p);
 }
 
-static struct port **xsk_port_slot(int fd)
+static struct xsk_port **xsk_port_slot(int fd)
 {
-	struct port **page;
+	struct xsk_port **page;
 
 	if (fd < 0 || fd >= TABLE_PAGE * TABLE_PAGES)
 		return NULL;
@@ -215,9 +215,9 @@ static struct port **xsk_port_slot(int fd)
 	return page ? &page[fd % TABLE_PAGE] : NULL;
 }
 
-struct port *xsk_port_get(int fd)
+struct xsk_port *xsk_port_get(int fd)
 {
-	struct port **slot = xsk_port_slot(fd), *p;
+	struct xsk_port **slot = xsk_port_slot(fd), *p;
 
 	if (!slot)
 		return NULL;
@@ -230,7 +230,7 @@ struct port *xsk_port_get(int fd)
 	return NULL;
 }
 
-void xsk_port_put(struct port *p)
+void xsk_port_put(struct xsk_port *p)
 {
 	__atomic_fetch_sub(&p->users, 1, __ATOMIC_SEQ_CST);
 }
@@ -241,7 +241,7 @@ bool xsk_ports_exist(void)
 }
 
 /* Calls the function for each port that is open. False: a call returned false. No lock is held. */
-static bool xsk_port_for_each(bool (*fn)(struct port *))
+static bool xsk_port_for_each(bool (*fn)(struct xsk_port *))
 {
 	u32 left = __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE);
 	bool all_done = true;
@@ -250,7 +250,7 @@ static bool xsk_port_for_each(bool (*fn)(struct port *))
 		if (!__atomic_load_n(&table[page], __ATOMIC_ACQUIRE))
 			continue;
 		for (int i = 0; left && i < TABLE_PAGE; i++) {
-			struct port *p = xsk_port_get(page * TABLE_PAGE + i);
+			struct xsk_port *p = xsk_port_get(page * TABLE_PAGE + i);
 
 			if (!p)
 				continue;
@@ -262,7 +262,7 @@ static bool xsk_port_for_each(bool (*fn)(struct port *))
 	return all_done;
 }
 
-bool xsk_port_before_poll(struct port *p)
+bool xsk_port_before_poll(struct xsk_port *p)
 {
 	int err = p->has_tx ? xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX) : 0;
 
@@ -271,7 +271,7 @@ bool xsk_port_before_poll(struct port *p)
 	return err != -EAGAIN;
 }
 
-static bool xsk_port_before_wait(struct port *p, bool edge)
+static bool xsk_port_before_wait(struct xsk_port *p, bool edge)
 {
 	bool done = xsk_port_before_poll(p);
 
@@ -283,12 +283,12 @@ static bool xsk_port_before_wait(struct port *p, bool edge)
 	return false;
 }
 
-static bool xsk_port_before_epoll(struct port *p)
+static bool xsk_port_before_epoll(struct xsk_port *p)
 {
 	return xsk_port_before_wait(p, true);
 }
 
-static bool xsk_port_before_select(struct port *p)
+static bool xsk_port_before_select(struct xsk_port *p)
 {
 	return xsk_port_before_wait(p, false);
 }
@@ -302,7 +302,7 @@ bool xsk_ports_before_wait(bool epoll)
  * Handles wake-ups that bypass the replaced functions. While the plug is set the application cannot
  * send, so every round counts as a wake-up.
  */
-static bool xsk_port_serve(struct port *p)
+static bool xsk_port_serve(struct xsk_port *p)
 {
 	bool sent = __atomic_load_n(&p->plugged, __ATOMIC_RELAXED);
 	u32 free = 0;
@@ -370,16 +370,16 @@ fail:
 }
 
 /* The caller holds list_lock. NULL, errno. */
-static struct port **xsk_port_make_slot(int fd)
+static struct xsk_port **xsk_port_make_slot(int fd)
 {
-	struct port **page;
+	struct xsk_port **page;
 
 	if (fd < 0 || fd >= TABLE_PAGE * TABLE_PAGES) {
 		errno = EMFILE;
 		return NULL;
 	}
 	if (!table[fd / TABLE_PAGE]) {
-		page = calloc(TABLE_PAGE, sizeof(struct port *));
+		page = calloc(TABLE_PAGE, sizeof(struct xsk_port *));
 		if (!page)
 			return NULL;
 		__atomic_store_n(&table[fd / TABLE_PAGE], page, __ATOMIC_RELEASE);
@@ -388,10 +388,10 @@ static struct port **xsk_port_make_slot(int fd)
 }
 
 /* The caller holds list_lock. */
-static int xsk_port_enlist(struct port *p)
+static int xsk_port_enlist(struct xsk_port *p)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET};
-	struct port **slot = xsk_port_make_slot(p->fd);
+	struct xsk_port **slot = xsk_port_make_slot(p->fd);
 
 	if (!slot || xsk_port_start_thread() ||
 	    syscall(SYS_epoll_ctl, watch, EPOLL_CTL_ADD, p->ours, &e))
@@ -403,7 +403,7 @@ static int xsk_port_enlist(struct port *p)
 	return 0;
 }
 
-static int xsk_port_make_pair(struct port *p, int fd)
+static int xsk_port_make_pair(struct xsk_port *p, int fd)
 {
 	int pair[2], least = 1;
 
@@ -425,9 +425,9 @@ static int xsk_port_make_pair(struct port *p, int fd)
 }
 
 /* The caller holds list_lock. */
-static struct port *xsk_port_new(struct xdp_sock *xs)
+static struct xsk_port *xsk_port_new(struct xdp_sock *xs)
 {
-	struct port *p = unused;
+	struct xsk_port *p = unused;
 
 	if (p)
 		unused = p->next;
@@ -436,15 +436,15 @@ static struct port *xsk_port_new(struct xdp_sock *xs)
 	if (!p)
 		return NULL;
 	/* a lookup of the port's former descriptor may be about to find that it was closed */
-	memset(p, 0, offsetof(struct port, users));
+	memset(p, 0, offsetof(struct xsk_port, users));
 	p->xs = xs;
 	p->fd = p->ours = -1;
 	return p;
 }
 
-struct port *xsk_port_open(struct xdp_sock *xs, int fd)
+struct xsk_port *xsk_port_open(struct xdp_sock *xs, int fd)
 {
-	struct port *p;
+	struct xsk_port *p;
 	int err = 0;
 
 	pthread_mutex_lock(&list_lock);
@@ -474,7 +474,7 @@ struct port *xsk_port_open(struct xdp_sock *xs, int fd)
 	return p;
 }
 
-void xsk_port_bound(struct port *p)
+void xsk_port_bound(struct xsk_port *p)
 {
 	struct xdp_ring_offset off;
 	char *base = xdp_sock_map_ring(p->xs, XDP_RX_RING, &off, NULL);
@@ -490,9 +490,9 @@ void xsk_port_bound(struct port *p)
 /*
  * Removes the port from the table and waits until every thread that found it there has released it.
  */
-static void xsk_port_delist(struct port *p)
+static void xsk_port_delist(struct xsk_port *p)
 {
-	struct port **at, **slot;
+	struct xsk_port **at, **slot;
 
 	pthread_mutex_lock(&list_lock);
 	for (at = &all; *at && *at != p; at = &(*at)->next)
@@ -508,7 +508,7 @@ static void xsk_port_delist(struct port *p)
 		usleep(10);
 }
 
-void xsk_port_close(struct port *p, bool keep_fd)
+void xsk_port_close(struct xsk_port *p, bool keep_fd)
 {
 	if (!p)
 		return;
@@ -532,9 +532,9 @@ void xsk_port_close(struct port *p, bool keep_fd)
 	pthread_mutex_unlock(&list_lock);
 }
 
-void xsk_port_forget(struct port *p)
+void xsk_port_forget(struct xsk_port *p)
 {
-	struct port **slot;
+	struct xsk_port **slot;
 
 	pthread_mutex_lock(&list_lock);
 	slot = xsk_port_slot(p->fd);
@@ -562,8 +562,8 @@ static void port_fork_parent(void)
 
 static void port_fork_child(void)
 {
-	for (struct port *p = all; p; p = p->next) {
-		struct port **slot = xsk_port_slot(p->fd);
+	for (struct xsk_port *p = all; p; p = p->next) {
+		struct xsk_port **slot = xsk_port_slot(p->fd);
 
 		xsk_port_close_fd(p->ours);
 		p->inherited = true;

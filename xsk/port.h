@@ -26,16 +26,16 @@
 #include <net/xdp_sock.h>
 #include <pthread.h>
 
-struct raw;
+struct xsk_raw;
 
 /* Ports are never returned to the system, so that a lookup may touch one that was just closed. */
-struct port {
-	struct port *next; /* list of all, or of the free ones; under the list's lock */
-	bool inherited;	   /* a parent's, in a child of fork: only fd is open */
-	int fd;		   /* the application's end of the pair */
+struct xsk_port {
+	struct xsk_port *next; /* list of all, or of the free ones; under the list's lock */
+	bool inherited;	       /* a parent's, in a child of fork: only fd is open */
+	int fd;		       /* the application's end of the pair */
 	int ours;
 	struct xdp_sock *xs; /* constant while the port is open */
-	struct raw *raw;     /* the state of a socket that was made without libxdp's functions */
+	struct xsk_raw *raw; /* the state of a socket that was made without libxdp's functions */
 	u32 *rx_producer;    /* atomic: of the RX ring; NULL: there is none, or no bind yet */
 	u32 work;	     /* atomic: PORT_*; the thread that sets PORT_RUNNING owns the state: */
 	bool marked;
@@ -58,34 +58,34 @@ struct port {
  * Makes a descriptor for the socket, which must outlive it. `fd` -1: a new descriptor; else it
  * replaces that one. NULL, errno.
  */
-struct port *xsk_port_open(struct xdp_sock *xs, int fd);
+struct xsk_port *xsk_port_open(struct xdp_sock *xs, int fd);
 /* Closes the port; its descriptor stays open if `keep_fd`. */
-void xsk_port_close(struct port *port, bool keep_fd);
+void xsk_port_close(struct xsk_port *port, bool keep_fd);
 
 /* The program closed the descriptor itself. */
-void xsk_port_forget(struct port *port);
+void xsk_port_forget(struct xsk_port *port);
 
 /* The socket was bound: its rings do not change any more. */
-void xsk_port_bound(struct port *port);
+void xsk_port_bound(struct xsk_port *port);
 
 /*
  * Finds the port of a descriptor; xsk_port_put() releases it. NULL: the descriptor is not a socket
  * of this library.
  */
-struct port *xsk_port_get(int fd);
-void xsk_port_put(struct port *port);
+struct xsk_port *xsk_port_get(int fd);
+void xsk_port_put(struct xsk_port *port);
 
 /*
  * Updates the state of a descriptor from the rings; `wait`: for an edge-triggered wait. False:
  * another thread, or the code that a signal handler interrupted, is about to do it.
  */
-bool xsk_port_refresh(struct port *port, bool wait);
+bool xsk_port_refresh(struct xsk_port *port, bool wait);
 
 /*
  * What every wait does with a socket: it sends and wakes the driver. True: nothing is left to do;
  * false: it must be done again within a millisecond.
  */
-bool xsk_port_before_poll(struct port *port);
+bool xsk_port_before_poll(struct xsk_port *port);
 /* The same for all sockets that are open; the descriptors are updated, too. */
 bool xsk_ports_before_wait(bool epoll);
 bool xsk_ports_exist(void);

@@ -31,35 +31,35 @@ static const struct {
 enum { RINGS = 4, ENTRIES_AT = 320 };
 
 /* Where the program mapped a ring. */
-struct raw_mapping {
+struct xsk_raw_mapping {
 	char *addr; /* NULL: the entry is free */
 	size_t len;
 	int ring, prot, flags;
 };
 
-struct raw {
-	struct raw *next; /* of all; map_lock guards the list and `mapping` */
-	struct port *port;
+struct xsk_raw {
+	struct xsk_raw *next; /* of all; map_lock guards the list and `mapping` */
+	struct xsk_port *port;
 	/* raw_lock guards the rest */
 	struct xdp_sock *xs;
-	struct card *card; /* once it is bound */
+	struct xsk_card *card; /* once it is bound */
 	struct xdp_umem *umem;
 	char reg[64]; /* the registration, as the program passed it */
 	socklen_t reg_len;
 	u32 entries[RINGS]; /* 0: the ring was not made */
-	struct raw_mapping mapping[MAPPINGS];
+	struct xsk_raw_mapping mapping[MAPPINGS];
 };
 
 /* raw_lock is acquired first. No function that maps or unmaps memory is called under map_lock. */
 static pthread_mutex_t raw_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t map_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct raw *raws;
+static struct xsk_raw *raws;
 static u32 n_mapped; /* atomic: mappings of all sockets */
 
 int xsk_raw_socket(int type, int protocol)
 {
 	int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), flags = 0;
-	struct raw *r;
+	struct xsk_raw *r;
 	int err;
 
 	if (!xsk_names_exist())
@@ -92,9 +92,9 @@ int xsk_raw_socket(int type, int protocol)
 }
 
 /* The caller holds map_lock. */
-static void xsk_raw_delist(struct raw *r)
+static void xsk_raw_delist(struct xsk_raw *r)
 {
-	struct raw **at;
+	struct xsk_raw **at;
 
 	for (at = &raws; *at && *at != r; at = &(*at)->next)
 		;
@@ -105,9 +105,9 @@ static void xsk_raw_delist(struct raw *r)
 			__atomic_fetch_sub(&n_mapped, 1, __ATOMIC_RELAXED);
 }
 
-void xsk_raw_close(struct port *p, bool keep_fd)
+void xsk_raw_close(struct xsk_port *p, bool keep_fd)
 {
-	struct raw *r = p->raw;
+	struct xsk_raw *r = p->raw;
 
 	pthread_mutex_lock(&map_lock);
 	xsk_raw_delist(r);
@@ -130,7 +130,7 @@ static int xsk_raw_ring_of(int name)
 }
 
 /* The caller holds raw_lock. */
-static int xsk_raw_register(struct raw *r, const void *value, socklen_t len)
+static int xsk_raw_register(struct xsk_raw *r, const void *value, socklen_t len)
 {
 	struct xdp_umem *umem;
 	char reg[64] = {0};
@@ -151,7 +151,7 @@ static int xsk_raw_register(struct raw *r, const void *value, socklen_t len)
 }
 
 /* The caller holds raw_lock. */
-static int xsk_raw_set_xdp(struct raw *r, int name, const void *value, socklen_t len)
+static int xsk_raw_set_xdp(struct xsk_raw *r, int name, const void *value, socklen_t len)
 {
 	int ring = xsk_raw_ring_of(name), err;
 	u32 entries;
@@ -170,7 +170,7 @@ static int xsk_raw_set_xdp(struct raw *r, int name, const void *value, socklen_t
 }
 
 /* SOL_SOCKET: busy polling is what the cards do anyway. */
-static int xsk_raw_set_socket(struct port *p, int name, const void *value, socklen_t len)
+static int xsk_raw_set_socket(struct xsk_port *p, int name, const void *value, socklen_t len)
 {
 	u32 v;
 
@@ -188,7 +188,7 @@ static int xsk_raw_set_socket(struct port *p, int name, const void *value, sockl
 	return 0;
 }
 
-int xsk_raw_setsockopt(struct port *p, int level, int name, const void *value, socklen_t len)
+int xsk_raw_setsockopt(struct xsk_port *p, int level, int name, const void *value, socklen_t len)
 {
 	int err;
 
@@ -213,7 +213,7 @@ static int xsk_raw_copy_out(const void *from, socklen_t size, void *value, sockl
 	return 0;
 }
 
-static int xsk_raw_get_statistics(struct port *p, void *value, socklen_t *len)
+static int xsk_raw_get_statistics(struct xsk_port *p, void *value, socklen_t *len)
 {
 	struct xdp_statistics stats;
 	int err;
@@ -250,7 +250,7 @@ static int xsk_raw_get_offsets(void *value, socklen_t *len)
 	return xsk_raw_copy_out(old, sizeof(old), value, len);
 }
 
-static int xsk_raw_get_xdp(struct port *p, int name, void *value, socklen_t *len)
+static int xsk_raw_get_xdp(struct xsk_port *p, int name, void *value, socklen_t *len)
 {
 	struct xdp_options options;
 	int err;
@@ -271,7 +271,7 @@ static int xsk_raw_get_xdp(struct port *p, int name, void *value, socklen_t *len
 }
 
 /* 1: the descriptor's own option. */
-static int xsk_raw_get_socket(struct port *p, int name, void *value, socklen_t *len)
+static int xsk_raw_get_socket(struct xsk_port *p, int name, void *value, socklen_t *len)
 {
 	u32 v;
 
@@ -300,7 +300,7 @@ static int xsk_raw_get_socket(struct port *p, int name, void *value, socklen_t *
 	return xsk_raw_copy_out(&v, sizeof(v), value, len);
 }
 
-int xsk_raw_getsockopt(struct port *p, int level, int name, void *value, socklen_t *len)
+int xsk_raw_getsockopt(struct xsk_port *p, int level, int name, void *value, socklen_t *len)
 {
 	if (!value || !len)
 		return -EFAULT;
@@ -312,9 +312,9 @@ int xsk_raw_getsockopt(struct port *p, int level, int name, void *value, socklen
 }
 
 /* The socket whose UMEM is to be shared. NULL: *err. */
-static struct port *xsk_raw_shared(int fd, int *err)
+static struct xsk_port *xsk_raw_shared(int fd, int *err)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 
 	if (!p)
 		*err = -ENOTSOCK;
@@ -328,11 +328,12 @@ static struct port *xsk_raw_shared(int fd, int *err)
 }
 
 /* The caller holds raw_lock. */
-static int xsk_raw_bind_card(struct raw *r, struct card *card, const struct sockaddr_xdp *to)
+static int xsk_raw_bind_card(struct xsk_raw *r, struct xsk_card *card,
+			     const struct sockaddr_xdp *to)
 {
 	bool shared = to->sxdp_flags & XDP_SHARED_UMEM;
 	struct device *dev = xsk_card_device(card);
-	struct port *with = NULL;
+	struct xsk_port *with = NULL;
 	int err = 0;
 
 	if (shared && to->sxdp_flags != XDP_SHARED_UMEM)
@@ -362,10 +363,10 @@ static int xsk_raw_bind_card(struct raw *r, struct card *card, const struct sock
 	return err;
 }
 
-static int xsk_raw_bind_name(struct raw *r, const struct xsk_name *name,
+static int xsk_raw_bind_name(struct xsk_raw *r, const struct xsk_name *name,
 			     const struct sockaddr_xdp *to)
 {
-	struct card *card;
+	struct xsk_card *card;
 	int err;
 
 	if (r->card)
@@ -380,7 +381,8 @@ static int xsk_raw_bind_name(struct raw *r, const struct xsk_name *name,
 }
 
 /* Maps a ring of the system's socket as the program mapped ours, and copies what is in ours. */
-static int xsk_raw_map_system(const struct raw *r, const struct raw_mapping *m, int fd, char **out)
+static int xsk_raw_map_system(const struct xsk_raw *r, const struct xsk_raw_mapping *m, int fd,
+			      char **out)
 {
 	char *addr = mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
 			  (off_t)ring_names[m->ring].offset);
@@ -395,7 +397,7 @@ static int xsk_raw_map_system(const struct raw *r, const struct raw_mapping *m, 
 	return 0;
 }
 
-static int xsk_raw_replay(const struct raw *r, int fd)
+static int xsk_raw_replay(const struct xsk_raw *r, int fd)
 {
 	if (r->umem && syscall(SYS_setsockopt, fd, XSK_SOL_XDP, XDP_UMEM_REG, r->reg, r->reg_len))
 		return -errno;
@@ -419,10 +421,10 @@ static int xsk_raw_check_layout(int fd)
 }
 
 /* The caller holds raw_lock. The system's socket takes the place of ours. */
-static int xsk_raw_become_system(struct raw *r, const struct sockaddr *addr, socklen_t len)
+static int xsk_raw_become_system(struct xsk_raw *r, const struct sockaddr *addr, socklen_t len)
 {
 	char *maps[MAPPINGS] = {NULL};
-	struct raw_mapping m[MAPPINGS];
+	struct xsk_raw_mapping m[MAPPINGS];
 	int fd = (int)syscall(SYS_socket, AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), err, i;
 
 	if (fd < 0)
@@ -460,7 +462,7 @@ static int xsk_raw_become_system(struct raw *r, const struct sockaddr *addr, soc
 }
 
 /* 1: the system's socket is bound, and ours is to be closed. */
-static int xsk_raw_bind_locked(struct raw *r, const struct sockaddr *addr, socklen_t len)
+static int xsk_raw_bind_locked(struct xsk_raw *r, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_xdp to;
 	struct xsk_name *name;
@@ -476,7 +478,7 @@ static int xsk_raw_bind_locked(struct raw *r, const struct sockaddr *addr, sockl
 		return name ? xsk_raw_bind_name(r, name, &to) : -EBUSY;
 	if (to.sxdp_flags & XDP_SHARED_UMEM) {
 		/* the UMEM of a socket of ours cannot be shared with the system */
-		struct port *with = xsk_port_get((int)to.sxdp_shared_umem_fd);
+		struct xsk_port *with = xsk_port_get((int)to.sxdp_shared_umem_fd);
 
 		if (with) {
 			err = with->has_rx || with->has_tx ? -EINVAL : -EBADF;
@@ -488,7 +490,7 @@ static int xsk_raw_bind_locked(struct raw *r, const struct sockaddr *addr, sockl
 	return err ? err : 1;
 }
 
-int xsk_raw_bind(struct port *p, const struct sockaddr *addr, socklen_t len)
+int xsk_raw_bind(struct xsk_port *p, const struct sockaddr *addr, socklen_t len)
 {
 	int err;
 
@@ -502,7 +504,7 @@ int xsk_raw_bind(struct port *p, const struct sockaddr *addr, socklen_t len)
 	return 0;
 }
 
-static void *xsk_raw_map_ring(struct raw *r, struct raw_mapping *m, void *addr, size_t len)
+static void *xsk_raw_map_ring(struct xsk_raw *r, struct xsk_raw_mapping *m, void *addr, size_t len)
 {
 	size_t whole;
 	char *base = xdp_sock_map_ring(r->xs, ring_names[m->ring].name, NULL, &whole);
@@ -526,10 +528,10 @@ static void *xsk_raw_map_ring(struct raw *r, struct raw_mapping *m, void *addr, 
 	return at;
 }
 
-void *xsk_raw_mmap(struct port *p, void *addr, size_t len, int prot, int flags, u64 offset)
+void *xsk_raw_mmap(struct xsk_port *p, void *addr, size_t len, int prot, int flags, u64 offset)
 {
-	struct raw_mapping *m = NULL, extra;
-	struct raw *r = p->raw;
+	struct xsk_raw_mapping *m = NULL, extra;
+	struct xsk_raw *r = p->raw;
 	void *at = MAP_FAILED;
 	int ring;
 
@@ -539,7 +541,7 @@ void *xsk_raw_mmap(struct port *p, void *addr, size_t len, int prot, int flags, 
 		errno = EINVAL;
 		return MAP_FAILED;
 	}
-	extra = (struct raw_mapping){.ring = ring, .prot = prot, .flags = flags};
+	extra = (struct xsk_raw_mapping){.ring = ring, .prot = prot, .flags = flags};
 	at = xsk_raw_map_ring(r, &extra, addr, len);
 	if (at == MAP_FAILED)
 		return at;
@@ -569,7 +571,7 @@ void xsk_raw_unmapping(const void *addr, size_t len)
 	uintptr_t from = (uintptr_t)addr, at;
 
 	pthread_mutex_lock(&map_lock);
-	for (struct raw *r = raws; r; r = r->next) {
+	for (struct xsk_raw *r = raws; r; r = r->next) {
 		for (int i = 0; i < MAPPINGS; i++) {
 			at = (uintptr_t)r->mapping[i].addr;
 			if (!at || at < from || at - from >= len)

@@ -18,15 +18,16 @@
 
 /* A new socket. -EAFNOSUPPORT: there are no names, so that all sockets are the system's. */
 int xsk_raw_socket(int type, int protocol);
-void xsk_raw_close(struct port *port, bool keep_fd);
+void xsk_raw_close(struct xsk_port *port, bool keep_fd);
 
-int xsk_raw_setsockopt(struct port *port, int level, int name, const void *value, socklen_t len);
-int xsk_raw_getsockopt(struct port *port, int level, int name, void *value, socklen_t *len);
+int xsk_raw_setsockopt(struct xsk_port *port, int level, int name, const void *value,
+		       socklen_t len);
+int xsk_raw_getsockopt(struct xsk_port *port, int level, int name, void *value, socklen_t *len);
 
 /* Releases the port. */
-int xsk_raw_bind(struct port *port, const struct sockaddr *addr, socklen_t len);
+int xsk_raw_bind(struct xsk_port *port, const struct sockaddr *addr, socklen_t len);
 
-void *xsk_raw_mmap(struct port *port, void *addr, size_t len, int prot, int flags, u64 offset);
+void *xsk_raw_mmap(struct xsk_port *port, void *addr, size_t len, int prot, int flags, u64 offset);
 /* A range of the process is about to be unmapped. */
 void xsk_raw_unmapping(const void *addr, size_t len);
 bool xsk_raw_any_mapped(void);

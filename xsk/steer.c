@@ -14,8 +14,8 @@
 #define RECEIVERS 64 /* of one queue */
 
 /* A bound socket, or one that a map has. `lock` guards the list and all fields. */
-struct steer_sock {
-	struct steer_sock *next;
+struct xsk_steer_sock {
+	struct xsk_steer_sock *next;
 	struct xdp_sock *xs;
 	struct device *dev;
 	u32 queue_id;
@@ -25,27 +25,27 @@ struct steer_sock {
 	u32 key;
 };
 
-struct steer_queue {
+struct xsk_steer_queue {
 	u32 n, turn; /* `turn` is used by the receiving thread only */
 	struct xdp_sock *xs[RECEIVERS];
 };
 
 /* The table of a device. */
-struct steer_table {
-	struct steer_table *next; /* under lock */
+struct xsk_steer_table {
+	struct xsk_steer_table *next; /* under lock */
 	struct device *dev;
 	bool map_used; /* a map had a socket of this device; under lock */
-	struct steer_queue *queues;
+	struct xsk_steer_queue *queues;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct steer_sock *socks; /* in the order of their binding */
-static struct steer_table *tables;
+static struct xsk_steer_sock *socks; /* in the order of their binding */
+static struct xsk_steer_table *tables;
 
 static struct xdp_sock *xsk_steer_choose(struct device *dev, u16 queue_id, struct xdp_buff *xdp,
 					 void *arg)
 {
-	struct steer_queue *q = (struct steer_queue *)arg + queue_id;
+	struct xsk_steer_queue *q = (struct xsk_steer_queue *)arg + queue_id;
 
 	if (queue_id >= XDP_QUEUES || !q->n)
 		return NULL;
@@ -59,9 +59,9 @@ static bool xsk_steer_is_open(struct xdp_sock *xs)
 	return !(xdp_sock_poll(xs) & POLLERR);
 }
 
-static struct steer_table *xsk_steer_find_table(const struct device *dev)
+static struct xsk_steer_table *xsk_steer_find_table(const struct device *dev)
 {
-	struct steer_table *t;
+	struct xsk_steer_table *t;
 
 	for (t = tables; t && t->dev != dev; t = t->next)
 		;
@@ -69,12 +69,12 @@ static struct steer_table *xsk_steer_find_table(const struct device *dev)
 }
 
 /* The next receiver of the queue in the order of the keys, after `last`; NULL: none. */
-static struct steer_sock *xsk_steer_next_key(const struct device *dev, u32 queue_id,
-					     const struct steer_sock *last)
+static struct xsk_steer_sock *xsk_steer_next_key(const struct device *dev, u32 queue_id,
+						 const struct xsk_steer_sock *last)
 {
-	struct steer_sock *best = NULL;
+	struct xsk_steer_sock *best = NULL;
 
-	for (struct steer_sock *s = socks; s; s = s->next) {
+	for (struct xsk_steer_sock *s = socks; s; s = s->next) {
 		if (s->dev != dev || s->queue_id != queue_id || !s->receives || !s->mapped ||
 		    (last && s->key <= last->key))
 			continue;
@@ -84,10 +84,10 @@ static struct steer_sock *xsk_steer_next_key(const struct device *dev, u32 queue
 	return best;
 }
 
-static void xsk_steer_fill_queue(struct steer_queue *q, const struct device *dev, u32 queue_id,
+static void xsk_steer_fill_queue(struct xsk_steer_queue *q, const struct device *dev, u32 queue_id,
 				 bool by_map)
 {
-	struct steer_sock *s = by_map ? xsk_steer_next_key(dev, queue_id, NULL) : socks;
+	struct xsk_steer_sock *s = by_map ? xsk_steer_next_key(dev, queue_id, NULL) : socks;
 
 	while (s && q->n < RECEIVERS) {
 		if (by_map || (s->dev == dev && s->queue_id == queue_id && s->receives))
@@ -97,11 +97,11 @@ static void xsk_steer_fill_queue(struct steer_queue *q, const struct device *dev
 }
 
 /* Whether the device needs a table: a queue has several receivers, or a socket must not receive. */
-static bool xsk_steer_needed(const struct steer_queue *queues, const struct device *dev)
+static bool xsk_steer_needed(const struct xsk_steer_queue *queues, const struct device *dev)
 {
 	u32 bound[XDP_QUEUES] = {0};
 
-	for (struct steer_sock *s = socks; s; s = s->next)
+	for (struct xsk_steer_sock *s = socks; s; s = s->next)
 		bound[s->queue_id] += s->dev == dev;
 	for (u32 i = 0; i < XDP_QUEUES; i++)
 		if (bound[i] && (bound[i] > 1 || queues[i].n != 1))
@@ -110,9 +110,9 @@ static bool xsk_steer_needed(const struct steer_queue *queues, const struct devi
 }
 
 /* A device of which no socket is left has no table, and the next program on it begins anew. */
-static void xsk_steer_free_table(struct steer_table *t, bool open)
+static void xsk_steer_free_table(struct xsk_steer_table *t, bool open)
 {
-	struct steer_table **at;
+	struct xsk_steer_table **at;
 
 	for (at = &tables; *at != t; at = &(*at)->next)
 		;
@@ -126,9 +126,9 @@ static void xsk_steer_free_table(struct steer_table *t, bool open)
 /* The caller holds `lock`. `open`: the device was not closed. */
 static int xsk_steer_rebuild(struct device *dev, bool open)
 {
-	struct steer_table *t = xsk_steer_find_table(dev);
-	struct steer_queue *queues, *old;
-	struct steer_sock *s;
+	struct xsk_steer_table *t = xsk_steer_find_table(dev);
+	struct xsk_steer_queue *queues, *old;
+	struct xsk_steer_sock *s;
 
 	for (s = socks; s && s->dev != dev; s = s->next)
 		;
@@ -168,7 +168,7 @@ static int xsk_steer_rebuild(struct device *dev, bool open)
 
 void xsk_steer_add(struct xdp_sock *xs, struct device *dev, u32 queue_id, bool receives)
 {
-	struct steer_sock *s, **at;
+	struct xsk_steer_sock *s, **at;
 
 	if (queue_id >= XDP_QUEUES)
 		return;
@@ -189,7 +189,7 @@ void xsk_steer_add(struct xdp_sock *xs, struct device *dev, u32 queue_id, bool r
 
 void xsk_steer_remove(struct xdp_sock *xs)
 {
-	struct steer_sock **at, *s;
+	struct xsk_steer_sock **at, *s;
 
 	pthread_mutex_lock(&lock);
 	for (at = &socks; *at && (*at)->xs != xs; at = &(*at)->next)
@@ -205,7 +205,7 @@ void xsk_steer_remove(struct xdp_sock *xs)
 
 int xsk_steer_set(u64 map, u32 key, struct xdp_sock *xs)
 {
-	struct steer_sock *s, *found = NULL;
+	struct xsk_steer_sock *s, *found = NULL;
 	int err;
 
 	pthread_mutex_lock(&lock);
@@ -230,7 +230,7 @@ int xsk_steer_set(u64 map, u32 key, struct xdp_sock *xs)
 
 int xsk_steer_clear(u64 map, u32 key)
 {
-	struct steer_sock *s;
+	struct xsk_steer_sock *s;
 	int err = -ENOENT;
 
 	pthread_mutex_lock(&lock);

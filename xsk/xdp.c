@@ -25,8 +25,8 @@
 API int xdp_multiprog__xdp_dev_bound(const struct xdp_multiprog *mp);
 
 /* A program that was attached to a name, or a stand-in. Under `lock`. */
-struct xdp_record {
-	struct xdp_record *next;
+struct xsk_xdp_record {
+	struct xsk_xdp_record *next;
 	const struct xdp_program *prog; /* of libxdp; for a stand-in, this record */
 	unsigned int index;		/* of the name; 0: it is not attached */
 	int fd;				/* stands for the program; -1: none yet */
@@ -34,7 +34,7 @@ struct xdp_record {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct xdp_record *records;
+static struct xsk_xdp_record *records;
 /* What xdp_multiprog__get_from_ifindex() returns for a name. */
 static char multiprog;
 
@@ -42,9 +42,9 @@ static char multiprog;
 #define XDP_NEXT(name) NEXT_FN(__typeof__(&name), name)
 
 /* The caller holds `lock`. */
-static struct xdp_record *xsk_xdp_find(const struct xdp_program *prog)
+static struct xsk_xdp_record *xsk_xdp_find(const struct xdp_program *prog)
 {
-	struct xdp_record *r;
+	struct xsk_xdp_record *r;
 
 	for (r = records; r && r->prog != prog; r = r->next)
 		;
@@ -53,7 +53,7 @@ static struct xdp_record *xsk_xdp_find(const struct xdp_program *prog)
 
 static bool xsk_xdp_is_standin(const struct xdp_program *prog)
 {
-	struct xdp_record *r;
+	struct xsk_xdp_record *r;
 	bool is;
 
 	pthread_mutex_lock(&lock);
@@ -64,9 +64,9 @@ static bool xsk_xdp_is_standin(const struct xdp_program *prog)
 }
 
 /* The caller holds `lock`. NULL: no memory. */
-static struct xdp_record *xsk_xdp_new(const struct xdp_program *prog)
+static struct xsk_xdp_record *xsk_xdp_new(const struct xdp_program *prog)
 {
-	struct xdp_record *r = calloc(1, sizeof(*r));
+	struct xsk_xdp_record *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
@@ -80,7 +80,7 @@ static struct xdp_record *xsk_xdp_new(const struct xdp_program *prog)
 
 static struct xdp_program *xsk_xdp_make_standin(void)
 {
-	struct xdp_record *r;
+	struct xsk_xdp_record *r;
 
 	pthread_mutex_lock(&lock);
 	r = xsk_xdp_new(NULL);
@@ -92,7 +92,7 @@ static struct xdp_program *xsk_xdp_make_standin(void)
 
 bool xsk_xdp_attached(unsigned int index)
 {
-	struct xdp_record *r;
+	struct xsk_xdp_record *r;
 
 	pthread_mutex_lock(&lock);
 	for (r = records; r && r->index != index; r = r->next)
@@ -104,7 +104,7 @@ bool xsk_xdp_attached(unsigned int index)
 /* 1: the interface is the system's. */
 static int xsk_xdp_attach(const struct xdp_program *prog, int ifindex, bool on)
 {
-	struct xdp_record *r;
+	struct xsk_xdp_record *r;
 	int err = 0;
 
 	if (!xsk_name_by_index((unsigned int)ifindex))
@@ -154,7 +154,7 @@ API struct xdp_program *xdp_program__from_bpf_obj(struct bpf_object *obj, const 
 API void xdp_program__close(struct xdp_program *prog)
 {
 	__typeof__(&xdp_program__close) next = XDP_NEXT(xdp_program__close);
-	struct xdp_record *r, **at;
+	struct xsk_xdp_record *r, **at;
 	bool standin = false;
 
 	pthread_mutex_lock(&lock);
@@ -185,7 +185,7 @@ API int xdp_program__fd(const struct xdp_program *prog)
 {
 	__typeof__(&xdp_program__fd) next = XDP_NEXT(xdp_program__fd);
 	int fd = -ENOENT;
-	struct xdp_record *r;
+	struct xsk_xdp_record *r;
 
 	pthread_mutex_lock(&lock);
 	r = xsk_xdp_find(prog);
@@ -249,7 +249,7 @@ API int xdp_program__detach_multi(struct xdp_program **progs, size_t n, int ifin
 API enum xdp_attach_mode xdp_program__is_attached(const struct xdp_program *prog, int ifindex)
 {
 	__typeof__(&xdp_program__is_attached) next = XDP_NEXT(xdp_program__is_attached);
-	struct xdp_record *r;
+	struct xsk_xdp_record *r;
 	bool on;
 
 	pthread_mutex_lock(&lock);

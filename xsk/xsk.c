@@ -34,8 +34,8 @@ struct xsk_socket {
 	struct xsk_socket *next; /* next socket of the UMEM */
 	struct xsk_umem *umem;
 	struct xdp_sock *xs;
-	struct port *port;
-	struct card *card;
+	struct xsk_port *port;
+	struct xsk_card *card;
 	__u32 queue_id;
 };
 
@@ -43,7 +43,7 @@ struct xsk_umem {
 	struct xdp_umem *umem;
 	/* has the fill and the completion ring; NULL: a struct xsk_socket has taken it over */
 	struct xdp_sock *first;
-	struct port *port; /* port of `first`, and later of the socket that took it over */
+	struct xsk_port *port; /* port of `first`, and later of the socket that took it over */
 	int fd;
 	struct xsk_socket *socks;
 	/* the application's structures; NULL: a socket uses these rings */
@@ -157,7 +157,7 @@ static int xsk_lib_make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_co
 /* A descriptor that the program made by socket(AF_XDP) gets the UMEM's socket. */
 static void xsk_lib_take_fd(int fd)
 {
-	struct port *p = xsk_port_get(fd);
+	struct xsk_port *p = xsk_port_get(fd);
 	bool raw;
 
 	if (!p)
@@ -247,7 +247,7 @@ API int xsk_umem__create(struct xsk_umem **umem_ptr, void *umem_area, __u64 size
 }
 
 /* Finds a socket on the same device and queue, whose fill and completion ring a new one shares. */
-static struct xsk_socket *xsk_lib_same_queue(const struct xsk_umem *u, const struct card *card,
+static struct xsk_socket *xsk_lib_same_queue(const struct xsk_umem *u, const struct xsk_card *card,
 					     __u32 queue_id)
 {
 	struct xsk_socket *s;

@@ -203,9 +203,9 @@ static u32 alloc_take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, co
 }
 
 /* Off the fill ring. At most one ring's length is looked at, also when all of it is rubbish. */
-static u32 take_filled(struct pool *p, struct xdp_buff **out, u32 max)
+static u32 take_filled(struct xsk_pool *p, struct xdp_buff **out, u32 max)
 {
-	struct ring *fq = p->fq;
+	struct xsk_ring *fq = p->fq;
 	u32 got = 0, looked = 0, n;
 
 	while (got < max && looked <= fq->mask && (n = ring_entries(fq, max - got))) {
@@ -265,7 +265,7 @@ static slow_path void after_alloc(struct xsk_buff_pool *pool, struct xdp_buff **
 		provenance_record(xdp, n, caller);
 }
 
-u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max)
+u32 pool_alloc(struct xsk_pool *p, struct xdp_buff **out, u32 max)
 {
 	u32 n = 0, more;
 

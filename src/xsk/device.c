@@ -85,7 +85,7 @@ void queue_wait(struct xsk_queue *q)
 struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id)
 {
 	struct xsk_device *xd = xsk_device(dev);
-	struct pool *p;
+	struct xsk_pool *p;
 
 	if (!xd || queue_id >= XDP_QUEUES)
 		return NULL;

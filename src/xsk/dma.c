@@ -43,7 +43,7 @@ static u64 xsk_dma_run_length(const struct xdp_umem *umem, struct page **pages, 
 }
 
 /* Pages of the mapping that begins at page i of the table. */
-static u64 mapping_length(const struct dma_map *m, u64 i)
+static u64 mapping_length(const struct xsk_dma_map *m, u64 i)
 {
 	u64 n = 1;
 
@@ -52,7 +52,7 @@ static u64 mapping_length(const struct dma_map *m, u64 i)
 	return n;
 }
 
-static void unmap_runs(struct dma_map *m, u64 end, unsigned long attrs)
+static void unmap_runs(struct xsk_dma_map *m, u64 end, unsigned long attrs)
 {
 	for (u64 i = 0, n; i < end; i += n) {
 		n = mapping_length(m, i);
@@ -65,8 +65,8 @@ static void unmap_runs(struct dma_map *m, u64 end, unsigned long attrs)
  * Maps up to *most pages from the i-th on as one; how many, 0: not even one. A run that cannot be
  * had (a bounce buffer has a greatest length) is halved, and so are those to come.
  */
-static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, unsigned long attrs,
-		   dma_addr_t *addr)
+static u64 map_run(struct xsk_dma_map *m, struct page **pages, u64 i, u64 *most,
+		   unsigned long attrs, dma_addr_t *addr)
 {
 	u64 n = min_u64(xsk_dma_run_length(m->umem, pages, i), *most);
 
@@ -83,7 +83,7 @@ static u64 map_run(struct dma_map *m, struct page **pages, u64 i, u64 *most, uns
 	return n;
 }
 
-static int xsk_dma_map_runs(struct dma_map *m, struct page **pages, unsigned long attrs)
+static int xsk_dma_map_runs(struct xsk_dma_map *m, struct page **pages, unsigned long attrs)
 {
 	u64 most = m->pages, n, i;
 	dma_addr_t addr;
@@ -112,7 +112,7 @@ static int xsk_dma_map_runs(struct dma_map *m, struct page **pages, unsigned lon
 	return -ENOMEM;
 }
 
-static void xsk_dma_unmap(struct dma_map *m, unsigned long attrs)
+static void xsk_dma_unmap(struct xsk_dma_map *m, unsigned long attrs)
 {
 	if (m->whole)
 		dma_unmap_phys(m->dev, m->base, m->pages << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
@@ -120,7 +120,7 @@ static void xsk_dma_unmap(struct dma_map *m, unsigned long attrs)
 		unmap_runs(m, m->pages, attrs);
 }
 
-static void list_by_device(struct xsk_device *xd, struct dma_map *m)
+static void list_by_device(struct xsk_device *xd, struct xsk_dma_map *m)
 {
 	lock_acquire(&xd->maps_lock);
 	m->next_dev = xd->maps;
@@ -128,10 +128,10 @@ static void list_by_device(struct xsk_device *xd, struct dma_map *m)
 	lock_release(&xd->maps_lock);
 }
 
-static void unlist_by_device(struct dma_map *m)
+static void unlist_by_device(struct xsk_dma_map *m)
 {
 	struct xsk_device *xd = xsk_device(m->dev);
-	struct dma_map **p;
+	struct xsk_dma_map **p;
 
 	lock_acquire(&xd->maps_lock);
 	for (p = &xd->maps; *p && *p != m; p = &(*p)->next_dev)
@@ -142,11 +142,11 @@ static void unlist_by_device(struct dma_map *m)
 }
 
 /* Under umem->dma_lock. */
-static struct dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsigned long attrs,
-				struct page **pages)
+static struct xsk_dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsigned long attrs,
+				    struct page **pages)
 {
 	struct xsk_device *xd = xsk_device_get(dev);
-	struct dma_map *m = xd ? alloc_zeroed(sizeof(*m)) : NULL;
+	struct xsk_dma_map *m = xd ? alloc_zeroed(sizeof(*m)) : NULL;
 
 	if (!m)
 		return NULL;
@@ -167,7 +167,7 @@ static struct dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsig
 	return m;
 }
 
-static void use_map(struct pool *p, struct dma_map *m)
+static void use_map(struct xsk_pool *p, struct xsk_dma_map *m)
 {
 	p->map = m;
 	p->map_next = m->pools;
@@ -178,7 +178,7 @@ static void use_map(struct pool *p, struct dma_map *m)
 	p->pub.dma_need_sync = m->need_sync;
 }
 
-static void forget_addresses(struct pool *p)
+static void forget_addresses(struct xsk_pool *p)
 {
 	p->pub.dev = NULL;
 	p->pub.dma_base = NOT_MAPPED;
@@ -186,9 +186,9 @@ static void forget_addresses(struct pool *p)
 	p->pub.dma_need_sync = false;
 }
 
-static void forget_map(struct pool *p)
+static void forget_map(struct xsk_pool *p)
 {
-	struct pool **at;
+	struct xsk_pool **at;
 
 	for (at = &p->map->pools; *at != p; at = &(*at)->map_next)
 		;
@@ -200,8 +200,8 @@ static void forget_map(struct pool *p)
 int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long attrs,
 	       struct page **pages, u32 nr_pages)
 {
-	struct pool *p = pool_of(pool);
-	struct dma_map *m;
+	struct xsk_pool *p = pool_of(pool);
+	struct xsk_dma_map *m;
 	int err = 0;
 
 	if (!pool || !dev || (pages && nr_pages < pool->umem->npgs))
@@ -223,10 +223,10 @@ int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long att
 	return err;
 }
 
-void dma_unmap_pool(struct pool *p, unsigned long attrs)
+void dma_unmap_pool(struct xsk_pool *p, unsigned long attrs)
 {
 	struct xsk_buff_pool *pool = &p->pub;
-	struct dma_map **at, *m;
+	struct xsk_dma_map **at, *m;
 
 	lock_acquire(&pool->umem->dma_lock);
 	m = p->map;
@@ -256,14 +256,14 @@ void xp_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs)
 
 void dma_drop_device(struct xsk_device *xd)
 {
-	struct dma_map *m;
+	struct xsk_dma_map *m;
 
 	while ((m = xd->maps)) {
 		lock_acquire(&m->umem->dma_lock);
 		unlist_by_device(m);
 		xsk_dma_unmap(m, 0);
 		m->dev = NULL;
-		for (struct pool *p = m->pools; p; p = p->map_next)
+		for (struct xsk_pool *p = m->pools; p; p = p->map_next)
 			forget_addresses(p);
 		lock_release(&m->umem->dma_lock);
 	}

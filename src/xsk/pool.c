@@ -32,7 +32,7 @@ static void *map_sparse(size_t size)
 }
 
 /* One mapping holds the heads and both their stacks. */
-static int make_heads(struct pool *p)
+static int make_heads(struct xsk_pool *p)
 {
 	u64 n = p->pub.umem->chunks;
 	char *base;
@@ -49,7 +49,7 @@ static int make_heads(struct pool *p)
 	return 0;
 }
 
-static void set_shape(struct pool *p, struct xdp_umem *umem)
+static void set_shape(struct xsk_pool *p, struct xdp_umem *umem)
 {
 	struct xsk_buff_pool *pub = &p->pub;
 
@@ -68,7 +68,7 @@ static void set_shape(struct pool *p, struct xdp_umem *umem)
 	p->sw_csum = umem->flags & XDP_UMEM_TX_SW_CSUM;
 }
 
-static void pool_free_tx_descs(struct pool *p)
+static void pool_free_tx_descs(struct xsk_pool *p)
 {
 	if (p->pub.tx_descs)
 		munmap(p->pub.tx_descs, p->pub.tx_descs_cnt * sizeof(struct xdp_desc));
@@ -79,7 +79,7 @@ static void pool_free_tx_descs(struct pool *p)
  * only receives, and it does not move while the pool is on a queue: the driver reads the pointer
  * without a lock, and a socket that transmits may join at any time.
  */
-static int pool_make_tx_descs(struct pool *p, const struct xdp_sock *xs, u32 max_segs)
+static int pool_make_tx_descs(struct xsk_pool *p, const struct xdp_sock *xs, u32 max_segs)
 {
 	u64 entries = xs->tx ? (u64)xs->tx->mask + 1 : 0;
 	u64 n = max_u64(entries, TX_DESCS_LEAST) + max_segs;
@@ -99,7 +99,7 @@ static int pool_make_tx_descs(struct pool *p, const struct xdp_sock *xs, u32 max
 	return 0;
 }
 
-static void pool_free(struct pool *p)
+static void pool_free(struct xsk_pool *p)
 {
 	struct xdp_umem *umem = p->pub.umem;
 
@@ -115,9 +115,9 @@ static void pool_free(struct pool *p)
 	xdp_umem_put(umem);
 }
 
-struct pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem)
+struct xsk_pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem)
 {
-	struct pool *p = alloc_aligned(64, (sizeof(*p) + 63) & ~63ull);
+	struct xsk_pool *p = alloc_aligned(64, (sizeof(*p) + 63) & ~63ull);
 
 	if (!p)
 		return NULL;
@@ -141,7 +141,7 @@ free:
 
 int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_segs)
 {
-	struct pool *p = pool_of(pool);
+	struct xsk_pool *p = pool_of(pool);
 	int err;
 
 	pthread_mutex_lock(&xsk_lock);
@@ -151,7 +151,7 @@ int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_s
 }
 
 /* Gives the queue to the driver. 0, or why there is no zero-copy. */
-static int start_zc(struct pool *p, u32 flags)
+static int start_zc(struct xsk_pool *p, u32 flags)
 {
 	const struct xdp_driver_ops *ops = p->xd->ops;
 	struct device *dev = p->xd->dev;
@@ -180,7 +180,7 @@ static int start_zc(struct pool *p, u32 flags)
 	return err > 0 ? -err : err;
 }
 
-static void stop_zc(struct pool *p)
+static void stop_zc(struct xsk_pool *p)
 {
 	struct xsk_queue *q = &p->xd->queue[p->pub.queue_id];
 
@@ -192,7 +192,7 @@ static void stop_zc(struct pool *p)
 		dma_unmap_pool(p, 0);
 }
 
-static void leave_queue(struct pool *p)
+static void leave_queue(struct xsk_pool *p)
 {
 	struct xsk_queue *q = &p->xd->queue[p->pub.queue_id];
 
@@ -206,7 +206,7 @@ static void leave_queue(struct pool *p)
 	p->xd = NULL;
 }
 
-static int take_queue(struct pool *p, struct device *dev, u32 queue_id)
+static int take_queue(struct xsk_pool *p, struct device *dev, u32 queue_id)
 {
 	struct xsk_device *xd = xsk_device_get(dev);
 	u32 queues = XDP_QUEUES;
@@ -229,7 +229,7 @@ static int take_queue(struct pool *p, struct device *dev, u32 queue_id)
 	return 0;
 }
 
-int pool_attach(struct pool *p, struct device *dev, u32 queue_id, u32 flags)
+int pool_attach(struct xsk_pool *p, struct device *dev, u32 queue_id, u32 flags)
 {
 	struct xsk_queue *q;
 	int err;
@@ -260,13 +260,13 @@ int pool_attach(struct pool *p, struct device *dev, u32 queue_id, u32 flags)
 	return err;
 }
 
-u32 pool_mode(const struct pool *p)
+u32 pool_mode(const struct xsk_pool *p)
 {
 	return (p->zc ? XDP_ZEROCOPY : XDP_COPY) | (p->sg ? XDP_USE_SG : 0) |
 	       (p->pub.uses_need_wakeup ? XDP_USE_NEED_WAKEUP : 0);
 }
 
-void pool_detach(struct pool *p)
+void pool_detach(struct xsk_pool *p)
 {
 	if (!p->xd)
 		return;
@@ -278,7 +278,7 @@ void pool_detach(struct pool *p)
 	leave_queue(p);
 }
 
-void pool_put(struct pool *p)
+void pool_put(struct xsk_pool *p)
 {
 	if (--p->users)
 		return;
@@ -286,7 +286,7 @@ void pool_put(struct pool *p)
 	pool_free(p);
 }
 
-void pool_wait_tx(struct pool *p)
+void pool_wait_tx(struct xsk_pool *p)
 {
 	grace_wait(&p->tx);
 	lock_acquire(&p->tx_lock);
@@ -295,7 +295,7 @@ void pool_wait_tx(struct pool *p)
 	lock_release(&p->flags_lock);
 }
 
-void pool_add_sock(struct pool *p, struct xdp_sock *xs)
+void pool_add_sock(struct xsk_pool *p, struct xdp_sock *xs)
 {
 	struct xdp_sock **at;
 
@@ -312,7 +312,7 @@ void pool_add_sock(struct pool *p, struct xdp_sock *xs)
 	write_release(&p->tx_n, p->tx_n + 1);
 }
 
-void pool_del_sock(struct pool *p, struct xdp_sock *xs)
+void pool_del_sock(struct xsk_pool *p, struct xdp_sock *xs)
 {
 	struct xdp_sock **at;
 
@@ -329,7 +329,7 @@ void pool_del_sock(struct pool *p, struct xdp_sock *xs)
 struct xsk_buff_pool *xp_create_and_assign_umem(struct xdp_sock *xs, struct xdp_umem *umem,
 						u32 max_segs)
 {
-	struct pool *p = NULL;
+	struct xsk_pool *p = NULL;
 
 	if (!xs || IS_ERR_OR_NULL(umem))
 		return error_null(EINVAL, "a pool needs a socket and a UMEM");
@@ -368,7 +368,7 @@ int xp_assign_dev_shared(struct xsk_buff_pool *pool, struct xdp_sock *umem_xs, s
 
 void xp_clear_dev(struct xsk_buff_pool *pool)
 {
-	struct pool *p = pool_of(pool);
+	struct xsk_pool *p = pool_of(pool);
 
 	pthread_mutex_lock(&xsk_lock);
 	while (p->xd && p->xd->queue[pool->queue_id].socks)

@@ -9,12 +9,12 @@
 #include "base/error.h"
 #include "xsk/xsk.h"
 
-struct provenance {
+struct xsk_provenance {
 	const struct stack *taken, *gone;
 	const struct stack *cut; /* freed a fragment of the packet that begins with this buffer */
 };
 
-void provenance_begin(struct pool *p)
+void provenance_begin(struct xsk_pool *p)
 {
 	int saved = errno;
 
@@ -26,14 +26,14 @@ void provenance_begin(struct pool *p)
 	errno = saved;
 }
 
-void provenance_end(struct pool *p)
+void provenance_end(struct xsk_pool *p)
 {
 	alloc_free(p->provenance);
 }
 
-static struct provenance *provenance_of(const struct xdp_buff_xsk *x)
+static struct xsk_provenance *provenance_of(const struct xdp_buff_xsk *x)
 {
-	const struct pool *p = pool_of(x->pool);
+	const struct xsk_pool *p = pool_of(x->pool);
 
 	return p->provenance ? &p->provenance[x - x->pool->heads] : NULL;
 }
@@ -44,12 +44,12 @@ void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller)
 
 	for (u32 i = 0; i < n; i++) {
 		xdp[i]->flags |= XDP_FLAGS_TRACKED;
-		*provenance_of(xsk_buff_of(xdp[i])) = (struct provenance){.taken = taken};
+		*provenance_of(xsk_buff_of(xdp[i])) = (struct xsk_provenance){.taken = taken};
 	}
 }
 
 /* How many buffers the driver has; of one of them *past says who took it. */
-static u64 provenance_count_held(const struct pool *p, struct check_history *history)
+static u64 provenance_count_held(const struct xsk_pool *p, struct check_history *history)
 {
 	const struct xsk_buff_pool *pub = &p->pub;
 	u64 n = pub->heads_used - (u64)(pub->empty.top - pub->empty.bottom) -
@@ -63,7 +63,7 @@ static u64 provenance_count_held(const struct pool *p, struct check_history *his
 }
 
 /* What the driver holds now it keeps for ever. */
-void provenance_report_kept(const struct pool *p)
+void provenance_report_kept(const struct xsk_pool *p)
 {
 	struct device *dev = p->xd->dev;
 	struct check_history history;
@@ -79,7 +79,7 @@ void provenance_report_kept(const struct pool *p)
 		(unsigned long long)n, p->pub.queue_id);
 }
 
-void provenance_report_busy(struct pool *p, const void *caller)
+void provenance_report_busy(struct xsk_pool *p, const void *caller)
 {
 	struct device *dev = p->pub.dev;
 	struct check_history history;
@@ -111,7 +111,7 @@ static void story_twice(struct xdp_buff_xsk *x, const void *caller,
 
 void story_cut(struct xdp_buff_xsk *x)
 {
-	const struct provenance *provenance = provenance_of(x);
+	const struct xsk_provenance *provenance = provenance_of(x);
 	struct check_history history = {.what = {"freed", "allocated"}};
 
 	if (provenance) {
@@ -130,7 +130,7 @@ static void story_leave_packet(struct xdp_buff_xsk *x, const void *caller)
 {
 	if (x->xdp.flags & XDP_FLAGS_IS_FRAG) {
 		struct xdp_buff_xsk *first = x->first;
-		struct provenance *provenance = provenance_of(first);
+		struct xsk_provenance *provenance = provenance_of(first);
 
 		xsk_buff_del_frag(&x->xdp);
 		first->xdp.flags |= XDP_FLAGS_CUT;
@@ -144,7 +144,7 @@ static void story_leave_packet(struct xdp_buff_xsk *x, const void *caller)
 bool xp_track_release(struct xdp_buff_xsk *x)
 {
 	const void *caller = __builtin_return_address(0);
-	struct provenance *provenance = provenance_of(x);
+	struct xsk_provenance *provenance = provenance_of(x);
 	struct check_history history = {.what = {"freed or given on", "allocated"}};
 
 	if (!(x->xdp.flags & XDP_FLAGS_GONE)) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Writes the next RX entry; there is room. */
-hot_inline void put_desc(struct ring *rx, u64 addr, u32 len, u32 options)
+hot_inline void put_desc(struct xsk_ring *rx, u64 addr, u32 len, u32 options)
 {
 	struct xdp_desc *d = &rx->desc[rx->index++ & rx->mask];
 
@@ -104,7 +104,7 @@ static void copy_part(struct xdp_buff *to, const struct xdp_buff *from, u32 at, 
 static __attribute__((noinline)) int rcv_copy(struct xdp_sock *xs, const struct xdp_buff *xdp)
 {
 	struct xdp_buff *to[COPY_MAX_SEGS];
-	struct pool *p = xs->pool;
+	struct xsk_pool *p = xs->pool;
 	u32 len = length_of(xdp), part = p->pub.frame_len, at = 0;
 	u32 n = len ? (len - 1) / part + 1 : 1, got;
 
@@ -193,7 +193,7 @@ static __attribute__((noinline)) int rcv_any(struct device *dev, u16 queue_id, s
 /* A buffer of the pool, all of a packet, and room in the RX ring that is known of. */
 hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
 {
-	struct ring *rx = xs->rx;
+	struct xsk_ring *rx = xs->rx;
 
 	return rx && (u64)((char *)xdp - (char *)xs->pool->pub.heads) < xs->pool->heads_bytes &&
 	       !(xdp->flags & XDP_FLAGS_LIBRARY) && rx->index - rx->seen <= rx->mask;
@@ -285,7 +285,7 @@ u32 xsk_rcv_space(struct device *dev, u16 queue_id, u32 max)
 {
 	struct xsk_device *xd = xsk_device(dev);
 	struct xsk_queue *q;
-	struct pool *p;
+	struct xsk_pool *p;
 	u32 n;
 
 	if (unlikely(!xd || queue_id >= XDP_QUEUES))

@@ -26,9 +26,9 @@ static void *map_shared(size_t length, const char *name)
 	return p;
 }
 
-int ring_create(struct ring **ring, u32 entries, size_t entry_size, const char *name)
+int ring_create(struct xsk_ring **ring, u32 entries, size_t entry_size, const char *name)
 {
-	struct ring *r;
+	struct xsk_ring *r;
 	char *base;
 
 	if (!is_pow2(entries))
@@ -55,7 +55,7 @@ int ring_create(struct ring **ring, u32 entries, size_t entry_size, const char *
 	return 0;
 }
 
-void ring_destroy(struct ring *r)
+void ring_destroy(struct xsk_ring *r)
 {
 	if (!r)
 		return;

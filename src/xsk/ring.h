@@ -25,7 +25,7 @@
 #define RING_FLAGS    196
 #define RING_ENTRIES  320
 
-struct ring {
+struct xsk_ring {
 	u32 index; /* ours: the next entry to consume, or to produce */
 	u32 seen;  /* consuming: the producer index last believed; producing: the consumer's */
 	u32 mask;  /* entries - 1 */
@@ -40,16 +40,16 @@ struct ring {
 };
 
 /* 0; -EINVAL: 0 entries or no power of two; -ENOMEM. */
-int ring_create(struct ring **ring, u32 entries, size_t entry_size, const char *name);
-void ring_destroy(struct ring *ring); /* NULL is fine */
+int ring_create(struct xsk_ring **ring, u32 entries, size_t entry_size, const char *name);
+void ring_destroy(struct xsk_ring *ring); /* NULL is fine */
 
-hot_inline void *ring_base(const struct ring *r)
+hot_inline void *ring_base(const struct xsk_ring *r)
 {
 	return (char *)r->producer - RING_PRODUCER;
 }
 
 /* Entries to consume, at most `want`; looks at the producer only when it knows of fewer. */
-hot_inline u32 ring_entries(struct ring *r, u32 want)
+hot_inline u32 ring_entries(struct xsk_ring *r, u32 want)
 {
 	u32 n = r->seen - r->index;
 
@@ -65,7 +65,7 @@ hot_inline u32 ring_entries(struct ring *r, u32 want)
 }
 
 /* Room to produce into, at most `want`. */
-hot_inline u32 ring_room(struct ring *r, u32 want)
+hot_inline u32 ring_room(struct xsk_ring *r, u32 want)
 {
 	u32 size = r->mask + 1, room = size - (r->index - r->seen);
 
@@ -81,27 +81,27 @@ hot_inline u32 ring_room(struct ring *r, u32 want)
 }
 
 /* Gives consumed entries back. */
-hot_inline void ring_publish_consumer(struct ring *r)
+hot_inline void ring_publish_consumer(struct xsk_ring *r)
 {
 	r->shown = r->index;
 	write_release(r->consumer, r->index);
 }
 
-hot_inline void ring_publish_producer(struct ring *r)
+hot_inline void ring_publish_producer(struct xsk_ring *r)
 {
 	r->shown = r->index;
 	write_release(r->producer, r->index);
 }
 
 /* Entries that the application has not taken yet, as it says itself; for poll. */
-hot_inline u32 ring_unread(const struct ring *r)
+hot_inline u32 ring_unread(const struct xsk_ring *r)
 {
 	u32 n = read_once(r->producer) - read_once(r->consumer);
 
 	return n > r->mask + 1 ? r->mask + 1 : n;
 }
 
-hot_inline void ring_set_need_wakeup(struct ring *r, bool need)
+hot_inline void ring_set_need_wakeup(struct xsk_ring *r, bool need)
 {
 	write_release(r->flags, need ? XDP_RING_NEED_WAKEUP : 0);
 }

@@ -23,7 +23,7 @@ struct xdp_sock *xdp_sock_create(void)
 }
 
 /* Where the socket has a ring; fill and completion ring are the pool's once it is bound. */
-static struct ring **ring_at(struct xdp_sock *xs, int optname)
+static struct xsk_ring **ring_at(struct xdp_sock *xs, int optname)
 {
 	switch (optname) {
 	case XDP_RX_RING:
@@ -42,7 +42,7 @@ static struct ring **ring_at(struct xdp_sock *xs, int optname)
 int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries)
 {
 	bool descs = optname == XDP_RX_RING || optname == XDP_TX_RING;
-	struct ring **at;
+	struct xsk_ring **at;
 	int err;
 
 	if (!xs)
@@ -64,7 +64,7 @@ int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries)
 
 int xdp_sock_drop_ring(struct xdp_sock *xs, int optname)
 {
-	struct ring **at;
+	struct xsk_ring **at;
 	int err = 0;
 
 	if (!xs)
@@ -87,7 +87,7 @@ int xdp_sock_drop_ring(struct xdp_sock *xs, int optname)
 
 void *xdp_sock_map_ring(struct xdp_sock *xs, int optname, struct xdp_ring_offset *off, size_t *len)
 {
-	struct ring **at;
+	struct xsk_ring **at;
 	void *base = NULL;
 
 	if (!xs)
@@ -127,10 +127,10 @@ static int check_flags(const struct xdp_sock *xs, u16 flags, const struct xdp_um
 
 /* A pool of its own for the socket. 0; with *pool attached. */
 static int new_pool(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev, u32 queue_id,
-		    u32 flags, struct pool **pool)
+		    u32 flags, struct xsk_pool **pool)
 {
-	struct ring *fq = xs->fq_tmp, *cq = xs->cq_tmp;
-	struct pool *p;
+	struct xsk_ring *fq = xs->fq_tmp, *cq = xs->cq_tmp;
+	struct xsk_pool *p;
 	int err;
 
 	if (!fq || !cq)
@@ -152,9 +152,9 @@ static int new_pool(struct xdp_sock *xs, struct xdp_umem *umem, struct device *d
 }
 
 static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct device *dev,
-		      u32 queue_id, struct pool **pool)
+		      u32 queue_id, struct xsk_pool **pool)
 {
-	struct pool *p;
+	struct xsk_pool *p;
 
 	if (!shared || shared->state != SOCK_BOUND)
 		return error_set(EBADF,
@@ -171,7 +171,7 @@ static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct devic
 }
 
 /* From here on packets come and go. */
-static void go_live(struct xdp_sock *xs, struct pool *p, struct device *dev, u32 queue_id)
+static void go_live(struct xdp_sock *xs, struct xsk_pool *p, struct device *dev, u32 queue_id)
 {
 	struct xsk_queue *q = &p->xd->queue[queue_id];
 	struct xdp_sock **at;
@@ -191,7 +191,7 @@ static void go_live(struct xdp_sock *xs, struct pool *p, struct device *dev, u32
 int xdp_sock_bind(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev, u32 queue_id,
 		  u16 flags, struct xdp_sock *shared)
 {
-	struct pool *p = NULL;
+	struct xsk_pool *p = NULL;
 	int err;
 
 	if (!xs)
@@ -240,7 +240,7 @@ void sock_down(struct xdp_sock *xs)
 
 int xdp_sock_unbind(struct xdp_sock *xs)
 {
-	struct pool *p;
+	struct xsk_pool *p;
 	int err = 0;
 
 	if (!xs)

@@ -42,7 +42,7 @@ hot_inline bool tx_desc_valid(const struct xsk_buff_pool *pool, const struct xdp
 	       (!(d->options & XDP_TX_METADATA) || pool->tx_metadata_len);
 }
 
-hot_inline void read_desc(const struct ring *tx, u32 index, struct xdp_desc *d)
+hot_inline void read_desc(const struct xsk_ring *tx, u32 index, struct xdp_desc *d)
 {
 	const struct xdp_desc *from = &tx->desc[index & tx->mask];
 
@@ -75,7 +75,7 @@ static slow_path void refuse_packet(struct xdp_sock *xs, u32 n, const struct xdp
  * Reads one packet into out, which has room for `room` descriptors. Its length; 0: there is none
  * (whole) yet, or no room for it; -1: one was refused, there may be more behind it.
  */
-hot_inline int read_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
+hot_inline int read_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
 {
 	u32 max = p->pub.xdp_zc_max_segs, entries;
 
@@ -96,14 +96,15 @@ hot_inline int read_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc 
 }
 
 /* Takes what was read: it leaves the TX ring and has its places in the completion ring. */
-hot_inline void take_packet(struct pool *p, struct xdp_sock *xs, const struct xdp_desc *d, u32 n)
+hot_inline void take_packet(struct xsk_pool *p, struct xdp_sock *xs, const struct xdp_desc *d,
+			    u32 n)
 {
 	for (u32 i = 0; i < n; i++)
 		write_once(&p->cq->addr[p->cq->index++ & p->cq->mask], d[i].addr);
 	xs->tx->index += n;
 }
 
-u32 tx_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
+u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
 {
 	/* each refused packet is one entry at least: no more than a ring's length of them in a call
 	 */
@@ -121,7 +122,7 @@ u32 tx_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 roo
 }
 
 /* The socket whose turn it is; NULL: there is none. */
-static struct xdp_sock *tx_next_socket(struct pool *p)
+static struct xdp_sock *tx_next_socket(struct xsk_pool *p)
 {
 	struct xdp_sock *xs = read_acquire(&p->tx_socks);
 
@@ -141,7 +142,7 @@ static struct xdp_sock *tx_next_socket(struct pool *p)
  * Copies the rest of a packet of which the driver has taken a part. Returns the number of
  * descriptors.
  */
-static u32 tx_give_rest(struct pool *p, struct xdp_desc *out, u32 max)
+static u32 tx_give_rest(struct xsk_pool *p, struct xdp_desc *out, u32 max)
 {
 	u32 n = 0;
 
@@ -150,7 +151,7 @@ static u32 tx_give_rest(struct pool *p, struct xdp_desc *out, u32 max)
 	return n;
 }
 
-bool tx_next(struct pool *p, struct xdp_desc *desc)
+bool tx_next(struct xsk_pool *p, struct xdp_desc *desc)
 {
 	struct xdp_sock *xs;
 
@@ -173,7 +174,7 @@ bool tx_next(struct pool *p, struct xdp_desc *desc)
 
 bool xsk_tx_peek_desc(struct xsk_buff_pool *pool, struct xdp_desc *desc)
 {
-	struct pool *p = pool_of(pool);
+	struct xsk_pool *p = pool_of(pool);
 	bool found;
 
 	grace_enter(&p->tx);
@@ -196,7 +197,7 @@ static void release_one(struct xdp_sock *xs)
 
 void xsk_tx_release(struct xsk_buff_pool *pool)
 {
-	struct pool *p = pool_of(pool);
+	struct xsk_pool *p = pool_of(pool);
 
 	grace_enter(&p->tx);
 	for (struct xdp_sock *xs = read_acquire(&p->tx_socks); xs; xs = read_acquire(&xs->tx_next))
@@ -205,7 +206,7 @@ void xsk_tx_release(struct xsk_buff_pool *pool)
 }
 
 /* One socket: adds its packets directly to the list, after the n descriptors in it. */
-static u32 batch_one(struct pool *p, struct xdp_sock *xs, u32 n, u32 max)
+static u32 batch_one(struct xsk_pool *p, struct xdp_sock *xs, u32 n, u32 max)
 {
 	struct xdp_desc *out = p->pub.tx_descs;
 	u32 got;
@@ -218,7 +219,7 @@ static u32 batch_one(struct pool *p, struct xdp_sock *xs, u32 n, u32 max)
 	return n;
 }
 
-static u32 batch_many(struct pool *p, u32 n, u32 max)
+static u32 batch_many(struct xsk_pool *p, u32 n, u32 max)
 {
 	for (u32 left = read_acquire(&p->tx_n), got; left && n < max; left--) {
 		struct xdp_sock *xs = tx_next_socket(p);
@@ -238,7 +239,7 @@ static u32 batch_many(struct pool *p, u32 n, u32 max)
 
 u32 xsk_tx_peek_release_desc_batch(struct xsk_buff_pool *pool, u32 max)
 {
-	struct pool *p = pool_of(pool);
+	struct xsk_pool *p = pool_of(pool);
 	struct xdp_sock *xs;
 	u32 n;
 
@@ -256,7 +257,7 @@ u32 xsk_tx_peek_release_desc_batch(struct xsk_buff_pool *pool, u32 max)
 
 void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries)
 {
-	struct ring *cq = pool_of(pool)->cq;
+	struct xsk_ring *cq = pool_of(pool)->cq;
 
 	/* never more than were taken, whatever a driver says */
 	cq->shown += (u32)min_u64(nb_entries, cq->index - cq->shown);

@@ -21,7 +21,7 @@ static __thread bool waking;
 #define SEND_AT_ONCE 32 /* packets of one call in copy mode */
 #define SCRATCH	     (TX_PACKET_MAX * PAGE_BYTES)
 
-static void set_tx_flags(struct pool *p, bool need)
+static void set_tx_flags(struct xsk_pool *p, bool need)
 {
 	for (struct xdp_sock *xs = read_acquire(&p->tx_socks); xs; xs = read_acquire(&xs->tx_next))
 		ring_set_need_wakeup(xs->tx, need);
@@ -29,7 +29,7 @@ static void set_tx_flags(struct pool *p, bool need)
 
 static void wakeup_set_need(struct xsk_buff_pool *pool, u32 what, bool need)
 {
-	struct pool *p = pool_of(pool);
+	struct xsk_pool *p = pool_of(pool);
 	u32 had = read_once(&p->need_wakeup);
 
 	if (!(had & what) == !need)
@@ -44,7 +44,7 @@ static void wakeup_set_need(struct xsk_buff_pool *pool, u32 what, bool need)
 	lock_release(&p->flags_lock);
 }
 
-void wakeup_reset(struct pool *p)
+void wakeup_reset(struct xsk_pool *p)
 {
 	lock_acquire(&p->flags_lock);
 	write_release(&p->need_wakeup, XDP_WAKEUP_TX);
@@ -95,7 +95,7 @@ static void fill_checksum(char *packet, u32 len, u32 start, u32 offset)
 }
 
 /* A packet's descriptors one after the other in memory of ours, with its checksum if it asks. */
-static u32 wakeup_gather_packet(struct pool *p, const struct xdp_desc *d, u32 n)
+static u32 wakeup_gather_packet(struct xsk_pool *p, const struct xdp_desc *d, u32 n)
 {
 	struct xsk_tx_metadata meta = {0};
 	u32 len = 0;
@@ -111,8 +111,8 @@ static u32 wakeup_gather_packet(struct pool *p, const struct xdp_desc *d, u32 n)
 }
 
 /* 0; -EBUSY: not now; else it was dropped. */
-static int wakeup_xmit(struct pool *p, const struct xdp_driver_ops *ops, const struct xdp_desc *d,
-		       u32 n)
+static int wakeup_xmit(struct xsk_pool *p, const struct xdp_driver_ops *ops,
+		       const struct xdp_desc *d, u32 n)
 {
 	struct device *dev = p->xd->dev;
 	const void *packet = xp_raw_get_data(&p->pub, d[0].addr);
@@ -130,14 +130,14 @@ static int wakeup_xmit(struct pool *p, const struct xdp_driver_ops *ops, const s
 }
 
 /* The packet stays first in its ring. */
-static void wakeup_untake(struct pool *p, struct xdp_sock *xs, u32 n)
+static void wakeup_untake(struct xsk_pool *p, struct xdp_sock *xs, u32 n)
 {
 	xs->tx->index -= n;
 	p->cq->index -= n;
 }
 
 /* Under tx_lock. */
-static int send_some(struct pool *p, struct xdp_sock *xs, const struct xdp_driver_ops *ops)
+static int send_some(struct xsk_pool *p, struct xdp_sock *xs, const struct xdp_driver_ops *ops)
 {
 	struct xdp_desc packet[TX_PACKET_MAX];
 
@@ -159,7 +159,7 @@ static int send_some(struct pool *p, struct xdp_sock *xs, const struct xdp_drive
 
 static int send_copying(struct xdp_sock *xs)
 {
-	struct pool *p = xs->pool;
+	struct xsk_pool *p = xs->pool;
 	const struct xdp_driver_ops *ops = read_acquire(&p->xd->ops);
 	int err;
 
@@ -174,7 +174,7 @@ static int send_copying(struct xdp_sock *xs)
 
 static int wakeup_wake(struct xdp_sock *xs, u32 flags)
 {
-	struct pool *p = xs->pool;
+	struct xsk_pool *p = xs->pool;
 	const struct xdp_driver_ops *ops = read_acquire(&p->xd->ops);
 
 	flags &= read_once(&p->need_wakeup);

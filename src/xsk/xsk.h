@@ -30,12 +30,12 @@
 #define TX_PACKET_MAX COPY_MAX_SEGS	  /* and in zero-copy: xdp_zc_max_segs is cut to it */
 
 /* A UMEM as one device sees it. All but `dev` fixed once made. */
-struct dma_map {
-	struct dma_map *next;	  /* of the UMEM; under umem.dma_lock */
-	struct dma_map *next_dev; /* of the device; under xsk_device.maps_lock */
-	struct device *dev;	  /* NULL once the device was closed; under umem.dma_lock */
+struct xsk_dma_map {
+	struct xsk_dma_map *next;     /* of the UMEM; under umem.dma_lock */
+	struct xsk_dma_map *next_dev; /* of the device; under xsk_device.maps_lock */
+	struct device *dev;	      /* NULL once the device was closed; under umem.dma_lock */
 	struct xdp_umem *umem;
-	struct pool *pools; /* that use it; under umem.dma_lock */
+	struct xsk_pool *pools; /* that use it; under umem.dma_lock */
 	u64 pages;
 	bool whole; /* mapped as one range; else in runs */
 	bool need_sync;
@@ -52,12 +52,12 @@ struct xdp_umem {
 	u32 chunks, chunk_size, headroom, flags;
 	u8 tx_metadata_len;
 	struct lock dma_lock;
-	struct dma_map *maps; /* under dma_lock */
+	struct xsk_dma_map *maps; /* under dma_lock */
 };
 
-struct pool {
+struct xsk_pool {
 	struct xsk_buff_pool pub; /* first: the two convert by a cast */
-	struct ring *fq, *cq;
+	struct xsk_ring *fq, *cq;
 	u64 heads_bytes;
 	size_t heads_map;
 
@@ -86,11 +86,11 @@ struct pool {
 
 	u32 need_wakeup; /* XDP_WAKEUP_* that the driver wants; atomic, written under flags_lock */
 	bool zc, sg, metadata, sw_csum;
-	u32 users;		       /* under xsk_lock */
-	struct xsk_device *xd;	       /* of the queue that it is on; NULL: none. Under xsk_lock */
-	struct dma_map *map;	       /* under umem.dma_lock */
-	struct pool *map_next;	       /* of the pools that use the map; the same */
-	struct provenance *provenance; /* of each head, in story.c; NULL: not checked */
+	u32 users;		   /* under xsk_lock */
+	struct xsk_device *xd;	   /* of the queue that it is on; NULL: none. Under xsk_lock */
+	struct xsk_dma_map *map;   /* under umem.dma_lock */
+	struct xsk_pool *map_next; /* of the pools that use the map; the same */
+	struct xsk_provenance *provenance; /* of each head, in story.c; NULL: not checked */
 	u64 busy; /* so many were held when the driver unmapped, and that is reported */
 };
 
@@ -98,8 +98,8 @@ enum sock_state { SOCK_READY, SOCK_BOUND, SOCK_DOWN };
 
 struct xdp_sock {
 	/* the data path's */
-	struct ring *rx, *tx;
-	struct pool *pool;
+	struct xsk_ring *rx, *tx;
+	struct xsk_pool *pool;
 	struct xdp_sock *rx_next; /* of the queue's sockets, in the order of binding; atomic */
 	struct xdp_sock *tx_next; /* of the pool's; atomic */
 	bool sg;
@@ -116,14 +116,14 @@ struct xdp_sock {
 	bool zc;
 	struct device *dev;
 	u32 queue_id;
-	struct ring *fq_tmp, *cq_tmp; /* until a pool takes them */
+	struct xsk_ring *fq_tmp, *cq_tmp; /* until a pool takes them */
 };
 
 /* One queue of a device. */
 struct xsk_queue {
 	struct grace rx cacheline; /* zero-copy: the receiving thread's section */
 	bool zc;		   /* atomic */
-	struct pool *pool;	   /* atomic; written under xsk_lock */
+	struct xsk_pool *pool;	   /* atomic; written under xsk_lock */
 	struct xdp_sock *socks;	   /* atomic; written under xsk_lock */
 	struct lock rx_lock;	   /* copy mode: one receiver at a time */
 };
@@ -139,15 +139,15 @@ struct xsk_device {
 	struct xsk_steering *steering;	    /* atomic */
 	struct xsk_steering steering_at[2]; /* where it stands, in turn */
 	struct lock maps_lock;
-	struct dma_map *maps; /* under maps_lock */
+	struct xsk_dma_map *maps; /* under maps_lock */
 	struct xsk_queue queue[XDP_QUEUES];
 };
 
 extern pthread_mutex_t xsk_lock;
 
-hot_inline struct pool *pool_of(const struct xsk_buff_pool *pool)
+hot_inline struct xsk_pool *pool_of(const struct xsk_buff_pool *pool)
 {
-	return (struct pool *)(uintptr_t)pool;
+	return (struct xsk_pool *)(uintptr_t)pool;
 }
 
 hot_inline struct xsk_device *xsk_device(const struct device *dev)
@@ -164,43 +164,43 @@ void queue_wait(struct xsk_queue *q);
 void umem_get(struct xdp_umem *umem);
 
 /* dma.c. What xp_dma_unmap() does for drivers; nothing where it is not mapped. */
-void dma_unmap_pool(struct pool *p, unsigned long attrs);
+void dma_unmap_pool(struct xsk_pool *p, unsigned long attrs);
 /* The device is closing: its maps go, whoever still has a share. */
 void dma_drop_device(struct xsk_device *xd);
 
 /* pool.c; under xsk_lock */
-struct pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem);
-int pool_attach(struct pool *p, struct device *dev, u32 queue_id, u32 flags);
-void pool_detach(struct pool *p);
-u32 pool_mode(const struct pool *p); /* the bind flags that it works under */
+struct xsk_pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem);
+int pool_attach(struct xsk_pool *p, struct device *dev, u32 queue_id, u32 flags);
+void pool_detach(struct xsk_pool *p);
+u32 pool_mode(const struct xsk_pool *p); /* the bind flags that it works under */
 /* Waits until no sender is in the pool that was in it before. */
-void pool_wait_tx(struct pool *p);
-void pool_put(struct pool *p);
-void pool_add_sock(struct pool *p, struct xdp_sock *xs);
-void pool_del_sock(struct pool *p, struct xdp_sock *xs);
+void pool_wait_tx(struct xsk_pool *p);
+void pool_put(struct xsk_pool *p);
+void pool_add_sock(struct xsk_pool *p, struct xdp_sock *xs);
+void pool_del_sock(struct xsk_pool *p, struct xdp_sock *xs);
 
 /* wakeup.c: sets the initial state, in which the first packet needs a wake-up */
-void wakeup_reset(struct pool *p);
+void wakeup_reset(struct xsk_pool *p);
 
 /* sock.c; under xsk_lock: its device goes, or its driver */
 void sock_down(struct xdp_sock *xs);
 
 /* alloc.c: the copy mode's entry, under its lock */
 /* story.c, for the checker. */
-void provenance_begin(struct pool *p);
-void provenance_end(struct pool *p);
+void provenance_begin(struct xsk_pool *p);
+void provenance_end(struct xsk_pool *p);
 void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
 void provenance_report_kept(
-	const struct pool *p);		/* its driver has let go of it: reports what it has still */
+	const struct xsk_pool *p);	/* its driver has let go of it: reports what it has still */
 void story_cut(struct xdp_buff_xsk *x); /* a packet was delivered of which a fragment was freed */
-void provenance_report_busy(struct pool *p,
+void provenance_report_busy(struct xsk_pool *p,
 			    const void *caller); /* its driver unmaps it: the same */
 
-u32 pool_alloc(struct pool *p, struct xdp_buff **out, u32 max);
+u32 pool_alloc(struct xsk_pool *p, struct xdp_buff **out, u32 max);
 
 /* tx.c: the next checked descriptor of any of the pool's sockets; in the pool's section */
-bool tx_next(struct pool *p, struct xdp_desc *desc);
+bool tx_next(struct xsk_pool *p, struct xdp_desc *desc);
 /* The next whole packet of one socket, up to `room` descriptors; 0: none now. */
-u32 tx_packet(struct pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room);
+u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room);
 
 #endif
