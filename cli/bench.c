@@ -29,7 +29,7 @@ static double bench_histogram_value(unsigned int i)
 	return ((double)(HIST_STEPS + i % HIST_STEPS) + 0.5) * (double)(1ull << (power - 1)) / 16;
 }
 
-void histogram_add(struct histogram *h, double ns)
+void histogram_add(struct bench_histogram *h, double ns)
 {
 	h->count[bench_histogram_index(ns)]++;
 	h->samples++;
@@ -37,7 +37,7 @@ void histogram_add(struct histogram *h, double ns)
 		h->max_ns = ns;
 }
 
-void histogram_merge(struct histogram *h, const struct histogram *other)
+void histogram_merge(struct bench_histogram *h, const struct bench_histogram *other)
 {
 	for (unsigned int i = 0; i < HIST_POWERS * HIST_STEPS; i++)
 		h->count[i] += other->count[i];
@@ -46,7 +46,7 @@ void histogram_merge(struct histogram *h, const struct histogram *other)
 		h->max_ns = other->max_ns;
 }
 
-double histogram_at(const struct histogram *h, double share)
+double histogram_at(const struct bench_histogram *h, double share)
 {
 	double value, want = share * (double)h->samples;
 	u64 seen = 0;
@@ -68,7 +68,7 @@ void bench_fail(struct bench_thread *t, const char *what)
 	t->end_ns = 0;
 }
 
-struct crew { /* the threads of one run */
+struct bench_crew { /* the threads of one run */
 	pthread_barrier_t ready;
 	struct bench *b;
 	struct bench_thread *thread;
@@ -76,7 +76,7 @@ struct crew { /* the threads of one run */
 };
 
 struct crew_member {
-	struct crew *crew;
+	struct bench_crew *crew;
 	unsigned int index;
 };
 
@@ -95,12 +95,12 @@ static void *bench_crew_run(void *arg)
 static bool bench_row_make(struct bench *b, const struct bench_case *c,
 			   const struct bench_thread *t)
 {
-	struct histogram *h = calloc(1, sizeof(*h));
+	struct bench_histogram *h = calloc(1, sizeof(*h));
 	struct bench_row row = {.name = (char *)c->name, .threads = c->threads};
 	double sum = 0;
 
 	if (!h) {
-		fail("bench: no memory");
+		cli_fail("bench: no memory");
 		return false;
 	}
 	for (unsigned int i = 0; i < c->threads; i++) {
@@ -119,7 +119,7 @@ static bool bench_row_make(struct bench *b, const struct bench_case *c,
 
 static bool bench_threads_run(struct bench *b, struct bench_case *c, struct bench_thread *t)
 {
-	struct crew crew = {.b = b, .thread = t, .n = c->threads};
+	struct bench_crew crew = {.b = b, .thread = t, .n = c->threads};
 	struct crew_member member[64];
 	pthread_t id[64];
 
@@ -129,7 +129,7 @@ static bool bench_threads_run(struct bench *b, struct bench_case *c, struct benc
 		member[i] = (struct crew_member){&crew, i};
 		if (pthread_create(&id[i], NULL, bench_crew_run, &member[i])) {
 			/* Threads that wait at the barrier cannot be cancelled. */
-			fail("bench: cannot start %u threads", c->threads);
+			cli_fail("bench: cannot start %u threads", c->threads);
 			exit(CLI_FAILED);
 		}
 	}
@@ -140,7 +140,7 @@ static bool bench_threads_run(struct bench *b, struct bench_case *c, struct benc
 	pthread_barrier_destroy(&crew.ready);
 	for (unsigned int i = 0; i < c->threads; i++) {
 		if (t[i].failed) {
-			fail("%s", t[i].error);
+			cli_fail("%s", t[i].error);
 			return false;
 		}
 	}
@@ -160,8 +160,8 @@ static bool bench_case_measure(struct bench *b, struct bench_case *c)
 		done = done && t[i].hist;
 	}
 	if (!done)
-		fail("bench: no memory");
-	done = done && bench_threads_run(b, c, t) && !interrupted() && bench_row_make(b, c, t);
+		cli_fail("bench: no memory");
+	done = done && bench_threads_run(b, c, t) && !cli_interrupted() && bench_row_make(b, c, t);
 	for (unsigned int i = 0; t && i < c->threads; i++)
 		free(t[i].hist);
 	free(t);
@@ -187,7 +187,7 @@ static bool bench_case_run(struct bench *b, struct bench_case *c, unsigned int t
 			return false;
 	}
 	if (c->setup && !c->setup(c))
-		fail("bench %s: %s", c->name, dmamap_strerror());
+		cli_fail("bench %s: %s", c->name, dmamap_strerror());
 	else if (c->skip[0])
 		done = bench_case_skip(c);
 	else
@@ -211,8 +211,8 @@ bool bench_cases(struct bench *b, struct bench_case *cases, unsigned int n)
 		if (done && b->threads > 1 && !cases[i].alone)
 			done = bench_case_run(b, &cases[i], b->threads);
 	}
-	if (interrupted()) {
-		fail("bench %s: interrupted after %u rows", b->what, b->n_rows);
+	if (cli_interrupted()) {
+		cli_fail("bench %s: interrupted after %u rows", b->what, b->n_rows);
 		return false;
 	}
 	return done;
@@ -227,7 +227,7 @@ bool bench_row_add(struct bench *b, const struct bench_row *row)
 		b->rows = rows;
 	if (!rows || !name) {
 		free(name);
-		fail("bench: no memory");
+		cli_fail("bench: no memory");
 		return false;
 	}
 	rows[b->n_rows] = *row;

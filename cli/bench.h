@@ -19,15 +19,15 @@
 #define HIST_STEPS  64
 #define HIST_POWERS 42
 
-struct histogram {
+struct bench_histogram {
 	u64 count[HIST_POWERS * HIST_STEPS];
 	u64 samples;
 	double max_ns;
 };
 
-void histogram_add(struct histogram *h, double ns);
-void histogram_merge(struct histogram *h, const struct histogram *other);
-double histogram_at(const struct histogram *h,
+void histogram_add(struct bench_histogram *h, double ns);
+void histogram_merge(struct bench_histogram *h, const struct bench_histogram *other);
+double histogram_at(const struct bench_histogram *h,
 		    double share); /* share 0.5: the median; 0 if it is empty */
 
 struct bench_case;
@@ -37,7 +37,7 @@ struct bench_thread {
 	unsigned int index; /* index among the threads of this run */
 	u64 row_ns, end_ns, last_ns;
 	u64 ops, ns, seed;
-	struct histogram *hist;
+	struct bench_histogram *hist;
 	bool failed; /* an error message is in `error` */
 	char error[256];
 };
@@ -66,7 +66,7 @@ struct bench_row {
 };
 
 struct bench {
-	struct common common;
+	struct cli_common common;
 	const char *what;
 	unsigned int threads;
 	double seconds;
@@ -109,13 +109,13 @@ static inline bool bench_more(struct bench_thread *t, u64 n)
 	}
 	t->last_ns = clock_ns();
 	/* on a busy machine the time may be over before the first sample */
-	return !interrupted() && (now < t->end_ns || (!t->ops && !t->failed));
+	return !cli_interrupted() && (now < t->end_ns || (!t->ops && !t->failed));
 }
 
 /* For operations that are timed one by one. True: measure another one; there is at least one. */
 static inline bool bench_again(const struct bench_thread *t)
 {
-	return !interrupted() && (clock_ns() < t->end_ns || (!t->ops && !t->failed));
+	return !cli_interrupted() && (clock_ns() < t->end_ns || (!t->ops && !t->failed));
 }
 
 /* Starts the time of the row: what the thread did before was preparation. */

@@ -12,7 +12,7 @@
 
 #define BATCH 1024
 
-struct crowd {
+struct bench_crowd {
 	u64 page;
 	u32 pages;
 };
@@ -62,7 +62,7 @@ static void bench_iova_crowded(struct bench_thread *t)
 {
 	u64 live = t->c->a, end = 1 + live * 128 * 12 / 10, start;
 	struct iova_space *s = iova_create(1, end, 0);
-	struct crowd *range = calloc(live, sizeof(*range));
+	struct bench_crowd *range = calloc(live, sizeof(*range));
 
 	for (u64 i = 0; s && range && i < live; i++) {
 		range[i].pages = bench_iova_some_pages(t);
@@ -74,7 +74,7 @@ static void bench_iova_crowded(struct bench_thread *t)
 		goto failed;
 	bench_begin(t);
 	while (bench_again(t)) {
-		struct crowd *r = &range[bench_random(t) % live];
+		struct bench_crowd *r = &range[bench_random(t) % live];
 
 		iova_free(s, r->page, r->pages);
 		r->pages = bench_iova_some_pages(t);

@@ -23,7 +23,7 @@
 #define TABLE_PAGES 65536
 
 /* RAM for the mappings of one thread: 2^order pages. */
-struct buffer {
+struct bench_buffer {
 	struct page *page;
 	unsigned int order;
 };
@@ -33,7 +33,7 @@ static unsigned int bench_map_order_of(u64 pages)
 	return pages > 1 ? 64 - (unsigned int)__builtin_clzll(pages - 1) : 0;
 }
 
-static bool bench_map_buffer_get(struct bench_thread *t, struct buffer *b, u64 pages)
+static bool bench_map_buffer_get(struct bench_thread *t, struct bench_buffer *b, u64 pages)
 {
 	b->order = bench_map_order_of(pages);
 	b->page = alloc_pages(GFP_KERNEL, b->order);
@@ -97,7 +97,7 @@ static void bench_map_single(struct bench_thread *t)
 	struct device *dev = t->c->dev;
 	u64 live = t->c->a, made = 0;
 	dma_addr_t *addr = calloc(live, sizeof(*addr));
-	struct buffer b = {0};
+	struct bench_buffer b = {0};
 	char *base;
 
 	if (!addr || !bench_map_buffer_get(t, &b, live))
@@ -142,7 +142,7 @@ static void bench_map_sg(struct bench_thread *t)
 {
 	struct device *dev = t->c->dev;
 	struct scatterlist sg[SG_PAGES];
-	struct buffer b;
+	struct bench_buffer b;
 	int n;
 
 	if (!bench_map_buffer_get(t, &b, 2 * SG_PAGES))

@@ -17,7 +17,7 @@
 #define RUN	     (2ull << 20)
 #define SPARSE_BYTES (64ull << 30)
 
-struct trees {
+struct bench_trees {
 	struct itree tree;
 	struct itree_node *node;
 };
@@ -25,7 +25,7 @@ struct trees {
 /* Intervals of 64 KiB on average with gaps between them, like registrations; some overlap. */
 static bool bench_odp_tree_setup(struct bench_case *c)
 {
-	struct trees *t = calloc(1, sizeof(*t));
+	struct bench_trees *t = calloc(1, sizeof(*t));
 	u64 seed = 88172645463325252ull;
 
 	c->state = t;
@@ -43,7 +43,7 @@ static bool bench_odp_tree_setup(struct bench_case *c)
 
 static void bench_odp_tree_teardown(struct bench_case *c)
 {
-	struct trees *t = c->state;
+	struct bench_trees *t = c->state;
 
 	if (t) {
 		itree_clear(&t->tree);
@@ -54,7 +54,7 @@ static void bench_odp_tree_teardown(struct bench_case *c)
 
 static void bench_odp_tree_stab(struct bench_thread *t)
 {
-	struct trees *trees = t->c->state;
+	struct bench_trees *trees = t->c->state;
 	u64 space = t->c->a << 17;
 
 	while (bench_more(t, BATCH))
@@ -67,7 +67,7 @@ static void bench_odp_tree_stab(struct bench_thread *t)
 
 static void bench_odp_tree_change(struct bench_thread *t)
 {
-	struct trees *trees = t->c->state;
+	struct bench_trees *trees = t->c->state;
 
 	while (bench_more(t, BATCH))
 		for (int i = 0; i < BATCH; i++) {
@@ -141,7 +141,7 @@ static void bench_odp_keep_hit(struct bench_thread *t)
 	}
 }
 
-struct region {
+struct bench_region {
 	struct ib_ucontext *ctx;
 	struct ib_umem *umem;
 	u8 *p;
@@ -151,7 +151,7 @@ struct region {
 
 static bool bench_odp_region_setup(struct bench_case *c)
 {
-	struct region *r = calloc(1, sizeof(*r));
+	struct bench_region *r = calloc(1, sizeof(*r));
 
 	c->state = r;
 	if (!r || dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64)))
@@ -176,7 +176,7 @@ static bool bench_odp_region_setup(struct bench_case *c)
 
 static void bench_odp_region_teardown(struct bench_case *c)
 {
-	struct region *r = c->state;
+	struct bench_region *r = c->state;
 
 	if (r && r->umem && !IS_ERR(r->umem))
 		ib_umem_release(r->umem);
@@ -190,7 +190,7 @@ static void bench_odp_region_teardown(struct bench_case *c)
 /* The device reads 8 bytes at an address that is not mapped; the memory is populated. */
 static void bench_odp_fault_page(struct bench_thread *t)
 {
-	struct region *r = t->c->state;
+	struct bench_region *r = t->c->state;
 	u64 word, start, i = 0;
 
 	dmamap_bus_read(t->c->dev, r->base, &word, 8);
@@ -211,7 +211,7 @@ static void bench_odp_fault_page(struct bench_thread *t)
 /* One call populates and links the whole range. */
 static void bench_odp_fault_run(struct bench_thread *t)
 {
-	struct region *r = t->c->state;
+	struct bench_region *r = t->c->state;
 	u64 start, va = r->umem->address;
 
 	for (u64 i = 0; i < RUN; i += 4096)
@@ -230,7 +230,7 @@ static void bench_odp_fault_run(struct bench_thread *t)
 /* madvise() of one page: from the call until the device's translation is removed. */
 static void bench_odp_invalidate_page(struct bench_thread *t)
 {
-	struct region *r = t->c->state;
+	struct bench_region *r = t->c->state;
 	u64 start, va = r->umem->address, word;
 
 	if (!ib_umem_events_enabled(r->ctx)) {
@@ -253,7 +253,7 @@ static void bench_odp_invalidate_page(struct bench_thread *t)
 /* The same, with an invalidation by the program. */
 static void bench_odp_invalidate_told(struct bench_thread *t)
 {
-	struct region *r = t->c->state;
+	struct bench_region *r = t->c->state;
 	u64 start, va = r->umem->address, word;
 
 	bench_begin(t);
@@ -268,7 +268,7 @@ static void bench_odp_invalidate_told(struct bench_thread *t)
 
 static void bench_odp_register_sparse(struct bench_thread *t)
 {
-	struct region *r = t->c->state;
+	struct bench_region *r = t->c->state;
 	u8 *p = mmap(NULL, SPARSE_BYTES, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct ib_umem *umem;

@@ -109,16 +109,16 @@ void bench_peers(struct bench *b)
 	}
 	f = bench_peers_start(argv, &pid);
 	if (!f) {
-		fail("DMAMAP_PEERS: cannot run %s: %s; its rows are missing", program,
-		     strerror(errno));
+		cli_fail("DMAMAP_PEERS: cannot run %s: %s; its rows are missing", program,
+			 strerror(errno));
 		return;
 	}
-	while (!interrupted() && getline(&line, &size, f) > 0)
+	while (!cli_interrupted() && getline(&line, &size, f) > 0)
 		bench_peers_line_take(b, line);
 	free(line);
 	fclose(f);
-	if (interrupted())
+	if (cli_interrupted())
 		kill(pid, SIGTERM);
 	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
-		fail("DMAMAP_PEERS: %s failed; its rows may be missing", program);
+		cli_fail("DMAMAP_PEERS: %s failed; its rows may be missing", program);
 }

@@ -18,7 +18,7 @@
 #define RAM_ORDER 9
 #define BATCH	  1024
 
-struct window {
+struct bench_window {
 	struct page *ram;
 	dma_addr_t addr[PAGES];
 	u32 made;
@@ -26,7 +26,7 @@ struct window {
 
 static void bench_translate_window_teardown(struct bench_case *c)
 {
-	struct window *w = c->state;
+	struct bench_window *w = c->state;
 
 	if (!w)
 		return;
@@ -39,7 +39,7 @@ static void bench_translate_window_teardown(struct bench_case *c)
 
 static bool bench_translate_window_setup(struct bench_case *c)
 {
-	struct window *w = calloc(1, sizeof(*w));
+	struct bench_window *w = calloc(1, sizeof(*w));
 
 	c->state = w;
 	if (!w || dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64)))
@@ -62,7 +62,7 @@ static bool bench_translate_window_setup(struct bench_case *c)
 /* c->a: number of pages from which a random one is chosen. */
 static void bench_translate_translate(struct bench_thread *t)
 {
-	struct window *w = t->c->state;
+	struct bench_window *w = t->c->state;
 	struct device *dev = t->c->dev;
 	struct port *port = bus_port(dev);
 	u32 gen, mask = (u32)t->c->a - 1;
@@ -85,7 +85,7 @@ static void bench_translate_translate(struct bench_thread *t)
 static void bench_translate_walk(struct bench_thread *t)
 {
 	const struct pt *pt = &t->c->dev->domain->pt;
-	struct window *w = t->c->state;
+	struct bench_window *w = t->c->state;
 	u32 mask = (u32)t->c->a - 1;
 
 	while (bench_more(t, BATCH)) {
@@ -96,7 +96,7 @@ static void bench_translate_walk(struct bench_thread *t)
 
 static void bench_translate_bus_read(struct bench_thread *t)
 {
-	struct window *w = t->c->state;
+	struct bench_window *w = t->c->state;
 	u32 mask = (u32)t->c->a - 1;
 	int err = 0;
 	u64 value;

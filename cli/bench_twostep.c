@@ -25,7 +25,7 @@
 #define PAGES_MAX 256u
 #define BATCH	  64u /* transfers of one page; fewer if they are longer */
 
-struct pages {
+struct bench_pages {
 	struct page *block, *page[PAGES_MAX];
 	phys_addr_t phys[PAGES_MAX];
 	struct scatterlist sg[PAGES_MAX];
@@ -40,7 +40,7 @@ static bool bench_twostep_setup(struct bench_case *c)
 }
 
 /* Every second page of a block, in an order that jumps. */
-static bool bench_twostep_pages_get(struct bench_thread *t, struct pages *p, unsigned int n)
+static bool bench_twostep_pages_get(struct bench_thread *t, struct bench_pages *p, unsigned int n)
 {
 	memset(p, 0, sizeof(*p));
 	p->block = alloc_pages(GFP_KERNEL, 9);
@@ -58,7 +58,7 @@ static bool bench_twostep_pages_get(struct bench_thread *t, struct pages *p, uns
 	return true;
 }
 
-static void bench_twostep_pages_put(struct pages *p)
+static void bench_twostep_pages_put(struct bench_pages *p)
 {
 	__free_pages(p->block, 9);
 }
@@ -68,7 +68,7 @@ static unsigned int bench_twostep_batch_of(unsigned int n)
 	return BATCH / n ? BATCH / n : 1;
 }
 
-static bool bench_twostep_take_range(struct bench_thread *t, struct pages *p, unsigned int n)
+static bool bench_twostep_take_range(struct bench_thread *t, struct bench_pages *p, unsigned int n)
 {
 	if (dma_iova_try_alloc(t->c->dev, &p->range, 0, n * PAGE_SIZE))
 		return true;
@@ -76,7 +76,7 @@ static bool bench_twostep_take_range(struct bench_thread *t, struct pages *p, un
 	return false;
 }
 
-static bool bench_twostep_link_pages(struct bench_thread *t, struct pages *p, unsigned int n)
+static bool bench_twostep_link_pages(struct bench_thread *t, struct bench_pages *p, unsigned int n)
 {
 	struct device *dev = t->c->dev;
 	int err = 0;
@@ -94,7 +94,7 @@ static void bench_twostep_by_map_page(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a, batch = bench_twostep_batch_of(n);
 	struct device *dev = t->c->dev;
-	struct pages p;
+	struct bench_pages p;
 
 	if (!bench_twostep_pages_get(t, &p, n))
 		return;
@@ -117,7 +117,7 @@ static void bench_twostep_by_map_sg(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a, batch = bench_twostep_batch_of(n);
 	struct device *dev = t->c->dev;
-	struct pages p;
+	struct bench_pages p;
 
 	if (!bench_twostep_pages_get(t, &p, n))
 		return;
@@ -136,7 +136,7 @@ static void bench_twostep_by_map_sg(struct bench_thread *t)
 static void bench_twostep_by_new_range(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a, batch = bench_twostep_batch_of(n);
-	struct pages p;
+	struct bench_pages p;
 
 	if (!bench_twostep_pages_get(t, &p, n))
 		return;
@@ -149,7 +149,8 @@ static void bench_twostep_by_new_range(struct bench_thread *t)
 	bench_twostep_pages_put(&p);
 }
 
-static void bench_twostep_use_kept_range(struct bench_thread *t, struct pages *p, unsigned int n)
+static void bench_twostep_use_kept_range(struct bench_thread *t, struct bench_pages *p,
+					 unsigned int n)
 {
 	unsigned int batch = bench_twostep_batch_of(n), ops = t->c->b ? batch * n : batch;
 
@@ -162,7 +163,7 @@ static void bench_twostep_use_kept_range(struct bench_thread *t, struct pages *p
 static void bench_twostep_by_kept_range(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a;
-	struct pages p;
+	struct bench_pages p;
 
 	if (!bench_twostep_pages_get(t, &p, n))
 		return;
@@ -173,14 +174,14 @@ static void bench_twostep_by_kept_range(struct bench_thread *t)
 	bench_twostep_pages_put(&p);
 }
 
-struct other {
+struct bench_other {
 	struct bench_thread *t;
-	struct pages *p;
+	struct bench_pages *p;
 };
 
 static void *bench_twostep_link_once(void *arg)
 {
-	struct other *o = arg;
+	struct bench_other *o = arg;
 
 	if (bench_twostep_link_pages(o->t, o->p, 1))
 		dma_iova_unlink(o->t->c->dev, &o->p->range, 0, PAGE_SIZE, DMA_TO_DEVICE, 0);
@@ -190,8 +191,8 @@ static void *bench_twostep_link_once(void *arg)
 static void bench_twostep_by_shared_range(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a;
-	struct pages p;
-	struct other other = {t, &p};
+	struct bench_pages p;
+	struct bench_other other = {t, &p};
 	pthread_t id;
 
 	if (!bench_twostep_pages_get(t, &p, n))
@@ -212,7 +213,7 @@ static void bench_twostep_by_shared_range(struct bench_thread *t)
 static void bench_twostep_links_alone(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a;
-	struct pages p;
+	struct bench_pages p;
 
 	if (!bench_twostep_pages_get(t, &p, n))
 		return;
@@ -233,7 +234,7 @@ static void bench_twostep_by_sync(struct bench_thread *t)
 {
 	unsigned int n = (unsigned int)t->c->a, batch = bench_twostep_batch_of(n);
 	struct device *dev = t->c->dev;
-	struct pages p;
+	struct bench_pages p;
 
 	if (!bench_twostep_pages_get(t, &p, n))
 		return;

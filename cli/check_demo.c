@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-const struct demo *demo_find(int kind)
+const struct check_demo *demo_find(int kind)
 {
 	for (unsigned int i = 0; i < n_demos_map; i++)
 		if (demos_map[i].kind == kind)
@@ -18,7 +18,7 @@ const struct demo *demo_find(int kind)
 	return NULL;
 }
 
-int demo_run(const struct demo *d, bool wrong, unsigned int *others)
+int demo_run(const struct check_demo *d, bool wrong, unsigned int *others)
 {
 	u64 kind = dmamap_check_count(d->kind), all = dmamap_check_count(0);
 	struct device *dev;

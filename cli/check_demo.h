@@ -15,24 +15,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct demo {
+struct check_demo {
 	int kind;
 	const char *keys; /* keys of the device's spec, in addition to check=1 */
 	void (*run)(struct device *dev, bool wrong);
 	bool no_mask, own, needs_asan;
 };
 
-extern const struct demo demos_map[], demos_device[], demos_xsk[];
+extern const struct check_demo demos_map[], demos_device[], demos_xsk[];
 extern const unsigned int n_demos_map, n_demos_device, n_demos_xsk;
 
 /* NULL: there is no such kind. */
-const struct demo *demo_find(int kind);
+const struct check_demo *demo_find(int kind);
 
 /*
  * Runs the demo on a device of its own. Returns the number of reports of its kind; *others is the
  * number of other reports. -1: the device could not be opened.
  */
-int demo_run(const struct demo *d, bool wrong, unsigned int *others);
+int demo_run(const struct check_demo *d, bool wrong, unsigned int *others);
 
 /* Maps memory in one line, for the demos. */
 static inline dma_addr_t demo_map(struct device *dev, void *p, size_t n,

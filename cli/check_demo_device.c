@@ -270,7 +270,7 @@ static void demo_iova_not_synced(struct device *dev, bool wrong)
 		.kind = DMAMAP_CHECK_##id, .run = name, .own = true                                \
 	}
 
-const struct demo demos_device[] = {
+const struct check_demo demos_device[] = {
 	{.kind = DMAMAP_CHECK_SYNC_MISSING, .run = demo_sync_missing, .keys = "coherent=0"},
 	DEMO_OWN(OWN_CPU_WRITE, demo_own_cpu_write),
 	DEMO_OWN(OWN_CPU_READ, demo_own_cpu_read),

@@ -355,7 +355,7 @@ static void demo_leak(struct device *dev, bool wrong)
 		.kind = DMAMAP_CHECK_##id, .run = name                                             \
 	}
 
-const struct demo demos_map[] = {
+const struct check_demo demos_map[] = {
 	DEMO(BAD_ARGUMENT, demo_bad_argument),
 	DEMO(UNMAP_NOT_MAPPED, demo_unmap_not_mapped),
 	DEMO(UNMAP_TWICE, demo_unmap_twice),

@@ -109,7 +109,7 @@ static void demo_xsk_busy(struct device *dev, bool wrong)
 	unmaps_first = false;
 }
 
-const struct demo demos_xsk[] = {
+const struct check_demo demos_xsk[] = {
 	{.kind = DMAMAP_CHECK_XSK_TWICE, .run = demo_xsk_twice},
 	{.kind = DMAMAP_CHECK_XSK_KEPT, .run = demo_xsk_kept},
 	{.kind = DMAMAP_CHECK_XSK_BUSY, .run = demo_xsk_busy},

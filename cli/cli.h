@@ -28,7 +28,7 @@ int cmd_faults(int argc, char **argv);
  * options.c: --device and --json, as a child of each command's parser; its input is a struct
  * common.
  */
-struct common {
+struct cli_common {
 	const char *device; /* the spec; NULL: not given */
 	bool json;
 };
@@ -56,7 +56,7 @@ void output_init(void);
 /* True: earlier output could not be written, so the command should end. */
 bool output_lost(void);
 /* Prints "dmamap: ..." on standard error; returns CLI_FAILED. */
-int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Opens the device of a command, or prints the error message. */
 struct device *device_open(const char *spec);
 /*
@@ -83,19 +83,19 @@ void json_put_number(struct json_object *o, const char *key, double value, int d
 /* call it before a device is opened: its threads inherit the blocked signals */
 void signals_init(void);
 void signals_unblock(void); /* call it after a device was opened */
-bool interrupted(void);
+bool cli_interrupted(void);
 /* Waits until fd can be read or written; a signal always ends the wait. False: interrupted. */
 bool wait_ready(int fd, bool to_write);
 
 /* progress.c: a bar on standard error if that is a terminal. */
-struct progress {
+struct cli_progress {
 	const char *label;
 	u64 total; /* bytes; 0: unknown */
 	u64 started_ns, shown_ns;
 	bool on;
 };
-void progress_start(struct progress *p, const char *label, u64 total, bool quiet);
-void progress_show(struct progress *p, u64 done);
-void progress_end(struct progress *p);
+void progress_start(struct cli_progress *p, const char *label, u64 total, bool quiet);
+void progress_show(struct cli_progress *p, u64 done);
+void progress_end(struct cli_progress *p);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-struct args {
+struct bind_args {
 	bool json;
 	const char *address;
 };
@@ -16,7 +16,7 @@ static const struct argp_option options[] = {
 
 static error_t cmd_bind_parse(int key, char *arg, struct argp_state *state)
 {
-	struct args *a = state->input;
+	struct bind_args *a = state->input;
 
 	switch (key) {
 	case 'j':
@@ -62,14 +62,14 @@ static const struct argp argp_unbind = {options,
 static int cmd_bind_run(int argc, char **argv, const struct argp *argp,
 			int (*move)(const struct pci_address *))
 {
-	struct args args = {0};
+	struct bind_args args = {0};
 	struct pci_address address;
 	struct pci_function now;
 	struct json_object *o;
 
 	argp_parse(argp, argc, argv, 0, NULL, &args);
 	if (pci_address_parse(&address, args.address) || move(&address))
-		return fail("%s", dmamap_strerror());
+		return cli_fail("%s", dmamap_strerror());
 	pci_function_read(&now, &address);
 	if (!args.json) {
 		printf("%s: driver %s\n", address.text, now.driver[0] ? now.driver : "none");

@@ -11,15 +11,15 @@
 #include <stdio.h>
 #include <string.h>
 
-struct args {
-	struct common common;
+struct check_args {
+	struct cli_common common;
 	const char *action, *kind;
 	bool legal;
 };
 
 static error_t cmd_check_parse(int key, char *arg, struct argp_state *state)
 {
-	struct args *a = state->input;
+	struct check_args *a = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -92,7 +92,7 @@ static void cmd_check_keep_report(const struct dmamap_report *r, void *arg)
 }
 
 /* Runs the demo. Its reports go into `list`, or to standard error if that is NULL. */
-static int demo_reported(const struct demo *d, bool wrong, unsigned int *others,
+static int demo_reported(const struct check_demo *d, bool wrong, unsigned int *others,
 			 struct json_object *list)
 {
 	int n;
@@ -105,7 +105,7 @@ static int demo_reported(const struct demo *d, bool wrong, unsigned int *others,
 	return n;
 }
 
-static int demo_json(const struct args *args, unsigned int raised, unsigned int others,
+static int demo_json(const struct check_args *args, unsigned int raised, unsigned int others,
 		     struct json_object *reports, bool done, const char *error)
 {
 	struct json_object *o = json_object_new_object();
@@ -121,11 +121,11 @@ static int demo_json(const struct args *args, unsigned int raised, unsigned int 
 	return json_finish(o);
 }
 
-static int cmd_check_demo(const struct args *args)
+static int cmd_check_demo(const struct check_args *args)
 {
 	int kind = cmd_check_find_kind(args->kind), n, status = CLI_DONE;
 	struct json_object *reports = args->common.json ? json_object_new_array() : NULL;
-	const struct demo *d = kind ? demo_find(kind) : NULL;
+	const struct check_demo *d = kind ? demo_find(kind) : NULL;
 	const char *error = NULL;
 	unsigned int others = 0;
 	bool done;
@@ -146,7 +146,7 @@ static int cmd_check_demo(const struct args *args)
 		error = "the demo did not cause exactly its report";
 	if (reports)
 		status = demo_json(args, n < 0 ? 0 : (unsigned int)n, others, reports, done, error);
-	return error ? fail("check: %s", error) : status;
+	return error ? cli_fail("check: %s", error) : status;
 }
 
 static struct json_object *cmd_check_kind_json(int kind)
@@ -161,7 +161,7 @@ static struct json_object *cmd_check_kind_json(int kind)
 int cmd_check(int argc, char **argv)
 {
 	struct json_object *o, *kinds;
-	struct args args = {0};
+	struct check_args args = {0};
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	if (args.kind)

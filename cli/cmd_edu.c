@@ -12,14 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
-struct args {
-	struct common common;
+struct edu_args {
+	struct cli_common common;
 	const char *action;
 };
 
 static error_t cmd_edu_parse(int key, char *arg, struct argp_state *state)
 {
-	struct args *a = state->input;
+	struct edu_args *a = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -160,13 +160,13 @@ static const struct {
 };
 
 /* Runs all tests until one fails. Fills `list` for the document. */
-static int cmd_edu_tests_run(struct device *dev, struct edu *edu, const struct args *a,
+static int cmd_edu_tests_run(struct device *dev, struct edu *edu, const struct edu_args *a,
 			     struct json_object *list)
 {
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		int err = interrupted() ? driver_fail(EINTR, "%s: interrupted before '%s'",
-						      dev_name(dev), tests[i].name)
-					: tests[i].run(dev, edu);
+		int err = cli_interrupted() ? driver_fail(EINTR, "%s: interrupted before '%s'",
+							  dev_name(dev), tests[i].name)
+					    : tests[i].run(dev, edu);
 		struct json_object *o = json_object_new_object();
 
 		json_put_text(o, "name", tests[i].name);
@@ -180,7 +180,7 @@ static int cmd_edu_tests_run(struct device *dev, struct edu *edu, const struct a
 	return 0;
 }
 
-static int cmd_edu_finish(struct device *dev, const struct args *a, u32 id,
+static int cmd_edu_finish(struct device *dev, const struct edu_args *a, u32 id,
 			  struct json_object *list, int err)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
@@ -205,12 +205,12 @@ static int cmd_edu_finish(struct device *dev, const struct args *a, u32 id,
 	if (!err)
 		return status;
 	device_explain(dev, false, why, sizeof(why));
-	return fail("%s%s", driver_strerror(), why);
+	return cli_fail("%s%s", driver_strerror(), why);
 }
 
 int cmd_edu(int argc, char **argv)
 {
-	struct args args = {0};
+	struct edu_args args = {0};
 	int status, err;
 	struct device *dev;
 	struct json_object *list;
@@ -227,7 +227,7 @@ int cmd_edu(int argc, char **argv)
 		return CLI_FAILED;
 	edu = edu_probe(dev);
 	if (!edu) {
-		status = fail("%s", driver_strerror());
+		status = cli_fail("%s", driver_strerror());
 		goto close;
 	}
 	id = edu_identification(edu);

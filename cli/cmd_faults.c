@@ -54,19 +54,19 @@ static void cmd_faults_exercise(struct device *dev, const char *spec)
 	static char byte; /* it is mapped, and memory of the stack must not be */
 
 	if (spec_target_is(spec, "nvme")) {
-		nvme = nvme_probe(dev, &(struct nvme_options){.interrupted = interrupted});
+		nvme = nvme_probe(dev, &(struct nvme_options){.interrupted = cli_interrupted});
 		if (!nvme)
-			fail("%s", driver_strerror());
+			cli_fail("%s", driver_strerror());
 		nvme_remove(nvme);
 	} else if (spec_target_is(spec, "edu")) {
 		edu = edu_probe(dev);
 		if (!edu || edu_write(edu, &byte, 0, 1))
-			fail("%s", driver_strerror());
+			cli_fail("%s", driver_strerror());
 		edu_remove(edu);
 	} else if (spec_target_is(spec, "e1000e")) {
 		nic = e1000e_probe(dev, NULL);
 		if (!nic || e1000e_start(nic))
-			fail("%s", driver_strerror());
+			cli_fail("%s", driver_strerror());
 		e1000e_remove(nic);
 	}
 }
@@ -88,7 +88,7 @@ int cmd_faults(int argc, char **argv)
 	struct dmamap_stats st = {.size = sizeof(st)};
 	struct json_object *o, *list;
 	struct dmamap_fault f;
-	struct common args = {0};
+	struct cli_common args = {0};
 	struct device *dev;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
@@ -109,9 +109,9 @@ int cmd_faults(int argc, char **argv)
 			       f.len, (unsigned long long)f.addr, cmd_faults_reason_text(f.reason));
 	}
 	dmamap_close(dev);
-	if (interrupted()) {
+	if (cli_interrupted()) {
 		json_object_put(list);
-		return fail("faults: interrupted while the driver was started");
+		return cli_fail("faults: interrupted while the driver was started");
 	}
 	if (!args.json) {
 		printf("%llu faults, %llu of them not recorded\n", (unsigned long long)st.faults,

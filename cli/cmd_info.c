@@ -24,7 +24,7 @@ static const struct argp argp = {
 	NULL};
 
 /* Collected once, printed as text or JSON. */
-struct facts {
+struct info_facts {
 	u64 mask, coherent_mask, required_mask, seg_boundary, merge_boundary;
 	size_t max_mapping, opt_mapping;
 	unsigned int max_seg, min_align;
@@ -34,9 +34,9 @@ struct facts {
 	struct dmamap_stats stats;
 };
 
-static struct facts cmd_info_facts_get(struct device *dev)
+static struct info_facts cmd_info_facts_get(struct device *dev)
 {
-	struct facts f = {.stats.size = sizeof(f.stats)};
+	struct info_facts f = {.stats.size = sizeof(f.stats)};
 
 	f.mask = dma_get_mask(dev);
 	f.coherent_mask = read_once(&dev->coherent_mask);
@@ -60,7 +60,8 @@ static struct facts cmd_info_facts_get(struct device *dev)
 	return f;
 }
 
-static int cmd_info_show_json(const struct device *dev, const char *spec, const struct facts *f)
+static int cmd_info_show_json(const struct device *dev, const char *spec,
+			      const struct info_facts *f)
 {
 	struct json_object *o = json_object_new_object(), *list, *range, *ram;
 
@@ -106,7 +107,8 @@ static int cmd_info_show_json(const struct device *dev, const char *spec, const 
 	return json_finish(o);
 }
 
-static void cmd_info_show_text(const struct device *dev, const char *spec, const struct facts *f)
+static void cmd_info_show_text(const struct device *dev, const char *spec,
+			       const struct info_facts *f)
 {
 	printf("device            %s (%s)\n", dev_name(dev), spec);
 	printf("policy            %s%s%s%s\n", device_policy(dev), dev->iommu ? "" : ", no IOMMU",
@@ -147,10 +149,10 @@ static void cmd_info_show_text(const struct device *dev, const char *spec, const
 
 int cmd_info(int argc, char **argv)
 {
-	struct common args = {0};
+	struct cli_common args = {0};
 	struct device *dev;
 	int status = CLI_DONE;
-	struct facts f;
+	struct info_facts f;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	if (!args.device) {

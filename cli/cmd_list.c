@@ -85,7 +85,7 @@ static const char *cmd_list_class_name(unsigned int class)
 	return "device";
 }
 
-struct function {
+struct list_function {
 	char *address;
 	struct pci_function pci;
 	bool can_open;
@@ -126,11 +126,11 @@ static struct json_object *cmd_list_read_reserved(const char *address)
 	return list;
 }
 
-static void cmd_list_function_read(struct function *f, char *address)
+static void cmd_list_function_read(struct list_function *f, char *address)
 {
 	struct pci_address pci;
 
-	*f = (struct function){.address = address};
+	*f = (struct list_function){.address = address};
 	f->class = cmd_list_read_hex(address, "class");
 	f->vendor = cmd_list_read_hex(address, "vendor");
 	f->device = cmd_list_read_hex(address, "device");
@@ -142,7 +142,7 @@ static void cmd_list_function_read(struct function *f, char *address)
 	f->reserved = cmd_list_read_reserved(address);
 }
 
-static void cmd_list_function_text(const struct function *f)
+static void cmd_list_function_text(const struct list_function *f)
 {
 	printf("%-13s %04x:%04x %s, driver %s, IOMMU group %s\n", f->address, f->vendor, f->device,
 	       cmd_list_class_name(f->class), f->pci.driver[0] ? f->pci.driver : "none",
@@ -167,7 +167,7 @@ static void cmd_list_function_text(const struct function *f)
 	json_object_put(f->reserved);
 }
 
-static struct json_object *cmd_list_function_json(const struct function *f)
+static struct json_object *cmd_list_function_json(const struct list_function *f)
 {
 	struct json_object *o = json_object_new_object();
 	char text[16];
@@ -228,9 +228,9 @@ static struct json_object *cmd_list_simulated_json(void)
 int cmd_list(int argc, char **argv)
 {
 	struct json_object *o, *functions;
-	struct common args = {0};
+	struct cli_common args = {0};
 	struct dirent **names;
-	struct function f;
+	struct list_function f;
 	int n;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);

@@ -291,7 +291,7 @@ static int cmd_nvme_report(struct nvme_session *s, const struct nvme_info *info)
 	else
 		cmd_nvme_report_text(s, info, &st);
 	if (s->error[0])
-		return fail("%s", s->error);
+		return cli_fail("%s", s->error);
 	return status;
 }
 
@@ -361,11 +361,11 @@ int cmd_nvme(int argc, char **argv)
 	opt.depth = args.qd + 1;
 	opt.mask_bits = args.mask;
 	opt.data = args.data;
-	opt.interrupted = interrupted;
+	opt.interrupted = cli_interrupted;
 	s.nvme = nvme_probe(s.dev, &opt);
 	if (!s.nvme) {
 		device_explain(s.dev, true, why, sizeof(why));
-		status = fail("%s%s", driver_strerror(), why);
+		status = cli_fail("%s%s", driver_strerror(), why);
 		goto close;
 	}
 	s.info = nvme_info(s.nvme);

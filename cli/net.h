@@ -17,7 +17,7 @@ enum net_action { NET_RX, NET_TX, NET_FORWARD, NET_ECHO };
 enum net_mode { NET_ANY, NET_COPY, NET_ZEROCOPY };
 
 struct net_args {
-	struct common common;
+	struct cli_common common;
 	const char *action, *peer, *in, *out;
 	enum net_action what;
 	enum net_mode mode;

@@ -42,7 +42,7 @@ double net_cycles_read(int fd)
 }
 
 /* Causes of lost packets, for all ports together; each lost packet is counted once. */
-enum loss {
+enum net_loss {
 	CARD_MISSED,
 	CARD_CRC,
 	CARD_ERRORS,
@@ -79,13 +79,13 @@ static const char *const causes[N_LOSSES] = {
 	[APPLICATION] = "application",
 };
 
-struct losses {
+struct net_losses {
 	u64 n[N_LOSSES];
 	u64 total;
 	u64 fill_ring_empty; /* not a loss: the card waits */
 };
 
-static void net_report_collect_port(const struct net_port *p, struct losses *l)
+static void net_report_collect_port(const struct net_port *p, struct net_losses *l)
 {
 	struct xdp_statistics x = {0};
 	struct e1000e_stats s = {0};
@@ -114,9 +114,9 @@ static void net_report_collect_port(const struct net_port *p, struct losses *l)
 	l->fill_ring_empty += x.rx_fill_ring_empty_descs;
 }
 
-static void net_report_collect(struct net_run *r, struct losses *l)
+static void net_report_collect(struct net_run *r, struct net_losses *l)
 {
-	*l = (struct losses){0};
+	*l = (struct net_losses){0};
 	for (int i = 0; i < r->ports; i++)
 		net_report_collect_port(&r->port[i], l);
 	l->n[APPLICATION] = r->app_dropped;
@@ -131,7 +131,7 @@ static double net_report_mpps(u64 packets, double seconds)
 
 void net_show(struct net_run *r)
 {
-	struct losses l;
+	struct net_losses l;
 	u64 now;
 	double seconds;
 
@@ -181,7 +181,7 @@ static struct json_object *net_report_dma_json(struct net_run *r)
 	return dma;
 }
 
-static int net_report_json(struct net_run *r, const struct losses *l)
+static int net_report_json(struct net_run *r, const struct net_losses *l)
 {
 	struct json_object *o = json_object_new_object(), *drops = json_object_new_object();
 	double cycles = net_report_cycles_each(r);
@@ -210,7 +210,7 @@ static int net_report_json(struct net_run *r, const struct losses *l)
 	return json_finish(o);
 }
 
-static void net_report_text(const struct net_run *r, const struct losses *l)
+static void net_report_text(const struct net_run *r, const struct net_losses *l)
 {
 	double cycles = net_report_cycles_each(r);
 
@@ -246,7 +246,7 @@ void net_explain(struct net_run *r)
  */
 int net_report(struct net_run *r)
 {
-	struct losses l;
+	struct net_losses l;
 	int status = CLI_DONE;
 
 	if (r->live)
@@ -277,6 +277,6 @@ int net_report(struct net_run *r)
 		net_report_text(r, &l);
 	json_object_put(r->dma);
 	if (r->error[0])
-		return fail("%s", r->error);
+		return cli_fail("%s", r->error);
 	return status;
 }

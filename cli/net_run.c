@@ -352,7 +352,7 @@ static bool net_run_is_over(struct net_run *r, bool idle)
 {
 	const struct net_args *a = r->args;
 
-	if (interrupted()) {
+	if (cli_interrupted()) {
 		r->stopped = true;
 		return true;
 	}
@@ -387,7 +387,7 @@ static void net_run_drain(struct net_run *r)
 	u64 end = clock_ns() + DRAIN_NS;
 	int i;
 
-	while (!net_run_all_sent(r) && !r->error[0] && !interrupted() && clock_ns() < end) {
+	while (!net_run_all_sent(r) && !r->error[0] && !cli_interrupted() && clock_ns() < end) {
 		if (net_run_drivers(r) < 0)
 			return;
 		for (i = 0; i < r->ports; i++)

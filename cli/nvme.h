@@ -9,7 +9,7 @@
 #include "drivers/nvme.h"
 
 struct nvme_args {
-	struct common common;
+	struct cli_common common;
 	const char *action;
 	u64 offset, length; /* bytes */
 	bool has_offset, has_length;

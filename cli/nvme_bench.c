@@ -18,38 +18,38 @@
 
 #define BS_DEFAULT 4096
 
-struct reader;
+struct nvme_bench_reader;
 
-struct read {
+struct nvme_bench_read {
 	struct nvme_request req;
-	struct reader *reader;
+	struct nvme_bench_reader *reader;
 	u64 sent_ns;
 	unsigned long buf; /* from alloc_pages */
 };
 
-struct reader {
+struct nvme_bench_reader {
 	struct nvme_session *s;
 	unsigned int queue, depth, order, in_flight;
 	u32 blocks;
 	u64 first, places; /* reads begin at first + k * blocks, with k below places */
 	u64 end_ns, seed, ops;
-	struct read *reads;
-	struct histogram hist;
+	struct nvme_bench_read *reads;
+	struct bench_histogram hist;
 	double total_ns;
 	bool started, failed;
 	char error[512];
 };
 
-static void nvme_bench_reader_fail(struct reader *r, const char *text)
+static void nvme_bench_reader_fail(struct nvme_bench_reader *r, const char *text)
 {
 	if (!r->failed)
 		snprintf(r->error, sizeof(r->error), "%s", text);
 	r->failed = true;
 }
 
-static void nvme_bench_send(struct read *x)
+static void nvme_bench_send(struct nvme_bench_read *x)
 {
-	struct reader *r = x->reader;
+	struct nvme_bench_reader *r = x->reader;
 
 	r->seed ^= r->seed << 13;
 	r->seed ^= r->seed >> 7;
@@ -66,8 +66,8 @@ static void nvme_bench_send(struct read *x)
 /* Runs in the reader's own thread, because no other thread waits on its queue. */
 static void nvme_bench_on_done(struct nvme_request *req)
 {
-	struct read *x = req->arg;
-	struct reader *r = x->reader;
+	struct nvme_bench_read *x = req->arg;
+	struct nvme_bench_reader *r = x->reader;
 	u64 now = clock_ns();
 
 	r->in_flight--;
@@ -80,16 +80,16 @@ static void nvme_bench_on_done(struct nvme_request *req)
 	histogram_add(&r->hist, (double)(now - x->sent_ns));
 	r->total_ns += (double)(now - x->sent_ns);
 	r->ops++;
-	if (now < r->end_ns && !r->failed && !interrupted())
+	if (now < r->end_ns && !r->failed && !cli_interrupted())
 		nvme_bench_send(x);
 }
 
 static void *nvme_bench_reader_run(void *arg)
 {
-	struct reader *r = arg;
+	struct nvme_bench_reader *r = arg;
 
 	for (unsigned int i = 0; i < r->depth && !r->failed; i++) {
-		struct read *x = &r->reads[i];
+		struct nvme_bench_read *x = &r->reads[i];
 
 		x->reader = r;
 		x->req = (struct nvme_request){.op = NVME_READ,
@@ -105,8 +105,8 @@ static void *nvme_bench_reader_run(void *arg)
 	return NULL;
 }
 
-static bool nvme_bench_reader_init(struct reader *r, struct nvme_session *s, unsigned int queue,
-				   u64 bs, u64 length)
+static bool nvme_bench_reader_init(struct nvme_bench_reader *r, struct nvme_session *s,
+				   unsigned int queue, u64 bs, u64 length)
 {
 	r->s = s;
 	r->queue = queue;
@@ -127,7 +127,7 @@ static bool nvme_bench_reader_init(struct reader *r, struct nvme_session *s, uns
 	return true;
 }
 
-static void nvme_bench_reader_fini(struct reader *r)
+static void nvme_bench_reader_fini(struct nvme_bench_reader *r)
 {
 	for (unsigned int i = 0; r->reads && i < r->depth; i++)
 		free_pages(r->reads[i].buf, r->order);
@@ -135,7 +135,8 @@ static void nvme_bench_reader_fini(struct reader *r)
 }
 
 /* Combines the latencies of all threads. */
-static void nvme_bench_latency_take(struct nvme_session *s, struct reader *r, unsigned int n)
+static void nvme_bench_latency_take(struct nvme_session *s, struct nvme_bench_reader *r,
+				    unsigned int n)
 {
 	double total = 0;
 
@@ -154,7 +155,8 @@ static void nvme_bench_latency_take(struct nvme_session *s, struct reader *r, un
 	s->latency.max_ns = r[0].hist.max_ns;
 }
 
-static void nvme_bench_readers_run(struct nvme_session *s, struct reader *r, unsigned int n)
+static void nvme_bench_readers_run(struct nvme_session *s, struct nvme_bench_reader *r,
+				   unsigned int n)
 {
 	pthread_t id[64];
 	u64 start = clock_ns();
@@ -175,7 +177,7 @@ static void nvme_bench_readers_run(struct nvme_session *s, struct reader *r, uns
 			pthread_join(id[i], NULL);
 	}
 	s->seconds = (double)(clock_ns() - start) / 1e9;
-	s->stopped = interrupted();
+	s->stopped = cli_interrupted();
 }
 
 void nvme_bench(struct nvme_session *s)
@@ -184,7 +186,7 @@ void nvme_bench(struct nvme_session *s)
 	    bs = s->args->bs ? s->args->bs : BS_DEFAULT;
 	u64 length = s->args->has_length ? s->args->length : size - s->args->offset;
 	unsigned int n = s->args->threads < s->info->queues ? s->args->threads : s->info->queues;
-	struct reader *r;
+	struct nvme_bench_reader *r;
 	bool ready = true;
 
 	if (bs > s->info->max_bytes || bs % s->info->block_size || bs > length) {

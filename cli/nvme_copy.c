@@ -26,7 +26,7 @@
 #define CHUNK_DEFAULT (128u << 10)
 #define IOVECS	      256 /* pages of one system call */
 
-struct chunk {
+struct nvme_copy_chunk {
 	struct page **pages;
 	struct scatterlist *sg;
 	struct iovec *iov; /* of the pages, at full length */
@@ -34,9 +34,9 @@ struct chunk {
 	u64 length; /* bytes of data; the last block may be longer */
 };
 
-struct copy {
+struct nvme_copy {
 	struct nvme_session *s;
-	struct chunk *chunk; /* a ring of `depth` chunks */
+	struct nvme_copy_chunk *chunk; /* a ring of `depth` chunks */
 	unsigned int depth, head, in_flight;
 	u32 chunk_bytes, n_pages;
 	int fd;
@@ -47,7 +47,7 @@ struct copy {
 	bool ended;    /* standard input is at its end */
 	char *compare; /* verify: buffer for a chunk of the file, and its pages */
 	struct iovec *compare_iov;
-	struct progress progress;
+	struct cli_progress progress;
 };
 
 /*
@@ -55,7 +55,8 @@ struct copy {
  * -errno, -EINTR: interrupted. If the file may block, it waits before each call, so that a signal
  * always ends the wait; a pipe that is ready accepts a page without blocking.
  */
-static ssize_t nvme_copy_file_move(struct copy *c, const struct iovec *pages, u64 n, bool to_file)
+static ssize_t nvme_copy_file_move(struct nvme_copy *c, const struct iovec *pages, u64 n,
+				   bool to_file)
 {
 	struct iovec iov[IOVECS];
 	u64 done = 0, left, at, step;
@@ -77,7 +78,7 @@ static ssize_t nvme_copy_file_move(struct copy *c, const struct iovec *pages, u6
 		}
 		got = to_file ? writev(c->fd, iov, k) : readv(c->fd, iov, k);
 		if (got < 0 && errno == EINTR) {
-			if (interrupted())
+			if (cli_interrupted())
 				return -EINTR;
 			continue;
 		}
@@ -90,7 +91,7 @@ static ssize_t nvme_copy_file_move(struct copy *c, const struct iovec *pages, u6
 	return (ssize_t)done;
 }
 
-static const char *nvme_copy_file_name(const struct copy *c)
+static const char *nvme_copy_file_name(const struct nvme_copy *c)
 {
 	const char *file = c->s->args->file;
 
@@ -99,7 +100,7 @@ static const char *nvme_copy_file_name(const struct copy *c)
 						    : "standard output";
 }
 
-static void nvme_copy_chunk_free(struct copy *c, struct chunk *k)
+static void nvme_copy_chunk_free(struct nvme_copy *c, struct nvme_copy_chunk *k)
 {
 	for (u32 i = 0; k->pages && i < c->n_pages; i++) {
 		if (k->pages[i])
@@ -110,7 +111,7 @@ static void nvme_copy_chunk_free(struct copy *c, struct chunk *k)
 	free(k->iov);
 }
 
-static bool nvme_copy_chunk_alloc(struct copy *c, struct chunk *k)
+static bool nvme_copy_chunk_alloc(struct nvme_copy *c, struct nvme_copy_chunk *k)
 {
 	k->pages = calloc(c->n_pages, sizeof(struct page *));
 	k->sg = calloc(c->n_pages, sizeof(*k->sg));
@@ -127,8 +128,8 @@ static bool nvme_copy_chunk_alloc(struct copy *c, struct chunk *k)
 }
 
 /* Submits `length` bytes at byte `at` of the disk to the driver, rounded up to blocks. */
-static bool nvme_copy_chunk_submit(struct copy *c, struct chunk *k, enum nvme_op op, u64 at,
-				   u64 length)
+static bool nvme_copy_chunk_submit(struct nvme_copy *c, struct nvme_copy_chunk *k, enum nvme_op op,
+				   u64 at, u64 length)
 {
 	struct nvme_session *s = c->s;
 	u64 bytes = align_up(length, s->info->block_size), left = bytes;
@@ -161,9 +162,9 @@ static bool nvme_copy_driver_error(struct nvme_session *s, int err)
 }
 
 /* Waits for the oldest chunk. NULL: it failed. */
-static struct chunk *nvme_copy_chunk_finish(struct copy *c)
+static struct nvme_copy_chunk *nvme_copy_chunk_finish(struct nvme_copy *c)
 {
-	struct chunk *k = &c->chunk[c->head];
+	struct nvme_copy_chunk *k = &c->chunk[c->head];
 
 	nvme_copy_driver_error(c->s, nvme_wait_request(c->s->nvme, 1, &k->req));
 	c->head = (c->head + 1) % c->depth;
@@ -171,19 +172,19 @@ static struct chunk *nvme_copy_chunk_finish(struct copy *c)
 	return k->req.result ? NULL : k;
 }
 
-static struct chunk *nvme_copy_chunk_next(struct copy *c)
+static struct nvme_copy_chunk *nvme_copy_chunk_next(struct nvme_copy *c)
 {
 	return &c->chunk[(c->head + c->in_flight) % c->depth];
 }
 
-static bool nvme_copy_on(struct copy *c)
+static bool nvme_copy_on(struct nvme_copy *c)
 {
-	if (interrupted())
+	if (cli_interrupted())
 		c->s->stopped = true;
 	return !c->s->stopped && !c->s->error[0];
 }
 
-static bool nvme_copy_read_step(struct copy *c)
+static bool nvme_copy_read_step(struct nvme_copy *c)
 {
 	u64 n = min_u64(c->total - c->submitted, c->chunk_bytes);
 
@@ -191,7 +192,7 @@ static bool nvme_copy_read_step(struct copy *c)
 				      c->s->args->offset + c->submitted, n);
 }
 
-static bool nvme_copy_read_done(struct copy *c, struct chunk *k)
+static bool nvme_copy_read_done(struct nvme_copy *c, struct nvme_copy_chunk *k)
 {
 	ssize_t n = nvme_copy_file_move(c, k->iov, k->length, true);
 
@@ -209,7 +210,7 @@ static bool nvme_copy_read_done(struct copy *c, struct chunk *k)
  * If a write ends within the last block, the rest of the block is read first, so that it keeps its
  * content.
  */
-static bool nvme_copy_pad(struct copy *c, struct chunk *k, u64 at, u64 length)
+static bool nvme_copy_pad(struct nvme_copy *c, struct nvme_copy_chunk *k, u64 at, u64 length)
 {
 	u32 block = c->s->info->block_size;
 	u64 start = align_down(length, block);
@@ -232,13 +233,13 @@ static bool nvme_copy_pad(struct copy *c, struct chunk *k, u64 at, u64 length)
 	return true;
 }
 
-static bool nvme_copy_write_step(struct copy *c)
+static bool nvme_copy_write_step(struct nvme_copy *c)
 {
 	struct nvme_session *s = c->s;
 	u64 at = s->args->offset + c->submitted;
 	u64 room = s->info->blocks * s->info->block_size - at;
 	u64 want = min_u64(min_u64(c->total - c->submitted, c->chunk_bytes), room);
-	struct chunk *k = nvme_copy_chunk_next(c);
+	struct nvme_copy_chunk *k = nvme_copy_chunk_next(c);
 	ssize_t n;
 	char more;
 
@@ -272,7 +273,8 @@ static bool nvme_copy_write_step(struct copy *c)
 /*
  * Returns the offset of the first of `n` bytes in which the chunk differs from the file; n: none.
  */
-static u64 nvme_copy_first_difference(const struct copy *c, const struct chunk *k, u64 n)
+static u64 nvme_copy_first_difference(const struct nvme_copy *c, const struct nvme_copy_chunk *k,
+				      u64 n)
 {
 	for (u64 at = 0; at < n; at += PAGE_SIZE) {
 		const char *a = k->iov[at / PAGE_SIZE].iov_base, *b = c->compare + at;
@@ -287,7 +289,7 @@ static u64 nvme_copy_first_difference(const struct copy *c, const struct chunk *
 	return n;
 }
 
-static bool nvme_copy_verify_done(struct copy *c, struct chunk *k)
+static bool nvme_copy_verify_done(struct nvme_copy *c, struct nvme_copy_chunk *k)
 {
 	struct nvme_session *s = c->s;
 	ssize_t n = nvme_copy_file_move(c, c->compare_iov, k->length, false);
@@ -315,7 +317,7 @@ static bool nvme_copy_verify_done(struct copy *c, struct chunk *k)
 	return true;
 }
 
-static bool nvme_copy_flush(struct copy *c)
+static bool nvme_copy_flush(struct nvme_copy *c)
 {
 	struct nvme_request req = {.op = NVME_FLUSH};
 
@@ -327,11 +329,11 @@ static bool nvme_copy_flush(struct copy *c)
  * After a failure or a signal it submits nothing more, and waits for the requests in flight, so
  * that their pages can be freed.
  */
-static void nvme_copy_run(struct copy *c, bool (*step)(struct copy *),
-			  bool (*done)(struct copy *, struct chunk *))
+static void nvme_copy_run(struct nvme_copy *c, bool (*step)(struct nvme_copy *),
+			  bool (*done)(struct nvme_copy *, struct nvme_copy_chunk *))
 {
 	struct nvme_session *s = c->s;
-	struct chunk *k;
+	struct nvme_copy_chunk *k;
 
 	progress_start(&c->progress, s->args->action, c->total == UINT64_MAX ? 0 : c->total,
 		       s->args->common.json);
@@ -361,7 +363,7 @@ static void nvme_copy_run(struct copy *c, bool (*step)(struct copy *),
  * True: the file is the image of the disk itself. Opening it for output would truncate it, and
  * copying it onto itself at another offset would destroy it. Verifying is harmless.
  */
-static bool nvme_copy_is_image(const struct copy *c, bool output)
+static bool nvme_copy_is_image(const struct nvme_copy *c, bool output)
 {
 	const struct nvme_args *a = c->s->args;
 	struct stat image, st;
@@ -375,7 +377,7 @@ static bool nvme_copy_is_image(const struct copy *c, bool output)
 	return image.st_dev == st.st_dev && image.st_ino == st.st_ino;
 }
 
-static bool nvme_copy_file_open(struct copy *c, bool output)
+static bool nvme_copy_file_open(struct nvme_copy *c, bool output)
 {
 	const char *file = c->s->args->file;
 	struct stat st;
@@ -399,7 +401,7 @@ static bool nvme_copy_file_open(struct copy *c, bool output)
 }
 
 /* Determines the length to copy from the file, and checks that the disk is large enough. */
-static bool nvme_copy_input_length(struct copy *c)
+static bool nvme_copy_input_length(struct nvme_copy *c)
 {
 	const struct nvme_session *s = c->s;
 	u64 room = s->info->blocks * s->info->block_size - s->args->offset;
@@ -430,11 +432,11 @@ static bool nvme_copy_input_length(struct copy *c)
 	return true;
 }
 
-static bool nvme_copy_init(struct copy *c, struct nvme_session *s)
+static bool nvme_copy_init(struct nvme_copy *c, struct nvme_session *s)
 {
 	u64 bytes = s->args->bs ? s->args->bs : CHUNK_DEFAULT;
 
-	*c = (struct copy){.s = s, .fd = -1, .depth = s->args->qd};
+	*c = (struct nvme_copy){.s = s, .fd = -1, .depth = s->args->qd};
 	bytes = min_u64(bytes, s->info->max_bytes);
 	if (bytes % s->info->block_size)
 		return session_fail(s, "--bs %llu is not a multiple of the disk's block size, %u",
@@ -453,7 +455,7 @@ static bool nvme_copy_init(struct copy *c, struct nvme_session *s)
 	return true;
 }
 
-static void nvme_copy_fini(struct copy *c)
+static void nvme_copy_fini(struct nvme_copy *c)
 {
 	for (unsigned int i = 0; c->chunk && i < c->depth; i++)
 		nvme_copy_chunk_free(c, &c->chunk[i]);
@@ -467,7 +469,7 @@ static void nvme_copy_fini(struct copy *c)
 void nvme_copy_read(struct nvme_session *s)
 {
 	u64 size = s->info->blocks * s->info->block_size, start;
-	struct copy c;
+	struct nvme_copy c;
 
 	if (nvme_copy_init(&c, s) && nvme_copy_file_open(&c, true)) {
 		c.total = s->args->has_length ? s->args->length : size - s->args->offset;
@@ -480,7 +482,7 @@ void nvme_copy_read(struct nvme_session *s)
 
 void nvme_copy_write(struct nvme_session *s)
 {
-	struct copy c;
+	struct nvme_copy c;
 	u64 start;
 
 	if (nvme_copy_init(&c, s) && nvme_copy_file_open(&c, false) && nvme_copy_input_length(&c)) {
@@ -495,7 +497,7 @@ void nvme_copy_write(struct nvme_session *s)
 	nvme_copy_fini(&c);
 }
 
-static bool nvme_copy_compare_init(struct copy *c)
+static bool nvme_copy_compare_init(struct nvme_copy *c)
 {
 	c->compare = malloc(c->n_pages * PAGE_SIZE);
 	c->compare_iov = calloc(c->n_pages, sizeof(*c->compare_iov));
@@ -512,7 +514,7 @@ static bool nvme_copy_compare_init(struct copy *c)
 
 void nvme_copy_verify(struct nvme_session *s)
 {
-	struct copy c;
+	struct nvme_copy c;
 	u64 start;
 
 	if (nvme_copy_init(&c, s) && nvme_copy_file_open(&c, false) && nvme_copy_input_length(&c) &&

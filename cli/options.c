@@ -9,7 +9,7 @@
 
 error_t common_option(int key, char *arg, struct argp_state *state)
 {
-	struct common *c = state->input;
+	struct cli_common *c = state->input;
 
 	switch (key) {
 	case 'd':

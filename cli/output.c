@@ -20,7 +20,7 @@
 
 static bool output_failed; /* and an error message was printed */
 
-int fail(const char *fmt, ...)
+int cli_fail(const char *fmt, ...)
 {
 	va_list args;
 
@@ -40,7 +40,7 @@ struct device *device_open(const char *spec)
 	dev = dmamap_open(spec);
 	signals_unblock();
 	if (!dev)
-		fail("%s", dmamap_strerror());
+		cli_fail("%s", dmamap_strerror());
 	return dev;
 }
 
@@ -83,8 +83,8 @@ const char *device_policy(const struct device *dev)
 static int output_fail(int err)
 {
 	if (!output_failed)
-		fail("cannot write to standard output: %s",
-		     err ? strerror(err) : "an earlier part could not be written");
+		cli_fail("cannot write to standard output: %s",
+			 err ? strerror(err) : "an earlier part could not be written");
 	output_failed = true;
 	return CLI_FAILED;
 }

@@ -10,18 +10,18 @@
 #define WIDTH	  30
 #define PERIOD_NS (100 * NS_PER_MS)
 
-void progress_start(struct progress *p, const char *label, u64 total, bool quiet)
+void progress_start(struct cli_progress *p, const char *label, u64 total, bool quiet)
 {
 	u64 now = clock_ns();
 
-	*p = (struct progress){.label = label,
-			       .total = total,
-			       .started_ns = now,
-			       .shown_ns = now,
-			       .on = !quiet && isatty(STDERR_FILENO)};
+	*p = (struct cli_progress){.label = label,
+				   .total = total,
+				   .started_ns = now,
+				   .shown_ns = now,
+				   .on = !quiet && isatty(STDERR_FILENO)};
 }
 
-void progress_show(struct progress *p, u64 done)
+void progress_show(struct cli_progress *p, u64 done)
 {
 	u64 now;
 	double mib = (double)done / (1 << 20), share, seconds;
@@ -44,7 +44,7 @@ void progress_show(struct progress *p, u64 done)
 		"##############################", WIDTH - full, "", share * 100, mib / seconds);
 }
 
-void progress_end(struct progress *p)
+void progress_end(struct cli_progress *p)
 {
 	if (p->on)
 		fputs("\r\033[K", stderr);

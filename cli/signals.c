@@ -46,7 +46,7 @@ void signals_unblock(void)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-bool interrupted(void)
+bool cli_interrupted(void)
 {
 	return stop;
 }

@@ -58,19 +58,19 @@ static u64 some_address(u32 v)
 	}
 }
 
-static void rest(struct e1000e *c)
+static void rest(struct e1000esim *c)
 {
 	while (__atomic_load_n(&c->bell.door.pending, __ATOMIC_SEQ_CST) ||
 	       !__atomic_load_n(&c->bell.door.asleep, __ATOMIC_SEQ_CST))
 		sched_yield();
 }
 
-static void reg(struct e1000e *c, u64 offset, u32 value)
+static void reg(struct e1000esim *c, u64 offset, u32 value)
 {
 	model_e1000e.write(c, 0, offset, 4, value);
 }
 
-static void start(struct e1000e *c, u64 rings)
+static void start(struct e1000esim *c, u64 rings)
 {
 	reg(c, REG_CTRL, CTRL_SLU | CTRL_RFCE | CTRL_TFCE);
 	reg(c, REG_RFCTL, RFCTL_EXSTEN);
@@ -94,7 +94,7 @@ static void descriptor(struct input *in)
 	write_once(&d[1], htole64(lower | (u64)upper << 32));
 }
 
-static void some_register(struct e1000e *c, struct input *in)
+static void some_register(struct e1000esim *c, struct input *in)
 {
 	static const u16 often[] = {REG_CTRL,  REG_RCTL,    REG_TCTL,  REG_RDT,	  REG_TDT,
 				    REG_RDH,   REG_TDH,	    REG_RDLEN, REG_TDLEN, REG_RDBAL,
@@ -111,9 +111,9 @@ static void some_register(struct e1000e *c, struct input *in)
 		reg(c, offset, offset == REG_ITR ? value & 15 : value);
 }
 
-static void step(struct e1000e *const card[2], struct input *in)
+static void step(struct e1000esim *const card[2], struct input *in)
 {
-	struct e1000e *c;
+	struct e1000esim *c;
 	u8 op;
 
 	take(in, &op, 1);
@@ -147,7 +147,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	const struct model_arg wire = {"wire", "pair:fuzz"};
 	struct input in = {data, size};
-	struct e1000e *card[2];
+	struct e1000esim *card[2];
 	void *model;
 	int i;
 

@@ -63,19 +63,19 @@ static u64 some_address(u64 v)
 	}
 }
 
-static void rest(struct nvme *n)
+static void rest(struct nvmesim *n)
 {
 	while (__atomic_load_n(&n->bell.door.pending, __ATOMIC_SEQ_CST) ||
 	       !__atomic_load_n(&n->bell.door.asleep, __ATOMIC_SEQ_CST))
 		sched_yield();
 }
 
-static void reg(struct nvme *n, u64 offset, unsigned int bytes, u64 value)
+static void reg(struct nvmesim *n, u64 offset, unsigned int bytes, u64 value)
 {
 	model_nvme.write(n, 0, offset, bytes, value);
 }
 
-static void enable(struct nvme *n)
+static void enable(struct nvmesim *n)
 {
 	reg(n, NVME_REG_AQA, 4, (ENTRIES - 1) * 0x10001u);
 	reg(n, NVME_REG_ASQ, 8, ADMIN_SQ);
@@ -89,7 +89,7 @@ struct queue {
 	u32 id, tail;
 };
 
-static void submit(struct nvme *n, struct queue *q, const struct nvme_sqe *c)
+static void submit(struct nvmesim *n, struct queue *q, const struct nvme_sqe *c)
 {
 	memcpy(fake_at(q->sq + q->tail * sizeof(*c)), c, sizeof(*c));
 	q->tail = (q->tail + 1) % ENTRIES;
@@ -99,7 +99,7 @@ static void submit(struct nvme *n, struct queue *q, const struct nvme_sqe *c)
 	reg(n, NVME_REG_DOORBELLS + q->id * 8 + 4, 4, n->cq[q->id].tail);
 }
 
-static void make_queue(struct nvme *n, struct queue *admin)
+static void make_queue(struct nvmesim *n, struct queue *admin)
 {
 	struct nvme_sqe c = {.cdw0 = NVME_ADMIN_CREATE_CQ,
 			     .prp1 = IO_CQ,
@@ -113,7 +113,7 @@ static void make_queue(struct nvme *n, struct queue *admin)
 	submit(n, admin, &c);
 }
 
-static void random_command(struct nvme *n, struct queue *q, struct input *in)
+static void random_command(struct nvmesim *n, struct queue *q, struct input *in)
 {
 	struct nvme_sqe c;
 
@@ -140,7 +140,7 @@ static void random_memory(struct input *in)
 		put_le64(fake_at(at + i * 8ull), 0, some_address((u64)take32(in) << 8 | v % 8));
 }
 
-static void step(struct nvme *n, struct queue *admin, struct queue *io, struct input *in)
+static void step(struct nvmesim *n, struct queue *admin, struct queue *io, struct input *in)
 {
 	u8 op;
 

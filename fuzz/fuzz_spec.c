@@ -121,8 +121,8 @@ static void use(struct device *dev, const char *spec)
 
 static void take_apart(const char *text)
 {
-	struct options options;
-	struct words words;
+	struct qemu_options options;
+	struct options_words words;
 	struct spec spec;
 
 	if (spec_parse(&spec, text))

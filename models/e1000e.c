@@ -18,7 +18,7 @@
 #define PHY_ID2	   0x0cb1
 
 /* What the spec said. */
-struct args {
+struct e1000e_args {
 	const char *wire, *socket, *in, *out;
 	bool has_mac, has_loop, has_rate, has_drop;
 	u64 loop, rate;
@@ -63,7 +63,8 @@ static int e1000esim_parse_mac(const struct model_arg *a, u8 mac[6])
 	return 0;
 }
 
-static int e1000esim_parse_arg(struct e1000e *c, const struct model_arg *a, struct args *args)
+static int e1000esim_parse_arg(struct e1000esim *c, const struct model_arg *a,
+			       struct e1000e_args *args)
 {
 	if (!strcmp(a->key, "wire")) {
 		if (wire_is_fd(a->value))
@@ -106,8 +107,8 @@ static int e1000esim_parse_arg(struct e1000e *c, const struct model_arg *a, stru
 	return e1000esim_parse_number(a, 1, &c->unplug);
 }
 
-static int e1000esim_parse_args(struct e1000e *c, const struct model_arg *args, int n_args,
-				struct args *a)
+static int e1000esim_parse_args(struct e1000esim *c, const struct model_arg *args, int n_args,
+				struct e1000e_args *a)
 {
 	int i, err = 0;
 
@@ -140,7 +141,7 @@ static void e1000esim_choose_mac(u8 mac[6])
 }
 
 /* The address is in the first three words; the last makes the sum. */
-static void e1000esim_fill_eeprom(struct e1000e *c)
+static void e1000esim_fill_eeprom(struct e1000esim *c)
 {
 	u16 sum = 0;
 	int i;
@@ -160,7 +161,7 @@ static void e1000esim_fill_eeprom(struct e1000e *c)
 	c->regs.phy[3] = PHY_ID2;
 }
 
-static void e1000esim_close_port(struct e1000e *c)
+static void e1000esim_close_port(struct e1000esim *c)
 {
 	e1000e_wire_put(c->wire, c->end);
 	e1000e_socket_close(c->socket);
@@ -168,7 +169,7 @@ static void e1000esim_close_port(struct e1000e *c)
 	e1000e_out_close(&c->out);
 }
 
-static int e1000esim_open_port(struct e1000e *c, const struct args *a)
+static int e1000esim_open_port(struct e1000esim *c, const struct e1000e_args *a)
 {
 	int err = 0;
 
@@ -196,8 +197,8 @@ static int e1000esim_open_port(struct e1000e *c, const struct args *a)
 
 static int e1000e_create(struct device *dev, const struct model_arg *args, int n_args, void **model)
 {
-	struct e1000e *c = alloc_aligned(64, sizeof(*c));
-	struct args a = {0};
+	struct e1000esim *c = alloc_aligned(64, sizeof(*c));
+	struct e1000e_args a = {0};
 	int err;
 
 	if (!c)
@@ -230,7 +231,7 @@ free_card:
 
 static void e1000e_destroy(void *model)
 {
-	struct e1000e *c = model;
+	struct e1000esim *c = model;
 
 	write_once(&c->bell.stop, 1);
 	e1000e_ring_bell(c, E1000E_PEND_WORK);

@@ -39,7 +39,7 @@
 #define E1000E_PEND_LINK    2u /* the other end of the wire came, went or changed its mind */
 #define E1000E_PEND_WORK    4u /* a tail moved, a frame came, an interrupt may be due */
 
-struct e1000e;
+struct e1000esim;
 
 /* One frame that waits to be received. */
 struct e1000e_frame {
@@ -123,7 +123,7 @@ struct e1000e_ring {
 	struct e1000e_desc desc[E1000E_CACHE];
 };
 
-struct e1000e {
+struct e1000esim {
 	struct device *dev;
 	pthread_t thread;
 	u8 mac[6];
@@ -169,14 +169,14 @@ struct e1000e {
 	u8 rx_scratch[E1000E_FRAME_MAX + E1000E_FCS];
 };
 
-static inline void e1000e_count(struct e1000e *c, enum e1000e_stat stat, u64 n)
+static inline void e1000e_count(struct e1000esim *c, enum e1000e_stat stat, u64 n)
 {
 	c->stat[stat] += n;
 	c->changed |= 1ull << stat;
 }
 
 /* Counts a frame in the six sizes that begin at `first`; with FCS and padding. */
-static inline void e1000e_count_size(struct e1000e *c, enum e1000e_stat first, u32 len)
+static inline void e1000e_count_size(struct e1000esim *c, enum e1000e_stat first, u32 len)
 {
 	static const u16 most[5] = {64, 127, 255, 511, 1023};
 	u32 i = 0;
@@ -195,53 +195,53 @@ static inline u32 e1000e_wire_bytes(u32 len)
 /* e1000e_reg.c */
 u64 e1000e_read(void *model, int bar, u64 offset, unsigned int size);
 void e1000e_write(void *model, int bar, u64 offset, unsigned int size, u64 value);
-void e1000e_regs_reset(struct e1000e *c); /* under regs.lock, or before the worker runs */
+void e1000e_regs_reset(struct e1000esim *c); /* under regs.lock, or before the worker runs */
 
 /* e1000e_irq.c: what is told of, under regs.lock */
 void e1000e_cause(struct e1000e_regs *r, u32 causes);
 u32 e1000e_icr_read(struct e1000e_regs *r);
 void e1000e_ims_set(struct e1000e_regs *r, u32 causes);
-void e1000e_irq_run(struct e1000e *c); /* worker, without the lock */
-bool e1000e_line(void *model);	       /* any thread: the interrupt line is asserted */
+void e1000e_irq_run(struct e1000esim *c); /* worker, without the lock */
+bool e1000e_line(void *model);		  /* any thread: the interrupt line is asserted */
 
 /* e1000e_stat.c */
 u32 e1000e_stat_read(struct e1000e_regs *r, u64 offset); /* under the lock */
-void e1000e_publish(struct e1000e *c); /* the turn's causes, statistics and heads */
+void e1000e_publish(struct e1000esim *c); /* the turn's causes, statistics and heads */
 
 /* e1000e_ring.c: worker */
 u32 e1000e_ring_room(const struct e1000e_ring *r, u32 tail); /* descriptors that are the card's */
-bool e1000e_ring_fetch(struct e1000e *c, struct e1000e_ring *r, u32 tail);
+bool e1000e_ring_fetch(struct e1000esim *c, struct e1000e_ring *r, u32 tail);
 void e1000e_ring_done(struct e1000e_ring *r); /* with desc[next] */
 void e1000e_ring_restart(struct e1000e_ring *r, u32 head);
-void e1000e_ring_write(struct e1000e *c, struct e1000e_ring *r, u32 from, u32 n); /* of desc[] */
+void e1000e_ring_write(struct e1000esim *c, struct e1000e_ring *r, u32 from, u32 n); /* of desc[] */
 
 /* e1000e_rx.c, e1000e_tx.c: worker; true: something moved */
-bool e1000e_rx_run(struct e1000e *c);
-bool e1000e_tx_run(struct e1000e *c);
+bool e1000e_rx_run(struct e1000esim *c);
+bool e1000e_tx_run(struct e1000esim *c);
 
 /* e1000e_filter.c */
-bool e1000e_accepts(struct e1000e *c, const u8 *frame);
+bool e1000e_accepts(struct e1000esim *c, const u8 *frame);
 void e1000e_crc_init(u32 table[256]);
 u32 e1000e_crc(const u32 table[256], const u8 *data, u32 len);
 
 /* e1000e_port.c: the socket of the cable, whatever is in it */
-bool e1000e_port_up(const struct e1000e *c);
-bool e1000e_port_peek(struct e1000e *c, struct e1000e_frame *f);
-void e1000e_port_take(struct e1000e *c);
-void e1000e_port_taken(struct e1000e *c);	  /* after those of a turn */
-bool e1000e_port_patient(const struct e1000e *c); /* a frame waits where there is no room */
+bool e1000e_port_up(const struct e1000esim *c);
+bool e1000e_port_peek(struct e1000esim *c, struct e1000e_frame *f);
+void e1000e_port_take(struct e1000esim *c);
+void e1000e_port_taken(struct e1000esim *c);	     /* after those of a turn */
+bool e1000e_port_patient(const struct e1000esim *c); /* a frame waits where there is no room */
 enum e1000e_place { PLACE_OK, PLACE_WAIT, PLACE_LOST };
-enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place);
-void e1000e_port_send(struct e1000e *c, const u8 *place, u32 len, bool bad);
-void e1000e_port_sent(struct e1000e *c); /* after those of a turn */
-void e1000e_port_begin(struct e1000e *c);
-void e1000e_port_idle(struct e1000e *c);
-u64 e1000e_port_due(const struct e1000e *c); /* when the next frame comes; 0: not known */
+enum e1000e_place e1000e_port_place(struct e1000esim *c, u32 len, u8 **place);
+void e1000e_port_send(struct e1000esim *c, const u8 *place, u32 len, bool bad);
+void e1000e_port_sent(struct e1000esim *c); /* after those of a turn */
+void e1000e_port_begin(struct e1000esim *c);
+void e1000e_port_idle(struct e1000esim *c);
+u64 e1000e_port_due(const struct e1000esim *c); /* when the next frame comes; 0: not known */
 
 /* e1000e_wire.c */
 #define WIRE_ACCEPTS 1u /* that end receives */
 #define WIRE_PAUSES  2u /* and asks for a pause when it is full */
-struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *end);
+struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000esim *card, int *end);
 void e1000e_wire_put(struct e1000e_wire *w, int end);
 void e1000e_wire_leave(struct e1000e_wire *w, int end); /* the card is there, but dead */
 bool e1000e_wire_twin(const struct e1000e_wire *w, int end);
@@ -260,7 +260,7 @@ void e1000e_wire_free(struct e1000e_wire *w, int end);
 int e1000e_socket_open(struct e1000e_socket **out, const char *value);
 void e1000e_socket_close(struct e1000e_socket *s); /* NULL is fine */
 bool e1000e_socket_up(const struct e1000e_socket *s);
-bool e1000e_socket_peek(struct e1000e *c, struct e1000e_frame *f);
+bool e1000e_socket_peek(struct e1000esim *c, struct e1000e_frame *f);
 void e1000e_socket_take(struct e1000e_socket *s);
 bool e1000e_socket_room(struct e1000e_socket *s);
 void e1000e_socket_send(struct e1000e_socket *s, const u8 *frame, u32 len);
@@ -271,7 +271,7 @@ void e1000e_socket_sleep(struct e1000e_socket *s, bool receives, const struct ti
 /* e1000e_pcap.c: 0 or -errno with a sentence */
 int e1000e_in_open(struct e1000e_in *in, const char *path);
 void e1000e_in_close(struct e1000e_in *in);
-bool e1000e_in_peek(struct e1000e *c, struct e1000e_frame *f);
+bool e1000e_in_peek(struct e1000esim *c, struct e1000e_frame *f);
 void e1000e_in_take(struct e1000e_in *in);
 /* `in` is the file that is played, which `path` must not be; -1: none. */
 int e1000e_out_open(struct e1000e_out *out, const char *path, int in);
@@ -282,6 +282,6 @@ void e1000e_out_flush(struct e1000e_out *out);
 
 /* e1000e_worker.c */
 void *e1000e_worker(void *arg);
-void e1000e_ring_bell(struct e1000e *c, u32 pending);
+void e1000e_ring_bell(struct e1000esim *c, u32 pending);
 
 #endif

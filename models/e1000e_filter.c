@@ -16,7 +16,7 @@ static bool e1000esim_in_hash_table(const struct e1000e_config *g, u64 address)
 	return g->mta[hash >> 5] >> (hash & 31) & 1;
 }
 
-bool e1000e_accepts(struct e1000e *c, const u8 *frame)
+bool e1000e_accepts(struct e1000esim *c, const u8 *frame)
 {
 	const struct e1000e_config *g = &c->config;
 	bool group = frame[0] & 1;

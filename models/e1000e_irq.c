@@ -91,7 +91,7 @@ static u64 e1000esim_irq_interval_ns(const struct e1000e_regs *r, u32 vector)
 }
 
 /* Whether the vector is to be raised now; under the lock. */
-static bool e1000esim_irq_take_due(struct e1000e *c, u32 vector, u64 now)
+static bool e1000esim_irq_take_due(struct e1000esim *c, u32 vector, u64 now)
 {
 	struct e1000e_regs *r = &c->regs;
 	u32 causes = e1000esim_irq_causes_of(r, vector) & r->icr & r->ims;
@@ -113,7 +113,7 @@ static bool e1000esim_irq_take_due(struct e1000e *c, u32 vector, u64 now)
 	return true;
 }
 
-void e1000e_irq_run(struct e1000e *c)
+void e1000e_irq_run(struct e1000esim *c)
 {
 	u32 v, raise = 0;
 
@@ -136,7 +136,7 @@ void e1000e_irq_run(struct e1000e *c)
 /* A cause whose time has not come is not asserted yet: the worker raises it then. */
 bool e1000e_line(void *model)
 {
-	struct e1000e *c = model;
+	struct e1000esim *c = model;
 	bool asserted;
 
 	if (read_once(&c->gone))

@@ -155,7 +155,7 @@ static bool e1000esim_pcap_again(struct e1000e_in *in)
 	return in->have > FILE_HEADER;
 }
 
-static bool e1000esim_pcap_cut(struct e1000e *c)
+static bool e1000esim_pcap_cut(struct e1000esim *c)
 {
 	e1000e_count(c, ST_RXERRC, 1);
 	log_line(
@@ -168,7 +168,7 @@ static bool e1000esim_pcap_cut(struct e1000e *c)
 }
 
 /* Not before its time. Times are from the first packet on, so that no error adds up. */
-static bool e1000esim_pcap_is_due(struct e1000e *c)
+static bool e1000esim_pcap_is_due(struct e1000esim *c)
 {
 	struct e1000e_in *in = &c->in;
 
@@ -182,7 +182,7 @@ static bool e1000esim_pcap_is_due(struct e1000e *c)
 	return in->due_ns <= c->now_ns;
 }
 
-bool e1000e_in_peek(struct e1000e *c, struct e1000e_frame *f)
+bool e1000e_in_peek(struct e1000esim *c, struct e1000e_frame *f)
 {
 	struct e1000e_in *in = &c->in;
 	u32 kept, had;

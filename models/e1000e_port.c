@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-bool e1000e_port_up(const struct e1000e *c)
+bool e1000e_port_up(const struct e1000esim *c)
 {
 	if (c->out.broken)
 		return false;
@@ -27,7 +27,7 @@ bool e1000e_port_up(const struct e1000e *c)
 	return c->in.window || c->out.buffer;
 }
 
-bool e1000e_port_peek(struct e1000e *c, struct e1000e_frame *f)
+bool e1000e_port_peek(struct e1000esim *c, struct e1000e_frame *f)
 {
 	bool there = c->wire	 ? e1000e_wire_peek(c->wire, c->end, f)
 		     : c->socket ? e1000e_socket_peek(c, f)
@@ -38,7 +38,7 @@ bool e1000e_port_peek(struct e1000e *c, struct e1000e_frame *f)
 }
 
 /* The frame that was peeked at last. */
-void e1000e_port_take(struct e1000e *c)
+void e1000e_port_take(struct e1000esim *c)
 {
 	c->starved = false;
 	if (c->wire)
@@ -49,7 +49,7 @@ void e1000e_port_take(struct e1000e *c)
 		e1000e_in_take(&c->in);
 }
 
-void e1000e_port_taken(struct e1000e *c)
+void e1000e_port_taken(struct e1000esim *c)
 {
 	u64 missed;
 
@@ -64,13 +64,13 @@ void e1000e_port_taken(struct e1000e *c)
 	}
 }
 
-bool e1000e_port_patient(const struct e1000e *c)
+bool e1000e_port_patient(const struct e1000esim *c)
 {
 	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : c->socket || !c->in_drop;
 }
 
 /* A place in the queue to the twin. */
-static enum e1000e_place e1000esim_port_wire_place(struct e1000e *c, u32 len, u8 **place)
+static enum e1000e_place e1000esim_port_wire_place(struct e1000esim *c, u32 len, u8 **place)
 {
 	u32 how = e1000e_wire_accepts(c->wire, c->end);
 
@@ -96,7 +96,7 @@ static enum e1000e_place e1000esim_port_wire_place(struct e1000e *c, u32 len, u8
  * Where to put a frame of at most `len` bytes that is to be sent: PLACE_OK. PLACE_WAIT: the twin
  * wants a pause. PLACE_LOST: anywhere, *place is scratch: it goes into nothing.
  */
-enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place)
+enum e1000e_place e1000e_port_place(struct e1000esim *c, u32 len, u8 **place)
 {
 	enum e1000e_place p = PLACE_LOST;
 
@@ -121,7 +121,7 @@ enum e1000e_place e1000e_port_place(struct e1000e *c, u32 len, u8 **place)
 	return c->to_ring || c->to_file || c->to_socket ? PLACE_OK : PLACE_LOST;
 }
 
-static u64 e1000esim_port_wall_ns(struct e1000e *c)
+static u64 e1000esim_port_wall_ns(struct e1000esim *c)
 {
 	struct timespec t;
 
@@ -133,7 +133,7 @@ static u64 e1000esim_port_wall_ns(struct e1000e *c)
 }
 
 /* The frame in the place that e1000e_port_place() gave with PLACE_OK. */
-void e1000e_port_send(struct e1000e *c, const u8 *place, u32 len, bool bad)
+void e1000e_port_send(struct e1000esim *c, const u8 *place, u32 len, bool bad)
 {
 	u8 *room;
 
@@ -155,26 +155,26 @@ void e1000e_port_send(struct e1000e *c, const u8 *place, u32 len, bool bad)
 	}
 }
 
-void e1000e_port_sent(struct e1000e *c)
+void e1000e_port_sent(struct e1000esim *c)
 {
 	if (c->wire)
 		e1000e_wire_show(c->wire, c->end);
 }
 
 /* Before the packets of a turn: the frame that waited for the socket goes first. */
-void e1000e_port_begin(struct e1000e *c)
+void e1000e_port_begin(struct e1000esim *c)
 {
 	if (c->socket)
 		e1000e_socket_room(c->socket);
 }
 
-void e1000e_port_idle(struct e1000e *c)
+void e1000e_port_idle(struct e1000esim *c)
 {
 	if (c->out.buffer && c->out.used)
 		e1000e_out_flush(&c->out);
 }
 
-u64 e1000e_port_due(const struct e1000e *c)
+u64 e1000e_port_due(const struct e1000esim *c)
 {
 	return c->in.window && !c->in.over && c->in.rate ? c->in.due_ns : 0;
 }

@@ -60,7 +60,7 @@ static const struct {
 	{REG_SWSM, REG_SWSM, ~0u, 0},
 };
 
-void e1000e_regs_reset(struct e1000e *c)
+void e1000e_regs_reset(struct e1000esim *c)
 {
 	struct e1000e_regs *r = &c->regs;
 	u32 i, k;
@@ -81,7 +81,7 @@ void e1000e_regs_reset(struct e1000e *c)
 	write_once(&c->bell.tdt, 0);
 }
 
-static u32 e1000esim_reg_status(struct e1000e *c)
+static u32 e1000esim_reg_status(struct e1000esim *c)
 {
 	u32 ctrl = c->regs.word[REG_CTRL / 4];
 
@@ -89,7 +89,7 @@ static u32 e1000esim_reg_status(struct e1000e *c)
 	       (ctrl & CTRL_MASTER_OFF ? 0 : STATUS_MASTER);
 }
 
-static u32 e1000esim_reg_read_locked(struct e1000e *c, u64 offset)
+static u32 e1000esim_reg_read_locked(struct e1000esim *c, u64 offset)
 {
 	struct e1000e_regs *r = &c->regs;
 
@@ -114,7 +114,7 @@ static u32 e1000esim_reg_read_locked(struct e1000e *c, u64 offset)
 	}
 }
 
-static u32 e1000esim_reg_read_reg(struct e1000e *c, u64 offset)
+static u32 e1000esim_reg_read_reg(struct e1000esim *c, u64 offset)
 {
 	u32 value;
 
@@ -181,7 +181,7 @@ static void e1000esim_reg_plain_write(struct e1000e_regs *r, u64 offset, u32 val
 	}
 }
 
-static void e1000esim_reg_head_write(struct e1000e *c, u64 offset, u32 value)
+static void e1000esim_reg_head_write(struct e1000esim *c, u64 offset, u32 value)
 {
 	struct e1000e_regs *r = &c->regs;
 	bool rx = offset == REG_RDH;
@@ -192,7 +192,7 @@ static void e1000esim_reg_head_write(struct e1000e *c, u64 offset, u32 value)
 }
 
 /* What the worker has to be told; 0: nothing. Under the lock. */
-static u32 e1000esim_reg_write_locked(struct e1000e *c, u64 offset, u32 value)
+static u32 e1000esim_reg_write_locked(struct e1000esim *c, u64 offset, u32 value)
 {
 	struct e1000e_regs *r = &c->regs;
 
@@ -228,7 +228,7 @@ static u32 e1000esim_reg_write_locked(struct e1000e *c, u64 offset, u32 value)
 }
 
 /* The worker has taken everything that was written so far. It never waits for a driver. */
-static void e1000esim_reg_wait_taken(struct e1000e *c, u32 asked)
+static void e1000esim_reg_wait_taken(struct e1000esim *c, u32 asked)
 {
 	while ((s32)(read_acquire(&c->bell.done) - asked) < 0)
 		sched_yield();
@@ -241,7 +241,7 @@ static bool e1000esim_reg_is_awaited(u64 offset)
 	       offset == REG_RDH || offset == REG_TDH;
 }
 
-static void e1000esim_reg_write_reg(struct e1000e *c, u64 offset, u32 value)
+static void e1000esim_reg_write_reg(struct e1000esim *c, u64 offset, u32 value)
 {
 	u32 wake, asked;
 

@@ -26,7 +26,7 @@ void e1000e_ring_restart(struct e1000e_ring *r, u32 head)
 }
 
 /* What was used must be written back before. False: none is there, or the ring halts. */
-bool e1000e_ring_fetch(struct e1000e *c, struct e1000e_ring *r, u32 tail)
+bool e1000e_ring_fetch(struct e1000esim *c, struct e1000e_ring *r, u32 tail)
 {
 	u32 n = e1000e_ring_room(r, tail);
 
@@ -52,7 +52,7 @@ void e1000e_ring_done(struct e1000e_ring *r)
 	r->head = r->head + 1 == r->size ? 0 : r->head + 1;
 }
 
-void e1000e_ring_write(struct e1000e *c, struct e1000e_ring *r, u32 from, u32 n)
+void e1000e_ring_write(struct e1000esim *c, struct e1000e_ring *r, u32 from, u32 n)
 {
 	u32 part;
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* Legacy: length, checksum, status, errors. Extended: status and errors, length. */
-static void e1000esim_rx_complete(struct e1000e *c, struct e1000e_desc *d, u32 len, u32 status,
+static void e1000esim_rx_complete(struct e1000esim *c, struct e1000e_desc *d, u32 len, u32 status,
 				  u32 errors)
 {
 	status |= RXD_IXSM;
@@ -29,7 +29,7 @@ static void e1000esim_rx_complete(struct e1000e *c, struct e1000e_desc *d, u32 l
 	e1000e_ring_done(&c->rx);
 }
 
-static void e1000esim_rx_write_back(struct e1000e *c)
+static void e1000esim_rx_write_back(struct e1000esim *c)
 {
 	struct e1000e_ring *r = &c->rx;
 
@@ -38,7 +38,7 @@ static void e1000esim_rx_write_back(struct e1000e *c)
 }
 
 /* The next descriptor that has a buffer; NULL: there is none. */
-static struct e1000e_desc *e1000esim_rx_next_buffer(struct e1000e *c, u32 tail)
+static struct e1000e_desc *e1000esim_rx_next_buffer(struct e1000esim *c, u32 tail)
 {
 	struct e1000e_ring *r = &c->rx;
 
@@ -56,14 +56,14 @@ static struct e1000e_desc *e1000esim_rx_next_buffer(struct e1000e *c, u32 tail)
 	}
 }
 
-static bool e1000esim_rx_put(struct e1000e *c, const struct e1000e_desc *d, const void *data,
+static bool e1000esim_rx_put(struct e1000esim *c, const struct e1000e_desc *d, const void *data,
 			     u32 len)
 {
 	return !dmamap_bus_write(c->dev, le64toh(d->q[0]), data, len);
 }
 
 /* A frame of one buffer, without FCS in memory: nearly every one. */
-static bool e1000esim_rx_store_one(struct e1000e *c, const struct e1000e_frame *f, u32 tail,
+static bool e1000esim_rx_store_one(struct e1000esim *c, const struct e1000e_frame *f, u32 tail,
 				   u32 errors)
 {
 	struct e1000e_desc *d = e1000esim_rx_next_buffer(c, tail);
@@ -77,7 +77,7 @@ static bool e1000esim_rx_store_one(struct e1000e *c, const struct e1000e_frame *
 }
 
 /* Into several; the FCS follows the frame where RCTL.SECRC does not strip it. */
-static bool e1000esim_rx_store_many(struct e1000e *c, const struct e1000e_frame *f, u32 tail,
+static bool e1000esim_rx_store_many(struct e1000esim *c, const struct e1000e_frame *f, u32 tail,
 				    u32 errors)
 {
 	u32 total = f->len + c->config.rx_fcs, done = 0, part;
@@ -100,7 +100,8 @@ static bool e1000esim_rx_store_many(struct e1000e *c, const struct e1000e_frame 
 }
 
 /* What is wrong with it: the counter, or ST_COUNT. */
-static enum e1000e_stat e1000esim_rx_fault_of(const struct e1000e *c, const struct e1000e_frame *f)
+static enum e1000e_stat e1000esim_rx_fault_of(const struct e1000esim *c,
+					      const struct e1000e_frame *f)
 {
 	if (f->len < E1000E_HEADER)
 		return ST_RUC;
@@ -112,7 +113,7 @@ static enum e1000e_stat e1000esim_rx_fault_of(const struct e1000e *c, const stru
 }
 
 /* 1: there are descriptors for it; 0: it is lost; -1: it waits. */
-static int e1000esim_rx_find_room(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
+static int e1000esim_rx_find_room(struct e1000esim *c, const struct e1000e_frame *f, u32 tail)
 {
 	u32 total = f->len + c->config.rx_fcs;
 	u32 need = total <= c->config.rx_buffer ? 1 : (total - 1) / c->config.rx_buffer + 1;
@@ -129,7 +130,7 @@ static int e1000esim_rx_find_room(struct e1000e *c, const struct e1000e_frame *f
 	return 0;
 }
 
-static void e1000esim_rx_count_good(struct e1000e *c, const struct e1000e_frame *f)
+static void e1000esim_rx_count_good(struct e1000esim *c, const struct e1000e_frame *f)
 {
 	e1000e_count(c, ST_GPRC, 1);
 	e1000e_count(c, ST_GORC, e1000e_wire_bytes(f->len));
@@ -139,7 +140,7 @@ static void e1000esim_rx_count_good(struct e1000e *c, const struct e1000e_frame 
 			     1);
 }
 
-static void e1000esim_rx_count_any(struct e1000e *c, const struct e1000e_frame *f)
+static void e1000esim_rx_count_any(struct e1000esim *c, const struct e1000e_frame *f)
 {
 	e1000e_count(c, ST_TPR, 1);
 	e1000e_count(c, ST_TOR, e1000e_wire_bytes(f->len));
@@ -147,7 +148,7 @@ static void e1000esim_rx_count_any(struct e1000e *c, const struct e1000e_frame *
 }
 
 /* False: it waits. */
-static bool e1000esim_rx_receive(struct e1000e *c, const struct e1000e_frame *f, u32 tail)
+static bool e1000esim_rx_receive(struct e1000esim *c, const struct e1000e_frame *f, u32 tail)
 {
 	enum e1000e_stat fault = e1000esim_rx_fault_of(c, f);
 	u32 errors = 0;
@@ -182,7 +183,7 @@ taken:
 }
 
 /* A card that does not receive lets the frames of its cable pass. A file waits. */
-static bool e1000esim_rx_pass_by(struct e1000e *c)
+static bool e1000esim_rx_pass_by(struct e1000esim *c)
 {
 	struct e1000e_frame f;
 	u32 n;
@@ -194,7 +195,7 @@ static bool e1000esim_rx_pass_by(struct e1000e *c)
 	return n != 0;
 }
 
-bool e1000e_rx_run(struct e1000e *c)
+bool e1000e_rx_run(struct e1000esim *c)
 {
 	u32 tail = read_acquire(&c->bell.rdt), n;
 	struct e1000e_frame f;

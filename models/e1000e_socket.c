@@ -71,7 +71,7 @@ bool e1000e_socket_up(const struct e1000e_socket *s)
 }
 
 /* What was sent before the other end was closed is received after it. */
-bool e1000e_socket_peek(struct e1000e *c, struct e1000e_frame *f)
+bool e1000e_socket_peek(struct e1000esim *c, struct e1000e_frame *f)
 {
 	struct e1000e_socket *s = c->socket;
 	u64 dropped = s->wire.dropped;

@@ -54,7 +54,7 @@ u32 e1000e_stat_read(struct e1000e_regs *r, u64 offset)
 	return 0;
 }
 
-void e1000e_publish(struct e1000e *c)
+void e1000e_publish(struct e1000esim *c)
 {
 	u64 changed = c->changed;
 	u32 i;

@@ -18,7 +18,7 @@
 #include <endian.h>
 #include <string.h>
 
-static void e1000esim_tx_count_sent(struct e1000e *c, const u8 *frame, u32 len)
+static void e1000esim_tx_count_sent(struct e1000esim *c, const u8 *frame, u32 len)
 {
 	e1000e_count(c, ST_GPTC, 1);
 	e1000e_count(c, ST_GOTC, e1000e_wire_bytes(len));
@@ -31,7 +31,7 @@ static void e1000esim_tx_count_sent(struct e1000e *c, const u8 *frame, u32 len)
 	c->moved++;
 }
 
-static void e1000esim_tx_give_up(struct e1000e *c, enum e1000e_stat why)
+static void e1000esim_tx_give_up(struct e1000esim *c, enum e1000e_stat why)
 {
 	e1000e_count(c, why, 1);
 	e1000e_count(c, ST_TPT, 1);
@@ -39,7 +39,7 @@ static void e1000esim_tx_give_up(struct e1000e *c, enum e1000e_stat why)
 }
 
 /* Its last four bytes are not its FCS. */
-static bool e1000esim_tx_fcs_wrong(struct e1000e *c, const u8 *frame, u32 len)
+static bool e1000esim_tx_fcs_wrong(struct e1000esim *c, const u8 *frame, u32 len)
 {
 	u32 fcs;
 
@@ -47,7 +47,7 @@ static bool e1000esim_tx_fcs_wrong(struct e1000e *c, const u8 *frame, u32 len)
 	return le32toh(fcs) != e1000e_crc(c->crc_table, frame, len);
 }
 
-static void e1000esim_tx_send(struct e1000e *c, const u8 *place, u32 len, u32 cmd,
+static void e1000esim_tx_send(struct e1000esim *c, const u8 *place, u32 len, u32 cmd,
 			      enum e1000e_place p)
 {
 	bool bad = false;
@@ -69,7 +69,7 @@ static bool e1000esim_tx_length_ok(u32 len, u32 cmd)
 }
 
 /* False: it waits for the twin. */
-static bool e1000esim_tx_send_one(struct e1000e *c, u64 addr, u32 len, u32 cmd)
+static bool e1000esim_tx_send_one(struct e1000esim *c, u64 addr, u32 len, u32 cmd)
 {
 	enum e1000e_place p;
 	u8 *place;
@@ -89,7 +89,7 @@ static bool e1000esim_tx_send_one(struct e1000e *c, u64 addr, u32 len, u32 cmd)
 }
 
 /* Adds a piece to the packet that is coming together. */
-static void e1000esim_tx_gather(struct e1000e *c, u64 addr, u32 len)
+static void e1000esim_tx_gather(struct e1000esim *c, u64 addr, u32 len)
 {
 	if (len > sizeof(c->frame) - c->frame_len) {
 		c->frame_bad = true;
@@ -100,14 +100,14 @@ static void e1000esim_tx_gather(struct e1000e *c, u64 addr, u32 len)
 	c->frame_len += len;
 }
 
-static void e1000esim_tx_forget(struct e1000e *c)
+static void e1000esim_tx_forget(struct e1000esim *c)
 {
 	c->frame_len = 0;
 	c->frame_bad = c->frame_whole = c->frame_tso = false;
 }
 
 /* The packet is whole, or will be with the descriptors to come. False: it waits for the twin. */
-static bool e1000esim_tx_send_gathered(struct e1000e *c, u32 cmd)
+static bool e1000esim_tx_send_gathered(struct e1000esim *c, u32 cmd)
 {
 	enum e1000e_place p;
 	u8 *place;
@@ -128,7 +128,7 @@ static bool e1000esim_tx_send_gathered(struct e1000e *c, u32 cmd)
 }
 
 /* One descriptor. False: its packet waits for the twin. */
-static bool e1000esim_tx_run_one(struct e1000e *c, struct e1000e_desc *d)
+static bool e1000esim_tx_run_one(struct e1000esim *c, struct e1000e_desc *d)
 {
 	u64 addr = le64toh(d->q[0]);
 	u32 cmd = (u32)le64toh(d->q[1]), len = cmd & 0xffff;
@@ -150,7 +150,7 @@ static bool e1000esim_tx_run_one(struct e1000e *c, struct e1000e_desc *d)
 }
 
 /* Runs of descriptors with DD in desc[written … next). */
-static void e1000esim_tx_write_back(struct e1000e *c)
+static void e1000esim_tx_write_back(struct e1000esim *c)
 {
 	struct e1000e_ring *r = &c->tx;
 	u32 i = r->written, from;
@@ -168,7 +168,7 @@ static void e1000esim_tx_write_back(struct e1000e *c)
 	r->written = r->next;
 }
 
-static struct e1000e_desc *e1000esim_tx_next_desc(struct e1000e *c, u32 tail)
+static struct e1000e_desc *e1000esim_tx_next_desc(struct e1000esim *c, u32 tail)
 {
 	struct e1000e_ring *r = &c->tx;
 
@@ -180,7 +180,7 @@ static struct e1000e_desc *e1000esim_tx_next_desc(struct e1000e *c, u32 tail)
 	return &r->desc[r->next];
 }
 
-bool e1000e_tx_run(struct e1000e *c)
+bool e1000e_tx_run(struct e1000esim *c)
 {
 	u32 tail = read_acquire(&c->bell.tdt), n;
 	struct e1000e_desc *d;

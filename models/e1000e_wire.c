@@ -30,7 +30,7 @@
 #define SKIP	   UINT32_MAX
 #define BAD	   1u
 
-struct ring {
+struct wire_ring {
 	u64 head cacheline; /* the sender's */
 	u64 added, tail_seen;
 	u64 tail cacheline; /* the receiver's */
@@ -38,24 +38,24 @@ struct ring {
 	u8 data[RING_BYTES] cacheline;
 };
 
-struct record {
+struct wire_record {
 	u32 len, flags;
 };
 
-struct end {
-	struct e1000e *card; /* under lock */
-	u32 present;	     /* atomic */
-	u32 accepts;	     /* atomic: WIRE_* */
-	u64 missed;	     /* atomic: frames there was no room for */
-	u64 told;	     /* its card's own: of missed */
+struct wire_end {
+	struct e1000esim *card; /* under lock */
+	u32 present;		/* atomic */
+	u32 accepts;		/* atomic: WIRE_* */
+	u64 missed;		/* atomic: frames there was no room for */
+	u64 told;		/* its card's own: of missed */
 };
 
 struct e1000e_wire {
 	char name[NAME_MAX_ + 1];
 	struct e1000e_wire *next; /* under registry */
 	struct lock lock;
-	struct end end[2] cacheline;
-	struct ring ring[2]; /* [i]: from end i */
+	struct wire_end end[2] cacheline;
+	struct wire_ring ring[2]; /* [i]: from end i */
 };
 
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
@@ -87,7 +87,7 @@ static void e1000esim_wire_wake_twin(struct e1000e_wire *w, int end, u32 pending
 	lock_release(&w->lock);
 }
 
-struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000e *card, int *end)
+struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000esim *card, int *end)
 {
 	struct e1000e_wire *w;
 	size_t len = strlen(name);
@@ -168,11 +168,11 @@ u32 e1000e_wire_accepts(const struct e1000e_wire *w, int end)
 
 static u32 e1000esim_wire_record_bytes(u32 len)
 {
-	return (u32)(sizeof(struct record) + align_up(len, 8));
+	return (u32)(sizeof(struct wire_record) + align_up(len, 8));
 }
 
 /* [head, head + need) is free. */
-static bool e1000esim_wire_has_room(struct ring *r, u64 head, u64 need)
+static bool e1000esim_wire_has_room(struct wire_ring *r, u64 head, u64 need)
 {
 	if (head + need - r->tail_seen <= RING_BYTES)
 		return true;
@@ -183,10 +183,10 @@ static bool e1000esim_wire_has_room(struct ring *r, u64 head, u64 need)
 /* Where the next frame goes, if it has at most `len` bytes; NULL: full. */
 u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 {
-	struct ring *r = &w->ring[end];
+	struct wire_ring *r = &w->ring[end];
 	u64 at = r->added % RING_BYTES, left = RING_BYTES - at,
 	    need = e1000esim_wire_record_bytes(len);
-	const struct record skip = {SKIP, 0};
+	const struct wire_record skip = {SKIP, 0};
 
 	if (left >= need)
 		return e1000esim_wire_has_room(r, r->added, need) ? r->data + at + sizeof(skip)
@@ -201,8 +201,8 @@ u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 /* The frame that was put there. */
 void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad)
 {
-	struct ring *r = &w->ring[end];
-	const struct record rec = {len, bad ? BAD : 0};
+	struct wire_ring *r = &w->ring[end];
+	const struct wire_record rec = {len, bad ? BAD : 0};
 
 	memcpy(r->data + r->added % RING_BYTES, &rec, sizeof(rec));
 	r->added += e1000esim_wire_record_bytes(len);
@@ -232,8 +232,8 @@ u64 e1000e_wire_missed(struct e1000e_wire *w, int end)
 
 bool e1000e_wire_peek(struct e1000e_wire *w, int end, struct e1000e_frame *f)
 {
-	struct ring *r = &w->ring[1 - end];
-	struct record rec;
+	struct wire_ring *r = &w->ring[1 - end];
+	struct wire_record rec;
 
 	for (;;) {
 		if (r->taken == r->head_seen) {
@@ -259,7 +259,7 @@ void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len)
 /* The room of what was taken is the twin's again, which may be waiting for it. */
 void e1000e_wire_free(struct e1000e_wire *w, int end)
 {
-	struct ring *r = &w->ring[1 - end];
+	struct wire_ring *r = &w->ring[1 - end];
 
 	if (r->taken == read_once(&r->tail))
 		return;

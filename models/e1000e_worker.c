@@ -22,7 +22,7 @@
 #define LOOK_NS	       30000 /* how long to look for more work before sleeping */
 #define RELAX_PER_LOOK 8
 
-void e1000e_ring_bell(struct e1000e *c, u32 pending)
+void e1000e_ring_bell(struct e1000esim *c, u32 pending)
 {
 	__atomic_fetch_or(&c->bell.pending, pending, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&c->bell.asleep, __ATOMIC_SEQ_CST)) {
@@ -34,7 +34,7 @@ void e1000e_ring_bell(struct e1000e *c, u32 pending)
 	}
 }
 
-static bool e1000esim_worker_look_for_work(struct e1000e *c, u64 until)
+static bool e1000esim_worker_look_for_work(struct e1000esim *c, u64 until)
 {
 	int i;
 
@@ -51,7 +51,7 @@ static bool e1000esim_worker_look_for_work(struct e1000e *c, u64 until)
 }
 
 /* Until the bell rings or that time comes; 0: no time. */
-static void e1000esim_worker_sleep_until(struct e1000e *c, u64 when)
+static void e1000esim_worker_sleep_until(struct e1000esim *c, u64 when)
 {
 	u64 now = when ? clock_ns() : 0;
 	struct timespec t = {.tv_sec = (time_t)((when - now) / NS_PER_S),
@@ -70,7 +70,7 @@ static void e1000esim_worker_sleep_until(struct e1000e *c, u64 when)
 	__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
 }
 
-static void e1000esim_worker_wait_for_work(struct e1000e *c)
+static void e1000esim_worker_wait_for_work(struct e1000esim *c)
 {
 	u64 due = e1000e_port_due(c), until = clock_ns() + LOOK_NS;
 
@@ -110,7 +110,7 @@ static void e1000esim_worker_take_addresses(struct e1000e_config *g, const u32 *
 	memcpy(g->mta, &word[REG_MTA / 4], sizeof(g->mta));
 }
 
-static void e1000esim_worker_take_config(struct e1000e *c, const u32 *word)
+static void e1000esim_worker_take_config(struct e1000esim *c, const u32 *word)
 {
 	struct e1000e_config *g = &c->config;
 
@@ -138,7 +138,7 @@ static void e1000esim_worker_take_ring(struct e1000e_ring *r, const u32 *word, b
 }
 
 /* Under the lock. */
-static void e1000esim_worker_take_registers(struct e1000e *c)
+static void e1000esim_worker_take_registers(struct e1000esim *c)
 {
 	struct e1000e_regs *r = &c->regs;
 	bool master;
@@ -160,7 +160,7 @@ static void e1000esim_worker_take_registers(struct e1000e *c)
 	c->config.rx_low = c->rx.size >> (1 + RCTL_RDMTS(c->config.rctl));
 }
 
-static void e1000esim_worker_link_step(struct e1000e *c)
+static void e1000esim_worker_link_step(struct e1000esim *c)
 {
 	u32 link = e1000e_port_up(c) && (c->config.ctrl & CTRL_SLU) && !c->gone, how = 0;
 
@@ -174,7 +174,7 @@ static void e1000esim_worker_link_step(struct e1000e *c)
 		e1000e_wire_accept(c->wire, c->end, how);
 }
 
-static void e1000esim_worker_control_step(struct e1000e *c)
+static void e1000esim_worker_control_step(struct e1000esim *c)
 {
 	bool sending = c->tx.on;
 	u32 asked;
@@ -194,7 +194,7 @@ static void e1000esim_worker_control_step(struct e1000e *c)
 }
 
 /* Pulled out: it answers nothing any more and moves nothing. */
-static void e1000esim_worker_unplug(struct e1000e *c)
+static void e1000esim_worker_unplug(struct e1000esim *c)
 {
 	write_release(&c->gone, 1);
 	if (c->wire)
@@ -202,7 +202,7 @@ static void e1000esim_worker_unplug(struct e1000e *c)
 	e1000esim_worker_control_step(c);
 }
 
-static void e1000esim_worker_take_pending(struct e1000e *c)
+static void e1000esim_worker_take_pending(struct e1000esim *c)
 {
 	u32 pending = read_once(&c->bell.pending);
 
@@ -217,7 +217,7 @@ static void e1000esim_worker_take_pending(struct e1000e *c)
 
 void *e1000e_worker(void *arg)
 {
-	struct e1000e *c = arg;
+	struct e1000esim *c = arg;
 	bool busy;
 
 	while (!read_once(&c->bell.stop)) {

@@ -53,7 +53,7 @@ struct edu_dma {
 	u64 src, dst, count, cmd;
 };
 
-struct edu {
+struct edusim {
 	struct device *dev;
 	u64 dma_mask;
 	pthread_t thread;
@@ -81,14 +81,14 @@ static u32 edusim_factorial(u32 n)
 }
 
 /* The place in the buffer that [at, at + count) means, or NULL. */
-static u8 *edusim_buffer_place(struct edu *e, u64 at, u64 count)
+static u8 *edusim_buffer_place(struct edusim *e, u64 at, u64 count)
 {
 	if (at < EDU_BUF_AT || !range_within(at - EDU_BUF_AT, count, EDU_BUF_SIZE))
 		return NULL;
 	return e->buf + (at - EDU_BUF_AT);
 }
 
-static void edusim_dma_copy(struct edu *e, const struct edu_dma *d)
+static void edusim_dma_copy(struct edusim *e, const struct edu_dma *d)
 {
 	bool to_ram = d->cmd & CMD_TO_RAM;
 	u8 *place = edusim_buffer_place(e, to_ram ? d->src : d->dst, d->count);
@@ -104,7 +104,7 @@ static void edusim_dma_copy(struct edu *e, const struct edu_dma *d)
 
 static bool edusim_line(void *model)
 {
-	struct edu *e = model;
+	struct edusim *e = model;
 	bool asserted;
 
 	pthread_mutex_lock(&e->lock);
@@ -113,7 +113,7 @@ static bool edusim_line(void *model)
 	return asserted;
 }
 
-static void edusim_raise_irq(struct edu *e, u32 bits)
+static void edusim_raise_irq(struct edusim *e, u32 bits)
 {
 	bool fire;
 
@@ -126,7 +126,7 @@ static void edusim_raise_irq(struct edu *e, u32 bits)
 }
 
 /* Called and left with the lock held, which it lets go of meanwhile. */
-static void edusim_run_factorial(struct edu *e)
+static void edusim_run_factorial(struct edusim *e)
 {
 	u32 n = e->factorial, result;
 	bool irq;
@@ -144,7 +144,7 @@ static void edusim_run_factorial(struct edu *e)
 }
 
 /* As edusim_run_factorial(). */
-static void edusim_run_dma(struct edu *e)
+static void edusim_run_dma(struct edusim *e)
 {
 	struct edu_dma d = e->dma;
 
@@ -160,7 +160,7 @@ static void edusim_run_dma(struct edu *e)
 
 static void *edusim_thread(void *arg)
 {
-	struct edu *e = arg;
+	struct edusim *e = arg;
 
 	pthread_mutex_lock(&e->lock);
 	while (!e->stop) {
@@ -175,7 +175,7 @@ static void *edusim_thread(void *arg)
 	return NULL;
 }
 
-static u64 edusim_read_locked(struct edu *e, u64 offset)
+static u64 edusim_read_locked(struct edusim *e, u64 offset)
 {
 	switch (offset) {
 	case EDU_ID:
@@ -208,7 +208,7 @@ static bool edusim_access_ok(int bar, u64 offset, unsigned int size)
 
 static u64 edusim_read(void *model, int bar, u64 offset, unsigned int size)
 {
-	struct edu *e = model;
+	struct edusim *e = model;
 	u64 value;
 
 	if (!edusim_access_ok(bar, offset, size))
@@ -219,13 +219,13 @@ static u64 edusim_read(void *model, int bar, u64 offset, unsigned int size)
 	return size == 4 ? (u32)value : value;
 }
 
-static void edusim_dma_write(struct edu *e, u64 *reg, u64 value)
+static void edusim_dma_write(struct edusim *e, u64 *reg, u64 value)
 {
 	if (!(e->dma.cmd & CMD_RUN))
 		*reg = value;
 }
 
-static void edusim_command_write(struct edu *e, u64 value)
+static void edusim_command_write(struct edusim *e, u64 value)
 {
 	if (!(value & CMD_RUN) || (e->dma.cmd & CMD_RUN))
 		return;
@@ -233,7 +233,7 @@ static void edusim_command_write(struct edu *e, u64 value)
 	pthread_cond_signal(&e->work);
 }
 
-static void edusim_factorial_write(struct edu *e, u32 value)
+static void edusim_factorial_write(struct edusim *e, u32 value)
 {
 	if (e->status & STATUS_COMPUTING)
 		return;
@@ -242,7 +242,7 @@ static void edusim_factorial_write(struct edu *e, u32 value)
 	pthread_cond_signal(&e->work);
 }
 
-static void edusim_write_locked(struct edu *e, u64 offset, u64 value)
+static void edusim_write_locked(struct edusim *e, u64 offset, u64 value)
 {
 	switch (offset) {
 	case EDU_LIVE:
@@ -274,7 +274,7 @@ static void edusim_write_locked(struct edu *e, u64 offset, u64 value)
 
 static void edusim_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
 {
-	struct edu *e = model;
+	struct edusim *e = model;
 
 	if (!edusim_access_ok(bar, offset, size))
 		return;
@@ -308,7 +308,7 @@ static int edusim_parse_mask(const char *text, u64 *mask)
 
 static int edusim_create(struct device *dev, const struct model_arg *args, int n_args, void **model)
 {
-	struct edu *e = alloc_zeroed(sizeof(*e));
+	struct edusim *e = alloc_zeroed(sizeof(*e));
 	int i, err;
 
 	if (!e)
@@ -338,7 +338,7 @@ free_edu:
 
 static void edusim_destroy(void *model)
 {
-	struct edu *e = model;
+	struct edusim *e = model;
 
 	pthread_mutex_lock(&e->lock);
 	e->stop = true;

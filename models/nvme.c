@@ -16,7 +16,7 @@ static u64 nvmesim_capabilities(void)
 	       NVME_CAP_CSS_NVM | NVME_CAP_MPSMAX(NVME_MPS_MAX);
 }
 
-static u32 nvmesim_read_locked(struct nvme *n, u64 offset)
+static u32 nvmesim_read_locked(struct nvmesim *n, u64 offset)
 {
 	switch (offset) {
 	case NVME_REG_CAP:
@@ -49,7 +49,7 @@ static u32 nvmesim_read_locked(struct nvme *n, u64 offset)
 	}
 }
 
-static u32 nvmesim_read_reg(struct nvme *n, u64 offset)
+static u32 nvmesim_read_reg(struct nvmesim *n, u64 offset)
 {
 	u32 value;
 
@@ -75,7 +75,7 @@ static u64 nvmesim_read(void *model, int bar, u64 offset, unsigned int size)
 	return size == 4 ? low : low | ((u64)nvmesim_read_reg(model, offset + 4) << 32);
 }
 
-static void nvmesim_doorbell(struct nvme *n, u64 index, u32 value)
+static void nvmesim_doorbell(struct nvmesim *n, u64 index, u32 value)
 {
 	u64 qid = index / 2;
 
@@ -142,7 +142,7 @@ static u64 nvmesim_write_locked(struct nvme_regs *r, u64 offset, u32 value, u32 
 	}
 }
 
-static void nvmesim_write_reg(struct nvme *n, u64 offset, u32 value)
+static void nvmesim_write_reg(struct nvmesim *n, u64 offset, u32 value)
 {
 	u32 due = 0;
 	u64 wake;
@@ -169,7 +169,7 @@ static void nvmesim_write(void *model, int bar, u64 offset, unsigned int size, u
 		nvmesim_write_reg(model, offset + 4, (u32)(value >> 32));
 }
 
-static int nvmesim_parse_queues(struct nvme *n, const char *text)
+static int nvmesim_parse_queues(struct nvmesim *n, const char *text)
 {
 	char *end;
 	unsigned long v = strtoul(text, &end, 10);
@@ -191,7 +191,7 @@ static int nvmesim_parse_readonly(const char *text, bool *readonly)
 	return 0;
 }
 
-static int nvmesim_parse_serial(struct nvme *n, const char *text)
+static int nvmesim_parse_serial(struct nvmesim *n, const char *text)
 {
 	size_t len = strlen(text), i;
 
@@ -206,7 +206,7 @@ static int nvmesim_parse_serial(struct nvme *n, const char *text)
 	return 0;
 }
 
-static int nvmesim_parse_args(struct nvme *n, const struct model_arg *args, int n_args)
+static int nvmesim_parse_args(struct nvmesim *n, const struct model_arg *args, int n_args)
 {
 	const char *path = NULL;
 	bool readonly = false;
@@ -234,7 +234,7 @@ static int nvmesim_parse_args(struct nvme *n, const struct model_arg *args, int 
 static int nvmesim_create(struct device *dev, const struct model_arg *args, int n_args,
 			  void **model)
 {
-	struct nvme *n = alloc_aligned(64, sizeof(*n));
+	struct nvmesim *n = alloc_aligned(64, sizeof(*n));
 	int err;
 
 	if (!n)
@@ -260,7 +260,7 @@ free_model:
 
 static void nvmesim_destroy(void *model)
 {
-	struct nvme *n = model;
+	struct nvmesim *n = model;
 
 	write_once(&n->bell.stop, 1);
 	nvmesim_ring(n, NVME_PEND_CONTROL);

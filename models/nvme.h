@@ -126,7 +126,7 @@ struct nvme_totals { /* for the life of the model; the SMART log tells them */
 	u64 blocks_read, blocks_written, reads, writes, media_errors, errors;
 };
 
-struct nvme {
+struct nvmesim {
 	struct device *dev;
 	pthread_t thread;
 	struct nvme_image image;
@@ -195,44 +195,44 @@ void nvmesim_image_discard(struct nvme_image *im, u64 offset, u64 len);
 u16 nvmesim_image_flush(struct nvme_image *im);
 
 /* nvme_data.c: PRP entries, and moving data between them, buffers and the image. */
-u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len);
-u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len); /* zeroes follow */
-u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len);
-u16 nvmesim_data_image(struct nvme *n, u64 offset, bool to_image);
+u16 nvmesim_data_parse(struct nvmesim *n, const struct nvme_cmd *c, u64 len);
+u16 nvmesim_data_put(struct nvmesim *n, const void *buf, u64 len); /* zeroes follow */
+u16 nvmesim_data_get(struct nvmesim *n, u64 at, void *buf, u64 len);
+u16 nvmesim_data_image(struct nvmesim *n, u64 offset, bool to_image);
 
 /* nvme_io.c, nvme_admin.c, nvme_identify.c, nvme_feature.c, nvme_log.c: commands. */
-u16 nvmesim_io(struct nvme *n, struct nvme_cmd *c);
-u16 nvmesim_admin(struct nvme *n, struct nvme_cmd *c);
-u16 nvmesim_identify(struct nvme *n, struct nvme_cmd *c);
-u16 nvmesim_feature_set(struct nvme *n, struct nvme_cmd *c);
-u16 nvmesim_feature_get(struct nvme *n, struct nvme_cmd *c);
-void nvmesim_features_reset(struct nvme *n);
-bool nvmesim_too_warm(const struct nvme *n);
-u16 nvmesim_log(struct nvme *n, struct nvme_cmd *c);
-void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status);
+u16 nvmesim_io(struct nvmesim *n, struct nvme_cmd *c);
+u16 nvmesim_admin(struct nvmesim *n, struct nvme_cmd *c);
+u16 nvmesim_identify(struct nvmesim *n, struct nvme_cmd *c);
+u16 nvmesim_feature_set(struct nvmesim *n, struct nvme_cmd *c);
+u16 nvmesim_feature_get(struct nvmesim *n, struct nvme_cmd *c);
+void nvmesim_features_reset(struct nvmesim *n);
+bool nvmesim_too_warm(const struct nvmesim *n);
+u16 nvmesim_log(struct nvmesim *n, struct nvme_cmd *c);
+void nvmesim_log_error(struct nvmesim *n, const struct nvme_cmd *c, u16 status);
 
 #define NVME_TEMPERATURE 323u /* kelvin; what it says it has, always */
 #define NVME_WARM	 343u /* and a warning from here on */
 
 /* nvme_event.c: event requests, held until there is something to tell. */
-u16 nvmesim_event_request(struct nvme *n, struct nvme_cmd *c);
-bool nvmesim_event_abort(struct nvme *n, u16 cid);
-void nvmesim_event_raise(struct nvme *n, enum nvme_event event);
-void nvmesim_event_clear(struct nvme *n, u32 log_page);
-void nvmesim_event_deliver(struct nvme *n);
+u16 nvmesim_event_request(struct nvmesim *n, struct nvme_cmd *c);
+bool nvmesim_event_abort(struct nvmesim *n, u16 cid);
+void nvmesim_event_raise(struct nvmesim *n, enum nvme_event event);
+void nvmesim_event_clear(struct nvmesim *n, u32 log_page);
+void nvmesim_event_deliver(struct nvmesim *n);
 
 /* nvme_queue.c: rings. */
-u32 nvmesim_cq_room(struct nvme *n, u32 qid);
-void nvmesim_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result);
-void nvmesim_cq_signal(struct nvme *n);
-bool nvmesim_sq_run(struct nvme *n, u32 qid); /* true: there is more */
-void nvmesim_fatal(struct nvme *n);
+u32 nvmesim_cq_room(struct nvmesim *n, u32 qid);
+void nvmesim_cq_post(struct nvmesim *n, u32 sq, u16 cid, u16 status, u32 result);
+void nvmesim_cq_signal(struct nvmesim *n);
+bool nvmesim_sq_run(struct nvmesim *n, u32 qid); /* true: there is more */
+void nvmesim_fatal(struct nvmesim *n);
 
 /* nvme_worker.c */
 void *nvmesim_worker(void *arg);
-void nvmesim_ring(struct nvme *n, u64 pending);
-void nvmesim_csts(struct nvme *n, u32 clear, u32 set);
-static inline bool nvmesim_called(const struct nvme *n) /* something goes before commands */
+void nvmesim_ring(struct nvmesim *n, u64 pending);
+void nvmesim_csts(struct nvmesim *n, u32 clear, u32 set);
+static inline bool nvmesim_called(const struct nvmesim *n) /* something goes before commands */
 {
 	return read_once(&n->bell.pending) & NVME_PEND_CONTROL;
 }

@@ -11,7 +11,7 @@ static u32 nvmesim_admin_queue_id(const struct nvme_cmd *c)
 }
 
 /* What both kinds of new queue must fulfil; `entry_ok`: CC has their entry size. */
-static u16 nvmesim_admin_queue_check(struct nvme *n, const struct nvme_cmd *c, bool taken,
+static u16 nvmesim_admin_queue_check(struct nvmesim *n, const struct nvme_cmd *c, bool taken,
 				     bool entry_ok)
 {
 	u32 id = nvmesim_admin_queue_id(c), size = (c->cdw10 >> 16) + 1;
@@ -27,7 +27,7 @@ static u16 nvmesim_admin_queue_check(struct nvme *n, const struct nvme_cmd *c, b
 	return NVME_OK;
 }
 
-static u16 nvmesim_admin_create_cq(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_admin_create_cq(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 id = nvmesim_admin_queue_id(c), vector = c->cdw11 >> 16;
 	bool entry_ok = NVME_CC_IOCQES(read_once(&n->regs.cc)) == NVME_CQE_SHIFT;
@@ -49,7 +49,7 @@ static u16 nvmesim_admin_create_cq(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 nvmesim_admin_create_sq(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_admin_create_sq(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 id = nvmesim_admin_queue_id(c), cq = c->cdw11 >> 16;
 	bool entry_ok = NVME_CC_IOSQES(read_once(&n->regs.cc)) == NVME_SQE_SHIFT;
@@ -74,7 +74,7 @@ static u16 nvmesim_admin_create_sq(struct nvme *n, struct nvme_cmd *c)
 }
 
 /* Commands of it that were taken have all been completed; those left in it are dropped. */
-static u16 nvmesim_admin_delete_sq(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_admin_delete_sq(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 id = nvmesim_admin_queue_id(c);
 
@@ -87,7 +87,7 @@ static u16 nvmesim_admin_delete_sq(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 nvmesim_admin_delete_cq(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_admin_delete_cq(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 id = nvmesim_admin_queue_id(c);
 
@@ -100,7 +100,7 @@ static u16 nvmesim_admin_delete_cq(struct nvme *n, struct nvme_cmd *c)
 }
 
 /* Commands complete in the order they are taken, so only a held event request can be aborted. */
-static u16 nvmesim_admin_abort_command(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_admin_abort_command(struct nvmesim *n, struct nvme_cmd *c)
 {
 	bool admin = !(c->cdw10 & 0xffff);
 
@@ -108,7 +108,7 @@ static u16 nvmesim_admin_abort_command(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-u16 nvmesim_admin(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_admin(struct nvmesim *n, struct nvme_cmd *c)
 {
 	switch (c->opcode) {
 	case NVME_ADMIN_DELETE_SQ:

@@ -36,7 +36,8 @@ static u16 nvmesim_data_range_add(struct nvme_data *d, u64 addr, u64 len)
  * page. Where they do not all fit, the last place says where the list goes on. At most
  * NVME_PRPS_MAX entries are needed, so n->page holds what is read.
  */
-static u16 nvmesim_data_list_take(struct nvme *n, u64 list, u64 need, u64 fit, u64 *left, u64 *next)
+static u16 nvmesim_data_list_take(struct nvmesim *n, u64 list, u64 need, u64 fit, u64 *left,
+				  u64 *next)
 {
 	u64 page = 1ull << n->page_bits, used = need <= fit ? need : fit, entry, len, i;
 	u16 status;
@@ -61,7 +62,7 @@ static u16 nvmesim_data_list_take(struct nvme *n, u64 list, u64 need, u64 fit, u
 }
 
 /* The lists from `list` on cover `left` bytes. Only the first may begin inside a page. */
-static u16 nvmesim_data_follow_lists(struct nvme *n, u64 list, u64 left)
+static u16 nvmesim_data_follow_lists(struct nvmesim *n, u64 list, u64 left)
 {
 	u64 page = 1ull << n->page_bits, need, fit;
 	u16 status = list & 7 ? NVME_PRP_OFFSET : NVME_OK;
@@ -75,7 +76,7 @@ static u16 nvmesim_data_follow_lists(struct nvme *n, u64 list, u64 left)
 }
 
 /* Where the command's `len` bytes lie; len is not 0 and at most NVME_DATA_MAX. */
-u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len)
+u16 nvmesim_data_parse(struct nvmesim *n, const struct nvme_cmd *c, u64 len)
 {
 	u64 prp1 = le64toh(c->raw->prp1), prp2 = le64toh(c->raw->prp2);
 	u64 page = 1ull << n->page_bits, first = min_u64(len, page - (prp1 & (page - 1)));
@@ -96,7 +97,7 @@ u16 nvmesim_data_parse(struct nvme *n, const struct nvme_cmd *c, u64 len)
 }
 
 /* Writes one range, from the buffer while it lasts. */
-static int nvmesim_data_range_put(struct nvme *n, const struct nvme_range *r, const u8 *buf,
+static int nvmesim_data_range_put(struct nvmesim *n, const struct nvme_range *r, const u8 *buf,
 				  u64 have)
 {
 	static const u8 zeroes[PAGE_BYTES];
@@ -116,7 +117,7 @@ static int nvmesim_data_range_put(struct nvme *n, const struct nvme_range *r, co
 }
 
 /* Answers with `len` bytes of `buf`, and zeroes up to what the command asked for. */
-u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len)
+u16 nvmesim_data_put(struct nvmesim *n, const void *buf, u64 len)
 {
 	const u8 *from = buf;
 	u64 used;
@@ -133,7 +134,7 @@ u16 nvmesim_data_put(struct nvme *n, const void *buf, u64 len)
 }
 
 /* Reads `len` bytes from byte `at` of the data on; they are there. */
-u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len)
+u16 nvmesim_data_get(struct nvmesim *n, u64 at, void *buf, u64 len)
 {
 	u8 *to = buf;
 	u64 part;
@@ -157,7 +158,7 @@ u16 nvmesim_data_get(struct nvme *n, u64 at, void *buf, u64 len)
 }
 
 /* A stretch of the data, mapped for one call of the kernel. */
-struct window {
+struct nvme_window {
 	u32 range; /* the first range not wholly in it */
 	u64 at;	   /* and how much of that is */
 	u64 len;
@@ -165,7 +166,7 @@ struct window {
 	int iovs; /* of n->iov */
 };
 
-static void nvmesim_data_window_close(struct nvme *n, struct window *w, bool written)
+static void nvmesim_data_window_close(struct nvmesim *n, struct nvme_window *w, bool written)
 {
 	u32 i;
 
@@ -177,8 +178,8 @@ static void nvmesim_data_window_close(struct nvme *n, struct window *w, bool wri
 }
 
 /* Maps as much of a range as the free segments can take: 0, -EFAULT, -ENOSPC. */
-static int nvmesim_data_window_add(struct nvme *n, struct window *w, const struct nvme_range *r,
-				   bool to_image)
+static int nvmesim_data_window_add(struct nvmesim *n, struct nvme_window *w,
+				   const struct nvme_range *r, bool to_image)
 {
 	u64 len = r->len - w->at;
 	int got;
@@ -203,7 +204,7 @@ static int nvmesim_data_window_add(struct nvme *n, struct window *w, const struc
 }
 
 /* Maps what follows the last window, up to all of it. A refused range maps nothing. */
-static u16 nvmesim_data_window_open(struct nvme *n, struct window *w, bool to_image)
+static u16 nvmesim_data_window_open(struct nvmesim *n, struct nvme_window *w, bool to_image)
 {
 	int err = 0;
 
@@ -217,9 +218,9 @@ static u16 nvmesim_data_window_open(struct nvme *n, struct window *w, bool to_im
 }
 
 /* Moves all of the command's data between memory and the image, without a copy of its own. */
-u16 nvmesim_data_image(struct nvme *n, u64 offset, bool to_image)
+u16 nvmesim_data_image(struct nvmesim *n, u64 offset, bool to_image)
 {
-	struct window w = {0};
+	struct nvme_window w = {0};
 	u64 left = n->data.len;
 	u16 status;
 

@@ -17,7 +17,7 @@ static const struct event_kind kinds[NVME_EVENTS] = {
 	[NVME_EVENT_TEMPERATURE] = {1, 1, 0x02},
 };
 
-u16 nvmesim_event_request(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_event_request(struct nvmesim *n, struct nvme_cmd *c)
 {
 	struct nvme_events *e = &n->events;
 
@@ -28,7 +28,7 @@ u16 nvmesim_event_request(struct nvme *n, struct nvme_cmd *c)
 }
 
 /* Takes back a request, whose completion needs room beside the abort's own. */
-bool nvmesim_event_abort(struct nvme *n, u16 cid)
+bool nvmesim_event_abort(struct nvmesim *n, u16 cid)
 {
 	struct nvme_events *e = &n->events;
 	u32 i;
@@ -43,7 +43,7 @@ bool nvmesim_event_abort(struct nvme *n, u16 cid)
 }
 
 /* Remembers an event; the worker tells it at the end of its turn. */
-void nvmesim_event_raise(struct nvme *n, enum nvme_event event)
+void nvmesim_event_raise(struct nvmesim *n, enum nvme_event event)
 {
 	if (kinds[event].type == 0 && !(n->events.pending & (1u << event)))
 		nvmesim_log_error(n, NULL, 0);
@@ -51,7 +51,7 @@ void nvmesim_event_raise(struct nvme *n, enum nvme_event event)
 }
 
 /* The driver has read a log page: its events may be told again. */
-void nvmesim_event_clear(struct nvme *n, u32 log_page)
+void nvmesim_event_clear(struct nvmesim *n, u32 log_page)
 {
 	u32 i;
 
@@ -61,7 +61,7 @@ void nvmesim_event_clear(struct nvme *n, u32 log_page)
 	}
 }
 
-void nvmesim_event_deliver(struct nvme *n)
+void nvmesim_event_deliver(struct nvmesim *n)
 {
 	struct nvme_events *e = &n->events;
 	u32 i;

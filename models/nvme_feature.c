@@ -32,7 +32,7 @@ enum nvme_select {
 #define VECTOR_NO_COALESCING  (1u << 16)
 #define EVENT_TEMPERATURE     0x02u /* of FEATURE_EVENTS: SMART's critical warning bit 1 */
 
-static void nvmesim_feature_defaults(const struct nvme *n, struct nvme_features *f)
+static void nvmesim_feature_defaults(const struct nvmesim *n, struct nvme_features *f)
 {
 	*f = (struct nvme_features){
 		.arbitration = 7, /* no limit to a burst */
@@ -42,12 +42,12 @@ static void nvmesim_feature_defaults(const struct nvme *n, struct nvme_features 
 	};
 }
 
-void nvmesim_features_reset(struct nvme *n)
+void nvmesim_features_reset(struct nvmesim *n)
 {
 	nvmesim_feature_defaults(n, &n->features);
 }
 
-bool nvmesim_too_warm(const struct nvme *n)
+bool nvmesim_too_warm(const struct nvmesim *n)
 {
 	return NVME_TEMPERATURE >= n->features.over_temp ||
 	       NVME_TEMPERATURE <= n->features.under_temp;
@@ -59,7 +59,7 @@ static bool nvmesim_feature_known(u32 id)
 }
 
 /* Composite temperature only; there are no sensors beside it. */
-static u16 nvmesim_feature_set_temperature(struct nvme *n, u32 value)
+static u16 nvmesim_feature_set_temperature(struct nvmesim *n, u32 value)
 {
 	u32 sensor = (value >> 16) & 15, type = (value >> 20) & 3;
 	bool warm = nvmesim_too_warm(n);
@@ -73,7 +73,7 @@ static u16 nvmesim_feature_set_temperature(struct nvme *n, u32 value)
 }
 
 /* The driver asks for numbers of queues, less one; it gets at most what there is. */
-static u16 nvmesim_feature_set_queues(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_feature_set_queues(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 sqs = c->cdw11 & 0xffff, cqs = c->cdw11 >> 16, want = sqs > cqs ? sqs : cqs, i;
 
@@ -88,7 +88,7 @@ static u16 nvmesim_feature_set_queues(struct nvme *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-static u16 nvmesim_feature_set_vector(struct nvme *n, u32 value)
+static u16 nvmesim_feature_set_vector(struct nvmesim *n, u32 value)
 {
 	u32 vector = value & 0xffff;
 
@@ -100,7 +100,7 @@ static u16 nvmesim_feature_set_vector(struct nvme *n, u32 value)
 	return NVME_OK;
 }
 
-static u16 nvmesim_feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
+static u16 nvmesim_feature_store(struct nvmesim *n, struct nvme_cmd *c, u32 id)
 {
 	struct nvme_features *f = &n->features;
 
@@ -138,7 +138,7 @@ static u16 nvmesim_feature_store(struct nvme *n, struct nvme_cmd *c, u32 id)
 	}
 }
 
-u16 nvmesim_feature_set(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_feature_set(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 id = c->cdw10 & 0xff;
 
@@ -212,7 +212,7 @@ static u16 nvmesim_feature_load(const struct nvme_features *f, struct nvme_cmd *
 	return NVME_OK;
 }
 
-u16 nvmesim_feature_get(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_feature_get(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 id = c->cdw10 & 0xff, select = (c->cdw10 >> 8) & 7;
 	struct nvme_features initial;

@@ -54,7 +54,7 @@ static void nvmesim_identify_put_qualified_name(u8 *p, const char *serial)
 		 u[13], u[14], u[15]);
 }
 
-static void nvmesim_identify_controller(struct nvme *n, u8 *p)
+static void nvmesim_identify_controller(struct nvmesim *n, u8 *p)
 {
 	nvmesim_put_le16(p, 0, VENDOR);
 	nvmesim_put_le16(p, 2, SUBSYSTEM_VENDOR);
@@ -83,7 +83,7 @@ static void nvmesim_identify_controller(struct nvme *n, u8 *p)
 	nvmesim_put_le16(p, 2048, 2500); /* power state 0: 25 W, the only one */
 }
 
-static void nvmesim_identify_namespace(struct nvme *n, u8 *p)
+static void nvmesim_identify_namespace(struct nvmesim *n, u8 *p)
 {
 	nvmesim_put_le64(p, 0, n->image.blocks);
 	nvmesim_put_le64(p, 8, n->image.blocks);
@@ -94,14 +94,14 @@ static void nvmesim_identify_namespace(struct nvme *n, u8 *p)
 	p[130] = NVME_BLOCK_SHIFT;			/* LBA format 0 */
 }
 
-static void nvmesim_identify_descriptors(struct nvme *n, u8 *p)
+static void nvmesim_identify_descriptors(struct nvmesim *n, u8 *p)
 {
 	p[0] = 3; /* a UUID */
 	p[1] = 16;
 	nvmesim_identify_make_uuid(n->serial, p + 4);
 }
 
-u16 nvmesim_identify(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_identify(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u8 *p = n->page;
 	u32 cns = c->cdw10 & 0xff;

@@ -6,13 +6,13 @@
 #define DATASET_DEALLOCATE 0x4u
 #define DATASET_ENTRY	   16u
 
-static bool nvmesim_io_blocks_ok(const struct nvme *n, u64 lba, u64 count)
+static bool nvmesim_io_blocks_ok(const struct nvmesim *n, u64 lba, u64 count)
 {
 	return range_within(lba, count, n->image.blocks);
 }
 
 /* The blocks that cdw10 to cdw12 name. */
-static u16 nvmesim_io_blocks_of(struct nvme *n, struct nvme_cmd *c, u64 *offset, u64 *len)
+static u16 nvmesim_io_blocks_of(struct nvmesim *n, struct nvme_cmd *c, u64 *offset, u64 *len)
 {
 	u64 count = (c->cdw12 & 0xffff) + 1;
 
@@ -24,20 +24,20 @@ static u16 nvmesim_io_blocks_of(struct nvme *n, struct nvme_cmd *c, u64 *offset,
 	return NVME_OK;
 }
 
-static u16 nvmesim_io_may_write(struct nvme *n)
+static u16 nvmesim_io_may_write(struct nvmesim *n)
 {
 	return n->image.readonly ? NVME_WRITE_PROTECTED : nvmesim_image_intact(&n->image);
 }
 
 /* After a change of the medium: is it to be permanent before the command completes? */
-static u16 nvmesim_io_settle(struct nvme *n, const struct nvme_cmd *c)
+static u16 nvmesim_io_settle(struct nvmesim *n, const struct nvme_cmd *c)
 {
 	if ((c->cdw12 & NVME_IO_FUA) || !n->features.write_cache)
 		return nvmesim_image_flush(&n->image);
 	return NVME_OK;
 }
 
-static u16 nvmesim_io_read_write(struct nvme *n, struct nvme_cmd *c, bool write)
+static u16 nvmesim_io_read_write(struct nvmesim *n, struct nvme_cmd *c, bool write)
 {
 	u64 offset, len;
 	u16 status = nvmesim_io_blocks_of(n, c, &offset, &len);
@@ -61,7 +61,7 @@ static u16 nvmesim_io_read_write(struct nvme *n, struct nvme_cmd *c, bool write)
 }
 
 /* One page's worth of the image against the same of the command's data. */
-static u16 nvmesim_io_compare_part(struct nvme *n, u64 offset, u64 at, u64 len)
+static u16 nvmesim_io_compare_part(struct nvmesim *n, u64 offset, u64 at, u64 len)
 {
 	struct iovec iov = {n->page, len};
 	u16 status = nvmesim_image_move(&n->image, &iov, 1, len, offset, false);
@@ -73,7 +73,7 @@ static u16 nvmesim_io_compare_part(struct nvme *n, u64 offset, u64 at, u64 len)
 	return status;
 }
 
-static u16 nvmesim_io_compare(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_io_compare(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u64 offset, len, at, part;
 	u16 status = nvmesim_io_blocks_of(n, c, &offset, &len);
@@ -89,7 +89,7 @@ static u16 nvmesim_io_compare(struct nvme *n, struct nvme_cmd *c)
 	return status;
 }
 
-static u16 nvmesim_io_write_zeroes(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_io_write_zeroes(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u64 offset, len;
 	u16 status = nvmesim_io_blocks_of(n, c, &offset, &len);
@@ -104,7 +104,7 @@ static u16 nvmesim_io_write_zeroes(struct nvme *n, struct nvme_cmd *c)
 }
 
 /* All ranges are looked at before any is given back. They are in n->page. */
-static u16 nvmesim_io_dataset_ranges(struct nvme *n, struct nvme_cmd *c, u32 count)
+static u16 nvmesim_io_dataset_ranges(struct nvmesim *n, struct nvme_cmd *c, u32 count)
 {
 	u64 lba, blocks;
 	u32 i;
@@ -129,7 +129,7 @@ static u16 nvmesim_io_dataset_ranges(struct nvme *n, struct nvme_cmd *c, u32 cou
 	return NVME_OK;
 }
 
-static u16 nvmesim_io_dataset(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_io_dataset(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 count = (c->cdw10 & 0xff) + 1;
 	u16 status = nvmesim_data_parse(n, c, count * DATASET_ENTRY);
@@ -141,7 +141,7 @@ static u16 nvmesim_io_dataset(struct nvme *n, struct nvme_cmd *c)
 	return status ? status : nvmesim_io_dataset_ranges(n, c, count);
 }
 
-static u16 nvmesim_io_dispatch(struct nvme *n, struct nvme_cmd *c)
+static u16 nvmesim_io_dispatch(struct nvmesim *n, struct nvme_cmd *c)
 {
 	switch (c->opcode) {
 	case NVME_IO_FLUSH:
@@ -167,7 +167,7 @@ static bool nvmesim_io_known_opcode(u8 opcode)
 	       opcode == NVME_IO_WRITE_ZEROES || opcode == NVME_IO_DATASET;
 }
 
-u16 nvmesim_io(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_io(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u16 status;
 

@@ -16,7 +16,7 @@ enum nvme_log_id {
 #define EFFECT_CONTENT	 0x2u /* changes what logical blocks hold */
 
 /* Remembers a failure; the oldest of too many is forgotten. */
-void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status)
+void nvmesim_log_error(struct nvmesim *n, const struct nvme_cmd *c, u16 status)
 {
 	struct nvme_error *e = &n->error[n->totals.errors % NVME_ERRORS];
 
@@ -31,7 +31,7 @@ void nvmesim_log_error(struct nvme *n, const struct nvme_cmd *c, u16 status)
 }
 
 /* Newest first. */
-static u32 nvmesim_log_fill_errors(struct nvme *n, u8 *p)
+static u32 nvmesim_log_fill_errors(struct nvmesim *n, u8 *p)
 {
 	u64 i, have = min_u64(n->totals.errors, NVME_ERRORS);
 
@@ -55,7 +55,7 @@ static u64 nvmesim_log_data_units(u64 blocks)
 	return (blocks + 999) / 1000;
 }
 
-static u32 nvmesim_log_fill_smart(struct nvme *n, u8 *p)
+static u32 nvmesim_log_fill_smart(struct nvmesim *n, u8 *p)
 {
 	const struct nvme_totals *t = &n->totals;
 
@@ -73,14 +73,14 @@ static u32 nvmesim_log_fill_smart(struct nvme *n, u8 *p)
 	return 512;
 }
 
-static u32 nvmesim_log_fill_firmware(struct nvme *n, u8 *p)
+static u32 nvmesim_log_fill_firmware(struct nvmesim *n, u8 *p)
 {
 	p[0] = 1; /* slot 1 is active */
 	memcpy(p + 8, "1.0     ", 8);
 	return 512;
 }
 
-static u32 nvmesim_log_fill_effects(struct nvme *n, u8 *p)
+static u32 nvmesim_log_fill_effects(struct nvmesim *n, u8 *p)
 {
 	static const u8 admin[] = {
 		NVME_ADMIN_DELETE_SQ,	NVME_ADMIN_CREATE_SQ,	 NVME_ADMIN_GET_LOG,
@@ -101,7 +101,7 @@ static u32 nvmesim_log_fill_effects(struct nvme *n, u8 *p)
 	return PAGE_BYTES;
 }
 
-static u32 nvmesim_log_fill(struct nvme *n, u32 id, u8 *p)
+static u32 nvmesim_log_fill(struct nvmesim *n, u32 id, u8 *p)
 {
 	switch (id) {
 	case LOG_ERRORS:
@@ -115,7 +115,7 @@ static u32 nvmesim_log_fill(struct nvme *n, u32 id, u8 *p)
 	}
 }
 
-u16 nvmesim_log(struct nvme *n, struct nvme_cmd *c)
+u16 nvmesim_log(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 id = c->cdw10 & 0xff, size;
 	u64 len = ((c->cdw10 >> 16 | (u64)(c->cdw11 & 0xffff) << 16) + 1) * 4;

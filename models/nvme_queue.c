@@ -13,7 +13,7 @@
 /* Bytes moved before waiting drivers hear of finished commands, though more are at hand. */
 #define SIGNAL_BYTES (64u << 10)
 
-void nvmesim_fatal(struct nvme *n)
+void nvmesim_fatal(struct nvmesim *n)
 {
 	n->running = false;
 	n->ready = 0;
@@ -26,7 +26,7 @@ static u32 nvmesim_queue_distance(u32 from, u32 to, u32 size)
 }
 
 /* Takes the head doorbell if it makes sense: it may not pass what was written. */
-static void nvmesim_cq_look(struct nvme *n, u32 qid)
+static void nvmesim_cq_look(struct nvmesim *n, u32 qid)
 {
 	struct nvme_cq *cq = &n->cq[qid];
 	u32 head = __atomic_load_n(&n->bell.cq_head[qid], __ATOMIC_SEQ_CST);
@@ -50,7 +50,7 @@ static u32 nvmesim_cq_free(const struct nvme_cq *cq)
 }
 
 /* How many completions fit now. 0: a move of the head will wake the worker. */
-u32 nvmesim_cq_room(struct nvme *n, u32 qid)
+u32 nvmesim_cq_room(struct nvmesim *n, u32 qid)
 {
 	nvmesim_cq_look(n, qid);
 	if (nvmesim_cq_free(&n->cq[qid]))
@@ -60,7 +60,7 @@ u32 nvmesim_cq_room(struct nvme *n, u32 qid)
 	return nvmesim_cq_free(&n->cq[qid]);
 }
 
-void nvmesim_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result)
+void nvmesim_cq_post(struct nvmesim *n, u32 sq, u16 cid, u16 status, u32 result)
 {
 	u32 qid = n->sq[sq].cq;
 	struct nvme_cq *cq = &n->cq[qid];
@@ -83,7 +83,7 @@ void nvmesim_cq_post(struct nvme *n, u32 sq, u16 cid, u16 status, u32 result)
 	n->unsignalled |= 1u << qid;
 }
 
-static void nvmesim_queue_interrupt(struct nvme *n, u32 vector)
+static void nvmesim_queue_interrupt(struct nvmesim *n, u32 vector)
 {
 	struct nvme_regs *r = &n->regs;
 	bool masked;
@@ -98,7 +98,7 @@ static void nvmesim_queue_interrupt(struct nvme *n, u32 vector)
 }
 
 /* Interrupts for what was completed, unless the driver has seen all of it by itself. */
-void nvmesim_cq_signal(struct nvme *n)
+void nvmesim_cq_signal(struct nvmesim *n)
 {
 	u32 qid, vectors = 0;
 
@@ -119,7 +119,7 @@ static bool nvmesim_queue_retry_may_help(u16 status)
 	       status == NVME_CAPACITY;
 }
 
-static void nvmesim_queue_execute(struct nvme *n, u32 qid, const struct nvme_sqe *raw)
+static void nvmesim_queue_execute(struct nvmesim *n, u32 qid, const struct nvme_sqe *raw)
 {
 	u32 cdw0 = le32toh(raw->cdw0);
 	struct nvme_cmd c = {
@@ -153,7 +153,7 @@ static void nvmesim_queue_execute(struct nvme *n, u32 qid, const struct nvme_sqe
 }
 
 /* How many commands to take in this turn: they lie together and their completions fit. */
-static u32 nvmesim_sq_batch(struct nvme *n, u32 qid, u32 waiting)
+static u32 nvmesim_sq_batch(struct nvmesim *n, u32 qid, u32 waiting)
 {
 	struct nvme_sq *sq = &n->sq[qid];
 	u32 room, batch = waiting < NVME_BURST ? waiting : NVME_BURST;
@@ -167,7 +167,7 @@ static u32 nvmesim_sq_batch(struct nvme *n, u32 qid, u32 waiting)
 }
 
 /* How many commands the doorbell says there are; nonsense is none, and told once. */
-static u32 nvmesim_sq_waiting(struct nvme *n, u32 qid)
+static u32 nvmesim_sq_waiting(struct nvmesim *n, u32 qid)
 {
 	struct nvme_sq *sq = &n->sq[qid];
 	u32 tail;
@@ -183,7 +183,7 @@ static u32 nvmesim_sq_waiting(struct nvme *n, u32 qid)
 	return 0;
 }
 
-bool nvmesim_sq_run(struct nvme *n, u32 qid)
+bool nvmesim_sq_run(struct nvmesim *n, u32 qid)
 {
 	struct nvme_sq *sq = &n->sq[qid];
 	struct nvme_cq *cq = &n->cq[sq->cq];

@@ -23,7 +23,7 @@
 #define LOOK_TRY_AGAIN 16 /* sleeps, after which looking long is tried again */
 #define RELAX_PER_LOOK 8
 
-void nvmesim_ring(struct nvme *n, u64 pending)
+void nvmesim_ring(struct nvmesim *n, u64 pending)
 {
 	__atomic_fetch_or(&n->bell.pending, pending, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST)) {
@@ -33,12 +33,12 @@ void nvmesim_ring(struct nvme *n, u64 pending)
 }
 
 /* Changes bits of the status register, which only this thread writes. */
-void nvmesim_csts(struct nvme *n, u32 clear, u32 set)
+void nvmesim_csts(struct nvmesim *n, u32 clear, u32 set)
 {
 	write_release(&n->regs.csts, (n->regs.csts & ~clear) | set);
 }
 
-static bool nvmesim_worker_look(struct nvme *n, u64 until)
+static bool nvmesim_worker_look(struct nvmesim *n, u64 until)
 {
 	int i;
 
@@ -56,7 +56,7 @@ static bool nvmesim_worker_look(struct nvme *n, u64 until)
  * Looking pays where the driver has a processor of its own, and harms where it waits for this very
  * one. Which it is shows in whether it ever helps: the time grows when it did and shrinks when not.
  */
-static bool nvmesim_worker_look_for_work(struct nvme *n)
+static bool nvmesim_worker_look_for_work(struct nvmesim *n)
 {
 	if (nvmesim_worker_look(n, clock_ns() + n->look_ns)) {
 		n->look_ns = min_u64(n->look_ns * 2, LOOK_MAX_NS);
@@ -68,7 +68,7 @@ static bool nvmesim_worker_look_for_work(struct nvme *n)
 	return false;
 }
 
-static void nvmesim_worker_wait_for_work(struct nvme *n)
+static void nvmesim_worker_wait_for_work(struct nvmesim *n)
 {
 	if (n->running && nvmesim_worker_look_for_work(n))
 		return;
@@ -79,7 +79,7 @@ static void nvmesim_worker_wait_for_work(struct nvme *n)
 }
 
 /* Everything but the admin queue's place goes back to what it was at power-on. */
-static void nvmesim_worker_controller_reset(struct nvme *n)
+static void nvmesim_worker_controller_reset(struct nvmesim *n)
 {
 	n->started = false;
 	n->running = false;
@@ -110,7 +110,7 @@ static bool nvmesim_worker_start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
 	return !((asq | acq) & ((PAGE_BYTES << mps) - 1));
 }
 
-static void nvmesim_worker_controller_start(struct nvme *n, u32 cc, u32 aqa, u64 asq, u64 acq)
+static void nvmesim_worker_controller_start(struct nvmesim *n, u32 cc, u32 aqa, u64 asq, u64 acq)
 {
 	u32 i;
 
@@ -137,7 +137,7 @@ static void nvmesim_worker_controller_start(struct nvme *n, u32 cc, u32 aqa, u64
 	nvmesim_csts(n, 0, NVME_CSTS_RDY);
 }
 
-static void nvmesim_worker_shutdown_step(struct nvme *n, u32 cc)
+static void nvmesim_worker_shutdown_step(struct nvmesim *n, u32 cc)
 {
 	u32 shst = n->regs.csts & NVME_CSTS_SHST_MASK;
 
@@ -150,7 +150,7 @@ static void nvmesim_worker_shutdown_step(struct nvme *n, u32 cc)
 	}
 }
 
-static void nvmesim_worker_control_step(struct nvme *n)
+static void nvmesim_worker_control_step(struct nvmesim *n)
 {
 	struct nvme_regs *r = &n->regs;
 	u32 cc, aqa;
@@ -173,7 +173,7 @@ static void nvmesim_worker_control_step(struct nvme *n)
 	nvmesim_worker_shutdown_step(n, cc);
 }
 
-static void nvmesim_worker_take_pending(struct nvme *n)
+static void nvmesim_worker_take_pending(struct nvmesim *n)
 {
 	u64 pending = __atomic_exchange_n(&n->bell.pending, 0, __ATOMIC_SEQ_CST);
 
@@ -194,7 +194,7 @@ static void nvmesim_worker_take_pending(struct nvme *n)
 }
 
 /* One turn for each queue that has something. */
-static void nvmesim_worker_run_queues(struct nvme *n)
+static void nvmesim_worker_run_queues(struct nvmesim *n)
 {
 	u64 turn = n->ready;
 
@@ -210,7 +210,7 @@ static void nvmesim_worker_run_queues(struct nvme *n)
 
 void *nvmesim_worker(void *arg)
 {
-	struct nvme *n = arg;
+	struct nvmesim *n = arg;
 
 	while (!read_once(&n->bell.stop)) {
 		if (!n->ready && !read_once(&n->bell.pending))

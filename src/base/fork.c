@@ -106,14 +106,14 @@ void fork_hook_add(struct fork_hook *h)
 #ifdef BUILT_WITH_ASAN
 
 /* What was forgotten, in the order of forks. */
-static struct forgotten {
-	struct forgotten *before;
+static struct fork_forgotten {
+	struct fork_forgotten *before;
 	u64 state[];
 } * forgotten;
 
 void fork_forget(void *state, size_t n)
 {
-	struct forgotten *f = malloc(sizeof(*f) + n + sizeof(u64));
+	struct fork_forgotten *f = malloc(sizeof(*f) + n + sizeof(u64));
 
 	if (f) {
 		f->before = forgotten;

@@ -32,23 +32,23 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static u32 users;				     /* under lock */
 static bool (*trap_first)(int, siginfo_t *, void *); /* atomic */
 
-struct called {
+struct trap_called {
 	struct sigaction act;
-	struct called *below; /* NULL: none */
-	u32 spent;	      /* atomic: SA_RESETHAND, and it was called */
+	struct trap_called *below; /* NULL: none */
+	u32 spent;		   /* atomic: SA_RESETHAND, and it was called */
 };
 
-static struct trapped {
+static struct trap_state {
 	int sig;
-	u32 n;				 /* of the entries in use; under lock */
-	struct called entry[CALLED_MAX]; /* added to under lock */
-	struct called *called;		 /* atomic */
+	u32 n;				      /* of the entries in use; under lock */
+	struct trap_called entry[CALLED_MAX]; /* added to under lock */
+	struct trap_called *called;	      /* atomic */
 } trapped[] = {{.sig = SIGSEGV}, {.sig = SIGBUS}};
 
 /* At the end of a siginfo_t, behind what any kernel stores there. */
-struct mark {
+struct trap_mark {
 	u64 magic;
-	struct called *called; /* for this signal, last */
+	struct trap_called *called; /* for this signal, last */
 };
 
 #define MARK_MAGIC 0x646d616d61707472ull
@@ -247,7 +247,7 @@ static void trap_block_for(const struct sigaction *act, int sig)
 	pthread_sigmask(SIG_BLOCK, &mask, NULL);
 }
 
-static void trap_call(struct called *c, int sig, siginfo_t *info, void *context)
+static void trap_call(struct trap_called *c, int sig, siginfo_t *info, void *context)
 {
 	bool sent = info->si_code <= 0;
 
@@ -267,8 +267,8 @@ static void trap_call(struct called *c, int sig, siginfo_t *info, void *context)
 static void trap_on_fault(int sig, siginfo_t *info, void *context)
 {
 	bool (*first)(int, siginfo_t *, void *) = read_acquire(&trap_first);
-	u8 *place = (u8 *)info + sizeof(*info) - sizeof(struct mark);
-	struct mark m;
+	u8 *place = (u8 *)info + sizeof(*info) - sizeof(struct trap_mark);
+	struct trap_mark m;
 
 	if (first && first(sig, info, context))
 		return;
@@ -297,9 +297,9 @@ static bool trap_same_handler(const struct sigaction *a, const struct sigaction 
 }
 
 /* Under lock: an entry for what is on top now; NULL: there are too many. */
-static struct called *trap_entry_for(struct trapped *t, const struct sigaction *now)
+static struct trap_called *trap_entry_for(struct trap_state *t, const struct sigaction *now)
 {
-	struct called *c;
+	struct trap_called *c;
 
 	for (c = t->called; c; c = c->below)
 		if (trap_same_handler(&c->act, now) && !read_once(&c->spent))
@@ -311,15 +311,15 @@ static struct called *trap_entry_for(struct trapped *t, const struct sigaction *
 	if (t->n == CALLED_MAX)
 		return NULL;
 	c = &t->entry[t->n++];
-	*c = (struct called){.act = *now, .below = t->called};
+	*c = (struct trap_called){.act = *now, .below = t->called};
 	return c;
 }
 
 /* Under lock: ours is on top. What it calls first may fault itself, so nothing is blocked. */
-static int trap_install(struct trapped *t)
+static int trap_install(struct trap_state *t)
 {
 	struct sigaction now, act = {.sa_sigaction = trap_on_fault};
-	struct called *c;
+	struct trap_called *c;
 
 	if (sigaction(t->sig, NULL, &now))
 		return errno;
@@ -337,7 +337,7 @@ static int trap_install(struct trapped *t)
 }
 
 /* Under lock. What a handler on top of ours passes on still goes where it went. */
-static void trap_remove(struct trapped *t)
+static void trap_remove(struct trap_state *t)
 {
 	struct sigaction now;
 

@@ -71,13 +71,13 @@ hot_inline u8 *host_address(u64 value, u64 bus)
 }
 
 /* A list of at most `max` segments. It begins on the stack and moves to the heap when it grows. */
-struct segments {
+struct bus_segments {
 	struct iovec *iov, *heap;
 	int n, room, max;
 	bool demand; /* there are on-demand pages, so demand_copy() copies all segments */
 };
 
-static int add_segment(struct segments *s, u8 *at, u64 size)
+static int add_segment(struct bus_segments *s, u8 *at, u64 size)
 {
 	if (s->n && (u8 *)s->iov[s->n - 1].iov_base + s->iov[s->n - 1].iov_len == at) {
 		s->iov[s->n - 1].iov_len += size;
@@ -102,7 +102,7 @@ static int add_segment(struct segments *s, u8 *at, u64 size)
 
 /* Translates [bus, bus + len). 0; a positive fault reason; -ENOSPC, -ENOMEM. */
 static int bus_gather(struct device *dev, struct port *port, u32 gen, u64 bus, u64 len, bool write,
-		      struct segments *s)
+		      struct bus_segments *s)
 {
 	while (len) {
 		u64 n = min_u64(len, PAGE_BYTES - (bus & (PAGE_BYTES - 1)));
@@ -127,7 +127,8 @@ static int bus_gather(struct device *dev, struct port *port, u32 gen, u64 bus, u
  * The process may have unmapped memory. This is checked before the copy, so that the access is
  * refused as a whole. If memory is unmapped during the copy, a part has been copied.
  */
-static int copy_segments(const struct device *dev, const struct segments *s, u8 *buf, bool write)
+static int copy_segments(const struct device *dev, const struct bus_segments *s, u8 *buf,
+			 bool write)
 {
 	for (int i = 0; i < s->n; i++) {
 		const struct iovec *v = &s->iov[i];
@@ -151,7 +152,7 @@ static __attribute__((noinline)) int access_many(struct device *dev, struct port
 						 u8 *buf, u64 len, bool write)
 {
 	struct iovec few[SEGMENTS_ON_STACK];
-	struct segments s = {.iov = few, .room = SEGMENTS_ON_STACK, .max = INT32_MAX};
+	struct bus_segments s = {.iov = few, .room = SEGMENTS_ON_STACK, .max = INT32_MAX};
 	u32 gen = (u32)port_enter(port);
 	int err = bus_gather(dev, port, gen, bus, len, write, &s);
 
@@ -282,7 +283,7 @@ int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_
 
 /* Called inside the access, so that an unmap waits for the access or finds the hold. */
 static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_t len, bool write,
-			   struct segments *s, struct copied **copied)
+			   struct bus_segments *s, struct demand_copied **copied)
 {
 	u32 gen = (u32)port_enter(port);
 	int err;
@@ -301,8 +302,8 @@ static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_
 int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, struct iovec *iov,
 		   int max)
 {
-	struct segments s = {.iov = iov, .room = max, .max = max};
-	struct copied *copied = NULL;
+	struct bus_segments s = {.iov = iov, .room = max, .max = max};
+	struct demand_copied *copied = NULL;
 	struct fault_try try = {0};
 	struct port *port;
 	int err;
@@ -334,7 +335,7 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 
 void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written)
 {
-	struct copied *copied;
+	struct demand_copied *copied;
 
 	if (!dev || !iov || n <= 0)
 		return;

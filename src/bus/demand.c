@@ -78,9 +78,10 @@ int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
 	return done == len ? 0 : why;
 }
 
-struct copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len, int *err)
+struct demand_copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len,
+				  int *err)
 {
-	struct copied *s = alloc_zeroed(sizeof(*s));
+	struct demand_copied *s = alloc_zeroed(sizeof(*s));
 
 	*err = -ENOMEM;
 	if (!s)
@@ -96,7 +97,7 @@ struct copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 
 	return NULL;
 }
 
-void copied_add(struct device *dev, struct copied *s)
+void copied_add(struct device *dev, struct demand_copied *s)
 {
 	lock_acquire(&dev->copied_lock);
 	s->next = dev->copied;
@@ -104,9 +105,9 @@ void copied_add(struct device *dev, struct copied *s)
 	lock_release(&dev->copied_lock);
 }
 
-struct copied *copied_take(struct device *dev, const void *base)
+struct demand_copied *copied_take(struct device *dev, const void *base)
 {
-	struct copied **p, *s;
+	struct demand_copied **p, *s;
 
 	lock_acquire(&dev->copied_lock);
 	for (p = &dev->copied; *p && (*p)->bytes != base; p = &(*p)->next)
@@ -118,7 +119,7 @@ struct copied *copied_take(struct device *dev, const void *base)
 	return s;
 }
 
-void copied_free(struct copied *s)
+void copied_free(struct demand_copied *s)
 {
 	alloc_free(s->bytes);
 	alloc_free(s);
@@ -126,7 +127,7 @@ void copied_free(struct copied *s)
 
 void copied_drop_all(struct device *dev)
 {
-	struct copied *s;
+	struct demand_copied *s;
 
 	while ((s = dev->copied)) {
 		dev->copied = s->next;

@@ -37,17 +37,19 @@ int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write) __
  * dmamap_bus_map() of on-demand pages returns a copy. dmamap_bus_unmap() writes it back by a bus
  * write, which uses the translations at that time.
  */
-struct copied {
-	struct copied *next;
+struct demand_copied {
+	struct demand_copied *next;
 	dma_addr_t addr;
 	u64 len;
 	u8 *bytes;
 };
 
-struct copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len, int *err);
-void copied_add(struct device *dev, struct copied *s);
-struct copied *copied_take(struct device *dev, const void *base); /* NULL: no copy begins there */
-void copied_free(struct copied *s);
+struct demand_copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len,
+				  int *err);
+void copied_add(struct device *dev, struct demand_copied *s);
+struct demand_copied *copied_take(struct device *dev,
+				  const void *base); /* NULL: no copy begins there */
+void copied_free(struct demand_copied *s);
 void copied_drop_all(struct device *dev);
 
 #endif

@@ -17,7 +17,7 @@ struct access {
 	struct check_device *c;
 	u64 addr, size, at; /* at: the first address that is not looked up yet */
 	bool write;
-	struct found before,
+	struct shadow_found before,
 		f; /* the mappings of the last piece, if there is one, and of this one */
 	/* properties of `f` */
 	int rank;
@@ -25,7 +25,7 @@ struct access {
 };
 
 /* An access may cross from one link into the next, and so with mappings of on-demand paging. */
-static bool access_may_join(const struct found *before, u8 call, bool paged)
+static bool access_may_join(const struct shadow_found *before, u8 call, bool paged)
 {
 	return (before->call == CALL_LINK && call == CALL_LINK) || (before->paged && paged);
 }
@@ -35,7 +35,7 @@ static bool access_may_join(const struct found *before, u8 call, bool paged)
  * it; then if its direction allows the access; then if the device owns the part; then if it reaches
  * further.
  */
-static bool access_look_at(struct range *r, void *arg)
+static bool access_look_at(struct store_range *r, void *arg)
 {
 	struct access *q = arg;
 	struct shadow *s = r->of;
@@ -75,7 +75,7 @@ static const char *access_verb(bool write)
 	return write ? "write" : "read";
 }
 
-static bool access_note_paged(struct range *r, void *arg)
+static bool access_note_paged(struct store_range *r, void *arg)
 {
 	bool *paged = arg;
 
@@ -83,11 +83,11 @@ static bool access_note_paged(struct range *r, void *arg)
 	return true;
 }
 
-static void access_report_hole(struct access *q, struct about *a)
+static void access_report_hole(struct access *q, struct report_about *a)
 {
 	unsigned long long size = q->size, addr = q->addr;
 	bool paged = false;
-	struct history history;
+	struct shadow_history history;
 
 	/*
 	 * A device may use any page of an on-demand region, and a page that it reached is mapped.
@@ -128,7 +128,7 @@ static void access_report_hole(struct access *q, struct about *a)
 }
 
 /* True: the piece is correct. */
-static bool access_check_piece(struct access *q, struct about *a)
+static bool access_check_piece(struct access *q, struct report_about *a)
 {
 	unsigned long long size = q->size, addr = q->addr;
 
@@ -175,7 +175,7 @@ static bool access_check_piece(struct access *q, struct about *a)
 /* Both links are of one two-step range, or it is not known of which they are. */
 static bool access_is_one_range(struct check_device *c, u64 at)
 {
-	struct found before, behind;
+	struct shadow_found before, behind;
 
 	shadow_find(c, c->space + SPACE_RANGES, at - 1, 1, &before);
 	shadow_find(c, c->space + SPACE_RANGES, at, 1, &behind);
@@ -183,9 +183,9 @@ static bool access_is_one_range(struct check_device *c, u64 at)
 }
 
 /* The access crosses from one mapping into another. False: it may. */
-static bool access_report_neighbour(struct access *q, struct about *a)
+static bool access_report_neighbour(struct access *q, struct report_about *a)
 {
-	const struct found *before = &q->before;
+	const struct shadow_found *before = &q->before;
 
 	if (q->f.s == before->s ||
 	    (access_may_join(before, q->f.call, q->f.paged) && access_is_one_range(q->c, q->at)))
@@ -207,7 +207,8 @@ static bool access_report_neighbour(struct access *q, struct about *a)
 void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write, const void *caller)
 {
 	struct access q = {.c = c, .addr = addr, .size = size, .at = addr, .write = write};
-	struct about a = about_of(c, DMAMAP_CHECK_DEVICE_FAULT, addr, size, DMA_NONE, caller);
+	struct report_about a =
+		about_of(c, DMAMAP_CHECK_DEVICE_FAULT, addr, size, DMA_NONE, caller);
 
 	while (q.at - addr < size) {
 		q.before = q.f;
@@ -234,10 +235,10 @@ struct in_page {
 	const struct check_device *c;
 	bool write;
 	int score;
-	struct found f;
+	struct shadow_found f;
 };
 
-static bool access_look_in_page(struct range *r, void *arg)
+static bool access_look_in_page(struct store_range *r, void *arg)
 {
 	struct in_page *q = arg;
 	struct shadow *s = r->of;
@@ -252,7 +253,7 @@ static bool access_look_in_page(struct range *r, void *arg)
 }
 
 static void access_find_refused(struct check_device *c, u64 addr, u64 size, bool write,
-				struct found *f)
+				struct shadow_found *f)
 {
 	struct in_page q = {.c = c, .write = write};
 
@@ -268,10 +269,11 @@ static void access_find_refused(struct check_device *c, u64 addr, u64 size, bool
 void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write, bool by_direction,
 		   const char *why, const void *caller)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_DEVICE_FAULT, addr, size, DMA_NONE, caller);
+	struct report_about a =
+		about_of(c, DMAMAP_CHECK_DEVICE_FAULT, addr, size, DMA_NONE, caller);
 	unsigned long long n = size, at = addr;
-	struct history history = {0};
-	struct found f;
+	struct shadow_history history = {0};
+	struct shadow_found f;
 
 	access_find_refused(c, addr, size, write, &f);
 	a.what[0] = "mapped";
@@ -299,9 +301,9 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
 
 void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, const char *why)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_MEMORY_GONE, addr, size, DMA_NONE, NULL);
+	struct report_about a = about_of(c, DMAMAP_CHECK_MEMORY_GONE, addr, size, DMA_NONE, NULL);
 	unsigned long long n = size, at = addr;
-	struct found f;
+	struct shadow_found f;
 
 	shadow_find(c, c->space, addr, size, &f);
 	if (!f.any) {
@@ -326,7 +328,7 @@ void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, c
 #define LINES_AT_ONCE 256 /* bytes, which are on the stack */
 
 /* Whether a device wrote memory, which a device then read, since it was last synced. */
-struct written {
+struct access_written {
 	const struct check_device *c;
 	u64 pa, size;
 	bool any;
@@ -335,9 +337,9 @@ struct written {
 };
 
 /* If devices share a buffer, each has a mapping of it. */
-static bool access_note_written(struct range *r, void *arg)
+static bool access_note_written(struct store_range *r, void *arg)
 {
-	struct written *q = arg;
+	struct access_written *q = arg;
 	const struct shadow *s = r->of;
 	u64 to_dma = s->dma.start - r->start;
 
@@ -377,9 +379,9 @@ static u64 access_first_difference(u64 pa, u64 size, u8 *cpu_has, u8 *device_has
 
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 {
-	struct written w = {.c = c, .pa = pa, .size = size};
+	struct access_written w = {.c = c, .pa = pa, .size = size};
 	u8 cpu = 0, device = 0;
-	struct about a;
+	struct report_about a;
 	u64 at = access_first_difference(pa, size, &cpu, &device);
 
 	if (at == size)

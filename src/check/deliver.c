@@ -5,7 +5,9 @@
  *
  * Debug information needs a deep stack, and the thread that misused the API may have 16 KiB in all.
  * Each report is therefore processed by a thread of its own, for which the reporting thread waits.
- * The thread ends with the report, so a fork cannot lose it.
+ * The thread ends with the report. A fork waits for all of them: a child would inherit the locks
+ * that such a thread holds in the C library, the debug information's reader or a sanitizer, and
+ * which are never released there.
  *
  * The reporting thread may hold a lock of the C library: that of a stream, if it prints a buffer
  * that the device owns, or that of the dynamic linker, if it runs a constructor. The other thread
@@ -17,6 +19,7 @@
  */
 #include "check/deliver.h"
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/lock.h"
 #include "check/options.h"
 
@@ -27,8 +30,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DELIVER_STACK  (1u << 20)
+#define DELIVER_PAUSE  100  /* microseconds between two looks, when a fork and a report meet */
 #define DELIVER_PLACES 4096 /* lines that first=N counts; others are always reported */
 
 static struct {
@@ -37,14 +42,18 @@ static struct {
 } deliver_places[DELIVER_PLACES]; /* under deliver_lock */
 static struct lock deliver_lock;
 
+static u32 deliver_running; /* atomic: threads of reports */
+static u32 deliver_forking; /* atomic: threads that fork the process */
+static _Thread_local bool deliver_in_fork;
+
 /* The part of a stack that is reported. */
 struct deliver_stack {
 	const uintptr_t *ip;
 	u32 n;
 };
 
-static __attribute__((format(printf, 2, 3))) void deliver_add(struct delivery *d, const char *fmt,
-							      ...)
+static __attribute__((format(printf, 2, 3))) void deliver_add(struct deliver_job *d,
+							      const char *fmt, ...)
 {
 	size_t left = sizeof(d->text) - d->length;
 	va_list ap;
@@ -62,7 +71,7 @@ static void deliver_add_line(const char *words, void *d)
 	deliver_add(d, "\n    %s", words);
 }
 
-static void deliver_add_stack(struct delivery *d, const char *what, struct deliver_stack s)
+static void deliver_add_stack(struct deliver_job *d, const char *what, struct deliver_stack s)
 {
 	if (!s.n || !what)
 		return;
@@ -90,7 +99,7 @@ static struct deliver_stack deliver_old_stack(const struct stack *s)
  * The stack of a thread that the library created, such as that of a device model: the library's
  * frames whose names are known.
  */
-static struct deliver_stack deliver_own_thread(struct delivery *d, u32 first)
+static struct deliver_stack deliver_own_thread(struct deliver_job *d, u32 first)
 {
 	u32 n = 0;
 
@@ -101,7 +110,7 @@ static struct deliver_stack deliver_own_thread(struct delivery *d, u32 first)
 }
 
 /* The part behind the frames of a sanitizer's free(), which called the hook. */
-static struct deliver_stack deliver_past_free(struct delivery *d)
+static struct deliver_stack deliver_past_free(struct deliver_job *d)
 {
 	static const char *const names[] = {"__interceptor_*", "free", "realloc", "reallocarray",
 					    "_Zd*"}; /* C++ operator delete */
@@ -115,7 +124,7 @@ static struct deliver_stack deliver_past_free(struct delivery *d)
 }
 
 /* The stack of the misuse, from the call of the library on. */
-static struct deliver_stack deliver_here(struct delivery *d)
+static struct deliver_stack deliver_here(struct deliver_job *d)
 {
 	u32 first = 0;
 	struct deliver_stack s;
@@ -145,12 +154,13 @@ static bool deliver_matches(struct deliver_stack s, const char *pattern)
 	return false;
 }
 
-static bool deliver_is_suppressed(const struct about *a, const struct deliver_stack stacks[3])
+static bool deliver_is_suppressed(const struct report_about *a,
+				  const struct deliver_stack stacks[3])
 {
-	const struct suppressions *all = check_options.suppress;
+	const struct check_suppressions *all = check_options.suppress;
 
 	for (u64 i = 0; all && i < all->n; i++) {
-		const struct suppression *s = &all->list[i];
+		const struct check_suppression *s = &all->list[i];
 
 		if (!fnmatch(s->kind, dmamap_check_name(a->kind), 0) &&
 		    !fnmatch(s->device, dev_name(a->dev), 0) &&
@@ -171,7 +181,7 @@ static void deliver_hash(const char *words, void *arg)
 }
 
 /* For first=N: this kind was reported often enough for this line. */
-static bool deliver_is_enough(const struct about *a, const struct deliver_stack stacks[3])
+static bool deliver_is_enough(const struct report_about *a, const struct deliver_stack stacks[3])
 {
 	const struct deliver_stack *s = stacks[0].n ? &stacks[0] : &stacks[1];
 	u64 key = (u64)a->kind;
@@ -195,9 +205,9 @@ static bool deliver_is_enough(const struct about *a, const struct deliver_stack 
 	return enough;
 }
 
-static void deliver_make(struct delivery *d)
+static void deliver_make(struct deliver_job *d)
 {
-	const struct about *a = &d->about;
+	const struct report_about *a = &d->about;
 	const struct deliver_stack stacks[3] = {deliver_here(d), deliver_old_stack(a->at[0]),
 						deliver_old_stack(a->at[1])};
 
@@ -231,7 +241,7 @@ static void *deliver_main(void *d)
 }
 
 /* 0, or an error of pthread_create(). The thread blocks all signals. */
-static int deliver_on_thread(struct delivery *d)
+static int deliver_start_and_join(struct deliver_job *d)
 {
 	sigset_t all, old;
 	pthread_attr_t attr;
@@ -256,17 +266,45 @@ static int deliver_on_thread(struct delivery *d)
 	return err;
 }
 
+/*
+ * Counts a thread of a report, and first waits for forks to end. Either this thread sees the fork,
+ * or the fork sees the thread, because both accesses are sequentially consistent.
+ */
+static void deliver_enter(void)
+{
+	for (;;) {
+		__atomic_fetch_add(&deliver_running, 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&deliver_forking, __ATOMIC_SEQ_CST))
+			return;
+		__atomic_fetch_sub(&deliver_running, 1, __ATOMIC_SEQ_CST);
+		usleep(DELIVER_PAUSE);
+	}
+}
+
+static int deliver_on_thread(struct deliver_job *d)
+{
+	int err;
+
+	/* a fork handler of the program misused the API: nothing waits for its report */
+	if (deliver_in_fork)
+		return EDEADLK;
+	deliver_enter();
+	err = deliver_start_and_join(d);
+	__atomic_fetch_sub(&deliver_running, 1, __ATOMIC_SEQ_CST);
+	return err;
+}
+
 #else
 
 /* Without debug information little stack is needed. */
-static int deliver_on_thread(struct delivery *d)
+static int deliver_on_thread(struct deliver_job *d)
 {
 	return ENOSYS;
 }
 
 #endif
 
-void deliver(struct delivery *d)
+void deliver_misuse(struct deliver_job *d)
 {
 	if (!deliver_on_thread(d))
 		return;
@@ -275,9 +313,32 @@ void deliver(struct delivery *d)
 	symbol_only_names(false);
 }
 
-/* What the parent reported does not count in a child. */
-void deliver_fork_child(void)
+/* A report's thread acquires the locks of symbol.c, so it has to end before they are acquired. */
+static void deliver_fork_prepare(void)
 {
+	__atomic_fetch_add(&deliver_forking, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&deliver_running, __ATOMIC_SEQ_CST))
+		usleep(DELIVER_PAUSE);
+	deliver_in_fork = true;
+	symbol_fork_prepare();
+}
+
+static void deliver_fork_parent(void)
+{
+	symbol_fork_done();
+	deliver_in_fork = false;
+	__atomic_fetch_sub(&deliver_forking, 1, __ATOMIC_SEQ_CST);
+}
+
+/* What the parent reported does not count in a child. */
+static void deliver_fork_child(void)
+{
+	symbol_fork_done();
+	deliver_in_fork = false;
+	write_once(&deliver_forking, 0);
+	write_once(&deliver_running, 0);
 	deliver_lock = (struct lock)LOCK_INIT;
 	memset(deliver_places, 0, sizeof(deliver_places));
 }
+
+FORK_HOOK(deliver_hook, deliver_fork_prepare, deliver_fork_parent, deliver_fork_child);

@@ -8,8 +8,8 @@
 #define DELIVER_MESSAGE 1024  /* bytes of a message, with the terminator */
 #define DELIVER_TEXT	12288 /* bytes of a message and its stacks */
 
-struct delivery {
-	struct about about;
+struct deliver_job {
+	struct report_about about;
 	const void *caller;	 /* as in check.h; NULL: not known */
 	uintptr_t ip[STACK_MAX]; /* the stack of the misuse, innermost frame first */
 	u32 n;
@@ -19,7 +19,7 @@ struct delivery {
 	bool suppressed, dropped;
 	size_t message_length; /* the length of the message */
 	size_t length;
-	char text[DELIVER_TEXT]; /* the message; deliver() appends the stacks */
+	char text[DELIVER_TEXT]; /* the message; deliver_misuse() appends the stacks */
 };
 
 /*
@@ -27,9 +27,7 @@ struct delivery {
  * Runs on a thread of its own, because the calling thread may have too little stack for debug
  * information. If no thread can be created, the stacks have only the dynamic linker's names.
  */
-void deliver(struct delivery *d);
-
-void deliver_fork_child(void); /* in a child of fork */
+void deliver_misuse(struct deliver_job *d);
 
 /* In report.c: counts a report of this kind. */
 void report_count(enum dmamap_check_kind kind);

@@ -18,7 +18,7 @@ void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, c
 /* check_compare(), and the mapping ends. */
 void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller);
 /* No mapping of this device begins at the address: reports the most likely cause. */
-void check_not_mapped(struct check_device *c, const struct check_mapping *m, struct found *other,
-		      const void *caller);
+void check_not_mapped(struct check_device *c, const struct check_mapping *m,
+		      struct shadow_found *other, const void *caller);
 
 #endif

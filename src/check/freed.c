@@ -33,11 +33,11 @@ static u32 searching; /* atomic */
 
 /* State of the thread's current call that frees. */
 static _Thread_local struct {
-	struct found f; /* f.any: memory of this mapping was freed */
+	struct shadow_found f; /* f.any: memory of this mapping was freed */
 	u64 pa, size;
 } freed_now;
 
-static bool freed_match(struct range *r, void *arg)
+static bool freed_match(struct store_range *r, void *arg)
 {
 	struct shadow *s = r->of;
 
@@ -47,13 +47,13 @@ static bool freed_match(struct range *r, void *arg)
 	return false;
 }
 
-static bool freed_mark(struct range *r, void *arg)
+static bool freed_mark(struct store_range *r, void *arg)
 {
 	write_once(&r->of->gone, true);
 	return true;
 }
 
-static bool freed_search(u64 pa, u64 size, struct found *f)
+static bool freed_search(u64 pa, u64 size, struct shadow_found *f)
 {
 	struct shadow *over;
 
@@ -79,7 +79,7 @@ static bool freed_search(u64 pa, u64 size, struct found *f)
 
 static void freed_search_live(u64 pa, u64 size)
 {
-	struct found f;
+	struct shadow_found f;
 
 	__atomic_fetch_add(&searching, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&watching, __ATOMIC_SEQ_CST) && freed_search(pa, size, &f)) {
@@ -95,8 +95,8 @@ static void freed_search_live(u64 pa, u64 size)
 
 static void freed_report(const void *caller, bool by_hook)
 {
-	const struct found f = freed_now.f;
-	struct about a;
+	const struct shadow_found f = freed_now.f;
+	struct report_about a;
 
 	if (likely(!f.any))
 		return;
@@ -122,8 +122,9 @@ static void freed_report_found(const void *caller)
 
 static void freed_refused(const void *p, const void *caller)
 {
-	struct about a = {.kind = DMAMAP_CHECK_FREE_WRONG, .dir = DMA_NONE, .caller = caller};
-	struct found f = {0};
+	struct report_about a = {
+		.kind = DMAMAP_CHECK_FREE_WRONG, .dir = DMA_NONE, .caller = caller};
+	struct shadow_found f = {0};
 	char why[256];
 
 	if (!read_once(&watching))
@@ -218,9 +219,9 @@ static bool freed_is_gone(u64 pa, u64 size)
 }
 
 /* True: the memory is gone, and this was reported. */
-static bool freed_report_gone(const struct found *f, u64 pa, u64 size, const void *caller)
+static bool freed_report_gone(const struct shadow_found *f, u64 pa, u64 size, const void *caller)
 {
-	struct about a;
+	struct report_about a;
 
 	if (likely(pa < PHYS_FOREIGN) || !size || f->paged || !freed_is_gone(pa, size) ||
 	    __atomic_exchange_n(&f->s->gone, true, __ATOMIC_RELAXED))
@@ -238,7 +239,7 @@ static bool freed_report_gone(const struct found *f, u64 pa, u64 size, const voi
 	return true;
 }
 
-void freed_check_synced(const struct found *f, const void *caller)
+void freed_check_synced(const struct shadow_found *f, const void *caller)
 {
 	freed_report_gone(f, f->pa, f->pa_size, caller);
 	if (unlikely(f->call == CALL_PAGES))
@@ -247,24 +248,24 @@ void freed_check_synced(const struct found *f, const void *caller)
 
 void freed_check_claimed(struct shadow *s, const void *caller)
 {
-	struct found f;
+	struct shadow_found f;
 
 	shadow_copy(&f, s);
 	if (freed_report_gone(&f, f.pa, f.pa_size, caller))
 		return;
-	for (struct range *r = s->dma.more; r; r = r->more)
+	for (struct store_range *r = s->dma.more; r; r = r->more)
 		if (r->space == SPACE_PHYS && freed_report_gone(&f, r->start, r->size, caller))
 			return;
 }
 
 /* ---- struct pages ---- */
 
-void freed_check_page_struct(const struct found *f, const void *caller)
+void freed_check_page_struct(const struct shadow_found *f, const void *caller)
 {
 	struct page *page = page_of_phys(PHYS(f->pa));
 	unsigned int order = log2_ceil(f->size >> PAGE_BITS);
 	void *noted = (void *)(uintptr_t)f->size; /* as dma_alloc_pages() noted it */
-	struct about a;
+	struct report_about a;
 
 	/* if the pages were freed by another call, which was reported, they have another owner now
 	 */
@@ -284,7 +285,7 @@ void freed_check_page_struct(const struct found *f, const void *caller)
 
 void check_pages(struct check_device *c, dma_addr_t addr, const void *caller)
 {
-	struct found f;
+	struct shadow_found f;
 
 	shadow_find(c, c->space, addr, 1, &f);
 	if (f.any && f.c == c && f.call == CALL_PAGES && f.start == addr)

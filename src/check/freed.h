@@ -14,10 +14,10 @@ void freed_unwatch(void);
  * Reports once for each mapping if its memory was returned to the system: at a sync, for a mapping
  * that was found; at an unmap, for one that is claimed. The caller holds no lock.
  */
-void freed_check_synced(const struct found *f, const void *caller);
+void freed_check_synced(const struct shadow_found *f, const void *caller);
 void freed_check_claimed(struct shadow *s, const void *caller);
 
 /* Reports, and repairs, struct pages of dma_alloc_pages() that were overwritten. */
-void freed_check_page_struct(const struct found *f, const void *caller);
+void freed_check_page_struct(const struct shadow_found *f, const void *caller);
 
 #endif

@@ -46,9 +46,9 @@ void guard_open(u64 pa, u64 size)
 		errno = saved;
 }
 
-static bool guard_find_mapping(struct range *r, void *arg)
+static bool guard_find_mapping(struct store_range *r, void *arg)
 {
-	struct found *f = arg;
+	struct shadow_found *f = arg;
 
 	if (!r->of->guarded)
 		return true;
@@ -57,7 +57,7 @@ static bool guard_find_mapping(struct range *r, void *arg)
 	return false;
 }
 
-static bool guard_was_write(const ucontext_t *u, const struct found *f)
+static bool guard_was_write(const ucontext_t *u, const struct shadow_found *f)
 {
 #if defined(__x86_64__)
 	return u->uc_mcontext.gregs[REG_ERR] & 2;
@@ -76,10 +76,10 @@ static const void *guard_fault_caller(const ucontext_t *u)
 #endif
 }
 
-static void guard_report_fault(const struct found *f, u64 pa, const ucontext_t *u)
+static void guard_report_fault(const struct shadow_found *f, u64 pa, const ucontext_t *u)
 {
 	bool write = guard_was_write(u, f);
-	struct about a =
+	struct report_about a =
 		about_of(f->c, write ? DMAMAP_CHECK_OWN_CPU_WRITE : DMAMAP_CHECK_OWN_CPU_READ,
 			 f->start, f->size, (enum dma_data_direction)f->dir, guard_fault_caller(u));
 
@@ -95,7 +95,7 @@ static void guard_report_fault(const struct found *f, u64 pa, const ucontext_t *
 static bool guard_on_fault(int sig, siginfo_t *info, void *context)
 {
 	u64 pa = (u64)((u8 *)info->si_addr - mem.base), page = align_down(pa, PAGE_BYTES);
-	struct found f = {0};
+	struct shadow_found f = {0};
 	int saved = errno;
 
 	if (sig != SIGSEGV || info->si_code != SEGV_ACCERR || !read_once(&users) || pa >= mem.span)

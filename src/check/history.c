@@ -18,17 +18,17 @@
 #define RING_LEN  512
 #define LIST_MOST 16 /* recorded segments of one scatterlist */
 
-static struct ring {
+static struct history_ring {
 	struct lock lock cacheline;
 	u64 next;
-	struct history *history; /* NULL: not allocated yet */
+	struct shadow_history *history; /* NULL: not allocated yet */
 	struct leaving {
 		struct shadow *s; /* NULL: none */
 		u32 place;	  /* store_place() of its memory; 0: not known */
 	} leaving;
 } rings[RINGS]; /* under their locks */
 
-static struct ring *history_ring(void)
+static struct history_ring *history_ring(void)
 {
 	static _Thread_local u32 mine; /* place + 1 */
 	static u32 next;	       /* atomic */
@@ -38,7 +38,7 @@ static struct ring *history_ring(void)
 	return &rings[mine - 1];
 }
 
-static struct history *history_next_entry(struct ring *r)
+static struct shadow_history *history_next_entry(struct history_ring *r)
 {
 	return &r->history[r->next++ % RING_LEN];
 }
@@ -47,7 +47,7 @@ static struct history *history_next_entry(struct ring *r)
  * Makes `l` the ring's last shadow. Returns the one before: its device range was removed from the
  * store already, and this removes its memory. Under the ring's lock.
  */
-static struct shadow *history_exchange_leaving(struct ring *ring, struct leaving l)
+static struct shadow *history_exchange_leaving(struct history_ring *ring, struct leaving l)
 {
 	struct leaving old = ring->leaving;
 
@@ -59,7 +59,7 @@ static struct shadow *history_exchange_leaving(struct ring *ring, struct leaving
 	return old.s;
 }
 
-static struct shadow *history_take_leaving(struct ring *ring)
+static struct shadow *history_take_leaving(struct history_ring *ring)
 {
 	struct shadow *s;
 
@@ -76,16 +76,17 @@ static void history_free_shadow(struct shadow *s)
 }
 
 /* Under the ring's lock. */
-static void history_record(struct ring *ring, const struct shadow *s, const struct stack *unmapped)
+static void history_record(struct history_ring *ring, const struct shadow *s,
+			   const struct stack *unmapped)
 {
-	struct history p = {.space = s->dma.space,
-			    .start = s->dma.start,
-			    .size = s->dma.size,
-			    .dev = s->c->dev,
-			    .mapped = s->mapped,
-			    .unmapped = unmapped,
-			    .call = s->call,
-			    .dir = s->dir};
+	struct shadow_history p = {.space = s->dma.space,
+				   .start = s->dma.start,
+				   .size = s->dma.size,
+				   .dev = s->c->dev,
+				   .mapped = s->mapped,
+				   .unmapped = unmapped,
+				   .call = s->call,
+				   .dir = s->dir};
 	int saved, n = 0;
 
 	if (unlikely(!ring->history)) {
@@ -96,7 +97,7 @@ static void history_record(struct ring *ring, const struct shadow *s, const stru
 			return;
 	}
 	*history_next_entry(ring) = p;
-	for (struct range *r = s->dma.more; r && n < LIST_MOST; r = r->more)
+	for (struct store_range *r = s->dma.more; r && n < LIST_MOST; r = r->more)
 		if (r->space != SPACE_PHYS) {
 			p.start = r->start;
 			p.size = r->size;
@@ -108,7 +109,7 @@ static void history_record(struct ring *ring, const struct shadow *s, const stru
 void shadow_forget(struct shadow *s, const void *caller)
 {
 	const struct stack *unmapped = stack_take(caller);
-	struct ring *ring = history_ring();
+	struct history_ring *ring = history_ring();
 	struct shadow *old = NULL;
 	bool simple = !s->dma.more;
 
@@ -128,9 +129,9 @@ bool shadow_end_fingerprint(struct check_device *c, const struct check_mapping *
 			    const void *caller)
 {
 	const struct stack *unmapped = stack_take(caller);
-	struct ring *ring = history_ring();
+	struct history_ring *ring = history_ring();
 	struct shadow *old = NULL;
-	struct range *r = NULL;
+	struct store_range *r = NULL;
 	struct leaving now;
 
 	store_expect(c->space, m->addr, m->size);
@@ -140,14 +141,14 @@ bool shadow_end_fingerprint(struct check_device *c, const struct check_mapping *
 	if (likely(r)) {
 		now.s = container_of(r, struct shadow, dma);
 		*history_next_entry(ring) =
-			(struct history){.space = c->space,
-					 .start = m->addr,
-					 .size = m->size,
-					 .dev = c->dev,
-					 .mapped = unmapped ? now.s->mapped : NULL,
-					 .unmapped = unmapped,
-					 .call = (u8)m->call,
-					 .dir = (u8)m->dir};
+			(struct shadow_history){.space = c->space,
+						.start = m->addr,
+						.size = m->size,
+						.dev = c->dev,
+						.mapped = unmapped ? now.s->mapped : NULL,
+						.unmapped = unmapped,
+						.call = (u8)m->call,
+						.dir = (u8)m->dir};
 		old = history_exchange_leaving(ring, now);
 	}
 	lock_release(&ring->lock);
@@ -166,17 +167,17 @@ struct shadow *history_take(void)
 	return history_take_leaving(history_ring());
 }
 
-bool history_find(const struct check_device *c, u64 addr, u64 size, struct history *out)
+bool history_find(const struct check_device *c, u64 addr, u64 size, struct shadow_history *out)
 {
 	bool found = false;
 
 	for (int i = 0; i < RINGS && !found; i++) {
-		struct ring *r = &rings[i];
+		struct history_ring *r = &rings[i];
 
 		lock_acquire(&r->lock);
 		/* from the latest entry on */
 		for (u64 k = 0; r->history && k < RING_LEN && k < r->next && !found; k++) {
-			struct history *p = &r->history[(r->next - 1 - k) % RING_LEN];
+			struct shadow_history *p = &r->history[(r->next - 1 - k) % RING_LEN];
 
 			found = p->dev == c->dev && p->space == c->space &&
 				(addr >= p->start ? addr - p->start < p->size
@@ -192,8 +193,8 @@ bool history_find(const struct check_device *c, u64 addr, u64 size, struct histo
 void check_provenance(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
 		      struct check_history *history)
 {
-	struct history was;
-	struct found f;
+	struct shadow_history was;
+	struct shadow_found f;
 
 	*history = (struct check_history){.what = {made, ended}};
 	shadow_find(c, c->space, addr, 1, &f);
@@ -208,12 +209,12 @@ void check_provenance(struct check_device *c, dma_addr_t addr, const char *made,
 void history_forget(const struct device *dev)
 {
 	for (int i = 0; i < RINGS; i++) {
-		struct ring *r = &rings[i];
+		struct history_ring *r = &rings[i];
 
 		lock_acquire(&r->lock);
 		for (u64 k = 0; r->history && k < RING_LEN; k++)
 			if (r->history[k].dev == dev)
-				r->history[k] = (struct history){0};
+				r->history[k] = (struct shadow_history){0};
 		lock_release(&r->lock);
 	}
 }
@@ -222,7 +223,7 @@ void history_reset(void)
 {
 	for (int i = 0; i < RINGS; i++) {
 		alloc_free(rings[i].history);
-		rings[i] = (struct ring){0};
+		rings[i] = (struct history_ring){0};
 	}
 }
 

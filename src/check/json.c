@@ -11,12 +11,12 @@
 
 #define LINE_LONGEST 16384
 
-struct line {
+struct json_line {
 	size_t n;
 	char text[LINE_LONGEST];
 };
 
-static void json_add_raw(struct line *l, const char *s, size_t n)
+static void json_add_raw(struct json_line *l, const char *s, size_t n)
 {
 	if (n > sizeof(l->text) - l->n)
 		n = sizeof(l->text) - l->n;
@@ -28,7 +28,7 @@ static void json_add_raw(struct line *l, const char *s, size_t n)
  * Leaves space for the end of the line. A byte that is not valid UTF-8, which a name may contain,
  * is replaced, because JSON must be valid UTF-8.
  */
-static void json_add_string(struct line *l, const char *s, size_t n)
+static void json_add_string(struct json_line *l, const char *s, size_t n)
 {
 	size_t len;
 
@@ -54,14 +54,14 @@ static void json_add_string(struct line *l, const char *s, size_t n)
 	json_add_raw(l, "\"", 1);
 }
 
-static void json_add_text(struct line *l, const char *key, const char *value)
+static void json_add_text(struct json_line *l, const char *key, const char *value)
 {
 	json_add_raw(l, key, strlen(key));
 	json_add_string(l, value, strlen(value));
 }
 
 /* The lines after the first are headings, which begin with two blanks, and calls, with four. */
-static void json_add_stacks(struct line *l, const char *s)
+static void json_add_stacks(struct json_line *l, const char *s)
 {
 	bool in_stack = false, first = true;
 
@@ -89,7 +89,7 @@ static void json_add_stacks(struct line *l, const char *s)
 
 void json_report(int fd, const struct dmamap_report *r, size_t message_length)
 {
-	struct line *l = alloc_zeroed(sizeof(*l));
+	struct json_line *l = alloc_zeroed(sizeof(*l));
 	char number[96];
 	ssize_t done;
 

@@ -94,15 +94,15 @@ void check_close(struct check_device *c)
 
 /* ---- leaks ---- */
 
-struct gather {
+struct life_gather {
 	const struct check_device *c;
 	struct shadow *list;
 	u64 n;
 };
 
-static bool life_gather(struct range *r, void *arg)
+static bool life_gather(struct store_range *r, void *arg)
 {
-	struct gather *q = arg;
+	struct life_gather *q = arg;
 	struct shadow *s = r->of;
 
 	if (r == &s->dma && s->c == q->c && !s->claimed) {
@@ -132,8 +132,8 @@ static bool life_is_one_line(const struct shadow *x, const struct shadow *y)
 
 static void life_report_one(const struct shadow *s)
 {
-	struct about a = about_of(s->c, DMAMAP_CHECK_LEAK, s->dma.start, s->dma.size,
-				  (enum dma_data_direction)s->dir, NULL);
+	struct report_about a = about_of(s->c, DMAMAP_CHECK_LEAK, s->dma.start, s->dma.size,
+					 (enum dma_data_direction)s->dir, NULL);
 
 	a.no_stack = true;
 	a.what[0] = "made";
@@ -146,8 +146,8 @@ static void life_report_one(const struct shadow *s)
 
 static void life_report_group(struct shadow *const *s, u64 n)
 {
-	struct about a = about_of(s[0]->c, DMAMAP_CHECK_LEAK, s[0]->dma.start, 0,
-				  (enum dma_data_direction)s[0]->dir, NULL);
+	struct report_about a = about_of(s[0]->c, DMAMAP_CHECK_LEAK, s[0]->dma.start, 0,
+					 (enum dma_data_direction)s[0]->dir, NULL);
 
 	for (u64 i = 0; i < n; i++)
 		a.size += s[i]->dma.size;
@@ -176,7 +176,7 @@ static void life_report_sorted(struct shadow **s, u64 n)
 
 u64 check_leaks(struct check_device *c)
 {
-	struct gather q = {.c = c};
+	struct life_gather q = {.c = c};
 	struct shadow **all, *s, *next;
 	u64 n = 0;
 
@@ -214,7 +214,7 @@ const struct stack *check_line(const void *caller)
 void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 chunks,
 		     const struct stack *made)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_LEAK, 0, block, DMA_NONE, NULL);
+	struct report_about a = about_of(c, DMAMAP_CHECK_LEAK, 0, block, DMA_NONE, NULL);
 
 	a.no_stack = true;
 	a.what[0] = "made";
@@ -226,7 +226,7 @@ void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 ch
 		name, (unsigned long long)block, (unsigned long long)chunks);
 }
 
-static bool life_set_pool(struct range *r, void *arg)
+static bool life_set_pool(struct store_range *r, void *arg)
 {
 	const u64 *addr = arg;
 

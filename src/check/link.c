@@ -20,16 +20,16 @@ void check_range_taken(struct check_device *c, dma_addr_t addr, u64 size, const 
 		shadow_add(s);
 }
 
-struct links {
+struct link_set {
 	const struct check_device *c;
 	u64 from, end;
 	struct shadow *claimed;
 	const struct stack *mapped;
 };
 
-static bool link_claim(struct range *r, void *arg)
+static bool link_claim(struct store_range *r, void *arg)
 {
-	struct links *q = arg;
+	struct link_set *q = arg;
 	struct shadow *s = r->of;
 
 	if (s->call != CALL_LINK || s->c != q->c || r != &s->dma ||
@@ -75,7 +75,7 @@ void check_unlink(struct check_device *c, dma_addr_t addr, u64 size, enum dma_da
 {
 	const struct check_mapping m = {
 		.addr = addr, .size = size, .attrs = attrs, .dir = dir, .call = CALL_LINK};
-	struct links q = {.c = c, .from = addr, .end = addr + size};
+	struct link_set q = {.c = c, .from = addr, .end = addr + size};
 	bool compared = false;
 
 	check_enter(caller);
@@ -96,8 +96,8 @@ void check_range_freed(struct check_device *c, dma_addr_t addr, u64 size)
 {
 	const struct check_mapping m = {
 		.addr = addr, .size = size, .call = CALL_RANGE, .dir = DMA_NONE};
-	struct links q = {.c = c, .from = addr, .end = addr + size};
-	struct found other = {0};
+	struct link_set q = {.c = c, .from = addr, .end = addr + size};
+	struct shadow_found other = {0};
 	struct shadow *s = shadow_claim(c, &m, &other);
 
 	if (s)
@@ -111,9 +111,9 @@ void check_range_freed(struct check_device *c, dma_addr_t addr, u64 size)
 	}
 }
 
-static bool link_note(struct range *r, void *arg)
+static bool link_note(struct store_range *r, void *arg)
 {
-	struct links *q = arg;
+	struct link_set *q = arg;
 
 	if (r->of->call != CALL_LINK || r->of->c != q->c)
 		return true;
@@ -124,8 +124,8 @@ static bool link_note(struct range *r, void *arg)
 void check_links_history(const struct check_device *c, dma_addr_t addr, u64 size,
 			 struct check_history *history)
 {
-	struct links q = {.c = c};
-	struct history was;
+	struct link_set q = {.c = c};
+	struct shadow_history was;
 
 	*history = (struct check_history){.what = {"linked", "unlinked"}};
 	if (size)
@@ -137,9 +137,9 @@ void check_links_history(const struct check_device *c, dma_addr_t addr, u64 size
 	}
 }
 
-static bool link_set_synced(struct range *r, void *arg)
+static bool link_set_synced(struct store_range *r, void *arg)
 {
-	const struct links *q = arg;
+	const struct link_set *q = arg;
 
 	if (r->of->call == CALL_LINK && r->of->c == q->c)
 		write_once(&r->of->unsynced, false);
@@ -148,7 +148,7 @@ static bool link_set_synced(struct range *r, void *arg)
 
 void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size)
 {
-	struct links q = {.c = c};
+	struct link_set q = {.c = c};
 
 	if (size)
 		store_search(c->space, addr, size, link_set_synced, &q);

@@ -19,11 +19,11 @@ static bool check_must_be_asked(unsigned int call)
 
 /* ---- overlap ---- */
 
-struct overlap {
+struct check_overlap {
 	const struct shadow *self;
 	u64 size;	/* bytes */
 	u64 first, end; /* the physical range of the cache lines that they touch */
-	struct found found;
+	struct shadow_found found;
 };
 
 /*
@@ -31,7 +31,7 @@ struct overlap {
  * example, a packet is received by one card and sent by another, or deciphered in place, while the
  * mapping by which it was received stays.
  */
-static bool check_may_hand_on(const struct overlap *q, const struct range *r)
+static bool check_may_hand_on(const struct check_overlap *q, const struct store_range *r)
 {
 	const struct shadow *s = r->of;
 	u64 to_dma = s->dma.start - r->start;
@@ -46,9 +46,9 @@ static bool check_may_hand_on(const struct overlap *q, const struct range *r)
 				  min_u64(q->end, r->start + r->size) + to_dma);
 }
 
-static bool check_find_overlap(struct range *r, void *arg)
+static bool check_find_overlap(struct store_range *r, void *arg)
 {
-	struct overlap *q = arg;
+	struct check_overlap *q = arg;
 	struct shadow *s = r->of;
 
 	if (s == q->self || s->paged ||
@@ -63,12 +63,12 @@ static bool check_find_overlap(struct range *r, void *arg)
 	return false;
 }
 
-static void check_report_overlap(const struct overlap *q, const void *caller)
+static void check_report_overlap(const struct check_overlap *q, const void *caller)
 {
 	const struct shadow *s = q->self;
-	const struct found *f = &q->found;
+	const struct shadow_found *f = &q->found;
 	bool coherent = f->call == CALL_COHERENT;
-	struct about a =
+	struct report_about a =
 		about_of(s->c, coherent ? DMAMAP_CHECK_MAP_COHERENT : DMAMAP_CHECK_MAP_OVERLAP,
 			 s->dma.start, q->size, (enum dma_data_direction)s->dir, caller);
 
@@ -95,7 +95,7 @@ static void check_report_overlap(const struct overlap *q, const void *caller)
 
 bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 {
-	struct overlap q;
+	struct check_overlap q;
 
 	q.self = s;
 	q.size = size;
@@ -119,7 +119,7 @@ bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 void check_mask(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		const void *caller)
 {
-	struct about a;
+	struct report_about a;
 
 	if (likely(read_once(&c->mask_set)) ||
 	    __atomic_exchange_n(&c->mask_said, true, __ATOMIC_RELAXED))
@@ -156,7 +156,7 @@ void check_map(struct check_device *c, const struct check_mapping *m, const void
 
 /* ---- dma_mapping_error() ---- */
 
-struct asked {
+struct check_asked {
 	const struct check_device *c;
 	u64 addr;
 };
@@ -173,27 +173,27 @@ static u32 shadow_fingerprint_of(const struct check_device *c, u64 addr, u64 siz
 	return (u32)(h >> 32) | 1;
 }
 
-static struct fingerprint check_set_asked(struct range *r, void *arg)
+static struct store_fingerprint check_set_asked(struct store_range *r, void *arg)
 {
-	const struct asked *q = arg;
+	const struct check_asked *q = arg;
 	struct shadow *s = r->of;
 	u32 place;
 
 	if (r != &s->dma || s->c != q->c)
-		return (struct fingerprint){0};
+		return (struct store_fingerprint){0};
 	write_once(&s->asked, true);
 	/* now nothing but the unmap can be wrong, if the mapping is a simple one */
 	place = store_place(&s->phys);
 	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more ||
 	    s->phys.start >= PHYS_FOREIGN || read_once(&s->claimed))
-		return (struct fingerprint){0};
-	return (struct fingerprint){
+		return (struct store_fingerprint){0};
+	return (struct store_fingerprint){
 		shadow_fingerprint_of(s->c, r->start, r->size, s->call, s->dir, s->attrs), place};
 }
 
 void check_asked(struct check_device *c, dma_addr_t addr)
 {
-	struct asked q = {.c = c, .addr = addr};
+	struct check_asked q = {.c = c, .addr = addr};
 
 	if (addr != DMA_MAPPING_ERROR)
 		store_set_fingerprint(c->space, addr, check_set_asked, &q);
@@ -201,16 +201,16 @@ void check_asked(struct check_device *c, dma_addr_t addr)
 
 /* ---- unmap ---- */
 
-struct others {
+struct check_others {
 	const struct check_mapping *m;
 	const struct check_device *self;
-	struct found *found;
+	struct shadow_found *found;
 };
 
 static void check_look_in_device(struct check_device *c, void *arg)
 {
-	struct others *q = arg;
-	struct found f;
+	struct check_others *q = arg;
+	struct shadow_found f;
 
 	if (c == q->self || q->found->any)
 		return;
@@ -222,7 +222,7 @@ static void check_look_in_device(struct check_device *c, void *arg)
 void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
 {
 	const struct check_mapping m = {.addr = addr, .call = call};
-	struct found other = {0};
+	struct shadow_found other = {0};
 	struct shadow *s = shadow_claim(c, &m, &other);
 
 	if (!s)
@@ -232,15 +232,15 @@ void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
 }
 
 /* No mapping of this device begins there: one may have ended, or another device may have one. */
-void check_not_mapped(struct check_device *c, const struct check_mapping *m, struct found *other,
-		      const void *caller)
+void check_not_mapped(struct check_device *c, const struct check_mapping *m,
+		      struct shadow_found *other, const void *caller)
 {
-	struct about a =
+	struct report_about a =
 		about_of(c, DMAMAP_CHECK_UNMAP_NOT_MAPPED, m->addr, m->size, m->dir, caller);
-	struct others q = {.m = m, .self = c, .found = other};
+	struct check_others q = {.m = m, .self = c, .found = other};
 	const char *name = check_call_names[m->call];
-	struct history history;
-	struct found f;
+	struct shadow_history history;
+	struct shadow_found f;
 
 	if (shadow_lost()) {
 		shadow_found_lost();
@@ -287,7 +287,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m, str
 		      (unsigned long long)m->addr, name);
 }
 
-static void check_compare_attrs(struct about *a, const struct shadow *s, unsigned long attrs)
+static void check_compare_attrs(struct report_about *a, const struct shadow *s, unsigned long attrs)
 {
 	if (!((s->attrs ^ attrs) & ATTRS_THAT_BIND))
 		return;
@@ -298,7 +298,7 @@ static void check_compare_attrs(struct about *a, const struct shadow *s, unsigne
 
 void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
 {
-	struct about a =
+	struct report_about a =
 		about_of(s->c, DMAMAP_CHECK_UNMAP_FUNCTION, m->addr, m->size, m->dir, caller);
 
 	a.what[0] = "mapped";
@@ -365,7 +365,7 @@ void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const
 static __attribute__((noinline)) void
 check_unmap_claimed(struct check_device *c, const struct check_mapping *m, const void *caller)
 {
-	struct found other = {0};
+	struct shadow_found other = {0};
 	struct shadow *s = shadow_claim(c, m, &other);
 
 	if (likely(s))
@@ -386,8 +386,9 @@ void check_unmap(struct check_device *c, const struct check_mapping *m, const vo
 
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_COHERENT_TWICE, addr, size, DMA_NONE, NULL);
-	struct history history;
+	struct report_about a =
+		about_of(c, DMAMAP_CHECK_COHERENT_TWICE, addr, size, DMA_NONE, NULL);
+	struct shadow_history history;
 
 	if (!history_find(c, addr, 1, &history) || history.start != addr ||
 	    history.call != CALL_COHERENT)

@@ -25,9 +25,9 @@
 struct check_options check_options = {.stacks = STACK_DEFAULT, .json = -1};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char *taken;		      /* the value in force; under lock */
-static struct suppressions *outdated; /* lists that were in force; under lock */
-static bool fail_read;		      /* DMAMAP_FAIL is in force; under lock */
+static char *taken;			    /* the value in force; under lock */
+static struct check_suppressions *outdated; /* lists that were in force; under lock */
+static bool fail_read;			    /* DMAMAP_FAIL is in force; under lock */
 
 static int options_read_number(const char *value, u32 max, u32 *out)
 {
@@ -44,10 +44,10 @@ static int options_read_number(const char *value, u32 max, u32 *out)
 	return 0;
 }
 
-static int options_add_suppression(struct check_options *o, const struct suppression *s)
+static int options_add_suppression(struct check_options *o, const struct check_suppression *s)
 {
 	u64 n = o->suppress ? o->suppress->n : 0, size = sizeof(*o->suppress);
-	struct suppressions *p =
+	struct check_suppressions *p =
 		alloc_grow(o->suppress, n ? size + n * sizeof(*s) : 0, size + (n + 1) * sizeof(*s));
 
 	if (!p)
@@ -61,7 +61,7 @@ static int options_add_suppression(struct check_options *o, const struct suppres
 /* A line of the file has three words, or none and perhaps a comment. */
 static int options_read_line(struct check_options *o, char *line, const char *path, int number)
 {
-	struct suppression s;
+	struct check_suppression s;
 	char rest;
 	int n;
 

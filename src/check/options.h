@@ -5,21 +5,21 @@
 
 #include "base/compiler.h"
 
-struct suppression {
+struct check_suppression {
 	char kind[32], function[96], device[64]; /* shell patterns */
 };
 
-struct suppressions {
-	struct suppressions *older; /* lists that are no longer in force; see options.c */
+struct check_suppressions {
+	struct check_suppressions *older; /* lists that are no longer in force; see options.c */
 	u64 n;
-	struct suppression list[];
+	struct check_suppression list[];
 };
 
 struct check_options {
 	bool on, own, abort;
-	u32 stacks, exitcode, first;   /* stacks: atomic */
-	struct suppressions *suppress; /* NULL: none */
-	int json;		       /* a file descriptor; -1: none */
+	u32 stacks, exitcode, first;	     /* stacks: atomic */
+	struct check_suppressions *suppress; /* NULL: none */
+	int json;			     /* a file descriptor; -1: none */
 };
 
 /* Replaced as a whole when a device is opened and DMAMAP_CHECK has changed. */

@@ -38,7 +38,7 @@ extern void __asan_unpoison_memory_region(const volatile void *p, size_t size)
 #define LINE 64
 #define OPEN 0 /* in place of a checksum: the CPU owns the line */
 
-struct sums {
+struct own_sums {
 	u64 lines;
 	u32 sum[];
 };
@@ -122,7 +122,7 @@ static bool own_read_memory(u64 pa, void *out, u64 n)
 	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)n;
 }
 
-struct change {
+struct own_change {
 	bool any;
 	u64 offset;
 };
@@ -131,8 +131,8 @@ struct change {
  * Processes the lines of the mapping's memory at [pa, pa + size) that overlap [from, end): compares
  * their checksums, after which they are open, or computes them. The first line has number `line`.
  */
-static void own_each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end,
-			  bool compare, struct change *change)
+static void own_each_line(struct own_sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end,
+			  bool compare, struct own_change *change)
 {
 	u8 buf[LINE];
 
@@ -151,7 +151,7 @@ static void own_each_line(struct sums *sums, u64 line, u64 pa, u64 size, u64 fro
 		}
 		if (sums->sum[line] != OPEN && sums->sum[line] != own_sum_of(buf, n) &&
 		    !change->any)
-			*change = (struct change){true, line * LINE};
+			*change = (struct own_change){true, line * LINE};
 		sums->sum[line] = OPEN;
 	}
 }
@@ -162,12 +162,13 @@ static u64 own_lines_of(u64 size)
 }
 
 /* Processes the part [from, end) of the mapping's memory. */
-static void own_sums_do(struct shadow *s, u64 from, u64 end, bool compare, struct change *change)
+static void own_sums_do(struct shadow *s, u64 from, u64 end, bool compare,
+			struct own_change *change)
 {
 	u64 line = own_lines_of(s->phys.size);
 
 	own_each_line(s->sums, 0, s->phys.start, s->phys.size, from, end, compare, change);
-	for (struct range *r = s->dma.more; r; r = r->more)
+	for (struct store_range *r = s->dma.more; r; r = r->more)
 		if (r->space == SPACE_PHYS) {
 			own_each_line(s->sums, line, r->start, r->size, from, end, compare, change);
 			line += own_lines_of(r->size);
@@ -178,10 +179,10 @@ static void own_sums_do(struct shadow *s, u64 from, u64 end, bool compare, struc
 static void own_sums_make(struct shadow *s)
 {
 	u64 lines = own_lines_of(s->phys.size);
-	struct change none;
+	struct own_change none;
 	int saved = errno;
 
-	for (struct range *r = s->dma.more; r; r = r->more)
+	for (struct store_range *r = s->dma.more; r; r = r->more)
 		if (r->space == SPACE_PHYS)
 			lines += own_lines_of(r->size);
 	s->sums = alloc_zeroed(sizeof(*s->sums) + lines * sizeof(s->sums->sum[0]));
@@ -195,8 +196,8 @@ static void own_sums_make(struct shadow *s)
 
 static void own_sums_compare(struct shadow *s, u64 from, u64 end, const void *caller)
 {
-	struct change change = {0};
-	struct about a;
+	struct own_change change = {0};
+	struct report_about a;
 
 	own_sums_do(s, from, end, true, &change);
 	if (!change.any || __atomic_exchange_n(&s->caught, false, __ATOMIC_RELAXED))
@@ -223,7 +224,7 @@ static bool own_is_watched(const struct shadow *s)
 static void own_each_part(struct shadow *s, void (*fn)(u64, u64, enum dma_data_direction))
 {
 	fn(s->phys.start, s->phys.size, (enum dma_data_direction)s->dir);
-	for (struct range *r = s->dma.more; r; r = r->more)
+	for (struct store_range *r = s->dma.more; r; r = r->more)
 		if (r->space == SPACE_PHYS)
 			fn(r->start, r->size, (enum dma_data_direction)s->dir);
 }
@@ -273,7 +274,7 @@ static void own_widen_to_pages(const struct shadow *s, u64 *addr, u64 *size)
 	*size = end - from;
 }
 
-static bool own_open_all(struct range *r, void *arg)
+static bool own_open_all(struct store_range *r, void *arg)
 {
 	if (r == &r->of->dma && r->of->c == arg && r->of->guarded)
 		own_each_part(r->of, own_open_part);
@@ -288,7 +289,7 @@ void check_own_end(struct check_device *c)
 void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller)
 {
 	u64 pa = 0, open_addr = p->open_addr, open_size = p->open_size;
-	struct change ignored = {0};
+	struct own_change ignored = {0};
 	bool part;
 
 	if (likely(!s->guarded))
@@ -314,7 +315,7 @@ void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller)
 
 void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole)
 {
-	struct change none;
+	struct own_change none;
 	bool part;
 	u64 pa = 0;
 

@@ -128,7 +128,7 @@ static bool place_is_page_struct(uintptr_t at)
 	return off < read_once(&mem.span) >> (PAGE_BITS - PAGE_STRUCT_BITS);
 }
 
-static bool place_find_guarded(struct range *r, void *arg)
+static bool place_find_guarded(struct store_range *r, void *arg)
 {
 	return !r->of->guarded;
 }
@@ -142,7 +142,7 @@ static bool place_is_freed(const struct check_mapping *m, uintptr_t at)
 	       store_search(SPACE_PHYS, m->pa, m->size, place_find_guarded, NULL);
 }
 
-static void place_check_foreign(struct about *a, uintptr_t at)
+static void place_check_foreign(struct report_about *a, uintptr_t at)
 {
 	struct place_object o = place_object_of(at);
 
@@ -168,7 +168,8 @@ static void place_check_foreign(struct about *a, uintptr_t at)
 
 void place_check(struct check_device *c, const struct check_mapping *m, const void *caller)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_MAP_FREED, m->addr, m->size, m->dir, caller);
+	struct report_about a =
+		about_of(c, DMAMAP_CHECK_MAP_FREED, m->addr, m->size, m->dir, caller);
 	uintptr_t at = (uintptr_t)(m->cpu ? m->cpu : phys_ptr(PHYS(m->pa)));
 
 	if (unlikely(place_is_freed(m, at)))

@@ -60,12 +60,12 @@ void report_count(enum dmamap_check_kind kind)
 }
 
 /* Used for one report at a time when there is no memory. */
-static struct delivery spare;
+static struct deliver_job spare;
 static struct lock spare_lock;
 
-static struct delivery *report_take_delivery(void)
+static struct deliver_job *report_take_delivery(void)
 {
-	struct delivery *d = alloc_zeroed(sizeof(*d));
+	struct deliver_job *d = alloc_zeroed(sizeof(*d));
 
 	if (d)
 		return d;
@@ -75,7 +75,7 @@ static struct delivery *report_take_delivery(void)
 	return &spare;
 }
 
-static void report_give_delivery(struct delivery *d)
+static void report_give_delivery(struct deliver_job *d)
 {
 	if (d == &spare)
 		lock_release(&spare_lock);
@@ -96,7 +96,7 @@ static void report_print(const struct dmamap_report *r)
 }
 
 /* Delivers to the program's callback, on this thread, or to standard error. */
-static void report_to(struct delivery *d, const struct about *a)
+static void report_to(struct deliver_job *d, const struct report_about *a)
 {
 	void (*fn)(const struct dmamap_report *, void *);
 	struct dmamap_report r;
@@ -106,7 +106,7 @@ static void report_to(struct delivery *d, const struct about *a)
 	fn = callback;
 	arg = callback_arg;
 	pthread_mutex_unlock(&lock);
-	deliver(d);
+	deliver_misuse(d);
 	if (d->suppressed || d->dropped)
 		return;
 	r = report_of(a, d->text);
@@ -118,10 +118,10 @@ static void report_to(struct delivery *d, const struct about *a)
 		abort();
 }
 
-static __attribute__((format(printf, 2, 0))) void report_make(const struct about *a,
+static __attribute__((format(printf, 2, 0))) void report_make(const struct report_about *a,
 							      const char *fmt, va_list ap)
 {
-	struct delivery *d = report_take_delivery();
+	struct deliver_job *d = report_take_delivery();
 	bool was_telling = now.telling;
 
 	if (!d) {
@@ -139,7 +139,7 @@ static __attribute__((format(printf, 2, 0))) void report_make(const struct about
 	report_give_delivery(d);
 }
 
-void report_v(const struct about *a, const char *fmt, va_list ap)
+void report_v(const struct report_about *a, const char *fmt, va_list ap)
 {
 	int saved = errno;
 
@@ -151,7 +151,7 @@ void report_v(const struct about *a, const char *fmt, va_list ap)
 	errno = saved;
 }
 
-void report_misuse(const struct about *a, const char *fmt, ...)
+void report_misuse(const struct report_about *a, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -178,8 +178,8 @@ static bool report_may_be_second(enum dmamap_check_kind kind)
 	}
 }
 
-static __attribute__((format(printf, 3, 0))) int report_refusal(const struct about *a, bool on,
-								const char *fmt, va_list ap)
+static __attribute__((format(printf, 3, 0))) int
+report_refusal(const struct report_about *a, bool on, const char *fmt, va_list ap)
 {
 	char text[400];
 
@@ -192,12 +192,12 @@ static __attribute__((format(printf, 3, 0))) int report_refusal(const struct abo
 int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
 		 size_t size, enum dma_data_direction dir, const char *fmt, ...)
 {
-	const struct about a = {.dev = dev,
-				.kind = kind,
-				.addr = addr,
-				.size = size,
-				.dir = dir,
-				.no_stack = kind == DMAMAP_CHECK_LEAK};
+	const struct report_about a = {.dev = dev,
+				       .kind = kind,
+				       .addr = addr,
+				       .size = size,
+				       .dir = dir,
+				       .no_stack = kind == DMAMAP_CHECK_LEAK};
 	va_list ap;
 	int err;
 
@@ -211,14 +211,14 @@ int check_report_history(const struct device *dev, bool on, enum dmamap_check_ki
 			 dma_addr_t addr, size_t size, enum dma_data_direction dir,
 			 const struct check_history *history, const char *fmt, ...)
 {
-	const struct about a = {.dev = dev,
-				.kind = kind,
-				.addr = addr,
-				.size = size,
-				.dir = dir,
-				.no_stack = kind == DMAMAP_CHECK_LEAK,
-				.what = {history->what[0], history->what[1]},
-				.at = {history->at[0], history->at[1]}};
+	const struct report_about a = {.dev = dev,
+				       .kind = kind,
+				       .addr = addr,
+				       .size = size,
+				       .dir = dir,
+				       .no_stack = kind == DMAMAP_CHECK_LEAK,
+				       .what = {history->what[0], history->what[1]},
+				       .at = {history->at[0], history->at[1]}};
 	va_list ap;
 	int err;
 
@@ -246,7 +246,6 @@ static void report_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);
 	spare_lock = (struct lock)LOCK_INIT;
-	deliver_fork_child();
 	memset(counts, 0, sizeof(counts));
 }
 

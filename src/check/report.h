@@ -9,7 +9,7 @@
 #include <stdarg.h>
 
 /* The subject of a report. `caller` as in check.h. */
-struct about {
+struct report_about {
 	const struct device *dev;
 	enum dmamap_check_kind kind;
 	dma_addr_t addr;
@@ -23,13 +23,13 @@ struct about {
 };
 
 /* Counts the misuse and reports it. The caller holds no lock. Keeps errno. */
-void report_misuse(const struct about *a, const char *fmt, ...)
+void report_misuse(const struct report_about *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), cold));
-void report_v(const struct about *a, const char *fmt, va_list ap) __attribute__((cold));
+void report_v(const struct report_about *a, const char *fmt, va_list ap) __attribute__((cold));
 
 const char *report_dir(enum dma_data_direction dir); /* "TO_DEVICE" and so on */
 
-hot_inline struct dmamap_report report_of(const struct about *a, const char *text)
+hot_inline struct dmamap_report report_of(const struct report_about *a, const char *text)
 {
 	return (struct dmamap_report){.kind = a->kind,
 				      .name = dmamap_check_name(a->kind),

@@ -19,7 +19,7 @@ static void check_sg_segment(struct check_device *c, struct scatterlist *sg, u64
 			     enum dma_data_direction dir, const void *caller)
 {
 	u64 addr = sg_dma_address(sg), size = sg_dma_len(sg);
-	struct about a = about_of(c, DMAMAP_CHECK_SEGMENT_SIZE, addr, size, dir, caller);
+	struct report_about a = about_of(c, DMAMAP_CHECK_SEGMENT_SIZE, addr, size, dir, caller);
 
 	if (unlikely(size > max))
 		report_misuse(
@@ -42,7 +42,7 @@ static void check_sg_segment(struct check_device *c, struct scatterlist *sg, u64
 /* Adds the segments behind the first. Neighbours become one range. */
 static int check_sg_add_segments(struct shadow *s, struct scatterlist *sg, int segments)
 {
-	struct range *r = &s->dma;
+	struct store_range *r = &s->dma;
 
 	for (int i = 1; i < segments; i++) {
 		sg = sg_next(sg);
@@ -59,7 +59,7 @@ static int check_sg_add_segments(struct shadow *s, struct scatterlist *sg, int s
 
 static int check_sg_add_memory(struct shadow *s, struct scatterlist *sg, int nents)
 {
-	struct range *r = &s->phys;
+	struct store_range *r = &s->phys;
 
 	r->size = sg->length;
 	for (int i = 1; i < nents; i++) {
@@ -80,7 +80,7 @@ static void check_sg_memory(struct shadow *s, const void *caller)
 {
 	if (check_overlap(s, s->phys.start, s->phys.size, caller))
 		return;
-	for (struct range *r = s->dma.more; r; r = r->more)
+	for (struct store_range *r = s->dma.more; r; r = r->more)
 		if (r->space == SPACE_PHYS && check_overlap(s, r->start, r->size, caller))
 			return;
 }
@@ -159,7 +159,7 @@ void check_unmap_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 					.attrs = attrs,
 					.dir = dir,
 					.call = CALL_SG};
-	struct found other = {0};
+	struct shadow_found other = {0};
 	struct shadow *s;
 
 	check_enter(caller);

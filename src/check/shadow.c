@@ -25,28 +25,28 @@ const char *const check_call_names[CALL_KINDS] = {
 	[CALL_LINK] = "dma_iova_link",	  [CALL_RANGE] = "dma_iova_try_alloc",
 };
 
-struct slab {
-	struct slab *next;
+struct shadow_slab {
+	struct shadow_slab *next;
 	u64 pad[7];
 };
 
-struct item {
-	struct item *next;
+struct shadow_item {
+	struct shadow_item *next;
 };
 
 enum item_kind { SHADOWS, RANGES, SUBBUFS, ITEM_KINDS };
 
 static const size_t item_size[ITEM_KINDS] = {
 	[SHADOWS] = (sizeof(struct shadow) + 63) & ~(size_t)63,
-	[RANGES] = (sizeof(struct range) + 63) & ~(size_t)63,
+	[RANGES] = (sizeof(struct store_range) + 63) & ~(size_t)63,
 	[SUBBUFS] = (sizeof(struct subbuf) + 63) & ~(size_t)63,
 };
 
-static struct arena {
+static struct shadow_arena {
 	struct lock lock cacheline;
-	struct slab *slabs;
+	struct shadow_slab *slabs;
 	u32 n_slabs;
-	struct item *free[ITEM_KINDS];
+	struct shadow_item *free[ITEM_KINDS];
 } arenas[ARENAS]; /* under their locks */
 
 static _Thread_local bool paging, sharing;
@@ -54,7 +54,7 @@ static _Thread_local bool paging, sharing;
 static u64 lost;      /* atomic */
 static u32 lost_said; /* atomic */
 
-static struct arena *arena_mine(void)
+static struct shadow_arena *arena_mine(void)
 {
 	static _Thread_local u32 mine; /* place + 1 */
 	static u32 next;	       /* atomic */
@@ -65,11 +65,11 @@ static struct arena *arena_mine(void)
 }
 
 /* Under the arena's lock. */
-static struct item *arena_refill(struct arena *a, enum item_kind kind)
+static struct shadow_item *arena_refill(struct shadow_arena *a, enum item_kind kind)
 {
 	bool small = a->n_slabs < SLABS_SMALL;
 	size_t bytes = small ? SLAB_BYTES : ALLOC_HUGE;
-	struct slab *slab = small ? alloc_aligned(64, bytes) : alloc_huge(bytes);
+	struct shadow_slab *slab = small ? alloc_aligned(64, bytes) : alloc_huge(bytes);
 	u8 *at, *end;
 
 	if (!slab)
@@ -79,7 +79,7 @@ static struct item *arena_refill(struct arena *a, enum item_kind kind)
 	a->n_slabs++;
 	end = (u8 *)slab + bytes;
 	for (at = (u8 *)(slab + 1); (size_t)(end - at) >= item_size[kind]; at += item_size[kind]) {
-		struct item *it = (struct item *)at;
+		struct shadow_item *it = (struct shadow_item *)at;
 
 		it->next = a->free[kind];
 		a->free[kind] = it;
@@ -89,8 +89,8 @@ static struct item *arena_refill(struct arena *a, enum item_kind kind)
 
 static void *arena_take(enum item_kind kind)
 {
-	struct arena *a = arena_mine();
-	struct item *it;
+	struct shadow_arena *a = arena_mine();
+	struct shadow_item *it;
 
 	lock_acquire(&a->lock);
 	it = a->free[kind];
@@ -104,8 +104,8 @@ static void *arena_take(enum item_kind kind)
 
 static void arena_give(enum item_kind kind, void *p)
 {
-	struct arena *a = arena_mine();
-	struct item *it = p;
+	struct shadow_arena *a = arena_mine();
+	struct shadow_item *it = p;
 
 	lock_acquire(&a->lock);
 	it->next = a->free[kind];
@@ -179,8 +179,9 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 	s->dir = (u8)m->dir;
 	s->asked = s->paged = paging;
 	s->shared = sharing;
-	s->dma = (struct range){.space = c->space, .start = m->addr, .size = m->size, .of = s};
-	s->phys = (struct range){.space = SPACE_PHYS, .start = m->pa, .of = s};
+	s->dma =
+		(struct store_range){.space = c->space, .start = m->addr, .size = m->size, .of = s};
+	s->phys = (struct store_range){.space = SPACE_PHYS, .start = m->pa, .of = s};
 	if (m->call != CALL_RESOURCE && m->call != CALL_RANGE && !(m->attrs & (1ul << 10)))
 		s->phys.size = m->size;
 	if (m->call == CALL_RANGE)
@@ -191,7 +192,7 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 
 void shadow_free(struct shadow *s)
 {
-	struct range *r, *next;
+	struct store_range *r, *next;
 
 	for (r = s->dma.more; r; r = next) {
 		next = r->more;
@@ -201,13 +202,13 @@ void shadow_free(struct shadow *s)
 	arena_give(SHADOWS, s);
 }
 
-struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size)
+struct store_range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size)
 {
-	struct range *r = arena_take(RANGES);
+	struct store_range *r = arena_take(RANGES);
 
 	if (!r)
 		return NULL;
-	*r = (struct range){
+	*r = (struct store_range){
 		.space = space, .start = start, .size = size, .of = s, .more = s->dma.more};
 	s->dma.more = r;
 	return r;
@@ -217,7 +218,7 @@ static void shadow_remove_ranges(struct shadow *s)
 {
 	store_remove(&s->dma);
 	store_remove(&s->phys);
-	for (struct range *r = s->dma.more; r; r = r->more)
+	for (struct store_range *r = s->dma.more; r; r = r->more)
 		store_remove(r);
 }
 
@@ -234,7 +235,7 @@ int shadow_add(struct shadow *s)
 	/* the device's range last, because a thread that finds it may claim the shadow */
 	int err = s->phys.size ? store_add(&s->phys) : 0;
 
-	for (struct range *r = s->dma.more; r && !err; r = r->more)
+	for (struct store_range *r = s->dma.more; r && !err; r = r->more)
 		err = store_add(r);
 	if (!err)
 		err = store_add(&s->dma);
@@ -254,31 +255,31 @@ void shadow_drop(struct shadow *s)
 
 /* ---- finding ---- */
 
-void shadow_copy(struct found *f, struct shadow *s)
+void shadow_copy(struct shadow_found *f, struct shadow *s)
 {
-	*f = (struct found){.any = true,
-			    .s = s,
-			    .c = s->c,
-			    .mapped = s->mapped,
-			    .start = s->dma.start,
-			    .size = s->dma.size,
-			    .pa = s->phys.start,
-			    .pa_size = s->phys.size,
-			    .attrs = s->attrs,
-			    .nents = s->nents,
-			    .call = s->call,
-			    .dir = s->dir,
-			    .asked = read_once(&s->asked),
-			    .unsynced = read_once(&s->unsynced),
-			    .paged = s->paged,
-			    .shared = s->shared,
-			    .gone = read_once(&s->gone)};
+	*f = (struct shadow_found){.any = true,
+				   .s = s,
+				   .c = s->c,
+				   .mapped = s->mapped,
+				   .start = s->dma.start,
+				   .size = s->dma.size,
+				   .pa = s->phys.start,
+				   .pa_size = s->phys.size,
+				   .attrs = s->attrs,
+				   .nents = s->nents,
+				   .call = s->call,
+				   .dir = s->dir,
+				   .asked = read_once(&s->asked),
+				   .unsynced = read_once(&s->unsynced),
+				   .paged = s->paged,
+				   .shared = s->shared,
+				   .gone = read_once(&s->gone)};
 }
 
-struct claim {
+struct shadow_claim {
 	struct check_device *c;
 	const struct check_mapping *want;
-	struct found *other;
+	struct shadow_found *other;
 	struct shadow *best;
 	int score;
 };
@@ -303,9 +304,9 @@ static bool shadow_try_claim(struct shadow *s)
 	return true;
 }
 
-static bool shadow_claim_better(struct range *r, void *arg)
+static bool shadow_claim_better(struct store_range *r, void *arg)
 {
-	struct claim *q = arg;
+	struct shadow_claim *q = arg;
 	struct shadow *s = r->of;
 	int score;
 
@@ -326,9 +327,9 @@ static bool shadow_claim_better(struct range *r, void *arg)
 }
 
 struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *want,
-			    struct found *other)
+			    struct shadow_found *other)
 {
-	struct claim q = {.c = c, .want = want, .other = other};
+	struct shadow_claim q = {.c = c, .want = want, .other = other};
 	u64 space = c->space + (want->call == CALL_RANGE ? SPACE_RANGES : 0);
 
 	store_search_start(space, want->addr, shadow_claim_better, &q);
@@ -337,17 +338,17 @@ struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *
 	return q.best;
 }
 
-struct look {
+struct shadow_look {
 	struct check_device *c;
-	struct found *f;
+	struct shadow_found *f;
 	u64 addr, size;
 	int score;
 };
 
 /* Prefers mappings of this device, then one that holds the whole range. */
-static bool shadow_look_better(struct range *r, void *arg)
+static bool shadow_look_better(struct store_range *r, void *arg)
 {
-	struct look *q = arg;
+	struct shadow_look *q = arg;
 	u64 left = r->start + r->size - q->addr;
 	int score = 1 + 4 * (r->of->c == q->c) + 2 * (left >= q->size);
 
@@ -360,9 +361,9 @@ static bool shadow_look_better(struct range *r, void *arg)
 	return true;
 }
 
-void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct found *f)
+void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct shadow_found *f)
 {
-	struct look q = {.c = c, .f = f, .addr = addr, .size = size};
+	struct shadow_look q = {.c = c, .f = f, .addr = addr, .size = size};
 
 	f->any = false;
 	store_search(space, addr, 1, shadow_look_better, &q);
@@ -373,15 +374,15 @@ void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct f
 void shadow_reset(void)
 {
 	for (int i = 0; i < ARENAS; i++) {
-		struct arena *a = &arenas[i];
+		struct shadow_arena *a = &arenas[i];
 
 		while (a->slabs) {
-			struct slab *slab = a->slabs;
+			struct shadow_slab *slab = a->slabs;
 
 			a->slabs = slab->next;
 			alloc_free(slab);
 		}
-		*a = (struct arena){0};
+		*a = (struct shadow_arena){0};
 	}
 	write_once(&lost, 0);
 }

@@ -15,14 +15,14 @@
 #include "check/store.h"
 #include "mem/mem.h"
 
-struct sums;
+struct own_sums;
 struct subbuf;
 
 struct shadow {
-	struct range dma, phys; /* phys.size 0: it maps no memory (registers) */
+	struct store_range dma, phys; /* phys.size 0: it maps no memory (registers) */
 	struct check_device *c;
 	const struct stack *mapped;
-	struct sums *sums; /* own.c: checksums of lines that the CPU must not change */
+	struct own_sums *sums; /* own.c: checksums of lines that the CPU must not change */
 	unsigned long attrs;
 	u32 nents; /* of a scatterlist, as passed to the map call */
 	u8 call, dir;
@@ -44,7 +44,7 @@ struct shadow {
 };
 
 /* A copy of the fields that a report needs, made under a shard's lock. */
-struct found {
+struct shadow_found {
 	bool any;
 	struct shadow *s; /* claimed by the caller, or only valid under the lock */
 	struct check_device *c;
@@ -61,7 +61,8 @@ extern const char *const check_call_names[CALL_KINDS]; /* names of the functions
 /* NULL: no memory; the mapping is counted in shadow_lost(). */
 struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 			  const void *caller);
-struct range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size); /* adds a range */
+struct store_range *shadow_range(struct shadow *s, u64 space, u64 start,
+				 u64 size); /* adds a range */
 int shadow_add(
 	struct shadow *s); /* with all its ranges; on failure it is freed and counted as lost */
 void shadow_drop_lost(struct shadow *s); /* one that could not be added for lack of memory */
@@ -76,21 +77,22 @@ void shadow_forget(struct shadow *s,
 u64 shadow_lost(void);
 void shadow_found_lost(void); /* probably one of them was unmapped */
 
-void shadow_copy(struct found *f, struct shadow *s); /* under the lock of a shard that has it */
+void shadow_copy(struct shadow_found *f,
+		 struct shadow *s); /* under the lock of a shard that has it */
 
 /*
  * Claims the mapping of this device that begins at want->addr; of several the one most like `want`.
  * *other: one of another device in the same address space. NULL: there is none.
  */
 struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *want,
-			    struct found *other);
+			    struct shadow_found *other);
 
 /* Finds a mapping that holds addr: preferably of this device, and one that holds the whole range.
  */
-void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct found *f);
+void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct shadow_found *f);
 
 /* An entry of the unmap history. */
-struct history {
+struct shadow_history {
 	u64 space, start, size;
 	const struct device *dev;
 	const struct stack *mapped, *unmapped;
@@ -104,7 +106,7 @@ void history_settle(void); /* removes all ranges of mappings that have ended */
  */
 struct shadow *history_take(void);
 /* The latest entry that overlaps [addr, addr + size). False: there is none. */
-bool history_find(const struct check_device *c, u64 addr, u64 size, struct history *out);
+bool history_find(const struct check_device *c, u64 addr, u64 size, struct shadow_history *out);
 void history_forget(const struct device *dev);
 
 /* Calls fn() for every checked device, under a lock; fn() may acquire locks of shards only. */
@@ -136,16 +138,16 @@ void own_device_closed(struct check_device *c);
 /* place.c: reports memory that must not be mapped. */
 void place_check(struct check_device *c, const struct check_mapping *m, const void *caller);
 
-hot_inline struct about about_of(const struct check_device *c, enum dmamap_check_kind kind,
-				 dma_addr_t addr, u64 size, enum dma_data_direction dir,
-				 const void *caller)
+hot_inline struct report_about about_of(const struct check_device *c, enum dmamap_check_kind kind,
+					dma_addr_t addr, u64 size, enum dma_data_direction dir,
+					const void *caller)
 {
-	return (struct about){.dev = c->dev,
-			      .kind = kind,
-			      .addr = addr,
-			      .size = size,
-			      .dir = dir,
-			      .caller = caller};
+	return (struct report_about){.dev = c->dev,
+				     .kind = kind,
+				     .addr = addr,
+				     .size = size,
+				     .dir = dir,
+				     .caller = caller};
 }
 
 #endif

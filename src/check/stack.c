@@ -20,7 +20,7 @@ static struct lock locks[BUCKETS / 16];
 static struct stack *buckets[BUCKETS]; /* each under its lock; stored stacks do not change */
 static u32 stacks;		       /* atomic */
 
-struct walk {
+struct stack_walk {
 	uintptr_t caller;
 	u32 n, max, skipped;
 	bool inside; /* the walk is past the library's own frames */
@@ -29,7 +29,7 @@ struct walk {
 
 static _Unwind_Reason_Code stack_step(struct _Unwind_Context *context, void *arg)
 {
-	struct walk *w = arg;
+	struct stack_walk *w = arg;
 	int interrupted = 0;
 	uintptr_t ip = _Unwind_GetIPInfo(context, &interrupted);
 
@@ -44,7 +44,7 @@ static _Unwind_Reason_Code stack_step(struct _Unwind_Context *context, void *arg
 	return w->n == w->max ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
-static u64 stack_hash_of(const struct walk *w)
+static u64 stack_hash_of(const struct stack_walk *w)
 {
 	u64 h = w->n;
 
@@ -53,7 +53,7 @@ static u64 stack_hash_of(const struct walk *w)
 	return h ^ h >> 32;
 }
 
-static struct stack *stack_find(u64 bucket, u64 hash, const struct walk *w)
+static struct stack *stack_find(u64 bucket, u64 hash, const struct stack_walk *w)
 {
 	struct stack *s;
 
@@ -64,7 +64,7 @@ static struct stack *stack_find(u64 bucket, u64 hash, const struct walk *w)
 	return NULL;
 }
 
-static const struct stack *stack_store(const struct walk *w)
+static const struct stack *stack_store(const struct stack_walk *w)
 {
 	u64 hash = stack_hash_of(w), bucket = hash % BUCKETS;
 	struct lock *lock = &locks[bucket / 16];
@@ -89,7 +89,8 @@ static const struct stack *stack_store(const struct walk *w)
 
 const struct stack *stack_walk(const void *caller)
 {
-	struct walk w = {.caller = (uintptr_t)caller, .max = read_once(&check_options.stacks)};
+	struct stack_walk w = {.caller = (uintptr_t)caller,
+			       .max = read_once(&check_options.stacks)};
 
 	if (!w.max)
 		return NULL;
@@ -104,7 +105,7 @@ const struct stack *stack_walk(const void *caller)
 
 const struct stack *stack_line(const void *caller)
 {
-	struct walk w;
+	struct stack_walk w;
 
 	if (!read_once(&check_options.stacks))
 		return NULL;
@@ -115,7 +116,7 @@ const struct stack *stack_line(const void *caller)
 
 u32 stack_capture(uintptr_t *ip)
 {
-	struct walk w = {.max = STACK_MAX, .inside = true};
+	struct stack_walk w = {.max = STACK_MAX, .inside = true};
 
 	if (!read_once(&check_options.stacks))
 		return 0;

@@ -53,4 +53,8 @@ bool symbol_matches(uintptr_t ip, const char *pattern);
 /* This thread uses only the names that the dynamic linker has, which takes little stack. */
 void symbol_only_names(bool on);
 
+/* For the fork hook of deliver.c: acquire and release the locks of symbol.c. */
+void symbol_fork_prepare(void);
+void symbol_fork_done(void);
+
 #endif

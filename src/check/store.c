@@ -17,54 +17,54 @@
 #define FIRST  4   /* buckets */
 #define SLOTS  7
 #define LOAD   4 /* average words of a bucket at which the table grows */
-struct bucket {
-	u64 slot[SLOTS];     /* 0: free */
-	struct bucket *more; /* NULL: the end of the chain */
+struct store_bucket {
+	u64 slot[SLOTS];	   /* 0: free */
+	struct store_bucket *more; /* NULL: the end of the chain */
 } cacheline;
 
-struct fingerprints {
-	struct fingerprint of[SLOTS + 1];
+struct store_fingerprints {
+	struct store_fingerprint of[SLOTS + 1];
 } cacheline;
 
-static struct shard {
+static struct store_shard {
 	struct lock lock cacheline;
 	u64 n;
-	u64 mask;	       /* atomic, for prefetches without the lock */
-	struct bucket *bucket; /* atomic; NULL: there is no table yet */
-	struct bucket *spare;  /* empty buckets for chains */
+	u64 mask;		     /* atomic, for prefetches without the lock */
+	struct store_bucket *bucket; /* atomic; NULL: there is no table yet */
+	struct store_bucket *spare;  /* empty buckets for chains */
 } shards[2 * SHARDS];
 
 static u32 levels_used; /* atomic; bits are only set */
 
-static struct shard *store_shard_of(u64 space, u64 h)
+static struct store_shard *store_shard_of(u64 space, u64 h)
 {
 	return &shards[h >> 56 | (space == SPACE_PHYS ? 0 : SHARDS)];
 }
 
-static bool store_has_fingerprints(const struct shard *s)
+static bool store_has_fingerprints(const struct store_shard *s)
 {
 	return s >= shards + SHARDS;
 }
 
 /* A bucket's fingerprints are behind it: the processor fetches two neighbouring lines together. */
-static u64 store_bucket_stride(const struct shard *s)
+static u64 store_bucket_stride(const struct store_shard *s)
 {
 	return store_has_fingerprints(s) ? 2 : 1;
 }
 
-static struct bucket *store_bucket_at(const struct shard *s, u64 index)
+static struct store_bucket *store_bucket_at(const struct store_shard *s, u64 index)
 {
 	return s->bucket + index * store_bucket_stride(s);
 }
 
-static struct fingerprints *store_fingerprints_of(struct bucket *b)
+static struct store_fingerprints *store_fingerprints_of(struct store_bucket *b)
 {
-	return (struct fingerprints *)(b + 1);
+	return (struct store_fingerprints *)(b + 1);
 }
 
-static struct bucket *store_spare_take(struct shard *s)
+static struct store_bucket *store_spare_take(struct store_shard *s)
 {
-	struct bucket *b = s->spare;
+	struct store_bucket *b = s->spare;
 
 	if (!b)
 		return alloc_aligned(64 * store_bucket_stride(s),
@@ -75,13 +75,13 @@ static struct bucket *store_spare_take(struct shard *s)
 }
 
 /* The bucket is empty. */
-static void store_spare_give(struct shard *s, struct bucket *b)
+static void store_spare_give(struct store_shard *s, struct store_bucket *b)
 {
 	b->more = s->spare;
 	s->spare = b;
 }
 
-static int store_put(struct shard *s, struct bucket *b, u64 word)
+static int store_put(struct store_shard *s, struct store_bucket *b, u64 word)
 {
 	for (;; b = b->more) {
 		for (int i = 0; i < SLOTS; i++)
@@ -97,9 +97,9 @@ static int store_put(struct shard *s, struct bucket *b, u64 word)
 }
 
 /* Moves a word to the new table, without its fingerprint, which makes only one call slower. */
-static void store_put_again(struct shard *s, u64 word)
+static void store_put_again(struct store_shard *s, u64 word)
 {
-	struct range *r = word_range(word);
+	struct store_range *r = word_range(word);
 	u64 h = word_hash(r->space, r->level, word_granule_of(r, word & 1));
 
 	store_put(s, store_bucket_at(s, word_index(h, s->mask)), word & ~WORD_HAS_FINGERPRINT);
@@ -109,9 +109,9 @@ static void store_put_again(struct shard *s, u64 word)
  * Moves the words of an old bucket and its chain to two new ones. These need no longer chains than
  * the words that were read so far had, so there are spare buckets for them.
  */
-static void store_split_bucket(struct shard *s, struct bucket *b)
+static void store_split_bucket(struct store_shard *s, struct store_bucket *b)
 {
-	struct bucket *next;
+	struct store_bucket *next;
 	u64 word[SLOTS];
 
 	for (bool first = true; b; b = next, first = false) {
@@ -128,10 +128,10 @@ static void store_split_bucket(struct shard *s, struct bucket *b)
 }
 
 /* Under the shard's lock. */
-static int store_grow_shard(struct shard *s)
+static int store_grow_shard(struct store_shard *s)
 {
 	u64 n = s->bucket ? 2 * (s->mask + 1) : FIRST, old_n = s->bucket ? s->mask + 1 : 0;
-	struct bucket *old = s->bucket, *bucket;
+	struct store_bucket *old = s->bucket, *bucket;
 	int saved = errno;
 
 	bucket = alloc_aligned(64 * store_bucket_stride(s),
@@ -148,10 +148,10 @@ static int store_grow_shard(struct shard *s)
 	return 0;
 }
 
-static int store_add_one(struct range *r, unsigned int which)
+static int store_add_one(struct store_range *r, unsigned int which)
 {
 	u64 h = word_hash(r->space, r->level, word_granule_of(r, which));
-	struct shard *s = store_shard_of(r->space, h);
+	struct store_shard *s = store_shard_of(r->space, h);
 	int err = 0;
 
 	lock_acquire(&s->lock);
@@ -165,7 +165,7 @@ static int store_add_one(struct range *r, unsigned int which)
 	return err;
 }
 
-static bool store_bucket_is_empty(const struct bucket *b)
+static bool store_bucket_is_empty(const struct store_bucket *b)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (b->slot[i])
@@ -174,9 +174,9 @@ static bool store_bucket_is_empty(const struct bucket *b)
 }
 
 /* A slot was emptied. `link` points to its bucket in a chain; NULL: it is the first bucket. */
-static void store_slot_emptied(struct shard *s, struct bucket **link)
+static void store_slot_emptied(struct store_shard *s, struct store_bucket **link)
 {
-	struct bucket *b = link ? *link : NULL;
+	struct store_bucket *b = link ? *link : NULL;
 
 	s->n--;
 	if (unlikely(b) && store_bucket_is_empty(b)) {
@@ -186,9 +186,9 @@ static void store_slot_emptied(struct shard *s, struct bucket **link)
 }
 
 /* Removes the word that equals `word` in these bits. */
-static bool store_take_word(struct shard *s, struct bucket *b, u64 word, u64 bits)
+static bool store_take_word(struct store_shard *s, struct store_bucket *b, u64 word, u64 bits)
 {
-	for (struct bucket **link = NULL; b; link = &b->more, b = b->more)
+	for (struct store_bucket **link = NULL; b; link = &b->more, b = b->more)
 		for (int i = 0; i < SLOTS; i++)
 			if ((b->slot[i] & bits) == word) {
 				b->slot[i] = 0;
@@ -198,10 +198,10 @@ static bool store_take_word(struct shard *s, struct bucket *b, u64 word, u64 bit
 	return false;
 }
 
-static void store_remove_one(struct range *r, unsigned int which)
+static void store_remove_one(struct store_range *r, unsigned int which)
 {
 	u64 h = word_hash(r->space, r->level, word_granule_of(r, which));
-	struct shard *s = store_shard_of(r->space, h);
+	struct store_shard *s = store_shard_of(r->space, h);
 
 	lock_acquire(&s->lock);
 	store_take_word(s, store_bucket_at(s, word_index(h, s->mask)), word_of(r, which, h),
@@ -209,7 +209,7 @@ static void store_remove_one(struct range *r, unsigned int which)
 	lock_release(&s->lock);
 }
 
-int store_add(struct range *r)
+int store_add(struct store_range *r)
 {
 	r->level = (u8)word_level_of(r->size);
 	if (r->level >= LEVELS)
@@ -226,7 +226,7 @@ int store_add(struct range *r)
 	return 0;
 }
 
-void store_remove(struct range *r)
+void store_remove(struct store_range *r)
 {
 	if (!r->added)
 		return;
@@ -236,16 +236,16 @@ void store_remove(struct range *r)
 		store_remove_one(r, 1);
 }
 
-struct search {
+struct store_search {
 	u64 space, start, size;
-	bool (*fn)(struct range *, void *);
+	bool (*fn)(struct store_range *, void *);
 	void *arg;
 	u64 tag_mask; /* HASH_MASK; with PLACE_MASK for ranges that begin at `start` */
 	bool unseal;
 };
 
 /* A shadow has three cache lines, which are fetched at the same time. */
-static void store_prefetch_lines(const struct range *r)
+static void store_prefetch_lines(const struct store_range *r)
 {
 	for (int i = 0; i < 3; i++)
 		__builtin_prefetch((const char *)r + 64 * i, 1);
@@ -254,25 +254,27 @@ static void store_prefetch_lines(const struct range *r)
 /* If another thread replaces the table meanwhile, an unrelated line may be fetched. */
 static void store_prefetch_bucket(u64 space, u64 h)
 {
-	struct shard *s = store_shard_of(space, h);
+	struct store_shard *s = store_shard_of(space, h);
 	uintptr_t bucket = (uintptr_t)read_once(&s->bucket);
 	u64 at = word_index(h, read_once(&s->mask)) * store_bucket_stride(s);
 
-	__builtin_prefetch((const void *)(bucket + at * sizeof(struct bucket)), 1);
+	__builtin_prefetch((const void *)(bucket + at * sizeof(struct store_bucket)), 1);
 	if (space != SPACE_PHYS)
-		__builtin_prefetch((const void *)(bucket + (at + 1) * sizeof(struct bucket)), 1);
+		__builtin_prefetch((const void *)(bucket + (at + 1) * sizeof(struct store_bucket)),
+				   1);
 }
 
-static bool store_range_overlaps(const struct search *q, const struct range *r)
+static bool store_range_overlaps(const struct store_search *q, const struct store_range *r)
 {
 	return r->space == q->space && (r->start <= q->start ? q->start - r->start < r->size
 							     : r->start - q->start < q->size);
 }
 
 /* Calls fn() for the range of the word if it overlaps. */
-static bool store_look_at_word(const struct search *q, u64 word, unsigned int level, u64 granule)
+static bool store_look_at_word(const struct store_search *q, u64 word, unsigned int level,
+			       u64 granule)
 {
-	struct range *r = word_range(word);
+	struct store_range *r = word_range(word);
 
 	store_prefetch_lines(r);
 	if (r->level != level || word_granule_of(r, word & 1) != granule ||
@@ -282,20 +284,22 @@ static bool store_look_at_word(const struct search *q, u64 word, unsigned int le
 }
 
 /* The 64th parts of a granule that are searched. */
-struct places {
+struct store_places {
 	u64 first, last;
 };
 
-static struct places store_places_of(const struct search *q, unsigned int level, u64 granule)
+static struct store_places store_places_of(const struct store_search *q, unsigned int level,
+					   u64 granule)
 {
 	u64 base = granule << word_level_bits(level), end = q->start + q->size - 1;
 
-	return (struct places){q->start > base ? (q->start - base) >> word_place_bits(level) : 0,
-			       (end - base) >> word_place_bits(level)};
+	return (struct store_places){q->start > base ? (q->start - base) >> word_place_bits(level)
+						     : 0,
+				     (end - base) >> word_place_bits(level)};
 }
 
 /* By its tag alone. For a range that began in the granule before, the tag does not say where. */
-static bool store_may_overlap(u64 word, const struct places *p)
+static bool store_may_overlap(u64 word, const struct store_places *p)
 {
 	u64 place = (word & PLACE_MASK) >> PLACE_SHIFT;
 
@@ -303,15 +307,15 @@ static bool store_may_overlap(u64 word, const struct places *p)
 	       (place <= p->last && place + (1ull << (word >> REACH_SHIFT)) > p->first);
 }
 
-static bool store_search_granule(const struct search *q, unsigned int level, u64 granule)
+static bool store_search_granule(const struct store_search *q, unsigned int level, u64 granule)
 {
 	u64 h = word_hash(q->space, level, granule), tag = word_tag(h, q->start, level);
-	struct places places = store_places_of(q, level, granule);
-	struct shard *s = store_shard_of(q->space, h);
+	struct store_places places = store_places_of(q, level, granule);
+	struct store_shard *s = store_shard_of(q->space, h);
 	bool go_on = true;
 
 	lock_acquire(&s->lock);
-	for (struct bucket *b = s->bucket ? store_bucket_at(s, word_index(h, s->mask)) : NULL;
+	for (struct store_bucket *b = s->bucket ? store_bucket_at(s, word_index(h, s->mask)) : NULL;
 	     b && go_on; b = b->more)
 		for (int i = 0; i < SLOTS && go_on; i++) {
 			u64 word = b->slot[i];
@@ -330,14 +334,14 @@ static bool store_search_granule(const struct search *q, unsigned int level, u64
 /* A search of more granules than this walks the table instead. */
 #define LOOKUPS_MOST 8192
 
-static bool store_filter(struct range *r, void *arg)
+static bool store_filter(struct store_range *r, void *arg)
 {
-	const struct search *q = arg;
+	const struct store_search *q = arg;
 
 	return store_range_overlaps(q, r) ? q->fn(r, q->arg) : true;
 }
 
-static bool store_search_levels(const struct search *q)
+static bool store_search_levels(const struct store_search *q)
 {
 	for (u32 used = read_once(&levels_used); used; used &= used - 1) {
 		unsigned int level = (unsigned int)__builtin_ctz(used),
@@ -350,29 +354,30 @@ static bool store_search_levels(const struct search *q)
 	return true;
 }
 
-bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg)
+bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct store_range *, void *),
+		  void *arg)
 {
-	struct search q = {.space = space,
-			   .start = start,
-			   .size = size,
-			   .fn = fn,
-			   .arg = arg,
-			   .tag_mask = HASH_MASK};
+	struct store_search q = {.space = space,
+				 .start = start,
+				 .size = size,
+				 .fn = fn,
+				 .arg = arg,
+				 .tag_mask = HASH_MASK};
 
 	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
 		return store_walk(store_filter, &q);
 	return store_search_levels(&q);
 }
 
-bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg)
+bool store_search_start(u64 space, u64 start, bool (*fn)(struct store_range *, void *), void *arg)
 {
-	const struct search q = {.space = space,
-				 .start = start,
-				 .size = 1,
-				 .fn = fn,
-				 .arg = arg,
-				 .tag_mask = HASH_MASK | PLACE_MASK,
-				 .unseal = true};
+	const struct store_search q = {.space = space,
+				       .start = start,
+				       .size = 1,
+				       .fn = fn,
+				       .arg = arg,
+				       .tag_mask = HASH_MASK | PLACE_MASK,
+				       .unseal = true};
 
 	return store_search_levels(&q);
 }
@@ -392,7 +397,7 @@ void store_expect(u64 space, u64 start, u64 size)
  */
 #define PLACE_BUCKETS (1ull << 24)
 
-u32 store_place(const struct range *r)
+u32 store_place(const struct store_range *r)
 {
 	u64 h = word_hash(r->space, r->level, word_granule_of(r, 0));
 
@@ -406,10 +411,10 @@ static u64 store_hash_of_place(u32 place)
 	return (u64)place >> 24 << 56 | (u64)(place & (PLACE_BUCKETS - 1)) << 20;
 }
 
-void store_remove_at(struct range *r, u32 place)
+void store_remove_at(struct store_range *r, u32 place)
 {
 	u64 h = store_hash_of_place(place);
-	struct shard *s = store_shard_of(SPACE_PHYS, h);
+	struct store_shard *s = store_shard_of(SPACE_PHYS, h);
 	bool done = false;
 
 	lock_acquire(&s->lock);
@@ -421,32 +426,32 @@ void store_remove_at(struct range *r, u32 place)
 		store_remove(r);
 }
 
-static struct fingerprint store_fingerprint_word(const struct search *q, u64 word,
-						 unsigned int level, u64 tag,
-						 struct fingerprint (*fn)(struct range *, void *))
+static struct store_fingerprint
+store_fingerprint_word(const struct store_search *q, u64 word, unsigned int level, u64 tag,
+		       struct store_fingerprint (*fn)(struct store_range *, void *))
 {
-	struct range *r = word_range(word);
-	struct fingerprint fingerprint;
+	struct store_range *r = word_range(word);
+	struct store_fingerprint fingerprint;
 
 	if (!word || ((word ^ tag) & q->tag_mask) || (word & (1 | WORD_HAS_FINGERPRINT)) ||
 	    r->level != level || r->start != q->start || r->space != q->space)
-		return (struct fingerprint){0};
+		return (struct store_fingerprint){0};
 	fingerprint = fn(r, q->arg);
-	return word_spans_two(r) ? (struct fingerprint){0} : fingerprint;
+	return word_spans_two(r) ? (struct store_fingerprint){0} : fingerprint;
 }
 
-static void store_fingerprint_granule(const struct search *q, unsigned int level,
-				      struct fingerprint (*fn)(struct range *, void *))
+static void store_fingerprint_granule(const struct store_search *q, unsigned int level,
+				      struct store_fingerprint (*fn)(struct store_range *, void *))
 {
 	u64 h = word_hash(q->space, level, q->start >> word_level_bits(level)),
 	    tag = word_tag(h, q->start, level);
-	struct shard *s = store_shard_of(q->space, h);
-	struct bucket *b;
+	struct store_shard *s = store_shard_of(q->space, h);
+	struct store_bucket *b;
 
 	lock_acquire(&s->lock);
 	for (b = s->bucket ? store_bucket_at(s, word_index(h, s->mask)) : NULL; b; b = b->more)
 		for (int k = 0; k < SLOTS; k++) {
-			struct fingerprint fingerprint =
+			struct store_fingerprint fingerprint =
 				store_fingerprint_word(q, b->slot[k], level, tag, fn);
 
 			if (fingerprint.fingerprint) {
@@ -457,10 +462,10 @@ static void store_fingerprint_granule(const struct search *q, unsigned int level
 	lock_release(&s->lock);
 }
 
-void store_set_fingerprint(u64 space, u64 start, struct fingerprint (*fn)(struct range *, void *),
-			   void *arg)
+void store_set_fingerprint(u64 space, u64 start,
+			   struct store_fingerprint (*fn)(struct store_range *, void *), void *arg)
 {
-	const struct search q = {
+	const struct store_search q = {
 		.space = space, .start = start, .arg = arg, .tag_mask = HASH_MASK | PLACE_MASK};
 
 	for (u32 used = read_once(&levels_used); used; used &= used - 1)
@@ -468,14 +473,14 @@ void store_set_fingerprint(u64 space, u64 start, struct fingerprint (*fn)(struct
 }
 
 /* Under the shard's lock. */
-static struct range *store_take_matching(struct shard *s, u64 h, u64 tag, u32 fingerprint,
-					 u32 *place)
+static struct store_range *store_take_matching(struct store_shard *s, u64 h, u64 tag,
+					       u32 fingerprint, u32 *place)
 {
-	struct bucket *b = store_bucket_at(s, word_index(h, s->mask)), **link = NULL;
+	struct store_bucket *b = store_bucket_at(s, word_index(h, s->mask)), **link = NULL;
 
 	for (; b; link = &b->more, b = b->more)
 		for (int k = 0; k < SLOTS; k++) {
-			struct range *r = word_range(b->slot[k]);
+			struct store_range *r = word_range(b->slot[k]);
 
 			if (((b->slot[k] ^ tag) & (HASH_MASK | PLACE_MASK)) ||
 			    !(b->slot[k] & WORD_HAS_FINGERPRINT) ||
@@ -491,11 +496,12 @@ static struct range *store_take_matching(struct shard *s, u64 h, u64 tag, u32 fi
 	return NULL;
 }
 
-struct range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint, u32 *place)
+struct store_range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint,
+					   u32 *place)
 {
 	unsigned int level = word_level_of(size);
-	struct range *r = NULL;
-	struct shard *s;
+	struct store_range *r = NULL;
+	struct store_shard *s;
 	u64 h;
 
 	if (level >= LEVELS)
@@ -509,7 +515,8 @@ struct range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerp
 	return r;
 }
 
-static bool store_walk_bucket(const struct bucket *b, bool (*fn)(struct range *, void *), void *arg)
+static bool store_walk_bucket(const struct store_bucket *b,
+			      bool (*fn)(struct store_range *, void *), void *arg)
 {
 	bool go_on = true;
 
@@ -520,12 +527,12 @@ static bool store_walk_bucket(const struct bucket *b, bool (*fn)(struct range *,
 	return go_on;
 }
 
-bool store_walk(bool (*fn)(struct range *, void *), void *arg)
+bool store_walk(bool (*fn)(struct store_range *, void *), void *arg)
 {
 	bool go_on = true;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(shards) && go_on; i++) {
-		struct shard *s = &shards[i];
+		struct store_shard *s = &shards[i];
 
 		lock_acquire(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask && go_on; b++)
@@ -535,9 +542,9 @@ bool store_walk(bool (*fn)(struct range *, void *), void *arg)
 	return go_on;
 }
 
-static void store_free_chain(struct bucket *b)
+static void store_free_chain(struct store_bucket *b)
 {
-	for (struct bucket *next; b; b = next) {
+	for (struct store_bucket *next; b; b = next) {
 		next = b->more;
 		alloc_free(b);
 	}
@@ -546,7 +553,7 @@ static void store_free_chain(struct bucket *b)
 void store_reset(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(shards); i++) {
-		struct shard *s = &shards[i];
+		struct store_shard *s = &shards[i];
 
 		lock_acquire(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask; b++)

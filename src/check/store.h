@@ -19,30 +19,31 @@
 
 struct shadow;
 
-struct range {
+struct store_range {
 	u64 space, start, size; /* fixed while it is in the store */
 	struct shadow *of;
-	struct range *more; /* the next range of a shadow with several */
+	struct store_range *more; /* the next range of a shadow with several */
 	u8 level;
 	bool added;
 };
 
 /* 0; -1: no memory, or the range is too long. */
-int store_add(struct range *r);
-void store_remove(struct range *r);
+int store_add(struct store_range *r);
+void store_remove(struct store_range *r);
 
 /*
  * Calls fn() for every range that overlaps [start, start + size), for some of them twice, under the
  * lock of a shard: fn() must not report or search. It ends the search by returning false. Returns
  * false if the search was ended.
  */
-bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct range *, void *), void *arg);
+bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct store_range *, void *),
+		  void *arg);
 
 /*
  * As store_search() for the ranges that begin at `start`, without a read of the others; fn() may be
  * called for a few others, too. The fingerprints of these ranges are removed.
  */
-bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *), void *arg);
+bool store_search_start(u64 space, u64 start, bool (*fn)(struct store_range *, void *), void *arg);
 
 /*
  * The fingerprint of a range stands in the table beside its slot and covers all properties of the
@@ -51,22 +52,22 @@ bool store_search_start(u64 space, u64 start, bool (*fn)(struct range *, void *)
  * each range that begins at `start`; 0: none. `place` is store_place() of the mapping's memory,
  * with which store_remove_at() removes that without a read of it.
  */
-struct fingerprint {
+struct store_fingerprint {
 	u32 fingerprint, place;
 };
-void store_set_fingerprint(u64 space, u64 start, struct fingerprint (*fn)(struct range *, void *),
-			   void *arg);
-struct range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint,
-				     u32 *place); /* NULL: none */
+void store_set_fingerprint(u64 space, u64 start,
+			   struct store_fingerprint (*fn)(struct store_range *, void *), void *arg);
+struct store_range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint,
+					   u32 *place); /* NULL: none */
 u32 store_place(
-	const struct range *r); /* of physical memory; 0: it is in two granules, or in none */
-void store_remove_at(struct range *r, u32 place); /* does not write r->added */
+	const struct store_range *r); /* of physical memory; 0: it is in two granules, or in none */
+void store_remove_at(struct store_range *r, u32 place); /* does not write r->added */
 
 /* Prefetches the slot of a range that will be added or removed soon. */
 void store_expect(u64 space, u64 start, u64 size);
 
 /* As store_search() for every range. */
-bool store_walk(bool (*fn)(struct range *, void *), void *arg);
+bool store_walk(bool (*fn)(struct store_range *, void *), void *arg);
 
 /* Frees everything. A search by another thread meanwhile finds nothing. */
 void store_reset(void);

@@ -6,7 +6,6 @@
  * the driver's line is shown also if the call is in an inline function of a header. One thread at a
  * time reads debug information; it holds no other lock of the library.
  */
-#include "base/fork.h"
 #include "check/stack.h"
 
 #include <dlfcn.h>
@@ -23,14 +22,14 @@
 #define CACHED	   4096 /* entries, by the top 12 bits of a hash, and a few behind them */
 #define CACHE_WAYS 8
 
-struct frame {
+struct symbol_frame {
 	char function[128], line[200]; /* "": unknown */
 };
 
-struct place {
+struct symbol_place {
 	uintptr_t at;
 	u32 n;
-	struct frame frame[FRAMES_MAX];
+	struct symbol_frame frame[FRAMES_MAX];
 };
 
 static pthread_mutex_t mine_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -43,9 +42,10 @@ static u32 known;      /* atomic */
 #include <elfutils/libdwfl.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static Dwfl *dwfl;				/* under lock; NULL: there is no session */
-static struct place cache[CACHED + CACHE_WAYS]; /* under lock; only entries in use need memory */
-static u32 replaced;				/* under lock */
+static Dwfl *dwfl; /* under lock; NULL: there is no session */
+static struct symbol_place
+	cache[CACHED + CACHE_WAYS]; /* under lock; only entries in use need memory */
+static u32 replaced;		    /* under lock */
 
 static char *debuginfo_path;
 static const Dwfl_Callbacks callbacks = {
@@ -108,13 +108,13 @@ static Dwarf_Die *symbol_unit_of(Dwfl_Module *m, Dwarf_Addr *at)
 	return unit;
 }
 
-static void symbol_set_line(struct frame *f, const char *file, int number)
+static void symbol_set_line(struct symbol_frame *f, const char *file, int number)
 {
 	if (file)
 		snprintf(f->line, sizeof(f->line), "%s:%d", file, number);
 }
 
-static void symbol_set_function(struct frame *f, Dwarf_Die *die)
+static void symbol_set_function(struct symbol_frame *f, Dwarf_Die *die)
 {
 	const char *name = dwarf_diename(die);
 
@@ -123,7 +123,7 @@ static void symbol_set_function(struct frame *f, Dwarf_Die *die)
 }
 
 /* Sets the line on which an inlined function was called, which belongs to the next frame. */
-static void symbol_set_call(struct frame *f, Dwarf_Die *unit, Dwarf_Die *inlined)
+static void symbol_set_call(struct symbol_frame *f, Dwarf_Die *unit, Dwarf_Die *inlined)
 {
 	Dwarf_Word file = 0, line = 0;
 	Dwarf_Attribute a;
@@ -138,7 +138,7 @@ static void symbol_set_call(struct frame *f, Dwarf_Die *unit, Dwarf_Die *inlined
 }
 
 /* Adds the functions that contain the address, from the innermost on. */
-static void symbol_add_functions(struct place *p, Dwarf_Die *unit, Dwarf_Addr at)
+static void symbol_add_functions(struct symbol_place *p, Dwarf_Die *unit, Dwarf_Addr at)
 {
 	Dwarf_Die *scopes = NULL, *around = NULL;
 	int n = dwarf_getscopes(unit, at, &scopes);
@@ -161,7 +161,7 @@ static void symbol_add_functions(struct place *p, Dwarf_Die *unit, Dwarf_Addr at
 }
 
 /* Under lock. */
-static void symbol_look_up_slow(struct place *p, uintptr_t at)
+static void symbol_look_up_slow(struct symbol_place *p, uintptr_t at)
 {
 	Dwfl_Module *m = symbol_dwfl_module(at);
 	const char *name = m ? dwfl_module_addrname(m, at) : NULL;
@@ -170,7 +170,7 @@ static void symbol_look_up_slow(struct place *p, uintptr_t at)
 	Dwarf_Line *line = unit ? dwarf_getsrc_die(unit, addr) : NULL;
 	int number = 0;
 
-	*p = (struct place){.at = at, .n = 1};
+	*p = (struct symbol_place){.at = at, .n = 1};
 	if (line && !dwarf_lineno(line, &number))
 		symbol_set_line(&p->frame[0], dwarf_linesrc(line, NULL, NULL), number);
 	if (unit)
@@ -182,9 +182,9 @@ static void symbol_look_up_slow(struct place *p, uintptr_t at)
 }
 
 /* With a cache, because a look-up takes milliseconds in a large program. */
-static void symbol_look_up_debug(uintptr_t at, struct place *out)
+static void symbol_look_up_debug(uintptr_t at, struct symbol_place *out)
 {
-	struct place *set = &cache[at * 0x9e3779b97f4a7c15ull >> 52], *p = NULL;
+	struct symbol_place *set = &cache[at * 0x9e3779b97f4a7c15ull >> 52], *p = NULL;
 
 	pthread_mutex_lock(&lock);
 	for (u32 i = 0; i < CACHE_WAYS && !p; i++)
@@ -207,17 +207,17 @@ void symbol_only_names(bool on)
 	only_names = on;
 }
 
-static void symbol_look_up_names(uintptr_t at, struct place *out)
+static void symbol_look_up_names(uintptr_t at, struct symbol_place *out)
 {
 	Dl_info info;
 
-	*out = (struct place){.at = at, .n = 1};
+	*out = (struct symbol_place){.at = at, .n = 1};
 	if (dladdr((void *)at, &info) && info.dli_sname)
 		snprintf(out->frame[0].function, sizeof(out->frame[0].function), "%s",
 			 info.dli_sname);
 }
 
-static void symbol_look_up(uintptr_t at, struct place *out)
+static void symbol_look_up(uintptr_t at, struct symbol_place *out)
 {
 #ifdef HAVE_LIBDW
 	if (!only_names) {
@@ -232,7 +232,7 @@ static void symbol_look_up(uintptr_t at, struct place *out)
  * The shared object or program that contains an address. dl_iterate_phdr() finds it, which acquires
  * no lock that is held while a constructor runs.
  */
-struct module {
+struct symbol_module {
 	uintptr_t at;	      /* the address */
 	uintptr_t base;	      /* its load address */
 	uintptr_t start, end; /* end 0: no object contains the address */
@@ -242,7 +242,7 @@ struct module {
 
 static int symbol_look_at_module(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	struct module *m = arg;
+	struct symbol_module *m = arg;
 	uintptr_t start = UINTPTR_MAX, end = 0;
 
 	for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -266,15 +266,15 @@ static int symbol_look_at_module(struct dl_phdr_info *info, size_t size, void *a
 	return 1;
 }
 
-static struct module symbol_module_at(uintptr_t at)
+static struct symbol_module symbol_module_at(uintptr_t at)
 {
-	struct module m = {.at = at};
+	struct symbol_module m = {.at = at};
 
 	dl_iterate_phdr(symbol_look_at_module, &m);
 	return m;
 }
 
-static struct module my_module_found; /* set once */
+static struct symbol_module my_module_found; /* set once */
 
 static void symbol_find_my_module(void)
 {
@@ -282,7 +282,7 @@ static void symbol_find_my_module(void)
 }
 
 /* The object into which this file was linked. */
-static const struct module *symbol_my_module(void)
+static const struct symbol_module *symbol_my_module(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -300,7 +300,7 @@ static size_t symbol_source_length(const char *line)
 
 static void symbol_find_mine(void)
 {
-	struct place p;
+	struct symbol_place p;
 
 	symbol_look_up((uintptr_t)symbol_is_ours, &p);
 	pthread_mutex_lock(&mine_lock);
@@ -318,9 +318,9 @@ static void symbol_find_mine(void)
  */
 bool symbol_is_ours(uintptr_t ip)
 {
-	const struct module *m = symbol_my_module();
-	const struct frame *f;
-	struct place p;
+	const struct symbol_module *m = symbol_my_module();
+	const struct symbol_frame *f;
+	struct symbol_place p;
 
 	if (!m->is_program)
 		return ip - 1 >= m->start && ip - 1 < m->end;
@@ -336,23 +336,15 @@ bool symbol_is_ours(uintptr_t ip)
 
 bool symbol_has_name(uintptr_t ip)
 {
-	struct place p;
+	struct symbol_place p;
 
 	symbol_look_up(ip - 1, &p);
 	return p.frame[p.n - 1].function[0];
 }
 
-bool symbol_is_thread_start(uintptr_t ip)
-{
-	struct module threads = symbol_module_at((uintptr_t)pthread_create);
-
-	return threads.start != symbol_my_module()->start && ip - 1 >= threads.start &&
-	       ip - 1 < threads.end;
-}
-
 bool symbol_matches(uintptr_t ip, const char *pattern)
 {
-	struct place p;
+	struct symbol_place p;
 
 	symbol_look_up(ip - 1, &p);
 	for (u32 i = 0; i < p.n; i++)
@@ -361,10 +353,10 @@ bool symbol_matches(uintptr_t ip, const char *pattern)
 	return false;
 }
 
-static void symbol_put_words(const struct frame *f, uintptr_t at, char *out, size_t size)
+static void symbol_put_words(const struct symbol_frame *f, uintptr_t at, char *out, size_t size)
 {
 	const char *function = f->function[0] ? f->function : "?";
-	struct module m;
+	struct symbol_module m;
 
 	if (f->line[0]) {
 		snprintf(out, size, "%s (%s)", function, f->line);
@@ -377,10 +369,32 @@ static void symbol_put_words(const struct frame *f, uintptr_t at, char *out, siz
 		snprintf(out, size, "%#lx", (unsigned long)at);
 }
 
+/* A sanitizer that is linked into the program brings its own pthread_create(). */
+static bool symbol_is_sanitizer_start(uintptr_t ip)
+{
+	static const char *const names[] = {"*asan_thread_start*", "*AsanThread*ThreadStart*",
+					    "*tsan_thread_start*"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (symbol_matches(ip, names[i]))
+			return true;
+	return false;
+}
+
+bool symbol_is_thread_start(uintptr_t ip)
+{
+	struct symbol_module threads = symbol_module_at((uintptr_t)pthread_create);
+
+	if (threads.start == symbol_my_module()->start || ip - 1 < threads.start ||
+	    ip - 1 >= threads.end)
+		return false;
+	return !threads.is_program || symbol_is_sanitizer_start(ip);
+}
+
 void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg)
 {
 	uintptr_t at = ip - 1; /* the call itself, not the address behind it */
-	struct place p;
+	struct symbol_place p;
 	char words[400];
 
 	symbol_look_up(at, &p);
@@ -390,7 +404,7 @@ void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg
 	}
 }
 
-static void symbol_fork_prepare(void)
+void symbol_fork_prepare(void)
 {
 	pthread_mutex_lock(&mine_lock);
 #ifdef HAVE_LIBDW
@@ -399,12 +413,10 @@ static void symbol_fork_prepare(void)
 }
 
 /* In the child as well: what is remembered of the program is whole, and the same there. */
-static void symbol_fork_done(void)
+void symbol_fork_done(void)
 {
 #ifdef HAVE_LIBDW
 	pthread_mutex_unlock(&lock);
 #endif
 	pthread_mutex_unlock(&mine_lock);
 }
-
-FORK_HOOK(symbol_hook, symbol_fork_prepare, symbol_fork_done, symbol_fork_done);

@@ -11,7 +11,8 @@
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
 
-static void check_compare_sync_dir(struct about *a, const struct found *f, bool to_cpu)
+static void check_compare_sync_dir(struct report_about *a, const struct shadow_found *f,
+				   bool to_cpu)
 {
 	enum dma_data_direction mapped = (enum dma_data_direction)f->dir;
 
@@ -39,7 +40,7 @@ static void check_compare_sync_dir(struct about *a, const struct found *f, bool 
 	}
 }
 
-struct handover {
+struct sync_handover {
 	const struct check_device *c;
 	const struct shadow *target; /* the mapping that is synced */
 	u64 from, end;
@@ -51,10 +52,10 @@ struct handover {
 
 /* Without an IOMMU several mappings may have the same device addresses; they change owner together.
  */
-static bool check_hand_over(struct range *r, void *arg)
+static bool check_hand_over(struct store_range *r, void *arg)
 {
 	struct subbuf_overrun overrun = {0};
-	struct handover *q = arg;
+	struct sync_handover *q = arg;
 	struct shadow *s = r->of;
 	u64 from = max_u64(q->from, r->start), end = min_u64(q->end, r->start + r->size);
 	bool known;
@@ -82,9 +83,9 @@ static bool check_hand_over(struct range *r, void *arg)
 	return true;
 }
 
-static void check_report_overrun(const struct about *of, const struct subbuf_overrun *o)
+static void check_report_overrun(const struct report_about *of, const struct subbuf_overrun *o)
 {
-	struct about a = *of;
+	struct report_about a = *of;
 
 	a.kind = DMAMAP_CHECK_SYNC_RANGE;
 	a.what[1] = "the sub-buffer behind it was handed over";
@@ -97,15 +98,15 @@ static void check_report_overrun(const struct about *of, const struct subbuf_ove
 		(unsigned long long)(a.addr + a.size - o->end));
 }
 
-static void check_change_owner(struct check_device *c, const struct found *f, const struct about *a,
-			       u64 addr, u64 size, bool to_cpu)
+static void check_change_owner(struct check_device *c, const struct shadow_found *f,
+			       const struct report_about *a, u64 addr, u64 size, bool to_cpu)
 {
-	struct handover q = {.c = c,
-			     .target = f->s,
-			     .from = addr,
-			     .end = addr + size,
-			     .to_cpu = to_cpu,
-			     .given = NULL};
+	struct sync_handover q = {.c = c,
+				  .target = f->s,
+				  .from = addr,
+				  .end = addr + size,
+				  .to_cpu = to_cpu,
+				  .given = NULL};
 
 	if (!to_cpu && !f->shared && subbuf_begins_as_cpu(f->call, f->attrs))
 		q.given = stack_line(a->caller);
@@ -132,11 +133,11 @@ struct sync_look {
 	const struct check_device *c;
 	u64 addr, size;
 	enum dma_data_direction dir;
-	struct found *f;
+	struct shadow_found *f;
 	int score;
 };
 
-static bool check_look_for_synced(struct range *r, void *arg)
+static bool check_look_for_synced(struct store_range *r, void *arg)
 {
 	struct sync_look *q = arg;
 	const struct shadow *s = r->of;
@@ -153,7 +154,7 @@ static bool check_look_for_synced(struct range *r, void *arg)
 }
 
 static void check_find_synced(struct check_device *c, dma_addr_t addr, u64 size,
-			      enum dma_data_direction dir, struct found *f)
+			      enum dma_data_direction dir, struct shadow_found *f)
 {
 	struct sync_look q = {.c = c, .addr = addr, .size = size, .dir = dir, .f = f};
 
@@ -164,7 +165,7 @@ static void check_find_synced(struct check_device *c, dma_addr_t addr, u64 size,
 
 void check_synced(struct check_device *c, dma_addr_t addr, u64 size)
 {
-	struct found f;
+	struct shadow_found f;
 
 	if (!read_once(&c->own))
 		return;
@@ -175,7 +176,7 @@ void check_synced(struct check_device *c, dma_addr_t addr, u64 size)
 
 void check_synced_sg(struct check_device *c, dma_addr_t addr)
 {
-	struct found f;
+	struct shadow_found f;
 
 	if (!read_once(&c->own))
 		return;
@@ -184,9 +185,9 @@ void check_synced_sg(struct check_device *c, dma_addr_t addr)
 		own_to_device(f.s, addr, 1, true);
 }
 
-static void check_sync_not_mapped(const struct check_device *c, struct about *a)
+static void check_sync_not_mapped(const struct check_device *c, struct report_about *a)
 {
-	struct history history = {0};
+	struct shadow_history history = {0};
 
 	if (shadow_lost())
 		return;
@@ -203,8 +204,8 @@ static void check_sync_not_mapped(const struct check_device *c, struct about *a)
 void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		bool to_cpu, const void *caller)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir, caller);
-	struct found f;
+	struct report_about a = about_of(c, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir, caller);
+	struct shadow_found f;
 	u64 left;
 
 	check_enter(caller);
@@ -233,7 +234,7 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size,
 		      enum dma_data_direction dir, bool to_cpu, const void *caller)
 {
-	struct found f;
+	struct shadow_found f;
 
 	for (u64 done = 0, n; done < size; done += n) {
 		shadow_find(c, c->space, addr + done, 1, &f);
@@ -246,7 +247,7 @@ void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size,
 
 void check_synced_links(struct check_device *c, dma_addr_t addr, u64 size)
 {
-	struct found f;
+	struct shadow_found f;
 
 	for (u64 done = 0, n; done < size; done += n) {
 		shadow_find(c, c->space, addr + done, 1, &f);
@@ -260,10 +261,10 @@ void check_synced_links(struct check_device *c, dma_addr_t addr, u64 size)
 void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 		   enum dma_data_direction dir, bool to_cpu, const void *caller)
 {
-	struct about a = about_of(c, DMAMAP_CHECK_SYNC_SG_COUNT, sg_dma_address(sgl), sgl->length,
-				  dir, caller);
+	struct report_about a = about_of(c, DMAMAP_CHECK_SYNC_SG_COUNT, sg_dma_address(sgl),
+					 sgl->length, dir, caller);
 	struct scatterlist *sg = sgl;
-	struct found f;
+	struct shadow_found f;
 
 	check_enter(caller);
 	if (!sg_dma_len(sgl))

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A slot of the store's hash is one word: the address of a struct range; in bit 0, for which of its
- * two granules the slot stands; in bit 1, whether the fingerprint beside the slot is set; and above
- * the address a tag. The tag saves reads of ranges that do not match, because cache misses are the
- * cost of a search. What may overflow: nothing, addresses of the process have 48 bits.
+ * A slot of the store's hash is one word: the address of a struct store_range; in bit 0, for which
+ * of its two granules the slot stands; in bit 1, whether the fingerprint beside the slot is set;
+ * and above the address a tag. The tag saves reads of ranges that do not match, because cache
+ * misses are the cost of a search. What may overflow: nothing, addresses of the process have 48
+ * bits.
  */
 #ifndef CHECK_WORD_H
 #define CHECK_WORD_H
@@ -65,17 +66,17 @@ hot_inline u64 word_tag(u64 h, u64 start, unsigned int level)
 	       (start >> word_place_bits(level) << PLACE_SHIFT & PLACE_MASK);
 }
 
-hot_inline struct range *word_range(u64 word)
+hot_inline struct store_range *word_range(u64 word)
 {
-	return (struct range *)(uintptr_t)(word & ~(TAG_MASK | WORD_HAS_FINGERPRINT | 1));
+	return (struct store_range *)(uintptr_t)(word & ~(TAG_MASK | WORD_HAS_FINGERPRINT | 1));
 }
 
-hot_inline u64 word_granule_of(const struct range *r, unsigned int which)
+hot_inline u64 word_granule_of(const struct store_range *r, unsigned int which)
 {
 	return (r->start >> word_level_bits(r->level)) + which;
 }
 
-hot_inline u64 word_of(const struct range *r, unsigned int which, u64 h)
+hot_inline u64 word_of(const struct store_range *r, unsigned int which, u64 h)
 {
 	unsigned int bits = word_place_bits(r->level);
 	u64 places = ((r->start + r->size - 1) >> bits) - (r->start >> bits) + 1;
@@ -84,7 +85,7 @@ hot_inline u64 word_of(const struct range *r, unsigned int which, u64 h)
 	       (u64)log2_ceil(places) << REACH_SHIFT;
 }
 
-hot_inline bool word_spans_two(const struct range *r)
+hot_inline bool word_spans_two(const struct store_range *r)
 {
 	unsigned int bits = word_level_bits(r->level);
 

@@ -25,7 +25,7 @@
 #define COMMAND_NO_LINE_H   0x04 /* in the byte at COMMAND + 1 */
 #define STATUS_CAPABILITIES 0x10 /* in the byte at 0x06 */
 
-enum capability {
+enum config_capability {
 	CAP_PM = 0x01,
 	CAP_VPD = 0x03,
 	CAP_MSI = 0x05,

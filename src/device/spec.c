@@ -20,7 +20,7 @@ static const struct model_ops *const models[] = {&model_edu, &model_nvme, &model
 static const struct hw_ops *const hw_backends[] = {&hw_qemu, &hw_vfio, &hw_iommufd};
 static const char *const policy_names[] = {"strict", "lazy", "identity", "persistent"};
 
-const char *policy_name(enum policy policy)
+const char *policy_name(enum domain_policy policy)
 {
 	return policy_names[policy];
 }
@@ -92,13 +92,13 @@ static int read_name(const char *key, const char *value, const char **out)
 	return 0;
 }
 
-static int read_policy(const char *key, const char *value, enum policy *out)
+static int read_policy(const char *key, const char *value, enum domain_policy *out)
 {
 	if (!strcmp(value, "pool")) /* the name of policy=identity in earlier versions */
 		value = "identity";
 	for (unsigned int i = 0; i < ARRAY_SIZE(policy_names); i++)
 		if (!strcmp(value, policy_names[i])) {
-			*out = (enum policy)i;
+			*out = (enum domain_policy)i;
 			return 0;
 		}
 	return spec_bad_value(key, value, "strict, lazy, identity or persistent");

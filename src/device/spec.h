@@ -13,7 +13,7 @@
 struct spec {
 	char *text;		       /* what the strings below point into */
 	const struct model_ops *model; /* NULL: a bus master with no behaviour */
-	enum policy policy;
+	enum domain_policy policy;
 	bool untrusted, check, iommu, coherent, forcedac;
 	bool sync_writes;	   /* writes=sync */
 	bool check_all, check_own; /* of the environment: open.c */
@@ -31,6 +31,6 @@ struct spec {
 int spec_parse(struct spec *spec, const char *text);
 void spec_free(struct spec *spec);
 
-const char *policy_name(enum policy policy);
+const char *policy_name(enum domain_policy policy);
 
 #endif

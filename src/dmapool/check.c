@@ -37,11 +37,11 @@ void pool_uncheck(struct dma_pool *pool)
 
 static size_t provenance_offset(const struct dma_pool *pool)
 {
-	return align_up(sizeof(struct chunk) + pool->entry_mask + 1, sizeof(void *));
+	return align_up(sizeof(struct pool_chunk) + pool->entry_mask + 1, sizeof(void *));
 }
 
 static struct block_provenance *dmapool_provenance(const struct dma_pool *pool,
-						   const struct chunk *c, size_t granule)
+						   const struct pool_chunk *c, size_t granule)
 {
 	return (struct block_provenance *)((uintptr_t)c + provenance_offset(pool)) + granule;
 }
@@ -50,26 +50,26 @@ size_t pool_provenance_bytes(const struct dma_pool *pool)
 {
 	if (!pool->checked)
 		return 0;
-	return provenance_offset(pool) - (sizeof(struct chunk) + pool->entry_mask + 1) +
+	return provenance_offset(pool) - (sizeof(struct pool_chunk) + pool->entry_mask + 1) +
 	       (pool->entry_mask + 1) * sizeof(struct block_provenance);
 }
 
 void pool_took(struct dma_pool *pool, entry_t e, const void *caller)
 {
-	const struct chunk *c = (const struct chunk *)(e & ~(u64)pool->entry_mask);
+	const struct pool_chunk *c = (const struct pool_chunk *)(e & ~(u64)pool->entry_mask);
 	struct block_provenance *s = dmapool_provenance(pool, c, e & pool->entry_mask);
 
 	write_once(&s->taken, check_stack(caller));
 	write_once(&s->freed, NULL);
 }
 
-void pool_freed(struct dma_pool *pool, struct chunk *c, size_t off, const void *caller)
+void pool_freed(struct dma_pool *pool, struct pool_chunk *c, size_t off, const void *caller)
 {
 	write_once(&dmapool_provenance(pool, c, off >> pool->granule_bits)->freed,
 		   check_stack(caller));
 }
 
-void pool_history(const struct dma_pool *pool, const struct chunk *c, size_t off,
+void pool_history(const struct dma_pool *pool, const struct pool_chunk *c, size_t off,
 		  struct check_history *history)
 {
 	size_t granule = off >> pool->granule_bits;
@@ -87,7 +87,7 @@ void pool_history(const struct dma_pool *pool, const struct chunk *c, size_t off
 
 bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_history *history)
 {
-	const struct chunk *c = NULL;
+	const struct pool_chunk *c = NULL;
 	struct dma_pool *p;
 
 	lock_acquire(&lock);
@@ -120,7 +120,7 @@ u64 dma_pool_report_leaks(const struct device *dev)
 	return n;
 }
 
-void pool_check_chunk(struct dma_pool *pool, struct chunk *c)
+void pool_check_chunk(struct dma_pool *pool, struct pool_chunk *c)
 {
 	memset(c->cpu, FREE_BYTE, pool->chunk_bytes);
 	check_pool_chunk(&pool->dev->shadow, c->dma, pool->chunk_bytes);
@@ -129,7 +129,7 @@ void pool_check_chunk(struct dma_pool *pool, struct chunk *c)
 void pool_check_block(struct dma_pool *pool, entry_t e, const void *caller)
 {
 	u64 off = (e & pool->entry_mask) << pool->granule_bits;
-	const struct chunk *c = (const struct chunk *)(e & ~(u64)pool->entry_mask);
+	const struct pool_chunk *c = (const struct pool_chunk *)(e & ~(u64)pool->entry_mask);
 	const u8 *p = c->cpu + off;
 	struct check_history history;
 

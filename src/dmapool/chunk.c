@@ -5,7 +5,7 @@
  */
 #include "dmapool/pool.h"
 
-static void hash_put(struct chunk_hash *h, struct chunk *c)
+static void hash_put(struct chunk_hash *h, struct pool_chunk *c)
 {
 	u64 i = hash_place(h, (uintptr_t)c->cpu >> PAGE_BITS);
 
@@ -33,7 +33,7 @@ static int hash_reserve(struct dma_pool *pool)
 	bigger = hash_new((h->mask + 1) * 2);
 	if (!bigger)
 		return -ENOMEM;
-	for (struct chunk *c = pool->chunks; c; c = c->next)
+	for (struct pool_chunk *c = pool->chunks; c; c = c->next)
 		hash_put(bigger, c);
 	bigger->older = h;
 	write_release(&pool->hash, bigger);
@@ -73,7 +73,7 @@ bool block_fits(const struct dma_pool *pool, size_t off)
 	return range_within(off, pool->stride, pool->chunk_bytes);
 }
 
-void chunk_free(struct dma_pool *pool, struct chunk *c)
+void chunk_free(struct dma_pool *pool, struct pool_chunk *c)
 {
 	dma_free_coherent(pool->dev, pool->chunk_bytes, c->cpu, c->dma);
 	alloc_free(c);
@@ -83,9 +83,9 @@ void chunk_free(struct dma_pool *pool, struct chunk *c)
  * Allocates coherent memory and its states, not yet part of the pool. Both addresses of the memory
  * are aligned to its size rounded up to a power of two.
  */
-struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
+struct pool_chunk *chunk_new(struct dma_pool *pool, gfp_t gfp)
 {
-	struct chunk *c;
+	struct pool_chunk *c;
 
 	c = alloc_aligned(max_u64(CHUNK_ALIGN, pool->entry_mask + 1ull),
 			  sizeof(*c) + pool->entry_mask + 1 + pool_provenance_bytes(pool));
@@ -111,7 +111,7 @@ free:
  * Adds the chunk to the pool and its blocks to the depot, with the lowest block on top. Called with
  * the pool's lock held.
  */
-int chunk_add(struct dma_pool *pool, struct chunk *c)
+int chunk_add(struct dma_pool *pool, struct pool_chunk *c)
 {
 	if (hash_reserve(pool) || depot_reserve(pool))
 		return -ENOMEM;

@@ -56,7 +56,7 @@ static void dmapool_depot_give(struct dma_pool *pool, const entry_t *in, u32 n)
 /* Takes up to `max` free blocks from the depot; adds a chunk if it is empty. 0: ENOMEM. */
 static slow_path u32 pool_refill(struct dma_pool *pool, entry_t *out, u32 max, gfp_t gfp)
 {
-	struct chunk *c;
+	struct pool_chunk *c;
 	u32 n;
 
 	lock_acquire(&pool->lock);
@@ -167,7 +167,7 @@ struct dma_pool *dma_pool_create(const char *name, struct device *dev, size_t si
 	return dma_pool_create_node(name, dev, size, align, boundary, NUMA_NO_NODE);
 }
 
-static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
+static u64 chunk_live(const struct dma_pool *pool, const struct pool_chunk *c)
 {
 	u64 n = 0;
 
@@ -180,7 +180,7 @@ static u64 chunk_live(const struct dma_pool *pool, const struct chunk *c)
 static void pool_free_chunks(struct dma_pool *pool, const void *caller)
 {
 	struct check_history history = {0};
-	struct chunk *c, *next;
+	struct pool_chunk *c, *next;
 	u64 live = 0, n;
 	dma_addr_t first = 0;
 	size_t off;
@@ -286,7 +286,7 @@ static entry_t entry_get(struct dma_pool *pool, gfp_t gfp)
 hot_inline void *block_take(struct dma_pool *pool, entry_t e, dma_addr_t *handle)
 {
 	u64 mask = pool->entry_mask, off = (e & mask) << pool->granule_bits;
-	struct chunk *c = (struct chunk *)(e & ~mask);
+	struct pool_chunk *c = (struct pool_chunk *)(e & ~mask);
 	u8 *cpu = c->cpu + off;
 	dma_addr_t dma = c->dma + off;
 
@@ -371,7 +371,7 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
 	const char *why = "it is not a block of this pool";
 	struct check_history history = {0};
-	struct chunk *c;
+	struct pool_chunk *c;
 	u8 state = NO_BLOCK;
 
 	if (!pool) {
@@ -416,7 +416,7 @@ void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 {
 	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
 	struct pool_cache *cache;
-	struct chunk *c;
+	struct pool_chunk *c;
 	entry_t e;
 
 	if (unlikely(!pool))

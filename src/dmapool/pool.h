@@ -30,10 +30,10 @@ enum block_state { NO_BLOCK = 0, BLOCK_FREE, BLOCK_LIVE, BLOCK_LIVE_CHECKED /* s
 
 typedef uintptr_t entry_t; /* address of the chunk + granule of the block */
 
-struct chunk {	 /* only state[] changes after the chunk is in the hash */
-	u8 *cpu; /* page-aligned */
+struct pool_chunk { /* only state[] changes after the chunk is in the hash */
+	u8 *cpu;    /* page-aligned */
 	dma_addr_t dma;
-	struct chunk *next; /* in the pool's list; guarded by its lock */
+	struct pool_chunk *next; /* in the pool's list; guarded by its lock */
 	/*
 	 * enum block_state of every granule; relaxed accesses. In other cache lines than the fields
 	 * that all threads read, so that a batch of adjacent small blocks has a line of its own.
@@ -50,7 +50,7 @@ struct block_provenance {
 struct chunk_hash { /* by page number of chunk->cpu; open addressing, at most half full */
 	struct chunk_hash *older;
 	u64 mask;
-	struct chunk *slot[]; /* mask + 1, set once by a release store under the pool's lock */
+	struct pool_chunk *slot[]; /* mask + 1, set once by a release store under the pool's lock */
 };
 
 struct pool_cache { /* of one thread; no other thread accesses it */
@@ -81,7 +81,7 @@ struct dma_pool {
 	struct dma_pool *next_checked; /* guarded by the lock of check.c */
 
 	struct lock lock cacheline;
-	struct chunk *chunks; /* this and the fields below are guarded by `lock` */
+	struct pool_chunk *chunks; /* this and the fields below are guarded by `lock` */
 	u64 n_chunks;
 	entry_t *depot;
 	u64 depot_n, depot_room;
@@ -90,7 +90,7 @@ struct dma_pool {
 /* Returns the state byte. An entry is chunk + granule, so the byte is at a fixed offset from it. */
 hot_inline u8 *entry_state(entry_t e)
 {
-	return (u8 *)e + offsetof(struct chunk, state);
+	return (u8 *)e + offsetof(struct pool_chunk, state);
 }
 
 hot_inline u64 hash_place(const struct chunk_hash *h, u64 page)
@@ -99,11 +99,11 @@ hot_inline u64 hash_place(const struct chunk_hash *h, u64 page)
 }
 
 /* Returns the chunk whose first page contains p, or NULL. */
-hot_inline struct chunk *chunk_find(struct dma_pool *pool, const void *p)
+hot_inline struct pool_chunk *chunk_find(struct dma_pool *pool, const void *p)
 {
 	struct chunk_hash *h = read_acquire(&pool->hash);
 	u64 page = (uintptr_t)p >> PAGE_BITS;
-	struct chunk *c;
+	struct pool_chunk *c;
 
 	/* The loop ends at an empty slot; at least half of the slots are empty. */
 	for (u64 i = hash_place(h, page);; i = (i + 1) & h->mask) {
@@ -118,15 +118,15 @@ hot_inline struct chunk *chunk_find(struct dma_pool *pool, const void *p)
 /* check.c: checks for a pool, a new chunk, and the free block of an entry to be allocated. */
 void pool_check(struct dma_pool *pool, const void *caller);
 void pool_uncheck(struct dma_pool *pool);
-void pool_check_chunk(struct dma_pool *pool, struct chunk *c);
+void pool_check_chunk(struct dma_pool *pool, struct pool_chunk *c);
 void pool_check_block(struct dma_pool *pool, entry_t e, const void *caller) __attribute__((cold));
 /* Returns the bytes that a pool with the checker on adds to a chunk. */
 size_t pool_provenance_bytes(const struct dma_pool *pool);
 void pool_took(struct dma_pool *pool, entry_t e, const void *caller) __attribute__((cold));
-void pool_freed(struct dma_pool *pool, struct chunk *c, size_t off, const void *caller)
+void pool_freed(struct dma_pool *pool, struct pool_chunk *c, size_t off, const void *caller)
 	__attribute__((cold));
 /* Returns the recorded stacks of the block that contains `off`; NULL where nothing is recorded. */
-void pool_history(const struct dma_pool *pool, const struct chunk *c, size_t off,
+void pool_history(const struct dma_pool *pool, const struct pool_chunk *c, size_t off,
 		  struct check_history *history) __attribute__((cold));
 /* Whether vaddr is in a chunk of another checked pool; stores the history of its block. */
 bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_history *history);
@@ -134,14 +134,14 @@ bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_
 struct chunk_hash *hash_new(u64 places); /* a power of two; NULL: no memory */
 
 /* Allocates a chunk that is not yet in the pool. Returns NULL with an error message on failure. */
-struct chunk *chunk_new(struct dma_pool *pool, gfp_t gfp);
-void chunk_free(struct dma_pool *pool, struct chunk *c);
+struct pool_chunk *chunk_new(struct dma_pool *pool, gfp_t gfp);
+void chunk_free(struct dma_pool *pool, struct pool_chunk *c);
 
 /*
  * Adds a chunk to the hash and its blocks to the depot, which grows if necessary. Called with the
  * pool's lock held. 0, -ENOMEM.
  */
-int chunk_add(struct dma_pool *pool, struct chunk *c);
+int chunk_add(struct dma_pool *pool, struct pool_chunk *c);
 
 /* The offset of the block after the one at `off`; whether a block at `off` fits in the chunk. */
 size_t block_after(const struct dma_pool *pool, size_t off);

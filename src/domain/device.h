@@ -91,7 +91,8 @@ struct device {
 		*hw; /* NULL: simulated by the program. Else `stuck` is set too, see bus.c */
 
 	struct fault_table fault_table;
-	struct copied *copied; /* copied segments of dmamap_bus_map(); guarded by copied_lock */
+	struct demand_copied
+		*copied; /* copied segments of dmamap_bus_map(); guarded by copied_lock */
 	struct lock copied_lock;
 
 	struct lock fault_lock;
@@ -130,9 +131,10 @@ struct device {
 	u32 fork_depth; /* of the process that opened it */
 
 	struct lock managed_lock;
-	struct managed *managed; /* released by close, newest first; guarded by managed_lock */
-	struct xsk_device *xsk;	 /* atomic: queues and sockets (src/xsk); NULL: none yet */
-	struct coherent *coherent_blocks; /* guarded by the lock of map/coherent.c */
+	struct managed_mapping
+		*managed;	/* released by close, newest first; guarded by managed_lock */
+	struct xsk_device *xsk; /* atomic: queues and sockets (src/xsk); NULL: none yet */
+	struct coherent_block *coherent_blocks; /* guarded by the lock of map/coherent.c */
 
 	struct check_device
 		shadow; /* the checker's records; if `check` is false only mask_set is used */

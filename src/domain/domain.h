@@ -19,7 +19,7 @@
 #include "iova/iova.h"
 #include "pt/pt.h"
 
-enum policy { POLICY_STRICT, POLICY_LAZY, POLICY_IDENTITY, POLICY_PERSISTENT };
+enum domain_policy { POLICY_STRICT, POLICY_LAZY, POLICY_IDENTITY, POLICY_PERSISTENT };
 
 #define FLUSH_QUEUE_LEN 256 /* powers of two */
 #define FLUSH_QUEUE_LONG                                                                           \
@@ -67,7 +67,7 @@ struct domain {
 	 * and the domain_iova_* functions.
 	 */
 	u64 iova_shift;
-	enum policy policy;
+	enum domain_policy policy;
 
 	struct tslot_key queues;  /* lazy: struct domain_thread per thread */
 	u64 queue_mask;		  /* number of a queue's entries, less 1 */
@@ -90,7 +90,7 @@ struct domain_window {
 
 struct domain_config {
 	bool iommu;
-	enum policy policy;
+	enum domain_policy policy;
 	const char *group;
 	bool any_32bit; /* IOVA_32BIT_FIRST */
 	bool untrusted; /* the device must not reach memory that a trusted device maps */

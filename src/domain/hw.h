@@ -22,7 +22,7 @@ struct hw_arg {
 struct hw_config {
 	const char *target; /* the text after the colon of the spec */
 	bool iommu;
-	enum policy policy;
+	enum domain_policy policy;
 	u64 ram;			/* 0: not given */
 	struct hw_arg arg[HW_ARGS_MAX]; /* keys that only this back end has, in the spec's order */
 	int n_args;

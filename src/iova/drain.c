@@ -28,19 +28,19 @@
  */
 #include "iova/space.h"
 
-struct want { /* the allocation that a drain shall make possible; pages 0: drain all */
+struct drain_want { /* the allocation that a drain shall make possible; pages 0: drain all */
 	u64 pages, last;
 	bool aligned;
 };
 
-static u64 iova_drain_retry(struct iova_full_space *s, const struct want *w)
+static u64 iova_drain_retry(struct iova_full_space *s, const struct drain_want *w)
 {
 	return w->pages ? space_take(s, w->pages, w->last, w->aligned, 1) : 0;
 }
 
 /* Drains a bin of the calling thread. */
 static u64 bin_drain(struct iova_full_space *s, struct iova_full_cache *cache, unsigned int class,
-		     const struct want *w)
+		     const struct drain_want *w)
 {
 	struct iova_bin *bin = &cache->hot.bin[class];
 	struct iova_magazine *m[2];
@@ -61,7 +61,7 @@ static u64 bin_drain(struct iova_full_space *s, struct iova_full_cache *cache, u
  * threads may add magazines meanwhile.
  */
 static u64 depot_drain(struct iova_full_space *s, struct iova_depot *d, unsigned int class,
-		       const struct want *w)
+		       const struct drain_want *w)
 {
 	struct iova_magazine *m;
 	u64 page = 0;
@@ -77,7 +77,7 @@ static u64 depot_drain(struct iova_full_space *s, struct iova_depot *d, unsigned
 }
 
 static u64 class_drain(struct iova_full_space *s, struct iova_full_cache *own, unsigned int class,
-		       const struct want *w)
+		       const struct drain_want *w)
 {
 	u64 page = own ? bin_drain(s, own, class, w) : 0;
 
@@ -162,7 +162,7 @@ static bool iova_other_drain(struct iova_full_space *s, struct iova_full_cache *
 u64 cache_drain(struct iova_full_space *s, u64 pages, u64 last, bool aligned)
 {
 	struct tslot *own = tslot_get(&s->hot.key);
-	struct want want = {pages, last, aligned};
+	struct drain_want want = {pages, last, aligned};
 	u64 page = 0;
 
 	for (unsigned int class = IOVA_CLASSES; !page && class --;)

@@ -21,13 +21,13 @@ struct gap_chunk {
 	struct gap_node *node; /* CHUNK_NODES of them, inside this allocation */
 };
 
-struct entry {
+struct gaps_entry {
 	u64 key, size, fit;
 	struct gap_node *child;
 };
 
 /* A path from the root (depth 0) to a leaf; at[] is the index of the entry in every node. */
-struct path {
+struct gaps_path {
 	struct gap_node *node[GAP_HEIGHT];
 	int at[GAP_HEIGHT];
 };
@@ -124,9 +124,9 @@ void gaps_fini(struct gaps *g)
 	*g = (struct gaps){0};
 }
 
-static struct entry gaps_summary(struct gap_node *node)
+static struct gaps_entry gaps_summary(struct gap_node *node)
 {
-	struct entry e = {.key = node->key[0], .child = node};
+	struct gaps_entry e = {.key = node->key[0], .child = node};
 
 	for (u32 i = 0; i < node->n; i++) {
 		e.size = max_u64(e.size, node->size[i]);
@@ -135,7 +135,7 @@ static struct entry gaps_summary(struct gap_node *node)
 	return e;
 }
 
-static void entry_set(struct gap_node *node, int i, struct entry e)
+static void entry_set(struct gap_node *node, int i, struct gaps_entry e)
 {
 	node->key[i] = e.key;
 	node->size[i] = e.size;
@@ -152,7 +152,7 @@ static void entries_move(struct gap_node *to, u32 i, struct gap_node *from, u32 
 	memmove(to->child + i, from->child + j, count * sizeof(to->child[0]));
 }
 
-static void entry_insert(struct gap_node *node, int i, struct entry e)
+static void entry_insert(struct gap_node *node, int i, struct gaps_entry e)
 {
 	entries_move(node, i + 1, node, i, node->n - i);
 	entry_set(node, i, e);
@@ -166,11 +166,11 @@ static void entry_remove(struct gap_node *node, int i)
 }
 
 /* Updates the summaries above the changed node at depth d, up to the first that is unchanged. */
-static void gaps_raise(struct path *p, int d)
+static void gaps_raise(struct gaps_path *p, int d)
 {
 	for (; d > 0; d--) {
 		struct gap_node *up = p->node[d - 1];
-		struct entry e = gaps_summary(p->node[d]);
+		struct gaps_entry e = gaps_summary(p->node[d]);
 		int i = p->at[d - 1];
 
 		if (up->key[i] == e.key && up->size[i] == e.size && up->fit[i] == e.fit)
@@ -180,7 +180,8 @@ static void gaps_raise(struct path *p, int d)
 }
 
 /* Splits the full node and inserts e at index i of both halves together; returns the upper half. */
-static struct gap_node *gaps_split(struct gaps *g, struct gap_node *node, int i, struct entry e)
+static struct gap_node *gaps_split(struct gaps *g, struct gap_node *node, int i,
+				   struct gaps_entry e)
 {
 	struct gap_node *right = node_get(g);
 	int half = (GAP_FANOUT + 1) / 2;
@@ -196,7 +197,7 @@ static struct gap_node *gaps_split(struct gaps *g, struct gap_node *node, int i,
 }
 
 /* Inserts e after the path's entry at depth d. The path is invalid afterwards. */
-static void gaps_insert(struct gaps *g, struct path *p, int d, struct entry e)
+static void gaps_insert(struct gaps *g, struct gaps_path *p, int d, struct gaps_entry e)
 {
 	for (;; d--) {
 		struct gap_node *root, *node = p->node[d];
@@ -251,7 +252,7 @@ static bool gaps_join(struct gaps *g, struct gap_node *left, struct gap_node *ri
 }
 
 /* Removes the gap at the path. The path is invalid afterwards. */
-static void remove_gap(struct gaps *g, struct path *p)
+static void remove_gap(struct gaps *g, struct gaps_path *p)
 {
 	int d = (int)g->height - 1, i;
 	struct gap_node *up, *node = p->node[d];
@@ -282,26 +283,26 @@ static void remove_gap(struct gaps *g, struct path *p)
 }
 
 /* Changes the borders of the gap at the path, between the same neighbours. */
-static void set_gap(struct gaps *g, struct path *p, u64 start, u64 size)
+static void set_gap(struct gaps *g, struct gaps_path *p, u64 start, u64 size)
 {
 	int d = (int)g->height - 1;
 
 	entry_set(p->node[d], p->at[d],
-		  (struct entry){.key = start, .size = size, .fit = gap_fit(start, size)});
+		  (struct gaps_entry){.key = start, .size = size, .fit = gap_fit(start, size)});
 	gaps_raise(p, d);
 }
 
-static void insert_gap(struct gaps *g, struct path *p, u64 start, u64 size)
+static void insert_gap(struct gaps *g, struct gaps_path *p, u64 start, u64 size)
 {
 	gaps_insert(g, p, (int)g->height - 1,
-		    (struct entry){.key = start, .size = size, .fit = gap_fit(start, size)});
+		    (struct gaps_entry){.key = start, .size = size, .fit = gap_fit(start, size)});
 }
 
 /*
  * Sets the path to the last gap that begins at or below x. False: there is none, and at[] of the
  * leaf is -1.
  */
-static bool gaps_locate(const struct gaps *g, u64 x, struct path *p)
+static bool gaps_locate(const struct gaps *g, u64 x, struct gaps_path *p)
 {
 	struct gap_node *node = g->root;
 	int d = 0, i;
@@ -320,7 +321,7 @@ static bool gaps_locate(const struct gaps *g, u64 x, struct path *p)
 }
 
 /* Moves the path to the next gap. False: it was at the last gap. */
-static bool gaps_step(const struct gaps *g, struct path *p)
+static bool gaps_step(const struct gaps *g, struct gaps_path *p)
 {
 	int leaf = (int)g->height - 1, d = leaf;
 
@@ -345,7 +346,7 @@ static int last_fit(const struct gap_node *node, int i, u64 pages, bool aligned)
 }
 
 /* Extends the path from its entry at depth d, which fits, to the highest gap below it that fits. */
-static void gaps_descend(const struct gaps *g, struct path *p, int d, u64 pages, bool aligned)
+static void gaps_descend(const struct gaps *g, struct gaps_path *p, int d, u64 pages, bool aligned)
 {
 	for (; d < (int)g->height - 1; d++) {
 		struct gap_node *node = p->node[d]->child[p->at[d]];
@@ -359,7 +360,8 @@ static void gaps_descend(const struct gaps *g, struct path *p, int d, u64 pages,
  * Sets the path to the highest gap that fits. The gap that extends beyond `last` is checked
  * separately; all gaps before it end at or below `last`, so their size and fit are valid.
  */
-static bool gaps_search(const struct gaps *g, struct path *p, u64 pages, u64 last, bool aligned)
+static bool gaps_search(const struct gaps *g, struct gaps_path *p, u64 pages, u64 last,
+			bool aligned)
 {
 	int d = (int)g->height - 1;
 	u64 start, size;
@@ -381,7 +383,7 @@ static bool gaps_search(const struct gaps *g, struct path *p, u64 pages, u64 las
 }
 
 /* Allocates a part of the gap at the path. */
-static void gaps_cut(struct gaps *g, struct path *p, u64 start, u64 pages)
+static void gaps_cut(struct gaps *g, struct gaps_path *p, u64 start, u64 pages)
 {
 	int d = (int)g->height - 1;
 	u64 low = p->node[d]->key[p->at[d]], end = low + p->node[d]->size[p->at[d]];
@@ -406,7 +408,7 @@ u64 gaps_take(struct gaps *g, u64 pages, u64 last, bool aligned)
 {
 	int leaf = (int)g->height - 1;
 	struct gap_node *node;
-	struct path p;
+	struct gaps_path p;
 	u64 start;
 
 	if (!pages || !gaps_search(g, &p, pages, last, aligned))
@@ -419,7 +421,7 @@ u64 gaps_take(struct gaps *g, u64 pages, u64 last, bool aligned)
 	return start;
 }
 
-static bool locate_range(const struct gaps *g, struct path *p, u64 start, u64 pages)
+static bool locate_range(const struct gaps *g, struct gaps_path *p, u64 start, u64 pages)
 {
 	int leaf = (int)g->height - 1;
 	u64 in;
@@ -432,14 +434,14 @@ static bool locate_range(const struct gaps *g, struct path *p, u64 start, u64 pa
 
 bool gaps_has(const struct gaps *g, u64 start, u64 pages)
 {
-	struct path p;
+	struct gaps_path p;
 
 	return locate_range(g, &p, start, pages);
 }
 
 bool gaps_carve(struct gaps *g, u64 start, u64 pages)
 {
-	struct path p;
+	struct gaps_path p;
 
 	if (!locate_range(g, &p, start, pages))
 		return false;
@@ -451,7 +453,7 @@ bool gaps_give(struct gaps *g, u64 start, u64 pages)
 {
 	int leaf = (int)g->height - 1;
 	u64 low = start, low_end = 0, high = 0, end = start + pages, high_end = end;
-	struct path below, above;
+	struct gaps_path below, above;
 
 	if (gaps_locate(g, start, &below)) {
 		low = below.node[leaf]->key[below.at[leaf]];

@@ -21,12 +21,12 @@
 #include <search.h>
 #include <sys/mman.h>
 
-struct coherent {
+struct coherent_block {
 	const void *cpu;
 	struct page *page; /* of the block of `order` that contains the memory */
 	phys_t pa;	   /* of the memory */
 	struct device *dev;
-	struct coherent *next, **link; /* of the device's blocks */
+	struct coherent_block *next, **link; /* of the device's blocks */
 	dma_addr_t dma;
 	u64 size, pages_size;
 	unsigned int order;
@@ -35,12 +35,12 @@ struct coherent {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static void *tree; /* of struct coherent by cpu; guarded by `lock` */
+static void *tree; /* of struct coherent_block by cpu; guarded by `lock` */
 
 /* Blocks do not overlap, so 0 means the same block, or a search for a part of it. */
 static int by_cpu(const void *a, const void *b)
 {
-	const struct coherent *x = a, *y = b;
+	const struct coherent_block *x = a, *y = b;
 	uintptr_t from = (uintptr_t)x->cpu, other = (uintptr_t)y->cpu;
 
 	if (from < other)
@@ -48,7 +48,7 @@ static int by_cpu(const void *a, const void *b)
 	return from - other < y->pages_size ? 0 : 1;
 }
 
-static int coherent_record(struct coherent *c)
+static int coherent_record(struct coherent_block *c)
 {
 	void *node;
 
@@ -70,7 +70,7 @@ static int coherent_record(struct coherent *c)
 }
 
 /* Called with `lock` held. */
-static void coherent_unrecord(struct coherent *c)
+static void coherent_unrecord(struct coherent_block *c)
 {
 	tdelete(c, &tree, by_cpu);
 	*c->link = c->next;
@@ -80,18 +80,18 @@ static void coherent_unrecord(struct coherent *c)
 }
 
 /* Returns the block that contains the byte, or NULL. Called with `lock` held. */
-static struct coherent *coherent_find(const void *cpu)
+static struct coherent_block *coherent_find(const void *cpu)
 {
-	const struct coherent key = {.cpu = cpu, .pages_size = 1};
-	struct coherent *const *node = tfind(&key, &tree, by_cpu);
+	const struct coherent_block key = {.cpu = cpu, .pages_size = 1};
+	struct coherent_block *const *node = tfind(&key, &tree, by_cpu);
 
 	return node ? *node : NULL;
 }
 
 /* Returns the block that begins there, or NULL. Called with `lock` held. */
-static struct coherent *coherent_at(const void *cpu)
+static struct coherent_block *coherent_at(const void *cpu)
 {
-	struct coherent *c = coherent_find(cpu);
+	struct coherent_block *c = coherent_find(cpu);
 
 	return c && c->cpu == cpu ? c : NULL;
 }
@@ -103,7 +103,7 @@ static bool coherent_by_identity(const struct device *dev, u64 last)
 }
 
 /* Maps the pages at a device address of at most `last`; 0, -ENOMEM. */
-static int give_address(struct device *dev, struct coherent *c, u64 last)
+static int give_address(struct device *dev, struct coherent_block *c, u64 last)
 {
 	struct domain *dom = dev->domain;
 	u64 page;
@@ -130,7 +130,7 @@ static int give_address(struct device *dev, struct coherent *c, u64 last)
 	return 0;
 }
 
-static void take_address(struct coherent *c)
+static void take_address(struct coherent_block *c)
 {
 	struct domain *dom = c->dev->domain;
 	u64 bus = c->dma - c->dev->bus_offset;
@@ -142,7 +142,7 @@ static void take_address(struct coherent *c)
 }
 
 /* Frees everything except the record. */
-static void free_block(struct coherent *c)
+static void free_block(struct coherent_block *c)
 {
 	take_address(c);
 	if (!c->dev->coherent)
@@ -169,7 +169,7 @@ static unsigned int order_of(u64 size)
 }
 
 /* Allocates memory that is aligned for the CPU and the device. 0, -ENOMEM. */
-static int coherent_take_memory(struct device *dev, struct coherent *c, gfp_t gfp, u64 last)
+static int coherent_take_memory(struct device *dev, struct coherent_block *c, gfp_t gfp, u64 last)
 {
 	u64 before =
 		coherent_by_identity(dev, last) ? (0 - dev->bus_offset) & (c->pages_size - 1) : 0;
@@ -187,10 +187,10 @@ static int coherent_take_memory(struct device *dev, struct coherent *c, gfp_t gf
 	return -ENOMEM;
 }
 
-static struct coherent *make_block(struct device *dev, size_t size, gfp_t gfp)
+static struct coherent_block *make_block(struct device *dev, size_t size, gfp_t gfp)
 {
 	u64 last = map_mask_last(dev, read_once(&dev->coherent_mask));
-	struct coherent *c = alloc_zeroed(sizeof(*c));
+	struct coherent_block *c = alloc_zeroed(sizeof(*c));
 
 	if (!c)
 		return NULL;
@@ -223,7 +223,7 @@ free_record:
 void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
 		      unsigned long attrs)
 {
-	struct coherent *c;
+	struct coherent_block *c;
 
 	if (!dev || !dma_handle || !size || size > PTRDIFF_MAX)
 		return error_null(EINVAL,
@@ -256,7 +256,7 @@ static void report_not_owned(struct device *dev, size_t size, const void *cpu, d
 }
 
 static void coherent_report_mismatch(struct device *dev, size_t size, dma_addr_t dma,
-				     const struct coherent *was)
+				     const struct coherent_block *was)
 {
 	struct check_history history = {0};
 
@@ -272,9 +272,10 @@ static void coherent_report_mismatch(struct device *dev, size_t size, dma_addr_t
 }
 
 /* Removes the block from the tree if the caller's parameters match it; otherwise reports misuse. */
-static struct coherent *take_block(struct device *dev, size_t size, const void *cpu, dma_addr_t dma)
+static struct coherent_block *take_block(struct device *dev, size_t size, const void *cpu,
+					 dma_addr_t dma)
 {
-	struct coherent *c, was = {0};
+	struct coherent_block *c, was = {0};
 	bool right = false;
 
 	pthread_mutex_lock(&lock);
@@ -302,7 +303,7 @@ static struct coherent *take_block(struct device *dev, size_t size, const void *
 }
 
 /* Called after the block was removed from the tree; `size` is the size of the allocation. */
-static void coherent_end_block(struct coherent *c, unsigned long attrs, const void *caller)
+static void coherent_end_block(struct coherent_block *c, unsigned long attrs, const void *caller)
 {
 	if (unlikely(c->dev->check))
 		map_check_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
@@ -313,7 +314,7 @@ static void coherent_end_block(struct coherent *c, unsigned long attrs, const vo
 void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
 		    unsigned long attrs)
 {
-	struct coherent *c;
+	struct coherent_block *c;
 
 	if (!cpu_addr)
 		return;
@@ -330,7 +331,7 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t 
 
 u64 coherent_release(struct device *dev, u64 *bytes)
 {
-	struct coherent *c;
+	struct coherent_block *c;
 	u64 n = 0;
 
 	*bytes = 0;
@@ -351,7 +352,7 @@ u64 coherent_release(struct device *dev, u64 *bytes)
 /* Frees by CPU address, for close; the record has the size and the device address. */
 static void release_managed(void *cpu)
 {
-	struct coherent *c;
+	struct coherent_block *c;
 
 	pthread_mutex_lock(&lock);
 	c = coherent_at(cpu);
@@ -383,7 +384,7 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 
 void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t dma_handle)
 {
-	struct coherent *c;
+	struct coherent_block *c;
 
 	if (!dev || !vaddr)
 		return;
@@ -407,7 +408,7 @@ void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t
 static int coherent_locate(struct device *dev, const void *cpu, dma_addr_t dma, size_t size,
 			   phys_t *pa)
 {
-	const struct coherent *c;
+	const struct coherent_block *c;
 	u64 offset;
 	bool ok;
 

@@ -3,15 +3,15 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-struct managed {
-	struct managed *next;
+struct managed_mapping {
+	struct managed_mapping *next;
 	void (*release)(void *data);
 	void *data;
 };
 
 int device_add_managed(struct device *dev, void (*release)(void *), void *data)
 {
-	struct managed *m = alloc_zeroed(sizeof(*m));
+	struct managed_mapping *m = alloc_zeroed(sizeof(*m));
 
 	if (!m)
 		return -ENOMEM;
@@ -26,7 +26,7 @@ int device_add_managed(struct device *dev, void (*release)(void *), void *data)
 
 bool device_has_managed(struct device *dev, const void *data)
 {
-	const struct managed *m;
+	const struct managed_mapping *m;
 
 	lock_acquire(&dev->managed_lock);
 	for (m = dev->managed; m && m->data != data; m = m->next)
@@ -37,7 +37,7 @@ bool device_has_managed(struct device *dev, const void *data)
 
 bool device_drop_managed(struct device *dev, void *data)
 {
-	struct managed **p, *m;
+	struct managed_mapping **p, *m;
 
 	lock_acquire(&dev->managed_lock);
 	for (p = &dev->managed; *p && (*p)->data != data; p = &(*p)->next)
@@ -52,7 +52,7 @@ bool device_drop_managed(struct device *dev, void *data)
 
 void device_release_managed(struct device *dev)
 {
-	struct managed *m;
+	struct managed_mapping *m;
 
 	while ((m = dev->managed)) {
 		dev->managed = m->next;

@@ -20,20 +20,20 @@
 #define BUCKETS 64 /* a power of two */
 
 /* dma_alloc_noncontiguous() returns the first member of this struct. */
-struct scattered {
+struct pages_scattered {
 	struct sg_table sgt;
 	struct device *dev;
 	struct page **pages; /* every page; NULL: a contiguous block */
 	u64 n;
 	enum dma_data_direction dir;
-	struct scattered *next; /* in its bucket */
+	struct pages_scattered *next; /* in its bucket */
 };
 
 /*
  * All allocated tables, by address, so that a wrong pointer from the caller is not dereferenced.
  * Guarded by `lock`.
  */
-static struct scattered *buckets[BUCKETS];
+static struct pages_scattered *buckets[BUCKETS];
 static struct lock lock;
 
 static int check_request(const struct device *dev, size_t size, int dir, gfp_t gfp)
@@ -221,7 +221,8 @@ static int alloc_page_list(struct page **pages, u64 n, gfp_t gfp, unsigned int o
 }
 
 /* Maps the pages at [page, page + s->n). Returns 0, or -ENOMEM or -EEXIST with nothing mapped. */
-static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_data_direction dir)
+static int map_at(struct device *dev, struct pages_scattered *s, u64 page,
+		  enum dma_data_direction dir)
 {
 	struct domain *dom = dev->domain;
 	struct pt_cursor cursor = {0};
@@ -245,7 +246,7 @@ static int map_at(struct device *dev, struct scattered *s, u64 page, enum dma_da
  * the owner of an earlier mapping did not unmap all of it, the range stays allocated and unused,
  * and another one is tried.
  */
-static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_direction dir,
+static int map_scattered(struct device *dev, struct pages_scattered *s, enum dma_data_direction dir,
 			 dma_addr_t *addr)
 {
 	u64 last = map_limits_of_both_masks(dev).last >> PAGE_BITS;
@@ -280,7 +281,7 @@ static int map_scattered(struct device *dev, struct scattered *s, enum dma_data_
 	return 0;
 }
 
-static int fill_scattered(struct scattered *s, enum dma_data_direction dir, gfp_t gfp,
+static int fill_scattered(struct pages_scattered *s, enum dma_data_direction dir, gfp_t gfp,
 			  unsigned long attrs, dma_addr_t *addr)
 {
 	unsigned int order = attrs & DMA_ATTR_ALLOC_SINGLE_PAGES ? 0 : CHUNK_ORDER_MAX;
@@ -308,8 +309,8 @@ free_array:
 	return err;
 }
 
-static int fill_contiguous(struct scattered *s, size_t size, enum dma_data_direction dir, gfp_t gfp,
-			   dma_addr_t *addr)
+static int fill_contiguous(struct pages_scattered *s, size_t size, enum dma_data_direction dir,
+			   gfp_t gfp, dma_addr_t *addr)
 {
 	struct page *page = dma_alloc_pages(s->dev, size, addr, dir, gfp);
 	int err;
@@ -325,8 +326,8 @@ static int fill_contiguous(struct scattered *s, size_t size, enum dma_data_direc
 	return 0;
 }
 
-static int scattered_fill(struct scattered *s, size_t size, enum dma_data_direction dir, gfp_t gfp,
-			  unsigned long attrs, dma_addr_t *addr)
+static int scattered_fill(struct pages_scattered *s, size_t size, enum dma_data_direction dir,
+			  gfp_t gfp, unsigned long attrs, dma_addr_t *addr)
 {
 	int err;
 
@@ -341,15 +342,15 @@ static int scattered_fill(struct scattered *s, size_t size, enum dma_data_direct
 	return err;
 }
 
-static struct scattered **bucket_of(const struct sg_table *sgt)
+static struct pages_scattered **bucket_of(const struct sg_table *sgt)
 {
 	/* Addresses from malloc() are multiples of 16. */
 	return &buckets[((uintptr_t)sgt >> 4 ^ (uintptr_t)sgt >> 12) & (BUCKETS - 1)];
 }
 
-static void pages_remember(struct scattered *s)
+static void pages_remember(struct pages_scattered *s)
 {
-	struct scattered **bucket = bucket_of(&s->sgt);
+	struct pages_scattered **bucket = bucket_of(&s->sgt);
 
 	lock_acquire(&lock);
 	s->next = *bucket;
@@ -361,7 +362,7 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 					 enum dma_data_direction dir, gfp_t gfp,
 					 unsigned long attrs)
 {
-	struct scattered *s;
+	struct pages_scattered *s;
 	dma_addr_t addr;
 	int err;
 
@@ -399,10 +400,11 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
  * Returns the table if it is allocated and has this size; otherwise reports misuse. `forget`
  * removes it from its bucket, because the caller frees it.
  */
-static struct scattered *scattered_of(struct device *dev, size_t size, const struct sg_table *sgt,
-				      bool forget, const void *caller)
+static struct pages_scattered *scattered_of(struct device *dev, size_t size,
+					    const struct sg_table *sgt, bool forget,
+					    const void *caller)
 {
-	struct scattered **at = bucket_of(sgt), *s;
+	struct pages_scattered **at = bucket_of(sgt), *s;
 
 	lock_acquire(&lock);
 	while ((s = *at) && &s->sgt != sgt)
@@ -425,7 +427,7 @@ static struct scattered *scattered_of(struct device *dev, size_t size, const str
 void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt,
 			    enum dma_data_direction dir)
 {
-	struct scattered *s;
+	struct pages_scattered *s;
 	dma_addr_t addr;
 
 	if (!sgt)
@@ -451,7 +453,7 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 
 void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt)
 {
-	struct scattered *s = scattered_of(dev, size, sgt, false, CALLER);
+	struct pages_scattered *s = scattered_of(dev, size, sgt, false, CALLER);
 
 	if (!s)
 		return NULL;
@@ -470,7 +472,7 @@ void dma_vunmap_noncontiguous(struct device *dev, void *vaddr)
 int dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma, size_t size,
 			   struct sg_table *sgt)
 {
-	struct scattered *s = scattered_of(dev, size, sgt, false, CALLER);
+	struct pages_scattered *s = scattered_of(dev, size, sgt, false, CALLER);
 
 	return s ? map_range(dev, vma, s->n, sg_page(sgt->sgl), s->pages) : -EINVAL;
 }

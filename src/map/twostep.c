@@ -200,7 +200,7 @@ static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus
 		       u64 size, u64 flags, unsigned long attrs)
 {
 	u64 pos = bus, end = bus + size;
-	struct taken t = {0};
+	struct twostep_taken t = {0};
 	int err = 0;
 
 	while (pos < end) {
@@ -302,7 +302,7 @@ static int twostep_publish(struct device *dev, struct dma_iova_state *state, u64
 {
 	struct domain *dom = dev->domain;
 	u64 first = align_down(bus, PAGE_BYTES), length = pages_spanned(bus, size) << PAGE_BITS;
-	struct taken t = {0};
+	struct twostep_taken t = {0};
 	int err = dom->space.ops->publish(&dom->space, IOVA(first), length);
 
 	if (likely(!err))

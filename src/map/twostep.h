@@ -92,7 +92,7 @@ hot_inline bool state_ok(const struct device *dev, const struct dma_iova_state *
 int twostep_bad_state(const struct device *dev, const char *what) __attribute__((cold));
 
 /* What an unlink found in the granules. */
-struct taken {
+struct twostep_taken {
 	u64 granules;
 	u64 entries; /* the OR of their entries; shows whether any is outside RAM */
 	bool other_dir;
@@ -104,7 +104,8 @@ struct taken {
  * otherwise the data is discarded.
  */
 void twostep_unlink_by_granule(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
-			       enum dma_data_direction dir, bool give_back, struct taken *t);
+			       enum dma_data_direction dir, bool give_back,
+			       struct twostep_taken *t);
 
 enum dma_data_direction entry_dir(u64 entry);
 

@@ -70,7 +70,7 @@ static void twostep_invalidate(struct device *dev, struct dma_iova_state *state,
  * linked with one direction, which the OR and the AND of the words show. Apart from the
  * invalidation, these loops are the whole cost of a long unlink; unrolled, they take half the time.
  */
-static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct taken *t)
+static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct twostep_taken *t)
 {
 	u64 prot = (unsigned int)dir <= DMA_FROM_DEVICE ? prot_of(dir) : 0, some = 0, all = ~0ull;
 
@@ -98,7 +98,7 @@ static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct tak
 }
 
 void twostep_unlink_by_granule(struct device *dev, struct dma_iova_state *state, u64 bus, u64 end,
-			       enum dma_data_direction dir, bool give_back, struct taken *t)
+			       enum dma_data_direction dir, bool give_back, struct twostep_taken *t)
 {
 	struct domain *dom = dev->domain;
 	struct pt *pt = &dom->pt;
@@ -144,7 +144,7 @@ static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end,
 
 /* Unlinks in a range of any length that needs no copies and no cache maintenance. */
 static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_direction dir,
-			struct taken *t)
+			struct twostep_taken *t)
 {
 	struct domain *dom = dev->domain;
 	struct pt *pt = &dom->pt;
@@ -161,11 +161,11 @@ static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_dire
 }
 
 /* Unlinks all links in [bus, end). */
-static struct taken twostep_take_links(struct device *dev, struct dma_iova_state *state, u64 bus,
-				       u64 end, enum dma_data_direction dir)
+static struct twostep_taken twostep_take_links(struct device *dev, struct dma_iova_state *state,
+					       u64 bus, u64 end, enum dma_data_direction dir)
 {
 	u64 *slots = read_once(&state->__slots);
-	struct taken t = {0};
+	struct twostep_taken t = {0};
 
 	if (likely(slots && !read_once(&state->__end)))
 		take_slots(slots + ((bus - twostep_bus(dev, state)) >> PAGE_BITS),
@@ -231,7 +231,7 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 			enum dma_data_direction dir)
 {
 	u64 bus, end, closed = read_once(&state->__end), closes = twostep_bus(dev, state) + closed;
-	struct taken t;
+	struct twostep_taken t;
 
 	if (!named_granules(dev, state, offset, size, &bus, &end)) {
 		twostep_report_part(dev, state, offset, size, dir, "unlink");
@@ -300,7 +300,7 @@ static void twostep_free_range(struct device *dev, struct dma_iova_state *state,
 	struct domain *dom = dev->domain;
 	u64 first = range_first(dev, state), end = range_end(dev, state), bus = end;
 	struct check_history history = {0};
-	struct taken t = {0};
+	struct twostep_taken t = {0};
 
 	if (unlikely(dev->check)) {
 		check_links_history(&dev->shadow, state->addr, state->__size, &history);

@@ -30,14 +30,14 @@
 #define BANDS	      23 /* [0, 2^24), [2^24, 2^25) … [2^45, 2^46) bytes */
 #define BAND_PFN_BITS (24 - PAGE_BITS)
 
-struct band {
+struct page_band {
 	struct lock lock;
 	u32 orders;			/* written under lock, also read without */
 	unsigned int max_order;		/* of a block that cannot merge further */
 	struct page *free[PAGE_ORDERS]; /* under lock */
 } cacheline;
 
-static struct band bands[BANDS];
+static struct page_band bands[BANDS];
 
 static unsigned int band_index(u64 pfn)
 {
@@ -55,7 +55,7 @@ static void page_set_state(struct page *page, u32 state)
 	write_release(&page->state, state);
 }
 
-static void page_list_add(struct band *b, struct page *page, unsigned int order)
+static void page_list_add(struct page_band *b, struct page *page, unsigned int order)
 {
 	page->prev = NULL;
 	page->next = b->free[order];
@@ -66,7 +66,7 @@ static void page_list_add(struct band *b, struct page *page, unsigned int order)
 	page_set_state(page, page_state(PAGE_FREE, order));
 }
 
-static void page_list_remove(struct band *b, struct page *page, unsigned int order)
+static void page_list_remove(struct page_band *b, struct page *page, unsigned int order)
 {
 	if (page->prev)
 		page->prev->next = page->next;
@@ -80,7 +80,7 @@ static void page_list_remove(struct band *b, struct page *page, unsigned int ord
 }
 
 /* Puts a block that nobody has on its list, merged as far as that goes. Under the lock. */
-static void band_add(struct band *b, struct page *page, unsigned int order)
+static void band_add(struct page_band *b, struct page *page, unsigned int order)
 {
 	for (; order < b->max_order; order++) {
 		struct page *buddy = mem.map + (pfn_of(page) ^ 1ull << order);
@@ -96,7 +96,8 @@ static void band_add(struct band *b, struct page *page, unsigned int order)
 }
 
 /* A block of list o that has 2^order pages before page frame `end`; NULL. */
-static struct page *list_find(const struct band *b, unsigned int o, unsigned int order, u64 end)
+static struct page *list_find(const struct page_band *b, unsigned int o, unsigned int order,
+			      u64 end)
 {
 	struct page *page;
 
@@ -107,7 +108,7 @@ static struct page *list_find(const struct band *b, unsigned int o, unsigned int
 }
 
 /* Under the lock. */
-static struct page *band_take(struct band *b, unsigned int order, u64 end, enum page_kind kind)
+static struct page *band_take(struct page_band *b, unsigned int order, u64 end, enum page_kind kind)
 {
 	struct page *page;
 
@@ -136,7 +137,7 @@ static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind,
 	struct page *page = NULL;
 
 	for (unsigned int i = band_index(end - 1) + 1; i-- && !page;) {
-		struct band *b = &bands[i];
+		struct page_band *b = &bands[i];
 
 		if (!careful && !(read_once(&b->orders) >> order))
 			continue;
@@ -240,7 +241,7 @@ static int page_refuse(const struct page *page, u32 state, unsigned int order)
 }
 
 /* Takes a reference back under the lock; the order of a block that is free now, or -1. */
-static int band_release(struct band *b, struct page *page, u32 state, enum page_kind kind)
+static int band_release(struct page_band *b, struct page *page, u32 state, enum page_kind kind)
 {
 	unsigned int order = page_state_order(state);
 
@@ -261,7 +262,7 @@ static int band_release(struct band *b, struct page *page, u32 state, enum page_
 
 int block_free(struct page *page, unsigned int order, enum page_kind kind)
 {
-	struct band *b;
+	struct page_band *b;
 	u32 state;
 	int freed;
 
@@ -310,7 +311,7 @@ bool block_is_intact(const struct page *page, unsigned int order, const void *no
 
 void block_repair(struct page *page, unsigned int order, void *noted)
 {
-	struct band *b = &bands[band_index(pfn_of(page))];
+	struct page_band *b = &bands[band_index(pfn_of(page))];
 
 	lock_acquire(&b->lock);
 	for (u64 i = 1; i < 1ull << order; i++)
@@ -343,7 +344,7 @@ struct page *block_head(struct page *page)
 
 bool block_ref(struct page *head)
 {
-	struct band *b = &bands[band_index(pfn_of(head))];
+	struct page_band *b = &bands[band_index(pfn_of(head))];
 	bool live;
 
 	lock_acquire(&b->lock);
@@ -357,7 +358,7 @@ bool block_ref(struct page *head)
 
 int block_unref(struct page *head)
 {
-	struct band *b = &bands[band_index(pfn_of(head))];
+	struct page_band *b = &bands[band_index(pfn_of(head))];
 	bool shared;
 
 	lock_acquire(&b->lock);
@@ -370,7 +371,7 @@ int block_unref(struct page *head)
 
 int block_ref_many(struct page *head, int nr)
 {
-	struct band *b = &bands[band_index(pfn_of(head))];
+	struct page_band *b = &bands[band_index(pfn_of(head))];
 	bool live, fits;
 	u32 refs;
 
@@ -396,7 +397,7 @@ int block_ref_many(struct page *head, int nr)
 static void add_range(u64 pfn, u64 end)
 {
 	while (pfn < end) {
-		struct band *b = &bands[band_index(pfn)];
+		struct page_band *b = &bands[band_index(pfn)];
 		unsigned int order = b->max_order;
 
 		while ((pfn & ((1ull << order) - 1)) || !range_within(pfn, 1ull << order, end))
@@ -413,8 +414,8 @@ void zones_init(void)
 	for (unsigned int i = 0; i < BANDS; i++) {
 		unsigned int order = i ? BAND_PFN_BITS + i - 1 : BAND_PFN_BITS;
 
-		bands[i] =
-			(struct band){.max_order = order < MAX_PAGE_ORDER ? order : MAX_PAGE_ORDER};
+		bands[i] = (struct page_band){.max_order = order < MAX_PAGE_ORDER ? order
+										  : MAX_PAGE_ORDER};
 	}
 	add_range(1, mem.bounce_start >> PAGE_BITS);
 	add_range(bounce_end >> PAGE_BITS, mem.low >> PAGE_BITS);
@@ -426,7 +427,7 @@ void zones_count(u64 free[PAGE_ORDERS])
 {
 	for (unsigned int o = 0; o < PAGE_ORDERS; o++)
 		free[o] = 0;
-	for (struct band *b = bands; b < bands + BANDS; b++) {
+	for (struct page_band *b = bands; b < bands + BANDS; b++) {
 		lock_acquire(&b->lock);
 		for (unsigned int o = 0; o < PAGE_ORDERS; o++)
 			for (struct page *page = b->free[o]; page; page = page->next)

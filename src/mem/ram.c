@@ -49,7 +49,7 @@ static pthread_mutex_t punch_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Held while RAM is mapped, so that no child of fork gets a mapping without MADV_DONTFORK. */
 static pthread_mutex_t map_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void *reserve(u64 size, int prot, const char *what)
+static void *ram_reserve(u64 size, int prot, const char *what)
 {
 	void *p = MAP_FAILED;
 
@@ -66,7 +66,7 @@ static void *reserve(u64 size, int prot, const char *what)
 
 void *mem_reserve(u64 size, int prot, const char *what)
 {
-	void *p = reserve(size, prot, what);
+	void *p = ram_reserve(size, prot, what);
 
 	if (p)
 		fork_range_add(p, size);
@@ -83,7 +83,7 @@ void mem_unreserve(void *p, u64 size)
 static u8 *window_make(u64 span, const char *what)
 {
 	u64 size = align_up(span, WINDOW_ALIGN);
-	u8 *p = reserve(size + WINDOW_ALIGN, PROT_NONE, what);
+	u8 *p = ram_reserve(size + WINDOW_ALIGN, PROT_NONE, what);
 	u64 head;
 
 	if (!p)

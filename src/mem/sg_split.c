@@ -12,19 +12,19 @@
 #include "base/error.h"
 #include "base/math.h"
 
-struct cut { /* where in the input one of the two walks is */
+struct sg_split_cursor { /* where in the input one of the two walks is */
 	struct scatterlist *sg;
 	unsigned int nents; /* from sg on */
 	u64 off;	    /* into sg */
 	bool dma;	    /* walks segments, not memory */
 };
 
-static u64 cut_length(const struct cut *cut)
+static u64 cut_length(const struct sg_split_cursor *cut)
 {
 	return cut->dma ? sg_dma_len(cut->sg) : cut->sg->length;
 }
 
-static void cut_store(const struct cut *cut, struct scatterlist *out, u64 len)
+static void cut_store(const struct sg_split_cursor *cut, struct scatterlist *out, u64 len)
 {
 	u64 pos = cut->sg->offset + cut->off;
 
@@ -42,7 +42,7 @@ static void cut_store(const struct cut *cut, struct scatterlist *out, u64 len)
  * Goes `len` bytes forward and stores the pieces in `out`, unless that is NULL. How many pieces;
  * -EINVAL: the list ends first.
  */
-static int cut_forward(struct cut *cut, u64 len, struct scatterlist *out)
+static int cut_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist *out)
 {
 	int n = 0;
 
@@ -72,7 +72,7 @@ static int cut_forward(struct cut *cut, u64 len, struct scatterlist *out)
 }
 
 /* Counts the pieces of each new list; with `out`, stores them there. 0 or -EINVAL. */
-static int cut_all(struct cut cut, u64 skip, int nb, const size_t *sizes, int *pieces,
+static int cut_all(struct sg_split_cursor cut, u64 skip, int nb, const size_t *sizes, int *pieces,
 		   struct scatterlist **out)
 {
 	if (cut_forward(&cut, skip, NULL) < 0)
@@ -107,8 +107,9 @@ int sg_split(struct scatterlist *in, const int in_mapped_nents, const off_t skip
 	     const int nb_splits, const size_t *split_sizes, struct scatterlist **out,
 	     int *out_mapped_nents, gfp_t gfp_mask)
 {
-	struct cut memory = {.sg = in, .nents = ~0u};
-	struct cut segments = {.sg = in, .nents = (unsigned int)in_mapped_nents, .dma = true};
+	struct sg_split_cursor memory = {.sg = in, .nents = ~0u};
+	struct sg_split_cursor segments = {
+		.sg = in, .nents = (unsigned int)in_mapped_nents, .dma = true};
 	struct scatterlist **lists = NULL;
 	int *pieces, *mapped, err;
 

@@ -18,14 +18,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-struct context *odp_contexts;
-static struct context *orphans; /* under odp_lock */
-static struct listener listener = {.hear = odp_event_process};
+struct odp_context *odp_contexts;
+static struct odp_context *orphans; /* under odp_lock */
+static struct monitor_listener listener = {.hear = odp_event_process};
 
 /* Under odp_lock: takes the context out of a list. False: it is not in it. */
-static bool context_unlist(struct context **list, const struct context *c)
+static bool context_unlist(struct odp_context **list, const struct odp_context *c)
 {
-	struct context **p;
+	struct odp_context **p;
 
 	for (p = list; *p && *p != c; p = &(*p)->next)
 		;
@@ -35,9 +35,9 @@ static bool context_unlist(struct context **list, const struct context *c)
 	return true;
 }
 
-static bool context_is_open(const struct context *c)
+static bool context_is_open(const struct odp_context *c)
 {
-	const struct context *p;
+	const struct odp_context *p;
 
 	pthread_mutex_lock(&odp_lock);
 	for (p = odp_contexts; p && p != c; p = p->next)
@@ -62,7 +62,7 @@ static void context_fork_parent(void)
 
 static void context_fork_child(void)
 {
-	struct context *c;
+	struct odp_context *c;
 
 	pthread_mutex_init(&odp_lock, NULL);
 	regions_fork_child();
@@ -80,7 +80,7 @@ static void context_handle_forks(void)
 	pthread_atfork(context_fork_prepare, context_fork_parent, context_fork_child);
 }
 
-static void context_report_leak(const struct context *c, const struct ib_umem_odp *r)
+static void context_report_leak(const struct odp_context *c, const struct ib_umem_odp *r)
 {
 	const struct check_history history = {.what = {"made"}, .at = {r->made}};
 
@@ -95,7 +95,7 @@ static void context_report_leak(const struct context *c, const struct ib_umem_od
  * The owner of a region is read while the reference is held: another context's region may be freed
  * by its own thread as soon as the reference is dropped.
  */
-static void context_stop_regions(struct context *c)
+static void context_stop_regions(struct odp_context *c)
 {
 	struct itree_place place = {0};
 	struct ib_umem_odp *r;
@@ -112,7 +112,7 @@ static void context_stop_regions(struct context *c)
 }
 
 /* After it the device and the monitor do not use the context any more. */
-static void context_stop(struct context *c)
+static void context_stop(struct odp_context *c)
 {
 	context_stop_regions(c);
 	pthread_mutex_lock(&odp_lock);
@@ -125,7 +125,7 @@ static void context_stop(struct context *c)
 /* The device is closed before the context was freed. In a child of fork the context may be gone. */
 static void context_lose_device(void *data)
 {
-	struct context *c = data;
+	struct odp_context *c = data;
 
 	if (!context_is_open(c))
 		return;
@@ -139,12 +139,12 @@ static void context_lose_device(void *data)
 
 void ib_dealloc_ucontext(struct ib_ucontext *pub)
 {
-	struct context *c;
+	struct odp_context *c;
 	bool orphan;
 
 	if (!pub || IS_ERR(pub))
 		return;
-	c = container_of(pub, struct context, pub);
+	c = container_of(pub, struct odp_context, pub);
 	pthread_mutex_lock(&odp_lock);
 	orphan = context_unlist(&orphans, c);
 	pthread_mutex_unlock(&odp_lock);
@@ -190,7 +190,7 @@ struct ib_ucontext *ib_alloc_ucontext(struct device *dev,
 							       unsigned long end))
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct context *c;
+	struct odp_context *c;
 	int err;
 
 	if (!dev)

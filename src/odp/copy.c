@@ -36,7 +36,7 @@
 #define BATCH_PAGES (ODP_BATCH >> PAGE_BITS)
 #define RUNS_MAX    64u /* of changed bytes, written by one call */
 
-static void slot_free(struct slot *s)
+static void slot_free(struct odp_slot *s)
 {
 	if (s->was)
 		__free_pages(s->was, 0);
@@ -46,7 +46,7 @@ static void slot_free(struct slot *s)
 }
 
 /* Copies the memory, unless it is RAM, which every device sees. -ENOMEM; -EFAULT: it is gone. */
-static int slot_copy(struct slot *s, u64 va)
+static int slot_copy(struct odp_slot *s, u64 va)
 {
 	struct iovec local, hw = {(void *)(uintptr_t)va, PAGE_BYTES};
 
@@ -69,7 +69,7 @@ static int slot_copy(struct slot *s, u64 va)
 }
 
 /* Where the memory is now that the copy was made of; EVENT_NOWHERE: it is gone. */
-static u64 slot_home(const struct slot *s, u64 va)
+static u64 slot_home(const struct odp_slot *s, u64 va)
 {
 	bool settled = monitor_settle(SETTLE_TRIES), unsure;
 	u64 home = event_where(va, s->number, &unsure);
@@ -81,7 +81,7 @@ static u64 slot_home(const struct slot *s, u64 va)
 }
 
 /* The next runs of bytes that the device changed, from *at on. How many there are. */
-static unsigned int slot_changes(const struct slot *s, u64 *at, struct iovec *run)
+static unsigned int slot_changes(const struct odp_slot *s, u64 *at, struct iovec *run)
 {
 	u8 *is = page_address(s->copy), *was = page_address(s->was);
 	unsigned int n = 0;
@@ -100,7 +100,7 @@ static unsigned int slot_changes(const struct slot *s, u64 *at, struct iovec *ru
 }
 
 /* Writes back what the device wrote; what the program wrote meanwhile stays. */
-static void slot_return(const struct slot *s, u64 va)
+static void slot_return(const struct odp_slot *s, u64 va)
 {
 	struct iovec local[RUNS_MAX], hw[RUNS_MAX];
 	const u8 *copy = page_address(s->copy);
@@ -122,7 +122,7 @@ static void slot_return(const struct slot *s, u64 va)
 /* The copy is there, if one is needed. */
 static int slot_map(struct ib_umem_odp *r, u64 page, u64 mask)
 {
-	struct slot *s = &r->slot[page];
+	struct odp_slot *s = &r->slot[page];
 	phys_t pa = s->copy ? PHYS(page_to_phys(s->copy))
 			    : phys_of((void *)(uintptr_t)page_va(r, page));
 	dma_addr_t dma;
@@ -141,9 +141,9 @@ static int slot_map(struct ib_umem_odp *r, u64 page, u64 mask)
 	return err;
 }
 
-static void slot_unlink(struct ib_umem_odp *r, u64 page)
+static void copy_slot_unlink(struct ib_umem_odp *r, u64 page)
 {
-	struct slot *s = &r->slot[page];
+	struct odp_slot *s = &r->slot[page];
 	u64 mask = s->dma & ODP_MASK, dma = s->dma & ~ODP_MASK;
 
 	write_once(&s->dma, 0);
@@ -183,7 +183,7 @@ void slots_settle(struct ib_umem_odp *r, u64 page, u64 n)
 		return;
 	for (; n; n--, page++)
 		if (r->slot[page].dma && (slot_lost(r, page, &unsure) || unsure))
-			slot_unlink(r, page);
+			copy_slot_unlink(r, page);
 }
 
 /* Nothing has changed since the fault began, in pages that were linked before as well. 0, or why.
@@ -212,7 +212,7 @@ static u64 slots_copy(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, u8 *want
 		linked = page_linked(r, page + i);
 		want[i] = (linked & mask) == mask ? 0 : (u8)(linked | mask);
 		if (want[i] && linked)
-			slot_unlink(r, page + i);
+			copy_slot_unlink(r, page + i);
 		*err = want[i] ? slot_copy(&r->slot[page + i], page_va(r, page + i)) : 0;
 		if (*err)
 			break;
@@ -232,7 +232,7 @@ u64 slots_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const struct fa
 	why = slots_check(r, page, n, f);
 	check_paging(true);
 	for (done = 0; done < copied && !why; done += !why) {
-		struct slot *s = &r->slot[page + done];
+		struct odp_slot *s = &r->slot[page + done];
 
 		if (!want[done])
 			continue;
@@ -253,12 +253,12 @@ u64 slots_unlink(struct ib_umem_odp *r, u64 page, u64 end, u64 number)
 	u64 left = 0;
 
 	for (; page < end; page++) {
-		const struct slot *s = &r->slot[page];
+		const struct odp_slot *s = &r->slot[page];
 
 		if (!s->dma)
 			continue;
 		if (s->number < number)
-			slot_unlink(r, page);
+			copy_slot_unlink(r, page);
 		else
 			left++;
 	}

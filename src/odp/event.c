@@ -8,7 +8,8 @@
  * One child's part of an invalidation. Its invalidation sequence is marked as running before its
  * lock is acquired and until after it is released.
  */
-static void child_invalidate(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 number)
+static void child_invalidate(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n,
+			     u64 number)
 {
 	inval_seq_begin(&c->inval_seq);
 	pthread_mutex_lock(&c->lock);
@@ -26,7 +27,7 @@ void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, u64 number)
 {
 	u64 page = (start - r->start) >> PAGE_BITS, last = (end - r->start) >> PAGE_BITS, n;
 	u64 per_child = r->child ? 1ull << (ODP_CHILD_BITS - PAGE_BITS) : r->pages;
-	struct child *c;
+	struct odp_child *c;
 
 	if (number <= read_acquire(&r->number))
 		return;
@@ -45,7 +46,7 @@ void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, u64 number)
 }
 
 /* Of one context, or of all. */
-static void event_range(struct context *only, u64 start, u64 end, u64 number)
+static void event_range(struct odp_context *only, u64 start, u64 end, u64 number)
 {
 	struct itree_place place = {0};
 	struct ib_umem_odp *r;
@@ -76,7 +77,7 @@ int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end)
 			"ib_umem_invalidate_range: no context, or start %#llx is not below "
 			"end %#llx",
 			(unsigned long long)start, (unsigned long long)end);
-	event_range(container_of(context, struct context, pub), start, end, EVENT_ANY);
+	event_range(container_of(context, struct odp_context, pub), start, end, EVENT_ANY);
 	return 0;
 }
 
@@ -84,7 +85,7 @@ void ib_umem_odp_unmap_dma_pages(struct ib_umem *umem, u64 virt, u64 bound)
 {
 	struct ib_umem_odp *r = umem && !IS_ERR(umem) ? umem->odp_data : NULL;
 	u64 page, end, n, per_child;
-	struct child *c;
+	struct odp_child *c;
 
 	if (!r || !r->context || virt >= bound)
 		return;

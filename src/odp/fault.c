@@ -57,7 +57,7 @@ static u64 fault_populate(u64 start, u64 n, bool write, int *err)
 
 static s64 fault_batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *seq)
 {
-	struct child *c = region_child(r, page, true);
+	struct odp_child *c = region_child(r, page, true);
 	u64 start = r->start + (page << PAGE_BITS), done;
 	struct fault_start f;
 	int err = 0, why;

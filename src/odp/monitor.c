@@ -24,19 +24,19 @@
 
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
-static struct listener *listeners; /* under life */
-static unsigned int users;	   /* under starting */
-static bool threads_run;	   /* under starting */
-static bool stopping;		   /* atomic: the threads stop using uffd */
-static sem_t parked;		   /* a thread has begun, or has stopped using uffd */
-static sem_t leave;		   /* it is closed: a thread may end */
-static int uffd = -1;		   /* atomic word */
+static struct monitor_listener *listeners; /* under life */
+static unsigned int users;		   /* under starting */
+static bool threads_run;		   /* under starting */
+static bool stopping;			   /* atomic: the threads stop using uffd */
+static sem_t parked;			   /* a thread has begun, or has stopped using uffd */
+static sem_t leave;			   /* it is closed: a thread may end */
+static int uffd = -1;			   /* atomic word */
 static struct lock bell_lock;
 static int bell = -1;	/* eventfd: stop, or a fork that the kernel does not report was queued;
 			   changed under bell_lock */
 static bool forks_told; /* the kernel reports forks */
 
-static struct worker {
+static struct monitor_worker {
 	pthread_t id;
 	int poll; /* its own epoll of uffd and the bell */
 } worker[2] = {{.poll = -1}, {.poll = -1}};
@@ -56,7 +56,7 @@ static void monitor_ring_doorbell(void)
 static void monitor_deliver(const struct odp_event *n)
 {
 	pthread_mutex_lock(&life);
-	for (struct listener *l = listeners; l; l = l->next)
+	for (struct monitor_listener *l = listeners; l; l = l->next)
 		l->hear(n);
 	pthread_mutex_unlock(&life);
 }
@@ -92,7 +92,7 @@ static void *monitor_park(void)
  */
 static void *worker_main(void *arg)
 {
-	struct worker *w = arg;
+	struct monitor_worker *w = arg;
 	struct epoll_event event;
 	u64 rings;
 
@@ -159,7 +159,7 @@ static void forked_child(void)
 	/* what the child opens starts a monitor of its own */
 	pthread_mutex_init(&life, NULL);
 	pthread_mutex_init(&starting, NULL);
-	for (struct listener *l = listeners, *next; l; l = next) {
+	for (struct monitor_listener *l = listeners, *next; l; l = next) {
 		next = l->next;
 		l->next = NULL;
 		l->users = 0;
@@ -176,7 +176,7 @@ static void monitor_handle_forks(void)
 }
 
 /* An event wakes one thread, of those that wait; the bell wakes both. */
-static int watch_fds(struct worker *w)
+static int watch_fds(struct monitor_worker *w)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = uffd},
 			   rings = {.events = EPOLLIN, .data.fd = bell};
@@ -188,7 +188,7 @@ static int watch_fds(struct worker *w)
 	return 0;
 }
 
-static int start_thread(struct worker *w)
+static int start_thread(struct monitor_worker *w)
 {
 	sigset_t all, old;
 	int err = watch_fds(w);
@@ -271,7 +271,7 @@ static int monitor_start(void)
 				     "too many threads or open files (ulimit -u, ulimit -n)");
 }
 
-int monitor_get(struct listener *l)
+int monitor_get(struct monitor_listener *l)
 {
 	int err = 0;
 
@@ -291,9 +291,9 @@ int monitor_get(struct listener *l)
 	return err;
 }
 
-void monitor_put(struct listener *l)
+void monitor_put(struct monitor_listener *l)
 {
-	struct listener **p;
+	struct monitor_listener **p;
 
 	pthread_mutex_lock(&starting);
 	if (!l->users) { /* in a child of fork: the parent's */

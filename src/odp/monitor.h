@@ -28,8 +28,8 @@
  * A user of the monitor. hear() is called for every event, in their order, by one of the two
  * threads at a time. The user sets it up; it is in the list until the user leaves.
  */
-struct listener {
-	struct listener *next;
+struct monitor_listener {
+	struct monitor_listener *next;
 	void (*hear)(const struct odp_event *n);
 	unsigned int users; /* under the monitor's lock */
 };
@@ -38,8 +38,8 @@ struct listener {
  * Adds a user; the first starts the monitor. Without userfaultfd it sets the error message and
  * succeeds, and there are no events. 0; -ENOMEM, -EAGAIN: no thread.
  */
-int monitor_get(struct listener *l);
-void monitor_put(struct listener *l); /* the last user waits for a call of hear() */
+int monitor_get(struct monitor_listener *l);
+void monitor_put(struct monitor_listener *l); /* the last user waits for a call of hear() */
 
 extern u32 monitor_unserved;
 

@@ -53,30 +53,30 @@ struct inval_seq {
 	u32 running; /* atomic: invalidations under way; they may nest */
 };
 
-struct child {
+struct odp_child {
 	struct inval_seq inval_seq;
 	pthread_mutex_t lock;
 	u64 low, high; /* under lock: every linked page lies in [low, high) of the region */
 };
 
 /* One page of a device that has no IOMMU, or a view of memory of its own. */
-struct slot {
+struct odp_slot {
 	u64 dma;	   /* device address | permissions (ODP_MASK); 0: not linked */
 	u64 number;	   /* the copy shows memory as it stood after this event (event_queue.h) */
 	struct page *copy; /* what the device sees; NULL: the memory itself */
 	struct page *was;  /* how the copy began: the difference is what the device wrote */
 };
 
-struct context {
-	struct ib_ucontext pub; /* its device is NULL once that is closed */
-	struct context *next;	/* in odp_contexts or among the orphans; under odp_lock */
-	struct itree by_bus;	/* regions by device address; under odp_lock */
+struct odp_context {
+	struct ib_ucontext pub;	  /* its device is NULL once that is closed */
+	struct odp_context *next; /* in odp_contexts or among the orphans; under odp_lock */
+	struct itree by_bus;	  /* regions by device address; under odp_lock */
 };
 
 struct ib_umem_odp {
 	struct itree_node by_va, by_bus; /* under odp_lock */
 	struct ib_umem *umem;
-	struct context *context; /* NULL: the context is gone */
+	struct odp_context *context; /* NULL: the context is gone */
 	struct device *dev;
 	u64 start, pages; /* first address in the process, and length, in whole pages */
 	bool writable;
@@ -85,18 +85,18 @@ struct ib_umem_odp {
 	struct inval_seq inval_seq; /* of the whole region; ib_umem_notifiers_seq() returns it */
 	u64 number; /* atomic: number of the last event that needs no invalidation here */
 	struct dma_iova_state
-		state;	   /* the region's range of device addresses; no IOMMU: all zero */
-	u64 base;	   /* bus address of page 0 */
-	struct slot *slot; /* by page; NULL: the device needs none (odp_needs_slots) */
-	struct child *
+		state;	       /* the region's range of device addresses; no IOMMU: all zero */
+	u64 base;	       /* bus address of page 0 */
+	struct odp_slot *slot; /* by page; NULL: the device needs none (odp_needs_slots) */
+	struct odp_child *
 		*child; /* of an implicit region, by GiB; made by the first fault. Atomic words */
-	struct child only;	  /* the one child of a region that is not implicit */
+	struct odp_child only;	  /* the one child of a region that is not implicit */
 	const struct stack *made; /* the checker's stack of ib_umem_get(); NULL: none */
 };
 
 extern pthread_mutex_t odp_lock;
-extern struct itree odp_regions;     /* under odp_lock: all, by VA */
-extern struct context *odp_contexts; /* under odp_lock: those whose device is open */
+extern struct itree odp_regions;	 /* under odp_lock: all, by VA */
+extern struct odp_context *odp_contexts; /* under odp_lock: those whose device is open */
 
 /* The device has no IOMMU, or does not see the process's memory itself. */
 static inline bool odp_needs_slots(const struct device *dev)
@@ -130,7 +130,7 @@ void region_ref(struct ib_umem_odp *r);	  /* the caller holds odp_lock */
 void region_unref(struct ib_umem_odp *r); /* the caller does not hold it */
 struct ib_umem_odp *region_next(struct itree_place *place, u64 start,
 				u64 end); /* with a reference */
-struct child *region_child(struct ib_umem_odp *r, u64 page, bool make);
+struct odp_child *region_child(struct ib_umem_odp *r, u64 page, bool make);
 
 /* The first region with device addresses in [first, last], with a reference; NULL: none. */
 struct ib_umem_odp *region_by_bus(struct device *dev, u64 first, u64 last);
@@ -163,14 +163,14 @@ struct fault_start {
  * Links [page, page + n) for at least `mask`. How many, from the first on, are; *err says why not
  * all: -EAGAIN, memory went since f, or it cannot be said whether it did.
  */
-u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask,
+u64 pages_link(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u64 mask,
 	       const struct fault_start *f, int *err);
 
 /*
  * Unlinks those that were linked before event `number`; EVENT_ANY: all. What the device wrote into
  * a copy goes to where the memory is now, if it is anywhere.
  */
-void pages_unlink(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 number);
+void pages_unlink(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u64 number);
 
 /* copy.c: pages that have slots, under child.lock. */
 u64 slots_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const struct fault_start *f,

@@ -125,7 +125,7 @@ static u64 table_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err
 	return done;
 }
 
-u64 pages_link(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 mask,
+u64 pages_link(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u64 mask,
 	       const struct fault_start *f, int *err)
 {
 	u64 done;
@@ -173,7 +173,7 @@ static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 	}
 }
 
-void pages_unlink(struct ib_umem_odp *r, struct child *c, u64 page, u64 n, u64 number)
+void pages_unlink(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u64 number)
 {
 	u64 end = min_u64(page + n, c->high), left = 0;
 

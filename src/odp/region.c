@@ -49,7 +49,7 @@ struct ib_umem_odp *region_by_bus(struct device *dev, u64 first, u64 last)
 	struct ib_umem_odp *r = NULL;
 
 	pthread_mutex_lock(&odp_lock);
-	for (struct context *c = odp_contexts; c; c = c->next) {
+	for (struct odp_context *c = odp_contexts; c; c = c->next) {
 		found = c->pub.device == dev ? itree_find(&c->by_bus, first, last) : NULL;
 		if (found && (!n || found->first < n->first))
 			n = found;
@@ -79,14 +79,14 @@ void regions_fork_child(void)
 	pthread_cond_init(&idle, NULL);
 }
 
-static void child_init(struct child *c)
+static void child_init(struct odp_child *c)
 {
 	pthread_mutex_init(&c->lock, NULL);
 }
 
-struct child *region_child(struct ib_umem_odp *r, u64 page, bool make)
+struct odp_child *region_child(struct ib_umem_odp *r, u64 page, bool make)
 {
-	struct child **place, *c, *old = NULL;
+	struct odp_child **place, *c, *old = NULL;
 
 	if (!r->child)
 		return &r->only;
@@ -179,7 +179,7 @@ static void region_empty(struct ib_umem_odp *r)
 
 static int region_list(struct ib_umem_odp *r)
 {
-	struct context *c = r->context;
+	struct odp_context *c = r->context;
 	int err;
 
 	r->by_va.first = r->start;
@@ -225,7 +225,7 @@ void region_stop(struct ib_umem_odp *r)
 	if (!region_close(r))
 		return;
 	for (u64 page = 0; page < r->pages; page += per_child) {
-		struct child *c = region_child(r, page, false);
+		struct odp_child *c = region_child(r, page, false);
 
 		if (!c)
 			continue;
@@ -277,7 +277,7 @@ static int region_get(struct ib_ucontext *pub, struct ib_umem *umem, const void 
 	if (implicit)
 		umem->length = ODP_TOP;
 	r->umem = umem;
-	r->context = container_of(pub, struct context, pub);
+	r->context = container_of(pub, struct odp_context, pub);
 	r->dev = pub->device;
 	r->made = r->dev->check ? check_stack(caller) : NULL;
 	r->writable = umem->writable;

@@ -13,7 +13,7 @@
 #include "pt/table.h"
 
 /* What is still to be mapped. [pos, pos + left) stays below 2^48 and pa + left at most 2^52. */
-struct job {
+struct pt_map_job {
 	struct pt *pt;
 	u64 pos, pa, left;
 	u64 flags; /* of every leaf, without PT_FIRST and PT_LAST */
@@ -22,7 +22,7 @@ struct job {
 	unsigned int options;
 };
 
-static unsigned int leaf_shift(const struct job *job)
+static unsigned int leaf_shift(const struct pt_map_job *job)
 {
 	u64 bits = job->pos | job->pa;
 
@@ -36,7 +36,7 @@ static unsigned int leaf_shift(const struct job *job)
 }
 
 /* Returns the table for job->pos whose entries span 2^shift bytes, or NULL with *err set. */
-static u64 *table_at(const struct job *job, unsigned int shift, int *err)
+static u64 *table_at(const struct pt_map_job *job, unsigned int shift, int *err)
 {
 	u64 *table = job->pt->root, *slot, entry;
 
@@ -54,7 +54,7 @@ static u64 *table_at(const struct job *job, unsigned int shift, int *err)
 	return table;
 }
 
-static void job_advance(struct job *job, u64 done)
+static void job_advance(struct pt_map_job *job, u64 done)
 {
 	job->pos += done;
 	job->pa += done;
@@ -86,7 +86,7 @@ static void run_store(u64 *slot, u64 n, u64 entry, u64 first, u64 last)
 }
 
 /* Stores entries up to the end of the table or of the job, whichever comes first. */
-static int map_small(struct job *job)
+static int map_small(struct pt_map_job *job)
 {
 	int err = 0;
 	u64 *table = table_at(job, PAGE_BITS, &err), *slot, n;
@@ -121,7 +121,7 @@ static int leaf_set(struct pt *pt, u64 *slot, unsigned int shift, u64 leaf)
 	return 0;
 }
 
-static int map_large(struct job *job, unsigned int shift)
+static int map_large(struct pt_map_job *job, unsigned int shift)
 {
 	int err = 0;
 	u64 span = 1ull << shift, leaf = job->pa | job->flags | job->first | PT_LARGE;
@@ -171,7 +171,7 @@ static slow_path int map_refused(u64 iova, u64 pa, u64 size, u64 flags)
 
 int pt_map(struct pt *pt, iova_t iova, phys_t pa, u64 size, u64 flags, unsigned int options)
 {
-	struct job job = {
+	struct pt_map_job job = {
 		.pt = pt,
 		.pos = iova.v,
 		.pa = pa.v,

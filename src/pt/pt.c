@@ -36,7 +36,7 @@ void pt_fini(struct pt *pt)
 
 bool pt_walk_slow(const struct pt *pt, iova_t iova, struct pt_leaf *leaf)
 {
-	struct place at;
+	struct pt_place at;
 
 	if (iova.v >> PT_IOVA_BITS)
 		return false;
@@ -52,7 +52,7 @@ u64 pt_find(const struct pt *pt, iova_t iova, u64 end)
 	u64 pos = iova.v;
 
 	while (pos < end && !(pos >> PT_IOVA_BITS)) {
-		struct place at = place_find(pt, pos);
+		struct pt_place at = place_find(pt, pos);
 
 		if (entry_present(at.entry))
 			return pos;
@@ -61,13 +61,13 @@ u64 pt_find(const struct pt *pt, iova_t iova, u64 end)
 	return end;
 }
 
-struct visit {
+struct pt_visit {
 	const struct pt *pt;
 	bool (*fn)(void *arg, iova_t iova, u64 size);
 	void *arg;
 };
 
-static bool visit_table(const struct visit *v, u64 *table, unsigned int shift, u64 start)
+static bool visit_table(const struct pt_visit *v, u64 *table, unsigned int shift, u64 start)
 {
 	for (u64 i = 0; i < PT_ENTRIES; i++) {
 		u64 entry = read_acquire(&table[i]), pos = start + (i << shift), size;
@@ -88,7 +88,7 @@ static bool visit_table(const struct visit *v, u64 *table, unsigned int shift, u
 void pt_for_each_mapping(const struct pt *pt, bool (*fn)(void *arg, iova_t iova, u64 size),
 			 void *arg)
 {
-	struct visit v = {.pt = pt, .fn = fn, .arg = arg};
+	struct pt_visit v = {.pt = pt, .fn = fn, .arg = arg};
 
 	visit_table(&v, pt->root, ROOT_SHIFT, 0);
 }

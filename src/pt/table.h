@@ -32,15 +32,15 @@ hot_inline u64 *table_slot(u64 *table, u64 pos, unsigned int shift)
 }
 
 /* The entry at which a walk ends: a leaf, or an entry that is not present. */
-struct place {
+struct pt_place {
 	u64 *slot;
 	u64 entry;
 	unsigned int shift; /* the entry spans 2^shift bytes */
 };
 
-hot_inline struct place place_find(const struct pt *pt, u64 pos)
+hot_inline struct pt_place place_find(const struct pt *pt, u64 pos)
 {
-	struct place p = {.shift = ROOT_SHIFT};
+	struct pt_place p = {.shift = ROOT_SHIFT};
 	u64 *table = pt->root;
 
 	for (;; p.shift -= LEVEL_BITS) {

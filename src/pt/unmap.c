@@ -43,7 +43,7 @@ static void split_fill(u64 *table, u64 leaf, unsigned int shift, u64 from, u64 t
 }
 
 /* Clears a whole leaf; false: the entry has changed since it was read. */
-static bool leaf_clear(struct pt *pt, const struct place *at)
+static bool leaf_clear(struct pt *pt, const struct pt_place *at)
 {
 	if (!pt_entry_swap(at->slot, at->entry, 0))
 		return false;
@@ -69,7 +69,7 @@ static void split_undo(struct pt *pt, u64 leaf, u64 *table)
  * Replaces a large leaf by a table of its children without those in [from, to). Returns the number
  * of bytes unmapped. The caller then reads the entry for the same address again.
  */
-static slow_path u64 leaf_split(struct pt *pt, const struct place *at, u64 from, u64 to)
+static slow_path u64 leaf_split(struct pt *pt, const struct pt_place *at, u64 from, u64 to)
 {
 	u64 child = 1ull << (at->shift - LEVEL_BITS), start, end, *table;
 
@@ -138,7 +138,7 @@ static u64 clear_run(u64 *slot, u64 n)
  */
 hot_inline u64 unmap_step(struct pt *pt, u64 pos, u64 left, u64 *gone, unsigned int *low)
 {
-	struct place at = place_find(pt, pos);
+	struct pt_place at = place_find(pt, pos);
 	u64 span = 1ull << at.shift, from = pos & (span - 1), part;
 
 	if (at.shift < *low)
@@ -177,7 +177,7 @@ u64 pt_unmap(struct pt *pt, iova_t iova, u64 size)
 }
 
 /* The state of a walk over one mapping, leaf by leaf. */
-struct trip {
+struct pt_trip {
 	u64 pos, size;
 	u64 any;	  /* flags of which the first entry must have at least one */
 	u64 first;	  /* the first entry; 0 until it was visited */
@@ -186,13 +186,13 @@ struct trip {
 };
 
 /* Whether `entry` belongs to the mapping: a first leaf at the start, no first leaf later. */
-hot_inline bool trip_goes_on(const struct trip *t, u64 entry)
+hot_inline bool trip_goes_on(const struct pt_trip *t, u64 entry)
 {
 	return entry_present(entry) && !t->first == !!(entry & PT_FIRST) &&
 	       (t->first || entry & t->any);
 }
 
-hot_inline void trip_step(struct trip *t, u64 size)
+hot_inline void trip_step(struct pt_trip *t, u64 size)
 {
 	t->pos += size;
 	t->size += size;
@@ -202,7 +202,7 @@ hot_inline void trip_step(struct trip *t, u64 size)
  * Visits the entries from `slot`, which belongs to the mapping, to the end of the mapping or of the
  * table. Returns false if another thread has cleared the first entry of the mapping meanwhile.
  */
-hot_inline bool trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
+hot_inline bool trip_small(struct pt_trip *t, u64 *slot, u64 entry, bool clear)
 {
 	u64 n = PT_ENTRIES - (t->pos >> PAGE_BITS & (PT_ENTRIES - 1)), i = 1;
 
@@ -231,12 +231,12 @@ hot_inline bool trip_small(struct trip *t, u64 *slot, u64 entry, bool clear)
  * Walks a mapping from its first leaf to its last. No leaf is visited twice, so the loop ends even
  * if PT_LAST is missing.
  */
-hot_inline struct trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
+hot_inline struct pt_trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
 {
-	struct trip t = {.pos = iova, .any = any, .low = ROOT_SHIFT};
+	struct pt_trip t = {.pos = iova, .any = any, .low = ROOT_SHIFT};
 
 	while (!t.end && !(t.pos >> PT_IOVA_BITS)) {
-		struct place at = place_find(pt, t.pos);
+		struct pt_place at = place_find(pt, t.pos);
 		u64 span = 1ull << at.shift;
 
 		if (!trip_goes_on(&t, at.entry) || t.pos & (span - 1))
@@ -260,7 +260,7 @@ hot_inline struct trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
 
 u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 any, u64 *first)
 {
-	struct trip t = trip_go(pt, iova.v, any, true);
+	struct pt_trip t = trip_go(pt, iova.v, any, true);
 
 	if (!t.size)
 		return 0;

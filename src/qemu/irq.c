@@ -72,7 +72,7 @@ int qemu_irq_connect(struct qemu *q)
 /* The first n messages of the table are unmasked, the others masked. */
 static void irq_point_msix(struct qemu *q, unsigned int n)
 {
-	struct function *f = &q->fn;
+	struct qemu_function *f = &q->fn;
 	u64 table = f->bar[f->table.bar].addr + f->table.offset;
 	struct qtest_batch b;
 
@@ -126,7 +126,7 @@ static void qemu_irq_settle(struct qemu *q)
  */
 static void qemu_irq_quiet(struct qemu *q, enum dmamap_irq_kind next)
 {
-	struct function *f = &q->fn;
+	struct qemu_function *f = &q->fn;
 
 	__atomic_store_n(&q->irq_way, IRQ_NONE, __ATOMIC_RELEASE);
 	qemu_function_line(q, false);

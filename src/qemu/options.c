@@ -36,7 +36,7 @@ static int options_read_choice(const struct hw_arg *a, const char *no, const cha
 	return 0;
 }
 
-static bool options_read_text_key(struct options *o, const struct hw_arg *a)
+static bool options_read_text_key(struct qemu_options *o, const struct hw_arg *a)
 {
 	const struct {
 		const char *key, **value;
@@ -56,7 +56,7 @@ static bool options_read_text_key(struct options *o, const struct hw_arg *a)
 }
 
 /* 0; -ENOENT: a property of the device; -EINVAL. */
-static int options_read_qemu_key(struct options *o, const struct hw_arg *a)
+static int options_read_qemu_key(struct qemu_options *o, const struct hw_arg *a)
 {
 	bool wide = true;
 	int err;
@@ -86,12 +86,12 @@ static int options_read_qemu_key(struct options *o, const struct hw_arg *a)
 	return -ENOENT;
 }
 
-bool options_net(const struct options *o)
+bool options_net(const struct qemu_options *o)
 {
 	return o->pcap_in || o->pcap_out || o->wire;
 }
 
-static int options_check(const struct options *o)
+static int options_check(const struct qemu_options *o)
 {
 	if (o->wire && !wire_is_fd(o->wire))
 		return error_set(
@@ -105,13 +105,13 @@ static int options_check(const struct options *o)
 	return 0;
 }
 
-int options_read(struct options *o, const struct hw_config *config)
+int options_read(struct qemu_options *o, const struct hw_config *config)
 {
-	*o = (struct options){.device = config->target,
-			      .iommu = config->iommu,
-			      .aw_bits = 48,
-			      .image_format = "raw",
-			      .config = config};
+	*o = (struct qemu_options){.device = config->target,
+				   .iommu = config->iommu,
+				   .aw_bits = 48,
+				   .image_format = "raw",
+				   .config = config};
 	if (!*o->device || strpbrk(o->device, ",="))
 		return error_set(EINVAL,
 				 "device spec: qemu: needs the name of a QEMU device, as qemu:edu");
@@ -129,7 +129,7 @@ int options_read(struct options *o, const struct hw_config *config)
 	return options_check(o);
 }
 
-static int options_append(struct words *w, const char *text)
+static int options_append(struct options_words *w, const char *text)
 {
 	if (w->n + 1 >= w->capacity) {
 		char **more = alloc_grow(w->word, (size_t)w->capacity * sizeof(*more),
@@ -149,7 +149,7 @@ static int options_append(struct words *w, const char *text)
 
 /* Adds an option and its value, which is formatted as by printf(). */
 static __attribute__((format(printf, 3, 4))) int
-options_add_word(struct words *w, const char *option, const char *fmt, ...)
+options_add_word(struct options_words *w, const char *option, const char *fmt, ...)
 {
 	char text[PROPERTY_MAX];
 	va_list args;
@@ -193,7 +193,7 @@ static bool options_is_key(const char *key)
 	return false;
 }
 
-static bool options_has_property(const struct options *o, const char *key)
+static bool options_has_property(const struct qemu_options *o, const char *key)
 {
 	for (int i = 0; i < o->config->n_args; i++)
 		if (!strcmp(o->config->arg[i].key, key))
@@ -205,7 +205,7 @@ static bool options_has_property(const struct options *o, const char *key)
  * Virtio devices bypass the IOMMU unless they are configured otherwise, and support it in the
  * modern form only.
  */
-static const char *options_virtio_properties(const struct options *o)
+static const char *options_virtio_properties(const struct qemu_options *o)
 {
 	if (strncmp(o->device, "virtio-", 7) != 0 && strncmp(o->device, "vhost-", 6) != 0)
 		return "";
@@ -218,7 +218,7 @@ static const char *options_virtio_properties(const struct options *o)
 							 : ",disable-legacy=on,iommu_platform=on";
 }
 
-static int options_add_device(const struct options *o, struct words *w)
+static int options_add_device(const struct qemu_options *o, struct options_words *w)
 {
 	char text[PROPERTY_MAX], value[PROPERTY_MAX / 2];
 	size_t n;
@@ -243,7 +243,7 @@ static int options_add_device(const struct options *o, struct words *w)
 	return options_add_word(w, "-device", "%s", text);
 }
 
-static int options_add_image(const struct options *o, struct words *w)
+static int options_add_image(const struct qemu_options *o, struct options_words *w)
 {
 	char path[PROPERTY_MAX / 2];
 
@@ -255,7 +255,7 @@ static int options_add_image(const struct options *o, struct words *w)
 				o->image_format, path);
 }
 
-static int options_add_net(const struct options *o, struct words *w)
+static int options_add_net(const struct qemu_options *o, struct options_words *w)
 {
 	char path[PROPERTY_MAX / 2];
 	int err;
@@ -273,7 +273,7 @@ static int options_add_net(const struct options *o, struct words *w)
 }
 
 /* The chipset. No vCPU runs a program, so most optional devices are switched off. */
-static int options_add_machine(const struct options *o, struct words *w)
+static int options_add_machine(const struct qemu_options *o, struct options_words *w)
 {
 	u64 ram = mem.span > mem.low ? mem.low + (mem.span - MEM_DMA32_END) : mem.low;
 	int err = options_add_word(
@@ -310,11 +310,11 @@ static int options_add_machine(const struct options *o, struct words *w)
 	return err;
 }
 
-int options_command(const struct options *o, const char *path, struct words *w)
+int options_command(const struct qemu_options *o, const char *path, struct options_words *w)
 {
 	int err;
 
-	*w = (struct words){0};
+	*w = (struct options_words){0};
 	err = options_append(w, path);
 	if (!err)
 		err = options_append(w, "-nodefaults");
@@ -335,12 +335,12 @@ int options_command(const struct options *o, const char *path, struct words *w)
 	return err;
 }
 
-void words_free(struct words *w)
+void words_free(struct options_words *w)
 {
 	for (int i = 0; i < w->n; i++)
 		alloc_free(w->word[i]);
 	alloc_free(w->word);
-	*w = (struct words){0};
+	*w = (struct options_words){0};
 }
 
 static char *options_search_path(const char *name)
@@ -361,7 +361,7 @@ static char *options_search_path(const char *name)
 			  name);
 }
 
-char *options_find_qemu(const struct options *o)
+char *options_find_qemu(const struct qemu_options *o)
 {
 	if (!o->qemu)
 		return options_search_path(PROGRAM);

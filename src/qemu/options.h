@@ -10,7 +10,7 @@
 /* The child's descriptors. */
 enum { FD_QTEST = 3, FD_QMP, FD_RAM, FD_FIRMWARE, FD_NET };
 
-struct options {
+struct qemu_options {
 	const char *device, *qemu, *image, *image_format, *pcap_in, *pcap_out, *wire;
 	bool iommu, intx, registers, caching_mode;
 	unsigned int aw_bits;
@@ -18,12 +18,12 @@ struct options {
 };
 
 /* The device has a network whose other end is ours. */
-bool options_net(const struct options *o);
+bool options_net(const struct qemu_options *o);
 
 /* 0, or -EINVAL with an error message that names the key. */
-int options_read(struct options *o, const struct hw_config *config);
+int options_read(struct qemu_options *o, const struct hw_config *config);
 
-struct words {
+struct options_words {
 	char **word; /* NULL-terminated */
 	int n, capacity;
 };
@@ -32,10 +32,10 @@ struct words {
  * Builds the command line of QEMU at `path`. 0 or -ENOMEM. The caller must call words_free() in
  * both cases.
  */
-int options_command(const struct options *o, const char *path, struct words *w);
-void words_free(struct words *w);
+int options_command(const struct qemu_options *o, const char *path, struct options_words *w);
+void words_free(struct options_words *w);
 
 /* Returns the path of QEMU in memory that the caller frees; NULL with an error message. */
-char *options_find_qemu(const struct options *o);
+char *options_find_qemu(const struct qemu_options *o);
 
 #endif

@@ -104,15 +104,15 @@ static u32 pci_probe_bar(struct qemu *q, unsigned int i)
 	return pci_read(q, DEVICE_SLOT, PCI_BAR(i));
 }
 
-struct windows {
+struct pci_windows {
 	u64 memory, high, ports;
 };
 
 /* Assigns an address to one BAR; `wide`: the BAR has two registers. 0, -ENOSPC. */
-static int pci_place_one_bar(struct qemu *q, struct windows *w, unsigned int i, bool *wide)
+static int pci_place_one_bar(struct qemu *q, struct pci_windows *w, unsigned int i, bool *wide)
 {
 	u32 low = pci_read(q, DEVICE_SLOT, PCI_BAR(i)), mask = pci_probe_bar(q, i);
-	struct bar *bar = &q->fn.bar[i];
+	struct qemu_bar *bar = &q->fn.bar[i];
 	u32 flags = 0;
 	u64 size;
 
@@ -146,9 +146,9 @@ static int pci_place_one_bar(struct qemu *q, struct windows *w, unsigned int i, 
 
 static int pci_place_bars(struct qemu *q)
 {
-	struct windows w = {.memory = WINDOW_START,
-			    .ports = PORTS_START,
-			    .high = max_u64(align_up(mem.span, GIB), WINDOW_HIGH)};
+	struct pci_windows w = {.memory = WINDOW_START,
+				.ports = PORTS_START,
+				.high = max_u64(align_up(mem.span, GIB), WINDOW_HIGH)};
 	bool wide;
 
 	for (unsigned int i = 0; i < BARS; i += 1 + wide) {
@@ -162,7 +162,7 @@ static int pci_place_bars(struct qemu *q)
 
 static void pci_find_msix_table(struct qemu *q)
 {
-	struct function *f = &q->fn;
+	struct qemu_function *f = &q->fn;
 	u32 where = pci_read(q, DEVICE_SLOT, f->msix + 4);
 	u64 n = (pci_read(q, DEVICE_SLOT, f->msix) >> 16 & 0x7ff) + 1;
 	unsigned int bar = where & 7;
@@ -178,7 +178,7 @@ static void pci_find_msix_table(struct qemu *q)
 
 static void pci_find_capabilities(struct qemu *q)
 {
-	struct function *f = &q->fn;
+	struct qemu_function *f = &q->fn;
 	unsigned int at;
 
 	f->vectors = 1;

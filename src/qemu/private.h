@@ -13,14 +13,14 @@
 #define BARS	    6
 #define REASON_MAX  512
 
-struct bar {
+struct qemu_bar {
 	u64 addr, size; /* size 0: there is no such BAR */
 	bool io;	/* I/O ports, not memory */
 };
 
 /* A PCI function; fixed after qemu_connect(). */
-struct function {
-	struct bar bar[BARS];
+struct qemu_function {
+	struct qemu_bar bar[BARS];
 	unsigned int msi, msix; /* offsets of the capabilities in configuration space; 0: none */
 	bool line;		/* it has an interrupt line */
 	unsigned int vectors;	/* of MSI-X; 1 without it */
@@ -42,10 +42,10 @@ enum machine_state {
 
 struct qemu {
 	struct device *dev;
-	struct options options;
-	struct words command;
+	struct qemu_options options;
+	struct options_words command;
 	struct qtest qtest;
-	struct function fn;
+	struct qemu_function fn;
 
 	pthread_t keeper;
 	bool have_keeper, have_qtest;

@@ -7,9 +7,9 @@
  * one. Mappings that overlap are independent; each has its own range of device addresses.
  *
  * A slot is an entry of a hash table: a key has two buckets of four entries, and a mapping stays in
- * its entry. What a hit reads is in struct hot, in one cache line. A hit takes no lock and makes no
- * atomic write. It counts itself in an array of its thread, so that the mapping is not dropped
- * while it is used:
+ * its entry. What a hit reads is in struct regcache_hot, in one cache line. A hit takes no lock and
+ * makes no atomic write. It counts itself in an array of its thread, so that the mapping is not
+ * dropped while it is used:
  *
  *   hit                                 dropping a mapping (under lock)
  *   uses[slot]++                        key = 0
@@ -42,7 +42,7 @@
 #include <sys/mman.h>
 
 static pthread_mutex_t caches_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct cache *caches; /* under caches_lock */
+static struct regcache_table *caches; /* under caches_lock */
 
 static void *regcache_sparse_alloc(u64 bytes)
 {
@@ -69,7 +69,7 @@ static void thread_attach(struct tslot_key *key, struct tslot *s)
 
 static void regcache_thread_retire(struct tslot_key *key, struct tslot *s)
 {
-	struct cache *c = container_of(key, struct cache, threads);
+	struct regcache_table *c = container_of(key, struct regcache_table, threads);
 	struct regcache_thread *t = (struct regcache_thread *)s;
 	s32 *uses = t->uses;
 
@@ -83,7 +83,7 @@ static void regcache_thread_retire(struct tslot_key *key, struct tslot *s)
 }
 
 /* How many uses of the mapping there are. The key is 0 and every thread has passed a fence. */
-static s64 regcache_users(struct cache *c, u32 i)
+static s64 regcache_users(struct regcache_table *c, u32 i)
 {
 	s64 sum;
 
@@ -102,7 +102,7 @@ static s64 regcache_users(struct cache *c, u32 i)
 }
 
 /* Counts a use; a thread without an array counts with the threads that ended. */
-hot_inline void regcache_use(struct cache *c, u32 i, s32 n)
+hot_inline void regcache_use(struct regcache_table *c, u32 i, s32 n)
 {
 	struct regcache_thread *t = (struct regcache_thread *)tslot_get(&c->threads);
 
@@ -115,7 +115,7 @@ hot_inline void regcache_use(struct cache *c, u32 i, s32 n)
 	lock_release(&c->fold_lock);
 }
 
-static void everyone_fences(const struct cache *c)
+static void everyone_fences(const struct regcache_table *c)
 {
 	if (c->fences)
 		full_fence();
@@ -123,17 +123,17 @@ static void everyone_fences(const struct cache *c)
 		fence_everywhere();
 }
 
-static void regcache_list_remove(struct cache *c, u32 i)
+static void regcache_list_remove(struct regcache_table *c, u32 i)
 {
-	struct cold *e = &c->cold[i];
+	struct regcache_cold *e = &c->cold[i];
 
 	*(e->before == SLOTS ? &c->newest : &c->cold[e->before].after) = e->after;
 	*(e->after == SLOTS ? &c->oldest : &c->cold[e->after].before) = e->before;
 }
 
-static void regcache_list_add(struct cache *c, u32 i)
+static void regcache_list_add(struct regcache_table *c, u32 i)
 {
-	struct cold *e = &c->cold[i];
+	struct regcache_cold *e = &c->cold[i];
 
 	e->before = SLOTS;
 	e->after = c->newest;
@@ -142,7 +142,7 @@ static void regcache_list_add(struct cache *c, u32 i)
 	c->newest = i;
 }
 
-static void stop_answering(struct cache *c, u32 i)
+static void stop_answering(struct regcache_table *c, u32 i)
 {
 	if (!c->cold[i].answers)
 		return;
@@ -163,7 +163,7 @@ static void regcache_unmap_range(struct domain *dom, iova_t iova, u64 size)
 	domain_cut_off(dom, iova.v >> PAGE_BITS, size >> PAGE_BITS);
 }
 
-static void regcache_invalidate(struct cache *c, u32 i)
+static void regcache_invalidate(struct regcache_table *c, u32 i)
 {
 	struct domain *dom = c->dev->domain;
 	iova_t iova = IOVA(c->hot[i].page << PAGE_BITS);
@@ -177,7 +177,7 @@ static void regcache_invalidate(struct cache *c, u32 i)
 }
 
 /* Frees the device addresses and the slot. */
-static void regcache_release_slot(struct cache *c, u32 i)
+static void regcache_release_slot(struct regcache_table *c, u32 i)
 {
 	regcache_invalidate(c, i);
 	itree_remove(&c->by_bus, &c->cold[i].bus);
@@ -186,7 +186,7 @@ static void regcache_release_slot(struct cache *c, u32 i)
 }
 
 /* It serves no more requests; its users keep it. Under lock. */
-static void regcache_retire(struct cache *c, u32 i)
+static void regcache_retire(struct regcache_table *c, u32 i)
 {
 	stop_answering(c, i);
 	everyone_fences(c);
@@ -198,9 +198,9 @@ static void regcache_retire(struct cache *c, u32 i)
  * The memory of [first, last] has gone. The mapping may be longer than its users asked for, so they
  * keep the other pages. Under lock.
  */
-static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
+static void lose_pages(struct regcache_table *c, u32 i, u64 first, u64 last)
 {
-	const struct cold *e = &c->cold[i];
+	const struct regcache_cold *e = &c->cold[i];
 	struct domain *dom = c->dev->domain;
 	u64 from = max_u64(first, e->va.first) - e->va.first;
 	u64 size = min_u64(last, e->va.last) - e->va.first + 1 - from;
@@ -212,7 +212,7 @@ static void lose_pages(struct cache *c, u32 i, u64 first, u64 last)
 }
 
 /* Drops it if it is not in use. Under lock. */
-static bool end_if_idle(struct cache *c, u32 i)
+static bool end_if_idle(struct regcache_table *c, u32 i)
 {
 	u64 key = read_once(&c->hot[i].key);
 
@@ -227,7 +227,7 @@ static bool end_if_idle(struct cache *c, u32 i)
 }
 
 /* Drops the least recently used mapping that is not in use. Under lock. */
-static bool end_oldest(struct cache *c)
+static bool end_oldest(struct regcache_table *c)
 {
 	for (u32 tries = 2 * c->count; tries; tries--) {
 		u32 i = c->oldest;
@@ -242,7 +242,7 @@ static bool end_oldest(struct cache *c)
 }
 
 /* A free entry for the key, if need be by dropping an idle mapping; SLOTS: there is none. */
-static u32 free_slot(struct cache *c, u64 key)
+static u32 free_slot(struct regcache_table *c, u64 key)
 {
 	for (unsigned int pass = 0; pass < 2; pass++)
 		for (unsigned int which = 0; which < 2; which++)
@@ -254,7 +254,7 @@ static u32 free_slot(struct cache *c, u64 key)
 }
 
 /* Allocates device addresses and links them. 0: no addresses, or no memory. */
-static u64 regcache_translate(struct cache *c, u64 va, u64 pages, u64 prot)
+static u64 regcache_translate(struct regcache_table *c, u64 va, u64 pages, u64 prot)
 {
 	struct domain *dom = c->dev->domain;
 	u64 page;
@@ -278,7 +278,7 @@ static u64 regcache_translate(struct cache *c, u64 va, u64 pages, u64 prot)
 	return 0;
 }
 
-static bool into_trees(struct cache *c, struct cold *e)
+static bool into_trees(struct regcache_table *c, struct regcache_cold *e)
 {
 	if (itree_insert(&c->by_va, &e->va))
 		return false;
@@ -289,10 +289,10 @@ static bool into_trees(struct cache *c, struct cold *e)
 }
 
 /* Makes a mapping. SLOTS: it cannot be cached. Under lock. */
-static u32 regcache_make(struct cache *c, u64 va, u64 pages, u64 prot)
+static u32 regcache_make(struct regcache_table *c, u64 va, u64 pages, u64 prot)
 {
 	u64 size = pages << PAGE_BITS, key = regcache_key(va, prot), page, made;
-	struct cold *e;
+	struct regcache_cold *e;
 	u32 i;
 
 	if (size > c->bytes_limit || pages > UINT32_MAX || event_lost() ||
@@ -328,7 +328,7 @@ static u32 regcache_make(struct cache *c, u64 va, u64 pages, u64 prot)
 	return i;
 }
 
-static slow_path u64 map_slow(struct cache *c, u64 va, u64 offset, u64 pages, u64 prot)
+static slow_path u64 map_slow(struct regcache_table *c, u64 va, u64 offset, u64 pages, u64 prot)
 {
 	u64 key = regcache_key(va, prot), bus = 0;
 	u32 i;
@@ -353,11 +353,11 @@ static slow_path u64 map_slow(struct cache *c, u64 va, u64 offset, u64 pages, u6
 
 static u64 cache_map(struct regcache *k, phys_t pa, u64 size, u64 prot)
 {
-	struct cache *c = container_of(k, struct cache, regcache);
+	struct regcache_table *c = container_of(k, struct regcache_table, regcache);
 	u64 at = pa.v & ~PHYS_FOREIGN, offset = at & (PAGE_BYTES - 1),
 	    pages = pages_spanned(at, size);
 	u64 key = regcache_key(at, prot);
-	struct hot *h;
+	struct regcache_hot *h;
 	u32 i, epoch;
 
 	/* a cached mapping may be of memory that went; a new one would be taken for one of it */
@@ -383,7 +383,7 @@ static u64 cache_map(struct regcache *k, phys_t pa, u64 size, u64 prot)
 }
 
 /* For mappings that serve no more, and for all of them when the checker is on. */
-static slow_path int unmap_slow(struct cache *c, u64 bus)
+static slow_path int unmap_slow(struct regcache_table *c, u64 bus)
 {
 	struct itree_node *n;
 	int done = 0;
@@ -393,7 +393,7 @@ static slow_path int unmap_slow(struct cache *c, u64 bus)
 	pthread_mutex_lock(&c->lock);
 	n = itree_find(&c->by_bus, bus, bus);
 	if (n) {
-		i = (u32)(container_of(n, struct cold, bus) - c->cold);
+		i = (u32)(container_of(n, struct regcache_cold, bus) - c->cold);
 		everyone_fences(c);
 		done = regcache_users(c, i) > 0 && n->first == align_down(bus, PAGE_BYTES) ? 1 : -1;
 		if (done > 0)
@@ -407,7 +407,7 @@ static slow_path int unmap_slow(struct cache *c, u64 bus)
 
 static int cache_unmap(struct regcache *k, u64 bus, u64 size)
 {
-	struct cache *c = container_of(k, struct cache, regcache);
+	struct regcache_table *c = container_of(k, struct regcache_table, regcache);
 	u64 entry = pt_walk(&c->dev->domain->pt, IOVA(align_down(bus, PAGE_BYTES)));
 	u32 i;
 
@@ -423,7 +423,7 @@ static int cache_unmap(struct regcache *k, u64 bus, u64 size)
 }
 
 /* After a fork, and when ranges were lost, mappings in use are kept. */
-static void cache_hear(struct cache *c, const struct odp_event *n)
+static void cache_hear(struct regcache_table *c, const struct odp_event *n)
 {
 	bool all = notice_is_all(n);
 	u64 first = all ? 0 : n->start, last = all ? ~0ull : n->end - 1;
@@ -432,7 +432,7 @@ static void cache_hear(struct cache *c, const struct odp_event *n)
 
 	pthread_mutex_lock(&c->lock);
 	while ((node = itree_next(&c->by_va, place, first, last))) {
-		u32 i = (u32)(container_of(node, struct cold, va) - c->cold);
+		u32 i = (u32)(container_of(node, struct regcache_cold, va) - c->cold);
 
 		place = (struct itree_place){node->first, (uintptr_t)node};
 		if (all)
@@ -446,12 +446,12 @@ static void cache_hear(struct cache *c, const struct odp_event *n)
 static void regcache_on_event(const struct odp_event *n)
 {
 	pthread_mutex_lock(&caches_lock);
-	for (struct cache *c = caches; c; c = c->next)
+	for (struct regcache_table *c = caches; c; c = c->next)
 		cache_hear(c, n);
 	pthread_mutex_unlock(&caches_lock);
 }
 
-static struct listener listener = {.hear = regcache_on_event};
+static struct monitor_listener listener = {.hear = regcache_on_event};
 
 /* A child of fork has no device of its parent's. */
 static void regcache_fork_child(void)
@@ -465,7 +465,7 @@ static void regcache_handle_forks(void)
 	pthread_atfork(NULL, NULL, regcache_fork_child);
 }
 
-static void cache_free(struct cache *c)
+static void cache_free(struct regcache_table *c)
 {
 	sparse_free(c->hot, SLOTS * sizeof(*c->hot));
 	sparse_free(c->cold, SLOTS * sizeof(*c->cold));
@@ -473,9 +473,9 @@ static void cache_free(struct cache *c)
 	alloc_free(c);
 }
 
-static struct cache *cache_make(struct device *dev)
+static struct regcache_table *cache_make(struct device *dev)
 {
-	struct cache *c = alloc_zeroed(sizeof(*c));
+	struct regcache_table *c = alloc_zeroed(sizeof(*c));
 
 	if (!c)
 		return NULL;
@@ -502,7 +502,7 @@ static struct cache *cache_make(struct device *dev)
 int regcache_open(struct device *dev)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct cache *c;
+	struct regcache_table *c;
 	int err;
 
 	if (dev->domain->policy != POLICY_PERSISTENT || !dev->iommu || !dev->coherent ||
@@ -537,8 +537,8 @@ int regcache_open(struct device *dev)
 
 void regcache_drop_idle(struct device *dev)
 {
-	struct cache *c =
-		dev->regcache ? container_of(dev->regcache, struct cache, regcache) : NULL;
+	struct regcache_table *c =
+		dev->regcache ? container_of(dev->regcache, struct regcache_table, regcache) : NULL;
 
 	if (!c)
 		return;
@@ -550,8 +550,9 @@ void regcache_drop_idle(struct device *dev)
 
 void regcache_close(struct device *dev)
 {
-	struct cache **p,
-		*c = dev->regcache ? container_of(dev->regcache, struct cache, regcache) : NULL;
+	struct regcache_table **p,
+		*c = dev->regcache ? container_of(dev->regcache, struct regcache_table, regcache)
+				   : NULL;
 
 	if (!c)
 		return;
@@ -567,14 +568,15 @@ void regcache_close(struct device *dev)
 	while (c->count)
 		stop_answering(c, c->oldest);
 	for (struct itree_node *n; (n = itree_find(&c->by_bus, 0, ~0ull));)
-		regcache_release_slot(c, (u32)(container_of(n, struct cold, bus) - c->cold));
+		regcache_release_slot(c,
+				      (u32)(container_of(n, struct regcache_cold, bus) - c->cold));
 	tslot_key_destroy(&c->threads);
 	cache_free(c);
 }
 
 void regcache_limit(struct device *dev, u32 count, u64 bytes)
 {
-	struct cache *c = container_of(dev->regcache, struct cache, regcache);
+	struct regcache_table *c = container_of(dev->regcache, struct regcache_table, regcache);
 
 	pthread_mutex_lock(&c->lock);
 	c->count_limit = count;
@@ -584,8 +586,8 @@ void regcache_limit(struct device *dev, u32 count, u64 bytes)
 
 u32 regcache_count(struct device *dev, u64 *bytes)
 {
-	struct cache *c =
-		dev->regcache ? container_of(dev->regcache, struct cache, regcache) : NULL;
+	struct regcache_table *c =
+		dev->regcache ? container_of(dev->regcache, struct regcache_table, regcache) : NULL;
 	u32 n = 0;
 
 	*bytes = 0;

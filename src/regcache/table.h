@@ -13,14 +13,14 @@
 #define COUNT_LIMIT 32768u
 #define BYTES_LIMIT (64ull << 30)
 
-struct hot {
+struct regcache_hot {
 	u64 key;  /* atomic: first page << 2 | permissions; 0: serves nothing */
 	u64 page; /* this and pages: written while key is 0 and the slot is not in use */
 	u32 pages;
 	u32 stamp;		/* the epoch of the last use; every user writes it */
 } __attribute__((aligned(32))); /* never across two cache lines */
 
-struct cold {
+struct regcache_cold {
 	struct itree_node va, bus; /* both in bytes */
 	u32 before, after;	   /* in the list by last use, of mappings that serve */
 	u32 stamp;		   /* hot.stamp when it was put there */
@@ -33,12 +33,12 @@ struct regcache_thread {
 	s32 *uses; /* by slot; written by the owner; NULL: no memory */
 };
 
-struct cache {
+struct regcache_table {
 	struct regcache regcache;
 	struct device *dev;
-	struct cache *next; /* of all; under caches_lock */
-	struct hot *hot;
-	struct cold *cold;
+	struct regcache_table *next; /* of all; under caches_lock */
+	struct regcache_hot *hot;
+	struct regcache_cold *cold;
 	struct tslot_key threads;
 	bool fences; /* no membarrier: hits need a fence */
 	u32 epoch;   /* atomic; changes with every new mapping */
@@ -61,11 +61,11 @@ hot_inline u32 regcache_bucket(u64 key, unsigned int which)
 }
 
 /* The slot that serves the key; SLOTS: none. */
-hot_inline u32 regcache_find(const struct cache *c, u64 key)
+hot_inline u32 regcache_find(const struct regcache_table *c, u64 key)
 {
 	for (unsigned int which = 0; which < 2; which++) {
 		u32 first = regcache_bucket(key, which);
-		const struct hot *h = &c->hot[first];
+		const struct regcache_hot *h = &c->hot[first];
 
 		for (u32 i = 0; i < WAYS; i++)
 			if (read_acquire(&h[i].key) == key)
@@ -79,8 +79,8 @@ static u64 regcache_key(u64 va, u64 prot)
 	return va >> PAGE_BITS << 2 | prot;
 }
 
-hot_inline bool regcache_slot_matches(const struct cache *c, const struct hot *h, u64 key,
-				      u64 pages)
+hot_inline bool regcache_slot_matches(const struct regcache_table *c, const struct regcache_hot *h,
+				      u64 key, u64 pages)
 {
 	return read_acquire(&h->key) == key && read_once(&h->pages) >= pages &&
 	       read_once(&h->page) + pages - 1 <= read_once(&c->dev->dma_last) >> PAGE_BITS;

@@ -26,14 +26,16 @@ static unsigned int irq_vector_count(struct vfio_function *f, enum irq_kind kind
 
 int irq_describe(struct vfio_function *f, const char *wanted)
 {
-	for (int kind = IRQ_MSIX; kind >= IRQ_INTX; kind--)
-		f->vectors_most = (unsigned int)max_u64(f->vectors_most,
-							irq_vector_count(f, (enum irq_kind)kind));
+	/* read once: the eventfds are allocated by the same numbers */
+	for (int kind = IRQ_MSIX; kind >= IRQ_INTX; kind--) {
+		f->vectors_of[kind] = irq_vector_count(f, (enum irq_kind)kind);
+		f->vectors_most = (unsigned int)max_u64(f->vectors_most, f->vectors_of[kind]);
+	}
 	for (int kind = IRQ_MSIX; kind >= IRQ_INTX; kind--) {
 		if (wanted && strcmp(wanted, kind_names[kind]) != 0)
 			continue;
 		f->irq = (enum irq_kind)kind;
-		f->vectors = irq_vector_count(f, f->irq);
+		f->vectors = f->vectors_of[kind];
 		if (f->vectors)
 			return 0;
 	}
@@ -116,8 +118,8 @@ int vfio_irq_connect(struct vfio_function *f)
 
 int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors)
 {
-	unsigned int n = (unsigned int)min_u64(vectors, irq_vector_count(f, kind)),
-		     had = f->vectors;
+	unsigned int most = (unsigned int)min_u64(f->vectors_of[kind], f->vectors_most),
+		     n = (unsigned int)min_u64(vectors, most), had = f->vectors;
 	enum irq_kind was = f->irq;
 	int err;
 

@@ -24,15 +24,15 @@ static int vfio_pci_ioctl(struct vfio_function *f, unsigned long request, void *
 	return vfio_calls->ioctl(f->fd, request, arg);
 }
 
-static void function_add_area(struct region *r, u64 offset, u64 size)
+static void function_add_area(struct vfio_region *r, u64 offset, u64 size)
 {
 	if (r->n_areas < AREAS_MAX && size && range_within(offset, size, r->size) &&
 	    !((offset | size) & (PAGE_BYTES - 1)))
-		r->area[r->n_areas++] = (struct area){.offset = offset, .size = size};
+		r->area[r->n_areas++] = (struct vfio_area){.offset = offset, .size = size};
 }
 
 /* Reads which areas can be mapped if not all of the region can. False: the kernel lists none. */
-static bool function_sparse_areas(struct region *r, const struct vfio_region_info *info)
+static bool function_sparse_areas(struct vfio_region *r, const struct vfio_region_info *info)
 {
 	u32 at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
 
@@ -57,7 +57,7 @@ static bool function_sparse_areas(struct region *r, const struct vfio_region_inf
 	return false;
 }
 
-static void function_read_region(struct region *r, const struct vfio_region_info *info)
+static void function_read_region(struct vfio_region *r, const struct vfio_region_info *info)
 {
 	r->size = info->size;
 	r->at = info->offset;
@@ -131,7 +131,7 @@ int function_describe(struct vfio_function *f)
 int function_map_regions(struct vfio_function *f)
 {
 	for (unsigned int i = 0; i < 6; i++) {
-		struct region *r = &f->region[i];
+		struct vfio_region *r = &f->region[i];
 
 		/* an area that cannot be mapped is accessed through the file */
 		for (unsigned int k = 0; k < r->n_areas; k++)
@@ -145,7 +145,7 @@ void function_unmap_regions(struct vfio_function *f)
 {
 	for (unsigned int i = 0; i < 6; i++)
 		for (unsigned int k = 0; k < f->region[i].n_areas; k++) {
-			struct area *a = &f->region[i].area[k];
+			struct vfio_area *a = &f->region[i].area[k];
 
 			if (a->base)
 				vfio_calls->unmap(a->base, a->size);
@@ -163,10 +163,11 @@ void function_blank_regions(struct vfio_function *f)
 }
 
 /* Returns where the register is mapped; NULL: it is not. */
-static volatile void *vfio_register_mapped(const struct region *r, u64 offset, unsigned int size)
+static volatile void *vfio_register_mapped(const struct vfio_region *r, u64 offset,
+					   unsigned int size)
 {
 	for (unsigned int k = 0; k < r->n_areas; k++) {
-		const struct area *a = &r->area[k];
+		const struct vfio_area *a = &r->area[k];
 
 		if (likely(a->base && offset >= a->offset &&
 			   range_within(offset - a->offset, size, a->size)))
@@ -184,8 +185,8 @@ static bool vfio_register_exists(struct vfio_function *f, int bar, u64 offset, u
 	return false;
 }
 
-static slow_path u64 function_file_read(struct vfio_function *f, const struct region *r, u64 offset,
-					unsigned int size)
+static slow_path u64 function_file_read(struct vfio_function *f, const struct vfio_region *r,
+					u64 offset, unsigned int size)
 {
 	u64 value = 0;
 
@@ -229,7 +230,7 @@ static slow_path void function_report_gone(struct vfio_function *f)
 
 u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size)
 {
-	const struct region *r = &f->region[bar];
+	const struct vfio_region *r = &f->region[bar];
 	volatile void *p;
 	u64 value;
 
@@ -248,7 +249,7 @@ u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned in
 
 void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int size, u64 value)
 {
-	const struct region *r = &f->region[bar];
+	const struct vfio_region *r = &f->region[bar];
 	volatile void *p;
 
 	if (unlikely(read_acquire(&f->gone))) {
@@ -279,7 +280,7 @@ void vfio_function_flush(struct vfio_function *f)
 static void vfio_describe_bar(struct vfio_function *f, unsigned int i)
 {
 	struct dmamap_bar_info *bar = &f->dev->bar[i];
-	const struct region *config = &f->region[CONFIG_BAR];
+	const struct vfio_region *config = &f->region[CONFIG_BAR];
 	u32 low = 0, high = 0;
 
 	if (!f->region[i].size || vfio_calls->read(f->fd, &low, 4, config->at + 0x10 + 4 * i) != 4)
@@ -345,7 +346,7 @@ int function_reset(struct vfio_function *f)
 
 int function_master(struct vfio_function *f, bool on)
 {
-	const struct region *r = &f->region[CONFIG_BAR];
+	const struct vfio_region *r = &f->region[CONFIG_BAR];
 	u16 command = 0;
 
 	if (vfio_calls->read(f->fd, &command, 2, r->at + PCI_COMMAND) != 2)

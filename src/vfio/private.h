@@ -12,15 +12,15 @@
 #define AREAS_MAX   8 /* areas of one region that can be mapped */
 #define VECTORS_MAX 256
 
-struct area {
+struct vfio_area {
 	u8 *base;	  /* NULL: not mapped */
 	u64 offset, size; /* offset and size in the region */
 };
 
-struct region {
+struct vfio_region {
 	u64 size, at; /* size 0: there is no such region; `at`: its offset in the device's file */
 	bool readable, writable, mappable;
-	struct area area[AREAS_MAX];
+	struct vfio_area area[AREAS_MAX];
 	unsigned int n_areas;
 };
 
@@ -32,10 +32,11 @@ struct vfio_function {
 	struct vfio_space *space;
 	int fd; /* the device's file */
 	bool can_reset;
-	struct region region[REGIONS];
+	struct vfio_region region[REGIONS];
 	enum irq_kind irq;
 	unsigned int vectors;
-	unsigned int vectors_most; /* of any kind */
+	unsigned int vectors_of[IRQ_MSIX + 1]; /* by kind, as the kernel reports */
+	unsigned int vectors_most; /* of any kind; the number of the device's eventfds */
 	bool irq_on;
 	bool gone;		    /* atomic: the kernel took the device back */
 	struct vfio_function *next; /* the list of fork.c; guarded by its lock */

@@ -46,7 +46,7 @@ static slow_path void more_heads(struct xsk_buff_pool *pool, u32 want)
 }
 
 /* How the addresses of a pool become those of a buffer: what a batch keeps in registers. */
-struct shape {
+struct alloc_shape {
 	u64 mask, limit;	   /* of an address in the ring; good ones are below the limit */
 	pair data_end, meta_start; /* added to {addr, addr} */
 	pair frame_dma;		   /* added to {0, addr} */
@@ -55,13 +55,13 @@ struct shape {
 	bool unaligned, paged;
 };
 
-hot_inline struct shape shape_of(const struct xsk_buff_pool *pool, bool unaligned, bool paged)
+hot_inline struct alloc_shape shape_of(const struct xsk_buff_pool *pool, bool unaligned, bool paged)
 {
 	const u64 start = (u64)(uintptr_t)pool->addrs + pool->headroom;
 	const u64 data = start + XDP_PACKET_HEADROOM, room = pool->headroom + XDP_PACKET_HEADROOM;
 	const u64 frame_sz = pool->chunk_size - pool->headroom; /* and flags 0 */
 
-	return (struct shape){
+	return (struct alloc_shape){
 		.mask = unaligned ? XSK_UNALIGNED_BUF_ADDR_MASK : pool->chunk_mask,
 		.limit = unaligned ? pool->addrs_cnt - pool->chunk_size + 1 : pool->addrs_cnt,
 		.data_end = {data, data},
@@ -74,7 +74,7 @@ hot_inline struct shape shape_of(const struct xsk_buff_pool *pool, bool unaligne
 	};
 }
 
-hot_inline bool alloc_address_valid(const struct shape *s, u64 addr)
+hot_inline bool alloc_address_valid(const struct alloc_shape *s, u64 addr)
 {
 	if (unlikely(addr >= s->limit))
 		return false;
@@ -85,7 +85,7 @@ hot_inline bool alloc_address_valid(const struct shape *s, u64 addr)
 }
 
 /* Three stores of two words each. */
-hot_inline void fill_head(const struct shape *s, struct xdp_buff_xsk *x, u64 addr)
+hot_inline void fill_head(const struct alloc_shape *s, struct xdp_buff_xsk *x, u64 addr)
 {
 	pair low = {addr, 0}, both, dma;
 
@@ -110,7 +110,7 @@ hot_inline void fill_head(const struct shape *s, struct xdp_buff_xsk *x, u64 add
 hot_inline u32 take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 n,
 			 bool unaligned, bool paged)
 {
-	const struct shape s = shape_of(pool, unaligned, paged);
+	const struct alloc_shape s = shape_of(pool, unaligned, paged);
 	struct xdp_buff_xsk **head = pool->empty.top;
 	u32 at;
 
@@ -160,7 +160,7 @@ static u32 take_any_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, cons
 static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at,
 		    u32 mask, u32 n)
 {
-	const struct shape s = shape_of(pool, pool->unaligned, pool->dma_pages);
+	const struct alloc_shape s = shape_of(pool, pool->unaligned, pool->dma_pages);
 	struct xdp_buff **to = out;
 
 	for (; n; n--) {

@@ -13,12 +13,12 @@
 #define FLAGS_KNOWN (XDP_UMEM_UNALIGNED_CHUNK_FLAG | XDP_UMEM_TX_SW_CSUM | XDP_UMEM_TX_METADATA_LEN)
 
 /* A registration as it was when it was read; tx_metadata_len is 0 where there is none. */
-struct request {
+struct umem_request {
 	u64 addr, len;
 	u32 chunk_size, headroom, flags, tx_metadata_len;
 };
 
-_Static_assert(sizeof(struct request) == 32 && sizeof(struct xdp_umem_reg) >= 32,
+_Static_assert(sizeof(struct umem_request) == 32 && sizeof(struct xdp_umem_reg) >= 32,
 	       "the last word of the system's structure, or its padding, is tx_metadata_len");
 
 static int umem_refuse(const char *why)
@@ -26,7 +26,7 @@ static int umem_refuse(const char *why)
 	return error_set(EINVAL, "cannot register a UMEM: %s", why);
 }
 
-static int check_shape(const struct request *r)
+static int check_shape(const struct umem_request *r)
 {
 	bool unaligned = r->flags & XDP_UMEM_UNALIGNED_CHUNK_FLAG;
 
@@ -46,7 +46,7 @@ static int check_shape(const struct request *r)
 	return 0;
 }
 
-static int umem_check_range(const struct request *r)
+static int umem_check_range(const struct umem_request *r)
 {
 	bool unaligned = r->flags & XDP_UMEM_UNALIGNED_CHUNK_FLAG;
 
@@ -69,7 +69,7 @@ static int umem_check_range(const struct request *r)
 struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg)
 {
 	struct xdp_umem *umem;
-	struct request r;
+	struct umem_request r;
 	int err;
 
 	if (!reg)

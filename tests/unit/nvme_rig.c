@@ -85,7 +85,7 @@ void rig_disable(struct rig *r)
 
 void rig_rest(struct rig *r)
 {
-	const struct nvme *n = r->model;
+	const struct nvmesim *n = r->model;
 
 	while (__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST) ||
 	       !__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST))

@@ -21,7 +21,7 @@ static void regcache(const struct dmamap_report *r, void *arg)
 	snprintf(text + n, sizeof(text) - n, "%s: %s\n", r->name, r->text);
 }
 
-static bool can_run(const struct demo *d)
+static bool can_run(const struct check_demo *d)
 {
 #ifdef BUILT_WITH_ASAN
 	/* there the sanitizer names the access, and ends the program */
@@ -69,7 +69,7 @@ static bool names_past(const char *report)
 static void test_wrong(void **state)
 {
 	for (int kind = 1; kind < DMAMAP_CHECK_KINDS; kind++) {
-		const struct demo *d = demo_find(kind);
+		const struct check_demo *d = demo_find(kind);
 		unsigned int others = 0;
 		int n;
 

@@ -11,7 +11,7 @@
 #define RANGES 3000
 #define SPACES 3
 
-static struct range ranges[RANGES] __attribute__((aligned(64)));
+static struct store_range ranges[RANGES] __attribute__((aligned(64)));
 static bool live[RANGES];
 static u32 seen[RANGES];
 static u64 random_state;
@@ -27,17 +27,17 @@ static void make(u32 i)
 	/* mostly small ones in few pages, some long */
 	u64 size = rnd(8) ? rnd(300) + 1 : rnd(1ull << (12 + rnd(12))) + 1;
 
-	ranges[i] = (struct range){
+	ranges[i] = (struct store_range){
 		.space = rnd(SPACES) << 6, .start = 0x100000 + rnd(1u << 17), .size = size};
 }
 
-static bool note(struct range *r, void *arg)
+static bool note(struct store_range *r, void *arg)
 {
 	seen[r - ranges]++;
 	return true;
 }
 
-static bool overlap(const struct range *r, u64 space, u64 start, u64 size)
+static bool overlap(const struct store_range *r, u64 space, u64 start, u64 size)
 {
 	return r->space == space && r->start < start + size && start < r->start + r->size;
 }
@@ -50,7 +50,7 @@ static void compare(u64 space, u64 start, u64 size)
 		assert_int_equal(seen[i] != 0, live[i] && overlap(&ranges[i], space, start, size));
 }
 
-static void compare_start(const struct range *r)
+static void compare_start(const struct store_range *r)
 {
 	memset(seen, 0, sizeof(seen));
 	assert_true(store_search_start(r->space, r->start, note, NULL));
@@ -119,7 +119,7 @@ static void test_no_memory_to_grow(void **state)
 	store_reset();
 }
 
-static bool stop(struct range *r, void *arg)
+static bool stop(struct store_range *r, void *arg)
 {
 	return ++*(int *)arg < 3;
 }
@@ -129,7 +129,7 @@ static void test_ended(void **state)
 	int n = 0;
 
 	for (u32 i = 0; i < 20; i++) {
-		ranges[i] = (struct range){.start = 4096, .size = 4096};
+		ranges[i] = (struct store_range){.start = 4096, .size = 4096};
 		assert_int_equal(store_add(&ranges[i]), 0);
 	}
 	assert_false(store_search(0, 4096, 1, stop, &n));
@@ -168,19 +168,19 @@ static void test_places(void **state)
 
 static u32 asked;
 
-static struct fingerprint give_fingerprint(struct range *r, void *arg)
+static struct store_fingerprint give_fingerprint(struct store_range *r, void *arg)
 {
 	asked++;
-	return (struct fingerprint){*(u32 *)arg, 4711};
+	return (struct store_fingerprint){*(u32 *)arg, 4711};
 }
 
 static void test_seals(void **state)
 {
-	struct range *r = ranges, *two = ranges + 1;
+	struct store_range *r = ranges, *two = ranges + 1;
 	u32 fingerprint = 77, place = 0;
 
-	*r = (struct range){.space = 64, .start = 0x4100, .size = 256};
-	*two = (struct range){.space = 64, .start = 0x4f00, .size = 512};
+	*r = (struct store_range){.space = 64, .start = 0x4100, .size = 256};
+	*two = (struct store_range){.space = 64, .start = 0x4f00, .size = 512};
 	assert_int_equal(store_add(r), 0);
 	assert_int_equal(store_add(two), 0);
 	assert_null(store_take_fingerprint(64, 0x4100, 256, fingerprint, &place));
@@ -215,14 +215,14 @@ static void test_seals_and_chains(void **state)
 
 	asked = 0;
 	for (u32 i = 0; i < 64; i++) {
-		ranges[i] = (struct range){.space = 64, .start = 0x4000 + i * 64, .size = 64};
+		ranges[i] = (struct store_range){.space = 64, .start = 0x4000 + i * 64, .size = 64};
 		assert_int_equal(store_add(&ranges[i]), 0);
 	}
 	for (u32 i = 0; i < 64; i++)
 		store_set_fingerprint(64, ranges[i].start, give_fingerprint, &fingerprint);
 	assert_int_equal(asked, 64);
 	for (u32 i = 0; i < 64; i++) {
-		struct range *r =
+		struct store_range *r =
 			store_take_fingerprint(64, ranges[i].start, 64, fingerprint, &place);
 
 		assert_true(!r || r == &ranges[i]);

@@ -18,7 +18,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct domain *get(enum policy policy, const char *group)
+static struct domain *get(enum domain_policy policy, const char *group)
 {
 	const struct domain_config want = {
 		.iommu = true, .policy = policy, .group = group, .any_32bit = true};

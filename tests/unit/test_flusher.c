@@ -93,7 +93,7 @@ static void flush_without_queues(struct domain *d)
 
 static void test_a_flush_needs_no_queue(void **state)
 {
-	static const enum policy policies[] = {POLICY_STRICT, POLICY_IDENTITY};
+	static const enum domain_policy policies[] = {POLICY_STRICT, POLICY_IDENTITY};
 
 	flush_without_queues(dom);
 	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {

@@ -369,8 +369,8 @@ static void test_destroy_any_time(void **state)
 /* A cause asserts the line where it is enabled, and when its time has come. */
 static void test_line(void **state)
 {
-	static struct e1000e card;
-	struct e1000e *c = &card;
+	static struct e1000esim card;
+	struct e1000esim *c = &card;
 
 	c->regs.icr = 4;
 	assert_false(e1000e_line(c));

@@ -185,11 +185,22 @@ static void *release_it(void *arg)
 	return NULL;
 }
 
+static bool is_listed(struct ib_umem_odp *r)
+{
+	bool listed;
+
+	pthread_mutex_lock(&odp_lock);
+	listed = r->listed;
+	pthread_mutex_unlock(&odp_lock);
+	return listed;
+}
+
 /* A page that is being brought in when its region goes is not mapped any more. */
 static void a_region_goes_while_a_page_is_brought_in(void **state)
 {
 	u8 *p = memory(1);
 	struct ib_umem *umem = region(p, PAGE, READ_ONLY);
+	struct ib_umem_odp *r = umem->odp_data;
 	dma_addr_t at = ib_umem_start_dma_addr(umem);
 	struct uffdio_zeropage zero = {.range = {(u64)p, PAGE}};
 	struct uffd_msg m;
@@ -212,7 +223,8 @@ static void a_region_goes_while_a_page_is_brought_in(void **state)
 	pthread_create(&t[0], NULL, read_one, &at);
 	assert_int_equal(read(fd, &m, sizeof(m)), sizeof(m));
 	pthread_create(&t[1], NULL, release_it, umem);
-	while (read_once(&umem->odp_data->listed))
+	/* the release waits for the page, so the region is there until the page comes */
+	while (is_listed(r))
 		usleep(100);
 	assert_int_equal(ioctl(fd, UFFDIO_ZEROPAGE, &zero), 0);
 	pthread_join(t[0], &err);

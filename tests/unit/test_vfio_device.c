@@ -320,10 +320,21 @@ static void test_interrupts_again(void **state)
 	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSI, 1), -ENOMEM);
 	assert_int_equal(rig.vectors_on, 3);
 	assert_true(dmamap_irq_fd(dev, 2) >= 0);
+	dmamap_close(dev);
+}
+
+/* The numbers are read when the device is opened: its eventfds are allocated by them. */
+static void test_interrupts_are_counted_once(void **state)
+{
 	rig.msi = 0;
+	dev = rig_open(spec(""), DMA_BIT_MASK(64));
+	assert_int_equal(rig.vectors_on, 5);
+	rig.msi = 20;
+	rig.msix = 20;
 	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSI, 1), -EOPNOTSUPP);
 	assert_non_null(strstr(dmamap_strerror(), "msi"));
-	assert_int_equal(rig.vectors_on, 3);
+	assert_int_equal(rig.vectors_on, 5);
+	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSIX, 20), 5);
 	dmamap_close(dev);
 }
 
@@ -475,6 +486,7 @@ int main(void)
 		BOTH(test_configuration),
 		BOTH(test_configuration_overlapping),
 		BOTH(test_interrupts_again),
+		BOTH(test_interrupts_are_counted_once),
 		BOTH(test_line_again),
 		BOTH(test_writes_in_step),
 	};

@@ -20,7 +20,8 @@ static void open_with(const char *keys)
 
 	snprintf(spec, sizeof(spec), "%s:0000:00:03.0,ram=64M%s", backend, keys);
 	dev = rig_open(spec, DMA_BIT_MASK(64));
-	rig.map_calls = rig.unmap_calls = 0;
+	write_once(&rig.map_calls, 0);
+	write_once(&rig.unmap_calls, 0);
 }
 
 static void close_it(void)
@@ -45,8 +46,8 @@ static int end(void **state)
 
 static void calls(u64 maps, u64 unmaps)
 {
-	assert_int_equal(rig.map_calls, maps);
-	assert_int_equal(rig.unmap_calls, unmaps);
+	assert_int_equal(read_once(&rig.map_calls), maps);
+	assert_int_equal(read_once(&rig.unmap_calls), unmaps);
 }
 
 static dma_addr_t map(void *p, size_t size, enum dma_data_direction dir)
@@ -140,9 +141,9 @@ static void test_lazy(void **state)
 		a = map(p, 4096, DMA_TO_DEVICE);
 		dma_unmap_single(dev, a, 4096, DMA_TO_DEVICE);
 	}
-	assert_int_equal(rig.map_calls, 5000);
-	assert_in_range(rig.unmap_calls, 1, 250 + 2 * timed(begin));
-	rig.unmap_calls = 0;
+	assert_int_equal(read_once(&rig.map_calls), 5000);
+	assert_in_range(read_once(&rig.unmap_calls), 1, 250 + 2 * timed(begin));
+	write_once(&rig.unmap_calls, 0);
 	begin = clock_ns();
 	for (int i = 0; i < 20000; i++) {
 		unsigned int k;
@@ -159,9 +160,9 @@ static void test_lazy(void **state)
 		live[k].size = 4096 + (i < 10000 ? 0 : (seed >> 40) % 5 * 4096);
 		live[k].addr = map(p, live[k].size, DMA_TO_DEVICE);
 	}
-	print_message("# lazy: %llu calls for %llu unmaps\n", (unsigned long long)rig.unmap_calls,
-		      (unsigned long long)unmaps);
-	assert_true(rig.unmap_calls < unmaps / 10 + 64 * timed(begin));
+	print_message("# lazy: %llu calls for %llu unmaps\n",
+		      (unsigned long long)read_once(&rig.unmap_calls), (unsigned long long)unmaps);
+	assert_true(read_once(&rig.unmap_calls) < unmaps / 10 + 64 * timed(begin));
 	for (int k = 0; k < 32; k++)
 		if (live[k].size)
 			dma_unmap_single(dev, live[k].addr, live[k].size, DMA_TO_DEVICE);
@@ -270,9 +271,9 @@ static void test_entries_run_out(void **state)
 	}
 	for (int i = 0; i < 15; i++)
 		a[i] = map(p, 4096, DMA_TO_DEVICE);
-	rig.map_calls = 0;
+	write_once(&rig.map_calls, 0);
 	assert_int_equal(dma_map_sg(dev, sgl, PAGES / 2, DMA_TO_DEVICE), 0);
-	assert_int_equal(rig.map_calls, 0); /* told before, not found out half-way */
+	assert_int_equal(read_once(&rig.map_calls), 0); /* told before, not found out half-way */
 	assert_non_null(strstr(dmamap_strerror(), "8 more mappings"));
 	assert_non_null(strstr(dmamap_strerror(), "accepts only 5 more"));
 	assert_non_null(strstr(dmamap_strerror(), "policy=identity"));
@@ -380,9 +381,9 @@ static void test_parts_of_links(void **state)
 	for (int i = 0; i < 32; i++)
 		assert_ptr_equal(rig_device_reach(range.addr + (u64)i * 4096, true),
 				 i / 4 == 2 ? NULL : p + i * 4096);
-	rig.unmap_calls = 0;
+	write_once(&rig.unmap_calls, 0);
 	dma_iova_unlink(dev, &range, 0, 32 * 4096, DMA_BIDIRECTIONAL, 0);
-	assert_int_equal(rig.unmap_calls, 1);
+	assert_int_equal(read_once(&rig.unmap_calls), 1);
 	/* at random, against what should be there */
 	for (int round = 0; round < 3000; round++) {
 		unsigned int first, n;
@@ -420,9 +421,9 @@ static void test_noncontiguous(void **state)
 	assert_non_null(t);
 	assert_ptr_equal(rig_device_reach(sg_dma_address(t->sgl), true),
 			 page_address(sg_page(t->sgl)));
-	rig.unmap_calls = 0;
+	write_once(&rig.unmap_calls, 0);
 	dma_free_noncontiguous(dev, 65536, t, DMA_BIDIRECTIONAL);
-	assert_int_equal(rig.unmap_calls, 1);
+	assert_int_equal(read_once(&rig.unmap_calls), 1);
 	assert_int_equal(rig.n_maps, 0);
 	close_it();
 }
@@ -436,10 +437,11 @@ static void test_persistent(void **state)
 	a = map(own, 16384, DMA_BIDIRECTIONAL);
 	assert_ptr_equal(rig_device_reach(a, true), own);
 	dma_unmap_single(dev, a, 16384, DMA_BIDIRECTIONAL);
-	rig.map_calls = 0;
+	write_once(&rig.map_calls, 0);
 	a = map(own, 16384, DMA_BIDIRECTIONAL);
 	assert_ptr_equal(rig_device_reach(a, true), own);
-	assert_in_range(rig.map_calls, 0, 1); /* 0 where the system tells of memory that goes */
+	assert_in_range(read_once(&rig.map_calls), 0,
+			1); /* 0 where the system tells of memory that goes */
 	dma_unmap_single(dev, a, 16384, DMA_BIDIRECTIONAL);
 	close_it();
 	free(own);

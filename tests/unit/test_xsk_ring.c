@@ -10,9 +10,9 @@
 #include "base/fail.h"
 #include "xsk/ring.h"
 
-static struct ring *make(u32 entries)
+static struct xsk_ring *make(u32 entries)
 {
-	struct ring *r = NULL;
+	struct xsk_ring *r = NULL;
 
 	assert_int_equal(ring_create(&r, entries, 8, "test"), 0);
 	return r;
@@ -20,7 +20,7 @@ static struct ring *make(u32 entries)
 
 static void test_sizes(void **state)
 {
-	struct ring *r = NULL;
+	struct xsk_ring *r = NULL;
 
 	assert_int_equal(ring_create(&r, 0, 8, "test"), -EINVAL);
 	assert_int_equal(ring_create(&r, 3, 8, "test"), -EINVAL);
@@ -37,7 +37,7 @@ static void test_sizes(void **state)
 
 static void test_no_memory(void **state)
 {
-	struct ring *r = NULL;
+	struct xsk_ring *r = NULL;
 
 	for (u32 nth = 1; nth <= 2; nth++) {
 		const struct fail_rule rule = {.nth = nth, .times = 1};
@@ -53,7 +53,7 @@ static void test_no_memory(void **state)
 static void test_producer_believed(void **state)
 {
 	static const u32 starts[] = {0, 1, 63, 1000, 0x7fffffff, 0xffffffff, 0xffffffc0};
-	struct ring *r = make(64);
+	struct xsk_ring *r = make(64);
 
 	for (u32 i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		for (u32 n = 0; n < 200; n++) {
@@ -74,7 +74,7 @@ static void test_producer_believed(void **state)
 static void test_consumer_believed(void **state)
 {
 	static const u32 starts[] = {0, 1, 63, 1000, 0x7fffffff, 0xffffffff, 0xffffffc0};
-	struct ring *r = make(64);
+	struct xsk_ring *r = make(64);
 
 	for (u32 i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		for (u32 used = 0; used < 200; used++) {
@@ -94,7 +94,7 @@ static void test_consumer_believed(void **state)
 /* Our own index is never read back. */
 static void test_own_index_is_ours(void **state)
 {
-	struct ring *r = make(64);
+	struct xsk_ring *r = make(64);
 
 	*r->producer = 10;
 	assert_int_equal(ring_entries(r, 5), 5);
@@ -111,7 +111,7 @@ static void test_own_index_is_ours(void **state)
 
 static void test_unread(void **state)
 {
-	struct ring *r = make(64);
+	struct xsk_ring *r = make(64);
 
 	*r->producer = 70;
 	*r->consumer = 6;

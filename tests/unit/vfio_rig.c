@@ -17,7 +17,7 @@
 struct rig_kernel rig;
 
 static pthread_mutex_t lock =
-	PTHREAD_MUTEX_INITIALIZER; /* guards the state of the kernel in ioctls */
+	PTHREAD_MUTEX_INITIALIZER; /* guards the state of the kernel and the counters */
 
 static enum kind { FREE, CONTAINER, GROUP, DEVICE, IOMMUFD, CDEV, NOTHING } kind[FDS];
 static bool has_container, has_iommu, by_iommufd, bound, attached, device_open;
@@ -45,7 +45,7 @@ static enum kind *kind_of(int fd)
 	return &kind[fd - FD_FIRST];
 }
 
-static int fake_open(const char *path)
+static int open_locked(const char *path)
 {
 	size_t n = rig.refused ? strlen(rig.refused) : 0;
 
@@ -66,6 +66,16 @@ static int fake_open(const char *path)
 	return -ENOENT;
 }
 
+static int fake_open(const char *path)
+{
+	int fd;
+
+	pthread_mutex_lock(&lock);
+	fd = open_locked(path);
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
 static void gone(int fd, enum kind k)
 {
 	if (k == GROUP)
@@ -83,19 +93,25 @@ static void gone(int fd, enum kind k)
 
 static void fake_close(int fd)
 {
-	enum kind *k = kind_of(fd);
+	enum kind *k;
 
+	pthread_mutex_lock(&lock);
+	k = kind_of(fd);
 	gone(fd, *k);
 	*k = FREE;
 	rig.open--;
+	pthread_mutex_unlock(&lock);
 }
 
 static void fake_retire(int fd)
 {
-	enum kind *k = kind_of(fd);
+	enum kind *k;
 
+	pthread_mutex_lock(&lock);
+	k = kind_of(fd);
 	gone(fd, *k);
 	*k = NOTHING;
+	pthread_mutex_unlock(&lock);
 }
 
 static int find_map(u64 iova)
@@ -131,7 +147,7 @@ static bool in_window(u64 first, u64 last)
  * time. */
 static int do_map(u64 iova, u64 size, u64 va, bool read, bool write)
 {
-	rig.map_calls++;
+	write_once(&rig.map_calls, rig.map_calls + 1);
 	if (!size || (iova | size | va) & 4095 || iova + size - 1 < iova || !(read || write) ||
 	    !in_window(iova, iova + size - 1))
 		return -EINVAL;
@@ -151,7 +167,7 @@ static int do_unmap(u64 iova, u64 size, bool all, u64 *done)
 {
 	u64 last = iova + size - 1;
 
-	rig.unmap_calls++;
+	write_once(&rig.unmap_calls, rig.unmap_calls + 1);
 	*done = 0;
 	for (u64 i = 0; i < rig.n_maps && !all; i++) {
 		const struct rig_map *m = &rig.map[i];
@@ -461,29 +477,48 @@ static u8 *region_bytes(u64 at, size_t size)
 	return NULL;
 }
 
+/* Under the lock: where an access goes, or NULL with the result of the call in *result. */
+static u8 *reach_region(int fd, u64 at, size_t size, ssize_t *result)
+{
+	u8 *p = *kind_of(fd) == NOTHING ? NULL : region_bytes(at, size);
+
+	*result = p ? (ssize_t)size : *kind_of(fd) == NOTHING ? 0 : -EINVAL;
+	return p;
+}
+
 static ssize_t fake_read(int fd, void *to, size_t size, u64 at)
 {
-	u8 *p = region_bytes(at, size);
+	ssize_t result;
+	u8 *p;
 
-	if (*kind_of(fd) == NOTHING)
-		return 0;
-	if (!p)
-		return -EINVAL;
-	memcpy(to, p, size);
-	rig.config_reads += REGION(at) == 7;
-	return (ssize_t)size;
+	pthread_mutex_lock(&lock);
+	p = reach_region(fd, at, size, &result);
+	if (p) {
+		memcpy(to, p, size);
+		rig.config_reads += REGION(at) == 7;
+	}
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 static ssize_t fake_write(int fd, const void *from, size_t size, u64 at)
 {
-	u8 *p = region_bytes(at, size);
+	ssize_t result;
+	u8 *p;
 
-	if (*kind_of(fd) == NOTHING)
-		return 0;
-	if (!p)
-		return -EINVAL;
-	memcpy(p, from, size);
-	return (ssize_t)size;
+	pthread_mutex_lock(&lock);
+	p = reach_region(fd, at, size, &result);
+	if (p)
+		memcpy(p, from, size);
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+static void count_open(int by)
+{
+	pthread_mutex_lock(&lock);
+	rig.open += (unsigned int)by;
+	pthread_mutex_unlock(&lock);
 }
 
 static void *fake_map(int fd, u64 size, u64 at)
@@ -495,14 +530,14 @@ static void *fake_map(int fd, u64 size, u64 at)
 	/* the page between is the kernel's alone */
 	assert_true(IN_REGION(at) + size <= 4096 || IN_REGION(at) >= 8192);
 	assert_true(p != MAP_FAILED);
-	rig.open++;
+	count_open(1);
 	return p;
 }
 
 static void fake_unmap(void *p, u64 size)
 {
 	munmap(p, size);
-	rig.open--;
+	count_open(-1);
 }
 
 static void fake_blank(void *p, u64 size)

@@ -40,7 +40,8 @@ struct rig_kernel {
 	/* what happened */
 	struct rig_map map[RIG_MAPS]; /* in the order of making; the last takes the place of one
 					 that goes */
-	u64 n_maps, map_calls, unmap_calls, ioctls;
+	u64 n_maps, ioctls;
+	u64 map_calls, unmap_calls; /* atomic: the thread that flushes unmaps, too */
 	u64 resets, hot_resets, unmasks, config_reads;
 	unsigned int open; /* descriptors, and mapped registers */
 	u8 config[256], bar2[RIG_BAR2];
