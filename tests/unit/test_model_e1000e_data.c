@@ -389,7 +389,7 @@ static void test_rate(void **state)
 {
 	struct pcap_file in;
 	char key_in[96];
-	const char *keys[] = {key_in, "loop=50", "rate=20000", NULL};
+	const char *keys[] = {key_in, "loop=50", "rate=20000", "drop=1", NULL};
 	u8 frame[60];
 	u32 i;
 
