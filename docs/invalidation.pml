@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor of src/odp/monitor.c and a cached registration of src/regcache/regcache.c, for spin. Two threads
+ * The monitor of src/odp/monitor.c and a cached registration of src/regcache/table.c, for spin. Two threads
  * read events and serve them. A program unmaps memory, with a lock held that serving may need, and
  * maps the other memory that came to its place; another unmaps what has nothing to do with that.
  * At last the monitor stops, while the other may still unmap; a thread that ends discards its

@@ -5,7 +5,7 @@
 
 #include "domain/device.h"
 
-/* Sets dev->keep, if there are events and the device can use the cache. 0, -ENOMEM, -EAGAIN. */
+/* Sets dev->regcache, if there are events and the device can use the cache. 0, -ENOMEM, -EAGAIN. */
 int regcache_open(struct device *dev);
 
 /* Drops mappings that are not in use; regcache_close() drops the others, when no thread uses the

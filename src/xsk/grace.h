@@ -6,39 +6,52 @@
  *
  *   data path                            control path
  *   active = 1                           pointer = NULL
- *   (barrier, at no cost)       (A)      membarrier()                       (B)
+ *   (barrier, at no cost)       (A)      fence in every thread              (B)
  *   read pointer, use it                 wait until active = 0, by acquire  (D)
  *   active = 0, by release      (C)      free
  *
- * membarrier() makes every running thread of the process execute a full barrier. So either the
- * section sees the pointer gone, or the control path sees the section and waits. On a system
- * without it the data path pays for a fence.
+ * The fence in every thread (base/fence.h) has the effect that either the section reads the new
+ * pointer, or the control path sees the active section and waits. On a system without membarrier()
+ * the data path executes a fence.
  */
 #ifndef XSK_GRACE_H
 #define XSK_GRACE_H
 
-#include "base/compiler.h"
+#include "base/fence.h"
+
+#include <sched.h>
 
 struct grace {
 	u32 active;
 };
 
-extern bool grace_fenced; /* no membarrier() here; set by grace_init() before any section */
-
-void grace_init(void);
-void grace_wait(struct grace *g);
+/* A section without a fence is possible; if not, grace_enter() asks the kernel or executes one. */
+hot_inline bool grace_is_free(void)
+{
+	return likely(read_once(&fence_answer) == 1);
+}
 
 hot_inline void grace_enter(struct grace *g)
 {
 	write_once(&g->active, 1);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (unlikely(grace_fenced))
+	compiler_fence();
+	if (unlikely(!fence_everywhere_works()))
 		full_fence();
 }
 
 hot_inline void grace_exit(struct grace *g)
 {
 	write_release(&g->active, 0);
+}
+
+static inline void grace_wait(struct grace *g)
+{
+	if (fence_everywhere_works())
+		fence_everywhere();
+	else
+		full_fence();
+	while (read_acquire(&g->active))
+		sched_yield();
 }
 
 #endif
