@@ -76,7 +76,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 /* irq.c */
 int irq_describe(struct vfio_function *f, const char *wanted);
 int vfio_irq_connect(struct vfio_function *f); /* as irq_describe() found them. 0, -errno */
-/* See backend_ops.irq_setup. */
+/* See device_ops.irq_setup. */
 int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors);
 void irq_stop(struct vfio_function *f);
 /*
