@@ -74,7 +74,7 @@ hot_inline u32 regcache_find(const struct regcache_table *c, u64 key)
 	return SLOTS;
 }
 
-static u64 regcache_key(u64 va, u64 prot)
+hot_inline u64 regcache_key(u64 va, u64 prot)
 {
 	return va >> PAGE_BITS << 2 | prot;
 }
