@@ -210,7 +210,7 @@ static inline void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, i
 
 /* Refused as kfree(), also for an object of another cache. NULL is fine. */
 DMAMAP_API void kmem_cache_free(struct kmem_cache *cache, void *object);
-/** kmem_cache_size() - Return the bytes of an object. */
+/** kmem_cache_size() - Return the bytes of an object, as kmem_cache_create() was asked for them. */
 DMAMAP_API unsigned int kmem_cache_size(const struct kmem_cache *cache);
 
 /**

@@ -88,8 +88,6 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *w)
 		wq->thread = host_thread_start(work_main, wq, wq->name);
 	host_unlock(&start_lock);
 	host_lock(&wq->lock);
-	if (wq->stopping)
-		kmod_finding("work-after-destroy", "a work item is queued on a destroyed queue");
 	if (!w->entry.next && !w->canceling) {
 		w->wq = wq;
 		list_add_tail(&w->entry, &wq->items);
@@ -309,6 +307,10 @@ int kthread_stop(struct task_struct *t)
 	int result;
 
 	kmod_might_sleep("kthread_stop");
+	if (!kmod_ledger_del(KMOD_KTHREAD, t)) {
+		kmod_finding("double-free", "kthread_stop() of a thread that was stopped before");
+		return -EINVAL;
+	}
 	WRITE_ONCE(t->should_stop, 1);
 	if (!READ_ONCE(t->started))
 		WRITE_ONCE(t->started, -1);
@@ -316,8 +318,6 @@ int kthread_stop(struct task_struct *t)
 	wait_for_completion(&t->done);
 	host_thread_join(t->thread);
 	result = t->result;
-	if (!kmod_ledger_del(KMOD_KTHREAD, t))
-		kmod_finding("kthread", "kthread_stop() of a thread that was stopped before");
 	host_free(t);
 	return result;
 }

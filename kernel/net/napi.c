@@ -41,6 +41,7 @@ void netif_napi_del(struct napi_struct *n)
 	kmod_free_skb(n->skb);
 	n->skb = NULL;
 	n->magic = 0;
+	synchronize_rcu(); /* the caller may free it: the end of its last poll */
 }
 
 void napi_enable(struct napi_struct *n)
@@ -155,7 +156,6 @@ bool kmod_napi_run(void)
 	poll = n->poll;
 	rcu_read_lock(); /* as softirqs are: unregister_netdev() waits for the end of a poll */
 	KMOD_CALL_FN("a NAPI poll", poll, done = poll(n, budget));
-	rcu_read_unlock();
 	kmod_progressed();
 	if (done > budget)
 		kmod_finding_of((unsigned long)poll, "napi-over-budget", NULL, NULL,
@@ -178,6 +178,7 @@ bool kmod_napi_run(void)
 				budget);
 		clear_bit(NAPI_STATE_SCHED, &n->state);
 	}
+	rcu_read_unlock();
 	return true;
 }
 

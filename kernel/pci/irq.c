@@ -72,8 +72,9 @@ static void irq_run(struct line *l, int irq)
 	l->unhandled = any ? 0 : l->unhandled + 1;
 	if (l->unhandled == 1000) {
 		host_unlock(&l->lock);
-		kmod_finding("irq-nobody-cared",
-			     "interrupt %d came 1000 times and no handler has handled it", irq);
+		kmod_finding_of((unsigned long)l->actions[0].handler, "irq-nobody-cared", NULL,
+				NULL, "interrupt %d came 1000 times and no handler has handled it",
+				irq);
 		host_lock(&l->lock);
 		l->disabled++;
 	}

@@ -119,6 +119,10 @@ class Build:
             command = self.compiler + ['-std=gnu11', '-O2', '-g', '-fno-omit-frame-pointer', '-pthread'] + \
                 [s for s in self.sanitize if 'thread' in s]
         out = self.object_path(source, command, list(siblings))
+        if '--coverage' in extra:  # its counters lie beside it, so it is of this run alone
+            out = os.path.join(self.options.coverage, os.path.basename(out))
+            made = run(command + ['-c', source, '-o', out])
+            return source, out, made.returncode, made.stderr
         if os.path.exists(out):
             return source, out, 0, ''
         os.makedirs(os.path.dirname(out), exist_ok=True)
@@ -163,7 +167,8 @@ class Build:
 
     def link(self, objects, warn_only=False):
         h = hashlib.sha256('\0'.join(objects + self.sanitize).encode())
-        out = os.path.join(self.places.cache, 'programs', f'{self.module}-{h.hexdigest()[:20]}')
+        folder = self.options.coverage or os.path.join(self.places.cache, 'programs')
+        out = os.path.join(folder, f'{self.module}-{h.hexdigest()[:20]}')
         os.makedirs(os.path.dirname(out), exist_ok=True)
         extra = ['--coverage'] if self.options.coverage else []
         if warn_only:
@@ -178,6 +183,10 @@ class Build:
         elif os.path.exists(part):
             os.unlink(part)
         return out if made.returncode == 0 else None, made.stderr
+
+    def driver_objects(self):
+        """The object of each of the sources, after build()."""
+        return [self.object_files[source] for source in self.sources]
 
     def missing(self, text):
         """{name: [place, ...]} of a linker's messages."""
@@ -233,7 +242,7 @@ class Build:
             objects = self.objects()
             program, text = self.link(objects)
             if program:
-                self.object_files = objects
+                self.object_files = dict(zip((job[0] for job in self.jobs()), objects))
                 return program
             missing = self.missing(text)
             if not self.add_midlayers(missing):

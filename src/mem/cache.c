@@ -5,6 +5,7 @@
 #include "mem/watch.h"
 
 #include "base/alloc.h"
+#include "base/asan.h"
 #include "base/error.h"
 #include "base/fail.h"
 
@@ -12,6 +13,7 @@
 
 struct kmem_cache {
 	struct slab_set *set;
+	unsigned int size; /* of an object, as it was asked for */
 	char *name;
 };
 
@@ -21,7 +23,7 @@ static u32 stride_of(const char *name, unsigned int size, unsigned int align)
 	if (align < SLAB_ALIGN)
 		align = SLAB_ALIGN;
 	if (size && size <= SLAB_SIZE_MAX && is_pow2(align) && align <= PAGE_BYTES)
-		return (u32)align_up(size, align);
+		return (u32)align_up(size + (asan_is_on() && size < SLAB_SIZE_MAX ? 1 : 0), align);
 	error_set(EINVAL,
 		  "cache %s: objects of %u bytes aligned to %u cannot be: give a size of at most "
 		  "256 KiB and an alignment that is a power of two up to 4 KiB",
@@ -47,6 +49,7 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsign
 	cache->name = alloc_string(name);
 	if (!cache->name)
 		goto no_name;
+	cache->size = size;
 	cache->set = slab_set_claim(stride, zone, ctor);
 	if (!cache->set)
 		goto no_set;
@@ -69,7 +72,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 				  cache->name);
 	if (slab_must_fail())
 		return error_null(ENOMEM, "cache %s: fault injection says no", cache->name);
-	return slab_take(cache->set, gfp);
+	return slab_take(cache->set, cache->size, gfp);
 }
 
 void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp)
@@ -96,7 +99,7 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 
 unsigned int kmem_cache_size(const struct kmem_cache *cache)
 {
-	return cache ? cache->set->size : 0;
+	return cache ? cache->size : 0;
 }
 
 void kmem_cache_destroy(struct kmem_cache *cache)

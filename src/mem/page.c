@@ -17,6 +17,8 @@
  * A live block's owner changes its kind without the lock; it never becomes FREE that way.
  * The page map is touched only where blocks begin: at start that is a few dozen pages for any size.
  * Page 0, the bounce memory and the gap below 4 GiB have state 0 and so merge with nothing.
+ * In a program with AddressSanitizer a block of alloc_pages() or of one kmalloc object is the first
+ * half of a block of twice its size; the page behind it is its guard, the others are free.
  * What may overflow: nothing; page frame numbers are below 2^34.
  */
 #include "mem/page.h"
@@ -107,20 +109,42 @@ static struct page *list_find(const struct page_band *b, unsigned int o, unsigne
 	return NULL;
 }
 
-/* Under the lock. */
-static struct page *band_take(struct page_band *b, unsigned int order, u64 end, enum page_kind kind)
+/* Of a block's second half, the first page becomes the guard of the first half. Under the lock. */
+static void band_guard(struct page_band *b, struct page *guard, unsigned int order)
 {
+	for (unsigned int o = 0; o < order; o++)
+		page_list_add(b, guard + (1ull << o), o);
+	page_set_state(guard, page_state(PAGE_GUARD, 0));
+	poison_set(page_ptr(guard), PAGE_BYTES);
+}
+
+/* The guard that may lie there is freed with the block before it. Under the lock. */
+static void band_unguard(struct page_band *b, struct page *guard)
+{
+	if (!page_is_ram(guard) || read_acquire(&guard->state) != page_state(PAGE_GUARD, 0))
+		return;
+	page_set_state(guard, 0);
+	band_add(b, guard, 0);
+}
+
+/* Under the lock. */
+static struct page *band_take(struct page_band *b, unsigned int order, u64 end, enum page_kind kind,
+			      bool guard)
+{
+	unsigned int whole = order + guard;
 	struct page *page;
 
-	for (unsigned int o = order; o < PAGE_ORDERS && b->orders >> o; o++) {
-		page = list_find(b, o, order, end);
+	for (unsigned int o = whole; o < PAGE_ORDERS && b->orders >> o; o++) {
+		page = list_find(b, o, whole, end);
 		if (!page)
 			continue;
 		page_list_remove(b, page, o);
-		while (o > order) {
+		while (o > whole) {
 			o--;
 			page_list_add(b, page + (1ull << o), o);
 		}
+		if (guard)
+			band_guard(b, page + (1ull << order), order);
 		write_once(&page->refs, 1);
 		page_set_state(page, page_state(kind, order));
 		return page;
@@ -132,17 +156,18 @@ static struct page *band_take(struct page_band *b, unsigned int order, u64 end, 
  * Looks into the bands from the one that holds page `end - 1` downward. Unless `careful`, skips a
  * band whose word says that it has nothing; that may be wrong while somebody merges a block there.
  */
-static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful)
+static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful,
+			       bool guard)
 {
 	struct page *page = NULL;
 
 	for (unsigned int i = band_index(end - 1) + 1; i-- && !page;) {
 		struct page_band *b = &bands[i];
 
-		if (!careful && !(read_once(&b->orders) >> order))
+		if (!careful && !(read_once(&b->orders) >> (order + guard)))
 			continue;
 		lock_acquire(&b->lock);
-		page = band_take(b, order, end, kind);
+		page = band_take(b, order, end, kind, guard);
 		lock_release(&b->lock);
 	}
 	return page;
@@ -169,16 +194,19 @@ static struct page *none_free(unsigned int order, u64 last)
 
 static struct page *page_take(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind)
 {
-	struct page *page;
+	struct page *page = NULL;
 	u64 end;
 
 	last = min_u64(limit_of(gfp, last), mem.span - 1);
 	end = (last + 1) >> PAGE_BITS;
 	if (!end)
 		return none_free(order, last);
-	page = bands_take(order, end, kind, false);
+	if (asan_is_on() && (kind == PAGE_USER || kind == PAGE_LARGE))
+		page = bands_take(order, end, kind, false, true);
+	if (!page) /* also where RAM is short: no guard then */
+		page = bands_take(order, end, kind, false, false);
 	if (!page)
-		page = bands_take(order, end, kind, true);
+		page = bands_take(order, end, kind, true, false);
 	if (!page)
 		return none_free(order, last);
 	poison_clear(page_ptr(page), PAGE_BYTES << order);
@@ -219,6 +247,7 @@ const char *page_kind_name(enum page_kind kind)
 		[PAGE_BUSY] = "kmalloc objects",
 		[PAGE_LARGE] = "a kmalloc object",
 		[PAGE_VMALLOC] = "vmalloc memory",
+		[PAGE_GUARD] = "the guard page behind a block",
 	};
 
 	return (unsigned int)kind < ARRAY_SIZE(names) ? names[kind] : "unknown memory";
@@ -257,6 +286,8 @@ static int band_release(struct page_band *b, struct page *page, u32 state, enum 
 	poison_set(page_ptr(page), PAGE_BYTES << order);
 	page_set_state(page, 0);
 	band_add(b, page, order);
+	if (asan_is_on())
+		band_unguard(b, page + (1ull << order));
 	return (int)order;
 }
 
@@ -349,7 +380,8 @@ bool block_ref(struct page *head)
 
 	lock_acquire(&b->lock);
 	live = page_state_kind(read_once(&head->state)) > PAGE_FREE &&
-	       page_state_kind(read_once(&head->state)) != PAGE_INTERNAL;
+	       page_state_kind(read_once(&head->state)) != PAGE_INTERNAL &&
+	       page_state_kind(read_once(&head->state)) != PAGE_GUARD;
 	if (live)
 		write_once(&head->refs, head->refs + 1);
 	lock_release(&b->lock);

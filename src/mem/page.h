@@ -29,6 +29,7 @@ enum page_kind {
 	PAGE_BUSY,     /* not yet a slab, or no longer */
 	PAGE_LARGE,    /* one kmalloc object */
 	PAGE_VMALLOC,
+	PAGE_GUARD, /* a poisoned page behind a block; freed with the block */
 };
 
 hot_inline enum page_kind page_state_kind(u32 state)
