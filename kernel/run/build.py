@@ -170,7 +170,7 @@ class Build:
         folder = self.options.coverage or os.path.join(self.places.cache, 'programs')
         out = os.path.join(folder, f'{self.module}-{h.hexdigest()[:20]}')
         os.makedirs(os.path.dirname(out), exist_ok=True)
-        extra = ['--coverage'] if self.options.coverage else []
+        extra = ['--coverage', '-Wl,-u,__gcov_dump'] if self.options.coverage else []
         if warn_only:
             extra += ['-Wl,--warn-unresolved-symbols']
         elif os.path.exists(out):
