@@ -80,6 +80,8 @@ void kmod_watchdog_start(unsigned int seconds);
 
 /* Fault injection of the runtime's own sites. True: this call is to fail. */
 bool kmod_fail(const char *site);
+/* Zeroed memory of the runtime's own, which the site may fail (NULL: none); for host_free(). */
+void *kmod_calloc(const char *site, size_t n, size_t size);
 
 /*
  * The ledger: everything that a driver obtains and must give back. An entry is an object's address
@@ -120,6 +122,7 @@ void kmod_ledger_freeing(const void *p, size_t n);
 /* The object that `addr` is in or near, freed ones included; false: none. */
 bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod_stack *allocated,
 			  struct kmod_stack *freed);
+void kmod_memory_start(void);
 /* Reports what is left; the number of entries. */
 unsigned int kmod_ledger_report(void);
 void kmod_ledger_forget(void);

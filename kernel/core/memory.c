@@ -164,6 +164,12 @@ bool kmod_is_vmalloc(const void *p)
 	return is_vmalloc_addr(p);
 }
 
+/* RAM stays there from now on, so that a use after the last free is one of poisoned memory. */
+void kmod_memory_start(void)
+{
+	alloc_pages(GFP_KERNEL, 0);
+}
+
 const void *kmod_page_at(const void *page)
 {
 	return page_address((struct page *)page);

@@ -224,7 +224,7 @@ void flush_workqueue(struct workqueue_struct *wq)
 
 struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags, int max_active, ...)
 {
-	struct workqueue_struct *wq = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*wq));
+	struct workqueue_struct *wq = kmod_calloc("register", 1, sizeof(*wq));
 	va_list args;
 
 	if (!wq)
@@ -270,7 +270,7 @@ static void kthread_main(void *arg)
 
 struct task_struct *kthread_create(int (*fn)(void *data), void *data, const char *fmt, ...)
 {
-	struct task_struct *t = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*t));
+	struct task_struct *t = kmod_calloc("register", 1, sizeof(*t));
 	static atomic_t pids = ATOMIC_INIT(100);
 	va_list args;
 

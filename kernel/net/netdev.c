@@ -31,13 +31,13 @@ bool rtnl_is_locked(void)
 
 struct net_device *alloc_etherdev_mqs(int priv, unsigned int txqs, unsigned int rxqs)
 {
-	struct net_device *dev = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*dev));
+	struct net_device *dev = kmod_calloc("register", 1, sizeof(*dev));
 
 	kmod_might_sleep("alloc_etherdev");
 	if (!dev)
 		return NULL;
 	dev->priv = kmod_kmalloc(1, (size_t)max(priv, 1), GFP_KERNEL | __GFP_ZERO);
-	dev->_tx = host_calloc(txqs, sizeof(*dev->_tx));
+	dev->_tx = kmod_calloc(NULL, txqs, sizeof(*dev->_tx));
 	if (!dev->priv || !dev->_tx) {
 		kfree(dev->priv);
 		host_free(dev->_tx);

@@ -8,8 +8,8 @@
 
 static struct sk_buff *skb_make(void *head, unsigned int size)
 {
-	struct sk_buff *skb = host_calloc(1, sizeof(*skb));
-	struct skb_shared_info *shared = host_calloc(1, sizeof(*shared));
+	struct sk_buff *skb = kmod_calloc(NULL, 1, sizeof(*skb));
+	struct skb_shared_info *shared = kmod_calloc(NULL, 1, sizeof(*shared));
 
 	if (!skb || !shared || !head) {
 		host_free(skb);
@@ -192,7 +192,7 @@ void kmod_skb_own(struct sk_buff *skb, u8 owner)
 
 struct sk_buff *skb_clone(struct sk_buff *skb, gfp_t gfp)
 {
-	struct sk_buff *n = kmod_fail("skb") ? NULL : host_calloc(1, sizeof(*n));
+	struct sk_buff *n = kmod_calloc("skb", 1, sizeof(*n));
 
 	kmod_gfp(gfp);
 	if (!n)

@@ -217,7 +217,7 @@ static void irq_managed_free(void *data)
 int devm_request_threaded_irq(struct device *dev, unsigned int irq, irq_handler_t handler,
 			      irq_handler_t thread, unsigned long flags, const char *name, void *id)
 {
-	struct managed_irq *m = host_calloc(1, sizeof(*m));
+	struct managed_irq *m = kmod_calloc(NULL, 1, sizeof(*m));
 	int err = m ? request_threaded_irq(irq, handler, thread, flags, name, id) : -ENOMEM;
 
 	if (err) {

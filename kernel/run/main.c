@@ -131,7 +131,8 @@ static struct dmamap_device *main_open(int *peer)
 
 static int main_fail_plan(void)
 {
-	static const char *const own[] = {"kmalloc", "skb", "irq", "ioremap", "register"};
+	static const char *const own[] = {"kmalloc", "skb",	 "irq",
+					  "ioremap", "register", "runtime"};
 	const char *site = kmod_option("fail");
 	char plan[96];
 
@@ -179,6 +180,7 @@ int main(int argc, char **argv)
 		kmod_event("\"error\":\"%s\"", quoted);
 		return 3;
 	}
+	kmod_memory_start();
 	kmod_opened = dma;
 	if (dma && kmod_pci_create(dma))
 		kmod_platform_opened(dma);
