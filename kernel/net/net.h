@@ -19,6 +19,7 @@ int kmod_xmit(struct net_device *dev, struct sk_buff *skb, bool more);
 bool kmod_xmit_wait(struct net_device *dev, unsigned int queue, u64 deadline);
 /* Called for each packet that the driver passes up; it owns it then. */
 extern void (*kmod_on_receive)(struct sk_buff *skb);
+void kmod_skb_release_data(struct sk_buff *skb);
 void kmod_skb_own(struct sk_buff *skb, u8 owner);
 int kmod_ethtool_all(struct net_device *dev);
 void kmod_tx_timeout_now(struct net_device *dev);

@@ -91,7 +91,7 @@ void skb_free_frag(void *addr)
 	kfree(object ? object : addr);
 }
 
-static void skb_release_data(struct sk_buff *skb)
+void kmod_skb_release_data(struct sk_buff *skb)
 {
 	struct skb_shared_info *s = skb->shared;
 
@@ -129,7 +129,7 @@ void kmod_free_skb(struct sk_buff *skb)
 	if (!refcount_dec_and_test(&skb->users))
 		return;
 	kmod_ledger_del(KMOD_SKB, skb);
-	skb_release_data(skb);
+	kmod_skb_release_data(skb);
 	host_free(skb);
 }
 
@@ -234,13 +234,9 @@ struct sk_buff *skb_get(struct sk_buff *skb)
 
 int skb_cow_head(struct sk_buff *skb, unsigned int headroom)
 {
-	if (skb_header_cloned(skb)) {
-		kmod_finding("skb-cow", "skb_cow_head() of a clone is not supported");
-		return -ENOMEM;
-	}
-	if (skb_headroom(skb) >= headroom)
-		return 0;
-	return pskb_expand_head(skb, (int)(headroom - skb_headroom(skb)), 0, GFP_ATOMIC);
+	unsigned int have = skb_headroom(skb), more = headroom > have ? headroom - have : 0;
+
+	return more || skb_cloned(skb) ? pskb_expand_head(skb, (int)more, 0, GFP_ATOMIC) : 0;
 }
 
 int skb_checksum_help(struct sk_buff *skb)

@@ -246,6 +246,27 @@ CASE(skb_clones_share, "")
 	kfree_skb(copy);
 }
 
+/* A clone that is changed gets data and fragments of its own; the others keep theirs. */
+CASE(skb_clone_changed, "")
+{
+	struct sk_buff *skb = with_fragments(), *clone = skb_clone(skb, GFP_KERNEL),
+		       *third = skb_clone(skb, GFP_KERNEL);
+	u8 out[170];
+
+	CHECK(!skb_cow_head(clone, 40) && skb_headroom(clone) >= 40 && !skb_cloned(clone) &&
+	      clone->data != skb->data && clone->len == 170 && skb_cloned(skb));
+	skb_push(clone, 14);
+	clone->data[14] = 9;
+	CHECK(!pskb_trim(third, 100) && !skb_linearize(third) && third->data[99] == 3);
+	CHECK(skb->data[0] == 1 && !skb_copy_bits(skb, 0, out, 170) && out[69] == 2 &&
+	      out[169] == 4);
+	kfree_skb(third);
+	CHECK(!skb_copy_bits(clone, 14, out, 170) && out[0] == 9 && out[20] == 2 && out[169] == 4);
+	kfree_skb(skb);
+	CHECK(!skb_linearize(clone) && clone->data[183] == 4);
+	kfree_skb(clone);
+}
+
 CASE(skb_built_around_data, "")
 {
 	void *data = netdev_alloc_frag(1024);
@@ -325,6 +346,28 @@ CASE(napi_polls_again, "")
 	CHECK(polls == 3);
 }
 
+static int again_poll(struct napi_struct *n, int budget)
+{
+	if (!polls++)
+		CHECK(!napi_schedule(n));
+	napi_complete_done(n, 0);
+	return 0;
+}
+
+CASE(napi_scheduled_in_its_poll, "")
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct napi_struct));
+	struct napi_struct *n = netdev_priv(dev);
+
+	netif_napi_add(dev, n, again_poll);
+	napi_enable(n);
+	napi_schedule(n);
+	msleep(30);
+	CHECK(polls == 2);
+	napi_disable(n);
+	free_netdev(dev);
+}
+
 CASE(napi_over_budget, "napi-over-budget")
 {
 	case_napi(NAPI_POLL_WEIGHT + 1, true, true);
@@ -348,6 +391,15 @@ CASE(napi_enabled_twice, "napi-enabled-twice")
 	netif_napi_add(dev, n, case_poll);
 	napi_enable(n);
 	napi_enable(n);
+}
+
+CASE(completed_what_was_sent, "")
+{
+	struct net_device *dev = case_device();
+
+	netdev_sent_queue(dev, 100);
+	netdev_completed_queue(dev, 1, 100);
+	case_device_end(dev);
 }
 
 CASE(completed_more_than_sent, "bql")

@@ -18,6 +18,25 @@ import rig  # noqa: E402
 
 SITES = ('runtime', 'kmalloc', 'skb', 'irq', 'ioremap', 'register', 'page', 'map', 'coherent', 'pool')
 NO_STACK = 'write_past_coherent'  # the checker has it, the ledger does not
+FLAG_PCI, FLAG_NO_TSAN = 1, 2
+
+
+def build(dmamap, sanitize, places=None):
+    sources = [os.path.join(HERE, name) for name in sorted(os.listdir(HERE)) if name.startswith('case_')]
+    return rig.build(dmamap, sources, places, sanitize=sanitize)
+
+
+def run(built, words, pci=True):
+    device = 'sim:e1000e,pcap-out=/dev/null' if pci else None
+    return rig.runner(built, device=device, firmware=os.path.join(HERE, 'input')).run(words, 'case')
+
+
+def cases_of(built):
+    return [e for e in rig.runner(built).run(name='list').events if 'case' in e]
+
+
+def run_case(built, case):
+    return run(built, [f'param=run={case["case"]}'], case['flags'] & FLAG_PCI)
 
 
 def verdict(case, result):
@@ -37,17 +56,13 @@ def verdict(case, result):
     return None
 
 
-def runner(build, device=True):
-    return rig.runner(build, device='sim:e1000e,pcap-out=/dev/null' if device else None, firmware=os.path.join(HERE, 'input'))
-
-
-def failnth(build):
-    print(f'1..{len(SITES)}')
+def failnth(built, quiet=False):
+    """The number of sites with a call whose failure has a finding, or without any call."""
     bad = 0
     for number, site in enumerate(SITES, 1):
         failed, wrong = 0, []
         while len(wrong) < 3:
-            result = runner(build).run(['param=run=every_call_may_fail', f'fail={site}', f'nth={failed + 1}'], site)
+            result = run(built, ['param=run=every_call_may_fail', f'fail={site}', f'nth={failed + 1}'])
             if result.findings or result.value('end') != 'done':
                 wrong.append(f'call {failed + 1}: end {result.value("end")}: ' + '; '.join(f.full() for f in result.findings))
             if result.injected is None and result.value('injected') is None:
@@ -55,10 +70,12 @@ def failnth(build):
             failed += 1
         good = failed and not wrong
         bad += not good
-        print(f'{"ok" if good else "not ok"} {number} - {site}: {failed} calls failed', flush=True)
-        for text in wrong:
-            print('# ' + text.replace('\n', '\n# '))
-    return 1 if bad else 0
+        if quiet and bad:
+            break
+        if not quiet:
+            print(f'{"ok" if good else "not ok"} {number} - {site}: {failed} calls failed' + ''.join(
+                '\n# ' + text.replace('\n', '\n# ') for text in wrong), flush=True)
+    return bad
 
 
 def main():
@@ -68,22 +85,18 @@ def main():
     p.add_argument('--sanitize', default='address')
     p.add_argument('--failnth', action='store_true')
     args = p.parse_args()
-    sources = [os.path.join(HERE, name) for name in sorted(os.listdir(HERE)) if name.startswith('case_')]
-    build = rig.build(args.dmamap, sources, sanitize=args.sanitize)
+    built = build(args.dmamap, args.sanitize)
     if args.failnth:
-        return failnth(build)
-    everything = [e for e in rig.runner(build).run(name='list').events if 'case' in e]
-    cases = [c for c in everything if not args.cases or c['case'] in args.cases]
+        print(f'1..{len(SITES)}')
+        return 1 if failnth(built) else 0
+    cases = [c for c in cases_of(built) if not args.cases or c['case'] in args.cases]
     if args.sanitize != 'address':
-        cases = [c for c in cases if not c['flags'] & 2]
-
-    def one(case):
-        return runner(build, case['flags'] & 1).run([f'param=run={case["case"]}'], case['case'])
-
+        cases = [c for c in cases if not c['flags'] & FLAG_NO_TSAN]
     print(f'1..{len(cases)}')
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for number, (case, result) in enumerate(zip(cases, pool.map(one, cases)), 1):
+        results = pool.map(lambda case: run_case(built, case), cases)
+        for number, (case, result) in enumerate(zip(cases, results), 1):
             why = verdict(case, result)
             bad += why is not None
             print(f'{"not ok" if why else "ok"} {number} - {case["case"]}' + ''.join(
