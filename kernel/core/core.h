@@ -125,7 +125,6 @@ bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod
 void kmod_memory_start(void);
 /* Reports what is left; the number of entries. */
 unsigned int kmod_ledger_report(void);
-void kmod_ledger_forget(void);
 
 /* Softirqs: `fn` runs soon in the softirq thread. */
 void kmod_softirq_raise(void);

@@ -266,17 +266,3 @@ unsigned int kmod_ledger_report(void)
 		}
 	}
 }
-
-void kmod_ledger_forget(void)
-{
-	host_lock(&lock);
-	for (unsigned int b = 0; b < BUCKETS; b++) {
-		while (buckets[b]) {
-			struct entry *e = buckets[b];
-
-			buckets[b] = e->next;
-			host_free(e);
-		}
-	}
-	host_unlock(&lock);
-}

@@ -8,6 +8,7 @@
 #define KMOD_RUNTIME_RAW
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
+#include <kmod/control.h>
 #include "core.h"
 
 extern void __asan_poison_memory_region(const volatile void *p, size_t n) __attribute__((weak));
@@ -75,6 +76,7 @@ void kmod_kfree(const void *p)
 		return;
 	}
 	kmod_ledger_freeing(p, size);
+	dmamap_check_freeing(p, size);
 	kmod_ledger_del(KMOD_MEMORY, p);
 	if (__asan_poison_memory_region)
 		__asan_poison_memory_region(p, size);

@@ -144,10 +144,6 @@ void netdev_update_features(struct net_device *dev)
 		dev->features = f;
 }
 
-void netdev_features_change(struct net_device *dev)
-{
-}
-
 int register_netdevice(struct net_device *dev)
 {
 	static int number;
@@ -333,11 +329,6 @@ int netif_set_real_num_rx_queues(struct net_device *dev, unsigned int n)
 void dev_addr_set(struct net_device *dev, const u8 *addr)
 {
 	memcpy(dev->addr_room, addr, ETH_ALEN);
-}
-
-void dev_addr_mod(struct net_device *dev, unsigned int offset, const void *addr, size_t n)
-{
-	memcpy(dev->addr_room + offset, addr, n);
 }
 
 void eth_hw_addr_random(struct net_device *dev)

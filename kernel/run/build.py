@@ -136,8 +136,9 @@ class Build:
 
     def jobs(self):
         runtime = list(self.places.runtime_sources()) + [os.path.join(self.places.kernel, 'host', 'host.c')]
-        for source in runtime:
-            yield source, self.module, ['-I', os.path.dirname(source)], ()
+        for source in runtime:  # main.c alone has the module's name; the others serve all modules
+            module = self.module if source.endswith('/run/main.c') else 'kmod'
+            yield source, module, ['-I', os.path.dirname(source)], ()
         for source in self.sources + list(self.options.with_sources):
             yield self.driver_job(source)
         if self.options.script:

@@ -485,3 +485,13 @@ CASE(device_without_release, "device-no-release")
 	CHECK(!device_register(&dev));
 	device_unregister(&dev);
 }
+
+PCI_CASE(memory_freed_while_mapped, "free-mapped")
+{
+	u8 *p = kmalloc(100, GFP_KERNEL);
+	dma_addr_t addr = dma_map_single(&test_pdev->dev, p, 100, DMA_TO_DEVICE);
+
+	CHECK(!dma_mapping_error(&test_pdev->dev, addr));
+	kfree(p);
+	dma_unmap_single(&test_pdev->dev, addr, 100, DMA_TO_DEVICE);
+}
