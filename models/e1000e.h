@@ -7,8 +7,9 @@
  *  - the worker, the card's only thread: all the rest, without a lock; `regs` under its lock.
  *
  * A write of a tail register stores it and wakes the worker, which checks it when it uses it. A
- * write of CTRL, RCTL, TCTL or a head returns when the worker has taken it: after the driver has
- * switched a unit off, that unit makes no access any more, so its memory may go.
+ * write of CTRL, RCTL, TCTL or a ring's address, length or head returns when the worker has taken
+ * it: after the driver has switched a unit off, or moved its ring, that unit makes no access to the
+ * old memory any more.
  *
  * The worker moves packets in turns: at most E1000E_BURST out, then as many in, then the interrupts
  * and statistics of all of them at once. Descriptors are fetched and written back many at a time.
