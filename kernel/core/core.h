@@ -126,6 +126,9 @@ void kmod_memory_start(void);
 /* Reports what is left; the number of entries. */
 unsigned int kmod_ledger_report(void);
 
+/* Work items that are queued or run, on any queue. */
+bool kmod_work_busy(void);
+
 /* Softirqs: `fn` runs soon in the softirq thread. */
 void kmod_softirq_raise(void);
 void kmod_softirq_start(void);

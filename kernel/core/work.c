@@ -21,6 +21,7 @@ static struct workqueue_struct system_queue = {.name = "events",
 					       .items = LIST_HEAD_INIT(system_queue.items)};
 struct workqueue_struct *system_wq = &system_queue;
 static struct host_mutex start_lock;
+static atomic_t work_active; /* items that are queued or run */
 
 static void work_main(void *arg)
 {
@@ -46,6 +47,7 @@ static void work_main(void *arg)
 		KMOD_CALL_FN("a work item", fn, w->func(w));
 		host_lock(&wq->lock);
 		wq->running = NULL;
+		atomic_dec(&work_active);
 		host_broadcast(&wq->cond);
 	}
 	host_unlock(&wq->lock);
@@ -91,6 +93,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *w)
 	if (!w->entry.next && !w->canceling) {
 		w->wq = wq;
 		list_add_tail(&w->entry, &wq->items);
+		atomic_inc(&work_active);
 		kmod_ledger_add(KMOD_WORK, w, sizeof(*w));
 		queued = true;
 		host_broadcast(&wq->cond);
@@ -119,6 +122,11 @@ bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *w, unsig
 	return was;
 }
 
+bool kmod_work_busy(void)
+{
+	return atomic_read(&work_active) != 0;
+}
+
 bool work_pending(struct work_struct *w)
 {
 	return READ_ONCE(w->entry.next) != NULL;
@@ -135,6 +143,7 @@ bool cancel_work(struct work_struct *w)
 	if (w->entry.next) {
 		kmod_list_unlink(&w->entry);
 		w->entry.next = NULL;
+		atomic_dec(&work_active);
 		kmod_ledger_del(KMOD_WORK, w);
 		was = true;
 	}

@@ -8,6 +8,7 @@
 static struct host_mutex lock; /* guards the list, and the states' changes that need both */
 static struct host_cond cond;
 static LIST_HEAD(polls);
+static bool polling; /* under the lock */
 
 void kmod_napi_add(struct net_device *dev, struct napi_struct *n,
 		   int (*poll)(struct napi_struct *, int), int weight)
@@ -135,6 +136,16 @@ bool napi_complete_done(struct napi_struct *n, int done)
 	return !missed;
 }
 
+bool kmod_napi_busy(void)
+{
+	bool busy;
+
+	host_lock(&lock);
+	busy = polling || !list_empty(&polls);
+	host_unlock(&lock);
+	return busy;
+}
+
 /* One poll, from the softirq thread; false: none is scheduled. */
 bool kmod_napi_run(void)
 {
@@ -148,6 +159,7 @@ bool kmod_napi_run(void)
 		n = list_first_entry(&polls, struct napi_struct, poll_list);
 		list_del_init(&n->poll_list);
 		set_bit(NAPI_STATE_OWNED, &n->state);
+		polling = true;
 	}
 	host_unlock(&lock);
 	if (!n)
@@ -162,6 +174,7 @@ bool kmod_napi_run(void)
 				"a NAPI poll returned %d, more than its budget of %d", done,
 				budget);
 	host_lock(&lock);
+	polling = false;
 	owned = n->magic == KMOD_NAPI_MAGIC && test_bit(NAPI_STATE_OWNED, &n->state);
 	if (done >= budget && owned) { /* it goes on; a disabled instance gives itself up */
 		if (test_bit(NAPI_STATE_DISABLE, &n->state))

@@ -221,6 +221,11 @@ static void netdev_watchdog(struct timer_list *t)
 
 		if (netif_carrier_ok(dev) && netif_device_present(dev) && netif_xmit_stopped(q) &&
 		    time_after(jiffies, q->trans_start + (unsigned long)dev->watchdog_timeo)) {
+			kmod_finding_of((unsigned long)dev->netdev_ops->ndo_start_xmit,
+					"tx-timeout", NULL, NULL,
+					"transmit queue %u was stopped for %d ms: the watchdog "
+					"calls ndo_tx_timeout",
+					i, jiffies_to_msecs((unsigned long)dev->watchdog_timeo));
 			kmod_tx_timeout_now(dev);
 			q->trans_start = jiffies;
 		}

@@ -128,6 +128,7 @@ void kmod_free_skb(struct sk_buff *skb)
 	}
 	if (!refcount_dec_and_test(&skb->users))
 		return;
+	kmod_skb_own(skb, KMOD_SKB_DRIVER);
 	kmod_ledger_del(KMOD_SKB, skb);
 	kmod_skb_release_data(skb);
 	host_free(skb);
@@ -185,9 +186,17 @@ void napi_consume_skb(struct sk_buff *skb, int budget)
 	skb_driver_free(skb, "napi_consume_skb");
 }
 
+static atomic_t skb_sent;
+
 void kmod_skb_own(struct sk_buff *skb, u8 owner)
 {
+	atomic_add((owner == KMOD_SKB_SENT) - (skb->kmod_owner == KMOD_SKB_SENT), &skb_sent);
 	skb->kmod_owner = owner;
+}
+
+bool kmod_skb_busy(void)
+{
+	return atomic_read(&skb_sent) != 0;
 }
 
 struct sk_buff *skb_clone(struct sk_buff *skb, gfp_t gfp)

@@ -183,6 +183,20 @@ const void *free_irq(unsigned int irq, void *dev_id)
 	return name;
 }
 
+bool kmod_irq_busy(void)
+{
+	bool busy = false;
+
+	for (unsigned int i = 0; i < LINES && !busy; i++) {
+		struct line *l = &lines[i];
+
+		host_lock(&l->lock);
+		busy = l->running || (l->pending && !l->disabled);
+		host_unlock(&l->lock);
+	}
+	return busy;
+}
+
 /* At the end of a run: the threads of interrupts that the driver has left requested. */
 void kmod_irq_stop(void)
 {

@@ -19,6 +19,11 @@ BASE = ['-std=gnu11', '-O1', '-g', '-fno-omit-frame-pointer', '-fno-optimize-sib
 QUIET = ['-w']
 # In the kernel these hold for all code.
 SIGNS = ['-fno-strict-overflow']
+# The compiler's time is most of a run's: AddressSanitizer's checks are calls, and gdb is not told where variables are.
+FAST = ['-fno-var-tracking']
+FAST_ADDRESS = ['--param', 'asan-instrumentation-with-call-threshold=0']  # gcc
+# The runtime's own frames are left out of reports. No driver's name is in its objects: all drivers share them.
+RUNTIME = ['-O0', '-g1']
 
 
 class Build:
@@ -27,6 +32,7 @@ class Build:
         self.compiler = shlex.split(os.environ.get('CC') or 'gcc')
         if not shutil.which(self.compiler[0]):
             raise Stop(f'the compiler {self.compiler[0]} is not installed: install gcc, or name another in CC')
+        self.gcc = 'clang' not in run(self.compiler + ['--version']).stdout
         self.module, self.sources, self.flags = self.find_sources()
         self.tree = tree_of(self.sources[0], options.tree)
         self.sanitize = SANITIZERS[options.sanitize]
@@ -84,11 +90,16 @@ class Build:
             file.write(text)
 
     def command(self, module, extra):
+        """The compiler and its options for a source of the driver, or, without a module's name, of the runtime."""
         p = self.places
-        return (self.compiler + BASE + SIGNS + QUIET + self.sanitize + ['-isystem', self.gcc_include, '-D__KERNEL__',
-                '-DMODULE', f'-DKBUILD_MODNAME="{module}"', f'-DKBUILD_BASENAME="{module}"',
-                '-include', os.path.join(p.kernel, 'include', 'linux', 'compiler.h'),
-                '-I', os.path.join(p.kernel, 'include'), '-I', p.generated, '-I', self.links] + extra +
+        if module:
+            own = [f'-DKBUILD_MODNAME="{module}"', f'-DKBUILD_BASENAME="{module}"', '-I', self.links]
+        else:
+            own = RUNTIME
+        fast = FAST + (FAST_ADDRESS if self.gcc and '-fsanitize=address' in self.sanitize else [])
+        return (self.compiler + BASE + fast + SIGNS + QUIET + self.sanitize + ['-isystem', self.gcc_include, '-D__KERNEL__',
+                '-DMODULE', '-include', os.path.join(p.kernel, 'include', 'linux', 'compiler.h'),
+                '-I', os.path.join(p.kernel, 'include'), '-I', p.generated] + own + extra +
                 ['-idirafter', p.include, '-idirafter', '/usr/include/x86_64-linux-gnu', '-idirafter', '/usr/include'])
 
     def hash_runtime(self):
@@ -136,9 +147,8 @@ class Build:
 
     def jobs(self):
         runtime = list(self.places.runtime_sources()) + [os.path.join(self.places.kernel, 'host', 'host.c')]
-        for source in runtime:  # main.c alone has the module's name; the others serve all modules
-            module = self.module if source.endswith('/run/main.c') else 'kmod'
-            yield source, module, ['-I', os.path.dirname(source)], ()
+        for source in runtime:
+            yield source, None, ['-I', os.path.dirname(source)], ()
         for source in self.sources + list(self.options.with_sources):
             yield self.driver_job(source)
         if self.options.script:

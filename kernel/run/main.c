@@ -8,7 +8,8 @@
 
 static int arg_count;
 static char **arg_values;
-struct module __this_module = {.name = KBUILD_MODNAME};
+struct module __this_module = {.name = "module"};
+extern const char __kmod_module_name[] __attribute__((weak));
 extern const struct kmod_param __start_kmod_params[] __attribute__((weak));
 extern const struct kmod_param __stop_kmod_params[] __attribute__((weak));
 int __kmod_module_init(void) __attribute__((weak));
@@ -169,6 +170,8 @@ int main(int argc, char **argv)
 
 	arg_count = argc;
 	arg_values = argv;
+	if (__kmod_module_name)
+		strscpy(__this_module.name, __kmod_module_name, sizeof(__this_module.name));
 	host_thread_adopt("script");
 	kmod_watchdog_start((unsigned int)kmod_option_int("hang", 20));
 	dmamap_check_on_report(main_report, NULL);

@@ -48,6 +48,11 @@ static int case_stop(struct net_device *dev)
 	return 0;
 }
 
+static void case_timeout(struct net_device *dev, unsigned int queue)
+{
+	netif_wake_queue(dev);
+}
+
 static const struct net_device_ops case_ops = {
 	.ndo_open = case_open, .ndo_stop = case_stop, .ndo_start_xmit = case_xmit};
 
@@ -420,4 +425,25 @@ CASE(addresses, "")
 	      !is_valid_ether_addr(zero));
 	CHECK(is_broadcast_ether_addr(all) && !is_broadcast_ether_addr(group) &&
 	      !ether_addr_equal(all, zero));
+}
+
+CASE(queue_stops, "tx-timeout")
+{
+	struct net_device *dev = alloc_etherdev(sizeof(int));
+	static struct net_device_ops ops;
+
+	ops = case_ops;
+	ops.ndo_tx_timeout = case_timeout;
+	dev->netdev_ops = &ops;
+	dev->watchdog_timeo = HZ / 20;
+	eth_hw_addr_random(dev);
+	CHECK(!register_netdev(dev));
+	rtnl_lock();
+	CHECK(!dev_open(dev, NULL));
+	rtnl_unlock();
+	netif_stop_queue(dev);
+	for (int i = 0; i < 200 && netif_queue_stopped(dev); i++)
+		msleep(10);
+	CHECK(!netif_queue_stopped(dev));
+	case_device_end(dev);
 }

@@ -212,21 +212,21 @@ bool in_hardirq(void);
 bool in_softirq(void);
 bool in_atomic(void);
 bool irqs_disabled(void);
-#define in_irq()	     in_hardirq()
-#define in_task()	     (!in_interrupt())
+#define in_irq()  in_hardirq()
+#define in_task() (!in_interrupt())
 /* For allocations: `gfp` as it is, after the check that it may be used here. */
 gfp_t kmod_gfp(gfp_t gfp);
 
-#define smp_processor_id()     0
-#define num_online_cpus()      2u
-#define cpu_relax()	       kmod_relax()
+#define smp_processor_id() 0
+#define num_online_cpus()  2u
+#define cpu_relax()	   kmod_relax()
 void kmod_relax(void);
-#define MAX_NUMNODES		 1
-#define NUMA_NO_NODE		 (-1)
-#define node_possible(n)	 ((n) == 0)
-#define cpumask_of_node(n)	 ((const void *)0)
-#define dev_to_node(d)		 ((void)(d), -1)
-#define for_each_online_cpu(c)	 for ((c) = 0; (c) < 2; (c)++)
+#define MAX_NUMNODES	       1
+#define NUMA_NO_NODE	       (-1)
+#define node_possible(n)       ((n) == 0)
+#define cpumask_of_node(n)     ((const void *)0)
+#define dev_to_node(d)	       ((void)(d), -1)
+#define for_each_online_cpu(c) for ((c) = 0; (c) < 2; (c)++)
 enum { SYSTEM_RUNNING = 3, SYSTEM_HALT, SYSTEM_POWER_OFF, SYSTEM_RESTART };
 #define system_state SYSTEM_RUNNING
 
