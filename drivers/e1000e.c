@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define WAIT_MS	 200
+#define FULL_MS	 1 /* between two attempts to deliver to a socket without space */
+#define DRAIN_MS 100
 #define WATCH_MS 1000 /* interval at which a sleeping driver checks the card */
 #define RESET_US 1000
 #define ALL_ONES 0xffffffffu
@@ -159,11 +161,35 @@ int e1000e_up(struct e1000e *e)
 	return 0;
 }
 
+/*
+ * Waits until the card has sent what it was given: an application may take a packet for sent whose
+ * buffer was completed. The wait ends when the card has made no progress for DRAIN_MS, as without a
+ * link. The caller holds both locks.
+ */
+static void e1000e_drain_tx(struct e1000e *e)
+{
+	u64 end = e1000e_now_ms() + DRAIN_MS;
+	u32 clean = e->tx.clean;
+
+	while (e->tx.clean != e->tx.next && !e1000e_is_gone(e) && e1000e_now_ms() < end) {
+		e1000e_tx_clean(e);
+		if (e->tx.clean != clean)
+			end = e1000e_now_ms() + DRAIN_MS;
+		clean = e->tx.clean;
+		if (clean != e->tx.next)
+			e1000e_pause_us(20);
+		e1000e_look_at_link(e);
+		if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED))
+			break;
+	}
+}
+
 /* The caller holds both locks. */
 void e1000e_down(struct e1000e *e)
 {
 	if (!e->started)
 		return;
+	e1000e_drain_tx(e);
 	e->started = e->rx.on = e->tx.on = false;
 	e1000e_collect(e);
 	e1000e_reset(e);
@@ -236,7 +262,7 @@ int e1000e_poll(struct e1000e *e, unsigned int budget)
 static void e1000e_need_wakeup(struct e1000e *e, bool on)
 {
 	e1000e_lock(e);
-	if (e->pool && xsk_uses_need_wakeup(e->pool)) {
+	if (e->pool) {
 		if (on) {
 			xsk_set_rx_need_wakeup(e->pool);
 			xsk_set_tx_need_wakeup(e->pool);
@@ -294,13 +320,14 @@ static bool e1000e_wait_rx_ready(struct e1000e *e)
 	bool ready;
 
 	pthread_mutex_lock(&e->rx.lock);
-	ready = e->rx.on && e1000e_rx_ready(e);
+	ready = e->rx.on && e1000e_rx_ready(e) && !e1000e_is_full(e);
 	pthread_mutex_unlock(&e->rx.lock);
 	return ready;
 }
 
 int e1000e_wait(struct e1000e *e, int timeout_ms)
 {
+	bool full = e1000e_is_full(e) && timeout_ms;
 	int n;
 
 	e1000e_need_wakeup(e, true);
@@ -310,7 +337,7 @@ int e1000e_wait(struct e1000e *e, int timeout_ms)
 	 */
 	n = e1000e_wait_rx_ready(e) || e1000e_poll(e, 0) != 0;
 	if (!n)
-		n = e1000e_wait_interrupt(e, timeout_ms);
+		n = e1000e_wait_interrupt(e, full ? FULL_MS : timeout_ms) || full;
 	e1000e_writel(e, REG_IMC, ALL_ONES);
 	e1000e_readl(e, REG_ICR);
 	e1000e_need_wakeup(e, false);
@@ -460,7 +487,7 @@ static int e1000e_take_options(struct e1000e *e, const struct e1000e_options *op
 				   dev_name(e->dev), o->mask_bits, o->irq_us);
 	e->rx.size = o->rx_ring;
 	e->tx.size = o->tx_ring;
-	return e1000e_rx_choose(e, COPY_BUFFER);
+	return e1000e_rx_choose(e, COPY_BUFFER, true);
 }
 
 static void e1000e_free_memory(struct e1000e *e)

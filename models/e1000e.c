@@ -20,7 +20,7 @@
 /* Options of the device's spec. */
 struct e1000e_args {
 	const char *wire, *socket, *in, *out;
-	bool has_mac, has_loop, has_rate;
+	bool has_mac, has_loop, has_rate, has_drop;
 	u64 loop, rate;
 };
 
@@ -93,6 +93,13 @@ static int e1000esim_parse_arg(struct e1000esim *c, const struct model_arg *a,
 		args->has_loop = true;
 		return e1000esim_parse_number(a, 0, &args->loop);
 	}
+	if (!strcmp(a->key, "drop")) {
+		args->has_drop = true;
+		if (strcmp(a->value, "0") != 0 && strcmp(a->value, "1") != 0)
+			return e1000esim_bad_value(a, "0 or 1");
+		c->in_drop = a->value[0] == '1';
+		return 0;
+	}
 	if (!strcmp(a->key, "rate")) {
 		args->has_rate = true;
 		return e1000esim_parse_number(a, 1, &args->rate);
@@ -114,10 +121,12 @@ static int e1000esim_parse_args(struct e1000esim *c, const struct model_arg *arg
 			EINVAL,
 			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin, "
 			"from a program or from a file");
-	if ((a->has_loop || a->has_rate) && !a->in)
+	if ((a->has_loop || a->has_rate || a->has_drop) && !a->in)
 		return error_set(EINVAL,
 				 "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
-				 a->has_loop ? "loop" : "rate");
+				 a->has_loop   ? "loop"
+				 : a->has_rate ? "rate"
+					       : "drop");
 	return 0;
 }
 
@@ -231,8 +240,8 @@ static void e1000e_destroy(void *model)
 	alloc_free(c);
 }
 
-static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop",
-					  "rate", "mac",     "unplug",	 NULL};
+static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop", "rate",
+					  "drop", "mac",     "unplug",	 NULL};
 
 static const struct model_pci e1000e_pci = {
 	.vendor = 0x8086,

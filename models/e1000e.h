@@ -152,6 +152,7 @@ struct e1000esim {
 	int end;		      /* which end of the wire: 0 or 1 */
 	struct e1000e_socket *socket; /* constant; NULL: none */
 	struct e1000e_in in;
+	bool in_drop; /* fixed: a frame of the file that finds no buffer is lost */
 	struct e1000e_out out;
 	u64 moved;    /* packets received and sent */
 	u32 peeked;   /* bytes of the current frame */

@@ -66,7 +66,7 @@ void e1000e_port_taken(struct e1000esim *c)
 
 bool e1000e_port_patient(const struct e1000esim *c)
 {
-	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : c->socket || !c->in.rate;
+	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : c->socket || !c->in_drop;
 }
 
 /* Reserves space in the queue to the second card. */

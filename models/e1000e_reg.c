@@ -242,7 +242,8 @@ static void e1000esim_reg_wait_taken(struct e1000esim *c, u32 asked)
 static bool e1000esim_reg_is_awaited(u64 offset)
 {
 	return offset == REG_CTRL || offset == REG_RCTL || offset == REG_TCTL ||
-	       offset == REG_RDH || offset == REG_TDH;
+	       (offset >= REG_RDBAL && offset <= REG_RDH) ||
+	       (offset >= REG_TDBAL && offset <= REG_TDH);
 }
 
 static void e1000esim_reg_write_reg(struct e1000esim *c, u64 offset, u32 value)

@@ -126,14 +126,15 @@ static void e1000esim_worker_take_config(struct e1000esim *c, const u32 *word)
 /* A unit that is switched on uses the values that its ring's registers have at that time. */
 static void e1000esim_worker_take_ring(struct e1000e_ring *r, const u32 *word, bool on)
 {
-	if (on && !r->on) {
-		e1000e_ring_restart(r, r->head);
+	u64 base = word[0] | (u64)word[1] << 32;
+	u32 size = word[2] / sizeof(struct e1000e_desc);
+
+	if (on && !r->on)
 		r->halted = false;
-	}
-	if (!on || !r->on) {
-		r->base = word[0] | (u64)word[1] << 32;
-		r->size = word[2] / sizeof(struct e1000e_desc);
-	}
+	if ((on && !r->on) || base != r->base || size != r->size)
+		e1000e_ring_restart(r, r->head);
+	r->base = base;
+	r->size = size;
 	r->on = on;
 }
 

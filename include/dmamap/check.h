@@ -161,6 +161,17 @@ DMAMAP_API const char *dmamap_check_meaning(int kind);
 DMAMAP_API int dmamap_check_own(struct device *dev, bool on);
 
 /**
+ * dmamap_check_freeing() - Report memory that is freed while it is mapped, as kfree() does.
+ * @p: the memory.
+ * @size: its bytes; 0 does nothing.
+ *
+ * For an allocator that keeps what it is given back, as a pool or a quarantine. The memory itself
+ * does not change. Each mapping is reported once.
+ * Context: any, without a lock that a callback of dmamap_check_on_report() acquires.
+ */
+DMAMAP_API void dmamap_check_freeing(const void *p, size_t size);
+
+/**
  * dmamap_fail() - Set the plan of fault injection.
  * @plan: SITE:KEY=VALUE[,KEY=VALUE]…[;…]. NULL: off. Sites: map coherent pool page iova bounce
  *   link backend memory all. Keys: nth=N (that call), every=N, prob=P (0 to 1), seed=S, times=N

@@ -147,6 +147,7 @@ struct xdp_driver_ops {
 	int (*xmit)(struct device *dev, u32 queue, const void *packet, u32 len);
 	u32 xdp_zc_max_segs; /* buffers a packet may span in zero-copy; 0 and 1: XDP_USE_SG is
 				refused */
+	u32 queues;	     /* that the device has; 0: XDP_QUEUES */
 };
 
 /**
@@ -200,12 +201,13 @@ DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
  * @xs: the socket.
  * @umem: the UMEM, of which the socket holds its own reference; NULL with XDP_SHARED_UMEM.
  * @dev: the device.
- * @queue_id: the queue, 0 to 63.
+ * @queue_id: the queue, below xdp_driver_ops.queues.
  * @flags: XDP_* bind flags. With XDP_SHARED_UMEM the other flags are those of @shared.
  * @shared: with XDP_SHARED_UMEM, a socket that is bound.
  * Return: 0, or
  *   -EINVAL      unknown or contradictory flags; no RX or TX ring; no UMEM; fill or completion
- *                ring missing, or one too many for a shared queue; queue above 63
+ *                ring missing, or one too many for a shared queue; a queue that the device does
+ *                not have
  *   -EBUSY       the socket is bound; the queue has another pool
  *   -ENODEV      no device
  *   -EBADF       @shared is not bound
@@ -215,6 +217,16 @@ DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
  */
 DMAMAP_API int xdp_sock_bind(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev,
 			     u32 queue_id, u16 flags, struct xdp_sock *shared);
+
+/**
+ * xdp_sock_unbind() - Undo xdp_sock_bind().
+ * @xs: a socket that is bound, or whose device was closed.
+ *
+ * The socket can be bound again. Its RX and TX ring stay, with their content. The last socket of a
+ * queue also keeps the fill and the completion ring; buffers that the driver had are lost.
+ * Return: 0. -ENXIO: the socket is not bound. -EINVAL: no socket.
+ */
+DMAMAP_API int xdp_sock_unbind(struct xdp_sock *xs);
 
 /**
  * xdp_sock_map_ring() - Return the shared memory of a ring.
@@ -312,11 +324,15 @@ DMAMAP_API int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp);
 DMAMAP_API void xsk_flush(struct device *dev, u16 queue_id);
 
 /**
- * xsk_get_pool_from_qid() - Return the pool that is bound to a queue, in either mode.
- * @dev: the device.
- * @queue_id: the queue.
- * Return: the pool. NULL: no pool is bound to the queue.
+ * xsk_rcv_space() - Number of packets, at most @max, that the sockets of a queue have space for.
+ *
+ * A driver that leaves packets in the card's ring while the result is 0 loses none.
+ * Context: the thread that calls xsk_rcv() for the queue.
+ * Return: @max also if no socket receives on the queue.
  */
+DMAMAP_API u32 xsk_rcv_space(struct device *dev, u16 queue_id, u32 max);
+
+/** xsk_get_pool_from_qid() - Return the pool bound to a queue, zero-copy or not; NULL: none. */
 DMAMAP_API struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id);
 
 /**

@@ -11,6 +11,16 @@
 
 DMAMAP_BEGIN
 
+/*
+ * struct xsk_tx_metadata as of Linux 6.13. Older headers of the system lack the launch time, which
+ * follows the two fields of the checksum.
+ */
+struct xsk_tx_launch {
+	__u64 flags;
+	__u16 csum_start, csum_offset;
+	__u64 launch_time;
+};
+
 /**
  * xsk_tx_completed() - Return the oldest transmitted buffers to the application.
  * @pool: the pool.
@@ -83,11 +93,12 @@ static inline bool xsk_uses_need_wakeup(struct xsk_buff_pool *pool)
 	return pool->uses_need_wakeup;
 }
 
-/**
- * xsk_buff_of() - Return the pool's record of a buffer.
- * @xdp: a buffer of a pool.
- * Return: the record that contains @xdp.
- */
+/** xsk_pool_uses_sg() - Return true if packets of the pool may span several buffers. */
+static inline bool xsk_pool_uses_sg(const struct xsk_buff_pool *pool)
+{
+	return pool->xdp_zc_max_segs > 1;
+}
+
 static inline struct xdp_buff_xsk *xsk_buff_of(const struct xdp_buff *xdp)
 {
 	return (struct xdp_buff_xsk *)((char *)(uintptr_t)xdp - offsetof(struct xdp_buff_xsk, xdp));
@@ -143,13 +154,31 @@ static inline void xsk_pool_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_
 	xp_set_rxq_info(pool, rxq);
 }
 
+/* Bytes that xsk_pool_fill_cb() writes into the driver's part of every buffer. */
+struct xsk_cb_desc {
+	void *src;
+	u8 off;	  /* in xdp_buff_xsk.cb */
+	u8 bytes; /* off + bytes is at most XSK_PRIV_MAX */
+};
+
 /**
- * xsk_pool_dma_map() - Map the UMEM for a device; see xp_dma_map().
- * @pool: the pool.
- * @dev: the device.
- * @attrs: DMA_ATTR_* flags.
- * Return: as xp_dma_map().
+ * xsk_pool_fill_cb() - Write the same bytes into the driver's part of every buffer of a pool.
+ * Context: before the driver allocates the first buffer, or while no other thread uses the pool.
  */
+static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
+{
+	xp_fill_cb(pool, desc);
+}
+
+/**
+ * xsk_pool_get_tailroom() - Bytes at the end of a chunk that a packet must leave free.
+ * Return: 0. Buffers here have no structure behind the packet.
+ */
+static inline u32 xsk_pool_get_tailroom(const struct xsk_buff_pool *pool)
+{
+	return 0;
+}
+
 static inline int xsk_pool_dma_map(struct xsk_buff_pool *pool, struct device *dev,
 				   unsigned long attrs)
 {
@@ -425,10 +454,57 @@ static inline struct xsk_tx_metadata *xsk_buff_get_metadata(struct xsk_buff_pool
 	return xsk_buff_valid_tx_metadata(meta) ? meta : NULL;
 }
 
-/**
- * xsk_buff_dma_sync_for_cpu() - Transfer the ownership of a buffer to the CPU.
- * @xdp: the buffer.
- */
+/* What a driver does for TX metadata; each may be NULL: the card cannot do it. */
+struct xsk_tx_metadata_ops {
+	void (*tmo_request_timestamp)(void *priv);
+	u64 (*tmo_fill_timestamp)(void *priv); /* when the packet was sent, for its completion */
+	void (*tmo_request_checksum)(u16 csum_start, u16 csum_offset, void *priv);
+	void (*tmo_request_launch_time)(u64 launch_time, void *priv);
+};
+
+/* Where the completion of a packet stores its time; NULL: it was not requested. */
+struct xsk_tx_metadata_compl {
+	__u64 *tx_timestamp;
+};
+
+/** xsk_tx_metadata_request() - Call the driver's functions for what a packet requests. */
+static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
+					   const struct xsk_tx_metadata_ops *ops, void *priv)
+{
+	__u64 flags;
+
+	if (!meta || !ops)
+		return;
+	/* the application may change it at any time */
+	flags = *(const volatile __u64 *)&meta->flags;
+	if (ops->tmo_request_launch_time && (flags & XDP_TXMD_FLAGS_LAUNCH_TIME))
+		ops->tmo_request_launch_time(
+			((const struct xsk_tx_launch *)(const void *)meta)->launch_time, priv);
+	if (ops->tmo_request_timestamp && (flags & XDP_TXMD_FLAGS_TIMESTAMP))
+		ops->tmo_request_timestamp(priv);
+	if (ops->tmo_request_checksum && (flags & XDP_TXMD_FLAGS_CHECKSUM))
+		ops->tmo_request_checksum(meta->request.csum_start, meta->request.csum_offset,
+					  priv);
+}
+
+/** xsk_tx_metadata_to_compl() - Record for the completion of a packet what it requested. */
+static inline void xsk_tx_metadata_to_compl(struct xsk_tx_metadata *meta,
+					    struct xsk_tx_metadata_compl * compl )
+{
+	compl ->tx_timestamp = NULL;
+	if (meta && (*(const volatile __u64 *)&meta->flags & XDP_TXMD_FLAGS_TIMESTAMP))
+		compl ->tx_timestamp = &meta->completion.tx_timestamp;
+}
+
+/** xsk_tx_metadata_complete() - Store the time at which a packet was sent, if it was requested. */
+static inline void xsk_tx_metadata_complete(struct xsk_tx_metadata_compl * compl,
+					    const struct xsk_tx_metadata_ops *ops, void *priv)
+{
+	if (!compl || !compl ->tx_timestamp || !ops || !ops->tmo_fill_timestamp)
+		return;
+	*compl ->tx_timestamp = ops->tmo_fill_timestamp(priv);
+}
+
 static inline void xsk_buff_dma_sync_for_cpu(struct xdp_buff *xdp)
 {
 	xp_dma_sync_for_cpu(xsk_buff_of(xdp));

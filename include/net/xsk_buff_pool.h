@@ -76,6 +76,7 @@ struct xsk_buff_pool {
 	bool unaligned;
 	bool dma_need_sync;
 	bool tracked;		/* the checker tracks each buffer */
+	u8 cb[XSK_PRIV_MAX];	/* what xsk_pool_fill_cb() wrote, for heads that were never used */
 	struct xsk_stack empty; /* heads without a chunk */
 	struct xsk_stack freed; /* heads that the driver freed, with their chunk */
 };
@@ -159,12 +160,10 @@ DMAMAP_API void xp_add_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
  * @xs: the socket.
  */
 DMAMAP_API void xp_del_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
-
-/**
- * xp_set_rxq_info() - Set the queue information of all buffers.
- * @pool: the pool.
- * @rxq: the queue.
- */
+struct xsk_cb_desc;
+/** xp_fill_cb() - See xsk_pool_fill_cb(). */
+DMAMAP_API void xp_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc);
+/** xp_set_rxq_info() - Set the queue information of all buffers. */
 DMAMAP_API void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq);
 
 /**

@@ -92,7 +92,7 @@ void cdev_del(struct cdev *c)
 
 struct class *class_create(const char *name)
 {
-	struct class *c = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*c));
+	struct class *c = kmod_calloc("register", 1, sizeof(*c));
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
@@ -114,7 +114,7 @@ void class_destroy(struct class *c)
 struct device *device_create(struct class *c, struct device *parent, dev_t dev, void *data,
 			     const char *fmt, ...)
 {
-	struct device *d = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*d));
+	struct device *d = kmod_calloc("register", 1, sizeof(*d));
 	va_list args;
 
 	if (!d)
@@ -147,7 +147,7 @@ static LIST_HEAD(debugfs);
 struct dentry *debugfs_create_file(const char *name, umode_t mode, struct dentry *parent,
 				   void *data, const struct file_operations *fops)
 {
-	struct dentry *d = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*d));
+	struct dentry *d = kmod_calloc("register", 1, sizeof(*d));
 
 	if (!d)
 		return ERR_PTR(-ENOMEM);

@@ -87,6 +87,8 @@ void kmod_watchdog_start(unsigned int seconds);
 
 /* Fault injection of the runtime's own sites. Returns true if this call must fail. */
 bool kmod_fail(const char *site);
+/* Zeroed memory of the runtime's own, which the site may fail (NULL: none); for host_free(). */
+void *kmod_calloc(const char *site, size_t n, size_t size);
 
 /*
  * The ledger: everything that a driver acquires and must release. An entry is an object's address
@@ -129,11 +131,14 @@ void kmod_ledger_freeing(const void *p, size_t n);
  */
 bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod_stack *allocated,
 			  struct kmod_stack *freed);
-/* Reports the objects that were not released. Returns their number. */
+void kmod_memory_start(void);
+/* Reports what is left; the number of entries. */
 unsigned int kmod_ledger_report(void);
-void kmod_ledger_forget(void);
 
-/* Softirqs: wakes up the softirq thread, starts it, stops it. */
+/* Work items that are queued or run, on any queue. */
+bool kmod_work_busy(void);
+
+/* Softirqs: `fn` runs soon in the softirq thread. */
 void kmod_softirq_raise(void);
 void kmod_softirq_start(void);
 void kmod_softirq_stop(void);

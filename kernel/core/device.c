@@ -26,7 +26,7 @@ const char *dev_driver_string(const struct device *dev)
 
 int devm_add_action(struct device *dev, void (*action)(void *), void *data)
 {
-	struct devres *r = kmod_fail("kmalloc") ? NULL : host_calloc(1, sizeof(*r));
+	struct devres *r = kmod_calloc("kmalloc", 1, sizeof(*r));
 	unsigned long flags;
 
 	if (!r)
@@ -188,7 +188,7 @@ int request_firmware(const struct firmware **fw, const char *name, struct device
 			name);
 		return -ENOENT;
 	}
-	f = host_calloc(1, sizeof(*f));
+	f = kmod_calloc(NULL, 1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	snprintf(path, sizeof(path), "%s/%s", dir, name);

@@ -342,8 +342,12 @@ void host_write(int fd, const void *buf, size_t n)
 	}
 }
 
+extern void __gcov_dump(void) __attribute__((weak)); /* linked in by --coverage */
+
 void host_exit(int status)
 {
+	if (__gcov_dump)
+		__gcov_dump();
 	_exit(status);
 }
 

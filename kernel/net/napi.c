@@ -9,6 +9,7 @@
 static struct host_mutex lock; /* guards the list and state changes that involve it */
 static struct host_cond cond;
 static LIST_HEAD(polls);
+static bool polling; /* under the lock */
 
 void kmod_napi_add(struct net_device *dev, struct napi_struct *n,
 		   int (*poll)(struct napi_struct *, int), int weight)
@@ -42,6 +43,7 @@ void netif_napi_del(struct napi_struct *n)
 	kmod_free_skb(n->skb);
 	n->skb = NULL;
 	n->magic = 0;
+	synchronize_rcu(); /* the caller may free it: the end of its last poll */
 }
 
 void napi_enable(struct napi_struct *n)
@@ -135,7 +137,17 @@ bool napi_complete_done(struct napi_struct *n, int done)
 	return !missed;
 }
 
-/* Runs one poll in the softirq thread. Returns false if none is scheduled. */
+bool kmod_napi_busy(void)
+{
+	bool busy;
+
+	host_lock(&lock);
+	busy = polling || !list_empty(&polls);
+	host_unlock(&lock);
+	return busy;
+}
+
+/* One poll, from the softirq thread; false: none is scheduled. */
 bool kmod_napi_run(void)
 {
 	struct napi_struct *n = NULL;
@@ -148,6 +160,7 @@ bool kmod_napi_run(void)
 		n = list_first_entry(&polls, struct napi_struct, poll_list);
 		list_del_init(&n->poll_list);
 		set_bit(NAPI_STATE_OWNED, &n->state);
+		polling = true;
 	}
 	host_unlock(&lock);
 	if (!n)
@@ -157,13 +170,13 @@ bool kmod_napi_run(void)
 	/* as softirqs do, so that unregister_netdev() waits for the end of a poll */
 	rcu_read_lock();
 	KMOD_CALL_FN("a NAPI poll", poll, done = poll(n, budget));
-	rcu_read_unlock();
 	kmod_progressed();
 	if (done > budget)
 		kmod_finding_of((unsigned long)poll, "napi-over-budget", NULL, NULL,
 				"a NAPI poll returned %d, more than its budget of %d", done,
 				budget);
 	host_lock(&lock);
+	polling = false;
 	owned = n->magic == KMOD_NAPI_MAGIC && test_bit(NAPI_STATE_OWNED, &n->state);
 	/* poll again; a disabled instance gives up SCHED instead */
 	if (done >= budget && owned) {
@@ -181,6 +194,7 @@ bool kmod_napi_run(void)
 				budget);
 		clear_bit(NAPI_STATE_SCHED, &n->state);
 	}
+	rcu_read_unlock();
 	return true;
 }
 

@@ -19,9 +19,13 @@ int kmod_xmit(struct net_device *dev, struct sk_buff *skb, bool more);
 bool kmod_xmit_wait(struct net_device *dev, unsigned int queue, u64 deadline);
 /* Called for every packet that the driver passes up, and becomes its owner. */
 extern void (*kmod_on_receive)(struct sk_buff *skb);
+void kmod_skb_release_data(struct sk_buff *skb);
 void kmod_skb_own(struct sk_buff *skb, u8 owner);
 int kmod_ethtool_all(struct net_device *dev);
 void kmod_tx_timeout_now(struct net_device *dev);
+/* Whether the driver has packets that it has not freed yet; a poll is due or runs. */
+bool kmod_skb_busy(void);
+bool kmod_napi_busy(void);
 
 /* The wire: frames that the peer sends and receives. */
 struct kmod_wire {

@@ -136,7 +136,7 @@ int kmod_xmit(struct net_device *dev, struct sk_buff *skb, bool more)
 		spin_lock(&q->_xmit_lock);
 	if (!netif_xmit_stopped(q) && netif_running(dev)) {
 		called = true;
-		kmod_skb_own(skb, KMOD_SKB_DRIVER);
+		kmod_skb_own(skb, KMOD_SKB_SENT);
 		kmod_ledger_given(KMOD_SKB, skb, (unsigned long)dev->netdev_ops->ndo_start_xmit);
 		more_to_come = more;
 		KMOD_CALL_FN("ndo_start_xmit", dev->netdev_ops->ndo_start_xmit,

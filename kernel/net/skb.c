@@ -8,8 +8,8 @@
 
 static struct sk_buff *skb_make(void *head, unsigned int size)
 {
-	struct sk_buff *skb = host_calloc(1, sizeof(*skb));
-	struct skb_shared_info *shared = host_calloc(1, sizeof(*shared));
+	struct sk_buff *skb = kmod_calloc(NULL, 1, sizeof(*skb));
+	struct skb_shared_info *shared = kmod_calloc(NULL, 1, sizeof(*shared));
 
 	if (!skb || !shared || !head) {
 		host_free(skb);
@@ -91,7 +91,7 @@ void skb_free_frag(void *addr)
 	kfree(object ? object : addr);
 }
 
-static void skb_release_data(struct sk_buff *skb)
+void kmod_skb_release_data(struct sk_buff *skb)
 {
 	struct skb_shared_info *s = skb->shared;
 
@@ -131,8 +131,9 @@ void kmod_free_skb(struct sk_buff *skb)
 	}
 	if (!refcount_dec_and_test(&skb->users))
 		return;
+	kmod_skb_own(skb, KMOD_SKB_DRIVER);
 	kmod_ledger_del(KMOD_SKB, skb);
-	skb_release_data(skb);
+	kmod_skb_release_data(skb);
 	host_free(skb);
 }
 
@@ -188,14 +189,22 @@ void napi_consume_skb(struct sk_buff *skb, int budget)
 	skb_driver_free(skb, "napi_consume_skb");
 }
 
+static atomic_t skb_sent;
+
 void kmod_skb_own(struct sk_buff *skb, u8 owner)
 {
+	atomic_add((owner == KMOD_SKB_SENT) - (skb->kmod_owner == KMOD_SKB_SENT), &skb_sent);
 	skb->kmod_owner = owner;
+}
+
+bool kmod_skb_busy(void)
+{
+	return atomic_read(&skb_sent) != 0;
 }
 
 struct sk_buff *skb_clone(struct sk_buff *skb, gfp_t gfp)
 {
-	struct sk_buff *n = kmod_fail("skb") ? NULL : host_calloc(1, sizeof(*n));
+	struct sk_buff *n = kmod_calloc("skb", 1, sizeof(*n));
 
 	kmod_gfp(gfp);
 	if (!n)
@@ -237,13 +246,9 @@ struct sk_buff *skb_get(struct sk_buff *skb)
 
 int skb_cow_head(struct sk_buff *skb, unsigned int headroom)
 {
-	if (skb_header_cloned(skb)) {
-		kmod_finding("skb-cow", "skb_cow_head() of a clone is not supported");
-		return -ENOMEM;
-	}
-	if (skb_headroom(skb) >= headroom)
-		return 0;
-	return pskb_expand_head(skb, (int)(headroom - skb_headroom(skb)), 0, GFP_ATOMIC);
+	unsigned int have = skb_headroom(skb), more = headroom > have ? headroom - have : 0;
+
+	return more || skb_cloned(skb) ? pskb_expand_head(skb, (int)more, 0, GFP_ATOMIC) : 0;
 }
 
 int skb_checksum_help(struct sk_buff *skb)

@@ -5,6 +5,7 @@
  * so an access through an old cookie is reported.
  */
 #include "pci.h"
+#include <linux/unaligned.h>
 
 #define COOKIE	    0x0dea000000000000ul
 #define COOKIE_MASK 0xffff000000000000ul
@@ -279,14 +280,23 @@ void memcpy_fromio(void *dst, const volatile void __iomem *src, size_t n)
 
 void memcpy_toio(volatile void __iomem *dst, const void *src, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		writeb(((const u8 *)src)[i], (volatile char *)dst + i);
+	volatile char *to = (volatile char *)dst;
+	const u8 *from = src;
+
+	for (; n >= 4 && !((unsigned long)to & 3); n -= 4, to += 4, from += 4)
+		writel(get_unaligned((const u32 *)from), to);
+	for (; n; n--)
+		writeb(*from++, to++);
 }
 
 void memset_io(volatile void __iomem *dst, int value, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		writeb(value, (volatile char *)dst + i);
+	volatile char *to = (volatile char *)dst;
+
+	for (; n >= 4 && !((unsigned long)to & 3); n -= 4, to += 4)
+		writel((u8)value * 0x01010101u, to);
+	for (; n; n--)
+		writeb((u8)value, to++);
 }
 
 /* Regions. */

@@ -72,8 +72,9 @@ static void irq_run(struct line *l, int irq)
 	l->unhandled = any ? 0 : l->unhandled + 1;
 	if (l->unhandled == 1000) {
 		host_unlock(&l->lock);
-		kmod_finding("irq-nobody-cared",
-			     "interrupt %d occurred 1000 times and no handler has handled it", irq);
+		kmod_finding_of(
+			(unsigned long)l->actions[0].handler, "irq-nobody-cared", NULL, NULL,
+			"interrupt %d occurred 1000 times and no handler has handled it", irq);
 		host_lock(&l->lock);
 		l->disabled++;
 	}
@@ -182,7 +183,21 @@ const void *free_irq(unsigned int irq, void *dev_id)
 	return name;
 }
 
-/* At the end of a run: stops the threads of interrupts that the driver has not freed. */
+bool kmod_irq_busy(void)
+{
+	bool busy = false;
+
+	for (unsigned int i = 0; i < LINES && !busy; i++) {
+		struct line *l = &lines[i];
+
+		host_lock(&l->lock);
+		busy = l->running || (l->pending && !l->disabled);
+		host_unlock(&l->lock);
+	}
+	return busy;
+}
+
+/* At the end of a run: the threads of interrupts that the driver has left requested. */
 void kmod_irq_stop(void)
 {
 	for (unsigned int i = 0; i < LINES; i++) {
@@ -216,7 +231,7 @@ static void irq_managed_free(void *data)
 int devm_request_threaded_irq(struct device *dev, unsigned int irq, irq_handler_t handler,
 			      irq_handler_t thread, unsigned long flags, const char *name, void *id)
 {
-	struct managed_irq *m = host_calloc(1, sizeof(*m));
+	struct managed_irq *m = kmod_calloc(NULL, 1, sizeof(*m));
 	int err = m ? request_threaded_irq(irq, handler, thread, flags, name, id) : -ENOMEM;
 
 	if (err) {

@@ -18,5 +18,7 @@ struct pci_driver *kmod_pci_driver(void);
 void kmod_pci_unbind(void);
 int kmod_pci_suspend_resume(void);
 void kmod_irq_stop(void);
+/* A handler is due or runs. */
+bool kmod_irq_busy(void);
 
 #endif

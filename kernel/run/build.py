@@ -17,6 +17,11 @@ BASE = ['-std=gnu11', '-O1', '-g', '-fno-omit-frame-pointer', '-fno-optimize-sib
 QUIET = ['-w']
 # The kernel compiles all code with these options.
 SIGNS = ['-fno-strict-overflow']
+# The compiler's time is most of a run's: AddressSanitizer's checks are calls, and gdb is not told where variables are.
+FAST = ['-fno-var-tracking']
+FAST_ADDRESS = ['--param', 'asan-instrumentation-with-call-threshold=0']  # gcc
+# The runtime's own frames are left out of reports. No driver's name is in its objects: all drivers share them.
+RUNTIME = ['-O0', '-g1']
 
 
 class Build:
@@ -25,6 +30,7 @@ class Build:
         self.compiler = shlex.split(os.environ.get('CC') or 'gcc')
         if not shutil.which(self.compiler[0]):
             raise Stop(f'the compiler {self.compiler[0]} is not installed: install gcc, or name another in CC')
+        self.gcc = 'clang' not in run(self.compiler + ['--version']).stdout
         self.module, self.sources, self.flags = self.find_sources()
         self.tree = tree_of(self.sources[0], options.tree)
         self.sanitize = SANITIZERS[options.sanitize]
@@ -83,11 +89,16 @@ class Build:
             file.write(text)
 
     def command(self, module, extra):
+        """The compiler and its options for a source of the driver, or, without a module's name, of the runtime."""
         p = self.places
-        return (self.compiler + BASE + SIGNS + QUIET + self.sanitize + ['-isystem', self.gcc_include, '-D__KERNEL__',
-                '-DMODULE', f'-DKBUILD_MODNAME="{module}"', f'-DKBUILD_BASENAME="{module}"',
-                '-include', os.path.join(p.kernel, 'include', 'linux', 'compiler.h'),
-                '-I', os.path.join(p.kernel, 'include'), '-I', p.generated, '-I', self.links] + extra +
+        if module:
+            own = [f'-DKBUILD_MODNAME="{module}"', f'-DKBUILD_BASENAME="{module}"', '-I', self.links]
+        else:
+            own = RUNTIME
+        fast = FAST + (FAST_ADDRESS if self.gcc and '-fsanitize=address' in self.sanitize else [])
+        return (self.compiler + BASE + fast + SIGNS + QUIET + self.sanitize + ['-isystem', self.gcc_include, '-D__KERNEL__',
+                '-DMODULE', '-include', os.path.join(p.kernel, 'include', 'linux', 'compiler.h'),
+                '-I', os.path.join(p.kernel, 'include'), '-I', p.generated] + own + extra +
                 ['-idirafter', p.include, '-idirafter', '/usr/include/x86_64-linux-gnu', '-idirafter', '/usr/include'])
 
     def hash_runtime(self):
@@ -98,7 +109,7 @@ class Build:
         for top in (self.places.kernel, self.places.generated, os.path.join(self.places.include, 'dmamap')):
             for folder, _, names in sorted(os.walk(top)):
                 for name in sorted(names):
-                    if name.endswith(('.c', '.h')):
+                    if name.endswith('.h'):
                         with open(os.path.join(folder, name), 'rb') as file:
                             h.update(name.encode() + file.read())
         self.runtime_hash = h.hexdigest()
@@ -118,6 +129,10 @@ class Build:
             command = self.compiler + ['-std=gnu11', '-O2', '-g', '-fno-omit-frame-pointer', '-pthread'] + \
                 [s for s in self.sanitize if 'thread' in s]
         out = self.object_path(source, command, list(siblings))
+        if '--coverage' in extra:  # its counters lie beside it, so it is of this run alone
+            out = os.path.join(self.options.coverage, os.path.basename(out))
+            made = run(command + ['-c', source, '-o', out])
+            return source, out, made.returncode, made.stderr
         if os.path.exists(out):
             return source, out, 0, ''
         os.makedirs(os.path.dirname(out), exist_ok=True)
@@ -132,7 +147,7 @@ class Build:
     def jobs(self):
         runtime = list(self.places.runtime_sources()) + [os.path.join(self.places.kernel, 'host', 'host.c')]
         for source in runtime:
-            yield source, self.module, ['-I', os.path.dirname(source)], ()
+            yield source, None, ['-I', os.path.dirname(source)], ()
         for source in self.sources + list(self.options.with_sources):
             yield self.driver_job(source)
         if self.options.script:
@@ -162,9 +177,10 @@ class Build:
 
     def link(self, objects, warn_only=False):
         h = hashlib.sha256('\0'.join(objects + self.sanitize).encode())
-        out = os.path.join(self.places.cache, 'programs', f'{self.module}-{h.hexdigest()[:20]}')
+        folder = self.options.coverage or os.path.join(self.places.cache, 'programs')
+        out = os.path.join(folder, f'{self.module}-{h.hexdigest()[:20]}')
         os.makedirs(os.path.dirname(out), exist_ok=True)
-        extra = ['--coverage'] if self.options.coverage else []
+        extra = ['--coverage', '-Wl,-u,__gcov_dump'] if self.options.coverage else []
         if warn_only:
             extra += ['-Wl,--warn-unresolved-symbols']
         elif os.path.exists(out):
@@ -177,6 +193,10 @@ class Build:
         elif os.path.exists(part):
             os.unlink(part)
         return out if made.returncode == 0 else None, made.stderr
+
+    def driver_objects(self):
+        """The object of each of the sources, after build()."""
+        return [self.object_files[source] for source in self.sources]
 
     def missing(self, text):
         """Returns {name: [place, ...]} from a linker's messages."""
@@ -232,7 +252,7 @@ class Build:
             objects = self.objects()
             program, text = self.link(objects)
             if program:
-                self.object_files = objects
+                self.object_files = dict(zip((job[0] for job in self.jobs()), objects))
                 return program
             missing = self.missing(text)
             if not self.add_midlayers(missing):

@@ -9,7 +9,8 @@
 
 static int arg_count;
 static char **arg_values;
-struct module __this_module = {.name = KBUILD_MODNAME};
+struct module __this_module = {.name = "module"};
+extern const char __kmod_module_name[] __attribute__((weak));
 extern const struct kmod_param __start_kmod_params[] __attribute__((weak));
 extern const struct kmod_param __stop_kmod_params[] __attribute__((weak));
 int __kmod_module_init(void) __attribute__((weak));
@@ -134,7 +135,8 @@ static struct dmamap_device *main_open(int *peer)
 
 static int main_fail_plan(void)
 {
-	static const char *const own[] = {"kmalloc", "skb", "irq", "ioremap", "register"};
+	static const char *const own[] = {"kmalloc", "skb",	 "irq",
+					  "ioremap", "register", "runtime"};
 	const char *site = kmod_option("fail");
 	char plan[96];
 
@@ -171,6 +173,8 @@ int main(int argc, char **argv)
 
 	arg_count = argc;
 	arg_values = argv;
+	if (__kmod_module_name)
+		strscpy(__this_module.name, __kmod_module_name, sizeof(__this_module.name));
 	host_thread_adopt("script");
 	kmod_watchdog_start((unsigned int)kmod_option_int("hang", 20));
 	dmamap_check_on_report(main_report, NULL);
@@ -182,6 +186,7 @@ int main(int argc, char **argv)
 		kmod_event("\"error\":\"%s\"", quoted);
 		return 3;
 	}
+	kmod_memory_start();
 	kmod_opened = dma;
 	if (dma && kmod_pci_create(dma))
 		kmod_platform_opened(dma);

@@ -62,8 +62,6 @@ class Runner:
         read, write = os.pipe()
         env = dict(os.environ, KMOD_EVENTS=str(write), ASAN_OPTIONS=ASAN, TSAN_OPTIONS='exitcode=99:detect_deadlocks=0')
         env.pop('DMAMAP_CHECK', None)
-        if self.options.coverage:
-            env['GCOV_PREFIX'] = self.options.coverage
         child = subprocess.Popen([self.program] + self.arguments(list(more)), env=env, pass_fds=(write,),
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  start_new_session=True)

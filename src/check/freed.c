@@ -41,7 +41,7 @@ static bool freed_match(struct store_range *r, void *arg)
 {
 	struct shadow *s = r->of;
 
-	if (s->paged)
+	if (s->paged || read_once(&s->gone)) /* each mapping's memory is reported once */
 		return true;
 	shadow_copy(arg, s);
 	return false;
@@ -120,6 +120,14 @@ static void freed_report(const void *caller, bool by_hook)
 static void freed_report_found(const void *caller)
 {
 	freed_report(caller, false);
+}
+
+void dmamap_check_freeing(const void *p, size_t size)
+{
+	if (!size)
+		return;
+	mem_watch_freeing(phys_of(p).v, size);
+	mem_watch_done(p, 0, __builtin_return_address(0));
 }
 
 static void freed_refused(const void *p, const void *caller)

@@ -16,6 +16,7 @@
 #include "check/own.h"
 #include "check/subbuf.h"
 #include "base/alloc.h"
+#include "base/asan.h"
 #include "base/error.h"
 
 #include <linux/dma-mapping.h>
@@ -31,10 +32,6 @@
 #define VALGRIND_MAKE_MEM_DEFINED(p, n)	 (0)
 #endif
 
-extern void __asan_poison_memory_region(const volatile void *p, size_t size) __attribute__((weak));
-extern void __asan_unpoison_memory_region(const volatile void *p, size_t size)
-	__attribute__((weak));
-
 #define LINE 64
 #define OPEN 0 /* instead of a checksum: the CPU owns the line */
 
@@ -46,20 +43,20 @@ struct own_sums {
 /* Whether a tool checks every byte. Only for memory that the CPU may neither read nor write. */
 static bool own_by_tool(enum dma_data_direction dir)
 {
-	return dir != DMA_TO_DEVICE && (__asan_poison_memory_region || RUNNING_ON_VALGRIND);
+	return dir != DMA_TO_DEVICE && (asan_is_on() || RUNNING_ON_VALGRIND);
 }
 
 static void own_tool_close(void *p, u64 size)
 {
-	if (__asan_poison_memory_region)
-		__asan_poison_memory_region(p, size);
+	if (asan_is_on())
+		asan_poison(p, size);
 	(void)VALGRIND_MAKE_MEM_NOACCESS(p, size);
 }
 
 static void own_tool_open(void *p, u64 size)
 {
-	if (__asan_unpoison_memory_region)
-		__asan_unpoison_memory_region(p, size);
+	if (asan_is_on())
+		asan_unpoison(p, size);
 	(void)VALGRIND_MAKE_MEM_DEFINED(p, size);
 }
 

@@ -5,6 +5,7 @@
 #include "mem/watch.h"
 
 #include "base/alloc.h"
+#include "base/asan.h"
 #include "base/error.h"
 #include "base/fail.h"
 
@@ -12,6 +13,7 @@
 
 struct kmem_cache {
 	struct slab_set *set;
+	unsigned int size; /* of an object, as it was asked for */
 	char *name;
 };
 
@@ -24,7 +26,7 @@ static u32 stride_of(const char *name, unsigned int size, unsigned int align)
 	if (align < SLAB_ALIGN)
 		align = SLAB_ALIGN;
 	if (size && size <= SLAB_SIZE_MAX && is_pow2(align) && align <= PAGE_BYTES)
-		return (u32)align_up(size, align);
+		return (u32)align_up(size + (asan_is_on() && size < SLAB_SIZE_MAX ? 1 : 0), align);
 	error_set(EINVAL,
 		  "cache %s: objects of %u bytes aligned to %u are not possible: give a size of at "
 		  "most "
@@ -51,6 +53,7 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsign
 	cache->name = alloc_string(name);
 	if (!cache->name)
 		goto no_name;
+	cache->size = size;
 	cache->set = slab_set_claim(stride, zone, ctor);
 	if (!cache->set)
 		goto no_set;
@@ -73,7 +76,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 				  cache->name);
 	if (slab_must_fail())
 		return error_null(ENOMEM, "cache %s: failed by fault injection", cache->name);
-	return slab_take(cache->set, gfp);
+	return slab_take(cache->set, cache->size, gfp);
 }
 
 void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp)
@@ -100,7 +103,7 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 
 unsigned int kmem_cache_size(const struct kmem_cache *cache)
 {
-	return cache ? cache->set->size : 0;
+	return cache ? cache->size : 0;
 }
 
 void kmem_cache_destroy(struct kmem_cache *cache)

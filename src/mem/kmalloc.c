@@ -43,6 +43,14 @@ static void init_classes(void)
 	}
 }
 
+/* With a red zone, if there is one. Objects of a power of two stay aligned to it. */
+static size_t size_gross(size_t size)
+{
+	if (!asan_is_on())
+		return size;
+	return size >= SLAB_ALIGN && is_pow2(size) ? 2 * size : size + SLAB_RED_ZONE;
+}
+
 static struct slab_set *set_for(size_t size, gfp_t gfp)
 {
 	unsigned int zone = gfp & __GFP_DMA ? ZONE_DMA : gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_ANY;
@@ -52,25 +60,40 @@ static struct slab_set *set_for(size_t size, gfp_t gfp)
 			  class_of_size[(size + SLAB_ALIGN - 1) / SLAB_ALIGN]];
 }
 
+/* The caller uses `size` bytes of the `bytes` that a live object has. */
+static void object_fit(const void *p, size_t size, size_t bytes)
+{
+	poison_clear(p, size);
+	poison_set((const u8 *)p + size, bytes - size);
+}
+
 static void *large_take(size_t size, gfp_t gfp)
 {
 	struct page *page;
+	unsigned int order;
 
 	if (size > PAGE_BYTES << MAX_PAGE_ORDER)
 		return error_null(ENOMEM,
 				  "kmalloc of %zu bytes: an object has at most 1 GiB; use vmalloc",
 				  size);
-	page = block_alloc(gfp, (unsigned int)get_order(size), UINT64_MAX, PAGE_LARGE);
+	order = (unsigned int)get_order(size);
+	page = block_alloc(gfp, order, UINT64_MAX, PAGE_LARGE);
+	if (page)
+		object_fit(page_ptr(page), size, PAGE_BYTES << order);
 	return page ? page_ptr(page) : NULL;
 }
 
 void *kmalloc(size_t size, gfp_t gfp)
 {
+	size_t gross = size_gross(size);
+
 	if (!size)
 		return ZERO_SIZE_PTR;
 	if (slab_must_fail())
 		return error_null(ENOMEM, "kmalloc of %zu bytes: failed by fault injection", size);
-	return size <= CLASS_MAX ? slab_take(set_for(size, gfp), gfp) : large_take(size, gfp);
+	if (size > CLASS_MAX || gross > CLASS_MAX)
+		return large_take(size, gfp);
+	return slab_take(set_for(gross, gfp), size, gfp);
 }
 
 void *kzalloc(size_t size, gfp_t gfp)
@@ -101,8 +124,8 @@ static struct page *head_of(const void *p)
 	return phys_is_ram(pa) ? block_head(page_of_phys(pa)) : NULL;
 }
 
-/* Returns the size of the live object that begins at the pointer, or 0. */
-size_t ksize(const void *p)
+/* The live object that begins at a pointer has this many bytes; 0: there is none. */
+static size_t object_bytes(const void *p)
 {
 	struct page *head = ZERO_OR_NULL_PTR(p) ? NULL : head_of(p);
 	u32 state = head ? read_acquire(&head->state) : 0;
@@ -112,6 +135,16 @@ size_t ksize(const void *p)
 	if (page_state_kind(state) == PAGE_LARGE && p == page_ptr(head))
 		return PAGE_BYTES << page_state_order(state);
 	return 0;
+}
+
+/* The caller may use all of them from now on. */
+size_t ksize(const void *p)
+{
+	size_t bytes = object_bytes(p);
+
+	if (bytes)
+		poison_clear(p, bytes);
+	return bytes;
 }
 
 static int kfree_refuse(const void *p, const struct page *large)
@@ -154,7 +187,7 @@ void kfree(const void *p)
 
 void kfree_sensitive(const void *p)
 {
-	size_t size = ksize(p);
+	size_t size = object_bytes(p);
 
 	if (p && size)
 		explicit_bzero((void *)(uintptr_t)p, size);
@@ -163,7 +196,7 @@ void kfree_sensitive(const void *p)
 
 void *krealloc(const void *p, size_t size, gfp_t gfp)
 {
-	size_t had = ksize(p);
+	size_t had = object_bytes(p);
 	void *fresh;
 
 	if (!size) {
@@ -177,11 +210,14 @@ void *krealloc(const void *p, size_t size, gfp_t gfp)
 		mem_watch_done(p, -EINVAL, __builtin_return_address(0));
 		return NULL;
 	}
-	if (size <= had)
+	if (size <= had) {
+		object_fit(p, size, had);
 		return (void *)(uintptr_t)p;
+	}
 	fresh = kmalloc(size, gfp);
 	if (!fresh)
 		return NULL;
+	poison_clear(p, had);
 	memcpy(fresh, p, had);
 	kfree_from(p, __builtin_return_address(0));
 	return fresh;

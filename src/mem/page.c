@@ -110,20 +110,42 @@ static struct page *list_find(const struct page_band *b, unsigned int o, unsigne
 	return NULL;
 }
 
-/* Under the lock. */
-static struct page *band_take(struct page_band *b, unsigned int order, u64 end, enum page_kind kind)
+/* Of a block's second half, the first page becomes the guard of the first half. Under the lock. */
+static void band_guard(struct page_band *b, struct page *guard, unsigned int order)
 {
+	for (unsigned int o = 0; o < order; o++)
+		page_list_add(b, guard + (1ull << o), o);
+	page_set_state(guard, page_state(PAGE_GUARD, 0));
+	poison_set(page_ptr(guard), PAGE_BYTES);
+}
+
+/* The guard that may lie there is freed with the block before it. Under the lock. */
+static void band_unguard(struct page_band *b, struct page *guard)
+{
+	if (!page_is_ram(guard) || read_acquire(&guard->state) != page_state(PAGE_GUARD, 0))
+		return;
+	page_set_state(guard, 0);
+	band_add(b, guard, 0);
+}
+
+/* Under the lock. */
+static struct page *band_take(struct page_band *b, unsigned int order, u64 end, enum page_kind kind,
+			      bool guard)
+{
+	unsigned int whole = order + guard;
 	struct page *page;
 
-	for (unsigned int o = order; o < PAGE_ORDERS && b->orders >> o; o++) {
-		page = list_find(b, o, order, end);
+	for (unsigned int o = whole; o < PAGE_ORDERS && b->orders >> o; o++) {
+		page = list_find(b, o, whole, end);
 		if (!page)
 			continue;
 		page_list_remove(b, page, o);
-		while (o > order) {
+		while (o > whole) {
 			o--;
 			page_list_add(b, page + (1ull << o), o);
 		}
+		if (guard)
+			band_guard(b, page + (1ull << order), order);
 		write_once(&page->refs, 1);
 		page_set_state(page, page_state(kind, order));
 		return page;
@@ -136,17 +158,18 @@ static struct page *band_take(struct page_band *b, unsigned int order, u64 end, 
  * band whose `orders` shows no large enough block; this may be wrong while another thread merges a
  * block there.
  */
-static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful)
+static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful,
+			       bool guard)
 {
 	struct page *page = NULL;
 
 	for (unsigned int i = band_index(end - 1) + 1; i-- && !page;) {
 		struct page_band *b = &bands[i];
 
-		if (!careful && !(read_once(&b->orders) >> order))
+		if (!careful && !(read_once(&b->orders) >> (order + guard)))
 			continue;
 		lock_acquire(&b->lock);
-		page = band_take(b, order, end, kind);
+		page = band_take(b, order, end, kind, guard);
 		lock_release(&b->lock);
 	}
 	return page;
@@ -173,16 +196,19 @@ static struct page *none_free(unsigned int order, u64 last)
 
 static struct page *page_take(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind)
 {
-	struct page *page;
+	struct page *page = NULL;
 	u64 end;
 
 	last = min_u64(limit_of(gfp, last), mem.span - 1);
 	end = (last + 1) >> PAGE_BITS;
 	if (!end)
 		return none_free(order, last);
-	page = bands_take(order, end, kind, false);
+	if (asan_is_on() && (kind == PAGE_USER || kind == PAGE_LARGE))
+		page = bands_take(order, end, kind, false, true);
+	if (!page) /* also where RAM is short: no guard then */
+		page = bands_take(order, end, kind, false, false);
 	if (!page)
-		page = bands_take(order, end, kind, true);
+		page = bands_take(order, end, kind, true, false);
 	if (!page)
 		return none_free(order, last);
 	poison_clear(page_ptr(page), PAGE_BYTES << order);
@@ -223,6 +249,7 @@ const char *page_kind_name(enum page_kind kind)
 		[PAGE_BUSY] = "kmalloc objects",
 		[PAGE_LARGE] = "a kmalloc object",
 		[PAGE_VMALLOC] = "vmalloc memory",
+		[PAGE_GUARD] = "the guard page behind a block",
 	};
 
 	return (unsigned int)kind < ARRAY_SIZE(names) ? names[kind] : "unknown memory";
@@ -267,6 +294,8 @@ static int band_release(struct page_band *b, struct page *page, u32 state, enum 
 	poison_set(page_ptr(page), PAGE_BYTES << order);
 	page_set_state(page, 0);
 	band_add(b, page, order);
+	if (asan_is_on())
+		band_unguard(b, page + (1ull << order));
 	return (int)order;
 }
 
@@ -360,7 +389,8 @@ bool block_ref(struct page *head)
 
 	lock_acquire(&b->lock);
 	live = page_state_kind(read_once(&head->state)) > PAGE_FREE &&
-	       page_state_kind(read_once(&head->state)) != PAGE_INTERNAL;
+	       page_state_kind(read_once(&head->state)) != PAGE_INTERNAL &&
+	       page_state_kind(read_once(&head->state)) != PAGE_GUARD;
 	if (live)
 		write_once(&head->refs, head->refs + 1);
 	lock_release(&b->lock);

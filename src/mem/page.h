@@ -31,6 +31,7 @@ enum page_kind {
 	PAGE_BUSY,  /* a slab that is being created or destroyed */
 	PAGE_LARGE, /* one kmalloc object */
 	PAGE_VMALLOC,
+	PAGE_GUARD, /* a poisoned page behind a block; freed with the block */
 };
 
 hot_inline enum page_kind page_state_kind(u32 state)

@@ -3,6 +3,7 @@
 #ifndef MEM_RAM_H
 #define MEM_RAM_H
 
+#include "base/asan.h"
 #include "mem/mem.h"
 
 #include <sys/mman.h>
@@ -45,25 +46,21 @@ void mem_zero(phys_t pa, u64 size);
 /* Resets the vmalloc layer's range, before RAM is destroyed. */
 void vm_forget(void);
 
-#ifdef BUILT_WITH_ASAN
+/* Marks of AddressSanitizer (poison.c), where the program has it. */
 int poison_init(u64 span);
-void poison_fini(void); /* unpoisons all of RAM */
-void poison_set(const void *p, u64 size);
-void poison_clear(const void *p, u64 size);
-#else
-static inline int poison_init(u64 span)
+void poison_fini(void); /* all of RAM may be used again */
+void poison_mark(const void *p, u64 size);
+
+hot_inline void poison_set(const void *p, u64 size)
 {
-	return 0;
+	if (unlikely(asan_is_on()))
+		poison_mark(p, size);
 }
-static inline void poison_fini(void)
+
+hot_inline void poison_clear(const void *p, u64 size)
 {
+	if (unlikely(asan_is_on()))
+		asan_unpoison(p, size);
 }
-static inline void poison_set(const void *p, u64 size)
-{
-}
-static inline void poison_clear(const void *p, u64 size)
-{
-}
-#endif
 
 #endif

@@ -142,7 +142,7 @@ static void slab_unmake(struct slab *s, struct page *page)
 	alloc_free(s);
 }
 
-void *slab_take(struct slab_set *set, gfp_t gfp)
+void *slab_take(struct slab_set *set, size_t size, gfp_t gfp)
 {
 	struct slab *s;
 	unsigned int i;
@@ -165,8 +165,8 @@ void *slab_take(struct slab_set *set, gfp_t gfp)
 	set->live++;
 	object = object_at(s, i);
 	lock_release(&set->lock);
-	poison_clear(object, set->size);
-	return gfp & __GFP_ZERO ? memset(object, 0, set->size) : object;
+	poison_clear(object, size);
+	return gfp & __GFP_ZERO ? memset(object, 0, asan_is_on() ? size : set->size) : object;
 }
 
 /* Returns the set of a slab's block, locked, or NULL if the block is not a slab any more. */

@@ -27,6 +27,7 @@ struct slab_set {
 #define SLAB_SETS	  512
 #define SLAB_SETS_KMALLOC 64 /* the first ones */
 #define SLAB_SIZE_MAX	  (256 * KIB)
+#define SLAB_RED_ZONE	  16 /* poisoned bytes behind an object, at least */
 
 extern struct slab_set slab_sets[SLAB_SETS] __attribute__((visibility("hidden")));
 
@@ -45,8 +46,12 @@ hot_inline bool slab_must_fail(void)
 	return fail_here(FAIL_PAGE, NULL) || fail_here(FAIL_KMALLOC, NULL);
 }
 
-/* Allocates an object. Returns NULL with an error message. __GFP_ZERO zeroes the whole object. */
-void *slab_take(struct slab_set *set, gfp_t gfp);
+/*
+ * NULL and an error message. The caller uses the first `size` bytes; what is behind them is
+ * poisoned where the program has AddressSanitizer. __GFP_ZERO zeroes them, without it the whole
+ * object.
+ */
+void *slab_take(struct slab_set *set, size_t size, gfp_t gfp);
 
 /*
  * Frees an object of `only`, or of any set if that is NULL. `head` is the first page of its block.

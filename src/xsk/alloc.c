@@ -14,6 +14,8 @@
  */
 #include "xsk/xsk.h"
 
+#include <string.h>
+
 #define HEADS_AT_ONCE 64
 #define ROW	      4 /* entries per iteration of the loop */
 
@@ -38,6 +40,7 @@ static slow_path void more_heads(struct xsk_buff_pool *pool, u32 want)
 			x->xdp.rxq = pool->rxq;
 			x->xdp.frame_sz = pool->chunk_size - pool->headroom;
 			x->xdp.flags = XDP_FLAGS_GONE;
+			memcpy(x->cb, pool->cb, sizeof(x->cb));
 			*pool->empty.top++ = x;
 		}
 		pool->heads_used += n;

@@ -209,12 +209,17 @@ static void leave_queue(struct xsk_pool *p)
 static int take_queue(struct xsk_pool *p, struct device *dev, u32 queue_id)
 {
 	struct xsk_device *xd = xsk_device_get(dev);
+	u32 queues = XDP_QUEUES;
 
 	if (!xd)
 		return -errno;
-	if (queue_id >= XDP_QUEUES)
-		return error_set(EINVAL, "%s: there is no queue %u: it has %u", dev_name(dev),
-				 queue_id, XDP_QUEUES);
+	if (xd->ops && xd->ops->queues)
+		queues = (u32)min_u64(xd->ops->queues, XDP_QUEUES);
+	if (queue_id >= queues)
+		return error_set(EINVAL,
+				 "%s: there is no queue %u: use a number below %u, which is how "
+				 "many the device has",
+				 dev_name(dev), queue_id, queues);
 	if (xd->queue[queue_id].pool)
 		return error_set(EBUSY,
 				 "%s: queue %u is in use: share its UMEM, or take another queue",
@@ -416,4 +421,13 @@ void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq)
 	pool->rxq = rxq;
 	for (u32 i = 0; i < pool->heads_used; i++)
 		pool->heads[i].xdp.rxq = rxq;
+}
+
+void xp_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
+{
+	if (!desc->src || desc->off > XSK_PRIV_MAX || desc->bytes > XSK_PRIV_MAX - desc->off)
+		return;
+	memcpy(pool->cb + desc->off, desc->src, desc->bytes);
+	for (u32 i = 0; i < pool->heads_used; i++)
+		memcpy(pool->heads[i].cb + desc->off, desc->src, desc->bytes);
 }

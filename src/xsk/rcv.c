@@ -261,3 +261,52 @@ void xsk_flush(struct device *dev, u16 queue_id)
 		lock_release(&q->rx_lock);
 	}
 }
+
+/* Packets for which a socket has space in its RX ring, at most `max`. */
+static u32 rcv_sock_space(struct xdp_sock *xs, u32 max)
+{
+	u32 each = xs->sg ? (u32)min_u64(COPY_MAX_SEGS, xs->rx->mask + 1) : 1;
+	u64 want = (u64)max * each;
+
+	return ring_room(xs->rx, (u32)min_u64(want, xs->rx->mask + 1)) / each;
+}
+
+/*
+ * In the queue's section, or under its lock. The socket with the least space counts, because the
+ * steering may choose it for every packet.
+ */
+static u32 rcv_queue_space(struct xsk_queue *q, u32 max)
+{
+	struct xdp_sock *xs;
+
+	for (xs = read_acquire(&q->socks); xs && max; xs = read_acquire(&xs->rx_next))
+		if (xs->rx)
+			max = rcv_sock_space(xs, max);
+	return max;
+}
+
+u32 xsk_rcv_space(struct device *dev, u16 queue_id, u32 max)
+{
+	struct xsk_device *xd = xsk_device(dev);
+	struct xsk_queue *q;
+	struct xsk_pool *p;
+	u32 n;
+
+	if (unlikely(!xd || queue_id >= XDP_QUEUES))
+		return max;
+	q = &xd->queue[queue_id];
+	if (read_acquire(&q->zc)) {
+		grace_enter(&q->rx);
+		n = rcv_queue_space(q, max);
+		grace_exit(&q->rx);
+		return n;
+	}
+	lock_acquire(&q->rx_lock);
+	n = rcv_queue_space(q, max);
+	p = read_acquire(&q->pool);
+	/* copies need buffers of the fill ring, too */
+	if (n && p && q->socks && !xp_can_alloc(&p->pub, n))
+		n = xp_can_alloc(&p->pub, 1);
+	lock_release(&q->rx_lock);
+	return n;
+}

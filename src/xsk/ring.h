@@ -20,8 +20,8 @@
 
 #define RING_PRODUCER 0 /* offsets in the shared memory, in separate cache lines */
 #define RING_CONSUMER 128
-#define RING_FLAGS    192
-#define RING_ENTRIES  256
+#define RING_FLAGS    196
+#define RING_ENTRIES  320
 
 struct xsk_ring {
 	u32 index; /* the library's index: the next entry to consume or produce */

@@ -243,6 +243,37 @@ void sock_down(struct xdp_sock *xs)
 		xs->ready(xs, XDP_WAKEUP_RX | XDP_WAKEUP_TX, xs->ready_arg);
 }
 
+int xdp_sock_unbind(struct xdp_sock *xs)
+{
+	struct xsk_pool *p;
+	int err = 0;
+
+	if (!xs)
+		return error_set(EINVAL, "no socket (NULL)");
+	pthread_mutex_lock(&xsk_lock);
+	p = xs->pool;
+	if (xs->state == SOCK_READY || xs->fork_depth != fork_depth) {
+		err = error_set(ENXIO, "cannot unbind: the socket is not bound");
+	} else {
+		if (xs->state == SOCK_BOUND)
+			sock_leave(xs);
+		write_release(&xs->state, SOCK_READY);
+		if (p->users == 1) {
+			/* the application has mapped the rings, so they stay */
+			pool_detach(p);
+			xs->fq_tmp = p->fq;
+			xs->cq_tmp = p->cq;
+			p->fq = p->cq = NULL;
+		}
+		xs->pool = NULL;
+		xs->dev = NULL;
+		xs->zc = xs->sg = false;
+		pool_put(p);
+	}
+	pthread_mutex_unlock(&xsk_lock);
+	return err;
+}
+
 void xdp_sock_destroy(struct xdp_sock *xs)
 {
 	/* in a child of fork: it belongs to the parent */
@@ -300,7 +331,7 @@ short xdp_sock_poll(struct xdp_sock *xs)
 		return 0;
 	if (xs->rx && ring_unread(xs->rx))
 		events |= POLLIN;
-	if (xs->tx && ring_unread(xs->tx) <= xs->tx->mask)
+	if (xs->tx && ring_unread(xs->tx) <= (xs->tx->mask + 1) / 2)
 		events |= POLLOUT;
 	return events;
 }

@@ -12,7 +12,13 @@
 
 #include <string.h>
 
-#define SEND_AT_ONCE 32 /* packets per call in copy mode */
+/*
+ * The thread is in a wake-up. A signal handler that interrupts it there must not wait for a lock
+ * that the interrupted code holds.
+ */
+static __thread bool waking;
+
+#define SEND_AT_ONCE 32 /* packets of one call in copy mode */
 #define SCRATCH	     (TX_PACKET_MAX * PAGE_BYTES)
 
 static void set_tx_flags(struct xsk_pool *p, bool need)
@@ -191,6 +197,10 @@ int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags)
 
 	if (!xs)
 		return error_set(EINVAL, "no socket (NULL)");
+	if (waking)
+		return -EAGAIN;
+	waking = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	lock_acquire(&xs->wake_lock);
 	state = read_acquire(&xs->state);
 	if (state == SOCK_READY)
@@ -202,5 +212,7 @@ int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags)
 	else
 		err = wakeup_wake(xs, flags);
 	lock_release(&xs->wake_lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	waking = false;
 	return err;
 }

@@ -57,8 +57,9 @@ static __attribute__((unused)) void test_readable(void **state)
 static __attribute__((unused)) void test_writable(void **state)
 {
 	start(&card_zc, 0);
+	/* as on Linux: writable while at most half of the ring is in use */
 	for (u32 i = 0; i < RING; i++) {
-		assert_int_equal(polled(POLLOUT, 0), POLLOUT);
+		assert_int_equal(polled(POLLOUT, 0), i <= RING / 2 ? POLLOUT : 0);
 		put_tx(i * CHUNK, 64);
 	}
 	assert_int_equal(polled(POLLOUT, 0), 0);

@@ -249,7 +249,7 @@ PCI_CASE(mapping_unchecked, "map-unchecked")
 	kfree(p);
 }
 
-PCI_CASE(mapping_left, "leak")
+PCI_CASE(mapping_left, "free-mapped leak")
 {
 	static u8 *p;
 	dma_addr_t addr;

@@ -32,9 +32,9 @@ class Built:
         self.program, self.places, self.options = program, places_, options_
 
 
-def build(dmamap, files, **given):
+def build(dmamap, files, where=None, **given):
     o = options(files=files, **given)
-    p = places(dmamap)
+    p = where or places(dmamap)
     # The script's header folder, for cases that use character devices.
     b = Build(p, o, Progress(True))
     b.flags += ['-I', os.path.join(p.kernel, 'char')]

@@ -32,9 +32,10 @@ void card_write(struct card *c, u64 offset, u32 value);
  */
 void card_open(struct card *c, int n, const char *const *keys);
 void card_close(struct card *c);
-/* Sets up rings and link and enables both units; RCTL has `rctl`, EN and SECRC. */
-void card_start(struct card *c, u32 rctl);
-void card_give(struct card *c, u32 n);	      /* posts n receive buffers */
+void card_start(struct card *c, u32 rctl); /* rings, link, both units; rctl beside EN and SECRC */
+/* Two of them on one wire, started, with a link. */
+void card_pair_open(struct card *a, struct card *b, u32 rctl, bool extended);
+void card_give(struct card *c, u32 n);	      /* n more receive buffers */
 bool card_got(struct card *c, struct got *g); /* the next received descriptor, if it is done */
 struct got card_take(struct card *c);	      /* waits for it */
 /* Writes one transmit descriptor without moving the tail. */

@@ -210,6 +210,26 @@ static void test_unmapped_by_the_system(void **state)
 	check_wrong("sim,check=1,iommu=0", DMAMAP_CHECK_MEMORY_GONE, munmap_then_unmap);
 }
 
+static void freed_to_a_pool(void)
+{
+	char *p = kmalloc(700, GFP_KERNEL);
+	dma_addr_t addr = map_single(dev, p, 600, DMA_TO_DEVICE);
+
+	dmamap_check_freeing(p, 0);
+	dmamap_check_freeing(p + 600, 100); /* not what is mapped */
+	assert_int_equal(check_reports, 0);
+	dmamap_check_freeing(p, 700);
+	assert_int_equal(check_reports, 1);
+	assert_non_null(strstr(check_text, "\n  here:\n    freed_to_a_pool ("));
+	kfree(p); /* when the pool gives it back: it is reported once */
+	dma_unmap_single(dev, addr, 600, DMA_TO_DEVICE);
+}
+
+static void test_freed_to_a_pool(void **state)
+{
+	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_MAPPED, freed_to_a_pool);
+}
+
 #ifdef BUILT_WITH_ASAN
 static void free_malloc(void)
 {
@@ -448,6 +468,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_freed_while_mapped),
 		cmocka_unit_test(test_freed_has_both_stacks),
+		cmocka_unit_test(test_freed_to_a_pool),
 		cmocka_unit_test(test_unmapped_by_the_system),
 #ifdef BUILT_WITH_ASAN
 		cmocka_unit_test(test_freed_under_asan),

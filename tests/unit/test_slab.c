@@ -44,7 +44,7 @@ static void slabs_come_and_go(void **state)
 	assert_int_equal(mem_get(&any), 0);
 	per = 1u << set->order;
 	for (int i = 0; i < 64; i++)
-		o[i] = slab_take(set, 0);
+		o[i] = slab_take(set, set->size, 0);
 	assert_int_equal(set->live, 64);
 	assert_int_equal(mem_pages_used(), (64u + set->objects - 1) / set->objects * per);
 	assert_int_equal(slab_set_release(set), -EBUSY);
@@ -58,7 +58,7 @@ static void slabs_come_and_go(void **state)
 	}
 	/* a slab with one free object is used before a new one is allocated */
 	assert_int_equal(slab_give(block_head(virt_to_page(o[63])), o[63], NULL), 0);
-	assert_ptr_equal(slab_take(set, 0), o[63]);
+	assert_ptr_equal(slab_take(set, set->size, 0), o[63]);
 	for (int i = set->objects; i < 64; i++)
 		assert_int_equal(slab_give(block_head(virt_to_page(o[i])), o[i], set), 0);
 	assert_int_equal(set->live, 0);

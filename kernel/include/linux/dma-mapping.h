@@ -5,7 +5,6 @@
 #include <linux/device.h>
 #include <linux/slab.h>
 
-#define dma_zalloc_coherent(d, s, h, g) dma_alloc_coherent(d, s, h, g)
 
 /* Scatterlist tables are in the ledger, like objects of kmalloc(). */
 int kmod_sg_alloc_table(struct sg_table *t, unsigned int n, gfp_t gfp);

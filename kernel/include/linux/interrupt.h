@@ -34,6 +34,5 @@ static inline int irq_set_affinity_hint(unsigned int irq, const void *mask)
 {
 	return 0;
 }
-#define irq_update_affinity_hint(irq, m) irq_set_affinity_hint(irq, m)
 
 #endif

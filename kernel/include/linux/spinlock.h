@@ -79,7 +79,6 @@ bool spin_is_locked(spinlock_t *l);
 	WARN(!kmod_lock_held(&(l)->base), "assert_spin_locked(%s) in %s", #l, __func__)
 #define lockdep_assert_held(l)                                                                     \
 	WARN(!kmod_lock_held(&(l)->base), "lockdep_assert_held(%s) in %s", #l, __func__)
-#define lockdep_set_class(l, k) ((l)->base.key = (k))
 bool kmod_lock_held(const struct kmod_lock *l);
 
 unsigned long kmod_irq_save(void);
@@ -91,7 +90,6 @@ void local_bh_enable(void);
 void preempt_disable(void);
 void preempt_enable(void);
 #define local_irq_save(flags)	((flags) = kmod_irq_save())
-#define local_save_flags(flags) ((flags) = irqs_disabled())
 
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
@@ -178,7 +176,6 @@ void call_rcu(struct callback_head *head, void (*func)(struct callback_head *hea
 #define rcu_access_pointer(p)		READ_ONCE(p)
 #define rcu_assign_pointer(p, v)	smp_store_release(&(p), v)
 #define RCU_INIT_POINTER(p, v)		WRITE_ONCE(p, v)
-#define rtnl_dereference(p)		(p)
 
 /* 64-bit counters that 32-bit machines read in two steps; this platform needs one. */
 struct u64_stats_sync {
@@ -189,7 +186,5 @@ struct u64_stats_sync {
 #define u64_stats_update_end(s)		((void)(s))
 #define u64_stats_fetch_begin(s)	((void)(s), 0u)
 #define u64_stats_fetch_retry(s, v)	((void)(v), false)
-#define u64_stats_fetch_begin_irq(s)	u64_stats_fetch_begin(s)
-#define u64_stats_fetch_retry_irq(s, v) u64_stats_fetch_retry(s, v)
 
 #endif

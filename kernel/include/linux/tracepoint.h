@@ -9,4 +9,3 @@
 	static inline void trace_##name(proto)                                                     \
 	{                                                                                          \
 	}
-#define DEFINE_TRACE_EVENT_NONE

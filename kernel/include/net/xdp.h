@@ -11,8 +11,6 @@
 
 struct net_device;
 enum xdp_mem_type {
-	MEM_TYPE_PAGE_SHARED,
-	MEM_TYPE_PAGE_ORDER0,
 	MEM_TYPE_PAGE_POOL,
 	MEM_TYPE_XSK_BUFF_POOL
 };
@@ -59,18 +57,11 @@ struct netdev_bpf {
 #define NETDEV_XDP_ACT_BASIC	   1
 #define NETDEV_XDP_ACT_REDIRECT	   2
 #define NETDEV_XDP_ACT_NDO_XMIT	   4
-#define NETDEV_XDP_ACT_RX_SG	   32
-#define NETDEV_XDP_ACT_NDO_XMIT_SG 64
-#define XDP_XMIT_FLUSH		   1
-#define XDP_XMIT_FLAGS_MASK	   1
-#define XDP_PACKET_HEADROOM_	   256
 int kmod_xdp_rxq_reg(struct xdp_rxq_info *q, struct net_device *dev, u32 index);
 void xdp_rxq_info_unreg(struct xdp_rxq_info *q);
 #define xdp_rxq_info_reg(q, d, i, n)	  kmod_xdp_rxq_reg(q, d, i)
-#define __xdp_rxq_info_reg(q, d, i, n, f) kmod_xdp_rxq_reg(q, d, i)
 #define xdp_rxq_info_is_reg(q)		  ((q)->reg_state == 1)
 int xdp_rxq_info_reg_mem_model(struct xdp_rxq_info *q, enum xdp_mem_type type, void *allocator);
-#define xdp_rxq_info_unreg_mem_model(q)		((void)(q))
 #define xdp_features_set_redirect_target(d, sg) ((d)->xdp_features |= NETDEV_XDP_ACT_NDO_XMIT)
 #define xdp_features_clear_redirect_target(d)	((d)->xdp_features &= ~(u32)NETDEV_XDP_ACT_NDO_XMIT)
 /* Reached only with a program: every one ends the run with a report that names it. */
@@ -110,7 +101,6 @@ static inline void xdp_prepare_buff(struct xdp_buff *x, unsigned char *start, in
 /* Pages for receive buffers, mapped once. Linux: Documentation/networking/page_pool.rst. */
 #define PP_FLAG_DMA_MAP	     1
 #define PP_FLAG_DMA_SYNC_DEV 2
-#define PP_FLAG_PAGE_FRAG    4
 struct page_pool_params {
 	unsigned int flags, order, pool_size;
 	int nid;
