@@ -324,7 +324,10 @@ DMAMAP_API int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp);
 DMAMAP_API void xsk_flush(struct device *dev, u16 queue_id);
 
 /**
- * xsk_rcv_space() - Number of packets, at most @max, that the sockets of a queue have space for.
+ * xsk_rcv_space() - Return the number of packets that the sockets of a queue have space for.
+ * @dev: the device.
+ * @queue_id: the queue.
+ * @max: the greatest number to return.
  *
  * A driver that leaves packets in the card's ring while the result is 0 loses none.
  * Context: the thread that calls xsk_rcv() for the queue.
@@ -332,7 +335,12 @@ DMAMAP_API void xsk_flush(struct device *dev, u16 queue_id);
  */
 DMAMAP_API u32 xsk_rcv_space(struct device *dev, u16 queue_id, u32 max);
 
-/** xsk_get_pool_from_qid() - Return the pool bound to a queue, zero-copy or not; NULL: none. */
+/**
+ * xsk_get_pool_from_qid() - Return the pool that is bound to a queue, zero-copy or not.
+ * @dev: the device.
+ * @queue_id: the queue.
+ * Return: the pool. NULL: none is bound.
+ */
 DMAMAP_API struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id);
 
 /**

@@ -36,9 +36,8 @@ DMAMAP_API void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries);
  * @desc: receives the descriptor; it is valid only if the result is true.
  *
  * The descriptor was checked: its range is inside the UMEM and in one chunk, and an entry of the
- * completion ring is reserved for it. An invalid descriptor is skipped with its whole packet and
- * counted.
- * Return: true. False: there is no descriptor.
+ *completion ring is reserved for it. An invalid descriptor is skipped with its whole packet
+ *and counted. Return: true. False: there is no descriptor.
  */
 DMAMAP_API bool xsk_tx_peek_desc(struct xsk_buff_pool *pool, struct xdp_desc *desc);
 
@@ -93,12 +92,21 @@ static inline bool xsk_uses_need_wakeup(struct xsk_buff_pool *pool)
 	return pool->uses_need_wakeup;
 }
 
-/** xsk_pool_uses_sg() - Return true if packets of the pool may span several buffers. */
+/**
+ * xsk_pool_uses_sg() - Test whether packets of the pool may span several buffers.
+ * @pool: the pool.
+ * Return: true if they may.
+ */
 static inline bool xsk_pool_uses_sg(const struct xsk_buff_pool *pool)
 {
 	return pool->xdp_zc_max_segs > 1;
 }
 
+/**
+ * xsk_buff_of() - Return the pool's record of a buffer.
+ * @xdp: a buffer that a pool returned.
+ * Return: the record that contains it.
+ */
 static inline struct xdp_buff_xsk *xsk_buff_of(const struct xdp_buff *xdp)
 {
 	return (struct xdp_buff_xsk *)((char *)(uintptr_t)xdp - offsetof(struct xdp_buff_xsk, xdp));
@@ -163,6 +171,8 @@ struct xsk_cb_desc {
 
 /**
  * xsk_pool_fill_cb() - Write the same bytes into the driver's part of every buffer of a pool.
+ * @pool: the pool.
+ * @desc: the bytes and their offset.
  * Context: before the driver allocates the first buffer, or while no other thread uses the pool.
  */
 static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
@@ -171,7 +181,8 @@ static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_de
 }
 
 /**
- * xsk_pool_get_tailroom() - Bytes at the end of a chunk that a packet must leave free.
+ * xsk_pool_get_tailroom() - Return the bytes at the end of a chunk that a packet must leave free.
+ * @pool: the pool.
  * Return: 0. Buffers here have no structure behind the packet.
  */
 static inline u32 xsk_pool_get_tailroom(const struct xsk_buff_pool *pool)
@@ -179,6 +190,13 @@ static inline u32 xsk_pool_get_tailroom(const struct xsk_buff_pool *pool)
 	return 0;
 }
 
+/**
+ * xsk_pool_dma_map() - Map the UMEM of a pool for a device.
+ * @pool: the pool.
+ * @dev: the device.
+ * @attrs: DMA_ATTR_* flags.
+ * Return: as xp_dma_map().
+ */
 static inline int xsk_pool_dma_map(struct xsk_buff_pool *pool, struct device *dev,
 				   unsigned long attrs)
 {
@@ -467,7 +485,12 @@ struct xsk_tx_metadata_compl {
 	__u64 *tx_timestamp;
 };
 
-/** xsk_tx_metadata_request() - Call the driver's functions for what a packet requests. */
+/**
+ * xsk_tx_metadata_request() - Call the driver's functions for what a packet requests.
+ * @meta: the metadata of the packet; NULL: it has none.
+ * @ops: the driver's functions.
+ * @priv: the argument of these functions.
+ */
 static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
 					   const struct xsk_tx_metadata_ops *ops, void *priv)
 {
@@ -487,24 +510,37 @@ static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
 					  priv);
 }
 
-/** xsk_tx_metadata_to_compl() - Record for the completion of a packet what it requested. */
+/**
+ * xsk_tx_metadata_to_compl() - Record for the completion of a packet what it requested.
+ * @meta: the metadata of the packet; NULL: it has none.
+ * @completion: the record.
+ */
 static inline void xsk_tx_metadata_to_compl(struct xsk_tx_metadata *meta,
-					    struct xsk_tx_metadata_compl * compl )
+					    struct xsk_tx_metadata_compl *completion)
 {
-	compl ->tx_timestamp = NULL;
+	completion->tx_timestamp = NULL;
 	if (meta && (*(const volatile __u64 *)&meta->flags & XDP_TXMD_FLAGS_TIMESTAMP))
-		compl ->tx_timestamp = &meta->completion.tx_timestamp;
+		completion->tx_timestamp = &meta->completion.tx_timestamp;
 }
 
-/** xsk_tx_metadata_complete() - Store the time at which a packet was sent, if it was requested. */
-static inline void xsk_tx_metadata_complete(struct xsk_tx_metadata_compl * compl,
+/**
+ * xsk_tx_metadata_complete() - Store the time at which a packet was sent, if it was requested.
+ * @completion: the record of xsk_tx_metadata_to_compl().
+ * @ops: the driver's functions.
+ * @priv: the argument of these functions.
+ */
+static inline void xsk_tx_metadata_complete(struct xsk_tx_metadata_compl *completion,
 					    const struct xsk_tx_metadata_ops *ops, void *priv)
 {
-	if (!compl || !compl ->tx_timestamp || !ops || !ops->tmo_fill_timestamp)
+	if (!completion || !completion->tx_timestamp || !ops || !ops->tmo_fill_timestamp)
 		return;
-	*compl ->tx_timestamp = ops->tmo_fill_timestamp(priv);
+	*completion->tx_timestamp = ops->tmo_fill_timestamp(priv);
 }
 
+/**
+ * xsk_buff_dma_sync_for_cpu() - Transfer the ownership of a received packet to the CPU.
+ * @xdp: the buffer.
+ */
 static inline void xsk_buff_dma_sync_for_cpu(struct xdp_buff *xdp)
 {
 	xp_dma_sync_for_cpu(xsk_buff_of(xdp));
