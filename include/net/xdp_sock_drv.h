@@ -93,12 +93,21 @@ static inline bool xsk_uses_need_wakeup(struct xsk_buff_pool *pool)
 	return pool->uses_need_wakeup;
 }
 
-/** xsk_pool_uses_sg() - Return true if packets of the pool may span several buffers. */
+/**
+ * xsk_pool_uses_sg() - Test whether packets of a pool may span several buffers.
+ * @pool: the pool.
+ * Return: true if they may.
+ */
 static inline bool xsk_pool_uses_sg(const struct xsk_buff_pool *pool)
 {
 	return pool->xdp_zc_max_segs > 1;
 }
 
+/**
+ * xsk_buff_of() - Return the pool's record of a buffer.
+ * @xdp: a buffer of a pool.
+ * Return: the record that contains @xdp.
+ */
 static inline struct xdp_buff_xsk *xsk_buff_of(const struct xdp_buff *xdp)
 {
 	return (struct xdp_buff_xsk *)((char *)(uintptr_t)xdp - offsetof(struct xdp_buff_xsk, xdp));
@@ -163,6 +172,8 @@ struct xsk_cb_desc {
 
 /**
  * xsk_pool_fill_cb() - Write the same bytes into the driver's part of every buffer of a pool.
+ * @pool: the pool.
+ * @desc: the bytes, and their position in xdp_buff_xsk.cb.
  * Context: before the driver allocates the first buffer, or while no other thread uses the pool.
  */
 static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
@@ -171,14 +182,25 @@ static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_de
 }
 
 /**
- * xsk_pool_get_tailroom() - Bytes at the end of a chunk that a packet must leave free.
- * Return: 0. Buffers here have no structure behind the packet.
+ * xsk_pool_get_tailroom() - Return the bytes at the end of a chunk that a packet must leave free.
+ * @pool: the pool.
+ *
+ * Buffers here have no structure after the packet.
+ * Return: 0.
  */
 static inline u32 xsk_pool_get_tailroom(const struct xsk_buff_pool *pool)
 {
+	(void)pool;
 	return 0;
 }
 
+/**
+ * xsk_pool_dma_map() - Map the UMEM for a device; see xp_dma_map().
+ * @pool: the pool.
+ * @dev: the device.
+ * @attrs: DMA_ATTR_* flags.
+ * Return: as xp_dma_map().
+ */
 static inline int xsk_pool_dma_map(struct xsk_buff_pool *pool, struct device *dev,
 				   unsigned long attrs)
 {
@@ -467,7 +489,12 @@ struct xsk_tx_metadata_compl {
 	__u64 *tx_timestamp;
 };
 
-/** xsk_tx_metadata_request() - Call the driver's functions for what a packet requests. */
+/**
+ * xsk_tx_metadata_request() - Call the driver's functions for the requests of a packet.
+ * @meta: the metadata of the packet; NULL has no effect.
+ * @ops: the functions of the driver.
+ * @priv: the argument of these functions.
+ */
 static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
 					   const struct xsk_tx_metadata_ops *ops, void *priv)
 {
@@ -487,24 +514,37 @@ static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
 					  priv);
 }
 
-/** xsk_tx_metadata_to_compl() - Record for the completion of a packet what it requested. */
+/**
+ * xsk_tx_metadata_to_compl() - Prepare the completion of a packet that requests its time.
+ * @meta: the metadata of the packet, or NULL.
+ * @completion: receives the address for the time; NULL in it: no time was requested.
+ */
 static inline void xsk_tx_metadata_to_compl(struct xsk_tx_metadata *meta,
-					    struct xsk_tx_metadata_compl * compl )
+					    struct xsk_tx_metadata_compl *completion)
 {
-	compl ->tx_timestamp = NULL;
+	completion->tx_timestamp = NULL;
 	if (meta && (*(const volatile __u64 *)&meta->flags & XDP_TXMD_FLAGS_TIMESTAMP))
-		compl ->tx_timestamp = &meta->completion.tx_timestamp;
+		completion->tx_timestamp = &meta->completion.tx_timestamp;
 }
 
-/** xsk_tx_metadata_complete() - Store the time at which a packet was sent, if it was requested. */
-static inline void xsk_tx_metadata_complete(struct xsk_tx_metadata_compl * compl,
+/**
+ * xsk_tx_metadata_complete() - Store the time at which a packet was sent, if it was requested.
+ * @completion: the result of xsk_tx_metadata_to_compl().
+ * @ops: the functions of the driver.
+ * @priv: the argument of these functions.
+ */
+static inline void xsk_tx_metadata_complete(struct xsk_tx_metadata_compl *completion,
 					    const struct xsk_tx_metadata_ops *ops, void *priv)
 {
-	if (!compl || !compl ->tx_timestamp || !ops || !ops->tmo_fill_timestamp)
+	if (!completion || !completion->tx_timestamp || !ops || !ops->tmo_fill_timestamp)
 		return;
-	*compl ->tx_timestamp = ops->tmo_fill_timestamp(priv);
+	*completion->tx_timestamp = ops->tmo_fill_timestamp(priv);
 }
 
+/**
+ * xsk_buff_dma_sync_for_cpu() - Transfer the ownership of a buffer to the CPU.
+ * @xdp: the buffer.
+ */
 static inline void xsk_buff_dma_sync_for_cpu(struct xdp_buff *xdp)
 {
 	xp_dma_sync_for_cpu(xsk_buff_of(xdp));

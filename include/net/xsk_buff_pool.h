@@ -161,9 +161,20 @@ DMAMAP_API void xp_add_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
  */
 DMAMAP_API void xp_del_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
 struct xsk_cb_desc;
-/** xp_fill_cb() - See xsk_pool_fill_cb(). */
+
+/**
+ * xp_fill_cb() - Write the same bytes into the driver's part of every buffer; see
+ * xsk_pool_fill_cb().
+ * @pool: the pool.
+ * @desc: the bytes, and their position in xdp_buff_xsk.cb.
+ */
 DMAMAP_API void xp_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc);
-/** xp_set_rxq_info() - Set the queue information of all buffers. */
+
+/**
+ * xp_set_rxq_info() - Set the queue information of all buffers.
+ * @pool: the pool.
+ * @rxq: the queue.
+ */
 DMAMAP_API void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq);
 
 /**
