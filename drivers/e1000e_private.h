@@ -92,6 +92,7 @@
 #define TXD_RS	 (1u << 27)
 #define TXD_DD	 (1ull << 32)
 
+#define ALL_ONES     0xffffffffu /* what the registers of a removed card read */
 #define RING_DEFAULT 512u
 #define RING_MAX     4096u
 #define REFILL_BATCH 16u /* least number of receive buffers that are given to the card at once */
@@ -212,6 +213,7 @@ static inline void e1000e_store(u64 *word, u64 value)
 }
 
 /* e1000e.c; the caller holds both locks */
+int e1000e_reset(struct e1000e *e);
 int e1000e_up(struct e1000e *e);
 void e1000e_down(struct e1000e *e);
 void e1000e_lock(struct e1000e *e);

@@ -89,9 +89,26 @@ static void out_bytes(struct out *o, const u8 *p, int n, char separator)
 	}
 }
 
-/*
- * Prints a pointer according to the characters after %p. Returns the number of characters consumed.
- */
+/* %pI4, %pI6, %pI6c and the same with i; the number of characters after %p. */
+static int out_address(struct out *o, const char *f, const u8 *b)
+{
+	if (f[1] == '6') {
+		for (int i = 0; i < 16; i += 2) {
+			if (i)
+				out_char(o, ':');
+			out_bytes(o, b + i, 2, 0);
+		}
+		return f[2] == 'c' ? 3 : 2;
+	}
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			out_char(o, '.');
+		out_number(o, b[i], &(struct number){.base = 10, .precision = -1});
+	}
+	return 2;
+}
+
+/* What stands behind %p; the number of characters that it took. */
 static int out_pointer(struct out *o, const char *f, const void *p, int width)
 {
 	static const char separators[] = {['C'] = ':', ['D'] = '-', ['N'] = 0};
@@ -104,20 +121,7 @@ static int out_pointer(struct out *o, const char *f, const void *p, int width)
 		return 1;
 	case 'I':
 	case 'i':
-		if (f[1] == '6') {
-			for (int i = 0; i < 16; i += 2) {
-				if (i)
-					out_char(o, ':');
-				out_bytes(o, b + i, 2, 0);
-			}
-			return f[2] == 'c' ? 3 : 2;
-		}
-		for (int i = 0; i < 4; i++) {
-			if (i)
-				out_char(o, '.');
-			out_number(o, b[i], &(struct number){.base = 10, .precision = -1});
-		}
-		return 2;
+		return out_address(o, f, b);
 	case 'h':
 		out_bytes(o, b, width > 0 && width <= 64 ? width : 1,
 			  (u8)f[1] < sizeof(separators) &&

@@ -304,7 +304,8 @@ __be16 eth_type_trans(struct sk_buff *skb, struct net_device *dev)
 	skb_reset_mac_header(skb);
 	eth = eth_hdr(skb);
 	if (!skb_pull(skb, ETH_HLEN))
-		kmod_oops("skb-short", "eth_type_trans() of %u bytes, which are not an Ethernet frame",
+		kmod_oops("skb-short",
+			  "eth_type_trans() of %u bytes, which are not an Ethernet frame",
 			  skb->len);
 	if (is_broadcast_ether_addr(eth->h_dest))
 		skb->pkt_type = PACKET_BROADCAST;

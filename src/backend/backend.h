@@ -17,7 +17,7 @@ struct ports;
 
 /* One address space of a back end. */
 struct backend_space {
-	const struct backend_ops *ops;
+	const struct iommu_ops *ops;
 	struct pt *pt;	   /* the library's page table of the space; NULL: there is none */
 	struct pt *direct; /* `pt` if stored entries take effect at once, else NULL */
 	/* The ports of simulated accesses. NULL: there are none, so `ops` invalidates. */
@@ -33,7 +33,7 @@ struct backend_counts {
 	u64 left;	  /* lower bound of the number of mappings that the kernel still accepts */
 };
 
-struct backend_ops {
+struct iommu_ops {
 	const char *name;
 	/*
 	 * Maps [iova, iova + size) to pa. All are granule-aligned; the flags are those of pt.h.
@@ -70,7 +70,11 @@ struct backend_ops {
 	void (*count)(struct backend_space *s, struct backend_counts *out);
 	/* The address space is destroyed: removes everything that is still mapped in it. */
 	void (*clear)(struct backend_space *s);
-	/* Registers and interrupts of one device. */
+};
+
+/* The operations of one device. `dev_priv` is the struct device. */
+struct device_ops {
+	const char *name;
 	u64 (*reg_read)(void *dev_priv, int bar, u64 offset, unsigned int size);
 	void (*reg_write)(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value);
 	/* Waits until the device has received what this thread wrote to its registers. */
@@ -94,9 +98,11 @@ struct backend_ops {
 	void (*stop)(void *dev_priv);
 };
 
-extern const struct backend_ops backend_defaults, backend_sim;
+extern const struct iommu_ops iommu_ops_default, iommu_ops_sim;
+extern const struct device_ops device_ops_default;
 
 /* Sets the operations that are NULL in `ops` to their defaults. */
-void backend_complete(struct backend_ops *ops);
+void iommu_ops_complete(struct iommu_ops *ops);
+void device_ops_complete(struct device_ops *ops);
 
 #endif

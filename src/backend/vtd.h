@@ -84,6 +84,6 @@ int vtd_faults(struct vtd *v, void (*fn)(void *arg, const struct vtd_fault *f), 
  */
 u64 vtd_invalidations(const struct vtd *v);
 
-extern const struct backend_ops backend_vtd; /* backend_space.priv is the struct vtd */
+extern const struct iommu_ops iommu_ops_vtd; /* backend_space.priv is the struct vtd */
 
 #endif

@@ -228,7 +228,7 @@ static u64 vtd_unmap(struct backend_space *s, iova_t iova, u64 size)
 	return pt_unmap(s->pt, iova, size);
 }
 
-const struct backend_ops backend_vtd = {
+const struct iommu_ops iommu_ops_vtd = {
 	.name = "vtd",
 	.map = vtd_map,
 	.publish = vtd_publish,

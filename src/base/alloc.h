@@ -18,8 +18,11 @@ void *alloc_huge(size_t size); /* size: a multiple of ALLOC_HUGE; uses huge page
 void *alloc_grow(void *old, size_t old_size,
 		 size_t size); /* zeroes the new part; on NULL `old` is unchanged */
 char *alloc_string(const char *s);
-void alloc_free(void *p);    /* frees memory of any of these; p may be NULL; preserves errno */
-bool alloc_is_freeing(void); /* whether this thread is in a call of free() made here */
+/* Address space; only what is touched costs memory. For large tables. */
+void *alloc_sparse(size_t size);
+void alloc_sparse_free(void *p, size_t size); /* NULL is fine */
+void alloc_free(void *p);		      /* of any of them; NULL is fine; errno is kept */
+bool alloc_is_freeing(void);		      /* this thread is in a call to free() made here */
 
 /* Bracket calls that allocate internally, such as pthread_create(); see alloc.c. */
 #ifdef BUILT_WITH_ASAN

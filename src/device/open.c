@@ -35,11 +35,6 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct device *open_devices; /* under lock */
 
-const char *dev_name(const struct device *dev)
-{
-	return dev ? dev->name : "(no device)";
-}
-
 /* Under lock. */
 static struct device *device_find_by_name(const char *name)
 {
@@ -216,7 +211,7 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->check = spec->check || spec->check_all;
 	dev->strict = spec->policy != POLICY_LAZY || spec->untrusted;
 	dev->identity_mapped = spec->iommu && spec->policy >= POLICY_IDENTITY;
-	dev->identity = dev->coherent && (!dev->iommu || dev->identity_mapped);
+	dev->identity = dev->coherent && !device_translates_ram(dev);
 	dev->policy_name = spec->iommu ? policy_name(spec->policy) : "direct";
 	dev->bus_offset = spec->bus_offset;
 	dev->address_last = ~0ull >> (64 - spec->addr_bits);
@@ -225,21 +220,21 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->max_seg_size = 65536;
 	dev->seg_boundary = DMA_BIT_MASK(32);
 	dev->model = spec->model;
-	dev->ops = backend_sim;
+	dev->ops = (struct device_ops){.name = "sim"};
 	if (dev->model) {
 		dev->ops.reg_read = model_read;
 		dev->ops.reg_write = model_write;
 	}
 	if (spec->hw) {
-		dev->ops = *spec->hw->backend;
+		dev->ops = *spec->hw->device;
 		dev->hw = spec->hw;
 		dev->stuck = DEVICE_STUCK;
 		dev->ram_only = spec->hw->ram_only;
 		dev->address_last = 0;
 	}
-	dev->careful = dev->untrusted || !dev->coherent || dev->identity_mapped || dev->ram_only;
-	dev->sync_looks = dev->untrusted || !dev->coherent || dev->ram_only;
-	backend_complete(&dev->ops);
+	dev->careful = dev->untrusted || dev->identity_mapped || device_bounces_foreign(dev);
+	dev->sync_looks = dev->untrusted || device_bounces_foreign(dev);
+	device_ops_complete(&dev->ops);
 }
 
 /* A hardware back end sets the properties of the address space. */

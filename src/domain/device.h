@@ -48,10 +48,13 @@ struct device_port {
 #define DEVICE_STUCK	 1u /* declared stuck, or not simulated: see bus.c */
 #define DEVICE_NO_MASTER 2u /* the driver has switched bus mastering off */
 
+/* Grouped by reader. A field is fixed while the device is open unless its comment says more. */
 struct device {
+	/* struct device_head (base/name.h): read by the inline dma_iova_link() and by dev_name() */
+	const struct __dma_link_limits *link_limits;
+	char *name;
+
 	/* read by every mapping call */
-	const struct __dma_link_limits
-		*link_limits; /* first: the inline dma_iova_link() reads it */
 	struct domain *domain;
 	struct tslot_key threads; /* struct device_thread */
 	u64 dma_mask;		  /* atomic word */
@@ -77,13 +80,11 @@ struct device {
 	bool careful;	 /* untrusted, not coherent, identity-mapped or ram_only */
 	bool sync_looks; /* untrusted, not coherent or ram_only: a sync translates the address */
 
+	/* read by the slower mapping calls: other memory of the process, scatterlists, limits */
 	u64 link_mark; /* mark in the states of its two-step ranges: map/twostep_device.c */
-
 	struct regcache *regcache; /* policy=persistent, for memory outside RAM; NULL: none */
-
-	struct lock mask_lock; /* keeps dma_mask consistent with the fields derived from it */
-
-	/* limits, atomic words */
+	struct lock mask_lock;	   /* keeps dma_mask consistent with the fields derived from it */
+	/* atomic words */
 	u32 max_seg_size, min_align_mask;
 	u64 seg_boundary;
 
@@ -94,6 +95,7 @@ struct device {
 	const struct hw_ops
 		*hw; /* NULL: simulated by the program. Else `stuck` is set too, see bus.c */
 
+	/* read when an access is refused, and by those that ask for the refused accesses */
 	struct fault_table fault_table;
 	struct demand_copied
 		*copied; /* copied segments of dmamap_bus_map(); guarded by copied_lock */
@@ -104,16 +106,19 @@ struct device {
 	u32 fault_head, fault_count;
 	u64 faults_seen, faults_lost;
 
+	/* statistics */
 	struct device_thread total; /* of threads that ended; guarded by total_lock */
 	u64 total_hits, total_misses;
 	struct lock total_lock;
 	u64 coherent_bytes; /* atomic */
 
-	/* open and close */
-	char *name, *spec;
+	/* read by opening, closing and statistics */
+	char *spec;
 	const char *policy_name;
-	struct backend_ops ops; /* registers and interrupts */
-	void *ops_priv;		/* private data of its model or back end */
+
+	/* read by register accesses and interrupts */
+	struct device_ops ops;
+	void *ops_priv; /* private data of its model or back end */
 	const struct model_ops *model;
 	struct dmamap_bar_info bar[DEVICE_BARS]; /* fixed when open; size 0: there is none */
 	bool sync_writes; /* each register write is complete when it returns */
@@ -130,11 +135,14 @@ struct device {
 	struct config_rules *config_rules; /* under setup_lock; NULL: not read yet */
 	u8 *sim_config;			   /* a model's configuration space; under setup_lock */
 	void *drvdata;
+
+	/* read by opening and closing */
 	struct device *next; /* in the list of open devices; guarded by the device layer's lock */
 	bool counted_ram;
 	bool open;	/* atomic: completely opened, and not being closed */
 	u32 fork_depth; /* of the process that opened it */
 
+	/* what other layers attach to the device */
 	struct lock managed_lock;
 	struct managed_mapping
 		*managed;	/* released by close, newest first; guarded by managed_lock */
@@ -152,7 +160,19 @@ hot_inline struct device_thread *device_thread(struct device *dev)
 	return likely(s) ? (struct device_thread *)s : &dev->total;
 }
 
-/* Whether a parent process opened it; a child of fork must not use it. */
+/* Mappings of RAM receive device addresses of the allocator; false: their own, plus bus_offset. */
+hot_inline bool device_translates_ram(const struct device *dev)
+{
+	return dev->iommu && !dev->identity_mapped;
+}
+
+/* The device cannot access memory of the process outside RAM: mappings of it bounce. */
+hot_inline bool device_bounces_foreign(const struct device *dev)
+{
+	return !dev->coherent || dev->ram_only;
+}
+
+/* A parent opened it: there is no device in this child of fork. */
 hot_inline bool device_inherited(const struct device *dev)
 {
 	return dev->fork_depth != fork_depth;

@@ -80,8 +80,7 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	order = (unsigned int)get_order(size);
 	l = map_limits_of_both_masks(dev);
 	/* An IOMMU reaches all RAM. */
-	page = page_alloc(gfp | __GFP_ZERO, order,
-			  dev->iommu && !dev->identity_mapped ? ~0ull : l.last);
+	page = page_alloc(gfp | __GFP_ZERO, order, device_translates_ram(dev) ? ~0ull : l.last);
 	if (!page)
 		return NULL;
 	addr = map_within(dev, phys_of_page(page), PAGE_ALIGN(size), dir, 0, &l);

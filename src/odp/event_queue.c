@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "odp/event_queue.h"
+#include "base/alloc.h"
 #include "base/error.h"
-#include "base/fail.h"
 #include "base/lock.h"
 #include "base/math.h"
 #include "odp/monitor.h"
@@ -38,14 +38,11 @@ static struct {
 
 int event_queue_open(int uffd)
 {
-	void *p = fail_here(FAIL_MEMORY, NULL)
-			  ? MAP_FAILED
-			  : mmap(NULL, QUEUE_SPACE, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = alloc_sparse(QUEUE_SPACE);
 
-	if (p == MAP_FAILED)
-		return error_set(ENOMEM, "no address space for the queue of invalidation events");
-	/* a child of fork does not use it and need not unmap it */
+	if (!p)
+		return -ENOMEM;
+	/* a child of fork has no use for it and need not unmap it */
 	madvise(p, QUEUE_SPACE, MADV_DONTFORK);
 	lock_acquire(&queue.lock);
 	queue.odp_event = p;
@@ -78,7 +75,7 @@ void event_queue_close(void)
 	event_queue_reset();
 	lock_release(&queue.lock);
 	if (p)
-		munmap(p, QUEUE_SPACE);
+		alloc_sparse_free(p, QUEUE_SPACE);
 }
 
 void event_spare_close(void)

@@ -106,7 +106,7 @@ extern struct odp_context *odp_contexts; /* under odp_lock: those whose device i
 /* Whether the device has no IOMMU or does not access the process's memory directly. */
 static inline bool odp_needs_slots(const struct device *dev)
 {
-	return !dev->iommu || !dev->coherent || dev->ram_only;
+	return !dev->iommu || device_bounces_foreign(dev);
 }
 
 hot_inline u64 inval_seq_read(const struct inval_seq *g)

@@ -4,8 +4,6 @@
 #include "odp/monitor.h"
 #include "odp/odp.h"
 
-#include <sys/mman.h>
-
 #define WRITABLE                                                                                   \
 	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC |                \
 	 IB_ACCESS_MW_BIND)
@@ -105,19 +103,6 @@ struct odp_child *region_child(struct ib_umem_odp *r, u64 page, bool make)
 	return old;
 }
 
-/* Reserves address space; memory is used only for pages that are touched. */
-static void *region_sparse_alloc(u64 bytes)
-{
-	void *p = fail_here(FAIL_MEMORY, NULL)
-			  ? MAP_FAILED
-			  : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p != MAP_FAILED)
-		return p;
-	return error_null(ENOMEM, "no address space for the records of a region");
-}
-
 /* Allocates device addresses, aligned so that a huge page can be linked by one leaf. */
 static int take_addresses(struct ib_umem_odp *r, bool implicit)
 {
@@ -149,12 +134,12 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 				 "the process's memory directly: coherent, and not QEMU's",
 				 dev->name);
 	if (implicit) {
-		r->child = region_sparse_alloc(ODP_CHILDREN * sizeof(*r->child));
+		r->child = alloc_sparse(ODP_CHILDREN * sizeof(*r->child));
 		if (!r->child)
 			return -ENOMEM;
 	}
 	if (odp_needs_slots(dev)) {
-		r->slot = region_sparse_alloc(r->pages * sizeof(*r->slot));
+		r->slot = alloc_sparse(r->pages * sizeof(*r->slot));
 		if (!r->slot)
 			return -ENOMEM;
 	}
@@ -167,13 +152,12 @@ static void region_empty(struct ib_umem_odp *r)
 {
 	if (r->state.__size)
 		dma_iova_free(r->dev, &r->state);
-	if (r->slot)
-		munmap(r->slot, r->pages * sizeof(*r->slot));
+	alloc_sparse_free(r->slot, r->pages * sizeof(*r->slot));
 	r->slot = NULL;
 	if (r->child) {
 		for (u64 i = 0; i < ODP_CHILDREN; i++)
 			alloc_free(r->child[i]);
-		munmap(r->child, ODP_CHILDREN * sizeof(*r->child));
+		alloc_sparse_free(r->child, ODP_CHILDREN * sizeof(*r->child));
 	}
 	r->child = NULL;
 }

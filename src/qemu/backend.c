@@ -140,7 +140,7 @@ static void qemu_domain(void *priv, struct domain_config *config)
 	if (!q->vtd)
 		return;
 	limits = vtd_limits(q->vtd);
-	config->ops = &backend_vtd;
+	config->ops = &iommu_ops_vtd;
 	config->priv = q->vtd;
 	config->iova_bits = limits->iova_bits;
 	config->leaf_shift = limits->leaf_shift;
@@ -341,7 +341,7 @@ static void qemu_device_stop(void *priv)
 	qemu_stop(((struct device *)priv)->ops_priv);
 }
 
-static const struct backend_ops backend_qemu = {
+static const struct device_ops device_ops_qemu = {
 	.name = "qemu",
 	.reg_read = qemu_reg_read,
 	.reg_write = qemu_reg_write,
@@ -362,7 +362,7 @@ const struct hw_ops hw_qemu = {
 	.name = "qemu",
 	.any_key = true,
 	.ram_only = true,
-	.backend = &backend_qemu,
+	.device = &device_ops_qemu,
 	.memory = qemu_memory,
 	.create = qemu_create,
 	.domain = qemu_domain,

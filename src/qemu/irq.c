@@ -59,7 +59,7 @@ int qemu_irq_connect(struct qemu *q)
 	int err;
 
 	q->message_addr = pa;
-	if (!q->dev->iommu || q->dev->identity_mapped)
+	if (!device_translates_ram(q->dev))
 		return 0;
 	q->message_addr = MESSAGE_AT;
 	err = domain_iova_reserve(dom, MESSAGE_AT >> PAGE_BITS, 1);

@@ -110,7 +110,7 @@ void qemu_function_line(struct qemu *q, bool on); /* enables or disables its int
 /* irq.c */
 int irq_take_page(struct qemu *q);
 int qemu_irq_connect(struct qemu *q); /* maps the page of messages. 0, -errno */
-/* See backend_ops.irq_setup. */
+/* See device_ops.irq_setup. */
 int qemu_irq_setup(struct qemu *q, enum dmamap_irq_kind kind, unsigned int vectors);
 enum dmamap_irq_kind qemu_irq_best_kind(const struct qemu *q);
 bool qemu_irq_line_asserted(struct qemu *q); /* after all earlier writes */

@@ -22,11 +22,10 @@ struct regcache_hot {
 
 struct regcache_cold {
 	struct itree_node va, bus; /* both in bytes */
-	/* neighbours in the list by last use, of mappings that serve requests */
-	u32 before, after;
-	u32 stamp; /* hot.stamp when it was put at its position in the list */
-	u64 made;  /* events up to this number concern older memory */
-	bool taken, answers, linked;
+	u32 before, after;	   /* in the list by last use, of mappings that serve */
+	u32 stamp;		   /* hot.stamp when it was put there */
+	u64 made;		   /* events up to this number are about older memory */
+	bool taken, serves, linked;
 };
 
 struct regcache_thread {
@@ -75,7 +74,7 @@ hot_inline u32 regcache_find(const struct regcache_table *c, u64 key)
 	return SLOTS;
 }
 
-static u64 regcache_key(u64 va, u64 prot)
+hot_inline u64 regcache_key(u64 va, u64 prot)
 {
 	return va >> PAGE_BITS << 2 | prot;
 }
@@ -86,5 +85,16 @@ hot_inline bool regcache_slot_matches(const struct regcache_table *c, const stru
 	return read_acquire(&h->key) == key && read_once(&h->pages) >= pages &&
 	       read_once(&h->page) + pages - 1 <= read_once(&c->dev->dma_last) >> PAGE_BITS;
 }
+
+/* table.c; the mappings and their slots. Under lock, except the last two. */
+void regcache_stop_serving(struct regcache_table *c, u32 i);
+void regcache_release_slot(struct regcache_table *c, u32 i); /* frees its device addresses, too */
+void regcache_retire(struct regcache_table *c, u32 i);	     /* serves no more; users keep it */
+void regcache_lose_pages(struct regcache_table *c, u32 i, u64 first, u64 last);
+bool regcache_drop_oldest(struct regcache_table *c); /* false: all are in use */
+u64 regcache_map(struct regcache *k, phys_t pa, u64 size, u64 prot);
+int regcache_unmap(struct regcache *k, u64 bus, u64 size);
+void regcache_thread_attach(struct tslot_key *key, struct tslot *s);
+void regcache_thread_retire(struct tslot_key *key, struct tslot *s);
 
 #endif

@@ -220,7 +220,7 @@ static void vfio_clear(struct backend_space *b)
 	s->kernel->clear(s);
 }
 
-const struct backend_ops backend_vfio = {
+const struct iommu_ops iommu_ops_vfio = {
 	.name = "vfio",
 	.map = vfio_map,
 	.publish = vfio_publish,

@@ -82,6 +82,6 @@ int space_need(struct vfio_space *s, u64 n);
  */
 int space_add_window(struct vfio_space *s, u64 first, u64 last);
 
-extern const struct backend_ops backend_vfio; /* backend_space.priv is the struct vfio_space */
+extern const struct iommu_ops iommu_ops_vfio; /* backend_space.priv is the struct vfio_space */
 
 #endif

@@ -61,7 +61,6 @@ static struct xsk_device *make_device(struct device *dev)
 		alloc_free(xd);
 		return NULL;
 	}
-	grace_init();
 	write_release(&dev->xsk, xd);
 	return xd;
 }

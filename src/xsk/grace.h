@@ -17,29 +17,41 @@
 #ifndef XSK_GRACE_H
 #define XSK_GRACE_H
 
-#include "base/compiler.h"
+#include "base/fence.h"
+
+#include <sched.h>
 
 struct grace {
 	u32 active;
 };
 
-/* membarrier() is not available; set by grace_init() before any section */
-extern bool grace_fenced;
-
-void grace_init(void);
-void grace_wait(struct grace *g);
+/* A section without a fence is possible; if not, grace_enter() asks the kernel or executes one. */
+hot_inline bool grace_is_free(void)
+{
+	return likely(read_once(&fence_answer) == 1);
+}
 
 hot_inline void grace_enter(struct grace *g)
 {
 	write_once(&g->active, 1);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (unlikely(grace_fenced))
+	compiler_fence();
+	if (unlikely(!fence_everywhere_works()))
 		full_fence();
 }
 
 hot_inline void grace_exit(struct grace *g)
 {
 	write_release(&g->active, 0);
+}
+
+static inline void grace_wait(struct grace *g)
+{
+	if (fence_everywhere_works())
+		fence_everywhere();
+	else
+		full_fence();
+	while (read_acquire(&g->active))
+		sched_yield();
 }
 
 #endif

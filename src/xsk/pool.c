@@ -9,29 +9,16 @@
  * sparse memory: what was never in use costs no memory.
  */
 #include "base/alloc.h"
-#include "base/fail.h"
 #include "xsk/xsk.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #define NOT_MAPPED (1ull << 63)
 
 /* minimum capacity of a batch, so that a socket with a longer TX ring can join */
 #define TX_DESCS_LEAST 4096
 
-/* Maps zeroed memory that is allocated only where it is touched. */
-static void *map_sparse(size_t size)
-{
-	void *p = MAP_FAILED;
-
-	if (!fail_here(FAIL_MEMORY, NULL))
-		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? error_null(ENOMEM, "no memory for the buffers of a pool") : p;
-}
-
-/* One mapping contains the heads and both stacks. */
+/* One mapping holds the heads and both their stacks. */
 static int make_heads(struct xsk_pool *p)
 {
 	u64 n = p->pub.umem->chunks;
@@ -39,7 +26,7 @@ static int make_heads(struct xsk_pool *p)
 
 	p->heads_bytes = n * sizeof(struct xdp_buff_xsk);
 	p->heads_map = p->heads_bytes + 2 * n * sizeof(struct xdp_buff_xsk *);
-	base = map_sparse(p->heads_map);
+	base = alloc_sparse(p->heads_map);
 	if (!base)
 		return -ENOMEM;
 	p->pub.heads = (struct xdp_buff_xsk *)base;
@@ -71,7 +58,7 @@ static void set_shape(struct xsk_pool *p, struct xdp_umem *umem)
 static void pool_free_tx_descs(struct xsk_pool *p)
 {
 	if (p->pub.tx_descs)
-		munmap(p->pub.tx_descs, p->pub.tx_descs_cnt * sizeof(struct xdp_desc));
+		alloc_sparse_free(p->pub.tx_descs, p->pub.tx_descs_cnt * sizeof(struct xdp_desc));
 }
 
 /*
@@ -90,7 +77,7 @@ static int pool_make_tx_descs(struct xsk_pool *p, const struct xdp_sock *xs, u32
 	if (n > UINT32_MAX)
 		return error_set(ENOMEM, "no memory for a batch of %llu descriptors",
 				 (unsigned long long)n);
-	descs = map_sparse(n * sizeof(struct xdp_desc));
+	descs = alloc_sparse(n * sizeof(struct xdp_desc));
 	if (!descs)
 		return -ENOMEM;
 	pool_free_tx_descs(p);
@@ -110,7 +97,7 @@ static void pool_free(struct xsk_pool *p)
 	pool_free_tx_descs(p);
 	alloc_free(p->scratch);
 	provenance_end(p);
-	munmap(p->pub.heads, p->heads_map);
+	alloc_sparse_free(p->pub.heads, p->heads_map);
 	alloc_free(p);
 	xdp_umem_put(umem);
 }
@@ -133,7 +120,7 @@ struct xsk_pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem)
 	umem_get(umem);
 	return p;
 unmap:
-	munmap(p->pub.heads, p->heads_map);
+	alloc_sparse_free(p->pub.heads, p->heads_map);
 free:
 	alloc_free(p);
 	return NULL;

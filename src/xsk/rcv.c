@@ -210,7 +210,7 @@ int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp)
 	struct xsk_queue *q;
 	struct xdp_sock *xs;
 
-	if (unlikely(!xd || queue_id >= XDP_QUEUES || !xdp || grace_fenced))
+	if (unlikely(!xd || queue_id >= XDP_QUEUES || !xdp || !grace_is_free()))
 		return rcv_any(dev, queue_id, xdp);
 	q = &xd->queue[queue_id];
 	if (unlikely(!read_acquire(&q->zc)))

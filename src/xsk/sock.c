@@ -13,10 +13,8 @@
 
 struct xdp_sock *xdp_sock_create(void)
 {
-	struct xdp_sock *xs;
+	struct xdp_sock *xs = alloc_zeroed(sizeof(*xs));
 
-	grace_init();
-	xs = alloc_zeroed(sizeof(*xs));
 	if (xs)
 		xs->fork_depth = fork_depth;
 	return xs;

@@ -320,7 +320,7 @@ static void test_words(void **state)
 	refused("DMAMAP_CHECK", "owm", "unknown word \"owm\"");
 	refused("DMAMAP_CHECK", "1,colour=red", "unknown word \"colour=red\"");
 	refused("DMAMAP_CHECK", "stacks=65", "\"65\" is not a valid value for stacks");
-	refused("DMAMAP_CHECK", "stacks=", "no value");
+	refused("DMAMAP_CHECK", "stacks=", "not a valid value");
 	refused("DMAMAP_CHECK", "exitcode=256", "exitcode");
 	refused("DMAMAP_CHECK", "first=-1", "first");
 	refused("DMAMAP_CHECK", "suppress=/nonexistent", "/nonexistent");

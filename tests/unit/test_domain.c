@@ -220,8 +220,8 @@ static void count_all(struct backend_space *s)
  */
 static void test_hardware_forgets_all_before_tables_go(void **state)
 {
-	static const struct backend_ops ops = {.invalidate = count_range,
-					       .invalidate_all = count_all};
+	static const struct iommu_ops ops = {.invalidate = count_range,
+					     .invalidate_all = count_all};
 	const struct domain_config want = {.iommu = true, .policy = POLICY_STRICT, .ops = &ops};
 	struct domain *dom = domain_get(&want);
 	u64 page, entry;

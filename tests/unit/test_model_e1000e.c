@@ -84,7 +84,7 @@ static void test_bad_files(void **state)
 	header[0] = 0x12345678;
 	assert_int_equal(lseek(p.fd, 0, SEEK_SET), 0);
 	pcap_raw(&p, header, 24);
-	refuse(EINVAL, "no pcap", ARG("pcap-in", p.path), NOTHING);
+	refuse(EINVAL, "not a pcap", ARG("pcap-in", p.path), NOTHING);
 	/* the file that is replayed is not truncated, whatever its name is */
 	header[0] = 0xa1b2c3d4;
 	header[5] = 1;

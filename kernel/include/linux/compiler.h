@@ -32,14 +32,14 @@
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define __weak		__attribute__((weak))
 #define __malloc
-#define __noreturn	    __attribute__((noreturn))
-#define __pure		    __attribute__((pure))
-#define __section(s)	    __attribute__((section(s)))
-#define noinline	    __attribute__((noinline))
+#define __noreturn   __attribute__((noreturn))
+#define __pure	     __attribute__((pure))
+#define __section(s) __attribute__((section(s)))
+#define noinline     __attribute__((noinline))
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #undef inline
-#define fallthrough __attribute__((fallthrough))
+#define fallthrough		     __attribute__((fallthrough))
 #define likely(x)		     __builtin_expect(!!(x), 1)
 #define unlikely(x)		     __builtin_expect(!!(x), 0)
 #define unreachable()		     __builtin_unreachable()

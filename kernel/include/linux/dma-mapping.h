@@ -5,7 +5,6 @@
 #include <linux/device.h>
 #include <linux/slab.h>
 
-
 /* Scatterlist tables are in the ledger, like objects of kmalloc(). */
 int kmod_sg_alloc_table(struct sg_table *t, unsigned int n, gfp_t gfp);
 int kmod_sg_alloc_pages(struct sg_table *t, struct page **pages, unsigned int n,

@@ -50,7 +50,7 @@ void memcpy_toio(volatile void __iomem *dst, const void *src, size_t n);
 void memset_io(volatile void __iomem *dst, int value, size_t n);
 void __iomem *ioremap(phys_addr_t phys, size_t size);
 void iounmap(volatile void __iomem *addr);
-#define ioremap_wc(p, s)       ioremap(p, s)
+#define ioremap_wc(p, s) ioremap(p, s)
 
 struct resource {
 	resource_size_t start, end;

@@ -135,12 +135,7 @@ struct napi_struct {
 	struct task_struct *task;
 	u32 magic;
 };
-enum {
-	NAPI_STATE_SCHED,
-	NAPI_STATE_MISSED,
-	NAPI_STATE_DISABLE,
-	NAPI_STATE_OWNED
-};
+enum { NAPI_STATE_SCHED, NAPI_STATE_MISSED, NAPI_STATE_DISABLE, NAPI_STATE_OWNED };
 #define KMOD_NAPI_MAGIC 0x6e617069u
 void kmod_napi_add(struct net_device *dev, struct napi_struct *n,
 		   int (*poll)(struct napi_struct *, int), int weight);
@@ -323,7 +318,7 @@ void netif_carrier_on(struct net_device *dev);
 void netif_carrier_off(struct net_device *dev);
 void netif_device_detach(struct net_device *dev);
 void netif_device_attach(struct net_device *dev);
-#define netdev_rss_key_fill(buf, n)   get_random_bytes(buf, n)
+#define netdev_rss_key_fill(buf, n) get_random_bytes(buf, n)
 void get_random_bytes(void *buf, size_t n);
 void rtnl_lock(void);
 void rtnl_unlock(void);

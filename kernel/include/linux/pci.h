@@ -29,9 +29,9 @@ struct pci_bus {
 };
 
 typedef int pci_power_t;
-#define PCI_D0	    0
-#define PCI_D3hot   3
-#define PCI_D3cold  4
+#define PCI_D0	   0
+#define PCI_D3hot  3
+#define PCI_D3cold 4
 
 struct pci_dev {
 	struct device dev;

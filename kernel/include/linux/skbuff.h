@@ -99,9 +99,9 @@ struct sk_buff_head {
 struct sk_buff *kmod_alloc_skb(unsigned int size, gfp_t gfp);
 struct sk_buff *kmod_netdev_alloc_skb(struct net_device *dev, unsigned int len, gfp_t gfp);
 void kmod_free_skb(struct sk_buff *skb);
-#define alloc_skb(s, g)		    kmod_alloc_skb(s, kmod_gfp(g))
-#define dev_alloc_skb(n)	    kmod_netdev_alloc_skb(NULL, n, GFP_ATOMIC)
-#define netdev_alloc_skb(d, n)	    kmod_netdev_alloc_skb(d, n, GFP_ATOMIC)
+#define alloc_skb(s, g)	       kmod_alloc_skb(s, kmod_gfp(g))
+#define dev_alloc_skb(n)       kmod_netdev_alloc_skb(NULL, n, GFP_ATOMIC)
+#define netdev_alloc_skb(d, n) kmod_netdev_alloc_skb(d, n, GFP_ATOMIC)
 #define __netdev_alloc_skb_ip_align(d, n, g)                                                       \
 	kmod_ip_align(kmod_netdev_alloc_skb(d, (n) + NET_IP_ALIGN, kmod_gfp(g)))
 #define netdev_alloc_skb_ip_align(d, n)                                                            \
@@ -121,9 +121,9 @@ void kfree_skb(struct sk_buff *skb);
 void consume_skb(struct sk_buff *skb);
 void dev_kfree_skb_any(struct sk_buff *skb);
 void dev_kfree_skb_irq(struct sk_buff *skb);
-#define dev_kfree_skb(s)	       consume_skb(s)
-#define dev_consume_skb_any(s)	       dev_kfree_skb_any(s)
-#define dev_consume_skb_irq(s)	       dev_kfree_skb_irq(s)
+#define dev_kfree_skb(s)       consume_skb(s)
+#define dev_consume_skb_any(s) dev_kfree_skb_any(s)
+#define dev_consume_skb_irq(s) dev_kfree_skb_irq(s)
 void napi_consume_skb(struct sk_buff *skb, int budget);
 
 void *skb_put(struct sk_buff *skb, unsigned int n);

@@ -89,7 +89,7 @@ void local_bh_disable(void);
 void local_bh_enable(void);
 void preempt_disable(void);
 void preempt_enable(void);
-#define local_irq_save(flags)	((flags) = kmod_irq_save())
+#define local_irq_save(flags) ((flags) = kmod_irq_save())
 
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
@@ -181,10 +181,10 @@ void call_rcu(struct callback_head *head, void (*func)(struct callback_head *hea
 struct u64_stats_sync {
 	char none[0];
 };
-#define u64_stats_init(s)		((void)(s))
-#define u64_stats_update_begin(s)	((void)(s))
-#define u64_stats_update_end(s)		((void)(s))
-#define u64_stats_fetch_begin(s)	((void)(s), 0u)
-#define u64_stats_fetch_retry(s, v)	((void)(v), false)
+#define u64_stats_init(s)	    ((void)(s))
+#define u64_stats_update_begin(s)   ((void)(s))
+#define u64_stats_update_end(s)	    ((void)(s))
+#define u64_stats_fetch_begin(s)    ((void)(s), 0u)
+#define u64_stats_fetch_retry(s, v) ((void)(v), false)
 
 #endif

@@ -65,7 +65,7 @@ long schedule_timeout(long timeout);
 #define schedule_timeout_uninterruptible(t) schedule_timeout(t)
 void schedule(void);
 
-#define TIMER_IRQSAFE	 0x4
+#define TIMER_IRQSAFE 0x4
 struct timer_list {
 	struct list_head entry; /* in the list of armed timers; next is NULL if it is not armed */
 	unsigned long expires;

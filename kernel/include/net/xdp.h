@@ -10,10 +10,7 @@
 #include_next <linux/bpf.h>
 
 struct net_device;
-enum xdp_mem_type {
-	MEM_TYPE_PAGE_POOL,
-	MEM_TYPE_XSK_BUFF_POOL
-};
+enum xdp_mem_type { MEM_TYPE_PAGE_POOL, MEM_TYPE_XSK_BUFF_POOL };
 struct xdp_mem_info {
 	u32 type, id;
 };
@@ -54,13 +51,13 @@ struct netdev_bpf {
 	struct bpf_prog *prog;
 	struct netlink_ext_ack *extack;
 };
-#define NETDEV_XDP_ACT_BASIC	   1
-#define NETDEV_XDP_ACT_REDIRECT	   2
-#define NETDEV_XDP_ACT_NDO_XMIT	   4
+#define NETDEV_XDP_ACT_BASIC	1
+#define NETDEV_XDP_ACT_REDIRECT 2
+#define NETDEV_XDP_ACT_NDO_XMIT 4
 int kmod_xdp_rxq_reg(struct xdp_rxq_info *q, struct net_device *dev, u32 index);
 void xdp_rxq_info_unreg(struct xdp_rxq_info *q);
-#define xdp_rxq_info_reg(q, d, i, n)	  kmod_xdp_rxq_reg(q, d, i)
-#define xdp_rxq_info_is_reg(q)		  ((q)->reg_state == 1)
+#define xdp_rxq_info_reg(q, d, i, n) kmod_xdp_rxq_reg(q, d, i)
+#define xdp_rxq_info_is_reg(q)	     ((q)->reg_state == 1)
 int xdp_rxq_info_reg_mem_model(struct xdp_rxq_info *q, enum xdp_mem_type type, void *allocator);
 #define xdp_features_set_redirect_target(d, sg) ((d)->xdp_features |= NETDEV_XDP_ACT_NDO_XMIT)
 #define xdp_features_clear_redirect_target(d)	((d)->xdp_features &= ~(u32)NETDEV_XDP_ACT_NDO_XMIT)
