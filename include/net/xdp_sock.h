@@ -324,22 +324,22 @@ DMAMAP_API int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp);
 DMAMAP_API void xsk_flush(struct device *dev, u16 queue_id);
 
 /**
- * xsk_rcv_space() - Return the number of packets that the sockets of a queue have space for.
+ * xsk_rcv_space() - Return the number of packets for which the sockets of a queue have space.
  * @dev: the device.
  * @queue_id: the queue.
- * @max: the greatest number to return.
+ * @max: the greatest result.
  *
  * A driver that leaves packets in the card's ring while the result is 0 loses none.
  * Context: the thread that calls xsk_rcv() for the queue.
- * Return: @max also if no socket receives on the queue.
+ * Return: the number, at most @max; @max if no socket receives on the queue.
  */
 DMAMAP_API u32 xsk_rcv_space(struct device *dev, u16 queue_id, u32 max);
 
 /**
- * xsk_get_pool_from_qid() - Return the pool that is bound to a queue, zero-copy or not.
+ * xsk_get_pool_from_qid() - Return the pool that is bound to a queue, in either mode.
  * @dev: the device.
  * @queue_id: the queue.
- * Return: the pool. NULL: none is bound.
+ * Return: the pool. NULL: no pool is bound to the queue.
  */
 DMAMAP_API struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id);
 

@@ -36,8 +36,9 @@ DMAMAP_API void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries);
  * @desc: receives the descriptor; it is valid only if the result is true.
  *
  * The descriptor was checked: its range is inside the UMEM and in one chunk, and an entry of the
- *completion ring is reserved for it. An invalid descriptor is skipped with its whole packet
- *and counted. Return: true. False: there is no descriptor.
+ * completion ring is reserved for it. An invalid descriptor is skipped with its whole packet and
+ * counted.
+ * Return: true. False: there is no descriptor.
  */
 DMAMAP_API bool xsk_tx_peek_desc(struct xsk_buff_pool *pool, struct xdp_desc *desc);
 
@@ -93,7 +94,7 @@ static inline bool xsk_uses_need_wakeup(struct xsk_buff_pool *pool)
 }
 
 /**
- * xsk_pool_uses_sg() - Test whether packets of the pool may span several buffers.
+ * xsk_pool_uses_sg() - Test whether packets of a pool may span several buffers.
  * @pool: the pool.
  * Return: true if they may.
  */
@@ -104,8 +105,8 @@ static inline bool xsk_pool_uses_sg(const struct xsk_buff_pool *pool)
 
 /**
  * xsk_buff_of() - Return the pool's record of a buffer.
- * @xdp: a buffer that a pool returned.
- * Return: the record that contains it.
+ * @xdp: a buffer of a pool.
+ * Return: the record that contains @xdp.
  */
 static inline struct xdp_buff_xsk *xsk_buff_of(const struct xdp_buff *xdp)
 {
@@ -172,7 +173,7 @@ struct xsk_cb_desc {
 /**
  * xsk_pool_fill_cb() - Write the same bytes into the driver's part of every buffer of a pool.
  * @pool: the pool.
- * @desc: the bytes and their offset.
+ * @desc: the bytes, and their position in xdp_buff_xsk.cb.
  * Context: before the driver allocates the first buffer, or while no other thread uses the pool.
  */
 static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
@@ -183,15 +184,18 @@ static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_de
 /**
  * xsk_pool_get_tailroom() - Return the bytes at the end of a chunk that a packet must leave free.
  * @pool: the pool.
- * Return: 0. Buffers here have no structure behind the packet.
+ *
+ * Buffers here have no structure after the packet.
+ * Return: 0.
  */
 static inline u32 xsk_pool_get_tailroom(const struct xsk_buff_pool *pool)
 {
+	(void)pool;
 	return 0;
 }
 
 /**
- * xsk_pool_dma_map() - Map the UMEM of a pool for a device.
+ * xsk_pool_dma_map() - Map the UMEM for a device; see xp_dma_map().
  * @pool: the pool.
  * @dev: the device.
  * @attrs: DMA_ATTR_* flags.
@@ -486,9 +490,9 @@ struct xsk_tx_metadata_compl {
 };
 
 /**
- * xsk_tx_metadata_request() - Call the driver's functions for what a packet requests.
- * @meta: the metadata of the packet; NULL: it has none.
- * @ops: the driver's functions.
+ * xsk_tx_metadata_request() - Call the driver's functions for the requests of a packet.
+ * @meta: the metadata of the packet; NULL has no effect.
+ * @ops: the functions of the driver.
  * @priv: the argument of these functions.
  */
 static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
@@ -511,9 +515,9 @@ static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
 }
 
 /**
- * xsk_tx_metadata_to_compl() - Record for the completion of a packet what it requested.
- * @meta: the metadata of the packet; NULL: it has none.
- * @completion: the record.
+ * xsk_tx_metadata_to_compl() - Prepare the completion of a packet that requests its time.
+ * @meta: the metadata of the packet, or NULL.
+ * @completion: receives the address for the time; NULL in it: no time was requested.
  */
 static inline void xsk_tx_metadata_to_compl(struct xsk_tx_metadata *meta,
 					    struct xsk_tx_metadata_compl *completion)
@@ -525,8 +529,8 @@ static inline void xsk_tx_metadata_to_compl(struct xsk_tx_metadata *meta,
 
 /**
  * xsk_tx_metadata_complete() - Store the time at which a packet was sent, if it was requested.
- * @completion: the record of xsk_tx_metadata_to_compl().
- * @ops: the driver's functions.
+ * @completion: the result of xsk_tx_metadata_to_compl().
+ * @ops: the functions of the driver.
  * @priv: the argument of these functions.
  */
 static inline void xsk_tx_metadata_complete(struct xsk_tx_metadata_compl *completion,
@@ -538,7 +542,7 @@ static inline void xsk_tx_metadata_complete(struct xsk_tx_metadata_compl *comple
 }
 
 /**
- * xsk_buff_dma_sync_for_cpu() - Transfer the ownership of a received packet to the CPU.
+ * xsk_buff_dma_sync_for_cpu() - Transfer the ownership of a buffer to the CPU.
  * @xdp: the buffer.
  */
 static inline void xsk_buff_dma_sync_for_cpu(struct xdp_buff *xdp)

@@ -163,9 +163,10 @@ DMAMAP_API void xp_del_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
 struct xsk_cb_desc;
 
 /**
- * xp_fill_cb() - Write the same bytes into the driver's part of every buffer of a pool.
+ * xp_fill_cb() - Write the same bytes into the driver's part of every buffer; see
+ * xsk_pool_fill_cb().
  * @pool: the pool.
- * @desc: the bytes and their offset, as for xsk_pool_fill_cb().
+ * @desc: the bytes, and their position in xdp_buff_xsk.cb.
  */
 DMAMAP_API void xp_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc);
 
