@@ -68,6 +68,11 @@ struct sk_buff *build_skb(void *data, unsigned int frag_size)
 	return skb;
 }
 
+struct sk_buff *slab_build_skb(void *data)
+{
+	return build_skb(data, 0);
+}
+
 struct sk_buff *napi_build_skb(void *data, unsigned int frag_size)
 {
 	return build_skb(data, frag_size);

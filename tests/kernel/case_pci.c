@@ -270,3 +270,17 @@ PCI_CASE(child_maps_by_its_parent, "")
 	CHECK(p && addr);
 	dma_free_coherent(&child, 4096, p, addr);
 }
+
+CASE(vpd_keyword, "")
+{
+	static const u8 vpd[] = {0x82, 2, 0,   'i', 'd', 0x90, 9,   0,	 'P',
+				 'N',  1, '7', 'M', 'N', 2,    'a', 'b', 0x78};
+	static const u8 bad[] = {0x90, 9, 0, 'M', 'N', 200, 'a'};
+	unsigned int size = 0;
+
+	CHECK(pci_vpd_find_ro_info_keyword(vpd, sizeof(vpd), "MN", &size) == 15 && size == 2);
+	CHECK(pci_vpd_find_ro_info_keyword(vpd, sizeof(vpd), "XX", &size) == -ENOENT);
+	CHECK(pci_vpd_find_ro_info_keyword(vpd, 12, "MN", &size) == -ENOENT);
+	CHECK(pci_vpd_find_ro_info_keyword(bad, sizeof(bad), "MN", &size) == -ENOENT);
+	CHECK(pci_vpd_find_ro_info_keyword(NULL, 0, "MN", &size) == -ENOENT);
+}

@@ -25,6 +25,10 @@ KMOD_IP_HEADER(tcphdr, tcp_hdr, transport)
 KMOD_IP_HEADER(tcphdr, inner_tcp_hdr, inner_transport)
 KMOD_IP_HEADER(udphdr, udp_hdr, transport)
 #undef KMOD_IP_HEADER
+static inline unsigned int tcp_optlen(const struct sk_buff *skb)
+{
+	return (tcp_hdr(skb)->doff - 5) * 4u;
+}
 static inline unsigned int tcp_hdrlen(const struct sk_buff *skb)
 {
 	return tcp_hdr(skb)->doff * 4u;

@@ -127,12 +127,15 @@ int _printk(const char *format, ...) __printf(1, 2);
 #define KERN_SOH	 "\001"
 #define KERN_EMERG	 KERN_SOH "0"
 #define KERN_CRIT	 KERN_SOH "2"
-#define KERN_ERR	 KERN_SOH "3"
-#define KERN_WARNING	 KERN_SOH "4"
-#define KERN_NOTICE	 KERN_SOH "5"
-#define KERN_INFO	 KERN_SOH "6"
-#define KERN_DEBUG	 KERN_SOH "7"
-#define KERN_CONT	 KERN_SOH "c"
+#define KERN_ALERT                                                                                 \
+	"\001"                                                                                     \
+	"1"
+#define KERN_ERR     KERN_SOH "3"
+#define KERN_WARNING KERN_SOH "4"
+#define KERN_NOTICE  KERN_SOH "5"
+#define KERN_INFO    KERN_SOH "6"
+#define KERN_DEBUG   KERN_SOH "7"
+#define KERN_CONT    KERN_SOH "c"
 #ifndef pr_fmt
 #define pr_fmt(fmt) fmt
 #endif
@@ -142,6 +145,7 @@ int _printk(const char *format, ...) __printf(1, 2);
 			printk(fmt, ##__VA_ARGS__);                                                \
 		0;                                                                                 \
 	})
+#define pr_alert(fmt, ...)	     printk(KERN_ALERT pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_err(fmt, ...)	     printk(KERN_ERR pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_warn(fmt, ...)	     printk(KERN_WARNING pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_notice(fmt, ...)	     printk(KERN_NOTICE pr_fmt(fmt), ##__VA_ARGS__)
@@ -220,6 +224,7 @@ bool irqs_disabled(void);
 gfp_t kmod_gfp(gfp_t gfp);
 
 #define smp_processor_id() 0
+#define is_kdump_kernel()  false
 #define num_online_cpus()  2u
 #define cpu_relax()	   kmod_relax()
 void kmod_relax(void);

@@ -264,6 +264,7 @@ void dev_close(struct net_device *dev);
 void dev_addr_set(struct net_device *dev, const u8 *addr);
 #define eth_hw_addr_set(d, a) dev_addr_set(d, a)
 void netdev_update_features(struct net_device *dev);
+#define netif_get_num_default_rss_queues() 1
 int netif_set_real_num_tx_queues(struct net_device *dev, unsigned int n);
 int netif_set_real_num_rx_queues(struct net_device *dev, unsigned int n);
 struct rtnl_link_stats64 *dev_get_stats(struct net_device *dev, struct rtnl_link_stats64 *s);

@@ -199,6 +199,10 @@ int pci_set_power_state(struct pci_dev *d, pci_power_t state);
 int pci_enable_wake(struct pci_dev *d, pci_power_t state, bool enable);
 int pci_wake_from_d3(struct pci_dev *d, bool enable);
 int pci_prepare_to_sleep(struct pci_dev *d);
+int pci_enable_pcie_error_reporting(struct pci_dev *d);
+int pci_disable_pcie_error_reporting(struct pci_dev *d);
+int pci_vpd_find_ro_info_keyword(const void *buf, unsigned int len, const char *kw,
+				 unsigned int *size);
 bool pci_pme_capable(struct pci_dev *d, pci_power_t state);
 void pci_disable_link_state(struct pci_dev *d, int state);
 void pci_disable_link_state_locked(struct pci_dev *d, int state);

@@ -109,6 +109,7 @@ void kmod_free_skb(struct sk_buff *skb);
 #define napi_alloc_skb(napi, n)                                                                    \
 	kmod_ip_align(kmod_netdev_alloc_skb((napi)->dev, (n) + NET_IP_ALIGN, GFP_ATOMIC))
 struct sk_buff *build_skb(void *data, unsigned int frag_size);
+struct sk_buff *slab_build_skb(void *data);
 struct sk_buff *napi_build_skb(void *data, unsigned int frag_size);
 void *netdev_alloc_frag(unsigned int size);
 void *napi_alloc_frag(unsigned int size);
@@ -267,6 +268,7 @@ static inline bool skb_shared(const struct sk_buff *skb)
 #define skb_frag_address(f)				((void *)((char *)page_address((f)->netmem) + (f)->offset))
 #define skb_frag_size_set(f, n)				((f)->len = (n))
 #define skb_frag_size_sub(f, n)				((f)->len -= (n))
+#define __skb_frag_set_page(f, p)		((f)->netmem = (p)) /* until 6.5 */
 #define skb_frag_off_set(f, n)				((f)->offset = (n))
 #define skb_frag_off_add(f, n)				((f)->offset += (n))
 #define skb_frag_dma_map(dev, f, off, size, dir)                                                   \

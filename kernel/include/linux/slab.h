@@ -37,6 +37,7 @@ void kmod_cache_destroy(struct kmem_cache *cache);
  */
 #define kmalloc(s, g)			kmod_kmalloc(1, s, g)
 #define kzalloc(s, g)			kmod_kmalloc(1, s, (g) | __GFP_ZERO)
+#define kmalloc_size_roundup(n)		(n) /* no object has more than it was allocated for */
 #define kmalloc_array(n, s, g)		kmod_kmalloc(n, s, g)
 #define kcalloc(n, s, g)		kmod_kmalloc(n, s, (g) | __GFP_ZERO)
 #define kmalloc_node(s, g, n)		kmod_kmalloc(1, s, g)
