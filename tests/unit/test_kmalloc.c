@@ -84,8 +84,9 @@ static void no_overlap(void **state)
 			o[k].size = 1 + next_random() % (next_random() % 8 ? 300 : 9000);
 			o[k].p = kmalloc(o[k].size, next_random() % 4 ? GFP_KERNEL : GFP_DMA32);
 			assert_non_null(o[k].p);
-			/* the whole of its cache lines is its own */
+			/* the whole of its cache lines is its own, after ksize() */
 			o[k].size = align_up(o[k].size, 64);
+			assert_true(ksize(o[k].p) >= o[k].size);
 			memset(o[k].p, (int)k, o[k].size);
 			continue;
 		}
