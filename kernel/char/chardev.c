@@ -111,13 +111,20 @@ void class_destroy(struct class *c)
 		host_free(c);
 }
 
+struct created {
+	struct device dev;
+	struct list_head list;
+};
+static LIST_HEAD(created); /* under lock */
+
 struct device *device_create(struct class *c, struct device *parent, dev_t dev, void *data,
 			     const char *fmt, ...)
 {
-	struct device *d = kmod_calloc("register", 1, sizeof(*d));
+	struct created *made = kmod_calloc("register", 1, sizeof(*made));
+	struct device *d = &made->dev;
 	va_list args;
 
-	if (!d)
+	if (!made)
 		return ERR_PTR(-ENOMEM);
 	kmod_device_init(d, parent, "");
 	va_start(args, fmt);
@@ -126,14 +133,32 @@ struct device *device_create(struct class *c, struct device *parent, dev_t dev, 
 	d->class = c;
 	d->devt = dev;
 	d->driver_data = data;
-	kmod_ledger_add(KMOD_FILE, (void *)((unsigned long)c ^ dev), sizeof(*d));
+	kmod_ledger_add(KMOD_FILE, d, sizeof(*d));
+	host_lock(&lock);
+	list_add(&made->list, &created);
+	host_unlock(&lock);
 	return d;
 }
 
 void device_destroy(struct class *c, dev_t dev)
 {
-	if (!kmod_ledger_del(KMOD_FILE, (void *)((unsigned long)c ^ dev)))
+	struct created *made, *found = NULL;
+
+	host_lock(&lock);
+	list_for_each_entry(made, &created, list)
+	{
+		if (made->dev.class == c && made->dev.devt == dev)
+			found = made;
+	}
+	if (found)
+		list_del(&found->list);
+	host_unlock(&lock);
+	if (!found) {
 		kmod_finding("bad-remove", "device_destroy() of a device that does not exist");
+		return;
+	}
+	kmod_ledger_del(KMOD_FILE, &found->dev);
+	host_free(found);
 }
 
 struct dentry {

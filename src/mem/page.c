@@ -38,6 +38,7 @@ struct page_band {
 	u32 orders;			/* written under lock, also read without it */
 	unsigned int max_order;		/* a block of this order cannot merge further */
 	struct page *free[PAGE_ORDERS]; /* under lock */
+	struct page *guards;		/* under lock */
 } cacheline;
 
 static struct page_band bands[BANDS];
@@ -115,15 +116,26 @@ static void band_guard(struct page_band *b, struct page *guard, unsigned int ord
 {
 	for (unsigned int o = 0; o < order; o++)
 		page_list_add(b, guard + (1ull << o), o);
+	guard->prev = NULL;
+	guard->next = b->guards;
+	if (guard->next)
+		guard->next->prev = guard;
+	b->guards = guard;
 	page_set_state(guard, page_state(PAGE_GUARD, 0));
 	poison_set(page_ptr(guard), PAGE_BYTES);
 }
 
-/* The guard that may lie there is freed with the block before it. Under the lock. */
+/* The guard that may lie there becomes free memory. Under the lock. */
 static void band_unguard(struct page_band *b, struct page *guard)
 {
 	if (!page_is_ram(guard) || read_acquire(&guard->state) != page_state(PAGE_GUARD, 0))
 		return;
+	if (guard->prev)
+		guard->prev->next = guard->next;
+	else
+		b->guards = guard->next;
+	if (guard->next)
+		guard->next->prev = guard->prev;
 	page_set_state(guard, 0);
 	band_add(b, guard, 0);
 }
@@ -175,7 +187,21 @@ static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind,
 	return page;
 }
 
-/* Returns the last byte that both the zone and the caller permit. */
+/* Guards are memory, too, where there is no other. False: there is none. */
+static bool bands_unguard(void)
+{
+	bool any = false;
+
+	for (struct page_band *b = bands; b < bands + BANDS; b++) {
+		lock_acquire(&b->lock);
+		for (; b->guards; any = true)
+			band_unguard(b, b->guards);
+		lock_release(&b->lock);
+	}
+	return any;
+}
+
+/* The last byte that both the zone and the caller allow. */
 static u64 limit_of(gfp_t gfp, u64 last)
 {
 	if (gfp & __GFP_DMA)
@@ -205,9 +231,11 @@ static struct page *page_take(gfp_t gfp, unsigned int order, u64 last, enum page
 		return none_free(order, last);
 	if (asan_is_on() && (kind == PAGE_USER || kind == PAGE_LARGE))
 		page = bands_take(order, end, kind, false, true);
-	if (!page) /* also where RAM is short: no guard then */
+	if (!page)
 		page = bands_take(order, end, kind, false, false);
 	if (!page)
+		page = bands_take(order, end, kind, true, false);
+	if (!page && asan_is_on() && bands_unguard())
 		page = bands_take(order, end, kind, true, false);
 	if (!page)
 		return none_free(order, last);

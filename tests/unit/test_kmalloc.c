@@ -86,6 +86,7 @@ static void no_overlap(void **state)
 			assert_non_null(o[k].p);
 			/* no other object is in its cache lines */
 			o[k].size = align_up(o[k].size, 64);
+			assert_true(ksize(o[k].p) >= o[k].size);
 			memset(o[k].p, (int)k, o[k].size);
 			continue;
 		}
