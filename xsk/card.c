@@ -164,6 +164,26 @@ int xsk_card_start(struct xsk_card *c)
 	return err;
 }
 
+void xsk_card_read_traffic(const char *ifname, struct xsk_card_traffic *t)
+{
+	struct e1000e_stats stats;
+	struct xsk_card *c;
+
+	*t = (struct xsk_card_traffic){0};
+	pthread_mutex_lock(&lock);
+	for (c = cards; c && strcmp(c->ifname, ifname) != 0; c = c->next)
+		;
+	if (c && c->driver) {
+		e1000e_stats(c->driver, &stats);
+		t->rx_packets = stats.rx_packets;
+		t->rx_bytes = stats.rx_bytes;
+		t->tx_packets = stats.tx_packets;
+		t->tx_bytes = stats.tx_bytes;
+		t->rx_dropped = stats.rx_refused + stats.rx_too_long + stats.card_missed;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 /* A child of fork() has no cards: those that it inherited are its parent's. */
 static void card_fork_child(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "netlink.h"
+#include "card.h"
 #include "name.h"
 
 #include <errno.h>
@@ -157,7 +158,8 @@ static size_t xsk_netlink_build(char reply[REPLY], const struct nlmsghdr *of,
 				const struct xsk_name *name)
 {
 	static const u8 everyone[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-	const struct rtnl_link_stats64 stats = {0};
+	struct rtnl_link_stats64 stats = {0};
+	struct xsk_card_traffic traffic;
 	const u8 up = OPER_UP, carrier = 1, attached = name->program ? ATTACHED : 0;
 	const struct ifinfomsg info = {
 		.ifi_type = ARPHRD_ETHER,
@@ -168,6 +170,12 @@ static size_t xsk_netlink_build(char reply[REPLY], const struct nlmsghdr *of,
 	struct nlmsghdr h = *of;
 	char *at = reply + HEADER_LEN, *nested;
 
+	xsk_card_read_traffic(name->ifname, &traffic);
+	stats.rx_packets = traffic.rx_packets;
+	stats.rx_bytes = traffic.rx_bytes;
+	stats.tx_packets = traffic.tx_packets;
+	stats.tx_bytes = traffic.tx_bytes;
+	stats.rx_dropped = traffic.rx_dropped;
 	memcpy(reply + NLMSG_HDRLEN, &info, sizeof(info));
 	at = xsk_netlink_put(at, IFLA_IFNAME, name->ifname, strlen(name->ifname) + 1);
 	at = xsk_netlink_put_u32(at, IFLA_TXQLEN, QUEUE_LEN);
