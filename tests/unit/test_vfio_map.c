@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Mappings in the kernel's address space, by both back ends: which system calls are made, and which
- * are not.
- */
+/* Mappings in the kernel's address space, by both back ends: the system calls that are made. */
 #include "vfio_rig.h"
 
 #include "base/clock.h"
@@ -119,10 +116,7 @@ static void test_scatterlist(void **state)
 	__free_pages(block, 6);
 }
 
-/*
- * In order, and as a ring of requests in flight that complete in any order: few unmaps, and never
- * of a live mapping.
- */
+/* In order, and as a ring of requests: few unmaps, and never of a live mapping. */
 /* Timed flushes may have run since: on a slow machine they make batches smaller. */
 static u64 timed(u64 since_ns)
 {
@@ -452,10 +446,7 @@ static void test_persistent(void **state)
 	free(own);
 }
 
-/*
- * A reserved window in the middle of RAM's own addresses (as for interrupts on ARM): all RAM is
- * moved, or refused.
- */
+/* A reserved window in RAM's own addresses (as for interrupts on ARM): RAM is moved, or refused. */
 static void test_windows(void **state)
 {
 	u8 *p;

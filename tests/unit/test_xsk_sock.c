@@ -109,9 +109,7 @@ static void test_shared_refused(void **state)
 	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0,
 				       XDP_SHARED_UMEM | XDP_USE_NEED_WAKEUP, app.xs),
 			 -EINVAL);
-	/*
-	 * on the same queue it must have no fill and completion ring, on another it must have them
-	 */
+	/* no rings of its own on the same queue, rings on another */
 	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs),
 			 -EINVAL);
 	assert_int_equal(xdp_sock_set_ring(bare, XDP_RX_RING, 16), 0);
@@ -297,10 +295,7 @@ static void test_copy_send_busy(void **state)
 	assert_int_equal(app_waiting(&app.comp), 2);
 }
 
-/*
- * A driver clears the wake-up flag and then refuses zero-copy: in copy mode, which needs a wake-up
- * for each packet, the flag is set again.
- */
+/* A driver clears the wake-up flag, then refuses zero-copy: in copy mode the flag is set again. */
 static int awake_then_refuse(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 {
 	if (pool) {
@@ -488,10 +483,7 @@ static void test_api_by_hand(void **state)
 	assert_false(xp_put_pool(NULL));
 }
 
-/*
- * A driver's thread receives and sends all the time; sockets are created, share the queue, and are
- * destroyed.
- */
+/* A driver's thread receives and sends all the time; sockets are created and destroyed. */
 static bool quit;
 
 static void *receiver(void *arg)
