@@ -53,11 +53,11 @@ static void pages_behind(void **state)
 static void scattered(void **state)
 {
 	struct mem_config want = {.ram = 4 * MIB};
-	void *list[1024], *p;
+	void *list[2048], *p;
 	int n = 0;
 
 	assert_int_equal(mem_get(&want), 0);
-	while ((list[n] = kmalloc(4096, GFP_KERNEL)))
+	while ((list[n] = kmalloc(2048, GFP_KERNEL)))
 		n++;
 	for (int i = 0; i < n; i += 2)
 		kfree(list[i]);
