@@ -76,6 +76,7 @@ void kmod_print_named(const char *level, const char *who, const char *name, cons
 		      va_list args);
 /* Something moved: the watchdog waits on. */
 void kmod_progressed(void);
+u64 kmod_progress(void); /* how often */
 void kmod_watchdog_start(unsigned int seconds);
 
 /* Fault injection of the runtime's own sites. True: this call is to fail. */

@@ -95,10 +95,16 @@ struct device {
 	dev_t devt;
 };
 
-/* dmamap's device behind `dev`: its own, its nearest ancestor's, else the one that was opened. */
+/*
+ * dmamap's device behind `dev`: its own, its nearest ancestor's, else the one that was opened. A
+ * call of the DMA API is progress: a ring of thousands of buffers takes long to unmap behind an
+ * IOMMU.
+ */
 extern struct dmamap_device *kmod_opened;
+void kmod_progressed(void);
 static inline struct dmamap_device *kmod_dma(const struct device *dev)
 {
+	kmod_progressed();
 	while (dev && !dev->dma)
 		dev = dev->parent;
 	return dev ? dev->dma : kmod_opened;
