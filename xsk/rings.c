@@ -3,10 +3,19 @@
  * The header's inline functions as functions, for runtimes of other languages, which look them up
  * by name. An extern declaration makes the compiler emit the header's definition here.
  */
-#include <dmamap/types.h>
-#include <xdp/xsk.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_xdp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
-#define API extern DMAMAP_API
+/* The visibility of an inline definition cannot be changed by a later declaration. */
+#pragma GCC visibility push(default)
+#include <xdp/xsk.h>
+#pragma GCC visibility pop
+
+#define API extern
 
 API __u64 *xsk_ring_prod__fill_addr(struct xsk_ring_prod *fill, __u32 idx);
 API const __u64 *xsk_ring_cons__comp_addr(const struct xsk_ring_cons *comp, __u32 idx);

@@ -83,6 +83,7 @@ void kmod_print_named(const char *level, const char *who, const char *name, cons
 		      va_list args);
 /* Reports progress to the watchdog. */
 void kmod_progressed(void);
+u64 kmod_progress(void); /* how often */
 void kmod_watchdog_start(unsigned int seconds);
 
 /* Fault injection of the runtime's own sites. Returns true if this call must fail. */

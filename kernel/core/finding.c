@@ -20,6 +20,11 @@ void kmod_progressed(void)
 	__atomic_add_fetch(&progress, 1, __ATOMIC_RELAXED);
 }
 
+u64 kmod_progress(void)
+{
+	return __atomic_load_n(&progress, __ATOMIC_RELAXED);
+}
+
 u64 kmod_findings(void)
 {
 	return __atomic_load_n(&findings, __ATOMIC_RELAXED);

@@ -212,15 +212,41 @@ static void netdev_rx_mode(struct net_device *dev)
 	local_bh_enable();
 }
 
+#define WATCHDOG_ROUNDS 16 /* in watchdog_timeo */
+
+/*
+ * A queue has stalled when it was stopped for watchdog_timeo and for as many rounds of the watchdog
+ * as fit into that, in which nothing else moved. On a machine that has no time for the device or
+ * for this program the rounds are late, so that a slow device is not taken for one that has
+ * stopped.
+ */
+static bool netdev_stalled(const struct net_device *dev, struct netdev_queue *q, bool idle)
+{
+	if (!netif_carrier_ok(dev) || !netif_device_present(dev) || !netif_xmit_stopped(q) ||
+	    q->stall_start != q->trans_start || !idle) {
+		q->stall_start = q->trans_start;
+		q->stall_rounds = 0;
+		return false;
+	}
+	return ++q->stall_rounds >= WATCHDOG_ROUNDS &&
+	       time_after(jiffies, q->trans_start + (unsigned long)dev->watchdog_timeo);
+}
+
+static unsigned long netdev_watchdog_round(const struct net_device *dev)
+{
+	return max((unsigned long)dev->watchdog_timeo / WATCHDOG_ROUNDS, 1ul);
+}
+
 static void netdev_watchdog(struct timer_list *t)
 {
 	struct net_device *dev = from_timer(dev, t, watchdog_timer);
+	u64 progress = kmod_progress();
+	bool idle = progress == dev->watchdog_progress;
 
 	for (unsigned int i = 0; i < dev->real_num_tx_queues; i++) {
 		struct netdev_queue *q = &dev->_tx[i];
 
-		if (netif_carrier_ok(dev) && netif_device_present(dev) && netif_xmit_stopped(q) &&
-		    time_after(jiffies, q->trans_start + (unsigned long)dev->watchdog_timeo)) {
+		if (netdev_stalled(dev, q, idle)) {
 			kmod_finding_of((unsigned long)dev->netdev_ops->ndo_start_xmit,
 					"tx-timeout", NULL, NULL,
 					"transmit queue %u was stopped for %d ms: the watchdog "
@@ -230,7 +256,8 @@ static void netdev_watchdog(struct timer_list *t)
 			q->trans_start = jiffies;
 		}
 	}
-	mod_timer(&dev->watchdog_timer, jiffies + (unsigned long)dev->watchdog_timeo);
+	dev->watchdog_progress = kmod_progress();
+	mod_timer(&dev->watchdog_timer, jiffies + netdev_watchdog_round(dev));
 }
 
 void kmod_tx_timeout_now(struct net_device *dev)
@@ -265,7 +292,7 @@ int dev_open(struct net_device *dev, struct netlink_ext_ack *ack)
 		if (dev->watchdog_timeo <= 0)
 			dev->watchdog_timeo = 5 * HZ;
 		timer_setup(&dev->watchdog_timer, netdev_watchdog, 0);
-		mod_timer(&dev->watchdog_timer, jiffies + (unsigned long)dev->watchdog_timeo);
+		mod_timer(&dev->watchdog_timer, jiffies + netdev_watchdog_round(dev));
 	}
 	return 0;
 }

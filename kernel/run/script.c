@@ -76,7 +76,7 @@ static struct sk_buff *script_packet(struct net_device *dev, u32 seq, unsigned i
 	return skb;
 }
 
-/* The watchdog of the queue finds one that stopped at its second round at the latest. */
+/* The watchdog of the queue finds one that stopped within twice its time, if nothing else moves. */
 static u64 script_stop_limit(const struct net_device *dev)
 {
 	u64 watchdog = (u64)jiffies_to_msecs((unsigned long)dev->watchdog_timeo) * NSEC_PER_MSEC;
@@ -84,29 +84,42 @@ static u64 script_stop_limit(const struct net_device *dev)
 	return max(5 * (u64)NSEC_PER_SEC, 2 * watchdog + NSEC_PER_SEC);
 }
 
+/* Hands over one packet; -EBUSY: the queue stayed stopped as long as nothing else moved. */
+static int script_send(struct net_device *dev, struct sk_buff *skb)
+{
+	u64 deadline = 0, progress = 0;
+	int err = -EBUSY;
+
+	while (err == -EBUSY && !host_stopped()) {
+		if (progress != kmod_progress() || !deadline) {
+			progress = kmod_progress();
+			deadline = host_now() + script_stop_limit(dev);
+		}
+		if (host_now() >= deadline)
+			break;
+		if (kmod_xmit_wait(dev, 0, host_now() + 100 * NSEC_PER_MSEC))
+			err = kmod_xmit(dev, skb, false);
+		if (err == -EBUSY)
+			host_sleep(200000);
+	}
+	return err;
+}
+
 static void script_transmit(struct traffic *t)
 {
 	for (u32 seq = 0; seq < t->tx && !host_stopped(); seq++) {
 		struct sk_buff *skb =
 			script_packet(t->dev, seq, t->size, t->sg ? seq % (t->sg + 1) : 0);
-		u64 deadline = host_now() + script_stop_limit(t->dev);
-		int err = -ENOMEM;
+		int err = skb ? script_send(t->dev, skb) : -ENOMEM;
 
-		while (skb && host_now() < deadline && !host_stopped()) {
-			err = kmod_xmit_wait(t->dev, 0, deadline) ? kmod_xmit(t->dev, skb, false)
-								  : -EBUSY;
-			if (err != -EBUSY)
-				break;
-			host_sleep(200000);
-		}
-		if (err == -EBUSY || err == -ENOMEM) {
+		if (err == -EBUSY || (err == -ENOMEM && skb))
 			kmod_free_skb(skb);
-			if (err == -EBUSY) {
-				t->failed = true;
-				return; /* the queue was not started again */
-			}
-			continue;
+		if (err == -EBUSY) {
+			t->failed = true;
+			return; /* the queue never ran again */
 		}
+		if (err)
+			continue;
 		atomic64_inc(&t->queued);
 		kmod_progressed();
 	}

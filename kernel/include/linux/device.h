@@ -100,8 +100,10 @@ struct device {
  * opened.
  */
 extern struct dmamap_device *kmod_opened;
+void kmod_progressed(void);
 static inline struct dmamap_device *kmod_dma(const struct device *dev)
 {
+	kmod_progressed();
 	while (dev && !dev->dma)
 		dev = dev->parent;
 	return dev ? dev->dma : kmod_opened;

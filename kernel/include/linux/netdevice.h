@@ -119,6 +119,8 @@ struct netdev_queue {
 	unsigned long state;
 	spinlock_t _xmit_lock;
 	unsigned long trans_start;
+	unsigned long stall_start; /* the watchdog's: trans_start, then */
+	unsigned int stall_rounds;
 	unsigned long sent, completed; /* bytes, for byte queue limits */
 	struct wait_queue_head wait;
 };
@@ -234,6 +236,7 @@ struct net_device {
 	unsigned long base_addr, mem_start, mem_end;
 	int irq, watchdog_timeo, ifindex, group;
 	struct timer_list watchdog_timer;
+	u64 watchdog_progress;
 	struct list_head napi_list;
 	u32 xdp_features;
 	void *ip_ptr, *ml_priv, *priv;
