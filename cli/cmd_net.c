@@ -47,6 +47,33 @@ static const char doc[] =
 
 static const char *const actions[] = {"rx", "tx", "forward", "echo"};
 
+/* The options that size the socket and its UMEM. */
+static error_t cmd_net_parse_sizes(int key, char *arg, struct argp_state *state)
+{
+	struct net_args *a = state->input;
+
+	switch (key) {
+	case KEY_CHUNK:
+		a->chunk = number_option(state, "--chunk", arg, 2048, 4096);
+		if (a->chunk & (a->chunk - 1))
+			argp_error(state, "--chunk %s: 2048 or 4096", arg);
+		return 0;
+	case KEY_FRAMES:
+		a->frames = number_option(state, "--frames", arg, 64, 1 << 20);
+		return 0;
+	case KEY_RING:
+		a->ring = number_option(state, "--ring", arg, 8, 4096);
+		if (a->ring % 8)
+			argp_error(state, "--ring %s: a multiple of 8", arg);
+		return 0;
+	case KEY_MASK:
+		a->mask = number_option(state, "--mask", arg, 12, 64);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static error_t cmd_net_parse(int key, char *arg, struct argp_state *state)
 {
 	struct net_args *a = state->input;
@@ -85,29 +112,13 @@ static error_t cmd_net_parse(int key, char *arg, struct argp_state *state)
 	case KEY_JUMBO:
 		a->jumbo = true;
 		return 0;
-	case KEY_CHUNK:
-		a->chunk = number_option(state, "--chunk", arg, 2048, 4096);
-		if (a->chunk & (a->chunk - 1))
-			argp_error(state, "--chunk %s: 2048 or 4096", arg);
-		return 0;
-	case KEY_FRAMES:
-		a->frames = number_option(state, "--frames", arg, 64, 1 << 20);
-		return 0;
-	case KEY_RING:
-		a->ring = number_option(state, "--ring", arg, 8, 4096);
-		if (a->ring % 8)
-			argp_error(state, "--ring %s: a multiple of 8", arg);
-		return 0;
-	case KEY_MASK:
-		a->mask = number_option(state, "--mask", arg, 12, 64);
-		return 0;
 	case ARGP_KEY_ARG:
 		if (a->action)
 			argp_error(state, "one action at a time: '%s' is one too many", arg);
 		a->action = arg;
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cmd_net_parse_sizes(key, arg, state);
 	}
 }
 

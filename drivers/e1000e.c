@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The card: reset, address, rings, up and down, waiting, statistics.
+ * The card: reset, rings, up and down, waiting, statistics.
  *
  * Stopping follows the datasheet: disable interrupts and new bus requests (CTRL.GIO master
  * disable), wait until STATUS shows no outstanding request, then reset. Buffers are released only
@@ -11,7 +11,6 @@
 
 #include <poll.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +19,6 @@
 #define DRAIN_MS 100
 #define WATCH_MS 1000 /* interval at which a sleeping driver checks the card */
 #define RESET_US 1000
-#define ALL_ONES 0xffffffffu
 
 static void e1000e_pause_us(long us)
 {
@@ -65,7 +63,7 @@ void e1000e_look_at_link(struct e1000e *e)
 	__atomic_store_n(&e->link, status != ALL_ONES && (status & STATUS_LU), __ATOMIC_RELAXED);
 }
 
-/* Waits until the bits of a register are clear; false: they stay set. */
+/* Waits until the bits of a register are clear. Returns false if they stay set. */
 static bool e1000e_wait_clear(struct e1000e *e, u32 reg, u32 bits)
 {
 	u64 end = e1000e_now_ms() + WAIT_MS;
@@ -78,7 +76,7 @@ static bool e1000e_wait_clear(struct e1000e *e, u32 reg, u32 bits)
 	return true;
 }
 
-static int e1000e_reset(struct e1000e *e)
+int e1000e_reset(struct e1000e *e)
 {
 	u32 ctrl = e1000e_readl(e, REG_CTRL);
 
@@ -216,7 +214,7 @@ int e1000e_start(struct e1000e *e)
 	return err;
 }
 
-/* True from time to time: the caller must check the card. */
+/* Returns true at intervals, when the caller must check the card. */
 static bool e1000e_look_due(struct e1000e *e, u32 moved)
 {
 	if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED) || ++e->polls % LINK_POLLS == 0)
@@ -282,7 +280,10 @@ static void e1000e_drain(int fd)
 		return; /* the counter was already zero */
 }
 
-/* 1: the descriptor became readable; 0: the time is over; negative: a signal came. */
+/*
+ * Returns 1 if a descriptor is readable, 0 after the timeout, a negative value if a signal was
+ * received.
+ */
 static int e1000e_sleep_ms(struct e1000e *e, int ms)
 {
 	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN},
@@ -311,7 +312,7 @@ static bool e1000e_wait_interrupt(struct e1000e *e, int timeout_ms)
 	return n > 0;
 }
 
-/* A packet has been received and not yet been taken. */
+/* Whether a packet was received and not processed yet. */
 static bool e1000e_wait_rx_ready(struct e1000e *e)
 {
 	bool ready;
@@ -329,7 +330,9 @@ int e1000e_wait(struct e1000e *e, int timeout_ms)
 
 	e1000e_need_wakeup(e, true);
 	e1000e_writel(e, REG_IMS, IRQ_CAUSES);
-	/* nothing signals a packet that came before the flags and the mask were set */
+	/*
+	 * no interrupt is raised for a packet that arrived before the flags and the mask were set
+	 */
 	n = e1000e_wait_rx_ready(e) || e1000e_poll(e, 0) != 0;
 	if (!n)
 		n = e1000e_wait_interrupt(e, full ? FULL_MS : timeout_ms) || full;
@@ -448,198 +451,4 @@ void e1000e_stats(struct e1000e *e, struct e1000e_stats *stats)
 	stats->tx_map_failed = e1000e_load_stat(&e->tx.map_failed);
 	stats->tx_too_long = e1000e_load_stat(&e->tx.too_long);
 	stats->interrupts = e1000e_load_stat(&e->interrupts);
-}
-
-static bool e1000e_ring_ok(unsigned int n)
-{
-	return n >= 8 && n <= RING_MAX && n % 8 == 0;
-}
-
-static int e1000e_take_options(struct e1000e *e, const struct e1000e_options *options)
-{
-	struct e1000e_options *o = &e->options;
-
-	if (options)
-		*o = *options;
-	o->rx_ring = o->rx_ring ? o->rx_ring : RING_DEFAULT;
-	o->tx_ring = o->tx_ring ? o->tx_ring : RING_DEFAULT;
-	o->mask_bits = o->mask_bits ? o->mask_bits : 64;
-	o->max_frame = o->max_frame ? o->max_frame : E1000E_FRAME_USUAL;
-	o->irq_us = o->irq_us ? o->irq_us : 20;
-	if (!e1000e_ring_ok(o->rx_ring) || !e1000e_ring_ok(o->tx_ring))
-		return driver_fail(EINVAL,
-				   "%s: rings of %u and %u descriptors are not possible: use "
-				   "multiples of 8 from 8 to %u",
-				   dev_name(e->dev), o->rx_ring, o->tx_ring, RING_MAX);
-	if (o->max_frame < E1000E_FRAME_USUAL || o->max_frame > E1000E_FRAME_LONG)
-		return driver_fail(EINVAL, "%s: frames of %u bytes are not possible: use %u to %u",
-				   dev_name(e->dev), o->max_frame, E1000E_FRAME_USUAL,
-				   E1000E_FRAME_LONG);
-	if (o->mask_bits > 64 || o->irq_us > 16000)
-		return driver_fail(EINVAL,
-				   "%s: a mask of %u bits and interrupts %u us apart are not "
-				   "possible together: use at most 64 bits and 16000 us",
-				   dev_name(e->dev), o->mask_bits, o->irq_us);
-	e->rx.size = o->rx_ring;
-	e->tx.size = o->tx_ring;
-	return e1000e_rx_choose(e, COPY_BUFFER, true);
-}
-
-static void e1000e_free_memory(struct e1000e *e)
-{
-	e1000e_tx_free(e);
-	if (e->rx.ring)
-		dma_free_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), e->rx.ring,
-				  e->rx.ring_dma);
-	if (e->tx.ring)
-		dma_free_coherent(e->dev, e->tx.size * sizeof(*e->tx.ring), e->tx.ring,
-				  e->tx.ring_dma);
-	kfree(e->rx.slot);
-	kfree(e->rx.batch);
-	kfree(e->rx.gather);
-	kfree(e->tx.slot);
-	if (e->kick_fd >= 0)
-		close(e->kick_fd);
-}
-
-static int e1000e_allocate(struct e1000e *e)
-{
-	e->rx.ring = dma_alloc_coherent(e->dev, e->rx.size * sizeof(*e->rx.ring), &e->rx.ring_dma,
-					GFP_KERNEL);
-	e->tx.ring = dma_alloc_coherent(e->dev, e->tx.size * sizeof(*e->tx.ring), &e->tx.ring_dma,
-					GFP_KERNEL);
-	e->rx.slot = kcalloc(e->rx.size, sizeof(*e->rx.slot), GFP_KERNEL);
-	e->tx.slot = kcalloc(e->tx.size, sizeof(*e->tx.slot), GFP_KERNEL);
-	e->rx.batch = kcalloc(e->rx.size, sizeof(*e->rx.batch), GFP_KERNEL);
-	e->rx.gather = kmalloc(e->options.max_frame, GFP_KERNEL);
-	e->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->rx.ring && e->tx.ring && e->rx.slot && e->tx.slot && e->rx.batch && e->rx.gather &&
-	    e->kick_fd >= 0)
-		return 0;
-	return driver_fail_why(ENOMEM, "%s: no memory for rings of %u and %u descriptors",
-			       dev_name(e->dev), e->rx.size, e->tx.size);
-}
-
-/* After a reset the card loads its own address into the first receive address register. */
-static int e1000e_read_address(struct e1000e *e)
-{
-	u32 low = e1000e_readl(e, REG_RAL), high = e1000e_readl(e, REG_RAH);
-
-	if (!(high & RAH_AV) || (low & 1))
-		return driver_fail(EIO, "%s: the card has no Ethernet address (RAL %08x, RAH %08x)",
-				   dev_name(e->dev), low, high);
-	for (int i = 0; i < 6; i++)
-		e->mac[i] = (u8)(i < 4 ? low >> 8 * i : high >> 8 * (i - 4));
-	return 0;
-}
-
-static int e1000e_set_masks(struct e1000e *e)
-{
-	u64 mask = DMA_BIT_MASK(e->options.mask_bits);
-	int err = dma_set_mask_and_coherent(e->dev, mask);
-
-	return err ? driver_fail_why(-err, "%s: cannot set a mask of %u bits", dev_name(e->dev),
-				     e->options.mask_bits)
-		   : 0;
-}
-
-/* Checks that the device can be this card. The EEPROM presence bit is always set in it. */
-static int e1000e_identify(struct e1000e *e)
-{
-	u32 status = e1000e_readl(e, REG_STATUS), eec = e1000e_readl(e, REG_EEC);
-	u32 id = dmamap_readl(e->dev, DMAMAP_CONFIG, 0);
-
-	/* if there is a configuration space, its first word identifies the device */
-	if (id != ALL_ONES && id != PCI_ID)
-		return driver_fail(ENODEV, "%s: not an 82574L: it is PCI %04x:%04x, not 8086:10d3",
-				   dev_name(e->dev), id & 0xffff, id >> 16);
-	/* A previous driver may have left bus mastering disabled; e1000e_reset() enables it. */
-	if (status == ALL_ONES || (id != PCI_ID && !(status & STATUS_MASTER)) || !(eec & 0x100))
-		return driver_fail(ENODEV, "%s: not an 82574L: STATUS is 0x%08x, EEC 0x%08x",
-				   dev_name(e->dev), status, eec);
-	e->irq_fd = dmamap_irq_fd(e->dev, 0);
-	if (e->irq_fd < 0)
-		return driver_fail_why(-e->irq_fd, "%s: cannot get an interrupt", dev_name(e->dev));
-	return 0;
-}
-
-static int e1000e_take_over(struct e1000e *e)
-{
-	int err;
-
-	e1000e_lock(e);
-	err = e1000e_reset(e);
-	if (!err)
-		err = e1000e_read_address(e);
-	e1000e_unlock(e);
-	return err;
-}
-
-static int e1000e_set_up(struct e1000e *e, const struct e1000e_options *options)
-{
-	int err = e1000e_take_options(e, options);
-
-	if (!err)
-		err = e1000e_identify(e);
-	if (!err)
-		err = e1000e_set_masks(e);
-	if (!err)
-		err = e1000e_allocate(e);
-	if (err)
-		return err;
-	dmamap_set_drvdata(e->dev, e);
-	err = e1000e_take_over(e);
-	if (err)
-		return err;
-	err = xdp_register_driver(e->dev, &e1000e_xdp_ops);
-	return err ? driver_fail_why(-err, "%s: cannot register the driver for sockets",
-				     dev_name(e->dev))
-		   : 0;
-}
-
-/* Frees everything that exists of the driver. */
-static void e1000e_tear_down(struct e1000e *e)
-{
-	e1000e_lock(e);
-	e1000e_down(e);
-	e1000e_unlock(e);
-	if (dmamap_get_drvdata(e->dev) == e)
-		dmamap_set_drvdata(e->dev, NULL);
-	e1000e_free_memory(e);
-	pthread_mutex_destroy(&e->rx.lock);
-	pthread_mutex_destroy(&e->tx.lock);
-	pthread_mutex_destroy(&e->stat_lock);
-	kfree(e);
-}
-
-struct e1000e *e1000e_probe(struct device *dev, const struct e1000e_options *options)
-{
-	struct e1000e *e = kzalloc(sizeof(*e), GFP_KERNEL);
-	int err;
-
-	if (!e) {
-		driver_fail_why(ENOMEM, "%s: no memory for the driver", dev_name(dev));
-		return NULL;
-	}
-	e->dev = dev;
-	e->kick_fd = -1;
-	e->rx.rxq = (struct xdp_rxq_info){.dev = dev};
-	pthread_mutex_init(&e->rx.lock, NULL);
-	pthread_mutex_init(&e->tx.lock, NULL);
-	pthread_mutex_init(&e->stat_lock, NULL);
-	err = e1000e_set_up(e, options);
-	if (!err)
-		return e;
-	e1000e_tear_down(e);
-	errno = -err;
-	return NULL;
-}
-
-void e1000e_remove(struct e1000e *e)
-{
-	if (!e)
-		return;
-	e1000e_serve_end(e);
-	xdp_register_driver(e->dev, NULL);
-	e1000e_tear_down(e);
 }

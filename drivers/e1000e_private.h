@@ -92,6 +92,7 @@
 #define TXD_RS	 (1u << 27)
 #define TXD_DD	 (1ull << 32)
 
+#define ALL_ONES     0xffffffffu /* what the registers of a removed card read */
 #define RING_DEFAULT 512u
 #define RING_MAX     4096u
 #define REFILL_BATCH 16u /* least number of receive buffers that are given to the card at once */
@@ -126,14 +127,14 @@ struct e1000e_rx {
 	bool on;
 	bool full; /* atomic: the socket had no space when it was last examined */
 	u32 size, next,
-		filled; /* next: receives the next packet; filled: buffers that the card has */
+		filled; /* next: receives the next packet; filled: buffers that the card owns */
 	u32 tail;	/* next + filled */
 	u32 buffer;	/* bytes of a buffer, as programmed into the card */
 	u32 rctl;	/* RCTL bits that encode the buffer size */
 	struct e1000e_desc *ring; /* coherent memory */
 	dma_addr_t ring_dma;
 	struct e1000e_rx_slot *slot;
-	struct xdp_buff **batch; /* REFILL: as many entries as the ring */
+	struct xdp_buff **batch; /* for a refill: as many entries as the ring */
 	struct xdp_buff *first;	 /* zero-copy: first buffer of the packet that is being assembled */
 	bool dropping;		 /* until the end of that packet */
 	u8 *gather;		 /* copy mode: packet that is being assembled, max_frame bytes */
@@ -167,7 +168,7 @@ struct e1000e {
 	u32 polls, idle;	    /* used by the polling thread only */
 	pthread_t server;	    /* e1000e_serve(): valid while `serving` */
 	bool serving, busy;
-	bool end; /* atomic: asks the thread to end */
+	bool end; /* atomic: the thread must end */
 	pthread_mutex_t stat_lock;
 	struct e1000e_stats card; /* under stat_lock: the card_... counters */
 	u64 interrupts;		  /* atomic */
@@ -212,6 +213,7 @@ static inline void e1000e_store(u64 *word, u64 value)
 }
 
 /* e1000e.c; the caller holds both locks */
+int e1000e_reset(struct e1000e *e);
 int e1000e_up(struct e1000e *e);
 void e1000e_down(struct e1000e *e);
 void e1000e_lock(struct e1000e *e);

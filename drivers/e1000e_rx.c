@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receiving. The ring holds `filled` buffers from `next` on, at most one less than its size.
- * Descriptors that the card wrote back are processed in order: in zero-copy mode the buffer goes to
- * the socket, else the packet goes to `receive` or is copied to a socket. Then the ring is refilled
- * in batches from the fill ring.
+ * Receive. The ring holds `filled` buffers from `next` on, at most one less than its size.
+ * Descriptors that the card wrote back are processed in order: in zero-copy mode the buffer is
+ * passed to the socket; otherwise the packet is passed to `receive` or copied to a socket. Then the
+ * ring is refilled in batches from the fill ring.
  *
- * A length that the card reports is limited to the size of the buffer that it was given.
+ * A length that the card reports is limited to the size of the buffer.
  */
 #include "drivers/e1000e_private.h"
 
@@ -245,7 +245,7 @@ static void e1000e_rx_piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 
 	rx->dropping = false;
 }
 
-/* The page stays with the slot: its content is copied before the card gets it again. */
+/* The page stays with the slot: its content is copied before the card receives the page again. */
 static void e1000e_rx_receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
 {
 	u8 *page = page_address(s->page);

@@ -45,7 +45,7 @@ static int e1000e_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool,
 	e1000e_xsk_pool_off(e);
 	if (pool)
 		err = e1000e_xsk_pool_on(e, pool);
-	/* If the card does not start again, the thread that polls it gets the error. */
+	/* If the card does not start again, the thread that polls it receives the error. */
 	if (was_up && e1000e_up(e) && pool && !err) {
 		e1000e_xsk_pool_off(e);
 		err = -EIO;

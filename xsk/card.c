@@ -11,19 +11,20 @@
 #include <string.h>
 
 struct xsk_card {
-	struct xsk_card *next; /* The lock `lock` guards all fields. */
+	struct xsk_card *next; /* `lock` guards all fields */
 	unsigned int users;
-	char *ifname; /* as the application wrote it */
+	char *ifname; /* as given by the application */
 	struct device *dev;
-	unsigned int forks;    /* of the process that opened it */
-	bool ours;	       /* this file opened it */
-	struct e1000e *driver; /* NULL: the device needs none, or the program drives it itself */
+	unsigned int forks; /* value of `forks` in the process that opened it */
+	bool ours;	    /* opened by this file */
+	/* NULL: the device needs no driver, or the program drives it itself */
+	struct e1000e *driver;
 	bool started;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct xsk_card *cards;
-static unsigned int forks; /* how often this process is a child of another with cards */
+static unsigned int forks; /* number of forks between this process and the first one with cards */
 
 /*
  * Attaches a driver to a device that this file opened. 0; -errno. A device without a known driver

@@ -98,7 +98,10 @@ static void xsk_port_set_mark(struct xsk_port *p, bool on, bool renew)
 	p->marked = on;
 }
 
-/* Reads all that the application sent; true: it sent something. The caller owns the state. */
+/*
+ * Reads all that the application sent. Returns true if it sent something other than the plug. The
+ * caller holds port->lock.
+ */
 static bool xsk_port_take_sent(struct xsk_port *p)
 {
 	char bytes[PLUG_BYTES];
@@ -144,9 +147,9 @@ static void xsk_port_edge_out(struct xsk_port *p)
 }
 
 /*
- * A driver that finds `readable` set and `armed` clear does not touch the mark. So they are changed
- * before the rings are read: either the driver finds them changed and updates the port, or this
- * thread finds the driver's packet. The caller owns the state.
+ * A driver that finds `readable` set does not touch the mark. Therefore this function clears
+ * `readable` before it reads the rings: either the driver reads it as cleared and acquires the
+ * lock, or this thread finds the driver's packet.
  */
 static void xsk_port_update(struct xsk_port *p, bool wait)
 {
@@ -190,8 +193,8 @@ static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 	struct xsk_port *p = arg;
 
 	/*
-	 * A full barrier before `readable` is read. It is an exchange, because ThreadSanitizer does
-	 * not know fences.
+	 * A full barrier before `readable` is read. It is a read-modify-write operation, because
+	 * ThreadSanitizer does not support fences.
 	 */
 	__atomic_fetch_add(&p->fence, 1, __ATOMIC_SEQ_CST);
 	if ((what & XDP_WAKEUP_RX) && (!__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST) ||
@@ -546,9 +549,8 @@ void xsk_port_forget(struct xsk_port *p)
 }
 
 /*
- * A child of fork() has no sockets and no thread. A function that is called there on an inherited
- * descriptor, which may be in any program before it execs, finds no port and no lock that another
- * thread holds.
+ * A child of fork() has no sockets and no thread. Its calls of poll() and similar functions, which
+ * any program may make before it execs, find no ports and no lock that another thread holds.
  */
 static void port_fork_prepare(void)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The functions of libxdp's <xdp/xsk.h>, compiled against that header and implemented with dmamap's
- * sockets. A UMEM begins with a socket that owns its fill and completion ring; the first socket
- * that is created on the UMEM takes that socket over. Further sockets share the UMEM. On the same
- * device and queue they share these rings; on another they have a fill and a completion ring of
- * their own.
+ * sockets. A UMEM is created with a socket that owns its fill and completion ring; the first socket
+ * that the application creates on the UMEM takes over that socket. Further sockets share the UMEM.
+ * On the same device and queue they share these rings; on another queue they have their own fill
+ * and completion ring.
  *
  * As with libxdp, only one thread at a time may call functions on one UMEM and its sockets.
  */
@@ -257,7 +257,7 @@ static struct xsk_socket *xsk_lib_same_queue(const struct xsk_umem *u, const str
 	return s;
 }
 
-/* Takes the first socket over from the UMEM, or makes a new one. */
+/* Takes over the UMEM's first socket, or creates a new one. */
 static int xsk_lib_make_sock(struct xsk_socket *s)
 {
 	struct xsk_umem *u = s->umem;
@@ -276,8 +276,8 @@ static int xsk_lib_make_sock(struct xsk_socket *s)
 }
 
 /*
- * Undoes xsk_lib_make_sock(). The first socket goes back to the UMEM without its RX and TX ring, so
- * that the next attempt can ask for other sizes.
+ * Undoes xsk_lib_make_sock(). The first socket is returned to the UMEM without its RX and TX ring,
+ * so that the next attempt can request other sizes.
  */
 static void xsk_lib_unmake_sock(struct xsk_socket *s, bool was_first)
 {
@@ -447,8 +447,8 @@ API int xsk_umem__delete(struct xsk_umem *umem)
 }
 
 /*
- * libxdp loads a program that passes packets to the sockets in its map. Here a bound socket
- * receives without one, so nothing is loaded; the map stands for the rules of steer.c.
+ * libxdp loads a program that directs packets to sockets. With dmamap a bound socket receives
+ * packets without a program, so there is nothing to load and no map to update.
  */
 API int xsk_setup_xdp_prog(int ifindex, int *xsks_map_fd)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Character and misc devices, classes, platform devices; and the calls of a script into them. */
+/*
+ * Character and misc devices, classes, platform devices; and the calls that a script makes into
+ * them.
+ */
 #include "chardev.h"
 #include <linux/platform_device.h>
 
@@ -89,7 +92,7 @@ void cdev_del(struct cdev *c)
 
 struct class *class_create(const char *name)
 {
-	struct class *c = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*c));
+	struct class *c = kmod_calloc("register", 1, sizeof(*c));
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
@@ -108,13 +111,20 @@ void class_destroy(struct class *c)
 		host_free(c);
 }
 
+struct created {
+	struct device dev;
+	struct list_head list;
+};
+static LIST_HEAD(created); /* under lock */
+
 struct device *device_create(struct class *c, struct device *parent, dev_t dev, void *data,
 			     const char *fmt, ...)
 {
-	struct device *d = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*d));
+	struct created *made = kmod_calloc("register", 1, sizeof(*made));
+	struct device *d = &made->dev;
 	va_list args;
 
-	if (!d)
+	if (!made)
 		return ERR_PTR(-ENOMEM);
 	kmod_device_init(d, parent, "");
 	va_start(args, fmt);
@@ -123,14 +133,32 @@ struct device *device_create(struct class *c, struct device *parent, dev_t dev, 
 	d->class = c;
 	d->devt = dev;
 	d->driver_data = data;
-	kmod_ledger_add(KMOD_FILE, (void *)((unsigned long)c ^ dev), sizeof(*d));
+	kmod_ledger_add(KMOD_FILE, d, sizeof(*d));
+	host_lock(&lock);
+	list_add(&made->list, &created);
+	host_unlock(&lock);
 	return d;
 }
 
 void device_destroy(struct class *c, dev_t dev)
 {
-	if (!kmod_ledger_del(KMOD_FILE, (void *)((unsigned long)c ^ dev)))
+	struct created *made, *found = NULL;
+
+	host_lock(&lock);
+	list_for_each_entry(made, &created, list)
+	{
+		if (made->dev.class == c && made->dev.devt == dev)
+			found = made;
+	}
+	if (found)
+		list_del(&found->list);
+	host_unlock(&lock);
+	if (!found) {
 		kmod_finding("bad-remove", "device_destroy() of a device that does not exist");
+		return;
+	}
+	kmod_ledger_del(KMOD_FILE, &found->dev);
+	host_free(found);
 }
 
 struct dentry {
@@ -144,7 +172,7 @@ static LIST_HEAD(debugfs);
 struct dentry *debugfs_create_file(const char *name, umode_t mode, struct dentry *parent,
 				   void *data, const struct file_operations *fops)
 {
-	struct dentry *d = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*d));
+	struct dentry *d = kmod_calloc("register", 1, sizeof(*d));
 
 	if (!d)
 		return ERR_PTR(-ENOMEM);
@@ -193,7 +221,7 @@ loff_t noop_llseek(struct file *f, loff_t offset, int whence)
 	return f->f_pos;
 }
 
-/* From 0 to `size`, including both. */
+/* Seeks in the range from 0 to `size`, both inclusive. */
 loff_t fixed_size_llseek(struct file *f, loff_t offset, int whence, loff_t size)
 {
 	loff_t from = whence == SEEK_CUR ? f->f_pos : whence == SEEK_END ? size : 0, to;
@@ -211,7 +239,7 @@ int nonseekable_open(struct inode *i, struct file *f)
 	return 0;
 }
 
-/* Platform devices: the driver binds to the opened device when that is no PCI function. */
+/* Platform devices: a driver binds to the opened device if that is not a PCI function. */
 static void platform_bind(struct platform_driver *d)
 {
 	int err = 0;
@@ -263,7 +291,7 @@ void kmod_platform_opened(struct dmamap_device *dma)
 	platform.dev.dma = dma;
 }
 
-/* The script's side. */
+/* Called by the script. */
 int kmod_file_open(const char *name, struct kmod_open_file *f)
 {
 	const struct file_operations *ops = NULL;
@@ -278,7 +306,7 @@ int kmod_file_open(const char *name, struct kmod_open_file *f)
 	{
 		if (!ops && (!name || !strcmp(m->name, name))) {
 			ops = m->fops;
-			f->file.private_data = m; /* as misc_open() leaves it */
+			f->file.private_data = m; /* as the kernel's misc_open() does */
 		}
 	}
 	list_for_each_entry(c, &cdevs, list)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's printf: C's, and %pM %pm %pI4 %pI6 %ps %pS %pf %pe %pad %pa %pr %*ph %pV.
- * Core-api/printk-formats.rst. */
+/*
+ * The kernel's printf: the conversions of C and %pM %pm %pI4 %pI6 %ps %pS %pf %pe %pad %pa %pr %*ph
+ * %pV. Linux: Documentation/core-api/printk-formats.rst.
+ */
 #include "core.h"
 #include <linux/slab.h>
 
@@ -87,6 +89,25 @@ static void out_bytes(struct out *o, const u8 *p, int n, char separator)
 	}
 }
 
+/* %pI4, %pI6, %pI6c and the same with i; the number of characters after %p. */
+static int out_address(struct out *o, const char *f, const u8 *b)
+{
+	if (f[1] == '6') {
+		for (int i = 0; i < 16; i += 2) {
+			if (i)
+				out_char(o, ':');
+			out_bytes(o, b + i, 2, 0);
+		}
+		return f[2] == 'c' ? 3 : 2;
+	}
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			out_char(o, '.');
+		out_number(o, b[i], &(struct number){.base = 10, .precision = -1});
+	}
+	return 2;
+}
+
 /* What stands behind %p; the number of characters that it took. */
 static int out_pointer(struct out *o, const char *f, const void *p, int width)
 {
@@ -100,20 +121,7 @@ static int out_pointer(struct out *o, const char *f, const void *p, int width)
 		return 1;
 	case 'I':
 	case 'i':
-		if (f[1] == '6') {
-			for (int i = 0; i < 16; i += 2) {
-				if (i)
-					out_char(o, ':');
-				out_bytes(o, b + i, 2, 0);
-			}
-			return f[2] == 'c' ? 3 : 2;
-		}
-		for (int i = 0; i < 4; i++) {
-			if (i)
-				out_char(o, '.');
-			out_number(o, b[i], &(struct number){.base = 10, .precision = -1});
-		}
-		return 2;
+		return out_address(o, f, b);
 	case 'h':
 		out_bytes(o, b, width > 0 && width <= 64 ? width : 1,
 			  (u8)f[1] < sizeof(separators) &&
@@ -271,8 +279,10 @@ char *kasprintf(gfp_t gfp, const char *fmt, ...)
 	return kmod_kstrdup(text, gfp);
 }
 
-/* Level 0 to 7, then what goes before the text. Errors and warnings are shown always, the rest with
- * `verbose`. */
+/*
+ * The format begins with the level, 0 to 7. Errors and warnings are always printed, other levels
+ * only with `verbose`.
+ */
 static int print_line(const char *prefix, const char *fmt, va_list args)
 {
 	static struct host_mutex lock;
@@ -313,7 +323,7 @@ int _printk(const char *fmt, ...)
 	return n;
 }
 
-/* The level stands before the device's name. */
+/* Prints the level, then the device's name and the message. */
 static void print_of(const char *level, const char *who, const char *name, const char *fmt,
 		     va_list args)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Configuration space, capabilities, and the states of a function: enabled, bus master, saved. */
+/* Configuration space, capabilities, and the state of a function: enabled, bus master, saved. */
 #include "pci.h"
 
 static int config_check(const struct pci_dev *d, int where, unsigned int size)
@@ -226,7 +226,7 @@ void pci_intx(struct pci_dev *d, int enable)
 		       enable ? 0 : PCI_COMMAND_INTX_DISABLE);
 }
 
-/* Inert: the function is always in D0. */
+/* No effect: the function is always in D0. */
 int pci_set_power_state(struct pci_dev *d, pci_power_t state)
 {
 	d->current_state = state;
@@ -276,7 +276,7 @@ bool pci_msi_enabled(void)
 	return true;
 }
 
-/* PCI-X: the largest read that the function makes at once, 512 << n bytes. */
+/* PCI-X: the maximum size of a read by the function, 512 << n bytes. */
 int pcix_get_mmrbc(struct pci_dev *d)
 {
 	u8 cap = pci_find_capability(d, PCI_CAP_ID_PCIX);
@@ -297,4 +297,58 @@ int pcix_set_mmrbc(struct pci_dev *d, int bytes)
 	pci_read_config_word(d, cap + PCI_X_CMD, &cmd);
 	cmd = (u16)((cmd & ~PCI_X_CMD_MAX_READ) | (ilog2((unsigned int)bytes) - 9) << 2);
 	return pci_write_config_word(d, cap + PCI_X_CMD, cmd);
+}
+
+int pci_enable_pcie_error_reporting(struct pci_dev *d)
+{
+	return -EIO;
+}
+
+int pci_disable_pcie_error_reporting(struct pci_dev *d)
+{
+	return -EIO;
+}
+
+/*
+ * Vital product data: resources of a tag, a length and data. The one that is read-only (0x90) has
+ * fields of a two-letter keyword, a length and data.
+ */
+static int vpd_find_in(const u8 *vpd, unsigned int at, unsigned int end, const char *kw,
+		       unsigned int *size)
+{
+	while (end - at >= 3) {
+		unsigned int n = vpd[at + 2];
+
+		if (n > end - at - 3)
+			break;
+		if (vpd[at] == (u8)kw[0] && vpd[at + 1] == (u8)kw[1]) {
+			if (size)
+				*size = n;
+			return (int)at + 3;
+		}
+		at += 3 + n;
+	}
+	return -ENOENT;
+}
+
+int pci_vpd_find_ro_info_keyword(const void *buf, unsigned int len, const char *kw,
+				 unsigned int *size)
+{
+	const u8 *vpd = buf;
+	unsigned int at = 0, head, n;
+
+	while (at < len && vpd[at] != 0x78) { /* the end */
+		bool large = vpd[at] & 0x80;
+
+		head = large ? 3 : 1;
+		if (head > len - at)
+			break;
+		n = large ? vpd[at + 1] | (unsigned int)vpd[at + 2] << 8 : vpd[at] & 7u;
+		if (n > len - at - head)
+			break;
+		if (vpd[at] == 0x90)
+			return vpd_find_in(vpd, at + head, at + head + n, kw, size);
+		at += head + n;
+	}
+	return -ENOENT;
 }

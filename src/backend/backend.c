@@ -52,7 +52,7 @@ static void backend_no_reg_write(void *dev_priv, int bar, u64 offset, unsigned i
 {
 }
 
-static void no_reg_flush(void *dev_priv)
+static void backend_no_reg_flush(void *dev_priv)
 {
 }
 
@@ -61,12 +61,12 @@ static int backend_no_vectors(void *dev_priv)
 	return 0;
 }
 
-static int no_irq_setup(void *dev_priv, enum dmamap_irq_kind kind, unsigned int vectors)
+static int backend_no_irq_setup(void *dev_priv, enum dmamap_irq_kind kind, unsigned int vectors)
 {
 	return error_set(EOPNOTSUPP, "the device has no interrupts");
 }
 
-static bool no_irq_rearm(void *dev_priv)
+static bool backend_no_irq_rearm(void *dev_priv)
 {
 	return false;
 }
@@ -79,7 +79,7 @@ static void backend_no_stop(void *dev_priv)
 {
 }
 
-const struct backend_ops backend_defaults = {
+const struct iommu_ops iommu_ops_default = {
 	.name = "none",
 	.map = backend_no_map,
 	.unmap = backend_no_unmap,
@@ -90,36 +90,45 @@ const struct backend_ops backend_defaults = {
 	.unmap_partial = backend_no_unmap_partial,
 	.count = backend_no_count,
 	.clear = backend_no_clear,
+};
+
+const struct device_ops device_ops_default = {
+	.name = "none",
 	.reg_read = backend_no_reg_read,
 	.reg_write = backend_no_reg_write,
-	.reg_flush = no_reg_flush,
+	.reg_flush = backend_no_reg_flush,
 	.irq_vectors = backend_no_vectors,
-	.irq_setup = no_irq_setup,
-	.irq_rearm = no_irq_rearm,
+	.irq_setup = backend_no_irq_setup,
+	.irq_rearm = backend_no_irq_rearm,
 	.collect_faults = backend_no_faults,
 	.stop = backend_no_stop,
 };
 
-#define COMPLETE(op) (ops->op = ops->op ? ops->op : backend_defaults.op)
+#define COMPLETE(op, from) (ops->op = ops->op ? ops->op : (from).op)
 
-void backend_complete(struct backend_ops *ops)
+void iommu_ops_complete(struct iommu_ops *ops)
 {
-	COMPLETE(name);
-	COMPLETE(map);
-	COMPLETE(unmap);
-	COMPLETE(publish);
-	COMPLETE(invalidate);
-	COMPLETE(invalidate_all);
-	COMPLETE(invalidate_some);
-	COMPLETE(unmap_partial);
-	COMPLETE(count);
-	COMPLETE(clear);
-	COMPLETE(reg_read);
-	COMPLETE(reg_write);
-	COMPLETE(reg_flush);
-	COMPLETE(irq_vectors);
-	COMPLETE(irq_setup);
-	COMPLETE(irq_rearm);
-	COMPLETE(collect_faults);
-	COMPLETE(stop);
+	COMPLETE(name, iommu_ops_default);
+	COMPLETE(map, iommu_ops_default);
+	COMPLETE(unmap, iommu_ops_default);
+	COMPLETE(publish, iommu_ops_default);
+	COMPLETE(invalidate, iommu_ops_default);
+	COMPLETE(invalidate_all, iommu_ops_default);
+	COMPLETE(invalidate_some, iommu_ops_default);
+	COMPLETE(unmap_partial, iommu_ops_default);
+	COMPLETE(count, iommu_ops_default);
+	COMPLETE(clear, iommu_ops_default);
+}
+
+void device_ops_complete(struct device_ops *ops)
+{
+	COMPLETE(name, device_ops_default);
+	COMPLETE(reg_read, device_ops_default);
+	COMPLETE(reg_write, device_ops_default);
+	COMPLETE(reg_flush, device_ops_default);
+	COMPLETE(irq_vectors, device_ops_default);
+	COMPLETE(irq_setup, device_ops_default);
+	COMPLETE(irq_rearm, device_ops_default);
+	COMPLETE(collect_faults, device_ops_default);
+	COMPLETE(stop, device_ops_default);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A back end carries translations to a device and register accesses from it. Every operation has a
- * default (backend_defaults), so no caller tests for NULL. An operation that a back end does not
- * support fails with -EOPNOTSUPP, reads all ones or does nothing, as its comment says.
+ * A back end connects the library to a kind of device: it makes translations effective and accesses
+ * registers. Every operation has a default (backend_defaults), so no caller tests for NULL. An
+ * operation that a back end does not support fails with -EOPNOTSUPP, reads all ones or does
+ * nothing, as its comment says.
  */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
@@ -16,23 +17,23 @@ struct ports;
 
 /* One address space of a back end. */
 struct backend_space {
-	const struct backend_ops *ops;
+	const struct iommu_ops *ops;
 	struct pt *pt;	   /* the library's page table of the space; NULL: there is none */
 	struct pt *direct; /* `pt` if stored entries take effect at once, else NULL */
-	/* The ports of simulated accesses; NULL: there are none, invalidate by `ops`. */
+	/* The ports of simulated accesses. NULL: there are none, so `ops` invalidates. */
 	struct ports *ports;
 	bool by_range; /* the back end needs each range of mappings: see publish */
 	void *priv;
 };
 
-/* The costs of an address space that the kernel carries; all 0 in other spaces. */
+/* Counts of kernel calls of an address space in the kernel; all 0 for other spaces. */
 struct backend_counts {
 	u64 maps, unmaps; /* calls */
 	u64 refused;	  /* unmaps that the kernel refused or did in part only */
-	u64 left;	  /* lower bound of the mappings that the kernel still accepts */
+	u64 left;	  /* lower bound of the number of mappings that the kernel still accepts */
 };
 
-struct backend_ops {
+struct iommu_ops {
 	const char *name;
 	/*
 	 * Maps [iova, iova + size) to pa. All are granule-aligned; the flags are those of pt.h.
@@ -42,9 +43,9 @@ struct backend_ops {
 	/* Removes the mappings of the range. Returns the bytes that were mapped. Cannot fail. */
 	u64 (*unmap)(struct backend_space *s, iova_t iova, u64 size);
 	/*
-	 * The library has stored entries in this range, which was empty, and the device may use
-	 * them from now on. Returns 0, or -errno with an error message: then the device can use
-	 * none of them, and the caller removes them. The default does nothing.
+	 * Called after the library has stored entries in this range, which was empty: the device
+	 * may use them when the call returns. Returns 0, or -errno with an error message: then the
+	 * device can use none of them, and the caller removes them. The default does nothing.
 	 */
 	int (*publish)(struct backend_space *s, iova_t iova, u64 size);
 	/*
@@ -69,21 +70,26 @@ struct backend_ops {
 	void (*count)(struct backend_space *s, struct backend_counts *out);
 	/* The address space is destroyed: removes everything that is still mapped in it. */
 	void (*clear)(struct backend_space *s);
-	/* Registers and interrupts of one device. */
+};
+
+/* The operations of one device. `dev_priv` is the struct device. */
+struct device_ops {
+	const char *name;
 	u64 (*reg_read)(void *dev_priv, int bar, u64 offset, unsigned int size);
 	void (*reg_write)(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value);
 	/* Waits until the device has received what this thread wrote to its registers. */
 	void (*reg_flush)(void *dev_priv);
-	/* The most vectors that any kind of its interrupts has. */
+	/* Returns the largest number of vectors of any of its interrupt kinds. */
 	int (*irq_vectors)(void *dev_priv);
 	/*
-	 * Stops its interrupts, calls device_irq_begin(), and starts those of another kind. The
-	 * number of vectors; -errno and an error message: the former arrangement is in force again.
+	 * Stops its interrupts, calls device_irq_begin(), and starts those of another kind. Returns
+	 * the number of vectors, or -errno with an error message: then the previous configuration
+	 * is active again.
 	 */
 	int (*irq_setup)(void *dev_priv, enum dmamap_irq_kind kind, unsigned int vectors);
 	/*
-	 * The handler of the interrupt line has run. True: the line is asserted. A back end that
-	 * signals the line again by itself returns false.
+	 * Called after the handler of the interrupt line has run. True: the line is still asserted.
+	 * A back end that signals the line again by itself returns false.
 	 */
 	bool (*irq_rearm)(void *dev_priv);
 	/* Passes the faults that the device's IOMMU recorded to device_fault(). */
@@ -92,9 +98,11 @@ struct backend_ops {
 	void (*stop)(void *dev_priv);
 };
 
-extern const struct backend_ops backend_defaults, backend_sim;
+extern const struct iommu_ops iommu_ops_default, iommu_ops_sim;
+extern const struct device_ops device_ops_default;
 
 /* Sets the operations that are NULL in `ops` to their defaults. */
-void backend_complete(struct backend_ops *ops);
+void iommu_ops_complete(struct iommu_ops *ops);
+void device_ops_complete(struct device_ops *ops);
 
 #endif

@@ -25,7 +25,7 @@ static void sim_invalidate_all(struct backend_space *s)
 	ports_flush(s->ports);
 }
 
-const struct backend_ops backend_sim = {
+const struct iommu_ops iommu_ops_sim = {
 	.name = "sim",
 	.map = sim_map,
 	.unmap = sim_unmap,

@@ -9,14 +9,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static _Thread_local volatile bool freeing; /* seen by hooks of free(), which compilers ignore */
+/* read by hooks of free(), which the compiler does not see */
+static _Thread_local volatile bool freeing;
 
 bool alloc_is_freeing(void)
 {
 	return freeing;
 }
 
-static void *no_memory(size_t size)
+static void *alloc_fail(size_t size)
 {
 	return error_null(ENOMEM,
 			  "cannot allocate %zu bytes for the library's own use: "
@@ -25,8 +26,9 @@ static void *no_memory(size_t size)
 }
 
 /*
- * AddressSanitizer's allocator, unlike the C library's, keeps a lock taken in a child of fork when
- * another thread was in it. So in such a build the library's threads are not in it then.
+ * A lock of AddressSanitizer's allocator stays locked in a child of fork if another thread holds it
+ * at the time of the fork; the C library's allocator handles this. In a build with AddressSanitizer
+ * the library's threads therefore hold asan_lock while they allocate, and fork waits for it.
  */
 #ifdef BUILT_WITH_ASAN
 
@@ -46,18 +48,18 @@ FORK_HOOK(alloc_hook, alloc_hold, alloc_let_go, alloc_let_go);
 
 #endif
 
-/* Not zeroed, so that how it is backed can be chosen before it is touched. */
+/* Not zeroed, so that the caller can choose huge pages before the memory is touched. */
 static void *alloc_raw(size_t align, size_t size)
 {
 	void *p = NULL;
 	int err;
 
 	if (fail_here(FAIL_MEMORY, NULL) || size > PTRDIFF_MAX)
-		return no_memory(size);
+		return alloc_fail(size);
 	alloc_hold();
 	err = posix_memalign(&p, align, size);
 	alloc_let_go();
-	return err ? no_memory(size) : p;
+	return err ? alloc_fail(size) : p;
 }
 
 void *alloc_aligned(size_t align, size_t size)
@@ -74,7 +76,8 @@ void *alloc_huge(size_t size)
 
 	if (!p)
 		return NULL;
-	madvise(p, size, MADV_HUGEPAGE); /* a system that has none refuses, and that is all */
+	/* a hint; a system without huge pages refuses it without harm */
+	madvise(p, size, MADV_HUGEPAGE);
 	errno = saved;
 	return memset(p, 0, size);
 }
@@ -84,11 +87,11 @@ void *alloc_zeroed(size_t size)
 	void *p;
 
 	if (fail_here(FAIL_MEMORY, NULL))
-		return no_memory(size);
+		return alloc_fail(size);
 	alloc_hold();
 	p = calloc(1, size);
 	alloc_let_go();
-	return p ? p : no_memory(size);
+	return p ? p : alloc_fail(size);
 }
 
 void *alloc_array(size_t n, size_t size)
@@ -96,7 +99,7 @@ void *alloc_array(size_t n, size_t size)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		return no_memory(SIZE_MAX);
+		return alloc_fail(SIZE_MAX);
 	return alloc_zeroed(bytes);
 }
 
@@ -105,14 +108,14 @@ void *alloc_grow(void *old, size_t old_size, size_t size)
 	char *p;
 
 	if (fail_here(FAIL_MEMORY, NULL))
-		return no_memory(size);
+		return alloc_fail(size);
 	alloc_hold();
 	freeing = true;
 	p = realloc(old, size);
 	freeing = false;
 	alloc_let_go();
 	if (!p)
-		return no_memory(size);
+		return alloc_fail(size);
 	if (size > old_size)
 		memset(p + old_size, 0, size - old_size);
 	return p;
@@ -135,5 +138,24 @@ void alloc_free(void *p)
 	free(p);
 	freeing = false;
 	alloc_let_go();
+	errno = saved;
+}
+
+void *alloc_sparse(size_t size)
+{
+	void *p = MAP_FAILED;
+
+	if (!fail_here(FAIL_MEMORY, NULL))
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? alloc_fail(size) : p;
+}
+
+void alloc_sparse_free(void *p, size_t size)
+{
+	int saved = errno;
+
+	if (p)
+		munmap(p, size);
 	errno = saved;
 }

@@ -1,66 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A bucket is one cache line of words (word.h). Words that do not fit are in a chain of further
- * buckets. The fingerprints of a bucket are in the line behind it; ranges of physical memory have
- * none. A shard's table doubles when it is full. Without memory for that its chains grow, and
- * without memory for a chain the range is refused. What may overflow: nothing, callers ensure that
- * start + size <= 2^64.
+ * buckets. The fingerprints of a bucket are in the line after it; ranges of physical memory have
+ * none. A shard's table doubles when it is full. Without memory for that, its chains grow; without
+ * memory for a chain, the range is refused. Callers ensure that start + size <= 2^64, so nothing
+ * can overflow.
  */
 #include "base/alloc.h"
 #include "base/fork.h"
-#include "check/word.h"
+#include "check/store_private.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define SHARDS 256 /* for physical memory, and the same number for device addresses */
-#define FIRST  4   /* buckets */
-#define SLOTS  7
-#define LOAD   4 /* average words of a bucket at which the table grows */
-struct store_bucket {
-	u64 slot[SLOTS];	   /* 0: free */
-	struct store_bucket *more; /* NULL: the end of the chain */
-} cacheline;
-
-struct store_fingerprints {
-	struct store_fingerprint of[SLOTS + 1];
-} cacheline;
-
-static struct store_shard {
-	struct lock lock cacheline;
-	u64 n;
-	u64 mask;		     /* atomic, for prefetches without the lock */
-	struct store_bucket *bucket; /* atomic; NULL: there is no table yet */
-	struct store_bucket *spare;  /* empty buckets for chains */
-} shards[2 * SHARDS];
-
-static u32 levels_used; /* atomic; bits are only set */
-
-static struct store_shard *store_shard_of(u64 space, u64 h)
-{
-	return &shards[h >> 56 | (space == SPACE_PHYS ? 0 : SHARDS)];
-}
-
-static bool store_has_fingerprints(const struct store_shard *s)
-{
-	return s >= shards + SHARDS;
-}
-
-/* A bucket's fingerprints are behind it: the processor fetches two neighbouring lines together. */
-static u64 store_bucket_stride(const struct store_shard *s)
-{
-	return store_has_fingerprints(s) ? 2 : 1;
-}
-
-static struct store_bucket *store_bucket_at(const struct store_shard *s, u64 index)
-{
-	return s->bucket + index * store_bucket_stride(s);
-}
-
-static struct store_fingerprints *store_fingerprints_of(struct store_bucket *b)
-{
-	return (struct store_fingerprints *)(b + 1);
-}
+struct store_shard store_shards[2 * STORE_SHARDS];
+u32 store_levels_used;
 
 static struct store_bucket *store_spare_take(struct store_shard *s)
 {
@@ -96,7 +50,7 @@ static int store_put(struct store_shard *s, struct store_bucket *b, u64 word)
 	}
 }
 
-/* Moves a word to the new table, without its fingerprint, which makes only one call slower. */
+/* Moves a word to the new table without its fingerprint; this only makes one call slower. */
 static void store_put_again(struct store_shard *s, u64 word)
 {
 	struct store_range *r = word_range(word);
@@ -106,8 +60,8 @@ static void store_put_again(struct store_shard *s, u64 word)
 }
 
 /*
- * Moves the words of an old bucket and its chain to two new ones. These need no longer chains than
- * the words that were read so far had, so there are spare buckets for them.
+ * Moves the words of an old bucket and its chain to two new ones. Their chains cannot be longer
+ * than the old one, so there are enough spare buckets.
  */
 static void store_split_bucket(struct store_shard *s, struct store_bucket *b)
 {
@@ -173,7 +127,10 @@ static bool store_bucket_is_empty(const struct store_bucket *b)
 	return true;
 }
 
-/* A slot was emptied. `link` points to its bucket in a chain; NULL: it is the first bucket. */
+/*
+ * Called after a slot was emptied. `link` points to its bucket in a chain; NULL: it is the first
+ * bucket.
+ */
 static void store_slot_emptied(struct store_shard *s, struct store_bucket **link)
 {
 	struct store_bucket *b = link ? *link : NULL;
@@ -214,8 +171,8 @@ int store_add(struct store_range *r)
 	r->level = (u8)word_level_of(r->size);
 	if (r->level >= LEVELS)
 		return -1;
-	if (unlikely(!(read_once(&levels_used) >> r->level & 1)))
-		__atomic_fetch_or(&levels_used, 1u << r->level, __ATOMIC_RELAXED);
+	if (unlikely(!(read_once(&store_levels_used) >> r->level & 1)))
+		__atomic_fetch_or(&store_levels_used, 1u << r->level, __ATOMIC_RELAXED);
 	if (store_add_one(r, 0))
 		return -1;
 	if (word_spans_two(r) && store_add_one(r, 1)) {
@@ -234,152 +191,6 @@ void store_remove(struct store_range *r)
 	store_remove_one(r, 0);
 	if (word_spans_two(r))
 		store_remove_one(r, 1);
-}
-
-struct store_search {
-	u64 space, start, size;
-	bool (*fn)(struct store_range *, void *);
-	void *arg;
-	u64 tag_mask; /* HASH_MASK; with PLACE_MASK for ranges that begin at `start` */
-	bool unseal;
-};
-
-/* A shadow has three cache lines, which are fetched at the same time. */
-static void store_prefetch_lines(const struct store_range *r)
-{
-	for (int i = 0; i < 3; i++)
-		__builtin_prefetch((const char *)r + 64 * i, 1);
-}
-
-/* If another thread replaces the table meanwhile, an unrelated line may be fetched. */
-static void store_prefetch_bucket(u64 space, u64 h)
-{
-	struct store_shard *s = store_shard_of(space, h);
-	uintptr_t bucket = (uintptr_t)read_once(&s->bucket);
-	u64 at = word_index(h, read_once(&s->mask)) * store_bucket_stride(s);
-
-	__builtin_prefetch((const void *)(bucket + at * sizeof(struct store_bucket)), 1);
-	if (space != SPACE_PHYS)
-		__builtin_prefetch((const void *)(bucket + (at + 1) * sizeof(struct store_bucket)),
-				   1);
-}
-
-static bool store_range_overlaps(const struct store_search *q, const struct store_range *r)
-{
-	return r->space == q->space && (r->start <= q->start ? q->start - r->start < r->size
-							     : r->start - q->start < q->size);
-}
-
-/* Calls fn() for the range of the word if it overlaps. */
-static bool store_look_at_word(const struct store_search *q, u64 word, unsigned int level,
-			       u64 granule)
-{
-	struct store_range *r = word_range(word);
-
-	store_prefetch_lines(r);
-	if (r->level != level || word_granule_of(r, word & 1) != granule ||
-	    !store_range_overlaps(q, r))
-		return true;
-	return q->fn(r, q->arg);
-}
-
-/* The 64th parts of a granule that are searched. */
-struct store_places {
-	u64 first, last;
-};
-
-static struct store_places store_places_of(const struct store_search *q, unsigned int level,
-					   u64 granule)
-{
-	u64 base = granule << word_level_bits(level), end = q->start + q->size - 1;
-
-	return (struct store_places){q->start > base ? (q->start - base) >> word_place_bits(level)
-						     : 0,
-				     (end - base) >> word_place_bits(level)};
-}
-
-/* By its tag alone. For a range that began in the granule before, the tag does not say where. */
-static bool store_may_overlap(u64 word, const struct store_places *p)
-{
-	u64 place = (word & PLACE_MASK) >> PLACE_SHIFT;
-
-	return (word & 1) ||
-	       (place <= p->last && place + (1ull << (word >> REACH_SHIFT)) > p->first);
-}
-
-static bool store_search_granule(const struct store_search *q, unsigned int level, u64 granule)
-{
-	u64 h = word_hash(q->space, level, granule), tag = word_tag(h, q->start, level);
-	struct store_places places = store_places_of(q, level, granule);
-	struct store_shard *s = store_shard_of(q->space, h);
-	bool go_on = true;
-
-	lock_acquire(&s->lock);
-	for (struct store_bucket *b = s->bucket ? store_bucket_at(s, word_index(h, s->mask)) : NULL;
-	     b && go_on; b = b->more)
-		for (int i = 0; i < SLOTS && go_on; i++) {
-			u64 word = b->slot[i];
-
-			if (!word || ((word ^ tag) & q->tag_mask) ||
-			    !store_may_overlap(word, &places))
-				continue;
-			if (q->unseal)
-				b->slot[i] &= ~WORD_HAS_FINGERPRINT;
-			go_on = store_look_at_word(q, word, level, granule);
-		}
-	lock_release(&s->lock);
-	return go_on;
-}
-
-/* A search of more granules than this walks the table instead. */
-#define LOOKUPS_MOST 8192
-
-static bool store_filter(struct store_range *r, void *arg)
-{
-	const struct store_search *q = arg;
-
-	return store_range_overlaps(q, r) ? q->fn(r, q->arg) : true;
-}
-
-static bool store_search_levels(const struct store_search *q)
-{
-	for (u32 used = read_once(&levels_used); used; used &= used - 1) {
-		unsigned int level = (unsigned int)__builtin_ctz(used),
-			     bits = word_level_bits(level);
-
-		for (u64 g = q->start >> bits; g <= (q->start + q->size - 1) >> bits; g++)
-			if (!store_search_granule(q, level, g))
-				return false;
-	}
-	return true;
-}
-
-bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct store_range *, void *),
-		  void *arg)
-{
-	struct store_search q = {.space = space,
-				 .start = start,
-				 .size = size,
-				 .fn = fn,
-				 .arg = arg,
-				 .tag_mask = HASH_MASK};
-
-	if (unlikely(size >> LEVEL_FIRST > LOOKUPS_MOST))
-		return store_walk(store_filter, &q);
-	return store_search_levels(&q);
-}
-
-bool store_search_start(u64 space, u64 start, bool (*fn)(struct store_range *, void *), void *arg)
-{
-	const struct store_search q = {.space = space,
-				       .start = start,
-				       .size = 1,
-				       .fn = fn,
-				       .arg = arg,
-				       .tag_mask = HASH_MASK | PLACE_MASK,
-				       .unseal = true};
-
-	return store_search_levels(&q);
 }
 
 void store_expect(u64 space, u64 start, u64 size)
@@ -468,7 +279,7 @@ void store_set_fingerprint(u64 space, u64 start,
 	const struct store_search q = {
 		.space = space, .start = start, .arg = arg, .tag_mask = HASH_MASK | PLACE_MASK};
 
-	for (u32 used = read_once(&levels_used); used; used &= used - 1)
+	for (u32 used = read_once(&store_levels_used); used; used &= used - 1)
 		store_fingerprint_granule(&q, (unsigned int)__builtin_ctz(used), fn);
 }
 
@@ -531,8 +342,8 @@ bool store_walk(bool (*fn)(struct store_range *, void *), void *arg)
 {
 	bool go_on = true;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(shards) && go_on; i++) {
-		struct store_shard *s = &shards[i];
+	for (unsigned int i = 0; i < ARRAY_SIZE(store_shards) && go_on; i++) {
+		struct store_shard *s = &store_shards[i];
 
 		lock_acquire(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask && go_on; b++)
@@ -552,8 +363,8 @@ static void store_free_chain(struct store_bucket *b)
 
 void store_reset(void)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(shards); i++) {
-		struct store_shard *s = &shards[i];
+	for (unsigned int i = 0; i < ARRAY_SIZE(store_shards); i++) {
+		struct store_shard *s = &store_shards[i];
 
 		lock_acquire(&s->lock);
 		for (u64 b = 0; s->bucket && b <= s->mask; b++)
@@ -566,11 +377,11 @@ void store_reset(void)
 		s->spare = NULL;
 		lock_release(&s->lock);
 	}
-	write_once(&levels_used, 0);
+	write_once(&store_levels_used, 0);
 }
 
 void store_forget(void)
 {
-	fork_forget(shards, sizeof(shards));
-	write_once(&levels_used, 0);
+	fork_forget(store_shards, sizeof(store_shards));
+	write_once(&store_levels_used, 0);
 }

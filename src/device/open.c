@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Opening and closing. The list of open devices, which names are unique in, is under `lock`; a
+ * Opening and closing devices. `lock` guards the list of open devices, in which names are unique. A
  * device is in it from the start of open to the end of close.
  *
- * Order: RAM, bounce pool, domain, thread slots, interrupts, model. Closing goes back, the model
- * first, so that no access runs any more.
+ * Open sets up RAM, the bounce memory, the domain, thread slots, interrupts and the model, in this
+ * order. Close goes in the reverse order: it stops the model first, so that no access runs any
+ * more.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -34,11 +35,6 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct device *open_devices; /* under lock */
 
-const char *dev_name(const struct device *dev)
-{
-	return dev ? dev->name : "(no device)";
-}
-
 /* Under lock. */
 static struct device *device_find_by_name(const char *name)
 {
@@ -64,16 +60,16 @@ struct device *dmamap_find(const char *name)
 		dev = NULL;
 	pthread_mutex_unlock(&lock);
 	return dev ? dev
-		   : error_null(ENODEV, "no open device is called %s", name ? name : "(NULL)");
+		   : error_null(ENODEV, "no open device has the name %s", name ? name : "(NULL)");
 }
 
-/* QEMU's devices go by their kind; functions of the machine by their back end. */
+/* A QEMU device is named after its type, a PCI function after its back end. */
 static const char *hw_name(const struct spec *spec)
 {
 	return spec->hw->any_key ? spec->config.target : spec->hw->name;
 }
 
-/* The key name=, else the model's name and the first free number. Under lock. */
+/* Uses the key name=, or the model's name with the first free number. Under lock. */
 static int choose_name(struct device *dev, const struct spec *spec)
 {
 	char made[SPEC_NAME_MAX + 1];
@@ -96,7 +92,7 @@ static int choose_name(struct device *dev, const struct spec *spec)
 	return dev->name ? 0 : -ENOMEM;
 }
 
-/* The least number that no other open device has. Under lock. */
+/* Returns the lowest number that no other open device has. Under lock. */
 static unsigned int choose_slot(void)
 {
 	unsigned int slot = 0;
@@ -215,7 +211,7 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->check = spec->check || spec->check_all;
 	dev->strict = spec->policy != POLICY_LAZY || spec->untrusted;
 	dev->identity_mapped = spec->iommu && spec->policy >= POLICY_IDENTITY;
-	dev->identity = dev->coherent && (!dev->iommu || dev->identity_mapped);
+	dev->identity = dev->coherent && !device_translates_ram(dev);
 	dev->policy_name = spec->iommu ? policy_name(spec->policy) : "direct";
 	dev->bus_offset = spec->bus_offset;
 	dev->address_last = ~0ull >> (64 - spec->addr_bits);
@@ -224,31 +220,32 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->max_seg_size = 65536;
 	dev->seg_boundary = DMA_BIT_MASK(32);
 	dev->model = spec->model;
-	dev->ops = backend_sim;
+	dev->ops = (struct device_ops){.name = "sim"};
 	if (dev->model) {
 		dev->ops.reg_read = model_read;
 		dev->ops.reg_write = model_write;
 	}
 	if (spec->hw) {
-		dev->ops = *spec->hw->backend;
+		dev->ops = *spec->hw->device;
 		dev->hw = spec->hw;
 		dev->stuck = DEVICE_STUCK;
 		dev->ram_only = spec->hw->ram_only;
 		dev->address_last = 0;
 	}
-	dev->careful = dev->untrusted || !dev->coherent || dev->identity_mapped || dev->ram_only;
-	dev->sync_looks = dev->untrusted || !dev->coherent || dev->ram_only;
-	backend_complete(&dev->ops);
+	dev->careful = dev->untrusted || dev->identity_mapped || device_bounces_foreign(dev);
+	dev->sync_looks = dev->untrusted || device_bounces_foreign(dev);
+	device_ops_complete(&dev->ops);
 }
 
-/* A device that is not simulated says what its address space is like. */
+/* A hardware back end sets the properties of the address space. */
 static int device_start_hw(struct device *dev, const struct spec *spec, struct domain_config *space)
 {
 	int err = dev->hw->create(dev, &spec->config);
 
 	if (err)
 		return err;
-	device_set_mask(dev, dev->dma_mask); /* it may have said where its addresses begin */
+	/* create() may have set where the device's addresses begin */
+	device_set_mask(dev, dev->dma_mask);
 	dev->hw->domain(dev->ops_priv, space);
 	return 0;
 }
@@ -320,7 +317,7 @@ static void start_checker(struct device *dev, const struct spec *spec)
 		return;
 	check_open(&dev->shadow, dev, (u64)(uintptr_t)dev->domain, dev->bus_offset, dev->coherent,
 		   !dev->strict);
-	/* without memory for it, owners are not watched: no reason not to open */
+	/* a device opens without this check if there is no memory for it */
 	if (spec->check_own && dmamap_check_own(dev, true))
 		log_line(LOG_ERROR, "%s: DMAMAP_CHECK=own: %s", dev->name, error_text());
 }
@@ -349,8 +346,9 @@ static int device_start(struct device *dev, const struct spec *spec)
 	if (!dev->hw)
 		sim_irq_start(dev);
 	start_checker(dev, spec);
-	/* the mask of a PCI function is 32 bits unless its driver says otherwise, as Linux
-	 * documents */
+	/*
+	 * as Linux documents, the mask of a PCI function is 32 bits until its driver sets another
+	 */
 	if (dev->hw || dev->sim_config)
 		write_once(&dev->shadow.mask_set, true);
 	if (dev->hw)
@@ -360,7 +358,7 @@ static int device_start(struct device *dev, const struct spec *spec)
 	if (!err)
 		return 0;
 	check_close(&dev->shadow);
-	dev->ops.stop(dev); /* nobody counts interrupts any more */
+	dev->ops.stop(dev); /* no more interrupts are counted after this */
 close_irq:
 	close_interrupts(dev);
 	config_free(dev);
@@ -417,7 +415,7 @@ free_spec:
 
 struct leak_list {
 	struct device *dev;
-	u64 left; /* how many more to name */
+	u64 left; /* number of further mappings to report */
 };
 
 static bool name_leak(void *arg, iova_t iova, u64 size)
@@ -431,7 +429,10 @@ static bool name_leak(void *arg, iova_t iova, u64 size)
 	return --l->left > 0;
 }
 
-/* Tells what is still mapped. In a group others' mappings are in the same table: only counted. */
+/*
+ * Reports mappings that still exist. In a group the page table also has other devices' mappings, so
+ * they are only counted.
+ */
 static void report_leaks(struct device *dev)
 {
 	struct leak_list list = {.dev = dev};
@@ -454,7 +455,7 @@ static void report_leaks(struct device *dev)
 			     "%llu mappings were never unmapped", (unsigned long long)live);
 }
 
-/* The checker knows each by its stack. */
+/* Reports the leaks that the checker has recorded, with their stacks. */
 static void find_leaks(struct device *dev)
 {
 	u64 n = dma_pool_report_leaks(dev);

@@ -3,8 +3,15 @@
 #include "domain/device.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/name.h"
 #include "base/trap.h"
 #include "check/check.h"
+
+#include <stddef.h>
+
+_Static_assert(offsetof(struct device, link_limits) == offsetof(struct device_head, link_limits) &&
+		       offsetof(struct device, name) == offsetof(struct device_head, name),
+	       "dev_name() reads the head of a device");
 
 static const char *const reasons[] = {
 	[DMAMAP_FAULT_NOT_MAPPED] = "nothing is mapped there",

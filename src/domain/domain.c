@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Creation and sharing of domains. `global` guards the list of groups. The fields of a domain do
- * not change after its creation, or are guarded as domain.h says.
+ * not change after its creation, or are guarded as domain.h describes.
  */
 #include "domain/domain.h"
 #include "base/alloc.h"
@@ -149,8 +149,8 @@ static struct domain *domain_make(const struct domain_config *want)
 		return NULL;
 	dom->refs = 1;
 	dom->policy = want->iommu ? want->policy : POLICY_STRICT;
-	dom->ops = want->ops ? *want->ops : backend_sim;
-	backend_complete(&dom->ops);
+	dom->ops = want->ops ? *want->ops : iommu_ops_sim;
+	iommu_ops_complete(&dom->ops);
 	dom->space.ops = &dom->ops;
 	dom->space.priv = want->priv;
 	dom->space.by_range = want->by_range;

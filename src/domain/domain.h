@@ -56,7 +56,7 @@ struct hold {
 
 struct domain {
 	struct backend_space space; /* the back end's side of the address space */
-	struct backend_ops ops;	    /* the back end's functions, with defaults filled in */
+	struct iommu_ops ops;	    /* the back end's functions, with defaults filled in */
 	struct pt pt;
 	struct ports ports;
 	struct iova_space *iova; /* NULL: no IOMMU */
@@ -96,7 +96,7 @@ struct domain_config {
 	bool untrusted; /* the device must not reach memory that a trusted device maps */
 	u64 bus_offset; /* the device's addresses less the domain's */
 	/* The back end; NULL: simulated. The fields below are for that back end only. */
-	const struct backend_ops *ops;
+	const struct iommu_ops *ops;
 	void *priv;		 /* backend_space.priv */
 	unsigned int iova_bits;	 /* 0: all that the page table has */
 	unsigned int leaf_shift; /* of the largest leaf; 0: any */

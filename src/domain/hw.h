@@ -33,7 +33,7 @@ struct hw_ops {
 	bool any_key;	  /* the target defines the keys; create() checks them; iommu=vtd or off */
 	bool ram_only;	  /* see struct device */
 	const char *const *keys; /* without any_key: the accepted keys; NULL after the last */
-	const struct backend_ops *backend; /* registers and interrupts; create sets dev->ops_priv */
+	const struct device_ops *device; /* registers and interrupts; create sets dev->ops_priv */
 	/* Limits and defaults of RAM. */
 	void (*memory)(const struct hw_config *config, struct mem_config *ram);
 	/* Sets dev->ops_priv and the other fields that the back end decides. Returns 0, or -errno

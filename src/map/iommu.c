@@ -14,7 +14,7 @@ bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size)
 	 * view, or the device cannot reach it.
 	 */
 	return (dev->untrusted && ((pa.v | size) & (PAGE_BYTES - 1))) ||
-	       ((!dev->coherent || dev->ram_only) && pa.v >= mem.span);
+	       (device_bounces_foreign(dev) && pa.v >= mem.span);
 }
 
 /* Returns the size of the largest leaf for memory at `pa` whose IOVA is aligned to its size. */

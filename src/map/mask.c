@@ -10,13 +10,14 @@
 static int mask_check(const struct device *dev, u64 mask)
 {
 	/* With all RAM mapped at its own address, no low addresses remain for other mappings. */
-	u64 least = dev->iommu && !dev->identity_mapped ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
+	u64 least = device_translates_ram(dev) ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
 
 	if (!mask || (mask & (mask + 1)))
-		return error_set(EIO,
-				 "%s: %#llx is no DMA mask: it must be all ones up from bit 0, see "
-				 "DMA_BIT_MASK()",
-				 dev->name, (unsigned long long)mask);
+		return error_set(
+			EIO,
+			"%s: %#llx is not a DMA mask: all bits from 0 up must be ones, see "
+			"DMA_BIT_MASK()",
+			dev->name, (unsigned long long)mask);
 	if (mask < dev->bus_offset || mask - dev->bus_offset < least)
 		return error_set(EIO,
 				 "%s: mask %#llx is too small: the device must reach at least "
@@ -78,14 +79,13 @@ u64 dma_get_required_mask(struct device *dev)
 	if (!dev)
 		return 0;
 	/* An IOMMU can map RAM below any mask, unless RAM is mapped at its own address. */
-	top = (dev->iommu && !dev->identity_mapped ? DMA_BIT_MASK(32) : mem.span - 1) +
-	      dev->bus_offset;
+	top = (device_translates_ram(dev) ? DMA_BIT_MASK(32) : mem.span - 1) + dev->bus_offset;
 	return (2ull << log2_floor(top)) - 1;
 }
 
 bool dma_addressing_limited(struct device *dev)
 {
-	return dev && (!dev->iommu || dev->identity_mapped) && device_last(dev) < mem.span - 1;
+	return dev && !device_translates_ram(dev) && device_last(dev) < mem.span - 1;
 }
 
 /* With an IOMMU. An unaligned buffer needs one page more than its size. */
@@ -94,7 +94,7 @@ static size_t mask_max_mapping_by_pages(const struct device *dev)
 	u64 bounced = bounce_max_size(dev) - PAGE_BYTES, pages;
 
 	/* Memory outside RAM, or partial pages, must bounce. */
-	if (!dev->coherent || dev->untrusted || dev->ram_only)
+	if (dev->untrusted || device_bounces_foreign(dev))
 		return bounced;
 	pages = domain_iova_longest(dev->domain, device_last(dev) >> PAGE_BITS);
 	/* The process has no memory of that length. */
@@ -157,7 +157,7 @@ int dma_set_seg_boundary(struct device *dev, unsigned long mask)
 {
 	if (!dev || (mask & (mask + 1)))
 		return error_set(EINVAL,
-				 "dma_set_seg_boundary: no device, or %#lx is no power of two "
+				 "dma_set_seg_boundary: no device, or %#lx is not a power of two "
 				 "minus one",
 				 mask);
 	write_once(&dev->seg_boundary, mask);
@@ -173,7 +173,7 @@ int dma_set_min_align_mask(struct device *dev, unsigned int mask)
 {
 	if (!dev || (mask & (mask + 1)) || mask >= PAGE_BYTES)
 		return error_set(EINVAL,
-				 "dma_set_min_align_mask: no device, or %#x is no power of two "
+				 "dma_set_min_align_mask: no device, or %#x is not a power of two "
 				 "minus one of at most a page",
 				 mask);
 	write_once(&dev->min_align_mask, mask);

@@ -88,7 +88,7 @@ static void sg_mark_bounced(struct scatterlist *sgl, struct scatterlist *sg)
 /* Whether the mapping of an entry, whose device address is `addr`, bounces. */
 static bool sg_is_bounced(const struct device *dev, phys_t pa, u64 size, dma_addr_t addr)
 {
-	if (!dev->iommu || dev->identity_mapped)
+	if (!device_translates_ram(dev))
 		return phys_is_bounce(PHYS(addr - dev->bus_offset));
 	return iommu_must_bounce(dev, pa, size);
 }
@@ -181,7 +181,7 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
 		    const struct map_limits *l)
 {
 	bool each = !dev->coherent &&
-		    (!dev->iommu || dev->identity_mapped || attrs & DMA_ATTR_REQUIRE_COHERENT);
+		    (!device_translates_ram(dev) || attrs & DMA_ATTR_REQUIRE_COHERENT);
 	struct scatterlist *sg = sgl;
 	int n = -ERANGE;
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Regions: how they are found, made and taken from the device. */
+/* Regions: lookup, creation, and removal from the device. */
 #include "base/alloc.h"
 #include "odp/monitor.h"
 #include "odp/odp.h"
-
-#include <sys/mman.h>
 
 #define WRITABLE                                                                                   \
 	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC |                \
@@ -12,7 +10,8 @@
 
 pthread_mutex_t odp_lock = PTHREAD_MUTEX_INITIALIZER;
 struct itree odp_regions;
-static pthread_cond_t idle = PTHREAD_COND_INITIALIZER; /* some reference count is 0 */
+/* signalled when a reference count reaches 0 */
+static pthread_cond_t idle = PTHREAD_COND_INITIALIZER;
 
 void region_ref(struct ib_umem_odp *r)
 {
@@ -62,7 +61,7 @@ struct ib_umem_odp *region_by_bus(struct device *dev, u64 first, u64 last)
 	return r;
 }
 
-/* In a child of fork: no region of the parent's is listed or has a context. */
+/* Called in a child of fork: none of the parent's regions stays listed or has a context. */
 void regions_fork_child(void)
 {
 	struct itree_place place = {0};
@@ -104,19 +103,6 @@ struct odp_child *region_child(struct ib_umem_odp *r, u64 page, bool make)
 	return old;
 }
 
-/* Address space; memory is used for the pages that are touched only. */
-static void *region_sparse_alloc(u64 bytes)
-{
-	void *p = fail_here(FAIL_MEMORY, NULL)
-			  ? MAP_FAILED
-			  : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p != MAP_FAILED)
-		return p;
-	return error_null(ENOMEM, "no address space for the records of a region");
-}
-
 /* Allocates device addresses, aligned so that a huge page can be linked by one leaf. */
 static int take_addresses(struct ib_umem_odp *r, bool implicit)
 {
@@ -144,16 +130,16 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 	child_init(&r->only);
 	if (implicit && odp_needs_slots(dev))
 		return error_set(EOPNOTSUPP,
-				 "%s: an implicit region needs an IOMMU and a device that sees "
-				 "the process's memory itself: coherent, and not QEMU's",
+				 "%s: an implicit region needs an IOMMU and a device that accesses "
+				 "the process's memory directly: coherent, and not QEMU's",
 				 dev->name);
 	if (implicit) {
-		r->child = region_sparse_alloc(ODP_CHILDREN * sizeof(*r->child));
+		r->child = alloc_sparse(ODP_CHILDREN * sizeof(*r->child));
 		if (!r->child)
 			return -ENOMEM;
 	}
 	if (odp_needs_slots(dev)) {
-		r->slot = region_sparse_alloc(r->pages * sizeof(*r->slot));
+		r->slot = alloc_sparse(r->pages * sizeof(*r->slot));
 		if (!r->slot)
 			return -ENOMEM;
 	}
@@ -166,13 +152,12 @@ static void region_empty(struct ib_umem_odp *r)
 {
 	if (r->state.__size)
 		dma_iova_free(r->dev, &r->state);
-	if (r->slot)
-		munmap(r->slot, r->pages * sizeof(*r->slot));
+	alloc_sparse_free(r->slot, r->pages * sizeof(*r->slot));
 	r->slot = NULL;
 	if (r->child) {
 		for (u64 i = 0; i < ODP_CHILDREN; i++)
 			alloc_free(r->child[i]);
-		munmap(r->child, ODP_CHILDREN * sizeof(*r->child));
+		alloc_sparse_free(r->child, ODP_CHILDREN * sizeof(*r->child));
 	}
 	r->child = NULL;
 }
@@ -199,7 +184,10 @@ static int region_list(struct ib_umem_odp *r)
 	return err;
 }
 
-/* From here on no page is linked. False: another took the region from the device. */
+/*
+ * After this no page is linked any more. Returns false if another thread has closed the region
+ * before.
+ */
 static bool region_close(struct ib_umem_odp *r)
 {
 	bool listed;
@@ -214,9 +202,9 @@ static bool region_close(struct ib_umem_odp *r)
 }
 
 /*
- * The region stays in the tree that events are looked up in until its last page is unlinked. An
- * event that is served before that would be missed otherwise, and what the device wrote would go to
- * the memory that came to the place.
+ * The region stays in the tree that is searched for events until its last page is unlinked.
+ * Otherwise an event in between would be missed, and what the device wrote would be written to
+ * unrelated memory at the same address.
  */
 void region_stop(struct ib_umem_odp *r)
 {
@@ -257,7 +245,7 @@ static int check_region(const struct ib_ucontext *pub, const struct ib_umem *ume
 	if (!umem->length || (!is_implicit(umem->address, umem->length) &&
 			      !range_within(umem->address, umem->length, ODP_TOP)))
 		return error_set(EINVAL,
-				 "%s: [%#lx, +%zu) is no range of the process's address space",
+				 "%s: [%#lx, +%zu) is not a range of the process's address space",
 				 pub->device->name, umem->address, umem->length);
 	return 0;
 }
@@ -286,7 +274,7 @@ static int region_get(struct ib_ucontext *pub, struct ib_umem *umem, const void 
 	err = region_fill(r, implicit);
 	if (!err && !implicit && (monitor_caught_up() || !event_lost()))
 		monitor_watch(r->start, r->start + (r->pages << PAGE_BITS));
-	/* events up to this number are about memory that was here before */
+	/* events up to this number concern older memory at this address */
 	monitor_settle(SETTLE_TRIES);
 	r->number = event_number();
 	/* once the region is listed, the program's function may be called with umem */
@@ -328,7 +316,7 @@ struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, siz
 	int err = -EOPNOTSUPP;
 
 	if (!(access & IB_ACCESS_ON_DEMAND)) {
-		error_set(EOPNOTSUPP, "ib_umem_get: nothing is ever pinned here: ask for "
+		error_set(EOPNOTSUPP, "ib_umem_get: memory is never pinned: use the access flag "
 				      "IB_ACCESS_ON_DEMAND");
 		return ERR_PTR(err);
 	}

@@ -140,7 +140,7 @@ static void qemu_domain(void *priv, struct domain_config *config)
 	if (!q->vtd)
 		return;
 	limits = vtd_limits(q->vtd);
-	config->ops = &backend_vtd;
+	config->ops = &iommu_ops_vtd;
 	config->priv = q->vtd;
 	config->iova_bits = limits->iova_bits;
 	config->leaf_shift = limits->leaf_shift;
@@ -156,7 +156,9 @@ static int qemu_connect(struct device *dev)
 		err = vtd_attach(q->vtd, DEVICE_SOURCE, &q->dev->domain->pt);
 	if (err)
 		return err;
-	/* one that has none of any kind is as good */
+	/*
+	 * a device without interrupts can be used, too; only a failure of QEMU ends the connection
+	 */
 	if (qemu_irq_setup(q, qemu_irq_best_kind(q), dev->n_irq_fd) == -EIO)
 		return -EIO;
 	function_start(q);
@@ -167,7 +169,7 @@ static int qemu_connect(struct device *dev)
 static int qemu_fault_reason(const struct device *dev, const struct vtd_fault *f)
 {
 	struct pt *pt = &dev->domain->pt;
-	unsigned int side = pt_walk_enter(pt); /* the device chose the address */
+	unsigned int side = pt_walk_enter(pt); /* the device may access any address */
 	u64 entry = pt_walk(pt, IOVA(f->addr));
 
 	pt_walk_exit(pt, side);
@@ -339,7 +341,7 @@ static void qemu_device_stop(void *priv)
 	qemu_stop(((struct device *)priv)->ops_priv);
 }
 
-static const struct backend_ops backend_qemu = {
+static const struct device_ops device_ops_qemu = {
 	.name = "qemu",
 	.reg_read = qemu_reg_read,
 	.reg_write = qemu_reg_write,
@@ -360,7 +362,7 @@ const struct hw_ops hw_qemu = {
 	.name = "qemu",
 	.any_key = true,
 	.ram_only = true,
-	.backend = &backend_qemu,
+	.device = &device_ops_qemu,
 	.memory = qemu_memory,
 	.create = qemu_create,
 	.domain = qemu_domain,

@@ -128,7 +128,7 @@ static void vfio_domain(void *priv, struct domain_config *config)
 {
 	struct vfio_function *f = priv;
 
-	config->ops = &backend_vfio;
+	config->ops = &iommu_ops_vfio;
 	config->priv = f->space;
 	config->group = f->space->name;
 	config->map_by_ops = config->by_range = true;
@@ -205,7 +205,7 @@ static bool vfio_op_irq_rearm(void *priv)
 	return false;
 }
 
-static const struct backend_ops device_ops = {
+static const struct device_ops device_ops_vfio = {
 	.name = "vfio",
 	.reg_read = vfio_read,
 	.reg_write = vfio_write,
@@ -251,7 +251,7 @@ static void vfio_memory(const struct hw_config *config, struct mem_config *ram)
 const struct hw_ops hw_vfio = {
 	.name = "vfio",
 	.keys = vfio_keys,
-	.backend = &device_ops,
+	.device = &device_ops_vfio,
 	.memory = vfio_memory,
 	.create = vfio_create,
 	.domain = vfio_domain,
@@ -262,7 +262,7 @@ const struct hw_ops hw_vfio = {
 const struct hw_ops hw_iommufd = {
 	.name = "iommufd",
 	.keys = vfio_keys,
-	.backend = &device_ops,
+	.device = &device_ops_vfio,
 	.memory = vfio_memory,
 	.create = iommufd_create,
 	.domain = vfio_domain,

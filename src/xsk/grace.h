@@ -1,44 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A section of the data path that the control path can wait for: enter and exit are two plain
- * stores by the one thread that owns the section. The control path first takes what it wants to
- * free out of reach, then calls grace_wait(). Where A pairs with B:
+ * A section of the data path that the control path can wait for. Entering and leaving are two plain
+ * stores by the one thread that owns the section. The control path first makes unreachable what it
+ * will free, then calls grace_wait():
  *
- *   data path                            control path
- *   active = 1                           pointer = NULL
- *   (barrier, at no cost)       (A)      membarrier()                       (B)
- *   read pointer, use it                 wait until active = 0, by acquire  (D)
- *   active = 0, by release      (C)      free
+ *   data path                                  control path
+ *   active = 1                                 pointer = NULL
+ *   (barrier, at no cost)       (A)            membarrier()                       (B)
+ *   read pointer, use it                       wait until active = 0, by acquire  (D)
+ *   active = 0, by release      (C)            free
  *
- * membarrier() makes every running thread of the process execute a full barrier. So either the
- * section sees the pointer gone, or the control path sees the section and waits. On a system
- * without it the data path pays for a fence.
+ * A pairs with B, C with D. membarrier() makes every running thread of the process execute a full
+ * barrier. Either the section reads the cleared pointer, or the control path finds the section
+ * active and waits. On a system without membarrier() the data path executes a fence.
  */
 #ifndef XSK_GRACE_H
 #define XSK_GRACE_H
 
-#include "base/compiler.h"
+#include "base/fence.h"
+
+#include <sched.h>
 
 struct grace {
 	u32 active;
 };
 
-extern bool grace_fenced; /* no membarrier() here; set by grace_init() before any section */
-
-void grace_init(void);
-void grace_wait(struct grace *g);
+/* A section without a fence is possible; if not, grace_enter() asks the kernel or executes one. */
+hot_inline bool grace_is_free(void)
+{
+	return likely(read_once(&fence_answer) == 1);
+}
 
 hot_inline void grace_enter(struct grace *g)
 {
 	write_once(&g->active, 1);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (unlikely(grace_fenced))
+	compiler_fence();
+	if (unlikely(!fence_everywhere_works()))
 		full_fence();
 }
 
 hot_inline void grace_exit(struct grace *g)
 {
 	write_release(&g->active, 0);
+}
+
+static inline void grace_wait(struct grace *g)
+{
+	if (fence_everywhere_works())
+		fence_everywhere();
+	else
+		full_fence();
+	while (read_acquire(&g->active))
+		sched_yield();
 }
 
 #endif

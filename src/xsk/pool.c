@@ -1,35 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pools: made for a socket that binds, put on a queue, shared by the sockets there, and taken down
- * with the last of them: first the driver lets go (setup_pool with NULL), then no section of the
- * data path is in it, then its DMA map and its memory go.
+ * Pools. A pool is created for a socket that binds, is attached to a queue, is shared by the
+ * sockets there, and is destroyed with the last of them: first the driver releases it (setup_pool
+ * with NULL), then no section of the data path uses it, then its DMA map and memory are freed.
  *
- * heads are as many as the UMEM has chunks. A head is on one of the two stacks, or the driver has
- * it, so neither stack can overflow, whatever the application does. Heads and stacks
- * are sparse memory: what was never in use costs nothing.
+ * There are as many heads as the UMEM has chunks. A head is on one of the two stacks or owned by
+ * the driver, so neither stack can overflow, whatever the application does. Heads and stacks are
+ * sparse memory: what was never in use costs no memory.
  */
 #include "base/alloc.h"
-#include "base/fail.h"
 #include "xsk/xsk.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #define NOT_MAPPED (1ull << 63)
 
 /* minimum capacity of a batch, so that a socket with a longer TX ring can join */
 #define TX_DESCS_LEAST 4096
-
-/* Zeroed memory that costs what is touched. */
-static void *map_sparse(size_t size)
-{
-	void *p = MAP_FAILED;
-
-	if (!fail_here(FAIL_MEMORY, NULL))
-		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? error_null(ENOMEM, "no memory for the buffers of a pool") : p;
-}
 
 /* One mapping holds the heads and both their stacks. */
 static int make_heads(struct xsk_pool *p)
@@ -39,7 +26,7 @@ static int make_heads(struct xsk_pool *p)
 
 	p->heads_bytes = n * sizeof(struct xdp_buff_xsk);
 	p->heads_map = p->heads_bytes + 2 * n * sizeof(struct xdp_buff_xsk *);
-	base = map_sparse(p->heads_map);
+	base = alloc_sparse(p->heads_map);
 	if (!base)
 		return -ENOMEM;
 	p->pub.heads = (struct xdp_buff_xsk *)base;
@@ -71,7 +58,7 @@ static void set_shape(struct xsk_pool *p, struct xdp_umem *umem)
 static void pool_free_tx_descs(struct xsk_pool *p)
 {
 	if (p->pub.tx_descs)
-		munmap(p->pub.tx_descs, p->pub.tx_descs_cnt * sizeof(struct xdp_desc));
+		alloc_sparse_free(p->pub.tx_descs, p->pub.tx_descs_cnt * sizeof(struct xdp_desc));
 }
 
 /*
@@ -90,7 +77,7 @@ static int pool_make_tx_descs(struct xsk_pool *p, const struct xdp_sock *xs, u32
 	if (n > UINT32_MAX)
 		return error_set(ENOMEM, "no memory for a batch of %llu descriptors",
 				 (unsigned long long)n);
-	descs = map_sparse(n * sizeof(struct xdp_desc));
+	descs = alloc_sparse(n * sizeof(struct xdp_desc));
 	if (!descs)
 		return -ENOMEM;
 	pool_free_tx_descs(p);
@@ -110,7 +97,7 @@ static void pool_free(struct xsk_pool *p)
 	pool_free_tx_descs(p);
 	alloc_free(p->scratch);
 	provenance_end(p);
-	munmap(p->pub.heads, p->heads_map);
+	alloc_sparse_free(p->pub.heads, p->heads_map);
 	alloc_free(p);
 	xdp_umem_put(umem);
 }
@@ -133,7 +120,7 @@ struct xsk_pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem)
 	umem_get(umem);
 	return p;
 unmap:
-	munmap(p->pub.heads, p->heads_map);
+	alloc_sparse_free(p->pub.heads, p->heads_map);
 free:
 	alloc_free(p);
 	return NULL;
@@ -150,7 +137,7 @@ int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_s
 	return err;
 }
 
-/* Gives the queue to the driver. 0, or why there is no zero-copy. */
+/* Passes the queue to the driver. Returns 0, or the reason why zero-copy is not possible. */
 static int start_zc(struct xsk_pool *p, u32 flags)
 {
 	const struct xdp_driver_ops *ops = p->xd->ops;
@@ -199,7 +186,7 @@ static void leave_queue(struct xsk_pool *p)
 	write_release(&q->pool, NULL);
 	queue_wait(q);
 	pool_wait_tx(p);
-	/* a later driver must not complete what this one took */
+	/* a later driver must not complete descriptors that this one has taken */
 	p->packet_n = p->packet_at = 0;
 	if (p->cq)
 		p->cq->index = p->cq->shown;
@@ -322,7 +309,7 @@ void pool_del_sock(struct xsk_pool *p, struct xdp_sock *xs)
 		return;
 	write_release(at, xs->tx_next);
 	write_release(&p->tx_n, p->tx_n - 1);
-	/* who sends may still be at it, or remember it as the one whose turn it is */
+	/* a sender may still be using the socket, or have it as `tx_turn` */
 	pool_wait_tx(p);
 }
 

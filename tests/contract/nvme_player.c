@@ -1,102 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver for NVM Express (NVM Express Base Specification 1.4: "Controller Registers", "Queue
- * Model", "Scatter Gather List", "Command Set"), as small as it can be: one queue pair beside the
- * admin queues, polled. SGLs move single bytes: a command is a part of the target that lies in one
- * page, and scratch for the rest of its last block. Queues and buffers are internal pages, mapped
- * behind the library's back, so that the body's counts do not see them.
+ * Model", "Scatter Gather List", "Command Set"), as small as possible: one queue pair beside the
+ * admin queues, polled. SGLs transfer single bytes: a command consists of a part of the target that
+ * is in one page, and scratch memory for the rest of its last block. Queues and buffers are
+ * internal pages that are mapped without the library's counters, so that the counts of the body do
+ * not include them.
  *
- * A controller of QEMU's does not notice that the IOMMU refused it: it reads zeros, or writes
- * nowhere. So the player asks whether the IOMMU had a fault: the library, or behind a kernel that
- * keeps them to itself the count of its fault interrupt. QEMU's VT-d records no fault where it
- * remembers a translation that lacks the permission; an access that may have been such a one is
- * repeated when all that it remembers has been pushed out by others.
+ * A controller of QEMU's does not detect that the IOMMU refused an access: it reads zeros, or its
+ * writes are lost. So the player checks whether the IOMMU had a fault: through the library, or
+ * behind a kernel that reports none to processes, by the count of fault interrupts. QEMU's VT-d
+ * records no fault if it has cached a translation that lacks the permission. An access that may
+ * have been of this kind is repeated after other translations have evicted the cached ones.
  */
 #include "nvme_player.h"
 #include "player_itself.h"
 #include "iommu_faults.h"
+#include "nvme_player_queue.h"
 
 #include "base/error.h"
 #include "domain/device.h"
 
 #include <errno.h>
-#include <linux/mm.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define PLAYERS 4
-#define BLOCK	512
-#define IN_PAGE (PAGE_SIZE / BLOCK)
-
-/* The player's pages, in this order; a buffer page for each command in flight. */
-#define PARTS	    32
-#define ADMIN_SQ    0
-#define ADMIN_CQ    1
-#define IO_SQ	    2
-#define IO_CQ	    3
-#define LISTS	    4 /* two SGL descriptors for each command */
-#define SCRATCH	    5
-#define BUFFER	    6
-#define PUSH_LIST   (BUFFER + PARTS) /* descriptors of push_out() */
-#define PAGES_ORDER 6
-#define PAGES	    (1u << PAGES_ORDER)
-#define QUEUE_SIZE  64
-
-/* Pages of address space that push_out() touches in two commands: more than QEMU's VT-d remembers.
- */
-#define PUSH_HALF 640
-#define PUSH	  (2 * PUSH_HALF)
-
-/* No allocator begins there, and nothing has an address yet when they are taken. */
-#define PLAYER_AT 0x20000ull
-#define PUSH_AT	  0x100000ull
-
-#define NOTHING 0xa5 /* what the disk has where the device read nothing */
-
-#define CMD_WRITE 1 /* the device reads memory */
-#define CMD_READ  2
-
-struct command {
-	u8 opcode, flags;
-	u16 id;
-	u32 nsid;
-	u64 reserved[2];
-	struct sgl {
-		u64 addr;
-		u32 len;
-		u8 zero[3], type; /* 0: data; 0x30: the last (and only) list */
-	} data;
-	u32 dword[6]; /* 10 to 15 */
-};
-
-struct completion {
-	u32 result, reserved;
-	u16 sq_head, sq_id, id, status; /* bit 0: phase */
-};
-
-struct queue {
-	struct command *sq;
-	const struct completion *cq;
-	u32 sq_bell, cq_bell;
-	u16 size, tail, head, phase;
-};
-
-struct player {
-	struct device *dev;   /* NULL: free */
-	pthread_mutex_t lock; /* one access at a time */
-	u8 *memory;
-	u64 addr;      /* of it, for the device */
-	u64 push_addr; /* of PUSH pages; 0: not mapped yet */
-	struct queue admin, io;
-	bool kernel_has_iommu; /* and tells the library of no fault */
-	char image[64];
-	struct dmamap_fault last;
-	bool refused; /* `last` was not asked for yet */
-};
 
 static struct player players[PLAYERS];
 static const struct device *function_user[PLAYERS]; /* of the n-th function; under players_lock */
@@ -129,16 +57,6 @@ static struct player *player_of(const struct device *dev)
 	return NULL;
 }
 
-static u8 *page_at(struct player *p, unsigned int page)
-{
-	return p->memory + page * PAGE_SIZE;
-}
-
-static u64 addr_of(struct player *p, unsigned int page)
-{
-	return p->addr + page * PAGE_SIZE;
-}
-
 static int map_behind(struct player *p, u64 at, u8 *cpu, u64 size)
 {
 	struct domain *dom = p->dev->domain;
@@ -162,93 +80,6 @@ static bool take_memory(struct player *p)
 	return !iova_reserve(iova, PLAYER_AT >> PAGE_BITS, PAGES) &&
 	       !iova_reserve(iova, PUSH_AT >> PAGE_BITS, PUSH) &&
 	       !map_behind(p, PLAYER_AT, p->memory, PAGES * PAGE_SIZE);
-}
-
-/* One command, without waiting for it. */
-static struct command *put(struct player *p, struct queue *q, u8 opcode, u64 addr, u32 len)
-{
-	struct command *c = &q->sq[q->tail];
-
-	memset(c, 0, sizeof(*c));
-	c->opcode = opcode;
-	c->id = q->tail;
-	c->data.addr = addr;
-	c->data.len = len;
-	q->tail = (u16)((q->tail + 1) % q->size);
-	return c;
-}
-
-/* Rings, and waits until all of `n` commands are done. The first status that is none of success. */
-static int complete(struct player *p, struct queue *q, int n)
-{
-	int status = 0;
-
-	dmamap_writel(p->dev, 0, q->sq_bell, q->tail);
-	while (n > 0) {
-		u16 s = read_acquire(&q->cq[q->head].status);
-
-		if ((s & 1) != q->phase) {
-			sched_yield();
-			continue;
-		}
-		if (!status)
-			status = s >> 1;
-		q->head = (u16)((q->head + 1) % q->size);
-		if (!q->head)
-			q->phase ^= 1;
-		n--;
-	}
-	dmamap_writel(p->dev, 0, q->cq_bell, q->head);
-	return status;
-}
-
-static void make_queue(struct player *p, struct queue *q, unsigned int id, unsigned int page)
-{
-	u32 step = 4u << ((dmamap_readq(p->dev, 0, 0) >> 32) & 15);
-
-	*q = (struct queue){.sq = (struct command *)page_at(p, page),
-			    .cq = (const struct completion *)page_at(p, page + 1),
-			    .sq_bell = 0x1000 + 2 * id * step,
-			    .cq_bell = 0x1000 + (2 * id + 1) * step,
-			    .size = QUEUE_SIZE,
-			    .phase = 1};
-}
-
-static bool become(struct player *p, u32 ready)
-{
-	for (int i = 0; i < 5000; i++) {
-		if ((dmamap_readl(p->dev, 0, 0x1c) & 1) == ready)
-			return true;
-		usleep(1000);
-	}
-	return false;
-}
-
-static bool start(struct player *p)
-{
-	struct command *c;
-	u32 sizes = (QUEUE_SIZE - 1) << 16 | 1;
-
-	dmamap_writel(p->dev, 0, 0x14, 0);
-	if (!become(p, 0))
-		return false;
-	dmamap_writel(p->dev, 0, 0x24, (QUEUE_SIZE - 1) << 16 | (QUEUE_SIZE - 1));
-	dmamap_writeq(p->dev, 0, 0x28, addr_of(p, ADMIN_SQ));
-	dmamap_writeq(p->dev, 0, 0x30, addr_of(p, ADMIN_CQ));
-	dmamap_writel(p->dev, 0, 0x14, 4u << 20 | 6u << 16 | 1);
-	if (!become(p, 1))
-		return false;
-	make_queue(p, &p->admin, 0, ADMIN_SQ);
-	make_queue(p, &p->io, 1, IO_SQ);
-	c = put(p, &p->admin, 5, addr_of(p, IO_CQ), 0);
-	c->dword[0] = sizes;
-	c->dword[1] = 1;
-	if (complete(p, &p->admin, 1))
-		return false;
-	c = put(p, &p->admin, 1, addr_of(p, IO_SQ), 0);
-	c->dword[0] = sizes;
-	c->dword[1] = 1 << 16 | 1;
-	return complete(p, &p->admin, 1) == 0;
 }
 
 static u64 faults_seen(struct player *p)
@@ -328,7 +159,10 @@ struct device *player_open(const char *spec)
 	dev = open_function(p, spec);
 	if (p->image[0])
 		unlink(p->image);
-	/* class code: an NVMe controller; any other function has no player, and is not played */
+	/*
+	 * class code: an NVMe controller; any other function has no player, and its accesses are
+	 * not made
+	 */
 	if (dev && dmamap_readl(dev, DMAMAP_CONFIG, 8) >> 8 == 0x010802) {
 		p->dev = dev;
 		if (!set_up(p, spec))
@@ -418,7 +252,7 @@ static int move(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write
 	return status;
 }
 
-/* The whole access. 0; -EFAULT: the IOMMU, or the controller, says that it was refused. */
+/* The whole access. 0; -EFAULT: the IOMMU or the controller reports a refusal. */
 static int move_all(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write)
 {
 	u64 before = faults_seen(p);
@@ -429,7 +263,7 @@ static int move_all(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool w
 	return status || faults_seen(p) != before ? -EFAULT : 0;
 }
 
-/* Pages mapped so that each has a translation of its own to remember. */
+/* Pages that are mapped so that each needs a cache entry. */
 static bool take_push_pages(struct player *p)
 {
 	u64 at = PUSH_AT;
@@ -451,7 +285,7 @@ static bool take_push_pages(struct player *p)
 	return true;
 }
 
-/* Makes QEMU's VT-d forget all that it remembers. */
+/* Evicts all translations that QEMU's VT-d has cached. */
 static void push_out(struct player *p)
 {
 	struct sgl *list = (struct sgl *)page_at(p, PUSH_LIST);
@@ -477,7 +311,7 @@ static void push_out(struct player *p)
 	}
 }
 
-/* A page of it came as zeros, or did not come. */
+/* A page of the access was read as zeros, or was not read. */
 static bool has_empty_page(dma_addr_t addr, const u8 *buf, size_t n)
 {
 	for (size_t at = 0, part; at < n; at += part) {
@@ -492,7 +326,10 @@ static bool has_empty_page(dma_addr_t addr, const u8 *buf, size_t n)
 	return false;
 }
 
-/* An access that met no fault may yet have been refused: see the top. */
+/*
+ * An access without a recorded fault may have been refused nevertheless: see the comment at the
+ * top.
+ */
 static bool in_doubt(struct player *p, dma_addr_t addr, const u8 *buf, size_t n, bool write)
 {
 	u8 *seen;
@@ -566,8 +403,10 @@ int player_fault_next(struct device *dev, struct dmamap_fault *f)
 	if (n)
 		*f = p->last;
 	p->refused = false;
-	/* one refused access may have been many faults; where there are records, their reason
-	 * stands */
+	/*
+	 * one refused access may have caused many faults; if there are records, their reason
+	 * applies
+	 */
 	while (dmamap_bus_fault_next(dev, &dropped) == 1)
 		f->reason = dropped.reason;
 	return n;

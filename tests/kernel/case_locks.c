@@ -243,12 +243,21 @@ static void disabling_work(struct work_struct *w)
 	local_irq_disable();
 }
 
+static void sleeping_work(struct work_struct *w)
+{
+	msleep(1);
+}
+
+/* What a function left is undone, so that it is reported once. */
 CASE(work_returns_irqs_off, "context-at-return")
 {
-	struct work_struct w;
+	struct work_struct w, next;
 
 	INIT_WORK(&w, disabling_work);
 	schedule_work(&w);
+	INIT_WORK(&next, sleeping_work);
+	schedule_work(&next);
+	flush_work(&next);
 	flush_work(&w);
 }
 

@@ -32,7 +32,7 @@ PCI_CASE(config_space, "")
 	CHECK(cap == 0);
 }
 
-/* A function begins off the bus. */
+/* A function begins with bus mastering off. */
 PCI_CASE(bus_mastering, "")
 {
 	u16 command;
@@ -249,7 +249,7 @@ PCI_CASE(mapping_unchecked, "map-unchecked")
 	kfree(p);
 }
 
-PCI_CASE(mapping_left, "leak")
+PCI_CASE(mapping_left, "free-mapped leak")
 {
 	static u8 *p;
 	dma_addr_t addr;
@@ -269,4 +269,18 @@ PCI_CASE(child_maps_by_its_parent, "")
 	p = dma_alloc_coherent(&child, 4096, &addr, GFP_KERNEL);
 	CHECK(p && addr);
 	dma_free_coherent(&child, 4096, p, addr);
+}
+
+CASE(vpd_keyword, "")
+{
+	static const u8 vpd[] = {0x82, 2, 0,   'i', 'd', 0x90, 9,   0,	 'P',
+				 'N',  1, '7', 'M', 'N', 2,    'a', 'b', 0x78};
+	static const u8 bad[] = {0x90, 9, 0, 'M', 'N', 200, 'a'};
+	unsigned int size = 0;
+
+	CHECK(pci_vpd_find_ro_info_keyword(vpd, sizeof(vpd), "MN", &size) == 15 && size == 2);
+	CHECK(pci_vpd_find_ro_info_keyword(vpd, sizeof(vpd), "XX", &size) == -ENOENT);
+	CHECK(pci_vpd_find_ro_info_keyword(vpd, 12, "MN", &size) == -ENOENT);
+	CHECK(pci_vpd_find_ro_info_keyword(bad, sizeof(bad), "MN", &size) == -ENOENT);
+	CHECK(pci_vpd_find_ro_info_keyword(NULL, 0, "MN", &size) == -ENOENT);
 }

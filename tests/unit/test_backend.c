@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The default operations, and the simulated back end's (sim.c). */
+/* The default operations, and those of the simulated back end (sim.c). */
 #include "core_rig.h"
 
 #include "backend/backend.h"
@@ -13,30 +13,35 @@ static void own_stop(void *priv)
 
 static void test_defaults_answer_for_what_is_missing(void **state)
 {
-	struct backend_ops ops = {.name = "mine", .stop = own_stop};
+	struct iommu_ops ops = {.name = "mine"};
+	struct device_ops dev = {.stop = own_stop};
 	struct backend_space space = {.ops = &ops};
 
-	backend_complete(&ops);
+	iommu_ops_complete(&ops);
+	device_ops_complete(&dev);
 	assert_string_equal(ops.name, "mine");
 	assert_int_equal(ops.map(&space, IOVA(4096), PHYS(4096), 4096, PT_READ), -EOPNOTSUPP);
 	assert_non_null(strstr(error_text(), "mine"));
 	assert_int_equal(ops.unmap(&space, IOVA(4096), 4096), 0);
 	ops.invalidate(&space, IOVA(4096), 4096);
 	ops.invalidate_all(&space);
-	assert_true(ops.reg_read(NULL, 0, 0, 4) == ~0ull);
-	ops.reg_write(NULL, 0, 0, 4, 1);
-	assert_int_equal(ops.irq_vectors(NULL), 0);
-	ops.stop(NULL);
+	assert_true(dev.reg_read(NULL, 0, 0, 4) == ~0ull);
+	dev.reg_write(NULL, 0, 0, 4, 1);
+	assert_int_equal(dev.irq_vectors(NULL), 0);
+	dev.stop(NULL);
 	assert_int_equal(called, 1);
 }
 
 static void test_nothing_at_all(void **state)
 {
-	struct backend_ops ops = {0};
+	struct iommu_ops ops = {0};
+	struct device_ops dev = {0};
 
-	backend_complete(&ops);
-	assert_memory_equal(&ops, &backend_defaults, sizeof(ops));
-	ops.stop(NULL);
+	iommu_ops_complete(&ops);
+	device_ops_complete(&dev);
+	assert_memory_equal(&ops, &iommu_ops_default, sizeof(ops));
+	assert_memory_equal(&dev, &device_ops_default, sizeof(dev));
+	dev.stop(NULL);
 }
 
 static void test_sim_maps_walks_and_invalidates(void **state)

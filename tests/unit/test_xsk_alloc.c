@@ -1,55 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Allocation, freeing, handing over: against a model that remembers where each chunk is, and the
- * known defects of such pools by name.
+ * Allocating, freeing and passing on buffers, compared with a model that records where each chunk
+ * is; and the known defects of such pools by name.
  */
-#include "xsk_rig.h"
-
-#include "xsk/xsk.h"
+#include "xsk_alloc_rig.h"
 
 #include <stdio.h>
-
-enum { CHUNKS = 256, RING = 128 };
-
-static struct area area;
-static struct app app;
-static struct xsk_buff_pool *pool;
-static u64 seed;
-
-static u32 rnd(u32 below)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (u32)((seed >> 33) % below);
-}
-
-static void start(const char *spec, u32 headroom, u32 flags)
-{
-	seed = 4711;
-	card_open(spec, &card_zc);
-	area_open(&area, CHUNKS, headroom, flags);
-	app_open(&app, RING, RING, RING);
-	if (xdp_sock_bind(app.xs, area.umem, card.dev, 0, XDP_ZEROCOPY | XDP_USE_SG, NULL))
-		fail_msg("%s", dmamap_strerror());
-	pool = xsk_get_pool_from_qid(card.dev, 0);
-}
-
-static void stop(void)
-{
-	xdp_sock_destroy(app.xs);
-	area_close(&area);
-	card_close();
-}
-
-static void fill(u32 from, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		app_put_addr(&app.fill, (u64)(from + i) * CHUNK);
-}
-
-static u64 addr_of(const struct xdp_buff *b)
-{
-	return (u64)((char *)b->data_hard_start - area.memory) - pool->headroom;
-}
 
 /* All that a fresh buffer promises. */
 static void assert_fresh(struct xdp_buff *b)
@@ -89,7 +45,7 @@ static void test_batches_of_every_size(void **state)
 	stop();
 }
 
-/* A chunk is in one place: with the application, in the fill ring, with the driver, freed. */
+/* A chunk is in one place: with the application, in the fill ring, with the driver, or freed. */
 static void test_property(void **state)
 {
 	enum place { APP, FILLED, HELD, FREED } place[CHUNKS];
@@ -160,7 +116,7 @@ static void test_defect_duplicate_free(void **state)
 	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), -EINVAL);
 	assert_int_equal(xp_alloc_batch(pool, b + 2, 2), 1);
 	assert_ptr_not_equal(b[2], b[1]);
-	/* given away, then freed */
+	/* passed on, then freed */
 	xsk_buff_set_size(b[1], 60);
 	assert_int_equal(xsk_rcv(card.dev, 0, b[1]), 0);
 	xsk_buff_free(b[1]);
@@ -169,8 +125,7 @@ static void test_defect_duplicate_free(void **state)
 	stop();
 }
 
-/* A buffer that was freed is given a size, as by a completion that comes too late: it stays freed.
- */
+/* A size is set for a buffer that was freed, as by a late completion: it stays freed. */
 static void test_size_does_not_revive(void **state)
 {
 	struct xdp_buff *b[4];
@@ -187,7 +142,7 @@ static void test_size_does_not_revive(void **state)
 	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), -EINVAL);
 	assert_int_equal(xp_alloc_batch(pool, b + 2, 2), 1);
 	assert_ptr_equal(b[2], b[0]);
-	/* a packet keeps its fragments when its first buffer is measured again */
+	/* a packet keeps its fragments when the size of its first buffer is set again */
 	xsk_buff_set_size(b[0], 10);
 	xsk_buff_set_size(b[1], 20);
 	assert_true(xsk_buff_add_frag(b[0], b[1]));
@@ -200,23 +155,9 @@ static void test_size_does_not_revive(void **state)
 	stop();
 }
 
-/* The reports of the checker, and the lines in them. */
-static struct {
-	u32 n;
-	char text[4000];
-} reported;
-
-static void keep_report(const struct dmamap_report *r, void *arg)
-{
-	if (r->kind == DMAMAP_CHECK_XSK_TWICE) {
-		snprintf(reported.text, sizeof(reported.text), "%s", r->text);
-		reported.n++;
-	}
-}
-
 /*
- * The checker learns of each buffer: who took it and who freed it stand in the report of a second
- * free, also when the buffer was given a size, by the call or by hand.
+ * The checker records each buffer: the report of a second free has the stacks that allocated and
+ * freed it, also when a size was set, by the function or by hand.
  */
 static void test_provenance(void **state)
 {
@@ -251,7 +192,7 @@ static void test_provenance(void **state)
 	dmamap_check_on_report(NULL, NULL);
 }
 
-/* The application gives one chunk several times: each time is a buffer of its own. */
+/* The application supplies one chunk several times: each time it is a buffer of its own. */
 static void test_defect_same_address_twice(void **state)
 {
 	struct xdp_buff *b[8];
@@ -271,7 +212,8 @@ static void test_defect_same_address_twice(void **state)
 	stop();
 }
 
-/* However often, there are no more buffers than chunks, and nothing is written past their arrays.
+/*
+ * However often, there are no more buffers than chunks, and nothing is written beyond their arrays.
  */
 static void test_defect_more_buffers_than_chunks(void **state)
 {
@@ -297,7 +239,7 @@ static void test_defect_more_buffers_than_chunks(void **state)
 	stop();
 }
 
-/* Where the device needs syncs a batch is a batch, no NULL in it, and 0 is 0. */
+/* Where the device needs syncs, a batch has its full length and no NULL in it, and 0 returns 0. */
 static void test_defect_batch_slow_path(void **state)
 {
 	static const char *const specs[] = {"sim,iommu=0", "sim,coherent=0", "sim,untrusted=1"};
@@ -328,7 +270,7 @@ static void test_defect_batch_slow_path(void **state)
 	}
 }
 
-/* Chunks above 4 GiB of offset are where they are, not 2^32 below. */
+/* Chunks above an offset of 4 GiB have their own address, not one that is 2^32 lower. */
 static void test_defect_index_times_chunk_size(void **state)
 {
 	u64 size = 6ull << 30;
@@ -386,121 +328,6 @@ static void test_defect_flags_not_cleared(void **state)
 	stop();
 }
 
-static void test_fragments(void **state)
-{
-	struct xdp_buff *b[24];
-
-	start("sim", 0, 0);
-	fill(0, 24);
-	assert_int_equal(xp_alloc_batch(pool, b, 24), 24);
-	for (u32 i = 0; i < 24; i++)
-		xsk_buff_set_size(b[i], i);
-	assert_null(xsk_buff_get_frag(b[0]));
-	assert_null(xsk_buff_get_tail(b[0]));
-	assert_null(xsk_buff_get_head(b[0]));
-	assert_false(xsk_buff_add_frag(b[0], b[0]));
-	for (u32 i = 1; i <= XSK_MAX_FRAGS; i++)
-		assert_true(xsk_buff_add_frag(b[0], b[i]));
-	assert_false(xsk_buff_add_frag(b[0], b[18]));
-	assert_false(xsk_buff_add_frag(b[18], b[3])); /* it is in a packet */
-	assert_ptr_equal(xsk_buff_get_head(b[0]), b[1]);
-	assert_ptr_equal(xsk_buff_get_tail(b[0]), b[17]);
-	xsk_buff_del_frag(b[17]);
-	assert_ptr_equal(xsk_buff_get_tail(b[0]), b[16]);
-	xsk_buff_del_frag(b[5]);
-	xsk_buff_del_frag(b[5]);
-	for (u32 i = 1; i <= 16; i++)
-		if (i != 5)
-			assert_ptr_equal(xsk_buff_get_frag(b[0]), b[i]);
-	assert_null(xsk_buff_get_frag(b[0]));
-	assert_false(xdp_buff_has_frags(b[0]));
-	stop();
-}
-
-/*
- * A fragment that is freed by itself leaves its packet at once: the packet is refused, the
- * application never gets the fragment, and the chunk is given out again once. `checked`: and the
- * packet that is given is reported.
- */
-static void fragment_freed(bool checked)
-{
-	struct xdp_buff *b[4], *again[4];
-
-	start(checked ? "sim,check=1" : "sim", 0, 0);
-	checked = pool->tracked; /* DMAMAP_CHECK may turn it on */
-	fill(0, 4);
-	assert_int_equal(xp_alloc_batch(pool, b, 4), 4);
-	for (u32 i = 0; i < 4; i++)
-		xsk_buff_set_size(b[i], 100 + i);
-	for (u32 i = 1; i < 4; i++)
-		assert_true(xsk_buff_add_frag(b[0], b[i]));
-	assert_int_equal(xsk_rcv(card.dev, 0, b[2]), -EINVAL); /* not without its packet */
-	xsk_buff_free(b[2]);
-	assert_int_equal(reported.n, 0);
-	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), -EINVAL);
-	assert_int_equal(reported.n, checked);
-	xsk_flush(card.dev, 0);
-	assert_int_equal(app_waiting(&app.rx), 0);
-	/* its buffer is another packet's meanwhile; this one is freed without it */
-	assert_int_equal(xp_alloc_batch(pool, again, 4), 1);
-	assert_ptr_equal(again[0], b[2]);
-	xsk_buff_free(b[0]);
-	assert_int_equal(xp_alloc_batch(pool, again + 1, 3), 3);
-	for (u32 i = 1; i < 4; i++)
-		assert_ptr_not_equal(again[i], again[0]);
-	assert_int_equal(reported.n, checked);
-	/* a packet of them is as good as any */
-	for (u32 i = 0; i < 4; i++)
-		xsk_buff_set_size(again[i], 200 + i);
-	for (u32 i = 1; i < 4; i++)
-		assert_true(xsk_buff_add_frag(again[0], again[i]));
-	assert_int_equal(xsk_rcv(card.dev, 0, again[0]), 0);
-	xsk_flush(card.dev, 0);
-	for (u32 i = 0; i < 4; i++)
-		assert_int_equal(app_take_desc(&app.rx).len, 200 + i);
-	assert_int_equal(reported.n, checked);
-	stop();
-}
-
-static void test_fragment_freed(void **state)
-{
-	dmamap_check_on_report(keep_report, NULL);
-	memset(&reported, 0, sizeof(reported));
-	fragment_freed(false);
-	memset(&reported, 0, sizeof(reported));
-	fragment_freed(true);
-	assert_non_null(strstr(reported.text, "a fragment of the packet"));
-	assert_non_null(strstr(reported.text, "\n  freed:"));
-	memset(&reported, 0, sizeof(reported));
-	dmamap_check_on_report(NULL, NULL);
-}
-
-/* The first buffer alone goes: its fragments are buffers of the driver's again, in no packet. */
-static void test_first_freed_alone(void **state)
-{
-	struct xdp_buff *b[3], *again[3];
-
-	start("sim", 0, 0);
-	fill(0, 3);
-	assert_int_equal(xp_alloc_batch(pool, b, 3), 3);
-	for (u32 i = 0; i < 3; i++)
-		xsk_buff_set_size(b[i], 100 + i);
-	assert_true(xsk_buff_add_frag(b[0], b[1]));
-	xp_free(xsk_buff_of(b[0]));
-	assert_int_equal(xp_alloc_batch(pool, again, 3), 1);
-	assert_ptr_equal(again[0], b[0]);
-	assert_true(xsk_buff_add_frag(b[0], b[2])); /* a packet of its own */
-	xsk_buff_free(b[1]);
-	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), 0);
-	assert_int_equal(xp_alloc_batch(pool, again, 3), 1);
-	assert_ptr_equal(again[0], b[1]);
-	/* what is not the driver's joins no packet */
-	xsk_buff_free(again[0]);
-	assert_false(xsk_buff_add_frag(again[0], b[2]));
-	assert_false(xsk_buff_add_frag(b[2], again[0]));
-	stop();
-}
-
 /* Rubbish in the fill ring: skipped and counted, good ones around it found, wherever they stand. */
 static void test_invalid_addresses(void **state)
 {
@@ -545,7 +372,7 @@ static void test_unaligned_limits(void **state)
 	assert_int_equal(app_stats(&app).rx_invalid_descs, 3);
 	app_put_addr(&app.fill, 77 | 300ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT);
 	assert_int_equal(addr_of(xp_alloc(pool)),
-			 77); /* the offset is no part of a chunk's address */
+			 77); /* the offset is not a part of a chunk's address */
 	assert_null(
 		xp_raw_get_data(pool, area.size - 5 + (5ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT)));
 	assert_ptr_equal(
@@ -568,9 +395,6 @@ int main(void)
 		cmocka_unit_test(test_defect_flags_not_cleared),
 		cmocka_unit_test(test_size_does_not_revive),
 		cmocka_unit_test(test_provenance),
-		cmocka_unit_test(test_fragments),
-		cmocka_unit_test(test_fragment_freed),
-		cmocka_unit_test(test_first_freed_alone),
 		cmocka_unit_test(test_invalid_addresses),
 		cmocka_unit_test(test_unaligned_limits),
 	};

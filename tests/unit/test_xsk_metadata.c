@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The driver's part of each buffer, and what a packet requests by its metadata. */
+/* The driver's part of each buffer, and the requests of a packet in its metadata. */
 #include "xsk_rig.h"
 
 enum { CHUNKS = 256, RING = 256 };
@@ -29,7 +29,7 @@ static int stop(void **state)
 	return 0;
 }
 
-/* In buffers that were used before, and in those that are used for the first time. */
+/* In buffers that were used before, and in buffers that are used for the first time. */
 static void test_fill_cb(void **state)
 {
 	u32 words[2] = {0x12345678, 0x9abcdef0};

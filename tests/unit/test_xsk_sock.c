@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets: every refusal of rings and bind with its code, modes and fall-back, teardown. */
+/* Sockets: every refusal of rings and bind with its error code, modes and fall-back, teardown. */
 #include "xsk_rig.h"
 
 #include "xsk/xsk.h"
@@ -109,7 +109,9 @@ static void test_shared_refused(void **state)
 	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0,
 				       XDP_SHARED_UMEM | XDP_USE_NEED_WAKEUP, app.xs),
 			 -EINVAL);
-	/* on the same queue it must bring no fill and completion ring, on another it must */
+	/*
+	 * on the same queue it must have no fill and completion ring, on another it must have them
+	 */
 	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs),
 			 -EINVAL);
 	assert_int_equal(xdp_sock_set_ring(bare, XDP_RX_RING, 16), 0);
@@ -130,7 +132,7 @@ static u32 options(void)
 
 static void test_modes(void **state)
 {
-	assert_int_equal(bind_app(0, 0), 0); /* zero-copy where it can be */
+	assert_int_equal(bind_app(0, 0), 0); /* zero-copy where possible */
 	assert_int_equal(options(), XDP_OPTIONS_ZEROCOPY);
 	assert_int_equal(card.setups, 1);
 	xdp_sock_destroy(app.xs);
@@ -196,7 +198,7 @@ static void test_multi_buffer_unsupported(void **state)
 	assert_int_equal(options(), 0);
 }
 
-/* In copy mode the packet's checksum is made where its metadata asks for it. */
+/* In copy mode the packet's checksum is computed if its metadata requests it. */
 static void test_checksum(void **state)
 {
 	struct xsk_tx_metadata meta = {.flags = XDP_TXMD_FLAGS_CHECKSUM};
@@ -224,7 +226,7 @@ static void test_checksum(void **state)
 	for (u32 i = 14; i < 35; i++)
 		sum += (u32)(u8)card.sent[0].data[i] << (i % 2 ? 0 : 8);
 	assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
-	/* what it asks is out of the packet: it goes as it is */
+	/* the requested offset is outside of the packet: it is sent unchanged */
 	meta.request.csum_start = 34;
 	meta.request.csum_offset = UINT16_MAX;
 	memcpy(area.memory, &meta, sizeof(meta));
@@ -236,7 +238,7 @@ static void test_checksum(void **state)
 	xdp_umem_put(umem);
 }
 
-/* A sum of 0 goes as 0xffff: in UDP a 0 says that there is no sum. */
+/* A sum of 0 is sent as 0xffff: in UDP a 0 means that there is no sum. */
 static void test_checksum_zero(void **state)
 {
 	struct xsk_tx_metadata meta = {.flags = XDP_TXMD_FLAGS_CHECKSUM};
@@ -296,8 +298,8 @@ static void test_copy_send_busy(void **state)
 }
 
 /*
- * A driver says that it is awake and then refuses zero-copy: in copy mode, which needs a wake-up
- * for each packet, this counts no more.
+ * A driver clears the wake-up flag and then refuses zero-copy: in copy mode, which needs a wake-up
+ * for each packet, the flag is set again.
  */
 static int awake_then_refuse(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 {
@@ -326,7 +328,7 @@ static void test_fall_back_wakes(void **state)
 	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
 }
 
-/* A driver's thread takes what there is to send, from a pool that nobody sends from at first. */
+/* A driver's thread takes what there is to send, from a pool that has no sender at first. */
 static u32 taken; /* atomic */
 
 static void *sender(void *arg)
@@ -346,7 +348,7 @@ static void *sender(void *arg)
 	return (void *)(uintptr_t)bytes;
 }
 
-/* A socket that sends joins one that only receives, while the driver looks for packets. */
+/* A socket that sends joins one that only receives, while the driver searches for packets. */
 static void test_sender_joins(void **state)
 {
 	struct app first, joins;
@@ -486,7 +488,10 @@ static void test_api_by_hand(void **state)
 	assert_false(xp_put_pool(NULL));
 }
 
-/* A driver's thread receives and sends all the time; sockets come, share, and go. */
+/*
+ * A driver's thread receives and sends all the time; sockets are created, share the queue, and are
+ * destroyed.
+ */
 static bool quit;
 
 static void *receiver(void *arg)

@@ -50,6 +50,7 @@
 #define htonl(x)	   cpu_to_be32(x)
 #define ntohl(x)	   be32_to_cpu(x)
 #define swab16(x)	   __builtin_bswap16(x)
+#define swab32s(p)	   ((void)(*(p) = __builtin_bswap32(*(p))))
 #define swab32(x)	   __builtin_bswap32(x)
 #define swab64(x)	   __builtin_bswap64(x)
 
