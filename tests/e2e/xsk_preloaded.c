@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -293,18 +294,24 @@ static void do_names(const char *ifname)
 
 /*
  * The structures belong to the program: nothing is written into them after the UMEM was created,
- * and what was reserved before the socket exists stays reserved.
+ * and what was reserved before the socket exists stays reserved. A child between the two changes
+ * nothing.
  */
 static void do_rings(const char *ifname)
 {
 	unsigned char *bytes = (unsigned char *)&fill_moved;
 	unsigned int written = 0;
 	__u32 first = 0, next = 0;
+	pid_t pid;
 
 	make_umem();
 	xsk_ring_prod__reserve(&fill, 64, &first);
 	fill_moved = fill;
 	memset(&fill, 0x5a, sizeof(fill));
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
 	make(ifname, 0, 0);
 	for (size_t i = 0; i < sizeof(fill); i++)
 		written += ((unsigned char *)&fill)[i] != 0x5a;
