@@ -14,7 +14,7 @@
  * reported. A scatterlist is handed over as a whole.
  */
 #include "check/own.h"
-#include "check/subbuf.h"
+#include "shadow/subbuf.h"
 #include "base/alloc.h"
 #include "base/asan.h"
 #include "base/error.h"

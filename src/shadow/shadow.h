@@ -8,11 +8,12 @@
  * pointer to a shadow that another thread has unmapped still points to a shadow. Fields that are
  * not marked do not change while it is in the store.
  */
-#ifndef CHECK_SHADOW_H
-#define CHECK_SHADOW_H
+#ifndef SHADOW_SHADOW_H
+#define SHADOW_SHADOW_H
 
-#include "check/report.h"
-#include "check/store.h"
+#include "report/report.h"
+#include "shadow/mapping.h"
+#include "shadow/store.h"
 #include "mem/mem.h"
 
 struct own_sums;
@@ -119,34 +120,11 @@ struct shadow *history_take(void);
 bool history_find(const struct check_device *c, u64 addr, u64 size, struct shadow_history *out);
 void history_forget(const struct device *dev);
 
-/* Calls fn() for every checked device, under a lock; fn() may acquire locks of shards only. */
-void shadow_each_device(void (*fn)(struct check_device *, void *), void *arg);
-
 void shadow_reset(void);
 void history_reset(void);
 /* The same in a child of fork: nothing is freed. */
 void shadow_forget_all(void);
 void history_forget_all(void);
-
-/* own.c: called after the mapping was made, and before it ends */
-void own_begin(struct shadow *s);
-void own_end(struct shadow *s, const void *caller);
-/*
- * A sync passes [addr, addr + size) to the CPU, or to the device; `whole`: all of the mapping. A
- * driver that receives a packet also uses the headroom before it and pads it, so the CPU may access
- * the open part: the sub-buffers that the sync overlaps. open_size 0: these are not known, and the
- * open part is the pages of the range.
- */
-struct own_part {
-	u64 addr, size, open_addr, open_size;
-	bool whole;
-};
-void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller);
-void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole);
-void own_device_closed(struct check_device *c);
-
-/* place.c: reports memory that must not be mapped. */
-void place_check(struct check_device *c, const struct check_mapping *m, const void *caller);
 
 hot_inline struct report_about about_of(const struct check_device *c, enum dmamap_check_kind kind,
 					dma_addr_t addr, u64 size, enum dma_data_direction dir,

@@ -6,11 +6,11 @@
  * misses dominate the cost of a search. Addresses of the process have 48 bits, so nothing can
  * overflow.
  */
-#ifndef CHECK_WORD_H
-#define CHECK_WORD_H
+#ifndef SHADOW_WORD_H
+#define SHADOW_WORD_H
 
 #include "base/math.h"
-#include "check/store.h"
+#include "shadow/store.h"
 
 #define LEVEL_FIRST 12
 #define LEVEL_STEP  3
