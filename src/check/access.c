@@ -8,7 +8,7 @@
 #include "check/find.h"
 #include "check/freed.h"
 #include "check/own.h"
-#include "check/subbuf.h"
+#include "shadow/subbuf.h"
 
 #include <linux/dma-mapping.h>
 #include <string.h>

@@ -10,80 +10,8 @@
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 
-#include "base/compiler.h"
-#include <dmamap/check.h>
-
-/* The function that made a mapping. shadow.c has the names. */
-enum check_call {
-	CALL_SINGLE,
-	CALL_PAGE,
-	CALL_PHYS,
-	CALL_RESOURCE,
-	CALL_SG,
-	CALL_COHERENT,
-	CALL_PAGES,
-	CALL_NONCONTIGUOUS,
-	CALL_LINK,
-	CALL_RANGE, /* a two-step range, which by itself maps nothing */
-	CALL_KINDS,
-};
-
-/* The checker's part of a device. Fields that are not marked are fixed once it is open. */
-struct check_device {
-	const struct device *dev;
-	u64 space; /* identifies its address space: the domain's address */
-	u64 bus_offset;
-	bool counted; /* check_open() was called */
-	bool lazy, coherent;
-	bool own;	/* atomic: dmamap_check_own() */
-	bool mask_set;	/* atomic: the driver has set a mask */
-	bool mask_said; /* atomic: that it has not was reported */
-	bool has_view;	/* guard.c: the device is counted in `users`; under its lock */
-};
-
-/* A mapping as the call that made it, or undoes it, describes it. */
-struct check_mapping {
-	dma_addr_t addr;
-	u64 pa;		 /* with PHYS_FOREIGN for memory outside RAM; registers have one, too */
-	const void *cpu; /* NULL: not known */
-	u64 size;
-	unsigned long attrs;
-	enum dma_data_direction dir;
-	enum check_call call;
-};
-
-struct stack;
-
-/*
- * Reports a call that the library itself refuses, if `on` (the device's checker is on), and sets
- * the error message and errno EINVAL. Nothing is reported if a function below reported the same
- * misuse in this call already. Returns -EINVAL.
- */
-int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind, dma_addr_t addr,
-		 size_t size, enum dma_data_direction dir, const char *fmt, ...)
-	__attribute__((format(printf, 7, 8), cold));
-
-/* Earlier calls that belong to a misuse. */
-struct check_history {
-	const char *what[2];	   /* headings, such as "allocated"; NULL: unused */
-	const struct stack *at[2]; /* NULL: not known */
-};
-/*
- * Finds the calls that made and ended the mapping or allocation that holds the address, or that
- * held it. `made` and `ended` are the headings. For checked devices only.
- */
-void check_provenance(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
-		      struct check_history *history);
-int check_report_history(const struct device *dev, bool on, enum dmamap_check_kind kind,
-			 dma_addr_t addr, size_t size, enum dma_data_direction dir,
-			 const struct check_history *history, const char *fmt, ...)
-	__attribute__((format(printf, 8, 9), cold));
-
-/*
- * Reads DMAMAP_CHECK and DMAMAP_FAIL. *on: every device is to be checked; *own: owners are to be
- * watched, too. 0; -EINVAL with an error message.
- */
-int check_environment(bool *on, bool *own);
+#include "report/misuse.h"
+#include "shadow/mapping.h"
 
 /*
  * A checked device is opened and closed. check_leaks() reports what is still mapped; returns how
@@ -93,9 +21,6 @@ void check_open(struct check_device *c, const struct device *dev, u64 space, u64
 		bool coherent, bool lazy);
 u64 check_leaks(struct check_device *c);
 void check_close(struct check_device *c);
-
-/* The first action of a public function: a misuse from here on belongs to its caller. */
-void check_enter(const void *caller);
 
 /* For map/: check_map() after a mapping is made, check_unmap() before one is undone. */
 void check_map(struct check_device *c, const struct check_mapping *m, const void *caller);
@@ -125,18 +50,6 @@ void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data
 void check_pages(struct check_device *c, dma_addr_t addr, const void *caller);
 /* A mapping or allocation ends with its device, without a call by the driver. */
 void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call);
-
-/*
- * Brackets the maps and unmaps of on-demand paging. Such mappings may overlap those of drivers, no
- * driver calls dma_mapping_error() or a sync for them, and their pages stay the CPU's.
- */
-void check_paging(bool on);
-
-/*
- * Brackets a map call for memory that an application uses at the same time and never syncs (a
- * UMEM). No access of the CPU to it is reported.
- */
-void check_sharing(bool on);
 
 /* Reports coherent memory that is freed again. False: no earlier free is recorded. */
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size);

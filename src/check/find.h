@@ -3,7 +3,7 @@
 #ifndef CHECK_FIND_H
 #define CHECK_FIND_H
 
-#include "check/shadow.h"
+#include "check/own.h"
 
 /*
  * Reports if another mapping has a cache line of this memory; the shadow is not in the store yet.
@@ -20,5 +20,11 @@ void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const
 /* No mapping of this device begins at the address: reports the most likely cause. */
 void check_not_mapped(struct check_device *c, const struct check_mapping *m,
 		      struct shadow_found *other, const void *caller);
+
+/* Calls fn() for every checked device, under a lock; fn() may acquire locks of shards only. */
+void check_each_device(void (*fn)(struct check_device *, void *), void *arg);
+
+/* place.c: reports memory that must not be mapped. */
+void check_place(struct check_device *c, const struct check_mapping *m, const void *caller);
 
 #endif

@@ -3,7 +3,8 @@
 #ifndef CHECK_FREED_H
 #define CHECK_FREED_H
 
-#include "check/shadow.h"
+#include "check/check.h"
+#include "shadow/shadow.h"
 
 /* Begins to watch frees of RAM and, under AddressSanitizer, of malloc's memory. */
 void freed_watch(void);

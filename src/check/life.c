@@ -58,7 +58,7 @@ void check_open(struct check_device *c, const struct device *dev, u64 space, u64
 	errno = saved;
 }
 
-void shadow_each_device(void (*fn)(struct check_device *, void *), void *arg)
+void check_each_device(void (*fn)(struct check_device *, void *), void *arg)
 {
 	pthread_mutex_lock(&lock);
 	for (u64 i = 0; i < n_devices; i++)

@@ -16,8 +16,8 @@ void check_range_taken(struct check_device *c, dma_addr_t addr, u64 size, const 
 
 	check_enter(caller);
 	s = shadow_new(c, &m, caller);
-	if (s)
-		shadow_add(s);
+	if (s && shadow_add(s))
+		shadow_drop_lost(s);
 }
 
 struct link_set {
@@ -55,7 +55,8 @@ static void link_put_back(const struct shadow *s, u64 from, u64 end)
 	rest->mapped = s->mapped;
 	rest->asked = rest->paged = s->paged;
 	rest->unsynced = read_once(&s->unsynced);
-	shadow_add(rest);
+	if (shadow_add(rest))
+		shadow_drop_lost(rest);
 }
 
 static void link_end(struct shadow *s, u64 from, u64 end, const void *caller)

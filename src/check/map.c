@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "check/find.h"
 #include "check/freed.h"
-#include "check/subbuf.h"
+#include "shadow/subbuf.h"
 
 #include <linux/dma-mapping.h>
 
@@ -141,17 +141,17 @@ void check_map(struct check_device *c, const struct check_mapping *m, const void
 	if (!s)
 		return;
 	if (unlikely(s->paged)) {
-		shadow_add(s);
+		if (shadow_add(s))
+			shadow_drop_lost(s);
 		return;
 	}
 	if (m->call <= CALL_PHYS && !(m->attrs & DMA_ATTR_MMIO))
-		place_check(c, m, caller);
+		check_place(c, m, caller);
 	/* links may also be synced and unlinked in parts */
 	s->unsynced = m->call == CALL_LINK;
 	if (m->call != CALL_COHERENT && s->phys.size)
 		check_overlap(s, m->pa, m->size, caller);
-	own_begin(s);
-	shadow_add(s);
+	own_add(s);
 }
 
 /* ---- dma_mapping_error() ---- */
@@ -259,7 +259,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m,
 		return;
 	}
 	if (!f.any || f.c == c)
-		shadow_each_device(check_look_in_device, &q);
+		check_each_device(check_look_in_device, &q);
 	a.what[0] = "mapped";
 	if (other->any) {
 		a.kind = DMAMAP_CHECK_UNMAP_DEVICE;

@@ -14,7 +14,7 @@
  * is handed over as a whole.
  */
 #include "check/own.h"
-#include "check/subbuf.h"
+#include "shadow/subbuf.h"
 #include "base/alloc.h"
 #include "base/error.h"
 

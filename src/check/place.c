@@ -166,7 +166,7 @@ static void place_check_foreign(struct report_about *a, uintptr_t at)
 	}
 }
 
-void place_check(struct check_device *c, const struct check_mapping *m, const void *caller)
+void check_place(struct check_device *c, const struct check_mapping *m, const void *caller)
 {
 	struct report_about a =
 		about_of(c, DMAMAP_CHECK_MAP_FREED, m->addr, m->size, m->dir, caller);

@@ -93,7 +93,7 @@ static void check_sg_places(struct check_device *c, struct scatterlist *sg, int 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
 		m.pa = check_sg_entry_start(sg);
 		m.size = sg->length;
-		place_check(c, &m, caller);
+		check_place(c, &m, caller);
 	}
 }
 
@@ -126,8 +126,7 @@ void check_map_sg(struct check_device *c, struct scatterlist *sgl, int nents, in
 		return;
 	}
 	check_sg_memory(s, caller);
-	own_begin(s);
-	shadow_add(s);
+	own_add(s);
 }
 
 void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data_direction dir,
@@ -146,8 +145,7 @@ void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data
 	if (s && check_sg_add_memory(s, sgt->sgl, (int)sgt->orig_nents))
 		shadow_drop_lost(s);
 	else if (s) {
-		own_begin(s);
-		shadow_add(s);
+		own_add(s);
 	}
 }
 

@@ -5,8 +5,8 @@
  */
 #include "check/find.h"
 #include "check/freed.h"
-#include "check/stack.h"
-#include "check/subbuf.h"
+#include "report/stack.h"
+#include "shadow/subbuf.h"
 
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>

@@ -6,7 +6,7 @@
 #include "core_rig.h"
 
 #include "base/fail.h"
-#include "check/store.h"
+#include "shadow/store.h"
 
 #define RANGES 3000
 #define SPACES 3

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "check/subbuf.h"
+#include "shadow/subbuf.h"
 
 #include <linux/dma-mapping.h>
 #include <stdio.h>

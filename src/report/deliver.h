@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The processing of a report: deliver.c. */
-#ifndef CHECK_DELIVER_H
-#define CHECK_DELIVER_H
+#ifndef REPORT_DELIVER_H
+#define REPORT_DELIVER_H
 
-#include "check/report.h"
+#include "report/report.h"
 
 #define DELIVER_MESSAGE 1024  /* bytes of a message, with the terminator */
 #define DELIVER_TEXT	12288 /* bytes of a message and its stacks */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Searches of the store; see store.h. */
-#include "check/store_private.h"
+#include "shadow/store_private.h"
 
 static bool store_range_overlaps(const struct store_search *q, const struct store_range *r)
 {

@@ -8,7 +8,7 @@
  */
 #include "base/alloc.h"
 #include "base/fork.h"
-#include "check/store_private.h"
+#include "shadow/store_private.h"
 
 #include <errno.h>
 #include <string.h>

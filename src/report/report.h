@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How a report is made. */
-#ifndef CHECK_REPORT_H
-#define CHECK_REPORT_H
+#ifndef REPORT_REPORT_H
+#define REPORT_REPORT_H
 
-#include "check/check.h"
-#include "check/stack.h"
+#include "report/misuse.h"
+#include "report/stack.h"
 
 #include <stdarg.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Names and meanings of the kinds. `dmamap check list` prints them; docs/checker.md explains them.
  */
-#include "check/check.h"
+#include "report/misuse.h"
 
 static const struct {
 	const char *name, *meaning;

@@ -5,12 +5,12 @@
  * "own" relies on the watch. Older values are not freed, because another thread may be using them
  * for a report.
  */
-#include "check/options.h"
+#include "report/options.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fork.h"
-#include "check/check.h"
-#include "check/stack.h"
+#include "report/misuse.h"
+#include "report/stack.h"
 
 #include <ctype.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  * the store. The list of a shadow is therefore also guarded by one of subbuf_locks, chosen by the
  * shadow's address. Lock order: a shard of the store, then a lock of this file, then an arena.
  */
-#include "check/subbuf.h"
+#include "shadow/subbuf.h"
 #include "base/fork.h"
 #include "base/lock.h"
 #include "base/math.h"

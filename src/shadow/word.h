@@ -6,11 +6,11 @@
  * misses are the cost of a search. What may overflow: nothing, addresses of the process have 48
  * bits.
  */
-#ifndef CHECK_WORD_H
-#define CHECK_WORD_H
+#ifndef SHADOW_WORD_H
+#define SHADOW_WORD_H
 
 #include "base/math.h"
-#include "check/store.h"
+#include "shadow/store.h"
 
 #define LEVEL_FIRST 12
 #define LEVEL_STEP  3

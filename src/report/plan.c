@@ -5,7 +5,7 @@
  */
 #include "base/error.h"
 #include "base/fail.h"
-#include "check/check.h"
+#include "report/misuse.h"
 
 #include <ctype.h>
 #include <dmamap/device.h>

@@ -4,11 +4,11 @@
  * stack is stored once, until a device is opened while none is checked. Addresses become text only
  * for a report.
  */
-#ifndef CHECK_STACK_H
-#define CHECK_STACK_H
+#ifndef REPORT_STACK_H
+#define REPORT_STACK_H
 
 #include "base/compiler.h"
-#include "check/options.h"
+#include "report/options.h"
 
 #define STACK_MAX     64
 #define STACK_DEFAULT 12

@@ -6,7 +6,7 @@
  * the driver's line is shown also if the call is in an inline function of a header. One thread at a
  * time reads debug information; it holds no other lock of the library.
  */
-#include "check/stack.h"
+#include "report/stack.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -293,7 +293,7 @@ static const struct symbol_module *symbol_my_module(void)
 /* The length of the path of the library's sources, including "src/"; 0: it is unknown. */
 static size_t symbol_source_length(const char *line)
 {
-	const char *p = strstr(line, "src/check/symbol.c");
+	const char *p = strstr(line, "src/report/symbol.c");
 
 	return p ? (size_t)(p - line) + 4 : 0;
 }

@@ -12,10 +12,10 @@
  * false, and subbuf_cpu_may_use() is true, so that a misuse may be missed and a correct program is
  * never reported.
  */
-#ifndef CHECK_SUBBUF_H
-#define CHECK_SUBBUF_H
+#ifndef SHADOW_SUBBUF_H
+#define SHADOW_SUBBUF_H
 
-#include "check/shadow.h"
+#include "shadow/shadow.h"
 
 #define SUBBUF_MOST 64 /* recorded at most for one mapping */
 

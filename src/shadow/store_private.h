@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What store.c, which adds and removes ranges, and store_search.c share. */
-#ifndef CHECK_STORE_PRIVATE_H
-#define CHECK_STORE_PRIVATE_H
+#ifndef SHADOW_STORE_PRIVATE_H
+#define SHADOW_STORE_PRIVATE_H
 
-#include "check/word.h"
+#include "shadow/word.h"
 
 #define STORE_SHARDS 256 /* for physical memory, and the same number for device addresses */
 #define FIRST	     4	 /* buckets */

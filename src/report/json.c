@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A report as a line of JSON. It is written by one call, so lines of several threads do not mix. */
-#include "check/report.h"
+#include "report/report.h"
 #include "base/utf8.h"
 #include "base/alloc.h"
 

@@ -8,12 +8,12 @@
  * A report needs less than 8 KiB of the stack of the thread that misused the API, so long texts are
  * in memory from the heap.
  */
-#include "check/deliver.h"
+#include "report/deliver.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fork.h"
 #include "base/lock.h"
-#include "check/options.h"
+#include "report/options.h"
 
 #include <dmamap/device.h>
 #include <pthread.h>

@@ -17,11 +17,11 @@
  * The library's own frames at the beginning of a stack are left out, because they do not help to
  * find the misuse.
  */
-#include "check/deliver.h"
+#include "report/deliver.h"
 #include "base/fail.h"
 #include "base/fork.h"
 #include "base/lock.h"
-#include "check/options.h"
+#include "report/options.h"
 
 #include <dmamap/device.h>
 #include <errno.h>

@@ -8,8 +8,8 @@
  * that has it, and is removed from all shards before its memory is reused. A thread never holds the
  * locks of two shards, and holds none while it reports.
  */
-#ifndef CHECK_STORE_H
-#define CHECK_STORE_H
+#ifndef SHADOW_STORE_H
+#define SHADOW_STORE_H
 
 #include "base/compiler.h"
 #include "base/lock.h"

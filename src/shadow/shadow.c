@@ -5,7 +5,7 @@
  * checked device is closed. The first slabs of an arena are small; the others are huge pages,
  * because a program with many mappings accesses them at random.
  */
-#include "check/subbuf.h"
+#include "shadow/subbuf.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fork.h"
@@ -224,7 +224,6 @@ static void shadow_remove_ranges(struct shadow *s)
 
 void shadow_drop_lost(struct shadow *s)
 {
-	own_end(s, NULL);
 	shadow_free(s);
 	shadow_count_lost();
 }
@@ -242,7 +241,6 @@ int shadow_add(struct shadow *s)
 	if (likely(!err))
 		return 0;
 	shadow_remove_ranges(s);
-	shadow_drop_lost(s);
 	errno = saved;
 	return -1;
 }

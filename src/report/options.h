@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The options of DMAMAP_CHECK; include/dmamap/check.h documents them. */
-#ifndef CHECK_OPTIONS_H
-#define CHECK_OPTIONS_H
+#ifndef REPORT_OPTIONS_H
+#define REPORT_OPTIONS_H
 
 #include "base/compiler.h"
 

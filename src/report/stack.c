@@ -3,11 +3,11 @@
  * Call stacks are captured by the unwinder, because most programs are compiled without frame
  * pointers. It stops at the end of the stack, or after check_options.stacks frames.
  */
-#include "check/stack.h"
+#include "report/stack.h"
 #include "base/alloc.h"
 #include "base/fork.h"
 #include "base/lock.h"
-#include "check/options.h"
+#include "report/options.h"
 
 #include <string.h>
 #include <unwind.h>

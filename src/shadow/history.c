@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fork.h"
-#include "check/shadow.h"
+#include "shadow/shadow.h"
 
 #define RINGS	  16
 #define RING_LEN  512

@@ -8,11 +8,12 @@
  * pointer to a shadow that another thread unmapped meanwhile still points to a shadow. Fields that
  * are not marked are fixed while it is in the store.
  */
-#ifndef CHECK_SHADOW_H
-#define CHECK_SHADOW_H
+#ifndef SHADOW_SHADOW_H
+#define SHADOW_SHADOW_H
 
-#include "check/report.h"
-#include "check/store.h"
+#include "report/report.h"
+#include "shadow/mapping.h"
+#include "shadow/store.h"
 #include "mem/mem.h"
 
 struct own_sums;
@@ -63,8 +64,8 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 			  const void *caller);
 struct store_range *shadow_range(struct shadow *s, u64 space, u64 start,
 				 u64 size); /* adds a range */
-int shadow_add(
-	struct shadow *s); /* with all its ranges; on failure it is freed and counted as lost */
+/* Adds all its ranges to the store. -1: no memory; call shadow_drop_lost(). Keeps errno. */
+int shadow_add(struct shadow *s);
 void shadow_drop_lost(struct shadow *s); /* one that could not be added for lack of memory */
 void shadow_drop(struct shadow *s);	 /* removes it from the store and frees it */
 void shadow_free(struct shadow *s);	 /* one that is not in the store */
@@ -109,34 +110,11 @@ struct shadow *history_take(void);
 bool history_find(const struct check_device *c, u64 addr, u64 size, struct shadow_history *out);
 void history_forget(const struct device *dev);
 
-/* Calls fn() for every checked device, under a lock; fn() may acquire locks of shards only. */
-void shadow_each_device(void (*fn)(struct check_device *, void *), void *arg);
-
 void shadow_reset(void);
 void history_reset(void);
 /* The same in a child of fork: nothing is freed. */
 void shadow_forget_all(void);
 void history_forget_all(void);
-
-/* own.c: the mapping was made; it is about to be undone. */
-void own_begin(struct shadow *s);
-void own_end(struct shadow *s, const void *caller);
-/*
- * A sync gives [addr, addr + size) to the CPU, or to the device; `whole`: all of the mapping. A
- * driver that takes a received packet also uses the headroom before it and pads it, so the CPU may
- * touch the open part: the sub-buffers that the sync touches. open_size 0: they are not known, and
- * the open part is the pages of the range.
- */
-struct own_part {
-	u64 addr, size, open_addr, open_size;
-	bool whole;
-};
-void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller);
-void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole);
-void own_device_closed(struct check_device *c);
-
-/* place.c: reports memory that must not be mapped. */
-void place_check(struct check_device *c, const struct check_mapping *m, const void *caller);
 
 hot_inline struct report_about about_of(const struct check_device *c, enum dmamap_check_kind kind,
 					dma_addr_t addr, u64 size, enum dma_data_direction dir,
