@@ -21,9 +21,10 @@ BUILD_PACKAGES := gcc libc6-dev meson ninja-build pkgconf libjson-c-dev libpcap-
 # g++: headers in C++. libbz2-dev: what libdw needs in static programs. libclang-rt-dev: sanitizers and
 # libFuzzer. clang-format, clang-tidy: the step style. git: the files that it looks at. groff-base: the man pages' lint. spin: models.
 CHECK_PACKAGES := $(BUILD_PACKAGES) libbz2-dev clang clang-format clang-tidy libclang-rt-dev g++ libcmocka-dev valgrind git groff-base spin
+# linux-kbuild-6.1: the kernel-doc tool, which parses the comments of the public headers.
 # Tests that need these are skipped, and counted, where they cannot be installed; rows of benchmarks are missing.
 # From busybox on: the virtual machine, its root file system and its kernel, which is built here.
-WANTED_PACKAGES := qemu-system-x86 libucx-dev busybox-static linux-source-6.12 flex bison bc libelf-dev
+WANTED_PACKAGES := qemu-system-x86 libucx-dev busybox-static linux-source-6.12 flex bison bc libelf-dev linux-kbuild-6.1
 
 # The system's meson and python come before any that a user's own path would put in front.
 export PATH := /usr/bin:/bin:/usr/sbin:/sbin:$(PATH)

@@ -250,7 +250,7 @@ static void bench_odp_invalidate_page(struct bench_thread *t)
 	}
 }
 
-/* The same, with an invalidation by the program. */
+/* Times an invalidation by the program. */
 static void bench_odp_invalidate_told(struct bench_thread *t)
 {
 	struct bench_region *r = t->c->state;
@@ -309,16 +309,17 @@ bool bench_odp(struct bench *b)
 		TREE("stab query, 100000 regions", bench_odp_tree_stab, 100000),
 		TREE("remove + insert, 1000 regions", bench_odp_tree_change, 1000),
 		TREE("remove + insert, 100000 regions", bench_odp_tree_change, 100000),
-		KEEP("kept mapping, hit, 1 region", bench_odp_keep_hit, 1),
-		KEEP("kept mapping, hit, 1024 regions", bench_odp_keep_hit, 1024),
-		KEEP("kept mapping, hit, 16384 regions", bench_odp_keep_hit, 16384),
-		KEEP("kept mapping, hit and unmap, 1 region", bench_odp_keep_pair, 1),
-		KEEP("kept mapping, hit and unmap, 16384 regions", bench_odp_keep_pair, 16384),
+		KEEP("cached registration, hit, 1 region", bench_odp_keep_hit, 1),
+		KEEP("cached registration, hit, 1024 regions", bench_odp_keep_hit, 1024),
+		KEEP("cached registration, hit, 16384 regions", bench_odp_keep_hit, 16384),
+		KEEP("cached registration, hit and unmap, 1 region", bench_odp_keep_pair, 1),
+		KEEP("cached registration, hit and unmap, 16384 regions", bench_odp_keep_pair,
+		     16384),
 		REGION("fault of a page, device to data", bench_odp_fault_page, 4 << 20, 0),
 		REGION("fault of 2 MiB, small pages", bench_odp_fault_run, 2 << 20, 0),
 		REGION("fault of 2 MiB, a huge page", bench_odp_fault_run, 2 << 20, 1),
 		REGION("invalidation of a page by madvise", bench_odp_invalidate_page, 4096, 0),
-		REGION("invalidation of a page, told", bench_odp_invalidate_told, 4096, 0),
+		REGION("invalidation of a page by the program", bench_odp_invalidate_told, 4096, 0),
 		REGION("registering 64 GiB", bench_odp_register_sparse, 4096, 0),
 	};
 

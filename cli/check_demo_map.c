@@ -232,7 +232,7 @@ static void demo_map_no_mask(struct device *dev, bool wrong)
 	kfree(p);
 }
 
-/* What dma_alloc_pages() returns stands for the memory, and is not the memory. */
+/* dma_alloc_pages() returns a struct page, which describes the memory but is not the memory. */
 static void demo_page_struct(struct device *dev, bool wrong)
 {
 	dma_addr_t addr;

@@ -11,7 +11,7 @@
 /* Exit status of every command. */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
-/* The table in main.c: a subcommand gets its own name as argv[0]. */
+/* The table in main.c. argv[0] of a subcommand is its own name. */
 int cmd_list(int argc, char **argv);
 int cmd_bind(int argc, char **argv);
 int cmd_unbind(int argc, char **argv);
@@ -39,9 +39,9 @@ error_t common_option(int key, char *arg, struct argp_state *state);
 
 /* Parses 4096, 64K, 2M, 1G, 1T. False: not a size; *out is unchanged. */
 bool size_parse(const char *text, u64 *out);
-/* The same, or a usage error that names the option; then it does not return. */
+/* size_parse(), or a usage error that names the option; in that case it does not return. */
 u64 size_option(struct argp_state *state, const char *option, const char *text);
-/* Parses a decimal number from least to most, or gives a usage error. */
+/* Parses a decimal number from least to most; on failure a usage error. */
 unsigned int number_option(struct argp_state *state, const char *option, const char *text,
 			   unsigned int least, unsigned int most);
 double seconds_option(struct argp_state *state, const char *option, const char *text);
@@ -66,7 +66,7 @@ struct device *device_open(const char *spec);
  * --mask.
  */
 void device_explain(struct device *dev, bool has_option, char *out, size_t size);
-/* Returns strict, lazy, pool, persistent, or direct for a device without an IOMMU. */
+/* Returns strict, lazy, identity, persistent, or direct for a device without an IOMMU. */
 const char *device_policy(const struct device *dev);
 /*
  * Prints the document on standard output and frees it. Returns CLI_DONE, or CLI_FAILED if it could

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dmamap kmod: kernel drivers. The work is done by kernel/run/kmod.py, which drives the compiler
- * and reads stacks; this finds it and what it needs, beside the command in a build folder, else
- * where they are installed.
+ * dmamap kmod: kernel drivers. kernel/run/kmod.py does the work: it runs the compiler and converts
+ * stacks. This file locates the script and the folders that it needs, next to the command in a
+ * build folder, or where they are installed.
  */
 #include "cli.h"
 
@@ -17,11 +17,13 @@
 #define DMAMAP_LIBDIR "/usr/local/lib"
 #endif
 
-#define KMOD_NOT_RUN 3 /* the exit status: it could not be built or run */
+#define KMOD_NOT_RUN 3 /* exit status: it could not be built or run */
 
 enum kmod_place { KMOD_KERNEL, KMOD_GENERATED, KMOD_INCLUDE, KMOD_LIBRARY, KMOD_PLACES };
 
-/* The folder of the command, without the last slash; false: it cannot be told. */
+/*
+ * Determines the folder of the command, without the final slash. Returns false if it is not known.
+ */
 static bool kmod_own_folder(char *folder, size_t size)
 {
 	ssize_t n = readlink("/proc/self/exe", folder, size - 1);
@@ -37,7 +39,7 @@ static bool kmod_own_folder(char *folder, size_t size)
 	return true;
 }
 
-/* In a build folder: the four lines of kernel/places.txt. */
+/* In a build folder: reads the four lines of kernel/places.txt. */
 static bool kmod_places_built(const char *folder, char place[][PATH_MAX])
 {
 	char path[PATH_MAX];

@@ -18,7 +18,7 @@ static const struct command {
 	{"nvme", cmd_nvme, "read and write a disk by DMA: identify, read, write, verify, bench"},
 	{"net", cmd_net, "packets through an XSK socket: rx, tx, forward, echo"},
 	{"edu", cmd_edu, "the teaching device: selftest"},
-	{"kmod", cmd_kmod, "unmodified Linux kernel drivers: names, build, run, fail"},
+	{"kmod", cmd_kmod, "unmodified Linux kernel drivers: names, build, run, fail, expect"},
 	{"bench", cmd_bench,
 	 "speeds: map, iova, dmapool, translate, swiotlb, xsk, twostep, odp, check"},
 	{"check", cmd_check, "kinds of misuse that the checker reports: list, demo"},

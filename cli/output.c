@@ -111,9 +111,9 @@ static void output_end(void)
 void output_init(void)
 {
 	/*
-	 * If a standard descriptor is closed, the next file that is opened gets its number. That
-	 * could be the image of a disk, and output would overwrite it. So closed descriptors are
-	 * occupied with one whose use fails.
+	 * If a standard descriptor is closed, the next file that is opened receives its number.
+	 * That could be the image of a disk, and output would overwrite it. So closed descriptors
+	 * are occupied with one whose use fails.
 	 */
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&

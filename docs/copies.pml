@@ -1,46 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A page with a copy (src/odp/copy.c) and the events that say what became of its memory
- * (src/odp/event_queue.c), for spin. There is one address; the memory there has a generation. A thread
+ * A model for spin of a page with a copy (src/odp/copy.c) and of the events that report changes of its memory
+ * (src/odp/event_queue.c). There is one address; the memory at it has a generation. A thread
  * unmaps it, and the same or another thread maps other memory in its place, possibly before the
  * event of the first has been read. The process forks. The device writes. The program releases the
  * region.
  *
  *     spin -run docs/copies.pml
  *
- * Holds: an access of a simulated device is of the memory that stands there when it begins, unless
- * that is being unmapped; when all is over, memory that still stands has what the device wrote to
- * its copy last, and memory never gets what was written to a copy of other memory.
+ * Properties: an access of a simulated device reaches the memory that is mapped when it begins, unless
+ * that memory is being unmapped. At the end, memory that is still mapped contains what the device wrote last
+ * to its copy. Memory never receives what was written to a copy of other memory.
  *
- * Each -D below breaks that:
+ * Each -D below breaks one of them:
  *   NO_NUMBER     an event unlinks copies that were made after it was read
  *   LINK_EARLY    a copy is linked while an event is in flight
- *   RETURN_EARLY  bytes go back while an event is in flight
- *   NO_LOOK       bytes go back without a look at the events that are not served yet
+ *   RETURN_EARLY  bytes are copied back while an event is in flight
+ *   NO_LOOK       bytes are copied back without an examination of the pending events
  *   NO_RECHECK    a copy is linked though an event was read after the fault began
- *   NO_ACCESS     an access uses a copy without a look at the events that are not served yet
- *   FORK_LOSES    a fork counts as memory that is gone
+ *   NO_ACCESS     an access uses a copy without an examination of the pending events
+ *   FORK_LOSES    a fork is treated as an unmap
  *   UNLIST_FIRST  a region that is released is hidden from events before its page is unlinked
  *
- * The look at the events and the write of the bytes are one step here. In src/odp/copy.c they are
- * several; its first comment says what that leaves open.
+ * The examination of the events and the write of the bytes are one step here. In src/odp/copy.c they are
+ * several; its first comment describes the cases that this leaves open.
  */
 #define EVENTS	 2 /* munmap() or fork() */
 #define ACCESSES 2
 
 mtype = { gone, forked };
 
-byte memory = 1;	/* generation of what stands there; 0: nothing */
-byte next = 2;		/* generation of what is mapped next */
-byte has, wrote;	/* what that memory holds, and what the device wrote to it last; 0: nothing */
+byte memory = 1;	/* generation of the mapped memory; 0: none */
+byte next = 2;		/* generation of the memory that is mapped next */
+byte has, wrote;	/* contents of that memory; what the device wrote to it last; 0: nothing */
 bool unmapping;		/* a thread is in munmap(), which returns when its event is read */
 mtype unread;		/* the event in flight; 0: none. Its thread waits */
 
 mtype kind[EVENTS];	/* of events, by number - 1 */
-byte number, served;	/* of the event read last, of the one served last */
+byte number, served;	/* of the last event that was read; of the last one that was processed */
 
 bool lock;		/* of the region's page */
-bool listed = true;	/* events find the region */
+bool listed = true;	/* events can find the region */
 bool open = true;	/* its page may be linked */
 bool linked;
 byte copy_of, linked_at;/* generation that the copy is of, number of the link */
@@ -50,7 +50,7 @@ byte done;
 inline take() { atomic { !lock -> lock = true } }
 inline give() { lock = false }
 
-/* gone_since(n): an event after n that is not served yet says that the memory is gone */
+/* gone_since(n): a pending event after n reports that the memory was unmapped */
 #define EVENT_SAYS(n, i) (number > i && served <= i && i + 1 > n && kind[i] == gone)
 #define gone_since(n)	 (EVENT_SAYS(n, 0) || EVENT_SAYS(n, 1))
 
@@ -78,7 +78,7 @@ inline give() { lock = false }
 #define changed(n) gone_since(n)
 #endif
 
-/* Under lock. The bytes go back unless an event since the link says that the memory is gone. */
+/* Needs the lock. Copies the bytes back unless an event since the link reports that the memory was unmapped. */
 inline unlink()
 {
 	linked = false;
@@ -98,7 +98,7 @@ inline unlink()
 	fi
 }
 
-/* Reads what is in flight and gives it its number; the thread that waits goes on. */
+/* Reads the event in flight and assigns its number; the waiting thread continues. */
 active proctype reader()
 {
 end:	do
@@ -136,7 +136,7 @@ end:	do
 	od
 }
 
-/* munmap(): the memory goes, then the event is in flight, and when it is read the call returns. */
+/* munmap(): the memory is unmapped, then the event is in flight, and the call returns when it was read. */
 active proctype program()
 {
 	byte n;
@@ -155,7 +155,7 @@ active proctype program()
 	done++
 }
 
-/* mmap() in another thread, at any time after the memory went. */
+/* mmap() in another thread, at any time after the memory was unmapped. */
 active proctype mapper()
 {
 end:	do
@@ -164,9 +164,9 @@ end:	do
 }
 
 /*
- * A device's accesses. When it finds nothing linked, the page is faulted in, or the program maps it.
- * Accesses of a simulated device look at the events first; others cannot, and go on with the copy
- * that is linked until the event is served.
+ * A device's accesses. If no page is linked, the page is faulted in, or the program maps it.
+ * Accesses of a simulated device examine the events first. Other devices cannot, and use the linked copy
+ * until the event is processed.
  */
 active proctype device()
 {
@@ -180,7 +180,7 @@ active proctype device()
 	do
 	:: n < ACCESSES && open ->
 		n++;
-		/* while a thread is in munmap() the access may see either memory */
+		/* while a thread is in munmap() the access may reach either memory */
 		began = (unmapping || !looks -> 0 : memory);
 again:		take();
 #ifndef NO_ACCESS

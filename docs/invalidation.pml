@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor of src/odp/monitor.c and a cached registration of src/regcache/table.c, for spin. Two threads
- * read events and serve them. A program unmaps memory, with a lock held that serving may need, and
- * maps the other memory that came to its place; another unmaps what has nothing to do with that.
- * At last the monitor stops, while the other may still unmap; a thread that ends discards its
- * stack, which is registered, too.
+ * A model for spin of the monitor of src/odp/monitor.c and of a cached registration of
+ * src/regcache/table.c. Two threads read and process events. A program unmaps memory while it holds a lock
+ * that the processing may need, and maps other memory in its place for the device; another program unmaps
+ * unrelated memory. At the end the monitor stops, while the other program may still unmap. A thread that ends
+ * discards its stack, which is registered, too.
  *
  *     spin -run docs/invalidation.pml
  *
- * Holds: no program waits for ever for its event to be read, nor does the monitor when it stops; a
- * mapping that the cache serves, or makes, after munmap() has returned is of the memory that stands
- * there, and no event of older memory takes it away. Where other memory comes to the place before
- * munmap() has returned, docs/copies.pml is the model.
+ * Properties: neither a program nor the stopping monitor waits forever for an event to be read. A
+ * registration that the cache serves or creates after munmap() has returned is of the memory that is mapped
+ * then, and no event of older memory removes it. docs/copies.pml models the case that other memory is mapped
+ * before munmap() has returned.
  *
- * Each -D below breaks that: READ_FIRST (`unserved` is raised after the read), NOT_ASKED (a thread
- * that maps does not look at it), WAIT_TO_SERVE (a thread that has read an event waits until the
- * other has served), JOIN_FIRST (the threads end before the descriptor is closed).
+ * Each -D below breaks one of them: READ_FIRST (`unserved` is incremented after the read), NOT_ASKED (a
+ * thread that maps does not check it), WAIT_TO_SERVE (a thread that has read an event waits until the
+ * other has processed its own), JOIN_FIRST (the threads end before the descriptor is closed).
  */
 #define EVENTS 2
 
 mtype = { none, mine, other };
 
 bool unread_mine, unread_other;	  /* events that the kernel holds; their programs wait */
-byte queued_mine, queued_other;	  /* read, not served */
-byte unserved;			  /* what monitor_caught_up() asks */
+byte queued_mine, queued_other;	  /* read, but not processed */
+byte unserved;			  /* the count that monitor_caught_up() checks */
 bool serving;
-bool allocator;			  /* a lock of the C library's */
-byte memory;			  /* which memory stands at the place: its generation */
-bool kept, in_use;		  /* the kept mapping of the place; who mapped it has it */
-byte kept_of;			  /* the generation that it shows */
+bool allocator;			  /* a lock of the C library */
+byte memory;			  /* the generation of the memory at the address */
+bool kept, in_use;		  /* the cached registration of the address; its user has not unmapped it */
+byte kept_of;			  /* its generation */
 byte done;
 bool stopping, closed;		  /* the monitor: its threads stop, its descriptor is closed */
 byte unread_own;		  /* events of the threads' own stacks */
@@ -110,7 +110,7 @@ active [2] proctype worker()
 
 active proctype stopper()
 {
-	(program_done);		/* the last user is gone */
+	(program_done);		/* there is no user any more */
 	stopping = true;
 	parked == 2;
 #ifdef JOIN_FIRST
@@ -131,11 +131,11 @@ active proctype program()
 		take();
 		unread_mine = true;
 		over(unread_mine);		/* munmap returns */
-		memory++;		/* mmap at the same place */
+		memory++;		/* mmap at the same address */
 		give();
 		if
 #ifndef NOT_ASKED
-		:: unserved > 0 -> skip	/* a mapping that is not kept */
+		:: unserved > 0 -> skip	/* a mapping that is not cached */
 #endif
 		:: else ->
 			atomic {

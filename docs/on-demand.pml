@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The gate of src/odp/odp.h, for spin: faults that look a page up and install it, notices that take
- * it away, two of each at once. Holds: when all notices have ended, what is linked is what the
- * process has there. Memory changes before its notice begins, as userfaultfd tells it.
+ * A model of the invalidation sequence of src/odp/odp.h for spin: two faults that look a page up and link it,
+ * and two invalidations that unlink it, run concurrently. Property: after all invalidations, the linked page
+ * is the one that the process has. Memory changes before its invalidation begins, as with userfaultfd.
  *
  *     spin -run docs/on-demand.pml
  *
- * Each -D below breaks the protocol, and spin then finds how a page that is no more stays linked:
- * NO_RUNNING (the count of running notices is not asked), NO_SEQ (the number is not), LATE_START
- * (a notice closes the gate after it unlinked).
+ * Each -D below breaks the protocol, and spin then finds an execution in which an old page stays linked:
+ * NO_RUNNING (the count of running invalidations is not checked), NO_SEQ (the sequence number is not
+ * checked), LATE_START (an invalidation is counted only after it unlinked).
  */
-byte memory;	/* which memory stands there: its generation */
+byte memory;	/* the generation of the memory at the address */
 bool linked;
-byte linked_to;	/* the generation that the device sees */
+byte linked_to;	/* the generation that the device accesses */
 byte seq, running;
 bool lock;
 byte ended;
@@ -30,7 +30,7 @@ active [2] proctype fault()
 	:: tries < 2 ->
 		tries++;
 		saw_seq = seq;
-		page = memory;	/* brought in, looked up */
+		page = memory;	/* faulted in and looked up */
 		take();
 		if
 #ifndef NO_RUNNING
@@ -68,7 +68,7 @@ active [NOTICES] proctype notice()
 	ended++
 }
 
-/* An installed page is the process's own once nobody is about to tell otherwise. */
+/* A linked page is the process's own when no invalidation is pending. */
 active proctype check()
 {
 	atomic {

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define WAIT_MS	 200
+#define FULL_MS	 1 /* between two attempts to deliver to a socket without space */
+#define DRAIN_MS 100
 #define WATCH_MS 1000 /* interval at which a sleeping driver checks the card */
 #define RESET_US 1000
 
@@ -61,7 +63,7 @@ void e1000e_look_at_link(struct e1000e *e)
 	__atomic_store_n(&e->link, status != ALL_ONES && (status & STATUS_LU), __ATOMIC_RELAXED);
 }
 
-/* Waits until the bits of a register are clear; false: they stay set. */
+/* Waits until the bits of a register are clear. Returns false if they stay set. */
 static bool e1000e_wait_clear(struct e1000e *e, u32 reg, u32 bits)
 {
 	u64 end = e1000e_now_ms() + WAIT_MS;
@@ -157,11 +159,35 @@ int e1000e_up(struct e1000e *e)
 	return 0;
 }
 
+/*
+ * Waits until the card has sent what it was given: an application may take a packet for sent whose
+ * buffer was completed. The wait ends when the card has made no progress for DRAIN_MS, as without a
+ * link. The caller holds both locks.
+ */
+static void e1000e_drain_tx(struct e1000e *e)
+{
+	u64 end = e1000e_now_ms() + DRAIN_MS;
+	u32 clean = e->tx.clean;
+
+	while (e->tx.clean != e->tx.next && !e1000e_is_gone(e) && e1000e_now_ms() < end) {
+		e1000e_tx_clean(e);
+		if (e->tx.clean != clean)
+			end = e1000e_now_ms() + DRAIN_MS;
+		clean = e->tx.clean;
+		if (clean != e->tx.next)
+			e1000e_pause_us(20);
+		e1000e_look_at_link(e);
+		if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED))
+			break;
+	}
+}
+
 /* The caller holds both locks. */
 void e1000e_down(struct e1000e *e)
 {
 	if (!e->started)
 		return;
+	e1000e_drain_tx(e);
 	e->started = e->rx.on = e->tx.on = false;
 	e1000e_collect(e);
 	e1000e_reset(e);
@@ -188,7 +214,7 @@ int e1000e_start(struct e1000e *e)
 	return err;
 }
 
-/* True from time to time: the caller must check the card. */
+/* Returns true at intervals, when the caller must check the card. */
 static bool e1000e_look_due(struct e1000e *e, u32 moved)
 {
 	if (!__atomic_load_n(&e->link, __ATOMIC_RELAXED) || ++e->polls % LINK_POLLS == 0)
@@ -234,7 +260,7 @@ int e1000e_poll(struct e1000e *e, unsigned int budget)
 static void e1000e_need_wakeup(struct e1000e *e, bool on)
 {
 	e1000e_lock(e);
-	if (e->pool && xsk_uses_need_wakeup(e->pool)) {
+	if (e->pool) {
 		if (on) {
 			xsk_set_rx_need_wakeup(e->pool);
 			xsk_set_tx_need_wakeup(e->pool);
@@ -254,7 +280,10 @@ static void e1000e_drain(int fd)
 		return; /* the counter was already zero */
 }
 
-/* 1: the descriptor became readable; 0: the time is over; negative: a signal came. */
+/*
+ * Returns 1 if a descriptor is readable, 0 after the timeout, a negative value if a signal was
+ * received.
+ */
 static int e1000e_sleep_ms(struct e1000e *e, int ms)
 {
 	struct pollfd p[2] = {{.fd = e->irq_fd, .events = POLLIN},
@@ -283,27 +312,30 @@ static bool e1000e_wait_interrupt(struct e1000e *e, int timeout_ms)
 	return n > 0;
 }
 
-/* A packet has been received and not yet been taken. */
+/* Whether a packet was received and not processed yet. */
 static bool e1000e_wait_rx_ready(struct e1000e *e)
 {
 	bool ready;
 
 	pthread_mutex_lock(&e->rx.lock);
-	ready = e->rx.on && e1000e_rx_ready(e);
+	ready = e->rx.on && e1000e_rx_ready(e) && !e1000e_is_full(e);
 	pthread_mutex_unlock(&e->rx.lock);
 	return ready;
 }
 
 int e1000e_wait(struct e1000e *e, int timeout_ms)
 {
+	bool full = e1000e_is_full(e) && timeout_ms;
 	int n;
 
 	e1000e_need_wakeup(e, true);
 	e1000e_writel(e, REG_IMS, IRQ_CAUSES);
-	/* nothing signals a packet that came before the flags and the mask were set */
+	/*
+	 * no interrupt is raised for a packet that arrived before the flags and the mask were set
+	 */
 	n = e1000e_wait_rx_ready(e) || e1000e_poll(e, 0) != 0;
 	if (!n)
-		n = e1000e_wait_interrupt(e, timeout_ms);
+		n = e1000e_wait_interrupt(e, full ? FULL_MS : timeout_ms) || full;
 	e1000e_writel(e, REG_IMC, ALL_ONES);
 	e1000e_readl(e, REG_ICR);
 	e1000e_need_wakeup(e, false);

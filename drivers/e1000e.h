@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Driver for the Intel 82574L gigabit Ethernet card (PCI 8086:10d3), written to its published
+ * Driver for the Intel 82574L gigabit Ethernet card (PCI 8086:10d3), written from its published
  * datasheet. It serves queue 0 of the device for XSK sockets, in two modes:
  *
- *  - zero-copy, when the socket is bound so: the card's descriptors point into the UMEM;
- *  - copy mode otherwise: the card uses pages of the driver. Received packets go to
- *    e1000e_options.receive, or to a socket bound in copy mode. Packets that such a socket or
- *    e1000e_send() sends are copied into a page and mapped. A packet that cannot be mapped is
- *    dropped
- *    and counted.
+ * - zero-copy, if the socket is bound with it: the card's descriptors point into the UMEM;
+ * - copy mode otherwise: the card uses pages of the driver. Received packets are passed to
+ *   e1000e_options.receive, or to a socket bound in copy mode. Packets that such a socket or
+ *   e1000e_send() sends are copied into a page and mapped. A packet that cannot be mapped is
+ *   dropped and counted.
  *
- * The driver does nothing by itself: one thread calls e1000e_poll() repeatedly, either all the time
- * or whenever e1000e_wait() returns.
+ * The driver has no thread unless e1000e_serve() starts one: one thread calls e1000e_poll()
+ * repeatedly, either continuously or whenever e1000e_wait() returns.
  *
- *  operation             | may run concurrently with
- *  e1000e_poll, wait     | everything but themselves and e1000e_remove
- *  e1000e_send           | everything but e1000e_remove, also in `receive`
- *  e1000e_stop, start    | everything but e1000e_remove; not in `receive`
- *  sockets bind, close   | everything but e1000e_remove; not in `receive`
- *  e1000e_remove         | nothing
+ *   operation             | may run concurrently with
+ *   e1000e_poll, wait     | everything but themselves and e1000e_remove
+ *   e1000e_send           | everything but e1000e_remove, also in `receive`
+ *   e1000e_stop, start    | everything but e1000e_remove; not in `receive`
+ *   sockets bind, close   | everything but e1000e_remove; not in `receive`
+ *   e1000e_remove         | nothing
  *
  * Functions return 0 or a count, else -errno (e1000e_probe: NULL and errno); driver_strerror() of
  * drivers/message.h then returns the error message.
@@ -79,7 +78,7 @@ struct e1000e_stats {
  */
 struct e1000e *e1000e_probe(struct device *dev, const struct e1000e_options *options);
 
-/* Takes the queues from their sockets, stops the card and frees everything. NULL is allowed. */
+/* Detaches the sockets from the queues, stops the card and frees everything. `e` may be NULL. */
 void e1000e_remove(struct e1000e *e);
 
 /* Starts the card in the mode of the queue. 0; -EIO. */
@@ -95,8 +94,8 @@ int e1000e_stop(struct e1000e *e);
 int e1000e_poll(struct e1000e *e, unsigned int budget);
 
 /*
- * Sleeps until the card or a socket needs the driver, at most `timeout_ms` (-1: no limit). 1: call
- * e1000e_poll(); 0: the time is over, or a signal came; -EIO: the card is gone.
+ * Sleeps until the card or a socket needs the driver, at most `timeout_ms` (-1: no limit). Returns
+ * 1: call e1000e_poll(); 0: timeout, or a signal was received; -EIO: the card is gone.
  */
 int e1000e_wait(struct e1000e *e, int timeout_ms);
 

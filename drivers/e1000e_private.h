@@ -125,15 +125,16 @@ struct e1000e_tx_slot {
 struct e1000e_rx {
 	pthread_mutex_t lock; /* guards the fields below */
 	bool on;
+	bool full; /* atomic: the socket had no space when it was last examined */
 	u32 size, next,
-		filled; /* next: receives the next packet; filled: buffers that the card has */
+		filled; /* next: receives the next packet; filled: buffers that the card owns */
 	u32 tail;	/* next + filled */
 	u32 buffer;	/* bytes of a buffer, as programmed into the card */
 	u32 rctl;	/* RCTL bits that encode the buffer size */
 	struct e1000e_desc *ring; /* coherent memory */
 	dma_addr_t ring_dma;
 	struct e1000e_rx_slot *slot;
-	struct xdp_buff **batch; /* REFILL: as many entries as the ring */
+	struct xdp_buff **batch; /* for a refill: as many entries as the ring */
 	struct xdp_buff *first;	 /* zero-copy: first buffer of the packet that is being assembled */
 	bool dropping;		 /* until the end of that packet */
 	u8 *gather;		 /* copy mode: packet that is being assembled, max_frame bytes */
@@ -160,13 +161,14 @@ struct e1000e {
 	u8 mac[6];
 	int irq_fd, kick_fd;	    /* kick: a socket wakes the driver */
 	struct xsk_buff_pool *pool; /* zero-copy; changes with both locks held */
+	bool eager;		    /* atomic: zero-copy, and the socket does not wake the driver */
 	bool link;		    /* atomic */
 	bool gone;		    /* atomic: its registers read all ones */
 	bool started;		    /* under both locks */
 	u32 polls, idle;	    /* used by the polling thread only */
 	pthread_t server;	    /* e1000e_serve(): valid while `serving` */
 	bool serving, busy;
-	bool end; /* atomic: asks the thread to end */
+	bool end; /* atomic: the thread must end */
 	pthread_mutex_t stat_lock;
 	struct e1000e_stats card; /* under stat_lock: the card_... counters */
 	u64 interrupts;		  /* atomic */
@@ -180,6 +182,12 @@ static inline u32 e1000e_readl(struct e1000e *e, u32 reg)
 static inline void e1000e_writel(struct e1000e *e, u32 reg, u32 value)
 {
 	dmamap_writel(e->dev, 0, reg, value);
+}
+
+/* The socket has no space for what was received, and no event announces that it has some. */
+static inline bool e1000e_is_full(const struct e1000e *e)
+{
+	return __atomic_load_n(&e->rx.full, __ATOMIC_RELAXED);
 }
 
 static inline bool e1000e_is_gone(const struct e1000e *e)
@@ -219,8 +227,8 @@ u32 e1000e_rx_poll(struct e1000e *e, u32 budget);
 bool e1000e_rx_ready(const struct e1000e *e);
 void e1000e_rx_fill(struct e1000e *e);
 void e1000e_rx_release(struct e1000e *e);
-/* chooses the size of receive buffers of `room` bytes */
-int e1000e_rx_choose(struct e1000e *e, u32 room);
+/* chooses the size of receive buffers of `room` bytes; `parts`: a packet may have several */
+int e1000e_rx_choose(struct e1000e *e, u32 room, bool parts);
 
 /* e1000e_tx.c; the caller holds tx.lock */
 u32 e1000e_tx_clean(struct e1000e *e);

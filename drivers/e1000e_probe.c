@@ -37,7 +37,7 @@ static int e1000e_take_options(struct e1000e *e, const struct e1000e_options *op
 				   dev_name(e->dev), o->mask_bits, o->irq_us);
 	e->rx.size = o->rx_ring;
 	e->tx.size = o->tx_ring;
-	return e1000e_rx_choose(e, COPY_BUFFER);
+	return e1000e_rx_choose(e, COPY_BUFFER, true);
 }
 
 static void e1000e_free_memory(struct e1000e *e)

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receiving. The ring holds `filled` buffers from `next` on, at most one less than its size.
- * Descriptors that the card wrote back are processed in order: in zero-copy mode the buffer goes to
- * the socket, else the packet goes to `receive` or is copied to a socket. Then the ring is refilled
- * in batches from the fill ring.
+ * Receive. The ring holds `filled` buffers from `next` on, at most one less than its size.
+ * Descriptors that the card wrote back are processed in order: in zero-copy mode the buffer is
+ * passed to the socket; otherwise the packet is passed to `receive` or copied to a socket. Then the
+ * ring is refilled in batches from the fill ring.
  *
- * A length that the card reports is limited to the size of the buffer that it was given.
+ * A length that the card reports is limited to the size of the buffer.
  */
 #include "drivers/e1000e_private.h"
 
 /*
  * Chooses the largest buffer size that RCTL can encode and that fits, or a smaller one if max_frame
- * limits the card.
+ * limits the card. Long frames are received if they can be delivered: in parts, or because a whole
+ * one fits into a buffer. Otherwise the buffer may have a size that RCTL cannot encode.
  */
-int e1000e_rx_choose(struct e1000e *e, u32 room)
+int e1000e_rx_choose(struct e1000e *e, u32 room, bool parts)
 {
 	struct e1000e_rx *rx = &e->rx;
 	u32 most = e->options.max_frame;
 
-	rx->rctl = most > E1000E_FRAME_USUAL ? RCTL_LPE : 0;
+	rx->rctl = most > E1000E_FRAME_USUAL && (parts || room >= 2048) ? RCTL_LPE : 0;
 	if (!rx->rctl && room >= E1000E_FRAME_USUAL) {
 		rx->buffer = room < 2048 ? room : 2048;
 		return 0;
@@ -60,8 +61,6 @@ static void e1000e_rx_fill_pool(struct e1000e *e, u32 want)
 		rx->slot[rx->tail].xdp = rx->batch[i];
 		e1000e_rx_give(rx, xsk_buff_xdp_get_dma(rx->batch[i]));
 	}
-	if (!xsk_uses_need_wakeup(e->pool))
-		return;
 	if (n < want && !rx->filled)
 		xsk_set_rx_need_wakeup(e->pool);
 	else
@@ -116,11 +115,34 @@ void e1000e_rx_fill(struct e1000e *e)
 		e1000e_writel(e, REG_RDT, rx->tail);
 }
 
+/*
+ * Copies the rest of a packet behind its first buffer, where it fits into the chunk: the card's
+ * buffers are whole KiB, so a packet that fits into a chunk may need two of them, which a socket
+ * without XDP_USE_SG does not accept.
+ */
+static void e1000e_rx_join(struct e1000e *e, struct xdp_buff *first, u32 len)
+{
+	u32 have = (u32)((char *)first->data_end - (char *)first->data), part;
+	struct xdp_buff *frag;
+
+	if (len > xsk_pool_get_rx_frame_size(e->pool))
+		return;
+	while ((frag = xsk_buff_get_frag(first))) {
+		part = (u32)((char *)frag->data_end - (char *)frag->data);
+		memcpy((char *)first->data + have, frag->data, part);
+		have += part;
+		xsk_buff_free(frag);
+	}
+	first->data_end = (char *)first->data + have;
+}
+
 /* Delivers a packet in buffers of the pool. */
 static void e1000e_rx_deliver_pool(struct e1000e *e, struct xdp_buff *xdp, u32 len)
 {
 	struct e1000e_rx *rx = &e->rx;
 
+	if (xdp_buff_has_frags(xdp) && !xsk_pool_uses_sg(e->pool))
+		e1000e_rx_join(e, xdp, len);
 	if (xsk_rcv(e->dev, 0, xdp)) {
 		xsk_buff_free(xdp);
 		e1000e_add(&rx->refused, 1);
@@ -223,7 +245,7 @@ static void e1000e_rx_piece_copy(struct e1000e *e, const u8 *data, u32 len, u64 
 	rx->dropping = false;
 }
 
-/* The page stays with the slot: its content is copied before the card gets it again. */
+/* The page stays with the slot: its content is copied before the card receives the page again. */
 static void e1000e_rx_receive_copy(struct e1000e *e, struct e1000e_rx_slot *s, u32 len, u64 status)
 {
 	u8 *page = page_address(s->page);
@@ -241,12 +263,31 @@ bool e1000e_rx_ready(const struct e1000e *e)
 	return e->rx.filled && (e1000e_load(&e->rx.ring[e->rx.next].rest) & RXD_DD);
 }
 
+/*
+ * Number of packets that can be delivered. 0: the socket has no space. Then nothing is received:
+ * the card runs out of buffers, and holds the source back or counts what it loses.
+ */
+static u32 e1000e_rx_space(struct e1000e *e, u32 budget)
+{
+	struct e1000e_rx *rx = &e->rx;
+
+	if (!e->options.receive && e1000e_rx_ready(e))
+		budget = xsk_rcv_space(e->dev, 0, budget);
+	__atomic_store_n(&rx->full, !budget, __ATOMIC_RELAXED);
+	if (rx->full && e->pool)
+		xsk_set_rx_need_wakeup(e->pool);
+	return budget;
+}
+
 u32 e1000e_rx_poll(struct e1000e *e, u32 budget)
 {
 	struct e1000e_rx *rx = &e->rx;
 	u32 done = 0, len;
 	u64 status;
 
+	budget = e1000e_rx_space(e, budget);
+	if (!budget)
+		return 0;
 	while (done < budget && rx->filled) {
 		status = e1000e_load(&rx->ring[rx->next].rest);
 		if (!(status & RXD_DD))

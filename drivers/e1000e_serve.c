@@ -4,11 +4,13 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUDGET	   64u
-#define IDLE_TURNS 200 /* empty polls before the thread sleeps */
-#define NAP_MS	   100 /* longest sleep between two checks of `end` */
+#define IDLE_TURNS 200	 /* empty polls before the thread sleeps */
+#define EAGER_NS   20000 /* between two polls for a socket that does not wake the thread */
+#define NAP_MS	   100	 /* longest sleep between two checks of `end` */
 
 static bool e1000e_serve_is_to_end(const struct e1000e *e)
 {
@@ -18,6 +20,14 @@ static bool e1000e_serve_is_to_end(const struct e1000e *e)
 /* Negative: the card is gone. */
 static int e1000e_serve_idle_turn(struct e1000e *e, u32 idle)
 {
+	const struct timespec nap = {.tv_nsec = EAGER_NS};
+
+	if (!e->busy && idle >= IDLE_TURNS &&
+	    (e1000e_is_full(e) || __atomic_load_n(&e->eager, __ATOMIC_RELAXED))) {
+		/* nothing wakes the thread when the application has changed its rings */
+		nanosleep(&nap, NULL);
+		return 0;
+	}
 	if (!e->busy && idle >= IDLE_TURNS)
 		return e1000e_wait(e, NAP_MS);
 	/* the application may be waiting for this processor */

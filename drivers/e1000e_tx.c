@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmitting. The card owns [clean, next) of the ring. Only the last descriptor of a batch
- * requests a report (RS). The slot of the first descriptor stores its index, so one load shows that
- * the whole batch was sent. A socket's buffers complete in the order in which they were taken; the
- * ring keeps this order: `completes` of a slot counts the buffers that complete with it.
+ * Transmit. The card owns [clean, next) of the ring. Only the last descriptor of a batch requests a
+ * report (RS). The slot of the first descriptor stores its index, so one load shows that the whole
+ * batch was sent. A socket's buffers complete in the order in which they were taken, which the ring
+ * preserves: `completes` of a slot counts the buffers that complete with it.
  */
 #include "drivers/e1000e_private.h"
 
@@ -71,7 +71,7 @@ static void e1000e_tx_put(struct e1000e_tx *tx, dma_addr_t dma, u32 lower)
 	tx->next = e1000e_tx_ring_after(tx, tx->next);
 }
 
-/* Hands the batch that begins at `first` to the card. */
+/* Passes the batch that begins at `first` to the card. */
 static void e1000e_tx_show(struct e1000e *e, u32 first)
 {
 	struct e1000e_tx *tx = &e->tx;
@@ -93,7 +93,7 @@ static u32 e1000e_tx_packet_length(const struct xdp_desc *d, u32 n)
 	return i + 1;
 }
 
-/* False: a part of the packet is not mapped for the card. */
+/* Returns false if a part of the packet is not mapped for the card. */
 static bool e1000e_tx_put_packet(struct e1000e *e, const struct xdp_desc *d, u32 n)
 {
 	dma_addr_t dma[XSK_MAX_FRAGS + 1];

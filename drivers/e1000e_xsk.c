@@ -10,7 +10,7 @@
 
 static int e1000e_xsk_pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
 {
-	int err = e1000e_rx_choose(e, xsk_pool_get_rx_frame_size(pool));
+	int err = e1000e_rx_choose(e, xsk_pool_get_rx_frame_size(pool), xsk_pool_uses_sg(pool));
 
 	if (!err)
 		err = xsk_pool_dma_map(pool, e->dev, 0);
@@ -18,6 +18,7 @@ static int e1000e_xsk_pool_on(struct e1000e *e, struct xsk_buff_pool *pool)
 		return err;
 	xsk_pool_set_rxq_info(pool, &e->rx.rxq);
 	e->pool = pool;
+	__atomic_store_n(&e->eager, !xsk_uses_need_wakeup(pool), __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -26,7 +27,8 @@ static void e1000e_xsk_pool_off(struct e1000e *e)
 	if (e->pool)
 		xsk_pool_dma_unmap(e->pool, 0);
 	e->pool = NULL;
-	e1000e_rx_choose(e, COPY_BUFFER);
+	__atomic_store_n(&e->eager, false, __ATOMIC_RELAXED);
+	e1000e_rx_choose(e, COPY_BUFFER, true);
 }
 
 static int e1000e_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
@@ -43,7 +45,7 @@ static int e1000e_xsk_setup_pool(struct device *dev, struct xsk_buff_pool *pool,
 	e1000e_xsk_pool_off(e);
 	if (pool)
 		err = e1000e_xsk_pool_on(e, pool);
-	/* If the card does not start again, the thread that polls it gets the error. */
+	/* If the card does not start again, the thread that polls it receives the error. */
 	if (was_up && e1000e_up(e) && pool && !err) {
 		e1000e_xsk_pool_off(e);
 		err = -EIO;
@@ -85,4 +87,5 @@ const struct xdp_driver_ops e1000e_xdp_ops = {
 	.wakeup = e1000e_xsk_wakeup,
 	.xmit = e1000e_xsk_xmit,
 	.xdp_zc_max_segs = XSK_MAX_FRAGS + 1,
+	.queues = 1,
 };

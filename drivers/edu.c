@@ -54,7 +54,10 @@ static u64 edu_now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
-/* The registers of a removed device read so; no valid value of these registers has all bits set. */
+/*
+ * The registers of a removed device read as all ones; no valid value of these registers has all
+ * bits set.
+ */
 static bool edu_is_gone(u32 value)
 {
 	return value == ~0u;

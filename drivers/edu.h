@@ -40,7 +40,7 @@ int edu_factorial(struct edu *edu, u32 n, bool by_interrupt, u32 *result);
 /*
  * Transfers between the memory at `addr` (a mapping or coherent memory of this device) and the
  * device's buffer at `offset`, and waits for the device's interrupt. -EINVAL: the range is not in
- * the buffer; -ETIMEDOUT: no interrupt came; -EIO: the device is gone. QEMU up to version 8
+ * the buffer; -ETIMEDOUT: there was no interrupt; -EIO: the device is gone. QEMU up to version 8
  * terminates on a transfer that includes the buffer's last byte.
  */
 int edu_dma_to_device(struct edu *edu, dma_addr_t addr, u32 offset, u32 size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One error message for each thread. What does not fit is cut off. */
+/* One error message for each thread, truncated to the buffer. */
 #include "drivers/message.h"
 
 #include <dmamap/device.h>

@@ -86,7 +86,7 @@ static void nvme_shut_down(struct nvme *nvme)
 	nvme_wait_csts(nvme, CSTS_SHUTDOWN_MASK, CSTS_SHUTDOWN_DONE);
 }
 
-/* `why`: the controller failed, for this reason; NULL: it is stopped in order. */
+/* `why`: the reason if the controller failed; NULL: an orderly stop. */
 static void nvme_halt(struct nvme *nvme, int err, const char *why)
 {
 	pthread_mutex_lock(&nvme->stop_lock);
@@ -98,8 +98,8 @@ static void nvme_halt(struct nvme *nvme, int err, const char *why)
 	}
 	pthread_mutex_unlock(&nvme->stop_lock);
 	/*
-	 * Also when another thread stopped it: every caller may rely on all requests being
-	 * finished.
+	 * Done even if another thread stopped the controller, because every caller relies on all
+	 * requests being finished after the return.
 	 */
 	for (unsigned int i = 0; i < nvme->n_queues; i++)
 		nvme_queue_fail_all(&nvme->queue[i], err);
@@ -280,7 +280,7 @@ static int nvme_pair_create(struct nvme *nvme, u16 id)
 	nvme->n_queues = id + 1u;
 	if (err)
 		/*
-		 * the controller may know the ring: it is freed with the others, once the
+		 * the controller may already use the ring: it is freed with the others, after the
 		 * controller is disabled
 		 */
 		return err;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Driver for NVM Express controllers over PCI, written to the NVM Express Base Specification: one
+ * Driver for NVM Express controllers over PCI, written from the NVM Express Base Specification: one
  * namespace (1), several queues, several requests in flight in each.
  *
  * Requests are asynchronous. nvme_submit() queues one; nvme_poll(), nvme_wait() and
  * nvme_wait_request() finish completed requests in the thread that calls them. Data is mapped when
- * a request goes to the device and unmapped before the request is finished. If mapping fails for
- * lack of a resource (bounce memory, address space, a PRP list), the request waits and is retried
- * as others finish, as in a SCSI host driver. Such a request is never lost. It fails only if it
- * could not be mapped for nvme_options.retry_ms.
+ * a request is submitted to the device and unmapped before the request is finished. If mapping
+ * fails for lack of a resource (bounce memory, address space, a PRP list), the request waits and is
+ * retried as others finish, as in a SCSI host driver. Such a request is never lost. It fails only
+ * if it could not be mapped for nvme_options.retry_ms.
  *
- *  operation                 | may run concurrently with
- *  nvme_submit, poll, wait   | everything but nvme_remove, also on the same queue
- *  nvme_stop                 | everything but nvme_remove
- *  nvme_remove               | nothing
+ *   operation                | may run concurrently with
+ *   nvme_submit, poll, wait  | everything but nvme_remove, also on the same queue
+ *   nvme_stop                | everything but nvme_remove
+ *   nvme_remove              | nothing
  *
  * Functions return 0 or a count, else -errno (nvme_probe: NULL and errno); driver_strerror() of
  * drivers/message.h then returns the error message.

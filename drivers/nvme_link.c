@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Data of a request as a two-step mapping: each slot keeps a range of device addresses, and links
- * the memory of its request into the range piece by piece. The device sees one contiguous range for
- * any scatterlist, PRPs follow from one address, and address space is allocated only when the
+ * the memory of its request into the range piece by piece. Any scatterlist is one contiguous range
+ * for the device, PRPs follow from one address, and address space is allocated only when the
  * requests of a slot grow.
  *
  * A cached range begins at a page boundary, so it fits only data that begins at one. Other data is

@@ -3,15 +3,15 @@
  * One pair of queues, for submission and completion.
  *
  * Invariants, under queue.lock:
- *  - in_flight slots have a request, the others are on the stack `free`; their sum is depth - 1. A
- *  ring
- *    of `depth` entries is full with depth - 1, so neither ring can overflow;
- *  - a request is in a slot, or in the waiting list, or finished; it is never lost;
- *  - `seen` is the position of the next completion.
+ *
+ * - in_flight slots have a request, the others are on the stack `free`; together they are depth -
+ *   1. A ring of `depth` entries is full with depth - 1, so neither ring can overflow.
+ * - A request is in a slot, in the waiting list, or finished; it is never lost.
+ * - `seen` is the position of the next completion.
  *
  * A completion names its request by an identifier from the device. An identifier that is not in
  * flight is counted and skipped. One call processes at most `depth` completions, so a device that
- * never stops completing cannot hold a thread.
+ * completes continuously cannot occupy a thread forever.
  *
  * Callbacks and wake-ups run after the lock is released. One thread at a time waits for the
  * interrupt (`polling`); other threads that wait for the same queue sleep on `finished`.
@@ -73,7 +73,10 @@ static void nvme_queue_seen_update(struct nvme_queue *q)
 	__atomic_store_n(&q->seen, (u32)q->cq_head << 1 | q->phase, __ATOMIC_RELEASE);
 }
 
-/* The device has written the completion at `head`. Pairs with the device's store of that word. */
+/*
+ * Whether the device has written the completion at `head`. Pairs with the device's store of that
+ * word.
+ */
 static bool nvme_queue_is_new(const struct nvme_queue *q, u32 head, u32 phase, u32 *cid_status)
 {
 	*cid_status =
@@ -122,8 +125,8 @@ static void nvme_queue_command_fill(struct nvme_command *c, const struct nvme_sl
 }
 
 /*
- * Maps a request and gives it to the device. 0; -EAGAIN: not possible now; another error: mapping
- * can never succeed.
+ * Maps a request and submits it to the device. Returns 0; -EAGAIN: not possible now; another error:
+ * mapping can never succeed.
  */
 static int nvme_queue_start(struct nvme_queue *q, struct nvme_request *req)
 {
@@ -245,7 +248,7 @@ static void nvme_queue_take_completions(struct nvme_queue *q, struct done_list *
 	}
 }
 
-/* True: a command is overdue. The caller holds the lock. */
+/* Returns whether a command is overdue. The caller holds the lock. */
 static bool nvme_queue_is_overdue(struct nvme_queue *q, u64 now)
 {
 	for (u32 i = 0; i < q->depth - 1u; i++) {
@@ -332,7 +335,7 @@ int nvme_poll(struct nvme *nvme, unsigned int queue)
 	return n || !nvme_is_dead(nvme) ? n : -EIO;
 }
 
-/* True: a completion can be processed; checked without the lock. */
+/* Returns whether a completion can be processed; checked without the lock. */
 static bool nvme_queue_is_ready(struct nvme_queue *q)
 {
 	u32 seen = __atomic_load_n(&q->seen, __ATOMIC_ACQUIRE), cid_status;
@@ -340,7 +343,10 @@ static bool nvme_queue_is_ready(struct nvme_queue *q)
 	return nvme_queue_is_new(q, seen >> 1, seen & 1, &cid_status);
 }
 
-/* Spins a little, then sleeps until the interrupt or for `ms`. False: a signal came. */
+/*
+ * Spins briefly, then sleeps until the interrupt or for `ms`. Returns false if a signal was
+ * received.
+ */
 static bool nvme_queue_wait_interrupt(struct nvme_queue *q, int ms)
 {
 	struct pollfd p = {.fd = q->irq_fd, .events = POLLIN};
@@ -392,8 +398,8 @@ static void nvme_queue_sleep_until_finished(struct nvme_queue *q, int ms)
 }
 
 /*
- * Waits once, for `req` or for any request. 1: check again; 0: a signal came; -1: nothing is in
- * flight or waiting, so nothing will complete.
+ * Waits once, for `req` or for any request. Returns 1: check again; 0: a signal was received; -1:
+ * nothing is in flight or waiting, so nothing will complete.
  */
 static int nvme_queue_wait_turn(struct nvme_queue *q, const struct nvme_request *req, u64 now,
 				u64 end)

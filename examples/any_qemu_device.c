@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver for a device that dmamap does not model: QEMU's virtio-rng, a source of random bytes,
- * written to the Virtual I/O Device specification 1.1 ("Virtio Over PCI Bus", "Split Virtqueues",
- * "Entropy Device"). QEMU runs with no guest; the device's DMA goes through its VT-d and our page
- * tables.
+ * after the Virtual I/O Device specification 1.1 ("Virtio Over PCI Bus", "Split Virtqueues",
+ * "Entropy Device"). QEMU runs without a guest; the device's DMA is translated by QEMU's VT-d with
+ * dmamap's page tables.
  */
 #include <dmamap/device.h>
 #include <errno.h>
@@ -13,10 +13,11 @@
 #include <stdio.h>
 
 #define ENTRIES 8
-#define COMMON	1 /* types of virtio's capabilities */
+#define COMMON	1 /* types of virtio capabilities */
 #define NOTIFY	2
 
-struct ring { /* a virtqueue: descriptors, what the driver offers, what the device used */
+/* a virtqueue: descriptors, available ring (driver to device), used ring (device to driver) */
+struct ring {
 	struct {
 		u64 addr;
 		u32 len;
@@ -35,7 +36,7 @@ static struct structure {
 	u32 at;
 } common, notify;
 
-/* Where the device has its structures says its list of capabilities, in configuration space. */
+/* The capability list in configuration space has the location of the device's structures. */
 static void find_structures(struct device *dev)
 {
 	u8 at = dmamap_readb(dev, DMAMAP_CONFIG, 0x34);
@@ -66,13 +67,14 @@ static int start(struct device *dev, dma_addr_t ring)
 	int bar = common.bar;
 
 	dmamap_writeb(dev, bar, c + 0x14, 0);	  /* status: reset */
-	dmamap_writeb(dev, bar, c + 0x14, 1 | 2); /* there is a driver */
-	dmamap_writel(dev, bar, c + 0x08, 1);	  /* features 32 and up: */
-	dmamap_writel(dev, bar, c + 0x0c, 1 | 2); /* version 1, addresses as the IOMMU has them */
+	dmamap_writeb(dev, bar, c + 0x14, 1 | 2); /* ACKNOWLEDGE and DRIVER */
+	dmamap_writel(dev, bar, c + 0x08, 1);	  /* select features 32 to 63: */
+	/* VERSION_1, ACCESS_PLATFORM (DMA addresses are translated by the IOMMU) */
+	dmamap_writel(dev, bar, c + 0x0c, 1 | 2);
 	dmamap_writeb(dev, bar, c + 0x14, 1 | 2 | 8);
 	if (!(dmamap_readb(dev, bar, c + 0x14) & 8))
 		return -ENODEV;
-	dmamap_writew(dev, bar, c + 0x16, 0); /* queue 0 */
+	dmamap_writew(dev, bar, c + 0x16, 0); /* select queue 0 */
 	dmamap_writew(dev, bar, c + 0x18, ENTRIES);
 	dmamap_writew(dev, bar, c + 0x1a, 0); /* its interrupt is vector 0 */
 	set_address(dev, 0x20, ring);
@@ -83,14 +85,17 @@ static int start(struct device *dev, dma_addr_t ring)
 	return 0;
 }
 
-/* Has the device write `n` bytes to `addr`, and waits for its interrupt. How many it wrote. */
+/*
+ * Has the device write `n` bytes to `addr` and waits for its interrupt. Returns the number of bytes
+ * written.
+ */
 static u32 fill(struct device *dev, struct ring *r, dma_addr_t addr, u32 n)
 {
 	struct pollfd irq = {.fd = dmamap_irq_fd(dev, 0), .events = POLLIN};
 
 	r->desc[0].addr = addr;
 	r->desc[0].len = n;
-	r->desc[0].flags = 2; /* for the device to write */
+	r->desc[0].flags = 2; /* writable by the device */
 	r->avail[r->avail_idx % ENTRIES] = 0;
 	__atomic_store_n(&r->avail_idx, r->avail_idx + 1, __ATOMIC_RELEASE);
 	dmamap_writew(dev, notify.bar, notify.at, 0);
@@ -134,11 +139,11 @@ int main(void)
 
 	if (!dev) {
 		fprintf(stderr, "%s\n", dmamap_strerror());
-		return no_qemu ? 77 : 1; /* 77: to a test, "skipped" */
+		return no_qemu ? 77 : 1; /* 77 means "skipped" to a test */
 	}
 	err = run(dev);
 	if (err)
-		fprintf(stderr, "virtio-rng: it does not work: %s\n", dmamap_strerror());
+		fprintf(stderr, "virtio-rng: %s\n", dmamap_strerror());
 	dmamap_close(dev);
 	return err ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Coherent memory: a ring that driver and device both write, with no call between. */
+/* Coherent memory: a ring that driver and device both write without a sync call in between. */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
 #include <linux/dma-mapping.h>
@@ -13,7 +13,7 @@ struct entry {
 	u32 answer;
 };
 
-/* The device's side: answers one entry. */
+/* The device's side: processes one entry. */
 static int answer(struct device *dev, dma_addr_t addr)
 {
 	u32 question, result;
@@ -36,7 +36,7 @@ static int run(struct device *dev)
 
 	for (u32 i = 0; i < ENTRIES && !err; i++) {
 		ring[i].question = i;
-		dma_wmb(); /* the entry is written before the device hears of it */
+		dma_wmb(); /* the entry must be written before the device reads it */
 		err = answer(dev, addr + i * sizeof(struct entry));
 		if (!err && ring[i].answer != i * i)
 			err = -EIO;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The smallest driver: gives a device the address of a buffer, and takes it back. */
+/* The smallest driver: maps a buffer, passes its address to a device, and unmaps it. */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
 #include <linux/dma-mapping.h>
@@ -17,7 +17,7 @@ static int transmit(struct device *dev, char *packet, size_t size)
 	if (dmamap_bus_read(dev, addr, seen, size) == 0)
 		printf("the device read \"%s\" at %#llx\n", seen, (unsigned long long)addr);
 	dma_unmap_single(dev, addr, size, DMA_TO_DEVICE);
-	/* Unmapped is unreachable: */
+	/* After the unmap the device cannot access the buffer: */
 	return dmamap_bus_read(dev, addr, seen, size) == -EFAULT ? 0 : -EIO;
 }
 

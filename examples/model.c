@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A device in software: a thread that takes commands from a mailbox in memory and copies by DMA,
- * while the driver's thread maps, asks and unmaps. One command points nowhere: the device is
- * refused, the fault is recorded, and nothing else happens.
+ * A device in software. A thread reads commands from a mailbox in memory and copies data by DMA,
+ * while the driver's thread maps buffers, sends commands and unmaps. One command has an address
+ * that the device may not write. The access is refused and the fault is recorded; nothing else
+ * happens.
  */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -15,17 +16,17 @@
 enum { IDLE, COPY, STOP, DONE, FAILED };
 
 struct mailbox {     /* in coherent memory */
-	u32 command; /* written last by the driver, and by the device as its answer */
+	u32 command; /* written last by the driver; the device overwrites it with the result */
 	u32 length;
 	u64 from, to;
 };
 
 struct model {
 	struct device *dev;
-	dma_addr_t mailbox; /* all that the device is told beforehand */
+	dma_addr_t mailbox; /* the only address that the device is given */
 };
 
-/* A device trusts no length that it reads: it moves at most what its buffer holds. */
+/* A device must not trust a length that it reads: this one moves at most the size of its buffer. */
 static u32 copy(struct device *dev, const struct mailbox *m)
 {
 	u8 buffer[4096];
@@ -58,7 +59,7 @@ static void *run_model(void *arg)
 	}
 }
 
-/* The driver's side: one command, and its answer. */
+/* The driver's side: sends one command and returns its result. */
 static u32 ask(struct mailbox *m, dma_addr_t from, dma_addr_t to, u32 length)
 {
 	u32 answer;
@@ -84,7 +85,7 @@ static int drive(struct device *dev, struct mailbox *m)
 
 	if (!dma_mapping_error(dev, from) && !dma_mapping_error(dev, to)) {
 		good = ask(m, from, to, sizeof(source));
-		bad = ask(m, from, from, sizeof(source)); /* it may not write there */
+		bad = ask(m, from, from, sizeof(source)); /* `from` is mapped for reading only */
 	}
 	if (!dma_mapping_error(dev, to))
 		dma_unmap_single(dev, to, sizeof(target), DMA_FROM_DEVICE);

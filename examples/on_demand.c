@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A device uses memory that nobody pinned: it faults pages in by touching them, and is cut off when
- * the program gives them away.
+ * A device uses memory that is not pinned. Its accesses fault pages in, and after the program has
+ * unmapped the memory its accesses are refused.
  */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -14,7 +14,7 @@
 
 #define SIZE (1ul << 30)
 
-static int heard; /* atomic: invalidate_range() runs in a thread of the library's */
+static int heard; /* atomic: invalidate_range() runs in a thread of the library */
 
 static void pages_gone(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
@@ -32,12 +32,12 @@ static int use(struct device *dev, struct ib_ucontext *ctx, char *memory)
 	if (IS_ERR(umem))
 		return 1;
 	at = ib_umem_start_dma_addr(umem) + SIZE / 2;
-	/* nothing is mapped yet: the access waits until the page is */
+	/* nothing is mapped yet: the access waits until the page is present */
 	bad = dmamap_bus_write(dev, at, "from the device", 16) != 0;
 	bad |= strcmp(memory + SIZE / 2, "from the device") != 0;
 	printf("the device wrote: %s\n", memory + SIZE / 2);
 
-	/* where nobody tells the library, the program does, before the memory goes */
+	/* if the kernel reports no events, the program must announce the unmap itself */
 	if (!ib_umem_events_enabled(ctx))
 		ib_umem_invalidate_range(ctx, (unsigned long)memory, (unsigned long)memory + SIZE);
 	munmap(memory, SIZE);

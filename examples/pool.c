@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A dma_pool: many small blocks that a device reads, such as descriptors, linked by address. */
+/*
+ * A dma_pool: many small blocks that a device reads, such as descriptors that are linked by
+ * address.
+ */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
 #include <linux/dma-mapping.h>
@@ -9,7 +12,7 @@
 #define BLOCKS 100
 
 struct descriptor {
-	u64 next; /* DMA address of the next one; 0: the last */
+	u64 next; /* DMA address of the next descriptor; 0: none */
 	u64 value;
 };
 
@@ -18,7 +21,7 @@ struct block {
 	dma_addr_t addr;
 };
 
-/* The device's side: follows the chain. As a device must, it bounds what memory tells it. */
+/* The device's side: follows the chain. A device must bound every loop that depends on memory. */
 static int sum_chain(struct device *dev, dma_addr_t addr, u64 *sum)
 {
 	struct descriptor d;

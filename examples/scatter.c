@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A scatterlist: pages from all over memory, which the IOMMU shows the device as one run. */
+/* A scatterlist: scattered pages, which the IOMMU makes contiguous for the device. */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
 #include <linux/dma-mapping.h>
@@ -11,7 +11,7 @@
 
 #define PAGES 16
 
-/* The device's side: fills each segment with its number. */
+/* The device's side: fills every segment with its number. */
 static int fill(struct device *dev, struct sg_table *sgt)
 {
 	static u8 bytes[PAGES * PAGE_SIZE];

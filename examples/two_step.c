@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A two-step mapping: device addresses are taken once and kept; for each transfer memory is linked
- * behind them, piece by piece, and unlinked again. A driver that serves devices without an IOMMU,
- * too, keeps dma_map_phys() for when dma_iova_try_alloc() says no.
+ * A two-step mapping. Device addresses are allocated once. For every transfer, memory is linked at
+ * these addresses piece by piece and unlinked again. A driver that also supports devices without an
+ * IOMMU uses dma_map_phys() if dma_iova_try_alloc() fails.
  */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -15,7 +15,7 @@
 #define PAGES	  8
 #define TRANSFERS 3
 
-/* The device's side: it finds one run of memory, wherever the pages are. */
+/* The device's side: the range is contiguous for it, wherever the pages are. */
 static int device_sends(struct device *dev, dma_addr_t addr, char first)
 {
 	char bytes[PAGES * 4096];

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An ordinary AF_XDP program: takes packets off one interface and sends them out of another,
- * without copying them. It knows nothing of dmamap: with libxdp it runs on the kernel's network
- * cards, with libdmamap-xsk on dmamap's, where an interface is an open device's name or a spec:
+ * An ordinary AF_XDP program. It receives packets on one interface and sends them on another
+ * without copying. Nothing in it is specific to dmamap: linked with libxdp it uses the kernel's
+ * network cards, linked with libdmamap-xsk it uses dmamap's, and an interface is then the name of
+ * an open device or a spec:
  *
  *   cc xsk_forward.c -lxdp -lbpf      ./a.out -i eth0 -o eth1
  *   cc xsk_forward.c -ldmamap-xsk     ./a.out -i sim:e1000e,pcap-in=IN -o sim:e1000e,pcap-out=OUT
  *
- * Both sockets share one UMEM. A buffer goes round: fill ring of IN, RX ring of IN, TX ring of OUT,
- * completion ring of OUT, fill ring of IN.
+ * Both sockets share one UMEM. A buffer circulates through the fill ring of IN, the RX ring of IN,
+ * the TX ring of OUT and the completion ring of OUT, and then returns to the fill ring of IN.
  */
 #include <errno.h>
 #include <poll.h>
@@ -36,8 +37,8 @@ struct options {
 	const char *in, *out;
 	__u32 queue;
 	__u16 bind_flags;
-	unsigned long count; /* of packets; 0: no end */
-	int idle_ms;	     /* ends when nothing came for so long; -1: never */
+	unsigned long count; /* packets to forward; 0: no limit */
+	int idle_ms;	     /* ends after this time without a packet; -1: never */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -90,7 +91,7 @@ static int parse(struct options *o, int argc, char **argv)
 	return o->in && o->out && optind == argc ? 0 : -1;
 }
 
-/* All frames to the interface that receives. */
+/* Puts all frames into the fill ring of the receiving interface. */
 static int give_frames(struct xsk_ring_prod *fill, __u32 n)
 {
 	__u32 at = 0;
@@ -103,7 +104,7 @@ static int give_frames(struct xsk_ring_prod *fill, __u32 n)
 	return 0;
 }
 
-/* What was sent is received into again. How many frames that were. */
+/* Returns sent frames to the fill ring. Returns their number. */
 static __u32 recycle(struct side *in, struct side *out)
 {
 	__u32 from = 0, to = 0, n;
@@ -112,7 +113,7 @@ static __u32 recycle(struct side *in, struct side *out)
 	if (!n)
 		return 0;
 	while (xsk_ring_prod__reserve(&in->fill, n, &to) != n)
-		; /* there are no more frames than it has room for */
+		; /* cannot last: the ring has space for all frames */
 	for (__u32 i = 0; i < n; i++)
 		*xsk_ring_prod__fill_addr(&in->fill, to + i) =
 			*xsk_ring_cons__comp_addr(&out->comp, from + i) & ~(__u64)(FRAME_SIZE - 1);
@@ -121,7 +122,7 @@ static __u32 recycle(struct side *in, struct side *out)
 	return n;
 }
 
-/* Up to a batch of packets; how many. */
+/* Forwards up to a batch of packets and returns their number. */
 static __u32 forward(struct side *in, struct side *out, unsigned long max)
 {
 	__u32 from = 0, to = 0, n, want = max && max < BATCH ? (__u32)max : BATCH;
@@ -139,7 +140,7 @@ static __u32 forward(struct side *in, struct side *out, unsigned long max)
 	return n;
 }
 
-/* Makes the other side send, where it must be told. */
+/* Wakes up the sending side, if it needs that. */
 static int kick(struct side *out, const struct options *o)
 {
 	if ((o->bind_flags & XDP_USE_NEED_WAKEUP) && !xsk_ring_prod__needs_wakeup(&out->tx))
@@ -150,7 +151,7 @@ static int kick(struct side *out, const struct options *o)
 								     : complain("sendto", errno);
 }
 
-/* 1: go on; 0: nothing came for so long. */
+/* Returns 1 if there may be packets, 0 after a timeout. */
 static int wait_for_packets(struct side *in, int ms)
 {
 	struct pollfd p = {.fd = xsk_socket__fd(in->xsk), .events = POLLIN};
@@ -165,7 +166,7 @@ static int wait_for_packets(struct side *in, int ms)
 
 static int run(struct side *in, struct side *out, const struct options *o, unsigned long *done)
 {
-	unsigned long on_the_way = 0; /* given to OUT, and not back yet */
+	unsigned long on_the_way = 0; /* passed to OUT and not completed yet */
 	int more = 1;
 
 	while (more > 0 && !interrupted && (!o->count || *done < o->count)) {
@@ -181,7 +182,7 @@ static int run(struct side *in, struct side *out, const struct options *o, unsig
 		else if (!n)
 			more = wait_for_packets(in, o->idle_ms);
 	}
-	/* what is on the way leaves, or does not within a second */
+	/* wait at most a second for the packets that are not completed yet */
 	for (int i = 0; i < 1000 && on_the_way && more >= 0; i++) {
 		on_the_way -= recycle(in, out);
 		if (kick(out, o))
@@ -191,7 +192,10 @@ static int run(struct side *in, struct side *out, const struct options *o, unsig
 	return more;
 }
 
-/* Both sockets; on one interface only one, which sends back what it receives. */
+/*
+ * Opens both sockets. If IN and OUT are the same interface, opens one that sends back what it
+ * receives.
+ */
 static int open_sides(struct side *in, struct side *out, struct xsk_umem *umem,
 		      const struct options *o)
 {
@@ -222,7 +226,7 @@ int main(int argc, char **argv)
 	struct xsk_umem_config config = {
 		.fill_size = FRAMES, .comp_size = RING, .frame_size = FRAME_SIZE};
 	struct options o = {.idle_ms = -1};
-	static struct side in, out; /* the rings: they must outlive the UMEM */
+	static struct side in, out; /* contain the rings, so they must outlive the UMEM */
 	struct xsk_umem *umem = NULL;
 	unsigned long done = 0;
 	void *frames;
@@ -247,7 +251,7 @@ int main(int argc, char **argv)
 	if (err)
 		complain("UMEM", err);
 	if (!err)
-		err = give_frames(&in.fill, FRAMES); /* before packets come */
+		err = give_frames(&in.fill, FRAMES); /* before packets arrive */
 	if (!err)
 		err = open_sides(&in, &out, umem, &o);
 	if (!err)

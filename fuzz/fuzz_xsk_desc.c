@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What an application may write into its rings: indices, addresses and descriptors, in any order,
- * between the driver's calls. In every case each buffer and each descriptor that the driver gets
- * must lie in the UMEM and in mapped memory, and every buffer must be returned.
+ * between the driver's calls. In every case each buffer and each descriptor that the driver
+ * receives must be in the UMEM and in mapped memory, and every buffer must be returned.
  *
  * The first byte selects chunks, headroom, metadata and device. Then each step is one byte and its
  * arguments.

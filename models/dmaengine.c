@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sim:dmaengine: a card with 1 MiB of memory and two channels, one that reads the machine's memory
- * and one that writes it, each with a ring of descriptors (docs/dmaengine.md). It is what a small
- * FPGA design has, and serves drivers of character devices.
+ * sim:dmaengine: a card with 1 MiB of memory and two DMA channels, one that reads the machine's
+ * memory and one that writes it. Each channel has a ring of descriptors (docs/dmaengine.md). The
+ * card resembles a small FPGA design and serves as a device for drivers of character devices.
  *
- * Registers are read and written by the driver's threads under `lock`. The engine's thread takes a
- * copy of what a channel needs, works without the lock, and stores the outcome. `working` says
- * which channel it works for; a channel that is switched off stays RUNNING until the engine is
- * through with its descriptor, as on hardware, so a driver has to wait for that before it frees
+ * The driver's threads read and write registers under `lock`. The engine's thread copies what it
+ * needs of a channel, works without the lock, and stores the result under it. `working` is the
+ * channel that the engine is processing. A channel that is switched off stays RUNNING until the
+ * engine has finished its descriptor, as on hardware; a driver must wait for that before it frees
  * memory.
  *
- * A descriptor is copied once and then checked. What may overflow: nothing; sizes are bounded by
- * the card's memory, indexes by the ring. The card's memory is read and written by words while the
- * engine may copy: what a driver that looks too early sees is its own affair.
+ * A descriptor is copied once and then checked. Sizes are bounded by the card's memory and indexes
+ * by the ring. The driver may access the card's memory while the engine copies; both access it by
+ * words, and a driver that reads before completion may read a mixture of old and new words.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -26,7 +26,7 @@
 #include <string.h>
 
 #define DMAENG_VECTORS DMAENG_CHANNELS
-#define DMAENG_NOBODY  DMAENG_CHANNELS /* no channel is being worked for */
+#define DMAENG_NOBODY  DMAENG_CHANNELS /* the engine is processing no channel */
 
 struct dmaeng_channel {
 	bool run;
@@ -38,13 +38,14 @@ struct dmaengine {
 	struct device *dev;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t work; /* a tail moved, a channel was switched on, or stop */
+	/* signalled when a tail moves, a channel is switched on, or stop is set */
+	pthread_cond_t work;
 	/* under lock */
 	bool stop, irq;
-	bool resetting; /* a reset waits for the engine */
+	bool resetting; /* the engine is to reset the card */
 	u32 scratch, working;
 	struct dmaeng_channel channel[DMAENG_CHANNELS];
-	/* the card's memory; by words from the driver's side */
+	/* the card's memory; the driver's threads access it by words */
 	u8 *memory;
 };
 
@@ -68,7 +69,7 @@ static bool dmaengine_line(void *model)
 	return asserted;
 }
 
-/* Under lock. An eventfd's write does not wait. */
+/* Under lock, since the write to an eventfd does not block. */
 static void dmaengine_signal(struct dmaengine *e, u32 c, u32 causes)
 {
 	const struct dmaeng_channel *ch = &e->channel[c];
@@ -83,12 +84,12 @@ static void dmaengine_raise(struct dmaengine *e, u32 c, u32 causes)
 	dmaengine_signal(e, c, causes);
 }
 
-/* One descriptor that the engine works on, and what came of it. */
+/* One descriptor that the engine processes, and its result. */
 struct dmaeng_job {
 	u32 c;
 	u64 at; /* the descriptor's address */
 	u32 index;
-	u32 causes; /* 0: it went well, and asked for no interrupt */
+	u32 causes; /* 0: success, and no interrupt was requested */
 	bool failed;
 	u32 moved;
 };
@@ -100,7 +101,7 @@ static bool dmaengine_desc_ok(const struct dmaeng_desc *d)
 	       range_within(le32toh(d->offset), le32toh(d->length), DMAENG_MEMORY_BYTES);
 }
 
-/* 0, or the cause of a failure. Without the lock. */
+/* Returns 0 or the cause of the failure. Called without the lock. */
 static u32 dmaengine_move(struct dmaengine *e, const struct dmaeng_job *j,
 			  const struct dmaeng_desc *d)
 {
@@ -137,7 +138,7 @@ static void dmaengine_work(struct dmaengine *e, struct dmaeng_job *j)
 	j->causes = cause | (!cause && le32toh(d.flags) & DMAENG_DESC_IRQ ? DMAENG_ST_DONE : 0);
 }
 
-/* The channel that has work, in turns; DMAENG_NOBODY: none has. Under lock. */
+/* Returns the next channel with work, round robin, or DMAENG_NOBODY. Under lock. */
 static u32 dmaengine_next(struct dmaengine *e, u32 last)
 {
 	for (u32 i = 1; i <= DMAENG_CHANNELS; i++) {
@@ -155,7 +156,7 @@ static u32 dmaengine_next(struct dmaengine *e, u32 last)
 	return DMAENG_NOBODY;
 }
 
-/* Under lock, which it gives back while it works. */
+/* Called under lock; releases it while the descriptor is processed. */
 static void dmaengine_run(struct dmaengine *e, u32 c)
 {
 	struct dmaeng_channel *ch = &e->channel[c];
@@ -178,7 +179,7 @@ static void dmaengine_run(struct dmaengine *e, u32 c)
 	dmaengine_raise(e, c, j.causes);
 }
 
-/* Under lock; the engine works for nobody. */
+/* Under lock, while the engine processes no channel. */
 static void dmaengine_reset(struct dmaengine *e)
 {
 	memset(e->channel, 0, sizeof(e->channel));
@@ -254,7 +255,7 @@ static u32 dmaengine_int_status(const struct dmaengine *e)
 	return bits;
 }
 
-/* Under lock. What is not there reads as 0. */
+/* Under lock. Registers that do not exist read as 0. */
 static u32 dmaengine_reg_read(const struct dmaengine *e, u64 offset)
 {
 	if (offset >= DMAENG_CHANNEL(0) && offset < DMAENG_CHANNEL(DMAENG_CHANNELS))
@@ -277,7 +278,7 @@ static u32 dmaengine_reg_read(const struct dmaengine *e, u64 offset)
 	return 0;
 }
 
-/* A channel is set up while it is stopped; it begins at descriptor 0. */
+/* A channel can only be started while it is stopped; it begins at descriptor 0. */
 static void dmaengine_ctrl(struct dmaengine *e, u32 c, u32 value)
 {
 	struct dmaeng_channel *ch = &e->channel[c];
@@ -295,7 +296,7 @@ static void dmaengine_ctrl(struct dmaengine *e, u32 c, u32 value)
 	ch->run = run;
 }
 
-/* The sizes that a ring can have; another is as good as none. */
+/* Returns a valid ring size, or 0 for an invalid one; a channel of size 0 does not start. */
 static u32 dmaengine_ring_size(u32 value)
 {
 	return is_pow2(value) && value >= DMAENG_RING_MIN && value <= DMAENG_RING_MAX ? value : 0;
@@ -352,7 +353,7 @@ static void dmaengine_control(struct dmaengine *e, u32 value)
 		dmaengine_signal(e, c, e->channel[c].causes);
 }
 
-/* Under lock. During a reset nothing is taken. */
+/* Under lock. Writes during a reset are ignored. */
 static void dmaengine_reg_write(struct dmaengine *e, u64 offset, u32 value)
 {
 	if (e->resetting)

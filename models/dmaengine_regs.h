@@ -14,7 +14,7 @@
 
 /* BAR 0 */
 #define DMAENG_ID	     0x00
-#define DMAENG_CAPS	     0x04 /* log2 of the ring's most descriptors; channels << 8 */
+#define DMAENG_CAPS	     0x04 /* log2 of the largest ring size; number of channels << 8 */
 #define DMAENG_CONTROL	     0x08
 #define DMAENG_CONTROL_RESET 1u
 #define DMAENG_CONTROL_IRQ   2u
@@ -23,7 +23,7 @@
 #define DMAENG_MEMORY_SIZE   0x10
 #define DMAENG_SCRATCH	     0x14
 
-/* of channel c, from DMAENG_CHANNEL(c) */
+/* registers of channel c, at DMAENG_CHANNEL(c) */
 #define DMAENG_CHANNEL(c)    (0x100u + 0x100u * (c))
 #define DMAENG_CH_CTRL	     0x00
 #define DMAENG_CTRL_RUN	     1u
@@ -42,14 +42,14 @@
 
 #define DMAENG_ST_RUNNING 0x001u
 #define DMAENG_ST_IDLE	  0x002u
-#define DMAENG_ST_DONE	  0x100u /* from here on causes: cleared by writing 1 */
+#define DMAENG_ST_DONE	  0x100u /* this bit and those above it are causes, cleared by writing 1 */
 #define DMAENG_ST_BAD	  0x200u
 #define DMAENG_ST_FETCH	  0x400u
 #define DMAENG_ST_DATA	  0x800u
 #define DMAENG_ST_REPORT  0x1000u
 #define DMAENG_ST_CAUSES  0x1f00u
 
-/* A descriptor, little endian. The engine writes the last eight bytes, at once. */
+/* A descriptor, little endian. The engine writes the last eight bytes in one access. */
 struct dmaeng_desc {
 	u64 address;
 	u32 offset, length;
@@ -57,7 +57,7 @@ struct dmaeng_desc {
 	u32 status, moved;
 };
 
-#define DMAENG_DESC_IRQ	 1u /* flags: raise DONE when this one is completed */
+#define DMAENG_DESC_IRQ	 1u /* flags: raise DONE when this descriptor completes */
 #define DMAENG_DESC_DONE (1u << 31)
 
 #endif

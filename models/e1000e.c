@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An Intel 82574L gigabit Ethernet card (PCI 8086:10d3), to its published datasheet, with a cable
- * to a twin or to capture files: making it. e1000e.h says how the driver's threads and the worker
- * share.
+ * An Intel 82574L gigabit Ethernet card (PCI 8086:10d3), after its published datasheet. Its cable
+ * is connected to a second simulated card, to a program, or to capture files. This file creates and
+ * destroys the card; e1000e.h states which thread may access which field.
  */
 #include "e1000e.h"
 #include "base/alloc.h"
@@ -13,14 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EEPROM_SUM 0xbaba /* of its first 64 words */
+#define EEPROM_SUM 0xbaba /* sum of the first 64 words */
 #define PHY_ID1	   0x0141
 #define PHY_ID2	   0x0cb1
 
-/* What the spec said. */
+/* Options of the device's spec. */
 struct e1000e_args {
 	const char *wire, *socket, *in, *out;
-	bool has_mac, has_loop, has_rate;
+	bool has_mac, has_loop, has_rate, has_drop;
 	u64 loop, rate;
 };
 
@@ -43,7 +43,7 @@ static int e1000esim_parse_number(const struct model_arg *a, u64 least, u64 *out
 	return 0;
 }
 
-/* aa:bb:cc:dd:ee:ff, an address of one card. */
+/* Parses aa:bb:cc:dd:ee:ff, which must be a unicast address. */
 static int e1000esim_parse_mac(const struct model_arg *a, u8 mac[6])
 {
 	static const char wanted[] = "six bytes as in mac=52:54:00:12:34:56, the first one even";
@@ -93,6 +93,13 @@ static int e1000esim_parse_arg(struct e1000esim *c, const struct model_arg *a,
 		args->has_loop = true;
 		return e1000esim_parse_number(a, 0, &args->loop);
 	}
+	if (!strcmp(a->key, "drop")) {
+		args->has_drop = true;
+		if (strcmp(a->value, "0") != 0 && strcmp(a->value, "1") != 0)
+			return e1000esim_bad_value(a, "0 or 1");
+		c->in_drop = a->value[0] == '1';
+		return 0;
+	}
 	if (!strcmp(a->key, "rate")) {
 		args->has_rate = true;
 		return e1000esim_parse_number(a, 1, &args->rate);
@@ -114,14 +121,16 @@ static int e1000esim_parse_args(struct e1000esim *c, const struct model_arg *arg
 			EINVAL,
 			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin, "
 			"from a program or from a file");
-	if ((a->has_loop || a->has_rate) && !a->in)
+	if ((a->has_loop || a->has_rate || a->has_drop) && !a->in)
 		return error_set(EINVAL,
 				 "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
-				 a->has_loop ? "loop" : "rate");
+				 a->has_loop   ? "loop"
+				 : a->has_rate ? "rate"
+					       : "drop");
 	return 0;
 }
 
-/* Cards without mac= get addresses of their own, from the range that nobody sells. */
+/* Cards without mac= receive distinct locally administered addresses. */
 static void e1000esim_choose_mac(u8 mac[6])
 {
 	static u32 cards;
@@ -131,7 +140,7 @@ static void e1000esim_choose_mac(u8 mac[6])
 	memcpy(mac, made, sizeof(made));
 }
 
-/* The address is in the first three words; the last makes the sum. */
+/* The first three words hold the MAC address; the last word makes the checksum valid. */
 static void e1000esim_fill_eeprom(struct e1000esim *c)
 {
 	u16 sum = 0;
@@ -146,8 +155,8 @@ static void e1000esim_fill_eeprom(struct e1000esim *c)
 	for (i = 0; i < 63; i++)
 		sum = (u16)(sum + c->regs.eeprom[i]);
 	c->regs.eeprom[63] = (u16)(EEPROM_SUM - sum);
-	c->regs.phy[0] = 0x1140; /* negotiates, full duplex, 1000 */
-	c->regs.phy[1] = 0x796d; /* has a link, negotiated */
+	c->regs.phy[0] = 0x1140; /* autonegotiation, full duplex, 1000 Mbit/s */
+	c->regs.phy[1] = 0x796d; /* link up, autonegotiation complete */
 	c->regs.phy[2] = PHY_ID1;
 	c->regs.phy[3] = PHY_ID2;
 }
@@ -178,7 +187,7 @@ static int e1000esim_open_port(struct e1000esim *c, const struct e1000e_args *a)
 		c->wire = e1000e_wire_get(a->wire, c, &c->end);
 		err = c->wire ? 0 : -errno;
 	}
-	/* last, since it empties the file */
+	/* opened last, since opening empties the file */
 	if (!err && a->out)
 		err = e1000e_out_open(&c->out, a->out, c->in.fd);
 	if (err)
@@ -231,8 +240,8 @@ static void e1000e_destroy(void *model)
 	alloc_free(c);
 }
 
-static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop",
-					  "rate", "mac",     "unplug",	 NULL};
+static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop", "rate",
+					  "drop", "mac",     "unplug",	 NULL};
 
 static const struct model_pci e1000e_pci = {
 	.vendor = 0x8086,
@@ -245,7 +254,7 @@ static const struct model_pci e1000e_pci = {
 	.msix_pending = 0x2000,
 	.express = true,
 	.line = true,
-	/* registers, flash, ports, messages */
+	/* registers, flash, I/O ports, MSI-X tables */
 	.bar = {{.size = E1000E_BAR_BYTES},
 		{.size = E1000E_BAR_BYTES},
 		{.size = 32, .flags = DMAMAP_BAR_IO},

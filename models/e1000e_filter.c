@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which frames are for this card: exact addresses (RAL, RAH), broadcast (RCTL.BAM), groups by the
- * hash table (MTA, twelve bits of the address that RCTL.MO chooses), or all of a kind (RCTL.UPE,
- * MPE).
+ * The receive filters. A frame is accepted by exact address (RAL, RAH), as broadcast (RCTL.BAM), by
+ * the multicast hash table (MTA, indexed by the twelve address bits that RCTL.MO selects), or by
+ * the promiscuous modes (RCTL.UPE, MPE).
  */
 #include "e1000e.h"
 
@@ -35,7 +35,7 @@ bool e1000e_accepts(struct e1000esim *c, const u8 *frame)
 	return group && e1000esim_in_hash_table(g, address);
 }
 
-/* The FCS of Ethernet: CRC-32 of IEEE 802.3, bits reflected. */
+/* The Ethernet FCS: the CRC-32 of IEEE 802.3 with reflected bits. */
 void e1000e_crc_init(u32 table[256])
 {
 	u32 i, k, v;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts. Causes collect in ICR. With MSI-X, which this model takes for chosen when IVAR has a
- * valid entry, RXQ0, TXQ0 and OTHER each go to the vector that IVAR says; else everything goes to
- * vector 0. A cause that is set while IMS has it, or enabled while it is set, makes its vector due;
- * the worker raises it when the time that ITR or EITR keeps between two interrupts has passed,
- * unless the cause was taken meanwhile.
+ * Interrupts. Causes accumulate in ICR. The model uses MSI-X once IVAR has a valid entry: RXQ0,
+ * TXQ0 and OTHER are then routed to the vectors in IVAR. Otherwise every cause uses vector 0. A
+ * vector becomes due when a cause is set that IMS enables, or when IMS enables a cause that is set.
+ * The worker raises it after the interval of ITR or EITR has passed, unless the driver has cleared
+ * the cause meanwhile.
  *
- * Reading ICR clears it when an interrupt is asserted or everything is masked; else it has no
- * effect. CTRL_EXT.IAME then masks what IAM has; EIAC and CTRL_EXT.EIAME do the same for MSI-X when
- * the vector is raised.
+ * Reading ICR clears it if an interrupt is asserted or if all causes are masked; otherwise the read
+ * has no effect. CTRL_EXT.IAME then also masks the causes in IAM. EIAC and CTRL_EXT.EIAME do the
+ * same for MSI-X when the vector is raised.
  */
 #include "base/clock.h"
 #include "e1000e.h"
@@ -17,7 +17,7 @@
 
 static const struct {
 	u32 cause;
-	u32 shift; /* of its entry in IVAR: three bits, then "valid" */
+	u32 shift; /* bit position of its IVAR entry: three bits of vector, then the valid bit */
 } entries[] = {
 	{ICR_RXQ0, 0}, {ICR_RXQ1, 4}, {ICR_TXQ0, 8}, {ICR_TXQ1, 12}, {ICR_OTHER, 16},
 };
@@ -29,7 +29,7 @@ static u32 e1000esim_irq_word(const struct e1000e_regs *r, u32 offset)
 	return r->word[offset / 4];
 }
 
-/* The causes that a vector stands for. */
+/* The causes that are routed to a vector. */
 static u32 e1000esim_irq_causes_of(const struct e1000e_regs *r, u32 vector)
 {
 	u32 ivar = e1000esim_irq_word(r, REG_IVAR), i, causes = 0;
@@ -90,7 +90,7 @@ static u64 e1000esim_irq_interval_ns(const struct e1000e_regs *r, u32 vector)
 	return (u64)(e1000esim_irq_word(r, offset) & 0xffff) * ITR_NS;
 }
 
-/* Whether the vector is to be raised now; under the lock. */
+/* Returns whether the vector is to be raised now. Under the lock. */
 static bool e1000esim_irq_take_due(struct e1000esim *c, u32 vector, u64 now)
 {
 	struct e1000e_regs *r = &c->regs;
@@ -133,7 +133,7 @@ void e1000e_irq_run(struct e1000esim *c)
 		model_interrupt(c->dev, (unsigned int)__builtin_ctz(raise));
 }
 
-/* A cause whose time has not come is not asserted yet: the worker raises it then. */
+/* A throttled cause does not assert the line yet; the worker raises it when its interval ends. */
 bool e1000e_line(void *model)
 {
 	struct e1000esim *c = model;

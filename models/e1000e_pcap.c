@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pcap-in= and pcap-out=: capture files in the classic format (draft-ietf-opsawg-pcap): a header of
- * 24 bytes, then for each packet one of 16 (seconds, fraction, bytes kept, bytes it had) and its
- * bytes. Both byte orders and both units of time are read. The model reads them itself, so that the
- * library needs no other: the format is two fixed headers.
+ * pcap-in= and pcap-out=: capture files in the classic format (draft-ietf-opsawg-pcap). A file has
+ * a header of 24 bytes; every packet has a header of 16 bytes (seconds, fraction, captured length,
+ * original length), then its bytes. Both byte orders and both time units are read. The format is
+ * simple enough to parse here, so the library does not depend on libpcap.
  *
- * A file is hostile. It is read through a window of WINDOW bytes, which holds the longest record
- * that the format's usual limit allows; a file that fits into it is read once, however often it is
- * played. Every length is checked before it is used. A packet that was cut short when it was
- * captured has a wrong FCS, so to say; a record that does not end within the file, or says that it
- * is longer than RECORD_MAX, ends the file and counts as one receive error.
+ * The file is untrusted input. It is read through a window of WINDOW bytes, which holds the longest
+ * record that the format's usual limit allows. A file that fits into the window is read once,
+ * however often it is played. Every length is checked before it is used. A packet that was
+ * truncated by the capture is treated as a frame with a wrong FCS. A record that exceeds the file
+ * or RECORD_MAX ends the playback and counts as one receive error.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -42,7 +42,7 @@ static u32 e1000esim_pcap_in_u32(const struct e1000e_in *in, const u8 *p)
 	return in->swapped ? __builtin_bswap32(v) : v;
 }
 
-/* Fills the window from its start with what is at `at`. False: nothing more can be read. */
+/* Fills the window with the file's content from `at` on. Returns false if nothing can be read. */
 static bool e1000esim_pcap_fill(struct e1000e_in *in, u64 at)
 {
 	u32 want = (u32)min_u64(WINDOW, in->end - at);
@@ -55,7 +55,7 @@ static bool e1000esim_pcap_fill(struct e1000e_in *in, u64 at)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			break; /* it shrank, or it cannot be read */
+			break; /* the file was truncated, or the read failed */
 		in->have += (u32)n;
 	}
 	return in->have != 0;
@@ -77,15 +77,14 @@ static int e1000esim_pcap_read_header(struct e1000e_in *in, const char *path)
 	in->swapped = magic == __builtin_bswap32(MAGIC_US) || magic == __builtin_bswap32(MAGIC_NS);
 	if (magic == MAGIC_NG)
 		return e1000esim_pcap_bad_file(
-			path,
-			"it is a pcapng file; make a pcap file of it: tcpdump -r FILE -w OTHER");
+			path, "it is a pcapng file; convert it to pcap: tcpdump -r FILE -w OTHER");
 	if (!in->swapped && magic != MAGIC_US && magic != MAGIC_NS)
 		return e1000esim_pcap_bad_file(
 			path,
-			"it is no pcap file (its first four bytes are none of that format's)");
+			"it is not a pcap file (its first four bytes are not a pcap magic number)");
 	if ((e1000esim_pcap_in_u32(in, in->window + 20) & 0xffff) != ETHERNET)
 		return e1000esim_pcap_bad_file(
-			path, "its packets are not Ethernet frames (link type 1 is wanted)");
+			path, "its packets are not Ethernet frames (the link type must be 1)");
 	in->used = FILE_HEADER;
 	return 0;
 }
@@ -130,7 +129,7 @@ void e1000e_in_close(struct e1000e_in *in)
 	*in = (struct e1000e_in){.fd = -1, .over = true};
 }
 
-/* Bytes from `used` on are in the window, as many as `need` if the file has them. */
+/* Makes `need` bytes from `used` on available in the window, if the file has them. */
 static bool e1000esim_pcap_need_bytes(struct e1000e_in *in, u32 need)
 {
 	if (in->have - in->used >= need)
@@ -140,7 +139,7 @@ static bool e1000esim_pcap_need_bytes(struct e1000e_in *in, u32 need)
 	return in->have >= need;
 }
 
-/* The file is played to its end: once more, or over. */
+/* At the end of the file: starts the next repetition, or returns false if there is none. */
 static bool e1000esim_pcap_again(struct e1000e_in *in)
 {
 	bool has_any = in->at + in->used > FILE_HEADER;
@@ -160,14 +159,17 @@ static bool e1000esim_pcap_cut(struct e1000esim *c)
 	e1000e_count(c, ST_RXERRC, 1);
 	log_line(
 		LOG_WARN,
-		"sim:e1000e: pcap-in: the file is cut short or damaged at byte %llu: nothing after "
+		"sim:e1000e: pcap-in: the file is truncated or damaged at byte %llu; nothing after "
 		"that is played",
 		(unsigned long long)(c->in.at + c->in.used));
 	c->in.over = true;
 	return false;
 }
 
-/* Not before its time. Times are from the first packet on, so that no error adds up. */
+/*
+ * Returns whether the next packet is due. Due times are computed from the start of the playback, so
+ * that rounding errors do not accumulate.
+ */
 static bool e1000esim_pcap_is_due(struct e1000esim *c)
 {
 	struct e1000e_in *in = &c->in;
@@ -218,7 +220,7 @@ static bool e1000esim_pcap_is_one_file(int a, int b)
 	       x.st_ino == y.st_ino;
 }
 
-/* Opens the file and empties it, but not if it is the one that is played. */
+/* Opens the file and empties it, unless it is the file that is played. */
 static int e1000esim_pcap_open_output(const char *path, int in)
 {
 	int fd = e1000esim_pcap_open_file(path, O_WRONLY | O_CREAT, "pcap-out"), err = 0;
@@ -273,7 +275,7 @@ void e1000e_out_close(struct e1000e_out *out)
 	*out = (struct e1000e_out){0};
 }
 
-/* Where the next frame goes, if it has at most `len` bytes. NULL: the file is broken. */
+/* Returns the place for the next frame of at most `len` bytes. NULL: an earlier write failed. */
 u8 *e1000e_out_room(struct e1000e_out *out, u32 len)
 {
 	if (OUT_BYTES - out->used < HEADER + len)

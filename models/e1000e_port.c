@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where a card's cable leads: to a twin, to a program, to capture files, or nowhere. Frames come
- * from the twin or from pcap-in; they go to the twin and to pcap-out, whichever there is. Into a
- * cable that leads nowhere the card transmits as any card does: the frames are gone, and counted in
- * TNCRS.
+ * The card's connector. It leads to a second card, to a program, to capture files, or nowhere.
+ * Frames arrive from the second card, the program or pcap-in; they are sent to the second card, the
+ * program and pcap-out. A card whose cable leads nowhere still transmits; those frames are lost and
+ * counted in TNCRS.
  *
- * A frame from a program waits while the card has no room for it, and the card waits for the
- * program to take what it sends. A frame from a file waits, too, unless rate= sets the pace; one
- * from a twin waits if both cards do flow control (CTRL.TFCE here, CTRL.RFCE there), and is lost
- * and counted in MPC otherwise.
+ * A frame from a program waits while the card has no buffer for it, and the card waits until the
+ * program can receive what it sends. A frame from a file waits, too, unless rate= sets the pace. A
+ * frame from a second card waits if both cards use flow control (CTRL.TFCE here, CTRL.RFCE there);
+ * otherwise it is lost and counted in MPC.
  */
 #include "base/clock.h"
 #include "e1000e.h"
@@ -37,7 +37,7 @@ bool e1000e_port_peek(struct e1000esim *c, struct e1000e_frame *f)
 	return there;
 }
 
-/* The frame that was peeked at last. */
+/* Consumes the frame that was peeked at last. */
 void e1000e_port_take(struct e1000esim *c)
 {
 	c->starved = false;
@@ -66,10 +66,10 @@ void e1000e_port_taken(struct e1000esim *c)
 
 bool e1000e_port_patient(const struct e1000esim *c)
 {
-	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : c->socket || !c->in.rate;
+	return c->wire ? (c->config.ctrl & CTRL_TFCE) != 0 : c->socket || !c->in_drop;
 }
 
-/* A place in the queue to the twin. */
+/* Reserves space in the queue to the second card. */
 static enum e1000e_place e1000esim_port_wire_place(struct e1000esim *c, u32 len, u8 **place)
 {
 	u32 how = e1000e_wire_accepts(c->wire, c->end);
@@ -93,8 +93,9 @@ static enum e1000e_place e1000esim_port_wire_place(struct e1000esim *c, u32 len,
 }
 
 /*
- * Where to put a frame of at most `len` bytes that is to be sent: PLACE_OK. PLACE_WAIT: the twin
- * wants a pause. PLACE_LOST: anywhere, *place is scratch: it goes into nothing.
+ * Finds the buffer for a frame of at most `len` bytes that is to be sent. PLACE_OK: *place is the
+ * buffer. PLACE_WAIT: the second card has requested a pause. PLACE_LOST: *place is scratch memory,
+ * and the frame is dropped.
  */
 enum e1000e_place e1000e_port_place(struct e1000esim *c, u32 len, u8 **place)
 {
@@ -132,12 +133,12 @@ static u64 e1000esim_port_wall_ns(struct e1000esim *c)
 	return c->wall_ns;
 }
 
-/* The frame in the place that e1000e_port_place() gave with PLACE_OK. */
+/* Sends the frame in the buffer that e1000e_port_place() returned with PLACE_OK. */
 void e1000e_port_send(struct e1000esim *c, const u8 *place, u32 len, bool bad)
 {
 	u8 *room;
 
-	/* a program is shown no checksum, so it gets no frame whose checksum is wrong */
+	/* the program receives frames without FCS, so it must not receive one whose FCS is wrong */
 	if (c->to_socket && !bad)
 		e1000e_socket_send(c->socket, place, len);
 	if (c->to_file) {
@@ -161,7 +162,7 @@ void e1000e_port_sent(struct e1000esim *c)
 		e1000e_wire_show(c->wire, c->end);
 }
 
-/* Before the packets of a turn: the frame that waited for the socket goes first. */
+/* Called before the packets of a turn: first sends the frame that waited for the socket. */
 void e1000e_port_begin(struct e1000esim *c)
 {
 	if (c->socket)

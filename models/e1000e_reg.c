@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers as the driver's threads see them. Most are words that keep what was written; the table
- * says which bits. A register of the BAR that the model does not know reads 0, as reserved ones do
- * on the card, and ignores writes. The others are in the switches below.
+ * Register accesses of the driver's threads. Most registers are words that store what was written
+ * under a mask; the table has the masks. The others are handled in the switches below. A register
+ * that the model does not implement reads as 0 and ignores writes, like the card's reserved
+ * registers.
  */
 #include "base/math.h"
 #include "e1000e.h"
@@ -146,7 +147,7 @@ u64 e1000e_read(void *model, int bar, u64 offset, unsigned int size)
 	return size == 4 ? low : low | ((u64)e1000esim_reg_read_reg(model, offset + 4) << 32);
 }
 
-/* Reads a word of the EEPROM: the data is there at once. */
+/* Reads a word of the EEPROM. The read completes immediately. */
 static u32 e1000esim_reg_eeprom_read(const struct e1000e_regs *r, u32 value)
 {
 	u32 address = value >> 2 & 0x3fff;
@@ -157,7 +158,7 @@ static u32 e1000esim_reg_eeprom_read(const struct e1000e_regs *r, u32 value)
 	       (u32)(address < 64 ? r->eeprom[address] : 0xffff) << 16;
 }
 
-/* A register of the PHY: the operation is done at once. */
+/* Accesses a register of the PHY. The operation completes immediately. */
 static u32 e1000esim_reg_phy_access(struct e1000e_regs *r, u32 value)
 {
 	u32 reg = value >> 16 & 31;
@@ -191,7 +192,7 @@ static void e1000esim_reg_head_write(struct e1000esim *c, u64 offset, u32 value)
 	write_release(rx ? &c->rdh : &c->tdh, value & 0xffff);
 }
 
-/* What the worker has to be told; 0: nothing. Under the lock. */
+/* Returns the E1000E_PEND_* bits to set for the worker; 0: none. Under the lock. */
 static u32 e1000esim_reg_write_locked(struct e1000esim *c, u64 offset, u32 value)
 {
 	struct e1000e_regs *r = &c->regs;
@@ -227,18 +228,22 @@ static u32 e1000esim_reg_write_locked(struct e1000esim *c, u64 offset, u32 value
 	return offset < REG_ICR || offset >= REG_RCTL ? E1000E_PEND_CONTROL : 0;
 }
 
-/* The worker has taken everything that was written so far. It never waits for a driver. */
+/*
+ * Waits until the worker has processed all control writes up to `asked`. The wait is bounded,
+ * because the worker never waits for a driver.
+ */
 static void e1000esim_reg_wait_taken(struct e1000esim *c, u32 asked)
 {
 	while ((s32)(read_acquire(&c->bell.done) - asked) < 0)
 		sched_yield();
 }
 
-/* Writes that have taken effect when they return. */
+/* Writes that take effect before they return. */
 static bool e1000esim_reg_is_awaited(u64 offset)
 {
 	return offset == REG_CTRL || offset == REG_RCTL || offset == REG_TCTL ||
-	       offset == REG_RDH || offset == REG_TDH;
+	       (offset >= REG_RDBAL && offset <= REG_RDH) ||
+	       (offset >= REG_TDBAL && offset <= REG_TDH);
 }
 
 static void e1000esim_reg_write_reg(struct e1000esim *c, u64 offset, u32 value)

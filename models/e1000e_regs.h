@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers, descriptors and EEPROM words of the Intel 82574L that the model knows, by the names of
- * its published datasheet (sections "Programming Interface" and "Inline Functions").
+ * Registers, descriptors and EEPROM words of the Intel 82574L that the model implements, with the
+ * names of the published datasheet (sections "Programming Interface" and "Inline Functions").
  */
 #ifndef MODELS_E1000E_REGS_H
 #define MODELS_E1000E_REGS_H
@@ -9,7 +9,7 @@
 #include "base/compiler.h"
 
 #define E1000E_BAR_BYTES 0x20000u
-#define E1000E_WORDS	 (0x6000u / 4) /* registers end below; the rest of the BAR reads 0 */
+#define E1000E_WORDS	 (0x6000u / 4) /* no register lies above; the rest of the BAR reads as 0 */
 
 enum {
 	REG_CTRL = 0x0000,
@@ -75,7 +75,7 @@ enum {
 
 #define CTRL_FD		  (1u << 0)
 #define CTRL_MASTER_OFF	  (1u << 2) /* "GIO master disable" */
-#define CTRL_SLU	  (1u << 6) /* the MAC looks at the link */
+#define CTRL_SLU	  (1u << 6) /* set link up */
 #define CTRL_SPEED_1000	  (2u << 8)
 #define CTRL_RST	  (1u << 26)
 #define CTRL_RFCE	  (1u << 27) /* obeys PAUSE */
@@ -108,7 +108,7 @@ enum {
 #define ICR_TXQ1	 (1u << 23)
 #define ICR_OTHER	 (1u << 24)
 #define ICR_ASSERTED	 (1u << 31)
-#define ICR_CAUSES	 0x01f782d7u /* that exist */
+#define ICR_CAUSES	 0x01f782d7u /* all causes that are defined */
 #define ICR_OTHER_CAUSES (ICR_LSC | ICR_RXO | ICR_MDAC)
 
 #define RCTL_EN	       (1u << 1)
@@ -134,22 +134,22 @@ enum {
 #define RXD_DD	       0x01u
 #define RXD_EOP	       0x02u
 #define RXD_IXSM       0x04u
-#define RXD_ERR_CE     0x01u /* of the errors' byte */
+#define RXD_ERR_CE     0x01u /* in the errors byte */
 #define RXD_ERR_RXE    0x80u
-#define RXD_EXT_ERRORS 24 /* where that byte stands in the extended status */
+#define RXD_EXT_ERRORS 24 /* position of that byte in the extended status */
 
-/* A legacy transmit descriptor's second word: length, CSO, CMD, STA … */
+/* The second word of a legacy transmit descriptor: length, CSO, CMD, STA … */
 #define TXD_EOP	    (1u << 24)
 #define TXD_IFCS    (1u << 25)
 #define TXD_RS	    (1u << 27)
 #define TXD_DEXT    (1u << 29)
-#define TXD_TSE	    (1u << 26) /* with DEXT */
+#define TXD_TSE	    (1u << 26) /* only with DEXT */
 #define TXD_DTYP(c) ((c) >> 20 & 15)
 #define TXD_DD	    (1ull << 32)
 
 /*
- * Statistics, in the order of their registers from 0x4000 on. Each is cleared by reading; the
- * octet counters are 64 bits in two registers, cleared by reading the upper.
+ * Statistics, in the order of their registers from 0x4000 on. A read clears a counter. An octet
+ * counter has 64 bits in two registers, and a read of the upper one clears both.
  */
 enum e1000e_stat {
 	ST_CRCERRS,
@@ -161,13 +161,13 @@ enum e1000e_stat {
 	ST_XONTXC,
 	ST_XOFFRXC,
 	ST_XOFFTXC,
-	ST_PRC64, /* six sizes */
+	ST_PRC64, /* six counters by frame size */
 	ST_PRC1522 = ST_PRC64 + 5,
 	ST_GPRC,
 	ST_BPRC,
 	ST_MPRC,
 	ST_GPTC,
-	ST_GORC, /* octets */
+	ST_GORC, /* octets, 64 bits */
 	ST_GOTC,
 	ST_RNBC,
 	ST_RUC,

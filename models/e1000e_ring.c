@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rings of descriptors. The card owns those from head up to tail, which the driver writes; head
- * stays below the ring's size, whatever the driver does. Up to E1000E_CACHE of them are fetched in
- * one access, never across the ring's end. Whoever cannot be reached halts the ring: nothing of it
- * moves until the unit is switched off and on, as after a PCI Express error on the card.
+ * Descriptor rings. The card owns the descriptors from head up to the tail that the driver writes.
+ * The head stays below the ring's size, whatever the driver writes. Up to E1000E_CACHE descriptors
+ * are fetched in one access, which never crosses the ring's end. If the bus refuses an access to
+ * the ring, the ring is halted until the unit is switched off and on, as after a PCI Express error
+ * on the card.
  */
 #include "base/math.h"
 #include "e1000e.h"
 
-#define BYTES	  sizeof(struct e1000e_desc)
-#define WORDS_MAX 8u /* 128 bytes: written in whole words that go up, see <dmamap/bus.h> */
+#define BYTES sizeof(struct e1000e_desc)
+/* 128 bytes: the bus writes whole words in ascending order, see <dmamap/bus.h> */
+#define WORDS_MAX 8u
 
 u32 e1000e_ring_room(const struct e1000e_ring *r, u32 tail)
 {
@@ -18,14 +20,17 @@ u32 e1000e_ring_room(const struct e1000e_ring *r, u32 tail)
 	return tail >= r->head ? tail - r->head : tail + r->size - r->head;
 }
 
-/* Those that were fetched and not used are forgotten. */
+/* Discards the fetched descriptors that were not used. */
 void e1000e_ring_restart(struct e1000e_ring *r, u32 head)
 {
 	r->head = head;
 	r->have = r->next = r->written = 0;
 }
 
-/* What was used must be written back before. False: none is there, or the ring halts. */
+/*
+ * The used descriptors must have been written back. Returns false if no descriptor is available or
+ * if the ring is halted.
+ */
 bool e1000e_ring_fetch(struct e1000esim *c, struct e1000e_ring *r, u32 tail)
 {
 	u32 n = e1000e_ring_room(r, tail);

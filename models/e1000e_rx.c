@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receiving: a frame that passes the filters goes into as many buffers as it needs, and their
- * descriptors are written back together with those of the other frames of the turn.
+ * Receive. A frame that passes the filters is stored in as many buffers as it needs; the
+ * descriptors of all frames of a turn are written back together.
  *
- * Every frame off the cable counts in TPR. One that is bad, too short or too long is dropped and
- * counted in its own register; one without descriptors waits (RNBC) or is lost (MPC), see
- * e1000e_port.c. One whose buffer the bus refuses is completed with the error bit RXE, its data
- * lost; the ring goes on. A descriptor with a null address holds no data: it is done at once.
+ * Every frame from the cable counts in TPR. A bad, too short or too long frame is dropped and
+ * counted in its own register. A frame without descriptors waits (RNBC) or is lost (MPC), see
+ * e1000e_port.c. If the bus refuses a buffer, the descriptor completes with the error bit RXE, the
+ * data is lost, and the ring continues. A descriptor with a null address holds no data and
+ * completes immediately.
  *
- * Left out, and read as 0: RSS and the second queue, checksum and VLAN offloads, packet split.
+ * Not implemented, and read as 0: RSS and the second queue, checksum and VLAN offloads, packet
+ * split.
  */
 #include "e1000e.h"
 
@@ -37,7 +39,7 @@ static void e1000esim_rx_write_back(struct e1000esim *c)
 	r->written = r->next;
 }
 
-/* The next descriptor that has a buffer; NULL: there is none. */
+/* Returns the next descriptor that has a buffer, or NULL. */
 static struct e1000e_desc *e1000esim_rx_next_buffer(struct e1000esim *c, u32 tail)
 {
 	struct e1000e_ring *r = &c->rx;
@@ -62,7 +64,7 @@ static bool e1000esim_rx_put(struct e1000esim *c, const struct e1000e_desc *d, c
 	return !dmamap_bus_write(c->dev, le64toh(d->q[0]), data, len);
 }
 
-/* A frame of one buffer, without FCS in memory: nearly every one. */
+/* Fast path: the frame fits into one buffer and the FCS is not stored. */
 static bool e1000esim_rx_store_one(struct e1000esim *c, const struct e1000e_frame *f, u32 tail,
 				   u32 errors)
 {
@@ -76,7 +78,7 @@ static bool e1000esim_rx_store_one(struct e1000esim *c, const struct e1000e_fram
 	return !(errors & RXD_ERR_RXE);
 }
 
-/* Into several; the FCS follows the frame where RCTL.SECRC does not strip it. */
+/* Stores the frame in several buffers. The FCS follows it unless RCTL.SECRC strips it. */
 static bool e1000esim_rx_store_many(struct e1000esim *c, const struct e1000e_frame *f, u32 tail,
 				    u32 errors)
 {
@@ -89,7 +91,8 @@ static bool e1000esim_rx_store_many(struct e1000esim *c, const struct e1000e_fra
 	for (; done < total; done += part) {
 		d = e1000esim_rx_next_buffer(c, tail);
 		if (!d)
-			return false; /* null addresses were among them: its end is lost */
+			return false; /* some descriptors had null addresses, so the frame's end is
+					 lost */
 		part = total - done < c->config.rx_buffer ? total - done : c->config.rx_buffer;
 		if (!e1000esim_rx_put(c, d, c->rx_scratch + done, part))
 			errors |= RXD_ERR_RXE;
@@ -99,7 +102,7 @@ static bool e1000esim_rx_store_many(struct e1000esim *c, const struct e1000e_fra
 	return !(errors & RXD_ERR_RXE);
 }
 
-/* What is wrong with it: the counter, or ST_COUNT. */
+/* Returns the counter of the frame's error, or ST_COUNT if it has none. */
 static enum e1000e_stat e1000esim_rx_fault_of(const struct e1000esim *c,
 					      const struct e1000e_frame *f)
 {
@@ -112,7 +115,7 @@ static enum e1000e_stat e1000esim_rx_fault_of(const struct e1000esim *c,
 	return ST_COUNT;
 }
 
-/* 1: there are descriptors for it; 0: it is lost; -1: it waits. */
+/* Returns 1 if there are descriptors for the frame, 0 if it is lost, -1 if it waits. */
 static int e1000esim_rx_find_room(struct e1000esim *c, const struct e1000e_frame *f, u32 tail)
 {
 	u32 total = f->len + c->config.rx_fcs;
@@ -147,7 +150,7 @@ static void e1000esim_rx_count_any(struct e1000esim *c, const struct e1000e_fram
 	c->moved++;
 }
 
-/* False: it waits. */
+/* Returns false if the frame waits. */
 static bool e1000esim_rx_receive(struct e1000esim *c, const struct e1000e_frame *f, u32 tail)
 {
 	enum e1000e_stat fault = e1000esim_rx_fault_of(c, f);
@@ -182,7 +185,7 @@ taken:
 	return true;
 }
 
-/* A card that does not receive lets the frames of its cable pass. A file waits. */
+/* While the receiver is off, frames from a second card are dropped; those of a file wait. */
 static bool e1000esim_rx_pass_by(struct e1000esim *c)
 {
 	struct e1000e_frame f;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wire=fd:N: the cable's other end is held by a program (base/wire.h). A frame waits in the socket
- * until the card receives and has a buffer for it, and a frame that the socket has no room for
- * waits in `sending` and holds up the packets behind it, so that nothing is lost either way.
+ * wire=fd:N: the other end of the cable is a program's socket (base/wire.h). A received frame waits
+ * in the socket until the card's receiver is on and has a buffer. A frame that the socket cannot
+ * accept waits in `sending` and blocks the packets behind it. No frame is lost in either direction.
  *
- * The worker sleeps in ppoll() on the socket and on an eventfd, which takes the place of the futex.
- * The socket is only polled for what the worker can use, or it would wake at once again:
+ * The worker sleeps in ppoll() on the socket and on an eventfd, which replaces the futex. It polls
+ * the socket only for events that it can process, because any other would wake it again
+ * immediately:
  *
- *   a frame can be received       no frame is at hand, the receiver is on, and the link is up
- *   a frame can be sent           one waits in `sending`
+ *   POLLIN     no frame is buffered in `receiving`, the receiver is on, and the link is up
+ *   POLLOUT    a frame waits in `sending`
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -23,8 +24,8 @@
 struct e1000e_socket {
 	struct wire wire;
 	int bell;     /* eventfd */
-	bool gone;    /* the other end is closed */
-	u32 received; /* bytes of the frame at hand, 0: none */
+	bool gone;    /* the other end was closed */
+	u32 received; /* bytes of the frame in `receiving`, 0: none */
 	u32 waiting;  /* bytes of the frame in `sending`, 0: none */
 	u8 receiving[E1000E_FRAME_MAX];
 	u8 sending[E1000E_FRAME_MAX];
@@ -70,7 +71,7 @@ bool e1000e_socket_up(const struct e1000e_socket *s)
 	return !s->gone;
 }
 
-/* What was sent before the other end was closed is received after it. */
+/* Frames that were sent before the other end was closed are still received. */
 bool e1000e_socket_peek(struct e1000esim *c, struct e1000e_frame *f)
 {
 	struct e1000e_socket *s = c->socket;
@@ -94,7 +95,7 @@ void e1000e_socket_take(struct e1000e_socket *s)
 	s->received = 0;
 }
 
-/* True: another frame can be sent, or be given to a socket that nobody reads any more. */
+/* Returns true if another frame can be sent. After the other end was closed, frames are dropped. */
 bool e1000e_socket_room(struct e1000e_socket *s)
 {
 	enum wire_result r;
@@ -109,7 +110,7 @@ bool e1000e_socket_room(struct e1000e_socket *s)
 	return true;
 }
 
-/* After e1000e_socket_room(). */
+/* Called after e1000e_socket_room() returned true. */
 void e1000e_socket_send(struct e1000e_socket *s, const u8 *frame, u32 len)
 {
 	enum wire_result r = s->gone ? WIRE_GONE : wire_send(&s->wire, frame, len);
@@ -126,7 +127,7 @@ void e1000e_socket_wake(struct e1000e_socket *s)
 	const u64 one = 1;
 
 	if (write(s->bell, &one, sizeof(one)) < 0)
-		return; /* the counter is full, so it is readable */
+		return; /* the counter is at its maximum, so the eventfd is readable */
 }
 
 void e1000e_socket_sleep(struct e1000e_socket *s, bool receives, const struct timespec *most)
@@ -139,7 +140,7 @@ void e1000e_socket_sleep(struct e1000e_socket *s, bool receives, const struct ti
 
 	ppoll(p, 2, most, NULL);
 	if (p[0].revents && read(s->bell, &count, sizeof(count)) < 0)
-		return; /* another wake-up took it */
+		return; /* an earlier wake-up has reset the counter */
 	if (p[1].revents & (POLLHUP | POLLERR))
 		s->gone = true;
 }

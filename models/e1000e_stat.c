@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Statistics: the worker counts in its own words and adds a turn's worth to those of the registers
- * at once. A register is cleared by reading it and stays at its highest value instead of wrapping;
- * of the 64-bit ones the lower half is read first and the upper clears both. Those that count what
- * no model can see (collisions, symbol errors) read 0.
+ * Statistics. The worker counts in its own words and adds the counts of a turn to the registers at
+ * once. A read clears a register. A register saturates instead of wrapping. Of a 64-bit register
+ * the lower half is read first, and the read of the upper half clears both. Counters of events that
+ * the model cannot have (collisions, symbol errors) read as 0.
  */
 #include "e1000e.h"
 

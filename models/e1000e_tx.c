@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmitting. A packet of one descriptor, nearly every one, is read by DMA straight into the
- * queue of the twin or the buffer of the capture file; one of several comes together in `frame`
- * first. The descriptors with RS are written back with DD, those of a turn together.
+ * Transmit. A packet of one descriptor, the usual case, is read by DMA directly into the queue to
+ * the second card or into the buffer of the capture file. A packet of several descriptors is first
+ * gathered in `frame`. Descriptors with RS are written back with DD, those of a turn together.
  *
- * A packet that cannot be sent (longer than the card holds, or its memory is refused by the bus) is
- * given up and counted in ECOL, and its descriptors are done all the same.
+ * A packet that cannot be sent, because it is too long or the bus refuses its memory, is dropped
+ * and counted in ECOL; its descriptors complete normally.
  *
- * The card pads and adds the FCS on the cable, which neither a twin nor a capture file shows. With
- * IFCS off the last four bytes are the driver's own FCS, which is checked: the twin sees a bad
- * frame if it is wrong. Descriptors with DEXT: contexts are done without effect, data is sent as it
- * is; one that asks for segmentation (TSE) is given up and counted in TSCTFC. Not done: checksum
- * and VLAN insertion.
+ * The card pads frames and adds the FCS on the cable; neither a second card nor a capture file
+ * contains them. With IFCS off, the last four bytes are the driver's own FCS, which is checked; if
+ * it is wrong, the second card receives a bad frame. With DEXT, context descriptors complete
+ * without effect and data is sent unchanged. A packet that requests segmentation (TSE) is dropped
+ * and counted in TSCTFC. Checksum and VLAN insertion are not implemented.
  */
 #include "e1000e.h"
 
@@ -38,7 +38,7 @@ static void e1000esim_tx_give_up(struct e1000esim *c, enum e1000e_stat why)
 	c->moved++;
 }
 
-/* Its last four bytes are not its FCS. */
+/* Whether the four bytes after the frame differ from its FCS. */
 static bool e1000esim_tx_fcs_wrong(struct e1000esim *c, const u8 *frame, u32 len)
 {
 	u32 fcs;
@@ -68,7 +68,7 @@ static bool e1000esim_tx_length_ok(u32 len, u32 cmd)
 	return len > fcs && len - fcs <= E1000E_FRAME_MAX;
 }
 
-/* False: it waits for the twin. */
+/* Returns false if the packet waits for the receiver. */
 static bool e1000esim_tx_send_one(struct e1000esim *c, u64 addr, u32 len, u32 cmd)
 {
 	enum e1000e_place p;
@@ -88,7 +88,7 @@ static bool e1000esim_tx_send_one(struct e1000esim *c, u64 addr, u32 len, u32 cm
 	return true;
 }
 
-/* Adds a piece to the packet that is coming together. */
+/* Appends a piece to the packet in `frame`. */
 static void e1000esim_tx_gather(struct e1000esim *c, u64 addr, u32 len)
 {
 	if (len > sizeof(c->frame) - c->frame_len) {
@@ -106,7 +106,10 @@ static void e1000esim_tx_forget(struct e1000esim *c)
 	c->frame_bad = c->frame_whole = c->frame_tso = false;
 }
 
-/* The packet is whole, or will be with the descriptors to come. False: it waits for the twin. */
+/*
+ * Called when the last descriptor of a gathered packet was read. Returns false if the packet waits
+ * for the receiver.
+ */
 static bool e1000esim_tx_send_gathered(struct e1000esim *c, u32 cmd)
 {
 	enum e1000e_place p;
@@ -127,7 +130,7 @@ static bool e1000esim_tx_send_gathered(struct e1000esim *c, u32 cmd)
 	return true;
 }
 
-/* One descriptor. False: its packet waits for the twin. */
+/* Processes one descriptor. Returns false if its packet waits for the receiver. */
 static bool e1000esim_tx_run_one(struct e1000esim *c, struct e1000e_desc *d)
 {
 	u64 addr = le64toh(d->q[0]);
@@ -149,7 +152,7 @@ static bool e1000esim_tx_run_one(struct e1000esim *c, struct e1000e_desc *d)
 	return e1000esim_tx_send_gathered(c, cmd);
 }
 
-/* Runs of descriptors with DD in desc[written … next). */
+/* Writes back the runs of descriptors with DD in desc[written … next). */
 static void e1000esim_tx_write_back(struct e1000esim *c)
 {
 	struct e1000e_ring *r = &c->tx;

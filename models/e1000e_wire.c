@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wire=pair:NAME: a cable between the two cards that name it, both of this process. It has one
- * queue for each direction, a ring of RING_BYTES with a record for each frame: a word of length and
- * flags, then the frame, in whole words of 8 bytes; no record wraps, a SKIP fills the end. The
- * sender's worker writes head, the receiver's writes tail; both only grow, and are places modulo
- * RING_BYTES.
+ * wire=pair:NAME: a cable between the two cards of this process that have this name in their spec.
+ * A cable has one queue per direction, a ring of RING_BYTES. A record is a header with length and
+ * flags, then the frame, padded to 8 bytes. No record wraps; a SKIP record fills the ring's end.
+ * The sender's worker writes head and the receiver's worker writes tail. Both only increase; the
+ * offset in the ring is the value modulo RING_BYTES.
  *
- *  sender                            receiver
- *    frame and length in the ring      head (acquire)            (B)
- *    head (release)           (A)      the frame
- *    tail (acquire)           (D)      tail (release)            (C)
+ *   sender                           receiver
+ *     frame and length in the ring      head (acquire)       (B)
+ *     head (release)       (A)          frame
+ *     tail (acquire)       (D)          tail (release)       (C)
  *
- * A pairs with B, C with D. Each side keeps a copy of the other's word and looks again only when
- * that one says full or empty.
+ * A pairs with B, C with D. Each side caches the other's word and reads it again only when the
+ * cached value says full or empty.
  *
- * Cables are in a list under `registry`; `lock` of a cable guards its ends, so that a card may be
- * woken by its twin until it is gone.
+ * Cables are in a list under `registry`. A cable's `lock` guards its ends: a card may be woken by
+ * its peer until it has left the cable.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -31,9 +31,9 @@
 #define BAD	   1u
 
 struct wire_ring {
-	u64 head cacheline; /* the sender's */
+	u64 head cacheline; /* written by the sender */
 	u64 added, tail_seen;
-	u64 tail cacheline; /* the receiver's */
+	u64 tail cacheline; /* written by the receiver */
 	u64 taken, head_seen;
 	u8 data[RING_BYTES] cacheline;
 };
@@ -46,8 +46,8 @@ struct wire_end {
 	struct e1000esim *card; /* under lock */
 	u32 present;		/* atomic */
 	u32 accepts;		/* atomic: WIRE_* */
-	u64 missed;		/* atomic: frames there was no room for */
-	u64 told;		/* its card's own: of missed */
+	u64 missed;		/* atomic: frames lost because the queue was full */
+	u64 told;		/* its card's own: part of `missed` that was reported */
 };
 
 struct e1000e_wire {
@@ -55,7 +55,7 @@ struct e1000e_wire {
 	struct e1000e_wire *next; /* under registry */
 	struct lock lock;
 	struct wire_end end[2] cacheline;
-	struct wire_ring ring[2]; /* [i]: from end i */
+	struct wire_ring ring[2]; /* [i]: frames sent by end i */
 };
 
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
@@ -171,7 +171,7 @@ static u32 e1000esim_wire_record_bytes(u32 len)
 	return (u32)(sizeof(struct wire_record) + align_up(len, 8));
 }
 
-/* [head, head + need) is free. */
+/* Whether [head, head + need) is free. */
 static bool e1000esim_wire_has_room(struct wire_ring *r, u64 head, u64 need)
 {
 	if (head + need - r->tail_seen <= RING_BYTES)
@@ -180,7 +180,7 @@ static bool e1000esim_wire_has_room(struct wire_ring *r, u64 head, u64 need)
 	return head + need - r->tail_seen <= RING_BYTES;
 }
 
-/* Where the next frame goes, if it has at most `len` bytes; NULL: full. */
+/* Returns the place for the next frame of at most `len` bytes; NULL: the queue is full. */
 u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 {
 	struct wire_ring *r = &w->ring[end];
@@ -198,7 +198,7 @@ u8 *e1000e_wire_room(struct e1000e_wire *w, int end, u32 len)
 	return r->data + sizeof(skip);
 }
 
-/* The frame that was put there. */
+/* Adds the record of the frame that was stored at e1000e_wire_room()'s result. */
 void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad)
 {
 	struct wire_ring *r = &w->ring[end];
@@ -208,7 +208,7 @@ void e1000e_wire_add(struct e1000e_wire *w, int end, u32 len, bool bad)
 	r->added += e1000esim_wire_record_bytes(len);
 }
 
-/* What was added is for the twin to see. */
+/* Publishes the added records to the peer. */
 void e1000e_wire_show(struct e1000e_wire *w, int end)
 {
 	if (w->ring[end].added == read_once(&w->ring[end].head))
@@ -256,7 +256,7 @@ void e1000e_wire_take(struct e1000e_wire *w, int end, u32 len)
 	w->ring[1 - end].taken += e1000esim_wire_record_bytes(len);
 }
 
-/* The room of what was taken is the twin's again, which may be waiting for it. */
+/* Frees the space of the consumed records and wakes a peer that may be waiting for it. */
 void e1000e_wire_free(struct e1000e_wire *w, int end)
 {
 	struct wire_ring *r = &w->ring[1 - end];

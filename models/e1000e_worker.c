@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The card's thread. It looks for work a little while after the last before it sleeps, since waking
- * it costs the driver a system call and both some microseconds.
+ * The card's thread. It polls for a short time before it sleeps, since a wake-up costs the driver a
+ * system call and both threads some microseconds.
  *
- *  e1000e_ring_bell()                       e1000esim_worker_sleep_until()
- *    pending |= bits    (A)                   asleep = 1         (C)
- *    if (asleep) wake   (B)                   if (!pending) wait (D)
+ *   e1000e_ring_bell()                  e1000esim_worker_sleep_until()
+ *     pending |= bits    (A)                asleep = 1         (C)
+ *     if (asleep) wake   (B)                if (!pending) wait (D)
  *
- * All four are sequentially consistent: either B sees C, or D sees A.
+ * All four are sequentially consistent: either B reads C's store, or D reads A's.
  */
 #include "base/clock.h"
 #include "base/math.h"
@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOOK_NS	       30000 /* how long to look for more work before sleeping */
+#define LOOK_NS	       30000 /* how long to poll for more work before sleeping */
 #define RELAX_PER_LOOK 8
 
 void e1000e_ring_bell(struct e1000esim *c, u32 pending)
@@ -44,13 +44,13 @@ static bool e1000esim_worker_look_for_work(struct e1000esim *c, u64 until)
 				return true;
 			cpu_relax();
 		}
-		/* the driver may be waiting for this very processor */
+		/* the driver may be waiting for this processor */
 		sched_yield();
 	} while (clock_ns() < until);
 	return false;
 }
 
-/* Until the bell rings or that time comes; 0: no time. */
+/* Sleeps until the bell rings or until `when`; 0: without a timeout. */
 static void e1000esim_worker_sleep_until(struct e1000esim *c, u64 when)
 {
 	u64 now = when ? clock_ns() : 0;
@@ -90,7 +90,7 @@ static u32 e1000esim_worker_buffer_bytes(u32 rctl)
 {
 	if (RCTL_FLXBUF(rctl))
 		return RCTL_FLXBUF(rctl) << 10;
-	/* BSEX makes them 16 times as long, which is not defined for the longest */
+	/* BSEX multiplies the sizes by 16; for the largest size it is reserved */
 	if ((rctl & RCTL_BSEX) && RCTL_BSIZE(rctl))
 		return 32768u >> RCTL_BSIZE(rctl);
 	return 2048u >> RCTL_BSIZE(rctl);
@@ -123,17 +123,18 @@ static void e1000esim_worker_take_config(struct e1000esim *c, const u32 *word)
 	e1000esim_worker_take_addresses(g, word);
 }
 
-/* A unit that is switched on begins with its ring's registers as they are then. */
+/* A unit that is switched on uses the values that its ring's registers have at that time. */
 static void e1000esim_worker_take_ring(struct e1000e_ring *r, const u32 *word, bool on)
 {
-	if (on && !r->on) {
-		e1000e_ring_restart(r, r->head);
+	u64 base = word[0] | (u64)word[1] << 32;
+	u32 size = word[2] / sizeof(struct e1000e_desc);
+
+	if (on && !r->on)
 		r->halted = false;
-	}
-	if (!on || !r->on) {
-		r->base = word[0] | (u64)word[1] << 32;
-		r->size = word[2] / sizeof(struct e1000e_desc);
-	}
+	if ((on && !r->on) || base != r->base || size != r->size)
+		e1000e_ring_restart(r, r->head);
+	r->base = base;
+	r->size = size;
 	r->on = on;
 }
 
@@ -193,7 +194,7 @@ static void e1000esim_worker_control_step(struct e1000esim *c)
 	write_release(&c->bell.done, asked);
 }
 
-/* Pulled out: it answers nothing any more and moves nothing. */
+/* Unplugs the card: registers read as ones, and no packet moves any more. */
 static void e1000esim_worker_unplug(struct e1000esim *c)
 {
 	write_release(&c->gone, 1);
@@ -232,7 +233,10 @@ void *e1000e_worker(void *arg)
 		e1000e_irq_run(c);
 		if (c->unplug && c->moved >= c->unplug && !c->gone)
 			e1000esim_worker_unplug(c);
-		/* what rang for the end may be taken already: then the end is seen here */
+		/*
+		 * the bit that announced `stop` may have been consumed already, so check `stop`
+		 * itself
+		 */
 		if (!busy && !read_once(&c->bell.pending) && !read_once(&c->bell.stop))
 			e1000esim_worker_wait_for_work(c);
 	}

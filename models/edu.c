@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The "edu" teaching device (PCI 1234:11e8), to its published register description. It computes a
- * factorial, raises interrupts when told to, and copies up to 4 KiB between memory and a buffer of
- * its own, which stands at 0x40000 of its internal address space and is reached by DMA alone.
+ * The "edu" teaching device (PCI 1234:11e8), after its published register description. It computes
+ * a factorial, raises interrupts on request, and copies up to 4 KiB between memory and its own
+ * buffer. The buffer is at 0x40000 of its internal address space and is accessible only by DMA.
  *
- * Registers answer in the driver's thread under `lock`; the factorial and the copy run in the
- * model's own thread, which takes a copy of what it needs and works without the lock. A job's
- * registers do not change while it runs: writes to them are ignored, as the description says.
+ * Register accesses run in the driver's thread under `lock`. The factorial and the copy run in the
+ * model's own thread, which copies its parameters and works without the lock. Writes to the
+ * registers of a running job are ignored, as the description requires.
  *
- * Addresses are cut to dma_mask bits as the hardware does it: silently. A copy that leaves the
+ * Addresses are truncated to dma_mask without an error, as on hardware. A copy that exceeds the
  * buffer, or that the bus refuses, moves nothing and completes like any other.
  */
 #include "base/alloc.h"
@@ -34,7 +34,7 @@ enum {
 	EDU_IRQ_STATUS = 0x24,
 	EDU_IRQ_RAISE = 0x60,
 	EDU_IRQ_ACK = 0x64,
-	EDU_WIDE = 0x80, /* from here on 8-byte accesses are fine too */
+	EDU_WIDE = 0x80, /* from here on, 8-byte accesses are allowed, too */
 	EDU_DMA_SRC = 0x80,
 	EDU_DMA_DST = 0x88,
 	EDU_DMA_COUNT = 0x90,
@@ -58,7 +58,7 @@ struct edusim {
 	u64 dma_mask;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t work; /* a job has come, or stop */
+	pthread_cond_t work; /* signalled when a job arrives or stop is set */
 	/* under lock */
 	bool stop;
 	u32 live;
@@ -66,11 +66,11 @@ struct edusim {
 	u32 status;
 	u32 irq_status;
 	struct edu_dma dma;
-	/* the thread's own */
+	/* used only by the model's thread */
 	u8 buf[EDU_BUF_SIZE];
 };
 
-/* From 34! on the product is 0 modulo 2^32, so the loop ends early for any number. */
+/* From 34! on the product is 0 modulo 2^32, so the loop is short for any n. */
 static u32 edusim_factorial(u32 n)
 {
 	u32 product = 1;
@@ -80,7 +80,7 @@ static u32 edusim_factorial(u32 n)
 	return product;
 }
 
-/* The place in the buffer that [at, at + count) means, or NULL. */
+/* Returns the buffer's memory for [at, at + count), or NULL if the range exceeds the buffer. */
 static u8 *edusim_buffer_place(struct edusim *e, u64 at, u64 count)
 {
 	if (at < EDU_BUF_AT || !range_within(at - EDU_BUF_AT, count, EDU_BUF_SIZE))
@@ -95,7 +95,7 @@ static void edusim_dma_copy(struct edusim *e, const struct edu_dma *d)
 
 	if (!place)
 		return;
-	/* a refused access is in the device's fault record; the device itself has no word for it */
+	/* a refused access is in the device's fault record; the device has no register for it */
 	if (to_ram)
 		(void)dmamap_bus_write(e->dev, d->dst & e->dma_mask, place, d->count);
 	else
@@ -125,7 +125,7 @@ static void edusim_raise_irq(struct edusim *e, u32 bits)
 		model_interrupt(e->dev, 0);
 }
 
-/* Called and left with the lock held, which it lets go of meanwhile. */
+/* Called with the lock held; releases it while it computes. */
 static void edusim_run_factorial(struct edusim *e)
 {
 	u32 n = e->factorial, result;
@@ -143,7 +143,7 @@ static void edusim_run_factorial(struct edusim *e)
 	pthread_mutex_lock(&e->lock);
 }
 
-/* As edusim_run_factorial(). */
+/* Called with the lock held; releases it while it copies. */
 static void edusim_run_dma(struct edusim *e)
 {
 	struct edu_dma d = e->dma;

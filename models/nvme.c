@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An NVM Express 1.4 controller (PCI 1b36:0010) whose namespace 1 is a file: making it, and the
- * registers as the driver's threads see them. nvme.h says how they and the worker share.
+ * An NVM Express 1.4 controller (PCI 1b36:0010) whose namespace 1 is a file. This file creates and
+ * destroys the controller and implements the register accesses of the driver's threads; nvme.h
+ * states which thread may access which field.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -53,10 +54,10 @@ static u32 nvmesim_read_reg(struct nvmesim *n, u64 offset)
 {
 	u32 value;
 
-	/* doorbells are not for reading; the specification has them give 0 */
+	/* the specification defines a read of a doorbell as 0 */
 	if (offset >= NVME_REG_DOORBELLS)
 		return offset - NVME_REG_DOORBELLS < NVME_QUEUES * 8 ? 0 : UINT32_MAX;
-	/* without the lock: a driver that polls it must not hold up the worker */
+	/* without the lock: a driver that polls CSTS must not delay the worker */
 	if (offset == NVME_REG_CSTS)
 		return read_acquire(&n->regs.csts);
 	lock_acquire(&n->regs.lock);
@@ -92,7 +93,7 @@ static void nvmesim_doorbell(struct nvmesim *n, u64 index, u32 value)
 	}
 }
 
-/* Gives the vectors to interrupt now that they are unmasked. */
+/* Unmasks vectors. Returns those with a pending interrupt, which the caller raises. */
 static u32 nvmesim_unmask(struct nvme_regs *r, u32 bits)
 {
 	u32 due = r->int_held & bits;
@@ -110,7 +111,7 @@ static void nvmesim_half_write(u64 *reg, bool high, u32 value)
 		*reg = (*reg & ~(u64)UINT32_MAX) | (value & ~0xfffu);
 }
 
-/* Gives what to wake the worker with. */
+/* Returns the NVME_PEND_* bits to set for the worker. */
 static u64 nvmesim_write_locked(struct nvme_regs *r, u64 offset, u32 value, u32 *due)
 {
 	switch (offset) {
@@ -175,9 +176,10 @@ static int nvmesim_parse_queues(struct nvmesim *n, const char *text)
 	unsigned long v = strtoul(text, &end, 10);
 
 	if (text[0] < '0' || text[0] > '9' || *end || v < 1 || v > NVME_IO_QUEUES)
-		return error_set(EINVAL,
-				 "sim:nvme cannot have queues=%s: say how many I/O queues, 1 to %d",
-				 text, NVME_IO_QUEUES);
+		return error_set(
+			EINVAL,
+			"sim:nvme cannot have queues=%s: give a number of I/O queues from 1 to %d",
+			text, NVME_IO_QUEUES);
 	n->io_queues_max = (u32)v;
 	return 0;
 }
@@ -185,7 +187,7 @@ static int nvmesim_parse_queues(struct nvmesim *n, const char *text)
 static int nvmesim_parse_readonly(const char *text, bool *readonly)
 {
 	if ((text[0] != '0' && text[0] != '1') || text[1])
-		return error_set(EINVAL, "sim:nvme does not understand readonly=%s: say 0 or 1",
+		return error_set(EINVAL, "sim:nvme cannot have readonly=%s: it must be 0 or 1",
 				 text);
 	*readonly = text[0] == '1';
 	return 0;

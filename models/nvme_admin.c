@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Admin commands: the I/O queues are made and deleted here, the rest is handed on. */
+/*
+ * Admin commands. I/O queues are created and deleted here; other commands are dispatched to their
+ * files.
+ */
 #include "nvme.h"
 
 #define QUEUE_CONTIGUOUS 0x1u
@@ -10,7 +13,7 @@ static u32 nvmesim_admin_queue_id(const struct nvme_cmd *c)
 	return c->cdw10 & 0xffff;
 }
 
-/* What both kinds of new queue must fulfil; `entry_ok`: CC has their entry size. */
+/* Checks that apply to both kinds of new queue. `entry_ok`: CC has the correct entry size. */
 static u16 nvmesim_admin_queue_check(struct nvmesim *n, const struct nvme_cmd *c, bool taken,
 				     bool entry_ok)
 {
@@ -73,7 +76,7 @@ static u16 nvmesim_admin_create_sq(struct nvmesim *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-/* Commands of it that were taken have all been completed; those left in it are dropped. */
+/* All fetched commands of the queue have completed; commands that remain in it are dropped. */
 static u16 nvmesim_admin_delete_sq(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 id = nvmesim_admin_queue_id(c);
@@ -99,7 +102,10 @@ static u16 nvmesim_admin_delete_cq(struct nvmesim *n, struct nvme_cmd *c)
 	return NVME_OK;
 }
 
-/* Commands complete in the order they are taken, so only a held event request can be aborted. */
+/*
+ * Commands complete in the order in which they are fetched, so only a pending event request can be
+ * aborted.
+ */
 static u16 nvmesim_admin_abort_command(struct nvmesim *n, struct nvme_cmd *c)
 {
 	bool admin = !(c->cdw10 & 0xffff);

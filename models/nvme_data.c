@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A command's data: PRP entries become ranges of device addresses (n->data), and bytes move
- * between them and a buffer or the image.
+ * The data of a command. PRP entries become ranges of device addresses (n->data), and bytes are
+ * moved between these ranges and a buffer or the image.
  *
- * Entries that follow one another become one range, so that what an IOMMU made contiguous costs
- * one bus access. Each PRP list is read once into n->page; a command has at most NVME_DATA_MAX
- * bytes, hence at most NVME_PRPS_MAX entries, and each further list holds at least one, so
- * following a chain that the driver has tied into a knot ends like any other.
+ * Adjacent entries are merged into one range, so that memory that an IOMMU made contiguous needs
+ * one bus access. Every PRP list is read once into n->page. A command has at most NVME_DATA_MAX
+ * bytes and hence at most NVME_PRPS_MAX entries, and every list contributes at least one, so even a
+ * circular chain of lists terminates.
  */
 #include "base/math.h"
 #include "nvme.h"
@@ -19,7 +19,7 @@ static u16 nvmesim_data_range_add(struct nvme_data *d, u64 addr, u64 len)
 
 	if (len - 1 > UINT64_MAX - addr)
 		return NVME_DATA_TRANSFER;
-	/* where the last range ends at 2^64 its end would be 0 */
+	/* the end of a range that reaches 2^64 is 0, so an address of 0 is never merged */
 	if (last && last->addr + last->len == addr && addr) {
 		last->len += len;
 	} else {
@@ -32,9 +32,9 @@ static u16 nvmesim_data_range_add(struct nvme_data *d, u64 addr, u64 len)
 }
 
 /*
- * Reads one list, which covers `*left` bytes with `need` entries of which `fit` have place in its
- * page. Where they do not all fit, the last place says where the list goes on. At most
- * NVME_PRPS_MAX entries are needed, so n->page holds what is read.
+ * Reads one PRP list. `*left` bytes need `need` entries, of which `fit` fit in the list's page. If
+ * not all fit, the last entry of the page points to the next list. At most NVME_PRPS_MAX entries
+ * are needed, so the list fits in n->page.
  */
 static u16 nvmesim_data_list_take(struct nvmesim *n, u64 list, u64 need, u64 fit, u64 *left,
 				  u64 *next)
@@ -61,7 +61,10 @@ static u16 nvmesim_data_list_take(struct nvmesim *n, u64 list, u64 need, u64 fit
 	return NVME_OK;
 }
 
-/* The lists from `list` on cover `left` bytes. Only the first may begin inside a page. */
+/*
+ * Processes the chain of lists from `list` on, which covers `left` bytes. Only the first list may
+ * begin inside a page.
+ */
 static u16 nvmesim_data_follow_lists(struct nvmesim *n, u64 list, u64 left)
 {
 	u64 page = 1ull << n->page_bits, need, fit;
@@ -75,7 +78,7 @@ static u16 nvmesim_data_follow_lists(struct nvmesim *n, u64 list, u64 left)
 	return status;
 }
 
-/* Where the command's `len` bytes lie; len is not 0 and at most NVME_DATA_MAX. */
+/* Finds the location of the command's `len` bytes; 0 < len <= NVME_DATA_MAX. */
 u16 nvmesim_data_parse(struct nvmesim *n, const struct nvme_cmd *c, u64 len)
 {
 	u64 prp1 = le64toh(c->raw->prp1), prp2 = le64toh(c->raw->prp2);
@@ -96,7 +99,7 @@ u16 nvmesim_data_parse(struct nvmesim *n, const struct nvme_cmd *c, u64 len)
 	return nvmesim_data_range_add(&n->data, prp2, len - first);
 }
 
-/* Writes one range, from the buffer while it lasts. */
+/* Writes one range: `have` bytes of the buffer, then zeroes. */
 static int nvmesim_data_range_put(struct nvmesim *n, const struct nvme_range *r, const u8 *buf,
 				  u64 have)
 {
@@ -116,7 +119,9 @@ static int nvmesim_data_range_put(struct nvmesim *n, const struct nvme_range *r,
 	return 0;
 }
 
-/* Answers with `len` bytes of `buf`, and zeroes up to what the command asked for. */
+/*
+ * Returns `len` bytes of `buf` to the driver and fills the rest of the command's data with zeroes.
+ */
 u16 nvmesim_data_put(struct nvmesim *n, const void *buf, u64 len)
 {
 	const u8 *from = buf;
@@ -133,7 +138,7 @@ u16 nvmesim_data_put(struct nvmesim *n, const void *buf, u64 len)
 	return NVME_OK;
 }
 
-/* Reads `len` bytes from byte `at` of the data on; they are there. */
+/* Reads `len` bytes at offset `at` of the command's data, which must contain them. */
 u16 nvmesim_data_get(struct nvmesim *n, u64 at, void *buf, u64 len)
 {
 	u8 *to = buf;
@@ -157,13 +162,13 @@ u16 nvmesim_data_get(struct nvmesim *n, u64 at, void *buf, u64 len)
 	return len ? NVME_INTERNAL : NVME_OK;
 }
 
-/* A stretch of the data, mapped for one call of the kernel. */
+/* A part of the data, mapped for one system call. */
 struct nvme_window {
-	u32 range; /* the first range not wholly in it */
-	u64 at;	   /* and how much of that is */
+	u32 range; /* first range that is not completely mapped */
+	u64 at;	   /* bytes of that range that are mapped */
 	u64 len;
-	u32 held; /* of n->held */
-	int iovs; /* of n->iov */
+	u32 held; /* entries used in n->held */
+	int iovs; /* entries used in n->iov */
 };
 
 static void nvmesim_data_window_close(struct nvmesim *n, struct nvme_window *w, bool written)
@@ -177,7 +182,7 @@ static void nvmesim_data_window_close(struct nvmesim *n, struct nvme_window *w, 
 	w->len = 0;
 }
 
-/* Maps as much of a range as the free segments can take: 0, -EFAULT, -ENOSPC. */
+/* Maps as much of a range as the free segments allow. Returns 0, -EFAULT or -ENOSPC. */
 static int nvmesim_data_window_add(struct nvmesim *n, struct nvme_window *w,
 				   const struct nvme_range *r, bool to_image)
 {
@@ -203,7 +208,10 @@ static int nvmesim_data_window_add(struct nvmesim *n, struct nvme_window *w,
 	return 0;
 }
 
-/* Maps what follows the last window, up to all of it. A refused range maps nothing. */
+/*
+ * Maps what follows the last window, at most all of it. If the bus refuses a range, nothing is
+ * mapped.
+ */
 static u16 nvmesim_data_window_open(struct nvmesim *n, struct nvme_window *w, bool to_image)
 {
 	int err = 0;
@@ -217,7 +225,7 @@ static u16 nvmesim_data_window_open(struct nvmesim *n, struct nvme_window *w, bo
 	return NVME_OK;
 }
 
-/* Moves all of the command's data between memory and the image, without a copy of its own. */
+/* Moves the command's data between memory and the image without an intermediate copy. */
 u16 nvmesim_data_image(struct nvmesim *n, u64 offset, bool to_image)
 {
 	struct nvme_window w = {0};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Asynchronous events. The driver leaves requests, which are held; an event completes one. After
- * an event of a type is told, no other of that type is until the driver reads the log page that
- * goes with it, so a device that is rung with nonsense a million times says so once. What waits is
- * one bit for each event.
+ * Asynchronous events. The driver submits requests, which stay pending until an event completes
+ * one. After an event was reported, further events of its type are masked until the driver reads
+ * the log page of that type. A million invalid doorbell writes are therefore reported once. A
+ * pending event is one bit.
  */
 #include "nvme.h"
 
@@ -27,7 +27,7 @@ u16 nvmesim_event_request(struct nvmesim *n, struct nvme_cmd *c)
 	return NVME_HELD;
 }
 
-/* Takes back a request, whose completion needs room beside the abort's own. */
+/* Aborts a pending request. Its completion needs space in addition to the abort command's own. */
 bool nvmesim_event_abort(struct nvmesim *n, u16 cid)
 {
 	struct nvme_events *e = &n->events;
@@ -42,7 +42,7 @@ bool nvmesim_event_abort(struct nvmesim *n, u16 cid)
 	return true;
 }
 
-/* Remembers an event; the worker tells it at the end of its turn. */
+/* Marks an event as pending; the worker reports it at the end of its turn. */
 void nvmesim_event_raise(struct nvmesim *n, enum nvme_event event)
 {
 	if (kinds[event].type == 0 && !(n->events.pending & (1u << event)))
@@ -50,7 +50,7 @@ void nvmesim_event_raise(struct nvmesim *n, enum nvme_event event)
 	n->events.pending |= 1u << event;
 }
 
-/* The driver has read a log page: its events may be told again. */
+/* The driver has read a log page, so its events may be reported again. */
 void nvmesim_event_clear(struct nvmesim *n, u32 log_page)
 {
 	u32 i;
@@ -72,7 +72,7 @@ void nvmesim_event_deliver(struct nvmesim *n)
 		if (!(e->pending & (1u << i)) || (e->masked & (1u << k->type)))
 			continue;
 		if (!nvmesim_cq_room(n, 0))
-			return; /* a move of the head wakes the worker */
+			return; /* the driver's next move of the head wakes the worker */
 		e->pending &= ~(1u << i);
 		e->masked |= 1u << k->type;
 		nvmesim_cq_post(n, 0, e->cid[--e->n], NVME_OK,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Features: settings that the driver changes and asks for. None is kept over a reset. Those that
- * shape timing alone (arbitration, coalescing, error recovery) are remembered and have no effect.
+ * Features: settings that the driver changes and reads. All are reset with the controller. Those
+ * that only affect timing (arbitration, coalescing, error recovery) are stored and have no effect.
  */
 #include "nvme.h"
 
@@ -18,7 +18,7 @@ enum nvme_feature_id {
 	FEATURE_EVENTS = 0x0b,
 };
 
-/* Which value Get Features asks for. */
+/* Which value Get Features returns. */
 enum nvme_select {
 	SELECT_CURRENT,
 	SELECT_DEFAULT,
@@ -30,12 +30,12 @@ enum nvme_select {
 #define CAPABILITY_CHANGEABLE 0x4u
 #define SET_SAVE	      (1u << 31)
 #define VECTOR_NO_COALESCING  (1u << 16)
-#define EVENT_TEMPERATURE     0x02u /* of FEATURE_EVENTS: SMART's critical warning bit 1 */
+#define EVENT_TEMPERATURE     0x02u /* in FEATURE_EVENTS: bit 1 of SMART's critical warning */
 
 static void nvmesim_feature_defaults(const struct nvmesim *n, struct nvme_features *f)
 {
 	*f = (struct nvme_features){
-		.arbitration = 7, /* no limit to a burst */
+		.arbitration = 7, /* unlimited burst */
 		.write_cache = 1,
 		.over_temp = NVME_WARM,
 		.io_queues = n->io_queues_max,
@@ -58,7 +58,7 @@ static bool nvmesim_feature_known(u32 id)
 	return id >= FEATURE_ARBITRATION && id <= FEATURE_EVENTS && id != 0x03;
 }
 
-/* Composite temperature only; there are no sensors beside it. */
+/* Only the composite temperature exists; there are no further sensors. */
 static u16 nvmesim_feature_set_temperature(struct nvmesim *n, u32 value)
 {
 	u32 sensor = (value >> 16) & 15, type = (value >> 20) & 3;
@@ -72,7 +72,7 @@ static u16 nvmesim_feature_set_temperature(struct nvmesim *n, u32 value)
 	return NVME_OK;
 }
 
-/* The driver asks for numbers of queues, less one; it gets at most what there is. */
+/* The driver requests numbers of queues (0's based) and is granted at most io_queues_max. */
 static u16 nvmesim_feature_set_queues(struct nvmesim *n, struct nvme_cmd *c)
 {
 	u32 sqs = c->cdw11 & 0xffff, cqs = c->cdw11 >> 16, want = sqs > cqs ? sqs : cqs, i;
@@ -109,7 +109,7 @@ static u16 nvmesim_feature_store(struct nvmesim *n, struct nvme_cmd *c, u32 id)
 		f->arbitration = c->cdw11 & 0xffffff07u;
 		return NVME_OK;
 	case FEATURE_POWER:
-		if (c->cdw11 & 0x1f) /* there is state 0 alone */
+		if (c->cdw11 & 0x1f) /* only power state 0 exists */
 			return NVME_INVALID_FIELD;
 		f->power = c->cdw11 & 0xe0;
 		return NVME_OK;
@@ -120,7 +120,7 @@ static u16 nvmesim_feature_store(struct nvmesim *n, struct nvme_cmd *c, u32 id)
 		return NVME_OK;
 	case FEATURE_WRITE_CACHE:
 		f->write_cache = c->cdw11 & 1;
-		/* what was cached must not stay volatile once the cache is off */
+		/* cached data must be stable once the cache is off */
 		return f->write_cache ? NVME_OK : nvmesim_image_flush(&n->image);
 	case FEATURE_QUEUES:
 		return nvmesim_feature_set_queues(n, c);

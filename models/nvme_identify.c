@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Identify: what the controller and its namespace say of themselves. */
+/* Identify: the data structures of the controller and its namespace. */
 #include "nvme.h"
 
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #define SUBSYSTEM_VENDOR 0x1af4
 #define MODEL		 "dmamap NVMe controller"
 #define FIRMWARE	 "1.0"
-#define HOT		 353u /* kelvin: critical */
+#define HOT		 353u /* kelvin; critical temperature */
 
-/* What is asked for. */
+/* The requested data structure. */
 enum nvme_cns {
 	CNS_NAMESPACE = 0x00,
 	CNS_CONTROLLER = 0x01,
@@ -26,7 +26,7 @@ static void nvmesim_identify_put_ascii(u8 *buf, size_t at, size_t size, const ch
 	memcpy(buf + at, text, len < size ? len : size);
 }
 
-/* Sixteen bytes that follow from the serial number alone, marked as a random UUID. */
+/* Derives a UUID, marked as random, from the serial number alone. */
 static void nvmesim_identify_make_uuid(const char *serial, u8 uuid[16])
 {
 	u64 half[2] = {0xcbf29ce484222325ull, 0x84222325cbf29ce4ull};
@@ -66,7 +66,7 @@ static void nvmesim_identify_controller(struct nvmesim *n, u8 *p)
 	p[77] = NVME_MDTS;
 	nvmesim_put_le32(p, 80, NVME_VERSION_1_4);
 	p[111] = 1;		      /* CNTRLTYPE: I/O controller */
-	p[258] = 3;		      /* ACL: aborts at once, less one */
+	p[258] = 3;		      /* ACL: concurrent aborts, 0's based */
 	p[259] = NVME_EVENTS_MAX - 1; /* AERL */
 	p[260] = 0x03;		      /* FRMW: one slot, read-only */
 	p[261] = 0x06;		      /* LPA: effects log, extended Get Log Page */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file that is the disk. Its size is taken once, when it is opened and locked; that another
- * program changes it afterwards, lock or no lock, is a media error of the blocks concerned and
- * never anything worse. Reads and writes go directly to the memory behind the bus, so the kernel,
- * not this process, meets a page that has gone meanwhile.
+ * The image file. Its size is read once, after it was opened and locked. If another program changes
+ * the file afterwards, in spite of the lock, only the affected blocks have media errors. Reads and
+ * writes go directly to the memory behind the bus, so a page that has meanwhile been unmapped fails
+ * the system call and does not raise a signal in this process.
  */
 #include "base/error.h"
 #include "base/fork.h"
@@ -18,17 +18,18 @@
 
 static int nvmesim_image_open_file(const char *path, bool readonly)
 {
-	/* O_NONBLOCK so that a FIFO is found out instead of waited for */
+	/* O_NONBLOCK, so that a FIFO is detected instead of blocking the open */
 	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int err = errno;
 
 	if (fd >= 0)
 		return fd;
 	if (err == ENOENT)
-		return error_set(err,
-				 "sim:nvme cannot find its image %s: make it first, as with "
-				 "truncate -s 64M %s",
-				 path, path);
+		return error_set(
+			err,
+			"sim:nvme cannot find its image %s: create it first, for example with "
+			"truncate -s 64M %s",
+			path, path);
 	if (err == EISDIR)
 		return error_set(EINVAL,
 				 "sim:nvme cannot use %s as its image: it is a directory; "
@@ -58,7 +59,7 @@ static int nvmesim_image_check(struct nvme_image *im, const char *path)
 		return error_set(
 			EINVAL,
 			"sim:nvme cannot use %s as its image: its size, %lld bytes, is "
-			"not a non-zero multiple of %u; make it one with truncate -s %%%u, or "
+			"not a non-zero multiple of %u; correct it with truncate -s %%%u or "
 			"truncate -s 64M",
 			path, (long long)st.st_size, NVME_BLOCK, NVME_BLOCK);
 	im->size = (u64)st.st_size;
@@ -88,7 +89,7 @@ int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly)
 	im->fd = nvmesim_image_open_file(path, readonly);
 	if (im->fd < 0)
 		return im->fd;
-	fork_fd_add(im->fd); /* a child would keep it locked */
+	fork_fd_add(im->fd); /* a forked child would keep the file locked */
 	err = nvmesim_image_check(im, path);
 	if (!err)
 		err = nvmesim_image_lock(im, path);
@@ -112,7 +113,7 @@ static u16 nvmesim_image_status_of(int err, bool write)
 	return write ? NVME_WRITE_FAULT : NVME_READ_ERROR;
 }
 
-/* One segment, however little the kernel moves at a time. */
+/* Moves one segment completely, also if a system call moves less. */
 static u16 nvmesim_image_move_segment(const struct nvme_image *im, u8 *p, u64 len, u64 offset,
 				      bool write)
 {
@@ -131,7 +132,7 @@ static u16 nvmesim_image_move_segment(const struct nvme_image *im, u8 *p, u64 le
 	return NVME_OK;
 }
 
-/* The rest after a call that moved only `done` bytes. */
+/* Moves the rest after a call that moved only `done` bytes. */
 static u16 nvmesim_image_move_rest(const struct nvme_image *im, const struct iovec *iov, int n,
 				   u64 done, u64 offset, bool write)
 {
@@ -151,7 +152,7 @@ static u16 nvmesim_image_move_rest(const struct nvme_image *im, const struct iov
 	return NVME_OK;
 }
 
-/* Moves `len` bytes, which the segments hold exactly; the range lies in the image. */
+/* Moves `len` bytes, the sum of the segments' lengths. The range is inside the image. */
 u16 nvmesim_image_move(struct nvme_image *im, const struct iovec *iov, int n, u64 len, u64 offset,
 		       bool write)
 {
@@ -188,7 +189,8 @@ static int nvmesim_image_punch(struct nvme_image *im, u64 offset, u64 len)
 /* Makes a range read as zeroes. */
 u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 {
-	static u8 zeroes[PAGE_BYTES * 16]; /* never written; pwrite() takes no const */
+	static u8 zeroes[PAGE_BYTES * 16]; /* never written; not const, because the function for
+					      both directions takes no const pointer */
 	u64 part;
 	u16 status;
 
@@ -203,7 +205,7 @@ u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 	return NVME_OK;
 }
 
-/* Gives blocks back. A hint: where the file system cannot, nothing happens. */
+/* Deallocates blocks. This is a hint; a file system that cannot do it ignores it. */
 void nvmesim_image_discard(struct nvme_image *im, u64 offset, u64 len)
 {
 	(void)nvmesim_image_punch(im, offset, len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The NVM command set: what I/O queues carry. */
+/* The NVM command set: the commands of I/O queues. */
 #include "base/math.h"
 #include "nvme.h"
 
@@ -11,7 +11,7 @@ static bool nvmesim_io_blocks_ok(const struct nvmesim *n, u64 lba, u64 count)
 	return range_within(lba, count, n->image.blocks);
 }
 
-/* The blocks that cdw10 to cdw12 name. */
+/* Returns the byte range of the blocks in cdw10 to cdw12, after a check. */
 static u16 nvmesim_io_blocks_of(struct nvmesim *n, struct nvme_cmd *c, u64 *offset, u64 *len)
 {
 	u64 count = (c->cdw12 & 0xffff) + 1;
@@ -29,7 +29,7 @@ static u16 nvmesim_io_may_write(struct nvmesim *n)
 	return n->image.readonly ? NVME_WRITE_PROTECTED : nvmesim_image_intact(&n->image);
 }
 
-/* After a change of the medium: is it to be permanent before the command completes? */
+/* After a change of the medium: flushes if the data must be stable before the command completes. */
 static u16 nvmesim_io_settle(struct nvmesim *n, const struct nvme_cmd *c)
 {
 	if ((c->cdw12 & NVME_IO_FUA) || !n->features.write_cache)
@@ -60,7 +60,7 @@ static u16 nvmesim_io_read_write(struct nvmesim *n, struct nvme_cmd *c, bool wri
 	return NVME_OK;
 }
 
-/* One page's worth of the image against the same of the command's data. */
+/* Compares at most one page of the image with the same part of the command's data. */
 static u16 nvmesim_io_compare_part(struct nvmesim *n, u64 offset, u64 at, u64 len)
 {
 	struct iovec iov = {n->page, len};
@@ -103,7 +103,7 @@ static u16 nvmesim_io_write_zeroes(struct nvmesim *n, struct nvme_cmd *c)
 	return status;
 }
 
-/* All ranges are looked at before any is given back. They are in n->page. */
+/* All ranges, which are in n->page, are checked before any is deallocated. */
 static u16 nvmesim_io_dataset_ranges(struct nvmesim *n, struct nvme_cmd *c, u32 count)
 {
 	u64 lba, blocks;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Get Log Page, and the error log behind one of the pages. */
+/* Get Log Page, and the error log that one of the pages reports. */
 #include "base/math.h"
 #include "nvme.h"
 
@@ -10,12 +10,12 @@ enum nvme_log_id {
 	LOG_EFFECTS = 0x05,
 };
 
-#define LOG_RETAIN	 (1u << 15) /* of cdw10: the event stays reported */
+#define LOG_RETAIN	 (1u << 15) /* in cdw10: the event stays masked */
 #define ERROR_ENTRY	 64u
 #define EFFECT_SUPPORTED 0x1u
-#define EFFECT_CONTENT	 0x2u /* changes what logical blocks hold */
+#define EFFECT_CONTENT	 0x2u /* changes the content of logical blocks */
 
-/* Remembers a failure; the oldest of too many is forgotten. */
+/* Records a failure; the log keeps the latest NVME_ERRORS. */
 void nvmesim_log_error(struct nvmesim *n, const struct nvme_cmd *c, u16 status)
 {
 	struct nvme_error *e = &n->error[n->totals.errors % NVME_ERRORS];
@@ -30,7 +30,7 @@ void nvmesim_log_error(struct nvmesim *n, const struct nvme_cmd *c, u16 status)
 	};
 }
 
-/* Newest first. */
+/* The newest entry is first. */
 static u32 nvmesim_log_fill_errors(struct nvmesim *n, u8 *p)
 {
 	u64 i, have = min_u64(n->totals.errors, NVME_ERRORS);
@@ -42,7 +42,7 @@ static u32 nvmesim_log_fill_errors(struct nvmesim *n, u8 *p)
 		nvmesim_put_le16(p, 8, e->sq);
 		nvmesim_put_le16(p, 10, e->cid);
 		nvmesim_put_le16(p, 12, e->status);
-		nvmesim_put_le16(p, 14, 0xffff); /* which field was wrong is not said */
+		nvmesim_put_le16(p, 14, 0xffff); /* the erroneous field is not reported */
 		nvmesim_put_le64(p, 16, e->lba);
 		nvmesim_put_le32(p, 24, e->nsid);
 	}
@@ -61,7 +61,7 @@ static u32 nvmesim_log_fill_smart(struct nvmesim *n, u8 *p)
 
 	p[0] = (u8)((nvmesim_too_warm(n) ? 0x02 : 0) | (n->image.readonly ? 0x08 : 0));
 	nvmesim_put_le16(p, 1, NVME_TEMPERATURE);
-	p[3] = 100; /* spare, and the level below which it warns */
+	p[3] = 100; /* available spare, and its threshold */
 	p[4] = 10;
 	nvmesim_put_le64(p, 32, nvmesim_log_data_units(t->blocks_read));
 	nvmesim_put_le64(p, 48, nvmesim_log_data_units(t->blocks_written));

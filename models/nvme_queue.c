@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rings. A queue's own fields are the worker's; what the driver says (doorbells, entries) is
- * read once into a local and checked before use. A command is taken only when its completion has
- * room, so a driver that never moves its head stops its own queues and nothing else.
+ * The queues. A queue's own fields belong to the worker. Values that the driver writes (doorbells,
+ * entries) are read once into a local variable and checked before use. A command is fetched only if
+ * its completion queue has space, so a driver that never moves its head blocks its own queues and
+ * nothing else.
  *
- * A ring that the bus refuses is beyond repair by any status: the controller says so in CSTS.CFS
+ * If the bus refuses an access to a queue, no status can report it. The controller sets CSTS.CFS
  * and waits for a reset.
  */
 #include "base/math.h"
 #include "nvme.h"
 
-/* Bytes moved before waiting drivers hear of finished commands, though more are at hand. */
+/* After this many bytes, interrupts are raised even if more commands wait. */
 #define SIGNAL_BYTES (64u << 10)
 
 void nvmesim_fatal(struct nvmesim *n)
@@ -25,7 +26,7 @@ static u32 nvmesim_queue_distance(u32 from, u32 to, u32 size)
 	return to >= from ? to - from : to + (size - from);
 }
 
-/* Takes the head doorbell if it makes sense: it may not pass what was written. */
+/* Reads the head doorbell and accepts a valid value: it may not pass the tail. */
 static void nvmesim_cq_look(struct nvmesim *n, u32 qid)
 {
 	struct nvme_cq *cq = &n->cq[qid];
@@ -38,7 +39,10 @@ static void nvmesim_cq_look(struct nvmesim *n, u32 qid)
 		cq->head = head;
 		return;
 	}
-	/* once for each nonsense; a later good value is compared with our head again */
+	/*
+	 * reset the word, so that an invalid value is reported once; a later valid value differs
+	 * from head
+	 */
 	__atomic_compare_exchange_n(&n->bell.cq_head[qid], &head, cq->head, false, __ATOMIC_SEQ_CST,
 				    __ATOMIC_RELAXED);
 	nvmesim_event_raise(n, NVME_EVENT_BELL_VALUE);
@@ -49,7 +53,7 @@ static u32 nvmesim_cq_free(const struct nvme_cq *cq)
 	return cq->size - 1 - nvmesim_queue_distance(cq->head, cq->tail, cq->size);
 }
 
-/* How many completions fit now. 0: a move of the head will wake the worker. */
+/* Returns how many completions fit. After 0, a move of the head wakes the worker. */
 u32 nvmesim_cq_room(struct nvmesim *n, u32 qid)
 {
 	nvmesim_cq_look(n, qid);
@@ -97,7 +101,7 @@ static void nvmesim_queue_interrupt(struct nvmesim *n, u32 vector)
 		model_interrupt(n->dev, vector);
 }
 
-/* Interrupts for what was completed, unless the driver has seen all of it by itself. */
+/* Raises interrupts for completions, except where the driver has already consumed all of them. */
 void nvmesim_cq_signal(struct nvmesim *n)
 {
 	u32 qid, vectors = 0;
@@ -135,7 +139,7 @@ static void nvmesim_queue_execute(struct nvmesim *n, u32 qid, const struct nvme_
 	};
 	u16 status;
 
-	/* fused commands and scatter-gather lists are not offered */
+	/* fused commands and scatter-gather lists are not supported */
 	if (cdw0 & 0xc300)
 		status = NVME_INVALID_FIELD;
 	else
@@ -152,7 +156,7 @@ static void nvmesim_queue_execute(struct nvmesim *n, u32 qid, const struct nvme_
 	nvmesim_cq_post(n, qid, c.cid, status, c.result);
 }
 
-/* How many commands to take in this turn: they lie together and their completions fit. */
+/* Returns how many commands to fetch in this turn: contiguous ones whose completions fit. */
 static u32 nvmesim_sq_batch(struct nvmesim *n, u32 qid, u32 waiting)
 {
 	struct nvme_sq *sq = &n->sq[qid];
@@ -166,7 +170,10 @@ static u32 nvmesim_sq_batch(struct nvmesim *n, u32 qid, u32 waiting)
 	return batch < room ? batch : room;
 }
 
-/* How many commands the doorbell says there are; nonsense is none, and told once. */
+/*
+ * Returns how many commands the doorbell announces. An invalid value counts as none and is reported
+ * as an event.
+ */
 static u32 nvmesim_sq_waiting(struct nvmesim *n, u32 qid)
 {
 	struct nvme_sq *sq = &n->sq[qid];
@@ -197,7 +204,7 @@ bool nvmesim_sq_run(struct nvmesim *n, u32 qid)
 		nvmesim_fatal(n);
 		return false;
 	}
-	/* an abort writes a second completion, so room is looked at each time */
+	/* an abort writes a second completion, so check the free space before every command */
 	for (i = 0; i < batch && nvmesim_cq_free(cq) && n->running && !nvmesim_called(n); i++) {
 		sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
 		nvmesim_queue_execute(n, qid, &n->batch[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the NVM Express base specification 1.4 and its NVM command set say of registers, queue
- * entries, commands and status codes, as far as the model speaks it. All fields are little-endian.
+ * Registers, queue entries, commands and status codes of the NVM Express base specification 1.4 and
+ * its NVM command set, as far as the model implements them. All fields are little-endian.
  */
 #ifndef MODELS_NVME_REGS_H
 #define MODELS_NVME_REGS_H
@@ -49,7 +49,7 @@ enum nvme_reg {
 #define NVME_CSTS_SHST_BUSY 0x4u
 #define NVME_CSTS_SHST_DONE 0x8u
 
-struct nvme_sqe { /* a command, as it lies in the submission queue */
+struct nvme_sqe { /* a command in the submission queue */
 	u32 cdw0; /* opcode 7:0, fuse 9:8, PSDT 15:14, command id 31:16 */
 	u32 nsid;
 	u32 cdw2, cdw3;
@@ -58,12 +58,13 @@ struct nvme_sqe { /* a command, as it lies in the submission queue */
 	u32 cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
 };
 
-struct nvme_cqe { /* a completion; phase and status share the last dword, which is seen last */
+struct nvme_cqe { /* a completion; phase and status share the last dword, which becomes visible last
+		   */
 	u32 result;
 	u32 reserved;
 	u16 sq_head, sq_id;
 	u16 cid;
-	u16 status; /* phase bit 0, status above it */
+	u16 status; /* phase in bit 0, status above it */
 };
 
 _Static_assert(sizeof(struct nvme_sqe) == 64, "a submission queue entry is 64 bytes");
@@ -94,9 +95,9 @@ enum nvme_io_opcode {
 	NVME_IO_DATASET = 0x09,
 };
 
-#define NVME_IO_FUA (1u << 30) /* of cdw12 */
+#define NVME_IO_FUA (1u << 30) /* in cdw12 */
 
-/* Status: code 7:0, type 10:8, "more in the error log" 13, "do not retry" 14. */
+/* Status: code 7:0, type 10:8, "more" 13, "do not retry" 14. */
 #define NVME_SC(type, code) (((type) << 8) | (code))
 #define NVME_MORE	    0x2000
 #define NVME_DNR	    0x4000
@@ -131,7 +132,7 @@ enum nvme_status {
 
 #define NVME_NSID_ALL 0xffffffffu
 
-/* Stores at a byte offset of a data structure. */
+/* Store at a byte offset of a data structure. */
 static inline void nvmesim_put_le16(void *buf, size_t at, u16 v)
 {
 	v = htole16(v);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The controller's thread: enabling, reset and shutdown, and turns for the queues. It looks for
- * work a little while after the last before it sleeps, since waking it costs the driver a system
- * call and both some microseconds.
+ * The controller's thread: enable, reset and shutdown, and turns for the queues. It polls for a
+ * short time before it sleeps, since a wake-up costs the driver a system call and both threads some
+ * microseconds.
  *
- *  nvmesim_ring()                           nvmesim_worker_wait_for_work()
- *    pending |= bits    (A)                   asleep = 1         (C)
- *    if (asleep) wake   (B)                   if (!pending) wait (D)
+ *   nvmesim_ring()                      nvmesim_worker_wait_for_work()
+ *     pending |= bits    (A)                asleep = 1         (C)
+ *     if (asleep) wake   (B)                if (!pending) wait (D)
  *
- * All four are sequentially consistent: either B sees C, or D sees A.
+ * All four are sequentially consistent: either B reads C's store, or D reads A's.
  */
 #include "base/clock.h"
 #include "base/math.h"
@@ -18,9 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOOK_MAX_NS    20000 /* how long to look for more work before sleeping, at most */
+#define LOOK_MAX_NS    20000 /* longest time to poll for more work before sleeping */
 #define LOOK_MIN_NS    500
-#define LOOK_TRY_AGAIN 16 /* sleeps, after which looking long is tried again */
+#define LOOK_TRY_AGAIN 16 /* number of sleeps after which the longest time is tried again */
 #define RELAX_PER_LOOK 8
 
 void nvmesim_ring(struct nvmesim *n, u64 pending)
@@ -32,7 +32,7 @@ void nvmesim_ring(struct nvmesim *n, u64 pending)
 	}
 }
 
-/* Changes bits of the status register, which only this thread writes. */
+/* Changes bits of the status register, which is written by this thread only. */
 void nvmesim_csts(struct nvmesim *n, u32 clear, u32 set)
 {
 	write_release(&n->regs.csts, (n->regs.csts & ~clear) | set);
@@ -53,8 +53,8 @@ static bool nvmesim_worker_look(struct nvmesim *n, u64 until)
 }
 
 /*
- * Looking pays where the driver has a processor of its own, and harms where it waits for this very
- * one. Which it is shows in whether it ever helps: the time grows when it did and shrinks when not.
+ * Polling helps if the driver runs on another processor, and delays the driver if it waits for this
+ * one. The time adapts: it doubles after polling found work and halves after it did not.
  */
 static bool nvmesim_worker_look_for_work(struct nvmesim *n)
 {
@@ -78,7 +78,7 @@ static void nvmesim_worker_wait_for_work(struct nvmesim *n)
 	__atomic_store_n(&n->bell.asleep, 0, __ATOMIC_SEQ_CST);
 }
 
-/* Everything but the admin queue's place goes back to what it was at power-on. */
+/* Resets everything except the admin queue's registers to the state at power-on. */
 static void nvmesim_worker_controller_reset(struct nvmesim *n)
 {
 	n->started = false;
@@ -102,7 +102,7 @@ static bool nvmesim_worker_start_ok(u32 cc, u32 aqa, u64 asq, u64 acq)
 
 	if (NVME_CC_CSS(cc) || NVME_CC_AMS(cc) || mps > NVME_MPS_MAX)
 		return false;
-	/* 0 is fine until the first I/O queue is made */
+	/* 0 is allowed until the first I/O queue is created */
 	if ((sqes && sqes != NVME_SQE_SHIFT) || (cqes && cqes != NVME_CQE_SHIFT))
 		return false;
 	if (!(aqa & 0xfff) || !(aqa >> 16) || !asq || !acq)
@@ -193,7 +193,7 @@ static void nvmesim_worker_take_pending(struct nvmesim *n)
 	}
 }
 
-/* One turn for each queue that has something. */
+/* One turn for every queue that may have commands. */
 static void nvmesim_worker_run_queues(struct nvmesim *n)
 {
 	u64 turn = n->ready;

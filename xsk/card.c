@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "card.h"
+#include "name.h"
 #include "drivers/e1000e.h"
 
 #include <dmamap/device.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct xsk_card {
-	struct xsk_card *next; /* The lock `lock` guards all fields. */
+	struct xsk_card *next; /* `lock` guards all fields */
 	unsigned int users;
-	char *ifname; /* as the application wrote it */
+	char *ifname; /* as given by the application */
 	struct device *dev;
-	unsigned int forks;    /* of the process that opened it */
-	bool ours;	       /* this file opened it */
-	struct e1000e *driver; /* NULL: the device needs none, or the program drives it itself */
+	unsigned int forks; /* value of `forks` in the process that opened it */
+	bool ours;	    /* opened by this file */
+	/* NULL: the device needs no driver, or the program drives it itself */
+	struct e1000e *driver;
 	bool started;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct xsk_card *cards;
-static unsigned int forks; /* how often this process is a child of another with cards */
+static unsigned int forks; /* number of forks between this process and the first one with cards */
 
 /*
  * Attaches a driver to a device that this file opened. 0; -errno. A device without a known driver
@@ -29,10 +32,14 @@ static unsigned int forks; /* how often this process is a child of another with 
  */
 static int xsk_card_attach_driver(struct xsk_card *c)
 {
-	c->driver = e1000e_probe(c->dev, NULL);
-	if (!c->driver && errno != ENODEV)
-		return -errno;
-	return 0;
+	/* every frame is received; the socket refuses what is too long for it */
+	const struct e1000e_options options = {.max_frame = E1000E_FRAME_LONG};
+
+	c->driver = e1000e_probe(c->dev, &options);
+	if (!c->driver)
+		return errno == ENODEV ? 0 : -errno;
+	/* The thread idles until the card is started. So starting it needs no resources. */
+	return e1000e_serve(c->driver, false);
 }
 
 static void xsk_card_free(struct xsk_card *c)
@@ -44,9 +51,29 @@ static void xsk_card_free(struct xsk_card *c)
 	free(c);
 }
 
+/* A name of DMAMAP_XSK has the same address for every program and every time it is opened. */
+static struct device *xsk_card_open_spec(const struct xsk_name *name, const char *spec)
+{
+	struct device *dev;
+	char *text;
+
+	if (!name || strncmp(spec, "sim:e1000e", 10) != 0 || strstr(spec, ",mac="))
+		return dmamap_open(spec);
+	if (asprintf(&text, "%s,mac=%02x:%02x:%02x:%02x:%02x:%02x", spec, name->mac[0],
+		     name->mac[1], name->mac[2], name->mac[3], name->mac[4], name->mac[5]) < 0) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	dev = dmamap_open(text);
+	free(text);
+	return dev;
+}
+
 /* The caller holds `lock`. */
 static struct xsk_card *xsk_card_new(const char *ifname)
 {
+	const struct xsk_name *name = xsk_name_find(ifname);
+	const char *spec = name ? name->spec : ifname;
 	struct xsk_card *c = calloc(1, sizeof(*c));
 	int err;
 
@@ -54,20 +81,30 @@ static struct xsk_card *xsk_card_new(const char *ifname)
 		return NULL;
 	c->forks = forks;
 	c->ifname = strdup(ifname);
-	c->dev = dmamap_find(ifname);
+	c->dev = dmamap_find(spec);
 	if (c->ifname && !c->dev) {
-		c->dev = dmamap_open(ifname);
+		c->dev = xsk_card_open_spec(name, spec);
 		c->ours = c->dev != NULL;
 		/* the text is neither a device nor a spec, so the name is wrong */
-		if (!c->dev && errno == EINVAL && !strpbrk(ifname, ":,="))
+		if (!c->dev && errno == EINVAL && !strpbrk(spec, ":,="))
 			errno = ENODEV;
 	}
+	if (name && !c->dev)
+		fprintf(stderr, "dmamap-xsk: DMAMAP_XSK: cannot open %s=%s: %s\n", name->ifname,
+			name->spec, dmamap_strerror());
 	err = !c->ifname ? ENOMEM : !c->dev ? errno : c->ours ? -xsk_card_attach_driver(c) : 0;
 	if (!err)
 		return c;
 	xsk_card_free(c);
 	errno = err;
 	return NULL;
+}
+
+static const char *xsk_card_spec(const char *ifname)
+{
+	const struct xsk_name *name = xsk_name_find(ifname);
+
+	return name ? name->spec : ifname;
 }
 
 struct xsk_card *xsk_card_get(const char *ifname)
@@ -78,7 +115,7 @@ struct xsk_card *xsk_card_get(const char *ifname)
 	for (c = cards; c && strcmp(c->ifname, ifname) != 0; c = c->next)
 		;
 	/* the program may have closed its device and opened another under the same name */
-	if (c && !c->ours && c->dev != dmamap_find(ifname))
+	if (c && !c->ours && c->dev != dmamap_find(xsk_card_spec(ifname)))
 		c = NULL;
 	if (!c) {
 		c = xsk_card_new(ifname);
@@ -119,11 +156,8 @@ int xsk_card_start(struct xsk_card *c)
 	int err = 0;
 
 	pthread_mutex_lock(&lock);
-	if (c->driver && !c->started) {
+	if (c->driver && !c->started)
 		err = e1000e_start(c->driver);
-		if (!err)
-			err = e1000e_serve(c->driver, false);
-	}
 	if (!err)
 		c->started = true;
 	pthread_mutex_unlock(&lock);

@@ -4,63 +4,111 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define PLUG_BYTES 1500 /* more than half of the smallest send buffer */
-#define LOOK_MS	   1
+#define PLUG_BYTES   1500 /* more than half of the smallest send buffer */
+#define LOOK_MS	     1
+#define PORT_RUNNING 1u
+#define PORT_AGAIN   2u /* the owner of the state must update it once more */
+#define PORT_WAIT    4u /* and arm it for an edge-triggered wait */
+#define TABLE_PAGE   1024
+#define TABLE_PAGES  1024 /* descriptors up to 2^20 */
+#define TRIES	     64
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct xsk_port *all; /* list_lock guards it */
-static unsigned int n_ports; /* atomic; written under list_lock */
+static struct xsk_port *all, *unused; /* list_lock guards them */
+static u32 n_ports;		      /* atomic; written under list_lock */
+/* Ports by descriptor; pages are made under list_lock and stay. */
+static struct xsk_port **table[TABLE_PAGES];
 /* epoll descriptor of the thread; -1: there is no thread. Under list_lock */
 static int watch = -1;
-static int nudge = -1;	   /* eventfd: written when the first mark or plug is set */
-static unsigned int n_set; /* atomic: number of marks and plugs that are set */
+static int nudge = -1; /* eventfd: written when the first mark or plug is set */
+static u32 n_set;      /* atomic: number of marks and plugs that are set */
+
+/* The calls of interpose_io.c would find the port again, so these go to the system at once. */
+static ssize_t xsk_port_send(int fd, const void *data, size_t n)
+{
+	return syscall(SYS_sendto, fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+}
+
+static ssize_t xsk_port_receive(int fd, void *data, size_t n, int flags)
+{
+	return syscall(SYS_recvfrom, fd, data, n, MSG_DONTWAIT | flags, NULL, NULL);
+}
+
+static void xsk_port_close_fd(int fd)
+{
+	syscall(SYS_close, fd);
+}
 
 static void xsk_port_count_set(int change)
 {
-	if (__atomic_fetch_add(&n_set, (unsigned int)change, __ATOMIC_ACQ_REL) == 0 && change > 0)
-		eventfd_write(nudge, 1);
+	u64 one = 1;
+
+	if (__atomic_fetch_add(&n_set, (u32)change, __ATOMIC_ACQ_REL) == 0 && change > 0)
+		syscall(SYS_write, nudge, &one, sizeof(one));
 }
 
-/*
- * Sets or clears the mark. The application may have received it already. The caller holds
- * port->lock.
- */
-static void xsk_port_set_mark(struct xsk_port *p, bool on)
+static u32 xsk_port_produced(const struct xsk_port *p)
+{
+	const u32 *at = __atomic_load_n(&p->rx_producer, __ATOMIC_ACQUIRE);
+
+	return at ? __atomic_load_n(at, __ATOMIC_ACQUIRE) : 0;
+}
+
+static void xsk_port_drain_mark(struct xsk_port *p)
 {
 	char none;
 
-	if (p->marked && recv(p->fd, &none, 0, MSG_DONTWAIT | MSG_PEEK) < 0) {
+	while (xsk_port_receive(p->fd, &none, 0, 0) >= 0)
+		;
+}
+
+/*
+ * Sets or clears the mark. The application may have received it already. `renew`: a mark that is
+ * set is replaced, which is an edge. The caller owns the state.
+ */
+static void xsk_port_set_mark(struct xsk_port *p, bool on, bool renew)
+{
+	char none;
+
+	if (p->marked && xsk_port_receive(p->fd, &none, 0, MSG_PEEK) < 0) {
 		p->marked = false;
 		xsk_port_count_set(-1);
 	}
-	if (on == p->marked)
+	if (on == p->marked && !(on && renew))
 		return;
+	if (p->marked)
+		xsk_port_drain_mark(p);
 	if (on) {
-		if (send(p->ours, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL))
-			return; /* the next refresh tries again */
-	} else {
-		while (recv(p->fd, &none, 0, MSG_DONTWAIT) >= 0)
-			;
+		p->edge_at = xsk_port_produced(p);
+		if (xsk_port_send(p->ours, NULL, 0))
+			return; /* the next update tries again */
 	}
+	if (p->marked != on)
+		xsk_port_count_set(on ? 1 : -1);
 	p->marked = on;
-	xsk_port_count_set(on ? 1 : -1);
 }
 
-/* Reads all that the application sent; true: it sent something. The caller holds port->lock. */
+/*
+ * Reads all that the application sent. Returns true if it sent something other than the plug. The
+ * caller holds port->lock.
+ */
 static bool xsk_port_take_sent(struct xsk_port *p)
 {
 	char bytes[PLUG_BYTES];
 	bool any = false;
 	ssize_t n;
 
-	while ((n = recv(p->ours, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0) {
+	while ((n = xsk_port_receive(p->ours, bytes, sizeof(bytes), 0)) >= 0) {
 		if (n == PLUG_BYTES && p->plugged) {
 			__atomic_store_n(&p->plugged, false, __ATOMIC_RELAXED);
 			xsk_port_count_set(-1);
@@ -81,29 +129,62 @@ static void xsk_port_set_plug(struct xsk_port *p, bool on)
 		xsk_port_take_sent(p);
 		return;
 	}
-	if (send(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) ==
-	    (ssize_t)sizeof(bytes)) {
+	if (xsk_port_send(p->fd, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes)) {
 		__atomic_store_n(&p->plugged, true, __ATOMIC_RELAXED);
 		xsk_port_count_set(1);
 	}
 }
 
-/*
- * A driver that finds `readable` set does not touch the mark. So `readable` is cleared before the
- * rings are read: either the driver sees it cleared and acquires the lock, or this thread sees the
- * driver's packet.
- */
-void xsk_port_refresh(struct xsk_port *p)
+/* An event for an edge-triggered wait for space: a datagram of ours leaves the send buffer. */
+static void xsk_port_edge_out(struct xsk_port *p)
 {
-	short events;
+	char byte = 0;
 
-	pthread_mutex_lock(&p->lock);
+	if (p->plugged || !__atomic_exchange_n(&p->armed_out, false, __ATOMIC_ACQ_REL))
+		return;
+	xsk_port_send(p->fd, &byte, 1);
+	xsk_port_receive(p->ours, &byte, 1, 0);
+}
+
+/*
+ * A driver that finds `readable` set does not touch the mark. Therefore this function clears
+ * `readable` before it reads the rings: either the driver reads it as cleared and acquires the
+ * lock, or this thread finds the driver's packet.
+ */
+static void xsk_port_update(struct xsk_port *p, bool wait)
+{
+	bool edge = wait && __atomic_load_n(&p->edge, __ATOMIC_RELAXED);
+	short events;
+	bool fresh;
+
 	(void)__atomic_exchange_n(&p->readable, false, __ATOMIC_SEQ_CST);
+	if (edge) {
+		__atomic_store_n(&p->armed_out, __atomic_load_n(&p->edge_out, __ATOMIC_RELAXED),
+				 __ATOMIC_SEQ_CST);
+		(void)__atomic_exchange_n(&p->armed, true, __ATOMIC_SEQ_CST);
+	}
 	events = xdp_sock_poll(p->xs);
-	xsk_port_set_mark(p, events & (POLLIN | POLLERR));
+	fresh = __atomic_load_n(&p->edge, __ATOMIC_RELAXED) && xsk_port_produced(p) != p->edge_at;
+	if (fresh && (events & POLLIN))
+		__atomic_store_n(&p->armed, false, __ATOMIC_SEQ_CST);
+	xsk_port_set_mark(p, events & (POLLIN | POLLERR), fresh);
 	xsk_port_set_plug(p, !(events & (POLLOUT | POLLERR)));
 	__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
-	pthread_mutex_unlock(&p->lock);
+}
+
+bool xsk_port_refresh(struct xsk_port *p, bool wait)
+{
+	u32 request = PORT_AGAIN | (wait ? PORT_WAIT : 0), work;
+
+	if (__atomic_fetch_or(&p->work, PORT_RUNNING | request, __ATOMIC_SEQ_CST) & PORT_RUNNING)
+		return false;
+	do {
+		work = __atomic_exchange_n(&p->work, PORT_RUNNING, __ATOMIC_SEQ_CST);
+		xsk_port_update(p, work & PORT_WAIT);
+		work = PORT_RUNNING;
+	} while (!__atomic_compare_exchange_n(&p->work, &work, 0, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_SEQ_CST));
+	return true;
 }
 
 /* Runs in the driver's thread, after it has published entries of a ring. */
@@ -112,41 +193,49 @@ static void xsk_port_on_ready(struct xdp_sock *xs, u32 what, void *arg)
 	struct xsk_port *p = arg;
 
 	/*
-	 * A full barrier before `readable` is read. It is an exchange, because ThreadSanitizer does
-	 * not know fences.
+	 * A full barrier before `readable` is read. It is a read-modify-write operation, because
+	 * ThreadSanitizer does not support fences.
 	 */
 	__atomic_fetch_add(&p->fence, 1, __ATOMIC_SEQ_CST);
-	if ((what & XDP_WAKEUP_RX) && !__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST)) {
-		pthread_mutex_lock(&p->lock);
-		/* the application may have taken the packet already and wait for the next */
-		xsk_port_set_mark(p, xdp_sock_poll(xs) & (POLLIN | POLLERR));
-		__atomic_store_n(&p->readable, p->marked, __ATOMIC_SEQ_CST);
-		pthread_mutex_unlock(&p->lock);
-	}
-	if ((what & XDP_WAKEUP_TX) && __atomic_load_n(&p->plugged, __ATOMIC_RELAXED))
-		xsk_port_refresh(p);
+	if ((what & XDP_WAKEUP_RX) && (!__atomic_load_n(&p->readable, __ATOMIC_SEQ_CST) ||
+				       __atomic_load_n(&p->armed, __ATOMIC_SEQ_CST)))
+		xsk_port_refresh(p, false);
+	if (!(what & XDP_WAKEUP_TX))
+		return;
+	if (__atomic_load_n(&p->plugged, __ATOMIC_RELAXED))
+		xsk_port_refresh(p, false);
+	else if (__atomic_load_n(&p->armed_out, __ATOMIC_RELAXED))
+		xsk_port_edge_out(p);
+}
+
+static struct xsk_port **xsk_port_slot(int fd)
+{
+	struct xsk_port **page;
+
+	if (fd < 0 || fd >= TABLE_PAGE * TABLE_PAGES)
+		return NULL;
+	page = __atomic_load_n(&table[fd / TABLE_PAGE], __ATOMIC_ACQUIRE);
+	return page ? &page[fd % TABLE_PAGE] : NULL;
 }
 
 struct xsk_port *xsk_port_get(int fd)
 {
-	struct xsk_port *p;
+	struct xsk_port **slot = xsk_port_slot(fd), *p;
 
-	if (!xsk_ports_exist())
+	if (!slot)
 		return NULL;
-	pthread_mutex_lock(&list_lock);
-	for (p = all; p && p->fd != fd; p = p->next)
-		;
-	if (p)
-		p->users++;
-	pthread_mutex_unlock(&list_lock);
-	return p;
+	while ((p = __atomic_load_n(slot, __ATOMIC_ACQUIRE))) {
+		__atomic_fetch_add(&p->users, 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(slot, __ATOMIC_SEQ_CST) == p)
+			return p;
+		xsk_port_put(p);
+	}
+	return NULL;
 }
 
 void xsk_port_put(struct xsk_port *p)
 {
-	pthread_mutex_lock(&list_lock);
-	p->users--;
-	pthread_mutex_unlock(&list_lock);
+	__atomic_fetch_sub(&p->users, 1, __ATOMIC_SEQ_CST);
 }
 
 bool xsk_ports_exist(void)
@@ -154,49 +243,81 @@ bool xsk_ports_exist(void)
 	return __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE) != 0;
 }
 
-/*
- * Calls the function for each port in turn. A port may be removed between two calls, but not during
- * one.
- */
-static void xsk_port_for_each(void (*fn)(struct xsk_port *))
+/* Calls the function for each port that is open. False: a call returned false. No lock is held. */
+static bool xsk_port_for_each(bool (*fn)(struct xsk_port *))
 {
-	struct xsk_port *p, *next;
+	u32 left = __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE);
+	bool all_done = true;
 
-	pthread_mutex_lock(&list_lock);
-	for (p = all; p; p = next) {
-		p->users++;
-		pthread_mutex_unlock(&list_lock);
-		fn(p);
-		pthread_mutex_lock(&list_lock);
-		p->users--;
-		/* the port was removed, so its successor is not known */
-		next = p->gone ? all : p->next;
-		if (p->gone)
-			break;
+	for (int page = 0; left && page < TABLE_PAGES; page++) {
+		if (!__atomic_load_n(&table[page], __ATOMIC_ACQUIRE))
+			continue;
+		for (int i = 0; left && i < TABLE_PAGE; i++) {
+			struct xsk_port *p = xsk_port_get(page * TABLE_PAGE + i);
+
+			if (!p)
+				continue;
+			left--;
+			all_done &= fn(p);
+			xsk_port_put(p);
+		}
 	}
-	pthread_mutex_unlock(&list_lock);
+	return all_done;
 }
 
-void xsk_ports_refresh(void)
+bool xsk_port_before_poll(struct xsk_port *p)
 {
-	if (xsk_ports_exist())
-		xsk_port_for_each(xsk_port_refresh);
+	int err = p->has_tx ? xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX) : 0;
+
+	if (p->has_rx)
+		xdp_sock_wakeup(p->xs, XDP_WAKEUP_RX);
+	return err != -EAGAIN;
+}
+
+static bool xsk_port_before_wait(struct xsk_port *p, bool edge)
+{
+	bool done = xsk_port_before_poll(p);
+
+	for (u32 i = 0; i < TRIES; i++) {
+		if (xsk_port_refresh(p, edge))
+			return done;
+		sched_yield();
+	}
+	return false;
+}
+
+static bool xsk_port_before_epoll(struct xsk_port *p)
+{
+	return xsk_port_before_wait(p, true);
+}
+
+static bool xsk_port_before_select(struct xsk_port *p)
+{
+	return xsk_port_before_wait(p, false);
+}
+
+bool xsk_ports_before_wait(bool epoll)
+{
+	return xsk_port_for_each(epoll ? xsk_port_before_epoll : xsk_port_before_select);
 }
 
 /*
- * Handles wake-ups that bypass interpose.c. While the plug is set the application cannot send, so
- * every round counts as a wake-up.
+ * Handles wake-ups that bypass the replaced functions. While the plug is set the application cannot
+ * send, so every round counts as a wake-up.
  */
-static void xsk_port_serve(struct xsk_port *p)
+static bool xsk_port_serve(struct xsk_port *p)
 {
-	bool sent;
+	bool sent = __atomic_load_n(&p->plugged, __ATOMIC_RELAXED);
+	u32 free = 0;
 
-	pthread_mutex_lock(&p->lock);
-	sent = p->plugged || xsk_port_take_sent(p);
-	pthread_mutex_unlock(&p->lock);
+	if (__atomic_compare_exchange_n(&p->work, &free, PORT_RUNNING, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST)) {
+		sent |= xsk_port_take_sent(p);
+		__atomic_fetch_and(&p->work, ~PORT_RUNNING, __ATOMIC_SEQ_CST);
+	}
 	if (sent)
 		xdp_sock_wakeup(p->xs, XDP_WAKEUP_TX);
-	xsk_port_refresh(p);
+	return xsk_port_refresh(p, false);
 }
 
 static void *xsk_port_serve_all(void *arg)
@@ -205,11 +326,11 @@ static void *xsk_port_serve_all(void *arg)
 
 	for (;;) {
 		int ms = __atomic_load_n(&n_set, __ATOMIC_ACQUIRE) ? LOOK_MS : -1;
-		int n = epoll_wait(watch, events, 16, ms);
-		eventfd_t count;
+		long n = syscall(SYS_epoll_pwait, watch, events, 16, ms, NULL, 8);
+		u64 count;
 
-		if (n > 0)
-			eventfd_read(nudge, &count);
+		if (n > 0 && syscall(SYS_read, nudge, &count, sizeof(count)) < 0)
+			count = 0; /* another descriptor was ready */
 		xsk_port_for_each(xsk_port_serve);
 	}
 	return arg;
@@ -220,6 +341,8 @@ static int xsk_port_start_thread(void)
 {
 	struct epoll_event e = {.events = EPOLLIN};
 	pthread_t thread;
+	sigset_t every, old;
+	int err;
 
 	if (watch >= 0)
 		return 0;
@@ -227,30 +350,58 @@ static int xsk_port_start_thread(void)
 	watch = nudge < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
 	if (watch < 0)
 		goto fail;
-	if (epoll_ctl(watch, EPOLL_CTL_ADD, nudge, &e) ||
-	    (errno = pthread_create(&thread, NULL, xsk_port_serve_all, NULL))) {
-		close(watch);
+	/* no signal handler of the program runs in the thread */
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &old);
+	err = syscall(SYS_epoll_ctl, watch, EPOLL_CTL_ADD, nudge, &e)
+		      ? errno
+		      : pthread_create(&thread, NULL, xsk_port_serve_all, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err) {
+		xsk_port_close_fd(watch);
 		watch = -1;
+		errno = err;
 		goto fail;
 	}
 	pthread_detach(thread);
 	return 0;
 fail:
 	if (nudge >= 0)
-		close(nudge);
+		xsk_port_close_fd(nudge);
 	nudge = -1;
 	return -1;
+}
+
+/* The caller holds list_lock. NULL, errno. */
+static struct xsk_port **xsk_port_make_slot(int fd)
+{
+	struct xsk_port **page;
+
+	if (fd < 0 || fd >= TABLE_PAGE * TABLE_PAGES) {
+		errno = EMFILE;
+		return NULL;
+	}
+	if (!table[fd / TABLE_PAGE]) {
+		page = calloc(TABLE_PAGE, sizeof(struct xsk_port *));
+		if (!page)
+			return NULL;
+		__atomic_store_n(&table[fd / TABLE_PAGE], page, __ATOMIC_RELEASE);
+	}
+	return xsk_port_slot(fd);
 }
 
 /* The caller holds list_lock. */
 static int xsk_port_enlist(struct xsk_port *p)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET};
+	struct xsk_port **slot = xsk_port_make_slot(p->fd);
 
-	if (xsk_port_start_thread() || epoll_ctl(watch, EPOLL_CTL_ADD, p->ours, &e))
+	if (!slot || xsk_port_start_thread() ||
+	    syscall(SYS_epoll_ctl, watch, EPOLL_CTL_ADD, p->ours, &e))
 		return -1;
 	p->next = all;
 	all = p;
+	__atomic_store_n(slot, p, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n_ports, n_ports + 1, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -261,77 +412,112 @@ static int xsk_port_make_pair(struct xsk_port *p, int fd)
 
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair))
 		return -1;
-	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	syscall(SYS_setsockopt, pair[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
 	p->fd = pair[0];
 	p->ours = pair[1];
 	if (fd < 0)
 		return 0;
 	if (dup3(pair[0], fd, O_CLOEXEC) < 0) {
-		close(pair[0]);
-		close(pair[1]);
+		xsk_port_close_fd(pair[0]);
+		xsk_port_close_fd(pair[1]);
 		return -1;
 	}
-	close(pair[0]);
+	xsk_port_close_fd(pair[0]);
 	p->fd = fd;
 	return 0;
 }
 
-struct xsk_port *xsk_port_open(struct xdp_sock *xs, int fd)
+/* The caller holds list_lock. */
+static struct xsk_port *xsk_port_new(struct xdp_sock *xs)
 {
-	struct xsk_port *p = calloc(1, sizeof(*p));
-	int failed;
+	struct xsk_port *p = unused;
 
+	if (p)
+		unused = p->next;
+	else
+		p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
+	/* a lookup of the port's former descriptor may be about to find that it was closed */
+	memset(p, 0, offsetof(struct xsk_port, users));
 	p->xs = xs;
-	pthread_mutex_init(&p->lock, NULL);
-	if (xsk_port_make_pair(p, fd))
-		goto free;
+	p->fd = p->ours = -1;
+	return p;
+}
+
+struct xsk_port *xsk_port_open(struct xdp_sock *xs, int fd)
+{
+	struct xsk_port *p;
+	int err = 0;
+
 	pthread_mutex_lock(&list_lock);
-	failed = xsk_port_enlist(p);
+	p = xsk_port_new(xs);
+	if (!p) {
+		pthread_mutex_unlock(&list_lock);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (xsk_port_make_pair(p, fd)) {
+		err = errno;
+	} else if (xsk_port_enlist(p)) {
+		err = errno;
+		xsk_port_close_fd(p->fd);
+		xsk_port_close_fd(p->ours);
+	}
+	if (err) {
+		p->next = unused;
+		unused = p;
+	}
 	pthread_mutex_unlock(&list_lock);
-	if (failed)
-		goto close;
+	if (err) {
+		errno = err;
+		return NULL;
+	}
 	xdp_sock_on_ready(xs, xsk_port_on_ready, p);
 	return p;
-close:
-	close(p->fd);
-	close(p->ours);
-free:
-	pthread_mutex_destroy(&p->lock);
-	free(p);
-	return NULL;
+}
+
+void xsk_port_bound(struct xsk_port *p)
+{
+	struct xdp_ring_offset off;
+	char *base = xdp_sock_map_ring(p->xs, XDP_RX_RING, &off, NULL);
+
+	p->has_rx = base != NULL;
+	p->has_tx = xdp_sock_map_ring(p->xs, XDP_TX_RING, NULL, NULL) != NULL;
+	if (base)
+		__atomic_store_n(&p->rx_producer, (u32 *)(void *)(base + off.producer),
+				 __ATOMIC_RELEASE);
+	xsk_port_refresh(p, false);
 }
 
 /*
- * Removes the port from the list and waits until every thread that found it there has released it.
+ * Removes the port from the table and waits until every thread that found it there has released it.
  */
 static void xsk_port_delist(struct xsk_port *p)
 {
-	struct xsk_port **at;
+	struct xsk_port **at, **slot;
 
 	pthread_mutex_lock(&list_lock);
 	for (at = &all; *at && *at != p; at = &(*at)->next)
 		;
 	if (*at)
 		*at = p->next;
-	p->gone = true;
+	slot = xsk_port_slot(p->fd);
+	if (slot && *slot == p)
+		__atomic_store_n(slot, NULL, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n_ports, n_ports - 1, __ATOMIC_RELEASE);
-	while (p->users) {
-		pthread_mutex_unlock(&list_lock);
-		usleep(10);
-		pthread_mutex_lock(&list_lock);
-	}
 	pthread_mutex_unlock(&list_lock);
+	while (__atomic_load_n(&p->users, __ATOMIC_SEQ_CST))
+		usleep(10);
 }
 
-void xsk_port_close(struct xsk_port *p)
+void xsk_port_close(struct xsk_port *p, bool keep_fd)
 {
 	if (!p)
 		return;
 	if (p->inherited) {
-		close(p->fd);
-		free(p);
+		if (!keep_fd)
+			xsk_port_close_fd(p->fd);
 		return;
 	}
 	xdp_sock_on_ready(p->xs, NULL, NULL);
@@ -340,15 +526,31 @@ void xsk_port_close(struct xsk_port *p)
 		xsk_port_count_set(-1);
 	if (p->plugged)
 		xsk_port_count_set(-1);
-	close(p->fd);
-	close(p->ours);
-	pthread_mutex_destroy(&p->lock);
-	free(p);
+	if (!keep_fd)
+		xsk_port_close_fd(p->fd);
+	xsk_port_close_fd(p->ours);
+	pthread_mutex_lock(&list_lock);
+	p->next = unused;
+	unused = p;
+	pthread_mutex_unlock(&list_lock);
+}
+
+void xsk_port_forget(struct xsk_port *p)
+{
+	struct xsk_port **slot;
+
+	pthread_mutex_lock(&list_lock);
+	slot = xsk_port_slot(p->fd);
+	if (slot && *slot == p)
+		__atomic_store_n(slot, NULL, __ATOMIC_SEQ_CST);
+	xsk_port_close_fd(p->fd);
+	p->fd = -1;
+	pthread_mutex_unlock(&list_lock);
 }
 
 /*
- * A child of fork() has no sockets and no thread. What calls poll() and the like there, which may
- * be any program before it execs, finds no ports and no lock that another thread holds.
+ * A child of fork() has no sockets and no thread. Its calls of poll() and similar functions, which
+ * any program may make before it execs, find no ports and no lock that another thread holds.
  */
 static void port_fork_prepare(void)
 {
@@ -363,13 +565,17 @@ static void port_fork_parent(void)
 static void port_fork_child(void)
 {
 	for (struct xsk_port *p = all; p; p = p->next) {
-		close(p->ours);
+		struct xsk_port **slot = xsk_port_slot(p->fd);
+
+		xsk_port_close_fd(p->ours);
 		p->inherited = true;
+		if (slot)
+			*slot = NULL;
 	}
 	if (watch >= 0)
-		close(watch);
+		xsk_port_close_fd(watch);
 	if (nudge >= 0)
-		close(nudge);
+		xsk_port_close_fd(nudge);
 	watch = nudge = -1;
 	all = NULL;
 	n_ports = n_set = 0;

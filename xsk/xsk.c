@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The functions of libxdp's <xdp/xsk.h>, compiled against that header and implemented with dmamap's
- * sockets. A UMEM begins with a socket that owns its fill and completion ring; the first socket
- * that is created on the UMEM takes that socket over. Further sockets share the UMEM. On the same
- * device and queue they share these rings; on another they have a fill and a completion ring of
- * their own.
+ * sockets. A UMEM is created with a socket that owns its fill and completion ring; the first socket
+ * that the application creates on the UMEM takes over that socket. Further sockets share the UMEM.
+ * On the same device and queue they share these rings; on another queue they have their own fill
+ * and completion ring.
  *
  * As with libxdp, only one thread at a time may call functions on one UMEM and its sockets.
  */
 #include "card.h"
+#include "map.h"
+#include "name.h"
 #include "port.h"
+#include "raw.h"
+#include "steer.h"
+#include "lib.h"
 
 #include <dmamap/device.h>
 #include <errno.h>
@@ -149,6 +154,20 @@ static int xsk_lib_make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_co
 	return err ? err : xsk_lib_make_cons(xs, XDP_UMEM_COMPLETION_RING, c->comp_size, comp);
 }
 
+/* A descriptor that the program made by socket(AF_XDP) gets the UMEM's socket. */
+static void xsk_lib_take_fd(int fd)
+{
+	struct xsk_port *p = xsk_port_get(fd);
+	bool raw;
+
+	if (!p)
+		return;
+	raw = p->raw != NULL;
+	xsk_port_put(p);
+	if (raw)
+		xsk_raw_close(p, true);
+}
+
 static int xsk_lib_make_first(struct xsk_umem *u, int fd)
 {
 	int err;
@@ -159,6 +178,7 @@ static int xsk_lib_make_first(struct xsk_umem *u, int fd)
 	err = xsk_lib_make_umem_rings(u->first, &u->config, u->fill, u->comp);
 	if (err)
 		return err;
+	xsk_lib_take_fd(fd);
 	u->port = xsk_port_open(u->first, fd);
 	if (!u->port)
 		return -errno;
@@ -169,16 +189,16 @@ static int xsk_lib_make_first(struct xsk_umem *u, int fd)
 static void xsk_lib_umem_free(struct xsk_umem *u)
 {
 	if (u->first) {
-		xsk_port_close(u->port);
+		xsk_port_close(u->port, false);
 		xdp_sock_destroy(u->first);
 	}
 	xdp_umem_put(u->umem);
 	free(u);
 }
 
-API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_area, __u64 size,
-				 struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
-				 const struct xsk_umem_config *usr_config)
+int xsk_lib_umem_create(struct xsk_umem **umem_ptr, int fd, void *umem_area, __u64 size,
+			struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
+			const struct xsk_umem_config *config, u32 metadata_len)
 {
 	struct xdp_umem_reg reg;
 	struct xsk_umem *u;
@@ -191,7 +211,7 @@ API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
-	xsk_lib_set_umem_config(&u->config, usr_config);
+	xsk_lib_set_umem_config(&u->config, config);
 	u->fill = fill;
 	u->comp = comp;
 	memset(&reg, 0, sizeof(reg));
@@ -200,6 +220,8 @@ API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_
 	reg.chunk_size = u->config.frame_size;
 	reg.headroom = u->config.frame_headroom;
 	reg.flags = u->config.flags;
+	if (reg.flags & XDP_UMEM_TX_METADATA_LEN)
+		xdp_umem_reg_set_metadata(&reg, metadata_len);
 	u->umem = xdp_umem_create(&reg);
 	err = IS_ERR(u->umem) ? (int)PTR_ERR(u->umem) : xsk_lib_make_first(u, fd);
 	if (err) {
@@ -208,6 +230,13 @@ API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_
 	}
 	*umem_ptr = u;
 	return 0;
+}
+
+API int xsk_umem__create_with_fd(struct xsk_umem **umem_ptr, int fd, void *umem_area, __u64 size,
+				 struct xsk_ring_prod *fill, struct xsk_ring_cons *comp,
+				 const struct xsk_umem_config *usr_config)
+{
+	return xsk_lib_umem_create(umem_ptr, fd, umem_area, size, fill, comp, usr_config, 0);
 }
 
 API int xsk_umem__create(struct xsk_umem **umem_ptr, void *umem_area, __u64 size,
@@ -228,7 +257,7 @@ static struct xsk_socket *xsk_lib_same_queue(const struct xsk_umem *u, const str
 	return s;
 }
 
-/* Takes the first socket over from the UMEM, or makes a new one. */
+/* Takes over the UMEM's first socket, or creates a new one. */
 static int xsk_lib_make_sock(struct xsk_socket *s)
 {
 	struct xsk_umem *u = s->umem;
@@ -247,8 +276,8 @@ static int xsk_lib_make_sock(struct xsk_socket *s)
 }
 
 /*
- * Undoes xsk_lib_make_sock(). The first socket goes back to the UMEM without its RX and TX ring, so
- * that the next attempt can ask for other sizes.
+ * Undoes xsk_lib_make_sock(). The first socket is returned to the UMEM without its RX and TX ring,
+ * so that the next attempt can request other sizes.
  */
 static void xsk_lib_unmake_sock(struct xsk_socket *s, bool was_first)
 {
@@ -258,7 +287,7 @@ static void xsk_lib_unmake_sock(struct xsk_socket *s, bool was_first)
 		s->umem->first = s->xs;
 		return;
 	}
-	xsk_port_close(s->port);
+	xsk_port_close(s->port, false);
 	xdp_sock_destroy(s->xs);
 }
 
@@ -304,6 +333,20 @@ static int xsk_lib_setup_sock(struct xsk_socket *s, const struct xsk_socket_conf
 	return err;
 }
 
+/* The socket is bound. Packets may arrive from now on. */
+static int xsk_lib_go_live(struct xsk_socket *s, bool receives)
+{
+	int err = xsk_card_start(s->card);
+
+	if (err) {
+		xdp_sock_unbind(s->xs);
+		return err;
+	}
+	xsk_steer_add(s->xs, xsk_card_device(s->card), s->queue_id, receives);
+	xsk_port_bound(s->port);
+	return 0;
+}
+
 API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifname, __u32 queue_id,
 				  struct xsk_umem *umem, struct xsk_ring_cons *rx,
 				  struct xsk_ring_prod *tx, struct xsk_ring_prod *fill,
@@ -334,17 +377,16 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 	err = xsk_lib_give_umem_rings(s, fill, comp, &rings);
 	if (!err)
 		err = xsk_lib_setup_sock(s, &config, rx != NULL, tx != NULL, &rings);
+	if (!err)
+		err = xsk_lib_go_live(s, rx != NULL);
+	if (!err && !(config.libxdp_flags & XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD))
+		xsk_name_set_program(ifname);
 	if (err)
 		goto unmake;
 	s->next = umem->socks;
 	umem->socks = s;
 	umem->fill = NULL;
 	umem->comp = NULL;
-	err = xsk_card_start(s->card);
-	if (err) {
-		xsk_socket__delete(s);
-		return err;
-	}
 	if (rx)
 		*rx = rings.rx;
 	if (tx)
@@ -387,7 +429,8 @@ API void xsk_socket__delete(struct xsk_socket *s)
 		*at = s->next;
 	if (s->port->fd == s->umem->fd)
 		s->umem->fd = -1;
-	xsk_port_close(s->port);
+	xsk_steer_remove(s->xs);
+	xsk_port_close(s->port, false);
 	xdp_sock_destroy(s->xs);
 	xsk_card_put(s->card);
 	free(s);
@@ -404,17 +447,28 @@ API int xsk_umem__delete(struct xsk_umem *umem)
 }
 
 /*
- * libxdp loads a program that directs packets to sockets. Here a bound socket receives without one,
- * so there is nothing to load and no map to update.
+ * libxdp loads a program that directs packets to sockets. With dmamap a bound socket receives
+ * packets without a program, so there is nothing to load and no map to update.
  */
 API int xsk_setup_xdp_prog(int ifindex, int *xsks_map_fd)
 {
-	if (xsks_map_fd)
-		*xsks_map_fd = -1;
+	int fd;
+
+	if (!xsks_map_fd)
+		return 0;
+	fd = xsk_map_make(XSK_MAP_SOCKETS);
+	if (fd < 0)
+		return fd;
+	*xsks_map_fd = fd;
 	return 0;
 }
 
 API int xsk_socket__update_xskmap(struct xsk_socket *xsk, int xsks_map_fd)
 {
-	return xsk ? 0 : -EFAULT;
+	int err;
+
+	if (!xsk)
+		return -EFAULT;
+	err = xsk_map_update(xsks_map_fd, &xsk->queue_id, &xsk->port->fd);
+	return err > 0 ? -EBADF : err;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A kernel module for the DMA engine of docs/dmaengine.md, which dmamap plays as sim:dmaengine: a
- * misc device. This file has the card, dmaengine_file.c the file operations.
+ * A kernel module for the DMA engine of docs/dmaengine.md, which dmamap models as sim:dmaengine. It
+ * registers a misc device. This file drives the card, dmaengine_file.c has the file operations.
  *
  *     cd examples/kmod
  *     dmamap kmod run dmaengine.c dmaengine_file.c --device sim:dmaengine --script use_dmaengine.c
  *
- * Each channel has a mutex, held from the first descriptor of a transfer to the end of its last.
- * The interrupt handler stores the causes and wakes the waiting thread. A transfer that fails, or
- * takes too long, stops the channel and starts it anew, so that no descriptor is under way when its
- * memory is unmapped.
+ * Every channel has a mutex, which is held from the first descriptor of a transfer to the end of
+ * its last one. The interrupt handler stores the causes and wakes the waiting thread. After a
+ * transfer that fails or times out, the channel is stopped and restarted, so that no descriptor is
+ * in progress when its memory is unmapped.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -29,7 +29,7 @@ static irqreturn_t dmaeng_interrupt(int irq, void *arg)
 	unsigned int c;
 
 	if (!pending || pending == ~0u)
-		return IRQ_NONE; /* of another device, or the card is gone */
+		return IRQ_NONE; /* the interrupt of another device, or the card is gone */
 	for (c = 0; c < CHANNELS; c++) {
 		u32 causes;
 
@@ -62,7 +62,7 @@ void dmaeng_start(struct dmaeng *d, unsigned int c)
 	dmaeng_write(d, base + CH_CTRL, CTRL_RUN);
 }
 
-/* The engine touches no memory of the channel any more when this returns. */
+/* When this returns, the engine accesses no memory of the channel any more. */
 static int dmaeng_stop(struct dmaeng *d, unsigned int c)
 {
 	u32 status;
@@ -81,7 +81,7 @@ int dmaeng_reset(struct dmaeng *d)
 				  STOP_TIMEOUT_US);
 }
 
-/* Under the channel's lock. One descriptor, which the engine does not see yet. */
+/* Adds a descriptor, which the engine does not process yet. Under the channel's lock. */
 void dmaeng_put(struct dmaeng_channel *ch, dma_addr_t address, u32 offset, u32 length)
 {
 	ch->ring[ch->tail] = (struct dmaeng_desc){
@@ -92,7 +92,7 @@ void dmaeng_put(struct dmaeng_channel *ch, dma_addr_t address, u32 offset, u32 l
 	ch->tail = (ch->tail + 1) % RING;
 }
 
-/* Rings the doorbell; the descriptor before the tail ends the transfer. */
+/* Starts the transfer, whose last descriptor is the one before the tail. */
 void dmaeng_go(struct dmaeng *d, unsigned int c)
 {
 	struct dmaeng_channel *ch = &d->channel[c];
@@ -105,7 +105,10 @@ void dmaeng_go(struct dmaeng *d, unsigned int c)
 	dmaeng_write(d, REG_CHANNEL(c) + CH_TAIL, ch->tail);
 }
 
-/* Under the channel's lock. Whatever comes of it, the engine is through with its memory. */
+/*
+ * Waits for the transfer. In every case the engine no longer accesses its memory afterwards. Under
+ * the channel's lock.
+ */
 int dmaeng_wait(struct dmaeng *d, unsigned int c)
 {
 	struct dmaeng_channel *ch = &d->channel[c];
@@ -174,7 +177,8 @@ static int dmaeng_setup(struct dmaeng *d)
 	int err;
 
 	if (dmaeng_read(d, REG_ID) != ENGINE_ID)
-		return dev_err_probe(&d->pdev->dev, -ENODEV, "this is no DMA engine\n");
+		return dev_err_probe(&d->pdev->dev, -ENODEV,
+				     "the ID register is not a DMA engine's\n");
 	err = dmaeng_reset(d);
 	if (err)
 		return err;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file operations of the DMA engine's device. read() and write() move data at the file's
- * position of the card's memory, through pages and a scatterlist; ioctl() moves parts of a coherent
- * buffer that mmap() shows, also without waiting: poll() and DMAENG_IOC_WAIT then say when the
- * transfer has ended.
+ * The file operations of the DMA engine's device. read() and write() move data at the file position
+ * in the card's memory, through pages and a scatterlist. ioctl() moves parts of a coherent buffer
+ * that mmap() maps, optionally without waiting; poll() and DMAENG_IOC_WAIT then report the end of
+ * the transfer.
  */
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
@@ -76,7 +76,7 @@ fail:
 	return ERR_PTR(err);
 }
 
-/* Between the pages and a program's buffer. */
+/* Copies between the pages and a program's buffer. */
 static int dmaeng_copy(struct dmaeng_pages *p, char __user *buf, size_t bytes, bool from_user)
 {
 	size_t done, n;
@@ -97,7 +97,7 @@ static struct dmaeng *dmaeng_of(struct file *file)
 	return container_of(file->private_data, struct dmaeng, misc);
 }
 
-/* A transfer that nobody has waited for ends first. Under the channel's lock. */
+/* Ends an asynchronous transfer that was not waited for. Under the channel's lock. */
 static void dmaeng_settle(struct dmaeng *d, unsigned int c)
 {
 	if (d->channel[c].pending)
@@ -157,7 +157,7 @@ static loff_t dmaeng_fop_llseek(struct file *file, loff_t offset, int whence)
 	return fixed_size_llseek(file, offset, whence, dmaeng_of(file)->memory_bytes);
 }
 
-/* Of the buffer that mmap() shows. */
+/* Transfers a part of the buffer that mmap() maps. */
 static long dmaeng_ioc_transfer(struct dmaeng *d, const struct dmaeng_transfer *t)
 {
 	struct dmaeng_channel *ch;
@@ -213,7 +213,7 @@ static void dmaeng_info(struct dmaeng *d, struct dmaeng_info *info)
 	}
 }
 
-/* Both channels, with no transfer under way. */
+/* Resets both channels while no transfer runs. */
 static long dmaeng_ioc_reset(struct dmaeng *d)
 {
 	unsigned int c;
@@ -254,7 +254,9 @@ static long dmaeng_fop_ioctl(struct file *file, unsigned int cmd, unsigned long 
 	return -ENOTTY;
 }
 
-/* Readable when what a transfer without waiting brings from the card has come; writable likewise.
+/*
+ * Readable if no asynchronous transfer from the card is pending, writable if no asynchronous
+ * transfer to the card is pending.
  */
 static __poll_t dmaeng_fop_poll(struct file *file, struct poll_table_struct *table)
 {

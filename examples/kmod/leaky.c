@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A kernel module with a seeded mistake, for `dmamap kmod`: a misc device that hashes what is
- * written to it. A block of coherent memory of QEMU's teaching device holds the data. When the
- * second allocation of open() fails, the first is kept.
+ * written to it. The data is stored in a block of coherent memory of QEMU's teaching device. When
+ * the second allocation of open() fails, the first one leaks.
  *
  *     dmamap kmod run examples/kmod/leaky.c --device sim:edu
  *     dmamap kmod fail examples/kmod/leaky.c --device sim:edu --site kmalloc
@@ -21,13 +21,13 @@
 struct leaky {
 	struct pci_dev *pdev;
 	struct miscdevice misc;
-	struct mutex lock; /* guards what follows */
+	struct mutex lock; /* guards the fields below */
 	u8 *memory;
 	dma_addr_t addr;
 	size_t used;
 };
 
-/* Of one open file. */
+/* State of one open file. */
 struct leaky_file {
 	struct leaky *leaky;
 	u32 *sums;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Uses the device of dmaengine.c as a program would: the script of `dmamap kmod run`. 0, or the
- * line of the check that failed.
+ * Uses the device of dmaengine.c as a program would: the script of `dmamap kmod run`. Returns 0, or
+ * the line of the check that failed.
  */
 #include "chardev.h"
 #include "dmaengine.h"
@@ -15,7 +15,8 @@
 
 static struct kmod_open_file file;
 static u8 out[200000], in[200000];
-static u8 window[DMAENG_BUFFER_BYTES] __aligned(PAGE_SIZE); /* the buffer is mapped over it */
+/* the driver's buffer is mapped here */
+static u8 window[DMAENG_BUFFER_BYTES] __aligned(PAGE_SIZE);
 
 static void fill(u8 *p, size_t n, u32 seed)
 {
@@ -23,7 +24,7 @@ static void fill(u8 *p, size_t n, u32 seed)
 		p[i] = (u8)(seed * 31 + i * 7 + (i >> 8));
 }
 
-/* Any length at any position, up to the end of the card's memory. */
+/* Every length at any position, up to the end of the card's memory. */
 static int check_read_and_write(void)
 {
 	static const u32 lengths[] = {1, 7, 4096, 4097, 70001, 200000};
@@ -39,7 +40,7 @@ static int check_read_and_write(void)
 		file.file.f_pos = at;
 		CHECK(kmod_file_read(&file, in, n) == (ssize_t)n && !memcmp(in, out, n));
 	}
-	CHECK(kmod_file_read(&file, in, 8) == 0); /* behind its end */
+	CHECK(kmod_file_read(&file, in, 8) == 0); /* at the end of the memory */
 	CHECK(kmod_file_write(&file, out, 8) == -ENOSPC);
 	file.file.f_pos = CARD_BYTES - 3;
 	CHECK(kmod_file_read(&file, in, 8) == 3 && !memcmp(in, out + 199997, 3));
@@ -100,7 +101,7 @@ static int check_bad_ioctl(void)
 	return 0;
 }
 
-/* Transfers that nobody waits for at once; poll() says when they have ended. */
+/* Asynchronous transfers; poll() reports their end. */
 static int check_poll(void)
 {
 	CHECK(kmod_file_poll(&file) == (EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM));
@@ -114,7 +115,8 @@ static int check_poll(void)
 		CHECK(!memcmp(window, window + 8192, 4096));
 	}
 	CHECK(!kmod_file_ioctl(&file, DMAENG_IOC_WAIT, DMAENG_TO_CARD));
-	CHECK(!kmod_file_ioctl(&file, DMAENG_IOC_WAIT, DMAENG_TO_CARD)); /* nothing is left */
+	/* no transfer is pending */
+	CHECK(!kmod_file_ioctl(&file, DMAENG_IOC_WAIT, DMAENG_TO_CARD));
 	return 0;
 }
 

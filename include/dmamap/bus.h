@@ -39,8 +39,14 @@ DMAMAP_BEGIN
 DMAMAP_API int dmamap_bus_read(struct device *dev, dma_addr_t addr, void *buf, size_t len);
 
 /**
- * dmamap_bus_write() - Copy a buffer to device addresses; see dmamap_bus_read(). The memory is
- * unchanged on failure.
+ * dmamap_bus_write() - Copy a buffer to device addresses.
+ * @dev: the device.
+ * @addr: the first device address.
+ * @buf: the buffer.
+ * @len: the number of bytes; 0 succeeds.
+ *
+ * The memory is unchanged on failure. The order of the stores is that of dmamap_bus_read().
+ * Return: as dmamap_bus_read().
  */
 DMAMAP_API int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_t len);
 

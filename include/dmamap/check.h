@@ -130,11 +130,17 @@ DMAMAP_API void dmamap_check_on_report(void (*fn)(const struct dmamap_report *, 
  */
 DMAMAP_API u64 dmamap_check_count(int kind);
 
-/** dmamap_check_name() - Return the name of a kind, from 1 on; NULL if there is no such kind. */
+/**
+ * dmamap_check_name() - Return the name of a kind of misuse.
+ * @kind: an enum dmamap_check_kind.
+ * Return: the name, for example "unmap-twice". NULL: there is no such kind.
+ */
 DMAMAP_API const char *dmamap_check_name(int kind);
 
 /**
- * dmamap_check_meaning() - Return the meaning of a kind, in a line; NULL if there is no such kind.
+ * dmamap_check_meaning() - Return the meaning of a kind of misuse, in one line.
+ * @kind: an enum dmamap_check_kind.
+ * Return: the text. NULL: there is no such kind.
  */
 DMAMAP_API const char *dmamap_check_meaning(int kind);
 
@@ -155,6 +161,17 @@ DMAMAP_API const char *dmamap_check_meaning(int kind);
 DMAMAP_API int dmamap_check_own(struct device *dev, bool on);
 
 /**
+ * dmamap_check_freeing() - Report memory that is freed while it is mapped, as kfree() does.
+ * @p: the memory.
+ * @size: its bytes; 0 does nothing.
+ *
+ * For an allocator that keeps what it is given back, as a pool or a quarantine. The memory itself
+ * does not change. Each mapping is reported once.
+ * Context: any, without a lock that a callback of dmamap_check_on_report() acquires.
+ */
+DMAMAP_API void dmamap_check_freeing(const void *p, size_t size);
+
+/**
  * dmamap_fail() - Set the plan of fault injection.
  * @plan: SITE:KEY=VALUE[,KEY=VALUE]…[;…]. NULL: off. Sites: map coherent pool page iova bounce
  *   link backend memory all. Keys: nth=N (that call), every=N, prob=P (0 to 1), seed=S, times=N
@@ -164,20 +181,23 @@ DMAMAP_API int dmamap_check_own(struct device *dev, bool on);
 DMAMAP_API int dmamap_fail(const char *plan);
 
 /**
- * dmamap_should_fail() - ask whether an operation of the program is to fail now
- * @dev: the device that it belongs to, for plans with dev=; may be NULL
- * @site: a site's name, as "skb", "irq", "ioremap" or "register"
+ * dmamap_should_fail() - Decide whether an operation of the program fails now.
+ * @dev: the device of the operation, for plans with dev=; may be NULL.
+ * @site: the name of a site, for example "skb", "irq", "ioremap" or "register".
  *
- * For a runtime that has operations of its own, which dmamap_fail() then reaches in the same way as
- * the library's.
- *
- * Context: any thread; costs a load and a branch as long as no plan is in force.
- * Return: true: behave as if it had failed; this was counted. false also for an unknown site or
- * NULL.
+ * A runtime with operations of its own calls this so that dmamap_fail() covers them as it covers
+ * the operations of the library.
+ * Context: any thread. The call costs a load and a branch as long as no plan is in force.
+ * Return: true: the operation must behave as if it had failed; this was counted. False also if
+ *   @site is unknown or NULL.
  */
 DMAMAP_API bool dmamap_should_fail(struct device *dev, const char *site);
 
-/* How often a site failed on purpose since its plan was set; 0 for an unknown site. */
+/**
+ * dmamap_fail_count() - Return how often a site failed by the current plan of dmamap_fail().
+ * @site: the name of a site.
+ * Return: the number since the plan was set; 0 if @site is unknown.
+ */
 DMAMAP_API u64 dmamap_fail_count(const char *site);
 
 DMAMAP_END

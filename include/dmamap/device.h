@@ -43,8 +43,10 @@ DMAMAP_API void dmamap_close(struct device *dev);
 DMAMAP_API struct device *dmamap_find(const char *name);
 
 /**
- * dmamap_strerror() - Return the error message of this thread's last failure: what was asked, of
- * which device, why it failed, and what to do.
+ * dmamap_strerror() - Return the error message of this thread's last failure.
+ *
+ * The message says what was asked, of which device, why it failed, and what to do.
+ * Return: the text, never NULL. It is valid until the next failure in this thread.
  */
 DMAMAP_API const char *dmamap_strerror(void);
 
@@ -75,26 +77,74 @@ DMAMAP_API const char *dev_name(const struct device *dev);
  * Return: the value.
  */
 DMAMAP_API u8 dmamap_readb(struct device *dev, int bar, u64 offset);
-/** dmamap_readw() - Read a register of two bytes; see dmamap_readb(). */
+
+/**
+ * dmamap_readw() - Read a register of two bytes; see dmamap_readb().
+ * @dev: the device.
+ * @bar: the number of the BAR, or DMAMAP_CONFIG.
+ * @offset: the register's offset in bytes, a multiple of the access size and inside the BAR.
+ * Return: the value.
+ */
 DMAMAP_API u16 dmamap_readw(struct device *dev, int bar, u64 offset);
-/** dmamap_readl() - Read a register of four bytes; see dmamap_readb(). */
+
+/**
+ * dmamap_readl() - Read a register of four bytes; see dmamap_readb().
+ * @dev: the device.
+ * @bar: the number of the BAR, or DMAMAP_CONFIG.
+ * @offset: the register's offset in bytes, a multiple of the access size and inside the BAR.
+ * Return: the value.
+ */
 DMAMAP_API u32 dmamap_readl(struct device *dev, int bar, u64 offset);
-/** dmamap_readq() - Read a register of eight bytes; see dmamap_readb(). */
+
+/**
+ * dmamap_readq() - Read a register of eight bytes; see dmamap_readb().
+ * @dev: the device.
+ * @bar: the number of the BAR, or DMAMAP_CONFIG.
+ * @offset: the register's offset in bytes, a multiple of the access size and inside the BAR.
+ * Return: the value.
+ */
 DMAMAP_API u64 dmamap_readq(struct device *dev, int bar, u64 offset);
-/** dmamap_writeb() - Write @value to a register of one byte; see dmamap_readb(). */
+
+/**
+ * dmamap_writeb() - Write a register of one byte; see dmamap_readb().
+ * @dev: the device.
+ * @bar: the number of the BAR, or DMAMAP_CONFIG.
+ * @offset: the register's offset in bytes, a multiple of the access size and inside the BAR.
+ * @value: the value.
+ */
 DMAMAP_API void dmamap_writeb(struct device *dev, int bar, u64 offset, u8 value);
-/** dmamap_writew() - Write @value to a register of two bytes; see dmamap_readb(). */
+
+/**
+ * dmamap_writew() - Write a register of two bytes; see dmamap_readb().
+ * @dev: the device.
+ * @bar: the number of the BAR, or DMAMAP_CONFIG.
+ * @offset: the register's offset in bytes, a multiple of the access size and inside the BAR.
+ * @value: the value.
+ */
 DMAMAP_API void dmamap_writew(struct device *dev, int bar, u64 offset, u16 value);
-/** dmamap_writel() - Write @value to a register of four bytes; see dmamap_readb(). */
+
+/**
+ * dmamap_writel() - Write a register of four bytes; see dmamap_readb().
+ * @dev: the device.
+ * @bar: the number of the BAR, or DMAMAP_CONFIG.
+ * @offset: the register's offset in bytes, a multiple of the access size and inside the BAR.
+ * @value: the value.
+ */
 DMAMAP_API void dmamap_writel(struct device *dev, int bar, u64 offset, u32 value);
-/** dmamap_writeq() - Write @value to a register of eight bytes; see dmamap_readb(). */
+
+/**
+ * dmamap_writeq() - Write a register of eight bytes; see dmamap_readb().
+ * @dev: the device.
+ * @bar: the number of the BAR, or DMAMAP_CONFIG.
+ * @offset: the register's offset in bytes, a multiple of the access size and inside the BAR.
+ * @value: the value.
+ */
 DMAMAP_API void dmamap_writeq(struct device *dev, int bar, u64 offset, u64 value);
 
-/* What dmamap_bar() tells in dmamap_bar_info.flags. */
+/* The flags of struct dmamap_bar_info. */
 #define DMAMAP_BAR_IO 0x1u /* I/O ports; otherwise memory */
-#define DMAMAP_BAR_64BIT                                                                           \
-	0x2u /* its address has 64 bits, so that the next BAR's number is unused                   \
-	      */
+/* The address has 64 bits, so that the number of the next BAR is unused. */
+#define DMAMAP_BAR_64BIT    0x2u
 #define DMAMAP_BAR_PREFETCH 0x4u /* reads have no side effect */
 
 struct dmamap_bar_info {
@@ -104,20 +154,25 @@ struct dmamap_bar_info {
 };
 
 /**
- * dmamap_bar() - describe one base address register of a device
- * @dev: the device
- * @bar: its number, 0 to 5
- * @info: receives the description; not written on failure
- *
+ * dmamap_bar() - Describe a base address register of a device.
+ * @dev: the device.
+ * @bar: the number of the BAR, 0 to 5.
+ * @info: receives the description; it is unchanged on failure.
  * Context: any thread.
- * Return: 0; -EINVAL: no device, no @info, or no such number; -ENOENT: the device has no BAR of
- * this number (or it is the upper half of a 64-bit one). A retry does not help.
+ * Return: 0. -EINVAL: no device, no @info, or no such number. -ENOENT: the device has no BAR of
+ *   this number, or the BAR is the upper half of a 64-bit one. A retry does not help.
  */
 DMAMAP_API int dmamap_bar(struct device *dev, int bar, struct dmamap_bar_info *info);
 
-/*
- * An eventfd that counts the interrupts of one vector; the device owns it (do not close it). It is
- * the same descriptor from open to close. -EINVAL: the device has no such vector now.
+/**
+ * dmamap_irq_fd() - Return the eventfd that counts the interrupts of a vector.
+ * @dev: the device.
+ * @vector: the number of the vector, from 0 on.
+ *
+ * The device owns the descriptor, so the caller must not close it. The descriptor of a vector is
+ * the same from open to close.
+ * Return: the descriptor. -EINVAL: the device has no such vector at present; a retry helps after
+ *   dmamap_irq_setup() has obtained more vectors.
  */
 DMAMAP_API int dmamap_irq_fd(struct device *dev, unsigned int vector);
 
@@ -128,43 +183,50 @@ enum dmamap_irq_kind {
 };
 
 /**
- * dmamap_irq_setup() - choose the kind and the number of a device's interrupts
- * @dev: the device
- * @kind: DMAMAP_IRQ_*
- * @vectors: how many are wanted, at least 1
+ * dmamap_irq_setup() - Select the kind and the number of a device's interrupts.
+ * @dev: the device.
+ * @kind: an enum dmamap_irq_kind.
+ * @vectors: the number of vectors requested, at least 1.
  *
- * A device is opened with the best kind that it has, MSI-X, MSI or its line, and all of its
- * vectors. This call may be made again at any time, also by a driver that was bound after another
- * one. The counters of dmamap_irq_fd() begin at 0; an interrupt that was on its way may still be
- * counted.
- *
- * Context: any thread; calls on one device follow one another.
- * Return: the number of vectors obtained, from 1 to @vectors; -EINVAL: no device, no such kind, or
- * no vectors; -EOPNOTSUPP: the device has no interrupts of this kind; -ENODEV, -EIO: the device is
- * gone; -ENOMEM, -ENOSPC: the system has none left. After an error the former arrangement stays,
- * except that a device that is gone has none.
+ * A device is opened with all vectors of the best kind that it has: MSI-X, then MSI, then its
+ * interrupt line. This call may be repeated at any time, for example by a driver that is bound
+ * after another one. The counters of dmamap_irq_fd() begin at 0; an interrupt that was pending
+ * may still be counted.
+ * Context: any thread. Calls on one device are serialised.
+ * Return: the number of vectors obtained, from 1 to @vectors. -EINVAL: no device, no such kind,
+ *   or no vectors. -EOPNOTSUPP: the device has no interrupts of this kind. -ENODEV, -EIO: the
+ *   device has ended. -ENOMEM, -ENOSPC: the system has no vectors left; a retry helps. After an
+ *   error the former vectors stay in use, except that a device that has ended has none.
  */
 DMAMAP_API int dmamap_irq_setup(struct device *dev, enum dmamap_irq_kind kind,
 				unsigned int vectors);
 
 /**
- * dmamap_irq_eoi() - end of interrupt: the handler of a vector has run
- * @dev: the device
- * @vector: the vector
+ * dmamap_irq_eoi() - Signal the end of an interrupt: the handler of a vector has run.
+ * @dev: the device.
+ * @vector: the number of the vector.
  *
  * An interrupt line is a level. It signals its eventfd once when it rises, and again after each
- * call of this function as long as it is asserted. A program that never makes this call gets the
- * signal again after a register access instead. Messages (MSI, MSI-X) need no call, and it does
- * nothing for them.
- *
- * Context: any thread, after the handler's register accesses; waits for posted writes of this
- * device. Return: 0; -EINVAL: the device has no such vector now.
+ * call of this function as long as it is asserted. In a program that never calls this function, a
+ * register access has the same effect. The call has no effect on messages (MSI, MSI-X).
+ * Context: any thread, after the register accesses of the handler. The call waits for posted
+ *   writes of this device.
+ * Return: 0. -EINVAL: the device has no such vector at present.
  */
 DMAMAP_API int dmamap_irq_eoi(struct device *dev, unsigned int vector);
 
-/* One pointer of the driver's. NULL until set. */
+/**
+ * dmamap_set_drvdata() - Store a pointer of the driver in the device.
+ * @dev: the device.
+ * @data: the pointer. The library does not use it.
+ */
 DMAMAP_API void dmamap_set_drvdata(struct device *dev, void *data);
-/** dmamap_get_drvdata() - Return the pointer of dmamap_set_drvdata(); NULL until it is set. */
+
+/**
+ * dmamap_get_drvdata() - Return the pointer that dmamap_set_drvdata() stored.
+ * @dev: the device.
+ * Return: the pointer; NULL until it is set.
+ */
 DMAMAP_API void *dmamap_get_drvdata(const struct device *dev);
 
 DMAMAP_END

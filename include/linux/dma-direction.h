@@ -10,6 +10,12 @@ enum dma_data_direction {
 	DMA_NONE = 3,	       /* for debugging; no call accepts it */
 };
 
+/**
+ * valid_dma_direction() - Check the direction of a mapping.
+ * @dir: the direction.
+ * Context: any thread.
+ * Return: 1 if a map call accepts @dir, otherwise 0.
+ */
 static inline int valid_dma_direction(enum dma_data_direction dir)
 {
 	return dir == DMA_BIDIRECTIONAL || dir == DMA_TO_DEVICE || dir == DMA_FROM_DEVICE;

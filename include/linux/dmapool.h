@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pools of small coherent blocks of one size, for example for descriptors.
+ * Pools of small coherent blocks of one size, for example for descriptors. Linux:
+ * Documentation/core-api/dma-api.rst, part Ib.
  *
  * Context: any thread may call every function except destroy, several threads at once on one pool.
  *   A block may be freed by another thread than the one that allocated it.
@@ -33,7 +34,17 @@ struct dma_pool;
  */
 DMAMAP_API struct dma_pool *dma_pool_create(const char *name, struct device *dev, size_t size,
 					    size_t align, size_t boundary);
-/** dma_pool_create_node() - As dma_pool_create(). @node is accepted and has no effect. */
+
+/**
+ * dma_pool_create_node() - As dma_pool_create().
+ * @name: the pool's name, for messages.
+ * @dev: the device that will access the blocks.
+ * @size: the bytes of a block, 1 to 2^31 - 1.
+ * @align: as for dma_pool_create().
+ * @boundary: as for dma_pool_create().
+ * @node: the memory node; it has no effect, because there is only one node.
+ * Return: as dma_pool_create().
+ */
 DMAMAP_API struct dma_pool *dma_pool_create_node(const char *name, struct device *dev, size_t size,
 						 size_t align, size_t boundary, int node);
 
@@ -55,7 +66,13 @@ DMAMAP_API void dma_pool_destroy(struct dma_pool *pool);
  */
 DMAMAP_API void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle);
 
-/** dma_pool_zalloc() - As dma_pool_alloc(), with zeroed contents. */
+/**
+ * dma_pool_zalloc() - As dma_pool_alloc(), with zeroed contents.
+ * @pool: the pool.
+ * @mem_flags: allocation flags.
+ * @handle: receives the device address; it is unchanged on failure.
+ * Return: as dma_pool_alloc().
+ */
 static inline void *dma_pool_zalloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
 {
 	return dma_pool_alloc(pool, mem_flags | __GFP_ZERO, handle);
@@ -75,10 +92,20 @@ DMAMAP_API void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t add
 
 /**
  * dmam_pool_create() - As dma_pool_create(); dmamap_close() destroys the pool if it still exists.
+ * @name: the pool's name, for messages.
+ * @dev: the device that will access the blocks.
+ * @size: the bytes of a block, 1 to 2^31 - 1.
+ * @align: as for dma_pool_create().
+ * @boundary: as for dma_pool_create().
+ * Return: as dma_pool_create().
  */
 DMAMAP_API struct dma_pool *dmam_pool_create(const char *name, struct device *dev, size_t size,
 					     size_t align, size_t boundary);
-/** dmam_pool_destroy() - Destroy a pool of dmam_pool_create() before dmamap_close() does. */
+
+/**
+ * dmam_pool_destroy() - Destroy a pool of dmam_pool_create() before dmamap_close() does.
+ * @pool: the pool.
+ */
 DMAMAP_API void dmam_pool_destroy(struct dma_pool *pool);
 
 DMAMAP_END

@@ -65,6 +65,14 @@ DMAMAP_BEGIN
 /* The largest block has 2^MAX_PAGE_ORDER pages, which is 1 GiB. Linux's has at most 4 MiB. */
 #define MAX_PAGE_ORDER 18
 
+/**
+ * gfpflags_allow_blocking() - Test whether Linux would allow an allocation with these flags to
+ * sleep.
+ * @gfp: allocation flags (GFP_*).
+ *
+ * Allocations here never sleep, whatever the result is.
+ * Return: true if @gfp contains __GFP_DIRECT_RECLAIM.
+ */
 static inline bool gfpflags_allow_blocking(gfp_t gfp)
 {
 	return (gfp & __GFP_DIRECT_RECLAIM) != 0;
@@ -83,93 +91,167 @@ static inline bool gfpflags_allow_blocking(gfp_t gfp)
  */
 DMAMAP_API struct page *alloc_pages(gfp_t gfp, unsigned int order);
 
-/** alloc_pages_node() - As alloc_pages(). There is one memory node, so @nid has no effect. */
+/**
+ * alloc_pages_node() - As alloc_pages().
+ * @nid: the memory node; it has no effect, because there is only one node.
+ * @gfp: allocation flags (GFP_*).
+ * @order: the block has 2^order pages.
+ * Return: as alloc_pages().
+ */
 static inline struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
 {
 	(void)nid;
 	return alloc_pages(gfp, order);
 }
 
+/**
+ * alloc_page() - Allocate one page; free it by __free_page().
+ * @gfp: allocation flags (GFP_*).
+ * Return: as alloc_pages().
+ */
 static inline struct page *alloc_page(gfp_t gfp)
 {
 	return alloc_pages(gfp, 0);
 }
 
-/** __get_free_pages() - As alloc_pages(), but return the CPU address; 0 on failure. */
+/**
+ * __get_free_pages() - As alloc_pages(), with the CPU address as the result.
+ * @gfp: allocation flags (GFP_*).
+ * @order: the block has 2^order pages.
+ *
+ * free_pages() with the same order frees the block.
+ * Return: the CPU address of the first page. 0 with errno ENOMEM: as alloc_pages().
+ */
 DMAMAP_API unsigned long __get_free_pages(gfp_t gfp, unsigned int order);
 
+/**
+ * __get_free_page() - Allocate one page; free it by free_page().
+ * @gfp: allocation flags (GFP_*).
+ * Return: as __get_free_pages().
+ */
 static inline unsigned long __get_free_page(gfp_t gfp)
 {
 	return __get_free_pages(gfp, 0);
 }
 
+/**
+ * get_zeroed_page() - Allocate one zeroed page; free it by free_page().
+ * @gfp: allocation flags (GFP_*).
+ * Return: as __get_free_pages().
+ */
 static inline unsigned long get_zeroed_page(gfp_t gfp)
 {
 	return __get_free_pages(gfp | __GFP_ZERO, 0);
 }
 
-/* Below 16 MiB, by CPU address; 0. */
+/**
+ * __get_dma_pages() - As __get_free_pages(), below 16 MiB.
+ * @gfp: allocation flags (GFP_*).
+ * @order: the block has 2^order pages.
+ * Return: as __get_free_pages().
+ */
 static inline unsigned long __get_dma_pages(gfp_t gfp, unsigned int order)
 {
 	return __get_free_pages(gfp | GFP_DMA, order);
 }
 
-/* Pages for a network device to receive into: as alloc_pages(), and never a warning. */
+/**
+ * __dev_alloc_pages() - Allocate pages into which a network device receives.
+ * @gfp: allocation flags (GFP_*).
+ * @order: the block has 2^order pages.
+ *
+ * The flags __GFP_COMP, __GFP_MEMALLOC and __GFP_NOWARN are added, as in Linux. They have no
+ * effect here.
+ * Return: as alloc_pages().
+ */
 static inline struct page *__dev_alloc_pages(gfp_t gfp, unsigned int order)
 {
 	return alloc_pages(gfp | __GFP_COMP | __GFP_MEMALLOC | __GFP_NOWARN, order);
 }
 
+/**
+ * dev_alloc_pages() - As __dev_alloc_pages(), with GFP_ATOMIC.
+ * @order: the block has 2^order pages.
+ * Return: as alloc_pages().
+ */
 static inline struct page *dev_alloc_pages(unsigned int order)
 {
 	return __dev_alloc_pages(GFP_ATOMIC, order);
 }
 
+/**
+ * dev_alloc_page() - As dev_alloc_pages(), for one page.
+ * Return: as alloc_pages().
+ */
 static inline struct page *dev_alloc_page(void)
 {
 	return dev_alloc_pages(0);
 }
 
 /**
- * split_page() - make single pages of a block of alloc_pages()
- * @page: its first page, to which there is one reference
- * @order: its order
+ * split_page() - Split a block of alloc_pages() into single pages.
+ * @page: the first page of the block, which must have exactly one reference.
+ * @order: the order of the block.
  *
- * Each page then has a reference of its own and is given back by itself, with order 0. Another
- * page, another order or a block with more references is refused: nothing changes, and
- * dmamap_strerror() says what was wrong (errno EINVAL).
- *
- * Context: any thread; no other may use the block meanwhile.
+ * Every page then has a reference of its own and is freed separately, with order 0. If @page or
+ * @order is wrong, or the block has more references, the call has no effect: errno is EINVAL, and
+ * dmamap_strerror() returns the reason.
+ * Context: any thread. No other thread may use the block during the call.
  */
 DMAMAP_API void split_page(struct page *page, unsigned int order);
 
-/*
- * Gives a block back, or one reference of it where get_page() took more. A page that is not the
- * first of a live block, another order than it was allocated with, memory of kmalloc or vmalloc:
- * refused, nothing changes, and dmamap_strerror() says what was wrong (errno EINVAL).
+/**
+ * __free_pages() - Free a block, or drop one reference if get_page() added more.
+ * @page: the first page of the block.
+ * @order: the order with which the block was allocated.
+ *
+ * The call is refused, with errno EINVAL and no other effect, if @page is not the first page of a
+ * live block, @order is another one, or the memory is that of kmalloc or vmalloc.
+ * dmamap_strerror() returns the reason.
  */
 DMAMAP_API void __free_pages(struct page *page, unsigned int order);
-/** free_pages() - As __free_pages(), by CPU address; 0 has no effect. */
-DMAMAP_API void free_pages(unsigned long addr, unsigned int order); /* addr 0: no effect */
 
+/**
+ * free_pages() - As __free_pages(), by CPU address.
+ * @addr: the CPU address of the first page; 0 has no effect.
+ * @order: the block has 2^order pages.
+ */
+DMAMAP_API void free_pages(unsigned long addr, unsigned int order);
+
+/**
+ * __free_page() - Free one page; see __free_pages().
+ * @page: the page.
+ */
 static inline void __free_page(struct page *page)
 {
 	__free_pages(page, 0);
 }
 
+/**
+ * free_page() - Free one page by CPU address; see free_pages().
+ * @addr: the CPU address of the page; 0 has no effect.
+ */
 static inline void free_page(unsigned long addr)
 {
 	free_pages(addr, 0);
 }
 
 /**
- * alloc_pages_exact() - Allocate as many contiguous pages as @size bytes need.
+ * alloc_pages_exact() - Allocate contiguous pages for a number of bytes.
+ * @size: the number of bytes.
+ * @gfp: allocation flags (GFP_*).
+ *
  * The number of pages is not rounded up to a power of two. free_pages_exact() with the same size
- * frees the whole.
- * Return: the CPU address; NULL as alloc_pages().
+ * frees all of them.
+ * Return: the CPU address. NULL with errno ENOMEM: as alloc_pages().
  */
 DMAMAP_API void *alloc_pages_exact(size_t size, gfp_t gfp);
-/** free_pages_exact() - Free memory of alloc_pages_exact(). */
+
+/**
+ * free_pages_exact() - Free memory of alloc_pages_exact().
+ * @virt: the CPU address.
+ * @size: the size that was passed to alloc_pages_exact().
+ */
 DMAMAP_API void free_pages_exact(void *virt, size_t size);
 
 DMAMAP_END

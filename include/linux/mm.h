@@ -62,39 +62,94 @@ struct vm_area_struct {
 	unsigned long vm_pgoff; /* the first page of the memory that is mapped */
 };
 
-/*
- * The conversions do not fail, whatever the argument is. The result for an invalid pointer is
- * invalid.
+/**
+ * virt_to_phys() - Return the physical address of a CPU address.
+ * @addr: the CPU address.
+ *
+ * This and the next five conversions do not fail, whatever the argument is. The result for an
+ * invalid argument is invalid.
+ * Return: the physical address.
  */
 DMAMAP_API phys_addr_t virt_to_phys(const volatile void *addr);
+
+/**
+ * phys_to_virt() - Return the CPU address of a physical address.
+ * @addr: the physical address.
+ * Return: the CPU address.
+ */
 DMAMAP_API void *phys_to_virt(phys_addr_t addr);
+
+/**
+ * virt_to_page() - Return the page that contains a CPU address.
+ * @addr: the CPU address.
+ * Return: the page.
+ */
 DMAMAP_API struct page *virt_to_page(const void *addr);
+
+/**
+ * page_address() - Return the CPU address of a page.
+ * @page: the page.
+ * Return: the CPU address of its first byte.
+ */
 DMAMAP_API void *page_address(const struct page *page);
+
+/**
+ * page_to_phys() - Return the physical address of a page.
+ * @page: the page.
+ * Return: the physical address of its first byte.
+ */
 DMAMAP_API phys_addr_t page_to_phys(const struct page *page);
+
+/**
+ * phys_to_page() - Return the page that contains a physical address.
+ * @addr: the physical address.
+ * Return: the page.
+ */
 DMAMAP_API struct page *phys_to_page(phys_addr_t addr);
 
+/**
+ * page_to_virt() - Return the CPU address of a page, as page_address().
+ * @page: the page.
+ * Return: the CPU address of its first byte.
+ */
 static inline void *page_to_virt(const struct page *page)
 {
 	return page_address(page);
 }
 
+/**
+ * page_to_pfn() - Return the page frame number of a page.
+ * @page: the page.
+ * Return: its physical address divided by the page size.
+ */
 static inline unsigned long page_to_pfn(const struct page *page)
 {
 	return (unsigned long)(page_to_phys(page) >> PAGE_SHIFT);
 }
 
+/**
+ * pfn_to_page() - Return the page of a page frame number.
+ * @pfn: the page frame number.
+ * Return: the page.
+ */
 static inline struct page *pfn_to_page(unsigned long pfn)
 {
 	return phys_to_page((phys_addr_t)pfn << PAGE_SHIFT);
 }
 
+/**
+ * virt_to_pfn() - Return the page frame number of a CPU address.
+ * @addr: the CPU address.
+ * Return: the number.
+ */
 static inline unsigned long virt_to_pfn(const void *addr)
 {
 	return (unsigned long)(virt_to_phys(addr) >> PAGE_SHIFT);
 }
 
 /**
- * get_order() - Return the least order of pages that holds @size bytes.
+ * get_order() - Return the least order of a block that has a number of bytes.
+ * @size: the number of bytes.
  * Return: the order; 52 for @size 0, which no allocation accepts.
  */
 static inline int get_order(unsigned long size)
@@ -105,72 +160,137 @@ static inline int get_order(unsigned long size)
 	return size ? 64 - __builtin_clzl(size) : 0;
 }
 
-/* The page i pages behind another, which need not be of the same block. */
+/* The n-th page after another one; the two need not be in one block. */
 #define nth_page(page, n) ((page) + (n))
 
-/* All memory is mapped always. */
+/**
+ * kmap_local_page() - Return the CPU address of a page.
+ * @page: the page.
+ *
+ * All pages are always mapped, so this function does not fail and kunmap_local() has no effect.
+ * The same holds for kmap() and kmap_atomic().
+ * Return: the CPU address.
+ */
 static inline void *kmap_local_page(struct page *page)
 {
 	return page_address(page);
 }
 
+/**
+ * kunmap_local() - Undo kmap_local_page(); no effect.
+ * @addr: the CPU address.
+ */
 static inline void kunmap_local(const void *addr)
 {
 	(void)addr;
 }
 
+/**
+ * kmap() - Return the CPU address of a page; see kmap_local_page().
+ * @page: the page.
+ * Return: the CPU address.
+ */
 static inline void *kmap(struct page *page)
 {
 	return page_address(page);
 }
 
+/**
+ * kunmap() - Undo kmap(); no effect.
+ * @page: the page.
+ */
 static inline void kunmap(struct page *page)
 {
 	(void)page;
 }
 
+/**
+ * kmap_atomic() - Return the CPU address of a page; see kmap_local_page().
+ * @page: the page.
+ * Return: the CPU address.
+ */
 static inline void *kmap_atomic(struct page *page)
 {
 	return page_address(page);
 }
 
+/**
+ * kunmap_atomic() - Undo kmap_atomic(); no effect.
+ * @addr: the CPU address.
+ */
 static inline void kunmap_atomic(const void *addr)
 {
 	(void)addr;
 }
 
-/* Whole pages, by CPU address. */
+/**
+ * clear_page() - Zero a page.
+ * @page: the CPU address of the page.
+ */
 static inline void clear_page(void *page)
 {
 	memset(page, 0, PAGE_SIZE);
 }
 
+/**
+ * copy_page() - Copy a page.
+ * @to: the CPU address of the destination.
+ * @from: the CPU address of the source.
+ */
 static inline void copy_page(void *to, const void *from)
 {
 	memcpy(to, from, PAGE_SIZE);
 }
 
+/**
+ * clear_highpage() - Zero a page.
+ * @page: the page.
+ */
 static inline void clear_highpage(struct page *page)
 {
 	clear_page(page_address(page));
 }
 
+/**
+ * copy_highpage() - Copy a page.
+ * @to: the destination.
+ * @from: the source.
+ */
 static inline void copy_highpage(struct page *to, struct page *from)
 {
 	copy_page(page_address(to), page_address(from));
 }
 
-/* Parts of one page: [offset, offset + len) must lie in it. */
+/**
+ * memcpy_from_page() - Copy a part of a page to a buffer.
+ * @to: the buffer.
+ * @page: the page.
+ * @offset: the offset of the first byte in the page.
+ * @len: the number of bytes; @offset + @len must not exceed the page size.
+ */
 static inline void memcpy_from_page(char *to, struct page *page, size_t offset, size_t len)
 {
 	memcpy(to, (char *)page_address(page) + offset, len);
 }
 
+/**
+ * memcpy_to_page() - Copy a buffer to a part of a page.
+ * @page: the page.
+ * @offset: the offset of the first byte in the page.
+ * @from: the buffer.
+ * @len: the number of bytes; @offset + @len must not exceed the page size.
+ */
 static inline void memcpy_to_page(struct page *page, size_t offset, const char *from, size_t len)
 {
 	memcpy((char *)page_address(page) + offset, from, len);
 }
 
+/**
+ * memzero_page() - Zero a part of a page.
+ * @page: the page.
+ * @offset: the offset of the first byte in the page.
+ * @len: the number of bytes; @offset + @len must not exceed the page size.
+ */
 static inline void memzero_page(struct page *page, size_t offset, size_t len)
 {
 	memset((char *)page_address(page) + offset, 0, len);
@@ -181,91 +301,142 @@ static inline void memzero_page(struct page *page, size_t offset, size_t len)
 #define NUMA_NO_NODE (-1)
 #endif
 
+/**
+ * page_to_nid() - Return the memory node of a page.
+ * @page: the page.
+ * Return: 0, because there is only one node.
+ */
 static inline int page_to_nid(const struct page *page)
 {
 	(void)page;
 	return 0;
 }
 
-/* No page comes of a reserve. */
+/**
+ * page_is_pfmemalloc() - Test whether a page was allocated from an emergency reserve.
+ * @page: the page.
+ * Return: false, because there is no reserve.
+ */
 static inline bool page_is_pfmemalloc(const struct page *page)
 {
 	(void)page;
 	return false;
 }
 
-/* The first page of the live block that `page` is in; `page` itself when it is in none. */
+/**
+ * compound_head() - Return the first page of the live block that contains a page.
+ * @page: the page.
+ * Return: the first page; @page itself if it is in no live block.
+ */
 DMAMAP_API struct page *compound_head(struct page *page);
 
 /**
- * compound_order() - Return the order of the live block that contains @page; 0 if there is none.
+ * compound_order() - Return the order of the live block that contains a page.
+ * @page: the page.
+ * Return: the order; 0 if @page is in no live block.
  */
 DMAMAP_API unsigned int compound_order(struct page *page);
 
+/**
+ * compound_nr() - Return the number of pages of the live block that contains a page.
+ * @page: the page.
+ * Return: the number; 1 if @page is in no live block.
+ */
 static inline unsigned long compound_nr(struct page *page)
 {
 	return 1ul << compound_order(page);
 }
 
-/* Bytes of the live block that `page` is in; a page's when it is in none. */
+/**
+ * page_size() - Return the number of bytes of the live block that contains a page.
+ * @page: the page.
+ * Return: the number; that of one page if @page is in no live block.
+ */
 static inline unsigned long page_size(struct page *page)
 {
 	return PAGE_SIZE << compound_order(page);
 }
 
-/* The first page of the live block that an address lies in. */
+/**
+ * virt_to_head_page() - Return the first page of the live block that contains a CPU address.
+ * @addr: the CPU address.
+ * Return: as compound_head().
+ */
 static inline struct page *virt_to_head_page(const void *addr)
 {
 	return compound_head(virt_to_page(addr));
 }
 
-/* One more reference to the block that a page is in; nothing for memory that is not RAM's. */
+/**
+ * get_page() - Add a reference to the block that contains a page.
+ * @page: the page.
+ *
+ * The call has no effect if @page is in no live block of RAM.
+ */
 DMAMAP_API void get_page(struct page *page);
 
 /**
- * put_page() - Drop a reference. The last one frees the whole block. Refused as __free_pages().
+ * put_page() - Drop a reference to the block that contains a page.
+ * @page: the page.
+ *
+ * The last reference frees the block. A page of RAM that is in no live block is refused as by
+ * __free_pages(). Memory outside RAM has no references, and the call has no effect on it.
  */
 DMAMAP_API void put_page(struct page *page);
 
 /**
- * page_count() - Return the number of references to the block of a page; 0: it is in no block.
+ * page_count() - Return the number of references to the block that contains a page.
+ * @page: the page.
+ * Return: the number; 0 if @page is in no live block.
  */
 DMAMAP_API int page_count(struct page *page);
 
+/**
+ * page_ref_count() - As page_count().
+ * @page: the page.
+ * Return: as page_count().
+ */
 static inline int page_ref_count(struct page *page)
 {
 	return page_count(page);
 }
 
 /**
- * page_ref_add() - take several references to the block that a page is in
- * @page: a page of a live block of alloc_pages()
- * @nr: how many
+ * page_ref_add() - Add several references to the block that contains a page.
+ * @page: a page of a live block of alloc_pages().
+ * @nr: the number of references, at least 1.
  *
- * A page of no such block, a number that is not positive, or more references than can be counted
- * are refused: nothing changes, and dmamap_strerror() says what was wrong (errno EINVAL).
- *
+ * The call is refused if @page is in no such block, @nr is not positive, or the counter would
+ * overflow: nothing changes, errno is EINVAL, and dmamap_strerror() returns the reason.
  * Context: any thread.
  */
 DMAMAP_API void page_ref_add(struct page *page, int nr);
 
 /**
- * page_ref_sub() - give several references back, but not the last
- * @page: a page of a live block of alloc_pages()
- * @nr: how many
+ * page_ref_sub() - Drop several references to the block that contains a page, except the last
+ * one.
+ * @page: a page of a live block of alloc_pages().
+ * @nr: the number of references, at least 1.
  *
- * Refused as page_ref_add(), and when no reference would be left: the last is given back by
- * put_page() or __free_pages(), which free the block.
- *
+ * The call is refused as page_ref_add(), and if no reference would be left. put_page() or
+ * __free_pages() drops the last reference, which frees the block.
  * Context: any thread.
  */
 DMAMAP_API void page_ref_sub(struct page *page, int nr);
 
+/**
+ * page_ref_inc() - As page_ref_add(), for one reference.
+ * @page: the page.
+ */
 static inline void page_ref_inc(struct page *page)
 {
 	page_ref_add(page, 1);
 }
 
+/**
+ * page_ref_dec() - As page_ref_sub(), for one reference.
+ * @page: the page.
+ */
 static inline void page_ref_dec(struct page *page)
 {
 	page_ref_sub(page, 1);

@@ -52,58 +52,110 @@ struct sg_table {
 /* The segment is bounced. In the first entry of a list: at least one segment is bounced. */
 #define SG_DMA_SWIOTLB (1u << 1)
 
+/**
+ * sg_dma_is_bus_address() - Test whether a DMA segment is a peer's registers, by bus address.
+ * @sg: the entry.
+ * Return: true if dma_flags has SG_DMA_BUS_ADDRESS.
+ */
 static inline bool sg_dma_is_bus_address(const struct scatterlist *sg)
 {
 	return sg->dma_flags & SG_DMA_BUS_ADDRESS;
 }
 
+/**
+ * sg_dma_mark_bus_address() - Set SG_DMA_BUS_ADDRESS of an entry.
+ * @sg: the entry.
+ */
 static inline void sg_dma_mark_bus_address(struct scatterlist *sg)
 {
 	sg->dma_flags |= SG_DMA_BUS_ADDRESS;
 }
 
+/**
+ * sg_dma_unmark_bus_address() - Clear SG_DMA_BUS_ADDRESS of an entry.
+ * @sg: the entry.
+ */
 static inline void sg_dma_unmark_bus_address(struct scatterlist *sg)
 {
 	sg->dma_flags &= ~SG_DMA_BUS_ADDRESS;
 }
 
+/**
+ * sg_dma_is_swiotlb() - Test whether a DMA segment is bounced.
+ * @sg: the entry.
+ * Return: true if dma_flags has SG_DMA_SWIOTLB.
+ */
 static inline bool sg_dma_is_swiotlb(const struct scatterlist *sg)
 {
 	return sg->dma_flags & SG_DMA_SWIOTLB;
 }
 
+/**
+ * sg_dma_mark_swiotlb() - Set SG_DMA_SWIOTLB of an entry.
+ * @sg: the entry.
+ */
 static inline void sg_dma_mark_swiotlb(struct scatterlist *sg)
 {
 	sg->dma_flags |= SG_DMA_SWIOTLB;
 }
 
+/**
+ * sg_is_chain() - Test whether an entry is a link to the next array.
+ * @sg: the entry.
+ * Return: true if it is.
+ */
 static inline bool sg_is_chain(const struct scatterlist *sg)
 {
 	return sg->page_link & SG_CHAIN;
 }
 
+/**
+ * sg_is_last() - Test whether an entry is the last one of its list.
+ * @sg: the entry.
+ * Return: true if it is.
+ */
 static inline bool sg_is_last(const struct scatterlist *sg)
 {
 	return sg->page_link & SG_END;
 }
 
-/** sg_chain_ptr() - Return the array that a link points to. */
+/**
+ * sg_chain_ptr() - Return the array that a link points to.
+ * @sg: an entry for which sg_is_chain() is true.
+ * Return: the first entry of the array.
+ */
 static inline struct scatterlist *sg_chain_ptr(const struct scatterlist *sg)
 {
 	return (struct scatterlist *)(sg->page_link & ~SG_PAGE_LINK_MASK);
 }
 
+/**
+ * sg_page() - Return the page of an entry.
+ * @sg: the entry.
+ * Return: the page; NULL for an empty entry.
+ */
 static inline struct page *sg_page(const struct scatterlist *sg)
 {
 	return (struct page *)(sg->page_link & ~SG_PAGE_LINK_MASK);
 }
 
-/** sg_assign_page() - Set the page of an entry; the end mark is unchanged. */
+/**
+ * sg_assign_page() - Set the page of an entry; the end mark is unchanged.
+ * @sg: the entry.
+ * @page: the page.
+ */
 static inline void sg_assign_page(struct scatterlist *sg, struct page *page)
 {
 	sg->page_link = (sg->page_link & SG_END) | (unsigned long)page;
 }
 
+/**
+ * sg_set_page() - Set an entry to a part of a page or of several pages that follow it.
+ * @sg: the entry.
+ * @page: the page.
+ * @len: the number of bytes.
+ * @offset: the offset of the first byte in the page.
+ */
 static inline void sg_set_page(struct scatterlist *sg, struct page *page, unsigned int len,
 			       unsigned int offset)
 {
@@ -113,15 +165,21 @@ static inline void sg_set_page(struct scatterlist *sg, struct page *page, unsign
 }
 
 /**
- * sg_set_buf() - Set an entry to @buflen bytes at @buf.
+ * sg_set_buf() - Set an entry to a buffer.
+ * @sg: the entry.
  * @buf: any memory of the process that is contiguous for the CPU, except vmalloc memory.
+ * @buflen: the number of bytes.
  */
 static inline void sg_set_buf(struct scatterlist *sg, const void *buf, unsigned int buflen)
 {
 	sg_set_page(sg, virt_to_page(buf), buflen, (unsigned int)offset_in_page(buf));
 }
 
-/** sg_next() - Return the entry after this one, across links; NULL after the last. */
+/**
+ * sg_next() - Return the entry after this one, across links.
+ * @sg: the entry.
+ * Return: the entry; NULL after the last one.
+ */
 static inline struct scatterlist *sg_next(struct scatterlist *sg)
 {
 	if (sg_is_last(sg))
@@ -133,30 +191,50 @@ static inline struct scatterlist *sg_next(struct scatterlist *sg)
 	return __builtin_expect(sg_is_chain(sg), 0) ? sg_chain_ptr(sg) : sg;
 }
 
-/** sg_phys() - Return the physical address of the entry's first byte. */
+/**
+ * sg_phys() - Return the physical address of the first byte of an entry.
+ * @sg: the entry.
+ * Return: the physical address.
+ */
 static inline phys_addr_t sg_phys(const struct scatterlist *sg)
 {
 	return page_to_phys(sg_page(sg)) + sg->offset;
 }
 
-/** sg_virt() - Return the CPU address of the entry's first byte. */
+/**
+ * sg_virt() - Return the CPU address of the first byte of an entry.
+ * @sg: the entry.
+ * Return: the CPU address.
+ */
 static inline void *sg_virt(const struct scatterlist *sg)
 {
 	return (char *)page_address(sg_page(sg)) + sg->offset;
 }
 
+/**
+ * sg_mark_end() - Mark an entry as the last one of its list.
+ * @sg: the entry.
+ */
 static inline void sg_mark_end(struct scatterlist *sg)
 {
 	sg->page_link = (sg->page_link | SG_END) & ~SG_CHAIN;
 }
 
+/**
+ * sg_unmark_end() - Remove the end mark of an entry.
+ * @sg: the entry.
+ */
 static inline void sg_unmark_end(struct scatterlist *sg)
 {
 	sg->page_link &= ~SG_END;
 }
 
 /**
- * sg_chain() - Make the last of @prv_nents entries of @prv a link to @sgl.
+ * sg_chain() - Make the last entry of an array a link to another array.
+ * @prv: the array.
+ * @prv_nents: the number of its entries.
+ * @sgl: the other array.
+ *
  * The entry contains no memory after that.
  */
 static inline void sg_chain(struct scatterlist *prv, unsigned int prv_nents,
@@ -185,16 +263,24 @@ DMAMAP_API void sg_init_table(struct scatterlist *sgl, unsigned int nents);
 DMAMAP_API void sg_init_one(struct scatterlist *sg, const void *buf, unsigned int buflen);
 
 /**
- * sg_last() - Return the last of @nents entries, or of the list if it ends before.
- * Return: the entry; NULL if there is none.
+ * sg_last() - Return the last entry of a list.
+ * @sgl: the list.
+ * @nents: the greatest number of entries that are examined.
+ * Return: the last of @nents entries, or of the list if it ends before. NULL: there is none.
  */
 DMAMAP_API struct scatterlist *sg_last(struct scatterlist *sgl, unsigned int nents);
 
-/** sg_nents() - Return the number of entries up to the end mark. */
+/**
+ * sg_nents() - Return the number of entries up to the end mark.
+ * @sg: the list.
+ * Return: the number.
+ */
 DMAMAP_API int sg_nents(struct scatterlist *sg);
 
 /**
- * sg_nents_for_len() - Return the number of entries that contain the first @len bytes.
+ * sg_nents_for_len() - Return the number of entries that contain the first bytes of a list.
+ * @sg: the list.
+ * @len: the number of bytes.
  * Return: the number. -EINVAL: the list is shorter than @len.
  */
 DMAMAP_API int sg_nents_for_len(struct scatterlist *sg, u64 len);
@@ -208,7 +294,11 @@ DMAMAP_API int sg_nents_for_len(struct scatterlist *sg, u64 len);
  *   (then a retry helps).
  */
 DMAMAP_API int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask);
-/** sg_free_table() - Free the entries of a table, but not the memory that they describe. */
+
+/**
+ * sg_free_table() - Free the entries of a table, but not the memory that they describe.
+ * @table: the table.
+ */
 DMAMAP_API void sg_free_table(struct sg_table *table);
 
 /**
@@ -228,7 +318,17 @@ DMAMAP_API int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct pa
 						 unsigned long size, unsigned int max_segment,
 						 gfp_t gfp_mask);
 
-/** sg_alloc_table_from_pages() - The same, without a limit on the length of an entry. */
+/**
+ * sg_alloc_table_from_pages() - As sg_alloc_table_from_pages_segment(), without a limit on
+ * entries.
+ * @sgt: receives the list.
+ * @pages: the pages.
+ * @n_pages: their number.
+ * @offset: where the memory begins, in bytes from the beginning of the first page.
+ * @size: the number of bytes.
+ * @gfp_mask: allocation flags.
+ * Return: as sg_alloc_table_from_pages_segment().
+ */
 static inline int sg_alloc_table_from_pages(struct sg_table *sgt, struct page **pages,
 					    unsigned int n_pages, unsigned int offset,
 					    unsigned long size, gfp_t gfp_mask)
@@ -264,19 +364,61 @@ DMAMAP_API int sg_split(struct scatterlist *in, const int in_mapped_nents, const
  */
 DMAMAP_API size_t sg_copy_buffer(struct scatterlist *sgl, unsigned int nents, void *buf,
 				 size_t buflen, off_t skip, bool to_buffer);
-/** sg_copy_from_buffer() - Copy @buf to the list; see sg_copy_buffer(). */
+
+/**
+ * sg_copy_from_buffer() - Copy a buffer to the memory of a list.
+ * @sgl: the list.
+ * @nents: the number of its entries.
+ * @buf: the buffer.
+ * @buflen: the number of bytes.
+ * Return: the number of bytes copied, as sg_copy_buffer().
+ */
 DMAMAP_API size_t sg_copy_from_buffer(struct scatterlist *sgl, unsigned int nents, const void *buf,
 				      size_t buflen);
-/** sg_copy_to_buffer() - Copy the list to @buf; see sg_copy_buffer(). */
+
+/**
+ * sg_copy_to_buffer() - Copy the memory of a list to a buffer.
+ * @sgl: the list.
+ * @nents: the number of its entries.
+ * @buf: the buffer.
+ * @buflen: the number of bytes.
+ * Return: the number of bytes copied, as sg_copy_buffer().
+ */
 DMAMAP_API size_t sg_copy_to_buffer(struct scatterlist *sgl, unsigned int nents, void *buf,
 				    size_t buflen);
-/** sg_pcopy_from_buffer() - Copy @buf to the list from byte @skip on; see sg_copy_buffer(). */
+
+/**
+ * sg_pcopy_from_buffer() - Copy a buffer to the memory of a list, from a byte of the list on.
+ * @sgl: the list.
+ * @nents: the number of its entries.
+ * @buf: the buffer.
+ * @buflen: the number of bytes.
+ * @skip: the byte of the list at which the copy begins.
+ * Return: the number of bytes copied, as sg_copy_buffer().
+ */
 DMAMAP_API size_t sg_pcopy_from_buffer(struct scatterlist *sgl, unsigned int nents, const void *buf,
 				       size_t buflen, off_t skip);
-/** sg_pcopy_to_buffer() - Copy the list from byte @skip on to @buf; see sg_copy_buffer(). */
+
+/**
+ * sg_pcopy_to_buffer() - Copy the memory of a list, from a byte of the list on, to a buffer.
+ * @sgl: the list.
+ * @nents: the number of its entries.
+ * @buf: the buffer.
+ * @buflen: the number of bytes.
+ * @skip: the byte of the list at which the copy begins.
+ * Return: the number of bytes copied, as sg_copy_buffer().
+ */
 DMAMAP_API size_t sg_pcopy_to_buffer(struct scatterlist *sgl, unsigned int nents, void *buf,
 				     size_t buflen, off_t skip);
-/** sg_zero_buffer() - Zero @buflen bytes of the list from byte @skip on; see sg_copy_buffer(). */
+
+/**
+ * sg_zero_buffer() - Zero the memory of a list.
+ * @sgl: the list.
+ * @nents: the number of its entries.
+ * @buflen: the number of bytes.
+ * @skip: the byte of the list at which the zeros begin.
+ * Return: the number of bytes zeroed, as sg_copy_buffer().
+ */
 DMAMAP_API size_t sg_zero_buffer(struct scatterlist *sgl, unsigned int nents, size_t buflen,
 				 off_t skip);
 
@@ -289,86 +431,9 @@ DMAMAP_API size_t sg_zero_buffer(struct scatterlist *sgl, unsigned int nents, si
 #define for_each_sgtable_sg(sgt, sg, i)	    for_each_sg ((sgt)->sgl, sg, (sgt)->orig_nents, i)
 #define for_each_sgtable_dma_sg(sgt, sg, i) for_each_sg ((sgt)->sgl, sg, (sgt)->nents, i)
 
-/*
- * Iteration by pages. The first page is that of sg_page(), independent of the entry's offset. A
- * DMA address is the first address of the segment plus a multiple of the page size.
- */
-struct sg_page_iter {
-	struct scatterlist *sg;	  /* the entry that contains the page */
-	unsigned int sg_pgoffset; /* the page's number in it */
-	unsigned int __nents;	  /* entries left, this one included */
-	int __pg_advance;	  /* pages to advance at the next step */
-};
-
-struct sg_dma_page_iter {
-	struct sg_page_iter base;
-};
-
-DMAMAP_API void __sg_page_iter_start(struct sg_page_iter *piter, struct scatterlist *sglist,
-				     unsigned int nents, unsigned long pgoffset);
-DMAMAP_API bool __sg_page_iter_next(struct sg_page_iter *piter);
-DMAMAP_API bool __sg_page_iter_dma_next(struct sg_dma_page_iter *dma_iter);
-
-static inline struct page *sg_page_iter_page(struct sg_page_iter *piter)
-{
-	return sg_page(piter->sg) + piter->sg_pgoffset;
-}
-
-static inline dma_addr_t sg_page_iter_dma_address(struct sg_dma_page_iter *dma_iter)
-{
-	return sg_dma_address(dma_iter->base.sg) +
-	       (dma_addr_t)dma_iter->base.sg_pgoffset * PAGE_SIZE;
-}
-
-#define for_each_sg_page(sglist, piter, nents, pgoffset)                                           \
-	for (__sg_page_iter_start((piter), (sglist), (nents), (pgoffset));                         \
-	     __sg_page_iter_next(piter);)
-
-#define for_each_sg_dma_page(sglist, dma_iter, dma_nents, pgoffset)                                \
-	for (__sg_page_iter_start(&(dma_iter)->base, (sglist), (dma_nents), (pgoffset));           \
-	     __sg_page_iter_dma_next(dma_iter);)
-
-#define for_each_sgtable_page(sgt, piter, pgoffset)                                                \
-	for_each_sg_page((sgt)->sgl, piter, (sgt)->orig_nents, pgoffset)
-
-#define for_each_sgtable_dma_page(sgt, dma_iter, pgoffset)                                         \
-	for_each_sg_dma_page((sgt)->sgl, dma_iter, (sgt)->nents, pgoffset)
-
-/*
- * Iteration over the memory of a list in pieces of at most a page: call sg_miter_start(); then,
- * while sg_miter_next() returns true, use addr and length (and set `consumed` to less than length
- * to get the rest again); then call sg_miter_stop().
- */
-#define SG_MITER_ATOMIC	 (1u << 0) /* no effect here */
-#define SG_MITER_TO_SG	 (1u << 1) /* the caller writes the memory */
-#define SG_MITER_FROM_SG (1u << 2) /* the caller only reads it */
-#define SG_MITER_LOCAL	 (1u << 3) /* no effect here */
-
-struct sg_mapping_iter {
-	struct page *page; /* of the piece; NULL between stop and next */
-	void *addr;	   /* the piece */
-	size_t length;
-	size_t consumed; /* sg_miter_next() sets it to length */
-	struct sg_page_iter piter;
-	unsigned int __offset;	  /* offset in the page */
-	unsigned int __remaining; /* bytes left in it */
-	unsigned int __flags;
-};
-
-/** sg_miter_start() - Begin an iteration. @flags are SG_MITER_* flags. */
-DMAMAP_API void sg_miter_start(struct sg_mapping_iter *miter, struct scatterlist *sgl,
-			       unsigned int nents, unsigned int flags);
-/** sg_miter_next() - Advance to the next piece. Return: false after the last one. */
-DMAMAP_API bool sg_miter_next(struct sg_mapping_iter *miter);
-
-/**
- * sg_miter_skip() - Advance by @offset bytes from the current position.
- * Return: true; false if the list ends before.
- */
-DMAMAP_API bool sg_miter_skip(struct sg_mapping_iter *miter, off_t offset);
-/** sg_miter_stop() - End an iteration. */
-DMAMAP_API void sg_miter_stop(struct sg_mapping_iter *miter);
-
 DMAMAP_END
+
+/* Iteration by pages and by pieces. */
+#include <dmamap/sg_iter.h>
 
 #endif

@@ -34,133 +34,294 @@ DMAMAP_BEGIN
  *   retry does not help).
  */
 DMAMAP_API void *kmalloc(size_t size, gfp_t gfp);
-/** kzalloc() - As kmalloc(), with zeroed memory. */
+
+/**
+ * kzalloc() - As kmalloc(), with zeroed memory.
+ * @size: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as kmalloc().
+ */
 DMAMAP_API void *kzalloc(size_t size, gfp_t gfp);
 
-/** kmalloc_array() - As kmalloc(), for @n objects; NULL also if @n * @size overflows a size_t. */
+/**
+ * kmalloc_array() - Allocate an array of objects as kmalloc() does.
+ * @n: the number of objects.
+ * @size: the bytes of an object.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as kmalloc(). NULL also if @n * @size overflows a size_t.
+ */
 DMAMAP_API void *kmalloc_array(size_t n, size_t size, gfp_t gfp);
-/** kcalloc() - As kmalloc_array(), with zeroed memory. */
+
+/**
+ * kcalloc() - As kmalloc_array(), with zeroed memory.
+ * @n: the number of objects.
+ * @size: the bytes of an object.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as kmalloc_array().
+ */
 DMAMAP_API void *kcalloc(size_t n, size_t size, gfp_t gfp);
 
 /**
  * krealloc() - Change the size of an object, in place where possible.
  * @p: the object; NULL: the call is kmalloc().
  * @size: the new size; 0: the object is freed and the result is ZERO_SIZE_PTR.
- * @gfp: allocation flags.
- * Return: the object. NULL: failure, and the old object is unchanged.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: the object. NULL with errno ENOMEM: as kmalloc(). EINVAL: @p is no live object. The old
+ *   object is unchanged on failure.
  */
 DMAMAP_API void *krealloc(const void *p, size_t size, gfp_t gfp);
 
-/* For n objects; NULL also when n * size is more than a size_t holds. */
+/**
+ * krealloc_array() - As krealloc(), for an array of objects.
+ * @p: the array, or NULL.
+ * @n: the number of objects.
+ * @size: the bytes of an object.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as krealloc(). NULL also if @n * @size overflows a size_t.
+ */
 DMAMAP_API void *krealloc_array(const void *p, size_t n, size_t size, gfp_t gfp);
 
-/* There is one memory node, so `node` chooses nothing. */
+/**
+ * kmalloc_node() - As kmalloc().
+ * @size: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * @node: the memory node; it has no effect, because there is only one node.
+ * Return: as kmalloc().
+ */
 static inline void *kmalloc_node(size_t size, gfp_t gfp, int node)
 {
 	(void)node;
 	return kmalloc(size, gfp);
 }
 
+/**
+ * kzalloc_node() - As kzalloc().
+ * @size: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * @node: the memory node; it has no effect, because there is only one node.
+ * Return: as kmalloc().
+ */
 static inline void *kzalloc_node(size_t size, gfp_t gfp, int node)
 {
 	(void)node;
 	return kzalloc(size, gfp);
 }
 
+/**
+ * kmalloc_array_node() - As kmalloc_array().
+ * @n: the number of objects.
+ * @size: the bytes of an object.
+ * @gfp: allocation flags, as for kmalloc().
+ * @node: the memory node; it has no effect, because there is only one node.
+ * Return: as kmalloc_array().
+ */
 static inline void *kmalloc_array_node(size_t n, size_t size, gfp_t gfp, int node)
 {
 	(void)node;
 	return kmalloc_array(n, size, gfp);
 }
 
+/**
+ * kcalloc_node() - As kcalloc().
+ * @n: the number of objects.
+ * @size: the bytes of an object.
+ * @gfp: allocation flags, as for kmalloc().
+ * @node: the memory node; it has no effect, because there is only one node.
+ * Return: as kmalloc_array().
+ */
 static inline void *kcalloc_node(size_t n, size_t size, gfp_t gfp, int node)
 {
 	(void)node;
 	return kcalloc(n, size, gfp);
 }
 
-/* Copies to be kfree()d; NULL as kmalloc(). kstrdup(NULL) is NULL. */
+/**
+ * kmemdup() - Allocate a copy of memory, which kfree() frees.
+ * @src: the memory to copy.
+ * @len: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: the copy. NULL: as kmalloc().
+ */
 DMAMAP_API void *kmemdup(const void *src, size_t len, gfp_t gfp);
 
 /**
- * kstrdup() - Return a copy of a string, which kfree() frees; NULL as kmalloc(), and for NULL.
+ * kstrdup() - Allocate a copy of a string, which kfree() frees.
+ * @s: the string; NULL: the result is NULL.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: the copy. NULL: as kmalloc(), or @s is NULL.
  */
 DMAMAP_API char *kstrdup(const char *s, gfp_t gfp);
 
-/* The same of n elements; NULL also when n * size is more than a size_t holds. */
+/**
+ * kmemdup_array() - Allocate a copy of an array, which kfree() frees.
+ * @src: the memory to copy.
+ * @n: the number of objects.
+ * @size: the bytes of an object.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: the copy. NULL: as kmalloc_array().
+ */
 DMAMAP_API void *kmemdup_array(const void *src, size_t n, size_t size, gfp_t gfp);
 
-/* At most `max` characters of a string, terminated. kstrndup(NULL) is NULL. */
+/**
+ * kstrndup() - Allocate a copy of the beginning of a string, which kfree() frees.
+ * @s: the string; NULL: the result is NULL.
+ * @max: the greatest number of characters that are copied. The copy is terminated.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: the copy. NULL: as kmalloc(), or @s is NULL.
+ */
 DMAMAP_API char *kstrndup(const char *s, size_t max, gfp_t gfp);
 
-/* `len` bytes that need not be terminated, as a string. NULL for NULL. */
+/**
+ * kmemdup_nul() - Allocate a terminated copy of bytes that need not be terminated.
+ * @s: the bytes; NULL: the result is NULL.
+ * @len: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: the copy, which kfree() frees. NULL: as kmalloc(), or @s is NULL.
+ */
 DMAMAP_API char *kmemdup_nul(const char *s, size_t len, gfp_t gfp);
 
-/* A string that is constant may be shared in Linux; here it is always a copy. */
+/**
+ * kstrdup_const() - As kstrdup().
+ * @s: the string; NULL: the result is NULL.
+ * @gfp: allocation flags, as for kmalloc().
+ *
+ * Linux may return a constant string itself. Here the result is always a copy. kfree_const()
+ * frees it.
+ * Return: as kstrdup().
+ */
 static inline const char *kstrdup_const(const char *s, gfp_t gfp)
 {
 	return kstrdup(s, gfp);
 }
 
-/*
- * Gives an object back, of kmalloc or of a cache. NULL and ZERO_SIZE_PTR are fine. A pointer that
- * is no live object's (freed already, inside of one, memory of something else) is refused: nothing
- * changes and dmamap_strerror() says so (errno EINVAL). Built with AddressSanitizer, use after free
- * is found.
+/**
+ * kfree() - Free an object of kmalloc() or of a cache.
+ * @p: the object. NULL and ZERO_SIZE_PTR have no effect.
+ *
+ * A pointer that is not the beginning of a live object is refused: nothing changes, errno is
+ * EINVAL, and dmamap_strerror() returns the reason. In a program built with AddressSanitizer, an
+ * access after kfree() is reported.
  */
 DMAMAP_API void kfree(const void *p);
 
-/** kfree_sensitive() - As kfree(); the contents are erased first. */
+/**
+ * kfree_sensitive() - As kfree(), after the contents were erased.
+ * @p: the object. NULL and ZERO_SIZE_PTR have no effect.
+ */
 DMAMAP_API void kfree_sensitive(const void *p);
 
+/**
+ * kfree_const() - Free a string of kstrdup_const(); as kfree().
+ * @p: the string, or NULL.
+ */
 static inline void kfree_const(const void *p)
 {
 	kfree(p);
 }
 
 /**
- * kvmalloc() - memory of kmalloc(), or of vmalloc() where that has none
- * @size: bytes
- * @gfp: as for kmalloc(); memory of vmalloc() is anywhere in RAM
+ * kvmalloc() - Allocate memory by kmalloc(), or by vmalloc() if that fails.
+ * @size: bytes.
+ * @gfp: as for kmalloc(). Memory of vmalloc() may be anywhere in RAM.
  *
- * More than a page is taken from vmalloc() when kmalloc() fails, so it may not be physically
- * contiguous, and may not be mapped by dma_map_single().
- *
+ * Only more than a page is allocated by vmalloc(). The memory may then be physically
+ * discontiguous, and dma_map_single() refuses it.
  * Context: any thread.
- * Return: the memory, for kvfree(); ZERO_SIZE_PTR for 0 bytes; NULL, errno ENOMEM.
+ * Return: the memory, which kvfree() frees; ZERO_SIZE_PTR for 0 bytes. NULL with errno ENOMEM: a
+ *   retry helps after memory was freed.
  */
 DMAMAP_API void *kvmalloc(size_t size, gfp_t gfp);
+
+/**
+ * kvzalloc() - As kvmalloc(), with zeroed memory.
+ * @size: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as kvmalloc().
+ */
 DMAMAP_API void *kvzalloc(size_t size, gfp_t gfp);
 
-/* For n objects; NULL also when n * size is more than a size_t holds. */
+/**
+ * kvmalloc_array() - As kvmalloc(), for an array of objects.
+ * @n: the number of objects.
+ * @size: the bytes of an object.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as kvmalloc(). NULL also if @n * @size overflows a size_t.
+ */
 DMAMAP_API void *kvmalloc_array(size_t n, size_t size, gfp_t gfp);
+
+/**
+ * kvcalloc() - As kvmalloc_array(), with zeroed memory.
+ * @n: the number of objects.
+ * @size: the bytes of an object.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as kvmalloc_array().
+ */
 DMAMAP_API void *kvcalloc(size_t n, size_t size, gfp_t gfp);
 
-/* As krealloc(), of memory of either kind. */
+/**
+ * kvrealloc() - As krealloc(), for memory of kmalloc(), kvmalloc() or vmalloc().
+ * @p: the memory; NULL: the call is kvmalloc().
+ * @size: the new size.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as krealloc().
+ */
 DMAMAP_API void *kvrealloc(const void *p, size_t size, gfp_t gfp);
 
-/* A copy for kvfree(). */
+/**
+ * kvmemdup() - Allocate a copy of memory, which kvfree() frees.
+ * @src: the memory to copy.
+ * @len: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: the copy. NULL: as kvmalloc().
+ */
 DMAMAP_API void *kvmemdup(const void *src, size_t len, gfp_t gfp);
 
+/**
+ * kvmalloc_node() - As kvmalloc().
+ * @size: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * @node: the memory node; it has no effect, because there is only one node.
+ * Return: as kvmalloc().
+ */
 static inline void *kvmalloc_node(size_t size, gfp_t gfp, int node)
 {
 	(void)node;
 	return kvmalloc(size, gfp);
 }
 
+/**
+ * kvzalloc_node() - As kvzalloc().
+ * @size: the number of bytes.
+ * @gfp: allocation flags, as for kmalloc().
+ * @node: the memory node; it has no effect, because there is only one node.
+ * Return: as kvmalloc().
+ */
 static inline void *kvzalloc_node(size_t size, gfp_t gfp, int node)
 {
 	(void)node;
 	return kvzalloc(size, gfp);
 }
 
-/* Gives back memory of kvmalloc(), kmalloc() or vmalloc(); NULL and ZERO_SIZE_PTR are fine. */
+/**
+ * kvfree() - Free memory of kvmalloc(), kmalloc() or vmalloc().
+ * @p: the memory. NULL and ZERO_SIZE_PTR have no effect. Other pointers are refused as by
+ *   kfree().
+ */
 DMAMAP_API void kvfree(const void *p);
 
-/* The same, and the `len` bytes that it held cannot be read by the next user. */
+/**
+ * kvfree_sensitive() - As kvfree(), after the contents were erased.
+ * @p: the memory.
+ * @len: the number of bytes to erase.
+ */
 DMAMAP_API void kvfree_sensitive(const void *p, size_t len);
 
-/* Bytes that an object really has; 0 for NULL, ZERO_SIZE_PTR and what is no object. */
+/**
+ * ksize() - Return the number of usable bytes of an object.
+ * @p: the object.
+ * Return: the number, which may exceed the size that was requested. 0: NULL, ZERO_SIZE_PTR, or no
+ *   live object.
+ */
 DMAMAP_API size_t ksize(const void *p);
 
 /* Caches of objects of one size. */
@@ -189,15 +350,27 @@ DMAMAP_API struct kmem_cache *kmem_cache_create(const char *name, unsigned int s
 /**
  * kmem_cache_alloc() - Allocate an object of a cache.
  * @cache: the cache.
- * @gfp: allocation flags.
+ * @gfp: allocation flags, as for kmalloc().
  * Return: the object. NULL with errno ENOMEM: a retry helps. EINVAL: zeroed memory of a cache with
  *   a constructor.
  */
 DMAMAP_API void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
-/** kmem_cache_zalloc() - As kmem_cache_alloc(), with zeroed memory. */
+
+/**
+ * kmem_cache_zalloc() - As kmem_cache_alloc(), with zeroed memory.
+ * @cache: the cache.
+ * @gfp: allocation flags, as for kmalloc().
+ * Return: as kmem_cache_alloc().
+ */
 DMAMAP_API void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp);
 
-/* There is one memory node, so `node` chooses nothing. */
+/**
+ * kmem_cache_alloc_node() - As kmem_cache_alloc().
+ * @cache: the cache.
+ * @gfp: allocation flags, as for kmalloc().
+ * @node: the memory node; it has no effect, because there is only one node.
+ * Return: as kmem_cache_alloc().
+ */
 static inline void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, int node)
 {
 	(void)node;
@@ -208,14 +381,27 @@ static inline void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, i
 #define KMEM_CACHE(type, flags)                                                                    \
 	kmem_cache_create(#type, sizeof(struct type), __alignof__(struct type), (flags), NULL)
 
-/* Refused as kfree(), also for an object of another cache. NULL is fine. */
+/**
+ * kmem_cache_free() - Free an object of a cache.
+ * @cache: the cache.
+ * @object: the object; NULL has no effect. A pointer that is no live object of @cache is refused
+ *   as by kfree().
+ */
 DMAMAP_API void kmem_cache_free(struct kmem_cache *cache, void *object);
-/** kmem_cache_size() - Return the bytes of an object. */
+
+/**
+ * kmem_cache_size() - Return the number of bytes of an object of a cache.
+ * @cache: the cache.
+ * Return: the number.
+ */
 DMAMAP_API unsigned int kmem_cache_size(const struct kmem_cache *cache);
 
 /**
- * kmem_cache_destroy() - Destroy a cache; NULL has no effect.
- * A cache with live objects is refused (errno EBUSY) and unchanged; free the objects and retry.
+ * kmem_cache_destroy() - Destroy a cache.
+ * @cache: the cache; NULL has no effect.
+ *
+ * A cache with live objects is refused (errno EBUSY) and unchanged. A retry helps after the
+ * objects were freed.
  */
 DMAMAP_API void kmem_cache_destroy(struct kmem_cache *cache);
 

@@ -147,10 +147,11 @@ struct xdp_driver_ops {
 	int (*xmit)(struct device *dev, u32 queue, const void *packet, u32 len);
 	u32 xdp_zc_max_segs; /* buffers a packet may span in zero-copy; 0 and 1: XDP_USE_SG is
 				refused */
+	u32 queues;	     /* that the device has; 0: XDP_QUEUES */
 };
 
 /**
- * xdp_umem_create() - Register memory for packets. The memory is not accessed.
+ * xdp_umem_create() - Register memory for packets.
  * @reg: the memory and its chunks.
  * Return: the UMEM, or ERR_PTR; a retry helps only for missing memory:
  *   -EINVAL  the chunk size is not 2048 to a page, or no power of two (aligned); unknown flags; the
@@ -164,11 +165,16 @@ DMAMAP_API struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg);
 
 /**
  * xdp_umem_put() - Drop the reference of xdp_umem_create().
+ * @umem: the UMEM.
+ *
  * The UMEM is freed after its last socket and pool, too, were freed.
  */
 DMAMAP_API void xdp_umem_put(struct xdp_umem *umem);
 
-/** xdp_sock_create() - Create a socket. Return: the socket, or NULL with errno ENOMEM. */
+/**
+ * xdp_sock_create() - Create a socket.
+ * Return: the socket. NULL with errno ENOMEM: a retry helps after memory was freed.
+ */
 DMAMAP_API struct xdp_sock *xdp_sock_create(void);
 
 /**
@@ -195,12 +201,13 @@ DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
  * @xs: the socket.
  * @umem: the UMEM, of which the socket holds its own reference; NULL with XDP_SHARED_UMEM.
  * @dev: the device.
- * @queue_id: the queue, 0 to 63.
+ * @queue_id: the queue, below xdp_driver_ops.queues.
  * @flags: XDP_* bind flags. With XDP_SHARED_UMEM the other flags are those of @shared.
  * @shared: with XDP_SHARED_UMEM, a socket that is bound.
  * Return: 0, or
  *   -EINVAL      unknown or contradictory flags; no RX or TX ring; no UMEM; fill or completion
- *                ring missing, or one too many for a shared queue; queue above 63
+ *                ring missing, or one too many for a shared queue; a queue that the device does
+ *                not have
  *   -EBUSY       the socket is bound; the queue has another pool
  *   -ENODEV      no device
  *   -EBADF       @shared is not bound
@@ -210,6 +217,16 @@ DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
  */
 DMAMAP_API int xdp_sock_bind(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev,
 			     u32 queue_id, u16 flags, struct xdp_sock *shared);
+
+/**
+ * xdp_sock_unbind() - Undo xdp_sock_bind().
+ * @xs: a socket that is bound, or whose device was closed.
+ *
+ * The socket can be bound again. Its RX and TX ring stay, with their content. The last socket of a
+ * queue also keeps the fill and the completion ring; buffers that the driver had are lost.
+ * Return: 0. -ENXIO: the socket is not bound. -EINVAL: no socket.
+ */
+DMAMAP_API int xdp_sock_unbind(struct xdp_sock *xs);
 
 /**
  * xdp_sock_map_ring() - Return the shared memory of a ring.
@@ -223,16 +240,26 @@ DMAMAP_API int xdp_sock_bind(struct xdp_sock *xs, struct xdp_umem *umem, struct 
 DMAMAP_API void *xdp_sock_map_ring(struct xdp_sock *xs, int optname, struct xdp_ring_offset *off,
 				   size_t *len);
 
-/** xdp_sock_stats() - Read the statistics. Return: 0; -EINVAL: an argument is NULL. */
+/**
+ * xdp_sock_stats() - Read the statistics of a socket.
+ * @xs: the socket.
+ * @stats: receives the statistics.
+ * Return: 0. -EINVAL: an argument is NULL.
+ */
 DMAMAP_API int xdp_sock_stats(struct xdp_sock *xs, struct xdp_statistics *stats);
 
 /**
- * xdp_sock_options() - Read the options: XDP_OPTIONS_ZEROCOPY if bound so. Return: 0; -EINVAL.
+ * xdp_sock_options() - Read the options of a socket.
+ * @xs: the socket.
+ * @options: receives XDP_OPTIONS_ZEROCOPY if the socket is bound in zero-copy mode.
+ * Return: 0. -EINVAL: an argument is NULL.
  */
 DMAMAP_API int xdp_sock_options(struct xdp_sock *xs, struct xdp_options *options);
 
 /**
  * xdp_sock_destroy() - Unbind and free a socket in any state; NULL has no effect.
+ * @xs: the socket, or NULL.
+ *
  * The last socket of a pool detaches the driver from the queue first. The device may be closed
  * before or after.
  */
@@ -252,6 +279,7 @@ DMAMAP_API int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags);
 
 /**
  * xdp_sock_poll() - Return the events of a socket.
+ * @xs: the socket.
  * Return: POLLIN: the RX ring has descriptors. POLLOUT: the TX ring has space. POLLERR: the device
  *   was closed.
  */
@@ -288,8 +316,21 @@ DMAMAP_API void xdp_sock_on_ready(struct xdp_sock *xs,
  */
 DMAMAP_API int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp);
 
-/** xsk_flush() - Publish what xsk_rcv() put into the RX rings of the queue to the application. */
+/**
+ * xsk_flush() - Publish what xsk_rcv() put into the RX rings of the queue to the application.
+ * @dev: the device.
+ * @queue_id: the queue.
+ */
 DMAMAP_API void xsk_flush(struct device *dev, u16 queue_id);
+
+/**
+ * xsk_rcv_space() - Number of packets, at most @max, that the sockets of a queue have space for.
+ *
+ * A driver that leaves packets in the card's ring while the result is 0 loses none.
+ * Context: the thread that calls xsk_rcv() for the queue.
+ * Return: @max also if no socket receives on the queue.
+ */
+DMAMAP_API u32 xsk_rcv_space(struct device *dev, u16 queue_id, u32 max);
 
 /** xsk_get_pool_from_qid() - Return the pool bound to a queue, zero-copy or not; NULL: none. */
 DMAMAP_API struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 queue_id);
@@ -317,12 +358,23 @@ DMAMAP_API int xdp_set_steering(struct device *dev,
 						       struct xdp_buff *xdp, void *arg),
 				void *arg);
 
+/**
+ * xdp_buff_has_frags() - Test whether a packet continues in other buffers.
+ * @xdp: the first buffer of the packet.
+ * Return: true if it does.
+ */
 static inline bool xdp_buff_has_frags(const struct xdp_buff *xdp)
 {
 	return (xdp->flags & XDP_FLAGS_HAS_FRAGS) != 0;
 }
 
-/** xdp_init_buff() - Make a buffer of plain memory, into which a driver in copy mode receives. */
+/**
+ * xdp_init_buff() - Initialise a buffer of plain memory, into which a driver in copy mode
+ * receives.
+ * @xdp: the buffer.
+ * @frame_sz: the bytes of the buffer, its headroom included.
+ * @rxq: the queue.
+ */
 static inline void xdp_init_buff(struct xdp_buff *xdp, u32 frame_sz, struct xdp_rxq_info *rxq)
 {
 	xdp->frame_sz = frame_sz;
@@ -330,6 +382,14 @@ static inline void xdp_init_buff(struct xdp_buff *xdp, u32 frame_sz, struct xdp_
 	xdp->flags = 0;
 }
 
+/**
+ * xdp_prepare_buff() - Set the positions of a packet in a buffer.
+ * @xdp: the buffer.
+ * @hard_start: the beginning of the buffer.
+ * @headroom: the bytes before the packet.
+ * @data_len: the bytes of the packet.
+ * @meta_valid: true: the metadata is empty; false: there is no metadata.
+ */
 static inline void xdp_prepare_buff(struct xdp_buff *xdp, unsigned char *hard_start, int headroom,
 				    int data_len, const bool meta_valid)
 {
@@ -341,7 +401,12 @@ static inline void xdp_prepare_buff(struct xdp_buff *xdp, unsigned char *hard_st
 	xdp->data_meta = meta_valid ? data : data + 1;
 }
 
-/** xdp_umem_reg_set_metadata() - Set tx_metadata_len and its flag, with any <linux/if_xdp.h>. */
+/**
+ * xdp_umem_reg_set_metadata() - Set tx_metadata_len and its flag, with any version of
+ * <linux/if_xdp.h>.
+ * @reg: the registration.
+ * @len: the bytes of metadata before each packet.
+ */
 static inline void xdp_umem_reg_set_metadata(struct xdp_umem_reg *reg, u32 len)
 {
 	reg->flags |= XDP_UMEM_TX_METADATA_LEN;

@@ -11,45 +11,92 @@
 
 DMAMAP_BEGIN
 
+/*
+ * struct xsk_tx_metadata as of Linux 6.13. Older headers of the system lack the launch time, which
+ * follows the two fields of the checksum.
+ */
+struct xsk_tx_launch {
+	__u64 flags;
+	__u16 csum_start, csum_offset;
+	__u64 launch_time;
+};
+
 /**
- * xsk_tx_completed() - Return the oldest @nb_entries buffers to the application.
+ * xsk_tx_completed() - Return the oldest transmitted buffers to the application.
+ * @pool: the pool.
+ * @nb_entries: the number of buffers.
+ *
  * The order is that in which the descriptors were taken.
  */
 DMAMAP_API void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries);
 
 /**
- * xsk_tx_peek_desc() - Take the next descriptor. Return: false if there is none.
- * A descriptor was checked: it is inside the UMEM, in one chunk, and has a reserved entry in the
- * completion ring. An invalid one is skipped with its whole packet and counted.
+ * xsk_tx_peek_desc() - Take the next TX descriptor.
+ * @pool: the pool.
+ * @desc: receives the descriptor; it is valid only if the result is true.
+ *
+ * The descriptor was checked: its range is inside the UMEM and in one chunk, and an entry of the
+ * completion ring is reserved for it. An invalid descriptor is skipped with its whole packet and
+ * counted.
+ * Return: true. False: there is no descriptor.
  */
 DMAMAP_API bool xsk_tx_peek_desc(struct xsk_buff_pool *pool, struct xdp_desc *desc);
 
 /**
- * xsk_tx_peek_release_desc_batch() - Take and release up to @max descriptors.
- * They are stored in pool->tx_descs and checked as by xsk_tx_peek_desc(). Only whole packets are
- * taken. Return: their number.
+ * xsk_tx_peek_release_desc_batch() - Take and release several TX descriptors.
+ * @pool: the pool.
+ * @max: the greatest number of descriptors.
+ *
+ * The descriptors are stored in pool->tx_descs and checked as by xsk_tx_peek_desc(). Only whole
+ * packets are taken.
+ * Return: the number of descriptors.
  */
 DMAMAP_API u32 xsk_tx_peek_release_desc_batch(struct xsk_buff_pool *pool, u32 max);
-/** xsk_tx_release() - Publish the free space in the TX ring to the application. */
+
+/**
+ * xsk_tx_release() - Publish the free space in the TX ring to the application.
+ * @pool: the pool.
+ */
 DMAMAP_API void xsk_tx_release(struct xsk_buff_pool *pool);
 
 /**
  * xsk_set_rx_need_wakeup() - Set the flag of the fill ring: the application must wake the driver.
+ * @pool: the pool.
  */
 DMAMAP_API void xsk_set_rx_need_wakeup(struct xsk_buff_pool *pool);
 
 /**
  * xsk_set_tx_need_wakeup() - Set the flag of the TX rings: the application must wake the driver.
+ * @pool: the pool.
  */
 DMAMAP_API void xsk_set_tx_need_wakeup(struct xsk_buff_pool *pool);
-/** xsk_clear_rx_need_wakeup() - Clear the flag of the fill ring. */
+
+/**
+ * xsk_clear_rx_need_wakeup() - Clear the flag of the fill ring.
+ * @pool: the pool.
+ */
 DMAMAP_API void xsk_clear_rx_need_wakeup(struct xsk_buff_pool *pool);
-/** xsk_clear_tx_need_wakeup() - Clear the flag of the TX rings. */
+
+/**
+ * xsk_clear_tx_need_wakeup() - Clear the flag of the TX rings.
+ * @pool: the pool.
+ */
 DMAMAP_API void xsk_clear_tx_need_wakeup(struct xsk_buff_pool *pool);
 
+/**
+ * xsk_uses_need_wakeup() - Test whether the application uses the wake-up flags.
+ * @pool: the pool.
+ * Return: true if the sockets of the pool are bound with XDP_USE_NEED_WAKEUP.
+ */
 static inline bool xsk_uses_need_wakeup(struct xsk_buff_pool *pool)
 {
 	return pool->uses_need_wakeup;
+}
+
+/** xsk_pool_uses_sg() - Return true if packets of the pool may span several buffers. */
+static inline bool xsk_pool_uses_sg(const struct xsk_buff_pool *pool)
+{
+	return pool->xdp_zc_max_segs > 1;
 }
 
 static inline struct xdp_buff_xsk *xsk_buff_of(const struct xdp_buff *xdp)
@@ -57,29 +104,79 @@ static inline struct xdp_buff_xsk *xsk_buff_of(const struct xdp_buff *xdp)
 	return (struct xdp_buff_xsk *)((char *)(uintptr_t)xdp - offsetof(struct xdp_buff_xsk, xdp));
 }
 
+/**
+ * xsk_pool_get_headroom() - Return the bytes before each received packet.
+ * @pool: the pool.
+ * Return: XDP_PACKET_HEADROOM and the headroom of the UMEM.
+ */
 static inline u32 xsk_pool_get_headroom(struct xsk_buff_pool *pool)
 {
 	return XDP_PACKET_HEADROOM + pool->headroom;
 }
 
+/**
+ * xsk_pool_get_chunk_size() - Return the bytes of a chunk.
+ * @pool: the pool.
+ * Return: the number.
+ */
 static inline u32 xsk_pool_get_chunk_size(struct xsk_buff_pool *pool)
 {
 	return pool->chunk_size;
 }
 
+/**
+ * xsk_pool_get_rx_frame_size() - Return the longest packet that fits in one buffer.
+ * @pool: the pool.
+ * Return: the number of bytes.
+ */
 static inline u32 xsk_pool_get_rx_frame_size(struct xsk_buff_pool *pool)
 {
 	return xsk_pool_get_chunk_size(pool) - xsk_pool_get_headroom(pool);
 }
 
+/**
+ * xsk_pool_get_rx_frag_step() - Return the distance between the buffers of a packet.
+ * @pool: the pool.
+ * Return: the chunk size; 0 for a UMEM with unaligned chunks.
+ */
 static inline u32 xsk_pool_get_rx_frag_step(struct xsk_buff_pool *pool)
 {
 	return pool->unaligned ? 0 : xsk_pool_get_chunk_size(pool);
 }
 
+/**
+ * xsk_pool_set_rxq_info() - Set the queue information of all buffers.
+ * @pool: the pool.
+ * @rxq: the queue.
+ */
 static inline void xsk_pool_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq)
 {
 	xp_set_rxq_info(pool, rxq);
+}
+
+/* Bytes that xsk_pool_fill_cb() writes into the driver's part of every buffer. */
+struct xsk_cb_desc {
+	void *src;
+	u8 off;	  /* in xdp_buff_xsk.cb */
+	u8 bytes; /* off + bytes is at most XSK_PRIV_MAX */
+};
+
+/**
+ * xsk_pool_fill_cb() - Write the same bytes into the driver's part of every buffer of a pool.
+ * Context: before the driver allocates the first buffer, or while no other thread uses the pool.
+ */
+static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
+{
+	xp_fill_cb(pool, desc);
+}
+
+/**
+ * xsk_pool_get_tailroom() - Bytes at the end of a chunk that a packet must leave free.
+ * Return: 0. Buffers here have no structure behind the packet.
+ */
+static inline u32 xsk_pool_get_tailroom(const struct xsk_buff_pool *pool)
+{
+	return 0;
 }
 
 static inline int xsk_pool_dma_map(struct xsk_buff_pool *pool, struct device *dev,
@@ -88,40 +185,74 @@ static inline int xsk_pool_dma_map(struct xsk_buff_pool *pool, struct device *de
 	return xp_dma_map(pool, dev, attrs, NULL, 0);
 }
 
+/**
+ * xsk_pool_dma_unmap() - Undo xsk_pool_dma_map().
+ * @pool: the pool.
+ * @attrs: DMA_ATTR_* flags.
+ */
 static inline void xsk_pool_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs)
 {
 	xp_dma_unmap(pool, attrs);
 }
 
-/** xsk_buff_xdp_get_dma() - Return the device address of the first byte of the packet. */
+/**
+ * xsk_buff_xdp_get_dma() - Return the device address of the first byte after all headroom.
+ * @xdp: the buffer.
+ * Return: the device address, at which the device writes the packet.
+ */
 static inline dma_addr_t xsk_buff_xdp_get_dma(struct xdp_buff *xdp)
 {
 	return xp_get_dma(xsk_buff_of(xdp));
 }
 
-/** xsk_buff_xdp_get_frame_dma() - Return the device address of the beginning of the buffer. */
+/**
+ * xsk_buff_xdp_get_frame_dma() - Return the device address of the beginning of a buffer.
+ * @xdp: the buffer.
+ * Return: the device address of its headroom.
+ */
 static inline dma_addr_t xsk_buff_xdp_get_frame_dma(struct xdp_buff *xdp)
 {
 	return xp_get_frame_dma(xsk_buff_of(xdp));
 }
 
+/**
+ * xsk_buff_alloc() - Allocate a buffer.
+ * @pool: the pool.
+ * Return: as xp_alloc().
+ */
 static inline struct xdp_buff *xsk_buff_alloc(struct xsk_buff_pool *pool)
 {
 	return xp_alloc(pool);
 }
 
-/** xsk_buff_alloc_batch() - Allocate up to @max buffers. Return: their number. */
+/**
+ * xsk_buff_alloc_batch() - Allocate several buffers.
+ * @pool: the pool.
+ * @xdp: receives the buffers.
+ * @max: the greatest number of buffers.
+ * Return: the number of buffers, as xp_alloc_batch().
+ */
 static inline u32 xsk_buff_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max)
 {
 	return xp_alloc_batch(pool, xdp, max);
 }
 
+/**
+ * xsk_buff_can_alloc() - Test whether buffers can be allocated.
+ * @pool: the pool.
+ * @count: the number of buffers.
+ * Return: as xp_can_alloc().
+ */
 static inline bool xsk_buff_can_alloc(struct xsk_buff_pool *pool, u32 count)
 {
 	return xp_can_alloc(pool, count);
 }
 
-/** xsk_is_eop_desc() - Return true for the last descriptor of a packet. */
+/**
+ * xsk_is_eop_desc() - Test whether a descriptor is the last one of its packet.
+ * @desc: the descriptor.
+ * Return: true if it is.
+ */
 static inline bool xsk_is_eop_desc(const struct xdp_desc *desc)
 {
 	return !xp_mb_desc(desc);
@@ -160,7 +291,10 @@ static inline bool xsk_buff_add_frag(struct xdp_buff *head, struct xdp_buff *xdp
 	return true;
 }
 
-/** xsk_buff_del_frag() - Remove a fragment from its packet; no effect on another buffer. */
+/**
+ * xsk_buff_del_frag() - Remove a fragment from its packet.
+ * @xdp: the fragment. Another buffer has no effect.
+ */
 static inline void xsk_buff_del_frag(struct xdp_buff *xdp)
 {
 	struct xdp_buff_xsk *f = xsk_buff_of(xdp), *h = f->first;
@@ -180,7 +314,11 @@ static inline void xsk_buff_del_frag(struct xdp_buff *xdp)
 		h->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS;
 }
 
-/** xsk_buff_get_frag() - Remove and return the first fragment of a packet; NULL: it has none. */
+/**
+ * xsk_buff_get_frag() - Remove and return the first fragment of a packet.
+ * @first: the first buffer of the packet.
+ * Return: the fragment. NULL: the packet has none.
+ */
 static inline struct xdp_buff *xsk_buff_get_frag(const struct xdp_buff *first)
 {
 	struct xdp_buff_xsk *h = xsk_buff_of(first), *f;
@@ -197,19 +335,30 @@ static inline struct xdp_buff *xsk_buff_get_frag(const struct xdp_buff *first)
 	return &f->xdp;
 }
 
-/** xsk_buff_get_head() - Return the first fragment without removing it; NULL: there is none. */
+/**
+ * xsk_buff_get_head() - Return the first fragment of a packet without removing it.
+ * @first: the first buffer of the packet.
+ * Return: the fragment. NULL: the packet has none.
+ */
 static inline struct xdp_buff *xsk_buff_get_head(struct xdp_buff *first)
 {
 	return xdp_buff_has_frags(first) ? &xsk_buff_of(first)->next->xdp : NULL;
 }
 
-/** xsk_buff_get_tail() - Return the last fragment without removing it; NULL: there is none. */
+/**
+ * xsk_buff_get_tail() - Return the last fragment of a packet without removing it.
+ * @first: the first buffer of the packet.
+ * Return: the fragment. NULL: the packet has none.
+ */
 static inline struct xdp_buff *xsk_buff_get_tail(struct xdp_buff *first)
 {
 	return xdp_buff_has_frags(first) ? &xsk_buff_of(first)->prev->xdp : NULL;
 }
 
-/** xsk_buff_free() - Free all buffers of a packet. */
+/**
+ * xsk_buff_free() - Free all buffers of a packet.
+ * @xdp: the first buffer of the packet.
+ */
 static inline void xsk_buff_free(struct xdp_buff *xdp)
 {
 	struct xdp_buff *frag;
@@ -238,16 +387,34 @@ static inline void xsk_buff_set_size(struct xdp_buff *xdp, u32 size)
 	xdp->flags &= XDP_FLAGS_LIBRARY;
 }
 
+/**
+ * xsk_buff_raw_get_dma() - Return the device address for the address in a TX descriptor.
+ * @pool: the pool.
+ * @addr: the address in a TX descriptor.
+ * Return: as xp_raw_get_dma().
+ */
 static inline dma_addr_t xsk_buff_raw_get_dma(struct xsk_buff_pool *pool, u64 addr)
 {
 	return xp_raw_get_dma(pool, addr);
 }
 
+/**
+ * xsk_buff_raw_get_data() - Return the CPU address for the address in a TX descriptor.
+ * @pool: the pool.
+ * @addr: the address in a TX descriptor.
+ * Return: as xp_raw_get_data().
+ */
 static inline void *xsk_buff_raw_get_data(struct xsk_buff_pool *pool, u64 addr)
 {
 	return xp_raw_get_data(pool, addr);
 }
 
+/**
+ * xsk_buff_raw_get_ctx() - Return the device address and the TX metadata of a packet.
+ * @pool: the pool.
+ * @addr: the address in a TX descriptor.
+ * Return: as xp_raw_get_ctx().
+ */
 static inline struct xdp_desc_ctx xsk_buff_raw_get_ctx(const struct xsk_buff_pool *pool, u64 addr)
 {
 	return xp_raw_get_ctx(pool, addr);
@@ -256,13 +423,20 @@ static inline struct xdp_desc_ctx xsk_buff_raw_get_ctx(const struct xsk_buff_poo
 #define XDP_TXMD_FLAGS_VALID                                                                       \
 	(XDP_TXMD_FLAGS_TIMESTAMP | XDP_TXMD_FLAGS_CHECKSUM | XDP_TXMD_FLAGS_LAUNCH_TIME)
 
+/**
+ * xsk_buff_valid_tx_metadata() - Check the flags of TX metadata.
+ * @meta: the metadata.
+ * Return: true if no unknown flag is set.
+ */
 static inline bool xsk_buff_valid_tx_metadata(const struct xsk_tx_metadata *meta)
 {
 	return !(*(const volatile __u64 *)&meta->flags & ~(__u64)XDP_TXMD_FLAGS_VALID);
 }
 
 /**
- * xsk_buff_get_metadata() - Return the TX metadata of the packet at @addr.
+ * xsk_buff_get_metadata() - Return the TX metadata of a packet.
+ * @pool: the pool.
+ * @addr: the address in a TX descriptor.
  * Return: the metadata. NULL: the UMEM has none, it is not aligned to 8 bytes, or it has an
  *   unknown flag.
  */
@@ -280,11 +454,68 @@ static inline struct xsk_tx_metadata *xsk_buff_get_metadata(struct xsk_buff_pool
 	return xsk_buff_valid_tx_metadata(meta) ? meta : NULL;
 }
 
+/* What a driver does for TX metadata; each may be NULL: the card cannot do it. */
+struct xsk_tx_metadata_ops {
+	void (*tmo_request_timestamp)(void *priv);
+	u64 (*tmo_fill_timestamp)(void *priv); /* when the packet was sent, for its completion */
+	void (*tmo_request_checksum)(u16 csum_start, u16 csum_offset, void *priv);
+	void (*tmo_request_launch_time)(u64 launch_time, void *priv);
+};
+
+/* Where the completion of a packet stores its time; NULL: it was not requested. */
+struct xsk_tx_metadata_compl {
+	__u64 *tx_timestamp;
+};
+
+/** xsk_tx_metadata_request() - Call the driver's functions for what a packet requests. */
+static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
+					   const struct xsk_tx_metadata_ops *ops, void *priv)
+{
+	__u64 flags;
+
+	if (!meta || !ops)
+		return;
+	/* the application may change it at any time */
+	flags = *(const volatile __u64 *)&meta->flags;
+	if (ops->tmo_request_launch_time && (flags & XDP_TXMD_FLAGS_LAUNCH_TIME))
+		ops->tmo_request_launch_time(
+			((const struct xsk_tx_launch *)(const void *)meta)->launch_time, priv);
+	if (ops->tmo_request_timestamp && (flags & XDP_TXMD_FLAGS_TIMESTAMP))
+		ops->tmo_request_timestamp(priv);
+	if (ops->tmo_request_checksum && (flags & XDP_TXMD_FLAGS_CHECKSUM))
+		ops->tmo_request_checksum(meta->request.csum_start, meta->request.csum_offset,
+					  priv);
+}
+
+/** xsk_tx_metadata_to_compl() - Record for the completion of a packet what it requested. */
+static inline void xsk_tx_metadata_to_compl(struct xsk_tx_metadata *meta,
+					    struct xsk_tx_metadata_compl * compl )
+{
+	compl ->tx_timestamp = NULL;
+	if (meta && (*(const volatile __u64 *)&meta->flags & XDP_TXMD_FLAGS_TIMESTAMP))
+		compl ->tx_timestamp = &meta->completion.tx_timestamp;
+}
+
+/** xsk_tx_metadata_complete() - Store the time at which a packet was sent, if it was requested. */
+static inline void xsk_tx_metadata_complete(struct xsk_tx_metadata_compl * compl,
+					    const struct xsk_tx_metadata_ops *ops, void *priv)
+{
+	if (!compl || !compl ->tx_timestamp || !ops || !ops->tmo_fill_timestamp)
+		return;
+	*compl ->tx_timestamp = ops->tmo_fill_timestamp(priv);
+}
+
 static inline void xsk_buff_dma_sync_for_cpu(struct xdp_buff *xdp)
 {
 	xp_dma_sync_for_cpu(xsk_buff_of(xdp));
 }
 
+/**
+ * xsk_buff_raw_dma_sync_for_device() - Transfer the ownership of a packet to the device.
+ * @pool: the pool.
+ * @dma: the device address of the packet.
+ * @size: the bytes of the packet.
+ */
 static inline void xsk_buff_raw_dma_sync_for_device(struct xsk_buff_pool *pool, dma_addr_t dma,
 						    size_t size)
 {

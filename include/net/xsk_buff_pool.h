@@ -76,6 +76,7 @@ struct xsk_buff_pool {
 	bool unaligned;
 	bool dma_need_sync;
 	bool tracked;		/* the checker tracks each buffer */
+	u8 cb[XSK_PRIV_MAX];	/* what xsk_pool_fill_cb() wrote, for heads that were never used */
 	struct xsk_stack empty; /* heads without a chunk */
 	struct xsk_stack freed; /* heads that the driver freed, with their chunk */
 };
@@ -88,45 +89,92 @@ struct xsk_buff_pool {
 #define XSK_NEXT_PG_CONTIG_MASK	 (1ULL << XSK_NEXT_PG_CONTIG_SHIFT)
 
 /**
- * xp_create_and_assign_umem() - Create the pool of a bound or binding socket. NULL: see errno.
- * The pool becomes the owner of the socket's fill and completion ring.
+ * xp_create_and_assign_umem() - Create the pool of a bound or binding socket.
+ * @xs: the socket.
+ * @umem: the UMEM.
+ * @max_segs: the greatest number of buffers of a packet.
+ *
+ * The pool becomes the owner of the socket's fill ring and completion ring.
+ * Return: the pool. NULL: failure, with errno; a retry helps after ENOMEM.
  */
 DMAMAP_API struct xsk_buff_pool *xp_create_and_assign_umem(struct xdp_sock *xs,
 							   struct xdp_umem *umem, u32 max_segs);
 
 /**
- * xp_assign_dev() - Attach a pool to a queue in the mode of @flags; errors as xdp_sock_bind().
+ * xp_assign_dev() - Attach a pool to a queue.
+ * @pool: the pool.
+ * @dev: the device.
+ * @queue_id: the queue.
+ * @flags: XDP_* bind flags, which select the mode.
+ * Return: as xdp_sock_bind().
  */
 DMAMAP_API int xp_assign_dev(struct xsk_buff_pool *pool, struct device *dev, u16 queue_id,
 			     u16 flags);
 
 /**
- * xp_assign_dev_shared() - As xp_assign_dev(), in the mode of a bound socket that shares the UMEM.
+ * xp_assign_dev_shared() - Attach a pool to a queue in the mode of a socket that shares the UMEM.
+ * @pool: the pool.
+ * @umem_xs: the bound socket.
+ * @dev: the device.
+ * @queue_id: the queue.
+ * Return: as xdp_sock_bind().
  */
 DMAMAP_API int xp_assign_dev_shared(struct xsk_buff_pool *pool, struct xdp_sock *umem_xs,
 				    struct device *dev, u16 queue_id);
 
 /**
- * xp_clear_dev() - Detach the driver, then the pool, from the queue; no effect if on no queue.
+ * xp_clear_dev() - Detach the driver, then the pool, from the queue.
+ * @pool: the pool. If it is on no queue, the call has no effect.
  */
 DMAMAP_API void xp_clear_dev(struct xsk_buff_pool *pool);
-/** xp_get_pool() - Add a reference. */
+
+/**
+ * xp_get_pool() - Add a reference to a pool.
+ * @pool: the pool.
+ */
 DMAMAP_API void xp_get_pool(struct xsk_buff_pool *pool);
-/** xp_put_pool() - Drop a reference. Return: true if it was the last and the pool was freed. */
+
+/**
+ * xp_put_pool() - Drop a reference to a pool; the last one frees it.
+ * @pool: the pool.
+ * Return: true if the pool was freed.
+ */
 DMAMAP_API bool xp_put_pool(struct xsk_buff_pool *pool);
-/** xp_destroy() - Free a pool that was never shared, after a failure during its creation. */
+
+/**
+ * xp_destroy() - Free a pool that was never shared, after a failure during its creation.
+ * @pool: the pool.
+ */
 DMAMAP_API void xp_destroy(struct xsk_buff_pool *pool);
-/** xp_add_xsk() - Add a socket's TX ring to those that the pool transmits from. */
+
+/**
+ * xp_add_xsk() - Add a socket's TX ring to those that the pool transmits from.
+ * @pool: the pool.
+ * @xs: the socket.
+ */
 DMAMAP_API void xp_add_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
-/** xp_del_xsk() - Undo xp_add_xsk(). */
+
+/**
+ * xp_del_xsk() - Undo xp_add_xsk().
+ * @pool: the pool.
+ * @xs: the socket.
+ */
 DMAMAP_API void xp_del_xsk(struct xsk_buff_pool *pool, struct xdp_sock *xs);
+struct xsk_cb_desc;
+/** xp_fill_cb() - See xsk_pool_fill_cb(). */
+DMAMAP_API void xp_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc);
 /** xp_set_rxq_info() - Set the queue information of all buffers. */
 DMAMAP_API void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq);
 
 /**
  * xp_alloc_tx_descs() - Allocate capacity for batch transmit.
- * The capacity is that of the socket's TX ring and @max_segs more. Every pool has capacity for
- * more than 4096 from its creation on. On a queue the capacity does not change.
+ * @pool: the pool.
+ * @xs: the socket.
+ * @max_segs: the greatest number of buffers of a packet.
+ *
+ * The capacity is that of the socket's TX ring plus @max_segs. Every pool has capacity for more
+ * than 4096 descriptors from its creation on. While the pool is on a queue, the capacity does not
+ * change.
  * Return: 0. -ENOMEM: a retry helps.
  */
 DMAMAP_API int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_segs);
@@ -142,32 +190,56 @@ DMAMAP_API int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs
  */
 DMAMAP_API int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long attrs,
 			  struct page **pages, u32 nr_pages);
-/** xp_dma_unmap() - Undo xp_dma_map(). */
+
+/**
+ * xp_dma_unmap() - Undo xp_dma_map().
+ * @pool: the pool.
+ * @attrs: DMA_ATTR_* flags.
+ */
 DMAMAP_API void xp_dma_unmap(struct xsk_buff_pool *pool, unsigned long attrs);
 
 /**
  * xp_alloc() - Allocate a buffer.
+ * @pool: the pool.
  * Return: the buffer. NULL: the free list and the fill ring are empty (counted in
  *   rx_fill_ring_empty_descs).
  */
 DMAMAP_API struct xdp_buff *xp_alloc(struct xsk_buff_pool *pool);
 
 /**
- * xp_alloc_batch() - Allocate up to @max buffers, those of the free list first.
- * Invalid addresses are skipped. Return: the number of buffers.
+ * xp_alloc_batch() - Allocate several buffers, those of the free list first.
+ * @pool: the pool.
+ * @xdp: receives the buffers.
+ * @max: the greatest number of buffers.
+ *
+ * Invalid addresses of the fill ring are skipped.
+ * Return: the number of buffers.
  */
 DMAMAP_API u32 xp_alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 max);
-/** xp_can_alloc() - Return true if @count buffers exist, provided that the fill ring is valid. */
+
+/**
+ * xp_can_alloc() - Test whether buffers can be allocated.
+ * @pool: the pool.
+ * @count: the number of buffers.
+ * Return: true if @count buffers can be allocated, provided that every address in the fill ring
+ *   is valid.
+ */
 DMAMAP_API bool xp_can_alloc(struct xsk_buff_pool *pool, u32 count);
 
 /**
- * xp_raw_get_data() - Return the CPU address for a TX descriptor's address; NULL: outside of the
- * UMEM.
+ * xp_raw_get_data() - Return the CPU address for an address in a TX descriptor.
+ * @pool: the pool.
+ * @addr: an address in a ring of the application.
+ * Return: the CPU address. NULL: @addr is outside of the UMEM.
  */
 DMAMAP_API void *xp_raw_get_data(struct xsk_buff_pool *pool, u64 addr);
 
 /**
- * xp_raw_get_dma() - Return the device address for it. DMA_MAPPING_ERROR: outside, or not mapped.
+ * xp_raw_get_dma() - Return the device address for an address in a TX descriptor.
+ * @pool: the pool.
+ * @addr: an address in a ring of the application.
+ * Return: the device address. DMA_MAPPING_ERROR: @addr is outside of the UMEM, or the UMEM is not
+ *   mapped.
  */
 DMAMAP_API dma_addr_t xp_raw_get_dma(struct xsk_buff_pool *pool, u64 addr);
 
@@ -176,18 +248,40 @@ struct xdp_desc_ctx {
 	struct xsk_tx_metadata *meta; /* NULL: none, or not valid */
 };
 
+/**
+ * xp_raw_get_ctx() - Return the device address and the TX metadata for an address in a TX
+ * descriptor.
+ * @pool: the pool.
+ * @addr: an address in a ring of the application.
+ * Return: both values, as xp_raw_get_dma() and xsk_buff_get_metadata() return them.
+ */
 DMAMAP_API struct xdp_desc_ctx xp_raw_get_ctx(const struct xsk_buff_pool *pool, u64 addr);
 
+/**
+ * xp_get_dma() - Return the device address of the first byte after all headroom.
+ * @xskb: the buffer.
+ * Return: the device address.
+ */
 static inline dma_addr_t xp_get_dma(struct xdp_buff_xsk *xskb)
 {
 	return xskb->dma;
 }
 
+/**
+ * xp_get_frame_dma() - Return the device address of the beginning of a buffer.
+ * @xskb: the buffer.
+ * Return: the device address of its headroom.
+ */
 static inline dma_addr_t xp_get_frame_dma(struct xdp_buff_xsk *xskb)
 {
 	return xskb->dma - xskb->pool->headroom - XDP_PACKET_HEADROOM;
 }
 
+/**
+ * xp_dma_sync_for_cpu() - Transfer the ownership of a buffer to the CPU, where a sync has an
+ * effect.
+ * @xskb: the buffer.
+ */
 static inline void xp_dma_sync_for_cpu(struct xdp_buff_xsk *xskb)
 {
 	if (xskb->pool->dma_need_sync)
@@ -195,6 +289,13 @@ static inline void xp_dma_sync_for_cpu(struct xdp_buff_xsk *xskb)
 					DMA_BIDIRECTIONAL);
 }
 
+/**
+ * xp_dma_sync_for_device() - Transfer the ownership of a range to the device, where a sync has an
+ * effect.
+ * @pool: the pool.
+ * @dma: the device address of the range.
+ * @size: the number of bytes.
+ */
 static inline void xp_dma_sync_for_device(struct xsk_buff_pool *pool, dma_addr_t dma, size_t size)
 {
 	if (pool->dma_need_sync)
@@ -202,8 +303,12 @@ static inline void xp_dma_sync_for_device(struct xsk_buff_pool *pool, dma_addr_t
 }
 
 /**
- * xp_desc_crosses_non_contig_pg() - Return true if a range is not contiguous for the device.
- * @len: at most a page.
+ * xp_desc_crosses_non_contig_pg() - Test whether a range is discontiguous for the device.
+ * @pool: the pool.
+ * @addr: the offset of the range in the UMEM.
+ * @len: the number of bytes, at most a page.
+ * Return: true if the range crosses a page boundary behind which the device addresses do not
+ *   continue.
  */
 static inline bool xp_desc_crosses_non_contig_pg(struct xsk_buff_pool *pool, u64 addr, u32 len)
 {
@@ -212,37 +317,74 @@ static inline bool xp_desc_crosses_non_contig_pg(struct xsk_buff_pool *pool, u64
 	return !(pool->dma_pages[addr >> PAGE_SHIFT] & XSK_NEXT_PG_CONTIG_MASK);
 }
 
+/**
+ * xp_mb_desc() - Test whether a packet continues in the next descriptor.
+ * @desc: the descriptor.
+ * Return: true if the descriptor has XDP_PKT_CONTD.
+ */
 static inline bool xp_mb_desc(const struct xdp_desc *desc)
 {
 	return (desc->options & XDP_PKT_CONTD) != 0;
 }
 
+/**
+ * xp_aligned_extract_addr() - Return the beginning of the chunk that contains an address.
+ * @pool: the pool.
+ * @addr: an offset into a UMEM with aligned chunks.
+ * Return: the offset of the chunk.
+ */
 static inline u64 xp_aligned_extract_addr(struct xsk_buff_pool *pool, u64 addr)
 {
 	return addr & pool->chunk_mask;
 }
 
+/**
+ * xp_unaligned_extract_addr() - Return the base of an address in a ring, with unaligned chunks.
+ * @addr: an address in a ring of the application.
+ * Return: the lower 48 bits.
+ */
 static inline u64 xp_unaligned_extract_addr(u64 addr)
 {
 	return addr & XSK_UNALIGNED_BUF_ADDR_MASK;
 }
 
+/**
+ * xp_unaligned_extract_offset() - Return the offset part of an address in a ring, with unaligned
+ * chunks.
+ * @addr: an address in a ring of the application.
+ * Return: the upper 16 bits.
+ */
 static inline u64 xp_unaligned_extract_offset(u64 addr)
 {
 	return addr >> XSK_UNALIGNED_BUF_OFFSET_SHIFT;
 }
 
+/**
+ * xp_unaligned_add_offset_to_addr() - Convert an address in a ring, with unaligned chunks.
+ * @addr: an address in a ring of the application.
+ * Return: the offset into the UMEM: the sum of base and offset part.
+ */
 static inline u64 xp_unaligned_add_offset_to_addr(u64 addr)
 {
 	return xp_unaligned_extract_addr(addr) + xp_unaligned_extract_offset(addr);
 }
 
+/**
+ * xp_tx_metadata_enabled() - Test whether packets have TX metadata.
+ * @pool: the pool.
+ * Return: true if the UMEM was registered with tx_metadata_len.
+ */
 static inline bool xp_tx_metadata_enabled(const struct xsk_buff_pool *pool)
 {
 	return pool->tx_metadata_len > 0;
 }
 
-/** xp_get_handle() - Return the packet's address in the form of the RX ring. */
+/**
+ * xp_get_handle() - Return the address of a packet in the form of the RX ring.
+ * @xskb: the buffer.
+ * @pool: the pool.
+ * Return: the address.
+ */
 static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool *pool)
 {
 	u64 addr = (u64)((char *)xskb->xdp.data - pool->addrs), offset;
@@ -255,16 +397,21 @@ static inline u64 xp_get_handle(struct xdp_buff_xsk *xskb, struct xsk_buff_pool 
 
 /**
  * xp_track_release() - Decide whether a buffer that needs a check may be released.
+ * @xskb: the buffer.
+ *
  * The buffer is removed from its packet. A fragment that is freed alone leaves its packet, which
- * xsk_rcv() then refuses (XDP_FLAGS_CUT). The checker is notified. xp_release() and xp_free() call
- * this.
+ * xsk_rcv() then refuses (XDP_FLAGS_CUT). The checker is notified. xp_release() and xp_free()
+ * call this.
  * Return: true. False: the driver does not own the buffer any more, and this is reported.
  */
 DMAMAP_API __attribute__((cold)) bool xp_track_release(struct xdp_buff_xsk *xskb);
 
 #define XP_FLAGS_ASK (XDP_FLAGS_GONE | XDP_FLAGS_TRACKED | XDP_FLAGS_IS_FRAG | XDP_FLAGS_HAS_FRAGS)
 
-/** xp_release() - Release the head of a chunk that was passed to the application. */
+/**
+ * xp_release() - Release the record of a chunk that was passed to the application.
+ * @xskb: the buffer.
+ */
 static inline void xp_release(struct xdp_buff_xsk *xskb)
 {
 	if (__builtin_expect(xskb->xdp.flags & XP_FLAGS_ASK, 0) && !xp_track_release(xskb))
@@ -273,7 +420,10 @@ static inline void xp_release(struct xdp_buff_xsk *xskb)
 	*xskb->pool->empty.top++ = xskb;
 }
 
-/** xp_free() - Return a buffer to the pool for the next allocation. */
+/**
+ * xp_free() - Return a buffer to the pool for the next allocation.
+ * @xskb: the buffer.
+ */
 static inline void xp_free(struct xdp_buff_xsk *xskb)
 {
 	if (__builtin_expect(xskb->xdp.flags & XP_FLAGS_ASK, 0) && !xp_track_release(xskb))

@@ -2,7 +2,7 @@
 /*
  * Memory regions: ranges of this process's memory that a device uses without pinning. A function
  * that returns a pointer returns ERR_PTR(-errno) on failure, as Linux's do; dmamap_strerror()
- * returns the error message.
+ * returns the error message. The names are those of Linux's RDMA subsystem.
  *
  * Context:
  *
@@ -50,25 +50,41 @@ struct ib_umem {
 	struct ib_umem_odp *odp_data;
 };
 
-/** ib_umem_offset() - Return the offset of the first byte in its page. */
+/**
+ * ib_umem_offset() - Return the offset of the region's first byte in its page.
+ * @umem: the region.
+ * Return: the offset, 0 to 4095.
+ */
 static inline int ib_umem_offset(struct ib_umem *umem)
 {
 	return (int)(umem->address & 4095ul);
 }
 
-/** ib_umem_start() - Return the address of the region's first page. */
+/**
+ * ib_umem_start() - Return the address of the region's first page.
+ * @umem: the region.
+ * Return: the address.
+ */
 static inline unsigned long ib_umem_start(struct ib_umem *umem)
 {
 	return umem->address & ~4095ul;
 }
 
-/** ib_umem_end() - Return the address after the region's last page. */
+/**
+ * ib_umem_end() - Return the address after the region's last page.
+ * @umem: the region.
+ * Return: the address.
+ */
 static inline unsigned long ib_umem_end(struct ib_umem *umem)
 {
 	return (umem->address + umem->length + 4095ul) & ~4095ul;
 }
 
-/** ib_umem_num_pages() - Return the number of pages from ib_umem_start() to ib_umem_end(). */
+/**
+ * ib_umem_num_pages() - Return the number of pages of a region.
+ * @umem: the region.
+ * Return: the number of pages from ib_umem_start() to ib_umem_end().
+ */
 static inline size_t ib_umem_num_pages(struct ib_umem *umem)
 {
 	return (ib_umem_end(umem) - ib_umem_start(umem)) >> 12;
@@ -93,25 +109,40 @@ DMAMAP_API struct ib_ucontext *ib_alloc_ucontext(struct device *device,
 									  unsigned long start,
 									  unsigned long end));
 
-/*
- * Frees a context. Regions that are still there are taken from the device; each is freed by its
- * ib_umem_release(). The device may have been closed before: dmamap_close() does the same to the
- * regions, and leaves the context to be freed here, with `device` NULL.
+/**
+ * ib_dealloc_ucontext() - Free a context.
+ * @context: the context.
+ *
+ * Regions that still exist are unmapped from the device; ib_umem_release() frees each of them.
+ * The device may have been closed before: dmamap_close() unmaps the regions in the same way and
+ * sets the field `device` to NULL, and this function then frees the context.
+ * Context: no other thread may be in a call on the context or its regions.
  */
 DMAMAP_API void ib_dealloc_ucontext(struct ib_ucontext *context);
 
-/*
- * Registers [addr, addr + size). Nothing is pinned or touched; there may be holes. addr 0 with size
- * SIZE_MAX is the implicit region: the whole address space. -EINVAL: no context, or one whose
- * device is closed, size 0, a range
- * that wraps or leaves the address space; -EOPNOTSUPP: without IB_ACCESS_ON_DEMAND, since nothing
- * is ever pinned here, or an implicit region without an IOMMU; -ENOMEM: no memory, or no address
- * space below the device's mask.
+/**
+ * ib_umem_get() - Register a memory region.
+ * @context: the context.
+ * @addr: the first byte. With @size SIZE_MAX, @addr must be 0; this is the implicit region, which
+ *   covers the whole address space.
+ * @size: the number of bytes.
+ * @access: IB_ACCESS_* flags, with IB_ACCESS_ON_DEMAND.
+ *
+ * No memory is pinned or accessed. The range may contain holes.
+ * Return: the region. -EINVAL: no context, the device of the context is closed, @size is 0, or
+ *   the range wraps or leaves the address space. -EOPNOTSUPP: @access lacks IB_ACCESS_ON_DEMAND
+ *   (memory is never pinned), or the region is implicit and the device has no IOMMU. -ENOMEM: no
+ *   memory is left, or no address space below the device's mask; a retry helps after other
+ *   regions were released.
  */
 DMAMAP_API struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, size_t size,
 				       int access);
 
-/** ib_umem_release() - Unmap the region from the device and free it. @umem may be NULL. */
+/**
+ * ib_umem_release() - Unmap a region from the device and free it.
+ * @umem: the region, or NULL.
+ * Context: waits for device accesses whose pages are being faulted in.
+ */
 DMAMAP_API void ib_umem_release(struct ib_umem *umem);
 
 DMAMAP_END

@@ -5,14 +5,14 @@
  * automatically, unless the program has its own resolver (dmamap_bus_on_fault() in
  * <dmamap/bus.h>), which calls the functions here.
  *
- * The library receives an event for munmap, madvise, mremap, mmap over the top and fork from
- * userfaultfd. On the simulated bus an access goes through this process's own page tables, so it
- * sees no old memory once the system call has returned, and it obeys a later mprotect. Where the
- * device has a view of its own (coherent=0, QEMU's, or iommu=0 with memory outside RAM) each page
- * has a copy; what the device wrote goes back when the page is unmapped, to where the memory is
- * then. Memory that the process unmapped or discarded gets nothing back, and neither does other
- * memory that came to its place. A device that is not simulated does not wait for a page fault:
- * map its pages before it uses them.
+ * The library receives an event for munmap, madvise, mremap, mmap over existing pages and fork from
+ * userfaultfd. On the simulated bus an access uses this process's own page tables, so it cannot
+ * reach old memory after the system call has returned, and it obeys a later mprotect. Where the
+ * device has its own view of memory (coherent=0, QEMU's, or iommu=0 with memory outside RAM) each
+ * page has a copy. What the device wrote is copied to the memory at its present address when the
+ * page is unmapped, but not to memory that the process unmapped or discarded, nor to other memory
+ * that replaced it. A device that is not simulated does not wait for a page fault: map its pages
+ * before it uses them.
  *
  * Context of every function: any thread, several threads at once on one region.
  */
@@ -27,49 +27,76 @@ DMAMAP_BEGIN
 #define ODP_WRITE_ALLOWED_BIT 2ull
 
 /**
- * ib_umem_odp_get() - Set up paging of a region; ib_umem_get() calls it. Return: 0 or its errors.
+ * ib_umem_odp_get() - Set up paging of a region; ib_umem_get() calls it.
+ * @context: the context.
+ * @umem: the region.
+ * Return: as ib_umem_get().
  */
 DMAMAP_API int ib_umem_odp_get(struct ib_ucontext *context, struct ib_umem *umem);
-/** ib_umem_odp_release() - Undo ib_umem_odp_get(); ib_umem_release() calls it. */
+
+/**
+ * ib_umem_odp_release() - Undo ib_umem_odp_get(); ib_umem_release() calls it.
+ * @umem: the region.
+ */
 DMAMAP_API void ib_umem_odp_release(struct ib_umem *umem);
 
 /**
- * ib_umem_odp_map_dma_pages() - Fault in and map the pages of [user_virt, user_virt + bcnt).
+ * ib_umem_odp_map_dma_pages() - Fault in and map the pages of a range.
  * @umem: the region.
  * @user_virt: the first byte.
  * @bcnt: the number of bytes.
  * @access_mask: ODP_*_ALLOWED_BIT. A page that is mapped for less is mapped for both.
  * @current_seq: the earlier result of ib_umem_notifiers_seq().
- * Return: the number of pages, from the first on, that are mapped now. If there is none:
- *   -EINVAL  the mask is empty or has other bits
- *   -EFAULT  outside of the region, a hole, or the memory or the region does not allow it
- *   -EAGAIN  pages were invalidated since `current_seq`, or are about to be: read it again and
- *            call again
- *   -ENOMEM
+ * Return: the number of pages, from the first on, that are mapped now. If no page is mapped:
+ *   -EINVAL: @access_mask is empty or has other bits. -EFAULT: the range is outside of the region
+ *   or begins with a hole, or the memory or the region does not permit the access. -EAGAIN: pages
+ *   were invalidated since @current_seq, or an event that invalidates some is pending; read the
+ *   sequence again and retry. -ENOMEM: a retry helps after memory was freed.
  */
 DMAMAP_API int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u64 bcnt,
 					 u64 access_mask, unsigned long current_seq);
 
 /**
  * ib_umem_odp_unmap_dma_pages() - Unmap the pages of [virt, bound).
- * No access by the device reaches them after this call has returned.
+ * @umem: the region.
+ * @virt: the first byte.
+ * @bound: the byte after the last.
+ *
+ * No access by the device reaches the pages after this call has returned.
  */
 DMAMAP_API void ib_umem_odp_unmap_dma_pages(struct ib_umem *umem, u64 virt, u64 bound);
 
-/* 1: pages are being invalidated, are about to be, or were since `current_seq`. */
+/**
+ * ib_umem_mmu_notifier_retry() - Test whether pages were invalidated since an invalidation
+ * sequence was read.
+ * @umem: the region.
+ * @current_seq: the earlier result of ib_umem_notifiers_seq().
+ * Return: 1: pages of the region were invalidated since then, are being invalidated, or an event
+ *   that invalidates some is pending. 0: none of these; pages that were faulted in since then may
+ *   be used.
+ */
 DMAMAP_API int ib_umem_mmu_notifier_retry(struct ib_umem *umem, unsigned long current_seq);
-/** ib_umem_notifiers_seq() - Return the invalidation sequence of the region. */
+
+/**
+ * ib_umem_notifiers_seq() - Return the invalidation sequence of a region.
+ * @umem: the region.
+ * Return: the sequence, for ib_umem_odp_map_dma_pages() and ib_umem_mmu_notifier_retry().
+ */
 DMAMAP_API unsigned long ib_umem_notifiers_seq(struct ib_umem *umem);
 
 /**
  * ib_umem_start_dma_addr() - Return the device address of the region's first byte, mapped or not.
+ * @umem: the region.
  * Return: the address. Without an IOMMU it is DMA_MAPPING_ERROR, because each page has an address
  *   of its own while it is mapped.
  */
 DMAMAP_API dma_addr_t ib_umem_start_dma_addr(struct ib_umem *umem);
 
 /**
- * ib_umem_dma_address() - Return the device address of a mapped byte, otherwise DMA_MAPPING_ERROR.
+ * ib_umem_dma_address() - Return the device address of a byte of a region.
+ * @umem: the region.
+ * @user_virt: the address of the byte in the process.
+ * Return: the device address. DMA_MAPPING_ERROR: the page is not mapped.
  */
 DMAMAP_API dma_addr_t ib_umem_dma_address(struct ib_umem *umem, u64 user_virt);
 
@@ -105,7 +132,12 @@ DMAMAP_API int ib_umem_advise(struct ib_umem *umem, int advice, u64 user_virt, u
  */
 DMAMAP_API int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end);
 
-/* False: this process receives no events (no privilege for userfaultfd, or a seccomp profile). */
+/**
+ * ib_umem_events_enabled() - Test whether the process receives invalidation events.
+ * @context: the context.
+ * Return: true. False: userfaultfd is not available (missing privilege, or a seccomp profile);
+ *   call ib_umem_invalidate_range() then.
+ */
 DMAMAP_API bool ib_umem_events_enabled(const struct ib_ucontext *context);
 
 typedef int (*umem_call_back)(struct ib_umem *umem, u64 start, u64 end, void *arg);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Character and misc devices, classes, platform devices; and the calls of a script into them. */
+/*
+ * Character and misc devices, classes, platform devices; and the calls that a script makes into
+ * them.
+ */
 #include "chardev.h"
 #include <linux/platform_device.h>
 
@@ -89,7 +92,7 @@ void cdev_del(struct cdev *c)
 
 struct class *class_create(const char *name)
 {
-	struct class *c = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*c));
+	struct class *c = kmod_calloc("register", 1, sizeof(*c));
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
@@ -111,7 +114,7 @@ void class_destroy(struct class *c)
 struct device *device_create(struct class *c, struct device *parent, dev_t dev, void *data,
 			     const char *fmt, ...)
 {
-	struct device *d = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*d));
+	struct device *d = kmod_calloc("register", 1, sizeof(*d));
 	va_list args;
 
 	if (!d)
@@ -144,7 +147,7 @@ static LIST_HEAD(debugfs);
 struct dentry *debugfs_create_file(const char *name, umode_t mode, struct dentry *parent,
 				   void *data, const struct file_operations *fops)
 {
-	struct dentry *d = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*d));
+	struct dentry *d = kmod_calloc("register", 1, sizeof(*d));
 
 	if (!d)
 		return ERR_PTR(-ENOMEM);
@@ -193,7 +196,7 @@ loff_t noop_llseek(struct file *f, loff_t offset, int whence)
 	return f->f_pos;
 }
 
-/* From 0 to `size`, including both. */
+/* Seeks in the range from 0 to `size`, both inclusive. */
 loff_t fixed_size_llseek(struct file *f, loff_t offset, int whence, loff_t size)
 {
 	loff_t from = whence == SEEK_CUR ? f->f_pos : whence == SEEK_END ? size : 0, to;
@@ -211,7 +214,7 @@ int nonseekable_open(struct inode *i, struct file *f)
 	return 0;
 }
 
-/* Platform devices: the driver binds to the opened device when that is no PCI function. */
+/* Platform devices: a driver binds to the opened device if that is not a PCI function. */
 static void platform_bind(struct platform_driver *d)
 {
 	int err = 0;
@@ -263,7 +266,7 @@ void kmod_platform_opened(struct dmamap_device *dma)
 	platform.dev.dma = dma;
 }
 
-/* The script's side. */
+/* Called by the script. */
 int kmod_file_open(const char *name, struct kmod_open_file *f)
 {
 	const struct file_operations *ops = NULL;
@@ -278,7 +281,7 @@ int kmod_file_open(const char *name, struct kmod_open_file *f)
 	{
 		if (!ops && (!name || !strcmp(m->name, name))) {
 			ops = m->fops;
-			f->file.private_data = m; /* as misc_open() leaves it */
+			f->file.private_data = m; /* as the kernel's misc_open() does */
 		}
 	}
 	list_for_each_entry(c, &cdevs, list)

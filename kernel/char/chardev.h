@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a script uses a character device: as a program would, by its name. */
+/* Access of a script to a character device by its name, as a program would. */
 #ifndef KMOD_CHARDEV_H
 #define KMOD_CHARDEV_H
 
@@ -10,7 +10,7 @@ struct kmod_open_file {
 	struct inode inode;
 	struct file file;
 };
-/* NULL: the first device that is registered. 0, or what the driver's open returned. */
+/* `name` NULL: the first registered device. Returns 0, or the result of the driver's open. */
 int kmod_file_open(const char *name, struct kmod_open_file *f);
 void kmod_file_close(struct kmod_open_file *f);
 ssize_t kmod_file_read(struct kmod_open_file *f, void *buf, size_t n);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Subsystems that are configured out, as a kernel without them has them: PTP clocks, and their
- * counters' arithmetic. */
+/*
+ * Subsystems that are not configured, with the stubs of a kernel without them: PTP clocks, and the
+ * arithmetic of their counters.
+ */
 #include "core.h"
 #include <linux/ptp_clock_kernel.h>
 

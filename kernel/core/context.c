@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Execution contexts. Each thread is a processor that runs a task, a softirq or a hard interrupt; a
- * lock that disables interrupts or softirqs changes only what the thread itself may do next, since
- * handlers have threads of their own, as if on another processor.
+ * Execution contexts. Every thread represents a processor that runs a task, a softirq or a hard
+ * interrupt. A lock that disables interrupts or softirqs only changes what its own thread may do,
+ * since handlers run in other threads, as if on another processor.
  */
 #include "core.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the parts of the runtime share: each thread's context, findings, and the ledger of what is
- * left at the end. */
+/*
+ * Declarations that the parts of the runtime share: the context of every thread, findings, and the
+ * ledger of acquired objects.
+ */
 #ifndef KMOD_CORE_H
 #define KMOD_CORE_H
 
@@ -20,20 +22,22 @@ struct kmod_held {
 	struct kmod_stack at;
 };
 
-/* Of one thread: what the kernel has for each processor and task. */
+/* The state of one thread, which the kernel has for every processor and task. */
 struct kmod_context {
-	int preempt, bh_off, irqs_off; /* how often each was disabled */
-	int hardirq, softirq;	       /* the thread runs a handler of that kind */
+	int preempt, bh_off, irqs_off; /* nesting depth of each */
+	int hardirq, softirq;	       /* the thread runs such a handler */
 	int rcu;
 	unsigned int n_held;
 	struct kmod_held held[KMOD_HELD_MAX];
 	unsigned long id; /* not 0 */
 	struct task_struct *task;
-	const char *what; /* what it does, for reports */
+	const char *what; /* activity of the thread, for reports */
 };
 struct kmod_context *kmod_context(void);
-/* Around each call into the driver: reports and releases what the function that returned still
- * holds. */
+/*
+ * Used around every call into the driver: reports and releases what the function still holds when
+ * it returns.
+ */
 struct kmod_mark {
 	unsigned int n_held;
 	int preempt, bh_off, irqs_off, rcu;
@@ -41,7 +45,7 @@ struct kmod_mark {
 };
 struct kmod_mark kmod_enter(void);
 void kmod_returned(const struct kmod_mark *m, const char *what);
-/* The same with the function that is called, which stands on top of the findings about it. */
+/* KMOD_CALL with the called function, which becomes the top of the stack of its findings. */
 #define KMOD_CALL_FN(what, called, call)                                                           \
 	do {                                                                                       \
 		struct kmod_mark __mark = kmod_enter();                                            \
@@ -57,32 +61,37 @@ void kmod_returned(const struct kmod_mark *m, const char *what);
 	} while (0)
 bool kmod_context_atomic(const struct kmod_context *c);
 
-/* Findings. The stack is the caller's; `other` (may be NULL) is a second one, of `label`. */
+/*
+ * Findings. The stack is the caller's; `other` (may be NULL) is a second stack, described by
+ * `label`.
+ */
 void kmod_finding_with(const char *kind, const struct kmod_stack *other, const char *label,
 		       const char *fmt, ...) __printf(4, 5);
 void kmod_finding_at(const char *kind, const struct kmod_stack *stack,
 		     const struct kmod_stack *other, const char *label, const char *text);
-/* A finding about the function `fn`, which has returned. */
+/* A finding about the function `fn` after its return. */
 void kmod_finding_of(unsigned long fn, const char *kind, const struct kmod_stack *other,
 		     const char *label, const char *fmt, ...) __printf(5, 6);
 void kmod_stack_take(struct kmod_stack *s);
 u64 kmod_findings(void);
-/* A line of JSON for the command: an object whose members are `fmt`. */
+/* Writes a line of JSON for the command: an object with the members in `fmt`. */
 void kmod_event(const char *fmt, ...) __printf(1, 2);
 void kmod_json_string(char *out, size_t size, const char *in);
-/* Ends the run as it is: reports the ledger, then leaves. */
+/* Ends the run at once: reports the ledger, then exits. */
 void kmod_die(const char *why) __noreturn;
 void kmod_print_named(const char *level, const char *who, const char *name, const char *fmt,
 		      va_list args);
-/* Something moved: the watchdog waits on. */
+/* Reports progress to the watchdog. */
 void kmod_progressed(void);
 void kmod_watchdog_start(unsigned int seconds);
 
-/* Fault injection of the runtime's own sites. True: this call is to fail. */
+/* Fault injection of the runtime's own sites. Returns true if this call must fail. */
 bool kmod_fail(const char *site);
+/* Zeroed memory of the runtime's own, which the site may fail (NULL: none); for host_free(). */
+void *kmod_calloc(const char *site, size_t n, size_t size);
 
 /*
- * The ledger: everything that a driver obtains and must give back. An entry is an object's address
+ * The ledger: everything that a driver acquires and must release. An entry is an object's address
  * and kind; `size` and the stack are for the report.
  */
 enum kmod_object {
@@ -108,21 +117,26 @@ enum kmod_object {
 	KMOD_OBJECTS
 };
 void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size);
-/* False: there is no such entry. */
+/* Returns false if there is no such entry. */
 bool kmod_ledger_del(enum kmod_object kind, const void *object);
-/* The object was handed to the function `fn` of the driver, which its entry names from now on. */
+/* The object was passed to the function `fn` of the driver, which its entry names from now on. */
 void kmod_ledger_given(enum kmod_object kind, const void *object, unsigned long fn);
 bool kmod_ledger_find(enum kmod_object kind, const void *object, size_t *size,
 		      struct kmod_stack *stack);
-/* Reports each entry that lies in [p, p + n), which is about to be freed: an active timer and the
- * like. */
+/* Reports every entry in [p, p + n), which is about to be freed: an active timer, for example. */
 void kmod_ledger_freeing(const void *p, size_t n);
-/* The object that `addr` is in or near, freed ones included; false: none. */
+/*
+ * Describes the object that contains `addr` or is near it, also a freed one. Returns false if there
+ * is none.
+ */
 bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod_stack *allocated,
 			  struct kmod_stack *freed);
+void kmod_memory_start(void);
 /* Reports what is left; the number of entries. */
 unsigned int kmod_ledger_report(void);
-void kmod_ledger_forget(void);
+
+/* Work items that are queued or run, on any queue. */
+bool kmod_work_busy(void);
 
 /* Softirqs: `fn` runs soon in the softirq thread. */
 void kmod_softirq_raise(void);

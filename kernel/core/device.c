@@ -26,7 +26,7 @@ const char *dev_driver_string(const struct device *dev)
 
 int devm_add_action(struct device *dev, void (*action)(void *), void *data)
 {
-	struct devres *r = kmod_fail("kmalloc") ? NULL : host_calloc(1, sizeof(*r));
+	struct devres *r = kmod_calloc("kmalloc", 1, sizeof(*r));
 	unsigned long flags;
 
 	if (!r)
@@ -128,7 +128,7 @@ void devm_kfree(struct device *dev, const void *p)
 			found = r;
 	}
 	if (!found) {
-		kmod_finding("bad-free", "devm_kfree() of memory that the device does not have");
+		kmod_finding("bad-free", "devm_kfree() of memory that the device does not own");
 		return;
 	}
 	list_del(&found->entry);
@@ -183,10 +183,12 @@ int request_firmware(const struct firmware **fw, const char *name, struct device
 	kmod_might_sleep("request_firmware");
 	*fw = NULL;
 	if (!dir || kmod_fail("register")) {
-		dev_err(dev, "firmware %s is wanted: give its directory by --firmware\n", name);
+		dev_err(dev,
+			"the driver requests firmware %s: give its directory with --firmware\n",
+			name);
 		return -ENOENT;
 	}
-	f = host_calloc(1, sizeof(*f));
+	f = kmod_calloc(NULL, 1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	snprintf(path, sizeof(path), "%s/%s", dir, name);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fault injection of the runtime's own sites: kmalloc, skb, irq, ioremap, register. dmamap has the
- * others. */
+/*
+ * Fault injection of the runtime's own sites: kmalloc, skb, irq, ioremap, register. dmamap
+ * implements the others.
+ */
 #include "core.h"
 
 static struct host_mutex lock;
-static unsigned long calls, failed; /* of the chosen site, under lock */
+static unsigned long calls; /* of the chosen site, under lock */
 static const char *site;
 static unsigned long nth;
 static bool read;
@@ -21,7 +23,6 @@ bool kmod_fail(const char *name)
 		read = true;
 	}
 	fail = site && nth && !strcmp(site, name) && ++calls == nth;
-	failed += fail;
 	host_unlock(&lock);
 	if (!fail)
 		return false;
@@ -30,7 +31,7 @@ bool kmod_fail(const char *name)
 	return true;
 }
 
-unsigned long kmod_fail_count(void)
+void *kmod_calloc(const char *name, size_t n, size_t size)
 {
-	return failed;
+	return (name && kmod_fail(name)) || kmod_fail("runtime") ? NULL : host_calloc(n, size);
 }

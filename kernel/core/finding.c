@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Findings, and how they reach the command: a line of JSON each, on the descriptor KMOD_EVENTS.
- * Stacks are addresses of the program, which the command turns into lines. Beside the runtime's own
- * there are reports of dmamap's checker and of AddressSanitizer, fatal signals, and the watchdog's.
+ * Findings, and how they are passed to the command: a line of JSON for every one, on the descriptor
+ * in KMOD_EVENTS. Stacks are addresses of the program, which the command converts to lines. Besides
+ * the runtime's own findings there are reports of dmamap's checker and of AddressSanitizer, fatal
+ * signals, and hangs that the watchdog detects.
  */
 #include "core.h"
 
@@ -119,7 +120,8 @@ void kmod_finding_with(const char *kind, const struct kmod_stack *other, const c
 void kmod_finding_of(unsigned long fn, const char *kind, const struct kmod_stack *other,
 		     const char *label, const char *fmt, ...)
 {
-	struct kmod_stack stack = {.n = 1, .pc = {fn + 1}}; /* as a return address: one behind */
+	/* converted like a return address, which is behind the call */
+	struct kmod_stack stack = {.n = 1, .pc = {fn + 1}};
 	char text[1024];
 	va_list args;
 
@@ -142,7 +144,7 @@ void kmod_finding(const char *kind, const char *fmt, ...)
 
 void kmod_die(const char *why)
 {
-	if (atomic_fetch_add(1, &dying)) /* another thread is at it */
+	if (atomic_fetch_add(1, &dying)) /* another thread is already ending the run */
 		host_sleep(~0ul >> 1);
 	kmod_ledger_report();
 	kmod_event("\"end\":\"%s\",\"findings\":%llu", why, kmod_findings());
@@ -163,7 +165,8 @@ static void finding_fatal(int signal, unsigned long addr, const unsigned long *p
 {
 	struct kmod_stack stack = {.n = min(n, (unsigned int)KMOD_STACK_MAX)}, allocated, freed;
 	char text[256], near[128] = "";
-	bool cookie = addr == 0 || addr >> 47; /* no address: the processor refuses such pointers */
+	/* a non-canonical pointer, for which the processor reports no address */
+	bool cookie = addr == 0 || addr >> 47;
 
 	memcpy(stack.pc, pc, stack.n * sizeof(pc[0]));
 	if (!kmod_ledger_describe((void *)addr, near, sizeof(near), &allocated, &freed))
@@ -227,7 +230,7 @@ void __asan_on_error(void)
 			freed.n ? "freed here" : "allocated here", text);
 }
 
-/* The watchdog: no progress for long enough is a hang. */
+/* The watchdog: a hang is reported after a period without progress. */
 static unsigned int watchdog_seconds;
 
 static void watchdog_stack(const char *name, const unsigned long *pc, unsigned int n)
@@ -273,7 +276,7 @@ void kmod_watchdog_start(unsigned int seconds)
 	host_thread_start(watchdog_main, NULL, "watchdog");
 }
 
-/* One of dmamap's checker, whose text is quoted already. */
+/* A report of dmamap's checker, whose text is already quoted. */
 void kmod_checker_report(const char *kind, const char *quoted_text, const struct kmod_stack *here);
 void kmod_checker_report(const char *kind, const char *quoted_text, const struct kmod_stack *here)
 {

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ledger: what the driver obtained and has not given back, with the stack that obtained it.
- * Objects that were freed lately are remembered too, so that a use after free names both ends.
+ * The ledger: objects that the driver has acquired and not released, with the stack of the
+ * acquisition. The latest freed objects are recorded as well, so that the report of a use after
+ * free shows both stacks.
  */
 #include "core.h"
+
+const void *kmod_page_at(const void *page);
+int kmod_page_refs(const void *page);
 
 #define BUCKETS 8192
 #define PAST	8192
@@ -18,12 +22,13 @@ struct entry {
 };
 
 struct past {
-	const void *object;
+	const void *object; /* for pages, their address */
 	size_t size;
+	u64 order; /* of its end, in the same count as entries */
 	struct kmod_stack allocated, freed;
 };
 
-static struct host_mutex lock; /* guards all that follows */
+static struct host_mutex lock; /* guards the variables below */
 static struct entry *buckets[BUCKETS];
 static struct past past[PAST];
 static unsigned int past_next;
@@ -62,6 +67,11 @@ static struct entry **ledger_find(enum kmod_object kind, const void *object)
 	return at;
 }
 
+static const void *ledger_address(const struct entry *e)
+{
+	return e->kind == KMOD_PAGES ? kmod_page_at(e->object) : e->object;
+}
+
 void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size)
 {
 	struct entry *e = host_calloc(1, sizeof(*e)), **at;
@@ -74,7 +84,7 @@ void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size)
 	kmod_stack_take(&e->at);
 	host_lock(&lock);
 	at = ledger_find(kind, object);
-	if (*at) { /* a page that came back by another path */
+	if (*at) { /* the page was freed and allocated again by another path */
 		struct entry *old = *at;
 
 		*at = old->next;
@@ -98,7 +108,8 @@ bool kmod_ledger_del(enum kmod_object kind, const void *object)
 	if (e) {
 		*at = e->next;
 		if (kind == KMOD_MEMORY || kind == KMOD_SKB || kind == KMOD_PAGES)
-			past[past_next++ % PAST] = (struct past){e->object, e->size, e->at, here};
+			past[past_next++ % PAST] =
+				(struct past){ledger_address(e), e->size, ++orders, e->at, here};
 	}
 	host_unlock(&lock);
 	host_free(e);
@@ -154,49 +165,78 @@ void kmod_ledger_freeing(const void *p, size_t n)
 				  names[found[i].kind].what);
 }
 
-bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod_stack *allocated,
-			  struct kmod_stack *freed)
+/*
+ * The live object at `a`, or else the one whose end or beginning is nearest. `distance` is 0 inside
+ * of it. Under the lock.
+ */
+static const struct entry *ledger_near(unsigned long a, unsigned long *distance)
 {
-	const unsigned long slack = 64;
-	unsigned long a = (unsigned long)addr, at;
-	bool found = false;
+	const struct entry *found = NULL;
 
-	allocated->n = freed->n = 0;
-	host_lock(&lock);
-	for (unsigned int b = 0; b < BUCKETS && !found; b++) {
-		for (struct entry *e = buckets[b]; e && !found; e = e->next) {
-			at = (unsigned long)e->object;
-			if (e->kind != KMOD_MEMORY || a + slack < at || a >= at + e->size + slack)
+	*distance = ~0ul;
+	for (unsigned int b = 0; b < BUCKETS; b++) {
+		for (const struct entry *e = buckets[b]; e; e = e->next) {
+			unsigned long slack = e->kind == KMOD_PAGES ? 4096 : 64, at, off;
+
+			if (e->kind != KMOD_MEMORY && e->kind != KMOD_PAGES)
 				continue;
-			snprintf(text, size, "%ld bytes %s an object of %zu bytes",
-				 a < at		    ? (long)(at - a)
-				 : a < at + e->size ? (long)(a - at)
-						    : (long)(a - at - e->size),
-				 a < at		    ? "before"
-				 : a < at + e->size ? "inside"
-						    : "past the end of",
-				 e->size);
-			*allocated = e->at;
-			found = true;
+			at = (unsigned long)ledger_address(e);
+			off = a < at ? at - a : a - at < e->size ? 0 : a - at - e->size + 1;
+			if (off <= slack && off < *distance) {
+				found = e;
+				*distance = off;
+			}
 		}
 	}
-	for (unsigned int i = 0; i < PAST && !found; i++) {
-		struct past *e = &past[(past_next - 1 - i) % PAST];
-
-		at = (unsigned long)e->object;
-		if (!at || a < at || a >= at + e->size)
-			continue;
-		snprintf(text, size, "%ld bytes inside an object of %zu bytes that was freed",
-			 (long)(a - at), e->size);
-		*allocated = e->allocated;
-		*freed = e->freed;
-		found = true;
-	}
-	host_unlock(&lock);
 	return found;
 }
 
-int kmod_page_refs(const void *page);
+/* The object that `a` was in and that was freed last. Under the lock. */
+static const struct past *ledger_past(unsigned long a)
+{
+	for (unsigned int i = 0; i < PAST; i++) {
+		const struct past *e = &past[(past_next - 1 - i) % PAST];
+
+		if (e->object && a - (unsigned long)e->object < e->size)
+			return e;
+	}
+	return NULL;
+}
+
+bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod_stack *allocated,
+			  struct kmod_stack *freed)
+{
+	unsigned long a = (unsigned long)addr, distance, at;
+	const struct entry *e;
+	const struct past *old;
+
+	allocated->n = freed->n = 0;
+	host_lock(&lock);
+	e = ledger_near(a, &distance);
+	old = distance ? ledger_past(a) : NULL;
+	at = e ? (unsigned long)ledger_address(e) : 0;
+	/* beside a live object, in what was another one before the live one was allocated there */
+	if (e && old && old->order < e->order && (unsigned long)old->object < at + e->size)
+		old = NULL;
+	if (old) {
+		snprintf(text, size, "%ld bytes inside an object of %zu bytes that was freed",
+			 (long)(a - (unsigned long)old->object), old->size);
+		*allocated = old->allocated;
+		*freed = old->freed;
+	} else if (e) {
+		snprintf(text, size, "%ld bytes %s an object of %zu bytes",
+			 (long)(a < at	   ? at - a
+				: distance ? distance - 1
+					   : a - at),
+			 a < at	    ? "before"
+			 : distance ? "past the end of"
+				    : "inside",
+			 e->size);
+		*allocated = e->at;
+	}
+	host_unlock(&lock);
+	return e || old;
+}
 
 unsigned int kmod_ledger_report(void)
 {
@@ -226,18 +266,4 @@ unsigned int kmod_ledger_report(void)
 			kmod_finding_at(names[found.kind].kind, &found.at, NULL, NULL, text);
 		}
 	}
-}
-
-void kmod_ledger_forget(void)
-{
-	host_lock(&lock);
-	for (unsigned int b = 0; b < BUCKETS; b++) {
-		while (buckets[b]) {
-			struct entry *e = buckets[b];
-
-			buckets[b] = e->next;
-			host_free(e);
-		}
-	}
-	host_unlock(&lock);
 }

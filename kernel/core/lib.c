@@ -284,11 +284,6 @@ __sum16 csum_ipv6_magic(const struct in6_addr *from, const struct in6_addr *to, 
 	return csum_fold(csum_partial(&pseudo, sizeof(pseudo), sum));
 }
 
-__sum16 ip_fast_csum(const void *iph, unsigned int words)
-{
-	return csum_fold(csum_partial(iph, (int)words * 4, 0));
-}
-
 /* A program passes any address: what is not mapped is not copied, and reads as zeros. */
 unsigned long copy_from_user(void *to, const void __user *from, unsigned long n)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Spinlocks and mutexes, and what Documentation/locking/lockdep-design.rst demands of their use.
+ * Spinlocks and mutexes, and the rules of Documentation/locking/lockdep-design.rst.
  *
- * A class is the place where a lock was initialised. `order` has a bit for each pair of classes of
- * which the second was acquired while the first was held; an acquisition that closes a circle is
- * reported, once for each pair, though no thread has to wait for it. A class that is acquired in
- * interrupts may never be acquired with them enabled.
+ * A class is the place where a lock was initialised. `order` has a bit for every pair of classes of
+ * which the second was acquired while the first was held. An acquisition that closes a cycle is
+ * reported, once for every pair, even if no thread has to wait. A class that is acquired in
+ * interrupts may never be acquired with interrupts enabled.
  */
 #include "core.h"
 
@@ -19,7 +19,8 @@ struct lock_class {
 };
 
 static struct host_mutex classes_lock;
-static struct lock_class classes[CLASSES]; /* under classes_lock, as what follows; 0 is none */
+/* under classes_lock, like the variables below; entry 0 is not used */
+static struct lock_class classes[CLASSES];
 static int n_classes = 1;
 static u8 order[CLASSES][CLASSES / 8];
 static struct kmod_stack order_at[1024]; /* where an order was first seen */
@@ -53,7 +54,10 @@ static bool lock_ordered(int first, int second)
 	return (order[first][second / 8] >> (second % 8) & 1) != 0;
 }
 
-/* Is there a chain from `first` to `second`? `via` gets the class before `second`. */
+/*
+ * Returns whether there is a chain from `first` to `second`; `via` is set to the class before
+ * `second`.
+ */
 static bool lock_reaches(int first, int second, int *via)
 {
 	u8 seen[CLASSES / 8] = {0};
@@ -86,7 +90,9 @@ static const struct kmod_stack *lock_order_stack(int first, int second)
 	return NULL;
 }
 
-/* `first` is held and `second` is acquired. Under classes_lock, which is released for the report.
+/*
+ * Records that `second` is acquired while `first` is held. Under classes_lock, which is released
+ * for a report.
  */
 static void lock_order(int first, int second)
 {
@@ -115,7 +121,10 @@ static void lock_order(int first, int second)
 	}
 }
 
-/* Notes in which context a class is acquired; the report when that makes a deadlock possible. */
+/*
+ * Records the context in which a class is acquired. Reports a context that makes a deadlock
+ * possible.
+ */
 static void lock_usage(int id, const struct kmod_context *c)
 {
 	struct lock_class *k = &classes[id];
@@ -152,12 +161,12 @@ static void lock_usage(int id, const struct kmod_context *c)
 	kmod_finding_with("lock-irq", other, "the other place",
 			  "%s is acquired in %s, and elsewhere with it enabled: the handler may "
 			  "interrupt that "
-			  "holder and wait for it for ever",
+			  "holder and wait for it forever",
 			  k->name, where);
 	host_lock(&classes_lock);
 }
 
-/* False: this thread has it already, so that it would wait for itself. */
+/* Returns false if this thread already holds the lock and would wait for itself. */
 static bool lock_acquire(struct kmod_lock *l, bool mutex, bool nested)
 {
 	struct kmod_context *c = kmod_context();
@@ -213,7 +222,7 @@ static void lock_release(struct kmod_lock *l, bool spin)
 	if (owner != c->id) {
 		kmod_finding(owner ? "unlock-not-owner" : "unlock-not-locked", "%s is released %s",
 			     l->name ? l->name : "?",
-			     owner ? "by a thread that does not hold it" : "but nobody holds it");
+			     owner ? "by a thread that does not hold it" : "but is not held");
 		return;
 	}
 	if (l->depth) {

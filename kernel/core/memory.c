@@ -1,66 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kmalloc and pages with a ledger, a red zone behind each object, and a quarantine for what was
- * freed.
+ * kmalloc and pages with a ledger, a red zone behind every object, and a quarantine for freed
+ * objects.
  *
- * An object of n bytes is one of dmamap's with more, a power of two; the rest is poisoned for
- * AddressSanitizer, when the program is built with it. Freed objects are poisoned whole and go back
- * to dmamap when QUARANTINE others were freed since.
+ * An object of n bytes is allocated from dmamap with a larger size, a power of two. The rest is
+ * poisoned if the program is built with AddressSanitizer. A freed object is poisoned completely and
+ * returned to dmamap after QUARANTINE other objects were freed.
  */
 #define KMOD_RUNTIME_RAW
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
+#include <kmod/control.h>
 #include "core.h"
 
 extern void __asan_poison_memory_region(const volatile void *p, size_t n) __attribute__((weak));
-extern void __asan_unpoison_memory_region(const volatile void *p, size_t n) __attribute__((weak));
 
-#define QUARANTINE 512
-#define RED_ZONE   64
+#define QUARANTINE   512
+#define OBJECT_ALIGN 64
+#define OBJECT_MAX   (1ul << 20) /* in which kmod_object_of() searches */
 
 static struct host_mutex lock;
-static struct {
-	void *p;
-	size_t size;
-} quarantine[QUARANTINE]; /* under lock */
+static const void *quarantine[QUARANTINE]; /* under lock, as the next place in it */
 static unsigned int quarantine_next;
 
-static void memory_poison(const void *p, size_t n, bool poison)
-{
-	if (poison && __asan_poison_memory_region)
-		__asan_poison_memory_region(p, n);
-	else if (!poison && __asan_unpoison_memory_region)
-		__asan_unpoison_memory_region(p, n);
-}
-
-/*
- * What is asked of dmamap for an object of `size` bytes: a power of two, to which it is then
- * aligned, with a red zone behind the object.
- */
-static size_t memory_gross(size_t size)
-{
-	if (size > 1 << 20)
-		return size;
-	return roundup_pow_of_two(size + (__asan_poison_memory_region ? RED_ZONE : 0));
-}
-
-/* The object that `p` lies in; NULL: none. Objects are aligned to their size. */
+/* The object that `p` lies in; NULL: none. */
 const void *kmod_object_of(const void *p)
 {
-	for (unsigned int shift = 3; shift <= 20; shift++) {
-		const void *base = (const void *)((unsigned long)p >> shift << shift);
-		size_t size;
+	unsigned long at = (unsigned long)p / OBJECT_ALIGN * OBJECT_ALIGN;
+	size_t size;
 
-		if (kmod_ledger_find(KMOD_MEMORY, base, &size, NULL) &&
-		    (unsigned long)p - (unsigned long)base < size)
-			return base;
+	for (; (unsigned long)p - at < OBJECT_MAX; at -= OBJECT_ALIGN) {
+		if (kmod_ledger_find(KMOD_MEMORY, (void *)at, &size, NULL))
+			return (unsigned long)p - at < size ? (void *)at : NULL;
 	}
 	return NULL;
 }
 
 void *kmod_kmalloc(size_t n, size_t size, gfp_t gfp)
 {
-	size_t bytes, gross;
+	size_t bytes;
 	void *p;
 
 	kmod_gfp(gfp);
@@ -70,14 +48,10 @@ void *kmod_kmalloc(size_t n, size_t size, gfp_t gfp)
 		return ZERO_SIZE_PTR;
 	if (kmod_fail("kmalloc"))
 		return NULL;
-	gross = memory_gross(bytes);
-	p = kmalloc(gross, gfp & ~__GFP_ZERO);
+	p = kmalloc(bytes, gfp & ~__GFP_ZERO);
 	if (!p)
 		return NULL;
-	memory_poison(p, gross, false);
 	memset(p, gfp & __GFP_ZERO ? 0 : 0xcd, bytes);
-	if (gross > bytes)
-		memory_poison((char *)p + bytes, gross - bytes, true);
 	kmod_ledger_add(KMOD_MEMORY, p, bytes);
 	return p;
 }
@@ -86,8 +60,8 @@ void kmod_kfree(const void *p)
 {
 	struct kmod_stack allocated, freed;
 	char text[128];
-	size_t size, old_size;
-	void *old;
+	const void *old;
+	size_t size;
 
 	if (ZERO_OR_NULL_PTR(p))
 		return;
@@ -104,18 +78,15 @@ void kmod_kfree(const void *p)
 		return;
 	}
 	kmod_ledger_freeing(p, size);
+	dmamap_check_freeing(p, size);
 	kmod_ledger_del(KMOD_MEMORY, p);
-	memory_poison(p, memory_gross(size), true);
+	if (__asan_poison_memory_region)
+		__asan_poison_memory_region(p, size);
 	host_lock(&lock);
-	old = quarantine[quarantine_next % QUARANTINE].p;
-	old_size = quarantine[quarantine_next % QUARANTINE].size;
-	quarantine[quarantine_next % QUARANTINE].p = (void *)p;
-	quarantine[quarantine_next++ % QUARANTINE].size = size;
+	old = quarantine[quarantine_next % QUARANTINE];
+	quarantine[quarantine_next++ % QUARANTINE] = p;
 	host_unlock(&lock);
-	if (old) {
-		memory_poison(old, memory_gross(old_size), false);
-		kfree(old);
-	}
+	kfree(old);
 }
 
 void *kmod_krealloc(const void *p, size_t size, gfp_t gfp)
@@ -151,7 +122,7 @@ char *kmod_kstrdup(const char *s, gfp_t gfp)
 	return s ? kmod_kmemdup(s, strlen(s) + 1, gfp) : NULL;
 }
 
-/* `all`: also what is behind a null byte. */
+/* `all`: also copies what follows a null byte. */
 char *kmod_kstrndup(const char *s, size_t max, bool all, gfp_t gfp)
 {
 	size_t len = !s ? 0 : all ? max : strnlen(s, max);
@@ -195,6 +166,17 @@ void kmod_vfree(const void *p)
 bool kmod_is_vmalloc(const void *p)
 {
 	return is_vmalloc_addr(p);
+}
+
+/* RAM stays there from now on, so that a use after the last free is one of poisoned memory. */
+void kmod_memory_start(void)
+{
+	alloc_pages(GFP_KERNEL, 0);
+}
+
+const void *kmod_page_at(const void *page)
+{
+	return page_address((struct page *)page);
 }
 
 int kmod_page_refs(const void *page)
@@ -318,11 +300,11 @@ int kmod_sg_alloc_pages(struct sg_table *t, struct page **pages, unsigned int n,
 	return -ENOMEM;
 }
 
-/* A table that is empty may be freed: it was not made, or is freed already. */
+/* An empty table may be freed: it was not allocated, or is already freed. */
 void kmod_sg_free_table(struct sg_table *t)
 {
 	if (t->sgl && !kmod_ledger_del(KMOD_MEMORY, t->sgl)) {
-		kmod_finding("bad-free", "sg_free_table() of a table that no call made");
+		kmod_finding("bad-free", "sg_free_table() of a table that no call allocated");
 		return;
 	}
 	sg_free_table(t);

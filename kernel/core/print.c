@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's printf: C's, and %pM %pm %pI4 %pI6 %ps %pS %pf %pe %pad %pa %pr %*ph %pV.
- * Core-api/printk-formats.rst. */
+/*
+ * The kernel's printf: the conversions of C and %pM %pm %pI4 %pI6 %ps %pS %pf %pe %pad %pa %pr %*ph
+ * %pV. Linux: Documentation/core-api/printk-formats.rst.
+ */
 #include "core.h"
 #include <linux/slab.h>
 
@@ -106,7 +108,9 @@ static int out_address(struct out *o, const char *f, const u8 *b)
 	return 2;
 }
 
-/* What stands behind %p; the number of characters that it took. */
+/*
+ * Prints a pointer according to the characters after %p. Returns the number of characters consumed.
+ */
 static int out_pointer(struct out *o, const char *f, const void *p, int width)
 {
 	static const char separators[] = {['C'] = ':', ['D'] = '-', ['N'] = 0};
@@ -277,8 +281,10 @@ char *kasprintf(gfp_t gfp, const char *fmt, ...)
 	return kmod_kstrdup(text, gfp);
 }
 
-/* Level 0 to 7, then what goes before the text. Errors and warnings are shown always, the rest with
- * `verbose`. */
+/*
+ * The format begins with the level, 0 to 7. Errors and warnings are always printed, other levels
+ * only with `verbose`.
+ */
 static int print_line(const char *prefix, const char *fmt, va_list args)
 {
 	static struct host_mutex lock;
@@ -319,7 +325,7 @@ int _printk(const char *fmt, ...)
 	return n;
 }
 
-/* The level stands before the device's name. */
+/* Prints the level, then the device's name and the message. */
 static void print_of(const char *level, const char *who, const char *name, const char *fmt,
 		     va_list args)
 {

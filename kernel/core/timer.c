@@ -3,12 +3,12 @@
  * Time, timers, and the softirq thread, which runs timers, tasklets and NAPI polls one after
  * another.
  *
- * An armed timer is in the list of its kind and in the ledger. `running` is the one whose function
- * runs now, so that the functions that wait for it can.
+ * An armed timer is in the list of its kind and in the ledger. `running` is the timer or tasklet
+ * whose function runs now; functions such as timer_delete_sync() wait for it.
  */
 #include "core.h"
 
-static struct host_mutex lock; /* guards all that follows */
+static struct host_mutex lock; /* guards the variables below */
 static struct host_cond cond;
 static LIST_HEAD(timers);
 static LIST_HEAD(hrtimers);
@@ -16,7 +16,7 @@ static LIST_HEAD(tasklets);
 static void *running;
 static bool raised, stopping;
 static unsigned long thread, start;
-static unsigned long softirq_id; /* of the thread's context */
+static unsigned long softirq_id; /* context id of the softirq thread */
 
 unsigned long kmod_jiffies(void)
 {
@@ -173,7 +173,7 @@ int timer_delete(struct timer_list *t)
 	return was;
 }
 
-/* Waits until the function does not run. Under lock. */
+/* Waits until the timer's function is not running. Under lock. */
 static void timer_wait(void *t)
 {
 	while (running == t && kmod_context()->id != softirq_id)
@@ -189,7 +189,7 @@ int timer_delete_sync(struct timer_list *t)
 			     "timer_delete_sync was called in a hard interrupt handler");
 	host_lock(&lock);
 	if (running == t && kmod_context()->id == softirq_id)
-		kmod_finding("self-wait", "a timer's function waits for the end of itself");
+		kmod_finding("self-wait", "a timer's function waits for its own end");
 	was = timer_remove(&t->entry, t);
 	timer_wait(t);
 	was |= timer_remove(&t->entry, t);
@@ -246,8 +246,10 @@ u64 hrtimer_forward_now(struct hrtimer *t, ktime_t interval)
 	return n;
 }
 
-/* Runs one timer that is due; false: none is, and `next` says when one will be (0: never). Under
- * lock. */
+/*
+ * Runs one timer that is due. Returns false if none is; `next` is then the earliest due time (0:
+ * none). Under lock.
+ */
 static bool timer_run_one(u64 *next)
 {
 	u64 now = host_now(), due;

@@ -131,8 +131,10 @@ bool try_wait_for_completion(struct completion *c)
 	return done;
 }
 
-/* A reader holds one of two counts; a grace period switches to the other and waits for the first to
- * be 0. */
+/*
+ * A reader increments one of two counts. A grace period switches to the other count and waits until
+ * the first one is 0.
+ */
 static atomic_t rcu_readers[2];
 static int rcu_side;
 static struct host_mutex rcu_lock;

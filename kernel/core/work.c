@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work queues and kernel threads. Each queue has one worker, so that its items run one after
- * another, which every driver has to be prepared for.
+ * Work queues and kernel threads. Every queue has one worker, so its items run one after another,
+ * which every driver must support.
  */
 #include "core.h"
 #include <linux/slab.h>
 
 struct workqueue_struct {
 	char name[24];
-	struct host_mutex lock; /* guards what follows, and the items' entries */
+	struct host_mutex lock; /* guards the fields below, and the items' entries */
 	struct host_cond cond;
 	struct list_head items;
 	struct work_struct *running;
-	unsigned long running_id; /* the context of the worker */
+	unsigned long running_id; /* context id of the worker */
 	unsigned long thread;
 	bool stopping;
 };
@@ -21,6 +21,7 @@ static struct workqueue_struct system_queue = {.name = "events",
 					       .items = LIST_HEAD_INIT(system_queue.items)};
 struct workqueue_struct *system_wq = &system_queue;
 static struct host_mutex start_lock;
+static atomic_t work_active; /* items that are queued or run */
 
 static void work_main(void *arg)
 {
@@ -41,11 +42,12 @@ static void work_main(void *arg)
 		w->entry.next = NULL;
 		kmod_ledger_del(KMOD_WORK, w);
 		wq->running = w;
-		fn = w->func; /* the item may be freed by its function */
+		fn = w->func; /* the function may free the item */
 		host_unlock(&wq->lock);
 		KMOD_CALL_FN("a work item", fn, w->func(w));
 		host_lock(&wq->lock);
 		wq->running = NULL;
+		atomic_dec(&work_active);
 		host_broadcast(&wq->cond);
 	}
 	host_unlock(&wq->lock);
@@ -88,11 +90,10 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *w)
 		wq->thread = host_thread_start(work_main, wq, wq->name);
 	host_unlock(&start_lock);
 	host_lock(&wq->lock);
-	if (wq->stopping)
-		kmod_finding("work-after-destroy", "a work item is queued on a destroyed queue");
 	if (!w->entry.next && !w->canceling) {
 		w->wq = wq;
 		list_add_tail(&w->entry, &wq->items);
+		atomic_inc(&work_active);
 		kmod_ledger_add(KMOD_WORK, w, sizeof(*w));
 		queued = true;
 		host_broadcast(&wq->cond);
@@ -121,6 +122,11 @@ bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *w, unsig
 	return was;
 }
 
+bool kmod_work_busy(void)
+{
+	return atomic_read(&work_active) != 0;
+}
+
 bool work_pending(struct work_struct *w)
 {
 	return READ_ONCE(w->entry.next) != NULL;
@@ -137,6 +143,7 @@ bool cancel_work(struct work_struct *w)
 	if (w->entry.next) {
 		kmod_list_unlink(&w->entry);
 		w->entry.next = NULL;
+		atomic_dec(&work_active);
 		kmod_ledger_del(KMOD_WORK, w);
 		was = true;
 	}
@@ -144,7 +151,7 @@ bool cancel_work(struct work_struct *w)
 	return was;
 }
 
-/* Waits for an item that is queued or runs; false: it was neither. */
+/* Waits for an item that is queued or running. Returns false if it was neither. */
 static bool work_wait(struct work_struct *w, bool queued)
 {
 	struct workqueue_struct *wq = READ_ONCE(w->wq);
@@ -155,7 +162,7 @@ static bool work_wait(struct work_struct *w, bool queued)
 	host_lock(&wq->lock);
 	if (wq->running == w && wq->running_id == kmod_context()->id) {
 		host_unlock(&wq->lock);
-		kmod_finding("self-wait", "a work item waits for the end of itself");
+		kmod_finding("self-wait", "a work item waits for its own end");
 		return true;
 	}
 	while (wq->running == w || (queued && w->entry.next)) {
@@ -226,7 +233,7 @@ void flush_workqueue(struct workqueue_struct *wq)
 
 struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags, int max_active, ...)
 {
-	struct workqueue_struct *wq = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*wq));
+	struct workqueue_struct *wq = kmod_calloc("register", 1, sizeof(*wq));
 	va_list args;
 
 	if (!wq)
@@ -272,7 +279,7 @@ static void kthread_main(void *arg)
 
 struct task_struct *kthread_create(int (*fn)(void *data), void *data, const char *fmt, ...)
 {
-	struct task_struct *t = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*t));
+	struct task_struct *t = kmod_calloc("register", 1, sizeof(*t));
 	static atomic_t pids = ATOMIC_INIT(100);
 	va_list args;
 
@@ -309,6 +316,10 @@ int kthread_stop(struct task_struct *t)
 	int result;
 
 	kmod_might_sleep("kthread_stop");
+	if (!kmod_ledger_del(KMOD_KTHREAD, t)) {
+		kmod_finding("double-free", "kthread_stop() of a thread that was stopped before");
+		return -EINVAL;
+	}
 	WRITE_ONCE(t->should_stop, 1);
 	if (!READ_ONCE(t->started))
 		WRITE_ONCE(t->started, -1);
@@ -316,8 +327,6 @@ int kthread_stop(struct task_struct *t)
 	wait_for_completion(&t->done);
 	host_thread_join(t->thread);
 	result = t->result;
-	if (!kmod_ledger_del(KMOD_KTHREAD, t))
-		kmod_finding("kthread", "kthread_stop() of a thread that was stopped before");
 	host_free(t);
 	return result;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's side: threads, time, stacks, signals, files. Compiled with the C library's headers. */
+/* The host side: threads, time, stacks, signals, files. Compiled with the C library's headers. */
 #define _GNU_SOURCE
 #include "host.h"
 
@@ -30,9 +30,9 @@ _Static_assert(sizeof(pthread_cond_t) <= sizeof(struct host_cond), "host_cond");
 
 struct host_thread {
 	pthread_t thread;
-	pid_t tid; /* 0: this place is free */
+	pid_t tid; /* 0: this slot is free */
 	char name[16];
-	unsigned long low, high; /* its stack */
+	unsigned long low, high; /* bounds of its stack */
 	void (*fn)(void *arg);
 	void *arg;
 	unsigned long pc[FRAMES_MAX];
@@ -114,7 +114,7 @@ void host_yield(void)
 	sched_yield();
 }
 
-/* The bounds of the stack, without which frame pointers could not be followed safely. */
+/* Determines the bounds of the stack, which are needed to follow frame pointers safely. */
 static void host_thread_bounds(struct host_thread *t)
 {
 	pthread_attr_t attr;
@@ -212,7 +212,10 @@ void host_free(void *p)
 	free(p);
 }
 
-/* A frame is the caller's frame pointer and the return address; each lies above the one before. */
+/*
+ * A frame is the caller's frame pointer and the return address. Every frame is above the previous
+ * one.
+ */
 __attribute__((no_sanitize("address", "thread"))) unsigned int
 host_backtrace_from(unsigned long frame, unsigned long *pc, unsigned int max)
 {
@@ -339,8 +342,12 @@ void host_write(int fd, const void *buf, size_t n)
 	}
 }
 
+extern void __gcov_dump(void) __attribute__((weak)); /* linked in by --coverage */
+
 void host_exit(int status)
 {
+	if (__gcov_dump)
+		__gcov_dump();
 	_exit(status);
 }
 
@@ -418,8 +425,9 @@ void *host_read_file(const char *path, size_t *size)
 	return data;
 }
 
-/* One byte of each page is read by the system, which returns an error where a load would be a
- * fault. */
+/*
+ * Reads one byte of every page by a system call, which returns an error where a load would fault.
+ */
 size_t host_readable(const void *p, size_t n)
 {
 	size_t done = 0;

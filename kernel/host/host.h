@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the runtime needs of the process that it runs in. This is the only file that both sides
- * include: the runtime is compiled with the kernel's headers, host.c with the C library's. Times
- * are nanoseconds of CLOCK_MONOTONIC.
+ * Functions of the host process that the runtime uses. Only this file is included by both sides:
+ * the runtime is compiled with the kernel's headers, host.c with the C library's. Times are
+ * nanoseconds of CLOCK_MONOTONIC.
  */
 #ifndef KMOD_HOST_H
 #define KMOD_HOST_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A mutex and a condition variable: all zero is ready for use, and neither has to be destroyed. */
+/* A mutex and a condition variable. Both may be initialised to zero and need not be destroyed. */
 struct host_mutex {
 	unsigned long opaque[5];
 };
@@ -21,7 +21,7 @@ void host_lock(void *mutex);
 bool host_trylock(void *mutex);
 void host_unlock(void *mutex);
 void host_wait(void *cond, void *mutex);
-/* False: `deadline` passed. */
+/* Returns false if `deadline` has passed. */
 bool host_wait_until(void *cond, void *mutex, unsigned long deadline);
 void host_broadcast(void *cond);
 
@@ -30,43 +30,47 @@ unsigned long host_wall(void);
 void host_sleep(unsigned long ns);
 void host_yield(void);
 
-/* A thread, which the watchdog's report includes. 0 when there is none to be had. */
+/* Starts a thread, which the watchdog includes in its report. Returns 0 if that fails. */
 unsigned long host_thread_start(void (*fn)(void *arg), void *arg, const char *name);
 void host_thread_join(unsigned long thread);
 
 void *host_calloc(size_t n, size_t size);
 void host_free(void *p);
 
-/* The return addresses of this thread, by its frame pointers. */
+/* Stores the return addresses of this thread, found by its frame pointers. */
 unsigned int host_backtrace(unsigned long *pc, unsigned int max);
-/* The same from a frame pointer on. */
+/* host_backtrace() from a given frame pointer on. */
 unsigned int host_backtrace_from(unsigned long frame, unsigned long *pc, unsigned int max);
 void host_thread_adopt(const char *name);
-/* Calls `fn` with the stack of each thread but the caller. */
+/* Calls `fn` with the stack of every thread except the caller. */
 void host_all_stacks(void (*fn)(const char *name, const unsigned long *pc, unsigned int n));
 /* Calls `fn` on a fatal signal, with the address and the interrupted stack. */
 void host_on_fatal(void (*fn)(int signal, unsigned long addr, const unsigned long *pc,
 			      unsigned int n));
-bool host_stopped(void); /* SIGINT or SIGTERM came */
+bool host_stopped(void); /* whether SIGINT or SIGTERM was received */
 void host_signals(void);
 
 void host_write(int fd, const void *buf, size_t n);
 void host_exit(int status) __attribute__((noreturn));
 void host_random(void *buf, size_t n);
 char *host_getenv(const char *name);
-/* How many of the n bytes from `p` on the process can read before the first that is not mapped. */
+/*
+ * Returns how many of the n bytes from `p` on the process can read before the first unmapped one.
+ */
 size_t host_readable(const void *p, size_t n);
 
-/* Waits for an eventfd's count, which it takes; 0: `timeout_ms` passed; -1: it cannot be read. */
+/*
+ * Waits for an eventfd and resets its count. Returns 0 after `timeout_ms`, -1 if it cannot be read.
+ */
 int host_event_wait(int fd, int timeout_ms, unsigned long *count);
-/* A pair of sockets that carry whole messages. */
+/* Creates a pair of sockets that preserve message boundaries. */
 int host_socketpair(int fd[2]);
 long host_send(int fd, const void *buf, size_t n);
 long host_recv(int fd, void *buf, size_t n, int timeout_ms);
-/* The whole file, in memory for host_free(); NULL: it cannot be read. */
+/* Returns the content of a file, to be freed by host_free(), or NULL if it cannot be read. */
 void *host_read_file(const char *path, size_t *size);
 
-/* dmamap, whose opaque device the runtime passes on. */
+/* An open device of dmamap, which is opaque to the runtime. */
 struct dmamap_device;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* UAPI headers ask the C library for this one. */
+/* UAPI headers include this file of the C library. */
 #ifndef KMOD_LIMITS_H
 #define KMOD_LIMITS_H
 

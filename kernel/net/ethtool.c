@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Helpers for drivers' ethtool operations, and a round of all operations that read. */
+/* Helpers for drivers' ethtool operations, and a call of every operation that only reads. */
 #include "net.h"
 
 void ethtool_convert_legacy_u32_to_link_mode(unsigned long *dst, u32 legacy)

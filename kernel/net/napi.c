@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * NAPI: Documentation/networking/napi.rst. The softirq thread polls. SCHED is owned by whoever may
- * poll: the list, the poll, or napi_disable(). Enabled instances are in the ledger.
+ * NAPI: Documentation/networking/napi.rst. The softirq thread polls. The SCHED bit is the
+ * permission to poll; its owner is the poll list, the running poll, or napi_disable(). Enabled
+ * instances are in the ledger.
  */
 #include "net.h"
 
-static struct host_mutex lock; /* guards the list, and the states' changes that need both */
+static struct host_mutex lock; /* guards the list and state changes that involve it */
 static struct host_cond cond;
 static LIST_HEAD(polls);
+static bool polling; /* under the lock */
 
 void kmod_napi_add(struct net_device *dev, struct napi_struct *n,
 		   int (*poll)(struct napi_struct *, int), int weight)
@@ -41,6 +43,7 @@ void netif_napi_del(struct napi_struct *n)
 	kmod_free_skb(n->skb);
 	n->skb = NULL;
 	n->magic = 0;
+	synchronize_rcu(); /* the caller may free it: the end of its last poll */
 }
 
 void napi_enable(struct napi_struct *n)
@@ -63,7 +66,7 @@ void napi_disable(struct napi_struct *n)
 	if (test_bit(NAPI_STATE_DISABLE, &n->state))
 		kmod_oops(
 			"napi-disabled-twice",
-			"napi_disable() of a NAPI instance that is disabled, which waits for ever");
+			"napi_disable() of a NAPI instance that is disabled, which waits forever");
 	host_lock(&lock);
 	set_bit(NAPI_STATE_DISABLE, &n->state);
 	while (test_and_set_bit(NAPI_STATE_SCHED, &n->state))
@@ -134,6 +137,16 @@ bool napi_complete_done(struct napi_struct *n, int done)
 	return !missed;
 }
 
+bool kmod_napi_busy(void)
+{
+	bool busy;
+
+	host_lock(&lock);
+	busy = polling || !list_empty(&polls);
+	host_unlock(&lock);
+	return busy;
+}
+
 /* One poll, from the softirq thread; false: none is scheduled. */
 bool kmod_napi_run(void)
 {
@@ -147,23 +160,26 @@ bool kmod_napi_run(void)
 		n = list_first_entry(&polls, struct napi_struct, poll_list);
 		list_del_init(&n->poll_list);
 		set_bit(NAPI_STATE_OWNED, &n->state);
+		polling = true;
 	}
 	host_unlock(&lock);
 	if (!n)
 		return false;
 	budget = n->weight;
 	poll = n->poll;
-	rcu_read_lock(); /* as softirqs are: unregister_netdev() waits for the end of a poll */
+	/* as softirqs do, so that unregister_netdev() waits for the end of a poll */
+	rcu_read_lock();
 	KMOD_CALL_FN("a NAPI poll", poll, done = poll(n, budget));
-	rcu_read_unlock();
 	kmod_progressed();
 	if (done > budget)
 		kmod_finding_of((unsigned long)poll, "napi-over-budget", NULL, NULL,
 				"a NAPI poll returned %d, more than its budget of %d", done,
 				budget);
 	host_lock(&lock);
+	polling = false;
 	owned = n->magic == KMOD_NAPI_MAGIC && test_bit(NAPI_STATE_OWNED, &n->state);
-	if (done >= budget && owned) { /* it goes on; a disabled instance gives itself up */
+	/* poll again; a disabled instance gives up SCHED instead */
+	if (done >= budget && owned) {
 		if (test_bit(NAPI_STATE_DISABLE, &n->state))
 			clear_bit(NAPI_STATE_SCHED, &n->state);
 		else if (list_empty(&n->poll_list))
@@ -178,6 +194,7 @@ bool kmod_napi_run(void)
 				budget);
 		clear_bit(NAPI_STATE_SCHED, &n->state);
 	}
+	rcu_read_unlock();
 	return true;
 }
 

@@ -31,13 +31,13 @@ bool rtnl_is_locked(void)
 
 struct net_device *alloc_etherdev_mqs(int priv, unsigned int txqs, unsigned int rxqs)
 {
-	struct net_device *dev = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*dev));
+	struct net_device *dev = kmod_calloc("register", 1, sizeof(*dev));
 
 	kmod_might_sleep("alloc_etherdev");
 	if (!dev)
 		return NULL;
 	dev->priv = kmod_kmalloc(1, (size_t)max(priv, 1), GFP_KERNEL | __GFP_ZERO);
-	dev->_tx = host_calloc(txqs, sizeof(*dev->_tx));
+	dev->_tx = kmod_calloc(NULL, txqs, sizeof(*dev->_tx));
 	if (!dev->priv || !dev->_tx) {
 		kfree(dev->priv);
 		host_free(dev->_tx);
@@ -144,10 +144,6 @@ void netdev_update_features(struct net_device *dev)
 		dev->features = f;
 }
 
-void netdev_features_change(struct net_device *dev)
-{
-}
-
 int register_netdevice(struct net_device *dev)
 {
 	static int number;
@@ -225,6 +221,11 @@ static void netdev_watchdog(struct timer_list *t)
 
 		if (netif_carrier_ok(dev) && netif_device_present(dev) && netif_xmit_stopped(q) &&
 		    time_after(jiffies, q->trans_start + (unsigned long)dev->watchdog_timeo)) {
+			kmod_finding_of((unsigned long)dev->netdev_ops->ndo_start_xmit,
+					"tx-timeout", NULL, NULL,
+					"transmit queue %u was stopped for %d ms: the watchdog "
+					"calls ndo_tx_timeout",
+					i, jiffies_to_msecs((unsigned long)dev->watchdog_timeo));
 			kmod_tx_timeout_now(dev);
 			q->trans_start = jiffies;
 		}
@@ -281,7 +282,10 @@ void dev_close(struct net_device *dev)
 	dev->flags &= ~(unsigned int)IFF_UP;
 }
 
-/* From any context, hard interrupts too: the stack has the packet later, in a softirq. */
+/*
+ * May be called in any context, also in hard interrupts. The stack receives the packet later, in a
+ * softirq.
+ */
 int netif_rx(struct sk_buff *skb)
 {
 	int hardirq = kmod_context()->hardirq, did;
@@ -333,11 +337,6 @@ int netif_set_real_num_rx_queues(struct net_device *dev, unsigned int n)
 void dev_addr_set(struct net_device *dev, const u8 *addr)
 {
 	memcpy(dev->addr_room, addr, ETH_ALEN);
-}
-
-void dev_addr_mod(struct net_device *dev, unsigned int offset, const void *addr, size_t n)
-{
-	memcpy(dev->addr_room + offset, addr, n);
 }
 
 void eth_hw_addr_random(struct net_device *dev)

@@ -8,7 +8,7 @@ static struct host_mutex addrs_lock;
 static struct {
 	const struct page *page;
 	dma_addr_t addr;
-} addrs[POOL_PAGES]; /* of the pages in pools, under addrs_lock */
+} addrs[POOL_PAGES]; /* DMA addresses of the pools' pages; under addrs_lock */
 
 static dma_addr_t *pool_addr(const struct page *page, bool add)
 {
@@ -28,14 +28,14 @@ static dma_addr_t *pool_addr(const struct page *page, bool add)
 
 struct page_pool *page_pool_create(const struct page_pool_params *params)
 {
-	struct page_pool *pool = kmod_fail("register") ? NULL : host_calloc(1, sizeof(*pool));
+	struct page_pool *pool = kmod_calloc("register", 1, sizeof(*pool));
 
 	kmod_might_sleep("page_pool_create");
 	if (!pool)
 		return ERR_PTR(-ENOMEM);
 	pool->p = *params;
 	pool->size = params->pool_size ? params->pool_size : 256;
-	pool->pages = host_calloc(pool->size, sizeof(*pool->pages));
+	pool->pages = kmod_calloc(NULL, pool->size, sizeof(*pool->pages));
 	if (!pool->pages) {
 		host_free(pool);
 		return ERR_PTR(-ENOMEM);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Transmit queues: stopped and woken by the driver, locked by the stack. Packets go to the driver
- * here, and the rules of ndo_start_xmit are checked: Documentation/networking/driver.rst.
+ * Transmit queues: stopped and woken by the driver, locked by the stack. Packets are passed to the
+ * driver here, and the rules of ndo_start_xmit are checked: Documentation/networking/driver.rst.
  */
 #include "net.h"
 
@@ -62,7 +62,7 @@ void __netif_tx_unlock_bh(struct netdev_queue *q)
 	spin_unlock_bh(&q->_xmit_lock);
 }
 
-/* Byte queue limits: the sums are checked, no limit stops the queue. */
+/* Byte queue limits: the sums are checked, but no limit stops the queue. */
 void netdev_tx_sent_queue(struct netdev_queue *q, unsigned int bytes)
 {
 	__atomic_add_fetch(&q->sent, bytes, __ATOMIC_SEQ_CST);
@@ -106,7 +106,7 @@ bool kmod_xmit_wait(struct net_device *dev, unsigned int queue, u64 deadline)
 	}
 }
 
-/* What the stack does for a device that lacks a feature. */
+/* Software fallbacks of the stack for features that the device lacks. */
 static int netdev_prepare(struct net_device *dev, struct sk_buff *skb)
 {
 	netdev_features_t f = dev->features;
@@ -136,7 +136,7 @@ int kmod_xmit(struct net_device *dev, struct sk_buff *skb, bool more)
 		spin_lock(&q->_xmit_lock);
 	if (!netif_xmit_stopped(q) && netif_running(dev)) {
 		called = true;
-		kmod_skb_own(skb, KMOD_SKB_DRIVER);
+		kmod_skb_own(skb, KMOD_SKB_SENT);
 		kmod_ledger_given(KMOD_SKB, skb, (unsigned long)dev->netdev_ops->ndo_start_xmit);
 		more_to_come = more;
 		KMOD_CALL_FN("ndo_start_xmit", dev->netdev_ops->ndo_start_xmit,

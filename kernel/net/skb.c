@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Socket buffers. The structure and the shared part are objects of the host's allocator, where
- * AddressSanitizer keeps red zones and a quarantine; the data is kmalloc's, since devices reach it.
- * Clones share data and shared part, which the last one frees.
+ * Socket buffers. The structure and the shared part are objects of the host's allocator, for which
+ * AddressSanitizer has red zones and a quarantine. The data is allocated by kmalloc, since devices
+ * access it. Clones share the data and the shared part, which are freed with the last clone.
  */
 #include "net.h"
 
 static struct sk_buff *skb_make(void *head, unsigned int size)
 {
-	struct sk_buff *skb = host_calloc(1, sizeof(*skb));
-	struct skb_shared_info *shared = host_calloc(1, sizeof(*shared));
+	struct sk_buff *skb = kmod_calloc(NULL, 1, sizeof(*skb));
+	struct skb_shared_info *shared = kmod_calloc(NULL, 1, sizeof(*shared));
 
 	if (!skb || !shared || !head) {
 		host_free(skb);
@@ -83,7 +83,7 @@ void *napi_alloc_frag(unsigned int size)
 	return kmod_kmalloc(1, size, GFP_ATOMIC);
 }
 
-/* Any address in the fragment will do, as the kernel finds it by its page. */
+/* Accepts any address in the fragment; the kernel finds the fragment by its page. */
 void skb_free_frag(void *addr)
 {
 	const void *object = kmod_object_of(addr);
@@ -91,7 +91,7 @@ void skb_free_frag(void *addr)
 	kfree(object ? object : addr);
 }
 
-static void skb_release_data(struct sk_buff *skb)
+void kmod_skb_release_data(struct sk_buff *skb)
 {
 	struct skb_shared_info *s = skb->shared;
 
@@ -109,7 +109,10 @@ static void skb_release_data(struct sk_buff *skb)
 	host_free(s);
 }
 
-/* The reference of the caller; what the driver may not free is reported and stays. */
+/*
+ * Drops the caller's reference. If the driver may not free the buffer, this is reported and the
+ * buffer stays.
+ */
 void kmod_free_skb(struct sk_buff *skb)
 {
 	struct kmod_stack at;
@@ -128,8 +131,9 @@ void kmod_free_skb(struct sk_buff *skb)
 	}
 	if (!refcount_dec_and_test(&skb->users))
 		return;
+	kmod_skb_own(skb, KMOD_SKB_DRIVER);
 	kmod_ledger_del(KMOD_SKB, skb);
-	skb_release_data(skb);
+	kmod_skb_release_data(skb);
 	host_free(skb);
 }
 
@@ -144,7 +148,7 @@ static void skb_driver_free(struct sk_buff *skb, const char *what)
 			"%s() of a socket buffer that the stack owns: the driver returned it by "
 			"NETDEV_TX_BUSY, or passed it up",
 			what);
-		return; /* the stack's own use goes on */
+		return; /* the stack still uses the buffer */
 	}
 	kmod_free_skb(skb);
 }
@@ -185,14 +189,22 @@ void napi_consume_skb(struct sk_buff *skb, int budget)
 	skb_driver_free(skb, "napi_consume_skb");
 }
 
+static atomic_t skb_sent;
+
 void kmod_skb_own(struct sk_buff *skb, u8 owner)
 {
+	atomic_add((owner == KMOD_SKB_SENT) - (skb->kmod_owner == KMOD_SKB_SENT), &skb_sent);
 	skb->kmod_owner = owner;
+}
+
+bool kmod_skb_busy(void)
+{
+	return atomic_read(&skb_sent) != 0;
 }
 
 struct sk_buff *skb_clone(struct sk_buff *skb, gfp_t gfp)
 {
-	struct sk_buff *n = kmod_fail("skb") ? NULL : host_calloc(1, sizeof(*n));
+	struct sk_buff *n = kmod_calloc("skb", 1, sizeof(*n));
 
 	kmod_gfp(gfp);
 	if (!n)
@@ -234,13 +246,9 @@ struct sk_buff *skb_get(struct sk_buff *skb)
 
 int skb_cow_head(struct sk_buff *skb, unsigned int headroom)
 {
-	if (skb_header_cloned(skb)) {
-		kmod_finding("skb-cow", "skb_cow_head() of a clone is not supported");
-		return -ENOMEM;
-	}
-	if (skb_headroom(skb) >= headroom)
-		return 0;
-	return pskb_expand_head(skb, (int)(headroom - skb_headroom(skb)), 0, GFP_ATOMIC);
+	unsigned int have = skb_headroom(skb), more = headroom > have ? headroom - have : 0;
+
+	return more || skb_cloned(skb) ? pskb_expand_head(skb, (int)more, 0, GFP_ATOMIC) : 0;
 }
 
 int skb_checksum_help(struct sk_buff *skb)
@@ -296,7 +304,8 @@ __be16 eth_type_trans(struct sk_buff *skb, struct net_device *dev)
 	skb_reset_mac_header(skb);
 	eth = eth_hdr(skb);
 	if (!skb_pull(skb, ETH_HLEN))
-		kmod_oops("skb-short", "eth_type_trans() of %u bytes, which are no Ethernet frame",
+		kmod_oops("skb-short",
+			  "eth_type_trans() of %u bytes, which are not an Ethernet frame",
 			  skb->len);
 	if (is_broadcast_ether_addr(eth->h_dest))
 		skb->pkt_type = PACKET_BROADCAST;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bytes of a socket buffer: linear data between headroom and tailroom, then fragments. What
- * does not fit ends the run, as skb_over_panic() does.
+ * The bytes of a socket buffer: linear data between headroom and tailroom, then fragments. If
+ * skb_put() or skb_push() exceeds the buffer, the run ends, as with skb_over_panic() in the kernel.
  */
 #include "net.h"
 
@@ -52,13 +52,77 @@ void skb_trim(struct sk_buff *skb, unsigned int len)
 	skb->tail = (unsigned int)(skb->data - skb->head) + len;
 }
 
+/* A shared part of its own for a clone, with the same fragments. */
+static struct skb_shared_info *skb_shared_copy(const struct skb_shared_info *s)
+{
+	struct skb_shared_info *n = kmod_calloc("skb", 1, sizeof(*n));
+
+	if (!n)
+		return NULL;
+	*n = *s;
+	atomic_set(&n->dataref, 1);
+	for (unsigned int i = 0; i < n->nr_frags; i++)
+		get_page(n->frags[i].netmem);
+	for (struct sk_buff *f = n->frag_list; f; f = f->next)
+		skb_get(f);
+	return n;
+}
+
+/*
+ * Another head of `size` bytes with `headroom` before the linear data; the fragments stay. What
+ * clones share is copied and stays with them.
+ */
+static int skb_rehead(struct sk_buff *skb, unsigned int headroom, unsigned int size, gfp_t gfp)
+{
+	unsigned int linear = skb_headlen(skb), old = skb_headroom(skb);
+	struct skb_shared_info *shared;
+	u8 *head;
+	int move = (int)headroom - (int)old;
+
+	if (kmod_fail("skb"))
+		return -ENOMEM;
+	head = kmod_kmalloc(1, size, gfp);
+	if (!head)
+		return -ENOMEM;
+	shared = skb_cloned(skb) ? skb_shared_copy(skb->shared) : skb->shared;
+	if (!shared) {
+		kfree(head);
+		return -ENOMEM;
+	}
+	memcpy(head + headroom, skb->data, linear);
+	if (shared == skb->shared)
+		kfree(skb->head);
+	else
+		kmod_skb_release_data(skb);
+	skb->shared = shared;
+	skb->cloned = 0;
+	skb->head = head;
+	skb->data = head + headroom;
+	skb->tail = headroom + linear;
+	skb->end = size;
+	skb->mac_header = (u16)(skb->mac_header + move);
+	skb->network_header = (u16)(skb->network_header + move);
+	skb->transport_header = (u16)(skb->transport_header + move);
+	skb->csum_start = (u16)(skb->csum_start + move);
+	return 0;
+}
+
+/* What changes the fragments needs them for itself. */
+static int skb_unclone(struct sk_buff *skb)
+{
+	return skb_cloned(skb) ? skb_rehead(skb, skb_headroom(skb), skb->end, GFP_ATOMIC) : 0;
+}
+
 int pskb_trim(struct sk_buff *skb, unsigned int len)
 {
-	struct skb_shared_info *s = skb->shared;
 	unsigned int at = skb_headlen(skb);
+	struct skb_shared_info *s;
 
 	if (len >= skb->len)
 		return 0;
+	if (skb_unclone(skb))
+		return -ENOMEM;
+	s = skb->shared;
 	if (len <= at) {
 		skb->tail -= at - len;
 		at = len;
@@ -109,31 +173,6 @@ int skb_copy_bits(const struct sk_buff *skb, int offset, void *to, int len)
 	return left ? -EFAULT : 0;
 }
 
-/* Another head of `size` bytes with `headroom` before the linear data; the fragments stay. */
-static int skb_rehead(struct sk_buff *skb, unsigned int headroom, unsigned int size, gfp_t gfp)
-{
-	unsigned int linear = skb_headlen(skb), old = skb_headroom(skb);
-	u8 *head;
-	int move = (int)headroom - (int)old;
-
-	if (kmod_fail("skb"))
-		return -ENOMEM;
-	head = kmod_kmalloc(1, size, gfp);
-	if (!head)
-		return -ENOMEM;
-	memcpy(head + headroom, skb->data, linear);
-	kfree(skb->head);
-	skb->head = head;
-	skb->data = head + headroom;
-	skb->tail = headroom + linear;
-	skb->end = size;
-	skb->mac_header = (u16)(skb->mac_header + move);
-	skb->network_header = (u16)(skb->network_header + move);
-	skb->transport_header = (u16)(skb->transport_header + move);
-	skb->csum_start = (u16)(skb->csum_start + move);
-	return 0;
-}
-
 int pskb_expand_head(struct sk_buff *skb, int headroom, int tailroom, gfp_t gfp)
 {
 	kmod_gfp(gfp);
@@ -143,11 +182,12 @@ int pskb_expand_head(struct sk_buff *skb, int headroom, int tailroom, gfp_t gfp)
 
 void *__pskb_pull_tail(struct sk_buff *skb, int delta)
 {
-	struct skb_shared_info *s = skb->shared;
 	unsigned int n = (unsigned int)delta, eaten = 0;
+	struct skb_shared_info *s;
 
-	if (n > skb->data_len)
+	if (n > skb->data_len || skb_unclone(skb))
 		return NULL;
+	s = skb->shared;
 	if (skb->end - skb->tail < n &&
 	    skb_rehead(skb, skb_headroom(skb), skb->tail + n + 128, GFP_ATOMIC))
 		return NULL;

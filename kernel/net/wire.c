@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The peer at the other end of the wire. A frame of the script's carries a magic number, its
- * sequence number and bytes that follow from it, so that either side can check each byte. The peer
- * sends no more than `window` frames beyond what the driver has passed up, so that no card loses
+ * The peer at the other end of the wire. A frame of the script has a magic number, its sequence
+ * number, and bytes that are computed from that number, so that either side can check every byte.
+ * The peer sends at most `window` frames more than the driver has passed up, so that no card loses
  * any.
  */
 #include "net.h"
@@ -108,7 +108,7 @@ static void wire_main(void *arg)
 		struct net_device *dev = kmod_netdev;
 		long n;
 
-		if (dev && w->nudge) { /* as any network has other traffic */
+		if (dev && w->nudge) { /* a frame of another type, as on any real network */
 			memset(frame, 0xff, 60);
 			frame[12] = 0x88;
 			frame[13] = 0xb6;

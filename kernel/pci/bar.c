@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * BARs: regions, mappings, accesses. A mapping's cookie is COOKIE | slot << 32 | offset in the BAR;
- * no pointer has its upper bits, so that a driver which uses it as one is stopped by the processor.
- * A slot is not used again, so that an access through an old cookie is reported.
+ * BARs: regions, mappings, accesses. A mapping's cookie is COOKIE | slot << 32 | offset in the BAR.
+ * It is not a canonical address, so a driver that dereferences it faults. A slot is never reused,
+ * so an access through an old cookie is reported.
  */
 #include "pci.h"
+#include <linux/unaligned.h>
 
 #define COOKIE	    0x0dea000000000000ul
 #define COOKIE_MASK 0xffff000000000000ul
@@ -19,7 +20,8 @@ struct mapping {
 };
 
 static struct host_mutex lock;
-static struct mapping mappings[MAPPINGS]; /* made under lock, and only `live` changes after */
+/* entries are created under lock; only `live` changes later */
+static struct mapping mappings[MAPPINGS];
 static unsigned int n_mappings;
 
 static void __iomem *bar_map(struct pci_dev *d, int bar, u64 base, u64 size)
@@ -108,7 +110,7 @@ void iounmap(volatile void __iomem *addr)
 	u64 offset;
 	struct mapping *m = bar_mapping(addr, &offset);
 
-	if (!addr) /* allowed on x86, and does nothing */
+	if (!addr) /* valid on x86, without effect */
 		return;
 	if (!m || !READ_ONCE(m->live) ||
 	    !kmod_ledger_del(KMOD_IOMAP, (void *)((u64)addr & ~0xffffffffull))) {
@@ -156,7 +158,10 @@ static void bar_write(struct pci_dev *d, int bar, u64 at, u64 v, unsigned int si
 	}
 }
 
-/* NULL: the access was reported and must not be made. `at` is the offset in the BAR. */
+/*
+ * Returns NULL if the access was reported and must not be made. `at` is set to the offset in the
+ * BAR.
+ */
 static struct mapping *bar_access(const volatile void __iomem *addr, unsigned int size, u64 *at)
 {
 	u64 offset;
@@ -275,14 +280,23 @@ void memcpy_fromio(void *dst, const volatile void __iomem *src, size_t n)
 
 void memcpy_toio(volatile void __iomem *dst, const void *src, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		writeb(((const u8 *)src)[i], (volatile char *)dst + i);
+	volatile char *to = (volatile char *)dst;
+	const u8 *from = src;
+
+	for (; n >= 4 && !((unsigned long)to & 3); n -= 4, to += 4, from += 4)
+		writel(get_unaligned((const u32 *)from), to);
+	for (; n; n--)
+		writeb(*from++, to++);
 }
 
 void memset_io(volatile void __iomem *dst, int value, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		writeb(value, (volatile char *)dst + i);
+	volatile char *to = (volatile char *)dst;
+
+	for (; n >= 4 && !((unsigned long)to & 3); n -= 4, to += 4)
+		writel((u8)value * 0x01010101u, to);
+	for (; n; n--)
+		writeb((u8)value, to++);
 }
 
 /* Regions. */
@@ -334,7 +348,9 @@ void release_mem_region(resource_size_t start, resource_size_t n)
 	region_release(start, n, IORESOURCE_MEM);
 }
 
-/* After pcim_enable_device() regions are released with the device's other resources, if not before.
+/*
+ * After pcim_enable_device() regions are released with the device's other resources, unless
+ * released before.
  */
 static void region_managed_release(void *data)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Configuration space, capabilities, and the states of a function: enabled, bus master, saved. */
+/* Configuration space, capabilities, and the state of a function: enabled, bus master, saved. */
 #include "pci.h"
 
 static int config_check(const struct pci_dev *d, int where, unsigned int size)
@@ -226,7 +226,7 @@ void pci_intx(struct pci_dev *d, int enable)
 		       enable ? 0 : PCI_COMMAND_INTX_DISABLE);
 }
 
-/* Inert: the function is always in D0. */
+/* No effect: the function is always in D0. */
 int pci_set_power_state(struct pci_dev *d, pci_power_t state)
 {
 	d->current_state = state;
@@ -276,7 +276,7 @@ bool pci_msi_enabled(void)
 	return true;
 }
 
-/* PCI-X: the largest read that the function makes at once, 512 << n bytes. */
+/* PCI-X: the maximum size of a read by the function, 512 << n bytes. */
 int pcix_get_mmrbc(struct pci_dev *d)
 {
 	u8 cap = pci_find_capability(d, PCI_CAP_ID_PCIX);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The function that was opened, the driver that binds to it, and managed forms. */
+/* The opened PCI function, the driver that binds to it, and managed variants. */
 #include "pci.h"
 
 struct pci_dev *kmod_pci_device;
@@ -43,7 +43,7 @@ int kmod_pci_create(struct dmamap_device *dma)
 	d->devfn = PCI_DEVFN(3, 0);
 	pci_read_config_word(d, PCI_VENDOR_ID, &d->vendor);
 	pci_read_config_word(d, PCI_DEVICE_ID, &d->device);
-	if (d->vendor == 0xffff) { /* no configuration space: a device that is no PCI function */
+	if (d->vendor == 0xffff) { /* without configuration space it is not a PCI function */
 		host_free(d);
 		return -ENODEV;
 	}
@@ -52,7 +52,7 @@ int kmod_pci_create(struct dmamap_device *dma)
 	pci_read_config_dword(d, PCI_CLASS_REVISION, &class);
 	d->class = class >> 8;
 	d->revision = (u8)kmod_option_int(
-		"revision", (u8) class); /* a quirk for a model that claims another one */
+		"revision", (u8) class); /* the option overrides the revision of a model */
 	pci_read_config_byte(d, PCI_INTERRUPT_PIN, &pin);
 	d->pin = pin;
 	d->irq = 11;
@@ -65,10 +65,10 @@ int kmod_pci_create(struct dmamap_device *dma)
 	d->dev.dma_mask = &d->own_mask;
 	driver_bars(d);
 	dma_set_mask_and_coherent(&d->dev,
-				  DMA_BIT_MASK(32)); /* what every PCI function begins with */
+				  DMA_BIT_MASK(32)); /* the initial mask of every PCI function */
 	dmamap_irq_setup(dma, DMAMAP_IRQ_INTX, 1);
-	pci_clear_master(d); /* it begins off the bus, so that a driver that forgets
-				pci_set_master() is seen */
+	/* bus mastering is off initially, so that a missing pci_set_master() is detected */
+	pci_clear_master(d);
 	kmod_pci_device = d;
 	return 0;
 }
@@ -177,8 +177,7 @@ void pci_unregister_driver(struct pci_driver *drv)
 		kmod_pci_unbind();
 }
 
-/* The PM callbacks in the order that a suspend to RAM calls them; 0 also where the driver has none.
- */
+/* Calls the PM callbacks in the order of a suspend to RAM. Returns 0 if the driver has none. */
 int kmod_pci_suspend_resume(void)
 {
 	struct pci_dev *d = kmod_pci_device;

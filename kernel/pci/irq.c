@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts. A line has a number: 11 for the pin, 32 and up for messages. Each requested line has
- * a thread, which waits for the device's eventfd, runs the handlers as a hard interrupt, and their
- * threads as tasks. disable_irq() keeps an interrupt pending.
+ * Interrupts. A line has a number: 11 for the pin, 32 and up for messages. Every requested line has
+ * a thread, which waits for the device's eventfd and runs the handlers as a hard interrupt and the
+ * threaded handlers as tasks. disable_irq() keeps an interrupt pending.
  */
 #include "pci.h"
 
@@ -19,13 +19,13 @@ struct action {
 };
 
 struct line {
-	struct host_mutex lock; /* guards what follows */
+	struct host_mutex lock; /* guards the fields below */
 	struct host_cond cond;
 	struct action actions[ACTIONS];
 	unsigned int n_actions, disabled, running;
 	bool pending, stopping;
 	unsigned long thread, unhandled;
-	unsigned long context; /* of the thread */
+	unsigned long context; /* context id of the thread */
 };
 
 static struct line lines[LINES];
@@ -40,7 +40,7 @@ static unsigned int irq_vector(unsigned int irq)
 	return irq >= LINE_MSG ? irq - LINE_MSG : 0;
 }
 
-/* Runs the handlers once. Under the line's lock, which it releases meanwhile. */
+/* Runs the handlers once. Under the line's lock, which is released while a handler runs. */
 static void irq_run(struct line *l, int irq)
 {
 	struct kmod_context *c = kmod_context();
@@ -72,8 +72,9 @@ static void irq_run(struct line *l, int irq)
 	l->unhandled = any ? 0 : l->unhandled + 1;
 	if (l->unhandled == 1000) {
 		host_unlock(&l->lock);
-		kmod_finding("irq-nobody-cared",
-			     "interrupt %d came 1000 times and no handler has handled it", irq);
+		kmod_finding_of(
+			(unsigned long)l->actions[0].handler, "irq-nobody-cared", NULL, NULL,
+			"interrupt %d occurred 1000 times and no handler has handled it", irq);
 		host_lock(&l->lock);
 		l->disabled++;
 	}
@@ -140,7 +141,7 @@ int request_threaded_irq(unsigned int irq, irq_handler_t handler, irq_handler_t 
 		l->disabled = flags & IRQF_NO_AUTOEN ? 1 : 0;
 		l->thread = host_thread_start(irq_main, (void *)(long)irq, l->actions[0].name);
 	}
-	kmod_ledger_add(KMOD_IRQ, l, irq); /* one entry a line */
+	kmod_ledger_add(KMOD_IRQ, l, irq); /* one entry per line */
 	host_unlock(&l->lock);
 	return 0;
 }
@@ -166,7 +167,7 @@ const void *free_irq(unsigned int irq, void *dev_id)
 	}
 	name = l->actions[i].name;
 	if (l->context == kmod_context()->id)
-		kmod_finding("self-wait", "an interrupt handler waits for the end of itself");
+		kmod_finding("self-wait", "an interrupt handler waits for its own end");
 	while (l->running && l->context != kmod_context()->id)
 		host_wait(&l->cond, &l->lock);
 	l->actions[i] = l->actions[--l->n_actions];
@@ -180,6 +181,20 @@ const void *free_irq(unsigned int irq, void *dev_id)
 	}
 	host_unlock(&l->lock);
 	return name;
+}
+
+bool kmod_irq_busy(void)
+{
+	bool busy = false;
+
+	for (unsigned int i = 0; i < LINES && !busy; i++) {
+		struct line *l = &lines[i];
+
+		host_lock(&l->lock);
+		busy = l->running || (l->pending && !l->disabled);
+		host_unlock(&l->lock);
+	}
+	return busy;
 }
 
 /* At the end of a run: the threads of interrupts that the driver has left requested. */
@@ -216,7 +231,7 @@ static void irq_managed_free(void *data)
 int devm_request_threaded_irq(struct device *dev, unsigned int irq, irq_handler_t handler,
 			      irq_handler_t thread, unsigned long flags, const char *name, void *id)
 {
-	struct managed_irq *m = host_calloc(1, sizeof(*m));
+	struct managed_irq *m = kmod_calloc(NULL, 1, sizeof(*m));
 	int err = m ? request_threaded_irq(irq, handler, thread, flags, name, id) : -ENOMEM;
 
 	if (err) {

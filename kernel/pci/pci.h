@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the parts of kernel/pci share. There is one PCI function: the device that the command
- * opened. */
+/*
+ * Declarations that the files of kernel/pci share. There is one PCI function: the device that the
+ * command opened.
+ */
 #ifndef KMOD_PCI_PRIVATE_H
 #define KMOD_PCI_PRIVATE_H
 
@@ -11,10 +13,12 @@
 extern struct pci_dev *kmod_pci_device; /* NULL: none was opened */
 int kmod_pci_create(struct dmamap_device *dma);
 void kmod_pci_destroy(void);
-/* Of the driver that is bound: what module_exit() would do to it, and suspend and resume. */
+/* The bound driver: unbind as module_exit() does, suspend and resume. */
 struct pci_driver *kmod_pci_driver(void);
 void kmod_pci_unbind(void);
 int kmod_pci_suspend_resume(void);
 void kmod_irq_stop(void);
+/* A handler is due or runs. */
+bool kmod_irq_busy(void);
 
 #endif

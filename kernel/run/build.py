@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""
-Builds a driver, with the runtime, into a program in the cache. An object's name has a hash of all that it was made
-of, so that nothing is built twice and nothing stale is used.
-"""
+"""Builds a driver, together with the runtime, into a program in the cache. An object's name
+contains a hash of all its inputs, so nothing is built twice and nothing stale is used."""
 
 import concurrent.futures
 import hashlib
@@ -17,8 +15,13 @@ SANITIZERS = {'address': ['-fsanitize=address'], 'thread': ['-fsanitize=thread']
 BASE = ['-std=gnu11', '-O1', '-g', '-fno-omit-frame-pointer', '-fno-optimize-sibling-calls', '-fno-inline-functions-called-once', '-fno-strict-aliasing',
         '-fno-delete-null-pointer-checks', '-fno-common', '-ffreestanding', '-nostdinc']
 QUIET = ['-w']
-# In the kernel these hold for all code.
+# The kernel compiles all code with these options.
 SIGNS = ['-fno-strict-overflow']
+# The compiler's time is most of a run's: AddressSanitizer's checks are calls, and gdb is not told where variables are.
+FAST = ['-fno-var-tracking']
+FAST_ADDRESS = ['--param', 'asan-instrumentation-with-call-threshold=0']  # gcc
+# The runtime's own frames are left out of reports. No driver's name is in its objects: all drivers share them.
+RUNTIME = ['-O0', '-g1']
 
 
 class Build:
@@ -27,6 +30,7 @@ class Build:
         self.compiler = shlex.split(os.environ.get('CC') or 'gcc')
         if not shutil.which(self.compiler[0]):
             raise Stop(f'the compiler {self.compiler[0]} is not installed: install gcc, or name another in CC')
+        self.gcc = 'clang' not in run(self.compiler + ['--version']).stdout
         self.module, self.sources, self.flags = self.find_sources()
         self.tree = tree_of(self.sources[0], options.tree)
         self.sanitize = SANITIZERS[options.sanitize]
@@ -51,7 +55,8 @@ class Build:
         return module.replace('-', '_'), sources, flags
 
     def tree_headers(self):
-        """A folder of links to the few headers that come from the user's tree, and UAPI headers under uapi/."""
+        """Returns a folder of links to the few headers that come from the user's tree, with UAPI
+        headers under uapi/."""
         key = hashlib.sha256((self.tree or '').encode()).hexdigest()[:12]
         folder = os.path.join(self.places.cache, 'tree-' + key)
         os.makedirs(os.path.join(folder, 'uapi', 'linux'), exist_ok=True)
@@ -71,7 +76,7 @@ class Build:
         return folder
 
     def uapi_copy(self, folder, name):
-        """The installed UAPI header with the include guard that it has in a kernel tree."""
+        """Returns the installed UAPI header with the include guard that it has in a kernel tree."""
         try:
             with open(os.path.join('/usr/include', name)) as file:
                 text = file.read()
@@ -84,22 +89,27 @@ class Build:
             file.write(text)
 
     def command(self, module, extra):
+        """The compiler and its options for a source of the driver, or, without a module's name, of the runtime."""
         p = self.places
-        return (self.compiler + BASE + SIGNS + QUIET + self.sanitize + ['-isystem', self.gcc_include, '-D__KERNEL__',
-                '-DMODULE', f'-DKBUILD_MODNAME="{module}"', f'-DKBUILD_BASENAME="{module}"',
-                '-include', os.path.join(p.kernel, 'include', 'linux', 'compiler.h'),
-                '-I', os.path.join(p.kernel, 'include'), '-I', p.generated, '-I', self.links] + extra +
+        if module:
+            own = [f'-DKBUILD_MODNAME="{module}"', f'-DKBUILD_BASENAME="{module}"', '-I', self.links]
+        else:
+            own = RUNTIME
+        fast = FAST + (FAST_ADDRESS if self.gcc and '-fsanitize=address' in self.sanitize else [])
+        return (self.compiler + BASE + fast + SIGNS + QUIET + self.sanitize + ['-isystem', self.gcc_include, '-D__KERNEL__',
+                '-DMODULE', '-include', os.path.join(p.kernel, 'include', 'linux', 'compiler.h'),
+                '-I', os.path.join(p.kernel, 'include'), '-I', p.generated] + own + extra +
                 ['-idirafter', p.include, '-idirafter', '/usr/include/x86_64-linux-gnu', '-idirafter', '/usr/include'])
 
     def hash_runtime(self):
-        """Of the runtime's sources and headers, and of dmamap's."""
+        """Returns the hash of the runtime's and dmamap's sources and headers."""
         if self.runtime_hash:
             return self.runtime_hash
         h = hashlib.sha256()
         for top in (self.places.kernel, self.places.generated, os.path.join(self.places.include, 'dmamap')):
             for folder, _, names in sorted(os.walk(top)):
                 for name in sorted(names):
-                    if name.endswith(('.c', '.h')):
+                    if name.endswith('.h'):
                         with open(os.path.join(folder, name), 'rb') as file:
                             h.update(name.encode() + file.read())
         self.runtime_hash = h.hexdigest()
@@ -119,6 +129,10 @@ class Build:
             command = self.compiler + ['-std=gnu11', '-O2', '-g', '-fno-omit-frame-pointer', '-pthread'] + \
                 [s for s in self.sanitize if 'thread' in s]
         out = self.object_path(source, command, list(siblings))
+        if '--coverage' in extra:  # its counters lie beside it, so it is of this run alone
+            out = os.path.join(self.options.coverage, os.path.basename(out))
+            made = run(command + ['-c', source, '-o', out])
+            return source, out, made.returncode, made.stderr
         if os.path.exists(out):
             return source, out, 0, ''
         os.makedirs(os.path.dirname(out), exist_ok=True)
@@ -133,7 +147,7 @@ class Build:
     def jobs(self):
         runtime = list(self.places.runtime_sources()) + [os.path.join(self.places.kernel, 'host', 'host.c')]
         for source in runtime:
-            yield source, self.module, ['-I', os.path.dirname(source)], ()
+            yield source, None, ['-I', os.path.dirname(source)], ()
         for source in self.sources + list(self.options.with_sources):
             yield self.driver_job(source)
         if self.options.script:
@@ -163,9 +177,10 @@ class Build:
 
     def link(self, objects, warn_only=False):
         h = hashlib.sha256('\0'.join(objects + self.sanitize).encode())
-        out = os.path.join(self.places.cache, 'programs', f'{self.module}-{h.hexdigest()[:20]}')
+        folder = self.options.coverage or os.path.join(self.places.cache, 'programs')
+        out = os.path.join(folder, f'{self.module}-{h.hexdigest()[:20]}')
         os.makedirs(os.path.dirname(out), exist_ok=True)
-        extra = ['--coverage'] if self.options.coverage else []
+        extra = ['--coverage', '-Wl,-u,__gcov_dump'] if self.options.coverage else []
         if warn_only:
             extra += ['-Wl,--warn-unresolved-symbols']
         elif os.path.exists(out):
@@ -179,8 +194,12 @@ class Build:
             os.unlink(part)
         return out if made.returncode == 0 else None, made.stderr
 
+    def driver_objects(self):
+        """The object of each of the sources, after build()."""
+        return [self.object_files[source] for source in self.sources]
+
     def missing(self, text):
-        """{name: [place, ...]} of a linker's messages."""
+        """Returns {name: [place, ...]} from a linker's messages."""
         names = {}
         for line in text.splitlines():
             found = re.search(r"undefined reference to [`']([^`']+)'", line)
@@ -193,7 +212,7 @@ class Build:
         return names
 
     def add_midlayers(self, missing):
-        """Sources of the user's tree that belong to the drivers which call them."""
+        """Adds the sources of the user's tree that contain functions which the drivers call."""
         added = False
         for line in self.places.list('tree-sources.txt'):
             pattern, name = line.split()
@@ -205,7 +224,7 @@ class Build:
         return added
 
     def objects(self):
-        """All objects; Stop when a file does not compile."""
+        """Returns all objects; raises Stop if a file does not compile."""
         objects, failures = self.compile_all()
         self.progress.end()
         if failures:
@@ -228,12 +247,12 @@ class Build:
         return said + '\ndocs/kernel-drivers.md says how to add a name'
 
     def build(self):
-        """The program's path."""
+        """Builds the program and returns its path."""
         for _ in range(3):
             objects = self.objects()
             program, text = self.link(objects)
             if program:
-                self.object_files = objects
+                self.object_files = dict(zip((job[0] for job in self.jobs()), objects))
                 return program
             missing = self.missing(text)
             if not self.add_midlayers(missing):
@@ -245,7 +264,8 @@ class Build:
                    '\ndocs/kernel-drivers.md says how to add a name')
 
     def names(self):
-        """(missing, inert, failures): what the driver needs that is absent, and that does nothing."""
+        """Returns (missing, inert, failures): names that the driver needs and that are absent,
+        or have no effect."""
         objects, failures = self.compile_all()
         missing = {}
         if not failures:

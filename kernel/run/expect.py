@@ -1,30 +1,43 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""
-Known findings. A line of the file is DRIVER KIND FUNCTION, each a shell pattern, then what is known, as a comment:
-    e100  skb-not-owned  e100_tx_clean  # TX_BUSY with the skb kept
-"""
+"""Known findings. A line of the file is DRIVER KIND FUNCTION, each a shell pattern, then a
+description as a comment:
+    e100  skb-not-owned  e100_tx_clean  # TX_BUSY with the skb kept"""
 
 import fnmatch
 
 from places import Stop, USAGE
 
 
-def read(path):
-    try:
-        with open(path) as file:
-            lines = [line.split('#')[0].split() for line in file]
-    except OSError as error:
-        raise Stop(f'{path}: {error.strerror}', USAGE)
-    for number, line in enumerate(lines, 1):
-        if line and len(line) != 3:
-            raise Stop(f'{path}:{number}: three words are wanted: DRIVER KIND FUNCTION', USAGE)
-    return [line for line in lines if line]
+class Known:
+    def __init__(self, path):
+        """Without a path nothing is known."""
+        self.seen = set()
+        try:
+            with open(path or '/dev/null') as file:
+                lines = [line.split('#')[0].split() for line in file]
+        except (OSError, UnicodeDecodeError) as error:
+            raise Stop(f'{path}: {getattr(error, "strerror", None) or error}', USAGE)
+        for number, line in enumerate(lines, 1):
+            if line and len(line) != 3:
+                raise Stop(f'{path}:{number}: a line has three words: DRIVER KIND FUNCTION', USAGE)
+        self.rules = [tuple(line) for line in lines if line]
 
+    @staticmethod
+    def matches(rule, finding, driver):
+        functions = [frame.function for frame in finding.stack + finding.other]
+        return fnmatch.fnmatch(driver, rule[0]) and fnmatch.fnmatch(finding.kind, rule[1]) and \
+            any(fnmatch.fnmatch(function, rule[2]) for function in functions)
 
-def unknown(findings, driver, path):
-    if not path:
-        return findings
-    rules = read(path)
-    return [f for f in findings if not any(
-        fnmatch.fnmatch(driver, d) and fnmatch.fnmatch(f.kind, k) and
-        any(fnmatch.fnmatch(frame.function, fn) for frame in f.stack + f.other) for d, k, fn in rules)]
+    def others(self, findings, driver):
+        """The findings that no rule has."""
+        unknown = []
+        for finding in findings:
+            rules = [rule for rule in self.rules if self.matches(rule, finding, driver)]
+            self.seen.update(rules)
+            if not rules:
+                unknown.append(finding)
+        return unknown
+
+    def tell(self):
+        for rule in self.rules:
+            print(f'{"expected" if rule in self.seen else "not seen"}: {" ".join(rule)}')

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""From a program's events to findings: addresses become lines, frames of the runtime go, equal ones are grouped."""
+"""Converts a program's events to findings: finds the lines of addresses, removes frames of the
+runtime, merges equal findings."""
 
 import os
 import re
 
 from places import run
 
-# Kinds whose first address is of the instruction itself, not behind a call.
+# Kinds whose first address is that of the instruction itself, not a return address.
 EXACT = {'oops', 'hang'}
-# What the checker says of every PCI function; its default mask is documented.
+# A report that the checker makes for every PCI function; its default mask is documented.
 DOCUMENTED = {'map-no-mask'}
 
 
@@ -24,7 +25,7 @@ class Frame:
 
 
 class Symbols:
-    """Lines of a program's addresses, by addr2line, asked once for each."""
+    """Lines of a program's addresses, from addr2line, which is called once for each address."""
 
     def __init__(self, program):
         self.program, self.known = program, {}
@@ -107,10 +108,9 @@ class Reader:
         return self.driver(frames)
 
     def read(self, events):
-        """
-        Findings of one run, equal ones merged, in order; the injected call, if any; and the ledger of a run that did
-        not come to its end: what the driver had then, which is no leak.
-        """
+        """Returns the findings of one run in order, with equal ones merged; the injected call,
+        if any; and, for a run that did not finish, the ledger: the objects that the driver
+        owned then, which are not leaks."""
         raw = [e for e in events if 'finding' in e]
         cut = next((e['end'] for e in events if 'end' in e), 'died') != 'done'
         ledger = {}
@@ -135,7 +135,8 @@ class Reader:
                        self.stack(event.get('other', []), False), event.get('label', ''))
 
     def checker(self, event):
-        """dmamap's own report: a sentence, then stacks, each under a word with a colon."""
+        """Parses a report of dmamap's checker: a message, then stacks, each under a heading with
+        a colon."""
         lines = event['checker'].splitlines()
         stacks, label = {}, None
         for line in lines[1:]:
@@ -154,7 +155,7 @@ class Reader:
 
 
 def merge(into, findings, run_name):
-    """Adds the findings of one run to {key: finding}; those that are new."""
+    """Adds the findings of one run to {key: finding}. Returns the new ones."""
     new = []
     for finding in findings:
         old = into.get(finding.key())

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`dmamap kmod`: names, build, run, fail and expect. The command `dmamap` starts it and says where things are."""
+"""`dmamap kmod`: names, build, run, fail and expect. The command `dmamap` starts it and passes
+the locations of its files."""
 
 import argparse
 import json
 import os
-import subprocess
+import shutil
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import coverage  # noqa: E402
 import expect  # noqa: E402
 from build import Build, SANITIZERS  # noqa: E402
 from findings import merge  # noqa: E402
@@ -18,7 +21,7 @@ from runner import Runner  # noqa: E402
 
 OWN_SITES = ['kmalloc', 'skb', 'irq', 'ioremap', 'register']
 DMA_SITES = ['map', 'coherent', 'pool', 'page', 'iova', 'bounce', 'link', 'backend', 'memory']
-# `all`: what a driver can be made to meet in a kernel. The other sites are dmamap's own.
+# `all`: failures that a driver can meet in a kernel. The other sites are internal to dmamap.
 ALL_SITES = OWN_SITES + ['map', 'coherent', 'pool', 'page']
 
 
@@ -28,14 +31,19 @@ def parser():
     helps = {'names': 'kernel names that a driver needs and that are absent or do nothing',
              'build': 'build a driver into a program',
              'run': 'probe, open, send and receive, close, unload; report misuse and leaks',
-             'fail': 'the same with each allocation, mapping and registration failing in turn'}
+             'fail': 'the same with each allocation, mapping and registration failing in turn',
+             'expect': 'run, and with --site fail, compared with a list of known findings: any other makes the status 1'}
     for name, text in helps.items():
         sub = commands.add_parser(name, help=text, description=text)
+        if name == 'expect':
+            sub.add_argument('expect', metavar='KNOWN', help='the known findings: lines of DRIVER KIND FUNCTION')
         sub.add_argument('files', nargs='+', metavar='FILE', help="a module's sources, or a folder with a Makefile")
         common(sub)
-        if name in ('run', 'fail'):
+        if name in ('run', 'fail', 'expect'):
             running(sub)
-        if name == 'fail':
+        if name in ('run', 'fail'):
+            sub.add_argument('--expect', metavar='KNOWN', help='known findings, which do not count')
+        if name in ('fail', 'expect'):
             sub.add_argument('--site', action='append', default=[], metavar='SITE',
                              help='what fails: ' + ' '.join(OWN_SITES + DMA_SITES) + ' all (default all)')
             sub.add_argument('--every', type=int, default=1, metavar='K', help='try every K-th call only')
@@ -48,7 +56,6 @@ def common(sub):
     sub.add_argument('--config', action='append', default=[], metavar='X=m', help='a CONFIG_ option of the Makefile')
     sub.add_argument('--sanitize', choices=sorted(SANITIZERS), default='address')
     sub.add_argument('--script', metavar='FILE', help='a script in C in place of the standard one')
-    sub.add_argument('--coverage', metavar='DIR', help='collect coverage of the driver for gcov, in DIR')
     sub.add_argument('--json', action='store_true', help='one JSON object on standard output')
     sub.add_argument('-v', '--verbose', action='store_true', help="show the kernel's messages of all levels")
 
@@ -71,16 +78,12 @@ def running(sub):
     sub.add_argument('--hang', type=int, default=20, metavar='SECONDS', help='no progress for so long is a hang (20)')
     sub.add_argument('--timeout', type=int, default=600, metavar='SECONDS', help='the longest run (600)')
     sub.add_argument('--loglevel', type=int, default=0, help=argparse.SUPPRESS)
-    sub.add_argument('--expect', metavar='FILE', help='known findings; only others count')
+    sub.add_argument('--coverage', action='store_true', help='print which share of the lines of each source was run')
 
 
 def prepare(options, places, progress):
     options.with_sources = []
-    for name in ('files',):
-        setattr(options, name, list(getattr(options, name)))
-    if options.coverage:
-        os.makedirs(options.coverage, exist_ok=True)
-        options.coverage = os.path.abspath(options.coverage)
+    options.coverage = tempfile.mkdtemp(prefix='kmod-coverage-') if getattr(options, 'coverage', False) else None
     return Build(places, options, progress)
 
 
@@ -120,7 +123,7 @@ def cmd_build(options, places, progress):
 
 
 def check_run(result, options):
-    """Stops when the program could not begin."""
+    """Raises Stop if the program could not begin."""
     error = result.value('error')
     if error:
         raise Stop(f'dmamap kmod: {error}')
@@ -133,12 +136,12 @@ def check_run(result, options):
         print(f'dmamap kmod: probe failed: {os.strerror(abs(result.value("probe")))}', file=sys.stderr)
 
 
-def summary(build, options, result, findings):
+def summary(build, options, result, findings, covered):
     return {'driver': build.module, 'device': options.device, 'frames_sent': result.total('frames_sent'),
             'frames_received': result.total('frames_received'), 'first_frame_ms': first_frame(result),
             'reports': len(findings), 'leaks': sum(f.kind.startswith('leak') for f in findings),
             'probe': result.value('probe'), 'script': result.value('script'), 'open': result.value('open'), 'end': result.value('end', 'died'),
-            'findings': [f.json() for f in findings]}
+            'findings': [f.json() for f in findings], **({'coverage': covered} if covered else {})}
 
 
 def first_frame(result):
@@ -147,7 +150,7 @@ def first_frame(result):
 
 
 def lost(result, options):
-    """What the wire lost, and a script of the user's that failed, in words."""
+    """Describes lost or wrong frames, and a failed user script."""
     words = []
     if result.value('script'):
         words.append(f'the script ended with {result.value("script")}')
@@ -173,11 +176,13 @@ def cmd_run(options, places, progress):
     result = runner.run()
     progress.end()
     check_run(result, options)
-    findings = expect.unknown(result.findings, build.module, options.expect)
+    known = expect.Known(options.expect)
+    findings = known.others(result.findings, build.module)
+    covered = coverage.of(build, options)
+    s = summary(build, options, result, findings, covered)
     if options.json:
-        print(json.dumps(summary(build, options, result, findings)))
+        print(json.dumps(s))
     else:
-        s = summary(build, options, result, findings)
         print(f'{s["driver"]} on {s["device"]}: {s["frames_sent"]} frames sent, {s["frames_received"]} received, '
               f'{s["reports"]} findings, {s["leaks"]} of them leaks')
         for words in lost(result, options):
@@ -185,11 +190,11 @@ def cmd_run(options, places, progress):
         for finding in findings:
             print(finding.full())
         if result.ledger:
-            print(f'the run did not come to its end; the driver then had {len(result.ledger)} things:')
+            print(f'the run did not finish; the driver then owned {len(result.ledger)} objects:')
         for finding in result.ledger:
             print(f'  {finding.line()}')
-    if options.coverage:
-        coverage(build, options)
+        known.tell()
+        coverage.tell(covered)
     if runner.stopped:
         print('dmamap kmod: stopped', file=sys.stderr)
     if findings or (lost(result, options) and not runner.stopped):
@@ -197,15 +202,8 @@ def cmd_run(options, places, progress):
     return FAILED if not result.findings and (result.value('module_init') or result.value('probe')) else 0
 
 
-def coverage(build, options):
-    for source, obj in zip(build.sources, build.driver_objects()):
-        path = options.coverage + obj
-        done = subprocess.run(['gcov', '-n', '-o', os.path.dirname(path), path], capture_output=True, text=True,
-                              cwd=options.coverage)
-        lines = done.stdout.splitlines()
-        for number, line in enumerate(lines):
-            if line == f"File '{source}'" and not options.json:
-                print(f'coverage: {os.path.basename(source)}: {lines[number + 1]}')
+def cmd_expect(options, places, progress):
+    return (cmd_fail if options.site else cmd_run)(options, places, progress)
 
 
 def cmd_fail(options, places, progress):
@@ -220,8 +218,9 @@ def cmd_fail(options, places, progress):
     base = runner.run(['patience_ms=500'])
     check_run(base, options)
     known, runs, injected = {}, 0, {}
+    rules = expect.Known(options.expect)
     merge(known, base.findings, 'nothing')
-    announce(base.findings, build, options)
+    announce(base.findings, build, options, rules)
     for site in sites:
         n = 1
         while n <= options.max * options.every and not runner.stopped:
@@ -230,7 +229,7 @@ def cmd_fail(options, places, progress):
             happened = result.injected is not None or result.value('injected') is not None
             if happened or any(f.kind == 'died' for f in result.findings):
                 new = merge(known, result.findings, f'{site} nth={n}')
-                announce(new, build, options)
+                announce(new, build, options, rules)
             if happened:
                 injected[site] = injected.get(site, 0) + 1
             progress.show(f'fail: {site} call {n}, {len(known)} findings')
@@ -238,9 +237,10 @@ def cmd_fail(options, places, progress):
                 break
             n += options.every
     progress.end()
-    findings = expect.unknown(list(known.values()), build.module, options.expect)
+    findings = rules.others(list(known.values()), build.module)
+    covered = coverage.of(build, options)
     if options.json:
-        s = summary(build, options, base, findings)
+        s = summary(build, options, base, findings, covered)
         s.update({'runs': runs, 'injected': injected})
         print(json.dumps(s))
     else:
@@ -250,13 +250,15 @@ def cmd_fail(options, places, progress):
                 print(f'  {site}: nothing failed: the driver makes no such call')
         for finding in findings:
             print(finding.full())
+        rules.tell()
+        coverage.tell(covered)
     if not injected and not runner.stopped:
         print('dmamap kmod: no call was made to fail', file=sys.stderr)
     return FOUND if findings else 0
 
 
-def announce(findings, build, options):
-    for finding in expect.unknown(findings, build.module, options.expect):
+def announce(findings, build, options, rules):
+    for finding in rules.others(findings, build.module):
         print(finding.line(), file=sys.stderr if options.json else sys.stdout, flush=True)
 
 
@@ -265,7 +267,7 @@ def main():
     options = parser().parse_args(sys.argv[6:])
     places = Places(kernel, generated, include, library, version)
     progress = Progress(options.json and not sys.stderr.isatty())
-    commands = {'names': cmd_names, 'build': cmd_build, 'run': cmd_run, 'fail': cmd_fail}
+    commands = {'names': cmd_names, 'build': cmd_build, 'run': cmd_run, 'fail': cmd_fail, 'expect': cmd_expect}
     try:
         return commands[options.command](options, places, progress)
     except Stop as stop:
@@ -276,6 +278,9 @@ def main():
         progress.end()
         print('dmamap kmod: stopped', file=sys.stderr)
         return FAILED
+    finally:
+        if isinstance(getattr(options, 'coverage', None), str):
+            shutil.rmtree(options.coverage, ignore_errors=True)
 
 
 if __name__ == '__main__':

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The program that a driver is linked into. Its arguments are KEY=VALUE, written by `dmamap kmod`;
- * it writes events and findings to the descriptor of KMOD_EVENTS, and the kernel's messages to
- * standard error. Status 0: it ran to the end; 1: it did not; 3: the device could not be opened.
+ * The program that a driver is linked into. `dmamap kmod` passes arguments of the form KEY=VALUE.
+ * Events and findings are written to the descriptor in KMOD_EVENTS, the kernel's messages to
+ * standard error. Exit status 0: it ran to the end; 1: it did not; 3: the device could not be
+ * opened.
  */
 #include "script.h"
 
 static int arg_count;
 static char **arg_values;
-struct module __this_module = {.name = KBUILD_MODNAME};
+struct module __this_module = {.name = "module"};
+extern const char __kmod_module_name[] __attribute__((weak));
 extern const struct kmod_param __start_kmod_params[] __attribute__((weak));
 extern const struct kmod_param __stop_kmod_params[] __attribute__((weak));
 int __kmod_module_init(void) __attribute__((weak));
@@ -56,7 +58,7 @@ static int main_param_store(const struct kmod_param *p, unsigned int index, cons
 	return err;
 }
 
-/* param=NAME=VALUE[,VALUE]... */
+/* Parses param=NAME=VALUE[,VALUE]... */
 static int main_param_set(char *text)
 {
 	char *value = strchr(text, '='), *next;
@@ -97,8 +99,10 @@ static int main_params(void)
 	return err;
 }
 
-/* A report of dmamap's checker: its text has both stacks, in lines; the first is taken here again,
- * as addresses. */
+/*
+ * Handles a report of dmamap's checker. Its text has both stacks as lines; the first is captured
+ * here again as addresses.
+ */
 static void main_report(const struct dmamap_report *r, void *arg)
 {
 	struct kmod_stack here;
@@ -131,7 +135,8 @@ static struct dmamap_device *main_open(int *peer)
 
 static int main_fail_plan(void)
 {
-	static const char *const own[] = {"kmalloc", "skb", "irq", "ioremap", "register"};
+	static const char *const own[] = {"kmalloc", "skb",	 "irq",
+					  "ioremap", "register", "runtime"};
 	const char *site = kmod_option("fail");
 	char plan[96];
 
@@ -156,7 +161,7 @@ static void main_ledger(struct dmamap_device *dma)
 	left = kmod_ledger_report();
 	kmod_event("\"leaks\":%u", left);
 	kmod_irq_stop();
-	dmamap_close(dma); /* reports what is still mapped */
+	dmamap_close(dma); /* reports leaked mappings */
 }
 
 int main(int argc, char **argv);
@@ -168,6 +173,8 @@ int main(int argc, char **argv)
 
 	arg_count = argc;
 	arg_values = argv;
+	if (__kmod_module_name)
+		strscpy(__this_module.name, __kmod_module_name, sizeof(__this_module.name));
 	host_thread_adopt("script");
 	kmod_watchdog_start((unsigned int)kmod_option_int("hang", 20));
 	dmamap_check_on_report(main_report, NULL);
@@ -179,6 +186,7 @@ int main(int argc, char **argv)
 		kmod_event("\"error\":\"%s\"", quoted);
 		return 3;
 	}
+	kmod_memory_start();
 	kmod_opened = dma;
 	if (dma && kmod_pci_create(dma))
 		kmod_platform_opened(dma);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where things are: the kernel tree of dmamap, the user's tree of Linux, the cache; and how a failure is said."""
+"""Locations: the kernel folder of dmamap, the user's tree of Linux, the cache; and the exception
+for failures."""
 
 import os
 import re
@@ -10,7 +11,7 @@ FOUND, USAGE, FAILED = 1, 2, 3
 
 
 class Stop(Exception):
-    """Ends the command with a message and a status."""
+    """Ends the command with a message and an exit status."""
 
     def __init__(self, message, status=FAILED):
         super().__init__(message)
@@ -18,11 +19,11 @@ class Stop(Exception):
 
 
 class Places:
-    """The parts of dmamap that a build needs, as the command gives them."""
+    """The parts of dmamap that a build needs, as passed by the command."""
 
     def __init__(self, kernel, generated, include, library, version):
         self.kernel = kernel          # sources of the runtime
-        self.generated = generated    # what kernel/gen-headers made
+        self.generated = generated    # output of kernel/gen-headers
         self.include = include        # dmamap's public headers
         self.library = library        # the directory of libdmamap.so
         self.version = version
@@ -37,16 +38,17 @@ class Places:
                     yield os.path.join(path, name)
 
     def list(self, name):
-        """Lines of one of the lists, without comments."""
+        """Returns the lines of a list, without comments."""
         with open(os.path.join(self.kernel, name)) as file:
             return [line.split('#')[0].strip() for line in file if line.split('#')[0].strip()]
 
 
 def tree_of(path, given):
-    """The kernel tree: --tree, else the folder above the sources that looks like one."""
+    """Returns the kernel tree: --tree, or the folder above the sources that has the files of
+    one."""
     if given:
         if not is_tree(given):
-            raise Stop(f'{given} is no kernel tree: it has no Kbuild, MAINTAINERS and include/linux. Give --tree the '
+            raise Stop(f'{given} is not a kernel tree: it needs Kbuild, MAINTAINERS and include/linux. Give --tree the '
                        'top folder of an unpacked Linux source, as /usr/src/linux-source-6.12.tar.xz has it')
         return os.path.abspath(given)
     folder = os.path.dirname(os.path.abspath(path))
@@ -62,7 +64,8 @@ def is_tree(folder):
 
 
 def kbuild_sources(folder, config):
-    """(module, [sources], [flags]) of a folder's Makefile, for the modules that `config` switches on."""
+    """Returns (module, [sources], [flags]) of a folder's Makefile, for the modules that `config`
+    enables."""
     path = next((p for p in (os.path.join(folder, n) for n in ('Kbuild', 'Makefile')) if os.path.exists(p)), None)
     if not path:
         raise Stop(f'{folder} has no Kbuild or Makefile', USAGE)
@@ -96,7 +99,7 @@ def run(command, **options):
 
 
 class Progress:
-    """One line on a terminal that says what is done; nothing elsewhere."""
+    """A status line on a terminal; no output elsewhere."""
 
     def __init__(self, quiet):
         self.on = sys.stderr.isatty() and not quiet

@@ -20,7 +20,7 @@ class Result:
         self.status, self.killed, self.messages = None, False, ''
 
     def value(self, name, otherwise=None):
-        """The last event that has this member."""
+        """Returns the last event that has this member."""
         return next((e[name] for e in reversed(self.events) if name in e), otherwise)
 
     def total(self, name):
@@ -57,13 +57,11 @@ class Runner:
             word in device for word in ('pcap-', 'wire=')) and not kind.startswith(('qemu:edu', 'qemu:nvme'))
 
     def run(self, more=(), name=''):
-        """One run. SIGINT ends it in order."""
+        """One run. SIGINT ends it in an orderly way."""
         result = Result()
         read, write = os.pipe()
         env = dict(os.environ, KMOD_EVENTS=str(write), ASAN_OPTIONS=ASAN, TSAN_OPTIONS='exitcode=99:detect_deadlocks=0')
         env.pop('DMAMAP_CHECK', None)
-        if self.options.coverage:
-            env['GCOV_PREFIX'] = self.options.coverage
         child = subprocess.Popen([self.program] + self.arguments(list(more)), env=env, pass_fds=(write,),
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  start_new_session=True)
@@ -120,7 +118,7 @@ class Runner:
             self.progress.show(f'run: {len(result.events)} events, {sum("finding" in e for e in result.events)} findings')
 
     def explain_end(self, result):
-        """A run that did not come to its end is a finding of its own."""
+        """A run that did not finish is a finding of its own."""
         for report in re.findall(r'WARNING: ThreadSanitizer: ([^\n(]*).*?(?=\n={10})', result.messages, re.S)[:8]:
             result.findings.append(Finding('data-race', report.strip() + ' (the message has the stacks)', [], [], ''))
         if result.value('end') or result.value('error') or self.stopped:

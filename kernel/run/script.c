@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The script for network drivers: open, wait for the carrier, send and receive at once, then what
- * options name; and the same steps again after a close, so that what open obtains and close forgets
- * is seen.
+ * The script for network drivers: open, wait for the carrier, send and receive concurrently, then
+ * the steps that options select. The steps are then repeated after a close, so that a resource that
+ * open acquires and close does not release is found.
  */
 #include "script.h"
 
@@ -39,7 +39,7 @@ static void script_receive(struct sk_buff *skb)
 	kmod_free_skb(skb);
 }
 
-/* A packet in a linear part and `sg` fragments, each in a page of its own. */
+/* Creates a packet of a linear part and `sg` fragments, every one in its own page. */
 static struct sk_buff *script_packet(struct net_device *dev, u32 seq, unsigned int size,
 				     unsigned int sg)
 {
@@ -76,12 +76,20 @@ static struct sk_buff *script_packet(struct net_device *dev, u32 seq, unsigned i
 	return skb;
 }
 
+/* The watchdog of the queue finds one that stopped at its second round at the latest. */
+static u64 script_stop_limit(const struct net_device *dev)
+{
+	u64 watchdog = (u64)jiffies_to_msecs((unsigned long)dev->watchdog_timeo) * NSEC_PER_MSEC;
+
+	return max(5 * (u64)NSEC_PER_SEC, 2 * watchdog + NSEC_PER_SEC);
+}
+
 static void script_transmit(struct traffic *t)
 {
 	for (u32 seq = 0; seq < t->tx && !host_stopped(); seq++) {
 		struct sk_buff *skb =
 			script_packet(t->dev, seq, t->size, t->sg ? seq % (t->sg + 1) : 0);
-		u64 deadline = host_now() + 5 * NSEC_PER_SEC;
+		u64 deadline = host_now() + script_stop_limit(t->dev);
 		int err = -ENOMEM;
 
 		while (skb && host_now() < deadline && !host_stopped()) {
@@ -95,7 +103,7 @@ static void script_transmit(struct traffic *t)
 			kmod_free_skb(skb);
 			if (err == -EBUSY) {
 				t->failed = true;
-				return; /* the queue never ran again */
+				return; /* the queue was not started again */
 			}
 			continue;
 		}
@@ -114,8 +122,9 @@ static void script_stalled(struct net_device *dev)
 }
 
 /*
- * Waits until the frames on their way have arrived, as long as some still do. When nothing moves
- * the peer sends a frame of another kind: a driver that goes on then had left frames in its ring.
+ * Waits until all frames in flight have arrived, as long as some still arrive. When none arrives,
+ * the peer sends a frame of another type: if the driver then delivers more frames, it had left them
+ * in its ring.
  */
 static void script_settle(const struct traffic *t)
 {
@@ -287,6 +296,46 @@ static void script_ioctl(struct net_device *dev)
 	rtnl_unlock();
 }
 
+/*
+ * Waits until the driver has freed what it sent and nothing of it is due or runs: what interrupts a
+ * driver at work differs from run to run.
+ */
+static void script_quiet(void)
+{
+	u64 patience = (u64)min(kmod_option_int("patience_ms", 3000), 3000l) * NSEC_PER_MSEC;
+	u64 until = host_now() + patience;
+
+	for (unsigned int calm = 0; calm < 3 && host_now() < until && !host_stopped(); calm++) {
+		if (kmod_skb_busy() || kmod_napi_busy() || kmod_irq_busy() || kmod_work_busy())
+			calm = 0;
+		host_sleep(1000000);
+		kmod_progressed();
+	}
+}
+
+/* With busy=1 the next step meets a driver that sends and receives; what is lost then is not
+ * counted. */
+static void script_load(struct net_device *dev)
+{
+	struct traffic t = {dev, 16, 0, (u32)kmod_option_int("size", 0),
+			    (u32)kmod_option_int("sg", 0)};
+
+	script_quiet();
+	if (!kmod_option_int("busy", 0))
+		return;
+	kmod_wire.rx_wanted = 1000000;
+	kmod_wire.go = kmod_wire.fd >= 0;
+	script_transmit(&t);
+}
+
+static void script_unload(void)
+{
+	if (kmod_option_int("busy", 0))
+		host_sleep(200000000);
+	kmod_wire.go = false;
+	script_quiet();
+}
+
 /* Everything else that a system does to a device: with --full. */
 static void script_full(struct net_device *dev, u32 tx, u32 rx)
 {
@@ -298,11 +347,14 @@ static void script_full(struct net_device *dev, u32 tx, u32 rx)
 	rtnl_unlock();
 	script_address(dev);
 	if (kmod_option_int("timeout", 1)) {
+		script_load(dev);
 		kmod_tx_timeout_now(dev);
-		host_sleep(50000000);
+		script_unload();
 		script_traffic(dev, min(tx, 16u), min(rx, 16u));
 	}
+	script_load(dev);
 	kmod_event("\"suspend\":%d", kmod_pci_suspend_resume());
+	script_unload();
 	script_traffic(dev, min(tx, 16u), min(rx, 16u));
 	if (dev->max_mtu > 2000) {
 		script_mtu(dev, 2000);

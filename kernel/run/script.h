@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The standard scripts: what is done with the devices that a module registered. */
+/* The standard scripts, which exercise the devices that a module registered. */
 #ifndef KMOD_SCRIPT_H
 #define KMOD_SCRIPT_H
 
@@ -7,7 +7,7 @@
 #include "../pci/pci.h"
 
 void kmod_script_run(void);
-/* A script of the user's, linked in: it replaces the standard ones. */
+/* A script of the user, linked into the program: it replaces the standard ones. */
 int kmod_user_script(void) __attribute__((weak));
 void kmod_script_net(struct net_device *dev);
 void kmod_script_char(void);

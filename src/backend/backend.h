@@ -20,17 +20,17 @@ struct backend_space {
 	const struct iommu_ops *ops;
 	struct pt *pt;	   /* the library's page table of the space; NULL: there is none */
 	struct pt *direct; /* `pt` if stored entries take effect at once, else NULL */
-	/* The ports of simulated accesses; NULL: there are none, invalidate by `ops`. */
+	/* The ports of simulated accesses. NULL: there are none, so `ops` invalidates. */
 	struct ports *ports;
 	bool by_range; /* the back end needs each range of mappings: see publish */
 	void *priv;
 };
 
-/* The costs of an address space that the kernel carries; all 0 in other spaces. */
+/* Counts of kernel calls of an address space in the kernel; all 0 for other spaces. */
 struct backend_counts {
 	u64 maps, unmaps; /* calls */
 	u64 refused;	  /* unmaps that the kernel refused or did in part only */
-	u64 left;	  /* lower bound of the mappings that the kernel still accepts */
+	u64 left;	  /* lower bound of the number of mappings that the kernel still accepts */
 };
 
 struct iommu_ops {
@@ -43,9 +43,9 @@ struct iommu_ops {
 	/* Removes the mappings of the range. Returns the bytes that were mapped. Cannot fail. */
 	u64 (*unmap)(struct backend_space *s, iova_t iova, u64 size);
 	/*
-	 * The library has stored entries in this range, which was empty, and the device may use
-	 * them from now on. Returns 0, or -errno with an error message: then the device can use
-	 * none of them, and the caller removes them. The default does nothing.
+	 * Called after the library has stored entries in this range, which was empty: the device
+	 * may use them when the call returns. Returns 0, or -errno with an error message: then the
+	 * device can use none of them, and the caller removes them. The default does nothing.
 	 */
 	int (*publish)(struct backend_space *s, iova_t iova, u64 size);
 	/*
@@ -79,16 +79,17 @@ struct device_ops {
 	void (*reg_write)(void *dev_priv, int bar, u64 offset, unsigned int size, u64 value);
 	/* Waits until the device has received what this thread wrote to its registers. */
 	void (*reg_flush)(void *dev_priv);
-	/* The most vectors that any kind of its interrupts has. */
+	/* Returns the largest number of vectors of any of its interrupt kinds. */
 	int (*irq_vectors)(void *dev_priv);
 	/*
-	 * Stops its interrupts, calls device_irq_begin(), and starts those of another kind. The
-	 * number of vectors; -errno and an error message: the former arrangement is in force again.
+	 * Stops its interrupts, calls device_irq_begin(), and starts those of another kind. Returns
+	 * the number of vectors, or -errno with an error message: then the previous configuration
+	 * is active again.
 	 */
 	int (*irq_setup)(void *dev_priv, enum dmamap_irq_kind kind, unsigned int vectors);
 	/*
-	 * The handler of the interrupt line has run. True: the line is asserted. A back end that
-	 * signals the line again by itself returns false.
+	 * Called after the handler of the interrupt line has run. True: the line is still asserted.
+	 * A back end that signals the line again by itself returns false.
 	 */
 	bool (*irq_rearm)(void *dev_priv);
 	/* Passes the faults that the device's IOMMU recorded to device_fault(). */

@@ -19,7 +19,7 @@
 
 #define REGISTERS_END  0x10000u
 #define ANSWER_NS      NS_PER_S
-#define FAULTS_AT_ONCE 1024 /* a unit that reports without end must not block a thread */
+#define FAULTS_AT_ONCE 1024 /* a unit that reports faults without end must not block a thread */
 
 u64 vtd_read(const struct vtd *v, u32 offset, unsigned int size)
 {
@@ -192,8 +192,8 @@ const struct vtd_limits *vtd_limits(const struct vtd *v)
 }
 
 /*
- * A table of three levels is the one that the first entry of the root of four levels refers to.
- * That table is never freed: every open device keeps a page mapped below 2^39.
+ * For a unit with three levels, the table that the first entry of the four-level root refers to is
+ * used. That table is never freed: every open device keeps a page mapped below 2^39.
  */
 int vtd_attach(struct vtd *v, u16 source, const struct pt *pt)
 {

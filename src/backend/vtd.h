@@ -25,7 +25,7 @@ struct vtd_io {
 	 */
 	u64 (*read)(void *priv, u32 offset, unsigned int size);
 	void (*write)(void *priv, u32 offset, unsigned int size, u64 value);
-	/* True: the unit and all its devices have ended for good and do no DMA any more. */
+	/* True: the unit and all its devices have ended permanently and do no more DMA. */
 	bool (*gone)(void *priv);
 	/* The unit does not respond: ends it and all its devices. Returns when gone() is true. */
 	void (*give_up)(void *priv);
@@ -68,7 +68,7 @@ void vtd_destroy(struct vtd *v);
 
 const struct vtd_limits *vtd_limits(const struct vtd *v);
 
-/* Directs the function's DMA through the table. Returns 0 or -EIO. One table for each unit. */
+/* Translates the function's DMA by this table. Returns 0 or -EIO. One table for each unit. */
 int vtd_attach(struct vtd *v, u16 source, const struct pt *pt);
 
 /*

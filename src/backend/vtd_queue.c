@@ -6,11 +6,11 @@
  * order, so a thread's wait is done once the number in the word is not below its own. The numbers
  * wrap after 2^32, so they are compared by their difference.
  *
- * The ring cannot overflow: each wait stands for at most three slots, and at most OUTSTANDING_MAX
- * waits are outstanding. A thread that would exceed that waits first.
+ * The ring cannot overflow: each wait uses at most three slots, and at most OUTSTANDING_MAX waits
+ * are outstanding. A thread that would exceed that waits first.
  *
  * A unit that does not respond for a second is ended, which ends all its DMA. The old translations
- * then give access to nothing, as the caller was promised.
+ * then give access to nothing, as the callers require.
  */
 #include "backend/vtd_private.h"
 #include "base/clock.h"
@@ -19,12 +19,15 @@
 #include <sched.h>
 #include <time.h>
 
-/* Waits; an invalidation takes two slots, that of the contexts three. */
+/*
+ * In wait descriptors. An invalidation with its wait takes two slots; an invalidation of contexts
+ * takes three.
+ */
 #define OUTSTANDING_MAX (VTD_QUEUE_SLOTS / 4)
 #define SPINS		200
 #define YIELDS		2000
 
-/* What to invalidate: pages [page, page + 2^mask), the whole domain, or every context. */
+/* What to invalidate: the pages [page, page + 2^mask), the whole domain, or every context. */
 struct vtd_request {
 	enum { BY_PAGE, BY_DOMAIN, CONTEXTS } kind;
 	u64 page;
@@ -135,8 +138,8 @@ static int vtd_run_by_registers(struct vtd *v, const struct vtd_request *r)
 		if (r->kind == BY_PAGE)
 			vtd_write(v, v->iotlb, 8, r->page << PAGE_BITS | r->mask);
 		/*
-		 * contexts are invalidated before any other domain exists, so the domain is
-		 * everything
+		 * contexts are invalidated while only this domain exists, so an invalidation of the
+		 * domain covers everything
 		 */
 		vtd_write(v, v->iotlb + 8, 8,
 			  IOTLB_IVT | drain | IOTLB_DID(VTD_DOMAIN) |

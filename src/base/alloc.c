@@ -9,7 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static _Thread_local volatile bool freeing; /* seen by hooks of free(), which compilers ignore */
+/* read by hooks of free(), which the compiler does not see */
+static _Thread_local volatile bool freeing;
 
 bool alloc_is_freeing(void)
 {
@@ -25,8 +26,9 @@ static void *alloc_fail(size_t size)
 }
 
 /*
- * AddressSanitizer's allocator, unlike the C library's, keeps a lock taken in a child of fork when
- * another thread was in it. So in such a build the library's threads are not in it then.
+ * A lock of AddressSanitizer's allocator stays locked in a child of fork if another thread holds it
+ * at the time of the fork; the C library's allocator handles this. In a build with AddressSanitizer
+ * the library's threads therefore hold asan_lock while they allocate, and fork waits for it.
  */
 #ifdef BUILT_WITH_ASAN
 
@@ -46,7 +48,7 @@ FORK_HOOK(alloc_hook, alloc_hold, alloc_let_go, alloc_let_go);
 
 #endif
 
-/* Not zeroed, so that how it is backed can be chosen before it is touched. */
+/* Not zeroed, so that the caller can choose huge pages before the memory is touched. */
 static void *alloc_raw(size_t align, size_t size)
 {
 	void *p = NULL;
@@ -74,7 +76,8 @@ void *alloc_huge(size_t size)
 
 	if (!p)
 		return NULL;
-	madvise(p, size, MADV_HUGEPAGE); /* a system that has none refuses, and that is all */
+	/* a hint; a system without huge pages refuses it without harm */
+	madvise(p, size, MADV_HUGEPAGE);
 	errno = saved;
 	return memset(p, 0, size);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The library's own memory. Zeroed; NULL with errno ENOMEM and a sentence when there is none, or
- * when fault injection says so (site "memory"). From malloc, so that sanitizers see it.
+ * The library's own memory. It is zeroed. On failure the functions return NULL with errno ENOMEM
+ * and an error message, also when fault injection fails the call (site "memory"). The memory comes
+ * from malloc, so that sanitizers check it.
  */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
@@ -11,19 +12,19 @@
 #define ALLOC_HUGE (1ul << 21)
 
 void *alloc_zeroed(size_t size);
-void *alloc_array(size_t n, size_t size);	/* checks n * size */
+void *alloc_array(size_t n, size_t size);	/* checks that n * size does not overflow */
 void *alloc_aligned(size_t align, size_t size); /* align: a power of two */
-void *alloc_huge(size_t size); /* a multiple of ALLOC_HUGE; on huge pages, if there are any */
+void *alloc_huge(size_t size); /* size: a multiple of ALLOC_HUGE; uses huge pages if available */
 void *alloc_grow(void *old, size_t old_size,
-		 size_t size); /* the new part zeroed; NULL: old stays */
+		 size_t size); /* zeroes the new part; on NULL `old` is unchanged */
 char *alloc_string(const char *s);
 /* Address space; only what is touched costs memory. For large tables. */
 void *alloc_sparse(size_t size);
-void alloc_sparse_free(void *p, size_t size); /* NULL is fine */
-void alloc_free(void *p);		      /* of any of them; NULL is fine; errno is kept */
-bool alloc_is_freeing(void);		      /* this thread is in a call to free() made here */
+void alloc_sparse_free(void *p, size_t size); /* p may be NULL; preserves errno */
+void alloc_free(void *p);    /* frees memory of any of these; p may be NULL; preserves errno */
+bool alloc_is_freeing(void); /* whether this thread is in a call of free() made here */
 
-/* Around what allocates by itself, such as pthread_create(): see alloc.c. */
+/* Bracket calls that allocate internally, such as pthread_create(); see alloc.c. */
 #ifdef BUILT_WITH_ASAN
 void alloc_hold(void);
 void alloc_let_go(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What every file of the library uses of the compiler, and the three kinds of address. */
+/* Compiler features that all files of the library use, and the types of addresses. */
 #ifndef BASE_COMPILER_H
 #define BASE_COMPILER_H
 
@@ -13,7 +13,7 @@
 #define maybe_unused __attribute__((unused))
 #define cacheline    __attribute__((aligned(64)))
 
-/* The compiler may rely on it. */
+/* Allows the compiler to assume that x is true. */
 #define assume(x)                                                                                  \
 	do {                                                                                       \
 		if (!(x))                                                                          \
@@ -24,13 +24,13 @@
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /*
- * An address for the device, an address of memory and a pointer are three things; inside the
- * library the first two are types of their own, so that the compiler tells them apart. A struct
- * of one word travels in a register.
+ * Device addresses, physical addresses and pointers must not be mixed. Inside the library the first
+ * two are distinct types, so that the compiler reports a mixture. A struct of one word is passed in
+ * a register.
  */
 typedef struct {
 	u64 v;
-} iova_t; /* what the device puts on the bus, before translation */
+} iova_t; /* the address that the device puts on the bus, before translation */
 typedef struct {
 	u64 v;
 } phys_t; /* an address of RAM, or of process memory (bit 50 set): see mem/mem.h */
@@ -41,13 +41,13 @@ typedef struct {
 #define PAGE_BITS  12
 #define PAGE_BYTES (1ull << PAGE_BITS)
 
-/* One word that two threads share: read or written whole, ordered by nothing. */
+/* Accesses to one word that several threads share: not torn, but not ordered. */
 #define read_once(p)	    __atomic_load_n((p), __ATOMIC_RELAXED)
 #define write_once(p, v)    __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define read_acquire(p)	    __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define write_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
-/* A counter with one writer: others may read it at any time. */
+/* A counter with one writer, which any thread may read. */
 #define count_add(p, n) write_once((p), read_once(p) + (n))
 
 static inline void cpu_relax(void)
@@ -75,8 +75,8 @@ static inline void cpu_relax(void)
 #endif
 
 /*
- * Stores before it are seen by everybody before loads after it read. ThreadSanitizer knows no
- * fences, so there it is an atomic exchange of a word nobody else uses, with the same effect.
+ * Orders earlier stores before later loads, for all threads. ThreadSanitizer does not support
+ * fences; in its build this is an atomic exchange of a private word, which has the same effect.
  */
 hot_inline void full_fence(void)
 {
@@ -88,7 +88,10 @@ hot_inline void full_fence(void)
 #endif
 }
 
-/* full_fence() directly behind an atomic read-modify-write operation, which on x86 is one. */
+/*
+ * full_fence() directly after an atomic read-modify-write operation, which on x86 is a full fence
+ * itself.
+ */
 hot_inline void fence_after_atomic(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

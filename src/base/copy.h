@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Copies that move what a machine would move: whole cache lines with what shares them, memory that
- * the process has freed. AddressSanitizer would call that a fault of the program's.
+ * Copies of memory that may include bytes outside of any live object, as hardware makes them: whole
+ * cache lines, or memory that the process has freed. AddressSanitizer would report these copies as
+ * errors of the program, so they are not instrumented.
  */
 #ifndef BASE_COPY_H
 #define BASE_COPY_H
@@ -25,8 +26,8 @@ copy_function void copy_unchecked(void *to, const void *from, size_t n)
 }
 
 /*
- * Zeroes memory that a device may still reach, as policy=identity and lazy let it: a race of the
- * device's, which a sanitizer would lay to whoever takes the memory next.
+ * Zeroes memory that a device may still access, which policy=identity and lazy permit. A sanitizer
+ * would report the device's race against the next owner of the memory.
  */
 copy_function void zero_unchecked(void *to, size_t n)
 {

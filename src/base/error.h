@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The thread's last failure, in words and as errno. */
+/* The thread's last failure, as an error message and as errno. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
 #include <errno.h>
 
 /*
- * Remembers the sentence for dmamap_strerror() and sets errno. `err` is a positive errno; returns
- * -err. The sentence says what was asked, of which device, why not, and what to do.
+ * Stores the error message for dmamap_strerror() and sets errno. `err` is a positive errno; returns
+ * -err. The message says what was requested, for which device, why it failed, and how to correct
+ * it.
  */
 int error_set(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 
-/* The same, where the caller returns NULL. */
+/* error_set() for callers that return NULL. */
 #define error_null(...) (error_set(__VA_ARGS__), NULL)
 
-/* Puts "prefix: " before the thread's last sentence and leaves errno as it is. */
+/* Prepends "prefix: " to the thread's last error message and leaves errno unchanged. */
 void error_prefix(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
 
-/* The sentence; "" when nothing failed yet in this thread. */
+/* The error message; "" if no call has failed in this thread yet. */
 const char *error_text(void);
 
 #endif

@@ -23,7 +23,7 @@ static struct {
 
 static struct lock fail_lock = LOCK_INIT;
 
-/* xorshift64*: any seed but 0 gives the same sequence everywhere. */
+/* xorshift64*: a given non-zero seed produces the same sequence on every machine. */
 static double next_random(u64 *state)
 {
 	*state ^= *state >> 12;

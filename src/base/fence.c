@@ -14,7 +14,7 @@ bool fence_ask(void)
 	int saved = errno;
 	bool works = !syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 
-	/* two threads that ask at once get the same answer */
+	/* two threads that call at the same time get the same result */
 	write_once(&fence_answer, works ? 1 : -1);
 	errno = saved;
 	return works;
@@ -23,11 +23,11 @@ bool fence_ask(void)
 void fence_everywhere(void)
 {
 	full_fence();
-	/* registered before, so it cannot fail */
+	/* the process is registered, so the call cannot fail */
 	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
-/* The kernel is asked anew: a child is another process to it. */
+/* Resets the cached result, because the registration is per process and a child has none. */
 static void fence_fork_child(void)
 {
 	fence_answer = 0;

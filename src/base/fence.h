@@ -1,29 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A fence that one thread pays for all. Where one side of a pair runs millions of times and the
- * other almost never, the frequent side needs only keep its accesses in program order
- * (compiler_fence()), and the rare one makes every thread of the process pass a full fence, by
- * membarrier(2).
+ * Asymmetric fences. Where one side of a pair runs very often and the other rarely, the frequent
+ * side only needs a compiler barrier (compiler_fence()), and the rare side makes every thread of
+ * the process execute a full fence with membarrier(2).
  */
 #ifndef BASE_FENCE_H
 #define BASE_FENCE_H
 
 #include "base/compiler.h"
 
-extern int fence_answer
-	__attribute__((visibility("hidden"))); /* 1: yes, -1: no; 0: not asked. Atomic */
+/* 1: supported; -1: not supported; 0: not checked yet. Atomic */
+extern int fence_answer __attribute__((visibility("hidden")));
 bool fence_ask(void) __attribute__((cold));
 
-/* Whether fence_everywhere() can be had; asks the kernel once. Where not, do without the idea. */
+/*
+ * Whether fence_everywhere() is available; checks once. Without it, both sides need full_fence() or
+ * another algorithm.
+ */
 hot_inline bool fence_everywhere_works(void)
 {
 	return likely(read_once(&fence_answer) == 1) || (!read_once(&fence_answer) && fence_ask());
 }
 
-/* When it returns each thread has passed a full fence since the call. Some microseconds. */
+/*
+ * When this returns, every thread has executed a full fence since the call. Takes some
+ * microseconds.
+ */
 void fence_everywhere(void) __attribute__((cold));
 
-/* The frequent side: the compiler keeps the order of what stands before and behind. */
+/* The frequent side: prevents the compiler from reordering accesses across it. */
 hot_inline void compiler_fence(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);

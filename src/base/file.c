@@ -7,7 +7,10 @@
 
 #define PATH_LONGEST 4096
 
-/* Finds the directory of the path's last component. False: there is none. */
+/*
+ * Finds the directory and the last component of a path. Returns false if the directory does not
+ * exist.
+ */
 static bool file_folder(const char *path, struct stat *st, const char **name)
 {
 	const char *slash = strrchr(path, '/');

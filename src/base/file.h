@@ -5,8 +5,8 @@
 #include "base/compiler.h"
 
 /*
- * True: the two paths lead to the same file, also through links, and also if the file does not
- * exist yet. Only files that store data count: a terminal, a pipe or /dev/null may be opened twice.
+ * Whether two paths name the same file, also through links, and also if the file does not exist
+ * yet. Only files that store data count: a terminal, a pipe or /dev/null may be opened twice.
  */
 bool file_same(const char *a, const char *b);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hooks are added by constructors, one after the other, and only ever added. Descriptors and ranges
- * are under `lock`, which is held while the process forks: so what is noted then is the library's,
- * open and mapped.
+ * Constructors add hooks, one at a time, and no hook is ever removed. Descriptors and ranges are
+ * under `lock`, which is held during a fork. In the child, therefore, every recorded descriptor is
+ * open and every recorded range is mapped, and both belong to the library.
  */
 #include "base/fork.h"
 
@@ -17,12 +17,12 @@ u32 fork_depth;
 
 static struct fork_hook *hooks;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static u64 fds[FORK_FDS / 64]; /* a bit each; under lock */
-static int fds_end;	       /* no bit is set from here on; under lock */
+static u64 fds[FORK_FDS / 64]; /* bit map; under lock */
+static int fds_end;	       /* no bit at or above this number is set; under lock */
 static struct fork_range {
-	void *p; /* NULL: free */
+	void *p; /* NULL: unused */
 	size_t n;
-	bool absent;   /* in a child, by MADV_DONTFORK */
+	bool absent;   /* not present in a child, because of MADV_DONTFORK */
 } ranges[FORK_RANGES]; /* under lock */
 
 static void fork_prepare(void)
@@ -57,8 +57,9 @@ static bool fork_occupy(u8 *p, size_t n, int how)
 }
 
 /*
- * The ranges are absent (MADV_DONTFORK); now nothing else comes to their place. Handlers of other
- * libraries that ran before may have mapped something there: then what is around it, by halves.
+ * In a child the ranges are absent (MADV_DONTFORK). Reserves their addresses, so that no other
+ * memory is mapped there. If a fork handler of another library has already mapped something in a
+ * range, reserves the rest by halves.
  */
 static void fork_occupy_hole(u8 *p, size_t n)
 {
@@ -96,7 +97,7 @@ static void fork_child(void)
 
 void fork_hook_add(struct fork_hook *h)
 {
-	/* it fails without memory only, when the program starts: then a child is as it was */
+	/* fails only without memory at program start; then fork() behaves as without hooks */
 	if (!hooks && pthread_atfork(fork_prepare, fork_parent, fork_child))
 		return;
 	h->next = hooks;
@@ -105,7 +106,7 @@ void fork_hook_add(struct fork_hook *h)
 
 #ifdef BUILT_WITH_ASAN
 
-/* What was forgotten, in the order of forks. */
+/* The state that fork_forget() has saved, latest fork first. */
 static struct fork_forgotten {
 	struct fork_forgotten *before;
 	u64 state[];

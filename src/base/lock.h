@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A lock for short critical sections: one atomic exchange to take it, a plain store to give it
- * back. Who finds it taken spins a little, then yields the processor, since the owner may be a
- * thread that is not running. Held across system calls only on slow paths.
+ * A lock for short critical sections: an atomic exchange to acquire, a plain store to release. A
+ * thread that finds it locked spins briefly and then yields the processor, since the owner may not
+ * be running. It is held across system calls on slow paths only.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the library says on standard error, and only when asked: DMAMAP_LOG=error|warn|info|debug.
- */
+/* Log lines on standard error, off by default: DMAMAP_LOG=error|warn|info|debug. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

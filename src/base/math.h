@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Arithmetic on sizes and addresses that nobody has checked yet. */
+/* Arithmetic on unchecked sizes and addresses. */
 #ifndef BASE_MATH_H
 #define BASE_MATH_H
 
 #include "base/compiler.h"
 
-/* The last byte of [start, start + size) does not wrap; size 0 is no range. */
+/* Whether [start, start + size) is a range: size is not 0 and its last byte does not wrap. */
 static inline bool range_ok(u64 start, u64 size)
 {
 	return size != 0 && size - 1 <= UINT64_MAX - start;
 }
 
-/* [start, start + size) lies in [0, limit); for a size of 0 start may equal limit. */
+/* Whether [start, start + size) is inside [0, limit); for size 0, start may equal limit. */
 static inline bool range_within(u64 start, u64 size, u64 limit)
 {
 	return size <= limit && start <= limit - size;
@@ -22,13 +22,13 @@ static inline bool is_pow2(u64 x)
 	return x && !(x & (x - 1));
 }
 
-/* The greatest k with 2^k <= x; x is not 0. */
+/* The largest k with 2^k <= x; x is not 0. */
 static inline unsigned log2_floor(u64 x)
 {
 	return 63 - (unsigned)__builtin_clzll(x);
 }
 
-/* The least k with 2^k >= x; x is not 0. */
+/* The smallest k with 2^k >= x; x is not 0. */
 static inline unsigned log2_ceil(u64 x)
 {
 	return x <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(x - 1);
@@ -55,7 +55,10 @@ static inline u64 max_u64(u64 a, u64 b)
 	return a > b ? a : b;
 }
 
-/* Pages touched by [addr, addr + size), by the offset in the first; cannot wrap. */
+/*
+ * Number of pages that [addr, addr + size) touches. Only the offset in the first page matters;
+ * cannot wrap.
+ */
 static inline u64 pages_spanned(u64 addr, u64 size)
 {
 	return (size >> PAGE_BITS) +

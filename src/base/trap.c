@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is not ours goes to the handler that the program has, one for each signal. A program may put
- * another one in place at any time, and that one may or may not call ours. So ours goes on top
- * again when a device is opened and when a thread begins to play one; what was on top then is
- * `called`, and what was called before is `below` it.
+ * A fault that is not the library's is passed to the program's own handler. A program may install a
+ * new handler at any time, and that handler may or may not call ours. Ours is therefore put on top
+ * again when a device is opened and when a thread begins to act as a device. The handler that was
+ * on top at that time is `called`; the one called before is `below` it.
  *
  *   the kernel -> ours -> called -> (if it passes on to ours) ours -> below ...
  *
- * When a handler that ours has called calls ours again, the two calls are about one signal. So ours
- * leaves a mark at the end of the siginfo_t, which the kernel delivers zeroed. Nothing is kept for
- * a handler to undo, which may as well leave by siglongjmp().
+ * If a handler that ours has called calls ours again, both calls are for the same signal. Ours
+ * detects this by a mark that it leaves at the end of the siginfo_t, which the kernel delivers
+ * zeroed. There is no other state, so a handler may also leave by siglongjmp().
  *
- * Entries are never changed once they are in use, but for `spent`, so the signal handler reads them
- * without a lock. It calls nothing that is not async-signal-safe. What is not read by it is under
- * `lock`.
+ * Entries in use never change, except `spent`, so the signal handler reads them without a lock. It
+ * calls only async-signal-safe functions. Everything that it does not read is under `lock`.
  */
 #include "base/fork.h"
 #include "base/trap.h"
@@ -34,21 +33,21 @@ static bool (*trap_first)(int, siginfo_t *, void *); /* atomic */
 
 struct trap_called {
 	struct sigaction act;
-	struct trap_called *below; /* NULL: none */
-	u32 spent;		   /* atomic: SA_RESETHAND, and it was called */
+	struct trap_called *below; /* the handler below; NULL: none */
+	u32 spent;		   /* atomic; set when a handler with SA_RESETHAND was called */
 };
 
 static struct trap_state {
 	int sig;
-	u32 n;				      /* of the entries in use; under lock */
-	struct trap_called entry[CALLED_MAX]; /* added to under lock */
+	u32 n;				      /* entries in use; under lock */
+	struct trap_called entry[CALLED_MAX]; /* entries are added under lock */
 	struct trap_called *called;	      /* atomic */
 } trapped[] = {{.sig = SIGSEGV}, {.sig = SIGBUS}};
 
-/* At the end of a siginfo_t, behind what any kernel stores there. */
+/* At the end of a siginfo_t, behind the fields that a kernel fills. */
 struct trap_mark {
 	u64 magic;
-	struct trap_called *called; /* for this signal, last */
+	struct trap_called *called; /* the handler that was called last for this signal */
 };
 
 #define MARK_MAGIC 0x646d616d61707472ull
@@ -56,8 +55,8 @@ struct trap_mark {
 #if defined(__x86_64__)
 
 /*
- * Up to 512 bytes in words of 16 bytes, more by the processor's string copy. The handler leaves the
- * address that it was told in rdx.
+ * Copies up to 512 bytes by 16-byte moves, and more by the processor's string copy. On a fault the
+ * handler sets rdx to the faulting address.
  */
 __asm__(".pushsection .text\n\t"
 	".p2align 4\n\t"
@@ -133,7 +132,7 @@ __asm__(".pushsection .text\n\t"
 	".size trap_copy, . - trap_copy\n\t" TRAP_ENTRY("trap_copy", "5b", "5b",
 							"1") ".popsection");
 
-/* Of the section; offsets are from the word that holds them. */
+/* An entry of the section. An offset is relative to the word that contains it. */
 struct trap_entry {
 	s32 begin, end, fixup, tell;
 };
@@ -148,13 +147,13 @@ static uintptr_t trap_entry_address(const s32 *offset)
 	return (uintptr_t)offset + (uintptr_t)(intptr_t)*offset;
 }
 
-/* Moves the thread on if the fault is one of ours. */
+/* If the fault is at a listed instruction, continues the thread at its fixup. */
 static bool trap_resume(const siginfo_t *info, ucontext_t *u)
 {
 	uintptr_t at = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
 
 	if (info->si_code <= 0)
-		return false; /* sent by somebody, and not by the instruction */
+		return false; /* sent by a process or a thread, not raised by the instruction */
 	for (const struct trap_entry *e = trap_begin; e < trap_end; e++)
 		if (at >= trap_entry_address(&e->begin) && at < trap_entry_address(&e->end)) {
 			u->uc_mcontext.gregs[REG_RIP] = (greg_t)trap_entry_address(&e->fixup);
@@ -229,7 +228,7 @@ bool trap_copy_seen(void *to, const void *from, size_t n)
 	return !trap_copy(to, from, n);
 }
 
-/* As if ours were not there. */
+/* Has the same effect as if ours were not installed. */
 static void trap_default(int sig, bool sent)
 {
 	signal(sig, SIG_DFL); /* the access is repeated and ends the program */
@@ -237,7 +236,9 @@ static void trap_default(int sig, bool sent)
 		raise(sig); /* delivered when this handler returns */
 }
 
-/* What the kernel would block while it calls that handler; it is undone when ours returns. */
+/*
+ * Blocks the signals that the kernel would block for that handler. The return from ours undoes it.
+ */
 static void trap_block_for(const struct sigaction *act, int sig)
 {
 	sigset_t mask = act->sa_mask;
@@ -296,7 +297,7 @@ static bool trap_same_handler(const struct sigaction *a, const struct sigaction 
 					 : a->sa_handler == b->sa_handler);
 }
 
-/* Under lock: an entry for what is on top now; NULL: there are too many. */
+/* Under lock. Returns an entry for the handler that is on top now, or NULL if the table is full. */
 static struct trap_called *trap_entry_for(struct trap_state *t, const struct sigaction *now)
 {
 	struct trap_called *c;
@@ -315,7 +316,10 @@ static struct trap_called *trap_entry_for(struct trap_state *t, const struct sig
 	return c;
 }
 
-/* Under lock: ours is on top. What it calls first may fault itself, so nothing is blocked. */
+/*
+ * Under lock: puts ours on top. No signal is blocked, since the handler that it calls may fault
+ * itself.
+ */
 static int trap_install(struct trap_state *t)
 {
 	struct sigaction now, act = {.sa_sigaction = trap_on_fault};
@@ -327,7 +331,7 @@ static int trap_install(struct trap_state *t)
 		return 0;
 	c = trap_entry_for(t, &now);
 	if (!c)
-		return 0; /* the one on top has to pass on */
+		return 0; /* the handler on top must call ours, or faults are not handled */
 	act.sa_flags = SA_SIGINFO | SA_NODEFER | (now.sa_flags & (SA_ONSTACK | SA_RESTART));
 	if (!(now.sa_flags & SA_SIGINFO) &&
 	    (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN))
@@ -336,7 +340,10 @@ static int trap_install(struct trap_state *t)
 	return sigaction(t->sig, &act, NULL) ? errno : 0;
 }
 
-/* Under lock. What a handler on top of ours passes on still goes where it went. */
+/*
+ * Under lock. If another handler is on top of ours, ours stays, so that what it passes on is still
+ * handled.
+ */
 static void trap_remove(struct trap_state *t)
 {
 	struct sigaction now;
@@ -422,7 +429,7 @@ void trap_thread_slow(void)
 	trap_thread_ready = true;
 }
 
-/* The handlers are inherited. They stay, so that what passes on to ours still gets somewhere. */
+/* A child inherits the handlers. They stay, since a handler on top of ours may call it. */
 static void trap_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses to memory that may be gone. The process can unmap or protect memory, or cut the file
- * behind it short, while a device still uses it. A plain access then ends the process by SIGSEGV or
- * SIGBUS; one of these fails instead.
+ * Accesses to memory that may be absent. The process can unmap or protect memory, or truncate the
+ * file behind it, while a device still uses it. A plain access would then end the process by
+ * SIGSEGV or SIGBUS; an access through these functions fails instead.
  *
- * They are single instructions, or one fixed routine, whose addresses stand in a table of the
- * linker section dmamap_traps, each with the address at which a failed access goes on. The handler
- * of the two signals looks the faulting instruction up there. An access that succeeds costs no
- * instruction more than a plain one. All other faults go to the handler that the program had.
+ * They are single instructions, or one fixed routine. A table in the linker section dmamap_traps
+ * has their addresses, each with the address at which execution continues after a fault. The
+ * handler of the two signals looks up the faulting instruction there. An access that succeeds costs
+ * no additional instruction. Every other fault is passed to the program's handler.
  *
- * The handler is there while anything has called trap_get(). A thread that blocks the signals dies
- * by them all the same, whatever handler there is: trap_thread() unblocks them.
+ * The handler is installed between trap_get() and the last trap_put(). A thread that blocks these
+ * signals would be killed by a fault in spite of the handler; trap_thread() unblocks them.
  */
 #ifndef BASE_TRAP_H
 #define BASE_TRAP_H
@@ -18,21 +18,24 @@
 #include "base/compiler.h"
 #include <signal.h>
 
-/* Puts the handler on top of what the program has now. 0; -errno and an error message. */
+/* Installs the handler on top of the program's. Returns 0, or -errno with an error message. */
 int trap_get(void);
-/* The last one removes the handler, unless the program has put its own on top of it. */
+/* The last call removes the handler, unless the program has installed its own on top of it. */
 void trap_put(void);
-/* trap_thread(), and the handler is on top again if the program has replaced it since. */
+/* trap_thread(); also puts the handler on top again if the program has replaced it since. */
 void trap_begin_use(void) __attribute__((cold));
 
-/* Asked before the table; true: it has seen to the fault. NULL: none. */
+/*
+ * Sets a function that the handler calls before it searches the table. It returns true if it has
+ * handled the fault. NULL: none.
+ */
 void trap_set_first(bool (*fn)(int sig, siginfo_t *info, void *context));
 
 extern _Thread_local bool trap_thread_ready
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 void trap_thread_slow(void) __attribute__((cold));
 
-/* To be called by a thread before its first access. */
+/* A thread must call this before its first access. */
 hot_inline void trap_thread(void)
 {
 	if (unlikely(!trap_thread_ready))
@@ -41,7 +44,9 @@ hot_inline void trap_thread(void)
 
 #if defined(__x86_64__)
 
-/* Instructions from `begin` to before `end`; with `tell` 1 the handler leaves the address in rdx.
+/*
+ * Table entry for the instructions in [begin, end); with `tell` 1 the handler stores the address in
+ * rdx.
  */
 #define TRAP_ENTRY(begin, end, fixup, tell)                                                        \
 	".pushsection dmamap_traps,\"a\"\n\t.balign 4\n\t"                                         \
@@ -49,12 +54,13 @@ hot_inline void trap_thread(void)
 	"\n\t.popsection\n\t"
 
 /*
- * Copies n bytes, ascending. NULL; else where it failed, in one of the two ranges (1: the kernel
- * did not say where), and a part may have been copied. Not seen by sanitizers.
+ * Copies n bytes in ascending order. Returns NULL, or the address that faulted, which is in one of
+ * the two ranges (1: the kernel did not report it); a part may have been copied. Sanitizers do not
+ * check it.
  */
 const void *trap_copy(void *to, const void *from, size_t n) __attribute__((visibility("hidden")));
 
-/* The type's word at an aligned address. False: it is not there, or may not be accessed so. */
+/* Load one word at an aligned address. Return false if it is absent or not accessible. */
 #define TRAP_LOAD(name, type)                                                                      \
 	hot_inline bool name(const void *at, type *out)                                            \
 	{                                                                                          \
@@ -119,10 +125,10 @@ TRAP_STORE(trap_store_16, u16)
 TRAP_STORE(trap_store_32, u32)
 TRAP_STORE(trap_store_64, u64)
 
-/* Whether each page of [at, at + n) is there and may be read, or written. Changes nothing. */
+/* Whether every page of [at, at + n) is present and readable, or writable. Changes nothing. */
 bool trap_probe(const void *at, size_t n, bool write);
 
-/* trap_copy() for memory that is the program's to use: sanitizers check it as they check memcpy. */
+/* trap_copy() for memory that belongs to the program: sanitizers check it like memcpy(). */
 bool trap_copy_seen(void *to, const void *from, size_t n);
 
 #endif

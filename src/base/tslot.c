@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Invariants, under `global`:
- *  - key ids are unique among live keys; id 0 is never given, so a zeroed key finds no slot;
- *  - a slot is on its key's list exactly while a live thread has it; the slot's table is that
- *    thread's, and table->slot[key->id] is the slot;
- *  - a thread's table grows only under `global`, by that thread, so destroy may clear an entry of
- *    another thread's table.
- *  - a key that a child of fork inherited is none of its keys. Ids of the parent are not given
- *    again there, so that such a key finds no other key's slot.
- * What may overflow: ids (u32, reused, bounded by memory; forks within forks), nothing else.
+ *
+ * - Key ids are unique among live keys. Id 0 is never assigned, so a zeroed key has no slot.
+ * - A slot is on its key's list exactly while a live thread owns it. Its table is that thread's
+ *   table, and table->slot[key->id] is the slot.
+ * - A thread's table grows only under `global` and only by that thread, so destroy may clear an
+ *   entry of another thread's table.
+ * - A key that a child of fork inherited is not live in the child. The parent's ids are not
+ *   assigned again there, so an inherited key never finds another key's slot.
+ *
+ * Ids are 32-bit and reused; they are bounded by memory, and by nested forks. Nothing else can
+ * overflow.
  */
 #include "base/fork.h"
 #include "base/tslot.h"
@@ -18,7 +21,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#define SLOT_ALIGN 128 /* two cache lines: the neighbour's prefetcher does not pull ours */
+/* two cache lines, so that the adjacent-line prefetcher does not cause false sharing */
+#define SLOT_ALIGN 128
 
 _Thread_local struct tslot_table tslot_tls __attribute__((tls_model("initial-exec")));
 
@@ -28,8 +32,8 @@ static pthread_key_t thread_end;
 static int thread_end_error;
 static struct tslot_key **keys; /* by id */
 static u32 n_keys;
-static u32 first_id = 1; /* fixed but in a child of fork */
-static u32 ids_end = 1;	 /* no id was given from here on; atomic */
+static u32 first_id = 1; /* changes only in a child of fork */
+static u32 ids_end = 1;	 /* no id at or above this one was assigned; atomic */
 
 void tslot_lock(void)
 {
@@ -47,9 +51,9 @@ static bool tslot_key_lives(const struct tslot_key *key)
 	return key->id < n_keys && keys[key->id] == key;
 }
 
-/* What only this file needs of a slot, behind the owner's part of it. Under global. */
+/* The fields of a slot that only this file uses, after the owner's part. Under global. */
 struct slot_links {
-	struct tslot *prev; /* of the list; off it: the next unused slot */
+	struct tslot *prev; /* in the list; for an unused slot: the next unused one */
 	struct tslot_table *table;
 };
 
@@ -73,7 +77,7 @@ static void slot_link(struct tslot_key *key, struct tslot *s)
 	write_release(&key->all, s);
 }
 
-/* Under global. `next` stays for walkers that stand on the slot. */
+/* Under global. `next` stays valid for walkers that are at this slot. */
 static void slot_unlink(struct tslot_key *key, struct tslot *s)
 {
 	struct slot_links *l = slot_links(key, s);
@@ -85,7 +89,7 @@ static void slot_unlink(struct tslot_key *key, struct tslot *s)
 	key->unused = s;
 }
 
-/* Under global: the thread that has the slot ends. */
+/* Under global. Called when the slot's thread or key ends. */
 static void slot_retire(struct tslot_key *key, struct tslot *s)
 {
 	if (key->retire)
@@ -159,7 +163,7 @@ void tslot_key_destroy(struct tslot_key *key)
 	if (!key->id)
 		return;
 	pthread_mutex_lock(&global);
-	if (!tslot_key_lives(key)) { /* a parent's */
+	if (!tslot_key_lives(key)) { /* inherited from the parent */
 		pthread_mutex_unlock(&global);
 		return;
 	}
@@ -175,7 +179,7 @@ void tslot_key_destroy(struct tslot_key *key)
 	key->id = 0;
 }
 
-/* Makes this thread's table long enough for `id`. Under `global`. */
+/* Extends this thread's table so that it has an entry for `id`. Under global. */
 static int grow_table(u32 id)
 {
 	struct tslot_table *t = &tslot_tls;
@@ -192,7 +196,7 @@ static int grow_table(u32 id)
 	return pthread_setspecific(thread_end, t) ? -ENOMEM : 0;
 }
 
-/* An unused slot, or a new one; on no list. Under global. */
+/* Returns an unused slot or allocates one; it is on no list. Under global. */
 static struct tslot *slot_take(struct tslot_key *key)
 {
 	size_t size = slot_links_offset(key) + sizeof(struct slot_links);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Validation of UTF-8 in texts from outside, such as names of devices and files. JSON must be valid
+ * Validation of UTF-8 in external texts, such as names of devices and files. JSON must be valid
  * UTF-8, and such names may contain any bytes.
  */
 #ifndef BASE_UTF8_H

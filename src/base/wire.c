@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The descriptor is the caller's, so it is looked at before it is used, and duplicated: the caller
- * may close it. It may be blocking: every call here says that it does not wait.
+ * The descriptor belongs to the caller. It is checked before use, and duplicated, since the caller
+ * may close it. It may be in blocking mode, so every call here passes MSG_DONTWAIT.
  *
- * An empty message and the end of a SOCK_SEQPACKET both read as 0 bytes; only the end has POLLHUP.
- * A SOCK_DGRAM has no end, so a peer that closed is found when a frame is sent.
+ * An empty message and the end of a SOCK_SEQPACKET connection both read as 0 bytes; only the end
+ * sets POLLHUP. A SOCK_DGRAM socket has no end of connection, so a closed peer is detected when a
+ * frame is sent.
  */
 #include "base/wire.h"
 #include "base/error.h"
@@ -19,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WIRE_BAD_AT_ONCE 64 /* messages that are looked at for one frame */
+#define WIRE_BAD_AT_ONCE 64 /* messages that one receive examines at most */
 
 bool wire_is_fd(const char *value)
 {
@@ -43,7 +44,7 @@ static int wire_number(const char *value, const char *owner, int *fd)
 	return 0;
 }
 
-/* 0, or -errno: it is no socket of this kind. */
+/* Checks that the descriptor is a socket of the right kind. Returns 0 or -errno. */
 static int wire_check(int fd, const char *value, const char *owner)
 {
 	int domain = 0, type = 0;
@@ -113,7 +114,7 @@ static bool wire_ended(const struct wire *w)
 enum wire_result wire_receive(struct wire *w, void *buf, u32 most, u32 *len)
 {
 	for (int i = 0; i < WIRE_BAD_AT_ONCE; i++) {
-		/* with MSG_TRUNC the length is the message's, also of one that does not fit */
+		/* with MSG_TRUNC this is the message's full length, also if it does not fit */
 		ssize_t n = recv(w->fd, buf, most, MSG_DONTWAIT | MSG_TRUNC);
 
 		if (n < 0 && errno == EINTR)
@@ -144,7 +145,7 @@ enum wire_result wire_send(struct wire *w, const void *frame, u32 len)
 		return WIRE_WAIT;
 	if (errno != EMSGSIZE)
 		return WIRE_GONE;
-	/* larger than the socket's buffer: it never fits */
+	/* larger than the socket's buffer, so it can never be sent */
 	wire_drop(w, "a frame", len, len - 1);
 	return WIRE_DONE;
 }

@@ -1,48 +1,50 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wire=fd:N: a network cable whose other end a program holds. N is one end of an AF_UNIX pair of
- * type SOCK_DGRAM or SOCK_SEQPACKET; a message is one Ethernet frame, without padding and checksum.
+ * wire=fd:N: a network cable whose other end is held by a program. N is one end of an AF_UNIX
+ * socket pair of type SOCK_DGRAM or SOCK_SEQPACKET. A message is one Ethernet frame, without
+ * padding and FCS.
  *
- * Nothing is lost in a wire: a frame that cannot be taken yet stays in the socket, whose sender
- * then waits. What is no frame (a message that is too short or too long) is dropped and logged.
+ * No frame is lost: a frame that cannot be received yet stays in the socket, and a full socket
+ * makes the sender wait. A message that is too short or too long to be a frame is dropped and
+ * logged.
  */
 #ifndef BASE_WIRE_H
 #define BASE_WIRE_H
 
 #include "base/compiler.h"
 
-#define WIRE_FRAME_MIN 14u /* the header of a frame */
+#define WIRE_FRAME_MIN 14u /* an Ethernet header */
 
 enum wire_result {
-	WIRE_DONE, /* a frame was received, or sent */
-	WIRE_WAIT, /* there is none, or no place for one: poll() says when */
-	WIRE_GONE, /* the other end is closed */
+	WIRE_DONE, /* a frame was received or sent */
+	WIRE_WAIT, /* no frame, or no space for one; poll() reports a change */
+	WIRE_GONE, /* the other end was closed */
 };
 
 struct wire {
-	int fd; /* our duplicate; -1: closed */
+	int fd; /* the library's duplicate; -1: closed */
 	char name[16];
-	u64 dropped; /* messages that were no frames, and frames that no message can hold */
+	u64 dropped; /* invalid messages, and frames that no message can hold */
 };
 
-/* The value of the key is one of these. */
+/* Whether the key's value has the form fd:N. */
 bool wire_is_fd(const char *value);
 
 /*
- * Opens "fd:N"; the caller of dmamap_open() keeps N. `owner` begins the error messages. 0; -EINVAL:
- * no number; -EBADF: no descriptor; -ENOTSOCK, -EPROTOTYPE: not such a socket; -ENOTCONN: no other
- * end; -EMFILE.
+ * Opens "fd:N"; the caller of dmamap_open() keeps ownership of N. Error messages begin with
+ * `owner`. Returns 0; -EINVAL: not a number; -EBADF: not a descriptor; -ENOTSOCK, -EPROTOTYPE: not
+ * such a socket; -ENOTCONN: the other end is not connected; -EMFILE.
  */
 int wire_open(struct wire *w, const char *value, const char *owner);
 void wire_close(struct wire *w);
 
 /*
- * The next frame, of at most `most` bytes, without waiting; `*len` bytes. Looks at a bounded number
- * of messages.
+ * Receives the next frame of at most `most` bytes without waiting and sets `*len`. Examines a
+ * bounded number of messages.
  */
 enum wire_result wire_receive(struct wire *w, void *buf, u32 most, u32 *len);
 
-/* Sends one, without waiting. WIRE_DONE also for one that was dropped. */
+/* Sends a frame without waiting. WIRE_DONE also if the frame was dropped. */
 enum wire_result wire_send(struct wire *w, const void *frame, u32 len);
 
 #endif

@@ -12,8 +12,8 @@
  * ThreadSanitizer checks accesses to words in RAM as the atomic accesses that they are, because
  * rings and registers are whole words whose order matters. RAM is never unmapped. For words in
  * other memory it records only the order. Accesses of other lengths are data. A device may access
- * data memory after it was reused (policy=pool, lazy), which is no error of the program, so they
- * are not checked.
+ * data memory after it was reused (policy=identity, lazy), which is not an error of the program, so
+ * they are not checked.
  */
 #ifndef BUS_COPY_H
 #define BUS_COPY_H

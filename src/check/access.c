@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses of devices. Each access is looked up piece by piece, because it may cross several ranges
- * that are neighbours: segments of a scatterlist, links of a two-step range. An access makes at
- * most one report, of its first misuse.
+ * Accesses of devices. An access is looked up piece by piece, because it may cross several adjacent
+ * ranges: segments of a scatterlist, links of a two-step range. Only the first misuse of an access
+ * is reported.
  */
 #include "base/copy.h"
 #include "check/find.h"
@@ -24,16 +24,15 @@ struct access {
 	bool unsynced, unasked, against, cpu_owns;
 };
 
-/* An access may cross from one link into the next, and so with mappings of on-demand paging. */
+/* An access may cross from one link into the next, and between mappings of on-demand paging. */
 static bool access_may_join(const struct shadow_found *before, u8 call, bool paged)
 {
 	return (before->call == CALL_LINK && call == CALL_LINK) || (before->paged && paged);
 }
 
 /*
- * Looks for the mapping that holds q->at. One is better than another if the access may cross into
- * it; then if its direction allows the access; then if the device owns the part; then if it reaches
- * further.
+ * Finds the mapping that contains q->at. The criteria of the best one, in this order: the access
+ * may cross into it; its direction allows the access; the device owns the part; it extends further.
  */
 static bool access_look_at(struct store_range *r, void *arg)
 {
@@ -47,7 +46,7 @@ static bool access_look_at(struct store_range *r, void *arg)
 		return true;
 	if (s->call == CALL_COHERENT)
 		against = false;
-	/* their locks are acquired only if the result is needed */
+	/* evaluated only when needed, because both acquire a lock */
 	cpu_owns = q->write && read_once(&s->c->own) && subbuf_cpu_has(s, q->at, end);
 	if (q->write && !s->c->coherent)
 		subbuf_wrote(s, q->at, end);
@@ -127,7 +126,7 @@ static void access_report_hole(struct access *q, struct report_about *a)
 	}
 }
 
-/* True: the piece is correct. */
+/* Returns true if the piece is correct. */
 static bool access_check_piece(struct access *q, struct report_about *a)
 {
 	unsigned long long size = q->size, addr = q->addr;
@@ -172,7 +171,7 @@ static bool access_check_piece(struct access *q, struct report_about *a)
 	return true;
 }
 
-/* Both links are of one two-step range, or it is not known of which they are. */
+/* Returns true if both links are in the same two-step range, or if this is not known. */
 static bool access_is_one_range(struct check_device *c, u64 at)
 {
 	struct shadow_found before, behind;
@@ -182,7 +181,7 @@ static bool access_is_one_range(struct check_device *c, u64 at)
 	return !before.any || !behind.any || before.start == behind.start;
 }
 
-/* The access crosses from one mapping into another. False: it may. */
+/* Reports an access that crosses from one mapping into another. Returns false if it may. */
 static bool access_report_neighbour(struct access *q, struct report_about *a)
 {
 	const struct shadow_found *before = &q->before;
@@ -230,7 +229,7 @@ void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write,
 	}
 }
 
-/* The mapping that a fault concerns, if the IOMMU reports the page and not the address in it. */
+/* The mapping that a fault concerns, if the IOMMU reports only the page of the access. */
 struct in_page {
 	const struct check_device *c;
 	bool write;
@@ -265,7 +264,7 @@ static void access_find_refused(struct check_device *c, u64 addr, u64 size, bool
 	*f = q.f;
 }
 
-/* size 0: the access was somewhere in the page at addr. */
+/* size 0: the access was at an unknown address in the page at addr. */
 void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write, bool by_direction,
 		   const char *why, const void *caller)
 {
@@ -327,12 +326,12 @@ void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, c
 
 #define LINES_AT_ONCE 256 /* bytes, which are on the stack */
 
-/* Whether a device wrote memory, which a device then read, since it was last synced. */
+/* Whether a device has written the memory since it was last synced. */
 struct access_written {
 	const struct check_device *c;
 	u64 pa, size;
 	bool any;
-	const struct stack *mapped; /* the mapping by which the device read */
+	const struct stack *mapped; /* the mapping through which the device read */
 	u8 dir;
 };
 
@@ -343,7 +342,7 @@ static bool access_note_written(struct store_range *r, void *arg)
 	const struct shadow *s = r->of;
 	u64 to_dma = s->dma.start - r->start;
 
-	if (s->dma.more) /* in several pieces, whose offsets are not recorded */
+	if (s->dma.more) /* its memory is in several pieces, whose offsets are not recorded */
 		q->any |= subbuf_was_written(s, 0, ~0ull);
 	else
 		q->any |= subbuf_was_written(s, q->pa + to_dma, q->pa + q->size + to_dma);
@@ -355,7 +354,10 @@ static bool access_note_written(struct store_range *r, void *arg)
 	return true;
 }
 
-/* The offset of the first byte that differs between the CPU's and the device's view; size: none. */
+/*
+ * Returns the offset of the first byte that differs between the CPU's view and the device view, or
+ * `size`.
+ */
 static u64 access_first_difference(u64 pa, u64 size, u8 *cpu_has, u8 *device_has)
 {
 	/* by the second mapping, because pages of the first may be protected (own.c) */
@@ -386,7 +388,7 @@ void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size)
 
 	if (at == size)
 		return;
-	/* what a device wrote is newer than what the CPU's view has */
+	/* the bytes that a device wrote are newer than the CPU's view */
 	store_search(SPACE_PHYS, pa, size, access_note_written, &w);
 	if (w.any)
 		return;

@@ -14,8 +14,8 @@
 #include "shadow/mapping.h"
 
 /*
- * A checked device is opened and closed. check_leaks() reports what is still mapped; returns how
- * many mappings and allocations that were.
+ * Called when a checked device is opened and closed. check_leaks() reports the mappings and
+ * allocations that still exist and returns their number.
  */
 void check_open(struct check_device *c, const struct device *dev, u64 space, u64 bus_offset,
 		bool coherent, bool lazy);
@@ -25,10 +25,10 @@ void check_close(struct check_device *c);
 /* For map/: check_map() after a mapping is made, check_unmap() before one is undone. */
 void check_map(struct check_device *c, const struct check_mapping *m, const void *caller);
 void check_unmap(struct check_device *c, const struct check_mapping *m, const void *caller);
-void check_asked(struct check_device *c, dma_addr_t addr); /* dma_mapping_error() */
+void check_asked(struct check_device *c, dma_addr_t addr); /* called by dma_mapping_error() */
 void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		bool to_cpu, const void *caller);
-/* After a sync for the device: of a range, or of the list whose first segment is at addr. */
+/* Called after a sync for the device: of a range, or of the list whose first segment is at addr. */
 void check_synced(struct check_device *c, dma_addr_t addr, u64 size);
 void check_synced_sg(struct check_device *c, dma_addr_t addr);
 
@@ -42,22 +42,27 @@ void check_unmap_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 		   enum dma_data_direction dir, bool to_cpu, const void *caller);
 
-/* After dma_alloc_noncontiguous(): scattered pages that one segment maps. */
+/* Called after dma_alloc_noncontiguous(): scattered pages that one segment maps. */
 void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data_direction dir,
 		     const void *caller);
-/* Before memory of dma_alloc_pages() is freed: reports and repairs struct pages that were
- * overwritten. */
+/*
+ * Called before memory of dma_alloc_pages() is freed: reports and repairs struct pages that were
+ * overwritten.
+ */
 void check_pages(struct check_device *c, dma_addr_t addr, const void *caller);
 /* A mapping or allocation ends with its device, without a call by the driver. */
 void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call);
 
-/* Reports coherent memory that is freed again. False: no earlier free is recorded. */
+/*
+ * Reports coherent memory that is freed a second time. Returns false if no earlier free is
+ * recorded.
+ */
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size);
 /* The block belongs to a dma_pool, which is reported as a leak instead of the block. */
 void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size);
-/* The caller's stack, for a later report; NULL: none. */
+/* Captures the caller's stack for a later report. NULL: not available. */
 const struct stack *check_stack(const void *caller);
-/* As above, the line of the call alone: for calls that are too frequent for an unwinder. */
+/* check_stack() with only the calling line: for calls that are too frequent for an unwinder. */
 const struct stack *check_line(const void *caller);
 void check_pool_leak(struct check_device *c, const char *name, u64 block, u64 chunks,
 		     const struct stack *made);
@@ -70,18 +75,25 @@ void check_unlink(struct check_device *c, dma_addr_t addr, u64 size, enum dma_da
 void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size,
 		      enum dma_data_direction dir, bool to_cpu, const void *caller);
 void check_synced_links(struct check_device *c, dma_addr_t addr, u64 size);
-/* The calls that linked, and unlinked, a link in the range: one that is there, or else one that
- * was. */
+/*
+ * Finds the calls that made and removed a link in the range: a live link, or otherwise a former
+ * one.
+ */
 void check_links_history(const struct check_device *c, dma_addr_t addr, u64 size,
 			 struct check_history *history);
 void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size);
 
-/* For bus/: an access that was done; one that was refused, with the reason as text. */
+/*
+ * Called by bus/ for an access that was made, and for one that was refused, with the reason as
+ * text.
+ */
 void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write,
 		  const void *caller);
 void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write, bool by_direction,
 		   const char *why, const void *caller);
-/* An access that was refused because the memory of its mapping left the process. */
+/*
+ * Called for an access that was refused because the process has unmapped the memory of its mapping.
+ */
 void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, const char *why);
 /*
  * A device of a non-coherent machine read [pa, pa + size) of RAM, which is mapped at addr. The size
@@ -90,8 +102,8 @@ void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, c
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size);
 
 /*
- * Begins and ends the watch of owners. *out: the mapping of RAM that the device must use while
- * pages are protected from the CPU. 0; -ENOMEM.
+ * Begins and ends the owner check. *out: the mapping of RAM that the device must use while pages
+ * are protected from the CPU. Returns 0 or -ENOMEM.
  */
 int check_own_begin(struct check_device *c, u8 **out);
 void check_own_end(struct check_device *c);

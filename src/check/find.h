@@ -6,18 +6,18 @@
 #include "check/own.h"
 
 /*
- * Reports if another mapping has a cache line of this memory; the shadow is not in the store yet.
- * True: it did.
+ * Reports if another mapping shares a cache line with this memory; the shadow is not in the store
+ * yet. Returns whether it has reported.
  */
 bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller);
-/* Reports once for each device if no mask was set. */
+/* Reports once per device if no mask was set. */
 void check_mask(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data_direction dir,
 		const void *caller);
-/* Reports every difference between the unmap and the mapping, which is claimed. */
+/* Reports every difference between the unmap and the mapping, which the caller has claimed. */
 void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller);
-/* check_compare(), and the mapping ends. */
+/* check_compare(), then ends the mapping. */
 void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller);
-/* No mapping of this device begins at the address: reports the most likely cause. */
+/* Called if no mapping of this device begins at the address: reports the most likely cause. */
 void check_not_mapped(struct check_device *c, const struct check_mapping *m,
 		      struct shadow_found *other, const void *caller);
 

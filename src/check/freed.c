@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory that is freed while a device may use it. RAM's allocators call the two steps of struct
- * mem_watch: freed_search_live() runs under the allocator's lock, searches for live mappings of the
+ * mem_watch. freed_search_live() runs under the allocator's lock, searches for live mappings of the
  * memory and copies one of them for the thread; freed_report_found() reports it. For malloc's
- * memory a hook of AddressSanitizer does both, if the program has it. Other memory of the process,
- * which munmap() may have taken, is examined when the mapping is synced or unmapped.
+ * memory a hook of AddressSanitizer does both, if the program has it. Other memory of the process
+ * may be unmapped by munmap(); it is examined when the mapping is synced or unmapped.
  *
- * A thread that frees memory does not use the device that another thread closes meanwhile. So it
- * counts itself in `searching`, and the last check_close() waits for it.
+ * A thread that frees memory need not use any device, so another thread may close the last one
+ * meanwhile. It therefore counts itself in `searching`, and the last check_close() waits for it.
  * Lock order: a lock of RAM's allocators, then a ring of history.c, then a shard of the store.
  */
 #include "check/freed.h"
@@ -33,7 +33,7 @@ static u32 searching; /* atomic */
 
 /* State of the thread's current call that frees. */
 static _Thread_local struct {
-	struct shadow_found f; /* f.any: memory of this mapping was freed */
+	struct shadow_found f; /* f.any: memory of this mapping is being freed */
 	u64 pa, size;
 } freed_now;
 
@@ -41,7 +41,7 @@ static bool freed_match(struct store_range *r, void *arg)
 {
 	struct shadow *s = r->of;
 
-	if (s->paged)
+	if (s->paged || read_once(&s->gone)) /* each mapping's memory is reported once */
 		return true;
 	shadow_copy(arg, s);
 	return false;
@@ -61,8 +61,10 @@ static bool freed_search(u64 pa, u64 size, struct shadow_found *f)
 	store_search(SPACE_PHYS, pa, size, freed_match, f);
 	if (likely(!f->any))
 		return false;
-	/* the mapping may have ended, with only its memory left in the store; mostly it is the last
-	 * one that this thread unmapped */
+	/*
+	 * the mapping may have ended, with only its memory still in the store; usually it is the
+	 * last one that this thread has unmapped
+	 */
 	over = history_take();
 	if (over) {
 		shadow_free(over);
@@ -84,7 +86,7 @@ static void freed_search_live(u64 pa, u64 size)
 	__atomic_fetch_add(&searching, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&watching, __ATOMIC_SEQ_CST) && freed_search(pa, size, &f)) {
 		store_search(SPACE_PHYS, pa, size, freed_mark, NULL);
-		if (!freed_now.f.any) { /* the first of several pages is reported */
+		if (!freed_now.f.any) { /* of several pages only the first is reported */
 			freed_now.f = f;
 			freed_now.pa = pa;
 			freed_now.size = size;
@@ -118,6 +120,14 @@ static void freed_report(const void *caller, bool by_hook)
 static void freed_report_found(const void *caller)
 {
 	freed_report(caller, false);
+}
+
+void dmamap_check_freeing(const void *p, size_t size)
+{
+	if (!size)
+		return;
+	mem_watch_freeing(phys_of(p).v, size);
+	mem_watch_done(p, 0, __builtin_return_address(0));
 }
 
 static void freed_refused(const void *p, const void *caller)
@@ -169,7 +179,7 @@ static void freed_on_malloc(const volatile void *p, size_t size)
 {
 }
 
-/* A child has no checked device, and none of the parent's threads that were searching. */
+/* A child has no checked device, and none of the parent's threads. */
 static void freed_after_fork(void)
 {
 	write_once(&mem_watch, NULL);
@@ -211,14 +221,14 @@ static bool freed_is_gone(u64 pa, u64 size)
 	int saved = errno;
 	bool gone;
 
-	/* has no effect; it fails if a part of the range is not mapped */
+	/* has no effect; fails if a part of the range is not mapped */
 	gone = msync((void *)(uintptr_t)first, align_up(at + size, PAGE_BYTES) - first, MS_ASYNC) &&
 	       errno == ENOMEM;
 	errno = saved;
 	return gone;
 }
 
-/* True: the memory is gone, and this was reported. */
+/* Returns true if the memory is gone, which it reports. */
 static bool freed_report_gone(const struct shadow_found *f, u64 pa, u64 size, const void *caller)
 {
 	struct report_about a;
@@ -264,10 +274,11 @@ void freed_check_page_struct(const struct shadow_found *f, const void *caller)
 {
 	struct page *page = page_of_phys(PHYS(f->pa));
 	unsigned int order = log2_ceil(f->size >> PAGE_BITS);
-	void *noted = (void *)(uintptr_t)f->size; /* as dma_alloc_pages() noted it */
+	void *noted = (void *)(uintptr_t)f->size; /* as stored by dma_alloc_pages() */
 	struct report_about a;
 
-	/* if the pages were freed by another call, which was reported, they have another owner now
+	/*
+	 * if the pages were freed by another call, which was reported, they may have another owner
 	 */
 	if (f->gone || block_is_intact(page, order, noted))
 		return;

@@ -6,9 +6,9 @@
 #include "check/check.h"
 #include "shadow/shadow.h"
 
-/* Begins to watch frees of RAM and, under AddressSanitizer, of malloc's memory. */
+/* Starts to watch frees of RAM and, under AddressSanitizer, of malloc's memory. */
 void freed_watch(void);
-/* Ends it; no other thread searches the store on return. */
+/* Stops it. When it returns, no other thread searches the store. */
 void freed_unwatch(void);
 
 /*

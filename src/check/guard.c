@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page protection against the CPU, the second mapping of RAM by which devices and the checker reach
- * protected pages, and the handler of the CPU's faults. The handler reports the fault and opens the
- * page, and the access is repeated. Other faults are passed to the program's handler.
+ * Protection of pages from the CPU, the second mapping of RAM through which devices and the checker
+ * access protected pages, and the handler of the CPU's faults. The handler reports the fault and
+ * unprotects the page, and the access is repeated. Other faults are passed to the program's
+ * handler.
  *
- * The handler searches the store, so no thread may access the program's memory by the first mapping
- * while it holds a lock of the store. A system call that gets a protected page causes no fault; it
- * fails with EFAULT.
+ * The handler searches the store, so no thread may access the program's memory through the first
+ * mapping while it holds a lock of the store. A system call that is passed a protected page does
+ * not fault; it fails with EFAULT.
  */
 #include "check/own.h"
 #include "base/error.h"
@@ -19,8 +20,8 @@
 #include <ucontext.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static u32 users; /* devices that watch owners; atomic, written under lock */
-/* The second mapping, of view_span bytes; atomic; kept until no device is checked. */
+static u32 users; /* devices with the owner check; atomic, written under lock */
+/* The second mapping, of view_span bytes; atomic; exists until no device is checked. */
 static u8 *view;
 static u64 view_span; /* under lock */
 
@@ -33,7 +34,7 @@ void guard_close(u64 pa, u64 size, bool readable)
 {
 	int saved = errno;
 
-	/* the process may have too many mappings: then these pages are not watched */
+	/* the process may have too many mappings; these pages are then not checked */
 	if (guard_view() && mprotect(mem.base + pa, size, readable ? PROT_READ : PROT_NONE))
 		errno = saved;
 }
@@ -62,11 +63,11 @@ static bool guard_was_write(const ucontext_t *u, const struct shadow_found *f)
 #if defined(__x86_64__)
 	return u->uc_mcontext.gregs[REG_ERR] & 2;
 #else
-	return f->dir == DMA_TO_DEVICE; /* it may be read */
+	return f->dir == DMA_TO_DEVICE; /* reads are allowed in this case */
 #endif
 }
 
-/* One past the address of the access, since a return address lies behind its call. */
+/* The address of the access + 1, since a return address is behind its call. */
 static const void *guard_fault_caller(const ucontext_t *u)
 {
 #if defined(__x86_64__)

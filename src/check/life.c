@@ -15,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOLD_EACH 8 /* leaks of one stack and function that are reported one by one */
+#define TOLD_EACH 8 /* leaks of one stack and function that are reported individually */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct check_device **devices; /* under lock, as are the others */
+static struct check_device **devices; /* under lock, like the variables below */
 static u64 n_devices, room;
 static u64 n_checked; /* open devices, in the list or not */
 
@@ -29,7 +29,11 @@ static void life_list_add(struct check_device *c)
 	if (n_devices == room) {
 		p = alloc_grow(devices, room * sizeof(*p), (2 * room + 8) * sizeof(*p));
 		if (!p)
-			return; /* an unmap by another device is then reported as one of nothing */
+			/*
+			 * an unmap by another device is then reported as an unmap of an unmapped
+			 * address
+			 */
+			return;
 		devices = p;
 		room = 2 * room + 8;
 	}
@@ -49,7 +53,7 @@ void check_open(struct check_device *c, const struct device *dev, u64 space, u64
 				   .counted = true};
 	pthread_mutex_lock(&lock);
 	life_list_add(c);
-	/* until now a thread may have used stored stacks in a report */
+	/* until now a thread may have been using stored stacks in a report */
 	if (!n_checked++) {
 		stack_reset();
 		freed_watch();
@@ -240,7 +244,7 @@ void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size)
 	store_search(c->space, addr, size, life_set_pool, &addr);
 }
 
-/* Nothing is checked in the child yet, and nothing is remembered of the parent's mappings. */
+/* A child has no checked device, and no records of the parent's mappings. */
 static void life_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two-step mappings. A range has a shadow in a space of its own, because it maps nothing. Each link
- * has a shadow as a mapping has. An unlink may cover several links, or a part of one, whose rest
- * stays linked. The library itself reports an unlink of a part that is not linked.
+ * Two-step mappings. A range has a shadow in a separate space, because it maps nothing itself.
+ * Every link has a shadow, like a mapping. An unlink may cover several links, or a part of one,
+ * whose rest stays linked. An unlink of a part that is not linked is reported by the mapping code.
  */
 #include "check/find.h"
 

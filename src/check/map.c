@@ -27,8 +27,8 @@ struct check_overlap {
 };
 
 /*
- * A driver may map memory of a live mapping again when a sync has given it back to the CPU. For
- * example, a packet is received by one card and sent by another, or deciphered in place, while the
+ * A driver may map memory of a live mapping again after a sync has passed it to the CPU. For
+ * example, a packet is received by one card and sent by another, or decrypted in place, while the
  * mapping by which it was received stays.
  */
 static bool check_may_hand_on(const struct check_overlap *q, const struct store_range *r)
@@ -36,11 +36,13 @@ static bool check_may_hand_on(const struct check_overlap *q, const struct store_
 	const struct shadow *s = r->of;
 	u64 to_dma = s->dma.start - r->start;
 
-	/* devices share the buffer, as the attribute is documented: the first mapping transferred
-	 * it */
+	/*
+	 * devices share the buffer, which is the documented use of the attribute: the first mapping
+	 * transferred the ownership
+	 */
 	if ((q->self->attrs & DMA_ATTR_SKIP_CPU_SYNC) && s->c != q->self->c)
 		return true;
-	if (s->dma.more) /* in several pieces, whose offsets are not recorded */
+	if (s->dma.more) /* its memory is in several pieces, whose offsets are not recorded */
 		return subbuf_cpu_may_use(s, 0, ~0ull);
 	return subbuf_cpu_may_use(s, max_u64(q->first, r->start) + to_dma,
 				  min_u64(q->end, r->start + r->size) + to_dma);
@@ -105,7 +107,7 @@ bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller)
 	store_search(SPACE_PHYS, q.first, q.end - q.first, check_find_overlap, &q);
 	if (likely(!q.found.any))
 		return false;
-	/* the mapping may have ended, with only its memory left in the store */
+	/* the mapping may have ended, with only its memory still in the store */
 	history_settle();
 	q.found.any = false;
 	store_search(SPACE_PHYS, q.first, q.end - q.first, check_find_overlap, &q);
@@ -161,7 +163,9 @@ struct check_asked {
 	u64 addr;
 };
 
-/* A hash of everything that an unmap is compared with. Different calls have the same once in 2^31.
+/*
+ * A hash of all parameters that an unmap is compared with. Two different calls collide with
+ * probability 2^-31.
  */
 static u32 shadow_fingerprint_of(const struct check_device *c, u64 addr, u64 size,
 				 unsigned int call, unsigned int dir, unsigned long attrs)
@@ -182,7 +186,7 @@ static struct store_fingerprint check_set_asked(struct store_range *r, void *arg
 	if (r != &s->dma || s->c != q->c)
 		return (struct store_fingerprint){0};
 	write_once(&s->asked, true);
-	/* now nothing but the unmap can be wrong, if the mapping is a simple one */
+	/* from here on only the unmap can be wrong, if the mapping is simple */
 	place = store_place(&s->phys);
 	if (!place || s->call > CALL_RESOURCE || s->guarded || s->dma.more ||
 	    s->phys.start >= PHYS_FOREIGN || read_once(&s->claimed))
@@ -231,7 +235,7 @@ void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
 	shadow_drop(s);
 }
 
-/* No mapping of this device begins there: one may have ended, or another device may have one. */
+/* No mapping of this device begins there: it may have ended, or may belong to another device. */
 void check_not_mapped(struct check_device *c, const struct check_mapping *m,
 		      struct shadow_found *other, const void *caller)
 {
@@ -276,7 +280,7 @@ void check_not_mapped(struct check_device *c, const struct check_mapping *m,
 		report_misuse(&a,
 			      "unmap of %#llx like from %s, but the mapping there begins at %#llx",
 			      (unsigned long long)m->addr, name, (unsigned long long)f.start);
-		/* through an IOMMU the mapping that begins in the page is undone nevertheless */
+		/* with an IOMMU the mapping that begins in the page is unmapped nevertheless */
 		if (f.c == c && f.start >> PAGE_BITS == m->addr >> PAGE_BITS)
 			check_forget(c, f.start, (enum check_call)f.call);
 		return;
@@ -339,7 +343,7 @@ void check_compare(struct shadow *s, const struct check_mapping *m, u32 nents, c
 }
 
 /*
- * One of the directions is to the device, the other is from it. Such an unmap is refused (map.h,
+ * Whether one direction is to the device and the other from it. Such an unmap is refused (map.h,
  * prot_to_unmap()), so the mapping stays.
  */
 static bool check_excluded(const struct shadow *s, const struct check_mapping *m)
@@ -349,7 +353,7 @@ static bool check_excluded(const struct shadow *s, const struct check_mapping *m
 		(m->dir == DMA_FROM_DEVICE && s->dir == DMA_TO_DEVICE));
 }
 
-/* The claimed mapping ends, unless the unmap is refused. */
+/* Ends the claimed mapping, unless the unmap is refused. */
 void check_end(struct shadow *s, const struct check_mapping *m, u32 nents, const void *caller)
 {
 	check_compare(s, m, nents, caller);

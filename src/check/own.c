@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The watch of owners. While the device owns a streaming buffer:
+ * The owner check. While the device owns a streaming buffer:
  *
- *  - in a program with AddressSanitizer the bytes that the device may write are poisoned, and under
- *    valgrind they are not addressable, so that the tool reports the CPU's access;
- *  - otherwise whole pages of RAM are protected (guard.c) from writes, and from reads as well if
- * the device may write;
- *  - memory that the device only reads also has a checksum for each line, which is compared when
- * the CPU gets the memory back. This covers parts of pages and memory outside RAM.
+ * - in a program with AddressSanitizer the bytes that the device may write are poisoned, and under
+ *   valgrind they are not addressable, so that the tool reports the CPU's access;
+ * - otherwise whole pages of RAM are protected (guard.c) from writes, and from reads as well if the
+ *   device may write;
+ * - memory that the device only reads also has a checksum for each line, which is compared when the
+ *   CPU becomes the owner again. This covers parts of pages and memory outside RAM.
  *
- * Devices reach RAM by a second mapping of its file, which is never protected. A page stays open if
- * only a part of it was handed over, because a correct access must never be reported. A scatterlist
- * is handed over as a whole.
+ * Devices access RAM through a second mapping of its file, which is never protected. A page stays
+ * unprotected if only a part of it belongs to the device, because a correct access must never be
+ * reported. A scatterlist is handed over as a whole.
  */
 #include "check/own.h"
 #include "shadow/subbuf.h"
 #include "base/alloc.h"
+#include "base/asan.h"
 #include "base/error.h"
 
 #include <linux/dma-mapping.h>
@@ -31,39 +32,35 @@
 #define VALGRIND_MAKE_MEM_DEFINED(p, n)	 (0)
 #endif
 
-extern void __asan_poison_memory_region(const volatile void *p, size_t size) __attribute__((weak));
-extern void __asan_unpoison_memory_region(const volatile void *p, size_t size)
-	__attribute__((weak));
-
 #define LINE 64
-#define OPEN 0 /* in place of a checksum: the CPU owns the line */
+#define OPEN 0 /* instead of a checksum: the CPU owns the line */
 
 struct own_sums {
 	u64 lines;
 	u32 sum[];
 };
 
-/* A tool watches each byte. Only for memory that the CPU may neither read nor write. */
+/* Whether a tool checks every byte. Only for memory that the CPU may neither read nor write. */
 static bool own_by_tool(enum dma_data_direction dir)
 {
-	return dir != DMA_TO_DEVICE && (__asan_poison_memory_region || RUNNING_ON_VALGRIND);
+	return dir != DMA_TO_DEVICE && (asan_is_on() || RUNNING_ON_VALGRIND);
 }
 
 static void own_tool_close(void *p, u64 size)
 {
-	if (__asan_poison_memory_region)
-		__asan_poison_memory_region(p, size);
+	if (asan_is_on())
+		asan_poison(p, size);
 	(void)VALGRIND_MAKE_MEM_NOACCESS(p, size);
 }
 
 static void own_tool_open(void *p, u64 size)
 {
-	if (__asan_unpoison_memory_region)
-		__asan_unpoison_memory_region(p, size);
+	if (asan_is_on())
+		asan_unpoison(p, size);
 	(void)VALGRIND_MAKE_MEM_DEFINED(p, size);
 }
 
-/* The pages that lie completely in the range. False: there are none. */
+/* Computes the pages that are completely in the range. Returns false if there are none. */
 static bool own_whole_pages(u64 pa, u64 size, u64 *first, u64 *bytes)
 {
 	u64 from = align_up(pa, PAGE_BYTES), end = align_down(pa + size, PAGE_BYTES);
@@ -108,7 +105,9 @@ static __attribute__((no_sanitize("address"))) u32 own_sum_of(const u8 *p, u64 n
 	return (u32)h == OPEN ? 1 : (u32)h;
 }
 
-/* Reads memory. That of the process may have been unmapped, so the system reads it. False: it was.
+/*
+ * Reads memory. The process's memory is read by a system call, since it may have been unmapped;
+ * returns false in that case.
  */
 static bool own_read_memory(u64 pa, void *out, u64 n)
 {
@@ -129,7 +128,8 @@ struct own_change {
 
 /*
  * Processes the lines of the mapping's memory at [pa, pa + size) that overlap [from, end): compares
- * their checksums, after which they are open, or computes them. The first line has number `line`.
+ * their checksums and marks them as owned by the CPU, or computes their checksums. The first line
+ * has number `line`.
  */
 static void own_each_line(struct own_sums *sums, u64 line, u64 pa, u64 size, u64 from, u64 end,
 			  bool compare, struct own_change *change)
@@ -175,7 +175,7 @@ static void own_sums_do(struct shadow *s, u64 from, u64 end, bool compare,
 		}
 }
 
-/* Memory that the CPU owns at the beginning has no checksums yet. */
+/* Memory that the CPU owns initially has no checksums yet. */
 static void own_sums_make(struct shadow *s)
 {
 	u64 lines = own_lines_of(s->phys.size);
@@ -252,7 +252,10 @@ void own_end(struct shadow *s, const void *caller)
 	s->guarded = false;
 }
 
-/* The memory of [addr, addr + size). False: the mapping's memory is in several pieces. */
+/*
+ * Computes the memory of [addr, addr + size). Returns false if the mapping's memory is in several
+ * pieces.
+ */
 static bool own_part_of(const struct shadow *s, u64 addr, u64 size, u64 *pa)
 {
 	if (s->call == CALL_SG || s->dma.more || addr < s->dma.start ||
@@ -324,7 +327,8 @@ void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole)
 	whole |= s->call != CALL_SG && addr == s->dma.start && size == s->dma.size;
 	part = !whole && own_part_of(s, addr, size, &pa);
 	if (!whole && !part)
-		return; /* it is not known which pages belong to the part, so they stay the CPU's */
+		/* it is not known which pages belong to the part, so the CPU keeps them */
+		return;
 	if (s->sums)
 		own_sums_do(s, part ? pa : 0, part ? pa + size : ~0ull, false, &none);
 	if (part)

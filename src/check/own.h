@@ -10,7 +10,7 @@
 void guard_close(u64 pa, u64 size, bool readable);
 void guard_open(u64 pa, u64 size);
 u8 *guard_view(void);	/* the second mapping of RAM; NULL: there is none */
-void guard_reset(void); /* frees the second mapping; no device is checked any more */
+void guard_reset(void); /* removes the second mapping; no device is checked any more */
 
 /* own.c: the mapping was made; it is about to be undone. */
 void own_begin(struct shadow *s);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that a driver must not map: frames of the stack, which may end before the transfer does;
- * program text and read-only data; a struct page in place of its memory; and freed memory. Only
- * AddressSanitizer has a record of the last. The library asks it if the program was built with it,
- * even if the library itself was not.
+ * Memory that a driver must not map: stack frames, which may end before the transfer does; program
+ * text and read-only data; a struct page instead of its memory; and freed memory. Freed memory is
+ * recorded only by AddressSanitizer, which is queried if the program was built with it, even if the
+ * library was not.
  */
 #include "check/find.h"
 #include "mem/page.h"
@@ -12,13 +12,19 @@
 #include <pthread.h>
 #include <unwind.h>
 
-/* A frame is not larger than this. A greater distance is the distance between two stacks. */
+/*
+ * Maximum distance of two frames on one stack. A greater distance means that they are on different
+ * stacks.
+ */
 #define PLACE_FRAME_MAX MIB
 
 extern void *__asan_region_is_poisoned(void *begin, size_t size) __attribute__((weak));
 extern void *__libc_stack_end __attribute__((weak)); /* the end of the first thread's frames */
 
-/* The stack [start, end) with which this thread was created. False: it is not known. */
+/*
+ * Determines the stack [start, end) with which this thread was created. Returns false if it is not
+ * known.
+ */
 static bool place_thread_stack(uintptr_t *start, uintptr_t *end)
 {
 	static _Thread_local uintptr_t first, last;
@@ -54,14 +60,14 @@ static _Unwind_Reason_Code place_look_at_frame(struct _Unwind_Context *context, 
 	int interrupted = 0;
 
 	(void)_Unwind_GetIPInfo(context, &interrupted);
-	/* a signal handler may have another stack than the code that it interrupted */
+	/* a signal handler may run on another stack than the code that it interrupted */
 	if (!interrupted && sp - q->last < PLACE_FRAME_MAX && q->at - q->last < sp - q->last)
 		q->found = true;
 	q->last = sp;
 	return q->found ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
-/* A frame that the unwinder finds holds the address. */
+/* Whether a frame that the unwinder finds contains the address. */
 static bool place_is_in_frame(uintptr_t at)
 {
 	struct place_frames q = {.at = at, .last = (uintptr_t)__builtin_frame_address(0)};
@@ -106,10 +112,10 @@ static struct place_object place_object_of(uintptr_t at)
 }
 
 /*
- * A frame of the calling thread holds the address. On the stack with which the thread was created,
- * that is everything above this function's frame but thread-local variables, which are at its end.
- * On a stack that the program made (makecontext(), a coroutine library) only the unwinder can find
- * the frames.
+ * Whether a frame of the calling thread contains the address. On the thread's original stack that
+ * is everything above this function's frame except thread-local variables, which are at its end. On
+ * a stack that the program allocated (makecontext(), a coroutine library) only the unwinder can
+ * find the frames.
  */
 static bool place_is_on_stack(uintptr_t at, const struct place_object *o)
 {
@@ -120,7 +126,7 @@ static bool place_is_on_stack(uintptr_t at, const struct place_object *o)
 	return at >= here && at < end && !o->of_thread;
 }
 
-/* The address is in the page map of RAM, an array of struct page. */
+/* Whether the address is in the page map of RAM, an array of struct page. */
 static bool place_is_page_struct(uintptr_t at)
 {
 	u64 off = (u64)(at - (uintptr_t)read_once(&mem.map));
@@ -133,7 +139,7 @@ static bool place_find_guarded(struct store_range *r, void *arg)
 	return !r->of->guarded;
 }
 
-/* AddressSanitizer has the memory as poisoned, and own.c did not poison it. */
+/* Whether AddressSanitizer has poisoned the memory, and not own.c. */
 static bool place_is_freed(const struct check_mapping *m, uintptr_t at)
 {
 	if (!__asan_region_is_poisoned || !__asan_region_is_poisoned((void *)at, m->size))
@@ -149,7 +155,7 @@ static void place_check_foreign(struct report_about *a, uintptr_t at)
 	if (place_is_page_struct(at)) {
 		a->kind = DMAMAP_CHECK_PAGE_STRUCT;
 		report_misuse(a,
-			      "%p is a struct page, not the memory that it stands for: map that by "
+			      "%p is a struct page, not the memory that it describes: map that by "
 			      "dma_map_page(), or page_address() has its address",
 			      (void *)at);
 	} else if (place_is_on_stack(at, &o)) {

@@ -22,11 +22,11 @@ static void check_sg_segment(struct check_device *c, struct scatterlist *sg, u64
 	struct report_about a = about_of(c, DMAMAP_CHECK_SEGMENT_SIZE, addr, size, dir, caller);
 
 	if (unlikely(size > max))
-		report_misuse(
-			&a,
-			"a segment of %llu bytes, but the device takes %llu: make the entries "
-			"shorter, or dma_set_max_seg_size()",
-			(unsigned long long)size, (unsigned long long)max);
+		report_misuse(&a,
+			      "a segment of %llu bytes, but the device accepts at most %llu: make "
+			      "the entries "
+			      "shorter, or dma_set_max_seg_size()",
+			      (unsigned long long)size, (unsigned long long)max);
 	if (unlikely((addr & boundary) + size - 1 > boundary)) {
 		a.kind = DMAMAP_CHECK_SEGMENT_BOUNDARY;
 		report_misuse(
@@ -39,7 +39,7 @@ static void check_sg_segment(struct check_device *c, struct scatterlist *sg, u64
 	}
 }
 
-/* Adds the segments behind the first. Neighbours become one range. */
+/* Adds the segments after the first. Adjacent segments become one range. */
 static int check_sg_add_segments(struct shadow *s, struct scatterlist *sg, int segments)
 {
 	struct store_range *r = &s->dma;
@@ -75,7 +75,7 @@ static int check_sg_add_memory(struct shadow *s, struct scatterlist *sg, int nen
 	return 0;
 }
 
-/* Makes at most one report for a list, however much of it is mapped already. */
+/* Reports at most once per list, however much of it is already mapped. */
 static void check_sg_memory(struct shadow *s, const void *caller)
 {
 	if (check_overlap(s, s->phys.start, s->phys.size, caller))
@@ -162,7 +162,7 @@ void check_unmap_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 
 	check_enter(caller);
 	if (!m.size)
-		return; /* the list shows that it is not mapped */
+		return; /* the list itself records that it is not mapped */
 	s = shadow_claim(c, &m, &other);
 	if (likely(s))
 		check_end(s, &m, (u32)nents, caller);

@@ -46,11 +46,13 @@ struct sync_handover {
 	u64 from, end;
 	bool to_cpu;
 	const struct stack *given;
-	struct subbuf_overrun overrun; /* of the target */
+	struct subbuf_overrun overrun; /* found in the target */
 	struct own_part part;	       /* of the target */
 };
 
-/* Without an IOMMU several mappings may have the same device addresses; they change owner together.
+/*
+ * Without an IOMMU several mappings may have the same device addresses; their owner changes
+ * together.
  */
 static bool check_hand_over(struct store_range *r, void *arg)
 {
@@ -126,8 +128,8 @@ static void check_change_owner(struct check_device *c, const struct shadow_found
 
 /*
  * Finds the mapping that is synced. Without an IOMMU several mappings may have the same device
- * addresses. Preferred are mappings of this device, then one that holds the whole range, then one
- * of the direction of the sync.
+ * addresses. The order of preference is: mappings of this device, one that contains the whole
+ * range, one with the direction of the sync.
  */
 struct sync_look {
 	const struct check_device *c;
@@ -230,7 +232,7 @@ void check_sync(struct check_device *c, dma_addr_t addr, u64 size, enum dma_data
 	check_change_owner(c, &f, &a, addr, size, to_cpu);
 }
 
-/* Each link is a mapping. The library has checked that all of the range is linked. */
+/* Every link is a mapping. The caller has checked that all of the range is linked. */
 void check_sync_links(struct check_device *c, dma_addr_t addr, u64 size,
 		      enum dma_data_direction dir, bool to_cpu, const void *caller)
 {
@@ -268,7 +270,7 @@ void check_sync_sg(struct check_device *c, struct scatterlist *sgl, int nents,
 
 	check_enter(caller);
 	if (!sg_dma_len(sgl))
-		return; /* the list shows that it is not mapped */
+		return; /* the list itself records that it is not mapped */
 	check_find_synced(c, sg_dma_address(sgl), sg_dma_len(sgl), dir, &f);
 	if (!f.any) {
 		check_sync_not_mapped(c, &a);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The filter between a driver and a device's configuration space. dmamap places the BARs, programs
- * the messages and keeps the function in D0, so a driver may not change that; what belongs to the
- * driver passes. dmamap(7) has the list.
+ * Filters a driver's writes to configuration space. dmamap places the BARs, programs MSI and MSI-X
+ * and keeps the function in D0, so a driver may not change these settings. Writes to everything
+ * else take effect; dmamap(7) has the list.
  *
- * The device is not trusted: its list of capabilities is walked for CAPABILITIES_MAX entries at
- * most, each of which only takes bits away from what passes, so that a capability that claims
- * another's bytes opens nothing.
+ * The device is not trusted. At most CAPABILITIES_MAX entries of its capability list are read. An
+ * entry can only remove bits from the set of writable bits, so a capability that claims the bytes
+ * of another one makes nothing writable.
  *
- * A bit that does not pass is written with the value that it has, or with 0 where writing 1 would
- * clear it.
+ * A bit that is not writable is written with its current value, or with 0 if writing 1 would clear
+ * it.
  */
 #include "device/config.h"
 #include "base/alloc.h"
@@ -18,8 +18,7 @@
 
 #include <string.h>
 
-#define CONFIG_DEVICE_FIRST                                                                        \
-	0x40 /* the registers from here on are capabilities or the device's own */
+#define CONFIG_DEVICE_FIRST 0x40 /* from here on: capabilities or device-specific registers */
 #define CAPABILITIES_MAX    48
 #define COMMAND		    0x04
 #define COMMAND_NO_LINE_H   0x04 /* in the byte at COMMAND + 1 */
@@ -38,24 +37,24 @@ enum config_capability {
 };
 
 #define EXPRESS_BYTES  60
-#define ENHANCED_BYTES 64 /* more than its entries take */
+#define ENHANCED_BYTES 64 /* more than its entries need */
 
-/* One byte of a header or of a capability, from the beginning of that. */
+/* One byte of the header or of a capability, by its offset. */
 struct config_rule {
 	u8 at, pass, clears;
 };
 
 static const struct config_rule header_rules[] = {
-	{0x04, 0x54, 0},    /* bus master, memory write and invalidate, parity */
-	{0x05, 0x07, 0},    /* SERR, fast back-to-back, interrupt line off */
-	{0x07, 0xf9, 0xf9}, /* errors seen */
+	{0x04, 0x54, 0},    /* bus master, memory write and invalidate, parity errors */
+	{0x05, 0x07, 0},    /* SERR, fast back-to-back, interrupt disable */
+	{0x07, 0xf9, 0xf9}, /* error status */
 	{0x0c, 0xff, 0},    /* cache line size */
 	{0x0d, 0xff, 0},    /* latency timer */
 	{0x3c, 0xff, 0},    /* interrupt line */
 };
 
 static const struct config_rule pm_rules[] = {
-	{5, 0x9f, 0x80}, /* PME enabled and seen, data; not the power state */
+	{5, 0x9f, 0x80}, /* PME enable and status, data select; not the power state */
 };
 
 static const struct config_rule vpd_rules[] = {
@@ -69,10 +68,10 @@ static const struct config_rule pcix_rules[] = {
 };
 
 static const struct config_rule express_rules[] = {
-	{0x08, 0xff, 0},    /* device control, */
-	{0x09, 0x7f, 0},    /* not the function's reset */
-	{0x0a, 0x0f, 0x0f}, /* errors seen */
-	{0x10, 0xcb, 0},    /* link control: power saving, common clock; not retraining */
+	{0x08, 0xff, 0},    /* device control */
+	{0x09, 0x7f, 0},    /* without the function-level reset */
+	{0x0a, 0x0f, 0x0f}, /* error status */
+	{0x10, 0xcb, 0},    /* link control: ASPM, common clock; not link retraining */
 	{0x11, 0x01, 0},    /* clock power management */
 	{0x28, 0xff, 0},    /* device control 2 */
 	{0x29, 0xff, 0},
@@ -80,7 +79,7 @@ static const struct config_rule express_rules[] = {
 
 #define RULES(rules) rules, ARRAY_SIZE(rules)
 
-/* Of the bytes [at, at + size) only what the rules say passes. */
+/* In [at, at + size), only the bits of the rules stay writable. */
 static void config_restrict(struct config_rules *r, unsigned int at, unsigned int size,
 			    const struct config_rule *rule, size_t n)
 {
@@ -101,7 +100,7 @@ static unsigned int config_get(struct device *dev, unsigned int at, unsigned int
 	return (unsigned int)dev->ops.reg_read(dev, DMAMAP_CONFIG, at, size);
 }
 
-/* The bytes that a message capability has: 64 address bits, and masks. */
+/* Size of an MSI capability with its optional parts: a 64-bit address, and masks. */
 static unsigned int config_msi_bytes(unsigned int control)
 {
 	return 10u + (control & 0x80 ? 4 : 0) + (control & 0x100 ? 10 : 0);
@@ -124,7 +123,7 @@ static void config_capability(struct device *dev, struct config_rules *r, unsign
 	case CAP_PCIX:
 		config_restrict(r, at, 8, RULES(pcix_rules));
 		break;
-	case CAP_VENDOR: /* with its length; the rest is the driver's */
+	case CAP_VENDOR: /* id, link and length; the rest belongs to the driver */
 		config_restrict(r, at, 3, NULL, 0);
 		break;
 	case CAP_EXPRESS:
@@ -163,13 +162,15 @@ static struct config_rules *config_read_rules(struct device *dev)
 	return r;
 }
 
-/* Under setup_lock. NULL and an error message: no memory, or the device is gone. */
+/*
+ * Under setup_lock. Returns NULL with an error message if there is no memory or the device is gone.
+ */
 static const struct config_rules *config_rules(struct device *dev)
 {
 	if (dev->config_rules)
 		return dev->config_rules;
 	if (config_get(dev, 0, 2) == 0xffff)
-		return NULL; /* what it reads as now is not what it has */
+		return NULL; /* the device is gone, so what it reads as is not its real content */
 	dev->config_rules = config_read_rules(dev);
 	return dev->config_rules;
 }
@@ -182,7 +183,7 @@ void config_free(struct device *dev)
 	dev->sim_config = NULL;
 }
 
-/* With messages in use the line stays off. */
+/* While MSI or MSI-X is in use, the interrupt line stays disabled. */
 static u8 config_passes(const struct device *dev, const struct config_rules *r, u64 at)
 {
 	if (at == COMMAND + 1 && read_once(&dev->irq_kind) != DMAMAP_IRQ_INTX)
@@ -213,12 +214,11 @@ static void config_write_locked(struct device *dev, u64 offset, unsigned int siz
 		dev->ops.reg_flush(dev);
 	}
 	if (refused)
-		error_set(
-			EPERM,
-			"%s: a write of %#llx (%u bytes) at %#llx of configuration space would "
-			"change bits that are dmamap's (BARs, messages, power state, reset): these "
-			"keep their value; see dmamap(7)",
-			dev->name, (unsigned long long)value, size, (unsigned long long)offset);
+		error_set(EPERM,
+			  "%s: a write of %#llx (%u bytes) at %#llx of configuration space would "
+			  "change bits that dmamap controls (BARs, MSI, power state, reset): these "
+			  "keep their value; see dmamap(7)",
+			  dev->name, (unsigned long long)value, size, (unsigned long long)offset);
 }
 
 void config_write(struct device *dev, u64 offset, unsigned int size, u64 value)
@@ -226,8 +226,7 @@ void config_write(struct device *dev, u64 offset, unsigned int size, u64 value)
 	unsigned int part = size < 4 ? size : 4;
 
 	if (!range_within(offset, size, CONFIG_BYTES)) {
-		error_set(EPERM,
-			  "%s: configuration space from %#x on is not for drivers to write here",
+		error_set(EPERM, "%s: drivers cannot write configuration space from %#x on",
 			  dev->name, CONFIG_BYTES);
 		return;
 	}

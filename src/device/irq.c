@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which interrupts a device has, and those of a device in software. */
+/* The interrupts that a device has, and those of a simulated device. */
 #include "base/error.h"
 #include "base/math.h"
 #include "device/irq.h"
@@ -58,7 +58,7 @@ void model_interrupt(struct device *dev, unsigned int vector)
 	if (read_acquire(&dev->irq_kind) == DMAMAP_IRQ_INTX)
 		device_line_raised(dev);
 	else if (!(read_once(&dev->stuck) &
-		   DEVICE_NO_MASTER)) /* a message is a write of the device */
+		   DEVICE_NO_MASTER)) /* a message is a memory write of the device */
 		device_interrupt(dev, vector);
 }
 

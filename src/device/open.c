@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Opening and closing. The list of open devices, which names are unique in, is under `lock`; a
+ * Opening and closing devices. `lock` guards the list of open devices, in which names are unique. A
  * device is in it from the start of open to the end of close.
  *
- * Order: RAM, bounce pool, domain, thread slots, interrupts, model. Closing goes back, the model
- * first, so that no access runs any more.
+ * Open sets up RAM, the bounce memory, the domain, thread slots, interrupts and the model, in this
+ * order. Close goes in the reverse order: it stops the model first, so that no access runs any
+ * more.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -59,16 +60,16 @@ struct device *dmamap_find(const char *name)
 		dev = NULL;
 	pthread_mutex_unlock(&lock);
 	return dev ? dev
-		   : error_null(ENODEV, "no open device is called %s", name ? name : "(NULL)");
+		   : error_null(ENODEV, "no open device has the name %s", name ? name : "(NULL)");
 }
 
-/* QEMU's devices go by their kind; functions of the machine by their back end. */
+/* A QEMU device is named after its type, a PCI function after its back end. */
 static const char *hw_name(const struct spec *spec)
 {
 	return spec->hw->any_key ? spec->config.target : spec->hw->name;
 }
 
-/* The key name=, else the model's name and the first free number. Under lock. */
+/* Uses the key name=, or the model's name with the first free number. Under lock. */
 static int choose_name(struct device *dev, const struct spec *spec)
 {
 	char made[SPEC_NAME_MAX + 1];
@@ -91,7 +92,7 @@ static int choose_name(struct device *dev, const struct spec *spec)
 	return dev->name ? 0 : -ENOMEM;
 }
 
-/* The least number that no other open device has. Under lock. */
+/* Returns the lowest number that no other open device has. Under lock. */
 static unsigned int choose_slot(void)
 {
 	unsigned int slot = 0;
@@ -236,14 +237,15 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	device_ops_complete(&dev->ops);
 }
 
-/* A device that is not simulated says what its address space is like. */
+/* A hardware back end sets the properties of the address space. */
 static int device_start_hw(struct device *dev, const struct spec *spec, struct domain_config *space)
 {
 	int err = dev->hw->create(dev, &spec->config);
 
 	if (err)
 		return err;
-	device_set_mask(dev, dev->dma_mask); /* it may have said where its addresses begin */
+	/* create() may have set where the device's addresses begin */
+	device_set_mask(dev, dev->dma_mask);
 	dev->hw->domain(dev->ops_priv, space);
 	return 0;
 }
@@ -315,7 +317,7 @@ static void start_checker(struct device *dev, const struct spec *spec)
 		return;
 	check_open(&dev->shadow, dev, (u64)(uintptr_t)dev->domain, dev->bus_offset, dev->coherent,
 		   !dev->strict);
-	/* without memory for it, owners are not watched: no reason not to open */
+	/* a device opens without this check if there is no memory for it */
 	if (spec->check_own && dmamap_check_own(dev, true))
 		log_line(LOG_ERROR, "%s: DMAMAP_CHECK=own: %s", dev->name, error_text());
 }
@@ -344,8 +346,9 @@ static int device_start(struct device *dev, const struct spec *spec)
 	if (!dev->hw)
 		sim_irq_start(dev);
 	start_checker(dev, spec);
-	/* the mask of a PCI function is 32 bits unless its driver says otherwise, as Linux
-	 * documents */
+	/*
+	 * as Linux documents, the mask of a PCI function is 32 bits until its driver sets another
+	 */
 	if (dev->hw || dev->sim_config)
 		write_once(&dev->shadow.mask_set, true);
 	if (dev->hw)
@@ -355,7 +358,7 @@ static int device_start(struct device *dev, const struct spec *spec)
 	if (!err)
 		return 0;
 	check_close(&dev->shadow);
-	dev->ops.stop(dev); /* nobody counts interrupts any more */
+	dev->ops.stop(dev); /* no more interrupts are counted after this */
 close_irq:
 	close_interrupts(dev);
 	config_free(dev);
@@ -412,7 +415,7 @@ free_spec:
 
 struct leak_list {
 	struct device *dev;
-	u64 left; /* how many more to name */
+	u64 left; /* number of further mappings to report */
 };
 
 static bool name_leak(void *arg, iova_t iova, u64 size)
@@ -426,7 +429,10 @@ static bool name_leak(void *arg, iova_t iova, u64 size)
 	return --l->left > 0;
 }
 
-/* Tells what is still mapped. In a group others' mappings are in the same table: only counted. */
+/*
+ * Reports mappings that still exist. In a group the page table also has other devices' mappings, so
+ * they are only counted.
+ */
 static void report_leaks(struct device *dev)
 {
 	struct leak_list list = {.dev = dev};
@@ -449,7 +455,7 @@ static void report_leaks(struct device *dev)
 			     "%llu mappings were never unmapped", (unsigned long long)live);
 }
 
-/* The checker knows each by its stack. */
+/* Reports the leaks that the checker has recorded, with their stacks. */
 static void find_leaks(struct device *dev)
 {
 	u64 n = dma_pool_report_leaks(dev);

@@ -3,8 +3,9 @@
 #include "domain/device.h"
 
 /*
- * The device then reaches RAM by another mapping than the CPU. On a machine that is not coherent it
- * does already. Addresses that its translation cache holds are of the old one.
+ * With the owner check, the device accesses RAM through another mapping than the CPU. On a
+ * non-coherent machine it already does. The addresses in its translation caches belong to the old
+ * mapping.
  */
 int dmamap_check_own(struct device *dev, bool on)
 {
@@ -13,14 +14,15 @@ int dmamap_check_own(struct device *dev, bool on)
 
 	if (!dev || !dev->check)
 		return error_set(EINVAL,
-				 "%s: owners are watched by the checker, which is off: open the "
+				 "%s: the owner check needs the checker, which is off: open the "
 				 "device with check=1",
 				 dev_name(dev));
 	if (dev->domain->space.by_range)
-		return error_set(EOPNOTSUPP,
-				 "%s: owners are not watched where the kernel pins memory for the "
-				 "device",
-				 dev->name);
+		return error_set(
+			EOPNOTSUPP,
+			"%s: the owner check is not available if the kernel pins memory for the "
+			"device",
+			dev->name);
 	if (!on) {
 		write_once(&dev->shadow.own, false);
 		check_own_end(&dev->shadow);

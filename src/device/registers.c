@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Registers, counters, and the driver's pointer. */
+/* Register access, counters, and the driver's pointer. */
 #include "base/error.h"
 #include "base/math.h"
 #include "device/config.h"
@@ -19,15 +19,15 @@ static bool register_ok(const struct device *dev, int bar, u64 offset, unsigned 
 }
 
 /*
- * The program does not say when its handler has run: an access that begins after the line was
- * signalled may be the handler's.
+ * The program does not report that its interrupt handler has run. Any access that begins after the
+ * line was signalled may be the handler's.
  */
 static bool registers_may_handle_line(const struct device *dev)
 {
 	return unlikely(read_once(&dev->line_fired)) && !read_once(&dev->line_eoi);
 }
 
-/* A device's registers begin at the model's, or are all ones. */
+/* Registers of a simulated device are the model's; without a model they read as all ones. */
 static u64 reg_read(struct device *dev, int bar, u64 offset, unsigned int size)
 {
 	bool handled;
@@ -64,8 +64,8 @@ int dmamap_bar(struct device *dev, int bar, struct dmamap_bar_info *info)
 {
 	if (!dev || !info || bar < 0 || bar >= DEVICE_BARS)
 		return error_set(EINVAL,
-				 "%s: no BAR has the number %d (0 to %d), or no place for what "
-				 "it is",
+				 "%s: there is no BAR %d (0 to %d), or `info` is "
+				 "NULL",
 				 dev_name(dev), bar, DEVICE_BARS - 1);
 	if (!dev->bar[bar].size)
 		return error_set(ENOENT, "%s: it has no BAR %d", dev->name, bar);

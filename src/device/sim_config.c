@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The configuration space of a device in software, made of what its model says of it: a header of
- * type 0, then capabilities at fixed places. Nothing behind it does anything, except that the model
- * is off the bus while the bus master bit is 0.
+ * The configuration space of a simulated device, built from its model's description: a header of
+ * type 0, then capabilities at fixed offsets. The registers have no effect, except that the model
+ * cannot access the bus while the bus master bit is 0.
  *
- * Addresses of BARs lie where RAM never does. They are for the driver to see; no access is decoded
- * by them. Each of the first SIM_SLOTS open devices has its own.
+ * BAR addresses are outside of RAM. Drivers can read them, but no access is decoded by them. Each
+ * of the first SIM_SLOTS open devices has its own.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -32,7 +32,7 @@ static void sim_put(u8 *config, unsigned int at, unsigned int size, u64 value)
 		config[at + i] = (u8)(value >> 8 * i);
 }
 
-/* BARs follow one another, each aligned to its size. */
+/* BARs follow one another, every one aligned to its size. */
 static void sim_place_bars(struct device *dev, const struct model_pci *pci)
 {
 	u64 memory = SIM_MEMORY + dev->slot % SIM_SLOTS * SIM_MEMORY_STEP;
@@ -70,8 +70,9 @@ static void sim_capability(u8 *config, unsigned int at, u8 id)
 static void sim_capabilities(u8 *config, const struct model_pci *pci)
 {
 	sim_capability(config, SIM_CAP_PM, 0x01);
-	sim_put(config, SIM_CAP_PM + 2, 2, 0x0003); /* version 1.2, D0 and D3 */
-	sim_put(config, SIM_CAP_PM + 4, 2, 0x0008); /* no reset on the way to D0 */
+	sim_put(config, SIM_CAP_PM + 2, 2, 0x0003); /* version 1.2, without D1 and D2 */
+	/* No_Soft_Reset: D3hot to D0 does not reset the function */
+	sim_put(config, SIM_CAP_PM + 4, 2, 0x0008);
 	if (pci->msi) {
 		sim_capability(config, SIM_CAP_MSI, 0x05);
 		sim_put(config, SIM_CAP_MSI + 2, 2, 0x80 | log2_ceil(pci->msi) << 1);
@@ -84,8 +85,9 @@ static void sim_capabilities(u8 *config, const struct model_pci *pci)
 	}
 	if (pci->express) {
 		sim_capability(config, SIM_CAP_EXPRESS, 0x10);
-		sim_put(config, SIM_CAP_EXPRESS + 2, 2, 0x0002);	/* version 2, an endpoint */
-		sim_put(config, SIM_CAP_EXPRESS + 4, 4, 0x00008000);	/* 128 bytes of payload */
+		sim_put(config, SIM_CAP_EXPRESS + 2, 2, 0x0002); /* version 2, an endpoint */
+		/* up to 128 bytes of payload; role-based error reporting */
+		sim_put(config, SIM_CAP_EXPRESS + 4, 4, 0x00008000);
 		sim_put(config, SIM_CAP_EXPRESS + 0x0c, 4, 0x00000011); /* one lane of 2.5 GT/s */
 		sim_put(config, SIM_CAP_EXPRESS + 0x12, 2, 0x0011);
 	}
@@ -125,7 +127,9 @@ u64 sim_config_read(struct device *dev, u64 offset, unsigned int size)
 	return value;
 }
 
-/* Under setup_lock, and only what config_write() lets pass. No error bit is ever set to be cleared.
+/*
+ * Under setup_lock, with the bits that config_write() permits. No error bit is ever set, so none
+ * needs to be cleared.
  */
 void sim_config_write(struct device *dev, u64 offset, unsigned int size, u64 value)
 {

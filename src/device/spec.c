@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One table of keys; a key's `read` checks its value and stores it. In a value ",," stands for a
- * comma.
+ * Every kind of key has a function that checks its value and stores it. In a value ",," stands for
+ * a comma.
  */
 #include "device/spec.h"
 #include "base/alloc.h"
@@ -30,7 +30,7 @@ static int spec_bad_value(const char *key, const char *value, const char *wanted
 	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", key, value, wanted);
 }
 
-/* Decimal or 0x, with K, M, G or T where `suffix`. */
+/* Decimal or 0x, with K, M, G or T if `suffix`. */
 static int read_u64(const char *s, bool suffix, u64 *out)
 {
 	static const char units[] = "KMGT";
@@ -118,14 +118,14 @@ static int read_offset(const char *key, const char *value, u64 *out)
 {
 	u64 v;
 
-	/* so that a mapping keeps the bits of an address below 64 KiB, whatever path it takes */
+	/* so that a mapping preserves the address bits below 64 KiB on every path */
 	if (read_u64(value, true, &v) || (v & 0xffff) || v >> 63)
 		return spec_bad_value(key, value, "a multiple of 64K below 2^63");
 	*out = v;
 	return 0;
 }
 
-/* 0; -ENOENT: not a key of every simulated device. */
+/* Returns 0, or -ENOENT if it is not a key of all simulated devices. */
 static int read_sim(struct spec *s, const char *key, const char *value)
 {
 	if (!strcmp(key, "iommu"))
@@ -141,7 +141,7 @@ static int read_sim(struct spec *s, const char *key, const char *value)
 	return -ENOENT;
 }
 
-/* 0; -ENOENT: not a key of every device. */
+/* Returns 0, or -ENOENT if it is not a key of all devices. */
 static int read_common(struct spec *s, const char *key, const char *value)
 {
 	if (!strcmp(key, "policy"))
@@ -171,7 +171,7 @@ static bool has_key(const char *const *keys, const char *key)
 	return false;
 }
 
-/* A key of the back end's, or a property of the device: create() judges the value. */
+/* A key of the back end, or a property of the device; create() checks the value. */
 static int device_read_hw_key(struct spec *s, const char *key, const char *value)
 {
 	if (s->hw->any_key && !strcmp(key, "iommu")) {
@@ -204,7 +204,7 @@ static int read_model_key(struct spec *s, const char *key, const char *value)
 			 key, s->model ? " for sim:" : "", s->model ? s->model->name : "");
 }
 
-/* Cuts the next word off at a single comma; ",," becomes one comma in the word. */
+/* Splits off the next word at a single comma; ",," becomes a comma in the word. */
 static char *next_word(char **rest)
 {
 	char *word = *rest, *from = word, *to = word;
@@ -226,7 +226,7 @@ static int spec_read_key(struct spec *s, char *word, const char *seen[], int n_s
 	if (!value)
 		return error_set(EINVAL, "device spec: \"%s\" is not key=value", word);
 	*value++ = 0;
-	/* QEMU's own arguments have their own "=", and each is a word of its command line */
+	/* an argument of QEMU may contain "=", and every one is a word of its command line */
 	if (s->hw && s->hw->any_key && !strcmp(word, "arg")) {
 		seen[n_seen] = word;
 		return device_read_hw_key(s, word, value);
@@ -281,7 +281,7 @@ static int check_together(const struct spec *s)
 	if (s->untrusted && s->policy >= POLICY_IDENTITY)
 		return error_set(EINVAL,
 				 "device spec: untrusted=1 and policy=%s contradict: that policy "
-				 "shows all RAM; use strict",
+				 "exposes all RAM to the device; use strict",
 				 policy_names[s->policy]);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A device spec, BACKEND[:TARGET][,key=value]…, taken apart and checked. */
+/* A parsed and checked device spec, BACKEND[:TARGET][,key=value]…. */
 #ifndef DEVICE_SPEC_H
 #define DEVICE_SPEC_H
 
@@ -11,23 +11,26 @@
 #define SPEC_NAME_MAX	    31
 
 struct spec {
-	char *text;		       /* what the strings below point into */
+	char *text;		       /* the buffer of the strings below */
 	const struct model_ops *model; /* NULL: a bus master with no behaviour */
 	enum domain_policy policy;
 	bool untrusted, check, iommu, coherent, forcedac;
 	bool sync_writes;	   /* writes=sync */
-	bool check_all, check_own; /* of the environment: open.c */
+	bool check_all, check_own; /* from the environment, see open.c */
 	const char *name, *group;  /* NULL: none */
-	u64 ram, swiotlb;	   /* 0: not named */
+	u64 ram, swiotlb;	   /* 0: not given */
 	u64 bus_offset;
 	unsigned int addr_bits;
 	struct model_arg args[SPEC_MODEL_ARGS_MAX];
 	int n_args;
 	const struct hw_ops *hw; /* NULL: simulated */
-	struct hw_config config; /* for it */
+	struct hw_config config; /* options of the hardware back end */
 };
 
-/* 0, or -EINVAL with a sentence that names the word, -ENOMEM. spec_free() after success only. */
+/*
+ * Returns 0, -EINVAL with an error message that quotes the word, or -ENOMEM. Call spec_free() only
+ * after success.
+ */
 int spec_parse(struct spec *spec, const char *text);
 void spec_free(struct spec *spec);
 

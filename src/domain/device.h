@@ -59,20 +59,24 @@ struct device {
 	struct tslot_key threads; /* struct device_thread */
 	u64 dma_mask;		  /* atomic word */
 	u64 coherent_mask;	  /* atomic word */
-	u64 dma_last;		  /* atomic: dma_mask less bus_offset; 0 when that is negative */
+	u64 dma_last;		  /* atomic: dma_mask less bus_offset; 0 if that is negative */
 	/*
 	 * Atomic: RAM below this is mapped at its own address and needs no other work (the device
 	 * is coherent, and has no IOMMU or policy=identity). 0: there is no such RAM.
 	 */
 	u64 identity_end;
 	u64 bus_offset; /* device address = bus address + this */
-	u8 *view;	/* atomic: mem.base, or mem.device_view when the device is not coherent */
+	u8 *view;	/* atomic: mem.base, or mem.device_view if the device is not coherent */
 	bool identity;	/* see identity_end */
 	bool iommu, coherent, untrusted, strict, check;
-	bool settles; /* atomic: pages may be copies of memory: fault_settle() before an access */
-	bool bounced; /* atomic: some mapping has bounced, so syncs may matter */
+	/*
+	 * atomic: pages may be copies of memory, so fault_settle() must be called before an access
+	 */
+	bool settles;
+	bool bounced;	      /* atomic: some mapping has bounced, so syncs may matter */
 	bool identity_mapped; /* policy identity or persistent: RAM is mapped at its own address */
-	bool ram_only;	 /* the device cannot reach other memory of the process, so that bounces */
+	/* the device cannot access the process's memory outside RAM, so that memory bounces */
+	bool ram_only;
 	bool careful;	 /* untrusted, not coherent, identity-mapped or ram_only */
 	bool sync_looks; /* untrusted, not coherent or ram_only: a sync translates the address */
 
@@ -84,10 +88,10 @@ struct device {
 	u32 max_seg_size, min_align_mask;
 	u64 seg_boundary;
 
-	/* read by accesses of the device (bus/) */
+	/* used by accesses of the device (bus/) */
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
-	u8 stuck;		/* atomic: DEVICE_*; its accesses fail unless it is 0 */
+	u8 stuck;		/* atomic: DEVICE_*; if not 0, the device's accesses fail */
 	const struct hw_ops
 		*hw; /* NULL: simulated by the program. Else `stuck` is set too, see bus.c */
 
@@ -117,9 +121,10 @@ struct device {
 	void *ops_priv; /* private data of its model or back end */
 	const struct model_ops *model;
 	struct dmamap_bar_info bar[DEVICE_BARS]; /* fixed when open; size 0: there is none */
-	bool sync_writes;  /* each register write is complete when it returns */
-	unsigned int slot; /* the least number that no other open device had when it was opened */
-	int *irq_fd;	   /* n_irq_fd descriptors, from open to close */
+	bool sync_writes; /* each register write is complete when it returns */
+	/* the lowest number that no other open device had when it was opened */
+	unsigned int slot;
+	int *irq_fd; /* n_irq_fd descriptors, from open to close */
 	unsigned int n_irq_fd;
 	unsigned int n_irq; /* atomic: vectors in use, the first ones of irq_fd */
 	u32 irq_kind;	    /* atomic: enum dmamap_irq_kind; 0: no interrupts */
@@ -134,7 +139,7 @@ struct device {
 	/* read by opening and closing */
 	struct device *next; /* in the list of open devices; guarded by the device layer's lock */
 	bool counted_ram;
-	bool open;	/* atomic: opened whole, not yet closing */
+	bool open;	/* atomic: completely opened, and not being closed */
 	u32 fork_depth; /* of the process that opened it */
 
 	/* what other layers attach to the device */
@@ -167,36 +172,41 @@ hot_inline bool device_bounces_foreign(const struct device *dev)
 	return !dev->coherent || dev->ram_only;
 }
 
-/* A parent opened it: there is no device in this child of fork. */
+/* Whether a parent process opened it; a child of fork must not use it. */
 hot_inline bool device_inherited(const struct device *dev)
 {
 	return dev->fork_depth != fork_depth;
 }
 
-/* Records a refused access; always -EFAULT. `len` 0: an IOMMU told of it, which knows the page
- * only. */
+/*
+ * Records a refused access; always returns -EFAULT. `len` 0: reported by an IOMMU, which records
+ * only the page.
+ */
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 		 enum dmamap_fault_reason reason) __attribute__((cold));
 
-/* Declares the device stuck: its accesses fail from now on. */
+/* Declares the device stuck: all its accesses fail from now on. */
 void device_declare_stuck(struct device *dev, iova_t iova, u64 size) __attribute__((cold));
 
-/* Bus mastering of a device in software. An access that is under way is not waited for. */
+/* Switches bus mastering of a simulated device. Does not wait for accesses that are under way. */
 void device_set_master(struct device *dev, bool on);
 
-/* dma_mask, and what follows from it. */
+/* Sets dma_mask and the fields derived from it. */
 void device_set_mask(struct device *dev, u64 mask);
 
-/* Adds one to the eventfd of a vector; nothing for one that is not in use. Any thread. */
+/* Adds one to the eventfd of a vector; no effect if it is not in use. Any thread. */
 void device_interrupt(struct device *dev, unsigned int vector);
 
-/* The interrupt line is asserted: signals it, until device_line_rearm(). */
+/*
+ * Called when the interrupt line is asserted: signals it, then not again until device_line_rearm().
+ */
 void device_line_raised(struct device *dev);
 
-/* The handler of the line has run: signals it again if it is still asserted. */
+/* Called when the handler of the line has run: signals the line again if it is still asserted. */
 void device_line_rearm(struct device *dev);
 
-/* Interrupts of this kind are the next to come: empties the counters. For a back end's irq_setup.
+/*
+ * Selects the kind of the following interrupts and resets the counters. For a back end's irq_setup.
  */
 void device_irq_begin(struct device *dev, enum dmamap_irq_kind kind, unsigned int vectors);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Creation and sharing of domains. `global` guards the list of groups. The fields of a domain do
- * not change after its creation, or are guarded as domain.h says.
+ * not change after its creation, or are guarded as domain.h describes.
  */
 #include "domain/domain.h"
 #include "base/alloc.h"

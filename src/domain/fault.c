@@ -33,7 +33,7 @@ void fault_table_fini(struct fault_table *t)
 	pthread_mutex_destroy(&t->lock);
 }
 
-/* Under lock: another thread runs `fn`. */
+/* Under lock: whether another thread is running `fn`. */
 static bool fault_resolver_runs(const struct fault_table *t, fault_fn fn)
 {
 	const struct fault_ask *a;
@@ -97,7 +97,7 @@ void fault_settle(struct device *dev, dma_addr_t addr, size_t len)
 		settle(dev, addr, len);
 }
 
-/* Under lock: a call of another thread covers this one. */
+/* Under lock: whether a call of another thread covers this one. */
 static bool fault_is_covered(const struct fault_table *t, const struct fault_ask *mine)
 {
 	const struct fault_ask *a;

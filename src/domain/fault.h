@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page faults. Before an access is refused, the table's function is called to map the page: the
- * program's resolver, or else the function of src/odp. An access is outside of its port then, so
- * invalidation never waits for it.
+ * program's resolver, or else the function of src/odp. The access has left its port at that time,
+ * so an invalidation never waits for it.
  *
- * A thread whose access lies within another that is being resolved waits for that one instead of
- * calling the function, too. Waiting and trying again both end: after FAULT_SECONDS, and after a
- * number of tries.
+ * If an access is within another one that is being resolved, its thread waits for that resolution
+ * instead of calling the function. Waits are bounded by FAULT_SECONDS, and retries by their number.
  */
 #ifndef DOMAIN_FAULT_H
 #define DOMAIN_FAULT_H
@@ -15,16 +14,16 @@
 #include <pthread.h>
 
 #define FAULT_SECONDS 10
-#define FAULT_TRIES   1024u /* and some for each page of the access */
-#define FAULT_NESTED  4	    /* accesses of a resolver that fault themselves */
+#define FAULT_TRIES   1024u /* plus some for every page of the access */
+#define FAULT_NESTED  4	    /* maximum nesting of accesses by a resolver that fault themselves */
 
 typedef int (*fault_fn)(struct device *dev, dma_addr_t addr, size_t len, bool write, void *arg);
 
 typedef void (*fault_settle_fn)(struct device *dev, dma_addr_t addr, size_t len);
 
 struct fault_table {
-	u32 armed;	      /* atomic: there is a function */
-	pthread_mutex_t lock; /* guards the rest */
+	u32 armed;	      /* atomic: a function is set */
+	pthread_mutex_t lock; /* guards the fields below */
 	pthread_cond_t change;
 	fault_fn resolve; /* the program's resolver; NULL: none */
 	void *arg;
@@ -48,17 +47,18 @@ void fault_set(struct fault_table *t, fault_fn resolve, void *arg);
 
 /*
  * Switches the function of src/odp on for one more user, and off with the last. The count and the
- * switch change under one lock, so a user that comes while another goes is never without it. The
- * last fault_demand_put() waits for calls of the function, unless a new user comes meanwhile.
+ * function change under one lock, so the function is set whenever there is a user. The last
+ * fault_demand_put() waits for calls of the function, unless there is a new user meanwhile.
  */
 void fault_demand_get(struct fault_table *t, fault_fn demand, fault_settle_fn settle);
 void fault_demand_put(struct fault_table *t);
 
-/* Before an access, where device.settles says so: no page shows memory that is not there any more.
+/*
+ * Called before an access if device.settles is set: ensures that no page shows memory that is gone.
  */
 void fault_settle(struct device *dev, dma_addr_t addr, size_t len) __attribute__((cold));
 
-/* Called after a refused access. True: the caller tries the access again. */
+/* Called after a refused access. Returns true if the caller must retry the access. */
 bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, struct fault_try *t)
 	__attribute__((cold));
 

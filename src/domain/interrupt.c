@@ -2,10 +2,10 @@
 /*
  * The eventfds of a device's interrupts. They exist from open to close, as many as any kind of its
  * interrupts needs, so that a thread that waits for one never waits for a descriptor that was
- * closed; `n_irq` says how many of them are in use.
+ * closed; `n_irq` is the number of those in use.
  *
  * An interrupt line is a level. It is signalled once when it is asserted, and then not before its
- * handler has run (device_line_rearm()): a signal for each look at an asserted line would have no
+ * handler has run (device_line_rearm()): a signal at every check of an asserted line would never
  * end. `line_fired` is set before the signal, so that a handler that was started by the signal
  * finds it set.
  */

@@ -392,7 +392,8 @@ void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t
 		check_enter(CALLER);
 	if (!device_has_managed(dev, vaddr)) {
 		report_not_owned(dev, size, vaddr, dma_handle,
-				 "not managed: dma_free_coherent() what dma_alloc_coherent() gave");
+				 "not managed: free memory of dma_alloc_coherent() with "
+				 "dma_free_coherent()");
 		return;
 	}
 	/* A rejected block stays managed. The address cannot be reused before the block is freed.
@@ -448,7 +449,7 @@ int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_add
 		return error_set(EINVAL, "%s: no range of whole pages to map into", dev->name);
 	length = vma->vm_end - vma->vm_start;
 	if (vma->vm_pgoff >= pages || length >> PAGE_BITS > pages - vma->vm_pgoff)
-		return error_set(ENXIO, "%s: the range asks for more than the %zu bytes there are",
+		return error_set(ENXIO, "%s: the range is longer than the %zu bytes of the block",
 				 dev->name, size);
 	return mem_map_at((void *)vma->vm_start, PHYS(pa.v + (vma->vm_pgoff << PAGE_BITS)), length,
 			  PROT_READ | PROT_WRITE);

@@ -13,10 +13,11 @@ static int mask_check(const struct device *dev, u64 mask)
 	u64 least = device_translates_ram(dev) ? IOMMU_MASK_MIN : DIRECT_MASK_MIN;
 
 	if (!mask || (mask & (mask + 1)))
-		return error_set(EIO,
-				 "%s: %#llx is no DMA mask: it must be all ones up from bit 0, see "
-				 "DMA_BIT_MASK()",
-				 dev->name, (unsigned long long)mask);
+		return error_set(
+			EIO,
+			"%s: %#llx is not a DMA mask: all bits from 0 up must be ones, see "
+			"DMA_BIT_MASK()",
+			dev->name, (unsigned long long)mask);
 	if (mask < dev->bus_offset || mask - dev->bus_offset < least)
 		return error_set(EIO,
 				 "%s: mask %#llx is too small: the device must reach at least "
@@ -156,7 +157,7 @@ int dma_set_seg_boundary(struct device *dev, unsigned long mask)
 {
 	if (!dev || (mask & (mask + 1)))
 		return error_set(EINVAL,
-				 "dma_set_seg_boundary: no device, or %#lx is no power of two "
+				 "dma_set_seg_boundary: no device, or %#lx is not a power of two "
 				 "minus one",
 				 mask);
 	write_once(&dev->seg_boundary, mask);
@@ -172,7 +173,7 @@ int dma_set_min_align_mask(struct device *dev, unsigned int mask)
 {
 	if (!dev || (mask & (mask + 1)) || mask >= PAGE_BYTES)
 		return error_set(EINVAL,
-				 "dma_set_min_align_mask: no device, or %#x is no power of two "
+				 "dma_set_min_align_mask: no device, or %#x is not a power of two "
 				 "minus one of at most a page",
 				 mask);
 	write_once(&dev->min_align_mask, mask);

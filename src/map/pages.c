@@ -165,7 +165,7 @@ static int map_range(struct device *dev, struct vm_area_struct *vma, u64 pages, 
 	n = (vma->vm_end - vma->vm_start) >> PAGE_BITS;
 	start = vma->vm_pgoff;
 	if (start >= pages || n > pages - start)
-		return error_set(ENXIO, "%s: the range asks for more than there is", dev_name(dev));
+		return error_set(ENXIO, "%s: the range is longer than the memory", dev_name(dev));
 	if (!each)
 		return mem_map_at((void *)vma->vm_start,
 				  PHYS(phys_of_page(first).v + (start << PAGE_BITS)),
@@ -369,7 +369,7 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 		return NULL;
 	if ((attrs & ~DMA_ATTR_ALLOC_SINGLE_PAGES) || size > UINT32_MAX - PAGE_BYTES)
 		return error_null(EINVAL,
-				  "%s: dma_alloc_noncontiguous takes no attribute but "
+				  "%s: dma_alloc_noncontiguous accepts no attribute except "
 				  "DMA_ATTR_ALLOC_SINGLE_PAGES, and less than 4 GiB",
 				  dev->name);
 	s = alloc_zeroed(sizeof(*s));

@@ -18,7 +18,7 @@
  * Locking: if two threads link the same granule, one call must fail, but a locked instruction for
  * every page would double the cost of linking. __live therefore contains the ID of an owner, at
  * first the thread that allocated the range. The owner links pages without the lock and sets __busy
- * while it does so (the inline part of <linux/dma-mapping.h>). Another thread revokes that right
+ * while it does so (the inline part of <dmamap/iova.h>). Another thread revokes that right
  * with the lock held. The first such thread becomes the owner (MOVED), because a range is often
  * allocated by one thread and used by another; the next one leaves the range without an owner.
  *

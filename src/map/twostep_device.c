@@ -2,7 +2,7 @@
 /*
  * The data of a device for its two-step ranges, from open to close: a mark of 16 bits, which is
  * unique among open devices and is stored in the states of its ranges, and the limits that the
- * inline part of <linux/dma-mapping.h> reads.
+ * inline part of <dmamap/iova.h> reads.
  *
  * Allocated marks are bits in an array, set and cleared by atomic operations. They are allocated in
  * turn, so that states of a closed device are rejected for as long as possible.

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kmem_cache_*: a slab set of the driver's own. */
+/* kmem_cache_*: a slab set that belongs to the driver. */
 #include "mem/page.h"
 #include "mem/slab.h"
 #include "mem/watch.h"
 
 #include "base/alloc.h"
+#include "base/asan.h"
 #include "base/error.h"
 #include "base/fail.h"
 
@@ -12,18 +13,23 @@
 
 struct kmem_cache {
 	struct slab_set *set;
+	unsigned int size; /* of an object, as it was asked for */
 	char *name;
 };
 
-/* The stride that keeps each object aligned, as slabs begin on a page; 0 and a sentence. */
+/*
+ * Returns the object size that keeps every object aligned, given that slabs begin on a page; 0 with
+ * an error message.
+ */
 static u32 stride_of(const char *name, unsigned int size, unsigned int align)
 {
 	if (align < SLAB_ALIGN)
 		align = SLAB_ALIGN;
 	if (size && size <= SLAB_SIZE_MAX && is_pow2(align) && align <= PAGE_BYTES)
-		return (u32)align_up(size, align);
+		return (u32)align_up(size + (asan_is_on() && size < SLAB_SIZE_MAX ? 1 : 0), align);
 	error_set(EINVAL,
-		  "cache %s: objects of %u bytes aligned to %u cannot be: give a size of at most "
+		  "cache %s: objects of %u bytes aligned to %u are not possible: give a size of at "
+		  "most "
 		  "256 KiB and an alignment that is a power of two up to 4 KiB",
 		  name, size, align);
 	return 0;
@@ -47,6 +53,7 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsign
 	cache->name = alloc_string(name);
 	if (!cache->name)
 		goto no_name;
+	cache->size = size;
 	cache->set = slab_set_claim(stride, zone, ctor);
 	if (!cache->set)
 		goto no_set;
@@ -68,8 +75,8 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 				  "cache %s has a constructor: its objects cannot be zeroed",
 				  cache->name);
 	if (slab_must_fail())
-		return error_null(ENOMEM, "cache %s: fault injection says no", cache->name);
-	return slab_take(cache->set, gfp);
+		return error_null(ENOMEM, "cache %s: failed by fault injection", cache->name);
+	return slab_take(cache->set, cache->size, gfp);
 }
 
 void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp)
@@ -89,14 +96,14 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 	if (head)
 		err = slab_give(head, object, cache->set);
 	else
-		err = error_set(EINVAL, "kmem_cache_free: %p is no live object of %s", object,
+		err = error_set(EINVAL, "kmem_cache_free: %p is not a live object of %s", object,
 				cache ? cache->name : "no cache");
 	mem_watch_done(object, err, __builtin_return_address(0));
 }
 
 unsigned int kmem_cache_size(const struct kmem_cache *cache)
 {
-	return cache ? cache->set->size : 0;
+	return cache ? cache->size : 0;
 }
 
 void kmem_cache_destroy(struct kmem_cache *cache)

@@ -19,7 +19,10 @@ void cpu_cache_unshare(phys_t pa, u64 size)
 		errno = saved;
 }
 
-/* Atomic, one for each cache line. LINE_FULL stays: that many list entries are no accident. */
+/*
+ * Atomic counts, one for each cache line. A count of LINE_FULL is never decremented: so many list
+ * entries are not an accident.
+ */
 #define LINE_FULL UINT32_MAX
 
 u64 plane_counts_size(u64 span)
@@ -32,7 +35,7 @@ static u32 *plane_counts(void)
 	return (u32 *)(void *)(read_once(&mem.device_view) + mem.span);
 }
 
-/* The numbers of the first line of the range and of the line behind it. */
+/* Computes the numbers of the first line and of the line after the range. */
 static void plane_lines(phys_t pa, u64 size, u64 *first, u64 *end)
 {
 	*first = pa.v / MEM_CACHE_LINE;

@@ -1,38 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The non-coherent machine has two views of RAM: what the CPU's caches hold (mem.base) and what
- * devices see (mem.device_view). Streaming maps and syncs copy cache lines between them; coherent
- * memory is the same pages in both.
+ * On a non-coherent machine RAM has two views: what the CPU's caches hold (mem.base) and the device
+ * view (mem.device_view). Streaming maps and syncs copy cache lines between them. Coherent memory
+ * is the same pages in both views.
  *
- * Where a mapping's address is its memory's, nothing else says what is mapped. So every cache line
- * of RAM has a count of the mappings that it lies in, and only lines with a count are carried. A
- * mapping that was never ended stays counted, which only lets more syncs through.
+ * If a mapping's device address is its physical address, no page table records what is mapped.
+ * Every cache line of RAM therefore has a count of the mappings that cover it, and only lines with
+ * a non-zero count are copied. A mapping that is never unmapped stays counted; the only effect is
+ * that more syncs copy lines.
  */
 #ifndef MEM_CPU_CACHE_H
 #define MEM_CPU_CACHE_H
 
 #include "mem/mem.h"
 
-/* Makes whole pages of RAM the same memory in both views. 0, -ENOMEM. */
+/* Makes whole pages of RAM the same memory in both views. Returns 0 or -ENOMEM. */
 int cpu_cache_share(phys_t pa, u64 size);
 
 /*
- * Parts them again. When the system has no room for another mapping they stay shared, which
- * only hides damage that such a machine would do.
+ * Undoes cpu_cache_share(). If the system cannot create another mapping, the pages stay shared; the
+ * only effect is that coherency errors in these pages stay hidden.
  */
 void cpu_cache_unshare(phys_t pa, u64 size);
 
-/* A mapping of [pa, pa + size) of RAM at its own address begins. */
+/* Counts a mapping of [pa, pa + size) of RAM at its own address. */
 void plane_hold(phys_t pa, u64 size);
-/* It ends. False, and nothing is changed: some line of it lies in no mapping. */
+/* Ends such a mapping. Returns false, without a change, if a line of the range is in no mapping. */
 bool plane_drop(phys_t pa, u64 size);
-/* Every line of the range lies in a mapping. */
+/* Whether every line of the range is in a mapping. */
 bool plane_held(phys_t pa, u64 size);
 
-/* The counts' bytes for RAM up to `span`; they lie behind the devices' view of it. */
+/* Size in bytes of the counts for RAM up to `span`; they are stored after the device view. */
 u64 plane_counts_size(u64 span);
 
-/* Carries the cache lines of [pa, pa + size) of RAM from the CPU's view to the devices', or back.
+/*
+ * Copies the cache lines of [pa, pa + size) of RAM from the CPU's view to the device view; or back.
  */
 void cpu_cache_clean(phys_t pa, u64 size);
 void cpu_cache_invalidate(phys_t pa, u64 size);

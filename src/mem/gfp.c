@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* <linux/gfp.h> and <linux/mm.h>: the front door of the page allocator, and conversions. */
+/*
+ * <linux/gfp.h> and <linux/mm.h>: the public functions of the page allocator, and address
+ * conversions.
+ */
 #include "mem/page.h"
 #include "mem/ram.h"
 #include "mem/watch.h"
@@ -45,7 +48,7 @@ void *alloc_pages_exact(size_t size, gfp_t gfp)
 	struct page *page;
 
 	if (!need)
-		return error_null(EINVAL, "alloc_pages_exact: 0 bytes were asked for");
+		return error_null(EINVAL, "alloc_pages_exact: 0 bytes were requested");
 	page = alloc_pages(gfp, order);
 	if (!page)
 		return NULL;
@@ -64,7 +67,10 @@ void free_pages_exact(void *virt, size_t size)
 
 	if (!virt)
 		return;
-	/* a page that is refused ends it: what follows is not the caller's either */
+	/*
+	 * stop at the first page that is refused: the pages after it do not belong to the caller
+	 * either
+	 */
 	if (addr & (PAGE_BYTES - 1))
 		err = error_set(EINVAL,
 				"cannot free the pages at 0x%lx: not the beginning of a page",
@@ -105,7 +111,7 @@ struct page *phys_to_page(phys_addr_t addr)
 	return page_of_phys(PHYS(addr));
 }
 
-/* The first page of a live block; NULL. */
+/* Returns the first page of a live block, or NULL. */
 static struct page *live_head(struct page *page)
 {
 	return page_is_ram(page) ? block_head(page) : NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kmalloc: size classes of 2^k and 1.5 * 2^k bytes from 64 up to 4 KiB, in three zones; more than
- * that are whole pages. A pointer's block says what it is (mem/page.h), so kfree needs no more.
+ * kmalloc: size classes of 2^k and 1.5 * 2^k bytes from 64 to 4 KiB, in three zones. Larger objects
+ * are whole pages. The block that a pointer is in records the kind of memory (mem/page.h), so kfree
+ * needs only the pointer.
  */
 #include "mem/page.h"
 #include "mem/ram.h"
@@ -20,7 +21,8 @@ enum { ZONE_ANY, ZONE_DMA32, ZONE_DMA, ZONES };
 
 static const u32 class_sizes[] = {64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096};
 static u8
-	class_of_size[CLASS_MAX / SLAB_ALIGN + 1]; /* by size in units of SLAB_ALIGN, rounded up */
+	/* index: size in units of SLAB_ALIGN, rounded up */
+	class_of_size[CLASS_MAX / SLAB_ALIGN + 1];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 _Static_assert(ZONES *ARRAY_SIZE(class_sizes) <= SLAB_SETS_KMALLOC, "a set for each class");
@@ -41,6 +43,14 @@ static void init_classes(void)
 	}
 }
 
+/* With a red zone, if there is one. Objects of a power of two stay aligned to it. */
+static size_t size_gross(size_t size)
+{
+	if (!asan_is_on())
+		return size;
+	return size >= SLAB_ALIGN && is_pow2(size) ? 2 * size : size + SLAB_RED_ZONE;
+}
+
 static struct slab_set *set_for(size_t size, gfp_t gfp)
 {
 	unsigned int zone = gfp & __GFP_DMA ? ZONE_DMA : gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_ANY;
@@ -50,25 +60,40 @@ static struct slab_set *set_for(size_t size, gfp_t gfp)
 			  class_of_size[(size + SLAB_ALIGN - 1) / SLAB_ALIGN]];
 }
 
+/* The caller uses `size` bytes of the `bytes` that a live object has. */
+static void object_fit(const void *p, size_t size, size_t bytes)
+{
+	poison_clear(p, size);
+	poison_set((const u8 *)p + size, bytes - size);
+}
+
 static void *large_take(size_t size, gfp_t gfp)
 {
 	struct page *page;
+	unsigned int order;
 
 	if (size > PAGE_BYTES << MAX_PAGE_ORDER)
 		return error_null(ENOMEM,
-				  "kmalloc of %zu bytes: an object may have 1 GiB; use vmalloc",
+				  "kmalloc of %zu bytes: an object has at most 1 GiB; use vmalloc",
 				  size);
-	page = block_alloc(gfp, (unsigned int)get_order(size), UINT64_MAX, PAGE_LARGE);
+	order = (unsigned int)get_order(size);
+	page = block_alloc(gfp, order, UINT64_MAX, PAGE_LARGE);
+	if (page)
+		object_fit(page_ptr(page), size, PAGE_BYTES << order);
 	return page ? page_ptr(page) : NULL;
 }
 
 void *kmalloc(size_t size, gfp_t gfp)
 {
+	size_t gross = size_gross(size);
+
 	if (!size)
 		return ZERO_SIZE_PTR;
 	if (slab_must_fail())
-		return error_null(ENOMEM, "kmalloc of %zu bytes: fault injection says no", size);
-	return size <= CLASS_MAX ? slab_take(set_for(size, gfp), gfp) : large_take(size, gfp);
+		return error_null(ENOMEM, "kmalloc of %zu bytes: failed by fault injection", size);
+	if (size > CLASS_MAX || gross > CLASS_MAX)
+		return large_take(size, gfp);
+	return slab_take(set_for(gross, gfp), size, gfp);
 }
 
 void *kzalloc(size_t size, gfp_t gfp)
@@ -81,9 +106,8 @@ void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		return error_null(ENOMEM,
-				  "kmalloc of %zu objects of %zu bytes: more than memory can be", n,
-				  size);
+		return error_null(ENOMEM, "kmalloc of %zu objects of %zu bytes: the size overflows",
+				  n, size);
 	return kmalloc(bytes, gfp);
 }
 
@@ -92,7 +116,7 @@ void *kcalloc(size_t n, size_t size, gfp_t gfp)
 	return kmalloc_array(n, size, gfp | __GFP_ZERO);
 }
 
-/* The first page of the block that a pointer is in; NULL: in none of RAM. */
+/* Returns the first page of the block that contains the pointer, or NULL if it is not in RAM. */
 static struct page *head_of(const void *p)
 {
 	phys_t pa = phys_of(p);
@@ -101,7 +125,7 @@ static struct page *head_of(const void *p)
 }
 
 /* The live object that begins at a pointer has this many bytes; 0: there is none. */
-size_t ksize(const void *p)
+static size_t object_bytes(const void *p)
 {
 	struct page *head = ZERO_OR_NULL_PTR(p) ? NULL : head_of(p);
 	u32 state = head ? read_acquire(&head->state) : 0;
@@ -111,6 +135,16 @@ size_t ksize(const void *p)
 	if (page_state_kind(state) == PAGE_LARGE && p == page_ptr(head))
 		return PAGE_BYTES << page_state_order(state);
 	return 0;
+}
+
+/* The caller may use all of them from now on. */
+size_t ksize(const void *p)
+{
+	size_t bytes = object_bytes(p);
+
+	if (bytes)
+		poison_clear(p, bytes);
+	return bytes;
 }
 
 static int kfree_refuse(const void *p, const struct page *large)
@@ -153,7 +187,7 @@ void kfree(const void *p)
 
 void kfree_sensitive(const void *p)
 {
-	size_t size = ksize(p);
+	size_t size = object_bytes(p);
 
 	if (p && size)
 		explicit_bzero((void *)(uintptr_t)p, size);
@@ -162,7 +196,7 @@ void kfree_sensitive(const void *p)
 
 void *krealloc(const void *p, size_t size, gfp_t gfp)
 {
-	size_t had = ksize(p);
+	size_t had = object_bytes(p);
 	void *fresh;
 
 	if (!size) {
@@ -176,11 +210,14 @@ void *krealloc(const void *p, size_t size, gfp_t gfp)
 		mem_watch_done(p, -EINVAL, __builtin_return_address(0));
 		return NULL;
 	}
-	if (size <= had)
+	if (size <= had) {
+		object_fit(p, size, had);
 		return (void *)(uintptr_t)p;
+	}
 	fresh = kmalloc(size, gfp);
 	if (!fresh)
 		return NULL;
+	poison_clear(p, had);
 	memcpy(fresh, p, had);
 	kfree_from(p, __builtin_return_address(0));
 	return fresh;
@@ -228,7 +265,7 @@ void *krealloc_array(const void *p, size_t n, size_t size, gfp_t gfp)
 
 	if (__builtin_mul_overflow(n, size, &bytes))
 		return error_null(ENOMEM,
-				  "krealloc of %zu objects of %zu bytes: more than memory can be",
-				  n, size);
+				  "krealloc of %zu objects of %zu bytes: the size overflows", n,
+				  size);
 	return krealloc(p, bytes, gfp);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kvmalloc: physically contiguous where there is such memory, else single pages in a row of
- * addresses. */
+/*
+ * kvmalloc: physically contiguous memory if available, otherwise single pages that are contiguous
+ * in virtual addresses only.
+ */
 #include "mem/mem.h"
 #include "mem/vmrange.h"
 #include "mem/watch.h"
@@ -31,8 +33,8 @@ void *kvmalloc_array(size_t n, size_t size, gfp_t gfp)
 
 	if (__builtin_mul_overflow(n, size, &bytes))
 		return error_null(ENOMEM,
-				  "kvmalloc of %zu objects of %zu bytes: more than memory can be",
-				  n, size);
+				  "kvmalloc of %zu objects of %zu bytes: the size overflows", n,
+				  size);
 	return kvmalloc(bytes, gfp);
 }
 

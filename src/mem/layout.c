@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where RAM and the bounce memory lie, from the sizes that were asked for.
+ * Computes the location of RAM and of the bounce memory from the requested sizes.
  *
- * Sizes come from spec strings, so each is compared with a limit before it is rounded or added to.
- * Bounce memory lies across the end of zone DMA. A part of it lies below 16 MiB, so that a device
- * with 24 address lines, the fewest that are served without an IOMMU, can bounce. The rest lies
- * behind, so that zone DMA is not used up, and a device with 28 lines reaches all of the usual 64
- * MiB.
+ * Sizes come from spec strings, so every size is checked against a limit before it is rounded or
+ * added. Bounce memory crosses the end of zone DMA. A part of it is below 16 MiB, so that a device
+ * with 24 address lines, the fewest that are supported without an IOMMU, can bounce. The rest is
+ * above, so that zone DMA is not used up, and a device with 28 address lines reaches all of the
+ * default 64 MiB.
  */
 #include "mem/ram.h"
 
 #include "base/error.h"
 
 #define RAM_MIN		MIB
-#define PHYS_RAM_END	(1ull << 46) /* RAM's addresses stay clear of PHYS_FOREIGN */
+#define PHYS_RAM_END	(1ull << 46) /* RAM's addresses stay below PHYS_FOREIGN */
 #define LOW_MAX_DEFAULT (3 * GIB)
 #define BOUNCE_DEFAULT	(64 * MIB)
-#define BOUNCE_SEGMENT	(256 * KIB) /* of map/bounce.h */
-#define BOUNCE_LOW_MAX	MIB	    /* of zone DMA */
+#define BOUNCE_SEGMENT	(256 * KIB) /* as in map/bounce.h */
+#define BOUNCE_LOW_MAX	MIB	    /* bounce memory in zone DMA */
 
 static int layout_place_ram(const struct mem_config *want, struct mem_layout *out)
 {
@@ -54,12 +54,12 @@ static int place_bounce(const struct mem_config *want, struct mem_layout *out)
 	u64 size = align_down(min_u64(BOUNCE_DEFAULT, out->ram / 8), BOUNCE_SEGMENT), low;
 
 	if (want->swiotlb > most)
-		return error_set(EINVAL,
-				 "swiotlb=%llu does not fit: with %llu KiB of RAM below 4 GiB it "
-				 "may be %llu KiB, half of that; ask for less, or for more ram",
-				 (unsigned long long)want->swiotlb,
-				 (unsigned long long)(out->low / KIB),
-				 (unsigned long long)(most / KIB));
+		return error_set(
+			EINVAL,
+			"swiotlb=%llu does not fit: with %llu KiB of RAM below 4 GiB it "
+			"may be %llu KiB, half of that; give a smaller swiotlb or a larger ram",
+			(unsigned long long)want->swiotlb, (unsigned long long)(out->low / KIB),
+			(unsigned long long)(most / KIB));
 	if (want->swiotlb)
 		size = align_up(want->swiotlb, BOUNCE_SEGMENT);
 	size = min_u64(max_u64(size, BOUNCE_SEGMENT), most);

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page allocator: free blocks of 2^order pages, aligned to their size, merged with their buddy
- * when that is free.
+ * The page allocator: free blocks of 2^order pages, aligned to their size, which are merged with a
+ * free buddy.
  *
- * Free memory is kept in bands, one for what lies below 16 MiB (zone DMA) and one from each power
- * of two to the next above. So the limit that a zone or an address mask sets falls between two
- * bands, and finding a block below it takes no search; only a limit that is not a power of two
- * searches the lists of the one band it falls in. Allocation begins in the highest band allowed and
- * goes down, to spare low memory. Blocks never cross a band.
+ * Free memory is in bands: one below 16 MiB (zone DMA), then one from every power of two to the
+ * next. The limit of a zone or of an address mask is therefore usually also the limit of a band,
+ * and no search is needed to find a block below it. Only a limit that is not a power of two
+ * requires a search of the lists of one band. The allocator tries the highest permitted band first
+ * and then the lower ones, to save low memory. A block never crosses a band.
  *
  * Invariants, under the band's lock:
- *  - each page of RAM that is the allocator's lies in exactly one block, free or live; the state of
- *    the block's first page says its kind and order, the state of every other page is 0;
- *  - a free block is on the list of its order; bit o of `orders` says that list o is not empty;
- *  - no free block's buddy is free and of the same order, below the band's largest order.
- * A live block's owner changes its kind without the lock; it never becomes FREE that way.
- * The page map is touched only where blocks begin: at start that is a few dozen pages for any size.
- * Page 0, the bounce memory and the gap below 4 GiB have state 0 and so merge with nothing.
- * What may overflow: nothing; page frame numbers are below 2^34.
+ *
+ * - Every page of RAM that the allocator manages is in exactly one block, free or live. The state
+ *   of the block's first page has its kind and order; the state of every other page is 0.
+ * - A free block is on the list of its order. Bit o of `orders` is set if list o is not empty.
+ * - Below the band's largest order, the buddy of a free block is not a free block of the same
+ *   order.
+ *
+ * The owner of a live block changes its kind without the lock, but never to FREE. Only the page map
+ * entries of first pages are accessed, so at the start the map uses only a few dozen pages of
+ * memory, whatever the size of the RAM. Page 0, the bounce memory and the gap below 4 GiB have
+ * state 0, so no block merges with them. Page frame numbers are below 2^34; nothing can overflow.
  */
 #include "mem/page.h"
 #include "mem/ram.h"
@@ -32,8 +35,8 @@
 
 struct page_band {
 	struct lock lock;
-	u32 orders;			/* written under lock, also read without */
-	unsigned int max_order;		/* of a block that cannot merge further */
+	u32 orders;			/* written under lock, also read without it */
+	unsigned int max_order;		/* a block of this order cannot merge further */
 	struct page *free[PAGE_ORDERS]; /* under lock */
 } cacheline;
 
@@ -79,7 +82,7 @@ static void page_list_remove(struct page_band *b, struct page *page, unsigned in
 	page_set_state(page, 0);
 }
 
-/* Puts a block that nobody has on its list, merged as far as that goes. Under the lock. */
+/* Adds an unowned block to its list, after merging it as far as possible. Under the lock. */
 static void band_add(struct page_band *b, struct page *page, unsigned int order)
 {
 	for (; order < b->max_order; order++) {
@@ -95,7 +98,7 @@ static void band_add(struct page_band *b, struct page *page, unsigned int order)
 	page_list_add(b, page, order);
 }
 
-/* A block of list o that has 2^order pages before page frame `end`; NULL. */
+/* Returns a block of list o that has 2^order pages below page frame `end`, or NULL. */
 static struct page *list_find(const struct page_band *b, unsigned int o, unsigned int order,
 			      u64 end)
 {
@@ -107,20 +110,42 @@ static struct page *list_find(const struct page_band *b, unsigned int o, unsigne
 	return NULL;
 }
 
-/* Under the lock. */
-static struct page *band_take(struct page_band *b, unsigned int order, u64 end, enum page_kind kind)
+/* Of a block's second half, the first page becomes the guard of the first half. Under the lock. */
+static void band_guard(struct page_band *b, struct page *guard, unsigned int order)
 {
+	for (unsigned int o = 0; o < order; o++)
+		page_list_add(b, guard + (1ull << o), o);
+	page_set_state(guard, page_state(PAGE_GUARD, 0));
+	poison_set(page_ptr(guard), PAGE_BYTES);
+}
+
+/* The guard that may lie there is freed with the block before it. Under the lock. */
+static void band_unguard(struct page_band *b, struct page *guard)
+{
+	if (!page_is_ram(guard) || read_acquire(&guard->state) != page_state(PAGE_GUARD, 0))
+		return;
+	page_set_state(guard, 0);
+	band_add(b, guard, 0);
+}
+
+/* Under the lock. */
+static struct page *band_take(struct page_band *b, unsigned int order, u64 end, enum page_kind kind,
+			      bool guard)
+{
+	unsigned int whole = order + guard;
 	struct page *page;
 
-	for (unsigned int o = order; o < PAGE_ORDERS && b->orders >> o; o++) {
-		page = list_find(b, o, order, end);
+	for (unsigned int o = whole; o < PAGE_ORDERS && b->orders >> o; o++) {
+		page = list_find(b, o, whole, end);
 		if (!page)
 			continue;
 		page_list_remove(b, page, o);
-		while (o > order) {
+		while (o > whole) {
 			o--;
 			page_list_add(b, page + (1ull << o), o);
 		}
+		if (guard)
+			band_guard(b, page + (1ull << order), order);
 		write_once(&page->refs, 1);
 		page_set_state(page, page_state(kind, order));
 		return page;
@@ -129,26 +154,28 @@ static struct page *band_take(struct page_band *b, unsigned int order, u64 end, 
 }
 
 /*
- * Looks into the bands from the one that holds page `end - 1` downward. Unless `careful`, skips a
- * band whose word says that it has nothing; that may be wrong while somebody merges a block there.
+ * Searches the bands from the one that contains page `end - 1` downward. Unless `careful`, skips a
+ * band whose `orders` shows no large enough block; this may be wrong while another thread merges a
+ * block there.
  */
-static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful)
+static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful,
+			       bool guard)
 {
 	struct page *page = NULL;
 
 	for (unsigned int i = band_index(end - 1) + 1; i-- && !page;) {
 		struct page_band *b = &bands[i];
 
-		if (!careful && !(read_once(&b->orders) >> order))
+		if (!careful && !(read_once(&b->orders) >> (order + guard)))
 			continue;
 		lock_acquire(&b->lock);
-		page = band_take(b, order, end, kind);
+		page = band_take(b, order, end, kind, guard);
 		lock_release(&b->lock);
 	}
 	return page;
 }
 
-/* The last byte that both the zone and the caller allow. */
+/* Returns the last byte that both the zone and the caller permit. */
 static u64 limit_of(gfp_t gfp, u64 last)
 {
 	if (gfp & __GFP_DMA)
@@ -162,23 +189,26 @@ static struct page *none_free(unsigned int order, u64 last)
 {
 	return error_null(ENOMEM,
 			  "no free block of %llu KiB of RAM with its last byte at or below 0x%llx: "
-			  "free some, ask for less, or open the device with a larger ram=",
+			  "free some, request less, or open the device with a larger ram=",
 			  (unsigned long long)(PAGE_BYTES << order) / KIB,
 			  (unsigned long long)last);
 }
 
 static struct page *page_take(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind)
 {
-	struct page *page;
+	struct page *page = NULL;
 	u64 end;
 
 	last = min_u64(limit_of(gfp, last), mem.span - 1);
 	end = (last + 1) >> PAGE_BITS;
 	if (!end)
 		return none_free(order, last);
-	page = bands_take(order, end, kind, false);
+	if (asan_is_on() && (kind == PAGE_USER || kind == PAGE_LARGE))
+		page = bands_take(order, end, kind, false, true);
+	if (!page) /* also where RAM is short: no guard then */
+		page = bands_take(order, end, kind, false, false);
 	if (!page)
-		page = bands_take(order, end, kind, true);
+		page = bands_take(order, end, kind, true, false);
 	if (!page)
 		return none_free(order, last);
 	poison_clear(page_ptr(page), PAGE_BYTES << order);
@@ -193,7 +223,7 @@ struct page *block_alloc(gfp_t gfp, unsigned int order, u64 last, enum page_kind
 
 	if (order > MAX_PAGE_ORDER)
 		return error_null(
-			ENOMEM, "a block of 2^%u pages was asked for: the largest has 2^%d (1 GiB)",
+			ENOMEM, "a block of 2^%u pages was requested: the largest has 2^%d (1 GiB)",
 			order, MAX_PAGE_ORDER);
 	if (kind == PAGE_INTERNAL) {
 		if (!read_once(&mem.span))
@@ -219,6 +249,7 @@ const char *page_kind_name(enum page_kind kind)
 		[PAGE_BUSY] = "kmalloc objects",
 		[PAGE_LARGE] = "a kmalloc object",
 		[PAGE_VMALLOC] = "vmalloc memory",
+		[PAGE_GUARD] = "the guard page behind a block",
 	};
 
 	return (unsigned int)kind < ARRAY_SIZE(names) ? names[kind] : "unknown memory";
@@ -240,7 +271,9 @@ static int page_refuse(const struct page *page, u32 state, unsigned int order)
 			 pa, page_kind_name(page_state_kind(state)));
 }
 
-/* Takes a reference back under the lock; the order of a block that is free now, or -1. */
+/*
+ * Releases a reference under the lock. Returns the order of the block if it is free now, else -1.
+ */
 static int band_release(struct page_band *b, struct page *page, u32 state, enum page_kind kind)
 {
 	unsigned int order = page_state_order(state);
@@ -248,15 +281,21 @@ static int band_release(struct page_band *b, struct page *page, u32 state, enum 
 	write_once(&page->refs, page->refs - 1);
 	if (page->refs) {
 		page_set_state(page,
-			       page_state(PAGE_USER, order)); /* who holds it knows it as a page */
+			       /* the holder of the remaining reference treats it as a page */
+			       page_state(PAGE_USER, order));
 		return -1;
 	}
-	/* the library's own memory is not mapped; slabs are watched object by object */
+	/*
+	 * the library's own memory is never mapped for a device; slab objects are watched one by
+	 * one
+	 */
 	if (kind != PAGE_INTERNAL && kind != PAGE_BUSY)
 		mem_watch_freeing(phys_of_page(page).v, PAGE_BYTES << order);
 	poison_set(page_ptr(page), PAGE_BYTES << order);
 	page_set_state(page, 0);
 	band_add(b, page, order);
+	if (asan_is_on())
+		band_unguard(b, page + (1ull << order));
 	return (int)order;
 }
 
@@ -292,7 +331,7 @@ void block_split(struct page *page, unsigned int order)
 {
 	u32 state = page_state(page_state_kind(page->state), 0);
 
-	/* the first page last: until then the others are inside of its block */
+	/* the first page last: until then the other pages are inside its block */
 	for (u64 i = 1ull << order; i--;) {
 		write_once(&page[i].refs, 1);
 		page_set_state(&page[i], state);
@@ -323,8 +362,9 @@ void block_repair(struct page *page, unsigned int order, void *noted)
 }
 
 /*
- * Going up through the orders, the first page that begins a block begins the one that holds `page`:
- * a smaller block elsewhere in the same 2^order pages cannot begin there, as blocks are aligned.
+ * A block of order o begins at a multiple of 2^o pages. The loop tries `page` rounded down to each
+ * of these alignments. The first of these pages that begins a block is the nearest, so either its
+ * block contains `page` or no block does. Returns NULL also if that block is free.
  */
 struct page *block_head(struct page *page)
 {
@@ -349,7 +389,8 @@ bool block_ref(struct page *head)
 
 	lock_acquire(&b->lock);
 	live = page_state_kind(read_once(&head->state)) > PAGE_FREE &&
-	       page_state_kind(read_once(&head->state)) != PAGE_INTERNAL;
+	       page_state_kind(read_once(&head->state)) != PAGE_INTERNAL &&
+	       page_state_kind(read_once(&head->state)) != PAGE_GUARD;
 	if (live)
 		write_once(&head->refs, head->refs + 1);
 	lock_release(&b->lock);
@@ -393,7 +434,7 @@ int block_ref_many(struct page *head, int nr)
 				refs, nr);
 }
 
-/* Page frames [pfn, end) are free, in the largest blocks that fit. */
+/* Adds the free page frames [pfn, end) in the largest blocks that fit. */
 static void add_range(u64 pfn, u64 end)
 {
 	while (pfn < end) {
@@ -441,7 +482,7 @@ struct page *page_alloc(gfp_t gfp, unsigned int order, u64 last)
 	bool internal = gfp & __GFP_INTERNAL;
 
 	if (fail_here(internal ? FAIL_MEMORY : FAIL_PAGE, NULL))
-		return error_null(ENOMEM, "no page of RAM: fault injection says so");
+		return error_null(ENOMEM, "no page of RAM: failed by fault injection");
 	return block_alloc(gfp, order, last, internal ? PAGE_INTERNAL : PAGE_USER);
 }
 

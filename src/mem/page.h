@@ -2,8 +2,9 @@
 /*
  * struct page inside the library: address arithmetic, and blocks with an owner.
  *
- * A RAM page's struct page is mem.map[pfn]. Other memory's is only a number, computed from its
- * address so that `page + 1` is the next page's; it lies where no pointer can, and is never read.
+ * The struct page of a RAM page is mem.map[pfn]. For other memory a struct page pointer is only a
+ * number, computed from the page's address so that `page + 1` is the next page. It is outside of
+ * valid pointers and never dereferenced.
  */
 #ifndef MEM_PAGE_H
 #define MEM_PAGE_H
@@ -19,16 +20,18 @@
 
 _Static_assert(sizeof(struct page) == 1u << PAGE_STRUCT_BITS, "struct page has a size to shift by");
 
-/* Whose a block is. In its first page's state; each other page of it has state 0. */
+/* The owner of a block, in the state of its first page. The other pages of a block have state 0. */
 enum page_kind {
-	PAGE_INSIDE = 0, /* not the first of a block, or no memory of the allocator */
+	PAGE_INSIDE = 0, /* not the first page of a block, or not managed by the allocator */
 	PAGE_FREE,
 	PAGE_USER,     /* alloc_pages */
 	PAGE_INTERNAL, /* __GFP_INTERNAL */
-	PAGE_SLAB,     /* kmalloc's small objects: owner is the slab, the tag says which set */
-	PAGE_BUSY,     /* not yet a slab, or no longer */
-	PAGE_LARGE,    /* one kmalloc object */
+	/* kmalloc's small objects: `owner` is the slab, the tag is the set's number */
+	PAGE_SLAB,
+	PAGE_BUSY,  /* a slab that is being created or destroyed */
+	PAGE_LARGE, /* one kmalloc object */
 	PAGE_VMALLOC,
+	PAGE_GUARD, /* a poisoned page behind a block; freed with the block */
 };
 
 hot_inline enum page_kind page_state_kind(u32 state)
@@ -69,7 +72,7 @@ hot_inline phys_t phys_of_page(const struct page *page)
 	return PHYS((off << (PAGE_BITS - PAGE_STRUCT_BITS)) | PHYS_FOREIGN);
 }
 
-/* It has an entry in mem.map that may be read, and is on one. */
+/* Whether `page` is a valid entry of mem.map. */
 hot_inline bool page_is_ram(const struct page *page)
 {
 	u64 off = (u64)((uintptr_t)page - (uintptr_t)read_once(&mem.map));
@@ -84,57 +87,60 @@ hot_inline void *page_ptr(const struct page *page)
 }
 
 /*
- * page_alloc() for an owner, without its fault injection. A block of any kind but PAGE_INTERNAL
- * keeps RAM there.
+ * page_alloc() for an owner, without its fault injection. A block of any kind except PAGE_INTERNAL
+ * keeps RAM alive.
  */
 struct page *block_alloc(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind);
 
 /*
- * Gives a block back, or one of its references. 0; -EINVAL and a sentence, nothing changed: it is
- * not a live block of that kind and order (which may be PAGE_ORDER_ANY).
+ * Frees a block, or releases one of its references. Returns 0; -EINVAL with an error message,
+ * without a change, if it is not a live block of that kind and order (which may be PAGE_ORDER_ANY).
  */
 int block_free(struct page *page, unsigned int order, enum page_kind kind);
 
-/* Another owner for a live block, which the caller owns, and 16 bits of its own. */
+/* Changes the kind of a live block that the caller owns, and 16 bits for the owner's use. */
 void block_set_kind(struct page *page, enum page_kind kind, unsigned int tag);
 
-/* Makes one-page blocks of a live one, which the caller owns. */
+/* Splits a live block that the caller owns into one-page blocks. */
 void block_split(struct page *page, unsigned int order);
 
 /*
- * The first page of the live block that a RAM page is in; NULL: it is in none. What it says may be
- * old news unless the caller owns the block.
+ * Returns the first page of the live block that contains a RAM page, or NULL. Unless the caller
+ * owns the block, the result may be outdated.
  */
 struct page *block_head(struct page *page);
 
-/* One more reference; false: not the first page of a live block that is not internal. */
+/* Adds a reference. Returns false if it is not the first page of a live, non-internal block. */
 bool block_ref(struct page *head);
 
 /*
- * `nr` more references, or less where it is negative, of a PAGE_USER block; nr is not 0 or INT_MIN.
- * One is left. 0; -EINVAL and an error message, nothing changed.
+ * Adds `nr` references to a PAGE_USER block, or releases -nr; nr is not 0 or INT_MIN. At least one
+ * must remain. Returns 0, or -EINVAL with an error message, without a change.
  */
 int block_ref_many(struct page *head, int nr);
 
-/* One less, whoever's block it is; the last only of a PAGE_USER block. 0, -EINVAL: block_free() */
+/*
+ * Releases a reference to a block of any kind; the last one only of a PAGE_USER block. Returns 0 or
+ * -EINVAL, as block_free() does.
+ */
 int block_unref(struct page *head);
 
 /*
- * The struct pages of a live PAGE_USER block are as its owner, who calls, left them: `noted` is
- * what the first one's `owner` holds.
+ * Whether the struct pages of a live PAGE_USER block are as its owner, the caller, left them.
+ * `noted` is the expected `owner` of the first one.
  */
 bool block_is_intact(const struct page *page, unsigned int order, const void *noted);
 
-/* Makes them so, with one reference, after something else was written over them. */
+/* Restores them, with one reference, after they were overwritten. */
 void block_repair(struct page *page, unsigned int order, void *noted);
 
-/* Fills the free lists with what `mem` says; no other call may run. */
+/* Fills the free lists from `mem`; no other call may run at the same time. */
 void zones_init(void);
 
-/* Free blocks of each order, for tests and reports. */
+/* Number of free blocks of every order, for tests and reports. */
 void zones_count(u64 free[PAGE_ORDERS]);
 
-/* Reads "kmalloc", "vmalloc" …, for sentences. */
+/* Returns "kmalloc", "vmalloc" …, for error messages. */
 const char *page_kind_name(enum page_kind kind);
 
 #endif

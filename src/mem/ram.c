@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * RAM itself: the sparse file, the address window it is mapped in, and when both come and go.
+ * RAM: the sparse file, the address window where it is mapped, and their creation and destruction.
  *
- * `users` counts what needs RAM: open devices, vmalloc areas, and pages given out. It leaves 0 and
- * RAM is made, or it reaches 0 and RAM goes, only under `life`; in between it is counted without a
- * lock. So whoever holds a count may use `mem` without one. `areas` is the part of it that is not
- * pages.
+ * `users` counts the users of RAM: open devices, vmalloc areas and allocated pages. Only under
+ * `life` does it leave 0, which creates RAM, or reach 0, which destroys RAM. In between it changes
+ * without a lock. A thread that owns a count may therefore use `mem` without a lock. `areas` is the
+ * part of the count that is not pages.
  *
- * The window is aligned to the largest block, so that a block is aligned to its size in CPU
- * addresses too. All of it is reserved without memory; only touched pages cost any.
- * What may overflow: nothing; counts are bounded by pages of RAM and devices in memory.
+ * The window is aligned to the largest block, so that every block is also aligned to its size in
+ * CPU addresses. The window is reserved without memory; only touched pages use memory. Counts are
+ * bounded by RAM's pages and the devices in memory; nothing can overflow.
  */
 #include "mem/mem.h"
 #include "mem/page.h"
@@ -39,14 +39,17 @@ const struct mem_watch *mem_watch;
 struct mem mem = {.base = MEM_NOWHERE, .vm_base = MEM_NOWHERE, .fd = -1};
 
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
-static struct mem_layout now; /* what there is while mem.span is not 0; under life */
+static struct mem_layout now; /* the layout while mem.span is not 0; under life */
 static u64 users, areas;      /* atomic */
 
-/* A hole in the file would part the process from what a device has pinned. Under punch_lock. */
+/*
+ * A hole in the file would separate the process from pages that a device has pinned. Under
+ * punch_lock.
+ */
 static bool pinned;
 static pthread_mutex_t punch_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Held while RAM is mapped, so that no child of fork gets a mapping without MADV_DONTFORK. */
+/* Held while RAM is being mapped, so that no child of fork has a mapping without MADV_DONTFORK. */
 static pthread_mutex_t map_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void *ram_reserve(u64 size, int prot, const char *what)
@@ -79,7 +82,7 @@ void mem_unreserve(void *p, u64 size)
 	munmap(p, size);
 }
 
-/* The window's size is rounded up, as the page map's is. */
+/* The size of the window is rounded up, like that of the page map. */
 static u8 *window_make(u64 span, const char *what)
 {
 	u64 size = align_up(span, WINDOW_ALIGN);
@@ -101,7 +104,7 @@ static void window_free(u8 *base, u64 span)
 	mem_unreserve(base, align_up(span, WINDOW_ALIGN));
 }
 
-/* A child of fork does not have it. */
+/* The mapping is absent in a child of fork. */
 static bool map_absent(void *at, u64 size, int prot, int flags, int fd, u64 offset)
 {
 	bool mapped;
@@ -135,7 +138,7 @@ static int map_fixed(void *at, u64 size, int prot, int fd, u64 offset)
 	return 0;
 }
 
-/* Both parts of a window, from a file or from nothing (fd -1). */
+/* Maps both parts of a window, from a file or anonymously (fd -1). */
 static int window_fill(u8 *base, const struct mem_layout *l, int fd)
 {
 	int err = map_fixed(base, l->low, RAM_PROT, fd, 0);
@@ -145,13 +148,13 @@ static int window_fill(u8 *base, const struct mem_layout *l, int fd)
 	return err;
 }
 
-/* The devices' view of RAM, and behind it its counts (mem/cpu_cache.h). */
+/* The device view of RAM, followed by its counts (mem/cpu_cache.h). */
 static u64 plane_span(u64 span)
 {
 	return span + plane_counts_size(span);
 }
 
-/* Growing a file past RLIMIT_FSIZE would end the process by a signal. */
+/* Growing a file beyond RLIMIT_FSIZE would raise SIGXFSZ. */
 static int file_size_ok(u64 size)
 {
 	struct rlimit limit;
@@ -189,13 +192,15 @@ static int file_make(u64 size)
 	return fd;
 }
 
-/* Rounded up, so that a block's buddy always has an entry. */
+/* Rounded up, so that the buddy of every block has an entry. */
 static u64 map_bytes(u64 span)
 {
 	return align_up(span, WINDOW_ALIGN) >> (PAGE_BITS - PAGE_STRUCT_BITS);
 }
 
-/* Readers without a lock see an old or a new word of each: mem.h says why either does. */
+/*
+ * Readers without a lock may read an old or a new value of each word; mem.h explains why both work.
+ */
 static void ram_publish(u8 *base, struct page *map, const struct mem_layout *l, int fd)
 {
 	mem.low = l->low;
@@ -249,7 +254,7 @@ no_window:
 	return err;
 }
 
-/* Under life, with no users; RAM is there. */
+/* Under life, without users; RAM exists. */
 static void ram_unmake(void)
 {
 	const struct mem_layout none = {0}, was = now;
@@ -259,7 +264,7 @@ static void ram_unmake(void)
 
 	poison_fini();
 	vm_forget();
-	pinned = false; /* no device has any of it */
+	pinned = false; /* no device is left that has pinned pages */
 	write_once(&mem.span, 0);
 	if (mem.device_view)
 		window_free(mem.device_view, plane_span(was.span));
@@ -271,7 +276,7 @@ static void ram_unmake(void)
 	errno = saved;
 }
 
-/* Counts n more users, unless there are none: then RAM may be going. */
+/* Adds n users, unless there are none; in that case RAM may be being destroyed. */
 static bool users_join(u64 n)
 {
 	u64 seen = read_once(&users);
@@ -283,13 +288,13 @@ static bool users_join(u64 n)
 	return false;
 }
 
-/* True: they were the last. */
+/* Returns true if these were the last users. */
 static bool users_leave(u64 n)
 {
 	return __atomic_sub_fetch(&users, n, __ATOMIC_ACQ_REL) == 0;
 }
 
-/* Under life: n users more, and RAM for them. */
+/* Under life: adds n users and creates RAM if needed. */
 static int users_start(const struct mem_config *want, u64 n)
 {
 	int err;
@@ -297,7 +302,7 @@ static int users_start(const struct mem_config *want, u64 n)
 	if (users_join(n))
 		return 0;
 	if (mem.span)
-		ram_unmake(); /* the last user is on its way here to do that */
+		ram_unmake(); /* the last user is waiting for `life` to do this */
 	err = ram_make(want);
 	if (!err)
 		write_release(&users, n);
@@ -362,12 +367,12 @@ u64 mem_pages_used(void)
 static int ram_key_differs(const char *key, u64 is, u64 want)
 {
 	return error_set(EBUSY,
-			 "%s is %llu KiB and stays so until the last device is closed and the last "
-			 "page given back; %llu KiB was asked for: use the same size, or none",
+			 "%s is %llu KiB and cannot change until the last device is closed and the "
+			 "last page is freed; %llu KiB was requested: use the same size, or none",
 			 key, (unsigned long long)(is / KIB), (unsigned long long)(want / KIB));
 }
 
-/* Under life: is what there is what is wanted? Only named sizes count. */
+/* Under life: compares the existing RAM with the request. Only sizes that were given count. */
 static int ram_compare(const struct mem_config *want)
 {
 	struct mem_config full = *want;
@@ -426,7 +431,7 @@ int mem_need_device_view(void)
 	if (mem.device_view)
 		goto out;
 	err = -ENOMEM;
-	device_view = window_make(plane_span(now.span), "the memory that non-coherent devices see");
+	device_view = window_make(plane_span(now.span), "the device view of RAM");
 	if (!device_view)
 		goto out;
 	err = window_fill(device_view, &now, -1);
@@ -447,7 +452,9 @@ static u64 file_offset(u64 pa)
 	return pa < mem.low ? pa : pa - MEM_DMA32_END + mem.low;
 }
 
-/* Wholly in one part of RAM, or across both where no gap parts them. */
+/*
+ * Whether the range is in one part of RAM, or crosses both parts and there is no gap between them.
+ */
 static bool in_ram(u64 pa, u64 size)
 {
 	if (pa < mem.low && size <= mem.low - pa)
@@ -488,9 +495,9 @@ void mem_zero(phys_t pa, u64 size)
 }
 
 /*
- * Since Linux 6.1, whatever the settings of transparent huge pages; where it is not there, small
- * ones do. What has no page yet is not collapsed (EINVAL), so a page of each piece is brought in
- * first: reading a hole of the file does.
+ * MADV_COLLAPSE exists since Linux 6.1 and works with every setting of transparent huge pages; on
+ * older kernels RAM has small pages. A range without any page is not collapsed (EINVAL), so one
+ * page of each piece is faulted in first, by reading a hole of the file.
  */
 static void make_large(u8 *at, u64 size)
 {
@@ -521,7 +528,10 @@ static void ram_fork_parent(void)
 	pthread_mutex_unlock(&map_lock);
 }
 
-/* The parent's RAM is not here (base/fork.h). The child's comes with its first use. */
+/*
+ * The parent's RAM is absent in the child (base/fork.h). The child's RAM is created at its first
+ * use.
+ */
 static void ram_fork_child(void)
 {
 	const struct mem_layout none = {0};

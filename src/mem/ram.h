@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* RAM's life inside this layer: who keeps it there, system calls, AddressSanitizer's view of it. */
+/* Lifetime of RAM, for this folder: user counts, system calls, and AddressSanitizer's view. */
 #ifndef MEM_RAM_H
 #define MEM_RAM_H
 
+#include "base/asan.h"
 #include "mem/mem.h"
 
 #include <sys/mman.h>
 
-#define MEM_NOWHERE                                                                                \
-	((u8 *)(uintptr_t)(1ull << 62)) /* minus this, every pointer is past any span              \
-					 */
+/* The distance from this to any pointer exceeds every span. */
+#define MEM_NOWHERE ((u8 *)(uintptr_t)(1ull << 62))
 
-/* What a struct mem_config comes to. */
+/* The layout that a struct mem_config results in. */
 struct mem_layout {
 	u64 ram, low, span, bounce_start, bounce_size;
 };
 
-/* 0; -EINVAL and a sentence. */
+/* Returns 0, or -EINVAL with an error message. */
 int mem_layout_make(const struct mem_config *want, struct mem_layout *out);
 
 /*
- * RAM is there while the count is not 0: one for each device, vmalloc area and page given out. The
- * first user fixes it with the default sizes. 0, -ENOMEM.
+ * RAM exists while the count of users is not 0: devices, vmalloc areas and allocated pages. The
+ * first user creates it with the default sizes. Returns 0 or -ENOMEM.
  */
 int mem_use_pages(u64 n);
 void mem_unuse_pages(u64 n);
@@ -29,40 +29,38 @@ int mem_use_area(void);
 void mem_unuse_area(void);
 
 /*
- * mmap() of anonymous memory that costs only what is touched and that a child of fork does not
- * have; NULL and a sentence.
+ * Maps anonymous memory that uses memory only where it is touched and that is absent in a child of
+ * fork. Returns NULL with an error message.
  */
 void *mem_reserve(u64 size, int prot, const char *what);
 void mem_unreserve(void *p, u64 size);
 
-/* Puts memory of nobody's in place of what a part of such a range had. False, errno: it stays. */
+/*
+ * Replaces a part of such a range by fresh anonymous memory. On false, with errno, it is unchanged.
+ */
 bool mem_map_zero(void *at, u64 size, int prot);
 
-/* Zeroes RAM. Large parts are given back to the system instead, so they stay sparse. */
+/* Zeroes RAM. Large parts are released to the system instead, so they stay sparse. */
 void mem_zero(phys_t pa, u64 size);
 
-/* The vmalloc layer forgets its range: RAM goes. */
+/* Resets the vmalloc layer's range, before RAM is destroyed. */
 void vm_forget(void);
 
-#ifdef BUILT_WITH_ASAN
+/* Marks of AddressSanitizer (poison.c), where the program has it. */
 int poison_init(u64 span);
 void poison_fini(void); /* all of RAM may be used again */
-void poison_set(const void *p, u64 size);
-void poison_clear(const void *p, u64 size);
-#else
-static inline int poison_init(u64 span)
+void poison_mark(const void *p, u64 size);
+
+hot_inline void poison_set(const void *p, u64 size)
 {
-	return 0;
+	if (unlikely(asan_is_on()))
+		poison_mark(p, size);
 }
-static inline void poison_fini(void)
+
+hot_inline void poison_clear(const void *p, u64 size)
 {
+	if (unlikely(asan_is_on()))
+		asan_unpoison(p, size);
 }
-static inline void poison_set(const void *p, u64 size)
-{
-}
-static inline void poison_clear(const void *p, u64 size)
-{
-}
-#endif
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Scatterlists: making tables, walking them, copying. A table of more than SG_MAX_SINGLE_ALLOC
- * entries is a chain of page-sized arrays; in each but the last the final entry is the link, so it
- * holds one entry of the list less. How the arrays lie follows from orig_nents alone; freeing
- * still stops where an expected link is missing.
+ * Scatterlists: allocation, iteration, copying. A table of more than SG_MAX_SINGLE_ALLOC entries is
+ * a chain of page-sized arrays. In every array except the last the final entry is the link, so it
+ * holds one list entry less. The arrangement of the arrays follows from orig_nents alone; freeing
+ * also stops where an expected link is missing.
  *
- * What may overflow: offset + length of an entry does not fit 32 bits, so sums are 64-bit. Counts
- * are bounded by SG_TABLE_MAX, so that an absurd one fails at once and not after eating all memory.
+ * offset + length of an entry may exceed 32 bits, so sums are 64-bit. Counts are bounded by
+ * SG_TABLE_MAX, so that an excessive count fails immediately and not after using all memory.
  *
- * Memory is reached through its page's CPU address: an entry is contiguous there, as it is in
- * physical memory, both for RAM and for other memory of the process.
+ * Memory is accessed through its page's CPU address: an entry is contiguous there as well as in
+ * physical memory, for RAM and for other memory of the process.
  */
 #include <linux/scatterlist.h>
 
@@ -78,12 +78,12 @@ int sg_nents_for_len(struct scatterlist *sg, u64 len)
 			return n;
 	}
 	return error_set(EINVAL,
-			 "a scatterlist of %llu bytes was asked for %llu: "
-			 "pass a length that it holds",
+			 "a scatterlist of %llu bytes is too short for %llu: "
+			 "pass a length that it contains",
 			 (unsigned long long)seen, (unsigned long long)len);
 }
 
-/* Entries of the list in the next array, when `left` are still to come. */
+/* Number of list entries in the next array, if `left` entries remain. */
 static unsigned int array_entries(unsigned int left)
 {
 	return left > SG_MAX_SINGLE_ALLOC ? SG_MAX_SINGLE_ALLOC - 1 : left;
@@ -115,7 +115,7 @@ int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
 	*table = (struct sg_table){0};
 	if (!nents)
 		return error_set(EINVAL,
-				 "sg_alloc_table: a table of 0 entries: ask for one or more");
+				 "sg_alloc_table: a table of 0 entries: request one or more");
 	if (nents > SG_TABLE_MAX)
 		return error_set(ENOMEM,
 				 "sg_alloc_table: %u entries are more than the %u possible: "
@@ -123,7 +123,7 @@ int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
 				 nents, SG_TABLE_MAX);
 	for (left = nents; left; left -= n) {
 		n = array_entries(left);
-		/* with the link, an array that is followed by another is a page exactly */
+		/* together with the link, an array that has a successor is exactly one page */
 		sgl = alloc_aligned(SG_ALIGN, (n + (n < left)) * sizeof(*sgl));
 		if (!sgl)
 			goto undo;
@@ -139,12 +139,12 @@ int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
 	table->nents = nents;
 	return 0;
 undo:
-	/* the last array's link is still empty: freeing must not look for one behind it */
+	/* the last array's link is still empty, so sg_free_table() stops there */
 	sg_free_table(table);
 	return -ENOMEM;
 }
 
-/* How many of the pages from `from` on, and before `end`, one entry of at most max pages takes. */
+/* Returns how many pages from `from` on, below `end`, fit in one entry of at most `max` pages. */
 static unsigned int sg_run_length(struct page **pages, unsigned int from, unsigned int end,
 				  unsigned int max)
 {
@@ -156,7 +156,10 @@ static unsigned int sg_run_length(struct page **pages, unsigned int from, unsign
 	return i - from;
 }
 
-/* What sg_alloc_table_from_pages_segment() may be asked; 0 or -EINVAL with a sentence. */
+/*
+ * Checks the arguments of sg_alloc_table_from_pages_segment(). Returns 0, or -EINVAL with an error
+ * message.
+ */
 static int check_from_pages(const struct sg_table *sgt, struct page **pages, unsigned int n_pages,
 			    unsigned int offset, unsigned long size, unsigned int max_segment)
 {
@@ -211,7 +214,10 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 
 enum sg_move { TO_BUFFER, FROM_BUFFER, ZERO };
 
-/* Moves len bytes between the list, from byte `skip` on, and buf. The bytes moved. */
+/*
+ * Moves len bytes between the list, from byte `skip` on, and buf. Returns the number of bytes
+ * moved.
+ */
 static size_t sg_move(struct scatterlist *sg, unsigned int nents, u8 *buf, size_t len, off_t skip,
 		      enum sg_move how)
 {
@@ -290,7 +296,7 @@ void __sg_page_iter_start(struct sg_page_iter *piter, struct scatterlist *sglist
 			  unsigned int nents, unsigned long pgoffset)
 {
 	*piter = (struct sg_page_iter){.sg = sglist, .__nents = nents};
-	/* a place that no list has: the first step finds the end */
+	/* beyond the end of any list: the first step then ends the iteration */
 	if (pgoffset > INT_MAX)
 		piter->__nents = 0;
 	else
@@ -332,7 +338,7 @@ void sg_miter_start(struct sg_mapping_iter *miter, struct scatterlist *sgl, unsi
 	__sg_page_iter_start(&miter->piter, sgl, nents, 0);
 }
 
-/* Makes __offset and __remaining those of the next byte not yet consumed; false: none. */
+/* Sets __offset and __remaining to the next byte that is not consumed. Returns false at the end. */
 static bool miter_settle(struct sg_mapping_iter *miter)
 {
 	struct sg_page_iter *p = &miter->piter;
@@ -344,7 +350,7 @@ static bool miter_settle(struct sg_mapping_iter *miter)
 			return false;
 		start = p->sg->offset;
 		end = start + p->sg->length;
-		/* an offset beyond the first page: begin at the page that it is in */
+		/* if the offset is beyond the first page, begin at the page that contains it */
 		pos = max_u64((u64)p->sg_pgoffset * PAGE_SIZE, start);
 		p->sg_pgoffset = (unsigned int)(pos / PAGE_SIZE);
 		miter->__offset = (unsigned int)(pos % PAGE_SIZE);

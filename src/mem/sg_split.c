@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cutting a scatterlist in several. A list is cut twice: by its entries of memory, and, when it is
- * mapped, by its DMA segments, which are other pieces of the same bytes. The new lists' entries
- * hold both side by side, as in the list they come from, so each has room for the longer of the
- * two. First everything is counted and so checked, then allocated, then filled.
+ * Splits a scatterlist into several. A list is split twice: by its entries of memory and, if it is
+ * mapped, by its DMA segments, which divide the same bytes differently. As in the input list, the
+ * entries of a new list hold both side by side, so a new list has as many entries as the longer of
+ * the two needs. The pieces are first counted, which also checks the arguments, then allocated,
+ * then filled.
  */
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -12,11 +13,11 @@
 #include "base/error.h"
 #include "base/math.h"
 
-struct sg_split_cursor { /* where in the input one of the two walks is */
+struct sg_split_cursor { /* position of one of the two walks in the input */
 	struct scatterlist *sg;
-	unsigned int nents; /* from sg on */
-	u64 off;	    /* into sg */
-	bool dma;	    /* walks segments, not memory */
+	unsigned int nents; /* remaining, from sg on */
+	u64 off;	    /* offset in sg */
+	bool dma;	    /* walks DMA segments instead of memory */
 };
 
 static u64 cut_length(const struct sg_split_cursor *cut)
@@ -39,8 +40,8 @@ static void cut_store(const struct sg_split_cursor *cut, struct scatterlist *out
 }
 
 /*
- * Goes `len` bytes forward and stores the pieces in `out`, unless that is NULL. How many pieces;
- * -EINVAL: the list ends first.
+ * Advances by `len` bytes and stores the pieces in `out`, unless that is NULL. Returns the number
+ * of pieces, or -EINVAL if the list is too short.
  */
 static int cut_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist *out)
 {
@@ -55,7 +56,7 @@ static int cut_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist 
 		if (piece) {
 			if (out)
 				cut_store(cut, &out[n], piece);
-			/* the first entry says it of all */
+			/* the mark on the first entry is valid for the whole list */
 			if (out && cut->dma && sg_dma_is_swiotlb(&out[n]))
 				sg_dma_mark_swiotlb(out);
 			n++;
@@ -71,7 +72,7 @@ static int cut_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist 
 	return n;
 }
 
-/* Counts the pieces of each new list; with `out`, stores them there. 0 or -EINVAL. */
+/* Counts the pieces of every new list and, with `out`, stores them. Returns 0 or -EINVAL. */
 static int cut_all(struct sg_split_cursor cut, u64 skip, int nb, const size_t *sizes, int *pieces,
 		   struct scatterlist **out)
 {
@@ -85,7 +86,7 @@ static int cut_all(struct sg_split_cursor cut, u64 skip, int nb, const size_t *s
 	return 0;
 }
 
-/* The new lists, empty; -ENOMEM leaves none. */
+/* Allocates the new, empty lists. On -ENOMEM none is allocated. */
 static int make_lists(struct scatterlist **lists, const int *pieces, const int *mapped, int nb,
 		      gfp_t gfp)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A slab is a block of pages cut into at most 64 objects; which are free is one word of bits, kept
- * with the slab's record outside of RAM, so that neither a driver nor a device can damage it.
+ * A slab is a block of pages divided into at most 64 objects. One word of bits marks the free ones.
+ * It is in the slab's record, outside of RAM, so that neither a driver nor a device can damage it.
  *
- * From an object to its slab: the block's first page says that it is a slab's, of which set, and
- * points at the record. A pointer to free may be wrong or old, also racing with the free that was
- * right, so the record is looked at only under the set's lock, which its end needs too; and sets
- * are numbered and never freed, so that what an old page said leads to a lock.
+ * From an object to its slab: the block's first page records that it is a slab, and its set, and
+ * points to the record. A pointer to free may be wrong or outdated, and may race with the valid
+ * free of the same object. The record is therefore accessed only under the set's lock, which its
+ * destruction also needs. Sets are numbered and never freed, so an outdated set number still leads
+ * to a valid lock.
  *
- * Invariants, under the set's lock: a slab is on the partial list exactly when some but not all of
- * its objects are free (or it is new and about to be used); one that has all free gives its pages
- * back. Lock order: set, then band of the page allocator.
+ * Invariants, under the set's lock: a slab is on the partial list if and only if some but not all
+ * of its objects are free, or it is new and about to be used. A slab whose objects are all free
+ * returns its pages. Lock order: set, then band of the page allocator.
  */
 #include "mem/slab.h"
 #include "mem/page.h"
@@ -28,13 +29,13 @@
 
 struct slab_set slab_sets[SLAB_SETS];
 
-static struct lock claim_lock = LOCK_INIT; /* guards which sets have a size */
+static struct lock claim_lock = LOCK_INIT; /* guards which sets are in use */
 
 struct slab {
-	struct slab *next, *prev; /* of the partial list */
+	struct slab *next, *prev; /* in the partial list */
 	struct slab_set *set;
 	struct page *page;
-	u64 free; /* bit i: object i is */
+	u64 free; /* bit i: object i is free */
 };
 
 void slab_set_init(struct slab_set *set, u32 size, gfp_t zone, void (*ctor)(void *))
@@ -134,14 +135,14 @@ static struct slab *slab_make(struct slab_set *set)
 	return s;
 }
 
-/* Nobody finds it any more. */
+/* Called when the slab can no longer be found. */
 static void slab_unmake(struct slab *s, struct page *page)
 {
 	block_free(page, PAGE_ORDER_ANY, PAGE_BUSY);
 	alloc_free(s);
 }
 
-void *slab_take(struct slab_set *set, gfp_t gfp)
+void *slab_take(struct slab_set *set, size_t size, gfp_t gfp)
 {
 	struct slab *s;
 	unsigned int i;
@@ -164,11 +165,11 @@ void *slab_take(struct slab_set *set, gfp_t gfp)
 	set->live++;
 	object = object_at(s, i);
 	lock_release(&set->lock);
-	poison_clear(object, set->size);
-	return gfp & __GFP_ZERO ? memset(object, 0, set->size) : object;
+	poison_clear(object, size);
+	return gfp & __GFP_ZERO ? memset(object, 0, asan_is_on() ? size : set->size) : object;
 }
 
-/* The set of a slab's block, locked; NULL: it is no slab's now. */
+/* Returns the set of a slab's block, locked, or NULL if the block is not a slab any more. */
 static struct slab_set *set_of(struct page *head)
 {
 	u32 state = read_acquire(&head->state);
@@ -184,7 +185,7 @@ static struct slab_set *set_of(struct page *head)
 	return NULL;
 }
 
-/* The number of the live object at a pointer; -1: none. Under the set's lock. */
+/* Returns the index of the live object at a pointer, or -1. Under the set's lock. */
 static int object_index(const struct slab *s, const void *object)
 {
 	u64 off = (u64)((const u8 *)object - (const u8 *)page_ptr(s->page));
@@ -195,7 +196,7 @@ static int object_index(const struct slab *s, const void *object)
 	return (int)i;
 }
 
-/* The live object that the pointer is in the middle of; NULL: none. Under the set's lock. */
+/* Returns the live object that contains the pointer, or NULL. Under the set's lock. */
 static const void *object_around(const struct slab *s, const void *p)
 {
 	u64 i = (u64)((const u8 *)p - (const u8 *)page_ptr(s->page)) / s->set->size;
@@ -216,7 +217,9 @@ u32 slab_object_size(struct page *head, const void *object)
 	return size;
 }
 
-/* Marks object i free. True: the slab has no live one left, and nobody finds it any more. */
+/*
+ * Marks object i as free. Returns true if the slab has no live object and can no longer be found.
+ */
 static bool object_give(struct slab_set *set, struct slab *s, unsigned int i)
 {
 	bool was_full = !s->free;
@@ -280,7 +283,9 @@ int slab_give(struct page *head, void *object, const struct slab_set *only)
 	return 0;
 }
 
-/* Sets stay: kmalloc's, and those of caches that a child may go on using. Their objects are gone.
+/*
+ * The sets stay: kmalloc's, and those of caches that a child may continue to use. Their objects are
+ * discarded.
  */
 static void slab_fork_child(void)
 {

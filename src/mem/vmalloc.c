@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vmalloc and vmap: RAM pages mapped one after another in a range of their own (mem/vmrange.h). An
- * area keeps RAM there as long as it lives. Neighbouring RAM pages are mapped by one system call.
+ * vmalloc and vmap: RAM pages that are mapped contiguously in an address range of their own
+ * (mem/vmrange.h). An area keeps RAM alive. Adjacent RAM pages are mapped by one system call.
  *
- * A view is such a range of memory that its caller has in RAM already, at an address aligned to its
- * size (coherent memory behind a bus offset).
+ * A view is a second mapping, in this range, of RAM that its caller owns, at an address aligned to
+ * its size (coherent memory with a bus offset).
  *
- * If the system refuses to unmap an area, it stays as it is: memory that can still be reached is
- * never given to somebody else.
+ * If the system refuses to unmap an area, the area stays allocated: memory that is still accessible
+ * is never reused.
  */
 #include "mem/page.h"
 #include "mem/ram.h"
@@ -20,7 +20,7 @@
 #include <linux/vmalloc.h>
 #include <sys/mman.h>
 
-/* Maps the pages that the slots name, in runs. */
+/* Maps the pages that the slots name, adjacent ones together. */
 static int area_map(u32 index, u32 pages, int prot)
 {
 	int err = 0;
@@ -59,7 +59,7 @@ static int area_alloc_pages(u32 index, u32 pages, gfp_t gfp)
 		struct page *page = NULL;
 
 		if (fail_here(FAIL_PAGE, NULL))
-			error_set(ENOMEM, "vmalloc: fault injection says no");
+			error_set(ENOMEM, "vmalloc: failed by fault injection");
 		else
 			page = block_alloc(gfp, 0, UINT64_MAX, PAGE_VMALLOC);
 		if (!page) {
@@ -71,7 +71,10 @@ static int area_alloc_pages(u32 index, u32 pages, gfp_t gfp)
 	return 0;
 }
 
-/* Address space for `pages` pages, RAM kept there for it; 0 and a sentence. */
+/*
+ * Allocates address space for `pages` pages and keeps RAM alive for it. Returns its index, or 0
+ * with an error message.
+ */
 static u32 area_begin(u64 pages)
 {
 	u32 index = 0;
@@ -102,7 +105,7 @@ static void *vmalloc_gfp(unsigned long size, gfp_t gfp)
 	u32 index, n;
 
 	if (!size)
-		return error_null(EINVAL, "vmalloc: 0 bytes were asked for");
+		return error_null(EINVAL, "vmalloc: 0 bytes were requested");
 	index = area_begin(pages);
 	if (!index)
 		return NULL;
@@ -116,7 +119,7 @@ static void *vmalloc_gfp(unsigned long size, gfp_t gfp)
 
 no_map:
 	if (area_unmap(index, n))
-		return NULL; /* parts of it can be reached */
+		return NULL; /* parts of it are still accessible */
 	area_free_pages(index, n);
 no_pages:
 	area_end(index, n);
@@ -173,7 +176,8 @@ static int vmap_check(struct page **pages, unsigned int count)
 		return error_set(EINVAL, "vmap: no pages were given, or too many");
 	for (unsigned int i = 0; i < count; i++)
 		if (!page_is_ram(pages[i]))
-			return error_set(EINVAL, "vmap: page %u of %u is no page of RAM", i, count);
+			return error_set(EINVAL, "vmap: page %u of %u is not a page of RAM", i,
+					 count);
 	return 0;
 }
 
@@ -207,7 +211,7 @@ unsigned long vmalloc_to_pfn(const void *addr)
 	u64 pfn = vmalloc_range_contains(addr) ? vm_pfn(vm_index(addr)) : 0;
 
 	if (!pfn)
-		error_set(EINVAL, "%p is no address of a vmalloc or vmap area", addr);
+		error_set(EINVAL, "%p is not an address of a vmalloc or vmap area", addr);
 	return pfn;
 }
 

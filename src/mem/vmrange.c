@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vmalloc's address range: reserved, twice as large as RAM, and for each page of it a slot in a
- * sparse array. So the page behind an address is one load away.
+ * vmalloc's address range. It is reserved, twice as large as RAM, with a slot for every page in a
+ * sparse array, so the page behind an address is found by one load.
  *
- * Free address space is kept in runs as large as they get. The first and the last slot of a run
- * say its length; the first is on the list of runs of 2^k to 2^(k+1) - 1 pages. Taking looks at a
- * few runs of its own size, then takes any longer one; giving back joins with the runs on both
- * sides, whose ends are the neighbouring slots.
+ * Free address space is in runs, merged as far as possible. The first and the last slot of a run
+ * have its length. The first slot is on the list of runs of 2^k to 2^(k+1) - 1 pages. An allocation
+ * examines a few runs of its own size class and then uses any longer run. A free merges with the
+ * runs on both sides, whose end slots are adjacent.
  *
- * A slot's word is a value and a tag. Tags of slots inside a free run mean nothing but are never
- * AREA or PAGE, so that an address in one is not taken for an area. Slot 0 and the last slot
- * are nobody's: index 0 says "none", and every run has a neighbour on both sides.
- * All of it under vm_lock but vm_pfn(), which the owner of the area calls.
- * What may overflow: indices, at 2^32 pages; the range is capped below that.
+ * A slot's word is a value and a tag. Tags of slots inside a free run have no meaning but are never
+ * AREA or PAGE, so an address in a free run is not mistaken for an area. Slot 0 and the last slot
+ * are never used: index 0 means "none", and every run has a neighbour on both sides. Everything is
+ * under vm_lock except vm_pfn(), which the owner of the area calls. Indices would overflow at 2^32
+ * pages; the range is limited to less.
  */
 #include "mem/vmrange.h"
 #include "mem/ram.h"
@@ -36,10 +36,10 @@ struct vm_slot {
 	u64 word; /* FREE: pages of the run; PAGE, AREA: page frame number; << TAG_BITS | tag */
 	union {
 		struct {
-			u32 next, prev; /* first slot of a free run */
+			u32 next, prev; /* in the first slot of a free run */
 		};
 		struct {
-			u32 pages, kind; /* first slot of an open area */
+			u32 pages, kind; /* in the first slot of an open area */
 		};
 	};
 };
@@ -47,7 +47,7 @@ struct vm_slot {
 static pthread_mutex_t make_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lock vm_lock = LOCK_INIT;
 static struct vm_slot *slots;
-static u32 bins[BINS]; /* first run of each, 0: none */
+static u32 bins[BINS]; /* index of the first run of every size class, 0: none */
 static u64 range_pages;
 
 static enum slot_tag vmrange_slot_tag(const struct vm_slot *s)
@@ -91,7 +91,7 @@ static void run_remove(u32 index)
 		slots[s->next].prev = s->prev;
 }
 
-/* A run of a bin with at least that many pages, among the first `tries`; 0. */
+/* Returns a run of a size class with at least `pages` pages, among the first `tries`, or 0. */
 static u32 bin_find(unsigned int bin, u32 pages, u64 tries)
 {
 	u32 i;
@@ -129,7 +129,7 @@ u32 vm_take(u32 pages)
 	lock_release(&vm_lock);
 	if (!index)
 		error_set(ENOMEM,
-			  "vmalloc: no address space for %u pages in a row: free some areas",
+			  "vmalloc: no contiguous address space for %u pages: free some areas",
 			  pages);
 	return index;
 }
@@ -158,7 +158,7 @@ void vm_give(u32 index, u32 pages)
 	lock_release(&vm_lock);
 }
 
-/* Takes twice the size, and gives back what lies before and behind the aligned part. */
+/* Allocates twice the size and frees what is before and behind the aligned part. */
 u32 vm_take_aligned(u32 pages)
 {
 	u32 index = vm_take(2 * pages), at, before;
@@ -168,10 +168,12 @@ u32 vm_take_aligned(u32 pages)
 		return 0;
 	at = vm_index((void *)align_up((uintptr_t)vm_address(index), size));
 	before = at - index;
-	/* the neighbours of what is given back: their tags are from the run that was taken */
+	/*
+	 * mark the neighbours of the freed parts as used: their tags are those of the allocated run
+	 */
 	slot_set(&slots[at], 0, SLOT_NONE);
 	slot_set(&slots[at + pages], 0, SLOT_NONE);
-	/* vm_give() adds the page behind an area */
+	/* vm_give() also frees the guard page behind an area */
 	if (before)
 		vm_give(index, before - 1);
 	vm_give(at + pages + 1, pages - before - 1);

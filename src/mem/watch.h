@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker's hooks in frees of RAM. The allocators call them in two steps: freed memory may have
- * another owner as soon as the allocator's lock is released, and no report may be made while the
- * lock is held.
+ * Hooks of the checker in frees of RAM. The allocators call them in two steps, because freed memory
+ * may have a new owner as soon as the allocator's lock is released, and no report may be made while
+ * the lock is held.
  */
 #ifndef MEM_WATCH_H
 #define MEM_WATCH_H
@@ -10,10 +10,12 @@
 #include "base/compiler.h"
 
 struct mem_watch {
-	/* [pa, pa + size) is about to become free; under a lock of the allocator: nothing is
-	 * reported, and no RAM is allocated. */
+	/*
+	 * [pa, pa + size) is about to be freed. Called under a lock of the allocator: must not
+	 * report or allocate RAM.
+	 */
 	void (*freeing)(u64 pa, u64 size);
-	/* The call that freed is about to return: reports what freeing() found. */
+	/* Called before the freeing function returns: reports what freeing() found. */
 	void (*freed)(const void *caller);
 	/* A call to free `p` was refused; error_text() has the reason. */
 	void (*refused)(const void *p, const void *caller);
@@ -29,7 +31,9 @@ hot_inline void mem_watch_freeing(u64 pa, u64 size)
 		w->freeing(pa, size);
 }
 
-/* Ends a call to free `p`, which returned `err`. `caller`: the address in the program that called.
+/*
+ * Called at the end of a call that frees `p` and returns `err`. `caller` is the program's return
+ * address.
  */
 hot_inline void mem_watch_done(const void *p, int err, const void *caller)
 {

@@ -47,8 +47,8 @@ static bool context_is_open(const struct odp_context *c)
 }
 
 /*
- * A child of fork has none of its parent's devices: the contexts that it inherits become orphans,
- * and their regions are as if the context were gone. The child may open devices of its own.
+ * A child of fork has none of its parent's devices. The contexts that it inherits become orphans,
+ * and their regions are treated as if the context were freed. The child may open its own devices.
  */
 static void context_fork_prepare(void)
 {
@@ -111,7 +111,7 @@ static void context_stop_regions(struct odp_context *c)
 	}
 }
 
-/* After it the device and the monitor do not use the context any more. */
+/* When it returns, the device and the monitor no longer use the context. */
 static void context_stop(struct odp_context *c)
 {
 	context_stop_regions(c);
@@ -122,7 +122,10 @@ static void context_stop(struct odp_context *c)
 	monitor_put(&listener);
 }
 
-/* The device is closed before the context was freed. In a child of fork the context may be gone. */
+/*
+ * Called when the device is closed before the context is freed. In a child of fork the context may
+ * already be freed.
+ */
 static void context_lose_device(void *data)
 {
 	struct odp_context *c = data;
@@ -154,7 +157,7 @@ void ib_dealloc_ucontext(struct ib_ucontext *pub)
 	}
 	if (!context_is_open(c)) {
 		error_set(EINVAL,
-			  "ib_dealloc_ucontext: %p is no context: it was freed before, or "
+			  "ib_dealloc_ucontext: %p is not a context: it was freed before, or "
 			  "ib_alloc_ucontext() did not return it",
 			  (void *)pub);
 		return;
@@ -166,8 +169,8 @@ void ib_dealloc_ucontext(struct ib_ucontext *pub)
 }
 
 /*
- * Accesses of a simulated device and copies of pages go through process_vm_readv() on this process.
- * 0; -EOPNOTSUPP: the system refuses that.
+ * Accesses of a simulated device and copies of pages use process_vm_readv() on this process.
+ * Returns 0, or -EOPNOTSUPP if the system refuses that.
  */
 static int context_check_copy(const struct device *dev)
 {

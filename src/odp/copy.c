@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages of devices that have a view of their own, and of devices without an IOMMU. Memory outside
- * RAM is linked as a copy in RAM; a second copy keeps how the first began. When the page is
- * unlinked, the bytes that the device changed go back to the memory.
+ * Pages of devices that have their own view of memory, and of devices without an IOMMU. Memory
+ * outside RAM is linked as a copy in RAM; a second copy records the initial content. When the page
+ * is unlinked, the bytes that the device changed are written back to the memory.
  *
- * The memory may go at any moment, and other memory may come to its address before the event is
- * served, so the address alone does not say which memory a copy is of. Event numbers do
- * (event_queue.h):
+ * The memory may be unmapped at any moment, and other memory may be mapped at its address before
+ * the event is processed, so the address alone does not identify the memory that a copy belongs to.
+ * Event numbers do (event_queue.h):
  *
- *   link      note the number N of the last event; copy; nothing is in flight; no event after N is
- *             about the page
- *   unlink    nothing is in flight; follow the events after N: the memory is where it was, or was
- *             moved, or is gone
+ *   link      note the number N of the last event; copy; check that no event is in flight and that
+ *             no event after N concerns the page
+ *   unlink    check that no event is in flight; follow the events after N: the memory is at its old
+ *             address, was moved, or is gone
  *
- * The first check at a link is what makes N certain: memory that was replaced before the copy was
- * made has its event either in flight or numbered. docs/copies.pml is the model.
+ * The check at the link makes N certain: if memory was replaced before the copy was made, the event
+ * is either in flight or numbered. docs/copies.pml is the model.
  *
- * Between the check and the write of an unlink there is no lock against munmap(). A write goes to
- * other memory only if, between these two system calls, one thread unmaps the page and another maps
- * something in its place; the program can rule that out, since it unlinks and unmaps.
+ * No lock excludes munmap() between the check and the write of an unlink. A write reaches other
+ * memory only if, between these two system calls, one thread unmaps the page and another maps
+ * something at its address. The program can exclude that, since it controls both the unlink and the
+ * unmap.
  *
  * Copies are made and written by process_vm_readv() and process_vm_writev() on this process, which
- * fail where memory is gone instead of raising a signal.
+ * fail for absent memory instead of raising a signal.
  */
 #include "odp/monitor.h"
 #include "odp/odp.h"
@@ -34,7 +35,7 @@
 #include <unistd.h>
 
 #define BATCH_PAGES (ODP_BATCH >> PAGE_BITS)
-#define RUNS_MAX    64u /* of changed bytes, written by one call */
+#define RUNS_MAX    64u /* runs of changed bytes that one call writes */
 
 static void slot_free(struct odp_slot *s)
 {
@@ -45,7 +46,10 @@ static void slot_free(struct odp_slot *s)
 	s->copy = s->was = NULL;
 }
 
-/* Copies the memory, unless it is RAM, which every device sees. -ENOMEM; -EFAULT: it is gone. */
+/*
+ * Copies the memory, unless it is RAM, which every device accesses directly. Returns -ENOMEM, or
+ * -EFAULT if it is gone.
+ */
 static int slot_copy(struct odp_slot *s, u64 va)
 {
 	struct iovec local, hw = {(void *)(uintptr_t)va, PAGE_BYTES};
@@ -68,19 +72,21 @@ static int slot_copy(struct odp_slot *s, u64 va)
 	return 0;
 }
 
-/* Where the memory is now that the copy was made of; EVENT_NOWHERE: it is gone. */
+/*
+ * Returns the current address of the memory that the copy was made of; EVENT_NOWHERE: it is gone.
+ */
 static u64 slot_home(const struct odp_slot *s, u64 va)
 {
 	bool settled = monitor_settle(SETTLE_TRIES), unsure;
 	u64 home = event_where(va, s->number, &unsure);
 
-	/* memory that came to the place of other memory is not registered until it is linked */
+	/* memory that replaced other memory is not registered until it is linked */
 	if (home != EVENT_NOWHERE && (unsure || !settled) && !monitor_watched(home))
 		return EVENT_NOWHERE;
 	return home;
 }
 
-/* The next runs of bytes that the device changed, from *at on. How many there are. */
+/* Finds the next runs of bytes that the device changed, from *at on. Returns their number. */
 static unsigned int slot_changes(const struct odp_slot *s, u64 *at, struct iovec *run)
 {
 	u8 *is = page_address(s->copy), *was = page_address(s->was);
@@ -99,7 +105,10 @@ static unsigned int slot_changes(const struct odp_slot *s, u64 *at, struct iovec
 	return n;
 }
 
-/* Writes back what the device wrote; what the program wrote meanwhile stays. */
+/*
+ * Writes back the bytes that the device changed; other bytes keep what the program has written
+ * meanwhile.
+ */
 static void slot_return(const struct odp_slot *s, u64 va)
 {
 	struct iovec local[RUNS_MAX], hw[RUNS_MAX];
@@ -119,7 +128,7 @@ static void slot_return(const struct odp_slot *s, u64 va)
 	}
 }
 
-/* The copy is there, if one is needed. */
+/* Maps the page for the device. If it needs a copy, the copy exists. */
 static int slot_map(struct ib_umem_odp *r, u64 page, u64 mask)
 {
 	struct odp_slot *s = &r->slot[page];
@@ -159,7 +168,7 @@ static void copy_slot_unlink(struct ib_umem_odp *r, u64 page)
 	slot_free(s);
 }
 
-/* The copy is of memory that an event, read and not served yet, says is not there any more. */
+/* Whether a queued event concerns the memory that the copy was made of. */
 static bool slot_lost(const struct ib_umem_odp *r, u64 page, bool *unsure)
 {
 	u64 va = page_va(r, page);
@@ -186,7 +195,9 @@ void slots_settle(struct ib_umem_odp *r, u64 page, u64 n)
 			copy_slot_unlink(r, page);
 }
 
-/* Nothing has changed since the fault began, in pages that were linked before as well. 0, or why.
+/*
+ * Checks that no page, including those that were linked before, has changed since the fault began.
+ * Returns 0 or -EAGAIN.
  */
 static int slots_check(const struct ib_umem_odp *r, u64 page, u64 n, const struct fault_start *f)
 {
@@ -201,8 +212,9 @@ static int slots_check(const struct ib_umem_odp *r, u64 page, u64 n, const struc
 }
 
 /*
- * Copies what is not linked for `mask` yet; want[] says what it is to be linked for, 0: it is.
- * A page that is linked for less goes first, so that what the device wrote is in the new copy.
+ * Copies the pages that are not linked for `mask` yet. want[] is set to the permissions to link
+ * with, or to 0 for a page that needs no change. A page that is linked with fewer permissions is
+ * unlinked first, so that the new copy includes what the device has written.
  */
 static u64 slots_copy(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, u8 *want, int *err)
 {

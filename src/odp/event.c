@@ -19,9 +19,9 @@ static void child_invalidate(struct ib_umem_odp *r, struct odp_child *c, u64 pag
 }
 
 /*
- * [start, end) is inside the region and whole pages. An event that was read before the region was
- * made is about other memory. When the pages are unlinked the event is done with, so pages may be
- * linked again while the program's function still runs.
+ * [start, end) is inside the region and page-aligned. An event that was read before the region was
+ * created concerns older memory and is ignored. The event is complete when the pages are unlinked,
+ * so pages may be linked again while the program's function still runs.
  */
 void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, u64 number)
 {
@@ -45,7 +45,7 @@ void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, u64 number)
 	inval_seq_end(&r->inval_seq);
 }
 
-/* Of one context, or of all. */
+/* Invalidates a range in the regions of one context, or of all. */
 static void event_range(struct odp_context *only, u64 start, u64 end, u64 number)
 {
 	struct itree_place place = {0};

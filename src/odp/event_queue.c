@@ -13,23 +13,24 @@
 #define PAUSE_NS 1000000
 
 /*
- * Atomic: events that may have been read and are not served. It is raised before the read, which is
- * what lets the thread that unmaps go on.
+ * Atomic: events that may have been read and are not processed yet. It is incremented before the
+ * read, because the read lets the thread that unmaps continue.
  */
 u32 monitor_unserved cacheline;
 
 /* Under lock; `number` may be read without it, as a hint. */
 static struct {
 	struct lock lock;
-	struct odp_event *odp_event; /* address space that costs what is touched */
-	u32 head, tail;		     /* queued: [tail, head); both 0 when none is */
-	u32 limit;		     /* at most EVENT_QUEUE_LEN */
-	u32 lost;	 /* events that the queue had no space for, of which the last ... */
-	u64 lost_number; /* ... has this number; no event is queued behind them */
-	u64 number;	 /* of the event that was read last; it never goes back */
-	struct odp_event current; /* being served; NOTICE_NONE: none is */
-	u32 current_count;	  /* events that it stands for */
-	bool serving;		  /* a thread serves the queue */
+	/* reserved address space; memory is used only where it is touched */
+	struct odp_event *odp_event;
+	u32 head, tail;	 /* queued: [tail, head); both 0 if the queue is empty */
+	u32 limit;	 /* at most EVENT_QUEUE_LEN */
+	u32 lost;	 /* events for which the queue had no space; the last of them ... */
+	u64 lost_number; /* ... has this number; no event is queued after them */
+	u64 number;	 /* number of the event that was read last; it only increases */
+	struct odp_event current; /* being processed; NOTICE_NONE: none */
+	u32 current_count;	  /* number of events that it represents */
+	bool serving;		  /* a thread is processing the queue */
 } queue = {.limit = EVENT_QUEUE_LEN};
 
 #define QUEUE_BYTES (EVENT_QUEUE_LEN * sizeof(struct odp_event))
@@ -41,7 +42,7 @@ int event_queue_open(int uffd)
 
 	if (!p)
 		return -ENOMEM;
-	/* a child of fork has no use for it and need not unmap it */
+	/* a child of fork does not use it and need not unmap it */
 	madvise(p, QUEUE_SPACE, MADV_DONTFORK);
 	lock_acquire(&queue.lock);
 	queue.odp_event = p;
@@ -103,7 +104,10 @@ static void event_count_unserved(u32 n)
 	__atomic_fetch_add(&monitor_unserved, n, __ATOMIC_SEQ_CST);
 }
 
-/* Under lock. Once an event was lost, those that follow are lost with it until it is served. */
+/*
+ * Under lock. After an event was lost, the following ones are lost, too, until the loss is
+ * processed.
+ */
 static void event_push(struct odp_event n)
 {
 	n.number = queue.number + 1;
@@ -136,7 +140,7 @@ bool event_take(int uffd)
 		uffd_spare_take(child);
 		lock_release(&queue.lock);
 	}
-	/* a descriptor has to be closed first */
+	/* the process must close a descriptor first */
 	if (got < 0)
 		nanosleep(&pause, NULL);
 	return got > 0;
@@ -228,7 +232,7 @@ bool event_lost(void)
 	return lost;
 }
 
-/* The address after one event; EVENT_NOWHERE is changed by none. */
+/* Returns the address after one event. EVENT_NOWHERE does not change. */
 static u64 event_follow(const struct odp_event *n, u64 va, u64 since)
 {
 	if (n->number <= since || va < n->start || va >= n->end)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The queue of invalidation events. An event gets its number while it is read, under the queue's
- * lock, and stays in the queue until it has been served. The munmap() that caused it returns once
- * it is read, so after that every thread that takes the lock finds the event here.
+ * The queue of invalidation events. An event is numbered when it is read, under the queue's lock,
+ * and stays in the queue until it has been processed. The munmap() that caused it returns after it
+ * was read; from then on, every thread that acquires the lock finds the event here.
  *
- * The numbers order events against pages that are linked as copies (docs/copies.pml is the model).
- * A copy is made of the memory as it stands after all events up to the number that the link notes.
- * An event with a greater number is about that memory. An event with a lesser or equal number is
- * about memory that stood at the address before, and does not concern the link.
+ * The numbers order events relative to pages that are linked as copies (docs/copies.pml is the
+ * model). A copy has the content of the memory after all events up to the number that the link
+ * records. An event with a greater number concerns that memory. An event with a lower or equal
+ * number concerns memory that was at the address before, and does not affect the link.
  *
- * The lock is a spin lock and its holders make no call that could cause an event of their own,
- * since a thread that reads events takes it. The reader makes its system calls directly, so that no
- * sanitizer's wrapper runs, and the sanitizer's own memory is not touched, while it holds the lock.
+ * The lock is a spin lock. Its holders must not cause an event themselves, since the threads that
+ * read events acquire it. The reader makes its system calls directly, so that no wrapper of a
+ * sanitizer runs, and no memory of the sanitizer is touched, while it holds the lock.
  */
 #ifndef ODP_EVENT_QUEUE_H
 #define ODP_EVENT_QUEUE_H
@@ -21,9 +21,9 @@
 enum notice_kind {
 	NOTICE_NONE,
 	NOTICE_GONE,  /* [start, end) was unmapped or discarded */
-	NOTICE_MOVED, /* [start, end) is at `to` now */
-	NOTICE_FORK,  /* the process forked: nothing is gone, pages are shared with a child */
-	NOTICE_LOST,  /* the queue was full: whatever happened, up to this number */
+	NOTICE_MOVED, /* [start, end) was moved to `to` */
+	NOTICE_FORK,  /* the process forked: nothing is unmapped, pages are shared with a child */
+	NOTICE_LOST,  /* the queue was full: any event up to this number */
 };
 
 struct odp_event {
@@ -39,40 +39,42 @@ hot_inline bool notice_is_all(const struct odp_event *n)
 
 #define EVENT_QUEUE_LEN (1u << 18)
 #define EVENT_NOWHERE	(~0ull)
-#define EVENT_ANY	(~0ull) /* a number that is greater than any event's */
+#define EVENT_ANY	(~0ull) /* greater than the number of any event */
 
 int event_queue_open(int uffd); /* 0, -ENOMEM */
-void event_spare_close(void);	/* of uffd.h: with it the last descriptor of uffd may go */
+/* of uffd.h: required before the last descriptor of the userfaultfd can be closed */
+void event_spare_close(void);
 void event_queue_close(void);
 void event_queue_forget(void);	    /* in a child of fork, which has no queue */
 void event_queue_limit(u32 limit);  /* for tests: at most EVENT_QUEUE_LEN */
-const void *event_queue_page(void); /* one in which nothing is ever */
+const void *event_queue_page(void); /* a page that is never touched */
 
-/* Reads one event, numbers and queues it. False: there was none. Never waits. */
+/* Reads one event, numbers and queues it. Returns false if there is none. Never waits. */
 bool event_take(int uffd);
 
-/* Queues a fork that the kernel does not report, unless there is no queue now. */
+/* Queues a fork event that the kernel does not report, if there is a queue. */
 void event_add_fork(void);
 
 /*
- * The one thread that serves: event_claim() is false while another does. event_next() ends the
- * event before, gives the next, and when there is none, false: then another thread may serve.
+ * Only one thread at a time processes events: event_claim() returns false while another does.
+ * event_next() ends the previous event and returns the next one. When it returns false, there is
+ * none left and another thread may claim.
  */
 bool event_claim(void);
 bool event_next(struct odp_event *n);
 
-/* How many events have been read. */
+/* The number of events that have been read. */
 u64 event_number(void);
 
-/* An event newer than number `since` that is not served yet is about [start, end). */
+/* Whether an unprocessed event with a number above `since` concerns [start, end). */
 bool event_pending(u64 start, u64 end, u64 since);
 
-/* Events are queued or being served whose ranges were lost. */
+/* Whether an unprocessed event represents events whose ranges were lost. */
 bool event_lost(void);
 
 /*
- * Where the memory is now that stood at `va` after event number `since`; EVENT_NOWHERE: gone.
- * *unsure: ranges of events were lost, so it may be gone.
+ * Returns the current address of the memory that was at `va` after event `since`; EVENT_NOWHERE: it
+ * is gone. *unsure is set if ranges of events were lost, so that the memory may be gone.
  */
 u64 event_where(u64 va, u64 since, bool *unsure);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page faults of devices. Pages are brought in by madvise(MADV_POPULATE_*), which fails for holes
+ * Page faults of devices. Pages are faulted in by madvise(MADV_POPULATE_*), which fails for holes
  * and for missing permissions, in batches of one huge page. Then the memory is registered for
- * events; before it is mapped it cannot be. Then it is linked, unless it was invalidated meanwhile.
+ * events, which is only possible once it is mapped. Then it is linked, unless it was invalidated
+ * meanwhile.
  */
 #include "odp/odp.h"
 #include "odp/monitor.h"
@@ -17,7 +18,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define TRIES_MAX 1000 /* against events that never end */
+#define TRIES_MAX 1000 /* bounds the retries if memory is invalidated continuously */
 
 static int populate_once(u64 start, u64 bytes, bool write)
 {
@@ -35,8 +36,10 @@ static int populate_once(u64 start, u64 bytes, bool write)
 	return err ? -EFAULT : 0;
 }
 
-/* Returns how many pages, from the first on, are in memory and permit the access; *err: why not
- * all. */
+/*
+ * Faults in pages up to the first that fails. Returns their number; *err is the reason if not all
+ * are present and permit the access.
+ */
 static u64 fault_populate(u64 start, u64 n, bool write, int *err)
 {
 	u64 good = 0, bad = n, middle;
@@ -44,7 +47,7 @@ static u64 fault_populate(u64 start, u64 n, bool write, int *err)
 	*err = populate_once(start, n << PAGE_BITS, write);
 	if (!*err)
 		return n;
-	/* the first page that fails lies in [good, bad) */
+	/* the first page that fails is in [good, bad) */
 	while (*err == -EFAULT && bad - good > 1) {
 		middle = good + (bad - good) / 2;
 		if (populate_once(start + (good << PAGE_BITS), (middle - good) << PAGE_BITS, write))
@@ -67,7 +70,9 @@ static s64 fault_batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u
 	f.inval_seq = seq ? &r->inval_seq : &c->inval_seq;
 	f.seq = seq ? *seq : inval_seq_read(f.inval_seq);
 	f.number = r->slot ? event_number() : 0;
-	/* memory that is registered now would be taken for memory that the lost events are about */
+	/*
+	 * memory that is registered now would be mistaken for memory that the lost events concern
+	 */
 	if (!monitor_caught_up() && event_lost())
 		return -EAGAIN;
 	n = fault_populate(start, n, mask & ODP_WRITE_ALLOWED_BIT, &err);
@@ -125,7 +130,7 @@ static bool pages_in(const struct ib_umem_odp *r, u64 virt, u64 bytes, u64 *page
 
 static int fault_error(const struct ib_umem_odp *r, s64 err, u64 virt, u64 bytes)
 {
-	const char *why = err == -EAGAIN   ? "pages were taken away meanwhile: try again"
+	const char *why = err == -EAGAIN   ? "pages were invalidated meanwhile: try again"
 			  : err == -ENOMEM ? "no memory"
 					   : "the process has no memory there that allows it";
 
@@ -162,7 +167,7 @@ int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void
 
 	if (!dev->iommu)
 		return -EFAULT;
-	/* an access may span regions that lie side by side */
+	/* an access may span adjacent regions */
 	while (bus < end) {
 		r = region_by_bus(dev, bus, bus);
 		if (!r)
@@ -197,7 +202,10 @@ void odp_settle(struct device *dev, dma_addr_t addr, size_t len)
 	}
 }
 
-/* A run of pages that are in memory, or are not: bit 63 of their words in /proc/self/pagemap. */
+/*
+ * Returns the length of a run of pages that are all present, or all absent: bit 63 of their words
+ * in /proc/self/pagemap.
+ */
 static u64 present_run(int fd, u64 va, u64 n, bool *present)
 {
 	u64 word[512], i;
@@ -211,7 +219,7 @@ static u64 present_run(int fd, u64 va, u64 n, bool *present)
 	return i;
 }
 
-/* Links the pages that are in memory, for reading, and brings none in. */
+/* Links the pages that are present for reading; faults none in. */
 static int prefetch_present(struct ib_umem_odp *r, u64 page, u64 n)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -225,7 +233,7 @@ static int prefetch_present(struct ib_umem_odp *r, u64 page, u64 n)
 
 		if (!run)
 			break;
-		/* if it has gone since, this fails, or brings it in */
+		/* if a page is gone by now, this fails or faults it in */
 		if (present)
 			got = region_fault(r, page, run, ODP_READ_ALLOWED_BIT, NULL);
 		page += run;
@@ -243,13 +251,13 @@ int ib_umem_advise(struct ib_umem *umem, int advice, u64 user_virt, u64 bcnt)
 	s64 got;
 
 	if (!r || advice < 0 || advice > IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT)
-		return error_set(EINVAL, "ib_umem_advise: no region, or advice %d is not one",
+		return error_set(EINVAL, "ib_umem_advise: no region, or advice %d is unknown",
 				 advice);
 	if (!r->context || !pages_in(r, user_virt, bcnt, &page, &n))
 		return error_set(EFAULT, "ib_umem_advise: [%#llx, +%llu) is not inside the region",
 				 (unsigned long long)user_virt, (unsigned long long)bcnt);
 	if (write && !r->writable)
-		return error_set(EPERM, "%s: the region is not for writing", r->dev->name);
+		return error_set(EPERM, "%s: the region is read-only", r->dev->name);
 	if (advice == IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT)
 		return prefetch_present(r, page, n);
 	got = region_fault(r, page, n, write ? ODP_MASK : ODP_READ_ALLOWED_BIT, NULL);

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Invariants: every leaf is `levels` below the root; no block is empty; entries past `count` have
- * max 0; max[i] of an inner block is the greatest max of the block below, of a leaf the node's
- * `last`. The key of an entry is (first, id). In a leaf it is the node's own. In an inner block it
- * is a bound: no key below that entry is less, and no key below the entries before it is as great.
- * The bound of entry 0 is never read: keys that are less than all bounds go there.
+ * Invariants. Every leaf is `levels` below the root. No block is empty. Entries from `count` on
+ * have max 0. max[i] of an inner block is the greatest max of the block below; in a leaf it is the
+ * node's `last`. The key of an entry is (first, id). In a leaf it is the node's own key. In an
+ * inner block it is a bound: keys below that entry are not less than it, and keys below the
+ * preceding entries are less. The bound of entry 0 is never read: keys that are less than all
+ * bounds are stored below it.
  *
- * A query's answer is the first node in order whose `last` is at least the query's `first`, or
- * there is none: the nodes after it do not begin earlier. So on every level a search goes to the
- * first entry whose max is great enough.
+ * The result of a query is the first node in order whose `last` is at least the query's `first`, if
+ * it overlaps; otherwise there is no result, because later nodes do not begin earlier. On every
+ * level a search therefore follows the first entry whose max is great enough.
  *
- * A full block is split on the way down, so a split finds space in the block above, and if its
- * allocation fails the tree is still valid. A leaf with few entries is merged with a neighbour; an
- * inner block is freed when it is empty. A level is added after at least 8 splits below it, so
- * there are fewer than 23.
+ * A full block is split on the way down, so a split always finds space in the block above, and the
+ * tree stays valid if the allocation fails. A leaf with few entries is merged with a neighbour; an
+ * inner block is freed when it is empty. A level is added only after at least 8 splits below it, so
+ * there are fewer than 23 levels.
  */
 #include "odp/itree.h"
 #include "base/alloc.h"
@@ -24,8 +25,8 @@
 #include <string.h>
 
 #define FULL 16u
-#define LOW  4u	 /* a leaf with so few entries is merged with one beside it */
-#define ROOM 12u /* if both have no more than this */
+#define LOW  4u	 /* a leaf with at most this many entries is merged with a neighbour */
+#define ROOM 12u /* if both together have at most this many */
 
 struct itree_block {
 	u64 max[FULL];
@@ -37,8 +38,8 @@ struct itree_block {
 } cacheline;
 
 /*
- * The first entry whose max is at least `first`; FULL: none. The loop has two chains and no branch,
- * since a branch could not be predicted.
+ * Returns the first entry whose max is at least `first`, or FULL. The loop has two dependency
+ * chains and no branch, since a branch would be unpredictable.
  */
 hot_inline unsigned int itree_slot_reaching(const struct itree_block *b, u64 first)
 {
@@ -71,7 +72,7 @@ static unsigned int slot_of(const struct itree_block *b, const void *what)
 	return i;
 }
 
-/* The first entry, from `from` on, whose key is greater than `place`. */
+/* Returns the first entry, from `from` on, whose key is greater than `place`. */
 hot_inline unsigned int slots_up_to(const struct itree_block *b, const void *ids, unsigned int from,
 				    struct itree_place place)
 {
@@ -177,7 +178,10 @@ static int itree_grow(struct itree *t)
 	return 0;
 }
 
-/* The leaf that the place belongs to, with space for one more; NULL: no memory. */
+/*
+ * Finds the leaf for `place` and makes sure that it has space for one more entry. Returns NULL if
+ * there is no memory.
+ */
 static struct itree_block *leaf_with_room(struct itree *t, struct itree_place place)
 {
 	struct itree_block *b;
@@ -239,7 +243,7 @@ static void itree_lower(struct itree_block *b)
 	}
 }
 
-/* Frees b, which is empty, and the blocks above that are empty then. */
+/* Frees b, which is empty, and the blocks above that become empty. */
 static void itree_drop(struct itree *t, struct itree_block *b)
 {
 	struct itree_block *p = b->parent;
@@ -267,7 +271,7 @@ static void itree_drop(struct itree *t, struct itree_block *b)
 	}
 }
 
-/* Merges a leaf that has few entries with the one after it, or before it. */
+/* Merges a leaf that has few entries with its successor or predecessor. */
 static void itree_join(struct itree *t, struct itree_block *b)
 {
 	struct itree_block *p = b->parent, *other;
@@ -275,7 +279,7 @@ static void itree_join(struct itree *t, struct itree_block *b)
 
 	if (i + 1 == p->count)
 		i--;
-	/* there is no other: i wrapped */
+	/* there is no neighbour: i wrapped */
 	if (i >= p->count)
 		return;
 	b = p->at[i];
@@ -316,7 +320,7 @@ void itree_clear(struct itree *t)
 	*t = (struct itree){0};
 }
 
-/* Fetches all lines of a block that a search reads at once: in a large tree each is a miss. */
+/* Prefetches all lines of a block that a search reads: in a large tree each is a cache miss. */
 hot_inline void itree_prefetch(const struct itree_block *b)
 {
 	__builtin_prefetch(b->max);
@@ -325,7 +329,7 @@ hot_inline void itree_prefetch(const struct itree_block *b)
 	__builtin_prefetch(b->at + 8);
 }
 
-/* The first node below b that overlaps; b is `levels` above the leaves. */
+/* Returns the first node below b that overlaps; b is `levels` above the leaves. */
 hot_inline struct itree_node *first_in(const struct itree_block *b, unsigned int levels, u64 first,
 				       u64 last)
 {
@@ -356,7 +360,7 @@ struct itree_node *itree_next(const struct itree *t, struct itree_place place, u
 
 	if (!b)
 		return NULL;
-	/* go down to where the place is, or would be */
+	/* go down to the position of the place */
 	for (unsigned int level = t->levels; level; level--)
 		b = b->at[slot_below(b, place)];
 	for (i = slots_up_to(b, b->at, 0, place); i < b->count; i++)
@@ -409,7 +413,7 @@ void itree_check(const struct itree *t)
 
 	itree_assert(!t->root || !t->root->parent);
 	itree_assert(t->count == (t->root ? check_block(t, t->root, t->levels) : 0));
-	/* the nodes are in order: itree_next() finds each after the one before it */
+	/* the nodes are in order: itree_next() finds every node after its predecessor */
 	for (struct itree_place place = {0}; (next = itree_next(t, place, 0, ~0ull));
 	     n = next, count++) {
 		itree_assert(!n || n->first < next->first || (n->first == next->first && n < next));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An interval tree of closed intervals [first, last], which may overlap in any way, ordered by
+ * An interval tree of closed intervals [first, last], which may overlap arbitrarily, ordered by
  * (first, address of the node). It is a B+ tree: a block has 16 nodes, or 16 blocks with the
- * greatest `last` of each, so that a search reads one block on each of few levels and does not
- * backtrack. Among 100,000 intervals it has a fifth of the cache misses of a binary tree.
+ * greatest `last` of each. A search reads one block on each of few levels and does not backtrack.
+ * With 100,000 intervals it has a fifth of the cache misses of a binary tree.
  *
- * Nodes are the caller's. Blocks are allocated, so insertion may fail; removal cannot. The caller's
- * lock guards a tree.
+ * The caller allocates the nodes. Blocks are allocated by the tree, so insertion may fail; removal
+ * cannot. The caller's lock guards a tree.
  */
 #ifndef ODP_ITREE_H
 #define ODP_ITREE_H
@@ -26,19 +26,19 @@ struct itree {
 	u64 count;
 };
 
-/* 0; -ENOMEM: the node was not inserted. */
+/* Returns 0, or -ENOMEM if the node was not inserted. */
 int itree_insert(struct itree *t, struct itree_node *n);
 void itree_remove(struct itree *t, struct itree_node *n);
 
 /* Removes all nodes, without a write to them. */
 void itree_clear(struct itree *t);
 
-/* The first node in order that overlaps [first, last]; NULL: none. */
+/* Returns the first node in order that overlaps [first, last], or NULL. */
 struct itree_node *itree_find(const struct itree *t, u64 first, u64 last);
 
 /*
- * The first node in order after `place` that overlaps [first, last]. The place is passed by value,
- * so the node that it was taken from may have been freed.
+ * Returns the first node in order after `place` that overlaps [first, last]. The place is passed by
+ * value, so the node that it was copied from may have been freed.
  */
 struct itree_place {
 	u64 first;

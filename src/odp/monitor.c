@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Locks: `starting` is held while the monitor starts or stops, so that it does not start again
+ * Locks. `starting` is held while the monitor starts or stops, so that it does not start again
  * before it has stopped. `life` guards the list of listeners and is held while they are called, so
- * that monitor_put() waits for them. The lock of the queue is in event_queue.c. Order: starting,
+ * that monitor_put() waits for them. The queue has its own lock in event_queue.c. Order: starting,
  * life, the queue's lock.
  */
 #include "odp/monitor.h"
@@ -28,9 +28,10 @@ static struct monitor_listener *listeners; /* under life */
 static unsigned int users;		   /* under starting */
 static bool threads_run;		   /* under starting */
 static bool stopping;			   /* atomic: the threads stop using uffd */
-static sem_t parked;			   /* a thread has begun, or has stopped using uffd */
-static sem_t leave;			   /* it is closed: a thread may end */
-static int uffd = -1;			   /* atomic word */
+/* posted when a thread has started, or has stopped using uffd */
+static sem_t parked;
+static sem_t leave;   /* posted when uffd is closed and a thread may end */
+static int uffd = -1; /* atomic word */
 static struct lock bell_lock;
 static int bell = -1;	/* eventfd: stop, or a fork that the kernel does not report was queued;
 			   changed under bell_lock */
@@ -50,7 +51,7 @@ static void monitor_ring_doorbell(void)
 	lock_acquire(&bell_lock);
 	done = write(bell, &one, sizeof(one));
 	lock_release(&bell_lock);
-	(void)done; /* if the counter is full, they are awake */
+	(void)done; /* if the counter is full, the threads are awake */
 }
 
 static void monitor_deliver(const struct odp_event *n)
@@ -61,7 +62,7 @@ static void monitor_deliver(const struct odp_event *n)
 	pthread_mutex_unlock(&life);
 }
 
-/* Serves what is queued, unless the other thread does. */
+/* Processes the queue, unless the other thread does. */
 static void serve_queue(void)
 {
 	struct odp_event n;
@@ -78,7 +79,7 @@ static void monitor_wait(sem_t *s)
 		;
 }
 
-/* The calling thread does not touch uffd from here on and ends when it is closed. */
+/* The calling thread no longer accesses uffd; it ends after uffd was closed. */
 static void *monitor_park(void)
 {
 	sem_post(&parked);
@@ -87,8 +88,8 @@ static void *monitor_park(void)
 }
 
 /*
- * Reads one event, then serves the queue. An event that comes meanwhile is read by the other
- * thread.
+ * A worker reads one event, then processes the queue. The other thread reads events that arrive
+ * meanwhile.
  */
 static void *worker_main(void *arg)
 {
@@ -97,8 +98,8 @@ static void *worker_main(void *arg)
 	u64 rings;
 
 	/*
-	 * The first use of a thread's variables may map memory for them. That must not be where the
-	 * program has just unmapped some: so before there are events.
+	 * The first access to a thread's variables may map memory for them. That must not happen at
+	 * an address that the program has just unmapped, so it is done before there are events.
 	 */
 	check_paging(false);
 	sem_post(&parked);
@@ -113,14 +114,14 @@ static void *worker_main(void *arg)
 		} else if (read(event.data.fd, &rings, sizeof(rings)) < 0) {
 			continue;
 		} else if (read_acquire(&stopping)) {
-			monitor_ring_doorbell(); /* the other thread has to wake as well */
+			monitor_ring_doorbell(); /* the other thread must wake up as well */
 			continue;
 		}
 		serve_queue();
 	}
 }
 
-/* Where the kernel does not report forks without privilege, the C library's fork handler does. */
+/* If the kernel does not report forks without privilege, the C library's fork handler does. */
 static void forked_parent(void)
 {
 	if (read_once(&uffd) < 0 || forks_told)
@@ -150,13 +151,13 @@ static void monitor_close_fds(void)
 	}
 }
 
-/* The child must not read its parent's events, nor keep its parent's registrations in force. */
+/* The child must not read its parent's events or keep its parent's registrations alive. */
 static void forked_child(void)
 {
 	bell_lock = (struct lock)LOCK_INIT;
 	event_queue_forget();
 	monitor_close_fds();
-	/* what the child opens starts a monitor of its own */
+	/* a device that the child opens starts a new monitor */
 	pthread_mutex_init(&life, NULL);
 	pthread_mutex_init(&starting, NULL);
 	for (struct monitor_listener *l = listeners, *next; l; l = next) {
@@ -175,7 +176,7 @@ static void monitor_handle_forks(void)
 	pthread_atfork(NULL, forked_parent, forked_child);
 }
 
-/* An event wakes one thread, of those that wait; the bell wakes both. */
+/* An event wakes one of the waiting threads; the bell wakes both. */
 static int watch_fds(struct monitor_worker *w)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = uffd},
@@ -207,9 +208,9 @@ static int start_thread(struct monitor_worker *w)
 }
 
 /*
- * Ends the first n threads. Neither uses the descriptor when it is closed; from then on no memory
- * is registered, so neither the end of the threads nor joining them causes an event. A thread of
- * the program that waits for its event to be read goes on when the descriptor is closed.
+ * Ends the first n threads. Both have stopped using the descriptor when it is closed. From then on
+ * no memory is registered, so neither the end of the threads nor joining them causes an event. A
+ * program thread that waits for its event to be read continues when the descriptor is closed.
  */
 static void monitor_stop(int n)
 {
@@ -226,7 +227,10 @@ static void monitor_stop(int n)
 	event_queue_close();
 }
 
-/* Starts the two threads. 0; ENOMEM, EAGAIN and the like: none runs, and no descriptor is open. */
+/*
+ * Starts the two threads. Returns 0 or an errno value such as ENOMEM or EAGAIN; in that case no
+ * thread runs and no descriptor is open.
+ */
 static int monitor_start_threads(void)
 {
 	int n = 0, err = 0;
@@ -240,7 +244,7 @@ static int monitor_start_threads(void)
 	return err;
 }
 
-/* Under starting. No userfaultfd is no error. */
+/* Under starting. The absence of userfaultfd is not an error. */
 static int monitor_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -296,7 +300,7 @@ void monitor_put(struct monitor_listener *l)
 	struct monitor_listener **p;
 
 	pthread_mutex_lock(&starting);
-	if (!l->users) { /* in a child of fork: the parent's */
+	if (!l->users) { /* in a child of fork: it belongs to the parent */
 		pthread_mutex_unlock(&starting);
 		return;
 	}

@@ -2,10 +2,10 @@
 /*
  * Translations of a region's pages. There are three kinds of device:
  *
- *   coherent, behind an IOMMU   the page table has everything; its leaves carry PT_ON_DEMAND
- *   not coherent, or QEMU's,    the page table has the links; for memory outside RAM a slot has a
- *   behind an IOMMU             copy in RAM, and the link is to that
- *   without an IOMMU            every page is mapped by itself; its slot has the device address,
+ *   coherent, behind an IOMMU   the page table has everything; its leaf entries carry PT_ON_DEMAND
+ *   not coherent, or QEMU's,    the page table has the links; memory outside RAM has a copy in RAM,
+ *   behind an IOMMU             recorded in its slot, and the link is to the copy
+ *   without an IOMMU            every page is a mapping of its own; its slot has the device address
  *                               and the copy of memory outside RAM
  *
  * The functions for slots are in copy.c.
@@ -28,7 +28,7 @@ u64 page_offset(const struct ib_umem_odp *r, u64 page)
 	return page_bus(r, page) + r->dev->bus_offset - r->state.addr;
 }
 
-/* The permission bits of the page table are those of the mask. */
+/* The mask uses the permission bits of the page table. */
 _Static_assert(PT_READ == ODP_READ_ALLOWED_BIT && PT_WRITE == ODP_WRITE_ALLOWED_BIT, "one meaning");
 
 enum dma_data_direction page_dir(u64 mask)
@@ -77,7 +77,7 @@ static u64 run_link_pages(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int 
 	return *err ? i - 1 : i;
 }
 
-/* Links pages that are not linked. Returns how many are now. */
+/* Links pages that are not linked. Returns how many are linked then. */
 static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 {
 	u64 done;
@@ -88,7 +88,7 @@ static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 	return done;
 }
 
-/* How many pages from `page` on, at most n, are linked with the same permissions. */
+/* Returns how many pages from `page` on, at most n, are linked with the same permissions. */
 static u64 pages_linked_alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 mask)
 {
 	u64 i;
@@ -99,10 +99,10 @@ static u64 pages_linked_alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 
 }
 
 /*
- * Links pages of the process itself. An access of a simulated device goes through the process's own
- * page tables, so an event that comes late costs it one more fault and no more. Hardware does not
- * fault, so a late event would take the new page from it for good: there the caller is told to try
- * again when the event has been served.
+ * Links pages of the process's own memory. A simulated device accesses them through the process's
+ * page tables, so a late event costs it only one more fault. Hardware does not fault: a late event
+ * would remove the new page permanently. In that case *err is -EAGAIN, and the caller retries after
+ * the event has been processed.
  */
 static u64 table_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 {
@@ -117,7 +117,7 @@ static u64 table_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err
 		run = ok = pages_linked_alike(r, page + done, n - done, linked);
 		if ((linked & mask) == mask)
 			continue;
-		/* linked for less: unlink it, and link it for both */
+		/* linked with fewer permissions: unlink it and link it with both */
 		if (linked)
 			run_unlink(r, page + done, run, linked);
 		ok = run_link(r, page + done, run, linked | mask, err);
@@ -147,7 +147,7 @@ u64 pages_link(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u64 
 	return done;
 }
 
-/* Unlinks runs of pages with one invalidation each. Skips what is not linked, table by table. */
+/* Unlinks runs of pages with one invalidation each. Skips absent entries table by table. */
 static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 {
 	const struct pt *pt = &r->dev->domain->pt;
@@ -158,7 +158,7 @@ static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 	       pt_walk_slow(pt, IOVA(bus), &leaf)) {
 		first = (bus - r->base) >> PAGE_BITS;
 		mask = leaf.entry & PT_PRESENT;
-		/* the run ends before a leaf that is absent or has other permissions */
+		/* the run ends before a leaf entry that is absent or has other permissions */
 		last = first;
 		do
 			last = min_u64(end, ((align_down(page_bus(r, last), leaf.size) + leaf.size -

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Regions: how they are found, made and taken from the device. */
+/* Regions: lookup, creation, and removal from the device. */
 #include "base/alloc.h"
 #include "odp/monitor.h"
 #include "odp/odp.h"
@@ -10,7 +10,8 @@
 
 pthread_mutex_t odp_lock = PTHREAD_MUTEX_INITIALIZER;
 struct itree odp_regions;
-static pthread_cond_t idle = PTHREAD_COND_INITIALIZER; /* some reference count is 0 */
+/* signalled when a reference count reaches 0 */
+static pthread_cond_t idle = PTHREAD_COND_INITIALIZER;
 
 void region_ref(struct ib_umem_odp *r)
 {
@@ -60,7 +61,7 @@ struct ib_umem_odp *region_by_bus(struct device *dev, u64 first, u64 last)
 	return r;
 }
 
-/* In a child of fork: no region of the parent's is listed or has a context. */
+/* Called in a child of fork: none of the parent's regions stays listed or has a context. */
 void regions_fork_child(void)
 {
 	struct itree_place place = {0};
@@ -129,8 +130,8 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 	child_init(&r->only);
 	if (implicit && odp_needs_slots(dev))
 		return error_set(EOPNOTSUPP,
-				 "%s: an implicit region needs an IOMMU and a device that sees "
-				 "the process's memory itself: coherent, and not QEMU's",
+				 "%s: an implicit region needs an IOMMU and a device that accesses "
+				 "the process's memory directly: coherent, and not QEMU's",
 				 dev->name);
 	if (implicit) {
 		r->child = alloc_sparse(ODP_CHILDREN * sizeof(*r->child));
@@ -183,7 +184,10 @@ static int region_list(struct ib_umem_odp *r)
 	return err;
 }
 
-/* From here on no page is linked. False: another took the region from the device. */
+/*
+ * After this no page is linked any more. Returns false if another thread has closed the region
+ * before.
+ */
 static bool region_close(struct ib_umem_odp *r)
 {
 	bool listed;
@@ -198,9 +202,9 @@ static bool region_close(struct ib_umem_odp *r)
 }
 
 /*
- * The region stays in the tree that events are looked up in until its last page is unlinked. An
- * event that is served before that would be missed otherwise, and what the device wrote would go to
- * the memory that came to the place.
+ * The region stays in the tree that is searched for events until its last page is unlinked.
+ * Otherwise an event in between would be missed, and what the device wrote would be written to
+ * unrelated memory at the same address.
  */
 void region_stop(struct ib_umem_odp *r)
 {
@@ -241,7 +245,7 @@ static int check_region(const struct ib_ucontext *pub, const struct ib_umem *ume
 	if (!umem->length || (!is_implicit(umem->address, umem->length) &&
 			      !range_within(umem->address, umem->length, ODP_TOP)))
 		return error_set(EINVAL,
-				 "%s: [%#lx, +%zu) is no range of the process's address space",
+				 "%s: [%#lx, +%zu) is not a range of the process's address space",
 				 pub->device->name, umem->address, umem->length);
 	return 0;
 }
@@ -270,7 +274,7 @@ static int region_get(struct ib_ucontext *pub, struct ib_umem *umem, const void 
 	err = region_fill(r, implicit);
 	if (!err && !implicit && (monitor_caught_up() || !event_lost()))
 		monitor_watch(r->start, r->start + (r->pages << PAGE_BITS));
-	/* events up to this number are about memory that was here before */
+	/* events up to this number concern older memory at this address */
 	monitor_settle(SETTLE_TRIES);
 	r->number = event_number();
 	/* once the region is listed, the program's function may be called with umem */
@@ -312,7 +316,7 @@ struct ib_umem *ib_umem_get(struct ib_ucontext *context, unsigned long addr, siz
 	int err = -EOPNOTSUPP;
 
 	if (!(access & IB_ACCESS_ON_DEMAND)) {
-		error_set(EOPNOTSUPP, "ib_umem_get: nothing is ever pinned here: ask for "
+		error_set(EOPNOTSUPP, "ib_umem_get: memory is never pinned: use the access flag "
 				      "IB_ACCESS_ON_DEMAND");
 		return ERR_PTR(err);
 	}

@@ -16,10 +16,10 @@
 #endif
 
 #define EVENTS	   (UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_REMAP)
-#define TRIES_MAX  10000	/* against memory that never stops changing */
-#define BISECT_MAX (2ull << 20) /* a larger range is looked up in the list of mappings instead */
+#define TRIES_MAX  10000	/* bounds the retries if memory changes continuously */
+#define BISECT_MAX (2ull << 20) /* a larger range is split along /proc/self/maps instead */
 
-/* Events do not need faults in kernel mode, so the kind that needs no privilege is enough. */
+/* Events do not need faults in kernel mode, so a descriptor without privilege suffices. */
 static int open_any(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
@@ -50,7 +50,7 @@ int uffd_open(bool *forks)
 	return -1;
 }
 
-static int spare = -1; /* under the lock of the queue of events */
+static int spare = -1; /* a spare descriptor; under the lock of the event queue */
 
 void uffd_spare_open(int fd)
 {
@@ -64,7 +64,10 @@ void uffd_spare_close(void)
 	spare = -1;
 }
 
-/* A fork's event needs a descriptor: when the process has none left, the spare one makes place. */
+/*
+ * The event of a fork needs a free descriptor; if the process has none left, the spare one is
+ * closed.
+ */
 static int uffd_read_message(int fd, struct uffd_msg *m)
 {
 	for (;;) {
@@ -129,7 +132,10 @@ static int uffd_register_range(int fd, u64 start, u64 end)
 	return ioctl(fd, UFFDIO_REGISTER, &r) ? errno : 0;
 }
 
-/* Registers every mapping by itself: one that cannot be (a file's) must not fail the others. */
+/*
+ * Registers every mapping separately, so that one that cannot be registered (a file mapping) does
+ * not fail the others.
+ */
 static void watch_mappings(int fd, u64 start, u64 end)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -168,7 +174,10 @@ bool uffd_watch(int fd, u64 start, u64 end)
 	return false;
 }
 
-/* Removing a protection that is not there changes nothing; the kernel refuses while it changes. */
+/*
+ * Removing a protection that is not set changes nothing; the kernel refuses it with EAGAIN while a
+ * change is in progress.
+ */
 static int uffd_try(int fd, u64 va)
 {
 	struct uffdio_writeprotect w = {.range = {.start = va, .len = PAGE_BYTES}};

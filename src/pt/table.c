@@ -151,7 +151,7 @@ void spare_drop(struct pt *pt)
 {
 	u64 *table;
 
-	/* When none is there, a thread that lost the race for a split is about to put one back. */
+	/* If there is none, a thread that lost the race for a split is about to return one. */
 	while (!(table = pt_spare_take(pt)))
 		sched_yield();
 	pt_table_free(pt, table);

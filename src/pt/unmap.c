@@ -90,7 +90,7 @@ static slow_path u64 leaf_split(struct pt *pt, const struct pt_place *at, u64 fr
 	return start < end ? end - start : 0;
 }
 
-/* Removes from the tree the tables whose whole span lies in [pos, pos + left). */
+/* Removes from the tree the tables whose whole span is in [pos, pos + left). */
 static void pt_prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64 left)
 {
 	u64 span = 1ull << shift, part, *slot, entry;

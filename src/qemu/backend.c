@@ -156,7 +156,9 @@ static int qemu_connect(struct device *dev)
 		err = vtd_attach(q->vtd, DEVICE_SOURCE, &q->dev->domain->pt);
 	if (err)
 		return err;
-	/* one that has none of any kind is as good */
+	/*
+	 * a device without interrupts can be used, too; only a failure of QEMU ends the connection
+	 */
 	if (qemu_irq_setup(q, qemu_irq_best_kind(q), dev->n_irq_fd) == -EIO)
 		return -EIO;
 	function_start(q);
@@ -167,7 +169,7 @@ static int qemu_connect(struct device *dev)
 static int qemu_fault_reason(const struct device *dev, const struct vtd_fault *f)
 {
 	struct pt *pt = &dev->domain->pt;
-	unsigned int side = pt_walk_enter(pt); /* the device chose the address */
+	unsigned int side = pt_walk_enter(pt); /* the device may access any address */
 	u64 entry = pt_walk(pt, IOVA(f->addr));
 
 	pt_walk_exit(pt, side);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interrupts. A message-signalled interrupt is a write of 4 bytes to an address that the operating
- * system chooses. The library uses a word of RAM for each vector, mapped for the device like any
- * other memory. The keeper reads these words, clears them by an exchange, and adds to the eventfd.
- * Two messages of one vector between two scans are one interrupt, as in any system.
+ * system chooses. The library uses a word of RAM for each vector and maps it for the device like
+ * any other memory. The keeper reads these words, clears them by an exchange, and adds to the
+ * eventfd. Two messages of one vector between two scans are one interrupt, as in any system.
  *
  * The scan interval depends on when the driver last accessed a register, since most interrupts
  * follow such an access. If the driver has been idle for long, an interrupt may be delivered some
@@ -69,7 +69,7 @@ int qemu_irq_connect(struct qemu *q)
 	return err ? error_set(-err, "no memory to map the page of interrupt messages") : 0;
 }
 
-/* The first n messages of the table are unmasked, the others masked. */
+/* Unmasks the first n messages of the table and masks the others. */
 static void irq_point_msix(struct qemu *q, unsigned int n)
 {
 	struct qemu_function *f = &q->fn;
@@ -106,8 +106,8 @@ static void irq_point_msi(struct qemu *q)
 }
 
 /*
- * e1000e of QEMU 7.2 ends QEMU if MSI-X is switched on or off while it delays an interrupt, which
- * it does for 17 ms at most.
+ * e1000e of QEMU 7.2 ends QEMU if MSI-X is enabled or disabled while the card delays an interrupt.
+ * The delay is at most 17 ms.
  */
 static void qemu_irq_settle(struct qemu *q)
 {
@@ -121,8 +121,8 @@ static void qemu_irq_settle(struct qemu *q)
 }
 
 /*
- * No message is sent, and none that was sent is left. The line may still be asserted. MSI-X that is
- * to be used again stays switched on, all masked.
+ * Stops all messages and discards those that were sent. The line may still be asserted. If MSI-X is
+ * also the next kind, it stays enabled with all messages masked.
  */
 static void qemu_irq_quiet(struct qemu *q, enum dmamap_irq_kind next)
 {
@@ -159,7 +159,7 @@ static bool qemu_irq_has_kind(const struct qemu *q, enum dmamap_irq_kind kind)
 					: q->fn.line;
 }
 
-/* The keeper may sleep for long, and not look at the line. */
+/* Wakes the keeper, which may sleep for a long time without reading the state of the line. */
 static void qemu_irq_wake_keeper(struct qemu *q)
 {
 	const u64 one = 1;
@@ -179,7 +179,7 @@ int qemu_irq_setup(struct qemu *q, enum dmamap_irq_kind kind, unsigned int vecto
 				 : kind == DMAMAP_IRQ_MSI ? "MSI"
 							  : "interrupt line");
 	qemu_irq_quiet(q, kind);
-	/* the line is off now, so none is asserted that would be missed */
+	/* the line is disabled now, so no assertion is missed */
 	if (kind == DMAMAP_IRQ_INTX && qtest_ask(&q->qtest, NULL, "irq_intercept_in ioapic"))
 		return machine_error(q);
 	device_irq_begin(q->dev, kind, n);
@@ -190,7 +190,7 @@ int qemu_irq_setup(struct qemu *q, enum dmamap_irq_kind kind, unsigned int vecto
 	__atomic_store_n(&q->irq_way, kind == DMAMAP_IRQ_INTX ? IRQ_LINE : IRQ_MESSAGES,
 			 __ATOMIC_RELEASE);
 	if (kind == DMAMAP_IRQ_INTX)
-		qemu_function_line(q, true); /* one that is asserted rises now */
+		qemu_function_line(q, true); /* a pending interrupt raises the line now */
 	qemu_irq_wake_keeper(q);
 	return qtest_flush(&q->qtest) ? machine_error(q) : (int)n;
 }

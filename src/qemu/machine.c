@@ -83,9 +83,9 @@ static void machine_write_reason(struct qemu *q, enum qtest_state why)
 	 */
 	process_last_words(&q->process, words, sizeof(words), "CPU #");
 	if (why == QTEST_HUNG)
-		snprintf(how, sizeof(how), "QEMU did not answer for too long and was killed");
+		snprintf(how, sizeof(how), "QEMU did not respond for too long and was killed");
 	else if (why == QTEST_BROKEN)
-		snprintf(how, sizeof(how), "QEMU broke its test protocol and was killed");
+		snprintf(how, sizeof(how), "QEMU violated its test protocol and was killed");
 	else if (!code)
 		snprintf(how, sizeof(how),
 			 "QEMU ended; its status is unknown, since the program reaped the process "
@@ -253,8 +253,8 @@ static int machine_make_firmware(void)
 }
 
 /*
- * True: QEMU is ready to run but has no processor. On a busy machine that may last a second and is
- * not a hang.
+ * True: QEMU is runnable but gets no CPU time. On a busy machine that may last a second; it is not
+ * a hang.
  */
 static bool machine_is_starved(void *arg)
 {

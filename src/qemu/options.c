@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads the keys of a qemu: spec and builds QEMU's command line. A key that the library does not
- * define is passed on as a property of the device, which QEMU checks.
+ * define is passed to QEMU as a property of the device; QEMU checks it.
  */
 #include "qemu/options.h"
 #include "base/alloc.h"
@@ -202,8 +202,8 @@ static bool options_has_property(const struct qemu_options *o, const char *key)
 }
 
 /*
- * Virtio devices bypass the IOMMU unless they are configured otherwise, and support it in the
- * modern form only.
+ * Virtio devices bypass the IOMMU unless they are configured otherwise, and only modern virtio
+ * devices support it.
  */
 static const char *options_virtio_properties(const struct qemu_options *o)
 {

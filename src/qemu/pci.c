@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Does the work of firmware: accesses configuration space through the ports 0xcf8 and 0xcfc,
- * assigns addresses to the device's BARs, and closes the holes that a PC has in RAM.
+ * assigns addresses to the device's BARs, and replaces the holes that a PC has in RAM below 1 MiB
+ * by RAM.
  *
  * The command line determines the device's place, so there is no search; QEMU refuses a device that
  * is not on PCI. The list of capabilities is read from the device and is not trusted: its length is
- * bounded by 48, as many as fit into configuration space.
+ * bounded by 48, the number of capabilities that fit into configuration space.
  */
 #include "base/error.h"
 #include "base/fork.h"
@@ -17,7 +18,7 @@
 
 #define WINDOW_START 0xc0000000ull /* above RAM, below the interrupt controllers */
 #define WINDOW_END   0xfe000000ull
-#define WINDOW_HIGH  (1ull << 38) /* for BARs that are too large for that */
+#define WINDOW_HIGH  (1ull << 38) /* for BARs that do not fit there */
 #define PORTS_START  0x1000u
 #define PORTS_END    0xf000u
 
@@ -74,8 +75,8 @@ void qemu_pci_write_part(struct qemu *q, unsigned int slot, unsigned int offset,
 }
 
 /*
- * The host bridge sends 0xa0000 to 0xbffff to graphics and 0xc0000 to 0xfffff to firmware until its
- * registers say RAM (Intel 3 Series or later chipset datasheets: PAM0 to PAM6 and SMRAM).
+ * The host bridge directs 0xa0000 to 0xbffff to graphics and 0xc0000 to 0xfffff to firmware until
+ * its registers select RAM (Intel 3 Series or later chipset datasheets: PAM0 to PAM6 and SMRAM).
  */
 void chipset_setup(struct qemu *q)
 {

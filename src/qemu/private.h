@@ -66,8 +66,8 @@ struct qemu {
 		IRQ_NONE,
 		IRQ_MESSAGES,
 		IRQ_LINE
-	} irq_way;  /* atomic; set when everything is ready for it */
-	u64 irq_ns; /* atomic: when the last interrupt came; 0: none yet */
+	} irq_way;  /* atomic; set when interrupts of this kind can be handled */
+	u64 irq_ns; /* atomic: time of the last interrupt; 0: none yet */
 	u64 lines;  /* atomic: inputs of the interrupt controller that are asserted */
 	struct page *message_page;
 	u32 *message;	  /* a word for each vector, which the device writes; atomic */
@@ -92,20 +92,20 @@ void machine_stop(struct qemu *q); /* ends QEMU and the keeper; may be called mo
 bool machine_is_dead(const struct qemu *q);
 /* Ends the machine. Returns when QEMU has ended. */
 void machine_give_up(struct qemu *q, enum qtest_state why);
-/* -EIO with an error message: why QEMU has ended or is about to. */
+/* -EIO with an error message: why QEMU has ended or will end. */
 int machine_error(struct qemu *q);
 
 /* pci.c */
 u32 pci_read(struct qemu *q, unsigned int slot, unsigned int offset);
 void pci_write(struct qemu *q, unsigned int slot, unsigned int offset, u32 value);
-/* Only these bytes: 1, 2 or 4, aligned. */
+/* Writes only these bytes: 1, 2 or 4, aligned. */
 void qemu_pci_write_part(struct qemu *q, unsigned int slot, unsigned int offset, unsigned int size,
 			 u32 value);
 void chipset_setup(struct qemu *q); /* RAM without holes */
 /* Reads its capabilities and assigns addresses to its BARs; 0, -errno. */
 int function_find(struct qemu *q);
 void function_start(struct qemu *q);		  /* enables bus mastering */
-void qemu_function_line(struct qemu *q, bool on); /* its interrupt line is used */
+void qemu_function_line(struct qemu *q, bool on); /* enables or disables its interrupt line */
 
 /* irq.c */
 int irq_take_page(struct qemu *q);
@@ -113,7 +113,7 @@ int qemu_irq_connect(struct qemu *q); /* maps the page of messages. 0, -errno */
 /* See device_ops.irq_setup. */
 int qemu_irq_setup(struct qemu *q, enum dmamap_irq_kind kind, unsigned int vectors);
 enum dmamap_irq_kind qemu_irq_best_kind(const struct qemu *q);
-bool qemu_irq_line_asserted(struct qemu *q); /* after what was written before */
+bool qemu_irq_line_asserted(struct qemu *q); /* after all earlier writes */
 void irq_release(struct qemu *q);
 void irq_scan(struct qemu *q); /* forwards the messages that have arrived */
 /* QEMU has ended: signals every interrupt, so that each waiting thread finds that out. */

@@ -7,7 +7,7 @@
  *
  * The child is identified by a pidfd that clone() returns, never by its number: a program that
  * waits for any child, or ignores SIGCHLD, may have reaped the child, and its number may then
- * belong to another process. The pidfd also shows the end of such a child, only not its status.
+ * belong to another process. The pidfd also shows the end of such a child, but not its status.
  */
 #include "qemu/process.h"
 #include "base/error.h"
@@ -52,8 +52,8 @@ struct process_plan {
 };
 
 /*
- * The child's system calls. Memory and threads are the parent's, so the calls are made directly: no
- * wrapper of a sanitizer or of another library must run.
+ * The child's system calls. The child shares the parent's memory and has no thread state of its
+ * own, so the calls are made directly: no wrapper of a sanitizer or of another library may run.
  */
 #define CALL(name, ...) syscall(SYS_##name, __VA_ARGS__)
 

@@ -11,12 +11,15 @@
 
 #include <sys/types.h>
 
-/* Descriptors that the child gets in addition to the first three; they begin at 3. */
+/* Descriptors that the child receives in addition to the first three; they begin at 3. */
 #define PROCESS_FDS   5
 #define PROCESS_WORDS 8192 /* bytes of its output that are stored */
 
 struct process {
-	/* 0: there is none, or it was reaped; for messages and /proc, never to send signals to. */
+	/*
+	 * 0: there is none, or it was reaped. Used only for messages and /proc, never to send
+	 * signals.
+	 */
 	pid_t pid;
 	int fd;	      /* its pidfd; -1: none */
 	int words_fd; /* the pipe from its standard output and error; -1: none */
@@ -42,11 +45,12 @@ void process_signal(struct process *p, int sig);
  */
 bool process_is_runnable(const struct process *p);
 
-/* Reads the output that is there, without waiting. */
+/* Reads the available output without waiting. */
 void process_listen(struct process *p);
 
 /*
- * Waits until the child has ended, which must be certain, and reaps it. No other child is reaped.
+ * Waits until the child has ended and reaps it; no other child is reaped. The caller must know that
+ * the child has ended or will end.
  */
 void process_reap(struct process *p);
 

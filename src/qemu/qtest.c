@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The client of the test protocol. Requests are counted by `asked`, responses by `answered`. Since
- * responses come in order, their number alone identifies the call to which a response belongs.
+ * responses arrive in order, their number alone identifies the call to which a response belongs.
  *
  * Nothing here can overflow. At most QTEST_OUTSTANDING requests are without a response, so neither
  * the table of calls nor the socket's buffers fill. A line that does not fit into `in` ends the
@@ -66,7 +66,7 @@ void qtest_end(struct qtest *q, enum qtest_state why)
 	pthread_mutex_unlock(&q->lock);
 }
 
-/* Parses one line of QEMU's. Called with the lock held. */
+/* Parses one line from QEMU. Called with the lock held. */
 static void qtest_parse_line(struct qtest *q, const char *line)
 {
 	struct qtest_call **slot, *call;
@@ -336,7 +336,7 @@ int qtest_batch_send(struct qtest_batch *b)
 void qtest_drain(struct qtest *q)
 {
 	pthread_mutex_lock(&q->lock);
-	/* a thread that reads checks for a hang itself after it has parsed what is there */
+	/* a thread that reads checks for a hang itself after it has parsed the available input */
 	if (q->state == QTEST_ALIVE && !q->reading)
 		qtest_read_some(q, MSG_DONTWAIT);
 	pthread_mutex_unlock(&q->lock);

@@ -32,7 +32,7 @@ enum qtest_state {
 
 /* The end of QEMU must be detected within a second. */
 #define QTEST_ANSWER_MS	 850
-#define QTEST_STARVED_MS 10000 /* the same for a QEMU that has no processor to run on */
+#define QTEST_STARVED_MS 10000 /* the same if QEMU is runnable but gets no CPU time */
 
 struct qtest_call { /* on the stack of the thread that waits */
 	u64 value;
@@ -46,7 +46,7 @@ struct qtest {
 	pthread_cond_t changed;
 	bool reading; /* a thread is in recv() or parses what it received */
 	u64 asked, answered;
-	u64 moved_ns; /* when the last response came, or the first request after an idle time */
+	u64 moved_ns; /* when the last response arrived, or the first request after an idle time */
 	u64 ready_ms; /* the time that the first response may take; 0 after it */
 	/* By the request's number modulo the size; NULL: a posted write. */
 	struct qtest_call *call[QTEST_OUTSTANDING];
@@ -56,8 +56,8 @@ struct qtest {
 	void (*irq)(void *arg, unsigned int line, bool raised); /* fixed; called by the reader */
 	void *irq_arg;
 	/*
-	 * True: QEMU has no processor and would respond if it had one. NULL: not known. Called with
-	 * the lock held.
+	 * True: QEMU is runnable but gets no CPU time, so a late response is not a hang. NULL: not
+	 * known. Called with the lock held.
 	 */
 	bool (*starved)(void *arg);
 	void *starved_arg;
@@ -80,7 +80,7 @@ int qtest_ask(struct qtest *q, u64 *value, const char *fmt, ...)
 /* Sends one request without waiting. The newline is added. 0, -EIO. */
 int qtest_post(struct qtest *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Waits until every request so far has its answer, those of other threads, too. 0, -EIO. */
+/* Waits for the responses to all requests made so far, by any thread. Returns 0 or -EIO. */
 int qtest_flush(struct qtest *q);
 
 /* Several posted writes in one system call. */
@@ -102,7 +102,8 @@ void qtest_write(struct qtest *q, u64 addr, unsigned int size, u64 value);
 void qtest_drain(struct qtest *q);
 
 /*
- * Ends the connection. The first reason is the one that stays. Afterwards every call returns soon.
+ * Ends the connection. If it has ended already, the first reason is kept. Afterwards every call
+ * returns soon.
  */
 void qtest_end(struct qtest *q, enum qtest_state why);
 

@@ -4,12 +4,13 @@
  * its length (4 bytes, big endian), and the program's socket, where a message is a frame
  * (base/wire.h).
  *
- * It holds at most one frame each way. As long as it holds one it reads none behind it, so that a
- * card without buffers makes the program wait, and a program that does not read makes the card
- * wait: QEMU gives a card nothing that the card has no place for, if the card says so.
+ * It stores at most one frame for each direction and reads the next one only after that frame was
+ * sent. So the program waits while the card has no receive buffers, and the card waits while the
+ * program does not read. The former requires a card model that reports to QEMU when it has no
+ * buffers.
  *
- * QEMU is not trusted: a length that no frame has ends the relay. After the program closed its end
- * the card's frames are lost, as on a cable that is pulled out.
+ * QEMU is not trusted: a length that no frame can have ends the relay. After the program has closed
+ * its end, the card's frames are lost, as when a cable is unplugged.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -27,7 +28,10 @@
 
 #define RELAY_FRAME_MAX 65536u
 
-/* A frame and the length before it, of which `done` bytes were received or sent; len 0: none. */
+/*
+ * A frame with its length in front. `done` of the `len` bytes were received or sent; len 0: there
+ * is no frame.
+ */
 struct relay_frame {
 	u32 len, done;
 	u8 bytes[4 + RELAY_FRAME_MAX];
@@ -35,12 +39,12 @@ struct relay_frame {
 
 struct relay {
 	struct wire *wire;
-	int fd; /* of QEMU's stream, non-blocking by flags */
+	int fd; /* QEMU's stream; each call passes MSG_DONTWAIT */
 	pthread_t thread;
 	bool gone;   /* the program closed its end */
-	bool broken; /* QEMU's stream ended, or is none */
+	bool broken; /* QEMU's stream has ended or is invalid */
 	struct relay_frame to_qemu, to_wire;
-	bool whole; /* to_wire is a frame that the wire has no place for yet */
+	bool whole; /* to_wire is a complete frame that the wire has no room for yet */
 };
 
 /* From the program to QEMU. */
@@ -78,7 +82,7 @@ static void relay_push(struct relay *r)
 		f->len = 0;
 }
 
-/* The wire takes the frame, or there is no wire any more. */
+/* Sends the frame to the wire; a frame to a closed wire is discarded. */
 static void relay_deliver(struct relay *r)
 {
 	struct relay_frame *f = &r->to_wire;
@@ -111,13 +115,13 @@ static void relay_pull(struct relay *r)
 	memcpy(&be, f->bytes, 4);
 	f->len = 4 + ntohl(be);
 	if (f->len < 4 + WIRE_FRAME_MIN || f->len > sizeof(f->bytes)) {
-		log_line(LOG_ERROR, "qemu: the card sent a frame of %u bytes: wire= ends here",
+		log_line(LOG_ERROR, "qemu: the card sent a frame of %u bytes: wire= stops",
 			 f->len - 4);
 		r->broken = true;
 	}
 }
 
-/* What each end is waited for. */
+/* Sets the events to wait for at each end. */
 static void relay_events(const struct relay *r, struct pollfd p[2])
 {
 	p[0].fd = r->fd;

@@ -15,7 +15,10 @@
 static pthread_mutex_t regcaches_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct regcache_table *regcaches; /* under regcaches_lock */
 
-/* After a fork, and when ranges were lost, mappings in use are kept. */
+/*
+ * Processes an event. After a fork, and when ranges were lost, mappings in use are retired but stay
+ * linked.
+ */
 static void regcache_process_event(struct regcache_table *c, const struct odp_event *n)
 {
 	bool all = notice_is_all(n);
@@ -46,7 +49,7 @@ static void regcache_on_event(const struct odp_event *n)
 
 static struct monitor_listener listener = {.hear = regcache_on_event};
 
-/* A child of fork has no device of its parent's. */
+/* A child of fork has none of its parent's devices. */
 static void regcache_fork_child(void)
 {
 	pthread_mutex_init(&regcaches_lock, NULL);
@@ -106,7 +109,7 @@ int regcache_open(struct device *dev)
 	if (err)
 		return err;
 	if (!monitor_on()) {
-		/* without events the cache would serve mappings of memory that went */
+		/* without events the cache would serve mappings of memory that was unmapped */
 		monitor_put(&listener);
 		return 0;
 	}
@@ -157,7 +160,7 @@ void regcache_close(struct device *dev)
 		*p = c->next;
 	pthread_mutex_unlock(&regcaches_lock);
 	monitor_put(&listener);
-	/* mappings that were never unmapped were reported; a group may share the address space */
+	/* leaked mappings were already reported; a group may share the address space */
 	while (c->count)
 		regcache_stop_serving(c, c->oldest);
 	for (struct itree_node *n; (n = itree_find(&c->by_bus, 0, ~0ull));)

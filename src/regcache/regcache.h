@@ -5,11 +5,16 @@
 
 #include "domain/device.h"
 
-/* Sets dev->regcache, if there are events and the device can use the cache. 0, -ENOMEM, -EAGAIN. */
+/*
+ * Sets dev->regcache if events are available and the device can use the cache. Returns 0, -ENOMEM
+ * or -EAGAIN.
+ */
 int regcache_open(struct device *dev);
 
-/* Drops mappings that are not in use; regcache_close() drops the others, when no thread uses the
- * device. */
+/*
+ * Drops mappings that are not in use. regcache_close() drops the others; no thread may be using the
+ * device then.
+ */
 void regcache_drop_idle(struct device *dev);
 void regcache_close(struct device *dev);
 

@@ -15,16 +15,17 @@
 
 struct regcache_hot {
 	u64 key;  /* atomic: first page << 2 | permissions; 0: serves nothing */
-	u64 page; /* this and pages: written while key is 0 and the slot is not in use */
+	u64 page; /* `page` and `pages` are written while key is 0 and the slot is not in use */
 	u32 pages;
-	u32 stamp;		/* the epoch of the last use; every user writes it */
+	u32 stamp;		/* epoch of the last use; written by every user */
 } __attribute__((aligned(32))); /* never across two cache lines */
 
 struct regcache_cold {
 	struct itree_node va, bus; /* both in bytes */
-	u32 before, after;	   /* in the list by last use, of mappings that serve */
-	u32 stamp;		   /* hot.stamp when it was put there */
-	u64 made;		   /* events up to this number are about older memory */
+	/* neighbours in the list by last use, of mappings that serve requests */
+	u32 before, after;
+	u32 stamp; /* hot.stamp when it was put at its position in the list */
+	u64 made;  /* events up to this number concern older memory */
 	bool taken, serves, linked;
 };
 
@@ -36,16 +37,16 @@ struct regcache_thread {
 struct regcache_table {
 	struct regcache regcache;
 	struct device *dev;
-	struct regcache_table *next; /* of all; under regcaches_lock */
+	struct regcache_table *next; /* in the list of all caches; under regcaches_lock */
 	struct regcache_hot *hot;
 	struct regcache_cold *cold;
 	struct tslot_key threads;
-	bool fences; /* no membarrier: hits need a fence */
+	bool fences; /* membarrier is not available, so hits need a fence */
 	u32 epoch;   /* atomic; changes with every new mapping */
 
 	pthread_mutex_t lock;
 	struct itree by_va, by_bus;
-	u32 newest, oldest; /* list; SLOTS: none */
+	u32 newest, oldest; /* ends of the list; SLOTS: empty */
 	u32 count, count_limit;
 	u64 bytes, bytes_limit;
 
@@ -60,7 +61,7 @@ hot_inline u32 regcache_bucket(u64 key, unsigned int which)
 	return (u32)(which ? mixed >> 16 : mixed >> 50) % (SLOTS / WAYS) * WAYS;
 }
 
-/* The slot that serves the key; SLOTS: none. */
+/* Returns the slot that serves the key, or SLOTS. */
 hot_inline u32 regcache_find(const struct regcache_table *c, u64 key)
 {
 	for (unsigned int which = 0; which < 2; which++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a report becomes text. It is dropped if it is suppressed, or if its line was reported first=N
- * times. Its stacks become functions and lines, and it is appended to the JSON file.
+ * Converts a report to text. The report is dropped if it is suppressed, or if its line was reported
+ * first=N times. The addresses of its stacks are converted to functions and lines, and it is
+ * appended to the JSON file.
  *
  * Debug information needs a deep stack, and the thread that misused the API may have 16 KiB in all.
  * Each report is therefore processed by a thread of its own, for which the reporting thread waits.
@@ -9,12 +10,12 @@
  * that such a thread holds in the C library, the debug information's reader or a sanitizer, and
  * which are never released there.
  *
- * The reporting thread may hold a lock of the C library: that of a stream, if it prints a buffer
- * that the device owns, or that of the dynamic linker, if it runs a constructor. The other thread
- * must acquire neither, so it does not print and does not call dladdr(). The library itself holds
- * no lock meanwhile.
+ * The reporting thread may hold a lock of the C library: a stream's, if it prints a buffer that the
+ * device owns, or the dynamic linker's, if it runs a constructor. The other thread must acquire
+ * neither, so it does not print and does not call dladdr(). The library itself holds no lock
+ * meanwhile.
  *
- * The library's own frames at the beginning of a stack are left out, because they do not help to
+ * The library's own frames at the beginning of a stack are omitted, because they do not help to
  * find the misuse.
  */
 #include "report/deliver.h"
@@ -80,7 +81,7 @@ static void deliver_add_stack(struct deliver_job *d, const char *what, struct de
 		symbol_of(s.ip[i], deliver_add_line, d);
 }
 
-/* Leaves out the library's frames at the beginning, unless there are no others. */
+/* Omits the library's frames at the beginning, unless there are no others. */
 static struct deliver_stack deliver_past_border(const uintptr_t *ip, u32 n)
 {
 	u32 own = 0;
@@ -97,7 +98,7 @@ static struct deliver_stack deliver_old_stack(const struct stack *s)
 
 /*
  * The stack of a thread that the library created, such as that of a device model: the library's
- * frames whose names are known.
+ * frames that have names.
  */
 static struct deliver_stack deliver_own_thread(struct deliver_job *d, u32 first)
 {
@@ -109,7 +110,7 @@ static struct deliver_stack deliver_own_thread(struct deliver_job *d, u32 first)
 	return (struct deliver_stack){d->ip, n};
 }
 
-/* The part behind the frames of a sanitizer's free(), which called the hook. */
+/* Returns the part after the frames of a sanitizer's free(), which called the hook. */
 static struct deliver_stack deliver_past_free(struct deliver_job *d)
 {
 	static const char *const names[] = {"__interceptor_*", "free", "realloc", "reallocarray",
@@ -123,7 +124,7 @@ static struct deliver_stack deliver_past_free(struct deliver_job *d)
 	return s;
 }
 
-/* The stack of the misuse, from the call of the library on. */
+/* Returns the stack of the misuse, from the call of the library on. */
 static struct deliver_stack deliver_here(struct deliver_job *d)
 {
 	u32 first = 0;
@@ -180,7 +181,7 @@ static void deliver_hash(const char *words, void *arg)
 		*key = (*key ^ (u8)*p) * 0x100000001b3ull;
 }
 
-/* For first=N: this kind was reported often enough for this line. */
+/* For first=N: returns whether this kind was reported often enough for this line. */
 static bool deliver_is_enough(const struct report_about *a, const struct deliver_stack stacks[3])
 {
 	const struct deliver_stack *s = stacks[0].n ? &stacks[0] : &stacks[1];
@@ -189,7 +190,7 @@ static bool deliver_is_enough(const struct report_about *a, const struct deliver
 
 	if (!check_options.first)
 		return false;
-	/* not by address, because a line may have several */
+	/* by line, because a line may have several addresses */
 	if (s->n)
 		symbol_of(s->ip[0], deliver_hash, &key);
 	lock_acquire(&deliver_lock);

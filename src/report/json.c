@@ -60,7 +60,10 @@ static void json_add_text(struct json_line *l, const char *key, const char *valu
 	json_add_string(l, value, strlen(value));
 }
 
-/* The lines after the first are headings, which begin with two blanks, and calls, with four. */
+/*
+ * The lines after the first are headings, which begin with two blanks, and calls, which begin with
+ * four.
+ */
 static void json_add_stacks(struct json_line *l, const char *s)
 {
 	bool in_stack = false, first = true;
@@ -94,7 +97,7 @@ void json_report(int fd, const struct dmamap_report *r, size_t message_length)
 	ssize_t done;
 
 	if (!l)
-		return; /* the program gets the report nevertheless */
+		return; /* the program still receives the report */
 	json_add_text(l, "{\"kind\":", r->name);
 	json_add_text(l, ",\"device\":", dev_name(r->dev));
 	snprintf(number, sizeof(number), ",\"address\":%llu,\"size\":%llu",

@@ -2,7 +2,7 @@
 /*
  * Every dmamap_open() reads the environment, and a changed value takes effect. If a word is
  * unknown, the error message names it and the device is not opened, because a user who misspells
- * "own" relies on the watch. Older values are not freed, because another thread may be using them
+ * "own" relies on the check. Older values are not freed, because another thread may be using them
  * for a report.
  */
 #include "report/options.h"
@@ -27,7 +27,7 @@ struct check_options check_options = {.stacks = STACK_DEFAULT, .json = -1};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char *taken;			    /* the value in force; under lock */
 static struct check_suppressions *outdated; /* lists that were in force; under lock */
-static bool fail_read;			    /* DMAMAP_FAIL is in force; under lock */
+static bool fail_read;			    /* DMAMAP_FAIL was read; under lock */
 
 static int options_read_number(const char *value, u32 max, u32 *out)
 {
@@ -58,7 +58,7 @@ static int options_add_suppression(struct check_options *o, const struct check_s
 	return 0;
 }
 
-/* A line of the file has three words, or none and perhaps a comment. */
+/* A line of the file has three words, or none and possibly a comment. */
 static int options_read_line(struct check_options *o, char *line, const char *path, int number)
 {
 	struct check_suppression s;
@@ -90,7 +90,7 @@ static int options_read_suppressions(struct check_options *o, const char *path)
 		err = strlen(line) == sizeof(line) - 1
 			      ? error_set(EINVAL, "%s:%d: the line is too long", path, number)
 			      : options_read_line(o, line, path, number);
-	/* opening a directory succeeds, and reading it fails */
+	/* opening a directory succeeds, but reading it fails */
 	if (!err && ferror(f))
 		err = error_set(EINVAL, "DMAMAP_CHECK: cannot read the suppressions in \"%s\": %s",
 				path, strerror(errno));
@@ -124,7 +124,9 @@ static int options_read_key(struct check_options *o, const char *key, const char
 		err = options_read_number(value, INT32_MAX, &o->first);
 	else
 		return -ENOENT;
-	return err ? error_set(EINVAL, "DMAMAP_CHECK: \"%s\" is no value for %s", value, key) : 0;
+	return err ? error_set(EINVAL, "DMAMAP_CHECK: \"%s\" is not a valid value for %s", value,
+			       key)
+		   : 0;
 }
 
 static int options_read_word(struct check_options *o, char *word)

@@ -74,8 +74,8 @@ static int plan_read_keys(struct fail_rule *r, char *keys)
 					 "prob, seed, times, dev",
 					 word);
 		if (err)
-			return error_set(EINVAL, "fault plan: \"%s\" is no value for %s", value,
-					 word);
+			return error_set(EINVAL, "fault plan: \"%s\" is not a valid value for %s",
+					 value, word);
 	}
 	if (!r->nth && !r->every && !(r->prob > 0))
 		return error_set(EINVAL, "fault plan: a site needs nth=, every= or prob=");
@@ -116,8 +116,11 @@ int dmamap_fail(const char *text)
 	int err = 0;
 
 	if (text) {
-		copy = strdup(text); /* not alloc_string(): the plan in force must not make the next
-					one fail */
+		/*
+		 * not alloc_string(): the current plan must not make the installation of the next
+		 * one fail
+		 */
+		copy = strdup(text);
 		if (!copy)
 			return error_set(ENOMEM, "fault plan: out of memory");
 		for (word = strtok_r(copy, ";", &save); word && !err;

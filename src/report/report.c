@@ -26,10 +26,10 @@ static void (*callback)(const struct dmamap_report *, void *); /* under lock */
 static void *callback_arg;				       /* under lock */
 static u64 counts[DMAMAP_CHECK_KINDS];			       /* atomic; [0] counts all kinds */
 
-/* State of the thread's current call of the library. */
+/* State of the thread's current call into the library. */
 static _Thread_local struct {
 	const void *caller;
-	bool said; /* the checker reported; the library's own report would be the second */
+	bool said; /* the checker has reported, so the library's own report is suppressed */
 	bool telling;
 } now;
 
@@ -83,7 +83,7 @@ static void report_give_delivery(struct deliver_job *d)
 		alloc_free(d);
 }
 
-/* Not by fprintf(), which needs 8 KiB of stack for a stream without a buffer. */
+/* Does not use fprintf(), which needs 8 KiB of stack for an unbuffered stream. */
 static void report_print(const struct dmamap_report *r)
 {
 	const char *const words[] = {
@@ -95,7 +95,7 @@ static void report_print(const struct dmamap_report *r)
 	funlockfile(stderr);
 }
 
-/* Delivers to the program's callback, on this thread, or to standard error. */
+/* Passes the report to the program's callback, on this thread, or prints it to standard error. */
 static void report_to(struct deliver_job *d, const struct report_about *a)
 {
 	void (*fn)(const struct dmamap_report *, void *);
@@ -241,7 +241,7 @@ u64 dmamap_check_count(int kind)
 	return kind >= 0 && kind < DMAMAP_CHECK_KINDS ? read_once(&counts[kind]) : 0;
 }
 
-/* The program's function stays; what the parent reported does not count. */
+/* The callback stays; reports of the parent do not count in a child. */
 static void report_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);

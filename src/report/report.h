@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a report is made. */
+/* The interface for making reports. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 
@@ -16,13 +16,13 @@ struct report_about {
 	u64 size;
 	enum dma_data_direction dir;
 	const void *caller;
-	bool no_stack;		   /* no call of the program made it: a device was closed */
-	bool by_hook;		   /* a hook of the program's allocator made it */
+	bool no_stack;		   /* not caused by a call of the program: a device was closed */
+	bool by_hook;		   /* caused by a hook of the program's allocator */
 	const char *what[2];	   /* headings of older stacks, such as "mapped" */
 	const struct stack *at[2]; /* NULL: none */
 };
 
-/* Counts the misuse and reports it. The caller holds no lock. Keeps errno. */
+/* Counts the misuse and reports it. The caller holds no lock. Preserves errno. */
 void report_misuse(const struct report_about *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), cold));
 void report_v(const struct report_about *a, const char *fmt, va_list ap) __attribute__((cold));

@@ -23,7 +23,7 @@ static u32 stacks;		       /* atomic */
 struct stack_walk {
 	uintptr_t caller;
 	u32 n, max, skipped;
-	bool inside; /* the walk is past the library's own frames */
+	bool inside; /* the walk has passed the library's own frames */
 	uintptr_t ip[STACK_MAX];
 };
 
@@ -96,7 +96,7 @@ const struct stack *stack_walk(const void *caller)
 		return NULL;
 	_Unwind_Backtrace(stack_step, &w);
 	if (!w.n) {
-		/* the function was reached by a jump: the line itself is known */
+		/* the function was reached by a jump; only the line itself is known */
 		w.ip[0] = (uintptr_t)caller;
 		w.n = 1;
 	}

@@ -22,35 +22,37 @@ struct stack {
 
 const struct stack *stack_walk(const void *caller);
 
-/* The stack from the frame that `caller` returns to; NULL: stacks=0, or no memory. */
+/* Returns the stack from the frame that `caller` returns to; NULL: stacks=0, or no memory. */
 hot_inline const struct stack *stack_take(const void *caller)
 {
 	return read_once(&check_options.stacks) ? stack_walk(caller) : NULL;
 }
 
-/* A stack of one frame, the one that `caller` returns to. Does not unwind. */
+/* Returns a stack of one frame, to which `caller` returns. Does not unwind. */
 const struct stack *stack_line(const void *caller);
 
-/* All frames of the thread, also the library's, up to STACK_MAX. Returns how many; 0 with stacks=0.
+/*
+ * Stores all frames of the thread, including the library's, up to STACK_MAX. Returns their number;
+ * 0 with stacks=0.
  */
 u32 stack_capture(uintptr_t *ip);
 void stack_reset(void);
 void stack_forget_all(void); /* in a child of fork */
 
 /*
- * Calls fn() with the text "function (file:line)", or what is known of it, for each function that
+ * Calls fn() with the text "function (file:line)", as far as it is known, for every function that
  * contains the call: first the innermost, then the functions into which it was inlined.
  */
 void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg);
-/* The call is in the library itself. Without debug information this may be wrong. */
+/* Whether the call is in the library itself. Without debug information this may be wrong. */
 bool symbol_is_ours(uintptr_t ip);
-/* The name of the function that contains the call is known. */
+/* Whether the name of the function that contains the call is known. */
 bool symbol_has_name(uintptr_t ip);
-/* The call is in the C library, as the first frame of a thread is. */
+/* Whether the call is in the C library, as the first frame of a thread is. */
 bool symbol_is_thread_start(uintptr_t ip);
-/* The shell pattern matches the name of a function that contains the call. */
+/* Whether the shell pattern matches the name of a function that contains the call. */
 bool symbol_matches(uintptr_t ip, const char *pattern);
-/* This thread uses only the names that the dynamic linker has, which takes little stack. */
+/* Restricts this thread to the names of the dynamic linker, which needs little stack. */
 void symbol_only_names(bool on);
 
 /* For the fork hook of deliver.c: acquire and release the locks of symbol.c. */

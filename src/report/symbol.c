@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Functions, files and lines of addresses. If the library was built with elfutils' libdw, it reads
- * the debug information of the program's files; otherwise it has the dynamic linker's names. An
+ * the debug information of the program's files; otherwise it uses the dynamic linker's names. An
  * address may be in several functions, each inlined into the next. The innermost comes first, so
  * the driver's line is shown also if the call is in an inline function of a header. One thread at a
  * time reads debug information; it holds no other lock of the library.
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FRAMES_MAX 4	/* of one address; of deeper inlining the innermost are kept */
+#define FRAMES_MAX 4	/* per address; of deeper inlining the innermost are recorded */
 #define CACHED	   4096 /* entries, by the top 12 bits of a hash, and a few behind them */
 #define CACHE_WAYS 8
 
@@ -33,7 +33,7 @@ struct symbol_place {
 };
 
 static pthread_mutex_t mine_lock = PTHREAD_MUTEX_INITIALIZER;
-static char mine[200]; /* the path and line of this file; under mine_lock until `known` */
+static char mine[200]; /* path and line of this file; under mine_lock until `known` is set */
 static u32 known;      /* atomic */
 
 #ifdef HAVE_LIBDW
@@ -44,7 +44,7 @@ static u32 known;      /* atomic */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Dwfl *dwfl; /* under lock; NULL: there is no session */
 static struct symbol_place
-	cache[CACHED + CACHE_WAYS]; /* under lock; only entries in use need memory */
+	cache[CACHED + CACHE_WAYS]; /* under lock; unused entries use no memory */
 static u32 replaced;		    /* under lock */
 
 static char *debuginfo_path;
@@ -83,7 +83,7 @@ static Dwfl_Module *symbol_dwfl_module(uintptr_t at)
 	Dwfl_Module *m = dwfl ? dwfl_addrmodule(dwfl, at) : NULL;
 
 	if (!m) {
-		/* this is the first report, or a module was loaded since */
+		/* this is the first report, or a module was loaded after the list was read */
 		symbol_session_begin();
 		m = dwfl ? dwfl_addrmodule(dwfl, at) : NULL;
 	}
@@ -143,8 +143,9 @@ static void symbol_add_functions(struct symbol_place *p, Dwarf_Die *unit, Dwarf_
 	Dwarf_Die *scopes = NULL, *around = NULL;
 	int n = dwarf_getscopes(unit, at, &scopes);
 
-	/* these are the scopes where an inlined function was written; get those where it was
-	 * inlined */
+	/*
+	 * these scopes are where an inlined function was written; find those where it was inlined
+	 */
 	n = n > 0 ? dwarf_getscopes_die(&scopes[0], &around) : 0;
 	for (int i = 0; i < n; i++) {
 		int tag = dwarf_tag(&around[i]);
@@ -175,13 +176,12 @@ static void symbol_look_up_slow(struct symbol_place *p, uintptr_t at)
 		symbol_set_line(&p->frame[0], dwarf_linesrc(line, NULL, NULL), number);
 	if (unit)
 		symbol_add_functions(p, unit, addr);
-	/* the symbol table has functions without debug information, and names that differ from it
-	 */
+	/* the symbol table also has functions without debug information, and other names */
 	if (name && (p->n == 1 || !p->frame[p->n - 1].function[0]))
 		snprintf(p->frame[p->n - 1].function, sizeof(p->frame[0].function), "%s", name);
 }
 
-/* With a cache, because a look-up takes milliseconds in a large program. */
+/* Uses a cache, because a look-up takes milliseconds in a large program. */
 static void symbol_look_up_debug(uintptr_t at, struct symbol_place *out)
 {
 	struct symbol_place *set = &cache[at * 0x9e3779b97f4a7c15ull >> 52], *p = NULL;
@@ -259,7 +259,7 @@ static int symbol_look_at_module(struct dl_phdr_info *info, size_t size, void *a
 	m->base = info->dlpi_addr;
 	m->start = start;
 	m->end = end;
-	/* the program has no name in the list */
+	/* the main program has an empty name in the list */
 	m->is_program = !info->dlpi_name || !info->dlpi_name[0];
 	snprintf(m->name, sizeof(m->name), "%s",
 		 m->is_program ? program_invocation_name : info->dlpi_name);
@@ -281,7 +281,7 @@ static void symbol_find_my_module(void)
 	my_module_found = symbol_module_at((uintptr_t)symbol_is_ours);
 }
 
-/* The object into which this file was linked. */
+/* Returns the object into which this file was linked. */
 static const struct symbol_module *symbol_my_module(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -290,7 +290,9 @@ static const struct symbol_module *symbol_my_module(void)
 	return &my_module_found;
 }
 
-/* The length of the path of the library's sources, including "src/"; 0: it is unknown. */
+/*
+ * Returns the length of the path of the library's sources, including "src/", or 0 if it is unknown.
+ */
 static size_t symbol_source_length(const char *line)
 {
 	const char *p = strstr(line, "src/report/symbol.c");
@@ -312,9 +314,10 @@ static void symbol_find_mine(void)
 
 /*
  * A shared library is recognised by its load address, also if it was stripped. In a program that
- * links the library statically, the outermost function of a frame has a source file in the same
- * folder as this one; without line information its name decides. A function of a driver whose name
- * begins with dma_ is therefore left out only if there is no line information.
+ * links the library statically, a frame is the library's if its outermost function has a source
+ * file in the same folder as this one; without line information, the function's name decides. A
+ * function of a driver whose name begins with dma_ is therefore omitted only if there is no line
+ * information.
  */
 bool symbol_is_ours(uintptr_t ip)
 {
@@ -393,7 +396,7 @@ bool symbol_is_thread_start(uintptr_t ip)
 
 void symbol_of(uintptr_t ip, void (*fn)(const char *words, void *arg), void *arg)
 {
-	uintptr_t at = ip - 1; /* the call itself, not the address behind it */
+	uintptr_t at = ip - 1; /* the call itself, not the return address after it */
 	struct symbol_place p;
 	char words[400];
 

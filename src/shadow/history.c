@@ -5,8 +5,8 @@
  * mapped. An entry may be missing, and no decision depends on it.
  *
  * A shadow and the slot of its memory in the store are usually not in the processor's cache. The
- * last shadow that the threads of a ring unmapped therefore stays in the store until their next
- * call; both are prefetched meanwhile. It is removed under the ring's lock, so history_settle()
+ * last shadow that a ring's threads unmapped therefore stays in the store until their next call,
+ * and both are prefetched meanwhile. It is removed under the ring's lock, so history_settle()
  * cannot miss one that another thread is removing.
  */
 #include "base/alloc.h"
@@ -16,7 +16,7 @@
 
 #define RINGS	  16
 #define RING_LEN  512
-#define LIST_MOST 16 /* recorded segments of one scatterlist */
+#define LIST_MOST 16 /* maximum of recorded segments of one scatterlist */
 
 static struct history_ring {
 	struct lock lock cacheline;
@@ -30,7 +30,7 @@ static struct history_ring {
 
 static struct history_ring *history_ring(void)
 {
-	static _Thread_local u32 mine; /* place + 1 */
+	static _Thread_local u32 mine; /* index + 1 */
 	static u32 next;	       /* atomic */
 
 	if (unlikely(!mine))
@@ -44,8 +44,8 @@ static struct shadow_history *history_next_entry(struct history_ring *r)
 }
 
 /*
- * Makes `l` the ring's last shadow. Returns the one before: its device range was removed from the
- * store already, and this removes its memory. Under the ring's lock.
+ * Makes `l` the ring's last shadow. Returns the previous one, after removing its memory from the
+ * store; its device range was removed before. Under the ring's lock.
  */
 static struct shadow *history_exchange_leaving(struct history_ring *ring, struct leaving l)
 {
@@ -115,7 +115,7 @@ void shadow_forget(struct shadow *s, const void *caller)
 
 	lock_acquire(&ring->lock);
 	history_record(ring, s, unmapped);
-	/* an access of the device meanwhile finds it in the store or in the history */
+	/* a concurrent access of the device finds it in the store or in the history */
 	store_remove(&s->dma);
 	if (likely(simple))
 		old = history_exchange_leaving(ring, (struct leaving){.s = s});

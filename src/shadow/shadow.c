@@ -56,7 +56,7 @@ static u32 lost_said; /* atomic */
 
 static struct shadow_arena *arena_mine(void)
 {
-	static _Thread_local u32 mine; /* place + 1 */
+	static _Thread_local u32 mine; /* index + 1 */
 	static u32 next;	       /* atomic */
 
 	if (unlikely(!mine))
@@ -141,9 +141,8 @@ static void shadow_count_lost(void)
 {
 	__atomic_fetch_add(&lost, 1, __ATOMIC_RELAXED);
 	if (!__atomic_exchange_n(&lost_said, 1, __ATOMIC_RELAXED))
-		fprintf(stderr,
-			"dmamap: check: no memory to remember all mappings: some misuse will "
-			"not be seen\n");
+		fprintf(stderr, "dmamap: check: no memory to record all mappings: some misuse will "
+				"not be detected\n");
 }
 
 u64 shadow_lost(void)
@@ -231,7 +230,7 @@ void shadow_drop_lost(struct shadow *s)
 int shadow_add(struct shadow *s)
 {
 	int saved = errno;
-	/* the device's range last, because a thread that finds it may claim the shadow */
+	/* add the device's range last, because a thread that finds it may claim the shadow */
 	int err = s->phys.size ? store_add(&s->phys) : 0;
 
 	for (struct store_range *r = s->dma.more; r && !err; r = r->more)
@@ -289,8 +288,8 @@ static int shadow_likeness(const struct shadow *s, const struct check_mapping *w
 }
 
 /*
- * Every thread that claims holds the lock of the shard in which the mapping begins, except for
- * links: link.c claims them by any address in them.
+ * Every thread that claims a shadow holds the lock of the shard in which the mapping begins, except
+ * for links: link.c claims them by any address in them.
  */
 static bool shadow_try_claim(struct shadow *s)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The record of a live mapping: its shadow, with a range in the device's address space and one in
- * physical memory; a scatterlist has more of each. And the unmap history.
+ * physical memory; a scatterlist has more of each. Also the unmap history.
  *
- * A shadow belongs to the thread that made it until it is in the store, then to the thread that
+ * A shadow belongs to the thread that created it until it is in the store, then to the thread that
  * claims it. Its memory comes from slabs that stay until the last checked device is closed, so a
- * pointer to a shadow that another thread unmapped meanwhile still points to a shadow. Fields that
- * are not marked are fixed while it is in the store.
+ * pointer to a shadow that another thread has unmapped still points to a shadow. Fields that are
+ * not marked do not change while it is in the store.
  */
 #ifndef SHADOW_SHADOW_H
 #define SHADOW_SHADOW_H
@@ -20,7 +20,7 @@ struct own_sums;
 struct subbuf;
 
 struct shadow {
-	struct store_range dma, phys; /* phys.size 0: it maps no memory (registers) */
+	struct store_range dma, phys; /* phys.size 0: no memory (registers) */
 	struct check_device *c;
 	const struct stack *mapped;
 	struct own_sums *sums; /* own.c: checksums of lines that the CPU must not change */
@@ -31,17 +31,18 @@ struct shadow {
 	bool asked;    /* atomic: dma_mapping_error() was called for it */
 	bool unsynced; /* atomic: a link for which dma_iova_sync() was not called */
 	bool of_pool;  /* atomic: memory of a dma_pool */
-	bool caught;   /* atomic: a fault reported a write, so the checksums need not */
-	bool paged;    /* made by on-demand paging */
-	bool shared;   /* a UMEM: its application uses it without any sync call */
-	bool guarded;  /* own.c: some of its pages or bytes may be closed to the CPU */
-	bool gone;     /* atomic: that its memory was freed was reported */
+	/* atomic: a fault reported a write already, so the checksums are not compared */
+	bool caught;
+	bool paged;   /* made by on-demand paging */
+	bool shared;  /* a UMEM: its application accesses it without sync calls */
+	bool guarded; /* own.c: some of its pages or bytes may be protected from the CPU */
+	bool gone;    /* atomic: the free of its memory was reported */
 	/* under subbuf.c's lock */
 	bool subbufs_lost; /* some sub-buffers are not recorded */
 	u8 n_subbufs;
 	struct subbuf *subbufs;
 	u64 wrote_from, wrote_end; /* DMA addresses: writes of the device since the last sync */
-	struct shadow *next;	   /* of a list that the thread that claimed it makes */
+	struct shadow *next;	   /* in a list that the claiming thread builds */
 };
 
 /* A copy of the fields that a report needs, made under a shard's lock. */
@@ -66,29 +67,36 @@ struct store_range *shadow_range(struct shadow *s, u64 space, u64 start,
 				 u64 size); /* adds a range */
 /* Adds all its ranges to the store. -1: no memory; call shadow_drop_lost(). Keeps errno. */
 int shadow_add(struct shadow *s);
-void shadow_drop_lost(struct shadow *s); /* one that could not be added for lack of memory */
+/* for a shadow that could not be added for lack of memory */
+void shadow_drop_lost(struct shadow *s);
 void shadow_drop(struct shadow *s);	 /* removes it from the store and frees it */
-void shadow_free(struct shadow *s);	 /* one that is not in the store */
+void shadow_free(struct shadow *s);	 /* for a shadow that is not in the store */
 struct subbuf *shadow_subbuf_take(void); /* NULL: no memory. Keeps errno. */
 void shadow_subbuf_give(struct subbuf *b);
 void shadow_forget(struct shadow *s,
-		   const void *caller); /* shadow_drop(), and an entry in the history */
+		   const void *caller); /* shadow_drop(), and adds an entry to the history */
 
-/* How many live mappings have no shadow. While there are any, what is not found is not reported. */
+/*
+ * Number of live mappings that have no shadow. While it is not 0, unknown addresses are not
+ * reported.
+ */
 u64 shadow_lost(void);
-void shadow_found_lost(void); /* probably one of them was unmapped */
+void shadow_found_lost(void); /* called when one of them was probably unmapped */
 
 void shadow_copy(struct shadow_found *f,
 		 struct shadow *s); /* under the lock of a shard that has it */
 
 /*
- * Claims the mapping of this device that begins at want->addr; of several the one most like `want`.
- * *other: one of another device in the same address space. NULL: there is none.
+ * Claims the mapping of this device that begins at want->addr; of several, the one most similar to
+ * `want`. *other is set to one of another device in the same address space. Returns NULL if there
+ * is none.
  */
 struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *want,
 			    struct shadow_found *other);
 
-/* Finds a mapping that holds addr: preferably of this device, and one that holds the whole range.
+/*
+ * Finds a mapping that contains addr; prefers mappings of this device, and those that contain the
+ * whole range.
  */
 void shadow_find(struct check_device *c, u64 space, u64 addr, u64 size, struct shadow_found *f);
 
@@ -99,14 +107,15 @@ struct shadow_history {
 	const struct stack *mapped, *unmapped;
 	u8 call, dir;
 };
-/* Ends the mapping with this fingerprint, which is unmapped correctly. False: there is none. */
+/*
+ * Ends the mapping with this fingerprint, whose unmap is correct. Returns false if there is none.
+ */
 bool shadow_end_fingerprint(struct check_device *c, const struct check_mapping *m, u32 fingerprint,
 			    const void *caller);
-void history_settle(void); /* removes all ranges of mappings that have ended */
-/* The shadow that a thread of this ring unmapped last, now out of the store; NULL: there is none.
- */
+void history_settle(void); /* removes all ranges of mappings that have ended from the store */
+/* Returns the shadow that a thread of this ring unmapped last, removed from the store, or NULL. */
 struct shadow *history_take(void);
-/* The latest entry that overlaps [addr, addr + size). False: there is none. */
+/* Finds the latest entry that overlaps [addr, addr + size). Returns false if there is none. */
 bool history_find(const struct check_device *c, u64 addr, u64 size, struct shadow_history *out);
 void history_forget(const struct device *dev);
 

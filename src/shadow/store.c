@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A bucket is one cache line of words (word.h). Words that do not fit are in a chain of further
- * buckets. The fingerprints of a bucket are in the line behind it; ranges of physical memory have
- * none. A shard's table doubles when it is full. Without memory for that its chains grow, and
- * without memory for a chain the range is refused. What may overflow: nothing, callers ensure that
- * start + size <= 2^64.
+ * buckets. The fingerprints of a bucket are in the line after it; ranges of physical memory have
+ * none. A shard's table doubles when it is full. Without memory for that, its chains grow; without
+ * memory for a chain, the range is refused. Callers ensure that start + size <= 2^64, so nothing
+ * can overflow.
  */
 #include "base/alloc.h"
 #include "base/fork.h"
@@ -50,7 +50,7 @@ static int store_put(struct store_shard *s, struct store_bucket *b, u64 word)
 	}
 }
 
-/* Moves a word to the new table, without its fingerprint, which makes only one call slower. */
+/* Moves a word to the new table without its fingerprint; this only makes one call slower. */
 static void store_put_again(struct store_shard *s, u64 word)
 {
 	struct store_range *r = word_range(word);
@@ -60,8 +60,8 @@ static void store_put_again(struct store_shard *s, u64 word)
 }
 
 /*
- * Moves the words of an old bucket and its chain to two new ones. These need no longer chains than
- * the words that were read so far had, so there are spare buckets for them.
+ * Moves the words of an old bucket and its chain to two new ones. Their chains cannot be longer
+ * than the old one, so there are enough spare buckets.
  */
 static void store_split_bucket(struct store_shard *s, struct store_bucket *b)
 {
@@ -127,7 +127,10 @@ static bool store_bucket_is_empty(const struct store_bucket *b)
 	return true;
 }
 
-/* A slot was emptied. `link` points to its bucket in a chain; NULL: it is the first bucket. */
+/*
+ * Called after a slot was emptied. `link` points to its bucket in a chain; NULL: it is the first
+ * bucket.
+ */
 static void store_slot_emptied(struct store_shard *s, struct store_bucket **link)
 {
 	struct store_bucket *b = link ? *link : NULL;

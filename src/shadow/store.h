@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A table of ranges in address spaces, which finds a range by any address in it in O(1). A range of
- * up to 2^b bytes lies in at most two granules of 2^b bytes and is in the hash under each of them.
- * There are LEVELS values of b, so a search looks up one granule for each level that was ever used.
+ * up to 2^b bytes is in at most two granules of 2^b bytes and is hashed under each of them. There
+ * are LEVELS values of b, so a search looks up one granule for each level that was ever used.
  *
- * The hash is split into shards with a lock each. A range is read only under the lock of a shard
+ * The hash is split into shards with one lock each. A range is read only under the lock of a shard
  * that has it, and is removed from all shards before its memory is reused. A thread never holds the
  * locks of two shards, and holds none while it reports.
  */
@@ -20,14 +20,14 @@
 struct shadow;
 
 struct store_range {
-	u64 space, start, size; /* fixed while it is in the store */
+	u64 space, start, size; /* constant while it is in the store */
 	struct shadow *of;
-	struct store_range *more; /* the next range of a shadow with several */
+	struct store_range *more; /* next range of a shadow with several */
 	u8 level;
 	bool added;
 };
 
-/* 0; -1: no memory, or the range is too long. */
+/* Returns 0, or -1 if there is no memory or the range is too long. */
 int store_add(struct store_range *r);
 void store_remove(struct store_range *r);
 
@@ -40,17 +40,17 @@ bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct store_range 
 		  void *arg);
 
 /*
- * As store_search() for the ranges that begin at `start`, without a read of the others; fn() may be
- * called for a few others, too. The fingerprints of these ranges are removed.
+ * store_search() for the ranges that begin at `start`, without reading the others; fn() may be
+ * called for a few others as well. The fingerprints of these ranges are removed.
  */
 bool store_search_start(u64 space, u64 start, bool (*fn)(struct store_range *, void *), void *arg);
 
 /*
- * The fingerprint of a range stands in the table beside its slot and covers all properties of the
+ * The fingerprint of a range is in the table beside its slot and covers all properties of the
  * mapping that an unmap is compared with. store_take_fingerprint() with the same fingerprint
- * removes the range without a read of it. store_set_fingerprint() calls fn() for the fingerprint of
- * each range that begins at `start`; 0: none. `place` is store_place() of the mapping's memory,
- * with which store_remove_at() removes that without a read of it.
+ * removes the range without reading it. store_set_fingerprint() sets the fingerprint of every range
+ * that begins at `start` to the result of fn(); 0: none. `place` is store_place() of the mapping's
+ * memory; store_remove_at() then removes that range without reading it.
  */
 struct store_fingerprint {
 	u32 fingerprint, place;
@@ -60,13 +60,14 @@ void store_set_fingerprint(u64 space, u64 start,
 struct store_range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint,
 					   u32 *place); /* NULL: none */
 u32 store_place(
-	const struct store_range *r); /* of physical memory; 0: it is in two granules, or in none */
+	/* for a range of physical memory; 0: it is in two granules, or in none */
+	const struct store_range *r);
 void store_remove_at(struct store_range *r, u32 place); /* does not write r->added */
 
 /* Prefetches the slot of a range that will be added or removed soon. */
 void store_expect(u64 space, u64 start, u64 size);
 
-/* As store_search() for every range. */
+/* store_search() for all ranges. */
 bool store_walk(bool (*fn)(struct store_range *, void *), void *arg);
 
 /* Frees everything. A search by another thread meanwhile finds nothing. */

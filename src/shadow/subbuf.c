@@ -38,13 +38,13 @@ static bool subbuf_overlaps(const struct subbuf *b, u64 from, u64 end)
 	return b->from < end && from < b->end;
 }
 
-/* As far as is known, the device owns all of it. */
+/* Whether the device owns all of it, as far as is known. */
 static bool subbuf_is_device_owned(const struct subbuf *b)
 {
 	return b->cpu_from >= b->cpu_end && !b->forgot;
 }
 
-/* Removes [from, end) from an interval. False: it is in the middle, and nothing is changed. */
+/* Removes [from, end) from an interval. Returns false, without a change, if it is in the middle. */
 static bool subbuf_cut(u64 *start, u64 *stop, u64 from, u64 end)
 {
 	if (from <= *start)
@@ -67,7 +67,10 @@ static void subbuf_unlink(struct shadow *s, struct subbuf **link)
 	shadow_subbuf_give(b);
 }
 
-/* Adds [from, end), which overlaps no other. NULL: there are too many, or there is no memory. */
+/*
+ * Adds [from, end), which overlaps no other sub-buffer. Returns NULL if there are too many, or no
+ * memory.
+ */
 static struct subbuf *subbuf_insert(struct shadow *s, u64 from, u64 end)
 {
 	struct subbuf *b = s->n_subbufs < SUBBUF_MOST ? shadow_subbuf_take() : NULL, **link;
@@ -84,7 +87,7 @@ static struct subbuf *subbuf_insert(struct shadow *s, u64 from, u64 end)
 	return b;
 }
 
-/* The CPU takes [from, end), which overlaps no sub-buffer. */
+/* The CPU becomes the owner of [from, end), which overlaps no sub-buffer. */
 static void subbuf_take_gap(struct shadow *s, u64 from, u64 end)
 {
 	struct subbuf *b;
@@ -160,8 +163,10 @@ void subbuf_to_cpu(struct shadow *s, u64 from, u64 end, struct subbuf_overrun *o
 	lock_release(lock);
 }
 
-/* Removes [from, end) from a part that the CPU took and that is no sub-buffer. True: nothing is
- * left. */
+/*
+ * Removes [from, end) from a part that the CPU owns and that is not a sub-buffer. Returns true if
+ * nothing is left.
+ */
 static bool subbuf_trim(struct shadow *s, struct subbuf *b, u64 from, u64 end)
 {
 	struct subbuf *rest;
@@ -179,7 +184,9 @@ static bool subbuf_trim(struct shadow *s, struct subbuf *b, u64 from, u64 end)
 	return b->from >= b->end;
 }
 
-/* The CPU returns a part of what it took of a sub-buffer, which stays. False: it is no such part.
+/*
+ * The CPU returns a part of what it owns of a sub-buffer, which stays. Returns false if it is not
+ * such a part.
  */
 static bool subbuf_return_part(struct shadow *s, struct subbuf **link, u64 from, u64 end,
 			       const struct stack *given)
@@ -200,7 +207,7 @@ static bool subbuf_return_part(struct shadow *s, struct subbuf **link, u64 from,
 	return true;
 }
 
-/* Ends the sub-buffers that overlap [from, end), and widens [*first, *last) to them. */
+/* Removes the sub-buffers that overlap [from, end), and widens [*first, *last) to them. */
 static void subbuf_end_all(struct shadow *s, u64 from, u64 end, u64 *first, u64 *last)
 {
 	struct subbuf **link = &s->subbufs;
@@ -221,8 +228,10 @@ static void subbuf_end_all(struct shadow *s, u64 from, u64 end, u64 *first, u64 
 	}
 }
 
-/* The CPU returns what it took of a sub-buffer, or a part of that. False: it hands over another
- * range. */
+/*
+ * Whether the CPU returns what it owns of a sub-buffer, or a part of that. Returns false if it
+ * hands over another range.
+ */
 static bool subbuf_is_return(struct shadow *s, u64 from, u64 end, const struct stack *given)
 {
 	struct subbuf **link = &s->subbufs;
@@ -242,7 +251,7 @@ void subbuf_to_device(struct shadow *s, u64 *from, u64 *end, const struct stack 
 	subbuf_cut(&s->wrote_from, &s->wrote_end, first, last);
 	if (!subbuf_is_return(s, first, last, given)) {
 		subbuf_end_all(s, first, last, from, end);
-		/* in a plain mapping everything that the CPU did not take is the device's */
+		/* in a plain mapping the device owns everything that the CPU does not */
 		if (subbuf_begins_as_cpu(s->call, s->attrs) && !s->shared)
 			b = subbuf_insert(s, first, last);
 		if (b) {

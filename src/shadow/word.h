@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A slot of the store's hash is one word: the address of a struct store_range; in bit 0, for which
- * of its two granules the slot stands; in bit 1, whether the fingerprint beside the slot is set;
- * and above the address a tag. The tag saves reads of ranges that do not match, because cache
- * misses are the cost of a search. What may overflow: nothing, addresses of the process have 48
- * bits.
+ * A slot of the store's hash is one word: the address of a struct store_range; in bit 0, which of
+ * the range's two granules the slot is for; in bit 1, whether the fingerprint beside the slot is
+ * set; and above the address a tag. The tag avoids reads of ranges that do not match, because cache
+ * misses dominate the cost of a search. Addresses of the process have 48 bits, so nothing can
+ * overflow.
  */
 #ifndef SHADOW_WORD_H
 #define SHADOW_WORD_H
@@ -18,7 +18,7 @@
 
 /*
  * The fields of the tag: bits of the hash; the 64th part of a granule in which the range begins;
- * and the logarithm of the number of such parts that it touches, rounded up.
+ * and the logarithm of the number of such parts that it overlaps, rounded up.
  */
 #define TAG_SHIFT   48
 #define PLACE_SHIFT 55
@@ -34,7 +34,7 @@ hot_inline unsigned int word_level_bits(unsigned int level)
 	return LEVEL_FIRST + level * LEVEL_STEP;
 }
 
-/* LEVELS or more: the range is too long for the table. */
+/* A result of LEVELS or more means that the range is too long for the table. */
 hot_inline unsigned int word_level_of(u64 size)
 {
 	unsigned int bits = log2_ceil(size);
@@ -49,7 +49,7 @@ hot_inline u64 word_hash(u64 space, unsigned int level, u64 granule)
 	return (h ^ h >> 29) * 0xbf58476d1ce4e5b9ull;
 }
 
-/* Does not use the bits that choose the shard. */
+/* Does not use the bits that select the shard. */
 hot_inline u64 word_index(u64 h, u64 mask)
 {
 	return h >> 20 & mask;

@@ -24,7 +24,8 @@ static bool bind_is_bridge(const struct pci_function *f)
 
 static int bind_refuse_bridge(const struct pci_function *f)
 {
-	return error_set(EINVAL, "%s is a bridge: bridges stay with the kernel", f->address.text);
+	return error_set(EINVAL, "%s is a bridge: the kernel must keep control of bridges",
+			 f->address.text);
 }
 
 /* Writes the text to the file below "ROOT/bus/pci/". */
@@ -147,7 +148,9 @@ int pci_unbind(const struct pci_address *address)
 	return err ? err : bind_write_bus("drivers_probe", address->text);
 }
 
-/* Checks the files in /dev. A sysfs that a test made up has none, so nothing is checked then. */
+/*
+ * Checks the files in /dev. A test's simulated sysfs has no such files, so nothing is checked then.
+ */
 static int bind_check_files(const struct pci_function *f, char *remedy, size_t size)
 {
 	char path[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The system calls of struct vfio_calls, as the kernel has them. */
+/* The real implementations of the system calls in struct vfio_calls. */
 #include "vfio/calls.h"
 
 #include <errno.h>
@@ -66,7 +66,7 @@ static void *real_map(int fd, u64 size, u64 at)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	madvise(p, size, MADV_DONTFORK); /* a child of fork() owns no device */
+	madvise(p, size, MADV_DONTFORK); /* not mapped in a child of fork(), which owns no device */
 	return p;
 }
 

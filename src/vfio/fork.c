@@ -6,7 +6,7 @@
  *
  * Each function is therefore in this list from before its files are opened. A function may be in
  * the list once only: a second container could open the same function, and the second open would
- * reset it under the first.
+ * reset the device while the first one uses it.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"

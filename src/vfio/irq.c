@@ -82,7 +82,10 @@ static enum dmamap_irq_kind vfio_irq_public_kind(enum irq_kind kind)
 				 : DMAMAP_IRQ_INTX;
 }
 
-/* 0; what the kernel has left, where that is less than n; -errno. */
+/*
+ * Returns 0; the number of vectors that the kernel can still provide, if that is less than n; or
+ * -errno.
+ */
 static int vfio_irq_start(struct vfio_function *f, enum irq_kind kind, unsigned int n)
 {
 	/* a line is signalled by the thread of watch.c, which records that it is masked */

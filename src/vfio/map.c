@@ -115,7 +115,7 @@ static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 	struct vfio_run r;
 
 	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
-		/* does the leaf before belong to the same run, so to the same call of map? */
+		/* does the preceding leaf belong to the same run, so to the same call of map? */
 		r = (struct vfio_run){.iova = align_down(iova - 1, leaf.size)};
 		if (!pt_walk_slow(pt, IOVA(iova), &here) ||
 		    !vfio_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)

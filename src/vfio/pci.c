@@ -2,8 +2,8 @@
 /*
  * The function's registers. VFIO's regions 0 to 5 are its BARs, region 7 is its configuration
  * space. Areas that can be mapped are mapped; all other registers are read and written through the
- * device's file. The kernel reports sizes and offsets, which are not trusted: a mapped area that
- * does not lie whole in its region is not used.
+ * device's file. The kernel reports sizes and offsets, which are not trusted: a mapped area that is
+ * not completely inside its region is not used.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"
@@ -31,7 +31,10 @@ static void function_add_area(struct vfio_region *r, u64 offset, u64 size)
 		r->area[r->n_areas++] = (struct vfio_area){.offset = offset, .size = size};
 }
 
-/* Reads which areas can be mapped if not all of the region can. False: the kernel lists none. */
+/*
+ * Reads which areas can be mapped if not all of the region can. False: the kernel reports no such
+ * list.
+ */
 static bool function_sparse_areas(struct vfio_region *r, const struct vfio_region_info *info)
 {
 	u32 at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
@@ -91,11 +94,13 @@ static struct vfio_region_info *function_region_info(struct vfio_function *f, u3
 		alloc_free(info);
 		if (err < 0 || want > INFO_MAX)
 			return error_null(
-				err < 0 ? -err : E2BIG, "%s does not tell of its region %u: %s",
+				err < 0 ? -err : E2BIG,
+				"%s: the information about its region %u cannot be read: %s",
 				f->pci.address.text, index, err < 0 ? strerror(-err) : "too long");
 		room = want;
 	}
-	return error_null(EPROTO, "%s does not describe its region %u", f->pci.address.text, index);
+	return error_null(EPROTO, "%s: the kernel does not describe its region %u",
+			  f->pci.address.text, index);
 }
 
 int function_describe(struct vfio_function *f)
@@ -242,7 +247,9 @@ u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned in
 		return ~0ull;
 	p = vfio_register_mapped(r, offset, size);
 	value = likely(p) ? function_mapped_read(p, size) : function_file_read(f, r, offset, size);
-	/* What the device wrote to memory before this read completed is read after it. */
+	/*
+	 * Later reads of memory must see what the device wrote before this register read completed.
+	 */
 	full_fence();
 	return value;
 }
@@ -259,7 +266,8 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	if (!vfio_register_exists(f, bar, offset, size))
 		return;
 	/*
-	 * What the driver wrote to memory before must be visible before the device gets this write.
+	 * Earlier writes of the driver to memory must be visible before this write reaches the
+	 * device.
 	 */
 	full_fence();
 	p = vfio_register_mapped(r, offset, size);
@@ -271,7 +279,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 			  f->dev->name, size, bar, (unsigned long long)offset);
 }
 
-/* No read of a function passes a write that was posted to it before. */
+/* Reads a register: a read of a function is not reordered before earlier posted writes to it. */
 void vfio_function_flush(struct vfio_function *f)
 {
 	vfio_function_read(f, CONFIG_BAR, 0, 2);
@@ -308,7 +316,7 @@ void vfio_function_describe_bars(struct vfio_function *f)
 
 /*
  * A function without a reset of its own is reset through its bus, if that resets nothing else. Many
- * functions, as those on the root bus, cannot be reset at all; they are used without a reset.
+ * functions, such as those on the root bus, cannot be reset at all; they are used without a reset.
  */
 static void function_hot_reset(struct vfio_function *f)
 {

@@ -65,9 +65,10 @@ void fork_remove(struct vfio_function *f);
 int function_describe(struct vfio_function *f);
 int function_map_regions(struct vfio_function *f);
 void vfio_function_describe_bars(struct vfio_function *f);
-void vfio_function_flush(struct vfio_function *f); /* what was written to it has arrived */
+/* returns when all earlier writes have reached it */
+void vfio_function_flush(struct vfio_function *f);
 void function_unmap_regions(struct vfio_function *f);
-void function_blank_regions(struct vfio_function *f); /* they read all ones from now on */
+void function_blank_regions(struct vfio_function *f); /* from now on all registers read all ones */
 int function_reset(struct vfio_function *f);
 int function_master(struct vfio_function *f, bool on);
 u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size);
@@ -75,13 +76,13 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 
 /* irq.c */
 int irq_describe(struct vfio_function *f, const char *wanted);
-int vfio_irq_connect(struct vfio_function *f); /* as irq_describe() found them. 0, -errno */
+/* sets up the interrupts that irq_describe() found. 0, -errno */
+int vfio_irq_connect(struct vfio_function *f);
 /* See device_ops.irq_setup. */
 int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors);
 void irq_stop(struct vfio_function *f);
 /*
- * Sets the eventfd of one kind of notification (IRQ_ERR, IRQ_REQ); fd -1: none any more. 0, or
- * -errno.
+ * Sets the eventfd of one kind of notification (IRQ_ERR, IRQ_REQ); fd -1: removes it. 0, or -errno.
  */
 int irq_set_one(struct vfio_function *f, enum irq_kind kind, int fd);
 void irq_unmask_line(struct vfio_function *f);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An address space in the kernel: a VFIO container of type 1, or an I/O address space of iommufd.
- * The library's page table records the mappings, the kernel carries them: what the table has is
- * mapped in the kernel. Functions of one IOMMU group share one space, which has one domain.
+ * The library's page table records the mappings: everything in the table is also mapped in the
+ * kernel. Functions of one IOMMU group share one space, which has one domain.
  *
  * operation               | may run at once with
  * space_map, space_unmap  | each other on different ranges
@@ -28,7 +28,7 @@ struct vfio_space {
 	int group_fd;  /* -1: none */
 	u32 ioas;
 	bool limited; /* `usable` has been read */
-	u64 offset;   /* a kernel's address is the library's plus this */
+	u64 offset;   /* kernel's address = library's address + offset */
 	/* In the kernel's addresses until space_limit() converts them to the library's. */
 	struct domain_window usable[WINDOWS_MAX];
 	unsigned int n_usable;
@@ -68,7 +68,10 @@ int space_limit(struct vfio_space *s, bool identity);
 
 /* `iova` is the library's address. 0, or -errno with an error message. */
 int space_map(struct vfio_space *s, u64 iova, void *va, u64 size, u64 prot);
-/* Of the range `mapped` bytes are mapped, by whole entries. A failure is logged and counted. */
+/*
+ * Unmaps the range, of which `mapped` bytes are mapped by entries that are completely in it. A
+ * failure is logged and counted.
+ */
 void space_unmap(struct vfio_space *s, u64 iova, u64 size, u64 mapped, u64 entries);
 /* Checks that `n` more entries can be created. 0, or -ENOSPC with an error message. */
 int space_need(struct vfio_space *s, u64 n);

@@ -128,8 +128,8 @@ static struct vfio_iommu_type1_info *type1_get_info(struct vfio_space *s)
 }
 
 /*
- * Returns the capability, which lies whole within the structure; NULL: there is none. Offsets must
- * ascend, so the loop ends.
+ * Returns the capability, which is completely inside the structure; NULL: there is none. Offsets
+ * must ascend, so the loop ends.
  */
 static const void *type1_find_cap(const struct vfio_iommu_type1_info *info, u16 id, size_t size)
 {

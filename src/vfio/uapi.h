@@ -2,7 +2,7 @@
 /*
  * The kernel's interfaces. VFIO's come from the system's <linux/vfio.h>. What that header may lack
  * (all of iommufd, and VFIO's character device) is defined here by its published layout, under the
- * project's own names. The kernel reads and writes only as much as argsz or size says, so nothing
+ * project's own names. The kernel reads and writes only as much as argsz or size allows, so nothing
  * here depends on the system on which the library was built.
  */
 #ifndef VFIO_UAPI_H

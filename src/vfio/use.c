@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checks whether a PCI function is in use. The directories below the function's own in sysfs are
- * its block devices, network interfaces and device files; the link `subsystem` tells them apart.
+ * its block devices, network interfaces and device files; the link `subsystem` distinguishes them.
  *
  * An NVMe disk with several paths has a hidden device for each path, such as nvme0c1n1, and one
  * device for use, nvme0n1, which is not below the function. If nvme0n1 is in use, so is the

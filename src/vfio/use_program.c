@@ -2,7 +2,7 @@
 /*
  * Checks for processes that have a device of a function open: the directory `fd` of a process has a
  * link for each descriptor. The number identifies a device. If the target of the link cannot be
- * accessed, its usual name does.
+ * accessed, the device is identified by its usual name.
  */
 #include "vfio/use.h"
 #include "base/error.h"

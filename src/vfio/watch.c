@@ -120,7 +120,7 @@ int watch_start(struct vfio_function *f)
 
 	if (err)
 		return err;
-	/* not every kernel and device supports these */
+	/* errors are ignored: not every kernel and device supports these */
 	irq_set_one(f, IRQ_REQ, f->req_fd);
 	irq_set_one(f, IRQ_ERR, f->err_fd);
 	sigfillset(&all);

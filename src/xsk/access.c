@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Asks the system which ranges of the process are memory: /proc/self/maps, in ascending order.
- * Where there is no such file, msync(MS_ASYNC), which does nothing but look for holes.
+ * Determines which ranges of the process are memory, from /proc/self/maps, in ascending order.
+ * Without that file, msync(MS_ASYNC) is used, which has no effect except that it fails for holes.
  */
 #include "xsk/access.h"
 #include "base/error.h"
@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* "start-end rwxp …". False: no such line. */
+/* Parses "start-end rwxp …". Returns false if the line has another format. */
 static bool parse_line(const char *line, u64 *start, u64 *end, bool *usable)
 {
 	char *at;
@@ -27,7 +27,10 @@ static bool parse_line(const char *line, u64 *start, u64 *end, bool *usable)
 	return true;
 }
 
-/* Goes on with the next line; `*at` is the first address not yet known to be good. */
+/*
+ * Returns whether to continue with the next line; `*at` is the first address that is not checked
+ * yet.
+ */
 static bool passes_line(const char *line, u64 *at, u64 last)
 {
 	u64 start, end;
@@ -41,11 +44,13 @@ static bool passes_line(const char *line, u64 *at, u64 last)
 	return end <= last;
 }
 
-/* The first address of [start, last] that is not usable; past last: all are. */
+/*
+ * Returns the first address of [start, last] that is not usable; an address above last if all are.
+ */
 static u64 first_bad(int fd, u64 start, u64 last)
 {
 	char buffer[4096];
-	bool broken = false; /* in a line longer than the buffer, past the part that counts */
+	bool broken = false; /* in the rest of a line that is longer than the buffer */
 	size_t have = 0;
 	ssize_t n;
 

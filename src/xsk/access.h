@@ -5,8 +5,9 @@
 #include "base/compiler.h"
 
 /*
- * Whether a range is memory of this process that can be read and written, without touching it. 0;
- * -EFAULT: not even its beginning; -ENOMEM: not up to its end. Both as pinning it would say.
+ * Whether a range is memory of this process that can be read and written; does not touch it.
+ * Returns 0, -EFAULT if its beginning is not, or -ENOMEM if a later part is not, as pinning the
+ * memory would.
  */
 int memory_writable(u64 start, u64 size);
 

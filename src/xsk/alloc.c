@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Buffers off the fill ring. A buffer is a head (struct xdp_buff_xsk) and a chunk. Heads come off
- * a stack, so the few that are in use stay in the cache however the addresses jump, and an address
- * that a hostile application gives twice yields two heads, never one head twice.
+ * Allocation of buffers from the fill ring. A buffer is a head (struct xdp_buff_xsk) and a chunk.
+ * Heads are on a stack, so the few that are in use stay in the cache whatever the order of the
+ * addresses. If a hostile application supplies an address twice, it is returned with two heads; no
+ * head is ever in use twice.
  *
- * Which kind of chunks and of DMA addresses a pool has is asked once per batch: take_rows() is
- * compiled for each of the four. The numbers that follow from this design: docs/xsk.md.
+ * The kinds of chunks and of DMA addresses are tested once per batch: take_rows() is compiled for
+ * each of the four combinations. docs/xsk.md has the measurements.
  *
- * An address is checked in 64 bits: aligned, rounded down to its chunk, it must lie in the UMEM;
- * unaligned, it and a whole chunk after it must, and that chunk must be one range for the device.
+ * An address is checked in 64 bits. An aligned one, rounded down to its chunk, must be in the UMEM.
+ * For an unaligned one the whole chunk after it must be in the UMEM as well, and must be contiguous
+ * for the device.
  */
 #include "xsk/xsk.h"
 
-#define HEADS_AT_ONCE 64
-#define ROW	      4 /* entries of one turn of the loop */
+#include <string.h>
 
-/* Two words written by one store: such stores are most of what allocation costs. */
+#define HEADS_AT_ONCE 64
+#define ROW	      4 /* entries per iteration of the loop */
+
+/* Two words written by one store; stores are most of the cost of an allocation. */
 typedef u64 pair __attribute__((vector_size(16), aligned(8), may_alias));
 
 static u32 stack_count(const struct xsk_stack *s)
@@ -23,7 +27,7 @@ static u32 stack_count(const struct xsk_stack *s)
 	return (u32)(s->top - s->bottom);
 }
 
-/* Puts heads that were never in use on the stack, so that it has `want`, or all there are. */
+/* Adds unused heads to the stack until it has `want`, or until none is left. */
 static slow_path void more_heads(struct xsk_buff_pool *pool, u32 want)
 {
 	while (stack_count(&pool->empty) < want && pool->heads_used < pool->heads_cnt) {
@@ -36,18 +40,19 @@ static slow_path void more_heads(struct xsk_buff_pool *pool, u32 want)
 			x->xdp.rxq = pool->rxq;
 			x->xdp.frame_sz = pool->chunk_size - pool->headroom;
 			x->xdp.flags = XDP_FLAGS_GONE;
+			memcpy(x->cb, pool->cb, sizeof(x->cb));
 			*pool->empty.top++ = x;
 		}
 		pool->heads_used += n;
 	}
 }
 
-/* How the addresses of a pool become those of a buffer: what a batch keeps in registers. */
+/* Constants of a pool that convert an address to a buffer; a batch keeps them in registers. */
 struct alloc_shape {
-	u64 mask, limit;	   /* of an address in the ring; good ones are below the limit */
+	u64 mask, limit;	   /* mask of an entry; valid addresses are below the limit */
 	pair data_end, meta_start; /* added to {addr, addr} */
 	pair frame_dma;		   /* added to {0, addr} */
-	const dma_addr_t *page;	   /* of a pool that is no single range for the device */
+	const dma_addr_t *page;	   /* table of a pool that is not contiguous for the device */
 	u32 chunk_size;
 	bool unaligned, paged;
 };
@@ -56,7 +61,8 @@ hot_inline struct alloc_shape shape_of(const struct xsk_buff_pool *pool, bool un
 {
 	const u64 start = (u64)(uintptr_t)pool->addrs + pool->headroom;
 	const u64 data = start + XDP_PACKET_HEADROOM, room = pool->headroom + XDP_PACKET_HEADROOM;
-	const u64 frame_sz = pool->chunk_size - pool->headroom; /* and flags 0 */
+	/* the upper half initialises the flags to 0 */
+	const u64 frame_sz = pool->chunk_size - pool->headroom;
 
 	return (struct alloc_shape){
 		.mask = unaligned ? XSK_UNALIGNED_BUF_ADDR_MASK : pool->chunk_mask,
@@ -75,7 +81,7 @@ hot_inline bool alloc_address_valid(const struct alloc_shape *s, u64 addr)
 {
 	if (unlikely(addr >= s->limit))
 		return false;
-	/* a chunk on two pages that are not neighbours for the device */
+	/* reject a chunk on two pages that are not contiguous for the device */
 	return !s->unaligned || !s->paged ||
 	       (addr & (PAGE_BYTES - 1)) + s->chunk_size <= PAGE_BYTES ||
 	       (s->page[addr >> PAGE_BITS] & XSK_NEXT_PG_CONTIG_MASK);
@@ -87,7 +93,7 @@ hot_inline void fill_head(const struct alloc_shape *s, struct xdp_buff_xsk *x, u
 	pair low = {addr, 0}, both, dma;
 
 #if defined(__x86_64__)
-	__asm__("" : "+x"(low)); /* else gcc takes the vectors apart again */
+	__asm__("" : "+x"(low)); /* prevents gcc from splitting the vectors */
 #endif
 	both = __builtin_shufflevector(low, low, 0, 0);
 	if (s->paged)
@@ -101,8 +107,8 @@ hot_inline void fill_head(const struct alloc_shape *s, struct xdp_buff_xsk *x, u
 }
 
 /*
- * Four entries at a time while all four are good; how many entries. Nothing in it depends on the
- * four before but the loop's own counter.
+ * Takes four entries at a time, as long as all four are valid; returns the number of entries. No
+ * iteration depends on the one before, except through the loop counter.
  */
 hot_inline u32 take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 n,
 			 bool unaligned, bool paged)
@@ -153,7 +159,9 @@ static u32 take_any_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, cons
 			       : take_aligned_paged(pool, out, entry, n);
 }
 
-/* What rows leave over: an end of the ring, or four with a bad one. */
+/*
+ * Takes the entries that take_rows() leaves: the end of the ring, or a row with an invalid entry.
+ */
 static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at,
 		    u32 mask, u32 n)
 {
@@ -174,8 +182,8 @@ static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64
 }
 
 /*
- * Takes `n` addresses from entry[at & mask…], for which there are heads; how many were good. The
- * others are skipped.
+ * Takes `n` addresses from entry[at & mask…], for which there are heads. Returns how many were
+ * valid; the others are skipped.
  */
 static u32 alloc_take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry,
 			   u32 at, u32 mask, u32 n)
@@ -199,7 +207,10 @@ static u32 alloc_take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, co
 	return (u32)(to - out);
 }
 
-/* Off the fill ring. At most one ring's length is looked at, also when all of it is rubbish. */
+/*
+ * Takes entries of the fill ring. Examines at most one ring's length, also if every entry is
+ * invalid.
+ */
 static u32 take_filled(struct xsk_pool *p, struct xdp_buff **out, u32 max)
 {
 	struct xsk_ring *fq = p->fq;
@@ -227,7 +238,7 @@ static u32 take_filled(struct xsk_pool *p, struct xdp_buff **out, u32 max)
 	return got;
 }
 
-/* As it was when it was allocated; chunk and DMA address it has still. */
+/* Resets a buffer to its state after allocation; chunk and DMA address are unchanged. */
 hot_inline void alloc_reset_buffer(struct xdp_buff_xsk *x)
 {
 	char *data = (char *)x->xdp.data_hard_start + XDP_PACKET_HEADROOM;
@@ -237,7 +248,7 @@ hot_inline void alloc_reset_buffer(struct xdp_buff_xsk *x)
 	x->xdp.flags = 0;
 }
 
-/* What the driver gave back. */
+/* Takes buffers that the driver has freed. */
 static u32 take_freed(struct xsk_stack *freed, struct xdp_buff **out, u32 max)
 {
 	u32 n = (u32)min_u64(max, stack_count(freed));
@@ -306,7 +317,7 @@ bool xp_can_alloc(struct xsk_buff_pool *pool, u32 count)
 	return freed >= count || ring_entries(pool_of(pool)->fq, count - freed) == count - freed;
 }
 
-/* The address that an entry means; past the UMEM's end when it means none. */
+/* Returns the address that an entry denotes; an invalid entry yields an address beyond the UMEM. */
 hot_inline u64 raw_addr(const struct xsk_buff_pool *pool, u64 addr)
 {
 	if (pool->unaligned)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a device has of sockets: its queues, its driver, who steers. The record is made by the first
- * use and goes with dmamap_close(), which takes sockets and pools off before.
+ * The AF_XDP state of a device: its queues, its driver, its steering function. The record is
+ * created at the first use and freed by dmamap_close(), which first removes sockets and pools.
  */
 #include "base/alloc.h"
 #include "map/device.h"
@@ -10,7 +10,10 @@
 pthread_mutex_t xsk_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lock make_lock = LOCK_INIT;
 
-/* All sockets of the queues are as if unplugged; the driver, while there is one, lets go first. */
+/*
+ * Takes down all sockets of the queues, as if the device was unplugged. If there is a driver, its
+ * setup_pool(NULL) is called first.
+ */
 static void take_down(struct xsk_device *xd, bool only_zc)
 {
 	for (u32 i = 0; i < XDP_QUEUES; i++) {
@@ -25,7 +28,7 @@ static void take_down(struct xsk_device *xd, bool only_zc)
 	}
 }
 
-/* Nobody is in the former driver's wakeup or xmit any more. */
+/* When it returns, no thread is in the former driver's wakeup or xmit any more. */
 static void wait_for_wakeups(struct xsk_device *xd)
 {
 	for (u32 i = 0; i < XDP_QUEUES; i++)
@@ -102,7 +105,7 @@ int xdp_register_driver(struct device *dev, const struct xdp_driver_ops *ops)
 	pthread_mutex_lock(&xsk_lock);
 	if (ops && xd->ops && ops != xd->ops) {
 		err = error_set(EBUSY,
-				"%s: another driver serves its queues: it must be unregistered "
+				"%s: its queues already have a driver, which must be unregistered "
 				"first",
 				dev_name(dev));
 	} else {
@@ -132,7 +135,7 @@ int xdp_set_steering(struct device *dev,
 	s->arg = arg;
 	write_release(&xd->steering, fn ? s : NULL);
 	for (u32 i = 0; i < XDP_QUEUES; i++)
-		queue_wait(&xd->queue[i]); /* nobody is in the former one any more */
+		queue_wait(&xd->queue[i]); /* no thread is in the former function any more */
 	pthread_mutex_unlock(&xsk_lock);
 	return 0;
 }

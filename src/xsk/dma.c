@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A UMEM's addresses for a device, made once and shared by all pools of the UMEM on that device.
+ * The device addresses of a UMEM. They are created once and shared by all pools of the UMEM on that
+ * device.
  *
- * Where it can be, the UMEM is mapped as one range: then an address is a base and an offset, and
- * nothing needs looking up. That is so through an IOMMU, and without one where its memory is one
- * run of RAM. Else (memory that must bounce, scattered pages) it is mapped in runs as long as can
- * be had, and a table says where each page is and whether the next is of the same run. A chunk
- * never reaches from one run into the next, also where they are neighbours by chance: a sync could
- * not.
+ * If possible, the UMEM is mapped as one range; a device address is then a base plus an offset,
+ * without a lookup. That is the case behind an IOMMU, and without one if its memory is contiguous
+ * RAM. Otherwise (memory that must bounce, scattered pages) it is mapped in runs that are as long
+ * as possible, and a table has the address of every page and whether the next page is in the same
+ * run. A chunk never crosses from one run to the next, even if they happen to be adjacent, because
+ * a sync cannot cross mappings.
  *
- * The bit that says so stands in bit 0 of a table entry only: every reader masks it off.
+ * Bit 0 of a table entry is XSK_NEXT_PG_CONTIG_MASK; every reader masks it off.
  */
 #include "base/alloc.h"
 #include "xsk/xsk.h"
 
 #include <linux/vmalloc.h>
 
-#define NOT_MAPPED                                                                                 \
-	(1ull << 63) /* the addresses of a pool that is not mapped: no device reaches them */
+#define NOT_MAPPED (1ull << 63) /* address of a pool that is not mapped: no device can reach it */
 
-/* The i-th page of the UMEM: of the caller's list, or where its memory is. */
+/* Returns the i-th page of the UMEM: from the caller's list, or from its address. */
 static phys_addr_t umem_page(const struct xdp_umem *umem, struct page **pages, u64 i)
 {
 	if (pages)
@@ -29,7 +29,7 @@ static phys_addr_t umem_page(const struct xdp_umem *umem, struct page **pages, u
 	return virt_to_phys(umem->addrs) + (i << PAGE_BITS);
 }
 
-/* How many pages from the i-th on follow each other in memory. */
+/* Returns how many pages from the i-th on are contiguous in memory. */
 static u64 xsk_dma_run_length(const struct xdp_umem *umem, struct page **pages, u64 i)
 {
 	phys_addr_t first = umem_page(umem, pages, i);
@@ -42,7 +42,7 @@ static u64 xsk_dma_run_length(const struct xdp_umem *umem, struct page **pages, 
 	return n;
 }
 
-/* Pages of the mapping that begins at page i of the table. */
+/* Number of pages of the mapping that begins at page i of the table. */
 static u64 mapping_length(const struct xsk_dma_map *m, u64 i)
 {
 	u64 n = 1;
@@ -62,8 +62,8 @@ static void unmap_runs(struct xsk_dma_map *m, u64 end, unsigned long attrs)
 }
 
 /*
- * Maps up to *most pages from the i-th on as one; how many, 0: not even one. A run that cannot be
- * had (a bounce buffer has a greatest length) is halved, and so are those to come.
+ * Maps up to *most pages from the i-th on as one mapping. Returns their number; 0: not even one. If
+ * a run cannot be mapped (bounce buffers have a maximum length), it is halved, as are later runs.
  */
 static u64 map_run(struct xsk_dma_map *m, struct page **pages, u64 i, u64 *most,
 		   unsigned long attrs, dma_addr_t *addr)
@@ -71,7 +71,7 @@ static u64 map_run(struct xsk_dma_map *m, struct page **pages, u64 i, u64 *most,
 	u64 n = min_u64(xsk_dma_run_length(m->umem, pages, i), *most);
 
 	for (; n; n /= 2, *most = n) {
-		check_sharing(true); /* the application writes and reads it meanwhile */
+		check_sharing(true); /* the application accesses the memory while it is mapped */
 		*addr = dma_map_phys(m->dev, umem_page(m->umem, pages, i), n << PAGE_BITS,
 				     DMA_BIDIRECTIONAL, attrs);
 		check_sharing(false);
@@ -154,12 +154,13 @@ static struct xsk_dma_map *make_map(struct xdp_umem *umem, struct device *dev, u
 	m->dev = dev;
 	m->pages = umem->npgs;
 	if (umem->maps)
-		attrs |= DMA_ATTR_DEBUGGING_IGNORE_CACHELINES; /* another device's, by plan */
+		/* shared intentionally with another device */
+		attrs |= DMA_ATTR_DEBUGGING_IGNORE_CACHELINES;
 	if (xsk_dma_map_runs(m, pages, attrs)) {
 		alloc_free(m);
 		return NULL;
 	}
-	m->need_sync |= dev->check; /* it wants to see who syncs what */
+	m->need_sync |= dev->check; /* the checker must observe every sync */
 	m->need_sync &= dma_dev_need_sync(dev) || dev->check;
 	m->next = umem->maps;
 	umem->maps = m;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A section of the data path that the control path can wait for: enter and exit are two plain
- * stores by the one thread that owns the section. The control path first takes what it wants to
- * free out of reach, then calls grace_wait(). Where A pairs with B:
+ * A section of the data path that the control path can wait for. Entering and leaving are two plain
+ * stores by the one thread that owns the section. The control path first makes unreachable what it
+ * will free, then calls grace_wait():
  *
- *   data path                            control path
- *   active = 1                           pointer = NULL
- *   (barrier, at no cost)       (A)      fence in every thread              (B)
- *   read pointer, use it                 wait until active = 0, by acquire  (D)
- *   active = 0, by release      (C)      free
+ *   data path                                  control path
+ *   active = 1                                 pointer = NULL
+ *   (barrier, at no cost)       (A)            fence in every thread              (B)
+ *   read pointer, use it                       wait until active = 0, by acquire  (D)
+ *   active = 0, by release      (C)            free
  *
- * The fence in every thread (base/fence.h) has the effect that either the section reads the new
- * pointer, or the control path sees the active section and waits. On a system without membarrier()
- * the data path executes a fence.
+ * A pairs with B, C with D. The fence in every thread is fence_everywhere() of base/fence.h.
+ * Either the section reads the cleared pointer, or the control path finds the section
+ * active and waits. On a system without membarrier() the data path executes a fence.
  */
 #ifndef XSK_GRACE_H
 #define XSK_GRACE_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pools: made for a socket that binds, put on a queue, shared by the sockets there, and taken down
- * with the last of them: first the driver lets go (setup_pool with NULL), then no section of the
- * data path is in it, then its DMA map and its memory go.
+ * Pools. A pool is created for a socket that binds, is attached to a queue, is shared by the
+ * sockets there, and is destroyed with the last of them: first the driver releases it (setup_pool
+ * with NULL), then no section of the data path uses it, then its DMA map and memory are freed.
  *
- * heads are as many as the UMEM has chunks. A head is on one of the two stacks, or the driver has
- * it, so neither stack can overflow, whatever the application does. Heads and stacks
- * are sparse memory: what was never in use costs nothing.
+ * There are as many heads as the UMEM has chunks. A head is on one of the two stacks or owned by
+ * the driver, so neither stack can overflow, whatever the application does. Heads and stacks are
+ * sparse memory: what was never in use costs no memory.
  */
 #include "base/alloc.h"
 #include "xsk/xsk.h"
@@ -18,7 +18,7 @@
 /* minimum capacity of a batch, so that a socket with a longer TX ring can join */
 #define TX_DESCS_LEAST 4096
 
-/* One mapping holds the heads and both their stacks. */
+/* One mapping contains the heads and both stacks. */
 static int make_heads(struct xsk_pool *p)
 {
 	u64 n = p->pub.umem->chunks;
@@ -137,7 +137,7 @@ int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_s
 	return err;
 }
 
-/* Gives the queue to the driver. 0, or why there is no zero-copy. */
+/* Passes the queue to the driver. Returns 0, or the reason why zero-copy is not possible. */
 static int start_zc(struct xsk_pool *p, u32 flags)
 {
 	const struct xdp_driver_ops *ops = p->xd->ops;
@@ -186,7 +186,7 @@ static void leave_queue(struct xsk_pool *p)
 	write_release(&q->pool, NULL);
 	queue_wait(q);
 	pool_wait_tx(p);
-	/* a later driver must not complete what this one took */
+	/* a later driver must not complete descriptors that this one has taken */
 	p->packet_n = p->packet_at = 0;
 	if (p->cq)
 		p->cq->index = p->cq->shown;
@@ -196,12 +196,17 @@ static void leave_queue(struct xsk_pool *p)
 static int take_queue(struct xsk_pool *p, struct device *dev, u32 queue_id)
 {
 	struct xsk_device *xd = xsk_device_get(dev);
+	u32 queues = XDP_QUEUES;
 
 	if (!xd)
 		return -errno;
-	if (queue_id >= XDP_QUEUES)
-		return error_set(EINVAL, "%s: there is no queue %u: it has %u", dev_name(dev),
-				 queue_id, XDP_QUEUES);
+	if (xd->ops && xd->ops->queues)
+		queues = (u32)min_u64(xd->ops->queues, XDP_QUEUES);
+	if (queue_id >= queues)
+		return error_set(EINVAL,
+				 "%s: there is no queue %u: use a number below %u, which is how "
+				 "many the device has",
+				 dev_name(dev), queue_id, queues);
 	if (xd->queue[queue_id].pool)
 		return error_set(EBUSY,
 				 "%s: queue %u is in use: share its UMEM, or take another queue",
@@ -304,7 +309,7 @@ void pool_del_sock(struct xsk_pool *p, struct xdp_sock *xs)
 		return;
 	write_release(at, xs->tx_next);
 	write_release(&p->tx_n, p->tx_n - 1);
-	/* who sends may still be at it, or remember it as the one whose turn it is */
+	/* a sender may still be using the socket, or have it as `tx_turn` */
 	pool_wait_tx(p);
 }
 
@@ -403,4 +408,13 @@ void xp_set_rxq_info(struct xsk_buff_pool *pool, struct xdp_rxq_info *rxq)
 	pool->rxq = rxq;
 	for (u32 i = 0; i < pool->heads_used; i++)
 		pool->heads[i].xdp.rxq = rxq;
+}
+
+void xp_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
+{
+	if (!desc->src || desc->off > XSK_PRIV_MAX || desc->bytes > XSK_PRIV_MAX - desc->off)
+		return;
+	memcpy(pool->cb + desc->off, desc->src, desc->bytes);
+	for (u32 i = 0; i < pool->heads_used; i++)
+		memcpy(pool->heads[i].cb + desc->off, desc->src, desc->bytes);
 }

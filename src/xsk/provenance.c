@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Of pools of checked devices: who took each buffer, and who freed it or gave it on; a line of
- * each, since packets are many. A buffer's flags say that the checker is told, in the test that
- * looks for one that is gone, so others pay nothing. Belongs to who has the pool's receiving side;
- * without memory reports have their first stack only.
+ * For pools of checked devices: the call that allocated each buffer, and the call that freed it or
+ * passed it on. Only one line of each is recorded, since there are many packets. A flag of the
+ * buffer enables this, in the test that already detects released buffers, so other pools have no
+ * additional cost. The records belong to the thread of the pool's receiving side. Without memory
+ * for them, reports have only their first stack.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -11,7 +12,8 @@
 
 struct xsk_provenance {
 	const struct stack *taken, *gone;
-	const struct stack *cut; /* freed a fragment of the packet that begins with this buffer */
+	/* line that freed a fragment of the packet that begins with this buffer */
+	const struct stack *cut;
 };
 
 void provenance_begin(struct xsk_pool *p)
@@ -48,7 +50,7 @@ void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller)
 	}
 }
 
-/* How many buffers the driver has; of one of them *past says who took it. */
+/* Returns how many buffers the driver has; `history` is set to the allocation of one of them. */
 static u64 provenance_count_held(const struct xsk_pool *p, struct check_history *history)
 {
 	const struct xsk_buff_pool *pub = &p->pub;
@@ -62,7 +64,7 @@ static u64 provenance_count_held(const struct xsk_pool *p, struct check_history 
 	return n;
 }
 
-/* What the driver holds now it keeps for ever. */
+/* Buffers that the driver holds at this point are leaked. */
 void provenance_report_kept(const struct xsk_pool *p)
 {
 	struct device *dev = p->xd->dev;
@@ -103,8 +105,8 @@ static void story_twice(struct xdp_buff_xsk *x, const void *caller,
 	check_enter(caller);
 	check_report_history(dev, dev && dev->check, DMAMAP_CHECK_XSK_TWICE, x->dma,
 			     x->pool->frame_len, DMA_BIDIRECTIONAL, history,
-			     "%s chunk %#llx was freed or given on before: "
-			     "it is not the driver's any more",
+			     "%s chunk %#llx was freed or passed on before: "
+			     "the driver does not own it any more",
 			     what,
 			     (unsigned long long)((char *)x->xdp.data_hard_start - x->pool->addrs));
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Received packets to the sockets of a queue. In zero-copy a buffer of the pool changes hands: its
- * address goes into the RX ring and its head is free again. Anything else is copied into buffers of
- * the fill ring. A packet goes whole or not at all.
+ * Delivers received packets to the sockets of a queue. In zero-copy mode ownership of a pool's
+ * buffer moves: its address is written to the RX ring and its head is free again. Every other
+ * packet is copied into buffers of the fill ring. A packet is delivered completely or not at all.
  */
 #include "xsk/xsk.h"
 
 #include <string.h>
 
-/* Writes the next RX entry; there is room. */
+/* Writes the next RX entry; the ring has space. */
 hot_inline void put_desc(struct xsk_ring *rx, u64 addr, u32 len, u32 options)
 {
 	struct xdp_desc *d = &rx->desc[rx->index++ & rx->mask];
@@ -29,7 +29,7 @@ hot_inline u32 length_of(const struct xdp_buff *xdp)
 	return (u32)((char *)xdp->data_end - (char *)xdp->data);
 }
 
-/* Hands one buffer over; its head may be used again at once. */
+/* Delivers one buffer; its head may be reused immediately. */
 hot_inline void rcv_deliver_buffer(struct xdp_sock *xs, struct xdp_buff_xsk *x, u32 options)
 {
 	put_desc(xs->rx, xp_get_handle(x, &xs->pool->pub), length_of(&x->xdp), options);
@@ -40,7 +40,8 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 {
 	struct xdp_buff_xsk *f = x->next, *next;
 	u32 left =
-		x->nr_frags; /* the length of the list: a buffer that is freed is unlinked first */
+		/* the length of the list, because a freed buffer is unlinked first */
+		x->nr_frags;
 
 	if (!xs->sg) {
 		count_add(&xs->rx_dropped, 1);
@@ -48,7 +49,7 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 	}
 	if (ring_room(xs->rx, left + 1) <= left)
 		return rx_full(xs);
-	/* the buffers are released one by one, so they are no packet any more */
+	/* the buffers are released one by one, so they are no longer a packet */
 	x->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS;
 	rcv_deliver_buffer(xs, x, XDP_PKT_CONTD);
 	for (; f && left; f = next, left--) {
@@ -64,15 +65,15 @@ static slow_path int rcv_refuse(struct xdp_buff_xsk *x)
 {
 	if (x->xdp.flags & XDP_FLAGS_GONE) {
 		xp_track_release(x);
-		return error_set(EINVAL, "xsk_rcv of a buffer that was given away or freed before");
+		return error_set(EINVAL, "xsk_rcv of a buffer that was passed on or freed before");
 	}
 	if (x->xdp.flags & XDP_FLAGS_IS_FRAG)
 		return error_set(EINVAL,
-				 "xsk_rcv of a fragment: give the first buffer of its packet, or "
-				 "take it out of the packet by xsk_buff_del_frag() before");
+				 "xsk_rcv of a fragment: pass the first buffer of its packet, or "
+				 "remove it from the packet by xsk_buff_del_frag() before");
 	story_cut(x);
-	return error_set(EINVAL, "xsk_rcv of a packet of which a fragment was freed before: take "
-				 "fragments out by xsk_buff_del_frag(), or free the whole packet");
+	return error_set(EINVAL, "xsk_rcv of a packet of which a fragment was freed before: remove "
+				 "fragments by xsk_buff_del_frag(), or free the whole packet");
 }
 
 hot_inline int rcv_zc(struct xdp_sock *xs, struct xdp_buff *xdp)
@@ -89,7 +90,7 @@ hot_inline int rcv_zc(struct xdp_sock *xs, struct xdp_buff *xdp)
 	return 0;
 }
 
-/* The part of the packet that goes into one buffer; metadata goes with the first. */
+/* Copies a part of the packet into one buffer; metadata is copied with the first part. */
 static void copy_part(struct xdp_buff *to, const struct xdp_buff *from, u32 at, u32 len)
 {
 	u64 meta = 0;
@@ -139,16 +140,16 @@ static slow_path struct xdp_sock *rcv_steer(struct xsk_device *xd, struct xsk_qu
 	want = s->fn(xd->dev, queue_id, xdp, s->arg);
 	while (xs && xs != want)
 		xs = read_acquire(&xs->rx_next);
-	return xs; /* not bound to this queue: nobody gets it */
+	return xs; /* NULL if the socket is not bound to this queue: the packet is dropped */
 }
 
 static slow_path int rcv_no_socket(struct device *dev, u16 queue_id)
 {
-	return error_set(EINVAL, "%s: no socket takes the packet on queue %u", dev_name(dev),
+	return error_set(EINVAL, "%s: no socket accepts the packet on queue %u", dev_name(dev),
 			 queue_id);
 }
 
-/* In the queue's section, or under its lock. */
+/* Called in the queue's section, or under its lock. */
 hot_inline int rcv_deliver(struct xsk_device *xd, struct xsk_queue *q, u16 queue_id,
 			   struct xdp_buff *xdp)
 {
@@ -190,7 +191,7 @@ static __attribute__((noinline)) int rcv_any(struct device *dev, u16 queue_id, s
 	return err;
 }
 
-/* A buffer of the pool, all of a packet, and room in the RX ring that is known of. */
+/* The common case: a buffer of the pool, a packet of one buffer, and known space in the RX ring. */
 hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
 {
 	struct xsk_ring *rx = xs->rx;
@@ -199,7 +200,10 @@ hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
 	       !(xdp->flags & XDP_FLAGS_LIBRARY) && rx->index - rx->seen <= rx->mask;
 }
 
-/* Does what is common without a call, and leaves all else to rcv_any(), which begins anew. */
+/*
+ * Handles the common case without a call, and leaves every other case to rcv_any(), which starts
+ * over.
+ */
 int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp)
 {
 	struct xsk_device *xd = xsk_device(dev);
@@ -256,4 +260,53 @@ void xsk_flush(struct device *dev, u16 queue_id)
 		flush_all(q);
 		lock_release(&q->rx_lock);
 	}
+}
+
+/* Packets for which a socket has space in its RX ring, at most `max`. */
+static u32 rcv_sock_space(struct xdp_sock *xs, u32 max)
+{
+	u32 each = xs->sg ? (u32)min_u64(COPY_MAX_SEGS, xs->rx->mask + 1) : 1;
+	u64 want = (u64)max * each;
+
+	return ring_room(xs->rx, (u32)min_u64(want, xs->rx->mask + 1)) / each;
+}
+
+/*
+ * In the queue's section, or under its lock. The socket with the least space counts, because the
+ * steering may choose it for every packet.
+ */
+static u32 rcv_queue_space(struct xsk_queue *q, u32 max)
+{
+	struct xdp_sock *xs;
+
+	for (xs = read_acquire(&q->socks); xs && max; xs = read_acquire(&xs->rx_next))
+		if (xs->rx)
+			max = rcv_sock_space(xs, max);
+	return max;
+}
+
+u32 xsk_rcv_space(struct device *dev, u16 queue_id, u32 max)
+{
+	struct xsk_device *xd = xsk_device(dev);
+	struct xsk_queue *q;
+	struct xsk_pool *p;
+	u32 n;
+
+	if (unlikely(!xd || queue_id >= XDP_QUEUES))
+		return max;
+	q = &xd->queue[queue_id];
+	if (read_acquire(&q->zc)) {
+		grace_enter(&q->rx);
+		n = rcv_queue_space(q, max);
+		grace_exit(&q->rx);
+		return n;
+	}
+	lock_acquire(&q->rx_lock);
+	n = rcv_queue_space(q, max);
+	p = read_acquire(&q->pool);
+	/* copies need buffers of the fill ring, too */
+	if (n && p && q->socks && !xp_can_alloc(&p->pub, n))
+		n = xp_can_alloc(&p->pub, 1);
+	lock_release(&q->rx_lock);
+	return n;
 }

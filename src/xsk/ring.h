@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A single-producer, single-consumer ring in memory that the application maps, and our private
- * side of it. The application may write anything there at any time, so:
+ * A single-producer, single-consumer ring in memory that the application maps, and the library's
+ * private side of it. The application may write anything there at any time, so:
  *
- *  - our own index is kept here; in shared memory it is only published, never read back;
- *  - the other side's index is read once per use, and counts only if it lies within one ring's
- *    length of ours: else the ring is taken as empty (consuming) or full (producing);
- *  - an entry is read once, through the mask, into a variable of ours, and checked there.
+ * - the library's own index is stored here; it is only published in shared memory and never read
+ *   back;
+ * - the other side's index is read once per use, and is valid only if it is within one ring's
+ *   length of the library's index; otherwise the ring counts as empty (consuming) or full
+ *   (producing);
+ * - an entry is read once, through the mask, into a local variable, and checked there.
  *
- * Indices run through 2^32; differences are taken modulo that.
+ * Indices wrap at 2^32; differences are computed modulo 2^32.
  */
 #ifndef XSK_RING_H
 #define XSK_RING_H
@@ -16,35 +18,38 @@
 #include "base/compiler.h"
 #include <net/xdp_sock.h>
 
-#define RING_PRODUCER 0 /* offsets in the shared memory, each on a cache line pair of its own */
+#define RING_PRODUCER 0 /* offsets in the shared memory, in separate cache lines */
 #define RING_CONSUMER 128
-#define RING_FLAGS    192
-#define RING_ENTRIES  256
+#define RING_FLAGS    196
+#define RING_ENTRIES  320
 
 struct xsk_ring {
-	u32 index; /* ours: the next entry to consume, or to produce */
-	u32 seen;  /* consuming: the producer index last believed; producing: the consumer's */
+	u32 index; /* the library's index: the next entry to consume or produce */
+	u32 seen;  /* last valid index of the other side */
 	u32 mask;  /* entries - 1 */
-	u32 shown; /* of our index, what was published; in a completion ring the rest is under way
-		    */
-	u64 *addr; /* entries of fill and completion ring */
-	struct xdp_desc *desc; /* entries of RX and TX ring: the same pointer */
+	/* the published index; in a completion ring, entries in [shown, index) are not complete */
+	u32 shown;
+	u64 *addr;	       /* entries of fill and completion ring */
+	struct xdp_desc *desc; /* entries of RX and TX ring; the same address as `addr` */
 	u32 *producer, *consumer, *flags;
-	u64 invalid; /* entries refused; one writer each, read by anybody */
-	u64 empty;   /* asked for an entry in vain */
+	u64 invalid; /* refused entries; one writer, read by any thread */
+	u64 empty;   /* number of times that no entry was available */
 	size_t length;
 };
 
-/* 0; -EINVAL: 0 entries or no power of two; -ENOMEM. */
+/* Returns 0; -EINVAL: not a power of two; -ENOMEM. */
 int ring_create(struct xsk_ring **ring, u32 entries, size_t entry_size, const char *name);
-void ring_destroy(struct xsk_ring *ring); /* NULL is fine */
+void ring_destroy(struct xsk_ring *ring); /* `ring` may be NULL */
 
 hot_inline void *ring_base(const struct xsk_ring *r)
 {
 	return (char *)r->producer - RING_PRODUCER;
 }
 
-/* Entries to consume, at most `want`; looks at the producer only when it knows of fewer. */
+/*
+ * Returns the number of entries to consume, at most `want`; reads the producer index only if fewer
+ * are known.
+ */
 hot_inline u32 ring_entries(struct xsk_ring *r, u32 want)
 {
 	u32 n = r->seen - r->index;
@@ -60,7 +65,7 @@ hot_inline u32 ring_entries(struct xsk_ring *r, u32 want)
 	return n < want ? n : want;
 }
 
-/* Room to produce into, at most `want`. */
+/* Returns the space to produce into, at most `want`. */
 hot_inline u32 ring_room(struct xsk_ring *r, u32 want)
 {
 	u32 size = r->mask + 1, room = size - (r->index - r->seen);
@@ -69,14 +74,14 @@ hot_inline u32 ring_room(struct xsk_ring *r, u32 want)
 		u32 consumer = read_acquire(r->consumer), used = r->index - consumer;
 
 		if (unlikely(used > size))
-			return room < want ? room : want; /* not to be believed: nothing new */
+			return room < want ? room : want; /* an invalid index adds no space */
 		r->seen = consumer;
 		room = size - used;
 	}
 	return room < want ? room : want;
 }
 
-/* Gives consumed entries back. */
+/* Publishes that entries were consumed. */
 hot_inline void ring_publish_consumer(struct xsk_ring *r)
 {
 	r->shown = r->index;
@@ -89,7 +94,7 @@ hot_inline void ring_publish_producer(struct xsk_ring *r)
 	write_release(r->producer, r->index);
 }
 
-/* Entries that the application has not taken yet, as it says itself; for poll. */
+/* Entries that the application has not consumed, according to its index; for poll. */
 hot_inline u32 ring_unread(const struct xsk_ring *r)
 {
 	u32 n = read_once(r->producer) - read_once(r->consumer);

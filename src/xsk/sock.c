@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sockets: made, given rings, bound once, and destroyed in any state. A bound socket is in the list
- * of its queue (to receive) and of its pool (to transmit); it leaves both, and the data path is
- * waited for, before anything of it goes.
+ * Sockets are created, given rings, bound once, and destroyed in any state. A bound socket is in
+ * the lists of its queue (to receive) and of its pool (to transmit). Before any part of it is
+ * freed, it is removed from both lists, and the data path is waited for.
  */
 #include "base/alloc.h"
 #include "xsk/xsk.h"
@@ -20,7 +20,10 @@ struct xdp_sock *xdp_sock_create(void)
 	return xs;
 }
 
-/* Where the socket has a ring; fill and completion ring are the pool's once it is bound. */
+/*
+ * Returns where the socket has a ring; fill and completion ring belong to the pool after it is
+ * bound.
+ */
 static struct xsk_ring **ring_at(struct xdp_sock *xs, int optname)
 {
 	switch (optname) {
@@ -48,9 +51,9 @@ int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries)
 	pthread_mutex_lock(&xsk_lock);
 	at = ring_at(xs, optname);
 	if (!at)
-		err = error_set(ENOPROTOOPT, "socket option %d makes no ring", optname);
+		err = error_set(ENOPROTOOPT, "socket option %d does not create a ring", optname);
 	else if (xs->state != SOCK_READY)
-		err = error_set(EBUSY, "rings are made before the socket is bound");
+		err = error_set(EBUSY, "rings must be created before the socket is bound");
 	else if (*at)
 		err = error_set(EINVAL, "the socket has that ring already");
 	else
@@ -70,9 +73,9 @@ int xdp_sock_drop_ring(struct xdp_sock *xs, int optname)
 	pthread_mutex_lock(&xsk_lock);
 	at = ring_at(xs, optname);
 	if (!at)
-		err = error_set(ENOPROTOOPT, "socket option %d names no ring", optname);
+		err = error_set(ENOPROTOOPT, "socket option %d is not a ring", optname);
 	else if (xs->state != SOCK_READY)
-		err = error_set(EBUSY, "rings are dropped before the socket is bound");
+		err = error_set(EBUSY, "rings must be dropped before the socket is bound");
 	else if (!*at)
 		err = error_set(EINVAL, "the socket has no such ring");
 	if (!err) {
@@ -118,12 +121,12 @@ static int check_flags(const struct xdp_sock *xs, u16 flags, const struct xdp_um
 	if ((flags & XDP_SHARED_UMEM) &&
 	    ((flags & (XDP_COPY | XDP_ZEROCOPY | XDP_USE_NEED_WAKEUP | XDP_USE_SG)) || umem))
 		return error_set(EINVAL,
-				 "cannot bind: a shared UMEM brings its own mode, and the socket "
+				 "cannot bind: a shared UMEM has its own mode, and the socket "
 				 "must have no UMEM of its own");
 	return 0;
 }
 
-/* A pool of its own for the socket. 0; with *pool attached. */
+/* Creates the socket's own pool. On 0, *pool is attached. */
 static int new_pool(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev, u32 queue_id,
 		    u32 flags, struct xsk_pool **pool)
 {
@@ -138,7 +141,7 @@ static int new_pool(struct xdp_sock *xs, struct xdp_umem *umem, struct device *d
 		return -ENOMEM;
 	err = pool_attach(p, dev, queue_id, flags);
 	if (err) {
-		/* the rings stay the socket's: it may try another queue */
+		/* the socket keeps the rings: it may try another queue */
 		p->fq = p->cq = NULL;
 		pool_put(p);
 		xs->fq_tmp = fq;
@@ -168,7 +171,7 @@ static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct devic
 	return 0;
 }
 
-/* From here on packets come and go. */
+/* From here on the socket receives and sends packets. */
 static void go_live(struct xdp_sock *xs, struct xsk_pool *p, struct device *dev, u32 queue_id)
 {
 	struct xsk_queue *q = &p->xd->queue[queue_id];
@@ -211,7 +214,9 @@ unlock:
 	return err;
 }
 
-/* Out of both lists; when it returns no section of the data path knows the socket. */
+/*
+ * Removes the socket from both lists. When it returns, no section of the data path uses the socket.
+ */
 static void sock_leave(struct xdp_sock *xs)
 {
 	struct xsk_queue *q = &xs->pool->xd->queue[xs->queue_id];
@@ -228,7 +233,7 @@ static void sock_leave(struct xdp_sock *xs)
 void sock_down(struct xdp_sock *xs)
 {
 	write_release(&xs->state, SOCK_DOWN);
-	lock_acquire(&xs->wake_lock); /* nobody is in a wake-up that saw it bound */
+	lock_acquire(&xs->wake_lock); /* wait for wake-ups that found the socket bound */
 	lock_release(&xs->wake_lock);
 	sock_leave(xs);
 	xs->dev = NULL;
@@ -236,9 +241,41 @@ void sock_down(struct xdp_sock *xs)
 		xs->ready(xs, XDP_WAKEUP_RX | XDP_WAKEUP_TX, xs->ready_arg);
 }
 
+int xdp_sock_unbind(struct xdp_sock *xs)
+{
+	struct xsk_pool *p;
+	int err = 0;
+
+	if (!xs)
+		return error_set(EINVAL, "no socket (NULL)");
+	pthread_mutex_lock(&xsk_lock);
+	p = xs->pool;
+	if (xs->state == SOCK_READY || xs->fork_depth != fork_depth) {
+		err = error_set(ENXIO, "cannot unbind: the socket is not bound");
+	} else {
+		if (xs->state == SOCK_BOUND)
+			sock_leave(xs);
+		write_release(&xs->state, SOCK_READY);
+		if (p->users == 1) {
+			/* the application has mapped the rings, so they stay */
+			pool_detach(p);
+			xs->fq_tmp = p->fq;
+			xs->cq_tmp = p->cq;
+			p->fq = p->cq = NULL;
+		}
+		xs->pool = NULL;
+		xs->dev = NULL;
+		xs->zc = xs->sg = false;
+		pool_put(p);
+	}
+	pthread_mutex_unlock(&xsk_lock);
+	return err;
+}
+
 void xdp_sock_destroy(struct xdp_sock *xs)
 {
-	if (!xs || xs->fork_depth != fork_depth) /* a parent's, in a child of fork */
+	/* in a child of fork: it belongs to the parent */
+	if (!xs || xs->fork_depth != fork_depth)
 		return;
 	pthread_mutex_lock(&xsk_lock);
 	if (xs->state == SOCK_BOUND)
@@ -258,7 +295,7 @@ int xdp_sock_stats(struct xdp_sock *xs, struct xdp_statistics *stats)
 	struct xdp_statistics s = {0};
 
 	if (!xs || !stats)
-		return error_set(EINVAL, "no socket, or nowhere to put its statistics");
+		return error_set(EINVAL, "no socket, or `stats` is NULL");
 	pthread_mutex_lock(&xsk_lock);
 	s.rx_dropped = read_once(&xs->rx_dropped);
 	s.rx_ring_full = read_once(&xs->rx_full);
@@ -278,7 +315,7 @@ int xdp_sock_stats(struct xdp_sock *xs, struct xdp_statistics *stats)
 int xdp_sock_options(struct xdp_sock *xs, struct xdp_options *options)
 {
 	if (!xs || !options)
-		return error_set(EINVAL, "no socket, or nowhere to put its options");
+		return error_set(EINVAL, "no socket, or `options` is NULL");
 	options->flags = xs->zc ? XDP_OPTIONS_ZEROCOPY : 0;
 	return 0;
 }
@@ -292,7 +329,7 @@ short xdp_sock_poll(struct xdp_sock *xs)
 		return 0;
 	if (xs->rx && ring_unread(xs->rx))
 		events |= POLLIN;
-	if (xs->tx && ring_unread(xs->tx) <= xs->tx->mask)
+	if (xs->tx && ring_unread(xs->tx) <= (xs->tx->mask + 1) / 2)
 		events |= POLLOUT;
 	return events;
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Descriptors to transmit, off the TX rings of a pool's sockets. Each is read once into memory of
- * ours and checked there; packets of several descriptors are taken whole, when their last has come
- * and the completion ring has room for all. A packet with anything wrong in it is skipped to its
- * end, counted once, and not completed.
+ * Descriptors to transmit, from the TX rings of a pool's sockets. A descriptor is read once into
+ * the library's memory and checked there. A packet of several descriptors is taken as a whole, when
+ * its last descriptor has arrived and the completion ring has space for all of them. An invalid
+ * packet is skipped to its end, counted once, and not completed.
  *
- * The completion ring's entries are written when a descriptor is taken, and shown when the driver
- * says so: `index` counts the former, `shown` the latter. The driver completes by number, oldest
- * first, so it must be given every descriptor that has an entry: a packet that is given out one
- * descriptor at a time (pool.packet) outlives its socket.
+ * An entry of the completion ring is written when a descriptor is taken, and published when the
+ * driver completes it: `index` counts the former, `shown` the latter. The driver completes by
+ * number, oldest first, so it must receive every descriptor that has an entry: a packet that is
+ * passed to the driver one descriptor at a time (pool.packet) outlives its socket.
  *
- * All of it is the transmitting side's one thread's, except that in copy mode pool.tx_lock makes
- * any thread that one.
+ * Everything here belongs to the one thread of the transmitting side. In copy mode it may be any
+ * thread, under pool.tx_lock.
  */
 #include "xsk/xsk.h"
 
-#define TURN 32 /* packets of one socket before the next has its turn */
+#define TURN 32 /* packets of one socket before the next socket is served */
 
 static bool tx_desc_fits(const struct xsk_buff_pool *pool, u64 addr, u64 len)
 {
@@ -51,7 +51,7 @@ hot_inline void read_desc(const struct xsk_ring *tx, u32 index, struct xdp_desc 
 	d->options = read_once(&from->options);
 }
 
-/* Goes over what is left of a refused packet. False: its end has not come yet. */
+/* Skips the rest of a refused packet. Returns false if its end has not arrived yet. */
 static slow_path bool skip_packet(struct xdp_sock *xs, u32 entries)
 {
 	struct xdp_desc d;
@@ -63,7 +63,7 @@ static slow_path bool skip_packet(struct xdp_sock *xs, u32 entries)
 	return !xs->skipping;
 }
 
-/* The packet's n-th descriptor, the last one looked at, is wrong, or it is one too many. */
+/* Refuses a packet whose n-th descriptor, the last one read, is invalid or exceeds the maximum. */
 static slow_path void refuse_packet(struct xdp_sock *xs, u32 n, const struct xdp_desc *last)
 {
 	xs->tx->index += n;
@@ -72,8 +72,8 @@ static slow_path void refuse_packet(struct xdp_sock *xs, u32 n, const struct xdp
 }
 
 /*
- * Reads one packet into out, which has room for `room` descriptors. Its length; 0: there is none
- * (whole) yet, or no room for it; -1: one was refused, there may be more behind it.
+ * Reads one packet into out, which has space for `room` descriptors. Returns its length; 0: there
+ * is no complete packet, or no space for it; -1: a packet was refused, there may be more behind it.
  */
 hot_inline int read_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
 {
@@ -95,7 +95,10 @@ hot_inline int read_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_d
 	return 0;
 }
 
-/* Takes what was read: it leaves the TX ring and has its places in the completion ring. */
+/*
+ * Takes the packet that was read: removes it from the TX ring and reserves its entries in the
+ * completion ring.
+ */
 hot_inline void take_packet(struct xsk_pool *p, struct xdp_sock *xs, const struct xdp_desc *d,
 			    u32 n)
 {
@@ -106,8 +109,7 @@ hot_inline void take_packet(struct xsk_pool *p, struct xdp_sock *xs, const struc
 
 u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
 {
-	/* each refused packet is one entry at least: no more than a ring's length of them in a call
-	 */
+	/* every refused packet is at least one entry, so bound the loop by the ring's length */
 	for (u32 tries = 0; tries <= xs->tx->mask; tries++) {
 		int n = read_packet(p, xs, out, room);
 
@@ -121,7 +123,7 @@ u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32
 	return 0;
 }
 
-/* The socket whose turn it is; NULL: there is none. */
+/* Returns the socket to serve, or NULL. */
 static struct xdp_sock *tx_next_socket(struct xsk_pool *p)
 {
 	struct xdp_sock *xs = read_acquire(&p->tx_socks);
@@ -130,7 +132,7 @@ static struct xdp_sock *tx_next_socket(struct xsk_pool *p)
 		xs = read_acquire(&xs->tx_next);
 	if (xs && p->tx_budget)
 		return xs;
-	/* gone, or it had its turn: the next one, or the first */
+	/* the socket is gone or its budget is used: continue with the next one, or the first */
 	xs = xs ? read_acquire(&xs->tx_next) : NULL;
 	xs = xs ? xs : read_acquire(&p->tx_socks);
 	p->tx_turn = xs;
@@ -259,7 +261,7 @@ void xsk_tx_completed(struct xsk_buff_pool *pool, u32 nb_entries)
 {
 	struct xsk_ring *cq = pool_of(pool)->cq;
 
-	/* never more than were taken, whatever a driver says */
+	/* never more than were taken, whatever number the driver passes */
 	cq->shown += (u32)min_u64(nb_entries, cq->index - cq->shown);
 	write_release(cq->producer, cq->shown);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * UMEMs: memory of the application's, cut into chunks. Only its place and shape are kept; no byte
- * of it is touched here. All sizes are 64 bits wide until they were checked to fit 32, so neither
- * the number of chunks nor an index times the chunk size can overflow.
+ * UMEMs: memory of the application, divided into chunks. Only its address and layout are stored;
+ * its content is not accessed here. All sizes are 64-bit until they are checked to fit 32 bits, so
+ * neither the number of chunks nor an index times the chunk size can overflow.
  */
 #include "base/alloc.h"
 #include "xsk/access.h"
@@ -12,7 +12,7 @@
 
 #define FLAGS_KNOWN (XDP_UMEM_UNALIGNED_CHUNK_FLAG | XDP_UMEM_TX_SW_CSUM | XDP_UMEM_TX_METADATA_LEN)
 
-/* A registration as it was when it was read; tx_metadata_len is 0 where there is none. */
+/* A copy of a registration; tx_metadata_len is 0 if not given. */
 struct umem_request {
 	u64 addr, len;
 	u32 chunk_size, headroom, flags, tx_metadata_len;
@@ -38,7 +38,7 @@ static int check_shape(const struct umem_request *r)
 		return umem_refuse("the chunk size must be a power of two, or chunks unaligned");
 	if (r->headroom >= r->chunk_size - XDP_PACKET_HEADROOM)
 		return umem_refuse(
-			"the headroom leaves no room for a packet: it must be below the chunk "
+			"the headroom leaves no space for a packet: it must be below the chunk "
 			"size less 256");
 	if ((r->flags & XDP_UMEM_TX_METADATA_LEN) &&
 	    (r->tx_metadata_len >= 256 || r->tx_metadata_len % 8))
@@ -53,7 +53,7 @@ static int umem_check_range(const struct umem_request *r)
 	if (r->addr & (PAGE_BYTES - 1))
 		return umem_refuse("its address must be a multiple of the page size");
 	if (r->len > UINT64_MAX - r->addr || r->len > UINT64_MAX - PAGE_BYTES)
-		return umem_refuse("it runs over the end of the address space");
+		return umem_refuse("it exceeds the address space");
 	if (r->len < r->chunk_size)
 		return umem_refuse("it is smaller than one chunk");
 	if (!unaligned && (r->len & (r->chunk_size - 1)))

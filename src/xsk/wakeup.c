@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Wake-ups, both ways: the flags by which a driver tells the application that it sleeps, and what
- * the application's sendto() and recvfrom() do. In copy mode the latter is the transmitter itself.
+ * Wake-ups in both directions: the flags by which a driver requests a wake-up, and the
+ * application's sendto() and recvfrom(). In copy mode these calls transmit the packets themselves.
  *
  * The flag of every TX ring equals the pool's need_wakeup, also while sockets join: both change
  * under flags_lock. Otherwise a socket that joins while the driver goes to sleep could keep a
@@ -11,6 +11,12 @@
 #include "xsk/xsk.h"
 
 #include <string.h>
+
+/*
+ * The thread is in a wake-up. A signal handler that interrupts it there must not wait for a lock
+ * that the interrupted code holds.
+ */
+static __thread bool waking;
 
 #define SEND_AT_ONCE 32 /* packets of one call in copy mode */
 #define SCRATCH	     (TX_PACKET_MAX * PAGE_BYTES)
@@ -88,7 +94,7 @@ static void fill_checksum(char *packet, u32 len, u32 start, u32 offset)
 	packet[start + offset + 1] = (char)sum;
 }
 
-/* A packet's descriptors one after the other in memory of ours, with its checksum if it asks. */
+/* Gathers a packet's descriptors in contiguous memory and adds its checksum if requested. */
 static u32 wakeup_gather_packet(struct xsk_pool *p, const struct xdp_desc *d, u32 n)
 {
 	struct xsk_tx_metadata meta = {0};
@@ -104,7 +110,7 @@ static u32 wakeup_gather_packet(struct xsk_pool *p, const struct xdp_desc *d, u3
 	return len;
 }
 
-/* 0; -EBUSY: not now; else it was dropped. */
+/* Returns 0, or -EBUSY to retry later; after any other error the packet is dropped. */
 static int wakeup_xmit(struct xsk_pool *p, const struct xdp_driver_ops *ops,
 		       const struct xdp_desc *d, u32 n)
 {
@@ -123,7 +129,7 @@ static int wakeup_xmit(struct xsk_pool *p, const struct xdp_driver_ops *ops,
 	return ops->xmit(dev, p->pub.queue_id, packet, len);
 }
 
-/* The packet stays first in its ring. */
+/* Undoes tx_packet(): the packet stays the first one in its ring. */
 static void wakeup_untake(struct xsk_pool *p, struct xdp_sock *xs, u32 n)
 {
 	xs->tx->index -= n;
@@ -158,7 +164,8 @@ static int send_copying(struct xdp_sock *xs)
 	int err;
 
 	if (!ops || !ops->xmit)
-		return 0; /* who plays the driver takes them by itself */
+		/* without a driver, the program that acts as one reads the descriptors itself */
+		return 0;
 	lock_acquire(&p->tx_lock);
 	err = send_some(p, xs, ops);
 	xsk_tx_release(&p->pub);
@@ -190,6 +197,10 @@ int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags)
 
 	if (!xs)
 		return error_set(EINVAL, "no socket (NULL)");
+	if (waking)
+		return -EAGAIN;
+	waking = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	lock_acquire(&xs->wake_lock);
 	state = read_acquire(&xs->state);
 	if (state == SOCK_READY)
@@ -201,5 +212,7 @@ int xdp_sock_wakeup(struct xdp_sock *xs, u32 flags)
 	else
 		err = wakeup_wake(xs, flags);
 	lock_release(&xs->wake_lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	waking = false;
 	return err;
 }

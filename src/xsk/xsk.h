@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of this layer share. Who holds whom:
+ * Declarations that the files of this folder share. References:
  *
- *   socket ──> pool ──> umem        each arrow a reference, given back by the last user in any
- * order queue  ──> pool, sockets        of a device: no references; taken off before they go pool
- * ──> dma map <── umem     one map per (UMEM, device), counted by the pools that use it device ──>
- * queues, dma maps     gone with dmamap_close(), which takes them off first
+ *   socket ──> pool ──> umem            counted; released by the last user in any order
+ *   queue  ──> pool, sockets            of a device; not counted; removed before these are freed
+ *   pool   ──> dma map <── umem         one map per (UMEM, device), counted by the pools that use
+ * it device ──> queues, dma maps         freed by dmamap_close(), which removes them first
  *
- * Control calls run under xsk_lock, the drivers' setup_pool too. The data path takes no lock in
- * zero-copy mode: it runs in sections (xsk/grace.h) that the control path waits for. In copy mode
- * receiving is under queue.rx_lock and sending under pool.tx_lock.
+ * Control calls run under xsk_lock, including the drivers' setup_pool. The data path acquires no
+ * lock in zero-copy mode: it runs in sections (xsk/grace.h) that the control path waits for. In
+ * copy mode receiving is under queue.rx_lock and sending under pool.tx_lock.
  */
 #ifndef XSK_XSK_H
 #define XSK_XSK_H
@@ -27,25 +27,26 @@
 #include <pthread.h>
 
 #define COPY_MAX_SEGS (XSK_MAX_FRAGS + 1) /* buffers of a packet in copy mode */
-#define TX_PACKET_MAX COPY_MAX_SEGS	  /* and in zero-copy: xdp_zc_max_segs is cut to it */
+/* in zero-copy mode as well: xdp_zc_max_segs is limited to it */
+#define TX_PACKET_MAX COPY_MAX_SEGS
 
-/* A UMEM as one device sees it. All but `dev` fixed once made. */
+/* A UMEM mapped for one device. All fields except `dev` and the links are constant. */
 struct xsk_dma_map {
-	struct xsk_dma_map *next;     /* of the UMEM; under umem.dma_lock */
-	struct xsk_dma_map *next_dev; /* of the device; under xsk_device.maps_lock */
-	struct device *dev;	      /* NULL once the device was closed; under umem.dma_lock */
+	struct xsk_dma_map *next;     /* list of the UMEM; under umem.dma_lock */
+	struct xsk_dma_map *next_dev; /* list of the device; under xsk_device.maps_lock */
+	struct device *dev;	      /* NULL after the device was closed; under umem.dma_lock */
 	struct xdp_umem *umem;
-	struct xsk_pool *pools; /* that use it; under umem.dma_lock */
+	struct xsk_pool *pools; /* pools that use it; under umem.dma_lock */
 	u64 pages;
-	bool whole; /* mapped as one range; else in runs */
+	bool whole; /* mapped as one range; otherwise in runs */
 	bool need_sync;
-	dma_addr_t base;  /* whole: of the first byte */
-	dma_addr_t *page; /* else: of each, with XSK_NEXT_PG_CONTIG_MASK */
+	dma_addr_t base;  /* whole: device address of the first byte */
+	dma_addr_t *page; /* otherwise: address of every page, with XSK_NEXT_PG_CONTIG_MASK */
 };
 
 struct xdp_umem {
-	u32 fork_depth; /* of the process that made it */
-	u32 users;	/* atomic: the creator, pools, sockets that only share */
+	u32 fork_depth; /* of the process that created it */
+	u32 users;	/* atomic: the creator, pools, sockets that only share it */
 	char *addrs;
 	u64 size;
 	u64 npgs;
@@ -56,7 +57,7 @@ struct xdp_umem {
 };
 
 struct xsk_pool {
-	struct xsk_buff_pool pub; /* first: the two convert by a cast */
+	struct xsk_buff_pool pub; /* must be first: the two types are converted by a cast */
 	struct xsk_ring *fq, *cq;
 	u64 heads_bytes;
 	size_t heads_map;
@@ -65,7 +66,8 @@ struct xsk_pool {
 	struct grace tx;
 	struct xdp_sock *tx_socks; /* atomic pointers */
 	u32 tx_n;
-	struct xdp_sock *tx_turn; /* the sender's: whose turn it is, and how often still */
+	/* of the sender: the socket that is served, and its remaining packets */
+	struct xdp_sock *tx_turn;
 	u32 tx_budget;
 	struct lock tx_lock; /* copy mode: one sender at a time */
 	/*
@@ -84,30 +86,32 @@ struct xsk_pool {
 	struct xdp_desc packet[TX_PACKET_MAX];
 	u32 packet_n, packet_at;
 
-	u32 need_wakeup; /* XDP_WAKEUP_* that the driver wants; atomic, written under flags_lock */
+	/* XDP_WAKEUP_* that the driver has requested; atomic, written under flags_lock */
+	u32 need_wakeup;
 	bool zc, sg, metadata, sw_csum;
-	u32 users;		   /* under xsk_lock */
-	struct xsk_device *xd;	   /* of the queue that it is on; NULL: none. Under xsk_lock */
-	struct xsk_dma_map *map;   /* under umem.dma_lock */
-	struct xsk_pool *map_next; /* of the pools that use the map; the same */
-	struct xsk_provenance *provenance; /* of each head, in story.c; NULL: not checked */
-	u64 busy; /* so many were held when the driver unmapped, and that is reported */
+	u32 users; /* under xsk_lock */
+	/* device of its queue; NULL: not attached. Under xsk_lock */
+	struct xsk_device *xd;
+	struct xsk_dma_map *map;	   /* under umem.dma_lock */
+	struct xsk_pool *map_next;	   /* next pool that uses the map; under umem.dma_lock */
+	struct xsk_provenance *provenance; /* of every head, see provenance.c; NULL: not checked */
+	u64 busy; /* number of buffers held when the driver unmapped, which was reported */
 };
 
 enum sock_state { SOCK_READY, SOCK_BOUND, SOCK_DOWN };
 
 struct xdp_sock {
-	/* the data path's */
+	/* used by the data path */
 	struct xsk_ring *rx, *tx;
 	struct xsk_pool *pool;
-	struct xdp_sock *rx_next; /* of the queue's sockets, in the order of binding; atomic */
-	struct xdp_sock *tx_next; /* of the pool's; atomic */
+	struct xdp_sock *rx_next; /* next socket of the queue, in the order of binding; atomic */
+	struct xdp_sock *tx_next; /* next socket of the pool; atomic */
 	bool sg;
-	u32 fork_depth;		 /* of the process that made it */
+	u32 fork_depth;		 /* of the process that created it */
 	u64 rx_dropped, rx_full; /* one writer each */
 	void (*ready)(struct xdp_sock *xs, u32 what, void *arg);
 	void *ready_arg;
-	bool skipping; /* the rest of a refused packet is still to come */
+	bool skipping; /* the rest of a refused packet has not arrived yet */
 
 	struct lock wake_lock; /* held while the application is in a wake-up */
 
@@ -116,7 +120,7 @@ struct xdp_sock {
 	bool zc;
 	struct device *dev;
 	u32 queue_id;
-	struct xsk_ring *fq_tmp, *cq_tmp; /* until a pool takes them */
+	struct xsk_ring *fq_tmp, *cq_tmp; /* until the socket has a pool */
 };
 
 /* One queue of a device. */
@@ -137,7 +141,7 @@ struct xsk_device {
 	struct device *dev;
 	const struct xdp_driver_ops *ops;   /* under xsk_lock; NULL: no driver */
 	struct xsk_steering *steering;	    /* atomic */
-	struct xsk_steering steering_at[2]; /* where it stands, in turn */
+	struct xsk_steering steering_at[2]; /* storage of `steering`, used alternately */
 	struct lock maps_lock;
 	struct xsk_dma_map *maps; /* under maps_lock */
 	struct xsk_queue queue[XDP_QUEUES];
@@ -155,7 +159,9 @@ hot_inline struct xsk_device *xsk_device(const struct device *dev)
 	return likely(dev) ? read_acquire(&((struct device *)(uintptr_t)dev)->xsk) : NULL;
 }
 
-/* device.c. Makes the device's record; NULL, errno ENOMEM, EINVAL. */
+/*
+ * device.c. Returns the device's record and creates it if needed; NULL with errno ENOMEM or EINVAL.
+ */
 struct xsk_device *xsk_device_get(struct device *dev);
 /* Waits until no receiver is in a queue's section, in either mode. */
 void queue_wait(struct xsk_queue *q);
@@ -163,17 +169,17 @@ void queue_wait(struct xsk_queue *q);
 /* umem.c */
 void umem_get(struct xdp_umem *umem);
 
-/* dma.c. What xp_dma_unmap() does for drivers; nothing where it is not mapped. */
+/* dma.c. Implements xp_dma_unmap(); no effect if the pool is not mapped. */
 void dma_unmap_pool(struct xsk_pool *p, unsigned long attrs);
-/* The device is closing: its maps go, whoever still has a share. */
+/* Called when the device is closed: removes its maps, even if pools still use them. */
 void dma_drop_device(struct xsk_device *xd);
 
 /* pool.c; under xsk_lock */
 struct xsk_pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem);
 int pool_attach(struct xsk_pool *p, struct device *dev, u32 queue_id, u32 flags);
 void pool_detach(struct xsk_pool *p);
-u32 pool_mode(const struct xsk_pool *p); /* the bind flags that it works under */
-/* Waits until no sender is in the pool that was in it before. */
+u32 pool_mode(const struct xsk_pool *p); /* the bind flags that are in effect */
+/* Waits for all senders that were in the pool before the call. */
 void pool_wait_tx(struct xsk_pool *p);
 void pool_put(struct xsk_pool *p);
 void pool_add_sock(struct xsk_pool *p, struct xdp_sock *xs);
@@ -182,25 +188,31 @@ void pool_del_sock(struct xsk_pool *p, struct xdp_sock *xs);
 /* wakeup.c: sets the initial state, in which the first packet needs a wake-up */
 void wakeup_reset(struct xsk_pool *p);
 
-/* sock.c; under xsk_lock: its device goes, or its driver */
+/* sock.c; under xsk_lock: called when its device is closed or its driver unregistered */
 void sock_down(struct xdp_sock *xs);
 
 /* alloc.c: the copy mode's entry, under its lock */
-/* story.c, for the checker. */
+/* provenance.c, for the checker. */
 void provenance_begin(struct xsk_pool *p);
 void provenance_end(struct xsk_pool *p);
 void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
 void provenance_report_kept(
-	const struct xsk_pool *p);	/* its driver has let go of it: reports what it has still */
-void story_cut(struct xdp_buff_xsk *x); /* a packet was delivered of which a fragment was freed */
+	/* after the driver's setup_pool(NULL): reports the buffers that it still holds */
+	const struct xsk_pool *p);
+/* reports the delivery of a packet of which a fragment was freed */
+void story_cut(struct xdp_buff_xsk *x);
 void provenance_report_busy(struct xsk_pool *p,
-			    const void *caller); /* its driver unmaps it: the same */
+			    /* reports buffers that the driver holds while it unmaps the UMEM */
+			    const void *caller);
 
 u32 pool_alloc(struct xsk_pool *p, struct xdp_buff **out, u32 max);
 
-/* tx.c: the next checked descriptor of any of the pool's sockets; in the pool's section */
+/* tx.c: returns the next checked descriptor of any of the pool's sockets; in the pool's section */
 bool tx_next(struct xsk_pool *p, struct xdp_desc *desc);
-/* The next whole packet of one socket, up to `room` descriptors; 0: none now. */
+/*
+ * Takes the next complete packet of one socket, up to `room` descriptors; returns 0 if there is
+ * none.
+ */
 u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Built against the installed library: a mapping that the device side reads. */
+/* Built against the installed library: a mapping that the device reads. */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
 #include <linux/dma-mapping.h>
 #include <stdio.h>
 
-/* Linux's formats, %llu and %llx, fit everywhere. */
+/* Linux's formats %llu and %llx are valid on every machine. */
 #define IS(type, value) _Generic((value), type : 1, default : 0)
 _Static_assert(IS(unsigned long long, (u64)0) && IS(long long, (s64)0),
 	       "u64 is unsigned long long");

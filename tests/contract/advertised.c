@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is advertised is what is done: every call that says what the device can do is asked, and its
- * answer is used to the last byte.
+ * The limits that the library advertises hold: every call that returns a limit of the device is
+ * made, and its result is used up to the last byte.
  */
 #include "contract.h"
 
@@ -9,7 +9,9 @@
 
 #include <sys/mman.h>
 
-/* Address space of the process that costs nothing until it is touched; HEAP's longer sister. */
+/*
+ * Address space of the process that needs no memory until it is accessed; a longer version of HEAP.
+ */
 static u8 *reserve(size_t n)
 {
 	u8 *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -40,7 +42,7 @@ static void map_to_the_last_byte(u8 *p, size_t n)
 	assert_int_equal(p[0], n > 1 ? 0x33 : 0x44);
 }
 
-/* At the worst places in a page; as much of it as a test can have. */
+/* At the worst offsets in a page; as much of the memory as a test can use. */
 static void use_longest(size_t max)
 {
 	static const size_t offsets[] = {0, 1, 1009, 4095};
@@ -75,7 +77,7 @@ static void test_the_longest_mapping(void **state)
 			opt = dma_opt_mapping_size(dev);
 			assert_true(max >= 128 * KB);
 			assert_true(opt > 0 && opt <= max);
-			/* what the process has beside RAM bounces where no IOMMU reaches it */
+			/* memory of the process outside RAM bounces where no IOMMU reaches it */
 			if (!has_iommu() || !is_coherent() || is_untrusted())
 				assert_true(max <= 256 * KB);
 			else if (!on_qemu() && !ram_stays_mapped())
@@ -87,7 +89,7 @@ static void test_the_longest_mapping(void **state)
 	assert_int_equal(dma_opt_mapping_size(NULL), 0);
 }
 
-/* Under every attribute that does not make the mapping fail; of any memory. */
+/* Under every attribute that permits the mapping; for memory of every kind. */
 static void test_whole_pages_merge(void **state)
 {
 	static const unsigned long attrs[] = {0,
@@ -132,7 +134,10 @@ static void test_whole_pages_merge(void **state)
 		}
 }
 
-/* Whether a sync has something to do: where it says no, both sides see each other without one. */
+/*
+ * Whether a sync has an effect: if the library reports that it has none, both sides see each
+ * other's stores without it.
+ */
 static void test_where_syncs_are_needed(void **state)
 {
 	assert_true(is_coherent() || dma_dev_need_sync(dev));
@@ -160,7 +165,7 @@ static void test_where_syncs_are_needed(void **state)
 		}
 }
 
-/* The entries say which segments bounce, and the first whether any does. */
+/* The entries record which segments bounce, and the first entry whether any does. */
 static void test_bounced_segments_are_marked(void **state)
 {
 	for (int round = 0; round < 40; round++) {
@@ -198,7 +203,7 @@ static void test_bounced_segments_are_marked(void **state)
 	}
 }
 
-/* Buffers that are that far apart do not disturb each other. */
+/* Buffers at this distance do not affect each other. */
 static void test_the_cache_alignment_parts_buffers(void **state)
 {
 	int align = dma_get_cache_alignment();
@@ -239,7 +244,7 @@ static void test_allocations_obey_the_narrower_mask(void **state)
 		assert_int_equal(dma_set_mask_and_coherent(dev, mask_of(config->mask_bits)), 0);
 		assert_int_equal(
 			(which ? dma_set_mask : dma_set_coherent_mask)(dev, mask_of(narrow)), 0);
-		/* longer than ranges that are cached: each is looked for anew */
+		/* longer than ranges that are cached: each is allocated anew */
 		page = dma_alloc_pages(dev, 2 * MB, &addr, DMA_TO_DEVICE, GFP_KERNEL);
 		if (!page)
 			fail_msg("%s", dmamap_strerror());
@@ -253,7 +258,9 @@ static void test_allocations_obey_the_narrower_mask(void **state)
 	}
 }
 
-/* Freeing takes what allocation was given; other sizes of the same order free nothing. */
+/*
+ * Free accepts exactly the arguments of the allocation; other sizes of the same order free nothing.
+ */
 static void test_sizes_of_one_order(void **state)
 {
 	dma_addr_t dma;
@@ -268,7 +275,7 @@ static void test_sizes_of_one_order(void **state)
 	assert_true(stats().coherent_bytes > 0);
 	dma_free_coherent(dev, 9000, cpu, dma);
 	assert_int_equal(stats().coherent_bytes, 0);
-	/* pages go by whole pages */
+	/* pages are freed as whole pages */
 	page = dma_alloc_pages(dev, 9000, &dma, DMA_TO_DEVICE, GFP_KERNEL);
 	assert_non_null(page);
 	dma_free_pages(dev, 16384, page, dma, DMA_TO_DEVICE);
@@ -303,7 +310,7 @@ static void test_memory_by_the_attribute_of_registers(void **state)
 		assert_int_equal(dma_map_sg_attrs(dev, sgt.sgl, 1, DMA_TO_DEVICE, attrs), 0);
 		reported(DMAMAP_CHECK_BAD_ARGUMENT);
 		sg_free_table(&sgt);
-		/* an unmap that names it does what the mapping needs */
+		/* an unmap with this attribute does what the mapping needs */
 		fill(b.cpu, b.size, 1);
 		addr = dma_map_single(dev, b.cpu, 64, DMA_FROM_DEVICE);
 		assert_int_equal(dma_mapping_error(dev, addr), 0);
@@ -317,8 +324,8 @@ static void test_memory_by_the_attribute_of_registers(void **state)
 }
 
 /*
- * The mask at unmap is not the one at map: what a mapping needs follows from its address. A wrong
- * address undoes nothing.
+ * The mask at unmap differs from the mask at map: what a mapping needs follows from its address. A
+ * wrong address undoes nothing.
  */
 static void test_a_mask_that_changed_since(void **state)
 {
@@ -353,7 +360,9 @@ static void test_a_mask_that_changed_since(void **state)
 		}
 }
 
-/* Syncs and unmaps of memory that is not mapped leave it alone, also where it has its own address.
+/*
+ * Syncs and unmaps of memory that is not mapped do not change it, also where it is mapped at its
+ * own address.
  */
 static void test_what_is_not_mapped_is_left_alone(void **state)
 {
@@ -363,7 +372,7 @@ static void test_what_is_not_mapped_is_left_alone(void **state)
 	addr = dma_map_single(dev, b.cpu + 4096, 4096, DMA_FROM_DEVICE);
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	fill(b.cpu, b.size, 1);
-	/* beside the mapping, over its ends, and of another page */
+	/* beside the mapping, across its ends, and on another page */
 	dma_sync_single_for_cpu(dev, own, 4096, DMA_FROM_DEVICE);
 	dma_sync_single_for_cpu(dev, own, 8192, DMA_FROM_DEVICE);
 	dma_sync_single_for_cpu(dev, own + 8192 - 64, 128, DMA_FROM_DEVICE);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bouncing: what its slots keep of the original, and what happens when they are used up. */
+/*
+ * Bounce memory: what its slots preserve of the original, and what happens when they are used up.
+ */
 #include "contract.h"
 
-/* Memory that this configuration has to bounce; false: it bounces none. */
+/* Memory that this configuration must bounce; false: it bounces none. */
 static bool bouncing_kind(enum kind *kind)
 {
 	if (!has_iommu() || !is_coherent())
@@ -63,7 +65,10 @@ static void test_the_longest_one_at_every_alignment(void **state)
 	}
 }
 
-/* Longer than is promised: served while there is room, and refused where there never is. */
+/*
+ * Longer than the advertised limit: it succeeds while enough slots are free, and fails where it
+ * never can succeed.
+ */
 static void test_longer_than_is_promised(void **state)
 {
 	struct buffer b;
@@ -111,7 +116,7 @@ static void test_full(void **state)
 	error_contains("swiotlb is full");
 	assert_int_equal(stats().bounce_full, full + 1);
 	assert_int_equal(live(), n);
-	/* nothing else fails: not the ones there are, not another way */
+	/* nothing else fails: neither existing mappings nor mappings that need no slots */
 	for (int i = 0; i < n; i++) {
 		u8 seen[100];
 
@@ -121,7 +126,7 @@ static void test_full(void **state)
 	other = dma_map_single(dev, low.cpu, 4096, DMA_TO_DEVICE);
 	assert_int_equal(dma_mapping_error(dev, other), 0);
 	dma_unmap_single(dev, other, 4096, DMA_TO_DEVICE);
-	/* one less, and there is room again */
+	/* one mapping less, and there is space again */
 	dma_unmap_single(dev, addr[n / 2], 15000, DMA_BIDIRECTIONAL);
 	assert_true(holds(b[n / 2].cpu, 16000, (u32)n / 2));
 	addr[n / 2] = dma_map_single(dev, b[n / 2].cpu + 64, 15000, DMA_BIDIRECTIONAL);
@@ -135,7 +140,7 @@ static void test_full(void **state)
 	buffer_put(&low);
 }
 
-/* Sizes and orders at random against what each buffer must hold. */
+/* Sizes and orders at random, compared with the expected contents of each buffer. */
 static void test_random_maps_and_unmaps(void **state)
 {
 	enum { N = 40 };

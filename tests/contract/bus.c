@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device's side: section 8. */
+/* The device's accesses. */
 #include "contract.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@ static void test_whole_or_nothing(void **state)
 	dma_addr_t addr;
 
 	if (protects_ram()) {
-		/* two pages of three: the access runs out of the mapping */
+		/* two pages of three: the access exceeds the mapping */
 		fill(b.cpu, b.size, 1);
 		addr = dma_map_single(dev, b.cpu, 2 * 4096, DMA_BIDIRECTIONAL);
 		assert_int_equal(dma_mapping_error(dev, addr), 0);
@@ -70,7 +70,7 @@ static void test_no_argument(void **state)
 	assert_int_equal(dmamap_bus_fault_next(dev, &f), 0);
 }
 
-/* Oldest kept, in order; what is lost is counted. */
+/* The oldest faults are kept, in order; faults that are lost are counted. */
 static void test_faults_overflow(void **state)
 {
 	enum { N = 1000 };
@@ -92,7 +92,7 @@ static void test_faults_overflow(void **state)
 	}
 	assert_true(kept >= 16);
 	assert_int_equal(stats().faults_lost, N - kept);
-	/* there is room again */
+	/* there is space again */
 	device_is_refused(NOWHERE, 8, true, DMAMAP_FAULT_NOT_MAPPED);
 }
 
@@ -174,13 +174,13 @@ static void test_refused_segments(void **state)
 		assert_int_equal(dmamap_bus_map(dev, addr, 8193, false, iov, 4), -EFAULT);
 		assert_int_equal(dmamap_bus_fault_next(dev, &f), 1);
 		reported(DMAMAP_CHECK_DEVICE_PAST_END);
-		/* a refused one holds nothing: this returns at once */
+		/* a refused call holds nothing: this returns at once */
 		dma_unmap_single(dev, addr, 8192, DMA_TO_DEVICE);
 	}
 	buffer_put(&b);
 }
 
-/* Pages that are no neighbours: too many pieces for the room there is. */
+/* Pages that are not adjacent: more segments than the array has entries. */
 static void test_no_room_for_the_segments(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 8 * 4096);
@@ -228,7 +228,8 @@ static void *hold_for_a_while(void *arg)
 	return NULL;
 }
 
-/* A strict unmap waits for segments that are held: what the device stores is there when it returns.
+/*
+ * A strict unmap waits for segments that are held: the device's stores are there when it returns.
  */
 static void test_a_strict_unmap_waits_for_segments(void **state)
 {
@@ -261,7 +262,7 @@ static void *let_go_later(void *arg)
 	return NULL;
 }
 
-/* A buffer that is mapped twice: an unmap waits for the hold of its own mapping alone. */
+/* A buffer that is mapped twice: an unmap waits only for the hold of its own mapping. */
 static void test_holds_of_one_buffer_are_two(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 8192);
@@ -289,7 +290,7 @@ static void test_holds_of_one_buffer_are_two(void **state)
 	buffer_put(&b);
 }
 
-/* Over a second: the unmap returns all the same and the device is not trusted any more. */
+/* After more than a second the unmap returns anyway, and the device's accesses are refused. */
 static void test_a_stuck_device(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 8192), c = buffer_get(PAGES, 4096);
@@ -307,7 +308,7 @@ static void test_a_stuck_device(void **state)
 		reported(DMAMAP_CHECK_DEVICE_STUCK);
 		device_is_refused(other, 64, true, DMAMAP_FAULT_STUCK);
 		device_is_refused(addr, 64, false, DMAMAP_FAULT_STUCK);
-		/* too late, and harmless */
+		/* too late, and without effect */
 		dmamap_bus_unmap(dev, iov, n, true);
 		dma_unmap_single(dev, other, 4096, DMA_BIDIRECTIONAL);
 	}

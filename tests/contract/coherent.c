@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Coherent memory: section 4 of the contract. */
+/* Coherent memory. */
 #include "contract.h"
 
 #include <sys/mman.h>
@@ -279,13 +279,13 @@ static void test_managed_memory_goes_with_the_device(void **state)
 		assert_non_null(cpu[i]);
 		assert_true(all_are(cpu[i], 5000, 0));
 	}
-	/* what is refused stays managed */
+	/* a free that is refused leaves the memory managed */
 	dmam_free_coherent(other, 8192, cpu[1], dma[1]);
 	reported(DMAMAP_CHECK_COHERENT_MISMATCH);
 	dmam_free_coherent(other, 5000, cpu[1], dma[1]);
 	dmam_free_coherent(other, 5000, cpu[1], dma[1]);
 	reported(DMAMAP_CHECK_COHERENT_NOT_OWNED);
-	dmamap_close(other); /* no leak is reported, none is left: teardown looks */
+	dmamap_close(other); /* no leak is reported and none exists: teardown checks */
 }
 
 static void test_what_is_left_is_told_and_freed(void **state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * contract CONFIG: runs the body for one line of the table; with no argument, for all. Each test
- * runs twice, with the checker and without, since some fast paths are left only with it.
+ * contract CONFIG: runs the body for one line of the table; without an argument, for all lines.
+ * Each test runs twice, with the checker and without it, because some fast paths are used only
+ * without it.
  */
 #include "contract.h"
 
@@ -10,8 +11,8 @@
 #include <stdio.h>
 
 /*
- * swiotlb is small so that it can be filled; 64-bit masks leave nothing to bounce in RAM. Where
- * opening pins all RAM that is small, too: each test opens.
+ * swiotlb is small so that it can be filled. 64-bit masks leave nothing to bounce in RAM. Where
+ * opening pins all RAM, RAM is small, too, because each test opens a device.
  */
 static const struct config configs[] = {
 #if defined(CONTRACT_ON_NVME)
@@ -68,7 +69,7 @@ const char *const kind_names[KINDS] = {"kmalloc", "pages", "low pages", "heap"};
 static bool checked;
 static u64 pages_before, random_state;
 static int report_kind;	     /* of the last report */
-static unsigned int reports; /* since the last that was asked for; atomic */
+static unsigned int reports; /* reports since the last expected one; atomic */
 
 static bool has_key(const char *key)
 {
@@ -241,7 +242,7 @@ static u8 pattern(u32 seed, size_t i)
 {
 	u32 x = (seed + 1) * 2654435761u ^ (u32)i * 2246822519u;
 
-	/* never 0 and never 0xee: those stand for "nothing was written" */
+	/* never 0 and never 0xee: those values mean "nothing was written" */
 	x = (x ^ x >> 15) % 200 + 1;
 	return (u8)x;
 }
@@ -305,7 +306,7 @@ bool device_sees(dma_addr_t addr, size_t n, u32 seed)
 	return same;
 }
 
-/* The checker knows more than that the device was refused. */
+/* The checker reports more than the refusal of the access. */
 static void refused_is_reported(void)
 {
 	int kind = __atomic_load_n(&report_kind, __ATOMIC_RELAXED);
@@ -341,7 +342,10 @@ void device_is_refused(dma_addr_t addr, size_t n, bool write, int reason)
 		assert_int_equal(f.reason, reason);
 }
 
-/* Misuse that tests of what the device sees are made of: not asked for each time. */
+/*
+ * Kinds of misuse that tests of the device's accesses commit by design; they are not checked each
+ * time.
+ */
 static bool is_on_purpose(int kind)
 {
 	return kind == DMAMAP_CHECK_SYNC_MISSING || kind == DMAMAP_CHECK_SEGMENT_SIZE ||
@@ -381,7 +385,7 @@ void error_contains(const char *word)
 {
 	if (!strstr(dmamap_strerror(), word))
 		fail_msg("the sentence has no \"%s\": \"%s\"", word, dmamap_strerror());
-	/* another sentence, so that an old one is never taken for a new */
+	/* another message, so that an old one is never mistaken for a new one */
 	dmamap_bus_fault_next(NULL, NULL);
 }
 

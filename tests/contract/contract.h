@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The contract's body: tests that hold for every configuration, each run for each line of the table
- * in contract.c. A test opens nothing and closes nothing unless it is about that: setup opens the
- * device, teardown finds what was left mapped, allocated, reported or refused.
+ * The body of the contract: tests that hold for every configuration. Each test runs for each line
+ * of the table in contract.c. A test opens and closes no device unless that is its subject: setup
+ * opens the device, and teardown detects what was left mapped, allocated, reported or refused.
  *
- * The program plays the device, too, by <dmamap/bus.h>. What a configuration promises beyond the
- * others is asked of the functions below, never of the spec.
+ * The program also makes the device's accesses, by <dmamap/bus.h>. The functions below say what a
+ * configuration guarantees beyond the others; tests do not examine the spec.
  */
 #ifndef TESTS_CONTRACT_H
 #define TESTS_CONTRACT_H
@@ -33,47 +33,57 @@
 #define MB	 (1024 * KB)
 #define GB	 (1024 * MB)
 
-/* Nothing of RAM lies there, and no allocator of address space begins there. */
+/* No RAM is at this address, and no allocator of address space begins there. */
 #define NOWHERE (bus_offset() + 0xd0000000ull)
 
 struct config {
 	const char *name;
 	const char *spec;
-	unsigned int mask_bits; /* of both masks, set after opening */
+	unsigned int mask_bits; /* both masks, set after opening */
 };
 
 extern const struct config *config;
 extern struct device *dev;
 
-/* What the configuration promises. */
+/* The guarantees of the configuration. */
 bool has_iommu(void);
 bool is_coherent(void);
 bool is_untrusted(void);
 bool is_lazy(void);
 bool ram_stays_mapped(void); /* policy=identity and persistent */
-bool is_checked(void);	     /* reports come */
+bool is_checked(void);	     /* the checker is on */
 u64 bus_offset(void);
 bool has_gap(void); /* RAM has two parts, with no memory between 3 and 4 GiB */
-/* A mapping of RAM is a translation of its own, which obeys its direction and ends with it. */
+/* A mapping of RAM is a translation of its own: it obeys its direction, and unmap removes it. */
 bool protects_ram(void);
-/* The device is one of QEMU's: memory outside RAM bounces, and nothing refuses what is no memory.
+/*
+ * The device is one of QEMU's: memory outside RAM bounces, and addresses without memory are not
+ * refused.
  */
 bool on_qemu(void);
-/* The library hears of refused accesses, with their reasons; a kernel that owns the IOMMU tells
- * nobody. */
+/*
+ * The library receives refused accesses with their reasons. A kernel that owns the IOMMU reports
+ * them to no process.
+ */
 bool has_fault_records(void);
-/* What is mapped for writing only cannot be read. Linux's driver for VT-d maps it readable, too
- * (6.12). */
+/*
+ * A mapping that the device may only write cannot be read. Linux's driver for VT-d (6.12) makes it
+ * readable, too.
+ */
 bool refuses_reads(void);
-/* Other devices' registers can be mapped, at any physical address. */
+/* Registers of other devices can be mapped, at any physical address. */
 bool maps_registers(void);
-/* A mapping of memory outside RAM is: so it is under every policy. */
+/* A mapping of memory outside RAM is a translation of its own under every policy. */
 bool protects_other_memory(void);
 
-/* Mappings of memory outside RAM stay after unmap, until the memory goes: policy=persistent. */
+/*
+ * Mappings of memory outside RAM stay after unmap until the memory is unmapped from the process:
+ * policy=persistent.
+ */
 bool keeps_other_memory(void);
 
-struct device *open_another(const char *more_keys); /* of the same configuration, mask set */
+/* Opens another device of the same configuration and sets its mask. */
+struct device *open_another(const char *more_keys);
 u64 mask_of(unsigned int bits);
 struct dmamap_stats stats(void);
 u64 live(void); /* streaming mappings */
@@ -81,7 +91,7 @@ u64 live(void); /* streaming mappings */
 /* Memory of each kind that a driver may map. */
 enum kind {
 	KMALLOC,
-	PAGES,	   /* as high as there is RAM */
+	PAGES,	   /* as high as RAM reaches */
 	LOW_PAGES, /* below 4 GiB */
 	HEAP,	   /* malloc: outside RAM */
 	KINDS
@@ -100,28 +110,31 @@ struct buffer buffer_get(enum kind kind,
 void buffer_put(struct buffer *b);
 bool is_ram(const struct buffer *b);
 
-/* Bytes that tell which byte of which fill they are. */
+/* Bytes from which a test can derive the fill and the offset. */
 void fill(void *p, size_t n, u32 seed);
 bool holds(const void *p, size_t n, u32 seed);
-/* The same of the part that begins at byte `from` of such a fill. */
+/* The same for the part that begins at byte `from` of such a fill. */
 bool holds_part(const void *p, size_t n, u32 seed, size_t from);
 bool all_are(const void *p, size_t n, u8 value);
 
-u32 rnd(u32 below); /* a fixed sequence, the same for each test */
+u32 rnd(u32 below); /* a fixed sequence, equal in every test */
 
-/* The device acts. */
+/* The device's accesses. */
 void device_reads(dma_addr_t addr, void *buf, size_t n);
 void device_writes(dma_addr_t addr, const void *buf, size_t n);
 bool device_sees(dma_addr_t addr, size_t n, u32 seed);
-/* It is refused, whole, and that is recorded with the reason. */
+/* The access is refused completely, and the fault is recorded with the reason. */
 void device_is_refused(dma_addr_t addr, size_t n, bool write, int reason);
 
-/* One report of the kind came since the last; none must be left at the end of a test. */
+/*
+ * One report of the kind was made since the last expected one; none may be left at the end of a
+ * test.
+ */
 void reported(enum dmamap_check_kind kind);
 void reports_forget(void);
-/* This thread's sentence has the word; it is cleared. */
+/* This thread's error message contains the word; the message is cleared. */
 void error_contains(const char *word);
-/* DMA_MAPPING_ERROR, with a sentence that has the word, and nothing mapped. */
+/* DMA_MAPPING_ERROR with an error message that contains the word, and nothing is mapped. */
 void map_failed(dma_addr_t addr, const char *word);
 
 int contract_setup(void **state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What every device tells of its BARs, configuration space and interrupts, and what it refuses. */
+/* BARs, configuration space and interrupts of every device, and the calls that it refuses. */
 #include "contract.h"
 
 static bool is_function(void)
@@ -79,14 +79,14 @@ static void test_function_interrupts(void **state)
 		assert_int_equal(dmamap_irq_eoi(dev, 0), 0);
 		best = kind;
 	}
-	if (best) /* as it was opened */
+	if (best) /* as after open */
 		assert_int_equal(dmamap_irq_setup(dev, (enum dmamap_irq_kind)best, 100000),
 				 n[best]);
 }
 
 static void test_function_writes_in_step(void **state)
 {
-	/* a function of this machine is opened once */
+	/* a function of this machine can be opened once */
 	struct device *other = maps_registers() ? open_another(",writes=sync") : NULL;
 
 	if (other)

@@ -43,7 +43,7 @@ static void test_a_group_shares(void **state)
 		forget_faults(one);
 		forget_faults(two);
 	}
-	/* one goes, the other works on */
+	/* one device is closed, the other still works */
 	dmamap_close(one);
 	addr = dma_map_single(two, b.cpu, b.size, DMA_TO_DEVICE);
 	assert_int_equal(dma_mapping_error(two, addr), 0);

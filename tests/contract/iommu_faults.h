@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How often the kernel's IOMMU refused something. It tells no process, but counts its fault
- * interrupts (Documentation/ABI/testing/sysfs-kernel-irq): one at least for each refusal, more for
- * several at once.
+ * The number of refusals by the kernel's IOMMU. The kernel reports them to no process, but it
+ * counts fault interrupts (Documentation/ABI/testing/sysfs-kernel-irq): at least one for each
+ * refusal, one for several at the same time.
  */
 #ifndef TESTS_CONTRACT_IOMMU_FAULTS_H
 #define TESTS_CONTRACT_IOMMU_FAULTS_H
@@ -17,8 +17,9 @@ bool iommu_faults_find(void);
 uint64_t iommu_faults_count(void);
 
 /*
- * Around an access and the counts before and after it: the thread runs on the processor that takes
- * the interrupt, so that it has come before the end of the access is seen.
+ * To be called around an access and the counts before and after it: the thread runs on the
+ * processor that handles the interrupt, so that the interrupt is counted before the thread sees the
+ * end of the access.
  */
 void iommu_faults_begin(cpu_set_t *cpus);
 void iommu_faults_end(const cpu_set_t *cpus);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* untrusted=1: a device never sees a byte that was not mapped for it, and never changes one. */
+/* untrusted=1: a device cannot read or change a byte that is not mapped for it. */
 #include "contract.h"
 
-/* An access takes long on QEMU's devices, and a report with its stacks where the checker is on. */
+/*
+ * An access takes long on QEMU's devices, and so does a report with stacks where the checker is on.
+ */
 static u64 step(u64 otherwise)
 {
 	return on_qemu() ? 61 : is_checked() ? 17 : otherwise;
 }
 
 /*
- * Reads a byte at a time around a mapping, and `more` bytes beyond its pages; what can be read is 0
- * or of the mapping.
+ * Reads single bytes around a mapping, and `more` bytes beyond its pages. Every byte that can be
+ * read is 0 or part of the mapping.
  */
 static void look_around(dma_addr_t addr, size_t n, u32 seed, size_t from, size_t more)
 {
@@ -23,14 +25,14 @@ static void look_around(dma_addr_t addr, size_t n, u32 seed, size_t from, size_t
 
 		if (err) {
 			assert_int_equal(dmamap_bus_fault_next(dev, &f), 1);
-			/* the mapping itself is all there */
+			/* the mapping itself is complete */
 			assert_true(at < addr || at >= addr + n);
 		} else if (at >= addr && at < addr + n) {
 			assert_true(holds_part(&seen, 1, seed, from + (at - addr)));
 		} else {
 			assert_int_equal(seen, 0);
 		}
-		reports_forget(); /* it may not look there */
+		reports_forget(); /* these bytes must be refused */
 	}
 }
 
@@ -46,7 +48,7 @@ static void map_and_look(enum kind kind, size_t from, size_t n, unsigned long at
 	if (attrs & DMA_ATTR_SKIP_CPU_SYNC)
 		dma_sync_single_for_device(dev, addr, n, DMA_BIDIRECTIONAL);
 	look_around(addr, n, 1, from, 4096);
-	/* stores around it reach nobody's memory */
+	/* stores around the mapping reach no memory */
 	for (dma_addr_t at = addr & PAGE_MASK; at < addr; at += step(5))
 		dmamap_bus_write(dev, at, &byte, 1);
 	for (dma_addr_t at = addr + n; at & 4095 && at < addr + n + 64; at++)
@@ -75,7 +77,7 @@ static void test_neighbours_are_never_shown(void **state)
 			map_and_look(kind, c[i].from, c[i].n, 0);
 }
 
-/* Bounce memory that others used shows nothing of theirs. */
+/* Bounce memory that other mappings used contains no data of theirs. */
 static void test_nothing_of_an_earlier_mapping_is_shown(void **state)
 {
 	struct buffer secret;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whatever gives the device an address obeys the device's limits: both masks, the longest segment,
- * the boundary that no segment crosses, and the address bits that a bounced mapping keeps. The
- * limits are random, the ways to an address are all there are, and check_segment() judges them all.
+ * Every path to a device address obeys the device's limits: both masks, the longest segment, the
+ * boundary that no segment crosses, and the address bits that a bounced mapping preserves. The
+ * limits are random, all paths are used, and check_segment() verifies each result.
  */
 #include "contract.h"
 
@@ -10,7 +10,7 @@
 #include <linux/scatterlist.h>
 
 #ifdef __SANITIZE_THREAD__
-#define ROUNDS 25 /* one thread: nothing there to find, ten times slower */
+#define ROUNDS 25 /* one thread has no races to detect and runs ten times slower */
 #else
 #define ROUNDS 120
 #endif
@@ -22,7 +22,7 @@ static struct {
 	unsigned int max_seg;
 } lim;
 
-/* A device that somebody else plays takes long for each byte, and has memory of its own to map. */
+/* A device outside this process takes long for each byte, and has memory of its own to map. */
 static bool is_simulated(void)
 {
 	return has_fault_records() && !on_qemu();
@@ -57,13 +57,16 @@ static void random_limits(void)
 	assert_int_equal(dma_set_min_align_mask(dev, (unsigned int)lim.align), 0);
 }
 
-/* What is judged: `entries` pieces of memory, the first at `phys`, that became one segment. */
+/*
+ * What check_segment() checks: one segment, which was made of `entries` pieces of memory, the first
+ * of them at physical address `phys`.
+ */
 struct segment {
 	const char *by;
 	dma_addr_t addr;
 	size_t len;
 	u64 phys;
-	int entries; /* 0: memory that the library chose, with the address */
+	int entries; /* 0: memory that the library allocated, with the address */
 	u64 mask;
 };
 
@@ -77,8 +80,8 @@ static void violated(const struct segment *s, const char *what)
 }
 
 /*
- * No place for it is within the boundary, and no rule splits one entry: the address bits that this
- * way keeps of the memory's decide; or the memory's own address is what the device uses.
+ * No address for it is within the boundary, and no rule splits one entry: the memory's address bits
+ * that this path preserves force a crossing, or the device uses the memory's own address.
  */
 static bool must_cross(const struct segment *s)
 {
@@ -104,7 +107,7 @@ static void check_segment(const struct segment *s)
 		violated(s, "it does not keep the address bits");
 }
 
-/* The device reads what the CPU wrote, and the CPU what the device wrote. */
+/* The device reads what the CPU wrote, and the CPU reads what the device wrote. */
 static void both_ways(dma_addr_t addr, size_t n, u32 seed)
 {
 	u8 *bytes = malloc(n);
@@ -150,7 +153,10 @@ static void try_single(u32 seed)
 	buffer_put(&b);
 }
 
-/* Buffers that are cut into entries, so that neighbours, whole pages and odd pieces follow. */
+/*
+ * Buffers that are divided into entries, so that a list has adjacent entries, whole pages and odd
+ * pieces.
+ */
 struct list {
 	struct sg_table sgt;
 	struct buffer b[BUFFERS];
@@ -158,7 +164,10 @@ struct list {
 	int n;
 };
 
-/* A place to cut a buffer of which `left` bytes are left, the next at `at`. */
+/*
+ * Returns the length of the next entry: `left` bytes of the buffer remain, and the entry begins at
+ * `at`.
+ */
 static size_t cut_length(const u8 *at, size_t left)
 {
 	size_t n = 1 + rnd(rnd(2) ? 3000 : 20000);
@@ -205,7 +214,7 @@ static void list_copy(struct list *l, u8 *bytes, bool to_buffer)
 		l->total);
 }
 
-/* The promise of dma_get_merge_boundary(): the next entry would have fitted this segment. */
+/* The promise of dma_get_merge_boundary(): the next entry would have fitted into this segment. */
 static void check_merged(const struct segment *s, u64 end, struct scatterlist *next)
 {
 	if (!dma_get_merge_boundary(dev) || (end | sg_phys(next)) & dma_get_merge_boundary(dev))
@@ -215,7 +224,7 @@ static void check_merged(const struct segment *s, u64 end, struct scatterlist *n
 		violated(s, "the next entry did not merge");
 }
 
-/* The segments are the list's entries in order, and each is right. */
+/* The segments are the entries of the list in order, and each one is right. */
 static void check_list(struct list *l, unsigned int n)
 {
 	struct scatterlist *sg, *entry = l->sgt.sgl;
@@ -289,7 +298,7 @@ static void try_coherent(u32 seed)
 
 	if (!cpu)
 		violated(&s, dmamap_strerror());
-	/* aligned to its size, so that the boundary and the kept bits have nothing to add */
+	/* aligned to its size, so that the boundary and the preserved bits add no constraint */
 	s.phys = s.addr & (span - 1);
 	check_segment(&s);
 	if ((s.addr | (uintptr_t)cpu) & (span - 1))
@@ -321,7 +330,7 @@ static void try_pool(u32 seed)
 			violated(&s[i], "a block is not aligned");
 		if (boundary && (s[i].addr & (boundary - 1)) + size > boundary)
 			violated(&s[i], "a block crosses the pool's boundary");
-		/* the device's boundary is not the pool's */
+		/* the device's boundary need not be that of the pool */
 		if (s[i].addr > s[i].mask || size - 1 > s[i].mask - s[i].addr)
 			violated(&s[i], "it is not within the mask");
 		fill(cpu[i], size, seed + i);
@@ -395,7 +404,7 @@ static void try_range(u32 seed)
 		return;
 	}
 	if (!dma_iova_try_alloc(dev, &state, s.phys, s.len)) {
-		/* under RAM at its own address a narrow mask leaves no addresses */
+		/* with RAM at its own address, a narrow mask leaves no addresses */
 		assert_true(ram_stays_mapped() && lim.mask <= DMA_BIT_MASK(33));
 		return;
 	}
@@ -419,7 +428,10 @@ static void test_every_way_to_an_address_obeys_the_limits(void **state)
 	}
 }
 
-/* Entries that are longer than the limits are the caller's; nothing else of the list suffers. */
+/*
+ * The caller is responsible for entries that exceed the limits; the rest of the list is not
+ * affected.
+ */
 static void test_an_entry_that_no_limit_allows(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 128 * KB);

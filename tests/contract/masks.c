@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Masks and limits: section 3 of the contract. */
+/* Masks and limits. */
 #include "contract.h"
 
 #include <stdio.h>
 
-/* A device with such a mask is served: it reaches a page, or zone DMA where RAM has its address. */
+/*
+ * A device with such a mask is supported: it reaches a page, or zone DMA where RAM has its own
+ * address.
+ */
 static bool is_served(unsigned int bits)
 {
 	u64 least = protects_ram() ? 0x1fff : 0xffffff;
@@ -22,7 +25,7 @@ static void test_a_device_begins_with_32_bits(void **state)
 	assert_int_equal(dma_get_mask(fresh), DMA_BIT_MASK(32));
 	cpu = dma_alloc_coherent(fresh, 4096, &dma, GFP_KERNEL);
 	if (!is_served(32)) {
-		/* 32 bits reach nothing of it */
+		/* 32 bits reach no part of it */
 		assert_null(cpu);
 		assert_int_equal(dma, 1);
 	} else {
@@ -56,7 +59,7 @@ static void test_what_cannot_be_served_changes_nothing(void **state)
 	assert_int_equal(dma_get_mask(NULL), 0);
 }
 
-/* A refused coherent mask leaves the old one in force, which only allocation can show. */
+/* A refused coherent mask does not replace the old one; only an allocation can show this. */
 static void test_a_refused_coherent_mask_is_not_used(void **state)
 {
 	unsigned int bits = is_served(30) ? 30 : 34;
@@ -73,10 +76,12 @@ static void test_a_refused_coherent_mask_is_not_used(void **state)
 	}
 }
 
-/* Whether a mapping within such a mask has to succeed here, not only to obey it. */
+/* Whether a mapping within such a mask must succeed here, not only obey it. */
 static bool must_serve(unsigned int bits, const struct buffer *b)
 {
-	/* bounce memory is where the least mask reaches; behind an IOMMU that may be two pages */
+	/*
+	 * bounce memory is where the smallest mask reaches; behind an IOMMU that may be two pages
+	 */
 	return is_served(bits) && (bits >= 24 || b->size == 1);
 }
 
@@ -161,7 +166,7 @@ static void test_coherent_memory_is_within_its_mask(void **state)
 			dma_addr_t dma;
 			void *cpu = dma_alloc_coherent(dev, sizes[k], &dma, GFP_KERNEL);
 
-			/* RAM below 16 MiB is free: every mask that was taken is served */
+			/* RAM below 16 MiB is free: every accepted mask is sufficient */
 			if (!cpu)
 				fail_msg("%u bits: %s", bits[i], dmamap_strerror());
 			assert_true(dma <= mask_of(bits[i]) &&
@@ -185,7 +190,7 @@ static void test_the_required_mask_reaches_all_memory(void **state)
 	assert_int_equal(dma_set_mask(dev, mask), 0);
 	assert_false(dma_addressing_limited(dev));
 	for (enum kind kind = KMALLOC; kind <= LOW_PAGES; kind++) {
-		/* as high as there is RAM */
+		/* as high as RAM reaches */
 		struct buffer b = buffer_get(kind, 4096);
 		u64 bounced = stats().bounced_bytes;
 		dma_addr_t addr = dma_map_single(dev, b.cpu, 4096, DMA_BIDIRECTIONAL);

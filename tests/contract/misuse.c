@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Wrong arguments: the call fails cleanly, says why, leaves nothing, and is reported. */
+/* Wrong arguments: the call fails without side effects, sets an error message, and is reported. */
 #include "contract.h"
 
 #include <linux/vmalloc.h>
@@ -56,7 +56,7 @@ static void test_ranges_that_wrap_or_leave_memory(void **state)
 	buffer_put(&h);
 }
 
-/* Physical addresses where there is no memory, and pages that lead there. */
+/* Physical addresses without memory, and pages that refer to them. */
 static void test_what_is_no_memory(void **state)
 {
 	static const phys_addr_t nothing[] = {0xd0000000, 0xfffff000, 1ull << 45,
@@ -96,7 +96,7 @@ static void test_vmalloc_memory_is_refused(void **state)
 	fill(v, 3 * 4096, 1);
 	refused(dma_map_single(dev, v, 64, DMA_TO_DEVICE), "vmalloc");
 	refused(dma_map_single(dev, v + 5000, 3000, DMA_FROM_DEVICE), "vmalloc");
-	/* its pages are fine */
+	/* its pages are valid */
 	addr = dma_map_page(dev, vmalloc_to_page(v + 4096), 100, 300, DMA_TO_DEVICE);
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	{
@@ -134,7 +134,7 @@ static void test_no_device(void **state)
 	buffer_put(&b);
 }
 
-/* Where each mapping is a translation of its own, wrong unmaps are seen and undo nothing. */
+/* Where each mapping is a translation of its own, wrong unmaps are detected and undo nothing. */
 static void test_unmap_of_what_is_not_mapped(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 16384);
@@ -173,7 +173,7 @@ static void test_unmap_with_another_size(void **state)
 		assert_int_equal(dma_mapping_error(dev, addr), 0);
 		dma_unmap_single(dev, addr, 4096, DMA_BIDIRECTIONAL);
 		reported(DMAMAP_CHECK_UNMAP_SIZE);
-		/* the whole of it is gone all the same: half a mapping would be a leak */
+		/* the whole mapping is removed nevertheless: half of it would be a leak */
 		assert_int_equal(live(), 0);
 		if (!is_lazy())
 			device_is_refused(addr + 8192, 64, true, DMAMAP_FAULT_NOT_MAPPED);
@@ -181,8 +181,10 @@ static void test_unmap_with_another_size(void **state)
 	buffer_put(&b);
 }
 
-/* Another byte of the right page: nothing of a bounced mapping stays taken. */
-/* To the device and from it exclude each other: such an unmap is meant for another mapping. */
+/* Another byte of the right page: no slot of a bounced mapping stays allocated. */
+/*
+ * The directions to and from the device exclude each other: such an unmap concerns another mapping.
+ */
 static void test_unmap_the_other_way(void **state)
 {
 	static const enum dma_data_direction ways[] = {DMA_TO_DEVICE, DMA_FROM_DEVICE};
@@ -207,7 +209,7 @@ static void test_unmap_the_other_way(void **state)
 			device_writes(addr, b.cpu + 24576, size < 4096 ? size : 4096);
 		dma_unmap_single(dev, addr, size, dir);
 		assert_int_equal(live(), 0);
-		/* what allows both ways includes this one */
+		/* a mapping for both directions includes this one */
 		addr = dma_map_single(dev, b.cpu, size, dir);
 		assert_int_equal(dma_mapping_error(dev, addr), 0);
 		dma_unmap_single(dev, addr, size, DMA_BIDIRECTIONAL);
@@ -239,7 +241,7 @@ static void test_unmap_beside_the_first_byte(void **state)
 	buffer_put(&b);
 }
 
-/* Addresses that were never given out: nothing is carried anywhere, nothing crashes. */
+/* Addresses that were never allocated: nothing is copied, and nothing crashes. */
 static void test_unmap_and_sync_of_nonsense(void **state)
 {
 	static const dma_addr_t nonsense[] = {0xd0000000, 0xfffff000, 1ull << 45, 1ull << 51,

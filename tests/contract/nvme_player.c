@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver for NVM Express (NVM Express Base Specification 1.4: "Controller Registers", "Queue
- * Model", "Scatter Gather List", "Command Set"), as small as it can be: one queue pair beside the
- * admin queues, polled. SGLs move single bytes: a command is a part of the target that lies in one
- * page, and scratch for the rest of its last block. Queues and buffers are internal pages, mapped
- * behind the library's back, so that the body's counts do not see them.
+ * Model", "Scatter Gather List", "Command Set"), as small as possible: one queue pair beside the
+ * admin queues, polled. SGLs transfer single bytes: a command consists of a part of the target that
+ * is in one page, and scratch memory for the rest of its last block. Queues and buffers are
+ * internal pages that are mapped without the library's counters, so that the counts of the body do
+ * not include them.
  *
- * A controller of QEMU's does not notice that the IOMMU refused it: it reads zeros, or writes
- * nowhere. So the player asks whether the IOMMU had a fault: the library, or behind a kernel that
- * keeps them to itself the count of its fault interrupt. QEMU's VT-d records no fault where it
- * remembers a translation that lacks the permission; an access that may have been such a one is
- * repeated when all that it remembers has been pushed out by others.
+ * A controller of QEMU's does not detect that the IOMMU refused an access: it reads zeros, or its
+ * writes are lost. So the player checks whether the IOMMU had a fault: through the library, or
+ * behind a kernel that reports none to processes, by the count of fault interrupts. QEMU's VT-d
+ * records no fault if it has cached a translation that lacks the permission. An access that may
+ * have been of this kind is repeated after other translations have evicted the cached ones.
  */
 #include "nvme_player.h"
 #include "player_itself.h"
@@ -158,7 +159,10 @@ struct device *player_open(const char *spec)
 	dev = open_function(p, spec);
 	if (p->image[0])
 		unlink(p->image);
-	/* class code: an NVMe controller; any other function has no player, and is not played */
+	/*
+	 * class code: an NVMe controller; any other function has no player, and its accesses are
+	 * not made
+	 */
 	if (dev && dmamap_readl(dev, DMAMAP_CONFIG, 8) >> 8 == 0x010802) {
 		p->dev = dev;
 		if (!set_up(p, spec))
@@ -248,7 +252,7 @@ static int move(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write
 	return status;
 }
 
-/* The whole access. 0; -EFAULT: the IOMMU, or the controller, says that it was refused. */
+/* The whole access. 0; -EFAULT: the IOMMU or the controller reports a refusal. */
 static int move_all(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write)
 {
 	u64 before = faults_seen(p);
@@ -259,7 +263,7 @@ static int move_all(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool w
 	return status || faults_seen(p) != before ? -EFAULT : 0;
 }
 
-/* Pages mapped so that each has a translation of its own to remember. */
+/* Pages that are mapped so that each needs a cache entry. */
 static bool take_push_pages(struct player *p)
 {
 	u64 at = PUSH_AT;
@@ -281,7 +285,7 @@ static bool take_push_pages(struct player *p)
 	return true;
 }
 
-/* Makes QEMU's VT-d forget all that it remembers. */
+/* Evicts all translations that QEMU's VT-d has cached. */
 static void push_out(struct player *p)
 {
 	struct sgl *list = (struct sgl *)page_at(p, PUSH_LIST);
@@ -307,7 +311,7 @@ static void push_out(struct player *p)
 	}
 }
 
-/* A page of it came as zeros, or did not come. */
+/* A page of the access was read as zeros, or was not read. */
 static bool has_empty_page(dma_addr_t addr, const u8 *buf, size_t n)
 {
 	for (size_t at = 0, part; at < n; at += part) {
@@ -322,7 +326,10 @@ static bool has_empty_page(dma_addr_t addr, const u8 *buf, size_t n)
 	return false;
 }
 
-/* An access that met no fault may yet have been refused: see the top. */
+/*
+ * An access without a recorded fault may have been refused nevertheless: see the comment at the
+ * top.
+ */
 static bool in_doubt(struct player *p, dma_addr_t addr, const u8 *buf, size_t n, bool write)
 {
 	u8 *seen;
@@ -396,8 +403,10 @@ int player_fault_next(struct device *dev, struct dmamap_fault *f)
 	if (n)
 		*f = p->last;
 	p->refused = false;
-	/* one refused access may have been many faults; where there are records, their reason
-	 * stands */
+	/*
+	 * one refused access may have caused many faults; if there are records, their reason
+	 * applies
+	 */
 	while (dmamap_bus_fault_next(dev, &dropped) == 1)
 		f->reason = dropped.reason;
 	return n;

@@ -29,18 +29,17 @@
 #define PAGES	    (1u << PAGES_ORDER)
 #define QUEUE_SIZE  64
 
-/* Pages of address space that push_out() touches in two commands: more than QEMU's VT-d remembers.
- */
+/* Pages of address space that push_out() accesses in two commands: more than QEMU's VT-d caches. */
 #define PUSH_HALF 640
 #define PUSH	  (2 * PUSH_HALF)
 
-/* No allocator begins there, and nothing has an address yet when they are taken. */
+/* No allocator begins there, and no address is in use when they are taken. */
 #define PLAYER_AT 0x20000ull
 #define PUSH_AT	  0x100000ull
 
-#define NOTHING 0xa5 /* what the disk has where the device read nothing */
+#define NOTHING 0xa5 /* contents of the disk where the device read nothing */
 
-#define CMD_WRITE 1 /* the device reads memory */
+#define CMD_WRITE 1 /* the device reads the memory */
 #define CMD_READ  2
 
 struct command {
@@ -75,10 +74,10 @@ struct player {
 	u64 addr;      /* of it, for the device */
 	u64 push_addr; /* of PUSH pages; 0: not mapped yet */
 	struct queue admin, io;
-	bool kernel_has_iommu; /* and tells the library of no fault */
+	bool kernel_has_iommu; /* and reports no fault to the library */
 	char image[64];
 	struct dmamap_fault last;
-	bool refused; /* `last` was not asked for yet */
+	bool refused; /* `last` was not read yet */
 };
 
 static inline u8 *page_at(struct player *p, unsigned int page)
@@ -91,7 +90,7 @@ static inline u64 addr_of(struct player *p, unsigned int page)
 	return p->addr + page * PAGE_SIZE;
 }
 
-/* One command, without waiting for it. */
+/* Submits one command without waiting for it. */
 static inline struct command *put(struct player *p, struct queue *q, u8 opcode, u64 addr, u32 len)
 {
 	struct command *c = &q->sq[q->tail];
@@ -105,7 +104,10 @@ static inline struct command *put(struct player *p, struct queue *q, u8 opcode, 
 	return c;
 }
 
-/* Rings, and waits until all of `n` commands are done. The first status that is none of success. */
+/*
+ * Rings the doorbell and waits until all `n` commands are complete. Returns the first status that
+ * is not success.
+ */
 static inline int complete(struct player *p, struct queue *q, int n)
 {
 	int status = 0;

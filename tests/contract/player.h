@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the program cannot play the device, a real driver of a real device does what <dmamap/bus.h>
- * would: this, included before each file of the contract's body, puts the player in its place.
+ * Where the program cannot make the device's accesses, a real driver of a real device does what
+ * <dmamap/bus.h> would do. This file is included before each file of the contract's body and
+ * replaces the functions of <dmamap/bus.h> by those of the player.
  */
 #ifndef TESTS_CONTRACT_PLAYER_H
 #define TESTS_CONTRACT_PLAYER_H
@@ -14,8 +15,8 @@ void player_close(struct device *dev);
 int player_read(struct device *dev, dma_addr_t addr, void *buf, size_t n);
 int player_write(struct device *dev, dma_addr_t addr, const void *buf, size_t n);
 /*
- * The last refused access with the address and length that the player saw: VT-d itself tells of its
- * page only, and a kernel that owns the IOMMU tells no process of faults.
+ * The last refused access with the address and length that the player requested. VT-d itself
+ * reports only the page, and a kernel that owns the IOMMU reports no faults to processes.
  */
 int player_fault_next(struct device *dev, struct dmamap_fault *f);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pools of coherent blocks: section 4. Their own unit tests go deeper; here, every configuration.
- */
+/* Pools of coherent blocks, in every configuration. Their unit tests check more. */
 #include "contract.h"
 
 #include <linux/dmapool.h>
@@ -21,7 +20,7 @@ static void test_refused_arguments(void **state)
 	dma_pool_destroy(NULL);
 }
 
-/* Blocks of one pool: aligned, within the boundary, apart from each other, seen by both. */
+/* Blocks of one pool: aligned, within the boundary, disjoint, and visible to both sides. */
 static void check_pool(size_t size, size_t align, size_t boundary)
 {
 	struct dma_pool *pool = dma_pool_create("p", dev, size, align, boundary);
@@ -113,7 +112,7 @@ static void test_a_busy_pool_keeps_its_pages(void **state)
 	reported(DMAMAP_CHECK_POOL_BUSY);
 	assert_true(device_sees(dma, 64, 1));
 	dmamap_close(dev);
-	reports_forget(); /* a leak, or no second word about it */
+	reports_forget(); /* a leak, or no second report of it */
 	dev = mine;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver for virtio-serial with one console (Virtual I/O Device specification 1.1: "Virtio Over
- * PCI Bus", "Split Virtqueues", "Console Device"), as small as it can be: a queue each way, one
- * descriptor in flight. Its rings are internal pages, mapped behind the library's back, so that the
- * body's counts do not see them. After an access that VT-d refused the device wants a reset, and
- * gets one.
+ * PCI Bus", "Split Virtqueues", "Console Device"), as small as possible: a queue in each direction,
+ * one descriptor in flight. Its rings are internal pages that are mapped without the library's
+ * counters, so that the counts of the body do not include them. After an access that VT-d refused,
+ * the device requires a reset, and the player resets it.
  */
 #include "qemu_player.h"
 #include "player_itself.h"
@@ -25,13 +25,13 @@
 
 #define PLAYERS	     4
 #define QUEUE_SIZE   16
-#define CHUNK	     4096 /* what QEMU takes from a socket at once */
+#define CHUNK	     4096 /* what QEMU reads from a socket at once */
 #define RINGS_AT     0x20000ull
 #define SAID_AT_ONCE 65536
 #define RECEIVE	     0 /* queues */
 #define TRANSMIT     1
 
-enum { COMMON = 1, NOTIFY = 2 }; /* types of the capabilities that are needed */
+enum { COMMON = 1, NOTIFY = 2 }; /* types of the capabilities that are used */
 
 struct queue {
 	struct {
@@ -165,7 +165,7 @@ static bool take_rings(struct player *p)
 	p->addr = phys_of(p->queue).v;
 	if (!p->dev->iommu || p->dev->identity_mapped)
 		return true;
-	/* nothing has an address yet, and these are no neighbours of any mapping */
+	/* no address is in use yet, and these pages are adjacent to no mapping */
 	if (iova_reserve(dom->iova, RINGS_AT >> PAGE_BITS, 2) ||
 	    dom->space.ops->map(&dom->space, IOVA(RINGS_AT), PHYS(p->addr), 2 * PAGE_SIZE,
 				PT_READ | PT_WRITE))
@@ -187,7 +187,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* Puts one descriptor into a queue and tells the device. */
+/* Puts one descriptor into a queue and rings the doorbell. */
 static u16 submit(struct player *p, int n, dma_addr_t addr, size_t len)
 {
 	struct queue *q = queue_of(p, n);
@@ -208,7 +208,7 @@ static bool is_used(struct player *p, int n, u16 idx)
 	return read_acquire(&queue_of(p, n)->used.idx) == idx;
 }
 
-/* It gave up: a descriptor led nowhere. */
+/* The device stopped: a descriptor had an address that is not mapped. */
 static bool is_broken(struct player *p)
 {
 	return dmamap_readb(p->dev, p->bar[COMMON], common(p, 0x14)) & 0x40;
@@ -231,7 +231,7 @@ static int transmit_part(struct player *p, dma_addr_t addr, u8 *buf, size_t n)
 	return 0;
 }
 
-/* A console drops what its socket has no room for. */
+/* A console drops what its socket has no space for. */
 static int transmit(struct player *p, dma_addr_t addr, u8 *buf, size_t n)
 {
 	int err = 0;
@@ -259,7 +259,7 @@ static int receive(struct player *p, dma_addr_t addr, const u8 *buf, size_t n)
 	return 0;
 }
 
-/* QEMU throws away what the console says before it has taken the connection. */
+/* QEMU discards the console's output until it has accepted the connection. */
 static bool is_heard(struct player *p)
 {
 	for (int i = 0; i < 5000; i++) {
@@ -326,7 +326,7 @@ static u64 faults_seen(struct device *dev)
 	return s.faults;
 }
 
-/* The page table has a page of the range for the other direction only. */
+/* The page table has a page of the range only for the other direction. */
 static bool one_way(struct device *dev, dma_addr_t addr, size_t n, bool write)
 {
 	for (u64 at = addr & PAGE_MASK; dev->iommu && at < addr + n; at += PAGE_SIZE) {
@@ -339,8 +339,8 @@ static bool one_way(struct device *dev, dma_addr_t addr, size_t n, bool write)
 }
 
 /*
- * The console goes to a descriptor's memory more than once. While VT-d's one record is full it
- * takes no second fault; were it emptied in the middle, one access would count as two.
+ * The console accesses a descriptor's memory more than once. While VT-d's only record is full it
+ * records no second fault; if it were cleared in the middle, one access would count as two.
  */
 static int access_once(struct player *p, dma_addr_t addr, u8 *buf, size_t n, bool write)
 {
@@ -354,9 +354,9 @@ static int access_once(struct player *p, dma_addr_t addr, u8 *buf, size_t n, boo
 }
 
 /*
- * What VT-d refuses the console reads as zeros, or writes nowhere; the record of the fault says so.
- * QEMU's VT-d makes none where it remembers a translation without that permission, so such an
- * access is repeated when it has forgotten.
+ * The console reads zeros where VT-d refuses it, or its writes are lost, and a fault is recorded.
+ * QEMU's VT-d records none if it has cached a translation without that permission, so such an
+ * access is repeated after the translation was evicted.
  */
 static int play(struct device *dev, dma_addr_t addr, u8 *buf, size_t n, bool write)
 {

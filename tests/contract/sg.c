@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Scatterlists: section 5. */
+/* Scatterlists. */
 #include "contract.h"
 
 enum { ENTRIES = 40 };
 
-/* A list over memory of every kind, and what it is made of. */
+/* A list of memory of every kind, and its contents. */
 struct list {
 	struct sg_table sgt;
 	struct buffer b[ENTRIES];
@@ -76,7 +76,7 @@ static bool list_holds(struct list *l, u32 seed)
 	return same;
 }
 
-/* Nothing around the entries was written. */
+/* Nothing beside the entries was written. */
 static bool edges_are_whole(const struct list *l)
 {
 	for (int i = 0; i < l->n; i++)
@@ -86,7 +86,9 @@ static bool edges_are_whole(const struct list *l)
 	return true;
 }
 
-/* How many entries a segment of `len` bytes is made of, from *sg on, which moves behind them. */
+/*
+ * The number of entries of which a segment of `len` bytes consists, from *sg on, which is advanced.
+ */
 static int entries_of(struct scatterlist **sg, size_t len)
 {
 	int n = 0;
@@ -100,8 +102,9 @@ static int entries_of(struct scatterlist **sg, size_t len)
 }
 
 /*
- * The segments in order are the list's bytes in order, within the device's limits. An entry alone
- * that goes to its own physical address lies where it lies: only merging heeds the boundary there.
+ * The segments in order are the list's bytes in order, within the device's limits. A single entry
+ * that is mapped at its own physical address keeps its position: only merging obeys the boundary
+ * there.
  */
 static void check_segments(struct list *l, unsigned int n, size_t longest_entry)
 {
@@ -181,7 +184,7 @@ static void round_trip(struct list *l, size_t longest_entry)
 	assert_true(segments_hold(l, n, 3));
 	segments_write(l, n, 4);
 	first = sg_dma_address(l->sgt.sgl);
-	/* the count that was passed in, however few segments there are */
+	/* the count that was passed, however few segments there are */
 	dma_unmap_sg(dev, l->sgt.sgl, l->n, DMA_BIDIRECTIONAL);
 	assert_int_equal(live(), 0);
 	assert_true(list_holds(l, 4));
@@ -223,7 +226,7 @@ static void test_a_long_list(void **state)
 
 	fill(b.cpu, b.size, 1);
 	assert_int_equal(sg_alloc_table(&sgt, N, GFP_KERNEL), 0);
-	/* backwards, so that nothing is a neighbour */
+	/* in reverse order, so that no entries are neighbours */
 	for_each_sgtable_sg (&sgt, sg, i)
 		sg_set_buf(sg, b.cpu + (N - 1 - (size_t)i) * 128, 64);
 	n = dma_map_sg(dev, sgt.sgl, N, DMA_TO_DEVICE);
@@ -277,7 +280,7 @@ static void test_neighbours_in_memory_merge(void **state)
 		sg_set_buf(sg, b.cpu + i * 4096ul, 4096);
 	n = dma_map_sg(dev, sgt.sgl, 16, DMA_TO_DEVICE);
 	assert_true(n >= 1 && n <= 16);
-	/* where the memory is its own address, or pages are laid as one likes, it is one segment */
+	/* where the memory has its own address, or pages may be placed freely, it is one segment */
 	if (is_coherent() && !ram_stays_mapped())
 		assert_int_equal(n, 1);
 	dma_unmap_sg(dev, sgt.sgl, 16, DMA_TO_DEVICE);
@@ -369,7 +372,7 @@ static void test_a_list_unmapped_twice(void **state)
 	list_end(&l);
 }
 
-/* A list that bounces further than there is bounce memory: nothing of it stays. */
+/* A list that needs more bounce memory than there is: nothing of it stays mapped. */
 static void test_a_failure_in_the_middle_leaves_nothing(void **state)
 {
 	struct buffer b = buffer_get(HEAP, 4 * MB);
@@ -392,7 +395,7 @@ static void test_a_failure_in_the_middle_leaves_nothing(void **state)
 		}
 		error_contains("swiotlb is full");
 		assert_int_equal(live(), 0);
-		/* all of it can be had by others again */
+		/* all of it can be allocated by others again */
 		n = dma_map_sg(dev, sgt.sgl, 12, DMA_BIDIRECTIONAL);
 		assert_int_equal(n, 12);
 		dma_unmap_sg(dev, sgt.sgl, 12, DMA_BIDIRECTIONAL);

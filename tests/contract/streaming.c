@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Streaming mappings of one piece: section 5. */
+/* Streaming mappings of contiguous memory. */
 #include "contract.h"
 
 #include <stdio.h>
 #include <time.h>
 
-/* The three doors that lead to the same thing. */
+/* Three calls with the same result. */
 enum door { SINGLE, PAGE, PHYSICAL, DOORS };
 
 static dma_addr_t map_by(enum door door, u8 *p, size_t n, enum dma_data_direction dir)
@@ -63,7 +63,7 @@ static void to_device(enum door door, struct buffer *b, size_t from, size_t n)
 	assert_true(holds(b->cpu, b->size, 1));
 }
 
-/* The device writes a part only: the rest stays as it was. */
+/* The device writes only a part: the rest is unchanged. */
 static void from_device(enum door door, struct buffer *b, size_t from, size_t n)
 {
 	size_t skip = n / 3, short_n = n - n / 3 - n / 4;
@@ -209,7 +209,9 @@ static void test_strict_unmap_cuts_off(void **state)
 			continue;
 		if (protects_ram() && !is_lazy())
 			dead_after_unmap(PAGES, sizes[i]);
-		/* it may leave the process: cut off at once, but where mappings are kept on purpose
+		/*
+		 * it may leave the process, so its translation is removed at once, unless mappings
+		 * are cached
 		 */
 		if (protects_other_memory() && !is_untrusted() && !keeps_other_memory())
 			dead_after_unmap(HEAP, sizes[i]);
@@ -223,7 +225,10 @@ static void sleep_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
-/* Lazy: until its flush an address is nobody else's; by a flush, which comes unasked, it dies. */
+/*
+ * Lazy: an address is allocated to no other mapping before its flush; a flush, which needs no call,
+ * removes the translation.
+ */
 static void test_lazy_unmap_ends_by_a_flush(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 4096), c = buffer_get(PAGES, 4096);
@@ -276,7 +281,7 @@ static void test_many_unmaps_without_a_pause(void **state)
 
 static void test_registers_of_another_device(void **state)
 {
-	const phys_addr_t window = 0xd0000000; /* no RAM there: below 4 GiB, above 3 */
+	const phys_addr_t window = 0xd0000000; /* no RAM is there: below 4 GiB, above 3 */
 	dma_addr_t addr;
 
 	addr = dma_map_resource(dev, window + 16, 8192, DMA_BIDIRECTIONAL, 0);
@@ -287,7 +292,7 @@ static void test_registers_of_another_device(void **state)
 	if (dma_mapping_error(dev, addr))
 		fail_msg("%s", dmamap_strerror());
 	assert_true(addr + 8191 <= mask_of(config->mask_bits));
-	/* nothing answers there in this machine; it is no crash */
+	/* this machine has nothing there; the access does not crash */
 	if (!on_qemu())
 		device_is_refused(addr, 4, true, DMAMAP_FAULT_NOT_MAPPED);
 	dma_sync_single_for_cpu(dev, addr, 64, DMA_BIDIRECTIONAL);
@@ -304,7 +309,7 @@ static void test_skip_cpu_sync(void **state)
 	dma_addr_t addr;
 	u8 seen[64];
 
-	/* not copied by map, but by the sync that the caller promised */
+	/* not copied by map, but by the sync that the caller makes */
 	fill(b.cpu, b.size, 7);
 	addr = dma_map_single_attrs(dev, b.cpu + 64, 200, DMA_BIDIRECTIONAL,
 				    DMA_ATTR_SKIP_CPU_SYNC);
@@ -316,7 +321,7 @@ static void test_skip_cpu_sync(void **state)
 	device_writes(addr + 64, seen, 64);
 	dma_sync_single_for_cpu(dev, addr, 200, DMA_BIDIRECTIONAL);
 	assert_true(holds(b.cpu + 128, 64, 8));
-	/* the CPU's bytes since then stay: unmap carries nothing */
+	/* the CPU's stores since then stay: unmap copies nothing */
 	memset(b.cpu + 64, 0x11, 200);
 	dma_unmap_single_attrs(dev, addr, 200, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
 	assert_true(all_are(b.cpu + 64, 200, 0x11));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Syncs: what they carry, and what they leave alone. */
+/* Syncs: what they copy, and what they leave unchanged. */
 #include "contract.h"
 
-/* The kinds of memory whose mappings show stores only by syncs differ; each test asks the library.
+/*
+ * The kinds of memory whose mappings transfer stores only by syncs differ; each test queries the
+ * library.
  */
 static struct buffer b;
 static dma_addr_t addr;
@@ -44,7 +46,7 @@ static bool device_sees_part(dma_addr_t at, size_t n, u32 seed, size_t from)
 	return same;
 }
 
-/* If the library says that no sync is needed, none is. */
+/* If the library reports that no sync is needed, none is. */
 static void test_need_sync_tells_the_truth(void **state)
 {
 	for (enum kind kind = 0; kind < KINDS; kind++) {
@@ -85,7 +87,10 @@ static void test_hand_over_and_back(void **state)
 		}
 }
 
-/* Lines of 64 bytes: the range is made of whole ones, so that every machine carries the same. */
+/*
+ * Lines of 64 bytes: the range consists of whole lines, so that every machine copies the same
+ * bytes.
+ */
 static void partial_to_cpu(enum kind kind, size_t n, size_t from, size_t part)
 {
 	bool apart;
@@ -157,7 +162,10 @@ static void test_a_bounced_part_is_exact(void **state)
 	}
 }
 
-/* TO_DEVICE: nothing comes back. The CPU's later stores stay, whatever the device holds. */
+/*
+ * TO_DEVICE: nothing is copied back. The CPU's later stores stay, whatever the device's view
+ * contains.
+ */
 static void test_nothing_comes_back_to_device(void **state)
 {
 	for (enum kind kind = 0; kind < KINDS; kind++) {
@@ -171,7 +179,7 @@ static void test_nothing_comes_back_to_device(void **state)
 	}
 }
 
-/* FROM_DEVICE on a coherent machine: for_device has nothing to carry. */
+/* FROM_DEVICE on a coherent machine: for_device copies nothing. */
 static void test_for_device_of_from_device(void **state)
 {
 	for (enum kind kind = 0; kind < KINDS; kind++) {
@@ -179,7 +187,8 @@ static void test_for_device_of_from_device(void **state)
 		device_fills(addr, 4096, 2);
 		dma_sync_single_for_cpu(dev, addr, 4096, DMA_FROM_DEVICE);
 		assert_true(holds(b.cpu, 4096, 2));
-		/* the CPU's stores in between are the driver's mistake: they may or may not survive
+		/*
+		 * the CPU's stores in between are a mistake of the driver: they may or may not stay
 		 */
 		dma_sync_single_for_device(dev, addr, 4096, DMA_FROM_DEVICE);
 		device_fills(addr, 64, 3);
@@ -190,7 +199,7 @@ static void test_for_device_of_from_device(void **state)
 	}
 }
 
-/* coherent=0: neither sees the other's stores until they are carried. */
+/* coherent=0: neither side sees the other's stores until a sync copies them. */
 static void test_views_are_apart(void **state)
 {
 	for (enum kind kind = 0; kind < KINDS && !is_coherent(); kind++) {
@@ -206,7 +215,7 @@ static void test_views_are_apart(void **state)
 	}
 }
 
-/* coherent=0: for_device carries in every direction, so that a short write leaves the rest. */
+/* coherent=0: for_device copies in every direction, so that a short write leaves the rest. */
 static void test_for_device_carries_in_every_direction(void **state)
 {
 	for (enum kind kind = 0; kind < KINDS && !is_coherent(); kind++) {
@@ -222,8 +231,8 @@ static void test_for_device_carries_in_every_direction(void **state)
 }
 
 /*
- * coherent=0: what shares a cache line with a mapped buffer is damaged. The CPU stores beside the
- * buffer while it is mapped; unmap carries the line, with the old neighbour, back.
+ * coherent=0: data that shares a cache line with a mapped buffer is damaged. The CPU stores beside
+ * the buffer while it is mapped; unmap copies the line back, with the old neighbour.
  */
 static void test_a_shared_line_is_damaged(void **state)
 {
@@ -235,7 +244,7 @@ static void test_a_shared_line_is_damaged(void **state)
 		dma_unmap_single(dev, addr, 32, DMA_FROM_DEVICE);
 		assert_true(holds(b.cpu + 96, 32, 2));
 		assert_true(holds_part(b.cpu + 64, 32, 1, 64)); /* 0xaa is lost */
-		assert_int_equal(b.cpu[63], 0xbb);		/* another line's is not */
+		assert_int_equal(b.cpu[63], 0xbb); /* another line's data is not lost */
 		assert_true(holds_part(b.cpu + 128, 64, 1, 128));
 		buffer_put(&b);
 	}
@@ -248,7 +257,7 @@ static void test_misuse(void **state)
 		device_fills(addr, 4096, 2);
 		dma_sync_single_for_cpu(dev, addr, 4096, DMA_BIDIRECTIONAL);
 		fill(b.cpu, 4096, 3);
-		/* past the end: bytes of the mapping may be carried, never others */
+		/* beyond the end: bytes of the mapping may be copied, but no others */
 		dma_sync_single_for_cpu(dev, addr + 8192, 64, DMA_BIDIRECTIONAL);
 		if (protects_ram() && protects_other_memory() && !is_lazy())
 			reported(DMAMAP_CHECK_SYNC_NOT_MAPPED);

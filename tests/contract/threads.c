@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Every call from several threads at once. tests/stress goes further; here, every configuration. */
+/*
+ * Every call from several threads at once, in every configuration. tests/stress runs longer
+ * sequences.
+ */
 #include "contract.h"
 
 #include <linux/dmapool.h>
@@ -11,7 +14,7 @@ enum { THREADS = 2, ROUNDS = 150 };
 struct work {
 	pthread_t thread;
 	u32 number;
-	int wrong; /* rounds that went wrong; asserts are for the main thread */
+	int wrong; /* rounds that failed; only the main thread may use asserts */
 	struct dma_pool *pool;
 };
 
@@ -159,7 +162,7 @@ static bool stop_setting; /* atomic */
 
 static void *set_limits(void *arg)
 {
-	/* both are served everywhere, and the narrower reaches neither high RAM nor the heap */
+	/* both are sufficient everywhere, and the narrower reaches neither high RAM nor the heap */
 	u64 narrow = mask_of(bus_offset() > DMA_BIT_MASK(31) ? 33 : 31), wide = dma_get_mask(dev);
 
 	while (!__atomic_load_n(&stop_setting, __ATOMIC_RELAXED)) {
@@ -175,7 +178,9 @@ static void *set_limits(void *arg)
 	return NULL;
 }
 
-/* One range of addresses is aligned to its pages: else it is longer than what was taken for it. */
+/*
+ * One range of addresses is aligned to its pages; otherwise it would be longer than its allocation.
+ */
 static void check_range(struct scatterlist *sgl, unsigned int n)
 {
 	u64 low = sg_dma_address(sgl), high = low, pages, align = 1;
@@ -194,7 +199,7 @@ static void check_range(struct scatterlist *sgl, unsigned int n)
 		assert_int_equal((low >> 12) & (align - 1), 0);
 }
 
-/* A call obeys limits that were there at one time, whatever another thread sets meanwhile. */
+/* A call obeys limits that were in force at one time, whatever another thread sets meanwhile. */
 static void test_limits_that_change_meanwhile(void **state)
 {
 	enum { N = 32, SIZE = 1024 };
@@ -219,7 +224,7 @@ static void test_limits_that_change_meanwhile(void **state)
 		sg_init_table(sg, N);
 		for (int k = 0; k < N; k++)
 			sg_set_buf(&sg[k], b[0].cpu + SIZE * k, SIZE);
-		/* often, since a limit must change in the middle of one */
+		/* often, because a limit must change during a call */
 		for (int again = 20; again--;) {
 			n = dma_map_sg(dev, sg, N, DMA_BIDIRECTIONAL);
 			if (!n)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Two-step mappings, pages and non-contiguous memory: what holds for every machine. */
+/* Two-step mappings, pages and non-contiguous memory: properties of every machine. */
 #include "contract.h"
 
 #define RANGE (6 * 4096ul)
 
-/* Takes a range as a driver does, or sees that there is none and that no other call is needed. */
+/*
+ * Allocates a range as a driver does, or verifies that there is none and that no other call is
+ * needed.
+ */
 static bool take(struct dma_iova_state *s, const struct buffer *b, size_t in, size_t size)
 {
 	struct dma_iova_state zero = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an AF_XDP application may rely on, behaviour by behaviour, in zero-copy and in copy mode,
- * with aligned and unaligned chunks, on devices of each kind: xsk CONFIG. xsk_life.c goes on.
+ * The guarantees for an AF_XDP application, in zero-copy and in copy mode, with aligned and
+ * unaligned chunks, on devices of each kind: xsk CONFIG. The file xsk_life.c has the rest.
  */
 #include "xsk_body.h"
 
@@ -24,7 +24,7 @@ static void test_send_receive(void **state)
 	stop();
 }
 
-/* The same buffers go round many times the rings' lengths, and come back each time. */
+/* The same buffers pass through the rings many times, and return each time. */
 static void test_buffers_come_back(void **state)
 {
 	start(0, 0);
@@ -64,7 +64,7 @@ static void test_bidirectional(void **state)
 static void test_need_wakeup(void **state)
 {
 	start(0, XDP_USE_NEED_WAKEUP);
-	assert_int_equal(load(app.tx.flags), XDP_RING_NEED_WAKEUP); /* the first time always */
+	assert_int_equal(load(app.tx.flags), XDP_RING_NEED_WAKEUP); /* set after bind */
 	assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), 0);
 	assert_int_equal(card.wakeups, 1);
 	assert_int_equal(card.woken, XDP_WAKEUP_TX);
@@ -73,7 +73,7 @@ static void test_need_wakeup(void **state)
 		xsk_clear_tx_need_wakeup(card.pool[0]);
 		assert_int_equal(load(app.tx.flags), 0);
 		assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), 0);
-		assert_int_equal(card.wakeups, 1); /* it is awake */
+		assert_int_equal(card.wakeups, 1); /* the driver is awake */
 		assert_int_equal(load(app.fill.flags), 0);
 		xsk_set_rx_need_wakeup(card.pool[0]);
 		assert_int_equal(load(app.fill.flags), XDP_RING_NEED_WAKEUP);
@@ -88,7 +88,7 @@ static void test_need_wakeup(void **state)
 	stop();
 }
 
-/* Without the flag the application never looks, and the ring never says. */
+/* Without the flag the application never reads it, and the ring never sets it. */
 static void test_no_need_wakeup(void **state)
 {
 	start(0, 0);
@@ -103,7 +103,7 @@ static void test_no_need_wakeup(void **state)
 	stop();
 }
 
-/* Each is skipped and counted, and the good ones between them go out. */
+/* Each is skipped and counted, and the good ones between them are sent. */
 static void test_invalid_descriptors(void **state)
 {
 	struct xdp_desc bad[] = {
@@ -146,14 +146,13 @@ static void test_invalid_descriptors(void **state)
 	stop();
 }
 
-/* Chunks wherever they lie: also those across a page; only the one that leaves the UMEM is refused.
- */
+/* Chunks at any offset, also across a page; only one that exceeds the UMEM is refused. */
 static void test_unaligned_crossing_pages(void **state)
 {
 	u32 refused = 0, crossing = 0;
 
 	if (!config->unaligned) {
-		return; /* there is no such thing in this configuration */
+		return; /* this configuration has no such address */
 	}
 	start(0, 0);
 	for (u64 addr = 3000; addr <= area.size; addr += 3001) {
@@ -206,7 +205,7 @@ static void test_statistics_rx_dropped(void **state)
 	start(0, 0);
 	if (config->zc) {
 		stop();
-		return; /* there is no such thing in this configuration */
+		return; /* this configuration has no such address */
 	}
 	fill(0, 2);
 	packet_fill(packet, CHUNK, 0);
@@ -229,7 +228,7 @@ static void test_statistics_ring_full(void **state)
 		assert_int_equal(app_stats(&app).rx_ring_full, i);
 	}
 	received(0, 64);
-	receive(RING, 64); /* there is room again, and no buffer was lost */
+	receive(RING, 64); /* there is space again, and no buffer was lost */
 	for (u32 i = 1; i <= RING; i++)
 		received(i, 64);
 	stop();
@@ -300,7 +299,7 @@ static void test_multi_buffer_receive(void **state)
 	stop();
 }
 
-/* One entry short: nothing of the packet is shown. */
+/* One entry too few: no part of the packet is published. */
 static void test_multi_buffer_receive_whole(void **state)
 {
 	start(0, XDP_USE_SG);
@@ -327,7 +326,7 @@ static void test_multi_buffer_send(void **state)
 			app_put_desc(&app.tx, chunk(i), 1000, i + 1 < n ? XDP_PKT_CONTD : 0);
 			if (i + 1 < n) {
 				card_send(0, &app);
-				assert_int_equal(card.n_sent, 0); /* not before it is whole */
+				assert_int_equal(card.n_sent, 0); /* not before it is complete */
 			}
 		}
 		card_send(0, &app);
@@ -338,7 +337,7 @@ static void test_multi_buffer_send(void **state)
 	stop();
 }
 
-/* A bad descriptor anywhere in a packet, or one too many: none of it goes out. */
+/* A bad descriptor anywhere in a packet, or one too many: no part of it is sent. */
 static void test_multi_buffer_invalid(void **state)
 {
 	u32 longest = config->zc ? 8 : 18;

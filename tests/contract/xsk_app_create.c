@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The application's library: what creating a UMEM and a socket accepts, refuses, and leaves behind.
+/*
+ * The application's library: the arguments for which creating a UMEM and a socket succeeds or
+ * fails, and the state afterwards.
  */
 #include "xsk_app_rig.h"
 
@@ -35,7 +37,7 @@ static void test_refused(void **state)
 	odd = config_of(XDP_ZEROCOPY);
 	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &odd), -EOPNOTSUPP);
 	assert_int_equal(xsk_socket__create(&sock, "eth7", 99, umem, &rx, &tx, &c), -EINVAL);
-	/* the UMEM's first socket is still there, with its rings, after all of that */
+	/* the UMEM's first socket still exists, with its rings, after all of that */
 	assert_int_equal(xsk_socket__create(&sock, "eth7", 0, umem, &rx, &tx, &c), 0);
 	put_fill(0, 1);
 	packet_in(0);
@@ -45,8 +47,8 @@ static void test_refused(void **state)
 }
 
 /*
- * What a refused call asked for leaves nothing behind: neither in the application's structures nor
- * in the UMEM, on which the corrected call then succeeds.
+ * A refused call leaves nothing behind: neither in the application's structures nor in the UMEM, on
+ * which the corrected call then succeeds.
  */
 static void test_corrected(void **state)
 {
@@ -82,17 +84,17 @@ static void test_corrected(void **state)
 	assert_int_equal(rx.size, RING);
 	assert_memory_equal(&tx, &tx_before, sizeof(tx));
 	assert_int_equal(sendto(xsk_socket__fd(sock), NULL, 0, MSG_DONTWAIT, NULL, 0),
-			 BY_THREAD ? 0 : -1); /* no TX ring is left of the others */
+			 BY_THREAD ? 0 : -1); /* the others have no TX ring */
 	packet_in(0);
 	take_rx(1);
-	/* the RX ring is as long as it says, and no longer */
+	/* the RX ring has exactly the length that it reports */
 	put_fill(1, RING);
 	for (u32 i = 0; i < RING; i++)
 		packet_in(0);
 	put_fill(0, 1);
 	assert_int_equal(card_receive(0, "late", 4), -ENOBUFS);
 	take_rx(RING);
-	/* a further socket that is refused on a queue of its own writes none of its rings */
+	/* a further socket that is refused on another queue writes none of its rings */
 	no_rx = rx_before;
 	c.rx_size = 7;
 	moved = tx_before;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An application written to libxdp's header: one UMEM, one socket, on the tests' card. */
+/* An application written for libxdp's header: one UMEM, one socket, on the card of the tests. */
 #ifndef XSK_APP_RIG_H
 #define XSK_APP_RIG_H
 
@@ -24,7 +24,7 @@ int xsk_umem__create_with_fd(struct xsk_umem **umem, int fd, void *area, __u64 s
 
 enum { CHUNKS = 64, RING = 16, LONG_MS = 5000 };
 
-/* See xsk/interpose.c: what stands after a call only after a while then is not asserted. */
+/* See xsk/interpose.c: a state that is reached only some time after a call is not asserted. */
 #ifdef __SANITIZE_THREAD__
 #define BY_THREAD true
 #else
@@ -108,7 +108,10 @@ static inline short polled(short events, int ms)
 	return n ? p.revents : 0;
 }
 
-/* Until RX has something; by the thread the mark of what was taken may stand for a while. */
+/*
+ * Waits until RX has an entry; with the thread, the flag of what was consumed may stay set for a
+ * while.
+ */
 static inline void wait_rx(void)
 {
 	do

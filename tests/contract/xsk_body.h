@@ -100,7 +100,7 @@ static inline void receive(u32 number, u32 len)
 	assert_int_equal(card_receive(0, packet, len), 0);
 }
 
-/* The next descriptor is that packet, whole in one buffer. */
+/* The next descriptor is that packet, complete in one buffer. */
 static inline u64 received(u32 number, u32 len)
 {
 	struct xdp_desc d = app_take_desc(&app.rx);
@@ -125,7 +125,7 @@ static inline void sent(u32 number, u32 len)
 	memmove(&card.sent[0], &card.sent[1], --card.n_sent * sizeof(card.sent[0]));
 }
 
-/* Chooses the configuration that the program was told; false: there is none of that name. */
+/* Selects the configuration that the argument names; false: there is none with that name. */
 static inline bool choose(int argc, char **argv)
 {
 	for (size_t i = 0; argc == 2 && i < sizeof(configs) / sizeof(configs[0]); i++)

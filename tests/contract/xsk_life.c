@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* As xsk.c: several sockets, waiting, full rings, and how everything ends. */
+/* Continues xsk.c: several sockets, waiting, full rings, and teardown. */
 #include "xsk_body.h"
 
-/* Two sockets on one queue: the first receives, unless steering says else; both send. */
+/*
+ * Two sockets on one queue: the first one receives, unless the steering function selects the other;
+ * both send.
+ */
 static struct xdp_sock *to_second(struct device *dev, u16 queue, struct xdp_buff *xdp, void *arg)
 {
 	return *(char *)xdp->data == 2 ? arg : NULL;
@@ -74,7 +77,7 @@ static void test_shared_umem(void **state)
 		sent(i, 100);
 		app_take_addr(&second.comp);
 	}
-	xdp_sock_destroy(app.xs); /* the first goes first */
+	xdp_sock_destroy(app.xs); /* the first one is destroyed first */
 	app_put_addr(&second.fill, chunk(30));
 	packet_fill(packet, 100, 77);
 	assert_int_equal(card_receive(3, packet, 100), 0);
@@ -166,7 +169,7 @@ enum {
 	STAGES
 };
 
-/* A packet given to the socket, but not shown to the application. */
+/* A packet that was delivered to the socket, but not published to the application. */
 static void receive_unseen(void)
 {
 	struct xdp_buff copy = {0}, *b = &copy;
@@ -196,7 +199,7 @@ static void send_up_to(int stage)
 		xsk_tx_completed(card.pool[0], 2);
 }
 
-/* The application gets so far, and does nothing any more. */
+/* The application reaches this state, and then makes no further call. */
 static void go_to(int stage)
 {
 	app_open(&app, stage >= NOT_BOUND ? RING : 0, stage >= SOME_RINGS ? RING : 0,
@@ -223,8 +226,10 @@ static void go_to(int stage)
 	send_up_to(stage);
 }
 
-/* Closed in any state: the driver has no buffer any more, nothing is mapped, and the next finds all
- * in order. */
+/*
+ * Closed in any state: the driver has no buffer any more, nothing is mapped, and the next test
+ * finds a clean state.
+ */
 static void test_closed_in_any_state(void **state)
 {
 	for (int stage = 0; stage < STAGES; stage++) {
@@ -260,7 +265,7 @@ static void test_device_gone(void **state)
 	fill(0, 4);
 	receive(0, 64);
 	dmamap_close(card.dev);
-	received(0, 64); /* what came before is there */
+	received(0, 64); /* what was received before is there */
 	assert_int_equal(xdp_sock_poll(app.xs) & POLLERR, POLLERR);
 	assert_int_equal(xdp_sock_wakeup(app.xs, XDP_WAKEUP_TX), -ENETDOWN);
 	assert_int_equal(app_stats(&app).rx_dropped, 0);

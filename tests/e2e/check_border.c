@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A driver that makes mistakes of several kinds, for check_border.sh to look at its reports. */
+/* A driver that makes mistakes of several kinds, whose reports check_border.sh examines. */
 #include <dmamap/bus.h>
 #include <dmamap/check.h>
 #include <dmamap/device.h>

@@ -30,7 +30,7 @@ run_json 'faults, nvme' "d['faults'] == [] and d['lost'] == 0" "$dmamap" faults 
 run_json 'faults, edu' "d['faults'] == []" "$dmamap" faults --device sim:edu
 run_json 'faults, bare' "d['faults'] == []" "$dmamap" faults --device sim
 
-# list: the machine's own, one that has nothing, and one that is made up.
+# list: the functions of this machine, an empty machine, and an invented one.
 run_json 'list' "len(d['simulated']) == 4" "$dmamap" list
 DMAMAP_SYSFS=$dir/none
 export DMAMAP_SYSFS
@@ -53,8 +53,8 @@ run_json 'list, made up' "len(d['functions']) == 2 and d['functions'][1] == {
 	'missing': None, 'remedy': None} and d['functions'][0]['driver'] is None and
 	not d['functions'][0]['can_open'] and 'no IOMMU group' in d['functions'][0]['missing']" "$dmamap" list
 
-# bind and unbind, in a sysfs that is made up: what is refused changes nothing; the kernel is not there to move
-# the function, so bind says that vfio-pci did not take it, and puts back what it wrote.
+# bind and unbind, in an invented sysfs: a refusal changes nothing. No kernel moves
+# the function, so bind reports that vfio-pci did not bind it, and restores what it wrote.
 DMAMAP_PROC=$dir/proc
 export DMAMAP_PROC
 mkdir -p proc/self proc/42/fd sys/bus/pci/drivers/vfio-pci sys/bus/pci/drivers/nvme
@@ -112,7 +112,7 @@ ok 'bind of nothing' fails 1 'no PCI function 0000:00:09.0' "$dmamap" bind 00:09
 ok 'bind of rubbish' fails 1 'PCI address' "$dmamap" bind eth0
 unset DMAMAP_SYSFS DMAMAP_PROC
 
-# bench: every row whole, names unique for each number of threads, order the same each time.
+# bench: every row is complete, names are unique for each number of threads, and the order is always the same.
 for what in map iova dmapool translate swiotlb xsk odp check; do
 	run_json "bench $what" "len(d['results']) >= 4 and all(set(r) == {'name', 'threads', 'ops',
 		'mean_ns', 'p50_ns', 'p99_ns', 'p999_ns', 'max_ns'} and r['ops'] > 0 and
@@ -120,7 +120,7 @@ for what in map iova dmapool translate swiotlb xsk odp check; do
 		len({(r['name'], r['threads']) for r in d['results']}) == len(d['results'])" \
 		"$dmamap" bench $what --seconds 0.05
 done
-# A device that is named is measured once in each way, under the name of its own policy; what it has no RAM for is left out.
+# A device that is named is measured once on each path, under the name of its own policy; rows that need more RAM are omitted.
 for policy in identity lazy; do
 	run_json "bench map of a device, $policy" "[r['name'] for r in d['results']] == [
 		*(f'dma_map_single+unmap 4K $policy, {n} live' for n in (1, 1000, 10000, 100000)),

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# A random file onto a disk and off it again, in each way a mapping can go; and parts of a disk.
+# Copies a random file to a disk and back, on each path of a mapping; and parts of a disk.
 . "$(dirname "$0")/lib.sh"
 
 bytes=$((3 * 1024 * 1024 + 512))
@@ -39,7 +39,7 @@ way 'identity' ,policy=identity '' "d['policy'] == 'identity'"
 way 'untrusted' ,untrusted=1 '' "d['policy'] == 'strict'"
 way 'not coherent' ,iommu=0,coherent=0 '' "d['policy'] == 'direct'"
 
-# A file whose length is no multiple of a block: what follows it on the disk stays.
+# A file whose length is no multiple of a block: the data after it on the disk is unchanged.
 spec=sim:nvme,image=disk
 head -c 4194304 /dev/urandom > disk
 cp disk before

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Bad input: the status and the sentence of each kind.
+# Bad input: the exit status and the error message of each kind.
 . "$(dirname "$0")/lib.sh"
 
 truncate -s 1M disk

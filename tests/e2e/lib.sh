@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What the tests of the command share. Each is run as SCRIPT PATH-OF-DMAMAP, says TAP, and works in
-# a directory of its own that goes away at its end.
+# Functions that the tests of the command share. Each is run as SCRIPT PATH-OF-DMAMAP, prints TAP, and works in
+# a directory of its own that is removed at its end.
 set -u
 dmamap=$(realpath "$1") || exit 99
 count=0
 bad=0
 dir=$(mktemp -d "${TMPDIR:-/tmp}/dmamap-e2e-XXXXXX") || exit 99
 pids=
-# Only what this script started is ended.
+# Ends only what this script started.
 cleanup() {
 	for pid in $pids; do kill -KILL "$pid" 2> /dev/null; done
 	rm -rf "$dir"
@@ -30,8 +30,8 @@ ok() {
 	fi
 }
 
-# fails STATUS TEXT COMMAND…: ends with the status, says the text in one line of standard error
-# (a usage error may add where to find help), and nothing on standard output.
+# fails STATUS TEXT COMMAND…: the command ends with the status, writes the text in one line of standard error
+# (a usage error may add where help is), and writes nothing to standard output.
 fails() {
 	want=$1
 	text=$2
@@ -53,7 +53,7 @@ d = json.load(open(sys.argv[1]))
 sys.exit(0 if eval("(" + sys.argv[2] + ")") else f"{sys.argv[2]}: not so in {d}")' "$1" "$2"
 }
 
-# wait_for COMMAND…: until it succeeds, 20 seconds at most.
+# wait_for COMMAND…: repeats the command until it succeeds, for at most 20 seconds.
 wait_for() {
 	tries=0
 	until "$@" 2> /dev/null; do

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Packets through the network card: capture files come out as they went in, what is lost is counted.
+# Packets through the network card: the output file equals the capture file, and lost packets are counted.
 . "$(dirname "$0")/lib.sh"
 
 if "$dmamap" net tx --device sim:e1000e --in missing 2>&1 | grep -q 'without libpcap'; then
@@ -8,7 +8,7 @@ if "$dmamap" net tx --device sim:e1000e --in missing 2>&1 | grep -q 'without lib
 	exit 0
 fi
 
-# pcap FILE COUNT LEAST MOST [CUT]: a capture file of made-up frames; CUT bytes are missing at its end.
+# pcap FILE COUNT LEAST MOST [CUT]: a capture file of generated frames; CUT bytes are missing at its end.
 cat > pcap.py <<'P'
 import random, struct, sys
 name, count, least, most = sys.argv[1], *map(int, sys.argv[2:5])
@@ -90,7 +90,7 @@ ok 'too long without --jumbo: counted' json doc.json "d['drops']['card_long'] ==
 	d['packets'] + d['drops']['card_long'] == 200"
 ok 'as text' sh -c "'$dmamap' net rx --device sim:e1000e,pcap-in=small | grep -q '^rx .* 500 packets.*0 lost'"
 
-# what the card plays may be damaged; what is read by the command says where it is
+# the card accepts damaged packets; for a file that the command reads, the error message names the position
 pcap cut 100 60 60 20
 ok 'a cut file' fails 1 'truncated' "$dmamap" net rx --device sim:e1000e,pcap-in=cut
 ok 'a cut file, by number' sh -c "'$dmamap' net rx --device sim:e1000e,pcap-in=cut --seconds 1 --json > doc.json"
@@ -100,13 +100,13 @@ ok 'a cut file to send' fails 1 'after packet 99' \
 	"$dmamap" net tx --device sim:e1000e,pcap-out=/dev/null --in cut
 head -c 10 small > stub
 ok 'no header' fails 1 'shorter' "$dmamap" net rx --device sim:e1000e,pcap-in=stub
-ok 'no capture file' fails 1 'no pcap file' "$dmamap" net rx --device sim:e1000e,pcap-in=pcap.py
+ok 'no capture file' fails 1 'not a pcap file' "$dmamap" net rx --device sim:e1000e,pcap-in=pcap.py
 ok 'no capture file to send' fails 1 'pcap.py' "$dmamap" net tx --device sim:e1000e --in pcap.py
 ok 'no such file' fails 1 'missing' "$dmamap" net rx --device sim:e1000e,pcap-in=missing
 ok 'no place for the file' fails 1 'none/out' "$dmamap" net rx --device sim:e1000e,pcap-in=small --out none/out
 ok 'a full file system' fails 1 'to its end' "$dmamap" net rx --device sim:e1000e,pcap-in=mixed --out /dev/full
 
-# No file is written while it is read, or by two: it stays as it was, whatever its name is.
+# No file is written while it is read, or by two options: it is unchanged, whatever its name is.
 cp small before
 ln -s small soft
 ln small hard
@@ -154,7 +154,7 @@ ok 'a crooked chunk' fails 2 '--chunk' "$dmamap" net rx --device sim:e1000e --ch
 ok 'no packets' fails 2 'not a number' "$dmamap" net rx --device sim:e1000e --packets 0
 ok 'help' sh -c "'$dmamap' help net | grep -q -- --peer"
 
-# A signal ends it in order.
+# A signal ends the command in an orderly way.
 interrupt() {
 	"$dmamap" net forward --device sim:e1000e,pcap-in=small,loop=0 --json > doc.json 2> said &
 	pid=$!

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# What the command prints arrives, or its status says so; a document is valid JSON whatever names it holds.
+# The output of the command is complete, or its status is 1; a document is valid JSON whatever names it contains.
 . "$(dirname "$0")/lib.sh"
 
 head -c 300000 /dev/urandom > data
@@ -52,7 +52,7 @@ ok 'the report of a demo cannot be written' sh -c "! '$dmamap' check demo leak 2
 ok 'read: a full disk' fails 1 'standard output' full "$dmamap" nvme read --device sim:nvme,image=disk
 ok 'read: no standard output' fails 1 'standard output' no_output "$dmamap" nvme read --device sim:nvme,image=disk
 
-# A descriptor that was closed is not given to the image of the disk.
+# The image of the disk does not get the number of a closed descriptor.
 ok 'all descriptors closed' sh -c "'$dmamap' nvme write --file data --device sim:nvme,image=disk <&- >&- 2>&-; [ \$? = 1 ]"
 ok 'all descriptors closed: the disk is right' cmp -n 300000 data disk
 
@@ -103,7 +103,7 @@ ln -sf "../../../../$odd/vfio-pci" $f/driver
 document 'odd names: bind' "$dmamap" bind 00:03.0
 unset DMAMAP_SYSFS DMAMAP_PROC
 
-# Rows of other programs: numbers that are none, and names that are no text.
+# Rows of other programs: numbers that are invalid, and names that are not text.
 cat > peers <<P
 #!/bin/sh
 printf '{"name":"peer:inf","mean_ns":1e999}\n{"name":"peer:nan","mean_ns":NaN}\n{"name":"peer:less","mean_ns":-1}\n'
@@ -115,7 +115,7 @@ ok 'odd peers: one row is good' json doc.json "len([r for r in d['results'] if r
 	[r for r in d['results'] if r['name'].startswith('peer:')][0]['max_ns'] == 1 and
 	[r for r in d['results'] if r['name'].startswith('peer:')][0]['threads'] == 1"
 
-# The demos have a document each, which holds what else goes to standard error.
+# The demos print one document each, which contains what is otherwise written to standard error.
 demo() {
 	"$dmamap" check demo "$@" --json > doc.json 2> said && [ ! -s said ] && valid doc.json
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The command on QEMU's devices: the drivers that run on the models run on them unchanged.
+# The command on QEMU's devices: the drivers for the models run on them unchanged.
 . "$(dirname "$0")/lib.sh"
 
 command -v qemu-system-x86_64 > /dev/null || {

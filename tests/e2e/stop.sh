@@ -59,7 +59,7 @@ ok 'shrinking image: says where' grep -q 'writing .* blocks at block' said
 ok 'shrinking image: nothing was left mapped' json out.json "d['dma']['leaks'] == 0 and d['error']"
 truncate -s 64M disk
 
-# A reader whose output nobody takes.
+# A reader whose output is not read.
 rm -f pipe status
 mkfifo pipe
 {
@@ -74,13 +74,13 @@ wait_for test -s reader
 pids="$pids $(cat reader)"
 head -c 4096 <&3 > taken
 ok 'a reader is under way' cmp -n 4096 part taken
-ok 'it is told to stop' kill -INT "$(cat reader)"
+ok 'it receives SIGINT' kill -INT "$(cat reader)"
 ok 'it ends' wait_for test -s status
 ok 'with status 1' test "$(cat status)" = 1
 ok 'and says so' grep -q 'interrupted after' said
 exec 3<&-
 
-# While nothing can be mapped the driver tries again for half a minute; a signal ends that before.
+# While nothing can be mapped, the driver retries for half a minute; a signal ends this earlier.
 stuck() { # PLAN COMMAND…
 	rm -f status said
 	{

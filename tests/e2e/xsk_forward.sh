@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# An ordinary AF_XDP program, relinked: a capture file goes through two network cards and comes out as it was.
+# An ordinary AF_XDP program, relinked: a capture file passes through two network cards and is unchanged.
 # usage: xsk_forward.sh DMAMAP XSK_FORWARD
 . "$(dirname "$0")/lib.sh"
 forward=$(cd "$OLDPWD" && realpath "$2") || exit 99

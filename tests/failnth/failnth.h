@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fail the 1st, 2nd, 3rd … call of each site of fault injection until the operation runs clean.
+ * Fails the 1st, 2nd, 3rd … call of each site of fault injection until the operation succeeds
+ * without a failure.
  *
- * An operation does its work and undoes it: 0, or a negative errno with all undone. After each run
- * nothing may be left: no mapping, no coherent memory, no address space, no page of RAM (also none
- * of the library's own), no held segment; and a failure has set a sentence. What was lost on the
- * heap is found by LeakSanitizer. The helper does not say that a failure must reach the caller: an
- * operation may do without a cache.
+ * An operation does its work and undoes it. It returns 0, or a negative errno with everything
+ * undone. After each run nothing may be left: no mapping, no coherent memory, no address space, no
+ * page of RAM (also none of the library's own), no held segment; and a failure must have set an
+ * error message. LeakSanitizer detects leaks of heap memory. An injected failure need not reach the
+ * caller: an operation may succeed without a cache.
  */
 #ifndef TESTS_FAILNTH_H
 #define TESTS_FAILNTH_H
@@ -34,14 +35,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAILNTH_MAX 2000 /* more failures than this in one operation: it does not end */
+#define FAILNTH_MAX 2000 /* more failures than this in one operation: it does not terminate */
 
 static const char *const failnth_sites[] = {"map",    "coherent", "pool", "page",
 					    "iova",   "bounce",	  "link", "backend",
 					    "memory", "kmalloc",  "all"};
 
-static struct page *failnth_anchor;	 /* keeps RAM there while no device is open */
-static struct device *failnth_bystander; /* keeps what the first device makes for all */
+static struct page *failnth_anchor;	 /* keeps RAM allocated while no device is open */
+static struct device *failnth_bystander; /* keeps what the first device creates for all devices */
 
 static maybe_unused int failnth_setup(void **state)
 {
@@ -67,8 +68,10 @@ static inline u64 failnth_free_pages(void)
 	return n;
 }
 
-/* The first number that a new key of per-thread records gets: one that was lost is never given
- * again. */
+/*
+ * The first index that a new key of per-thread records gets; an index that was leaked is never used
+ * again.
+ */
 static inline u32 failnth_free_key(void)
 {
 	struct tslot_key key;
@@ -80,7 +83,7 @@ static inline u32 failnth_free_key(void)
 	return id;
 }
 
-/* What the device must not have any more. */
+/* The resources that the device must not own any more. */
 static inline void failnth_check_device(struct device *dev)
 {
 	struct dmamap_stats s = {.size = sizeof(s)};
@@ -102,7 +105,8 @@ static inline void failnth_check_device(struct device *dev)
 }
 
 /*
- * Arms the n-th failure of a site, runs, disarms. True: it was reached. `op` is given `arg`.
+ * Arms the n-th failure of a site, runs `op` with `arg`, and disarms. True: the failure was
+ * reached.
  */
 static inline bool failnth_once(const char *name, const char *site, unsigned int n,
 				int (*op)(void *arg), void *arg)
@@ -170,7 +174,9 @@ static inline int failnth_on_device(void *arg)
 	return d->op(d->dev, d->arg);
 }
 
-/* On a device of the spec, opened anew for each failure, so that no cache hides one. */
+/*
+ * On a device of the spec, which is opened again for each failure, so that no cache prevents one.
+ */
 static inline void failnth_device(const char *name, const char *spec, u64 mask,
 				  int (*op)(struct device *dev, void *arg), void *arg)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker's own memory, failed at every place. The driver sees what it sees without the
- * checker: as many of its calls fail, none more. A mapping that could not be remembered is no
- * mistake of anybody's, and that some are not is said once. This device is the only checked one, so
- * what the checker has is made anew each time; LeakSanitizer sees what of it is lost.
+ * The checker's own memory, with a failure at every place. The driver observes the same as without
+ * the checker: the same number of its calls fail. A mapping that could not be recorded is no
+ * misuse, and the fact that some were not recorded is reported once. This device is the only
+ * checked one, so the checker's data is created again each time, and LeakSanitizer detects what is
+ * lost of it.
  */
 #include "failnth.h"
 
@@ -95,8 +96,10 @@ static int range(struct device *dev)
 	return err;
 }
 
-/* How many of the operations fail, over all failures of the library's memory; *fired: how many
- * there were. */
+/*
+ * The number of operations that fail, over all failures of the library's memory; *fired: the number
+ * of failures.
+ */
 static u32 failures(const char *spec, bool check, u32 *fired)
 {
 	static int (*const ops[])(struct device *) = {singles, list, memory, range};
@@ -136,7 +139,7 @@ static void test_the_driver_sees_no_difference(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
 		u32 fired, fired_checked, failed;
 
-		failures(specs[i], false, &fired); /* what is made once in a process is there now */
+		failures(specs[i], false, &fired); /* creates what exists once in a process */
 		failed = failures(specs[i], false, &fired);
 		reports = 0;
 		assert_int_equal(failures(specs[i], true, &fired_checked), failed);
@@ -146,7 +149,7 @@ static void test_the_driver_sees_no_difference(void **state)
 	}
 }
 
-/* Many are lost one after another. */
+/* Many are lost in sequence. */
 static void test_said_once(void **state)
 {
 	FILE *said = tmpfile();
@@ -168,7 +171,7 @@ static void test_said_once(void **state)
 	close(regcache);
 	rewind(said);
 	while (fgets(line, sizeof(line), said))
-		lines += strstr(line, "dmamap: check: no memory to remember") != NULL;
+		lines += strstr(line, "dmamap: check: no memory to record") != NULL;
 	fclose(said);
 	assert_int_equal(lines, 1);
 	dmamap_close(dev);
@@ -176,7 +179,7 @@ static void test_said_once(void **state)
 
 static int setup(void **state)
 {
-	unsetenv("DMAMAP_CHECK"); /* the specs say which devices are checked */
+	unsetenv("DMAMAP_CHECK"); /* the specs select the devices that are checked */
 	failnth_bystander = dmamap_open("sim,swiotlb=1M,coherent=0");
 	failnth_anchor = alloc_page(GFP_KERNEL);
 	ram = page_address(alloc_pages(GFP_KERNEL, get_order(0x40000)));
@@ -193,7 +196,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_said_once), /* first: it is said once in a process */
+		cmocka_unit_test(test_said_once), /* first: it is reported once in a process */
 		cmocka_unit_test(test_the_driver_sees_no_difference),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Mapping each way, failed at every place where that can fail; and the device's accesses. */
+/* Mapping on each path, with a failure at every place; and the device's accesses. */
 #include "failnth.h"
 
 #include <sys/uio.h>
@@ -31,7 +31,7 @@ static int fail_code(struct device *dev, dma_addr_t addr)
 {
 	int err = dma_mapping_error(dev, addr);
 
-	/* a failed mapping sets errno as well as the sentence */
+	/* a failed mapping sets errno as well as the error message */
 	assert_int_not_equal(errno, 0);
 	return err;
 }
@@ -109,7 +109,7 @@ static int map_list(struct device *dev, void *arg)
 	return 0;
 }
 
-/* Entries the device can never take as one range: 3 MiB, a table or two of their own. */
+/* Entries that cannot be one range for the device: 3 MiB, with one or two page tables. */
 static int map_long_table(struct device *dev, void *arg)
 {
 	struct sg_table sgt;
@@ -128,7 +128,7 @@ static int map_long_table(struct device *dev, void *arg)
 	return err;
 }
 
-/* A hole between two segments: each has a range of addresses of its own. */
+/* A boundary between two segments: each has a range of addresses of its own. */
 static int map_with_holes(struct device *dev, void *arg)
 {
 	int err;
@@ -177,7 +177,7 @@ static void test_long_table(void **state)
 	each_device("long table", map_long_table, NULL);
 }
 
-/* Four times as many pieces as an access has room for without asking for memory. */
+/* Four times as many pieces as an access can record without allocating memory. */
 static int access_pieces(struct device *dev, void *arg)
 {
 	enum { N = 150 };

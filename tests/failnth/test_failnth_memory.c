@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Coherent memory, pools and lists, failed at every place where that can fail. */
+/* Coherent memory, pools and lists, with a failure at every place. */
 #include "failnth.h"
 
 #include <linux/dmapool.h>
@@ -143,7 +143,7 @@ static int list(void *arg)
 	struct sg_table sgt = {0};
 	int err = sg_alloc_table(&sgt, 700, GFP_KERNEL);
 
-	/* freeing what was not allocated does nothing */
+	/* freeing what was not allocated has no effect */
 	sg_free_table(&sgt);
 	assert_null(sgt.sgl);
 	return err;

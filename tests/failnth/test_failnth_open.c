@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Opening each kind of device, failed at every place where that can fail. */
+/* Opening each kind of device, with a failure at every place. */
 #include "failnth.h"
 
 #include <fcntl.h>
@@ -77,7 +77,7 @@ static void test_nvme(void **state)
 	failnth_alone("nvme lazy", open_and_close, spec);
 }
 
-/* With no RAM before: the machine is made by the open, and goes when that fails. */
+/* Without RAM before: the open creates the machine, which is freed if the open fails. */
 static void test_the_first_device(void **state)
 {
 	static const char *const specs[] = {
@@ -117,7 +117,7 @@ static void test_by_new_threads(void **state)
 	failnth_alone("thread", open_by_a_new_thread, (void *)"sim,policy=lazy");
 }
 
-/* Many at once: the tables of keys and of threads grow. */
+/* Many devices: the tables of keys and of threads grow. */
 static int open_many(void *arg)
 {
 	enum { MANY = 40 };
@@ -142,8 +142,8 @@ static void test_many_at_once(void **state)
 }
 
 /*
- * The table of keys, from its first key on: it grows in the middle of an open only once in a
- * process, so this test comes first.
+ * The table of keys, from its first key on: it grows during an open only once in a process, so this
+ * test comes first.
  */
 static void test_the_table_of_keys(void **state)
 {

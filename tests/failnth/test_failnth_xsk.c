@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Devices, UMEMs, sockets, shared ones, packets both ways: failed at every place where it can fail.
+/*
+ * Devices, UMEMs, sockets, shared sockets, and packets in both directions, with a failure at every
+ * place.
  */
 #include "failnth.h"
 
@@ -104,7 +106,7 @@ static void test_zero_copy(void **state)
 		failnth_alone(j[i].spec, run, &j[i]);
 }
 
-/* Where zero-copy fails, copying goes on. */
+/* Where zero-copy fails, copy mode continues. */
 static void test_fall_back(void **state)
 {
 	struct job j = {"sim,swiotlb=1M", &card_zc, 0, 0};

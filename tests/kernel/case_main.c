@@ -12,7 +12,7 @@ module_param(run, charp, 0444);
 static void case_run(int flags)
 {
 	for (const struct test_case *c = __start_kmod_cases; c < __stop_kmod_cases; c++) {
-		if (!strcmp(c->name, run) && (c->flags & CASE_PCI) == flags) {
+		if (!strcmp(c->name, run) && (c->flags & (CASE_PCI | CASE_EXIT)) == flags) {
 			kmod_event("\"ran\":true");
 			c->fn();
 		}
@@ -48,6 +48,7 @@ static int __init case_init(void)
 static void __exit case_exit(void)
 {
 	pci_unregister_driver(&case_driver);
+	case_run(CASE_EXIT);
 }
 
 module_init(case_init);

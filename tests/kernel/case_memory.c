@@ -286,6 +286,8 @@ CASE(numbers_parsed, "")
 	CHECK(kstrtoul("12x", 10, &u) == -EINVAL && kstrtoul("", 10, &u) == -EINVAL);
 	CHECK(kstrtoul("99999999999999999999", 10, &u) == -ERANGE);
 	CHECK(!kstrtoint("-7", 10, &i) && i == -7 && kstrtoint("3000000000", 10, &i) == -ERANGE);
+	CHECK(!kstrtoint("-2147483648", 10, &i) && i == INT_MIN &&
+	      kstrtoint("2147483648", 10, &i) == -ERANGE);
 	CHECK(kstrtouint("4294967296", 10, &v) == -ERANGE);
 	CHECK(mac_pton("00:1a:2B:03:04:05", mac) && mac[1] == 0x1a && mac[2] == 0x2b &&
 	      !mac_pton("00:1a", mac));

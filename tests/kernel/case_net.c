@@ -17,10 +17,10 @@ static netdev_tx_t case_xmit(struct sk_buff *skb, struct net_device *dev)
 	case 0:
 		dev_kfree_skb_any(skb);
 		return NETDEV_TX_OK;
-	case 1: /* freed, and busy */
+	case 1: /* freed, but returns busy */
 		dev_kfree_skb_any(skb);
 		return NETDEV_TX_BUSY;
-	case 2: /* kept, and busy */
+	case 2: /* not freed, and returns busy */
 		kept = skb;
 		return NETDEV_TX_BUSY;
 	case 3: /* a sleep in the transmit path */
@@ -46,6 +46,11 @@ static int case_stop(struct net_device *dev)
 {
 	netif_stop_queue(dev);
 	return 0;
+}
+
+static void case_timeout(struct net_device *dev, unsigned int queue)
+{
+	netif_wake_queue(dev);
 }
 
 static const struct net_device_ops case_ops = {
@@ -246,6 +251,27 @@ CASE(skb_clones_share, "")
 	kfree_skb(copy);
 }
 
+/* A clone that is changed gets data and fragments of its own; the others keep theirs. */
+CASE(skb_clone_changed, "")
+{
+	struct sk_buff *skb = with_fragments(), *clone = skb_clone(skb, GFP_KERNEL),
+		       *third = skb_clone(skb, GFP_KERNEL);
+	u8 out[170];
+
+	CHECK(!skb_cow_head(clone, 40) && skb_headroom(clone) >= 40 && !skb_cloned(clone) &&
+	      clone->data != skb->data && clone->len == 170 && skb_cloned(skb));
+	skb_push(clone, 14);
+	clone->data[14] = 9;
+	CHECK(!pskb_trim(third, 100) && !skb_linearize(third) && third->data[99] == 3);
+	CHECK(skb->data[0] == 1 && !skb_copy_bits(skb, 0, out, 170) && out[69] == 2 &&
+	      out[169] == 4);
+	kfree_skb(third);
+	CHECK(!skb_copy_bits(clone, 14, out, 170) && out[0] == 9 && out[20] == 2 && out[169] == 4);
+	kfree_skb(skb);
+	CHECK(!skb_linearize(clone) && clone->data[183] == 4);
+	kfree_skb(clone);
+}
+
 CASE(skb_built_around_data, "")
 {
 	void *data = netdev_alloc_frag(1024);
@@ -325,6 +351,28 @@ CASE(napi_polls_again, "")
 	CHECK(polls == 3);
 }
 
+static int again_poll(struct napi_struct *n, int budget)
+{
+	if (!polls++)
+		CHECK(!napi_schedule(n));
+	napi_complete_done(n, 0);
+	return 0;
+}
+
+CASE(napi_scheduled_in_its_poll, "")
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct napi_struct));
+	struct napi_struct *n = netdev_priv(dev);
+
+	netif_napi_add(dev, n, again_poll);
+	napi_enable(n);
+	napi_schedule(n);
+	msleep(30);
+	CHECK(polls == 2);
+	napi_disable(n);
+	free_netdev(dev);
+}
+
 CASE(napi_over_budget, "napi-over-budget")
 {
 	case_napi(NAPI_POLL_WEIGHT + 1, true, true);
@@ -350,6 +398,15 @@ CASE(napi_enabled_twice, "napi-enabled-twice")
 	napi_enable(n);
 }
 
+CASE(completed_what_was_sent, "")
+{
+	struct net_device *dev = case_device();
+
+	netdev_sent_queue(dev, 100);
+	netdev_completed_queue(dev, 1, 100);
+	case_device_end(dev);
+}
+
 CASE(completed_more_than_sent, "bql")
 {
 	struct net_device *dev = case_device();
@@ -368,4 +425,25 @@ CASE(addresses, "")
 	      !is_valid_ether_addr(zero));
 	CHECK(is_broadcast_ether_addr(all) && !is_broadcast_ether_addr(group) &&
 	      !ether_addr_equal(all, zero));
+}
+
+CASE(queue_stops, "tx-timeout")
+{
+	struct net_device *dev = alloc_etherdev(sizeof(int));
+	static struct net_device_ops ops;
+
+	ops = case_ops;
+	ops.ndo_tx_timeout = case_timeout;
+	dev->netdev_ops = &ops;
+	dev->watchdog_timeo = HZ / 20;
+	eth_hw_addr_random(dev);
+	CHECK(!register_netdev(dev));
+	rtnl_lock();
+	CHECK(!dev_open(dev, NULL));
+	rtnl_unlock();
+	netif_stop_queue(dev);
+	for (int i = 0; i < 200 && netif_queue_stopped(dev); i++)
+		msleep(10);
+	CHECK(!netif_queue_stopped(dev));
+	case_device_end(dev);
 }

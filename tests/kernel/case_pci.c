@@ -32,7 +32,7 @@ PCI_CASE(config_space, "")
 	CHECK(cap == 0);
 }
 
-/* A function begins off the bus. */
+/* A function begins with bus mastering off. */
 PCI_CASE(bus_mastering, "")
 {
 	u16 command;
@@ -249,7 +249,7 @@ PCI_CASE(mapping_unchecked, "map-unchecked")
 	kfree(p);
 }
 
-PCI_CASE(mapping_left, "leak")
+PCI_CASE(mapping_left, "free-mapped leak")
 {
 	static u8 *p;
 	dma_addr_t addr;

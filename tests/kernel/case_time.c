@@ -205,6 +205,28 @@ CASE(workqueue_left, "leak-workqueue")
 	alloc_workqueue("left", 0, 0);
 }
 
+static void again_work(struct work_struct *w)
+{
+	atomic_inc(&hits);
+	usleep_range(100, 200);
+	schedule_work(w);
+}
+
+CASE(work_cancelled_that_queues_itself, "")
+{
+	struct work_struct w;
+	int n;
+
+	INIT_WORK(&w, again_work);
+	schedule_work(&w);
+	while (!atomic_read(&hits))
+		usleep_range(100, 200);
+	cancel_work_sync(&w);
+	n = atomic_read(&hits);
+	msleep(20);
+	CHECK(atomic_read(&hits) == n && !work_pending(&w));
+}
+
 static void hit_tasklet(struct tasklet_struct *t)
 {
 	CHECK(in_softirq() && !in_hardirq());

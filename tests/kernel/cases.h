@@ -18,6 +18,7 @@ struct test_case {
 };
 #define CASE_PCI     1 /* needs a PCI device: runs in probe */
 #define CASE_NO_TSAN 2 /* misuse that ThreadSanitizer cannot run */
+#define CASE_EXIT    4 /* runs last in module_exit */
 
 #define CASE_FLAGS(n, e, f)                                                                        \
 	static void n(void);                                                                       \

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-mutants.py DMAMAP [--quick] [NAME...]: seeds one mistake at a time into a copy of a driver, and demands that it is reported,
-at the function that has it. The unchanged driver must have no report. A mutant is a function, the n-th match of a
-pattern in it, and what takes its place; no line of a driver is written here.
+mutants.py DMAMAP [--quick] [NAME...]: inserts one mistake at a time into a copy of a driver, and requires that it is
+reported at the function that contains it. The unchanged driver must have no report. A mutant is a function, the n-th
+match of a pattern in it, and the replacement; no line of a driver is stored here.
 """
 
 import argparse
@@ -73,7 +73,7 @@ QUICK = {('8139cp.c', 'wrong-size'), ('netdev.c', 'use-after-free')}
 
 
 def function_span(text, name):
-    """Where the body of a function begins and ends: its name at a line's start or behind a type, braces at column 0."""
+    """Returns the beginning and the end of a function's body: its name is at the beginning of a line or after a type, braces are in column 0."""
     for found in re.finditer(r'^[a-z][^;{}]*?\b%s\s*\([^;{}]*\)\s*\{' % name, text, flags=re.M):
         end = text.find('\n}', found.end())
         return found.end() - 1, end
@@ -92,7 +92,7 @@ def mutate(text, function, pattern, which, replacement):
 
 
 def run(dmamap, tree, driver, change, more):
-    """The findings of a copy of the driver, with `change` made to its main file."""
+    """Returns the findings of a copy of the driver after `change` was made to its main file."""
     with tempfile.TemporaryDirectory(prefix='kmod-mutant-') as folder:
         source = os.path.join(tree, driver['folder'])
         for name in os.listdir(source):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of kernel/ share: a build and a runner without the command in between."""
+"""Functions that the tests of kernel/ share: a build, and a runner without the command."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from places import Places, Progress
 from runner import Runner
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# Where Debian's linux-source packages lie, and where they are unpacked, once.
+# The folder of Debian's linux-source packages, and the folder in which they are unpacked once.
 TREES = {'6.12': '/usr/src/linux-source-6.12.tar.xz', '6.1': '/usr/src/linux-source-6.1.tar.xz'}
 
 
@@ -32,9 +32,9 @@ class Built:
         self.program, self.places, self.options = program, places_, options_
 
 
-def build(dmamap, files, **given):
+def build(dmamap, files, where=None, **given):
     o = options(files=files, **given)
-    p = places(dmamap)
+    p = where or places(dmamap)
     # The script's header folder, for cases that use character devices.
     b = Build(p, o, Progress(True))
     b.flags += ['-I', os.path.join(p.kernel, 'char')]

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What tools/testing/selftests/dma/dma_map_benchmark does with kernel/dma/map_benchmark.c. */
+/*
+ * The calls that tools/testing/selftests/dma/dma_map_benchmark makes to kernel/dma/map_benchmark.c.
+ */
 #include "chardev.h"
 #include <linux/map_benchmark.h>
 

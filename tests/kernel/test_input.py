@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""test_input.py DMAMAP: what `dmamap kmod` says of wrong usage, and of modules that do not run."""
+"""test_input.py DMAMAP: the messages of `dmamap kmod` for wrong usage and for modules that do not run."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def main():
     check('an unknown option', kmod('run', source('plain'), '--nonsense'), 2, 'nonsense')
     check('an unknown fault site', kmod('fail', source('plain'), '--site', 'nonsense'), 2, 'no site nonsense')
     with tempfile.TemporaryDirectory() as empty:
-        check('a tree that is none', kmod('run', source('plain'), '--tree', empty), 3, 'is no kernel tree', 'MAINTAINERS')
+        check('a tree that is none', kmod('run', source('plain'), '--tree', empty), 3, 'is not a kernel tree', 'MAINTAINERS')
         check('a folder without a Makefile', kmod('build', empty), 2, 'no Kbuild or Makefile')
         with open(os.path.join(empty, 'Makefile'), 'w') as file:
             file.write('obj-$(CONFIG_ONE) += one.o\n')
@@ -63,9 +63,19 @@ def main():
         rules.write('init_oops  oops  input_init  # known\n')
         rules.flush()
         check('an expected finding', kmod('run', source('init_oops'), '--expect', rules.name), 0, '0 findings')
+        done = kmod('expect', rules.name, source('init_oops'))
+        check('expect', done, 0, '0 findings.*expected: init_oops oops input_init')
+        check('expect nothing else', kmod('expect', rules.name, source('init_hangs'), '--hang', '1'), 1, 'hang: input_init',
+              'not seen: init_oops')
+        check('expect with failures', kmod('expect', rules.name, source('plain'), '--device', 'sim:edu', '--site', 'kmalloc'), 0,
+              'not seen: init_oops')
         rules.write('two words\n')
         rules.flush()
         check('a bad file of expectations', kmod('run', source('init_oops'), '--expect', rules.name), 2, ':2: three words')
+    check('expect without a list', kmod('expect', '/nonexistent', source('plain')), 2, 'No such file')
+    check('coverage', kmod('run', source('plain'), '--device', 'sim:edu', '--coverage'), 0,
+          r'coverage: plain.c: (\d+) of \1 lines, 100.0 %')
+    check('coverage of an oops', kmod('run', source('init_oops'), '--coverage'), 1, r'coverage: init_oops.c: [1-9]\d* of \d+ lines')
     done = kmod('run', source('init_oops'), '--json')
     try:
         report = json.loads(done.stdout)

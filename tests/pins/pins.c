@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Repeats one fast path COUNT times, for pins.sh to count its instructions: pins PATH COUNT. What
- * two runs of different COUNT differ by is the path's own. `pins --list` names the paths and the
- * most instructions that each may take.
+ * Repeats one fast path COUNT times, so that pins.sh can count its instructions: pins PATH COUNT.
+ * The difference between two runs with different COUNT is the cost of the path. `pins --list`
+ * prints the paths and the greatest permitted number of instructions of each.
  */
 #include <dmamap/bus.h>
 #include <dmamap/device.h>
@@ -26,7 +26,7 @@ static void map_unmap(long n)
 	}
 }
 
-/* Pages that are no neighbours, so that nothing merges. */
+/* Pages that are not adjacent, so that nothing merges. */
 static void map_sg(long n)
 {
 	struct scatterlist list[PAGES];
@@ -89,7 +89,7 @@ static void pool(long n)
 	dma_pool_destroy(p);
 }
 
-/* `most` is what gcc 12 makes in a release build, and a tenth more: raise it only with a reason. */
+/* `most` is the count of gcc 12 in a release build plus a tenth: increase it only with a reason. */
 static const struct path {
 	const char *name, *spec;
 	void (*run)(long n);

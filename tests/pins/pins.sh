@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Counts the instructions of each fast path under valgrind and compares with the limit that pins.c
-# states. Instructions, not time: the same on a busy machine.
+# states. Instructions, unlike time, are the same on a busy machine.
 program=$1
 command -v valgrind > /dev/null || { echo "1..0 # SKIP valgrind is not installed"; exit 0; }
 

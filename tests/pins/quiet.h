@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Counts what a thread asks of the system and of malloc. A filter sends each system call of the
- * thread, but those to count nothing of, to quiet_trap(), which counts it and makes it after all,
- * from the one page from which the filter lets calls pass. There is no way back out of a filter:
- * the thread is a forked child's, see quiet_run().
+ * Counts the system calls and the calls of malloc that a thread makes. A seccomp filter sends each
+ * system call of the thread, except those that the counting itself needs, to quiet_trap(), which
+ * counts it and then makes it from the one page from which the filter permits calls. A filter
+ * cannot be removed, so the thread is that of a forked child, see quiet_run().
  */
 #ifndef TESTS_PINS_QUIET_H
 #define TESTS_PINS_QUIET_H
@@ -25,11 +25,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Shared by test and child. */
+/* Shared by the test and the child. */
 struct quiet {
 	bool possible;
 	u64 packets, calls, wakes, allocations, maps;
-	long first_call; /* the number of one that is no wake-up */
+	long first_call; /* the number of a call that is no wake-up */
 	char error[200];
 };
 
@@ -162,7 +162,8 @@ static bool quiet_begin(void)
 
 #endif
 
-/* Runs `body` in a child; what it counted is in *quiet. It calls quiet_begin() where it is ready.
+/*
+ * Runs `body` in a child; *quiet receives the counts. `body` calls quiet_begin() when it is ready.
  */
 static void quiet_run(void (*body)(const char *spec), const char *spec)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The busy loop of a driver and its application: no packet costs a system call, an allocation or a
- * mapping. Ringing the bell of a card that fell asleep is a futex call: of those there are few.
+ * The busy loop of a driver and its application: no packet causes a system call, an allocation or a
+ * mapping. The doorbell of a card that sleeps is a futex call, of which few are permitted.
  */
 #include "unit/net_rig.h"
 
@@ -9,7 +9,10 @@
 
 #define PACKETS 100000u
 
-/* The first part of the loop is not counted: pages are touched, threads are known. */
+/*
+ * The first part of the loop is not counted: it accesses pages for the first time and registers
+ * threads.
+ */
 static void count_from(u64 done, struct device *dev, bool *counting)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
@@ -34,7 +37,7 @@ static void count_to(struct device *dev)
 	quiet->packets = PACKETS - PACKETS / 10;
 }
 
-/* A file without end goes in at the card, through driver and application, and out again. */
+/* An endless file is received by the card, passes through driver and application, and is sent. */
 static void forward(const char *spec)
 {
 	bool counting = false;
@@ -115,7 +118,7 @@ static void test_forward(void **state)
 		skip();
 }
 
-/* The counters count: each of these is one. */
+/* The counters work: each of these calls is counted once. */
 static void misbehave(const char *spec)
 {
 	quiet->possible = quiet_begin();

@@ -109,7 +109,7 @@ static void test_programs_that_are_not_qemu(void **state)
 	snprintf(spec, sizeof(spec), "qemu:edu,qemu=%s", old);
 	rig_refused(spec, ENOTSUP, "QEMU 5.1", "7.2 or later");
 	make_program(old, "#!/bin/sh\necho 'Hello, my name is Fred.' >&4\nexec sleep 5\n");
-	rig_refused(spec, EINVAL, "broke its test protocol", "");
+	rig_refused(spec, EINVAL, "violated its test protocol", "");
 	make_program(old, "#!/bin/sh\necho 'I have no time.' >&2\nexit 3\n");
 	rig_refused(spec, EINVAL, "status 3", "I have no time.");
 	make_program(old, "#!/no/where/sh\n");
@@ -183,7 +183,7 @@ static void test_killed(void **state)
 
 static void test_stopped_answering(void **state)
 {
-	end_qemu(SIGSTOP, "did not answer");
+	end_qemu(SIGSTOP, "did not respond");
 }
 
 /*
@@ -230,7 +230,7 @@ static void test_reaped_by_the_program(void **state)
 	pthread_join(thread, NULL);
 }
 
-/* A driver that only waits for an interrupt also learns of the end. */
+/* A driver that only waits for an interrupt is also notified of the end. */
 static void *transfer_until_gone(void *arg)
 {
 	static u8 buf[256];

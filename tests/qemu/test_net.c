@@ -203,7 +203,7 @@ static void wire_start(struct card *c, int type, const char *more)
 	wire_peer = fd[0];
 	card_start(c, spec);
 	close(fd[1]);
-	dmamap_readl(c->dev, 0, 8); /* QEMU's card loses what comes before it is set up */
+	dmamap_readl(c->dev, 0, 8); /* an uninitialised card loses packets */
 }
 
 static u32 wire_length(u32 n)
@@ -222,7 +222,7 @@ static void wire_make(u8 *frame, u32 n)
 		frame[i] = wire_byte(n, i);
 }
 
-/* As fast as the socket takes them, which is faster than the card has buffers. */
+/* As fast as the socket accepts them, which is faster than the card has buffers. */
 static void *wire_send_all(void *arg)
 {
 	static u8 frame[2048];
@@ -284,7 +284,7 @@ static void wire_take(u32 n)
 	assert_memory_equal(frame, want, wire_length(n));
 }
 
-/* More than the socket holds before anything is read. */
+/* More than the socket can contain before anything is read. */
 static void wire_send_burst(int type)
 {
 	struct card c;
@@ -306,7 +306,10 @@ static void test_wire_sends(void **state)
 	wire_send_burst(SOCK_DGRAM);
 }
 
-/* What is no frame is dropped; a program that goes leaves a card that still sends. */
+/*
+ * A message that is no frame is dropped; after the program has closed its end, the card still
+ * sends.
+ */
 static void test_wire_bad_frames_and_an_end(void **state)
 {
 	static u8 bytes[65537];
@@ -349,7 +352,7 @@ static void test_wire_refused(void **state)
 	close(fd[1]);
 }
 
-/* Whatever fails on the way, nothing stays. */
+/* Whatever fails, nothing is left. */
 static void test_wire_failing_everywhere(void **state)
 {
 	unsigned int fds, threads = rig_threads();

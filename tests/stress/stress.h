@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the stress tests share. Threads note what went wrong in words, since asserts are for the
- * main thread only; rounds are counted, not timed, so that a slow machine only takes longer.
+ * Functions that the stress tests share. Threads record failures as text, because only the main
+ * thread may use asserts. Rounds are counted, not timed, so that a slow machine only takes longer.
  *
- * Two threads that touch one byte at once by plan (a device that should have been cut off) do it by
- * aligned words, which both sides store and load whole, or by odd sizes, which the device moves by
- * a string instruction: so ThreadSanitizer reports only what is not planned.
+ * If two threads access one byte concurrently by design (a device whose mapping was removed), they
+ * use aligned words, which both sides store and load as a whole, or odd sizes, which the device
+ * copies by a string instruction. ThreadSanitizer then reports only races that are not by design.
  */
 #ifndef TESTS_STRESS_H
 #define TESTS_STRESS_H
@@ -41,7 +41,7 @@
 
 struct trouble {
 	int count;	/* atomic */
-	char text[200]; /* of the first; written by who made count 1 */
+	char text[200]; /* message of the first failure; written by the thread that made count 1 */
 };
 
 static struct trouble trouble;

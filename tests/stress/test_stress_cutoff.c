@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A strict unmap cuts the device off. Each driver thread owns memory whose words say which
- * generation of it they are: while it is mapped they are public, after the unmap returned they are
- * secret. Device threads read and write at addresses that drivers told them some time ago, so most
- * accesses are late. None may ever see a secret, and no secret may ever change.
+ * After a strict unmap the device cannot access the memory. Each driver thread owns memory whose
+ * words contain their generation: while the memory is mapped they are public, after the unmap has
+ * returned they are secret. Device threads read and write at addresses that drivers published some
+ * time ago, so most accesses are late. None may ever read a secret, and no secret may ever change.
  *
- * An address may have become another driver's mapping meanwhile; then what is seen there is public.
+ * Meanwhile an address may have been allocated to another driver's mapping; the contents of that
+ * are public.
  */
 #include "stress.h"
 
@@ -15,7 +16,7 @@
 enum { DRIVERS = 2, DEVICES = 2, SHOWN = 4 };
 
 #define SECRET	 (1ull << 63)
-#define SCRIBBLE (1ull << 62) /* what devices write */
+#define SCRIBBLE (1ull << 62) /* the value that devices write */
 
 struct driver {
 	struct device *dev;
@@ -26,7 +27,7 @@ struct driver {
 
 static u64 shown[DRIVERS * SHOWN]; /* device addresses; atomic */
 static bool stop;		   /* atomic */
-static u64 late, seen;		   /* an access was refused, was done; atomic */
+static u64 late, seen;		   /* an access was refused; an access succeeded; atomic */
 
 static void store(u64 *p, u64 v)
 {
@@ -54,7 +55,7 @@ static void check_secret(const char *what, u8 *p, size_t size, u64 value)
 			went_wrong("%s: the device wrote into memory that was unmapped", what);
 }
 
-/* Where on the page of the mapping devices will look. */
+/* The offset in the page of the mapping that devices access. */
 static void show(struct driver *d, unsigned int slot, u64 addr)
 {
 	__atomic_store_n(&shown[d->number * SHOWN + slot], addr, __ATOMIC_RELEASE);
@@ -75,7 +76,7 @@ static void one_mapping(struct driver *d, const char *what, u8 *p, size_t size, 
 	for (u32 i = next_random(&d->random) % 64; i; i--)
 		cpu_relax();
 	dma_unmap_single(d->dev, addr, size, DMA_BIDIRECTIONAL);
-	/* from here on it is nobody else's */
+	/* from here on no other thread may access it */
 	mark(p, size, SECRET | generation);
 	for (u32 i = next_random(&d->random) % 256; i; i--)
 		cpu_relax();
@@ -193,7 +194,7 @@ static void *device_main(void *arg)
 			      : dmamap_bus_read(d->dev, addr, &word, 8);
 		if (!err && (word & SECRET))
 			went_wrong("the device read what was secret");
-		/* each once is enough: main waits for both */
+		/* one of each is enough: main waits for both */
 		if (!read_once(err ? &late : &seen))
 			write_once(err ? &late : &seen, 1);
 		if (!(r & 0xff0000))
@@ -235,7 +236,7 @@ static void cut_off(const char *spec, unsigned int rounds)
 	}
 	for (int i = 0; i < DRIVERS; i++)
 		pthread_join(driver[i].thread, NULL);
-	wait_for(&late); /* everything that was shown is unmapped by now */
+	wait_for(&late); /* every published mapping is unmapped by now */
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < DEVICES; i++)
 		pthread_join(device[i].thread, NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Buffers that go from thread to thread, each mapped and unmapped by whoever has it, and coherent
- * memory that one frees while another maps what was there: all of it legal, so the checker has
- * nothing to say, however late it clears up behind an unmap. And memory that is freed while checked
- * devices open and close.
+ * Buffers that move between threads and are mapped and unmapped by the thread that owns them, and
+ * coherent memory that one thread frees while another maps the same memory. All of it is legal, so
+ * the checker must report nothing, however late it removes the record of an unmap. In addition,
+ * memory is freed while checked devices open and close.
  */
 #include "stress.h"
 
@@ -17,7 +17,7 @@ struct passer {
 	unsigned int rounds;
 };
 
-static void *slot[SLOTS]; /* atomic: buffers that nobody has */
+static void *slot[SLOTS]; /* atomic: buffers without an owner */
 
 static void use(struct passer *w, u8 *p, enum dma_data_direction dir)
 {
@@ -29,7 +29,7 @@ static void use(struct passer *w, u8 *p, enum dma_data_direction dir)
 		dma_unmap_single(w->dev, at, 512, dir);
 }
 
-/* What was coherent memory is a buffer a moment later. */
+/* Memory that was coherent is a buffer a moment later. */
 static void use_coherent(struct passer *w)
 {
 	dma_addr_t at;
@@ -107,7 +107,7 @@ static void lazy(void **state)
 	hand_over("sim,policy=lazy,check=1");
 }
 
-/* Threads that free memory, and have nothing to do with the devices that come and go. */
+/* Threads that free memory and do not use the devices that are opened and closed. */
 static bool stop; /* atomic */
 
 static void *free_memory(void *arg)
@@ -128,7 +128,7 @@ static void *free_memory(void *arg)
 
 static void come_and_go(void **state)
 {
-	struct device *stays = dmamap_open("sim"); /* and RAM with it */
+	struct device *stays = dmamap_open("sim"); /* and RAM as well */
 	struct passer w = {.random = 1};
 	pthread_t thread[THREADS];
 

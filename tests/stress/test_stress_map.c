@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Everything at once on one device, in each configuration: threads map, sync, unmap, allocate and
- * free what is theirs and check each byte; other threads play a device that reads wherever it was
- * told of, late or not; more threads start, do a little and end.
+ * Concurrent calls on one device, in each configuration: threads map, sync, unmap, allocate and
+ * free memory of their own and check each byte. Other threads make accesses of a device that reads
+ * every address that was published, late or not. More threads start, do some calls and end.
  */
 #include "stress.h"
 
@@ -26,7 +26,7 @@ struct driver {
 
 static void fill(u8 *p, size_t n, u32 seed)
 {
-	/* words by words: a device may be reading them */
+	/* word by word, because a device may be reading them */
 	for (size_t i = 0; i < n; i++)
 		__atomic_store_n(&p[i], (u8)(seed + i * 7), __ATOMIC_RELAXED);
 }
@@ -49,7 +49,7 @@ static bool device_has(struct driver *d, dma_addr_t addr, size_t n, u32 seed)
 	return !dmamap_bus_read(d->s->dev, addr, d->scratch, n) && holds(d->scratch, n, seed);
 }
 
-/* There and back: what the CPU stored is what the device reads, and the other way. */
+/* In both directions: the device reads what the CPU stored, and the CPU what the device wrote. */
 static void one_single(struct driver *d, u8 *memory)
 {
 	u32 r = next_random(&d->random), seed = r >> 3;
@@ -202,7 +202,7 @@ static void *drive(void *arg)
 	return NULL;
 }
 
-/* Reads odd sizes anywhere it was told of; asks for segments and lets go of them. */
+/* Reads odd sizes at published addresses; obtains segments and releases them. */
 static void *device_main(void *arg)
 {
 	struct driver *d = arg;
@@ -214,7 +214,7 @@ static void *device_main(void *arg)
 
 		size_t n = 1 + 2 * (r >> 8 & 511);
 
-		/* at a page's end it would be cut into sizes that are not odd */
+		/* at the end of a page it would be divided into sizes that are not odd */
 		addr += r % 3;
 		dmamap_bus_read(d->s->dev, addr, d->scratch, (addr & 4095) + n > 4096 ? 1 : n);
 		if (!(r >> 20 & 15)) {
@@ -258,7 +258,7 @@ static void everything(const char *spec, unsigned int mask_bits, unsigned int ro
 	start_thread(&device.thread, device_main, &device);
 	for (u32 i = 0; i < DRIVERS; i++)
 		driver_start(&driver[i], &s, i, rounds);
-	/* meanwhile threads come and go */
+	/* meanwhile threads start and end */
 	for (u32 i = 0; i < 20; i++) {
 		driver_start(&passing, &s, 1000 + i, 10);
 		driver_end(&passing);
@@ -292,8 +292,10 @@ stress(strict, "sim,swiotlb=4M", 64) stress(narrow, "sim,swiotlb=4M",
 				stress(noncoherent_direct, "sim,coherent=0,iommu=0,swiotlb=4M", 32)
 					stress(checked, "sim,check=1,policy=lazy,swiotlb=4M", 64)
 
-	/* The device reads late, past ends and against directions on purpose; nothing else is
-	   misuse. */
+	/*
+	 * By design the device reads late, beyond ends and against directions; nothing else is
+	 * misuse.
+	 */
 	static void quiet(const struct dmamap_report *r, void *arg)
 {
 	if (r->kind < DMAMAP_CHECK_DEVICE_FAULT || r->kind > DMAMAP_CHECK_DEVICE_STALE)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Contexts of one device come and go at once, with regions, accesses and memory that goes: a
- * context that lives has its faults served, and no region of another is touched after it was freed.
+ * Contexts of one device are created and freed concurrently, with regions, accesses and memory that
+ * is unmapped. The faults of a live context are resolved, and no region of another context is
+ * accessed after it was freed.
  */
 #include "stress.h"
 
@@ -47,7 +48,7 @@ static void *live(void *arg)
 	return NULL;
 }
 
-/* Many regions of a context that stays. */
+/* Many regions of a permanent context. */
 static void *come_and_go(void *arg)
 {
 	struct ib_ucontext *c = arg;

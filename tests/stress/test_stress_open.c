@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices open and close in several threads at once, of every kind, in groups and alone, while what
- * they share (RAM, bounce memory, the flusher's thread) comes with the first and goes with the
- * last. A thread that works on a device may end after another has closed other devices.
+ * Devices of every kind open and close in several threads, in groups and alone. What they share
+ * (RAM, bounce memory, the flusher's thread) is created with the first and freed with the last. A
+ * thread that uses a device may end after another has closed other devices.
  */
 #include "stress.h"
 
@@ -16,7 +16,7 @@ struct opener {
 	unsigned int n_specs;
 };
 
-/* A little of everything that a device may hold when it is closed. */
+/* Some of each resource that a device may own when it is closed. */
 static void use_it(struct device *dev, u64 *random)
 {
 	u32 r = next_random(random);

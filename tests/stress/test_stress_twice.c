@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program unmaps each mapping twice, by two threads at once. One of the two does nothing:
- * counters stay right, and no address or slot is given to two mappings afterwards.
+ * A program unmaps each mapping twice, by two threads at the same time. One of the two calls has no
+ * effect: counters stay right, and no address or slot is allocated to two mappings afterwards.
  */
 #include "stress.h"
 
@@ -12,7 +12,7 @@ enum { ENTRIES = 16, LATER = 512 };
 
 struct play {
 	const char *name, *spec;
-	size_t size;	    /* of the mapping, or of each entry of a list */
+	size_t size;	    /* size of the mapping, or of each entry of a list */
 	bool list, foreign; /* foreign: memory outside RAM */
 };
 
@@ -87,7 +87,7 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* How many mappings fit, at most LATER; each has an address of its own. */
+/* The number of mappings that fit, at most LATER; each has an address of its own. */
 static int map_many(void)
 {
 	static dma_addr_t at[LATER];

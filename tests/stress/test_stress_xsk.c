@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * XSK between two threads: an application that scribbles on its rings while a driver works on them,
- * and an honest one with which millions of buffers go round, none lost, none twice.
+ * XSK with two threads: an application that overwrites its rings at random while a driver uses
+ * them, and a correct one in which millions of buffers circulate, of which none may be lost or
+ * appear twice.
  *
- * DMAMAP_XSK_SECONDS: how long the hostile one goes on; DMAMAP_XSK_BUFFERS: how many go round.
+ * DMAMAP_XSK_SECONDS: duration of the first; DMAMAP_XSK_BUFFERS: number of buffers in the second.
  */
 #include "../unit/xsk_rig.h"
 #include "stress.h"
@@ -26,7 +27,7 @@ static u64 wanted(const char *name, u64 usual)
 	return value && *value ? strtoull(value, NULL, 10) : usual;
 }
 
-/* The UMEM stands between pages that nobody may touch. */
+/* The UMEM is between pages that may not be accessed. */
 static void guarded_area(u32 flags)
 {
 	u64 size = (u64)CHUNKS * CHUNK;
@@ -65,7 +66,7 @@ static u64 nasty(u64 *random)
 	}
 }
 
-/* Anything into an entry, mostly what looks right; descriptors that look right now and then. */
+/* Any value in an entry, mostly a plausible one; sometimes descriptors that are valid. */
 static void scribble_entry(struct app_ring *r, bool descs, u64 *random)
 {
 	u32 at = next_random(random) & (r->size - 1);
@@ -110,7 +111,7 @@ static void *scribble(void *arg)
 	return NULL;
 }
 
-/* What the driver is given lies in the UMEM, whatever the rings say. */
+/* What the driver receives is in the UMEM, whatever the rings contain. */
 static bool inside(const void *p, u64 n)
 {
 	return range_within((u64)((const char *)p - area.memory), n, area.size);
@@ -218,7 +219,7 @@ static void test_hostile_application(void **state)
 	hostile("sim", XDP_UMEM_UNALIGNED_CHUNK_FLAG, false);
 }
 
-/* The driver of the round: numbers what it receives, and expects the numbers back in order. */
+/* The driver of the round trip: numbers what it receives, and expects the numbers back in order. */
 static void *drive(void *arg)
 {
 	struct xsk_buff_pool *pool = xsk_get_pool_from_qid(card.dev, 0);
@@ -232,7 +233,7 @@ static void *drive(void *arg)
 			memcpy(b[i]->data, &received, sizeof(received));
 			xsk_buff_set_size(b[i], sizeof(received));
 			if (xsk_rcv(card.dev, 0, b[i]))
-				xsk_buff_free(b[i]); /* no room: the next has its number */
+				xsk_buff_free(b[i]); /* no space: the next buffer has this number */
 			else
 				received++;
 		}
@@ -262,7 +263,10 @@ static void hand_over(enum owner *owner, u64 addr, enum owner from, enum owner t
 		owner[chunk] = to;
 }
 
-/* One turn of the application: what it got goes out, what went out is received into. */
+/*
+ * One turn of the application: it sends what it received, and puts what was sent into the fill
+ * ring.
+ */
 static u32 app_turn(enum owner *owner, u64 *received)
 {
 	u32 done = 0;
@@ -320,10 +324,10 @@ static void test_none_lost_none_twice(void **state)
 }
 
 /*
- * A driver goes to sleep, in a thread of its own, while a second socket is bound to the queue. When
- * both are done the flag of the new TX ring says so: else its application never wakes the driver.
+ * A driver begins to sleep in its own thread while a second socket is bound to the queue. After
+ * both, the flag of the new TX ring must be set; otherwise its application never wakes the driver.
  */
-static u32 go, asleep; /* atomic: the round that may begin, that is done; UINT32_MAX: no more */
+static u32 go, asleep; /* atomic: the round to begin, the complete round; UINT32_MAX: end */
 
 static void *fall_asleep(void *arg)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What tests of the checker share: two devices of each configuration, with owners watched or not,
- * and the reports that were made. A test named "legit" does what correct drivers do, in every
- * configuration, and no report may be made.
+ * Functions that the tests of the checker share: two devices of each configuration, with ownership
+ * checks or without, and the reports that were made. A test named "legit" does what correct drivers
+ * do, in every configuration, and no report may be made.
  */
 #ifndef TESTS_CHECK_RIG_H
 #define TESTS_CHECK_RIG_H
@@ -42,7 +42,7 @@ static const char *const check_specs[] = {
 	"sim,check=1,iommu=0,bus-offset=64K",
 };
 
-/* A driver's device and another driver's; what was reported; which configuration it is. */
+/* A driver's device and another driver's; the reports; the index of the configuration. */
 static struct device *dev, *dev2;
 static const char *check_where;
 static bool check_owners;
@@ -82,7 +82,7 @@ static inline void check_finish(void)
 	dmamap_check_on_report(NULL, NULL);
 }
 
-/* Runs a right program in each configuration. */
+/* Runs a correct program in each configuration. */
 static inline void check_right(const char *name, void (*run)(void))
 {
 	for (size_t i = 0; i < ARRAY_SIZE(check_specs); i++)
@@ -97,7 +97,7 @@ static inline void check_right(const char *name, void (*run)(void))
 		}
 }
 
-/* Runs a wrong program on one device: it raises this kind, once, and no other. */
+/* Runs a wrong program on one device: it raises this kind once, and no other kind. */
 static inline void check_wrong(const char *spec, int kind, void (*run)(void))
 {
 	check_begin(spec, false);
@@ -108,7 +108,9 @@ static inline void check_wrong(const char *spec, int kind, void (*run)(void))
 			 dmamap_check_name(kind), check_text);
 }
 
-/* In configurations where a mapping is an object of its own, and where it is an address alone. */
+/*
+ * In configurations where a mapping is a translation of its own, and where it is only an address.
+ */
 static inline void check_wrong_everywhere(int kind, void (*run)(void))
 {
 	check_wrong("sim,check=1", kind, run);
@@ -142,7 +144,7 @@ static inline dma_addr_t map_single(struct device *d, void *p, size_t size,
 	return check_mapped(d, dma_map_single(d, p, size, dir));
 }
 
-/* The device writes, and reads, all of the range; the bytes that it writes are 0x5a. */
+/* The device writes, and reads, the whole range; the bytes that it writes are 0x5a. */
 static inline void device_writes(struct device *d, dma_addr_t addr, size_t size)
 {
 	char bytes[16384];

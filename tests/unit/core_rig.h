@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the unit tests of the mapping layers share: a device, its counters, one failure on purpose.
+/*
+ * Functions that the unit tests of the mapping layers share: a device, its counters, one injected
+ * failure.
  */
 #ifndef TESTS_CORE_RIG_H
 #define TESTS_CORE_RIG_H

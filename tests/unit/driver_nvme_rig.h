@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What tests of the NVMe driver share: a small disk, and many requests at once. */
+/* Functions that tests of the NVMe driver share: a small disk, and many requests in flight. */
 #ifndef DRIVER_NVME_RIG_H
 #define DRIVER_NVME_RIG_H
 
@@ -24,7 +24,7 @@ static inline struct nvme *probe(struct rig *r, const struct nvme_options *opt)
 	return nvme;
 }
 
-/* Many at once, each of its own blocks, far more than fit in the queue. */
+/* Many requests in flight, each to its own blocks, far more than fit into the queue. */
 #define MANY 64
 
 static inline void many_submit(struct nvme *nvme, struct nvme_request *req, u8 *data,

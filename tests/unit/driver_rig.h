@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What tests of drivers share: an image file that is gone after the test, and a device on it. */
+/*
+ * Functions that tests of drivers share: an image file that is removed after the test, and a device
+ * on it.
+ */
 #ifndef DRIVER_RIG_H
 #define DRIVER_RIG_H
 
@@ -25,7 +28,9 @@ struct rig {
 	struct device *dev;
 };
 
-/* Opens sim:nvme on a new image of `bytes` zeroes, with more keys, as ",iommu=0" or "". */
+/*
+ * Opens sim:nvme on a new image of `bytes` zeroes, with additional keys, such as ",iommu=0" or "".
+ */
 static inline void rig_open(struct rig *r, u64 bytes, const char *keys)
 {
 	char spec[256];
@@ -42,7 +47,7 @@ static inline void rig_open(struct rig *r, u64 bytes, const char *keys)
 		fail_msg("%s", dmamap_strerror());
 }
 
-/* Nothing may be mapped any more, and nothing have been refused. */
+/* Asserts that nothing is mapped any more and that no access was refused. */
 static inline struct dmamap_stats assert_all_unmapped(struct device *dev)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
@@ -53,7 +58,7 @@ static inline struct dmamap_stats assert_all_unmapped(struct device *dev)
 	return st;
 }
 
-/* Nor allocated. */
+/* Asserts that nothing is allocated either. */
 static inline void assert_all_released(struct device *dev)
 {
 	assert_int_equal(assert_all_unmapped(dev).coherent_bytes, 0);

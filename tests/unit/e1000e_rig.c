@@ -69,6 +69,20 @@ void card_start(struct card *c, u32 rctl)
 	card_write(c, REG_TCTL, TCTL_EN);
 }
 
+void card_pair_open(struct card *a, struct card *b, u32 rctl, bool extended)
+{
+	static const char *const keys[] = {"wire=pair:data", NULL};
+
+	fake_reset();
+	card_open(a, 0, keys);
+	card_open(b, 1, keys);
+	a->extended = b->extended = extended;
+	card_start(a, rctl);
+	card_start(b, rctl);
+	while (!(card_read(a, REG_STATUS) & card_read(b, REG_STATUS) & STATUS_LU))
+		sched_yield();
+}
+
 void card_give(struct card *c, u32 n)
 {
 	u64 *d;

@@ -19,7 +19,7 @@ static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
 
 void fake_reset(void)
 {
-	/* private memory of no file reads as zeroes again */
+	/* private memory without a file reads as zeroes again */
 	madvise(fake_memory, sizeof(fake_memory), MADV_DONTNEED);
 	memset(rights, FAKE_READ | FAKE_WRITE, sizeof(rights));
 	memset(counts, 0, sizeof(counts));
@@ -68,7 +68,7 @@ refuse:
 	return NULL;
 }
 
-/* In words going up, as the bus promises, where all is aligned. */
+/* Word by word in ascending order, as the bus promises, if everything is aligned. */
 static void copy(u8 *to, const u8 *from, size_t len)
 {
 	size_t i;
@@ -101,7 +101,7 @@ int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_
 	return 0;
 }
 
-/* With a limit on segments each page is one. */
+/* With a limit on segments, each page is a segment. */
 int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, struct iovec *iov,
 		   int max)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bus for testing a model alone: a flat array is all the memory there is, and each of its pages
- * says whether the device may read and write it. Interrupts are counted.
+ * A bus for testing a model alone: all memory is a flat array, and each of its pages has flags that
+ * permit the device to read and write it. Interrupts are counted.
  */
 #ifndef TESTS_FAKE_BUS_H
 #define TESTS_FAKE_BUS_H
@@ -11,18 +11,20 @@
 #define FAKE_BASE  0x100000ull /* device address of the first byte */
 #define FAKE_BYTES (8ull << 20)
 
-#define FAKE_READ  1 /* the device may read */
+#define FAKE_READ  1 /* the device may read the page */
 #define FAKE_WRITE 2
 
 extern u8 fake_memory[FAKE_BYTES];
-extern int fake_max_segments; /* of one dmamap_bus_map(); 0: one segment for any range */
+extern int fake_max_segments; /* greatest length of a segment of dmamap_bus_map(); 0: one segment
+				 for any range */
 
-void fake_reset(void); /* all memory zero and open, no interrupts, nothing held */
+/* Makes all memory zero and accessible, with no interrupts and no held segments. */
+void fake_reset(void);
 void fake_allow(u64 addr, u64 len, int rights);
 void *fake_at(u64 addr);
-u64 fake_held(void); /* maps not yet undone */
+u64 fake_held(void); /* calls of dmamap_bus_map() without their dmamap_bus_unmap() */
 u64 fake_refused(void);
 u64 fake_interrupts(unsigned int vector);
-void fake_interrupt_wait(unsigned int vector, u64 count); /* until there were that many */
+void fake_interrupt_wait(unsigned int vector, u64 count); /* waits until there were that many */
 
 #endif

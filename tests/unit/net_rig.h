@@ -48,7 +48,7 @@ static inline void card_started(struct net_card *c, const char *spec,
 	assert_int_equal(e1000e_start(c->nic), 0);
 }
 
-/* Everything is given back. Memory of the process is counted by who closes the last card. */
+/* Frees everything. The process's memory is counted by the test that closes the last card. */
 static inline void card_down(struct net_card *c)
 {
 	e1000e_remove(c->nic);
@@ -91,7 +91,7 @@ static inline void sock_memory(struct net_sock *s)
 		s->chunk[s->at_hand++] = (u64)i * NET_CHUNK;
 }
 
-/* Puts n of the chunks at hand into the fill ring. */
+/* Puts n of the application's chunks into the fill ring. */
 static inline void sock_fill(struct net_sock *s, u32 n)
 {
 	for (u32 i = 0; i < n; i++)
@@ -99,7 +99,7 @@ static inline void sock_fill(struct net_sock *s, u32 n)
 	net_ring_produce(&s->fill, n);
 }
 
-/* Half of the chunks to receive into, the other half for sending. */
+/* Half of the chunks are for receiving, the other half for sending. */
 static inline void sock_open(struct net_sock *s, struct net_card *c, u16 flags)
 {
 	struct xdp_options options = {0};
@@ -117,7 +117,7 @@ static inline void sock_open(struct net_sock *s, struct net_card *c, u16 flags)
 	assert_int_equal(options.flags & XDP_OPTIONS_ZEROCOPY, flags & XDP_ZEROCOPY ? 1 : 0);
 }
 
-/* Takes back what was sent. */
+/* Takes the completed chunks from the completion ring. */
 static inline u32 sock_reap(struct net_sock *s)
 {
 	u32 n = net_ring_ready(&s->done, NET_CHUNKS);
@@ -129,7 +129,7 @@ static inline u32 sock_reap(struct net_sock *s)
 	return n;
 }
 
-/* One packet into the TX ring; false: no chunk. */
+/* Puts one packet into the TX ring; false: no chunk. */
 static inline bool sock_send(struct net_sock *s, const void *frame, u32 len)
 {
 	struct xdp_desc *d;
@@ -143,7 +143,9 @@ static inline bool sock_send(struct net_sock *s, const void *frame, u32 len)
 	return true;
 }
 
-/* A received packet; its chunk goes back into the fill ring with the next call. 0: there is none.
+/*
+ * Returns a received packet; its chunk is put into the fill ring by the next call. 0: there is
+ * none.
  */
 static inline u32 sock_receive(struct net_sock *s, const u8 **frame)
 {
@@ -172,7 +174,7 @@ static inline void sock_memory_gone(struct net_sock *s)
 	munmap(s->base, NET_BYTES);
 }
 
-/* The driver's turn; the application's thread is this one. */
+/* Runs the driver once; the application's thread is this one. */
 static inline void card_turn(struct net_card *c)
 {
 	if (e1000e_poll(c->nic, NET_BUDGET) == 0)

@@ -110,7 +110,7 @@ void rig_put(struct rig *r, struct rig_ring *q, struct nvme_sqe *c)
 	q->tail = (q->tail + 1) % q->size;
 }
 
-/* The completion's last eight bytes in one look, as a driver would. */
+/* Reads the completion's last eight bytes at once, as a driver does. */
 static u64 look(struct rig_ring *q)
 {
 	return read_acquire((u64 *)fake_at(q->cq + q->head * 16ull + 8));

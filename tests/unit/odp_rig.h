@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of on-demand paging share: a device, a context that records what it hears, memory.
+/*
+ * Functions that the tests of on-demand paging share: a device, a context that records the
+ * invalidations that it receives, memory.
  */
 #ifndef TESTS_ODP_RIG_H
 #define TESTS_ODP_RIG_H
@@ -79,7 +81,9 @@ static inline void forget(void)
 	pthread_mutex_unlock(&heard_lock);
 }
 
-/* Waits until exactly this was heard; the time limit is generous, for slow tools. */
+/*
+ * Waits until exactly this invalidation was recorded; the time limit is generous, for slow tools.
+ */
 static inline bool was_heard(struct ib_umem *umem, const void *start, u64 bytes)
 {
 	u64 until = now_ns() + 20 * SECOND;
@@ -114,8 +118,10 @@ static inline struct ib_umem *region(const void *p, u64 bytes, int access)
 	return umem;
 }
 
-/* Asks again while a notice is on its way, as a driver does; who wants to hear of it calls the
- * function. */
+/*
+ * Retries while an invalidation event is pending, as a driver does; a test that needs the result
+ * -EAGAIN calls the function itself.
+ */
 static inline int fault_in(struct ib_umem *umem, const void *p, u64 pages, u64 mask)
 {
 	u64 until = now_ns() + 20 * SECOND;
@@ -145,7 +151,10 @@ static inline bool loses(struct ib_umem *umem, const void *p)
 	return true;
 }
 
-/* How a child of fork says that all went well: a tool that looks for leaks at exit has no say. */
+/*
+ * The exit status by which a child of fork reports success: a tool that searches for leaks at exit
+ * cannot change it.
+ */
 static inline void child_done(void)
 {
 	kill(getpid(), SIGKILL);

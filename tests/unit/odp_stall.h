@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Events that are late by plan. Either the thread that serves them is held up in the function of
- * another context, so that those of the test are read, and not served until the test says so; or
- * other memory comes to a page before the event of the first has been read (swap_memory()).
+ * Events that are late by design. Either the thread that processes them is blocked in the callback
+ * of another context, so that the events of the test are read, and processed only when the test
+ * permits it; or other memory is mapped at a page before the event of the first memory has been
+ * read (swap_memory()).
  */
 #ifndef TESTS_ODP_STALL_H
 #define TESTS_ODP_STALL_H
@@ -18,8 +19,8 @@
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
-	int in;	  /* events that were served as far as here */
-	int pass; /* of those, how many may go on */
+	int in;	  /* events whose processing reached this point */
+	int pass; /* the number of those that may continue */
 	struct ib_ucontext *ctx;
 	struct ib_umem *umem;
 	u8 *memory;
@@ -43,7 +44,7 @@ static inline void stalled(struct ib_umem *umem, unsigned long start, unsigned l
 	pthread_mutex_unlock(&stall.lock);
 }
 
-/* An event that holds up those behind it. */
+/* An event that blocks the following ones. */
 static inline void stall_event(void)
 {
 	madvise(stall.memory, PAGE, MADV_DONTNEED);
@@ -65,7 +66,7 @@ static inline void stall_pass(int n)
 	pthread_mutex_unlock(&stall.lock);
 }
 
-/* From here on events are read and not served. */
+/* From here on events are read but not processed. */
 static inline void hold_events(void)
 {
 	stall.in = stall.pass = 0;
@@ -94,7 +95,7 @@ static inline void serve_events(void)
 	wait_until_served();
 }
 
-/* For the end of a test that failed: nothing waits for it any more. */
+/* For the end of a test that failed: nothing waits for the event any more. */
 static inline void stall_end(void)
 {
 	stall_pass(1 << 20);
@@ -110,8 +111,8 @@ static inline void map_at(u8 *p, u64 pages)
 }
 
 /*
- * One thread unmaps a page, and this one maps other memory there the moment the page is free:
- * mostly before the event of the first has been read.
+ * One thread unmaps a page, and this one maps other memory there as soon as the page is free: in
+ * most cases before the event of the first has been read.
  */
 
 static inline void *unmap_in_turn(void *arg)
@@ -127,7 +128,7 @@ static inline void *unmap_in_turn(void *arg)
 	return NULL;
 }
 
-/* Other memory is at the page; the thread that unmapped the first may still be waiting. */
+/* Other memory is mapped at the page; the thread that unmapped the first may still be waiting. */
 static inline void swap_memory(void)
 {
 	__atomic_fetch_add(&swap.turn, 1, __ATOMIC_ACQ_REL);

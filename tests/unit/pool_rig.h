@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of DMA pools share: a device whose reports are noted, a pool, a block. */
+/*
+ * Functions that the tests of DMA pools share: a device whose reports are recorded, a pool, a
+ * block.
+ */
 #ifndef TESTS_POOL_RIG_H
 #define TESTS_POOL_RIG_H
 
@@ -89,7 +92,7 @@ static inline bool apart(u64 a, u64 b, u64 size)
 	return a >= b ? a - b >= size : b - a >= size;
 }
 
-/* The oracle: a new block against the pool's promises and every live block. */
+/* The oracle: checks a new block against the pool's promises and every live block. */
 static inline void check_block(const struct block *live, int n, struct block b, size_t size,
 			       size_t align, size_t boundary)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The default operations, and the simulated back end's (sim.c). */
+/* The default operations, and those of the simulated back end (sim.c). */
 #include "core_rig.h"
 
 #include "backend/backend.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Slots: what the contract tests cannot see of them. */
+/* Slots: properties that the contract tests cannot observe. */
 #include "core_rig.h"
 
 #include "map/bounce.h"
@@ -47,7 +47,7 @@ static void unmap(phys_t at, u64 size)
 	assert_true(bounce_unmap(dev, at, size, DMA_TO_DEVICE, 0));
 }
 
-/* How many of the smallest mappings there is room for. */
+/* The number of the smallest mappings for which there is space. */
 static unsigned int room(void)
 {
 	phys_t at[600];
@@ -75,7 +75,7 @@ static void test_slots_are_where_they_must_be(void **state)
 
 	assert_true(phys_is_bounce(a) && phys_is_bounce(b) && phys_is_bounce(c));
 	assert_int_equal(a.v % BOUNCE_SLOT, 0);
-	/* from a page on, at a page's start */
+	/* from a page on, at the beginning of a page */
 	assert_int_equal(b.v % PAGE_BYTES, 0);
 	assert_true(b.v + 5000 <= a.v || a.v + 100 <= b.v);
 	assert_true(b.v + 5000 <= c.v || c.v + 100 <= b.v);
@@ -91,7 +91,7 @@ static void test_the_last_address_bounds(void **state)
 	at = map(0, 100, mem.bounce_start + BOUNCE_SEGMENT - 1);
 	assert_true(at.v != NO_PHYS.v && at.v + 99 < mem.bounce_start + BOUNCE_SEGMENT);
 	unmap(at, 100);
-	/* to the byte */
+	/* exact to the byte */
 	at = map(0, 100, mem.bounce_start + 99);
 	assert_int_equal(at.v, mem.bounce_start);
 	unmap(at, 100);
@@ -99,7 +99,7 @@ static void test_the_last_address_bounds(void **state)
 	assert_true(at.v == NO_PHYS.v);
 }
 
-/* Threads begin their search at different places. */
+/* Threads begin their search in different areas. */
 static void *lowest_of_ten(void *arg)
 {
 	phys_t at[10];
@@ -115,7 +115,7 @@ static void *lowest_of_ten(void *arg)
 	return NULL;
 }
 
-/* Slots below 16 MiB are for devices that reach no others, as long as there are others. */
+/* Slots below 16 MiB are used for devices that reach no others, as long as there are others. */
 static void test_low_slots_are_spared(void **state)
 {
 	enum { LOW = BOUNCE_SEGMENT_SLOTS };
@@ -137,7 +137,7 @@ static void test_low_slots_are_spared(void **state)
 	}
 	one = map(0, 1, MEM_DMA_END - 1);
 	assert_true(one.v < MEM_DMA_END);
-	/* then they serve everybody */
+	/* then they are used for all devices */
 	for (; n < 2 * LOW - 1; n++) {
 		at[n] = map(0, 1, ~0ull);
 		assert_true(at[n].v != NO_PHYS.v && at[n].v < MEM_DMA_END);
@@ -160,7 +160,7 @@ static void test_the_longest_and_one_more(void **state)
 	unmap(at, BOUNCE_SEGMENT);
 	all = map(0, BOUNCE_SEGMENT + 1, ~0ull);
 	assert_int_equal(all.v, mem.bounce_start);
-	/* the rest of the last segment serves others */
+	/* the rest of the last segment is used for other mappings */
 	at = map(0, BOUNCE_SEGMENT - BOUNCE_SLOT, ~0ull);
 	assert_true(at.v == NO_PHYS.v);
 	at = map(0, BOUNCE_SEGMENT - 2 * BOUNCE_SLOT, ~0ull);
@@ -185,7 +185,7 @@ static void test_the_longest_and_one_more(void **state)
 	unmap(at, BOUNCE_SEGMENT - PAGE_BYTES);
 }
 
-/* The message names the reason, and only what helps. */
+/* The message names the reason, and suggests only what helps. */
 static void test_why_there_is_no_place(void **state)
 {
 	phys_t at;
@@ -216,7 +216,7 @@ static void test_why_there_is_no_place(void **state)
 	assert_null(strstr(error_text(), "full"));
 }
 
-/* Every place is within the boundary, as the device sees it, unless no place can be. */
+/* Every address is within the boundary, as the device sees it, unless no address can be. */
 static void test_a_boundary_is_not_crossed(void **state)
 {
 	static const u64 boundaries[] = {0x7ff, 0xfff, 0x1fff, 0xffff, 0x3ffff, 0x7ffff, 0x1ff};
@@ -259,7 +259,7 @@ static void test_a_boundary_is_not_crossed(void **state)
 	assert_true(served > 1500);
 }
 
-/* Freed in another order than taken: a long run comes together again. */
+/* Freed in another order than allocated: a long run is contiguous again. */
 static void test_runs_grow_together(void **state)
 {
 	enum { N = 256 };
@@ -321,7 +321,7 @@ static void test_bytes(void **state)
 	assert_int_equal(memory[200], 0x11);
 	at = map(0, 100, ~0ull);
 	memset(phys_ptr(at), 0x44, 100);
-	/* a size that is too large copies no more than was mapped */
+	/* a size that is too large copies only the mapped bytes */
 	assert_true(bounce_unmap(dev, at, ~0ull, DMA_FROM_DEVICE, 0));
 	assert_true(rig_all(memory, 100, 0x44) && memory[100] == 0x11);
 }
@@ -374,7 +374,7 @@ static void test_counters(void **state)
 	assert_int_equal(rig_stats(dev).bounce_full, full + 1);
 }
 
-/* Random sizes and offsets against a map of who owns which slot. */
+/* Random sizes and offsets, compared with a map of the owner of each slot. */
 static void test_random_against_an_oracle(void **state)
 {
 	enum { N = 60 };

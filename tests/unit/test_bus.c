@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses: how bytes move (copy.h), and the translation of a page (bus.h). */
+/* Accesses: how bytes are copied (copy.h), and the translation of a page (bus.h). */
 #include "core_rig.h"
 
 #include "bus/bus.h"
@@ -42,7 +42,7 @@ static void *store_words(void *arg)
 	return NULL;
 }
 
-/* A word is stored and loaded whole. */
+/* A word is stored and loaded atomically. */
 static void test_words_do_not_tear(void **state)
 {
 	pthread_t t;
@@ -81,7 +81,7 @@ static void *come_and_go(void *arg)
 	return NULL;
 }
 
-/* The process takes pages away and gives new ones at any moment of an access. */
+/* The process unmaps pages and maps new ones at any moment of an access. */
 static void test_memory_that_comes_and_goes(void **state)
 {
 	static const size_t sizes[] = {1, 4, 8, 24, 100, 512, 2000, 4096, 8192, AREA};
@@ -116,7 +116,7 @@ static void test_memory_that_comes_and_goes(void **state)
 	rig_close(dev);
 }
 
-/* A wrong pointer of the model's own is no memory that went: the model ends by it. */
+/* A wrong pointer of the model's own is not memory that left the process: it ends the process. */
 static void test_a_models_own_buffer(void **state)
 {
 	static u64 memory[1024];
@@ -168,7 +168,7 @@ static void test_hits_and_misses(void **state)
 	assert_int_equal(dmamap_bus_read(dev, addr + 4096, &byte, 1), 0);
 	assert_int_equal(rig_stats(dev).iotlb_misses, 2);
 	dma_unmap_single(dev, addr, 8192, DMA_TO_DEVICE);
-	/* what is not there is not remembered */
+	/* a missing page is not cached */
 	assert_int_equal(dmamap_bus_read(dev, addr, &byte, 1), -EFAULT);
 	assert_int_equal(dmamap_bus_read(dev, addr, &byte, 1), -EFAULT);
 	assert_int_equal(rig_stats(dev).iotlb_misses, 4);
@@ -226,14 +226,14 @@ static void test_no_memory_for_a_threads_first_access(void **state)
 	assert_int_equal(pthread_create(&t, NULL, read_without_memory, arg), 0);
 	pthread_join(t, &ok);
 	assert_non_null(ok);
-	/* it was no fault of the device's */
+	/* the device had no fault */
 	assert_int_equal(rig_stats(dev).faults, 0);
 	dma_unmap_single(dev, addr, 64, DMA_TO_DEVICE);
 	kfree(p);
 	rig_close(dev);
 }
 
-/* 2 MiB in pieces that are no neighbours: more segments than fit the stack. */
+/* 2 MiB in pieces that are not adjacent: more segments than fit on the stack. */
 static void test_many_pieces(void **state)
 {
 	enum { N = 512 };

@@ -27,14 +27,14 @@ static void objects(void **state)
 	void *o[200];
 
 	assert_non_null(cache);
-	assert_int_equal(kmem_cache_size(cache), 128);
+	assert_int_equal(kmem_cache_size(cache), 100);
 	for (int i = 0; i < 200; i++) {
 		o[i] = kmem_cache_zalloc(cache, GFP_KERNEL);
 		assert_int_equal((uintptr_t)o[i] % 64, 0);
-		memset(o[i], i, 128);
+		memset(o[i], i, 100);
 	}
 	for (int i = 0; i < 200; i++) {
-		assert_int_equal(((u8 *)o[i])[127], (u8)i);
+		assert_int_equal(((u8 *)o[i])[99], (u8)i);
 		if (i % 2)
 			kmem_cache_free(cache, o[i]);
 		else

@@ -28,7 +28,7 @@ static void on_report(const struct dmamap_report *r, void *arg)
 	snprintf(last.text, sizeof(last.text), "%s", r->text);
 	snprintf(last.name, sizeof(last.name), "%s", r->name);
 	assert_ptr_equal(arg, &last);
-	/* what a callback may call */
+	/* the calls that a callback may make */
 	assert_non_null(dev_name(r->dev));
 	assert_true(dmamap_check_count(r->kind) > 0);
 }
@@ -83,7 +83,7 @@ static void test_a_report(void **state)
 	assert_string_equal(dmamap_strerror(), "looked-at: lost 3");
 }
 
-/* Off, the sentence is there all the same. */
+/* With the checker off, the error message is set nevertheless. */
 static void test_off(void **state)
 {
 	u64 all = dmamap_check_count(0);
@@ -106,7 +106,7 @@ static void test_no_device(void **state)
 	assert_non_null(strstr(dmamap_strerror(), "nobody"));
 }
 
-/* In a child: what it writes to standard error, and how it ends. */
+/* In a child: its standard error, and its exit status. */
 static int in_child(const char *env, bool callback, char *out, size_t size)
 {
 	bool on, own;

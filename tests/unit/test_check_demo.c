@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each kind has a demonstration: the wrong program raises it, once, and no other; its twin nothing.
+/*
+ * Each kind has a demonstration: the wrong program raises it once and no other; the legal one
+ * raises nothing.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,10 +26,10 @@ static void regcache(const struct dmamap_report *r, void *arg)
 static bool can_run(const struct check_demo *d)
 {
 #ifdef BUILT_WITH_ASAN
-	/* there the sanitizer names the access, and ends the program */
+	/* there the sanitizer reports the access and ends the program */
 	return d->kind != DMAMAP_CHECK_OWN_CPU_READ;
 #elif defined(BUILT_WITH_TSAN)
-	/* it lets no handler of a fault allocate memory, also where the fault was no surprise */
+	/* it permits no handler of a fault to allocate memory, also where the fault was expected */
 	return !d->needs_asan && d->kind != DMAMAP_CHECK_OWN_CPU_READ &&
 	       d->kind != DMAMAP_CHECK_OWN_CPU_WRITE;
 #else
@@ -35,7 +37,7 @@ static bool can_run(const struct check_demo *d)
 #endif
 }
 
-/* Kinds that nothing earlier has to do with. */
+/* Kinds that involve no earlier call. */
 static bool has_no_past(int kind)
 {
 	switch (kind) {
@@ -57,7 +59,10 @@ static bool has_no_past(int kind)
 	}
 }
 
-/* A report names who did the other half of the mistake: a stack that is not headed "here". */
+/*
+ * A report has the stack of the other call involved in the mistake: one whose heading is not
+ * "here".
+ */
 static bool names_past(const char *report)
 {
 	for (const char *p = report; (p = strstr(p, "\n  ")); p += 3)

@@ -66,7 +66,7 @@ static void free_by_address(void)
 	dma_unmap_single(dev, addr, 4096, DMA_FROM_DEVICE);
 }
 
-/* Several pages at once, mapped one by one: the first is named. */
+/* Several pages at once, mapped separately: the report names the first. */
 static void free_exact(void)
 {
 	char *p = alloc_pages_exact(3 * 4096, GFP_KERNEL);
@@ -78,7 +78,7 @@ static void free_exact(void)
 	dma_unmap_single(dev, b, 4096, DMA_FROM_DEVICE);
 }
 
-/* The last reference, and no other. */
+/* Only the last reference frees. */
 static void put_last_reference(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -103,7 +103,7 @@ static void free_area(void)
 	dma_unmap_page(dev, addr, 4096, DMA_FROM_DEVICE);
 }
 
-/* Memory for one device that is mapped for another. */
+/* Memory that is allocated for one device and mapped for another. */
 static void free_device_pages(void)
 {
 	dma_addr_t addr, other;
@@ -143,7 +143,7 @@ static void test_freed_while_mapped(void **state)
 	check_wrong_everywhere(DMAMAP_CHECK_FREE_MAPPED, free_list_entry);
 }
 
-/* The report has the stack that freed and the one that mapped, and both lines are of this file. */
+/* The report has the stacks that freed and that mapped, and both lines are in this file. */
 static void test_freed_has_both_stacks(void **state)
 {
 	const char *here, *mapped;
@@ -162,7 +162,7 @@ static void unmap_memory(bool sync)
 	dma_addr_t addr;
 
 	assert_true(p != MAP_FAILED);
-	/* the first unmap of all takes another path than those that follow */
+	/* the first unmap takes another path than later ones */
 	for (int i = 0; i < 2; i++) {
 		addr = map_single(dev, p, 8192, DMA_TO_DEVICE);
 		dma_unmap_single(dev, addr, 8192, DMA_TO_DEVICE);
@@ -210,6 +210,26 @@ static void test_unmapped_by_the_system(void **state)
 	check_wrong("sim,check=1,iommu=0", DMAMAP_CHECK_MEMORY_GONE, munmap_then_unmap);
 }
 
+static void freed_to_a_pool(void)
+{
+	char *p = kmalloc(700, GFP_KERNEL);
+	dma_addr_t addr = map_single(dev, p, 600, DMA_TO_DEVICE);
+
+	dmamap_check_freeing(p, 0);
+	dmamap_check_freeing(p + 600, 100); /* not what is mapped */
+	assert_int_equal(check_reports, 0);
+	dmamap_check_freeing(p, 700);
+	assert_int_equal(check_reports, 1);
+	assert_non_null(strstr(check_text, "\n  here:\n    freed_to_a_pool ("));
+	kfree(p); /* when the pool gives it back: it is reported once */
+	dma_unmap_single(dev, addr, 600, DMA_TO_DEVICE);
+}
+
+static void test_freed_to_a_pool(void **state)
+{
+	check_wrong("sim,check=1", DMAMAP_CHECK_FREE_MAPPED, freed_to_a_pool);
+}
+
 #ifdef BUILT_WITH_ASAN
 static void free_malloc(void)
 {
@@ -246,7 +266,7 @@ static void test_freed_under_asan(void **state)
 static struct page *device_pages;
 static dma_addr_t device_pages_addr;
 
-/* 2 MiB, so that what is written over is the struct pages of the block itself. */
+/* 2 MiB, so that what is overwritten is the struct pages of the block itself. */
 static void *pages_begin(void)
 {
 	device_pages =
@@ -306,7 +326,7 @@ static void test_struct_page_as_the_buffer(void **state)
 	check_wrong("sim,check=1", DMAMAP_CHECK_PAGE_STRUCT, write_then_start);
 }
 
-/* The pages have another owner by then, so nothing is repaired. */
+/* The pages have another owner by then, so nothing is restored. */
 static void test_pages_freed_by_another_call(void **state)
 {
 	u64 before = dmamap_check_count(DMAMAP_CHECK_PAGE_STRUCT);
@@ -448,6 +468,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_freed_while_mapped),
 		cmocka_unit_test(test_freed_has_both_stacks),
+		cmocka_unit_test(test_freed_to_a_pool),
 		cmocka_unit_test(test_unmapped_by_the_system),
 #ifdef BUILT_WITH_ASAN
 		cmocka_unit_test(test_freed_under_asan),

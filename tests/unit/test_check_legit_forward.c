@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of a live mapping is handed on to a second mapping: forwarded packets, buffers that two
- * devices share, packets that are sent twice. The checker has nothing to say.
+ * Memory of a live mapping is also in a second mapping: forwarded packets, buffers that two devices
+ * share, packets that are sent twice. The checker must report nothing.
  */
 #include "check_rig.h"
 
 #define PP_ATTRS (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_WEAK_ORDERING)
 
-/* Received by one mapping that stays, sent by another of the same device, then of a second one. */
+/*
+ * Received by one permanent mapping, sent by another of the same device, then of a second device.
+ */
 static void forward(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -28,7 +30,7 @@ static void forward(void)
 	__free_page(page);
 }
 
-/* A page_pool page with two packets: one is forwarded with a header put before it, padded. */
+/* A page_pool page with two packets: one is forwarded with a new header before it, and padded. */
 static void forward_from_pool(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -44,7 +46,7 @@ static void forward_from_pool(void)
 		memset(va + 296, 0, 20);
 		tx = map_single(dev2, va + 248, 68, DMA_TO_DEVICE);
 		device_reads(dev2, tx, 68);
-		/* meanwhile the other buffer receives */
+		/* meanwhile the other buffer is received into */
 		device_writes(dev, rx + 2048 + 256, 1500);
 		dma_unmap_single(dev2, tx, 68, DMA_TO_DEVICE);
 		dma_sync_single_range_for_cpu(dev, rx, 2048 + 256, 1500, DMA_BIDIRECTIONAL);
@@ -54,7 +56,7 @@ static void forward_from_pool(void)
 	__free_page(page);
 }
 
-/* XDP: a frame is redirected to a second card while the page stays the first one's. */
+/* XDP: a frame is redirected to a second card while the page belongs to the first one. */
 static void redirect(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -70,7 +72,7 @@ static void redirect(void)
 	__free_page(page);
 }
 
-/* A page of the pool that was never a receive buffer: the CPU made the frame. */
+/* A page of the pool that was never a receive buffer: the CPU created the frame. */
 static void send_from_pool(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -88,7 +90,7 @@ static void send_from_pool(void)
 	__free_page(page);
 }
 
-/* A packet is deciphered in place by an accelerator, which writes to it. */
+/* An accelerator decrypts a packet in place, so it writes to it. */
 static void decipher_in_place(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -107,7 +109,7 @@ static void decipher_in_place(void)
 	__free_page(page);
 }
 
-/* The same device does both, at one address where there is no IOMMU. */
+/* The same device does both, at one address if there is no IOMMU. */
 static void decipher_by_one_device(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -123,7 +125,7 @@ static void decipher_by_one_device(void)
 	__free_page(page);
 }
 
-/* A buffer that two devices use in turn: the second mapping leaves the caches as they are. */
+/* Two devices use a buffer in turn: the second mapping does not touch the caches. */
 static void share(void)
 {
 	struct page *page = alloc_pages(GFP_KERNEL, 1);
@@ -140,7 +142,9 @@ static void share(void)
 	__free_pages(page, 1);
 }
 
-/* A packet and its clone are sent at once; and its pieces, which share cache lines. */
+/*
+ * A packet and its clone are sent at the same time, and so are its pieces, which share cache lines.
+ */
 static void send_twice(void)
 {
 	char *p = kmalloc(2048, GFP_KERNEL);
@@ -162,7 +166,9 @@ static void send_twice(void)
 	kfree(p);
 }
 
-/* Fragments of pages that the stack holds as well: the driver drops its reference when it sent. */
+/*
+ * Fragments of pages that the stack also references: the driver drops its reference after sending.
+ */
 static void fragments(void)
 {
 	struct page *page = alloc_pages(GFP_KERNEL, 2);
@@ -175,7 +181,7 @@ static void fragments(void)
 	}
 	for (int i = 0; i < 4; i++)
 		device_reads(dev, addr[i], 1448);
-	put_page(page); /* the socket goes; the fragments keep the pages */
+	put_page(page); /* the socket is destroyed; the fragments keep the pages */
 	for (int i = 0; i < 4; i++) {
 		dma_unmap_page(dev, addr[i], 1448, DMA_TO_DEVICE);
 		put_page(page);

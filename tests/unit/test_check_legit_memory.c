@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that drivers get for their devices: coherent rings, pools, pages that are not coherent,
- * streaming rings, two-step ranges; and the order in which all of it is freed. The checker has
- * nothing to say, and asks for no dma_mapping_error() where a call has no error to ask for.
+ * Memory that drivers allocate for their devices: coherent rings, pools, pages that are not
+ * coherent, streaming rings, two-step ranges; and the order in which all of it is freed. The
+ * checker must report nothing, and must not require dma_mapping_error() after a call that returns
+ * no such error.
  */
 #include "check_rig.h"
 
@@ -44,7 +45,7 @@ static void dma_pools(void)
 	dma_pool_destroy(pool);
 }
 
-/* It begins as the CPU's, is handed over and taken back. */
+/* The CPU owns it first; then it is passed to the device and back. */
 static void pages_for_a_device(void)
 {
 	dma_addr_t addr;
@@ -101,7 +102,7 @@ static void noncontiguous(void)
 	dma_sync_sgtable_for_cpu(dev, t, DMA_BIDIRECTIONAL);
 	cpu_reads(va, 65536);
 	va[1] = 2;
-	/* a part: the rest stays the CPU's */
+	/* a part: the CPU owns the rest */
 	dma_sync_single_for_device(dev, addr, 4096, DMA_BIDIRECTIONAL);
 	va[32768] = 3;
 	dma_vunmap_noncontiguous(dev, va);
@@ -134,7 +135,7 @@ static void streaming_ring(void)
 	kfree(ring);
 }
 
-/* Sent again and again from a mapping that the driver syncs itself. */
+/* Sent repeatedly from a mapping that the driver syncs itself. */
 static void send_buffer(void)
 {
 	char *p = kmalloc(2048, GFP_KERNEL);
@@ -172,7 +173,7 @@ static void two_step(void)
 	__free_pages(page, 2);
 }
 
-/* Unmapped, then freed, then used by the next one, who maps it again. */
+/* Unmapped, then freed, then allocated by another user, which maps it again. */
 static void reused_memory(void)
 {
 	for (int i = 0; i < 200; i++) {
@@ -189,7 +190,9 @@ static void reused_memory(void)
 	}
 }
 
-/* Objects of one slab, of one page and of an area, side by side, are freed while others live. */
+/*
+ * Objects of one slab, of one page and of an area, which are adjacent, are freed while others live.
+ */
 static void neighbours_are_freed(void)
 {
 	char *p[16], *area = vmalloc(8192);

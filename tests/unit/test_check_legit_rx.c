@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How network drivers receive into pages that stay mapped: the checker has nothing to say. */
+/* Network drivers that receive into pages that stay mapped: the checker must report nothing. */
 #include "check_rig.h"
 
 #define PP_ATTRS (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_WEAK_ORDERING)
 #define HEADROOM 256u
 #define FRAME	 1536u
 
-/* A page is used in halves, which change roles; the packet grows a header and a tail in place. */
+/* A page is used in halves, which change roles; the packet gets a header and a tail in place. */
 static void half_pages(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -28,7 +28,10 @@ static void half_pages(void)
 	__free_page(page);
 }
 
-/* The half that the network stack still holds keeps its bytes while the device fills the other. */
+/*
+ * The half that the network stack still references keeps its bytes while the device fills the other
+ * half.
+ */
 static void half_is_held(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -50,7 +53,7 @@ static void half_is_held(void)
 	put_page(page);
 }
 
-/* One buffer of a page_pool page: filled, looked at by a program, sent back or dropped. */
+/* One buffer of a page_pool page: filled, examined by a program, sent back or dropped. */
 static void pool_buffer(struct page *page, dma_addr_t addr, unsigned int at, unsigned int length,
 			bool send)
 {
@@ -83,7 +86,7 @@ static void page_pool(void)
 	__free_page(page);
 }
 
-/* A page returns to its pool, which hands over no more than was touched, and is divided anew. */
+/* A page returns to its pool, which syncs only what was touched, and is divided again. */
 static void page_pool_recycles(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -108,7 +111,7 @@ static void page_pool_recycles(void)
 		dma_sync_single_range_for_device(dev, addr, at, 1024, DMA_FROM_DEVICE);
 	for (unsigned int at = 0; at < PAGE_SIZE; at += 1024)
 		device_writes(dev, addr + at, 1024);
-	/* taken back one by one, and all at once */
+	/* synced to the CPU one by one, and all at once */
 	dma_sync_single_range_for_cpu(dev, addr, 0, 1024, DMA_FROM_DEVICE);
 	dma_sync_single_range_for_cpu(dev, addr, 1024, 3072, DMA_FROM_DEVICE);
 	cpu_reads(va, PAGE_SIZE);
@@ -136,7 +139,7 @@ static void many_buffers(void)
 	__free_pages(page, 4);
 }
 
-/* A page that stays mapped plainly; packets are taken back with the length of each. */
+/* A page that stays mapped; packets are synced to the CPU with their own length. */
 static void whole_page_reuse(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -152,7 +155,7 @@ static void whole_page_reuse(void)
 	__free_page(page);
 }
 
-/* Short packets are copied out, and the buffer stays the device's. */
+/* Short packets are copied, and the device keeps the buffer. */
 static void copybreak(void)
 {
 	char *p = kmalloc(2048, GFP_KERNEL), skb[64];
@@ -171,7 +174,7 @@ static void copybreak(void)
 	kfree(p);
 }
 
-/* What the device wrote to one slot it may read again, whatever slot the CPU took meanwhile. */
+/* The CPU may read again what the device wrote to one slot, whatever slot it synced meanwhile. */
 static void device_reads_its_own(void)
 {
 	char *ring = kzalloc(4096, GFP_KERNEL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Scatterlists as block, graphics and storage drivers use them: the checker has nothing to say. */
+/* Scatterlists as block, graphics and storage drivers use them: the checker must report nothing. */
 #include "check_rig.h"
 
 #define ENTRIES 8
@@ -7,7 +7,7 @@
 static struct page *pages;
 static struct sg_table table;
 
-/* Every second page of a block, so that nothing is a neighbour; or all of it. */
+/* Every second page of a block, so that none are adjacent; or all of it. */
 static void table_make(int step)
 {
 	struct scatterlist *sg;
@@ -50,7 +50,7 @@ static void orig_nents(void)
 	}
 }
 
-/* The table's own calls; and the list again in the other direction. */
+/* The calls for tables; and the list again in the other direction. */
 static void sg_tables(void)
 {
 	struct scatterlist *sg;
@@ -72,7 +72,7 @@ static void sg_tables(void)
 	table_free();
 }
 
-/* Graphics: a list that stays mapped, and is handed over by syncs alone; a second device's too. */
+/* Graphics: a list that stays mapped and is only synced; also one of a second device. */
 static void synced_by_hand(void)
 {
 	struct scatterlist *sg;
@@ -95,7 +95,7 @@ static void synced_by_hand(void)
 	table_free();
 }
 
-/* One segment of a list is synced by its address: the others stay as they are. */
+/* One segment of a list is synced by its address: the others are unchanged. */
 static void one_segment(void)
 {
 	struct scatterlist *sg;
@@ -116,7 +116,7 @@ static void one_segment(void)
 	table_free();
 }
 
-/* A page of the list was received into; it goes to another device as an entry of a list. */
+/* A page of the list was received into; it is passed to another device as an entry of a list. */
 static void forward_in_a_list(void)
 {
 	struct scatterlist out[2];
@@ -140,7 +140,7 @@ static void forward_in_a_list(void)
 	table_free();
 }
 
-/* The device goes from one segment of a list into the next where they are neighbours. */
+/* The device continues from one segment of a list into the next where they are adjacent. */
 static void across_segments(void)
 {
 	struct scatterlist *sg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AF_XDP sockets: an application writes packets into a UMEM and reads others, at any time and with
- * no sync call, while all of it is mapped for the card. The checker has nothing to say.
+ * AF_XDP sockets: an application writes packets into a UMEM and reads others, at any time and
+ * without a sync, while all of it is mapped for the card. The checker must report nothing.
  */
 #include "xsk_rig.h"
 /* after what has parameters of its names */
@@ -9,7 +9,7 @@
 
 enum { XSK_CHUNKS = 128, XSK_RING = 64 };
 
-static bool in_ram; /* the UMEM is RAM of the library's; else memory of the process */
+static bool in_ram; /* the UMEM is the library's RAM; otherwise memory of the process */
 static const struct xdp_driver_ops *xsk_ops;
 
 static char *umem_memory(void)
@@ -99,7 +99,7 @@ static void test_copy_mode(void **state)
 	run(false, &card_copy);
 }
 
-/* The UMEM is freed while the card has it: that is not the application's to do. */
+/* The UMEM is freed while it is mapped for the card: the application must not do that. */
 static void free_the_umem(void)
 {
 	struct xdp_umem_reg reg = {.len = 4096, .chunk_size = CHUNK, .headroom = 0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Faults of one buffer that damage its neighbour: a device that runs on into the next mapping, a
- * sync that takes part of the next sub-buffer, memory that is handed on although the device owns
- * it. Each is reported, once.
+ * Faults of one buffer that damage its neighbour: a device that continues into the next mapping, a
+ * sync that includes a part of the next sub-buffer, memory that is passed on although the device
+ * owns it. Each is reported once.
  */
 #include "check_rig.h"
 
@@ -10,7 +10,7 @@
 
 /* ---- a device that runs on ---- */
 
-/* From a buffer of `size` bytes `over` bytes on into the next one. */
+/* Accesses from a buffer of `size` bytes `over` bytes into the next one. */
 static void run_on(size_t size, size_t over)
 {
 	char *p = kmalloc(2 * size, GFP_KERNEL);
@@ -50,7 +50,7 @@ static void run_on_coherent(void)
 	dma_free_coherent(dev, 4096, p[1], a[1]);
 }
 
-/* Two lists side by side. */
+/* Two adjacent lists. */
 static void run_on_list(void)
 {
 	struct page *page = alloc_pages(GFP_KERNEL, 1);
@@ -132,7 +132,7 @@ static void test_sync_past_its_sub_buffer(void **state)
 	check_right("sync_into_nobodys", sync_into_nobodys);
 }
 
-/* The other buffer is the device's still: its write is right, its owner is not changed. */
+/* The device still owns the other buffer: its write is correct, and the owner is unchanged. */
 static void write_after_sync_over(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -157,7 +157,7 @@ static void test_sync_over_takes_nothing_more(void **state)
 static struct page *held_page;
 static dma_addr_t held;
 
-/* A page_pool page with a buffer that the CPU has and one that the device has. */
+/* A page_pool page with a buffer of the CPU and one of the device. */
 static void hold(void)
 {
 	held_page = alloc_page(GFP_KERNEL);
@@ -189,7 +189,7 @@ static void forward_the_devices(void)
 	map_other(2048, 1000);
 }
 
-/* It begins in the buffer that the CPU has and ends in the other. */
+/* It begins in the CPU's buffer and ends in the device's. */
 static void forward_too_much(void)
 {
 	map_other(0, 2049);
@@ -227,7 +227,7 @@ static void write_what_the_cpu_has(void)
 	let_go();
 }
 
-/* Every part that the CPU took is remembered, not the last alone. */
+/* The checker records every part that was synced to the CPU, not only the last one. */
 static void write_the_first_part(void)
 {
 	assert_int_equal(dmamap_check_own(dev, true), 0);

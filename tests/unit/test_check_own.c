@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A CPU that reads what the device may be writing is named by the tool that the program runs under:
- * AddressSanitizer's report, valgrind's error, else the checker's own. In a child, which that ends.
+ * A CPU read of a buffer that the device may be writing is reported by the tool under which the
+ * program runs: AddressSanitizer, valgrind, or the checker itself. The test runs in a child, which
+ * the tool ends.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,7 @@
 
 static char said[65536];
 
-/* Reads a byte that the device may be writing, or first takes the buffer back. */
+/* Reads a byte that the device may be writing, or syncs the buffer to the CPU first. */
 static void child(bool wrong)
 {
 	struct device *dev = dmamap_open("sim,check=1");
@@ -54,7 +55,7 @@ static void child(bool wrong)
 	_exit(0);
 }
 
-/* A device that reached the buffer before owners were watched reaches it by the new view after. */
+/* A device that accessed the buffer before ownership was checked uses the new view after that. */
 static void child_with_old_translations(bool unused)
 {
 	struct device *dev = dmamap_open("sim,check=1,policy=identity");
@@ -81,7 +82,7 @@ static void child_with_old_translations(bool unused)
 	_exit(0);
 }
 
-/* Its exit status; `said`: what it printed. */
+/* Its exit status; `said`: its output. */
 static int run_child(void (*body)(bool wrong), bool wrong)
 {
 	FILE *out = tmpfile();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker as a whole: right use raises nothing however long it goes on, reports hold up nobody,
- * the words of the environment, and what happens without memory.
+ * The checker as a whole: correct use raises no report however long it continues, reports block no
+ * thread, the words of the environment variable, and the behaviour without memory.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +68,7 @@ struct live {
 	enum dma_data_direction dir;
 };
 
-/* Maps a free slot, or does something right with the mapping that it has. */
+/* Maps a free slot, or makes a correct call on the mapping in it. */
 static void one_step(struct device *dev, u8 *base, struct live *l, u32 i)
 {
 	u8 byte = 0;
@@ -126,7 +126,7 @@ static void right_use(const char *spec, u32 steps)
 		fail_msg("%s: %u reports, the first: %s", spec, reports, last);
 }
 
-/* CHECK_STEPS in the environment: how many operations on each of the five devices. */
+/* CHECK_STEPS in the environment: the number of operations on each of the five devices. */
 static void test_right_use(void **state)
 {
 	u32 steps = getenv("CHECK_STEPS") ? (u32)atoi(getenv("CHECK_STEPS")) : 40000;
@@ -188,8 +188,10 @@ static void *map_and_unmap(void *p)
 	return NULL;
 }
 
-/* What another thread has unmapped overlaps nothing, though its shadow waits for that thread's next
- * call. */
+/*
+ * A mapping that another thread has unmapped overlaps nothing, although its shadow is freed only by
+ * that thread's next call.
+ */
 static void test_memory_goes_between_threads(void **state)
 {
 	void *p = kmalloc(4096, GFP_KERNEL);
@@ -204,7 +206,7 @@ static void test_memory_goes_between_threads(void **state)
 		map_and_unmap(p);
 	}
 	assert_int_equal(reports, 0);
-	/* and a real overlap is still one */
+	/* and a real overlap is still reported */
 	addr = dma_map_single(dev_of_callback, p, 64, DMA_BIDIRECTIONAL);
 	assert_int_equal(dma_mapping_error(dev_of_callback, addr), 0);
 	map_and_unmap(p);
@@ -233,7 +235,7 @@ static void fault_in_page(struct device *dev, dma_addr_t addr, enum dmamap_fault
 	assert_non_null(strstr(last, "write in the page at 0x"));
 }
 
-/* An IOMMU names the page of a fault: a mapping that begins inside of it is found. */
+/* An IOMMU reports the page of a fault: a mapping that begins inside it is found. */
 static void test_faults_of_a_page(void **state)
 {
 	struct device *dev = open_checked("sim,check=1,iommu=0");
@@ -268,7 +270,7 @@ static void test_many_leaks_are_one_report(void **state)
 	assert_non_null(strstr(last, "3000 by dma_map_single"));
 }
 
-/* Without memory it sees less; what the driver sees is the same. */
+/* Without memory the checker detects less; the driver observes no difference. */
 static void test_no_memory(void **state)
 {
 	struct device *dev = open_checked("sim,check=1,iommu=0");
@@ -282,7 +284,7 @@ static void test_no_memory(void **state)
 	fail_set(FAIL_MEMORY, NULL);
 	dma_unmap_single(dev, addr, 4096, DMA_TO_DEVICE);
 	assert_int_equal(reports, 0);
-	/* that one was it: the next stray unmap is seen again */
+	/* that was the report: the next stray unmap is detected again */
 	dma_unmap_single(dev, addr, 4096, DMA_TO_DEVICE);
 	assert_int_equal(reports, 1);
 	kfree(p);
@@ -317,7 +319,7 @@ static void test_words(void **state)
 
 	refused("DMAMAP_CHECK", "owm", "unknown word \"owm\"");
 	refused("DMAMAP_CHECK", "1,colour=red", "unknown word \"colour=red\"");
-	refused("DMAMAP_CHECK", "stacks=65", "\"65\" is no value for stacks");
+	refused("DMAMAP_CHECK", "stacks=65", "\"65\" is not a valid value for stacks");
 	refused("DMAMAP_CHECK", "stacks=", "no value");
 	refused("DMAMAP_CHECK", "exitcode=256", "exitcode");
 	refused("DMAMAP_CHECK", "first=-1", "first");
@@ -370,9 +372,9 @@ static void leave_pool(void)
 	dmamap_close(dev);
 }
 
-#define NONE "\xef\xbf\xbd" /* what stands for a byte that is no UTF-8 */
+#define NONE "\xef\xbf\xbd" /* the replacement for a byte that is not UTF-8 */
 
-/* In a child, whose exit is what is looked at. */
+/* In a child, because the test examines its exit. */
 static void test_json_and_exit(void **state)
 {
 	char path[] = "/tmp/check-XXXXXX", text[160], line[8192] = "";
@@ -400,7 +402,7 @@ static void test_json_and_exit(void **state)
 	assert_non_null(strstr(line, "\"stacks\":[{\"what\":\"made\",\"calls\":[\""));
 	assert_non_null(strstr(line, "]}]}\n"));
 	assert_non_null(fgets(line, sizeof(line), f));
-	/* a name may hold bytes that are no UTF-8, and JSON may not */
+	/* a name may contain bytes that are not UTF-8, and JSON may not */
 	assert_non_null(fgets(line, sizeof(line), f));
 	assert_non_null(strstr(line, "a" NONE "\xc3\xa4" NONE NONE NONE NONE NONE "z"));
 	assert_null(fgets(line, sizeof(line), f));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The stack as the checker sees it: what it needs of the stack of a driver's thread, what it calls
- * memory on the stack, and where the stack of a report begins.
+ * The stack and the checker: how much of a driver's stack it needs, which memory it regards as the
+ * stack, and where the stack of a report begins.
  */
 #include "base/fail.h"
 #include "check_rig.h"
@@ -85,7 +85,7 @@ static void free_object_inside(void)
 	kfree(live_object + 64);
 }
 
-/* The device reads what was never synced, a page at a time. */
+/* The device reads what was never synced, page by page. */
 static void sync_missing(void)
 {
 	static char bytes[4096];
@@ -112,7 +112,7 @@ static void right(void)
 	kfree(p);
 }
 
-/* Sanitizers' frames are larger, and they have their own checks. */
+/* Sanitizers have larger frames and checks of their own. */
 static bool is_plain(void)
 {
 #if defined(BUILT_WITH_ASAN) || defined(BUILT_WITH_TSAN)
@@ -140,7 +140,7 @@ static void test_a_report_takes_8_KiB(void **state)
 		}
 }
 
-/* Without memory, and without a thread that could read debug information. */
+/* Without memory, and without a thread that reads debug information. */
 static void test_a_report_without_memory(void **state)
 {
 	const struct fail_rule always = {.every = 1};
@@ -149,8 +149,7 @@ static void test_a_report_without_memory(void **state)
 	fail_set(FAIL_MEMORY, &always);
 	in_thread_of(STACK_LARGE, unmap_wrong);
 	fail_set(FAIL_MEMORY, NULL);
-	/* nothing is known of the mapping; that the thread asked for no error is not known either
-	 */
+	/* the mapping is not recorded, so neither is a missing call of dma_mapping_error() */
 	in_thread_of(STACK_LARGE, free_wrong);
 	assert_true(check_reports > 8);
 	check_reports = 0;
@@ -186,7 +185,10 @@ static void test_in_a_thread_of_16_KiB(void **state)
 
 /* ---- what the reporting thread may hold ---- */
 
-/* Prints a page that the device owns, while the stream is locked; ends in 20 seconds anyhow. */
+/*
+ * Prints a page that the device owns while the stream is locked; ends within 20 seconds in any
+ * case.
+ */
 static void print_what_the_device_owns(void)
 {
 	char *p = (char *)__get_free_pages(GFP_KERNEL, 0);
@@ -211,7 +213,7 @@ static void test_a_report_while_a_stream_is_locked(void **state)
 	int status;
 	pid_t pid;
 
-	/* they name the access themselves, or let no handler of a fault allocate memory */
+	/* they report the access themselves, or permit no handler of a fault to allocate memory */
 	if (!is_plain() || RUNNING_ON_VALGRIND)
 		return;
 	assert_non_null(out);
@@ -253,14 +255,14 @@ static void coroutine(void)
 	char local[64] __attribute__((aligned(64))) = "";
 
 	map_and_unmap(map_local ? local : buffer, 64);
-	/* memory of the same block that no frame holds */
+	/* memory of the same block that is in no frame */
 	if (!map_local)
 		map_and_unmap(routine_stack, 64);
 }
 
 static void on_coroutine(void)
 {
-	/* a stack below the buffer, as malloc and mmap place them */
+	/* a stack below the buffer, where malloc and mmap place them */
 	routine_size = 1 << 16;
 	routine_stack = malloc(routine_size);
 	buffer = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -333,7 +335,7 @@ static void test_memory_on_the_stack(void **state)
 
 /* ---- where a report begins ---- */
 
-/* Each heading is followed by a frame of this file, or of the rig, if its lines are known. */
+/* After each heading there is a frame of this file, or of the rig, if its lines are known. */
 static void expect_border(const char *name)
 {
 	const char *p = check_text;
@@ -345,7 +347,7 @@ static void expect_border(const char *name)
 			continue;
 		p = strstr(p, "\n    ");
 		if (!p)
-			break; /* the rig cut the text off */
+			break; /* the rig truncated the text */
 		stacks++;
 		if (!strstr(p, "test_check_stack.c") && !strstr(p, "check_rig.h"))
 			break;
@@ -357,7 +359,7 @@ static void expect_border(const char *name)
 		fail_msg("%s has no stack: %s", name, check_text);
 }
 
-/* Calls that come to a report by way of another function of the library. */
+/* Calls that reach a report through another function of the library. */
 static void by_the_library_itself(void)
 {
 	struct sg_table *t = dma_alloc_noncontiguous(dev, 4096, DMA_TO_DEVICE, GFP_KERNEL, 0);

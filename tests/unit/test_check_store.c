@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker's store against a list that is looked through: ranges of all sizes, many in one
- * granule, so that buckets overflow and tables grow; and with no memory to grow.
+ * The checker's store, compared with a list that is searched linearly: ranges of all sizes, many in
+ * one granule, so that buckets overflow and tables grow; and without memory to grow.
  */
 #include "core_rig.h"
 
@@ -100,8 +100,7 @@ static void test_against_a_list(void **state)
 	store_reset();
 }
 
-/* Tables stay as they are, chains get longer as far as there are spare buckets, then ranges are
- * refused. */
+/* Tables do not grow, chains get longer while there are spare buckets, then ranges are refused. */
 static void test_no_memory_to_grow(void **state)
 {
 	const struct fail_rule all = {.every = 1};
@@ -140,8 +139,7 @@ static void test_ended(void **state)
 	store_reset();
 }
 
-/* Taken out by what is known of the place alone, of a slot or of a chain, also when tables have
- * grown since. */
+/* Removed by the place alone, from a slot or from a chain, also after tables have grown. */
 static void test_places(void **state)
 {
 	static u32 place[RANGES];
@@ -195,7 +193,7 @@ static void test_seals(void **state)
 	memset(live, 0, sizeof(live));
 	live[1] = true;
 	compare_all();
-	/* a range in two granules gets no fingerprint */
+	/* a range in two granules has no fingerprint */
 	store_set_fingerprint(64, 0x4f00, give_fingerprint, &fingerprint);
 	assert_int_equal(asked, 2);
 	assert_null(store_take_fingerprint(64, 0x4f00, 512, fingerprint, &place));
@@ -208,7 +206,7 @@ static void test_seals(void **state)
 	store_reset();
 }
 
-/* More in one granule than have a slot: each is asked, those in slots are taken by their seals. */
+/* More in one granule than have a slot: each is found, those in slots by their fingerprints. */
 static void test_seals_and_chains(void **state)
 {
 	u32 fingerprint = 5, taken = 0, place;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sub-buffers against a table with an entry for each piece of the mapping. What is forgotten may
- * hide a fault and must never make one up.
+ * Sub-buffers, compared with a table that has an entry for each piece of the mapping. Lost records
+ * may hide a fault and must never cause a false report.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #define PIECE  64
 #define PIECES 128
 
-enum owner { UNSAID, CPU, DEVICE }; /* what the last sync of the piece said */
+enum owner { UNSAID, CPU, DEVICE }; /* the last sync of the piece */
 
 static struct shadow shadow;
 static enum owner owner[PIECES];
@@ -62,7 +62,7 @@ static void to_cpu(u32 first, u32 end)
 
 	subbuf_to_cpu(&shadow, at(first), at(end), &overrun);
 	if (overrun.any) {
-		/* the sync goes on into a sub-buffer that the device has, all of it */
+		/* the sync continues into a sub-buffer that the device owns completely */
 		assert_true(overrun.end > at(first) && overrun.end < at(end));
 		assert_int_equal(owner[end], DEVICE);
 		assert_int_equal(owner[end - 1], DEVICE);
@@ -105,7 +105,7 @@ static bool any_owner(u32 first, u32 end, enum owner o)
 	return false;
 }
 
-/* Each answer that leads to a report must be true. */
+/* Each result that causes a report must be right. */
 static void compare(u32 first, u32 end)
 {
 	bool skips = subbuf_begins_as_cpu(shadow.call, shadow.attrs), any_written = false;
@@ -180,7 +180,7 @@ static void test_random_use(void **state)
 	}
 }
 
-/* What the CPU returns in the middle of what it took leaves two parts that it has. */
+/* If the CPU returns a part from the middle of what it owns, it owns two parts. */
 static void test_return_the_middle(void **state)
 {
 	start(0, false);
@@ -192,7 +192,7 @@ static void test_return_the_middle(void **state)
 	assert_true(subbuf_cpu_has(&shadow, at(7), at(8)));
 	assert_true(subbuf_cpu_has(&shadow, at(16), at(17)));
 	finish();
-	/* of a sub-buffer the checker remembers one part, and that there was another */
+	/* for a sub-buffer the checker records one part, and that there was another */
 	start(DMA_ATTR_SKIP_CPU_SYNC, false);
 	to_device(0, 32);
 	to_cpu(0, 4);
@@ -202,7 +202,7 @@ static void test_return_the_middle(void **state)
 	finish();
 }
 
-/* More than are recorded: nothing is known of the others, and nothing is said of them. */
+/* More than are recorded: the others have no record and cause no report. */
 static void test_too_many(void **state)
 {
 	start(DMA_ATTR_SKIP_CPU_SYNC, false);
@@ -229,7 +229,7 @@ static void test_widen(void **state)
 	end = at(21);
 	assert_true(subbuf_widen(&shadow, &from, &end));
 	assert_true(from == at(4) && end == at(40));
-	/* a new division ends both, and says how far they went */
+	/* a new division ends both, and reports their extent */
 	from = at(10);
 	end = at(30);
 	subbuf_to_device(&shadow, &from, &end, NULL);

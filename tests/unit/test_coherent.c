@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records of coherent memory; what it promises to drivers is in tests/contract. */
+/* Records of coherent memory; its promises to drivers are tested in tests/contract. */
 #include "core_rig.h"
 
 #include "map/device.h"
@@ -69,7 +69,7 @@ static void test_many_records(void **state)
 	}
 }
 
-/* Another size is refused, also one that has the same pages. */
+/* Another size is refused, also one with the same pages. */
 static void test_another_size_frees_nothing(void **state)
 {
 	static const size_t wrong[] = {8192, 4999, 5001, 4096, 0};
@@ -86,7 +86,9 @@ static void test_another_size_frees_nothing(void **state)
 	assert_int_equal(rig_stats(dev).coherent_bytes, 0);
 }
 
-/* Aligned for the CPU and for the device, which a bus offset makes different addresses of RAM. */
+/*
+ * Aligned for the CPU and for the device; with a bus offset these are different addresses of RAM.
+ */
 static void test_a_bus_offset_is_no_multiple_of_the_size(void **state)
 {
 	static const char *const specs[] = {"sim,iommu=0,bus-offset=64K,ram=64M",
@@ -112,19 +114,19 @@ static void test_a_bus_offset_is_no_multiple_of_the_size(void **state)
 			assert_int_equal(cpu[0], 0x5a);
 			assert_int_equal(dmamap_bus_read(dev, dma + size - 1, &byte, 1), 0);
 			assert_int_equal(byte, cpu[size - 1]);
-			/* its pages are RAM, wherever the CPU sees them */
+			/* its pages are RAM, whatever its CPU address is */
 			assert_int_equal(dma_get_sgtable(dev, &sgt, cpu, dma, size), 0);
 			assert_int_equal(*(u8 *)sg_virt(sgt.sgl), cpu[0]);
 			sg_free_table(&sgt);
 			dma_free_coherent(dev, size, cpu, dma);
 		}
 		rig_close(dev);
-		assert_int_equal(mem.span, 0); /* no view keeps RAM there */
+		assert_int_equal(mem.span, 0); /* no view keeps RAM allocated */
 	}
 	dev = rig_open("sim,ram=64M", ~0ull);
 }
 
-/* Nothing stays of a view that could not be made. */
+/* Nothing is left of a view that could not be made. */
 static void test_no_view_no_memory(void **state)
 {
 	u64 pages;
@@ -151,7 +153,7 @@ static void test_no_view_no_memory(void **state)
 	assert_int_equal(mem_pages_used(), pages);
 }
 
-/* A part of a block is served where both addresses name it. */
+/* A part of a block succeeds if both addresses name it. */
 static void test_lists_of_parts(void **state)
 {
 	dma_addr_t dma;
@@ -169,7 +171,7 @@ static void test_lists_of_parts(void **state)
 	assert_int_equal(*(u8 *)sg_virt(sgt.sgl), 0x22);
 	assert_int_equal(sgt.sgl->length, PAGE_BYTES - 100);
 	sg_free_table(&sgt);
-	/* not what reaches past it, nor by another address, nor other memory */
+	/* not a range that exceeds it, nor another address, nor other memory */
 	assert_int_equal(
 		dma_get_sgtable(dev, &sgt, cpu + PAGE_BYTES, dma + PAGE_BYTES, 3 * PAGE_BYTES + 1),
 		-EINVAL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a driver may change in configuration space, by the space of a device in software. */
+/*
+ * The bits that a driver may change in configuration space, on the space of a device in software.
+ */
 #include "core_rig.h"
 
 #include "base/alloc.h"
@@ -55,7 +57,7 @@ static void test_config_header(void **state)
 	assert_int_equal(dmamap_readb(dev, DMAMAP_CONFIG, 0x3d), 1);
 }
 
-/* Every width changes its own bytes and no other. */
+/* An access of any width changes its own bytes and no others. */
 static void test_config_widths(void **state)
 {
 	dmamap_writeb(dev, DMAMAP_CONFIG, 0x3c, 0xab);
@@ -82,7 +84,7 @@ static void test_config_keeps_bars(void **state)
 	assert_int_equal(config_read(0x10), bar);
 	dmamap_writeb(dev, DMAMAP_CONFIG, 0x13, 1);
 	assert_refused();
-	/* the value that is there is no change */
+	/* writing the present value is no change */
 	dmamap_writel(dev, DMAMAP_CONFIG, 0x10, bar);
 	assert_not_refused();
 	dmamap_writel(dev, DMAMAP_CONFIG, 0x30, 0xfffff800);
@@ -93,7 +95,7 @@ static void test_config_keeps_bars(void **state)
 	assert_int_equal(config_read(0), 0x11e81234);
 }
 
-/* A write whose bits pass only in part changes these. */
+/* A write that is permitted only in part changes these bits. */
 static void test_config_command(void **state)
 {
 	u16 was = dmamap_readw(dev, DMAMAP_CONFIG, 4);
@@ -103,7 +105,7 @@ static void test_config_command(void **state)
 	dmamap_writew(dev, DMAMAP_CONFIG, 4, was | 0x0150);
 	assert_not_refused();
 	assert_int_equal(dmamap_readw(dev, DMAMAP_CONFIG, 4), 0x0557);
-	/* decoding stays on, the line stays off as long as messages are in use */
+	/* decoding stays on; the line stays off while messages are in use */
 	dmamap_writew(dev, DMAMAP_CONFIG, 4, 0x0010);
 	assert_refused();
 	assert_int_equal(dmamap_readw(dev, DMAMAP_CONFIG, 4), 0x0413);
@@ -154,7 +156,7 @@ static void test_config_power_and_messages(void **state)
 	assert_int_equal(config_read(0x50), msi);
 	assert_int_equal(config_read(0x54), 0);
 	assert_int_equal(config_read(0x5c), 0);
-	/* behind the capability the registers are the device's own */
+	/* after the capability the registers are the device's own */
 	dmamap_writel(dev, DMAMAP_CONFIG, 0x60, 0xffffffff);
 	assert_not_refused();
 	assert_int_equal(config_read(0x60), ~0u);
@@ -162,14 +164,14 @@ static void test_config_power_and_messages(void **state)
 
 static void test_config_clear_bits(void **state)
 {
-	/* errors that were seen: they are cleared by writing 1 and kept by writing 0 */
+	/* error bits: writing 1 clears them, writing 0 keeps them */
 	config_lay(6, (const u8[]){0x10, 0xf9}, 2);
 	error_set(EIO, "-");
 	dmamap_writew(dev, DMAMAP_CONFIG, 4, 0x0407);
 	assert_not_refused();
 	dmamap_writew(dev, DMAMAP_CONFIG, 6, 0x0810);
 	assert_not_refused();
-	/* the space in software does not store what it clears */
+	/* the space in software does not store cleared bits */
 	assert_int_equal(dmamap_readw(dev, DMAMAP_CONFIG, 6) & 0x08f0, 0x0010);
 }
 
@@ -219,7 +221,7 @@ static void test_config_capabilities(void **state)
 	}
 }
 
-/* Lists without an end, that lead out of the space, that overlap. */
+/* Lists without an end, that leave the space, that overlap. */
 static void test_config_hostile_lists(void **state)
 {
 	static const u8 none[0xc0];
@@ -229,19 +231,19 @@ static void test_config_hostile_lists(void **state)
 	config_lay(0x40, (const u8[]){0x09, 0x48, 8, 0, 0, 0, 0, 0, 0x09, 0x40, 8}, 11);
 	dmamap_writeb(dev, DMAMAP_CONFIG, 0x43, 0xee);
 	assert_int_equal(dmamap_readb(dev, DMAMAP_CONFIG, 0x43), 0xee);
-	/* the last one ends behind the space */
+	/* the last one exceeds the space */
 	config_lay(0x34, (const u8[]){0xfc}, 1);
 	config_lay(0xfc, (const u8[]){0x10, 0xfc, 0, 0}, 4);
 	dmamap_writeb(dev, DMAMAP_CONFIG, 0xff, 0xff);
 	assert_int_equal(dmamap_readb(dev, DMAMAP_CONFIG, 0xff), 0);
-	/* one that claims another's bytes opens nothing */
+	/* one that includes another's bytes permits nothing */
 	config_lay(0x40, none, sizeof(none));
 	config_lay(0x34, (const u8[]){0x40}, 1);
 	config_lay(0x40, (const u8[]){0x11, 0x44}, 2);
 	config_lay(0x44, (const u8[]){0x09, 0x00, 8}, 3);
 	dmamap_writeb(dev, DMAMAP_CONFIG, 0x48, 0xff);
 	assert_int_equal(dmamap_readb(dev, DMAMAP_CONFIG, 0x48), 0);
-	/* the header is nobody's capability */
+	/* the header belongs to no capability */
 	config_lay(0x34, (const u8[]){0x10}, 1);
 	dmamap_writeb(dev, DMAMAP_CONFIG, 0x12, 0xff);
 	assert_int_equal(dmamap_readb(dev, DMAMAP_CONFIG, 0x12) & 0xff,
@@ -305,7 +307,7 @@ static void count_no_mask(const struct dmamap_report *r, void *arg)
 	no_mask_reports += r->kind == DMAMAP_CHECK_MAP_NO_MASK;
 }
 
-/* A driver of a PCI function need not say that it has 32 bits. */
+/* A driver of a PCI function need not set a mask of 32 bits. */
 static void test_default_mask(void **state)
 {
 	static const char *const specs[] = {"sim:edu,check=1", "sim:e1000e,check=1", "sim,check=1"};
@@ -328,7 +330,7 @@ static void test_default_mask(void **state)
 	kfree(p);
 }
 
-/* "sim" itself is no PCI function. */
+/* "sim" itself is not a PCI function. */
 static void test_config_of_none(void **state)
 {
 	struct device *plain = rig_open("sim", DMA_BIT_MASK(64));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What all layers need of a device (src/domain/device.c): faults, counters, threads' records. */
+/*
+ * The fields of a device that all layers use (src/domain/device.c): faults, counters, threads'
+ * records.
+ */
 #include "core_rig.h"
 
 #include <pthread.h>
@@ -112,7 +115,7 @@ static void test_counters_outlive_their_threads(void **state)
 	assert_int_equal(rig_stats(dev).map_sizes[6], 30);
 }
 
-/* With no memory for a record of its own a thread counts in the device's. */
+/* Without memory for a record of its own, a thread uses the device's counters. */
 static void test_counting_without_a_record(void **state)
 {
 	run(map_some);
@@ -163,7 +166,7 @@ static unsigned int walked_slots(struct tslot_key *key)
 	return n;
 }
 
-/* An unmap, a flush and the statistics meet the threads of now, not those that once played. */
+/* An unmap, a flush and the statistics visit the live threads, not those that ended. */
 static void test_threads_of_the_past_are_not_walked(void **state)
 {
 	enum { N = 60 };

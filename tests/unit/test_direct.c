@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Devices without an IOMMU: which addresses they get. */
+/* The device addresses of devices without an IOMMU. */
 #include "core_rig.h"
 
 #include "map/map.h"
@@ -28,7 +28,7 @@ static void test_ram_is_its_own_address(void **state)
 	maps_to(dev, low, 8192, true);
 	memset(local, 0, sizeof(local));
 	maps_to(dev, local, 64, false);
-	/* to the last byte of the mask, and not further */
+	/* up to the last byte of the mask, and no further */
 	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
 	maps_to(dev, high, 8192, false);
 	maps_to(dev, low, 8192, true);
@@ -40,7 +40,7 @@ static void test_ram_is_its_own_address(void **state)
 static void test_the_edge_of_the_mask(void **state)
 {
 	struct device *dev = rig_open("sim,iommu=0", DMA_BIT_MASK(30));
-	/* phys 1 GiB - 4096: below the edge; its neighbour is not */
+	/* the page at physical address 1 GiB - 4096 is below the mask; the next one is above it */
 	u8 *edge = phys_ptr(PHYS(GIB - 4096));
 
 	maps_to(dev, edge, 4096, true);
@@ -56,7 +56,7 @@ static void test_an_offset_of_the_bus(void **state)
 	u8 *high = (u8 *)__get_free_pages(GFP_KERNEL, 0),
 	   *low = (u8 *)__get_free_pages(GFP_DMA32, 0);
 
-	/* 33 bits less the offset: 4 GiB of bus */
+	/* 33 bits minus the offset: 4 GiB of bus addresses */
 	maps_to(dev, low, 4096, true);
 	maps_to(dev, high, 4096, false);
 	free_page((unsigned long)high);
@@ -78,7 +78,7 @@ static void test_require_coherent(void **state)
 	rig_close(dev);
 }
 
-/* Registers are reached at their own address, or not at all: nothing can bounce them. */
+/* Registers are mapped at their own address, or not at all: they cannot bounce. */
 static void test_registers(void **state)
 {
 	struct device *dev = rig_open("sim,iommu=0", DMA_BIT_MASK(31));
@@ -93,8 +93,7 @@ static void test_registers(void **state)
 	rig_close(dev);
 }
 
-/* A bounced mapping is not unmapped by a call of the other direction, which is meant for another.
- */
+/* A call of the other direction does not unmap a bounced mapping, because it concerns another. */
 static void bounced_the_other_way(const char *spec, bool foreign)
 {
 	struct device *dev = rig_open(spec, DMA_BIT_MASK(32));
@@ -109,7 +108,7 @@ static void bounced_the_other_way(const char *spec, bool foreign)
 	assert_int_equal(dmamap_bus_read(dev, addr, &byte, 1), 0);
 	dma_unmap_single(dev, addr, 2000, DMA_BIDIRECTIONAL);
 	assert_int_equal(rig_stats(dev).maps - rig_stats(dev).unmaps, 0);
-	dma_unmap_single(dev, addr, 2000, DMA_TO_DEVICE); /* none there any more */
+	dma_unmap_single(dev, addr, 2000, DMA_TO_DEVICE); /* there are none any more */
 	assert_int_equal(rig_stats(dev).maps - rig_stats(dev).unmaps, 0);
 	if (foreign)
 		free(p);
@@ -122,7 +121,7 @@ static void test_bounced_the_other_way(void **state)
 {
 	bounced_the_other_way("sim,iommu=0", true);
 	bounced_the_other_way("sim,iommu=0,coherent=0", true);
-	bounced_the_other_way("sim,policy=identity", false); /* beyond the mask: by pages */
+	bounced_the_other_way("sim,policy=identity", false); /* above the mask: mapped by pages */
 	bounced_the_other_way("sim,policy=identity,coherent=0", true);
 }
 

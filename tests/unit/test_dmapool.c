@@ -50,14 +50,14 @@ static void refused(struct dma_pool *pool, void *cpu, dma_addr_t dma, int kind, 
 	last_kind = 0;
 	errno = 0;
 	dma_pool_free(pool, cpu, dma);
-	/* where it lies beside another pool's memory, that is what it looks like */
+	/* where it is adjacent to another pool's memory, it is reported as such */
 	if (kind != DMAMAP_CHECK_POOL_WRONG || last_kind != DMAMAP_CHECK_POOL_OTHER)
 		assert_int_equal(last_kind, kind);
 	assert_int_equal(errno, EINVAL);
 	assert_non_null(strstr(dmamap_strerror(), why));
 }
 
-/* What is no live block is refused, and afterwards no block is handed out twice. */
+/* A pointer that is no live block is refused, and afterwards no block is allocated twice. */
 static void test_wrong_free(void **state)
 {
 	struct dma_pool *pool = pool_of(64, 0, 0), *other = pool_of(64, 0, 0),
@@ -112,12 +112,12 @@ static void test_busy(void **state)
 	dma_pool_destroy(pool);
 	assert_int_equal(last_kind, DMAMAP_CHECK_POOL_BUSY);
 	assert_non_null(strstr(dmamap_strerror(), "1 blocks of 2048 bytes"));
-	/* the page of the live one stays, for the CPU and for the device; the others are gone */
+	/* the page of the live block stays, for the CPU and for the device; the others are freed */
 	assert_int_equal(b[6].cpu[9], 106);
 	assert_int_equal(dmamap_bus_read(dev, b[6].dma + 9, &byte, 1), 0);
 	assert_int_equal(byte, 106);
 	assert_int_equal(coherent_bytes(), 4096);
-	/* ends the device, which frees it; the other tests want a clean one */
+	/* closes the device, which frees the pool; the other tests need a clean device */
 	dmamap_close(dev);
 	assert_int_equal(setup(NULL), 0);
 }
@@ -142,7 +142,7 @@ static void test_managed(void **state)
 	assert_int_equal(setup(NULL), 0);
 }
 
-/* Every allocation on the way fails in turn: nothing leaks, and what succeeds works. */
+/* Every allocation fails in turn: nothing leaks, and what succeeds works. */
 static int fail_once(enum fail_site site, u64 nth)
 {
 	struct fail_rule rule = {.nth = nth};
@@ -222,7 +222,7 @@ static void test_fail_pool(void **state)
 	assert_int_equal(coherent_bytes(), 0);
 }
 
-/* Without memory for a thread's cache blocks come from the depot and go there. */
+/* Without memory for a thread's cache, blocks are taken from the depot and returned there. */
 static void test_no_cache(void **state)
 {
 	struct dma_pool *pool = pool_of(16, 0, 0);
@@ -233,7 +233,7 @@ static void test_no_cache(void **state)
 	a = take(pool);
 	rule.nth = 0;
 	rule.every = 1;
-	fail_set(FAIL_MEMORY, &rule); /* and the next, and needs no other: the chunk is there */
+	fail_set(FAIL_MEMORY, &rule); /* the next one: the chunk exists */
 	b = take(pool);
 	check_block(&a, 1, b, 16, 8, 0);
 	dma_pool_free(pool, a.cpu, a.dma);
@@ -251,7 +251,7 @@ static void test_no_cache(void **state)
 #define SHARED	64
 
 static struct dma_pool *shared_pool;
-static struct block *shared[SHARED]; /* blocks on their way to another thread; atomic */
+static struct block *shared[SHARED]; /* blocks that move to another thread; atomic */
 static int lost;		     /* atomic: blocks whose content another thread changed */
 
 static bool stamp_ok(const struct block *b, u64 id)
@@ -274,7 +274,7 @@ static void give_back(struct block *b)
 	free(b);
 }
 
-/* Allocates, stamps, and swaps with what another thread put on the table; frees that. */
+/* Allocates, stamps, exchanges the block with that of another thread, and frees the result. */
 static void *traffic(void *arg)
 {
 	u64 x = (uintptr_t)arg * 7919 + 1;
@@ -332,7 +332,7 @@ static void *alloc_and_free(void *arg)
 	return NULL;
 }
 
-/* All that a thread held can be had again when it has ended: no more memory is needed. */
+/* What a thread's cache held is available after the thread has ended: no more memory is needed. */
 static void test_thread_ends(void **state)
 {
 	struct dma_pool *pool = pool_of(16, 0, 0);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The places of blocks: against an oracle of what is live. */
+/* The addresses of blocks, compared with an oracle of the live blocks. */
 #include "pool_rig.h"
 
 #define LIVE_MAX 700
 
-/* Each block is filled with a byte of its own, which the device must see at its DMA address. */
+/* Each block is filled with a byte of its own, which the device must read at its DMA address. */
 static void check_content(struct block b, size_t size)
 {
 	u8 got[2];
@@ -63,7 +63,7 @@ static void test_property(void **state)
 	random_traffic(24, 8, 32, 10000); /* a gap behind every block */
 }
 
-/* A page is full of blocks where they fit exactly, also against a boundary. */
+/* Blocks fill a page completely where they fit exactly, also with a boundary. */
 static void test_dense(void **state)
 {
 	static const size_t boundaries[] = {0, 64, 128, 4096};

@@ -3,7 +3,7 @@
 
 #include "domain/flusher.h"
 
-static struct device *keeper; /* keeps RAM there */
+static struct device *keeper; /* keeps RAM allocated */
 
 static int setup(void **state)
 {
@@ -85,14 +85,14 @@ static void test_addresses_of_interrupts_are_left_out(void **state)
 	struct domain *dom = get(POLICY_STRICT, NULL);
 	u64 page[64];
 
-	/* 16 MiB each: all below 4 GiB but where 0xfee00000 lies */
+	/* 16 MiB each: all below 4 GiB except the part that contains 0xfee00000 */
 	for (size_t i = 0; i < ARRAY_SIZE(page); i++) {
 		page[i] = domain_iova_alloc(dom, 4096, 0xfffff);
 		assert_true(page[i] > 0xfeeff || page[i] + 4096 <= 0xfee00);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(page); i++)
 		iova_free(dom->iova, page[i], 4096);
-	assert_int_equal(iova_reserve(dom->iova, 0xfee00, 1), 0); /* it is out already: fine */
+	assert_int_equal(iova_reserve(dom->iova, 0xfee00, 1), 0); /* permitted twice */
 	domain_put(dom);
 }
 
@@ -118,7 +118,7 @@ static void test_pool_maps_all_ram_and_keeps_its_addresses(void **state)
 	domain_put(dom);
 }
 
-/* Aligned as the devices see it: their addresses are the domain's plus the bus offset. */
+/* Aligned in device addresses, which are the domain's addresses plus the bus offset. */
 static void test_a_bus_offset_is_no_alignment(void **state)
 {
 	static const u64 offsets[] = {0x10000, 0x130000, 0xfffffff0000, 1ull << 62 | 0x30000};
@@ -135,11 +135,11 @@ static void test_a_bus_offset_is_no_alignment(void **state)
 
 			assert_true(page > 0 && page + pages <= 1ull << 36);
 			assert_int_equal((page + (offsets[i] >> PAGE_BITS)) & (align - 1), 0);
-			/* the interrupts' addresses are the bus's */
+			/* the addresses of interrupts are bus addresses */
 			assert_true(page + pages <= 0xfee00 || page >= 0xfef00);
 			assert_true(domain_iova_free(dom, page, pages));
 		}
-		/* the last page is a limit in the domain's numbers */
+		/* the limit of the last page is an address of the domain */
 		assert_true(domain_iova_alloc(dom, 1, 0x4000) <= 0x4000);
 		assert_int_equal(domain_iova_alloc(dom, 4, 2), 0);
 		domain_put(dom);
@@ -178,13 +178,13 @@ static void test_release_gives_back_and_cuts_off(void **state)
 	domain_put(dom);
 }
 
-/* Tables that a large mapping put out of use go back when it does. */
+/* Tables that a large mapping replaced are freed when it is unmapped. */
 static void test_a_large_release_frees_tables(void **state)
 {
 	struct domain *dom = get(POLICY_STRICT, NULL);
 	u64 page = domain_iova_alloc(dom, 1024, 0xfffff), tables, entry;
 
-	/* small leaves first, then a large one in their place, eight times over */
+	/* small leaves first, then a large one in their place, eight times */
 	assert_int_equal(pt_map(&dom->pt, IOVA(page << 12), PHYS(4096), 4096,
 				PT_READ | PT_FIRST | PT_LAST, 0),
 			 0);
@@ -215,8 +215,8 @@ static void count_all(struct backend_space *s)
 }
 
 /*
- * Hardware that walks the tables may have cached the way to any of them: before they are freed the
- * whole address space is invalidated.
+ * Hardware that walks the tables may have cached the path to any of them: the whole address space
+ * is invalidated before they are freed.
  */
 static void test_hardware_forgets_all_before_tables_go(void **state)
 {
@@ -254,7 +254,7 @@ static void test_no_address_space(void **state)
 	domain_put(dom);
 }
 
-/* Lazy: what waits is flushed before the space is said to be full. */
+/* Lazy: pending ranges are flushed before an allocation fails. */
 static void test_a_full_space_flushes_what_waits(void **state)
 {
 	struct domain *dom = get(POLICY_LAZY, NULL);
@@ -263,7 +263,7 @@ static void test_a_full_space_flushes_what_waits(void **state)
 
 	for (n = 0; n < 16; n++)
 		page[n] = domain_iova_alloc(dom, 1, 15);
-	assert_int_equal(page[15], 0); /* page 0 is not given out */
+	assert_int_equal(page[15], 0); /* page 0 is never allocated */
 	for (n = 0; n < 15; n++) {
 		assert_true(page[n] >= 1 && page[n] <= 15);
 		domain_release(dom, page[n], 1, false);

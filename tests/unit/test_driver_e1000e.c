@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network card's driver: probing, copying, stopping, what fails. Its sockets:
- * test_driver_e1000e_xsk.c. */
+/*
+ * The network card's driver: probing, copying, stopping, failures. Its sockets are in
+ * test_driver_e1000e_xsk.c.
+ */
 #include "net_rig.h"
 
 #include <errno.h>
 #include <pthread.h>
 
-/* How packets get from memory to the card. */
+/* The paths of packets between memory and the card. */
 static const char *const ways[] = {
 	"",
 	",iommu=0",
@@ -21,7 +23,7 @@ static const char *const ways[] = {
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
-struct sink { /* what one card received */
+struct sink { /* the packets that one card received */
 	u32 n;
 	bool compare;
 };
@@ -150,7 +152,7 @@ static void test_bad_probe(void **state)
 	e1000e_remove(NULL);
 }
 
-/* The first, second, third … allocation fails; nothing stays behind. */
+/* The first, second, third … allocation fails; nothing is left. */
 static void test_probe_fails(void **state)
 {
 	static const enum fail_site sites[] = {FAIL_PAGE, FAIL_COHERENT, FAIL_MEMORY, FAIL_IOVA};
@@ -201,7 +203,7 @@ static void test_map_fails(void **state)
 	assert_int_equal(ok, 60);
 	while (sink.n < 60)
 		card_turn(&c[1]);
-	/* no page can be mapped to receive into: later it can */
+	/* no page can be mapped for receiving; later it can */
 	assert_int_equal(e1000e_stop(c[1].nic), 0);
 	fail_set(FAIL_MAP, &always);
 	assert_int_equal(e1000e_start(c[1].nic), 0);
@@ -215,7 +217,7 @@ static void test_map_fails(void **state)
 	pair_down(c);
 }
 
-/* Stopped and started in the middle of traffic; what is sent while it runs arrives. */
+/* Stopped and started during traffic; what is sent while it runs arrives. */
 static void test_stop_start(void **state)
 {
 	struct sink sink = {0};
@@ -246,7 +248,7 @@ static void test_stop_start(void **state)
 	pair_down(c);
 }
 
-/* Pulled out under load: poll says so, and everything can be given back. */
+/* Removed under load: poll reports it, and everything can be freed. */
 static void test_unplug(void **state)
 {
 	struct sink sink = {0};
@@ -287,7 +289,7 @@ static void *send_later(void *arg)
 	return NULL;
 }
 
-/* By interrupts: a sleeping driver is woken by each packet, none is forgotten. */
+/* With interrupts: each packet wakes a sleeping driver, and no packet is left. */
 static void test_wait(void **state)
 {
 	struct sink sink = {0};
@@ -331,7 +333,7 @@ static void test_serve(void **state)
 	}
 }
 
-/* With nobody to take them packets are dropped and counted. */
+/* Without a socket, packets are dropped and counted. */
 static void test_no_socket(void **state)
 {
 	struct net_card c[2];

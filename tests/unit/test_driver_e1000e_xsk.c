@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets on the network card, zero-copy and copying: capture files, twins, coming and going in
- * traffic. */
+/*
+ * Sockets on the network card, zero-copy and copying: capture files, two connected cards, sockets
+ * that are created and destroyed during traffic.
+ */
 #include "net_rig.h"
 
 #include <errno.h>
@@ -90,7 +92,9 @@ static u32 forward(struct net_sock *s)
 	return n;
 }
 
-/* A file goes in, through an application, and out: identical, however memory is mapped. */
+/*
+ * A file is received, passes through an application, and is sent: identical on every mapping path.
+ */
 static void test_forward_file(void **state)
 {
 	struct net_card c;
@@ -145,7 +149,7 @@ static void pair_down(struct net_card c[2], struct net_sock s[2])
 	assert_int_equal(mem_pages_used(), 0);
 }
 
-/* Both ways at once between twins. */
+/* In both directions at once between two cards. */
 static void test_twins(void **state)
 {
 	u32 sent[2], got[2], i, k, len;
@@ -178,7 +182,7 @@ static void test_twins(void **state)
 	}
 }
 
-/* Every chunk that was sent comes back exactly once, also when the link goes in the middle. */
+/* Every chunk that was sent is completed exactly once, also when the link is lost in the middle. */
 static void test_link_goes(void **state)
 {
 	bool seen[NET_CHUNKS] = {false};
@@ -201,7 +205,7 @@ static void test_link_goes(void **state)
 		sched_yield();
 	for (i = 0; i < 50; i++)
 		card_turn(&c[0]);
-	assert_int_equal(e1000e_stop(c[0].nic), 0); /* the card's part comes back with this */
+	assert_int_equal(e1000e_stop(c[0].nic), 0); /* the card's part is returned with this */
 	sock_reap(&s[0]);
 	for (i = 0; i < s[0].at_hand; i++) {
 		assert_false(seen[s[0].chunk[i] / NET_CHUNK]);
@@ -214,7 +218,7 @@ static void test_link_goes(void **state)
 	assert_int_equal(mem_pages_used(), 0);
 }
 
-/* Sockets come and go, in both modes, while packets arrive and leave. */
+/* Sockets are created and destroyed, in both modes, while packets arrive and leave. */
 static void test_rebind(void **state)
 {
 	struct net_card c[2];
@@ -251,7 +255,7 @@ static void test_rebind(void **state)
 	pair_down(c, s);
 }
 
-/* The same while both drivers run in threads of their own, as fast as they can. */
+/* The same while both drivers run in their own threads, as fast as possible. */
 static void test_defect_races_at_teardown(void **state)
 {
 	struct net_card c[2];
@@ -281,7 +285,7 @@ static void test_defect_races_at_teardown(void **state)
 	pair_down(c, s);
 }
 
-/* The card is pulled out under load, at any moment: all comes back. */
+/* The card is removed under load, at any moment: all chunks are returned. */
 static void test_unplug(void **state)
 {
 	char spec[128];
@@ -315,7 +319,7 @@ static void test_unplug(void **state)
 	unlink(f.out);
 }
 
-/* A driver that sleeps is woken by the socket as well as by the card. */
+/* The socket as well as the card wakes a driver that sleeps. */
 static void test_wakeup(void **state)
 {
 	struct net_card c[2];
@@ -338,7 +342,8 @@ static void test_wakeup(void **state)
 	pair_down(c, s);
 }
 
-/* Memory that cannot be mapped for the card: no zero-copy, but copying where the socket allows it.
+/*
+ * Memory that cannot be mapped for the card: no zero-copy, but copying where the socket permits it.
  */
 static void test_no_mapping(void **state)
 {

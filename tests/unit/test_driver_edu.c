@@ -38,7 +38,7 @@ static void test_registers(void **state)
 	dmamap_close(dev);
 }
 
-/* A buffer at any place of the device's, there and back, in every configuration. */
+/* A buffer at any address of the device's memory, in both directions, in every configuration. */
 static void test_dma(void **state)
 {
 	static const u32 range[][2] = {{0, 4096}, {0, 1}, {4095, 1}, {100, 3000}, {7, 13}};

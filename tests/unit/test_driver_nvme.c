@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The NVMe driver on the simulated controller: data against an oracle, shortage, failures, death.
+/*
+ * The NVMe driver on the simulated controller: data compared with an oracle, lack of memory,
+ * failures, removal.
  */
 #include "driver_nvme_rig.h"
 
@@ -33,7 +35,7 @@ static void test_identify(void **state)
 	assert_ptr_equal(dmamap_get_drvdata(r.dev), nvme);
 	nvme_remove(nvme);
 	assert_null(dmamap_get_drvdata(r.dev));
-	/* And again: a removed driver leaves the controller usable. */
+	/* And again: a driver that was removed leaves the controller usable. */
 	nvme = probe(&r, NULL);
 	nvme_remove(nvme);
 	nvme_remove(NULL);
@@ -45,7 +47,7 @@ struct job {
 	struct nvme_request req;
 	struct page *page;
 	struct scatterlist sg[16];
-	u8 *data; /* what it writes, or where what it should read is kept */
+	u8 *data; /* the data to write, or the buffer for a read */
 	bool busy;
 };
 
@@ -111,7 +113,7 @@ static void job_finish(struct nvme *nvme, struct job *j)
 	assert_memory_equal(from, j->data, j->req.blocks * 512ul);
 }
 
-/* Requests overlap in time only when they do not on the disk: a conflict waits for all. */
+/* Requests in flight overlap only if their blocks do not: a conflict waits for all. */
 static bool conflicts(const struct job *job, const struct job *a)
 {
 	for (int i = 0; i < JOBS; i++) {
@@ -123,7 +125,7 @@ static bool conflicts(const struct job *job, const struct job *a)
 	return false;
 }
 
-/* Returns how many requests had their data linked. */
+/* Returns the number of requests whose data was linked. */
 static u64 jobs_run(const char *keys, unsigned int mask, enum nvme_data data, int count)
 {
 	struct nvme_options opt = {
@@ -148,7 +150,9 @@ static u64 jobs_run(const char *keys, unsigned int mask, enum nvme_data data, in
 	for (int n = 0; n < count; n++) {
 		struct job *j = &job[n % JOBS];
 
-		/* Reads of what nobody writes may fly together; the oracle cannot order the rest.
+		/*
+		 * Only reads of blocks that are not written may be in flight; the oracle cannot
+		 * order the rest.
 		 */
 		for (int i = 0; i < JOBS; i++) {
 			if (job[i].busy && (i == n % JOBS || n % 8 < 3))
@@ -188,13 +192,13 @@ static void test_random(void **state)
 #ifndef BUILT_WITH_TSAN
 	/*
 	 * There coherent memory is one memory at two addresses, the CPU's and the device's: the
-	 * sanitizer sees no order between a store at one and a load at the other.
+	 * sanitizer detects no order between a store at one and a load at the other.
 	 */
 	jobs_run(",iommu=0,coherent=0", 64, NVME_DATA_AUTO, 200);
 #endif
 }
 
-/* The same by two-step mappings: of what begins at a page, or of all that has data. */
+/* The same by two-step mappings: for requests that begin at a page, or for all that have data. */
 static void test_random_linked(void **state)
 {
 	u64 some = jobs_run("", 64, NVME_DATA_AUTO, 400),
@@ -237,7 +241,7 @@ static void test_bad_requests(void **state)
 	req.blocks = 1;
 	req.op = (enum nvme_op)77;
 	assert_int_equal(nvme_submit(nvme, 1, &req), -EINVAL);
-	assert_int_equal(nvme_wait(nvme, 1, 1000), 0); /* nothing is in flight: at once */
+	assert_int_equal(nvme_wait(nvme, 1, 1000), 0); /* nothing is in flight: returns at once */
 	assert_int_equal(nvme_wait(nvme, 9, 0), -EINVAL);
 	assert_int_equal(nvme_poll(nvme, 0), -EINVAL);
 	nvme_remove(nvme);
@@ -285,7 +289,7 @@ static void test_options(void **state)
 	rig_close(&r);
 }
 
-/* Fail each allocation in turn: the probe fails cleanly until none is left to fail. */
+/* Each allocation fails in turn: the probe fails without a leak until no allocation fails. */
 static void probe_with_failures(enum fail_site site)
 {
 	struct fail_rule rule = {0};
@@ -319,7 +323,7 @@ static void test_probe_fail_nth(void **state)
 	probe_with_failures(FAIL_MEMORY);
 }
 
-/* The controller is disabled, and, if it is to be, enabled again, with no queues for data. */
+/* Disables the controller and, if requested, enables it again, without queues for data. */
 static void reset_behind(struct device *dev, bool enable)
 {
 	dmamap_writel(dev, 0, 0x14, 0);
@@ -333,8 +337,8 @@ static void reset_behind(struct device *dev, bool enable)
 }
 
 /*
- * Reset behind the driver's back, the controller completes nothing any more: it is seen not to be
- * ready, or, where somebody enabled it again, that a command takes too long.
+ * After a reset that the driver did not make, the controller completes nothing: the driver detects
+ * that it is not ready or, if it was enabled again, that a command takes too long.
  */
 static void dies(bool enable, unsigned int timeout_ms, int result)
 {
@@ -356,7 +360,7 @@ static void dies(bool enable, unsigned int timeout_ms, int result)
 	assert_int_equal(nvme_wait(nvme, 1, 0), -EIO);
 	assert_int_equal(nvme_poll(nvme, 1), -EIO);
 	nvme_remove(nvme);
-	/* A reset brings it back. */
+	/* A reset restores it. */
 	nvme = probe(&r, NULL);
 	req[0] = (struct nvme_request){.op = NVME_READ, .blocks = 1, .buf = data};
 	assert_int_equal(nvme_run(nvme, 1, &req[0]), 0);
@@ -385,7 +389,7 @@ static void test_stop(void **state)
 	assert_non_null(data);
 	rig_open(&r, DISK_BYTES, "");
 	nvme = probe(&r, &opt);
-	many_submit(nvme, req, data, NVME_READ); /* most wait in the driver */
+	many_submit(nvme, req, data, NVME_READ); /* most of them wait in the driver */
 	nvme_stop(nvme);
 	for (int i = 0; i < MANY; i++) {
 		assert_true(nvme_finished(&req[i]));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* drivers/nvme_link.c: which requests are linked, what is kept, and what when it fails. */
+/*
+ * drivers/nvme_link.c: which requests are linked, which ranges are kept, and the behaviour after
+ * failures.
+ */
 #include "driver_rig.h"
 
 #include "drivers/nvme.h"
@@ -11,7 +14,7 @@
 
 #define DISK_BYTES (2ull << 20)
 
-/* Links that fail are no harm where the other way is open, too. */
+/* Links that fail have no effect if the other path is available, too. */
 static void test_link_fails(void **state)
 {
 	struct fail_rule always = {.every = 1};
@@ -67,7 +70,7 @@ static void test_what_is_mapped_is_not_linked(void **state)
 	assert_int_equal(linked_by_default(",policy=persistent"), 0);
 }
 
-/* Entries beside each other in memory are one link; the list may go on behind the request. */
+/* Entries that are adjacent in memory are one link; the list may continue after the request. */
 static void test_neighbours_are_one_link(void **state)
 {
 	struct fail_rule third = {.nth = 3}, fourth = {.nth = 4};
@@ -112,7 +115,7 @@ static void test_two_step_needs_an_iommu(void **state)
 	rig_close(&r);
 }
 
-/* After the first round no request asks for address space, whatever its size and memory. */
+/* After the first round no request allocates address space, whatever its size and memory. */
 static void test_ranges_are_kept(void **state)
 {
 	struct fail_rule never = {.nth = 1u << 30};
@@ -148,7 +151,7 @@ static void test_ranges_are_kept(void **state)
 	rig_close(&r);
 }
 
-/* Memory that only has pages is refused, as it is by dma_map_single(). */
+/* Memory that only has pages is refused, as by dma_map_single(). */
 static void test_vmalloc_is_refused(void **state)
 {
 	struct nvme_options opt = {.retry_ms = 5};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The PRPs of random scatterlists against what a controller would read: each page is fetched from
- * the bus by its PRP and compared with the data. On a bare device, so that requests may be longer
- * than the simulated controller's and lists chain.
+ * The PRPs of random scatterlists, evaluated as by a controller: each page is fetched from the bus
+ * by its PRP and compared with the data. The device is a plain one, so that requests may be longer
+ * than the simulated controller's, and lists are chained.
  */
 #include "driver_rig.h"
 
@@ -88,8 +88,9 @@ struct shape {
 	unsigned int pages, nents;
 };
 
-/* A list of `bytes` that begins `offset` into its first page; neighbouring pages may share an
- * entry. */
+/*
+ * A list of `bytes` that begins at `offset` in its first page; adjacent pages may share an entry.
+ */
 static void shape_make(struct shape *s, u32 offset, u64 bytes)
 {
 	u64 left = bytes, at = offset;
@@ -218,7 +219,7 @@ static void test_plain(void **state)
 	fake_close(nvme);
 }
 
-/* Lists that a PRP cannot say are refused before anything is mapped. */
+/* Lists that PRPs cannot describe are refused before anything is mapped. */
 static void test_refused(void **state)
 {
 	struct nvme *nvme = fake_controller("sim");
@@ -256,7 +257,7 @@ static void test_refused(void **state)
 	fake_close(nvme);
 }
 
-/* No list to be had: nothing stays mapped, and the next try succeeds. */
+/* No list is available: nothing stays mapped, and the next attempt succeeds. */
 static void test_no_list(void **state)
 {
 	struct nvme *nvme = fake_controller("sim");

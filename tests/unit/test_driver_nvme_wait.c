@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The NVMe driver while nothing can be mapped: it tries again, gives up after a time, or at a
- * signal. */
+/*
+ * The NVMe driver while nothing can be mapped: it retries, and gives up after a time or at a
+ * signal.
+ */
 #include "driver_nvme_rig.h"
 
 static void shortage(const char *keys, unsigned int mask, enum nvme_data way, enum fail_site site,
@@ -15,7 +17,7 @@ static void shortage(const char *keys, unsigned int mask, enum nvme_data way, en
 
 	assert_non_null(req);
 	rig_open(&r, DISK_BYTES, keys);
-	/* After that: the first use of memory would fix its size. */
+	/* After that, because the first use of memory would set its size. */
 	data = (u8 *)__get_free_pages(GFP_KERNEL, 7);
 	assert_non_null(data);
 	assert_non_null(copy);
@@ -48,13 +50,13 @@ static void test_map_fails_sometimes(void **state)
 	shortage(",iommu=0", 32, NVME_DATA_AUTO, FAIL_BOUNCE, true);
 }
 
-/* 64 requests of 8 KiB at once want 512 KiB of bounce memory: there is less. */
+/* 64 requests of 8 KiB in flight need 512 KiB of bounce memory, and there is less. */
 static void test_bounce_full(void **state)
 {
 	shortage(",iommu=0,swiotlb=256K", 32, NVME_DATA_AUTO, FAIL_BOUNCE, false);
 }
 
-/* Only when nothing can be mapped for long does a request fail, and that one alone. */
+/* A request fails only if nothing can be mapped for a long time, and only that request. */
 static void map_never(enum nvme_data data, enum fail_site site)
 {
 	struct nvme_options opt = {.retry_ms = 30, .data = data};
@@ -82,7 +84,7 @@ static void test_map_never(void **state)
 	map_never(NVME_DATA_TWOSTEP, FAIL_LINK);
 }
 
-/* Says "interrupted" from the n-th time that it is asked. */
+/* Returns true from its n-th call on. */
 static u32 asked, interrupt_at;
 
 static bool is_interrupted(void)
@@ -91,8 +93,8 @@ static bool is_interrupted(void)
 }
 
 /*
- * While nothing can be mapped the driver tries again, for ever if it must; a signal ends that. What
- * could be mapped before is finished by the controller, and the controller goes on working.
+ * While nothing can be mapped the driver retries, without a limit; a signal ends that. Requests
+ * that were mapped before are completed, and the controller continues to work.
  */
 static void interrupted_while_waiting(enum nvme_data data, enum fail_site site)
 {
@@ -152,7 +154,7 @@ static void test_interrupted(void **state)
 	rig_close(&r);
 }
 
-/* What happened stands in the error message, also where the controller gave no status. */
+/* The error message contains the cause, also if the controller returned no status. */
 static void test_words_without_status(void **state)
 {
 	struct nvme_options opt = {.retry_ms = 5};
@@ -166,7 +168,7 @@ static void test_words_without_status(void **state)
 	assert_non_null(strstr(driver_strerror(), "fault injection"));
 	fail_set(FAIL_MAP, NULL);
 	rig_close(&r);
-	/* a controller that cannot reach its queues */
+	/* a controller that cannot access its queues */
 	rig_open(&r, DISK_BYTES, ",addr-bits=20");
 	assert_null(nvme_probe(r.dev, NULL));
 	assert_non_null(

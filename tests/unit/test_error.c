@@ -30,7 +30,7 @@ static void test_a_prefix_keeps_errno(void **state)
 	assert_int_equal(errno, 99);
 }
 
-/* The old sentence as an argument of the new one. */
+/* The old message as an argument of the new one. */
 static void test_it_may_quote_itself(void **state)
 {
 	error_set(EIO, "inner");

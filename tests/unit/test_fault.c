@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Page faults: the count of users of the function, and that the last waits for calls under way. */
+/*
+ * Page faults: the count of users of the function, and that the last one waits for running calls.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -58,7 +60,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* One user goes, and faults of the other are still served. */
+/* One user ends, and the faults of the other are still resolved. */
 static void each_user_counts(void **state)
 {
 	assert_false(ask());
@@ -77,7 +79,7 @@ static void each_user_counts(void **state)
 	assert_int_equal(settled, 1);
 }
 
-/* The program's function comes first. */
+/* The program's function is called first. */
 static void the_program_comes_first(void **state)
 {
 	fault_demand_get(&dev.fault_table, demand, settle);
@@ -102,7 +104,7 @@ static void *put_last(void *arg)
 	return NULL;
 }
 
-/* The last user waits for a call under way, but not once there is another user. */
+/* The last user waits for a running call, but not if there is another user. */
 static void the_last_waits(void **state)
 {
 	pthread_t t[2];

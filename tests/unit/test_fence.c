@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/base/fence.c: the fence that one thread pays for all. */
+/* src/base/fence.c: a fence whose cost one thread bears for all. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -27,7 +27,7 @@ static void asks_once(void **state)
 	assert_int_equal(fence_answer, works ? 1 : -1);
 }
 
-/* The frequent side: a store and a load with nothing but program order between. */
+/* The frequent side: a store and a load with only program order between them. */
 static void *frequent(void *arg)
 {
 	for (u32 i = 1; i <= ROUNDS; i++) {
@@ -41,13 +41,13 @@ static void *frequent(void *arg)
 	return NULL;
 }
 
-/* Of two sides that store and then look at the other's store, one at least sees it. */
+/* Two sides store and then read the other's store: at least one of them observes it. */
 static void one_side_sees_the_other(void **state)
 {
 	pthread_t id;
 
 	if (!fence_everywhere_works())
-		return; /* there is no such thing in this configuration */
+		return; /* this configuration has no such fence */
 	assert_int_equal(pthread_create(&id, NULL, frequent, NULL), 0);
 	for (u32 i = 1; i <= ROUNDS; i++) {
 		u32 b_saw_a;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whether two paths are one file: links, files that are not there yet, what keeps nothing. */
+/* Whether two paths are one file: links, files that do not exist yet, files without contents. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -60,7 +60,7 @@ static void test_not_there(void **state)
 	assert_true(file_same("sub/../new", whole));
 	assert_false(file_same("new", "other"));
 	assert_false(file_same("new", "sub/new"));
-	assert_false(file_same("none/new", "none/new")); /* nor can it be made */
+	assert_false(file_same("none/new", "none/new")); /* nor can it be created */
 	assert_false(file_same("/", "sub/none"));
 	memset(longest, 'x', sizeof(longest));
 	longest[4500] = '/';

@@ -26,7 +26,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* As domain/flusher.c has it. */
+/* The same value as in domain/flusher.c. */
 struct queue_slot {
 	struct tslot slot;
 	struct flush_queue queue;
@@ -70,11 +70,11 @@ static void test_a_flush_gives_back_all(void **state)
 	put_in(100);
 	domain_flush(dom);
 	assert_int_equal(pages_out(), before);
-	domain_flush(dom); /* nothing waits */
+	domain_flush(dom); /* nothing is pending */
 	assert_int_equal(pages_out(), before);
 }
 
-/* No thread has put anything into a queue: what the device remembers goes all the same. */
+/* No thread has a queue: the device's cached translations are invalidated nevertheless. */
 static void flush_without_queues(struct domain *d)
 {
 	struct port *p = port_get(&d->ports);
@@ -106,7 +106,9 @@ static void test_a_flush_needs_no_queue(void **state)
 	}
 }
 
-/* An unlink in a range that is kept is in no queue, and the thread comes for it. */
+/*
+ * An unlink in a range that stays allocated is in no queue, and the flusher's thread processes it.
+ */
 static void test_the_thread_comes_without_queues(void **state)
 {
 	for (int round = 0; round < 3; round++) {
@@ -131,7 +133,7 @@ static void test_nothing_is_reused_before_a_flush(void **state)
 		if (!top)
 			top = page;
 		if (read_once(&dom->ports.flushes) != flushes)
-			break; /* the thread was here: nothing to say about the rest */
+			break; /* the thread has run: the rest cannot be checked */
 		if (top - page < sizeof(seen)) {
 			assert_false(seen[top - page]);
 			seen[top - page] = 1;
@@ -150,7 +152,7 @@ static void test_a_full_queue_flushes(void **state)
 	domain_flush(dom);
 }
 
-/* By itself, some time after something was put in; and again the next time. */
+/* The flush runs without a call, some time after an unmap; and again the next time. */
 static void test_the_thread_comes_unasked(void **state)
 {
 	for (int round = 0; round < 3; round++) {
@@ -169,7 +171,10 @@ static void *put_and_end(void *arg)
 	return NULL;
 }
 
-/* What its queue holds is flushed when it ends: nobody finds the queue afterwards. */
+/*
+ * The content of a thread's queue is flushed when the thread ends: no other thread can find the
+ * queue afterwards.
+ */
 static void test_a_thread_that_ends_leaves_none(void **state)
 {
 	u64 before = pages_out(), flushes = read_once(&dom->ports.flushes);
@@ -230,7 +235,7 @@ static void *put_without_memory(void *arg)
 	return NULL;
 }
 
-/* No memory for a queue: the unmap is a strict one. */
+/* Without memory for a queue the unmap is strict. */
 static void test_no_memory_for_a_queue(void **state)
 {
 	u64 before = pages_out();
@@ -269,7 +274,7 @@ static void *come_and_go(void *arg)
 	return mine;
 }
 
-/* The last one out ends the thread while somebody else's first one starts it. */
+/* The last device ends the thread while another thread's first device starts it. */
 static void test_the_thread_ends_and_starts_at_once(void **state)
 {
 	pthread_t t[3];

@@ -12,7 +12,7 @@
 
 #include <linux/slab.h>
 
-/* Every conversion and its opposite, for an address inside a page. */
+/* Every conversion and its inverse, for an address inside a page. */
 static void round_trip(void *p)
 {
 	phys_addr_t pa = virt_to_phys(p);
@@ -37,7 +37,7 @@ static void conversions(void **state)
 	char *heap = malloc(100000);
 	struct page *page = NULL;
 
-	/* with RAM and without, other memory stays what it is */
+	/* with RAM and without it, the conversions of other memory are the same */
 	for (int with_ram = 0; with_ram < 2; with_ram++) {
 		round_trip(&in_data);
 		round_trip(&on_stack);
@@ -122,7 +122,9 @@ static void references(void **state)
 	put_page(last);
 	assert_int_equal(mem_pages_used(), 0);
 
-	/* a kmalloc object's page outlives it when somebody holds it, and cannot be put by nobody
+	/*
+	 * a kmalloc object's page stays while a reference to it exists, and put_page() of a page
+	 * without a reference is refused
 	 */
 	object = kmalloc(64, GFP_KERNEL);
 	page = virt_to_page(object);
@@ -135,7 +137,7 @@ static void references(void **state)
 	put_page(page);
 	assert_int_equal(mem_pages_used(), 0);
 
-	/* other memory has no references to count */
+	/* other memory has no reference counts */
 	page = virt_to_page(&object);
 	get_page(page);
 	put_page(page);
@@ -154,7 +156,7 @@ static void many_references(void **state)
 	page_ref_sub(page + 1, 8);
 	page_ref_dec(page);
 	assert_int_equal(page_ref_count(page), 2);
-	/* the last one is not given back this way */
+	/* this call cannot drop the last reference */
 	errno = 0;
 	page_ref_sub(page, 2);
 	assert_int_equal(errno, EINVAL);
@@ -251,7 +253,7 @@ static void small_names(void **state)
 	put_page(one);
 }
 
-/* The flag of the library's own pages is not a driver's to set. */
+/* A driver cannot set the flag of the library's own pages. */
 static void internal_flag(void **state)
 {
 	struct page *page = alloc_pages(GFP_KERNEL | __GFP_INTERNAL, 0);

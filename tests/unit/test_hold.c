@@ -23,7 +23,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* One segment; each caller keeps it in an array of its own. */
+/* One segment; each caller stores it in an array of its own. */
 static struct iovec segment(void *base)
 {
 	return (struct iovec){base, 64};
@@ -99,7 +99,10 @@ static bool page_is_held(u64 at)
 	return false;
 }
 
-/* One buffer, mapped three times and held each time: the array tells which hold ends. */
+/*
+ * One buffer, mapped three times and held each time: the address of the array identifies the hold
+ * that ends.
+ */
 static void test_equal_segments_by_their_array(void **state)
 {
 	u8 a = 0;
@@ -117,7 +120,7 @@ static void test_equal_segments_by_their_array(void **state)
 	}
 }
 
-/* The first segment is the same, what follows is not; the caller has moved the arrays. */
+/* The first segment is the same, the following ones differ; the caller has moved the arrays. */
 static void test_moved_segments_by_all_of_them(void **state)
 {
 	u8 a = 0, b = 0, c = 0;
@@ -145,7 +148,10 @@ static void *wait_for_page_1(void *arg)
 	return NULL;
 }
 
-/* Nothing tells moved copies of equal segments apart: what an unmap waits for ends first. */
+/*
+ * Moved copies of equal segments cannot be distinguished: the hold that an unmap waits for ends
+ * first.
+ */
 static void test_moved_copies_end_what_is_waited_for(void **state)
 {
 	u8 a = 0;
@@ -172,7 +178,7 @@ static void test_moved_copies_end_what_is_waited_for(void **state)
 	assert_true(drop(one, &moved));
 }
 
-/* A device that is declared stuck ends the hold late: another hold of the memory stays. */
+/* A device that is declared stuck releases its hold late: another hold of the memory stays. */
 static void test_a_late_drop_ends_its_own(void **state)
 {
 	u8 a = 0;
@@ -190,7 +196,7 @@ static void test_a_late_drop_ends_its_own(void **state)
 	assert_int_equal(held(), 0);
 }
 
-/* Only what overlaps is waited for: these return at once. */
+/* Only overlapping unmaps wait: these return at once. */
 static void test_neighbours_are_not_waited_for(void **state)
 {
 	u8 a = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Devices behind an IOMMU: what stands in the page table. */
+/* Devices behind an IOMMU: the contents of the page table. */
 #include "core_rig.h"
 
 #include "map/map.h"
@@ -62,7 +62,7 @@ static void test_bounced_leaves(void **state)
 	rig_close(dev);
 }
 
-/* Its pages are there already: no table is touched, no address taken. */
+/* Its pages are mapped already: no table is changed, no address allocated. */
 static void test_pool_is_identity_mapped(void **state)
 {
 	struct device *dev = rig_open("sim,policy=identity", ~0ull);
@@ -84,7 +84,7 @@ static void test_pool_is_identity_mapped(void **state)
 	rig_close(dev);
 }
 
-/* An address that something still occupies is passed over. */
+/* An address that is still occupied is skipped. */
 static void test_occupied_addresses(void **state)
 {
 	struct device *dev = rig_open("sim", ~0ull);
@@ -158,7 +158,7 @@ static void test_lists_end_by_their_first_leaf(void **state)
 
 static u8 *long_memory; /* outside RAM, LENGTH bytes where large leaves would not do */
 
-/* Each maps LENGTH bytes by many small leaves, and takes it away again if that was done. */
+/* Each maps LENGTH bytes by many small leaves, and unmaps them if that succeeded. */
 static bool try_registers(struct device *dev)
 {
 	dma_addr_t addr = dma_map_resource(dev, REGISTERS, LENGTH, DMA_TO_DEVICE, 0);
@@ -215,7 +215,7 @@ static bool try_link(struct device *dev)
 	return !err;
 }
 
-/* Whichever page of tables is missing: none stays out of use, and no stale translation is left. */
+/* Whichever page of tables is missing: no table stays unused, and no stale translation is left. */
 static void test_refused_maps_leave_no_tables(void **state)
 {
 	bool (*const tries[])(struct device *) = {try_registers, try_memory, try_list, try_pages,
@@ -265,7 +265,7 @@ static u64 free_blocks(void)
 	return n;
 }
 
-/* RAM is as free as before when a long mapping found too little of it. */
+/* The same amount of RAM is free after a long mapping failed for lack of it. */
 static void test_a_refused_map_gives_ram_back(void **state)
 {
 	struct device *dev = rig_open("sim,ram=32M", ~0ull);
@@ -279,7 +279,7 @@ static void test_a_refused_map_gives_ram_back(void **state)
 		assert_non_null(taken[n++]);
 	}
 	before = free_blocks();
-	/* 512 tables, which the bound allows and RAM has not any more */
+	/* 512 tables, which the bound permits and for which no RAM is left */
 	assert_true(dma_mapping_error(dev, dma_map_resource(dev, REGISTERS, 1ull << 30,
 							    DMA_TO_DEVICE, 0)) != 0);
 	assert_non_null(strstr(dmamap_strerror(), "page table"));
@@ -289,7 +289,7 @@ static void test_a_refused_map_gives_ram_back(void **state)
 	rig_close(dev);
 }
 
-/* What is not in RAM may be longer than RAM: its page tables are bounded. */
+/* A mapping of memory outside RAM may be longer than RAM: its page tables are bounded. */
 static void test_page_tables_are_bounded(void **state)
 {
 	struct device *dev = rig_open("sim,ram=64M", ~0ull);
@@ -320,7 +320,7 @@ static void test_page_tables_are_bounded(void **state)
 	assert_non_null(strstr(dmamap_strerror(), "page tables"));
 	dma_iova_free(dev, &st);
 	assert_int_equal(dev->domain->pt.tables, tables);
-	/* with large leaves they are few */
+	/* with large leaves there are few */
 	addr = dma_map_resource(dev, 1ull << 43, 1ull << 43, DMA_TO_DEVICE, 0);
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
 	dma_unmap_resource(dev, addr, 1ull << 43, DMA_TO_DEVICE, 0);

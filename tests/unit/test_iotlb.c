@@ -27,7 +27,7 @@ static void test_what_was_filled_is_found(void **state)
 	assert_int_equal(iotlb_lookup(t, 5, 1), 0x1003);
 	assert_int_equal(iotlb_lookup(t, 5, 2), 0);
 	assert_int_equal(iotlb_lookup(t, 5 + IOTLB_LINES, 1), 0);
-	/* page 0 and the last page are pages like others */
+	/* page 0 and the last page are ordinary pages */
 	iotlb_fill(t, 0, 1, 0x7001);
 	assert_int_equal(iotlb_lookup(t, 0, 1), 0x7001);
 	iotlb_fill(t, (1ull << 36) - 1, 1, 0x8002);
@@ -76,7 +76,7 @@ static void test_flush_takes_everything(void **state)
 	iotlb_flush(t);
 	for (u64 page = 0; page < 3000; page++)
 		assert_int_equal(iotlb_lookup(t, page, t->gen), 0);
-	/* who fills with the generation from before the flush fills for nobody */
+	/* a fill with the generation from before the flush has no effect */
 	iotlb_fill(t, 9, t->gen - 1, 0x9001);
 	assert_int_equal(iotlb_lookup(t, 9, t->gen), 0);
 }
@@ -94,7 +94,7 @@ static void test_generations_that_come_again(void **state)
 	assert_int_equal(t->line[10].tag, 0);
 }
 
-/* Against a table that remembers everything. */
+/* Compared with a table of all translations. */
 static void test_random_against_an_oracle(void **state)
 {
 	enum { PAGES = 5000 };
@@ -131,7 +131,7 @@ static void test_random_against_an_oracle(void **state)
 			iotlb_fill(t, page, t->gen, oracle[page]);
 			break;
 		default:
-			/* it may have forgotten; it never says what is not so */
+			/* it may have evicted an entry; a hit is never wrong */
 			seen = iotlb_lookup(t, page, t->gen);
 			if (seen)
 				assert_int_equal(seen, oracle[page]);

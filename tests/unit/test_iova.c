@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One thread's view of an address space: placement, limits, refusals, failures. */
+/* An address space used by one thread: placement, limits, refusals, failures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,13 +34,13 @@ static void assert_merged(struct iova_space *s, u64 ranges)
 	assert_int_equal(st.ranges, ranges);
 }
 
-/* What is really taken for a request. */
+/* The pages that are really allocated for a request. */
 static u64 taken(u64 pages)
 {
 	return pages <= IOVA_CACHED_PAGES ? 1ull << log2_ceil(pages) : pages;
 }
 
-/* --- against a byte per page --- */
+/* --- compared with a byte for each page --- */
 
 enum { PAGES = 1 << 13, LIVE = 1500 };
 
@@ -197,7 +197,7 @@ static void test_limit_beside_filled_cache(void **state)
 	iova_destroy(s);
 }
 
-/* Every page below a small mask can be had, whatever caches took before. */
+/* Every page below a small mask can be allocated, whatever the caches took before. */
 static void test_small_mask_to_the_last_page(void **state)
 {
 	struct iova_space *s = iova_create(1, 1ull << 36, 0);
@@ -231,7 +231,7 @@ static void test_32bit_first(void **state)
 	high = iova_alloc(s, PAGE_4G / 2, ~0ull, false);
 	assert_true(high >= PAGE_4G);
 	assert_true(iova_free(s, low, PAGE_4G / 2));
-	low = iova_alloc(s, PAGE_4G / 2, ~0ull, false); /* something came back below: seen */
+	low = iova_alloc(s, PAGE_4G / 2, ~0ull, false); /* pages that were freed below are found */
 	assert_in_range(low, 1, PAGE_4G - 1);
 	iova_destroy(s);
 	s = iova_create(1, 1ull << 36, 0);
@@ -282,13 +282,13 @@ static void test_double_free(void **state)
 	assert_false(iova_free(s, small, 1));
 	assert_true(iova_free(s, big, 1000));
 	assert_false(iova_free(s, big, 1000));
-	assert_false(iova_free(s, big + 1, 2)); /* not where such a size can start */
+	assert_false(iova_free(s, big + 1, 2)); /* not where a range of such a size can begin */
 	assert_false(iova_free(s, 1ull << 30, 1));
 	assert_merged(s, 1);
 	iova_destroy(s);
 }
 
-/* Parts of a range that nobody gave out so: accepted or not, nothing breaks. */
+/* Parts of a range that were never allocated like this: accepted or not, nothing is damaged. */
 static void test_partial_frees(void **state)
 {
 	struct iova_space *s = iova_create(1, 1 << 16, 0);
@@ -319,7 +319,7 @@ static void test_injected(void **state)
 	iova_destroy(s);
 }
 
-/* A life of a space; false when something failed. What was taken is always given back whole. */
+/* The life of an address space; false if something failed. Every range is freed completely. */
 static bool live_once(void)
 {
 	static const u64 sizes[] = {1, 1, 3, 200, 257, 1000};
@@ -364,7 +364,7 @@ static void test_each_allocation_fails(void **state)
 	assert_true(live_once());
 }
 
-/* From the n-th allocation on all fail: what was given out can still be given back. */
+/* From the n-th allocation on all fail: ranges that were allocated can still be freed. */
 static void test_all_allocations_fail(void **state)
 {
 	for (u64 n = 1; n < 24; n++) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Caches between threads: nothing given out twice, nothing lost, all back when threads end. */
+/*
+ * Caches and several threads: no range is allocated twice or lost, and all return when threads end.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +25,7 @@ struct range {
 	u64 page, pages;
 };
 
-/* Ranges on their way to another thread that frees them. */
+/* Ranges that are passed to another thread, which frees them. */
 static struct {
 	struct lock lock;
 	struct range range[MAIL];
@@ -66,7 +68,7 @@ static void range_give(struct range r, bool shared)
 			   : iova_free(space, r.page, r.pages));
 }
 
-/* Leaves r for others and takes what they left. */
+/* Leaves r for other threads and takes a range that they left. */
 static struct range mail_swap(struct range r, u64 *seed)
 {
 	lock_acquire(&mail.lock);
@@ -171,7 +173,7 @@ static void test_thread_end_gives_back(void **state)
 	assert_true(st.cached >= 3000);
 	assert_int_equal(st.pages, st.cached);
 	cached = st.cached;
-	/* This thread takes them before anything new leaves the tree. */
+	/* This thread allocates them before new ranges are taken from the tree. */
 	for (u64 i = 0; i < cached; i++)
 		assert_int_not_equal(iova_alloc(space, 1, ~0ull, true), 0);
 	iova_stats(space, &st);
@@ -180,7 +182,7 @@ static void test_thread_end_gives_back(void **state)
 	iova_destroy(space);
 }
 
-/* What another thread's cache hoarded is found once that thread gives it back. */
+/* Ranges in another thread's cache are found after that thread has freed them. */
 static void *take_all_give_all(void *arg)
 {
 	static u64 page[PAGES];
@@ -221,7 +223,7 @@ static void *take_low(void *arg)
 	return NULL;
 }
 
-/* Each range that this thread's caches hold, in every class, and the space that they make up. */
+/* Every range in the caches of this thread, in every class, and their total space. */
 static void *take_from_the_idle(void *arg)
 {
 	u64 page, n = 0;
@@ -240,7 +242,7 @@ static void *take_from_the_idle(void *arg)
 	return NULL;
 }
 
-/* A small region is all in the cache of a thread that does nothing more: others get it. */
+/* A small region is completely in the cache of an idle thread: other threads obtain it. */
 static void test_idle_caches_are_reached(void **state)
 {
 	static u64 page[4095];
@@ -255,7 +257,7 @@ static void test_idle_caches_are_reached(void **state)
 			assert_true(iova_free(space, page[--n], 1));
 		run_thread(take_from_the_idle);
 		assert_int_equal(errors, 0);
-		/* the gap at the bottom of this thread's magazine takes nothing from it */
+		/* a gap at the bottom of this thread's magazine is not drained */
 		for (n = 0; n < 3; n++)
 			assert_int_not_equal(page[n] = iova_alloc(space, 1, 4095, true), 0);
 		while (n)
@@ -275,7 +277,7 @@ static void test_idle_caches_are_reached(void **state)
 
 static u64 wanted;
 
-/* Empties the other caches, and takes `wanted` among what it finds. */
+/* Empties the other caches, and allocates `wanted` of the ranges found. */
 static void *take_wanted(void *arg)
 {
 	static u64 page[4096];
@@ -290,7 +292,7 @@ static void *take_wanted(void *arg)
 	return NULL;
 }
 
-/* A range that went from here to another thread and comes back is not given back twice. */
+/* A range that was passed to another thread and is returned is not freed twice. */
 static void test_what_was_taken_may_come_back(void **state)
 {
 	errors = 0;
@@ -311,7 +313,10 @@ static void *drain_all(void *arg)
 	return NULL;
 }
 
-/* A pop is under way, which will fail since all was taken before: a second drain takes no more. */
+/*
+ * A pop is in progress, which will fail because all ranges were taken: a second drain takes no
+ * more.
+ */
 static void test_a_drain_during_a_pop_that_fails(void **state)
 {
 	struct iova_cache *cache;
@@ -327,7 +332,7 @@ static void test_a_drain_during_a_pop_that_fails(void **state)
 	run_thread(drain_all);
 	n = bin->n;
 	assert_int_equal(bin->taken, n);
-	/* the drain looks at all classes when one of them holds something */
+	/* the drain examines all classes if one of them has something */
 	page = iova_alloc(space, 2, ~0ull, true);
 	assert_true(iova_free(space, page, 2));
 	write_release(&bin->n, n - 1);
@@ -362,7 +367,7 @@ static void *pop_and_push(void *arg)
 	return NULL;
 }
 
-/* Drains while the owners pop and push without a lock: no range is given out twice or lost. */
+/* Drains while the owners pop and push without a lock: no range is allocated twice or lost. */
 static void test_drains_race_with_owners(void **state)
 {
 	pthread_t thread[2];
@@ -384,8 +389,8 @@ static void test_drains_race_with_owners(void **state)
 }
 
 /*
- * Without membarrier: a small region all in this thread's hands: another fails, then gets what is
- * given back next.
+ * Without membarrier: a small region is completely in this thread's caches. Another thread fails,
+ * then obtains the ranges that are freed next.
  */
 static void test_hoard_ends_after_a_failure(void **state)
 {
@@ -409,7 +414,7 @@ static void test_hoard_ends_after_a_failure(void **state)
 	assert_true(iova_free(space, low_page, 1));
 	iova_stats(space, &st);
 	assert_int_equal(st.cached, 100);
-	for (int i = 0; i < 4096; i++) { /* caches are back in time */
+	for (int i = 0; i < 4096; i++) { /* the caches are available again */
 		u64 big = iova_alloc(space, 1000, 4095, false);
 
 		assert_true(iova_free(space, big, 1000));
@@ -430,7 +435,7 @@ static void test_shared_is_not_in_own_cache(void **state)
 	space = iova_create(1, 1ull << 30, 0);
 	page = iova_alloc(space, 2, ~0ull, true);
 	assert_true(iova_free_shared(space, page, 2));
-	assert_int_not_equal(iova_alloc(space, 2, ~0ull, true), page); /* the own ones first */
+	assert_int_not_equal(iova_alloc(space, 2, ~0ull, true), page); /* the thread's own first */
 	for (int i = 0; i < 254; i++)
 		assert_int_not_equal(iova_alloc(space, 2, ~0ull, true), page);
 	assert_int_equal(iova_alloc(space, 2, ~0ull, true), page); /* before another refill */
@@ -439,7 +444,7 @@ static void test_shared_is_not_in_own_cache(void **state)
 	iova_destroy(space);
 }
 
-/* Many more than magazines and depots hold, in each class. */
+/* Many more than magazines and depots can contain, in each class. */
 static void test_overflow_to_the_tree(void **state)
 {
 	enum { MANY = 4000 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The tree of gaps against a map with a byte per page, which is searched from the top. */
+/*
+ * The tree of gaps, compared with a map that has a byte for each page and is searched from the top.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +45,7 @@ static u64 oracle_find(u64 pages, u64 last, bool aligned)
 	return 0;
 }
 
-/* The figures of a gap, by trying each size. */
+/* The figures of a gap, determined by trying each size. */
 static u64 oracle_fit(u64 start, u64 size)
 {
 	for (u64 n = size; n > 1; n--)
@@ -56,7 +58,7 @@ struct seen {
 	u64 gaps, pages, last_end;
 };
 
-/* Checks a node and all below; gives its summary. */
+/* Checks a node and all nodes below it; returns its summary. */
 static void check_node(const struct gaps *g, struct gap_node *node, u32 depth, struct seen *seen,
 		       u64 out[3])
 {
@@ -120,7 +122,7 @@ static void take(struct gaps *g, u64 most)
 		memset(used + at, true, pages);
 }
 
-/* Gives a random range back, or takes exactly it, when it is all of one kind. */
+/* Frees a random range, or allocates exactly it, if it is uniform. */
 static void give_or_carve(struct gaps *g, u64 most)
 {
 	u64 pages = 1 + next_random() % most, at = FIRST + next_random() % (PAGES - FIRST - pages);
@@ -147,7 +149,7 @@ static void against_oracle(u64 most, int rounds)
 
 	make(&g);
 	for (int i = 0; i < rounds; i++) {
-		int phase = i / (rounds / 4) % 2; /* mostly takes, mostly gives, by turns */
+		int phase = i / (rounds / 4) % 2; /* mostly allocations, mostly frees, in turns */
 
 		if ((int)(next_random() % 10) < (phase ? 2 : 7))
 			take(&g, most);
@@ -216,7 +218,10 @@ static void test_four_levels(void **state)
 	gaps_fini(&g);
 }
 
-/* The arena that gaps_expect() asked for serves the worst there can be, without another word. */
+/*
+ * The arena that gaps_expect() reserved is sufficient for the worst case without a further
+ * allocation.
+ */
 static void test_expect_is_enough(void **state)
 {
 	enum { GAPS = 5000 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The making of an address space, and what is reserved in it. */
+/* The creation of an address space, and its reserved ranges. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,10 +16,10 @@ static void test_reserve(void **state)
 	u64 page;
 
 	assert_int_equal(iova_reserve(s, 100, 100), 0);
-	assert_int_equal(iova_reserve(s, 150, 100), 0); /* overlaps, touches: one range now */
+	assert_int_equal(iova_reserve(s, 150, 100), 0); /* overlaps or touches: one range now */
 	assert_int_equal(iova_reserve(s, 250, 1), 0);
-	assert_int_equal(iova_reserve(s, 0, 17), 0);	/* what lies inside */
-	assert_int_equal(iova_reserve(s, 5000, 10), 0); /* nothing does */
+	assert_int_equal(iova_reserve(s, 0, 17), 0);	/* a range inside another */
+	assert_int_equal(iova_reserve(s, 5000, 10), 0); /* no range inside */
 	assert_int_equal(iova_reserve(s, 0, 16), 0);
 	assert_int_equal(iova_reserve(s, ~0ull, 1), 0);
 	assert_int_equal(iova_reserve(s, ~0ull, 2), -EINVAL);
@@ -46,7 +46,7 @@ static void test_reserved_is_not_freed(void **state)
 	iova_destroy(s);
 }
 
-/* What an aligned range can get, whatever is given out; the allocator agrees. */
+/* The longest aligned range, whatever is allocated; compared with the allocator. */
 static void test_longest(void **state)
 {
 	struct iova_space *s = iova_create(1, 1 << 20, 0);
@@ -107,7 +107,7 @@ static void test_tiny_space(void **state)
 	iova_destroy(s);
 }
 
-/* Each allocation of a space's making fails once. */
+/* Each allocation during the creation of a space fails once. */
 static void test_no_memory(void **state)
 {
 	struct fail_rule rule = {.nth = 1};
@@ -126,7 +126,7 @@ static void test_no_memory(void **state)
 	iova_destroy(s);
 }
 
-/* A reservation that finds no memory changes nothing. */
+/* A reservation for which there is no memory changes nothing. */
 static void test_reserve_without_memory(void **state)
 {
 	struct fail_rule always = {.every = 1};

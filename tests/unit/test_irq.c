@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Kinds of interrupts, and the interrupt line as a level, of devices in software. */
+/* Kinds of interrupts, and the interrupt line as a level, on devices in software. */
 #include "core_rig.h"
 
 #include "device/model.h"
@@ -33,7 +33,9 @@ static int irq_close(void **state)
 	return 0;
 }
 
-/* How often a vector was signalled since the last look; waits for the first if there must be one.
+/*
+ * How often a vector was signalled since the last call; waits for the first signal if one must
+ * arrive.
  */
 static u64 irq_count(struct device *dev, unsigned int vector, bool wait)
 {
@@ -59,7 +61,7 @@ static void test_irq_kinds(void **state)
 	assert_int_equal(dmamap_irq_fd(card, 1), -EINVAL);
 	assert_int_equal(dmamap_irq_setup(card, DMAMAP_IRQ_INTX, 1), 1);
 	assert_int_equal(dmamap_irq_setup(card, DMAMAP_IRQ_MSIX, 5), 5);
-	/* a thread may wait for it all the time */
+	/* a thread may wait for it at any time */
 	assert_int_equal(dmamap_irq_fd(card, 4), fd);
 	assert_int_equal(dmamap_irq_setup(edu, DMAMAP_IRQ_MSIX, 1), -EOPNOTSUPP);
 	assert_non_null(strstr(dmamap_strerror(), "MSI-X"));
@@ -89,7 +91,7 @@ static void test_irq_counters(void **state)
 	assert_int_equal(irq_count(card, 2, false), 0);
 	model_interrupt(card, 2);
 	assert_int_equal(irq_count(card, 2, false), 1);
-	/* a vector that nobody asked for */
+	/* a vector that was not requested */
 	assert_int_equal(dmamap_irq_setup(card, DMAMAP_IRQ_MSIX, 2), 2);
 	model_interrupt(card, 2);
 	assert_int_equal(dmamap_irq_setup(card, DMAMAP_IRQ_MSIX, 5), 5);
@@ -101,10 +103,10 @@ static void test_irq_line(void **state)
 	assert_int_equal(dmamap_irq_setup(edu, DMAMAP_IRQ_INTX, 1), 1);
 	dmamap_writel(edu, 0, EDU_IRQ_RAISE, 3);
 	assert_int_equal(irq_count(edu, 0, false), 1);
-	/* the handler ran and left it asserted */
+	/* the handler has run and left it asserted */
 	assert_int_equal(dmamap_irq_eoi(edu, 0), 0);
 	assert_int_equal(irq_count(edu, 0, false), 1);
-	/* it took one cause of two */
+	/* it cleared one cause of two */
 	dmamap_writel(edu, 0, EDU_IRQ_ACK, 1);
 	assert_int_equal(irq_count(edu, 0, false), 0);
 	assert_int_equal(dmamap_irq_eoi(edu, 0), 0);
@@ -123,7 +125,7 @@ static void test_irq_line(void **state)
 	assert_int_equal(irq_count(edu, 0, false), 0);
 }
 
-/* A program that says nothing of its handlers: a register access stands for their end. */
+/* A program that does not report the end of its handlers: a register access has that effect. */
 static void test_irq_line_without_eoi(void **state)
 {
 	assert_int_equal(dmamap_irq_setup(edu, DMAMAP_IRQ_INTX, 1), 1);
@@ -137,7 +139,7 @@ static void test_irq_line_without_eoi(void **state)
 	assert_int_equal(irq_count(edu, 0, false), 0);
 }
 
-/* A line that is asserted when it is chosen is signalled. */
+/* A line that is asserted when it is selected is signalled. */
 static void test_irq_line_asserted_before(void **state)
 {
 	dmamap_writel(edu, 0, EDU_IRQ_RAISE, 1);
@@ -156,7 +158,7 @@ static void test_irq_line_of_a_card(void **state)
 	assert_int_equal(dmamap_readl(card, 0, CARD_ICR) & 4, 4);
 	assert_int_equal(dmamap_irq_eoi(card, 0), 0);
 	assert_int_equal(irq_count(card, 0, false), 0);
-	/* masked is not asserted */
+	/* a masked line is not asserted */
 	dmamap_writel(card, 0, CARD_ICS, 1);
 	assert_int_equal(irq_count(card, 0, true), 1);
 	dmamap_writel(card, 0, CARD_IMC, ~0u);
@@ -164,7 +166,7 @@ static void test_irq_line_of_a_card(void **state)
 	assert_int_equal(irq_count(card, 0, false), 0);
 }
 
-/* A message is a write of the device; a line is none. */
+/* A message is a write of the device; a line is not. */
 static void test_irq_without_bus_mastering(void **state)
 {
 	dmamap_writew(edu, DMAMAP_CONFIG, 4, 0x0403);

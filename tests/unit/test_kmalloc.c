@@ -34,7 +34,7 @@ static void sizes(void **state)
 {
 	struct mem_config any = {0};
 
-	assert_int_equal(mem_get(&any), 0); /* RAM need not come and go each time */
+	assert_int_equal(mem_get(&any), 0); /* RAM need not be created and freed each time */
 	for (size_t size = 1; size < 300000; size += size < 5000 ? 1 : 7777) {
 		u8 *p = kmalloc(size, GFP_KERNEL);
 
@@ -66,7 +66,7 @@ static void special_sizes(void **state)
 	assert_int_equal(errno, ENOMEM);
 }
 
-/* No two live objects share a cache line; each keeps its bytes; all pages go back. */
+/* No two live objects share a cache line; each keeps its bytes; all pages are freed. */
 #define OBJECTS 3000
 
 static void no_overlap(void **state)
@@ -84,7 +84,7 @@ static void no_overlap(void **state)
 			o[k].size = 1 + next_random() % (next_random() % 8 ? 300 : 9000);
 			o[k].p = kmalloc(o[k].size, next_random() % 4 ? GFP_KERNEL : GFP_DMA32);
 			assert_non_null(o[k].p);
-			/* the whole of its cache lines is its own */
+			/* no other object is in its cache lines */
 			o[k].size = align_up(o[k].size, 64);
 			memset(o[k].p, (int)k, o[k].size);
 			continue;
@@ -163,9 +163,9 @@ static void bad_frees(void **state)
 	refused(large);
 	assert_int_equal(b[191], 7);
 	kfree(b);
-	refused(b); /* with its slab gone */
+	refused(b); /* after its slab was freed */
 	__free_page(page);
-	refused(b); /* with RAM gone */
+	refused(b); /* after RAM was freed */
 }
 
 static void grows(void **state)

@@ -41,7 +41,7 @@ static void test_kv_kinds(void **state)
 	assert_int_equal(mem_pages_used(), 0);
 }
 
-/* Where kmalloc fails, single pages do; a page or less is kmalloc's alone. */
+/* If kmalloc fails, single pages are used; a page or less is only allocated by kmalloc. */
 static void test_kv_falls_back(void **state)
 {
 	void *p;
@@ -87,9 +87,9 @@ static void test_kv_realloc(void **state)
 	rig_fail(FAIL_KMALLOC, 1);
 	q = kvrealloc(p, (1 << 20) + 1, GFP_KERNEL);
 	assert_true(q && q != p && is_vmalloc_addr(q) && rig_all(q, 1 << 20, 9));
-	assert_null(kvrealloc(q + 4096, 2 << 20, GFP_KERNEL)); /* no beginning */
+	assert_null(kvrealloc(q + 4096, 2 << 20, GFP_KERNEL)); /* not the beginning of an object */
 	assert_int_equal(errno, EINVAL);
-	/* and back: memory of vmalloc() that must grow may become kmalloc's */
+	/* and back: memory of vmalloc() that must grow may become an object of kmalloc */
 	p = kvrealloc(q, (1 << 20) + 4097, GFP_KERNEL);
 	assert_true(p && !is_vmalloc_addr(p) && rig_all(p, 1 << 20, 9));
 	q = p;

@@ -65,7 +65,7 @@ static void bounce_memory(void **state)
 	assert_int_equal(l.bounce_start, 768 * KIB);
 	l = good(MIB + 4096, 0, 0);
 	assert_int_equal(l.bounce_start, 768 * KIB);
-	/* named: rounded up; a quarter of it, at most 1 MiB, lies below 16 MiB */
+	/* given: rounded up; a quarter of it, at most 1 MiB, is below 16 MiB */
 	l = good(GIB, 1, 0);
 	assert_int_equal(l.bounce_size, 256 * KIB);
 	assert_int_equal(l.bounce_start, 16 * MIB - 256 * KIB);
@@ -75,12 +75,12 @@ static void bounce_memory(void **state)
 	assert_int_equal(l.bounce_start, 15 * MIB);
 	l = good(30 * MIB, 15 * MIB, 0);
 	assert_int_equal(l.bounce_start, 15 * MIB);
-	/* lower where it does not fit otherwise */
+	/* lower if it does not fit otherwise */
 	l = good(30 * MIB - 4096, 14 * MIB + 512 * KIB, 0);
 	assert_int_equal(l.bounce_start, 15 * MIB);
 	l = good(29 * MIB, 14 * MIB + 512 * KIB, 0);
 	assert_int_equal(l.bounce_start, 14 * MIB + 512 * KIB);
-	/* the default yields to a small low part */
+	/* the default is reduced for a small low part */
 	l = good(8 * GIB, 0, 64 * MIB);
 	assert_int_equal(l.bounce_size, 32 * MIB);
 }
@@ -97,8 +97,8 @@ static void refused(void **state)
 }
 
 /*
- * Whatever the sizes: everything page-aligned, bounce memory inside low RAM and never page 0, and a
- * segment of it where 24 address lines reach.
+ * For any sizes: everything is page-aligned, bounce memory is inside low RAM and never contains
+ * page 0, and a segment of it is within reach of 24 address lines.
  */
 static void any_size(void **state)
 {

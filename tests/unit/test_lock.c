@@ -53,7 +53,7 @@ static void *wait_for_it(void *arg)
 	return NULL;
 }
 
-/* The owner sleeps: who waits gives up the processor, and gets the lock in the end. */
+/* The owner sleeps: a waiting thread yields the processor, and acquires the lock in the end. */
 static void test_a_sleeping_owner(void **state)
 {
 	const struct timespec pause = {.tv_nsec = 5000000};

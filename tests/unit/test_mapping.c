@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The front door: which calls are refused, counted, failed on purpose. */
+/* The front door: calls that are refused, counted, or made to fail. */
 #include "core_rig.h"
 
 #include "map/map.h"

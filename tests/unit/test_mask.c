@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What follows from a mask; that it is obeyed is in tests/contract. */
+/* Values that are derived from a mask; tests/contract checks that it is obeyed. */
 #include "core_rig.h"
 
 #include "map/bounce.h"
@@ -86,7 +86,9 @@ static void test_sizes(void **state)
 	rig_close(dev);
 	dev = rig_open("sim,policy=identity", ~0ull);
 	assert_int_equal(dma_max_mapping_size(dev), SIZE_MAX);
-	/* RAM below 3 GiB leaves [3 GiB, 4 GiB), cut by the interrupt window; or bounce memory */
+	/*
+	 * RAM below 3 GiB leaves [3 GiB, 4 GiB), divided by the interrupt window; or bounce memory
+	 */
 	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
 	assert_int_equal(dma_max_mapping_size(dev), 0xfee00000 - 3 * GIB - PAGE_BYTES);
 	assert_int_equal(dma_set_mask(dev, DMA_BIT_MASK(31)), 0);

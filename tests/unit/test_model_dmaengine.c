@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The DMA engine's model, on the library's bus: transfers, errors, interrupts, stopping. */
+/* The model of the DMA engine on the library's bus: transfers, errors, interrupts, stopping. */
 #include "core_rig.h"
 
 #include "dmaengine_regs.h"
@@ -101,7 +101,7 @@ static void wait_done(u32 c, u32 index)
 		sched_yield();
 }
 
-/* Until the channel has stopped by itself. */
+/* Waits until the channel has stopped by itself. */
 static void wait_stopped(u32 c)
 {
 	while (ch_reg(c, DMAENG_CH_STATUS) & DMAENG_ST_RUNNING)
@@ -135,7 +135,9 @@ static void test_engine_identity(void **state)
 	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSIX, 9), 2);
 }
 
-/* Data goes to the card and back, in pieces of any size and alignment, round the rings. */
+/*
+ * Data is transferred to the card and back, in pieces of any size and alignment, around the rings.
+ */
 static void test_engine_moves(void **state)
 {
 	u32 moved = 0, n = 0;
@@ -160,7 +162,7 @@ static void test_engine_moves(void **state)
 	assert_int_equal(rig_stats(dev).faults, 0);
 }
 
-/* Its memory can be read and written without DMA, too. */
+/* Its memory can also be read and written without DMA. */
 static void test_engine_memory(void **state)
 {
 	fill(data, 64, 1);
@@ -217,7 +219,7 @@ static void test_engine_bad_descriptors(void **state)
 		assert_int_equal(ch_reg(c, DMAENG_CH_ERROR), 1);
 		assert_int_equal(ch_reg(c, DMAENG_CH_HEAD), 1);
 		assert_true(report_of(c, 1) == (DMAENG_DESC_DONE | b->cause));
-		assert_true(report_of(c, 2) == 0); /* nothing behind it */
+		assert_true(report_of(c, 2) == 0); /* nothing after it */
 		set_ch(c, DMAENG_CH_STATUS, ~0u);
 		assert_int_equal(ch_reg(c, DMAENG_CH_STATUS), 0);
 		memset(ring[c], 0, RING * sizeof(*ring[c]));
@@ -229,7 +231,7 @@ static void test_engine_bad_rings(void **state)
 {
 	static const u32 sizes[] = {0, 1, 3, 2048, ~0u, 12};
 
-	/* a tail that is none, of a ring of good descriptors */
+	/* an invalid tail, of a ring of good descriptors */
 	for (u32 i = 0; i < RING; i++)
 		put(0, data_addr, 0, 8, 0);
 	set_ch(0, DMAENG_CH_TAIL, RING);
@@ -255,19 +257,19 @@ static void test_engine_bad_rings(void **state)
 	set_ch(0, DMAENG_CH_TAIL, 1);
 	wait_stopped(0);
 	assert_int_equal(ch_reg(0, DMAENG_CH_STATUS) & DMAENG_ST_CAUSES, DMAENG_ST_FETCH);
-	/* while it runs nothing of it changes */
+	/* its registers do not change while it runs */
 	set_ch(1, DMAENG_CH_RING_SIZE, 2);
 	set_ch(1, DMAENG_CH_RING_HI, 7);
 	assert_int_equal(ch_reg(1, DMAENG_CH_RING_SIZE), RING);
 	assert_int_equal(ch_reg(1, DMAENG_CH_RING_HI), ring_addr[1] >> 32);
-	/* and while it does not a tail is none */
+	/* and while it does not run, a tail is ignored */
 	set_ch(1, DMAENG_CH_CTRL, 0);
 	wait_stopped(1);
 	set_ch(1, DMAENG_CH_TAIL, 5);
 	assert_int_equal(ch_reg(1, DMAENG_CH_TAIL), 0);
 }
 
-/* A ring that may only be read: the report cannot be written, and that stops the channel. */
+/* A ring that the device may only read: the status cannot be written, which stops the channel. */
 static void test_engine_report_refused(void **state)
 {
 	struct dmaeng_desc *d = kzalloc(4096, GFP_KERNEL);
@@ -320,7 +322,7 @@ static void test_engine_messages(void **state)
 	assert_int_equal(irq_take(1, true), 1);
 	assert_int_equal(reg(DMAENG_INT_STATUS), 2);
 	assert_int_equal(irq_take(0, false), 0);
-	/* a cause that is masked comes when it is enabled */
+	/* a masked cause interrupts when it is enabled */
 	set_ch(0, DMAENG_CH_INT_ENABLE, 0);
 	put(0, data_addr, 0, 8, DMAENG_DESC_IRQ);
 	go(0);
@@ -354,7 +356,7 @@ static void test_engine_line(void **state)
 	set_ch(0, DMAENG_CH_STATUS, DMAENG_ST_DONE);
 	irq_take(0, false);
 	assert_int_equal(dmamap_irq_eoi(dev, 0), 0);
-	assert_int_equal(irq_take(0, false), 1); /* the other channel asserts it still */
+	assert_int_equal(irq_take(0, false), 1); /* the other channel still asserts it */
 	set_ch(1, DMAENG_CH_STATUS, DMAENG_ST_DONE);
 	assert_int_equal(dmamap_irq_eoi(dev, 0), 0);
 	assert_int_equal(irq_take(0, false), 0);
@@ -365,7 +367,7 @@ static u32 blocked; /* atomic: the engine is in the middle of an access */
 
 static struct dma_iova_state place;
 
-/* The engine waits for `blocked_lock`, then finds the page there. */
+/* The engine waits for `blocked_lock`, then the page is mapped. */
 static int link_page(struct device *d, dma_addr_t addr, size_t len, bool write, void *arg)
 {
 	int err;
@@ -377,7 +379,7 @@ static int link_page(struct device *d, dma_addr_t addr, size_t len, bool write, 
 	return err ? err : dma_iova_sync(d, &place, 0, 4096);
 }
 
-/* The channels take turns, a descriptor each: channel 1 reads back what channel 0 wrote. */
+/* The channels alternate, a descriptor each: channel 1 reads back what channel 0 wrote. */
 static void test_engine_takes_turns(void **state)
 {
 	u32 *values = kmalloc(4096, GFP_KERNEL), *seen = (u32 *)(void *)data;
@@ -414,7 +416,10 @@ static int block_access(struct device *d, dma_addr_t addr, size_t len, bool writ
 	return -EFAULT;
 }
 
-/* A channel that is switched off in the middle of a transfer is RUNNING until that has ended. */
+/*
+ * A channel that is switched off in the middle of a transfer is RUNNING until the transfer has
+ * ended.
+ */
 static void test_engine_runs_to_the_end(void **state)
 {
 	assert_int_equal(dmamap_bus_on_fault(dev, block_access, NULL), 0);
@@ -431,7 +436,7 @@ static void test_engine_runs_to_the_end(void **state)
 				 DMAENG_ST_RUNNING);
 		assert_int_equal(ch_reg(1 - c, DMAENG_CH_STATUS) & DMAENG_ST_CAUSES,
 				 c ? DMAENG_ST_DATA : 0);
-		/* it cannot be set up or switched on again meanwhile */
+		/* meanwhile it cannot be configured or switched on again */
 		set_ch(c, DMAENG_CH_RING_SIZE, 2);
 		set_ch(c, DMAENG_CH_CTRL, DMAENG_CTRL_RUN);
 		assert_int_equal(ch_reg(c, DMAENG_CH_CTRL), 0);
@@ -452,7 +457,7 @@ static void test_engine_runs_to_the_end(void **state)
 	dmamap_bus_on_fault(dev, NULL, NULL);
 }
 
-/* Once RUNNING reads as 0 the memory may go; many times, in the middle of transfers. */
+/* When RUNNING reads as 0 the memory may be unmapped; repeated, in the middle of transfers. */
 static void test_engine_stops(void **state)
 {
 	for (int round = 0; round < 200; round++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network card's model on a fake bus: making it, registers, reset, interrupts, statistics,
- * cable. */
+/*
+ * The network card's model on a fake bus: creation, registers, reset, interrupts, statistics,
+ * cable.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -83,7 +85,7 @@ static void test_bad_files(void **state)
 	assert_int_equal(lseek(p.fd, 0, SEEK_SET), 0);
 	pcap_raw(&p, header, 24);
 	refuse(EINVAL, "no pcap", ARG("pcap-in", p.path), NOTHING);
-	/* the file that is played is not emptied, whatever its name is */
+	/* the file that is replayed is not truncated, whatever its name is */
 	header[0] = 0xa1b2c3d4;
 	header[5] = 1;
 	assert_int_equal(lseek(p.fd, 0, SEEK_SET), 0);
@@ -177,7 +179,7 @@ static void test_interrupt_causes(void **state)
 
 	fake_reset();
 	card_open(&c, 0, NULL);
-	/* masked: told by reading, which clears when everything is masked */
+	/* masked: visible by reading, which clears when everything is masked */
 	card_write(&c, REG_ICS, ICR_LSC | ICR_TXDW);
 	assert_int_equal(card_read(&c, REG_ICR), ICR_LSC | ICR_TXDW | ICR_OTHER);
 	assert_int_equal(card_read(&c, REG_ICR), 0);
@@ -193,12 +195,12 @@ static void test_interrupt_causes(void **state)
 	fake_interrupt_wait(0, 1);
 	assert_int_equal(card_read(&c, REG_ICR), ICR_ASSERTED | ICR_RXT0 | ICR_TXDW);
 	assert_int_equal(card_read(&c, REG_ICR), 0);
-	/* enabling what is set already raises it */
+	/* enabling a cause that is set raises it */
 	card_write(&c, REG_IMC, UINT32_MAX);
 	card_write(&c, REG_ICS, ICR_LSC);
 	card_write(&c, REG_IMS, ICR_LSC);
 	fake_interrupt_wait(0, 2);
-	card_write(&c, REG_ICR, ICR_LSC); /* written ones clear */
+	card_write(&c, REG_ICR, ICR_LSC); /* writing ones clears */
 	assert_int_equal(card_read(&c, REG_ICR), ICR_OTHER);
 	assert_true(card_read(&c, 0x4100) >= 2);
 	card_close(&c);
@@ -229,7 +231,7 @@ static void test_msix(void **state)
 	card_close(&c);
 }
 
-/* Between two interrupts lies the time of ITR, and none is lost. */
+/* The time of ITR elapses between two interrupts, and none is lost. */
 static void test_throttle(void **state)
 {
 	struct card c;
@@ -319,7 +321,7 @@ static void test_statistics(void **state)
 	card_close(&c);
 }
 
-/* Pulled out: all ones, and nothing moves. */
+/* Removed: all ones, and nothing is transferred. */
 static void test_unplug(void **state)
 {
 	static const char *const keys[] = {"pcap-out=/dev/null", "unplug=3", NULL};
@@ -336,7 +338,7 @@ static void test_unplug(void **state)
 		card_send(&c, frame, 60);
 	while (card_read(&c, REG_STATUS) != UINT32_MAX)
 		sched_yield();
-	card_write(&c, REG_CTRL, CTRL_RST); /* does not wait for what is not there */
+	card_write(&c, REG_CTRL, CTRL_RST); /* does not wait for the card that was removed */
 	assert_int_equal(card_read(&c, REG_ICR), UINT32_MAX);
 	assert_int_equal(card_read(&c, REG_RDT), UINT32_MAX);
 	card_close(&c);
@@ -366,7 +368,7 @@ static void test_destroy_any_time(void **state)
 	}
 }
 
-/* A cause asserts the line where it is enabled, and when its time has come. */
+/* A cause asserts the line if it is enabled and its time has elapsed. */
 static void test_line(void **state)
 {
 	static struct e1000esim card;

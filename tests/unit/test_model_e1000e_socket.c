@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network card's cable to a program: wire=fd:N. Nothing is lost either way. */
+/* The network card's cable to a program: wire=fd:N. No frame is lost in either direction. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -32,7 +32,7 @@ static void socket_open(int type, const char *more)
 
 	fake_reset();
 	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fd), 0);
-	/* full after some frames, so that both sides have to wait */
+	/* full after some frames, so that both sides must wait */
 	assert_int_equal(setsockopt(fd[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	snprintf(key, sizeof(key), "wire=fd:%d", fd[1]);
 	keys[0] = key;
@@ -60,7 +60,7 @@ static u32 length_of(u32 n)
 	return 14 + n * 37 % 1500;
 }
 
-/* The program writes as fast as the socket takes it, with no regard to what the card can take. */
+/* The program writes as fast as the socket accepts, independent of the card. */
 static void *send_all(void *arg)
 {
 	static u8 frame[1518];
@@ -92,7 +92,7 @@ static void receive_burst(int type)
 
 	socket_open(type, NULL);
 	assert_int_equal(pthread_create(&thread, NULL, send_all, &peer), 0);
-	usleep(20000); /* frames wait for a card that is not set up yet */
+	usleep(20000); /* frames wait for a card that is not initialised yet */
 	card_start(&card, 0);
 	wait_link(1);
 	card_give(&card, 7);
@@ -120,7 +120,7 @@ static void send_burst(int type)
 	socket_open(type, NULL);
 	card_start(&card, 0);
 	wait_link(1);
-	/* nobody reads until the card itself is full, then one by one */
+	/* nothing is read until the card itself is full, then one by one */
 	while (seen < FRAMES) {
 		while (sent < FRAMES && ((card.tdt + 1) % CARD_RING) != card_read(&card, REG_TDH)) {
 			frame_make(frame, length_of(sent), sent);
@@ -128,7 +128,7 @@ static void send_burst(int type)
 			sent++;
 		}
 		if (sent == seen)
-			continue; /* the card has yet to say that it sent them */
+			continue; /* the card has yet to report that it sent them */
 		assert_int_equal(recv(peer, got, sizeof(got), 0), length_of(seen));
 		frame_make(frame, length_of(seen), seen);
 		assert_memory_equal(got, frame, length_of(seen));
@@ -145,7 +145,7 @@ static void test_socket_send(void **state)
 	send_burst(SOCK_DGRAM);
 }
 
-/* The last frame waits for a socket that is full, with no packet behind it. */
+/* The last frame waits for a full socket, with no packet after it. */
 static void test_socket_last_frame_waits(void **state)
 {
 	u8 frame[64], got[64];
@@ -185,7 +185,7 @@ static void test_socket_no_frames(void **state)
 	socket_close();
 }
 
-/* The other end is closed: what it sent is received, and the link goes down. */
+/* The other end is closed: what it sent is received, and the link is down. */
 static void peer_closes(int type)
 {
 	u8 frame[64];
@@ -201,10 +201,10 @@ static void peer_closes(int type)
 		card_send(&card, frame, sizeof(frame));
 	wait_link(0);
 	card_give(&card, 4);
-	/* of a datagram socket Linux throws away what was not received when it finds the end */
+	/* for a datagram socket Linux discards what was not received at the end */
 	if (type == SOCK_SEQPACKET)
 		assert_int_equal(card_take(&card).len, sizeof(frame));
-	/* a card without a link still takes its packets */
+	/* a card without a link still completes its packets */
 	for (u32 i = 0; i < 3; i++)
 		card_send(&card, frame, sizeof(frame));
 	card_sent(&card);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The edu model against its register description, on a fake bus. */
+/* The edu model, compared with its register description, on a fake bus. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -160,7 +160,7 @@ static void test_dma_interrupt(void **state)
 	assert_int_equal(rd(0x24, 4), 0x100);
 }
 
-/* Each completes, moves nothing, and the device goes on. */
+/* Each one completes, transfers nothing, and the device continues. */
 static void test_bad_dma(void **state)
 {
 	static const struct {
@@ -203,7 +203,7 @@ static void test_refused(void **state)
 static void test_mask(void **state)
 {
 	memset(fake_at(FAKE_BASE), 0x77, 64);
-	/* cut to 28 bits it is FAKE_BASE again */
+	/* truncated to 28 bits it is FAKE_BASE again */
 	dma(FAKE_BASE + (1ull << 28), BUF, 64, 0, 8);
 	dma(BUF, FAKE_BASE + (3ull << 40) + 4096, 64, TO_RAM, 8);
 	assert_memory_equal(fake_at(FAKE_BASE), fake_at(FAKE_BASE + 4096), 64);
@@ -231,7 +231,7 @@ static void test_mask_key(void **state)
 	}
 }
 
-/* Registers do not change under a running job; whatever happens, it can be stopped. */
+/* Registers do not change during a transfer; the device can always be stopped. */
 static void test_stop_at_work(void **state)
 {
 	void *e;

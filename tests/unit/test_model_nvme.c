@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The NVMe model on a fake bus: making it, registers, enabling and resets, doorbells. */
+/* The NVMe model on a fake bus: creation, registers, enabling and resets, doorbells. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -93,7 +93,7 @@ static void test_locked(void **state)
 	refuse(EBUSY, "locked", NULL, NULL, path);
 	refuse(EBUSY, "locked", "readonly", "1", path);
 	model_nvme.destroy(one);
-	/* readers may be several, and no writer beside them */
+	/* several may read, and none may write at the same time */
 	assert_int_equal(try_create("readonly", "1", path, &one), 0);
 	assert_int_equal(try_create("readonly", "1", path, &two), 0);
 	refuse(EBUSY, "locked", NULL, NULL, path);
@@ -145,7 +145,7 @@ static void test_registers(void **state)
 	assert_true(model_nvme.read(r->model, 0, UINT64_MAX - 7, 8) == UINT64_MAX);
 	model_nvme.write(r->model, 1, NVME_REG_CC, 4, 0);
 	assert_true(rig_read(r, NVME_REG_CC) & NVME_CC_EN);
-	/* in halves as at once; the low 12 bits do not exist */
+	/* the same in halves as at once; the low 12 bits do not exist */
 	rig_write(r, NVME_REG_ASQ + 4, 0x12);
 	rig_write(r, NVME_REG_ASQ, 0x34567fff);
 	assert_true(model_nvme.read(r->model, 0, NVME_REG_ASQ, 8) == 0x1234567000ull);
@@ -162,7 +162,7 @@ static void test_interrupt_mask(void **state)
 
 	rig_write(r, NVME_REG_INTMS, 1);
 	assert_int_equal(rig_read(r, NVME_REG_INTMC), 1);
-	/* the second completion comes after the first one's interrupt would have */
+	/* the second completion follows after the first one's interrupt would have been sent */
 	for (i = 0; i < 2; i++, look.head++) {
 		rig_put(r, &r->admin, &c);
 		rig_ring_tail(r, &r->admin);
@@ -223,7 +223,7 @@ static void test_shutdown(void **state)
 	assert_int_equal(rig_do(r, &r->admin, (struct nvme_sqe){.cdw0 = 0x0a, .cdw10 = 1}), 0);
 }
 
-/* A queue of before is not there any more, and its numbers are free. */
+/* A queue from before the reset does not exist any more, and its numbers are free. */
 static void test_reset(void **state)
 {
 	struct rig *r = *state;
@@ -237,8 +237,10 @@ static void test_reset(void **state)
 		for (k = 0; k < i * 3; k++)
 			rig_put(r, &q, &c);
 		rig_ring_tail(r, &q);
-		/* off and on at once must not be missed either, though CSTS cannot tell when it is
-		 * done */
+		/*
+		 * off and on in sequence must be detected, too, though CSTS cannot show when it is
+		 * complete
+		 */
 		if (i % 2)
 			rig_disable(r);
 		else
@@ -248,7 +250,7 @@ static void test_reset(void **state)
 	}
 }
 
-/* Rings that the bus refuses: the controller says that it is broken, until it is reset. */
+/* Rings that the bus refuses: the controller reports a fatal error until it is reset. */
 static void test_unreachable_rings(void **state)
 {
 	struct rig *r = *state;
@@ -275,7 +277,7 @@ static void test_unreachable_rings(void **state)
 		sched_yield();
 }
 
-/* Nonsense is ignored; the controller goes on answering. */
+/* Invalid values are ignored; the controller continues to work. */
 static void test_bad_doorbells(void **state)
 {
 	struct rig *r = *state;
@@ -299,7 +301,7 @@ static void test_bad_doorbells(void **state)
 	assert_int_equal(rig_read(r, NVME_REG_CSTS), NVME_CSTS_RDY);
 }
 
-/* Destroyed with commands waiting, a full completion queue, held requests, or never enabled. */
+/* Destroyed with pending commands, a full completion queue, held requests, or never enabled. */
 static void test_destroy_any_time(void **state)
 {
 	struct nvme_sqe write = {.cdw0 = NVME_IO_WRITE, .nsid = 1, .prp1 = RIG_DATA, .cdw12 = 7};

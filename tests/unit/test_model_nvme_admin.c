@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Admin commands of the NVMe model, good and bad, on a fake bus. */
+/* Admin commands of the NVMe model, valid and invalid, on a fake bus. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -72,7 +72,7 @@ static void test_identify_prps(void **state)
 	struct rig *r = *state;
 	u8 *p = fake_at(RIG_DATA);
 
-	/* from inside a page on into another */
+	/* from the inside of a page into another one */
 	assert_int_equal(identify(r, 1, 0, RIG_DATA, 0), 0);
 	assert_int_equal(identify(r, 1, 0, RIG_DATA + 0x10f00, RIG_DATA + 0x20000), 0);
 	assert_memory_equal(p, p + 0x10f00, 0x100);
@@ -157,7 +157,7 @@ static void test_delete_queues(void **state)
 	rig_queue(r, 1, 8);
 }
 
-/* The entry sizes may come after enabling, but before the first queue. */
+/* The entry sizes may be set after enabling, but before the first queue. */
 static void test_entry_sizes(void **state)
 {
 	struct rig *r = *state;
@@ -187,7 +187,7 @@ static u16 get(struct rig *r, u32 id, u32 nsid, u32 value)
 
 static void test_features(void **state)
 {
-	/* id, namespace, what is set, what comes back, what it was */
+	/* id, namespace, value to set, value returned, value before */
 	static const u32 known[][5] = {
 		{0x01, 0, 0x010203f9, 0x01020301, 7},
 		{0x02, 0, 0x20, 0x20, 0},
@@ -304,7 +304,7 @@ static void test_logs(void **state)
 	assert_int_equal(nvmesim_get_le32(p, 6 * 4), 1);
 	assert_int_equal(nvmesim_get_le32(p, 1024 + 1 * 4), 3);
 	assert_int_equal(nvmesim_get_le32(p, 1024 + 3 * 4), 0);
-	/* beyond a page's end there are zeroes */
+	/* beyond the end of the data there are zeroes */
 	memset(p, 0xee, 4096);
 	assert_int_equal(get_log(r, 2, 1024, 508), 0);
 	assert_int_equal(p[4], 0);
@@ -376,7 +376,7 @@ static void test_bell_events(void **state)
 	rig_write(r, 0x1000 + 16 * 8 + 8, 1);
 	assert_int_equal(rig_take(r, &r->admin, &e), 0);
 	assert_int_equal(r->result, 0x010000);
-	/* told once until the log is read */
+	/* reported once until the log is read */
 	for (i = 0; i < 10; i++) {
 		rig_write(r, 0x1008, 9);
 		rig_write(r, 0x1000, RIG_ADMIN_SIZE + 5);
@@ -396,7 +396,7 @@ static void test_temperature_event(void **state)
 	struct nvme_cqe e;
 
 	request_event(r);
-	assert_int_equal(set(r, 0x04, 0, 300), 0); /* not asked for yet */
+	assert_int_equal(set(r, 0x04, 0, 300), 0); /* not requested yet */
 	assert_int_equal(set(r, 0x04, 0, 400), 0);
 	assert_int_equal(set(r, 0x0b, 0, 2), 0);
 	assert_int_equal(set(r, 0x04, 0, 1 << 20 | 323), 0);

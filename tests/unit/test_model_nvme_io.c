@@ -31,7 +31,7 @@ static u16 io(struct rig *r, struct rig_ring *q, u32 op, u64 lba, u32 blocks, u6
 					.cdw12 = blocks - 1});
 }
 
-/* The medium gets bytes that tell where they are. */
+/* Each byte of the medium is derived from its position. */
 static void fill_medium(struct rig *r)
 {
 	static u32 word[MEDIUM / 4];
@@ -68,7 +68,7 @@ static void test_read_write(void **state)
 	assert_int_equal(io(r, &q, NVME_IO_WRITE, 7, 1 | NVME_IO_FUA, DATA, 0), 0);
 }
 
-struct shape { /* a command's data as the test laid it out */
+struct shape { /* a command's data as the test placed it */
 	u64 prp1, prp2;
 	u32 len;
 	u32 parts;
@@ -78,7 +78,7 @@ struct shape { /* a command's data as the test laid it out */
 	} part[300];
 };
 
-/* A place for `page` bytes; neighbours are likely, so that merging is met too. */
+/* An address for `page` bytes; neighbours are likely, so that merging is tested, too. */
 static u64 some_page(u64 *last, u32 page)
 {
 	u32 pages = (4u << 20) / page;
@@ -90,7 +90,7 @@ static u64 some_page(u64 *last, u32 page)
 	return DATA + *last;
 }
 
-/* Puts the pages into lists of any length that the page size allows, chained. */
+/* Puts the pages into lists of any length that the page size permits, chained. */
 static u64 lay_lists(struct shape *s, u32 page)
 {
 	u64 lists = LISTS, first = lists + page - 8ull * (1 + (u32)rand() % (page / 8)), at = first;
@@ -124,7 +124,10 @@ static void lay_out(struct shape *s, u32 page, u32 blocks)
 	s->prp2 = s->parts == 2 ? s->part[1].addr : s->parts > 2 ? lay_lists(s, page) : 0xdead;
 }
 
-/* The oracle: a page named twice holds what came last, so parts are compared from the end. */
+/*
+ * The oracle: a page that is named twice contains what was written last, so parts are compared from
+ * the end.
+ */
 static void check_read(const struct shape *s, const u8 *want)
 {
 	static u8 seen[4u << 20];
@@ -184,7 +187,7 @@ static void test_prp_shapes(void **state)
 	}
 }
 
-/* Each is answered and leaves the medium as it was. */
+/* Each one is completed and leaves the medium unchanged. */
 static void test_bad_prps(void **state)
 {
 	struct rig *r = *state;
@@ -208,7 +211,7 @@ static void test_bad_prps(void **state)
 	assert_int_equal(io(r, &q, NVME_IO_WRITE, 0, 64, DATA, LISTS), BAD(NVME_PRP_OFFSET));
 	list[3] = ~0xfffull;
 	assert_int_equal(io(r, &q, NVME_IO_WRITE, 0, 64, DATA, LISTS), SOFT(NVME_DATA_TRANSFER));
-	/* a chain to nowhere, one that is no page, and one that goes round */
+	/* a chain to an address that is not mapped, to one that is no page, and a cyclic one */
 	*end = 0x1000;
 	assert_int_equal(io(r, &q, NVME_IO_WRITE, 0, 64, DATA, LISTS + PAGE - 8),
 			 SOFT(NVME_DATA_TRANSFER));
@@ -337,7 +340,7 @@ static void test_dataset(void **state)
 	assert_false(medium_is_zero(r, 8, 1));
 	put_range(255, RIG_BLOCKS - 1, 2);
 	assert_int_equal(dataset(r, &q, 256, 4, DATA), BAD(NVME_LBA_RANGE));
-	assert_false(medium_is_zero(r, 8, 1)); /* all or none */
+	assert_false(medium_is_zero(r, 8, 1)); /* all or nothing */
 	put_range(255, 0, 0);
 	assert_int_equal(dataset(r, &q, 256, 4, DATA), 0);
 	assert_true(medium_is_zero(r, 8, 8));
@@ -346,7 +349,7 @@ static void test_dataset(void **state)
 	assert_int_equal(dataset(r, &q, 1, 4, 0), SOFT(NVME_DATA_TRANSFER));
 }
 
-/* Round the rings many times, and phases with them; several queues, of several shapes. */
+/* Around the rings many times, and around their phases; several queues of several sizes. */
 static void test_many_queues(void **state)
 {
 	static struct rig_ring q[7];
@@ -380,7 +383,10 @@ static void test_many_queues(void **state)
 	}
 }
 
-/* A completion queue smaller than what is asked: the rest waits for its head to move. */
+/*
+ * A completion queue that is smaller than the number of commands: the rest waits for its head to
+ * advance.
+ */
 static void test_full_completion_queue(void **state)
 {
 	struct rig *r = *state;
@@ -402,7 +408,7 @@ static void test_full_completion_queue(void **state)
 	small.head = 2;
 	while (!rig_poll(&small))
 		sched_yield();
-	/* others go on */
+	/* others continue */
 	assert_int_equal(rig_do(r, &other, c), 0);
 	assert_int_equal(rig_do(r, &q, c), 0);
 	small.head = 3;
@@ -423,7 +429,7 @@ static void test_interrupts(void **state)
 	struct nvme_cqe e;
 	u32 i;
 
-	/* a completion that the driver does not look for is told */
+	/* a completion that the driver does not read is signalled */
 	for (i = 1; i <= 5; i++) {
 		u64 before = fake_interrupts(5);
 
@@ -433,7 +439,7 @@ static void test_interrupts(void **state)
 		assert_int_equal(rig_take(r, &q, &e), 0);
 	}
 	assert_int_equal(fake_interrupts(4), 0);
-	/* without the enable bit it is not */
+	/* without the enable bit it is not signalled */
 	assert_int_equal(rig_do(r, &r->admin, (struct nvme_sqe){.cdw0 = 0, .cdw10 = 6}), 0);
 	assert_int_equal(rig_do(r, &r->admin, (struct nvme_sqe){.cdw0 = 4, .cdw10 = 6}), 0);
 	memset(fake_at(quiet.cq), 0, PAGE);
@@ -466,7 +472,7 @@ static void test_shrunk_image(void **state)
 	assert_int_equal(io(r, &q, NVME_IO_READ, 4000, 8, DATA, 0), 0);
 }
 
-/* A medium that takes no more: here the process may not write that far into a file. */
+/* A medium that accepts no more: here the process may not write that far into a file. */
 static void test_write_fault(void **state)
 {
 	struct rig *r = *state;
@@ -478,7 +484,7 @@ static void test_write_fault(void **state)
 	low.rlim_cur = 1 << 20;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
 	assert_int_equal(io(r, &q, NVME_IO_WRITE, 4096, 8, DATA, 0), SOFT(NVME_WRITE_FAULT));
-	/* half of it goes, the rest does not */
+	/* half of it is written, the rest is not */
 	assert_int_equal(io(r, &q, NVME_IO_WRITE, 2047, 2, DATA, 0), SOFT(NVME_WRITE_FAULT));
 	assert_int_equal(io(r, &q, NVME_IO_WRITE, 2040, 8, DATA, 0), 0);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
@@ -501,7 +507,7 @@ static void test_read_only(void **state)
 	rig_close(&r);
 }
 
-/* Without a volatile cache writes are permanent; it can be turned off and on. */
+/* Without a volatile cache writes are permanent; the cache can be switched off and on. */
 static void test_write_cache_off(void **state)
 {
 	struct rig *r = *state;

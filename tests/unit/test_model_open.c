@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The models opened as a program opens them, by a spec; what is wrong is said in words. */
+/* The models opened by a spec, as a program does it; errors have an error message. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices with a view of their own, whose pages are copies: which memory gets what the device
- * wrote. In most tests every event is late by plan (odp_stall.h).
+ * Devices with their own view of memory, whose pages are copies: which memory receives what the
+ * device wrote. In most tests every event is late by design (odp_stall.h).
  */
 #include "odp/event_queue.h"
 
@@ -32,7 +32,7 @@ static bool holds(const u8 *p, const char *text)
 	return !memcmp(p, text, strlen(text));
 }
 
-/* As hear() of the rig, but leaves the pages alone. */
+/* As the callback of the rig, but leaves the pages linked. */
 static void record(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
 	pthread_mutex_lock(&heard_lock);
@@ -75,7 +75,7 @@ static void a_fork_loses_nothing(void **state)
 	assert_true(was_heard(umem, p, 2 * PAGE));
 	wait_until_served();
 	assert_true(holds(p, "before"));
-	/* and while the event waits to be served */
+	/* and while the event is pending */
 	device_writes(umem, p, "second");
 	hold_events();
 	fork_now();
@@ -107,7 +107,7 @@ static void a_release_does_not_write_to_newer_memory(void **state)
 	munmap(p, 3 * PAGE);
 }
 
-/* Each way in which the program takes pages from the device. */
+/* Each call by which the program removes pages from the device. */
 static void no_unlink_writes_to_newer_memory(void **state)
 {
 	u8 *p = memory(2);
@@ -212,7 +212,7 @@ static void a_late_event_spares_newer_regions(void **state)
 	munmap(p, PAGE);
 }
 
-/* What the device wrote follows memory that moves, however often, until it is gone. */
+/* What the device wrote follows memory that is moved, however often, until it is unmapped. */
 static void moved_memory_keeps_what_the_device_wrote(void **state)
 {
 	u8 *p = memory(2), *q = memory(4);
@@ -265,7 +265,7 @@ static void *read_one(void *arg)
 	return (void *)(uintptr_t)(dmamap_bus_read(dev, *(dma_addr_t *)arg, &b, 1) ? 0xff : b);
 }
 
-/* More events than the queue has space for: which memory is gone has to be asked of the kernel. */
+/* More events than the queue has space for: the kernel must be queried for what was unmapped. */
 static void a_full_queue_loses_nothing(void **state)
 {
 	u8 *p = memory(3), *other = memory(8);
@@ -288,12 +288,12 @@ static void a_full_queue_loses_nothing(void **state)
 	munmap(p + PAGE, 2 * PAGE);
 	map_at(p + PAGE, 2);
 	p[2 * PAGE] = 7;
-	/* an access of the device waits until it is known what went */
+	/* an access of the device waits until the unmapped memory is known */
 	pthread_create(&t, NULL, read_one, &at);
 	ib_umem_odp_unmap_dma_pages(umem, (u64)p, (u64)p + 2 * PAGE);
 	assert_true(holds(p, "old"));
 	assert_int_equal(p[PAGE], 0);
-	usleep(20000); /* so that it would have linked the new page, if it did not wait */
+	usleep(20000); /* so that it would have linked the new page if it did not wait */
 	serve_events();
 	pthread_join(t, &got);
 	assert_int_equal((uintptr_t)got, 7);
@@ -308,7 +308,7 @@ static void a_full_queue_loses_nothing(void **state)
 	munmap(other, 8 * PAGE);
 }
 
-/* An event that comes when the queue has space again is served after those that were lost. */
+/* An event that arrives when the queue has space again is processed after those that were lost. */
 static void lost_events_keep_their_place(void **state)
 {
 	u8 *p = memory(2);
@@ -335,7 +335,9 @@ static void lost_events_keep_their_place(void **state)
 	munmap(p, 2 * PAGE);
 }
 
-/* Without an IOMMU nothing faults: the program maps pages, and must get those of the new memory. */
+/*
+ * Without an IOMMU nothing faults: the program maps pages, and must obtain those of the new memory.
+ */
 static void mapping_anew_sees_newer_memory(void **state)
 {
 	struct device *rig_dev = dev;
@@ -396,7 +398,7 @@ static void an_event_in_flight_is_not_about_newer_memory(void **state)
 	swap_stop(t);
 }
 
-/* The same where the program maps the page: no access puts right what was linked too early. */
+/* The same where the program maps the page: no access corrects what was linked too early. */
 static void a_mapping_while_an_event_is_in_flight(void **state)
 {
 	struct device *rig_dev = dev;
@@ -431,7 +433,7 @@ static void a_mapping_while_an_event_is_in_flight(void **state)
 	ctx = rig_ctx;
 }
 
-/* And where the event is read while the page is mapped, and served late. */
+/* And where the event is read while the page is mapped, and processed late. */
 static void a_mapping_while_an_event_is_read(void **state)
 {
 	struct device *rig_dev = dev;

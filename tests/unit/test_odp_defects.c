@@ -19,7 +19,7 @@ static int teardown(void **state)
 
 static void defect_owner_compared_after_release(void **state)
 {
-	/* regions outlive their context: release must not look at it */
+	/* regions outlive their context: release must not access it */
 	struct ib_ucontext *c = ib_alloc_ucontext(dev, NULL);
 	u8 *q = memory(1), b;
 	struct ib_umem *s = ib_umem_get(c, (u64)q, PAGE, ALL_ACCESS);
@@ -43,7 +43,10 @@ static void defect_mismatch_invalidates_the_wrong_address(void **state)
 	struct ib_umem *s = region(q + PAGE, 3 * PAGE, ALL_ACCESS);
 	dma_addr_t at = ib_umem_start_dma_addr(s);
 
-	/* a page that is linked already, to be linked for more: that one changes, at its address */
+	/*
+	 * a page that is linked already must be linked with more permissions: that page changes, at
+	 * its address
+	 */
 	assert_int_equal(fault_in(s, q + PAGE, 3, 1), 3);
 	forget();
 	assert_int_equal(fault_in(s, q + 2 * PAGE, 1, 3), 1);
@@ -105,7 +108,7 @@ static void defect_error_hides_mapped_pages(void **state)
 	fail_set(FAIL_LINK, &third);
 	got = fault_in(s, q, n, 3);
 	fail_set(FAIL_LINK, NULL);
-	/* two batches are there, and said so */
+	/* two batches are linked, and the result reports them */
 	assert_true(got > 0 && (u64)got < n);
 	for (u64 i = 0; i < n; i++)
 		assert_int_equal(is_mapped(s, q + i * PAGE), i < (u64)got);
@@ -151,7 +154,10 @@ static void defect_new_region_starves_while_a_notice_runs(void **state)
 	while (!slow.in)
 		pthread_cond_wait(&slow.change, &slow.lock);
 	pthread_mutex_unlock(&slow.lock);
-	/* the notice runs: what it is about waits, a new region over the same memory does not */
+	/*
+	 * the invalidation runs: pages that it concerns wait, a new region of the same memory does
+	 * not
+	 */
 	seq = ib_umem_notifiers_seq(s);
 	assert_int_equal(ib_umem_mmu_notifier_retry(s, seq), 1);
 	assert_int_equal(ib_umem_odp_map_dma_pages(s, (u64)q, PAGE, 1, seq), -EAGAIN);
@@ -165,7 +171,7 @@ static void defect_new_region_starves_while_a_notice_runs(void **state)
 	pthread_mutex_unlock(&slow.lock);
 	pthread_join(t, NULL);
 	assert_int_equal(ib_umem_mmu_notifier_retry(s, ib_umem_notifiers_seq(s)), 0);
-	/* the end was for who heard the start */
+	/* the end of the invalidation was only for the region that received its beginning */
 	assert_int_equal(ib_umem_mmu_notifier_retry(new, ib_umem_notifiers_seq(new)), 0);
 	ib_umem_release(new);
 	ib_umem_release(s);
@@ -175,7 +181,7 @@ static void defect_new_region_starves_while_a_notice_runs(void **state)
 
 static void defect_page_count_in_another_size(void **state)
 {
-	/* 2 MiB pages: counts and indices are of 4 KiB all the same */
+	/* 2 MiB pages: counts and indices are in units of 4 KiB nevertheless */
 	u64 n = 1024;
 	u8 *raw = memory(2 * n), *q = (u8 *)(((u64)raw + (2 << 20) - 1) & ~((2ull << 20) - 1));
 	struct ib_umem *s;

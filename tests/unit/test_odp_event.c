@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory goes: what is noticed, who hears of it, and what the device sees then. */
+/* Memory is unmapped: which events arrive, which callbacks run, and what the device sees then. */
 #include "base/fail.h"
 #include "odp/odp.h"
 
@@ -46,7 +46,7 @@ static int teardown(void **state)
 #define NEEDS_NOTICES()                                                                            \
 	do {                                                                                       \
 		if (!umem) {                                                                       \
-			print_message("# passed over: nobody tells of memory that goes here\n");   \
+			print_message("# skipped: no invalidation events on this system\n");       \
 			return;                                                                    \
 		}                                                                                  \
 	} while (0)
@@ -69,7 +69,7 @@ static u8 sees(u64 page)
 static void munmap_of_a_part(void **state)
 {
 	NEEDS_NOTICES();
-	/* begins before the region's part that goes, ends inside */
+	/* begins before the part of the region that is unmapped, ends inside it */
 	munmap(p + 4 * PAGE, 4 * PAGE);
 	refused(5);
 	assert_true(was_heard(umem, p + 4 * PAGE, 4 * PAGE));
@@ -77,7 +77,10 @@ static void munmap_of_a_part(void **state)
 	for (u64 i = 0; i < PAGES; i++)
 		assert_int_equal(is_mapped(umem, p + i * PAGE), i < 4 || i >= 8);
 	assert_int_equal(sees(3), 0xaa);
-	/* other memory comes to the place: the device sees that, and its going is noticed again */
+	/*
+	 * other memory is mapped in its place: the device sees it, and an unmap of it causes an
+	 * event again
+	 */
 	assert_ptr_equal(mmap(p + 4 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
 			 p + 4 * PAGE);
@@ -138,7 +141,7 @@ static void mremap_away_and_back(void **state)
 	refused(4);
 	assert_true(was_heard(umem, p + 4 * PAGE, 4 * PAGE));
 	forget();
-	/* and over another part of the region */
+	/* and another part of the region */
 	memset(to, 0xdd, 4 * PAGE);
 	assert_ptr_equal(
 		mremap(to, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 8 * PAGE),
@@ -169,7 +172,7 @@ static void shared_memory(void **state)
 	munmap(q + PAGE, PAGE);
 	assert_true(was_heard(s, q + PAGE, PAGE));
 	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s) + PAGE, &b, 1), -EFAULT);
-	/* the file shrinks: the memory is there, its pages are not */
+	/* the file shrinks: the memory is mapped, its pages are not present */
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s) + 2 * PAGE, &b, 1),
 			 -EFAULT);
@@ -186,7 +189,7 @@ static void fork_takes_all_and_the_child_is_free(void **state)
 	NEEDS_NOTICES();
 	pid = fork();
 	if (!pid) {
-		/* keeps its memory, and nobody must answer for it */
+		/* keeps its memory, and its events need not be processed */
 		alarm(20);
 		if (p[0] != 0xaa || munmap(p + PAGE, PAGE) || madvise(p, PAGE, MADV_DONTNEED) ||
 		    p[0])
@@ -200,13 +203,16 @@ static void fork_takes_all_and_the_child_is_free(void **state)
 	assert_int_equal(sees(0), 0xaa);
 	assert_int_equal(sees(2), 0xaa);
 	assert_false(dmamap_bus_fault_next(dev, &f));
-	/* our own memory is still watched */
+	/* our own memory is still tracked */
 	forget();
 	munmap(p + PAGE, PAGE);
 	assert_true(was_heard(umem, p + PAGE, PAGE));
 }
 
-/* In the child: what it inherited is as if its context were gone, what it opens is its own. */
+/*
+ * In the child: inherited regions behave as if their context were freed; regions that it opens are
+ * its own.
+ */
 static void child_life(void)
 {
 	struct ib_ucontext *old = ctx;
@@ -222,7 +228,7 @@ static void child_life(void)
 	ib_umem_release(umem);
 	ib_dealloc_ucontext(old);
 #ifdef BUILT_WITH_TSAN
-	child_done(); /* it allows no threads here */
+	child_done(); /* it permits no threads here */
 #endif
 	dev = dmamap_open("sim,name=child");
 	if (!dev || dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)))
@@ -268,7 +274,7 @@ static void explicit_invalidation(void **state)
 	assert_int_equal(fault_in(s, q, 4, 3), 4);
 	forget();
 	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)q + PAGE + 1, (u64)q + 2 * PAGE), 0);
-	/* over when it returns, in whole pages */
+	/* finished when it returns, in whole pages */
 	assert_int_equal(heard_count(), 1);
 	assert_true(was_heard(s, q + PAGE, PAGE));
 	assert_false(is_mapped(s, q + PAGE));
@@ -304,7 +310,7 @@ static void without_userfaultfd(void **state)
 	assert_int_equal(ib_umem_invalidate_range(c, (u64)q, (u64)q + PAGE), 0);
 	assert_true(was_heard(s, q, PAGE));
 	munmap(q, PAGE);
-	/* forgotten: it still cannot hurt */
+	/* forgotten by the program, but without effect */
 	assert_int_equal(dmamap_bus_read(d, ib_umem_start_dma_addr(s) + PAGE, &b, 1), 0);
 	munmap(q + PAGE, PAGE);
 	assert_int_equal(dmamap_bus_read(d, ib_umem_start_dma_addr(s) + PAGE, &b, 1), -EFAULT);
@@ -323,7 +329,7 @@ static void on_signal(int sig)
 	signals++;
 }
 
-/* A signal for the process goes to a thread of the program's, never to one of ours. */
+/* A signal for the process is delivered to a thread of the program, never to one of the library. */
 static void signals_are_the_programs(void **state)
 {
 	sigset_t set, old;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The interval tree against a plain list, with its own shape checked after every change. */
+/* The interval tree, compared with a plain list; its structure is checked after every change. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -61,7 +61,7 @@ static void check_queries(u64 space)
 		n = itree_next(&tree, p, first, last);
 		assert_ptr_equal(n, oracle(false, p, first, last));
 	}
-	/* a place whose node is gone */
+	/* a position whose node was removed */
 	p = (struct itree_place){rnd(space), (uintptr_t)&node[rnd(NODES)]};
 	assert_ptr_equal(itree_next(&tree, p, first, last), oracle(false, p, first, last));
 }
@@ -129,7 +129,8 @@ static void ends_of_the_line(void **state)
 	assert_null(t.root);
 }
 
-/* Only what comes after all others, then all but a few taken away: blocks that were full run low.
+/*
+ * Only intervals after all others, then all but a few are removed: full blocks become nearly empty.
  */
 static void in_order(void **state)
 {
@@ -149,7 +150,7 @@ static void in_order(void **state)
 	assert_null(tree.root);
 }
 
-/* Each allocation fails once; the tree is whole and without the node. */
+/* Each allocation fails once; the tree is valid and does not contain the node. */
 static void no_memory(void **state)
 {
 	int failed = 0;

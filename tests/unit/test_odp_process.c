@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Processes that may do less (a seccomp profile, no privilege), each in a child of its own; and
- * memory that vanishes in the middle of a copy.
+ * Processes with fewer rights (a seccomp profile, no privilege), each in a child of its own; and
+ * memory that is unmapped in the middle of a copy.
  */
 #include "base/compiler.h"
 
@@ -33,8 +33,7 @@ static bool forbid(long nr)
 	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-/* Runs in a child; what it returns is the number of the check that failed, 0: none, 99: cannot be
- * had. */
+/* Runs in a child; the result is the number of the failed check, 0: none, 99: not available. */
 static void in_child(int (*life)(void))
 {
 	int status, failed;
@@ -63,7 +62,9 @@ static bool opened(void)
 	return dev && !dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 }
 
-/* The message, then a life with what the program tells, then memory that went and nobody told. */
+/*
+ * The message, then invalidations by the program, then memory that was unmapped without an event.
+ */
 static int without_userfaultfd(void)
 {
 	struct ib_umem *umem;
@@ -100,7 +101,7 @@ static int without_userfaultfd(void)
 	return 0;
 }
 
-/* policy=persistent keeps nothing when nobody tells that memory goes. */
+/* policy=persistent caches nothing without invalidation events. */
 static int nothing_is_kept(void)
 {
 	dma_addr_t at;
@@ -133,8 +134,9 @@ static int without_a_copy(void)
 	return 0;
 }
 
-/* Without privilege, user-mode faults are all that may be asked for, and forks are not told by the
- * kernel. */
+/*
+ * Without privilege only user-mode faults may be requested, and the kernel does not report forks.
+ */
 static int without_privilege(void)
 {
 	struct ib_umem *umem;
@@ -149,7 +151,7 @@ static int without_privilege(void)
 	if (IS_ERR_OR_NULL(ctx))
 		return 2;
 	if (!ib_umem_events_enabled(ctx)) {
-		dmamap_close(dev); /* what looks for leaks at exit would look through all its RAM */
+		dmamap_close(dev); /* a leak detector at exit would search all its RAM */
 		return 99;
 	}
 	p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -226,10 +228,13 @@ static bool all_are(const u8 *p, u8 value)
 	return true;
 }
 
-/* Each access is whole or not at all, wherever in it the memory goes; and nothing crashes. */
+/*
+ * Each access is performed completely or not at all, wherever the memory is unmapped; and nothing
+ * crashes.
+ */
 static void memory_vanishes_in_the_middle_of_a_copy(void **state)
 {
-	/* under a slow tool, as many as there is time for; both must have happened */
+	/* under a slow tool, as many as there is time for; both results must have occurred */
 	u64 done = 0, refused = 0, start = now_ns(), enough = start + 3 * SECOND,
 	    until = start + 20 * SECOND;
 	u8 *buf = malloc(LONG * PAGE), stands = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Regions: getting, faulting in, permissions, the device's side. */
+/* Regions: registration, faults, permissions, the device's accesses. */
 #include "odp_rig.h"
 
 #include <fcntl.h>
@@ -38,7 +38,7 @@ static void device_reads_and_writes_what_nobody_touched(void **state)
 	p[7 * PAGE] = 9;
 	assert_int_equal(dmamap_bus_read(dev, base + 7 * PAGE, buf, 1), 0);
 	assert_int_equal(buf[0], 9);
-	/* whole, over all pages */
+	/* complete, over all pages */
 	u8 *big = malloc(8 * PAGE);
 
 	memset(big, 0x77, 8 * PAGE);
@@ -92,7 +92,7 @@ static void counts_and_errors_of_faulting_in(void **state)
 	assert_int_equal(fault_in(umem, p + 12 * PAGE, 1, ODP_WRITE_ALLOWED_BIT), -EFAULT);
 	assert_int_equal(fault_in(umem, p + 12 * PAGE, 4, ODP_READ_ALLOWED_BIT), 4);
 	assert_true(is_mapped(umem, p + 15 * PAGE));
-	/* partly inside of a page */
+	/* beginning and ending inside a page */
 	assert_int_equal(ib_umem_odp_map_dma_pages(umem, (unsigned long)p + PAGE - 1, 2, 1,
 						   ib_umem_notifiers_seq(umem)),
 			 2);
@@ -143,7 +143,7 @@ static void obeys_a_later_mprotect(void **state)
 	mprotect(p + PAGE, PAGE, PROT_READ);
 	buf[0] = 8;
 	assert_int_equal(dmamap_bus_write(dev, base + PAGE, buf, 1), -EFAULT);
-	/* whole or not at all */
+	/* completely or not at all */
 	assert_int_equal(dmamap_bus_write(dev, base, buf, sizeof(buf)), -EFAULT);
 	assert_int_equal(p[0], 7);
 	assert_int_equal(dmamap_bus_read(dev, base, buf, sizeof(buf)), 0);
@@ -171,7 +171,7 @@ static void segments_are_copies(void **state)
 	memset(iov[0].iov_base, 2, 3 * PAGE);
 	munmap(p + 3 * PAGE, PAGE);
 	dmamap_bus_unmap(dev, iov, 1, true);
-	/* the page that went made it fail whole */
+	/* the page that was unmapped made it fail completely */
 	assert_int_equal(p[8], 1);
 	assert_int_equal(dmamap_bus_map(dev, base + 8, PAGE, true, iov, 4), 1);
 	memset(iov[0].iov_base, 3, PAGE);
@@ -203,7 +203,7 @@ static void bad_registrations(void **state)
 	assert_int_equal(ib_umem_invalidate_range(ctx, 5, 5), -EINVAL);
 	ib_umem_release(NULL);
 	ib_dealloc_ucontext(NULL);
-	/* the top of the address space: a region of nothing */
+	/* the end of the address space: a region of length 0 */
 	struct ib_umem *umem = region((void *)((1ul << 47) - PAGE), PAGE, ALL_ACCESS);
 	u8 byte;
 
@@ -365,7 +365,7 @@ static void the_program_resolves(void **state)
 	assert_int_equal(a.count, 1);
 	assert_int_equal(dmamap_bus_fault_next(dev, &f), 1);
 	assert_int_equal(f.addr, base + 6 * PAGE);
-	/* what maps nothing and never refuses is asked a bounded number of times */
+	/* a resolver that maps nothing and never refuses is called a bounded number of times */
 	a.maps_after = 1 << 30;
 	assert_int_equal(dmamap_bus_read(dev, base + 6 * PAGE, buf, 1), -EFAULT);
 	assert_true(a.count > 1000 && a.count < 2000);
@@ -392,7 +392,9 @@ static void many_threads_fault_once(void **state)
 
 	a.umem = region(p, PAGE, ALL_ACCESS);
 	base = ib_umem_start_dma_addr(a.umem);
-	/* the first asks twice before it maps: the others have come by then, or find it mapped */
+	/*
+	 * the first thread calls twice before it maps: the others wait by then, or find it mapped
+	 */
 	dmamap_bus_on_fault(dev, resolve, &a);
 	for (int i = 0; i < 8; i++)
 		pthread_create(&t[i], NULL, one_read, &base);
@@ -460,7 +462,7 @@ static void read_only_files(void **state)
 	assert_int_equal(dmamap_bus_write(dev, ib_umem_start_dma_addr(umem), &b, 1), -EFAULT);
 	assert_int_equal(fault_in(umem, p, 1, 3), -EFAULT);
 	munmap(p, PAGE);
-	/* nobody tells of files: the access finds out by itself */
+	/* there are no events for files: the access itself detects the change */
 	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(umem), &b, 1), -EFAULT);
 	ib_umem_release(umem);
 	close(fd);
@@ -474,7 +476,7 @@ static void tell(const struct dmamap_report *r, void *arg)
 		 r->text);
 }
 
-/* The report of a region that was left says who made it. */
+/* The report of a region that was left has the stack that created it. */
 static void left_behind(void **state)
 {
 	struct device *d = dmamap_open("sim,check=1");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Generation numbers: threads replace memory under a region in every way there is, each time
- * writing the next number into it; devices read and write all the time. A device that reads a
- * number older than the one that stood there before its access began has seen memory that is no
- * more; one whose write is not in the memory afterwards has written to such memory.
- * DMAMAP_TORTURE_SECONDS=60 for longer.
+ * Generation numbers: threads replace memory under a region by every possible call, and each time
+ * write the next number into it; devices read and write all the time. A device that reads a number
+ * older than the one that was there before its access began has accessed memory that was unmapped;
+ * a device whose write is not in the memory afterwards has written to such memory.
+ *
+ * DMAMAP_TORTURE_SECONDS=60 runs longer.
  */
 #include "odp_rig.h"
 
@@ -46,7 +47,7 @@ static __attribute__((noreturn)) void stale(const char *what, u64 i, u64 saw, u6
 	abort();
 }
 
-/* The program's own view, where the page may be missing. */
+/* The program's own access, for which the page may be missing. */
 static bool peek(const void *at, u64 *word)
 {
 	struct iovec local = {word, 8}, hw = {(void *)(uintptr_t)at, 8};
@@ -63,7 +64,7 @@ static void poke(void *at, u64 word)
 }
 
 /*
- * All at fixed places: a mapping at a place of the kernel's choice might fall into the hole that
+ * All at fixed addresses: a mapping at an address that the kernel selects might be in the hole that
  * another thread has just made. `spare` is a page of the thread's own.
  */
 static void replace(u8 *page, u8 *spare, u32 how)
@@ -204,7 +205,7 @@ static void torture(void **state)
 	close_rig();
 }
 
-/* Regions come and go while devices fault in them. */
+/* Regions are created and freed while devices fault in them. */
 static struct ib_umem *shared[4];
 static dma_addr_t shared_base[4];
 
@@ -259,7 +260,10 @@ static void count_report(const struct dmamap_report *r, void *arg)
 		print_message("# %s\n", r->text);
 }
 
-/* Pages come and go, the memory stays: no access is wrong, and the checker says nothing. */
+/*
+ * Pages are mapped and unmapped, the memory stays: no access is wrong, and the checker reports
+ * nothing.
+ */
 static void checked_while_pages_come_and_go(void **state)
 {
 	u64 seed = 9, until = now_ns() + 5 * SECOND;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices with a view of their own: no IOMMU, or not coherent. Pages outside RAM have copies; what
- * the device wrote goes back, what the program wrote meanwhile stays. And every failure on the way.
+ * Devices with their own view of memory: no IOMMU, or not coherent. Pages outside RAM have copies.
+ * What the device wrote is copied back, and what the program wrote meanwhile stays. In addition,
+ * every failure on these paths.
  */
 #include "base/fail.h"
 
@@ -43,8 +44,7 @@ static void copies(const char *spec)
 	assert_false(is_mapped(umem, p));
 	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)p + 3 * PAGE, (u64)p + 4 * PAGE), 0);
 	assert_int_equal(p[3 * PAGE + 7], 3);
-	/* a page that has gone has nowhere to go back to, and one that is read-only is left alone
-	 */
+	/* a page that was unmapped receives nothing back, and a read-only page is not changed */
 	write_at(ib_umem_dma_address(umem, (u64)p + 4 * PAGE), 4);
 	write_at(ib_umem_dma_address(umem, (u64)p + 5 * PAGE), 4);
 	write_at(ib_umem_dma_address(umem, (u64)p + 6 * PAGE), 4);
@@ -52,7 +52,7 @@ static void copies(const char *spec)
 	munmap(p + 4 * PAGE, PAGE);
 	if (ib_umem_events_enabled(ctx))
 		assert_true(loses(umem, p + 4 * PAGE));
-	/* read first, then write: the copy is taken anew */
+	/* read first, then written: the copy is made again */
 	ib_umem_odp_unmap_dma_pages(umem, (u64)p + 7 * PAGE, (u64)p + 8 * PAGE);
 	assert_int_equal(fault_in(umem, p + 7 * PAGE, 1, 1), 1);
 	p[7 * PAGE] = 8;
@@ -86,7 +86,7 @@ static void offset_bus(void **state)
 	copies("sim,coherent=0,bus-offset=1M");
 }
 
-/* RAM is what it is for any device; a coherent one sees each store at once. */
+/* RAM is the same as for any device; a coherent device sees each store at once. */
 static void ram_has_no_copy(const char *spec, bool coherent)
 {
 	struct page *pages;
@@ -120,7 +120,7 @@ static void regions_of_ram(void **state)
 	ram_has_no_copy("sim,iommu=0,coherent=0", false);
 }
 
-/* Under every policy: unmapped means unreachable. */
+/* Under every policy unmapped memory is unreachable. */
 static void policies(void **state)
 {
 	static const char *const specs[] = {"sim,policy=lazy",	     "sim,policy=identity",
@@ -145,7 +145,9 @@ static void policies(void **state)
 	}
 }
 
-/* An implicit region of a device that needs copies is refused; a narrow mask finds no addresses. */
+/*
+ * An implicit region of a device that needs copies is refused; a narrow mask leaves no addresses.
+ */
 static void what_is_refused(void **state)
 {
 	static const char *const specs[] = {"sim,iommu=0", "sim,coherent=0"};
@@ -163,7 +165,7 @@ static void what_is_refused(void **state)
 	close_rig();
 }
 
-/* Open, get, fault, unmap, release: each step fails once, and nothing leaks or stays behind. */
+/* Open, get, fault, unmap, release: each step fails once, and nothing leaks. */
 static int one_life(const char *spec)
 {
 	struct device *d = dmamap_open(spec);

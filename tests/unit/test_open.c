@@ -19,7 +19,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	/* the last device is closed: the machine is gone */
+	/* the last device is closed: RAM was freed */
 	assert_int_equal(mem.span, 0);
 	assert_int_equal(mem_pages_used(), 0);
 	return 0;
@@ -48,7 +48,7 @@ static void test_names(void **state)
 	not_opened("sim,name=disk", EBUSY, "disk");
 	not_opened("sim,name=sim1", EBUSY, "sim1");
 	dmamap_close(a);
-	a = dmamap_open("sim"); /* the first number that is free */
+	a = dmamap_open("sim"); /* the lowest number that is free */
 	assert_string_equal(dev_name(a), "sim0");
 	dmamap_close(c);
 	c = dmamap_open("sim,name=disk");
@@ -72,7 +72,7 @@ static void test_one_ram(void **state)
 	assert_non_null(b);
 	dmamap_close(a);
 	not_opened("sim,ram=256M", EBUSY, "ram");
-	/* memory keeps it too */
+	/* memory keeps it, too */
 	page = alloc_page(GFP_KERNEL);
 	dmamap_close(b);
 	not_opened("sim,ram=256M", EBUSY, "ram");
@@ -117,7 +117,7 @@ static void test_leaks_without_an_iommu(void **state)
 	int n = 0;
 
 	memset(p, 0, 65536);
-	/* closing gives the slots back */
+	/* closing frees the slots */
 	for (int round = 0; round < 20; round++) {
 		struct device *other = rig_open("sim,iommu=0,check=1", ~0ull);
 
@@ -167,7 +167,7 @@ static void test_segments_still_held(void **state)
 	struct iovec iov;
 
 	assert_int_equal(dmamap_bus_map(dev, addr, 100, false, &iov, 1), 1);
-	dmamap_close(dev); /* the device is gone: nobody waits for it */
+	dmamap_close(dev); /* the device is closed: no thread waits for it */
 	kfree(p);
 }
 
@@ -182,7 +182,7 @@ static bool reaches(struct device *d, dma_addr_t addr)
 	return !err;
 }
 
-/* Each leaves bounced mappings; at[]: an address of each. How many. */
+/* Each leaves bounced mappings; at[]: an address of each. Returns their number. */
 static int leave_part_of_a_page(struct device *d, u8 *p, dma_addr_t *at)
 {
 	at[0] = dma_map_single(d, p + 300, 100, DMA_BIDIRECTIONAL);
@@ -211,7 +211,7 @@ static int leave_list(struct device *d, u8 *p, dma_addr_t *at)
 	return 3;
 }
 
-/* A whole granule, which stays, and a bounced tail. */
+/* A whole granule, which stays linked, and a bounced tail. */
 static int leave_link(struct device *d, u8 *p, dma_addr_t *at)
 {
 	static struct dma_iova_state st;
@@ -224,7 +224,7 @@ static int leave_link(struct device *d, u8 *p, dma_addr_t *at)
 	return 1;
 }
 
-/* The slots of a device that was closed are out of its group's reach before others get them. */
+/* The slots of a closed device are unmapped from its group before other mappings use them. */
 static void leave_in_a_group(const char *keys, bool foreign,
 			     int (*leave)(struct device *, u8 *, dma_addr_t *))
 {
@@ -274,7 +274,7 @@ static void test_a_group_reaches_no_left_slots(void **state)
 	}
 }
 
-/* What others of the group have mapped stays as it is. */
+/* Mappings of other devices of the group are unchanged. */
 static void test_a_group_keeps_what_others_mapped(void **state)
 {
 	struct device *a = rig_open("sim,group=g,name=a,untrusted=1", ~0ull);
@@ -287,7 +287,7 @@ static void test_a_group_keeps_what_others_mapped(void **state)
 	dmamap_close(a);
 	assert_true(reaches(b, kept));
 	assert_false(reaches(b, left));
-	/* the address space and the slot come back */
+	/* the address space and the slot are available again */
 	again = dma_map_single(b, p, 100, DMA_TO_DEVICE);
 	assert_true(reaches(b, again) && reaches(b, kept));
 	dma_unmap_single(b, again, 100, DMA_TO_DEVICE);
@@ -307,7 +307,7 @@ static void test_a_group_is_trusted_or_not(void **state)
 	a = dmamap_open("sim,group=g,untrusted=1");
 	assert_non_null(a);
 	not_opened("sim,group=g", EINVAL, "trusted");
-	/* which of the policies is written does not matter: untrusted devices are strict */
+	/* the policy in the spec has no effect: untrusted devices are strict */
 	dmamap_close(dmamap_open("sim,group=g,untrusted=1,policy=lazy"));
 	dmamap_close(a);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page allocator, against an oracle that is an array of page states and knows nothing of
- * buddies: a block may be given out when its pages were free, and must be when the oracle finds an
- * aligned run of free pages under the limit.
+ * The page allocator, compared with an oracle that is an array of page states and has no buddies: a
+ * block may be allocated if its pages were free, and must be if the oracle finds an aligned run of
+ * free pages below the limit.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,7 +75,10 @@ static void zones(void **state)
 	mem_put();
 }
 
-/* Each zone serves a higher one when that is full, and a lower one is never served by a higher. */
+/*
+ * Each zone is used for a higher one that is full; a request for a lower zone never uses a higher
+ * one.
+ */
 static void falls_back(void **state)
 {
 	struct page *list = NULL, *page;
@@ -175,7 +178,7 @@ static void bad_frees(void **state)
 	page = page_alloc(GFP_KERNEL, 0, ~0ull);
 	other = page_alloc(GFP_KERNEL, 0, ~0ull);
 	page_free(page, 0);
-	refused(page, 0, "twice"); /* it was not: its buddy is live */
+	refused(page, 0, "twice"); /* it was not merged, because its buddy is live */
 	page_free(other, 0);
 	object = kmalloc(64, GFP_KERNEL);
 	refused(virt_to_page(object), 0, "kmalloc");
@@ -206,7 +209,7 @@ static void injected(void **state)
 	mem_put();
 }
 
-/* The oracle: one byte for each page frame of the machine, 0 free, 1 live, 2 never given out. */
+/* The oracle: one byte for each page frame of the machine, 0 free, 1 live, 2 never allocated. */
 #define ORACLE_FRAMES (TEST_RAM / 4096)
 #define LIVE_MAX      4096
 
@@ -235,7 +238,7 @@ static bool all_are(u64 pfn, u64 n, u8 what)
 	return true;
 }
 
-/* Would a block fit, wherever? */
+/* Whether a block would fit anywhere. */
 static bool oracle_has(unsigned int order, u64 last)
 {
 	u64 n = 1ull << order, end = last == ~0ull ? ORACLE_FRAMES : (last + 1) >> PAGE_BITS;
@@ -337,7 +340,10 @@ static void split(void **state)
 	mem_put();
 }
 
-/* Threads share little RAM: each page has one owner at a time, and in the end all merges again. */
+/*
+ * Threads share little RAM: each page has one owner at a time, and at the end all blocks are merged
+ * again.
+ */
 static void *churn(void *arg)
 {
 	u64 id = (u64)(uintptr_t)arg, x = id * 77 + 1;

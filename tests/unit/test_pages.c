@@ -21,7 +21,7 @@ static const char *const specs[] = {"sim",
 #define for_each_spec(s)                                                                           \
 	for (const char *const *s = specs; s < specs + sizeof(specs) / sizeof(specs[0]); s++)
 
-/* Gone for the device: through an IOMMU that is so at once under strict. */
+/* Unmapped for the device: through an IOMMU this is immediate under strict. */
 static bool protects(const char *spec)
 {
 	return !strstr(spec, "iommu=0") && !strstr(spec, "policy=");
@@ -97,7 +97,7 @@ static void directions_hold(void **state)
 	close_device();
 }
 
-/* What the device cannot address is not given, whatever else is free. */
+/* Memory that the device cannot address is not allocated, whatever else is free. */
 static void masks_choose_the_zone(void **state)
 {
 	dma_addr_t addr = 0;
@@ -248,7 +248,7 @@ static void noncontiguous_under_every_machine(void **state)
 	}
 }
 
-/* Every second page is taken, so that the largest free block is one page. */
+/* Every second page is allocated, so that the largest free block is one page. */
 static void fragmented_ram(void **state)
 {
 	u64 free_blocks[PAGE_ORDERS], n = 0;
@@ -280,7 +280,7 @@ static void fragmented_ram(void **state)
 	device_writes(addr, 0x12, MB);
 	assert_true(all_are(sg_virt(sgt->sgl), K4, 0x12));
 	dma_free_noncontiguous(dev, MB, sgt, DMA_BIDIRECTIONAL);
-	/* more than there is: nothing stays of what was found */
+	/* more than there is: none of the pages that were found stays allocated */
 	assert_null(dma_alloc_noncontiguous(dev, 48 * MB, DMA_BIDIRECTIONAL, GFP_KERNEL, 0));
 	said_why();
 	while (n)
@@ -331,7 +331,7 @@ static void mapped_into_the_process(void **state)
 	}
 }
 
-/* Everything once; 0 or -errno with nothing left. */
+/* Every call once; 0, or -errno with nothing left. */
 static int life(void)
 {
 	struct sg_table *sgt;

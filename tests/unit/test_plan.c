@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The words of dmamap_fail(). */
+/* The words of a plan of dmamap_fail(). */
 #include "core_rig.h"
 
 static int teardown(void **state)
@@ -67,7 +67,7 @@ static void test_what_is_not_names_the_word(void **state)
 			fail_msg("\"%s\": \"%s\" is not in \"%s\"", bad[i].plan, bad[i].word,
 				 dmamap_strerror());
 	}
-	/* nothing of them took effect, and the plan before is in force */
+	/* none of them took effect, and the plan before is in force */
 	assert_false(fail_here(FAIL_MAP, NULL));
 	for (int i = 0; i < 6; i++)
 		assert_false(fail_here(FAIL_PAGE, NULL));
@@ -94,7 +94,7 @@ static void test_every_site_by_its_name(void **state)
 	assert_int_equal(dmamap_fail_count(NULL), 0);
 }
 
-/* A plan that makes memory fail does not stop the next plan from being read. */
+/* A plan that makes memory fail does not prevent the next plan from being read. */
 static void test_a_plan_does_not_fail_its_successor(void **state)
 {
 	assert_int_equal(dmamap_fail("all:every=1"), 0);
@@ -102,7 +102,7 @@ static void test_a_plan_does_not_fail_its_successor(void **state)
 	assert_int_equal(dmamap_fail(NULL), 0);
 }
 
-/* Operations of the program go by the same plans. */
+/* Operations of the program obey the same plans. */
 static void test_operations_of_the_program(void **state)
 {
 	static const char *const words[] = {"kmalloc", "skb", "irq", "ioremap", "register"};
@@ -133,7 +133,7 @@ static void test_operations_of_the_program(void **state)
 	rig_close(dev);
 }
 
-/* Both sites reach an object; neither reaches what is not of its kind. */
+/* Both sites affect an object; neither affects other objects. */
 static void test_objects_and_pages(void **state)
 {
 	struct kmem_cache *cache = kmem_cache_create("one", 100, 0, 0, NULL);

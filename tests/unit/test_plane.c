@@ -50,7 +50,7 @@ static void test_lines_are_counted(void **state)
 	assert_false(plane_held(at(192), 1));
 }
 
-/* What is not all mapped is not ended, and stays as it was. */
+/* A range that is mapped only in part is not released, and is unchanged. */
 static void test_a_wrong_end_changes_nothing(void **state)
 {
 	plane_hold(at(4096), 4096);
@@ -59,7 +59,7 @@ static void test_a_wrong_end_changes_nothing(void **state)
 	assert_false(plane_drop(at(0), 4096));
 	assert_false(plane_drop(at(4096), 0));
 	assert_true(plane_held(at(4096), 4096));
-	/* the first lines are mapped, the others not */
+	/* the first lines are mapped, the others are not */
 	plane_hold(at(0), 2048);
 	assert_false(plane_drop(at(1024), 4096));
 	assert_true(plane_drop(at(0), 2048));
@@ -72,7 +72,7 @@ enum { TURNS = 50000 };
 
 static pthread_barrier_t together;
 
-/* Neighbours and one line that both have. */
+/* Adjacent ranges and one line that both contain. */
 static void *hold_and_drop(void *arg)
 {
 	u64 from = arg ? 64 : 0;

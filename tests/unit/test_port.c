@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports: the promise that after an invalidation no access uses what was there before. The page
- * table here is one word, so that threads meet at it as often as they can.
+ * Ports: the promise that after an invalidation no access uses the old translation. The page table
+ * here is one word, so that threads access it concurrently as often as possible.
  */
 #include "core_rig.h"
 
@@ -74,7 +74,7 @@ static void test_a_port_that_is_given_back_is_walked_no_more(void **state)
 	for (int i = 0; i < N; i++)
 		p[i] = port_get(&ports);
 	assert_int_equal(listed(), N);
-	/* from the middle, the head and the tail; what stays is still linked */
+	/* from the middle, the head and the tail; the others are still linked */
 	for (int i = 0; i < N; i += 2)
 		port_put(&ports, p[(i + N / 2) % N]);
 	assert_int_equal(listed(), N / 2);
@@ -86,7 +86,7 @@ static void test_a_port_that_is_given_back_is_walked_no_more(void **state)
 	for (int i = 0; i < N; i += 2)
 		port_put(&ports, p[i]);
 	assert_int_equal(listed(), 0);
-	/* none is made while there are unused ones */
+	/* none is created while there are unused ones */
 	rig_fail(FAIL_MEMORY, 1);
 	for (int i = 0; i < N; i++)
 		assert_non_null(port_get(&ports));
@@ -94,7 +94,7 @@ static void test_a_port_that_is_given_back_is_walked_no_more(void **state)
 	assert_int_equal(listed(), N);
 }
 
-/* A walker may stand on a port while it is given back: the ports behind it are still reached. */
+/* A walker may be at a port while it is unlinked: the ports after it are still reached. */
 static void test_an_unused_port_leads_on(void **state)
 {
 	struct port *last = port_get(&ports), *second = port_get(&ports), *first = port_get(&ports),
@@ -106,7 +106,7 @@ static void test_an_unused_port_leads_on(void **state)
 	for (p = first; p && p != last; p = p->next)
 		;
 	assert_ptr_equal(p, last);
-	/* one that is used again leads to the whole list */
+	/* one that is reused leads to the whole list */
 	assert_ptr_equal(port_get(&ports), second);
 	for (p = second; p && p != last; p = p->next)
 		;
@@ -131,7 +131,7 @@ static void test_enter_and_exit(void **state)
 	assert_int_equal(p->active & 1, 1);
 	port_exit(p);
 	assert_int_equal(p->active, before + 2);
-	ports_wait(&ports); /* nobody is in */
+	ports_wait(&ports); /* no thread is in it */
 }
 
 static void test_each_form_of_invalidation(void **state)
@@ -166,7 +166,7 @@ static void *flush(void *arg)
 
 /*
  * An access that began in the last generation fills the cache after the flush that wraps has
- * emptied it. Its line must not be found when that generation's number comes again.
+ * emptied it. Its line must not be found when the number of that generation is used again.
  */
 static void test_an_access_across_the_wrap(void **state)
 {
@@ -189,9 +189,9 @@ static void test_an_access_across_the_wrap(void **state)
 }
 
 /*
- * One page, mapped to a cell or to none. The cell's owner unmaps, invalidates, and then says that
- * the cell is closed; no access may find it so. Accesses are as short as they can be, so that a
- * whole one may fall between any two steps of the invalidation.
+ * One page, mapped to a cell or to none. The cell's owner unmaps, invalidates, and then marks the
+ * cell closed; no access may reach a closed cell. Accesses are as short as possible, so that a
+ * whole one may occur between any two steps of the invalidation.
  */
 enum { PAGE = 77 };
 
@@ -216,7 +216,7 @@ static void access_once(struct port *p, u32 alias)
 	}
 	if (value && __atomic_load_n(&cells[value >> 12].closed, __ATOMIC_ACQUIRE))
 		__atomic_fetch_add(&violations, 1, __ATOMIC_RELAXED);
-	/* the same line for another page: the tag is gone while the access still runs */
+	/* the same line for another page: the tag is replaced while the access still runs */
 	if (alias)
 		iotlb_fill(&p->tlb, PAGE + IOTLB_LINES, gen, 0x1001);
 	if (value && __atomic_load_n(&cells[value >> 12].closed, __ATOMIC_ACQUIRE))
@@ -231,7 +231,9 @@ static void *work(void *arg)
 
 	while (p && !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		access_once(p, !(n & 7));
-		/* a worker that is put aside in an access is waited for: mostly let it be elsewhere
+		/*
+		 * a worker that is preempted in an access is waited for: in most cases it should be
+		 * elsewhere
 		 */
 		for (u64 i = n * 5 % 32; i; i--)
 			cpu_relax();
@@ -246,7 +248,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Ports come and go while others walk them. */
+/* Ports are created and unlinked while other threads walk them. */
 static void *churn(void *arg)
 {
 	struct port *p[4];

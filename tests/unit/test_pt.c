@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/pt/pt.c: begin, end, walks, going through mappings; and what the tables cost. */
+/* src/pt/pt.c: creation, end, walks, iteration over mappings; and the cost of the tables. */
 #include "test_pt.h"
 
 static void init_without_memory(void **state)
@@ -14,7 +14,7 @@ static void init_without_memory(void **state)
 	assert_int_equal(pt_init(&pt, &memory), 0);
 	assert_int_equal(pt.tables, 1);
 	pt_fini(&pt);
-	pt_fini(&pt); /* a second time does nothing */
+	pt_fini(&pt); /* the second call has no effect */
 }
 
 static void walk_finds_each_size(void **state)
@@ -121,7 +121,7 @@ static void each_mapping_once(void **state)
 
 	s = (struct seen){.pt = pt, .max = 2};
 	pt_for_each_mapping(pt, see, &s);
-	assert_int_equal(s.n, 2); /* fn said enough */
+	assert_int_equal(s.n, 2); /* fn ended the iteration */
 
 	s = (struct seen){.pt = pt, .max = 8, .unmap = true};
 	pt_for_each_mapping(pt, see, &s);
@@ -131,7 +131,10 @@ static void each_mapping_once(void **state)
 	assert_int_equal(s.n, 0);
 }
 
-/* 1 GiB in 4 KiB leaves (misaligned memory): tables under 0.3 % of it, and gone with it. */
+/*
+ * 1 GiB in 4 KiB leaves (misaligned memory): the tables have less than 0.3 % of it, and are freed
+ * with it.
+ */
 static void tables_cost_little(void **state)
 {
 	struct pt *pt = *state;

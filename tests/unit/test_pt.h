@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For the tests of the page table: an arena that tables come from. It counts them, fails when it is
- * told to, refuses what is not its own, and fills a table that comes back with entries that look
- * present and lead nowhere useful, so that a use after that shows.
+ * For the tests of the page table: an arena from which tables are allocated. It counts them, fails
+ * on request, refuses memory of others, and fills a freed table with entries that look present and
+ * are invalid, so that a use after free is detected.
  */
 #ifndef TEST_PT_H
 #define TEST_PT_H
@@ -64,7 +64,7 @@ static inline void arena_free(void *ctx, void *table)
 
 	lock_acquire(&arena.lock);
 	if (off % K4 || off / K4 >= ARENA_TABLES || !arena.out[off / K4])
-		abort(); /* not a table, or given back twice */
+		abort(); /* not a table, or freed twice */
 	arena.out[off / K4] = false;
 	arena.used--;
 	memset(table, 0xa5, K4);
@@ -92,7 +92,7 @@ static inline int pt_setup(void **state)
 	return pt_init(&pt, &memory);
 }
 
-/* Every table comes back, whatever the test left mapped. */
+/* Every table is freed, whatever the test left mapped. */
 static inline int pt_teardown(void **state)
 {
 	struct pt *pt = *state;

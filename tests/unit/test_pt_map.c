@@ -37,7 +37,7 @@ static void bad_arguments(void **state)
 	assert_int_equal(walk_entry(pt, 0), (pa_top - K4) | RW);
 }
 
-/* 4 KiB up to a 2 MiB line, 2 MiB up to a 1 GiB line, 1 GiB, and down again. */
+/* 4 KiB up to a 2 MiB boundary, 2 MiB up to a 1 GiB boundary, 1 GiB, and down again. */
 static void leaves_by_size_and_alignment(void **state)
 {
 	struct pt *pt = *state;
@@ -78,7 +78,7 @@ static void conflicts_undo_all(void **state)
 	}
 	assert_int_equal(pt_map(pt, IOVA(busy), PHYS(0), K4, RW, 0), -EEXIST);
 	assert_false(pt_map_4k(pt, IOVA(busy), PHYS(0), RW));
-	/* A large leaf where a page is; a page where a large leaf is. */
+	/* A large leaf where a page is mapped; a page where a large leaf is. */
 	assert_int_equal(pt_map(pt, IOVA(align_down(busy, M2)), PHYS(0), M2, RW, 0), -EEXIST);
 	assert_int_equal(pt_map(pt, IOVA(at), PHYS(0), G1, RW, 0), 0);
 	assert_int_equal(pt_map(pt, IOVA(at + 5 * K4), PHYS(0), K4, RW, 0), -EEXIST);
@@ -87,7 +87,7 @@ static void conflicts_undo_all(void **state)
 	assert_null(pt->spare);
 }
 
-/* Small mappings leave tables behind; a large leaf takes their place. */
+/* Small mappings leave tables behind; a large leaf replaces them. */
 static void large_leaf_over_empty_tables(void **state)
 {
 	struct pt *pt = *state;
@@ -102,7 +102,7 @@ static void large_leaf_over_empty_tables(void **state)
 	assert_int_equal(pt->tables, 3 + 4);
 	assert_int_equal(pt_map(pt, IOVA(0), PHYS(0), M2, RW, 0), 0);
 	assert_int_equal(walk_leaf(pt, 0).size, M2);
-	assert_int_equal(old[0] & PT_PRESENT, 0); /* a walker still inside sees nothing */
+	assert_int_equal(old[0] & PT_PRESENT, 0); /* a walker that is still inside finds nothing */
 	assert_int_equal(pt_map(pt, IOVA(0), PHYS(0), G1, RW, 0), -EEXIST);
 	assert_int_equal(pt_unmap(pt, IOVA(0), M2), M2);
 	assert_int_equal(pt_map(pt, IOVA(0), PHYS(0), G1, RW, 0), 0);
@@ -156,7 +156,7 @@ static void one_page_inline(void **state)
 	assert_false(pt_map_4k(pt, IOVA(2 * G1), PHYS(K4), RW));
 }
 
-/* Pieces across a table's end, some of several pages, as one mapping. */
+/* Pieces across the end of a table, some of several pages, as one mapping. */
 static void cursor_goes_on(void **state)
 {
 	struct pt *pt = *state;
@@ -178,7 +178,7 @@ static void cursor_goes_on(void **state)
 	assert_int_equal(pt_mapping_size(pt, IOVA(start)), total);
 	assert_int_equal(pt_unmap_mapping(pt, IOVA(start), &first), total);
 	assert_int_equal(first, RW | PT_FIRST);
-	/* A piece that is a large leaf has no table to remember. */
+	/* A piece that is a large leaf has no table to record. */
 	assert_int_equal(pt_cursor_map(pt, &at, IOVA(4 * G1), PHYS(0), M2, RW | PT_FIRST), 0);
 	assert_int_equal(at.area, 0);
 	arena_fail(1, false);

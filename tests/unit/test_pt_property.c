@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page table against an oracle that knows each granule of a window around a 1 GiB line on its
- * own: random maps, unmaps of parts and of whole mappings, with leaves of all sizes.
+ * The page table, compared with an oracle that stores each granule of a window around a 1 GiB
+ * boundary separately: random maps, unmaps of parts and of whole mappings, with leaves of all
+ * sizes.
  */
 #include "test_pt.h"
 
 struct granule {
-	u64 entry; /* what pt_walk says, 0: nothing */
+	u64 entry; /* the result of pt_walk, 0: nothing */
 	u8 shift;  /* of its leaf */
 };
 
@@ -30,7 +31,7 @@ static u64 iova_at(const struct window *w, u64 i)
 	return w->start + i * K4;
 }
 
-/* Gives `n` granules from `i` a leaf each of 2^shift bytes, the stupid way. */
+/* Maps `n` granules from `i` by a leaf of 2^shift bytes each, in the simplest way. */
 static void oracle_leaf(struct window *w, u64 i, unsigned int shift, u64 pa, u64 flags)
 {
 	for (u64 k = 0; k < 1ull << (shift - 12); k++)
@@ -65,7 +66,7 @@ static int oracle_map(struct window *w, u64 i, u64 n, u64 pa, u64 flags, unsigne
 	return 0;
 }
 
-/* Breaks the leaf at i into its children, without those that lie in [from, to). */
+/* Divides the leaf at i into its children, without those in [from, to). */
 static void oracle_split(struct window *w, u64 i, u64 from, u64 to)
 {
 	unsigned int shift = w->g[i].shift, child = shift - 9;
@@ -152,7 +153,7 @@ static void compare_around(struct window *w, u64 i, u64 n)
 				compare(w, k);
 }
 
-/* A range with borders on lines of 4 KiB up to 1 GiB, as the window allows. */
+/* A range with borders at multiples of 4 KiB up to 1 GiB, as the window permits. */
 static void pick_range(struct window *w, u64 *i, u64 *n)
 {
 	static const u64 align[] = {1, 1, 8, 512, 512, 1 << 18, 1 << 18, 1 << 18};
@@ -205,7 +206,7 @@ static void play(struct pt *pt, u64 start, u64 n, int steps, int full_every, uns
 		u64 i, k;
 
 		pick_range(&w, &i, &k);
-		if (rnd(&w, 12) == 0) { /* or there is no room for the largest leaves */
+		if (rnd(&w, 12) == 0) { /* or there is no space for the largest leaves */
 			assert_int_equal(pt_unmap(pt, IOVA(start), n * K4), oracle_unmap(&w, 0, n));
 			step_map(&w, i, k);
 		}

@@ -20,7 +20,7 @@ static void limbo_holds_until_freed(void **state)
 	taken = pt_limbo_take(pt);
 	assert_non_null(taken);
 	assert_null(pt_limbo_take(pt));
-	/* What comes after does not go with what was taken. */
+	/* Tables that are added later are not freed with those that were taken. */
 	assert_int_equal(pt_map(pt, IOVA(0), PHYS(K4), M2, RW, 0), 0);
 	assert_int_equal(pt_unmap(pt, IOVA(0), M2), M2);
 	pt_limbo_free(pt, taken);
@@ -30,7 +30,7 @@ static void limbo_holds_until_freed(void **state)
 	pt_limbo_free(pt, NULL);
 }
 
-/* A tree goes with all that is below, and each table's link is no entry. */
+/* A tree is freed with all tables below, and each table's link is not an entry. */
 static void tree_goes_whole(void **state)
 {
 	struct pt *pt = *state;
@@ -67,7 +67,7 @@ static void spares_in_and_out(void **state)
 	spare_put(pt, a);
 	spare_put(pt, b);
 	spare_drop(pt);
-	assert_int_equal(pt->tables, 2); /* the root and the one that pt_fini finds */
+	assert_int_equal(pt->tables, 2); /* the root, and the table that pt_fini finds */
 }
 
 static void table_below_says_why(void **state)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Threads that map and unmap ranges of their own below one table and inside one large leaf, beside
- * a walker. A page's memory is always its IOVA + DELTA, so that the walker can judge what it sees.
- * Tables in limbo are freed between rounds, when nobody walks.
+ * Threads that map and unmap ranges of their own below one table and inside one large leaf,
+ * concurrently with a walker. A page's memory is always its IOVA + DELTA, so that the walker can
+ * check what it reads. Tables in limbo are freed between rounds, when there is no walk.
  */
 #include "test_pt.h"
 #include <pthread.h>
@@ -10,12 +10,12 @@
 
 #define DELTA	(64 * G1)
 #define WORKERS 3
-#define AREA	(6 * G1) /* start of what a round plays in */
+#define AREA	(6 * G1) /* start of the area that a round uses */
 
 static struct round {
 	struct pt *pt;
 	void (*work)(struct round *r, u64 worker);
-	u64 span;	/* what the walker looks at, from AREA */
+	u64 span;	/* the range that the walker reads, from AREA */
 	u64 stays;	/* this IOVA is mapped throughout; 0: none */
 	u32 working;	/* workers that are not done; atomic */
 	u32 ready;	/* threads that have begun; atomic */
@@ -78,13 +78,16 @@ static void round_play(struct pt *pt, void (*work)(struct round *, u64), u64 spa
 	pt_free_limbo(pt);
 }
 
-/* 0: it is all as it should be. */
+/* 0: the entry is as expected. */
 static u64 map_delta(struct pt *pt, u64 at, u64 size, unsigned int options)
 {
 	return pt_map(pt, IOVA(at), PHYS(at + DELTA), size, RW | PT_WHOLE, options) ? 1 : 0;
 }
 
-/* Pages of one table, interleaved in eights: a line of the table is one thread's. */
+/*
+ * Pages of one table, interleaved in groups of eight: a cache line of the table belongs to one
+ * thread.
+ */
 static void work_one_table(struct round *r, u64 worker)
 {
 	u64 bad = 0, first;
@@ -113,7 +116,7 @@ static void same_table(void **state)
 	}
 }
 
-/* Tables are made by several threads at once, and go again with what is mapped in them. */
+/* Tables are created by several threads concurrently, and are removed with the mappings in them. */
 static void work_tables(struct round *r, u64 worker)
 {
 	u64 bad = 0;
@@ -123,7 +126,7 @@ static void work_tables(struct round *r, u64 worker)
 
 		bad += map_delta(r->pt, at + K4, 2 * M2 - K4, n & 1 ? PT_MAP_SPLIT : 0);
 		bad += pt_unmap(r->pt, IOVA(at), 2 * M2) != 2 * M2 - K4;
-		bad += map_delta(r->pt, at, M2, 0); /* over what is left of the table */
+		bad += map_delta(r->pt, at, M2, 0); /* over the rest of the table */
 		bad += pt_unmap(r->pt, IOVA(at), M2) != M2;
 	}
 	r->failed[worker] = bad;
@@ -142,7 +145,7 @@ static void tables_come_and_go(void **state)
 	assert_true(pt->tables <= 40);
 }
 
-/* Each worker takes pages of its own out of one large leaf; the rest stays visible throughout. */
+/* Each worker unmaps pages of its own from one large leaf; the rest stays mapped throughout. */
 static void work_split(struct round *r, u64 worker)
 {
 	u64 step = r->span / 8, at = AREA + worker * step;

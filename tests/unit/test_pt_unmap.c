@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/pt/unmap.c: runs, splits with and without memory, whole mappings, tables that go. */
+/* src/pt/unmap.c: runs, splits with and without memory, whole mappings, tables that are removed. */
 #include "test_pt.h"
 
 static void split_keeps_the_rest(void **state)
@@ -26,7 +26,7 @@ static void split_keeps_the_rest(void **state)
 	assert_int_equal(walk_entry(pt, at), 0);
 }
 
-/* What stays of a leaf keeps the marks of the whole: at its own first and last page. */
+/* The remaining parts of a leaf keep the marks of the whole: at its own first and last page. */
 static void split_moves_the_marks(void **state)
 {
 	struct pt *pt = *state;
@@ -45,7 +45,7 @@ static void split_moves_the_marks(void **state)
 	assert_int_equal(pt_mapping_size(pt, IOVA(G1)), G1 - 5 * K4);
 }
 
-/* Reserved when mapping: every part of every leaf can be taken with no memory left. */
+/* Reserved by map: every part of every leaf can be unmapped without free memory. */
 static void reserved_split_cannot_fail(void **state)
 {
 	struct pt *pt = *state;
@@ -70,12 +70,12 @@ static void unreserved_split_without_memory(void **state)
 
 	assert_int_equal(pt_map(pt, IOVA(0), PHYS(0), 2 * M2, RW, 0), 0);
 	arena_fail(1, true);
-	assert_int_equal(pt_unmap(pt, IOVA(K4), K4), M2); /* all of it, and it says so */
+	assert_int_equal(pt_unmap(pt, IOVA(K4), K4), M2); /* all of it, and the result reports it */
 	assert_int_equal(walk_entry(pt, 0), 0);
 	assert_int_equal(walk_entry(pt, M2), M2 | RW);
 	arena_fail(0, false);
 	assert_int_equal(pt_map(pt, IOVA(G1), PHYS(0), G1, RW, 0), 0);
-	arena_fail(2, true); /* splits 1 GiB, but not the 2 MiB in it */
+	arena_fail(2, true); /* splits 1 GiB, but not the 2 MiB leaf in it */
 	assert_int_equal(pt_unmap(pt, IOVA(G1 + 7 * M2 + K4), K4), M2);
 	assert_int_equal(walk_entry(pt, G1 + 7 * M2), 0);
 	assert_int_equal(walk_entry(pt, G1 + 8 * M2), 8 * M2 | RW);
@@ -115,7 +115,7 @@ static void mapping_taken_whole(void **state)
 	assert_int_equal(walk_entry(pt, at + size - K4), 0);
 	assert_int_equal(pt_unmap_mapping(pt, IOVA(at + size), &first), K4);
 	assert_int_equal(first, RW | PT_WHOLE);
-	/* Of small leaves over whole tables: those go too. */
+	/* Of small leaves in whole tables: those are removed, too. */
 	tables = pt->tables;
 	assert_int_equal(pt_map(pt, IOVA(4 * G1 - K4), PHYS(0), 3 * M2, RW | PT_WHOLE, 0), 0);
 	assert_int_equal(pt_unmap_mapping(pt, IOVA(4 * G1 - K4), &first), 3 * M2);
@@ -126,7 +126,7 @@ static void mapping_taken_whole(void **state)
 	assert_null(pt->spare);
 }
 
-/* Marks that are wrong end the mapping early and never hang. */
+/* Wrong marks end the mapping early and never cause an endless loop. */
 static void marks_missing(void **state)
 {
 	struct pt *pt = *state;
@@ -135,11 +135,11 @@ static void marks_missing(void **state)
 	assert_int_equal(pt_map(pt, IOVA(0), PHYS(0), 5 * K4, RW | PT_FIRST, 0), 0);
 	assert_int_equal(pt_mapping_size(pt, IOVA(0)), 5 * K4); /* to what is not present */
 	assert_int_equal(pt_map(pt, IOVA(5 * K4), PHYS(0), K4, RW | PT_WHOLE, 0), 0);
-	assert_int_equal(pt_mapping_size(pt, IOVA(0)), 5 * K4); /* to the next's first */
+	assert_int_equal(pt_mapping_size(pt, IOVA(0)), 5 * K4); /* to the first of the next */
 	assert_int_equal(pt_unmap_mapping(pt, IOVA(0), &first), 5 * K4);
 	assert_int_equal(pt_mapping_size(pt, IOVA(5 * K4)), K4);
 	assert_int_equal(pt_map(pt, IOVA((1ull << 48) - M2), PHYS(0), M2, RW | PT_FIRST, 0), 0);
-	assert_int_equal(pt_mapping_size(pt, IOVA((1ull << 48) - M2)), M2); /* to the end of all */
+	assert_int_equal(pt_mapping_size(pt, IOVA((1ull << 48) - M2)), M2); /* to the end */
 	assert_int_equal(pt_unmap_mapping(pt, IOVA((1ull << 48) - M2), &first), M2);
 }
 

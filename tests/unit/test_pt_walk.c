@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/pt/walk.c: tables are not freed below a walk of addresses that the walker does not own. */
+/* src/pt/walk.c: tables are not freed during a walk of addresses that the walker does not own. */
 #include "test_pt.h"
 #include <pthread.h>
 #include <sched.h>
@@ -62,7 +62,7 @@ static void test_a_walk_keeps_tables(void **state)
 	}
 }
 
-/* A walk that begins after the wait is not waited for. */
+/* A walk that begins after the wait has begun is not waited for. */
 static void test_later_walks_do_not_delay(void **state)
 {
 	struct pt *pt = *state;

@@ -44,7 +44,10 @@ static void get_and_put(void **state)
 	no_ram();
 }
 
-/* Both parts are memory, they are the file at the offsets that mem.h says, and distinct. */
+/*
+ * Both parts are memory, they map the file at the offsets that mem.h defines, and they are
+ * distinct.
+ */
 static void both_parts(void **state)
 {
 	struct mem_config want = {.ram = 5 * GIB};
@@ -91,7 +94,7 @@ static void sizes_are_fixed(void **state)
 	no_ram();
 }
 
-/* A page, an object or an area keeps RAM there without any device. */
+/* A page, an object or an area keeps RAM allocated without a device. */
 static void memory_keeps_ram(void **state)
 {
 	struct mem_config want = {.ram = GIB};
@@ -118,7 +121,7 @@ static void memory_keeps_ram(void **state)
 	no_ram();
 }
 
-/* The library's own pages neither keep RAM there nor are counted, and need a device. */
+/* The library's own pages neither keep RAM allocated nor are counted, and need a device. */
 static void internal_pages(void **state)
 {
 	struct page *page;
@@ -210,7 +213,7 @@ static void map_at(void **state)
 	munmap(va, 0x4000);
 }
 
-/* Each allocation and system call of it fails once; nothing stays behind. */
+/* Each allocation and system call fails once; nothing is left. */
 static void every_failure(void **state)
 {
 	struct mem_config want = {.ram = 5 * GIB};
@@ -258,7 +261,9 @@ static void *fault(const char *what)
 	return (void *)(uintptr_t)what;
 }
 
-/* RAM comes and goes all the time under four threads, each of which finds its bytes unharmed. */
+/*
+ * RAM is created and freed all the time by four threads, each of which finds its bytes unchanged.
+ */
 static void *come_and_go(void *arg)
 {
 	u64 id = (u64)(uintptr_t)arg, local = id;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* policy=persistent: what is kept, how long, and that it never answers with less than asked. */
+/* policy=persistent: what is cached, how long, and that a hit never has less than was requested. */
 #include "base/fail.h"
 #include "regcache/regcache.h"
 #include "odp_stall.h"
 
-static bool keeps; /* notices come here */
+static bool keeps; /* invalidation events arrive here */
 
 static int setup(void **state)
 {
@@ -28,7 +28,7 @@ static int teardown(void **state)
 #define NEEDS_NOTICES()                                                                            \
 	do {                                                                                       \
 		if (!keeps) {                                                                      \
-			print_message("# passed over: nobody tells of memory that goes here\n");   \
+			print_message("# skipped: no invalidation events on this system\n");       \
 			return;                                                                    \
 		}                                                                                  \
 	} while (0)
@@ -41,7 +41,7 @@ static dma_addr_t map_now(const void *p, u64 size, enum dma_data_direction dir)
 	return at;
 }
 
-/* When no notice is on its way, so that what may be kept is kept. */
+/* Waits until no event is pending, so that registrations may be cached. */
 static dma_addr_t map(const void *p, u64 size, enum dma_data_direction dir)
 {
 	while (!monitor_caught_up())
@@ -73,7 +73,7 @@ static bool writes(dma_addr_t at, u8 b)
 	return !dmamap_bus_write(dev, at, &b, 1);
 }
 
-/* The mapping stands that shows this byte: its address may be another's by now. */
+/* Finds the registration of this byte: its address may be another's by now. */
 static bool shows(dma_addr_t at, u8 value)
 {
 	u8 b = 0;
@@ -103,7 +103,7 @@ static void is_reused(void **state)
 	unmap(a, 100, DMA_TO_DEVICE);
 	assert_int_equal(kept(), 1);
 	assert_true(reads(a));
-	/* another place in the page, still inside of it */
+	/* another address in the page, still inside it */
 	b = map(p + 50, 4000, DMA_TO_DEVICE);
 	assert_int_equal(b, a + 40);
 	unmap(b, 4000, DMA_TO_DEVICE);
@@ -125,7 +125,7 @@ static void never_shorter_nor_weaker(void **state)
 	assert_true(b != a);
 	assert_true(writes(b, 1));
 	assert_false(reads(b));
-	/* longer: the short one stays for who has it, and answers no more */
+	/* longer: the short one stays for its user, and has no further hits */
 	c = map(p, 4 * PAGE, DMA_TO_DEVICE);
 	assert_true(c != a);
 	assert_true(reads(c + 3 * PAGE));
@@ -138,21 +138,21 @@ static void never_shorter_nor_weaker(void **state)
 	unmap(d, PAGE, DMA_TO_DEVICE);
 	unmap(c, 4 * PAGE, DMA_TO_DEVICE);
 	unmap(b, PAGE, DMA_FROM_DEVICE);
-	/* one that overlaps is apart */
+	/* one that overlaps is separate */
 	a = map(p + 2 * PAGE, 4 * PAGE, DMA_TO_DEVICE);
 	assert_int_equal(kept(), 3);
 	p[5 * PAGE] = 7;
 	assert_true(reads(a + 3 * PAGE));
 	unmap(a, 4 * PAGE, DMA_TO_DEVICE);
 	assert_true(reads(c + 3 * PAGE) && reads(a));
-	/* a part goes: every mapping over it goes, the others stay */
+	/* a part is unmapped: every registration of it is removed, the others stay */
 	munmap(p + 3 * PAGE, PAGE);
 	assert_true(becomes(1));
 	assert_true(writes(b, 1));
 	munmap(p, 8 * PAGE);
 }
 
-/* The page tables of a long mapping go with it. */
+/* The page tables of a long mapping are freed with it. */
 static void tables_go_with_the_mapping(void **state)
 {
 	const u64 size = 16 << 20;
@@ -189,8 +189,10 @@ static void memory_goes_while_it_is_mapped(void **state)
 	munmap(p, 2 * PAGE);
 	assert_false(reads(a));
 	assert_true(becomes(0));
-	/* the same place, other memory: another mapping, and the old addresses are not given out
-	 * yet */
+	/*
+	 * the same address, other memory: another registration, and the old addresses are not
+	 * allocated yet
+	 */
 	assert_ptr_equal(mmap(p, 2 * PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
 			 p);
@@ -212,7 +214,8 @@ static void hear_slowly(struct ib_umem *umem, unsigned long start, unsigned long
 	usleep(100);
 }
 
-/* Who maps memory that came to the place of other memory is never cut off by the notice of the old.
+/*
+ * A mapping of memory that replaced other memory is never removed by the event of the old memory.
  */
 static void other_memory_at_once(void **state)
 {
@@ -220,7 +223,7 @@ static void other_memory_at_once(void **state)
 	struct ib_umem *umem;
 
 	NEEDS_NOTICES();
-	/* there is always a notice before that one, which takes its time */
+	/* there is always an event before that one, which takes time */
 	ctx = ib_alloc_ucontext(dev, hear_slowly);
 	umem = region(before, PAGE, ALL_ACCESS);
 	for (u64 i = 0; i < 2000; i++) {
@@ -250,7 +253,7 @@ static void other_memory_at_once(void **state)
 	assert_true(becomes(0));
 }
 
-/* The event of memory that was there before is read only after the mapping was made. */
+/* The event of the earlier memory is read only after the mapping was made. */
 static void an_event_in_flight_spares_newer_mappings(void **state)
 {
 	pthread_t t;
@@ -260,7 +263,7 @@ static void an_event_in_flight_spares_newer_mappings(void **state)
 	for (int i = 0; i < SWAPS; i++) {
 		dma_addr_t at;
 
-		/* of the page only what makes the monitor watch it is kept */
+		/* of the page only the record by which the monitor tracks it is kept */
 		regcache_drop_idle(dev);
 		unmap(map(swap.page, PAGE, DMA_TO_DEVICE), PAGE, DMA_TO_DEVICE);
 		swap_memory();
@@ -273,7 +276,7 @@ static void an_event_in_flight_spares_newer_mappings(void **state)
 	swap_stop(t);
 }
 
-/* A mapping that is longer than what its user asked for loses only what went. */
+/* A mapping that is longer than its user requested loses only the unmapped part. */
 static void a_neighbour_goes(void **state)
 {
 	u8 *p = memory(4), b = 0;
@@ -322,7 +325,7 @@ static void least_recently_used_goes(void **state)
 	assert_int_equal(kept(), 4);
 	assert_false(shows(at[1], 2));
 	assert_true(shows(at[0], 1) && shows(at[2], 3) && shows(at[3], 4) && shows(at[4], 5));
-	/* page 4 is in use: it never goes, whatever the limit */
+	/* page 4 is in use: it is never removed, whatever the limit */
 	regcache_limit(dev, 2, 1 << 30);
 	for (int i = 5; i < 8; i++)
 		unmap(map(p + i * PAGE, PAGE, DMA_TO_DEVICE), PAGE, DMA_TO_DEVICE);
@@ -334,7 +337,7 @@ static void least_recently_used_goes(void **state)
 	unmap(map(p, 3 * PAGE, DMA_TO_DEVICE), 3 * PAGE, DMA_TO_DEVICE);
 	assert_int_equal(regcache_count(dev, &bytes), 1);
 	assert_int_equal(bytes, 3 * PAGE);
-	/* what is larger than the limit is mapped and not kept */
+	/* a mapping larger than the limit is made and not cached */
 	at[0] = map(p, 4 * PAGE, DMA_TO_DEVICE);
 	assert_true(reads(at[0] + 3 * PAGE));
 	unmap(at[0], 4 * PAGE, DMA_TO_DEVICE);
@@ -343,7 +346,7 @@ static void least_recently_used_goes(void **state)
 	assert_true(becomes(0));
 }
 
-/* Against a table of what is mapped: addresses of live mappings reach their own bytes, always. */
+/* Compared with a table of mappings: addresses of live mappings always reach their own bytes. */
 static void many_at_random(void **state)
 {
 	enum { LIVE = 64, PAGES_ALL = 96 };
@@ -406,7 +409,7 @@ static void *map_and_look(void *arg)
 		page = (seed >> 33) % 12;
 		n = 1 + (seed >> 50) % 4;
 		at = map_now(shared + page * PAGE, n * PAGE, DMA_TO_DEVICE);
-		/* pages 0 to 7 never go */
+		/* pages 0 to 7 are never removed */
 		if (page + n <= 8)
 			for (u64 i = 0; i < n; i++) {
 				u8 b = 0;
@@ -458,7 +461,7 @@ static void misuse_is_named(void **state)
 	before = dmamap_check_count(DMAMAP_CHECK_UNMAP_TWICE);
 	unmap(a, 64, DMA_TO_DEVICE);
 	assert_int_equal(dmamap_check_count(DMAMAP_CHECK_UNMAP_TWICE), before + 1);
-	/* what nobody has mapped is no leak, what somebody has is one */
+	/* an idle registration is no leak, one in use is a leak */
 	before = dmamap_check_count(DMAMAP_CHECK_LEAK);
 	dmamap_close(dev);
 	assert_int_equal(dmamap_check_count(DMAMAP_CHECK_LEAK), before);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Registers and interrupts, by the edu model, whose first register says what it is. */
+/* Registers and interrupts, with the edu model, whose first register identifies it. */
 #include "core_rig.h"
 
 #include "device/model.h"
@@ -27,7 +27,7 @@ static void test_a_register(void **state)
 {
 	assert_int_equal(dmamap_readl(edu, 0, 0), 0x010000edu);
 	dmamap_writel(edu, 0, 4, 0x12345678);
-	assert_int_equal(dmamap_readl(edu, 0, 4), 0xedcba987u); /* it answers inverted */
+	assert_int_equal(dmamap_readl(edu, 0, 4), 0xedcba987u); /* it reads as the inverse */
 	dmamap_writeq(edu, 0, 0x80, 0x123456789);
 	assert_true(dmamap_readq(edu, 0, 0x80) == 0x123456789);
 }
@@ -50,7 +50,7 @@ static void test_what_is_no_register(void **state)
 	assert_non_null(strstr(dmamap_strerror(), "register"));
 	dmamap_writel(NULL, 0, 0, 1);
 	dmamap_writeq(edu, 0, 0x84, 1);
-	/* aligned, but nothing is there */
+	/* aligned, but there is no register */
 	assert_int_equal(dmamap_readl(edu, 0, 1ull << 40), ~0u);
 	assert_int_equal(dmamap_readl(edu, 0, ~3ull), ~0u);
 	assert_int_equal(dmamap_readl(edu, 3, 0), ~0u);
@@ -72,13 +72,15 @@ static void test_interrupts(void **state)
 	assert_int_equal(poll(&p, 1, 1000), 1);
 	assert_int_equal(read(fd, &n, 8), 8);
 	assert_int_equal(n, 2);
-	model_interrupt(edu, 1000); /* no such vector: nothing happens */
+	model_interrupt(edu, 1000); /* no such vector: no effect */
 	assert_int_equal(dmamap_irq_fd(edu, 1000), -EINVAL);
 	assert_int_equal(dmamap_irq_fd(plain, 0), -EINVAL);
 	assert_int_equal(dmamap_irq_fd(NULL, 0), -EINVAL);
 }
 
-/* The counter of an eventfd has an end: a device that never stops is not stopped by it. */
+/*
+ * The counter of an eventfd is limited: a device that interrupts continuously is not blocked by it.
+ */
 static void test_more_interrupts_than_can_be_counted(void **state)
 {
 	int fd = dmamap_irq_fd(edu, 0);

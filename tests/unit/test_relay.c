@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Between QEMU's stream of frames and a program's messages, with this test as QEMU. */
+/* Between QEMU's stream of frames and a program's messages; the test takes QEMU's place. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -91,7 +91,7 @@ static void test_relay_lengths(void **state)
 	}
 }
 
-/* A stream has no bounds: a frame may come in pieces, and several at once. */
+/* A stream has no boundaries: a frame may arrive in pieces, and several at once. */
 static void test_relay_pieces(void **state)
 {
 	u8 bytes[3 * 64], in[128];
@@ -131,7 +131,7 @@ static void slow_program(u32 len)
 	}
 }
 
-/* The other way, and the program goes before QEMU has read anything. */
+/* The other direction, and the program ends before QEMU has read anything. */
 static void slow_qemu(u32 len)
 {
 	static u8 frame[65536], in[65536];
@@ -166,7 +166,7 @@ static void test_relay_slow_qemu(void **state)
 	slow_qemu(60000);
 }
 
-/* A length that no frame has ends the relay, and not more than that. */
+/* A length that no frame can have ends the relay, and nothing else. */
 static void test_relay_bad_lengths(void **state)
 {
 	static const u32 lengths[] = {0, 13, 65537, 1u << 31, UINT32_MAX - 3, UINT32_MAX};
@@ -187,7 +187,7 @@ static void test_relay_bad_lengths(void **state)
 	}
 }
 
-/* The program goes with the card in the middle of sending: the card goes on. */
+/* The program ends while the card sends: the card continues. */
 static void test_relay_program_ends(void **state)
 {
 	u8 frame[1000] = {0};

@@ -57,7 +57,7 @@ static void random_table(struct sg_table *t, unsigned int n)
 	}
 }
 
-/* The oracle: address of each byte of a list, in order. */
+/* The oracle: the address of each byte of a list, in order. */
 static size_t list_bytes(struct scatterlist *sg, u8 **out)
 {
 	size_t n = 0;
@@ -82,7 +82,7 @@ static void test_init(void **state)
 		assert_false(sg_is_chain(&sg[i]));
 		assert_int_equal(sg_is_last(&sg[i]), i == 3);
 	}
-	assert_int_equal(sg[4].length, UINT32_MAX); /* not ours to write */
+	assert_int_equal(sg[4].length, UINT32_MAX); /* memory that the test must not write */
 	sg_init_table(NULL, 3);
 	sg_init_table(&sg[4], 0);
 	assert_int_equal(sg[4].length, UINT32_MAX);
@@ -215,7 +215,7 @@ static void test_alloc_table_bad(void **state)
 	sg_free_table(&t);
 }
 
-/* Each allocation of a long table fails in turn; the sanitizers see what would leak. */
+/* Each allocation of a long table fails in turn; the sanitizers detect leaks. */
 static void test_alloc_table_fails(void **state)
 {
 	struct fail_rule rule = {.nth = 0};
@@ -239,7 +239,7 @@ static void test_alloc_table_fails(void **state)
 	fail_set(FAIL_MEMORY, NULL);
 }
 
-/* Random pages, some of them neighbours: the list must be their bytes, and no two entries merge. */
+/* Random pages, some of them adjacent: the list must be their bytes, and no two entries merge. */
 static void test_from_pages(void **state)
 {
 	struct page *pages[PAGES];
@@ -269,7 +269,7 @@ static void test_from_pages(void **state)
 
 			assert_true(sg->length > 0 && sg->length <= whole);
 			assert_ptr_equal(sg_virt(sg), byte[pos / PAGE_SIZE] + pos % PAGE_SIZE);
-			/* neighbours are apart, or the first is as long as may be */
+			/* adjacent entries are separate, or the first has the greatest length */
 			if (end == sg_virt(sg))
 				assert_true((uintptr_t)end % PAGE_SIZE == 0 &&
 					    sg[-1].offset + sg[-1].length == whole);
@@ -339,7 +339,7 @@ static void test_copy(void **state)
 		for (; i < len; i++)
 			assert_int_equal(buf[i], 0xa5);
 
-		/* into the list: the arena must become what byte-wise stores make of it */
+		/* into the list: the arena must be equal to the result of byte-wise stores */
 		memcpy(before, arena, PAGES * PAGE_SIZE);
 		for (i = 0; i < len; i++)
 			buf[i] = (u8)rnd(256);
@@ -412,7 +412,7 @@ static void test_dma_page_iter(void **state)
 	sg_init_table(sg, 3);
 	sg_dma_address(&sg[0]) = 0x10000;
 	sg_dma_len(&sg[0]) = 3 * PAGE_SIZE;
-	sg_dma_address(&sg[1]) = 0x50800; /* a page's worth on two pages */
+	sg_dma_address(&sg[1]) = 0x50800; /* the bytes of a page, on two pages */
 	sg_dma_len(&sg[1]) = PAGE_SIZE;
 	sg_dma_len(&sg[2]) = PAGE_SIZE; /* beyond the mapped segments */
 	for_each_sgtable_dma_page(&t, &iter, 0)
@@ -464,8 +464,10 @@ static void test_miter(void **state)
 	}
 }
 
-/* An offset beyond the entry's first page is its right; more consumed than given is the caller's
- * bug. */
+/*
+ * An offset beyond the entry's first page is permitted; if more is consumed than was returned, the
+ * caller is wrong.
+ */
 static void test_miter_odd(void **state)
 {
 	struct sg_mapping_iter m;

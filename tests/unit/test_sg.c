@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Lists: how many segments which list becomes. That they are right is in tests/contract. */
+/* The number of segments that a list becomes. tests/contract checks that they are right. */
 #include "core_rig.h"
 
 #include <linux/scatterlist.h>
 
-static u8 *ram; /* 1 MiB of pages one after the other */
+static u8 *ram; /* 1 MiB of adjacent pages */
 
 static int setup(void **state)
 {
@@ -23,7 +23,7 @@ struct piece {
 	unsigned int at, len;
 };
 
-/* The segments' lengths as words, "4096 100 ", for comparing. */
+/* The lengths of the segments as text, "4096 100 ", for comparison. */
 static const char *map(struct device *dev, const struct piece *p, int n)
 {
 	static char text[512];
@@ -40,7 +40,7 @@ static const char *map(struct device *dev, const struct piece *p, int n)
 		used += (unsigned int)snprintf(text + used, sizeof(text) - used, "%u ",
 					       sg_dma_len(at));
 	}
-	/* who looks past the last segment finds an empty one */
+	/* a caller that reads beyond the last segment finds an empty one */
 	if (made > 0 && made < n)
 		assert_int_equal(sg_dma_len(&sg[made]), 0);
 	if (made)
@@ -61,14 +61,14 @@ static void test_an_iommu_joins_pages(void **state)
 	maps(dev, "100 ", {0, 100});
 	maps(dev, "8192 ", {0, 4096}, {8192, 4096});
 	maps(dev, "12288 ", {8192, 4096}, {0, 4096}, {40960, 4096});
-	/* the first may begin inside of a page, the last end inside of one */
+	/* the first may begin inside a page, the last end inside one */
 	maps(dev, "4196 ", {3996, 100}, {8192, 4096});
 	maps(dev, "4196 ", {8192, 4096}, {40960, 100});
 	/* but not one in between */
 	maps(dev, "5000 4096 ", {8192, 5000}, {40960, 4096});
 	maps(dev, "100 100 ", {8192, 100}, {40960, 100});
 	maps(dev, "4096 4096 ", {8192, 4096}, {40961, 4096});
-	/* neighbours in memory are one, wherever they begin and end */
+	/* entries that are adjacent in memory are one segment, wherever they begin and end */
 	maps(dev, "300 ", {10, 100}, {110, 200});
 	maps(dev, "5000 ", {8100, 1000}, {9100, 4000});
 	rig_close(dev);
@@ -93,7 +93,7 @@ static void test_a_boundary(void **state)
 	struct device *dev = rig_open("sim", ~0ull);
 
 	assert_int_equal(dma_set_seg_boundary(dev, 0x1fff), 0);
-	/* laid page after page from a multiple of the boundary on */
+	/* placed page by page from a multiple of the boundary on */
 	maps(dev, "8192 8192 ", {8192, 4096}, {0, 4096}, {40960, 4096}, {81920, 4096});
 	rig_close(dev);
 	dev = rig_open("sim,iommu=0", ~0ull);
@@ -103,19 +103,19 @@ static void test_a_boundary(void **state)
 	rig_close(dev);
 }
 
-/* Where one range cannot hold the list without a hole, each segment has a range of its own. */
+/* If one range cannot contain the list without a hole, each segment has a range of its own. */
 static void test_segments_with_ranges_of_their_own(void **state)
 {
 	struct device *dev = rig_open("sim", ~0ull);
 	u64 pages = rig_stats(dev).iova_pages;
 
 	assert_int_equal(dma_set_seg_boundary(dev, 0x3fff), 0);
-	/* a run that crosses begins elsewhere; whole pages behind it merge all the same */
+	/* a run that crosses begins elsewhere; whole pages after it merge nevertheless */
 	maps(dev, "8192 9000 12388 ", {0, 8192}, {20480, 9000}, {40960 + 3996, 100}, {0, 4096},
 	     {65536, 8192});
-	/* one entry that no range can keep within */
+	/* one entry for which no range is within the boundary */
 	maps(dev, "4096 20000 4096 ", {0, 4096}, {8192, 20000}, {40960, 4096});
-	/* the longest segment is filled, also by a part of what are neighbours in memory */
+	/* the longest segment is filled, also by a part of adjacent entries */
 	assert_int_equal(dma_set_seg_boundary(dev, ~0ul), 0);
 	assert_int_equal(dma_set_max_seg_size(dev, 12288), 0);
 	maps(dev, "12288 4096 ", {0, 8192}, {40960, 4096}, {45056, 4096});
@@ -132,7 +132,7 @@ static void test_segments_with_ranges_of_their_own(void **state)
 	rig_close(dev);
 }
 
-/* Neighbours in memory are one run only within the boundary. */
+/* Entries that are adjacent in memory are one run only within the boundary. */
 static void test_neighbours_within_a_boundary(void **state)
 {
 	static const char *const specs[] = {"sim", "sim,bus-offset=64K", "sim,untrusted=1",
@@ -147,9 +147,9 @@ static void test_neighbours_within_a_boundary(void **state)
 		     {32768, 8192}, {40960, 8192}, {49152, 8192}, {57344, 8192}, {65536, 8192},
 		     {73728, 8192}, {81920, 8192}, {90112, 8192}, {98304, 8192}, {106496, 8192},
 		     {114688, 8192}, {122880, 8192});
-		/* a boundary inside a page holds, too */
+		/* a boundary inside a page is obeyed, too */
 		assert_int_equal(dma_set_seg_boundary(dev, 0x7ff), 0);
-		if (!dev->untrusted) /* else parts of pages bounce, one by one */
+		if (!dev->untrusted) /* otherwise parts of pages bounce, one by one */
 			maps(dev, "2048 2048 ", {0, 1024}, {1024, 1024}, {2048, 1024},
 			     {3072, 1024});
 		rig_close(dev);
@@ -163,7 +163,7 @@ static void test_without_an_iommu_only_neighbours_join(void **state)
 	maps(dev, "4096 4096 ", {0, 4096}, {8192, 4096});
 	maps(dev, "8192 ", {0, 4096}, {4096, 4096});
 	maps(dev, "300 50 ", {10, 100}, {110, 200}, {311, 50});
-	/* backwards they are no neighbours */
+	/* in reverse order they are not adjacent */
 	maps(dev, "4096 4096 ", {4096, 4096}, {0, 4096});
 	rig_close(dev);
 }
@@ -182,7 +182,9 @@ static void test_counters(void **state)
 	rig_close(dev);
 }
 
-/* An unmap reads the list again: what the caller made of it meanwhile is never followed. */
+/*
+ * An unmap reads the list again: changes that the caller made to it meanwhile are never followed.
+ */
 static void test_a_list_that_changed_since(void **state)
 {
 	struct device *dev = rig_open("sim,coherent=0", ~0ull);
@@ -199,7 +201,7 @@ static void test_a_list_that_changed_since(void **state)
 	rig_close(dev);
 }
 
-/* Where it fails in the middle the entries before are unmapped and say so. */
+/* If it fails in the middle, the entries before are unmapped, which is reported. */
 static void test_a_failed_list_is_marked(void **state)
 {
 	struct device *dev = rig_open("sim,iommu=0", DMA_BIT_MASK(32));
@@ -232,7 +234,7 @@ static void test_error_codes(void **state)
 	assert_int_equal(sg_alloc_table(&sgt, 4, GFP_KERNEL), 0);
 	for_each_sgtable_sg (&sgt, sg, i)
 		sg_set_buf(sg, heap + i * 200000ul, 190000);
-	/* later there may be room */
+	/* later there may be space */
 	assert_int_equal(dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), -ENOMEM);
 	/* one entry that bounce memory can never hold */
 	sgt.sgl[1].length = 600000;

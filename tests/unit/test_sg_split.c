@@ -91,7 +91,7 @@ static size_t dma_bytes(struct scatterlist *sg, int nents, u64 *out)
 	return n;
 }
 
-/* Each part's bytes are those of the input at its place, in memory and for the device. */
+/* The bytes of each part are those of the input at its offset, in memory and for the device. */
 static void check_parts(struct scatterlist **out, int *mapped, const size_t *sizes, int nb,
 			const u64 *mem, const u64 *dma)
 {
@@ -109,7 +109,7 @@ static void check_parts(struct scatterlist **out, int *mapped, const size_t *siz
 	free(bytes);
 }
 
-/* The first entry of each part says whether a segment of that part bounces. */
+/* The first entry of each part records whether a segment of that part bounces. */
 static void test_bounced_parts(void **state)
 {
 	const size_t sizes[] = {100, 200, 100};
@@ -147,7 +147,7 @@ static void test_random(void **state)
 		skip = rnd((u32)(total - PARTS));
 		left = total - skip;
 		for (int i = 0; i < nb; i++) {
-			/* the last part often ends where the list does */
+			/* the last part often ends where the list ends */
 			sizes[i] = i == nb - 1 && rnd(2)
 					   ? left
 					   : 1 + rnd((u32)(left - (size_t)(nb - 1 - i)));
@@ -193,7 +193,7 @@ static void test_bad(void **state)
 	assert_int_equal(sg_split(&sg, 0, 0, 0, sizes, out, NULL, GFP_KERNEL), -EINVAL);
 	assert_int_equal(sg_split(&sg, -1, 0, 2, sizes, out, NULL, GFP_KERNEL), -EINVAL);
 	assert_int_equal(sg_split(NULL, 0, 0, 2, sizes, out, NULL, GFP_KERNEL), -EINVAL);
-	/* mapped, but for fewer bytes than it holds */
+	/* mapped, but for fewer bytes than it has */
 	sg_dma_len(&sg) = 99;
 	assert_int_equal(sg_split(&sg, 1, 0, 2, sizes, out, NULL, GFP_KERNEL), -EINVAL);
 	assert_null(out[0]);

@@ -15,7 +15,7 @@
 
 #include <linux/slab.h>
 
-/* Slabs hold 8 to 64 objects but where objects are very large, and waste less than a third. */
+/* Slabs have 8 to 64 objects, unless objects are very large, and waste less than a third. */
 static void geometry(void **state)
 {
 	for (u32 size = 1; size <= SLAB_SIZE_MAX; size += size < 9000 ? 1 : 997) {
@@ -44,11 +44,11 @@ static void slabs_come_and_go(void **state)
 	assert_int_equal(mem_get(&any), 0);
 	per = 1u << set->order;
 	for (int i = 0; i < 64; i++)
-		o[i] = slab_take(set, 0);
+		o[i] = slab_take(set, set->size, 0);
 	assert_int_equal(set->live, 64);
 	assert_int_equal(mem_pages_used(), (64u + set->objects - 1) / set->objects * per);
 	assert_int_equal(slab_set_release(set), -EBUSY);
-	/* the first slab's objects go: its pages go */
+	/* the objects of the first slab are freed, and so are its pages */
 	for (int i = 0; i < set->objects; i++) {
 		u64 used = mem_pages_used();
 
@@ -56,9 +56,9 @@ static void slabs_come_and_go(void **state)
 		assert_int_equal(slab_give(block_head(virt_to_page(o[i])), o[i], set), 0);
 		assert_int_equal(mem_pages_used(), i == set->objects - 1 ? used - per : used);
 	}
-	/* a slab with one free object is used before a new one is made */
+	/* a slab with one free object is used before a new one is allocated */
 	assert_int_equal(slab_give(block_head(virt_to_page(o[63])), o[63], NULL), 0);
-	assert_ptr_equal(slab_take(set, 0), o[63]);
+	assert_ptr_equal(slab_take(set, set->size, 0), o[63]);
 	for (int i = set->objects; i < 64; i++)
 		assert_int_equal(slab_give(block_head(virt_to_page(o[i])), o[i], set), 0);
 	assert_int_equal(set->live, 0);

@@ -170,7 +170,7 @@ static void test_words_that_contradict(void **state)
 	bad("sim,policy=persistent,untrusted=1", "persistent");
 }
 
-/* In a value ",," stands for a comma. */
+/* In a value ",," represents a comma. */
 static void test_commas(void **state)
 {
 	good("sim:nvme,image=/a,,b,,,,c,check=1");

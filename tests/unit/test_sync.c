@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a sync copies, told by the counters, and what the checker hears of wrong ones. */
+/*
+ * The bytes that a sync copies, according to the counters, and the checker's reports of wrong
+ * syncs.
+ */
 #include "core_rig.h"
 
 static struct device *dev;
@@ -108,7 +111,7 @@ static void test_what_the_checker_hears(void **state)
 	close_it();
 }
 
-/* coherent=0, through an IOMMU: a segment's pages are no neighbours in memory. */
+/* coherent=0, through an IOMMU: the pages of a segment are not adjacent in memory. */
 static void test_lines_of_scattered_pages(void **state)
 {
 	struct scatterlist sg[4];
@@ -120,7 +123,7 @@ static void test_lines_of_scattered_pages(void **state)
 	sg_init_table(sg, 4);
 	for (int i = 0; i < 4; i++)
 		sg_set_buf(&sg[i], high + (3 - i) * 4096, 4096);
-	/* made of pages in another order, it is one segment */
+	/* of pages in another order, but one segment */
 	assert_int_equal(dma_map_sg(dev, sg, 4, DMA_BIDIRECTIONAL), 1);
 	addr = sg_dma_address(sg);
 	memset(bytes, 2, sizeof(bytes));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses to memory that is gone, and the program's own handlers beside ours. */
+/* Accesses to memory that left the process, and the program's own handlers beside the library's. */
 #include "core_rig.h"
 
 #include "base/trap.h"
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static u8 *pages; /* three: the first and the last are there, between them is none */
+static u8 *pages; /* three pages: the first and the last are mapped, the one between them is not */
 static sigjmp_buf back;
 static volatile int program_faults; /* that the program's own handler was called for */
 
@@ -25,7 +25,7 @@ static int setup(void **state)
 	return trap_get();
 }
 
-/* The test's own handlers came on top after setup(), as any program's may. */
+/* The test's own handlers were installed after setup(), as any program's may be. */
 static void begin(void **state)
 {
 	trap_begin_use();
@@ -75,10 +75,10 @@ static void test_words_that_are_gone(void **state)
 			     trap_store_16(gone + 8, 1) || trap_store_8(gone + 4095, 1));
 	}
 	assert_true(v64 == 1 && v32 == 2 && v16 == 3 && v8 == 4);
-	/* no address at all, and one that the processor refuses */
+	/* NULL, and an address that the processor refuses */
 	assert_false(trap_load_8(NULL, &v8));
 	assert_false(trap_load_8((void *)(1ull << 62), &v8));
-	/* read-only is there for loads */
+	/* a load may access read-only memory */
 	assert_int_equal(mprotect(pages, PAGE_BYTES, PROT_READ), 0);
 	assert_true(trap_load_64(pages, &v64));
 	assert_false(trap_store_64(pages, 1));
@@ -101,7 +101,7 @@ static void test_copies_of_every_size(void **state)
 	}
 }
 
-/* Says where, and what was there before is copied or not, but nothing else is touched. */
+/* Reports the position. The bytes before it are copied or not, but nothing else is changed. */
 static void test_copies_that_meet_a_hole(void **state)
 {
 	u8 *hole = pages + PAGE_BYTES, buf[1200], *fault;
@@ -192,7 +192,7 @@ static void jump_back_simply(int sig)
 	siglongjmp(back, sig);
 }
 
-/* A plain access to the hole: true when the program's handler came back from it. */
+/* A plain access to the hole: true if the program's handler was called and returned. */
 static bool program_faults_at(u8 *p)
 {
 	if (sigsetjmp(back, 1))
@@ -225,11 +225,11 @@ static void test_a_handler_that_was_there(void **state)
 		assert_true(program_faults_at(pages + PAGE_BYTES));
 		assert_int_equal(program_faults, i);
 	}
-	/* one that is sent comes from no instruction of ours */
+	/* a signal that is sent was not raised by an instruction of ours */
 	if (!sigsetjmp(back, 1))
 		raise(SIGSEGV);
 	assert_int_equal(program_faults, 4);
-	/* and it is there again afterwards */
+	/* and it is mapped again afterwards */
 	trap_put();
 	sigaction(SIGSEGV, NULL, &now);
 	assert_ptr_equal(now.sa_sigaction, jump_back);
@@ -303,7 +303,9 @@ static void pass_to_ours(int sig, siginfo_t *info, void *context)
 	ours.sa_sigaction(sig, info, context);
 }
 
-/* One that came later and passes on; then ours goes on top of it, and it passes on to ours again.
+/*
+ * A handler that was installed later and passes signals on; then ours is installed again, and
+ * passes signals to it.
  */
 static void test_a_handler_that_passes_on(void **state)
 {
@@ -328,7 +330,10 @@ static void test_a_handler_that_passes_on(void **state)
 	assert_int_equal(trap_get(), 0);
 }
 
-/* Handlers that come and go and never pass on: ours is on top again with each new use. */
+/*
+ * Handlers that are installed and removed and never pass signals on: ours is installed again at
+ * each new use.
+ */
 static void test_handlers_that_do_not_pass_on(void **state)
 {
 	struct sigaction old;
@@ -346,7 +351,9 @@ static void test_handlers_that_do_not_pass_on(void **state)
 	sigaction(SIGSEGV, &old, NULL);
 }
 
-/* While nothing uses it, ours is not put in place, but what passes on to it still gets somewhere.
+/*
+ * While there is no use, ours is not installed, but a signal that is passed to it still reaches a
+ * handler.
  */
 static void test_ours_after_the_last_use(void **state)
 {

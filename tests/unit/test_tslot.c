@@ -95,7 +95,7 @@ static void test_a_slot_waits_for_the_next_thread(void **state)
 	run(use, (void *)5, &first);
 	assert_int_equal(retired, 1);
 	assert_ptr_not_equal(first, here);
-	/* who walks the slots finds those of the threads of now */
+	/* a walk of the slots finds those of the live threads */
 	assert_int_equal(slots(&key), 1);
 	assert_ptr_equal(tslot_first(&key), here);
 	run(use, (void *)6, &second);
@@ -160,7 +160,7 @@ static void *use_until_told(void *arg)
 	return NULL;
 }
 
-/* A walker that stands on the slot of a thread that ends still reaches the slots behind it. */
+/* A walker at the slot of a thread that ends still reaches the slots after it. */
 static void test_an_unused_slot_leads_on(void **state)
 {
 	struct tslot *last = tslot_get(&key), *first, *s;
@@ -188,7 +188,7 @@ static void *come_and_go(void *arg)
 	return NULL;
 }
 
-/* The slot that stays is met in each walk; under the lock once, and no slot twice. */
+/* A slot that stays is visited in each walk; with the lock held once, and no slot twice. */
 static void test_walks_while_threads_come_and_go(void **state)
 {
 	struct tslot *here = tslot_get(&key), *seen[8];
@@ -209,7 +209,7 @@ static void test_walks_while_threads_come_and_go(void **state)
 				assert_ptr_not_equal(s, seen[k]);
 			seen[n++] = s;
 		}
-		/* no slot joins or leaves meanwhile */
+		/* no slot is added or removed meanwhile */
 		for (int i = 0; i < 20; i++)
 			sched_yield();
 		for (struct tslot *s = tslot_first(&key); s; s = tslot_next(s))
@@ -245,7 +245,7 @@ static void test_many_keys(void **state)
 	}
 	for (int i = 0; i < N; i += 2)
 		tslot_key_destroy(&many[i]);
-	/* a number that is used again finds no old slot */
+	/* a number that is reused finds no old slot */
 	for (int i = 0; i < N; i += 2) {
 		assert_int_equal(tslot_key_init(&many[i], sizeof(struct record), NULL, NULL), 0);
 		assert_null(tslot_peek(&many[i]));
@@ -272,7 +272,7 @@ static void *outlives_its_key(void *arg)
 {
 	mine(&late);
 	pthread_barrier_wait(&together); /* has a slot */
-	pthread_barrier_wait(&together); /* the key is gone */
+	pthread_barrier_wait(&together); /* the key is freed */
 	return mine(&key);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/map/twostep.c: the rules of taking a range and of linking, one by one. */
+/* src/map/twostep.c: the rules of allocating a range and of linking, one by one. */
 #include "twostep_links.h"
 
 static void state_has_one_size(void **state)
@@ -8,7 +8,7 @@ static void state_has_one_size(void **state)
 	assert_int_equal(offsetof(struct dma_iova_state, addr), 0);
 }
 
-/* Rule 1. */
+/* A failed allocation leaves the state all zero. */
 static void no_range_no_state(void **state)
 {
 	static const size_t sizes[] = {0, 1ull << 48, SIZE_MAX, SIZE_MAX - 4095, 1ull << 63};
@@ -65,7 +65,8 @@ struct bad_link {
 	int err;
 };
 
-/* Rule 2: the range begins 256 bytes into a granule and is 4 granules and 100 bytes long. */
+/* A refused link changes nothing. The range begins 256 bytes into a granule and is 4 granules and
+ * 100 bytes long. */
 static void refused_links_change_nothing(void **state)
 {
 	static const struct bad_link bad[] = {
@@ -138,7 +139,7 @@ static void linked_already(void **state)
 	assert_int_equal(link_at(p, K4, 2 * K4, DMA_TO_DEVICE), -EEXIST);
 	assert_int_equal(link_at(p, 0, 8 * K4, DMA_TO_DEVICE), -EEXIST);
 	assert_int_equal(link_at(p, 3 * K4, 5 * K4, DMA_TO_DEVICE), -EEXIST);
-	/* what the failed ones tried is free, what was there is there */
+	/* the parts of failed calls are free, existing links are unchanged */
 	assert_true(refused(st.addr + K4, 1, false) && refused(st.addr + 4 * K4, 1, false));
 	assert_true(device_sees(st.addr + 2 * K4, p, 2 * K4));
 	must_link(p, K4, K4, DMA_TO_DEVICE);
@@ -159,17 +160,17 @@ static void partial_end_closes(const char *spec)
 	assert_int_equal(link_at(p, 6 * K4, K4, DMA_BIDIRECTIONAL), -EINVAL);
 	said_why();
 	assert_int_equal(link_at(p, 7 * K4, 10, DMA_BIDIRECTIONAL), -EINVAL);
-	/* below it whole ones may come, no other that ends inside */
+	/* below it whole granules may be linked, but no other link that ends inside one */
 	assert_int_equal(link_at(p, 2 * K4, 10, DMA_BIDIRECTIONAL), -EINVAL);
 	said_why();
 	must_link(p, 3 * K4, K4, DMA_BIDIRECTIONAL);
 	assert_int_equal(link_at(p, 5 * K4, K4, DMA_BIDIRECTIONAL), -EEXIST);
-	/* the closing part goes alone, and the range is open again */
+	/* the closing part is unlinked alone, and the range is open again */
 	dma_iova_unlink(dev, &st, 5 * K4, 100, DMA_BIDIRECTIONAL, 0);
 	assert_true(refused(st.addr + 5 * K4, 1, false));
 	assert_true(device_sees(st.addr + 3 * K4, p, K4));
 	must_link(p + K4, 6 * K4, K4, DMA_BIDIRECTIONAL);
-	/* nothing is there: it stays open, and closed where it was closed */
+	/* nothing is linked there: an open range stays open, a closed one closed */
 	dma_iova_unlink(dev, &st, 7 * K4, K4, DMA_BIDIRECTIONAL, 0);
 	must_link(p, 7 * K4, 5, DMA_BIDIRECTIONAL);
 	assert_true(device_sees(st.addr + 7 * K4, p, 5));
@@ -185,7 +186,7 @@ static void partial_end_closes_the_range(void **state)
 	partial_end_closes("sim,coherent=0");
 }
 
-/* Shapes: single granules, no middle, unaligned starts. */
+/* Ranges of different shapes: single granules, no middle, unaligned starts. */
 static void shapes(const char *spec, bool untrusted)
 {
 	static const struct {
@@ -216,7 +217,7 @@ static void shapes(const char *spec, bool untrusted)
 		whole = align_down(end, K4) > align_up(in, K4)
 				? align_down(end, K4) - align_up(in, K4)
 				: 0;
-		if (untrusted) /* only what is not in whole granules */
+		if (untrusted) /* only the part that is not in whole granules */
 			assert_int_equal(stats_now().bounced_bytes - bounced, size - whole);
 		if (in)
 			assert_true(device_sees(st.addr - in, untrusted ? (u8[K4]){0} : p, in));
@@ -287,7 +288,7 @@ static void attributes(void **state)
 				       DMA_TO_DEVICE, DMA_ATTR_REQUIRE_COHERENT),
 			 -EIO);
 	said_why();
-	/* another device's registers: linked, but there is no memory to read */
+	/* registers of another device: linked, but there is no memory to read */
 	assert_int_equal(
 		dma_iova_link(dev, &st, 0xe0000064ull, 0, K4 - 100, DMA_TO_DEVICE, DMA_ATTR_MMIO),
 		0);
@@ -314,7 +315,7 @@ static void attributes(void **state)
 	close_device();
 }
 
-/* "Policy": a kept range needs the allocator of address space no more. */
+/* A range that is kept does not use the address allocator any more. */
 static void kept_range_needs_no_address_space(void **state)
 {
 	static const struct fail_rule never = {.nth = 1000000};
@@ -338,7 +339,7 @@ static void kept_range_needs_no_address_space(void **state)
 	assert_int_equal(stats_now().table_pages, table_pages);
 	assert_int_equal(fail_fired(FAIL_IOVA), 0);
 	fail_set(FAIL_IOVA, &(struct fail_rule){.nth = 1});
-	/* the first to ask is this */
+	/* this is the first call that checks */
 	assert_false(dma_iova_try_alloc(dev, &(struct dma_iova_state){0}, 0, K4));
 	assert_int_equal(fail_fired(FAIL_IOVA), 1);
 	fail_set(FAIL_IOVA, NULL);

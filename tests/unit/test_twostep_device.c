@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/map/twostep_device.c: a state belongs to one device, and to one life of its range. */
+/* src/map/twostep_device.c: a state belongs to one device, and to one allocation of its range. */
 #include "twostep_rig.h"
 
 #include "map/device.h"
@@ -9,7 +9,7 @@
 
 #define MARKS 65535
 
-/* Every mark is given once; then there is none, until one comes back. */
+/* Every mark is assigned once; then there is none, until one is freed. */
 static void every_mark_once(void **state)
 {
 	static struct device d = {.name = (char *)"d"};
@@ -44,7 +44,7 @@ static void every_mark_once(void **state)
 	fail_set(FAIL_MEMORY, NULL);
 }
 
-/* None of the calls does anything with the state through this device. */
+/* None of the calls has an effect on the state through this device. */
 static void refused_by_all(struct device *other, struct dma_iova_state *st, u8 *p)
 {
 	const struct dma_iova_state before = *st;
@@ -93,7 +93,7 @@ static void another_devices_state(void **state)
 	close_device();
 }
 
-/* In a group the page table is the same, and the state is still one device's. */
+/* In a group the page table is shared, but the state belongs to one device. */
 static void a_group_shares_no_states(void **state)
 {
 	struct dma_iova_state st;
@@ -112,7 +112,7 @@ static void a_group_shares_no_states(void **state)
 	close_device();
 }
 
-/* A state that outlives its device is no state of the next one. */
+/* A state that outlives its device is not valid for the next device. */
 static void a_closed_devices_state(void **state)
 {
 	struct dma_iova_state st, copy;
@@ -136,7 +136,7 @@ static void a_closed_devices_state(void **state)
 static struct dma_iova_state shared;
 static u32 begun, ended; /* rounds; atomic */
 
-/* Spins first, so that both threads go on at the same moment. */
+/* Spins first, so that both threads continue at the same moment. */
 static void wait_for_round(const u32 *round, u32 n)
 {
 	for (u32 spins = 0; read_acquire(round) < n; spins++) {
@@ -163,7 +163,7 @@ static void *free_each_round(void *arg)
 	return NULL;
 }
 
-/* Two threads free one range at once: its addresses go back once. */
+/* Two threads free one range at the same time: its addresses are freed once. */
 static void frees_at_once(void **state)
 {
 	pthread_t t;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * src/map/twostep*.c against an oracle that keeps an array of granules: for each what is linked
+ * src/map/twostep*.c, compared with an oracle that has an array of granules: for each the link
  * (page, direction, attributes, whether it bounces) and so what the device must see. The oracle has
  * its own copy of memory as the CPU sees it, of memory as devices see it (the same on a coherent
  * machine), and of each bounced granule.
@@ -16,7 +16,7 @@ struct granule {
 	u64 page; /* of memory */
 	enum dma_data_direction dir;
 	bool no_sync;
-	u8 shadow[K4]; /* when bounced: all that the device sees */
+	u8 shadow[K4]; /* if bounced: everything that the device sees */
 };
 
 static struct oracle {
@@ -24,8 +24,8 @@ static struct oracle {
 	struct granule g[GRANULES];
 	u64 in, size, closed; /* bytes before offset 0; of the range; where it was closed, or 0 */
 	bool coherent, untrusted;
-	bool exact; /* what is not linked is refused */
-	bool alone; /* so is what lies behind the range */
+	bool exact; /* a part that is not linked is refused */
+	bool alone; /* and so is a part beyond the range */
 } o;
 
 static u8 *memory;
@@ -48,7 +48,7 @@ static u64 granules(void)
 	return (o.in + o.size + K4 - 1) / K4;
 }
 
-/* Lines of memory [at, at + n) from one view to the other. */
+/* Copies the lines of memory [at, at + n) from one view to the other. */
 static void carry(u8 *to, const u8 *from, u64 at, u64 n)
 {
 	u64 first = at & ~(u64)(LINE - 1), end = (at + n + LINE - 1) & ~(u64)(LINE - 1);
@@ -208,7 +208,7 @@ static void do_access(void)
 				 (unsigned long long)(at + i), *model_byte(at + i));
 }
 
-/* A random part, mostly on the granules' borders. */
+/* A random part, in most cases at the borders of granules. */
 static void part(u64 *offset, u64 *size)
 {
 	u64 first = rnd(granules()), n = rnd(granules() - first) + 1;
@@ -288,7 +288,7 @@ static void begin(void)
 	assert_true(dma_iova_try_alloc(dev, &st, o.in, o.size));
 }
 
-/* Unlinks a first part; what else there is goes too. */
+/* Unlinks a first part; then everything else. */
 static void end(void)
 {
 	u64 len = rnd(2) ? o.size : rnd(o.size + 1);
@@ -361,7 +361,7 @@ static void other_policies(void **state)
 	against("sim,policy=persistent");
 }
 
-/* Long ranges: which page is behind which granule, with leaves of every size. */
+/* Long ranges: which page is linked at which granule, with leaves of every size. */
 #define LONG_GRANULES (5 * 512 + 77)
 #define LONG_PAGES    (4 * 512)
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/map/twostep_sync.c, and dma_iova_sync(): who sees what, and when. */
+/* src/map/twostep_sync.c, and dma_iova_sync(): which side sees which stores, and when. */
 #include "twostep_links.h"
 
 #include <time.h>
 
-/* Rule 3. */
+/* dma_iova_sync() makes new links visible to the device. */
 static void sync_makes_new_links_seen(void **state)
 {
 	u8 *a, *b;
@@ -16,7 +16,7 @@ static void sync_makes_new_links_seen(void **state)
 	memset(b, 2, K4);
 	range_take(0, 4 * K4);
 	must_link(a, K4, K4, DMA_TO_DEVICE);
-	assert_true(device_sees(st.addr + K4, a, K4)); /* its caches know it now */
+	assert_true(device_sees(st.addr + K4, a, K4)); /* now its caches contain it */
 	dma_iova_unlink(dev, &st, K4, K4, DMA_TO_DEVICE, 0);
 	assert_int_equal(link_at(b, K4, K4, DMA_TO_DEVICE), 0);
 	assert_int_equal(dma_iova_sync(dev, &st, K4, K4), 0);
@@ -32,7 +32,9 @@ static void sync_makes_new_links_seen(void **state)
 	close_device();
 }
 
-/* policy=lazy, and a range that is neither linked again nor freed: the flush comes by itself. */
+/*
+ * policy=lazy, and a range that is neither linked again nor freed: the flush runs without a call.
+ */
 static void a_lazy_unlink_is_flushed(u64 size)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
@@ -61,10 +63,10 @@ static void a_lazy_unlink_is_flushed(u64 size)
 static void lazy_unlinks_are_flushed(void **state)
 {
 	a_lazy_unlink_is_flushed(4 * K4);
-	a_lazy_unlink_is_flushed(2 * M2); /* tables go, too */
+	a_lazy_unlink_is_flushed(2 * M2); /* tables are removed, too */
 }
 
-/* Rule 6. */
+/* Syncs copy exactly the requested bytes of bounced ends. */
 static void bounced_ends_are_synced(void **state)
 {
 	u8 *p;
@@ -88,7 +90,7 @@ static void bounced_ends_are_synced(void **state)
 	dma_iova_sync_for_cpu(dev, &st, 2 * K4 + 450, 50, DMA_BIDIRECTIONAL);
 	assert_int_equal(p[1000 + 2 * K4 + 449], 0x41);
 	assert_true(all_are(p + 1000 + 2 * K4 + 450, 50, 0x42));
-	/* beyond the links: nothing at all */
+	/* beyond the links: no effect */
 	dma_iova_sync_for_cpu(dev, &st, 2 * K4 + 400, 101, DMA_BIDIRECTIONAL);
 	dma_iova_sync_for_cpu(dev, &st, 2 * K4 + 400, SIZE_MAX, DMA_BIDIRECTIONAL);
 	assert_int_equal(p[1000 + 2 * K4 + 400], 0x41);
@@ -115,7 +117,7 @@ static void without_coherence_syncs_carry(void **state)
 	device_writes(st.addr + 128, 0x52, 128);
 	dma_iova_sync_for_cpu(dev, &st, 128, 64, DMA_BIDIRECTIONAL);
 	assert_true(all_are(p + 128, 64, 0x52) && all_are(p + 192, 64, 0x51));
-	dma_iova_sync_for_cpu(dev, &st, K4, 2 * K4, DMA_BIDIRECTIONAL); /* past the links */
+	dma_iova_sync_for_cpu(dev, &st, K4, 2 * K4, DMA_BIDIRECTIONAL); /* beyond the links */
 	assert_int_equal(p[K4 + 64], 0x51);
 	dma_iova_unlink(dev, &st, 0, K4, DMA_BIDIRECTIONAL, 0);
 	assert_true(all_are(p + 192, 64, 0x52));
@@ -140,7 +142,7 @@ static void other_memory_bounces_without_coherence(void **state)
 	assert_int_equal(p[192 + 2 * K4], 0x61);
 	dma_iova_sync_for_cpu(dev, &st, 2 * K4, 64, DMA_BIDIRECTIONAL);
 	assert_true(all_are(p + 192 + 2 * K4, 64, 0x62) && p[192 + 2 * K4 + 64] == 0x61);
-	/* overlap with the middle of what bounces: everything as it was */
+	/* overlap with the middle of the bounced part: everything is unchanged */
 	dma_iova_unlink(dev, &st, 0, K4 - 192, DMA_BIDIRECTIONAL, 0);
 	assert_int_equal(link_at(p + 192, 0, 2 * K4 - 192, DMA_BIDIRECTIONAL), -EEXIST);
 	assert_true(refused(st.addr, 1, false) && device_sees(st.addr + K4, p + 192 + K4, 64));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * src/map/twostep*.c: threads that link parts of one range, what happens when each step fails in
- * turn, and that sequences broken off anywhere leave nothing behind.
+ * src/map/twostep*.c: threads that link parts of one range, the behaviour when each step fails in
+ * turn, and that sequences that end at any point leave nothing behind.
  */
 #include "twostep_rig.h"
 
@@ -14,11 +14,11 @@
 static struct dma_iova_state st;
 static u8 *memory;
 static pthread_barrier_t barrier;
-static u32 won[PAGES];	  /* how many threads linked the granule; atomic */
-static u32 failures;	  /* atomic: what no thread may see */
+static u32 won[PAGES];	  /* the number of threads that linked the granule; atomic */
+static u32 failures;	  /* atomic: an error that no thread may detect */
 static u32 rounds, piece; /* of this test; piece: granules of each link */
 
-/* The barrier of pthreads sleeps; who comes late by that much never meets the others. */
+/* The barrier of pthreads sleeps, and a thread that is late by that much never meets the others. */
 static void meet(u32 *count, u32 target)
 {
 	__atomic_add_fetch(count, 1, __ATOMIC_ACQ_REL);
@@ -88,7 +88,7 @@ static void disjoint_parts(const char *spec, u64 size)
 	rounds = 30;
 	for (piece = 1; piece <= 2; piece++)
 		run_threads(link_own_part);
-	/* with a right that this thread has, which the others must take away first */
+	/* this thread has the right to link without the lock, which the others must revoke first */
 	assert_int_equal(dma_iova_link(dev, &st, virt_to_phys(memory), 0, K4, DMA_TO_DEVICE, 0), 0);
 	dma_iova_unlink(dev, &st, 0, K4, DMA_TO_DEVICE, 0);
 	piece = 1;
@@ -107,7 +107,7 @@ static void threads_link_disjoint_parts(void **state)
 
 static u32 arrived;
 
-/* All link all granules, in the same order: each is won by one. */
+/* All threads link all granules, in the same order: one of them succeeds for each granule. */
 static void *link_everything(void *arg)
 {
 	u32 n = 0;
@@ -131,8 +131,7 @@ static void overlapping_parts(const char *spec)
 {
 	for (piece = 1; piece <= 4; piece *= 2) {
 		for (int r = 0; r < 6; r++) {
-			/* a fresh range, so that the right to link changes hands in the middle of
-			 * it */
+			/* a new range, so that the right to link is revoked in the middle of it */
 			begin(spec, PAGES * K4);
 			memset(won, 0, sizeof(won));
 			arrived = 0;
@@ -151,7 +150,10 @@ static void threads_that_overlap_lose_but_one(void **state)
 	overlapping_parts("sim,untrusted=1");
 }
 
-/* One page against runs of four at other borders: nobody wins a granule that another has. */
+/*
+ * One page against runs of four at other borders: no thread links a granule that another has
+ * linked.
+ */
 static void *link_unaligned(void *arg)
 {
 	u64 n = (uintptr_t)arg + 1, k = 0;
@@ -188,7 +190,9 @@ static void lengths_mix(void **state)
 
 static u32 stop_far; /* atomic */
 
-/* Links and unlinks what lies behind the first granule, so that whole tables come and go. */
+/*
+ * Links and unlinks the part after the first granule, so that whole tables are created and removed.
+ */
 static void *link_far_part(void *arg)
 {
 	const u64 size = 4 * M2;
@@ -214,7 +218,7 @@ static void *link_far_part(void *arg)
 	return NULL;
 }
 
-/* A link that closes the range looks at parts that another thread unlinks meanwhile. */
+/* A link that closes the range examines parts that another thread unlinks meanwhile. */
 static void closing_beside_unlinks(void **state)
 {
 	pthread_t id;
@@ -244,7 +248,7 @@ static void closing_beside_unlinks(void **state)
 	close_device();
 }
 
-/* Threads that come and go inherit nothing wrong: thread pointers are used again. */
+/* New threads inherit nothing from ended ones, although thread pointers are reused. */
 static void *link_one(void *arg)
 {
 	if (dma_iova_link(dev, &st, virt_to_phys(memory), (uintptr_t)arg * K4, K4,
@@ -271,7 +275,7 @@ static void threads_one_after_the_other(void **state)
 	finish();
 }
 
-/* One whole life of a range. 0, or the first error; nothing is left in either case. */
+/* The whole life of a range. 0, or the first error; nothing is left in either case. */
 static int life(struct dma_iova_state *s)
 {
 	u64 size = 3 * K4 + 200, phys = virt_to_phys(memory) + 100;
@@ -289,7 +293,7 @@ static int life(struct dma_iova_state *s)
 		err = dma_iova_sync(dev, s, 0, size);
 	if (err) {
 		assert_true(err == -ENOMEM);
-		/* what did succeed is still there and goes with the range */
+		/* what succeeded is still linked and is removed with the range */
 		dma_iova_free(dev, s);
 		return err;
 	}
@@ -337,7 +341,7 @@ static void each_step_may_fail(void **state)
 	fail_each_step("sim,policy=lazy");
 }
 
-/* The first range in fresh address space needs tables: each of them may be missing. */
+/* The first range in new address space needs tables: each of them may be missing. */
 static void tables_may_be_missing(void **state)
 {
 	struct dma_iova_state s;
@@ -381,7 +385,7 @@ static void bounce_memory_is_full(void **state)
 	assert_int_equal(err, -ENOMEM);
 	assert_non_null(strstr(dmamap_strerror(), "swiotlb"));
 	assert_int_equal(taken, 256 / 4 / 2);
-	/* a head that found room went back when the tail found none */
+	/* a head that was linked was unlinked again when the tail failed */
 	dma_iova_unlink(dev, &s[0], 0, K4 - 100, DMA_TO_DEVICE, 0);
 	assert_int_equal(dma_iova_link(dev, &s[taken], virt_to_phys(memory) + 100, 0, 2 * K4 - 200,
 				       DMA_TO_DEVICE, 0),
@@ -398,7 +402,7 @@ static void bounce_memory_is_full(void **state)
 	close_device();
 }
 
-/* Broken off anywhere, over and over. */
+/* Ended at any point, repeatedly. */
 static void half_done_sequences(const char *spec, int n)
 {
 	u64 seed = 3, tables = 0, iova = 0;
@@ -433,10 +437,10 @@ static void half_done_sequences(const char *spec, int n)
 		}
 	}
 	assert_int_equal(stats_now().iova_ranges, 0);
-	/* caches and waiting flushes move a little */
+	/* caches and pending flushes change a little */
 	assert_true(stats_now().table_pages <= tables + 8);
 	assert_true(stats_now().iova_pages <= iova + 2048);
-	/* all bounce memory is there again */
+	/* all bounce memory is free again */
 	for (int i = 0; i < 40 && strstr(spec, "untrusted"); i++) {
 		struct dma_iova_state s;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/map/twostep_unlink.c: unlinking, destroying, and what the checker says of them. */
+/* src/map/twostep_unlink.c: unlinking, destroying, and the checker's reports of them. */
 #include "twostep_links.h"
 
-/* An unlink behind the end of what is closed does not open it. */
+/* An unlink after the end of a closed range does not open it. */
 static void closed_stays_closed(void **state)
 {
 	u8 *p;
@@ -21,7 +21,7 @@ static void closed_stays_closed(void **state)
 	close_device();
 }
 
-/* Rule 4. */
+/* Parts of a link may be unlinked, and linked again. */
 static void parts_are_unlinked(void **state)
 {
 	u8 *p;
@@ -33,11 +33,11 @@ static void parts_are_unlinked(void **state)
 	dma_iova_unlink(dev, &st, 2 * K4 - 256, 3 * K4, DMA_BIDIRECTIONAL, 0);
 	for (u64 g = 0; g < 8; g++)
 		assert_int_equal(refused(st.addr - 256 + g * K4, K4, true), g >= 2 && g < 5);
-	/* in place, other memory, another direction */
+	/* in place, with other memory and another direction */
 	must_link(p, 3 * K4 - 256, K4, DMA_TO_DEVICE);
 	assert_true(refused(st.addr - 256 + 3 * K4, 8, true));
 	assert_true(device_sees(st.addr - 256 + 3 * K4, p, K4));
-	/* bytes that are no whole granule name none */
+	/* a part that has no whole granule names none */
 	dma_iova_unlink(dev, &st, 1, 3838, DMA_BIDIRECTIONAL, 0);
 	dma_iova_unlink(dev, &st, 0, 3839, DMA_BIDIRECTIONAL, 0);
 	assert_true(device_sees(st.addr, p + 256, 16));
@@ -50,7 +50,7 @@ static void parts_are_unlinked(void **state)
 	close_device();
 }
 
-/* What went in one way comes back that way, whatever the caller says. */
+/* Each link is undone with its own direction, whatever the arguments are. */
 static void links_keep_their_terms(const char *spec)
 {
 	u8 *p;
@@ -88,7 +88,7 @@ static void each_part_goes_back_as_it_was_linked(void **state)
 	links_keep_their_terms("sim,coherent=0,untrusted=1");
 }
 
-/* Rule 5. */
+/* Destroy unlinks everything, whatever its length argument is, and frees the range. */
 static void destroy_takes_all(const char *spec)
 {
 	static const size_t mapped[] = {0, 1, 4095, K4, 5000, 2 * K4, 3 * K4, 4 * K4, SIZE_MAX};
@@ -163,7 +163,7 @@ static u64 leaf_size(u64 offset)
 	return pt_walk_slow(&dev->domain->pt, IOVA(st.addr + offset), &leaf) ? leaf.size : 0;
 }
 
-/* Leaves of 2 MiB, of which any part can be unlinked though no memory is left. */
+/* Leaves of 2 MiB, of which any part can be unlinked without free memory. */
 static void long_ranges(void **state)
 {
 	static const struct fail_rule always = {.every = 1};
@@ -196,7 +196,7 @@ static void long_ranges(void **state)
 	close_device();
 }
 
-/* No loop steps through what is not there. */
+/* No loop steps through parts that are not linked. */
 static void huge_ranges(void **state)
 {
 	static const char *const specs[] = {"sim,check=1", "sim,untrusted=1", "sim,coherent=0"};
@@ -213,7 +213,7 @@ static void huge_ranges(void **state)
 		must_link(p, size - K4, 100, DMA_TO_DEVICE);
 		assert_int_equal(link_at(p, 0, 100, DMA_TO_DEVICE), -EINVAL);
 		dma_iova_sync_for_cpu(dev, &st, 0, size, DMA_TO_DEVICE);
-		/* more memory than there can be, and more page tables than there may be */
+		/* more memory than there can be, and more page tables than are permitted */
 		assert_int_equal(
 			dma_iova_link(dev, &st, PHYS_FOREIGN, 0, size / 2, DMA_TO_DEVICE, 0),
 			-EINVAL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A function's life: opening it and what can be in the way, registers, interrupts, and losing it.
+/*
+ * A function's life: opening it and what may prevent that, registers, interrupts, and its removal.
  */
 #include "vfio_rig.h"
 
@@ -113,7 +114,9 @@ static void test_kernel_says_no(void **state)
 	refused(EPERM, "interrupt remapping", "allow_unsafe_interrupts");
 }
 
-/* No call may fail without the open failing, or doing without it; nothing is left either way. */
+/*
+ * If any call fails, the open fails or succeeds without that call; nothing is left in either case.
+ */
 static void test_every_call_fails(void **state)
 {
 	static const int errors[] = {EPERM, ENOMEM, EINVAL};
@@ -219,7 +222,7 @@ static void test_interrupts(void **state)
 	assert_null(dmamap_open(spec(",vectors=many")));
 }
 
-/* The kernel masks a line as it rises; a register access lets it rise again. */
+/* The kernel masks a line when it rises; a register access unmasks it. */
 static void test_line(void **state)
 {
 	rig.msi = rig.msix = 0;
@@ -236,8 +239,7 @@ static void test_line(void **state)
 	dmamap_close(dev);
 }
 
-/* Bus addresses are those of the function's registers; of a BAR that it has not there is nothing.
- */
+/* Bus addresses are those of the function's registers; a BAR that it does not have has none. */
 static void test_bars(void **state)
 {
 	static const u32 bars[] = {0xe000000c, 0x12, 0xc001};
@@ -277,7 +279,7 @@ static void test_configuration(void **state)
 }
 
 /*
- * Capabilities that overlap: bits that one says are cleared by ones and that the other takes away
+ * Capabilities that overlap: bits that are write-1-to-clear in one and not permitted by the other
  * are written as zeros, whatever they read as.
  */
 static void test_configuration_overlapping(void **state)
@@ -313,7 +315,7 @@ static void test_interrupts_again(void **state)
 	assert_int_equal(dmamap_irq_setup(dev, DMAMAP_IRQ_MSIX, 5), 3);
 	assert_int_equal(rig.vectors_on, 3);
 	assert_int_equal(dmamap_irq_fd(dev, 3), -EINVAL);
-	/* what fails leaves what was */
+	/* a call that fails changes nothing */
 	rig.fail_only = VFIO_DEVICE_SET_IRQS;
 	rig.fail_at = 2;
 	rig.fail_err = ENOMEM;
@@ -338,7 +340,10 @@ static void test_interrupts_are_counted_once(void **state)
 	dmamap_close(dev);
 }
 
-/* The line is chosen later, and its handler says when it has run: registers unmask nothing then. */
+/*
+ * The line is selected later, and its handler reports its end: then register accesses unmask
+ * nothing.
+ */
 static void test_line_again(void **state)
 {
 	dev = rig_open(spec(""), DMA_BIT_MASK(64));
@@ -359,7 +364,7 @@ static void test_line_again(void **state)
 	dmamap_close(dev);
 }
 
-/* Each write is followed by a read of the function, which no posted write comes behind. */
+/* A read of the function follows each write, because a read completes posted writes. */
 static void test_writes_in_step(void **state)
 {
 	dev = rig_open(spec(""), DMA_BIT_MASK(64));
@@ -426,7 +431,9 @@ static void test_fork(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		/* what is left are the mapped registers, which a real kernel does not give a child
+		/*
+		 * only the mapped registers are left, which a child does not inherit from a real
+		 * kernel
 		 */
 		bool closed = rig.open == 2 && dmamap_readl(dev, 0, 0) == ~0u;
 

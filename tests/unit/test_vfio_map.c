@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Mappings in the kernel's address space, by both back ends: what the kernel is asked, and what it
- * is not. */
+/*
+ * Mappings in the kernel's address space, by both back ends: which system calls are made, and which
+ * are not.
+ */
 #include "vfio_rig.h"
 
 #include "base/clock.h"
@@ -117,9 +119,11 @@ static void test_scatterlist(void **state)
 	__free_pages(block, 6);
 }
 
-/* In order, and as a ring of requests in flight that end in any order: few unmaps, and never of
- * what lives. */
-/* Timed flushes that may have come since: on a slow machine they make batches smaller. */
+/*
+ * In order, and as a ring of requests in flight that complete in any order: few unmaps, and never
+ * of a live mapping.
+ */
+/* Timed flushes may have run since: on a slow machine they make batches smaller. */
 static u64 timed(u64 since_ns)
 {
 	return (clock_ns() - since_ns) / (FLUSH_AFTER_MS * 1000000ull) + 1;
@@ -170,7 +174,7 @@ static void test_lazy(void **state)
 	kfree(p);
 }
 
-/* Memory of the program's own may be freed right after: never lazy. */
+/* Memory of the program may be freed right after the unmap: never lazy. */
 static void test_lazy_is_strict_outside_ram(void **state)
 {
 	u8 *own = malloc(4096);
@@ -264,7 +268,7 @@ static void test_entries_run_out(void **state)
 	block = alloc_pages(GFP_KERNEL, 6);
 	p = page_address(block);
 	make_list(sgl, block);
-	/* many runs come and go, though not each is counted back */
+	/* many runs are mapped and unmapped, though not each is counted back */
 	for (int i = 0; i < 50; i++) {
 		assert_int_not_equal(dma_map_sg(dev, sgl, PAGES / 2, DMA_TO_DEVICE), 0);
 		dma_unmap_sg(dev, sgl, PAGES / 2, DMA_TO_DEVICE);
@@ -273,7 +277,8 @@ static void test_entries_run_out(void **state)
 		a[i] = map(p, 4096, DMA_TO_DEVICE);
 	write_once(&rig.map_calls, 0);
 	assert_int_equal(dma_map_sg(dev, sgl, PAGES / 2, DMA_TO_DEVICE), 0);
-	assert_int_equal(read_once(&rig.map_calls), 0); /* told before, not found out half-way */
+	/* refused before, not detected in the middle */
+	assert_int_equal(read_once(&rig.map_calls), 0);
 	assert_non_null(strstr(dmamap_strerror(), "8 more mappings"));
 	assert_non_null(strstr(dmamap_strerror(), "accepts only 5 more"));
 	assert_non_null(strstr(dmamap_strerror(), "policy=identity"));
@@ -333,7 +338,7 @@ static void test_kernel_refuses(void **state)
 	__free_pages(block, 6);
 }
 
-/* The kernel unmaps less than it should: never in silence. */
+/* The kernel unmaps less than was requested: this is always reported. */
 static void test_short_unmap(void **state)
 {
 	u8 *p;
@@ -384,7 +389,7 @@ static void test_parts_of_links(void **state)
 	write_once(&rig.unmap_calls, 0);
 	dma_iova_unlink(dev, &range, 0, 32 * 4096, DMA_BIDIRECTIONAL, 0);
 	assert_int_equal(read_once(&rig.unmap_calls), 1);
-	/* at random, against what should be there */
+	/* at random, compared with the expected state */
 	for (int round = 0; round < 3000; round++) {
 		unsigned int first, n;
 		bool any = false;
@@ -440,15 +445,17 @@ static void test_persistent(void **state)
 	write_once(&rig.map_calls, 0);
 	a = map(own, 16384, DMA_BIDIRECTIONAL);
 	assert_ptr_equal(rig_device_reach(a, true), own);
-	assert_in_range(read_once(&rig.map_calls), 0,
-			1); /* 0 where the system tells of memory that goes */
+	/* 0 where there are invalidation events */
+	assert_in_range(read_once(&rig.map_calls), 0, 1);
 	dma_unmap_single(dev, a, 16384, DMA_BIDIRECTIONAL);
 	close_it();
 	free(own);
 }
 
-/* A window in the middle of RAM's own addresses (as of interrupts on ARM): RAM is moved whole, or
- * refused. */
+/*
+ * A reserved window in the middle of RAM's own addresses (as for interrupts on ARM): all RAM is
+ * moved, or refused.
+ */
 static void test_windows(void **state)
 {
 	u8 *p;
@@ -471,7 +478,7 @@ static void test_windows(void **state)
 	snprintf(spec, sizeof(spec), "%s:00:03.0,ram=64M,policy=identity", backend);
 	assert_null(dmamap_open(spec));
 	assert_non_null(strstr(dmamap_strerror(), "smaller ram"));
-	/* each mapping by itself fits; none is ever put where the kernel would not take it */
+	/* each mapping by itself fits; none is ever placed where the kernel would not accept it */
 	rig.window[0].first = 0x100000;
 	rig.window[0].last = 0x13ffff;
 	rig.windows = 1;
@@ -499,7 +506,7 @@ static void test_39_bits(void **state)
 	kfree(p);
 }
 
-/* A kernel that says nothing of itself: still right. */
+/* A kernel that reports no capabilities: still correct. */
 static void test_old_kernel(void **state)
 {
 	u8 *p;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* On-demand regions of hardware, which does not fault: an event that is late hits no newer page. */
+/*
+ * On-demand regions of hardware, which does not fault: a late event does not affect a newer page.
+ */
 #include "vfio_rig.h"
 
 #include "odp_stall.h"
@@ -43,7 +45,7 @@ static void the_page_is_mapped_when_the_event_is_served(void **state)
 	seq = ib_umem_notifiers_seq(umem);
 	assert_int_equal(ib_umem_mmu_notifier_retry(umem, seq), 1);
 	assert_int_equal(ib_umem_odp_map_dma_pages(umem, (u64)p, PAGE, 3, seq), -EAGAIN);
-	/* another page is not meant */
+	/* an event of another page has no effect */
 	assert_int_equal(ib_umem_odp_map_dma_pages(umem, (u64)p + PAGE, PAGE, 3, seq), 1);
 	serve_events();
 	assert_true(was_heard(umem, p, PAGE));
@@ -56,7 +58,10 @@ static void the_page_is_mapped_when_the_event_is_served(void **state)
 	munmap(p, 2 * PAGE);
 }
 
-/* One event is about two regions: the first is done with it while the second's function runs. */
+/*
+ * One event concerns two regions: the first is finished with it while the callback of the second
+ * runs.
+ */
 static void a_function_that_takes_its_time_holds_up_its_own_region(void **state)
 {
 	u8 *p = memory(2);

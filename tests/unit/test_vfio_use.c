@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether a function is in use: sysfs and proc are trees of this test's, and so is the answer to an
+ * Whether a function is in use. sysfs and proc are trees of this test, and so is the result of an
  * exclusive open. Each test begins with a disk sda with one partition that nothing uses, and
  * changes one thing.
  */
@@ -23,7 +23,7 @@ static char root[64];
 static const struct vfio_calls *was;
 static struct vfio_calls calls;
 
-/* What the kernel says when a disk is opened exclusively: of the path that ends so. */
+/* The kernel's result when a disk is opened exclusively: for the path that ends like this. */
 static const char *opened; /* NULL: all can be opened */
 static int open_result;
 static u32 opens, closes;
@@ -85,7 +85,7 @@ static void link_to(const char *above, const char *leaf, const char *target)
 	assert_int_equal(symlink(target, path_of(above, leaf)), 0);
 }
 
-/* A folder of sysfs that is a device. */
+/* A folder of sysfs that represents a device. */
 static void device_folder(const char *above, const char *subsystem, const char *number)
 {
 	char target[64];
@@ -170,7 +170,7 @@ static void test_nothing_uses_it(void **state)
 {
 	assert_int_equal(use(), 0);
 	assert_int_equal(opens, 2); /* disk and partition, exclusively */
-	/* what looks alike and is another disk */
+	/* similar names of another disk */
 	file("proc/self", "mountinfo",
 	     OWN_MOUNTS "22 20 8:16 / /b rw - ext4 /dev/sdb rw\n"
 			"23 20 0:44 / /c rw - nfs host:/dev/sda1 rw\n"
@@ -188,7 +188,7 @@ static void test_nothing_uses_it(void **state)
 	assert_int_equal(use(), 0);
 }
 
-/* The number decides, whatever the name is. */
+/* The number is decisive, whatever the name is. */
 static void test_mounted(void **state)
 {
 	file("proc/self", "mountinfo", OWN_MOUNTS "22 20 8:1 / / rw - ext4 /dev/root rw\n");
@@ -196,7 +196,10 @@ static void test_mounted(void **state)
 	file("proc/self", "mountinfo",
 	     OWN_MOUNTS "22 20 8:0 /sub /a\\040b\\134c rw master:1 shared:2 - xfs none rw\n");
 	refused(EBUSY, "sda is mounted at /a b\\c:", "umount");
-	/* a file system on several disks has a number of its own, and names one of them */
+	/*
+	 * a file system on several disks has a number of its own, and contains the name of one of
+	 * them
+	 */
 	file("proc/self", "mountinfo",
 	     OWN_MOUNTS "22 20 0:30 / /pool rw - btrfs /dev\\057sda1 rw\n");
 	refused(EBUSY, "sda is mounted at /pool", "umount");
@@ -208,12 +211,12 @@ static void test_mounted(void **state)
 
 static void test_mounted_elsewhere(void **state)
 {
-	/* a namespace is read once: that of 42 is this process's */
+	/* a namespace is read once: that of 42 is the one of this process */
 	file("proc/42", "mountinfo", "22 20 8:1 / /a rw - ext4 /dev/root rw\n");
 	assert_int_equal(use(), 0);
 	link_to("proc/42/ns", "mnt", "mnt:[2]");
 	refused(EBUSY, "mounted at /a in the mount namespace of process 42", "umount");
-	unlink(path_of("proc/42/ns", "mnt")); /* it cannot be told apart */
+	unlink(path_of("proc/42/ns", "mnt")); /* it cannot be distinguished */
 	refused(EBUSY, "process 42", "umount");
 	/* 42 ends while its files are read */
 	unlink(path_of("proc/42", "mountinfo"));
@@ -260,14 +263,14 @@ static void test_exclusive(void **state)
 	opened = "/made-up/sda"; /* and it is 8:1 */
 	open_result = 0;
 	refused(ENODEV, "/made-up/sda is device 8:1", "8:0");
-	/* sysfs cannot have a slash in a name */
+	/* a name in sysfs cannot contain a slash */
 	device_folder(DISK "/sda!x", "block", "8:1\n");
 	opened = "/made-up/sda/x";
 	open_result = -EBUSY;
 	refused(EBUSY, "sda!x", "stop that first");
 }
 
-/* Whatever cannot be decided is refused. */
+/* If it cannot be decided, the function is refused. */
 static void test_in_doubt(void **state)
 {
 	static const char *const odd[] = {"", "8", "8:", "8:0:1", "eight:0", "8:0 and more"};
@@ -288,7 +291,7 @@ static void test_in_doubt(void **state)
 	}
 	unlink(path_of("proc/self", "mountinfo"));
 	refused(ENOENT, "self/mountinfo", "cannot read");
-	folder("proc/self/mountinfo"); /* it can be opened, and then not be read */
+	folder("proc/self/mountinfo"); /* it can be opened, but not read */
 	refused(EIO, "self/mountinfo", "to its end");
 	rmdir(path_of("proc/self/mountinfo", ""));
 	file("proc/self", "mountinfo", OWN_MOUNTS);
@@ -309,7 +312,7 @@ static void test_many_paths(void **state)
 	refused(EBUSY, "nvme0n1p2 is mounted at /home", "umount");
 }
 
-/* Other devices than disks; /dev/null stands for one that a program has open. */
+/* Other devices than disks; /dev/null represents one that a program has open. */
 static void test_programs(void **state)
 {
 	link_to("proc/42/fd", "3", "/dev/sda1");
@@ -318,7 +321,7 @@ static void test_programs(void **state)
 	assert_int_equal(use(), 0);
 	device_folder(FUNCTION "/video4linux/video0", "video4linux", "1:3\n");
 	refused(EBUSY, "process 42 has it open", "end it first");
-	device_folder(FUNCTION "/video4linux/video0", "block", "1:3\n"); /* a disk is another */
+	device_folder(FUNCTION "/video4linux/video0", "block", "1:3\n"); /* 1:3 of a disk */
 	refused(ENODEV, "/made-up/video0", "1:3");
 	device_folder(FUNCTION "/video4linux/video0", "video4linux", "1:4\n");
 	assert_int_equal(use(), 0);

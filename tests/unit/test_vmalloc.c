@@ -24,7 +24,7 @@ static int all_given_back(void **state)
 	return 0;
 }
 
-/* The area's bytes are the bytes of the pages that vmalloc_to_page() tells. */
+/* The area's bytes are the bytes of the pages that vmalloc_to_page() returns. */
 static void pages_behind(void **state)
 {
 	const u64 pages = 300;
@@ -49,7 +49,7 @@ static void pages_behind(void **state)
 	vfree(p);
 }
 
-/* It works where no block of that size is left. */
+/* It succeeds when no block of that size is left. */
 static void scattered(void **state)
 {
 	struct mem_config want = {.ram = 4 * MIB};
@@ -61,7 +61,7 @@ static void scattered(void **state)
 		n++;
 	for (int i = 0; i < n; i += 2)
 		kfree(list[i]);
-	/* each slab of kmalloc has eight objects, so no page came free yet */
+	/* each slab of kmalloc has eight objects, so no page was freed yet */
 	assert_null(vmalloc(4096 * 64));
 	for (int i = 1; i < n; i += 2)
 		kfree(list[i]);
@@ -114,7 +114,7 @@ static void misuse(void **state)
 	vunmap(NULL);
 	vfree(q);
 	kfree(object);
-	refused(vfree, p); /* with RAM gone */
+	refused(vfree, p); /* after RAM was freed */
 }
 
 static void bad_sizes(void **state)
@@ -136,7 +136,7 @@ static void maps_pages(void **state)
 
 	for (int i = 0; i < 5; i++)
 		pages[i] = alloc_page(GFP_KERNEL);
-	pages[5] = pages[0]; /* twice is fine */
+	pages[5] = pages[0]; /* a page may occur twice */
 	p = vmap(pages, 6, VM_MAP, PAGE_KERNEL);
 	assert_non_null(p);
 	for (int i = 0; i < 6; i++) {
@@ -166,7 +166,7 @@ static void maps_pages(void **state)
 		__free_page(pages[i]);
 }
 
-/* An area that outlives all pages keeps RAM there. */
+/* An area that outlives all pages keeps RAM allocated. */
 static void mapped_to_the_last(void **state)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -239,7 +239,7 @@ static void threads(void **state)
 
 #define TEST(t) cmocka_unit_test_teardown(t, all_given_back)
 
-/* The same RAM at an address that is aligned to the view's size, whatever its own is. */
+/* The same RAM at an address that is aligned to the view's size, whatever its own address is. */
 static void views(void **state)
 {
 	enum { ORDER = 5 };
@@ -258,7 +258,7 @@ static void views(void **state)
 		own[size - 1] = (u8)i;
 		assert_int_equal(view[i][size - 1], i);
 	}
-	/* only as what it is, and once */
+	/* a view is removed only by vm_view_end(), and only once */
 	vunmap(view[1]);
 	assert_int_equal(errno, EINVAL);
 	vfree(view[1]);
@@ -267,7 +267,7 @@ static void views(void **state)
 	assert_true(vm_view_end(view[1]));
 	assert_false(vm_view_end(view[1]));
 	assert_true(vm_view_end(view[0]) && vm_view_end(view[2]));
-	/* nothing stays of one that could not be made */
+	/* nothing is left of one that could not be made */
 	for (u64 nth = 1; nth <= 2; nth++) {
 		const struct fail_rule rule = {.nth = nth};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The address range of vmalloc, against an oracle that is one byte for each page of it. */
+/* The address range of vmalloc, compared with an oracle that has one byte for each page of it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,7 +108,7 @@ static void against_oracle(void **state)
 	}
 	while (n_live)
 		give(n_live - 1);
-	/* everything joined again */
+	/* everything merged again */
 	take(PAGES - 3, false);
 	assert_int_equal(n_live, 1);
 	assert_int_equal(vm_take(1), 0);
@@ -117,7 +117,7 @@ static void against_oracle(void **state)
 	assert_int_equal(mem.vm_size, 0);
 }
 
-/* One run that fits lies behind many of its bin that do not, and there is no longer one. */
+/* One run that fits comes after many of its bin that do not, and there is no longer one. */
 static void last_that_fits(void **state)
 {
 	struct mem_config want = {.ram = 4 * MIB};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A cable whose other end a program holds: which descriptors are refused, and single messages. */
+/* A cable whose other end is a program: which descriptors are refused, and single messages. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -37,7 +37,7 @@ static void pair_open(int type)
 
 	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fd), 0);
 	assert_int_equal(wire_open(&w, fd_text(fd[1]), "test"), 0);
-	close(fd[1]); /* the wire has its own */
+	close(fd[1]); /* the wire has its own descriptor */
 	peer = fd[0];
 }
 
@@ -137,7 +137,7 @@ static void messages(int type)
 	assert_int_equal(wire_receive(&w, in, MOST, &len), WIRE_DONE);
 	assert_int_equal(len, MOST);
 	assert_memory_equal(in, out, MOST);
-	/* no frames are dropped, and what follows them arrives */
+	/* messages that are no frames are dropped, and the following ones arrive */
 	memset(in, 0, sizeof(in));
 	assert_int_equal(send(peer, out, MOST + 1, 0), MOST + 1);
 	assert_int_equal(send(peer, out, WIRE_FRAME_MIN - 1, 0), WIRE_FRAME_MIN - 1);
@@ -160,7 +160,9 @@ static void test_wire_messages(void **state)
 	messages(SOCK_DGRAM);
 }
 
-/* A peer that sends nothing but rubbish does not hold up the card: a bounded number is looked at.
+/*
+ * A peer that sends only invalid messages does not block the card: a bounded number is examined at
+ * once.
  */
 static void test_wire_rubbish(void **state)
 {
@@ -175,7 +177,7 @@ static void test_wire_rubbish(void **state)
 	assert_in_range(w.dropped, 1, 99);
 }
 
-/* A full socket waits, and takes the frame later; one frame that it can never hold is dropped. */
+/* A full socket: the frame waits and is sent later; a frame that it can never accept is dropped. */
 static void test_wire_full(void **state)
 {
 	static u8 large[4 << 20];
@@ -210,7 +212,7 @@ static void test_wire_peer_gone(void **state)
 	assert_int_equal(wire_receive(&w, buf, sizeof(buf), &len), WIRE_GONE);
 	assert_int_equal(wire_send(&w, buf, sizeof(buf)), WIRE_GONE);
 	pair_close(NULL);
-	/* a datagram socket has no end: it shows when something is sent */
+	/* a datagram socket has no end of file: the end is detected when something is sent */
 	pair_open(SOCK_DGRAM);
 	close(peer);
 	peer = -1;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Allocation, freeing, handing over: against a model that remembers where each chunk is, and the
- * known defects of such pools by name.
+ * Allocating, freeing and passing on buffers, compared with a model that records where each chunk
+ * is; and the known defects of such pools by name.
  */
 #include "xsk_alloc_rig.h"
 
 #include <stdio.h>
 
-/* All that a fresh buffer promises. */
+/* All guarantees of a newly allocated buffer. */
 static void assert_fresh(struct xdp_buff *b)
 {
 	struct xdp_buff_xsk *x = xsk_buff_of(b);
@@ -45,7 +45,7 @@ static void test_batches_of_every_size(void **state)
 	stop();
 }
 
-/* A chunk is in one place: with the application, in the fill ring, with the driver, freed. */
+/* A chunk is in one place: with the application, in the fill ring, with the driver, or freed. */
 static void test_property(void **state)
 {
 	enum place { APP, FILLED, HELD, FREED } place[CHUNKS];
@@ -116,7 +116,7 @@ static void test_defect_duplicate_free(void **state)
 	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), -EINVAL);
 	assert_int_equal(xp_alloc_batch(pool, b + 2, 2), 1);
 	assert_ptr_not_equal(b[2], b[1]);
-	/* given away, then freed */
+	/* passed on, then freed */
 	xsk_buff_set_size(b[1], 60);
 	assert_int_equal(xsk_rcv(card.dev, 0, b[1]), 0);
 	xsk_buff_free(b[1]);
@@ -125,8 +125,7 @@ static void test_defect_duplicate_free(void **state)
 	stop();
 }
 
-/* A buffer that was freed is given a size, as by a completion that comes too late: it stays freed.
- */
+/* A size is set for a buffer that was freed, as by a late completion: it stays freed. */
 static void test_size_does_not_revive(void **state)
 {
 	struct xdp_buff *b[4];
@@ -143,7 +142,7 @@ static void test_size_does_not_revive(void **state)
 	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), -EINVAL);
 	assert_int_equal(xp_alloc_batch(pool, b + 2, 2), 1);
 	assert_ptr_equal(b[2], b[0]);
-	/* a packet keeps its fragments when its first buffer is measured again */
+	/* a packet keeps its fragments when the size of its first buffer is set again */
 	xsk_buff_set_size(b[0], 10);
 	xsk_buff_set_size(b[1], 20);
 	assert_true(xsk_buff_add_frag(b[0], b[1]));
@@ -157,8 +156,8 @@ static void test_size_does_not_revive(void **state)
 }
 
 /*
- * The checker learns of each buffer: who took it and who freed it stand in the report of a second
- * free, also when the buffer was given a size, by the call or by hand.
+ * The checker records each buffer: the report of a second free has the stacks that allocated and
+ * freed it, also when a size was set, by the function or by hand.
  */
 static void test_provenance(void **state)
 {
@@ -193,7 +192,7 @@ static void test_provenance(void **state)
 	dmamap_check_on_report(NULL, NULL);
 }
 
-/* The application gives one chunk several times: each time is a buffer of its own. */
+/* The application supplies one chunk several times: each time it is a buffer of its own. */
 static void test_defect_same_address_twice(void **state)
 {
 	struct xdp_buff *b[8];
@@ -213,7 +212,8 @@ static void test_defect_same_address_twice(void **state)
 	stop();
 }
 
-/* However often, there are no more buffers than chunks, and nothing is written past their arrays.
+/*
+ * However often, there are no more buffers than chunks, and nothing is written beyond their arrays.
  */
 static void test_defect_more_buffers_than_chunks(void **state)
 {
@@ -239,7 +239,7 @@ static void test_defect_more_buffers_than_chunks(void **state)
 	stop();
 }
 
-/* Where the device needs syncs a batch is a batch, no NULL in it, and 0 is 0. */
+/* Where the device needs syncs, a batch has its full length and no NULL in it, and 0 returns 0. */
 static void test_defect_batch_slow_path(void **state)
 {
 	static const char *const specs[] = {"sim,iommu=0", "sim,coherent=0", "sim,untrusted=1"};
@@ -270,7 +270,7 @@ static void test_defect_batch_slow_path(void **state)
 	}
 }
 
-/* Chunks above 4 GiB of offset are where they are, not 2^32 below. */
+/* Chunks above an offset of 4 GiB have their own address, not one that is 2^32 lower. */
 static void test_defect_index_times_chunk_size(void **state)
 {
 	u64 size = 6ull << 30;
@@ -328,7 +328,7 @@ static void test_defect_flags_not_cleared(void **state)
 	stop();
 }
 
-/* Rubbish in the fill ring: skipped and counted, good ones around it found, wherever they stand. */
+/* Invalid addresses in the fill ring: skipped and counted, valid ones between them are found. */
 static void test_invalid_addresses(void **state)
 {
 	struct xdp_buff *b[RING];
@@ -372,7 +372,7 @@ static void test_unaligned_limits(void **state)
 	assert_int_equal(app_stats(&app).rx_invalid_descs, 3);
 	app_put_addr(&app.fill, 77 | 300ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT);
 	assert_int_equal(addr_of(xp_alloc(pool)),
-			 77); /* the offset is no part of a chunk's address */
+			 77); /* the offset is not a part of a chunk's address */
 	assert_null(
 		xp_raw_get_data(pool, area.size - 5 + (5ull << XSK_UNALIGNED_BUF_OFFSET_SHIFT)));
 	assert_ptr_equal(

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A UMEM's addresses for devices: one range or runs, shared, counted, and gone with the last user.
+/*
+ * The device addresses of a UMEM: one range or runs, shared, counted, and unmapped with the last
+ * user.
  */
 #include "xsk_rig.h"
 
@@ -42,7 +44,7 @@ static void test_one_range(void **state)
 	assert_null(pool->dma_pages);
 	for (u64 addr = 0; addr < area.size; addr += 777)
 		assert_int_equal(xp_raw_get_dma(pool, addr), xp_raw_get_dma(pool, 0) + addr);
-	assert_int_equal(xp_dma_map(pool, card.dev, 0, NULL, 0), -EINVAL); /* it is already */
+	assert_int_equal(xp_dma_map(pool, card.dev, 0, NULL, 0), -EINVAL); /* mapped already */
 	xp_dma_unmap(pool, 0);
 	xp_dma_unmap(pool, 0);
 	assert_int_equal(live(card.dev), 0);
@@ -53,13 +55,19 @@ static void test_one_range(void **state)
 	card_close();
 }
 
-/* 2 MiB that bounce as one fail, so do halves and quarters: bounce memory is in small pieces. */
+/*
+ * 2 MiB cannot bounce as one mapping, nor can halves and quarters: bounce memory is in small
+ * pieces.
+ */
 static void no_long_bounces(void)
 {
 	assert_int_equal(dmamap_fail("bounce:every=1,times=3"), 0);
 }
 
-/* Later sharers have the same addresses as the first, and the map goes with the last of them. */
+/*
+ * Later pools have the same addresses as the first, and the mapping is removed with the last of
+ * them.
+ */
 static void test_defect_only_first_sharer_initialised(void **state)
 {
 	static const char *const specs[] = {"sim", "sim,iommu=0,swiotlb=16M"};
@@ -104,7 +112,10 @@ static void test_defect_only_first_sharer_initialised(void **state)
 	}
 }
 
-/* Scattered RAM, reached directly: neighbours in the UMEM that are none for the device are seen. */
+/*
+ * Scattered RAM, reached directly: chunks that are adjacent in the UMEM but not for the device are
+ * detected.
+ */
 static void scatter(const char *spec, u32 expect_runs)
 {
 	enum { PAGES = 16 };
@@ -140,7 +151,7 @@ static void scatter(const char *spec, u32 expect_runs)
 			bool contiguous = i + 1 < first[r + 1];
 			struct xdp_buff *b;
 
-			/* the mark of contiguity is in no address */
+			/* the contiguity bit is in no address */
 			assert_int_equal(xp_raw_get_dma(pool, i * 4096) & 4095, 0);
 			app_put_addr(&a.fill, addr);
 			b = xp_alloc(pool);
@@ -200,7 +211,7 @@ static void test_vmalloc(void **state)
 	pool = pool_for(&a, umem);
 	assert_int_equal(xp_dma_map(pool, card.dev, 0, NULL, 0), 0);
 	assert_int_equal(pool->dma_need_sync,
-			 card.dev->check != 0); /* only the checker wants to hear of them */
+			 card.dev->check != 0); /* a sync is needed only for the checker */
 	for (u64 addr = 0; addr < CHUNKS * CHUNK; addr += CHUNK) {
 		memcpy(memory + addr, &addr, 8);
 		assert_int_equal(dmamap_bus_read(card.dev, xp_raw_get_dma(pool, addr), seen, 8), 0);
@@ -214,8 +225,10 @@ static void test_vmalloc(void **state)
 	card_close();
 }
 
-/* Two devices: two maps, at which the checker takes no offence. Either may close first; the other's
- * pool goes on. */
+/*
+ * Two devices: two mappings, which the checker accepts. Either may close first; the other's pool
+ * still works.
+ */
 static void test_two_devices(void **state)
 {
 	struct device *other = dmamap_open("sim,name=other,check=1");
@@ -250,7 +263,7 @@ static void test_two_devices(void **state)
 	dmamap_check_on_report(NULL, NULL);
 }
 
-/* Bounced: the driver's syncs carry the bytes, in one run and in many. */
+/* Bounced: the driver's syncs copy the bytes, in one run and in many. */
 static void test_bounced(void **state)
 {
 	struct xsk_buff_pool *pool;

@@ -34,9 +34,9 @@ static void test_fragments(void **state)
 }
 
 /*
- * A fragment that is freed by itself leaves its packet at once: the packet is refused, the
- * application never gets the fragment, and the chunk is given out again once. `checked`: and the
- * packet that is given is reported.
+ * A fragment that is freed alone is removed from its packet at once: the packet is refused, the
+ * application never receives the fragment, and the chunk is allocated again once. `checked`: and
+ * the packet that is passed on is reported.
  */
 static void fragment_freed(bool checked)
 {
@@ -57,7 +57,7 @@ static void fragment_freed(bool checked)
 	assert_int_equal(reported.n, checked);
 	xsk_flush(card.dev, 0);
 	assert_int_equal(app_waiting(&app.rx), 0);
-	/* its buffer is another packet's meanwhile; this one is freed without it */
+	/* its buffer is in another packet meanwhile; this one is freed without it */
 	assert_int_equal(xp_alloc_batch(pool, again, 4), 1);
 	assert_ptr_equal(again[0], b[2]);
 	xsk_buff_free(b[0]);
@@ -65,7 +65,7 @@ static void fragment_freed(bool checked)
 	for (u32 i = 1; i < 4; i++)
 		assert_ptr_not_equal(again[i], again[0]);
 	assert_int_equal(reported.n, checked);
-	/* a packet of them is as good as any */
+	/* a packet of them is valid */
 	for (u32 i = 0; i < 4; i++)
 		xsk_buff_set_size(again[i], 200 + i);
 	for (u32 i = 1; i < 4; i++)
@@ -91,7 +91,7 @@ static void test_fragment_freed(void **state)
 	dmamap_check_on_report(NULL, NULL);
 }
 
-/* The first buffer alone goes: its fragments are buffers of the driver's again, in no packet. */
+/* Only the first buffer is freed: its fragments belong to the driver again, in no packet. */
 static void test_first_freed_alone(void **state)
 {
 	struct xdp_buff *b[3], *again[3];
@@ -110,7 +110,7 @@ static void test_first_freed_alone(void **state)
 	assert_int_equal(xsk_rcv(card.dev, 0, b[0]), 0);
 	assert_int_equal(xp_alloc_batch(pool, again, 3), 1);
 	assert_ptr_equal(again[0], b[1]);
-	/* what is not the driver's joins no packet */
+	/* a buffer that the driver does not own cannot join a packet */
 	xsk_buff_free(again[0]);
 	assert_false(xsk_buff_add_frag(again[0], b[2]));
 	assert_false(xsk_buff_add_frag(b[2], again[0]));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rings against an application that writes anything into its indices. */
+/* Rings with an application that writes any value into its indices. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -49,7 +49,7 @@ static void test_no_memory(void **state)
 	}
 }
 
-/* A producer index counts only within one ring's length of ours, wherever ours is. */
+/* A producer index is valid only within one ring's length of ours, wherever ours is. */
 static void test_producer_believed(void **state)
 {
 	static const u32 starts[] = {0, 1, 63, 1000, 0x7fffffff, 0xffffffff, 0xffffffc0};
@@ -70,7 +70,7 @@ static void test_producer_believed(void **state)
 	ring_destroy(r);
 }
 
-/* A consumer index likewise: what it frees never exceeds the ring. */
+/* A consumer index in the same way: what it frees never exceeds the ring. */
 static void test_consumer_believed(void **state)
 {
 	static const u32 starts[] = {0, 1, 63, 1000, 0x7fffffff, 0xffffffff, 0xffffffc0};
@@ -81,7 +81,7 @@ static void test_consumer_believed(void **state)
 			u32 honest = used <= 64 ? 64 - used : 0;
 
 			r->index = starts[i];
-			r->seen = starts[i] - 64; /* full, as far as known */
+			r->seen = starts[i] - 64; /* full, by the last index that was read */
 			*r->consumer = starts[i] - used;
 			assert_int_equal(ring_room(r, 1000), honest);
 			r->seen = starts[i] - 64;
@@ -117,7 +117,7 @@ static void test_unread(void **state)
 	*r->consumer = 6;
 	assert_int_equal(ring_unread(r), 64);
 	*r->consumer = 71;
-	assert_int_equal(ring_unread(r), 64); /* nonsense: never more than there are */
+	assert_int_equal(ring_unread(r), 64); /* invalid: never more than there are */
 	ring_destroy(r);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets: every refusal of rings and bind with its code, modes and fall-back, teardown. */
+/* Sockets: every refusal of rings and bind with its error code, modes and fall-back, teardown. */
 #include "xsk_rig.h"
 
 #include "xsk/xsk.h"
@@ -109,7 +109,9 @@ static void test_shared_refused(void **state)
 	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0,
 				       XDP_SHARED_UMEM | XDP_USE_NEED_WAKEUP, app.xs),
 			 -EINVAL);
-	/* on the same queue it must bring no fill and completion ring, on another it must */
+	/*
+	 * on the same queue it must have no fill and completion ring, on another it must have them
+	 */
 	assert_int_equal(xdp_sock_bind(second.xs, NULL, card.dev, 0, XDP_SHARED_UMEM, app.xs),
 			 -EINVAL);
 	assert_int_equal(xdp_sock_set_ring(bare, XDP_RX_RING, 16), 0);
@@ -130,7 +132,7 @@ static u32 options(void)
 
 static void test_modes(void **state)
 {
-	assert_int_equal(bind_app(0, 0), 0); /* zero-copy where it can be */
+	assert_int_equal(bind_app(0, 0), 0); /* zero-copy where possible */
 	assert_int_equal(options(), XDP_OPTIONS_ZEROCOPY);
 	assert_int_equal(card.setups, 1);
 	xdp_sock_destroy(app.xs);
@@ -196,7 +198,7 @@ static void test_multi_buffer_unsupported(void **state)
 	assert_int_equal(options(), 0);
 }
 
-/* In copy mode the packet's checksum is made where its metadata asks for it. */
+/* In copy mode the packet's checksum is computed if its metadata requests it. */
 static void test_checksum(void **state)
 {
 	struct xsk_tx_metadata meta = {.flags = XDP_TXMD_FLAGS_CHECKSUM};
@@ -224,7 +226,7 @@ static void test_checksum(void **state)
 	for (u32 i = 14; i < 35; i++)
 		sum += (u32)(u8)card.sent[0].data[i] << (i % 2 ? 0 : 8);
 	assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
-	/* what it asks is out of the packet: it goes as it is */
+	/* the requested offset is outside of the packet: it is sent unchanged */
 	meta.request.csum_start = 34;
 	meta.request.csum_offset = UINT16_MAX;
 	memcpy(area.memory, &meta, sizeof(meta));
@@ -236,7 +238,7 @@ static void test_checksum(void **state)
 	xdp_umem_put(umem);
 }
 
-/* A sum of 0 goes as 0xffff: in UDP a 0 says that there is no sum. */
+/* A sum of 0 is sent as 0xffff: in UDP a 0 means that there is no sum. */
 static void test_checksum_zero(void **state)
 {
 	struct xsk_tx_metadata meta = {.flags = XDP_TXMD_FLAGS_CHECKSUM};
@@ -296,8 +298,8 @@ static void test_copy_send_busy(void **state)
 }
 
 /*
- * A driver says that it is awake and then refuses zero-copy: in copy mode, which needs a wake-up
- * for each packet, this counts no more.
+ * A driver clears the wake-up flag and then refuses zero-copy: in copy mode, which needs a wake-up
+ * for each packet, the flag is set again.
  */
 static int awake_then_refuse(struct device *dev, struct xsk_buff_pool *pool, u16 queue)
 {
@@ -326,7 +328,7 @@ static void test_fall_back_wakes(void **state)
 	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
 }
 
-/* A driver's thread takes what there is to send, from a pool that nobody sends from at first. */
+/* A driver's thread takes what there is to send, from a pool that has no sender at first. */
 static u32 taken; /* atomic */
 
 static void *sender(void *arg)
@@ -346,7 +348,7 @@ static void *sender(void *arg)
 	return (void *)(uintptr_t)bytes;
 }
 
-/* A socket that sends joins one that only receives, while the driver looks for packets. */
+/* A socket that sends joins one that only receives, while the driver searches for packets. */
 static void test_sender_joins(void **state)
 {
 	struct app first, joins;
@@ -386,6 +388,63 @@ static void test_wakeup_refused(void **state)
 	assert_int_equal(xdp_sock_wakeup(rx_only.xs, XDP_WAKEUP_TX), -ENOBUFS);
 	assert_int_equal(xdp_sock_wakeup(rx_only.xs, XDP_WAKEUP_RX), 0);
 	xdp_sock_destroy(rx_only.xs);
+}
+
+/* A socket that is unbound keeps its rings, and works again when it is bound again. */
+static void test_unbind(void **state)
+{
+	struct app a;
+
+	assert_int_equal(xdp_sock_unbind(NULL), -EINVAL);
+	app_open(&a, RING, RING, RING);
+	assert_int_equal(xdp_sock_unbind(a.xs), -ENXIO);
+	for (u32 i = 0; i < 3; i++) {
+		assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, i, 0, NULL), 0);
+		app_put_addr(&a.fill, i * CHUNK);
+		assert_int_equal(card_receive(i, "a packet", 8), 0);
+		assert_int_equal(app_waiting(&a.rx), 1);
+		store(a.rx.consumer, ++a.rx.mine);
+		assert_int_equal(xdp_sock_unbind(a.xs), 0);
+		assert_int_equal(xdp_sock_unbind(a.xs), -ENXIO);
+		assert_null(xsk_get_pool_from_qid(card.dev, (u16)i));
+		assert_int_equal(card_receive(i, "a packet", 8), -EINVAL);
+	}
+	xdp_sock_destroy(a.xs);
+}
+
+/* A queue that the driver says does not exist. */
+static void test_queues(void **state)
+{
+	static const struct xdp_driver_ops two = {.queues = 2};
+	struct app a;
+
+	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
+	assert_int_equal(xdp_register_driver(card.dev, &two), 0);
+	app_open(&a, RING, RING, RING);
+	assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, 2, XDP_COPY, NULL), -EINVAL);
+	assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, 1, XDP_COPY, NULL), 0);
+	xdp_sock_destroy(a.xs);
+}
+
+/* How many packets the sockets have space for, in either mode. */
+static void test_space(void **state)
+{
+	struct app a;
+
+	assert_int_equal(xsk_rcv_space(card.dev, 0, 7), 7); /* no socket */
+	app_open(&a, RING, RING, RING);
+	assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, 0, XDP_COPY, NULL), 0);
+	assert_int_equal(xsk_rcv_space(card.dev, 0, 7), 0); /* the fill ring is empty */
+	for (u32 i = 0; i < RING; i++)
+		app_put_addr(&a.fill, i * CHUNK);
+	assert_int_equal(xsk_rcv_space(card.dev, 0, 7), 7);
+	for (u32 i = RING; i; i--) {
+		assert_int_equal(xsk_rcv_space(card.dev, 0, 2 * RING), i);
+		assert_int_equal(card_receive(0, "a packet", 8), 0);
+	}
+	assert_int_equal(xsk_rcv_space(card.dev, 0, 7), 0); /* the RX ring is full */
+	assert_int_equal(app_stats(&a).rx_ring_full, 0);
+	xdp_sock_destroy(a.xs);
 }
 
 static void test_receive_refused(void **state)
@@ -429,7 +488,10 @@ static void test_api_by_hand(void **state)
 	assert_false(xp_put_pool(NULL));
 }
 
-/* A driver's thread receives and sends all the time; sockets come, share, and go. */
+/*
+ * A driver's thread receives and sends all the time; sockets are created, share the queue, and are
+ * destroyed.
+ */
 static bool quit;
 
 static void *receiver(void *arg)
@@ -475,23 +537,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_rings),
-		T(test_bind_refused),
-		T(test_shared_refused),
-		T(test_modes),
-		T(test_fall_back),
-		T(test_driver_forgets_to_map),
-		T(test_no_driver),
-		T(test_multi_buffer_unsupported),
-		T(test_checksum),
-		T(test_copy_send_busy),
-		T(test_checksum_zero),
-		T(test_fall_back_wakes),
-		T(test_sender_joins),
-		T(test_wakeup_refused),
-		T(test_receive_refused),
-		T(test_api_by_hand),
-		T(test_races_at_teardown),
+		T(test_rings),		T(test_bind_refused),
+		T(test_shared_refused), T(test_modes),
+		T(test_fall_back),	T(test_driver_forgets_to_map),
+		T(test_no_driver),	T(test_multi_buffer_unsupported),
+		T(test_checksum),	T(test_copy_send_busy),
+		T(test_checksum_zero),	T(test_fall_back_wakes),
+		T(test_sender_joins),	T(test_wakeup_refused),
+		T(test_unbind),		T(test_queues),
+		T(test_space),		T(test_receive_refused),
+		T(test_api_by_hand),	T(test_races_at_teardown),
 	};
 
 	return cmocka_run_group_tests_name("xsk_sock", tests, NULL, NULL);

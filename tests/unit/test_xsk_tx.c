@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Descriptors to transmit: a rule of thumb beside the code, in every combination. */
+/* Descriptors to transmit: a simple rule is compared with the code, in every combination. */
 #include "xsk_rig.h"
 
 #include "xsk/xsk.h"
@@ -42,7 +42,7 @@ static void stop(void)
 	card_close();
 }
 
-/* In numbers so wide that nothing wraps. */
+/* With integers so wide that nothing wraps. */
 static bool is_good(const struct xdp_desc *d, bool unaligned, u32 metadata)
 {
 	unsigned __int128 first, end;
@@ -89,7 +89,7 @@ static u32 some_len(void)
 	return rnd(2) ? odd[rnd(ARRAY_SIZE(odd))] : rnd(CHUNK + 10);
 }
 
-/* Length plus address, ends of chunk and UMEM, room for metadata. */
+/* Length plus address, ends of chunk and UMEM, space for metadata. */
 static void test_defect_descriptor_overflow(void **state)
 {
 	for (u32 kind = 0; kind < 4; kind++) {
@@ -122,7 +122,9 @@ static void test_defect_descriptor_overflow(void **state)
 	}
 }
 
-/* Peeked one by one or taken in batches, with several buffers to a packet: the same comes out. */
+/*
+ * Peeked one by one or taken in batches, with several buffers to a packet: the result is the same.
+ */
 static void test_packets_whole(void **state)
 {
 	start_with(0, 0, XDP_USE_SG, RING);
@@ -147,7 +149,7 @@ static void test_packets_whole(void **state)
 			while (xsk_tx_peek_desc(pool, &d)) {
 				assert_memory_equal(&d, &want[got++], sizeof(d));
 				if (rnd(3) == 0)
-					break; /* and go on with batches */
+					break; /* and continue with batches */
 			}
 			xsk_tx_release(pool);
 		}
@@ -163,7 +165,7 @@ static void test_packets_whole(void **state)
 	stop();
 }
 
-/* A batch smaller than the packet takes nothing of it. */
+/* A batch smaller than the packet takes no part of it. */
 static void test_batch_too_small(void **state)
 {
 	start_with(0, 0, XDP_USE_SG, RING);
@@ -176,7 +178,7 @@ static void test_batch_too_small(void **state)
 	stop();
 }
 
-/* The driver completes more than it took: no more than that comes back. */
+/* The driver completes more than it took: no more than that is returned. */
 static void test_completed_too_much(void **state)
 {
 	start_with(0, 0, 0, RING);
@@ -190,7 +192,7 @@ static void test_completed_too_much(void **state)
 	stop();
 }
 
-/* Without room for all of a packet in the completion ring none of it is taken. */
+/* Without space for the whole packet in the completion ring no part of it is taken. */
 static void test_completion_room(void **state)
 {
 	struct xdp_desc d;
@@ -229,7 +231,7 @@ static void test_metadata(void **state)
 	stop();
 }
 
-/* Two sockets: each has its turn, also when one never ends. */
+/* Two sockets: each has its turn, also if one sends without end. */
 static void test_turns(void **state)
 {
 	struct app second;
@@ -256,9 +258,9 @@ static void test_turns(void **state)
 }
 
 /*
- * A socket goes in the middle of a packet that is given out one descriptor at a time. The driver
- * gets the rest of it, by either call, so that what it completes afterwards is what it sent: the
- * buffers of the other socket come back, each once.
+ * A socket is destroyed in the middle of a packet whose descriptors are taken one at a time. The
+ * driver receives the rest of it, by either call, so that it completes what it took: the buffers of
+ * the other socket are returned once each.
  */
 static void goes_within_packet(bool batch, u32 others)
 {
@@ -315,8 +317,7 @@ static void test_goes_within_packet(void **state)
 	}
 }
 
-/* The rest of a packet comes before the next, also when several sockets are sent from in batches.
- */
+/* The rest of a packet is taken before the next one, also in batches with several sockets. */
 static void test_packet_then_batch(void **state)
 {
 	struct app second;

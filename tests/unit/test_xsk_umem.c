@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Registration: every refusal with its code, and what is kept. */
+/* Registration: every refusal with its error code, and the resulting fields. */
 #include "xsk_rig.h"
 
 #include "base/fail.h"
@@ -97,7 +97,7 @@ static void test_range(void **state)
 	assert_true(IS_ERR(xdp_umem_create(NULL)));
 }
 
-/* The number of chunks is counted in more bits than it is kept in. */
+/* The number of chunks is computed in more bits than its field has. */
 static void test_chunk_count_overflow(void **state)
 {
 	struct xdp_umem_reg r = good;
@@ -117,7 +117,7 @@ static void test_metadata(void **state)
 	struct xdp_umem_reg r = good;
 	struct xdp_umem *umem;
 
-	r.tx_metadata_len = 7; /* without the flag it is not looked at */
+	r.tx_metadata_len = 7; /* without the flag the field is not read */
 	umem = accepted(r);
 	assert_int_equal(umem->tx_metadata_len, 0);
 	xdp_umem_put(umem);
@@ -135,7 +135,7 @@ static void test_metadata(void **state)
 	}
 }
 
-/* Memory that is not there, or cannot be written, as pinning it would say. */
+/* Memory that is not mapped, or cannot be written, as pinning would report it. */
 static void test_memory(void **state)
 {
 	struct xdp_umem_reg r = good;
@@ -158,7 +158,7 @@ static void test_memory(void **state)
 	xdp_umem_put(accepted(r)); /* up to the hole */
 }
 
-/* 16 GiB, of which not one page is there before or after. */
+/* 16 GiB, of which no page is present before or after. */
 static void test_sparse(void **state)
 {
 	u64 size = 16ull << 30;

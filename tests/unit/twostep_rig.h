@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of two-step mappings and of pages share: a device, its reports, its accesses. */
+/*
+ * Functions that the tests of two-step mappings and of pages share: a device, its reports, its
+ * accesses.
+ */
 #ifndef TESTS_TWOSTEP_RIG_H
 #define TESTS_TWOSTEP_RIG_H
 
@@ -52,7 +55,7 @@ static inline struct dmamap_stats stats_now(void)
 	return s;
 }
 
-/* Nothing was left behind. */
+/* Asserts that nothing was left. */
 static inline void close_device(void)
 {
 	struct dmamap_stats s = stats_now();
@@ -65,7 +68,7 @@ static inline void close_device(void)
 	assert_int_equal(mem_pages_used(), 0);
 }
 
-/* Contiguous pages, each byte told apart from its neighbours'. */
+/* Contiguous pages, in which each byte differs from its neighbours. */
 static inline u8 *pages_get(unsigned int order)
 {
 	struct page *page = alloc_pages(GFP_KERNEL, order);
@@ -127,7 +130,7 @@ static inline bool all_are(const u8 *p, size_t n, u8 value)
 	return true;
 }
 
-/* The thread's sentence is a new one and names the device. */
+/* The thread's error message is a new one and names the device. */
 static inline void said_why(void)
 {
 	assert_non_null(strstr(dmamap_strerror(), dev_name(dev)));

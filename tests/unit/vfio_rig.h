@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A kernel with VFIO and iommufd, and one PCI function of it, 0000:00:03.0 in group 7, with no
- * hardware: what the back ends ask of the kernel is answered here by the rules of the kernel's
- * documentation, strictly. One address space; each call can be made to fail.
+ * A simulated kernel with VFIO and iommufd, and one PCI function of it, 0000:00:03.0 in group 7,
+ * without hardware. It implements the system calls of the back ends strictly by the rules of the
+ * kernel's documentation. There is one address space; each call can be made to fail.
  */
 #ifndef TESTS_VFIO_RIG_H
 #define TESTS_VFIO_RIG_H
@@ -28,9 +28,9 @@ struct rig_kernel {
 	int refuse_err;
 	u64 fail_at; /* the n-th ioctl from now fails, once; 0: none */
 	int fail_err;
-	unsigned long fail_only; /* of this request; 0: any */
+	unsigned long fail_only; /* only ioctls with this request; 0: any */
 	bool not_viable, no_type1, no_caps, short_unmap, no_reset;
-	u64 limit; /* of mappings */
+	u64 limit; /* greatest number of mappings */
 	struct {
 		u64 first, last;
 	} window[8];
@@ -38,29 +38,29 @@ struct rig_kernel {
 	unsigned int intx, msi, msix, msix_left;
 
 	/* what happened */
-	struct rig_map map[RIG_MAPS]; /* in the order of making; the last takes the place of one
-					 that goes */
+	struct rig_map map[RIG_MAPS]; /* in order of creation; the last one replaces one
+					 that is removed */
 	u64 n_maps, ioctls;
 	u64 map_calls, unmap_calls; /* atomic: the thread that flushes unmaps, too */
 	u64 resets, hot_resets, unmasks, config_reads;
-	unsigned int open; /* descriptors, and mapped registers */
+	unsigned int open; /* number of open descriptors and mapped registers */
 	u8 config[256], bar2[RIG_BAR2];
 	int vector_fd[64], req_fd, intx_fd, vectors_on;
 };
 
 extern struct rig_kernel rig;
 
-void rig_start(void); /* puts this kernel in place, all as it should be; a new sysfs tree */
-void rig_end(void);   /* and away; fails if anything is left open or mapped */
+void rig_start(void); /* installs this kernel with all calls succeeding; a new sysfs tree */
+void rig_end(void);   /* removes it; fails if anything is left open or mapped */
 
 /* Registers as the device sees them. */
 u32 rig_bar0_read(u64 offset);
 void rig_bar0_write(u64 offset, u32 value);
 
-/* What the device reaches at an address; NULL: nothing, or not so. */
+/* The memory that the device reaches at an address; NULL: none, or not in this direction. */
 u8 *rig_device_reach(u64 iova, bool write);
 
-/* Of the fake sysfs. */
-void rig_sysfs_link(const char *leaf, const char *target); /* of the function; target "": away */
+/* Sets a link of the function in the fake sysfs; target "": removes it. */
+void rig_sysfs_link(const char *leaf, const char *target);
 
 #endif

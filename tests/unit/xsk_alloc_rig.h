@@ -51,7 +51,7 @@ static inline u64 addr_of(const struct xdp_buff *b)
 	return (u64)((char *)b->data_hard_start - area.memory) - pool->headroom;
 }
 
-/* The reports of the checker, and the lines in them. */
+/* The checker's reports, and the lines in them. */
 static struct {
 	u32 n;
 	char text[4000];

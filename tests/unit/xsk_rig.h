@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What tests of XSK share: the application's side of the four rings, and a small network card with
- * its driver, in both modes. In zero-copy the card writes into and reads from the UMEM by DMA
- * address; in copy mode the driver has memory of its own.
+ * Functions that tests of XSK share: the application's side of the four rings, and a small network
+ * card with its driver, in both modes. In zero-copy mode the card accesses the UMEM by DMA address;
+ * in copy mode the driver has memory of its own.
  */
 #ifndef XSK_RIG_H
 #define XSK_RIG_H
@@ -26,7 +26,7 @@
 
 #define CHUNK 2048u
 
-/* The application's side of a ring: as ordinary programs keep it. */
+/* The application's side of a ring, as ordinary programs use it. */
 struct app_ring {
 	u32 *producer, *consumer, *flags;
 	u64 *addr;
@@ -75,7 +75,7 @@ static inline void app_put_desc(struct app_ring *r, u64 addr, u32 len, u32 optio
 	store(r->producer, r->mine);
 }
 
-/* Entries that wait for the application. */
+/* The number of entries that the application has not consumed. */
 static inline u32 app_waiting(const struct app_ring *r)
 {
 	return load(r->producer) - r->mine;
@@ -134,7 +134,7 @@ static inline void area_close(struct area *a)
 	munmap(a->memory, a->size);
 }
 
-/* A socket with rings; fill and completion of size 0: it shares those of another. */
+/* A socket with rings; fill and completion of size 0: it shares those of another socket. */
 struct app {
 	struct xdp_sock *xs;
 	struct app_ring fill, comp, rx, tx;
@@ -167,7 +167,7 @@ static inline struct xdp_statistics app_stats(struct app *a)
 	return s;
 }
 
-/* The card: packets that it sent out, and buffers that it may receive into. */
+/* The card: packets that it sent, and buffers that it may receive into. */
 #define CARD_SENT   64
 #define CARD_POSTED 256
 #define CARD_PACKET 40000
@@ -182,7 +182,7 @@ struct card {
 		char data[CARD_PACKET];
 	} sent[CARD_SENT];
 	u32 n_sent;
-	bool send_busy;	    /* copy mode: the card has no room */
+	bool send_busy;	    /* copy mode: the card has no space */
 	u32 wakeups, woken; /* how often, and the flags of the last */
 	int setup_error, setups, teardowns;
 	struct xdp_rxq_info rxq[4];
@@ -238,7 +238,7 @@ static const struct xdp_driver_ops card_zc_one = {.setup_pool = card_setup_pool,
 						  .wakeup = card_wakeup};
 static const struct xdp_driver_ops card_copy = {.wakeup = card_wakeup, .xmit = card_xmit};
 
-/* `spec` is a device that the program plays. */
+/* `spec` is a device whose accesses the program makes. */
 static inline void card_open(const char *spec, const struct xdp_driver_ops *ops)
 {
 	memset(&card, 0, sizeof(card));
@@ -250,7 +250,7 @@ static inline void card_open(const char *spec, const struct xdp_driver_ops *ops)
 		assert_int_equal(xdp_register_driver(card.dev, ops), 0);
 }
 
-/* Nothing of it may be mapped or refused any more. */
+/* Asserts that nothing of it is mapped or refused any more. */
 static inline void card_close(void)
 {
 	struct dmamap_stats st = {.size = sizeof(st)};
@@ -261,7 +261,7 @@ static inline void card_close(void)
 	dmamap_close(card.dev);
 }
 
-/* The driver posts all that the fill ring has. */
+/* The driver posts all buffers of the fill ring. */
 static inline void card_refill(u32 queue)
 {
 	u32 n = card.n_posted[queue];
@@ -270,7 +270,8 @@ static inline void card_refill(u32 queue)
 		xsk_buff_alloc_batch(card.pool[queue], card.posted[queue] + n, CARD_POSTED - n);
 }
 
-/* The card writes by DMA, in parts no longer than the buffers; the driver makes a packet of them.
+/*
+ * The card writes by DMA, in parts no longer than the buffers; the driver makes a packet of them.
  */
 static inline struct xdp_buff *card_receive_zc(u32 queue, const char *packet, u32 len)
 {
@@ -303,7 +304,7 @@ static inline struct xdp_buff *card_receive_zc(u32 queue, const char *packet, u3
 	return head;
 }
 
-/* A packet comes in on a queue. What xsk_rcv() said; -ENOMEM: the card has no buffer. */
+/* A packet arrives on a queue. Returns the result of xsk_rcv(); -ENOMEM: the card has no buffer. */
 static inline int card_receive(u32 queue, const char *packet, u32 len)
 {
 	struct xdp_buff copy = {0}, *b = &copy;
@@ -329,7 +330,7 @@ static inline int card_receive(u32 queue, const char *packet, u32 len)
 	return err;
 }
 
-/* The card sends all that waits on a queue. */
+/* The card sends all pending packets of a queue. */
 static inline void card_send_zc(u32 queue)
 {
 	struct xsk_buff_pool *pool = card.pool[queue];
@@ -361,7 +362,7 @@ static inline void card_send(u32 queue, struct app *a)
 		xdp_sock_wakeup(a->xs, XDP_WAKEUP_TX);
 }
 
-/* Bytes that tell which packet they are of. */
+/* Bytes that identify their packet. */
 static inline void packet_fill(char *p, u32 len, u32 number)
 {
 	for (u32 i = 0; i < len; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every CONFIG_ option that drivers see as set; `dmamap kmod names` prints this list. What is not
- * here is not set: power management, ACPI, PTP, device trees and debugfs are absent, so drivers
- * leave out the code for them.
+ * All CONFIG_ options that are set for drivers; `dmamap kmod names` prints this list. Others are
+ * not set: power management, ACPI, PTP, device trees and debugfs are absent, so drivers leave out
+ * the code for them.
  */
 #ifndef KMOD_CONFIG_H
 #define KMOD_CONFIG_H

@@ -112,18 +112,20 @@ typedef struct refcount_struct {
 #define refcount_set(r, n)	 atomic_set(&(r)->refs, n)
 #define refcount_read(r)	 ((unsigned int)atomic_read(&(r)->refs))
 #define refcount_inc_not_zero(r) atomic_inc_not_zero(&(r)->refs)
-/* A count that leaves 0, or goes below it, is a use after free. */
+/* A count that is incremented from 0, or decremented below it, is a use after free. */
 static inline void refcount_inc(refcount_t *r)
 {
 	if (atomic_fetch_add(1, &r->refs) <= 0)
-		kmod_finding("refcount", "a reference was taken of an object whose count was 0");
+		kmod_finding("refcount",
+			     "a reference to an object was taken although its count was 0");
 }
 static inline bool refcount_dec_and_test(refcount_t *r)
 {
 	int was = atomic_fetch_add(-1, &r->refs);
 
 	if (was <= 0)
-		kmod_finding("refcount", "a reference was dropped of an object whose count was 0");
+		kmod_finding("refcount",
+			     "a reference to an object was dropped although its count was 0");
 	return was == 1;
 }
 static inline void refcount_dec(refcount_t *r)

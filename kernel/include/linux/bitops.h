@@ -7,7 +7,6 @@
 #include <linux/compiler.h>
 
 #define BITS_PER_LONG		   64
-#define BITS_PER_LONG_LONG	   64
 #define BITS_PER_BYTE		   8
 #define BITS_PER_TYPE(t)	   (sizeof(t) * 8)
 #define BIT(n)			   (1UL << (n))
@@ -22,8 +21,6 @@
 #define __bf_shf(m)	 (__builtin_ffsll(m) - 1)
 #define FIELD_PREP(m, v) (((__typeof__(m))(v) << __bf_shf(m)) & (m))
 #define FIELD_GET(m, r)	 ((__typeof__(m))(((r) & (m)) >> __bf_shf(m)))
-#define FIELD_MAX(m)	 ((__typeof__(m))((m) >> __bf_shf(m)))
-#define FIELD_FIT(m, v)	 (!((((__typeof__(m))(v)) << __bf_shf(m)) & ~(m)))
 
 #define ffs(x)			__builtin_ffs((int)(x))
 #define __ffs(x)		((unsigned long)__builtin_ctzl(x))
@@ -54,10 +51,6 @@ static inline void clear_bit(long nr, volatile unsigned long *addr)
 {
 	__atomic_fetch_and(addr + nr / 64, ~BIT_MASK(nr), __ATOMIC_RELAXED);
 }
-static inline void change_bit(long nr, volatile unsigned long *addr)
-{
-	__atomic_fetch_xor(addr + nr / 64, BIT_MASK(nr), __ATOMIC_RELAXED);
-}
 static inline bool test_bit(long nr, const volatile unsigned long *addr)
 {
 	return (__atomic_load_n(addr + nr / 64, __ATOMIC_RELAXED) & BIT_MASK(nr)) != 0;
@@ -71,15 +64,6 @@ static inline bool test_and_clear_bit(long nr, volatile unsigned long *addr)
 {
 	return (__atomic_fetch_and(addr + nr / 64, ~BIT_MASK(nr), __ATOMIC_SEQ_CST) &
 		BIT_MASK(nr)) != 0;
-}
-static inline bool test_and_change_bit(long nr, volatile unsigned long *addr)
-{
-	return (__atomic_fetch_xor(addr + nr / 64, BIT_MASK(nr), __ATOMIC_SEQ_CST) &
-		BIT_MASK(nr)) != 0;
-}
-static inline void clear_bit_unlock(long nr, volatile unsigned long *addr)
-{
-	__atomic_fetch_and(addr + nr / 64, ~BIT_MASK(nr), __ATOMIC_RELEASE);
 }
 /* The forms that are not atomic. */
 static inline void __set_bit(long nr, volatile unsigned long *addr)
@@ -105,12 +89,9 @@ static inline bool __test_and_clear_bit(long nr, volatile unsigned long *addr)
 	return was;
 }
 #define __set_bit_le(nr, addr)	  __set_bit(nr, addr)
-#define __clear_bit_le(nr, addr)  __clear_bit(nr, addr)
-#define test_bit_le(nr, addr)	  test_bit(nr, addr)
 #define __assign_bit(nr, addr, v) ((v) ? __set_bit(nr, addr) : __clear_bit(nr, addr))
-#define assign_bit(nr, addr, v)	  ((v) ? set_bit(nr, addr) : clear_bit(nr, addr))
 
-/* The first bit from `from` on, `size` when there is none. */
+/* Return the first bit from `from` on, or `size` if there is none. */
 unsigned long find_next_bit(const unsigned long *addr, unsigned long size, unsigned long from);
 unsigned long find_next_zero_bit(const unsigned long *addr, unsigned long size, unsigned long from);
 #define find_first_bit(a, n)	  find_next_bit(a, n, 0)
@@ -130,14 +111,6 @@ bool bitmap_empty(const unsigned long *src, unsigned int bits);
 bool bitmap_equal(const unsigned long *a, const unsigned long *b, unsigned int bits);
 unsigned int bitmap_weight(const unsigned long *src, unsigned int bits);
 
-static inline u32 rol32(u32 w, unsigned int s)
-{
-	return (w << (s & 31)) | (w >> (-s & 31));
-}
-static inline u32 ror32(u32 w, unsigned int s)
-{
-	return (w >> (s & 31)) | (w << (-s & 31));
-}
 static inline s32 sign_extend32(u32 v, int index)
 {
 	return (s32)(v << (31 - index)) >> (31 - index);

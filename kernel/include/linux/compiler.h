@@ -8,7 +8,6 @@
 
 #define __user
 #define __iomem
-#define __kernel
 #define __percpu
 #define __rcu
 #define __force
@@ -16,15 +15,10 @@
 #define __init
 #define __exit
 #define __initdata
-#define __exitdata
-#define __initconst
-#define __devinit
 #define __read_mostly
 #define __ro_after_init
-#define __bitwise__
 #define __acquires(x)
 #define __releases(x)
-#define __must_hold(x)
 #define __acquire(x) ((void)0)
 #define __release(x) ((void)0)
 #define __counted_by(m)
@@ -36,21 +30,16 @@
 #define __always_unused __attribute__((unused))
 #define __used		__attribute__((used))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
-#define __cold		__attribute__((cold))
 #define __weak		__attribute__((weak))
 #define __malloc
-#define __alias(s)	    __attribute__((alias(#s)))
-#define __noreturn	    __attribute__((noreturn))
-#define __pure		    __attribute__((pure))
-#define __attribute_const__ __attribute__((const))
-#define __section(s)	    __attribute__((section(s)))
-#define noinline	    __attribute__((noinline))
+#define __noreturn   __attribute__((noreturn))
+#define __pure	     __attribute__((pure))
+#define __section(s) __attribute__((section(s)))
+#define noinline     __attribute__((noinline))
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #undef inline
-#define fallthrough __attribute__((fallthrough))
-#define asmlinkage
-#define notrace
+#define fallthrough		     __attribute__((fallthrough))
 #define likely(x)		     __builtin_expect(!!(x), 1)
 #define unlikely(x)		     __builtin_expect(!!(x), 0)
 #define unreachable()		     __builtin_unreachable()
@@ -70,14 +59,13 @@
 #define __UNIQUE_ID(p)		     __PASTE(__PASTE(p, _), __COUNTER__)
 
 #define barrier() __asm__ __volatile__("" ::: "memory")
-#ifdef __SANITIZE_THREAD__ /* which takes volatile accesses for races */
+#ifdef __SANITIZE_THREAD__ /* ThreadSanitizer reports volatile accesses as races */
 #define READ_ONCE(x)	 __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 #else
 #define READ_ONCE(x)	 (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #endif
-#define ACCESS_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
 #define mb()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define rmb()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define wmb()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
@@ -88,7 +76,6 @@
 #define smp_mb__after_atomic()	mb()
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define smp_store_mb(x, v)	__atomic_store_n(&(x), v, __ATOMIC_SEQ_CST)
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define cmpxchg(p, old, new)                                                                       \
 	({                                                                                         \
@@ -102,13 +89,15 @@
 #define net_prefetch(x)	 prefetch(x)
 #define net_prefetchw(x) prefetchw(x)
 
-/* The second argument of the *_ptr forms. */
+/*
+ * container_of_const() is the same macro, since container_of() returns a pointer to a non-const
+ * type.
+ */
 #define container_of(ptr, type, member)                                                            \
 	((type *)((char *)(ptr) - __builtin_offsetof(type, member) +                               \
 		  0 * sizeof((ptr) == &((type *)0)->member)))
 #define container_of_const(ptr, type, member) container_of(ptr, type, member)
 #define sizeof_field(t, f)		      sizeof(((t *)0)->f)
-#define FIELD_SIZEOF(t, f)		      sizeof_field(t, f)
 #define offsetofend(t, f)		      (offsetof(t, f) + sizeof_field(t, f))
 #define ARRAY_SIZE(a)			      (sizeof(a) / sizeof((a)[0]))
 #define BUILD_BUG_ON(c)			      _Static_assert(!(c), "BUILD_BUG_ON: " #c)
@@ -126,7 +115,7 @@
 		} name;                                                                            \
 	}
 #define DECLARE_FLEX_ARRAY(t, n) __DECLARE_FLEX_ARRAY(t, n)
-/* All ones where the size overflows, which no allocation grants. */
+/* SIZE_MAX on overflow, which every allocation refuses. */
 #define struct_size(p, m, n)                                                                       \
 	__builtin_choose_expr(__builtin_constant_p(n),                                             \
 			      sizeof(*(p)) + sizeof((p)->m[0]) * (size_t)(n),                      \
@@ -138,7 +127,7 @@
 #define EXPORT_SYMBOL_GPL(s)
 #define EXPORT_SYMBOL_NS_GPL(s, n)
 
-/* CONFIG_ options, in the one list. */
+/* Tests of CONFIG_ options, which kmod/config.h lists. */
 #include <kmod/config.h>
 #define __KMOD_SECOND(a, b, ...) b
 #define __KMOD_IS_1(x)		 __KMOD_SECOND(x 1, 0)
@@ -146,8 +135,5 @@
 #define __KMOD_ENABLED(x)	 __KMOD_IS_1(__KMOD_PROBE_##x)
 #define __KMOD_ENABLED_(x)	 __KMOD_ENABLED(x)
 #define IS_ENABLED(option)	 (__KMOD_ENABLED_(option) || __KMOD_ENABLED_(option##_MODULE))
-#define IS_REACHABLE(option)	 IS_ENABLED(option)
-#define IS_BUILTIN(option)	 __KMOD_ENABLED_(option)
-#define IS_MODULE(option)	 __KMOD_ENABLED_(option##_MODULE)
 
 #endif

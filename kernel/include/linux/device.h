@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * struct device, embedded in each bus's device. `dma` is dmamap's opaque device; a device without
- * one uses its parent's. Managed resources (devres) are released in reverse after remove, or after
- * a probe that failed.
+ * struct device, embedded in the device structure of every bus. `dma` is dmamap's opaque device; a
+ * device without one uses its parent's. Managed resources (devres) are released in reverse order
+ * after remove, or after a failed probe.
  */
 #ifndef KMOD_LINUX_DEVICE_H
 #define KMOD_LINUX_DEVICE_H
@@ -56,8 +56,6 @@ struct dev_pm_ops {
 	int (*thaw)(struct device *dev);
 	int (*poweroff)(struct device *dev);
 	int (*restore)(struct device *dev);
-	int (*suspend_late)(struct device *dev);
-	int (*resume_early)(struct device *dev);
 	int (*runtime_suspend)(struct device *dev);
 	int (*runtime_resume)(struct device *dev);
 	int (*runtime_idle)(struct device *dev);
@@ -65,7 +63,6 @@ struct dev_pm_ops {
 #define SET_SYSTEM_SLEEP_PM_OPS(s, r) .suspend = s, .resume = r,
 #define SYSTEM_SLEEP_PM_OPS(s, r)     .suspend = s, .resume = r,
 #define RUNTIME_PM_OPS(s, r, i)	      .runtime_suspend = s, .runtime_resume = r, .runtime_idle = i,
-#define SET_RUNTIME_PM_OPS(s, r, i)   RUNTIME_PM_OPS(s, r, i)
 #define SIMPLE_DEV_PM_OPS(n, s, r)                                                                 \
 	const struct dev_pm_ops n __maybe_unused = {SYSTEM_SLEEP_PM_OPS(s, r)}
 #define DEFINE_SIMPLE_DEV_PM_OPS(n, s, r) SIMPLE_DEV_PM_OPS(n, s, r)
@@ -79,8 +76,6 @@ struct device_driver {
 	const char *name;
 	struct module *owner;
 	const struct dev_pm_ops *pm;
-	const void *of_match_table;
-	const struct attribute_group **dev_groups;
 	void (*shutdown)(struct device *dev);
 };
 
@@ -90,21 +85,20 @@ struct device {
 	struct device_driver *driver;
 	const struct bus_type *bus;
 	void *driver_data, *platform_data;
-	struct device_node *of_node;
-	struct fwnode_handle *fwnode;
-	u64 *dma_mask, coherent_dma_mask;
-	struct kobject kobj;
+	u64 *dma_mask;
 	char name[48];
 	struct list_head devres;
 	spinlock_t devres_lock;
 	int registered, refs; /* refs 0: not counted */
-	const struct attribute_group **groups;
 	void (*release)(struct device *dev);
 	struct class *class;
 	dev_t devt;
 };
 
-/* dmamap's device behind `dev`: its own, its nearest ancestor's, else the one that was opened. */
+/*
+ * Returns dmamap's device for `dev`: its own, its nearest ancestor's, or else the one that was
+ * opened.
+ */
 extern struct dmamap_device *kmod_opened;
 static inline struct dmamap_device *kmod_dma(const struct device *dev)
 {
@@ -127,9 +121,11 @@ static inline void dev_set_drvdata(struct device *dev, void *data)
 {
 	dev->driver_data = data;
 }
-#define dev_get_platdata(d) ((d)->platform_data)
 const char *dev_driver_string(const struct device *dev);
-/* Counts of devices that a driver makes itself; a bus's own devices live as long as the run. */
+/*
+ * References are counted for devices that a driver creates; a bus's own devices exist for the whole
+ * run.
+ */
 void device_initialize(struct device *dev);
 int device_add(struct device *dev);
 int device_register(struct device *dev);
@@ -141,13 +137,10 @@ void put_device(struct device *dev);
 
 void kmod_dev_printk(const char *level, const struct device *dev, const char *fmt, ...)
 	__printf(3, 4);
-#define dev_printk(l, d, fmt, ...) kmod_dev_printk(l, d, fmt, ##__VA_ARGS__)
-#define dev_emerg(d, fmt, ...)	   kmod_dev_printk(KERN_EMERG, d, fmt, ##__VA_ARGS__)
-#define dev_crit(d, fmt, ...)	   kmod_dev_printk(KERN_CRIT, d, fmt, ##__VA_ARGS__)
-#define dev_err(d, fmt, ...)	   kmod_dev_printk(KERN_ERR, d, fmt, ##__VA_ARGS__)
-#define dev_warn(d, fmt, ...)	   kmod_dev_printk(KERN_WARNING, d, fmt, ##__VA_ARGS__)
-#define dev_notice(d, fmt, ...)	   kmod_dev_printk(KERN_NOTICE, d, fmt, ##__VA_ARGS__)
-#define dev_info(d, fmt, ...)	   kmod_dev_printk(KERN_INFO, d, fmt, ##__VA_ARGS__)
+#define dev_err(d, fmt, ...)	kmod_dev_printk(KERN_ERR, d, fmt, ##__VA_ARGS__)
+#define dev_warn(d, fmt, ...)	kmod_dev_printk(KERN_WARNING, d, fmt, ##__VA_ARGS__)
+#define dev_notice(d, fmt, ...) kmod_dev_printk(KERN_NOTICE, d, fmt, ##__VA_ARGS__)
+#define dev_info(d, fmt, ...)	kmod_dev_printk(KERN_INFO, d, fmt, ##__VA_ARGS__)
 #define dev_dbg(d, fmt, ...)                                                                       \
 	do {                                                                                       \
 		if (0)                                                                             \
@@ -157,7 +150,6 @@ void kmod_dev_printk(const char *level, const struct device *dev, const char *fm
 #define dev_warn_once(d, fmt, ...)    dev_warn(d, fmt, ##__VA_ARGS__)
 #define dev_info_once(d, fmt, ...)    dev_info(d, fmt, ##__VA_ARGS__)
 #define dev_err_once(d, fmt, ...)     dev_err(d, fmt, ##__VA_ARGS__)
-#define dev_WARN_ONCE(d, c, fmt, ...) WARN(c, fmt, ##__VA_ARGS__)
 
 /* Managed resources. */
 int devm_add_action(struct device *dev, void (*action)(void *), void *data);
@@ -182,79 +174,31 @@ int device_create_file(struct device *dev, const struct device_attribute *attr);
 void device_remove_file(struct device *dev, const struct device_attribute *attr);
 
 /* Power management is absent: the device is always awake. These are in the list of inert names. */
-static inline bool device_may_wakeup(struct device *dev)
-{
-	return false;
-}
-static inline bool device_can_wakeup(struct device *dev)
-{
-	return true;
-}
-static inline int device_set_wakeup_enable(struct device *dev, bool enable)
-{
-	return 0;
-}
-static inline int device_set_wakeup_capable(struct device *dev, bool capable)
-{
-	return 0;
-}
-static inline int device_init_wakeup(struct device *dev, bool enable)
-{
-	return 0;
-}
-static inline int device_wakeup_enable(struct device *dev)
-{
-	return 0;
-}
-static inline int device_wakeup_disable(struct device *dev)
-{
-	return 0;
-}
-static inline int pm_runtime_get_sync(struct device *dev)
-{
-	return 1;
-}
-static inline int pm_runtime_resume_and_get(struct device *dev)
-{
-	return 0;
-}
-static inline int pm_runtime_resume(struct device *dev)
-{
-	return 0;
-}
-static inline int pm_runtime_put(struct device *dev)
-{
-	return 0;
-}
-static inline int pm_runtime_put_sync(struct device *dev)
-{
-	return 0;
-}
-static inline void pm_runtime_get_noresume(struct device *dev)
-{
-}
-static inline void pm_runtime_put_noidle(struct device *dev)
-{
-}
-static inline int pm_schedule_suspend(struct device *dev, unsigned int ms)
-{
-	return 0;
-}
-static inline bool pm_runtime_suspended(struct device *dev)
-{
-	return false;
-}
-static inline bool pm_runtime_active(struct device *dev)
-{
-	return true;
-}
-static inline void dev_pm_set_driver_flags(struct device *dev, u32 flags)
-{
-}
-#define DPM_FLAG_NO_DIRECT_COMPLETE 1
-#define DPM_FLAG_SMART_PREPARE	    2
-#define DPM_FLAG_SMART_SUSPEND	    4
-#define DPM_FLAG_MAY_SKIP_RESUME    8
+#define KMOD_PM(type, name, value, ...)                                                            \
+	static inline type name(struct device *dev, ##__VA_ARGS__)                                 \
+	{                                                                                          \
+		return value;                                                                      \
+	}
+KMOD_PM(bool, device_may_wakeup, false)
+KMOD_PM(bool, device_can_wakeup, true)
+KMOD_PM(int, device_set_wakeup_enable, 0, bool enable)
+KMOD_PM(int, device_set_wakeup_capable, 0, bool capable)
+KMOD_PM(int, device_init_wakeup, 0, bool enable)
+KMOD_PM(int, device_wakeup_enable, 0)
+KMOD_PM(int, device_wakeup_disable, 0)
+KMOD_PM(int, pm_runtime_get_sync, 1)
+KMOD_PM(int, pm_runtime_resume_and_get, 0)
+KMOD_PM(int, pm_runtime_resume, 0)
+KMOD_PM(int, pm_runtime_put, 0)
+KMOD_PM(int, pm_runtime_put_sync, 0)
+KMOD_PM(void, pm_runtime_get_noresume, )
+KMOD_PM(void, pm_runtime_put_noidle, )
+KMOD_PM(int, pm_schedule_suspend, 0, unsigned int ms)
+KMOD_PM(bool, pm_runtime_suspended, false)
+KMOD_PM(bool, pm_runtime_active, true)
+KMOD_PM(void, dev_pm_set_driver_flags, , u32 flags)
+#undef KMOD_PM
+#define DPM_FLAG_SMART_PREPARE 2
 
 struct firmware {
 	size_t size;

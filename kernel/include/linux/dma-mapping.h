@@ -5,9 +5,7 @@
 #include <linux/device.h>
 #include <linux/slab.h>
 
-#define dma_zalloc_coherent(d, s, h, g) dma_alloc_coherent(d, s, h, g)
-
-/* Tables of scatterlists are in the ledger, as what kmalloc() returns. */
+/* Scatterlist tables are in the ledger, like objects of kmalloc(). */
 int kmod_sg_alloc_table(struct sg_table *t, unsigned int n, gfp_t gfp);
 int kmod_sg_alloc_pages(struct sg_table *t, struct page **pages, unsigned int n,
 			unsigned int offset, unsigned long size, unsigned int segment, gfp_t gfp);

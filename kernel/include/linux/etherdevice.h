@@ -50,11 +50,6 @@ int eth_mac_addr(struct net_device *dev, void *addr);
 int eth_validate_addr(struct net_device *dev);
 int eth_prepare_mac_addr_change(struct net_device *dev, void *addr);
 void eth_commit_mac_addr_change(struct net_device *dev, void *addr);
-u32 eth_get_headlen(const struct net_device *dev, const void *data, u32 len);
-static inline int eth_platform_get_mac_address(struct device *dev, u8 *mac)
-{
-	return -ENODEV;
-}
 
 /* The CRC of Ethernet, as crc32_le() and crc32_be() define it. */
 u32 crc32_le(u32 crc, const u8 *p, size_t n);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a driver offers to ethtool; the wire format is UAPI's. Linux:
- * Documentation/networking/ethtool-netlink.rst. */
+/*
+ * The ethtool operations of a driver; the data structures are UAPI's. Linux:
+ * Documentation/networking/ethtool-netlink.rst.
+ */
 #ifndef KMOD_LINUX_ETHTOOL_H
 #define KMOD_LINUX_ETHTOOL_H
 
@@ -15,7 +17,6 @@ struct ethtool_link_ksettings {
 		__ETHTOOL_DECLARE_LINK_MODE_MASK(advertising);
 		__ETHTOOL_DECLARE_LINK_MODE_MASK(lp_advertising);
 	} link_modes;
-	u32 lanes;
 };
 #define ethtool_link_ksettings_zero_link_mode(p, name) linkmode_zero((p)->link_modes.name)
 #define ethtool_link_ksettings_add_link_mode(p, name, mode)                                        \
@@ -38,26 +39,22 @@ enum ethtool_phys_id_state {
 	ETHTOOL_ID_OFF
 };
 enum { ETH_RSS_HASH_TOP_BIT, ETH_RSS_HASH_XOR_BIT, ETH_RSS_HASH_CRC32_BIT };
-#define ETH_RSS_HASH_UNKNOWN   0
 #define ETH_RSS_HASH_NO_CHANGE 0
 #define ETH_RSS_HASH_TOP       1
-#define ETH_RSS_HASH_XOR       2
 struct ethtool_rxfh_param {
 	u8 hfunc;
 	u32 indir_size, *indir;
-	u32 key_size;
 	u8 *key;
-	u32 rss_context;
-	u8 rss_delete, input_xfrm;
+	u8 rss_delete;
 };
 struct kernel_ethtool_ringparam {
 	u32 rx_buf_len;
-	u8 tcp_data_split, tx_push, rx_push;
-	u32 cqe_size, tx_push_buf_len, tx_push_buf_max_len;
+	u8 tcp_data_split, tx_push;
+	u32 cqe_size, tx_push_buf_len;
 };
 struct kernel_ethtool_coalesce {
-	u8 use_cqe_mode_tx, use_cqe_mode_rx;
-	u32 tx_aggr_max_bytes, tx_aggr_max_frames, tx_aggr_time_usecs;
+	u8 use_cqe_mode_tx;
+	u32 tx_aggr_max_bytes, tx_aggr_max_frames;
 };
 struct kernel_ethtool_ts_info {
 	u32 cmd, so_timestamping;
@@ -89,14 +86,9 @@ struct ethtool_keee {
 
 struct ethtool_ops {
 	u32 supported_coalesce_params;
-	u32 supported_ring_params;
-	u32 rxfh_indir_space;
-	u16 rxfh_key_space, rxfh_priv_size;
-	u32 rxfh_per_ctx_fields;
+	u16 rxfh_key_space;
 	u8 cap_link_lanes_supported : 1, cap_rss_ctx_supported : 1, cap_rss_sym_xor_supported : 1,
 		rxfh_per_ctx_key : 1;
-	int (*get_settings)(struct net_device *d, struct ethtool_cmd *c);
-	int (*set_settings)(struct net_device *d, struct ethtool_cmd *c);
 	void (*get_drvinfo)(struct net_device *d, struct ethtool_drvinfo *i);
 	int (*get_regs_len)(struct net_device *d);
 	void (*get_regs)(struct net_device *d, struct ethtool_regs *r, void *p);
@@ -130,7 +122,6 @@ struct ethtool_ops {
 	int (*get_sset_count)(struct net_device *d, int set);
 	int (*get_rxnfc)(struct net_device *d, struct ethtool_rxnfc *n, u32 *rules);
 	int (*set_rxnfc)(struct net_device *d, struct ethtool_rxnfc *n);
-	u32 (*get_rxfh_key_size)(struct net_device *d);
 	u32 (*get_rxfh_indir_size)(struct net_device *d);
 	int (*get_rxfh)(struct net_device *d, struct ethtool_rxfh_param *p);
 	int (*set_rxfh)(struct net_device *d, struct ethtool_rxfh_param *p,

@@ -17,7 +17,7 @@ struct inode {
 	void *i_private;
 };
 struct poll_table_struct {
-	struct wait_queue_head *queue; /* the last one that was waited on */
+	struct wait_queue_head *queue; /* the last queue that was waited on */
 };
 typedef struct poll_table_struct poll_table;
 typedef unsigned int __poll_t_kernel;
@@ -29,7 +29,6 @@ struct file {
 	fmode_t f_mode;
 	struct inode *f_inode;
 };
-#define file_inode(f) ((f)->f_inode)
 struct file_operations {
 	struct module *owner;
 	loff_t (*llseek)(struct file *f, loff_t offset, int whence);
@@ -40,9 +39,7 @@ struct file_operations {
 	long (*compat_ioctl)(struct file *f, unsigned int cmd, unsigned long arg);
 	int (*mmap)(struct file *f, struct vm_area_struct *vma);
 	int (*open)(struct inode *i, struct file *f);
-	int (*flush)(struct file *f, void *id);
 	int (*release)(struct inode *i, struct file *f);
-	int (*fsync)(struct file *f, loff_t a, loff_t b, int datasync);
 };
 #define EPOLLIN	    ((__poll_t)0x1)
 #define EPOLLOUT    ((__poll_t)0x4)
@@ -59,10 +56,6 @@ loff_t no_llseek(struct file *f, loff_t offset, int whence);
 loff_t noop_llseek(struct file *f, loff_t offset, int whence);
 loff_t fixed_size_llseek(struct file *f, loff_t offset, int whence, loff_t size);
 int nonseekable_open(struct inode *i, struct file *f);
-static inline long compat_ptr_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
-{
-	return f->f_op->unlocked_ioctl(f, cmd, arg);
-}
 
 #define MISC_DYNAMIC_MINOR 255
 struct miscdevice {
@@ -71,14 +64,13 @@ struct miscdevice {
 	const struct file_operations *fops;
 	struct list_head list;
 	struct device *parent, *this_device;
-	const char *nodename;
 	umode_t mode;
 };
 int misc_register(struct miscdevice *m);
 void misc_deregister(struct miscdevice *m);
 #define module_misc_device(m) module_driver(m, misc_register, misc_deregister)
 
-/* debugfs: files that the script opens by their name. */
+/* debugfs: files that the script opens by name. */
 struct dentry;
 struct dentry *debugfs_create_file(const char *name, umode_t mode, struct dentry *parent,
 				   void *data, const struct file_operations *fops);

@@ -7,12 +7,7 @@
 
 #define VLAN_HLEN	   4
 #define VLAN_ETH_HLEN	   18
-#define VLAN_ETH_ZLEN	   64
 #define VLAN_ETH_FRAME_LEN 1518
-#define VLAN_ETH_DATA_LEN  1500
-#define VLAN_PRIO_MASK	   0xe000
-#define VLAN_PRIO_SHIFT	   13
-#define VLAN_CFI_MASK	   0x1000
 #define VLAN_VID_MASK	   0x0fff
 #define VLAN_N_VID	   4096
 struct vlan_hdr {
@@ -24,7 +19,6 @@ struct vlan_ethhdr {
 };
 #define skb_vlan_tag_present(s) ((s)->vlan_present)
 #define skb_vlan_tag_get(s)	((s)->vlan_tci)
-#define skb_vlan_tag_get_id(s)	((s)->vlan_tci & VLAN_VID_MASK)
 static inline void __vlan_hwaccel_put_tag(struct sk_buff *skb, __be16 proto, u16 tci)
 {
 	skb->vlan_proto = proto;
@@ -39,10 +33,5 @@ static inline netdev_features_t vlan_features_check(struct sk_buff *skb, netdev_
 {
 	return f;
 }
-static inline struct vlan_ethhdr *vlan_eth_hdr(const struct sk_buff *skb)
-{
-	return (struct vlan_ethhdr *)skb_mac_header(skb);
-}
-#define eth_type_vlan(p) ((p) == htons(ETH_P_8021Q) || (p) == htons(ETH_P_8021AD))
 
 #endif

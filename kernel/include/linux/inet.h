@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Headers of IP, TCP and UDP in a socket buffer. */
+/* The IP, TCP and UDP headers in a socket buffer. */
 #ifndef KMOD_LINUX_INET_H
 #define KMOD_LINUX_INET_H
 
@@ -12,43 +12,26 @@
 
 #define IANA_VXLAN_UDP_PORT 4789
 #define GENEVE_UDP_PORT	    6081
-static inline struct iphdr *ip_hdr(const struct sk_buff *skb)
-{
-	return (struct iphdr *)skb_network_header(skb);
-}
-static inline struct iphdr *inner_ip_hdr(const struct sk_buff *skb)
-{
-	return (struct iphdr *)skb_inner_network_header(skb);
-}
-static inline struct ipv6hdr *ipv6_hdr(const struct sk_buff *skb)
-{
-	return (struct ipv6hdr *)skb_network_header(skb);
-}
-static inline struct ipv6hdr *inner_ipv6_hdr(const struct sk_buff *skb)
-{
-	return (struct ipv6hdr *)skb_inner_network_header(skb);
-}
-static inline struct tcphdr *tcp_hdr(const struct sk_buff *skb)
-{
-	return (struct tcphdr *)skb_transport_header(skb);
-}
-static inline struct tcphdr *inner_tcp_hdr(const struct sk_buff *skb)
-{
-	return (struct tcphdr *)skb_inner_transport_header(skb);
-}
-static inline struct udphdr *udp_hdr(const struct sk_buff *skb)
-{
-	return (struct udphdr *)skb_transport_header(skb);
-}
+#define KMOD_IP_HEADER(type, name, which)                                                          \
+	static inline struct type *name(const struct sk_buff *skb)                                 \
+	{                                                                                          \
+		return (struct type *)skb_##which##_header(skb);                                   \
+	}
+KMOD_IP_HEADER(iphdr, ip_hdr, network)
+KMOD_IP_HEADER(iphdr, inner_ip_hdr, inner_network)
+KMOD_IP_HEADER(ipv6hdr, ipv6_hdr, network)
+KMOD_IP_HEADER(ipv6hdr, inner_ipv6_hdr, inner_network)
+KMOD_IP_HEADER(tcphdr, tcp_hdr, transport)
+KMOD_IP_HEADER(tcphdr, inner_tcp_hdr, inner_transport)
+KMOD_IP_HEADER(udphdr, udp_hdr, transport)
+#undef KMOD_IP_HEADER
 static inline unsigned int tcp_hdrlen(const struct sk_buff *skb)
 {
 	return tcp_hdr(skb)->doff * 4u;
 }
 #define inner_tcp_hdrlen(s)    (inner_tcp_hdr(s)->doff * 4u)
 #define skb_tcp_all_headers(s) ((int)(skb_transport_offset(s) + (int)tcp_hdrlen(s)))
-#define skb_inner_tcp_all_headers(s)                                                               \
-	((int)(skb_inner_transport_offset(s) + (int)inner_tcp_hdrlen(s)))
-#define ip_hdrlen(s) (ip_hdr(s)->ihl * 4u)
+#define ip_hdrlen(s)	       (ip_hdr(s)->ihl * 4u)
 /* Prepares a TSO packet's TCP checksum: the pseudo header without the length. */
 static inline void tcp_v6_gso_csum_prep(struct sk_buff *skb)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupts: one thread for each requested line, which plays the interrupted processor. */
+/* Interrupts: every requested line has a thread that represents the interrupted processor. */
 #ifndef KMOD_LINUX_INTERRUPT_H
 #define KMOD_LINUX_INTERRUPT_H
 
@@ -27,13 +27,12 @@ void disable_irq_nosync(unsigned int irq);
 void enable_irq(unsigned int irq);
 void synchronize_irq(unsigned int irq);
 bool disable_hardirq(unsigned int irq);
-/* Which interrupt comes between the two; no device here has one that must be searched: 0. */
+/* Probing for an interrupt number always returns 0, since no device here needs it. */
 unsigned long probe_irq_on(void);
 int probe_irq_off(unsigned long mask);
 static inline int irq_set_affinity_hint(unsigned int irq, const void *mask)
 {
 	return 0;
 }
-#define irq_update_affinity_hint(irq, m) irq_set_affinity_hint(irq, m)
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers. A `void __iomem *` is a cookie: a mark that no pointer has, the BAR's slot, the
- * offset. Ports are the bus addresses of I/O BARs. An access outside of a live mapping, or to a
- * disabled device, is reported and reads ones.
+ * Registers. A `void __iomem *` is a cookie: a mark that no valid pointer has, the slot of the
+ * mapping, and the offset. I/O ports are the bus addresses of I/O BARs. An access outside of a live
+ * mapping, or to a disabled device, is reported and reads as all ones.
  */
 #ifndef KMOD_LINUX_IO_H
 #define KMOD_LINUX_IO_H
@@ -31,7 +31,6 @@ void kmod_port_write(unsigned long port, u64 value, unsigned int size);
 #define writeb_relaxed(v, a) writeb(v, a)
 #define writew_relaxed(v, a) writew(v, a)
 #define writel_relaxed(v, a) writel(v, a)
-#define lo_hi_readq(a)	     readq(a)
 #define ioread8(a)	     readb(a)
 #define ioread16(a)	     readw(a)
 #define ioread32(a)	     readl(a)
@@ -44,8 +43,6 @@ void kmod_port_write(unsigned long port, u64 value, unsigned int size);
 #define outb(v, p)	     kmod_port_write(p, (u8)(v), 1)
 #define outw(v, p)	     kmod_port_write(p, (u16)(v), 2)
 #define outl(v, p)	     kmod_port_write(p, (u32)(v), 4)
-#define inb_p		     inb
-#define outb_p		     outb
 void ioread16_rep(const volatile void __iomem *addr, void *dst, unsigned long n);
 void iowrite16_rep(volatile void __iomem *addr, const void *src, unsigned long n);
 void memcpy_fromio(void *dst, const volatile void __iomem *src, size_t n);
@@ -53,10 +50,7 @@ void memcpy_toio(volatile void __iomem *dst, const void *src, size_t n);
 void memset_io(volatile void __iomem *dst, int value, size_t n);
 void __iomem *ioremap(phys_addr_t phys, size_t size);
 void iounmap(volatile void __iomem *addr);
-#define ioremap_wc(p, s)       ioremap(p, s)
-#define mmiowb()	       ((void)0)
-#define arch_phys_wc_add(b, s) 0
-#define arch_phys_wc_del(h)    ((void)(h))
+#define ioremap_wc(p, s) ioremap(p, s)
 
 struct resource {
 	resource_size_t start, end;

@@ -13,11 +13,9 @@
 #include <linux/limits.h>
 #include <asm/byteorder.h>
 
-/* Between drivers and the kernel only: no program sees them. */
+/* Exchanged between drivers and the kernel only; never returned to a program. */
 #define ERESTARTSYS  512
-#define ENOIOCTLCMD  515
 #define EPROBE_DEFER 517
-#define ENOTSUPP     524
 
 #define U8_MAX	((u8)~0U)
 #define S8_MAX	0x7f
@@ -118,26 +116,22 @@ static inline s64 div_s64(s64 n, s32 d)
 {
 	return n / d;
 }
-static inline u64 mul_u64_u32_shr(u64 a, u32 mul, unsigned int shift)
-{
-	return (u64)(((unsigned __int128)a * mul) >> shift);
-}
 unsigned long int_sqrt(unsigned long x);
 
-/* Messages: one line each, with the time since start. The format takes %pM, %pI4, %pI6, %ps, %pe
- * and %*ph. */
+/*
+ * Messages: one line each, with the time since start. The format supports %pM, %pI4, %pI6, %ps, %pe
+ * and %*ph.
+ */
 int _printk(const char *format, ...) __printf(1, 2);
 #define printk(fmt, ...) _printk(fmt, ##__VA_ARGS__)
 #define KERN_SOH	 "\001"
 #define KERN_EMERG	 KERN_SOH "0"
-#define KERN_ALERT	 KERN_SOH "1"
 #define KERN_CRIT	 KERN_SOH "2"
 #define KERN_ERR	 KERN_SOH "3"
 #define KERN_WARNING	 KERN_SOH "4"
 #define KERN_NOTICE	 KERN_SOH "5"
 #define KERN_INFO	 KERN_SOH "6"
 #define KERN_DEBUG	 KERN_SOH "7"
-#define KERN_DEFAULT	 ""
 #define KERN_CONT	 KERN_SOH "c"
 #ifndef pr_fmt
 #define pr_fmt(fmt) fmt
@@ -148,8 +142,6 @@ int _printk(const char *format, ...) __printf(1, 2);
 			printk(fmt, ##__VA_ARGS__);                                                \
 		0;                                                                                 \
 	})
-#define pr_emerg(fmt, ...)	     printk(KERN_EMERG pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_crit(fmt, ...)	     printk(KERN_CRIT pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_err(fmt, ...)	     printk(KERN_ERR pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_warn(fmt, ...)	     printk(KERN_WARNING pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_notice(fmt, ...)	     printk(KERN_NOTICE pr_fmt(fmt), ##__VA_ARGS__)
@@ -175,7 +167,6 @@ char *kasprintf(gfp_t gfp, const char *fmt, ...) __printf(2, 3);
 #define snprintf	       kmod_snprintf
 #define scnprintf	       kmod_scnprintf
 #define sprintf(buf, fmt, ...) kmod_snprintf(buf, INT_MAX, fmt, ##__VA_ARGS__)
-int sscanf(const char *buf, const char *fmt, ...);
 int kstrtoul(const char *s, unsigned int base, unsigned long *res);
 int kstrtoint(const char *s, unsigned int base, int *res);
 int kstrtouint(const char *s, unsigned int base, unsigned int *res);
@@ -184,8 +175,8 @@ unsigned long simple_strtoul(const char *s, char **end, unsigned int base);
 bool mac_pton(const char *s, u8 *mac);
 
 /*
- * What the runtime reports: the kind, a sentence, and the stack of the caller. kmod_oops() reports
- * and ends the run, since the kernel would.
+ * Reports a finding: its kind, a message, and the caller's stack. kmod_oops() also ends the run, as
+ * the kernel would.
  */
 void kmod_finding(const char *kind, const char *fmt, ...) __printf(2, 3);
 void kmod_oops(const char *kind, const char *fmt, ...) __printf(2, 3) __noreturn;
@@ -209,7 +200,7 @@ void kmod_oops(const char *kind, const char *fmt, ...) __printf(2, 3) __noreturn
 #define dump_stack()	       kmod_finding("dump-stack", "dump_stack() in %s", __func__)
 #define panic(fmt, ...)	       kmod_oops("panic", fmt, ##__VA_ARGS__)
 
-/* Where code runs. Each of these reports a call that may sleep where that is not allowed. */
+/* Execution context. Each of these reports a call that may sleep where sleeping is not allowed. */
 void kmod_might_sleep(const char *what);
 #define might_sleep() kmod_might_sleep(__func__)
 #define might_sleep_if(c)                                                                          \
@@ -223,32 +214,21 @@ bool in_hardirq(void);
 bool in_softirq(void);
 bool in_atomic(void);
 bool irqs_disabled(void);
-#define in_irq()	     in_hardirq()
-#define in_serving_softirq() in_softirq()
-#define in_task()	     (!in_interrupt())
-#define oops_in_progress     0
+#define in_irq()  in_hardirq()
+#define in_task() (!in_interrupt())
 /* For allocations: `gfp` as it is, after the check that it may be used here. */
 gfp_t kmod_gfp(gfp_t gfp);
 
-#define smp_processor_id()     0
-#define raw_smp_processor_id() 0
-#define num_online_cpus()      2u
-#define num_possible_cpus()    2u
-#define num_present_cpus()     2u
-#define nr_cpu_ids	       2u
-#define get_cpu()	       0
-#define put_cpu()	       ((void)0)
-#define cpu_relax()	       kmod_relax()
+#define smp_processor_id() 0
+#define num_online_cpus()  2u
+#define cpu_relax()	   kmod_relax()
 void kmod_relax(void);
-#define MAX_NUMNODES		 1
-#define NUMA_NO_NODE		 (-1)
-#define node_possible(n)	 ((n) == 0)
-#define cpumask_of_node(n)	 ((const void *)0)
-#define numa_node_id()		 0
-#define dev_to_node(d)		 ((void)(d), -1)
-#define cpu_to_node(c)		 0
-#define for_each_online_cpu(c)	 for ((c) = 0; (c) < 2; (c)++)
-#define for_each_possible_cpu(c) for ((c) = 0; (c) < 2; (c)++)
+#define MAX_NUMNODES	       1
+#define NUMA_NO_NODE	       (-1)
+#define node_possible(n)       ((n) == 0)
+#define cpumask_of_node(n)     ((const void *)0)
+#define dev_to_node(d)	       ((void)(d), -1)
+#define for_each_online_cpu(c) for ((c) = 0; (c) < 2; (c)++)
 enum { SYSTEM_RUNNING = 3, SYSTEM_HALT, SYSTEM_POWER_OFF, SYSTEM_RESTART };
 #define system_state SYSTEM_RUNNING
 

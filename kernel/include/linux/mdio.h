@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Energy-efficient Ethernet: the bits of IEEE 802.3 register 3.20 and ethtool's link modes. */
+/*
+ * Energy-efficient Ethernet: conversion between register 3.20 of IEEE 802.3 and ethtool's link
+ * modes.
+ */
 #ifndef KMOD_LINUX_MDIO_H
 #define KMOD_LINUX_MDIO_H
 

@@ -19,14 +19,18 @@ struct kernel_param_ops;
 struct kmod_param {
 	const char *name, *type;
 	void *value;
-	unsigned int size, count; /* bytes of one value; how many an array has */
+	unsigned int size, count; /* bytes of one value; number of elements of an array */
 	unsigned int *given;
 };
-/* The linker collects what has its address here. */
+/* Places an object in a linker section, which collects all entries of that kind. */
 #define KMOD_ENTRY(where, type, ...)                                                               \
 	static const type __UNIQUE_ID(kmod_entry)                                                  \
 	__used __aligned(8) __attribute__((section(where), no_sanitize("address"))) = __VA_ARGS__
+/* The runtime's objects are compiled once for all drivers, so the driver's name is in the driver's.
+ */
 #define module_init(fn)                                                                            \
+	extern const char __kmod_module_name[];                                                    \
+	const char __kmod_module_name[] = KBUILD_MODNAME;                                          \
 	int __kmod_module_init(void);                                                              \
 	int __kmod_module_init(void)                                                               \
 	{                                                                                          \
@@ -47,20 +51,15 @@ struct kmod_param {
 	KMOD_PARAM(var, &(var)[0], t, ARRAY_SIZE(var), (unsigned int *)(nump))
 #define module_param_array_named(n, var, t, nump, perm)                                            \
 	KMOD_PARAM(n, &(var)[0], t, ARRAY_SIZE(var), (unsigned int *)(nump))
-#define module_param_hw(var, t, hw, perm)	      module_param(var, t, perm)
-#define module_param_hw_array(var, t, hw, nump, perm) module_param_array(var, t, nump, perm)
-#define MODULE_AUTHOR(x)			      _Static_assert(1, "")
-#define MODULE_DESCRIPTION(x)			      _Static_assert(1, "")
-#define MODULE_LICENSE(x)			      _Static_assert(1, "")
-#define MODULE_VERSION(x)			      _Static_assert(1, "")
-#define MODULE_FIRMWARE(x)			      _Static_assert(1, "")
-#define MODULE_ALIAS(x)				      _Static_assert(1, "")
-#define MODULE_SOFTDEP(x)			      _Static_assert(1, "")
-#define MODULE_IMPORT_NS(x)			      _Static_assert(1, "")
-#define MODULE_PARM_DESC(p, x)			      _Static_assert(1, "")
+#define MODULE_AUTHOR(x)       _Static_assert(1, "")
+#define MODULE_DESCRIPTION(x)  _Static_assert(1, "")
+#define MODULE_LICENSE(x)      _Static_assert(1, "")
+#define MODULE_VERSION(x)      _Static_assert(1, "")
+#define MODULE_FIRMWARE(x)     _Static_assert(1, "")
+#define MODULE_ALIAS(x)	       _Static_assert(1, "")
+#define MODULE_PARM_DESC(p, x) _Static_assert(1, "")
 #define MODULE_DEVICE_TABLE(t, n)                                                                  \
 	extern const __typeof__(n) __kmod_table_##t##_##n __attribute__((unused, alias(#n)))
-#define early_initcall(fn)  module_init(fn)
 #define late_initcall(fn)   module_init(fn)
 #define device_initcall(fn) module_init(fn)
 static inline bool try_module_get(struct module *m)

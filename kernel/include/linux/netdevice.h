@@ -17,8 +17,6 @@ struct net {
 	int ifindex;
 };
 extern struct net init_net;
-#define dev_net(d)   (&init_net)
-#define net_eq(a, b) ((a) == (b))
 
 typedef enum netdev_tx { NETDEV_TX_OK = 0x00, NETDEV_TX_BUSY = 0x10 } netdev_tx_t;
 #define NET_RX_SUCCESS	  0
@@ -26,9 +24,7 @@ typedef enum netdev_tx { NETDEV_TX_OK = 0x00, NETDEV_TX_BUSY = 0x10 } netdev_tx_
 #define NET_XMIT_SUCCESS  0
 #define NET_XMIT_DROP	  1
 #define MAX_ADDR_LEN	  32
-#define LL_MAX_HEADER	  128
 #define NAPI_POLL_WEIGHT  64
-#define GRO_MAX_SIZE	  65536
 #define NETIF_F_GSO_SHIFT 16
 
 enum {
@@ -64,7 +60,6 @@ enum {
 #define NETIF_F_HW_CSUM		    KMOD_F(HW_CSUM)
 #define NETIF_F_IPV6_CSUM	    KMOD_F(IPV6_CSUM)
 #define NETIF_F_HIGHDMA		    KMOD_F(HIGHDMA)
-#define NETIF_F_FRAGLIST	    KMOD_F(FRAGLIST)
 #define NETIF_F_HW_VLAN_CTAG_TX	    KMOD_F(HW_VLAN_CTAG_TX)
 #define NETIF_F_HW_VLAN_CTAG_RX	    KMOD_F(HW_VLAN_CTAG_RX)
 #define NETIF_F_HW_VLAN_CTAG_FILTER KMOD_F(HW_VLAN_CTAG_FILTER)
@@ -79,10 +74,8 @@ enum {
 #define NETIF_F_GSO_UDP_TUNNEL_CSUM KMOD_F(GSO_UDP_TUNNEL_CSUM)
 #define NETIF_F_RXHASH		    KMOD_F(RXHASH)
 #define NETIF_F_RXCSUM		    KMOD_F(RXCSUM)
-#define NETIF_F_NTUPLE		    KMOD_F(NTUPLE)
 #define NETIF_F_RXFCS		    KMOD_F(RXFCS)
 #define NETIF_F_RXALL		    KMOD_F(RXALL)
-#define NETIF_F_LOOPBACK	    KMOD_F(LOOPBACK)
 #define NETIF_F_CSUM_MASK	    (NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM)
 #define NETIF_F_GSO_MASK	    (NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN)
 #define NETIF_F_ALL_TSO		    (NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN)
@@ -90,9 +83,6 @@ enum {
 #define IFF_UNICAST_FLT	     (1ULL << 17)
 #define IFF_LIVE_ADDR_CHANGE (1ULL << 20)
 #define IFF_SUPP_NOFCS	     (1ULL << 19)
-#define IFF_DONT_BRIDGE	     (1ULL << 11)
-#define IFF_XMIT_DST_RELEASE (1ULL << 10)
-#define NETDEV_ALIAS_NONE    0
 
 struct net_device_stats {
 	unsigned long rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors;
@@ -100,7 +90,7 @@ struct net_device_stats {
 	unsigned long rx_length_errors, rx_over_errors, rx_crc_errors, rx_frame_errors;
 	unsigned long rx_fifo_errors, rx_missed_errors, tx_aborted_errors, tx_carrier_errors;
 	unsigned long tx_fifo_errors, tx_heartbeat_errors, tx_window_errors;
-	unsigned long rx_compressed, tx_compressed;
+	unsigned long rx_compressed;
 };
 
 struct pcpu_sw_netstats {
@@ -141,17 +131,11 @@ struct napi_struct {
 	int weight;
 	int (*poll)(struct napi_struct *napi, int budget);
 	struct net_device *dev;
-	struct sk_buff *skb; /* of napi_get_frags() */
+	struct sk_buff *skb; /* for napi_get_frags() */
 	struct task_struct *task;
 	u32 magic;
 };
-enum {
-	NAPI_STATE_SCHED,
-	NAPI_STATE_MISSED,
-	NAPI_STATE_DISABLE,
-	NAPI_STATE_LISTED,
-	NAPI_STATE_OWNED
-};
+enum { NAPI_STATE_SCHED, NAPI_STATE_MISSED, NAPI_STATE_DISABLE, NAPI_STATE_OWNED };
 #define KMOD_NAPI_MAGIC 0x6e617069u
 void kmod_napi_add(struct net_device *dev, struct napi_struct *n,
 		   int (*poll)(struct napi_struct *, int), int weight);
@@ -187,7 +171,6 @@ int netif_rx(struct sk_buff *skb);
 struct sk_buff *napi_get_frags(struct napi_struct *n);
 gro_result_t napi_gro_frags(struct napi_struct *n);
 void napi_free_frags(struct napi_struct *n);
-#define napi_gro_flush(n, old) ((void)(n))
 
 struct ifreq;
 struct netlink_ext_ack {
@@ -211,11 +194,9 @@ struct net_device_ops {
 	netdev_tx_t (*ndo_start_xmit)(struct sk_buff *skb, struct net_device *dev);
 	netdev_features_t (*ndo_features_check)(struct sk_buff *skb, struct net_device *dev,
 						netdev_features_t f);
-	u16 (*ndo_select_queue)(struct net_device *dev, struct sk_buff *skb, struct net_device *sb);
 	void (*ndo_set_rx_mode)(struct net_device *dev);
 	int (*ndo_set_mac_address)(struct net_device *dev, void *addr);
 	int (*ndo_validate_addr)(struct net_device *dev);
-	int (*ndo_do_ioctl)(struct net_device *dev, struct ifreq *ifr, int cmd);
 	int (*ndo_eth_ioctl)(struct net_device *dev, struct ifreq *ifr, int cmd);
 	int (*ndo_change_mtu)(struct net_device *dev, int mtu);
 	void (*ndo_tx_timeout)(struct net_device *dev, unsigned int txqueue);
@@ -236,13 +217,13 @@ struct net_device {
 	unsigned long state;
 	unsigned int flags;
 	u64 priv_flags;
-	unsigned char lltx, netns_local;
+	unsigned char lltx;
 	const struct net_device_ops *netdev_ops;
 	const struct ethtool_ops *ethtool_ops;
 	netdev_features_t features, hw_features, wanted_features, vlan_features, hw_enc_features;
-	netdev_features_t mpls_features, gso_partial_features;
+	netdev_features_t mpls_features;
 	unsigned int mtu, min_mtu, max_mtu;
-	unsigned short type, hard_header_len, needed_headroom, needed_tailroom;
+	unsigned short type, hard_header_len, needed_headroom;
 	unsigned char addr_len, if_port, dma;
 	unsigned char perm_addr[MAX_ADDR_LEN], broadcast[MAX_ADDR_LEN], addr_room[MAX_ADDR_LEN];
 	const unsigned char *dev_addr;
@@ -257,10 +238,7 @@ struct net_device {
 	u32 xdp_features;
 	void *ip_ptr, *ml_priv, *priv;
 	unsigned int gso_max_size, gso_max_segs, tso_max_size;
-	unsigned long last_rx;
-	u8 reg_state, kmod_freed, addr_assign_type, dev_port;
-	const struct attribute_group *sysfs_groups[4];
-	struct phy_device *phydev;
+	u8 reg_state, kmod_freed, addr_assign_type;
 };
 enum { NETREG_UNINITIALIZED, NETREG_REGISTERED, NETREG_UNREGISTERED };
 
@@ -284,13 +262,10 @@ const char *netdev_name(const struct net_device *dev);
 int dev_open(struct net_device *dev, struct netlink_ext_ack *ack);
 void dev_close(struct net_device *dev);
 void dev_addr_set(struct net_device *dev, const u8 *addr);
-void dev_addr_mod(struct net_device *dev, unsigned int offset, const void *addr, size_t n);
 #define eth_hw_addr_set(d, a) dev_addr_set(d, a)
 void netdev_update_features(struct net_device *dev);
-void netdev_features_change(struct net_device *dev);
 int netif_set_real_num_tx_queues(struct net_device *dev, unsigned int n);
 int netif_set_real_num_rx_queues(struct net_device *dev, unsigned int n);
-struct net_device_stats *kmod_stats(struct net_device *dev);
 struct rtnl_link_stats64 *dev_get_stats(struct net_device *dev, struct rtnl_link_stats64 *s);
 void netdev_stats_to_stats64(struct rtnl_link_stats64 *s, const struct net_device_stats *from);
 
@@ -339,16 +314,11 @@ bool netdev_xmit_more(void);
 #define netif_running(d)	 test_bit(__LINK_STATE_START, &(d)->state)
 #define netif_device_present(d)	 test_bit(__LINK_STATE_PRESENT, &(d)->state)
 #define netif_carrier_ok(d)	 (!test_bit(__LINK_STATE_NOCARRIER, &(d)->state))
-#define netif_oper_up(d)	 netif_carrier_ok(d)
 void netif_carrier_on(struct net_device *dev);
 void netif_carrier_off(struct net_device *dev);
 void netif_device_detach(struct net_device *dev);
 void netif_device_attach(struct net_device *dev);
-#define netif_set_tso_max_size(d, n)  ((d)->tso_max_size = (n))
-#define netif_set_tso_max_segs(d, n)  ((void)(d))
-#define netdev_lock_type(d)	      0
-#define netdev_lockdep_set_classes(d) ((void)(d))
-#define netdev_rss_key_fill(buf, n)   get_random_bytes(buf, n)
+#define netdev_rss_key_fill(buf, n) get_random_bytes(buf, n)
 void get_random_bytes(void *buf, size_t n);
 void rtnl_lock(void);
 void rtnl_unlock(void);
@@ -397,8 +367,6 @@ static inline u32 netif_msg_init(int debug, int default_bits)
 void kmod_netdev_printk(const char *level, const struct net_device *dev, const char *fmt, ...)
 	__printf(3, 4);
 #define netdev_printk(l, d, fmt, ...) kmod_netdev_printk(l, d, fmt, ##__VA_ARGS__)
-#define netdev_emerg(d, fmt, ...)     kmod_netdev_printk(KERN_EMERG, d, fmt, ##__VA_ARGS__)
-#define netdev_crit(d, fmt, ...)      kmod_netdev_printk(KERN_CRIT, d, fmt, ##__VA_ARGS__)
 #define netdev_err(d, fmt, ...)	      kmod_netdev_printk(KERN_ERR, d, fmt, ##__VA_ARGS__)
 #define netdev_warn(d, fmt, ...)      kmod_netdev_printk(KERN_WARNING, d, fmt, ##__VA_ARGS__)
 #define netdev_notice(d, fmt, ...)    kmod_netdev_printk(KERN_NOTICE, d, fmt, ##__VA_ARGS__)
@@ -423,8 +391,6 @@ void kmod_netdev_printk(const char *level, const struct net_device *dev, const c
 		if (0)                                                                             \
 			netif_printk(p, t, KERN_DEBUG, d, fmt, ##__VA_ARGS__);                     \
 	} while (0)
-#define netif_vdbg(p, t, d, fmt, ...)		netif_dbg(p, t, d, fmt, ##__VA_ARGS__)
-#define netif_cond_dbg(p, t, d, c, l, fmt, ...) netif_dbg(p, t, d, fmt, ##__VA_ARGS__)
 
 static inline netdev_features_t passthru_features_check(struct sk_buff *skb, struct net_device *dev,
 							netdev_features_t f)
@@ -432,10 +398,7 @@ static inline netdev_features_t passthru_features_check(struct sk_buff *skb, str
 	return f;
 }
 
-#define NETDEV_UP   1
-#define NETDEV_DOWN 2
 struct notifier_block {
-	int (*notifier_call)(struct notifier_block *nb, unsigned long action, void *data);
 	struct notifier_block *next;
 	int priority;
 };

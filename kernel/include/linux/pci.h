@@ -7,8 +7,8 @@
 #include <linux/interrupt.h>
 #include <linux/pci_regs.h>
 #include <linux/mod_devicetable.h>
-#if __has_include(<linux/pci_ids.h>) /* the numbers come from the user's tree, when there is one   \
-				      */
+/* the IDs come from the user's kernel tree, if there is one */
+#if __has_include(<linux/pci_ids.h>)
 #include <linux/pci_ids.h>
 #endif
 #include <linux/dma-mapping.h>
@@ -21,7 +21,6 @@
 #define PCI_STD_NUM_BARS  6
 #define PCI_NUM_RESOURCES 7
 enum { PCI_ROM_RESOURCE = 6 };
-#define DEVICE_COUNT_RESOURCE PCI_NUM_RESOURCES
 
 struct pci_bus {
 	unsigned char number;
@@ -30,12 +29,9 @@ struct pci_bus {
 };
 
 typedef int pci_power_t;
-#define PCI_D0	    0
-#define PCI_D1	    1
-#define PCI_D2	    2
-#define PCI_D3hot   3
-#define PCI_D3cold  4
-#define PCI_UNKNOWN 5
+#define PCI_D0	   0
+#define PCI_D3hot  3
+#define PCI_D3cold 4
 
 struct pci_dev {
 	struct device dev;
@@ -50,9 +46,9 @@ struct pci_dev {
 	atomic_t enable_cnt;
 	pci_power_t current_state;
 	struct resource resource[PCI_NUM_RESOURCES];
-	unsigned long owned;  /* a bit for each BAR whose region is requested */
+	unsigned long owned;  /* bit mask of the BARs whose regions are requested */
 	u64 own_mask;	      /* dma_mask points here */
-	u8 irq_kind, vectors; /* enum dmamap_irq_kind as set up now, and how many */
+	u8 irq_kind, vectors; /* current enum dmamap_irq_kind and number of vectors */
 	u32 saved[16];
 	u64 dma_mask;
 };
@@ -63,18 +59,13 @@ struct pci_dynids {
 };
 enum { pci_channel_io_normal = 1, pci_channel_io_frozen = 2, pci_channel_io_perm_failure = 3 };
 typedef enum {
-	PCI_ERS_RESULT_NONE = 1,
-	PCI_ERS_RESULT_CAN_RECOVER,
 	PCI_ERS_RESULT_NEED_RESET,
 	PCI_ERS_RESULT_DISCONNECT,
 	PCI_ERS_RESULT_RECOVERED,
 } pci_ers_result_t;
 struct pci_error_handlers {
 	pci_ers_result_t (*error_detected)(struct pci_dev *pdev, pci_channel_state_t state);
-	pci_ers_result_t (*mmio_enabled)(struct pci_dev *pdev);
 	pci_ers_result_t (*slot_reset)(struct pci_dev *pdev);
-	void (*reset_prepare)(struct pci_dev *pdev);
-	void (*reset_done)(struct pci_dev *pdev);
 	void (*resume)(struct pci_dev *pdev);
 };
 struct pci_driver {
@@ -99,7 +90,6 @@ struct pci_driver {
 #define PCI_DEVICE_DATA(v, d, data)                                                                \
 	.vendor = PCI_VENDOR_ID_##v, .device = PCI_DEVICE_ID_##v##_##d, .subvendor = PCI_ANY_ID,   \
 	.subdevice = PCI_ANY_ID, 0, 0, .driver_data = (kernel_ulong_t)(data)
-#define DEFINE_PCI_DEVICE_TABLE(t) const struct pci_device_id t[]
 
 int __pci_register_driver(struct pci_driver *d, struct module *m, const char *name);
 #define pci_register_driver(d) __pci_register_driver(d, THIS_MODULE, KBUILD_MODNAME)
@@ -133,7 +123,6 @@ int pcie_capability_clear_and_set_word(struct pci_dev *d, int pos, u16 clear, u1
 #define pci_is_pcie(d)			    ((d)->pcie_cap != 0)
 #define PCIBIOS_SUCCESSFUL		    0
 #define PCIBIOS_BAD_REGISTER_NUMBER	    0x87
-#define PCI_POSSIBLE_ERROR(v)		    ((v) == (__typeof__(v))~0ull)
 
 int pci_enable_device(struct pci_dev *d);
 int pci_enable_device_mem(struct pci_dev *d);
@@ -177,7 +166,6 @@ void __iomem *pcim_iomap(struct pci_dev *d, int bar, unsigned long max);
 #define PCI_IRQ_LEGACY	  1u
 #define PCI_IRQ_MSI	  2u
 #define PCI_IRQ_MSIX	  4u
-#define PCI_IRQ_AFFINITY  8u
 #define PCI_IRQ_ALL_TYPES (PCI_IRQ_INTX | PCI_IRQ_MSI | PCI_IRQ_MSIX)
 struct msix_entry {
 	u32 vector;
@@ -200,15 +188,13 @@ const struct pci_device_id *pci_match_id(const struct pci_device_id *ids, struct
 #define pci_dev_put(d)	      ((void)(d))
 #define pci_dev_get(d)	      (d)
 #define pci_name(d)	      dev_name(&(d)->dev)
-#define pci_domain_nr(b)      0
 #define pci_get_drvdata(d)    dev_get_drvdata(&(d)->dev)
 #define pci_set_drvdata(d, p) dev_set_drvdata(&(d)->dev, p)
-#define pci_dev_id(d)	      ((u16)(d)->devfn)
 #define pci_err(d, fmt, ...)  dev_err(&(d)->dev, fmt, ##__VA_ARGS__)
 #define pci_info(d, fmt, ...) dev_info(&(d)->dev, fmt, ##__VA_ARGS__)
 #define pci_warn(d, fmt, ...) dev_warn(&(d)->dev, fmt, ##__VA_ARGS__)
 
-/* Power states: always D0. In the list of inert names. */
+/* Power states: always D0. These functions are in the list of inert names. */
 int pci_set_power_state(struct pci_dev *d, pci_power_t state);
 int pci_enable_wake(struct pci_dev *d, pci_power_t state, bool enable);
 int pci_wake_from_d3(struct pci_dev *d, bool enable);
@@ -225,7 +211,6 @@ bool pci_dev_run_wake(struct pci_dev *d);
 /* Vital product data. */
 #define PCI_VPD_RO_KEYWORD_MFR_ID  "MN"
 #define PCI_VPD_RO_KEYWORD_VENDOR0 "V0"
-#define PCI_VPD_RO_KEYWORD_PARTNO  "PN"
 bool pci_msi_enabled(void);
 bool pci_pme_active(struct pci_dev *d, bool enable);
 int pci_dev_present(const struct pci_device_id *ids);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Platform devices: one bus, matched by name. A driver also binds to the opened device when it
- * names it. */
+/*
+ * Platform devices: one bus, matched by name. A driver also binds to the opened device if its name
+ * matches.
+ */
 #ifndef KMOD_LINUX_PLATFORM_DEVICE_H
 #define KMOD_LINUX_PLATFORM_DEVICE_H
 

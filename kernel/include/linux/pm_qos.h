@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Latency requests: accepted, inert, since no processor here goes to sleep. */
+/* Latency requests are accepted without effect, since there are no processor sleep states. */
 #ifndef KMOD_LINUX_PM_QOS_H
 #define KMOD_LINUX_PM_QOS_H
 

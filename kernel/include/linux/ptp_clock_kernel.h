@@ -7,8 +7,7 @@
 #include <linux/timer.h>
 #include <linux/device.h>
 
-#define PTP_EV_PORT  319
-#define PTP_GEN_PORT 320
+#define PTP_EV_PORT 319
 struct ptp_clock;
 struct ptp_clock_request;
 struct system_device_crosststamp;
@@ -22,7 +21,6 @@ struct ptp_clock_info {
 	int n_alarm, n_ext_ts, n_per_out, n_pins, pps;
 	int (*adjfine)(struct ptp_clock_info *p, long ppm);
 	int (*adjtime)(struct ptp_clock_info *p, s64 delta);
-	int (*gettime64)(struct ptp_clock_info *p, struct timespec64 *ts);
 	int (*gettimex64)(struct ptp_clock_info *p, struct timespec64 *ts,
 			  struct ptp_system_timestamp *sts);
 	int (*getcrosststamp)(struct ptp_clock_info *p, struct system_device_crosststamp *x);
@@ -46,10 +44,6 @@ static inline s64 timespec64_to_ns(const struct timespec64 *t)
 {
 	return t->tv_sec * NSEC_PER_SEC + t->tv_nsec;
 }
-static inline s64 scaled_ppm_to_ppb(long ppm)
-{
-	return (s64)((__int128)(1 + ppm) * 125 >> 13);
-}
 /* The part of `base` that a correction of scaled_ppm (2^-16 ppm) makes; true: it is negative. */
 static inline bool diff_by_scaled_ppm(u64 base, long scaled_ppm, u64 *diff)
 {
@@ -66,7 +60,7 @@ static inline u64 adjust_by_scaled_ppm(u64 base, long scaled_ppm)
 	return diff_by_scaled_ppm(base, scaled_ppm, &diff) ? base - diff : base + diff;
 }
 
-/* A counter of cycles, and the nanoseconds that it stands for. */
+/* A cycle counter, and its conversion to nanoseconds. */
 struct cyclecounter {
 	u64 (*read)(const struct cyclecounter *cc);
 	u64 mask;
@@ -77,7 +71,6 @@ struct timecounter {
 	u64 cycle_last, nsec, mask, frac;
 };
 #define CYCLECOUNTER_MASK(bits) ((u64)((bits) < 64 ? ((1ULL << (bits)) - 1) : ~0ULL))
-#define CLOCKSOURCE_MASK(bits)	CYCLECOUNTER_MASK(bits)
 void timecounter_init(struct timecounter *tc, const struct cyclecounter *cc, u64 start);
 u64 timecounter_read(struct timecounter *tc);
 u64 timecounter_cyc2time(const struct timecounter *tc, u64 cycle);

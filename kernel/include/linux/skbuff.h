@@ -3,8 +3,9 @@
  * Socket buffers: linear data with headroom, page fragments, clones. Linux:
  * Documentation/networking/skbuff.rst.
  *
- * `kmod_owner` says who may free it: the driver, or the stack between its calls. The linear data is
- * one object of kmalloc, so that AddressSanitizer reports the byte past its end.
+ * `kmod_owner` is the owner that may free the buffer: the driver, or the stack between its calls.
+ * The linear data is one object of kmalloc, so that AddressSanitizer reports an access after its
+ * end.
  */
 #ifndef KMOD_LINUX_SKBUFF_H
 #define KMOD_LINUX_SKBUFF_H
@@ -38,14 +39,12 @@ struct skb_shared_hwtstamps {
 enum { SKBTX_HW_TSTAMP = 1, SKBTX_SW_TSTAMP = 2, SKBTX_IN_PROGRESS = 4 };
 enum {
 	SKB_GSO_TCPV4 = 1,
-	SKB_GSO_DODGY = 2,
-	SKB_GSO_TCP_ECN = 4,
 	SKB_GSO_TCPV6 = 16,
 	SKB_GSO_UDP_TUNNEL = 512,
 	SKB_GSO_UDP_TUNNEL_CSUM = 1024,
 };
 
-/* Behind the linear data, shared by clones. */
+/* Shared by clones. */
 struct skb_shared_info {
 	u8 flags, meta_len, nr_frags, tx_flags;
 	unsigned short gso_size, gso_segs;
@@ -56,7 +55,11 @@ struct skb_shared_info {
 	skb_frag_t frags[MAX_SKB_FRAGS];
 };
 
-enum kmod_skb_owner { KMOD_SKB_DRIVER, KMOD_SKB_STACK };
+enum kmod_skb_owner {
+	KMOD_SKB_DRIVER,
+	KMOD_SKB_STACK,
+	KMOD_SKB_SENT /* the driver's, by ndo_start_xmit, until it frees it */
+};
 
 struct sk_buff {
 	struct sk_buff *next, *prev;
@@ -64,12 +67,12 @@ struct sk_buff {
 	char cb[48] __aligned(8);
 	unsigned int len, data_len;
 	u16 mac_len, hdr_len, queue_mapping, vlan_tci;
-	__be16 vlan_proto, protocol, inner_protocol;
+	__be16 vlan_proto, protocol;
 	u8 ip_summed : 2, csum_level : 2, cloned : 1, encapsulation : 1, no_fcs : 1,
 		vlan_present : 1;
-	u8 pkt_type, pfmemalloc, pp_recycle, head_frag, decrypted;
-	u32 priority, hash, mark;
-	u8 l4_hash, sw_hash;
+	u8 pkt_type, pfmemalloc, pp_recycle, head_frag;
+	u32 priority, hash;
+	u8 l4_hash;
 	union {
 		__wsum csum;
 		struct {
@@ -79,13 +82,12 @@ struct sk_buff {
 	u16 transport_header, network_header, mac_header;
 	u16 inner_transport_header, inner_network_header, inner_mac_header;
 	ktime_t tstamp;
-	struct skb_shared_info *shared; /* an object of its own, shared by clones */
+	struct skb_shared_info *shared; /* separately allocated, shared by clones */
 	unsigned char *head, *data;
 	unsigned int tail, end, truesize;
 	refcount_t users;
-	void *sk;
 	u8 kmod_owner;		  /* enum kmod_skb_owner */
-	unsigned int kmod_cookie; /* which frame of the script this is */
+	unsigned int kmod_cookie; /* number of the script's frame */
 };
 
 struct sk_buff_head {
@@ -97,10 +99,9 @@ struct sk_buff_head {
 struct sk_buff *kmod_alloc_skb(unsigned int size, gfp_t gfp);
 struct sk_buff *kmod_netdev_alloc_skb(struct net_device *dev, unsigned int len, gfp_t gfp);
 void kmod_free_skb(struct sk_buff *skb);
-#define alloc_skb(s, g)		    kmod_alloc_skb(s, kmod_gfp(g))
-#define dev_alloc_skb(n)	    kmod_netdev_alloc_skb(NULL, n, GFP_ATOMIC)
-#define __netdev_alloc_skb(d, n, g) kmod_netdev_alloc_skb(d, n, kmod_gfp(g))
-#define netdev_alloc_skb(d, n)	    kmod_netdev_alloc_skb(d, n, GFP_ATOMIC)
+#define alloc_skb(s, g)	       kmod_alloc_skb(s, kmod_gfp(g))
+#define dev_alloc_skb(n)       kmod_netdev_alloc_skb(NULL, n, GFP_ATOMIC)
+#define netdev_alloc_skb(d, n) kmod_netdev_alloc_skb(d, n, GFP_ATOMIC)
 #define __netdev_alloc_skb_ip_align(d, n, g)                                                       \
 	kmod_ip_align(kmod_netdev_alloc_skb(d, (n) + NET_IP_ALIGN, kmod_gfp(g)))
 #define netdev_alloc_skb_ip_align(d, n)                                                            \
@@ -112,15 +113,17 @@ struct sk_buff *napi_build_skb(void *data, unsigned int frag_size);
 void *netdev_alloc_frag(unsigned int size);
 void *napi_alloc_frag(unsigned int size);
 void skb_free_frag(void *addr);
-/* By context, as the kernel has them: kfree_skb and dev_kfree_skb not in hard interrupts. */
+/*
+ * Rules by context as in the kernel: kfree_skb and dev_kfree_skb must not be called in hard
+ * interrupts.
+ */
 void kfree_skb(struct sk_buff *skb);
 void consume_skb(struct sk_buff *skb);
 void dev_kfree_skb_any(struct sk_buff *skb);
 void dev_kfree_skb_irq(struct sk_buff *skb);
-#define dev_kfree_skb(s)	       consume_skb(s)
-#define dev_consume_skb_any(s)	       dev_kfree_skb_any(s)
-#define dev_consume_skb_irq(s)	       dev_kfree_skb_irq(s)
-#define dev_kfree_skb_any_reason(s, r) dev_kfree_skb_any(s)
+#define dev_kfree_skb(s)       consume_skb(s)
+#define dev_consume_skb_any(s) dev_kfree_skb_any(s)
+#define dev_consume_skb_irq(s) dev_kfree_skb_irq(s)
 void napi_consume_skb(struct sk_buff *skb, int budget);
 
 void *skb_put(struct sk_buff *skb, unsigned int n);
@@ -226,10 +229,6 @@ KMOD_SKB_HEADER(mac)
 KMOD_SKB_HEADER(inner_transport)
 KMOD_SKB_HEADER(inner_network)
 KMOD_SKB_HEADER(inner_mac)
-static inline u32 skb_network_header_len(const struct sk_buff *skb)
-{
-	return (u32)(skb->transport_header - skb->network_header);
-}
 static inline int skb_checksum_start_offset(const struct sk_buff *skb)
 {
 	return (int)skb->csum_start - (int)skb_headroom(skb);
@@ -258,9 +257,7 @@ static inline bool skb_shared(const struct sk_buff *skb)
 #define skb_copy_to_linear_data(s, from, n)		memcpy((s)->data, from, n)
 #define skb_copy_to_linear_data_offset(s, off, from, n) memcpy((s)->data + (off), from, n)
 #define skb_copy_from_linear_data(s, to, n)		memcpy(to, (s)->data, n)
-#define skb_copy_from_linear_data_offset(s, off, to, n) memcpy(to, (s)->data + (off), n)
 #define skb_record_rx_queue(s, q)			((s)->queue_mapping = (u16)((q) + 1))
-#define skb_set_queue_mapping(s, q)			((s)->queue_mapping = (u16)(q))
 #define skb_get_queue_mapping(s)			((s)->queue_mapping)
 #define skb_mark_for_recycle(s)				((s)->pp_recycle = 1)
 #define skb_hwtstamps(s)				(&(s)->shared->hwtstamps)
@@ -272,7 +269,6 @@ static inline bool skb_shared(const struct sk_buff *skb)
 #define skb_frag_size_sub(f, n)				((f)->len -= (n))
 #define skb_frag_off_set(f, n)				((f)->offset = (n))
 #define skb_frag_off_add(f, n)				((f)->offset += (n))
-#define skb_frag_ref(s, i)				get_page(skb_frag_page(&(s)->shared->frags[i]))
 #define skb_frag_dma_map(dev, f, off, size, dir)                                                   \
 	dma_map_page(dev, (f)->netmem, (f)->offset + (off), size, dir)
 static inline void skb_frag_fill_page_desc(skb_frag_t *f, struct page *page, int off, int size)
@@ -293,7 +289,6 @@ static inline void skb_set_hash(struct sk_buff *skb, u32 hash, enum pkt_hash_typ
 	skb->hash = hash;
 	skb->l4_hash = type == PKT_HASH_TYPE_L4;
 }
-#define skb_get_hash(s) ((s)->hash)
 
 void skb_queue_head_init(struct sk_buff_head *q);
 void skb_queue_tail(struct sk_buff_head *q, struct sk_buff *skb);

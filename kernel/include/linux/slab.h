@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kmalloc family and pages: dmamap's, with the allocation's and the free's stacks remembered,
- * so that leaks, second frees and uses after free are named by the driver's lines.
+ * The kmalloc family and pages, based on dmamap's. The stacks of allocation and free are recorded,
+ * so that reports of leaks, double frees and uses after free name the driver's lines.
  */
 #ifndef KMOD_LINUX_SLAB_H
 #define KMOD_LINUX_SLAB_H
@@ -31,7 +31,10 @@ void kmod_cache_free(struct kmem_cache *cache, void *object);
 void kmod_cache_destroy(struct kmem_cache *cache);
 
 #ifndef KMOD_RUNTIME_RAW
-/* The driver's names. kfree and the like are functions too, since drivers take their addresses. */
+/*
+ * The names that drivers use. kfree and similar ones are functions as well, since drivers take
+ * their addresses.
+ */
 #define kmalloc(s, g)			kmod_kmalloc(1, s, g)
 #define kzalloc(s, g)			kmod_kmalloc(1, s, (g) | __GFP_ZERO)
 #define kmalloc_array(n, s, g)		kmod_kmalloc(n, s, g)

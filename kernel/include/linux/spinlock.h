@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Locks, completions and wait queues, with the rules of Documentation/locking checked: order
- * between classes of locks, use in interrupts, owners, sleeping while one is held. A class is the
+ * Locks, completions and wait queues. The rules of Documentation/locking are checked: order between
+ * classes of locks, use in interrupts, owners, and sleeping while a lock is held. A class is the
  * place where a lock is initialised.
  */
 #ifndef KMOD_LINUX_SPINLOCK_H
@@ -14,12 +14,12 @@ struct lock_class_key {
 	int id; /* 0: not used yet */
 };
 
-/* What each kind of lock begins with. All zero is an unlocked lock that was never initialised. */
+/* The header of every kind of lock. All zero is an unlocked lock that was never initialised. */
 struct kmod_lock {
 	unsigned long host[5]; /* the host's mutex */
 	const char *name;
 	struct lock_class_key *key, own_key;
-	unsigned long owner; /* the thread that holds it; 0: none */
+	unsigned long owner; /* id of the thread that holds it; 0: none */
 	unsigned int magic, depth;
 };
 
@@ -79,7 +79,6 @@ bool spin_is_locked(spinlock_t *l);
 	WARN(!kmod_lock_held(&(l)->base), "assert_spin_locked(%s) in %s", #l, __func__)
 #define lockdep_assert_held(l)                                                                     \
 	WARN(!kmod_lock_held(&(l)->base), "lockdep_assert_held(%s) in %s", #l, __func__)
-#define lockdep_set_class(l, k) ((l)->base.key = (k))
 bool kmod_lock_held(const struct kmod_lock *l);
 
 unsigned long kmod_irq_save(void);
@@ -90,8 +89,7 @@ void local_bh_disable(void);
 void local_bh_enable(void);
 void preempt_disable(void);
 void preempt_enable(void);
-#define local_irq_save(flags)	((flags) = kmod_irq_save())
-#define local_save_flags(flags) ((flags) = irqs_disabled())
+#define local_irq_save(flags) ((flags) = kmod_irq_save())
 
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
@@ -102,7 +100,7 @@ void mutex_destroy(struct mutex *m);
 #define mutex_lock_killable(m)	mutex_lock_interruptible(m)
 #define mutex_lock_nested(m, s) mutex_lock(m)
 
-/* Readers exclude one another here, too; a thread may read-lock again what it has read-locked. */
+/* Readers exclude one another as well; a thread may acquire a read lock again that it holds. */
 void read_lock(rwlock_t *l);
 void read_unlock(rwlock_t *l);
 void write_lock(rwlock_t *l);
@@ -118,8 +116,10 @@ typedef struct wait_queue_head wait_queue_head_t;
 void init_waitqueue_head(struct wait_queue_head *q);
 void kmod_wake(struct wait_queue_head *q);
 unsigned long kmod_wait_prepare(struct wait_queue_head *q);
-/* Sleeps until a wake-up after kmod_wait_prepare(), or until `deadline` (ns; 0: none). False: timed
- * out. */
+/*
+ * Sleeps until a wake-up after kmod_wait_prepare(), or until `deadline` (ns; 0: none). Returns
+ * false after a timeout.
+ */
 bool kmod_wait(struct wait_queue_head *q, unsigned long seen, u64 deadline);
 u64 kmod_deadline(long jiffies);
 long kmod_left(u64 deadline);
@@ -165,7 +165,7 @@ bool try_wait_for_completion(struct completion *c);
 #define wait_for_completion_interruptible(c)		(wait_for_completion(c), 0)
 #define wait_for_completion_interruptible_timeout(c, t) ((long)wait_for_completion_timeout(c, t))
 
-/* Read-copy update: a grace period waits until each reader has left. */
+/* Read-copy update: a grace period ends when every reader has left its section. */
 void rcu_read_lock(void);
 void rcu_read_unlock(void);
 void synchronize_rcu(void);
@@ -176,18 +176,15 @@ void call_rcu(struct callback_head *head, void (*func)(struct callback_head *hea
 #define rcu_access_pointer(p)		READ_ONCE(p)
 #define rcu_assign_pointer(p, v)	smp_store_release(&(p), v)
 #define RCU_INIT_POINTER(p, v)		WRITE_ONCE(p, v)
-#define rtnl_dereference(p)		(p)
 
-/* 64-bit counters that 32-bit machines read in two steps; one step here. */
+/* 64-bit counters that 32-bit machines read in two steps; this platform needs one. */
 struct u64_stats_sync {
 	char none[0];
 };
-#define u64_stats_init(s)		((void)(s))
-#define u64_stats_update_begin(s)	((void)(s))
-#define u64_stats_update_end(s)		((void)(s))
-#define u64_stats_fetch_begin(s)	((void)(s), 0u)
-#define u64_stats_fetch_retry(s, v)	((void)(v), false)
-#define u64_stats_fetch_begin_irq(s)	u64_stats_fetch_begin(s)
-#define u64_stats_fetch_retry_irq(s, v) u64_stats_fetch_retry(s, v)
+#define u64_stats_init(s)	    ((void)(s))
+#define u64_stats_update_begin(s)   ((void)(s))
+#define u64_stats_update_end(s)	    ((void)(s))
+#define u64_stats_fetch_begin(s)    ((void)(s), 0u)
+#define u64_stats_fetch_retry(s, v) ((void)(v), false)
 
 #endif

@@ -17,12 +17,9 @@ int strcasecmp(const char *a, const char *b);
 int strncasecmp(const char *a, const char *b, size_t n);
 char *strcpy(char *dst, const char *src);
 char *strncpy(char *dst, const char *src, size_t n);
-char *strcat(char *dst, const char *src);
-char *strncat(char *dst, const char *src, size_t n);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 char *strstr(const char *a, const char *b);
-char *strsep(char **s, const char *delim);
 /* The copy always ends in a zero byte; -E2BIG when it had to be cut. */
 ssize_t kmod_strscpy(char *dst, const char *src, size_t size);
 size_t kmod_strlcpy(char *dst, const char *src, size_t size);

@@ -17,9 +17,7 @@
 unsigned long kmod_jiffies(void);
 #define jiffies			  kmod_jiffies()
 #define jiffies_64		  ((u64)kmod_jiffies())
-#define get_jiffies_64()	  jiffies_64
 #define INITIAL_JIFFIES		  ((unsigned long)(unsigned int)(-300 * HZ))
-#define MAX_JIFFY_OFFSET	  ((LONG_MAX >> 1) - 1)
 #define msecs_to_jiffies(m)	  ((unsigned long)(m)*HZ / 1000)
 #define usecs_to_jiffies(u)	  DIV_ROUND_UP((unsigned long)(u)*HZ, 1000000)
 #define jiffies_to_msecs(j)	  ((unsigned int)((j)*1000 / HZ))
@@ -32,7 +30,6 @@ unsigned long kmod_jiffies(void);
 #define time_is_before_jiffies(a) time_after(jiffies, a)
 #define time_is_after_jiffies(a)  time_before(jiffies, a)
 #define round_jiffies(j)	  (j)
-#define round_jiffies_relative(j) (j)
 
 struct timespec64 {
 	time64_t tv_sec;
@@ -42,25 +39,19 @@ ktime_t ktime_get(void);
 ktime_t ktime_get_real(void);
 time64_t ktime_get_real_seconds(void);
 #define ktime_get_ns()	     ((u64)ktime_get())
-#define ktime_get_boottime() ktime_get()
-#define ktime_get_raw()	     ktime_get()
 #define ktime_to_ns(t)	     (t)
 #define ktime_to_us(t)	     ((t) / 1000)
 #define ktime_to_ms(t)	     ((t) / 1000000)
 #define ns_to_ktime(n)	     ((ktime_t)(n))
 #define ms_to_ktime(m)	     ((ktime_t)(m)*1000000)
-#define ktime_set(s, n)	     ((ktime_t)(s)*NSEC_PER_SEC + (ktime_t)(n))
 #define ktime_sub(a, b)	     ((a) - (b))
 #define ktime_add(a, b)	     ((a) + (b))
 #define ktime_add_ns(a, n)   ((a) + (ktime_t)(n))
-#define ktime_add_us(a, n)   ((a) + (ktime_t)(n)*1000)
 #define ktime_us_delta(a, b) (((a) - (b)) / 1000)
 #define ktime_ms_delta(a, b) (((a) - (b)) / 1000000)
-#define ktime_compare(a, b)  ((a) < (b) ? -1 : (a) > (b))
 struct timespec64 ns_to_timespec64(s64 ns);
-#define ktime_to_timespec64(t) ns_to_timespec64(t)
 
-/* The short ones may be used anywhere and keep the processor; the others sleep. */
+/* The short delays may be used in any context and spin; the others sleep. */
 void udelay(unsigned long us);
 void ndelay(unsigned long ns);
 #define mdelay(m) udelay((unsigned long)(m)*1000)
@@ -74,11 +65,9 @@ long schedule_timeout(long timeout);
 #define schedule_timeout_uninterruptible(t) schedule_timeout(t)
 void schedule(void);
 
-#define TIMER_DEFERRABLE 0x1
-#define TIMER_PINNED	 0x2
-#define TIMER_IRQSAFE	 0x4
+#define TIMER_IRQSAFE 0x4
 struct timer_list {
-	struct list_head entry; /* of the armed ones; next is NULL when it is not armed */
+	struct list_head entry; /* in the list of armed timers; next is NULL if it is not armed */
 	unsigned long expires;
 	void (*function)(struct timer_list *t);
 	u32 flags, magic;
@@ -112,12 +101,11 @@ void hrtimer_start(struct hrtimer *t, ktime_t when, enum hrtimer_mode mode);
 int hrtimer_cancel(struct hrtimer *t);
 u64 hrtimer_forward_now(struct hrtimer *t, ktime_t interval);
 
-/* A performance counter; the cycle counter stands for each. */
+/* Performance counters are replaced by the cycle counter. */
 #define native_read_pmc(n) ((u64)__builtin_ia32_rdtsc())
 #define get_cycles()	   ((u64)__builtin_ia32_rdtsc())
-#define rdtsc()		   ((u64)__builtin_ia32_rdtsc())
 
-/* Poll until a condition holds; -ETIMEDOUT. */
+/* Polls until a condition holds. Returns 0 or -ETIMEDOUT. */
 #define read_poll_timeout(op, val, cond, sleep_us, timeout_us, before, args...)                    \
 	({                                                                                         \
 		u64 __until = (u64)ktime_get() + (u64)(timeout_us)*1000;                           \

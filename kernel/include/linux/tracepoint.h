@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Trace points do nothing: each is an empty inline function. */
+/* Trace points have no effect: every one is an empty inline function. */
 #ifndef KMOD_LINUX_TRACEPOINT_H
 #define KMOD_LINUX_TRACEPOINT_H
 #endif
@@ -9,4 +9,3 @@
 	static inline void trace_##name(proto)                                                     \
 	{                                                                                          \
 	}
-#define DEFINE_TRACE_EVENT_NONE

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The scalar types of kernel code: UAPI's, dmamap's, and those that only the kernel has. */
+/*
+ * The scalar types of kernel code: those of UAPI headers, of dmamap, and those that only the kernel
+ * has.
+ */
 #ifndef KMOD_LINUX_TYPES_H
 #define KMOD_LINUX_TYPES_H
 
@@ -13,10 +16,10 @@ typedef __kernel_pid_t pid_t;
 typedef __u32 dev_t;
 typedef unsigned short umode_t;
 typedef unsigned int fmode_t;
-typedef unsigned char u_char, unchar;
-typedef unsigned short ushort, u_short;
-typedef unsigned int uint, u_int, slab_flags_t;
-typedef unsigned long ulong, u_long;
+typedef unsigned char u_char;
+typedef unsigned short ushort;
+typedef unsigned int uint, u_int;
+typedef unsigned long ulong;
 typedef long long time64_t;
 typedef phys_addr_t resource_size_t;
 typedef u64 netdev_features_t;

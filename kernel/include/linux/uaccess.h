@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* User memory is the script's memory. The copies may sleep, and say so. */
+/* User memory is the script's memory. The copies may sleep, which is checked. */
 #ifndef KMOD_LINUX_UACCESS_H
 #define KMOD_LINUX_UACCESS_H
 

@@ -11,9 +11,9 @@ typedef void (*work_func_t)(struct work_struct *work);
 struct workqueue_struct;
 
 struct work_struct {
-	struct list_head entry; /* of a queue's items; next is NULL when it is not queued */
+	struct list_head entry; /* in a queue's items; next is NULL if it is not queued */
 	work_func_t func;
-	struct workqueue_struct *wq; /* where it was queued last */
+	struct workqueue_struct *wq; /* queue of the last queue_work() */
 	u32 magic;
 	u32 canceling;
 };
@@ -29,12 +29,7 @@ struct delayed_work {
 #define WQ_FREEZABLE	2
 #define WQ_MEM_RECLAIM	4
 #define WQ_HIGHPRI	8
-#define WQ_PERCPU	16
 extern struct workqueue_struct *system_wq;
-#define system_long_wq		  system_wq
-#define system_unbound_wq	  system_wq
-#define system_highpri_wq	  system_wq
-#define system_power_efficient_wq system_wq
 void kmod_init_work(struct work_struct *w, work_func_t fn);
 void kmod_init_delayed_work(struct delayed_work *w, work_func_t fn);
 #define INIT_WORK(w, fn)	 kmod_init_work(w, fn)
@@ -59,7 +54,6 @@ void flush_workqueue(struct workqueue_struct *wq);
 bool work_pending(struct work_struct *w);
 #define schedule_work(w)	    queue_work(system_wq, w)
 #define schedule_delayed_work(w, d) queue_delayed_work(system_wq, w, d)
-#define flush_scheduled_work()	    flush_workqueue(system_wq)
 #define delayed_work_pending(w)	    (work_pending(&(w)->work) || timer_pending(&(w)->timer))
 
 struct tasklet_struct {
@@ -73,7 +67,6 @@ void tasklet_schedule(struct tasklet_struct *t);
 void tasklet_kill(struct tasklet_struct *t);
 void tasklet_disable(struct tasklet_struct *t);
 void tasklet_enable(struct tasklet_struct *t);
-#define from_tasklet(var, t, field) container_of(t, __typeof__(*(var)), field)
 
 #define TASK_COMM_LEN 16
 struct task_struct {
@@ -92,7 +85,6 @@ struct task_struct *kthread_create(int (*fn)(void *data), void *data, const char
 	__printf(3, 4);
 #define kthread_create_on_node(fn, data, node, fmt, ...)                                           \
 	kthread_create(fn, data, fmt, ##__VA_ARGS__)
-#define kthread_bind(t, cpu)	((void)(t))
 #define kthread_bind_mask(t, m) ((void)(t), (void)(m))
 #define kthread_run(fn, data, fmt, ...)                                                            \
 	({                                                                                         \
@@ -106,7 +98,6 @@ int kthread_stop(struct task_struct *t);
 #define kthread_stop_put(t) kthread_stop(t)
 bool kthread_should_stop(void);
 #define get_task_struct(t) ((void)(t))
-#define put_task_struct(t) ((void)(t))
 #define signal_pending(t)  ((void)(t), 0)
 
 #endif

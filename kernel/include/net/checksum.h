@@ -28,7 +28,5 @@ static inline __wsum csum_unfold(__sum16 n)
 __sum16 csum_tcpudp_magic(__be32 from, __be32 to, u32 len, u8 proto, __wsum sum);
 __sum16 csum_ipv6_magic(const struct in6_addr *from, const struct in6_addr *to, u32 len, u8 proto,
 			__wsum sum);
-__sum16 ip_fast_csum(const void *iph, unsigned int words);
-#define ip_compute_csum(p, n) csum_fold(csum_partial(p, n, 0))
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* XDP as far as drivers without a program need it: no program can be attached, so its calls are
- * never reached. */
+/*
+ * The parts of XDP that drivers need without a program. No program can be attached, so the calls
+ * for programs are never reached.
+ */
 #ifndef KMOD_NET_XDP_H
 #define KMOD_NET_XDP_H
 
@@ -8,12 +10,7 @@
 #include_next <linux/bpf.h>
 
 struct net_device;
-enum xdp_mem_type {
-	MEM_TYPE_PAGE_SHARED,
-	MEM_TYPE_PAGE_ORDER0,
-	MEM_TYPE_PAGE_POOL,
-	MEM_TYPE_XSK_BUFF_POOL
-};
+enum xdp_mem_type { MEM_TYPE_PAGE_POOL, MEM_TYPE_XSK_BUFF_POOL };
 struct xdp_mem_info {
 	u32 type, id;
 };
@@ -54,24 +51,17 @@ struct netdev_bpf {
 	struct bpf_prog *prog;
 	struct netlink_ext_ack *extack;
 };
-#define NETDEV_XDP_ACT_BASIC	   1
-#define NETDEV_XDP_ACT_REDIRECT	   2
-#define NETDEV_XDP_ACT_NDO_XMIT	   4
-#define NETDEV_XDP_ACT_RX_SG	   32
-#define NETDEV_XDP_ACT_NDO_XMIT_SG 64
-#define XDP_XMIT_FLUSH		   1
-#define XDP_XMIT_FLAGS_MASK	   1
-#define XDP_PACKET_HEADROOM_	   256
+#define NETDEV_XDP_ACT_BASIC	1
+#define NETDEV_XDP_ACT_REDIRECT 2
+#define NETDEV_XDP_ACT_NDO_XMIT 4
 int kmod_xdp_rxq_reg(struct xdp_rxq_info *q, struct net_device *dev, u32 index);
 void xdp_rxq_info_unreg(struct xdp_rxq_info *q);
-#define xdp_rxq_info_reg(q, d, i, n)	  kmod_xdp_rxq_reg(q, d, i)
-#define __xdp_rxq_info_reg(q, d, i, n, f) kmod_xdp_rxq_reg(q, d, i)
-#define xdp_rxq_info_is_reg(q)		  ((q)->reg_state == 1)
+#define xdp_rxq_info_reg(q, d, i, n) kmod_xdp_rxq_reg(q, d, i)
+#define xdp_rxq_info_is_reg(q)	     ((q)->reg_state == 1)
 int xdp_rxq_info_reg_mem_model(struct xdp_rxq_info *q, enum xdp_mem_type type, void *allocator);
-#define xdp_rxq_info_unreg_mem_model(q)		((void)(q))
 #define xdp_features_set_redirect_target(d, sg) ((d)->xdp_features |= NETDEV_XDP_ACT_NDO_XMIT)
 #define xdp_features_clear_redirect_target(d)	((d)->xdp_features &= ~(u32)NETDEV_XDP_ACT_NDO_XMIT)
-/* Reached only with a program: each ends the run, which names it. */
+/* Reached only with a program: every one ends the run with a report that names it. */
 #define KMOD_NO_PROGRAM(name)                                                                      \
 	kmod_oops("xdp-no-program", "%s() was called, but no XDP program can be attached", name)
 #define bpf_prog_run_xdp(p, x) ((u32)(KMOD_NO_PROGRAM("bpf_prog_run_xdp"), (void)(p), (void)(x), 0))
@@ -108,7 +98,6 @@ static inline void xdp_prepare_buff(struct xdp_buff *x, unsigned char *start, in
 /* Pages for receive buffers, mapped once. Linux: Documentation/networking/page_pool.rst. */
 #define PP_FLAG_DMA_MAP	     1
 #define PP_FLAG_DMA_SYNC_DEV 2
-#define PP_FLAG_PAGE_FRAG    4
 struct page_pool_params {
 	unsigned int flags, order, pool_size;
 	int nid;
@@ -121,7 +110,7 @@ struct page_pool_params {
 struct page_pool {
 	struct page_pool_params p;
 	spinlock_t lock;
-	struct page **pages; /* mapped and not in use */
+	struct page **pages; /* mapped and free */
 	unsigned int n, size, outstanding;
 	int destroyed;
 };

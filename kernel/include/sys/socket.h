@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What UAPI headers ask the C library for. */
+/* UAPI headers include this file of the C library. */
 #ifndef KMOD_SYS_SOCKET_H
 #define KMOD_SYS_SOCKET_H
 

@@ -1,2 +1,2 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* UAPI headers ask the C library for this one; linux/kernel.h has the limits. */
+/* UAPI headers include this file of the C library; nothing of it is needed. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A module that uses a null pointer, and had allocated memory. */
+/* A module that uses a null pointer after it allocated memory. */
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/delay.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A module that calls what is not implemented. */
+/* A module that calls a function that is not implemented. */
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/delay.h>

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Two-step mappings, a part of <linux/dma-mapping.h>, which includes this file. */
-#ifndef DMAMAP_TWO_STEP_H
-#define DMAMAP_TWO_STEP_H
+/*
+ * Two-step mappings (Linux: Documentation/core-api/dma-api.rst, "dma_iova_*"): the driver allocates
+ * a range of device addresses once, links memory into it piece by piece, syncs once, unlinks, and
+ * may link again. They need an IOMMU. Several threads may link and unlink disjoint parts of one
+ * state at once.
+ *
+ * This is a part of <linux/dma-mapping.h>, which includes it and describes the conventions and the
+ * context of the functions.
+ */
+#ifndef DMAMAP_IOVA_H
+#define DMAMAP_IOVA_H
 
-#include <dmamap/types.h>
-#include <linux/dma-direction.h>
+#include <linux/dma-mapping.h>
 
 DMAMAP_BEGIN
 
 /*
- * Two-step mappings (Linux: Documentation/core-api/dma-api.rst, "dma_iova_*"): the driver
- * allocates a range of device addresses once, links memory into it piece by piece, syncs once,
- * unlinks, and may link again. They need an IOMMU. Several threads may link and unlink disjoint
- * parts of one state at once.
- *
  * `addr` is the device address of offset 0. The state has 48 bytes, independent of what is linked.
  * It may be moved while no call uses it; it must never be duplicated.
  */
@@ -28,11 +30,21 @@ struct dma_iova_state {
 	u16 __open; /* granules that a store into __slots links; 0: a call is needed */
 };
 
+/**
+ * dma_use_iova() - Test whether a state has a range.
+ * @state: the state.
+ * Return: true if dma_iova_try_alloc() succeeded and the range was not freed since.
+ */
 static inline bool dma_use_iova(struct dma_iova_state *state)
 {
 	return state->__size != 0;
 }
 
+/**
+ * dma_iova_size() - Return the number of bytes of a range.
+ * @state: the range.
+ * Return: the number; 0 if the state has no range.
+ */
 static inline size_t dma_iova_size(struct dma_iova_state *state)
 {
 	return (size_t)state->__size;
@@ -40,6 +52,7 @@ static inline size_t dma_iova_size(struct dma_iova_state *state)
 
 /**
  * dma_iova_try_alloc() - Allocate a range of device addresses.
+ * @dev: the device.
  * @state: receives the range; it is all zero on failure.
  * @phys: only its offset in the granule (4 KiB) is used.
  * @size: the number of bytes.
@@ -50,17 +63,25 @@ DMAMAP_API bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *st
 				   phys_addr_t phys, size_t size);
 
 /**
- * dma_iova_free() - Free the range. What is still linked is unlinked (the checker reports it).
+ * dma_iova_free() - Free a range.
+ * @dev: the device.
+ * @state: the range.
+ *
+ * Memory that is still linked is unlinked, and the checker reports it.
  */
 DMAMAP_API void dma_iova_free(struct device *dev, struct dma_iova_state *state);
 
 /**
- * dma_iova_link() - Link memory into a range. Nothing changes on failure.
+ * dma_iova_link() - Link memory into a range.
+ * @dev: the device.
+ * @state: the range.
  * @phys: the physical address of the memory.
- * @offset: the offset in the range.
+ * @offset: the offset in the range at which the memory is linked.
  * @size: the number of bytes.
+ * @dir: the direction of the transfer.
+ * @attrs: DMA_ATTR_* flags, or 0.
  *
- * The device may access the memory only after dma_iova_sync().
+ * Nothing changes on failure. The device may access the memory only after dma_iova_sync().
  * Return: 0. -EINVAL: @size is 0, the part is outside of the range, the offsets of @offset and
  *   @phys in their granules differ, the start is unaligned at an @offset other than 0, the
  *   direction is bad, the part follows a link that ended inside a granule, or such a link would
@@ -83,7 +104,10 @@ struct __dma_link_limits {
 	u64 live; /* the device's mark, which the states of its ranges have in __live */
 };
 
-/* A number that identifies this thread, below 2^48. */
+/**
+ * __dma_self() - Return a number that identifies this thread, below 2^48.
+ * Return: the number.
+ */
 static inline u64 __dma_self(void)
 {
 	u64 self;
@@ -92,6 +116,15 @@ static inline u64 __dma_self(void)
 	return self;
 }
 
+/**
+ * __dma_iova_link_page() - Link one page of RAM by one store; the inline part of dma_iova_link().
+ * @dev: the device.
+ * @state: the range.
+ * @phys: the physical address of the page, page-aligned.
+ * @offset: the offset in the range, page-aligned.
+ * @dir: the direction of the transfer.
+ * Return: true. False: the library must link the page.
+ */
 static inline bool __dma_iova_link_page(struct device *dev, struct dma_iova_state *state, u64 phys,
 					u64 offset, enum dma_data_direction dir)
 {
@@ -118,6 +151,17 @@ static inline bool __dma_iova_link_page(struct device *dev, struct dma_iova_stat
 	return done;
 }
 
+/**
+ * __dma_iova_link() - The inline part of dma_iova_link(), which calls the library where needed.
+ * @dev: the device.
+ * @state: the range.
+ * @phys: the physical address of the memory.
+ * @offset: the offset in the range at which the memory is linked.
+ * @size: the number of bytes.
+ * @dir: the direction of the transfer.
+ * @attrs: DMA_ATTR_* flags, or 0.
+ * Return: as dma_iova_link().
+ */
 static inline __attribute__((always_inline)) int
 __dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t phys, size_t offset,
 		size_t size, enum dma_data_direction dir, unsigned long attrs)
@@ -135,37 +179,66 @@ __dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t ph
 #endif
 
 /**
- * dma_iova_sync() - Make what was linked in a part of the range accessible to the device.
+ * dma_iova_sync() - Make linked memory accessible to the device.
+ * @dev: the device.
+ * @state: the range.
+ * @offset: the offset of the part in the range.
+ * @size: the number of bytes.
+ *
  * The call is cheap when nothing is pending.
- * Return: 0. -EINVAL: the part is outside of the range, or @state is not one of @dev.
+ * Return: 0. -EINVAL: the part is outside of the range, or @state is not a range of @dev.
  */
 DMAMAP_API int dma_iova_sync(struct device *dev, struct dma_iova_state *state, size_t offset,
 			     size_t size);
 
 /**
  * dma_iova_unlink() - Unlink whole links, or parts of them that begin and end at a granule.
- * @dir: each link is undone with the direction that it was linked with.
- * @attrs: each link is undone with the attributes that it was linked with.
+ * @dev: the device.
+ * @state: the range.
+ * @offset: the offset of the part in the range.
+ * @size: the number of bytes.
+ * @dir: the direction with which every link in the part was linked.
+ * @attrs: the flags with which every link in the part was linked.
  *
  * Under policy=strict no device access reaches the memory after this call has returned.
  */
 DMAMAP_API void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t offset,
 				size_t size, enum dma_data_direction dir, unsigned long attrs);
 
-/** dma_iova_destroy() - Unlink [0, @mapped_len) and free the whole range. */
+/**
+ * dma_iova_destroy() - Unlink the beginning of a range and free the whole range.
+ * @dev: the device.
+ * @state: the range.
+ * @mapped_len: the number of bytes that are linked from offset 0 on.
+ * @dir: the direction with which they were linked.
+ * @attrs: the flags with which they were linked.
+ */
 DMAMAP_API void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
 				 size_t mapped_len, enum dma_data_direction dir,
 				 unsigned long attrs);
 
 /**
- * dma_iova_sync_for_cpu() - dma_sync_single_for_cpu() for a part of a range. Linux has no such
- * call.
+ * dma_iova_sync_for_cpu() - As dma_sync_single_for_cpu(), for a part of a range.
+ * @dev: the device.
+ * @state: the range.
+ * @offset: the offset of the part in the range.
+ * @size: the number of bytes.
+ * @dir: the direction of the transfer.
+ *
+ * Linux has no such call.
  */
 DMAMAP_API void dma_iova_sync_for_cpu(struct device *dev, struct dma_iova_state *state,
 				      size_t offset, size_t size, enum dma_data_direction dir);
 
 /**
- * dma_iova_sync_for_device() - dma_sync_single_for_device() for a part. Linux has no such call.
+ * dma_iova_sync_for_device() - As dma_sync_single_for_device(), for a part of a range.
+ * @dev: the device.
+ * @state: the range.
+ * @offset: the offset of the part in the range.
+ * @size: the number of bytes.
+ * @dir: the direction of the transfer.
+ *
+ * Linux has no such call.
  */
 DMAMAP_API void dma_iova_sync_for_device(struct device *dev, struct dma_iova_state *state,
 					 size_t offset, size_t size, enum dma_data_direction dir);

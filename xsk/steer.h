@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which socket receives a packet. On Linux an XDP program decides it, usually by a map from queue
+ * to socket (XSKMAP). Here no program runs; the rules are, for each queue:
+ *
+ *  - the sockets that a map has for this queue receive in turn, in the order of their keys;
+ *  - if no map was ever used for the queue's device, all sockets of the queue receive in turn;
+ *  - if the sockets were taken out of the map, no socket receives.
+ */
+#ifndef XSK_STEER_H
+#define XSK_STEER_H
+
+#include <net/xdp_sock.h>
+
+/* A socket was bound; before it is destroyed. */
+void xsk_steer_add(struct xdp_sock *xs, struct device *dev, u32 queue_id, bool receives);
+void xsk_steer_remove(struct xdp_sock *xs);
+
+/* The map `map` has the socket for `key`. 0; -ENOMEM; -ENOENT: the socket is not bound. */
+int xsk_steer_set(u64 map, u32 key, struct xdp_sock *xs);
+/* 0; -ENOENT: the map has no such key. */
+int xsk_steer_clear(u64 map, u32 key);
+
+#endif
