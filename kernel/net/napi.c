@@ -42,7 +42,9 @@ void netif_napi_del(struct napi_struct *n)
 	list_del(&n->dev_list);
 	kmod_free_skb(n->skb);
 	n->skb = NULL;
+	host_lock(&lock);
 	n->magic = 0;
+	host_unlock(&lock);
 	synchronize_rcu(); /* the caller may free it: the end of its last poll */
 }
 

@@ -222,14 +222,16 @@ static void netdev_rx_mode(struct net_device *dev)
  */
 static bool netdev_stalled(const struct net_device *dev, struct netdev_queue *q, bool idle)
 {
+	unsigned long start = READ_ONCE(q->trans_start);
+
 	if (!netif_carrier_ok(dev) || !netif_device_present(dev) || !netif_xmit_stopped(q) ||
-	    q->stall_start != q->trans_start || !idle) {
-		q->stall_start = q->trans_start;
+	    q->stall_start != start || !idle) {
+		q->stall_start = start;
 		q->stall_rounds = 0;
 		return false;
 	}
 	return ++q->stall_rounds >= WATCHDOG_ROUNDS &&
-	       time_after(jiffies, q->trans_start + (unsigned long)dev->watchdog_timeo);
+	       time_after(jiffies, start + (unsigned long)dev->watchdog_timeo);
 }
 
 static unsigned long netdev_watchdog_round(const struct net_device *dev)
@@ -253,7 +255,7 @@ static void netdev_watchdog(struct timer_list *t)
 					"calls ndo_tx_timeout",
 					i, jiffies_to_msecs((unsigned long)dev->watchdog_timeo));
 			kmod_tx_timeout_now(dev);
-			q->trans_start = jiffies;
+			WRITE_ONCE(q->trans_start, jiffies);
 		}
 	}
 	dev->watchdog_progress = kmod_progress();

@@ -142,7 +142,7 @@ int kmod_xmit(struct net_device *dev, struct sk_buff *skb, bool more)
 		KMOD_CALL_FN("ndo_start_xmit", dev->netdev_ops->ndo_start_xmit,
 			     r = dev->netdev_ops->ndo_start_xmit(skb, dev));
 		if (r == NETDEV_TX_OK)
-			q->trans_start = jiffies;
+			WRITE_ONCE(q->trans_start, jiffies);
 	}
 	if (lock)
 		spin_unlock(&q->_xmit_lock);

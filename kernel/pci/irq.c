@@ -71,10 +71,12 @@ static void irq_run(struct line *l, int irq)
 	host_broadcast(&l->cond);
 	l->unhandled = any ? 0 : l->unhandled + 1;
 	if (l->unhandled == 1000) {
+		unsigned long handler = (unsigned long)l->actions[0].handler;
+
 		host_unlock(&l->lock);
-		kmod_finding_of(
-			(unsigned long)l->actions[0].handler, "irq-nobody-cared", NULL, NULL,
-			"interrupt %d occurred 1000 times and no handler has handled it", irq);
+		kmod_finding_of(handler, "irq-nobody-cared", NULL, NULL,
+				"interrupt %d occurred 1000 times and no handler has handled it",
+				irq);
 		host_lock(&l->lock);
 		l->disabled++;
 	}
@@ -88,8 +90,8 @@ static void irq_main(void *arg)
 	unsigned long count;
 
 	kmod_context()->what = "interrupt";
-	l->context = kmod_context()->id;
 	host_lock(&l->lock);
+	l->context = kmod_context()->id;
 	while (!l->stopping) {
 		int got;
 

@@ -71,7 +71,7 @@ def main():
               'not seen: init_oops')
         rules.write('two words\n')
         rules.flush()
-        check('a bad file of expectations', kmod('run', source('init_oops'), '--expect', rules.name), 2, ':2: three words')
+        check('a bad file of expectations', kmod('run', source('init_oops'), '--expect', rules.name), 2, ':2: a line has three words')
     check('expect without a list', kmod('expect', '/nonexistent', source('plain')), 2, 'No such file')
     check('coverage', kmod('run', source('plain'), '--device', 'sim:edu', '--coverage'), 0,
           r'coverage: plain.c: (\d+) of \1 lines, 100.0 %')

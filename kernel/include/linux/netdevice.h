@@ -285,7 +285,7 @@ void netif_tx_stop_all_queues(struct net_device *dev);
 void netif_tx_wake_all_queues(struct net_device *dev);
 void netif_tx_disable(struct net_device *dev);
 #define netif_tx_queue_stopped(q)      test_bit(__QUEUE_STATE_DRV_XOFF, &(q)->state)
-#define netif_xmit_stopped(q)	       ((q)->state != 0)
+#define netif_xmit_stopped(q)	       (READ_ONCE((q)->state) != 0)
 #define netif_start_queue(d)	       netif_tx_start_queue(&(d)->_tx[0])
 #define netif_wake_queue(d)	       netif_tx_wake_queue(&(d)->_tx[0])
 #define netif_stop_queue(d)	       netif_tx_stop_queue(&(d)->_tx[0])
@@ -312,9 +312,9 @@ void netdev_tx_reset_queue(struct netdev_queue *q);
 #define netdev_completed_queue(d, p, b) netdev_tx_completed_queue(&(d)->_tx[0], p, b)
 #define netdev_reset_queue(d)		netdev_tx_reset_queue(&(d)->_tx[0])
 bool netdev_xmit_more(void);
-#define netif_trans_update(d)	 ((d)->_tx[0].trans_start = jiffies)
-#define txq_trans_cond_update(q) ((q)->trans_start = jiffies)
-#define dev_trans_start(d)	 ((d)->_tx[0].trans_start)
+#define netif_trans_update(d)	 WRITE_ONCE((d)->_tx[0].trans_start, jiffies)
+#define txq_trans_cond_update(q) WRITE_ONCE((q)->trans_start, jiffies)
+#define dev_trans_start(d)	 READ_ONCE((d)->_tx[0].trans_start)
 #define netif_running(d)	 test_bit(__LINK_STATE_START, &(d)->state)
 #define netif_device_present(d)	 test_bit(__LINK_STATE_PRESENT, &(d)->state)
 #define netif_carrier_ok(d)	 (!test_bit(__LINK_STATE_NOCARRIER, &(d)->state))
