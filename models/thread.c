@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "thread.h"
 #include "base/error.h"
-#include "base/fail.h"
+#include "base/thread.h"
 
-#include <signal.h>
 #include <string.h>
 
 int model_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, const char *model)
 {
-	sigset_t all, old;
-	int err = EAGAIN;
+	int err = thread_start(thread, fn, arg);
 
-	if (!fail_here(FAIL_MEMORY, NULL)) {
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &old);
-		err = pthread_create(thread, NULL, fn, arg);
-		pthread_sigmask(SIG_SETMASK, &old, NULL);
-	}
 	if (!err)
 		return 0;
 	return error_set(err,

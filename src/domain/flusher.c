@@ -11,8 +11,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/fail.h"
 #include "base/fork.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -309,18 +309,10 @@ static bool flusher_may_start(void)
 /* Starts the thread with every signal blocked: none of the program's handlers runs in it. */
 static int flusher_start(void)
 {
-	sigset_t all, old;
 	int err;
 
-	if (fail_here(FAIL_MEMORY, NULL))
-		return error_set(EAGAIN, "cannot start the flusher thread of policy=lazy");
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	serving = ++started;
-	alloc_hold();
-	err = pthread_create(&thread, NULL, flusher_main, (void *)(uintptr_t)serving);
-	alloc_let_go();
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = thread_start(&thread, flusher_main, (void *)(uintptr_t)serving);
 	if (err) {
 		serving = 0;
 		return error_set(err, "cannot start the flusher thread of policy=lazy: too many "

@@ -7,14 +7,13 @@
  */
 #include "odp/monitor.h"
 #include "base/error.h"
-#include "base/fail.h"
 #include "base/lock.h"
+#include "base/thread.h"
 #include "check/check.h"
 #include "odp/uffd.h"
 
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -191,17 +190,11 @@ static int watch_fds(struct monitor_worker *w)
 
 static int start_thread(struct monitor_worker *w)
 {
-	sigset_t all, old;
 	int err = watch_fds(w);
 
 	if (err)
 		return err;
-	if (fail_here(FAIL_MEMORY, NULL))
-		return EAGAIN;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&w->id, NULL, worker_main, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = thread_start(&w->id, worker_main, w);
 	if (!err)
 		monitor_wait(&parked);
 	return err;

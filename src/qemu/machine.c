@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/alloc.h"
 #include "base/fork.h"
+#include "base/thread.h"
 #include "qemu/private.h"
 
 #include <fcntl.h>
@@ -301,14 +302,8 @@ static int machine_open_files(struct qemu *q)
 
 static int machine_start_keeper(struct qemu *q)
 {
-	sigset_t all, old;
-	int err;
+	int err = thread_start(&q->keeper, keeper_main, q);
 
-	/* no signal handler of the program runs in this thread */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&q->keeper, NULL, keeper_main, q);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return error_set(err, "cannot start the thread that supervises QEMU: there are too "
 				      "many threads (ulimit -u)");

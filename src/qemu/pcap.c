@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fork.h"
+#include "base/thread.h"
 #include "qemu/private.h"
 
 #include <arpa/inet.h>
@@ -132,7 +133,6 @@ static void *pcap_main(void *arg)
 int pcap_start(struct qemu *q, int fd)
 {
 	struct pcap *p = alloc_zeroed(sizeof(*p));
-	sigset_t all, old;
 	int err = 0;
 
 	if (!p)
@@ -143,10 +143,7 @@ int pcap_start(struct qemu *q, int fd)
 		err = pcap_open_file(p, q->options.pcap_in);
 	if (err)
 		goto fail;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&p->thread, NULL, pcap_main, p);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = thread_start(&p->thread, pcap_main, p);
 	if (err) {
 		err = error_set(err, "cannot start the thread of pcap-in and pcap-out: there are "
 				     "too many threads (ulimit -u)");

@@ -14,9 +14,9 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/fail.h"
 #include "base/log.h"
 #include "base/wire.h"
+#include "base/thread.h"
 #include "qemu/private.h"
 
 #include <arpa/inet.h>
@@ -159,18 +159,13 @@ static void *relay_main(void *arg)
 int relay_start(struct qemu *q, int fd)
 {
 	struct relay *r = alloc_zeroed(sizeof(*r));
-	sigset_t all, old;
 	int err;
 
 	if (!r)
 		return -ENOMEM;
 	r->fd = fd;
 	r->wire = &q->wire;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = fail_here(FAIL_MEMORY, NULL) ? EAGAIN
-					   : pthread_create(&r->thread, NULL, relay_main, r);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = thread_start(&r->thread, relay_main, r);
 	if (err) {
 		alloc_free(r);
 		return error_set(err, "cannot start the thread of wire=: too many threads");

@@ -14,9 +14,9 @@
 #include "base/error.h"
 #include "base/fail.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -115,7 +115,6 @@ static int watch_open_fds(struct vfio_function *f)
 
 int watch_start(struct vfio_function *f)
 {
-	sigset_t all, old;
 	int err = watch_open_fds(f);
 
 	if (err)
@@ -123,11 +122,7 @@ int watch_start(struct vfio_function *f)
 	/* errors are ignored: not every kernel and device supports these */
 	irq_set_one(f, IRQ_REQ, f->req_fd);
 	irq_set_one(f, IRQ_ERR, f->err_fd);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = fail_here(FAIL_MEMORY, NULL) ? EAGAIN
-					   : pthread_create(&f->watcher, NULL, watch_main, f);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = thread_start(&f->watcher, watch_main, f);
 	f->watched = !err;
 	if (!err)
 		return 0;
