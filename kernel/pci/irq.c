@@ -88,8 +88,8 @@ static void irq_main(void *arg)
 	unsigned long count;
 
 	kmod_context()->what = "interrupt";
-	l->context = kmod_context()->id;
 	host_lock(&l->lock);
+	l->context = kmod_context()->id;
 	while (!l->stopping) {
 		int got;
 

@@ -368,8 +368,8 @@ CASE(napi_scheduled_in_its_poll, "")
 	napi_enable(n);
 	napi_schedule(n);
 	msleep(30);
-	CHECK(polls == 2);
 	napi_disable(n);
+	CHECK(polls == 2);
 	free_netdev(dev);
 }
 
