@@ -74,7 +74,10 @@ void kmod_json_string(char *out, size_t size, const char *in);
 void kmod_die(const char *why) __noreturn;
 void kmod_print_named(const char *level, const char *who, const char *name, const char *fmt,
 		      va_list args);
-/* Something moved: the watchdog waits on. */
+/*
+ * Something moved: the watchdog waits on. A step is an access to the device or a call of the DMA
+ * API: a loop of them is no hang at once, since each takes long where the device has little time.
+ */
 void kmod_progressed(void);
 u64 kmod_progress(void); /* how often */
 void kmod_watchdog_start(unsigned int seconds);

@@ -95,16 +95,13 @@ struct device {
 	dev_t devt;
 };
 
-/*
- * dmamap's device behind `dev`: its own, its nearest ancestor's, else the one that was opened. A
- * call of the DMA API is progress: a ring of thousands of buffers takes long to unmap behind an
- * IOMMU.
- */
+/* dmamap's device behind `dev`: its own, its nearest ancestor's, else the one that was opened. For
+ * each call of the DMA API. */
 extern struct dmamap_device *kmod_opened;
-void kmod_progressed(void);
+void kmod_stepped(void);
 static inline struct dmamap_device *kmod_dma(const struct device *dev)
 {
-	kmod_progressed();
+	kmod_stepped();
 	while (dev && !dev->dma)
 		dev = dev->parent;
 	return dev ? dev->dma : kmod_opened;
