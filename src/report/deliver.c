@@ -4,11 +4,11 @@
  * first=N times. The addresses of its stacks are converted to functions and lines, and it is
  * appended to the JSON file.
  *
- * Debug information needs a deep stack, and the thread that misused the API may have 16 KiB in all.
- * Each report is therefore processed by a thread of its own, for which the reporting thread waits.
- * The thread ends with the report. A fork waits for all of them: a child would inherit the locks
- * that such a thread holds in the C library, the debug information's reader or a sanitizer, and
- * which are never released there.
+ * Reading debug information needs much stack, and the thread that misused the API may have only 16
+ * KiB. Every report is therefore processed by a new thread, for which the reporting thread waits.
+ * The thread ends with the report. A fork waits for all these threads: otherwise the child would
+ * inherit the locks that such a thread holds in the C library, in the debug information's reader or
+ * in a sanitizer, and they would never be released there.
  *
  * The reporting thread may hold a lock of the C library: a stream's, if it prints a buffer that the
  * device owns, or the dynamic linker's, if it runs a constructor. The other thread must acquire
@@ -34,8 +34,8 @@
 #include <unistd.h>
 
 #define DELIVER_STACK  (1u << 20)
-#define DELIVER_PAUSE  100  /* microseconds between two looks, when a fork and a report meet */
-#define DELIVER_PLACES 4096 /* lines that first=N counts; others are always reported */
+#define DELIVER_PAUSE  100  /* microseconds between two checks while a fork and a report wait */
+#define DELIVER_PLACES 4096 /* lines that first=N counts; further lines are always reported */
 
 static struct {
 	u64 key;
@@ -241,7 +241,7 @@ static void *deliver_main(void *d)
 	return NULL;
 }
 
-/* 0, or an error of pthread_create(). The thread blocks all signals. */
+/* Returns 0 or an error of pthread_create(). The thread blocks all signals. */
 static int deliver_start_and_join(struct deliver_job *d)
 {
 	sigset_t all, old;
@@ -314,7 +314,7 @@ void deliver_misuse(struct deliver_job *d)
 	symbol_only_names(false);
 }
 
-/* A report's thread acquires the locks of symbol.c, so it has to end before they are acquired. */
+/* A report's thread acquires the locks of symbol.c, so it must end before a fork acquires them. */
 static void deliver_fork_prepare(void)
 {
 	__atomic_fetch_add(&deliver_forking, 1, __ATOMIC_SEQ_CST);
@@ -331,7 +331,7 @@ static void deliver_fork_parent(void)
 	__atomic_fetch_sub(&deliver_forking, 1, __ATOMIC_SEQ_CST);
 }
 
-/* What the parent reported does not count in a child. */
+/* Reports of the parent do not count in a child. */
 static void deliver_fork_child(void)
 {
 	symbol_fork_done();

@@ -415,7 +415,7 @@ void symbol_fork_prepare(void)
 #endif
 }
 
-/* In the child as well: what is remembered of the program is whole, and the same there. */
+/* Called in the child as well: the cached information is complete, and valid there. */
 void symbol_fork_done(void)
 {
 #ifdef HAVE_LIBDW
