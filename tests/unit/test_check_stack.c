@@ -80,6 +80,13 @@ static void free_wrong(void)
 
 static char *live_object;
 
+/* Mistakes that are detected without a record of a mapping. */
+static void argument_wrong(void)
+{
+	dma_map_single(dev, live_object, 64, DMA_NONE);
+	dma_unmap_single(dev, DMA_MAPPING_ERROR, 4096, DMA_TO_DEVICE);
+}
+
 static void free_object_inside(void)
 {
 	kfree(live_object + 64);
@@ -146,9 +153,12 @@ static void test_a_report_without_memory(void **state)
 	const struct fail_rule always = {.every = 1};
 
 	check_begin("sim,check=1,iommu=0", false);
+	live_object = kmalloc(4096, GFP_KERNEL);
 	fail_set(FAIL_MEMORY, &always);
-	in_thread_of(STACK_LARGE, unmap_wrong);
+	in_thread_of(STACK_LARGE, argument_wrong);
 	fail_set(FAIL_MEMORY, NULL);
+	assert_int_equal(check_reports, 2);
+	kfree(live_object);
 	/* the mapping is not recorded, so neither is a missing call of dma_mapping_error() */
 	in_thread_of(STACK_LARGE, free_wrong);
 	assert_true(check_reports > 8);
