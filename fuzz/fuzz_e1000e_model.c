@@ -60,8 +60,8 @@ static u64 some_address(u32 v)
 
 static void rest(struct e1000esim *c)
 {
-	while (__atomic_load_n(&c->bell.door.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&c->bell.door.asleep, __ATOMIC_SEQ_CST))
+	while (__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&c->bell.asleep, __ATOMIC_SEQ_CST))
 		sched_yield();
 }
 

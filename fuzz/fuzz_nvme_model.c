@@ -65,8 +65,8 @@ static u64 some_address(u64 v)
 
 static void rest(struct nvmesim *n)
 {
-	while (__atomic_load_n(&n->bell.door.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&n->bell.door.asleep, __ATOMIC_SEQ_CST))
+	while (__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST))
 		sched_yield();
 }
 
@@ -137,7 +137,7 @@ static void random_memory(struct input *in)
 	u64 at = FAKE_BASE + (v >> 6) % (FAKE_BYTES / 8 - 64) * 8;
 
 	for (i = 0; i < count; i++)
-		put_le64(fake_at(at + i * 8ull), 0, some_address((u64)take32(in) << 8 | v % 8));
+		nvmesim_put_le64(fake_at(at + i * 8ull), 0, some_address((u64)take32(in) << 8 | v % 8));
 }
 
 static void step(struct nvmesim *n, struct queue *admin, struct queue *io, struct input *in)
