@@ -2,6 +2,7 @@
 #include "raw.h"
 #include "card.h"
 #include "name.h"
+#include "option.h"
 #include "steer.h"
 
 #include <errno.h>
@@ -15,9 +16,6 @@
 
 #define MAPPINGS 16
 
-#define SO_PREFER 69 /* SO_PREFER_BUSY_POLL and SO_BUSY_POLL_BUDGET, which older headers lack */
-#define SO_BUDGET 70
-
 static const struct {
 	int name;
 	u64 offset; /* for mmap() */
@@ -28,7 +26,7 @@ static const struct {
 	{XDP_UMEM_COMPLETION_RING, XDP_UMEM_PGOFF_COMPLETION_RING},
 };
 
-enum { RINGS = 4, ENTRIES_AT = 320 };
+enum { RINGS = 4, ENTRIES_AT = XSK_OPTION_ENTRIES };
 
 /* Where the program mapped a ring. */
 struct xsk_raw_mapping {
@@ -169,25 +167,6 @@ static int xsk_raw_set_xdp(struct xsk_raw *r, int name, const void *value, sockl
 	return err;
 }
 
-/* SOL_SOCKET: busy polling is what the cards do anyway. */
-static int xsk_raw_set_socket(struct xsk_port *p, int name, const void *value, socklen_t len)
-{
-	u32 v;
-
-	if (name != SO_BUSY_POLL && name != SO_PREFER && name != SO_BUDGET)
-		return 1;
-	if (len < sizeof(v))
-		return -EINVAL;
-	memcpy(&v, value, sizeof(v));
-	if ((s32)v < 0 || (name == SO_BUDGET && v > 65535))
-		return -EINVAL;
-	__atomic_store_n(name == SO_BUSY_POLL ? &p->busy
-			 : name == SO_PREFER  ? &p->prefer_busy
-					      : &p->budget,
-			 name == SO_PREFER ? v != 0 : v, __ATOMIC_RELAXED);
-	return 0;
-}
-
 int xsk_raw_setsockopt(struct xsk_port *p, int level, int name, const void *value, socklen_t len)
 {
 	int err;
@@ -195,7 +174,7 @@ int xsk_raw_setsockopt(struct xsk_port *p, int level, int name, const void *valu
 	if (!value)
 		return -EFAULT;
 	if (level == SOL_SOCKET)
-		return xsk_raw_set_socket(p, name, value, len);
+		return xsk_option_set_socket(p, name, value, len);
 	if (level != XSK_SOL_XDP)
 		return -ENOPROTOOPT;
 	pthread_mutex_lock(&raw_lock);
@@ -203,112 +182,6 @@ int xsk_raw_setsockopt(struct xsk_port *p, int level, int name, const void *valu
 	err = p->raw ? xsk_raw_set_xdp(p->raw, name, value, len) : -EBUSY;
 	pthread_mutex_unlock(&raw_lock);
 	return err;
-}
-
-static int xsk_raw_copy_out(const void *from, socklen_t size, void *value, socklen_t *len)
-{
-	if (*len > size)
-		*len = size;
-	memcpy(value, from, *len);
-	return 0;
-}
-
-static int xsk_raw_get_statistics(struct xsk_port *p, void *value, socklen_t *len)
-{
-	struct xdp_statistics stats;
-	int err;
-
-	if (*len < offsetof(struct xdp_statistics, rx_ring_full))
-		return -EINVAL;
-	/* the first version of the structure had three counters */
-	if (*len < sizeof(stats))
-		*len = offsetof(struct xdp_statistics, rx_ring_full);
-	err = xdp_sock_stats(p->xs, &stats);
-	return err ? err : xsk_raw_copy_out(&stats, sizeof(stats), value, len);
-}
-
-static int xsk_raw_get_offsets(void *value, socklen_t *len)
-{
-	/* without the flags, as before Linux 5.4 */
-	struct {
-		u64 producer, consumer, desc;
-	} old[RINGS];
-	struct xdp_mmap_offsets all;
-	const struct xdp_ring_offset one = {
-		.producer = 0, .consumer = 128, .desc = ENTRIES_AT, .flags = 196};
-
-	if (*len < sizeof(old))
-		return -EINVAL;
-	all.rx = all.tx = all.fr = all.cr = one;
-	if (*len >= sizeof(all))
-		return xsk_raw_copy_out(&all, sizeof(all), value, len);
-	for (int i = 0; i < RINGS; i++) {
-		old[i].producer = one.producer;
-		old[i].consumer = one.consumer;
-		old[i].desc = one.desc;
-	}
-	return xsk_raw_copy_out(old, sizeof(old), value, len);
-}
-
-static int xsk_raw_get_xdp(struct xsk_port *p, int name, void *value, socklen_t *len)
-{
-	struct xdp_options options;
-	int err;
-
-	switch (name) {
-	case XDP_STATISTICS:
-		return xsk_raw_get_statistics(p, value, len);
-	case XDP_MMAP_OFFSETS:
-		return xsk_raw_get_offsets(value, len);
-	case XDP_OPTIONS:
-		if (*len < sizeof(options))
-			return -EINVAL;
-		err = xdp_sock_options(p->xs, &options);
-		return err ? err : xsk_raw_copy_out(&options, sizeof(options), value, len);
-	default:
-		return -EOPNOTSUPP;
-	}
-}
-
-/* 1: the descriptor's own option. */
-static int xsk_raw_get_socket(struct xsk_port *p, int name, void *value, socklen_t *len)
-{
-	u32 v;
-
-	switch (name) {
-	case SO_TYPE:
-		v = SOCK_RAW;
-		break;
-	case SO_DOMAIN:
-		v = AF_XDP;
-		break;
-	case SO_PROTOCOL:
-		v = 0;
-		break;
-	case SO_BUSY_POLL:
-		v = __atomic_load_n(&p->busy, __ATOMIC_RELAXED);
-		break;
-	case SO_PREFER:
-		v = __atomic_load_n(&p->prefer_busy, __ATOMIC_RELAXED);
-		break;
-	case SO_BUDGET:
-		v = __atomic_load_n(&p->budget, __ATOMIC_RELAXED);
-		break;
-	default:
-		return 1;
-	}
-	return xsk_raw_copy_out(&v, sizeof(v), value, len);
-}
-
-int xsk_raw_getsockopt(struct xsk_port *p, int level, int name, void *value, socklen_t *len)
-{
-	if (!value || !len)
-		return -EFAULT;
-	if ((int)*len < 0)
-		return -EINVAL;
-	if (level == SOL_SOCKET)
-		return xsk_raw_get_socket(p, name, value, len);
-	return level == XSK_SOL_XDP ? xsk_raw_get_xdp(p, name, value, len) : -EOPNOTSUPP;
 }
 
 /* The socket whose UMEM is to be shared. NULL: *err. */
@@ -416,7 +289,7 @@ static int xsk_raw_check_layout(int fd)
 
 	if (syscall(SYS_getsockopt, fd, XSK_SOL_XDP, XDP_MMAP_OFFSETS, &theirs, &len))
 		return -errno;
-	xsk_raw_get_offsets(&ours, &our_len);
+	xsk_option_offsets(&ours, &our_len);
 	return len == our_len && !memcmp(&theirs, &ours, len) ? 0 : -EOPNOTSUPP;
 }
 

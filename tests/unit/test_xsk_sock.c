@@ -385,63 +385,6 @@ static void test_wakeup_refused(void **state)
 	xdp_sock_destroy(rx_only.xs);
 }
 
-/* A socket that is unbound keeps its rings, and works again when it is bound again. */
-static void test_unbind(void **state)
-{
-	struct app a;
-
-	assert_int_equal(xdp_sock_unbind(NULL), -EINVAL);
-	app_open(&a, RING, RING, RING);
-	assert_int_equal(xdp_sock_unbind(a.xs), -ENXIO);
-	for (u32 i = 0; i < 3; i++) {
-		assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, i, 0, NULL), 0);
-		app_put_addr(&a.fill, i * CHUNK);
-		assert_int_equal(card_receive(i, "a packet", 8), 0);
-		assert_int_equal(app_waiting(&a.rx), 1);
-		store(a.rx.consumer, ++a.rx.mine);
-		assert_int_equal(xdp_sock_unbind(a.xs), 0);
-		assert_int_equal(xdp_sock_unbind(a.xs), -ENXIO);
-		assert_null(xsk_get_pool_from_qid(card.dev, (u16)i));
-		assert_int_equal(card_receive(i, "a packet", 8), -EINVAL);
-	}
-	xdp_sock_destroy(a.xs);
-}
-
-/* A queue that the driver says does not exist. */
-static void test_queues(void **state)
-{
-	static const struct xdp_driver_ops two = {.queues = 2};
-	struct app a;
-
-	assert_int_equal(xdp_register_driver(card.dev, NULL), 0);
-	assert_int_equal(xdp_register_driver(card.dev, &two), 0);
-	app_open(&a, RING, RING, RING);
-	assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, 2, XDP_COPY, NULL), -EINVAL);
-	assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, 1, XDP_COPY, NULL), 0);
-	xdp_sock_destroy(a.xs);
-}
-
-/* How many packets the sockets have space for, in either mode. */
-static void test_space(void **state)
-{
-	struct app a;
-
-	assert_int_equal(xsk_rcv_space(card.dev, 0, 7), 7); /* no socket */
-	app_open(&a, RING, RING, RING);
-	assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, 0, XDP_COPY, NULL), 0);
-	assert_int_equal(xsk_rcv_space(card.dev, 0, 7), 0); /* the fill ring is empty */
-	for (u32 i = 0; i < RING; i++)
-		app_put_addr(&a.fill, i * CHUNK);
-	assert_int_equal(xsk_rcv_space(card.dev, 0, 7), 7);
-	for (u32 i = RING; i; i--) {
-		assert_int_equal(xsk_rcv_space(card.dev, 0, 2 * RING), i);
-		assert_int_equal(card_receive(0, "a packet", 8), 0);
-	}
-	assert_int_equal(xsk_rcv_space(card.dev, 0, 7), 0); /* the RX ring is full */
-	assert_int_equal(app_stats(&a).rx_ring_full, 0);
-	xdp_sock_destroy(a.xs);
-}
-
 static void test_receive_refused(void **state)
 {
 	struct xdp_buff b = {0};
@@ -529,16 +472,23 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_rings),		T(test_bind_refused),
-		T(test_shared_refused), T(test_modes),
-		T(test_fall_back),	T(test_driver_forgets_to_map),
-		T(test_no_driver),	T(test_multi_buffer_unsupported),
-		T(test_checksum),	T(test_copy_send_busy),
-		T(test_checksum_zero),	T(test_fall_back_wakes),
-		T(test_sender_joins),	T(test_wakeup_refused),
-		T(test_unbind),		T(test_queues),
-		T(test_space),		T(test_receive_refused),
-		T(test_api_by_hand),	T(test_races_at_teardown),
+		T(test_rings),
+		T(test_bind_refused),
+		T(test_shared_refused),
+		T(test_modes),
+		T(test_fall_back),
+		T(test_driver_forgets_to_map),
+		T(test_no_driver),
+		T(test_multi_buffer_unsupported),
+		T(test_checksum),
+		T(test_copy_send_busy),
+		T(test_checksum_zero),
+		T(test_fall_back_wakes),
+		T(test_sender_joins),
+		T(test_wakeup_refused),
+		T(test_receive_refused),
+		T(test_api_by_hand),
+		T(test_races_at_teardown),
 	};
 
 	return cmocka_run_group_tests_name("xsk_sock", tests, NULL, NULL);
