@@ -281,7 +281,7 @@ static int xsk_raw_replay(const struct xsk_raw *r, int fd)
 	return 0;
 }
 
-/* The offsets in the system's rings must be ours, which the program has been told. */
+/* The system's ring offsets must equal ours, because the program already received ours. */
 static int xsk_raw_check_layout(int fd)
 {
 	struct xdp_mmap_offsets theirs, ours;

@@ -17,7 +17,7 @@ BASE = ['-std=gnu11', '-O1', '-g', '-fno-omit-frame-pointer', '-fno-optimize-sib
 QUIET = ['-w']
 # The kernel compiles all code with these options.
 SIGNS = ['-fno-strict-overflow']
-# The compiler's time is most of a run's: AddressSanitizer's checks are calls, and gdb is not told where variables are.
+# Most of the time of a run is compilation. So AddressSanitizer checks are calls, and gdb gets no locations of variables.
 FAST = ['-fno-var-tracking']
 FAST_ADDRESS = ['--param', 'asan-instrumentation-with-call-threshold=0']  # gcc
 # The runtime's own frames are left out of reports. No driver's name is in its objects: all drivers share them.
