@@ -123,6 +123,19 @@ static void xsk_steer_free_table(struct xsk_steer_table *t, bool open)
 	free(t);
 }
 
+/* Under the lock. NULL: there is no memory. */
+static struct xsk_steer_table *xsk_steer_make_table(struct device *dev)
+{
+	struct xsk_steer_table *t = calloc(1, sizeof(*t));
+
+	if (t) {
+		t->dev = dev;
+		t->next = tables;
+		tables = t;
+	}
+	return t;
+}
+
 /* The caller holds `lock`. `open`: the device was not closed. */
 static int xsk_steer_rebuild(struct device *dev, bool open)
 {
@@ -138,14 +151,8 @@ static int xsk_steer_rebuild(struct device *dev, bool open)
 		return 0;
 	}
 	queues = calloc(XDP_QUEUES, sizeof(*queues));
-	if (!t) {
-		t = calloc(1, sizeof(*t));
-		if (t) {
-			t->dev = dev;
-			t->next = tables;
-			tables = t;
-		}
-	}
+	if (!t)
+		t = xsk_steer_make_table(dev);
 	if (!queues || !t) {
 		free(queues);
 		return -ENOMEM;

@@ -105,14 +105,10 @@ void sg_free_table(struct sg_table *table)
 	*table = (struct sg_table){0};
 }
 
-int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
+static int check_table(const struct sg_table *table, unsigned int nents)
 {
-	struct scatterlist *prev = NULL, *sgl;
-	unsigned int left, n;
-
 	if (!table)
 		return error_set(EINVAL, "sg_alloc_table: no table (NULL)");
-	*table = (struct sg_table){0};
 	if (!nents)
 		return error_set(EINVAL,
 				 "sg_alloc_table: a table of 0 entries: request one or more");
@@ -121,6 +117,19 @@ int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
 				 "sg_alloc_table: %u entries are more than the %u possible: "
 				 "use several tables",
 				 nents, SG_TABLE_MAX);
+	return 0;
+}
+
+int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
+{
+	struct scatterlist *prev = NULL, *sgl;
+	unsigned int left, n;
+	int err = check_table(table, nents);
+
+	if (table)
+		*table = (struct sg_table){0};
+	if (err)
+		return err;
 	for (left = nents; left; left -= n) {
 		n = array_entries(left);
 		/* together with the link, an array that has a successor is exactly one page */
