@@ -81,8 +81,12 @@ void kmod_json_string(char *out, size_t size, const char *in);
 void kmod_die(const char *why) __noreturn;
 void kmod_print_named(const char *level, const char *who, const char *name, const char *fmt,
 		      va_list args);
-/* Reports progress to the watchdog. */
+/*
+ * Reports progress to the watchdog. A step is an access to the device or a call of the DMA API:
+ * steps without progress defer the report of a hang, since each is slow where QEMU has little time.
+ */
 void kmod_progressed(void);
+void kmod_stepped(void);
 u64 kmod_progress(void); /* how often */
 void kmod_watchdog_start(unsigned int seconds);
 

@@ -20,6 +20,13 @@ void kmod_progressed(void)
 	__atomic_add_fetch(&progress, 1, __ATOMIC_RELAXED);
 }
 
+static u64 steps;
+
+void kmod_stepped(void)
+{
+	__atomic_add_fetch(&steps, 1, __ATOMIC_RELAXED);
+}
+
 u64 kmod_progress(void)
 {
 	return __atomic_load_n(&progress, __ATOMIC_RELAXED);
@@ -249,15 +256,20 @@ static void watchdog_stack(const char *name, const unsigned long *pc, unsigned i
 	kmod_finding_at("hang", &stack, NULL, NULL, text);
 }
 
+#define WATCHDOG_STEPS 20000 /* so many of them without progress are a loop for ever */
+
 static void watchdog_main(void *arg)
 {
-	unsigned long seen = 0;
-	u64 since = host_now();
+	u64 since = host_now(), seen = 0, step = 0, first = 0;
 
 	for (;;) {
+		u64 now = kmod_progress(), taken = __atomic_load_n(&steps, __ATOMIC_RELAXED);
+
 		host_sleep(50000000);
-		if (__atomic_load_n(&progress, __ATOMIC_RELAXED) != seen) {
-			seen = __atomic_load_n(&progress, __ATOMIC_RELAXED);
+		if (now != seen || (taken != step && taken - first < WATCHDOG_STEPS)) {
+			first = now != seen ? taken : first;
+			seen = now;
+			step = taken;
 			since = host_now();
 		} else if (host_now() - since > watchdog_seconds * NSEC_PER_SEC) {
 			host_all_stacks(watchdog_stack);

@@ -129,6 +129,7 @@ void pci_iounmap(struct pci_dev *d, void __iomem *addr)
 
 static u64 bar_read(struct pci_dev *d, int bar, u64 at, unsigned int size)
 {
+	kmod_stepped();
 	switch (size) {
 	case 1:
 		return dmamap_readb(d->dev.dma, bar, at);
@@ -143,6 +144,7 @@ static u64 bar_read(struct pci_dev *d, int bar, u64 at, unsigned int size)
 
 static void bar_write(struct pci_dev *d, int bar, u64 at, u64 v, unsigned int size)
 {
+	kmod_stepped();
 	switch (size) {
 	case 1:
 		dmamap_writeb(d->dev.dma, bar, at, (u8)v);

@@ -100,10 +100,10 @@ struct device {
  * opened.
  */
 extern struct dmamap_device *kmod_opened;
-void kmod_progressed(void);
+void kmod_stepped(void);
 static inline struct dmamap_device *kmod_dma(const struct device *dev)
 {
-	kmod_progressed();
+	kmod_stepped();
 	while (dev && !dev->dma)
 		dev = dev->parent;
 	return dev ? dev->dma : kmod_opened;
