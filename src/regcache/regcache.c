@@ -47,7 +47,7 @@ static void regcache_on_event(const struct odp_event *n)
 	pthread_mutex_unlock(&regcaches_lock);
 }
 
-static struct monitor_listener listener = {.hear = regcache_on_event};
+static struct monitor_listener listener = {.process = regcache_on_event};
 
 /* A child of fork has none of its parent's devices. */
 static void regcache_fork_child(void)
