@@ -14,11 +14,11 @@
 
 #define SIZE (1ul << 30)
 
-static int heard; /* atomic: invalidate_range() runs in a thread of the library */
+static int invalidated; /* atomic: invalidate_range() runs in a thread of the library */
 
 static void pages_gone(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
-	__atomic_add_fetch(&heard, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&invalidated, 1, __ATOMIC_SEQ_CST);
 }
 
 static int use(struct device *dev, struct ib_ucontext *ctx, char *memory)
@@ -43,9 +43,9 @@ static int use(struct device *dev, struct ib_ucontext *ctx, char *memory)
 	munmap(memory, SIZE);
 	bad |= dmamap_bus_read(dev, at, text, sizeof(text)) == 0;
 	printf("after munmap its read is %s\n", bad ? "not refused" : "refused");
-	for (int ms = 0; ms < 1000 && !__atomic_load_n(&heard, __ATOMIC_SEQ_CST); ms++)
+	for (int ms = 0; ms < 1000 && !__atomic_load_n(&invalidated, __ATOMIC_SEQ_CST); ms++)
 		usleep(1000);
-	bad |= !__atomic_load_n(&heard, __ATOMIC_SEQ_CST);
+	bad |= !__atomic_load_n(&invalidated, __ATOMIC_SEQ_CST);
 	ib_umem_release(umem);
 	return bad;
 }

@@ -137,7 +137,8 @@ static void random_memory(struct input *in)
 	u64 at = FAKE_BASE + (v >> 6) % (FAKE_BYTES / 8 - 64) * 8;
 
 	for (i = 0; i < count; i++)
-		nvmesim_put_le64(fake_at(at + i * 8ull), 0, some_address((u64)take32(in) << 8 | v % 8));
+		nvmesim_put_le64(fake_at(at + i * 8ull), 0,
+				 some_address((u64)take32(in) << 8 | v % 8));
 }
 
 static void step(struct nvmesim *n, struct queue *admin, struct queue *io, struct input *in)

@@ -47,7 +47,7 @@ struct wire_end {
 	u32 present;		/* atomic */
 	u32 accepts;		/* atomic: WIRE_* */
 	u64 missed;		/* atomic: frames lost because the queue was full */
-	u64 told;		/* its card's own: part of `missed` that was reported */
+	u64 reported;		/* its card's own: part of `missed` that was reported */
 };
 
 struct e1000e_wire {
@@ -224,9 +224,9 @@ void e1000e_wire_miss(struct e1000e_wire *w, int end)
 
 u64 e1000e_wire_missed(struct e1000e_wire *w, int end)
 {
-	u64 n = read_once(&w->end[end].missed), more = n - w->end[end].told;
+	u64 n = read_once(&w->end[end].missed), more = n - w->end[end].reported;
 
-	w->end[end].told = n;
+	w->end[end].reported = n;
 	return more;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A back end connects the library to a kind of device: it makes translations effective and accesses
- * registers. Every operation has a default (backend_defaults), so no caller tests for NULL. An
- * operation that a back end does not support fails with -EOPNOTSUPP, reads all ones or does
- * nothing, as its comment says.
+ * A back end has the operations of an address space (struct iommu_ops) and those of a device
+ * (struct device_ops): registers, interrupts, stop. Every operation has a default, so no caller
+ * tests for NULL. An operation that a back end does not support fails with -EOPNOTSUPP, reads all
+ * ones or does nothing, as its comment says.
  */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H

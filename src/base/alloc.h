@@ -20,9 +20,9 @@ void *alloc_grow(void *old, size_t old_size,
 char *alloc_string(const char *s);
 /* Address space; only what is touched costs memory. For large tables. */
 void *alloc_sparse(size_t size);
-void alloc_sparse_free(void *p, size_t size); /* NULL is fine */
-void alloc_free(void *p);		      /* of any of them; NULL is fine; errno is kept */
-bool alloc_is_freeing(void);		      /* this thread is in a call to free() made here */
+void alloc_sparse_free(void *p, size_t size); /* p may be NULL; preserves errno */
+void alloc_free(void *p);    /* frees memory of any of these; p may be NULL; preserves errno */
+bool alloc_is_freeing(void); /* whether this thread is in a call of free() made here */
 
 /* Bracket calls that allocate internally, such as pthread_create(); see alloc.c. */
 #ifdef BUILT_WITH_ASAN

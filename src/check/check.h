@@ -53,7 +53,10 @@ void check_pages(struct check_device *c, dma_addr_t addr, const void *caller);
 /* A mapping or allocation ends with its device, without a call by the driver. */
 void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call);
 
-/* Reports coherent memory that is freed again. False: no earlier free is recorded. */
+/*
+ * Reports coherent memory that is freed a second time. Returns false if no earlier free is
+ * recorded.
+ */
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size);
 /* The block belongs to a dma_pool, which is reported as a leak instead of the block. */
 void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size);

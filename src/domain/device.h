@@ -88,7 +88,7 @@ struct device {
 	u32 max_seg_size, min_align_mask;
 	u64 seg_boundary;
 
-	/* used by accesses of the device */
+	/* used by accesses of the device (bus/) */
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
 	u8 stuck;		/* atomic: DEVICE_*; if not 0, the device's accesses fail */
@@ -172,7 +172,7 @@ hot_inline bool device_bounces_foreign(const struct device *dev)
 	return !dev->coherent || dev->ram_only;
 }
 
-/* A parent opened it: there is no device in this child of fork. */
+/* Whether a parent process opened it; a child of fork must not use it. */
 hot_inline bool device_inherited(const struct device *dev)
 {
 	return dev->fork_depth != fork_depth;

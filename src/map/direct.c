@@ -44,7 +44,7 @@ dma_addr_t direct_map_slow(struct device *dev, phys_t pa, u64 size, enum dma_dat
 			return DMA_MAPPING_ERROR;
 		bounce_set_place(pa, 0, prot_of(dir));
 	} else if (!dev->coherent) {
-		plane_hold(pa, size);
+		cpu_cache_hold(pa, size);
 		if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 			cpu_cache_clean(pa, size);
 	}
@@ -66,7 +66,7 @@ bool direct_unmap_slow(struct device *dev, phys_t pa, u64 size, enum dma_data_di
 	/* RAM was mapped at its own address and needs no work, even if the mask changed since. */
 	if (dev->coherent)
 		return true;
-	if (!plane_drop(pa, size))
+	if (!cpu_cache_drop(pa, size))
 		return direct_not_mapped(dev, pa, size, dir);
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		cpu_cache_invalidate(pa, size);

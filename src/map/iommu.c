@@ -160,7 +160,7 @@ static bool map_is_identity(const struct device *dev, phys_t pa, u64 size, u64 l
 static dma_addr_t iommu_map_identity(struct device *dev, phys_t pa, u64 size, unsigned long attrs)
 {
 	if (unlikely(!dev->coherent)) {
-		plane_hold(pa, size);
+		cpu_cache_hold(pa, size);
 		if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 			cpu_cache_clean(pa, size);
 	}
@@ -263,7 +263,7 @@ static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
 	}
 	if (likely(dev->coherent))
 		return true;
-	if (!phys_range_is_ram(pa, size) || !plane_drop(pa, size))
+	if (!phys_range_is_ram(pa, size) || !cpu_cache_drop(pa, size))
 		return not_mapped(dev, pa.v + dev->bus_offset, size, dir);
 	iommu_settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
 	return true;

@@ -36,7 +36,7 @@ static void sync_direct(struct device *dev, dma_addr_t addr, u64 size, enum dma_
 			sync_report_misuse(dev, DMAMAP_CHECK_SYNC_RANGE, addr, size, dir);
 	} else if (dev->coherent) {
 		return;
-	} else if (phys_range_is_ram(pa, size) && plane_held(pa, size)) {
+	} else if (phys_range_is_ram(pa, size) && cpu_cache_held(pa, size)) {
 		sync_lines(pa, size, dir, to_cpu);
 	} else {
 		/* The range is coherent memory, or the checker has reported the misuse. */

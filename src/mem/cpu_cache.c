@@ -25,24 +25,24 @@ void cpu_cache_unshare(phys_t pa, u64 size)
  */
 #define LINE_FULL UINT32_MAX
 
-u64 plane_counts_size(u64 span)
+u64 cpu_cache_counts_size(u64 span)
 {
 	return span / MEM_CACHE_LINE * sizeof(u32);
 }
 
-static u32 *plane_counts(void)
+static u32 *cpu_cache_counts(void)
 {
 	return (u32 *)(void *)(read_once(&mem.device_view) + mem.span);
 }
 
 /* Computes the numbers of the first line and of the line after the range. */
-static void plane_lines(phys_t pa, u64 size, u64 *first, u64 *end)
+static void cpu_cache_lines(phys_t pa, u64 size, u64 *first, u64 *end)
 {
 	*first = pa.v / MEM_CACHE_LINE;
 	*end = (pa.v + size - 1) / MEM_CACHE_LINE + 1;
 }
 
-static bool plane_line_add(u32 *count, u32 n)
+static bool cpu_cache_line_add(u32 *count, u32 n)
 {
 	u32 old = read_once(count);
 
@@ -56,42 +56,42 @@ static bool plane_line_add(u32 *count, u32 n)
 	return true;
 }
 
-void plane_hold(phys_t pa, u64 size)
+void cpu_cache_hold(phys_t pa, u64 size)
 {
-	u32 *counts = plane_counts();
+	u32 *counts = cpu_cache_counts();
 	u64 first, end;
 
-	plane_lines(pa, size, &first, &end);
+	cpu_cache_lines(pa, size, &first, &end);
 	for (; first < end; first++)
-		plane_line_add(&counts[first], 1);
+		cpu_cache_line_add(&counts[first], 1);
 }
 
-bool plane_drop(phys_t pa, u64 size)
+bool cpu_cache_drop(phys_t pa, u64 size)
 {
-	u32 *counts = plane_counts();
+	u32 *counts = cpu_cache_counts();
 	u64 first, end, line;
 
 	if (!size)
 		return false;
-	plane_lines(pa, size, &first, &end);
+	cpu_cache_lines(pa, size, &first, &end);
 	for (line = first; line < end; line++)
-		if (!plane_line_add(&counts[line], (u32)-1))
+		if (!cpu_cache_line_add(&counts[line], (u32)-1))
 			break;
 	if (line == end)
 		return true;
 	while (line > first)
-		plane_line_add(&counts[--line], 1);
+		cpu_cache_line_add(&counts[--line], 1);
 	return false;
 }
 
-bool plane_held(phys_t pa, u64 size)
+bool cpu_cache_held(phys_t pa, u64 size)
 {
-	const u32 *counts = plane_counts();
+	const u32 *counts = cpu_cache_counts();
 	u64 first, end;
 
 	if (!size)
 		return false;
-	for (plane_lines(pa, size, &first, &end); first < end; first++)
+	for (cpu_cache_lines(pa, size, &first, &end); first < end; first++)
 		if (!read_once(&counts[first]))
 			return false;
 	return true;

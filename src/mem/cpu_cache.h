@@ -24,14 +24,14 @@ int cpu_cache_share(phys_t pa, u64 size);
 void cpu_cache_unshare(phys_t pa, u64 size);
 
 /* Counts a mapping of [pa, pa + size) of RAM at its own address. */
-void plane_hold(phys_t pa, u64 size);
+void cpu_cache_hold(phys_t pa, u64 size);
 /* Ends such a mapping. Returns false, without a change, if a line of the range is in no mapping. */
-bool plane_drop(phys_t pa, u64 size);
+bool cpu_cache_drop(phys_t pa, u64 size);
 /* Whether every line of the range is in a mapping. */
-bool plane_held(phys_t pa, u64 size);
+bool cpu_cache_held(phys_t pa, u64 size);
 
 /* Size in bytes of the counts for RAM up to `span`; they are stored after the device view. */
-u64 plane_counts_size(u64 span);
+u64 cpu_cache_counts_size(u64 span);
 
 /*
  * Copies the cache lines of [pa, pa + size) of RAM from the CPU's view to the device view; or back.

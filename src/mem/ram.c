@@ -149,9 +149,9 @@ static int window_fill(u8 *base, const struct mem_layout *l, int fd)
 }
 
 /* The device view of RAM, followed by its counts (mem/cpu_cache.h). */
-static u64 plane_span(u64 span)
+static u64 cpu_cache_span(u64 span)
 {
-	return span + plane_counts_size(span);
+	return span + cpu_cache_counts_size(span);
 }
 
 /* Growing a file beyond RLIMIT_FSIZE would raise SIGXFSZ. */
@@ -267,7 +267,7 @@ static void ram_unmake(void)
 	pinned = false; /* no device is left that has pinned pages */
 	write_once(&mem.span, 0);
 	if (mem.device_view)
-		window_free(mem.device_view, plane_span(was.span));
+		window_free(mem.device_view, cpu_cache_span(was.span));
 	mem.device_view = NULL;
 	ram_publish(MEM_NOWHERE, NULL, &none, -1);
 	mem_unreserve(map, map_bytes(was.span));
@@ -431,15 +431,15 @@ int mem_need_device_view(void)
 	if (mem.device_view)
 		goto out;
 	err = -ENOMEM;
-	device_view = window_make(plane_span(now.span), "the device view of RAM");
+	device_view = window_make(cpu_cache_span(now.span), "the device view of RAM");
 	if (!device_view)
 		goto out;
 	err = window_fill(device_view, &now, -1);
 	if (!err)
-		err = map_fixed(device_view + now.span, plane_counts_size(now.span), RAM_PROT, -1,
-				0);
+		err = map_fixed(device_view + now.span, cpu_cache_counts_size(now.span), RAM_PROT,
+				-1, 0);
 	if (err)
-		window_free(device_view, plane_span(now.span));
+		window_free(device_view, cpu_cache_span(now.span));
 	else
 		write_release(&mem.device_view, device_view);
 out:

@@ -20,7 +20,7 @@
 
 struct odp_context *odp_contexts;
 static struct odp_context *orphans; /* under odp_lock */
-static struct monitor_listener listener = {.hear = odp_event_process};
+static struct monitor_listener listener = {.process = odp_event_process};
 
 /* Under odp_lock: takes the context out of a list. False: it is not in it. */
 static bool context_unlist(struct odp_context **list, const struct odp_context *c)

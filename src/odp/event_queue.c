@@ -42,7 +42,7 @@ int event_queue_open(int uffd)
 
 	if (!p)
 		return -ENOMEM;
-	/* a child of fork has no use for it and need not unmap it */
+	/* a child of fork does not use it and need not unmap it */
 	madvise(p, QUEUE_SPACE, MADV_DONTFORK);
 	lock_acquire(&queue.lock);
 	queue.odp_event = p;

@@ -57,7 +57,7 @@ static void monitor_deliver(const struct odp_event *n)
 {
 	pthread_mutex_lock(&life);
 	for (struct monitor_listener *l = listeners; l; l = l->next)
-		l->hear(n);
+		l->process(n);
 	pthread_mutex_unlock(&life);
 }
 

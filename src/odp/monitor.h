@@ -26,12 +26,12 @@
 #include "odp/event_queue.h"
 
 /*
- * A user of the monitor. hear() is called for every event, in order, by one of the two threads at a
- * time. The user initialises the structure; it is in the list until monitor_put().
+ * A user of the monitor. process() is called for every event, in order, by one of the two threads
+ * at a time. The user initialises the structure; it is in the list until monitor_put().
  */
 struct monitor_listener {
 	struct monitor_listener *next;
-	void (*hear)(const struct odp_event *n);
+	void (*process)(const struct odp_event *n);
 	unsigned int users; /* under the monitor's lock */
 };
 
@@ -40,7 +40,8 @@ struct monitor_listener {
  * message, and there are no events. Returns 0; -ENOMEM, -EAGAIN: no thread could be started.
  */
 int monitor_get(struct monitor_listener *l);
-void monitor_put(struct monitor_listener *l); /* the last user waits for a running call of hear() */
+void monitor_put(
+	struct monitor_listener *l); /* the last user waits for a running call of process() */
 
 extern u32 monitor_unserved;
 

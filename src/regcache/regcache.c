@@ -1,38 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The registration cache of policy=persistent. A cached mapping stays after dma_unmap until its
- * memory is unmapped, or until a limit is reached and it is the least recently used. It serves
- * requests for the page at which it begins, with exactly its permissions, so the device has neither
- * more nor less access than requested. A request that is longer than the cached mapping replaces it
- * by a longer one. Mappings that overlap are independent; each has its own range of device
- * addresses.
+ * The registration caches of all devices: opening, closing, limits, and the invalidation events
+ * that they receive. table.c has the mappings of one cache.
  *
- * A slot is an entry of a hash table. A key has two buckets of four entries, and a mapping stays in
- * its entry. A hit reads only struct regcache_hot, which is in one cache line. It acquires no lock
- * and makes no atomic write. It counts itself in an array of its thread, so that the mapping is not
- * dropped while it is used:
- *
- *   hit                                 dropping a mapping (under lock)
- *   uses[slot]++                        key = 0
- *   (compiler fence)       (A)          fence in every thread (base/fence.h)   (B)
- *   is the key still mine? use it       if the sum of all uses[slot] is 0, it is not in use
- *
- * A pairs with B. If membarrier is not available, A is a full fence.
- *
- * A mapping may stop serving while it is in use. If a longer one replaced it, it stays linked until
- * its last unmap. If a part of its memory was unmapped, those pages are unlinked, and its device
- * addresses stay allocated until its last unmap.
- *
- * While events wait to be processed (monitor_caught_up()), the cache serves nothing and makes no
- * mapping; the mapping code then works as without the cache. A mapping records the number of the
- * last event and ignores events up to that number, since they concern older memory at its address.
- *
- * Leaf entries carry PT_ON_DEMAND, so an access to memory that was unmapped is refused and raises
- * no signal.
- *
- * lock guards everything except hot, uses and epoch; it may be held across system calls. fold_lock
- * guards `folded`, the counts of threads that ended and of threads without a record. Order: lock,
- * fold_lock.
+ * regcaches_lock guards the list of caches. Order: regcaches_lock, a cache's lock.
  */
 #include "regcache/regcache.h"
 #include "base/alloc.h"
@@ -44,7 +15,10 @@
 static pthread_mutex_t regcaches_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct regcache_table *regcaches; /* under regcaches_lock */
 
-/* After a fork, and when ranges were lost, mappings in use are kept. */
+/*
+ * Processes an event. After a fork, and when ranges were lost, mappings in use are retired but stay
+ * linked.
+ */
 static void regcache_process_event(struct regcache_table *c, const struct odp_event *n)
 {
 	bool all = notice_is_all(n);
@@ -73,7 +47,7 @@ static void regcache_on_event(const struct odp_event *n)
 	pthread_mutex_unlock(&regcaches_lock);
 }
 
-static struct monitor_listener listener = {.hear = regcache_on_event};
+static struct monitor_listener listener = {.process = regcache_on_event};
 
 /* A child of fork has none of its parent's devices. */
 static void regcache_fork_child(void)

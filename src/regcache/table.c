@@ -1,35 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The registration cache of policy=persistent. A cached mapping stays after dma_unmap until its
- * memory goes, or until a limit is reached and it is the least recently used. It serves requests
- * for the page that it begins at with exactly its permissions, so the device gets neither more nor
- * less than was asked for. A request that is longer than the cached mapping replaces it by a longer
- * one. Mappings that overlap are independent; each has its own range of device addresses.
+ * memory is unmapped, or until a limit is reached and it is the least recently used. It serves
+ * requests for the page at which it begins, with exactly its permissions, so the device has neither
+ * more nor less access than requested. A request that is longer than the cached mapping replaces it
+ * by a longer one. Mappings that overlap are independent; each has its own range of device
+ * addresses.
  *
- * A slot is an entry of a hash table: a key has two buckets of four entries, and a mapping stays in
- * its entry. What a hit reads is in struct regcache_hot, in one cache line. A hit takes no lock and
- * makes no atomic write. It counts itself in an array of its thread, so that the mapping is not
+ * A slot is an entry of a hash table. A key has two buckets of four entries, and a mapping stays in
+ * its entry. A hit reads only struct regcache_hot, which is in one cache line. It acquires no lock
+ * and makes no atomic write. It counts itself in an array of its thread, so that the mapping is not
  * dropped while it is used:
  *
  *   hit                                 dropping a mapping (under lock)
  *   uses[slot]++                        key = 0
- *   (compiler fence)            (A)     fence in every thread (base/fence.h)   (B)
+ *   (compiler fence)       (A)          fence in every thread (base/fence.h)   (B)
  *   is the key still mine? use it       if the sum of all uses[slot] is 0, it is not in use
  *
- * A pairs with B. Where membarrier is not available, A is a full fence.
+ * A pairs with B. If membarrier is not available, A is a full fence.
  *
- * A mapping may stop serving while it is in use. Either a longer one replaced it; then it stays
- * linked until the last unmap. Or memory of it went; then those pages are unlinked, and its device
- * addresses stay allocated until the last unmap.
+ * A mapping may stop serving while it is in use. If a longer one replaced it, it stays linked until
+ * its last unmap. If a part of its memory was unmapped, those pages are unlinked, and its device
+ * addresses stay allocated until its last unmap.
  *
- * While an event waits to be served (monitor_caught_up()), the cache serves nothing and makes no
- * mapping: the device layer maps as it does without this cache. A mapping notes the number of the
- * last event, and ignores events up to that number: they are about older memory at its address.
+ * While events wait to be processed (monitor_caught_up()), the cache serves nothing and makes no
+ * mapping; the mapping code then works as without the cache. A mapping records the number of the
+ * last event and ignores events up to that number, since they concern older memory at its address.
  *
- * Leaves carry PT_ON_DEMAND, so an access to memory that has gone is refused, and raises no signal.
+ * Leaf entries carry PT_ON_DEMAND, so an access to memory that was unmapped is refused and raises
+ * no signal.
  *
- * lock guards everything but hot, uses and epoch; it may be held across system calls. fold_lock
- * guards `folded`: the counts of threads that ended and of threads without a record. Order: lock,
+ * lock guards everything except hot, uses and epoch; it may be held across system calls. fold_lock
+ * guards `folded`, the counts of threads that ended and of threads without a record. Order: lock,
  * fold_lock.
  */
 #include "regcache/table.h"
@@ -61,12 +63,15 @@ void regcache_thread_retire(struct tslot_key *key, struct tslot *s)
 	alloc_sparse_free(uses, SLOTS * sizeof(*uses));
 }
 
-/* How many uses of the mapping there are. The key is 0 and every thread has passed a fence. */
+/*
+ * Returns the number of uses of the mapping. The key is 0 and every thread has executed a fence
+ * since.
+ */
 static s64 regcache_users(struct regcache_table *c, u32 i)
 {
 	s64 sum;
 
-	tslot_lock(); /* each thread is counted once */
+	tslot_lock(); /* so that every thread is counted once */
 	lock_acquire(&c->fold_lock);
 	sum = c->folded[i];
 	for (struct tslot *s = tslot_first(&c->threads); s; s = tslot_next(s)) {
@@ -80,7 +85,7 @@ static s64 regcache_users(struct regcache_table *c, u32 i)
 	return sum;
 }
 
-/* Counts a use; a thread without an array counts with the threads that ended. */
+/* Counts a use; a thread without an array adds it to `folded`. */
 hot_inline void regcache_use(struct regcache_table *c, u32 i, s32 n)
 {
 	struct regcache_thread *t = (struct regcache_thread *)tslot_get(&c->threads);
@@ -134,7 +139,7 @@ void regcache_stop_serving(struct regcache_table *c, u32 i)
 
 static void regcache_unmap_range(struct domain *dom, iova_t iova, u64 size)
 {
-	if (dom->space.by_range) { /* no device that is simulated, so nothing is held */
+	if (dom->space.by_range) { /* hardware back ends have no holds */
 		dom->space.ops->unmap_partial(&dom->space, iova, size);
 		return;
 	}
@@ -164,7 +169,7 @@ void regcache_release_slot(struct regcache_table *c, u32 i)
 	c->cold[i].taken = false;
 }
 
-/* It serves no more requests; its users keep it. Under lock. */
+/* The mapping serves no more requests; it exists until its last user unmaps it. Under lock. */
 void regcache_retire(struct regcache_table *c, u32 i)
 {
 	regcache_stop_serving(c, i);
@@ -174,8 +179,8 @@ void regcache_retire(struct regcache_table *c, u32 i)
 }
 
 /*
- * The memory of [first, last] has gone. The mapping may be longer than its users asked for, so they
- * keep the other pages. Under lock.
+ * The memory of [first, last] was unmapped. The mapping may cover several requests, whose users
+ * keep the remaining pages. Under lock.
  */
 void regcache_lose_pages(struct regcache_table *c, u32 i, u64 first, u64 last)
 {
@@ -213,14 +218,14 @@ bool regcache_drop_oldest(struct regcache_table *c)
 
 		if (read_once(&c->hot[i].stamp) == c->cold[i].stamp && regcache_drop_if_idle(c, i))
 			return true;
-		/* it was used since it was put there, or is in use */
+		/* it was used after it was put at this position, or is in use now */
 		regcache_list_remove(c, i);
 		regcache_list_add(c, i);
 	}
 	return false;
 }
 
-/* A free entry for the key, if need be by dropping an idle mapping; SLOTS: there is none. */
+/* Returns a free entry for the key, after dropping an idle mapping if needed, or SLOTS. */
 static u32 regcache_free_slot(struct regcache_table *c, u64 key)
 {
 	for (unsigned int pass = 0; pass < 2; pass++)
@@ -232,7 +237,7 @@ static u32 regcache_free_slot(struct regcache_table *c, u64 key)
 	return SLOTS;
 }
 
-/* Allocates device addresses and links them. 0: no addresses, or no memory. */
+/* Allocates device addresses and links them. Returns 0 if there are no addresses or no memory. */
 static u64 regcache_translate(struct regcache_table *c, u64 va, u64 pages, u64 prot)
 {
 	struct domain *dom = c->dev->domain;
@@ -267,7 +272,18 @@ static bool regcache_insert(struct regcache_table *c, struct regcache_cold *e)
 	return false;
 }
 
-/* Makes a mapping. SLOTS: it cannot be cached. Under lock. */
+static void regcache_start_serving(struct regcache_table *c, u32 i, u64 page, u32 pages)
+{
+	write_once(&c->epoch, c->epoch + 1);
+	write_once(&c->hot[i].page, page);
+	write_once(&c->hot[i].pages, pages);
+	write_once(&c->hot[i].stamp, c->epoch);
+	regcache_list_add(c, i);
+	c->count++;
+	c->bytes += (u64)pages << PAGE_BITS;
+}
+
+/* Creates a mapping. Returns SLOTS if it cannot be cached. Under lock. */
 static u32 regcache_make(struct regcache_table *c, u64 va, u64 pages, u64 prot)
 {
 	u64 size = pages << PAGE_BITS, key = regcache_key(va, prot), page, made;
@@ -297,13 +313,7 @@ static u32 regcache_make(struct regcache_table *c, u64 va, u64 pages, u64 prot)
 		return SLOTS;
 	}
 	e->taken = e->serves = e->linked = true;
-	write_once(&c->epoch, c->epoch + 1);
-	write_once(&c->hot[i].page, page);
-	write_once(&c->hot[i].pages, (u32)pages);
-	write_once(&c->hot[i].stamp, c->epoch);
-	regcache_list_add(c, i);
-	c->count++;
-	c->bytes += size;
+	regcache_start_serving(c, i, page, (u32)pages);
 	return i;
 }
 
@@ -315,7 +325,7 @@ static slow_path u64 regcache_map_slow(struct regcache_table *c, u64 va, u64 off
 
 	pthread_mutex_lock(&c->lock);
 	i = regcache_find(c, key);
-	/* one that is too short, or beyond the mask that is set now, is replaced */
+	/* a mapping that is too short, or beyond the current mask, is replaced */
 	if (i != SLOTS && !regcache_slot_matches(c, &c->hot[i], key, pages)) {
 		regcache_retire(c, i);
 		i = SLOTS;
@@ -340,7 +350,10 @@ u64 regcache_map(struct regcache *k, phys_t pa, u64 size, u64 prot)
 	struct regcache_hot *h;
 	u32 i, epoch;
 
-	/* a cached mapping may be of memory that went; a new one would be taken for one of it */
+	/*
+	 * until all events are processed, a cached mapping may be of memory that was unmapped, and
+	 * an event could be applied to a new mapping at the same address
+	 */
 	if (unlikely(!monitor_caught_up()))
 		return 0;
 	i = regcache_find(c, key);
@@ -362,7 +375,7 @@ u64 regcache_map(struct regcache *k, phys_t pa, u64 size, u64 prot)
 	return read_once(&h->page) << PAGE_BITS | offset;
 }
 
-/* For mappings that serve no more, and for all of them when the checker is on. */
+/* For mappings that serve no more requests, and for all mappings if the checker is on. */
 static slow_path int regcache_unmap_slow(struct regcache_table *c, u64 bus)
 {
 	struct itree_node *n;

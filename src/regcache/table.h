@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The entries of the registration cache of policy=persistent, and their lookup. See regcache.c. */
+/* The entries of the registration cache of policy=persistent, and their lookup. See table.c. */
 #ifndef REGCACHE_TABLE_H
 #define REGCACHE_TABLE_H
 
@@ -22,9 +22,10 @@ struct regcache_hot {
 
 struct regcache_cold {
 	struct itree_node va, bus; /* both in bytes */
-	u32 before, after;	   /* in the list by last use, of mappings that serve */
-	u32 stamp;		   /* hot.stamp when it was put there */
-	u64 made;		   /* events up to this number are about older memory */
+	/* neighbours in the list by last use, of mappings that serve requests */
+	u32 before, after;
+	u32 stamp; /* hot.stamp when it was put at its position in the list */
+	u64 made;  /* events up to this number concern older memory */
 	bool taken, serves, linked;
 };
 
@@ -36,7 +37,7 @@ struct regcache_thread {
 struct regcache_table {
 	struct regcache regcache;
 	struct device *dev;
-	struct regcache_table *next; /* in the list of all caches; under caches_lock */
+	struct regcache_table *next; /* in the list of all caches; under regcaches_lock */
 	struct regcache_hot *hot;
 	struct regcache_cold *cold;
 	struct tslot_key threads;

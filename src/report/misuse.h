@@ -12,12 +12,12 @@
 struct stack;
 
 /*
- * Reads DMAMAP_CHECK and DMAMAP_FAIL. *on: every device is to be checked; *own: owners are to be
- * watched, too. 0; -EINVAL with an error message.
+ * Reads DMAMAP_CHECK and DMAMAP_FAIL. *on: every device is checked; *own: the owner check is on as
+ * well. Returns 0, or -EINVAL with an error message.
  */
 int check_environment(bool *on, bool *own);
 
-/* The first action of a public function: a misuse from here on belongs to its caller. */
+/* Must be called first in a public function: a misuse from here on is attributed to its caller. */
 void check_enter(const void *caller);
 
 /*
@@ -29,7 +29,7 @@ int check_report(const struct device *dev, bool on, enum dmamap_check_kind kind,
 		 size_t size, enum dma_data_direction dir, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8), cold));
 
-/* Earlier calls that belong to a misuse. */
+/* Earlier calls that a report includes. */
 struct check_history {
 	const char *what[2];	   /* headings, such as "allocated"; NULL: unused */
 	const struct stack *at[2]; /* NULL: not known */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a report is made. */
+/* The interface for making reports. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 

@@ -20,7 +20,7 @@ enum check_call {
 	CALL_KINDS,
 };
 
-/* The checker's part of a device. Fields that are not marked are fixed once it is open. */
+/* The checker's data of a device. Fields that are not marked do not change while it is open. */
 struct check_device {
 	const struct device *dev;
 	u64 space; /* identifies its address space: the domain's address */
@@ -29,14 +29,14 @@ struct check_device {
 	bool lazy, coherent;
 	bool own;	/* atomic: dmamap_check_own() */
 	bool mask_set;	/* atomic: the driver has set a mask */
-	bool mask_said; /* atomic: that it has not was reported */
+	bool mask_said; /* atomic: the missing mask was reported */
 	bool has_view;	/* guard.c: the device is counted in `users`; under its lock */
 };
 
-/* A mapping as the call that made it, or undoes it, describes it. */
+/* A mapping, as described by the call that makes or ends it. */
 struct check_mapping {
 	dma_addr_t addr;
-	u64 pa;		 /* with PHYS_FOREIGN for memory outside RAM; registers have one, too */
+	u64 pa;		 /* with PHYS_FOREIGN for memory outside RAM; also set for registers */
 	const void *cpu; /* NULL: not known */
 	u64 size;
 	unsigned long attrs;
@@ -46,22 +46,22 @@ struct check_mapping {
 
 /* history.c */
 /*
- * Finds the calls that made and ended the mapping or allocation that holds the address, or that
- * held it. `made` and `ended` are the headings. For checked devices only.
+ * Finds the calls that made and ended the mapping or allocation that contains, or contained, the
+ * address. `made` and `ended` are the headings. For checked devices only.
  */
 void check_provenance(struct check_device *c, dma_addr_t addr, const char *made, const char *ended,
 		      struct check_history *history);
 
 /* shadow.c */
 /*
- * Brackets the maps and unmaps of on-demand paging. Such mappings may overlap those of drivers, no
- * driver calls dma_mapping_error() or a sync for them, and their pages stay the CPU's.
+ * Brackets the maps and unmaps of on-demand paging. Such mappings may overlap those of drivers; no
+ * driver calls dma_mapping_error() or a sync for them; and the CPU still owns their pages.
  */
 void check_paging(bool on);
 
 /*
  * Brackets a map call for memory that an application uses at the same time and never syncs (a
- * UMEM). No access of the CPU to it is reported.
+ * UMEM). CPU accesses to it are not reported.
  */
 void check_sharing(bool on);
 

@@ -65,9 +65,8 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 			  const void *caller);
 struct store_range *shadow_range(struct shadow *s, u64 space, u64 start,
 				 u64 size); /* adds a range */
-int shadow_add(
-	/* adds it with all its ranges; on failure it is freed and counted as lost */
-	struct shadow *s);
+/* Adds all its ranges to the store. -1: no memory; call shadow_drop_lost(). Keeps errno. */
+int shadow_add(struct shadow *s);
 /* for a shadow that could not be added for lack of memory */
 void shadow_drop_lost(struct shadow *s);
 void shadow_drop(struct shadow *s);	 /* removes it from the store and frees it */

@@ -40,7 +40,9 @@ hot_inline bool store_has_fingerprints(const struct store_shard *s)
 	return s >= store_shards + STORE_SHARDS;
 }
 
-/* A bucket's fingerprints are behind it: the processor fetches two neighbouring lines together. */
+/*
+ * A bucket's fingerprints are after it, because the processor fetches two adjacent lines together.
+ */
 hot_inline u64 store_bucket_stride(const struct store_shard *s)
 {
 	return store_has_fingerprints(s) ? 2 : 1;
@@ -64,7 +66,7 @@ struct store_search {
 	bool remove_fingerprints;
 };
 
-/* A shadow has three cache lines, which are fetched at the same time. */
+/* Prefetches the three cache lines of a shadow together. */
 hot_inline void store_prefetch_lines(const struct store_range *r)
 {
 	for (int i = 0; i < 3; i++)

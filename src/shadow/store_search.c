@@ -36,7 +36,7 @@ static struct store_places store_places_of(const struct store_search *q, unsigne
 				     (end - base) >> word_place_bits(level)};
 }
 
-/* By its tag alone. For a range that began in the granule before, the tag does not say where. */
+/* Tests the tag alone. For a range that began in the previous granule the tag has no position. */
 static bool store_may_overlap(u64 word, const struct store_places *p)
 {
 	u64 place = (word & PLACE_MASK) >> PLACE_SHIFT;

@@ -78,7 +78,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 int irq_describe(struct vfio_function *f, const char *wanted);
 /* sets up the interrupts that irq_describe() found. 0, -errno */
 int vfio_irq_connect(struct vfio_function *f);
-/* See backend_ops.irq_setup. */
+/* See device_ops.irq_setup. */
 int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors);
 void irq_stop(struct vfio_function *f);
 /*

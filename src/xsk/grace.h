@@ -6,12 +6,12 @@
  *
  *   data path                                  control path
  *   active = 1                                 pointer = NULL
- *   (barrier, at no cost)       (A)            membarrier()                       (B)
+ *   (barrier, at no cost)       (A)            fence in every thread              (B)
  *   read pointer, use it                       wait until active = 0, by acquire  (D)
  *   active = 0, by release      (C)            free
  *
- * A pairs with B, C with D. membarrier() makes every running thread of the process execute a full
- * barrier. Either the section reads the cleared pointer, or the control path finds the section
+ * A pairs with B, C with D. The fence in every thread is fence_everywhere() of base/fence.h.
+ * Either the section reads the cleared pointer, or the control path finds the section
  * active and waits. On a system without membarrier() the data path executes a fence.
  */
 #ifndef XSK_GRACE_H

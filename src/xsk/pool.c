@@ -18,7 +18,7 @@
 /* minimum capacity of a batch, so that a socket with a longer TX ring can join */
 #define TX_DESCS_LEAST 4096
 
-/* One mapping holds the heads and both their stacks. */
+/* One mapping contains the heads and both stacks. */
 static int make_heads(struct xsk_pool *p)
 {
 	u64 n = p->pub.umem->chunks;

@@ -75,7 +75,7 @@ struct player {
 	u64 addr;      /* of it, for the device */
 	u64 push_addr; /* of PUSH pages; 0: not mapped yet */
 	struct queue admin, io;
-	bool kernel_has_iommu; /* and tells the library of no fault */
+	bool kernel_has_iommu; /* and reports no fault to the library */
 	char image[64];
 	struct dmamap_fault last;
 	bool refused; /* `last` was not asked for yet */

@@ -37,22 +37,22 @@
 static struct device *dev;
 static struct ib_ucontext *ctx;
 
-struct heard {
+struct recorded {
 	struct ib_umem *umem;
 	unsigned long start, end;
 };
 
 static pthread_mutex_t heard_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct heard heard[256];
-static int n_heard;
+static struct recorded recorded[256];
+static int n_recorded;
 
-static inline void hear(struct ib_umem *umem, unsigned long start, unsigned long end)
+static inline void record_range(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
 	/* has no effect, and is allowed */
 	ib_umem_odp_unmap_dma_pages(umem, start, end);
 	pthread_mutex_lock(&heard_lock);
-	if (n_heard < 256)
-		heard[n_heard++] = (struct heard){umem, start, end};
+	if (n_recorded < 256)
+		recorded[n_recorded++] = (struct recorded){umem, start, end};
 	pthread_mutex_unlock(&heard_lock);
 }
 
@@ -64,12 +64,12 @@ static inline u64 now_ns(void)
 	return (u64)t.tv_sec * SECOND + (u64)t.tv_nsec;
 }
 
-static inline int heard_count(void)
+static inline int recorded_count(void)
 {
 	int n;
 
 	pthread_mutex_lock(&heard_lock);
-	n = n_heard;
+	n = n_recorded;
 	pthread_mutex_unlock(&heard_lock);
 	return n;
 }
@@ -77,23 +77,24 @@ static inline int heard_count(void)
 static inline void forget(void)
 {
 	pthread_mutex_lock(&heard_lock);
-	n_heard = 0;
+	n_recorded = 0;
 	pthread_mutex_unlock(&heard_lock);
 }
 
 /*
  * Waits until exactly this invalidation was recorded; the time limit is generous, for slow tools.
  */
-static inline bool was_heard(struct ib_umem *umem, const void *start, u64 bytes)
+static inline bool was_recorded(struct ib_umem *umem, const void *start, u64 bytes)
 {
 	u64 until = now_ns() + 20 * SECOND;
 	bool found = false;
 
 	while (!found && now_ns() < until) {
 		pthread_mutex_lock(&heard_lock);
-		for (int i = 0; i < n_heard; i++)
-			found |= heard[i].umem == umem && heard[i].start == (unsigned long)start &&
-				 heard[i].end == (unsigned long)start + bytes;
+		for (int i = 0; i < n_recorded; i++)
+			found |= recorded[i].umem == umem &&
+				 recorded[i].start == (unsigned long)start &&
+				 recorded[i].end == (unsigned long)start + bytes;
 		pthread_mutex_unlock(&heard_lock);
 		if (!found)
 			usleep(200);
@@ -174,7 +175,7 @@ static inline void open_rig(const char *spec)
 	dev = dmamap_open(spec);
 	assert_non_null(dev);
 	assert_int_equal(dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, record_range);
 	assert_false(IS_ERR_OR_NULL(ctx));
 	forget();
 }

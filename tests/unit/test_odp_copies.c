@@ -36,8 +36,8 @@ static bool holds(const u8 *p, const char *text)
 static void record(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
 	pthread_mutex_lock(&heard_lock);
-	if (n_heard < 256)
-		heard[n_heard++] = (struct heard){umem, start, end};
+	if (n_recorded < 256)
+		recorded[n_recorded++] = (struct recorded){umem, start, end};
 	pthread_mutex_unlock(&heard_lock);
 }
 
@@ -72,7 +72,7 @@ static void a_fork_loses_nothing(void **state)
 	NEEDS_EVENTS();
 	device_writes(umem, p, "before");
 	fork_now();
-	assert_true(was_heard(umem, p, 2 * PAGE));
+	assert_true(was_recorded(umem, p, 2 * PAGE));
 	wait_until_served();
 	assert_true(holds(p, "before"));
 	/* and while the event is pending */
@@ -143,7 +143,7 @@ static void a_late_event_spares_newer_links(void **state)
 	device_writes(umem, p + 8, "written");
 	assert_int_equal(ib_umem_mmu_notifier_retry(umem, ib_umem_notifiers_seq(umem)), 1);
 	serve_events();
-	assert_true(was_heard(umem, p, PAGE));
+	assert_true(was_recorded(umem, p, PAGE));
 	assert_true(is_mapped(umem, p));
 	ib_umem_release(umem);
 	assert_true(holds(p, "new") && holds(p + 8, "written"));
@@ -203,8 +203,8 @@ static void a_late_event_spares_newer_regions(void **state)
 	device_writes(new, p, "new");
 	assert_int_equal(ib_umem_mmu_notifier_retry(new, ib_umem_notifiers_seq(new)), 0);
 	serve_events();
-	assert_true(was_heard(old, p, PAGE));
-	assert_int_equal(heard_count(), 1);
+	assert_true(was_recorded(old, p, PAGE));
+	assert_int_equal(recorded_count(), 1);
 	assert_true(is_mapped(new, p));
 	ib_umem_release(old);
 	ib_umem_release(new);
@@ -298,7 +298,7 @@ static void a_full_queue_loses_nothing(void **state)
 	pthread_join(t, &got);
 	assert_int_equal((uintptr_t)got, 7);
 	event_queue_limit(EVENT_QUEUE_LEN);
-	assert_true(was_heard(umem, p, 3 * PAGE));
+	assert_true(was_recorded(umem, p, 3 * PAGE));
 	ib_umem_release(umem);
 	ib_umem_release(twin);
 	ib_umem_release(noise);

@@ -47,7 +47,7 @@ static void defect_mismatch_invalidates_the_wrong_address(void **state)
 	assert_int_equal(fault_in(s, q + PAGE, 3, 1), 3);
 	forget();
 	assert_int_equal(fault_in(s, q + 2 * PAGE, 1, 3), 1);
-	assert_int_equal(heard_count(), 0);
+	assert_int_equal(recorded_count(), 0);
 	assert_int_equal(ib_umem_dma_address(s, (u64)q + 2 * PAGE), at + PAGE);
 	assert_true(is_mapped(s, q + PAGE) && is_mapped(s, q + 3 * PAGE));
 	assert_int_equal(dmamap_bus_write(dev, at + PAGE, &b, 1), 0);
@@ -119,7 +119,7 @@ static struct {
 	bool in, go;
 } slow = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
 
-static void slow_hear(struct ib_umem *s, unsigned long start, unsigned long end)
+static void slow_callback(struct ib_umem *s, unsigned long start, unsigned long end)
 {
 	pthread_mutex_lock(&slow.lock);
 	slow.in = true;
@@ -139,7 +139,7 @@ static void *invalidate(void *arg)
 
 static void defect_new_region_starves_while_a_notice_runs(void **state)
 {
-	struct ib_ucontext *c = ib_alloc_ucontext(dev, slow_hear);
+	struct ib_ucontext *c = ib_alloc_ucontext(dev, slow_callback);
 	u8 *q = memory(8), b;
 	struct ib_umem *s = ib_umem_get(c, (u64)q, 8 * PAGE, ALL_ACCESS), *new;
 	unsigned long seq;
@@ -165,7 +165,7 @@ static void defect_new_region_starves_while_a_notice_runs(void **state)
 	pthread_mutex_unlock(&slow.lock);
 	pthread_join(t, NULL);
 	assert_int_equal(ib_umem_mmu_notifier_retry(s, ib_umem_notifiers_seq(s)), 0);
-	/* the end was for who heard the start */
+	/* the end applies to the regions that received the start */
 	assert_int_equal(ib_umem_mmu_notifier_retry(new, ib_umem_notifiers_seq(new)), 0);
 	ib_umem_release(new);
 	ib_umem_release(s);

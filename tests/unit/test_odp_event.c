@@ -72,8 +72,8 @@ static void munmap_of_a_part(void **state)
 	/* begins before the part of the region that is unmapped, ends inside it */
 	munmap(p + 4 * PAGE, 4 * PAGE);
 	refused(5);
-	assert_true(was_heard(umem, p + 4 * PAGE, 4 * PAGE));
-	assert_int_equal(heard_count(), 1);
+	assert_true(was_recorded(umem, p + 4 * PAGE, 4 * PAGE));
+	assert_int_equal(recorded_count(), 1);
 	for (u64 i = 0; i < PAGES; i++)
 		assert_int_equal(is_mapped(umem, p + i * PAGE), i < 4 || i >= 8);
 	assert_int_equal(sees(3), 0xaa);
@@ -88,7 +88,7 @@ static void munmap_of_a_part(void **state)
 	assert_int_equal(sees(5), 0xbb);
 	forget();
 	munmap(p + 5 * PAGE, PAGE);
-	assert_true(was_heard(umem, p + 5 * PAGE, PAGE));
+	assert_true(was_recorded(umem, p + 5 * PAGE, PAGE));
 	refused(5);
 }
 
@@ -102,9 +102,9 @@ static void notices_are_clipped(void **state)
 	inner = region(q + 2 * PAGE + 5, 2 * PAGE - 10, ALL_ACCESS);
 	outer = region(q, 8 * PAGE, ALL_ACCESS);
 	munmap(q + PAGE, 6 * PAGE);
-	assert_true(was_heard(inner, q + 2 * PAGE, 2 * PAGE));
-	assert_true(was_heard(outer, q + PAGE, 6 * PAGE));
-	assert_int_equal(heard_count(), 2);
+	assert_true(was_recorded(inner, q + 2 * PAGE, 2 * PAGE));
+	assert_true(was_recorded(outer, q + PAGE, 6 * PAGE));
+	assert_int_equal(recorded_count(), 2);
 	ib_umem_release(inner);
 	ib_umem_release(outer);
 	munmap(q, 8 * PAGE);
@@ -115,7 +115,7 @@ static void madvise_dontneed_and_remove(void **state)
 	NEEDS_NOTICES();
 	assert_int_equal(madvise(p + 2 * PAGE, 2 * PAGE, MADV_DONTNEED), 0);
 	assert_int_equal(sees(2), 0);
-	assert_true(was_heard(umem, p + 2 * PAGE, 2 * PAGE));
+	assert_true(was_recorded(umem, p + 2 * PAGE, 2 * PAGE));
 	assert_int_equal(sees(4), 0xaa);
 }
 
@@ -127,7 +127,7 @@ static void mmap_over_the_top(void **state)
 			 p + PAGE);
 	p[PAGE] = 0xcc;
 	assert_int_equal(sees(1), 0xcc);
-	assert_true(was_heard(umem, p + PAGE, PAGE));
+	assert_true(was_recorded(umem, p + PAGE, PAGE));
 }
 
 static void mremap_away_and_back(void **state)
@@ -139,7 +139,7 @@ static void mremap_away_and_back(void **state)
 	assert_ptr_equal(
 		mremap(p + 4 * PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
 	refused(4);
-	assert_true(was_heard(umem, p + 4 * PAGE, 4 * PAGE));
+	assert_true(was_recorded(umem, p + 4 * PAGE, 4 * PAGE));
 	forget();
 	/* and another part of the region */
 	memset(to, 0xdd, 4 * PAGE);
@@ -147,7 +147,7 @@ static void mremap_away_and_back(void **state)
 		mremap(to, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 8 * PAGE),
 		p + 8 * PAGE);
 	assert_int_equal(sees(8), 0xdd);
-	assert_true(was_heard(umem, p + 8 * PAGE, 4 * PAGE));
+	assert_true(was_recorded(umem, p + 8 * PAGE, 4 * PAGE));
 	assert_int_equal(sees(12), 0xaa);
 }
 
@@ -168,9 +168,9 @@ static void shared_memory(void **state)
 	assert_int_equal(madvise(q, PAGE, MADV_REMOVE), 0);
 	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s), &b, 1), 0);
 	assert_int_equal(b, 0);
-	assert_true(was_heard(s, q, PAGE));
+	assert_true(was_recorded(s, q, PAGE));
 	munmap(q + PAGE, PAGE);
-	assert_true(was_heard(s, q + PAGE, PAGE));
+	assert_true(was_recorded(s, q + PAGE, PAGE));
 	assert_int_equal(dmamap_bus_read(dev, ib_umem_start_dma_addr(s) + PAGE, &b, 1), -EFAULT);
 	/* the file shrinks: the memory is mapped, its pages are not present */
 	assert_int_equal(ftruncate(fd, 0), 0);
@@ -198,7 +198,7 @@ static void fork_takes_all_and_the_child_is_free(void **state)
 		child_done();
 	}
 	assert_true(pid > 0);
-	assert_true(was_heard(umem, p, PAGES * PAGE));
+	assert_true(was_recorded(umem, p, PAGES * PAGE));
 	assert_true(child_was_done(pid));
 	assert_int_equal(sees(0), 0xaa);
 	assert_int_equal(sees(2), 0xaa);
@@ -206,7 +206,7 @@ static void fork_takes_all_and_the_child_is_free(void **state)
 	/* our own memory is still tracked */
 	forget();
 	munmap(p + PAGE, PAGE);
-	assert_true(was_heard(umem, p + PAGE, PAGE));
+	assert_true(was_recorded(umem, p + PAGE, PAGE));
 }
 
 /*
@@ -220,10 +220,10 @@ static void child_life(void)
 	u8 *q = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), b;
 
 	alarm(60);
-	n_heard = 0;
+	n_recorded = 0;
 	pthread_mutex_init(&heard_lock, NULL);
 	if (is_mapped(umem, p) || ib_umem_odp_map_dma_pages(umem, (u64)p, PAGE, 1, 0) != -EFAULT ||
-	    ib_umem_invalidate_range(old, (u64)p, (u64)p + PAGE) || heard_count())
+	    ib_umem_invalidate_range(old, (u64)p, (u64)p + PAGE) || recorded_count())
 		_exit(1);
 	ib_umem_release(umem);
 	ib_dealloc_ucontext(old);
@@ -233,12 +233,12 @@ static void child_life(void)
 	dev = dmamap_open("sim,name=child");
 	if (!dev || dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)))
 		_exit(2);
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, record_range);
 	own = IS_ERR(ctx) ? NULL : ib_umem_get(ctx, (u64)q, PAGE, ALL_ACCESS);
 	if (IS_ERR_OR_NULL(own) || !ib_umem_events_enabled(ctx))
 		_exit(3);
 	if (dmamap_bus_read(dev, ib_umem_start_dma_addr(own), &b, 1) || munmap(q, PAGE) ||
-	    !was_heard(own, q, PAGE) || is_mapped(own, q))
+	    !was_recorded(own, q, PAGE) || is_mapped(own, q))
 		_exit(4);
 	ib_umem_release(own);
 	ib_dealloc_ucontext(ctx);
@@ -262,7 +262,7 @@ static void a_child_starts_from_nothing(void **state)
 	assert_int_equal(sees(0), 0xaa);
 	forget();
 	munmap(p + PAGE, PAGE);
-	assert_true(was_heard(umem, p + PAGE, PAGE));
+	assert_true(was_recorded(umem, p + PAGE, PAGE));
 }
 
 static void explicit_invalidation(void **state)
@@ -275,8 +275,8 @@ static void explicit_invalidation(void **state)
 	forget();
 	assert_int_equal(ib_umem_invalidate_range(ctx, (u64)q + PAGE + 1, (u64)q + 2 * PAGE), 0);
 	/* finished when it returns, in whole pages */
-	assert_int_equal(heard_count(), 1);
-	assert_true(was_heard(s, q + PAGE, PAGE));
+	assert_int_equal(recorded_count(), 1);
+	assert_true(was_recorded(s, q + PAGE, PAGE));
 	assert_false(is_mapped(s, q + PAGE));
 	assert_true(is_mapped(s, q));
 	assert_int_equal(ib_umem_mmu_notifier_retry(s, seq), 1);
@@ -300,7 +300,7 @@ static void without_userfaultfd(void **state)
 	ib_dealloc_ucontext(ctx);
 	dma_set_mask_and_coherent(d, DMA_BIT_MASK(64));
 	fail_set(FAIL_BACKEND, &rule);
-	c = ib_alloc_ucontext(d, hear);
+	c = ib_alloc_ucontext(d, record_range);
 	fail_set(FAIL_BACKEND, NULL);
 	assert_false(IS_ERR_OR_NULL(c));
 	assert_false(ib_umem_events_enabled(c));
@@ -308,7 +308,7 @@ static void without_userfaultfd(void **state)
 	s = ib_umem_get(c, (u64)q, 2 * PAGE, ALL_ACCESS);
 	assert_int_equal(dmamap_bus_read(d, ib_umem_start_dma_addr(s), &b, 1), 0);
 	assert_int_equal(ib_umem_invalidate_range(c, (u64)q, (u64)q + PAGE), 0);
-	assert_true(was_heard(s, q, PAGE));
+	assert_true(was_recorded(s, q, PAGE));
 	munmap(q, PAGE);
 	/* forgotten by the program, but without effect */
 	assert_int_equal(dmamap_bus_read(d, ib_umem_start_dma_addr(s) + PAGE, &b, 1), 0);
@@ -317,7 +317,7 @@ static void without_userfaultfd(void **state)
 	ib_umem_release(s);
 	ib_dealloc_ucontext(c);
 	dmamap_close(d);
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, record_range);
 	if (umem)
 		umem = region(p, PAGES * PAGE, ALL_ACCESS);
 }

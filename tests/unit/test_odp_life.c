@@ -36,7 +36,7 @@ static int count(struct ib_umem *umem, u64 start, u64 end, void *arg)
 static void the_device_is_closed_first(void **state)
 {
 	struct device *d = dmamap_open("sim,name=other");
-	struct ib_ucontext *c = ib_alloc_ucontext(d, hear);
+	struct ib_ucontext *c = ib_alloc_ucontext(d, record_range);
 	u8 *p = memory(1);
 	struct ib_umem *umem = ib_umem_get(c, (u64)p, PAGE, ALL_ACCESS);
 	int n = 0;
@@ -49,7 +49,7 @@ static void the_device_is_closed_first(void **state)
 	assert_int_equal(ib_umem_invalidate_range(c, (u64)p, (u64)p + PAGE), 0);
 	assert_int_equal(rbt_ib_umem_for_each_in_range(c, 0, ~0ull, count, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(heard_count(), 0);
+	assert_int_equal(recorded_count(), 0);
 	assert_int_equal(fault_in(umem, p, 1, 1), -EFAULT);
 	ib_umem_release(umem);
 	ib_dealloc_ucontext(c);
@@ -103,7 +103,7 @@ static void the_monitors_own_memory_is_registered(void **state)
 		ib_umem_release(umem[i]);
 	ib_dealloc_ucontext(ctx);
 	/* and begins anew */
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, record_range);
 	assert_false(IS_ERR_OR_NULL(ctx));
 	assert_true(ib_umem_events_enabled(ctx));
 }
@@ -127,7 +127,7 @@ static void an_implicit_region_was_read_across(void **state)
 	fclose(maps);
 	ib_umem_release(umem);
 	ib_dealloc_ucontext(ctx);
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, record_range);
 	assert_false(IS_ERR_OR_NULL(ctx));
 }
 

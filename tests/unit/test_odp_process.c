@@ -75,7 +75,7 @@ static int without_userfaultfd(void)
 		return 99;
 	if (!opened())
 		return 1;
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, record_range);
 	if (IS_ERR_OR_NULL(ctx) || ib_umem_events_enabled(ctx))
 		return 2;
 	if (!strstr(dmamap_strerror(), "seccomp") ||
@@ -89,7 +89,7 @@ static int without_userfaultfd(void)
 	p[PAGE] = 5;
 	if (dmamap_bus_read(dev, base, &b, 1) || dmamap_bus_read(dev, base + PAGE, &b, 1) || b != 5)
 		return 5;
-	if (ib_umem_invalidate_range(ctx, (u64)p, (u64)p + PAGE) || heard_count() != 1 ||
+	if (ib_umem_invalidate_range(ctx, (u64)p, (u64)p + PAGE) || recorded_count() != 1 ||
 	    is_mapped(umem, p) || !is_mapped(umem, p + PAGE))
 		return 6;
 	munmap(p, 2 * PAGE);
@@ -127,7 +127,7 @@ static int without_a_copy(void)
 		return 99;
 	if (!opened())
 		return 1;
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, record_range);
 	if (PTR_ERR(ctx) != -EOPNOTSUPP || !strstr(dmamap_strerror(), "process_vm_readv"))
 		return 2;
 	dmamap_close(dev);
@@ -147,7 +147,7 @@ static int without_privilege(void)
 		return 99;
 	if (!opened())
 		return 1;
-	ctx = ib_alloc_ucontext(dev, hear);
+	ctx = ib_alloc_ucontext(dev, record_range);
 	if (IS_ERR_OR_NULL(ctx))
 		return 2;
 	if (!ib_umem_events_enabled(ctx)) {
@@ -159,14 +159,14 @@ static int without_privilege(void)
 	if (IS_ERR_OR_NULL(umem) || dmamap_bus_read(dev, ib_umem_start_dma_addr(umem), &b, 1))
 		return 3;
 	madvise(p, PAGE, MADV_DONTNEED);
-	if (!was_heard(umem, p, PAGE) || is_mapped(umem, p))
+	if (!was_recorded(umem, p, PAGE) || is_mapped(umem, p))
 		return 4;
 	pid = fork();
 	if (!pid) {
 		munmap(p, PAGE);
 		child_done();
 	}
-	if (pid < 0 || !child_was_done(pid) || !was_heard(umem, p, 4 * PAGE))
+	if (pid < 0 || !child_was_done(pid) || !was_recorded(umem, p, 4 * PAGE))
 		return 5;
 	if (dmamap_bus_read(dev, ib_umem_start_dma_addr(umem), &b, 1))
 		return 6;

@@ -304,7 +304,7 @@ static void implicit_region(void **state)
 	forget();
 	munmap(p, 300 * PAGE);
 	if (ib_umem_events_enabled(ctx))
-		assert_true(was_heard(umem, p, 300 * PAGE));
+		assert_true(was_recorded(umem, p, 300 * PAGE));
 	else
 		ib_umem_invalidate_range(ctx, (u64)p, (u64)p + 300 * PAGE);
 	assert_false(is_mapped(umem, p));

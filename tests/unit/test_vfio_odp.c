@@ -9,8 +9,8 @@
 static void record(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
 	pthread_mutex_lock(&heard_lock);
-	if (n_heard < 256)
-		heard[n_heard++] = (struct heard){umem, start, end};
+	if (n_recorded < 256)
+		recorded[n_recorded++] = (struct recorded){umem, start, end};
 	pthread_mutex_unlock(&heard_lock);
 }
 
@@ -48,8 +48,8 @@ static void the_page_is_mapped_when_the_event_is_served(void **state)
 	/* an event of another page has no effect */
 	assert_int_equal(ib_umem_odp_map_dma_pages(umem, (u64)p + PAGE, PAGE, 3, seq), 1);
 	serve_events();
-	assert_true(was_heard(umem, p, PAGE));
-	assert_int_equal(heard_count(), 1);
+	assert_true(was_recorded(umem, p, PAGE));
+	assert_int_equal(recorded_count(), 1);
 	assert_int_equal(fault_in(umem, p, 1, 3), 1);
 	seen = rig_device_reach(bus, true);
 	assert_ptr_equal(seen, p);

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* All that a fresh buffer promises. */
+/* All guarantees of a newly allocated buffer. */
 static void assert_fresh(struct xdp_buff *b)
 {
 	struct xdp_buff_xsk *x = xsk_buff_of(b);
@@ -328,7 +328,7 @@ static void test_defect_flags_not_cleared(void **state)
 	stop();
 }
 
-/* Rubbish in the fill ring: skipped and counted, good ones around it found, wherever they stand. */
+/* Invalid addresses in the fill ring: skipped and counted, valid ones between them are found. */
 static void test_invalid_addresses(void **state)
 {
 	struct xdp_buff *b[RING];

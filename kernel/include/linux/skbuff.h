@@ -268,7 +268,7 @@ static inline bool skb_shared(const struct sk_buff *skb)
 #define skb_frag_address(f)				((void *)((char *)page_address((f)->netmem) + (f)->offset))
 #define skb_frag_size_set(f, n)				((f)->len = (n))
 #define skb_frag_size_sub(f, n)				((f)->len -= (n))
-#define __skb_frag_set_page(f, p)		((f)->netmem = (p)) /* until 6.5 */
+#define __skb_frag_set_page(f, p)			((f)->netmem = (p)) /* until 6.5 */
 #define skb_frag_off_set(f, n)				((f)->offset = (n))
 #define skb_frag_off_add(f, n)				((f)->offset += (n))
 #define skb_frag_dma_map(dev, f, off, size, dir)                                                   \

@@ -33,39 +33,39 @@ static phys_t at(u64 offset)
 
 static void test_lines_are_counted(void **state)
 {
-	assert_false(plane_held(at(0), 1));
-	plane_hold(at(100), 100); /* lines 1 to 3 */
-	assert_false(plane_held(at(63), 1));
-	assert_true(plane_held(at(64), 1));
-	assert_true(plane_held(at(64), 192));
-	assert_true(plane_held(at(255), 1));
-	assert_false(plane_held(at(255), 2));
-	assert_false(plane_held(at(64), 0));
-	plane_hold(at(200), 8192 - 200);
-	assert_true(plane_held(at(64), 8192 - 64));
-	assert_true(plane_drop(at(100), 100));
-	assert_false(plane_held(at(64), 1));
-	assert_true(plane_held(at(192), 64)); /* of both */
-	assert_true(plane_drop(at(200), 8192 - 200));
-	assert_false(plane_held(at(192), 1));
+	assert_false(cpu_cache_held(at(0), 1));
+	cpu_cache_hold(at(100), 100); /* lines 1 to 3 */
+	assert_false(cpu_cache_held(at(63), 1));
+	assert_true(cpu_cache_held(at(64), 1));
+	assert_true(cpu_cache_held(at(64), 192));
+	assert_true(cpu_cache_held(at(255), 1));
+	assert_false(cpu_cache_held(at(255), 2));
+	assert_false(cpu_cache_held(at(64), 0));
+	cpu_cache_hold(at(200), 8192 - 200);
+	assert_true(cpu_cache_held(at(64), 8192 - 64));
+	assert_true(cpu_cache_drop(at(100), 100));
+	assert_false(cpu_cache_held(at(64), 1));
+	assert_true(cpu_cache_held(at(192), 64)); /* of both */
+	assert_true(cpu_cache_drop(at(200), 8192 - 200));
+	assert_false(cpu_cache_held(at(192), 1));
 }
 
 /* A range that is mapped only in part is not released, and is unchanged. */
 static void test_a_wrong_end_changes_nothing(void **state)
 {
-	plane_hold(at(4096), 4096);
-	assert_false(plane_drop(at(4096 - 64), 128));
-	assert_false(plane_drop(at(0), 8192));
-	assert_false(plane_drop(at(0), 4096));
-	assert_false(plane_drop(at(4096), 0));
-	assert_true(plane_held(at(4096), 4096));
+	cpu_cache_hold(at(4096), 4096);
+	assert_false(cpu_cache_drop(at(4096 - 64), 128));
+	assert_false(cpu_cache_drop(at(0), 8192));
+	assert_false(cpu_cache_drop(at(0), 4096));
+	assert_false(cpu_cache_drop(at(4096), 0));
+	assert_true(cpu_cache_held(at(4096), 4096));
 	/* the first lines are mapped, the others are not */
-	plane_hold(at(0), 2048);
-	assert_false(plane_drop(at(1024), 4096));
-	assert_true(plane_drop(at(0), 2048));
-	assert_true(plane_held(at(4096), 4096));
-	assert_true(plane_drop(at(4096), 4096));
-	assert_false(plane_drop(at(4096), 4096));
+	cpu_cache_hold(at(0), 2048);
+	assert_false(cpu_cache_drop(at(1024), 4096));
+	assert_true(cpu_cache_drop(at(0), 2048));
+	assert_true(cpu_cache_held(at(4096), 4096));
+	assert_true(cpu_cache_drop(at(4096), 4096));
+	assert_false(cpu_cache_drop(at(4096), 4096));
 }
 
 enum { TURNS = 50000 };
@@ -79,8 +79,8 @@ static void *hold_and_drop(void *arg)
 
 	pthread_barrier_wait(&together);
 	for (int i = 0; i < TURNS; i++) {
-		plane_hold(at(from), 128);
-		if (!plane_held(at(from), 128) || !plane_drop(at(from), 128))
+		cpu_cache_hold(at(from), 128);
+		if (!cpu_cache_held(at(from), 128) || !cpu_cache_drop(at(from), 128))
 			return &together;
 	}
 	return NULL;
@@ -97,7 +97,8 @@ static void test_threads(void **state)
 	pthread_join(thread, &wrong);
 	pthread_barrier_destroy(&together);
 	assert_null(wrong);
-	assert_false(plane_held(at(0), 1) || plane_held(at(64), 1) || plane_held(at(128), 1));
+	assert_false(cpu_cache_held(at(0), 1) || cpu_cache_held(at(64), 1) ||
+		     cpu_cache_held(at(128), 1));
 }
 
 int main(void)
