@@ -60,8 +60,7 @@ static u64 some_address(u32 v)
 
 static void rest(struct e1000esim *c)
 {
-	while (__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&c->bell.asleep, __ATOMIC_SEQ_CST))
+	while (!doorbell_idle(&c->bell.work))
 		sched_yield();
 }
 

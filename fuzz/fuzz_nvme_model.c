@@ -65,8 +65,7 @@ static u64 some_address(u64 v)
 
 static void rest(struct nvmesim *n)
 {
-	while (__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST))
+	while (!doorbell_idle(&n->bell.work))
 		sched_yield();
 }
 

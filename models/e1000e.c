@@ -212,7 +212,7 @@ static int e1000e_create(struct device *dev, const struct model_arg *args, int n
 	e1000esim_fill_eeprom(c);
 	e1000e_crc_init(c->crc_table);
 	e1000e_regs_reset(c);
-	c->bell.pending = E1000E_PEND_CONTROL;
+	c->bell.work.pending = E1000E_PEND_CONTROL;
 	err = e1000esim_open_port(c, &a);
 	if (err)
 		goto free_card;
@@ -233,7 +233,7 @@ static void e1000e_destroy(void *model)
 {
 	struct e1000esim *c = model;
 
-	write_once(&c->bell.stop, 1);
+	write_once(&c->bell.work.stop, 1);
 	e1000e_ring_bell(c, E1000E_PEND_WORK);
 	pthread_join(c->thread, NULL);
 	e1000esim_close_port(c);

@@ -22,6 +22,7 @@
 #include "base/lock.h"
 #include "base/wire.h"
 #include "device/model.h"
+#include "doorbell.h"
 #include "e1000e_regs.h"
 
 #include <pthread.h>
@@ -35,7 +36,7 @@
 #define E1000E_FCS	 4u
 #define E1000E_ADDRESSES 16
 
-/* Bits of bell.pending. */
+/* Bits of bell.work.pending. */
 #define E1000E_PEND_CONTROL 1u /* a register that the worker caches was written */
 /* the peer card was attached or detached, or its receiver or flow control changed */
 #define E1000E_PEND_LINK 2u
@@ -132,9 +133,7 @@ struct e1000esim {
 	u64 unplug; /* the card is unplugged after this number of packets; 0: never */
 
 	struct e1000e_bell {
-		u32 pending;
-		u32 stop;
-		u32 asleep; /* the worker waits on this word */
+		struct doorbell work;
 		u32 rdt, tdt;
 		u32 done; /* value of regs.asked that the worker has processed */
 	} cacheline bell;

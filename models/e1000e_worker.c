@@ -2,36 +2,25 @@
 /*
  * The card's thread. It polls for a short time before it sleeps, since a wake-up costs the driver a
  * system call and both threads some microseconds.
- *
- *   e1000e_ring_bell()                  e1000esim_worker_sleep_until()
- *     pending |= bits    (A)                asleep = 1         (C)
- *     if (asleep) wake   (B)                if (!pending) wait (D)
- *
- * All four are sequentially consistent: either B reads C's store, or D reads A's.
  */
 #include "base/clock.h"
 #include "base/math.h"
 #include "e1000e.h"
 
-#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define LOOK_NS	       30000 /* how long to poll for more work before sleeping */
 #define RELAX_PER_LOOK 8
 
 void e1000e_ring_bell(struct e1000esim *c, u32 pending)
 {
-	__atomic_fetch_or(&c->bell.pending, pending, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&c->bell.asleep, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
-		if (c->socket)
-			e1000e_socket_wake(c->socket);
-		else
-			syscall(SYS_futex, &c->bell.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	}
+	if (!doorbell_post(&c->bell.work, pending))
+		return;
+	if (c->socket)
+		e1000e_socket_wake(c->socket);
+	else
+		doorbell_wake(&c->bell.work);
 }
 
 static bool e1000esim_worker_look_for_work(struct e1000esim *c, u64 until)
@@ -40,7 +29,7 @@ static bool e1000esim_worker_look_for_work(struct e1000esim *c, u64 until)
 
 	do {
 		for (i = 0; i < RELAX_PER_LOOK; i++) {
-			if (read_once(&c->bell.pending))
+			if (doorbell_pending(&c->bell.work))
 				return true;
 			cpu_relax();
 		}
@@ -59,15 +48,13 @@ static void e1000esim_worker_sleep_until(struct e1000esim *c, u64 when)
 
 	if (when && now >= when)
 		return;
-	__atomic_store_n(&c->bell.asleep, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&c->bell.pending, __ATOMIC_SEQ_CST)) {
-		if (c->socket)
-			e1000e_socket_sleep(c->socket, c->rx.on && !c->rx.halted, when ? &t : NULL);
-		else
-			syscall(SYS_futex, &c->bell.asleep, FUTEX_WAIT_PRIVATE, 1, when ? &t : NULL,
-				NULL, 0);
+	if (!c->socket) {
+		doorbell_wait(&c->bell.work, when ? &t : NULL);
+		return;
 	}
-	__atomic_store_n(&c->bell.asleep, 0, __ATOMIC_SEQ_CST);
+	if (doorbell_sleep_begin(&c->bell.work))
+		e1000e_socket_sleep(c->socket, c->rx.on && !c->rx.halted, when ? &t : NULL);
+	doorbell_sleep_end(&c->bell.work);
 }
 
 static void e1000esim_worker_wait_for_work(struct e1000esim *c)
@@ -205,11 +192,11 @@ static void e1000esim_worker_unplug(struct e1000esim *c)
 
 static void e1000esim_worker_take_pending(struct e1000esim *c)
 {
-	u32 pending = read_once(&c->bell.pending);
+	u64 pending;
 
-	if (!pending)
+	if (!doorbell_pending(&c->bell.work))
 		return;
-	pending = __atomic_exchange_n(&c->bell.pending, 0, __ATOMIC_SEQ_CST);
+	pending = doorbell_take(&c->bell.work);
 	if (pending & E1000E_PEND_CONTROL)
 		e1000esim_worker_control_step(c);
 	else if (pending & E1000E_PEND_LINK)
@@ -221,7 +208,7 @@ void *e1000e_worker(void *arg)
 	struct e1000esim *c = arg;
 	bool busy;
 
-	while (!read_once(&c->bell.stop)) {
+	while (!read_once(&c->bell.work.stop)) {
 		c->now_ns = c->wall_ns = 0;
 		e1000esim_worker_take_pending(c);
 		e1000e_port_begin(c);
@@ -237,7 +224,7 @@ void *e1000e_worker(void *arg)
 		 * the bit that announced `stop` may have been consumed already, so check `stop`
 		 * itself
 		 */
-		if (!busy && !read_once(&c->bell.pending) && !read_once(&c->bell.stop))
+		if (!busy && !doorbell_pending(&c->bell.work) && !read_once(&c->bell.work.stop))
 			e1000esim_worker_wait_for_work(c);
 	}
 	return NULL;

@@ -264,7 +264,7 @@ static void nvmesim_destroy(void *model)
 {
 	struct nvmesim *n = model;
 
-	write_once(&n->bell.stop, 1);
+	write_once(&n->bell.work.stop, 1);
 	nvmesim_ring(n, NVME_PEND_CONTROL);
 	pthread_join(n->thread, NULL);
 	nvmesim_image_close(&n->image);

@@ -6,9 +6,10 @@
  *   atomic; they execute no commands;
  * - the worker, the model's only thread: everything else, without a lock.
  *
- * A doorbell write stores the value and sets its queue's bit in bell.pending; the worker reads and
- * clears the whole word at once. It checks a value when it uses it, against the queue's state at
- * that time. A doorbell write therefore needs no lock, and an invalid value costs only one check.
+ * A doorbell write stores the value and sets its queue's bit in bell.work.pending; the worker reads
+ * and clears the whole word at once. It checks a value when it uses it, against the queue's state
+ * at that time. A doorbell write therefore needs no lock, and an invalid value costs only one
+ * check.
  *
  * Functions begin with nvmesim_, because nvme_ is the prefix of the driver, which may be linked
  * into the same program.
@@ -21,6 +22,7 @@
 
 #include "base/lock.h"
 #include "device/model.h"
+#include "doorbell.h"
 #include "nvme_regs.h"
 
 #include <pthread.h>
@@ -42,7 +44,7 @@
 #define NVME_ERRORS	 16 /* entries of the error log */
 #define NVME_SERIAL_MAX	 20
 
-/* Bits of bell.pending, in addition to one for each submission queue. */
+/* Bits of bell.work.pending, in addition to one for each submission queue. */
 #define NVME_PEND_CONTROL  (1ull << 63) /* CC was written, or stop is set */
 #define NVME_PEND_CQ_HEADS (1ull << 62) /* the head of a full completion queue was moved */
 /* a doorbell of a queue that does not exist was written */
@@ -135,9 +137,7 @@ struct nvmesim {
 	u32 io_queues_max;
 
 	struct nvme_bell {
-		u64 pending;
-		u32 stop;
-		u32 asleep;	/* the worker waits on this word */
+		struct doorbell work;
 		u32 cq_waiting; /* a completion queue was found full */
 		u32 sq_tail[NVME_QUEUES];
 		u32 cq_head[NVME_QUEUES];
@@ -237,7 +237,7 @@ void nvmesim_csts(struct nvmesim *n, u32 clear, u32 set);
 /* a control request must be processed before more commands */
 static inline bool nvmesim_called(const struct nvmesim *n)
 {
-	return read_once(&n->bell.pending) & NVME_PEND_CONTROL;
+	return read_once(&n->bell.work.pending) & NVME_PEND_CONTROL;
 }
 
 #endif

@@ -3,20 +3,10 @@
  * The controller's thread: enable, reset and shutdown, and turns for the queues. It polls for a
  * short time before it sleeps, since a wake-up costs the driver a system call and both threads some
  * microseconds.
- *
- *   nvmesim_ring()                      nvmesim_worker_wait_for_work()
- *     pending |= bits    (A)                asleep = 1         (C)
- *     if (asleep) wake   (B)                if (!pending) wait (D)
- *
- * All four are sequentially consistent: either B reads C's store, or D reads A's.
  */
 #include "base/clock.h"
 #include "base/math.h"
 #include "nvme.h"
-
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define LOOK_MAX_NS    20000 /* longest time to poll for more work before sleeping */
 #define LOOK_MIN_NS    500
@@ -25,11 +15,8 @@
 
 void nvmesim_ring(struct nvmesim *n, u64 pending)
 {
-	__atomic_fetch_or(&n->bell.pending, pending, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&n->bell.asleep, 0, __ATOMIC_SEQ_CST);
-		syscall(SYS_futex, &n->bell.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	}
+	if (doorbell_post(&n->bell.work, pending))
+		doorbell_wake(&n->bell.work);
 }
 
 /* Changes bits of the status register, which is written by this thread only. */
@@ -44,7 +31,7 @@ static bool nvmesim_worker_look(struct nvmesim *n, u64 until)
 
 	do {
 		for (i = 0; i < RELAX_PER_LOOK; i++) {
-			if (read_once(&n->bell.pending))
+			if (doorbell_pending(&n->bell.work))
 				return true;
 			cpu_relax();
 		}
@@ -72,10 +59,7 @@ static void nvmesim_worker_wait_for_work(struct nvmesim *n)
 {
 	if (n->running && nvmesim_worker_look_for_work(n))
 		return;
-	__atomic_store_n(&n->bell.asleep, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &n->bell.asleep, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
-	__atomic_store_n(&n->bell.asleep, 0, __ATOMIC_SEQ_CST);
+	doorbell_wait(&n->bell.work, NULL);
 }
 
 /* Resets everything except the admin queue's registers to the state at power-on. */
@@ -175,7 +159,7 @@ static void nvmesim_worker_control_step(struct nvmesim *n)
 
 static void nvmesim_worker_take_pending(struct nvmesim *n)
 {
-	u64 pending = __atomic_exchange_n(&n->bell.pending, 0, __ATOMIC_SEQ_CST);
+	u64 pending = doorbell_take(&n->bell.work);
 
 	if (pending & NVME_PEND_CONTROL)
 		nvmesim_worker_control_step(n);
@@ -212,8 +196,8 @@ void *nvmesim_worker(void *arg)
 {
 	struct nvmesim *n = arg;
 
-	while (!read_once(&n->bell.stop)) {
-		if (!n->ready && !read_once(&n->bell.pending))
+	while (!read_once(&n->bell.work.stop)) {
+		if (!n->ready && !doorbell_pending(&n->bell.work))
 			nvmesim_worker_wait_for_work(n);
 		nvmesim_worker_take_pending(n);
 		nvmesim_worker_run_queues(n);

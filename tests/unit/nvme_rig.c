@@ -87,8 +87,7 @@ void rig_rest(struct rig *r)
 {
 	const struct nvmesim *n = r->model;
 
-	while (__atomic_load_n(&n->bell.pending, __ATOMIC_SEQ_CST) ||
-	       !__atomic_load_n(&n->bell.asleep, __ATOMIC_SEQ_CST))
+	while (!doorbell_idle(&n->bell.work))
 		sched_yield();
 }
 
