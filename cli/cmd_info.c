@@ -29,7 +29,7 @@ struct info_facts {
 	size_t max_mapping, opt_mapping;
 	unsigned int max_seg, min_align;
 	int cache_alignment;
-	bool limited, need_sync, notices;
+	bool limited, need_sync, events;
 	u64 iova_first, iova_last;
 	struct dmamap_stats stats;
 };
@@ -55,7 +55,7 @@ static struct info_facts cmd_info_facts_get(struct device *dev)
 	f.iova_last = dev->bus_offset + (dev->iommu ? 1ull << PT_IOVA_BITS : mem.span) - 1;
 	if (f.iova_last > dev->address_last)
 		f.iova_last = dev->address_last;
-	f.notices = monitor_possible();
+	f.events = monitor_possible();
 	dmamap_stats(dev, &f.stats);
 	return f;
 }
@@ -83,7 +83,7 @@ static int cmd_info_show_json(const struct device *dev, const char *spec,
 	json_put_u64(o, "min_align_mask", f->min_align);
 	json_put_u64(o, "cache_alignment", (u64)f->cache_alignment);
 	json_put_bool(o, "need_sync", f->need_sync);
-	json_put_bool(o, "on_demand_notices", f->notices);
+	json_put_bool(o, "on_demand_events", f->events);
 	list = json_object_new_array();
 	for (unsigned int bits = 12; dev->iommu && bits <= 30; bits += 9)
 		json_object_array_add(list, json_object_new_uint64(1ull << bits));
@@ -133,9 +133,9 @@ static void cmd_info_show_text(const struct device *dev, const char *spec,
 	printf("alignment         min_align_mask 0x%x, cache line %d bytes, syncs %s\n",
 	       f->min_align, f->cache_alignment, f->need_sync ? "needed" : "not needed");
 	printf("on demand         %s\n",
-	       f->notices ? "the library is notified of unmapped memory (userfaultfd)"
-			  : "no userfaultfd: call ib_umem_invalidate_range() before memory is "
-			    "unmapped");
+	       f->events ? "the library is notified of unmapped memory (userfaultfd)"
+			 : "no userfaultfd: call ib_umem_invalidate_range() before memory is "
+			   "unmapped");
 	printf("in use            %llu pages of address space, %llu page-table pages, %llu "
 	       "coherent bytes\n",
 	       (unsigned long long)f->stats.iova_pages, (unsigned long long)f->stats.table_pages,

@@ -17,7 +17,7 @@ byte seq, running;
 bool lock;
 byte ended;
 
-#define NOTICES 2
+#define EVENTS 2
 
 inline take() { atomic { !lock -> lock = true } }
 inline give() { lock = false }
@@ -50,7 +50,7 @@ active [2] proctype fault()
 	od
 }
 
-active [NOTICES] proctype notice()
+active [EVENTS] proctype event()
 {
 	/* munmap, then other memory at the same place */
 	memory++;
@@ -72,7 +72,7 @@ active [NOTICES] proctype notice()
 active proctype check()
 {
 	atomic {
-		ended == NOTICES && !lock;
+		ended == EVENTS && !lock;
 		assert(!linked || linked_to == memory)
 	}
 }

@@ -61,12 +61,12 @@ static void event_range(struct odp_context *only, u64 start, u64 end, u64 number
 	}
 }
 
-void odp_event_process(const struct odp_event *n)
+void odp_event_process(const struct odp_event *event)
 {
-	if (notice_is_all(n))
-		event_range(NULL, 0, ODP_TOP, n->number);
+	if (event_is_all(event))
+		event_range(NULL, 0, ODP_TOP, event->number);
 	else
-		event_range(NULL, n->start, n->end, n->number);
+		event_range(NULL, event->start, event->end, event->number);
 }
 
 int ib_umem_invalidate_range(struct ib_ucontext *context, u64 start, u64 end)

@@ -28,7 +28,7 @@ static struct {
 	u32 lost;	 /* events for which the queue had no space; the last of them ... */
 	u64 lost_number; /* ... has this number; no event is queued after them */
 	u64 number;	 /* number of the event that was read last; it only increases */
-	struct odp_event current; /* being processed; NOTICE_NONE: none */
+	struct odp_event current; /* being processed; EVENT_NONE: none */
 	u32 current_count;	  /* number of events that it represents */
 	bool serving;		  /* a thread is processing the queue */
 } queue = {.limit = EVENT_QUEUE_LEN};
@@ -60,7 +60,7 @@ static void event_queue_reset(void)
 {
 	queue.head = queue.tail = 0;
 	queue.lost = queue.current_count = 0;
-	queue.current.kind = NOTICE_NONE;
+	queue.current.kind = EVENT_NONE;
 	queue.serving = false;
 	queue.odp_event = NULL;
 	write_once(&monitor_unserved, 0);
@@ -108,29 +108,29 @@ static void event_count_unserved(u32 n)
  * Under lock. After an event was lost, the following ones are lost, too, until the loss is
  * processed.
  */
-static void event_push(struct odp_event n)
+static void event_push(struct odp_event event)
 {
-	n.number = queue.number + 1;
-	write_once(&queue.number, n.number);
+	event.number = queue.number + 1;
+	write_once(&queue.number, event.number);
 	if (!queue.lost && queue.head - queue.tail < queue.limit) {
-		queue.odp_event[queue.head++ % EVENT_QUEUE_LEN] = n;
+		queue.odp_event[queue.head++ % EVENT_QUEUE_LEN] = event;
 		return;
 	}
 	queue.lost++;
-	queue.lost_number = n.number;
+	queue.lost_number = event.number;
 }
 
 bool event_take(int uffd)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
-	struct odp_event n;
+	struct odp_event event;
 	int child = -1, got;
 
 	lock_acquire(&queue.lock);
 	event_count_unserved(1);
-	got = uffd_read(uffd, &n, &child);
+	got = uffd_read(uffd, &event, &child);
 	if (got > 0)
-		event_push(n);
+		event_push(event);
 	else
 		event_count_unserved(-1u);
 	lock_release(&queue.lock);
@@ -151,7 +151,7 @@ void event_add_fork(void)
 	lock_acquire(&queue.lock);
 	if (queue.odp_event) {
 		event_count_unserved(1);
-		event_push((struct odp_event){.kind = NOTICE_FORK});
+		event_push((struct odp_event){.kind = EVENT_FORK});
 	}
 	lock_release(&queue.lock);
 }
@@ -167,28 +167,27 @@ bool event_claim(void)
 	return mine;
 }
 
-bool event_next(struct odp_event *n)
+bool event_next(struct odp_event *event)
 {
 	bool found;
 
 	lock_acquire(&queue.lock);
 	event_count_unserved(-queue.current_count);
-	queue.current = (struct odp_event){.kind = NOTICE_NONE};
+	queue.current = (struct odp_event){.kind = EVENT_NONE};
 	queue.current_count = 0;
 	if (queue.head != queue.tail) {
 		queue.current = queue.odp_event[queue.tail++ % EVENT_QUEUE_LEN];
 		queue.current_count = 1;
 	} else if (queue.lost) {
-		queue.current =
-			(struct odp_event){.number = queue.lost_number, .kind = NOTICE_LOST};
+		queue.current = (struct odp_event){.number = queue.lost_number, .kind = EVENT_LOST};
 		queue.current_count = queue.lost;
 		queue.lost = 0;
 	}
 	if (queue.head == queue.tail)
 		queue.head = queue.tail = 0;
-	found = queue.current.kind != NOTICE_NONE;
+	found = queue.current.kind != EVENT_NONE;
 	queue.serving = found;
-	*n = queue.current;
+	*event = queue.current;
 	lock_release(&queue.lock);
 	return found;
 }
@@ -203,10 +202,10 @@ u64 event_number(void)
 	return number;
 }
 
-static bool event_covers(const struct odp_event *n, u64 start, u64 end, u64 since)
+static bool event_covers(const struct odp_event *event, u64 start, u64 end, u64 since)
 {
-	return n->kind != NOTICE_NONE && n->number > since &&
-	       (notice_is_all(n) || (n->start < end && n->end > start));
+	return event->kind != EVENT_NONE && event->number > since &&
+	       (event_is_all(event) || (event->start < end && event->end > start));
 }
 
 bool event_pending(u64 start, u64 end, u64 since)
@@ -227,25 +226,25 @@ bool event_lost(void)
 	bool lost;
 
 	lock_acquire(&queue.lock);
-	lost = queue.lost || queue.current.kind == NOTICE_LOST;
+	lost = queue.lost || queue.current.kind == EVENT_LOST;
 	lock_release(&queue.lock);
 	return lost;
 }
 
 /* Returns the address after one event. EVENT_NOWHERE does not change. */
-static u64 event_follow(const struct odp_event *n, u64 va, u64 since)
+static u64 event_follow(const struct odp_event *event, u64 va, u64 since)
 {
-	if (n->number <= since || va < n->start || va >= n->end)
+	if (event->number <= since || va < event->start || va >= event->end)
 		return va;
-	return n->kind == NOTICE_GONE	 ? EVENT_NOWHERE
-	       : n->kind == NOTICE_MOVED ? n->to + (va - n->start)
-					 : va;
+	return event->kind == EVENT_GONE    ? EVENT_NOWHERE
+	       : event->kind == EVENT_MOVED ? event->to + (va - event->start)
+					    : va;
 }
 
 u64 event_where(u64 va, u64 since, bool *unsure)
 {
 	lock_acquire(&queue.lock);
-	*unsure = (queue.current.kind == NOTICE_LOST && queue.current.number > since) ||
+	*unsure = (queue.current.kind == EVENT_LOST && queue.current.number > since) ||
 		  (queue.lost && queue.lost_number > since);
 	va = event_follow(&queue.current, va, since);
 	for (u32 i = queue.tail; i != queue.head && va != EVENT_NOWHERE; i++)

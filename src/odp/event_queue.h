@@ -18,23 +18,23 @@
 
 #include "base/compiler.h"
 
-enum notice_kind {
-	NOTICE_NONE,
-	NOTICE_GONE,  /* [start, end) was unmapped or discarded */
-	NOTICE_MOVED, /* [start, end) was moved to `to` */
-	NOTICE_FORK,  /* the process forked: nothing is unmapped, pages are shared with a child */
-	NOTICE_LOST,  /* the queue was full: any event up to this number */
+enum odp_event_kind {
+	EVENT_NONE,
+	EVENT_GONE,  /* [start, end) was unmapped or discarded */
+	EVENT_MOVED, /* [start, end) was moved to `to` */
+	EVENT_FORK,  /* the process forked: nothing is unmapped, pages are shared with a child */
+	EVENT_LOST,  /* the queue was full: any event up to this number */
 };
 
 struct odp_event {
 	u64 number;
 	u64 start, end, to;
-	enum notice_kind kind;
+	enum odp_event_kind kind;
 };
 
-hot_inline bool notice_is_all(const struct odp_event *n)
+hot_inline bool event_is_all(const struct odp_event *event)
 {
-	return n->kind >= NOTICE_FORK;
+	return event->kind >= EVENT_FORK;
 }
 
 #define EVENT_QUEUE_LEN (1u << 18)
@@ -61,7 +61,7 @@ void event_add_fork(void);
  * none left and another thread may claim.
  */
 bool event_claim(void);
-bool event_next(struct odp_event *n);
+bool event_next(struct odp_event *event);
 
 /* The number of events that have been read. */
 u64 event_number(void);

@@ -53,23 +53,23 @@ static void monitor_ring_doorbell(void)
 	(void)done; /* if the counter is full, the threads are awake */
 }
 
-static void monitor_deliver(const struct odp_event *n)
+static void monitor_deliver(const struct odp_event *event)
 {
 	pthread_mutex_lock(&life);
 	for (struct monitor_listener *l = listeners; l; l = l->next)
-		l->process(n);
+		l->process(event);
 	pthread_mutex_unlock(&life);
 }
 
 /* Processes the queue, unless the other thread does. */
 static void serve_queue(void)
 {
-	struct odp_event n;
+	struct odp_event event;
 
 	if (!event_claim())
 		return;
-	while (event_next(&n))
-		monitor_deliver(&n);
+	while (event_next(&event))
+		monitor_deliver(&event);
 }
 
 static void monitor_wait(sem_t *s)

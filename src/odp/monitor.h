@@ -31,7 +31,7 @@
  */
 struct monitor_listener {
 	struct monitor_listener *next;
-	void (*process)(const struct odp_event *n);
+	void (*process)(const struct odp_event *event);
 	unsigned int users; /* under the monitor's lock */
 };
 

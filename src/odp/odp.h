@@ -212,7 +212,7 @@ int odp_demand(struct device *dev, dma_addr_t addr, size_t len, bool write, void
 void odp_settle(struct device *dev, dma_addr_t addr, size_t len);
 
 /* event.c */
-void odp_event_process(const struct odp_event *n);
+void odp_event_process(const struct odp_event *event);
 
 /*
  * Invalidates [start, end) of the region for event `number`; EVENT_ANY: requested by the program.

@@ -81,7 +81,7 @@ static int uffd_read_message(int fd, struct uffd_msg *m)
 	}
 }
 
-int uffd_read(int fd, struct odp_event *n, int *child)
+int uffd_read(int fd, struct odp_event *event, int *child)
 {
 	struct uffd_msg m;
 	int got;
@@ -90,19 +90,19 @@ int uffd_read(int fd, struct odp_event *n, int *child)
 		switch (m.event) {
 		case UFFD_EVENT_FORK:
 			*child = (int)m.arg.fork.ufd;
-			*n = (struct odp_event){.kind = NOTICE_FORK};
+			*event = (struct odp_event){.kind = EVENT_FORK};
 			return 1;
 		case UFFD_EVENT_REMAP:
-			*n = (struct odp_event){.kind = NOTICE_MOVED,
-						.start = m.arg.remap.from,
-						.end = m.arg.remap.from + m.arg.remap.len,
-						.to = m.arg.remap.to};
+			*event = (struct odp_event){.kind = EVENT_MOVED,
+						    .start = m.arg.remap.from,
+						    .end = m.arg.remap.from + m.arg.remap.len,
+						    .to = m.arg.remap.to};
 			return 1;
 		case UFFD_EVENT_REMOVE:
 		case UFFD_EVENT_UNMAP:
-			*n = (struct odp_event){.kind = NOTICE_GONE,
-						.start = m.arg.remove.start,
-						.end = m.arg.remove.end};
+			*event = (struct odp_event){.kind = EVENT_GONE,
+						    .start = m.arg.remove.start,
+						    .end = m.arg.remove.end};
 			return 1;
 		default:
 			break;

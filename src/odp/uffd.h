@@ -19,7 +19,7 @@ int uffd_open(bool *forks);
  * and there is no free descriptor for it. Never waits. *child is -1, or the descriptor of a fork
  * event, which must be passed to uffd_free_child() and then to uffd_spare_take().
  */
-int uffd_read(int fd, struct odp_event *n, int *child);
+int uffd_read(int fd, struct odp_event *event, int *child);
 
 /*
  * Ends the tracking of a child's memory, so that its munmap() does not wait any more. The

@@ -19,10 +19,10 @@ static struct regcache_table *regcaches; /* under regcaches_lock */
  * Processes an event. After a fork, and when ranges were lost, mappings in use are retired but stay
  * linked.
  */
-static void regcache_process_event(struct regcache_table *c, const struct odp_event *n)
+static void regcache_process_event(struct regcache_table *c, const struct odp_event *event)
 {
-	bool all = notice_is_all(n);
-	u64 first = all ? 0 : n->start, last = all ? ~0ull : n->end - 1;
+	bool all = event_is_all(event);
+	u64 first = all ? 0 : event->start, last = all ? ~0ull : event->end - 1;
 	struct itree_place place = {0};
 	struct itree_node *node;
 
@@ -33,17 +33,17 @@ static void regcache_process_event(struct regcache_table *c, const struct odp_ev
 		place = (struct itree_place){node->first, (uintptr_t)node};
 		if (all)
 			regcache_retire(c, i);
-		else if (n->number > c->cold[i].made)
+		else if (event->number > c->cold[i].made)
 			regcache_lose_pages(c, i, first, last);
 	}
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void regcache_on_event(const struct odp_event *n)
+static void regcache_on_event(const struct odp_event *event)
 {
 	pthread_mutex_lock(&regcaches_lock);
 	for (struct regcache_table *c = regcaches; c; c = c->next)
-		regcache_process_event(c, n);
+		regcache_process_event(c, event);
 	pthread_mutex_unlock(&regcaches_lock);
 }
 

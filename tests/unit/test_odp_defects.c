@@ -137,7 +137,7 @@ static void *invalidate(void *arg)
 	return NULL;
 }
 
-static void defect_new_region_starves_while_a_notice_runs(void **state)
+static void defect_new_region_starves_while_an_invalidation_runs(void **state)
 {
 	struct ib_ucontext *c = ib_alloc_ucontext(dev, slow_callback);
 	u8 *q = memory(8), b;
@@ -151,7 +151,10 @@ static void defect_new_region_starves_while_a_notice_runs(void **state)
 	while (!slow.in)
 		pthread_cond_wait(&slow.change, &slow.lock);
 	pthread_mutex_unlock(&slow.lock);
-	/* the notice runs: what it is about waits, a new region over the same memory does not */
+	/*
+	 * While the invalidation runs, a fault of its region must wait, and one of a new region
+	 * over the same memory must not.
+	 */
 	seq = ib_umem_notifiers_seq(s);
 	assert_int_equal(ib_umem_mmu_notifier_retry(s, seq), 1);
 	assert_int_equal(ib_umem_odp_map_dma_pages(s, (u64)q, PAGE, 1, seq), -EAGAIN);
@@ -205,7 +208,7 @@ int main(void)
 		T(defect_mismatch_invalidates_the_wrong_address),
 		T(defect_failed_start_stays_in_the_tree),
 		T(defect_error_hides_mapped_pages),
-		T(defect_new_region_starves_while_a_notice_runs),
+		T(defect_new_region_starves_while_an_invalidation_runs),
 		T(defect_page_count_in_another_size),
 	};
 

@@ -43,7 +43,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define NEEDS_NOTICES()                                                                            \
+#define NEEDS_MONITOR()                                                                            \
 	do {                                                                                       \
 		if (!umem) {                                                                       \
 			print_message("# skipped: no invalidation events on this system\n");       \
@@ -68,7 +68,7 @@ static u8 sees(u64 page)
 
 static void munmap_of_a_part(void **state)
 {
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	/* begins before the part of the region that is unmapped, ends inside it */
 	munmap(p + 4 * PAGE, 4 * PAGE);
 	refused(5);
@@ -92,12 +92,12 @@ static void munmap_of_a_part(void **state)
 	refused(5);
 }
 
-static void notices_are_clipped(void **state)
+static void events_are_clipped(void **state)
 {
 	struct ib_umem *inner, *outer;
 	u8 *q;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	q = memory(8);
 	inner = region(q + 2 * PAGE + 5, 2 * PAGE - 10, ALL_ACCESS);
 	outer = region(q, 8 * PAGE, ALL_ACCESS);
@@ -112,7 +112,7 @@ static void notices_are_clipped(void **state)
 
 static void madvise_dontneed_and_remove(void **state)
 {
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	assert_int_equal(madvise(p + 2 * PAGE, 2 * PAGE, MADV_DONTNEED), 0);
 	assert_int_equal(sees(2), 0);
 	assert_true(was_recorded(umem, p + 2 * PAGE, 2 * PAGE));
@@ -121,7 +121,7 @@ static void madvise_dontneed_and_remove(void **state)
 
 static void mmap_over_the_top(void **state)
 {
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	assert_ptr_equal(mmap(p + PAGE, PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
 			 p + PAGE);
@@ -134,7 +134,7 @@ static void mremap_away_and_back(void **state)
 {
 	u8 *to;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	to = memory(4);
 	assert_ptr_equal(
 		mremap(p + 4 * PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
@@ -157,7 +157,7 @@ static void shared_memory(void **state)
 	struct ib_umem *s;
 	u8 *q, b;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	assert_int_equal(ftruncate(fd, 4 * PAGE), 0);
 	q = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	s = region(q, 4 * PAGE, ALL_ACCESS);
@@ -186,7 +186,7 @@ static void fork_takes_all_and_the_child_is_free(void **state)
 	struct dmamap_fault f;
 	pid_t pid;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	pid = fork();
 	if (!pid) {
 		/* keeps its memory, and its events need not be processed */
@@ -251,7 +251,7 @@ static void a_child_starts_from_nothing(void **state)
 	int status;
 	pid_t pid;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	pid = fork();
 	if (!pid)
 		child_life();
@@ -334,7 +334,7 @@ static void signals_are_the_programs(void **state)
 {
 	sigset_t set, old;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	signal(SIGUSR1, on_signal);
@@ -367,7 +367,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(munmap_of_a_part),
-		T(notices_are_clipped),
+		T(events_are_clipped),
 		T(madvise_dontneed_and_remove),
 		T(mmap_over_the_top),
 		T(mremap_away_and_back),

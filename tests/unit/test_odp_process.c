@@ -191,7 +191,7 @@ static void seccomp_takes_process_vm_readv(void **state)
 	in_child(without_a_copy);
 }
 
-static void nobody_has_notices(void **state)
+static void nobody_has_events(void **state)
 {
 	if (WITH_TSAN)
 		print_message("# passed over: ThreadSanitizer allows no threads in a child\n");
@@ -278,7 +278,7 @@ int main(void)
 		cmocka_unit_test(seccomp_takes_userfaultfd),
 		cmocka_unit_test(seccomp_takes_what_keeping_needs),
 		cmocka_unit_test(seccomp_takes_process_vm_readv),
-		cmocka_unit_test(nobody_has_notices),
+		cmocka_unit_test(nobody_has_events),
 		cmocka_unit_test(memory_vanishes_in_the_middle_of_a_copy),
 	};
 

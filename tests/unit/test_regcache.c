@@ -25,7 +25,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define NEEDS_NOTICES()                                                                            \
+#define NEEDS_MONITOR()                                                                            \
 	do {                                                                                       \
 		if (!keeps) {                                                                      \
 			print_message("# skipped: no invalidation events on this system\n");       \
@@ -98,7 +98,7 @@ static void is_reused(void **state)
 	u8 *p = memory(4);
 	dma_addr_t a, b;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	a = map(p + 10, 100, DMA_TO_DEVICE);
 	unmap(a, 100, DMA_TO_DEVICE);
 	assert_int_equal(kept(), 1);
@@ -118,7 +118,7 @@ static void never_shorter_nor_weaker(void **state)
 	u8 *p = memory(8);
 	dma_addr_t a, b, c, d;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	a = map(p, PAGE, DMA_TO_DEVICE);
 	assert_false(writes(a, 1));
 	b = map(p, PAGE, DMA_FROM_DEVICE);
@@ -158,7 +158,7 @@ static void tables_go_with_the_mapping(void **state)
 	const u64 size = 16 << 20;
 	u64 tables = 0;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	for (int round = 0; round < 3; round++) {
 		u8 *p = memory(size / PAGE + 2);
 		/* not where large leaves would do */
@@ -183,7 +183,7 @@ static void memory_goes_while_it_is_mapped(void **state)
 	u8 *p = memory(2);
 	dma_addr_t a, b;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	a = map(p, 2 * PAGE, DMA_BIDIRECTIONAL);
 	assert_true(writes(a, 3));
 	munmap(p, 2 * PAGE);
@@ -222,7 +222,7 @@ static void other_memory_at_once(void **state)
 	u8 *p = memory(2), *before = memory(1), b;
 	struct ib_umem *umem;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	/* there is always an event before that one, which takes time */
 	ctx = ib_alloc_ucontext(dev, hear_slowly);
 	umem = region(before, PAGE, ALL_ACCESS);
@@ -258,7 +258,7 @@ static void an_event_in_flight_spares_newer_mappings(void **state)
 {
 	pthread_t t;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	swap_start(&t);
 	for (int i = 0; i < SWAPS; i++) {
 		dma_addr_t at;
@@ -283,7 +283,7 @@ static void a_neighbour_goes(void **state)
 	dma_addr_t a;
 	pid_t pid;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	p[0] = 1;
 	unmap(map(p, 4 * PAGE, DMA_TO_DEVICE), 4 * PAGE, DMA_TO_DEVICE);
 	a = map(p, PAGE, DMA_TO_DEVICE);
@@ -310,7 +310,7 @@ static void least_recently_used_goes(void **state)
 	dma_addr_t at[8];
 	u64 bytes;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	regcache_limit(dev, 4, 1 << 30);
 	for (int i = 0; i < 8; i++)
 		p[i * PAGE] = (u8)(i + 1);
@@ -359,7 +359,7 @@ static void many_at_random(void **state)
 	u64 seed = 12345;
 	u8 *p = memory(PAGES_ALL), byte;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	regcache_limit(dev, 40, 200 * PAGE);
 	for (int i = 0; i < 20000; i++) {
 		int k;
@@ -426,7 +426,7 @@ static void threads(void **state)
 {
 	pthread_t t[3];
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	shared = memory(16);
 	for (int i = 0; i < 16; i++)
 		shared[i * PAGE] = (u8)(i + 1);
@@ -452,7 +452,7 @@ static void misuse_is_named(void **state)
 	dma_addr_t a;
 	u64 before;
 
-	NEEDS_NOTICES();
+	NEEDS_MONITOR();
 	dev = dmamap_open("sim,policy=persistent,check=1,name=checked");
 	dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	dmamap_check_on_report((void (*)(const struct dmamap_report *, void *))forget, NULL);
