@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fork.h"
 
+#include <linux/dma-mapping.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -181,7 +182,7 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 	s->dma =
 		(struct store_range){.space = c->space, .start = m->addr, .size = m->size, .of = s};
 	s->phys = (struct store_range){.space = SPACE_PHYS, .start = m->pa, .of = s};
-	if (m->call != CALL_RESOURCE && m->call != CALL_RANGE && !(m->attrs & (1ul << 10)))
+	if (m->call != CALL_RESOURCE && m->call != CALL_RANGE && !(m->attrs & DMA_ATTR_MMIO))
 		s->phys.size = m->size;
 	if (m->call == CALL_RANGE)
 		s->dma.space += SPACE_RANGES;

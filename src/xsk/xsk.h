@@ -4,8 +4,8 @@
  *
  *   socket ──> pool ──> umem            counted; released by the last user in any order
  *   queue  ──> pool, sockets            of a device; not counted; removed before these are freed
- *   pool   ──> dma map <── umem         one map per (UMEM, device), counted by the pools that use
- * it device ──> queues, dma maps         freed by dmamap_close(), which removes them first
+ *   pool   ──> dma map <── umem         one map per (UMEM, device), counted by its pools
+ *   device ──> queues, dma maps         freed by dmamap_close(), which removes them first
  *
  * Control calls run under xsk_lock, including the drivers' setup_pool. The data path acquires no
  * lock in zero-copy mode: it runs in sections (xsk/grace.h) that the control path waits for. In
@@ -191,20 +191,18 @@ void wakeup_reset(struct xsk_pool *p);
 /* sock.c; under xsk_lock: called when its device is closed or its driver unregistered */
 void sock_down(struct xdp_sock *xs);
 
-/* alloc.c: the copy mode's entry, under its lock */
 /* provenance.c, for the checker. */
 void provenance_begin(struct xsk_pool *p);
 void provenance_end(struct xsk_pool *p);
 void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
-void provenance_report_kept(
-	/* after the driver's setup_pool(NULL): reports the buffers that it still holds */
-	const struct xsk_pool *p);
+/* Called after the driver's setup_pool(NULL): reports the buffers that it still holds. */
+void provenance_report_kept(const struct xsk_pool *p);
 /* reports the delivery of a packet of which a fragment was freed */
 void story_cut(struct xdp_buff_xsk *x);
-void provenance_report_busy(struct xsk_pool *p,
-			    /* reports buffers that the driver holds while it unmaps the UMEM */
-			    const void *caller);
+/* Reports buffers that the driver holds while it unmaps the UMEM. */
+void provenance_report_busy(struct xsk_pool *p, const void *caller);
 
+/* alloc.c: allocates up to `max` buffers. The copy mode calls it under queue.rx_lock. */
 u32 pool_alloc(struct xsk_pool *p, struct xdp_buff **out, u32 max);
 
 /* tx.c: returns the next checked descriptor of any of the pool's sockets; in the pool's section */
