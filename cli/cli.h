@@ -57,6 +57,9 @@ void output_init(void);
 bool output_lost(void);
 /* Prints "dmamap: ..." on standard error; returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Stores an error message unless `error` holds one already; returns false. */
+bool error_keep(char *error, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Opens the device of a command, or prints the error message. */
 struct device *device_open(const char *spec);
 /*

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 
 #include <dmamap/stats.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -140,18 +139,6 @@ static int cmd_nvme_args_check(const struct nvme_args *a)
 	if (isatty(STDOUT_FILENO))
 		return cmd_nvme_usage("read needs --file F: standard output is a terminal");
 	return CLI_DONE;
-}
-
-bool session_fail(struct nvme_session *s, const char *fmt, ...)
-{
-	va_list args;
-
-	if (s->error[0])
-		return false;
-	va_start(args, fmt);
-	vsnprintf(s->error, sizeof(s->error), fmt, args);
-	va_end(args);
-	return false;
 }
 
 static double cmd_nvme_mib_per_s(const struct nvme_session *s)

@@ -81,7 +81,7 @@ struct net_run {
 };
 
 /* Stores the first error message; returns false. */
-bool net_fail(struct net_run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define net_fail(r, ...) error_keep((r)->error, sizeof((r)->error), __VA_ARGS__)
 
 /* net_port.c */
 bool net_memory_init(struct net_run *r);

@@ -13,8 +13,6 @@
 
 #include <linux/err.h>
 #include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LOOK_EVERY  256	 /* iterations between two checks of clock and signals */
@@ -23,18 +21,6 @@
 #define SLEEP_MS    5
 #define DRAIN_NS    (2 * NS_PER_S) /* limit for sending the remaining packets at the end */
 #define ETHERTYPE   0x88b5	   /* IEEE: for local experiments */
-
-bool net_fail(struct net_run *r, const char *fmt, ...)
-{
-	va_list args;
-
-	if (r->error[0])
-		return false;
-	va_start(args, fmt);
-	vsnprintf(r->error, sizeof(r->error), fmt, args);
-	va_end(args);
-	return false;
-}
 
 static u8 *net_run_chunk_data(struct net_run *r, u64 addr)
 {

@@ -40,8 +40,7 @@ struct nvme_session {
 };
 
 /* Stores the first error message; returns false. */
-bool session_fail(struct nvme_session *s, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+#define session_fail(s, ...) error_keep((s)->error, sizeof((s)->error), __VA_ARGS__)
 
 /* nvme_copy.c: each sets bytes, seconds, stopped and error. */
 void nvme_copy_read(struct nvme_session *s);

@@ -32,6 +32,18 @@ int cli_fail(const char *fmt, ...)
 	return CLI_FAILED;
 }
 
+bool error_keep(char *error, size_t size, const char *fmt, ...)
+{
+	va_list args;
+
+	if (error[0])
+		return false;
+	va_start(args, fmt);
+	vsnprintf(error, size, fmt, args);
+	va_end(args);
+	return false;
+}
+
 struct device *device_open(const char *spec)
 {
 	struct device *dev;
