@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_rig.h"
 
+#include "base/clock.h"
 #include "base/tslot.h"
 
 #include <pthread.h>
@@ -188,16 +189,22 @@ static void *come_and_go(void *arg)
 	return NULL;
 }
 
+/* Each sched_yield() takes long if there are many runnable processes, so the time is limited. */
+#define WALKS_MIN 10
+#define WALKS_MAX 3000
+#define WALKS_NS  (5 * NS_PER_S)
+
 /* A slot that stays is visited in each walk; with the lock held once, and no slot twice. */
 static void test_walks_while_threads_come_and_go(void **state)
 {
 	struct tslot *here = tslot_get(&key), *seen[8];
+	u64 end = clock_ns() + WALKS_NS;
 	pthread_t t[3];
 
 	stop = 0;
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_create(&t[i], NULL, come_and_go, NULL), 0);
-	for (int round = 0; round < 3000; round++) {
+	for (int round = 0; round < WALKS_MIN || (round < WALKS_MAX && clock_ns() < end); round++) {
 		unsigned int met = 0, n = 0, again = 0;
 
 		for (struct tslot *s = tslot_first(&key); s; s = tslot_next(s))
