@@ -305,7 +305,7 @@ u32 xsk_rcv_space(struct device *dev, u16 queue_id, u32 max)
 	n = rcv_queue_space(q, max);
 	p = read_acquire(&q->pool);
 	/* copies need buffers of the fill ring, too */
-	if (n && p && q->socks && !xp_can_alloc(&p->pub, n))
+	if (n && p && read_acquire(&q->socks) && !xp_can_alloc(&p->pub, n))
 		n = xp_can_alloc(&p->pub, 1);
 	lock_release(&q->rx_lock);
 	return n;
