@@ -296,7 +296,7 @@ static void test_none_lost_none_twice(void **state)
 #if defined(BUILT_WITH_TSAN) || defined(BUILT_WITH_ASAN)
 	u64 usual = 200000;
 #else
-	u64 usual = 10000000;
+	u64 usual = 2000000;
 #endif
 	u64 total = wanted("DMAMAP_XSK_BUFFERS", usual), received = 0;
 	enum owner owner[CHUNKS] = {APP};

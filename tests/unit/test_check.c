@@ -111,6 +111,7 @@ static int in_child(const char *env, bool callback, char *out, size_t size)
 {
 	bool on, own;
 	int fd[2], status;
+	size_t length = 0;
 	ssize_t n;
 	pid_t pid;
 
@@ -131,8 +132,9 @@ static int in_child(const char *env, bool callback, char *out, size_t size)
 		_exit(0);
 	}
 	close(fd[1]);
-	n = read(fd[0], out, size - 1);
-	out[n > 0 ? n : 0] = 0;
+	while (length < size - 1 && (n = read(fd[0], out + length, size - 1 - length)) > 0)
+		length += (size_t)n;
+	out[length] = 0;
 	close(fd[0]);
 	waitpid(pid, &status, 0);
 	return status;
