@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/fail.h"
 #include "base/fork.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -44,7 +45,13 @@ void alloc_let_go(void)
 	pthread_mutex_unlock(&asan_lock);
 }
 
-FORK_HOOK(alloc_hook, alloc_hold, alloc_let_go, alloc_let_go);
+static void alloc_fork_prepare(void)
+{
+	alloc_hold();
+	thread_await_ends();
+}
+
+FORK_HOOK(alloc_hook, alloc_fork_prepare, alloc_let_go, alloc_let_go);
 
 #endif
 

@@ -24,7 +24,7 @@ void alloc_sparse_free(void *p, size_t size); /* p may be NULL; preserves errno 
 void alloc_free(void *p);    /* frees memory of any of these; p may be NULL; preserves errno */
 bool alloc_is_freeing(void); /* whether this thread is in a call of free() made here */
 
-/* Bracket calls that allocate internally, such as pthread_create(); see alloc.c. */
+/* Bracket calls that allocate internally, such as qsort(); see alloc.c. They do not nest. */
 #ifdef BUILT_WITH_ASAN
 void alloc_hold(void);
 void alloc_let_go(void);

@@ -6,14 +6,54 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifdef BUILT_WITH_ASAN
 
 /*
- * AddressSanitizer holds a lock of its own while a thread begins. A child of fork would inherit the
- * lock and hang when it creates a thread. A fork waits for alloc_let_go(), and thus until the
- * thread has begun.
+ * AddressSanitizer acquires locks of its own while a thread begins and while it ends. A child of
+ * fork would inherit a lock that is held, and hang when it allocates. A fork acquires alloc_hold()
+ * and therefore waits until a thread has begun. A thread records its end under the same lock, and a
+ * fork waits until the recorded threads no longer exist.
  */
+#define THREAD_ENDS  64
+#define THREAD_PAUSE 100 /* microseconds between two checks of a thread that ends */
+
+static pid_t thread_ends[THREAD_ENDS]; /* 0: unused; under alloc_hold() */
+
+static bool thread_exists(pid_t tid)
+{
+	return !syscall(SYS_tgkill, getpid(), tid, 0);
+}
+
+void thread_await_ends(void)
+{
+	int saved = errno;
+
+	for (u32 i = 0; i < THREAD_ENDS; i++) {
+		while (thread_ends[i] && thread_exists(thread_ends[i]))
+			usleep(THREAD_PAUSE);
+		thread_ends[i] = 0;
+	}
+	errno = saved;
+}
+
+static void thread_record_end(void)
+{
+	u32 i = 0;
+
+	alloc_hold();
+	while (i < THREAD_ENDS && thread_ends[i] && thread_exists(thread_ends[i]))
+		i++;
+	if (i == THREAD_ENDS) {
+		thread_await_ends();
+		i = 0;
+	}
+	thread_ends[i] = (pid_t)syscall(SYS_gettid);
+	alloc_let_go();
+}
+
 struct thread_begin {
 	void *(*fn)(void *);
 	void *arg;
@@ -27,7 +67,9 @@ static void *thread_main(void *p)
 	void *arg = b->arg;
 
 	sem_post(&b->begun); /* b is invalid from here on */
-	return fn(arg);
+	arg = fn(arg);
+	thread_record_end();
+	return arg;
 }
 
 static int thread_create(pthread_t *id, void *(*fn)(void *), void *arg)

@@ -185,6 +185,7 @@ static int grow_table(u32 id)
 	struct tslot_table *t = &tslot_tls;
 	u32 n = n_keys;
 	void *p;
+	int err;
 
 	if (id < t->n)
 		return 0;
@@ -193,7 +194,10 @@ static int grow_table(u32 id)
 		return -ENOMEM;
 	t->slot = p;
 	t->n = n;
-	return pthread_setspecific(thread_end, t) ? -ENOMEM : 0;
+	alloc_hold(); /* pthread_setspecific() may allocate */
+	err = pthread_setspecific(thread_end, t);
+	alloc_let_go();
+	return err ? -ENOMEM : 0;
 }
 
 /* Returns an unused slot or allocates one; it is on no list. Under global. */

@@ -165,7 +165,9 @@ static void life_report_group(struct shadow *const *s, u64 n)
 
 static void life_report_sorted(struct shadow **s, u64 n)
 {
+	alloc_hold(); /* qsort() allocates */
 	qsort(s, n, sizeof(*s), life_compare);
+	alloc_let_go();
 	for (u64 i = 0, k; i < n; i = k) {
 		for (k = i + 1; k < n && life_is_one_line(s[i], s[k]); k++)
 			;

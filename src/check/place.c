@@ -5,6 +5,7 @@
  * recorded only by AddressSanitizer, which is queried if the program was built with it, even if the
  * library was not.
  */
+#include "base/alloc.h"
 #include "check/find.h"
 #include "mem/page.h"
 
@@ -33,7 +34,10 @@ static bool place_thread_stack(uintptr_t *start, uintptr_t *end)
 	void *base;
 	size_t size;
 
-	if (unlikely(!last) && !pthread_getattr_np(pthread_self(), &attr)) {
+	if (likely(last))
+		goto out;
+	alloc_hold(); /* these calls allocate */
+	if (!pthread_getattr_np(pthread_self(), &attr)) {
 		if (!pthread_attr_getstack(&attr, &base, &size)) {
 			first = (uintptr_t)base;
 			last = first + size;
@@ -43,6 +47,8 @@ static bool place_thread_stack(uintptr_t *start, uintptr_t *end)
 		}
 		pthread_attr_destroy(&attr);
 	}
+	alloc_let_go();
+out:
 	*start = first;
 	*end = last;
 	return last;

@@ -172,16 +172,16 @@ static int options_read_check(const char *text)
 {
 	static bool registered;
 	struct check_options o = {.stacks = STACK_DEFAULT, .json = -1};
-	char *copy = strdup(text), *regcache = strdup(text), *save, *word;
+	char *copy = alloc_string(text), *regcache = alloc_string(text), *save, *word;
 	int err = copy && regcache ? 0 : error_set(ENOMEM, "DMAMAP_CHECK: out of memory");
 
 	if (!err)
 		for (word = strtok_r(copy, ",", &save); word && !err;
 		     word = strtok_r(NULL, ",", &save))
 			err = options_read_word(&o, word);
-	free(copy);
+	alloc_free(copy);
 	if (err) {
-		free(regcache);
+		alloc_free(regcache);
 		alloc_free(o.suppress);
 		if (o.json >= 0)
 			close(o.json);
@@ -194,7 +194,7 @@ static int options_read_check(const char *text)
 		outdated = check_options.suppress;
 	}
 	check_options = o;
-	free(taken);
+	alloc_free(taken);
 	taken = regcache;
 	return 0;
 }

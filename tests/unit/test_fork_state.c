@@ -66,10 +66,12 @@ static void test_the_checker_starts_anew(void **state)
 
 /* ---- while threads of the parent are in the library ---- */
 
-static u32 stop; /* atomic */
+static u32 stop;    /* atomic */
+static u32 started; /* atomic: threads that run. A sanitizer holds locks while they begin. */
 
 static void *opens_and_closes(void *arg)
 {
+	__atomic_fetch_add(&started, 1, __ATOMIC_RELEASE);
 	while (!read_once(&stop)) {
 		struct device *dev = dmamap_open(arg);
 
@@ -82,6 +84,7 @@ static void *maps_and_allocates(void *arg)
 {
 	struct device *dev = arg;
 
+	__atomic_fetch_add(&started, 1, __ATOMIC_RELEASE);
 	while (!read_once(&stop)) {
 		dma_addr_t addr, dma;
 		void *p = kmalloc(100, GFP_KERNEL), *c, *v;
@@ -115,14 +118,16 @@ static void test_threads_in_the_library(void **state)
 	struct device *dev;
 	pthread_t t[3];
 
-	stop = 0;
+	stop = started = 0;
 	dmamap_check_on_report(drop, &reports);
 	dev = rig_open("sim,check=1,policy=lazy", ~0ull);
 	assert_int_equal(pthread_create(&t[0], NULL, opens_and_closes,
-					(void *)(uintptr_t) "sim,policy=lazy,name=t0,group=g"),
+					(void *)(uintptr_t) "sim:edu,policy=lazy,name=t0,group=g"),
 			 0);
 	assert_int_equal(pthread_create(&t[1], NULL, maps_and_allocates, dev), 0);
 	assert_int_equal(pthread_create(&t[2], NULL, maps_and_allocates, dev), 0);
+	while (read_acquire(&started) < 3)
+		sched_yield();
 	for (int i = 0; i < 40; i++) {
 #ifdef BUILT_WITH_ASAN
 		/* its check for leaks finds what other threads' stacks led to */
