@@ -31,6 +31,7 @@ int cmd_faults(int argc, char **argv);
 struct cli_common {
 	const char *device; /* the spec; NULL: not given */
 	bool json;
+	bool by_argument; /* `dmamap info`: the device was not given by --device */
 };
 extern const struct argp common_argp;
 /* For the parser of a command without other options. */
@@ -49,6 +50,10 @@ double seconds_option(struct argp_state *state, const char *option, const char *
 bool spec_value(const char *spec, const char *key, char *out, size_t size);
 /* The target in "sim:TARGET,..." is `name`. */
 bool spec_target_is(const char *spec, const char *name);
+
+/* info_model.c: `dmamap info sim:NAME` */
+bool info_is_model(const char *spec);
+int info_model(const char *spec, bool json);
 
 /* output.c */
 /* main() calls it first. If output cannot be written, the exit status becomes CLI_FAILED. */

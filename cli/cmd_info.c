@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `dmamap info`: properties of a device for the DMA API, its address space, and the machine's RAM.
+ * `dmamap info`: properties of a device for the DMA API, its address space, and the machine's RAM;
+ * or of a model.
  */
 #include "cli.h"
 
@@ -13,12 +14,27 @@
 #include <linux/mm.h>
 #include <stdio.h>
 
+/* A device in place of --device. A model is described, and no device of it is opened. */
+static error_t cmd_info_parse(int key, char *arg, struct argp_state *state)
+{
+	struct cli_common *c = state->input;
+
+	if (key != ARGP_KEY_ARG)
+		return common_option(key, arg, state);
+	if (c->device)
+		argp_error(state, "'%s': give one device only", arg);
+	c->device = arg;
+	c->by_argument = true;
+	return 0;
+}
+
 static const struct argp argp = {
 	common_options,
-	common_option,
-	NULL,
-	"Masks, limits, address ranges, policy and memory of one device.\vThe masks are the "
-	"initial ones; the driver of the device sets others.",
+	cmd_info_parse,
+	"[SPEC]",
+	"Masks, limits, address ranges, policy and memory of one device. With sim:NAME or "
+	"sim:./FILE.so as the argument: the keys of a model with their defaults, its PCI identity "
+	"and its regions.\vThe masks are the initial ones; the driver of the device sets others.",
 	NULL,
 	NULL,
 	NULL};
@@ -156,9 +172,12 @@ int cmd_info(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	if (!args.device) {
-		fprintf(stderr, "dmamap info: give --device SPEC\n");
+		fprintf(stderr,
+			"dmamap info: give --device SPEC, or sim:NAME for the keys of a model\n");
 		return CLI_USAGE;
 	}
+	if (args.by_argument && info_is_model(args.device))
+		return info_model(args.device, args.json);
 	dev = device_open(args.device);
 	if (!dev)
 		return CLI_FAILED;

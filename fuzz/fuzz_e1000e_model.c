@@ -144,7 +144,7 @@ static void step(struct e1000esim *const card[2], struct input *in)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	const struct model_arg wire = {"wire", "pair:fuzz"};
+	const struct fake_arg wire = {"wire", "pair:fuzz"};
 	struct input in = {data, size};
 	struct e1000esim *card[2];
 	void *model;
@@ -152,7 +152,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 	fake_reset();
 	for (i = 0; i < 2; i++) {
-		if (model_e1000e.create(NULL, &wire, 1, &model))
+		if (fake_create(&model_e1000e, &wire, 1, &model))
 			abort();
 		card[i] = model;
 		start(card[i], RING + (u64)i * 2 * PAGE_BYTES);
@@ -163,8 +163,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		reg(card[i], REG_ITR, 0);
 	for (i = 0; i < 4; i++) /* the first card may wake the second */
 		rest(card[i & 1]);
-	model_e1000e.destroy(card[0]);
-	model_e1000e.destroy(card[1]);
+	fake_destroy(&model_e1000e, card[0]);
+	fake_destroy(&model_e1000e, card[1]);
 	if (fake_held())
 		abort();
 	return 0;

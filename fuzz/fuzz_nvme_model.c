@@ -187,21 +187,21 @@ static const char *image_path(void)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	struct model_arg arg = {"image", image_path()};
+	struct fake_arg arg = {"image", image_path()};
 	struct queue admin = {.sq = ADMIN_SQ}, io = {.sq = IO_SQ, .id = 1};
 	struct input in = {data, size};
 	void *model;
 	int i;
 
 	fake_reset();
-	if (model_nvme.create(NULL, &arg, 1, &model))
+	if (fake_create(&model_nvme, &arg, 1, &model))
 		abort();
 	enable(model);
 	make_queue(model, &admin);
 	for (i = 0; i < STEPS_MAX && in.left; i++)
 		step(model, &admin, &io, &in);
 	rest(model);
-	model_nvme.destroy(model);
+	fake_destroy(&model_nvme, model);
 	if (fake_held())
 		abort();
 	return 0;

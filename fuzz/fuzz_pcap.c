@@ -88,7 +88,7 @@ static void play(void *model, const struct counts *want)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	struct model_arg arg = {"pcap-in", NULL};
+	struct fake_arg arg = {"pcap-in", NULL};
 	struct counts want;
 	char path[32];
 	void *model;
@@ -102,14 +102,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	arg.value = path;
 	good = count(data, size, &want);
-	if (model_e1000e.create(NULL, &arg, 1, &model)) {
+	if (fake_create(&model_e1000e, &arg, 1, &model)) {
 		if (good)
 			abort();
 	} else {
 		if (!good)
 			abort();
 		play(model, &want);
-		model_e1000e.destroy(model);
+		fake_destroy(&model_e1000e, model);
 	}
 	close(fd);
 	return 0;

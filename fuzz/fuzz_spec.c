@@ -80,6 +80,9 @@ static bool make_spec(const uint8_t *data, size_t size, char *spec, size_t room)
 	for (const char *other = "vfio\0iommufd\0"; *other; other += strlen(other) + 1)
 		if (strncmp(text, other, strlen(other)) == 0)
 			return false;
+	/* a path would load a shared object that the input names */
+	if (!strncmp(text, "sim:", 4) && strcspn(text, "/") < strcspn(text, ","))
+		return false;
 	at = strstr(text, "image=");
 	if (!at)
 		snprintf(spec, room, "%s", text);

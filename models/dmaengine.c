@@ -4,9 +4,9 @@
  * memory and one that writes it. Each channel has a ring of descriptors (docs/dmaengine.md). The
  * card resembles a small FPGA design and serves as a device for drivers of character devices.
  *
- * The driver's threads read and write registers under `lock`. The engine's thread copies what it
- * needs of a channel, works without the lock, and stores the result under it. `working` is the
- * channel that the engine is processing. A channel that is switched off stays RUNNING until the
+ * The driver's threads read and write registers under `lock`. dmaengine_step(), the engine, copies
+ * what it needs of a channel, works without the lock, and stores the result under it. `working` is
+ * the channel that the engine is processing. A channel that is switched off stays RUNNING until the
  * engine has finished its descriptor, as on hardware; a driver must wait for that before it frees
  * memory.
  *
@@ -14,15 +14,10 @@
  * by the ring. The driver may access the card's memory while the engine copies; both access it by
  * words, and a driver that reads before completion may read a mixture of old and new words.
  */
-#include "base/alloc.h"
-#include "base/error.h"
-#include "base/math.h"
-#include "device/model.h"
 #include "dmaengine_regs.h"
-#include "thread.h"
+#include "util.h"
 
 #include <endian.h>
-#include <pthread.h>
 #include <string.h>
 
 #define DMAENG_VECTORS DMAENG_CHANNELS
@@ -36,14 +31,11 @@ struct dmaeng_channel {
 
 struct dmaengine {
 	struct device *dev;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	/* signalled when a tail moves, a channel is switched on, or stop is set */
-	pthread_cond_t work;
+	struct dmamap_model_lock lock;
 	/* under lock */
-	bool stop, irq;
-	bool resetting; /* the engine is to reset the card */
-	u32 scratch, working;
+	bool irq;
+	bool resetting;		    /* the engine is to reset the card */
+	u32 scratch, working, last; /* `last`: the channel that had a turn at last */
 	struct dmaeng_channel channel[DMAENG_CHANNELS];
 	/* the card's memory; the driver's threads access it by words */
 	u8 *memory;
@@ -63,9 +55,9 @@ static bool dmaengine_line(void *model)
 	struct dmaengine *e = model;
 	bool asserted;
 
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	asserted = dmaengine_asserted(e);
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	return asserted;
 }
 
@@ -75,7 +67,7 @@ static void dmaengine_signal(struct dmaengine *e, u32 c, u32 causes)
 	const struct dmaeng_channel *ch = &e->channel[c];
 
 	if (e->irq && causes & ch->enabled)
-		model_interrupt(e->dev, ch->vector);
+		dmamap_model_interrupt(e->dev, ch->vector);
 }
 
 static void dmaengine_raise(struct dmaengine *e, u32 c, u32 causes)
@@ -98,7 +90,7 @@ static bool dmaengine_desc_ok(const struct dmaeng_desc *d)
 {
 	return !le32toh(d->reserved) && !(le32toh(d->flags) & ~DMAENG_DESC_IRQ) &&
 	       le32toh(d->length) &&
-	       range_within(le32toh(d->offset), le32toh(d->length), DMAENG_MEMORY_BYTES);
+	       util_within(le32toh(d->offset), le32toh(d->length), DMAENG_MEMORY_BYTES);
 }
 
 /* Returns 0 or the cause of the failure. Called without the lock. */
@@ -164,9 +156,9 @@ static void dmaengine_run(struct dmaengine *e, u32 c)
 		.c = c, .index = ch->head, .at = ch->ring + ch->head * sizeof(struct dmaeng_desc)};
 
 	e->working = c;
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	dmaengine_work(e, &j);
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	e->working = DMAENG_NOBODY;
 	ch->bytes += j.moved;
 	if (j.failed) {
@@ -180,34 +172,39 @@ static void dmaengine_run(struct dmaengine *e, u32 c)
 }
 
 /* Under lock, while the engine processes no channel. */
-static void dmaengine_reset(struct dmaengine *e)
+static void dmaengine_clear(struct dmaengine *e)
 {
 	memset(e->channel, 0, sizeof(e->channel));
 	e->irq = e->resetting = false;
 	e->scratch = 0;
 }
 
-static void *dmaengine_thread(void *arg)
+/* One descriptor. */
+static bool dmaengine_step(void *model)
 {
-	struct dmaengine *e = arg;
-	u32 c = 0;
+	struct dmaengine *e = model;
+	u32 c;
 
-	pthread_mutex_lock(&e->lock);
-	while (!e->stop) {
-		u32 next;
-
-		if (e->resetting)
-			dmaengine_reset(e);
-		next = dmaengine_next(e, c);
-		if (next == DMAENG_NOBODY) {
-			pthread_cond_wait(&e->work, &e->lock);
-			continue;
-		}
-		c = next;
+	dmamap_model_lock(&e->lock);
+	if (e->resetting)
+		dmaengine_clear(e);
+	c = dmaengine_next(e, e->last);
+	if (c != DMAENG_NOBODY) {
+		e->last = c;
 		dmaengine_run(e, c);
 	}
-	pthread_mutex_unlock(&e->lock);
-	return NULL;
+	dmamap_model_unlock(&e->lock);
+	return c != DMAENG_NOBODY;
+}
+
+/* The card's memory keeps its content. */
+static void dmaengine_reset(void *model, enum dmamap_reset_kind kind)
+{
+	struct dmaengine *e = model;
+
+	dmamap_model_lock(&e->lock);
+	dmaengine_clear(e);
+	dmamap_model_unlock(&e->lock);
 }
 
 static u32 dmaengine_channel_read(const struct dmaengine *e, u32 c, u64 offset)
@@ -264,7 +261,7 @@ static u32 dmaengine_reg_read(const struct dmaengine *e, u64 offset)
 	case DMAENG_ID:
 		return DMAENG_ID_VALUE;
 	case DMAENG_CAPS:
-		return log2_floor(DMAENG_RING_MAX) | DMAENG_CHANNELS << 8;
+		return util_log2(DMAENG_RING_MAX) | DMAENG_CHANNELS << 8;
 	case DMAENG_CONTROL:
 		return (e->resetting ? DMAENG_CONTROL_RESET : 0) |
 		       (e->irq ? DMAENG_CONTROL_IRQ : 0);
@@ -299,7 +296,8 @@ static void dmaengine_ctrl(struct dmaengine *e, u32 c, u32 value)
 /* Returns a valid ring size, or 0 for an invalid one; a channel of size 0 does not start. */
 static u32 dmaengine_ring_size(u32 value)
 {
-	return is_pow2(value) && value >= DMAENG_RING_MIN && value <= DMAENG_RING_MAX ? value : 0;
+	return util_is_pow2(value) && value >= DMAENG_RING_MIN && value <= DMAENG_RING_MAX ? value
+											   : 0;
 }
 
 static void dmaengine_channel_write(struct dmaengine *e, u32 c, u64 offset, u32 value)
@@ -334,7 +332,7 @@ static void dmaengine_channel_write(struct dmaengine *e, u32 c, u64 offset, u32 
 		ch->vector = value < DMAENG_VECTORS ? value : ch->vector;
 		break;
 	}
-	pthread_cond_signal(&e->work);
+	dmamap_model_wake(e->dev);
 }
 
 static void dmaengine_control(struct dmaengine *e, u32 value)
@@ -345,7 +343,7 @@ static void dmaengine_control(struct dmaengine *e, u32 value)
 		for (u32 c = 0; c < DMAENG_CHANNELS; c++)
 			e->channel[c].run = false;
 		e->resetting = true;
-		pthread_cond_signal(&e->work);
+		dmamap_model_wake(e->dev);
 		return;
 	}
 	e->irq = value & DMAENG_CONTROL_IRQ;
@@ -368,7 +366,7 @@ static void dmaengine_reg_write(struct dmaengine *e, u64 offset, u32 value)
 
 static u64 dmaengine_memory_read(const struct dmaengine *e, u64 offset, unsigned int size)
 {
-	if (!range_within(offset, size, DMAENG_MEMORY_BYTES))
+	if (!util_within(offset, size, DMAENG_MEMORY_BYTES))
 		return ~0ull;
 	if (size == 4)
 		return le32toh(read_once((const u32 *)(const void *)(e->memory + offset)));
@@ -377,7 +375,7 @@ static u64 dmaengine_memory_read(const struct dmaengine *e, u64 offset, unsigned
 
 static void dmaengine_memory_write(struct dmaengine *e, u64 offset, unsigned int size, u64 value)
 {
-	if (!range_within(offset, size, DMAENG_MEMORY_BYTES))
+	if (!util_within(offset, size, DMAENG_MEMORY_BYTES))
 		return;
 	if (size == 4)
 		write_once((u32 *)(void *)(e->memory + offset), htole32((u32)value));
@@ -394,11 +392,11 @@ static u64 dmaengine_read(void *model, int bar, u64 offset, unsigned int size)
 		return dmaengine_memory_read(e, offset, size);
 	if (bar != 0 || offset >= DMAENG_REGS_BYTES)
 		return ~0ull;
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	value = dmaengine_reg_read(e, offset);
 	if (size == 8)
 		value |= (u64)dmaengine_reg_read(e, offset + 4) << 32;
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	return value;
 }
 
@@ -412,86 +410,66 @@ static void dmaengine_write(void *model, int bar, u64 offset, unsigned int size,
 	}
 	if (bar != 0 || offset >= DMAENG_REGS_BYTES)
 		return;
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	dmaengine_reg_write(e, offset, (u32)value);
 	if (size == 8)
 		dmaengine_reg_write(e, offset + 4, (u32)(value >> 32));
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 }
 
-static int dmaengine_create(struct device *dev, const struct model_arg *args, int n_args,
+static int dmaengine_create(struct device *dev, const struct dmamap_model_value *values,
 			    void **model)
 {
-	struct dmaengine *e = alloc_zeroed(sizeof(*e));
-	int err;
+	struct dmaengine *e = dmamap_model_alloc(sizeof(*e));
 
 	if (!e)
 		return -ENOMEM;
 	e->dev = dev;
 	e->working = DMAENG_NOBODY;
-	e->memory = alloc_aligned(4096, DMAENG_MEMORY_BYTES);
+	e->memory = dmamap_model_alloc(DMAENG_MEMORY_BYTES);
 	if (!e->memory) {
-		err = -ENOMEM;
-		goto free_engine;
+		dmamap_model_free(e);
+		return -ENOMEM;
 	}
-	pthread_mutex_init(&e->lock, NULL);
-	pthread_cond_init(&e->work, NULL);
-	err = model_thread_start(&e->thread, dmaengine_thread, e, "sim:dmaengine");
-	if (err)
-		goto destroy_lock;
 	*model = e;
 	return 0;
-
-destroy_lock:
-	pthread_cond_destroy(&e->work);
-	pthread_mutex_destroy(&e->lock);
-	alloc_free(e->memory);
-free_engine:
-	alloc_free(e);
-	return err;
 }
 
 static void dmaengine_destroy(void *model)
 {
 	struct dmaengine *e = model;
 
-	pthread_mutex_lock(&e->lock);
-	e->stop = true;
-	pthread_cond_signal(&e->work);
-	pthread_mutex_unlock(&e->lock);
-	pthread_join(e->thread, NULL);
-	pthread_cond_destroy(&e->work);
-	pthread_mutex_destroy(&e->lock);
-	alloc_free(e->memory);
-	alloc_free(e);
+	dmamap_model_free(e->memory);
+	dmamap_model_free(e);
 }
 
-static const struct model_pci dmaengine_pci = {
-	.vendor = 0x1234,
-	.device = 0x0d3a,
-	.subsystem_vendor = 0x1234,
-	.subsystem = 0x0001,
-	.class_code = 0x120000, /* processing accelerator */
-	.revision = 1,
-	.msi = 1,
-	.msix = DMAENG_VECTORS,
-	.msix_bar = 4,
-	.msix_pending = 0x800,
-	.express = true,
-	.line = true,
-	.bar = {[0] = {.size = DMAENG_REGS_BYTES},
-		[2] = {.size = DMAENG_MEMORY_BYTES,
-		       .flags = DMAMAP_BAR_64BIT | DMAMAP_BAR_PREFETCH},
-		[4] = {.size = 4096}},
-};
-
-const struct model_ops model_dmaengine = {
+const struct dmamap_model_ops model_dmaengine = {
+	DMAMAP_MODEL_HEAD,
 	.name = "dmaengine",
-	.pci = &dmaengine_pci,
-	.vectors = DMAENG_VECTORS,
+	.help = "a card with 1 MiB of memory and two DMA channels (PCI 1234:0d3a)",
+	.pci = {.vendor = 0x1234,
+		.device = 0x0d3a,
+		.subsystem_vendor = 0x1234,
+		.subsystem = 0x0001,
+		.class_code = 0x120000, /* processing accelerator */
+		.revision = 1,
+		.msi = 1,
+		.msix = DMAENG_VECTORS,
+		.table_bar = 4,
+		.pending_bar = 4,
+		.pending_offset = 0x800,
+		.express = true,
+		.intx = true},
+	.region = {[0] = {.size = DMAENG_REGS_BYTES, .access = 4 | 8},
+		   [2] = {.size = DMAENG_MEMORY_BYTES,
+			  .flags = DMAMAP_BAR_64BIT | DMAMAP_BAR_PREFETCH,
+			  .access = 4 | 8},
+		   [4] = {.size = 4096, .access = 4 | 8}},
 	.create = dmaengine_create,
 	.destroy = dmaengine_destroy,
 	.read = dmaengine_read,
 	.write = dmaengine_write,
 	.line = dmaengine_line,
+	.reset = dmaengine_reset,
+	.step = dmaengine_step,
 };

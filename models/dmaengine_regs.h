@@ -3,7 +3,7 @@
 #ifndef MODELS_DMAENGINE_REGS_H
 #define MODELS_DMAENGINE_REGS_H
 
-#include "base/compiler.h"
+#include "util.h"
 
 #define DMAENG_CHANNELS	    2u
 #define DMAENG_RING_MIN	    2u

@@ -11,7 +11,7 @@
 #ifndef MODELS_DOORBELL_H
 #define MODELS_DOORBELL_H
 
-#include "base/compiler.h"
+#include "util.h"
 
 #include <time.h>
 

@@ -5,9 +5,6 @@
  * destroys the card; e1000e.h states which thread may access which field.
  */
 #include "e1000e.h"
-#include "base/alloc.h"
-#include "base/error.h"
-#include "thread.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -17,117 +14,68 @@
 #define PHY_ID1	   0x0141
 #define PHY_ID2	   0x0cb1
 
-/* Options of the device's spec. */
-struct e1000e_args {
-	const char *wire, *socket, *in, *out;
-	bool has_mac, has_loop, has_rate, has_drop;
-	u64 loop, rate;
+/* The order of e1000e_keys. */
+enum {
+	KEY_WIRE,
+	KEY_PCAP_IN,
+	KEY_PCAP_OUT,
+	KEY_LOOP,
+	KEY_RATE,
+	KEY_DROP,
+	KEY_MAC,
+	KEY_UNPLUG,
 };
 
-static int e1000esim_bad_value(const struct model_arg *a, const char *wanted)
+static int e1000esim_bad_value(const char *key, const char *text, const char *wanted)
 {
-	return error_set(EINVAL, "sim:e1000e cannot have %s=%s: say %s", a->key, a->value, wanted);
-}
-
-static int e1000esim_parse_number(const struct model_arg *a, u64 least, u64 *out)
-{
-	char *end;
-	unsigned long long v;
-
-	errno = 0;
-	v = strtoull(a->value, &end, 10);
-	if (!isdigit((unsigned char)a->value[0]) || *end || errno || v < least || v > 1ull << 62)
-		return e1000esim_bad_value(a, least ? "a number from 1 on"
-						    : "a number, 0 for without end");
-	*out = v;
-	return 0;
+	return dmamap_model_error(EINVAL, "sim:e1000e cannot have %s=%s: say %s", key, text,
+				  wanted);
 }
 
 /* Parses aa:bb:cc:dd:ee:ff, which must be a unicast address. */
-static int e1000esim_parse_mac(const struct model_arg *a, u8 mac[6])
+static int e1000esim_parse_mac(const char *text, u8 mac[6])
 {
 	static const char wanted[] = "six bytes as in mac=52:54:00:12:34:56, the first one even";
-	const char *p = a->value;
+	const char *p = text;
 	u8 bytes[6];
 	int i;
 
 	for (i = 0; i < 6; i++, p += 3) {
 		if (!isxdigit((unsigned char)p[0]) || !isxdigit((unsigned char)p[1]) ||
 		    p[2] != (i < 5 ? ':' : '\0'))
-			return e1000esim_bad_value(a, wanted);
+			return e1000esim_bad_value("mac", text, wanted);
 		bytes[i] = (u8)strtoul(p, NULL, 16);
 	}
 	if (bytes[0] & 1)
-		return e1000esim_bad_value(a, wanted);
+		return e1000esim_bad_value("mac", text, wanted);
 	memcpy(mac, bytes, sizeof(bytes));
 	return 0;
 }
 
-static int e1000esim_parse_arg(struct e1000esim *c, const struct model_arg *a,
-			       struct e1000e_args *args)
+/* Checks what the library cannot check: the form of two values, and which keys go together. */
+static int e1000esim_check_values(struct e1000esim *c, const struct dmamap_model_value *v)
 {
-	if (!strcmp(a->key, "wire")) {
-		if (wire_is_fd(a->value))
-			args->socket = a->value;
-		else if (!strncmp(a->value, "pair:", 5))
-			args->wire = a->value + 5;
-		else
-			return e1000esim_bad_value(
-				a, "pair:NAME, with the same name for the card at the other "
-				   "end, or fd:N, the number of an open descriptor");
-		return 0;
-	}
-	if (!strcmp(a->key, "pcap-in")) {
-		args->in = a->value;
-		return 0;
-	}
-	if (!strcmp(a->key, "pcap-out")) {
-		args->out = a->value;
-		return 0;
-	}
-	if (!strcmp(a->key, "mac")) {
-		args->has_mac = true;
-		return e1000esim_parse_mac(a, c->mac);
-	}
-	if (!strcmp(a->key, "loop")) {
-		args->has_loop = true;
-		return e1000esim_parse_number(a, 0, &args->loop);
-	}
-	if (!strcmp(a->key, "drop")) {
-		args->has_drop = true;
-		if (strcmp(a->value, "0") != 0 && strcmp(a->value, "1") != 0)
-			return e1000esim_bad_value(a, "0 or 1");
-		c->in_drop = a->value[0] == '1';
-		return 0;
-	}
-	if (!strcmp(a->key, "rate")) {
-		args->has_rate = true;
-		return e1000esim_parse_number(a, 1, &args->rate);
-	}
-	return e1000esim_parse_number(a, 1, &c->unplug);
-}
+	const char *wire = v[KEY_WIRE].text;
 
-static int e1000esim_parse_args(struct e1000esim *c, const struct model_arg *args, int n_args,
-				struct e1000e_args *a)
-{
-	int i, err = 0;
-
-	for (i = 0; i < n_args && !err; i++)
-		err = e1000esim_parse_arg(c, &args[i], a);
-	if (err)
-		return err;
-	if ((a->wire || a->socket) && a->in)
-		return error_set(
+	if (wire && !dmamap_wire_is_fd(wire) && strncmp(wire, "pair:", 5) != 0)
+		return e1000esim_bad_value(
+			"wire", wire,
+			"pair:NAME, with the same name for the card at the other "
+			"end, or fd:N, the number of an open descriptor");
+	if (wire && v[KEY_PCAP_IN].text)
+		return dmamap_model_error(
 			EINVAL,
 			"sim:e1000e cannot have both wire= and pcap-in=: packets come from a twin, "
 			"from a program or from a file");
-	if ((a->has_loop || a->has_rate || a->has_drop) && !a->in)
-		return error_set(EINVAL,
-				 "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
-				 a->has_loop   ? "loop"
-				 : a->has_rate ? "rate"
-					       : "drop");
-	return 0;
+	if ((v[KEY_LOOP].given || v[KEY_RATE].given || v[KEY_DROP].given) && !v[KEY_PCAP_IN].text)
+		return dmamap_model_error(
+			EINVAL, "sim:e1000e has %s= but no pcap-in=: there is nothing to play",
+			v[KEY_LOOP].given   ? "loop"
+			: v[KEY_RATE].given ? "rate"
+					    : "drop");
+	c->in_drop = v[KEY_DROP].number;
+	c->unplug = v[KEY_UNPLUG].number;
+	return v[KEY_MAC].text ? e1000esim_parse_mac(v[KEY_MAC].text, c->mac) : 0;
 }
 
 /* Cards without mac= receive distinct locally administered addresses. */
@@ -169,54 +117,56 @@ static void e1000esim_close_port(struct e1000esim *c)
 	e1000e_out_close(&c->out);
 }
 
-static int e1000esim_open_port(struct e1000esim *c, const struct e1000e_args *a)
+static int e1000esim_open_port(struct e1000esim *c, const struct dmamap_model_value *v)
 {
+	const char *wire = v[KEY_WIRE].text, *in = v[KEY_PCAP_IN].text;
 	int err = 0;
 
 	c->in = (struct e1000e_in){.fd = -1, .over = true};
-	if (a->in)
-		err = e1000e_in_open(&c->in, a->in);
-	if (!err && a->in) {
+	if (in)
+		err = e1000e_in_open(&c->in, in);
+	if (!err && in) {
 		c->in.over = false;
-		c->in.loops = a->has_loop ? a->loop : 1;
-		c->in.rate = a->rate;
+		c->in.loops = v[KEY_LOOP].number;
+		c->in.rate = v[KEY_RATE].number;
 	}
-	if (!err && a->socket)
-		err = e1000e_socket_open(&c->socket, a->socket);
-	if (!err && a->wire) {
-		c->wire = e1000e_wire_get(a->wire, c, &c->end);
+	if (!err && wire && dmamap_wire_is_fd(wire)) {
+		err = e1000e_socket_open(&c->socket, wire);
+	} else if (!err && wire) {
+		c->wire = e1000e_wire_get(wire + strlen("pair:"), c, &c->end);
 		err = c->wire ? 0 : -errno;
 	}
 	/* opened last, since opening empties the file */
-	if (!err && a->out)
-		err = e1000e_out_open(&c->out, a->out, c->in.fd);
+	if (!err && v[KEY_PCAP_OUT].text)
+		err = e1000e_out_open(&c->out, v[KEY_PCAP_OUT].text, c->in.fd);
 	if (err)
 		e1000esim_close_port(c);
 	return err;
 }
 
-static int e1000e_create(struct device *dev, const struct model_arg *args, int n_args, void **model)
+static int e1000e_create(struct device *dev, const struct dmamap_model_value *values, void **model)
 {
-	struct e1000esim *c = alloc_aligned(64, sizeof(*c));
-	struct e1000e_args a = {0};
+	struct e1000esim *c = dmamap_model_alloc(sizeof(*c));
 	int err;
 
 	if (!c)
 		return -ENOMEM;
 	c->dev = dev;
-	err = e1000esim_parse_args(c, args, n_args, &a);
+	c->stepped = dmamap_model_stepped(dev);
+	err = e1000esim_check_values(c, values);
 	if (err)
 		goto free_card;
-	if (!a.has_mac)
+	if (!values[KEY_MAC].text)
 		e1000esim_choose_mac(c->mac);
 	e1000esim_fill_eeprom(c);
 	e1000e_crc_init(c->crc_table);
 	e1000e_regs_reset(c);
 	c->bell.work.pending = E1000E_PEND_CONTROL;
-	err = e1000esim_open_port(c, &a);
+	err = e1000esim_open_port(c, values);
 	if (err)
 		goto free_card;
-	err = model_thread_start(&c->thread, e1000e_worker, c, "sim:e1000e");
+	if (!c->stepped)
+		err = dmamap_model_thread_start(&c->thread, e1000e_worker, c, "sim:e1000e");
 	if (err)
 		goto close;
 	*model = c;
@@ -225,7 +175,7 @@ static int e1000e_create(struct device *dev, const struct model_arg *args, int n
 close:
 	e1000esim_close_port(c);
 free_card:
-	alloc_free(c);
+	dmamap_model_free(c);
 	return err;
 }
 
@@ -235,40 +185,75 @@ static void e1000e_destroy(void *model)
 
 	write_once(&c->bell.work.stop, 1);
 	e1000e_ring_bell(c, E1000E_PEND_WORK);
-	pthread_join(c->thread, NULL);
+	if (!c->stepped)
+		pthread_join(c->thread, NULL);
 	e1000esim_close_port(c);
-	alloc_free(c);
+	dmamap_model_free(c);
 }
 
-static const char *const e1000e_keys[] = {"wire", "pcap-in", "pcap-out", "loop", "rate",
-					  "drop", "mac",     "unplug",	 NULL};
-
-static const struct model_pci e1000e_pci = {
-	.vendor = 0x8086,
-	.device = 0x10d3,
-	.subsystem_vendor = 0x8086,
-	.class_code = 0x020000,
-	.msi = 1,
-	.msix = E1000E_VECTORS,
-	.msix_bar = 3,
-	.msix_pending = 0x2000,
-	.express = true,
-	.line = true,
-	/* registers, flash, I/O ports, MSI-X tables */
-	.bar = {{.size = E1000E_BAR_BYTES},
-		{.size = E1000E_BAR_BYTES},
-		{.size = 32, .flags = DMAMAP_BAR_IO},
-		{.size = 16384}},
+static const struct dmamap_model_key e1000e_keys[] = {
+	[KEY_WIRE] =
+		{.name = "wire",
+		 .type = DMAMAP_MODEL_STRING,
+		 .help = "pair:NAME: a cable to the card with the same name; fd:N: to a socket"},
+	[KEY_PCAP_IN] = {.name = "pcap-in",
+			 .type = DMAMAP_MODEL_FILE,
+			 .help = "a capture file whose packets arrive at the card"},
+	[KEY_PCAP_OUT] = {.name = "pcap-out",
+			  .type = DMAMAP_MODEL_FILE,
+			  .help = "a capture file to which sent packets are written"},
+	[KEY_LOOP] = {.name = "loop",
+		      .type = DMAMAP_MODEL_U64,
+		      .help = "how often pcap-in is played; 0: without end",
+		      .default_value = "1",
+		      .most = 1ull << 62},
+	[KEY_RATE] = {.name = "rate",
+		      .type = DMAMAP_MODEL_U64,
+		      .help = "packets of pcap-in in a second; not given: as fast as the driver",
+		      .least = 1,
+		      .most = 1ull << 62},
+	[KEY_DROP] = {.name = "drop",
+		      .type = DMAMAP_MODEL_BOOL,
+		      .help = "1: a packet of pcap-in that finds no buffer is lost",
+		      .default_value = "0"},
+	[KEY_MAC] = {.name = "mac",
+		     .type = DMAMAP_MODEL_STRING,
+		     .help = "the card's address; not given: a local one"},
+	[KEY_UNPLUG] = {.name = "unplug",
+			.type = DMAMAP_MODEL_U64,
+			.help = "the number of packets after which the card is unplugged",
+			.least = 1,
+			.most = 1ull << 62},
 };
 
-const struct model_ops model_e1000e = {
+const struct dmamap_model_ops model_e1000e = {
+	DMAMAP_MODEL_HEAD,
+	.flags = DMAMAP_MODEL_OWN_THREADS,
 	.name = "e1000e",
+	.help = "an Intel 82574L gigabit Ethernet card (PCI 8086:10d3)",
 	.keys = e1000e_keys,
-	.pci = &e1000e_pci,
-	.vectors = E1000E_VECTORS,
+	.n_keys = ARRAY_SIZE(e1000e_keys),
+	.pci = {.vendor = 0x8086,
+		.device = 0x10d3,
+		.subsystem_vendor = 0x8086,
+		.class_code = 0x020000,
+		.msi = 1,
+		.msix = E1000E_VECTORS,
+		.table_bar = 3,
+		.pending_bar = 3,
+		.pending_offset = 0x2000,
+		.express = true,
+		.intx = true},
+	/* registers, flash, I/O ports, MSI-X tables */
+	.region = {{.size = E1000E_BAR_BYTES, .access = 4 | 8},
+		   {.size = E1000E_BAR_BYTES, .access = 4 | 8},
+		   {.size = 32, .flags = DMAMAP_BAR_IO, .access = 4 | 8},
+		   {.size = 16384, .access = 4 | 8}},
 	.create = e1000e_create,
 	.destroy = e1000e_destroy,
 	.read = e1000e_read,
 	.write = e1000e_write,
 	.line = e1000e_line,
+	.reset = e1000esim_reset,
+	.step = e1000e_step,
 };

@@ -5,6 +5,7 @@
  * - the driver's threads (e1000e_reg.c): `regs` under its lock, and the words of `bell`, which are
  *   atomic; they move no packets;
  * - the worker, the card's only thread: everything else, without a lock; `regs` under its lock.
+ * With threads=0 the program's threads do the worker's part, one at a time.
  *
  * A write to a tail register stores the value and wakes the worker, which checks it before use. A
  * write to CTRL, RCTL, TCTL or a head register returns only after the worker has processed it.
@@ -19,11 +20,10 @@
 #ifndef MODELS_E1000E_H
 #define MODELS_E1000E_H
 
-#include "base/lock.h"
-#include "base/wire.h"
-#include "device/model.h"
+#include <dmamap/wire.h>
 #include "doorbell.h"
 #include "e1000e_regs.h"
+#include "util.h"
 
 #include <pthread.h>
 
@@ -81,7 +81,7 @@ struct e1000e_wire;
 struct e1000e_socket;
 
 struct e1000e_regs {
-	struct lock lock;
+	struct dmamap_model_lock lock;
 	u32 word[E1000E_WORDS];
 	u32 icr, ims;
 	u32 due; /* vectors with an interrupt to raise; also read without the lock */
@@ -130,7 +130,8 @@ struct e1000esim {
 	struct device *dev;
 	pthread_t thread;
 	u8 mac[6];
-	u64 unplug; /* the card is unplugged after this number of packets; 0: never */
+	bool stepped; /* there is no worker; the library calls the model once at a time */
+	u64 unplug;   /* the card is unplugged after this number of packets; 0: never */
 
 	struct e1000e_bell {
 		struct doorbell work;
@@ -196,6 +197,7 @@ static inline u32 e1000e_wire_bytes(u32 len)
 /* e1000e_reg.c */
 u64 e1000e_read(void *model, int bar, u64 offset, unsigned int size);
 void e1000e_write(void *model, int bar, u64 offset, unsigned int size, u64 value);
+void e1000esim_reset(void *model, enum dmamap_reset_kind kind);
 void e1000e_regs_reset(struct e1000esim *c); /* under regs.lock, or before the worker starts */
 
 /* e1000e_irq.c: interrupt causes; under regs.lock */
@@ -287,6 +289,8 @@ void e1000e_out_flush(struct e1000e_out *out);
 
 /* e1000e_worker.c */
 void *e1000e_worker(void *arg);
+bool e1000e_step(void *model);
+void e1000e_take_control(struct e1000esim *c); /* control writes and changes of the link */
 void e1000e_ring_bell(struct e1000esim *c, u32 pending);
 
 #endif

@@ -10,7 +10,6 @@
  * has no effect. CTRL_EXT.IAME then also masks the causes in IAM. EIAC and CTRL_EXT.EIAME do the
  * same for MSI-X when the vector is raised.
  */
-#include "base/clock.h"
 #include "e1000e.h"
 
 #define ITR_NS 256u
@@ -121,16 +120,16 @@ void e1000e_irq_run(struct e1000esim *c)
 	if (!read_once(&c->regs.due) || read_once(&c->gone))
 		return;
 	if (!c->now_ns)
-		c->now_ns = clock_ns();
-	lock_acquire(&c->regs.lock);
+		c->now_ns = dmamap_model_clock();
+	dmamap_model_lock(&c->regs.lock);
 	for (v = 0; v < E1000E_VECTORS; v++) {
 		if ((c->regs.due >> v & 1) && e1000esim_irq_take_due(c, v, c->now_ns))
 			raise |= 1u << v;
 	}
 	c->regs.stat[ST_IAC] += (u64)__builtin_popcount(raise);
-	lock_release(&c->regs.lock);
+	dmamap_model_unlock(&c->regs.lock);
 	for (; raise; raise &= raise - 1)
-		model_interrupt(c->dev, (unsigned int)__builtin_ctz(raise));
+		dmamap_model_interrupt(c->dev, (unsigned int)__builtin_ctz(raise));
 }
 
 /* A throttled cause does not assert the line yet; the worker raises it when its interval ends. */
@@ -141,8 +140,8 @@ bool e1000e_line(void *model)
 
 	if (read_once(&c->gone))
 		return false;
-	lock_acquire(&c->regs.lock);
+	dmamap_model_lock(&c->regs.lock);
 	asserted = (c->regs.icr & c->regs.ims & ICR_CAUSES) && !(c->regs.due & 1);
-	lock_release(&c->regs.lock);
+	dmamap_model_unlock(&c->regs.lock);
 	return asserted;
 }

@@ -11,12 +11,6 @@
  * truncated by the capture is treated as a frame with a wrong FCS. A record that exceeds the file
  * or RECORD_MAX ends the playback and counts as one receive error.
  */
-#include "base/alloc.h"
-#include "base/clock.h"
-#include "base/error.h"
-#include "base/fork.h"
-#include "base/log.h"
-#include "base/math.h"
 #include "e1000e.h"
 
 #include <fcntl.h>
@@ -45,7 +39,7 @@ static u32 e1000esim_pcap_in_u32(const struct e1000e_in *in, const u8 *p)
 /* Fills the window with the file's content from `at` on. Returns false if nothing can be read. */
 static bool e1000esim_pcap_fill(struct e1000e_in *in, u64 at)
 {
-	u32 want = (u32)min_u64(WINDOW, in->end - at);
+	u32 want = (u32)util_min(WINDOW, in->end - at);
 	ssize_t n;
 
 	in->at = at;
@@ -63,7 +57,7 @@ static bool e1000esim_pcap_fill(struct e1000e_in *in, u64 at)
 
 static int e1000esim_pcap_bad_file(const char *path, const char *why)
 {
-	return error_set(EINVAL, "sim:e1000e cannot play pcap-in=%s: %s", path, why);
+	return dmamap_model_error(EINVAL, "sim:e1000e cannot play pcap-in=%s: %s", path, why);
 }
 
 static int e1000esim_pcap_read_header(struct e1000e_in *in, const char *path)
@@ -95,11 +89,12 @@ static int e1000esim_pcap_open_file(const char *path, int flags, const char *key
 	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0666), err;
 
 	if (fd < 0)
-		return error_set(errno, "sim:e1000e cannot open %s=%s: %s", key, path,
-				 strerror(errno));
+		return dmamap_model_error(errno, "sim:e1000e cannot open %s=%s: %s", key, path,
+					  strerror(errno));
 	if (!fstat(fd, &st) && (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && (flags & O_WRONLY))))
-		return fork_fd_add(fd), fd;
-	err = error_set(EINVAL, "sim:e1000e cannot use %s=%s: it is not a regular file", key, path);
+		return dmamap_model_fd_add(fd), fd;
+	err = dmamap_model_error(EINVAL, "sim:e1000e cannot use %s=%s: it is not a regular file",
+				 key, path);
 	close(fd);
 	return err;
 }
@@ -114,7 +109,7 @@ int e1000e_in_open(struct e1000e_in *in, const char *path)
 		return in->fd;
 	end = lseek(in->fd, 0, SEEK_END);
 	in->end = end < 0 ? 0 : (u64)end;
-	in->window = alloc_zeroed(WINDOW);
+	in->window = dmamap_model_alloc(WINDOW);
 	err = in->window ? e1000esim_pcap_read_header(in, path) : -ENOMEM;
 	if (err)
 		e1000e_in_close(in);
@@ -124,8 +119,8 @@ int e1000e_in_open(struct e1000e_in *in, const char *path)
 void e1000e_in_close(struct e1000e_in *in)
 {
 	if (in->fd >= 0)
-		fork_fd_close(in->fd);
-	alloc_free(in->window);
+		dmamap_model_fd_close(in->fd);
+	dmamap_model_free(in->window);
 	*in = (struct e1000e_in){.fd = -1, .over = true};
 }
 
@@ -157,8 +152,8 @@ static bool e1000esim_pcap_again(struct e1000e_in *in)
 static bool e1000esim_pcap_cut(struct e1000esim *c)
 {
 	e1000e_count(c, ST_RXERRC, 1);
-	log_line(
-		LOG_WARN,
+	dmamap_model_log(
+		DMAMAP_MODEL_LOG_WARN,
 		"sim:e1000e: pcap-in: the file is truncated or damaged at byte %llu; nothing after "
 		"that is played",
 		(unsigned long long)(c->in.at + c->in.used));
@@ -177,7 +172,7 @@ static bool e1000esim_pcap_is_due(struct e1000esim *c)
 	if (!in->rate)
 		return true;
 	if (!c->now_ns)
-		c->now_ns = clock_ns();
+		c->now_ns = dmamap_model_clock();
 	if (!in->started_ns)
 		in->started_ns = c->now_ns;
 	in->due_ns = in->started_ns + (u64)((unsigned __int128)in->sent * NS_PER_S / in->rate);
@@ -229,13 +224,14 @@ static int e1000esim_pcap_open_output(const char *path, int in)
 	if (fd < 0)
 		return fd;
 	if (e1000esim_pcap_is_one_file(fd, in))
-		err = error_set(EINVAL,
-				"sim:e1000e cannot write to pcap-out=%s: it is the file of "
-				"pcap-in, which would be overwritten; name another",
-				path);
+		err = dmamap_model_error(
+			EINVAL,
+			"sim:e1000e cannot write to pcap-out=%s: it is the file of "
+			"pcap-in, which would be overwritten; name another",
+			path);
 	else if (!fstat(fd, &st) && S_ISREG(st.st_mode) && ftruncate(fd, 0))
-		err = error_set(errno, "sim:e1000e cannot empty pcap-out=%s: %s", path,
-				strerror(errno));
+		err = dmamap_model_error(errno, "sim:e1000e cannot empty pcap-out=%s: %s", path,
+					 strerror(errno));
 	if (!err)
 		return fd;
 	close(fd);
@@ -249,9 +245,9 @@ int e1000e_out_open(struct e1000e_out *out, const char *path, int in)
 	out->fd = e1000esim_pcap_open_output(path, in);
 	if (out->fd < 0)
 		return out->fd;
-	out->buffer = alloc_zeroed(OUT_BYTES);
+	out->buffer = dmamap_model_alloc(OUT_BYTES);
 	if (!out->buffer) {
-		fork_fd_close(out->fd);
+		dmamap_model_fd_close(out->fd);
 		return -ENOMEM;
 	}
 	memcpy(out->buffer, header, sizeof(header));
@@ -259,10 +255,10 @@ int e1000e_out_open(struct e1000e_out *out, const char *path, int in)
 	e1000e_out_flush(out);
 	if (!out->broken)
 		return 0;
-	alloc_free(out->buffer);
-	fork_fd_close(out->fd);
+	dmamap_model_free(out->buffer);
+	dmamap_model_fd_close(out->fd);
 	*out = (struct e1000e_out){0};
-	return error_set(EIO, "sim:e1000e cannot write to pcap-out=%s", path);
+	return dmamap_model_error(EIO, "sim:e1000e cannot write to pcap-out=%s", path);
 }
 
 void e1000e_out_close(struct e1000e_out *out)
@@ -270,8 +266,8 @@ void e1000e_out_close(struct e1000e_out *out)
 	if (!out->buffer)
 		return;
 	e1000e_out_flush(out);
-	fork_fd_close(out->fd);
-	alloc_free(out->buffer);
+	dmamap_model_fd_close(out->fd);
+	dmamap_model_free(out->buffer);
 	*out = (struct e1000e_out){0};
 }
 
@@ -302,9 +298,10 @@ void e1000e_out_flush(struct e1000e_out *out)
 			done += (u32)n;
 		} else if (n == 0 || errno != EINTR) {
 			out->broken = true;
-			log_line(LOG_WARN,
-				 "sim:e1000e: pcap-out: cannot write (%s): the link is down",
-				 strerror(errno));
+			dmamap_model_log(
+				DMAMAP_MODEL_LOG_WARN,
+				"sim:e1000e: pcap-out: cannot write (%s): the link is down",
+				strerror(errno));
 		}
 	}
 	out->used = 0;

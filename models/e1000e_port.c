@@ -10,7 +10,6 @@
  * frame from a second card waits if both cards use flow control (CTRL.TFCE here, CTRL.RFCE there);
  * otherwise it is lost and counted in MPC.
  */
-#include "base/clock.h"
 #include "e1000e.h"
 
 #include <string.h>

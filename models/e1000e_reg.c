@@ -5,7 +5,6 @@
  * that the model does not implement reads as 0 and ignores writes, like the card's reserved
  * registers.
  */
-#include "base/math.h"
 #include "e1000e.h"
 
 #include <sched.h>
@@ -131,9 +130,9 @@ static u32 e1000esim_reg_read_reg(struct e1000esim *c, u64 offset)
 	case REG_TDT:
 		return read_once(&c->bell.tdt);
 	}
-	lock_acquire(&c->regs.lock);
+	dmamap_model_lock(&c->regs.lock);
 	value = e1000esim_reg_read_locked(c, offset);
-	lock_release(&c->regs.lock);
+	dmamap_model_unlock(&c->regs.lock);
 	return value;
 }
 
@@ -230,10 +229,12 @@ static u32 e1000esim_reg_write_locked(struct e1000esim *c, u64 offset, u32 value
 
 /*
  * Waits until the worker has processed all control writes up to `asked`. The wait is bounded,
- * because the worker never waits for a driver.
+ * because the worker never waits for a driver. Without a worker this thread processes them.
  */
 static void e1000esim_reg_wait_taken(struct e1000esim *c, u32 asked)
 {
+	if (c->stepped)
+		e1000e_take_control(c);
 	while ((s32)(read_acquire(&c->bell.done) - asked) < 0)
 		sched_yield();
 }
@@ -259,14 +260,28 @@ static void e1000esim_reg_write_reg(struct e1000esim *c, u64 offset, u32 value)
 		e1000e_ring_bell(c, E1000E_PEND_WORK);
 		return;
 	}
-	lock_acquire(&c->regs.lock);
+	dmamap_model_lock(&c->regs.lock);
 	wake = e1000esim_reg_write_locked(c, offset, value);
 	asked = wake & E1000E_PEND_CONTROL ? ++c->regs.asked : c->regs.asked;
-	lock_release(&c->regs.lock);
+	dmamap_model_unlock(&c->regs.lock);
 	if (wake)
 		e1000e_ring_bell(c, wake);
 	if (e1000esim_reg_is_awaited(offset))
 		e1000esim_reg_wait_taken(c, asked);
+}
+
+/* As CTRL.RST; the units are off and make no access when it returns. */
+void e1000esim_reset(void *model, enum dmamap_reset_kind kind)
+{
+	struct e1000esim *c = model;
+	u32 asked;
+
+	dmamap_model_lock(&c->regs.lock);
+	c->regs.reset = true;
+	asked = ++c->regs.asked;
+	dmamap_model_unlock(&c->regs.lock);
+	e1000e_ring_bell(c, E1000E_PEND_CONTROL);
+	e1000esim_reg_wait_taken(c, asked);
 }
 
 void e1000e_write(void *model, int bar, u64 offset, unsigned int size, u64 value)

@@ -6,7 +6,7 @@
 #ifndef MODELS_E1000E_REGS_H
 #define MODELS_E1000E_REGS_H
 
-#include "base/compiler.h"
+#include "util.h"
 
 #define E1000E_BAR_BYTES 0x20000u
 #define E1000E_WORDS	 (0x6000u / 4) /* no register lies above; the rest of the BAR reads as 0 */

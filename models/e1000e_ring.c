@@ -6,7 +6,6 @@
  * the ring, the ring is halted until the unit is switched off and on, as after a PCI Express error
  * on the card.
  */
-#include "base/math.h"
 #include "e1000e.h"
 
 #define BYTES sizeof(struct e1000e_desc)

@@ -11,18 +11,16 @@
  *   POLLIN     no frame is buffered in `receiving`, the receiver is on, and the link is up
  *   POLLOUT    a frame waits in `sending`
  */
-#include "base/alloc.h"
-#include "base/error.h"
-#include "base/fail.h"
 #include "e1000e.h"
 
+#include <dmamap/check.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 struct e1000e_socket {
-	struct wire wire;
+	struct dmamap_wire wire;
 	int bell;     /* eventfd */
 	bool gone;    /* the other end was closed */
 	u32 received; /* bytes of the frame in `receiving`, 0: none */
@@ -33,27 +31,28 @@ struct e1000e_socket {
 
 int e1000e_socket_open(struct e1000e_socket **out, const char *value)
 {
-	struct e1000e_socket *s = alloc_zeroed(sizeof(*s));
+	struct e1000e_socket *s = dmamap_model_alloc(sizeof(*s));
 	int err;
 
 	if (!s)
 		return -ENOMEM;
-	err = wire_open(&s->wire, value, "sim:e1000e");
+	err = dmamap_wire_open(&s->wire, value, "sim:e1000e");
 	if (err)
 		goto free_socket;
-	s->bell = fail_here(FAIL_MEMORY, NULL) ? (errno = EMFILE, -1)
-					       : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->bell = dmamap_should_fail(NULL, "memory") ? (errno = EMFILE, -1)
+						     : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->bell < 0) {
-		err = error_set(errno, "sim:e1000e: no eventfd for wire=%s (ulimit -n)", value);
+		err = dmamap_model_error(errno, "sim:e1000e: no eventfd for wire=%s (ulimit -n)",
+					 value);
 		goto close_wire;
 	}
 	*out = s;
 	return 0;
 
 close_wire:
-	wire_close(&s->wire);
+	dmamap_wire_close(&s->wire);
 free_socket:
-	alloc_free(s);
+	dmamap_model_free(s);
 	return err;
 }
 
@@ -61,9 +60,9 @@ void e1000e_socket_close(struct e1000e_socket *s)
 {
 	if (!s)
 		return;
-	wire_close(&s->wire);
+	dmamap_wire_close(&s->wire);
 	close(s->bell);
-	alloc_free(s);
+	dmamap_model_free(s);
 }
 
 bool e1000e_socket_up(const struct e1000e_socket *s)
@@ -76,14 +75,14 @@ bool e1000e_socket_peek(struct e1000esim *c, struct e1000e_frame *f)
 {
 	struct e1000e_socket *s = c->socket;
 	u64 dropped = s->wire.dropped;
-	enum wire_result r;
+	enum dmamap_wire_result r;
 
 	if (!s->received) {
-		r = wire_receive(&s->wire, s->receiving, E1000E_FRAME_MAX, &s->received);
-		s->gone |= r == WIRE_GONE;
+		r = dmamap_wire_receive(&s->wire, s->receiving, E1000E_FRAME_MAX, &s->received);
+		s->gone |= r == DMAMAP_WIRE_GONE;
 		if (s->wire.dropped != dropped)
 			e1000e_count(c, ST_RXERRC, s->wire.dropped - dropped);
-		if (r != WIRE_DONE)
+		if (r != DMAMAP_WIRE_DONE)
 			return false;
 	}
 	*f = (struct e1000e_frame){s->receiving, s->received, false};
@@ -98,14 +97,14 @@ void e1000e_socket_take(struct e1000e_socket *s)
 /* Returns true if another frame can be sent. After the other end was closed, frames are dropped. */
 bool e1000e_socket_room(struct e1000e_socket *s)
 {
-	enum wire_result r;
+	enum dmamap_wire_result r;
 
 	if (!s->waiting)
 		return true;
-	r = wire_send(&s->wire, s->sending, s->waiting);
-	if (r == WIRE_WAIT)
+	r = dmamap_wire_send(&s->wire, s->sending, s->waiting);
+	if (r == DMAMAP_WIRE_WAIT)
 		return false;
-	s->gone |= r == WIRE_GONE;
+	s->gone |= r == DMAMAP_WIRE_GONE;
 	s->waiting = 0;
 	return true;
 }
@@ -113,10 +112,11 @@ bool e1000e_socket_room(struct e1000e_socket *s)
 /* Called after e1000e_socket_room() returned true. */
 void e1000e_socket_send(struct e1000e_socket *s, const u8 *frame, u32 len)
 {
-	enum wire_result r = s->gone ? WIRE_GONE : wire_send(&s->wire, frame, len);
+	enum dmamap_wire_result r =
+		s->gone ? DMAMAP_WIRE_GONE : dmamap_wire_send(&s->wire, frame, len);
 
-	s->gone |= r == WIRE_GONE;
-	if (r != WIRE_WAIT)
+	s->gone |= r == DMAMAP_WIRE_GONE;
+	if (r != DMAMAP_WIRE_WAIT)
 		return;
 	memcpy(s->sending, frame, len);
 	s->waiting = len;

@@ -63,7 +63,7 @@ void e1000e_publish(struct e1000esim *c)
 	write_release(&c->tdh, c->tx.head);
 	if (!changed && !c->causes)
 		return;
-	lock_acquire(&c->regs.lock);
+	dmamap_model_lock(&c->regs.lock);
 	for (; changed; changed &= changed - 1) {
 		i = (u32)__builtin_ctzll(changed);
 		c->regs.stat[i] += c->stat[i];
@@ -71,7 +71,7 @@ void e1000e_publish(struct e1000esim *c)
 	}
 	if (c->causes)
 		e1000e_cause(&c->regs, c->causes);
-	lock_release(&c->regs.lock);
+	dmamap_model_unlock(&c->regs.lock);
 	c->causes = 0;
 	c->changed = 0;
 }

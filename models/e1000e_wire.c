@@ -17,10 +17,6 @@
  * Cables are in a list under `registry`. A cable's `lock` guards its ends: a card may be woken by
  * its peer until it has left the cable.
  */
-#include "base/alloc.h"
-#include "base/error.h"
-#include "base/fork.h"
-#include "base/math.h"
 #include "e1000e.h"
 
 #include <string.h>
@@ -53,7 +49,7 @@ struct wire_end {
 struct e1000e_wire {
 	char name[NAME_MAX_ + 1];
 	struct e1000e_wire *next; /* under registry */
-	struct lock lock;
+	struct dmamap_model_lock lock;
 	struct wire_end end[2] cacheline;
 	struct wire_ring ring[2]; /* [i]: frames sent by end i */
 };
@@ -70,7 +66,7 @@ static struct e1000e_wire *e1000esim_wire_find_or_make(const char *name)
 		;
 	if (w)
 		return w;
-	w = alloc_aligned(64, sizeof(*w));
+	w = dmamap_model_alloc(sizeof(*w));
 	if (!w)
 		return NULL;
 	memcpy(w->name, name, strlen(name) + 1);
@@ -81,10 +77,10 @@ static struct e1000e_wire *e1000esim_wire_find_or_make(const char *name)
 
 static void e1000esim_wire_wake_twin(struct e1000e_wire *w, int end, u32 pending)
 {
-	lock_acquire(&w->lock);
+	dmamap_model_lock(&w->lock);
 	if (w->end[1 - end].card)
 		e1000e_ring_bell(w->end[1 - end].card, pending);
-	lock_release(&w->lock);
+	dmamap_model_unlock(&w->lock);
 }
 
 struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000esim *card, int *end)
@@ -92,25 +88,28 @@ struct e1000e_wire *e1000e_wire_get(const char *name, struct e1000esim *card, in
 	struct e1000e_wire *w;
 	size_t len = strlen(name);
 
-	if (!len || len > NAME_MAX_)
-		return error_null(
+	if (!len || len > NAME_MAX_) {
+		dmamap_model_error(
 			EINVAL,
-			"sim:e1000e cannot have wire=pair:%.64s: the name of a cable has 1 to "
-			"%d characters",
+			"sim:e1000e cannot have wire=pair:%.64s: the name of a cable has "
+			"1 to %d characters",
 			name, NAME_MAX_);
+		return NULL;
+	}
 	pthread_mutex_lock(&registry);
 	w = e1000esim_wire_find_or_make(name);
-	if (w && w->end[0].card && w->end[1].card)
-		w = error_null(
-			EBUSY,
-			"sim:e1000e cannot be on wire=pair:%s: two cards are on it already; name "
-			"another or close one of them",
-			name);
+	if (w && w->end[0].card && w->end[1].card) {
+		dmamap_model_error(EBUSY,
+				   "sim:e1000e cannot be on wire=pair:%s: two cards are on it "
+				   "already; name another or close one of them",
+				   name);
+		w = NULL;
+	}
 	if (w) {
 		*end = w->end[0].card ? 1 : 0;
-		lock_acquire(&w->lock);
+		dmamap_model_lock(&w->lock);
 		w->end[*end].card = card;
-		lock_release(&w->lock);
+		dmamap_model_unlock(&w->lock);
 		write_once(&w->end[*end].accepts, 0);
 		write_release(&w->end[*end].present, 1);
 		e1000esim_wire_wake_twin(w, *end, E1000E_PEND_LINK);
@@ -126,9 +125,9 @@ void e1000e_wire_put(struct e1000e_wire *w, int end)
 	if (!w)
 		return;
 	pthread_mutex_lock(&registry);
-	lock_acquire(&w->lock);
+	dmamap_model_lock(&w->lock);
 	w->end[end].card = NULL;
-	lock_release(&w->lock);
+	dmamap_model_unlock(&w->lock);
 	write_once(&w->end[end].accepts, 0);
 	write_release(&w->end[end].present, 0);
 	e1000esim_wire_wake_twin(w, end, E1000E_PEND_LINK);
@@ -136,7 +135,7 @@ void e1000e_wire_put(struct e1000e_wire *w, int end)
 		for (p = &wires; *p != w; p = &(*p)->next)
 			;
 		*p = w->next;
-		alloc_free(w);
+		dmamap_model_free(w);
 	}
 	pthread_mutex_unlock(&registry);
 }
@@ -168,7 +167,7 @@ u32 e1000e_wire_accepts(const struct e1000e_wire *w, int end)
 
 static u32 e1000esim_wire_record_bytes(u32 len)
 {
-	return (u32)(sizeof(struct wire_record) + align_up(len, 8));
+	return (u32)(sizeof(struct wire_record) + util_align_up(len, 8));
 }
 
 /* Whether [head, head + need) is free. */
@@ -268,10 +267,21 @@ void e1000e_wire_free(struct e1000e_wire *w, int end)
 		e1000esim_wire_wake_twin(w, end, E1000E_PEND_WORK);
 }
 
-static void wire_fork_child(void)
+/*
+ * A child of fork has no card. It does not free the parent's cables, since another thread may have
+ * been changing them; `lost` keeps them reachable for LeakSanitizer.
+ */
+static void e1000esim_wire_fork_child(void)
 {
+	static struct e1000e_wire *volatile lost;
+
 	pthread_mutex_init(&registry, NULL);
-	fork_forget(&wires, sizeof(wires));
+	lost = wires;
+	(void)lost;
+	wires = NULL;
 }
 
-FORK_HOOK(wire_hook, NULL, NULL, wire_fork_child);
+__attribute__((constructor)) static void e1000esim_wire_init(void)
+{
+	pthread_atfork(NULL, NULL, e1000esim_wire_fork_child);
+}

@@ -3,8 +3,6 @@
  * The card's thread. It polls for a short time before it sleeps, since a wake-up costs the driver a
  * system call and both threads some microseconds.
  */
-#include "base/clock.h"
-#include "base/math.h"
 #include "e1000e.h"
 
 #include <sched.h>
@@ -31,18 +29,18 @@ static bool e1000esim_worker_look_for_work(struct e1000esim *c, u64 until)
 		for (i = 0; i < RELAX_PER_LOOK; i++) {
 			if (doorbell_pending(&c->bell.work))
 				return true;
-			cpu_relax();
+			util_relax();
 		}
 		/* the driver may be waiting for this processor */
 		sched_yield();
-	} while (clock_ns() < until);
+	} while (dmamap_model_clock() < until);
 	return false;
 }
 
 /* Sleeps until the bell rings or until `when`; 0: without a timeout. */
 static void e1000esim_worker_sleep_until(struct e1000esim *c, u64 when)
 {
-	u64 now = when ? clock_ns() : 0;
+	u64 now = when ? dmamap_model_clock() : 0;
 	struct timespec t = {.tv_sec = (time_t)((when - now) / NS_PER_S),
 			     .tv_nsec = (long)((when - now) % NS_PER_S)};
 
@@ -59,7 +57,7 @@ static void e1000esim_worker_sleep_until(struct e1000esim *c, u64 when)
 
 static void e1000esim_worker_wait_for_work(struct e1000esim *c)
 {
-	u64 due = e1000e_port_due(c), until = clock_ns() + LOOK_NS;
+	u64 due = e1000e_port_due(c), until = dmamap_model_clock() + LOOK_NS;
 
 	if (c->irq_at_ns && (!due || c->irq_at_ns < due))
 		due = c->irq_at_ns;
@@ -167,10 +165,10 @@ static void e1000esim_worker_control_step(struct e1000esim *c)
 	bool sending = c->tx.on;
 	u32 asked;
 
-	lock_acquire(&c->regs.lock);
+	dmamap_model_lock(&c->regs.lock);
 	asked = c->regs.asked;
 	e1000esim_worker_take_registers(c);
-	lock_release(&c->regs.lock);
+	dmamap_model_unlock(&c->regs.lock);
 	write_release(&c->rdh, c->rx.head);
 	write_release(&c->tdh, c->tx.head);
 	if (!c->tx.on || !sending) {
@@ -190,7 +188,7 @@ static void e1000esim_worker_unplug(struct e1000esim *c)
 	e1000esim_worker_control_step(c);
 }
 
-static void e1000esim_worker_take_pending(struct e1000esim *c)
+void e1000e_take_control(struct e1000esim *c)
 {
 	u64 pending;
 
@@ -203,29 +201,47 @@ static void e1000esim_worker_take_pending(struct e1000esim *c)
 		e1000esim_worker_link_step(c);
 }
 
+/* Returns whether anything moved or new work has arrived. */
+static bool e1000esim_worker_turn(struct e1000esim *c)
+{
+	bool busy;
+
+	c->now_ns = c->wall_ns = 0;
+	e1000e_take_control(c);
+	e1000e_port_begin(c);
+	busy = e1000e_tx_run(c);
+	busy |= e1000e_rx_run(c);
+	if (c->link && !e1000e_port_up(c))
+		e1000esim_worker_link_step(c);
+	e1000e_publish(c);
+	e1000e_irq_run(c);
+	if (c->unplug && c->moved >= c->unplug && !c->gone)
+		e1000esim_worker_unplug(c);
+	return busy || doorbell_pending(&c->bell.work);
+}
+
 void *e1000e_worker(void *arg)
 {
 	struct e1000esim *c = arg;
-	bool busy;
 
 	while (!read_once(&c->bell.work.stop)) {
-		c->now_ns = c->wall_ns = 0;
-		e1000esim_worker_take_pending(c);
-		e1000e_port_begin(c);
-		busy = e1000e_tx_run(c);
-		busy |= e1000e_rx_run(c);
-		if (c->link && !e1000e_port_up(c))
-			e1000esim_worker_link_step(c);
-		e1000e_publish(c);
-		e1000e_irq_run(c);
-		if (c->unplug && c->moved >= c->unplug && !c->gone)
-			e1000esim_worker_unplug(c);
 		/*
 		 * the bit that announced `stop` may have been consumed already, so check `stop`
 		 * itself
 		 */
-		if (!busy && !doorbell_pending(&c->bell.work) && !read_once(&c->bell.work.stop))
+		if (!e1000esim_worker_turn(c) && !read_once(&c->bell.work.stop))
 			e1000esim_worker_wait_for_work(c);
 	}
 	return NULL;
+}
+
+/* With threads=0. There is more if a throttled interrupt or a packet of a file is due later. */
+bool e1000e_step(void *model)
+{
+	struct e1000esim *c = model;
+	bool more = e1000esim_worker_turn(c);
+
+	if (!more)
+		e1000e_port_idle(c);
+	return more || c->irq_at_ns || e1000e_port_due(c);
 }

@@ -4,25 +4,16 @@
  * a factorial, raises interrupts on request, and copies up to 4 KiB between memory and its own
  * buffer. The buffer is at 0x40000 of its internal address space and is accessible only by DMA.
  *
- * Register accesses run in the driver's thread under `lock`. The factorial and the copy run in the
- * model's own thread, which copies its parameters and works without the lock. Writes to the
- * registers of a running job are ignored, as the description requires.
+ * Register accesses run in the driver's thread under `lock`. The factorial and the copy run in
+ * edusim_step(), which copies its parameters and works without the lock. Writes to the registers of
+ * a running job are ignored, as the description requires.
  *
  * Addresses are truncated to dma_mask without an error, as on hardware. A copy that exceeds the
  * buffer, or that the bus refuses, moves nothing and completes like any other.
  */
-#include "base/alloc.h"
-#include "base/compiler.h"
-#include "base/error.h"
-#include "base/math.h"
-#include "device/model.h"
-#include "thread.h"
-
-#include <pthread.h>
-#include <stdlib.h>
+#include "util.h"
 
 #define EDU_ID_VALUE 0x010000edu
-#define EDU_DMA_MASK 0x0fffffffull /* 28 bits unless the spec says otherwise */
 #define EDU_BUF_AT   0x40000ull
 #define EDU_BUF_SIZE 4096
 
@@ -56,17 +47,14 @@ struct edu_dma {
 struct edusim {
 	struct device *dev;
 	u64 dma_mask;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t work; /* signalled when a job arrives or stop is set */
+	struct dmamap_model_lock lock;
 	/* under lock */
-	bool stop;
 	u32 live;
 	u32 factorial;
 	u32 status;
 	u32 irq_status;
 	struct edu_dma dma;
-	/* used only by the model's thread */
+	/* used only by edusim_step() */
 	u8 buf[EDU_BUF_SIZE];
 };
 
@@ -83,7 +71,7 @@ static u32 edusim_factorial(u32 n)
 /* Returns the buffer's memory for [at, at + count), or NULL if the range exceeds the buffer. */
 static u8 *edusim_buffer_place(struct edusim *e, u64 at, u64 count)
 {
-	if (at < EDU_BUF_AT || !range_within(at - EDU_BUF_AT, count, EDU_BUF_SIZE))
+	if (at < EDU_BUF_AT || !util_within(at - EDU_BUF_AT, count, EDU_BUF_SIZE))
 		return NULL;
 	return e->buf + (at - EDU_BUF_AT);
 }
@@ -107,9 +95,9 @@ static bool edusim_line(void *model)
 	struct edusim *e = model;
 	bool asserted;
 
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	asserted = e->irq_status != 0;
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	return asserted;
 }
 
@@ -117,12 +105,12 @@ static void edusim_raise_irq(struct edusim *e, u32 bits)
 {
 	bool fire;
 
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	e->irq_status |= bits;
 	fire = e->irq_status != 0;
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	if (fire)
-		model_interrupt(e->dev, 0);
+		dmamap_model_interrupt(e->dev, 0);
 }
 
 /* Called with the lock held; releases it while it computes. */
@@ -131,16 +119,16 @@ static void edusim_run_factorial(struct edusim *e)
 	u32 n = e->factorial, result;
 	bool irq;
 
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	result = edusim_factorial(n);
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	e->factorial = result;
 	e->status &= ~STATUS_COMPUTING;
 	irq = e->status & STATUS_IRQ;
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	if (irq)
 		edusim_raise_irq(e, IRQ_FACTORIAL);
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 }
 
 /* Called with the lock held; releases it while it copies. */
@@ -148,31 +136,41 @@ static void edusim_run_dma(struct edusim *e)
 {
 	struct edu_dma d = e->dma;
 
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	edusim_dma_copy(e, &d);
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	e->dma.cmd &= ~(u64)CMD_RUN;
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	if (d.cmd & CMD_IRQ)
 		edusim_raise_irq(e, IRQ_DMA);
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 }
 
-static void *edusim_thread(void *arg)
+static bool edusim_step(void *model)
 {
-	struct edusim *e = arg;
+	struct edusim *e = model;
+	bool busy = true;
 
-	pthread_mutex_lock(&e->lock);
-	while (!e->stop) {
-		if (e->status & STATUS_COMPUTING)
-			edusim_run_factorial(e);
-		else if (e->dma.cmd & CMD_RUN)
-			edusim_run_dma(e);
-		else
-			pthread_cond_wait(&e->work, &e->lock);
-	}
-	pthread_mutex_unlock(&e->lock);
-	return NULL;
+	dmamap_model_lock(&e->lock);
+	if (e->status & STATUS_COMPUTING)
+		edusim_run_factorial(e);
+	else if (e->dma.cmd & CMD_RUN)
+		edusim_run_dma(e);
+	else
+		busy = false;
+	dmamap_model_unlock(&e->lock);
+	return busy;
+}
+
+/* The content of the buffer stays, as the description says nothing else. */
+static void edusim_reset(void *model, enum dmamap_reset_kind kind)
+{
+	struct edusim *e = model;
+
+	dmamap_model_lock(&e->lock);
+	e->live = e->factorial = e->status = e->irq_status = 0;
+	e->dma = (struct edu_dma){0};
+	dmamap_model_unlock(&e->lock);
 }
 
 static u64 edusim_read_locked(struct edusim *e, u64 offset)
@@ -213,9 +211,9 @@ static u64 edusim_read(void *model, int bar, u64 offset, unsigned int size)
 
 	if (!edusim_access_ok(bar, offset, size))
 		return size == 4 ? UINT32_MAX : UINT64_MAX;
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	value = edusim_read_locked(e, offset);
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 	return size == 4 ? (u32)value : value;
 }
 
@@ -230,7 +228,7 @@ static void edusim_command_write(struct edusim *e, u64 value)
 	if (!(value & CMD_RUN) || (e->dma.cmd & CMD_RUN))
 		return;
 	e->dma.cmd = value & (CMD_RUN | CMD_TO_RAM | CMD_IRQ);
-	pthread_cond_signal(&e->work);
+	dmamap_model_wake(e->dev);
 }
 
 static void edusim_factorial_write(struct edusim *e, u32 value)
@@ -239,7 +237,7 @@ static void edusim_factorial_write(struct edusim *e, u32 value)
 		return;
 	e->factorial = value;
 	e->status |= STATUS_COMPUTING;
-	pthread_cond_signal(&e->work);
+	dmamap_model_wake(e->dev);
 }
 
 static void edusim_write_locked(struct edusim *e, u64 offset, u64 value)
@@ -284,94 +282,56 @@ static void edusim_write(void *model, int bar, u64 offset, unsigned int size, u6
 		edusim_raise_irq(e, (u32)value);
 		return;
 	}
-	pthread_mutex_lock(&e->lock);
+	dmamap_model_lock(&e->lock);
 	edusim_write_locked(e, offset, value);
-	pthread_mutex_unlock(&e->lock);
+	dmamap_model_unlock(&e->lock);
 }
 
-static int edusim_parse_mask(const char *text, u64 *mask)
+static int edusim_create(struct device *dev, const struct dmamap_model_value *values, void **model)
 {
-	char *end;
-	unsigned long long v;
-
-	errno = 0;
-	v = strtoull(text, &end, 0);
-	if (text[0] < '0' || text[0] > '9' || *end || errno || !v)
-		return error_set(EINVAL,
-				 "sim:edu cannot use dma_mask=%s: it must be the greatest "
-				 "address that the device can put on the bus, as in "
-				 "dma_mask=0xffffffff",
-				 text);
-	*mask = v;
-	return 0;
-}
-
-static int edusim_create(struct device *dev, const struct model_arg *args, int n_args, void **model)
-{
-	struct edusim *e = alloc_zeroed(sizeof(*e));
-	int i, err;
+	struct edusim *e = dmamap_model_alloc(sizeof(*e));
 
 	if (!e)
 		return -ENOMEM;
 	e->dev = dev;
-	e->dma_mask = EDU_DMA_MASK;
-	for (i = 0; i < n_args; i++) {
-		err = edusim_parse_mask(args[i].value, &e->dma_mask);
-		if (err)
-			goto free_edu;
-	}
-	pthread_mutex_init(&e->lock, NULL);
-	pthread_cond_init(&e->work, NULL);
-	err = model_thread_start(&e->thread, edusim_thread, e, "sim:edu");
-	if (err)
-		goto destroy_lock;
+	e->dma_mask = values[0].number;
 	*model = e;
 	return 0;
-
-destroy_lock:
-	pthread_cond_destroy(&e->work);
-	pthread_mutex_destroy(&e->lock);
-free_edu:
-	alloc_free(e);
-	return err;
 }
 
 static void edusim_destroy(void *model)
 {
-	struct edusim *e = model;
-
-	pthread_mutex_lock(&e->lock);
-	e->stop = true;
-	pthread_cond_signal(&e->work);
-	pthread_mutex_unlock(&e->lock);
-	pthread_join(e->thread, NULL);
-	pthread_cond_destroy(&e->work);
-	pthread_mutex_destroy(&e->lock);
-	alloc_free(e);
+	dmamap_model_free(model);
 }
 
-static const char *const edu_keys[] = {"dma_mask", NULL};
-
-static const struct model_pci edu_pci = {
-	.vendor = 0x1234,
-	.device = 0x11e8,
-	.subsystem_vendor = 0x1af4,
-	.subsystem = 0x1100,
-	.class_code = 0x00ff00,
-	.revision = 0x10,
-	.msi = 1,
-	.line = true,
-	.bar = {{.size = 1 << 20}},
+static const struct dmamap_model_key edu_keys[] = {
+	{.name = "dma_mask",
+	 .type = DMAMAP_MODEL_U64,
+	 .help = "the greatest address that the device can put on the bus",
+	 .default_value = "0x0fffffff", /* 28 bits */
+	 .least = 1},
 };
 
-const struct model_ops model_edu = {
+const struct dmamap_model_ops model_edu = {
+	DMAMAP_MODEL_HEAD,
 	.name = "edu",
+	.help = "the teaching device of QEMU (PCI 1234:11e8): factorials, interrupts, copies",
 	.keys = edu_keys,
-	.pci = &edu_pci,
-	.vectors = 1,
+	.n_keys = ARRAY_SIZE(edu_keys),
+	.pci = {.vendor = 0x1234,
+		.device = 0x11e8,
+		.subsystem_vendor = 0x1af4,
+		.subsystem = 0x1100,
+		.class_code = 0x00ff00,
+		.revision = 0x10,
+		.msi = 1,
+		.intx = true},
+	.region = {{.size = 1 << 20, .access = 4 | 8}},
 	.create = edusim_create,
 	.destroy = edusim_destroy,
 	.read = edusim_read,
 	.write = edusim_write,
 	.line = edusim_line,
+	.reset = edusim_reset,
+	.step = edusim_step,
 };

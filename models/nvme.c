@@ -4,12 +4,9 @@
  * destroys the controller and implements the register accesses of the driver's threads; nvme.h
  * states which thread may access which field.
  */
-#include "base/alloc.h"
-#include "base/error.h"
 #include "nvme.h"
-#include "thread.h"
 
-#include <stdlib.h>
+#include <sched.h>
 
 static u64 nvmesim_capabilities(void)
 {
@@ -60,9 +57,9 @@ static u32 nvmesim_read_reg(struct nvmesim *n, u64 offset)
 	/* without the lock: a driver that polls CSTS must not delay the worker */
 	if (offset == NVME_REG_CSTS)
 		return read_acquire(&n->regs.csts);
-	lock_acquire(&n->regs.lock);
+	dmamap_model_lock(&n->regs.lock);
 	value = nvmesim_read_locked(n, offset);
-	lock_release(&n->regs.lock);
+	dmamap_model_unlock(&n->regs.lock);
 	return value;
 }
 
@@ -152,13 +149,13 @@ static void nvmesim_write_reg(struct nvmesim *n, u64 offset, u32 value)
 		nvmesim_doorbell(n, (offset - NVME_REG_DOORBELLS) / 4, value);
 		return;
 	}
-	lock_acquire(&n->regs.lock);
+	dmamap_model_lock(&n->regs.lock);
 	wake = nvmesim_write_locked(&n->regs, offset, value, &due);
-	lock_release(&n->regs.lock);
+	dmamap_model_unlock(&n->regs.lock);
 	if (wake)
 		nvmesim_ring(n, wake);
 	for (; due; due &= due - 1)
-		model_interrupt(n->dev, (unsigned int)__builtin_ctz(due));
+		dmamap_model_interrupt(n->dev, (unsigned int)__builtin_ctz(due));
 }
 
 static void nvmesim_write(void *model, int bar, u64 offset, unsigned int size, u64 value)
@@ -170,28 +167,32 @@ static void nvmesim_write(void *model, int bar, u64 offset, unsigned int size, u
 		nvmesim_write_reg(model, offset + 4, (u32)(value >> 32));
 }
 
-static int nvmesim_parse_queues(struct nvmesim *n, const char *text)
+/*
+ * Disables the controller and sets its registers to their initial values. The worker makes no
+ * access after it has processed this.
+ */
+static void nvmesim_reset(void *model, enum dmamap_reset_kind kind)
 {
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
+	struct nvmesim *n = model;
+	struct nvme_regs *r = &n->regs;
+	u32 resets;
 
-	if (text[0] < '0' || text[0] > '9' || *end || v < 1 || v > NVME_IO_QUEUES)
-		return error_set(
-			EINVAL,
-			"sim:nvme cannot have queues=%s: give a number of I/O queues from 1 to %d",
-			text, NVME_IO_QUEUES);
-	n->io_queues_max = (u32)v;
-	return 0;
+	dmamap_model_lock(&r->lock);
+	write_once(&r->cc, 0);
+	r->aqa = 0;
+	r->asq = r->acq = 0;
+	r->was_disabled = true;
+	resets = ++r->resets;
+	dmamap_model_unlock(&r->lock);
+	nvmesim_ring(n, NVME_PEND_CONTROL);
+	if (n->stepped)
+		nvmesim_step(n);
+	while (read_acquire(&n->bell.resets_done) != resets)
+		sched_yield(); /* the worker never waits for a driver */
 }
 
-static int nvmesim_parse_readonly(const char *text, bool *readonly)
-{
-	if ((text[0] != '0' && text[0] != '1') || text[1])
-		return error_set(EINVAL, "sim:nvme cannot have readonly=%s: it must be 0 or 1",
-				 text);
-	*readonly = text[0] == '1';
-	return 0;
-}
+/* The order of nvme_keys. */
+enum { KEY_IMAGE, KEY_QUEUES, KEY_READONLY, KEY_SERIAL };
 
 static int nvmesim_parse_serial(struct nvmesim *n, const char *text)
 {
@@ -199,55 +200,43 @@ static int nvmesim_parse_serial(struct nvmesim *n, const char *text)
 
 	for (i = 0; i < len && text[i] >= 0x20 && text[i] < 0x7f; i++)
 		;
-	if (!len || len > NVME_SERIAL_MAX || i < len)
-		return error_set(EINVAL,
-				 "sim:nvme cannot have serial=%s: a serial number has 1 to %d "
-				 "printable ASCII characters",
-				 text, NVME_SERIAL_MAX);
+	if (i < len)
+		return dmamap_model_error(EINVAL,
+					  "sim:nvme cannot have serial=%s: a serial number has 1 "
+					  "to %d printable ASCII characters",
+					  text, NVME_SERIAL_MAX);
 	memcpy(n->serial, text, len + 1);
 	return 0;
 }
 
-static int nvmesim_parse_args(struct nvmesim *n, const struct model_arg *args, int n_args)
+static int nvmesim_take_values(struct nvmesim *n, const struct dmamap_model_value *v)
 {
-	const char *path = NULL;
-	bool readonly = false;
-	int i, err = 0;
+	int err = nvmesim_parse_serial(n, v[KEY_SERIAL].text);
 
-	for (i = 0; i < n_args && !err; i++) {
-		if (!strcmp(args[i].key, "image"))
-			path = args[i].value;
-		else if (!strcmp(args[i].key, "queues"))
-			err = nvmesim_parse_queues(n, args[i].value);
-		else if (!strcmp(args[i].key, "readonly"))
-			err = nvmesim_parse_readonly(args[i].value, &readonly);
-		else if (!strcmp(args[i].key, "serial"))
-			err = nvmesim_parse_serial(n, args[i].value);
-	}
 	if (err)
 		return err;
-	if (!path)
-		return error_set(EINVAL,
-				 "sim:nvme has no image: name the file that is its disk, as in "
-				 "sim:nvme,image=disk.img");
-	return nvmesim_image_open(&n->image, path, readonly);
+	n->io_queues_max = (u32)v[KEY_QUEUES].number;
+	if (!v[KEY_IMAGE].text)
+		return dmamap_model_error(
+			EINVAL, "sim:nvme has no image: name the file that is its disk, as in "
+				"sim:nvme,image=disk.img");
+	return nvmesim_image_open(&n->image, v[KEY_IMAGE].text, v[KEY_READONLY].number);
 }
 
-static int nvmesim_create(struct device *dev, const struct model_arg *args, int n_args,
-			  void **model)
+static int nvmesim_create(struct device *dev, const struct dmamap_model_value *values, void **model)
 {
-	struct nvmesim *n = alloc_aligned(64, sizeof(*n));
+	struct nvmesim *n = dmamap_model_alloc(sizeof(*n));
 	int err;
 
 	if (!n)
 		return -ENOMEM;
 	n->dev = dev;
-	n->io_queues_max = NVME_IO_QUEUES;
-	memcpy(n->serial, "dmamap-1", sizeof("dmamap-1"));
-	err = nvmesim_parse_args(n, args, n_args);
+	n->stepped = dmamap_model_stepped(dev);
+	err = nvmesim_take_values(n, values);
 	if (err)
 		goto free_model;
-	err = model_thread_start(&n->thread, nvmesim_worker, n, "sim:nvme");
+	if (!n->stepped)
+		err = dmamap_model_thread_start(&n->thread, nvmesim_worker, n, "sim:nvme");
 	if (err)
 		goto close_image;
 	*model = n;
@@ -256,7 +245,7 @@ static int nvmesim_create(struct device *dev, const struct model_arg *args, int 
 close_image:
 	nvmesim_image_close(&n->image);
 free_model:
-	alloc_free(n);
+	dmamap_model_free(n);
 	return err;
 }
 
@@ -266,34 +255,58 @@ static void nvmesim_destroy(void *model)
 
 	write_once(&n->bell.work.stop, 1);
 	nvmesim_ring(n, NVME_PEND_CONTROL);
-	pthread_join(n->thread, NULL);
+	if (!n->stepped)
+		pthread_join(n->thread, NULL);
 	nvmesim_image_close(&n->image);
-	alloc_free(n);
+	dmamap_model_free(n);
 }
 
-static const char *const nvme_keys[] = {"image", "queues", "readonly", "serial", NULL};
-
-static const struct model_pci nvme_pci = {
-	.vendor = 0x1b36,
-	.device = 0x0010,
-	.subsystem_vendor = 0x1af4,
-	.subsystem = 0x1100,
-	.class_code = 0x010802,
-	.revision = 2,
-	.msix = NVME_VECTORS,
-	.msix_table = 0x2000,
-	.msix_pending = 0x3000,
-	.express = true,
-	.bar = {{.size = 16384, .flags = DMAMAP_BAR_64BIT}},
+static const struct dmamap_model_key nvme_keys[] = {
+	[KEY_IMAGE] = {.name = "image",
+		       .type = DMAMAP_MODEL_FILE,
+		       .help = "the file that is the disk; required"},
+	[KEY_QUEUES] = {.name = "queues",
+			.type = DMAMAP_MODEL_U64,
+			.help = "the number of I/O queues that it has",
+			.default_value = "16",
+			.least = 1,
+			.most = NVME_IO_QUEUES},
+	[KEY_READONLY] = {.name = "readonly",
+			  .type = DMAMAP_MODEL_BOOL,
+			  .help = "1: the image is not written",
+			  .default_value = "0"},
+	[KEY_SERIAL] = {.name = "serial",
+			.type = DMAMAP_MODEL_STRING,
+			.help = "the serial number, in printable ASCII",
+			.default_value = "dmamap-1",
+			.least = 1,
+			.most = NVME_SERIAL_MAX},
 };
 
-const struct model_ops model_nvme = {
+_Static_assert(NVME_IO_QUEUES == 16, "the default of queues=");
+
+const struct dmamap_model_ops model_nvme = {
+	DMAMAP_MODEL_HEAD,
+	.flags = DMAMAP_MODEL_OWN_THREADS,
 	.name = "nvme",
+	.help = "an NVM Express controller (PCI 1b36:0010) whose disk is a file",
 	.keys = nvme_keys,
-	.pci = &nvme_pci,
-	.vectors = NVME_VECTORS,
+	.n_keys = ARRAY_SIZE(nvme_keys),
+	.pci = {.vendor = 0x1b36,
+		.device = 0x0010,
+		.subsystem_vendor = 0x1af4,
+		.subsystem = 0x1100,
+		.class_code = 0x010802,
+		.revision = 2,
+		.msix = NVME_VECTORS,
+		.table_offset = 0x2000,
+		.pending_offset = 0x3000,
+		.express = true},
+	.region = {{.size = 16384, .flags = DMAMAP_BAR_64BIT, .access = 4 | 8}},
 	.create = nvmesim_create,
 	.destroy = nvmesim_destroy,
 	.read = nvmesim_read,
 	.write = nvmesim_write,
+	.reset = nvmesim_reset,
+	.step = nvmesim_step,
 };

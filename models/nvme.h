@@ -4,7 +4,8 @@
  *
  * - the driver's threads (nvme.c): `regs` under its lock, and the words of `bell`, which are
  *   atomic; they execute no commands;
- * - the worker, the model's only thread: everything else, without a lock.
+ * - the worker, the model's only thread: everything else, without a lock. With threads=0 the
+ *   program's threads do the worker's part, one at a time.
  *
  * A doorbell write stores the value and sets its queue's bit in bell.work.pending; the worker reads
  * and clears the whole word at once. It checks a value when it uses it, against the queue's state
@@ -20,10 +21,9 @@
 #ifndef MODELS_NVME_H
 #define MODELS_NVME_H
 
-#include "base/lock.h"
-#include "device/model.h"
 #include "doorbell.h"
 #include "nvme_regs.h"
+#include "util.h"
 
 #include <pthread.h>
 
@@ -131,6 +131,7 @@ struct nvme_totals { /* since the model was created; reported in the SMART log *
 
 struct nvmesim {
 	struct device *dev;
+	bool stepped; /* there is no worker; the library calls the model once at a time */
 	pthread_t thread;
 	struct nvme_image image;
 	char serial[NVME_SERIAL_MAX + 1];
@@ -138,18 +139,20 @@ struct nvmesim {
 
 	struct nvme_bell {
 		struct doorbell work;
-		u32 cq_waiting; /* a completion queue was found full */
+		u32 resets_done; /* value of regs.resets that the worker has processed */
+		u32 cq_waiting;	 /* a completion queue was found full */
 		u32 sq_tail[NVME_QUEUES];
 		u32 cq_head[NVME_QUEUES];
 	} cacheline bell;
 
 	struct nvme_regs {
-		struct lock lock;
+		struct dmamap_model_lock lock;
 		u32 cc, aqa;
 		u32 csts; /* written by the worker only, read by any thread */
 		u64 asq, acq;
 		bool was_disabled; /* CC.EN was cleared at some time, whatever its value is now */
 		u32 int_mask, int_held;
+		u32 resets; /* number of resets of the function so far */
 	} cacheline regs;
 
 	/* the fields below belong to the worker */
@@ -232,6 +235,7 @@ void nvmesim_fatal(struct nvmesim *n);
 
 /* nvme_worker.c */
 void *nvmesim_worker(void *arg);
+bool nvmesim_step(void *model);
 void nvmesim_ring(struct nvmesim *n, u64 pending);
 void nvmesim_csts(struct nvmesim *n, u32 clear, u32 set);
 /* a control request must be processed before more commands */

@@ -8,7 +8,6 @@
  * bytes and hence at most NVME_PRPS_MAX entries, and every list contributes at least one, so even a
  * circular chain of lists terminates.
  */
-#include "base/math.h"
 #include "nvme.h"
 
 #include <errno.h>
@@ -52,7 +51,7 @@ static u16 nvmesim_data_list_take(struct nvmesim *n, u64 list, u64 need, u64 fit
 			*next = entry;
 			break;
 		}
-		len = min_u64(*left, page);
+		len = util_min(*left, page);
 		status = nvmesim_data_range_add(&n->data, entry, len);
 		if (status)
 			return status;
@@ -82,7 +81,7 @@ static u16 nvmesim_data_follow_lists(struct nvmesim *n, u64 list, u64 left)
 u16 nvmesim_data_parse(struct nvmesim *n, const struct nvme_cmd *c, u64 len)
 {
 	u64 prp1 = le64toh(c->raw->prp1), prp2 = le64toh(c->raw->prp2);
-	u64 page = 1ull << n->page_bits, first = min_u64(len, page - (prp1 & (page - 1)));
+	u64 page = 1ull << n->page_bits, first = util_min(len, page - (prp1 & (page - 1)));
 	u16 status;
 
 	n->data.n = 0;
@@ -107,12 +106,12 @@ static int nvmesim_data_range_put(struct nvmesim *n, const struct nvme_range *r,
 	u64 done = 0, len;
 
 	if (have) {
-		done = min_u64(have, r->len);
+		done = util_min(have, r->len);
 		if (dmamap_bus_write(n->dev, r->addr, buf, done))
 			return -EFAULT;
 	}
 	for (; done < r->len; done += len) {
-		len = min_u64(r->len - done, sizeof(zeroes));
+		len = util_min(r->len - done, sizeof(zeroes));
 		if (dmamap_bus_write(n->dev, r->addr + done, zeroes, len))
 			return -EFAULT;
 	}
@@ -131,7 +130,7 @@ u16 nvmesim_data_put(struct nvmesim *n, const void *buf, u64 len)
 	for (i = 0; i < n->data.n; i++) {
 		if (nvmesim_data_range_put(n, &n->data.range[i], from, len))
 			return NVME_DATA_TRANSFER;
-		used = min_u64(len, n->data.range[i].len);
+		used = util_min(len, n->data.range[i].len);
 		from += used;
 		len -= used;
 	}
@@ -152,7 +151,7 @@ u16 nvmesim_data_get(struct nvmesim *n, u64 at, void *buf, u64 len)
 			at -= r->len;
 			continue;
 		}
-		part = min_u64(len, r->len - at);
+		part = util_min(len, r->len - at);
 		if (dmamap_bus_read(n->dev, r->addr + at, to, part))
 			return NVME_DATA_TRANSFER;
 		to += part;

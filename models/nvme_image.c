@@ -5,9 +5,6 @@
  * writes go directly to the memory behind the bus, so a page that has meanwhile been unmapped fails
  * the system call and does not raise a signal in this process.
  */
-#include "base/error.h"
-#include "base/fork.h"
-#include "base/math.h"
 #include "nvme.h"
 
 #include <errno.h>
@@ -25,22 +22,24 @@ static int nvmesim_image_open_file(const char *path, bool readonly)
 	if (fd >= 0)
 		return fd;
 	if (err == ENOENT)
-		return error_set(
+		return dmamap_model_error(
 			err,
 			"sim:nvme cannot find its image %s: create it first, for example with "
 			"truncate -s 64M %s",
 			path, path);
 	if (err == EISDIR)
-		return error_set(EINVAL,
-				 "sim:nvme cannot use %s as its image: it is a directory; "
-				 "name a regular file",
-				 path);
+		return dmamap_model_error(EINVAL,
+					  "sim:nvme cannot use %s as its image: it is a directory; "
+					  "name a regular file",
+					  path);
 	if (!readonly && (err == EACCES || err == EROFS || err == EPERM))
-		return error_set(err,
-				 "sim:nvme cannot open its image %s for writing: %s; change its "
-				 "permissions or add readonly=1",
-				 path, strerror(err));
-	return error_set(err, "sim:nvme cannot open its image %s: %s", path, strerror(err));
+		return dmamap_model_error(
+			err,
+			"sim:nvme cannot open its image %s for writing: %s; change its "
+			"permissions or add readonly=1",
+			path, strerror(err));
+	return dmamap_model_error(err, "sim:nvme cannot open its image %s: %s", path,
+				  strerror(err));
 }
 
 static int nvmesim_image_check(struct nvme_image *im, const char *path)
@@ -48,15 +47,16 @@ static int nvmesim_image_check(struct nvme_image *im, const char *path)
 	struct stat st;
 
 	if (fstat(im->fd, &st))
-		return error_set(errno, "sim:nvme cannot examine its image %s: %s", path,
-				 strerror(errno));
+		return dmamap_model_error(errno, "sim:nvme cannot examine its image %s: %s", path,
+					  strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return error_set(EINVAL,
-				 "sim:nvme cannot use %s as its image: it is not a regular "
-				 "file; name one",
-				 path);
+		return dmamap_model_error(
+			EINVAL,
+			"sim:nvme cannot use %s as its image: it is not a regular "
+			"file; name one",
+			path);
 	if (st.st_size <= 0 || st.st_size % NVME_BLOCK)
-		return error_set(
+		return dmamap_model_error(
 			EINVAL,
 			"sim:nvme cannot use %s as its image: its size, %lld bytes, is "
 			"not a non-zero multiple of %u; correct it with truncate -s %%%u or "
@@ -74,11 +74,13 @@ static int nvmesim_image_lock(struct nvme_image *im, const char *path)
 	if (!fcntl(im->fd, F_OFD_SETLK, &l))
 		return 0;
 	if (errno == EAGAIN || errno == EACCES)
-		return error_set(EBUSY,
-				 "sim:nvme cannot use %s as its image: another device or program "
-				 "has it locked; close that one or use a copy",
-				 path);
-	return error_set(errno, "sim:nvme cannot lock its image %s: %s", path, strerror(errno));
+		return dmamap_model_error(
+			EBUSY,
+			"sim:nvme cannot use %s as its image: another device or program "
+			"has it locked; close that one or use a copy",
+			path);
+	return dmamap_model_error(errno, "sim:nvme cannot lock its image %s: %s", path,
+				  strerror(errno));
 }
 
 int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly)
@@ -89,7 +91,7 @@ int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly)
 	im->fd = nvmesim_image_open_file(path, readonly);
 	if (im->fd < 0)
 		return im->fd;
-	fork_fd_add(im->fd); /* a forked child would keep the file locked */
+	dmamap_model_fd_add(im->fd); /* a forked child would keep the file locked */
 	err = nvmesim_image_check(im, path);
 	if (!err)
 		err = nvmesim_image_lock(im, path);
@@ -100,7 +102,7 @@ int nvmesim_image_open(struct nvme_image *im, const char *path, bool readonly)
 
 void nvmesim_image_close(struct nvme_image *im)
 {
-	fork_fd_close(im->fd);
+	dmamap_model_fd_close(im->fd);
 	im->fd = -1;
 }
 
@@ -141,7 +143,7 @@ static u16 nvmesim_image_move_rest(const struct nvme_image *im, const struct iov
 	int i;
 
 	for (i = 0; i < n; i++, iov++) {
-		skip = min_u64(done, iov->iov_len);
+		skip = util_min(done, iov->iov_len);
 		done -= skip;
 		status = nvmesim_image_move_segment(im, (u8 *)iov->iov_base + skip,
 						    iov->iov_len - skip, offset + skip, write);
@@ -197,7 +199,7 @@ u16 nvmesim_image_zero(struct nvme_image *im, u64 offset, u64 len)
 	if (!nvmesim_image_punch(im, offset, len))
 		return NVME_OK;
 	for (; len; len -= part, offset += part) {
-		part = min_u64(len, sizeof(zeroes));
+		part = util_min(len, sizeof(zeroes));
 		status = nvmesim_image_move_segment(im, zeroes, part, offset, true);
 		if (status)
 			return status;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The NVM command set: the commands of I/O queues. */
-#include "base/math.h"
 #include "nvme.h"
 
 #define DATASET_DEALLOCATE 0x4u
@@ -8,7 +7,7 @@
 
 static bool nvmesim_io_blocks_ok(const struct nvmesim *n, u64 lba, u64 count)
 {
-	return range_within(lba, count, n->image.blocks);
+	return util_within(lba, count, n->image.blocks);
 }
 
 /* Returns the byte range of the blocks in cdw10 to cdw12, after a check. */
@@ -83,7 +82,7 @@ static u16 nvmesim_io_compare(struct nvmesim *n, struct nvme_cmd *c)
 	if (!status)
 		status = nvmesim_data_parse(n, c, len);
 	for (at = 0; !status && at < len; at += part) {
-		part = min_u64(len - at, sizeof(n->page));
+		part = util_min(len - at, sizeof(n->page));
 		status = nvmesim_io_compare_part(n, offset + at, at, part);
 	}
 	return status;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Get Log Page, and the error log that one of the pages reports. */
-#include "base/math.h"
 #include "nvme.h"
 
 enum nvme_log_id {
@@ -33,7 +32,7 @@ void nvmesim_log_error(struct nvmesim *n, const struct nvme_cmd *c, u16 status)
 /* The newest entry is first. */
 static u32 nvmesim_log_fill_errors(struct nvmesim *n, u8 *p)
 {
-	u64 i, have = min_u64(n->totals.errors, NVME_ERRORS);
+	u64 i, have = util_min(n->totals.errors, NVME_ERRORS);
 
 	for (i = 0; i < have; i++, p += ERROR_ENTRY) {
 		const struct nvme_error *e = &n->error[(n->totals.errors - 1 - i) % NVME_ERRORS];
@@ -136,7 +135,7 @@ u16 nvmesim_log(struct nvmesim *n, struct nvme_cmd *c)
 	size = nvmesim_log_fill(n, id, n->page);
 	if (at >= size)
 		return NVME_INVALID_FIELD;
-	status = nvmesim_data_put(n, n->page + at, min_u64(len, size - at));
+	status = nvmesim_data_put(n, n->page + at, util_min(len, size - at));
 	if (!status && !(c->cdw10 & LOG_RETAIN))
 		nvmesim_event_clear(n, id);
 	return status;

@@ -8,7 +8,6 @@
  * If the bus refuses an access to a queue, no status can report it. The controller sets CSTS.CFS
  * and waits for a reset.
  */
-#include "base/math.h"
 #include "nvme.h"
 
 /* After this many bytes, interrupts are raised even if more commands wait. */
@@ -92,13 +91,13 @@ static void nvmesim_queue_interrupt(struct nvmesim *n, u32 vector)
 	struct nvme_regs *r = &n->regs;
 	bool masked;
 
-	lock_acquire(&r->lock);
+	dmamap_model_lock(&r->lock);
 	masked = r->int_mask & (1u << vector);
 	if (masked)
 		r->int_held |= 1u << vector;
-	lock_release(&r->lock);
+	dmamap_model_unlock(&r->lock);
 	if (!masked)
-		model_interrupt(n->dev, vector);
+		dmamap_model_interrupt(n->dev, vector);
 }
 
 /* Raises interrupts for completions, except where the driver has already consumed all of them. */

@@ -6,7 +6,7 @@
 #ifndef MODELS_NVME_REGS_H
 #define MODELS_NVME_REGS_H
 
-#include "base/compiler.h"
+#include "util.h"
 
 #include <endian.h>
 #include <string.h>

@@ -4,8 +4,6 @@
  * short time before it sleeps, since a wake-up costs the driver a system call and both threads some
  * microseconds.
  */
-#include "base/clock.h"
-#include "base/math.h"
 #include "nvme.h"
 
 #define LOOK_MAX_NS    20000 /* longest time to poll for more work before sleeping */
@@ -33,9 +31,9 @@ static bool nvmesim_worker_look(struct nvmesim *n, u64 until)
 		for (i = 0; i < RELAX_PER_LOOK; i++) {
 			if (doorbell_pending(&n->bell.work))
 				return true;
-			cpu_relax();
+			util_relax();
 		}
-	} while (clock_ns() < until);
+	} while (dmamap_model_clock() < until);
 	return false;
 }
 
@@ -45,11 +43,11 @@ static bool nvmesim_worker_look(struct nvmesim *n, u64 until)
  */
 static bool nvmesim_worker_look_for_work(struct nvmesim *n)
 {
-	if (nvmesim_worker_look(n, clock_ns() + n->look_ns)) {
-		n->look_ns = min_u64(n->look_ns * 2, LOOK_MAX_NS);
+	if (nvmesim_worker_look(n, dmamap_model_clock() + n->look_ns)) {
+		n->look_ns = util_min(n->look_ns * 2, LOOK_MAX_NS);
 		return true;
 	}
-	n->look_ns = max_u64(n->look_ns / 2, LOOK_MIN_NS);
+	n->look_ns = util_max(n->look_ns / 2, LOOK_MIN_NS);
 	if (++n->sleeps % LOOK_TRY_AGAIN == 0)
 		n->look_ns = LOOK_MAX_NS;
 	return false;
@@ -73,10 +71,10 @@ static void nvmesim_worker_controller_reset(struct nvmesim *n)
 	memset(n->sq, 0, sizeof(n->sq));
 	memset(n->cq, 0, sizeof(n->cq));
 	memset(&n->events, 0, sizeof(n->events));
-	lock_acquire(&n->regs.lock);
+	dmamap_model_lock(&n->regs.lock);
 	n->regs.int_mask = 0;
 	n->regs.int_held = 0;
-	lock_release(&n->regs.lock);
+	dmamap_model_unlock(&n->regs.lock);
 	nvmesim_csts(n, ~0u, 0);
 }
 
@@ -137,24 +135,26 @@ static void nvmesim_worker_shutdown_step(struct nvmesim *n, u32 cc)
 static void nvmesim_worker_control_step(struct nvmesim *n)
 {
 	struct nvme_regs *r = &n->regs;
-	u32 cc, aqa;
+	u32 cc, aqa, resets;
 	u64 asq, acq;
 	bool was_disabled;
 
-	lock_acquire(&r->lock);
+	dmamap_model_lock(&r->lock);
 	cc = r->cc;
 	aqa = r->aqa;
 	asq = r->asq;
 	acq = r->acq;
+	resets = r->resets;
 	was_disabled = r->was_disabled;
 	r->was_disabled = false;
-	lock_release(&r->lock);
+	dmamap_model_unlock(&r->lock);
 
 	if (was_disabled)
 		nvmesim_worker_controller_reset(n);
 	if ((cc & NVME_CC_EN) && !n->started)
 		nvmesim_worker_controller_start(n, cc, aqa, asq, acq);
 	nvmesim_worker_shutdown_step(n, cc);
+	write_release(&n->bell.resets_done, resets);
 }
 
 static void nvmesim_worker_take_pending(struct nvmesim *n)
@@ -190,6 +190,16 @@ static void nvmesim_worker_run_queues(struct nvmesim *n)
 	}
 	nvmesim_event_deliver(n);
 	nvmesim_cq_signal(n);
+}
+
+/* With threads=0. */
+bool nvmesim_step(void *model)
+{
+	struct nvmesim *n = model;
+
+	nvmesim_worker_take_pending(n);
+	nvmesim_worker_run_queues(n);
+	return n->ready || doorbell_pending(&n->bell.work);
 }
 
 void *nvmesim_worker(void *arg)

@@ -71,9 +71,9 @@ DMAMAP_API const char *dev_name(const struct device *dev);
  * returns all ones, a write to it has no effect, and both set errno EINVAL and an error message. A
  * write reaches the device after all stores that this thread made before it.
  *
- * Simulated devices have registers of 4 and 8 bytes only. Hardware back ends provide the device's
- * PCI configuration space, read-only, as BAR DMAMAP_CONFIG. Registers of a device that has ended
- * (its machine died) read as all ones, with errno EIO.
+ * A model states which access sizes a region has; those in the library have 4 and 8. Registers of a
+ * device that is being reset read as all ones, and writes to them have no effect. Registers of a
+ * device that has ended (its machine died) read as all ones, with errno EIO.
  * Return: the value.
  */
 DMAMAP_API u8 dmamap_readb(struct device *dev, int bar, u64 offset);
@@ -146,6 +146,7 @@ DMAMAP_API void dmamap_writeq(struct device *dev, int bar, u64 offset, u64 value
 /* The address has 64 bits, so that the number of the next BAR is unused. */
 #define DMAMAP_BAR_64BIT    0x2u
 #define DMAMAP_BAR_PREFETCH 0x4u /* reads have no side effect */
+#define DMAMAP_BAR_MAPPABLE 0x8u /* memory, see dmamap_bar_map() */
 
 struct dmamap_bar_info {
 	u64 addr;  /* on the device's bus */
@@ -163,6 +164,37 @@ struct dmamap_bar_info {
  *   this number, or the BAR is the upper half of a 64-bit one. A retry does not help.
  */
 DMAMAP_API int dmamap_bar(struct device *dev, int bar, struct dmamap_bar_info *info);
+
+/**
+ * dmamap_bar_map() - Return the memory of a BAR with DMAMAP_BAR_MAPPABLE.
+ * @dev: the device.
+ * @bar: the number of the BAR, 0 to 5.
+ * @fd: receives the descriptor of the file that holds the memory from its beginning on, for another
+ *   process to map; NULL: of no interest. The device owns it.
+ * Context: any thread.
+ * Return: the memory, valid until dmamap_close(). NULL: failure, with errno EINVAL: no device or no
+ *   such number; ENOENT: the BAR is not mappable. A retry does not help.
+ */
+DMAMAP_API void *dmamap_bar_map(struct device *dev, int bar, int *fd);
+
+enum dmamap_reset_kind {
+	DMAMAP_RESET_FUNCTION = 1, /* function-level reset */
+	DMAMAP_RESET_HOT = 2,	   /* of the bus */
+};
+
+/**
+ * dmamap_reset() - Reset a device.
+ * @dev: the device.
+ * @kind: an enum dmamap_reset_kind.
+ *
+ * The device drops all work. When the call has returned, it makes no access to memory and raises no
+ * interrupt for that work. Mappings stay, as do configuration space, the kind of interrupts and the
+ * masks of MSI-X, as pci_reset_function() of Linux restores them; pending MSI-X messages are lost.
+ * Context: any thread that is not in a call on the device; may sleep. Calls are serialised.
+ * Return: 0. -EINVAL: no device, or no such kind. -EOPNOTSUPP: the device cannot be reset. A retry
+ *   does not help.
+ */
+DMAMAP_API int dmamap_reset(struct device *dev, enum dmamap_reset_kind kind);
 
 /**
  * dmamap_irq_fd() - Return the eventfd that counts the interrupts of a vector.

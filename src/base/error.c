@@ -39,6 +39,11 @@ void error_prefix(const char *fmt, ...)
 	memcpy(text, fresh, sizeof(text));
 }
 
+void error_clear(void)
+{
+	text[0] = 0;
+}
+
 const char *error_text(void)
 {
 	return text;

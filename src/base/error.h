@@ -18,6 +18,9 @@ int error_set(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 /* Prepends "prefix: " to the thread's last error message and leaves errno unchanged. */
 void error_prefix(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
 
+/* Makes the error message empty; errno is unchanged. */
+void error_clear(void);
+
 /* The error message; "" if no call has failed in this thread yet. */
 const char *error_text(void);
 

@@ -7,7 +7,7 @@
  * sets POLLHUP. A SOCK_DGRAM socket has no end of connection, so a closed peer is detected when a
  * frame is sent.
  */
-#include "base/wire.h"
+#include <dmamap/wire.h>
 #include "base/error.h"
 #include "base/fail.h"
 #include "base/log.h"
@@ -22,7 +22,7 @@
 
 #define WIRE_BAD_AT_ONCE 64 /* messages that one receive examines at most */
 
-bool wire_is_fd(const char *value)
+bool dmamap_wire_is_fd(const char *value)
 {
 	return !strncmp(value, "fd:", 3);
 }
@@ -68,7 +68,7 @@ static int wire_check(int fd, const char *value, const char *owner)
 	return 0;
 }
 
-int wire_open(struct wire *w, const char *value, const char *owner)
+int dmamap_wire_open(struct dmamap_wire *w, const char *value, const char *owner)
 {
 	int fd = -1, err = wire_number(value, owner, &fd);
 
@@ -76,7 +76,7 @@ int wire_open(struct wire *w, const char *value, const char *owner)
 		err = wire_check(fd, value, owner);
 	if (err)
 		return err;
-	*w = (struct wire){.fd = -1};
+	*w = (struct dmamap_wire){.fd = -1};
 	if (fail_here(FAIL_MEMORY, NULL))
 		errno = EMFILE;
 	else
@@ -90,28 +90,28 @@ int wire_open(struct wire *w, const char *value, const char *owner)
 	return 0;
 }
 
-void wire_close(struct wire *w)
+void dmamap_wire_close(struct dmamap_wire *w)
 {
 	if (w->fd >= 0)
 		close(w->fd);
 	w->fd = -1;
 }
 
-static void wire_drop(struct wire *w, const char *what, unsigned long len, u32 most)
+static void wire_drop(struct dmamap_wire *w, const char *what, unsigned long len, u32 most)
 {
 	w->dropped++;
 	log_line(LOG_ERROR, "wire=%s: %s of %lu bytes was dropped: a frame has %u to %u bytes",
-		 w->name, what, len, WIRE_FRAME_MIN, most);
+		 w->name, what, len, DMAMAP_WIRE_FRAME_MIN, most);
 }
 
-static bool wire_ended(const struct wire *w)
+static bool wire_ended(const struct dmamap_wire *w)
 {
 	struct pollfd p = {.fd = w->fd, .events = POLLIN};
 
 	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
 }
 
-enum wire_result wire_receive(struct wire *w, void *buf, u32 most, u32 *len)
+enum dmamap_wire_result dmamap_wire_receive(struct dmamap_wire *w, void *buf, u32 most, u32 *len)
 {
 	for (int i = 0; i < WIRE_BAD_AT_ONCE; i++) {
 		/* with MSG_TRUNC this is the message's full length, also if it does not fit */
@@ -120,19 +120,19 @@ enum wire_result wire_receive(struct wire *w, void *buf, u32 most, u32 *len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? WIRE_WAIT : WIRE_GONE;
+			return errno == EAGAIN ? DMAMAP_WIRE_WAIT : DMAMAP_WIRE_GONE;
 		if (!n && wire_ended(w))
-			return WIRE_GONE;
-		if (n >= WIRE_FRAME_MIN && (u64)n <= most) {
+			return DMAMAP_WIRE_GONE;
+		if (n >= DMAMAP_WIRE_FRAME_MIN && (u64)n <= most) {
 			*len = (u32)n;
-			return WIRE_DONE;
+			return DMAMAP_WIRE_DONE;
 		}
 		wire_drop(w, "a message", (unsigned long)n, most);
 	}
-	return WIRE_WAIT;
+	return DMAMAP_WIRE_WAIT;
 }
 
-enum wire_result wire_send(struct wire *w, const void *frame, u32 len)
+enum dmamap_wire_result dmamap_wire_send(struct dmamap_wire *w, const void *frame, u32 len)
 {
 	ssize_t n;
 
@@ -140,12 +140,12 @@ enum wire_result wire_send(struct wire *w, const void *frame, u32 len)
 		n = send(w->fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0)
-		return WIRE_DONE;
+		return DMAMAP_WIRE_DONE;
 	if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
-		return WIRE_WAIT;
+		return DMAMAP_WIRE_WAIT;
 	if (errno != EMSGSIZE)
-		return WIRE_GONE;
+		return DMAMAP_WIRE_GONE;
 	/* larger than the socket's buffer, so it can never be sent */
 	wire_drop(w, "a frame", len, len - 1);
-	return WIRE_DONE;
+	return DMAMAP_WIRE_DONE;
 }

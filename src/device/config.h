@@ -9,6 +9,15 @@
 
 #define CONFIG_BYTES 256
 
+/* Addresses of a simulated device's regions: those below 4 GiB, and the larger ones above. */
+#define SIM_MEMORY_STEP (4ull << 20) /* for the regions of one device below 4 GiB */
+#define SIM_HIGH_FROM	(1ull << 20) /* 64-bit regions above this size are above 4 GiB */
+
+/* Vendor-specific capabilities of a simulated device, each a multiple of 4 bytes. */
+#define SIM_CAPABILITIES_FIRST	0xbcu
+#define SIM_CAPABILITIES_BYTES	(CONFIG_BYTES - SIM_CAPABILITIES_FIRST)
+#define SIM_CAPABILITY_BYTES(n) (((u64)(n) + 3 + 3) & ~3ull)
+
 /*
  * The bits that a driver may change, and the bits that are cleared by writing 1, by offset. Both
  * follow from the capabilities that the device had when its configuration space was first written.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The interrupts that a device has, and those of a simulated device. */
 #include "base/error.h"
+#include "base/log.h"
 #include "base/math.h"
 #include "device/irq.h"
 #include "device/model.h"
@@ -9,21 +10,20 @@ static const char *const irq_names[] = {[DMAMAP_IRQ_INTX] = "interrupt line",
 					[DMAMAP_IRQ_MSI] = "MSI",
 					[DMAMAP_IRQ_MSIX] = "MSI-X"};
 
-static unsigned int sim_irq_count(const struct model_ops *model, enum dmamap_irq_kind kind)
+static unsigned int sim_irq_count(const struct dmamap_model_ops *model, enum dmamap_irq_kind kind)
 {
-	const struct model_pci *pci = model ? model->pci : NULL;
-
-	if (!pci)
+	if (!model)
 		return 0;
-	return kind == DMAMAP_IRQ_MSIX ? pci->msix : kind == DMAMAP_IRQ_MSI ? pci->msi : pci->line;
+	return kind == DMAMAP_IRQ_MSIX	? model->pci.msix
+	       : kind == DMAMAP_IRQ_MSI ? model->pci.msi
+					: model->pci.intx;
 }
 
 static bool sim_line(void *priv)
 {
 	struct device *dev = priv;
 
-	return dev->model && dev->model->pci && dev->model->pci->line &&
-	       dev->model->line(dev->ops_priv);
+	return dev->model && dev->model->pci.intx && model_line(dev);
 }
 
 static int sim_irq_setup(void *priv, enum dmamap_irq_kind kind, unsigned int vectors)
@@ -33,6 +33,7 @@ static int sim_irq_setup(void *priv, enum dmamap_irq_kind kind, unsigned int vec
 
 	if (!n)
 		return error_set(EOPNOTSUPP, "%s: it has no %s", dev->name, irq_names[kind]);
+	msix_begin(dev, kind == DMAMAP_IRQ_MSIX ? n : 0);
 	device_irq_begin(dev, kind, n);
 	if (kind == DMAMAP_IRQ_INTX && sim_line(dev))
 		device_line_raised(dev);
@@ -41,24 +42,30 @@ static int sim_irq_setup(void *priv, enum dmamap_irq_kind kind, unsigned int vec
 
 void sim_irq_start(struct device *dev)
 {
-	const struct model_pci *pci = dev->model ? dev->model->pci : NULL;
+	enum dmamap_irq_kind kind = DMAMAP_IRQ_MSIX;
 
 	dev->ops.irq_setup = sim_irq_setup;
 	dev->ops.irq_rearm = sim_line;
-	if (dev->n_irq_fd)
-		device_irq_begin(dev,
-				 !pci || pci->msix ? DMAMAP_IRQ_MSIX
-				 : pci->msi	   ? DMAMAP_IRQ_MSI
-						   : DMAMAP_IRQ_INTX,
-				 dev->n_irq_fd);
+	if (!dev->n_irq_fd)
+		return;
+	if (!dev->model->pci.msix)
+		kind = dev->model->pci.msi ? DMAMAP_IRQ_MSI : DMAMAP_IRQ_INTX;
+	msix_begin(dev, dev->model->pci.msix);
+	device_irq_begin(dev, kind, sim_irq_count(dev->model, kind));
 }
 
-void model_interrupt(struct device *dev, unsigned int vector)
+void dmamap_model_interrupt(struct device *dev, unsigned int vector)
 {
-	if (read_acquire(&dev->irq_kind) == DMAMAP_IRQ_INTX)
+	const u32 kind = read_acquire(&dev->irq_kind);
+
+	if (kind == DMAMAP_IRQ_INTX)
 		device_line_raised(dev);
-	else if (!(read_once(&dev->stuck) &
-		   DEVICE_NO_MASTER)) /* a message is a memory write of the device */
+	else if (unlikely(vector >= dev->n_irq_fd))
+		log_line(LOG_WARN, "%s: its model raised interrupt %u, and it has %u", dev->name,
+			 vector, dev->n_irq_fd);
+	else if (read_once(&dev->stuck) & DEVICE_NO_MASTER)
+		return; /* a message is a memory write of the device */
+	else if (kind != DMAMAP_IRQ_MSIX || !msix_hold(dev, vector))
 		device_interrupt(dev, vector);
 }
 

@@ -147,7 +147,7 @@ static void close_interrupts(struct device *dev)
 
 static int open_interrupts(struct device *dev)
 {
-	unsigned int n = dev->model ? dev->model->vectors
+	unsigned int n = dev->model ? model_vectors(dev->model)
 			 : dev->hw  ? (unsigned int)dev->ops.irq_vectors(dev)
 				    : 0;
 
@@ -173,36 +173,6 @@ static int open_interrupts(struct device *dev)
 	return 0;
 }
 
-static bool model_register_there(const struct device *dev, int bar, u64 offset, unsigned int size)
-{
-	if (!dev->sim_config || range_within(offset, size, dev->bar[bar].size))
-		return true;
-	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", dev->name, size,
-		  bar, (unsigned long long)offset);
-	return false;
-}
-
-static u64 model_read(void *priv, int bar, u64 offset, unsigned int size)
-{
-	struct device *dev = priv;
-
-	if (bar == DMAMAP_CONFIG)
-		return sim_config_read(dev, offset, size);
-	if (!model_register_there(dev, bar, offset, size))
-		return ~0ull;
-	return dev->model->read(dev->ops_priv, bar, offset, size);
-}
-
-static void model_write(void *priv, int bar, u64 offset, unsigned int size, u64 value)
-{
-	struct device *dev = priv;
-
-	if (bar == DMAMAP_CONFIG)
-		sim_config_write(dev, offset, size, value);
-	else if (model_register_there(dev, bar, offset, size))
-		dev->model->write(dev->ops_priv, bar, offset, size, value);
-}
-
 static void set_fields(struct device *dev, const struct spec *spec)
 {
 	dev->iommu = spec->iommu;
@@ -222,8 +192,9 @@ static void set_fields(struct device *dev, const struct spec *spec)
 	dev->model = spec->model;
 	dev->ops = (struct device_ops){.name = "sim"};
 	if (dev->model) {
-		dev->ops.reg_read = model_read;
-		dev->ops.reg_write = model_write;
+		model_hold(dev->model);
+		dev->ops.reg_read = model_access_read;
+		dev->ops.reg_write = model_access_write;
 	}
 	if (spec->hw) {
 		dev->ops = *spec->hw->device;
@@ -341,6 +312,8 @@ static int device_start(struct device *dev, const struct spec *spec)
 	if (err)
 		goto device_close_regcache;
 	err = sim_config_make(dev);
+	if (!err)
+		err = model_state_make(dev, spec->stepped);
 	if (err)
 		goto close_irq;
 	if (!dev->hw)
@@ -354,11 +327,12 @@ static int device_start(struct device *dev, const struct spec *spec)
 	if (dev->hw)
 		err = dev->hw->connect(dev);
 	else if (dev->model)
-		err = dev->model->create(dev, spec->args, spec->n_args, &dev->ops_priv);
+		err = model_start(dev, spec->values);
 	if (!err)
 		return 0;
 	check_close(&dev->shadow);
 	dev->ops.stop(dev); /* no more interrupts are counted after this */
+	model_state_free(dev);
 close_irq:
 	close_interrupts(dev);
 	config_free(dev);
@@ -402,6 +376,7 @@ struct device *dmamap_open(const char *text)
 	return dev;
 unlist:
 	unlist_device(dev);
+	model_put(dev->model);
 	error_prefix("cannot open %s", text);
 	errno = -err;
 free_dev:
@@ -484,7 +459,7 @@ void dmamap_close(struct device *dev)
 		return;
 	write_release(&dev->open, false);
 	if (dev->model)
-		dev->model->destroy(dev->ops_priv);
+		model_stop(dev);
 	else
 		dev->ops.stop(dev);
 	hold_drop_all(dev);
@@ -498,6 +473,7 @@ void dmamap_close(struct device *dev)
 	free_coherent_leaks(dev);
 	bounce_release(dev);
 	check_close(&dev->shadow);
+	model_state_free(dev);
 	close_interrupts(dev);
 	config_free(dev);
 	regcache_close(dev);
@@ -505,6 +481,7 @@ void dmamap_close(struct device *dev)
 	device_threads_fini(dev);
 	stop_machine(dev);
 	unlist_device(dev);
+	model_put(dev->model);
 	pthread_mutex_destroy(&dev->setup_lock);
 	alloc_free(dev->name);
 	alloc_free(dev);

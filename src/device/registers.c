@@ -10,7 +10,7 @@
 static bool register_ok(const struct device *dev, int bar, u64 offset, unsigned int size)
 {
 	if (dev && !(offset & (size - 1)) &&
-	    ((bar >= 0 && bar < DEVICE_BARS && (size >= 4 || dev->hw)) ||
+	    ((bar >= 0 && bar < DEVICE_BARS && (size >= 4 || dev->hw || dev->model)) ||
 	     (bar == DMAMAP_CONFIG && (dev->hw || dev->sim_config))))
 		return true;
 	error_set(EINVAL, "%s: no register of %u bytes at BAR %d offset %#llx", dev_name(dev), size,

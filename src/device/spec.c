@@ -15,8 +15,6 @@
 
 #define SPEC_TEXT_MAX 4096
 
-static const struct model_ops *const models[] = {&model_edu, &model_nvme, &model_e1000e,
-						 &model_dmaengine};
 static const struct hw_ops *const hw_backends[] = {&hw_qemu, &hw_vfio, &hw_iommufd};
 static const char *const policy_names[] = {"strict", "lazy", "identity", "persistent"};
 
@@ -30,37 +28,22 @@ static int spec_bad_value(const char *key, const char *value, const char *wanted
 	return error_set(EINVAL, "device spec: %s=%s: the value must be %s", key, value, wanted);
 }
 
-/* Decimal or 0x, with K, M, G or T if `suffix`. */
-static int read_u64(const char *s, bool suffix, u64 *out)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	unsigned int shift = 0;
-	char *end;
-	u64 v;
-
-	if (!isdigit((unsigned char)*s))
-		return -EINVAL;
-	errno = 0;
-	v = strtoull(s, &end, 0);
-	if (errno)
-		return -EINVAL;
-	if (suffix && *end && (unit = strchr(units, toupper((unsigned char)*end)))) {
-		shift = 10 * (unsigned int)(unit - units + 1);
-		end++;
-	}
-	if (*end || v > UINT64_MAX >> shift)
-		return -EINVAL;
-	*out = v << shift;
-	return 0;
-}
-
 static int read_flag(const char *key, const char *value, bool *out)
 {
 	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
 		return spec_bad_value(key, value, "0 or 1");
 	*out = *value == '1';
 	return 0;
+}
+
+static int read_threads(const char *key, const char *value, bool *stepped)
+{
+	bool threads = true;
+	int err = read_flag(key, value, &threads);
+
+	if (!err)
+		*stepped = !threads;
+	return err;
 }
 
 static int read_writes(const char *key, const char *value, bool *sync)
@@ -75,7 +58,7 @@ static int read_size(const char *key, const char *value, u64 *out)
 {
 	u64 v;
 
-	if (read_u64(value, true, &v) || !v)
+	if (model_number(value, true, &v) || !v)
 		return spec_bad_value(key, value, "a size such as 64K, 2M or 1G, not 0");
 	*out = v;
 	return 0;
@@ -108,7 +91,7 @@ static int read_bits(const char *key, const char *value, unsigned int *out)
 {
 	u64 v;
 
-	if (read_u64(value, false, &v) || v < 13 || v > 64)
+	if (model_number(value, false, &v) || v < 13 || v > 64)
 		return spec_bad_value(key, value, "a number of address lines from 13 to 64");
 	*out = (unsigned int)v;
 	return 0;
@@ -119,7 +102,7 @@ static int read_offset(const char *key, const char *value, u64 *out)
 	u64 v;
 
 	/* so that a mapping preserves the address bits below 64 KiB on every path */
-	if (read_u64(value, true, &v) || (v & 0xffff) || v >> 63)
+	if (model_number(value, true, &v) || (v & 0xffff) || v >> 63)
 		return spec_bad_value(key, value, "a multiple of 64K below 2^63");
 	*out = v;
 	return 0;
@@ -138,6 +121,8 @@ static int read_sim(struct spec *s, const char *key, const char *value)
 		return read_offset(key, value, &s->bus_offset);
 	if (!strcmp(key, "group"))
 		return read_name(key, value, &s->group);
+	if (!strcmp(key, "threads"))
+		return read_threads(key, value, &s->stepped);
 	return -ENOENT;
 }
 
@@ -161,6 +146,13 @@ static int read_common(struct spec *s, const char *key, const char *value)
 	if (!strcmp(key, "swiotlb"))
 		return read_size(key, value, &s->swiotlb);
 	return s->hw ? -ENOENT : read_sim(s, key, value);
+}
+
+bool spec_key_is_common(const char *key)
+{
+	struct spec s = {0};
+
+	return read_common(&s, key, "") != -ENOENT;
 }
 
 static bool has_key(const char *const *keys, const char *key)
@@ -192,16 +184,16 @@ static int device_read_hw_key(struct spec *s, const char *key, const char *value
 
 static int read_model_key(struct spec *s, const char *key, const char *value)
 {
-	for (int i = 0; s->model && s->model->keys && s->model->keys[i]; i++) {
-		if (strcmp(key, s->model->keys[i]) != 0)
-			continue;
-		if (s->n_args == SPEC_MODEL_ARGS_MAX)
-			return error_set(EINVAL, "device spec: too many keys at \"%s\"", key);
-		s->args[s->n_args++] = (struct model_arg){key, value};
-		return 0;
-	}
-	return error_set(EINVAL, "device spec: unknown key \"%s\"%s%s; dmamap(7) lists the keys",
-			 key, s->model ? " for sim:" : "", s->model ? s->model->name : "");
+	int i = s->model ? model_key_find(s->model, key) : -1;
+
+	if (i >= 0)
+		return model_value_parse(s->model, i, value, &s->values[i]);
+	if (s->model)
+		return error_set(EINVAL,
+				 "device spec: unknown key \"%s\" for sim:%s; dmamap info sim:%s "
+				 "and dmamap(7) list the keys",
+				 key, s->model->name, s->model->name);
+	return error_set(EINVAL, "device spec: unknown key \"%s\"; dmamap(7) lists the keys", key);
 }
 
 /* Splits off the next word at a single comma; ",," becomes a comma in the word. */
@@ -262,14 +254,11 @@ static int read_target(struct spec *s, const char *word)
 			(int)(n < 64 ? n : 64), word);
 	if (!target)
 		return 0;
-	for (unsigned int i = 0; i < ARRAY_SIZE(models); i++)
-		if (!strcmp(target + 1, models[i]->name))
-			s->model = models[i];
-	return s->model ? 0
-			: error_set(EINVAL,
-				    "device spec: unknown device \"sim:%.64s\"; there are sim, "
-				    "sim:edu, sim:nvme, sim:e1000e and sim:dmaengine",
-				    target + 1);
+	s->model = model_get(target + 1);
+	if (!s->model)
+		return -errno;
+	model_values_default(s->model, s->values);
+	return 0;
 }
 
 static int check_together(const struct spec *s)
@@ -283,6 +272,11 @@ static int check_together(const struct spec *s)
 				 "device spec: untrusted=1 and policy=%s contradict: that policy "
 				 "exposes all RAM to the device; use strict",
 				 policy_names[s->policy]);
+	if (s->stepped && !(s->model && s->model->step))
+		return error_set(EINVAL,
+				 "device spec: threads=0 needs a model that the program can step, "
+				 "and %s%s has no function for it",
+				 s->model ? "sim:" : "sim", s->model ? s->model->name : "");
 	return 0;
 }
 
@@ -313,7 +307,7 @@ int spec_parse(struct spec *spec, const char *text)
 	s.config.policy = s.untrusted ? POLICY_STRICT : s.policy;
 	s.config.ram = s.ram;
 	if (err)
-		alloc_free(s.text);
+		spec_free(&s);
 	else
 		*spec = s;
 	return err;
@@ -321,6 +315,8 @@ int spec_parse(struct spec *spec, const char *text)
 
 void spec_free(struct spec *spec)
 {
+	model_put(spec->model);
+	spec->model = NULL;
 	alloc_free(spec->text);
 	spec->text = NULL;
 }

@@ -21,7 +21,8 @@
 
 struct bounce_pool;
 struct config_rules;
-struct model_ops;
+struct dmamap_model_ops;
+struct model_state;
 struct hw_ops;
 struct xsk_device;
 
@@ -119,7 +120,8 @@ struct device {
 	/* read by register accesses and interrupts */
 	struct device_ops ops;
 	void *ops_priv; /* private data of its model or back end */
-	const struct model_ops *model;
+	const struct dmamap_model_ops *model;
+	struct model_state *model_state;	 /* NULL without a model */
 	struct dmamap_bar_info bar[DEVICE_BARS]; /* fixed when open; size 0: there is none */
 	bool sync_writes; /* each register write is complete when it returns */
 	/* the lowest number that no other open device had when it was opened */

@@ -76,7 +76,7 @@ static void qemu_free(void *priv)
 	qemu_close_fd(&q->qmp_fd);
 	qemu_close_fd(&q->net_fd);
 	qemu_close_fd(&q->wake_fd);
-	wire_close(&q->wire);
+	dmamap_wire_close(&q->wire);
 	words_free(&q->command);
 	pthread_mutex_destroy(&q->faults_lock);
 	pthread_cond_destroy(&q->changed);
@@ -89,7 +89,7 @@ static int qemu_start_all(struct qemu *q, const struct hw_config *config)
 	int err = options_read(&q->options, config);
 
 	if (!err && q->options.wire)
-		err = wire_open(&q->wire, q->options.wire, "device spec: this process");
+		err = dmamap_wire_open(&q->wire, q->options.wire, "device spec: this process");
 	if (!err)
 		err = irq_take_page(q);
 	if (!err)

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/wire.h"
+#include <dmamap/wire.h>
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -93,7 +93,7 @@ bool options_net(const struct qemu_options *o)
 
 static int options_check(const struct qemu_options *o)
 {
-	if (o->wire && !wire_is_fd(o->wire))
+	if (o->wire && !dmamap_wire_is_fd(o->wire))
 		return error_set(
 			EINVAL,
 			"device spec: wire=%.64s: the value must be fd:N, the number of an "

@@ -4,7 +4,7 @@
 #define QEMU_PRIVATE_H
 
 #include "backend/vtd.h"
-#include "base/wire.h"
+#include <dmamap/wire.h>
 #include "qemu/options.h"
 #include "qemu/process.h"
 #include "qemu/qtest.h"
@@ -81,9 +81,9 @@ struct qemu {
 	pthread_mutex_t faults_lock; /* serializes reading the fault records */
 	u64 faults_ns;		     /* used by the keeper: when it last collected faults */
 
-	struct pcap *pcap;   /* the network's other end; NULL: none */
-	struct wire wire;    /* wire=; fd -1: none */
-	struct relay *relay; /* its thread; NULL: none */
+	struct pcap *pcap;	 /* the network's other end; NULL: none */
+	struct dmamap_wire wire; /* wire=; fd -1: none */
+	struct relay *relay;	 /* its thread; NULL: none */
 };
 
 /* machine.c */

@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/wire.h"
+#include <dmamap/wire.h>
 #include "base/thread.h"
 #include "qemu/private.h"
 
@@ -38,7 +38,7 @@ struct relay_frame {
 };
 
 struct relay {
-	struct wire *wire;
+	struct dmamap_wire *wire;
 	int fd; /* QEMU's stream; each call passes MSG_DONTWAIT */
 	pthread_t thread;
 	bool gone;   /* the program closed its end */
@@ -51,14 +51,14 @@ struct relay {
 static void relay_fill(struct relay *r)
 {
 	struct relay_frame *f = &r->to_qemu;
-	enum wire_result result;
+	enum dmamap_wire_result result;
 	u32 len, be;
 
 	if (f->len || r->gone)
 		return;
-	result = wire_receive(r->wire, f->bytes + 4, RELAY_FRAME_MAX, &len);
-	r->gone |= result == WIRE_GONE;
-	if (result != WIRE_DONE)
+	result = dmamap_wire_receive(r->wire, f->bytes + 4, RELAY_FRAME_MAX, &len);
+	r->gone |= result == DMAMAP_WIRE_GONE;
+	if (result != DMAMAP_WIRE_DONE)
 		return;
 	be = htonl(len);
 	memcpy(f->bytes, &be, 4);
@@ -86,10 +86,10 @@ static void relay_push(struct relay *r)
 static void relay_deliver(struct relay *r)
 {
 	struct relay_frame *f = &r->to_wire;
-	enum wire_result result = wire_send(r->wire, f->bytes + 4, f->len - 4);
+	enum dmamap_wire_result result = dmamap_wire_send(r->wire, f->bytes + 4, f->len - 4);
 
-	r->gone |= result == WIRE_GONE;
-	r->whole = result == WIRE_WAIT;
+	r->gone |= result == DMAMAP_WIRE_GONE;
+	r->whole = result == DMAMAP_WIRE_WAIT;
 	if (!r->whole)
 		f->len = f->done = 0;
 }
@@ -114,7 +114,7 @@ static void relay_pull(struct relay *r)
 	}
 	memcpy(&be, f->bytes, 4);
 	f->len = 4 + ntohl(be);
-	if (f->len < 4 + WIRE_FRAME_MIN || f->len > sizeof(f->bytes)) {
+	if (f->len < 4 + DMAMAP_WIRE_FRAME_MIN || f->len > sizeof(f->bytes)) {
 		log_line(LOG_ERROR, "qemu: the card sent a frame of %u bytes: wire= stops",
 			 f->len - 4);
 		r->broken = true;

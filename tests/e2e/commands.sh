@@ -22,6 +22,12 @@ run_json 'info' "d['mask'] == 0xffffffff and d['iommu'] and d['policy'] == 'stri
 run_json 'info, no IOMMU' "not d['iommu'] and d['policy'] == 'direct' and
 	d['max_mapping_size'] > 0 and d['ram']['bytes'] == 1 << 30" \
 	"$dmamap" info --device sim,iommu=0,ram=1G
+run_json 'info of a model' "d['model'] == 'nvme' and d['reset'] and d['steps'] and d['regions'][0]['size'] == 16384 and
+	{k['name']: k.get('default') for k in d['keys']} == {'image': None, 'queues': '16', 'readonly': '0', 'serial': 'dmamap-1'}" \
+	"$dmamap" info sim:nvme
+ok 'info of a model as text' sh -c "'$dmamap' info sim:nvme | grep -q '^queues .*number, 1 to 16; default 16;'"
+ok 'info of an unknown model' sh -c "'$dmamap' info sim:nothing 2>&1 | grep -q 'there are sim'"
+ok 'info with a spec that is no model' sh -c "'$dmamap' info sim,iommu=0 | grep -q '^policy .*direct'"
 ok 'info as text' sh -c "'$dmamap' info --device sim | grep -q '^policy .*strict'"
 run_json 'check list' "'unmap-not-mapped' in [k['name'] for k in d['kinds']]" \
 	"$dmamap" check list

@@ -29,7 +29,7 @@ void card_write(struct card *c, u64 offset, u32 value)
 
 void card_open(struct card *c, int n, const char *const *keys)
 {
-	struct model_arg args[KEYS_MAX];
+	struct fake_arg args[KEYS_MAX];
 	char text[KEYS_MAX][128], *value;
 	int i;
 
@@ -38,15 +38,15 @@ void card_open(struct card *c, int n, const char *const *keys)
 		snprintf(text[i], sizeof(text[i]), "%s", keys[i]);
 		value = strchr(text[i], '=');
 		*value = '\0';
-		args[i] = (struct model_arg){text[i], value + 1};
+		args[i] = (struct fake_arg){text[i], value + 1};
 	}
-	if (model_e1000e.create(NULL, args, i, &c->model))
+	if (fake_create(&model_e1000e, args, i, &c->model))
 		fail_msg("%s", error_text());
 }
 
 void card_close(struct card *c)
 {
-	model_e1000e.destroy(c->model);
+	fake_destroy(&model_e1000e, c->model);
 	assert_int_equal(fake_held(), 0);
 }
 

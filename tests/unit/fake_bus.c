@@ -130,13 +130,105 @@ void dmamap_bus_unmap(struct device *dev, struct iovec *iov, int n, bool written
 	__atomic_sub_fetch(&held, 1, __ATOMIC_ACQ_REL);
 }
 
-void model_interrupt(struct device *dev, unsigned int vector)
+void dmamap_model_interrupt(struct device *dev, unsigned int vector)
 {
 	pthread_mutex_lock(&lock);
 	if (vector < VECTORS)
 		counts[vector]++;
 	pthread_cond_broadcast(&more);
 	pthread_mutex_unlock(&lock);
+}
+
+bool dmamap_model_stepped(const struct device *dev)
+{
+	return false;
+}
+
+/* The thread of a model with `step`. A wake-up goes to all of them, since they have no device. */
+struct fake_thread {
+	const struct dmamap_model_ops *ops;
+	void *model; /* of the thread with this model; NULL: unused */
+	pthread_t id;
+	bool stop;
+	u64 seen;
+};
+
+static struct fake_thread threads[4]; /* under lock, as is the next line */
+static u64 wakes;
+
+static void *fake_thread_main(void *arg)
+{
+	struct fake_thread *t = arg;
+
+	pthread_mutex_lock(&lock);
+	while (!t->stop) {
+		if (t->seen == wakes) {
+			pthread_cond_wait(&more, &lock);
+			continue;
+		}
+		t->seen = wakes;
+		pthread_mutex_unlock(&lock);
+		while (t->ops->step(t->model))
+			;
+		pthread_mutex_lock(&lock);
+	}
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static struct fake_thread *fake_thread_of(const void *model)
+{
+	struct fake_thread *t = threads;
+
+	while (t->model != model)
+		t++;
+	return t;
+}
+
+void dmamap_model_wake(struct device *dev)
+{
+	pthread_mutex_lock(&lock);
+	wakes++;
+	pthread_cond_broadcast(&more);
+	pthread_mutex_unlock(&lock);
+}
+
+int fake_create(const struct dmamap_model_ops *ops, const struct fake_arg *args, int n,
+		void **model)
+{
+	struct dmamap_model_value values[DMAMAP_MODEL_KEYS_MAX];
+	struct fake_thread *t;
+	int err;
+
+	model_values_default(ops, values);
+	for (int i = 0; i < n; i++) {
+		int key = model_key_find(ops, args[i].key);
+
+		if (key < 0 || model_value_parse(ops, key, args[i].value, &values[key]))
+			return -EINVAL;
+	}
+	err = ops->create(NULL, values, model);
+	if (err || ops->flags & DMAMAP_MODEL_OWN_THREADS)
+		return err;
+	t = fake_thread_of(NULL);
+	*t = (struct fake_thread){.ops = ops, .model = *model};
+	return -pthread_create(&t->id, NULL, fake_thread_main, t);
+}
+
+void fake_destroy(const struct dmamap_model_ops *ops, void *model)
+{
+	struct fake_thread *t;
+
+	if (!(ops->flags & DMAMAP_MODEL_OWN_THREADS)) {
+		pthread_mutex_lock(&lock);
+		t = fake_thread_of(model);
+		t->stop = true;
+		pthread_cond_broadcast(&more);
+		pthread_mutex_unlock(&lock);
+		pthread_join(t->id, NULL);
+		t->model = NULL;
+	}
+	ops->destroy(model);
 }
 
 u64 fake_interrupts(unsigned int vector)

@@ -32,18 +32,18 @@ int rig_image(char *path, size_t size, u64 bytes)
 
 void rig_open(struct rig *r, const char *key, const char *value)
 {
-	struct model_arg args[] = {{"image", r->path}, {key, value}};
+	struct fake_arg args[] = {{"image", r->path}, {key, value}};
 
 	memset(r, 0, sizeof(*r));
 	fake_reset();
 	r->fd = rig_image(r->path, sizeof(r->path), RIG_BLOCKS * 512ull);
-	if (model_nvme.create(NULL, args, key ? 2 : 1, &r->model))
+	if (fake_create(&model_nvme, args, key ? 2 : 1, &r->model))
 		fail_msg("%s", error_text());
 }
 
 void rig_close(struct rig *r)
 {
-	model_nvme.destroy(r->model);
+	fake_destroy(&model_nvme, r->model);
 	assert_int_equal(fake_held(), 0);
 	close(r->fd);
 	unlink(r->path);

@@ -86,14 +86,14 @@ static void test_irq_bad_arguments(void **state)
 /* The counters begin at 0. */
 static void test_irq_counters(void **state)
 {
-	model_interrupt(card, 2);
+	dmamap_model_interrupt(card, 2);
 	assert_int_equal(dmamap_irq_setup(card, DMAMAP_IRQ_MSIX, 5), 5);
 	assert_int_equal(irq_count(card, 2, false), 0);
-	model_interrupt(card, 2);
+	dmamap_model_interrupt(card, 2);
 	assert_int_equal(irq_count(card, 2, false), 1);
 	/* a vector that was not requested */
 	assert_int_equal(dmamap_irq_setup(card, DMAMAP_IRQ_MSIX, 2), 2);
-	model_interrupt(card, 2);
+	dmamap_model_interrupt(card, 2);
 	assert_int_equal(dmamap_irq_setup(card, DMAMAP_IRQ_MSIX, 5), 5);
 	assert_int_equal(irq_count(card, 2, false), 0);
 }

@@ -20,19 +20,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static void refuse(int err, const char *word, struct model_arg a, struct model_arg b)
+static void refuse(int err, const char *word, struct fake_arg a, struct fake_arg b)
 {
-	struct model_arg args[] = {a, b};
+	struct fake_arg args[] = {a, b};
 	void *model = &model;
 
-	assert_int_equal(model_e1000e.create(NULL, args, b.key ? 2 : 1, &model), -err);
+	assert_int_equal(fake_create(&model_e1000e, args, b.key ? 2 : 1, &model), -err);
 	assert_ptr_equal(model, &model);
 	if (!strstr(error_text(), word))
 		fail_msg("\"%s\" does not say \"%s\"", error_text(), word);
 }
 
-#define ARG(k, v) ((struct model_arg){k, v})
-#define NOTHING	  ((struct model_arg){0})
+#define ARG(k, v) ((struct fake_arg){k, v})
+#define NOTHING	  ((struct fake_arg){0})
 
 static void test_bad_keys(void **state)
 {
@@ -103,7 +103,7 @@ static void test_create_fails(void **state)
 {
 	struct fail_rule rule = {.times = 1};
 	struct pcap_file p;
-	struct model_arg args[2];
+	struct fake_arg args[2];
 	void *model;
 	int err, kind;
 
@@ -114,14 +114,14 @@ static void test_create_fails(void **state)
 		args[1] = ARG("pcap-out", "/dev/null");
 		for (rule.nth = 1;; rule.nth++) {
 			fail_set(FAIL_MEMORY, &rule);
-			err = model_e1000e.create(NULL, args, 2, &model);
+			err = fake_create(&model_e1000e, args, 2, &model);
 			fail_set(FAIL_MEMORY, NULL);
 			if (!err)
 				break;
 			assert_true(err == -ENOMEM || err == -EAGAIN);
 		}
 		assert_int_equal(rule.nth, 5);
-		model_e1000e.destroy(model);
+		fake_destroy(&model_e1000e, model);
 	}
 	pcap_remove(&p);
 }
@@ -262,7 +262,7 @@ static void wait_link(struct card *c, bool up)
 static void test_link(void **state)
 {
 	static const char *const keys[] = {"wire=pair:link", NULL};
-	struct model_arg arg = {"wire", "pair:link"};
+	struct fake_arg arg = {"wire", "pair:link"};
 	struct card a, b;
 	void *third;
 
@@ -278,7 +278,7 @@ static void test_link(void **state)
 		sched_yield();
 	card_start(&b, 0);
 	wait_link(&b, true);
-	assert_int_equal(model_e1000e.create(NULL, &arg, 1, &third), -EBUSY);
+	assert_int_equal(fake_create(&model_e1000e, &arg, 1, &third), -EBUSY);
 	assert_non_null(strstr(error_text(), "pair:link"));
 	card_close(&b);
 	wait_link(&a, false);

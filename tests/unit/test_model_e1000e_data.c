@@ -412,10 +412,10 @@ static void test_rate(void **state)
 /* If a file cannot be written, the link is down. */
 static void test_full_file(void **state)
 {
-	struct model_arg arg = {"pcap-out", "/dev/full"};
+	struct fake_arg arg = {"pcap-out", "/dev/full"};
 	void *model;
 
-	assert_int_equal(model_e1000e.create(NULL, &arg, 1, &model), -EIO);
+	assert_int_equal(fake_create(&model_e1000e, &arg, 1, &model), -EIO);
 }
 
 int main(void)

@@ -243,10 +243,10 @@ static void test_socket_into_a_file(void **state)
 
 static void socket_refused(const char *wire, const char *in, int err, const char *word)
 {
-	const struct model_arg args[] = {{"wire", wire}, {"pcap-in", in}};
+	const struct fake_arg args[] = {{"wire", wire}, {"pcap-in", in}};
 	void *model = NULL;
 
-	if (model_e1000e.create(NULL, args, in ? 2 : 1, &model) != -err ||
+	if (fake_create(&model_e1000e, args, in ? 2 : 1, &model) != -err ||
 	    !strstr(error_text(), word))
 		fail_msg("%s: \"%s\", not %d with \"%s\"", wire, error_text(), err, word);
 	assert_null(model);

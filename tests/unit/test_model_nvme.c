@@ -19,9 +19,9 @@
 
 static int try_create(const char *key, const char *value, const char *path, void **model)
 {
-	struct model_arg args[] = {{"image", path}, {key, value}};
+	struct fake_arg args[] = {{"image", path}, {key, value}};
 
-	return model_nvme.create(NULL, args, key ? 2 : 1, model);
+	return fake_create(&model_nvme, args, key ? 2 : 1, model);
 }
 
 static void refuse(int err, const char *word, const char *key, const char *value, const char *path)
@@ -51,7 +51,7 @@ static void test_bad_images(void **state)
 	assert_int_equal(mkfifo(other, 0600), 0);
 	refuse(EINVAL, "regular", "readonly", "1", other);
 	unlink(other);
-	assert_int_equal(model_nvme.create(NULL, NULL, 0, &model), -EINVAL);
+	assert_int_equal(fake_create(&model_nvme, NULL, 0, &model), -EINVAL);
 	assert_non_null(strstr(error_text(), "image="));
 	close(fd);
 	unlink(path);
@@ -92,13 +92,13 @@ static void test_locked(void **state)
 	assert_int_equal(try_create(NULL, NULL, path, &one), 0);
 	refuse(EBUSY, "locked", NULL, NULL, path);
 	refuse(EBUSY, "locked", "readonly", "1", path);
-	model_nvme.destroy(one);
+	fake_destroy(&model_nvme, one);
 	/* several may read, and none may write at the same time */
 	assert_int_equal(try_create("readonly", "1", path, &one), 0);
 	assert_int_equal(try_create("readonly", "1", path, &two), 0);
 	refuse(EBUSY, "locked", NULL, NULL, path);
-	model_nvme.destroy(one);
-	model_nvme.destroy(two);
+	fake_destroy(&model_nvme, one);
+	fake_destroy(&model_nvme, two);
 	close(fd);
 	unlink(path);
 }
@@ -119,7 +119,7 @@ static void test_create_fails(void **state)
 		assert_true(err == -ENOMEM || err == -EAGAIN);
 	}
 	assert_int_equal(rule.nth, 3);
-	model_nvme.destroy(model);
+	fake_destroy(&model_nvme, model);
 	close(fd);
 	unlink(path);
 }

@@ -67,12 +67,12 @@ static void test_interrupts(void **state)
 
 	assert_true(fd >= 0);
 	assert_int_equal(poll(&p, 1, 0), 0);
-	model_interrupt(edu, 0);
-	model_interrupt(edu, 0);
+	dmamap_model_interrupt(edu, 0);
+	dmamap_model_interrupt(edu, 0);
 	assert_int_equal(poll(&p, 1, 1000), 1);
 	assert_int_equal(read(fd, &n, 8), 8);
 	assert_int_equal(n, 2);
-	model_interrupt(edu, 1000); /* no such vector: no effect */
+	dmamap_model_interrupt(edu, 1000); /* no such vector: no effect */
 	assert_int_equal(dmamap_irq_fd(edu, 1000), -EINVAL);
 	assert_int_equal(dmamap_irq_fd(plain, 0), -EINVAL);
 	assert_int_equal(dmamap_irq_fd(NULL, 0), -EINVAL);
@@ -87,7 +87,7 @@ static void test_more_interrupts_than_can_be_counted(void **state)
 	u64 n = 0xfffffffffffffffe;
 
 	assert_int_equal(write(fd, &n, 8), 8);
-	model_interrupt(edu, 0);
+	dmamap_model_interrupt(edu, 0);
 	assert_int_equal(read(fd, &n, 8), 8);
 	assert_true(n == 0xfffffffffffffffe);
 }

@@ -30,7 +30,7 @@ static int relay_open(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	snprintf(value, sizeof(value), "fd:%d", pair[1]);
-	assert_int_equal(wire_open(&q.wire, value, "test"), 0);
+	assert_int_equal(dmamap_wire_open(&q.wire, value, "test"), 0);
 	close(pair[1]);
 	assert_int_equal(relay_start(&q, stream[1]), 0);
 	qemu_end = stream[0];
@@ -42,7 +42,7 @@ static int relay_close(void **state)
 {
 	relay_stop(&q);
 	relay_stop(&q);
-	wire_close(&q.wire);
+	dmamap_wire_close(&q.wire);
 	close(qemu_end);
 	if (program_end >= 0)
 		close(program_end);

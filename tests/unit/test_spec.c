@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_rig.h"
 
+#include "device/model.h"
 #include "device/spec.h"
 
 static struct spec s;
@@ -39,7 +40,6 @@ static void test_defaults(void **state)
 	assert_int_equal(s.swiotlb, 0);
 	assert_int_equal(s.bus_offset, 0);
 	assert_int_equal(s.addr_bits, 64);
-	assert_int_equal(s.n_args, 0);
 	spec_free(&s);
 	spec_free(&s);
 }
@@ -108,18 +108,31 @@ static void test_sizes(void **state)
 static void test_devices(void **state)
 {
 	good("sim:edu");
-	assert_ptr_equal(s.model, &model_edu);
+	assert_string_equal(s.model->name, "edu");
+	assert_int_equal(s.values[0].number, 0x0fffffff);
+	assert_false(s.values[0].given || s.stepped);
 	spec_free(&s);
 	good("sim:nvme,image=/x,iommu=0");
-	assert_ptr_equal(s.model, &model_nvme);
-	assert_int_equal(s.n_args, 1);
-	assert_string_equal(s.args[0].key, "image");
-	assert_string_equal(s.args[0].value, "/x");
+	assert_string_equal(s.model->name, "nvme");
+	assert_string_equal(s.model->keys[0].name, "image");
+	assert_string_equal(s.values[0].text, "/x");
+	assert_true(s.values[0].given);
+	assert_int_equal(s.values[1].number, 16);
+	assert_string_equal(s.values[3].text, "dmamap-1");
 	assert_false(s.iommu);
 	spec_free(&s);
 	bad("sim:edo", "edo");
 	bad("sim:", "sim:");
 	bad("sim:edu,image=/x", "image");
+	bad("sim:edo", "sim:dmaengine");
+	bad("sim:edu,dma_mask=0", "from 1 to");
+	bad("sim:nvme,image=", "file");
+	good("sim:edu,threads=0");
+	assert_true(s.stepped);
+	spec_free(&s);
+	bad("sim,threads=0", "threads=0");
+	bad("sim:edu,threads=2", "threads=2");
+	bad("vfio:00:03.0,threads=0", "threads");
 	bad("simm", "simm");
 	bad("si", "si");
 	bad("usb", "usb");
@@ -174,11 +187,11 @@ static void test_words_that_contradict(void **state)
 static void test_commas(void **state)
 {
 	good("sim:nvme,image=/a,,b,,,,c,check=1");
-	assert_string_equal(s.args[0].value, "/a,b,,c");
+	assert_string_equal(s.values[0].text, "/a,b,,c");
 	assert_true(s.check);
 	spec_free(&s);
 	good("sim:nvme,image=x,,");
-	assert_string_equal(s.args[0].value, "x,");
+	assert_string_equal(s.values[0].text, "x,");
 	spec_free(&s);
 }
 
@@ -190,7 +203,7 @@ static void test_long_ones(void **state)
 	memcpy(text, "sim:nvme,image=", 15);
 	text[4000] = 0;
 	good(text);
-	assert_int_equal(strlen(s.args[0].value), 4000 - 15);
+	assert_int_equal(strlen(s.values[0].text), 4000 - 15);
 	spec_free(&s);
 	text[4000] = 'a';
 	text[5999] = 0;
