@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 #define TABLE_BYTES_MAX 4096 /* a greater size field is not that of a table */
-#define TABLE_BYTES_MIN sizeof(struct dmamap_model_ops) /* of version 1 when it was introduced */
+/* the table when version 1 was introduced; a field that is added later does not change this */
+#define TABLE_BYTES_MIN (offsetof(struct dmamap_model_ops, config_written) + sizeof(void *))
 
 struct model_type {
 	struct dmamap_model_ops ops;	      /* first: model_put() has a pointer to it */

@@ -67,6 +67,13 @@ static void test_edu(void **state)
 	failnth_alone("edu direct", open_and_close, (void *)"sim:edu,iommu=0");
 }
 
+/* A model in a shared object: it is loaded and unloaded by each open. */
+static void test_object(void **state)
+{
+	failnth_alone("object", open_and_close, (void *)"sim:" OBJECT);
+	failnth_alone("object stepped", open_and_close, (void *)"sim:" OBJECT ",threads=0,check=1");
+}
+
 static void test_nvme(void **state)
 {
 	char spec[128];
@@ -193,6 +200,7 @@ int main(void)
 		with_ram(test_plain_devices),
 		with_ram(test_groups),
 		with_ram(test_edu),
+		with_ram(test_object),
 		with_ram(test_nvme),
 		with_ram(test_by_new_threads),
 		with_ram(test_many_at_once),
