@@ -12,7 +12,7 @@
 #include "base/tslot.h"
 #include "check/check.h"
 #include "domain/device.h"
-#include "map/device.h"
+#include "map/managed.h"
 
 #include <linux/dma-mapping.h>
 #include <linux/dmapool.h>

@@ -11,7 +11,8 @@
  */
 #include "base/alloc.h"
 #include "base/fork.h"
-#include "map/device.h"
+#include "map/coherent.h"
+#include "map/managed.h"
 #include "map/map.h"
 #include "mem/vmrange.h"
 

@@ -160,7 +160,7 @@ hot_inline struct xsk_device *xsk_device(const struct device *dev)
 }
 
 /*
- * device.c. Returns the device's record and creates it if needed; NULL with errno ENOMEM or EINVAL.
+ * queue.c. Returns the device's record and creates it if needed; NULL with errno ENOMEM or EINVAL.
  */
 struct xsk_device *xsk_device_get(struct device *dev);
 /* Waits until no receiver is in a queue's section, in either mode. */

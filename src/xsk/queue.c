@@ -4,7 +4,7 @@
  * created at the first use and freed by dmamap_close(), which first removes sockets and pools.
  */
 #include "base/alloc.h"
-#include "map/device.h"
+#include "map/managed.h"
 #include "xsk/xsk.h"
 
 pthread_mutex_t xsk_lock = PTHREAD_MUTEX_INITIALIZER;

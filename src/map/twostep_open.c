@@ -9,7 +9,6 @@
  */
 #include "map/twostep.h"
 #include "base/alloc.h"
-#include "map/device.h"
 
 #define MARKS (1u << 16)
 
