@@ -5,7 +5,7 @@
  */
 #include "dmapool/pool.h"
 
-static void hash_put(struct chunk_hash *h, struct pool_chunk *c)
+static void chunk_hash_put(struct chunk_hash *h, struct pool_chunk *c)
 {
 	u64 i = hash_place(h, (uintptr_t)c->cpu >> PAGE_BITS);
 
@@ -24,7 +24,7 @@ struct chunk_hash *hash_new(u64 places)
 }
 
 /* Makes space in the hash for one more chunk. Called with the pool's lock held. */
-static int hash_reserve(struct dma_pool *pool)
+static int chunk_hash_reserve(struct dma_pool *pool)
 {
 	struct chunk_hash *h = pool->hash, *bigger;
 
@@ -34,14 +34,14 @@ static int hash_reserve(struct dma_pool *pool)
 	if (!bigger)
 		return -ENOMEM;
 	for (struct pool_chunk *c = pool->chunks; c; c = c->next)
-		hash_put(bigger, c);
+		chunk_hash_put(bigger, c);
 	bigger->older = h;
 	write_release(&pool->hash, bigger);
 	return 0;
 }
 
 /* Makes space in the depot for the blocks of one more chunk. Called with the pool's lock held. */
-static int depot_reserve(struct dma_pool *pool)
+static int chunk_depot_reserve(struct dma_pool *pool)
 {
 	u64 need = (pool->n_chunks + 1) * pool->chunk_blocks, room = pool->depot_room;
 	entry_t *p;
@@ -113,12 +113,12 @@ free:
  */
 int chunk_add(struct dma_pool *pool, struct pool_chunk *c)
 {
-	if (hash_reserve(pool) || depot_reserve(pool))
+	if (chunk_hash_reserve(pool) || chunk_depot_reserve(pool))
 		return -ENOMEM;
 	c->next = pool->chunks;
 	pool->chunks = c;
 	pool->n_chunks++;
-	hash_put(pool->hash, c);
+	chunk_hash_put(pool->hash, c);
 	for (size_t g = pool->entry_mask + 1ull; g-- > 0;)
 		if (c->state[g] == BLOCK_FREE && pool->depot_n < pool->depot_room)
 			pool->depot[pool->depot_n++] = (entry_t)c + g;

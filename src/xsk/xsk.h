@@ -198,7 +198,7 @@ void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
 /* Called after the driver's setup_pool(NULL): reports the buffers that it still holds. */
 void provenance_report_kept(const struct xsk_pool *p);
 /* reports the delivery of a packet of which a fragment was freed */
-void story_cut(struct xdp_buff_xsk *x);
+void provenance_cut(struct xdp_buff_xsk *x);
 /* Reports buffers that the driver holds while it unmaps the UMEM. */
 void provenance_report_busy(struct xsk_pool *p, const void *caller);
 
