@@ -6,7 +6,7 @@
  */
 #include "script.h"
 
-struct traffic {
+struct script_traffic {
 	struct net_device *dev;
 	u32 tx, rx, size, sg;
 	atomic64_t queued;
@@ -105,7 +105,7 @@ static int script_send(struct net_device *dev, struct sk_buff *skb)
 	return err;
 }
 
-static void script_transmit(struct traffic *t)
+static void script_transmit(struct script_traffic *t)
 {
 	for (u32 seq = 0; seq < t->tx && !host_stopped(); seq++) {
 		struct sk_buff *skb =
@@ -139,7 +139,7 @@ static void script_stalled(struct net_device *dev)
  * the peer sends a frame of another type: if the driver then delivers more frames, it had left them
  * in its ring.
  */
-static void script_settle(const struct traffic *t)
+static void script_settle(const struct script_traffic *t)
 {
 	s64 seen = -1, now, nudged = -1;
 	u64 since = host_now(), at = 0,
@@ -202,8 +202,8 @@ static void script_close(struct net_device *dev)
 
 static void script_traffic(struct net_device *dev, u32 tx, u32 rx)
 {
-	struct traffic t = {dev, tx, rx, (u32)kmod_option_int("size", 0),
-			    (u32)kmod_option_int("sg", 0)};
+	struct script_traffic t = {dev, tx, rx, (u32)kmod_option_int("size", 0),
+				   (u32)kmod_option_int("sg", 0)};
 	bool carrier = script_carrier(dev);
 
 	atomic64_set(&kmod_rx_good, 0);
@@ -330,8 +330,8 @@ static void script_quiet(void)
  * counted. */
 static void script_load(struct net_device *dev)
 {
-	struct traffic t = {dev, 16, 0, (u32)kmod_option_int("size", 0),
-			    (u32)kmod_option_int("sg", 0)};
+	struct script_traffic t = {dev, 16, 0, (u32)kmod_option_int("size", 0),
+				   (u32)kmod_option_int("sg", 0)};
 
 	script_quiet();
 	if (!kmod_option_int("busy", 0))

@@ -73,7 +73,7 @@ hot_inline u8 *bus_host_address(u64 value, u64 bus)
 /* A list of at most `max` segments. It begins on the stack and moves to the heap when it grows. */
 struct bus_segments {
 	struct iovec *iov, *heap;
-	int n, room, max;
+	int n, capacity, max;
 	bool demand; /* there are on-demand pages, so demand_copy() copies all segments */
 };
 
@@ -85,8 +85,8 @@ static int bus_segment_add(struct bus_segments *s, u8 *at, u64 size)
 	}
 	if (s->n == s->max)
 		return -ENOSPC;
-	if (s->n == s->room) {
-		size_t old = (size_t)s->room * sizeof(*s->iov);
+	if (s->n == s->capacity) {
+		size_t old = (size_t)s->capacity * sizeof(*s->iov);
 		struct iovec *p = alloc_grow(s->heap, s->heap ? old : 0, 2 * old);
 
 		if (!p)
@@ -94,7 +94,7 @@ static int bus_segment_add(struct bus_segments *s, u8 *at, u64 size)
 		if (!s->heap)
 			memcpy(p, s->iov, old);
 		s->heap = s->iov = p;
-		s->room *= 2;
+		s->capacity *= 2;
 	}
 	s->iov[s->n++] = (struct iovec){at, size};
 	return 0;
@@ -152,7 +152,7 @@ static __attribute__((noinline)) int access_many(struct device *dev, struct port
 						 u8 *buf, u64 len, bool write)
 {
 	struct iovec few[SEGMENTS_ON_STACK];
-	struct bus_segments s = {.iov = few, .room = SEGMENTS_ON_STACK, .max = INT32_MAX};
+	struct bus_segments s = {.iov = few, .capacity = SEGMENTS_ON_STACK, .max = INT32_MAX};
 	u32 gen = (u32)port_enter(port);
 	int err = bus_gather(dev, port, gen, bus, len, write, &s);
 
@@ -302,7 +302,7 @@ static int bus_gather_and_hold(struct device *dev, struct port *port, u64 bus, s
 int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, struct iovec *iov,
 		   int max)
 {
-	struct bus_segments s = {.iov = iov, .room = max, .max = max};
+	struct bus_segments s = {.iov = iov, .capacity = max, .max = max};
 	struct demand_copied *copied = NULL;
 	struct fault_try try = {0};
 	struct port *port;

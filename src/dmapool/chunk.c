@@ -43,29 +43,29 @@ static int chunk_hash_reserve(struct dma_pool *pool)
 /* Makes space in the depot for the blocks of one more chunk. Called with the pool's lock held. */
 static int chunk_depot_reserve(struct dma_pool *pool)
 {
-	u64 need = (pool->n_chunks + 1) * pool->chunk_blocks, room = pool->depot_room;
+	u64 need = (pool->n_chunks + 1) * pool->chunk_blocks, capacity = pool->depot_size;
 	entry_t *p;
 
-	if (need <= room)
+	if (need <= capacity)
 		return 0;
-	need = max_u64(need, 2 * room);
-	p = alloc_grow(pool->depot, room * sizeof(*p), need * sizeof(*p));
+	need = max_u64(need, 2 * capacity);
+	p = alloc_grow(pool->depot, capacity * sizeof(*p), need * sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	pool->depot = p;
-	pool->depot_room = need;
+	pool->depot_size = need;
 	return 0;
 }
 
 /* Returns the offset of the block after the one at `off`; of the first one for off == -stride. */
 size_t block_after(const struct dma_pool *pool, size_t off)
 {
-	size_t next = off + pool->stride, room;
+	size_t next = off + pool->stride, left;
 
 	if (!pool->boundary)
 		return next;
-	room = pool->boundary - (next & (pool->boundary - 1));
-	return room < pool->size ? next + room : next;
+	left = pool->boundary - (next & (pool->boundary - 1));
+	return left < pool->size ? next + left : next;
 }
 
 bool block_fits(const struct dma_pool *pool, size_t off)
@@ -120,7 +120,7 @@ int chunk_add(struct dma_pool *pool, struct pool_chunk *c)
 	pool->n_chunks++;
 	chunk_hash_put(pool->hash, c);
 	for (size_t g = pool->entry_mask + 1ull; g-- > 0;)
-		if (c->state[g] == BLOCK_FREE && pool->depot_n < pool->depot_room)
+		if (c->state[g] == BLOCK_FREE && pool->depot_n < pool->depot_size)
 			pool->depot[pool->depot_n++] = (entry_t)c + g;
 	return 0;
 }

@@ -47,7 +47,7 @@ static void dmapool_depot_give(struct dma_pool *pool, const entry_t *in, u32 n)
 		return;
 	lock_acquire(&pool->lock);
 	/* If there is less space than that, a block has two entries (see above); one is dropped. */
-	n = (u32)min_u64(n, pool->depot_room - pool->depot_n);
+	n = (u32)min_u64(n, pool->depot_size - pool->depot_n);
 	memcpy(pool->depot + pool->depot_n, in, n * sizeof(*in));
 	pool->depot_n += n;
 	lock_release(&pool->lock);

@@ -74,21 +74,21 @@ static void vfio_function_read_region(struct vfio_region *r, const struct vfio_r
 /* Returns the region's structure with its chain of capabilities in allocated memory. */
 static struct vfio_region_info *vfio_function_region_info(struct vfio_function *f, u32 index)
 {
-	u32 room = 512;
+	u32 size = 512;
 
 	for (int tries = 0; tries < 2; tries++) {
-		struct vfio_region_info *info = alloc_zeroed(room);
+		struct vfio_region_info *info = alloc_zeroed(size);
 		u32 want;
 		int err;
 
 		if (!info)
 			return NULL;
-		info->argsz = room;
+		info->argsz = size;
 		info->index = index;
 		err = vfio_pci_ioctl(f, VFIO_DEVICE_GET_REGION_INFO, info);
 		want = info->argsz;
-		if (err >= 0 && want <= room) {
-			info->argsz = room;
+		if (err >= 0 && want <= size) {
+			info->argsz = size;
 			return info;
 		}
 		alloc_free(info);
@@ -97,7 +97,7 @@ static struct vfio_region_info *vfio_function_region_info(struct vfio_function *
 				err < 0 ? -err : E2BIG,
 				"%s: the information about its region %u cannot be read: %s",
 				f->pci.address.text, index, err < 0 ? strerror(-err) : "too long");
-		room = want;
+		size = want;
 	}
 	return error_null(EPROTO, "%s: the kernel does not describe its region %u",
 			  f->pci.address.text, index);
@@ -324,8 +324,8 @@ static void vfio_function_hot_reset(struct vfio_function *f)
 	union {
 		struct vfio_pci_hot_reset_info info;
 		struct vfio_pci_hot_reset reset;
-		u8 room[sizeof(struct vfio_pci_hot_reset_info) +
-			4 * sizeof(struct vfio_pci_dependent_device)];
+		u8 bytes[sizeof(struct vfio_pci_hot_reset_info) +
+			 4 * sizeof(struct vfio_pci_dependent_device)];
 	} u = {.info = {.argsz = sizeof(u)}};
 
 	if (vfio_pci_ioctl(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)

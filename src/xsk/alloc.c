@@ -61,7 +61,8 @@ hot_inline struct alloc_shape xsk_pool_shape(const struct xsk_buff_pool *pool, b
 					     bool paged)
 {
 	const u64 start = (u64)(uintptr_t)pool->addrs + pool->headroom;
-	const u64 data = start + XDP_PACKET_HEADROOM, room = pool->headroom + XDP_PACKET_HEADROOM;
+	const u64 data = start + XDP_PACKET_HEADROOM,
+		  headroom = pool->headroom + XDP_PACKET_HEADROOM;
 	/* the upper half initialises the flags to 0 */
 	const u64 frame_sz = pool->chunk_size - pool->headroom;
 
@@ -70,7 +71,7 @@ hot_inline struct alloc_shape xsk_pool_shape(const struct xsk_buff_pool *pool, b
 		.limit = unaligned ? pool->addrs_cnt - pool->chunk_size + 1 : pool->addrs_cnt,
 		.data_end = {data, data},
 		.meta_start = {data, start},
-		.frame_dma = {frame_sz, (paged ? 0 : pool->dma_base) + room},
+		.frame_dma = {frame_sz, (paged ? 0 : pool->dma_base) + headroom},
 		.page = pool->dma_pages,
 		.chunk_size = pool->chunk_size,
 		.unaligned = unaligned,

@@ -47,7 +47,7 @@ static slow_path int rcv_deliver_frags(struct xdp_sock *xs, struct xdp_buff_xsk 
 		count_add(&xs->rx_dropped, 1);
 		return -ENOSPC;
 	}
-	if (ring_room(xs->rx, left + 1) <= left)
+	if (ring_space(xs->rx, left + 1) <= left)
 		return rcv_rx_full(xs);
 	/* the buffers are released one by one, so they are no longer a packet */
 	x->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS;
@@ -84,7 +84,7 @@ hot_inline int rcv_zc(struct xdp_sock *xs, struct xdp_buff *xdp)
 		return rcv_refuse(x);
 	if (unlikely(xdp_buff_has_frags(xdp)))
 		return rcv_deliver_frags(xs, x);
-	if (unlikely(!ring_room(xs->rx, 1)))
+	if (unlikely(!ring_space(xs->rx, 1)))
 		return rcv_rx_full(xs);
 	rcv_deliver_buffer(xs, x, 0);
 	return 0;
@@ -113,7 +113,7 @@ static __attribute__((noinline)) int rcv_copy(struct xdp_sock *xs, const struct 
 		count_add(&xs->rx_dropped, 1);
 		return -ENOSPC;
 	}
-	if (ring_room(xs->rx, n) < n)
+	if (ring_space(xs->rx, n) < n)
 		return rcv_rx_full(xs);
 	got = pool_alloc(p, to, n);
 	if (got < n) {
@@ -268,7 +268,7 @@ static u32 rcv_sock_space(struct xdp_sock *xs, u32 max)
 	u32 each = xs->sg ? (u32)min_u64(COPY_MAX_SEGS, xs->rx->mask + 1) : 1;
 	u64 want = (u64)max * each;
 
-	return ring_room(xs->rx, (u32)min_u64(want, xs->rx->mask + 1)) / each;
+	return ring_space(xs->rx, (u32)min_u64(want, xs->rx->mask + 1)) / each;
 }
 
 /*

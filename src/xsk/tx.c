@@ -72,18 +72,18 @@ static slow_path void tx_refuse_packet(struct xdp_sock *xs, u32 n, const struct 
 }
 
 /*
- * Reads one packet into out, which has space for `room` descriptors. Returns its length; 0: there
+ * Reads one packet into out, which has space for `limit` descriptors. Returns its length; 0: there
  * is no complete packet, or no space for it; -1: a packet was refused, there may be more behind it.
  */
 hot_inline int tx_read_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out,
-			      u32 room)
+			      u32 limit)
 {
 	u32 max = p->pub.xdp_zc_max_segs, entries;
 
 	if (unlikely(xs->skipping) && !tx_skip_packet(xs, ring_entries(xs->tx, xs->tx->mask + 1)))
 		return 0;
 	entries = ring_entries(xs->tx, max);
-	for (u32 n = 0; n < entries && n < room; n++) {
+	for (u32 n = 0; n < entries && n < limit; n++) {
 		tx_read_desc(xs->tx, xs->tx->index + n, &out[n]);
 		if (unlikely(!tx_desc_valid(&p->pub, &out[n]) ||
 			     ((out[n].options & XDP_PKT_CONTD) && n + 1 == max))) {
@@ -108,15 +108,15 @@ hot_inline void tx_take_packet(struct xsk_pool *p, struct xdp_sock *xs, const st
 	xs->tx->index += n;
 }
 
-u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
+u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 limit)
 {
 	/* every refused packet is at least one entry, so bound the loop by the ring's length */
 	for (u32 tries = 0; tries <= xs->tx->mask; tries++) {
-		int n = tx_read_packet(p, xs, out, room);
+		int n = tx_read_packet(p, xs, out, limit);
 
 		if (n < 0)
 			continue;
-		if (!n || ring_room(p->cq, (u32)n) < (u32)n)
+		if (!n || ring_space(p->cq, (u32)n) < (u32)n)
 			return 0;
 		tx_take_packet(p, xs, out, (u32)n);
 		return (u32)n;
@@ -145,11 +145,11 @@ static struct xdp_sock *tx_next_socket(struct xsk_pool *p)
  * Copies the rest of a packet of which the driver has taken a part. Returns the number of
  * descriptors.
  */
-static u32 tx_give_rest(struct xsk_pool *p, struct xdp_desc *out, u32 max)
+static u32 tx_give_rest(struct xsk_pool *p, struct xdp_desc *out, u32 limit)
 {
 	u32 n = 0;
 
-	while (p->packet_at < p->packet_n && n < max)
+	while (p->packet_at < p->packet_n && n < limit)
 		out[n++] = p->packet[p->packet_at++];
 	return n;
 }

@@ -208,9 +208,9 @@ u32 pool_alloc(struct xsk_pool *p, struct xdp_buff **out, u32 max);
 /* tx.c: returns the next checked descriptor of any of the pool's sockets; in the pool's section */
 bool tx_next(struct xsk_pool *p, struct xdp_desc *desc);
 /*
- * Takes the next complete packet of one socket, up to `room` descriptors; returns 0 if there is
+ * Takes the next complete packet of one socket, up to `limit` descriptors; returns 0 if there is
  * none.
  */
-u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room);
+u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 limit);
 
 #endif
