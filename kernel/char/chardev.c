@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Character and misc devices, classes, platform devices; and the calls that a script makes into
+ * Character and misc devices, classes, platform devices, and the functions by which a script calls
  * them.
  */
 #include "chardev.h"

@@ -24,7 +24,7 @@ struct ledger_entry {
 struct ledger_removed {
 	const void *object; /* for pages, their address */
 	size_t size;
-	u64 order; /* of its end, in the same count as entries */
+	u64 order; /* number of the removal, from the count that also numbers entries */
 	struct kmod_stack allocated, freed;
 };
 
@@ -167,8 +167,8 @@ void kmod_ledger_freeing(const void *p, size_t n)
 }
 
 /*
- * The live object at `a`, or else the one whose end or beginning is nearest. `distance` is 0 inside
- * of it. Under the lock.
+ * Returns the live object at `a`, or else the one whose beginning or end is nearest. `distance` is
+ * 0 inside the object. Called with the lock held.
  */
 static const struct ledger_entry *ledger_near(unsigned long a, unsigned long *distance)
 {
@@ -192,7 +192,7 @@ static const struct ledger_entry *ledger_near(unsigned long a, unsigned long *di
 	return found;
 }
 
-/* The object that `a` was in and that was freed last. Under the lock. */
+/* Returns the object that contained `a` and was freed last. Called with the lock held. */
 static const struct ledger_removed *ledger_find_removed(unsigned long a)
 {
 	for (unsigned int i = 0; i < REMOVED_KEPT; i++) {
@@ -217,7 +217,7 @@ bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod
 	e = ledger_near(a, &distance);
 	old = distance ? ledger_find_removed(a) : NULL;
 	at = e ? (unsigned long)ledger_address(e) : 0;
-	/* beside a live object, in what was another one before the live one was allocated there */
+	/* `a` is beside a live object, and was in another one before */
 	if (e && old && old->order < e->order && (unsigned long)old->object < at + e->size)
 		old = NULL;
 	if (old) {

@@ -90,7 +90,7 @@ static void print_bytes(struct print_out *o, const u8 *p, int n, char separator)
 	}
 }
 
-/* %pI4, %pI6, %pI6c and the same with i; the number of characters after %p. */
+/* Prints %pI4, %pI6, %pI6c and the same with i. Returns the number of characters after %p. */
 static int print_address(struct print_out *o, const char *f, const u8 *b)
 {
 	if (f[1] == '6') {
@@ -109,7 +109,7 @@ static int print_address(struct print_out *o, const char *f, const u8 *b)
 	return 2;
 }
 
-/* What stands behind %p; the number of characters that it took. */
+/* Prints what follows %p. Returns the number of characters of the format that it used. */
 static int print_pointer(struct print_out *o, const char *f, const void *p, int width)
 {
 	static const char separators[] = {['C'] = ':', ['D'] = '-', ['N'] = 0};

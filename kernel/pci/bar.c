@@ -110,7 +110,7 @@ void iounmap(volatile void __iomem *addr)
 	u64 offset;
 	struct bar_mapping *m = bar_mapping_find(addr, &offset);
 
-	if (!addr) /* valid on x86, without effect */
+	if (!addr) /* valid on x86, but without effect */
 		return;
 	if (!m || !READ_ONCE(m->live) ||
 	    !kmod_ledger_del(KMOD_IOMAP, (void *)((u64)addr & ~0xffffffffull))) {
@@ -161,8 +161,8 @@ static void bar_write(struct pci_dev *d, int bar, u64 at, u64 v, unsigned int si
 }
 
 /*
- * Returns NULL if the access was reported and must not be made. `at` is set to the offset in the
- * BAR.
+ * Returns the mapping, with the offset in the BAR in `at`, or NULL if the access was reported and
+ * must not be made.
  */
 static struct bar_mapping *bar_access(const volatile void __iomem *addr, unsigned int size, u64 *at)
 {

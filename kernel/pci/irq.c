@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interrupts. A line has a number: 11 for the pin, 32 and up for messages. Every requested line has
- * a thread, which waits for the device's eventfd and runs the handlers as a hard interrupt and the
- * threaded handlers as tasks. disable_irq() keeps an interrupt pending.
+ * a thread that waits for the device's eventfd. It runs handlers as hard interrupts and threaded
+ * handlers as tasks. disable_irq() keeps an interrupt pending.
  */
 #include "pci.h"
 
@@ -40,7 +40,9 @@ static unsigned int irq_vector(unsigned int irq)
 	return irq >= LINE_MSG ? irq - LINE_MSG : 0;
 }
 
-/* Runs the handlers once. Under the line's lock, which is released while a handler runs. */
+/*
+ * Runs the handlers once. Called with the line's lock held, which is released while a handler runs.
+ */
 static void irq_run(struct irq_line *l, int irq)
 {
 	struct kmod_context *c = kmod_context();
@@ -199,7 +201,7 @@ bool kmod_irq_busy(void)
 	return busy;
 }
 
-/* At the end of a run: the threads of interrupts that the driver has left requested. */
+/* Called at the end of a run: stops the threads of interrupts that the driver has not freed. */
 void kmod_irq_stop(void)
 {
 	for (unsigned int i = 0; i < LINES; i++) {
