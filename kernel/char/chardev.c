@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Character and misc devices, classes, platform devices; and the calls that a script makes into
+ * Character and misc devices, classes, platform devices, and the functions by which a script calls
  * them.
  */
 #include "chardev.h"
@@ -111,7 +111,7 @@ void class_destroy(struct class *c)
 		host_free(c);
 }
 
-struct created {
+struct chardev_created {
 	struct device dev;
 	struct list_head list;
 };
@@ -120,7 +120,7 @@ static LIST_HEAD(created); /* under lock */
 struct device *device_create(struct class *c, struct device *parent, dev_t dev, void *data,
 			     const char *fmt, ...)
 {
-	struct created *made = kmod_calloc("register", 1, sizeof(*made));
+	struct chardev_created *made = kmod_calloc("register", 1, sizeof(*made));
 	struct device *d = &made->dev;
 	va_list args;
 
@@ -142,7 +142,7 @@ struct device *device_create(struct class *c, struct device *parent, dev_t dev, 
 
 void device_destroy(struct class *c, dev_t dev)
 {
-	struct created *made, *found = NULL;
+	struct chardev_created *made, *found = NULL;
 
 	host_lock(&lock);
 	list_for_each_entry(made, &created, list)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Access of a script to a character device by its name, as a program would. */
+/* A script accesses a character device by its name, as a program does. */
 #ifndef KMOD_CHARDEV_H
 #define KMOD_CHARDEV_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Subsystems that are not configured, with the stubs of a kernel without them: PTP clocks, and the
- * arithmetic of their counters.
+ * Subsystems that are not configured: PTP clocks and the arithmetic of their counters. The stubs
+ * return what those of a kernel without the subsystem return.
  */
 #include "core.h"
 #include <linux/ptp_clock_kernel.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Execution contexts. Every thread represents a processor that runs a task, a softirq or a hard
- * interrupt. A lock that disables interrupts or softirqs only changes what its own thread may do,
- * since handlers run in other threads, as if on another processor.
+ * interrupt. Handlers run in threads of their own, as if on another processor. A lock that disables
+ * interrupts or softirqs therefore affects only the calls that are allowed to its own thread.
  */
 #include "core.h"
 

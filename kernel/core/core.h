@@ -22,9 +22,9 @@ struct kmod_held {
 	struct kmod_stack at;
 };
 
-/* The state of one thread, which the kernel has for every processor and task. */
+/* The state of one thread. The kernel has this state for every processor and task. */
 struct kmod_context {
-	int preempt, bh_off, irqs_off; /* nesting depth of each */
+	int preempt, bh_off, irqs_off; /* nesting depth of each kind */
 	int hardirq, softirq;	       /* the thread runs such a handler */
 	int rcu;
 	unsigned int n_held;
@@ -62,8 +62,8 @@ void kmod_returned(const struct kmod_mark *m, const char *what);
 bool kmod_context_atomic(const struct kmod_context *c);
 
 /*
- * Findings. The stack is the caller's; `other` (may be NULL) is a second stack, described by
- * `label`.
+ * Findings. The first stack is that of the caller; `other` (may be NULL) is a second stack,
+ * described by `label`.
  */
 void kmod_finding_with(const char *kind, const struct kmod_stack *other, const char *label,
 		       const char *fmt, ...) __printf(4, 5);
@@ -92,8 +92,8 @@ bool kmod_fail(const char *site);
 void *kmod_calloc(const char *site, size_t n, size_t size);
 
 /*
- * The ledger: everything that a driver acquires and must release. An entry is an object's address
- * and kind; `size` and the stack are for the report.
+ * The ledger contains every object that a driver has acquired and must release. An entry is
+ * identified by the address and the kind of the object. Its size and stack are used in reports.
  */
 enum kmod_object {
 	KMOD_MEMORY,
@@ -120,23 +120,26 @@ enum kmod_object {
 void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size);
 /* Returns false if there is no such entry. */
 bool kmod_ledger_del(enum kmod_object kind, const void *object);
-/* The object was passed to the function `fn` of the driver, which its entry names from now on. */
+/* Records that the object was passed to the driver's function `fn`, which reports then name. */
 void kmod_ledger_given(enum kmod_object kind, const void *object, unsigned long fn);
 bool kmod_ledger_find(enum kmod_object kind, const void *object, size_t *size,
 		      struct kmod_stack *stack);
-/* Reports every entry in [p, p + n), which is about to be freed: an active timer, for example. */
+/*
+ * Reports every entry in [p, p + n), which is about to be freed. An example is a timer that is
+ * still armed.
+ */
 void kmod_ledger_freeing(const void *p, size_t n);
 /*
- * Describes the object that contains `addr` or is near it, also a freed one. Returns false if there
- * is none.
+ * Describes the live or freed object that contains `addr` or is near it. Returns false if there is
+ * none.
  */
 bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod_stack *allocated,
 			  struct kmod_stack *freed);
 void kmod_memory_start(void);
-/* Reports what is left; the number of entries. */
+/* Reports the entries that are left. Returns their number. */
 unsigned int kmod_ledger_report(void);
 
-/* Work items that are queued or run, on any queue. */
+/* The number of work items that are queued or running, on all queues. */
 bool kmod_work_busy(void);
 
 /* Softirqs: `fn` runs soon in the softirq thread. */
@@ -146,7 +149,7 @@ void kmod_softirq_stop(void);
 bool kmod_napi_run(void);
 void kmod_rcu_drain(void);
 
-/* Arguments of the module and of the script, from the command. */
+/* Values of the arguments that the command passed to the module and to the script. */
 const char *kmod_option(const char *name);
 long kmod_option_int(const char *name, long otherwise);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Findings, and how they are passed to the command: a line of JSON for every one, on the descriptor
- * in KMOD_EVENTS. Stacks are addresses of the program, which the command converts to lines. Besides
- * the runtime's own findings there are reports of dmamap's checker and of AddressSanitizer, fatal
- * signals, and hangs that the watchdog detects.
+ * Findings. Each is written as a line of JSON to the descriptor in KMOD_EVENTS. Stacks are written
+ * as addresses of the program, which the command converts to lines. Findings come from the runtime
+ * itself, the checker of dmamap, AddressSanitizer, fatal signals, and the watchdog, which detects
+ * hangs.
  */
 #include "core.h"
 
@@ -132,7 +132,7 @@ void kmod_finding_with(const char *kind, const struct kmod_stack *other, const c
 void kmod_finding_of(unsigned long fn, const char *kind, const struct kmod_stack *other,
 		     const char *label, const char *fmt, ...)
 {
-	/* converted like a return address, which is behind the call */
+	/* plus 1, like a return address, which is behind the call */
 	struct kmod_stack stack = {.n = 1, .pc = {fn + 1}};
 	char text[1024];
 	va_list args;
@@ -242,7 +242,7 @@ void __asan_on_error(void)
 			freed.n ? "freed here" : "allocated here", text);
 }
 
-/* The watchdog: a hang is reported after a period without progress. */
+/* The watchdog reports a hang after a period without progress. */
 static unsigned int watchdog_seconds;
 
 static void watchdog_stack(const char *name, const unsigned long *pc, unsigned int n)
@@ -256,7 +256,7 @@ static void watchdog_stack(const char *name, const unsigned long *pc, unsigned i
 	kmod_finding_at("hang", &stack, NULL, NULL, text);
 }
 
-#define WATCHDOG_STEPS 20000 /* so many of them without progress are a loop for ever */
+#define WATCHDOG_STEPS 20000 /* this many of them without progress are an endless loop */
 
 static void watchdog_main(void *arg)
 {

@@ -9,11 +9,11 @@
 const void *kmod_page_at(const void *page);
 int kmod_page_refs(const void *page);
 
-#define BUCKETS 8192
-#define PAST	8192
+#define BUCKETS	     8192
+#define REMOVED_KEPT 8192
 
-struct entry {
-	struct entry *next;
+struct ledger_entry {
+	struct ledger_entry *next;
 	const void *object;
 	size_t size;
 	enum kmod_object kind;
@@ -21,18 +21,18 @@ struct entry {
 	struct kmod_stack at;
 };
 
-struct past {
+struct ledger_removed {
 	const void *object; /* for pages, their address */
 	size_t size;
-	u64 order; /* of its end, in the same count as entries */
+	u64 order; /* number of the removal, from the count that also numbers entries */
 	struct kmod_stack allocated, freed;
 };
 
 static struct host_mutex lock; /* guards the variables below */
-static struct entry *buckets[BUCKETS];
-static struct past past[PAST];
-static unsigned int past_next;
-static u64 orders;
+static struct ledger_entry *ledger_buckets[BUCKETS];
+static struct ledger_removed ledger_removed[REMOVED_KEPT];
+static unsigned int removed_next;
+static u64 ledger_orders;
 
 static const struct {
 	const char *kind, *what;
@@ -58,23 +58,24 @@ static const struct {
 	[KMOD_ENABLED] = {"leak-enabled", "the PCI device is still enabled"},
 };
 
-static struct entry **ledger_find(enum kmod_object kind, const void *object)
+static struct ledger_entry **ledger_find(enum kmod_object kind, const void *object)
 {
-	struct entry **at = &buckets[((unsigned long)object >> 4) * 2654435761u % BUCKETS];
+	struct ledger_entry **at =
+		&ledger_buckets[((unsigned long)object >> 4) * 2654435761u % BUCKETS];
 
 	while (*at && ((*at)->object != object || (*at)->kind != kind))
 		at = &(*at)->next;
 	return at;
 }
 
-static const void *ledger_address(const struct entry *e)
+static const void *ledger_address(const struct ledger_entry *e)
 {
 	return e->kind == KMOD_PAGES ? kmod_page_at(e->object) : e->object;
 }
 
 void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size)
 {
-	struct entry *e = host_calloc(1, sizeof(*e)), **at;
+	struct ledger_entry *e = host_calloc(1, sizeof(*e)), **at;
 
 	if (!e)
 		kmod_oops("ledger", "no memory for the ledger");
@@ -85,12 +86,12 @@ void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size)
 	host_lock(&lock);
 	at = ledger_find(kind, object);
 	if (*at) { /* the page was freed and allocated again by another path */
-		struct entry *old = *at;
+		struct ledger_entry *old = *at;
 
 		*at = old->next;
 		host_free(old);
 	}
-	e->order = ++orders;
+	e->order = ++ledger_orders;
 	e->next = *at;
 	*at = e;
 	host_unlock(&lock);
@@ -98,7 +99,7 @@ void kmod_ledger_add(enum kmod_object kind, const void *object, size_t size)
 
 bool kmod_ledger_del(enum kmod_object kind, const void *object)
 {
-	struct entry **at, *e;
+	struct ledger_entry **at, *e;
 	struct kmod_stack here;
 
 	kmod_stack_take(&here);
@@ -108,8 +109,8 @@ bool kmod_ledger_del(enum kmod_object kind, const void *object)
 	if (e) {
 		*at = e->next;
 		if (kind == KMOD_MEMORY || kind == KMOD_SKB || kind == KMOD_PAGES)
-			past[past_next++ % PAST] =
-				(struct past){ledger_address(e), e->size, ++orders, e->at, here};
+			ledger_removed[removed_next++ % REMOVED_KEPT] = (struct ledger_removed){
+				ledger_address(e), e->size, ++ledger_orders, e->at, here};
 	}
 	host_unlock(&lock);
 	host_free(e);
@@ -118,7 +119,7 @@ bool kmod_ledger_del(enum kmod_object kind, const void *object)
 
 void kmod_ledger_given(enum kmod_object kind, const void *object, unsigned long fn)
 {
-	struct entry *e;
+	struct ledger_entry *e;
 
 	host_lock(&lock);
 	e = *ledger_find(kind, object);
@@ -130,7 +131,7 @@ void kmod_ledger_given(enum kmod_object kind, const void *object, unsigned long 
 bool kmod_ledger_find(enum kmod_object kind, const void *object, size_t *size,
 		      struct kmod_stack *stack)
 {
-	struct entry *e;
+	struct ledger_entry *e;
 
 	host_lock(&lock);
 	e = *ledger_find(kind, object);
@@ -145,12 +146,12 @@ bool kmod_ledger_find(enum kmod_object kind, const void *object, size_t *size,
 void kmod_ledger_freeing(const void *p, size_t n)
 {
 	static const enum kmod_object kinds[] = {KMOD_TIMER, KMOD_WORK, KMOD_NAPI};
-	struct entry found[4];
+	struct ledger_entry found[4];
 	unsigned int n_found = 0;
 
 	host_lock(&lock);
 	for (unsigned int b = 0; b < BUCKETS; b++) {
-		for (struct entry *e = buckets[b]; e; e = e->next) {
+		for (struct ledger_entry *e = ledger_buckets[b]; e; e = e->next) {
 			if (n_found < ARRAY_SIZE(found) &&
 			    (e->kind == kinds[0] || e->kind == kinds[1] || e->kind == kinds[2]) &&
 			    (unsigned long)e->object - (unsigned long)p < n)
@@ -166,16 +167,16 @@ void kmod_ledger_freeing(const void *p, size_t n)
 }
 
 /*
- * The live object at `a`, or else the one whose end or beginning is nearest. `distance` is 0 inside
- * of it. Under the lock.
+ * Returns the live object at `a`, or else the one whose beginning or end is nearest. `distance` is
+ * 0 inside the object. Called with the lock held.
  */
-static const struct entry *ledger_near(unsigned long a, unsigned long *distance)
+static const struct ledger_entry *ledger_near(unsigned long a, unsigned long *distance)
 {
-	const struct entry *found = NULL;
+	const struct ledger_entry *found = NULL;
 
 	*distance = ~0ul;
 	for (unsigned int b = 0; b < BUCKETS; b++) {
-		for (const struct entry *e = buckets[b]; e; e = e->next) {
+		for (const struct ledger_entry *e = ledger_buckets[b]; e; e = e->next) {
 			unsigned long slack = e->kind == KMOD_PAGES ? 4096 : 64, at, off;
 
 			if (e->kind != KMOD_MEMORY && e->kind != KMOD_PAGES)
@@ -191,11 +192,12 @@ static const struct entry *ledger_near(unsigned long a, unsigned long *distance)
 	return found;
 }
 
-/* The object that `a` was in and that was freed last. Under the lock. */
-static const struct past *ledger_past(unsigned long a)
+/* Returns the object that contained `a` and was freed last. Called with the lock held. */
+static const struct ledger_removed *ledger_find_removed(unsigned long a)
 {
-	for (unsigned int i = 0; i < PAST; i++) {
-		const struct past *e = &past[(past_next - 1 - i) % PAST];
+	for (unsigned int i = 0; i < REMOVED_KEPT; i++) {
+		const struct ledger_removed *e =
+			&ledger_removed[(removed_next - 1 - i) % REMOVED_KEPT];
 
 		if (e->object && a - (unsigned long)e->object < e->size)
 			return e;
@@ -207,15 +209,15 @@ bool kmod_ledger_describe(const void *addr, char *text, size_t size, struct kmod
 			  struct kmod_stack *freed)
 {
 	unsigned long a = (unsigned long)addr, distance, at;
-	const struct entry *e;
-	const struct past *old;
+	const struct ledger_entry *e;
+	const struct ledger_removed *old;
 
 	allocated->n = freed->n = 0;
 	host_lock(&lock);
 	e = ledger_near(a, &distance);
-	old = distance ? ledger_past(a) : NULL;
+	old = distance ? ledger_find_removed(a) : NULL;
 	at = e ? (unsigned long)ledger_address(e) : 0;
-	/* beside a live object, in what was another one before the live one was allocated there */
+	/* `a` is beside a live object, and was in another one before */
 	if (e && old && old->order < e->order && (unsigned long)old->object < at + e->size)
 		old = NULL;
 	if (old) {
@@ -243,11 +245,11 @@ unsigned int kmod_ledger_report(void)
 	unsigned int n = 0;
 
 	for (u64 last = 0;;) {
-		struct entry found = {.order = 0};
+		struct ledger_entry found = {.order = 0};
 
 		host_lock(&lock);
 		for (unsigned int b = 0; b < BUCKETS; b++) {
-			for (struct entry *e = buckets[b]; e; e = e->next) {
+			for (struct ledger_entry *e = ledger_buckets[b]; e; e = e->next) {
 				if (e->order > last && (!found.order || e->order < found.order))
 					found = *e;
 			}

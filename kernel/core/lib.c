@@ -284,7 +284,7 @@ __sum16 csum_ipv6_magic(const struct in6_addr *from, const struct in6_addr *to, 
 	return csum_fold(csum_partial(&pseudo, sizeof(pseudo), sum));
 }
 
-/* A program passes any address: what is not mapped is not copied, and reads as zeros. */
+/* A program may pass any address. Bytes at an unmapped address are not copied and read as zeros. */
 unsigned long copy_from_user(void *to, const void __user *from, unsigned long n)
 {
 	size_t fits;

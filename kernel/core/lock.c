@@ -23,7 +23,7 @@ static struct host_mutex classes_lock;
 static struct lock_class classes[CLASSES];
 static int n_classes = 1;
 static u8 order[CLASSES][CLASSES / 8];
-static struct kmod_stack order_at[1024]; /* where an order was first seen */
+static struct kmod_stack order_at[1024]; /* where this order was first seen */
 static struct {
 	u8 first, second;
 } order_of[1024];
@@ -91,8 +91,8 @@ static const struct kmod_stack *lock_order_stack(int first, int second)
 }
 
 /*
- * Records that `second` is acquired while `first` is held. Under classes_lock, which is released
- * for a report.
+ * Records that `second` is acquired while `first` is held. Called with classes_lock, which is
+ * released during a report.
  */
 static void lock_order(int first, int second)
 {
@@ -166,7 +166,7 @@ static void lock_usage(int id, const struct kmod_context *c)
 	host_lock(&classes_lock);
 }
 
-/* Returns false if this thread already holds the lock and would wait for itself. */
+/* Returns false if this thread already holds the lock, so that it would wait for itself. */
 static bool lock_acquire(struct kmod_lock *l, bool mutex, bool nested)
 {
 	struct kmod_context *c = kmod_context();

@@ -17,13 +17,13 @@ extern void __asan_poison_memory_region(const volatile void *p, size_t n) __attr
 
 #define QUARANTINE   512
 #define OBJECT_ALIGN 64
-#define OBJECT_MAX   (1ul << 20) /* in which kmod_object_of() searches */
+#define OBJECT_MAX   (1ul << 20) /* searched by kmod_object_of() */
 
 static struct host_mutex lock;
-static const void *quarantine[QUARANTINE]; /* under lock, as the next place in it */
+static const void *quarantine[QUARANTINE]; /* under lock, like the next index in it */
 static unsigned int quarantine_next;
 
-/* The object that `p` lies in; NULL: none. */
+/* Returns the object that contains `p`, or NULL. */
 const void *kmod_object_of(const void *p)
 {
 	unsigned long at = (unsigned long)p / OBJECT_ALIGN * OBJECT_ALIGN;
@@ -122,7 +122,7 @@ char *kmod_kstrdup(const char *s, gfp_t gfp)
 	return s ? kmod_kmemdup(s, strlen(s) + 1, gfp) : NULL;
 }
 
-/* `all`: also copies what follows a null byte. */
+/* `all`: also copies the bytes after a null byte. */
 char *kmod_kstrndup(const char *s, size_t max, bool all, gfp_t gfp)
 {
 	size_t len = !s ? 0 : all ? max : strnlen(s, max);
@@ -168,7 +168,10 @@ bool kmod_is_vmalloc(const void *p)
 	return is_vmalloc_addr(p);
 }
 
-/* RAM stays there from now on, so that a use after the last free is one of poisoned memory. */
+/*
+ * The RAM is never freed after this, so that a use after the last free is an access to poisoned
+ * memory.
+ */
 void kmod_memory_start(void)
 {
 	alloc_pages(GFP_KERNEL, 0);
@@ -300,7 +303,7 @@ int kmod_sg_alloc_pages(struct sg_table *t, struct page **pages, unsigned int n,
 	return -ENOMEM;
 }
 
-/* An empty table may be freed: it was not allocated, or is already freed. */
+/* An empty table may be freed: it was never allocated, or is already freed. */
 void kmod_sg_free_table(struct sg_table *t)
 {
 	if (t->sgl && !kmod_ledger_del(KMOD_MEMORY, t->sgl)) {

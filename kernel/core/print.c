@@ -6,19 +6,19 @@
 #include "core.h"
 #include <linux/slab.h>
 
-struct out {
+struct print_out {
 	char *buf;
 	size_t size, n;
 };
 
-static void out_char(struct out *o, char c)
+static void print_char(struct print_out *o, char c)
 {
 	if (o->n + 1 < o->size)
 		o->buf[o->n] = c;
 	o->n++;
 }
 
-static void out_string(struct out *o, const char *s, int width, int precision, bool left)
+static void print_string(struct print_out *o, const char *s, int width, int precision, bool left)
 {
 	int n = 0;
 
@@ -27,20 +27,20 @@ static void out_string(struct out *o, const char *s, int width, int precision, b
 	while ((precision < 0 || n < precision) && s[n])
 		n++;
 	for (int i = n; !left && i < width; i++)
-		out_char(o, ' ');
+		print_char(o, ' ');
 	for (int i = 0; i < n; i++)
-		out_char(o, s[i]);
+		print_char(o, s[i]);
 	for (int i = n; left && i < width; i++)
-		out_char(o, ' ');
+		print_char(o, ' ');
 }
 
-struct number {
+struct print_number {
 	unsigned int base;
 	int width, precision;
 	bool left, zero, sign, space, upper, alt, negative;
 };
 
-static void out_number(struct out *o, u64 v, const struct number *f)
+static void print_number(struct print_out *o, u64 v, const struct print_number *f)
 {
 	const char *digits = f->upper ? "0123456789ABCDEF" : "0123456789abcdef";
 	char text[72], prefix[3];
@@ -62,54 +62,55 @@ static void out_number(struct out *o, u64 v, const struct number *f)
 	if (f->zero && !f->left && f->precision < 0 && f->width > n + p)
 		zeros = f->width - n - p;
 	for (int i = n + p + zeros; !f->left && i < f->width; i++)
-		out_char(o, ' ');
+		print_char(o, ' ');
 	for (int i = 0; i < p; i++)
-		out_char(o, prefix[i]);
+		print_char(o, prefix[i]);
 	for (int i = 0; i < zeros; i++)
-		out_char(o, '0');
+		print_char(o, '0');
 	for (int i = n; i; i--)
-		out_char(o, text[i - 1]);
+		print_char(o, text[i - 1]);
 	for (int i = n + p + zeros; f->left && i < f->width; i++)
-		out_char(o, ' ');
+		print_char(o, ' ');
 }
 
-static void out_hex(struct out *o, u64 v, int width, bool alt)
+static void print_hex(struct print_out *o, u64 v, int width, bool alt)
 {
-	out_number(o, v,
-		   &(struct number){
-			   .base = 16, .width = width, .precision = -1, .zero = true, .alt = alt});
+	print_number(
+		o, v,
+		&(struct print_number){
+			.base = 16, .width = width, .precision = -1, .zero = true, .alt = alt});
 }
 
-static void out_bytes(struct out *o, const u8 *p, int n, char separator)
+static void print_bytes(struct print_out *o, const u8 *p, int n, char separator)
 {
 	for (int i = 0; i < n; i++) {
 		if (i && separator)
-			out_char(o, separator);
-		out_hex(o, p[i], 2, false);
+			print_char(o, separator);
+		print_hex(o, p[i], 2, false);
 	}
 }
 
-/* %pI4, %pI6, %pI6c and the same with i; the number of characters after %p. */
-static int out_address(struct out *o, const char *f, const u8 *b)
+/* Prints %pI4, %pI6, %pI6c and the same with i. Returns the number of characters after %p. */
+static int print_address(struct print_out *o, const char *f, const u8 *b)
 {
 	if (f[1] == '6') {
 		for (int i = 0; i < 16; i += 2) {
 			if (i)
-				out_char(o, ':');
-			out_bytes(o, b + i, 2, 0);
+				print_char(o, ':');
+			print_bytes(o, b + i, 2, 0);
 		}
 		return f[2] == 'c' ? 3 : 2;
 	}
 	for (int i = 0; i < 4; i++) {
 		if (i)
-			out_char(o, '.');
-		out_number(o, b[i], &(struct number){.base = 10, .precision = -1});
+			print_char(o, '.');
+		print_number(o, b[i], &(struct print_number){.base = 10, .precision = -1});
 	}
 	return 2;
 }
 
-/* What stands behind %p; the number of characters that it took. */
-static int out_pointer(struct out *o, const char *f, const void *p, int width)
+/* Prints what follows %p. Returns the number of characters of the format that it used. */
+static int print_pointer(struct print_out *o, const char *f, const void *p, int width)
 {
 	static const char separators[] = {['C'] = ':', ['D'] = '-', ['N'] = 0};
 	const u8 *b = p;
@@ -117,27 +118,28 @@ static int out_pointer(struct out *o, const char *f, const void *p, int width)
 	switch (*f) {
 	case 'M':
 	case 'm':
-		out_bytes(o, b, 6, *f == 'M' ? ':' : 0);
+		print_bytes(o, b, 6, *f == 'M' ? ':' : 0);
 		return 1;
 	case 'I':
 	case 'i':
-		return out_address(o, f, b);
+		return print_address(o, f, b);
 	case 'h':
-		out_bytes(o, b, width > 0 && width <= 64 ? width : 1,
-			  (u8)f[1] < sizeof(separators) &&
-					  (f[1] == 'C' || f[1] == 'D' || f[1] == 'N')
-				  ? separators[(u8)f[1]]
-				  : ' ');
+		print_bytes(o, b, width > 0 && width <= 64 ? width : 1,
+			    (u8)f[1] < sizeof(separators) &&
+					    (f[1] == 'C' || f[1] == 'D' || f[1] == 'N')
+				    ? separators[(u8)f[1]]
+				    : ' ');
 		return f[1] == 'C' || f[1] == 'D' || f[1] == 'N' ? 2 : 1;
 	case 'e':
 		if (IS_ERR(p))
-			out_number(o, (u64)-PTR_ERR(p),
-				   &(struct number){.base = 10, .precision = -1, .negative = true});
+			print_number(o, (u64)-PTR_ERR(p),
+				     &(struct print_number){
+					     .base = 10, .precision = -1, .negative = true});
 		else
-			out_hex(o, (u64)p, 0, true);
+			print_hex(o, (u64)p, 0, true);
 		return 1;
 	case 'a':
-		out_hex(o, *(const u64 *)p, 18, true);
+		print_hex(o, *(const u64 *)p, 18, true);
 		return f[1] == 'd' || f[1] == 'p' ? 2 : 1;
 	case 'V': {
 		const struct va_format {
@@ -153,13 +155,13 @@ static int out_pointer(struct out *o, const char *f, const void *p, int width)
 		return 1;
 	}
 	default:
-		out_hex(o, (u64)p, 16, false);
+		print_hex(o, (u64)p, 16, false);
 		return *f == 's' || *f == 'S' || *f == 'f' || *f == 'x' || *f == 'K' || *f == 'r' ||
 		       *f == 'R' || *f == 'b';
 	}
 }
 
-static const char *print_flags(const char *f, struct number *n, va_list *args)
+static const char *print_flags(const char *f, struct print_number *n, va_list *args)
 {
 	for (;; f++) {
 		if (*f == '-')
@@ -193,7 +195,8 @@ static const char *print_flags(const char *f, struct number *n, va_list *args)
 	return f;
 }
 
-static void out_integer(struct out *o, struct number *n, char conversion, int size, va_list *args)
+static void print_integer(struct print_out *o, struct print_number *n, char conversion, int size,
+			  va_list *args)
 {
 	u64 v = size >= 8 ? va_arg(*args, u64) : (u64)va_arg(*args, unsigned int);
 
@@ -207,21 +210,21 @@ static void out_integer(struct out *o, struct number *n, char conversion, int si
 	}
 	n->base = conversion == 'x' || conversion == 'X' ? 16 : conversion == 'o' ? 8 : 10;
 	n->upper = conversion == 'X';
-	out_number(o, v, n);
+	print_number(o, v, n);
 }
 
 int kmod_vsnprintf(char *buf, size_t size, const char *f, va_list list)
 {
-	struct out o = {buf, size > INT_MAX ? INT_MAX : size, 0};
+	struct print_out o = {buf, size > INT_MAX ? INT_MAX : size, 0};
 	va_list args;
 
 	va_copy(args, list);
 	for (; *f; f++) {
-		struct number n = {.precision = -1};
+		struct print_number n = {.precision = -1};
 		int bytes = 4;
 
 		if (*f != '%') {
-			out_char(&o, *f);
+			print_char(&o, *f);
 			continue;
 		}
 		f = print_flags(f + 1, &n, &args);
@@ -230,15 +233,15 @@ int kmod_vsnprintf(char *buf, size_t size, const char *f, va_list list)
 		if (!*f)
 			break;
 		if (*f == 's')
-			out_string(&o, va_arg(args, const char *), n.width, n.precision, n.left);
+			print_string(&o, va_arg(args, const char *), n.width, n.precision, n.left);
 		else if (*f == 'c')
-			out_char(&o, (char)va_arg(args, int));
+			print_char(&o, (char)va_arg(args, int));
 		else if (*f == 'p')
-			f += out_pointer(&o, f + 1, va_arg(args, const void *), n.width);
+			f += print_pointer(&o, f + 1, va_arg(args, const void *), n.width);
 		else if (*f == '%')
-			out_char(&o, '%');
+			print_char(&o, '%');
 		else if (strchr("diuxXo", *f))
-			out_integer(&o, &n, *f, bytes, &args);
+			print_integer(&o, &n, *f, bytes, &args);
 	}
 	va_end(args);
 	if (size)

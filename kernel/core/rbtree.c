@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Treaps: ordered by the caller from left to right, and no node above one of a higher priority. */
+/*
+ * Treaps: trees that the caller orders from left to right, in which no node has a higher priority
+ * than its parent.
+ */
 #include "core.h"
 #include <linux/rbtree.h>
 
@@ -8,7 +11,7 @@ static u32 rb_priority(const struct rb_node *n)
 	return (u32)(((unsigned long)n >> 3) * 0x9e3779b97f4a7c15ul >> 32);
 }
 
-/* The link that leads to a node. */
+/* Returns the link that leads to a node. */
 static struct rb_node **rb_link_to(struct rb_root *root, const struct rb_node *n)
 {
 	if (!n->parent)
@@ -16,7 +19,7 @@ static struct rb_node **rb_link_to(struct rb_root *root, const struct rb_node *n
 	return n->parent->rb_left == n ? &n->parent->rb_left : &n->parent->rb_right;
 }
 
-/* The node and its parent change places. */
+/* Exchanges the node and its parent. */
 static void rb_rotate(struct rb_root *root, struct rb_node *n)
 {
 	struct rb_node *parent = n->parent, **link = rb_link_to(root, parent), *middle;

@@ -247,8 +247,8 @@ u64 hrtimer_forward_now(struct hrtimer *t, ktime_t interval)
 }
 
 /*
- * Runs one timer that is due. Returns false if none is; `next` is then the earliest due time (0:
- * none). Under lock.
+ * Runs one timer that is due. Returns false if none is due, and then the earliest due time in
+ * `next` (0: none). Called with the lock held.
  */
 static bool timer_run_one(u64 *next)
 {

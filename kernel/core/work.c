@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work queues and kernel threads. Every queue has one worker, so its items run one after another,
- * which every driver must support.
+ * Work queues and kernel threads. Every queue has one worker, which runs its items one after
+ * another. Drivers must support that.
  */
 #include "core.h"
 #include <linux/slab.h>

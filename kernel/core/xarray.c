@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* XArray, IDR and IDA: a map from indices to entries, in a tree. An index that is used may have the
- * entry NULL: it is reserved. */
+/*
+ * XArray, IDR and IDA: a map from indices to entries, stored in a tree. A reserved index is in the
+ * tree with the entry NULL.
+ */
 #include "core.h"
 #include <linux/idr.h>
 
@@ -10,7 +12,10 @@ struct map_node {
 	void *entry;
 };
 
-/* The first node from `index` on; NULL. Under the guard, as the next two. */
+/*
+ * Returns the first node with an index of at least `index`, or NULL. This and the next two
+ * functions are called with the guard held.
+ */
 static struct map_node *map_from(const struct kmod_map *m, unsigned long index)
 {
 	struct map_node *found = NULL;
@@ -100,7 +105,10 @@ bool kmod_map_del(struct kmod_map *m, unsigned long index, void **old)
 	return n != NULL;
 }
 
-/* The lowest unused index of [min, max]; false: none. Under the guard. */
+/*
+ * Finds the lowest unused index in [min, max]. Returns false if there is none. Called with the
+ * guard held.
+ */
 static bool map_unused(const struct kmod_map *m, unsigned long min, unsigned long max,
 		       unsigned long *index)
 {
@@ -181,7 +189,10 @@ static void xa_drop(struct xarray *xa, enum kmod_xa_lock how)
 		xa_unlock_irq(xa);
 }
 
-/* Before the lock is acquired. A lock that the caller holds is released where `gfp` may sleep. */
+/*
+ * Called before the guard is acquired. Releases the lock that the caller holds if `gfp` allows
+ * sleeping.
+ */
 static struct map_node *xa_node(struct xarray *xa, gfp_t gfp, enum kmod_xa_lock how)
 {
 	bool release = how == KMOD_XA_HELD && gfpflags_allow_blocking(gfp);
@@ -272,7 +283,7 @@ int kmod_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit
 	return err == -ENOSPC ? -EBUSY : err;
 }
 
-/* `reserved`: only an index that has the entry NULL. */
+/* `reserved`: erases the index only if its entry is NULL. */
 void *kmod_xa_erase(struct xarray *xa, unsigned long index, bool reserved, enum kmod_xa_lock how)
 {
 	void *was = NULL;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host side: threads, time, stacks, signals, files. Compiled with the C library's headers. */
+/*
+ * The host side: threads, time, stacks, signals and files. This file is compiled with the C
+ * library's headers.
+ */
 #define _GNU_SOURCE
 #include "host.h"
 
@@ -30,7 +33,7 @@ _Static_assert(sizeof(pthread_cond_t) <= sizeof(struct host_cond), "host_cond");
 
 struct host_thread {
 	pthread_t thread;
-	pid_t tid; /* 0: this slot is free */
+	pid_t tid; /* 0: the slot is free */
 	char name[16];
 	unsigned long low, high; /* bounds of its stack */
 	void (*fn)(void *arg);
@@ -342,7 +345,8 @@ void host_write(int fd, const void *buf, size_t n)
 	}
 }
 
-extern void __gcov_dump(void) __attribute__((weak)); /* linked in by --coverage */
+/* defined in a program that is linked with --coverage */
+extern void __gcov_dump(void) __attribute__((weak));
 
 void host_exit(int status)
 {
@@ -426,7 +430,8 @@ void *host_read_file(const char *path, size_t *size)
 }
 
 /*
- * Reads one byte of every page by a system call, which returns an error where a load would fault.
+ * Reads one byte of every page by a system call, which returns an error where a load would raise a
+ * signal.
  */
 size_t host_readable(const void *p, size_t n)
 {

@@ -39,7 +39,7 @@ void host_free(void *p);
 
 /* Stores the return addresses of this thread, found by its frame pointers. */
 unsigned int host_backtrace(unsigned long *pc, unsigned int max);
-/* host_backtrace() from a given frame pointer on. */
+/* host_backtrace() from a given frame pointer. */
 unsigned int host_backtrace_from(unsigned long frame, unsigned long *pc, unsigned int max);
 void host_thread_adopt(const char *name);
 /* Calls `fn` with the stack of every thread except the caller. */
@@ -54,9 +54,7 @@ void host_write(int fd, const void *buf, size_t n);
 void host_exit(int status) __attribute__((noreturn));
 void host_random(void *buf, size_t n);
 char *host_getenv(const char *name);
-/*
- * Returns how many of the n bytes from `p` on the process can read before the first unmapped one.
- */
+/* Returns how many of the n bytes from `p` on are readable before the first unmapped one. */
 size_t host_readable(const void *p, size_t n);
 
 /*

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Helpers for drivers' ethtool operations, and a call of every operation that only reads. */
+/*
+ * Helpers for drivers' ethtool operations, and a function that calls every operation that only
+ * reads.
+ */
 #include "net.h"
 
 void ethtool_convert_legacy_u32_to_link_mode(unsigned long *dst, u32 legacy)

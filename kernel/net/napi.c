@@ -45,7 +45,7 @@ void netif_napi_del(struct napi_struct *n)
 	host_lock(&lock);
 	n->magic = 0;
 	host_unlock(&lock);
-	synchronize_rcu(); /* the caller may free it: the end of its last poll */
+	synchronize_rcu(); /* the caller may free it, so its last poll must have ended */
 }
 
 void napi_enable(struct napi_struct *n)
@@ -149,7 +149,7 @@ bool kmod_napi_busy(void)
 	return busy;
 }
 
-/* One poll, from the softirq thread; false: none is scheduled. */
+/* Runs one poll, in the softirq thread. Returns false if none is scheduled. */
 bool kmod_napi_run(void)
 {
 	struct napi_struct *n = NULL;

@@ -8,7 +8,7 @@
 #include <linux/if_vlan.h>
 #include "../core/core.h"
 
-/* The network device that the driver registered last; NULL: none. */
+/* The network device that the driver registered last, or NULL. */
 extern struct net_device *kmod_netdev;
 /*
  * Passes a packet to the driver as a network stack does. Returns 0; -EBUSY: the queue is stopped or
@@ -17,7 +17,7 @@ extern struct net_device *kmod_netdev;
 int kmod_xmit(struct net_device *dev, struct sk_buff *skb, bool more);
 /* Waits until the queue is started. Returns false if `deadline` (ns) has passed. */
 bool kmod_xmit_wait(struct net_device *dev, unsigned int queue, u64 deadline);
-/* Called for every packet that the driver passes up, and becomes its owner. */
+/* Called for every packet that the driver passes up. It becomes the owner of the packet. */
 extern void (*kmod_on_receive)(struct sk_buff *skb);
 void kmod_skb_release_data(struct sk_buff *skb);
 void kmod_skb_own(struct sk_buff *skb, u8 owner);
@@ -27,7 +27,7 @@ void kmod_tx_timeout_now(struct net_device *dev);
 bool kmod_skb_busy(void);
 bool kmod_napi_busy(void);
 
-/* The wire: frames that the peer sends and receives. */
+/* The wire: the frames that the peer sends and receives. */
 struct kmod_wire {
 	int fd;
 	atomic64_t sent, received, wrong; /* counted by the peer */

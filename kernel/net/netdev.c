@@ -215,10 +215,9 @@ static void netdev_rx_mode(struct net_device *dev)
 #define WATCHDOG_ROUNDS 16 /* in watchdog_timeo */
 
 /*
- * A queue has stalled when it was stopped for watchdog_timeo and for as many rounds of the watchdog
- * as fit into that, in which nothing else moved. On a machine that has no time for the device or
- * for this program the rounds are late, so that a slow device is not taken for one that has
- * stopped.
+ * A queue has stalled when it was stopped for watchdog_timeo and nothing else moved during as many
+ * rounds of the watchdog as fit into that time. On a busy machine the rounds are late too, so that
+ * a slow device is not reported as stalled.
  */
 static bool netdev_stalled(const struct net_device *dev, struct netdev_queue *q, bool idle)
 {

@@ -52,7 +52,7 @@ void skb_trim(struct sk_buff *skb, unsigned int len)
 	skb->tail = (unsigned int)(skb->data - skb->head) + len;
 }
 
-/* A shared part of its own for a clone, with the same fragments. */
+/* Gives a clone a shared part of its own with the same fragments. */
 static struct skb_shared_info *skb_shared_copy(const struct skb_shared_info *s)
 {
 	struct skb_shared_info *n = kmod_calloc("skb", 1, sizeof(*n));
@@ -69,8 +69,8 @@ static struct skb_shared_info *skb_shared_copy(const struct skb_shared_info *s)
 }
 
 /*
- * Another head of `size` bytes with `headroom` before the linear data; the fragments stay. What
- * clones share is copied and stays with them.
+ * Allocates another head of `size` bytes with `headroom` before the linear data; the fragments
+ * stay. Data that clones share is copied, and the clones keep the original.
  */
 static int skb_rehead(struct sk_buff *skb, unsigned int headroom, unsigned int size, gfp_t gfp)
 {
@@ -107,7 +107,7 @@ static int skb_rehead(struct sk_buff *skb, unsigned int headroom, unsigned int s
 	return 0;
 }
 
-/* What changes the fragments needs them for itself. */
+/* A function that changes the fragments needs a shared part of its own. */
 static int skb_unclone(struct sk_buff *skb)
 {
 	return skb_cloned(skb) ? skb_rehead(skb, skb_headroom(skb), skb->end, GFP_ATOMIC) : 0;

@@ -2,8 +2,8 @@
 /*
  * The peer at the other end of the wire. A frame of the script has a magic number, its sequence
  * number, and bytes that are computed from that number, so that either side can check every byte.
- * The peer sends at most `window` frames more than the driver has passed up, so that no card loses
- * any.
+ * The peer is never more than `window` frames ahead of those that the driver has passed up, so that
+ * no card drops any.
  */
 #include "net.h"
 

@@ -11,7 +11,7 @@
 #define COOKIE_MASK 0xffff000000000000ul
 #define MAPPINGS    4096
 
-struct mapping {
+struct bar_mapping {
 	struct pci_dev *dev;
 	int bar;
 	u64 base, size;
@@ -21,12 +21,12 @@ struct mapping {
 
 static struct host_mutex lock;
 /* entries are created under lock; only `live` changes later */
-static struct mapping mappings[MAPPINGS];
+static struct bar_mapping mappings[MAPPINGS];
 static unsigned int n_mappings;
 
 static void __iomem *bar_map(struct pci_dev *d, int bar, u64 base, u64 size)
 {
-	struct mapping *m = NULL;
+	struct bar_mapping *m = NULL;
 	unsigned int slot;
 
 	if (kmod_fail("ioremap"))
@@ -95,7 +95,7 @@ void __iomem *ioremap(phys_addr_t phys, size_t size)
 	return NULL;
 }
 
-static struct mapping *bar_mapping(const volatile void __iomem *addr, u64 *offset)
+static struct bar_mapping *bar_mapping_find(const volatile void __iomem *addr, u64 *offset)
 {
 	u64 a = (u64)addr, slot = a >> 32 & 0xffff;
 
@@ -108,9 +108,9 @@ static struct mapping *bar_mapping(const volatile void __iomem *addr, u64 *offse
 void iounmap(volatile void __iomem *addr)
 {
 	u64 offset;
-	struct mapping *m = bar_mapping(addr, &offset);
+	struct bar_mapping *m = bar_mapping_find(addr, &offset);
 
-	if (!addr) /* valid on x86, without effect */
+	if (!addr) /* valid on x86, but without effect */
 		return;
 	if (!m || !READ_ONCE(m->live) ||
 	    !kmod_ledger_del(KMOD_IOMAP, (void *)((u64)addr & ~0xffffffffull))) {
@@ -161,13 +161,13 @@ static void bar_write(struct pci_dev *d, int bar, u64 at, u64 v, unsigned int si
 }
 
 /*
- * Returns NULL if the access was reported and must not be made. `at` is set to the offset in the
- * BAR.
+ * Returns the mapping, with the offset in the BAR in `at`, or NULL if the access was reported and
+ * must not be made.
  */
-static struct mapping *bar_access(const volatile void __iomem *addr, unsigned int size, u64 *at)
+static struct bar_mapping *bar_access(const volatile void __iomem *addr, unsigned int size, u64 *at)
 {
 	u64 offset;
-	struct mapping *m = bar_mapping(addr, &offset);
+	struct bar_mapping *m = bar_mapping_find(addr, &offset);
 
 	if (!m) {
 		if ((u64)addr < 0x10000)
@@ -203,7 +203,7 @@ static struct mapping *bar_access(const volatile void __iomem *addr, unsigned in
 
 u64 kmod_io_read(const volatile void __iomem *addr, unsigned int size)
 {
-	struct mapping *m;
+	struct bar_mapping *m;
 	u64 at;
 
 	if ((u64)addr >= 0x400 && (u64)addr < 0x10000)
@@ -214,7 +214,7 @@ u64 kmod_io_read(const volatile void __iomem *addr, unsigned int size)
 
 void kmod_io_write(volatile void __iomem *addr, u64 value, unsigned int size)
 {
-	struct mapping *m;
+	struct bar_mapping *m;
 	u64 at;
 
 	if ((u64)addr >= 0x400 && (u64)addr < 0x10000) {

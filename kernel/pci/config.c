@@ -226,7 +226,7 @@ void pci_intx(struct pci_dev *d, int enable)
 		       enable ? 0 : PCI_COMMAND_INTX_DISABLE);
 }
 
-/* No effect: the function is always in D0. */
+/* These have no effect: the function is always in D0. */
 int pci_set_power_state(struct pci_dev *d, pci_power_t state)
 {
 	d->current_state = state;
@@ -310,8 +310,8 @@ int pci_disable_pcie_error_reporting(struct pci_dev *d)
 }
 
 /*
- * Vital product data: resources of a tag, a length and data. The one that is read-only (0x90) has
- * fields of a two-letter keyword, a length and data.
+ * Vital product data are resources, each with a tag, a length and data. The data of the read-only
+ * resource (0x90) are fields, each with a keyword of two letters, a length and data.
  */
 static int vpd_find_in(const u8 *vpd, unsigned int at, unsigned int end, const char *kw,
 		       unsigned int *size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The opened PCI function, the driver that binds to it, and managed variants. */
+/* The opened PCI function, the driver that binds to it, and the managed (pcim_*) calls. */
 #include "pci.h"
 
 struct pci_dev *kmod_pci_device;
@@ -43,7 +43,7 @@ int kmod_pci_create(struct dmamap_device *dma)
 	d->devfn = PCI_DEVFN(3, 0);
 	pci_read_config_word(d, PCI_VENDOR_ID, &d->vendor);
 	pci_read_config_word(d, PCI_DEVICE_ID, &d->device);
-	if (d->vendor == 0xffff) { /* without configuration space it is not a PCI function */
+	if (d->vendor == 0xffff) { /* a device without configuration space is not a PCI function */
 		host_free(d);
 		return -ENODEV;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interrupts. A line has a number: 11 for the pin, 32 and up for messages. Every requested line has
- * a thread, which waits for the device's eventfd and runs the handlers as a hard interrupt and the
- * threaded handlers as tasks. disable_irq() keeps an interrupt pending.
+ * a thread that waits for the device's eventfd. It runs handlers as hard interrupts and threaded
+ * handlers as tasks. disable_irq() keeps an interrupt pending.
  */
 #include "pci.h"
 
@@ -11,26 +11,26 @@
 #define LINE_MSG 32
 #define ACTIONS	 8
 
-struct action {
+struct irq_action {
 	irq_handler_t handler, thread;
 	unsigned long flags;
 	void *id;
 	const char *name;
 };
 
-struct line {
+struct irq_line {
 	struct host_mutex lock; /* guards the fields below */
 	struct host_cond cond;
-	struct action actions[ACTIONS];
+	struct irq_action actions[ACTIONS];
 	unsigned int n_actions, disabled, running;
 	bool pending, stopping;
 	unsigned long thread, unhandled;
 	unsigned long context; /* context id of the thread */
 };
 
-static struct line lines[LINES];
+static struct irq_line lines[LINES];
 
-static struct line *irq_line(unsigned int irq)
+static struct irq_line *irq_line_find(unsigned int irq)
 {
 	return irq < LINES ? &lines[irq] : NULL;
 }
@@ -40,8 +40,10 @@ static unsigned int irq_vector(unsigned int irq)
 	return irq >= LINE_MSG ? irq - LINE_MSG : 0;
 }
 
-/* Runs the handlers once. Under the line's lock, which is released while a handler runs. */
-static void irq_run(struct line *l, int irq)
+/*
+ * Runs the handlers once. Called with the line's lock held, which is released while a handler runs.
+ */
+static void irq_run(struct irq_line *l, int irq)
 {
 	struct kmod_context *c = kmod_context();
 	irqreturn_t any = IRQ_NONE;
@@ -49,7 +51,7 @@ static void irq_run(struct line *l, int irq)
 	l->pending = false;
 	l->running = 1;
 	for (unsigned int i = 0; i < l->n_actions; i++) {
-		struct action a = l->actions[i];
+		struct irq_action a = l->actions[i];
 		irqreturn_t r = IRQ_WAKE_THREAD;
 
 		host_unlock(&l->lock);
@@ -85,7 +87,7 @@ static void irq_run(struct line *l, int irq)
 static void irq_main(void *arg)
 {
 	int irq = (int)(long)arg;
-	struct line *l = &lines[irq];
+	struct irq_line *l = &lines[irq];
 	int fd = dmamap_irq_fd(kmod_pci_device->dev.dma, irq_vector((unsigned int)irq));
 	unsigned long count;
 
@@ -119,7 +121,7 @@ static void irq_main(void *arg)
 int request_threaded_irq(unsigned int irq, irq_handler_t handler, irq_handler_t thread,
 			 unsigned long flags, const char *name, void *dev_id)
 {
-	struct line *l = irq_line(irq);
+	struct irq_line *l = irq_line_find(irq);
 
 	kmod_might_sleep("request_irq");
 	if (!l || (!handler && !thread) ||
@@ -136,7 +138,7 @@ int request_threaded_irq(unsigned int irq, irq_handler_t handler, irq_handler_t 
 		return -EBUSY;
 	}
 	l->actions[l->n_actions++] =
-		(struct action){handler, thread, flags, dev_id, name ? name : "irq"};
+		(struct irq_action){handler, thread, flags, dev_id, name ? name : "irq"};
 	if (l->n_actions == 1) {
 		l->stopping = l->pending = false;
 		l->unhandled = 0;
@@ -150,7 +152,7 @@ int request_threaded_irq(unsigned int irq, irq_handler_t handler, irq_handler_t 
 
 const void *free_irq(unsigned int irq, void *dev_id)
 {
-	struct line *l = irq_line(irq);
+	struct irq_line *l = irq_line_find(irq);
 	const char *name = NULL;
 	unsigned int i;
 
@@ -190,7 +192,7 @@ bool kmod_irq_busy(void)
 	bool busy = false;
 
 	for (unsigned int i = 0; i < LINES && !busy; i++) {
-		struct line *l = &lines[i];
+		struct irq_line *l = &lines[i];
 
 		host_lock(&l->lock);
 		busy = l->running || (l->pending && !l->disabled);
@@ -199,11 +201,11 @@ bool kmod_irq_busy(void)
 	return busy;
 }
 
-/* At the end of a run: the threads of interrupts that the driver has left requested. */
+/* Called at the end of a run: stops the threads of interrupts that the driver has not freed. */
 void kmod_irq_stop(void)
 {
 	for (unsigned int i = 0; i < LINES; i++) {
-		struct line *l = &lines[i];
+		struct irq_line *l = &lines[i];
 
 		unsigned int left;
 
@@ -247,7 +249,7 @@ int devm_request_threaded_irq(struct device *dev, unsigned int irq, irq_handler_
 
 void synchronize_irq(unsigned int irq)
 {
-	struct line *l = irq_line(irq);
+	struct irq_line *l = irq_line_find(irq);
 
 	kmod_might_sleep("synchronize_irq");
 	if (!l)
@@ -260,7 +262,7 @@ void synchronize_irq(unsigned int irq)
 
 void disable_irq_nosync(unsigned int irq)
 {
-	struct line *l = irq_line(irq);
+	struct irq_line *l = irq_line_find(irq);
 
 	if (!l)
 		return;
@@ -284,7 +286,7 @@ bool disable_hardirq(unsigned int irq)
 
 void enable_irq(unsigned int irq)
 {
-	struct line *l = irq_line(irq);
+	struct irq_line *l = irq_line_find(irq);
 
 	if (!l)
 		return;

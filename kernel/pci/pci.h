@@ -10,7 +10,7 @@
 #include <kmod/control.h>
 #include "../core/core.h"
 
-extern struct pci_dev *kmod_pci_device; /* NULL: none was opened */
+extern struct pci_dev *kmod_pci_device; /* The opened function, or NULL. */
 int kmod_pci_create(struct dmamap_device *dma);
 void kmod_pci_destroy(void);
 /* The bound driver: unbind as module_exit() does, suspend and resume. */
@@ -18,7 +18,7 @@ struct pci_driver *kmod_pci_driver(void);
 void kmod_pci_unbind(void);
 int kmod_pci_suspend_resume(void);
 void kmod_irq_stop(void);
-/* A handler is due or runs. */
+/* Whether a handler is due or runs. */
 bool kmod_irq_busy(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The program that a driver is linked into. `dmamap kmod` passes arguments of the form KEY=VALUE.
- * Events and findings are written to the descriptor in KMOD_EVENTS, the kernel's messages to
- * standard error. Exit status 0: it ran to the end; 1: it did not; 3: the device could not be
+ * The main program of a driver. `dmamap kmod` passes arguments of the form KEY=VALUE. Events and
+ * findings are written to the descriptor in KMOD_EVENTS, the kernel's messages to standard error.
+ * Exit status: 0 after a complete run, 1 after one that ended early, 3 if the device could not be
  * opened.
  */
 #include "script.h"
@@ -100,8 +100,8 @@ static int main_params(void)
 }
 
 /*
- * Handles a report of dmamap's checker. Its text has both stacks as lines; the first is captured
- * here again as addresses.
+ * Handles a report of dmamap's checker. Its text contains both stacks as lines. The first stack is
+ * captured again here, as addresses.
  */
 static void main_report(const struct dmamap_report *r, void *arg)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The script for network drivers: open, wait for the carrier, send and receive concurrently, then
- * the steps that options select. The steps are then repeated after a close, so that a resource that
- * open acquires and close does not release is found.
+ * the steps that options select. Afterwards the device is closed and all steps are repeated, which
+ * finds resources that open acquires and close does not release.
  */
 #include "script.h"
 
-struct traffic {
+struct script_traffic {
 	struct net_device *dev;
 	u32 tx, rx, size, sg;
 	atomic64_t queued;
@@ -39,11 +39,11 @@ static void script_receive(struct sk_buff *skb)
 	kmod_free_skb(skb);
 }
 
-/* Creates a packet of a linear part and `sg` fragments, every one in its own page. */
+/* Creates a packet of a linear part and `sg` fragments, each in a page of its own. */
 static struct sk_buff *script_packet(struct net_device *dev, u32 seq, unsigned int size,
 				     unsigned int sg)
 {
-	static u8 frame[16384]; /* only the script's thread makes packets */
+	static u8 frame[16384]; /* only the script's thread creates packets */
 	unsigned int len = kmod_frame_size(seq, size, dev->mtu), head, at;
 	struct sk_buff *skb;
 
@@ -76,7 +76,7 @@ static struct sk_buff *script_packet(struct net_device *dev, u32 seq, unsigned i
 	return skb;
 }
 
-/* The watchdog of the queue finds one that stopped within twice its time, if nothing else moves. */
+/* The watchdog of the queue detects a stopped queue within twice its time if nothing else moves. */
 static u64 script_stop_limit(const struct net_device *dev)
 {
 	u64 watchdog = (u64)jiffies_to_msecs((unsigned long)dev->watchdog_timeo) * NSEC_PER_MSEC;
@@ -84,7 +84,10 @@ static u64 script_stop_limit(const struct net_device *dev)
 	return max(5 * (u64)NSEC_PER_SEC, 2 * watchdog + NSEC_PER_SEC);
 }
 
-/* Hands over one packet; -EBUSY: the queue stayed stopped as long as nothing else moved. */
+/*
+ * Passes one packet to the driver. Returns -EBUSY if the queue stayed stopped while nothing else
+ * moved.
+ */
 static int script_send(struct net_device *dev, struct sk_buff *skb)
 {
 	u64 deadline = 0, progress = 0;
@@ -105,7 +108,7 @@ static int script_send(struct net_device *dev, struct sk_buff *skb)
 	return err;
 }
 
-static void script_transmit(struct traffic *t)
+static void script_transmit(struct script_traffic *t)
 {
 	for (u32 seq = 0; seq < t->tx && !host_stopped(); seq++) {
 		struct sk_buff *skb =
@@ -116,7 +119,7 @@ static void script_transmit(struct traffic *t)
 			kmod_free_skb(skb);
 		if (err == -EBUSY) {
 			t->failed = true;
-			return; /* the queue never ran again */
+			return; /* the queue was never started again */
 		}
 		if (err)
 			continue;
@@ -136,10 +139,10 @@ static void script_stalled(struct net_device *dev)
 
 /*
  * Waits until all frames in flight have arrived, as long as some still arrive. When none arrives,
- * the peer sends a frame of another type: if the driver then delivers more frames, it had left them
+ * the peer sends a frame of another type. If the driver then delivers more frames, it had left them
  * in its ring.
  */
-static void script_settle(const struct traffic *t)
+static void script_settle(const struct script_traffic *t)
 {
 	s64 seen = -1, now, nudged = -1;
 	u64 since = host_now(), at = 0,
@@ -202,8 +205,8 @@ static void script_close(struct net_device *dev)
 
 static void script_traffic(struct net_device *dev, u32 tx, u32 rx)
 {
-	struct traffic t = {dev, tx, rx, (u32)kmod_option_int("size", 0),
-			    (u32)kmod_option_int("sg", 0)};
+	struct script_traffic t = {dev, tx, rx, (u32)kmod_option_int("size", 0),
+				   (u32)kmod_option_int("sg", 0)};
 	bool carrier = script_carrier(dev);
 
 	atomic64_set(&kmod_rx_good, 0);
@@ -326,12 +329,14 @@ static void script_quiet(void)
 	}
 }
 
-/* With busy=1 the next step meets a driver that sends and receives; what is lost then is not
- * counted. */
+/*
+ * With busy=1 the driver sends and receives during the next step. Frames that are lost then are not
+ * counted.
+ */
 static void script_load(struct net_device *dev)
 {
-	struct traffic t = {dev, 16, 0, (u32)kmod_option_int("size", 0),
-			    (u32)kmod_option_int("sg", 0)};
+	struct script_traffic t = {dev, 16, 0, (u32)kmod_option_int("size", 0),
+				   (u32)kmod_option_int("sg", 0)};
 
 	script_quiet();
 	if (!kmod_option_int("busy", 0))
@@ -349,7 +354,7 @@ static void script_unload(void)
 	script_quiet();
 }
 
-/* Everything else that a system does to a device: with --full. */
+/* The remaining actions of a system on a device, with --full. */
 static void script_full(struct net_device *dev, u32 tx, u32 rx)
 {
 	script_modes(dev);

@@ -7,7 +7,7 @@
 #include "../pci/pci.h"
 
 void kmod_script_run(void);
-/* A script of the user, linked into the program: it replaces the standard ones. */
+/* A script of the user that is linked into the program replaces the standard ones. */
 int kmod_user_script(void) __attribute__((weak));
 void kmod_script_net(struct net_device *dev);
 void kmod_script_char(void);

@@ -24,7 +24,7 @@ static struct {
 static struct lock fail_lock = LOCK_INIT;
 
 /* xorshift64*: a given non-zero seed produces the same sequence on every machine. */
-static double next_random(u64 *state)
+static double fail_random(u64 *state)
 {
 	*state ^= *state >> 12;
 	*state ^= *state << 25;
@@ -32,7 +32,7 @@ static double next_random(u64 *state)
 	return (double)((*state * 0x2545f4914f6cdd1dull) >> 11) / (double)(1ull << 53);
 }
 
-static bool rule_hits(enum fail_site site)
+static bool fail_rule_hits(enum fail_site site)
 {
 	const struct fail_rule *r = &sites[site].rule;
 	u64 seen = ++sites[site].seen;
@@ -43,7 +43,7 @@ static bool rule_hits(enum fail_site site)
 		return seen == r->nth;
 	if (r->every)
 		return seen % r->every == 0;
-	return next_random(&sites[site].random) < r->prob;
+	return fail_random(&sites[site].random) < r->prob;
 }
 
 bool fail_decide(enum fail_site site, const char *dev)
@@ -53,7 +53,7 @@ bool fail_decide(enum fail_site site, const char *dev)
 
 	lock_acquire(&fail_lock);
 	if (sites[site].on && (!r->dev[0] || (dev && !strcmp(dev, r->dev)))) {
-		hit = rule_hits(site);
+		hit = fail_rule_hits(site);
 		sites[site].fired += hit;
 	}
 	lock_release(&fail_lock);

@@ -52,60 +52,60 @@ static bool tslot_key_lives(const struct tslot_key *key)
 }
 
 /* The fields of a slot that only this file uses, after the owner's part. Under global. */
-struct slot_links {
+struct tslot_links {
 	struct tslot *prev; /* in the list; for an unused slot: the next unused one */
 	struct tslot_table *table;
 };
 
-static size_t slot_links_offset(const struct tslot_key *key)
+static size_t tslot_links_offset(const struct tslot_key *key)
 {
-	return (key->size + _Alignof(struct slot_links) - 1) & ~(_Alignof(struct slot_links) - 1);
+	return (key->size + _Alignof(struct tslot_links) - 1) & ~(_Alignof(struct tslot_links) - 1);
 }
 
-static struct slot_links *slot_links(const struct tslot_key *key, struct tslot *s)
+static struct tslot_links *tslot_links(const struct tslot_key *key, struct tslot *s)
 {
-	return (struct slot_links *)((char *)s + slot_links_offset(key));
+	return (struct tslot_links *)((char *)s + tslot_links_offset(key));
 }
 
 /* Under global. */
-static void slot_link(struct tslot_key *key, struct tslot *s)
+static void tslot_link(struct tslot_key *key, struct tslot *s)
 {
-	slot_links(key, s)->prev = NULL;
+	tslot_links(key, s)->prev = NULL;
 	write_release(&s->next, key->all);
 	if (key->all)
-		slot_links(key, key->all)->prev = s;
+		tslot_links(key, key->all)->prev = s;
 	write_release(&key->all, s);
 }
 
 /* Under global. `next` stays valid for walkers that are at this slot. */
-static void slot_unlink(struct tslot_key *key, struct tslot *s)
+static void tslot_unlink(struct tslot_key *key, struct tslot *s)
 {
-	struct slot_links *l = slot_links(key, s);
+	struct tslot_links *l = tslot_links(key, s);
 
 	write_release(l->prev ? &l->prev->next : &key->all, s->next);
 	if (s->next)
-		slot_links(key, s->next)->prev = l->prev;
+		tslot_links(key, s->next)->prev = l->prev;
 	l->prev = key->unused;
 	key->unused = s;
 }
 
 /* Under global. Called when the slot's thread or key ends. */
-static void slot_retire(struct tslot_key *key, struct tslot *s)
+static void tslot_retire(struct tslot_key *key, struct tslot *s)
 {
 	if (key->retire)
 		key->retire(key, s);
-	write_once(&slot_links(key, s)->table->slot[key->id], NULL);
-	slot_unlink(key, s);
+	write_once(&tslot_links(key, s)->table->slot[key->id], NULL);
+	tslot_unlink(key, s);
 }
 
-static void thread_ends(void *arg)
+static void tslot_thread_end(void *arg)
 {
 	struct tslot_table *t = arg;
 
 	pthread_mutex_lock(&global);
 	for (u32 id = 1; id < t->n; id++)
 		if (t->slot[id])
-			slot_retire(keys[id], t->slot[id]);
+			tslot_retire(keys[id], t->slot[id]);
 	alloc_free(t->slot);
 	t->slot = NULL;
 	t->n = 0;
@@ -114,10 +114,10 @@ static void thread_ends(void *arg)
 
 static void tslot_init_once(void)
 {
-	thread_end_error = pthread_key_create(&thread_end, thread_ends);
+	thread_end_error = pthread_key_create(&thread_end, tslot_thread_end);
 }
 
-static int grow_keys(void)
+static int tslot_keys_grow(void)
 {
 	u32 n = n_keys ? n_keys * 2 : first_id + 15;
 	void *p = alloc_grow(keys, n_keys * sizeof(*keys), n * sizeof(*keys));
@@ -145,7 +145,7 @@ int tslot_key_init(struct tslot_key *key, size_t size,
 	for (id = first_id; id < n_keys && keys[id]; id++)
 		;
 	if (id >= n_keys)
-		err = grow_keys();
+		err = tslot_keys_grow();
 	if (!err) {
 		keys[id] = key;
 		key->id = id;
@@ -168,11 +168,11 @@ void tslot_key_destroy(struct tslot_key *key)
 		return;
 	}
 	while (key->all)
-		slot_retire(key, key->all);
+		tslot_retire(key, key->all);
 	keys[key->id] = NULL;
 	pthread_mutex_unlock(&global);
 	for (s = key->unused; s; s = next) {
-		next = slot_links(key, s)->prev;
+		next = tslot_links(key, s)->prev;
 		alloc_free(s);
 	}
 	key->unused = NULL;
@@ -180,7 +180,7 @@ void tslot_key_destroy(struct tslot_key *key)
 }
 
 /* Extends this thread's table so that it has an entry for `id`. Under global. */
-static int grow_table(u32 id)
+static int tslot_table_grow(u32 id)
 {
 	struct tslot_table *t = &tslot_tls;
 	u32 n = n_keys;
@@ -201,13 +201,13 @@ static int grow_table(u32 id)
 }
 
 /* Returns an unused slot or allocates one; it is on no list. Under global. */
-static struct tslot *slot_take(struct tslot_key *key)
+static struct tslot *tslot_alloc(struct tslot_key *key)
 {
-	size_t size = slot_links_offset(key) + sizeof(struct slot_links);
+	size_t size = tslot_links_offset(key) + sizeof(struct tslot_links);
 	struct tslot *s = key->unused;
 
 	if (s) {
-		key->unused = slot_links(key, s)->prev;
+		key->unused = tslot_links(key, s)->prev;
 		return s;
 	}
 	return alloc_aligned(SLOT_ALIGN, (size + SLOT_ALIGN - 1) & ~(size_t)(SLOT_ALIGN - 1));
@@ -220,11 +220,11 @@ struct tslot *tslot_get_slow(struct tslot_key *key)
 	if (!key->id)
 		return NULL;
 	pthread_mutex_lock(&global);
-	if (tslot_key_lives(key) && !grow_table(key->id))
-		s = slot_take(key);
+	if (tslot_key_lives(key) && !tslot_table_grow(key->id))
+		s = tslot_alloc(key);
 	if (s) {
-		slot_links(key, s)->table = &tslot_tls;
-		slot_link(key, s);
+		tslot_links(key, s)->table = &tslot_tls;
+		tslot_link(key, s);
 		write_once(&tslot_tls.slot[key->id], s);
 	}
 	pthread_mutex_unlock(&global);

@@ -65,7 +65,7 @@ hot_inline int bus_refusal_reason(u64 value, bool write)
 	return 0;
 }
 
-hot_inline u8 *host_address(u64 value, u64 bus)
+hot_inline u8 *bus_host_address(u64 value, u64 bus)
 {
 	return (u8 *)(uintptr_t)((value & ~(PAGE_BYTES - 1)) | (bus & (PAGE_BYTES - 1)));
 }
@@ -73,11 +73,11 @@ hot_inline u8 *host_address(u64 value, u64 bus)
 /* A list of at most `max` segments. It begins on the stack and moves to the heap when it grows. */
 struct bus_segments {
 	struct iovec *iov, *heap;
-	int n, room, max;
+	int n, capacity, max;
 	bool demand; /* there are on-demand pages, so demand_copy() copies all segments */
 };
 
-static int add_segment(struct bus_segments *s, u8 *at, u64 size)
+static int bus_segment_add(struct bus_segments *s, u8 *at, u64 size)
 {
 	if (s->n && (u8 *)s->iov[s->n - 1].iov_base + s->iov[s->n - 1].iov_len == at) {
 		s->iov[s->n - 1].iov_len += size;
@@ -85,8 +85,8 @@ static int add_segment(struct bus_segments *s, u8 *at, u64 size)
 	}
 	if (s->n == s->max)
 		return -ENOSPC;
-	if (s->n == s->room) {
-		size_t old = (size_t)s->room * sizeof(*s->iov);
+	if (s->n == s->capacity) {
+		size_t old = (size_t)s->capacity * sizeof(*s->iov);
 		struct iovec *p = alloc_grow(s->heap, s->heap ? old : 0, 2 * old);
 
 		if (!p)
@@ -94,7 +94,7 @@ static int add_segment(struct bus_segments *s, u8 *at, u64 size)
 		if (!s->heap)
 			memcpy(p, s->iov, old);
 		s->heap = s->iov = p;
-		s->room *= 2;
+		s->capacity *= 2;
 	}
 	s->iov[s->n++] = (struct iovec){at, size};
 	return 0;
@@ -114,7 +114,7 @@ static int bus_gather(struct device *dev, struct port *port, u32 gen, u64 bus, u
 			s->demand = true;
 		}
 		if (!err)
-			err = add_segment(s, host_address(value, bus), n);
+			err = bus_segment_add(s, bus_host_address(value, bus), n);
 		if (err)
 			return err;
 		bus += n;
@@ -127,8 +127,8 @@ static int bus_gather(struct device *dev, struct port *port, u32 gen, u64 bus, u
  * The process may have unmapped memory. This is checked before the copy, so that the access is
  * refused as a whole. If memory is unmapped during the copy, a part has been copied.
  */
-static int copy_segments(const struct device *dev, const struct bus_segments *s, u8 *buf,
-			 bool write)
+static int bus_segments_copy(const struct device *dev, const struct bus_segments *s, u8 *buf,
+			     bool write)
 {
 	for (int i = 0; i < s->n; i++) {
 		const struct iovec *v = &s->iov[i];
@@ -152,47 +152,47 @@ static __attribute__((noinline)) int access_many(struct device *dev, struct port
 						 u8 *buf, u64 len, bool write)
 {
 	struct iovec few[SEGMENTS_ON_STACK];
-	struct bus_segments s = {.iov = few, .room = SEGMENTS_ON_STACK, .max = INT32_MAX};
+	struct bus_segments s = {.iov = few, .capacity = SEGMENTS_ON_STACK, .max = INT32_MAX};
 	u32 gen = (u32)port_enter(port);
 	int err = bus_gather(dev, port, gen, bus, len, write, &s);
 
 	if (unlikely(s.demand) && !err)
 		err = demand_copy(s.iov, s.n, buf, len, write);
 	else if (!err)
-		err = copy_segments(dev, &s, buf, write);
+		err = bus_segments_copy(dev, &s, buf, write);
 	port_exit(port);
 	alloc_free(s.heap);
 	return err;
 }
 
-static slow_path int access_demand(u64 value, u64 bus, u8 *buf, u64 len, bool write)
+static slow_path int bus_access_demand(u64 value, u64 bus, u8 *buf, u64 len, bool write)
 {
-	struct iovec iov = {host_address(value, bus), len};
+	struct iovec iov = {bus_host_address(value, bus), len};
 	int err = demand_refused(value, write);
 
 	return err ? err : demand_copy(&iov, 1, buf, len, write);
 }
 
-hot_inline int access_one(struct device *dev, struct port *port, u64 bus, u8 *buf, u64 len,
-			  bool write)
+hot_inline int bus_access_one(struct device *dev, struct port *port, u64 bus, u8 *buf, u64 len,
+			      bool write)
 {
 	u32 gen = (u32)port_enter(port);
 	u64 value = bus_translate(dev, port, bus >> PAGE_BITS, gen);
 	int err = bus_refusal_reason(value, write);
 
 	if (likely(!err)) {
-		if (unlikely(write ? !copy_to_memory(host_address(value, bus), buf, len)
-				   : !copy_from_memory(buf, host_address(value, bus), len)))
+		if (unlikely(write ? !copy_to_memory(bus_host_address(value, bus), buf, len)
+				   : !copy_from_memory(buf, bus_host_address(value, bus), len)))
 			err = DMAMAP_FAULT_GONE;
 	} else if (value & DEMAND_BITS) {
-		err = access_demand(value, bus, buf, len, write);
+		err = bus_access_demand(value, bus, buf, len, write);
 	}
 	port_exit(port);
 	return err;
 }
 
 /* On a machine that is not coherent: checks that the CPU has cleaned the lines that are read. */
-static void check_coherence(struct device *dev, dma_addr_t addr, size_t len)
+static void bus_check_coherence(struct device *dev, dma_addr_t addr, size_t len)
 {
 	struct port *port = bus_port(dev);
 
@@ -219,12 +219,12 @@ static slow_path void bus_check_access(struct device *dev, dma_addr_t addr, size
 	check_enter(caller);
 	check_access(&dev->shadow, addr, len, write, caller);
 	if (!dev->coherent && !write)
-		check_coherence(dev, addr, len);
+		bus_check_coherence(dev, addr, len);
 }
 
 /* Calls the fault resolver and retries, until the access succeeds or is finally refused. */
-static slow_path int access_refused(struct device *dev, dma_addr_t addr, u8 *buf, u64 len,
-				    bool write, int err)
+static slow_path int bus_access_refused(struct device *dev, dma_addr_t addr, u8 *buf, u64 len,
+					bool write, int err)
 {
 	struct fault_try try = {0};
 	struct port *port;
@@ -261,11 +261,11 @@ hot_inline int bus_access(struct device *dev, dma_addr_t addr, u8 *buf, size_t l
 		return -ENOMEM;
 	bus = addr - dev->bus_offset;
 	if (likely(len <= PAGE_BYTES - (bus & (PAGE_BYTES - 1))))
-		err = access_one(dev, port, bus, buf, len, write);
+		err = bus_access_one(dev, port, bus, buf, len, write);
 	else
 		err = access_many(dev, port, bus, buf, len, write);
 	if (unlikely(err > 0))
-		err = access_refused(dev, addr, buf, len, write, err);
+		err = bus_access_refused(dev, addr, buf, len, write, err);
 	if (unlikely(dev->check) && !err)
 		bus_check_access(dev, addr, len, write, __builtin_return_address(0));
 	return err;
@@ -282,8 +282,8 @@ int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void *buf, size_
 }
 
 /* Called inside the access, so that an unmap waits for the access or finds the hold. */
-static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_t len, bool write,
-			   struct bus_segments *s, struct demand_copied **copied)
+static int bus_gather_and_hold(struct device *dev, struct port *port, u64 bus, size_t len,
+			       bool write, struct bus_segments *s, struct demand_copied **copied)
 {
 	u32 gen = (u32)port_enter(port);
 	int err;
@@ -302,7 +302,7 @@ static int gather_and_hold(struct device *dev, struct port *port, u64 bus, size_
 int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, struct iovec *iov,
 		   int max)
 {
-	struct bus_segments s = {.iov = iov, .room = max, .max = max};
+	struct bus_segments s = {.iov = iov, .capacity = max, .max = max};
 	struct demand_copied *copied = NULL;
 	struct fault_try try = {0};
 	struct port *port;
@@ -319,7 +319,8 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 		port = bus_port(dev);
 		if (!port)
 			return -ENOMEM;
-		err = gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s, &copied);
+		err = bus_gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s,
+					  &copied);
 	} while (err > 0 && fault_ask(dev, addr, len, write, &try));
 	if (err > 0)
 		return bus_refuse(dev, addr, len, write, err);

@@ -41,7 +41,7 @@ static u64 demand_transfer(const struct iovec *iov, int n, u8 *buf, u64 len, boo
 	return done;
 }
 
-static bool in_one_page(const struct iovec *iov, int n, u64 len)
+static bool demand_in_one_page(const struct iovec *iov, int n, u64 len)
 {
 	return n == 1 && len <= PAGE_BYTES - ((uintptr_t)iov->iov_base & (PAGE_BYTES - 1));
 }
@@ -57,7 +57,7 @@ int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
 	u64 done;
 	u8 *kept;
 
-	if (in_one_page(iov, n, len))
+	if (demand_in_one_page(iov, n, len))
 		return demand_transfer(iov, n, buf, len, write) == len ? 0 : why;
 	kept = alloc_zeroed(len);
 	if (!kept)

@@ -19,15 +19,15 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct check_device **devices; /* under lock, like the variables below */
-static u64 n_devices, room;
+static u64 n_devices, capacity;
 static u64 n_checked; /* open devices, in the list or not */
 
 static void life_list_add(struct check_device *c)
 {
 	struct check_device **p;
 
-	if (n_devices == room) {
-		p = alloc_grow(devices, room * sizeof(*p), (2 * room + 8) * sizeof(*p));
+	if (n_devices == capacity) {
+		p = alloc_grow(devices, capacity * sizeof(*p), (2 * capacity + 8) * sizeof(*p));
 		if (!p)
 			/*
 			 * an unmap by another device is then reported as an unmap of an unmapped
@@ -35,7 +35,7 @@ static void life_list_add(struct check_device *c)
 			 */
 			return;
 		devices = p;
-		room = 2 * room + 8;
+		capacity = 2 * capacity + 8;
 	}
 	devices[n_devices++] = c;
 }
@@ -86,7 +86,7 @@ void check_close(struct check_device *c)
 		freed_unwatch();
 		alloc_free(devices);
 		devices = NULL;
-		room = 0;
+		capacity = 0;
 		store_reset();
 		history_reset();
 		shadow_reset();
@@ -253,7 +253,7 @@ static void life_fork_child(void)
 	if (!n_checked)
 		return;
 	fork_forget(&devices, sizeof(devices));
-	n_devices = room = n_checked = 0;
+	n_devices = capacity = n_checked = 0;
 	store_forget();
 	history_forget_all();
 	shadow_forget_all();

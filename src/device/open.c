@@ -21,7 +21,9 @@
 #include "dmapool/dmapool.h"
 #include "domain/hold.h"
 #include "map/bounce.h"
-#include "map/device.h"
+#include "map/coherent.h"
+#include "map/managed.h"
+#include "map/twostep.h"
 #include "regcache/regcache.h"
 
 #include <pthread.h>

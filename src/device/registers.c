@@ -28,7 +28,7 @@ static bool registers_may_handle_line(const struct device *dev)
 }
 
 /* Registers of a simulated device are the model's; without a model they read as all ones. */
-static u64 reg_read(struct device *dev, int bar, u64 offset, unsigned int size)
+static u64 register_read(struct device *dev, int bar, u64 offset, unsigned int size)
 {
 	bool handled;
 	u64 value;
@@ -42,7 +42,7 @@ static u64 reg_read(struct device *dev, int bar, u64 offset, unsigned int size)
 	return value;
 }
 
-static void reg_write(struct device *dev, int bar, u64 offset, unsigned int size, u64 value)
+static void register_write(struct device *dev, int bar, u64 offset, unsigned int size, u64 value)
 {
 	bool handled;
 
@@ -75,42 +75,42 @@ int dmamap_bar(struct device *dev, int bar, struct dmamap_bar_info *info)
 
 u8 dmamap_readb(struct device *dev, int bar, u64 offset)
 {
-	return (u8)reg_read(dev, bar, offset, 1);
+	return (u8)register_read(dev, bar, offset, 1);
 }
 
 u16 dmamap_readw(struct device *dev, int bar, u64 offset)
 {
-	return (u16)reg_read(dev, bar, offset, 2);
+	return (u16)register_read(dev, bar, offset, 2);
 }
 
 u32 dmamap_readl(struct device *dev, int bar, u64 offset)
 {
-	return (u32)reg_read(dev, bar, offset, 4);
+	return (u32)register_read(dev, bar, offset, 4);
 }
 
 u64 dmamap_readq(struct device *dev, int bar, u64 offset)
 {
-	return reg_read(dev, bar, offset, 8);
+	return register_read(dev, bar, offset, 8);
 }
 
 void dmamap_writeb(struct device *dev, int bar, u64 offset, u8 value)
 {
-	reg_write(dev, bar, offset, 1, value);
+	register_write(dev, bar, offset, 1, value);
 }
 
 void dmamap_writew(struct device *dev, int bar, u64 offset, u16 value)
 {
-	reg_write(dev, bar, offset, 2, value);
+	register_write(dev, bar, offset, 2, value);
 }
 
 void dmamap_writel(struct device *dev, int bar, u64 offset, u32 value)
 {
-	reg_write(dev, bar, offset, 4, value);
+	register_write(dev, bar, offset, 4, value);
 }
 
 void dmamap_writeq(struct device *dev, int bar, u64 offset, u64 value)
 {
-	reg_write(dev, bar, offset, 8, value);
+	register_write(dev, bar, offset, 8, value);
 }
 
 void dmamap_set_drvdata(struct device *dev, void *data)

@@ -35,7 +35,7 @@ void pool_uncheck(struct dma_pool *pool)
 	lock_release(&lock);
 }
 
-static size_t provenance_offset(const struct dma_pool *pool)
+static size_t pool_provenance_offset(const struct dma_pool *pool)
 {
 	return align_up(sizeof(struct pool_chunk) + pool->entry_mask + 1, sizeof(void *));
 }
@@ -43,14 +43,14 @@ static size_t provenance_offset(const struct dma_pool *pool)
 static struct block_provenance *dmapool_provenance(const struct dma_pool *pool,
 						   const struct pool_chunk *c, size_t granule)
 {
-	return (struct block_provenance *)((uintptr_t)c + provenance_offset(pool)) + granule;
+	return (struct block_provenance *)((uintptr_t)c + pool_provenance_offset(pool)) + granule;
 }
 
 size_t pool_provenance_bytes(const struct dma_pool *pool)
 {
 	if (!pool->checked)
 		return 0;
-	return provenance_offset(pool) - (sizeof(struct pool_chunk) + pool->entry_mask + 1) +
+	return pool_provenance_offset(pool) - (sizeof(struct pool_chunk) + pool->entry_mask + 1) +
 	       (pool->entry_mask + 1) * sizeof(struct block_provenance);
 }
 

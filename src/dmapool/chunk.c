@@ -5,7 +5,7 @@
  */
 #include "dmapool/pool.h"
 
-static void hash_put(struct chunk_hash *h, struct pool_chunk *c)
+static void chunk_hash_put(struct chunk_hash *h, struct pool_chunk *c)
 {
 	u64 i = hash_place(h, (uintptr_t)c->cpu >> PAGE_BITS);
 
@@ -24,7 +24,7 @@ struct chunk_hash *hash_new(u64 places)
 }
 
 /* Makes space in the hash for one more chunk. Called with the pool's lock held. */
-static int hash_reserve(struct dma_pool *pool)
+static int chunk_hash_reserve(struct dma_pool *pool)
 {
 	struct chunk_hash *h = pool->hash, *bigger;
 
@@ -34,38 +34,38 @@ static int hash_reserve(struct dma_pool *pool)
 	if (!bigger)
 		return -ENOMEM;
 	for (struct pool_chunk *c = pool->chunks; c; c = c->next)
-		hash_put(bigger, c);
+		chunk_hash_put(bigger, c);
 	bigger->older = h;
 	write_release(&pool->hash, bigger);
 	return 0;
 }
 
 /* Makes space in the depot for the blocks of one more chunk. Called with the pool's lock held. */
-static int depot_reserve(struct dma_pool *pool)
+static int chunk_depot_reserve(struct dma_pool *pool)
 {
-	u64 need = (pool->n_chunks + 1) * pool->chunk_blocks, room = pool->depot_room;
+	u64 need = (pool->n_chunks + 1) * pool->chunk_blocks, capacity = pool->depot_size;
 	entry_t *p;
 
-	if (need <= room)
+	if (need <= capacity)
 		return 0;
-	need = max_u64(need, 2 * room);
-	p = alloc_grow(pool->depot, room * sizeof(*p), need * sizeof(*p));
+	need = max_u64(need, 2 * capacity);
+	p = alloc_grow(pool->depot, capacity * sizeof(*p), need * sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	pool->depot = p;
-	pool->depot_room = need;
+	pool->depot_size = need;
 	return 0;
 }
 
 /* Returns the offset of the block after the one at `off`; of the first one for off == -stride. */
 size_t block_after(const struct dma_pool *pool, size_t off)
 {
-	size_t next = off + pool->stride, room;
+	size_t next = off + pool->stride, left;
 
 	if (!pool->boundary)
 		return next;
-	room = pool->boundary - (next & (pool->boundary - 1));
-	return room < pool->size ? next + room : next;
+	left = pool->boundary - (next & (pool->boundary - 1));
+	return left < pool->size ? next + left : next;
 }
 
 bool block_fits(const struct dma_pool *pool, size_t off)
@@ -113,14 +113,14 @@ free:
  */
 int chunk_add(struct dma_pool *pool, struct pool_chunk *c)
 {
-	if (hash_reserve(pool) || depot_reserve(pool))
+	if (chunk_hash_reserve(pool) || chunk_depot_reserve(pool))
 		return -ENOMEM;
 	c->next = pool->chunks;
 	pool->chunks = c;
 	pool->n_chunks++;
-	hash_put(pool->hash, c);
+	chunk_hash_put(pool->hash, c);
 	for (size_t g = pool->entry_mask + 1ull; g-- > 0;)
-		if (c->state[g] == BLOCK_FREE && pool->depot_n < pool->depot_room)
+		if (c->state[g] == BLOCK_FREE && pool->depot_n < pool->depot_size)
 			pool->depot[pool->depot_n++] = (entry_t)c + g;
 	return 0;
 }

@@ -30,7 +30,7 @@
 
 /* ---- depot ---- */
 
-static u32 depot_take(struct dma_pool *pool, entry_t *out, u32 max)
+static u32 pool_depot_take(struct dma_pool *pool, entry_t *out, u32 max)
 {
 	u32 n = (u32)min_u64(max, pool->depot_n);
 
@@ -47,7 +47,7 @@ static void dmapool_depot_give(struct dma_pool *pool, const entry_t *in, u32 n)
 		return;
 	lock_acquire(&pool->lock);
 	/* If there is less space than that, a block has two entries (see above); one is dropped. */
-	n = (u32)min_u64(n, pool->depot_room - pool->depot_n);
+	n = (u32)min_u64(n, pool->depot_size - pool->depot_n);
 	memcpy(pool->depot + pool->depot_n, in, n * sizeof(*in));
 	pool->depot_n += n;
 	lock_release(&pool->lock);
@@ -60,7 +60,7 @@ static slow_path u32 pool_refill(struct dma_pool *pool, entry_t *out, u32 max, g
 	u32 n;
 
 	lock_acquire(&pool->lock);
-	n = depot_take(pool, out, max);
+	n = pool_depot_take(pool, out, max);
 	lock_release(&pool->lock);
 	if (n)
 		return n;
@@ -70,7 +70,7 @@ static slow_path u32 pool_refill(struct dma_pool *pool, entry_t *out, u32 max, g
 	lock_acquire(&pool->lock);
 	/* The lock stays held while blocks are taken, so other threads cannot take all of them. */
 	if (!chunk_add(pool, c))
-		n = depot_take(pool, out, max);
+		n = pool_depot_take(pool, out, max);
 	lock_release(&pool->lock);
 	if (!n)
 		chunk_free(pool, c);
@@ -167,7 +167,7 @@ struct dma_pool *dma_pool_create(const char *name, struct device *dev, size_t si
 	return dma_pool_create_node(name, dev, size, align, boundary, NUMA_NO_NODE);
 }
 
-static u64 chunk_live(const struct dma_pool *pool, const struct pool_chunk *c)
+static u64 pool_chunk_live(const struct dma_pool *pool, const struct pool_chunk *c)
 {
 	u64 n = 0;
 
@@ -187,7 +187,7 @@ static void pool_free_chunks(struct dma_pool *pool, const void *caller)
 
 	for (c = pool->chunks; c; c = next) {
 		next = c->next;
-		n = chunk_live(pool, c);
+		n = pool_chunk_live(pool, c);
 		if (n && !live) {
 			for (off = 0; c->state[off >> pool->granule_bits] < BLOCK_LIVE;)
 				off += 1ull << pool->granule_bits;
@@ -237,7 +237,7 @@ void dma_pool_destroy(struct dma_pool *pool)
 	pool_destroy(pool, __builtin_return_address(0));
 }
 
-static void managed_release(void *data)
+static void pool_managed_release(void *data)
 {
 	pool_destroy(data, NULL);
 }
@@ -249,7 +249,7 @@ struct dma_pool *dmam_pool_create(const char *name, struct device *dev, size_t s
 
 	if (!pool)
 		return NULL;
-	if (device_add_managed(dev, managed_release, pool)) {
+	if (device_add_managed(dev, pool_managed_release, pool)) {
 		pool_destroy(pool, NULL);
 		return NULL;
 	}
@@ -270,7 +270,7 @@ void dmam_pool_destroy(struct dma_pool *pool)
  */
 
 /* Returns an entry when the thread's cache is empty; 0: ENOMEM. */
-static entry_t entry_get(struct dma_pool *pool, gfp_t gfp)
+static entry_t pool_entry_get(struct dma_pool *pool, gfp_t gfp)
 {
 	struct pool_cache *cache = (struct pool_cache *)tslot_get(&pool->key);
 	entry_t e;
@@ -283,7 +283,7 @@ static entry_t entry_get(struct dma_pool *pool, gfp_t gfp)
 }
 
 /* Marks the entry's block as live. Returns its address and stores the device address in *handle. */
-hot_inline void *block_take(struct dma_pool *pool, entry_t e, dma_addr_t *handle)
+hot_inline void *pool_block_take(struct dma_pool *pool, entry_t e, dma_addr_t *handle)
 {
 	u64 mask = pool->entry_mask, off = (e & mask) << pool->granule_bits;
 	struct pool_chunk *c = (struct pool_chunk *)(e & ~mask);
@@ -295,8 +295,8 @@ hot_inline void *block_take(struct dma_pool *pool, entry_t e, dma_addr_t *handle
 	return cpu;
 }
 
-static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *handle,
-				  const void *caller)
+static slow_path void *pool_alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *handle,
+				       const void *caller)
 {
 	entry_t e;
 	void *cpu;
@@ -314,13 +314,13 @@ static slow_path void *alloc_slow(struct dma_pool *pool, gfp_t gfp, dma_addr_t *
 				  "pool)",
 				  pool->name, pool->dev_name);
 	do {
-		e = entry_get(pool, gfp);
+		e = pool_entry_get(pool, gfp);
 		if (!e)
 			return NULL;
 	} while (read_once(entry_state(e)) != BLOCK_FREE); /* a second entry of a live block */
 	if (pool->checked)
 		pool_check_block(pool, e, caller);
-	cpu = block_take(pool, e, handle);
+	cpu = pool_block_take(pool, e, handle);
 	if (pool->checked) {
 		write_once(entry_state(e), BLOCK_LIVE_CHECKED);
 		pool_took(pool, e, caller);
@@ -334,19 +334,19 @@ void *dma_pool_alloc(struct dma_pool *pool, gfp_t mem_flags, dma_addr_t *handle)
 	entry_t e;
 
 	if (unlikely(!pool || !handle || read_once(&fail_armed)))
-		return alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
+		return pool_alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
 	cache = (struct pool_cache *)tslot_peek(&pool->key);
 	if (unlikely(!cache || !cache->n))
-		return alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
+		return pool_alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
 	e = cache->entry[cache->n - 1];
 	if (unlikely(((mem_flags | pool->slow_gfp) & __GFP_ZERO) ||
 		     read_once(entry_state(e)) != BLOCK_FREE))
-		return alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
+		return pool_alloc_slow(pool, mem_flags, handle, __builtin_return_address(0));
 	cache->n--;
-	return block_take(pool, e, handle);
+	return pool_block_take(pool, e, handle);
 }
 
-static slow_path void free_slow(struct dma_pool *pool, entry_t e)
+static slow_path void pool_free_slow(struct dma_pool *pool, entry_t e)
 {
 	struct pool_cache *cache = (struct pool_cache *)tslot_get(&pool->key);
 
@@ -364,8 +364,8 @@ static slow_path void free_slow(struct dma_pool *pool, entry_t e)
 }
 
 /* The slow path of dma_pool_free(): misuse, a full cache, or a pool with the checker on. */
-static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_addr_t addr,
-				     const void *caller)
+static slow_path void pool_free_otherwise(struct dma_pool *pool, void *vaddr, dma_addr_t addr,
+					  const void *caller)
 {
 	size_t off = (uintptr_t)vaddr & (PAGE_BYTES - 1);
 	enum dmamap_check_kind kind = DMAMAP_CHECK_POOL_WRONG;
@@ -394,7 +394,7 @@ static slow_path void free_otherwise(struct dma_pool *pool, void *vaddr, dma_add
 		memset(vaddr, FREE_BYTE, pool->size);
 		pool_freed(pool, c, off, caller);
 		write_once(&c->state[off >> pool->granule_bits], BLOCK_FREE);
-		free_slow(pool, (entry_t)c + (off >> pool->granule_bits));
+		pool_free_slow(pool, (entry_t)c + (off >> pool->granule_bits));
 		return;
 	}
 	if (state >= BLOCK_LIVE)
@@ -430,12 +430,12 @@ void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 	write_once(entry_state(e), BLOCK_FREE);
 	cache = (struct pool_cache *)tslot_peek(&pool->key);
 	if (unlikely(!cache || cache->n == pool->cache_max)) {
-		free_slow(pool, e);
+		pool_free_slow(pool, e);
 		return;
 	}
 	cache->entry[cache->n++] = e;
 	return;
 
 otherwise:
-	free_otherwise(pool, vaddr, addr, __builtin_return_address(0));
+	pool_free_otherwise(pool, vaddr, addr, __builtin_return_address(0));
 }

@@ -12,7 +12,7 @@
 #include "base/tslot.h"
 #include "check/check.h"
 #include "domain/device.h"
-#include "map/device.h"
+#include "map/managed.h"
 
 #include <linux/dma-mapping.h>
 #include <linux/dmapool.h>
@@ -84,7 +84,7 @@ struct dma_pool {
 	struct pool_chunk *chunks; /* this and the fields below are guarded by `lock` */
 	u64 n_chunks;
 	entry_t *depot;
-	u64 depot_n, depot_room;
+	u64 depot_n, depot_size;
 };
 
 /* Returns the state byte. An entry is chunk + granule, so the byte is at a fixed offset from it. */

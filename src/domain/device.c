@@ -110,7 +110,7 @@ void device_set_mask(struct device *dev, u64 mask)
 	lock_release(&dev->mask_lock);
 }
 
-static void counters_add(struct device_thread *to, const struct device_thread *from)
+static void device_counters_add(struct device_thread *to, const struct device_thread *from)
 {
 	to->unmaps += read_once(&from->unmaps);
 	to->ranges_taken += read_once(&from->ranges_taken);
@@ -128,7 +128,7 @@ static void device_thread_retire(struct tslot_key *key, struct tslot *s)
 	struct device_thread *t = (struct device_thread *)s;
 
 	lock_acquire(&dev->total_lock);
-	counters_add(&dev->total, t);
+	device_counters_add(&dev->total, t);
 	write_once(&t->unmaps, 0);
 	write_once(&t->ranges_taken, 0);
 	write_once(&t->ranges_given, 0);
@@ -140,7 +140,7 @@ static void device_thread_retire(struct tslot_key *key, struct tslot *s)
 	lock_release(&dev->total_lock);
 }
 
-static void port_attach(struct tslot_key *key, struct tslot *s)
+static void device_port_attach(struct tslot_key *key, struct tslot *s)
 {
 	struct device_port *p = (struct device_port *)s;
 
@@ -149,7 +149,7 @@ static void port_attach(struct tslot_key *key, struct tslot *s)
 	p->port = port_get(&p->dev->domain->ports);
 }
 
-static void port_retire(struct tslot_key *key, struct tslot *s)
+static void device_port_retire(struct tslot_key *key, struct tslot *s)
 {
 	struct device_port *p = (struct device_port *)s;
 	struct device *dev = container_of(key, struct device, ports);
@@ -171,7 +171,8 @@ int device_threads_init(struct device *dev)
 
 	if (err)
 		return err;
-	err = tslot_key_init(&dev->ports, sizeof(struct device_port), port_attach, port_retire);
+	err = tslot_key_init(&dev->ports, sizeof(struct device_port), device_port_attach,
+			     device_port_retire);
 	if (err)
 		tslot_key_destroy(&dev->threads);
 	else
@@ -186,7 +187,7 @@ void device_threads_fini(struct device *dev)
 	fault_table_fini(&dev->fault_table);
 }
 
-static void count_ports(struct device *dev, struct dmamap_stats *out)
+static void device_ports_count(struct device *dev, struct dmamap_stats *out)
 {
 	out->iotlb_hits = dev->total_hits;
 	out->iotlb_misses = dev->total_misses;
@@ -207,10 +208,10 @@ void device_stats(struct device *dev, struct dmamap_stats *out)
 	dev->ops.collect_faults(dev);
 	tslot_lock(); /* so that every thread is counted once */
 	lock_acquire(&dev->total_lock);
-	counters_add(&sum, &dev->total);
+	device_counters_add(&sum, &dev->total);
 	for (struct tslot *s = tslot_first(&dev->threads); s; s = tslot_next(s))
-		counters_add(&sum, (struct device_thread *)s);
-	count_ports(dev, out);
+		device_counters_add(&sum, (struct device_thread *)s);
+	device_ports_count(dev, out);
 	lock_release(&dev->total_lock);
 	tslot_unlock();
 	out->unmaps = sum.unmaps;

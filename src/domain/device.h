@@ -82,7 +82,7 @@ struct device {
 	bool sync_looks; /* untrusted, not coherent or ram_only: a sync translates the address */
 
 	/* read by the slower mapping calls: other memory of the process, scatterlists, limits */
-	u64 link_mark; /* mark in the states of its two-step ranges: map/twostep_device.c */
+	u64 link_mark; /* mark in the states of its two-step ranges: map/twostep_open.c */
 	struct regcache *regcache; /* policy=persistent, for memory outside RAM; NULL: none */
 	struct lock mask_lock;	   /* keeps dma_mask consistent with the fields derived from it */
 	/* atomic words */

@@ -23,7 +23,7 @@
 static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
 static struct domain *groups; /* guarded by `global` */
 
-static void *table_alloc(void *ctx)
+static void *domain_table_alloc(void *ctx)
 {
 	struct page *page = page_alloc(__GFP_INTERNAL | __GFP_ZERO, 0, ~0ull);
 
@@ -52,7 +52,7 @@ u64 domain_iova_longest(struct domain *dom, u64 last)
 }
 
 /* policy=identity: maps RAM at its own address; the rest of the space is for other memory. */
-static int map_all_ram(struct domain *dom)
+static int domain_map_ram(struct domain *dom)
 {
 	const u64 parts[][2] = {{0, mem.low}, {MEM_DMA32_END, mem.span}};
 	int err;
@@ -73,7 +73,7 @@ static int map_all_ram(struct domain *dom)
 }
 
 /* Reserves the addresses between the usable windows and after the last one. */
-static int reserve_gaps(struct domain *dom, const struct domain_config *want)
+static int domain_reserve_gaps(struct domain *dom, const struct domain_config *want)
 {
 	u64 next = 0, end = 1ull << (PT_IOVA_BITS - PAGE_BITS);
 
@@ -93,7 +93,7 @@ static int reserve_gaps(struct domain *dom, const struct domain_config *want)
 static int domain_start_iommu(struct domain *dom, const struct domain_config *want)
 {
 	const struct pt_memory memory = {
-		.base = mem.base, .alloc = table_alloc, .free = domain_table_free};
+		.base = mem.base, .alloc = domain_table_alloc, .free = domain_table_free};
 	u64 end = 1ull << ((want->iova_bits ? want->iova_bits : PT_IOVA_BITS) - PAGE_BITS);
 	int err;
 
@@ -106,7 +106,7 @@ static int domain_start_iommu(struct domain *dom, const struct domain_config *wa
 	if (err)
 		return err;
 	if (want->n_usable)
-		err = reserve_gaps(dom, want);
+		err = domain_reserve_gaps(dom, want);
 	if (err)
 		return err;
 	err = pt_init(&dom->pt, &memory);
@@ -117,7 +117,7 @@ static int domain_start_iommu(struct domain *dom, const struct domain_config *wa
 	dom->space.pt = &dom->pt;
 	dom->space.direct = want->map_by_ops ? NULL : &dom->pt;
 	if (dom->policy == POLICY_IDENTITY || dom->policy == POLICY_PERSISTENT)
-		err = map_all_ram(dom);
+		err = domain_map_ram(dom);
 	return err;
 }
 
@@ -172,7 +172,7 @@ fail:
 	return NULL;
 }
 
-static struct domain *group_find(const struct domain_config *want)
+static struct domain *domain_group_find(const struct domain_config *want)
 {
 	struct domain *dom;
 
@@ -182,7 +182,7 @@ static struct domain *group_find(const struct domain_config *want)
 }
 
 /* Checks that a device of this configuration may share the group's address space; 0, -EINVAL. */
-static int group_check(const struct domain *dom, const struct domain_config *want)
+static int domain_group_check(const struct domain *dom, const struct domain_config *want)
 {
 	if ((dom->iova != NULL) != want->iommu || (want->iommu && dom->policy != want->policy))
 		return error_set(EINVAL,
@@ -206,14 +206,14 @@ struct domain *domain_get(const struct domain_config *want)
 
 	pthread_mutex_lock(&global);
 	if (want->group)
-		dom = group_find(want);
+		dom = domain_group_find(want);
 	if (!dom) {
 		dom = domain_make(want);
 		if (dom && want->group) {
 			dom->next_group = groups;
 			groups = dom;
 		}
-	} else if (group_check(dom, want)) {
+	} else if (domain_group_check(dom, want)) {
 		dom = NULL;
 	} else if (dom->iova && dom->iova_shift != domain_iova_shift(want)) {
 		error_set(EINVAL,
@@ -288,14 +288,14 @@ void domain_undo_map(struct domain *dom, u64 pages)
 		domain_drain(dom);
 }
 
-static u64 ram_bytes(void)
+static u64 domain_ram_bytes(void)
 {
 	return mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0);
 }
 
 int domain_check_tables(u64 leaf, u64 size)
 {
-	u64 tables = size / leaf * sizeof(u64), most = ram_bytes() >> TABLE_SHARE_BITS;
+	u64 tables = size / leaf * sizeof(u64), most = domain_ram_bytes() >> TABLE_SHARE_BITS;
 
 	if (likely(tables <= most))
 		return 0;

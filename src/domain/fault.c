@@ -110,7 +110,7 @@ static bool fault_is_covered(const struct fault_table *t, const struct fault_ask
 }
 
 /* Under lock: waits until no call of another thread covers this one. */
-static void wait_for_other(struct fault_table *t, const struct fault_ask *mine, u64 until_ns)
+static void fault_wait_for_other(struct fault_table *t, const struct fault_ask *mine, u64 until_ns)
 {
 	const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
 				       .tv_nsec = (long)(until_ns % NS_PER_S)};
@@ -170,7 +170,7 @@ bool fault_ask(struct device *dev, dma_addr_t addr, size_t len, bool write, stru
 	try->tries++;
 	pthread_mutex_lock(&t->lock);
 	if (fault_is_covered(t, &mine))
-		wait_for_other(t, &mine, try->until_ns);
+		fault_wait_for_other(t, &mine, try->until_ns);
 	else
 		err = fault_call_resolvers(t, dev, addr, len, &mine);
 	pthread_mutex_unlock(&t->lock);

@@ -37,7 +37,7 @@ static u64 serving, started;
  * Frees the ranges that were in a queue before the flush, up to `head`. `own`: the queue belongs to
  * the calling thread. Another thread may have freed some of them meanwhile.
  */
-static void queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool own)
+static void flush_queue_take(struct domain *dom, struct flush_queue *q, u64 head, bool own)
 {
 	u64 tail;
 
@@ -64,7 +64,7 @@ static u64 flush_entry_pages(const struct flush_entry *e)
 }
 
 /* Sorts by address (Shell sort). The input is usually in ascending or descending order. */
-static void entries_sort(struct flush_entry *e, unsigned int n)
+static void flush_entries_sort(struct flush_entry *e, unsigned int n)
 {
 	static const unsigned int steps[] = {301, 132, 57, 23, 10, 4, 1};
 
@@ -80,7 +80,8 @@ static void entries_sort(struct flush_entry *e, unsigned int n)
 }
 
 /* Moves all entries of the queue to `out`. Returns their number. */
-static unsigned int queue_steal(struct domain *dom, struct flush_queue *q, struct flush_entry *out)
+static unsigned int flush_queue_steal(struct domain *dom, struct flush_queue *q,
+				      struct flush_entry *out)
 {
 	unsigned int n = 0;
 	u64 head, tail;
@@ -103,11 +104,11 @@ static unsigned int queue_steal(struct domain *dom, struct flush_queue *q, struc
 static slow_path void flush_ranges(struct domain *dom, struct flush_queue *q, bool own)
 {
 	struct flush_entry e[FLUSH_QUEUE_LONG];
-	unsigned int n = queue_steal(dom, q, e), first = 0;
+	unsigned int n = flush_queue_steal(dom, q, e), first = 0;
 	void *unused = pt_limbo_take(&dom->pt);
 	u64 mapped = 0;
 
-	entries_sort(e, n);
+	flush_entries_sort(e, n);
 	for (unsigned int i = 0; i < n; i++) {
 		mapped += e[i].pages;
 		if (i + 1 < n && e[i].page + flush_entry_pages(&e[i]) == e[i + 1].page)
@@ -140,7 +141,7 @@ static slow_path void flush_own(struct domain *dom, struct flush_queue *q)
 		return;
 	}
 	domain_drain(dom);
-	queue_take(dom, q, head, true);
+	flush_queue_take(dom, q, head, true);
 }
 
 static struct flush_queue *flush_queue_of(struct tslot *s)
@@ -177,7 +178,8 @@ void domain_flush(struct domain *dom)
 		}
 		domain_drain(dom);
 		for (unsigned int i = 0; i < n; i++)
-			queue_take(dom, queue[i], heads[i], own && queue[i] == flush_queue_of(own));
+			flush_queue_take(dom, queue[i], heads[i],
+					 own && queue[i] == flush_queue_of(own));
 	} while (s);
 }
 
@@ -195,7 +197,7 @@ static void flush_queue_retire(struct tslot_key *key, struct tslot *s)
 		return;
 	}
 	domain_drain(dom);
-	queue_take(dom, q, head, false);
+	flush_queue_take(dom, q, head, false);
 }
 
 static slow_path void flusher_arm(struct domain *dom)

@@ -212,18 +212,18 @@ static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, stru
 						 unsigned int class, struct iova_magazine *m)
 {
 	struct iova_magazine *empty = NULL;
-	bool room;
+	bool has_space;
 
 	lock_acquire(&d->lock);
-	room = depot_has_space(s, d, class);
-	if (room)
+	has_space = depot_has_space(s, d, class);
+	if (has_space)
 		empty = depot_get_empty(d);
 	if (empty)
 		depot_stock(d, class, m);
 	lock_release(&d->lock);
 	if (empty)
 		return empty;
-	if (room)
+	if (has_space)
 		empty = magazine_new(s, class);
 	if (empty) {
 		depot_return(s, d, class, m);
@@ -237,11 +237,11 @@ static struct iova_magazine *depot_exchange_full(struct iova_full_space *s, stru
 static bool iova_cache_refill(struct iova_full_space *s, struct iova_bin *bin, unsigned int class,
 			      u64 last)
 {
-	unsigned int order, room = log2_floor(last - s->first + 1);
+	unsigned int order, span_order = log2_floor(last - s->first + 1);
 	u64 page, size = 1ull << class;
 	u32 n;
 
-	order = room < RUN_SHARE + class ? class : room - RUN_SHARE;
+	order = span_order < RUN_SHARE + class ? class : span_order - RUN_SHARE;
 	if (order > s->run_order)
 		order = s->run_order;
 	page = space_take(s, 1ull << order, last, true, 1ull << (order - class));

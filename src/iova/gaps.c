@@ -4,7 +4,7 @@
  *  - all leaves are at depth height - 1; every node except the root has GAP_MIN to GAP_FANOUT
  *    entries, and a root that is not a leaf has at least two;
  *  - an inner entry equals the summary (lowest key, greatest size and fit) of its child;
- *  - nodes >= nodes_for(n), so a node is always available for a split.
+ *  - nodes >= gaps_nodes_for(n), so a node is always available for a split.
  * Nothing can overflow: page numbers are below 2^52 and `nodes` is bounded by memory.
  */
 #include "iova/gaps.h"
@@ -49,12 +49,12 @@ u64 gap_fit(u64 start, u64 size)
 }
 
 /* An upper bound of the number of nodes in a tree of n gaps. */
-static u64 nodes_for(u64 n)
+static u64 gaps_nodes_for(u64 n)
 {
 	return n / (GAP_MIN - 1) + GAP_HEIGHT;
 }
 
-static int add_chunk(struct gaps *g)
+static int gaps_chunk_add(struct gaps *g)
 {
 	struct gap_chunk *c;
 
@@ -74,14 +74,14 @@ static int add_chunk(struct gaps *g)
 
 int gaps_expect(struct gaps *g, u64 n)
 {
-	while (g->nodes < nodes_for(n))
-		if (add_chunk(g))
+	while (g->nodes < gaps_nodes_for(n))
+		if (gaps_chunk_add(g))
 			return -ENOMEM;
 	return 0;
 }
 
 /* Cannot fail, because gaps_expect() allocated the nodes before. */
-static struct gap_node *node_get(struct gaps *g)
+static struct gap_node *gaps_node_get(struct gaps *g)
 {
 	struct gap_node *node = g->unused;
 
@@ -98,7 +98,7 @@ static struct gap_node *node_get(struct gaps *g)
 	return node;
 }
 
-static void node_put(struct gaps *g, struct gap_node *node)
+static void gaps_node_put(struct gaps *g, struct gap_node *node)
 {
 	node->child[0] = g->unused;
 	g->unused = node;
@@ -109,7 +109,7 @@ int gaps_init(struct gaps *g)
 	*g = (struct gaps){.height = 1};
 	if (gaps_expect(g, 1))
 		return -ENOMEM;
-	g->root = node_get(g);
+	g->root = gaps_node_get(g);
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static struct gaps_entry gaps_summary(struct gap_node *node)
 	return e;
 }
 
-static void entry_set(struct gap_node *node, int i, struct gaps_entry e)
+static void gaps_entry_set(struct gap_node *node, int i, struct gaps_entry e)
 {
 	node->key[i] = e.key;
 	node->size[i] = e.size;
@@ -144,7 +144,7 @@ static void entry_set(struct gap_node *node, int i, struct gaps_entry e)
 }
 
 /* Moves `count` entries; they may overlap within one node. */
-static void entries_move(struct gap_node *to, u32 i, struct gap_node *from, u32 j, u32 count)
+static void gaps_entries_move(struct gap_node *to, u32 i, struct gap_node *from, u32 j, u32 count)
 {
 	memmove(to->key + i, from->key + j, count * sizeof(to->key[0]));
 	memmove(to->size + i, from->size + j, count * sizeof(to->size[0]));
@@ -152,17 +152,17 @@ static void entries_move(struct gap_node *to, u32 i, struct gap_node *from, u32 
 	memmove(to->child + i, from->child + j, count * sizeof(to->child[0]));
 }
 
-static void entry_insert(struct gap_node *node, int i, struct gaps_entry e)
+static void gaps_entry_insert(struct gap_node *node, int i, struct gaps_entry e)
 {
-	entries_move(node, i + 1, node, i, node->n - i);
-	entry_set(node, i, e);
+	gaps_entries_move(node, i + 1, node, i, node->n - i);
+	gaps_entry_set(node, i, e);
 	node->n++;
 }
 
-static void entry_remove(struct gap_node *node, int i)
+static void gaps_entry_remove(struct gap_node *node, int i)
 {
 	node->n--;
-	entries_move(node, i, node, i + 1, node->n - i);
+	gaps_entries_move(node, i, node, i + 1, node->n - i);
 }
 
 /* Updates the summaries above the changed node at depth d, up to the first that is unchanged. */
@@ -175,7 +175,7 @@ static void gaps_raise(struct gaps_path *p, int d)
 
 		if (up->key[i] == e.key && up->size[i] == e.size && up->fit[i] == e.fit)
 			return;
-		entry_set(up, i, e);
+		gaps_entry_set(up, i, e);
 	}
 }
 
@@ -183,16 +183,16 @@ static void gaps_raise(struct gaps_path *p, int d)
 static struct gap_node *gaps_split(struct gaps *g, struct gap_node *node, int i,
 				   struct gaps_entry e)
 {
-	struct gap_node *right = node_get(g);
+	struct gap_node *right = gaps_node_get(g);
 	int half = (GAP_FANOUT + 1) / 2;
 
 	right->n = GAP_FANOUT - half;
-	entries_move(right, 0, node, half, right->n);
+	gaps_entries_move(right, 0, node, half, right->n);
 	node->n = half;
 	if (i <= half)
-		entry_insert(node, i, e);
+		gaps_entry_insert(node, i, e);
 	else
-		entry_insert(right, i - half, e);
+		gaps_entry_insert(right, i - half, e);
 	return right;
 }
 
@@ -203,18 +203,18 @@ static void gaps_insert(struct gaps *g, struct gaps_path *p, int d, struct gaps_
 		struct gap_node *root, *node = p->node[d];
 
 		if (node->n < GAP_FANOUT) {
-			entry_insert(node, p->at[d] + 1, e);
+			gaps_entry_insert(node, p->at[d] + 1, e);
 			gaps_raise(p, d);
 			return;
 		}
 		e = gaps_summary(gaps_split(g, node, p->at[d] + 1, e));
 		if (d > 0) {
-			entry_set(p->node[d - 1], p->at[d - 1], gaps_summary(node));
+			gaps_entry_set(p->node[d - 1], p->at[d - 1], gaps_summary(node));
 			continue;
 		}
-		root = node_get(g);
-		entry_insert(root, 0, gaps_summary(node));
-		entry_insert(root, 1, e);
+		root = gaps_node_get(g);
+		gaps_entry_insert(root, 0, gaps_summary(node));
+		gaps_entry_insert(root, 1, e);
 		g->root = root;
 		g->height++;
 		return;
@@ -230,21 +230,21 @@ static bool gaps_join(struct gaps *g, struct gap_node *left, struct gap_node *ri
 	u32 total = left->n + right->n, half = total / 2;
 
 	if (total <= GAP_FANOUT) {
-		entries_move(left, left->n, right, 0, right->n);
+		gaps_entries_move(left, left->n, right, 0, right->n);
 		left->n = total;
-		node_put(g, right);
+		gaps_node_put(g, right);
 		return true;
 	}
 	if (left->n < half) {
 		u32 count = half - left->n;
 
-		entries_move(left, left->n, right, 0, count);
-		entries_move(right, 0, right, count, right->n - count);
+		gaps_entries_move(left, left->n, right, 0, count);
+		gaps_entries_move(right, 0, right, count, right->n - count);
 	} else {
 		u32 count = left->n - half;
 
-		entries_move(right, count, right, 0, right->n);
-		entries_move(right, 0, left, half, count);
+		gaps_entries_move(right, count, right, 0, right->n);
+		gaps_entries_move(right, 0, left, half, count);
 	}
 	left->n = half;
 	right->n = total - half;
@@ -252,12 +252,12 @@ static bool gaps_join(struct gaps *g, struct gap_node *left, struct gap_node *ri
 }
 
 /* Removes the gap at the path. The path is invalid afterwards. */
-static void remove_gap(struct gaps *g, struct gaps_path *p)
+static void gaps_remove(struct gaps *g, struct gaps_path *p)
 {
 	int d = (int)g->height - 1, i;
 	struct gap_node *up, *node = p->node[d];
 
-	entry_remove(node, p->at[d]);
+	gaps_entry_remove(node, p->at[d]);
 	for (; d > 0 && node->n < GAP_MIN; d--, node = up) {
 		struct gap_node *right;
 
@@ -267,32 +267,33 @@ static void remove_gap(struct gaps *g, struct gaps_path *p)
 			i--;
 		right = up->child[i + 1];
 		if (gaps_join(g, up->child[i], right)) {
-			entry_remove(up, i + 1);
+			gaps_entry_remove(up, i + 1);
 		} else {
-			entry_set(up, i + 1, gaps_summary(right));
+			gaps_entry_set(up, i + 1, gaps_summary(right));
 		}
-		entry_set(up, i, gaps_summary(up->child[i]));
+		gaps_entry_set(up, i, gaps_summary(up->child[i]));
 	}
 	gaps_raise(p, d);
 	if (g->height > 1 && g->root->n == 1) {
 		node = g->root;
 		g->root = node->child[0];
 		g->height--;
-		node_put(g, node);
+		gaps_node_put(g, node);
 	}
 }
 
 /* Changes the borders of the gap at the path, between the same neighbours. */
-static void set_gap(struct gaps *g, struct gaps_path *p, u64 start, u64 size)
+static void gaps_set(struct gaps *g, struct gaps_path *p, u64 start, u64 size)
 {
 	int d = (int)g->height - 1;
 
-	entry_set(p->node[d], p->at[d],
-		  (struct gaps_entry){.key = start, .size = size, .fit = gap_fit(start, size)});
+	gaps_entry_set(
+		p->node[d], p->at[d],
+		(struct gaps_entry){.key = start, .size = size, .fit = gap_fit(start, size)});
 	gaps_raise(p, d);
 }
 
-static void insert_gap(struct gaps *g, struct gaps_path *p, u64 start, u64 size)
+static void gaps_insert_range(struct gaps *g, struct gaps_path *p, u64 start, u64 size)
 {
 	gaps_insert(g, p, (int)g->height - 1,
 		    (struct gaps_entry){.key = start, .size = size, .fit = gap_fit(start, size)});
@@ -336,7 +337,7 @@ static bool gaps_step(const struct gaps *g, struct gaps_path *p)
 	return true;
 }
 
-static int last_fit(const struct gap_node *node, int i, u64 pages, bool aligned)
+static int gaps_last_fit(const struct gap_node *node, int i, u64 pages, bool aligned)
 {
 	const u64 *most = aligned ? node->fit : node->size;
 
@@ -352,7 +353,7 @@ static void gaps_descend(const struct gaps *g, struct gaps_path *p, int d, u64 p
 		struct gap_node *node = p->node[d]->child[p->at[d]];
 
 		p->node[d + 1] = node;
-		p->at[d + 1] = last_fit(node, (int)node->n - 1, pages, aligned);
+		p->at[d + 1] = gaps_last_fit(node, (int)node->n - 1, pages, aligned);
 	}
 }
 
@@ -373,7 +374,7 @@ static bool gaps_search(const struct gaps *g, struct gaps_path *p, u64 pages, u6
 	if (pages <= (aligned ? gap_fit(start, size) : size))
 		return true;
 	for (; d >= 0; d--) {
-		p->at[d] = last_fit(p->node[d], p->at[d] - 1, pages, aligned);
+		p->at[d] = gaps_last_fit(p->node[d], p->at[d] - 1, pages, aligned);
 		if (p->at[d] >= 0) {
 			gaps_descend(g, p, d, pages, aligned);
 			return true;
@@ -391,15 +392,15 @@ static void gaps_cut(struct gaps *g, struct gaps_path *p, u64 start, u64 pages)
 
 	g->pages -= pages;
 	if (start > low) {
-		set_gap(g, p, low, start - low);
+		gaps_set(g, p, low, start - low);
 		if (above) {
-			insert_gap(g, p, start + pages, above);
+			gaps_insert_range(g, p, start + pages, above);
 			g->n++;
 		}
 	} else if (above) {
-		set_gap(g, p, start + pages, above);
+		gaps_set(g, p, start + pages, above);
 	} else {
-		remove_gap(g, p);
+		gaps_remove(g, p);
 		g->n--;
 	}
 }
@@ -421,7 +422,7 @@ u64 gaps_take(struct gaps *g, u64 pages, u64 last, bool aligned)
 	return start;
 }
 
-static bool locate_range(const struct gaps *g, struct gaps_path *p, u64 start, u64 pages)
+static bool gaps_locate_range(const struct gaps *g, struct gaps_path *p, u64 start, u64 pages)
 {
 	int leaf = (int)g->height - 1;
 	u64 in;
@@ -436,14 +437,14 @@ bool gaps_has(const struct gaps *g, u64 start, u64 pages)
 {
 	struct gaps_path p;
 
-	return locate_range(g, &p, start, pages);
+	return gaps_locate_range(g, &p, start, pages);
 }
 
 bool gaps_carve(struct gaps *g, u64 start, u64 pages)
 {
 	struct gaps_path p;
 
-	if (!locate_range(g, &p, start, pages))
+	if (!gaps_locate_range(g, &p, start, pages))
 		return false;
 	gaps_cut(g, &p, start, pages);
 	return true;
@@ -470,18 +471,18 @@ bool gaps_give(struct gaps *g, u64 start, u64 pages)
 			high_end = end + above.node[leaf]->size[above.at[leaf]];
 	}
 	/* A node is missing only if a range is freed that was never allocated. */
-	if (low_end != start && high != end && g->nodes < nodes_for(g->n + 1))
+	if (low_end != start && high != end && g->nodes < gaps_nodes_for(g->n + 1))
 		return false;
 	if (low_end == start) {
-		set_gap(g, &below, low, high_end - low);
+		gaps_set(g, &below, low, high_end - low);
 		if (high == end) {
-			remove_gap(g, &above);
+			gaps_remove(g, &above);
 			g->n--;
 		}
 	} else if (high == end) {
-		set_gap(g, &above, start, high_end - start);
+		gaps_set(g, &above, start, high_end - start);
 	} else {
-		insert_gap(g, &below, start, pages);
+		gaps_insert_range(g, &below, start, pages);
 		g->n++;
 	}
 	g->pages += pages;

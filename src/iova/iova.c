@@ -85,7 +85,7 @@ bool space_give(struct iova_full_space *s, u64 page, u64 pages, u64 units)
 	return ok;
 }
 
-static u64 no_space(u64 pages, u64 last)
+static u64 iova_no_space(u64 pages, u64 last)
 {
 	error_set(ENOSPC,
 		  "cannot find %llu contiguous free pages in the device's address space at or "
@@ -118,14 +118,15 @@ static u64 iova_held_by_others(struct iova_full_space *s, u64 pages, u64 last, u
 	return 0;
 }
 
-static u64 give_up(struct iova_full_space *s, u64 pages, u64 last)
+static u64 iova_give_up(struct iova_full_space *s, u64 pages, u64 last)
 {
 	u64 cached;
 
 	if (errno == ENOMEM)
 		return 0;
 	cached = fence_everywhere_works() ? 0 : cache_pages(s);
-	return cached < pages ? no_space(pages, last) : iova_held_by_others(s, pages, last, cached);
+	return cached < pages ? iova_no_space(pages, last)
+			      : iova_held_by_others(s, pages, last, cached);
 }
 
 u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
@@ -138,7 +139,7 @@ u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
 		return 0;
 	}
 	if (!pages || pages > s->end - s->first || last < s->first)
-		return no_space(pages, last);
+		return iova_no_space(pages, last);
 	last = min_u64(last, s->end - 1);
 	if (pages <= IOVA_CACHED_PAGES) {
 		unsigned int class = iova_class(pages);
@@ -151,7 +152,7 @@ u64 iova_alloc_slow(struct iova_space *hot, u64 pages, u64 last, bool aligned)
 		page = space_take(s, want, last, aligned, 1);
 	if (!page)
 		page = cache_drain(s, want, last, aligned);
-	return page ? page : give_up(s, pages, last);
+	return page ? page : iova_give_up(s, pages, last);
 }
 
 /*

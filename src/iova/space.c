@@ -17,7 +17,7 @@
 #define DEPOT_MAX      128 /* magazines; a depot can then hold 64k pages of a class */
 
 /* Returns the index of the lowest reserved range that ends above `first`, or n_reserved. */
-static u32 reserved_find(const struct iova_full_space *s, u64 first)
+static u32 space_reserved_find(const struct iova_full_space *s, u64 first)
 {
 	u32 low = 0, high = s->n_reserved;
 
@@ -34,7 +34,7 @@ static u32 reserved_find(const struct iova_full_space *s, u64 first)
 
 bool space_reserved(const struct iova_full_space *s, u64 first, u64 end)
 {
-	u32 i = reserved_find(s, first);
+	u32 i = space_reserved_find(s, first);
 
 	return i < s->n_reserved && s->reserved[i].first < end;
 }
@@ -43,9 +43,9 @@ bool space_reserved(const struct iova_full_space *s, u64 first, u64 end)
  * Whether all parts of [first, end) that are not reserved yet are free. With `take`, they are also
  * taken from the tree.
  */
-static bool free_parts(struct iova_full_space *s, u64 first, u64 end, bool take)
+static bool space_free_parts(struct iova_full_space *s, u64 first, u64 end, bool take)
 {
-	for (u32 i = reserved_find(s, first); first < end; i++) {
+	for (u32 i = space_reserved_find(s, first); first < end; i++) {
 		u64 stop = i < s->n_reserved ? min_u64(s->reserved[i].first, end) : end;
 
 		if (stop > first && !(take ? gaps_carve(&s->gaps, first, stop - first)
@@ -56,7 +56,7 @@ static bool free_parts(struct iova_full_space *s, u64 first, u64 end, bool take)
 	return true;
 }
 
-static int reserved_grow(struct iova_full_space *s)
+static int space_reserved_grow(struct iova_full_space *s)
 {
 	u32 n = s->max_reserved ? s->max_reserved * 2 : 8;
 	void *p;
@@ -73,9 +73,9 @@ static int reserved_grow(struct iova_full_space *s)
 }
 
 /* Inserts [first, end) into the array, merged with all ranges that it overlaps or touches. */
-static void reserved_add(struct iova_full_space *s, u64 first, u64 end)
+static void space_reserved_add(struct iova_full_space *s, u64 first, u64 end)
 {
-	u32 from = reserved_find(s, first - 1), to = from;
+	u32 from = space_reserved_find(s, first - 1), to = from;
 
 	for (; to < s->n_reserved && s->reserved[to].first <= end; to++) {
 		first = min_u64(first, s->reserved[to].first);
@@ -92,17 +92,17 @@ static int iova_space_exclude(struct iova_full_space *s, u64 first, u64 end)
 	int err = 0;
 
 	lock_acquire(&s->lock);
-	if (!free_parts(s, first, end, false))
+	if (!space_free_parts(s, first, end, false))
 		err = error_set(EBUSY,
 				"cannot reserve device addresses %#llx to %#llx: a part of "
 				"the range is mapped; unmap it first",
 				(unsigned long long)first << PAGE_BITS,
 				((unsigned long long)end << PAGE_BITS) - 1);
-	else if (space_expect(s, 0, 1) || reserved_grow(s))
+	else if (space_expect(s, 0, 1) || space_reserved_grow(s))
 		err = -ENOMEM;
 	if (!err) {
-		free_parts(s, first, end, true);
-		reserved_add(s, first, end);
+		space_free_parts(s, first, end, true);
+		space_reserved_add(s, first, end);
 	}
 	lock_release(&s->lock);
 	return err;

@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* Returns the low address bits that must be equal in the original and in the slot. */
-static u32 regcache_mask(const struct device *dev, u32 align_mask)
+static u32 bounce_regcache_mask(const struct device *dev, u32 align_mask)
 {
 	return align_mask | (dev->coherent ? 0 : MEM_CACHE_LINE - 1);
 }
@@ -24,14 +24,14 @@ static u32 regcache_mask(const struct device *dev, u32 align_mask)
 u64 bounce_max_size(const struct device *dev)
 {
 	return BOUNCE_SEGMENT -
-	       align_up(regcache_mask(dev, read_once(&dev->min_align_mask)), BOUNCE_SLOT);
+	       align_up(bounce_regcache_mask(dev, read_once(&dev->min_align_mask)), BOUNCE_SLOT);
 }
 
 static void bounce_describe_want(const struct device *dev, phys_t pa, u64 size,
 				 const struct map_limits *l, bool pages, struct bounce_want *w)
 {
 	/* `pages`: the offset within the page stays the same */
-	u32 regcache = pages ? (u32)PAGE_BYTES - 1 : regcache_mask(dev, l->align_mask);
+	u32 regcache = pages ? (u32)PAGE_BYTES - 1 : bounce_regcache_mask(dev, l->align_mask);
 	u32 kept = (u32)pa.v & regcache;
 	u64 unit = pages ? PAGE_BYTES : BOUNCE_SLOT;
 
@@ -163,7 +163,7 @@ void bounce_report_lost(struct device *dev, dma_addr_t addr, u64 size, enum dma_
 }
 
 /* Clears the parts of the slots outside the mapping, which may contain data of earlier mappings. */
-static void zero_pads(struct device *dev, u64 start, u64 at, u64 size, u64 end, bool all)
+static void bounce_zero_pads(struct device *dev, u64 start, u64 at, u64 size, u64 end, bool all)
 {
 	if (all) {
 		memset(dev->view + start, 0, end - start);
@@ -173,8 +173,8 @@ static void zero_pads(struct device *dev, u64 start, u64 at, u64 size, u64 end, 
 	memset(dev->view + at + size, 0, end - (at + size));
 }
 
-static void write_records(struct device *dev, u32 slot, phys_t pa, u64 size,
-			  const struct bounce_want *w)
+static void bounce_write_records(struct device *dev, u32 slot, phys_t pa, u64 size,
+				 const struct bounce_want *w)
 {
 	struct bounce_slot *s = &bounce_pool.slot[slot];
 
@@ -234,10 +234,10 @@ phys_t bounce_map(struct device *dev, phys_t pa, u64 size, const struct map_limi
 	}
 	start = bounce_slot_address((u64)found);
 	at = start + w.offset;
-	write_records(dev, (u32)found, pa, size, &w);
+	bounce_write_records(dev, (u32)found, pa, size, &w);
 	if (pages)
-		zero_pads(dev, start, at, size, start + w.slots * BOUNCE_SLOT,
-			  attrs & DMA_ATTR_SKIP_CPU_SYNC);
+		bounce_zero_pads(dev, start, at, size, start + w.slots * BOUNCE_SLOT,
+				 attrs & DMA_ATTR_SKIP_CPU_SYNC);
 	lost.size = 0;
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		bounce_copy(dev, &bounce_pool.slot[found], at, 0, size, false);
@@ -274,7 +274,7 @@ static struct bounce_slot *bounce_find_slot(const struct device *dev, phys_t at)
 	return read_acquire(&s->dev) == dev ? &bounce_pool.slot[read_once(&s->first)] : NULL;
 }
 
-static u64 slot_start(const struct bounce_slot *s)
+static u64 bounce_slot_start(const struct bounce_slot *s)
 {
 	return mem.bounce_start + (u64)read_once(&s->first) * BOUNCE_SLOT;
 }
@@ -291,7 +291,7 @@ bool bounce_unmap(struct device *dev, phys_t at, u64 size, enum dma_data_directi
 {
 	struct bounce_slot *s = bounce_find_slot(dev, at);
 
-	if (!s || at.v != slot_start(s) + read_once(&s->offset) || !bounce_claim(dev, s))
+	if (!s || at.v != bounce_slot_start(s) + read_once(&s->offset) || !bounce_claim(dev, s))
 		return false;
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		bounce_copy(dev, s, at.v, 0, min_u64(size, s->size), true);
@@ -304,8 +304,8 @@ bool bounce_unmap_page(struct device *dev, phys_t page, enum dma_data_direction 
 {
 	struct bounce_slot *s = bounce_find_slot(dev, page);
 
-	return s &&
-	       bounce_unmap(dev, PHYS(slot_start(s) + read_once(&s->offset)), ~0ull, dir, attrs);
+	return s && bounce_unmap(dev, PHYS(bounce_slot_start(s) + read_once(&s->offset)), ~0ull,
+				 dir, attrs);
 }
 
 bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_direction dir, bool to_cpu)
@@ -315,7 +315,7 @@ bool bounce_sync(struct device *dev, phys_t at, u64 size, enum dma_data_directio
 
 	if (!s)
 		return false;
-	begin = slot_start(s) + s->offset;
+	begin = bounce_slot_start(s) + s->offset;
 	if (at.v < begin || !range_within(at.v - begin, size, s->size))
 		return false;
 	start = at.v - begin;
@@ -340,7 +340,7 @@ u64 bounce_release(struct device *dev)
 			/* Other devices of the group share the translations and must not reach
 			 * the data of later mappings in these slots. */
 			if (s->bus && dev->domain->group)
-				iommu_cut_leaked(dev, s->bus, PHYS(slot_start(s)),
+				iommu_cut_leaked(dev, s->bus, PHYS(bounce_slot_start(s)),
 						 s->slots * BOUNCE_SLOT);
 			bounce_release_slots(s);
 			n++;

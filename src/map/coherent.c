@@ -11,7 +11,8 @@
  */
 #include "base/alloc.h"
 #include "base/fork.h"
-#include "map/device.h"
+#include "map/coherent.h"
+#include "map/managed.h"
 #include "map/map.h"
 #include "mem/vmrange.h"
 
@@ -38,7 +39,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *tree; /* of struct coherent_block by cpu; guarded by `lock` */
 
 /* Blocks do not overlap, so 0 means the same block, or a search for a part of it. */
-static int by_cpu(const void *a, const void *b)
+static int coherent_compare_cpu(const void *a, const void *b)
 {
 	const struct coherent_block *x = a, *y = b;
 	uintptr_t from = (uintptr_t)x->cpu, other = (uintptr_t)y->cpu;
@@ -55,7 +56,7 @@ static int coherent_record(struct coherent_block *c)
 	if (fail_here(FAIL_MEMORY, NULL))
 		return error_set(ENOMEM, "out of memory for the record of coherent memory");
 	pthread_mutex_lock(&lock);
-	node = tsearch(c, &tree, by_cpu);
+	node = tsearch(c, &tree, coherent_compare_cpu);
 	if (node) {
 		c->next = c->dev->coherent_blocks;
 		c->link = &c->dev->coherent_blocks;
@@ -72,7 +73,7 @@ static int coherent_record(struct coherent_block *c)
 /* Called with `lock` held. */
 static void coherent_unrecord(struct coherent_block *c)
 {
-	tdelete(c, &tree, by_cpu);
+	tdelete(c, &tree, coherent_compare_cpu);
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
@@ -83,7 +84,7 @@ static void coherent_unrecord(struct coherent_block *c)
 static struct coherent_block *coherent_find(const void *cpu)
 {
 	const struct coherent_block key = {.cpu = cpu, .pages_size = 1};
-	struct coherent_block *const *node = tfind(&key, &tree, by_cpu);
+	struct coherent_block *const *node = tfind(&key, &tree, coherent_compare_cpu);
 
 	return node ? *node : NULL;
 }
@@ -103,7 +104,7 @@ static bool coherent_by_identity(const struct device *dev, u64 last)
 }
 
 /* Maps the pages at a device address of at most `last`; 0, -ENOMEM. */
-static int give_address(struct device *dev, struct coherent_block *c, u64 last)
+static int coherent_map(struct device *dev, struct coherent_block *c, u64 last)
 {
 	struct domain *dom = dev->domain;
 	u64 page;
@@ -130,7 +131,7 @@ static int give_address(struct device *dev, struct coherent_block *c, u64 last)
 	return 0;
 }
 
-static void take_address(struct coherent_block *c)
+static void coherent_unmap(struct coherent_block *c)
 {
 	struct domain *dom = c->dev->domain;
 	u64 bus = c->dma - c->dev->bus_offset;
@@ -142,9 +143,9 @@ static void take_address(struct coherent_block *c)
 }
 
 /* Frees everything except the record. */
-static void free_block(struct coherent_block *c)
+static void coherent_block_free(struct coherent_block *c)
 {
-	take_address(c);
+	coherent_unmap(c);
 	if (!c->dev->coherent)
 		cpu_cache_unshare(c->pa, c->pages_size);
 	/* Memory that the device can still reach must not be allocated again. */
@@ -153,7 +154,8 @@ static void free_block(struct coherent_block *c)
 	alloc_free(c);
 }
 
-static struct page *alloc_block_pages(struct device *dev, unsigned int order, gfp_t gfp, u64 last)
+static struct page *coherent_pages_alloc(struct device *dev, unsigned int order, gfp_t gfp,
+					 u64 last)
 {
 	if (!coherent_by_identity(dev, last))
 		last = ~0ull;
@@ -163,7 +165,7 @@ static struct page *alloc_block_pages(struct device *dev, unsigned int order, gf
 	return page_alloc(gfp | __GFP_ZERO, order, last);
 }
 
-static unsigned int order_of(u64 size)
+static unsigned int coherent_order(u64 size)
 {
 	return log2_ceil((size + PAGE_BYTES - 1) >> PAGE_BITS);
 }
@@ -175,7 +177,7 @@ static int coherent_take_memory(struct device *dev, struct coherent_block *c, gf
 		coherent_by_identity(dev, last) ? (0 - dev->bus_offset) & (c->pages_size - 1) : 0;
 
 	c->order += before != 0;
-	c->page = alloc_block_pages(dev, c->order, gfp, last);
+	c->page = coherent_pages_alloc(dev, c->order, gfp, last);
 	if (!c->page)
 		return -ENOMEM;
 	c->pa = PHYS(phys_of_page(c->page).v + before);
@@ -187,7 +189,7 @@ static int coherent_take_memory(struct device *dev, struct coherent_block *c, gf
 	return -ENOMEM;
 }
 
-static struct coherent_block *make_block(struct device *dev, size_t size, gfp_t gfp)
+static struct coherent_block *coherent_block_make(struct device *dev, size_t size, gfp_t gfp)
 {
 	u64 last = map_mask_last(dev, read_once(&dev->coherent_mask));
 	struct coherent_block *c = alloc_zeroed(sizeof(*c));
@@ -196,19 +198,19 @@ static struct coherent_block *make_block(struct device *dev, size_t size, gfp_t 
 		return NULL;
 	c->dev = dev;
 	c->size = size;
-	c->order = order_of(size);
+	c->order = coherent_order(size);
 	c->pages_size = PAGE_BYTES << c->order;
 	if (coherent_take_memory(dev, c, gfp, last))
 		goto free_record;
 	if (!dev->coherent && cpu_cache_share(c->pa, c->pages_size))
 		goto free_memory;
-	if (give_address(dev, c, last))
+	if (coherent_map(dev, c, last))
 		goto part;
 	if (coherent_record(c))
 		goto take;
 	return c;
 take:
-	take_address(c);
+	coherent_unmap(c);
 part:
 	if (!dev->coherent)
 		cpu_cache_unshare(c->pa, c->pages_size);
@@ -232,7 +234,7 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	if (fail_here(FAIL_COHERENT, dev->name))
 		return error_null(ENOMEM, "%s: coherent allocation failed by fault injection",
 				  dev->name);
-	c = make_block(dev, size, gfp);
+	c = coherent_block_make(dev, size, gfp);
 	if (!c) {
 		error_prefix("%s: no coherent memory of %zu bytes", dev->name, size);
 		return NULL;
@@ -244,8 +246,8 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	return (void *)(uintptr_t)c->cpu;
 }
 
-static void report_not_owned(struct device *dev, size_t size, const void *cpu, dma_addr_t dma,
-			     const char *why)
+static void coherent_report_not_owned(struct device *dev, size_t size, const void *cpu,
+				      dma_addr_t dma, const char *why)
 {
 	struct check_history history = {0};
 
@@ -272,8 +274,8 @@ static void coherent_report_mismatch(struct device *dev, size_t size, dma_addr_t
 }
 
 /* Removes the block from the tree if the caller's parameters match it; otherwise reports misuse. */
-static struct coherent_block *take_block(struct device *dev, size_t size, const void *cpu,
-					 dma_addr_t dma)
+static struct coherent_block *coherent_block_claim(struct device *dev, size_t size, const void *cpu,
+						   dma_addr_t dma)
 {
 	struct coherent_block *c, was = {0};
 	bool right = false;
@@ -297,8 +299,9 @@ static struct coherent_block *take_block(struct device *dev, size_t size, const 
 	}
 	if (dev->check)
 		check_free_unknown(&dev->shadow, cpu, dma, size);
-	report_not_owned(dev, size, cpu, dma,
-			 "not coherent memory of this device; it may have been freed before");
+	coherent_report_not_owned(
+		dev, size, cpu, dma,
+		"not coherent memory of this device; it may have been freed before");
 	return NULL;
 }
 
@@ -308,7 +311,7 @@ static void coherent_end_block(struct coherent_block *c, unsigned long attrs, co
 	if (unlikely(c->dev->check))
 		map_check_unmap(c->dev, CALL_COHERENT, c->dma, c->size, DMA_BIDIRECTIONAL, attrs,
 				caller);
-	free_block(c);
+	coherent_block_free(c);
 }
 
 void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
@@ -324,7 +327,7 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t 
 	}
 	if (unlikely(dev->check))
 		check_enter(CALLER);
-	c = take_block(dev, size, cpu_addr, dma_handle);
+	c = coherent_block_claim(dev, size, cpu_addr, dma_handle);
 	if (c)
 		coherent_end_block(c, attrs, CALLER);
 }
@@ -345,12 +348,12 @@ u64 coherent_release(struct device *dev, u64 *bytes)
 			return n;
 		*bytes += c->size;
 		n++;
-		free_block(c);
+		coherent_block_free(c);
 	}
 }
 
 /* Frees by CPU address, for close; the record has the size and the device address. */
-static void release_managed(void *cpu)
+static void coherent_release_managed(void *cpu)
 {
 	struct coherent_block *c;
 
@@ -362,7 +365,7 @@ static void release_managed(void *cpu)
 	if (c && c->dev->check)
 		check_forget(&c->dev->shadow, c->dma, CALL_COHERENT);
 	if (c)
-		free_block(c);
+		coherent_block_free(c);
 }
 
 void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
@@ -374,7 +377,7 @@ void *dmam_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, 
 
 	if (!cpu)
 		return NULL;
-	if (device_add_managed(dev, release_managed, cpu)) {
+	if (device_add_managed(dev, coherent_release_managed, cpu)) {
 		dma_free_attrs(dev, size, cpu, dma, attrs);
 		return NULL;
 	}
@@ -391,14 +394,14 @@ void dmam_free_coherent(struct device *dev, size_t size, void *vaddr, dma_addr_t
 	if (dev->check)
 		check_enter(CALLER);
 	if (!device_has_managed(dev, vaddr)) {
-		report_not_owned(dev, size, vaddr, dma_handle,
-				 "not managed: free memory of dma_alloc_coherent() with "
-				 "dma_free_coherent()");
+		coherent_report_not_owned(dev, size, vaddr, dma_handle,
+					  "not managed: free memory of dma_alloc_coherent() with "
+					  "dma_free_coherent()");
 		return;
 	}
 	/* A rejected block stays managed. The address cannot be reused before the block is freed.
 	 */
-	c = take_block(dev, size, vaddr, dma_handle);
+	c = coherent_block_claim(dev, size, vaddr, dma_handle);
 	if (!c)
 		return;
 	device_drop_managed(dev, vaddr);

@@ -18,7 +18,7 @@ bool iommu_must_bounce(const struct device *dev, phys_t pa, u64 size)
 }
 
 /* Returns the size of the largest leaf for memory at `pa` whose IOVA is aligned to its size. */
-static u64 largest_leaf(const struct domain *dom, phys_t pa)
+static u64 iommu_largest_leaf(const struct domain *dom, phys_t pa)
 {
 	u64 leaf = 1ull << dom->pt.leaf_shift;
 
@@ -40,7 +40,7 @@ static __attribute__((noinline)) u64 map_by_ops(struct device *dev, phys_t pa, u
 	int err;
 
 	if (unlikely(pages >= PT_ENTRIES) &&
-	    domain_check_tables(largest_leaf(dom, pa), pages << PAGE_BITS)) {
+	    domain_check_tables(iommu_largest_leaf(dom, pa), pages << PAGE_BITS)) {
 		error_prefix("%s: cannot map %llu pages", dev->name, (unsigned long long)pages);
 		return 0;
 	}
@@ -210,8 +210,8 @@ dma_addr_t iommu_map_within(struct device *dev, phys_t pa, u64 size, enum dma_da
 	return iommu_map_plain(dev, pa, size, dir, l->last);
 }
 
-static slow_path bool not_mapped(struct device *dev, dma_addr_t addr, u64 size,
-				 enum dma_data_direction dir)
+static slow_path bool iommu_report_not_mapped(struct device *dev, dma_addr_t addr, u64 size,
+					      enum dma_data_direction dir)
 {
 	struct pt *pt = &dev->domain->pt;
 	unsigned int side = pt_walk_enter(pt); /* the caller may not own the address */
@@ -242,7 +242,7 @@ static slow_path void iommu_settle(struct device *dev, dma_addr_t addr, phys_t p
 			/* The page is right but the offset in it is wrong. The translation was
 			 * removed, so the slots are freed as well. */
 			bounce_unmap_page(dev, PHYS(align_down(pa.v, PAGE_BYTES)), dir, attrs);
-			not_mapped(dev, addr, size, dir);
+			iommu_report_not_mapped(dev, addr, size, dir);
 		}
 		bounce_report_lost(dev, addr, size, dir);
 	} else if (!dev->coherent && dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
@@ -257,14 +257,14 @@ static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
 	if (unlikely(phys_is_bounce(pa))) {
 		if (!bounce_allows(dev, pa, prot_to_unmap(dir)) ||
 		    !bounce_unmap(dev, pa, size, dir, attrs))
-			return not_mapped(dev, pa.v + dev->bus_offset, size, dir);
+			return iommu_report_not_mapped(dev, pa.v + dev->bus_offset, size, dir);
 		bounce_report_lost(dev, pa.v + dev->bus_offset, size, dir);
 		return true;
 	}
 	if (likely(dev->coherent))
 		return true;
 	if (!phys_range_is_ram(pa, size) || !cpu_cache_drop(pa, size))
-		return not_mapped(dev, pa.v + dev->bus_offset, size, dir);
+		return iommu_report_not_mapped(dev, pa.v + dev->bus_offset, size, dir);
 	iommu_settle(dev, pa.v + dev->bus_offset, pa, size, false, dir, attrs);
 	return true;
 }
@@ -273,7 +273,7 @@ static bool iommu_unmap_identity(struct device *dev, phys_t pa, u64 size,
  * An unmap of a mapping this long may free tables. If the program unmaps it twice by mistake,
  * another thread may free them, so the walk is protected.
  */
-static slow_path u64 unmap_large(struct domain *dom, iova_t iova, u64 prot, u64 *entry)
+static slow_path u64 iommu_unmap_large(struct domain *dom, iova_t iova, u64 prot, u64 *entry)
 {
 	unsigned int side = pt_walk_enter(&dom->pt);
 	u64 mapped = pt_unmap_mapping_with(&dom->pt, iova, prot, entry);
@@ -282,8 +282,8 @@ static slow_path u64 unmap_large(struct domain *dom, iova_t iova, u64 prot, u64 
 	return mapped;
 }
 
-hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
-			    enum dma_data_direction dir, unsigned long attrs)
+hot_inline bool iommu_unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
+				  enum dma_data_direction dir, unsigned long attrs)
 {
 	struct domain *dom = dev->domain;
 	u64 bus = addr - dev->bus_offset, page = bus >> PAGE_BITS;
@@ -291,11 +291,11 @@ hot_inline bool unmap_pages(struct device *dev, dma_addr_t addr, u64 size,
 	phys_t pa;
 
 	if (unlikely(size > (PT_ENTRIES - 2) * PAGE_BYTES)) /* it may span a table */
-		mapped = unmap_large(dom, IOVA(page << PAGE_BITS), prot, &entry);
+		mapped = iommu_unmap_large(dom, IOVA(page << PAGE_BITS), prot, &entry);
 	else
 		mapped = pt_unmap_mapping_with(&dom->pt, IOVA(page << PAGE_BITS), prot, &entry);
 	if (unlikely(!mapped))
-		return not_mapped(dev, addr, size, dir);
+		return iommu_report_not_mapped(dev, addr, size, dir);
 	pages = mapped >> PAGE_BITS;
 	domain_release_mapping(dom, page, pages,
 			       dev->strict || (entry & (PHYS_FOREIGN | PT_STRICT)));
@@ -325,8 +325,8 @@ static __attribute__((noinline)) bool unmap_by_place(struct device *dev, dma_add
 		return iommu_unmap_identity(dev, PHYS(bus), size, dir, attrs);
 	kept = dev->regcache ? dev->regcache->unmap(dev->regcache, bus, size) : 0;
 	if (likely(kept))
-		return kept > 0 || not_mapped(dev, addr, size, dir);
-	return unmap_pages(dev, addr, size, dir, attrs);
+		return kept > 0 || iommu_report_not_mapped(dev, addr, size, dir);
+	return iommu_unmap_pages(dev, addr, size, dir, attrs);
 }
 
 bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_direction dir,
@@ -334,7 +334,7 @@ bool iommu_unmap(struct device *dev, dma_addr_t addr, u64 size, enum dma_data_di
 {
 	if (unlikely(dev->identity_mapped))
 		return unmap_by_place(dev, addr, size, dir, attrs);
-	return unmap_pages(dev, addr, size, dir, attrs);
+	return iommu_unmap_pages(dev, addr, size, dir, attrs);
 }
 
 bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_direction dir)
@@ -345,7 +345,7 @@ bool iommu_unmap_list(struct device *dev, dma_addr_t addr, enum dma_data_directi
 	mapped = pt_unmap_mapping_with(&dom->pt, IOVA(page << PAGE_BITS), prot_to_unmap(dir),
 				       &entry);
 	if (unlikely(!mapped))
-		return not_mapped(dev, addr, 0, dir);
+		return iommu_report_not_mapped(dev, addr, 0, dir);
 	domain_release_mapping(dom, page, mapped >> PAGE_BITS, dev->strict || (entry & PT_STRICT));
 	return true;
 }

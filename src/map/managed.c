@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "map/device.h"
+#include "map/managed.h"
 #include "base/alloc.h"
 #include "base/error.h"
 

@@ -59,8 +59,8 @@ hot_inline dma_addr_t mapping_map(struct device *dev, enum check_call call, phys
 	return addr;
 }
 
-hot_inline void unmap_after_check(struct device *dev, dma_addr_t addr, u64 size,
-				  enum dma_data_direction dir, unsigned long attrs)
+hot_inline void mapping_unmap_after_check(struct device *dev, dma_addr_t addr, u64 size,
+					  enum dma_data_direction dir, unsigned long attrs)
 {
 	if (likely(dev && unmap_by_identity(dev, PHYS(addr - dev->bus_offset)))) {
 		count_unmap(dev);
@@ -79,12 +79,12 @@ hot_inline void unmap_after_check(struct device *dev, dma_addr_t addr, u64 size,
 		count_unmap(dev);
 }
 
-hot_inline void unmap_checked(struct device *dev, enum check_call call, dma_addr_t addr, u64 size,
-			      enum dma_data_direction dir, unsigned long attrs)
+hot_inline void mapping_unmap_checked(struct device *dev, enum check_call call, dma_addr_t addr,
+				      u64 size, enum dma_data_direction dir, unsigned long attrs)
 {
 	if (likely(dev) && unlikely(dev->check))
 		map_check_unmap(dev, call, addr, size, dir, attrs, CALLER);
-	unmap_after_check(dev, addr, size, dir, attrs);
+	mapping_unmap_after_check(dev, addr, size, dir, attrs);
 }
 
 dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
@@ -105,7 +105,7 @@ dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
 			    enum dma_data_direction dir, unsigned long attrs)
 {
-	unmap_checked(dev, CALL_SINGLE, addr, size, dir, attrs);
+	mapping_unmap_checked(dev, CALL_SINGLE, addr, size, dir, attrs);
 }
 
 dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset, size_t size,
@@ -121,7 +121,7 @@ dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offs
 void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
-	unmap_checked(dev, CALL_PAGE, addr, size, dir, attrs);
+	mapping_unmap_checked(dev, CALL_PAGE, addr, size, dir, attrs);
 }
 
 bool phys_is_registers(u64 phys, u64 size)
@@ -178,7 +178,7 @@ void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 	if (dev && !dev->iommu && addr != DMA_MAPPING_ERROR)
 		count_unmap(dev); /* the unmap needs no other work */
 	else
-		unmap_after_check(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
+		mapping_unmap_after_check(dev, addr, size, dir, attrs | DMA_ATTR_MMIO);
 }
 
 dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
@@ -195,7 +195,7 @@ void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size, enum dma_d
 	if (attrs & DMA_ATTR_MMIO)
 		dma_unmap_resource(dev, addr, size, dir, attrs);
 	else
-		unmap_checked(dev, CALL_PHYS, addr, size, dir, attrs);
+		mapping_unmap_checked(dev, CALL_PHYS, addr, size, dir, attrs);
 }
 
 int dma_mapping_error(struct device *dev, dma_addr_t dma_addr)

@@ -36,7 +36,7 @@ struct pages_scattered {
 static struct pages_scattered *buckets[BUCKETS];
 static struct lock lock;
 
-static int check_request(const struct device *dev, size_t size, int dir, gfp_t gfp)
+static int pages_check_request(const struct device *dev, size_t size, int dir, gfp_t gfp)
 {
 	if (!dev || !size || size > PTRDIFF_MAX || (unsigned int)dir > DMA_FROM_DEVICE)
 		return error_set(EINVAL,
@@ -73,7 +73,7 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 	struct page *page;
 	dma_addr_t addr;
 
-	if (!dma_handle || check_request(dev, size, (int)dir, gfp))
+	if (!dma_handle || pages_check_request(dev, size, (int)dir, gfp))
 		return NULL;
 	if (fail_here(FAIL_COHERENT, dev->name))
 		return error_null(ENOMEM, "%s: allocation failed by fault injection", dev->name);
@@ -98,8 +98,8 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 }
 
 /* Whether the pages are an allocated block of that size, and the address is that of its mapping. */
-static bool is_allocated(const struct device *dev, u64 size, const struct page *page,
-			 dma_addr_t addr)
+static bool pages_is_allocated(const struct device *dev, u64 size, const struct page *page,
+			       dma_addr_t addr)
 {
 	u64 bus = addr - dev->bus_offset, pa = phys_of_page(page).v;
 	u32 state;
@@ -123,13 +123,13 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 {
 	if (!page)
 		return;
-	if (check_request(dev, size, (int)dir, 0))
+	if (pages_check_request(dev, size, (int)dir, 0))
 		return;
 	if (unlikely(dev->check)) {
 		check_enter(CALLER);
 		check_pages(&dev->shadow, dma_handle, CALLER);
 	}
-	if (!is_allocated(dev, size, page, dma_handle)) {
+	if (!pages_is_allocated(dev, size, page, dma_handle)) {
 		struct check_history history = {0};
 
 		if (dev->check)
@@ -188,14 +188,14 @@ int dma_mmap_pages(struct device *dev, struct vm_area_struct *vma, size_t size, 
 	return map_range(dev, vma, PAGE_ALIGN(size) >> PAGE_BITS, page, NULL);
 }
 
-static void free_page_list(struct page **pages, u64 n)
+static void pages_list_free(struct page **pages, u64 n)
 {
 	while (n)
 		page_free(pages[--n], 0);
 }
 
 /* Allocates pages[0 … n) in the largest pieces that are available, down to single pages. */
-static int alloc_page_list(struct page **pages, u64 n, gfp_t gfp, unsigned int order, u64 last)
+static int pages_list_alloc(struct page **pages, u64 n, gfp_t gfp, unsigned int order, u64 last)
 {
 	u64 have = 0;
 
@@ -206,7 +206,7 @@ static int alloc_page_list(struct page **pages, u64 n, gfp_t gfp, unsigned int o
 		page = page_alloc(gfp | __GFP_ZERO, order, last);
 		if (!page) {
 			if (!order) {
-				free_page_list(pages, have);
+				pages_list_free(pages, have);
 				return -ENOMEM;
 			}
 			order--;
@@ -280,8 +280,8 @@ static int map_scattered(struct device *dev, struct pages_scattered *s, enum dma
 	return 0;
 }
 
-static int fill_scattered(struct pages_scattered *s, enum dma_data_direction dir, gfp_t gfp,
-			  unsigned long attrs, dma_addr_t *addr)
+static int pages_fill_scattered(struct pages_scattered *s, enum dma_data_direction dir, gfp_t gfp,
+				unsigned long attrs, dma_addr_t *addr)
 {
 	unsigned int order = attrs & DMA_ATTR_ALLOC_SINGLE_PAGES ? 0 : CHUNK_ORDER_MAX;
 	int err;
@@ -289,7 +289,7 @@ static int fill_scattered(struct pages_scattered *s, enum dma_data_direction dir
 	s->pages = alloc_array(s->n, sizeof(*s->pages));
 	if (!s->pages)
 		return -ENOMEM;
-	err = alloc_page_list(s->pages, s->n, gfp, order, ~0ull);
+	err = pages_list_alloc(s->pages, s->n, gfp, order, ~0ull);
 	if (err)
 		goto free_array;
 	err = sg_alloc_table_from_pages(&s->sgt, s->pages, (unsigned int)s->n, 0, s->n << PAGE_BITS,
@@ -301,15 +301,15 @@ static int fill_scattered(struct pages_scattered *s, enum dma_data_direction dir
 		return 0;
 	sg_free_table(&s->sgt);
 free_pages:
-	free_page_list(s->pages, s->n);
+	pages_list_free(s->pages, s->n);
 free_array:
 	alloc_free(s->pages);
 	s->pages = NULL;
 	return err;
 }
 
-static int fill_contiguous(struct pages_scattered *s, size_t size, enum dma_data_direction dir,
-			   gfp_t gfp, dma_addr_t *addr)
+static int pages_fill_contiguous(struct pages_scattered *s, size_t size,
+				 enum dma_data_direction dir, gfp_t gfp, dma_addr_t *addr)
 {
 	struct page *page = dma_alloc_pages(s->dev, size, addr, dir, gfp);
 	int err;
@@ -325,23 +325,23 @@ static int fill_contiguous(struct pages_scattered *s, size_t size, enum dma_data
 	return 0;
 }
 
-static int scattered_fill(struct pages_scattered *s, size_t size, enum dma_data_direction dir,
-			  gfp_t gfp, unsigned long attrs, dma_addr_t *addr)
+static int pages_scattered_fill(struct pages_scattered *s, size_t size, enum dma_data_direction dir,
+				gfp_t gfp, unsigned long attrs, dma_addr_t *addr)
 {
 	int err;
 
 	if (!s->dev->iommu)
-		return fill_contiguous(s, size, dir, gfp, addr);
+		return pages_fill_contiguous(s, size, dir, gfp, addr);
 	if (fail_here(FAIL_COHERENT, s->dev->name))
 		return error_set(ENOMEM, "fault injection made the mapping fail");
-	err = fill_scattered(s, dir, gfp, attrs, addr);
+	err = pages_fill_scattered(s, dir, gfp, attrs, addr);
 	/* If RAM is mapped at its own address, the masks may leave no other addresses. */
 	if (err && s->dev->identity_mapped)
-		err = fill_contiguous(s, size, dir, gfp, addr);
+		err = pages_fill_contiguous(s, size, dir, gfp, addr);
 	return err;
 }
 
-static struct pages_scattered **bucket_of(const struct sg_table *sgt)
+static struct pages_scattered **pages_bucket_of(const struct sg_table *sgt)
 {
 	/* Addresses from malloc() are multiples of 16. */
 	return &buckets[((uintptr_t)sgt >> 4 ^ (uintptr_t)sgt >> 12) & (BUCKETS - 1)];
@@ -349,7 +349,7 @@ static struct pages_scattered **bucket_of(const struct sg_table *sgt)
 
 static void pages_remember(struct pages_scattered *s)
 {
-	struct pages_scattered **bucket = bucket_of(&s->sgt);
+	struct pages_scattered **bucket = pages_bucket_of(&s->sgt);
 
 	lock_acquire(&lock);
 	s->next = *bucket;
@@ -365,7 +365,7 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 	dma_addr_t addr;
 	int err;
 
-	if (check_request(dev, size, (int)dir, gfp))
+	if (pages_check_request(dev, size, (int)dir, gfp))
 		return NULL;
 	if ((attrs & ~DMA_ATTR_ALLOC_SINGLE_PAGES) || size > UINT32_MAX - PAGE_BYTES)
 		return error_null(EINVAL,
@@ -378,7 +378,7 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
 	s->dev = dev;
 	s->dir = dir;
 	s->n = PAGE_ALIGN(size) >> PAGE_BITS;
-	err = scattered_fill(s, size, dir, gfp, attrs, &addr);
+	err = pages_scattered_fill(s, size, dir, gfp, attrs, &addr);
 	if (err) {
 		alloc_free(s);
 		error_prefix("%s: no %zu bytes for dma_alloc_noncontiguous", dev->name, size);
@@ -399,11 +399,11 @@ struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,
  * Returns the table if it is allocated and has this size; otherwise reports misuse. `forget`
  * removes it from its bucket, because the caller frees it.
  */
-static struct pages_scattered *scattered_of(struct device *dev, size_t size,
-					    const struct sg_table *sgt, bool forget,
-					    const void *caller)
+static struct pages_scattered *pages_scattered_of(struct device *dev, size_t size,
+						  const struct sg_table *sgt, bool forget,
+						  const void *caller)
 {
-	struct pages_scattered **at = bucket_of(sgt), *s;
+	struct pages_scattered **at = pages_bucket_of(sgt), *s;
 
 	lock_acquire(&lock);
 	while ((s = *at) && &s->sgt != sgt)
@@ -431,7 +431,7 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 
 	if (!sgt)
 		return;
-	s = scattered_of(dev, size, sgt, true, CALLER);
+	s = pages_scattered_of(dev, size, sgt, true, CALLER);
 	if (!s)
 		return;
 	addr = sg_dma_address(sgt->sgl);
@@ -443,7 +443,7 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 					CALLER);
 		if (iommu_unmap_list(dev, addr, s->dir))
 			count_unmap(dev);
-		free_page_list(s->pages, s->n);
+		pages_list_free(s->pages, s->n);
 		alloc_free(s->pages);
 	}
 	sg_free_table(&s->sgt);
@@ -452,7 +452,7 @@ void dma_free_noncontiguous(struct device *dev, size_t size, struct sg_table *sg
 
 void *dma_vmap_noncontiguous(struct device *dev, size_t size, struct sg_table *sgt)
 {
-	struct pages_scattered *s = scattered_of(dev, size, sgt, false, CALLER);
+	struct pages_scattered *s = pages_scattered_of(dev, size, sgt, false, CALLER);
 
 	if (!s)
 		return NULL;
@@ -471,7 +471,7 @@ void dma_vunmap_noncontiguous(struct device *dev, void *vaddr)
 int dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma, size_t size,
 			   struct sg_table *sgt)
 {
-	struct pages_scattered *s = scattered_of(dev, size, sgt, false, CALLER);
+	struct pages_scattered *s = pages_scattered_of(dev, size, sgt, false, CALLER);
 
 	return s ? map_range(dev, vma, s->n, sg_page(sgt->sgl), s->pages) : -EINVAL;
 }

@@ -164,7 +164,7 @@ static int map_identity(struct device *dev, struct scatterlist *sgl, int nents,
 	return made;
 }
 
-static bool any_needs_care(const struct device *dev, struct scatterlist *sgl, int nents)
+static bool sg_any_needs_care(const struct device *dev, struct scatterlist *sgl, int nents)
 {
 	struct scatterlist *sg = sgl;
 
@@ -186,7 +186,7 @@ static int map_list(struct device *dev, struct scatterlist *sgl, int nents,
 	int n = -ERANGE;
 
 	if (!each && dev->iommu && dev->careful)
-		each = any_needs_care(dev, sgl, nents);
+		each = sg_any_needs_care(dev, sgl, nents);
 	if (!each && !dev->identity)
 		n = sg_map_iommu(dev, sgl, nents, s, dir, l);
 	if (n == -ERANGE) {
@@ -273,15 +273,15 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 
 /* Invalidates the cache lines of every entry. The caller may have changed the list since the map.
  */
-static void lines_to_cpu(struct scatterlist *sg, int nents)
+static void sg_lines_to_cpu(struct scatterlist *sg, int nents)
 {
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
 		if (phys_range_is_ram(PHYS(sg_start(sg)), sg->length))
 			cpu_cache_invalidate(PHYS(sg_start(sg)), sg->length);
 }
 
-static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
-		       enum dma_data_direction dir, unsigned long attrs)
+static bool sg_unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
+			  enum dma_data_direction dir, unsigned long attrs)
 {
 	/* Not 0 while the list is mapped; the second of two unmaps reads 0. */
 	unsigned int len = __atomic_exchange_n(&sg_dma_len(sgl), 0, __ATOMIC_ACQ_REL);
@@ -298,7 +298,7 @@ static bool unmap_list(struct device *dev, struct scatterlist *sgl, int nents,
 		found = iommu_unmap_list(dev, sg_dma_address(sgl), dir);
 		if (found && !dev->coherent && dir != DMA_TO_DEVICE &&
 		    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-			lines_to_cpu(sgl, nents);
+			sg_lines_to_cpu(sgl, nents);
 	}
 	if (found) {
 		sg_dma_address(sgl) = DMA_MAPPING_ERROR;
@@ -318,7 +318,7 @@ void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int nents,
 	}
 	if (unlikely(dev->check))
 		check_unmap_sg(&dev->shadow, sg, nents, dir, attrs, CALLER);
-	if (unmap_list(dev, sg, nents, dir, attrs))
+	if (sg_unmap_list(dev, sg, nents, dir, attrs))
 		count_unmap(dev);
 }
 

@@ -101,7 +101,7 @@ static slow_path void sync_slow(struct device *dev, dma_addr_t addr, u64 size,
 }
 
 /* Whether a sync needs no copy and no check. */
-hot_inline bool nothing_to_do(const struct device *dev, dma_addr_t addr)
+hot_inline bool sync_nothing_to_do(const struct device *dev, dma_addr_t addr)
 {
 	return dev && !dev->sync_looks && !dev->check &&
 	       !(dev->identity && phys_is_bounce(PHYS(addr - dev->bus_offset)));
@@ -125,14 +125,14 @@ static slow_path void sync_one(struct device *dev, dma_addr_t addr, u64 size,
 void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 			     enum dma_data_direction dir)
 {
-	if (unlikely(!nothing_to_do(dev, addr)))
+	if (unlikely(!sync_nothing_to_do(dev, addr)))
 		sync_one(dev, addr, size, dir, true, CALLER);
 }
 
 void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
 				enum dma_data_direction dir)
 {
-	if (unlikely(!nothing_to_do(dev, addr)))
+	if (unlikely(!sync_nothing_to_do(dev, addr)))
 		sync_one(dev, addr, size, dir, false, CALLER);
 }
 
@@ -152,7 +152,7 @@ static void sync_list(struct device *dev, struct scatterlist *sg, int nents,
 		sync_report_misuse(dev, DMAMAP_CHECK_SYNC_NOT_MAPPED, sg_dma_address(sg),
 				   sg->length, dir);
 	for (int i = 0; i < nents && sg && sg_dma_len(sg); i++, sg = sg_next(sg))
-		if (!nothing_to_do(dev, sg_dma_address(sg)))
+		if (!sync_nothing_to_do(dev, sg_dma_address(sg)))
 			sync_slow(dev, sg_dma_address(sg), sg_dma_len(sg), dir, to_cpu);
 	if (unlikely(dev->check) && !to_cpu && sg_dma_len(sgl))
 		check_synced_sg(&dev->shadow, sg_dma_address(sgl));

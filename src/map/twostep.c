@@ -37,8 +37,8 @@ void twostep_set_slots(struct device *dev, struct dma_iova_state *state)
 	write_release(&state->__open, (u16)(state->__size >> PAGE_BITS));
 }
 
-static slow_path bool refuse_alloc(int err, const struct device *dev, struct dma_iova_state *state,
-				   u64 size, const char *why)
+static slow_path bool twostep_refuse_alloc(int err, const struct device *dev,
+					   struct dma_iova_state *state, u64 size, const char *why)
 {
 	if (state)
 		*state = (struct dma_iova_state){0};
@@ -54,18 +54,19 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
 	u64 page, offset = phys & (PAGE_BYTES - 1);
 
 	if (unlikely(!dev || !state || !size || size >= 1ull << PT_IOVA_BITS))
-		return refuse_alloc(EINVAL, dev, state, size,
-				    "there is no device or no state, or the size is 0 or "
-				    "not below 2^48");
+		return twostep_refuse_alloc(EINVAL, dev, state, size,
+					    "there is no device or no state, or the size is 0 or "
+					    "not below 2^48");
 	if (unlikely(!dev->iommu))
-		return refuse_alloc(EOPNOTSUPP, dev, state, size,
-				    "the device has no IOMMU; use dma_map_phys()");
+		return twostep_refuse_alloc(EOPNOTSUPP, dev, state, size,
+					    "the device has no IOMMU; use dma_map_phys()");
 	if (fail_here(FAIL_IOVA, dev->name))
-		return refuse_alloc(ENOMEM, dev, state, size, "fault injection");
+		return twostep_refuse_alloc(ENOMEM, dev, state, size, "fault injection");
 	page = domain_iova_alloc(dev->domain, pages_spanned(offset, size),
 				 device_last(dev) >> PAGE_BITS);
 	if (unlikely(!page))
-		return refuse_alloc(ENOMEM, dev, state, size, NULL); /* the message is set */
+		return twostep_refuse_alloc(ENOMEM, dev, state, size,
+					    NULL); /* the message is set */
 	*state = (struct dma_iova_state){
 		.addr = (page << PAGE_BITS | offset) + dev->bus_offset,
 		.__size = size,
@@ -82,8 +83,9 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state, phys_a
  * Returns the reason why dma_iova_link() must fail for these parameters, without regard to other
  * links; NULL: there is none.
  */
-static const char *link_refusal_reason(const struct device *dev, const struct dma_iova_state *state,
-				       u64 phys, u64 offset, u64 size, int dir, unsigned long attrs)
+static const char *twostep_link_refusal_reason(const struct device *dev,
+					       const struct dma_iova_state *state, u64 phys,
+					       u64 offset, u64 size, int dir, unsigned long attrs)
 {
 	u64 at = twostep_bus(dev, state) + offset, limit = phys_limit(PHYS(phys));
 
@@ -104,21 +106,21 @@ static const char *link_refusal_reason(const struct device *dev, const struct dm
 }
 
 /* Whether the link needs neither bounce memory nor syncs. */
-static bool is_coherent_link(const struct device *dev, u64 bus, u64 end, u64 phys)
+static bool twostep_link_is_coherent(const struct device *dev, u64 bus, u64 end, u64 phys)
 {
 	return dev->coherent && !(dev->ram_only && phys & PHYS_FOREIGN) &&
 	       !(dev->untrusted && (bus | end) & (PAGE_BYTES - 1));
 }
 
-static int check_link(const struct device *dev, const struct dma_iova_state *state, u64 phys,
-		      u64 offset, u64 size, int dir, unsigned long attrs)
+static int twostep_check_link(const struct device *dev, const struct dma_iova_state *state,
+			      u64 phys, u64 offset, u64 size, int dir, unsigned long attrs)
 {
-	const char *why = link_refusal_reason(dev, state, phys, offset, size, dir, attrs);
+	const char *why = twostep_link_refusal_reason(dev, state, phys, offset, size, dir, attrs);
 	u64 bus = twostep_bus(dev, state) + offset;
 	int err = EINVAL;
 
 	if (!why && (attrs & DMA_ATTR_REQUIRE_COHERENT) &&
-	    !is_coherent_link(dev, bus, bus + size, phys)) {
+	    !twostep_link_is_coherent(dev, bus, bus + size, phys)) {
 		err = EIO;
 		why = "DMA_ATTR_REQUIRE_COHERENT is set, but the link would need bouncing or syncs";
 	}
@@ -139,7 +141,7 @@ static int check_link(const struct device *dev, const struct dma_iova_state *sta
 }
 
 /* Whether a link exists in [bus, end), where other threads may be unlinking. */
-static bool links_exist(struct device *dev, u64 bus, u64 end)
+static bool twostep_links_exist(struct device *dev, u64 bus, u64 end)
 {
 	struct pt *pt = &dev->domain->pt;
 	unsigned int side = pt_walk_enter(pt);
@@ -150,7 +152,8 @@ static bool links_exist(struct device *dev, u64 bus, u64 end)
 }
 
 /* Checks that a link that ends inside a granule is the last one of the range. */
-static int check_order(struct device *dev, const struct dma_iova_state *state, u64 offset, u64 size)
+static int twostep_check_order(struct device *dev, const struct dma_iova_state *state, u64 offset,
+			       u64 size)
 {
 	u64 end = twostep_bus(dev, state) + offset + size, last = range_end(dev, state);
 	u64 closed = read_once(&state->__end);
@@ -160,7 +163,7 @@ static int check_order(struct device *dev, const struct dma_iova_state *state, u
 				 "%s: cannot link at offset %llu: the range was closed at %llu "
 				 "by a link that ends inside a granule",
 				 dev->name, (unsigned long long)offset, (unsigned long long)closed);
-	if (end & (PAGE_BYTES - 1) && links_exist(dev, align_up(end, PAGE_BYTES), last))
+	if (end & (PAGE_BYTES - 1) && twostep_links_exist(dev, align_up(end, PAGE_BYTES), last))
 		return error_set(EINVAL,
 				 "%s: a link that ends inside a granule must be the last, and "
 				 "there is a link after offset %llu",
@@ -169,7 +172,8 @@ static int check_order(struct device *dev, const struct dma_iova_state *state, u
 }
 
 /* With by_range, PT_LAST marks the end of a piece that is published as one (backend.h). */
-static u64 link_flags(const struct device *dev, enum dma_data_direction dir, unsigned long attrs)
+static u64 twostep_link_flags(const struct device *dev, enum dma_data_direction dir,
+			      unsigned long attrs)
 {
 	return prot_of(dir) | (dev->domain->space.by_range ? PT_LAST : 0) |
 	       (attrs & DMA_ATTR_SKIP_CPU_SYNC ? PT_NO_SYNC : 0) |
@@ -177,8 +181,8 @@ static u64 link_flags(const struct device *dev, enum dma_data_direction dir, uns
 }
 
 /* Links one piece of at most a granule through bounce memory. */
-static int link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 flags,
-			unsigned long attrs)
+static int twostep_link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 flags,
+				unsigned long attrs)
 {
 	phys_t at = bounce_map(dev, pa, size, BOUNCE_ANYWHERE, true, attrs);
 	int err;
@@ -196,8 +200,8 @@ static int link_bounced(struct device *dev, u64 bus, phys_t pa, u64 size, u64 fl
 }
 
 /* Links [bus, bus + size): a bounced head, a run of whole granules, a bounced tail. */
-static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus, u64 phys,
-		       u64 size, u64 flags, unsigned long attrs)
+static int twostep_link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus, u64 phys,
+			       u64 size, u64 flags, unsigned long attrs)
 {
 	u64 pos = bus, end = bus + size;
 	struct twostep_taken t = {0};
@@ -208,7 +212,7 @@ static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus
 		phys_t pa = PHYS(phys + (pos - bus));
 
 		if (!(attrs & DMA_ATTR_MMIO) && iommu_must_bounce(dev, pa, n)) {
-			err = link_bounced(dev, pos, pa, n, flags, attrs);
+			err = twostep_link_bounced(dev, pos, pa, n, flags, attrs);
 		} else {
 			/* Link all whole granules from here, or up to the end if the device may
 			 * also read the rest of a partial granule. */
@@ -236,7 +240,7 @@ static int link_pieces(struct device *dev, struct dma_iova_state *state, u64 bus
 }
 
 /* On a machine that is not coherent: cleans the cache for memory that is linked directly. */
-static void link_clean_cache(struct device *dev, u64 phys, u64 size, unsigned long attrs)
+static void twostep_link_clean_cache(struct device *dev, u64 phys, u64 size, unsigned long attrs)
 {
 	u64 end = phys + size;
 
@@ -275,8 +279,9 @@ static struct lock *twostep_lock(const struct device *dev, struct dma_iova_state
 }
 
 /* Links one whole granule by one store, as the inline part does, but with the lock held. */
-static bool link_page(const struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
-		      u64 size, enum dma_data_direction dir, unsigned long attrs)
+static bool twostep_link_page(const struct device *dev, struct dma_iova_state *state, u64 phys,
+			      u64 offset, u64 size, enum dma_data_direction dir,
+			      unsigned long attrs)
 {
 	struct lock *lock;
 	bool done = false;
@@ -313,15 +318,17 @@ static int twostep_publish(struct device *dev, struct dma_iova_state *state, u64
 }
 
 /* Called with the lock held, after the parameters were checked. */
-static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phys, u64 offset,
-		       u64 size, enum dma_data_direction dir, unsigned long attrs)
+static int twostep_link_locked(struct device *dev, struct dma_iova_state *state, u64 phys,
+			       u64 offset, u64 size, enum dma_data_direction dir,
+			       unsigned long attrs)
 {
 	u64 bus = twostep_bus(dev, state) + offset;
-	int err = check_order(dev, state, offset, size);
+	int err = twostep_check_order(dev, state, offset, size);
 
 	if (err)
 		return err;
-	err = link_pieces(dev, state, bus, phys, size, link_flags(dev, dir, attrs), attrs);
+	err = twostep_link_pieces(dev, state, bus, phys, size, twostep_link_flags(dev, dir, attrs),
+				  attrs);
 	if (err == -EEXIST)
 		return error_set(
 			EEXIST,
@@ -339,7 +346,7 @@ static int link_locked(struct device *dev, struct dma_iova_state *state, u64 phy
 	if (unlikely(err))
 		return err;
 	if (!dev->coherent)
-		link_clean_cache(dev, phys, size, attrs);
+		twostep_link_clean_cache(dev, phys, size, attrs);
 	if ((bus + size) & (PAGE_BYTES - 1)) {
 		write_once(&state->__open, 0);
 		write_once(&state->__end, offset + size);
@@ -357,13 +364,13 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state, phys_addr_t 
 
 	if (!state_ok(dev, state))
 		return twostep_bad_state(dev, "dma_iova_link");
-	if (link_page(dev, state, phys, offset, size, dir, attrs))
+	if (twostep_link_page(dev, state, phys, offset, size, dir, attrs))
 		return 0;
-	err = check_link(dev, state, phys, offset, size, (int)dir, attrs);
+	err = twostep_check_link(dev, state, phys, offset, size, (int)dir, attrs);
 	if (err)
 		return err;
 	lock = twostep_lock(dev, state);
-	err = link_locked(dev, state, phys, offset, size, dir, attrs);
+	err = twostep_link_locked(dev, state, phys, offset, size, dir, attrs);
 	lock_release(lock);
 	if (unlikely(dev->check) && !err)
 		map_check_mapped(dev, CALL_LINK, state->addr + offset, PHYS(phys), size, dir, attrs,

@@ -30,12 +30,11 @@
  *   __busy = 0 (release)              (C)
  *
  * A pairs with B: either the owner reads the new __live and uses the lock, or the other thread
- * reads
- * __busy = 1 and waits. C pairs with D. After SHARED is stored, all threads link with the lock held
- * until the range is freed. The ID of a thread is its thread pointer; a new thread with the same
- * thread pointer as one that ended inherits its right. __live also contains the device's mark, by
- * which a state of another device, an invalid state and a freed state are rejected. Unlinking needs
- * no lock: the thread that unlinks owns the links, as with unmap.
+ * reads __busy = 1 and waits. C pairs with D. After SHARED is stored, all threads link with the
+ * lock held until the range is freed. The ID of a thread is its thread pointer; a new thread with
+ * the same thread pointer as one that ended inherits its right. __live also contains the device's
+ * mark, by which a state of another device, an invalid state and a freed state are rejected.
+ * Unlinking needs no lock: the thread that unlinks owns the links, as with unmap.
  *
  * __open is the number of granules that one store can link. __end and __open are written with the
  * lock held.
@@ -88,6 +87,13 @@ hot_inline bool state_ok(const struct device *dev, const struct dma_iova_state *
 	return dev && state && read_once(&state->__live) >> LIVE_MARK_SHIFT == dev->link_mark &&
 	       read_once(&state->__size) && dev->iommu;
 }
+
+/*
+ * Prepares the device for two-step ranges. Called after RAM exists. Returns 0, or -ENOMEM or
+ * -ENOSPC with an error message.
+ */
+int twostep_open(struct device *dev);
+void twostep_close(struct device *dev);
 
 int twostep_bad_state(const struct device *dev, const char *what) __attribute__((cold));
 

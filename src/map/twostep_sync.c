@@ -6,7 +6,7 @@
 #include "map/twostep.h"
 
 /* Whether all of [bus, end) is linked. */
-static bool all_linked(const struct pt *pt, u64 bus, u64 end)
+static bool twostep_all_linked(const struct pt *pt, u64 bus, u64 end)
 {
 	struct pt_leaf leaf;
 
@@ -46,7 +46,7 @@ static void sync_part(struct device *dev, struct dma_iova_state *state, u64 offs
 	bus = twostep_bus(dev, state) + offset;
 	end = bus + size;
 	if (!size || !range_within(offset, size, closed ? closed : state->__size) ||
-	    !all_linked(&dev->domain->pt, bus, end)) {
+	    !twostep_all_linked(&dev->domain->pt, bus, end)) {
 		twostep_report_part(dev, state, offset, size, dir, "sync");
 		return;
 	}

@@ -19,8 +19,8 @@ enum dma_data_direction entry_dir(u64 entry)
 }
 
 /* Computes the linked bytes of a granule: from the head's offset to the end of a closed range. */
-static void linked_part(const struct device *dev, const struct dma_iova_state *state, u64 granule,
-			u64 *from, u64 *to)
+static void twostep_linked_part(const struct device *dev, const struct dma_iova_state *state,
+				u64 granule, u64 *from, u64 *to)
 {
 	u64 bus = twostep_bus(dev, state), closed = read_once(&state->__end);
 
@@ -40,7 +40,7 @@ static void twostep_settle(struct device *dev, const struct dma_iova_state *stat
 		bounce_unmap_page(dev, pa, entry_dir(entry), attrs);
 	} else if (!dev->coherent && !attrs && entry_dir(entry) != DMA_TO_DEVICE &&
 		   phys_range_is_ram(pa, PAGE_BYTES)) {
-		linked_part(dev, state, granule, &from, &to);
+		twostep_linked_part(dev, state, granule, &from, &to);
 		cpu_cache_invalidate(PHYS(pa.v + from), to - from);
 	}
 }
@@ -70,7 +70,8 @@ static void twostep_invalidate(struct device *dev, struct dma_iova_state *state,
  * linked with one direction, which the OR and the AND of the words show. Apart from the
  * invalidation, these loops are the whole cost of a long unlink; unrolled, they take half the time.
  */
-static void take_slots(u64 *slot, u64 n, enum dma_data_direction dir, struct twostep_taken *t)
+static void twostep_clear_slots(u64 *slot, u64 n, enum dma_data_direction dir,
+				struct twostep_taken *t)
 {
 	u64 prot = (unsigned int)dir <= DMA_FROM_DEVICE ? prot_of(dir) : 0, some = 0, all = ~0ull;
 
@@ -129,8 +130,8 @@ void twostep_unlink_by_granule(struct device *dev, struct dma_iova_state *state,
 }
 
 /* For the checker: whether a leaf of [bus, end) was linked with another direction. */
-static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end,
-				    enum dma_data_direction dir)
+static slow_path bool twostep_any_other_dir(const struct pt *pt, u64 bus, u64 end,
+					    enum dma_data_direction dir)
 {
 	struct pt_leaf leaf;
 
@@ -143,13 +144,13 @@ static slow_path bool any_other_dir(const struct pt *pt, u64 bus, u64 end,
 }
 
 /* Unlinks in a range of any length that needs no copies and no cache maintenance. */
-static void take_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_direction dir,
-			struct twostep_taken *t)
+static void twostep_clear_leaves(struct device *dev, u64 bus, u64 end, enum dma_data_direction dir,
+				 struct twostep_taken *t)
 {
 	struct domain *dom = dev->domain;
 	struct pt *pt = &dom->pt;
 
-	t->other_dir = dev->check && any_other_dir(pt, bus, end, dir);
+	t->other_dir = dev->check && twostep_any_other_dir(pt, bus, end, dir);
 	if (dom->space.by_range) { /* unmap_partial() does all of the work */
 		t->granules = dom->space.ops->unmap_partial(&dom->space, IOVA(bus), end - bus) >>
 			      PAGE_BITS;
@@ -168,10 +169,10 @@ static struct twostep_taken twostep_take_links(struct device *dev, struct dma_io
 	struct twostep_taken t = {0};
 
 	if (likely(slots && !read_once(&state->__end)))
-		take_slots(slots + ((bus - twostep_bus(dev, state)) >> PAGE_BITS),
-			   (end - bus) >> PAGE_BITS, dir, &t);
+		twostep_clear_slots(slots + ((bus - twostep_bus(dev, state)) >> PAGE_BITS),
+				    (end - bus) >> PAGE_BITS, dir, &t);
 	else if (!dev->sync_looks)
-		take_leaves(dev, bus, end, dir, &t);
+		twostep_clear_leaves(dev, bus, end, dir, &t);
 	else
 		twostep_unlink_by_granule(dev, state, bus, end, dir, true, &t);
 	/* twostep_unlink_by_granule() has invalidated already, and leaves `entries` at 0. */
@@ -185,8 +186,8 @@ static struct twostep_taken twostep_take_links(struct device *dev, struct dma_io
  * Computes the granules of [offset, offset + size): whole granules, the head at offset 0, and the
  * tail where the range ends or was closed. False: there is none.
  */
-static bool named_granules(const struct device *dev, const struct dma_iova_state *state, u64 offset,
-			   u64 size, u64 *bus, u64 *end)
+static bool twostep_named_granules(const struct device *dev, const struct dma_iova_state *state,
+				   u64 offset, u64 size, u64 *bus, u64 *end)
 {
 	u64 base = twostep_bus(dev, state), closed = read_once(&state->__end), to;
 
@@ -233,7 +234,7 @@ static void unlink_part(struct device *dev, struct dma_iova_state *state, u64 of
 	u64 bus, end, closed = read_once(&state->__end), closes = twostep_bus(dev, state) + closed;
 	struct twostep_taken t;
 
-	if (!named_granules(dev, state, offset, size, &bus, &end)) {
+	if (!twostep_named_granules(dev, state, offset, size, &bus, &end)) {
 		twostep_report_part(dev, state, offset, size, dir, "unlink");
 		return;
 	}
@@ -276,7 +277,7 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state, size_t of
  * Claims the state in order to free it. Of two concurrent frees one finds that the mark was
  * cleared, so the address space is freed once.
  */
-static bool state_claim(const struct device *dev, struct dma_iova_state *state)
+static bool twostep_state_claim(const struct device *dev, struct dma_iova_state *state)
 {
 	return state_ok(dev, state) &&
 	       __atomic_exchange_n(&state->__live, 0, __ATOMIC_ACQ_REL) >> LIVE_MARK_SHIFT ==
@@ -284,7 +285,7 @@ static bool state_claim(const struct device *dev, struct dma_iova_state *state)
 }
 
 /* Clears the state word by word, because another thread may be reading it by mistake. */
-static void state_clear(struct dma_iova_state *state)
+static void twostep_state_clear(struct dma_iova_state *state)
 {
 	write_once(&state->__size, 0);
 	write_once(&state->__slots, NULL);
@@ -322,13 +323,13 @@ static void twostep_free_range(struct device *dev, struct dma_iova_state *state,
 		domain_defer_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
 	else
 		domain_iova_free(dom, first >> PAGE_BITS, (end - first) >> PAGE_BITS);
-	state_clear(state);
+	twostep_state_clear(state);
 	count_add(&device_thread(dev)->ranges_given, 1);
 }
 
 void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 {
-	if (unlikely(!state_claim(dev, state)))
+	if (unlikely(!twostep_state_claim(dev, state)))
 		twostep_bad_state(dev, "dma_iova_free");
 	else
 		twostep_free_range(dev, state, 0);
@@ -337,7 +338,7 @@ void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 void dma_iova_destroy(struct device *dev, struct dma_iova_state *state, size_t mapped_len,
 		      enum dma_data_direction dir, unsigned long attrs)
 {
-	if (unlikely(!state_claim(dev, state))) {
+	if (unlikely(!twostep_state_claim(dev, state))) {
 		twostep_bad_state(dev, "dma_iova_destroy");
 		return;
 	}

@@ -21,7 +21,7 @@ struct kmem_cache {
  * Returns the object size that keeps every object aligned, given that slabs begin on a page; 0 with
  * an error message.
  */
-static u32 stride_of(const char *name, unsigned int size, unsigned int align)
+static u32 cache_stride(const char *name, unsigned int size, unsigned int align)
 {
 	if (align < SLAB_ALIGN)
 		align = SLAB_ALIGN;
@@ -44,7 +44,7 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsign
 
 	if (!name)
 		name = "without a name";
-	stride = stride_of(name, size, align);
+	stride = cache_stride(name, size, align);
 	if (!stride)
 		return NULL;
 	cache = alloc_zeroed(sizeof(*cache));

@@ -97,7 +97,7 @@ bool cpu_cache_held(phys_t pa, u64 size)
 	return true;
 }
 
-static void copy_lines(u8 *to, const u8 *from, phys_t pa, u64 size)
+static void cpu_cache_copy_lines(u8 *to, const u8 *from, phys_t pa, u64 size)
 {
 	u64 first = align_down(pa.v, MEM_CACHE_LINE);
 	u64 end = align_up(pa.v + size, MEM_CACHE_LINE);
@@ -107,10 +107,10 @@ static void copy_lines(u8 *to, const u8 *from, phys_t pa, u64 size)
 
 void cpu_cache_clean(phys_t pa, u64 size)
 {
-	copy_lines(mem.device_view, mem.base, pa, size);
+	cpu_cache_copy_lines(mem.device_view, mem.base, pa, size);
 }
 
 void cpu_cache_invalidate(phys_t pa, u64 size)
 {
-	copy_lines(mem.base, mem.device_view, pa, size);
+	cpu_cache_copy_lines(mem.base, mem.device_view, pa, size);
 }

@@ -112,35 +112,35 @@ struct page *phys_to_page(phys_addr_t addr)
 }
 
 /* Returns the first page of a live block, or NULL. */
-static struct page *live_head(struct page *page)
+static struct page *page_live_head(struct page *page)
 {
 	return page_is_ram(page) ? block_head(page) : NULL;
 }
 
 struct page *compound_head(struct page *page)
 {
-	struct page *head = live_head(page);
+	struct page *head = page_live_head(page);
 
 	return head ? head : page;
 }
 
 unsigned int compound_order(struct page *page)
 {
-	struct page *head = live_head(page);
+	struct page *head = page_live_head(page);
 
 	return head ? page_state_order(read_acquire(&head->state)) : 0;
 }
 
 int page_count(struct page *page)
 {
-	struct page *head = live_head(page);
+	struct page *head = page_live_head(page);
 
 	return head ? (int)read_once(&head->refs) : 0;
 }
 
 void get_page(struct page *page)
 {
-	struct page *head = live_head(page);
+	struct page *head = page_live_head(page);
 
 	if (head)
 		block_ref(head);
@@ -148,7 +148,7 @@ void get_page(struct page *page)
 
 void put_page(struct page *page)
 {
-	struct page *head = live_head(page);
+	struct page *head = page_live_head(page);
 	int err = 0;
 
 	if (head)
@@ -160,9 +160,9 @@ void put_page(struct page *page)
 	mem_watch_done(page, err, __builtin_return_address(0));
 }
 
-static void page_refs(struct page *page, int nr, bool add)
+static void page_ref_read(struct page *page, int nr, bool add)
 {
-	struct page *head = live_head(page);
+	struct page *head = page_live_head(page);
 
 	if (nr <= 0 || !head)
 		error_set(EINVAL,
@@ -176,12 +176,12 @@ static void page_refs(struct page *page, int nr, bool add)
 
 void page_ref_add(struct page *page, int nr)
 {
-	page_refs(page, nr, true);
+	page_ref_read(page, nr, true);
 }
 
 void page_ref_sub(struct page *page, int nr)
 {
-	page_refs(page, nr, false);
+	page_ref_read(page, nr, false);
 }
 
 void split_page(struct page *page, unsigned int order)

@@ -27,7 +27,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 _Static_assert(ZONES *ARRAY_SIZE(class_sizes) <= SLAB_SETS_KMALLOC, "a set for each class");
 
-static void init_classes(void)
+static void kmalloc_init_classes(void)
 {
 	static const gfp_t zones[ZONES] = {[ZONE_DMA32] = GFP_DMA32, [ZONE_DMA] = GFP_DMA};
 	unsigned int class = 0;
@@ -44,30 +44,30 @@ static void init_classes(void)
 }
 
 /* With a red zone, if there is one. Objects of a power of two stay aligned to it. */
-static size_t size_gross(size_t size)
+static size_t kmalloc_size_gross(size_t size)
 {
 	if (!asan_is_on())
 		return size;
 	return size >= SLAB_ALIGN && is_pow2(size) ? 2 * size : size + SLAB_RED_ZONE;
 }
 
-static struct slab_set *set_for(size_t size, gfp_t gfp)
+static struct slab_set *kmalloc_set(size_t size, gfp_t gfp)
 {
 	unsigned int zone = gfp & __GFP_DMA ? ZONE_DMA : gfp & __GFP_DMA32 ? ZONE_DMA32 : ZONE_ANY;
 
-	pthread_once(&once, init_classes);
+	pthread_once(&once, kmalloc_init_classes);
 	return &slab_sets[zone * ARRAY_SIZE(class_sizes) +
 			  class_of_size[(size + SLAB_ALIGN - 1) / SLAB_ALIGN]];
 }
 
 /* The caller uses `size` bytes of the `bytes` that a live object has. */
-static void object_fit(const void *p, size_t size, size_t bytes)
+static void kmalloc_object_fit(const void *p, size_t size, size_t bytes)
 {
 	poison_clear(p, size);
 	poison_set((const u8 *)p + size, bytes - size);
 }
 
-static void *large_take(size_t size, gfp_t gfp)
+static void *kmalloc_large_alloc(size_t size, gfp_t gfp)
 {
 	struct page *page;
 	unsigned int order;
@@ -79,21 +79,21 @@ static void *large_take(size_t size, gfp_t gfp)
 	order = (unsigned int)get_order(size);
 	page = block_alloc(gfp, order, UINT64_MAX, PAGE_LARGE);
 	if (page)
-		object_fit(page_ptr(page), size, PAGE_BYTES << order);
+		kmalloc_object_fit(page_ptr(page), size, PAGE_BYTES << order);
 	return page ? page_ptr(page) : NULL;
 }
 
 void *kmalloc(size_t size, gfp_t gfp)
 {
-	size_t gross = size_gross(size);
+	size_t gross = kmalloc_size_gross(size);
 
 	if (!size)
 		return ZERO_SIZE_PTR;
 	if (slab_must_fail())
 		return error_null(ENOMEM, "kmalloc of %zu bytes: failed by fault injection", size);
 	if (size > CLASS_MAX || gross > CLASS_MAX)
-		return large_take(size, gfp);
-	return slab_take(set_for(gross, gfp), size, gfp);
+		return kmalloc_large_alloc(size, gfp);
+	return slab_take(kmalloc_set(gross, gfp), size, gfp);
 }
 
 void *kzalloc(size_t size, gfp_t gfp)
@@ -117,7 +117,7 @@ void *kcalloc(size_t n, size_t size, gfp_t gfp)
 }
 
 /* Returns the first page of the block that contains the pointer, or NULL if it is not in RAM. */
-static struct page *head_of(const void *p)
+static struct page *kmalloc_head(const void *p)
 {
 	phys_t pa = phys_of(p);
 
@@ -125,9 +125,9 @@ static struct page *head_of(const void *p)
 }
 
 /* The live object that begins at a pointer has this many bytes; 0: there is none. */
-static size_t object_bytes(const void *p)
+static size_t kmalloc_object_bytes(const void *p)
 {
-	struct page *head = ZERO_OR_NULL_PTR(p) ? NULL : head_of(p);
+	struct page *head = ZERO_OR_NULL_PTR(p) ? NULL : kmalloc_head(p);
 	u32 state = head ? read_acquire(&head->state) : 0;
 
 	if (page_state_kind(state) == PAGE_SLAB)
@@ -140,7 +140,7 @@ static size_t object_bytes(const void *p)
 /* The caller may use all of them from now on. */
 size_t ksize(const void *p)
 {
-	size_t bytes = object_bytes(p);
+	size_t bytes = kmalloc_object_bytes(p);
 
 	if (bytes)
 		poison_clear(p, bytes);
@@ -169,7 +169,7 @@ static void kfree_from(const void *p, const void *caller)
 
 	if (ZERO_OR_NULL_PTR(p))
 		return;
-	head = head_of(p);
+	head = kmalloc_head(p);
 	kind = head ? page_state_kind(read_acquire(&head->state)) : PAGE_INSIDE;
 	if (kind == PAGE_SLAB)
 		err = slab_give(head, (void *)(uintptr_t)p, NULL);
@@ -187,7 +187,7 @@ void kfree(const void *p)
 
 void kfree_sensitive(const void *p)
 {
-	size_t size = object_bytes(p);
+	size_t size = kmalloc_object_bytes(p);
 
 	if (p && size)
 		explicit_bzero((void *)(uintptr_t)p, size);
@@ -196,7 +196,7 @@ void kfree_sensitive(const void *p)
 
 void *krealloc(const void *p, size_t size, gfp_t gfp)
 {
-	size_t had = object_bytes(p);
+	size_t had = kmalloc_object_bytes(p);
 	void *fresh;
 
 	if (!size) {
@@ -211,7 +211,7 @@ void *krealloc(const void *p, size_t size, gfp_t gfp)
 		return NULL;
 	}
 	if (size <= had) {
-		object_fit(p, size, had);
+		kmalloc_object_fit(p, size, had);
 		return (void *)(uintptr_t)p;
 	}
 	fresh = kmalloc(size, gfp);

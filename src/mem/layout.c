@@ -48,7 +48,7 @@ static int layout_place_ram(const struct mem_config *want, struct mem_layout *ou
 	return 0;
 }
 
-static int place_bounce(const struct mem_config *want, struct mem_layout *out)
+static int layout_place_bounce(const struct mem_config *want, struct mem_layout *out)
 {
 	u64 most = align_down(out->low / 2, BOUNCE_SEGMENT);
 	u64 size = align_down(min_u64(BOUNCE_DEFAULT, out->ram / 8), BOUNCE_SEGMENT), low;
@@ -78,7 +78,7 @@ int mem_layout_make(const struct mem_config *want, struct mem_layout *out)
 
 	err = layout_place_ram(want, &made);
 	if (!err)
-		err = place_bounce(want, &made);
+		err = layout_place_bounce(want, &made);
 	if (!err)
 		*out = made;
 	return err;

@@ -43,13 +43,13 @@ struct page_band {
 
 static struct page_band bands[BANDS];
 
-static unsigned int band_index(u64 pfn)
+static unsigned int page_band_index(u64 pfn)
 {
 	pfn >>= BAND_PFN_BITS;
 	return pfn ? log2_floor(pfn) + 1 : 0;
 }
 
-static u64 pfn_of(const struct page *page)
+static u64 page_pfn(const struct page *page)
 {
 	return (u64)(page - mem.map);
 }
@@ -84,10 +84,10 @@ static void page_list_remove(struct page_band *b, struct page *page, unsigned in
 }
 
 /* Adds an unowned block to its list, after merging it as far as possible. Under the lock. */
-static void band_add(struct page_band *b, struct page *page, unsigned int order)
+static void page_band_add(struct page_band *b, struct page *page, unsigned int order)
 {
 	for (; order < b->max_order; order++) {
-		struct page *buddy = mem.map + (pfn_of(page) ^ 1ull << order);
+		struct page *buddy = mem.map + (page_pfn(page) ^ 1ull << order);
 
 		if (read_once(&buddy->state) != page_state(PAGE_FREE, order))
 			break;
@@ -100,19 +100,19 @@ static void band_add(struct page_band *b, struct page *page, unsigned int order)
 }
 
 /* Returns a block of list o that has 2^order pages below page frame `end`, or NULL. */
-static struct page *list_find(const struct page_band *b, unsigned int o, unsigned int order,
-			      u64 end)
+static struct page *page_list_find(const struct page_band *b, unsigned int o, unsigned int order,
+				   u64 end)
 {
 	struct page *page;
 
 	for (page = b->free[o]; page; page = page->next)
-		if (range_within(pfn_of(page), 1ull << order, end))
+		if (range_within(page_pfn(page), 1ull << order, end))
 			return page;
 	return NULL;
 }
 
 /* Of a block's second half, the first page becomes the guard of the first half. Under the lock. */
-static void band_guard(struct page_band *b, struct page *guard, unsigned int order)
+static void page_band_guard(struct page_band *b, struct page *guard, unsigned int order)
 {
 	for (unsigned int o = 0; o < order; o++)
 		page_list_add(b, guard + (1ull << o), o);
@@ -126,7 +126,7 @@ static void band_guard(struct page_band *b, struct page *guard, unsigned int ord
 }
 
 /* The guard that may lie there becomes free memory. Under the lock. */
-static void band_unguard(struct page_band *b, struct page *guard)
+static void page_band_unguard(struct page_band *b, struct page *guard)
 {
 	if (!page_is_ram(guard) || read_acquire(&guard->state) != page_state(PAGE_GUARD, 0))
 		return;
@@ -137,18 +137,18 @@ static void band_unguard(struct page_band *b, struct page *guard)
 	if (guard->next)
 		guard->next->prev = guard->prev;
 	page_set_state(guard, 0);
-	band_add(b, guard, 0);
+	page_band_add(b, guard, 0);
 }
 
 /* Under the lock. */
-static struct page *band_take(struct page_band *b, unsigned int order, u64 end, enum page_kind kind,
-			      bool guard)
+static struct page *page_band_take(struct page_band *b, unsigned int order, u64 end,
+				   enum page_kind kind, bool guard)
 {
 	unsigned int whole = order + guard;
 	struct page *page;
 
 	for (unsigned int o = whole; o < PAGE_ORDERS && b->orders >> o; o++) {
-		page = list_find(b, o, whole, end);
+		page = page_list_find(b, o, whole, end);
 		if (!page)
 			continue;
 		page_list_remove(b, page, o);
@@ -157,7 +157,7 @@ static struct page *band_take(struct page_band *b, unsigned int order, u64 end, 
 			page_list_add(b, page + (1ull << o), o);
 		}
 		if (guard)
-			band_guard(b, page + (1ull << order), order);
+			page_band_guard(b, page + (1ull << order), order);
 		write_once(&page->refs, 1);
 		page_set_state(page, page_state(kind, order));
 		return page;
@@ -170,39 +170,39 @@ static struct page *band_take(struct page_band *b, unsigned int order, u64 end, 
  * band whose `orders` shows no large enough block; this may be wrong while another thread merges a
  * block there.
  */
-static struct page *bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful,
-			       bool guard)
+static struct page *page_bands_take(unsigned int order, u64 end, enum page_kind kind, bool careful,
+				    bool guard)
 {
 	struct page *page = NULL;
 
-	for (unsigned int i = band_index(end - 1) + 1; i-- && !page;) {
+	for (unsigned int i = page_band_index(end - 1) + 1; i-- && !page;) {
 		struct page_band *b = &bands[i];
 
 		if (!careful && !(read_once(&b->orders) >> (order + guard)))
 			continue;
 		lock_acquire(&b->lock);
-		page = band_take(b, order, end, kind, guard);
+		page = page_band_take(b, order, end, kind, guard);
 		lock_release(&b->lock);
 	}
 	return page;
 }
 
 /* Guards are memory, too, where there is no other. False: there is none. */
-static bool bands_unguard(void)
+static bool page_bands_unguard(void)
 {
 	bool any = false;
 
 	for (struct page_band *b = bands; b < bands + BANDS; b++) {
 		lock_acquire(&b->lock);
 		for (; b->guards; any = true)
-			band_unguard(b, b->guards);
+			page_band_unguard(b, b->guards);
 		lock_release(&b->lock);
 	}
 	return any;
 }
 
 /* The last byte that both the zone and the caller allow. */
-static u64 limit_of(gfp_t gfp, u64 last)
+static u64 page_limit(gfp_t gfp, u64 last)
 {
 	if (gfp & __GFP_DMA)
 		return min_u64(last, MEM_DMA_END - 1);
@@ -211,7 +211,7 @@ static u64 limit_of(gfp_t gfp, u64 last)
 	return last;
 }
 
-static struct page *none_free(unsigned int order, u64 last)
+static struct page *page_none_free(unsigned int order, u64 last)
 {
 	return error_null(ENOMEM,
 			  "no free block of %llu KiB of RAM with its last byte at or below 0x%llx: "
@@ -225,20 +225,20 @@ static struct page *page_take(gfp_t gfp, unsigned int order, u64 last, enum page
 	struct page *page = NULL;
 	u64 end;
 
-	last = min_u64(limit_of(gfp, last), mem.span - 1);
+	last = min_u64(page_limit(gfp, last), mem.span - 1);
 	end = (last + 1) >> PAGE_BITS;
 	if (!end)
-		return none_free(order, last);
+		return page_none_free(order, last);
 	if (asan_is_on() && (kind == PAGE_USER || kind == PAGE_LARGE))
-		page = bands_take(order, end, kind, false, true);
+		page = page_bands_take(order, end, kind, false, true);
 	if (!page)
-		page = bands_take(order, end, kind, false, false);
+		page = page_bands_take(order, end, kind, false, false);
 	if (!page)
-		page = bands_take(order, end, kind, true, false);
-	if (!page && asan_is_on() && bands_unguard())
-		page = bands_take(order, end, kind, true, false);
+		page = page_bands_take(order, end, kind, true, false);
+	if (!page && asan_is_on() && page_bands_unguard())
+		page = page_bands_take(order, end, kind, true, false);
 	if (!page)
-		return none_free(order, last);
+		return page_none_free(order, last);
 	poison_clear(page_ptr(page), PAGE_BYTES << order);
 	if (gfp & __GFP_ZERO)
 		mem_zero(phys_of_page(page), PAGE_BYTES << order);
@@ -321,9 +321,9 @@ static int band_release(struct page_band *b, struct page *page, u32 state, enum 
 		mem_watch_freeing(phys_of_page(page).v, PAGE_BYTES << order);
 	poison_set(page_ptr(page), PAGE_BYTES << order);
 	page_set_state(page, 0);
-	band_add(b, page, order);
+	page_band_add(b, page, order);
 	if (asan_is_on())
-		band_unguard(b, page + (1ull << order));
+		page_band_unguard(b, page + (1ull << order));
 	return (int)order;
 }
 
@@ -335,7 +335,7 @@ int block_free(struct page *page, unsigned int order, enum page_kind kind)
 
 	if (!page_is_ram(page))
 		return error_set(EINVAL, "cannot free %p: it is not a page of RAM", (void *)page);
-	b = &bands[band_index(pfn_of(page))];
+	b = &bands[page_band_index(page_pfn(page))];
 	lock_acquire(&b->lock);
 	state = read_once(&page->state);
 	if (page_state_kind(state) != kind ||
@@ -378,7 +378,7 @@ bool block_is_intact(const struct page *page, unsigned int order, const void *no
 
 void block_repair(struct page *page, unsigned int order, void *noted)
 {
-	struct page_band *b = &bands[band_index(pfn_of(page))];
+	struct page_band *b = &bands[page_band_index(page_pfn(page))];
 
 	lock_acquire(&b->lock);
 	for (u64 i = 1; i < 1ull << order; i++)
@@ -396,7 +396,7 @@ void block_repair(struct page *page, unsigned int order, void *noted)
  */
 struct page *block_head(struct page *page)
 {
-	u64 pfn = pfn_of(page);
+	u64 pfn = page_pfn(page);
 
 	for (unsigned int o = 0; o < PAGE_ORDERS; o++) {
 		struct page *head = mem.map + align_down(pfn, 1ull << o);
@@ -412,7 +412,7 @@ struct page *block_head(struct page *page)
 
 bool block_ref(struct page *head)
 {
-	struct page_band *b = &bands[band_index(pfn_of(head))];
+	struct page_band *b = &bands[page_band_index(page_pfn(head))];
 	bool live;
 
 	lock_acquire(&b->lock);
@@ -427,7 +427,7 @@ bool block_ref(struct page *head)
 
 int block_unref(struct page *head)
 {
-	struct page_band *b = &bands[band_index(pfn_of(head))];
+	struct page_band *b = &bands[page_band_index(page_pfn(head))];
 	bool shared;
 
 	lock_acquire(&b->lock);
@@ -440,7 +440,7 @@ int block_unref(struct page *head)
 
 int block_ref_many(struct page *head, int nr)
 {
-	struct page_band *b = &bands[band_index(pfn_of(head))];
+	struct page_band *b = &bands[page_band_index(page_pfn(head))];
 	bool live, fits;
 	u32 refs;
 
@@ -463,15 +463,15 @@ int block_ref_many(struct page *head, int nr)
 }
 
 /* Adds the free page frames [pfn, end) in the largest blocks that fit. */
-static void add_range(u64 pfn, u64 end)
+static void page_range_add(u64 pfn, u64 end)
 {
 	while (pfn < end) {
-		struct page_band *b = &bands[band_index(pfn)];
+		struct page_band *b = &bands[page_band_index(pfn)];
 		unsigned int order = b->max_order;
 
 		while ((pfn & ((1ull << order) - 1)) || !range_within(pfn, 1ull << order, end))
 			order--;
-		band_add(b, mem.map + pfn, order);
+		page_band_add(b, mem.map + pfn, order);
 		pfn += 1ull << order;
 	}
 }
@@ -486,10 +486,10 @@ void zones_init(void)
 		bands[i] = (struct page_band){.max_order = order < MAX_PAGE_ORDER ? order
 										  : MAX_PAGE_ORDER};
 	}
-	add_range(1, mem.bounce_start >> PAGE_BITS);
-	add_range(bounce_end >> PAGE_BITS, mem.low >> PAGE_BITS);
+	page_range_add(1, mem.bounce_start >> PAGE_BITS);
+	page_range_add(bounce_end >> PAGE_BITS, mem.low >> PAGE_BITS);
 	if (mem.span > mem.low)
-		add_range(MEM_DMA32_END >> PAGE_BITS, mem.span >> PAGE_BITS);
+		page_range_add(MEM_DMA32_END >> PAGE_BITS, mem.span >> PAGE_BITS);
 }
 
 void zones_count(u64 free[PAGE_ORDERS])

@@ -83,7 +83,7 @@ void mem_unreserve(void *p, u64 size)
 }
 
 /* The size of the window is rounded up, like that of the page map. */
-static u8 *window_make(u64 span, const char *what)
+static u8 *ram_window_make(u64 span, const char *what)
 {
 	u64 size = align_up(span, WINDOW_ALIGN);
 	u8 *p = ram_reserve(size + WINDOW_ALIGN, PROT_NONE, what);
@@ -99,13 +99,13 @@ static u8 *window_make(u64 span, const char *what)
 	return p + head;
 }
 
-static void window_free(u8 *base, u64 span)
+static void ram_window_free(u8 *base, u64 span)
 {
 	mem_unreserve(base, align_up(span, WINDOW_ALIGN));
 }
 
 /* The mapping is absent in a child of fork. */
-static bool map_absent(void *at, u64 size, int prot, int flags, int fd, u64 offset)
+static bool ram_map_absent(void *at, u64 size, int prot, int flags, int fd, u64 offset)
 {
 	bool mapped;
 
@@ -119,17 +119,17 @@ static bool map_absent(void *at, u64 size, int prot, int flags, int fd, u64 offs
 
 bool mem_map_zero(void *at, u64 size, int prot)
 {
-	return map_absent(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
-			  -1, 0);
+	return ram_map_absent(at, size, prot,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 }
 
-static int map_fixed(void *at, u64 size, int prot, int fd, u64 offset)
+static int ram_map_fixed(void *at, u64 size, int prot, int fd, u64 offset)
 {
 	int flags = MAP_FIXED | MAP_NORESERVE | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
 	bool mapped = false;
 
 	if (!fail_here(FAIL_MEMORY, NULL))
-		mapped = map_absent(at, size, prot, flags, fd, offset);
+		mapped = ram_map_absent(at, size, prot, flags, fd, offset);
 	if (!mapped)
 		return error_set(ENOMEM,
 				 "cannot map %llu KiB of RAM: the process has too many mappings "
@@ -139,12 +139,12 @@ static int map_fixed(void *at, u64 size, int prot, int fd, u64 offset)
 }
 
 /* Maps both parts of a window, from a file or anonymously (fd -1). */
-static int window_fill(u8 *base, const struct mem_layout *l, int fd)
+static int ram_window_fill(u8 *base, const struct mem_layout *l, int fd)
 {
-	int err = map_fixed(base, l->low, RAM_PROT, fd, 0);
+	int err = ram_map_fixed(base, l->low, RAM_PROT, fd, 0);
 
 	if (!err && l->span > l->low)
-		err = map_fixed(base + MEM_DMA32_END, l->ram - l->low, RAM_PROT, fd, l->low);
+		err = ram_map_fixed(base + MEM_DMA32_END, l->ram - l->low, RAM_PROT, fd, l->low);
 	return err;
 }
 
@@ -155,7 +155,7 @@ static u64 cpu_cache_span(u64 span)
 }
 
 /* Growing a file beyond RLIMIT_FSIZE would raise SIGXFSZ. */
-static int file_size_ok(u64 size)
+static int ram_file_size_ok(u64 size)
 {
 	struct rlimit limit;
 
@@ -169,9 +169,9 @@ static int file_size_ok(u64 size)
 			 (unsigned long long)(limit.rlim_cur / MIB));
 }
 
-static int file_make(u64 size)
+static int ram_file_make(u64 size)
 {
-	int fd, err = file_size_ok(size);
+	int fd, err = ram_file_size_ok(size);
 
 	if (err)
 		return err;
@@ -193,7 +193,7 @@ static int file_make(u64 size)
 }
 
 /* Rounded up, so that the buddy of every block has an entry. */
-static u64 map_bytes(u64 span)
+static u64 ram_map_bytes(u64 span)
 {
 	return align_up(span, WINDOW_ALIGN) >> (PAGE_BITS - PAGE_STRUCT_BITS);
 }
@@ -224,18 +224,18 @@ static int ram_make(const struct mem_config *want)
 	err = mem_layout_make(want, &l);
 	if (err)
 		return err;
-	fd = file_make(l.ram);
+	fd = ram_file_make(l.ram);
 	if (fd < 0)
 		return fd;
 	err = -ENOMEM;
-	base = window_make(l.span, "RAM");
+	base = ram_window_make(l.span, "RAM");
 	if (!base)
 		goto no_window;
-	err = window_fill(base, &l, fd);
+	err = ram_window_fill(base, &l, fd);
 	if (err)
 		goto no_map;
 	err = -ENOMEM;
-	map = mem_reserve(map_bytes(l.span), RAM_PROT, "the page map");
+	map = mem_reserve(ram_map_bytes(l.span), RAM_PROT, "the page map");
 	if (!map)
 		goto no_map;
 	err = poison_init(l.span);
@@ -246,9 +246,9 @@ static int ram_make(const struct mem_config *want)
 	return 0;
 
 no_poison:
-	mem_unreserve(map, map_bytes(l.span));
+	mem_unreserve(map, ram_map_bytes(l.span));
 no_map:
-	window_free(base, l.span);
+	ram_window_free(base, l.span);
 no_window:
 	fork_fd_close(fd);
 	return err;
@@ -267,17 +267,17 @@ static void ram_unmake(void)
 	pinned = false; /* no device is left that has pinned pages */
 	write_once(&mem.span, 0);
 	if (mem.device_view)
-		window_free(mem.device_view, cpu_cache_span(was.span));
+		ram_window_free(mem.device_view, cpu_cache_span(was.span));
 	mem.device_view = NULL;
 	ram_publish(MEM_NOWHERE, NULL, &none, -1);
-	mem_unreserve(map, map_bytes(was.span));
-	window_free(base, was.span);
+	mem_unreserve(map, ram_map_bytes(was.span));
+	ram_window_free(base, was.span);
 	fork_fd_close(fd);
 	errno = saved;
 }
 
 /* Adds n users, unless there are none; in that case RAM may be being destroyed. */
-static bool users_join(u64 n)
+static bool ram_users_join(u64 n)
 {
 	u64 seen = read_once(&users);
 
@@ -289,17 +289,17 @@ static bool users_join(u64 n)
 }
 
 /* Returns true if these were the last users. */
-static bool users_leave(u64 n)
+static bool ram_users_leave(u64 n)
 {
 	return __atomic_sub_fetch(&users, n, __ATOMIC_ACQ_REL) == 0;
 }
 
 /* Under life: adds n users and creates RAM if needed. */
-static int users_start(const struct mem_config *want, u64 n)
+static int ram_users_start(const struct mem_config *want, u64 n)
 {
 	int err;
 
-	if (users_join(n))
+	if (ram_users_join(n))
 		return 0;
 	if (mem.span)
 		ram_unmake(); /* the last user is waiting for `life` to do this */
@@ -314,17 +314,17 @@ static int ram_charge(u64 n)
 	static const struct mem_config any;
 	int err;
 
-	if (likely(users_join(n)))
+	if (likely(ram_users_join(n)))
 		return 0;
 	pthread_mutex_lock(&life);
-	err = users_start(&any, n);
+	err = ram_users_start(&any, n);
 	pthread_mutex_unlock(&life);
 	return err;
 }
 
 static void ram_uncharge(u64 n)
 {
-	if (likely(!users_leave(n)))
+	if (likely(!ram_users_leave(n)))
 		return;
 	pthread_mutex_lock(&life);
 	if (!read_acquire(&users) && mem.span)
@@ -398,7 +398,7 @@ int mem_get(const struct mem_config *want)
 	int err;
 
 	pthread_mutex_lock(&life);
-	err = users_start(want, 1);
+	err = ram_users_start(want, 1);
 	if (!err && want->pinned) {
 		pthread_mutex_lock(&punch_lock);
 		pinned = true;
@@ -409,7 +409,7 @@ int mem_get(const struct mem_config *want)
 		err = ram_compare(want);
 		if (err) {
 			__atomic_sub_fetch(&areas, 1, __ATOMIC_RELAXED);
-			if (users_leave(1))
+			if (ram_users_leave(1))
 				ram_unmake();
 		}
 	}
@@ -431,15 +431,15 @@ int mem_need_device_view(void)
 	if (mem.device_view)
 		goto out;
 	err = -ENOMEM;
-	device_view = window_make(cpu_cache_span(now.span), "the device view of RAM");
+	device_view = ram_window_make(cpu_cache_span(now.span), "the device view of RAM");
 	if (!device_view)
 		goto out;
-	err = window_fill(device_view, &now, -1);
+	err = ram_window_fill(device_view, &now, -1);
 	if (!err)
-		err = map_fixed(device_view + now.span, cpu_cache_counts_size(now.span), RAM_PROT,
-				-1, 0);
+		err = ram_map_fixed(device_view + now.span, cpu_cache_counts_size(now.span),
+				    RAM_PROT, -1, 0);
 	if (err)
-		window_free(device_view, cpu_cache_span(now.span));
+		ram_window_free(device_view, cpu_cache_span(now.span));
 	else
 		write_release(&mem.device_view, device_view);
 out:
@@ -447,7 +447,7 @@ out:
 	return err;
 }
 
-static u64 file_offset(u64 pa)
+static u64 ram_file_offset(u64 pa)
 {
 	return pa < mem.low ? pa : pa - MEM_DMA32_END + mem.low;
 }
@@ -455,7 +455,7 @@ static u64 file_offset(u64 pa)
 /*
  * Whether the range is in one part of RAM, or crosses both parts and there is no gap between them.
  */
-static bool in_ram(u64 pa, u64 size)
+static bool ram_contains(u64 pa, u64 size)
 {
 	if (pa < mem.low && size <= mem.low - pa)
 		return true;
@@ -466,12 +466,12 @@ static bool in_ram(u64 pa, u64 size)
 
 int mem_map_at(void *va, phys_t pa, u64 size, int prot)
 {
-	if (((uintptr_t)va | pa.v | size) & (PAGE_BYTES - 1) || !size || !in_ram(pa.v, size))
+	if (((uintptr_t)va | pa.v | size) & (PAGE_BYTES - 1) || !size || !ram_contains(pa.v, size))
 		return error_set(EINVAL,
 				 "cannot map %llu bytes at physical address 0x%llx to %p: "
 				 "not whole pages of RAM",
 				 (unsigned long long)size, (unsigned long long)pa.v, va);
-	return map_fixed(va, size, prot, mem.fd, file_offset(pa.v));
+	return ram_map_fixed(va, size, prot, mem.fd, ram_file_offset(pa.v));
 }
 
 static bool ram_punch_hole(phys_t pa, u64 size)
@@ -480,7 +480,7 @@ static bool ram_punch_hole(phys_t pa, u64 size)
 
 	pthread_mutex_lock(&punch_lock);
 	done = !pinned && !fallocate(mem.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				     (off_t)file_offset(pa.v), (off_t)size);
+				     (off_t)ram_file_offset(pa.v), (off_t)size);
 	pthread_mutex_unlock(&punch_lock);
 	return done;
 }
@@ -499,7 +499,7 @@ void mem_zero(phys_t pa, u64 size)
  * older kernels RAM has small pages. A range without any page is not collapsed (EINVAL), so one
  * page of each piece is faulted in first, by reading a hole of the file.
  */
-static void make_large(u8 *at, u64 size)
+static void ram_make_large(u8 *at, u64 size)
 {
 	size = align_down(size, LARGE_BYTES);
 	madvise(at, size, MADV_HUGEPAGE);
@@ -512,9 +512,9 @@ void mem_make_large(void)
 {
 	int saved = errno;
 
-	make_large(mem.base, mem.low);
+	ram_make_large(mem.base, mem.low);
 	if (mem.span > MEM_DMA32_END)
-		make_large(mem.base + MEM_DMA32_END, mem.span - MEM_DMA32_END);
+		ram_make_large(mem.base + MEM_DMA32_END, mem.span - MEM_DMA32_END);
 	errno = saved;
 }
 

@@ -84,7 +84,7 @@ int sg_nents_for_len(struct scatterlist *sg, u64 len)
 }
 
 /* Number of list entries in the next array, if `left` entries remain. */
-static unsigned int array_entries(unsigned int left)
+static unsigned int sg_array_entries(unsigned int left)
 {
 	return left > SG_MAX_SINGLE_ALLOC ? SG_MAX_SINGLE_ALLOC - 1 : left;
 }
@@ -98,14 +98,14 @@ void sg_free_table(struct sg_table *table)
 		return;
 	sgl = table->sgl;
 	for (left = table->orig_nents; sgl && left; left -= n, sgl = next) {
-		n = array_entries(left);
+		n = sg_array_entries(left);
 		next = n < left && sg_is_chain(&sgl[n]) ? sg_chain_ptr(&sgl[n]) : NULL;
 		alloc_free(sgl);
 	}
 	*table = (struct sg_table){0};
 }
 
-static int check_table(const struct sg_table *table, unsigned int nents)
+static int sg_check_table(const struct sg_table *table, unsigned int nents)
 {
 	if (!table)
 		return error_set(EINVAL, "sg_alloc_table: no table (NULL)");
@@ -124,14 +124,14 @@ int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp_mask)
 {
 	struct scatterlist *prev = NULL, *sgl;
 	unsigned int left, n;
-	int err = check_table(table, nents);
+	int err = sg_check_table(table, nents);
 
 	if (table)
 		*table = (struct sg_table){0};
 	if (err)
 		return err;
 	for (left = nents; left; left -= n) {
-		n = array_entries(left);
+		n = sg_array_entries(left);
 		/* together with the link, an array that has a successor is exactly one page */
 		sgl = alloc_aligned(SG_ALIGN, (n + (n < left)) * sizeof(*sgl));
 		if (!sgl)
@@ -169,8 +169,9 @@ static unsigned int sg_run_length(struct page **pages, unsigned int from, unsign
  * Checks the arguments of sg_alloc_table_from_pages_segment(). Returns 0, or -EINVAL with an error
  * message.
  */
-static int check_from_pages(const struct sg_table *sgt, struct page **pages, unsigned int n_pages,
-			    unsigned int offset, unsigned long size, unsigned int max_segment)
+static int sg_check_from_pages(const struct sg_table *sgt, struct page **pages,
+			       unsigned int n_pages, unsigned int offset, unsigned long size,
+			       unsigned int max_segment)
 {
 	if (!sgt || !pages || !n_pages)
 		return error_set(EINVAL, "a scatterlist of pages: no table or no pages were given");
@@ -200,7 +201,7 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 
 	if (sgt)
 		*sgt = (struct sg_table){0};
-	err = check_from_pages(sgt, pages, n_pages, offset, size, max_segment);
+	err = sg_check_from_pages(sgt, pages, n_pages, offset, size, max_segment);
 	if (err)
 		return err;
 	used = (unsigned int)pages_spanned(offset, size);
@@ -291,12 +292,12 @@ size_t sg_zero_buffer(struct scatterlist *sgl, unsigned int nents, size_t buflen
 	return sg_move(sgl, nents, NULL, buflen, skip, ZERO);
 }
 
-static u64 memory_pages(const struct scatterlist *sg)
+static u64 sg_memory_pages(const struct scatterlist *sg)
 {
 	return ((u64)sg->offset + sg->length + PAGE_SIZE - 1) / PAGE_SIZE;
 }
 
-static u64 dma_pages(const struct scatterlist *sg)
+static u64 sg_dma_pages(const struct scatterlist *sg)
 {
 	return pages_spanned(sg_dma_address(sg), sg_dma_len(sg));
 }
@@ -312,7 +313,7 @@ void __sg_page_iter_start(struct sg_page_iter *piter, struct scatterlist *sglist
 		piter->sg_pgoffset = (unsigned int)pgoffset;
 }
 
-static bool iter_next(struct sg_page_iter *p, u64 (*pages)(const struct scatterlist *))
+static bool sg_iter_next(struct sg_page_iter *p, u64 (*pages)(const struct scatterlist *))
 {
 	u64 n;
 
@@ -332,12 +333,12 @@ static bool iter_next(struct sg_page_iter *p, u64 (*pages)(const struct scatterl
 
 bool __sg_page_iter_next(struct sg_page_iter *piter)
 {
-	return iter_next(piter, memory_pages);
+	return sg_iter_next(piter, sg_memory_pages);
 }
 
 bool __sg_page_iter_dma_next(struct sg_dma_page_iter *dma_iter)
 {
-	return iter_next(&dma_iter->base, dma_pages);
+	return sg_iter_next(&dma_iter->base, sg_dma_pages);
 }
 
 void sg_miter_start(struct sg_mapping_iter *miter, struct scatterlist *sgl, unsigned int nents,
@@ -348,7 +349,7 @@ void sg_miter_start(struct sg_mapping_iter *miter, struct scatterlist *sgl, unsi
 }
 
 /* Sets __offset and __remaining to the next byte that is not consumed. Returns false at the end. */
-static bool miter_settle(struct sg_mapping_iter *miter)
+static bool sg_miter_settle(struct sg_mapping_iter *miter)
 {
 	struct sg_page_iter *p = &miter->piter;
 
@@ -391,7 +392,7 @@ bool sg_miter_skip(struct sg_mapping_iter *miter, off_t offset)
 	if (offset < 0)
 		return false;
 	for (; offset; offset -= n) {
-		if (!miter_settle(miter))
+		if (!sg_miter_settle(miter))
 			return false;
 		n = (unsigned int)min_u64((u64)offset, miter->__remaining);
 		miter->__offset += n;
@@ -403,7 +404,7 @@ bool sg_miter_skip(struct sg_mapping_iter *miter, off_t offset)
 bool sg_miter_next(struct sg_mapping_iter *miter)
 {
 	sg_miter_stop(miter);
-	if (!miter_settle(miter))
+	if (!sg_miter_settle(miter))
 		return false;
 	miter->page = sg_page_iter_page(&miter->piter);
 	miter->addr = (char *)page_address(miter->page) + miter->__offset;

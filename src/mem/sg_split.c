@@ -20,12 +20,12 @@ struct sg_split_cursor { /* position of one of the two walks in the input */
 	bool dma;	    /* walks DMA segments instead of memory */
 };
 
-static u64 cut_length(const struct sg_split_cursor *cut)
+static u64 sg_split_length(const struct sg_split_cursor *cut)
 {
 	return cut->dma ? sg_dma_len(cut->sg) : cut->sg->length;
 }
 
-static void cut_store(const struct sg_split_cursor *cut, struct scatterlist *out, u64 len)
+static void sg_split_store(const struct sg_split_cursor *cut, struct scatterlist *out, u64 len)
 {
 	u64 pos = cut->sg->offset + cut->off;
 
@@ -43,7 +43,7 @@ static void cut_store(const struct sg_split_cursor *cut, struct scatterlist *out
  * Advances by `len` bytes and stores the pieces in `out`, unless that is NULL. Returns the number
  * of pieces, or -EINVAL if the list is too short.
  */
-static int cut_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist *out)
+static int sg_split_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist *out)
 {
 	int n = 0;
 
@@ -52,10 +52,10 @@ static int cut_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist 
 
 		if (!cut->sg || !cut->nents)
 			return -EINVAL;
-		piece = min_u64(len, cut_length(cut) - cut->off);
+		piece = min_u64(len, sg_split_length(cut) - cut->off);
 		if (piece) {
 			if (out)
-				cut_store(cut, &out[n], piece);
+				sg_split_store(cut, &out[n], piece);
 			/* the mark on the first entry is valid for the whole list */
 			if (out && cut->dma && sg_dma_is_swiotlb(&out[n]))
 				sg_dma_mark_swiotlb(out);
@@ -63,7 +63,7 @@ static int cut_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist 
 		}
 		cut->off += piece;
 		len -= piece;
-		if (cut->off == cut_length(cut)) {
+		if (cut->off == sg_split_length(cut)) {
 			cut->sg = sg_next(cut->sg);
 			cut->nents--;
 			cut->off = 0;
@@ -73,13 +73,14 @@ static int cut_forward(struct sg_split_cursor *cut, u64 len, struct scatterlist 
 }
 
 /* Counts the pieces of every new list and, with `out`, stores them. Returns 0 or -EINVAL. */
-static int cut_all(struct sg_split_cursor cut, u64 skip, int nb, const size_t *sizes, int *pieces,
-		   struct scatterlist **out)
+static int sg_split_all(struct sg_split_cursor cut, u64 skip, int nb, const size_t *sizes,
+			int *pieces, struct scatterlist **out)
 {
-	if (cut_forward(&cut, skip, NULL) < 0)
+	if (sg_split_forward(&cut, skip, NULL) < 0)
 		return -EINVAL;
 	for (int i = 0; i < nb; i++) {
-		pieces[i] = sizes[i] ? cut_forward(&cut, sizes[i], out ? out[i] : NULL) : -EINVAL;
+		pieces[i] =
+			sizes[i] ? sg_split_forward(&cut, sizes[i], out ? out[i] : NULL) : -EINVAL;
 		if (pieces[i] < 0)
 			return -EINVAL;
 	}
@@ -87,8 +88,8 @@ static int cut_all(struct sg_split_cursor cut, u64 skip, int nb, const size_t *s
 }
 
 /* Allocates the new, empty lists. On -ENOMEM none is allocated. */
-static int make_lists(struct scatterlist **lists, const int *pieces, const int *mapped, int nb,
-		      gfp_t gfp)
+static int sg_split_make_lists(struct scatterlist **lists, const int *pieces, const int *mapped,
+			       int nb, gfp_t gfp)
 {
 	for (int i = 0; i < nb; i++) {
 		size_t n = max_u64((u64)pieces[i], (u64)mapped[i]);
@@ -121,9 +122,9 @@ int sg_split(struct scatterlist *in, const int in_mapped_nents, const off_t skip
 	if (!pieces)
 		return -ENOMEM;
 	mapped = pieces + nb_splits;
-	err = cut_all(memory, (u64)skip, nb_splits, split_sizes, pieces, NULL);
+	err = sg_split_all(memory, (u64)skip, nb_splits, split_sizes, pieces, NULL);
 	if (!err && in_mapped_nents)
-		err = cut_all(segments, (u64)skip, nb_splits, split_sizes, mapped, NULL);
+		err = sg_split_all(segments, (u64)skip, nb_splits, split_sizes, mapped, NULL);
 	if (err) {
 		error_set(EINVAL,
 			  "sg_split: the list is shorter than %lld bytes and %d parts, or a "
@@ -135,12 +136,12 @@ int sg_split(struct scatterlist *in, const int in_mapped_nents, const off_t skip
 	lists = alloc_array((size_t)nb_splits, sizeof(*lists));
 	if (!lists)
 		goto free;
-	err = make_lists(lists, pieces, mapped, nb_splits, gfp_mask);
+	err = sg_split_make_lists(lists, pieces, mapped, nb_splits, gfp_mask);
 	if (err)
 		goto free;
-	cut_all(memory, (u64)skip, nb_splits, split_sizes, pieces, lists);
+	sg_split_all(memory, (u64)skip, nb_splits, split_sizes, pieces, lists);
 	if (in_mapped_nents)
-		cut_all(segments, (u64)skip, nb_splits, split_sizes, mapped, lists);
+		sg_split_all(segments, (u64)skip, nb_splits, split_sizes, mapped, lists);
 	for (int i = 0; i < nb_splits; i++) {
 		out[i] = lists[i];
 		if (out_mapped_nents)

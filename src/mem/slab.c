@@ -85,17 +85,17 @@ int slab_set_release(struct slab_set *set)
 	return idle ? 0 : -EBUSY;
 }
 
-static u64 all_free(const struct slab_set *set)
+static u64 slab_all_free(const struct slab_set *set)
 {
 	return ~0ull >> (64 - set->objects);
 }
 
-static u8 *object_at(const struct slab *s, unsigned int i)
+static u8 *slab_object_at(const struct slab *s, unsigned int i)
 {
 	return (u8 *)page_ptr(s->page) + (u64)i * s->set->size;
 }
 
-static void link_slab(struct slab_set *set, struct slab *s)
+static void slab_link(struct slab_set *set, struct slab *s)
 {
 	s->prev = NULL;
 	s->next = set->partial;
@@ -104,7 +104,7 @@ static void link_slab(struct slab_set *set, struct slab *s)
 	set->partial = s;
 }
 
-static void unlink_slab(struct slab_set *set, struct slab *s)
+static void slab_unlink(struct slab_set *set, struct slab *s)
 {
 	if (s->prev)
 		s->prev->next = s->next;
@@ -126,9 +126,9 @@ static struct slab *slab_make(struct slab_set *set)
 		return NULL;
 	}
 	s->set = set;
-	s->free = all_free(set);
+	s->free = slab_all_free(set);
 	for (unsigned int i = 0; set->ctor && i < set->objects; i++)
-		set->ctor(object_at(s, i));
+		set->ctor(slab_object_at(s, i));
 	poison_set(page_ptr(s->page), PAGE_BYTES << set->order);
 	s->page->owner = s;
 	block_set_kind(s->page, PAGE_SLAB, (unsigned int)(set - slab_sets));
@@ -156,21 +156,21 @@ void *slab_take(struct slab_set *set, size_t size, gfp_t gfp)
 		if (!s)
 			return NULL;
 		lock_acquire(&set->lock);
-		link_slab(set, s);
+		slab_link(set, s);
 	}
 	i = (unsigned int)__builtin_ctzll(s->free);
 	s->free &= s->free - 1;
 	if (!s->free)
-		unlink_slab(set, s);
+		slab_unlink(set, s);
 	set->live++;
-	object = object_at(s, i);
+	object = slab_object_at(s, i);
 	lock_release(&set->lock);
 	poison_clear(object, size);
 	return gfp & __GFP_ZERO ? memset(object, 0, asan_is_on() ? size : set->size) : object;
 }
 
 /* Returns the set of a slab's block, locked, or NULL if the block is not a slab any more. */
-static struct slab_set *set_of(struct page *head)
+static struct slab_set *slab_set_of(struct page *head)
 {
 	u32 state = read_acquire(&head->state);
 	struct slab_set *set;
@@ -186,7 +186,7 @@ static struct slab_set *set_of(struct page *head)
 }
 
 /* Returns the index of the live object at a pointer, or -1. Under the set's lock. */
-static int object_index(const struct slab *s, const void *object)
+static int slab_object_index(const struct slab *s, const void *object)
 {
 	u64 off = (u64)((const u8 *)object - (const u8 *)page_ptr(s->page));
 	u64 i = off / s->set->size;
@@ -197,21 +197,22 @@ static int object_index(const struct slab *s, const void *object)
 }
 
 /* Returns the live object that contains the pointer, or NULL. Under the set's lock. */
-static const void *object_around(const struct slab *s, const void *p)
+static const void *slab_object_around(const struct slab *s, const void *p)
 {
 	u64 i = (u64)((const u8 *)p - (const u8 *)page_ptr(s->page)) / s->set->size;
 
-	return i < s->set->objects && !(s->free >> i & 1) ? object_at(s, (unsigned int)i) : NULL;
+	return i < s->set->objects && !(s->free >> i & 1) ? slab_object_at(s, (unsigned int)i)
+							  : NULL;
 }
 
 u32 slab_object_size(struct page *head, const void *object)
 {
-	struct slab_set *set = set_of(head);
+	struct slab_set *set = slab_set_of(head);
 	u32 size = 0;
 
 	if (!set)
 		return 0;
-	if (object_index(head->owner, object) >= 0)
+	if (slab_object_index(head->owner, object) >= 0)
 		size = set->size;
 	lock_release(&set->lock);
 	return size;
@@ -220,21 +221,21 @@ u32 slab_object_size(struct page *head, const void *object)
 /*
  * Marks object i as free. Returns true if the slab has no live object and can no longer be found.
  */
-static bool object_give(struct slab_set *set, struct slab *s, unsigned int i)
+static bool slab_object_free(struct slab_set *set, struct slab *s, unsigned int i)
 {
 	bool was_full = !s->free;
 
-	mem_watch_freeing(phys_of(object_at(s, i)).v, set->size);
-	poison_set(object_at(s, i), set->size);
+	mem_watch_freeing(phys_of(slab_object_at(s, i)).v, set->size);
+	poison_set(slab_object_at(s, i), set->size);
 	s->free |= 1ull << i;
 	set->live--;
-	if (s->free != all_free(set)) {
+	if (s->free != slab_all_free(set)) {
 		if (was_full)
-			link_slab(set, s);
+			slab_link(set, s);
 		return false;
 	}
 	if (!was_full)
-		unlink_slab(set, s);
+		slab_unlink(set, s);
 	return true;
 }
 
@@ -253,7 +254,7 @@ static int slab_refuse_inside(const void *p, const void *object)
 
 int slab_give(struct page *head, void *object, const struct slab_set *only)
 {
-	struct slab_set *set = set_of(head);
+	struct slab_set *set = slab_set_of(head);
 	const void *around = NULL;
 	bool last = false;
 	struct slab *s;
@@ -266,11 +267,11 @@ int slab_give(struct page *head, void *object, const struct slab_set *only)
 		return slab_refuse(object, "it is an object of another cache");
 	}
 	s = head->owner;
-	i = object_index(s, object);
+	i = slab_object_index(s, object);
 	if (i >= 0)
-		last = object_give(set, s, (unsigned int)i);
+		last = slab_object_free(set, s, (unsigned int)i);
 	else
-		around = object_around(s, object);
+		around = slab_object_around(s, object);
 	if (last)
 		block_set_kind(head, PAGE_BUSY, 0);
 	lock_release(&set->lock);

@@ -21,7 +21,7 @@
 #include <sys/mman.h>
 
 /* Maps the pages that the slots name, adjacent ones together. */
-static int area_map(u32 index, u32 pages, int prot)
+static int vm_area_map(u32 index, u32 pages, int prot)
 {
 	int err = 0;
 
@@ -36,7 +36,7 @@ static int area_map(u32 index, u32 pages, int prot)
 	return err;
 }
 
-static int area_unmap(u32 index, u32 pages)
+static int vm_area_unmap(u32 index, u32 pages)
 {
 	if (!mem_map_zero(vm_address(index), (u64)pages << PAGE_BITS, PROT_NONE))
 		return error_set(ENOMEM,
@@ -47,13 +47,13 @@ static int area_unmap(u32 index, u32 pages)
 }
 
 /* Frees the first `pages` pages of an area that is not mapped. */
-static void area_free_pages(u32 index, u32 pages)
+static void vm_area_free_pages(u32 index, u32 pages)
 {
 	for (u32 i = 0; i < pages; i++)
 		block_free(mem.map + vm_pfn(index + i), 0, PAGE_VMALLOC);
 }
 
-static int area_alloc_pages(u32 index, u32 pages, gfp_t gfp)
+static int vm_area_alloc_pages(u32 index, u32 pages, gfp_t gfp)
 {
 	for (u32 i = 0; i < pages; i++) {
 		struct page *page = NULL;
@@ -63,7 +63,7 @@ static int area_alloc_pages(u32 index, u32 pages, gfp_t gfp)
 		else
 			page = block_alloc(gfp, 0, UINT64_MAX, PAGE_VMALLOC);
 		if (!page) {
-			area_free_pages(index, i);
+			vm_area_free_pages(index, i);
 			return -ENOMEM;
 		}
 		vm_set_pfn(index + i, (u64)(page - mem.map));
@@ -75,7 +75,7 @@ static int area_alloc_pages(u32 index, u32 pages, gfp_t gfp)
  * Allocates address space for `pages` pages and keeps RAM alive for it. Returns its index, or 0
  * with an error message.
  */
-static u32 area_begin(u64 pages)
+static u32 vm_area_begin(u64 pages)
 {
 	u32 index = 0;
 
@@ -93,7 +93,7 @@ static u32 area_begin(u64 pages)
 	return index;
 }
 
-static void area_end(u32 index, u32 pages)
+static void vm_area_end(u32 index, u32 pages)
 {
 	vm_give(index, pages);
 	mem_unuse_area();
@@ -106,23 +106,23 @@ static void *vmalloc_gfp(unsigned long size, gfp_t gfp)
 
 	if (!size)
 		return error_null(EINVAL, "vmalloc: 0 bytes were requested");
-	index = area_begin(pages);
+	index = vm_area_begin(pages);
 	if (!index)
 		return NULL;
 	n = (u32)pages;
-	if (area_alloc_pages(index, n, gfp))
+	if (vm_area_alloc_pages(index, n, gfp))
 		goto no_pages;
-	if (area_map(index, n, PROT_READ | PROT_WRITE))
+	if (vm_area_map(index, n, PROT_READ | PROT_WRITE))
 		goto no_map;
 	vm_open(index, n, VM_KIND_VMALLOC);
 	return vm_address(index);
 
 no_map:
-	if (area_unmap(index, n))
+	if (vm_area_unmap(index, n))
 		return NULL; /* parts of it are still accessible */
-	area_free_pages(index, n);
+	vm_area_free_pages(index, n);
 no_pages:
-	area_end(index, n);
+	vm_area_end(index, n);
 	return NULL;
 }
 
@@ -136,7 +136,7 @@ void *vzalloc(unsigned long size)
 	return vmalloc_gfp(size, GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO);
 }
 
-static int area_close(const void *addr, enum vm_kind kind, const char *who)
+static int vm_area_close(const void *addr, enum vm_kind kind, const char *who)
 {
 	u32 index, pages;
 
@@ -149,25 +149,26 @@ static int area_close(const void *addr, enum vm_kind kind, const char *who)
 			"%s(%p): no area of its kind begins there; it was freed already, or is "
 			"other memory",
 			who, addr);
-	if (area_unmap(index, pages)) {
+	if (vm_area_unmap(index, pages)) {
 		vm_open(index, pages, kind);
 		return 0;
 	}
 	if (kind == VM_KIND_VMALLOC)
-		area_free_pages(index, pages);
-	area_end(index, pages);
+		vm_area_free_pages(index, pages);
+	vm_area_end(index, pages);
 	return 0;
 }
 
 void vfree(const void *addr)
 {
-	mem_watch_done(addr, area_close(addr, VM_KIND_VMALLOC, "vfree"),
+	mem_watch_done(addr, vm_area_close(addr, VM_KIND_VMALLOC, "vfree"),
 		       __builtin_return_address(0));
 }
 
 void vunmap(const void *addr)
 {
-	mem_watch_done(addr, area_close(addr, VM_KIND_VMAP, "vunmap"), __builtin_return_address(0));
+	mem_watch_done(addr, vm_area_close(addr, VM_KIND_VMAP, "vunmap"),
+		       __builtin_return_address(0));
 }
 
 static int vmap_check(struct page **pages, unsigned int count)
@@ -187,17 +188,17 @@ void *vmap(struct page **pages, unsigned int count, unsigned long flags, pgprot_
 
 	if (vmap_check(pages, count))
 		return NULL;
-	index = area_begin(count);
+	index = vm_area_begin(count);
 	if (!index)
 		return NULL;
 	for (unsigned int i = 0; i < count; i++)
 		vm_set_pfn(index + i, (u64)(pages[i] - mem.map));
-	if (!area_map(index, count, (int)prot.pgprot & (PROT_READ | PROT_WRITE))) {
+	if (!vm_area_map(index, count, (int)prot.pgprot & (PROT_READ | PROT_WRITE))) {
 		vm_open(index, count, VM_KIND_VMAP);
 		return vm_address(index);
 	}
-	if (!area_unmap(index, count))
-		area_end(index, count);
+	if (!vm_area_unmap(index, count))
+		vm_area_end(index, count);
 	return NULL;
 }
 
@@ -236,12 +237,12 @@ void *vm_view_make(phys_t pa, u64 size)
 	}
 	for (u32 i = 0; i < pages; i++)
 		vm_set_pfn(index + i, (pa.v >> PAGE_BITS) + i);
-	if (!area_map(index, pages, PROT_READ | PROT_WRITE)) {
+	if (!vm_area_map(index, pages, PROT_READ | PROT_WRITE)) {
 		vm_open(index, pages, VM_KIND_VIEW);
 		return vm_address(index);
 	}
-	if (!area_unmap(index, pages))
-		area_end(index, pages);
+	if (!vm_area_unmap(index, pages))
+		vm_area_end(index, pages);
 	return NULL;
 }
 
@@ -251,10 +252,10 @@ bool vm_view_end(const void *view)
 
 	if (!pages)
 		return false;
-	if (area_unmap(index, pages)) {
+	if (vm_area_unmap(index, pages)) {
 		vm_open(index, pages, VM_KIND_VIEW);
 		return false;
 	}
-	area_end(index, pages);
+	vm_area_end(index, pages);
 	return true;
 }

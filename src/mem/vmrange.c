@@ -55,23 +55,23 @@ static enum slot_tag vmrange_slot_tag(const struct vm_slot *s)
 	return (enum slot_tag)(read_once(&s->word) & ((1u << TAG_BITS) - 1));
 }
 
-static u64 value_of(const struct vm_slot *s)
+static u64 vm_value_of(const struct vm_slot *s)
 {
 	return read_once(&s->word) >> TAG_BITS;
 }
 
-static void slot_set(struct vm_slot *s, u64 value, enum slot_tag tag)
+static void vm_slot_set(struct vm_slot *s, u64 value, enum slot_tag tag)
 {
 	write_once(&s->word, value << TAG_BITS | tag);
 }
 
-static void run_add(u32 index, u32 pages)
+static void vm_run_add(u32 index, u32 pages)
 {
 	unsigned int bin = log2_floor(pages);
 	struct vm_slot *s = &slots[index];
 
-	slot_set(&slots[index + pages - 1], pages, SLOT_FREE);
-	slot_set(s, pages, SLOT_FREE);
+	vm_slot_set(&slots[index + pages - 1], pages, SLOT_FREE);
+	vm_slot_set(s, pages, SLOT_FREE);
 	s->prev = 0;
 	s->next = bins[bin];
 	if (s->next)
@@ -79,25 +79,25 @@ static void run_add(u32 index, u32 pages)
 	bins[bin] = index;
 }
 
-static void run_remove(u32 index)
+static void vm_run_remove(u32 index)
 {
 	struct vm_slot *s = &slots[index];
 
 	if (s->prev)
 		slots[s->prev].next = s->next;
 	else
-		bins[log2_floor(value_of(s))] = s->next;
+		bins[log2_floor(vm_value_of(s))] = s->next;
 	if (s->next)
 		slots[s->next].prev = s->prev;
 }
 
 /* Returns a run of a size class with at least `pages` pages, among the first `tries`, or 0. */
-static u32 bin_find(unsigned int bin, u32 pages, u64 tries)
+static u32 vm_bin_find(unsigned int bin, u32 pages, u64 tries)
 {
 	u32 i;
 
 	for (i = bins[bin]; i && tries; i = slots[i].next, tries--)
-		if (value_of(&slots[i]) >= pages)
+		if (vm_value_of(&slots[i]) >= pages)
 			return i;
 	return 0;
 }
@@ -105,11 +105,11 @@ static u32 bin_find(unsigned int bin, u32 pages, u64 tries)
 static u32 vmrange_find_run(u32 pages)
 {
 	unsigned int bin = log2_floor(pages);
-	u32 i = bin_find(bin, pages, TRIES);
+	u32 i = vm_bin_find(bin, pages, TRIES);
 
 	for (unsigned int b = bin + 1; !i && b < BINS; b++)
 		i = bins[b];
-	return i ? i : bin_find(bin, pages, UINT64_MAX);
+	return i ? i : vm_bin_find(bin, pages, UINT64_MAX);
 }
 
 u32 vm_take(u32 pages)
@@ -119,12 +119,12 @@ u32 vm_take(u32 pages)
 	lock_acquire(&vm_lock);
 	index = vmrange_find_run(need);
 	if (index) {
-		length = (u32)value_of(&slots[index]);
-		run_remove(index);
-		slot_set(&slots[index], 0, SLOT_NONE);
-		slot_set(&slots[index + need - 1], 0, SLOT_NONE);
+		length = (u32)vm_value_of(&slots[index]);
+		vm_run_remove(index);
+		vm_slot_set(&slots[index], 0, SLOT_NONE);
+		vm_slot_set(&slots[index + need - 1], 0, SLOT_NONE);
 		if (length > need)
-			run_add(index + need, length - need);
+			vm_run_add(index + need, length - need);
 	}
 	lock_release(&vm_lock);
 	if (!index)
@@ -140,21 +140,21 @@ void vm_give(u32 index, u32 pages)
 
 	lock_acquire(&vm_lock);
 	for (u32 i = 0; i < length; i++)
-		slot_set(&slots[index + i], 0, SLOT_NONE);
+		vm_slot_set(&slots[index + i], 0, SLOT_NONE);
 	if (vmrange_slot_tag(&slots[index + length]) == SLOT_FREE) {
 		u32 after = index + length;
 
-		length += (u32)value_of(&slots[after]);
-		run_remove(after);
+		length += (u32)vm_value_of(&slots[after]);
+		vm_run_remove(after);
 	}
 	if (vmrange_slot_tag(&slots[index - 1]) == SLOT_FREE) {
-		u32 before = (u32)value_of(&slots[index - 1]);
+		u32 before = (u32)vm_value_of(&slots[index - 1]);
 
 		index -= before;
 		length += before;
-		run_remove(index);
+		vm_run_remove(index);
 	}
-	run_add(index, length);
+	vm_run_add(index, length);
 	lock_release(&vm_lock);
 }
 
@@ -171,8 +171,8 @@ u32 vm_take_aligned(u32 pages)
 	/*
 	 * mark the neighbours of the freed parts as used: their tags are those of the allocated run
 	 */
-	slot_set(&slots[at], 0, SLOT_NONE);
-	slot_set(&slots[at + pages], 0, SLOT_NONE);
+	vm_slot_set(&slots[at], 0, SLOT_NONE);
+	vm_slot_set(&slots[at + pages], 0, SLOT_NONE);
 	/* vm_give() also frees the guard page behind an area */
 	if (before)
 		vm_give(index, before - 1);
@@ -182,14 +182,14 @@ u32 vm_take_aligned(u32 pages)
 
 void vm_set_pfn(u32 index, u64 pfn)
 {
-	slot_set(&slots[index], pfn, SLOT_PAGE);
+	vm_slot_set(&slots[index], pfn, SLOT_PAGE);
 }
 
 u64 vm_pfn(u32 index)
 {
 	enum slot_tag tag = vmrange_slot_tag(&slots[index]);
 
-	return tag == SLOT_PAGE || tag == SLOT_AREA ? value_of(&slots[index]) : 0;
+	return tag == SLOT_PAGE || tag == SLOT_AREA ? vm_value_of(&slots[index]) : 0;
 }
 
 void vm_open(u32 index, u32 pages, enum vm_kind kind)
@@ -199,7 +199,7 @@ void vm_open(u32 index, u32 pages, enum vm_kind kind)
 	lock_acquire(&vm_lock);
 	s->pages = pages;
 	s->kind = kind;
-	slot_set(s, value_of(s), SLOT_AREA);
+	vm_slot_set(s, vm_value_of(s), SLOT_AREA);
 	lock_release(&vm_lock);
 }
 
@@ -233,14 +233,14 @@ u32 vm_close(const void *addr, enum vm_kind kind, u32 *index)
 	lock_acquire(&vm_lock);
 	if (vmrange_slot_tag(s) == SLOT_AREA && s->kind == kind) {
 		pages = s->pages;
-		slot_set(s, value_of(s), SLOT_PAGE);
+		vm_slot_set(s, vm_value_of(s), SLOT_PAGE);
 		*index = vm_index(addr);
 	}
 	lock_release(&vm_lock);
 	return pages;
 }
 
-static int range_make(void)
+static int vm_range_make(void)
 {
 	u64 ram = mem.low + (mem.span > mem.low ? mem.span - MEM_DMA32_END : 0);
 	u64 size = min_u64(max_u64(2 * ram, RANGE_MIN), RANGE_MAX);
@@ -256,7 +256,7 @@ static int range_make(void)
 		return -ENOMEM;
 	}
 	range_pages = size >> PAGE_BITS;
-	run_add(1, (u32)(range_pages - 2));
+	vm_run_add(1, (u32)(range_pages - 2));
 	write_once(&mem.vm_base, base);
 	write_release(&mem.vm_size, size);
 	return 0;
@@ -270,7 +270,7 @@ int vm_need(void)
 		return 0;
 	pthread_mutex_lock(&make_lock);
 	if (!mem.vm_size)
-		err = range_make();
+		err = vm_range_make();
 	pthread_mutex_unlock(&make_lock);
 	return err;
 }

@@ -10,7 +10,7 @@
  * looked up by its address before it is read, so one that was freed already is refused.
  */
 #include "base/alloc.h"
-#include "map/device.h"
+#include "map/managed.h"
 #include "odp/monitor.h"
 #include "odp/odp.h"
 

@@ -37,7 +37,7 @@
 #define BATCH_PAGES (ODP_BATCH >> PAGE_BITS)
 #define RUNS_MAX    64u /* runs of changed bytes that one call writes */
 
-static void slot_free(struct odp_slot *s)
+static void copy_slot_free(struct odp_slot *s)
 {
 	if (s->was)
 		__free_pages(s->was, 0);
@@ -50,7 +50,7 @@ static void slot_free(struct odp_slot *s)
  * Copies the memory, unless it is RAM, which every device accesses directly. Returns -ENOMEM, or
  * -EFAULT if it is gone.
  */
-static int slot_copy(struct odp_slot *s, u64 va)
+static int copy_slot_copy(struct odp_slot *s, u64 va)
 {
 	struct iovec local, hw = {(void *)(uintptr_t)va, PAGE_BYTES};
 
@@ -59,13 +59,13 @@ static int slot_copy(struct odp_slot *s, u64 va)
 	s->copy = alloc_pages(GFP_KERNEL, 0);
 	s->was = s->copy ? alloc_pages(GFP_KERNEL, 0) : NULL;
 	if (!s->was) {
-		slot_free(s);
+		copy_slot_free(s);
 		return -ENOMEM;
 	}
 	local = (struct iovec){page_address(s->was), PAGE_BYTES};
 	if (syscall(SYS_process_vm_readv, (long)getpid(), &local, 1l, &hw, 1l, 0l) !=
 	    (long)PAGE_BYTES) {
-		slot_free(s);
+		copy_slot_free(s);
 		return -EFAULT;
 	}
 	memcpy(page_address(s->copy), page_address(s->was), PAGE_BYTES);
@@ -75,7 +75,7 @@ static int slot_copy(struct odp_slot *s, u64 va)
 /*
  * Returns the current address of the memory that the copy was made of; EVENT_NOWHERE: it is gone.
  */
-static u64 slot_home(const struct odp_slot *s, u64 va)
+static u64 copy_slot_home(const struct odp_slot *s, u64 va)
 {
 	bool settled = monitor_settle(SETTLE_TRIES), unsure;
 	u64 home = event_where(va, s->number, &unsure);
@@ -87,7 +87,7 @@ static u64 slot_home(const struct odp_slot *s, u64 va)
 }
 
 /* Finds the next runs of bytes that the device changed, from *at on. Returns their number. */
-static unsigned int slot_changes(const struct odp_slot *s, u64 *at, struct iovec *run)
+static unsigned int copy_slot_changes(const struct odp_slot *s, u64 *at, struct iovec *run)
 {
 	u8 *is = page_address(s->copy), *was = page_address(s->was);
 	unsigned int n = 0;
@@ -109,15 +109,15 @@ static unsigned int slot_changes(const struct odp_slot *s, u64 *at, struct iovec
  * Writes back the bytes that the device changed; other bytes keep what the program has written
  * meanwhile.
  */
-static void slot_return(const struct odp_slot *s, u64 va)
+static void copy_slot_return(const struct odp_slot *s, u64 va)
 {
 	struct iovec local[RUNS_MAX], hw[RUNS_MAX];
 	const u8 *copy = page_address(s->copy);
 	u64 at = 0, home;
 	unsigned int n;
 
-	while ((n = slot_changes(s, &at, local))) {
-		home = slot_home(s, va);
+	while ((n = copy_slot_changes(s, &at, local))) {
+		home = copy_slot_home(s, va);
 		if (home == EVENT_NOWHERE)
 			return;
 		for (unsigned int i = 0; i < n; i++)
@@ -129,7 +129,7 @@ static void slot_return(const struct odp_slot *s, u64 va)
 }
 
 /* Maps the page for the device. If it needs a copy, the copy exists. */
-static int slot_map(struct ib_umem_odp *r, u64 page, u64 mask)
+static int copy_slot_map(struct ib_umem_odp *r, u64 page, u64 mask)
 {
 	struct odp_slot *s = &r->slot[page];
 	phys_t pa = s->copy ? PHYS(page_to_phys(s->copy))
@@ -164,12 +164,12 @@ static void copy_slot_unlink(struct ib_umem_odp *r, u64 page)
 		dma_unmap_phys(r->dev, dma, PAGE_BYTES, page_dir(mask), 0);
 	check_paging(false);
 	if (s->copy && mask & ODP_WRITE_ALLOWED_BIT)
-		slot_return(s, page_va(r, page));
-	slot_free(s);
+		copy_slot_return(s, page_va(r, page));
+	copy_slot_free(s);
 }
 
 /* Whether a queued event concerns the memory that the copy was made of. */
-static bool slot_lost(const struct ib_umem_odp *r, u64 page, bool *unsure)
+static bool copy_slot_lost(const struct ib_umem_odp *r, u64 page, bool *unsure)
 {
 	u64 va = page_va(r, page);
 
@@ -180,7 +180,7 @@ bool slot_is_stale(const struct ib_umem_odp *r, u64 page)
 {
 	bool unsure;
 
-	return !monitor_caught_up() && slot_lost(r, page, &unsure);
+	return !monitor_caught_up() && copy_slot_lost(r, page, &unsure);
 }
 
 void slots_settle(struct ib_umem_odp *r, u64 page, u64 n)
@@ -191,7 +191,7 @@ void slots_settle(struct ib_umem_odp *r, u64 page, u64 n)
 	if (monitor_caught_up() || !event_pending(va, va + (n << PAGE_BITS), 0))
 		return;
 	for (; n; n--, page++)
-		if (r->slot[page].dma && (slot_lost(r, page, &unsure) || unsure))
+		if (r->slot[page].dma && (copy_slot_lost(r, page, &unsure) || unsure))
 			copy_slot_unlink(r, page);
 }
 
@@ -216,7 +216,7 @@ static int slots_check(const struct ib_umem_odp *r, u64 page, u64 n, const struc
  * with, or to 0 for a page that needs no change. A page that is linked with fewer permissions is
  * unlinked first, so that the new copy includes what the device has written.
  */
-static u64 slots_copy(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, u8 *want, int *err)
+static u64 copy_slots_copy(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, u8 *want, int *err)
 {
 	u64 i, linked;
 
@@ -225,7 +225,7 @@ static u64 slots_copy(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, u8 *want
 		want[i] = (linked & mask) == mask ? 0 : (u8)(linked | mask);
 		if (want[i] && linked)
 			copy_slot_unlink(r, page + i);
-		*err = want[i] ? slot_copy(&r->slot[page + i], page_va(r, page + i)) : 0;
+		*err = want[i] ? copy_slot_copy(&r->slot[page + i], page_va(r, page + i)) : 0;
 		if (*err)
 			break;
 	}
@@ -240,7 +240,7 @@ u64 slots_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const struct fa
 	int why;
 
 	slots_settle(r, page, n);
-	copied = slots_copy(r, page, n, mask, want, err);
+	copied = copy_slots_copy(r, page, n, mask, want, err);
 	why = slots_check(r, page, n, f);
 	check_paging(true);
 	for (done = 0; done < copied && !why; done += !why) {
@@ -249,12 +249,12 @@ u64 slots_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const struct fa
 		if (!want[done])
 			continue;
 		write_once(&s->number, f->number);
-		why = slot_map(r, page + done, want[done]);
+		why = copy_slot_map(r, page + done, want[done]);
 	}
 	check_paging(false);
 	for (u64 i = done; i < copied; i++)
 		if (want[i])
-			slot_free(&r->slot[page + i]);
+			copy_slot_free(&r->slot[page + i]);
 	if (why)
 		*err = why;
 	return done;

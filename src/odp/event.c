@@ -8,8 +8,8 @@
  * One child's part of an invalidation. Its invalidation sequence is marked as running before its
  * lock is acquired and until after it is released.
  */
-static void child_invalidate(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n,
-			     u64 number)
+static void odp_child_invalidate(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n,
+				 u64 number)
 {
 	inval_seq_begin(&c->inval_seq);
 	pthread_mutex_lock(&c->lock);
@@ -36,7 +36,7 @@ void region_invalidate(struct ib_umem_odp *r, u64 start, u64 end, u64 number)
 		n = min_u64(last - page, per_child - page % per_child);
 		c = region_child(r, page, false);
 		if (c)
-			child_invalidate(r, c, page, n, number);
+			odp_child_invalidate(r, c, page, n, number);
 	}
 	if (number != EVENT_ANY)
 		write_release(&r->number, number);

@@ -20,7 +20,7 @@
 
 #define TRIES_MAX 1000 /* bounds the retries if memory is invalidated continuously */
 
-static int populate_once(u64 start, u64 bytes, bool write)
+static int fault_populate_once(u64 start, u64 bytes, bool write)
 {
 	int err;
 
@@ -44,13 +44,14 @@ static u64 fault_populate(u64 start, u64 n, bool write, int *err)
 {
 	u64 good = 0, bad = n, middle;
 
-	*err = populate_once(start, n << PAGE_BITS, write);
+	*err = fault_populate_once(start, n << PAGE_BITS, write);
 	if (!*err)
 		return n;
 	/* the first page that fails is in [good, bad) */
 	while (*err == -EFAULT && bad - good > 1) {
 		middle = good + (bad - good) / 2;
-		if (populate_once(start + (good << PAGE_BITS), (middle - good) << PAGE_BITS, write))
+		if (fault_populate_once(start + (good << PAGE_BITS), (middle - good) << PAGE_BITS,
+					write))
 			bad = middle;
 		else
 			good = middle;
@@ -86,7 +87,7 @@ static s64 fault_batch(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u
 }
 
 /* A batch ends at the end of a huge page. */
-static u64 batch_pages(const struct ib_umem_odp *r, u64 page, u64 n)
+static u64 fault_batch_pages(const struct ib_umem_odp *r, u64 page, u64 n)
 {
 	u64 va = r->start + (page << PAGE_BITS);
 
@@ -102,7 +103,7 @@ s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *se
 	if (mask & ODP_WRITE_ALLOWED_BIT && !r->writable)
 		return -EFAULT;
 	while (done < n) {
-		want = batch_pages(r, page + done, n - done);
+		want = fault_batch_pages(r, page + done, n - done);
 		got = fault_batch(r, page + done, want, mask, seq);
 		if (got == -EAGAIN && !seq && tries++ < TRIES_MAX) {
 			sched_yield();
@@ -117,7 +118,7 @@ s64 region_fault(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const u64 *se
 	return (s64)done;
 }
 
-static bool pages_in(const struct ib_umem_odp *r, u64 virt, u64 bytes, u64 *page, u64 *n)
+static bool fault_pages_in(const struct ib_umem_odp *r, u64 virt, u64 bytes, u64 *page, u64 *n)
 {
 	u64 size = r->pages << PAGE_BITS, offset = virt - r->start;
 
@@ -149,7 +150,7 @@ int ib_umem_odp_map_dma_pages(struct ib_umem *umem, u64 user_virt, u64 bcnt, u64
 		return error_set(EINVAL,
 				 "ib_umem_odp_map_dma_pages: no region, or an access mask that is "
 				 "not read, write or both");
-	if (!r->context || !pages_in(r, user_virt, bcnt, &page, &n))
+	if (!r->context || !fault_pages_in(r, user_virt, bcnt, &page, &n))
 		return error_set(EFAULT, "%s: [%#llx, +%llu) is not inside the region",
 				 r->context ? r->dev->name : "closed device",
 				 (unsigned long long)user_virt, (unsigned long long)bcnt);
@@ -206,7 +207,7 @@ void odp_settle(struct device *dev, dma_addr_t addr, size_t len)
  * Returns the length of a run of pages that are all present, or all absent: bit 63 of their words
  * in /proc/self/pagemap.
  */
-static u64 present_run(int fd, u64 va, u64 n, bool *present)
+static u64 fault_present_run(int fd, u64 va, u64 n, bool *present)
 {
 	u64 word[512], i;
 	s64 got = pread(fd, word, min_u64(n, ARRAY_SIZE(word)) * 8, (off_t)(va >> PAGE_BITS << 3));
@@ -220,7 +221,7 @@ static u64 present_run(int fd, u64 va, u64 n, bool *present)
 }
 
 /* Links the pages that are present for reading; faults none in. */
-static int prefetch_present(struct ib_umem_odp *r, u64 page, u64 n)
+static int fault_prefetch_present(struct ib_umem_odp *r, u64 page, u64 n)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	s64 got = 0;
@@ -229,7 +230,7 @@ static int prefetch_present(struct ib_umem_odp *r, u64 page, u64 n)
 	if (fd < 0)
 		return 0;
 	while (n && got != -ENOMEM) {
-		u64 run = present_run(fd, r->start + (page << PAGE_BITS), n, &present);
+		u64 run = fault_present_run(fd, r->start + (page << PAGE_BITS), n, &present);
 
 		if (!run)
 			break;
@@ -253,13 +254,13 @@ int ib_umem_advise(struct ib_umem *umem, int advice, u64 user_virt, u64 bcnt)
 	if (!r || advice < 0 || advice > IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT)
 		return error_set(EINVAL, "ib_umem_advise: no region, or advice %d is unknown",
 				 advice);
-	if (!r->context || !pages_in(r, user_virt, bcnt, &page, &n))
+	if (!r->context || !fault_pages_in(r, user_virt, bcnt, &page, &n))
 		return error_set(EFAULT, "ib_umem_advise: [%#llx, +%llu) is not inside the region",
 				 (unsigned long long)user_virt, (unsigned long long)bcnt);
 	if (write && !r->writable)
 		return error_set(EPERM, "%s: the region is read-only", r->dev->name);
 	if (advice == IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT)
-		return prefetch_present(r, page, n);
+		return fault_prefetch_present(r, page, n);
 	got = region_fault(r, page, n, write ? ODP_MASK : ODP_READ_ALLOWED_BIT, NULL);
 	if (got >= 0 && (u64)got < n)
 		got = -EFAULT;

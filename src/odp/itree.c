@@ -52,7 +52,7 @@ hot_inline unsigned int itree_slot_reaching(const struct itree_block *b, u64 fir
 	return low < high ? low : high;
 }
 
-static u64 block_max(const struct itree_block *b)
+static u64 itree_block_max(const struct itree_block *b)
 {
 	u64 most[2] = {0, 0};
 
@@ -63,7 +63,7 @@ static u64 block_max(const struct itree_block *b)
 	return max_u64(most[0], most[1]);
 }
 
-static unsigned int slot_of(const struct itree_block *b, const void *what)
+static unsigned int itree_slot_of(const struct itree_block *b, const void *what)
 {
 	unsigned int i = 0;
 
@@ -73,8 +73,8 @@ static unsigned int slot_of(const struct itree_block *b, const void *what)
 }
 
 /* Returns the first entry, from `from` on, whose key is greater than `place`. */
-hot_inline unsigned int slots_up_to(const struct itree_block *b, const void *ids, unsigned int from,
-				    struct itree_place place)
+hot_inline unsigned int itree_slots_up_to(const struct itree_block *b, const void *ids,
+					  unsigned int from, struct itree_place place)
 {
 	const uintptr_t *id = ids;
 	unsigned int i = from;
@@ -86,18 +86,18 @@ hot_inline unsigned int slots_up_to(const struct itree_block *b, const void *ids
 	return i;
 }
 
-static unsigned int slot_below(const struct itree_block *b, struct itree_place place)
+static unsigned int itree_slot_below(const struct itree_block *b, struct itree_place place)
 {
-	return slots_up_to(b, b->id, 1, place) - 1;
+	return itree_slots_up_to(b, b->id, 1, place) - 1;
 }
 
-static struct itree_block *block_new(bool leaf)
+static struct itree_block *itree_block_new(bool leaf)
 {
 	return alloc_aligned(64,
 			     sizeof(struct itree_block) + (leaf ? 0 : FULL * sizeof(uintptr_t)));
 }
 
-static void slot_open(struct itree_block *b, unsigned int i, bool leaf)
+static void itree_slot_open(struct itree_block *b, unsigned int i, bool leaf)
 {
 	size_t n = b->count++ - i;
 
@@ -108,7 +108,7 @@ static void slot_open(struct itree_block *b, unsigned int i, bool leaf)
 		memmove(&b->id[i + 1], &b->id[i], n * sizeof(b->id[0]));
 }
 
-static void slot_close(struct itree_block *b, unsigned int i, bool leaf)
+static void itree_slot_close(struct itree_block *b, unsigned int i, bool leaf)
 {
 	size_t n = --b->count - i;
 
@@ -121,7 +121,8 @@ static void slot_close(struct itree_block *b, unsigned int i, bool leaf)
 }
 
 /* Moves the entries from `from` on to the end of `to`. */
-static void slots_move(struct itree_block *to, struct itree_block *b, unsigned int from, bool leaf)
+static void itree_slots_move(struct itree_block *to, struct itree_block *b, unsigned int from,
+			     bool leaf)
 {
 	size_t n = b->count - from;
 
@@ -144,15 +145,15 @@ static void slots_move(struct itree_block *to, struct itree_block *b, unsigned i
 /* Splits the full block in entry i of p, which has space for one more. */
 static int itree_split(struct itree_block *p, unsigned int i, bool leaf)
 {
-	struct itree_block *b = p->at[i], *right = block_new(leaf);
+	struct itree_block *b = p->at[i], *right = itree_block_new(leaf);
 
 	if (!right)
 		return -ENOMEM;
-	slots_move(right, b, FULL / 2, leaf);
+	itree_slots_move(right, b, FULL / 2, leaf);
 	right->parent = p;
-	slot_open(p, i + 1, false);
-	p->max[i] = block_max(b);
-	p->max[i + 1] = block_max(right);
+	itree_slot_open(p, i + 1, false);
+	p->max[i] = itree_block_max(b);
+	p->max[i + 1] = itree_block_max(right);
 	p->at[i + 1] = right;
 	p->first[i + 1] = right->first[0];
 	p->id[i + 1] = leaf ? (uintptr_t)right->at[0] : right->id[0];
@@ -162,7 +163,7 @@ static int itree_split(struct itree_block *p, unsigned int i, bool leaf)
 /* Adds a level above a full root. */
 static int itree_grow(struct itree *t)
 {
-	struct itree_block *up = block_new(false);
+	struct itree_block *up = itree_block_new(false);
 
 	if (!up)
 		return -ENOMEM;
@@ -182,24 +183,24 @@ static int itree_grow(struct itree *t)
  * Finds the leaf for `place` and makes sure that it has space for one more entry. Returns NULL if
  * there is no memory.
  */
-static struct itree_block *leaf_with_room(struct itree *t, struct itree_place place)
+static struct itree_block *itree_leaf_with_space(struct itree *t, struct itree_place place)
 {
 	struct itree_block *b;
 
 	if (!t->root) {
-		t->root = block_new(true);
+		t->root = itree_block_new(true);
 		return t->root;
 	}
 	if (t->root->count == FULL && itree_grow(t))
 		return NULL;
 	b = t->root;
 	for (unsigned int level = t->levels; level; level--) {
-		unsigned int i = slot_below(b, place);
+		unsigned int i = itree_slot_below(b, place);
 
 		if (((struct itree_block *)b->at[i])->count == FULL) {
 			if (itree_split(b, i, level == 1))
 				return NULL;
-			i = slot_below(b, place);
+			i = itree_slot_below(b, place);
 		}
 		b = b->at[i];
 	}
@@ -209,20 +210,20 @@ static struct itree_block *leaf_with_room(struct itree *t, struct itree_place pl
 int itree_insert(struct itree *t, struct itree_node *n)
 {
 	struct itree_place place = {n->first, (uintptr_t)n};
-	struct itree_block *b = leaf_with_room(t, place);
+	struct itree_block *b = itree_leaf_with_space(t, place);
 	unsigned int i;
 
 	if (!b)
 		return -ENOMEM;
-	i = slots_up_to(b, b->at, 0, place);
-	slot_open(b, i, true);
+	i = itree_slots_up_to(b, b->at, 0, place);
+	itree_slot_open(b, i, true);
 	b->max[i] = n->last;
 	b->at[i] = n;
 	b->first[i] = n->first;
 	n->block = b;
 	t->count++;
 	for (struct itree_block *p = b->parent; p; b = p, p = p->parent) {
-		i = slot_of(p, b);
+		i = itree_slot_of(p, b);
 		if (p->max[i] >= n->last)
 			break;
 		p->max[i] = n->last;
@@ -234,8 +235,8 @@ int itree_insert(struct itree *t, struct itree_node *n)
 static void itree_lower(struct itree_block *b)
 {
 	for (struct itree_block *p = b->parent; p; b = p, p = p->parent) {
-		unsigned int i = slot_of(p, b);
-		u64 most = block_max(b);
+		unsigned int i = itree_slot_of(p, b);
+		u64 most = itree_block_max(b);
 
 		if (p->max[i] == most)
 			return;
@@ -249,7 +250,7 @@ static void itree_drop(struct itree *t, struct itree_block *b)
 	struct itree_block *p = b->parent;
 
 	while (p) {
-		slot_close(p, slot_of(p, b), false);
+		itree_slot_close(p, itree_slot_of(p, b), false);
 		alloc_free(b);
 		if (p->count) {
 			itree_lower(p);
@@ -275,7 +276,7 @@ static void itree_drop(struct itree *t, struct itree_block *b)
 static void itree_join(struct itree *t, struct itree_block *b)
 {
 	struct itree_block *p = b->parent, *other;
-	unsigned int i = slot_of(p, b);
+	unsigned int i = itree_slot_of(p, b);
 
 	if (i + 1 == p->count)
 		i--;
@@ -286,8 +287,8 @@ static void itree_join(struct itree *t, struct itree_block *b)
 	other = p->at[i + 1];
 	if (b->count + other->count > ROOM)
 		return;
-	slots_move(b, other, 0, true);
-	p->max[i] = block_max(b);
+	itree_slots_move(b, other, 0, true);
+	p->max[i] = itree_block_max(b);
 	itree_drop(t, other);
 }
 
@@ -296,7 +297,7 @@ void itree_remove(struct itree *t, struct itree_node *n)
 	struct itree_block *b = n->block;
 
 	t->count--;
-	slot_close(b, slot_of(b, n), true);
+	itree_slot_close(b, itree_slot_of(b, n), true);
 	if (!b->count) {
 		itree_drop(t, b);
 		return;
@@ -306,17 +307,17 @@ void itree_remove(struct itree *t, struct itree_node *n)
 		itree_join(t, b);
 }
 
-static void free_below(struct itree_block *b, unsigned int levels)
+static void itree_free_below(struct itree_block *b, unsigned int levels)
 {
 	for (unsigned int i = 0; levels && i < b->count; i++)
-		free_below(b->at[i], levels - 1);
+		itree_free_below(b->at[i], levels - 1);
 	alloc_free(b);
 }
 
 void itree_clear(struct itree *t)
 {
 	if (t->root)
-		free_below(t->root, t->levels);
+		itree_free_below(t->root, t->levels);
 	*t = (struct itree){0};
 }
 
@@ -330,8 +331,8 @@ hot_inline void itree_prefetch(const struct itree_block *b)
 }
 
 /* Returns the first node below b that overlaps; b is `levels` above the leaves. */
-hot_inline struct itree_node *first_in(const struct itree_block *b, unsigned int levels, u64 first,
-				       u64 last)
+hot_inline struct itree_node *itree_first_in(const struct itree_block *b, unsigned int levels,
+					     u64 first, u64 last)
 {
 	unsigned int i;
 
@@ -350,7 +351,7 @@ hot_inline struct itree_node *first_in(const struct itree_block *b, unsigned int
 
 struct itree_node *itree_find(const struct itree *t, u64 first, u64 last)
 {
-	return t->root ? first_in(t->root, t->levels, first, last) : NULL;
+	return t->root ? itree_first_in(t->root, t->levels, first, last) : NULL;
 }
 
 struct itree_node *itree_next(const struct itree *t, struct itree_place place, u64 first, u64 last)
@@ -362,17 +363,17 @@ struct itree_node *itree_next(const struct itree *t, struct itree_place place, u
 		return NULL;
 	/* go down to the position of the place */
 	for (unsigned int level = t->levels; level; level--)
-		b = b->at[slot_below(b, place)];
-	for (i = slots_up_to(b, b->at, 0, place); i < b->count; i++)
+		b = b->at[itree_slot_below(b, place)];
+	for (i = itree_slots_up_to(b, b->at, 0, place); i < b->count; i++)
 		if (b->max[i] >= first)
 			return b->first[i] <= last ? b->at[i] : NULL;
 	/* then up, to the first entry after that path whose max is great enough */
 	for (unsigned int level = 0; b->parent; level++) {
 		const struct itree_block *p = b->parent;
 
-		for (i = slot_of(p, b) + 1; i < p->count; i++)
+		for (i = itree_slot_of(p, b) + 1; i < p->count; i++)
 			if (p->max[i] >= first)
-				return first_in(p->at[i], level, first, last);
+				return itree_first_in(p->at[i], level, first, last);
 		b = p;
 	}
 	return NULL;
@@ -384,7 +385,8 @@ static void itree_assert(bool holds)
 		abort();
 }
 
-static u64 check_block(const struct itree *t, const struct itree_block *b, unsigned int levels)
+static u64 itree_check_block(const struct itree *t, const struct itree_block *b,
+			     unsigned int levels)
 {
 	u64 nodes = levels ? 0 : b->count;
 
@@ -396,8 +398,8 @@ static u64 check_block(const struct itree *t, const struct itree_block *b, unsig
 		if (i >= b->count) {
 			itree_assert(!b->max[i]);
 		} else if (levels) {
-			itree_assert(below->parent == b && b->max[i] == block_max(below));
-			nodes += check_block(t, below, levels - 1);
+			itree_assert(below->parent == b && b->max[i] == itree_block_max(below));
+			nodes += itree_check_block(t, below, levels - 1);
 		} else {
 			itree_assert(n->block == b && n->first == b->first[i] &&
 				     n->last == b->max[i]);
@@ -412,7 +414,7 @@ void itree_check(const struct itree *t)
 	u64 count = 0;
 
 	itree_assert(!t->root || !t->root->parent);
-	itree_assert(t->count == (t->root ? check_block(t, t->root, t->levels) : 0));
+	itree_assert(t->count == (t->root ? itree_check_block(t, t->root, t->levels) : 0));
 	/* the nodes are in order: itree_next() finds every node after its predecessor */
 	for (struct itree_place place = {0}; (next = itree_next(t, place, 0, ~0ull));
 	     n = next, count++) {

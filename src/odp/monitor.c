@@ -62,7 +62,7 @@ static void monitor_deliver(const struct odp_event *event)
 }
 
 /* Processes the queue, unless the other thread does. */
-static void serve_queue(void)
+static void monitor_serve_queue(void)
 {
 	struct odp_event event;
 
@@ -90,7 +90,7 @@ static void *monitor_park(void)
  * A worker reads one event, then processes the queue. The other thread reads events that arrive
  * meanwhile.
  */
-static void *worker_main(void *arg)
+static void *monitor_worker_main(void *arg)
 {
 	struct monitor_worker *w = arg;
 	struct epoll_event event;
@@ -116,12 +116,12 @@ static void *worker_main(void *arg)
 			monitor_ring_doorbell(); /* the other thread must wake up as well */
 			continue;
 		}
-		serve_queue();
+		monitor_serve_queue();
 	}
 }
 
 /* If the kernel does not report forks without privilege, the C library's fork handler does. */
-static void forked_parent(void)
+static void monitor_forked_parent(void)
 {
 	if (read_once(&uffd) < 0 || forks_told)
 		return;
@@ -151,7 +151,7 @@ static void monitor_close_fds(void)
 }
 
 /* The child must not read its parent's events or keep its parent's registrations alive. */
-static void forked_child(void)
+static void monitor_forked_child(void)
 {
 	bell_lock = (struct lock)LOCK_INIT;
 	event_queue_forget();
@@ -172,11 +172,11 @@ static void forked_child(void)
 
 static void monitor_handle_forks(void)
 {
-	pthread_atfork(NULL, forked_parent, forked_child);
+	pthread_atfork(NULL, monitor_forked_parent, monitor_forked_child);
 }
 
 /* An event wakes one of the waiting threads; the bell wakes both. */
-static int watch_fds(struct monitor_worker *w)
+static int monitor_watch_fds(struct monitor_worker *w)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = uffd},
 			   rings = {.events = EPOLLIN, .data.fd = bell};
@@ -188,13 +188,13 @@ static int watch_fds(struct monitor_worker *w)
 	return 0;
 }
 
-static int start_thread(struct monitor_worker *w)
+static int monitor_thread_start(struct monitor_worker *w)
 {
-	int err = watch_fds(w);
+	int err = monitor_watch_fds(w);
 
 	if (err)
 		return err;
-	err = thread_start(&w->id, worker_main, w);
+	err = thread_start(&w->id, monitor_worker_main, w);
 	if (!err)
 		monitor_wait(&parked);
 	return err;
@@ -229,7 +229,7 @@ static int monitor_start_threads(void)
 	int n = 0, err = 0;
 
 	while (!err && n < (int)ARRAY_SIZE(worker)) {
-		err = start_thread(&worker[n]);
+		err = monitor_thread_start(&worker[n]);
 		n += !err;
 	}
 	if (err)

@@ -53,14 +53,14 @@ u64 page_dma(const struct ib_umem_odp *r, u64 page)
 			     : read_once(&r->slot[page].dma) & ~ODP_MASK;
 }
 
-static void run_unlink(struct ib_umem_odp *r, u64 page, u64 n, u64 mask)
+static void odp_run_unlink(struct ib_umem_odp *r, u64 page, u64 n, u64 mask)
 {
 	check_paging(true);
 	dma_iova_unlink(r->dev, &r->state, page_offset(r, page), n << PAGE_BITS, page_dir(mask), 0);
 	check_paging(false);
 }
 
-static u64 run_link_pages(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
+static u64 odp_run_link_pages(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 {
 	phys_t pa = phys_of((void *)(uintptr_t)page_va(r, page));
 	u64 bytes = n << PAGE_BITS, i;
@@ -78,18 +78,18 @@ static u64 run_link_pages(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int 
 }
 
 /* Links pages that are not linked. Returns how many are linked then. */
-static u64 run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
+static u64 odp_run_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 {
 	u64 done;
 
 	check_paging(true);
-	done = run_link_pages(r, page, n, mask, err);
+	done = odp_run_link_pages(r, page, n, mask, err);
 	check_paging(false);
 	return done;
 }
 
 /* Returns how many pages from `page` on, at most n, are linked with the same permissions. */
-static u64 pages_linked_alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 mask)
+static u64 odp_pages_linked_alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 mask)
 {
 	u64 i;
 
@@ -104,7 +104,7 @@ static u64 pages_linked_alike(const struct ib_umem_odp *r, u64 page, u64 n, u64 
  * would remove the new page permanently. In that case *err is -EAGAIN, and the caller retries after
  * the event has been processed.
  */
-static u64 table_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
+static u64 odp_table_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err)
 {
 	u64 va = page_va(r, page), done = 0, run, linked, ok;
 
@@ -114,13 +114,13 @@ static u64 table_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, int *err
 		*err = -EAGAIN;
 	for (; done < n && !*err; done += ok) {
 		linked = page_linked(r, page + done);
-		run = ok = pages_linked_alike(r, page + done, n - done, linked);
+		run = ok = odp_pages_linked_alike(r, page + done, n - done, linked);
 		if ((linked & mask) == mask)
 			continue;
 		/* linked with fewer permissions: unlink it and link it with both */
 		if (linked)
-			run_unlink(r, page + done, run, linked);
-		ok = run_link(r, page + done, run, linked | mask, err);
+			odp_run_unlink(r, page + done, run, linked);
+		ok = odp_run_link(r, page + done, run, linked | mask, err);
 	}
 	return done;
 }
@@ -141,14 +141,15 @@ u64 pages_link(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u64 
 	}
 	c->low = min_u64(c->low, page);
 	c->high = max_u64(c->high, page + n);
-	done = r->slot ? slots_link(r, page, n, mask, f, err) : table_link(r, page, n, mask, err);
+	done = r->slot ? slots_link(r, page, n, mask, f, err)
+		       : odp_table_link(r, page, n, mask, err);
 	if (done && r->dev->iommu)
 		dma_iova_sync(r->dev, &r->state, page_offset(r, page), done << PAGE_BITS);
 	return done;
 }
 
 /* Unlinks runs of pages with one invalidation each. Skips absent entries table by table. */
-static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
+static void odp_table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 {
 	const struct pt *pt = &r->dev->domain->pt;
 	u64 bus_end = page_bus(r, end), bus, mask, first, last;
@@ -166,7 +167,7 @@ static void table_unlink(struct ib_umem_odp *r, u64 page, u64 end)
 					     PAGE_BITS));
 		while (last < end && pt_walk_slow(pt, IOVA(page_bus(r, last)), &leaf) &&
 		       (leaf.entry & PT_PRESENT) == mask);
-		run_unlink(r, first, last - first, mask);
+		odp_run_unlink(r, first, last - first, mask);
 		page = last;
 		if (page >= end)
 			break;
@@ -183,7 +184,7 @@ void pages_unlink(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u
 	if (r->slot)
 		left = slots_unlink(r, page, end, number);
 	else
-		table_unlink(r, page, end);
+		odp_table_unlink(r, page, end);
 	if (page == c->low && end == c->high && !left)
 		c->low = c->high = 0;
 }

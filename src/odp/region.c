@@ -78,7 +78,7 @@ void regions_fork_child(void)
 	pthread_cond_init(&idle, NULL);
 }
 
-static void child_init(struct odp_child *c)
+static void region_child_init(struct odp_child *c)
 {
 	pthread_mutex_init(&c->lock, NULL);
 }
@@ -96,7 +96,7 @@ struct odp_child *region_child(struct ib_umem_odp *r, u64 page, bool make)
 	c = alloc_zeroed(sizeof(*c));
 	if (!c)
 		return NULL;
-	child_init(c);
+	region_child_init(c);
 	if (__atomic_compare_exchange_n(place, &old, c, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return c;
 	alloc_free(c);
@@ -104,7 +104,7 @@ struct odp_child *region_child(struct ib_umem_odp *r, u64 page, bool make)
 }
 
 /* Allocates device addresses, aligned so that a huge page can be linked by one leaf. */
-static int take_addresses(struct ib_umem_odp *r, bool implicit)
+static int region_take_addresses(struct ib_umem_odp *r, bool implicit)
 {
 	u64 bytes = r->pages << PAGE_BITS, spare = bytes >= ODP_BATCH && !implicit ? ODP_BATCH : 0,
 	    bus;
@@ -127,7 +127,7 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 {
 	struct device *dev = r->dev;
 
-	child_init(&r->only);
+	region_child_init(&r->only);
 	if (implicit && odp_needs_slots(dev))
 		return error_set(EOPNOTSUPP,
 				 "%s: an implicit region needs an IOMMU and a device that accesses "
@@ -145,7 +145,7 @@ static int region_fill(struct ib_umem_odp *r, bool implicit)
 	}
 	if (r->slot && dev->iommu && !dev->hw)
 		write_once(&dev->settles, true);
-	return dev->iommu ? take_addresses(r, implicit) : 0;
+	return dev->iommu ? region_take_addresses(r, implicit) : 0;
 }
 
 static void region_empty(struct ib_umem_odp *r)
@@ -230,19 +230,19 @@ void region_stop(struct ib_umem_odp *r)
 	r->context = NULL;
 }
 
-static bool is_implicit(u64 addr, u64 size)
+static bool region_is_implicit(u64 addr, u64 size)
 {
 	return !addr && size == SIZE_MAX;
 }
 
-static int check_region(const struct ib_ucontext *pub, const struct ib_umem *umem)
+static int region_check(const struct ib_ucontext *pub, const struct ib_umem *umem)
 {
 	if (!pub || IS_ERR(pub) || !umem || IS_ERR(umem))
 		return error_set(EINVAL, "a region needs a context");
 	if (!pub->device)
 		return error_set(EINVAL, "a region needs an open device: the one of this context "
 					 "is closed");
-	if (!umem->length || (!is_implicit(umem->address, umem->length) &&
+	if (!umem->length || (!region_is_implicit(umem->address, umem->length) &&
 			      !range_within(umem->address, umem->length, ODP_TOP)))
 		return error_set(EINVAL,
 				 "%s: [%#lx, +%zu) is not a range of the process's address space",
@@ -254,14 +254,14 @@ static int region_get(struct ib_ucontext *pub, struct ib_umem *umem, const void 
 {
 	struct ib_umem_odp *r;
 	bool implicit;
-	int err = check_region(pub, umem);
+	int err = region_check(pub, umem);
 
 	if (err)
 		return err;
 	r = alloc_aligned(64, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
-	implicit = is_implicit(umem->address, umem->length);
+	implicit = region_is_implicit(umem->address, umem->length);
 	if (implicit)
 		umem->length = ODP_TOP;
 	r->umem = umem;

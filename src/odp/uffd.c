@@ -20,7 +20,7 @@
 #define BISECT_MAX (2ull << 20) /* a larger range is split along /proc/self/maps instead */
 
 /* Events do not need faults in kernel mode, so a descriptor without privilege suffices. */
-static int open_any(void)
+static int uffd_open_any(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 
@@ -30,7 +30,7 @@ static int open_any(void)
 int uffd_open(bool *forks)
 {
 	static const u64 wishes[] = {EVENTS | UFFD_FEATURE_EVENT_FORK, EVENTS};
-	int fd = fail_here(FAIL_BACKEND, NULL) ? (errno = EPERM, -1) : open_any();
+	int fd = fail_here(FAIL_BACKEND, NULL) ? (errno = EPERM, -1) : uffd_open_any();
 
 	for (unsigned int i = 0; fd >= 0 && i < ARRAY_SIZE(wishes); i++) {
 		struct uffdio_api api = {.api = UFFD_API, .features = wishes[i]};
@@ -136,7 +136,7 @@ static int uffd_register_range(int fd, u64 start, u64 end)
  * Registers every mapping separately, so that one that cannot be registered (a file mapping) does
  * not fail the others.
  */
-static void watch_mappings(int fd, u64 start, u64 end)
+static void uffd_watch_mappings(int fd, u64 start, u64 end)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned long long a, b;
@@ -165,7 +165,7 @@ bool uffd_watch(int fd, u64 start, u64 end)
 	if (!uffd_register_range(fd, start, end))
 		return true;
 	if (end - start > BISECT_MAX) {
-		watch_mappings(fd, start, end);
+		uffd_watch_mappings(fd, start, end);
 	} else if (end - start > 4096) {
 		middle = start + ((end - start) >> 13 << 12);
 		uffd_watch(fd, start, middle);

@@ -22,7 +22,7 @@ struct pt_map_job {
 	unsigned int options;
 };
 
-static unsigned int leaf_shift(const struct pt_map_job *job)
+static unsigned int pt_leaf_shift(const struct pt_map_job *job)
 {
 	u64 bits = job->pos | job->pa;
 
@@ -36,7 +36,7 @@ static unsigned int leaf_shift(const struct pt_map_job *job)
 }
 
 /* Returns the table for job->pos whose entries span 2^shift bytes, or NULL with *err set. */
-static u64 *table_at(const struct pt_map_job *job, unsigned int shift, int *err)
+static u64 *pt_table_at(const struct pt_map_job *job, unsigned int shift, int *err)
 {
 	u64 *table = job->pt->root, *slot, entry;
 
@@ -54,7 +54,7 @@ static u64 *table_at(const struct pt_map_job *job, unsigned int shift, int *err)
 	return table;
 }
 
-static void job_advance(struct pt_map_job *job, u64 done)
+static void pt_job_advance(struct pt_map_job *job, u64 done)
 {
 	job->pos += done;
 	job->pa += done;
@@ -62,7 +62,7 @@ static void job_advance(struct pt_map_job *job, u64 done)
 	job->first = 0;
 }
 
-static bool run_free(const u64 *slot, u64 n)
+static bool pt_run_free(const u64 *slot, u64 n)
 {
 	u64 all = 0;
 
@@ -71,7 +71,7 @@ static bool run_free(const u64 *slot, u64 n)
 	return !entry_present(all);
 }
 
-static void run_store(u64 *slot, u64 n, u64 entry, u64 first, u64 last)
+static void pt_run_store(u64 *slot, u64 n, u64 entry, u64 first, u64 last)
 {
 	u64 *end = slot + n - 1;
 
@@ -89,22 +89,22 @@ static void run_store(u64 *slot, u64 n, u64 entry, u64 first, u64 last)
 static int map_small(struct pt_map_job *job)
 {
 	int err = 0;
-	u64 *table = table_at(job, PAGE_BITS, &err), *slot, n;
+	u64 *table = pt_table_at(job, PAGE_BITS, &err), *slot, n;
 
 	if (!table)
 		return err;
 	slot = table_slot(table, job->pos, PAGE_BITS);
 	n = min_u64((u64)(table + PT_ENTRIES - slot), job->left >> PAGE_BITS);
-	if (unlikely(!run_free(slot, n)))
+	if (unlikely(!pt_run_free(slot, n)))
 		return -EEXIST;
-	run_store(slot, n, job->pa | job->flags, job->first,
-		  n == job->left >> PAGE_BITS ? job->last : 0);
-	job_advance(job, n << PAGE_BITS);
+	pt_run_store(slot, n, job->pa | job->flags, job->first,
+		     n == job->left >> PAGE_BITS ? job->last : 0);
+	pt_job_advance(job, n << PAGE_BITS);
 	return 0;
 }
 
 /* Stores a leaf in an entry that is free or that points only to empty tables of former mappings. */
-static int leaf_set(struct pt *pt, u64 *slot, unsigned int shift, u64 leaf)
+static int pt_leaf_set(struct pt *pt, u64 *slot, unsigned int shift, u64 leaf)
 {
 	u64 entry = read_acquire(slot), *table;
 
@@ -125,7 +125,7 @@ static int map_large(struct pt_map_job *job, unsigned int shift)
 {
 	int err = 0;
 	u64 span = 1ull << shift, leaf = job->pa | job->flags | job->first | PT_LARGE;
-	u64 *table = table_at(job, shift, &err);
+	u64 *table = pt_table_at(job, shift, &err);
 
 	if (!table)
 		return err;
@@ -136,13 +136,13 @@ static int map_large(struct pt_map_job *job, unsigned int shift)
 			return -ENOMEM;
 		leaf |= PT_SPARE;
 	}
-	err = leaf_set(job->pt, table_slot(table, job->pos, shift), shift, leaf);
+	err = pt_leaf_set(job->pt, table_slot(table, job->pos, shift), shift, leaf);
 	if (err) {
 		if (leaf & PT_SPARE)
 			spare_drop(job->pt);
 		return err;
 	}
-	job_advance(job, span);
+	pt_job_advance(job, span);
 	return 0;
 }
 
@@ -192,7 +192,7 @@ int pt_map(struct pt *pt, iova_t iova, phys_t pa, u64 size, u64 flags, unsigned 
 	if (likely(size == PAGE_BYTES && pt_map_4k(pt, iova, pa, flags)))
 		return 0;
 	do {
-		shift = leaf_shift(&job);
+		shift = pt_leaf_shift(&job);
 		err = likely(shift == PAGE_BITS) ? map_small(&job) : map_large(&job, shift);
 		if (unlikely(err))
 			return map_failed(pt, iova.v, size, size - job.left, err);

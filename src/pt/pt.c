@@ -67,13 +67,13 @@ struct pt_visit {
 	void *arg;
 };
 
-static bool visit_table(const struct pt_visit *v, u64 *table, unsigned int shift, u64 start)
+static bool pt_visit_table(const struct pt_visit *v, u64 *table, unsigned int shift, u64 start)
 {
 	for (u64 i = 0; i < PT_ENTRIES; i++) {
 		u64 entry = read_acquire(&table[i]), pos = start + (i << shift), size;
 
 		if (entry_is_table(entry, shift)) {
-			if (!visit_table(v, pt_table(v->pt, entry), shift - LEVEL_BITS, pos))
+			if (!pt_visit_table(v, pt_table(v->pt, entry), shift - LEVEL_BITS, pos))
 				return false;
 		} else if (entry_present(entry) && entry & PT_FIRST) {
 			size = pt_mapping_size(v->pt, IOVA(pos));
@@ -90,5 +90,5 @@ void pt_for_each_mapping(const struct pt *pt, bool (*fn)(void *arg, iova_t iova,
 {
 	struct pt_visit v = {.pt = pt, .fn = fn, .arg = arg};
 
-	visit_table(&v, pt->root, ROOT_SHIFT, 0);
+	pt_visit_table(&v, pt->root, ROOT_SHIFT, 0);
 }

@@ -65,7 +65,7 @@ bool tree_empty(const struct pt *pt, u64 *table, unsigned int shift)
 	return true;
 }
 
-static void limbo_push(struct pt *pt, u64 *table)
+static void pt_limbo_push(struct pt *pt, u64 *table)
 {
 	void *head = read_once(&pt->limbo);
 
@@ -83,7 +83,7 @@ void tree_retire(struct pt *pt, u64 *table, unsigned int shift)
 		if (entry_is_table(entry, shift))
 			tree_retire(pt, pt_table(pt, entry), shift - LEVEL_BITS);
 	}
-	limbo_push(pt, table);
+	pt_limbo_push(pt, table);
 }
 
 void tree_free(struct pt *pt, u64 *table, unsigned int shift)

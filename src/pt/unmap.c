@@ -15,7 +15,7 @@
 #include "pt/table.h"
 
 /* Fills `table` with the children of a large leaf, except those wholly inside [from, to) of it. */
-static void split_fill(u64 *table, u64 leaf, unsigned int shift, u64 from, u64 to)
+static void pt_split_fill(u64 *table, u64 leaf, unsigned int shift, u64 from, u64 to)
 {
 	unsigned int child = shift - LEVEL_BITS;
 	u64 step = 1ull << child, plain = leaf & ~(PT_WHOLE | PT_SPARE);
@@ -43,7 +43,7 @@ static void split_fill(u64 *table, u64 leaf, unsigned int shift, u64 from, u64 t
 }
 
 /* Clears a whole leaf; false: the entry has changed since it was read. */
-static bool leaf_clear(struct pt *pt, const struct pt_place *at)
+static bool pt_leaf_clear(struct pt *pt, const struct pt_place *at)
 {
 	if (!pt_entry_swap(at->slot, at->entry, 0))
 		return false;
@@ -52,12 +52,12 @@ static bool leaf_clear(struct pt *pt, const struct pt_place *at)
 	return true;
 }
 
-static u64 *split_table(struct pt *pt, u64 leaf)
+static u64 *pt_split_table(struct pt *pt, u64 leaf)
 {
 	return leaf & PT_SPARE ? pt_spare_take(pt) : table_new(pt);
 }
 
-static void split_undo(struct pt *pt, u64 leaf, u64 *table)
+static void pt_split_undo(struct pt *pt, u64 leaf, u64 *table)
 {
 	if (leaf & PT_SPARE)
 		spare_put(pt, table);
@@ -69,20 +69,20 @@ static void split_undo(struct pt *pt, u64 leaf, u64 *table)
  * Replaces a large leaf by a table of its children without those in [from, to). Returns the number
  * of bytes unmapped. The caller then reads the entry for the same address again.
  */
-static slow_path u64 leaf_split(struct pt *pt, const struct pt_place *at, u64 from, u64 to)
+static slow_path u64 pt_leaf_split(struct pt *pt, const struct pt_place *at, u64 from, u64 to)
 {
 	u64 child = 1ull << (at->shift - LEVEL_BITS), start, end, *table;
 
-	table = split_table(pt, at->entry);
+	table = pt_split_table(pt, at->entry);
 	if (!table) {
 		if (!(at->entry & PT_SPARE))
-			return leaf_clear(pt, at) ? 1ull << at->shift : 0;
+			return pt_leaf_clear(pt, at) ? 1ull << at->shift : 0;
 		sched_yield();
 		return 0;
 	}
-	split_fill(table, at->entry, at->shift, from, to);
+	pt_split_fill(table, at->entry, at->shift, from, to);
 	if (!pt_entry_swap(at->slot, at->entry, table_entry(pt, table))) {
-		split_undo(pt, at->entry, table);
+		pt_split_undo(pt, at->entry, table);
 		return 0;
 	}
 	start = align_up(from, child);
@@ -112,13 +112,13 @@ static void pt_prune(struct pt *pt, u64 *table, unsigned int shift, u64 pos, u64
  * 2^low is the smallest span of an entry that the unmap visited. An unmap smaller than a table of
  * such entries spans no whole table, so there is nothing to remove.
  */
-static inline void prune_if_large(struct pt *pt, u64 pos, u64 size, unsigned int low)
+static inline void pt_prune_if_large(struct pt *pt, u64 pos, u64 size, unsigned int low)
 {
 	if (unlikely(size >> (low + LEVEL_BITS)))
 		pt_prune(pt, pt->root, ROOT_SHIFT, pos, size);
 }
 
-static u64 clear_run(u64 *slot, u64 n)
+static u64 pt_clear_run(u64 *slot, u64 n)
 {
 	u64 gone = 0;
 
@@ -146,17 +146,17 @@ hot_inline u64 unmap_step(struct pt *pt, u64 pos, u64 left, u64 *gone, unsigned 
 	if (at.shift == PAGE_BITS) {
 		part = min_u64(left >> PAGE_BITS,
 			       PT_ENTRIES - (pos >> PAGE_BITS & (PT_ENTRIES - 1)));
-		*gone += clear_run(at.slot, part);
+		*gone += pt_clear_run(at.slot, part);
 		return part << PAGE_BITS;
 	}
 	part = min_u64(left, span - from);
 	if (!entry_present(at.entry))
 		return part;
 	if (part < span) {
-		*gone += leaf_split(pt, &at, from, from + part);
+		*gone += pt_leaf_split(pt, &at, from, from + part);
 		return 0;
 	}
-	if (!leaf_clear(pt, &at))
+	if (!pt_leaf_clear(pt, &at))
 		return 0;
 	*gone += span;
 	return span;
@@ -172,7 +172,7 @@ u64 pt_unmap(struct pt *pt, iova_t iova, u64 size)
 		return 0;
 	while (done < size)
 		done += unmap_step(pt, iova.v + done, size - done, &gone, &low);
-	prune_if_large(pt, iova.v, size, low);
+	pt_prune_if_large(pt, iova.v, size, low);
 	return gone;
 }
 
@@ -186,13 +186,13 @@ struct pt_trip {
 };
 
 /* Whether `entry` belongs to the mapping: a first leaf at the start, no first leaf later. */
-hot_inline bool trip_goes_on(const struct pt_trip *t, u64 entry)
+hot_inline bool pt_trip_continues(const struct pt_trip *t, u64 entry)
 {
 	return entry_present(entry) && !t->first == !!(entry & PT_FIRST) &&
 	       (t->first || entry & t->any);
 }
 
-hot_inline void trip_step(struct pt_trip *t, u64 size)
+hot_inline void pt_trip_step(struct pt_trip *t, u64 size)
 {
 	t->pos += size;
 	t->size += size;
@@ -202,7 +202,7 @@ hot_inline void trip_step(struct pt_trip *t, u64 size)
  * Visits the entries from `slot`, which belongs to the mapping, to the end of the mapping or of the
  * table. Returns false if another thread has cleared the first entry of the mapping meanwhile.
  */
-hot_inline bool trip_small(struct pt_trip *t, u64 *slot, u64 entry, bool clear)
+hot_inline bool pt_trip_small(struct pt_trip *t, u64 *slot, u64 entry, bool clear)
 {
 	u64 n = PT_ENTRIES - (t->pos >> PAGE_BITS & (PT_ENTRIES - 1)), i = 1;
 
@@ -223,7 +223,7 @@ hot_inline bool trip_small(struct pt_trip *t, u64 *slot, u64 entry, bool clear)
 			write_release(&slot[i], 0);
 		i++;
 	}
-	trip_step(t, i << PAGE_BITS);
+	pt_trip_step(t, i << PAGE_BITS);
 	return true;
 }
 
@@ -231,7 +231,7 @@ hot_inline bool trip_small(struct pt_trip *t, u64 *slot, u64 entry, bool clear)
  * Walks a mapping from its first leaf to its last. No leaf is visited twice, so the loop ends even
  * if PT_LAST is missing.
  */
-hot_inline struct pt_trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
+hot_inline struct pt_trip pt_trip_run(struct pt *pt, u64 iova, u64 any, bool clear)
 {
 	struct pt_trip t = {.pos = iova, .any = any, .low = ROOT_SHIFT};
 
@@ -239,15 +239,15 @@ hot_inline struct pt_trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
 		struct pt_place at = place_find(pt, t.pos);
 		u64 span = 1ull << at.shift;
 
-		if (!trip_goes_on(&t, at.entry) || t.pos & (span - 1))
+		if (!pt_trip_continues(&t, at.entry) || t.pos & (span - 1))
 			break;
 		if (at.shift < t.low)
 			t.low = at.shift;
 		if (at.shift == PAGE_BITS) {
-			if (!trip_small(&t, at.slot, at.entry, clear))
+			if (!pt_trip_small(&t, at.slot, at.entry, clear))
 				break;
-		} else if (!clear || leaf_clear(pt, &at)) {
-			trip_step(&t, span);
+		} else if (!clear || pt_leaf_clear(pt, &at)) {
+			pt_trip_step(&t, span);
 			t.end = at.entry & PT_LAST;
 		} else {
 			continue;
@@ -260,11 +260,11 @@ hot_inline struct pt_trip trip_go(struct pt *pt, u64 iova, u64 any, bool clear)
 
 u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 any, u64 *first)
 {
-	struct pt_trip t = trip_go(pt, iova.v, any, true);
+	struct pt_trip t = pt_trip_run(pt, iova.v, any, true);
 
 	if (!t.size)
 		return 0;
-	prune_if_large(pt, iova.v, t.size, t.low);
+	pt_prune_if_large(pt, iova.v, t.size, t.low);
 	*first = t.first;
 	return t.size;
 }
@@ -272,5 +272,5 @@ u64 pt_unmap_mapping_slow(struct pt *pt, iova_t iova, u64 any, u64 *first)
 u64 pt_mapping_size_slow(const struct pt *pt, iova_t iova)
 {
 	/* The cast is safe: nothing is stored while `clear` is false. */
-	return trip_go((struct pt *)pt, iova.v, PT_PRESENT, false).size;
+	return pt_trip_run((struct pt *)pt, iova.v, PT_PRESENT, false).size;
 }

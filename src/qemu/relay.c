@@ -44,7 +44,7 @@ struct relay {
 	bool gone;   /* the program closed its end */
 	bool broken; /* QEMU's stream has ended or is invalid */
 	struct relay_frame to_qemu, to_wire;
-	bool whole; /* to_wire is a complete frame that the wire has no room for yet */
+	bool whole; /* to_wire is a complete frame for which the wire has no space yet */
 };
 
 /* From the program to QEMU. */

@@ -55,7 +55,7 @@ static _Thread_local bool paging, sharing;
 static u64 lost;      /* atomic */
 static u32 lost_said; /* atomic */
 
-static struct shadow_arena *arena_mine(void)
+static struct shadow_arena *shadow_arena_mine(void)
 {
 	static _Thread_local u32 mine; /* index + 1 */
 	static u32 next;	       /* atomic */
@@ -66,7 +66,7 @@ static struct shadow_arena *arena_mine(void)
 }
 
 /* Under the arena's lock. */
-static struct shadow_item *arena_refill(struct shadow_arena *a, enum item_kind kind)
+static struct shadow_item *shadow_arena_refill(struct shadow_arena *a, enum item_kind kind)
 {
 	bool small = a->n_slabs < SLABS_SMALL;
 	size_t bytes = small ? SLAB_BYTES : ALLOC_HUGE;
@@ -88,24 +88,24 @@ static struct shadow_item *arena_refill(struct shadow_arena *a, enum item_kind k
 	return a->free[kind];
 }
 
-static void *arena_take(enum item_kind kind)
+static void *shadow_arena_alloc(enum item_kind kind)
 {
-	struct shadow_arena *a = arena_mine();
+	struct shadow_arena *a = shadow_arena_mine();
 	struct shadow_item *it;
 
 	lock_acquire(&a->lock);
 	it = a->free[kind];
 	if (unlikely(!it))
-		it = arena_refill(a, kind);
+		it = shadow_arena_refill(a, kind);
 	if (likely(it))
 		a->free[kind] = it->next;
 	lock_release(&a->lock);
 	return it;
 }
 
-static void arena_give(enum item_kind kind, void *p)
+static void shadow_arena_free(enum item_kind kind, void *p)
 {
-	struct shadow_arena *a = arena_mine();
+	struct shadow_arena *a = shadow_arena_mine();
 	struct shadow_item *it = p;
 
 	lock_acquire(&a->lock);
@@ -117,7 +117,7 @@ static void arena_give(enum item_kind kind, void *p)
 struct subbuf *shadow_subbuf_take(void)
 {
 	int saved = errno;
-	struct subbuf *b = arena_take(SUBBUFS);
+	struct subbuf *b = shadow_arena_alloc(SUBBUFS);
 
 	errno = saved;
 	return b;
@@ -125,7 +125,7 @@ struct subbuf *shadow_subbuf_take(void)
 
 void shadow_subbuf_give(struct subbuf *b)
 {
-	arena_give(SUBBUFS, b);
+	shadow_arena_free(SUBBUFS, b);
 }
 
 void check_paging(bool on)
@@ -166,7 +166,7 @@ struct shadow *shadow_new(struct check_device *c, const struct check_mapping *m,
 	struct shadow *s = history_take();
 
 	if (!s)
-		s = arena_take(SHADOWS);
+		s = shadow_arena_alloc(SHADOWS);
 	if (unlikely(!s)) {
 		shadow_count_lost();
 		errno = saved;
@@ -196,15 +196,15 @@ void shadow_free(struct shadow *s)
 
 	for (r = s->dma.more; r; r = next) {
 		next = r->more;
-		arena_give(RANGES, r);
+		shadow_arena_free(RANGES, r);
 	}
 	subbuf_free_all(s);
-	arena_give(SHADOWS, s);
+	shadow_arena_free(SHADOWS, s);
 }
 
 struct store_range *shadow_range(struct shadow *s, u64 space, u64 start, u64 size)
 {
-	struct store_range *r = arena_take(RANGES);
+	struct store_range *r = shadow_arena_alloc(RANGES);
 
 	if (!r)
 		return NULL;

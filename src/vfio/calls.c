@@ -11,14 +11,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static int real_open(const char *path)
+static int vfio_sys_open(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-static int real_open_disk(const char *path, u32 *major, u32 *minor)
+static int vfio_sys_open_disk(const char *path, u32 *major, u32 *minor)
 {
 	int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -36,7 +36,7 @@ static int real_open_disk(const char *path, u32 *major, u32 *minor)
 	return fd;
 }
 
-static int real_ioctl(int fd, unsigned long request, void *arg)
+static int vfio_sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	int r;
 
@@ -46,21 +46,21 @@ static int real_ioctl(int fd, unsigned long request, void *arg)
 	return r < 0 ? -errno : r;
 }
 
-static ssize_t real_read(int fd, void *to, size_t size, u64 at)
+static ssize_t vfio_sys_read(int fd, void *to, size_t size, u64 at)
 {
 	ssize_t n = pread(fd, to, size, (off_t)at);
 
 	return n < 0 ? -errno : n;
 }
 
-static ssize_t real_write(int fd, const void *from, size_t size, u64 at)
+static ssize_t vfio_sys_write(int fd, const void *from, size_t size, u64 at)
 {
 	ssize_t n = pwrite(fd, from, size, (off_t)at);
 
 	return n < 0 ? -errno : n;
 }
 
-static void *real_map(int fd, u64 size, u64 at)
+static void *vfio_sys_map(int fd, u64 size, u64 at)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)at);
 
@@ -70,17 +70,17 @@ static void *real_map(int fd, u64 size, u64 at)
 	return p;
 }
 
-static void real_unmap(void *p, u64 size)
+static void vfio_sys_unmap(void *p, u64 size)
 {
 	munmap(p, size);
 }
 
-static void real_close(int fd)
+static void vfio_sys_close(int fd)
 {
 	close(fd);
 }
 
-static void real_retire(int fd)
+static void vfio_sys_retire(int fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -91,7 +91,7 @@ static void real_retire(int fd)
 }
 
 /* The pages are filled at another address first and then moved, so that no access reads zeros. */
-static void real_blank(void *p, u64 size)
+static void vfio_sys_blank(void *p, u64 size)
 {
 	void *ones = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -103,16 +103,16 @@ static void real_blank(void *p, u64 size)
 }
 
 static const struct vfio_calls real = {
-	.open = real_open,
-	.open_disk = real_open_disk,
-	.ioctl = real_ioctl,
-	.read = real_read,
-	.write = real_write,
-	.map = real_map,
-	.unmap = real_unmap,
-	.close = real_close,
-	.retire = real_retire,
-	.blank = real_blank,
+	.open = vfio_sys_open,
+	.open_disk = vfio_sys_open_disk,
+	.ioctl = vfio_sys_ioctl,
+	.read = vfio_sys_read,
+	.write = vfio_sys_write,
+	.map = vfio_sys_map,
+	.unmap = vfio_sys_unmap,
+	.close = vfio_sys_close,
+	.retire = vfio_sys_retire,
+	.blank = vfio_sys_blank,
 	.dev = "/dev",
 };
 

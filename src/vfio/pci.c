@@ -24,7 +24,7 @@ static int vfio_pci_ioctl(struct vfio_function *f, unsigned long request, void *
 	return vfio_calls->ioctl(f->fd, request, arg);
 }
 
-static void function_add_area(struct vfio_region *r, u64 offset, u64 size)
+static void vfio_function_add_area(struct vfio_region *r, u64 offset, u64 size)
 {
 	if (r->n_areas < AREAS_MAX && size && range_within(offset, size, r->size) &&
 	    !((offset | size) & (PAGE_BYTES - 1)))
@@ -35,7 +35,7 @@ static void function_add_area(struct vfio_region *r, u64 offset, u64 size)
  * Reads which areas can be mapped if not all of the region can. False: the kernel reports no such
  * list.
  */
-static bool function_sparse_areas(struct vfio_region *r, const struct vfio_region_info *info)
+static bool vfio_function_sparse_areas(struct vfio_region *r, const struct vfio_region_info *info)
 {
 	u32 at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
 
@@ -50,7 +50,7 @@ static bool function_sparse_areas(struct vfio_region *r, const struct vfio_regio
 					  (u64)cap->nr_areas * sizeof(cap->areas[0]), info->argsz))
 				return false;
 			for (u32 i = 0; i < cap->nr_areas; i++)
-				function_add_area(r, cap->areas[i].offset, cap->areas[i].size);
+				vfio_function_add_area(r, cap->areas[i].offset, cap->areas[i].size);
 			return true;
 		}
 		if (cap->header.next <= at)
@@ -60,35 +60,35 @@ static bool function_sparse_areas(struct vfio_region *r, const struct vfio_regio
 	return false;
 }
 
-static void function_read_region(struct vfio_region *r, const struct vfio_region_info *info)
+static void vfio_function_read_region(struct vfio_region *r, const struct vfio_region_info *info)
 {
 	r->size = info->size;
 	r->at = info->offset;
 	r->readable = info->flags & VFIO_REGION_INFO_FLAG_READ;
 	r->writable = info->flags & VFIO_REGION_INFO_FLAG_WRITE;
 	r->mappable = info->flags & VFIO_REGION_INFO_FLAG_MMAP;
-	if (r->mappable && !function_sparse_areas(r, info))
-		function_add_area(r, 0, align_down(r->size, PAGE_BYTES));
+	if (r->mappable && !vfio_function_sparse_areas(r, info))
+		vfio_function_add_area(r, 0, align_down(r->size, PAGE_BYTES));
 }
 
 /* Returns the region's structure with its chain of capabilities in allocated memory. */
-static struct vfio_region_info *function_region_info(struct vfio_function *f, u32 index)
+static struct vfio_region_info *vfio_function_region_info(struct vfio_function *f, u32 index)
 {
-	u32 room = 512;
+	u32 size = 512;
 
 	for (int tries = 0; tries < 2; tries++) {
-		struct vfio_region_info *info = alloc_zeroed(room);
+		struct vfio_region_info *info = alloc_zeroed(size);
 		u32 want;
 		int err;
 
 		if (!info)
 			return NULL;
-		info->argsz = room;
+		info->argsz = size;
 		info->index = index;
 		err = vfio_pci_ioctl(f, VFIO_DEVICE_GET_REGION_INFO, info);
 		want = info->argsz;
-		if (err >= 0 && want <= room) {
-			info->argsz = room;
+		if (err >= 0 && want <= size) {
+			info->argsz = size;
 			return info;
 		}
 		alloc_free(info);
@@ -97,7 +97,7 @@ static struct vfio_region_info *function_region_info(struct vfio_function *f, u3
 				err < 0 ? -err : E2BIG,
 				"%s: the information about its region %u cannot be read: %s",
 				f->pci.address.text, index, err < 0 ? strerror(-err) : "too long");
-		room = want;
+		size = want;
 	}
 	return error_null(EPROTO, "%s: the kernel does not describe its region %u",
 			  f->pci.address.text, index);
@@ -121,10 +121,10 @@ int function_describe(struct vfio_function *f)
 
 		if (i == VFIO_PCI_ROM_REGION_INDEX)
 			continue;
-		r = function_region_info(f, i);
+		r = vfio_function_region_info(f, i);
 		if (!r)
 			return -errno;
-		function_read_region(&f->region[i], r);
+		vfio_function_read_region(&f->region[i], r);
 		alloc_free(r);
 	}
 	if (!f->region[CONFIG_BAR].readable || f->region[CONFIG_BAR].size < 64)
@@ -190,8 +190,8 @@ static bool vfio_register_exists(struct vfio_function *f, int bar, u64 offset, u
 	return false;
 }
 
-static slow_path u64 function_file_read(struct vfio_function *f, const struct vfio_region *r,
-					u64 offset, unsigned int size)
+static slow_path u64 vfio_function_file_read(struct vfio_function *f, const struct vfio_region *r,
+					     u64 offset, unsigned int size)
 {
 	u64 value = 0;
 
@@ -200,7 +200,7 @@ static slow_path u64 function_file_read(struct vfio_function *f, const struct vf
 	return value;
 }
 
-static u64 function_mapped_read(const volatile void *p, unsigned int size)
+static u64 vfio_function_mapped_read(const volatile void *p, unsigned int size)
 {
 	switch (size) {
 	case 1:
@@ -213,7 +213,7 @@ static u64 function_mapped_read(const volatile void *p, unsigned int size)
 	return *(const volatile u64 *)p;
 }
 
-static void function_mapped_write(volatile void *p, unsigned int size, u64 value)
+static void vfio_function_mapped_write(volatile void *p, unsigned int size, u64 value)
 {
 	if (size == 1)
 		*(volatile u8 *)p = (u8)value;
@@ -225,7 +225,7 @@ static void function_mapped_write(volatile void *p, unsigned int size, u64 value
 		*(volatile u64 *)p = value;
 }
 
-static slow_path void function_report_gone(struct vfio_function *f)
+static slow_path void vfio_function_report_gone(struct vfio_function *f)
 {
 	error_set(ENODEV,
 		  "%s: the kernel took the device back (it was unbound or removed): its registers "
@@ -240,13 +240,14 @@ u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned in
 	u64 value;
 
 	if (unlikely(read_acquire(&f->gone))) {
-		function_report_gone(f);
+		vfio_function_report_gone(f);
 		return ~0ull;
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
 		return ~0ull;
 	p = vfio_register_mapped(r, offset, size);
-	value = likely(p) ? function_mapped_read(p, size) : function_file_read(f, r, offset, size);
+	value = likely(p) ? vfio_function_mapped_read(p, size)
+			  : vfio_function_file_read(f, r, offset, size);
 	/*
 	 * Later reads of memory must see what the device wrote before this register read completed.
 	 */
@@ -260,7 +261,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	volatile void *p;
 
 	if (unlikely(read_acquire(&f->gone))) {
-		function_report_gone(f);
+		vfio_function_report_gone(f);
 		return;
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
@@ -272,7 +273,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	full_fence();
 	p = vfio_register_mapped(r, offset, size);
 	if (likely(p))
-		function_mapped_write(p, size, value);
+		vfio_function_mapped_write(p, size, value);
 	else if (!r->writable ||
 		 vfio_calls->write(f->fd, &value, size, r->at + offset) != (ssize_t)size)
 		error_set(EIO, "%s: the kernel refused to write %u bytes at BAR %d offset %#llx",
@@ -318,13 +319,13 @@ void vfio_function_describe_bars(struct vfio_function *f)
  * A function without a reset of its own is reset through its bus, if that resets nothing else. Many
  * functions, such as those on the root bus, cannot be reset at all; they are used without a reset.
  */
-static void function_hot_reset(struct vfio_function *f)
+static void vfio_function_hot_reset(struct vfio_function *f)
 {
 	union {
 		struct vfio_pci_hot_reset_info info;
 		struct vfio_pci_hot_reset reset;
-		u8 room[sizeof(struct vfio_pci_hot_reset_info) +
-			4 * sizeof(struct vfio_pci_dependent_device)];
+		u8 bytes[sizeof(struct vfio_pci_hot_reset_info) +
+			 4 * sizeof(struct vfio_pci_dependent_device)];
 	} u = {.info = {.argsz = sizeof(u)}};
 
 	if (vfio_pci_ioctl(f, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u.info) < 0 || u.info.count != 1)
@@ -343,7 +344,7 @@ int function_reset(struct vfio_function *f)
 	int err;
 
 	if (!f->can_reset) {
-		function_hot_reset(f);
+		vfio_function_hot_reset(f);
 		return 0;
 	}
 	err = vfio_pci_ioctl(f, VFIO_DEVICE_RESET, NULL);

@@ -47,18 +47,19 @@ const struct use_device *use_find(const struct use_list *list, bool block, u32 m
 
 static int use_add(struct use_list *list, const struct use_device *d)
 {
-	u32 room = list->room ? 2 * list->room : 16;
+	u32 capacity = list->capacity ? 2 * list->capacity : 16;
 	void *larger;
 
 	if (list->n == USE_DEVICES_MAX)
 		return error_set(E2BIG, "it has more than %u devices, too many to look at",
 				 USE_DEVICES_MAX);
-	if (list->n == list->room) {
-		larger = alloc_grow(list->device, list->room * sizeof(*d), room * sizeof(*d));
+	if (list->n == list->capacity) {
+		larger = alloc_grow(list->device, list->capacity * sizeof(*d),
+				    capacity * sizeof(*d));
 		if (!larger)
 			return -ENOMEM;
 		list->device = larger;
-		list->room = room;
+		list->capacity = capacity;
 	}
 	list->device[list->n++] = *d;
 	return 0;

@@ -25,7 +25,7 @@ struct use_device {
 
 struct use_list {
 	struct use_device *device; /* freed with alloc_free() */
-	u32 n, room;
+	u32 n, capacity;
 };
 
 /* The directory of processes: /proc, or the value of DMAMAP_PROC. */

@@ -27,7 +27,7 @@
 /* Mount namespaces whose mounts were checked. */
 struct use_seen {
 	char (*name)[NAMESPACE_SIZE];
-	u32 n, room;
+	u32 n, capacity;
 };
 
 /*
@@ -170,7 +170,7 @@ static int use_each_line(const struct use_list *list, const char *leaf, const ch
 static int use_seen_before(struct use_seen *seen, const char *pid)
 {
 	char path[SYSFS_PATH_MAX], leaf[USE_NAME_MAX], name[NAMESPACE_SIZE] = "";
-	u32 room = seen->room ? 2 * seen->room : 64;
+	u32 capacity = seen->capacity ? 2 * seen->capacity : 64;
 	void *larger;
 
 	snprintf(leaf, sizeof(leaf), "%.32s/ns/mnt", pid);
@@ -181,13 +181,13 @@ static int use_seen_before(struct use_seen *seen, const char *pid)
 			return 1;
 	if (seen->n == NAMESPACES_MAX)
 		return 0;
-	if (seen->n == seen->room) {
-		larger = alloc_grow(seen->name, seen->room * sizeof(*seen->name),
-				    room * sizeof(*seen->name));
+	if (seen->n == seen->capacity) {
+		larger = alloc_grow(seen->name, seen->capacity * sizeof(*seen->name),
+				    capacity * sizeof(*seen->name));
 		if (!larger)
 			return -ENOMEM;
 		seen->name = larger;
-		seen->room = room;
+		seen->capacity = capacity;
 	}
 	memcpy(seen->name[seen->n++], name, sizeof(name));
 	return 0;

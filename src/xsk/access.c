@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Parses "start-end rwxp …". Returns false if the line has another format. */
-static bool parse_line(const char *line, u64 *start, u64 *end, bool *usable)
+static bool access_parse_line(const char *line, u64 *start, u64 *end, bool *usable)
 {
 	char *at;
 
@@ -31,12 +31,12 @@ static bool parse_line(const char *line, u64 *start, u64 *end, bool *usable)
  * Returns whether to continue with the next line; `*at` is the first address that is not checked
  * yet.
  */
-static bool passes_line(const char *line, u64 *at, u64 last)
+static bool access_passes_line(const char *line, u64 *at, u64 last)
 {
 	u64 start, end;
 	bool usable;
 
-	if (!parse_line(line, &start, &end, &usable) || end <= *at)
+	if (!access_parse_line(line, &start, &end, &usable) || end <= *at)
 		return true;
 	if (start > *at || !usable)
 		return false;
@@ -47,7 +47,7 @@ static bool passes_line(const char *line, u64 *at, u64 last)
 /*
  * Returns the first address of [start, last] that is not usable; an address above last if all are.
  */
-static u64 first_bad(int fd, u64 start, u64 last)
+static u64 access_first_bad(int fd, u64 start, u64 last)
 {
 	char buffer[4096];
 	bool broken = false; /* in the rest of a line that is longer than the buffer */
@@ -61,7 +61,7 @@ static u64 first_bad(int fd, u64 start, u64 last)
 		buffer[have] = '\0';
 		while ((end = strchr(line, '\n'))) {
 			*end = '\0';
-			if (!broken && !passes_line(line, &start, last))
+			if (!broken && !access_passes_line(line, &start, last))
 				return start;
 			broken = false;
 			line = end + 1;
@@ -71,7 +71,7 @@ static u64 first_bad(int fd, u64 start, u64 last)
 		if (have < sizeof(buffer) - 1)
 			continue;
 		buffer[have] = '\0';
-		if (!broken && !passes_line(buffer, &start, last))
+		if (!broken && !access_passes_line(buffer, &start, last))
 			return start;
 		broken = true;
 		have = 0;
@@ -85,7 +85,7 @@ int memory_writable(u64 start, u64 size)
 	u64 bad = start;
 
 	if (fd >= 0) {
-		bad = first_bad(fd, start, start + size - 1);
+		bad = access_first_bad(fd, start, start + size - 1);
 		close(fd);
 	} else if (!msync((void *)(uintptr_t)start, size, MS_ASYNC)) {
 		return 0;

@@ -5,8 +5,8 @@
  * addresses. If a hostile application supplies an address twice, it is returned with two heads; no
  * head is ever in use twice.
  *
- * The kinds of chunks and of DMA addresses are tested once per batch: take_rows() is compiled for
- * each of the four combinations. docs/xsk.md has the measurements.
+ * The kinds of chunks and of DMA addresses are tested once per batch: xsk_take_rows() is compiled
+ * for each of the four combinations. docs/xsk.md has the measurements.
  *
  * An address is checked in 64 bits. An aligned one, rounded down to its chunk, must be in the UMEM.
  * For an unaligned one the whole chunk after it must be in the UMEM as well, and must be contiguous
@@ -22,15 +22,15 @@
 /* Two words written by one store; stores are most of the cost of an allocation. */
 typedef u64 pair __attribute__((vector_size(16), aligned(8), may_alias));
 
-static u32 stack_count(const struct xsk_stack *s)
+static u32 xsk_stack_count(const struct xsk_stack *s)
 {
 	return (u32)(s->top - s->bottom);
 }
 
 /* Adds unused heads to the stack until it has `want`, or until none is left. */
-static slow_path void more_heads(struct xsk_buff_pool *pool, u32 want)
+static slow_path void xsk_more_heads(struct xsk_buff_pool *pool, u32 want)
 {
-	while (stack_count(&pool->empty) < want && pool->heads_used < pool->heads_cnt) {
+	while (xsk_stack_count(&pool->empty) < want && pool->heads_used < pool->heads_cnt) {
 		u32 n = (u32)min_u64(HEADS_AT_ONCE, pool->heads_cnt - pool->heads_used);
 
 		for (u32 i = n; i-- > 0;) {
@@ -57,10 +57,12 @@ struct alloc_shape {
 	bool unaligned, paged;
 };
 
-hot_inline struct alloc_shape shape_of(const struct xsk_buff_pool *pool, bool unaligned, bool paged)
+hot_inline struct alloc_shape xsk_pool_shape(const struct xsk_buff_pool *pool, bool unaligned,
+					     bool paged)
 {
 	const u64 start = (u64)(uintptr_t)pool->addrs + pool->headroom;
-	const u64 data = start + XDP_PACKET_HEADROOM, room = pool->headroom + XDP_PACKET_HEADROOM;
+	const u64 data = start + XDP_PACKET_HEADROOM,
+		  headroom = pool->headroom + XDP_PACKET_HEADROOM;
 	/* the upper half initialises the flags to 0 */
 	const u64 frame_sz = pool->chunk_size - pool->headroom;
 
@@ -69,7 +71,7 @@ hot_inline struct alloc_shape shape_of(const struct xsk_buff_pool *pool, bool un
 		.limit = unaligned ? pool->addrs_cnt - pool->chunk_size + 1 : pool->addrs_cnt,
 		.data_end = {data, data},
 		.meta_start = {data, start},
-		.frame_dma = {frame_sz, (paged ? 0 : pool->dma_base) + room},
+		.frame_dma = {frame_sz, (paged ? 0 : pool->dma_base) + headroom},
 		.page = pool->dma_pages,
 		.chunk_size = pool->chunk_size,
 		.unaligned = unaligned,
@@ -88,7 +90,7 @@ hot_inline bool alloc_address_valid(const struct alloc_shape *s, u64 addr)
 }
 
 /* Three stores of two words each. */
-hot_inline void fill_head(const struct alloc_shape *s, struct xdp_buff_xsk *x, u64 addr)
+hot_inline void xsk_fill_head(const struct alloc_shape *s, struct xdp_buff_xsk *x, u64 addr)
 {
 	pair low = {addr, 0}, both, dma;
 
@@ -110,10 +112,10 @@ hot_inline void fill_head(const struct alloc_shape *s, struct xdp_buff_xsk *x, u
  * Takes four entries at a time, as long as all four are valid; returns the number of entries. No
  * iteration depends on the one before, except through the loop counter.
  */
-hot_inline u32 take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 n,
-			 bool unaligned, bool paged)
+hot_inline u32 xsk_take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry,
+			     u32 n, bool unaligned, bool paged)
 {
-	const struct alloc_shape s = shape_of(pool, unaligned, paged);
+	const struct alloc_shape s = xsk_pool_shape(pool, unaligned, paged);
 	struct xdp_buff_xsk **head = pool->empty.top;
 	u32 at;
 
@@ -125,10 +127,10 @@ hot_inline u32 take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, cons
 			     !alloc_address_valid(&s, a2) || !alloc_address_valid(&s, a3)))
 			break;
 		head -= ROW;
-		fill_head(&s, head[3], a0);
-		fill_head(&s, head[2], a1);
-		fill_head(&s, head[1], a2);
-		fill_head(&s, head[0], a3);
+		xsk_fill_head(&s, head[3], a0);
+		xsk_fill_head(&s, head[2], a1);
+		xsk_fill_head(&s, head[1], a2);
+		xsk_fill_head(&s, head[0], a3);
 		out[0] = &head[3]->xdp;
 		out[1] = &head[2]->xdp;
 		out[2] = &head[1]->xdp;
@@ -142,7 +144,7 @@ hot_inline u32 take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, cons
 	static __attribute__((noinline)) u32 name(struct xsk_buff_pool *pool,                      \
 						  struct xdp_buff **out, const u64 *entry, u32 n)  \
 	{                                                                                          \
-		return take_rows(pool, out, entry, n, unaligned, paged);                           \
+		return xsk_take_rows(pool, out, entry, n, unaligned, paged);                       \
 	}
 
 TAKE_ROWS(take_aligned, false, false)
@@ -150,7 +152,8 @@ TAKE_ROWS(take_unaligned, true, false)
 TAKE_ROWS(take_aligned_paged, false, true)
 TAKE_ROWS(take_unaligned_paged, true, true)
 
-static u32 take_any_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 n)
+static u32 xsk_take_any_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry,
+			     u32 n)
 {
 	if (likely(!pool->dma_pages))
 		return pool->unaligned ? take_unaligned(pool, out, entry, n)
@@ -160,12 +163,13 @@ static u32 take_any_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, cons
 }
 
 /*
- * Takes the entries that take_rows() leaves: the end of the ring, or a row with an invalid entry.
+ * Takes the entries that xsk_take_rows() leaves: the end of the ring, or a row with an invalid
+ * entry.
  */
-static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at,
-		    u32 mask, u32 n)
+static u32 xsk_take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64 *entry, u32 at,
+			u32 mask, u32 n)
 {
-	const struct alloc_shape s = shape_of(pool, pool->unaligned, pool->dma_pages);
+	const struct alloc_shape s = xsk_pool_shape(pool, pool->unaligned, pool->dma_pages);
 	struct xdp_buff **to = out;
 
 	for (; n; n--) {
@@ -175,7 +179,7 @@ static u32 take_few(struct xsk_buff_pool *pool, struct xdp_buff **out, const u64
 		if (unlikely(!alloc_address_valid(&s, addr)))
 			continue;
 		x = *--pool->empty.top;
-		fill_head(&s, x, addr);
+		xsk_fill_head(&s, x, addr);
 		*to++ = &x->xdp;
 	}
 	return (u32)(to - out);
@@ -194,13 +198,13 @@ static u32 alloc_take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, co
 		u32 from = at & mask, few = (u32)min_u64(n, (u64)mask + 1 - from);
 
 		few &= ~(ROW - 1u);
-		few = few ? take_any_rows(pool, to, entry + from, few) : 0;
+		few = few ? xsk_take_any_rows(pool, to, entry + from, few) : 0;
 		to += few;
 		at += few;
 		n -= few;
 		few = n < ROW ? n : ROW;
 		if (few)
-			to += take_few(pool, to, entry, at, mask, few);
+			to += xsk_take_few(pool, to, entry, at, mask, few);
 		at += few;
 		n -= few;
 	}
@@ -211,17 +215,17 @@ static u32 alloc_take_rows(struct xsk_buff_pool *pool, struct xdp_buff **out, co
  * Takes entries of the fill ring. Examines at most one ring's length, also if every entry is
  * invalid.
  */
-static u32 take_filled(struct xsk_pool *p, struct xdp_buff **out, u32 max)
+static u32 xsk_take_filled(struct xsk_pool *p, struct xdp_buff **out, u32 max)
 {
 	struct xsk_ring *fq = p->fq;
 	u32 got = 0, looked = 0, n;
 
 	while (got < max && looked <= fq->mask && (n = ring_entries(fq, max - got))) {
-		u32 heads = stack_count(&p->pub.empty), taken;
+		u32 heads = xsk_stack_count(&p->pub.empty), taken;
 
 		if (unlikely(heads < n)) {
-			more_heads(&p->pub, n);
-			heads = stack_count(&p->pub.empty);
+			xsk_more_heads(&p->pub, n);
+			heads = xsk_stack_count(&p->pub.empty);
 			n = (u32)min_u64(n, heads);
 			if (!n)
 				break;
@@ -249,9 +253,9 @@ hot_inline void alloc_reset_buffer(struct xdp_buff_xsk *x)
 }
 
 /* Takes buffers that the driver has freed. */
-static u32 take_freed(struct xsk_stack *freed, struct xdp_buff **out, u32 max)
+static u32 xsk_take_freed(struct xsk_stack *freed, struct xdp_buff **out, u32 max)
 {
-	u32 n = (u32)min_u64(max, stack_count(freed));
+	u32 n = (u32)min_u64(max, xsk_stack_count(freed));
 	struct xdp_buff_xsk **top = freed->top;
 
 	for (u32 i = 0; i < n; i++) {
@@ -264,8 +268,8 @@ static u32 take_freed(struct xsk_stack *freed, struct xdp_buff **out, u32 max)
 	return n;
 }
 
-static slow_path void after_alloc(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 n,
-				  const void *caller)
+static slow_path void xsk_after_alloc(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u32 n,
+				      const void *caller)
 {
 	for (u32 i = 0; pool->dma_need_sync && i < n; i++)
 		xp_dma_sync_for_device(pool, xsk_buff_of(xdp[i])->dma, pool->frame_len);
@@ -277,10 +281,10 @@ u32 pool_alloc(struct xsk_pool *p, struct xdp_buff **out, u32 max)
 {
 	u32 n = 0, more;
 
-	if (stack_count(&p->pub.freed))
-		n = take_freed(&p->pub.freed, out, max);
+	if (xsk_stack_count(&p->pub.freed))
+		n = xsk_take_freed(&p->pub.freed, out, max);
 	if (n < max) {
-		more = take_filled(p, out + n, max - n);
+		more = xsk_take_filled(p, out + n, max - n);
 		if (unlikely(!more))
 			count_add(&p->fq->empty, 1);
 		n += more;
@@ -294,7 +298,7 @@ hot_inline u32 alloc_batch(struct xsk_buff_pool *pool, struct xdp_buff **xdp, u3
 	u32 n = pool_alloc(pool_of(pool), xdp, max);
 
 	if (unlikely(pool->dma_need_sync | pool->tracked))
-		after_alloc(pool, xdp, n, caller);
+		xsk_after_alloc(pool, xdp, n, caller);
 	return n;
 }
 
@@ -312,13 +316,13 @@ struct xdp_buff *xp_alloc(struct xsk_buff_pool *pool)
 
 bool xp_can_alloc(struct xsk_buff_pool *pool, u32 count)
 {
-	u32 freed = stack_count(&pool->freed);
+	u32 freed = xsk_stack_count(&pool->freed);
 
 	return freed >= count || ring_entries(pool_of(pool)->fq, count - freed) == count - freed;
 }
 
 /* Returns the address that an entry denotes; an invalid entry yields an address beyond the UMEM. */
-hot_inline u64 raw_addr(const struct xsk_buff_pool *pool, u64 addr)
+hot_inline u64 xp_raw_addr(const struct xsk_buff_pool *pool, u64 addr)
 {
 	if (pool->unaligned)
 		addr = xp_unaligned_add_offset_to_addr(addr);
@@ -327,13 +331,13 @@ hot_inline u64 raw_addr(const struct xsk_buff_pool *pool, u64 addr)
 
 void *xp_raw_get_data(struct xsk_buff_pool *pool, u64 addr)
 {
-	addr = raw_addr(pool, addr);
+	addr = xp_raw_addr(pool, addr);
 	return likely(addr < pool->addrs_cnt) ? pool->addrs + addr : NULL;
 }
 
 dma_addr_t xp_raw_get_dma(struct xsk_buff_pool *pool, u64 addr)
 {
-	addr = raw_addr(pool, addr);
+	addr = xp_raw_addr(pool, addr);
 	if (unlikely(addr >= pool->addrs_cnt || !pool->dev))
 		return DMA_MAPPING_ERROR;
 	if (likely(!pool->dma_pages))

@@ -20,7 +20,7 @@
 #define NOT_MAPPED (1ull << 63) /* address of a pool that is not mapped: no device can reach it */
 
 /* Returns the i-th page of the UMEM: from the caller's list, or from its address. */
-static phys_addr_t umem_page(const struct xdp_umem *umem, struct page **pages, u64 i)
+static phys_addr_t xsk_umem_page(const struct xdp_umem *umem, struct page **pages, u64 i)
 {
 	if (pages)
 		return page_to_phys(pages[i]);
@@ -32,18 +32,18 @@ static phys_addr_t umem_page(const struct xdp_umem *umem, struct page **pages, u
 /* Returns how many pages from the i-th on are contiguous in memory. */
 static u64 xsk_dma_run_length(const struct xdp_umem *umem, struct page **pages, u64 i)
 {
-	phys_addr_t first = umem_page(umem, pages, i);
+	phys_addr_t first = xsk_umem_page(umem, pages, i);
 	u64 n = 1;
 
 	if (!pages && !is_vmalloc_addr(umem->addrs))
 		return umem->npgs - i;
-	while (i + n < umem->npgs && umem_page(umem, pages, i + n) == first + (n << PAGE_BITS))
+	while (i + n < umem->npgs && xsk_umem_page(umem, pages, i + n) == first + (n << PAGE_BITS))
 		n++;
 	return n;
 }
 
 /* Number of pages of the mapping that begins at page i of the table. */
-static u64 mapping_length(const struct xsk_dma_map *m, u64 i)
+static u64 xsk_mapping_length(const struct xsk_dma_map *m, u64 i)
 {
 	u64 n = 1;
 
@@ -52,10 +52,10 @@ static u64 mapping_length(const struct xsk_dma_map *m, u64 i)
 	return n;
 }
 
-static void unmap_runs(struct xsk_dma_map *m, u64 end, unsigned long attrs)
+static void xsk_runs_unmap(struct xsk_dma_map *m, u64 end, unsigned long attrs)
 {
 	for (u64 i = 0, n; i < end; i += n) {
-		n = mapping_length(m, i);
+		n = xsk_mapping_length(m, i);
 		dma_unmap_phys(m->dev, m->page[i] & ~XSK_NEXT_PG_CONTIG_MASK, n << PAGE_BITS,
 			       DMA_BIDIRECTIONAL, attrs);
 	}
@@ -65,14 +65,14 @@ static void unmap_runs(struct xsk_dma_map *m, u64 end, unsigned long attrs)
  * Maps up to *most pages from the i-th on as one mapping. Returns their number; 0: not even one. If
  * a run cannot be mapped (bounce buffers have a maximum length), it is halved, as are later runs.
  */
-static u64 map_run(struct xsk_dma_map *m, struct page **pages, u64 i, u64 *most,
-		   unsigned long attrs, dma_addr_t *addr)
+static u64 xsk_run_map(struct xsk_dma_map *m, struct page **pages, u64 i, u64 *most,
+		       unsigned long attrs, dma_addr_t *addr)
 {
 	u64 n = min_u64(xsk_dma_run_length(m->umem, pages, i), *most);
 
 	for (; n; n /= 2, *most = n) {
 		check_sharing(true); /* the application accesses the memory while it is mapped */
-		*addr = dma_map_phys(m->dev, umem_page(m->umem, pages, i), n << PAGE_BITS,
+		*addr = dma_map_phys(m->dev, xsk_umem_page(m->umem, pages, i), n << PAGE_BITS,
 				     DMA_BIDIRECTIONAL, attrs);
 		check_sharing(false);
 		if (!dma_mapping_error(m->dev, *addr))
@@ -88,7 +88,7 @@ static int xsk_dma_map_runs(struct xsk_dma_map *m, struct page **pages, unsigned
 	u64 most = m->pages, n, i;
 	dma_addr_t addr;
 
-	n = map_run(m, pages, 0, &most, attrs, &m->base);
+	n = xsk_run_map(m, pages, 0, &most, attrs, &m->base);
 	if (n == m->pages || !n) {
 		m->whole = n;
 		return n ? 0 : -ENOMEM;
@@ -98,7 +98,7 @@ static int xsk_dma_map_runs(struct xsk_dma_map *m, struct page **pages, unsigned
 		dma_unmap_phys(m->dev, m->base, n << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
 		return -ENOMEM;
 	}
-	for (i = 0, addr = m->base; n; n = map_run(m, pages, i, &most, attrs, &addr)) {
+	for (i = 0, addr = m->base; n; n = xsk_run_map(m, pages, i, &most, attrs, &addr)) {
 		for (u64 k = 0; k < n; k++)
 			m->page[i + k] = (addr + (k << PAGE_BITS)) |
 					 (k + 1 < n ? XSK_NEXT_PG_CONTIG_MASK : 0);
@@ -106,7 +106,7 @@ static int xsk_dma_map_runs(struct xsk_dma_map *m, struct page **pages, unsigned
 		if (i == m->pages)
 			return 0;
 	}
-	unmap_runs(m, i, attrs);
+	xsk_runs_unmap(m, i, attrs);
 	alloc_free(m->page);
 	m->page = NULL;
 	return -ENOMEM;
@@ -117,10 +117,10 @@ static void xsk_dma_unmap(struct xsk_dma_map *m, unsigned long attrs)
 	if (m->whole)
 		dma_unmap_phys(m->dev, m->base, m->pages << PAGE_BITS, DMA_BIDIRECTIONAL, attrs);
 	else
-		unmap_runs(m, m->pages, attrs);
+		xsk_runs_unmap(m, m->pages, attrs);
 }
 
-static void list_by_device(struct xsk_device *xd, struct xsk_dma_map *m)
+static void xsk_dma_map_list(struct xsk_device *xd, struct xsk_dma_map *m)
 {
 	lock_acquire(&xd->maps_lock);
 	m->next_dev = xd->maps;
@@ -128,7 +128,7 @@ static void list_by_device(struct xsk_device *xd, struct xsk_dma_map *m)
 	lock_release(&xd->maps_lock);
 }
 
-static void unlist_by_device(struct xsk_dma_map *m)
+static void xsk_dma_map_unlist(struct xsk_dma_map *m)
 {
 	struct xsk_device *xd = xsk_device(m->dev);
 	struct xsk_dma_map **p;
@@ -142,8 +142,8 @@ static void unlist_by_device(struct xsk_dma_map *m)
 }
 
 /* Under umem->dma_lock. */
-static struct xsk_dma_map *make_map(struct xdp_umem *umem, struct device *dev, unsigned long attrs,
-				    struct page **pages)
+static struct xsk_dma_map *xsk_dma_map_make(struct xdp_umem *umem, struct device *dev,
+					    unsigned long attrs, struct page **pages)
 {
 	struct xsk_device *xd = xsk_device_get(dev);
 	struct xsk_dma_map *m = xd ? alloc_zeroed(sizeof(*m)) : NULL;
@@ -164,11 +164,11 @@ static struct xsk_dma_map *make_map(struct xdp_umem *umem, struct device *dev, u
 	m->need_sync &= dma_dev_need_sync(dev) || dev->check;
 	m->next = umem->maps;
 	umem->maps = m;
-	list_by_device(xd, m);
+	xsk_dma_map_list(xd, m);
 	return m;
 }
 
-static void use_map(struct xsk_pool *p, struct xsk_dma_map *m)
+static void xsk_dma_map_use(struct xsk_pool *p, struct xsk_dma_map *m)
 {
 	p->map = m;
 	p->map_next = m->pools;
@@ -179,7 +179,7 @@ static void use_map(struct xsk_pool *p, struct xsk_dma_map *m)
 	p->pub.dma_need_sync = m->need_sync;
 }
 
-static void forget_addresses(struct xsk_pool *p)
+static void xsk_addresses_forget(struct xsk_pool *p)
 {
 	p->pub.dev = NULL;
 	p->pub.dma_base = NOT_MAPPED;
@@ -187,7 +187,7 @@ static void forget_addresses(struct xsk_pool *p)
 	p->pub.dma_need_sync = false;
 }
 
-static void forget_map(struct xsk_pool *p)
+static void xsk_dma_map_forget(struct xsk_pool *p)
 {
 	struct xsk_pool **at;
 
@@ -195,7 +195,7 @@ static void forget_map(struct xsk_pool *p)
 		;
 	*at = p->map_next;
 	p->map = NULL;
-	forget_addresses(p);
+	xsk_addresses_forget(p);
 }
 
 int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long attrs,
@@ -215,11 +215,11 @@ int xp_dma_map(struct xsk_buff_pool *pool, struct device *dev, unsigned long att
 	if (p->map)
 		err = error_set(EINVAL, "%s: the pool is mapped already", dev_name(dev));
 	else if (!m)
-		m = make_map(pool->umem, dev, attrs, pages);
+		m = xsk_dma_map_make(pool->umem, dev, attrs, pages);
 	if (!err && !m)
 		err = -ENOMEM;
 	if (!err)
-		use_map(p, m);
+		xsk_dma_map_use(p, m);
 	lock_release(&pool->umem->dma_lock);
 	return err;
 }
@@ -232,13 +232,13 @@ void dma_unmap_pool(struct xsk_pool *p, unsigned long attrs)
 	lock_acquire(&pool->umem->dma_lock);
 	m = p->map;
 	if (m)
-		forget_map(p);
+		xsk_dma_map_forget(p);
 	if (m && !m->pools) {
 		for (at = &pool->umem->maps; *at != m; at = &(*at)->next)
 			;
 		*at = m->next;
 		if (m->dev) {
-			unlist_by_device(m);
+			xsk_dma_map_unlist(m);
 			xsk_dma_unmap(m, attrs);
 		}
 		alloc_free(m->page);
@@ -261,11 +261,11 @@ void dma_drop_device(struct xsk_device *xd)
 
 	while ((m = xd->maps)) {
 		lock_acquire(&m->umem->dma_lock);
-		unlist_by_device(m);
+		xsk_dma_map_unlist(m);
 		xsk_dma_unmap(m, 0);
 		m->dev = NULL;
 		for (struct xsk_pool *p = m->pools; p; p = p->map_next)
-			forget_addresses(p);
+			xsk_addresses_forget(p);
 		lock_release(&m->umem->dma_lock);
 	}
 }

@@ -19,7 +19,7 @@
 #define TX_DESCS_LEAST 4096
 
 /* One mapping contains the heads and both stacks. */
-static int make_heads(struct xsk_pool *p)
+static int pool_make_heads(struct xsk_pool *p)
 {
 	u64 n = p->pub.umem->chunks;
 	char *base;
@@ -36,7 +36,7 @@ static int make_heads(struct xsk_pool *p)
 	return 0;
 }
 
-static void set_shape(struct xsk_pool *p, struct xdp_umem *umem)
+static void pool_set_shape(struct xsk_pool *p, struct xdp_umem *umem)
 {
 	struct xsk_buff_pool *pub = &p->pub;
 
@@ -108,8 +108,8 @@ struct xsk_pool *pool_create(struct xdp_sock *xs, struct xdp_umem *umem)
 
 	if (!p)
 		return NULL;
-	set_shape(p, umem);
-	if (make_heads(p))
+	pool_set_shape(p, umem);
+	if (pool_make_heads(p))
 		goto free;
 	if (pool_make_tx_descs(p, xs, TX_PACKET_MAX))
 		goto unmap;
@@ -138,7 +138,7 @@ int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_s
 }
 
 /* Passes the queue to the driver. Returns 0, or the reason why zero-copy is not possible. */
-static int start_zc(struct xsk_pool *p, u32 flags)
+static int pool_start_zc(struct xsk_pool *p, u32 flags)
 {
 	const struct xdp_driver_ops *ops = p->xd->ops;
 	struct device *dev = p->xd->dev;
@@ -167,7 +167,7 @@ static int start_zc(struct xsk_pool *p, u32 flags)
 	return err > 0 ? -err : err;
 }
 
-static void stop_zc(struct xsk_pool *p)
+static void pool_stop_zc(struct xsk_pool *p)
 {
 	struct xsk_queue *q = &p->xd->queue[p->pub.queue_id];
 
@@ -179,7 +179,7 @@ static void stop_zc(struct xsk_pool *p)
 		dma_unmap_pool(p, 0);
 }
 
-static void leave_queue(struct xsk_pool *p)
+static void pool_leave_queue(struct xsk_pool *p)
 {
 	struct xsk_queue *q = &p->xd->queue[p->pub.queue_id];
 
@@ -193,7 +193,7 @@ static void leave_queue(struct xsk_pool *p)
 	p->xd = NULL;
 }
 
-static int take_queue(struct xsk_pool *p, struct device *dev, u32 queue_id)
+static int pool_take_queue(struct xsk_pool *p, struct device *dev, u32 queue_id)
 {
 	struct xsk_device *xd = xsk_device_get(dev);
 	u32 queues = XDP_QUEUES;
@@ -223,7 +223,7 @@ int pool_attach(struct xsk_pool *p, struct device *dev, u32 queue_id, u32 flags)
 
 	if ((flags & XDP_ZEROCOPY) && (flags & XDP_COPY))
 		return error_set(EINVAL, "XDP_ZEROCOPY and XDP_COPY contradict each other");
-	err = take_queue(p, dev, queue_id);
+	err = pool_take_queue(p, dev, queue_id);
 	if (err)
 		return err;
 	q = &p->xd->queue[queue_id];
@@ -232,15 +232,15 @@ int pool_attach(struct xsk_pool *p, struct device *dev, u32 queue_id, u32 flags)
 	wakeup_reset(p);
 	write_release(&q->pool, p);
 	if (!(flags & XDP_COPY))
-		err = start_zc(p, flags);
+		err = pool_start_zc(p, flags);
 	if (err) {
-		stop_zc(p);
+		pool_stop_zc(p);
 		/* discards the wake-up state that the driver set before it refused */
 		wakeup_reset(p);
 		if (!(flags & XDP_ZEROCOPY))
 			err = 0;
 		else
-			leave_queue(p);
+			pool_leave_queue(p);
 	}
 	if (!err && !p->zc && p->sg)
 		p->pub.xdp_zc_max_segs = COPY_MAX_SEGS;
@@ -260,9 +260,9 @@ void pool_detach(struct xsk_pool *p)
 	if (p->zc) {
 		p->xd->ops->setup_pool(p->xd->dev, NULL, p->pub.queue_id);
 		provenance_report_kept(p);
-		stop_zc(p);
+		pool_stop_zc(p);
 	}
-	leave_queue(p);
+	pool_leave_queue(p);
 }
 
 void pool_put(struct xsk_pool *p)

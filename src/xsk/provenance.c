@@ -97,8 +97,8 @@ void provenance_report_busy(struct xsk_pool *p, const void *caller)
 		(unsigned long long)p->busy, p->pub.queue_id);
 }
 
-static void story_twice(struct xdp_buff_xsk *x, const void *caller,
-			const struct check_history *history, const char *what)
+static void provenance_twice(struct xdp_buff_xsk *x, const void *caller,
+			     const struct check_history *history, const char *what)
 {
 	struct device *dev = x->pool->dev;
 
@@ -111,7 +111,7 @@ static void story_twice(struct xdp_buff_xsk *x, const void *caller,
 			     (unsigned long long)((char *)x->xdp.data_hard_start - x->pool->addrs));
 }
 
-void story_cut(struct xdp_buff_xsk *x)
+void provenance_cut(struct xdp_buff_xsk *x)
 {
 	const struct xsk_provenance *provenance = provenance_of(x);
 	struct check_history history = {.what = {"freed", "allocated"}};
@@ -120,15 +120,15 @@ void story_cut(struct xdp_buff_xsk *x)
 		history.at[0] = provenance->cut;
 		history.at[1] = provenance->taken;
 	}
-	story_twice(x, __builtin_return_address(0), &history,
-		    "a fragment of the packet that begins in");
+	provenance_twice(x, __builtin_return_address(0), &history,
+			 "a fragment of the packet that begins in");
 }
 
 /*
  * Unlinks a buffer from its packet, or dissolves the packet that begins with it, so that no list
  * contains a freed buffer.
  */
-static void story_leave_packet(struct xdp_buff_xsk *x, const void *caller)
+static void provenance_leave_packet(struct xdp_buff_xsk *x, const void *caller)
 {
 	if (x->xdp.flags & XDP_FLAGS_IS_FRAG) {
 		struct xdp_buff_xsk *first = x->first;
@@ -150,7 +150,7 @@ bool xp_track_release(struct xdp_buff_xsk *x)
 	struct check_history history = {.what = {"freed or given on", "allocated"}};
 
 	if (!(x->xdp.flags & XDP_FLAGS_GONE)) {
-		story_leave_packet(x, caller);
+		provenance_leave_packet(x, caller);
 		if (provenance)
 			provenance->gone = check_line(caller);
 		return true;
@@ -159,6 +159,6 @@ bool xp_track_release(struct xdp_buff_xsk *x)
 		history.at[0] = provenance->gone;
 		history.at[1] = provenance->taken;
 	}
-	story_twice(x, caller, &history, "an XSK buffer of");
+	provenance_twice(x, caller, &history, "an XSK buffer of");
 	return false;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Writes the next RX entry; the ring has space. */
-hot_inline void put_desc(struct xsk_ring *rx, u64 addr, u32 len, u32 options)
+hot_inline void rcv_put_desc(struct xsk_ring *rx, u64 addr, u32 len, u32 options)
 {
 	struct xdp_desc *d = &rx->desc[rx->index++ & rx->mask];
 
@@ -18,13 +18,13 @@ hot_inline void put_desc(struct xsk_ring *rx, u64 addr, u32 len, u32 options)
 	write_once(&d->options, options);
 }
 
-static slow_path int rx_full(struct xdp_sock *xs)
+static slow_path int rcv_rx_full(struct xdp_sock *xs)
 {
 	count_add(&xs->rx_full, 1);
 	return -ENOBUFS;
 }
 
-hot_inline u32 length_of(const struct xdp_buff *xdp)
+hot_inline u32 rcv_length(const struct xdp_buff *xdp)
 {
 	return (u32)((char *)xdp->data_end - (char *)xdp->data);
 }
@@ -32,11 +32,11 @@ hot_inline u32 length_of(const struct xdp_buff *xdp)
 /* Delivers one buffer; its head may be reused immediately. */
 hot_inline void rcv_deliver_buffer(struct xdp_sock *xs, struct xdp_buff_xsk *x, u32 options)
 {
-	put_desc(xs->rx, xp_get_handle(x, &xs->pool->pub), length_of(&x->xdp), options);
+	rcv_put_desc(xs->rx, xp_get_handle(x, &xs->pool->pub), rcv_length(&x->xdp), options);
 	xp_release(x);
 }
 
-static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
+static slow_path int rcv_deliver_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 {
 	struct xdp_buff_xsk *f = x->next, *next;
 	u32 left =
@@ -47,8 +47,8 @@ static slow_path int give_frags(struct xdp_sock *xs, struct xdp_buff_xsk *x)
 		count_add(&xs->rx_dropped, 1);
 		return -ENOSPC;
 	}
-	if (ring_room(xs->rx, left + 1) <= left)
-		return rx_full(xs);
+	if (ring_space(xs->rx, left + 1) <= left)
+		return rcv_rx_full(xs);
 	/* the buffers are released one by one, so they are no longer a packet */
 	x->xdp.flags &= ~XDP_FLAGS_HAS_FRAGS;
 	rcv_deliver_buffer(xs, x, XDP_PKT_CONTD);
@@ -71,7 +71,7 @@ static slow_path int rcv_refuse(struct xdp_buff_xsk *x)
 		return error_set(EINVAL,
 				 "xsk_rcv of a fragment: pass the first buffer of its packet, or "
 				 "remove it from the packet by xsk_buff_del_frag() before");
-	story_cut(x);
+	provenance_cut(x);
 	return error_set(EINVAL, "xsk_rcv of a packet of which a fragment was freed before: remove "
 				 "fragments by xsk_buff_del_frag(), or free the whole packet");
 }
@@ -83,15 +83,15 @@ hot_inline int rcv_zc(struct xdp_sock *xs, struct xdp_buff *xdp)
 	if (unlikely(xdp->flags & (XDP_FLAGS_GONE | XDP_FLAGS_IS_FRAG | XDP_FLAGS_CUT)))
 		return rcv_refuse(x);
 	if (unlikely(xdp_buff_has_frags(xdp)))
-		return give_frags(xs, x);
-	if (unlikely(!ring_room(xs->rx, 1)))
-		return rx_full(xs);
+		return rcv_deliver_frags(xs, x);
+	if (unlikely(!ring_space(xs->rx, 1)))
+		return rcv_rx_full(xs);
 	rcv_deliver_buffer(xs, x, 0);
 	return 0;
 }
 
 /* Copies a part of the packet into one buffer; metadata is copied with the first part. */
-static void copy_part(struct xdp_buff *to, const struct xdp_buff *from, u32 at, u32 len)
+static void rcv_copy_part(struct xdp_buff *to, const struct xdp_buff *from, u32 at, u32 len)
 {
 	u64 meta = 0;
 
@@ -106,15 +106,15 @@ static __attribute__((noinline)) int rcv_copy(struct xdp_sock *xs, const struct 
 {
 	struct xdp_buff *to[COPY_MAX_SEGS];
 	struct xsk_pool *p = xs->pool;
-	u32 len = length_of(xdp), part = p->pub.frame_len, at = 0;
+	u32 len = rcv_length(xdp), part = p->pub.frame_len, at = 0;
 	u32 n = len ? (len - 1) / part + 1 : 1, got;
 
 	if (n > (xs->sg ? COPY_MAX_SEGS : 1) || xdp_buff_has_frags(xdp)) {
 		count_add(&xs->rx_dropped, 1);
 		return -ENOSPC;
 	}
-	if (ring_room(xs->rx, n) < n)
-		return rx_full(xs);
+	if (ring_space(xs->rx, n) < n)
+		return rcv_rx_full(xs);
 	got = pool_alloc(p, to, n);
 	if (got < n) {
 		while (got)
@@ -123,7 +123,7 @@ static __attribute__((noinline)) int rcv_copy(struct xdp_sock *xs, const struct 
 		return -ENOMEM;
 	}
 	for (u32 i = 0; i < n; i++, at += part) {
-		copy_part(to[i], xdp, at, (u32)min_u64(part, len - at));
+		rcv_copy_part(to[i], xdp, at, (u32)min_u64(part, len - at));
 		rcv_deliver_buffer(xs, xsk_buff_of(to[i]), i + 1 < n ? XDP_PKT_CONTD : 0);
 	}
 	return 0;
@@ -192,7 +192,7 @@ static __attribute__((noinline)) int rcv_any(struct device *dev, u16 queue_id, s
 }
 
 /* The common case: a buffer of the pool, a packet of one buffer, and known space in the RX ring. */
-hot_inline bool is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
+hot_inline bool rcv_is_common(struct xdp_sock *xs, const struct xdp_buff *xdp)
 {
 	struct xsk_ring *rx = xs->rx;
 
@@ -218,7 +218,7 @@ int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp)
 	write_once(&q->rx.active, 1); /* grace_enter() */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	xs = read_acquire(&q->socks);
-	if (unlikely(!xs || read_once(&xd->steering) || !is_common(xs, xdp))) {
+	if (unlikely(!xs || read_once(&xd->steering) || !rcv_is_common(xs, xdp))) {
 		grace_exit(&q->rx);
 		return rcv_any(dev, queue_id, xdp);
 	}
@@ -227,7 +227,7 @@ int xsk_rcv(struct device *dev, u16 queue_id, struct xdp_buff *xdp)
 	return 0;
 }
 
-static void flush_all(struct xsk_queue *q)
+static void rcv_flush_all(struct xsk_queue *q)
 {
 	struct xdp_sock *xs;
 
@@ -253,11 +253,11 @@ void xsk_flush(struct device *dev, u16 queue_id)
 	q = &xd->queue[queue_id];
 	if (read_acquire(&q->zc)) {
 		grace_enter(&q->rx);
-		flush_all(q);
+		rcv_flush_all(q);
 		grace_exit(&q->rx);
 	} else {
 		lock_acquire(&q->rx_lock);
-		flush_all(q);
+		rcv_flush_all(q);
 		lock_release(&q->rx_lock);
 	}
 }
@@ -268,7 +268,7 @@ static u32 rcv_sock_space(struct xdp_sock *xs, u32 max)
 	u32 each = xs->sg ? (u32)min_u64(COPY_MAX_SEGS, xs->rx->mask + 1) : 1;
 	u64 want = (u64)max * each;
 
-	return ring_room(xs->rx, (u32)min_u64(want, xs->rx->mask + 1)) / each;
+	return ring_space(xs->rx, (u32)min_u64(want, xs->rx->mask + 1)) / each;
 }
 
 /*

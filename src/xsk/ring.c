@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static void *map_shared(size_t length, const char *name)
+static void *ring_map_shared(size_t length, const char *name)
 {
 	void *p = MAP_FAILED;
 	int fd = -1;
@@ -40,7 +40,7 @@ int ring_create(struct xsk_ring **ring, u32 entries, size_t entry_size, const ch
 		return -ENOMEM;
 	/* 2^31 descriptors of 16 bytes do not overflow */
 	r->length = align_up(RING_ENTRIES + entries * entry_size, PAGE_BYTES);
-	base = map_shared(r->length, name);
+	base = ring_map_shared(r->length, name);
 	if (!base) {
 		alloc_free(r);
 		return error_set(ENOMEM, "no shared memory for a ring of %u entries", entries);

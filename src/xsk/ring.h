@@ -66,19 +66,19 @@ hot_inline u32 ring_entries(struct xsk_ring *r, u32 want)
 }
 
 /* Returns the space to produce into, at most `want`. */
-hot_inline u32 ring_room(struct xsk_ring *r, u32 want)
+hot_inline u32 ring_space(struct xsk_ring *r, u32 want)
 {
-	u32 size = r->mask + 1, room = size - (r->index - r->seen);
+	u32 size = r->mask + 1, space = size - (r->index - r->seen);
 
-	if (room < want) {
+	if (space < want) {
 		u32 consumer = read_acquire(r->consumer), used = r->index - consumer;
 
 		if (unlikely(used > size))
-			return room < want ? room : want; /* an invalid index adds no space */
+			return space < want ? space : want; /* an invalid index adds no space */
 		r->seen = consumer;
-		room = size - used;
+		space = size - used;
 	}
-	return room < want ? room : want;
+	return space < want ? space : want;
 }
 
 /* Publishes that entries were consumed. */

@@ -24,7 +24,7 @@ struct xdp_sock *xdp_sock_create(void)
  * Returns where the socket has a ring; fill and completion ring belong to the pool after it is
  * bound.
  */
-static struct xsk_ring **ring_at(struct xdp_sock *xs, int optname)
+static struct xsk_ring **sock_ring_at(struct xdp_sock *xs, int optname)
 {
 	switch (optname) {
 	case XDP_RX_RING:
@@ -49,7 +49,7 @@ int xdp_sock_set_ring(struct xdp_sock *xs, int optname, u32 entries)
 	if (!xs)
 		return error_set(EINVAL, "no socket (NULL)");
 	pthread_mutex_lock(&xsk_lock);
-	at = ring_at(xs, optname);
+	at = sock_ring_at(xs, optname);
 	if (!at)
 		err = error_set(ENOPROTOOPT, "socket option %d does not create a ring", optname);
 	else if (xs->state != SOCK_READY)
@@ -71,7 +71,7 @@ int xdp_sock_drop_ring(struct xdp_sock *xs, int optname)
 	if (!xs)
 		return error_set(EINVAL, "no socket (NULL)");
 	pthread_mutex_lock(&xsk_lock);
-	at = ring_at(xs, optname);
+	at = sock_ring_at(xs, optname);
 	if (!at)
 		err = error_set(ENOPROTOOPT, "socket option %d is not a ring", optname);
 	else if (xs->state != SOCK_READY)
@@ -94,7 +94,7 @@ void *xdp_sock_map_ring(struct xdp_sock *xs, int optname, struct xdp_ring_offset
 	if (!xs)
 		return error_null(EINVAL, "no socket (NULL)");
 	pthread_mutex_lock(&xsk_lock);
-	at = ring_at(xs, optname);
+	at = sock_ring_at(xs, optname);
 	if (at && *at) {
 		base = ring_base(*at);
 		if (off)
@@ -107,8 +107,8 @@ void *xdp_sock_map_ring(struct xdp_sock *xs, int optname, struct xdp_ring_offset
 	return base ? base : error_null(EINVAL, "the socket has no such ring");
 }
 
-static int check_flags(const struct xdp_sock *xs, u16 flags, const struct xdp_umem *umem,
-		       struct device *dev)
+static int sock_check_flags(const struct xdp_sock *xs, u16 flags, const struct xdp_umem *umem,
+			    struct device *dev)
 {
 	if (flags & ~BIND_FLAGS)
 		return error_set(EINVAL, "cannot bind: unknown flags %#x", flags);
@@ -127,8 +127,8 @@ static int check_flags(const struct xdp_sock *xs, u16 flags, const struct xdp_um
 }
 
 /* Creates the socket's own pool. On 0, *pool is attached. */
-static int new_pool(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev, u32 queue_id,
-		    u32 flags, struct xsk_pool **pool)
+static int sock_new_pool(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev,
+			 u32 queue_id, u32 flags, struct xsk_pool **pool)
 {
 	struct xsk_ring *fq = xs->fq_tmp, *cq = xs->cq_tmp;
 	struct xsk_pool *p;
@@ -152,8 +152,8 @@ static int new_pool(struct xdp_sock *xs, struct xdp_umem *umem, struct device *d
 	return 0;
 }
 
-static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct device *dev,
-		      u32 queue_id, struct xsk_pool **pool)
+static int sock_share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct device *dev,
+			   u32 queue_id, struct xsk_pool **pool)
 {
 	struct xsk_pool *p;
 
@@ -162,7 +162,7 @@ static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct devic
 				 "cannot bind: the socket whose UMEM is to be shared is not bound");
 	p = shared->pool;
 	if (shared->dev != dev || shared->queue_id != queue_id)
-		return new_pool(xs, p->pub.umem, dev, queue_id, pool_mode(p), pool);
+		return sock_new_pool(xs, p->pub.umem, dev, queue_id, pool_mode(p), pool);
 	if (xs->fq_tmp || xs->cq_tmp)
 		return error_set(
 			EINVAL, "cannot bind: sockets of one queue share fill and completion ring");
@@ -172,7 +172,7 @@ static int share_pool(struct xdp_sock *xs, struct xdp_sock *shared, struct devic
 }
 
 /* From here on the socket receives and sends packets. */
-static void go_live(struct xdp_sock *xs, struct xsk_pool *p, struct device *dev, u32 queue_id)
+static void sock_activate(struct xdp_sock *xs, struct xsk_pool *p, struct device *dev, u32 queue_id)
 {
 	struct xsk_queue *q = &p->xd->queue[queue_id];
 	struct xdp_sock **at;
@@ -198,17 +198,17 @@ int xdp_sock_bind(struct xdp_sock *xs, struct xdp_umem *umem, struct device *dev
 	if (!xs)
 		return error_set(EINVAL, "no socket (NULL)");
 	pthread_mutex_lock(&xsk_lock);
-	err = check_flags(xs, flags, umem, dev);
+	err = sock_check_flags(xs, flags, umem, dev);
 	if (err)
 		goto unlock;
 	if (flags & XDP_SHARED_UMEM)
-		err = share_pool(xs, shared, dev, queue_id, &p);
+		err = sock_share_pool(xs, shared, dev, queue_id, &p);
 	else if (IS_ERR_OR_NULL(umem))
 		err = error_set(EINVAL, "cannot bind: no UMEM");
 	else
-		err = new_pool(xs, umem, dev, queue_id, flags, &p);
+		err = sock_new_pool(xs, umem, dev, queue_id, flags, &p);
 	if (!err)
-		go_live(xs, p, dev, queue_id);
+		sock_activate(xs, p, dev, queue_id);
 unlock:
 	pthread_mutex_unlock(&xsk_lock);
 	return err;

@@ -42,7 +42,7 @@ hot_inline bool tx_desc_valid(const struct xsk_buff_pool *pool, const struct xdp
 	       (!(d->options & XDP_TX_METADATA) || pool->tx_metadata_len);
 }
 
-hot_inline void read_desc(const struct xsk_ring *tx, u32 index, struct xdp_desc *d)
+hot_inline void tx_read_desc(const struct xsk_ring *tx, u32 index, struct xdp_desc *d)
 {
 	const struct xdp_desc *from = &tx->desc[index & tx->mask];
 
@@ -52,19 +52,19 @@ hot_inline void read_desc(const struct xsk_ring *tx, u32 index, struct xdp_desc 
 }
 
 /* Skips the rest of a refused packet. Returns false if its end has not arrived yet. */
-static slow_path bool skip_packet(struct xdp_sock *xs, u32 entries)
+static slow_path bool tx_skip_packet(struct xdp_sock *xs, u32 entries)
 {
 	struct xdp_desc d;
 
 	while (xs->skipping && entries--) {
-		read_desc(xs->tx, xs->tx->index++, &d);
+		tx_read_desc(xs->tx, xs->tx->index++, &d);
 		xs->skipping = d.options & XDP_PKT_CONTD;
 	}
 	return !xs->skipping;
 }
 
 /* Refuses a packet whose n-th descriptor, the last one read, is invalid or exceeds the maximum. */
-static slow_path void refuse_packet(struct xdp_sock *xs, u32 n, const struct xdp_desc *last)
+static slow_path void tx_refuse_packet(struct xdp_sock *xs, u32 n, const struct xdp_desc *last)
 {
 	xs->tx->index += n;
 	xs->skipping = last->options & XDP_PKT_CONTD;
@@ -72,21 +72,22 @@ static slow_path void refuse_packet(struct xdp_sock *xs, u32 n, const struct xdp
 }
 
 /*
- * Reads one packet into out, which has space for `room` descriptors. Returns its length; 0: there
+ * Reads one packet into out, which has space for `limit` descriptors. Returns its length; 0: there
  * is no complete packet, or no space for it; -1: a packet was refused, there may be more behind it.
  */
-hot_inline int read_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
+hot_inline int tx_read_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out,
+			      u32 limit)
 {
 	u32 max = p->pub.xdp_zc_max_segs, entries;
 
-	if (unlikely(xs->skipping) && !skip_packet(xs, ring_entries(xs->tx, xs->tx->mask + 1)))
+	if (unlikely(xs->skipping) && !tx_skip_packet(xs, ring_entries(xs->tx, xs->tx->mask + 1)))
 		return 0;
 	entries = ring_entries(xs->tx, max);
-	for (u32 n = 0; n < entries && n < room; n++) {
-		read_desc(xs->tx, xs->tx->index + n, &out[n]);
+	for (u32 n = 0; n < entries && n < limit; n++) {
+		tx_read_desc(xs->tx, xs->tx->index + n, &out[n]);
 		if (unlikely(!tx_desc_valid(&p->pub, &out[n]) ||
 			     ((out[n].options & XDP_PKT_CONTD) && n + 1 == max))) {
-			refuse_packet(xs, n + 1, &out[n]);
+			tx_refuse_packet(xs, n + 1, &out[n]);
 			return -1;
 		}
 		if (likely(!(out[n].options & XDP_PKT_CONTD)))
@@ -99,25 +100,25 @@ hot_inline int read_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_d
  * Takes the packet that was read: removes it from the TX ring and reserves its entries in the
  * completion ring.
  */
-hot_inline void take_packet(struct xsk_pool *p, struct xdp_sock *xs, const struct xdp_desc *d,
-			    u32 n)
+hot_inline void tx_take_packet(struct xsk_pool *p, struct xdp_sock *xs, const struct xdp_desc *d,
+			       u32 n)
 {
 	for (u32 i = 0; i < n; i++)
 		write_once(&p->cq->addr[p->cq->index++ & p->cq->mask], d[i].addr);
 	xs->tx->index += n;
 }
 
-u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room)
+u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 limit)
 {
 	/* every refused packet is at least one entry, so bound the loop by the ring's length */
 	for (u32 tries = 0; tries <= xs->tx->mask; tries++) {
-		int n = read_packet(p, xs, out, room);
+		int n = tx_read_packet(p, xs, out, limit);
 
 		if (n < 0)
 			continue;
-		if (!n || ring_room(p->cq, (u32)n) < (u32)n)
+		if (!n || ring_space(p->cq, (u32)n) < (u32)n)
 			return 0;
-		take_packet(p, xs, out, (u32)n);
+		tx_take_packet(p, xs, out, (u32)n);
 		return (u32)n;
 	}
 	return 0;
@@ -144,11 +145,11 @@ static struct xdp_sock *tx_next_socket(struct xsk_pool *p)
  * Copies the rest of a packet of which the driver has taken a part. Returns the number of
  * descriptors.
  */
-static u32 tx_give_rest(struct xsk_pool *p, struct xdp_desc *out, u32 max)
+static u32 tx_give_rest(struct xsk_pool *p, struct xdp_desc *out, u32 limit)
 {
 	u32 n = 0;
 
-	while (p->packet_at < p->packet_n && n < max)
+	while (p->packet_at < p->packet_n && n < limit)
 		out[n++] = p->packet[p->packet_at++];
 	return n;
 }
@@ -185,7 +186,7 @@ bool xsk_tx_peek_desc(struct xsk_buff_pool *pool, struct xdp_desc *desc)
 	return found;
 }
 
-static void release_one(struct xdp_sock *xs)
+static void tx_release_one(struct xdp_sock *xs)
 {
 	void (*ready)(struct xdp_sock *, u32, void *);
 
@@ -203,12 +204,12 @@ void xsk_tx_release(struct xsk_buff_pool *pool)
 
 	grace_enter(&p->tx);
 	for (struct xdp_sock *xs = read_acquire(&p->tx_socks); xs; xs = read_acquire(&xs->tx_next))
-		release_one(xs);
+		tx_release_one(xs);
 	grace_exit(&p->tx);
 }
 
 /* One socket: adds its packets directly to the list, after the n descriptors in it. */
-static u32 batch_one(struct xsk_pool *p, struct xdp_sock *xs, u32 n, u32 max)
+static u32 tx_batch_one(struct xsk_pool *p, struct xdp_sock *xs, u32 n, u32 max)
 {
 	struct xdp_desc *out = p->pub.tx_descs;
 	u32 got;
@@ -217,11 +218,11 @@ static u32 batch_one(struct xsk_pool *p, struct xdp_sock *xs, u32 n, u32 max)
 		n += got;
 	if (!n)
 		count_add(&xs->tx->empty, 1);
-	release_one(xs);
+	tx_release_one(xs);
 	return n;
 }
 
-static u32 batch_many(struct xsk_pool *p, u32 n, u32 max)
+static u32 tx_batch_many(struct xsk_pool *p, u32 n, u32 max)
 {
 	for (u32 left = read_acquire(&p->tx_n), got; left && n < max; left--) {
 		struct xdp_sock *xs = tx_next_socket(p);
@@ -234,7 +235,7 @@ static u32 batch_many(struct xsk_pool *p, u32 n, u32 max)
 				break;
 		}
 		p->tx_budget = 0;
-		release_one(xs);
+		tx_release_one(xs);
 	}
 	return n;
 }
@@ -250,9 +251,9 @@ u32 xsk_tx_peek_release_desc_batch(struct xsk_buff_pool *pool, u32 max)
 	n = tx_give_rest(p, pool->tx_descs, max);
 	xs = read_acquire(&p->tx_socks);
 	if (likely(xs && !read_acquire(&xs->tx_next)))
-		n = batch_one(p, xs, n, max);
+		n = tx_batch_one(p, xs, n, max);
 	else if (xs)
-		n = batch_many(p, n, max);
+		n = tx_batch_many(p, n, max);
 	grace_exit(&p->tx);
 	return n;
 }

@@ -26,7 +26,7 @@ static int umem_refuse(const char *why)
 	return error_set(EINVAL, "cannot register a UMEM: %s", why);
 }
 
-static int check_shape(const struct umem_request *r)
+static int umem_check_shape(const struct umem_request *r)
 {
 	bool unaligned = r->flags & XDP_UMEM_UNALIGNED_CHUNK_FLAG;
 
@@ -75,7 +75,7 @@ struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg)
 	if (!reg)
 		return ERR_PTR(umem_refuse("no registration (NULL)"));
 	memcpy(&r, reg, sizeof(r));
-	err = check_shape(&r);
+	err = umem_check_shape(&r);
 	if (!err)
 		err = umem_check_range(&r);
 	if (!err)

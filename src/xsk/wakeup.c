@@ -21,7 +21,7 @@ static __thread bool waking;
 #define SEND_AT_ONCE 32 /* packets of one call in copy mode */
 #define SCRATCH	     (TX_PACKET_MAX * PAGE_BYTES)
 
-static void set_tx_flags(struct xsk_pool *p, bool need)
+static void wakeup_set_tx_flags(struct xsk_pool *p, bool need)
 {
 	for (struct xdp_sock *xs = read_acquire(&p->tx_socks); xs; xs = read_acquire(&xs->tx_next))
 		ring_set_need_wakeup(xs->tx, need);
@@ -40,7 +40,7 @@ static void wakeup_set_need(struct xsk_buff_pool *pool, u32 what, bool need)
 	if (pool->uses_need_wakeup && what == XDP_WAKEUP_RX)
 		ring_set_need_wakeup(p->fq, need);
 	else if (pool->uses_need_wakeup)
-		set_tx_flags(p, need);
+		wakeup_set_tx_flags(p, need);
 	lock_release(&p->flags_lock);
 }
 
@@ -50,7 +50,7 @@ void wakeup_reset(struct xsk_pool *p)
 	write_release(&p->need_wakeup, XDP_WAKEUP_TX);
 	if (p->fq)
 		ring_set_need_wakeup(p->fq, false);
-	set_tx_flags(p, p->pub.uses_need_wakeup);
+	wakeup_set_tx_flags(p, p->pub.uses_need_wakeup);
 	lock_release(&p->flags_lock);
 }
 
@@ -79,7 +79,7 @@ void xsk_clear_tx_need_wakeup(struct xsk_buff_pool *pool)
  * packet. A sum of 0 is stored as 0xffff: the two are equal in one's complement, and in UDP a field
  * of 0 means that there is no checksum (RFC 768).
  */
-static void fill_checksum(char *packet, u32 len, u32 start, u32 offset)
+static void wakeup_fill_checksum(char *packet, u32 len, u32 start, u32 offset)
 {
 	u32 sum = 0;
 
@@ -106,7 +106,8 @@ static u32 wakeup_gather_packet(struct xsk_pool *p, const struct xdp_desc *d, u3
 	for (u32 i = 0; i < n; len += d[i++].len)
 		memcpy(p->scratch + len, xp_raw_get_data(&p->pub, d[i].addr), d[i].len);
 	if (meta.flags & XDP_TXMD_FLAGS_CHECKSUM)
-		fill_checksum(p->scratch, len, meta.request.csum_start, meta.request.csum_offset);
+		wakeup_fill_checksum(p->scratch, len, meta.request.csum_start,
+				     meta.request.csum_offset);
 	return len;
 }
 
@@ -137,7 +138,8 @@ static void wakeup_untake(struct xsk_pool *p, struct xdp_sock *xs, u32 n)
 }
 
 /* Under tx_lock. */
-static int send_some(struct xsk_pool *p, struct xdp_sock *xs, const struct xdp_driver_ops *ops)
+static int wakeup_send_some(struct xsk_pool *p, struct xdp_sock *xs,
+			    const struct xdp_driver_ops *ops)
 {
 	struct xdp_desc packet[TX_PACKET_MAX];
 
@@ -157,7 +159,7 @@ static int send_some(struct xsk_pool *p, struct xdp_sock *xs, const struct xdp_d
 	return ring_entries(xs->tx, 1) ? -EAGAIN : 0;
 }
 
-static int send_copying(struct xdp_sock *xs)
+static int wakeup_send_copying(struct xdp_sock *xs)
 {
 	struct xsk_pool *p = xs->pool;
 	const struct xdp_driver_ops *ops = read_acquire(&p->xd->ops);
@@ -167,7 +169,7 @@ static int send_copying(struct xdp_sock *xs)
 		/* without a driver, the program that acts as one reads the descriptors itself */
 		return 0;
 	lock_acquire(&p->tx_lock);
-	err = send_some(p, xs, ops);
+	err = wakeup_send_some(p, xs, ops);
 	xsk_tx_release(&p->pub);
 	lock_release(&p->tx_lock);
 	return err;
@@ -182,7 +184,7 @@ static int wakeup_wake(struct xdp_sock *xs, u32 flags)
 	if (!flags)
 		return 0;
 	if (!p->zc && (flags & XDP_WAKEUP_TX)) {
-		int err = send_copying(xs);
+		int err = wakeup_send_copying(xs);
 
 		if (err)
 			return err;

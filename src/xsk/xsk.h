@@ -160,7 +160,7 @@ hot_inline struct xsk_device *xsk_device(const struct device *dev)
 }
 
 /*
- * device.c. Returns the device's record and creates it if needed; NULL with errno ENOMEM or EINVAL.
+ * queue.c. Returns the device's record and creates it if needed; NULL with errno ENOMEM or EINVAL.
  */
 struct xsk_device *xsk_device_get(struct device *dev);
 /* Waits until no receiver is in a queue's section, in either mode. */
@@ -198,7 +198,7 @@ void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
 /* Called after the driver's setup_pool(NULL): reports the buffers that it still holds. */
 void provenance_report_kept(const struct xsk_pool *p);
 /* reports the delivery of a packet of which a fragment was freed */
-void story_cut(struct xdp_buff_xsk *x);
+void provenance_cut(struct xdp_buff_xsk *x);
 /* Reports buffers that the driver holds while it unmaps the UMEM. */
 void provenance_report_busy(struct xsk_pool *p, const void *caller);
 
@@ -208,9 +208,9 @@ u32 pool_alloc(struct xsk_pool *p, struct xdp_buff **out, u32 max);
 /* tx.c: returns the next checked descriptor of any of the pool's sockets; in the pool's section */
 bool tx_next(struct xsk_pool *p, struct xdp_desc *desc);
 /*
- * Takes the next complete packet of one socket, up to `room` descriptors; returns 0 if there is
+ * Takes the next complete packet of one socket, up to `limit` descriptors; returns 0 if there is
  * none.
  */
-u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 room);
+u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 limit);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A driver that makes mistakes of several kinds, whose reports check_border.sh examines. */
+/* A driver with mistakes of several kinds. check_border.sh examines their reports. */
 #include <dmamap/bus.h>
 #include <dmamap/check.h>
 #include <dmamap/device.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Makes the calls of AF_XDP programs on two interfaces that are connected, and prints what each of
- * them returns. It is linked with libxdp, and runs on a pair of the system's interfaces or, with
- * libdmamap-xsk preloaded, on two cards: the output must be the same (xsk_preload.sh). It asserts
- * no times; every wait is bounded.
+ * Makes the calls of AF_XDP programs on two connected interfaces and prints what each call returns.
+ * The program is linked with libxdp. It runs on a pair of the system's interfaces or, with
+ * libdmamap-xsk preloaded, on two cards: the output must be the same (xsk_preload.sh). No time is
+ * asserted, and every wait is bounded.
  *
  * usage: xsk_calls IFNAME IFNAME
  */
@@ -101,7 +101,7 @@ static void fill(unsigned int n)
 	xsk_ring_prod__submit(&to.fill, n);
 }
 
-/* Puts frames into the TX ring, without any call. Returns their number. */
+/* Puts frames into the TX ring without a system call. Returns their number. */
 static unsigned int put(unsigned int n)
 {
 	__u32 at = 0;
@@ -128,7 +128,7 @@ static unsigned int completed(void)
 	return n;
 }
 
-/* Takes what was received, at most n, and gives the chunks back. */
+/* Takes at most n received frames and returns their chunks to the fill ring. */
 static unsigned int take(unsigned int n)
 {
 	__u32 at = 0;
@@ -144,7 +144,7 @@ static void nap(void)
 	usleep(1000);
 }
 
-/* Sends n frames, and waits until they are in the other RX ring. */
+/* Sends n frames and waits until they are in the other interface's RX ring. */
 static void pass(unsigned int n)
 {
 	unsigned int sent = 0, left = put(n), before = *to.rx.producer;
@@ -156,7 +156,7 @@ static void pass(unsigned int n)
 	}
 }
 
-/* Frames of the system itself may be in the ring, too. */
+/* The ring may also contain frames that the system itself sent. */
 static void settle(void)
 {
 	for (int i = 0; i < LONG_MS && !to.rx.producer[0]; i++) {
@@ -245,7 +245,7 @@ static void call(int way, int ep)
 	}
 }
 
-/* Every wait and every call that sends moves the packets of the TX ring. */
+/* Every wait, and every call that sends, moves the packets of the TX ring. */
 static void test_sending(void)
 {
 	int ep = epoll_of(from.fd, EPOLLOUT);
@@ -314,7 +314,7 @@ static void test_readable(void)
 	close(level);
 }
 
-/* An edge for packets that arrive after the last wait, whether or not the ring was drained. */
+/* Packets that arrive after the last wait are an edge, whether or not the ring was drained. */
 static void test_edges(void)
 {
 	int edge = epoll_of(to.fd, EPOLLIN | EPOLLET);
@@ -337,7 +337,9 @@ static void test_edges(void)
 	close(edge);
 }
 
-/* Writable while at most half of the TX ring is in use; poll() itself sends some of it. */
+/*
+ * The socket is writable while at most half of the TX ring is in use. poll() itself sends packets.
+ */
 static void test_writable(void)
 {
 	unsigned int left, n = 0;
@@ -414,7 +416,7 @@ static void on_alarm(int signal)
 	errno = saved;
 }
 
-/* Calls on the sockets in a signal handler, and in a child. */
+/* Calls on the sockets in a signal handler and in a child process. */
 static void test_interrupted(void)
 {
 	struct itimerval fast = {{0, 500}, {0, 500}}, off = {{0, 0}, {0, 0}};
@@ -446,7 +448,7 @@ static void test_interrupted(void)
 	SAY(take(RING));
 }
 
-/* What must be the same for any two interfaces. */
+/* Behaviour that must be the same for any two interfaces. */
 static void test_names(const char *ifname)
 {
 	char back[IFNAMSIZ] = "";

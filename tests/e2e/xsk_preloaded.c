@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program that is linked with libxdp and libbpf, for behaviour that only cards have, with
- * libdmamap-xsk preloaded: it does one thing and prints what came of it (xsk_preload.sh).
+ * A program that is linked with libxdp and libbpf, with libdmamap-xsk preloaded. It tests behaviour
+ * that only cards have: it performs the action that its first argument names and prints the results
+ * (xsk_preload.sh).
  *
  * usage: xsk_preloaded WHAT IFNAME [zc|copy] [NUMBER]
  */
@@ -92,7 +93,7 @@ static void give_all(unsigned int n)
 		give(i * (__u64)CHUNK);
 }
 
-/* Takes what is in an RX ring. Returns the number of whole frames. */
+/* Takes the contents of an RX ring. Returns the number of whole frames. */
 static unsigned int take(struct xsk_ring_cons *r)
 {
 	static unsigned int len;
@@ -114,7 +115,7 @@ static unsigned int take(struct xsk_ring_cons *r)
 	return whole;
 }
 
-/* Receives until nothing has come for a while. */
+/* Receives until no frame has arrived for a while. */
 static void receive(void)
 {
 	for (int idle = 0; idle < IDLE_MS; idle++) {
@@ -145,7 +146,7 @@ static void do_receive(const char *ifname, unsigned short flags, unsigned int wa
 
 	make_umem();
 	make(ifname, 0, flags);
-	/* the first packets are there before there is a chunk for them */
+	/* the first packets arrive before there is a chunk for them */
 	usleep(wait_ms * 1000);
 	give_all(CHUNKS);
 	usleep(wait_ms * 1000);
@@ -180,7 +181,7 @@ static void do_send(const char *ifname, unsigned short flags, unsigned int n)
 	printf("completed %u\n", done);
 }
 
-/* Two sockets of one queue. With a map that has one of them, the other receives nothing. */
+/* Two sockets on one queue: the socket that is missing from the map receives nothing. */
 static void do_share(const char *ifname, bool mapped)
 {
 	struct xsk_socket_config c = config(0);
@@ -206,7 +207,7 @@ static void do_share(const char *ifname, bool mapped)
 	finish();
 }
 
-/* Asks for the link by name, and reads the reply in two steps, as libraries do. */
+/* Requests the link by name and reads the reply in two steps, as libraries do. */
 static void do_link(const char *ifname)
 {
 	struct {
@@ -240,7 +241,7 @@ static void do_link(const char *ifname)
 		if (a->rta_type == IFLA_MTU)
 			printf("mtu: %u\n", *(unsigned int *)RTA_DATA(a));
 	}
-	/* the next request is the system's */
+	/* the next request goes to the system */
 	memset(ask.ifname, 0, sizeof(ask.ifname));
 	strcpy(ask.ifname, "lo");
 	send(fd, &ask, sizeof(ask), 0);
@@ -293,9 +294,9 @@ static void do_names(const char *ifname)
 }
 
 /*
- * The structures belong to the program: nothing is written into them after the UMEM was created,
- * and what was reserved before the socket exists stays reserved. A child between the two changes
- * nothing.
+ * The structures belong to the program: after the UMEM was created, the library writes nothing into
+ * them, and what was reserved before the socket exists stays reserved. A child process between the
+ * two changes nothing.
  */
 static void do_rings(const char *ifname)
 {
@@ -323,7 +324,7 @@ static void do_rings(const char *ifname)
 	finish();
 }
 
-/* A queue that is in use, and one that does not exist; afterwards the first socket still works. */
+/* A queue that is in use, and one that does not exist. The first socket works afterwards. */
 static void do_refused(const char *ifname)
 {
 	struct xsk_socket_config c = config(0);

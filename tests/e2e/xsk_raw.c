@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AF_XDP without libxdp: makes the system calls on an interface and prints what each of them
- * returns, with good and bad arguments. The output must be the same on an interface of the system,
- * on a card by libdmamap-xsk, and on an interface of the system while the library is preloaded
+ * AF_XDP without libxdp: makes the system calls on an interface, with valid and invalid arguments,
+ * and prints what each call returns. The output must be the same on three kinds of interfaces: one
+ * of the system, a card of libdmamap-xsk, and one of the system while the library is preloaded
  * (xsk_preload.sh).
  *
  * usage: xsk_raw IFNAME
@@ -131,7 +131,7 @@ static void test_shared(int fd, const char *ifname)
 	SAY(bind_to(second, ifname, 0, XDP_SHARED_UMEM, 0));
 	SAY(bind_to(second, ifname, 0, XDP_SHARED_UMEM, second));
 	SAY(bind_to(second, ifname, 0, XDP_SHARED_UMEM, fd));
-	/* a program with a UMEM of its own, on a queue that is in use */
+	/* a program with its own UMEM on a queue that is in use */
 	SAY(setsockopt(third, SOL_OF_XDP, XDP_UMEM_REG, &reg, sizeof(reg)));
 	SAY(set(third, XDP_RX_RING, RING));
 	SAY(set(third, XDP_UMEM_FILL_RING, RING));
@@ -141,7 +141,7 @@ static void test_shared(int fd, const char *ifname)
 	SAY(close(second));
 }
 
-/* Sends by rings that were mapped twice; the fill ring got its entries before the bind. */
+/* Sends through rings that were mapped twice. The fill ring was filled before the bind. */
 static void test_send(int fd, char *tx, const char *again, char *comp)
 {
 	struct xdp_desc *d = (struct xdp_desc *)(void *)(tx + off.tx.desc);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Misc and character devices, used by the calls of a program. */
+/* Misc and character devices: a program opens, reads, writes, polls and maps them. */
 #include "cases.h"
 #include "chardev.h"
 
@@ -62,10 +62,10 @@ CASE(misc_device_used, "")
 	misc_deregister(&misc);
 }
 
-/* A program may pass an address that is not mapped, or mapped only in part. */
+/* A program may pass an address that is unmapped, or mapped only in part. */
 CASE(user_memory_not_mapped, "")
 {
-	char *area = vmalloc(8192), *end = area + 8192; /* the next page is not mapped */
+	char *area = vmalloc(8192), *end = area + 8192; /* the next page is unmapped */
 	char buf[32];
 	u32 v = 7;
 

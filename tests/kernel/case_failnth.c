@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The runtime's own failure paths: a driver that makes each kind of call and survives each failure.
- * Run by itself nothing fails; test_kernel.py --failnth lets each call of each site fail in turn,
- * and no run may have a finding.
+ * The runtime's own failure paths: a driver that makes calls of every kind and tolerates the
+ * failure of each. In a plain run no call fails. test_kernel.py --failnth makes each call of each
+ * site fail in turn; no run may have a finding.
  */
 #include "cases.h"
 #include <linux/cdev.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Execution contexts and locks: Documentation/locking, Documentation/kernel-hacking/locking.rst. */
+/*
+ * Execution contexts and locks. The rules are those of Documentation/locking and of
+ * Documentation/kernel-hacking/locking.rst.
+ */
 #include "cases.h"
 #include <linux/delay.h>
 #include <linux/slab.h>
@@ -248,7 +251,10 @@ static void sleeping_work(struct work_struct *w)
 	msleep(1);
 }
 
-/* What a function left is undone, so that it is reported once. */
+/*
+ * The runtime restores the state that a function failed to restore, so that the mistake is reported
+ * once.
+ */
 CASE(work_returns_irqs_off, "context-at-return")
 {
 	struct work_struct w, next;

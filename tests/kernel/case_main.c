@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The module: runs the case that its parameter names, or lists all. */
+/* The module runs the case that its parameter names, or lists all cases. */
 #include "cases.h"
 
 extern const struct test_case __start_kmod_cases[], __stop_kmod_cases[];

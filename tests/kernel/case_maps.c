@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Trees and maps: Documentation/core-api/rbtree.rst, xarray.rst, idr.rst. */
+/*
+ * Trees and maps. The behaviour is that of Documentation/core-api/rbtree.rst, xarray.rst and
+ * idr.rst.
+ */
 #include "cases.h"
 #include <linux/idr.h>
 #include <linux/rbtree.h>
@@ -26,7 +29,10 @@ static int item_cmp(const void *key, const struct rb_node *n)
 	return k < at ? -1 : k > at;
 }
 
-/* Both directions are in order and complete, the tree is balanced, and children come first. */
+/*
+ * Both directions are complete and in order, the tree is balanced, and a postorder walk visits
+ * children first.
+ */
 static void tree_check(unsigned int in)
 {
 	unsigned int n = 0, deepest = 0, posted = 0;
@@ -51,7 +57,8 @@ CASE(rbtree_keeps_order, "")
 	unsigned int seed = 1, in = 0, key;
 	struct item copy;
 
-	for (unsigned int i = 0; i < N; i++) /* in rising order first, the worst one for a tree */
+	/* in rising order first, which is the worst order for a tree */
+	for (unsigned int i = 0; i < N; i++)
 		items[i].key = i;
 	for (unsigned int step = 0; step < 4 * N; step++) {
 		struct item *p;
@@ -174,7 +181,7 @@ CASE(xarray_stores, "")
 	xa_release(&xa, 9);
 	xa_lock(&xa);
 	CHECK(!__xa_store(&xa, 5, &a, GFP_ATOMIC) && __xa_erase(&xa, 5) == &a);
-	CHECK(!__xa_store(&xa, 5, &a, GFP_KERNEL)); /* which releases the lock while it allocates */
+	CHECK(!__xa_store(&xa, 5, &a, GFP_KERNEL)); /* it releases the lock while it allocates */
 	xa_unlock(&xa);
 	xa_destroy(&xa);
 	CHECK(xa_empty(&xa));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory, counts, strings, numbers, managed resources. */
+/* Memory, reference counts, strings, numbers and managed resources. */
 #include "cases.h"
 #include <linux/etherdevice.h>
 #include <linux/firmware.h>
@@ -332,7 +332,7 @@ CASE(lists_keep_order, "")
 
 CASE(checksums, "")
 {
-	/* The check values of CRC-32, and the example of RFC 1071. */
+	/* The check values of CRC-32 and the example of RFC 1071. */
 	const u8 rfc[8] = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
 
 	CHECK((crc32_le(~0u, "123456789", 9) ^ ~0u) == 0xcbf43926);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Small names that no listed driver uses: arithmetic, byte order, bits, lists, strings, time, and a
- * call or two of each subsystem. */
+/*
+ * Small functions that none of the tested drivers uses: arithmetic, byte order, bits, lists,
+ * strings, time, and one or two calls of each subsystem.
+ */
 #include "cases.h"
 #include <linux/bitops.h>
 #include <linux/debugfs.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Socket buffers, NAPI, network devices: Documentation/networking/driver.rst, napi.rst, skbuff.rst.
+/*
+ * Socket buffers, NAPI and network devices. The rules are those of
+ * Documentation/networking/driver.rst, napi.rst and skbuff.rst.
  */
 #include "cases.h"
 #include <linux/etherdevice.h>
@@ -251,7 +253,7 @@ CASE(skb_clones_share, "")
 	kfree_skb(copy);
 }
 
-/* A clone that is changed gets data and fragments of its own; the others keep theirs. */
+/* A clone that is changed receives its own data and fragments; the other buffers keep theirs. */
 CASE(skb_clone_changed, "")
 {
 	struct sk_buff *skb = with_fragments(), *clone = skb_clone(skb, GFP_KERNEL),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PCI functions: Documentation/PCI/pci.rst, msi-howto.rst; on sim:e1000e, whose BAR 0 is 128 KiB of
- * memory. */
+/*
+ * PCI functions, on sim:e1000e, whose BAR 0 is 128 KiB of memory. The rules are those of
+ * Documentation/PCI/pci.rst and msi-howto.rst.
+ */
 #include "cases.h"
 #include <linux/delay.h>
 
@@ -32,7 +34,7 @@ PCI_CASE(config_space, "")
 	CHECK(cap == 0);
 }
 
-/* A function begins with bus mastering off. */
+/* Bus mastering of a function is off at first. */
 PCI_CASE(bus_mastering, "")
 {
 	u16 command;
@@ -145,7 +147,7 @@ static atomic_t irqs;
 static irqreturn_t case_irq(int irq, void *id)
 {
 	CHECK(in_hardirq() && irqs_disabled());
-	readl(regs + 0xc0); /* ICR: the read acknowledges */
+	readl(regs + 0xc0); /* ICR: reading it acknowledges the interrupt */
 	atomic_inc(&irqs);
 	return IRQ_HANDLED;
 }
@@ -159,7 +161,7 @@ static irqreturn_t case_irq_sleeps(int irq, void *id)
 
 static void interrupt_once(void)
 {
-	writel(4, regs + 0xd0); /* IMS: link status change */
+	writel(4, regs + 0xd0); /* IMS: enable the interrupt for a changed link */
 	writel(4, regs + 0xc8); /* ICS */
 	msleep(50);
 	writel(~0u, regs + 0xd8);
@@ -170,7 +172,7 @@ static void with_irq(irq_handler_t handler, bool release)
 	unsigned int irq;
 
 	regs = mapped();
-	pci_set_master(test_pdev); /* a message is a write of the device */
+	pci_set_master(test_pdev); /* an MSI message is a write access of the device */
 	CHECK(pci_alloc_irq_vectors(test_pdev, 1, 1, PCI_IRQ_ALL_TYPES) == 1);
 	irq = (unsigned int)pci_irq_vector(test_pdev, 0);
 	CHECK(!request_irq(irq, handler, 0, "case", &irqs));

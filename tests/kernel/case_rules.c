@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rules of use that no other file breaks: red zones, what is left at the end, calls in a wrong
- * state. */
+/*
+ * Rules that no other file tests: red zones, resources that are left at the end, calls in a wrong
+ * state.
+ */
 #include "cases.h"
 #include <linux/cdev.h>
 #include <linux/debugfs.h>
@@ -79,7 +81,10 @@ CASE_ASAN(skb_data_used_after_free, "use-after-free")
 	sink = data[99];
 }
 
-/* An overflow beside a freed object is one, and a use of the freed object is one, too. */
+/*
+ * An overflow that reaches a freed neighbour is reported as an overflow, and a use of the freed
+ * neighbour as a use after free.
+ */
 CASE_ASAN(freed_neighbour_used, "use-after-free")
 {
 	u8 *p = kmalloc(60, GFP_KERNEL), *q = kmalloc(60, GFP_KERNEL);
@@ -194,7 +199,7 @@ static atomic_t irqs;
 
 static void interrupts(unsigned int n)
 {
-	writel(4, regs + 0xd0); /* IMS: link status change */
+	writel(4, regs + 0xd0); /* IMS: enable the interrupt for a changed link */
 	for (unsigned int i = 0; i < n; i++) {
 		int before = atomic_read(&irqs);
 
@@ -311,7 +316,7 @@ PCI_CASE(port_in_no_bar, "port-bad-address")
 	CHECK(inb(0x9999) == 0xff);
 }
 
-/* ---- left at the end ---- */
+/* ---- resources left at the end ---- */
 
 static const struct pci_device_id no_ids[] = {{PCI_DEVICE(1, 2)}, {0}};
 static struct pci_driver left_driver = {.name = "left", .id_table = no_ids};

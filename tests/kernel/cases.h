@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Cases of the kernel runtime's tests. A case is a function and the kind of finding that it must
- * raise: "" for none. test_kernel.py runs each in a process of its own, with the module's parameter
- * `run` naming it.
+ * raise; "" means none. test_kernel.py runs each case in a process of its own; the module's
+ * parameter `run` names the case.
  */
 #ifndef TESTS_KERNEL_CASES_H
 #define TESTS_KERNEL_CASES_H
@@ -16,9 +16,9 @@ struct test_case {
 	void (*fn)(void);
 	int flags;
 };
-#define CASE_PCI     1 /* needs a PCI device: runs in probe */
-#define CASE_NO_TSAN 2 /* misuse that ThreadSanitizer cannot run */
-#define CASE_EXIT    4 /* runs last in module_exit */
+#define CASE_PCI     1 /* needs a PCI device: it runs in probe */
+#define CASE_NO_TSAN 2 /* a misuse that cannot run under ThreadSanitizer */
+#define CASE_EXIT    4 /* runs last, in module_exit */
 
 #define CASE_FLAGS(n, e, f)                                                                        \
 	static void n(void);                                                                       \

@@ -2,7 +2,7 @@
 /* Records of coherent memory; its promises to drivers are tested in tests/contract. */
 #include "core_rig.h"
 
-#include "map/device.h"
+#include "map/coherent.h"
 
 #include <linux/scatterlist.h>
 

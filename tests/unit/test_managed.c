@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_rig.h"
 
-#include "map/device.h"
+#include "map/managed.h"
 
 static int order[8], n;
 

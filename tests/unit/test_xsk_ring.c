@@ -83,10 +83,10 @@ static void test_consumer_believed(void **state)
 			r->index = starts[i];
 			r->seen = starts[i] - 64; /* full, by the last index that was read */
 			*r->consumer = starts[i] - used;
-			assert_int_equal(ring_room(r, 1000), honest);
+			assert_int_equal(ring_space(r, 1000), honest);
 			r->seen = starts[i] - 64;
 			*r->consumer = starts[i] + used + 1; /* ahead of what was produced */
-			assert_int_equal(ring_room(r, 1000), 0);
+			assert_int_equal(ring_space(r, 1000), 0);
 		}
 	ring_destroy(r);
 }

@@ -112,7 +112,7 @@ typedef struct refcount_struct {
 #define refcount_set(r, n)	 atomic_set(&(r)->refs, n)
 #define refcount_read(r)	 ((unsigned int)atomic_read(&(r)->refs))
 #define refcount_inc_not_zero(r) atomic_inc_not_zero(&(r)->refs)
-/* A count that is incremented from 0, or decremented below it, is a use after free. */
+/* An increment from 0 and a decrement below 0 are reported as a use after free. */
 static inline void refcount_inc(refcount_t *r)
 {
 	if (atomic_fetch_add(1, &r->refs) <= 0)

@@ -91,7 +91,7 @@ static inline bool __test_and_clear_bit(long nr, volatile unsigned long *addr)
 #define __set_bit_le(nr, addr)	  __set_bit(nr, addr)
 #define __assign_bit(nr, addr, v) ((v) ? __set_bit(nr, addr) : __clear_bit(nr, addr))
 
-/* Return the first bit from `from` on, or `size` if there is none. */
+/* These return the first bit at or after `from`, or `size` if there is none. */
 unsigned long find_next_bit(const unsigned long *addr, unsigned long size, unsigned long from);
 unsigned long find_next_zero_bit(const unsigned long *addr, unsigned long size, unsigned long from);
 #define find_first_bit(a, n)	  find_next_bit(a, n, 0)

@@ -115,7 +115,7 @@
 		} name;                                                                            \
 	}
 #define DECLARE_FLEX_ARRAY(t, n) __DECLARE_FLEX_ARRAY(t, n)
-/* SIZE_MAX on overflow, which every allocation refuses. */
+/* These return SIZE_MAX on overflow; every allocator refuses that size. */
 #define struct_size(p, m, n)                                                                       \
 	__builtin_choose_expr(__builtin_constant_p(n),                                             \
 			      sizeof(*(p)) + sizeof((p)->m[0]) * (size_t)(n),                      \

@@ -89,7 +89,7 @@ struct device {
 	char name[48];
 	struct list_head devres;
 	spinlock_t devres_lock;
-	int registered, refs; /* refs 0: not counted */
+	int registered, refs; /* 0: references are not counted */
 	void (*release)(struct device *dev);
 	struct class *class;
 	dev_t devt;

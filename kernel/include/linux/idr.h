@@ -33,9 +33,9 @@ int idr_alloc_u32(struct idr *idr, void *ptr, u32 *id, unsigned long max, gfp_t 
 int idr_alloc_cyclic(struct idr *idr, void *ptr, int start, int end, gfp_t gfp);
 void *idr_find(struct idr *idr, unsigned long id);
 void *idr_remove(struct idr *idr, unsigned long id);
-/* The old pointer; ERR_PTR(-ENOENT): the ID is not used. */
+/* Returns the old pointer, or ERR_PTR(-ENOENT) if the ID is not used. */
 void *idr_replace(struct idr *idr, void *ptr, unsigned long id);
-/* The first entry from *id on that is not NULL. */
+/* Returns the first entry that is not NULL, from *id on. */
 void *idr_get_next(struct idr *idr, int *id);
 int idr_for_each(struct idr *idr, int (*fn)(int id, void *ptr, void *data), void *data);
 bool idr_is_empty(struct idr *idr);

@@ -13,7 +13,7 @@
 #include <linux/limits.h>
 #include <asm/byteorder.h>
 
-/* Exchanged between drivers and the kernel only; never returned to a program. */
+/* These codes are exchanged between drivers and the kernel and are never returned to a program. */
 #define ERESTARTSYS  512
 #define EPROBE_DEFER 517
 
@@ -220,7 +220,9 @@ bool in_atomic(void);
 bool irqs_disabled(void);
 #define in_irq()  in_hardirq()
 #define in_task() (!in_interrupt())
-/* For allocations: `gfp` as it is, after the check that it may be used here. */
+/*
+ * Used by allocators: returns `gfp` unchanged after the check that it may be used in this context.
+ */
 gfp_t kmod_gfp(gfp_t gfp);
 
 #define smp_processor_id() 0

@@ -44,7 +44,10 @@ static inline s64 timespec64_to_ns(const struct timespec64 *t)
 {
 	return t->tv_sec * NSEC_PER_SEC + t->tv_nsec;
 }
-/* The part of `base` that a correction of scaled_ppm (2^-16 ppm) makes; true: it is negative. */
+/*
+ * Returns the part of `base` that a correction of scaled_ppm (2^-16 ppm) amounts to. True: the
+ * correction is negative.
+ */
 static inline bool diff_by_scaled_ppm(u64 base, long scaled_ppm, u64 *diff)
 {
 	u64 ppm = scaled_ppm < 0 ? 0 - (u64)scaled_ppm : (u64)scaled_ppm;
@@ -60,7 +63,7 @@ static inline u64 adjust_by_scaled_ppm(u64 base, long scaled_ppm)
 	return diff_by_scaled_ppm(base, scaled_ppm, &diff) ? base - diff : base + diff;
 }
 
-/* A cycle counter, and its conversion to nanoseconds. */
+/* A cycle counter and its conversion to nanoseconds. */
 struct cyclecounter {
 	u64 (*read)(const struct cyclecounter *cc);
 	u64 mask;

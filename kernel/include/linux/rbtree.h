@@ -58,7 +58,7 @@ static inline void rb_link_node(struct rb_node *n, struct rb_node *parent, struc
 	*link = n;
 }
 
-/* Inserts by `less`; among equals, behind them. */
+/* Inserts by `less`, behind equal nodes. */
 static inline void rb_add(struct rb_node *n, struct rb_root *root,
 			  bool (*less)(struct rb_node *a, const struct rb_node *b))
 {
@@ -72,7 +72,7 @@ static inline void rb_add(struct rb_node *n, struct rb_root *root,
 	rb_insert_color(n, root);
 }
 
-/* A node for which `cmp` is 0; NULL. */
+/* Returns a node for which `cmp` is 0, or NULL. */
 static inline struct rb_node *rb_find(const void *key, const struct rb_root *root,
 				      int (*cmp)(const void *key, const struct rb_node *n))
 {

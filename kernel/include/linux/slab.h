@@ -32,12 +32,12 @@ void kmod_cache_destroy(struct kmem_cache *cache);
 
 #ifndef KMOD_RUNTIME_RAW
 /*
- * The names that drivers use. kfree and similar ones are functions as well, since drivers take
+ * The names that drivers use. kfree and similar names are functions as well, because drivers take
  * their addresses.
  */
 #define kmalloc(s, g)			kmod_kmalloc(1, s, g)
 #define kzalloc(s, g)			kmod_kmalloc(1, s, (g) | __GFP_ZERO)
-#define kmalloc_size_roundup(n)		(n) /* no object has more than it was allocated for */
+#define kmalloc_size_roundup(n)		(n) /* objects have no more bytes than were requested */
 #define kmalloc_array(n, s, g)		kmod_kmalloc(n, s, g)
 #define kcalloc(n, s, g)		kmod_kmalloc(n, s, (g) | __GFP_ZERO)
 #define kmalloc_node(s, g, n)		kmod_kmalloc(1, s, g)

@@ -14,7 +14,7 @@ struct lock_class_key {
 	int id; /* 0: not used yet */
 };
 
-/* The header of every kind of lock. All zero is an unlocked lock that was never initialised. */
+/* The common first member of every lock. All zeros: an unlocked lock that was never initialised. */
 struct kmod_lock {
 	unsigned long host[5]; /* the host's mutex */
 	const char *name;
@@ -100,7 +100,7 @@ void mutex_destroy(struct mutex *m);
 #define mutex_lock_killable(m)	mutex_lock_interruptible(m)
 #define mutex_lock_nested(m, s) mutex_lock(m)
 
-/* Readers exclude one another as well; a thread may acquire a read lock again that it holds. */
+/* Readers exclude one another as well. A thread may acquire a read lock that it already holds. */
 void read_lock(rwlock_t *l);
 void read_unlock(rwlock_t *l);
 void write_lock(rwlock_t *l);
@@ -177,7 +177,7 @@ void call_rcu(struct callback_head *head, void (*func)(struct callback_head *hea
 #define rcu_assign_pointer(p, v)	smp_store_release(&(p), v)
 #define RCU_INIT_POINTER(p, v)		WRITE_ONCE(p, v)
 
-/* 64-bit counters that 32-bit machines read in two steps; this platform needs one. */
+/* 64-bit counters, which 32-bit machines read in two steps. This platform needs one. */
 struct u64_stats_sync {
 	char none[0];
 };

@@ -20,7 +20,7 @@ char *strncpy(char *dst, const char *src, size_t n);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 char *strstr(const char *a, const char *b);
-/* The copy always ends in a zero byte; -E2BIG when it had to be cut. */
+/* The copy always ends in a zero byte. Returns -E2BIG if the string was truncated. */
 ssize_t kmod_strscpy(char *dst, const char *src, size_t size);
 size_t kmod_strlcpy(char *dst, const char *src, size_t size);
 #define __KMOD_STRSCPY2(d, s)	      kmod_strscpy(d, s, sizeof(d))

@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
-/* Its own mutex, which is last in any order, guards the tree; all zero is an empty map. */
+/* The guard is a mutex of the map, the last one in any order of locks. All zeros: an empty map. */
 struct kmod_map {
 	unsigned long guard[5];
 	struct rb_root root;
@@ -78,7 +78,10 @@ struct xa_limit {
 #define xa_limit_31b XA_LIMIT(0, INT_MAX)
 #define xa_limit_16b XA_LIMIT(0, 65535)
 
-/* Integers in place of pointers end in 1, errors in 10. */
+/*
+ * The lowest bit of an integer that is stored in place of a pointer is 1; the two lowest bits of an
+ * error are 10.
+ */
 #define xa_mk_value(v) ((void *)((unsigned long)(v) << 1 | 1))
 #define xa_to_value(e) ((unsigned long)(e) >> 1)
 #define xa_is_value(e) (((unsigned long)(e)&1) != 0)
@@ -86,7 +89,9 @@ struct xa_limit {
 #define xa_is_err(e)   (((unsigned long)(e)&3) == 2)
 #define xa_err(e)      (xa_is_err(e) ? (int)((long)(e) >> 2) : 0)
 
-/* How a call finds the lock: held by the caller, or to be acquired in one of three manners. */
+/*
+ * How a call acquires the lock: not at all, since the caller holds it, or in one of three manners.
+ */
 enum kmod_xa_lock { KMOD_XA_HELD, KMOD_XA_PLAIN, KMOD_XA_BH, KMOD_XA_IRQ };
 void *kmod_xa_cmpxchg(struct xarray *xa, unsigned long index, bool any, void *old, void *entry,
 		      gfp_t gfp, enum kmod_xa_lock how);
@@ -123,7 +128,7 @@ int xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp);
 typedef unsigned int xa_mark_t;
 #define XA_PRESENT ((xa_mark_t)8)
 void *xa_load(struct xarray *xa, unsigned long index);
-/* The filter is XA_PRESENT. */
+/* The only filter is XA_PRESENT. */
 void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max, xa_mark_t filter);
 void *xa_find_after(struct xarray *xa, unsigned long *index, unsigned long max, xa_mark_t filter);
 bool xa_empty(struct xarray *xa);

@@ -61,7 +61,7 @@ void xdp_rxq_info_unreg(struct xdp_rxq_info *q);
 int xdp_rxq_info_reg_mem_model(struct xdp_rxq_info *q, enum xdp_mem_type type, void *allocator);
 #define xdp_features_set_redirect_target(d, sg) ((d)->xdp_features |= NETDEV_XDP_ACT_NDO_XMIT)
 #define xdp_features_clear_redirect_target(d)	((d)->xdp_features &= ~(u32)NETDEV_XDP_ACT_NDO_XMIT)
-/* Reached only with a program: every one ends the run with a report that names it. */
+/* These are reached only with a program. Each ends the run with a report that names it. */
 #define KMOD_NO_PROGRAM(name)                                                                      \
 	kmod_oops("xdp-no-program", "%s() was called, but no XDP program can be attached", name)
 #define bpf_prog_run_xdp(p, x) ((u32)(KMOD_NO_PROGRAM("bpf_prog_run_xdp"), (void)(p), (void)(x), 0))
@@ -74,7 +74,7 @@ int xdp_rxq_info_reg_mem_model(struct xdp_rxq_info *q, enum xdp_mem_type type, v
 	(KMOD_NO_PROGRAM("xdp_convert_buff_to_frame"), (struct xdp_frame *)NULL)
 #define xdp_return_frame(f)	    (KMOD_NO_PROGRAM("xdp_return_frame"), (void)(f))
 #define xdp_return_frame_bulk(f, b) (KMOD_NO_PROGRAM("xdp_return_frame_bulk"), (void)(f))
-/* A bulk is empty without a program. */
+/* Without a program a bulk is empty. */
 #define xdp_flush_frame_bulk(b)	     ((void)((b)->count && (KMOD_NO_PROGRAM("xdp_flush_frame_bulk"), 0)))
 #define xdp_frame_bulk_init(b)	     ((b)->count = 0, (b)->xa = NULL)
 #define trace_xdp_exception(d, p, a) ((void)(d), (void)(p), (void)(a))
@@ -95,7 +95,10 @@ static inline void xdp_prepare_buff(struct xdp_buff *x, unsigned char *start, in
 #define xdp_buff_clear_frags_flag(x) ((x)->flags &= ~1u)
 #define xdp_buff_has_frags(x)	     (((x)->flags & 1u) != 0)
 
-/* Pages for receive buffers, mapped once. Linux: Documentation/networking/page_pool.rst. */
+/*
+ * Page pools: pages for receive buffers, mapped once. Linux:
+ * Documentation/networking/page_pool.rst.
+ */
 #define PP_FLAG_DMA_MAP	     1
 #define PP_FLAG_DMA_SYNC_DEV 2
 struct page_pool_params {

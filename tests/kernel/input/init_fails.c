@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A module whose init fails. */
+/* A module whose init function fails. */
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/delay.h>

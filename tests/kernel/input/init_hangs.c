@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A module whose init never returns. */
+/* A module whose init function never returns. */
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/delay.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A module that uses a null pointer after it allocated memory. */
+/* A module whose init function allocates memory and then dereferences a null pointer. */
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/delay.h>

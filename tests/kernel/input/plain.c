@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A driver that does nothing wrong, and allocates nothing. */
+/* A driver without mistakes that allocates nothing. */
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/delay.h>

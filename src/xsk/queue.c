@@ -4,7 +4,7 @@
  * created at the first use and freed by dmamap_close(), which first removes sockets and pools.
  */
 #include "base/alloc.h"
-#include "map/device.h"
+#include "map/managed.h"
 #include "xsk/xsk.h"
 
 pthread_mutex_t xsk_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -14,7 +14,7 @@ static struct lock make_lock = LOCK_INIT;
  * Takes down all sockets of the queues, as if the device was unplugged. If there is a driver, its
  * setup_pool(NULL) is called first.
  */
-static void take_down(struct xsk_device *xd, bool only_zc)
+static void xsk_take_down(struct xsk_device *xd, bool only_zc)
 {
 	for (u32 i = 0; i < XDP_QUEUES; i++) {
 		struct xsk_queue *q = &xd->queue[i];
@@ -29,7 +29,7 @@ static void take_down(struct xsk_device *xd, bool only_zc)
 }
 
 /* When it returns, no thread is in the former driver's wakeup or xmit any more. */
-static void wait_for_wakeups(struct xsk_device *xd)
+static void xsk_wait_for_wakeups(struct xsk_device *xd)
 {
 	for (u32 i = 0; i < XDP_QUEUES; i++)
 		for (struct xdp_sock *xs = xd->queue[i].socks; xs; xs = xs->rx_next) {
@@ -38,26 +38,26 @@ static void wait_for_wakeups(struct xsk_device *xd)
 		}
 }
 
-static void close_device(void *data)
+static void xsk_close_device(void *data)
 {
 	struct xsk_device *xd = data;
 
 	pthread_mutex_lock(&xsk_lock);
-	take_down(xd, false);
+	xsk_take_down(xd, false);
 	dma_drop_device(xd);
 	write_release(&xd->dev->xsk, NULL);
 	pthread_mutex_unlock(&xsk_lock);
 	alloc_free(xd);
 }
 
-static struct xsk_device *make_device(struct device *dev)
+static struct xsk_device *xsk_make_device(struct device *dev)
 {
 	struct xsk_device *xd = alloc_aligned(64, sizeof(*xd));
 
 	if (!xd)
 		return NULL;
 	xd->dev = dev;
-	if (device_add_managed(dev, close_device, xd)) {
+	if (device_add_managed(dev, xsk_close_device, xd)) {
 		alloc_free(xd);
 		return NULL;
 	}
@@ -72,7 +72,7 @@ struct xsk_device *xsk_device_get(struct device *dev)
 	if (!dev)
 		return error_null(EINVAL, "no device (NULL)");
 	lock_acquire(&make_lock);
-	xd = dev->xsk ? dev->xsk : make_device(dev);
+	xd = dev->xsk ? dev->xsk : xsk_make_device(dev);
 	lock_release(&make_lock);
 	return xd;
 }
@@ -110,10 +110,10 @@ int xdp_register_driver(struct device *dev, const struct xdp_driver_ops *ops)
 				dev_name(dev));
 	} else {
 		if (!ops)
-			take_down(xd, true);
+			xsk_take_down(xd, true);
 		write_release(&xd->ops, ops);
 		if (!ops)
-			wait_for_wakeups(xd);
+			xsk_wait_for_wakeups(xd);
 	}
 	pthread_mutex_unlock(&xsk_lock);
 	return err;

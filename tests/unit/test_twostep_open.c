@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/map/twostep_device.c: a state belongs to one device, and to one allocation of its range. */
-#include "twostep_rig.h"
+/* src/map/twostep_open.c: a state belongs to one device, and to one allocation of its range. */
+#include "map/twostep.h"
 
-#include "map/device.h"
+#include "twostep_rig.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -9,7 +9,6 @@
  */
 #include "map/twostep.h"
 #include "base/alloc.h"
-#include "map/device.h"
 
 #define MARKS (1u << 16)
 
@@ -17,7 +16,7 @@ static u64 marks_taken[MARKS / 64]; /* atomic words; mark 0 is not used */
 static u32 mark_next;		    /* atomic */
 
 /* Allocates a mark; 0: all are in use. */
-static u64 mark_take(void)
+static u64 twostep_mark_alloc(void)
 {
 	for (u32 tries = 0; tries < MARKS; tries++) {
 		u32 mark = __atomic_add_fetch(&mark_next, 1, __ATOMIC_RELAXED) % MARKS;
@@ -30,14 +29,14 @@ static u64 mark_take(void)
 	return 0;
 }
 
-static void mark_give(u64 mark)
+static void twostep_mark_free(u64 mark)
 {
 	__atomic_fetch_and(&marks_taken[mark / 64], ~(1ull << mark % 64), __ATOMIC_RELAXED);
 }
 
 #ifdef dma_iova_link
 /* RAM exists and stays as long as the device is open, so its limits do not change. */
-static int limits_make(struct device *dev)
+static int twostep_limits_make(struct device *dev)
 {
 	struct __dma_link_limits *limits = alloc_zeroed(sizeof(*limits));
 
@@ -51,18 +50,18 @@ static int limits_make(struct device *dev)
 	return 0;
 }
 
-static void limits_free(struct device *dev)
+static void twostep_limits_free(struct device *dev)
 {
 	alloc_free((void *)(uintptr_t)dev->link_limits);
 	dev->link_limits = NULL;
 }
 #else
-static int limits_make(struct device *dev)
+static int twostep_limits_make(struct device *dev)
 {
 	return 0;
 }
 
-static void limits_free(struct device *dev)
+static void twostep_limits_free(struct device *dev)
 {
 }
 #endif
@@ -71,18 +70,18 @@ int twostep_open(struct device *dev)
 {
 	int err;
 
-	dev->link_mark = mark_take();
+	dev->link_mark = twostep_mark_alloc();
 	if (!dev->link_mark)
 		return error_set(ENOSPC, "%s: more than 65535 devices are open at once: close some",
 				 dev->name);
-	err = limits_make(dev);
+	err = twostep_limits_make(dev);
 	if (err)
-		mark_give(dev->link_mark);
+		twostep_mark_free(dev->link_mark);
 	return err;
 }
 
 void twostep_close(struct device *dev)
 {
-	limits_free(dev);
-	mark_give(dev->link_mark);
+	twostep_limits_free(dev);
+	twostep_mark_free(dev->link_mark);
 }
