@@ -26,6 +26,7 @@ int vfuser_channel_init(struct vfuser_channel *c, int fd)
 	c->broken = false;
 	c->begin = c->end = c->fds_end = c->n_fds = 0;
 	c->fds_accepted = VFUSER_FDS_MAX;
+	c->complete_ms = VFUSER_COMPLETE_MS;
 	fork_fd_add(fd);
 	return 0;
 }
@@ -116,9 +117,16 @@ static ssize_t channel_read(struct vfuser_channel *c, void *to, size_t n)
 	return got;
 }
 
-/* Reads exactly n bytes of a message that has begun. 0; -errno with an error message. */
-static int channel_read_all(struct vfuser_channel *c, void *to, size_t n, u64 until_ns)
+/* The time at which a call that begins now must end. */
+static u64 channel_until(u64 timeout_ms)
 {
+	return timeout_ms == VFUSER_FOREVER_MS ? ~0ull : clock_ns() + timeout_ms * NS_PER_MS;
+}
+
+/* Reads exactly n bytes of a message that has begun. 0; -errno with an error message. */
+static int channel_read_all(struct vfuser_channel *c, void *to, size_t n)
+{
+	u64 until_ns = n ? channel_until(c->complete_ms) : 0;
 	u8 *at = to;
 
 	while (n) {
@@ -165,32 +173,32 @@ static int channel_read_ahead(struct vfuser_channel *c, u64 until_ns)
 }
 
 /* Reads the header of the next message. As vfuser_receive(). */
-static int channel_read_head(struct vfuser_channel *c, struct vfuser_header *head, u64 until_ns)
+static int channel_read_head(struct vfuser_channel *c, struct vfuser_header *head, u64 timeout_ms)
 {
 	u8 *to = (u8 *)head;
 	u32 have;
 	int err;
 
 	if (c->begin == c->end) {
-		err = channel_read_ahead(c, until_ns);
+		err = channel_read_ahead(c, channel_until(timeout_ms));
 		if (err)
 			return err;
 	}
 	have = (u32)min_u64(c->end - c->begin, HEAD);
 	memcpy(to, c->ahead + c->begin, have);
 	c->begin += have;
-	return channel_read_all(c, to + have, HEAD - have, until_ns);
+	return channel_read_all(c, to + have, HEAD - have);
 }
 
 /* Reads the payload of the message whose header was read. */
-static int channel_read_data(struct vfuser_channel *c, struct vfuser_message *m, u64 until_ns)
+static int channel_read_data(struct vfuser_channel *c, struct vfuser_message *m)
 {
 	u32 have = (u32)min_u64(c->end - c->begin, m->size);
 
 	if (have)
 		memcpy(m->data, c->ahead + c->begin, have);
 	c->begin += have;
-	return channel_read_all(c, (u8 *)m->data + have, m->size - have, until_ns);
+	return channel_read_all(c, (u8 *)m->data + have, m->size - have);
 }
 
 /* Gives the message its descriptors: the read that brought them ended in it. */
@@ -218,28 +226,21 @@ static int channel_check_head(const struct vfuser_message *m)
 	return 0;
 }
 
-/* The time at which a call that begins now must end. */
-static u64 channel_until(u64 timeout_ms)
-{
-	return timeout_ms == VFUSER_FOREVER_MS ? ~0ull : clock_ns() + timeout_ms * NS_PER_MS;
-}
-
 int vfuser_receive(struct vfuser_channel *c, struct vfuser_message *m, u64 timeout_ms)
 {
-	u64 until = channel_until(timeout_ms);
 	int err;
 
 	m->size = m->n_fds = 0;
 	if (c->broken)
 		return error_set(EPROTO, "vfio-user: an earlier message was wrong or incomplete");
-	err = channel_read_head(c, &m->head, until);
+	err = channel_read_head(c, &m->head, timeout_ms);
 	if (err == -EAGAIN || err == -ENOTCONN)
 		return err;
 	if (!err)
 		err = channel_check_head(m);
 	if (!err) {
 		m->size = m->head.size - HEAD;
-		err = channel_read_data(c, m, until);
+		err = channel_read_data(c, m);
 	}
 	if (!err) {
 		channel_give_fds(c, m);

@@ -18,11 +18,12 @@
 
 #include <sys/uio.h>
 
-#define VFUSER_FDS_MAX	  32u  /* descriptors of one message */
-#define VFUSER_AHEAD	  4096 /* bytes that are read ahead */
-#define VFUSER_PARTS_MAX  3    /* parts of the payload of one message */
-#define VFUSER_TICK_MS	  100  /* a blocked system call returns at least this often */
-#define VFUSER_FOREVER_MS (~0ull)
+#define VFUSER_FDS_MAX	   32u	/* descriptors of one message */
+#define VFUSER_AHEAD	   4096 /* bytes that are read ahead */
+#define VFUSER_PARTS_MAX   3	/* parts of the payload of one message */
+#define VFUSER_TICK_MS	   100	/* a blocked system call returns at least this often */
+#define VFUSER_FOREVER_MS  (~0ull)
+#define VFUSER_COMPLETE_MS 1000u /* what vfuser_channel_init() sets */
 
 /* Receives: one thread at a time. Sends: one thread at a time. Both at once are allowed. */
 struct vfuser_channel {
@@ -33,6 +34,7 @@ struct vfuser_channel {
 	u32 fds_end;	  /* where in `ahead` the read that brought the descriptors ended */
 	u32 n_fds;	  /* descriptors that were received and not returned */
 	u32 fds_accepted; /* most descriptors in one message, at most VFUSER_FDS_MAX */
+	u64 complete_ms;  /* time for the rest of a message that has begun */
 	int fds[VFUSER_FDS_MAX];
 	u8 ahead[VFUSER_AHEAD] __attribute__((aligned(8)));
 };
@@ -60,10 +62,10 @@ void vfuser_channel_stop(struct vfuser_channel *c);
 
 /*
  * Receives one message. Returns 0, or without an error message
- *   -EAGAIN      no message has begun within the time; it may be repeated
+ *   -EAGAIN      no message has begun within timeout_ms; it may be repeated
  *   -ENOTCONN    the peer closed the connection between two messages
  * or with an error message, and then the connection is unusable
- *   -ETIMEDOUT   the message was incomplete after the time
+ *   -ETIMEDOUT   the message was incomplete complete_ms after it had begun
  *   -EPROTO      the connection was closed within a message, the message has an impossible size, or
  *                it has more descriptors than fds_accepted
  *   -EMSGSIZE    the payload exceeds m->room

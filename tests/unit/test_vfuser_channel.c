@@ -265,6 +265,7 @@ static void test_channel_cut(void **state)
 	}
 	pair_open(NULL);
 	raw(&head, sizeof(head));
+	us.complete_ms = 1;
 	assert_int_equal(vfuser_receive(&us, &m, 1), -ETIMEDOUT);
 	pair_close(NULL);
 }
