@@ -275,18 +275,21 @@ int vfuser_version_parse(const void *payload, u32 size, struct vfuser_version *o
 u32 vfuser_version_format(u8 payload[VFUSER_VERSION_MAX], const struct vfuser_version *v)
 {
 	struct vfuser_version_head head = {.major = v->major, .minor = v->minor};
-	char twin[64] = "";
+	char fd[40] = "", twin[96] = "";
 	int n;
 
+	/* a reply has only capabilities that the request has, so those with the value false are
+	 * omitted */
 	if (v->twin_has_fd)
-		snprintf(twin, sizeof(twin), ",\"fd_index\":%llu", (unsigned long long)v->twin_fd);
+		snprintf(fd, sizeof(fd), ",\"fd_index\":%llu", (unsigned long long)v->twin_fd);
+	if (v->twin_socket)
+		snprintf(twin, sizeof(twin), ",\"twin_socket\":{\"supported\":true%s}", fd);
 	memcpy(payload, &head, sizeof(head));
 	n = snprintf((char *)payload + sizeof(head), VFUSER_VERSION_MAX - sizeof(head),
 		     "{\"capabilities\":{\"max_msg_fds\":%llu,\"max_data_xfer_size\":%llu,"
-		     "\"max_dma_maps\":%llu,\"pgsizes\":%llu,\"write_multiple\":%s,"
-		     "\"twin_socket\":{\"supported\":%s%s}}}",
+		     "\"max_dma_maps\":%llu,\"pgsizes\":%llu%s%s}}",
 		     (unsigned long long)v->max_msg_fds, (unsigned long long)v->max_data_xfer_size,
 		     (unsigned long long)v->max_dma_maps, (unsigned long long)v->pgsizes,
-		     v->write_multiple ? "true" : "false", v->twin_socket ? "true" : "false", twin);
+		     v->write_multiple ? ",\"write_multiple\":true" : "", twin);
 	return (u32)(sizeof(head) + (size_t)n + 1);
 }

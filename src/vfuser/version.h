@@ -31,7 +31,7 @@ struct vfuser_version {
 int vfuser_version_parse(const void *payload, u32 size, struct vfuser_version *out);
 
 /*
- * Writes the payload of a version message with all capabilities. Returns its size, which is at most
+ * Writes the payload of a version message. Returns its size, which is at most
  * VFUSER_VERSION_MAX.
  */
 u32 vfuser_version_format(u8 payload[VFUSER_VERSION_MAX], const struct vfuser_version *v);

@@ -151,6 +151,8 @@ static void test_version_round_trip(void **state)
 	assert_int_equal(vfuser_version_parse(payload, size, &w), 0);
 	assert_false(w.twin_socket || w.twin_has_fd || w.write_multiple);
 	assert_int_equal(w.max_data_xfer_size, v.max_data_xfer_size);
+	assert_null(strstr((char *)payload + sizeof(struct vfuser_version_head), "twin_socket"));
+	assert_null(strstr((char *)payload + sizeof(struct vfuser_version_head), "write_multiple"));
 }
 
 int main(void)
