@@ -23,6 +23,7 @@ int cmd_edu(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 
 /*
  * options.c: --device and --json, as a child of each command's parser; its input is a struct

@@ -23,6 +23,7 @@ static const struct command {
 	 "speeds: map, iova, dmapool, translate, swiotlb, xsk, twostep, odp, check"},
 	{"check", cmd_check, "kinds of misuse that the checker reports: list, demo"},
 	{"faults", cmd_faults, "accesses that were refused to a device"},
+	{"serve", cmd_serve, "simulated devices for virtual machines, by vfio-user"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

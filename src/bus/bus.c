@@ -229,6 +229,10 @@ static slow_path int bus_access_refused(struct device *dev, dma_addr_t addr, u8 
 	struct fault_try try = {0};
 	struct port *port;
 
+	if (dev->client && err > 0 && err < DMAMAP_FAULT_ADDRESS) {
+		err = dev->client->access(dev, addr, buf, len, write);
+		return err > 0 ? bus_refuse(dev, addr, len, write, err) : err;
+	}
 	while (err > 0) {
 		if (err >= DMAMAP_FAULT_ADDRESS || !fault_ask(dev, addr, len, write, &try))
 			return bus_refuse(dev, addr, len, write, err);
@@ -322,6 +326,8 @@ int dmamap_bus_map(struct device *dev, dma_addr_t addr, size_t len, bool write, 
 		err = bus_gather_and_hold(dev, port, addr - dev->bus_offset, len, write, &s,
 					  &copied);
 	} while (err > 0 && fault_ask(dev, addr, len, write, &try));
+	if (dev->client && err > 0 && err < DMAMAP_FAULT_ADDRESS)
+		copied = copied_fetch(dev, addr, len, write, &err);
 	if (err > 0)
 		return bus_refuse(dev, addr, len, write, err);
 	if (!err && copied) {

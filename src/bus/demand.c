@@ -78,20 +78,47 @@ int demand_copy(const struct iovec *iov, int n, u8 *buf, u64 len, bool write)
 	return done == len ? 0 : why;
 }
 
-struct demand_copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len,
-				  int *err)
+static struct demand_copied *copied_new(dma_addr_t addr, u64 len)
 {
 	struct demand_copied *s = alloc_zeroed(sizeof(*s));
 
-	*err = -ENOMEM;
 	if (!s)
 		return NULL;
 	s->addr = addr;
 	s->len = len;
 	s->bytes = alloc_zeroed(len);
 	if (s->bytes)
-		*err = demand_copy(iov, n, s->bytes, len, false);
+		return s;
+	copied_free(s);
+	return NULL;
+}
+
+struct demand_copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len,
+				  int *err)
+{
+	struct demand_copied *s = copied_new(addr, len);
+
+	*err = s ? demand_copy(iov, n, s->bytes, len, false) : -ENOMEM;
+	if (!*err || !s)
+		return s;
+	copied_free(s);
+	return NULL;
+}
+
+/* What the caller will write replaces the content of memory that cannot be read. */
+struct demand_copied *copied_fetch(struct device *dev, dma_addr_t addr, u64 len, bool write,
+				   int *err)
+{
+	struct demand_copied *s = copied_new(addr, len);
+
+	*err = s ? 0 : -ENOMEM;
+	if (!*err && write)
+		*err = dev->client->access(dev, addr, NULL, len, true);
 	if (!*err)
+		*err = dev->client->access(dev, addr, s->bytes, len, false);
+	if (write && *err == DMAMAP_FAULT_NO_READ)
+		*err = 0;
+	if (!*err || !s)
 		return s;
 	copied_free(s);
 	return NULL;

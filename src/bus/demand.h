@@ -46,6 +46,9 @@ struct demand_copied {
 
 struct demand_copied *copied_make(const struct iovec *iov, int n, dma_addr_t addr, u64 len,
 				  int *err);
+/* The same of memory that another process has: device.client. A positive *err is a fault reason. */
+struct demand_copied *copied_fetch(struct device *dev, dma_addr_t addr, u64 len, bool write,
+				   int *err);
 void copied_add(struct device *dev, struct demand_copied *s);
 struct demand_copied *copied_take(struct device *dev,
 				  const void *base); /* NULL: no copy begins there */

@@ -39,6 +39,8 @@ int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 	else
 		dev->faults_lost++;
 	lock_release(&dev->fault_lock);
+	if (dev->client)
+		dev->client->fault(dev, &f);
 	if (dev->check && reason == DMAMAP_FAULT_GONE)
 		check_gone(&dev->shadow, addr, len, write, reasons[reason]);
 	else if (dev->check)

@@ -42,6 +42,20 @@ struct device_port {
 	struct device *dev;
 };
 
+/*
+ * The functions of src/serve for a device whose driver is in another process. They are set before
+ * the first register access and are called by the threads of the model.
+ */
+struct device_client {
+	/*
+	 * Makes an access that the page table refuses. `buf` NULL: only checks that it would be
+	 * made. Returns 0; enum dmamap_fault_reason; -errno if the reason is already recorded.
+	 */
+	int (*access)(struct device *dev, dma_addr_t addr, u8 *buf, size_t len, bool write);
+	void (*fault)(struct device *dev, const struct dmamap_fault *f);
+	void (*interrupt)(struct device *dev, unsigned int vector);
+};
+
 #define FAULTS_KEPT 256
 #define DEVICE_BARS 6
 
@@ -97,6 +111,7 @@ struct device {
 		*hw; /* NULL: simulated by the program. Else `stuck` is set too, see bus.c */
 
 	/* read when an access is refused, and by those that ask for the refused accesses */
+	const struct device_client *client; /* NULL: its driver is in this process */
 	struct fault_table fault_table;
 	struct demand_copied
 		*copied; /* copied segments of dmamap_bus_map(); guarded by copied_lock */

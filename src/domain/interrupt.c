@@ -18,7 +18,11 @@ void device_interrupt(struct device *dev, unsigned int vector)
 {
 	const u64 one = 1;
 
-	if (vector < read_acquire(&dev->n_irq) && write(dev->irq_fd[vector], &one, sizeof(one)) < 0)
+	if (vector >= read_acquire(&dev->n_irq))
+		return;
+	if (dev->client)
+		dev->client->interrupt(dev, vector);
+	else if (write(dev->irq_fd[vector], &one, sizeof(one)) < 0)
 		return; /* the counter is full, so it is readable */
 }
 

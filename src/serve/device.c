@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device that is served. A reset opens it again: every model begins in its initial state, and
+ * its spec states where it stores its data. The client's windows stay.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "serve/served.h"
+
+#include <string.h>
+
+/* What the client's driver needs of the device. 0, -errno. */
+static int served_device_check(const struct served *s, struct device *dev)
+{
+	if (dev->hw || !dev->model)
+		return error_set(EINVAL,
+				 "%s cannot be served: only a simulated device can, such as "
+				 "sim:edu or sim:nvme,image=FILE",
+				 s->config.spec);
+	if (dmamap_readw(dev, DMAMAP_CONFIG, 0) == 0xffff)
+		return error_set(EINVAL, "%s cannot be served: its model has no PCI description",
+				 s->config.spec);
+	if (!dev->iommu || dev->identity_mapped || dev->bus_offset || dev->domain->group)
+		return error_set(EINVAL,
+				 "%s cannot be served: the device's address space is the client's, "
+				 "so iommu=off, policy=identity, policy=persistent, group= and "
+				 "bus-offset= are not possible",
+				 s->config.spec);
+	return 0;
+}
+
+int served_device_open(struct served *s)
+{
+	struct device *dev = dmamap_open(s->config.spec);
+	int err;
+
+	if (!dev)
+		return -errno;
+	err = served_device_check(s, dev);
+	if (err) {
+		dmamap_close(dev);
+		return err;
+	}
+	/* The driver's mappings are in another process, so the checker cannot check them. */
+	dev->check = false;
+	dmamap_set_drvdata(dev, s);
+	dev->client = &access_client;
+	write_once(&dev->line_eoi, true); /* the client unmasks the line */
+	s->dev = dev;
+	config_space_init(s);
+	s->used = false;
+	return 0;
+}
+
+void served_device_close(struct served *s)
+{
+	struct device *dev = s->dev;
+
+	if (!dev)
+		return;
+	dmamap_close(dev);
+	s->dev = NULL;
+}
+
+int served_device_reset(struct served *s)
+{
+	int err;
+
+	serve_count(s, resets);
+	served_device_close(s);
+	err = served_device_open(s);
+	if (!err)
+		err = window_restore(s);
+	if (err) {
+		served_device_close(s);
+		report_event(s, SERVE_BROKEN, "the device does not work after its reset: %s",
+			     error_text());
+		return err;
+	}
+	irq_restore(s);
+	return 0;
+}
