@@ -13,7 +13,7 @@ u64 region_size(const struct served *s, u32 index)
 	return index < DEVICE_BARS && s->dev ? s->dev->bar[index].size : 0;
 }
 
-static u32 region_piece(u64 offset, u32 left)
+static u32 served_region_piece(u64 offset, u32 left)
 {
 	u32 n = 8;
 
@@ -22,7 +22,7 @@ static u32 region_piece(u64 offset, u32 left)
 	return n;
 }
 
-static u64 region_read_piece(struct device *dev, int bar, u64 offset, u32 n)
+static u64 served_region_read_piece(struct device *dev, int bar, u64 offset, u32 n)
 {
 	return n == 8	? dmamap_readq(dev, bar, offset)
 	       : n == 4 ? dmamap_readl(dev, bar, offset)
@@ -30,7 +30,7 @@ static u64 region_read_piece(struct device *dev, int bar, u64 offset, u32 n)
 			: dmamap_readb(dev, bar, offset);
 }
 
-static void region_write_piece(struct device *dev, int bar, u64 offset, u32 n, u64 value)
+static void served_region_write_piece(struct device *dev, int bar, u64 offset, u32 n, u64 value)
 {
 	if (n == 8)
 		dmamap_writeq(dev, bar, offset, value);
@@ -43,7 +43,8 @@ static void region_write_piece(struct device *dev, int bar, u64 offset, u32 n, u
 }
 
 /* 0, or a positive errno. */
-static int region_check(struct served *s, const struct vfuser_region_access *a, const char *what)
+static int served_region_check(struct served *s, const struct vfuser_region_access *a,
+			       const char *what)
 {
 	if (a->region < VFUSER_REGIONS && a->count && a->count <= SERVE_XFER &&
 	    range_within(a->offset, a->count, region_size(s, a->region))) {
@@ -59,7 +60,7 @@ static int region_check(struct served *s, const struct vfuser_region_access *a, 
 
 int region_read(struct served *s, const struct vfuser_region_access *a, u8 *to)
 {
-	int err = region_check(s, a, "read");
+	int err = served_region_check(s, a, "read");
 
 	if (err)
 		return err;
@@ -70,8 +71,8 @@ int region_read(struct served *s, const struct vfuser_region_access *a, u8 *to)
 	for (u32 done = 0, n; done < a->count; done += n) {
 		u64 value;
 
-		n = region_piece(a->offset + done, a->count - done);
-		value = region_read_piece(s->dev, (int)a->region, a->offset + done, n);
+		n = served_region_piece(a->offset + done, a->count - done);
+		value = served_region_read_piece(s->dev, (int)a->region, a->offset + done, n);
 		memcpy(to + done, &value, n);
 	}
 	return 0;
@@ -79,7 +80,7 @@ int region_read(struct served *s, const struct vfuser_region_access *a, u8 *to)
 
 int region_write(struct served *s, const struct vfuser_region_access *a, const u8 *from)
 {
-	int err = region_check(s, a, "write");
+	int err = served_region_check(s, a, "write");
 
 	if (err)
 		return err;
@@ -90,9 +91,9 @@ int region_write(struct served *s, const struct vfuser_region_access *a, const u
 	for (u32 done = 0, n; done < a->count; done += n) {
 		u64 value = 0;
 
-		n = region_piece(a->offset + done, a->count - done);
+		n = served_region_piece(a->offset + done, a->count - done);
 		memcpy(&value, from + done, n);
-		region_write_piece(s->dev, (int)a->region, a->offset + done, n, value);
+		served_region_write_piece(s->dev, (int)a->region, a->offset + done, n, value);
 	}
 	return 0;
 }
