@@ -45,13 +45,13 @@ u32 config_space_find(const struct serve_config_space *c, u8 id)
 static void config_space_permit(struct serve_config_space *c, u32 at, u32 size, u64 mask)
 {
 	for (u32 i = 0; i < size && at + i < SERVE_CONFIG; i++)
-		c->writable[at + i] = (u8)(mask >> 8 * i);
+		c->writable[at + i] = i < 8 ? (u8)(mask >> 8 * i) : 0;
 }
 
 static void config_space_set(struct serve_config_space *c, u32 at, u32 size, u64 value)
 {
 	for (u32 i = 0; i < size && at + i < SERVE_CONFIG; i++)
-		c->bytes[at + i] = (u8)(value >> 8 * i);
+		c->bytes[at + i] = i < 8 ? (u8)(value >> 8 * i) : 0;
 }
 
 static void config_space_bars(struct served *s)

@@ -128,6 +128,18 @@ static void test_version_refused(void **state)
 	version_refused(VFUSER_VERSION_MAX + 1, "too long");
 }
 
+/* Not by memcmp(), because a struct has padding. */
+static void assert_same_version(const struct vfuser_version *v, const struct vfuser_version *w)
+{
+	assert_true(v->major == w->major && v->minor == w->minor);
+	assert_true(v->max_msg_fds == w->max_msg_fds);
+	assert_true(v->max_data_xfer_size == w->max_data_xfer_size);
+	assert_true(v->max_dma_maps == w->max_dma_maps && v->pgsizes == w->pgsizes);
+	assert_true(v->write_multiple == w->write_multiple);
+	assert_true(v->twin_socket == w->twin_socket && v->twin_has_fd == w->twin_has_fd);
+	assert_true(v->twin_fd == w->twin_fd);
+}
+
 static void test_version_round_trip(void **state)
 {
 	struct vfuser_version v = {.major = 0,
@@ -145,7 +157,7 @@ static void test_version_round_trip(void **state)
 
 	assert_true(size <= VFUSER_VERSION_MAX);
 	assert_int_equal(vfuser_version_parse(payload, size, &w), 0);
-	assert_memory_equal(&v, &w, sizeof(v));
+	assert_same_version(&v, &w);
 	vfuser_version_defaults(&v);
 	size = vfuser_version_format(payload, &v);
 	assert_int_equal(vfuser_version_parse(payload, size, &w), 0);
