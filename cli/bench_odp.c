@@ -251,7 +251,7 @@ static void bench_odp_invalidate_page(struct bench_thread *t)
 }
 
 /* Times an invalidation by the program. */
-static void bench_odp_invalidate_told(struct bench_thread *t)
+static void bench_odp_invalidate_call(struct bench_thread *t)
 {
 	struct bench_region *r = t->c->state;
 	u64 start, va = r->umem->address, word;
@@ -319,7 +319,7 @@ bool bench_odp(struct bench *b)
 		REGION("fault of 2 MiB, small pages", bench_odp_fault_run, 2 << 20, 0),
 		REGION("fault of 2 MiB, a huge page", bench_odp_fault_run, 2 << 20, 1),
 		REGION("invalidation of a page by madvise", bench_odp_invalidate_page, 4096, 0),
-		REGION("invalidation of a page by the program", bench_odp_invalidate_told, 4096, 0),
+		REGION("invalidation of a page by the program", bench_odp_invalidate_call, 4096, 0),
 		REGION("registering 64 GiB", bench_odp_register_sparse, 4096, 0),
 	};
 

@@ -9,7 +9,7 @@ _count = _bad = 0
 
 
 def result(name, problems=()):
-    """One test: passed when the list of problems (sentences) is empty."""
+    """One test: passed when the list of problems is empty."""
     global _count, _bad
     try:
         problems = list(problems)

@@ -77,7 +77,7 @@ COPY_STORE(64)
 #define copy_store_64 trap_store_64
 #endif
 
-hot_inline bool copy_in_words(size_t n)
+hot_inline bool copy_by_words(size_t n)
 {
 #ifdef BUILT_WITH_TSAN
 	return !(n & 7);
@@ -159,7 +159,7 @@ static inline maybe_unused bool copy_from_memory(void *to, const void *from, siz
 		__builtin_memcpy(to, &v, sizeof(v));
 	} else if (n == 4 && !(at & 3)) {
 		return copy_tail_from_memory(to, at, n);
-	} else if (!(at & 7) && n <= COPY_WORDS_MAX && copy_in_words(n)) {
+	} else if (!(at & 7) && n <= COPY_WORDS_MAX && copy_by_words(n)) {
 		size_t i;
 
 		for (i = 0; i + 8 <= n; i += 8) {
@@ -185,7 +185,7 @@ static inline maybe_unused bool copy_to_memory(void *to, const void *from, size_
 		return copy_store_64(to, v);
 	} else if (n == 4 && !(at & 3)) {
 		return copy_tail_to_memory(at, from, n);
-	} else if (!(at & 7) && n <= COPY_WORDS_MAX && copy_in_words(n)) {
+	} else if (!(at & 7) && n <= COPY_WORDS_MAX && copy_by_words(n)) {
 		size_t i;
 
 		for (i = 0; i + 8 <= n; i += 8) {

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOLD_EACH 8 /* leaks of one stack and function that are reported individually */
+#define REPORTED_EACH 8 /* leaks of one stack and function that are reported individually */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct check_device **devices; /* under lock, like the variables below */
@@ -171,7 +171,7 @@ static void life_report_sorted(struct shadow **s, u64 n)
 	for (u64 i = 0, k; i < n; i = k) {
 		for (k = i + 1; k < n && life_is_one_line(s[i], s[k]); k++)
 			;
-		if (k - i > TOLD_EACH) {
+		if (k - i > REPORTED_EACH) {
 			life_report_group(s + i, k - i);
 			continue;
 		}

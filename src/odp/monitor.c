@@ -32,9 +32,9 @@ static sem_t parked;
 static sem_t leave;   /* posted when uffd is closed and a thread may end */
 static int uffd = -1; /* atomic word */
 static struct lock bell_lock;
-static int bell = -1;	/* eventfd: stop, or a fork that the kernel does not report was queued;
-			   changed under bell_lock */
-static bool forks_told; /* the kernel reports forks */
+static int bell = -1;	    /* eventfd: stop, or a fork that the kernel does not report was queued;
+			       changed under bell_lock */
+static bool forks_reported; /* the kernel reports forks */
 
 static struct monitor_worker {
 	pthread_t id;
@@ -123,7 +123,7 @@ static void *monitor_worker_main(void *arg)
 /* If the kernel does not report forks without privilege, the C library's fork handler does. */
 static void monitor_forked_parent(void)
 {
-	if (read_once(&uffd) < 0 || forks_told)
+	if (read_once(&uffd) < 0 || forks_reported)
 		return;
 	event_add_fork();
 	monitor_ring_doorbell();
@@ -244,7 +244,7 @@ static int monitor_start(void)
 	int err;
 
 	pthread_once(&once, monitor_handle_forks);
-	write_once(&uffd, uffd_open(&forks_told));
+	write_once(&uffd, uffd_open(&forks_reported));
 	if (uffd < 0)
 		return 0;
 	sem_init(&parked, 0, 0);

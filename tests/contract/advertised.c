@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The limits that the library advertises hold: every call that returns a limit of the device is
- * made, and its result is used up to the last byte.
+ * The limits that the library advertises are usable: the test calls every function that returns a
+ * limit of the device and uses the result up to the last byte.
  */
 #include "contract.h"
 

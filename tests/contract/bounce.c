@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bounce memory: what its slots preserve of the original, and what happens when they are used up.
+ * Bounce memory: which bytes of the original its slots preserve, and what happens when the slots
+ * are used up.
  */
 #include "contract.h"
 

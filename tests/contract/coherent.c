@@ -288,7 +288,7 @@ static void test_managed_memory_goes_with_the_device(void **state)
 	dmamap_close(other); /* no leak is reported and none exists: teardown checks */
 }
 
-static void test_what_is_left_is_told_and_freed(void **state)
+static void test_leaks_are_reported_and_freed(void **state)
 {
 	struct device *other = open_another(",name=other");
 	dma_addr_t dma;
@@ -341,7 +341,7 @@ const struct CMUnitTest coherent_tests[] = {
 	contract_test(test_what_cannot_be_mapped_again),
 	contract_test(test_a_list_of_its_pages),
 	contract_test(test_managed_memory_goes_with_the_device),
-	contract_test(test_what_is_left_is_told_and_freed),
+	contract_test(test_leaks_are_reported_and_freed),
 	contract_test(test_no_memory_left),
 };
 const size_t n_coherent_tests = COUNT(coherent_tests);

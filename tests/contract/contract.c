@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * contract CONFIG: runs the body for one line of the table; without an argument, for all lines.
- * Each test runs twice, with the checker and without it, because some fast paths are used only
- * without it.
+ * contract CONFIG: runs the body for one line of the table, or without an argument for all lines.
+ * Each test runs with the checker and without it, because some fast paths are used only without it.
  */
 #include "contract.h"
 
@@ -384,7 +383,7 @@ void reports_forget(void)
 void error_contains(const char *word)
 {
 	if (!strstr(dmamap_strerror(), word))
-		fail_msg("the sentence has no \"%s\": \"%s\"", word, dmamap_strerror());
+		fail_msg("the error message has no \"%s\": \"%s\"", word, dmamap_strerror());
 	/* another message, so that an old one is never mistaken for a new one */
 	dmamap_bus_fault_next(NULL, NULL);
 }

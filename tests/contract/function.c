@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* BARs, configuration space and interrupts of every device, and the calls that it refuses. */
+/*
+ * BARs, configuration space and interrupts of every device, and the calls that every device
+ * refuses.
+ */
 #include "contract.h"
 
 static bool is_function(void)

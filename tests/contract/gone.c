@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of the process that leaves it, or is protected, while it is mapped: accesses are refused
- * and recorded, unmap and sync go on with what is there, nothing ends the process.
+ * Memory that is unmapped from the process or protected while it is mapped for a device. Accesses
+ * are refused and recorded, unmap and sync process the rest of the memory, and the process
+ * survives.
  */
 #include "contract.h"
 
@@ -267,7 +268,7 @@ static void test_lists_and_links(void **state)
 		assert_int_equal(dma_iova_sync(dev, &links, 0, 2 * PAGE_SIZE), 0);
 		area_goes();
 		dmamap_bus_write(dev, links.addr, &sg, 8);
-		dmamap_bus_fault_next(NULL, NULL); /* another sentence */
+		dmamap_bus_fault_next(NULL, NULL); /* another error message */
 		dma_iova_sync_for_cpu(dev, &links, 0, 2 * PAGE_SIZE, DMA_BIDIRECTIONAL);
 		if (bounces() || is_untrusted())
 			error_contains("could not be copied");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Two devices of one group share an address space; two others do not. */
+/* Two devices of one group share an address space; two devices without a group do not. */
 #include "contract.h"
 
 static bool reads(struct device *d, dma_addr_t addr, u32 seed)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The number of refusals by the kernel's IOMMU. The kernel reports them to no process, but it
- * counts fault interrupts (Documentation/ABI/testing/sysfs-kernel-irq): at least one for each
- * refusal, one for several at the same time.
+ * The number of accesses that the kernel's IOMMU refused. The kernel reports them to no process,
+ * but it counts fault interrupts (Documentation/ABI/testing/sysfs-kernel-irq). Every refusal is
+ * followed by an interrupt; refusals at the same time may share one.
  */
 #ifndef TESTS_CONTRACT_IOMMU_FAULTS_H
 #define TESTS_CONTRACT_IOMMU_FAULTS_H

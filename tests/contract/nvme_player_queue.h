@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The player of nvme_player.c: its pages, its queues, and how it starts the controller. */
+/* Declarations of nvme_player.c: its pages, its queues, and the start of the controller. */
 #ifndef NVME_PLAYER_QUEUE_H
 #define NVME_PLAYER_QUEUE_H
 

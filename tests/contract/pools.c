@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pools of coherent blocks, in every configuration. Their unit tests check more. */
+/* Pools of coherent blocks, in every configuration. tests/unit/test_dmapool.c checks details. */
 #include "contract.h"
 
 #include <linux/dmapool.h>

@@ -260,7 +260,7 @@ static int receive(struct player *p, dma_addr_t addr, const u8 *buf, size_t n)
 }
 
 /* QEMU discards the console's output until it has accepted the connection. */
-static bool is_heard(struct player *p)
+static bool console_replies(struct player *p)
 {
 	for (int i = 0; i < 5000; i++) {
 		u16 idx = submit(p, TRANSMIT, p->addr, 1);
@@ -298,7 +298,8 @@ struct device *player_open(const char *spec)
 	if (p->dev) {
 		p->fd = connect_to(path);
 		pthread_mutex_init(&p->lock, NULL);
-		ok = p->fd >= 0 && find_structures(p) && take_rings(p) && start(p) && is_heard(p);
+		ok = p->fd >= 0 && find_structures(p) && take_rings(p) && start(p) &&
+		     console_replies(p);
 		if (!ok)
 			printf("# the player does not start: %s\n", dmamap_strerror());
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Syncs: what they copy, and what they leave unchanged. */
+/* Syncs: which bytes they copy and which they leave unchanged. */
 #include "contract.h"
 
 /*
@@ -47,7 +47,7 @@ static bool device_sees_part(dma_addr_t at, size_t n, u32 seed, size_t from)
 }
 
 /* If the library reports that no sync is needed, none is. */
-static void test_need_sync_tells_the_truth(void **state)
+static void test_need_sync_is_exact(void **state)
 {
 	for (enum kind kind = 0; kind < KINDS; kind++) {
 		map(kind, 0, 5000, DMA_BIDIRECTIONAL);
@@ -274,7 +274,7 @@ static void test_misuse(void **state)
 }
 
 const struct CMUnitTest sync_tests[] = {
-	contract_test(test_need_sync_tells_the_truth),
+	contract_test(test_need_sync_is_exact),
 	contract_test(test_hand_over_and_back),
 	contract_test(test_a_part_carries_only_its_range),
 	contract_test(test_a_bounced_part_is_exact),

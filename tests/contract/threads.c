@@ -134,7 +134,7 @@ static void *fails_here(void *arg)
 	return (void *)(uintptr_t)(*dmamap_strerror() != 0);
 }
 
-static void test_a_sentence_is_its_threads(void **state)
+static void test_an_error_message_belongs_to_its_thread(void **state)
 {
 	struct buffer b = buffer_get(PAGES, 64);
 	char before[512];
@@ -259,6 +259,6 @@ const struct CMUnitTest thread_tests[] = {
 	contract_test(test_limits_that_change_meanwhile),
 	contract_test(test_threads_on_one_device),
 	contract_test(test_a_mapping_outlives_its_thread),
-	contract_test(test_a_sentence_is_its_threads),
+	contract_test(test_an_error_message_belongs_to_its_thread),
 };
 const size_t n_thread_tests = COUNT(thread_tests);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Two-step mappings, pages and non-contiguous memory: properties of every machine. */
+/* Two-step mappings, pages and non-contiguous memory: properties that hold on every machine. */
 #include "contract.h"
 
 #define RANGE (6 * 4096ul)

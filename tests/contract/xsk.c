@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guarantees for an AF_XDP application, in zero-copy and in copy mode, with aligned and
- * unaligned chunks, on devices of each kind: xsk CONFIG. The file xsk_life.c has the rest.
+ * xsk CONFIG: the guarantees for an AF_XDP application, in zero-copy and in copy mode, with aligned
+ * and unaligned chunks, on devices of every kind. xsk_life.c contains more tests.
  */
 #include "xsk_body.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The application's library: programs written for libxdp's header, on the card of the tests. Each
- * wait is bounded. Tests check the result of a wait, never its duration.
+ * The application's library: programs that are written for libxdp's header, on the card of the
+ * tests. Each wait is bounded; tests check its result, never its duration.
  */
 #include "xsk_app_rig.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The application's library: the arguments for which creating a UMEM and a socket succeeds or
+ * The application's library: with which arguments the creation of a UMEM and a socket succeeds or
  * fails, and the state afterwards.
  */
 #include "xsk_app_rig.h"

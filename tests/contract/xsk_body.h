@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What xsk.c and xsk_life.c share: the kinds of devices and modes, a socket with its card, packets.
+/*
+ * Declarations of xsk.c and xsk_life.c: kinds of devices and modes, a socket with its card,
+ * packets.
  */
 #ifndef TESTS_XSK_BODY_H
 #define TESTS_XSK_BODY_H

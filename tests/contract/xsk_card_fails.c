@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A card that cannot be started after its socket was bound. The functions of xsk/card.h are the
- * test's own here, so that they fail when the test says so.
+ * A card that cannot be started after its socket was bound. The test defines the functions of
+ * xsk/card.h itself, so that they fail when it requires that.
  */
 #include "xsk_app_rig.h"
 

@@ -23,6 +23,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import tap
 
 DMAMAP = os.path.abspath(sys.argv[1])
+# AddressSanitizer keeps freed memory; it searches for leaks itself.
+with open(DMAMAP, 'rb') as program:
+    SANITIZED = b'__asan_init' in program.read()
 PAGE = 4096
 MASTER = 6  # bus master and memory in the command register
 
@@ -564,7 +567,7 @@ def ten_thousand(s):
         time.sleep(0.05)
     assert s.fds() == fds, f'{s.fds()} descriptors, {fds} before'
     grown = resident(s.process.pid) - pages
-    assert grown < 1000, f'{grown} pages more'
+    assert grown < 1000 or SANITIZED, f'{grown} pages more'
 
 
 def devices(s):

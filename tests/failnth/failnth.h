@@ -5,9 +5,9 @@
  *
  * An operation does its work and undoes it. It returns 0, or a negative errno with everything
  * undone. After each run nothing may be left: no mapping, no coherent memory, no address space, no
- * page of RAM (also none of the library's own), no held segment; and a failure must have set an
+ * page of RAM (including the library's own pages), no held segment. A failure must have set an
  * error message. LeakSanitizer detects leaks of heap memory. An injected failure need not reach the
- * caller: an operation may succeed without a cache.
+ * caller, because an operation may succeed without a cache.
  */
 #ifndef TESTS_FAILNTH_H
 #define TESTS_FAILNTH_H
@@ -124,7 +124,7 @@ static inline bool failnth_once(const char *name, const char *site, unsigned int
 	fired = dmamap_fail_count(site) != 0;
 	if (err && (err > 0 || !strcmp(before, dmamap_strerror()) || !*dmamap_strerror())) {
 		dmamap_fail(NULL);
-		fail_msg("%s, %s: result %d with no sentence of its own", name, plan, err);
+		fail_msg("%s, %s: result %d without an error message of its own", name, plan, err);
 	}
 	if (err && !fired) {
 		dmamap_fail(NULL);

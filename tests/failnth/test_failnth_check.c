@@ -2,9 +2,8 @@
 /*
  * The checker's own memory, with a failure at every place. The driver observes the same as without
  * the checker: the same number of its calls fail. A mapping that could not be recorded is no
- * misuse, and the fact that some were not recorded is reported once. This device is the only
- * checked one, so the checker's data is created again each time, and LeakSanitizer detects what is
- * lost of it.
+ * misuse; the loss of records is reported once. This device is the only checked one, so the
+ * checker's data is created again each time, and LeakSanitizer detects leaks of it.
  */
 #include "failnth.h"
 

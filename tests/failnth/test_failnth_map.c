@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Mapping on each path, with a failure at every place; and the device's accesses. */
+/* Mapping on each path and the device's accesses, with a failure at every place. */
 #include "failnth.h"
 
 #include <sys/uio.h>

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Functions that the stress tests share. Threads record failures as text, because only the main
- * thread may use asserts. Rounds are counted, not timed, so that a slow machine only takes longer.
+ * thread may use asserts. Tests count rounds instead of time, so that a slow machine only takes
+ * longer.
  *
- * If two threads access one byte concurrently by design (a device whose mapping was removed), they
- * use aligned words, which both sides store and load as a whole, or odd sizes, which the device
- * copies by a string instruction. ThreadSanitizer then reports only races that are not by design.
+ * Some tests let two threads access one byte concurrently on purpose, such as a device whose
+ * mapping was removed. Both sides then store and load aligned words as a whole, or use odd sizes,
+ * which the device copies by a string instruction. ThreadSanitizer then reports only the other
+ * races.
  */
 #ifndef TESTS_STRESS_H
 #define TESTS_STRESS_H

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * After a strict unmap the device cannot access the memory. Each driver thread owns memory whose
- * words contain their generation: while the memory is mapped they are public, after the unmap has
- * returned they are secret. Device threads read and write at addresses that drivers published some
- * time ago, so most accesses are late. None may ever read a secret, and no secret may ever change.
+ * words contain their generation. They are public while the memory is mapped and secret after the
+ * unmap has returned. Device threads read and write at addresses that drivers published some time
+ * ago, so most accesses are late. No access may read a secret, and no secret may change.
  *
- * Meanwhile an address may have been allocated to another driver's mapping; the contents of that
- * are public.
+ * An address may meanwhile belong to another driver's mapping, whose contents are public.
  */
 #include "stress.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices of every kind open and close in several threads, in groups and alone. What they share
- * (RAM, bounce memory, the flusher's thread) is created with the first and freed with the last. A
- * thread that uses a device may end after another has closed other devices.
+ * Devices of every kind open and close in several threads, in groups and alone. Shared resources
+ * (RAM, bounce memory, the flusher's thread) are created with the first device and freed with the
+ * last. A thread that uses a device may end after another has closed other devices.
  */
 #include "stress.h"
 

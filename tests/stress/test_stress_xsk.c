@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * XSK with two threads: an application that overwrites its rings at random while a driver uses
- * them, and a correct one in which millions of buffers circulate, of which none may be lost or
- * appear twice.
+ * them, and a correct application in which millions of buffers circulate, none of which may be lost
+ * or appear twice.
  *
  * DMAMAP_XSK_SECONDS: duration of the first; DMAMAP_XSK_BUFFERS: number of buffers in the second.
  */

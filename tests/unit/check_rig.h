@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Functions that the tests of the checker share: two devices of each configuration, with ownership
- * checks or without, and the reports that were made. A test named "legit" does what correct drivers
- * do, in every configuration, and no report may be made.
+ * checks or without, and the recorded reports. A test named "legit" does what correct drivers do,
+ * in every configuration, and must cause no report.
  */
 #ifndef TESTS_CHECK_RIG_H
 #define TESTS_CHECK_RIG_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bus for testing a model alone: all memory is a flat array, and each of its pages has flags that
+ * A bus for testing a model alone. All memory is a flat array, and each of its pages has flags that
  * permit the device to read and write it. Interrupts are counted. A model with `step` has a thread.
  */
 #ifndef TESTS_FAKE_BUS_H

@@ -42,7 +42,7 @@ struct recorded {
 	unsigned long start, end;
 };
 
-static pthread_mutex_t heard_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct recorded recorded[256];
 static int n_recorded;
 
@@ -50,10 +50,10 @@ static inline void record_range(struct ib_umem *umem, unsigned long start, unsig
 {
 	/* has no effect, and is allowed */
 	ib_umem_odp_unmap_dma_pages(umem, start, end);
-	pthread_mutex_lock(&heard_lock);
+	pthread_mutex_lock(&events_lock);
 	if (n_recorded < 256)
 		recorded[n_recorded++] = (struct recorded){umem, start, end};
-	pthread_mutex_unlock(&heard_lock);
+	pthread_mutex_unlock(&events_lock);
 }
 
 static inline u64 now_ns(void)
@@ -68,17 +68,17 @@ static inline int recorded_count(void)
 {
 	int n;
 
-	pthread_mutex_lock(&heard_lock);
+	pthread_mutex_lock(&events_lock);
 	n = n_recorded;
-	pthread_mutex_unlock(&heard_lock);
+	pthread_mutex_unlock(&events_lock);
 	return n;
 }
 
 static inline void forget(void)
 {
-	pthread_mutex_lock(&heard_lock);
+	pthread_mutex_lock(&events_lock);
 	n_recorded = 0;
-	pthread_mutex_unlock(&heard_lock);
+	pthread_mutex_unlock(&events_lock);
 }
 
 /*
@@ -90,12 +90,12 @@ static inline bool was_recorded(struct ib_umem *umem, const void *start, u64 byt
 	bool found = false;
 
 	while (!found && now_ns() < until) {
-		pthread_mutex_lock(&heard_lock);
+		pthread_mutex_lock(&events_lock);
 		for (int i = 0; i < n_recorded; i++)
 			found |= recorded[i].umem == umem &&
 				 recorded[i].start == (unsigned long)start &&
 				 recorded[i].end == (unsigned long)start + bytes;
-		pthread_mutex_unlock(&heard_lock);
+		pthread_mutex_unlock(&events_lock);
 		if (!found)
 			usleep(200);
 	}

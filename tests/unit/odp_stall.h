@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Events that are late by design. Either the thread that processes them is blocked in the callback
- * of another context, so that the events of the test are read, and processed only when the test
- * permits it; or other memory is mapped at a page before the event of the first memory has been
- * read (swap_memory()).
+ * Events that are late on purpose. In one kind of test the thread that processes events is blocked
+ * in the callback of another context: the events of the test are read, but processed only when the
+ * test permits it. In the other kind, other memory is mapped at a page before the event of the
+ * first memory has been read (swap_memory()).
  */
 #ifndef TESTS_ODP_STALL_H
 #define TESTS_ODP_STALL_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Slots: properties that the contract tests cannot observe. */
+/* Bounce slots: properties that the contract tests cannot observe. */
 #include "core_rig.h"
 
 #include "map/bounce.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses: how bytes are copied (copy.h), and the translation of a page (bus.h). */
+/* Accesses of a device: how bytes are copied (copy.h), and how a page is translated (bus.h). */
 #include "core_rig.h"
 
 #include "bus/bus.h"

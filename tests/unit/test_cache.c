@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Object caches (kmem_cache): objects, constructors, alignment, misuse, and every failure. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

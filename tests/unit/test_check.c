@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reports: the kinds, the program's callback, standard error without a callback, and abort. */
 #include "core_rig.h"
 
 #include "check/check.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each kind has a demonstration: the wrong program raises it once and no other; the legal one
- * raises nothing.
+ * Each kind of misuse has a demonstration: its wrong program raises that kind once and no other
+ * kind; its right program raises none.
  */
 #include <stdarg.h>
 #include <stddef.h>

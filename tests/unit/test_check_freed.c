@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that is freed while a device may use it or by another address, and a struct page in place
- * of its memory. Each is reported once.
+ * Memory that is freed while a device may use it, or is freed by another address, and a struct page
+ * that is passed in place of its memory. Each is reported once.
  */
 #include "check_rig.h"
 

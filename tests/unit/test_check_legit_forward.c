@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of a live mapping is also in a second mapping: forwarded packets, buffers that two devices
- * share, packets that are sent twice. The checker must report nothing.
+ * Memory of a live mapping that is mapped a second time: forwarded packets, buffers that two
+ * devices share, packets that are sent twice. The checker must report nothing.
  */
 #include "check_rig.h"
 

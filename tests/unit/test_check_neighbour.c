@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Faults of one buffer that damage its neighbour: a device that continues into the next mapping, a
- * sync that includes a part of the next sub-buffer, memory that is passed on although the device
- * owns it. Each is reported once.
+ * Misuse of one buffer that damages its neighbour: a device that continues into the next mapping, a
+ * sync that includes a part of the next sub-buffer, and memory that is passed on although the
+ * device owns it. Each is reported once.
  */
 #include "check_rig.h"
 

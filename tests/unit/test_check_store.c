@@ -172,7 +172,7 @@ static struct store_fingerprint give_fingerprint(struct store_range *r, void *ar
 	return (struct store_fingerprint){*(u32 *)arg, 4711};
 }
 
-static void test_seals(void **state)
+static void test_fingerprints(void **state)
 {
 	struct store_range *r = ranges, *two = ranges + 1;
 	u32 fingerprint = 77, place = 0;
@@ -207,7 +207,7 @@ static void test_seals(void **state)
 }
 
 /* More in one granule than have a slot: each is found, those in slots by their fingerprints. */
-static void test_seals_and_chains(void **state)
+static void test_fingerprints_and_chains(void **state)
 {
 	u32 fingerprint = 5, taken = 0, place;
 
@@ -237,9 +237,12 @@ static void test_seals_and_chains(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_against_a_list), cmocka_unit_test(test_no_memory_to_grow),
-		cmocka_unit_test(test_ended),	       cmocka_unit_test(test_places),
-		cmocka_unit_test(test_seals),	       cmocka_unit_test(test_seals_and_chains),
+		cmocka_unit_test(test_against_a_list),
+		cmocka_unit_test(test_no_memory_to_grow),
+		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_fingerprints),
+		cmocka_unit_test(test_fingerprints_and_chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* DMA pools: arguments, wrong frees, caches of threads, exhaustion, and every failure. */
 #include "pool_rig.h"
 
 static void test_arguments(void **state)

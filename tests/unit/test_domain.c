@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Address spaces: groups, gaps, flush policies, and the state after failures. */
 #include "core_rig.h"
 
 #include "domain/flusher.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The driver of the edu device on its model: registers, DMA, wrong arguments, failures. */
 #include "driver_rig.h"
 
 #include "drivers/edu.h"

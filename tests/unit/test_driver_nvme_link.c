@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * drivers/nvme_link.c: which requests are linked, which ranges are kept, and the behaviour after
+ * drivers/nvme_link.c: which requests are linked, which ranges are cached, and the behaviour after
  * failures.
  */
 #include "driver_rig.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Error messages and errno: one for each thread, prefixes, and texts that are too long. */
 #include "core_rig.h"
 
 #include <pthread.h>
 
-static void test_sets_errno_and_the_sentence(void **state)
+static void test_sets_errno_and_the_message(void **state)
 {
 	errno = 0;
 	assert_int_equal(error_set(ENOENT, "no %s in %d", "milk", 7), -ENOENT);
@@ -79,7 +80,7 @@ static void test_each_thread_has_its_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sets_errno_and_the_sentence),
+		cmocka_unit_test(test_sets_errno_and_the_message),
 		cmocka_unit_test(test_null_form),
 		cmocka_unit_test(test_a_prefix_keeps_errno),
 		cmocka_unit_test(test_it_may_quote_itself),

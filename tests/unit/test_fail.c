@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Fault injection: rules of dmamap_fail(), counts, and sites. */
 #include "core_rig.h"
 
 static int teardown(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page faults: the count of users of the function, and that the last one waits for running calls.
+ * Page faults: the users of the resolver are counted, and removal of the last one waits for running
+ * calls.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/base/fence.c: a fence whose cost one thread bears for all. */
+/* src/base/fence.c: a fence that one thread executes for all threads. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

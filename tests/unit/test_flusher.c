@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The flusher of policy=lazy: its queues, its thread, and when ranges are freed. */
 #include "core_rig.h"
 
 #include "domain/flusher.h"
@@ -292,7 +293,7 @@ static void test_the_thread_ends_and_starts_at_once(void **state)
 	test_the_thread_comes_unasked(state);
 }
 
-static void test_no_thread_to_be_had(void **state)
+static void test_no_thread_is_available(void **state)
 {
 	domain_put(dom);
 	dom = NULL;
@@ -323,7 +324,7 @@ int main(void)
 		with_domain(test_no_memory_for_a_queue),
 		with_domain(test_many_domains_come_and_go),
 		with_domain(test_the_thread_ends_and_starts_at_once),
-		with_domain(test_no_thread_to_be_had),
+		with_domain(test_no_thread_is_available),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

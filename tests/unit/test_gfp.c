@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Pages by their GFP functions: orders, references, splitting, and conversions of addresses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

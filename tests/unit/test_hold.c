@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Segments that models hold: conflicts, and unmaps that wait for them. */
 #include "core_rig.h"
 
 #include "domain/hold.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The translation cache of a port: hits, and the invalidation of pages, ranges and everything. */
 #include "core_rig.h"
 
 #include "iotlb/iotlb.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The kmalloc family: sizes, alignment, misuse, and memory that is returned. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The layout of RAM: its parts, bounce memory, and sizes that are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Locks: exclusion, and an owner that sleeps. */
 #include "core_rig.h"
 
 #include "base/lock.h"

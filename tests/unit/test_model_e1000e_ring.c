@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network card's model on a fake bus: where its rings lie, when that changes, and bad ones. */
+/*
+ * The network card's model on a fake bus: the location of its rings, changes of it, and invalid
+ * rings.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network card's cable to a program: wire=fd:N. No frame is lost in either direction. */
+/*
+ * The network card's model with a cable to a program (wire=fd:N). No frame is lost in either
+ * direction.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The models opened by a spec, as a program does it; errors have an error message. */
+/* The models opened by a spec, as programs open them. Every failure has an error message. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

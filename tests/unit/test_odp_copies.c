@@ -35,10 +35,10 @@ static bool holds(const u8 *p, const char *text)
 /* As the callback of the rig, but leaves the pages linked. */
 static void record(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
-	pthread_mutex_lock(&heard_lock);
+	pthread_mutex_lock(&events_lock);
 	if (n_recorded < 256)
 		recorded[n_recorded++] = (struct recorded){umem, start, end};
-	pthread_mutex_unlock(&heard_lock);
+	pthread_mutex_unlock(&events_lock);
 }
 
 static int setup(void **state)

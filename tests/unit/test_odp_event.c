@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory is unmapped: which events arrive, which callbacks run, and what the device sees then. */
+/*
+ * Memory that is unmapped: which events arrive, which callbacks run, and what the device reads
+ * afterwards.
+ */
 #include "base/fail.h"
 #include "odp/odp.h"
 
@@ -221,7 +224,7 @@ static void child_life(void)
 
 	alarm(60);
 	n_recorded = 0;
-	pthread_mutex_init(&heard_lock, NULL);
+	pthread_mutex_init(&events_lock, NULL);
 	if (is_mapped(umem, p) || ib_umem_odp_map_dma_pages(umem, (u64)p, PAGE, 1, 0) != -EFAULT ||
 	    ib_umem_invalidate_range(old, (u64)p, (u64)p + PAGE) || recorded_count())
 		_exit(1);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How contexts begin and end, and the threads that receive events with them. */
+/*
+ * How contexts begin and end, and how the threads that receive their events begin and end with
+ * them.
+ */
 #include "odp/monitor.h"
 #include "odp/odp.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Processes with fewer rights (a seccomp profile, no privilege), each in a child of its own; and
+ * Processes with fewer rights (a seccomp profile, no privilege), each a child of the test, and
  * memory that is unmapped in the middle of a copy.
  */
 #include "base/compiler.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices with their own view of memory: no IOMMU, or not coherent. Pages outside RAM have copies.
- * What the device wrote is copied back, and what the program wrote meanwhile stays. In addition,
- * every failure on these paths.
+ * Devices with their own view of memory: without an IOMMU, or not coherent. Pages outside RAM have
+ * copies. What the device wrote is copied back, and what the program wrote meanwhile is preserved.
+ * Every failure on these paths is tested as well.
  */
 #include "base/fail.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Opening and closing of devices: names, groups, failures, and resources that are left. */
 #include "core_rig.h"
 
 static int reports[DMAMAP_CHECK_KINDS];
@@ -95,7 +96,7 @@ static void test_what_cannot_be_opened(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
-static void test_leaked_mappings_are_told(void **state)
+static void test_leaked_mappings_are_reported(void **state)
 {
 	struct device *dev = rig_open("sim,check=1,ram=64M", ~0ull);
 	u8 *p = aligned_alloc(4096, 8 * 4096);
@@ -132,7 +133,7 @@ static void test_leaks_without_an_iommu(void **state)
 	dmamap_close(dev);
 }
 
-static void test_leaked_coherent_memory_is_told(void **state)
+static void test_leaked_coherent_memory_is_reported(void **state)
 {
 	struct device *dev = rig_open("sim,check=1,ram=64M", ~0ull);
 	dma_addr_t dma;
@@ -333,9 +334,9 @@ int main(void)
 		alone(test_names),
 		alone(test_one_ram),
 		alone(test_what_cannot_be_opened),
-		alone(test_leaked_mappings_are_told),
+		alone(test_leaked_mappings_are_reported),
 		alone(test_leaks_without_an_iommu),
-		alone(test_leaked_coherent_memory_is_told),
+		alone(test_leaked_coherent_memory_is_reported),
 		alone(test_nothing_leaked_says_nothing),
 		alone(test_a_group_reaches_no_left_slots),
 		alone(test_a_group_keeps_what_others_mapped),

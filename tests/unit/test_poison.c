@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In a build with AddressSanitizer, freed memory is poisoned, and live memory never is; in another
+ * In a build with AddressSanitizer, freed memory is poisoned and live memory never is. In another
  * build there is nothing to check.
  */
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports: the promise that after an invalidation no access uses the old translation. The page table
- * here is one word, so that threads access it concurrently as often as possible.
+ * Ports: after an invalidation no access uses the old translation. The page table of this test is
+ * one word, so that threads access it concurrently as often as possible.
  */
 #include "core_rig.h"
 

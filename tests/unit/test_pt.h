@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For the tests of the page table: an arena from which tables are allocated. It counts them, fails
- * on request, refuses memory of others, and fills a freed table with entries that look present and
- * are invalid, so that a use after free is detected.
+ * For the tests of the page table: an arena from which tables are allocated. It counts the tables,
+ * fails on request and refuses memory of others. It fills a freed table with entries that look
+ * present and are invalid, so that a use after free is detected.
  */
 #ifndef TEST_PT_H
 #define TEST_PT_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* RAM: its parts, its file, its users, the device view, and every failure. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* policy=persistent: what is cached, how long, and that a hit never has less than was requested. */
+/*
+ * policy=persistent: which mappings are cached, for how long, and that a hit never covers less than
+ * was requested.
+ */
 #include "base/fail.h"
 #include "regcache/regcache.h"
 #include "odp_stall.h"
@@ -209,7 +212,7 @@ static void memory_goes_while_it_is_mapped(void **state)
 	assert_true(becomes(0));
 }
 
-static void hear_slowly(struct ib_umem *umem, unsigned long start, unsigned long end)
+static void invalidate_slowly(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
 	usleep(100);
 }
@@ -224,7 +227,7 @@ static void other_memory_at_once(void **state)
 
 	NEEDS_MONITOR();
 	/* there is always an event before that one, which takes time */
-	ctx = ib_alloc_ucontext(dev, hear_slowly);
+	ctx = ib_alloc_ucontext(dev, invalidate_slowly);
 	umem = region(before, PAGE, ALL_ACCESS);
 	for (u64 i = 0; i < 2000; i++) {
 		u64 until = now_ns() + (i % 4) * 10000;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Between QEMU's stream of frames and a program's messages; the test takes QEMU's place. */
+/*
+ * The relay between QEMU's stream of frames and a program's messages. The test plays the part of
+ * QEMU.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Scatterlists: tables, chains, copies and iterators. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

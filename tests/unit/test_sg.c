@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The number of segments that a list becomes. tests/contract checks that they are right. */
+/* The number of segments that a list becomes. tests/contract checks the segments themselves. */
 #include "core_rig.h"
 
 #include <linux/scatterlist.h>

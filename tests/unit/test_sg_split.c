@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Splitting a mapped list, compared with its bytes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

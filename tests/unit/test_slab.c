@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Slabs: their geometry, their lists, and threads that share them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

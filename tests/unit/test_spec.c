@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Specs of devices: keys, values, contradictions, and lack of memory. */
 #include "core_rig.h"
 
 #include "device/model.h"

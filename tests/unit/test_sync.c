@@ -80,7 +80,7 @@ static void test_nothing_to_copy(void **state)
 	close_it();
 }
 
-static void test_what_the_checker_hears(void **state)
+static void test_reports_of_the_checker(void **state)
 {
 	dma_addr_t addr;
 
@@ -144,7 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies_follow_the_direction),
 		cmocka_unit_test(test_nothing_to_copy),
-		cmocka_unit_test(test_what_the_checker_hears),
+		cmocka_unit_test(test_reports_of_the_checker),
 		cmocka_unit_test(test_lines_of_scattered_pages),
 	};
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Slots of threads: creation, walks, threads that end, and lack of memory. */
 #include "core_rig.h"
 
 #include "base/clock.h"
@@ -151,7 +152,7 @@ static void test_threads_at_once_have_slots_of_their_own(void **state)
 	pthread_barrier_destroy(&together);
 }
 
-static void *use_until_told(void *arg)
+static void *use_until_released(void *arg)
 {
 	struct tslot *s = tslot_get(&key);
 
@@ -168,7 +169,7 @@ static void test_an_unused_slot_leads_on(void **state)
 	pthread_t t;
 
 	pthread_barrier_init(&together, NULL, 2);
-	assert_int_equal(pthread_create(&t, NULL, use_until_told, &first), 0);
+	assert_int_equal(pthread_create(&t, NULL, use_until_released, &first), 0);
 	pthread_barrier_wait(&together);
 	assert_ptr_equal(tslot_first(&key), first);
 	pthread_barrier_wait(&together);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * src/map/twostep*.c, compared with an oracle that has an array of granules: for each the link
- * (page, direction, attributes, whether it bounces) and so what the device must see. The oracle has
- * its own copy of memory as the CPU sees it, of memory as devices see it (the same on a coherent
- * machine), and of each bounced granule.
+ * src/map/twostep*.c, compared with an oracle that has an array of granules. For each granule it
+ * records the link (page, direction, attributes, whether it bounces), which determines what the
+ * device must read. The oracle has copies of memory as the CPU sees it, of memory as devices see it
+ * (the same on a coherent machine), and of each bounced granule.
  */
 #include "twostep_rig.h"
 

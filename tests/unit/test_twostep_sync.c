@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* src/map/twostep_sync.c, and dma_iova_sync(): which side sees which stores, and when. */
+/*
+ * src/map/twostep_sync.c and dma_iova_sync(): which stores of one side are visible to the other,
+ * and when.
+ */
 #include "twostep_links.h"
 
 #include <time.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * src/map/twostep*.c: threads that link parts of one range, the behaviour when each step fails in
- * turn, and that sequences that end at any point leave nothing behind.
+ * src/map/twostep*.c: threads that link parts of one range, every step failing in turn, and
+ * sequences that end at any point, which must leave nothing behind.
  */
 #include "twostep_rig.h"
 

@@ -81,7 +81,7 @@ static void links_keep_their_terms(const char *spec)
 	close_device();
 }
 
-static void each_part_goes_back_as_it_was_linked(void **state)
+static void each_part_is_freed_as_it_was_linked(void **state)
 {
 	links_keep_their_terms("sim,untrusted=1");
 	links_keep_their_terms("sim,coherent=0");
@@ -120,7 +120,7 @@ static void destroy_takes_what_is_left(void **state)
 	destroy_takes_all("sim,check=1,coherent=0");
 }
 
-static void checker_tells(void **state)
+static void checker_reports(void **state)
 {
 	const int not_linked = DMAMAP_CHECK_IOVA_NOT_LINKED,
 		  direction = DMAMAP_CHECK_IOVA_DIRECTION;
@@ -233,9 +233,9 @@ static void huge_ranges(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(closed_stays_closed),
 	cmocka_unit_test(parts_are_unlinked),
-	cmocka_unit_test(each_part_goes_back_as_it_was_linked),
+	cmocka_unit_test(each_part_is_freed_as_it_was_linked),
 	cmocka_unit_test(destroy_takes_what_is_left),
-	cmocka_unit_test(checker_tells),
+	cmocka_unit_test(checker_reports),
 	cmocka_unit_test(long_ranges),
 	cmocka_unit_test(huge_ranges),
 };

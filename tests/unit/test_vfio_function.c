@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A function's life: opening it and what may prevent that, registers, interrupts, and its removal.
+ * From opening to removal of a function: what may prevent the open, registers, interrupts, and hot
+ * removal.
  */
 #include "vfio_rig.h"
 

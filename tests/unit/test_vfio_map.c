@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Mappings in the kernel's address space, by both back ends: the system calls that are made. */
+/* Mappings in the kernel's address space: the system calls that both back ends make. */
 #include "vfio_rig.h"
 
 #include "base/clock.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * On-demand regions of hardware, which does not fault: a late event does not affect a newer page.
+ * On-demand regions of hardware, which raises no page faults: a late event does not affect a newer
+ * page.
  */
 #include "vfio_rig.h"
 
@@ -8,10 +9,10 @@
 
 static void record(struct ib_umem *umem, unsigned long start, unsigned long end)
 {
-	pthread_mutex_lock(&heard_lock);
+	pthread_mutex_lock(&events_lock);
 	if (n_recorded < 256)
 		recorded[n_recorded++] = (struct recorded){umem, start, end};
-	pthread_mutex_unlock(&heard_lock);
+	pthread_mutex_unlock(&events_lock);
 }
 
 static int start(void **state)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether a function is in use. sysfs and proc are trees of this test, and so is the result of an
- * exclusive open. Each test begins with a disk sda with one partition that nothing uses, and
- * changes one thing.
+ * Whether a function is in use. sysfs and proc are trees that the test creates, and the test also
+ * determines the result of an exclusive open. Each test begins with a disk sda with one partition
+ * that nothing uses, and changes one thing.
  */
 #include "core_rig.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* vmalloc and vmap: areas, the pages behind them, misuse, and every failure. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

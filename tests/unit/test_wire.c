@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A cable whose other end is a program: which descriptors are refused, and single messages. */
+/*
+ * A cable whose other end is a program: which descriptors are refused, and the transfer of single
+ * messages.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

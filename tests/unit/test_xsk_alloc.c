@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Allocating, freeing and passing on buffers, compared with a model that records where each chunk
- * is; and the known defects of such pools by name.
+ * Buffers that are allocated, freed and passed on, compared with a model that records the place of
+ * each chunk, and known defects of such pools by name.
  */
 #include "xsk_alloc_rig.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device addresses of a UMEM: one range or runs, shared, counted, and unmapped with the last
- * user.
+ * The device addresses of a UMEM: contiguous or in runs, shared and counted, and unmapped with the
+ * last user.
  */
 #include "xsk_rig.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The driver's part of each buffer, and the requests of a packet in its metadata. */
+/* The driver's private part of each buffer, and the requests in the metadata of a packet. */
 #include "xsk_rig.h"
 
 enum { CHUNKS = 256, RING = 256 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Descriptors to transmit: a simple rule is compared with the code, in every combination. */
+/* Descriptors to transmit: every combination of their fields, compared with a simple rule. */
 #include "xsk_rig.h"
 
 #include "xsk/xsk.h"

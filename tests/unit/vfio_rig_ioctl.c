@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The requests that the simulated kernel's ioctl() accepts: of containers, groups, iommufd and the
- * device, and the address space that the requests of both interfaces change.
+ * The ioctl() requests of the simulated kernel: those of containers, groups, iommufd and the
+ * device. The requests of both interfaces change one address space, which is stored here.
  */
 #include "vfio_rig_private.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the two files of the simulated kernel share; tests include vfio_rig.h. */
+/* Declarations that the two files of the simulated kernel share. Tests include vfio_rig.h. */
 #ifndef TESTS_VFIO_RIG_PRIVATE_H
 #define TESTS_VFIO_RIG_PRIVATE_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of buffers share: one card, one UMEM, one socket, and the last report. */
+/*
+ * Functions that the tests of buffers share: one card, one UMEM, one socket, and the last report.
+ */
 #ifndef XSK_ALLOC_RIG_H
 #define XSK_ALLOC_RIG_H
 
