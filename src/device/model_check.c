@@ -197,15 +197,13 @@ static int model_check_msix(const struct dmamap_model_ops *m)
 				   MSIX_MAX);
 	err = model_check_msix_place(m, "table", p->table_bar, p->table_offset, table);
 	if (!err)
-		err = model_check_msix_place(m, "pending", p->pending_bar, p->pending_offset,
-					     pending);
-	if (!err && p->table_bar == p->pending_bar &&
-	    p->table_offset < p->pending_offset + pending &&
-	    p->pending_offset < p->table_offset + table)
+		err = model_check_msix_place(m, "pba", p->pba_bar, p->pba_offset, pending);
+	if (!err && p->table_bar == p->pba_bar && p->table_offset < p->pba_offset + pending &&
+	    p->pba_offset < p->table_offset + table)
 		err = model_wrong(m,
 				  "its MSI-X table (%u bytes at %#x) and pending bits (%u bytes at "
 				  "%#x) overlap in region %u",
-				  table, p->table_offset, pending, p->pending_offset, p->table_bar);
+				  table, p->table_offset, pending, p->pba_offset, p->table_bar);
 	return err;
 }
 

@@ -85,13 +85,13 @@ static void test_bad_msix(void **state)
 	refused("table_bar", m.pci.table_bar = 6);
 	refused("table_bar", m.pci.table_bar = 4);
 	refused("table_bar", m.pci.table_bar = 1); /* mappable: the driver would bypass it */
-	refused("pending_bar", m.pci.pending_bar = 5);
+	refused("pba_bar", m.pci.pba_bar = 5);
 	refused("table_offset", m.pci.table_offset = 4);
 	refused("table_offset", m.pci.table_offset = 4096);
 	refused("table_offset", m.pci.table_offset = 0xfffffff8);
-	refused("pending_offset", m.pci.pending_offset = 4096 - 8);
-	refused("overlap", m.pci.pending_offset = 0x450);
-	refused("overlap", (m.pci.pending_offset = 0, m.pci.table_offset = 8));
+	refused("pba_offset", m.pci.pba_offset = 4096 - 8);
+	refused("overlap", m.pci.pba_offset = 0x450);
+	refused("overlap", (m.pci.pba_offset = 0, m.pci.table_offset = 8));
 }
 
 int main(void)
