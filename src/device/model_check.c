@@ -221,13 +221,16 @@ static int model_check_pci(const struct dmamap_model_ops *m)
 		return model_wrong(m, ".pci.class_code is %#x: it has 24 bits", p->class_code);
 	if (p->msi > MSI_MAX)
 		return model_wrong(m, ".pci.msi is %u: at most %u are possible", p->msi, MSI_MAX);
-	for (u32 i = 0; i < p->n_capabilities && p->capabilities && bytes < CONFIG_BYTES; i++)
+	if (p->n_capabilities > SIM_CAPABILITIES_BYTES / 4 ||
+	    (p->n_capabilities && !p->capabilities))
+		bytes = CONFIG_BYTES;
+	for (u32 i = 0; i < p->n_capabilities && bytes < CONFIG_BYTES; i++)
 		bytes += p->capabilities[i].data ? SIM_CAPABILITY_BYTES(p->capabilities[i].length)
 						 : CONFIG_BYTES;
-	if ((p->n_capabilities && !p->capabilities) || bytes > SIM_CAPABILITIES_BYTES)
+	if (bytes > SIM_CAPABILITIES_BYTES)
 		return model_wrong(m,
-				   ".pci.capabilities is NULL, or has no .data, or needs more "
-				   "than %u bytes with 3 bytes for each head",
+				   ".pci.capabilities is NULL, or has no .data, or needs more than "
+				   "%u bytes with 3 bytes for each head",
 				   SIM_CAPABILITIES_BYTES);
 	if (p->reserved[0] || p->reserved[1] || p->reserved[2] || p->reserved[3])
 		return model_wrong(m, ".pci.reserved must be 0");

@@ -19,6 +19,9 @@
 
 static void test_bad_tables(void **state)
 {
+	static const u8 bytes[80];
+	static const struct dmamap_model_capability many[] = {{bytes, 60}, {bytes, UINT32_MAX}};
+
 	refused(".size", m.size = 0);
 	refused(".size", m.size = 1u << 20);
 	refused(".size", m.size -= 8);
@@ -39,6 +42,8 @@ static void test_bad_tables(void **state)
 	refused(".reserved", m.pci.reserved[3] = 1);
 	refused("capabilities", m.pci.capabilities = NULL);
 	refused("capabilities", m.pci.n_capabilities = 1u << 31);
+	refused("capabilities", m.pci.capabilities = many);
+	refused("capabilities", (m.pci.capabilities = many + 1, m.pci.n_capabilities = 1));
 }
 
 static void test_bad_keys(void **state)
