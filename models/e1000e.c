@@ -240,8 +240,8 @@ const struct dmamap_model_ops model_e1000e = {
 		.msi = 1,
 		.msix = E1000E_VECTORS,
 		.table_bar = 3,
-		.pending_bar = 3,
-		.pending_offset = 0x2000,
+		.pba_bar = 3,
+		.pba_offset = 0x2000,
 		.express = true,
 		.intx = true},
 	/* registers, flash, I/O ports, MSI-X tables */

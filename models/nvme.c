@@ -300,7 +300,7 @@ const struct dmamap_model_ops model_nvme = {
 		.revision = 2,
 		.msix = NVME_VECTORS,
 		.table_offset = 0x2000,
-		.pending_offset = 0x3000,
+		.pba_offset = 0x3000,
 		.express = true},
 	.region = {{.size = 16384, .flags = DMAMAP_BAR_64BIT, .access = 4 | 8}},
 	.create = nvmesim_create,

@@ -79,13 +79,13 @@ struct dmamap_model_pci {
 	u16 vendor, device, subsystem_vendor, subsystem;
 	u32 class_code; /* 24 bits: class, subclass, programming interface */
 	u8 revision;
-	bool express;	/* a PCI Express endpoint */
-	bool intx;	/* has an interrupt line: the model has the function `line` */
-	u8 msi;		/* number of MSI messages, 0 to 32 */
-	u16 msix;	/* number of MSI-X messages, 0 to 2048 */
-	u8 table_bar;	/* the region that contains the MSI-X table, 16 bytes for each message */
-	u8 pending_bar; /* the region that contains the pending bits, 8 bytes for 64 messages */
-	u32 table_offset, pending_offset; /* multiples of 8 */
+	bool express; /* a PCI Express endpoint */
+	bool intx;    /* has an interrupt line: the model has the function `line` */
+	u8 msi;	      /* number of MSI messages, 0 to 32 */
+	u16 msix;     /* number of MSI-X messages, 0 to 2048 */
+	u8 table_bar; /* the region that contains the MSI-X table, 16 bytes for each message */
+	u8 pba_bar;   /* the region that contains the pending bits (PBA), 8 bytes for 64 messages */
+	u32 table_offset, pba_offset; /* multiples of 8 */
 	u32 n_capabilities;
 	const struct dmamap_model_capability *capabilities;
 	u64 reserved[4]; /* 0 */

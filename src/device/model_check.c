@@ -197,15 +197,13 @@ static int model_check_msix(const struct dmamap_model_ops *m)
 				   MSIX_MAX);
 	err = model_check_msix_place(m, "table", p->table_bar, p->table_offset, table);
 	if (!err)
-		err = model_check_msix_place(m, "pending", p->pending_bar, p->pending_offset,
-					     pending);
-	if (!err && p->table_bar == p->pending_bar &&
-	    p->table_offset < p->pending_offset + pending &&
-	    p->pending_offset < p->table_offset + table)
+		err = model_check_msix_place(m, "pba", p->pba_bar, p->pba_offset, pending);
+	if (!err && p->table_bar == p->pba_bar && p->table_offset < p->pba_offset + pending &&
+	    p->pba_offset < p->table_offset + table)
 		err = model_wrong(m,
 				  "its MSI-X table (%u bytes at %#x) and pending bits (%u bytes at "
 				  "%#x) overlap in region %u",
-				  table, p->table_offset, pending, p->pending_offset, p->table_bar);
+				  table, p->table_offset, pending, p->pba_offset, p->table_bar);
 	return err;
 }
 
@@ -223,13 +221,16 @@ static int model_check_pci(const struct dmamap_model_ops *m)
 		return model_wrong(m, ".pci.class_code is %#x: it has 24 bits", p->class_code);
 	if (p->msi > MSI_MAX)
 		return model_wrong(m, ".pci.msi is %u: at most %u are possible", p->msi, MSI_MAX);
-	for (u32 i = 0; i < p->n_capabilities && p->capabilities && bytes < CONFIG_BYTES; i++)
+	if (p->n_capabilities > SIM_CAPABILITIES_BYTES / 4 ||
+	    (p->n_capabilities && !p->capabilities))
+		bytes = CONFIG_BYTES;
+	for (u32 i = 0; i < p->n_capabilities && bytes < CONFIG_BYTES; i++)
 		bytes += p->capabilities[i].data ? SIM_CAPABILITY_BYTES(p->capabilities[i].length)
 						 : CONFIG_BYTES;
-	if ((p->n_capabilities && !p->capabilities) || bytes > SIM_CAPABILITIES_BYTES)
+	if (bytes > SIM_CAPABILITIES_BYTES)
 		return model_wrong(m,
-				   ".pci.capabilities is NULL, or has no .data, or needs more "
-				   "than %u bytes with 3 bytes for each head",
+				   ".pci.capabilities is NULL, or has no .data, or needs more than "
+				   "%u bytes with 3 bytes for each head",
 				   SIM_CAPABILITIES_BYTES);
 	if (p->reserved[0] || p->reserved[1] || p->reserved[2] || p->reserved[3])
 		return model_wrong(m, ".pci.reserved must be 0");

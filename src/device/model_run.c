@@ -57,7 +57,7 @@ static u8 model_route(const struct dmamap_model_ops *model, int bar, bool steppe
 
 	if (model->region[bar].flags & DMAMAP_BAR_MAPPABLE)
 		route |= ROUTE_MEMORY;
-	if (model->pci.msix && (bar == model->pci.table_bar || bar == model->pci.pending_bar))
+	if (model->pci.msix && (bar == model->pci.table_bar || bar == model->pci.pba_bar))
 		route |= ROUTE_MSIX;
 	return route;
 }

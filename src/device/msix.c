@@ -133,9 +133,8 @@ static bool msix_in_pending(const struct device *dev, int bar, u64 offset, u64 *
 {
 	const struct dmamap_model_pci *p = &dev->model->pci;
 
-	*at = offset - p->pending_offset;
-	return bar == p->pending_bar && offset >= p->pending_offset &&
-	       *at < (p->msix + 63u) / 64 * 8;
+	*at = offset - p->pba_offset;
+	return bar == p->pba_bar && offset >= p->pba_offset && *at < (p->msix + 63u) / 64 * 8;
 }
 
 bool msix_read(struct device *dev, int bar, u64 offset, unsigned int size, u64 *value)

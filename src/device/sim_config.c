@@ -106,7 +106,7 @@ static void sim_capabilities(u8 *config, const struct dmamap_model_pci *pci, boo
 		sim_capability(config, SIM_CAP_MSIX, 0x11);
 		sim_put(config, SIM_CAP_MSIX + 2, 2, pci->msix - 1u);
 		sim_put(config, SIM_CAP_MSIX + 4, 4, pci->table_offset | pci->table_bar);
-		sim_put(config, SIM_CAP_MSIX + 8, 4, pci->pending_offset | pci->pending_bar);
+		sim_put(config, SIM_CAP_MSIX + 8, 4, pci->pba_offset | pci->pba_bar);
 	}
 	if (pci->express) {
 		sim_capability(config, SIM_CAP_EXPRESS, 0x10);

@@ -67,10 +67,10 @@ def try_it(sources, line):
     folder = tempfile.mkdtemp(prefix='dmamap-write-')
     try:
         said = build(folder, sources)
-        parts = shlex.split(line)
-        env = dict(word.split('=', 1) for word in parts if re.match(r'^[A-Z_]+=', word))
-        parts = [COMMAND if word == 'dmamap' else word for word in parts if not re.match(r'^[A-Z_]+=', word)]
-        return said + run(parts, folder, env)
+        arguments = shlex.split(line)
+        env = dict(item.split('=', 1) for item in arguments if re.match(r'^[A-Z_]+=', item))
+        command = [COMMAND if item == 'dmamap' else item for item in arguments[len(env):]]
+        return said + run(command, folder, env)
     finally:
         shutil.rmtree(folder)
 

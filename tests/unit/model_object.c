@@ -98,7 +98,7 @@ __attribute__((unused)) static const struct {
 			.msix = 1,
 			.table_bar = OBJECT_TABLE_BAR,
 			.table_offset = 0x800,
-			.pending_offset = 0xc00},
+			.pba_offset = 0xc00},
 		.region = {{.size = 4096, .access = 4},
 			   {.size = 4096, .flags = DMAMAP_BAR_MAPPABLE}},
 		.create = object_create,

@@ -19,6 +19,9 @@
 
 static void test_bad_tables(void **state)
 {
+	static const u8 bytes[80];
+	static const struct dmamap_model_capability many[] = {{bytes, 60}, {bytes, UINT32_MAX}};
+
 	refused(".size", m.size = 0);
 	refused(".size", m.size = 1u << 20);
 	refused(".size", m.size -= 8);
@@ -39,6 +42,8 @@ static void test_bad_tables(void **state)
 	refused(".reserved", m.pci.reserved[3] = 1);
 	refused("capabilities", m.pci.capabilities = NULL);
 	refused("capabilities", m.pci.n_capabilities = 1u << 31);
+	refused("capabilities", m.pci.capabilities = many);
+	refused("capabilities", (m.pci.capabilities = many + 1, m.pci.n_capabilities = 1));
 }
 
 static void test_bad_keys(void **state)
@@ -85,13 +90,13 @@ static void test_bad_msix(void **state)
 	refused("table_bar", m.pci.table_bar = 6);
 	refused("table_bar", m.pci.table_bar = 4);
 	refused("table_bar", m.pci.table_bar = 1); /* mappable: the driver would bypass it */
-	refused("pending_bar", m.pci.pending_bar = 5);
+	refused("pba_bar", m.pci.pba_bar = 5);
 	refused("table_offset", m.pci.table_offset = 4);
 	refused("table_offset", m.pci.table_offset = 4096);
 	refused("table_offset", m.pci.table_offset = 0xfffffff8);
-	refused("pending_offset", m.pci.pending_offset = 4096 - 8);
-	refused("overlap", m.pci.pending_offset = 0x450);
-	refused("overlap", (m.pci.pending_offset = 0, m.pci.table_offset = 8));
+	refused("pba_offset", m.pci.pba_offset = 4096 - 8);
+	refused("overlap", m.pci.pba_offset = 0x450);
+	refused("overlap", (m.pci.pba_offset = 0, m.pci.table_offset = 8));
 }
 
 int main(void)
