@@ -26,7 +26,7 @@
 
 #define BPF_NEXT(name) NEXT_FN(__typeof__(&name), name)
 
-/* What bpf_program__attach_xdp() returns for a name. */
+/* The result of bpf_program__attach_xdp() for a name. */
 struct xsk_bpf_link {
 	unsigned int index;
 };
@@ -54,7 +54,7 @@ static struct xsk_name *xsk_bpf_name(int ifindex)
 	return ifindex > 0 ? xsk_name_by_index((unsigned int)ifindex) : NULL;
 }
 
-/* The number of a loaded program; that of the stand-ins if the system cannot say. */
+/* The number of a loaded program. If the system does not report it, that of the stand-ins. */
 static u32 xsk_bpf_program_id(int fd)
 {
 	char line[128];

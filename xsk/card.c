@@ -27,18 +27,20 @@ static struct xsk_card *cards;
 static unsigned int forks; /* number of forks between this process and the first one with cards */
 
 /*
- * Attaches a driver to a device that this file opened. 0; -errno. A device without a known driver
- * is used without one.
+ * Attaches a driver to a device that this file opened. Returns 0 or -errno. A device without a
+ * known driver is used without one.
  */
 static int xsk_card_attach_driver(struct xsk_card *c)
 {
-	/* every frame is received; the socket refuses what is too long for it */
+	/* every frame is received; the socket refuses frames that are too long for it */
 	const struct e1000e_options options = {.max_frame = E1000E_FRAME_LONG};
 
 	c->driver = e1000e_probe(c->dev, &options);
 	if (!c->driver)
 		return errno == ENODEV ? 0 : -errno;
-	/* The thread idles until the card is started. So starting it needs no resources. */
+	/*
+	 * The thread idles until the card is started, so that starting the card needs no resources.
+	 */
 	return e1000e_serve(c->driver, false);
 }
 
@@ -51,7 +53,7 @@ static void xsk_card_free(struct xsk_card *c)
 	free(c);
 }
 
-/* A name of DMAMAP_XSK has the same address for every program and every time it is opened. */
+/* A name of DMAMAP_XSK has the same address in every program and after every open. */
 static struct device *xsk_card_open_spec(const struct xsk_name *name, const char *spec)
 {
 	struct device *dev;

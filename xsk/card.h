@@ -12,20 +12,20 @@
 struct xsk_card;
 
 /*
- * Returns a reference that xsk_card_put() releases. NULL, errno: ENODEV, or what dmamap_open()
- * sets.
+ * Returns a reference that xsk_card_put() releases, or NULL with errno ENODEV or an error of
+ * dmamap_open().
  */
 struct xsk_card *xsk_card_get(const char *ifname);
 void xsk_card_put(struct xsk_card *card);
 struct device *xsk_card_device(struct xsk_card *card);
 
-/* Packets and bytes of a card that is open and that this library drives; else 0. */
+/* Packets and bytes of a card that is open and driven by this library; 0 for any other card. */
 struct xsk_card_traffic {
 	u64 rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped;
 };
 void xsk_card_read_traffic(const char *ifname, struct xsk_card_traffic *traffic);
 
-/* Starts the card after a socket was bound: packets may arrive from now on. 0, -errno. */
+/* Starts the card after a socket was bound. Packets may arrive from now on. Returns 0 or -errno. */
 int xsk_card_start(struct xsk_card *card);
 
 #endif

@@ -16,10 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/*
- * Looks up the next definition after this one and stores it. NULL: the program is linked
- * statically.
- */
+/* Looks up the definition after this one and stores it. NULL: the program is linked statically. */
 static inline void *xsk_interpose_next(void **where, const char *name)
 {
 	void *fn = __atomic_load_n(where, __ATOMIC_ACQUIRE);

@@ -40,7 +40,7 @@ static struct xsk_name *xsk_file_split(const char *path, const char **file)
 	return xsk_name_find(ifname);
 }
 
-/* The content of a file. False: there is no such file. */
+/* The contents of a file. Returns false if there is no such file. */
 static bool xsk_file_text(const struct xsk_name *name, const char *file, char text[TEXT_MAX])
 {
 	static const struct {
@@ -79,7 +79,7 @@ static bool xsk_file_text(const struct xsk_name *name, const char *file, char te
 	return true;
 }
 
-/* A descriptor, or -1 with errno. */
+/* Returns a descriptor, or -1 with errno. */
 static int xsk_file_open(const struct xsk_name *name, const char *file, int flags)
 {
 	char text[TEXT_MAX];
@@ -92,7 +92,7 @@ static int xsk_file_open(const struct xsk_name *name, const char *file, int flag
 	fd = memfd_create(file, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
 	if (fd < 0)
 		return -1;
-	/* what a program writes into it has no effect, as the cards have no such setting */
+	/* writing to it has no effect, because the cards have no such setting */
 	if (syscall(SYS_pwrite64, fd, text, strlen(text), 0L) < 0) {
 		syscall(SYS_close, fd);
 		return -1;
@@ -156,7 +156,7 @@ INTERPOSE(int, openat, int folder, const char *path, int flags, ...)
 		    : xsk_file_next_open(folder, path, flags, mode);
 }
 
-/* Programs with _FORTIFY_SOURCE call these instead. */
+/* Programs that are built with _FORTIFY_SOURCE call these functions instead. */
 INTERPOSE(int, __open_2, const char *path, int flags)
 {
 	return xsk_sys_open(path, flags, 0);

@@ -69,7 +69,7 @@ static bool xsk_io_send_request(int fd, const struct msghdr *m, int flags, ssize
 
 	for (size_t i = 0; i < m->msg_iovlen; i++)
 		n += m->msg_iov[i].iov_len;
-	/* nearly every message of a program is longer or shorter than such a request */
+	/* nearly every message of a program has another length than such a request */
 	if (n < 32 || n > sizeof(other) || !xsk_netlink_request(fd, m, other, &len))
 		return false;
 	*result = syscall(SYS_sendto, fd, other, len, flags, m->msg_name, m->msg_namelen);
@@ -255,7 +255,7 @@ INTERPOSE(ssize_t, readv, int fd, const struct iovec *v, int n)
 	return 0;
 }
 
-/* The compiler calls these instead of the functions above in a program with _FORTIFY_SOURCE. */
+/* In a program with _FORTIFY_SOURCE the compiler calls these functions instead of those above. */
 INTERPOSE(ssize_t, __recv_chk, int fd, void *buf, size_t n, size_t size, int flags)
 {
 	if (size < n)

@@ -25,7 +25,9 @@
 
 static const char driver_name[] = "dmamap";
 
-/* Without a C library behind this one, that is in a static program, the system is asked. */
+/*
+ * Without another C library behind this one, that is in a static program, the system call is made.
+ */
 static int xsk_ifname_ioctl(unsigned long request, struct ifreq *r)
 {
 	int fd = (int)syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -151,7 +153,7 @@ static int xsk_ifname_set_mtu(struct xsk_name *name, int mtu)
 	return 0;
 }
 
-/* 0; -errno; 1: not a request about an interface. */
+/* Returns 0 or -errno, or 1 if it is not a request about an interface. */
 static int xsk_ifname_request(struct xsk_name *name, unsigned long request, struct ifreq *r)
 {
 	switch (request) {
@@ -191,8 +193,8 @@ static int xsk_ifname_request(struct xsk_name *name, unsigned long request, stru
 }
 
 /*
- * Programs raise RLIMIT_MEMLOCK for their UMEM, and end if that is not permitted. The memory of a
- * UMEM is not locked here.
+ * Programs raise RLIMIT_MEMLOCK for their UMEM and end if that is not permitted. Here the memory of
+ * a UMEM is not locked.
  */
 INTERPOSE(int, setrlimit, int resource, const struct rlimit *limit)
 {

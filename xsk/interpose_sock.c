@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Making, binding, mapping and closing sockets, and their options. */
+/* Creation, binding, mapping and closing of sockets, and their options. */
 #ifndef __SANITIZE_THREAD__
 #include "interpose.h"
 #include "raw.h"
@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/* The result of a system call for 0, a value or -errno. */
+/* Converts 0, a value or -errno to the result of a system call. */
 static int xsk_sock_result(int result)
 {
 	if (result >= 0)
@@ -62,7 +62,7 @@ INTERPOSE(int, bind, int fd, const struct sockaddr *addr, socklen_t len)
 	return NEXT(bind, SYS_bind, fd, addr, len);
 }
 
-/* What no AF_XDP socket supports, but the pair of local sockets behind it might. */
+/* Calls that no AF_XDP socket supports, but that the pair of local sockets behind it might. */
 static bool xsk_sock_unsupported(int fd)
 {
 	struct xsk_port *p = xsk_port_get(fd);

@@ -33,7 +33,7 @@ static u64 xsk_wait_now(void)
 	return (u64)t.tv_sec * NS + (u64)t.tv_nsec;
 }
 
-/* When a wait ends; `ns` NO_END: never. */
+/* The time at which a wait ends; `ns` NO_END: it never ends. */
 static u64 xsk_wait_end(u64 ns)
 {
 	u64 now = ns && ns != NO_END ? xsk_wait_now() : 0;
@@ -50,7 +50,7 @@ static u64 xsk_wait_ns(const struct timespec *t)
 	return (u64)t->tv_sec * NS + (u64)t->tv_nsec;
 }
 
-/* Returns the time of the next piece of a wait; NULL: without end. */
+/* Returns the duration of the next piece of a wait, or NULL for a wait without end. */
 static const struct timespec *xsk_wait_piece(u64 end, bool whole, struct timespec *t)
 {
 	u64 now, left;
@@ -120,7 +120,10 @@ static int xsk_wait_examine(struct pollfd *fds, nfds_t n, nfds_t *sockets, bool 
 	return ready;
 }
 
-/* Brings the descriptors up to date for a wait in the kernel. Returns as above. */
+/*
+ * Updates the descriptors for a wait in the kernel. The return values are those of the function
+ * above.
+ */
 static int xsk_wait_arm(struct pollfd *fds, nfds_t n, bool *whole)
 {
 	int ready = 0;
@@ -137,7 +140,10 @@ static int xsk_wait_arm(struct pollfd *fds, nfds_t n, bool *whole)
 	return ready;
 }
 
-/* After the kernel's wait: the rings decide about sockets. Returns the number with events. */
+/*
+ * After the kernel's wait the rings determine the events of sockets. Returns the number of sockets
+ * with events.
+ */
 static int xsk_wait_collect(struct pollfd *fds, nfds_t n)
 {
 	int ready = 0;
@@ -213,7 +219,7 @@ INTERPOSE(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *timeo
 	return xsk_wait_poll(fds, n, xsk_wait_ns(timeout), mask);
 }
 
-/* The compiler calls these instead of the functions above in a program with _FORTIFY_SOURCE. */
+/* In a program with _FORTIFY_SOURCE the compiler calls these functions instead of those above. */
 INTERPOSE(int, __poll_chk, struct pollfd *fds, nfds_t n, int timeout, size_t size)
 {
 	if (size / sizeof(*fds) < n)
@@ -286,7 +292,7 @@ INTERPOSE(int, select, int n, fd_set *in, fd_set *out, fd_set *except, struct ti
 		ns = (u64)timeout->tv_sec * NS + (u64)timeout->tv_usec * 1000;
 	start = xsk_wait_now();
 	got = xsk_wait_select(n, sets, ns, NULL);
-	/* Linux stores the time that is left */
+	/* Linux stores the remaining time */
 	if (timeout) {
 		u64 used = xsk_wait_now() - start, left = used < ns ? ns - used : 0;
 

@@ -29,7 +29,10 @@ int xsk_map_make(enum xsk_map_kind kind)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The name of a descriptor's file says what it stands for. So a copy of it is one, too. */
+/*
+ * The name of a descriptor's file identifies the stand-in, so that a copy of the descriptor is a
+ * stand-in too.
+ */
 enum xsk_map_kind xsk_map_kind_of(int fd)
 {
 	char path[64], target[64];
@@ -53,7 +56,7 @@ enum xsk_map_kind xsk_map_kind_of(int fd)
 	return XSK_MAP_NONE;
 }
 
-/* The number of a map of sockets that the system made; 0: it is not such a map. */
+/* The number of a map of sockets that the system created, or 0 if it is not such a map. */
 static u64 xsk_map_system_id(int fd)
 {
 	unsigned int type = 0, id = 0;
@@ -71,7 +74,7 @@ static u64 xsk_map_system_id(int fd)
 	return type == XSKMAP ? SYSTEM_MAP | id : 0;
 }
 
-/* A number for the map of sockets; 0: the descriptor is none. */
+/* A number for the map of sockets, or 0 if the descriptor is not one. */
 static u64 xsk_map_id(int fd)
 {
 	/* all stand-ins of a map of sockets are one map: their keys are queues of different devices
@@ -101,7 +104,7 @@ int xsk_map_update(int map_fd, const void *key, const void *value)
 		err = kind == XSK_MAP_NONE ? 1 : -EINVAL;
 	else
 		err = p ? xsk_steer_set(map, k, p->xs) : -EOPNOTSUPP;
-	/* a socket that is not bound yet: its queue is not known */
+	/* the socket is not bound yet, so its queue is unknown */
 	if (err == -ENOENT)
 		err = -EBADF;
 	if (p)

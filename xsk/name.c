@@ -13,7 +13,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct xsk_name names[NAMES_MAX];
 static unsigned int n_names;
 
-/* An address of one station, locally administered: the hash of the name (FNV-1a). */
+/* A locally administered address of one station: the hash of the name (FNV-1a). */
 static void xsk_name_make_mac(struct xsk_name *name)
 {
 	u32 hash = 2166136261u;
@@ -26,7 +26,10 @@ static void xsk_name_make_mac(struct xsk_name *name)
 		name->mac[2 + i] = (u8)(hash >> (24 - 8 * i));
 }
 
-/* The key mac= of the spec. False: it has none, or a bad one, which opening the device reports. */
+/*
+ * Reads the key mac= of the spec. Returns false if it is missing or invalid; opening the device
+ * reports the latter.
+ */
 static bool xsk_name_read_mac(struct xsk_name *name)
 {
 	const char *at = name->spec;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interface names of the environment variable DMAMAP_XSK="IFNAME=SPEC;IFNAME=SPEC". Each has an
- * index of its own, above those that the system gives away. The variable is read once.
+ * Interface names of the environment variable DMAMAP_XSK="IFNAME=SPEC;IFNAME=SPEC". Each has its
+ * own index, above those that the system allocates. The variable is read once.
  */
 #ifndef XSK_NAME_H
 #define XSK_NAME_H
@@ -22,11 +22,14 @@ struct xsk_name {
 	bool program;
 };
 
-/* NULL: there is no such name. The result is valid for the life of the process. */
+/* Returns NULL if there is no such name. The result is valid until the process ends. */
 struct xsk_name *xsk_name_find(const char *ifname);
 struct xsk_name *xsk_name_by_index(unsigned int index);
 bool xsk_names_exist(void);
-/* A socket on this interface has libxdp's program. Nothing if it is not one of the names. */
+/*
+ * Records that a socket on this interface has libxdp's program. Does nothing if it is not one of
+ * the names.
+ */
 void xsk_name_set_program(const char *ifname);
 
 #endif

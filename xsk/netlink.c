@@ -45,7 +45,7 @@ static bool xsk_netlink_is_route(int fd)
 	       domain == AF_NETLINK && protocol == NETLINK_ROUTE;
 }
 
-/* The interface that a request is about; NULL: none of ours. */
+/* Returns the interface that a request is about, or NULL if it is none of ours. */
 static const struct xsk_name *xsk_netlink_name(const char *data, size_t len)
 {
 	const struct ifinfomsg *info = (const void *)(data + NLMSG_HDRLEN);
@@ -71,7 +71,7 @@ static const struct xsk_name *xsk_netlink_name(const char *data, size_t len)
 	return NULL;
 }
 
-/* False: too many replies are expected. */
+/* Returns false if too many replies are expected. */
 static bool xsk_netlink_expect(int fd, u32 seq, const struct xsk_name *name)
 {
 	struct xsk_netlink_reply *e = NULL;
@@ -153,7 +153,7 @@ static char *xsk_netlink_put_u32(char *at, u16 type, u32 value)
 	return xsk_netlink_put(at, type, &value, sizeof(value));
 }
 
-/* Returns the length of the reply, which fits by far. */
+/* Returns the length of the reply. The buffer is far longer. */
 static size_t xsk_netlink_build(char reply[REPLY], const struct nlmsghdr *of,
 				const struct xsk_name *name)
 {
@@ -196,7 +196,7 @@ static size_t xsk_netlink_build(char reply[REPLY], const struct nlmsghdr *of,
 	return h.nlmsg_len;
 }
 
-/* The name that a reply is about; NULL: it is not the one that is expected. */
+/* Returns the name that a reply is about, or NULL if it is not the expected reply. */
 static const struct xsk_name *xsk_netlink_match(int fd, const struct nlmsghdr *h, bool peek)
 {
 	const struct xsk_name *name = NULL;
@@ -218,7 +218,7 @@ static const struct xsk_name *xsk_netlink_match(int fd, const struct nlmsghdr *h
 	return name;
 }
 
-/* Copies a datagram to where the program wants it. Returns what recvmsg() returns. */
+/* Copies a datagram to the program's buffers. Returns the result of recvmsg(). */
 static ssize_t xsk_netlink_deliver(struct msghdr *to, const char *data, size_t len, int flags)
 {
 	size_t at = 0;

@@ -14,14 +14,14 @@
 #define XSK_NETLINK_REQUEST 256 /* bytes of a request that can be about one interface */
 
 /*
- * Examines what is about to be sent. True: `other`, of *len bytes, must be sent instead.
+ * Examines a message that is about to be sent. True: `other`, of *len bytes, must be sent instead.
  */
 bool xsk_netlink_request(int fd, const struct msghdr *message, char other[XSK_NETLINK_REQUEST],
 			 size_t *len);
 
 /* Whether the next reply on a descriptor may have to be replaced. */
 bool xsk_netlink_expected(int fd);
-/* recvmsg() on such a descriptor. */
+/* recvmsg() for such a descriptor. */
 ssize_t xsk_netlink_receive(int fd, struct msghdr *message, int flags);
 
 #endif

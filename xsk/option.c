@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The options of a socket that need only its port: what can be read, and SOL_SOCKET. */
+/* The options of a socket that need only its port: options that can be read, and SOL_SOCKET. */
 #include "option.h"
 #include "raw.h"
 

@@ -9,12 +9,12 @@
 #define XSK_OPTION_ENTRIES 320 /* offset of the entries of every ring; src/xsk/ring.h */
 
 /*
- * An option of SOL_SOCKET. The values of busy polling are stored; they have no effect, because the
- * cards are polled in any case. 0; -errno; 1: the descriptor's own option.
+ * An option of SOL_SOCKET. The values of busy polling are stored without effect, because the cards
+ * are polled in any case. Returns 0 or -errno, or 1 for an option of the descriptor itself.
  */
 int xsk_option_set_socket(struct xsk_port *port, int name, const void *value, socklen_t len);
 
-/* The value of XDP_MMAP_OFFSETS. 0; -EINVAL: there is too little space for it. */
+/* The value of XDP_MMAP_OFFSETS. Returns 0, or -EINVAL if there is too little space for it. */
 int xsk_option_offsets(void *value, socklen_t *len);
 
 #endif

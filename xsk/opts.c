@@ -40,7 +40,10 @@ API struct xsk_socket *
 xsk_opts_socket_create(const char *ifname, __u32 queue_id, struct xsk_umem *umem,
 		       const struct xsk_opts_socket *opts) __asm__("xsk_socket__create_opts");
 
-/* Copies the fields that the caller has. False: it has set one that is not known. */
+/*
+ * Copies the fields that the caller has. Returns false if the caller has set a field that is
+ * unknown here.
+ */
 static bool xsk_opts_read(void *to, size_t known, const void *from)
 {
 	size_t size;

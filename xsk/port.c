@@ -66,7 +66,10 @@ bool xsk_ports_exist(void)
 	return __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* Calls the function for each port that is open. False: a call returned false. No lock is held. */
+/*
+ * Calls the function for each open port until a call returns false; then returns false. No lock is
+ * held.
+ */
 static bool xsk_port_for_each(bool (*fn)(struct xsk_port *))
 {
 	u32 left = __atomic_load_n(&n_ports, __ATOMIC_ACQUIRE);
@@ -195,7 +198,7 @@ fail:
 	return -1;
 }
 
-/* The caller holds list_lock. NULL, errno. */
+/* The caller holds list_lock. Returns NULL with errno on failure. */
 static struct xsk_port **xsk_port_make_slot(int fd)
 {
 	struct xsk_port **page;
@@ -261,7 +264,9 @@ static struct xsk_port *xsk_port_new(struct xdp_sock *xs)
 		p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
-	/* a lookup of the port's former descriptor may be about to find that it was closed */
+	/*
+	 * a lookup of the former descriptor of the port may be about to detect that it was closed
+	 */
 	memset(p, 0, offsetof(struct xsk_port, users));
 	p->xs = xs;
 	p->fd = p->ours = -1;

@@ -55,17 +55,17 @@ struct xsk_port {
 };
 
 /*
- * Makes a descriptor for the socket, which must outlive it. `fd` -1: a new descriptor; else it
- * replaces that one. NULL, errno.
+ * Creates a descriptor for the socket, which must outlive it. `fd` -1: a new descriptor; otherwise
+ * it replaces `fd`. Returns NULL with errno on failure.
  */
 struct xsk_port *xsk_port_open(struct xdp_sock *xs, int fd);
 /* Closes the port; its descriptor stays open if `keep_fd`. */
 void xsk_port_close(struct xsk_port *port, bool keep_fd);
 
-/* The program closed the descriptor itself. */
+/* Called after the program closed the descriptor itself. */
 void xsk_port_forget(struct xsk_port *port);
 
-/* The socket was bound: its rings do not change any more. */
+/* Called after the socket was bound: its rings do not change any more. */
 void xsk_port_bound(struct xsk_port *port);
 
 /*
@@ -82,8 +82,8 @@ void xsk_port_put(struct xsk_port *port);
 bool xsk_port_refresh(struct xsk_port *port, bool wait);
 
 /*
- * What every wait does with a socket: it sends and wakes the driver. True: nothing is left to do;
- * false: it must be done again within a millisecond.
+ * Every wait calls it for a socket: it sends and wakes the driver. Returns true if nothing is left
+ * to do, and false if it must be called again within a millisecond.
  */
 bool xsk_port_before_poll(struct xsk_port *port);
 /* The same for all sockets that are open; the descriptors are updated, too. */

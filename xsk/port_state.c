@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The state of a port: when its descriptor is readable and writable, see port.h. */
+/* The state of a port, that is, when its descriptor is readable and writable: see port.h. */
 #include "port_state.h"
 
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What port.c and port_state.c share. */
+/* Declarations that port.c and port_state.c share. */
 #ifndef XSK_PORT_STATE_H
 #define XSK_PORT_STATE_H
 
@@ -16,7 +16,10 @@ extern int xsk_port_nudge;
 
 void xsk_port_count_set(int change);
 
-/* Reads all that the application sent; true: it sent something. The caller owns the state. */
+/*
+ * Reads all that the application sent. Returns true if it sent something. The caller owns the
+ * state.
+ */
 bool xsk_port_take_sent(struct xsk_port *port);
 
 /* For xdp_sock_on_ready(). Runs in the driver's thread, after it has published ring entries. */

@@ -28,7 +28,7 @@ static const struct {
 
 enum { RINGS = 4, ENTRIES_AT = XSK_OPTION_ENTRIES };
 
-/* Where the program mapped a ring. */
+/* The place at which the program mapped a ring. */
 struct xsk_raw_mapping {
 	char *addr; /* NULL: the entry is free */
 	size_t len;
@@ -184,7 +184,7 @@ int xsk_raw_setsockopt(struct xsk_port *p, int level, int name, const void *valu
 	return err;
 }
 
-/* The socket whose UMEM is to be shared. NULL: *err. */
+/* Returns the socket whose UMEM is to be shared, or NULL with the error in *err. */
 static struct xsk_port *xsk_raw_shared(int fd, int *err)
 {
 	struct xsk_port *p = xsk_port_get(fd);
@@ -253,7 +253,10 @@ static int xsk_raw_bind_name(struct xsk_raw *r, const struct xsk_name *name,
 	return err;
 }
 
-/* Maps a ring of the system's socket as the program mapped ours, and copies what is in ours. */
+/*
+ * Maps a ring of the system's socket at the place where the program mapped ours, and copies the
+ * contents of ours.
+ */
 static int xsk_raw_map_system(const struct xsk_raw *r, const struct xsk_raw_mapping *m, int fd,
 			      char **out)
 {
@@ -293,7 +296,7 @@ static int xsk_raw_check_layout(int fd)
 	return len == our_len && !memcmp(&theirs, &ours, len) ? 0 : -EOPNOTSUPP;
 }
 
-/* The caller holds raw_lock. The system's socket takes the place of ours. */
+/* The system's socket replaces ours. The caller holds raw_lock. */
 static int xsk_raw_become_system(struct xsk_raw *r, const struct sockaddr *addr, socklen_t len)
 {
 	char *maps[MAPPINGS] = {NULL};
@@ -334,7 +337,7 @@ static int xsk_raw_become_system(struct xsk_raw *r, const struct sockaddr *addr,
 	return err;
 }
 
-/* 1: the system's socket is bound, and ours is to be closed. */
+/* Returns 1 if the system's socket is bound and ours must be closed. */
 static int xsk_raw_bind_locked(struct xsk_raw *r, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_xdp to;
@@ -456,7 +459,7 @@ void xsk_raw_unmapping(const void *addr, size_t len)
 	pthread_mutex_unlock(&map_lock);
 }
 
-/* A child of fork() has no sockets; what it maps and unmaps is its own. */
+/* A child of fork() has no sockets. What it maps and unmaps is its own. */
 static void raw_fork_child(void)
 {
 	pthread_mutex_init(&raw_lock, NULL);

@@ -13,7 +13,7 @@
 
 #define RECEIVERS 64 /* of one queue */
 
-/* A bound socket, or one that a map has. `lock` guards the list and all fields. */
+/* A socket that is bound, or that is in a map. `lock` guards the list and all fields. */
 struct xsk_steer_sock {
 	struct xsk_steer_sock *next;
 	struct xdp_sock *xs;
@@ -53,7 +53,7 @@ static struct xdp_sock *xsk_steer_choose(struct device *dev, u16 queue_id, struc
 	return q->xs[q->turn];
 }
 
-/* Whether the device of a socket is open: else it must not be touched. */
+/* Whether the device of a socket is open; if not, it must not be accessed. */
 static bool xsk_steer_is_open(struct xdp_sock *xs)
 {
 	return !(xdp_sock_poll(xs) & POLLERR);
@@ -68,7 +68,7 @@ static struct xsk_steer_table *xsk_steer_find_table(const struct device *dev)
 	return t;
 }
 
-/* The next receiver of the queue in the order of the keys, after `last`; NULL: none. */
+/* Returns the next receiver of the queue after `last` in the order of the keys, or NULL. */
 static struct xsk_steer_sock *xsk_steer_next_key(const struct device *dev, u32 queue_id,
 						 const struct xsk_steer_sock *last)
 {
@@ -109,7 +109,7 @@ static bool xsk_steer_needed(const struct xsk_steer_queue *queues, const struct 
 	return false;
 }
 
-/* A device of which no socket is left has no table, and the next program on it begins anew. */
+/* Frees the table of a device without sockets, so that the next program on it begins anew. */
 static void xsk_steer_free_table(struct xsk_steer_table *t, bool open)
 {
 	struct xsk_steer_table **at;
@@ -123,7 +123,7 @@ static void xsk_steer_free_table(struct xsk_steer_table *t, bool open)
 	free(t);
 }
 
-/* Under the lock. NULL: there is no memory. */
+/* Called with the lock held. Returns NULL if there is no memory. */
 static struct xsk_steer_table *xsk_steer_make_table(struct device *dev)
 {
 	struct xsk_steer_table *t = calloc(1, sizeof(*t));

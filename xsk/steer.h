@@ -12,13 +12,16 @@
 
 #include <net/xdp_sock.h>
 
-/* A socket was bound; before it is destroyed. */
+/* Called after a socket was bound, and before it is destroyed. */
 void xsk_steer_add(struct xdp_sock *xs, struct device *dev, u32 queue_id, bool receives);
 void xsk_steer_remove(struct xdp_sock *xs);
 
-/* The map `map` has the socket for `key`. 0; -ENOMEM; -ENOENT: the socket is not bound. */
+/*
+ * Records that the map `map` has the socket for `key`. Returns 0, -ENOMEM, or -ENOENT if the socket
+ * is not bound.
+ */
 int xsk_steer_set(u64 map, u32 key, struct xdp_sock *xs);
-/* 0; -ENOENT: the map has no such key. */
+/* Returns 0, or -ENOENT if the map has no such key. */
 int xsk_steer_clear(u64 map, u32 key);
 
 #endif

@@ -29,16 +29,19 @@ struct xsk_xdp_record {
 	struct xsk_xdp_record *next;
 	const struct xdp_program *prog; /* of libxdp; for a stand-in, this record */
 	unsigned int index;		/* of the name; 0: it is not attached */
-	int fd;				/* stands for the program; -1: none yet */
+	int fd;				/* the stand-in of the program; -1: none yet */
 	bool standin;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct xsk_xdp_record *records;
-/* What xdp_multiprog__get_from_ifindex() returns for a name. */
+/* The result of xdp_multiprog__get_from_ifindex() for a name. */
 static char multiprog;
 
-/* The next definition of a function that the header declares; NULL: there is no libxdp. */
+/*
+ * Returns the next definition of a function that the header declares, or NULL if there is no
+ * libxdp.
+ */
 #define XDP_NEXT(name) NEXT_FN(__typeof__(&name), name)
 
 /* The caller holds `lock`. */
@@ -101,7 +104,7 @@ bool xsk_xdp_attached(unsigned int index)
 	return r != NULL;
 }
 
-/* 1: the interface is the system's. */
+/* Returns 1 if the interface is the system's. */
 static int xsk_xdp_attach(const struct xdp_program *prog, int ifindex, bool on)
 {
 	struct xsk_xdp_record *r;
@@ -180,7 +183,7 @@ API struct bpf_object *xdp_program__bpf_obj(struct xdp_program *prog)
 	return next && !xsk_xdp_is_standin(prog) ? next(prog) : NULL;
 }
 
-/* The descriptor of a loaded program; of one that is attached to a name, a stand-in. */
+/* Returns the descriptor of a loaded program, or a stand-in for one that is attached to a name. */
 API int xdp_program__fd(const struct xdp_program *prog)
 {
 	__typeof__(&xdp_program__fd) next = XDP_NEXT(xdp_program__fd);
@@ -310,7 +313,7 @@ API void xdp_multiprog__close(struct xdp_multiprog *mp)
 		next(mp);
 }
 
-/* The error in a pointer that one of the functions returned; 0: it is none. */
+/* Returns the error in a pointer that one of the functions returned, or 0 if it is none. */
 API long libxdp_get_error(const void *ptr)
 {
 	__typeof__(&libxdp_get_error) next = XDP_NEXT(libxdp_get_error);

@@ -97,7 +97,7 @@ struct xsk_lib_rings {
 	bool umem; /* `fill` and `comp` are valid */
 };
 
-/* Makes a ring, unless the socket has it already, and returns its location. */
+/* Creates a ring, unless the socket has it already, and returns its location. */
 static int xsk_lib_make_ring(struct xdp_sock *xs, int optname, __u32 size,
 			     struct xsk_ring_prod *ring)
 {
@@ -154,7 +154,7 @@ static int xsk_lib_make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_co
 	return err ? err : xsk_lib_make_cons(xs, XDP_UMEM_COMPLETION_RING, c->comp_size, comp);
 }
 
-/* A descriptor that the program made by socket(AF_XDP) gets the UMEM's socket. */
+/* Gives the UMEM's socket to a descriptor that the program created by socket(AF_XDP). */
 static void xsk_lib_take_fd(int fd)
 {
 	struct xsk_port *p = xsk_port_get(fd);
