@@ -89,7 +89,7 @@ class Build:
             file.write(text)
 
     def command(self, module, extra):
-        """The compiler and its options for a source of the driver, or, without a module's name, of the runtime."""
+        """Returns the compiler and its options for a source of the driver, or, without a module's name, of the runtime."""
         p = self.places
         if module:
             own = [f'-DKBUILD_MODNAME="{module}"', f'-DKBUILD_BASENAME="{module}"', '-I', self.links]
@@ -195,7 +195,7 @@ class Build:
         return out if made.returncode == 0 else None, made.stderr
 
     def driver_objects(self):
-        """The object of each of the sources, after build()."""
+        """Returns the object of each source, after build()."""
         return [self.object_files[source] for source in self.sources]
 
     def missing(self, text):

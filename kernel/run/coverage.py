@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which lines of a driver its runs executed, by gcc's counters, which the runs add up in the build's own folder."""
+"""Line coverage of a driver: gcc's counters, which its runs accumulate in the folder of the build."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from places import Stop, run
 
 
 def of(build, options):
-    """{source: {'lines': N, 'run': N}}, or None where no coverage is wanted."""
+    """{source: {'lines': N, 'run': N}}, or None without --coverage."""
     if not options.coverage:
         return None
     lines = {os.path.realpath(source): {} for source in build.sources}

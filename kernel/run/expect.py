@@ -10,7 +10,7 @@ from places import Stop, USAGE
 
 class Known:
     def __init__(self, path):
-        """Without a path nothing is known."""
+        """Without a path there are no known findings."""
         self.seen = set()
         try:
             with open(path or '/dev/null') as file:
@@ -29,7 +29,7 @@ class Known:
             any(fnmatch.fnmatch(function, rule[2]) for function in functions)
 
     def others(self, findings, driver):
-        """The findings that no rule has."""
+        """Returns the findings that match no rule."""
         unknown = []
         for finding in findings:
             rules = [rule for rule in self.rules if self.matches(rule, finding, driver)]

@@ -36,7 +36,7 @@ run_json 'faults, nvme' "d['faults'] == [] and d['lost'] == 0" "$dmamap" faults 
 run_json 'faults, edu' "d['faults'] == []" "$dmamap" faults --device sim:edu
 run_json 'faults, bare' "d['faults'] == []" "$dmamap" faults --device sim
 
-# list: the functions of this machine, an empty machine, and an invented one.
+# list: the functions of this machine, of an empty machine, and of a sysfs tree of the test.
 run_json 'list' "len(d['simulated']) == 4" "$dmamap" list
 DMAMAP_SYSFS=$dir/none
 export DMAMAP_SYSFS
@@ -59,8 +59,8 @@ run_json 'list, made up' "len(d['functions']) == 2 and d['functions'][1] == {
 	'missing': None, 'remedy': None} and d['functions'][0]['driver'] is None and
 	not d['functions'][0]['can_open'] and 'no IOMMU group' in d['functions'][0]['missing']" "$dmamap" list
 
-# bind and unbind, in an invented sysfs: a refusal changes nothing. No kernel moves
-# the function, so bind reports that vfio-pci did not bind it, and restores what it wrote.
+# bind and unbind, in a sysfs tree of the test: a refusal changes nothing. No kernel binds the function, so
+# bind reports that vfio-pci did not bind it, and restores what it wrote.
 DMAMAP_PROC=$dir/proc
 export DMAMAP_PROC
 mkdir -p proc/self proc/42/fd sys/bus/pci/drivers/vfio-pci sys/bus/pci/drivers/nvme

@@ -11,14 +11,14 @@ calls=$(cd "$OLDPWD" && realpath "$3") || exit 99
 raw=$(cd "$OLDPWD" && realpath "$4") || exit 99
 preloaded=$(cd "$OLDPWD" && realpath "$5") || exit 99
 
-# on NAMES COMMAND…: with the library preloaded.
+# on NAMES COMMAND…: runs the command with the library preloaded for these names.
 on() {
 	names=$1
 	shift
 	DMAMAP_XSK=$names LD_PRELOAD=$library "$@"
 }
 
-# same EXPECTED COMMAND…: the output of the command.
+# same EXPECTED COMMAND…: the output of the command must equal the file.
 same() {
 	expected=$1
 	shift
@@ -32,7 +32,7 @@ skip() {
 	echo "ok $count - $1 # SKIP $2"
 }
 
-# says TEXT COMMAND…: a line of its output.
+# says TEXT COMMAND…: a line of the output of the command must be TEXT.
 says() {
 	text=$1
 	shift
@@ -56,7 +56,7 @@ pair='pv0=sim:e1000e,wire=pair:w;pv1=sim:e1000e,wire=pair:w'
 ok 'calls on cards' same "$here/xsk_calls.expected" on "$pair" "$calls" pv0 pv1
 ok 'system calls on a card' same "$here/xsk_raw.expected" on 'pv0=sim:e1000e,pcap-out=/dev/null' "$raw" pv0
 
-# The same on the system's interfaces, in a namespace that goes away with the program that runs there.
+# The same on the system's interfaces, in a namespace that is removed when the program in it ends.
 cat > veth.sh <<'V'
 ip link add dmamap0 type veth peer name dmamap1 &&
 	echo 1 > /proc/sys/net/ipv6/conf/dmamap0/disable_ipv6 && echo 1 > /proc/sys/net/ipv6/conf/dmamap1/disable_ipv6 &&

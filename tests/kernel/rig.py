@@ -47,7 +47,7 @@ def runner(built, **given):
 
 
 def tree(version='6.12'):
-    """The unpacked kernel source, or None."""
+    """Returns the folder of the unpacked kernel source, or None."""
     import subprocess
     cache = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'kmod-trees')
     folder = os.path.join(cache, f'linux-source-{version}')

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-runtime_mutants.py DMAMAP [NUMBER...]: changes one line of the kernel runtime at a time and demands that the case of
-test_kernel.py that is named beside it fails.
+runtime_mutants.py DMAMAP [NUMBER...]: changes one line of the kernel runtime at a time. The case of
+test_kernel.py that is named beside the change must fail.
 """
 
 import os
@@ -15,7 +15,7 @@ sys.path.insert(0, HERE)
 import test_kernel  # noqa: E402
 from test_kernel import rig  # noqa: E402
 
-# file of kernel/, the line's part that changes, what takes its place, the case that sees it
+# file of kernel/, text that is replaced, replacement, case that must fail
 MUTANTS = [
     ('core/context.c', '|| c->softirq || c->rcu;', '|| c->softirq;', 'sleep_rcu'),
     ('core/context.c', 'c->irqs_off = m->irqs_off;\n\tc->bh_off = m->bh_off;\n\tc->preempt', 'c->preempt', 'work_returns_irqs_off'),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-test_dmaengine.py DMAMAP: the module of examples/kmod for sim:dmaengine. Unchanged, it has no report on any kind of
-machine and with any failing call. Mistakes are inserted one at a time, and each must be reported.
+test_dmaengine.py DMAMAP: the module of examples/kmod for sim:dmaengine. The unchanged module causes no report on
+any kind of machine, whichever call fails. Mistakes are inserted one at a time, and each must be reported.
 """
 
 import os

@@ -57,7 +57,7 @@ def verdict(case, result):
 
 
 def failnth(built, quiet=False):
-    """The number of sites with a call whose failure has a finding, or without any call."""
+    """Returns the number of sites whose failure causes a finding, or that no call reaches."""
     bad = 0
     for number, site in enumerate(SITES, 1):
         failed, wrong = 0, []
