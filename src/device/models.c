@@ -399,7 +399,7 @@ void model_put(const struct dmamap_model_ops *model)
 /* The models stay in a child; the parent's devices, which use them, do not. */
 static void models_fork_child(void)
 {
-	pthread_mutex_init(&registry, NULL);
+	models_unlock(); /* locked by this thread, before the fork */
 	pthread_mutex_init(&loading, NULL);
 	for (struct model_type *t = types; t; t = t->next)
 		t->users = 0;
