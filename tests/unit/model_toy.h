@@ -25,8 +25,10 @@ struct toy {
 static struct toy *toy;		/* the device that was created last */
 static int toy_result;		/* of toy_create() */
 static u32 toy_calls, toy_most; /* calls of the model in progress; the most that were seen */
-static bool toy_hold_reset;	/* atomic: reset waits until it is false */
-static bool toy_in_reset;	/* atomic */
+static u32 toy_attempts;    /* atomic: writes that another thread has begun or is about to begin */
+static bool toy_slow;	    /* atomic: a step waits for one */
+static bool toy_hold_reset; /* atomic: reset waits until it is false */
+static bool toy_in_reset;   /* atomic */
 
 static void toy_enter(void)
 {
@@ -104,9 +106,16 @@ static bool toy_line(void *model)
 static bool toy_step(void *model)
 {
 	struct toy *t = model;
+	u32 seen = read_acquire(&toy_attempts);
 	bool more;
 
 	toy_enter();
+	/* time for a write that is about to begin */
+	for (int i = 0; read_once(&toy_slow) && i < 50; i++) {
+		if (read_acquire(&toy_attempts) != seen && i < 40)
+			i = 40;
+		sched_yield();
+	}
 	dmamap_model_lock(&t->lock);
 	if (t->todo) {
 		t->todo--;
@@ -122,14 +131,14 @@ static void toy_reset(void *model, enum dmamap_reset_kind kind)
 {
 	struct toy *t = model;
 
-	write_release(&toy_in_reset, true);
-	while (read_acquire(&toy_hold_reset))
-		sched_yield();
 	dmamap_model_lock(&t->lock);
 	memset(t->word, 0, sizeof(t->word));
 	t->todo = t->done = 0;
 	t->resets += (u32)kind;
 	dmamap_model_unlock(&t->lock);
+	write_release(&toy_in_reset, true);
+	while (read_acquire(&toy_hold_reset))
+		sched_yield();
 	write_release(&toy_in_reset, false);
 }
 

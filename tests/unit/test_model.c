@@ -182,7 +182,8 @@ static void test_thread(void **state)
 
 static void *toy_write_loop(void *arg)
 {
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 200; i++) {
+		__atomic_add_fetch(&toy_attempts, 1, __ATOMIC_ACQ_REL);
 		dmamap_writel(arg, 0, 0x100, 1);
 		dmamap_readl(arg, 0, 0x104);
 	}
@@ -204,9 +205,12 @@ static void test_steps(void **state)
 	assert_int_equal(dmamap_readl(dev, 0, 0x104), 3);
 	toy_most = 0;
 	assert_int_equal(pthread_create(&thread, NULL, toy_write_loop, dev), 0);
-	while (toy->done < 2003)
+	for (u32 i = 0; toy->done < 203; i++) {
+		write_once(&toy_slow, i < 8);
 		dmamap_model_step(dev);
+	}
 	pthread_join(thread, NULL);
+	write_once(&toy_slow, false);
 	assert_int_equal(toy_most, 1); /* one call at a time */
 	dmamap_close(dev);
 }
