@@ -39,31 +39,39 @@ static void access_record(struct vfuclient *c, const struct access_request *r, i
 					 .len = r->len,
 					 .write = r->write,
 					 .reason = (enum dmamap_fault_reason)reason};
-	write_once(&c->n_faults, c->n_faults + 1);
+	c->n_faults++;
 }
 
+/* The program's function may call the library, which collects faults: see below. */
+static _Thread_local bool reporting;
+
+/* When this returns, every access that was refused before the call is reported. */
 void vfuclient_report_faults(struct vfuclient *c)
 {
 	struct vfuclient_fault faults[VFUCLIENT_FAULTS];
 	unsigned int n;
 	u64 lost;
 
-	if (!read_once(&c->n_faults) || c->fork_depth != fork_depth)
+	if (reporting || c->fork_depth != fork_depth)
 		return;
+	pthread_mutex_lock(&c->report_lock);
 	pthread_mutex_lock(&c->io);
 	n = c->n_faults;
 	lost = c->faults_lost;
 	memcpy(faults, c->faults, n * sizeof(faults[0]));
-	write_once(&c->n_faults, 0);
+	c->n_faults = 0;
 	c->faults_lost = 0;
 	pthread_mutex_unlock(&c->io);
+	reporting = true;
 	for (unsigned int i = 0; i < n; i++)
 		device_fault(c->dev, faults[i].addr, faults[i].len, faults[i].write,
 			     faults[i].reason);
+	reporting = false;
 	lock_acquire(&c->dev->fault_lock);
 	c->dev->faults_seen += lost;
 	c->dev->faults_lost += lost;
 	lock_release(&c->dev->fault_lock);
+	pthread_mutex_unlock(&c->report_lock);
 }
 
 /* Returns 0, or the reason why the entry refuses the access. */

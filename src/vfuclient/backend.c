@@ -96,6 +96,7 @@ static void backend_free(void *priv)
 	vfuclient_unmap_regions(c);
 	vfuclient_keeper_close(c);
 	vfuclient_end(c);
+	pthread_mutex_destroy(&c->report_lock);
 	pthread_mutex_destroy(&c->partial_lock);
 	alloc_free(c);
 }
@@ -114,6 +115,7 @@ static int backend_create(struct device *dev, const struct hw_config *config)
 	c->pieces.random = 1;
 	pthread_mutex_init(&c->io, NULL);
 	pthread_mutex_init(&c->partial_lock, NULL);
+	pthread_mutex_init(&c->report_lock, NULL);
 	err = backend_open(c, config);
 	if (err) {
 		backend_free(c);

@@ -124,7 +124,7 @@ static int call_reply(struct vfuclient *c, struct vfuclient_call *call)
 
 	if (m->head.id != c->id || m->head.command != call->command)
 		return call_broken(c, m, "a reply to another request than the one in progress");
-	if (m->head.flags & ~(VFUSER_TYPE | VFUSER_ERROR))
+	if ((m->head.flags & ~VFUSER_ERROR) != VFUSER_REPLY)
 		return call_broken(c, m, "flags of a reply that do not exist");
 	if (m->head.flags & VFUSER_ERROR)
 		return m->size ? call_broken(c, m, "an error with a payload") : call_errno(m);

@@ -51,9 +51,11 @@ static int map_request(struct vfuclient *c, const struct vfuclient_piece *p)
 	return vfuclient_call(c, &call);
 }
 
+/* Callers allocate other addresses on -EEXIST, so the server must not cause that error. */
 static int vfuclient_map_refused(struct vfuclient *c, const struct vfuclient_piece *p, int err)
 {
-	return error_set(err, "%s: the server cannot map %llu bytes at device address %#llx: %s%s",
+	return error_set(err == ENOMEM || err == ENOSPC ? err : EREMOTEIO,
+			 "%s: the server cannot map %llu bytes at device address %#llx: %s%s",
 			 c->dev->name, (unsigned long long)p->size, (unsigned long long)p->iova,
 			 strerror(err),
 			 p->message ? " (the memory has no file, so the server would have to "

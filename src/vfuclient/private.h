@@ -77,7 +77,7 @@ struct vfuclient {
 	bool stopped;		/* the device may not access memory any more */
 	char reason[REASON_MAX];
 	struct vfuclient_fault faults[VFUCLIENT_FAULTS];
-	unsigned int n_faults; /* atomic for reading without the lock */
+	unsigned int n_faults;
 	u64 faults_lost;
 
 	u32 state;   /* atomic, enum vfuclient_state; changes under `io`, after `reason` */
@@ -101,6 +101,8 @@ struct vfuclient {
 	pthread_mutex_t partial_lock; /* serializes partial unmaps; guards nothing else */
 	u64 by_message;		      /* atomic: pieces that the server accesses by message */
 	u64 maps, unmaps, refused;    /* atomic: counts of requests, and of failed unmaps */
+
+	pthread_mutex_t report_lock; /* held while refused accesses are reported */
 
 	/* keeper.c */
 	pthread_t keeper;

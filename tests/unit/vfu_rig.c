@@ -39,7 +39,7 @@ int rig_fds(void)
 	return n;
 }
 
-void rig_raw(struct rig_conn *c, const void *bytes, size_t n, const int *fds, u32 n_fds)
+bool rig_raw(struct rig_conn *c, const void *bytes, size_t n, const int *fds, u32 n_fds)
 {
 	union {
 		struct cmsghdr h;
@@ -56,8 +56,7 @@ void rig_raw(struct rig_conn *c, const void *bytes, size_t n, const int *fds, u3
 		control.h.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
 		memcpy(CMSG_DATA(&control.h), fds, n_fds * sizeof(int));
 	}
-	if (sendmsg(c->channel.fd, &msg, MSG_NOSIGNAL) < 0)
-		return; /* the client has closed the connection */
+	return sendmsg(c->channel.fd, &msg, MSG_NOSIGNAL) >= 0 || errno == EAGAIN;
 }
 
 void rig_reply_with(struct rig_conn *c, const struct vfuser_message *m, const void *data, u32 size,
@@ -222,6 +221,19 @@ int rig_access_message(struct rig_conn *c, u64 address, void *buf, u64 n, bool w
 	return err;
 }
 
+int rig_wait_reply(struct rig_conn *c)
+{
+	int err;
+
+	rig_lock();
+	while (!c->ended && !c->done)
+		wait_changed();
+	err = c->done ? -(int)c->wait_error : -EIO;
+	c->waits = c->done = false;
+	rig_unlock();
+	return err;
+}
+
 int rig_access_inside(struct rig_conn *c, u64 address, void *buf, u64 n, bool write)
 {
 	struct vfuser_message m = {.data = malloc(ROOM), .room = ROOM};
@@ -308,7 +320,7 @@ const char *rig_spec(const char *keys)
 {
 	static _Thread_local char text[256];
 
-	snprintf(text, sizeof(text), "vfio-user:%s,ram=64M%s", rig.path, keys);
+	snprintf(text, sizeof(text), "vfio-user:%s%s", rig.path, keys);
 	return text;
 }
 
@@ -348,10 +360,14 @@ void rig_start(void)
 
 void rig_wait_closed(void)
 {
+	int left;
+
 	rig_lock();
-	while (rig.open)
+	for (int seconds = 0; rig.open && seconds < 20; seconds++)
 		wait_changed();
+	left = (int)rig.open;
 	rig_unlock();
+	assert_int_equal(left, 0); /* a device was left open */
 }
 
 void rig_end(void)

@@ -14,7 +14,7 @@
 
 #include <pthread.h>
 
-#define RIG_MAPS    4096
+#define RIG_MAPS    70000
 #define RIG_BAR0    16384u /* registers; the second page cannot be mapped */
 #define RIG_BAR2    256u   /* no mapping at all */
 #define RIG_VECTORS 64
@@ -74,7 +74,7 @@ void rig_unlock(void);
 /* Waits until no connection is served any more. */
 void rig_wait_closed(void);
 
-const char *rig_spec(const char *keys); /* "vfio-user:PATH,ram=64M" and the keys */
+const char *rig_spec(const char *keys); /* "vfio-user:PATH" and the keys */
 
 /*
  * The device's accesses, by any thread. Return 0; -EFAULT: the server has no such mapping or the
@@ -85,6 +85,9 @@ int rig_access(struct rig_conn *c, u64 address, void *buf, u64 n, bool write);
 /* The same by message, whatever is mapped. The error of the client, or -EIO. */
 int rig_access_message(struct rig_conn *c, u64 address, void *buf, u64 n, bool write);
 
+/* Waits for the reply to the request with c->wait_id. As rig_access_message(). */
+int rig_wait_reply(struct rig_conn *c);
+
 /*
  * Within the hook: a request to the client that is complete when this returns; requests of the
  * client that arrive meanwhile are processed. As rig_access_message().
@@ -94,7 +97,7 @@ int rig_access_inside(struct rig_conn *c, u64 address, void *buf, u64 n, bool wr
 /* Replies within the hook; raw: any bytes. */
 void rig_reply(struct rig_conn *c, const struct vfuser_message *m, int err, const void *data,
 	       u32 size);
-void rig_raw(struct rig_conn *c, const void *bytes, size_t n, const int *fds, u32 n_fds);
+bool rig_raw(struct rig_conn *c, const void *bytes, size_t n, const int *fds, u32 n_fds);
 
 /* Changes the level of the interrupt line, and signals it as the protocol defines. */
 void rig_line(struct rig_conn *c, bool level);
