@@ -155,7 +155,7 @@ static int call_receive(struct vfuclient *c, u64 timeout_ms)
  * The time of the timeout begins again after the first request of the server, so that a reply
  * without one costs no look at the clock.
  */
-static int call_wait(struct vfuclient *c, struct vfuclient_call *call)
+static int vfuclient_call_wait(struct vfuclient *c, struct vfuclient_call *call)
 {
 	u64 left_ms = c->timeout_ms, until = 0, now;
 	int err;
@@ -235,7 +235,7 @@ static int call_locked(struct vfuclient *c, struct vfuclient_call *call)
 		*call->reply_fd = -1;
 	err = call_send(c, call, VFUSER_REQUEST);
 	if (!err)
-		err = call_wait(c, call);
+		err = vfuclient_call_wait(c, call);
 	c->channel.fds_accepted = 0;
 	c->posted = 0;
 	call_process_ahead(c);

@@ -79,8 +79,8 @@ int vfuclient_irq_describe(struct vfuclient *c, const char *wanted)
 
 /* Sets or removes `count` interrupts from `start` on. 0, a positive errno of the server, or -EIO.
  */
-static int irq_set(struct vfuclient *c, enum vfuser_irq kind, u32 flags, u32 start, u32 count,
-		   const int *fds)
+static int vfuclient_irq_set(struct vfuclient *c, enum vfuser_irq kind, u32 flags, u32 start,
+			     u32 count, const int *fds)
 {
 	const struct vfuser_set_irqs set = {.argsz = sizeof(set),
 					    .flags = flags,
@@ -103,7 +103,8 @@ static int irq_set_eventfds(struct vfuclient *c, enum vfuser_irq kind, const int
 
 	for (u32 at = 0, now; at < n && !err; at += now) {
 		now = (u32)min_u64(n - at, part);
-		err = irq_set(c, kind, VFUSER_SET_EVENTFD | VFUSER_SET_TRIGGER, at, now, fds + at);
+		err = vfuclient_irq_set(c, kind, VFUSER_SET_EVENTFD | VFUSER_SET_TRIGGER, at, now,
+					fds + at);
 	}
 	return err;
 }
@@ -111,7 +112,8 @@ static int irq_set_eventfds(struct vfuclient *c, enum vfuser_irq kind, const int
 void vfuclient_irq_unmask(struct vfuclient *c)
 {
 	if (c->automask && !vfuclient_is_dead(c))
-		irq_set(c, VFUSER_IRQ_INTX, VFUSER_SET_NONE | VFUSER_SET_UNMASK, 0, 1, NULL);
+		vfuclient_irq_set(c, VFUSER_IRQ_INTX, VFUSER_SET_NONE | VFUSER_SET_UNMASK, 0, 1,
+				  NULL);
 }
 
 /* 0, a positive errno of the server, or -EIO. */
@@ -166,7 +168,7 @@ int vfuclient_irq_setup(struct vfuclient *c, enum vfuser_irq kind, unsigned int 
 void vfuclient_irq_stop(struct vfuclient *c)
 {
 	if (c->irq_on && !vfuclient_is_dead(c))
-		irq_set(c, c->irq, VFUSER_SET_NONE | VFUSER_SET_TRIGGER, 0, 0, NULL);
+		vfuclient_irq_set(c, c->irq, VFUSER_SET_NONE | VFUSER_SET_TRIGGER, 0, 0, NULL);
 	c->irq_on = false;
 }
 
