@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "qemu/qemu.h"
 #include "vfio/vfio.h"
+#include "vfuclient/vfuclient.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 
 #define SPEC_TEXT_MAX 4096
 
-static const struct hw_ops *const hw_backends[] = {&hw_qemu, &hw_vfio, &hw_iommufd};
+static const struct hw_ops *const hw_backends[] = {&hw_qemu, &hw_vfio, &hw_iommufd, &hw_vfio_user};
 static const char *const policy_names[] = {"strict", "lazy", "identity", "persistent"};
 
 const char *policy_name(enum domain_policy policy)
@@ -249,8 +250,8 @@ static int read_target(struct spec *s, const char *word)
 	if (n != 3 || strncmp(word, "sim", 3) != 0)
 		return error_set(
 			EINVAL,
-			"device spec: unknown back end \"%.*s\"; there are sim, vfio, iommufd "
-			"and qemu",
+			"device spec: unknown back end \"%.*s\"; there are sim, vfio, iommufd, "
+			"vfio-user and qemu",
 			(int)(n < 64 ? n : 64), word);
 	if (!target)
 		return 0;

@@ -4,16 +4,11 @@
  * that is contiguous in the process is mapped in the kernel by one call.
  */
 #include "vfio/space.h"
+#include "backend/run.h"
 #include "base/error.h"
 #include "base/log.h"
 
-struct vfio_run {
-	u64 iova, size;
-	phys_t pa;
-	u64 prot;
-};
-
-static int vfio_run_map(struct vfio_space *s, const struct vfio_run *r)
+static int vfio_run_map(struct vfio_space *s, const struct backend_run *r)
 {
 	if (!(r->pa.v & PHYS_FOREIGN) && !phys_is_ram(r->pa))
 		return error_set(EOPNOTSUPP,
@@ -23,51 +18,16 @@ static int vfio_run_map(struct vfio_space *s, const struct vfio_run *r)
 	return space_map(s, r->iova, phys_ptr(r->pa), r->size, r->prot);
 }
 
-/*
- * Finds the first run of leaves at or after r->iova and below `end`. False: nothing is mapped
- * there.
- */
-static bool vfio_run_find(const struct pt *pt, struct vfio_run *r, u64 end)
-{
-	struct pt_leaf leaf;
-	u64 pos, in;
-
-	r->iova = pt_find(pt, IOVA(r->iova), end);
-	if (r->iova >= end || !pt_walk_slow(pt, IOVA(r->iova), &leaf))
-		return false;
-	in = r->iova & (leaf.size - 1);
-	r->pa = PHYS((leaf.entry & PT_ADDR & ~(leaf.size - 1)) + in);
-	r->prot = leaf.entry & PT_PRESENT;
-	pos = r->iova + min_u64(leaf.size - in, end - r->iova);
-	while (pos < end && !(leaf.entry & PT_LAST) && pt_walk_slow(pt, IOVA(pos), &leaf) &&
-	       (leaf.entry & PT_PRESENT) == r->prot &&
-	       (leaf.entry & PT_ADDR & ~(leaf.size - 1)) + (pos & (leaf.size - 1)) ==
-		       r->pa.v + (pos - r->iova))
-		pos += min_u64(leaf.size - (pos & (leaf.size - 1)), end - pos);
-	r->size = pos - r->iova;
-	return true;
-}
-
-static u64 vfio_run_count(const struct pt *pt, u64 iova, u64 end)
-{
-	struct vfio_run r = {.iova = iova};
-	u64 n = 0;
-
-	for (; vfio_run_find(pt, &r, end); r.iova += r.size)
-		n++;
-	return n;
-}
-
 static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 {
 	struct vfio_space *s = b->priv;
 	u64 end = iova.v + size, n = 0, done = 0;
-	struct vfio_run r = {.iova = iova.v};
+	struct backend_run r = {.iova = iova.v};
 	int err = 0;
 
 	if (s->counted && size > PAGE_BYTES)
-		err = space_need(s, vfio_run_count(b->pt, iova.v, end));
-	for (; !err && vfio_run_find(b->pt, &r, end); r.iova += r.size) {
+		err = space_need(s, backend_run_count(b->pt, iova.v, end));
+	for (; !err && backend_run_find(b->pt, &r, end); r.iova += r.size) {
 		err = vfio_run_map(s, &r);
 		if (err)
 			break;
@@ -81,7 +41,7 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 
 static int vfio_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u64 flags)
 {
-	const struct vfio_run r = {
+	const struct backend_run r = {
 		.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
 	int err = pt_map(b->pt, iova, pa, size, flags, 0);
 
@@ -112,13 +72,13 @@ static void vfio_invalidate_some(struct backend_space *b, iova_t iova, u64 size,
 static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 {
 	struct pt_leaf leaf, here;
-	struct vfio_run r;
+	struct backend_run r;
 
 	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
 		/* does the preceding leaf belong to the same run, so to the same call of map? */
-		r = (struct vfio_run){.iova = align_down(iova - 1, leaf.size)};
+		r = (struct backend_run){.iova = align_down(iova - 1, leaf.size)};
 		if (!pt_walk_slow(pt, IOVA(iova), &here) ||
-		    !vfio_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)
+		    !backend_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)
 			break;
 		iova = r.iova;
 	}
@@ -140,9 +100,9 @@ static void vfio_piece_end_at(struct pt *pt, u64 iova)
 /* Maps the rest of a piece again after its other part was unmapped. */
 static void vfio_piece_map_rest(struct backend_space *b, u64 iova, u64 end)
 {
-	struct vfio_run r = {.iova = iova};
+	struct backend_run r = {.iova = iova};
 
-	if (iova >= end || !vfio_run_find(b->pt, &r, end) || !vfio_run_map(b->priv, &r))
+	if (iova >= end || !backend_run_find(b->pt, &r, end) || !vfio_run_map(b->priv, &r))
 		return;
 	log_line(LOG_ERROR,
 		 "the rest of a partly unlinked range cannot be mapped again, and the device "
@@ -165,13 +125,13 @@ static struct vfio_pieces vfio_pieces_find(struct pt *pt, u64 iova, u64 end)
 {
 	unsigned int side = pt_walk_enter(pt);
 	struct vfio_pieces p = {0};
-	struct vfio_run r;
+	struct backend_run r;
 
 	p.start = p.end = pt_find(pt, IOVA(iova), end);
 	if (p.start == iova && iova < end)
 		p.start = vfio_piece_start(pt, iova);
 	r.iova = p.start;
-	for (; r.iova < end && vfio_run_find(pt, &r, 1ull << PT_IOVA_BITS); r.iova = p.end) {
+	for (; r.iova < end && backend_run_find(pt, &r, 1ull << PT_IOVA_BITS); r.iova = p.end) {
 		if (r.iova >= end)
 			break;
 		p.end = r.iova + r.size;

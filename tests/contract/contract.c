@@ -30,6 +30,15 @@ static const struct config configs[] = {
 	{"qemu-caching-39", "qemu:virtio-serial-pci,vtd-caching-mode=1,vtd-width=39,swiotlb=2M",
 	 39},
 	{"qemu-direct", "qemu:virtio-serial-pci,iommu=off,swiotlb=2M", 64},
+#elif defined(CONTRACT_ON_VFUSER)
+	{"vfu-strict", "vfio-user:,swiotlb=2M", 64},
+	{"vfu-lazy", "vfio-user:,policy=lazy,swiotlb=2M", 64},
+	{"vfu-pool", "vfio-user:,policy=identity,swiotlb=2M", 64},
+	{"vfu-persistent", "vfio-user:,policy=persistent,swiotlb=2M", 64},
+	{"vfu-untrusted", "vfio-user:,untrusted=1,swiotlb=2M", 64},
+	{"vfu-message", "vfio-user:,dma=message,swiotlb=2M", 64},
+	{"vfu-message-32bit", "vfio-user:,dma=message,swiotlb=2M", 32},
+	{"vfu-message-pool", "vfio-user:,dma=message,policy=identity,swiotlb=2M", 64},
 #else
 	{"strict", "sim,swiotlb=2M", 64},
 	{"strict-32bit", "sim,swiotlb=2M", 32},
@@ -112,9 +121,15 @@ u64 bus_offset(void)
 	return key ? strtoull(key + strlen("bus-offset="), NULL, 0) : 0;
 }
 
+/* Another process serves the device. */
+static bool is_served(void)
+{
+	return has_key("vfio-user:");
+}
+
 bool has_gap(void)
 {
-	return !has_key("ram=64M") && maps_registers(); /* pinned RAM is small */
+	return !has_key("ram=64M") && (is_served() || maps_registers()); /* pinned RAM is small */
 }
 
 bool protects_ram(void)
@@ -127,19 +142,26 @@ bool on_qemu(void)
 	return has_key("qemu:");
 }
 
+bool accesses_take_long(void)
+{
+	return on_qemu() || is_served();
+}
+
 bool has_fault_records(void)
 {
+	if (is_served()) /* a server that has the memory's file reports nothing */
+		return has_key("dma=message") || is_untrusted();
 	return !has_key("vfio:") && !has_key("iommufd:");
 }
 
 bool refuses_reads(void)
 {
-	return has_fault_records();
+	return is_served() || has_fault_records();
 }
 
 bool maps_registers(void)
 {
-	return !has_key("vfio:") && !has_key("iommufd:");
+	return !has_key("vfio:") && !has_key("iommufd:") && !is_served();
 }
 
 bool protects_other_memory(void)
@@ -450,7 +472,7 @@ static int run_body(const struct config *c, int only)
 		{"syncs", sync_tests, &n_sync_tests},
 		{"bouncing", bounce_tests, &n_bounce_tests},
 		{"isolation", isolation_tests, &n_isolation_tests},
-#if !defined(CONTRACT_ON_QEMU) && !defined(CONTRACT_ON_NVME)
+#if !defined(CONTRACT_ON_QEMU) && !defined(CONTRACT_ON_NVME) && !defined(CONTRACT_ON_VFUSER)
 		{"bus", bus_tests, &n_bus_tests},
 		{"groups", group_tests, &n_group_tests},
 		{"memory that goes", gone_tests, &n_gone_tests},
@@ -495,12 +517,17 @@ int main(int argc, char **argv)
 	player_need_qemu();
 #elif defined(CONTRACT_ON_NVME)
 	player_need(argc < 2 || strstr(argv[1], "qemu") ? "qemu:" : "vfio:");
+#elif defined(CONTRACT_ON_VFUSER)
+	player_start();
 #endif
 	for (size_t i = 0; i < COUNT(configs); i++)
 		if (argc < 2 || !strcmp(argv[1], configs[i].name)) {
 			known = true;
 			failed += run_body(&configs[i], only);
 		}
+#if defined(CONTRACT_ON_VFUSER)
+	player_end();
+#endif
 	if (!known)
 		fprintf(stderr, "contract: no configuration %s\n", argv[1]);
 	return failed || !known;

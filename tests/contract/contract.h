@@ -61,6 +61,7 @@ bool protects_ram(void);
  * refused.
  */
 bool on_qemu(void);
+bool accesses_take_long(void); /* the device is QEMU's, or another process serves it */
 /*
  * The library receives refused accesses with their reasons. A kernel that owns the IOMMU reports
  * them to no process.

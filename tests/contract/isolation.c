@@ -2,12 +2,10 @@
 /* untrusted=1: a device cannot read or change a byte that is not mapped for it. */
 #include "contract.h"
 
-/*
- * An access takes long on QEMU's devices, and so does a report with stacks where the checker is on.
- */
+/* An access may take long, and so does a report with stacks where the checker is on. */
 static u64 step(u64 otherwise)
 {
-	return on_qemu() ? 61 : is_checked() ? 17 : otherwise;
+	return accesses_take_long() ? 61 : is_checked() ? 17 : otherwise;
 }
 
 /*

@@ -25,7 +25,7 @@ static struct {
 /* A device outside this process takes long for each byte, and has memory of its own to map. */
 static bool is_simulated(void)
 {
-	return has_fault_records() && !on_qemu();
+	return has_fault_records() && !accesses_take_long();
 }
 
 static u64 random_mask(int (*set)(struct device *dev, u64 mask))

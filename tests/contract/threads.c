@@ -209,7 +209,7 @@ static void test_limits_that_change_meanwhile(void **state)
 	pthread_t thread;
 	unsigned int n, i;
 
-	if (on_qemu() || !has_fault_records()) {
+	if (accesses_take_long() || !has_fault_records()) {
 		buffer_put(&b[0]);
 		buffer_put(&b[1]);
 		return;
