@@ -44,6 +44,10 @@ static void nvmesim_cq_look(struct nvmesim *n, u32 qid)
 	 */
 	__atomic_compare_exchange_n(&n->bell.cq_head[qid], &head, cq->head, false, __ATOMIC_SEQ_CST,
 				    __ATOMIC_RELAXED);
+	dmamap_model_misuse(n->dev,
+			    "the doorbell of completion queue %u was set to %u: the queue has %u "
+			    "entries, and its head may not pass its tail",
+			    qid, head, cq->size);
 	nvmesim_event_raise(n, NVME_EVENT_BELL_VALUE);
 }
 
@@ -179,12 +183,20 @@ static u32 nvmesim_sq_waiting(struct nvmesim *n, u32 qid)
 	u32 tail;
 
 	if (!sq->live) {
+		dmamap_model_misuse(n->dev,
+				    "the doorbell of submission queue %u was written: there is no "
+				    "such queue",
+				    qid);
 		nvmesim_event_raise(n, NVME_EVENT_BELL_REGISTER);
 		return 0;
 	}
 	tail = read_acquire(&n->bell.sq_tail[qid]);
 	if (tail < sq->size)
 		return nvmesim_queue_distance(sq->head, tail, sq->size);
+	dmamap_model_misuse(n->dev,
+			    "the doorbell of submission queue %u was set to %u: the queue has %u "
+			    "entries",
+			    qid, tail, sq->size);
 	nvmesim_event_raise(n, NVME_EVENT_BELL_VALUE);
 	return 0;
 }

@@ -168,8 +168,13 @@ static void nvmesim_worker_take_pending(struct nvmesim *n)
 		return;
 	}
 	n->ready |= pending & NVME_PEND_QUEUES;
-	if (pending & NVME_PEND_BAD_BELL)
+	if (pending & NVME_PEND_BAD_BELL) {
+		dmamap_model_misuse(n->dev,
+				    "a doorbell beyond the last one was written: the device has %u "
+				    "queues",
+				    NVME_QUEUES);
 		nvmesim_event_raise(n, NVME_EVENT_BELL_REGISTER);
+	}
 	if (pending & NVME_PEND_CQ_HEADS) {
 		__atomic_store_n(&n->bell.cq_waiting, 0, __ATOMIC_SEQ_CST);
 		n->ready |= n->stalled;

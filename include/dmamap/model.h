@@ -289,6 +289,17 @@ DMAMAP_API void dmamap_model_log(enum dmamap_model_log_level level, const char *
 	__attribute__((format(printf, 2, 3)));
 
 /**
+ * dmamap_model_misuse() - Report a mistake of the driver.
+ * @dev: the device.
+ * @fmt: a format of printf() and its arguments: what the driver did, and what the device permits.
+ *
+ * `dmamap serve --check` reports it. Otherwise it is a line of the log at level INFO.
+ * Context: any thread, from the beginning of create() to the end of destroy(). errno is unchanged.
+ */
+DMAMAP_API void dmamap_model_misuse(struct device *dev, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/**
  * dmamap_model_clock() - Return the time.
  * Context: any thread, at any time.
  * Return: nanoseconds of CLOCK_MONOTONIC.

@@ -54,6 +54,7 @@ struct device_client {
 	int (*access)(struct device *dev, dma_addr_t addr, u8 *buf, size_t len, bool write);
 	void (*fault)(struct device *dev, const struct dmamap_fault *f);
 	void (*interrupt)(struct device *dev, unsigned int vector);
+	void (*misuse)(struct device *dev, const char *text); /* the model reports the driver */
 };
 
 #define FAULTS_KEPT 256

@@ -151,8 +151,14 @@ static void access_fault(struct device *dev, const struct dmamap_fault *f)
 	}
 }
 
+static void access_misuse(struct device *dev, const char *text)
+{
+	serve_misuse(dmamap_get_drvdata(dev), MISUSE_MODEL, "%s", text);
+}
+
 const struct device_client access_client = {
 	.access = access_by_windows,
 	.fault = access_fault,
 	.interrupt = irq_raise,
+	.misuse = access_misuse,
 };

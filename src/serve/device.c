@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device that is served. A reset opens it again: every model begins in its initial state, and
- * its spec states where it stores its data. The client's windows stay.
+ * The device that is served. A model that has no reset is opened again: then it begins in its
+ * initial state, and its spec states where it stores its data. The client's windows stay.
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "device/model.h"
 #include "serve/served.h"
 
 #include <string.h>
@@ -62,15 +63,33 @@ void served_device_close(struct served *s)
 	s->dev = NULL;
 }
 
+bool served_device_can_reset(const struct served *s)
+{
+	return s->dev && s->dev->model->reset && !(read_once(&s->dev->stuck) & DEVICE_STUCK);
+}
+
+/* The model's own reset, or closing and opening. 0, -errno. */
+static int served_device_restart(struct served *s)
+{
+	int err;
+
+	if (served_device_can_reset(s)) {
+		err = dmamap_reset(s->dev, DMAMAP_RESET_FUNCTION);
+		config_space_init(s);
+		s->used = false;
+		return err;
+	}
+	served_device_close(s);
+	err = served_device_open(s);
+	return err ? err : window_restore(s);
+}
+
 int served_device_reset(struct served *s)
 {
 	int err;
 
 	serve_count(s, resets);
-	served_device_close(s);
-	err = served_device_open(s);
-	if (!err)
-		err = window_restore(s);
+	err = served_device_restart(s);
 	if (err) {
 		served_device_close(s);
 		report_event(s, SERVE_BROKEN, "the device does not work after its reset: %s",

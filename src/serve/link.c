@@ -248,6 +248,16 @@ int serve_link_next(struct serve_link *l, struct vfuser_message *m)
 	return got ? 0 : -EAGAIN;
 }
 
+bool serve_link_has_input(struct serve_link *l)
+{
+	bool has;
+
+	pthread_mutex_lock(&l->lock);
+	has = l->first || (!l->reading && vfuser_has_ahead(&l->main));
+	pthread_mutex_unlock(&l->lock);
+	return has;
+}
+
 int serve_link_send(struct serve_link *l, struct vfuser_header head, const void *data, u32 size,
 		    const int *fds, u32 n_fds)
 {

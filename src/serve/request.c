@@ -13,6 +13,7 @@ struct request {
 	const u8 *in; /* the payload: at least what the table below states */
 	u32 size;
 	u32 out;
+	int fd; /* sent with the reply, and remains open; -1: none */
 };
 
 static int request_dma_map(struct served *s, struct request *r)
@@ -75,6 +76,10 @@ static int request_region_info(struct served *s, struct request *r)
 		.flags = size ? VFUSER_REGION_READABLE | VFUSER_REGION_WRITABLE : 0,
 		.index = info.index,
 		.size = size};
+	/* a device that is opened again has other memory */
+	if (size >= PAGE_BYTES && info.index < DEVICE_BARS && served_device_can_reset(s) &&
+	    dmamap_bar_map(s->dev, (int)info.index, &r->fd))
+		info.flags |= VFUSER_REGION_MMAP;
 	memcpy(s->out, &info, sizeof(info));
 	r->out = sizeof(info);
 	return 0;
@@ -211,7 +216,7 @@ static int request_run(struct served *s, struct request *r)
 
 void request_execute(struct served *s, struct vfuser_message *m)
 {
-	struct request r = {.m = m, .in = m->data, .size = m->size};
+	struct request r = {.m = m, .in = m->data, .size = m->size, .fd = -1};
 	struct vfuser_header head = {
 		.id = m->head.id, .command = m->head.command, .flags = VFUSER_REPLY};
 	int err = request_run(s, &r);
@@ -225,5 +230,5 @@ void request_execute(struct served *s, struct vfuser_message *m)
 		r.out = 0;
 	}
 	if (!(m->head.flags & VFUSER_NO_REPLY))
-		serve_link_send(&s->link, head, s->out, r.out, NULL, 0);
+		serve_link_send(&s->link, head, s->out, r.out, &r.fd, !err && r.fd >= 0);
 }

@@ -99,6 +99,19 @@ struct serve_config_space {
 	u8 writable[SERVE_CONFIG];
 };
 
+/* Kinds of misuse: report.c. */
+enum serve_misuse {
+	MISUSE_NEVER_MAPPED,
+	MISUSE_UNMAPPED,
+	MISUSE_DIRECTION,
+	MISUSE_GONE,
+	MISUSE_NO_MASTER,
+	MISUSE_REGISTER,
+	MISUSE_MESSAGE,
+	MISUSE_MODEL,
+	MISUSE_KINDS,
+};
+
 struct served {
 	struct serve_config config; /* with copies of the strings */
 	struct device *dev;	    /* NULL: it could not be opened again after a reset */
@@ -117,7 +130,7 @@ struct served {
 	bool stop; /* atomic */
 
 	pthread_mutex_t event_lock; /* one event at a time; guards reported */
-	u32 reported[8];	    /* misuses by kind, see report.c */
+	u32 reported[MISUSE_KINDS]; /* misuses by kind, see report.c */
 	struct serve_stats stats;   /* atomic words */
 };
 
@@ -127,6 +140,7 @@ struct served {
 /* Opens the device. 0; -errno with an error message. */
 int served_device_open(struct served *s);
 void served_device_close(struct served *s);
+bool served_device_can_reset(const struct served *s); /* without being opened again */
 /* Puts the device into its initial state, with the present windows. 0; -errno. */
 int served_device_reset(struct served *s);
 
@@ -152,6 +166,8 @@ void serve_link_end(struct serve_link *l, int why);
  * -ENOTCONN: the connection has ended (l->why).
  */
 int serve_link_next(struct serve_link *l, struct vfuser_message *m);
+/* Whether a request was received or read ahead, so that poll() may not report it. */
+bool serve_link_has_input(struct serve_link *l);
 int serve_link_send(struct serve_link *l, struct vfuser_header head, const void *data, u32 size,
 		    const int *fds, u32 n_fds);
 /*
@@ -171,6 +187,7 @@ void window_unmap_all(struct served *s);
 int window_restore(struct served *s);
 /* Copies the window that contains addr, or the next one after it. False: there is none. */
 bool window_find(struct serve_windows *w, u64 addr, struct serve_window *out);
+void window_forget(struct serve_windows *w); /* what was mapped before */
 /* Whether a part of the range was mapped before. */
 bool window_was_there(struct serve_windows *w, u64 addr, u64 size);
 
@@ -206,15 +223,6 @@ int region_write(struct served *s, const struct vfuser_region_access *a, const u
 void request_execute(struct served *s, struct vfuser_message *m);
 
 /* report.c */
-enum serve_misuse {
-	MISUSE_NEVER_MAPPED,
-	MISUSE_UNMAPPED,
-	MISUSE_DIRECTION,
-	MISUSE_GONE,
-	MISUSE_NO_MASTER,
-	MISUSE_REGISTER,
-	MISUSE_MESSAGE,
-};
 void report_event(struct served *s, enum serve_event event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void serve_misuse(struct served *s, enum serve_misuse kind, const char *fmt, ...)

@@ -104,7 +104,7 @@ static void session_wait(struct served *s)
 	struct pollfd p[2] = {{.fd = s->link.main.fd, .events = POLLIN},
 			      {.fd = s->irqs.unmask, .events = POLLIN}};
 
-	if (vfuser_has_ahead(&s->link.main) || s->link.first)
+	if (serve_link_has_input(&s->link))
 		p[0].fd = -1;
 	poll(p, 2, p[0].fd < 0 ? 0 : VFUSER_TICK_MS);
 	if (p[1].revents)
@@ -147,12 +147,14 @@ static void session_clean(struct served *s)
 {
 	serve_link_end(&s->link, 0);
 	irq_drop_all(s);
+	if (s->used && served_device_can_reset(s))
+		served_device_reset(s);
 	if (s->used)
 		served_device_close(s); /* no access of the device follows */
 	window_unmap_all(s);
-	memset(s->windows.gone, 0, sizeof(s->windows.gone));
-	if (s->used)
+	if (!s->dev)
 		served_device_reset(s);
+	window_forget(&s->windows);
 	serve_link_close(&s->link);
 }
 

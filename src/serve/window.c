@@ -74,6 +74,13 @@ bool window_was_there(struct serve_windows *w, u64 addr, u64 size)
 	return found;
 }
 
+void window_forget(struct serve_windows *w)
+{
+	pthread_mutex_lock(&w->lock);
+	memset(w->gone, 0, sizeof(w->gone));
+	pthread_mutex_unlock(&w->lock);
+}
+
 /* Reserves addresses so that the window can have large leaves in the page table. */
 static u8 *window_reserve(struct serve_window *w, u64 leaf)
 {

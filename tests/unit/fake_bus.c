@@ -139,6 +139,10 @@ void dmamap_model_interrupt(struct device *dev, unsigned int vector)
 	pthread_mutex_unlock(&lock);
 }
 
+void dmamap_model_misuse(struct device *dev, const char *fmt, ...)
+{
+}
+
 bool dmamap_model_stepped(const struct device *dev)
 {
 	return false;

@@ -12,6 +12,7 @@ class Machine:
     iommu: str  # QEMU's device; empty: there is none
     kernel_options: str
     memory: str = '1G'
+    served: bool = False  # its devices are served by `dmamap serve`: served.py
 
 
 @dataclass
@@ -28,6 +29,7 @@ VTD = 'intel-iommu,caching-mode=on,intremap=on'
 MACHINES = [
     Machine('vm', VTD, 'intel_iommu=on iommu=nopt hugepages=160'),
     Machine('vm without IOMMU', '', 'hugepages=160'),
+    Machine('vm with served devices', '', '', '1G', True),
 ]
 
 # Paths below the build folder. In the guest the programs are in /bin.
@@ -35,6 +37,8 @@ PROGRAMS = ['cli/dmamap', 'tests/contract/contract-nvme', 'tests/vm/test_iommu',
             'tests/vm/test_odp',
             'tests/vm/vm-nobody',
             'tests/vm/vm-packets', 'tests/vm/vm-bench']
+SERVED_PROGRAMS = ['tests/vm/vm-random']
+SYSTEM_PROGRAMS = {'/sbin/mke2fs': 'make-ext4', '/sbin/e2fsck': 'check-ext4'}  # for served devices
 
 TESTS = [
     Test('boot', 20, 'sh /guest/boot.sh'),
@@ -49,6 +53,7 @@ TESTS = [
     Test('refused', 180, 'sh /guest/refused.sh'),
     Test('bind', 120, 'sh /guest/bind.sh'),
     Test('life', 240, 'sh /guest/life.sh'),
+    Test('served', 900, 'sh /guest/served.sh', 'vm with served devices'),
     Test('no-iommu', 30, 'sh /guest/no_iommu.sh', 'vm without IOMMU'),
     # With the checker (1) on one of the two back ends, without it on the other.
     *[Test(f'contract-{kind}-{policy}', 300, f'sh /guest/contract.sh {kind}-{policy} {checked}')
