@@ -32,7 +32,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define BAR_BYTES 8192u
-#define QUIET_MS  20
+#define QUIET_MS  5
 
 static char folder[] = "/tmp/dmamap-fuzz-vfu-XXXXXX", path[64], spec[128];
 static int listen_fd, kinds[4]; /* descriptors that a reply may have */
@@ -323,6 +323,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	run(data, size, false);
 	if (++n % 64 == 0)
-		run(NULL, 0, true);
+		run(data, 0, true);
 	return 0;
 }
