@@ -72,7 +72,9 @@ static void test_server_ends(void **state)
 	dev = rig_open(rig_spec(""), DMA_BIT_MASK(64));
 	addr = dma_map_single(dev, p, 4096, DMA_BIDIRECTIONAL);
 	assert_int_equal(dma_mapping_error(dev, addr), 0);
+	rig_lock();
 	rig_kill(rig.newest);
+	rig_unlock();
 	/* a thread that waits for an interrupt finds out */
 	for (unsigned int i = 0; i < 5; i++)
 		assert_true(readable(dmamap_irq_fd(dev, i)));

@@ -103,7 +103,7 @@ bool rig_raw(struct rig_conn *c, const void *bytes, size_t n, const int *fds, u3
 void rig_line(struct rig_conn *c, bool level);
 void rig_signal(struct rig_conn *c, enum vfuser_irq kind, unsigned int vector);
 
-/* The server's process ends, as far as the client can tell. */
+/* The server's process ends, as far as the client can tell. Called with the lock held. */
 void rig_kill(struct rig_conn *c);
 
 u32 rig_bar0_read(u64 offset);
