@@ -217,7 +217,7 @@ static int xsk_raw_bind_card(struct xsk_raw *r, struct xsk_card *card,
 		with = xsk_raw_shared((int)to->sxdp_shared_umem_fd, &err);
 	if (shared && !with)
 		return err;
-	err = xdp_sock_bind(r->xs, shared ? NULL : r->umem, dev, to->sxdp_queue_id, to->sxdp_flags,
+	err = xsk_card_bind(card, to->sxdp_queue_id, r->xs, shared ? NULL : r->umem, to->sxdp_flags,
 			    with ? with->xs : NULL);
 	if (with)
 		xsk_port_put(with);

@@ -314,9 +314,9 @@ static int xsk_lib_bind_sock(struct xsk_socket *s, __u16 flags)
 	struct xsk_umem *u = s->umem;
 
 	if (u->socks)
-		return xdp_sock_bind(s->xs, NULL, xsk_card_device(s->card), s->queue_id,
-				     XDP_SHARED_UMEM, u->socks->xs);
-	return xdp_sock_bind(s->xs, u->umem, xsk_card_device(s->card), s->queue_id, flags, NULL);
+		return xsk_card_bind(s->card, s->queue_id, s->xs, NULL, XDP_SHARED_UMEM,
+				     u->socks->xs);
+	return xsk_card_bind(s->card, s->queue_id, s->xs, u->umem, flags, NULL);
 }
 
 static int xsk_lib_setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c, bool rx,
