@@ -171,6 +171,8 @@ int xsk_raw_setsockopt(struct xsk_port *p, int level, int name, const void *valu
 {
 	int err;
 
+	if (len > INT32_MAX) /* a negative length in the program */
+		return -EINVAL;
 	if (!value)
 		return -EFAULT;
 	if (level == SOL_SOCKET)

@@ -222,7 +222,7 @@ DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
  *                buffer (XDP_USE_SG: into xdp_driver_ops.xdp_zc_max_segs of them)
  *   -EBUSY       the socket is bound; the queue has another pool
  *   -ENODEV      no device
- *   -EBADF       @shared is not bound
+ *   -EBADF       @shared is not bound; the socket or the UMEM belongs to a parent of the process
  *   -EOPNOTSUPP  XDP_ZEROCOPY, or XDP_USE_SG with zero-copy, and the driver does not support it
  *   -ENETDOWN    the device is closing
  *   -ENOMEM      a retry helps; under XDP_ZEROCOPY also the result of the driver's setup_pool
