@@ -153,6 +153,18 @@ struct device *xsk_card_device(struct xsk_card *c)
 	return c->dev;
 }
 
+int xsk_card_bind(struct xsk_card *c, u32 queue, struct xdp_sock *xs, struct xdp_umem *umem,
+		  u16 flags, struct xdp_sock *shared)
+{
+	const struct xsk_name *name = xsk_name_find(c->ifname);
+	int err = 0;
+
+	/* the UMEM is compared with the MTU that the program has set */
+	if (name)
+		err = xdp_set_mtu(c->dev, __atomic_load_n(&name->mtu, __ATOMIC_RELAXED));
+	return err ? err : xdp_sock_bind(xs, umem, c->dev, queue, flags, shared);
+}
+
 int xsk_card_start(struct xsk_card *c)
 {
 	int err = 0;

@@ -8,6 +8,7 @@
 #define XSK_CARD_H
 
 #include <dmamap/types.h>
+#include <net/xdp_sock.h>
 
 struct xsk_card;
 
@@ -24,6 +25,13 @@ struct xsk_card_traffic {
 	u64 rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped;
 };
 void xsk_card_read_traffic(const char *ifname, struct xsk_card_traffic *traffic);
+
+/*
+ * Binds a socket to a queue of the card by xdp_sock_bind(), with the MTU of the interface. Returns 0
+ * or -errno.
+ */
+int xsk_card_bind(struct xsk_card *card, u32 queue, struct xdp_sock *xs, struct xdp_umem *umem,
+		  u16 flags, struct xdp_sock *shared);
 
 /* Starts the card after a socket was bound. Packets may arrive from now on. Returns 0 or -errno. */
 int xsk_card_start(struct xsk_card *card);

@@ -105,52 +105,55 @@ static int xsk_file_next_open(int folder, const char *path, int flags, mode_t mo
 	return (int)syscall(SYS_openat, folder, path, flags, mode);
 }
 
-static mode_t xsk_file_mode(int flags, va_list args)
-{
-	return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
-}
-
-INTERPOSE(int, open, const char *path, int flags, ...)
+/* True if the path is of one of the names; then *fd is the result of open(). */
+static bool xsk_file_is_ours(const char *path, int flags, int *fd)
 {
 	const char *file;
 	const struct xsk_name *name = xsk_file_split(path, &file);
-	__typeof__(&open) next;
-	va_list args;
-	mode_t mode;
 
-	va_start(args, flags);
-	mode = xsk_file_mode(flags, args);
-	va_end(args);
 	if (name)
-		return xsk_file_open(name, file, flags);
+		*fd = xsk_file_open(name, file, flags);
+	return name != NULL;
+}
+
+/* The argument after `flags` of a variadic function, which a call has only if it may create. */
+#define XSK_FILE_MODE(flags)                                                                       \
+	({                                                                                         \
+		mode_t mode_ = 0;                                                                  \
+		va_list args_;                                                                     \
+                                                                                                   \
+		va_start(args_, flags);                                                            \
+		if ((flags) & (O_CREAT | O_TMPFILE))                                               \
+			mode_ = va_arg(args_, mode_t);                                             \
+		va_end(args_);                                                                     \
+		mode_;                                                                             \
+	})
+
+INTERPOSE(int, open, const char *path, int flags, ...)
+{
+	mode_t mode = XSK_FILE_MODE(flags);
+	__typeof__(&open) next;
+	int fd;
+
+	if (xsk_file_is_ours(path, flags, &fd))
+		return fd;
 	next = NEXT_FN(__typeof__(&open), open);
 	return next ? next(path, flags, mode) : xsk_file_next_open(AT_FDCWD, path, flags, mode);
 }
 
 INTERPOSE(int, open64, const char *path, int flags, ...)
 {
-	va_list args;
-	mode_t mode;
-
-	va_start(args, flags);
-	mode = xsk_file_mode(flags, args);
-	va_end(args);
-	return xsk_sys_open(path, flags | O_LARGEFILE, mode);
+	return xsk_sys_open(path, flags | O_LARGEFILE, XSK_FILE_MODE(flags));
 }
 
 INTERPOSE(int, openat, int folder, const char *path, int flags, ...)
 {
-	const char *file;
-	const struct xsk_name *name = xsk_file_split(path, &file);
+	mode_t mode = XSK_FILE_MODE(flags);
 	__typeof__(&openat) next;
-	va_list args;
-	mode_t mode;
+	int fd;
 
-	va_start(args, flags);
-	mode = xsk_file_mode(flags, args);
-	va_end(args);
-	if (name)
-		return xsk_file_open(name, file, flags);
+	if (xsk_file_is_ours(path, flags, &fd))
+		return fd;
 	next = NEXT_FN(__typeof__(&openat), openat);
 	return next ? next(folder, path, flags, mode)
 		    : xsk_file_next_open(folder, path, flags, mode);

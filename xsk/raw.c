@@ -171,6 +171,8 @@ int xsk_raw_setsockopt(struct xsk_port *p, int level, int name, const void *valu
 {
 	int err;
 
+	if (len > INT32_MAX) /* a negative length in the program */
+		return -EINVAL;
 	if (!value)
 		return -EFAULT;
 	if (level == SOL_SOCKET)
@@ -217,7 +219,7 @@ static int xsk_raw_bind_card(struct xsk_raw *r, struct xsk_card *card,
 		with = xsk_raw_shared((int)to->sxdp_shared_umem_fd, &err);
 	if (shared && !with)
 		return err;
-	err = xdp_sock_bind(r->xs, shared ? NULL : r->umem, dev, to->sxdp_queue_id, to->sxdp_flags,
+	err = xsk_card_bind(card, to->sxdp_queue_id, r->xs, shared ? NULL : r->umem, to->sxdp_flags,
 			    with ? with->xs : NULL);
 	if (with)
 		xsk_port_put(with);

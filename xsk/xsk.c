@@ -21,6 +21,7 @@
 #include <linux/err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xdp/xsk.h>
 
 #define API DMAMAP_API
@@ -50,6 +51,7 @@ struct xsk_umem {
 	struct xsk_ring_prod *fill;
 	struct xsk_ring_cons *comp;
 	struct xsk_umem_config config;
+	pid_t pid; /* of the process that created it; a child of it has no rings */
 };
 
 API int xsk_umem__fd(const struct xsk_umem *umem)
@@ -214,6 +216,7 @@ int xsk_lib_umem_create(struct xsk_umem **umem_ptr, int fd, void *umem_area, __u
 	xsk_lib_set_umem_config(&u->config, config);
 	u->fill = fill;
 	u->comp = comp;
+	u->pid = getpid();
 	memset(&reg, 0, sizeof(reg));
 	reg.addr = (uintptr_t)umem_area;
 	reg.len = size;
@@ -314,9 +317,9 @@ static int xsk_lib_bind_sock(struct xsk_socket *s, __u16 flags)
 	struct xsk_umem *u = s->umem;
 
 	if (u->socks)
-		return xdp_sock_bind(s->xs, NULL, xsk_card_device(s->card), s->queue_id,
-				     XDP_SHARED_UMEM, u->socks->xs);
-	return xdp_sock_bind(s->xs, u->umem, xsk_card_device(s->card), s->queue_id, flags, NULL);
+		return xsk_card_bind(s->card, s->queue_id, s->xs, NULL, XDP_SHARED_UMEM,
+				     u->socks->xs);
+	return xsk_card_bind(s->card, s->queue_id, s->xs, u->umem, flags, NULL);
 }
 
 static int xsk_lib_setup_sock(struct xsk_socket *s, const struct xsk_socket_config *c, bool rx,
@@ -361,6 +364,8 @@ API int xsk_socket__create_shared(struct xsk_socket **xsk_ptr, const char *ifnam
 
 	if (!umem || !xsk_ptr || !ifname || !(rx || tx))
 		return -EFAULT;
+	if (umem->pid != getpid())
+		return -EBADF;
 	err = xsk_lib_set_socket_config(&config, usr_config);
 	if (err)
 		return err;

@@ -86,6 +86,17 @@ DMAMAP_BEGIN
 
 #define XDP_PACKET_HEADROOM 256 /* before each received packet, besides the UMEM's headroom */
 
+/*
+ * Bytes at the end of a chunk where Linux stores the list of a packet's buffers (on 64-bit systems
+ * with cache lines of 64 bytes). Nothing is stored there here, but the limits are the same.
+ */
+#define XSK_TAILROOM	320
+#define XSK_FRAME_ALIGN 128 /* the longest packet of a buffer is a multiple; also its minimum */
+
+/* Ethernet header, two VLAN tags and checksum: what a frame has besides the MTU */
+#define XSK_FRAME_EXTRA 26
+#define XSK_MTU_DEFAULT 1500
+
 #define XDP_UMEM_MIN_CHUNK_SHIFT 11
 #define XDP_UMEM_MIN_CHUNK_SIZE	 (1 << XDP_UMEM_MIN_CHUNK_SHIFT)
 
@@ -156,8 +167,8 @@ struct xdp_driver_ops {
  * Return: the UMEM, or ERR_PTR; a retry helps only for missing memory:
  *   -EINVAL  the chunk size is not 2048 to a page, or no power of two (aligned); unknown flags; the
  *            address is not page-aligned; the range wraps, has no chunk, no whole number of chunks
- *            (aligned), or 2^32 of them or more; the headroom is chunk_size - 256 or more; bad
- *            tx_metadata_len
+ *            (aligned), or 2^32 of them or more; the headroom leaves less than 128 bytes for a
+ *            packet besides XDP_PACKET_HEADROOM and XSK_TAILROOM; bad tx_metadata_len
  *   -EFAULT  there is no writable memory at the beginning of the range
  *   -ENOMEM  there is no writable memory up to the end of the range, or no memory is left
  */
@@ -207,10 +218,11 @@ DMAMAP_API int xdp_sock_drop_ring(struct xdp_sock *xs, int optname);
  * Return: 0, or
  *   -EINVAL      unknown or contradictory flags; no RX or TX ring; no UMEM; fill or completion
  *                ring missing, or one too many for a shared queue; a queue that the device does
- *                not have
+ *                not have; under XDP_ZEROCOPY a frame of the device's MTU does not fit into one
+ *                buffer (XDP_USE_SG: into xdp_driver_ops.xdp_zc_max_segs of them)
  *   -EBUSY       the socket is bound; the queue has another pool
  *   -ENODEV      no device
- *   -EBADF       @shared is not bound
+ *   -EBADF       @shared is not bound; the socket or the UMEM belongs to a parent of the process
  *   -EOPNOTSUPP  XDP_ZEROCOPY, or XDP_USE_SG with zero-copy, and the driver does not support it
  *   -ENETDOWN    the device is closing
  *   -ENOMEM      a retry helps; under XDP_ZEROCOPY also the result of the driver's setup_pool
@@ -352,6 +364,16 @@ DMAMAP_API struct xsk_buff_pool *xsk_get_pool_from_qid(struct device *dev, u16 q
  * Return: 0. -EBUSY: another driver is registered. -EINVAL: no device. -ENOMEM: a retry helps.
  */
 DMAMAP_API int xdp_register_driver(struct device *dev, const struct xdp_driver_ops *ops);
+
+/**
+ * xdp_set_mtu() - Set the MTU that a bind in zero-copy mode compares with the UMEM's buffers.
+ * @dev: the device.
+ * @mtu: bytes of a frame without its Ethernet header; XSK_MTU_DEFAULT if it was never set. 0: no
+ *   frame is too long. Sockets that are bound stay bound.
+ * Context: any thread; not in a callback of a driver.
+ * Return: 0. -EINVAL: no device. -ENOMEM: a retry helps.
+ */
+DMAMAP_API int xdp_set_mtu(struct device *dev, u32 mtu);
 
 /**
  * xdp_set_steering() - Set the function that selects the socket for a packet.

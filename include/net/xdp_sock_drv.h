@@ -124,13 +124,25 @@ static inline u32 xsk_pool_get_chunk_size(struct xsk_buff_pool *pool)
 }
 
 /**
- * xsk_pool_get_rx_frame_size() - Return the longest packet that fits in one buffer.
+ * xsk_pool_get_tailroom() - Return the bytes at the end of a chunk that a packet must leave free.
  * @pool: the pool.
- * Return: the number of bytes.
+ * Return: XSK_TAILROOM if its sockets were bound with XDP_USE_SG, else 0.
+ */
+static inline u32 xsk_pool_get_tailroom(const struct xsk_buff_pool *pool)
+{
+	return pool->tailroom;
+}
+
+/**
+ * xsk_pool_get_rx_frame_size() - Return the longest packet that a device may put in one buffer.
+ * @pool: the pool.
+ * Return: the bytes between head- and tailroom of a chunk, rounded down to XSK_FRAME_ALIGN.
  */
 static inline u32 xsk_pool_get_rx_frame_size(struct xsk_buff_pool *pool)
 {
-	return xsk_pool_get_chunk_size(pool) - xsk_pool_get_headroom(pool);
+	return (xsk_pool_get_chunk_size(pool) - xsk_pool_get_headroom(pool) -
+		xsk_pool_get_tailroom(pool)) &
+	       ~(u32)(XSK_FRAME_ALIGN - 1);
 }
 
 /**
@@ -169,19 +181,6 @@ struct xsk_cb_desc {
 static inline void xsk_pool_fill_cb(struct xsk_buff_pool *pool, struct xsk_cb_desc *desc)
 {
 	xp_fill_cb(pool, desc);
-}
-
-/**
- * xsk_pool_get_tailroom() - Return the bytes at the end of a chunk that a packet must leave free.
- * @pool: the pool.
- *
- * Buffers here have no structure after the packet.
- * Return: 0.
- */
-static inline u32 xsk_pool_get_tailroom(const struct xsk_buff_pool *pool)
-{
-	(void)pool;
-	return 0;
 }
 
 /**

@@ -60,7 +60,8 @@ struct xsk_buff_pool {
 	u32 headroom;	/* the UMEM's, without XDP_PACKET_HEADROOM */
 	u32 chunk_size;
 	u32 chunk_shift;
-	u32 frame_len; /* the longest packet in one buffer */
+	u32 frame_len; /* bytes of a chunk after the headroom */
+	u32 tailroom;  /* of these, bytes that a packet must leave free in zero-copy mode */
 	u32 xdp_zc_max_segs;
 	u32 tx_descs_cnt;
 	u16 queue_id;

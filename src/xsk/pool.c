@@ -137,6 +137,21 @@ int xp_alloc_tx_descs(struct xsk_buff_pool *pool, struct xdp_sock *xs, u32 max_s
 	return err;
 }
 
+/* A frame of the device's MTU must fit into the buffers that a packet may have. */
+static int pool_check_mtu(struct xsk_pool *p)
+{
+	const u64 frame = (u64)p->xd->mtu + XSK_FRAME_EXTRA;
+	const u64 room = (u64)xsk_pool_get_rx_frame_size(&p->pub) * p->pub.xdp_zc_max_segs;
+
+	if (!p->xd->mtu || frame <= room)
+		return 0;
+	return error_set(EINVAL,
+			 "%s: a frame has up to %llu bytes (MTU %u), and the UMEM has space for "
+			 "%llu: use larger chunks, less headroom or a smaller MTU",
+			 dev_name(p->xd->dev), (unsigned long long)frame, p->xd->mtu,
+			 (unsigned long long)room);
+}
+
 /* Passes the queue to the driver. Returns 0, or the reason why zero-copy is not possible. */
 static int pool_start_zc(struct xsk_pool *p, u32 flags)
 {
@@ -154,8 +169,13 @@ static int pool_start_zc(struct xsk_pool *p, u32 flags)
 	if (p->sw_csum)
 		return error_set(EOPNOTSUPP, "%s: XDP_UMEM_TX_SW_CSUM is for copy mode",
 				 dev_name(dev));
-	if (flags & XDP_USE_SG)
+	if (flags & XDP_USE_SG) {
 		p->pub.xdp_zc_max_segs = (u32)min_u64(ops->xdp_zc_max_segs, TX_PACKET_MAX);
+		p->pub.tailroom = XSK_TAILROOM;
+	}
+	err = pool_check_mtu(p);
+	if (err)
+		return err;
 	p->zc = true;
 	provenance_begin(p);
 	write_release(&p->xd->queue[p->pub.queue_id].zc, true);
@@ -174,6 +194,7 @@ static void pool_stop_zc(struct xsk_pool *p)
 	write_release(&q->zc, false);
 	p->zc = false;
 	p->pub.xdp_zc_max_segs = 1;
+	p->pub.tailroom = 0;
 	queue_wait(q);
 	if (p->map)
 		dma_unmap_pool(p, 0);

@@ -57,6 +57,7 @@ static struct xsk_device *xsk_make_device(struct device *dev)
 	if (!xd)
 		return NULL;
 	xd->dev = dev;
+	xd->mtu = XSK_MTU_DEFAULT;
 	if (device_add_managed(dev, xsk_close_device, xd)) {
 		alloc_free(xd);
 		return NULL;
@@ -117,6 +118,18 @@ int xdp_register_driver(struct device *dev, const struct xdp_driver_ops *ops)
 	}
 	pthread_mutex_unlock(&xsk_lock);
 	return err;
+}
+
+int xdp_set_mtu(struct device *dev, u32 mtu)
+{
+	struct xsk_device *xd = xsk_device_get(dev);
+
+	if (!xd)
+		return -errno;
+	pthread_mutex_lock(&xsk_lock);
+	xd->mtu = mtu;
+	pthread_mutex_unlock(&xsk_lock);
+	return 0;
 }
 
 int xdp_set_steering(struct device *dev,

@@ -112,6 +112,12 @@ static int sock_check_flags(const struct xdp_sock *xs, u16 flags, const struct x
 {
 	if (flags & ~BIND_FLAGS)
 		return error_set(EINVAL, "cannot bind: unknown flags %#x", flags);
+	/* the rings are shared with the parent: two processes would write into them */
+	if (xs->fork_depth != fork_depth ||
+	    (!IS_ERR_OR_NULL(umem) && umem->fork_depth != fork_depth))
+		return error_set(EBADF,
+				 "cannot bind: the socket or the UMEM belongs to the process that "
+				 "created it, and this is a child: create both here");
 	if (xs->state != SOCK_READY)
 		return error_set(EBUSY, "cannot bind: the socket is bound, or was");
 	if (!dev)

@@ -36,10 +36,10 @@ static int umem_check_shape(const struct umem_request *r)
 		return umem_refuse("unknown flags");
 	if (!unaligned && !is_pow2(r->chunk_size))
 		return umem_refuse("the chunk size must be a power of two, or chunks unaligned");
-	if (r->headroom >= r->chunk_size - XDP_PACKET_HEADROOM)
+	if (r->headroom > r->chunk_size - XDP_PACKET_HEADROOM - XSK_TAILROOM - XSK_FRAME_ALIGN)
 		return umem_refuse(
-			"the headroom leaves no space for a packet: it must be below the chunk "
-			"size less 256");
+			"the headroom leaves no space for a packet: it must be at most the chunk "
+			"size less 704 (256 of headroom, 320 of tailroom, 128 for a packet)");
 	if ((r->flags & XDP_UMEM_TX_METADATA_LEN) &&
 	    (r->tx_metadata_len >= 256 || r->tx_metadata_len % 8))
 		return umem_refuse("tx_metadata_len must be a multiple of 8 below 256");

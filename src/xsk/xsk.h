@@ -140,6 +140,7 @@ struct xsk_steering {
 struct xsk_device {
 	struct device *dev;
 	const struct xdp_driver_ops *ops;   /* under xsk_lock; NULL: no driver */
+	u32 mtu;			    /* under xsk_lock */
 	struct xsk_steering *steering;	    /* atomic */
 	struct xsk_steering steering_at[2]; /* storage of `steering`, used alternately */
 	struct lock maps_lock;

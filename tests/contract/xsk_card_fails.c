@@ -27,6 +27,12 @@ struct device *xsk_card_device(struct xsk_card *c)
 	return card.dev;
 }
 
+int xsk_card_bind(struct xsk_card *c, u32 queue, struct xdp_sock *xs, struct xdp_umem *with,
+		  u16 flags, struct xdp_sock *shared)
+{
+	return xdp_sock_bind(xs, with, card.dev, queue, flags, shared);
+}
+
 int xsk_card_start(struct xsk_card *c)
 {
 	return start_result;

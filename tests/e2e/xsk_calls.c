@@ -29,23 +29,10 @@
 #include <net/if.h>
 #include <xdp/xsk.h>
 
-#define SOL_OF_XDP 283
-#define CHUNK	   4096u
-#define CHUNKS	   256u
-#define RING	   64u
-#define LONG_MS	   3000
+#include "xsk_say.h"
 
-#define SAY(call)                                                                                  \
-	do {                                                                                       \
-		errno = 0;                                                                         \
-		say(#call, (long)(call));                                                          \
-	} while (0)
-
-static void say(const char *call, long result)
-{
-	printf("%s: %ld%s%s\n", call, result, result < 0 ? " " : "",
-	       result < 0 ? strerrorname_np(errno) : "");
-}
+#define CHUNKS 256u
+#define RING   64u
 
 struct side {
 	char *memory;
@@ -107,15 +94,8 @@ static unsigned int put(unsigned int n)
 	__u32 at = 0;
 
 	n = xsk_ring_prod__reserve(&from.tx, n, &at);
-	for (unsigned int i = 0; i < n; i++) {
-		struct xdp_desc *d = xsk_ring_prod__tx_desc(&from.tx, at + i);
-
-		d->addr = (at + i) % CHUNKS * (__u64)CHUNK;
-		d->len = 60;
-		d->options = 0;
-		memset(from.memory + d->addr, 0xff, 60);
-		memset(from.memory + d->addr + 12, 0x88, 2);
-	}
+	for (unsigned int i = 0; i < n; i++)
+		frame_put(xsk_ring_prod__tx_desc(&from.tx, at + i), from.memory, (at + i) % CHUNKS);
 	xsk_ring_prod__submit(&from.tx, n);
 	return n;
 }
@@ -150,9 +130,8 @@ static void pass(unsigned int n)
 	unsigned int sent = 0, left = put(n), before = *to.rx.producer;
 
 	for (int i = 0; i < LONG_MS && (sent < left || *to.rx.producer - before < n); i++) {
-		sendto(from.fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+		kick(from.fd);
 		sent += completed();
-		nap();
 	}
 }
 
@@ -161,15 +140,13 @@ static void settle(void)
 {
 	for (int i = 0; i < LONG_MS && !to.rx.producer[0]; i++) {
 		put(1);
-		sendto(from.fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+		kick(from.fd);
 		completed();
-		nap();
 	}
 	for (int i = 0; i < 50; i++) {
-		sendto(from.fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+		kick(from.fd);
 		completed();
 		take(RING);
-		nap();
 	}
 }
 
@@ -261,9 +238,8 @@ static void test_sending(void)
 		}
 		printf("way %d: sent %u of %u\n", way, done, n);
 		for (int i = 0; i < LONG_MS && done < n; i++) {
-			call(BY_SEND, ep);
+			kick(from.fd);
 			done += completed();
-			nap();
 		}
 	}
 	close(ep);

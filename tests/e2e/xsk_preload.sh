@@ -98,6 +98,12 @@ ok 'two sockets in turn' says '750 and 750' on "$one" "$preloaded" share eth0
 ok 'one socket in the map' says '1500 and 0' on "$one" "$preloaded" share eth0 zc 1
 ok 'rings belong to the program' says 'written 0, first 0, next 64' on "$one" "$preloaded" rings eth0
 ok 'a queue in use' says 'in use: -16' on "$one" "$preloaded" refused eth0
+ok 'a child cannot use the UMEM' says 'child: EBADF' on "$one" "$preloaded" fork eth0
+ok 'a child changes nothing' says 'parent: 1500 frames' on "$one" "$preloaded" fork eth0
+ok 'two programs with the same mapping have a card each' sh -c "
+	DMAMAP_XSK='$one' LD_PRELOAD=$library $preloaded receive eth0 > first & pid=\$!
+	DMAMAP_XSK='$one' LD_PRELOAD=$library $preloaded receive eth0 > second; wait \$pid
+	grep -q '^1500 frames' first && grep -q '^1500 frames' second"
 ok 'no such queue' says 'no queue: -22' on "$one" "$preloaded" refused eth0
 ok 'no such device' says 'socket: ENODEV' on 'eth0=nothing' "$preloaded" receive eth0
 ok 'no such device: the reason' says 'DMAMAP_XSK: cannot open eth0=nothing' on 'eth0=nothing' "$preloaded" receive eth0

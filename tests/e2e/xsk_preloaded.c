@@ -342,6 +342,32 @@ static void do_refused(const char *ifname)
 	finish();
 }
 
+/*
+ * A child process between the UMEM and the socket has neither: its attempt fails. The parent's
+ * succeeds afterwards.
+ */
+static void do_fork(const char *ifname)
+{
+	struct xsk_socket_config c = config(0);
+	int status = -1;
+	pid_t pid;
+
+	make_umem();
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(-xsk_socket__create(&xsk, ifname, 0, umem, &rx, &tx, &c));
+	waitpid(pid, &status, 0);
+	printf("child: %s\n", WIFEXITED(status) && WEXITSTATUS(status)
+				      ? strerrorname_np(WEXITSTATUS(status))
+				      : "no error");
+	make(ifname, 0, 0);
+	give_all(CHUNKS);
+	receive();
+	printf("parent: %u frames\n", frames);
+	finish();
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 3 ? argv[3] : "zc";
@@ -366,6 +392,8 @@ int main(int argc, char **argv)
 		do_link(argv[2]);
 	else if (!strcmp(argv[1], "rings"))
 		do_rings(argv[2]);
+	else if (!strcmp(argv[1], "fork"))
+		do_fork(argv[2]);
 	else if (!strcmp(argv[1], "refused"))
 		do_refused(argv[2]);
 	return 0;

@@ -20,23 +20,10 @@
 #include <linux/if_xdp.h>
 #include <net/if.h>
 
-#define SOL_OF_XDP 283
-#define SIZE	   (1u << 20)
-#define CHUNK	   4096u
-#define RING	   64
-#define WAIT_MS	   3000
+#include "xsk_say.h"
 
-#define SAY(call)                                                                                  \
-	do {                                                                                       \
-		errno = 0;                                                                         \
-		say(#call, (long)(call));                                                          \
-	} while (0)
-
-static void say(const char *call, long result)
-{
-	printf("%s: %ld%s%s\n", call, result, result < 0 ? " " : "",
-	       result < 0 ? strerrorname_np(errno) : "");
-}
+#define SIZE (1u << 20)
+#define RING 64
 
 static struct xdp_umem_reg reg = {.len = SIZE, .chunk_size = CHUNK};
 static struct xdp_mmap_offsets off;
@@ -95,6 +82,23 @@ static void test_rings(int fd)
 	SAY(map(fd, RING, 16, 4096) == NULL);
 }
 
+static void test_lengths(int fd)
+{
+	struct xdp_statistics buffer;
+	socklen_t len = 23;
+	int n = RING;
+
+	SAY(getsockopt(fd, SOL_OF_XDP, XDP_STATISTICS, &buffer, &len));
+	len = 3;
+	SAY(getsockopt(fd, SOL_OF_XDP, XDP_OPTIONS, &buffer, &len));
+	SAY(getsockopt(fd, SOL_OF_XDP, XDP_MMAP_OFFSETS, &buffer, &len));
+	len = (socklen_t)-1;
+	SAY(getsockopt(fd, SOL_OF_XDP, XDP_STATISTICS, &buffer, &len));
+	SAY(setsockopt(fd, SOL_OF_XDP, XDP_UMEM_FILL_RING, &n, 0));
+	SAY(setsockopt(fd, SOL_OF_XDP, XDP_UMEM_FILL_RING, &n, (socklen_t)-1));
+	SAY(setsockopt(fd, SOL_OF_XDP, XDP_UMEM_REG, &n, sizeof(n)));
+}
+
 static void test_umem(int fd)
 {
 	struct xdp_umem_reg bad = reg;
@@ -131,6 +135,8 @@ static void test_shared(int fd, const char *ifname)
 	SAY(bind_to(second, ifname, 0, XDP_SHARED_UMEM, 0));
 	SAY(bind_to(second, ifname, 0, XDP_SHARED_UMEM, second));
 	SAY(bind_to(second, ifname, 0, XDP_SHARED_UMEM, fd));
+	/* its TX ring was never mapped */
+	SAY(sendto(second, NULL, 0, MSG_DONTWAIT, NULL, 0));
 	/* a program with its own UMEM on a queue that is in use */
 	SAY(setsockopt(third, SOL_OF_XDP, XDP_UMEM_REG, &reg, sizeof(reg)));
 	SAY(set(third, XDP_RX_RING, RING));
@@ -151,16 +157,12 @@ static void test_send(int fd, char *tx, const char *again, char *comp)
 	const unsigned int *consumed =
 		(const unsigned int *)(const void *)(again + off.tx.consumer);
 
-	for (unsigned int i = 0; i < 8; i++) {
-		d[i] = (struct xdp_desc){.addr = (__u64)i * CHUNK, .len = 60};
-		memset((char *)(unsigned long)reg.addr + d[i].addr, 0xff, 60);
-	}
+	for (unsigned int i = 0; i < 8; i++)
+		frame_put(&d[i], (char *)(unsigned long)reg.addr, i);
 	__atomic_store_n(produced, 8, __ATOMIC_RELEASE);
 	SAY(*seen);
-	for (int ms = 0; ms < WAIT_MS && __atomic_load_n(done, __ATOMIC_ACQUIRE) < 8; ms++) {
-		sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
-		usleep(1000);
-	}
+	for (int ms = 0; ms < LONG_MS && __atomic_load_n(done, __ATOMIC_ACQUIRE) < 8; ms++)
+		kick(fd);
 	SAY(*done);
 	SAY(*consumed);
 }
@@ -200,6 +202,7 @@ int main(int argc, char **argv)
 	SAY(socket(AF_XDP, SOCK_RAW, 1));
 	SAY(getsockopt(fd, SOL_OF_XDP, XDP_MMAP_OFFSETS, &off, &len));
 	test_unbound(fd);
+	test_lengths(fd);
 	test_rings(fd);
 	SAY(bind_to(fd, argv[1], 0, XDP_COPY, 0));
 	test_umem(fd);

@@ -131,7 +131,7 @@ static void a_closed_devices_state(void **state)
 	close_device();
 }
 
-#define ROUNDS 20000u
+#define ROUNDS 5000u
 
 static struct dma_iova_state shared;
 static u32 begun, ended; /* rounds; atomic */

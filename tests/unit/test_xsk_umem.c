@@ -72,10 +72,18 @@ static void test_flags(void **state)
 
 static void test_headroom(void **state)
 {
-	refused(WITH(headroom, CHUNK - 256), -EINVAL, "headroom");
+	struct xdp_umem_reg r;
+
+	refused(WITH(headroom, CHUNK - 256 - 320 - 127), -EINVAL, "headroom");
 	refused(WITH(headroom, UINT32_MAX), -EINVAL, "headroom");
 	refused(WITH(headroom, CHUNK), -EINVAL, "headroom");
-	xdp_umem_put(accepted(WITH(headroom, CHUNK - 257)));
+	xdp_umem_put(accepted(WITH(headroom, CHUNK - 256 - 320 - 128)));
+	xdp_umem_put(accepted(WITH(headroom, 256)));
+	r = WITH(chunk_size, 4096);
+	r.headroom = 4096 - 256 - 320 - 127;
+	refused(r, -EINVAL, "headroom");
+	r.headroom--;
+	xdp_umem_put(accepted(r));
 }
 
 static void test_range(void **state)

@@ -2,6 +2,10 @@
 /* Sockets: binding again after unbinding, queues that do not exist, space for packets. */
 #include "xsk_rig.h"
 
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 enum { CHUNKS = 32, RING = 16 };
 
 static struct area area;
@@ -77,11 +81,39 @@ static void test_space(void **state)
 	xdp_sock_destroy(a.xs);
 }
 
+/* Binds in a child process. Returns the error code of the child. */
+static int bind_in_child(struct xdp_sock *xs, struct xdp_umem *umem)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(-xdp_sock_bind(xs ? xs : xdp_sock_create(), umem, card.dev, 0, XDP_COPY,
+				     NULL));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* A child may use neither a socket nor a UMEM of its parent, whose own bind succeeds afterwards. */
+static void test_bind_in_child(void **state)
+{
+	struct app a;
+
+	app_open(&a, RING, RING, RING);
+	assert_int_equal(bind_in_child(a.xs, NULL), EBADF);
+	assert_int_equal(bind_in_child(NULL, area.umem), EBADF);
+	assert_int_equal(xdp_sock_bind(a.xs, area.umem, card.dev, 0, 0, NULL), 0);
+	xdp_sock_destroy(a.xs);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_unbind), T(test_queues), T(test_space)};
+	const struct CMUnitTest tests[] = {T(test_unbind), T(test_queues), T(test_space),
+					   T(test_bind_in_child)};
 
 	return cmocka_run_group_tests_name("xsk_unbind", tests, NULL, NULL);
 }
