@@ -27,8 +27,8 @@ struct xsk_card_traffic {
 void xsk_card_read_traffic(const char *ifname, struct xsk_card_traffic *traffic);
 
 /*
- * Binds a socket to a queue of the card by xdp_sock_bind(), with the MTU of the interface. Returns 0
- * or -errno.
+ * Binds a socket to a queue of the card by xdp_sock_bind(), with the MTU of the interface. Returns
+ * 0 or -errno.
  */
 int xsk_card_bind(struct xsk_card *card, u32 queue, struct xdp_sock *xs, struct xdp_umem *umem,
 		  u16 flags, struct xdp_sock *shared);
