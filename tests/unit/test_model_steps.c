@@ -4,6 +4,7 @@
 
 #include "device/model.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #define EDU_LIVE       0x04
@@ -132,7 +133,7 @@ static void nvme_wait(struct device *dev, bool stepped, u32 csts)
 	if (stepped)
 		steps_run(dev);
 	while (dmamap_readl(dev, 0, NVME_CSTS) != csts)
-		;
+		sched_yield();
 }
 
 static void nvme_enable(struct device *dev, dma_addr_t queues)
@@ -174,7 +175,7 @@ static void nvme_resets(bool stepped)
 	if (stepped)
 		steps_run(dev);
 	while (!(read_acquire((u32 *)(void *)(memory + 4096 + 12)) >> 16 & 1))
-		;
+		sched_yield();
 	assert_int_equal(dmamap_reset(dev, DMAMAP_RESET_HOT), 0);
 	dma_free_coherent(dev, 8192, memory, queues);
 	rig_close(dev);
