@@ -86,9 +86,9 @@ static int access_refusal(u64 entry, bool write)
 
 static void access_add(struct access_request *r, u8 *at, u64 size)
 {
-	struct iovec *last = &r->iov[r->n - 1];
+	struct iovec *last = r->n ? &r->iov[r->n - 1] : NULL;
 
-	if (r->n && (u8 *)last->iov_base + last->iov_len == at)
+	if (last && (u8 *)last->iov_base + last->iov_len == at)
 		last->iov_len += size;
 	else
 		r->iov[r->n++] = (struct iovec){at, size};

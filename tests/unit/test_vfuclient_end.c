@@ -102,6 +102,31 @@ static void test_server_hangs(void **state)
 	rig_close(dev);
 }
 
+/* The value of another register. */
+static bool reply_with_another(struct rig_conn *c, const struct vfuser_message *m)
+{
+	struct {
+		struct vfuser_region_access a;
+		u32 value;
+	} r = {.value = 1};
+
+	if (m->head.command != VFUSER_REGION_READ)
+		return false;
+	memcpy(&r.a, m->data, sizeof(r.a));
+	r.a.offset += 4;
+	rig_reply(c, m, 0, &r, sizeof(r.a) + r.a.count);
+	return true;
+}
+
+static void test_another_register(void **state)
+{
+	dev = rig_open(rig_spec(""), DMA_BIT_MASK(64));
+	hook(reply_with_another);
+	is_ended("another register");
+	hook(NULL);
+	rig_close(dev);
+}
+
 static bool end_at_reads(struct rig_conn *c, const struct vfuser_message *m)
 {
 	static unsigned int n;
@@ -429,6 +454,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(test_server_ends),
 		test(test_server_hangs),
+		test(test_another_register),
 		test(test_threads_wait_when_it_ends),
 		test(test_requests_without_end),
 		test(test_wrong_requests),

@@ -240,7 +240,7 @@ static void test_versions(void **state)
 	version(0, 1, "{\"capabilities\":{\"new\":[1,{\"a\":null}]}}", 0, "");
 	for (size_t i = 0; i < ARRAY_SIZE(nonsense); i++)
 		version(0, 1, nonsense[i], EPROTO, "vfio-user");
-	refuses(&(struct attack){.command = VFUSER_VERSION, .payload = "\0", .payload_size = 3},
+	refuses(&(struct attack){.command = VFUSER_VERSION, .payload = "\0\0\0", .payload_size = 3},
 		EPROTO, "size");
 	refuses(&(struct attack){.command = VFUSER_VERSION,
 				 .payload = "\0\0\1\0{}",
