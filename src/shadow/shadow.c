@@ -282,10 +282,15 @@ struct shadow_claim {
 	int score;
 };
 
+/*
+ * Equal mappings of one address (policy=persistent) differ in whether dma_mapping_error() was
+ * called. An unmap ends one for which it was, because another thread may have made the other just
+ * now.
+ */
 static int shadow_likeness(const struct shadow *s, const struct check_mapping *want)
 {
-	return 8 * (s->call == want->call) + 4 * (s->dma.size == want->size) +
-	       2 * (s->dir == want->dir) + (s->attrs == want->attrs);
+	return 16 * (s->call == want->call) + 8 * (s->dma.size == want->size) +
+	       4 * (s->dir == want->dir) + 2 * (s->attrs == want->attrs) + read_once(&s->asked);
 }
 
 /*

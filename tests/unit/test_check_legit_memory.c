@@ -231,6 +231,47 @@ LEGIT(two_step)
 LEGIT(reused_memory)
 LEGIT(neighbours_are_freed)
 
+static dma_addr_t map_checked(void *p)
+{
+	dma_addr_t addr = dma_map_single(dev, p, 4096, DMA_TO_DEVICE);
+
+	assert_int_equal(dma_mapping_error(dev, addr), 0);
+	return addr;
+}
+
+/*
+ * Two users of one device map the same memory for reading, and under policy=persistent receive the
+ * same address. One unmaps before the other has called dma_mapping_error().
+ */
+static void equal_mappings(void)
+{
+	void *p = aligned_alloc(4096, 4096);
+
+	memset(p, 1, 4096);
+	for (int round = 0; round < 4; round++) {
+		dma_addr_t first = map_checked(p), second = map_checked(p), third;
+
+		dma_unmap_single(dev, first, 4096, DMA_TO_DEVICE);
+		/* its record may be found before that of the second */
+		third = dma_map_single(dev, p, 4096, DMA_TO_DEVICE);
+		dma_unmap_single(dev, second, 4096, DMA_TO_DEVICE);
+		assert_int_equal(dma_mapping_error(dev, third), 0);
+		dma_unmap_single(dev, third, 4096, DMA_TO_DEVICE);
+	}
+	free(p);
+}
+
+static void test_equal_mappings(void **state)
+{
+	check_right("equal mappings", equal_mappings);
+	check_begin("sim,check=1,policy=persistent", false);
+	equal_mappings();
+	check_finish();
+	if (check_reports)
+		fail_msg("policy=persistent: %d reports, the last is %s", check_reports,
+			 check_text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_noncoherent_pool),
 		cmocka_unit_test(test_noncontiguous),
 		cmocka_unit_test(test_streaming_ring),
+		cmocka_unit_test(test_equal_mappings),
 		cmocka_unit_test(test_send_buffer),
 		cmocka_unit_test(test_two_step),
 		cmocka_unit_test(test_reused_memory),
