@@ -17,7 +17,7 @@ static struct page *page;
 static int start(void **state)
 {
 	rig_start();
-	page = alloc_page(GFP_KERNEL); /* RAM and its file stay */
+	page = alloc_page(GFP_KERNEL);	  /* RAM and its file stay */
 	dmamap_close(dmamap_open("sim")); /* and the file of DMAMAP_CHECK */
 	fds_before = rig_fds();
 	return 0;

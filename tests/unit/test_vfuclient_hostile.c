@@ -68,7 +68,7 @@ static bool reply_wrongly(struct rig_conn *c, const struct vfuser_message *m)
 static int start(void **state)
 {
 	rig_start();
-	page = alloc_page(GFP_KERNEL); /* RAM and its file stay */
+	page = alloc_page(GFP_KERNEL);	  /* RAM and its file stay */
 	dmamap_close(dmamap_open("sim")); /* and the file of DMAMAP_CHECK */
 	fds_before = rig_fds();
 	return 0;
