@@ -60,10 +60,10 @@ DMAMAP_API int dmamap_bus_write(struct device *dev, dma_addr_t addr, const void 
  * @max: the capacity of @iov.
  *
  * This serves a model that moves data itself (pread into the segments). The model's accesses to
- * the segments bypass the bus: if the process has unmapped the memory, they end by a signal, and a
- * system call on it fails with EFAULT. The segments are valid until dmamap_bus_unmap(), which must
- * be called within a second, because an unmap by the driver waits for it. A device that exceeds
- * the second is declared stuck: all its later accesses fail.
+ * the segments bypass the bus: if the process has unmapped the memory, an access raises a signal,
+ * and a system call on the memory fails with EFAULT. The segments are valid until
+ * dmamap_bus_unmap(). The model must call it within a second, because an unmap by the driver waits
+ * for it. A device that exceeds the second is declared stuck: all its later accesses fail.
  * Return: the number of segments. -EFAULT, -ENOMEM: as dmamap_bus_read(). -ENOSPC: the range needs
  *   more than @max segments; the model retries with a smaller @len.
  */
@@ -104,7 +104,7 @@ struct dmamap_fault {
  * dmamap_bus_fault_next() - Remove the oldest recorded fault.
  * @dev: the device.
  * @f: receives the fault.
- * Return: 1, or 0 if no fault is recorded. Faults that exceed the capacity are counted only.
+ * Return: 1, or 0 if no fault is recorded. Faults that exceed the capacity are only counted.
  */
 DMAMAP_API int dmamap_bus_fault_next(struct device *dev, struct dmamap_fault *f);
 

@@ -9,8 +9,9 @@
  *   own           on; the ownership of each streaming buffer is checked, see dmamap_check_own()
  *   stacks=N      each stack has N calls (0: none; the default is 12)
  *   exitcode=N    a program that would exit with 0 exits with N if there was a report
- *   first=N       N reports of each kind and line of code are printed (0: all)
- *   suppress=FILE lines "KIND FUNCTION DEVICE", shell patterns: matching reports are dropped
+ *   first=N       at most N reports of each kind and line of code are printed (0: all)
+ *   suppress=FILE FILE has lines "KIND FUNCTION DEVICE" of shell patterns; a report that matches a
+ *                 line is dropped
  *   json=FILE     each report is appended to FILE as a line of JSON
  *
  * Without a callback a report is written to standard error.
@@ -45,7 +46,7 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_MAP_UNCHECKED, /* no dma_mapping_error() call before use or unmap */
 	DMAMAP_CHECK_MAP_STACK,	    /* memory of the thread's stack */
 	DMAMAP_CHECK_MAP_TEXT,	    /* program text or read-only data */
-	DMAMAP_CHECK_MAP_FREED,	    /* memory that was freed, as AddressSanitizer records */
+	DMAMAP_CHECK_MAP_FREED,	    /* memory that was freed, according to AddressSanitizer */
 	DMAMAP_CHECK_MAP_OVERLAP, /* a cache line is mapped already, and one of the two may write */
 	DMAMAP_CHECK_MAP_COHERENT,     /* coherent memory mapped again */
 	DMAMAP_CHECK_MAP_RESOURCE,     /* memory mapped as a resource */
@@ -92,9 +93,8 @@ enum dmamap_check_kind {
 	DMAMAP_CHECK_IOVA_NOT_SYNCED, /* an access by the device before dma_iova_sync() */
 	/* XSK packet buffers */
 	DMAMAP_CHECK_XSK_TWICE, /* a buffer freed or passed on a second time */
-	DMAMAP_CHECK_XSK_KEPT, /* buffers that the driver still has when their pool leaves its queue
-				*/
-	DMAMAP_CHECK_XSK_BUSY, /* the same, when it unmaps the UMEM from the device */
+	DMAMAP_CHECK_XSK_KEPT, /* the driver has buffers of a pool that is removed from its queue */
+	DMAMAP_CHECK_XSK_BUSY, /* the driver has buffers of a UMEM that it unmaps from the device */
 	/* memory */
 	DMAMAP_CHECK_FREE_MAPPED, /* freed while a mapping of it is live */
 	DMAMAP_CHECK_FREE_WRONG,  /* freed by an address that was not allocated, or freed before */
@@ -149,12 +149,12 @@ DMAMAP_API const char *dmamap_check_meaning(int kind);
  * @dev: the device.
  * @on: whether to check, from each buffer's next map or sync on.
  *
- * Reported are the CPU's accesses between map or sync_for_device and sync_for_cpu or unmap, and
- * the device's writes after sync_for_cpu. A mapping with DMA_ATTR_SKIP_CPU_SYNC, and memory of
+ * The checker reports accesses of the CPU between map or sync_for_device and sync_for_cpu or unmap,
+ * and writes of the device after sync_for_cpu. A mapping with DMA_ATTR_SKIP_CPU_SYNC, and memory of
  * dma_alloc_pages() and dma_alloc_noncontiguous(), belongs to the CPU until the first
- * sync_for_device. Whole pages are protected from the CPU, which costs one
- * or two system calls each time; the bytes outside of whole pages are compared. In a program that
- * was built with AddressSanitizer or runs under valgrind, these tools report the access.
+ * sync_for_device. Whole pages are protected from the CPU, which costs one or two system calls each
+ * time; the bytes outside of whole pages are compared. In a program that was built with
+ * AddressSanitizer or runs under valgrind, that tool reports the access.
  * Return: 0. -EINVAL: the checker is off for the device; open it with check=1. -EOPNOTSUPP: the
  *   kernel pins memory for the device (vfio, iommufd). -ENOMEM: a retry helps.
  */
@@ -165,8 +165,8 @@ DMAMAP_API int dmamap_check_own(struct device *dev, bool on);
  * @p: the memory.
  * @size: its bytes; 0 does nothing.
  *
- * For an allocator that keeps what it is given back, as a pool or a quarantine. The memory itself
- * does not change. Each mapping is reported once.
+ * An allocator calls it if it does not return freed memory to the system at once, as a pool or a
+ * quarantine does. The memory itself does not change. Each mapping is reported once.
  * Context: any, without a lock that a callback of dmamap_check_on_report() acquires.
  */
 DMAMAP_API void dmamap_check_freeing(const void *p, size_t size);
@@ -174,8 +174,8 @@ DMAMAP_API void dmamap_check_freeing(const void *p, size_t size);
 /**
  * dmamap_fail() - Set the plan of fault injection.
  * @plan: SITE:KEY=VALUE[,KEY=VALUE]…[;…]. NULL: off. Sites: map coherent pool page iova bounce
- *   link backend memory all. Keys: nth=N (that call), every=N, prob=P (0 to 1), seed=S, times=N
- *   (at most), dev=NAME.
+ *   link backend memory all. Keys: nth=N (the N-th call fails), every=N (every N-th call), prob=P
+ *   (0 to 1), seed=S, times=N (at most N failures), dev=NAME.
  * Return: 0. -EINVAL: the plan has a bad word, which the error message names; nothing changes.
  */
 DMAMAP_API int dmamap_fail(const char *plan);

@@ -21,8 +21,8 @@ DMAMAP_BEGIN
  *
  * The CPU and the device observe each other's stores without a call in between. The memory is
  * zeroed. Its CPU address and its device address are aligned to the smallest page order that holds
- * @size, and the device address is within the coherent mask. Behind a bus offset the CPU address
- * may be a vmalloc address; virt_to_phys() must not be used on it.
+ * @size, and the device address is within the coherent mask. If the device has a bus offset, the
+ * CPU address may be a vmalloc address; virt_to_phys() must not be used on it.
  * Return: the CPU address, or NULL with errno ENOMEM (a retry helps) or EINVAL (it does not).
  */
 DMAMAP_API void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
@@ -73,8 +73,8 @@ DMAMAP_API void dmam_free_coherent(struct device *dev, size_t size, void *vaddr,
  * @dma_addr: the device address of the memory.
  * @size: the size of the allocation.
  * @attrs: DMA_ATTR_* flags, or 0.
- * Return: 0. -ENXIO: the range needs more than @size bytes. -EINVAL: this is other memory, or the
- *   range is not one of whole pages. -ENOMEM: a retry helps.
+ * Return: 0. -ENXIO: the range needs more than @size bytes. -EINVAL: the memory is not coherent
+ *   memory of the device, or the range does not consist of whole pages. -ENOMEM: a retry helps.
  */
 DMAMAP_API int dma_mmap_attrs(struct device *dev, struct vm_area_struct *vma, void *cpu_addr,
 			      dma_addr_t dma_addr, size_t size, unsigned long attrs);
@@ -89,13 +89,13 @@ DMAMAP_API bool dma_can_mmap(struct device *dev);
 /**
  * dma_get_sgtable_attrs() - Make a scatterlist of coherent memory or of a part of it.
  * @dev: the device.
- * @sgt: receives the table; sg_free_table() frees it. @cpu_addr, @dma_addr: both addresses of the
- *   part's first byte.
+ * @sgt: receives the table; sg_free_table() frees it.
  * @cpu_addr: the CPU address of the part's first byte.
  * @dma_addr: the device address of the part's first byte.
  * @size: the size of the part. The list extends to the end of the part's last page.
  * @attrs: DMA_ATTR_* flags, or 0.
- * Return: 0. -EINVAL: this is other memory, or @sgt is NULL. -ENOMEM: a retry helps.
+ * Return: 0. -EINVAL: the memory is not coherent memory of the device, or @sgt is NULL. -ENOMEM: a
+ *   retry helps.
  */
 DMAMAP_API int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_addr,
 				     dma_addr_t dma_addr, size_t size, unsigned long attrs);
@@ -262,8 +262,9 @@ DMAMAP_API int dma_mmap_pages(struct device *dev, struct vm_area_struct *vma, si
  * @gfp: allocation flags, see <linux/gfp.h>.
  * @attrs: 0 or DMA_ATTR_ALLOC_SINGLE_PAGES.
  *
- * Through an IOMMU scattered pages form one DMA segment, so that RAM may be fragmented. Without
- * one the pages are contiguous. The driver transfers ownership with dma_sync_sgtable_*().
+ * Behind an IOMMU, scattered pages form one DMA segment, so that the call succeeds when RAM is
+ * fragmented. Without an IOMMU the pages are contiguous. The driver transfers ownership with
+ * dma_sync_sgtable_*().
  * Return: the mapped table, or NULL with errno EINVAL or ENOMEM (a retry helps).
  */
 DMAMAP_API struct sg_table *dma_alloc_noncontiguous(struct device *dev, size_t size,

@@ -71,9 +71,10 @@ DMAMAP_API const char *dev_name(const struct device *dev);
  * returns all ones, a write to it has no effect, and both set errno EINVAL and an error message. A
  * write reaches the device after all stores that this thread made before it.
  *
- * A model states which access sizes a region has; those in the library have 4 and 8. Registers of a
- * device that is being reset read as all ones, and writes to them have no effect. Registers of a
- * device that has ended (its machine died) read as all ones, with errno EIO.
+ * A model states which access sizes a region accepts; the library's own models accept 4 and 8.
+ * Registers of a device that is being reset read as all ones, and writes to them have no effect.
+ * Registers of a device that has ended (its machine or its server is gone) read as all ones, with
+ * errno EIO.
  * Return: the value.
  */
 DMAMAP_API u8 dmamap_readb(struct device *dev, int bar, u64 offset);

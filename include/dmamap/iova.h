@@ -16,8 +16,8 @@
 DMAMAP_BEGIN
 
 /*
- * `addr` is the device address of offset 0. The state has 48 bytes, independent of what is linked.
- * It may be moved while no call uses it; it must never be duplicated.
+ * `addr` is the device address of offset 0. The state occupies 48 bytes, however much is linked. It
+ * may be moved while no call uses it; it must never be duplicated.
  */
 struct dma_iova_state {
 	dma_addr_t addr;
@@ -95,8 +95,8 @@ DMAMAP_API int dma_iova_link(struct device *dev, struct dma_iova_state *state, p
 #if defined(__x86_64__) && defined(__LP64__)
 /*
  * Linking one granule of RAM is one store, which costs less than a call, so this part is inline.
- * It never fails: whatever it does not handle it passes to the library (src/map/twostep.h explains
- * why this is correct). The first member of a device is a pointer to the limits.
+ * It never fails: it passes every case that it does not handle to the library (src/map/twostep.h
+ * explains why this is correct). The first member of a device is a pointer to the limits.
  */
 struct __dma_link_limits {
 	u64 ram_end[2]; /* the end of RAM below 4 GiB, and of all RAM */
@@ -192,7 +192,7 @@ DMAMAP_API int dma_iova_sync(struct device *dev, struct dma_iova_state *state, s
 			     size_t size);
 
 /**
- * dma_iova_unlink() - Unlink whole links, or parts of them that begin and end at a granule.
+ * dma_iova_unlink() - Unlink whole links, or parts of them that consist of whole granules.
  * @dev: the device.
  * @state: the range.
  * @offset: the offset of the part in the range.

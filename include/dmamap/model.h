@@ -23,7 +23,7 @@
 
 DMAMAP_BEGIN
 
-/* Changes when a table of an older version would be misunderstood; new fields change `size` only.
+/* The version changes when the library would misread an older table; new fields change `size` only.
  */
 #define DMAMAP_MODEL_VERSION  1u
 #define DMAMAP_MODEL_REGIONS  6
@@ -65,7 +65,7 @@ struct dmamap_model_value {
 struct dmamap_model_region {
 	u64 size;   /* bytes, a power of two; 0: the device has no region of this number */
 	u32 flags;  /* DMAMAP_BAR_* */
-	u32 access; /* sum of the sizes of the accesses that it has: 1, 2, 4, 8 */
+	u32 access; /* sum of the access sizes that the region accepts: 1, 2, 4, 8 */
 };
 
 /* A vendor-specific capability of PCI configuration space. */
@@ -92,13 +92,16 @@ struct dmamap_model_pci {
 };
 
 /* Flags of a model. */
-/* It starts its own threads, unless dmamap_model_stepped(); the library starts none for `step`. */
+/*
+ * The model starts its own threads, unless dmamap_model_stepped() returns true; the library starts
+ * none for `step`.
+ */
 #define DMAMAP_MODEL_OWN_THREADS 0x1u
 
 /*
  * A model. The table and what it points to stay unchanged until dmamap_model_unregister(). A field
- * that is not set is 0. `create` and `destroy` are required, and with a region that is not mappable
- * `read` and `write`.
+ * that is not set is 0. `create` and `destroy` are required. `read` and `write` are required if the
+ * device has a region that is not mappable.
  */
 struct dmamap_model_ops {
 	size_t size;	  /* sizeof(struct dmamap_model_ops); new fields are added at the end */
@@ -123,9 +126,9 @@ struct dmamap_model_ops {
 	void (*destroy)(void *model);
 	/*
 	 * Register accesses. The library has checked that [offset, offset + size) is inside the
-	 * region, aligned to the size, and that the region has accesses of this size. Accesses to
-	 * the MSI-X table and the pending bits are not passed to the model. A register that does
-	 * not exist reads as all ones.
+	 * region and aligned to the size, and that the region accepts this size. Accesses to the
+	 * MSI-X table and the pending bits are not passed to the model. A register that does not
+	 * exist reads as all ones.
 	 */
 	u64 (*read)(void *model, int bar, u64 offset, unsigned int size);
 	void (*write)(void *model, int bar, u64 offset, unsigned int size, u64 value);
@@ -133,9 +136,9 @@ struct dmamap_model_ops {
 	bool (*line)(void *model);
 	/*
 	 * Sets all registers to their initial values and drops all work. The device makes no access
-	 * to memory and raises no interrupt for the dropped work after this returned. `step` does
-	 * not run meanwhile, and register accesses that begin meanwhile are not passed to the
-	 * model; one that began earlier may still run. NULL: the device cannot be reset.
+	 * to memory and raises no interrupt for the dropped work after the function has returned.
+	 * `step` does not run meanwhile. Register accesses that begin meanwhile are not passed to
+	 * the model; one that began earlier may still run. NULL: the device cannot be reset.
 	 */
 	void (*reset)(void *model, enum dmamap_reset_kind kind);
 	/*
@@ -145,7 +148,7 @@ struct dmamap_model_ops {
 	 * in `write` or in its own threads only, and threads=0 is refused.
 	 */
 	bool (*step)(void *model);
-	/* After the driver changed bytes of configuration space. NULL: of no interest. */
+	/* Called after the driver has changed bytes of configuration space; may be NULL. */
 	void (*config_written)(void *model, unsigned int offset, unsigned int size, u64 value);
 };
 
@@ -156,8 +159,8 @@ struct dmamap_model_ops {
  * dmamap_model_entry() - The function that the shared object of a model exports.
  * @version: the library's DMAMAP_MODEL_VERSION.
  *
- * The library calls it once after it has loaded the object. Register accesses and opens of devices
- * are not possible in it.
+ * The library calls it once after it has loaded the object. The function cannot access registers
+ * or open devices.
  * Return: the model's table. NULL: the model cannot be used with this version of the library.
  */
 __attribute__((visibility("default"))) const struct dmamap_model_ops *
@@ -185,8 +188,8 @@ DMAMAP_API int dmamap_model_unregister(const struct dmamap_model_ops *ops);
 /**
  * dmamap_model_interrupt() - Raise an interrupt.
  * @dev: the device.
- * @vector: the message. It is ignored if the driver uses the interrupt line, of which this call
- *   reports a rising edge.
+ * @vector: the message. If the driver uses the interrupt line, it is ignored, and the call reports
+ *   that the line has risen.
  *
  * A message that the driver does not use is lost, as is every message while bus mastering is off. A
  * message that is masked in the MSI-X table sets its pending bit and is sent when it is unmasked.
@@ -202,7 +205,7 @@ DMAMAP_API void dmamap_model_interrupt(struct device *dev, unsigned int vector);
 DMAMAP_API void dmamap_model_wake(struct device *dev);
 
 /**
- * dmamap_model_stepped() - Whether the device was opened with threads=0.
+ * dmamap_model_stepped() - Test whether the device was opened with threads=0.
  * @dev: the device.
  * Return: true: the model must not start a thread.
  */

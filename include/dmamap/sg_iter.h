@@ -127,7 +127,7 @@ DMAMAP_API bool sg_miter_next(struct sg_mapping_iter *miter);
  * sg_miter_skip() - Advance from the current position.
  * @miter: the iterator.
  * @offset: the number of bytes.
- * Return: true; false if the list ends before.
+ * Return: true; false if fewer bytes are left.
  */
 DMAMAP_API bool sg_miter_skip(struct sg_mapping_iter *miter, off_t offset);
 

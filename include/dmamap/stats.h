@@ -14,7 +14,7 @@ DMAMAP_BEGIN
 
 struct dmamap_stats {
 	size_t size;	   /* set by the caller: sizeof(struct dmamap_stats); the struct may grow */
-	u64 maps;	   /* streaming mappings made (a scatterlist is one) */
+	u64 maps;	   /* streaming mappings made (a scatterlist counts as one) */
 	u64 unmaps;	   /* mappings unmapped; maps - unmaps are live */
 	u64 segments;	   /* DMA segments of the streaming mappings */
 	u64 bounced_bytes; /* bytes copied through bounce memory, in both directions */
@@ -29,11 +29,13 @@ struct dmamap_stats {
 	u64 iova_pages;			    /* pages of address space in use or cached */
 	u64 iova_ranges;		    /* two-step ranges allocated now */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES]; /* histogram: mappings of 2^i to 2^(i+1) - 1 bytes */
-	/* Of the address space where the kernel implements it (vfio, iommufd); functions of a group
-	 * share one. */
+	/*
+	 * Counters of the address space, on the back ends whose address space the kernel implements
+	 * (vfio, iommufd). The functions of a group share one address space.
+	 */
 	u64 kernel_maps;	 /* system calls that map */
 	u64 kernel_unmaps;	 /* system calls that unmap */
-	u64 kernel_unmap_errors; /* unmaps with another result than requested */
+	u64 kernel_unmap_errors; /* unmaps whose result differs from the request */
 	u64 kernel_maps_left; /* least number of mappings that the kernel still accepts; all ones:
 				 no limit */
 };

@@ -32,7 +32,7 @@ struct dmamap_wire {
 };
 
 /**
- * dmamap_wire_is_fd() - Whether the value of a key has the form fd:N.
+ * dmamap_wire_is_fd() - Test whether the value of a key has the form fd:N.
  * @value: the value.
  * Return: true if it begins with "fd:".
  */

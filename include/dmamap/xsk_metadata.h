@@ -54,7 +54,7 @@ static inline struct xsk_tx_metadata *xsk_buff_get_metadata(struct xsk_buff_pool
 	return xsk_buff_valid_tx_metadata(meta) ? meta : NULL;
 }
 
-/* What a driver does for TX metadata; each may be NULL: the card cannot do it. */
+/* The functions of a driver for TX metadata. NULL: the card lacks the feature. */
 struct xsk_tx_metadata_ops {
 	void (*tmo_request_timestamp)(void *priv);
 	u64 (*tmo_fill_timestamp)(void *priv); /* when the packet was sent, for its completion */
@@ -80,7 +80,7 @@ static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
 
 	if (!meta || !ops)
 		return;
-	/* the application may change it at any time */
+	/* the application may change the flags at any time, so they are read once */
 	flags = *(const volatile __u64 *)&meta->flags;
 	if (ops->tmo_request_launch_time && (flags & XDP_TXMD_FLAGS_LAUNCH_TIME))
 		ops->tmo_request_launch_time(
@@ -95,7 +95,8 @@ static inline void xsk_tx_metadata_request(const struct xsk_tx_metadata *meta,
 /**
  * xsk_tx_metadata_to_compl() - Prepare the completion of a packet that requests its time.
  * @meta: the metadata of the packet, or NULL.
- * @completion: receives the address for the time; NULL in it: no time was requested.
+ * @completion: receives the address at which the time is stored; the address is NULL if no time was
+ *   requested.
  */
 static inline void xsk_tx_metadata_to_compl(struct xsk_tx_metadata *meta,
 					    struct xsk_tx_metadata_compl *completion)
