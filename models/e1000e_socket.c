@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wire=fd:N: the other end of the cable is a program's socket (base/wire.h). A received frame waits
- * in the socket until the card's receiver is on and has a buffer. A frame that the socket cannot
- * accept waits in `sending` and blocks the packets behind it. No frame is lost in either direction.
+ * wire=fd:N: the other end of the cable is a program's socket (dmamap/wire.h). A received frame
+ * waits in the socket until the card's receiver is on and has a buffer. A frame that the socket
+ * cannot accept waits in `sending` and blocks the packets behind it. No frame is lost in either
+ * direction.
  *
  * The worker sleeps in ppoll() on the socket and on an eventfd, which replaces the futex. It polls
  * the socket only for events that it can process, because any other would wake it again

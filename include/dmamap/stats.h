@@ -30,14 +30,14 @@ struct dmamap_stats {
 	u64 iova_ranges;		    /* two-step ranges allocated now */
 	u64 map_sizes[DMAMAP_SIZE_CLASSES]; /* histogram: mappings of 2^i to 2^(i+1) - 1 bytes */
 	/*
-	 * Counters of the address space, on the back ends whose address space the kernel implements
-	 * (vfio, iommufd). The functions of a group share one address space.
+	 * Counters of the address space, on back ends where the kernel (vfio, iommufd) or a server
+	 * (vfio-user) implements it; elsewhere they are 0. The functions of a group share one.
 	 */
-	u64 kernel_maps;	 /* system calls that map */
-	u64 kernel_unmaps;	 /* system calls that unmap */
+	u64 kernel_maps;	 /* system calls or requests that map */
+	u64 kernel_unmaps;	 /* system calls or requests that unmap */
 	u64 kernel_unmap_errors; /* unmaps whose result differs from the request */
-	u64 kernel_maps_left; /* least number of mappings that the kernel still accepts; all ones:
-				 no limit */
+	/* number of mappings that the kernel or the server still accepts; all ones: no limit */
+	u64 kernel_maps_left;
 };
 
 /**

@@ -2,7 +2,7 @@
 /*
  * wire=fd:N: a thread between QEMU's "socket" netdev, where each frame of a stream is preceded by
  * its length (4 bytes, big endian), and the program's socket, where a message is a frame
- * (base/wire.h).
+ * (dmamap/wire.h).
  *
  * It stores at most one frame for each direction and reads the next one only after that frame was
  * sent. So the program waits while the card has no receive buffers, and the card waits while the

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses of the device that the page table refuses: to windows whose memory the client did not
- * pass, by messages, and accesses that are wrong. Threads of the model call these functions.
+ * Accesses of the device that the page table refuses. An access to a window whose memory the client
+ * did not pass is made by messages; any other access is wrong and becomes a fault. Threads of the
+ * model call these functions.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -10,11 +11,11 @@
 #include <string.h>
 
 #define PIECE_MAX   (128u * 1024) /* data of one message */
-#define PIECE_SMALL 4096u	  /* a reply with so much data is received on the stack */
+#define PIECE_SMALL 4096u	  /* a reply with at most this data is received on the stack */
 
 #define HEAD sizeof(struct vfuser_dma_access)
 
-/* Checks the reply and takes its data. 0, or DMAMAP_FAULT_GONE. */
+/* Checks the reply and copies its data. 0, or DMAMAP_FAULT_GONE. */
 static int access_check_reply(const u8 *reply, s64 size, u64 addr, u8 *buf, u32 n, bool write)
 {
 	struct vfuser_dma_access got = {0};
@@ -82,9 +83,9 @@ static int access_part(struct served *s, u64 addr, u64 len, bool write, struct s
 }
 
 /*
- * Checks all of the range before it moves the first byte. A part in memory of this process is an
- * access of its own. If that is refused although the list has the window, the client has unmapped
- * it meanwhile, and the nested call does not find it.
+ * Checks the whole range before it moves the first byte. A part that is mapped into this process is
+ * accessed by a bus access of its own. If the page table refuses that access, too, the client has
+ * unmapped the window meanwhile; the nested call of this function then does not find the window.
  */
 static int access_by_windows(struct device *dev, dma_addr_t addr, u8 *buf, size_t len, bool write)
 {

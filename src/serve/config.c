@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PCI configuration space as the client sees it. The library decides about BARs, MSI and power
- * states itself, so those registers are stored here (PCI Local Bus Specification 3.0, chapter 6;
- * PCI Express Base Specification, chapter 7). Writes are also passed to the device, which accepts
- * the bits of the others, such as bus mastering and vendor-specific registers. A BAR stores the
- * address bits that its size has, so that a write of all ones shows the size.
+ * The PCI configuration space that the client sees. A simulated device does not accept writes to
+ * BARs, MSI and power states, so those registers are stored here (PCI Local Bus Specification 3.0,
+ * chapter 6; PCI Express Base Specification, chapter 7). All writes are also passed to the device,
+ * which accepts other bits, such as bus mastering and vendor-specific registers. A BAR stores only
+ * the address bits above its size, so that a client that writes all ones reads the size.
  */
 #include "base/math.h"
 #include "serve/served.h"
@@ -129,7 +129,7 @@ void config_space_init(struct served *s)
 	irq_disable_line(s, false);
 }
 
-/* Bytes that are stored here; every other byte is the device's. */
+/* Whether the byte is stored here; every other byte is read from the device. */
 static bool config_space_has(const struct serve_config_space *c, u32 at)
 {
 	return c->writable[at] || (at >= BAR0 && at < BAR0 + 24);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device that is served. A model that has no reset is opened again: then it begins in its
- * initial state, and its spec states where it stores its data. The client's windows stay.
+ * The device that is served. A device whose model has no reset is closed and opened again with the
+ * same spec, so it begins in its initial state. The client's windows stay.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* What the client's driver needs of the device. 0, -errno. */
+/* Checks that a client can use the device. 0, -errno. */
 static int served_device_check(const struct served *s, struct device *dev)
 {
 	if (dev->hw || !dev->model)
@@ -68,7 +68,7 @@ bool served_device_can_reset(const struct served *s)
 	return s->dev && s->dev->model->reset && !(read_once(&s->dev->stuck) & DEVICE_STUCK);
 }
 
-/* The model's own reset, or closing and opening. 0, -errno. */
+/* Resets the device by its model's reset, or closes and opens it. 0, -errno. */
 static int served_device_restart(struct served *s)
 {
 	int err;

@@ -105,7 +105,7 @@ static enum dmamap_irq_kind irq_device_kind(int kind)
 					: DMAMAP_IRQ_INTX;
 }
 
-/* The device begins to raise interrupts of this kind. 0, or a positive errno. */
+/* Makes the device raise interrupts of this kind. 0, or a positive errno. */
 static int irq_select(struct served *s, int kind)
 {
 	struct serve_irqs *q = &s->irqs;
@@ -202,7 +202,7 @@ static int irq_assign(struct served *s, const struct vfuser_set_irqs *set, struc
 	int err;
 
 	if (!first && q->kind != (int)set->index)
-		return EINVAL; /* the other kind is disabled before */
+		return EINVAL; /* the client must disable the other kind first */
 	if (first && !m->n_fds)
 		return 0;
 	pthread_mutex_lock(&q->lock);

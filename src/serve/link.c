@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages of a connection, for several threads. Requests of the client go to the thread of the
- * device, replies to the thread that made the call. A request that another thread receives is
- * queued; the queue is bounded in number and bytes, and a client that exceeds it loses the
- * connection.
+ * Messages of a connection, for several threads. A request of the client is passed to the thread of
+ * the device, and a reply to the thread that made the call. A request that another thread receives
+ * is queued. The queue is bounded in number and bytes; a client that exceeds a bound is
+ * disconnected.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -138,7 +138,7 @@ static void serve_link_queue(struct serve_link *l, struct vfuser_message *m)
 	l->queued_size += q->m.size;
 }
 
-/* Gives a reply to the call that waits for it. Called with the lock held. */
+/* Passes a reply to the call that waits for it. Called with the lock held. */
 static void serve_link_answer(struct serve_link *l, struct vfuser_message *m)
 {
 	struct serve_call *call;
@@ -206,7 +206,7 @@ static void serve_link_wait(struct serve_link *l)
 	pthread_cond_timedwait(&l->changed, &l->lock, &t);
 }
 
-/* Takes the oldest queued request. Called with the lock held. */
+/* Removes the oldest queued request. Called with the lock held. */
 static bool serve_link_take_queued(struct serve_link *l, struct vfuser_message *m)
 {
 	struct serve_queued *q = l->first;
@@ -302,7 +302,7 @@ static void call_wait(struct serve_link *l, const struct serve_call *call)
 	}
 }
 
-/* As serve_link_ask(), on the socket that the client's requests use, too. */
+/* As serve_link_ask(), on the socket that also carries the client's requests. */
 static s64 serve_link_ask_main(struct serve_link *l, struct vfuser_header head,
 			       const struct iovec part[2], u8 *reply, u32 room)
 {
@@ -330,7 +330,7 @@ static s64 serve_link_ask_main(struct serve_link *l, struct vfuser_header head,
 	return !call.done ? -ENOTCONN : call.err ? -call.err : (s64)call.size;
 }
 
-/* As serve_link_ask(), on the socket that has nothing else. */
+/* As serve_link_ask(), on the second socket, which carries only these requests. */
 static s64 serve_link_ask_twin(struct serve_link *l, struct vfuser_header head,
 			       const struct iovec part[2], u8 *reply, u32 room)
 {

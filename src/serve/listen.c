@@ -76,7 +76,7 @@ static void listen_remove(struct served *s)
 		unlink(s->config.path);
 }
 
-/* Only the owner may connect. Nobody can before listen(). */
+/* Only the owner of the file may connect. No process can connect before listen(). */
 static int listen_start(struct served *s, int fd)
 {
 	struct stat st;

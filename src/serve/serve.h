@@ -16,7 +16,7 @@ enum serve_event {
 	SERVE_CONNECTED,
 	SERVE_DISCONNECTED, /* the text has the reason */
 	SERVE_REFUSED,	    /* a client was refused, or its connection was ended for an error */
-	SERVE_MISUSE,	    /* with `check`: what the driver did wrong */
+	SERVE_MISUSE,	    /* with `check`: the driver made a mistake, which the text describes */
 	SERVE_BROKEN,	    /* the device cannot be opened again after a reset */
 };
 
@@ -35,18 +35,21 @@ struct serve_stats {
 	u64 failed;   /* requests that were refused */
 	u64 messages; /* DMA_READ and DMA_WRITE requests to clients */
 	u64 faults;   /* accesses of the device that were refused */
-	u64 misuses;  /* reports of SERVE_MISUSE, also those that were not delivered */
+	u64 misuses;  /* reports of SERVE_MISUSE, including those that were not delivered */
 	u64 resets;   /* of the device */
 };
 
 /*
- * Opens the device and its socket, and starts to serve. Returns NULL with an error message: of
- * dmamap_open(); ENAMETOOLONG, EINVAL: the path; EADDRINUSE: another server uses the socket;
- * EEXIST: the path is not a socket; ENOMEM, EMFILE, EAGAIN.
+ * Opens the device and its socket, and starts to serve. Returns NULL with an error message and an
+ * errno of dmamap_open(); ENAMETOOLONG, EINVAL: the path is wrong; EADDRINUSE: another server uses
+ * the socket; EEXIST: the path is not a socket; ENOMEM, EMFILE, EAGAIN.
  */
 struct served *serve_start(const struct serve_config *config);
 
-/* Serves one connection until it ends, in this thread; takes the socket. Without a path only. */
+/*
+ * Serves one connection in this thread until the connection ends. The server owns the socket from
+ * then on. Only for a server without a path.
+ */
 void serve_connection(struct served *s, int fd);
 
 /* Ends the connection, removes the socket and closes the device. */

@@ -17,12 +17,12 @@
 #define SERVE_FDS	 16u		     /* descriptors in one message */
 #define SERVE_WINDOWS	 VFUSER_MAPS_DEFAULT
 #define SERVE_HISTORY	 256u  /* windows that were unmapped */
-#define SERVE_REPLY_MS	 5000u /* a client that does not read or answer for so long is gone */
+#define SERVE_REPLY_MS	 5000u /* the connection ends if the client does not read or reply */
 #define SERVE_QUEUE	 64u   /* requests that were received while a thread waited for a reply */
 #define SERVE_QUEUE_SIZE (4u << 20) /* bytes of these */
 #define SERVE_REPORTS	 100u	    /* misuses of one kind that are reported; the rest is counted */
 #define SERVE_CONFIG	 256u
-#define SERVE_IRQS	 3u /* the line, MSI, MSI-X: no errors and no requests to remove it */
+#define SERVE_IRQS	 3u /* INTx, MSI and MSI-X, without the protocol's ERR and REQ */
 
 /* Memory of the client that the device may access. */
 struct serve_window {
@@ -33,7 +33,7 @@ struct serve_window {
 	size_t map_size;
 };
 
-/* Windows in ascending order. The thread of the device changes them, threads of the model read. */
+/* Windows in ascending order. The thread of the device changes them; threads of the model read. */
 struct serve_windows {
 	pthread_mutex_t lock;
 	struct serve_window *list;
@@ -61,8 +61,9 @@ struct serve_call {
 };
 
 /*
- * The connection. Any thread that waits for a message reads for all of them, one at a time: the
- * thread of the device may be waiting for the model, which waits for the reply to a DMA message.
+ * The connection. Of the threads that wait for a message, one at a time reads for all of them,
+ * because the thread of the device may be waiting for the model, which waits for the reply to a DMA
+ * message.
  */
 struct serve_link {
 	struct vfuser_channel main, twin;
@@ -74,12 +75,12 @@ struct serve_link {
 	bool reading;	  /* a thread reads `main` */
 	bool ended;	  /* no more messages */
 	int why;	  /* -errno of the end; 0: the client closed the connection */
-	char reason[256]; /* with `why`: as text */
+	char reason[256]; /* the error message for `why` */
 	u16 next_id;
 	struct serve_call *calls;
 	struct serve_queued *first, **last;
 	u32 queued, queued_size;
-	u8 *spare; /* buffer for a message that a thread without `in` receives */
+	u8 *spare; /* receive buffer for threads of the model; that of the device has served.in */
 };
 
 struct serve_irqs {
@@ -140,7 +141,8 @@ struct served {
 /* Opens the device. 0; -errno with an error message. */
 int served_device_open(struct served *s);
 void served_device_close(struct served *s);
-bool served_device_can_reset(const struct served *s); /* without being opened again */
+/* Whether the device can be reset without being opened again. */
+bool served_device_can_reset(const struct served *s);
 /* Puts the device into its initial state, with the present windows. 0; -errno. */
 int served_device_reset(struct served *s);
 
@@ -156,10 +158,10 @@ void session_run(struct served *s, int fd);
 /* link.c */
 int serve_link_init(struct serve_link *l);
 void serve_link_fini(struct serve_link *l);
-/* Takes the socket; 0, -errno with an error message: then the socket is closed. */
+/* Owns the socket from then on, also on failure. Returns 0, or -errno with an error message. */
 int serve_link_begin(struct serve_link *l, int fd);
 void serve_link_close(struct serve_link *l); /* no thread uses it any more */
-/* Ends it for the reason `why`, a negative errno or 0; wakes the threads that wait in it. */
+/* Ends the connection for the reason `why`, a negative errno or 0; wakes the waiting threads. */
 void serve_link_end(struct serve_link *l, int why);
 /*
  * Receives the next request; m->data and m->room are set. Returns 0; -EAGAIN: none within a tick;
@@ -171,8 +173,8 @@ bool serve_link_has_input(struct serve_link *l);
 int serve_link_send(struct serve_link *l, struct vfuser_header head, const void *data, u32 size,
 		    const int *fds, u32 n_fds);
 /*
- * Asks the client and waits for its reply: head, then two parts. Returns the size of the reply's
- * payload, at most `room`; -errno.
+ * Sends the client a request, whose payload is the two parts, and waits for the reply. Returns the
+ * size of the reply's payload, at most `room`; -errno.
  */
 s64 serve_link_ask(struct serve_link *l, u16 command, const struct iovec part[2], u8 *reply,
 		   u32 room);
@@ -187,7 +189,7 @@ void window_unmap_all(struct served *s);
 int window_restore(struct served *s);
 /* Copies the window that contains addr, or the next one after it. False: there is none. */
 bool window_find(struct serve_windows *w, u64 addr, struct serve_window *out);
-void window_forget(struct serve_windows *w); /* what was mapped before */
+void window_forget(struct serve_windows *w); /* clears the list of unmapped windows */
 /* Whether a part of the range was mapped before. */
 bool window_was_there(struct serve_windows *w, u64 addr, u64 size);
 
@@ -200,9 +202,9 @@ int irq_count_kinds(struct served *s); /* the device is open; 0, -ENOMEM */
 void irq_fini(struct served *s);
 void irq_drop_all(struct served *s);
 int irq_set(struct served *s, const struct vfuser_set_irqs *set, const u8 *bools, u32 n_bools,
-	    struct vfuser_message *m); /* takes descriptors of m; 0, positive errno */
-void irq_unmasked(struct served *s);   /* the eventfd irqs.unmask was signalled */
-void irq_restore(struct served *s);    /* the device was opened again */
+	    struct vfuser_message *m); /* keeps descriptors of m; 0, positive errno */
+void irq_unmasked(struct served *s);   /* called when the eventfd irqs.unmask was signalled */
+void irq_restore(struct served *s);    /* called when the device was reset or opened again */
 void irq_disable_line(struct served *s, bool off);
 void irq_raise(struct device *dev, unsigned int vector);
 
@@ -219,7 +221,8 @@ u64 region_size(const struct served *s, u32 index);
 int region_read(struct served *s, const struct vfuser_region_access *a, u8 *to);
 int region_write(struct served *s, const struct vfuser_region_access *a, const u8 *from);
 
-/* request.c: executes one request other than the first. Closes what it does not keep. */
+/* request.c: executes one request other than the first. Closes descriptors that it does not keep.
+ */
 void request_execute(struct served *s, struct vfuser_message *m);
 
 /* report.c */

@@ -142,7 +142,7 @@ static void session_requests(struct served *s)
 		report_event(s, SERVE_REFUSED, "%s", s->link.reason);
 }
 
-/* The device is in its initial state for the next client. */
+/* Puts the device into its initial state for the next client. */
 static void session_clean(struct served *s)
 {
 	serve_link_end(&s->link, 0);

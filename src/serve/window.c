@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The client's memory. A window whose file descriptor the client passed is mapped into this process
- * and into the device's address space, so that the device's accesses need no lock. It is in the
- * page table before it is in the list, and leaves the list before the page table: what the list
- * allows, the page table allows.
+ * and into the device's address space, so that the device's accesses need no lock. A window enters
+ * the page table before the list and leaves the list before the page table, so the page table
+ * allows every access that the list allows.
  *
  * The client may shrink the file at any time. An access beyond its new end fails (base/trap.h).
  */
