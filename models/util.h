@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Small helpers of the models, which see nothing of the library but <dmamap/…>. */
+/* Small helpers of the models, which include no header of the library but <dmamap/…>. */
 #ifndef MODELS_UTIL_H
 #define MODELS_UTIL_H
 

@@ -26,7 +26,7 @@ struct driver {
 	u32 tail;
 };
 
-/* The interrupt of a vector, within ten seconds. */
+/* Waits for the interrupt of a vector, for at most ten seconds. */
 static int driver_wait(struct driver *d, unsigned int vector)
 {
 	struct pollfd p = {.fd = dmamap_irq_fd(d->dev, vector), .events = POLLIN};
@@ -59,7 +59,7 @@ static int driver_copy(struct driver *d, dma_addr_t from, dma_addr_t to)
 	return err ? err : d->ring[last].result == RING_DONE ? 0 : -EIO;
 }
 
-/* The buffer is not mapped any more: the engine reports an error, and the bus a fault. */
+/* Copies from a buffer that is no longer mapped: the engine reports an error, the bus a fault. */
 static int driver_provoke(struct driver *d, dma_addr_t gone)
 {
 	struct dmamap_fault fault;

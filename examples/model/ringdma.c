@@ -13,7 +13,7 @@
 struct ring {
 	struct device *dev;
 	struct dmamap_model_lock lock;
-	u64 base; /* this and the next line: under lock */
+	u64 base; /* this field and those of the next line are guarded by lock */
 	u32 size, head, tail, status;
 	u8 buffer[4096]; /* of ring_step() */
 };
@@ -35,7 +35,7 @@ static u32 ring_copy(struct ring *r, const struct ring_desc *d)
 	return RING_DONE;
 }
 
-/* One descriptor. Returns whether there is another one. */
+/* Processes one descriptor. Returns whether there is another one. */
 static bool ring_step(void *model)
 {
 	struct ring *r = model;

@@ -5,8 +5,8 @@
  * else take effect; dmamap(7) has the list.
  *
  * The device is not trusted. At most CAPABILITIES_MAX entries of its capability list are read. An
- * entry can only remove bits from the set of writable bits, so a capability that claims the bytes
- * of another one makes nothing writable.
+ * entry can only remove bits from the set of writable bits, so a capability that overlaps another
+ * one makes nothing writable.
  *
  * A bit that is not writable is written with its current value, or with 0 if writing 1 would clear
  * it.
@@ -170,7 +170,7 @@ static const struct config_rules *config_rules(struct device *dev)
 	if (dev->config_rules)
 		return dev->config_rules;
 	if (config_get(dev, 0, 2) == 0xffff)
-		return NULL; /* the device is gone, so what it reads as is not its real content */
+		return NULL; /* a device that is gone reads as all ones, not as its real content */
 	dev->config_rules = config_read_rules(dev);
 	return dev->config_rules;
 }

@@ -53,7 +53,7 @@ struct model_state {
 	struct model_msix *msix; /* NULL: the device has no MSI-X */
 	/* held during step() and reset(), with threads=0 during every call of the model */
 	pthread_mutex_t turn;
-	u32 wanted; /* atomic: threads that wait for `turn` and go before the next step() */
+	u32 wanted; /* atomic: threads that wait for `turn` and precede the next step() */
 	/* the thread that calls step() */
 	pthread_t thread;
 	bool has_thread;

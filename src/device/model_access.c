@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Register accesses of a simulated device. Most are passed to the model at once; `route` has the
- * reasons why those of a region are not.
+ * Register accesses of a simulated device. Most are passed to the model directly; `route` contains
+ * the reasons why the accesses of a region are not.
  */
 #include "base/error.h"
 #include "base/math.h"

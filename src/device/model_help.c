@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What <dmamap/model.h> provides to models of the functions of base/. */
+/* The functions of <dmamap/model.h> that give models access to functions of base/. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"

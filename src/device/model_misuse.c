@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a model reports about its driver. */
+/* Reports of a model about mistakes of its driver. */
 #include "base/log.h"
 #include "device/model.h"
 

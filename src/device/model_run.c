@@ -111,7 +111,7 @@ void model_state_free(struct device *dev)
 static void model_signal(struct model_state *s, u32 *flag)
 {
 	if (__atomic_exchange_n(flag, 1, __ATOMIC_ACQ_REL))
-		return; /* the one that changed it signals */
+		return; /* the thread that changed it signals */
 	pthread_mutex_lock(&s->lock);
 	pthread_cond_signal(&s->more);
 	pthread_mutex_unlock(&s->lock);
@@ -145,7 +145,7 @@ static void *model_thread(void *arg)
 			model_wait(s);
 			continue;
 		}
-		/* a mutex is not fair, and a busy model would keep a reset out */
+		/* a mutex is not fair, so a busy model could delay a reset without bound */
 		while (read_acquire(&s->wanted))
 			sched_yield();
 		pthread_mutex_lock(&s->turn);

@@ -97,7 +97,7 @@ static void models_list_library(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(library_models) && !library_listed; i++) {
 		if (model_copy(&library_types[i], library_models[i]))
-			continue; /* tests/unit/test_model.c finds it missing */
+			continue; /* tests/unit/test_model.c detects that it is missing */
 		library_types[i].named = true;
 		library_types[i].next = types;
 		types = &library_types[i];

@@ -2,11 +2,12 @@
 /*
  * The MSI-X table and the pending bits of a simulated device (PCI Express Base Specification,
  * "MSI-X Capability and Table Structure"). Addresses and data of the table are stored and have no
- * effect, since messages are eventfds. The mask bit of a vector holds its message back: the pending
- * bit is set instead, and the message is sent when the vector is unmasked.
+ * effect, since messages are eventfds. While the mask bit of a vector is set, a message sets the
+ * pending bit instead, and is sent when the vector is unmasked.
  *
- * `lock` orders a message and a change of its mask, so that none is lost: the message is sent, or
- * its pending bit is found by the one that unmasks. A vector that is not masked takes no lock.
+ * `lock` orders a message and a change of its mask, so that no message is lost: it is sent, or the
+ * thread that unmasks the vector finds its pending bit. A message of a vector that is not masked
+ * needs no lock.
  */
 #include "base/alloc.h"
 #include "base/lock.h"
@@ -147,7 +148,7 @@ bool msix_read(struct device *dev, int bar, u64 offset, unsigned int size, u64 *
 		*value = ~0ull;
 		return false;
 	}
-	if (size < 4) { /* the specification has accesses of 4 and 8 bytes only */
+	if (size < 4) { /* the specification permits accesses of 4 and 8 bytes only */
 		*value = ~0ull;
 		return true;
 	}

@@ -4,8 +4,8 @@
  * device is in it from the start of open to the end of close.
  *
  * Open sets up RAM, the bounce memory, the domain, thread slots, interrupts and the model, in this
- * order. Close goes in the reverse order: it stops the model first, so that no access runs any
- * more.
+ * order. Close proceeds in the reverse order: it stops the model first, so that no access is in
+ * progress after that.
  */
 #include "base/alloc.h"
 #include "base/error.h"

@@ -3,9 +3,9 @@
 #include "domain/device.h"
 
 /*
- * With the owner check, the device accesses RAM through another mapping than the CPU. On a
- * non-coherent machine it already does. The addresses in its translation caches belong to the old
- * mapping.
+ * With the owner check, the CPU and the device access RAM through different mappings. A device that
+ * is not coherent has a mapping of its own already. The addresses in the translation caches belong
+ * to the old mapping, so the caches are flushed.
  */
 int dmamap_check_own(struct device *dev, bool on)
 {

@@ -19,15 +19,15 @@ static bool register_ok(const struct device *dev, int bar, u64 offset, unsigned 
 }
 
 /*
- * The program does not report that its interrupt handler has run. Any access that begins after the
- * line was signalled may be the handler's.
+ * Whether an access may be one of the line's interrupt handler: the program has never called
+ * dmamap_irq_eoi(), so any access that begins after the line was signalled may be the handler's.
  */
 static bool registers_may_handle_line(const struct device *dev)
 {
 	return unlikely(read_once(&dev->line_fired)) && !read_once(&dev->line_eoi);
 }
 
-/* Registers of a simulated device are the model's; without a model they read as all ones. */
+/* The registers of a simulated device without a model read as all ones. */
 static u64 register_read(struct device *dev, int bar, u64 offset, unsigned int size)
 {
 	bool handled;

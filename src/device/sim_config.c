@@ -5,8 +5,8 @@
  * cannot access the bus while the bus master bit is 0, and that it is notified of writes. The
  * interrupt status bit is the level of the model's interrupt line.
  *
- * BAR addresses are outside of RAM. Drivers can read them, but no access is decoded by them. Each
- * of the first SIM_SLOTS open devices has its own.
+ * BAR addresses are outside of RAM. Drivers can read them, but they are not used to decode
+ * accesses. The first SIM_SLOTS open devices have distinct addresses.
  */
 #include "base/alloc.h"
 #include "base/error.h"

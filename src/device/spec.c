@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every kind of key has a function that checks its value and stores it. In a value ",," stands for
- * a comma.
+ * Every kind of key has a function that checks the key's value and stores it. In a value, ",,"
+ * means a comma.
  */
 #include "device/spec.h"
 #include "base/alloc.h"
@@ -164,7 +164,7 @@ static bool has_key(const char *const *keys, const char *key)
 	return false;
 }
 
-/* A key of the back end, or a property of the device; create() checks the value. */
+/* Stores a key of the back end, or a property of the device; create() checks the value. */
 static int device_read_hw_key(struct spec *s, const char *key, const char *value)
 {
 	if (s->hw->any_key && !strcmp(key, "iommu")) {

@@ -54,7 +54,7 @@ struct device_client {
 	int (*access)(struct device *dev, dma_addr_t addr, u8 *buf, size_t len, bool write);
 	void (*fault)(struct device *dev, const struct dmamap_fault *f);
 	void (*interrupt)(struct device *dev, unsigned int vector);
-	void (*misuse)(struct device *dev, const char *text); /* the model reports the driver */
+	void (*misuse)(struct device *dev, const char *text); /* of dmamap_model_misuse() */
 };
 
 #define FAULTS_KEPT 256
@@ -64,7 +64,8 @@ struct device_client {
 #define DEVICE_STUCK	 1u /* declared stuck, or not simulated: see bus.c */
 #define DEVICE_NO_MASTER 2u /* the driver has switched bus mastering off */
 
-/* Grouped by reader. A field is fixed while the device is open unless its comment says more. */
+/* Grouped by reader. A field is fixed while the device is open unless its comment says otherwise.
+ */
 struct device {
 	/* struct device_head (base/name.h): read by the inline dma_iova_link() and by dev_name() */
 	const struct __dma_link_limits *link_limits;
@@ -108,14 +109,14 @@ struct device {
 	struct tslot_key ports; /* struct device_port */
 	u64 address_last;	/* the last address that its lines reach */
 	u8 stuck;		/* atomic: DEVICE_*; if not 0, the device's accesses fail */
-	const struct hw_ops
-		*hw; /* NULL: simulated by the program. Else `stuck` is set too, see bus.c */
+	/* NULL: simulated by the program. Otherwise `stuck` is also set, see bus.c */
+	const struct hw_ops *hw;
 
-	/* read when an access is refused, and by those that ask for the refused accesses */
+	/* read when an access is refused, and by functions that return the refused accesses */
 	const struct device_client *client; /* NULL: its driver is in this process */
 	struct fault_table fault_table;
-	struct demand_copied
-		*copied; /* copied segments of dmamap_bus_map(); guarded by copied_lock */
+	/* copied segments of dmamap_bus_map(); guarded by copied_lock */
+	struct demand_copied *copied;
 	struct lock copied_lock;
 
 	struct lock fault_lock;
@@ -162,13 +163,13 @@ struct device {
 
 	/* what other layers attach to the device */
 	struct lock managed_lock;
-	struct managed_mapping
-		*managed;	/* released by close, newest first; guarded by managed_lock */
+	/* released by close, newest first; guarded by managed_lock */
+	struct managed_mapping *managed;
 	struct xsk_device *xsk; /* atomic: queues and sockets (src/xsk); NULL: none yet */
 	struct coherent_block *coherent_blocks; /* guarded by the lock of map/coherent.c */
 
-	struct check_device
-		shadow; /* the checker's records; if `check` is false only mask_set is used */
+	/* the checker's records; if `check` is false only mask_set is used */
+	struct check_device shadow;
 };
 
 hot_inline struct device_thread *device_thread(struct device *dev)
@@ -178,13 +179,16 @@ hot_inline struct device_thread *device_thread(struct device *dev)
 	return likely(s) ? (struct device_thread *)s : &dev->total;
 }
 
-/* Mappings of RAM receive device addresses of the allocator; false: their own, plus bus_offset. */
+/*
+ * Whether mappings of RAM receive addresses of the allocator. Otherwise RAM is mapped at its
+ * physical address plus bus_offset.
+ */
 hot_inline bool device_translates_ram(const struct device *dev)
 {
 	return dev->iommu && !dev->identity_mapped;
 }
 
-/* The device cannot access memory of the process outside RAM: mappings of it bounce. */
+/* Whether memory of the process outside RAM bounces, because the device cannot access it. */
 hot_inline bool device_bounces_foreign(const struct device *dev)
 {
 	return !dev->coherent || dev->ram_only;

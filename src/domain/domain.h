@@ -7,7 +7,8 @@
  *  operation              | may run at once with
  *  domain_map*, unmap*    | the same on other ranges, accesses, flushes
  *  domain_flush           | all operations
- *  domain_get, domain_put | all operations (global lock); the last put with none on its domain
+ *  domain_get, domain_put | all operations (global lock); but the last put of a domain must not run
+ *                         | at once with any operation on this domain
  */
 #ifndef DOMAIN_DOMAIN_H
 #define DOMAIN_DOMAIN_H
@@ -171,7 +172,7 @@ int domain_check_tables(u64 leaf, u64 size) __attribute__((cold));
 /* domain_release() of a range whose unmap may have moved page tables to limbo. */
 void domain_release_large(struct domain *dom, u64 page, u64 pages) __attribute__((cold));
 
-/* Allocates address space for `pages` without the flush; 0 with an error message on failure. */
+/* As domain_iova_alloc_slow() without the flush; 0 with an error message on failure. */
 hot_inline u64 domain_iova_try(struct domain *dom, u64 pages, u64 last)
 {
 	u64 page = iova_alloc(dom->iova, pages, last + dom->iova_shift, true);

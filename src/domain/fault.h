@@ -30,7 +30,7 @@ struct fault_table {
 	fault_fn demand;	   /* of src/odp; NULL: none */
 	unsigned int demand_users; /* contexts that need `demand`; it is set while there are any */
 	fault_settle_fn settle;	   /* of src/odp; atomic, never reset; NULL: none was needed */
-	struct fault_ask *asks;	   /* calls that run now */
+	struct fault_ask *asks;	   /* calls in progress */
 };
 
 /* One access that is being resolved: begin with {0}. */
@@ -42,7 +42,10 @@ struct fault_try {
 void fault_table_init(struct fault_table *t);
 void fault_table_fini(struct fault_table *t);
 
-/* fault_set() waits for calls of the function that it replaces, but not for its own thread's. */
+/*
+ * Sets the program's resolver. Waits for calls of the resolver that it replaces, except for a call
+ * in this thread.
+ */
 void fault_set(struct fault_table *t, fault_fn resolve, void *arg);
 
 /*
@@ -54,7 +57,8 @@ void fault_demand_get(struct fault_table *t, fault_fn demand, fault_settle_fn se
 void fault_demand_put(struct fault_table *t);
 
 /*
- * Called before an access if device.settles is set: ensures that no page shows memory that is gone.
+ * Called before an access if device.settles is set: ensures that no page is linked to a copy of
+ * memory that is gone.
  */
 void fault_settle(struct device *dev, dma_addr_t addr, size_t len) __attribute__((cold));
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Holds: ranges that models obtained by dmamap_bus_map() and have not released. */
 #ifndef DOMAIN_HOLD_H
 #define DOMAIN_HOLD_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices of hardware back ends: one table of functions for each kind (`qemu:`, `vfio:`,
- * `iommufd:`). The device layer calls them in this order: memory, before RAM exists; create;
- * domain, before the address space exists; the back end's irq_vectors; connect, after
+ * `iommufd:`, `vfio-user:`). The device layer calls them in this order: memory, before RAM exists;
+ * create; domain, before the address space exists; the back end's irq_vectors; connect, after
  * device->domain and irq_fd are set. On close it calls the back end's stop (no DMA and no interrupt
  * may follow), and free after the address space was freed.
  *
@@ -36,8 +36,8 @@ struct hw_ops {
 	const struct device_ops *device; /* registers and interrupts; create sets dev->ops_priv */
 	/* Limits and defaults of RAM. */
 	void (*memory)(const struct hw_config *config, struct mem_config *ram);
-	/* Sets dev->ops_priv and the other fields that the back end decides. Returns 0, or -errno
-	 * with an error message. */
+	/* Sets dev->ops_priv and the other fields that depend on the back end. Returns 0, or
+	 * -errno with an error message. */
 	int (*create)(struct device *dev, const struct hw_config *config);
 	void (*domain)(void *priv, struct domain_config *config);
 	int (*connect)(struct device *dev); /* 0; -errno with an error message */

@@ -9,8 +9,8 @@
 #include "base/compiler.h"
 
 struct regcache {
-	/* Returns the bus address for `pa`; 0: it cannot be cached, and the caller maps it as
-	 * without a cache. `prot` is PT_READ, PT_WRITE or both. */
+	/* Returns the bus address for `pa`, or 0 if the memory cannot be cached; the caller then
+	 * maps it as without a cache. `prot` is PT_READ, PT_WRITE or both. */
 	u64 (*map)(struct regcache *k, phys_t pa, u64 size, u64 prot);
 	/* 1: released; 0: no cached registration; -1: a cached registration that is not mapped. */
 	int (*unmap)(struct regcache *k, u64 bus, u64 size);

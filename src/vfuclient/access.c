@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Accesses of the server to memory by message. The address is looked up in the page table at the
- * time of the access, so the server reaches what is mapped then and in that direction, whatever it
- * was notified of. An unmap clears the entries and then makes a request or waits for `io`, which is
- * held here; no access that finds the old entries is in progress after that.
+ * time of the access, so the server reaches only memory that is mapped at that time and for that
+ * direction, whatever map requests it has received. An unmap clears the entries and then makes a
+ * request or waits for `io`, which is held here, so no access with the old entries is in progress
+ * after that.
  *
  * An access is translated completely before any byte is copied, so a refused access copies nothing.
  * The process may unmap its memory meanwhile; such an access fails as a whole, or in the middle of
@@ -26,8 +27,8 @@ struct access_request {
 	int n;
 };
 
-/* Records a refused access. The keeper reports it, because the program's function is called then.
- */
+/* Records a refused access. The keeper reports it later, because a report calls a function of the
+ * program, which must not run under `io`. */
 static void access_record(struct vfuclient *c, const struct access_request *r, int reason)
 {
 	if (c->n_faults == VFUCLIENT_FAULTS) {
@@ -42,7 +43,7 @@ static void access_record(struct vfuclient *c, const struct access_request *r, i
 	c->n_faults++;
 }
 
-/* The program's function may call the library, which collects faults: see below. */
+/* The program's function may call the library, which then reports faults again: see below. */
 static _Thread_local bool reporting;
 
 /* When this returns, every access that was refused before the call is reported. */
@@ -94,7 +95,7 @@ static void access_add(struct access_request *r, u8 *at, u64 size)
 		r->iov[r->n++] = (struct iovec){at, size};
 }
 
-/* Translates the range. 0, or a reason. At most SEGMENTS_MAX pages, by the limit of the length. */
+/* Translates the range. 0, or a reason. The limit of the length bounds it to SEGMENTS_MAX pages. */
 static int access_translate(struct pt *pt, struct access_request *r, u64 bus)
 {
 	for (u64 done = 0, n; done < r->len; done += n) {

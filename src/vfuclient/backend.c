@@ -69,7 +69,7 @@ static int backend_read_keys(struct vfuclient *c, const struct hw_config *config
 	return err;
 }
 
-/* Connects, and reads and resets the device. 0, or -errno with an error message. */
+/* Connects, reads the device's description and resets it. 0, or -errno with an error message. */
 static int backend_open(struct vfuclient *c, const struct hw_config *config)
 {
 	int err = backend_read_keys(c, config);
@@ -145,8 +145,8 @@ static int backend_connect(struct device *dev)
 }
 
 /*
- * The connection stays: mappings that are left are unmapped later, and the server confirms each, so
- * that it does not access memory that has another owner by then.
+ * The connection stays open: remaining mappings are unmapped later, and the server confirms every
+ * unmap, so that it does not access memory that has another owner by then.
  */
 static void backend_stop(void *priv)
 {

@@ -2,11 +2,12 @@
 /*
  * Requests to the server and their replies. There is one request at a time. The thread that made it
  * reads the socket until the reply arrives, and meanwhile processes the requests of the server, so
- * neither end waits for the other. While no thread waits for a reply, the keeper reads the socket.
+ * the two ends never wait for each other. While no thread waits for a reply, the keeper reads the
+ * socket.
  *
  * Everything that the server sends is checked. A reply must have the id and the command of the
- * request and a size that the command allows; an error is an errno; no message may have a file
- * descriptor, except one where the call accepts it. Anything else ends the connection. A server
+ * request and a size that the command allows; an error must be an errno; no message may have a file
+ * descriptor, except one if the call accepts it. Any violation ends the connection. A server
  * that sends requests without end delays a reply for at most the timeout, after which the
  * connection ends as well.
  *
@@ -152,8 +153,8 @@ static int call_receive(struct vfuclient *c, u64 timeout_ms)
 }
 
 /*
- * The time of the timeout begins again after the first request of the server, so that a reply
- * without one costs no look at the clock.
+ * The timeout is restarted after the first request of the server. A reply that no request precedes
+ * therefore costs no read of the clock.
  */
 static int vfuclient_call_wait(struct vfuclient *c, struct vfuclient_call *call)
 {
@@ -310,7 +311,7 @@ void vfuclient_refuse_all(struct vfuclient *c)
 	call_unlock(c);
 }
 
-/* Checks what the server says it is. 0, -EPROTO, -EPROTONOSUPPORT, -ENOTSUP with a message. */
+/* Checks the server's version message. 0, or -EPROTO, -EPROTONOSUPPORT, -ENOTSUP with a message. */
 static int call_check_version(struct vfuclient *c, const u8 *reply, u32 size)
 {
 	struct vfuser_version *v = &c->server;

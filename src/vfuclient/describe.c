@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the server says of the device: regions, areas of them that can be mapped, and their files.
+ * The server's description of the device: regions, their areas that can be mapped, and their files.
  * Each structure is copied before it is checked. Offsets in the chain of capabilities must ascend,
- * so the walk ends; an area must be inside its region and its file.
+ * so the walk ends. An area must be inside its region and its file.
  */
 #include "vfuclient/private.h"
 #include "base/alloc.h"
@@ -87,7 +87,7 @@ static int describe_sparse(struct vfuclient_region *r, const u8 *info, u32 size,
 	return err;
 }
 
-/* Without a list of areas the whole region can be mapped. */
+/* Adds the whole region, which can be mapped if there is no list of areas. */
 static int describe_whole(struct vfuclient_region *r, unsigned int i)
 {
 	u64 size = align_down(r->size, PAGE_BYTES);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts. The server signals the device's eventfds directly; those of a line go through the
- * keeper. The server receives at most as many descriptors in one message as it has stated.
+ * Interrupts. The server signals the device's eventfds directly; for an interrupt line it signals
+ * an eventfd of the keeper. No message has more descriptors than the server has stated to accept.
  */
 #include "vfuclient/private.h"
 #include "base/error.h"
@@ -119,7 +119,7 @@ void vfuclient_irq_unmask(struct vfuclient *c)
 /* 0, a positive errno of the server, or -EIO. */
 static int irq_start(struct vfuclient *c, enum vfuser_irq kind, unsigned int n)
 {
-	/* the keeper signals the line, so that it is recorded that its handler has to run */
+	/* the keeper forwards the line and records that its handler has to run */
 	const int *fds = kind == VFUSER_IRQ_INTX ? &c->intx_fd : c->dev->irq_fd;
 	int err;
 

@@ -3,10 +3,11 @@
  * The thread of a device. It processes what the server sends while no thread waits for a reply,
  * detects that the server has ended, forwards the interrupt line, and reports refused accesses.
  *
- * Threads that make requests read the socket themselves. A keeper that waits for the socket at the
- * same time is woken by each of their replies, which would double the cost of a register access.
- * So it does not wait for the socket while requests are made, and looks again after STANDBY_MS.
- * Only a device that the server may access by message needs it at once: then it always waits.
+ * Threads that make requests read the socket themselves. If the keeper waited for the socket at the
+ * same time, each of their replies would wake it, which would double the cost of a register access.
+ * So it does not wait for the socket while requests are made, and checks again after STANDBY_MS. If
+ * the server may access memory by message, its requests must be processed at once, so the keeper
+ * then always waits for the socket.
  */
 #include "vfuclient/private.h"
 #include "base/error.h"
@@ -38,7 +39,7 @@ static void keeper_log_end(struct vfuclient *c)
 	log_line(LOG_ERROR, "%s", error_text());
 }
 
-/* Waits for events; *calls is the number of requests when it last looked. */
+/* Waits for events; *calls is the number of requests at the previous call. */
 static void keeper_wait(struct vfuclient *c, struct pollfd p[POLLS], u64 *calls)
 {
 	bool dead = vfuclient_is_dead(c);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The address space. The library's page table is written first; then the server is asked to map
- * each run of memory that is contiguous. RAM is shared by its file, so the server accesses it
- * directly. Other memory of the process has no file: the server sends a message for each access,
- * and the page table decides at that time (access.c).
+ * The address space. The library's page table is written first; then a request to the server maps
+ * each contiguous run of memory. RAM is shared by its file, so the server accesses it directly.
+ * Other memory of the process has no file, so the server sends a message for each access, which is
+ * checked against the page table at that time (access.c).
  *
  * The record of a piece is made before the request, so an unmap needs no memory. Only a partial
- * unmap does, to map the rest of a piece again; if that fails, the rest is unmapped as well.
+ * unmap needs some, to map the rest of a piece again; if that fails, the rest is unmapped as well.
  */
 #include "vfuclient/private.h"
 #include "backend/run.h"
@@ -29,7 +29,7 @@ static bool map_is_ram(phys_t pa, u64 size)
 	return pa.v < end && size <= end - pa.v;
 }
 
-/* Asks the server to map the piece. 0, a positive errno of the server, or -EIO. */
+/* Requests a map of the piece. 0, a positive errno of the server, or -EIO. */
 static int map_request(struct vfuclient *c, const struct vfuclient_piece *p)
 {
 	const struct vfuser_dma_map map = {
@@ -51,7 +51,7 @@ static int map_request(struct vfuclient *c, const struct vfuclient_piece *p)
 	return vfuclient_call(c, &call);
 }
 
-/* Callers allocate other addresses on -EEXIST, so the server must not cause that error. */
+/* Callers retry with other addresses on -EEXIST, so an EEXIST of the server is replaced. */
 static int vfuclient_map_refused(struct vfuclient *c, const struct vfuclient_piece *p, int err)
 {
 	return error_set(err == ENOMEM || err == ENOSPC ? err : EREMOTEIO,
@@ -79,7 +79,7 @@ static int map_check(struct vfuclient *c, const struct backend_run *r)
 	return 0;
 }
 
-/* The keeper must read the socket from the first piece that is accessed by message on. */
+/* As long as a piece is accessed by message, the keeper must read the socket. */
 static void map_count_message(struct vfuclient *c, bool message)
 {
 	if (message && !__atomic_fetch_add(&c->by_message, 1, __ATOMIC_ACQ_REL))
@@ -93,7 +93,7 @@ static void map_forget(struct vfuclient *c, struct vfuclient_piece *p)
 	alloc_free(p);
 }
 
-/* Records the run and asks the server to map it. 0, or -errno with an error message. */
+/* Records the run and requests a map of it. 0, or -errno with an error message. */
 static int vfuclient_map_run(struct vfuclient *c, const struct backend_run *r)
 {
 	struct vfuclient_piece *p;
@@ -121,7 +121,7 @@ static int vfuclient_map_run(struct vfuclient *c, const struct backend_run *r)
 	return err;
 }
 
-/* Whether the reply to an unmap is of this piece. An older server sends no payload. */
+/* Whether the reply to an unmap is for this piece. An older server sends no payload. */
 static bool unmap_reply_ok(const struct vfuser_dma_unmap *ask, const struct vfuser_dma_unmap *reply,
 			   u32 size)
 {

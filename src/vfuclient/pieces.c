@@ -54,7 +54,7 @@ void vfuclient_pieces_add(struct vfuclient_pieces *p, struct vfuclient_piece *pi
 	lock_release(&p->lock);
 }
 
-/* Returns where the pieces that overlap a range from `iova` on begin: `iova`, or in one piece. */
+/* Returns the start of the piece that contains `iova`; `iova` if no piece does. */
 static u64 pieces_first(const struct vfuclient_piece *t, u64 iova)
 {
 	const struct vfuclient_piece *before = NULL;

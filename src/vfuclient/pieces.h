@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pieces of the address space that the server was asked to map, by device address. The protocol
- * unmaps only what was mapped as one piece, so the pieces are recorded.
+ * The pieces of the address space for which the server received a map request, by device address.
+ * The protocol unmaps only what was mapped as one piece, so the pieces are recorded.
  *
  * The record is a treap: a binary search tree by address whose nodes are a heap by a random
  * priority, so that its depth is logarithmic whatever the order of insertion.
@@ -28,7 +28,7 @@ struct vfuclient_pieces {
 	u32 random;
 };
 
-/* The piece overlaps no other one. The record owns it from then on. */
+/* Adds a piece, which must not overlap another one. The record owns it from then on. */
 void vfuclient_pieces_add(struct vfuclient_pieces *p, struct vfuclient_piece *piece);
 
 /*

@@ -16,13 +16,14 @@
 #define VECTORS_MAX 256
 #define REASON_MAX  384
 
-/* What this end accepts; the server is notified of these limits by the version message. */
+/* Limits of what this end accepts; the version message states them. */
 #define VFUCLIENT_XFER_MAX 65536u /* bytes of one access to memory by message */
 #define VFUCLIENT_ROOM	   (VFUCLIENT_XFER_MAX + 4096u) /* payload of one message */
 
 /*
- * Register writes whose replies nobody waits for. The next one waits for a reply, so that the
- * writes of a fast thread never fill the socket while the server itself waits for a reply.
+ * The most register writes in succession that do not wait for their replies. The next write waits,
+ * so that the writes of a fast thread never fill the socket while the server itself waits for a
+ * reply.
  */
 #define VFUCLIENT_POSTED_MAX 64
 #define VFUCLIENT_FAULTS     32 /* refused accesses that were not reported yet */
@@ -60,7 +61,7 @@ struct vfuclient {
 	const char *path; /* in the spec's text while the device is opened; then NULL */
 	u32 fork_depth;	  /* of the process that opened the device */
 	u64 timeout_ms;	  /* for one reply */
-	bool messages;	  /* no memory is shared with the server: every access is a message */
+	bool messages;	  /* no memory is shared with the server, so every access is a message */
 	struct vfuser_version server;
 
 	/*
@@ -82,7 +83,7 @@ struct vfuclient {
 
 	u32 state;   /* atomic, enum vfuclient_state; changes under `io`, after `reason` */
 	u32 waiting; /* atomic: threads that wait for `io`, to which the keeper yields */
-	u64 calls;   /* atomic: requests so far; the keeper detects by it whether threads read */
+	u64 calls;   /* atomic: requests so far; by it the keeper detects that threads read */
 
 	/* registers; fixed when open */
 	bool can_reset;
@@ -106,7 +107,7 @@ struct vfuclient {
 
 	/* keeper.c */
 	pthread_t keeper;
-	bool kept;
+	bool kept;	      /* the keeper was started */
 	bool ending;	      /* atomic */
 	int wake_fd, intx_fd; /* -1: none */
 };
@@ -134,7 +135,7 @@ static inline bool vfuclient_is_dead(const struct vfuclient *c)
 
 /* call.c */
 int vfuclient_start(struct vfuclient *c, const char *path); /* connects and agrees on a version */
-void vfuclient_end(struct vfuclient *c); /* closes the connection and frees what start made */
+void vfuclient_end(struct vfuclient *c);		    /* undoes vfuclient_start() */
 /*
  * Sends a request and waits for the reply. Returns 0; a positive errno: the server refused the
  * request; -EIO with an error message: the connection has ended.
@@ -144,7 +145,7 @@ int vfuclient_call(struct vfuclient *c, struct vfuclient_call *call);
 int vfuclient_post(struct vfuclient *c, struct vfuclient_call *call);
 /* Processes what the server has sent while no thread waits for a reply. Called by the keeper. */
 void vfuclient_drain(struct vfuclient *c);
-/* Waits until no access of the server by message is in progress that began earlier. */
+/* Waits for the accesses of the server by message that began before the call. */
 void vfuclient_fence(struct vfuclient *c);
 /* No access of the server by message succeeds after this. */
 void vfuclient_refuse_all(struct vfuclient *c);
@@ -155,7 +156,7 @@ int vfuclient_error(struct vfuclient *c); /* -EIO with an error message: why it 
 int vfuclient_access(struct vfuclient *c, const struct vfuser_message *m, u32 *reply_size);
 void vfuclient_report_faults(struct vfuclient *c); /* called without locks */
 
-/* describe.c: reads what the server says of the device, and checks it. Error messages are set. */
+/* describe.c: reads the server's description of the device and checks it. Sets an error message. */
 int vfuclient_describe(struct vfuclient *c);
 /* Finds the areas of a region that can be mapped. Returns 0, or -EPROTO with an error message. */
 int vfuclient_read_areas(struct vfuclient_region *r, const void *info, u32 size, unsigned int i);

@@ -205,7 +205,8 @@ u64 vfuclient_read(struct vfuclient *c, int bar, u64 offset, unsigned int size)
 		value = register_read_parts(c, bar, offset, size);
 	}
 	/*
-	 * Later reads of memory must see what the device wrote before this register read completed.
+	 * Later reads of memory must return what the device wrote before this register read
+	 * completed.
 	 */
 	full_fence();
 	return value;
@@ -237,7 +238,7 @@ void vfuclient_write(struct vfuclient *c, int bar, u64 offset, unsigned int size
 }
 
 /*
- * Reads a register: the server processes messages in order, so the writes before it are complete.
+ * Reads a register. The server processes messages in order, so earlier writes are then complete.
  */
 void vfuclient_flush(struct vfuclient *c)
 {
@@ -251,7 +252,7 @@ static void describe_bar(struct vfuclient *c, unsigned int i)
 
 	if (!size || register_read_message(c, CONFIG_BAR, 0x10 + 4 * i, 4, &low))
 		return;
-	bar->size = 1ull << log2_ceil(size); /* a server may leave out the end of a BAR */
+	bar->size = 1ull << log2_ceil(size); /* a server's region may end before its BAR */
 	if (low & 1) {
 		bar->flags = DMAMAP_BAR_IO;
 		bar->addr = low & ~3u;

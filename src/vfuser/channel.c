@@ -95,7 +95,7 @@ static bool channel_take_fds(struct vfuser_channel *c, struct msghdr *msg)
 
 /*
  * Reads at most n bytes, at least 1. Returns their number; 0: the connection was closed; -EAGAIN:
- * nothing came within one tick; -errno.
+ * nothing arrived within one tick; -errno.
  */
 static ssize_t channel_read(struct vfuser_channel *c, void *to, size_t n)
 {
@@ -201,7 +201,7 @@ static int channel_read_data(struct vfuser_channel *c, struct vfuser_message *m)
 	return channel_read_all(c, (u8 *)m->data + have, m->size - have);
 }
 
-/* Gives the message its descriptors: the read that brought them ended in it. */
+/* Moves the descriptors to the message in which the read that received them ended. */
 static void channel_give_fds(struct vfuser_channel *c, struct vfuser_message *m)
 {
 	if (!c->n_fds || c->begin < c->fds_end)

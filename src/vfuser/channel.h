@@ -3,13 +3,13 @@
  * One end of a vfio-user connection: messages over an AF_UNIX stream socket, with file descriptors.
  *
  * A receive reads ahead, so that a message usually costs one system call. A message's descriptors
- * come with its first byte. The kernel ends a read after the part of the stream that was sent with
- * descriptors. So the descriptors of a read belong to the message that contains the read's last
- * byte. Data is read ahead only while no message is incomplete, so at most one message has
+ * arrive with its first byte. The kernel ends a read after the part of the stream that was sent
+ * with descriptors, so the descriptors of a read belong to the message that contains the read's
+ * last byte. Data is read ahead only while no message is incomplete, so at most one message has
  * descriptors that were not returned yet.
  *
- * Nothing can overflow: a message is larger than the caller's buffer or has more descriptors than
- * VFUSER_FDS_MAX only if the peer violates the protocol, and then the connection ends.
+ * Nothing can overflow: only a peer that violates the protocol sends a message that is larger than
+ * the caller's buffer or has more descriptors than VFUSER_FDS_MAX, and then the connection ends.
  */
 #ifndef VFUSER_CHANNEL_H
 #define VFUSER_CHANNEL_H
@@ -45,12 +45,12 @@ struct vfuser_message {
 	u32 room;   /* set by the caller: its size */
 	u32 size;   /* of the payload */
 	u32 n_fds;
-	int fds[VFUSER_FDS_MAX]; /* owned by the caller, who closes those that it does not use */
+	int fds[VFUSER_FDS_MAX]; /* owned by the caller, which closes those that it does not use */
 };
 
 /*
- * Takes a connected socket. Returns 0; -errno with an error message: the descriptor is no socket,
- * and remains the caller's.
+ * Begins to use a connected socket, which the channel then owns. Returns 0, or -errno with an error
+ * message if the descriptor is not a socket; it then remains the caller's.
  */
 int vfuser_channel_init(struct vfuser_channel *c, int fd);
 
@@ -62,7 +62,7 @@ void vfuser_channel_stop(struct vfuser_channel *c);
 
 /*
  * Receives one message. Returns 0, or without an error message
- *   -EAGAIN      no message has begun within timeout_ms; it may be repeated
+ *   -EAGAIN      no message has begun within timeout_ms; the call may be repeated
  *   -ENOTCONN    the peer closed the connection between two messages
  * or with an error message, and then the connection is unusable
  *   -ETIMEDOUT   the message was incomplete complete_ms after it had begun

@@ -49,7 +49,7 @@ enum vfuser_command {
 #define VFUSER_ERROR	0x20u /* in a reply: the request failed; the reply is a header only */
 
 struct vfuser_header {
-	u16 id;	     /* chosen by the sender of the request; its reply has the same */
+	u16 id;	     /* chosen by the sender of the request; the reply has the same id */
 	u16 command; /* enum vfuser_command */
 	u32 size;    /* of the message with this header */
 	u32 flags;
@@ -61,7 +61,7 @@ struct vfuser_version_head {
 	u16 major, minor;
 };
 
-/* VFUSER_DMA_MAP. The file descriptor of the memory comes with the message, if there is one. */
+/* VFUSER_DMA_MAP. If the memory has a file descriptor, the message carries it. */
 #define VFUSER_MAP_READ	 1u
 #define VFUSER_MAP_WRITE 2u
 struct vfuser_dma_map {
@@ -152,8 +152,8 @@ struct vfuser_irq_info {
 
 /* VFUSER_SET_IRQS: one of the first three flags and one of the other three. */
 #define VFUSER_SET_NONE	   1u /* for all of the range */
-#define VFUSER_SET_BOOL	   2u /* for those whose byte, which follows, is not 0 */
-#define VFUSER_SET_EVENTFD 4u /* the eventfds come with the message; none: removes them */
+#define VFUSER_SET_BOOL	   2u /* one byte for each follows; for those whose byte is not 0 */
+#define VFUSER_SET_EVENTFD 4u /* the message carries the eventfds; none: removes them */
 #define VFUSER_SET_DATA	   7u
 #define VFUSER_SET_MASK	   8u
 #define VFUSER_SET_UNMASK  16u
@@ -175,10 +175,11 @@ struct vfuser_dma_access {
 	u64 address, count;
 };
 
-/* The specification gives the reply to VFUSER_DMA_WRITE a count of 4 bytes, libvfio-user has 8. */
+/* The count in the reply to VFUSER_DMA_WRITE has 4 bytes in the specification, 8 in libvfio-user.
+ */
 #define VFUSER_DMA_WRITE_REPLY_MIN 12u
 
-/* VFUSER_WRITE_MULTI: a u64 with the number of writes, then those. The reply is the u64. */
+/* VFUSER_WRITE_MULTI: a u64 with the number of writes, then the writes. The reply is the u64. */
 struct vfuser_write_one {
 	u64 offset;
 	u32 region, count;

@@ -35,7 +35,7 @@ static void json_skip_space(struct json_text *t)
 		t->at++;
 }
 
-/* Skips one character, with white space before it. False: another one is next. */
+/* Skips white space and then the character `c`. False: the next character is a different one. */
 static bool json_skip_char(struct json_text *t, char c)
 {
 	json_skip_space(t);

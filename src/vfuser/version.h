@@ -25,8 +25,8 @@ struct vfuser_version {
 
 /*
  * Parses the payload of a version message. Returns 0; -EPROTO with an error message: it is too
- * short, is not JSON, or a capability has a value of the wrong type or 0. A repeat fails again.
- * On failure `*out` is unchanged.
+ * short, is not JSON, or has a capability whose value is 0 or of the wrong type. A retry does not
+ * help. On failure `*out` is unchanged.
  */
 int vfuser_version_parse(const void *payload, u32 size, struct vfuser_version *out);
 
@@ -36,7 +36,7 @@ int vfuser_version_parse(const void *payload, u32 size, struct vfuser_version *o
  */
 u32 vfuser_version_format(u8 payload[VFUSER_VERSION_MAX], const struct vfuser_version *v);
 
-/* The values of a peer that states none. */
+/* Sets the values that apply to a peer that states none. */
 void vfuser_version_defaults(struct vfuser_version *v);
 
 #endif
