@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The checker's interface to the layers above. If a device's checker is off, none of these
- * functions runs: the callers test one flag. The functions report and have no effect that a driver
- * can observe. Without memory for their records they detect less, and print one warning.
+ * functions runs, because the callers test one flag. The functions report misuse and have no effect
+ * that a driver can observe. If there is no memory for their records, they detect less misuse and
+ * print one warning.
  *
  * `caller` is the address in the program from which the library was called:
  * __builtin_return_address(0) of the public function.
@@ -22,7 +23,7 @@ void check_open(struct check_device *c, const struct device *dev, u64 space, u64
 u64 check_leaks(struct check_device *c);
 void check_close(struct check_device *c);
 
-/* For map/: check_map() after a mapping is made, check_unmap() before one is undone. */
+/* map/ calls check_map() after it has made a mapping, and check_unmap() before it undoes one. */
 void check_map(struct check_device *c, const struct check_mapping *m, const void *caller);
 void check_unmap(struct check_device *c, const struct check_mapping *m, const void *caller);
 void check_asked(struct check_device *c, dma_addr_t addr); /* called by dma_mapping_error() */
@@ -50,7 +51,7 @@ void check_map_pages(struct check_device *c, struct sg_table *sgt, enum dma_data
  * overwritten.
  */
 void check_pages(struct check_device *c, dma_addr_t addr, const void *caller);
-/* A mapping or allocation ends with its device, without a call by the driver. */
+/* Ends the record of a mapping or allocation that the library frees, without a driver's call. */
 void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call);
 
 /*
@@ -58,7 +59,7 @@ void check_forget(struct check_device *c, dma_addr_t addr, enum check_call call)
  * recorded.
  */
 bool check_free_unknown(struct check_device *c, const void *cpu, dma_addr_t addr, u64 size);
-/* The block belongs to a dma_pool, which is reported as a leak instead of the block. */
+/* Marks a block of a dma_pool: if it leaks, the pool is reported instead of the block. */
 void check_pool_chunk(struct check_device *c, dma_addr_t addr, u64 size);
 /* Captures the caller's stack for a later report. NULL: not available. */
 const struct stack *check_stack(const void *caller);
@@ -84,8 +85,8 @@ void check_links_history(const struct check_device *c, dma_addr_t addr, u64 size
 void check_iova_sync(struct check_device *c, dma_addr_t addr, u64 size);
 
 /*
- * Called by bus/ for an access that was made, and for one that was refused, with the reason as
- * text.
+ * bus/ calls check_access() for an access that was made, and check_refused() for one that was
+ * refused, with the reason as text.
  */
 void check_access(struct check_device *c, dma_addr_t addr, u64 size, bool write,
 		  const void *caller);
@@ -96,8 +97,8 @@ void check_refused(struct check_device *c, dma_addr_t addr, u64 size, bool write
  */
 void check_gone(struct check_device *c, dma_addr_t addr, u64 size, bool write, const char *why);
 /*
- * A device of a non-coherent machine read [pa, pa + size) of RAM, which is mapped at addr. The size
- * is at most a page.
+ * Called when a device of a non-coherent machine has read [pa, pa + size) of RAM, which is mapped
+ * at addr. The size is at most a page.
  */
 void check_lines(struct check_device *c, dma_addr_t addr, u64 pa, u64 size);
 

@@ -6,8 +6,8 @@
 #include "check/own.h"
 
 /*
- * Reports if another mapping shares a cache line with this memory; the shadow is not in the store
- * yet. Returns whether it has reported.
+ * Reports if another mapping shares a cache line with this memory. The shadow must not be in the
+ * store yet. Returns whether there was a report.
  */
 bool check_overlap(struct shadow *s, u64 start, u64 size, const void *caller);
 /* Reports once per device if no mask was set. */

@@ -6,9 +6,9 @@
 #include "check/check.h"
 #include "shadow/shadow.h"
 
-/* Starts to watch frees of RAM and, under AddressSanitizer, of malloc's memory. */
+/* Begins to check frees of RAM and, under AddressSanitizer, of malloc's memory. */
 void freed_watch(void);
-/* Stops it. When it returns, no other thread searches the store. */
+/* Ends these checks. When it returns, no other thread searches the store for them. */
 void freed_unwatch(void);
 
 /*

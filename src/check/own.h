@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The watch of owners: own.c, and guard.c, which protects pages from the CPU. */
+/* The owner check: own.c, and guard.c, which protects pages from the CPU. */
 #ifndef CHECK_OWN_H
 #define CHECK_OWN_H
 
@@ -12,14 +12,15 @@ void guard_open(u64 pa, u64 size);
 u8 *guard_view(void);	/* the second mapping of RAM; NULL: there is none */
 void guard_reset(void); /* removes the second mapping; no device is checked any more */
 
-/* own.c: the mapping was made; it is about to be undone. */
+/* own.c: called after the mapping was made, and before it is undone. */
 void own_begin(struct shadow *s);
 void own_end(struct shadow *s, const void *caller);
 /*
- * A sync gives [addr, addr + size) to the CPU, or to the device; `whole`: all of the mapping. A
- * driver that takes a received packet also uses the headroom before it and pads it, so the CPU may
- * touch the open part: the sub-buffers that the sync touches. open_size 0: they are not known, and
- * the open part is the pages of the range.
+ * The range [addr, addr + size) of a sync; `whole`: it is all of the mapping. A driver that
+ * processes a received packet also uses the headroom before the packet and pads the packet.
+ * Therefore, the CPU may access more than the range: the open part, which consists of the
+ * sub-buffers that the range overlaps. If these are not known (open_size 0), the open part consists
+ * of the pages of the range.
  */
 struct own_part {
 	u64 addr, size, open_addr, open_size;
@@ -29,7 +30,7 @@ void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller);
 void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole);
 void own_device_closed(struct check_device *c);
 
-/* The mapping was made: its memory is the device's, and it is added to the store. */
+/* Called after a mapping was made: passes its memory to the device and adds it to the store. */
 hot_inline void own_add(struct shadow *s)
 {
 	own_begin(s);

@@ -15,7 +15,8 @@
 #define BOUNCE_SEGMENT_SLOTS 128u
 #define BOUNCE_SEGMENT	     (BOUNCE_SLOT * BOUNCE_SEGMENT_SLOTS)
 
-/* The first device to open allocates the records, the last to close frees them. 0, -ENOMEM. */
+/* The first open device allocates the records, the last one that is closed frees them. 0, -ENOMEM.
+ */
 int bounce_get(void);
 void bounce_put(void);
 

@@ -18,7 +18,7 @@
 
 #define NO_PHYS PHYS(~0ull)
 
-/* The address in the driver from which it called; used in functions that drivers call. */
+/* The driver's address from which the current function was called; for functions of the API. */
 #define CALLER __builtin_return_address(0)
 
 /* Flag of all leaves of a mapping that bounces. */
@@ -162,7 +162,7 @@ hot_inline void count_unmap(struct device *dev)
 	count_add(&t->unmaps, 1);
 }
 
-/* Reports a mapping that was made to the checker. Returns addr. */
+/* Notifies the checker of a mapping that was made. Returns addr. */
 static maybe_unused slow_path dma_addr_t map_check_mapped(struct device *dev, enum check_call call,
 							  dma_addr_t addr, phys_t pa, u64 size,
 							  enum dma_data_direction dir,
@@ -175,7 +175,7 @@ static maybe_unused slow_path dma_addr_t map_check_mapped(struct device *dev, en
 	return addr;
 }
 
-/* Reports an unmap to the checker before it is done. */
+/* Notifies the checker of an unmap before it is performed. */
 static maybe_unused slow_path void map_check_unmap(struct device *dev, enum check_call call,
 						   dma_addr_t addr, u64 size,
 						   enum dma_data_direction dir, unsigned long attrs,
@@ -187,7 +187,8 @@ static maybe_unused slow_path void map_check_unmap(struct device *dev, enum chec
 	check_unmap(&dev->shadow, &m, caller);
 }
 
-/* mapping.c: whether no memory is there: the gap below 4 GiB, or past RAM and below bit 50. */
+/* mapping.c: whether the range is not memory: in the gap below 4 GiB, or past RAM and below 2^50.
+ */
 bool phys_is_registers(u64 phys, u64 size);
 
 /*

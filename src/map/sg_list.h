@@ -38,8 +38,8 @@ hot_inline void sg_put_segment(struct scatterlist **out, dma_addr_t addr, u64 si
 	*out = sg_next(*out);
 }
 
-/* Unmaps `n` segments that were mapped one by one; `len` is the first one's. False: none was
- * mapped. */
+/* Unmaps `n` segments that were mapped one by one; `len` is the length of the first. False: none
+ * was mapped. */
 bool sg_unmap_each(struct device *dev, struct scatterlist *sg, unsigned int len, int n,
 		   enum dma_data_direction dir, unsigned long attrs);
 

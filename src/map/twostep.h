@@ -25,7 +25,7 @@
  *   owner                                   thread that revokes, holding the lock
  *   __busy = 1                              __live = own ID, or SHARED
  *   (program order)                   (A)   fence in every thread (base/fence.h)   (B)
- *   if __live is another: use the lock      wait until __busy is 0                 (D)
+ *   if __live has changed: use the lock     wait until __busy is 0                 (D)
  *   store the granule
  *   __busy = 0 (release)              (C)
  *
@@ -39,9 +39,9 @@
  * __open is the number of granules that one store can link. __end and __open are written with the
  * lock held.
  *
- * __stale contains STALE after an unlink whose translations the device may still cache under
- * policy=lazy. It is set after the granules were cleared, so that a thread that reads it and
- * invalidates covers them.
+ * __stale contains STALE after an unlink under policy=lazy, while the device may still cache the
+ * translations. The bit is set after the granules were cleared, so that an invalidation by a thread
+ * that reads the bit covers them.
  */
 #ifndef MAP_TWOSTEP_H
 #define MAP_TWOSTEP_H

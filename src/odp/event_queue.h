@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The queue of invalidation events. An event is numbered when it is read, under the queue's lock,
- * and stays in the queue until it has been processed. The munmap() that caused it returns after it
- * was read; from then on, every thread that acquires the lock finds the event here.
+ * and stays in the queue until it has been processed. The munmap() that caused an event returns
+ * only after the event was read. From then on, every thread that acquires the lock finds the event.
  *
  * The numbers order events relative to pages that are linked as copies (docs/copies.pml is the
  * model). A copy has the content of the memory after all events up to the number that the link
@@ -42,7 +42,7 @@ hot_inline bool event_is_all(const struct odp_event *event)
 #define EVENT_ANY	(~0ull) /* greater than the number of any event */
 
 int event_queue_open(int uffd); /* 0, -ENOMEM */
-/* of uffd.h: required before the last descriptor of the userfaultfd can be closed */
+/* Closes the spare descriptor (uffd.h), so that the userfaultfd ends with its last descriptor. */
 void event_spare_close(void);
 void event_queue_close(void);
 void event_queue_forget(void);	    /* in a child of fork, which has no queue */

@@ -40,8 +40,8 @@ struct monitor_listener {
  * message, and there are no events. Returns 0; -ENOMEM, -EAGAIN: no thread could be started.
  */
 int monitor_get(struct monitor_listener *l);
-void monitor_put(
-	struct monitor_listener *l); /* the last user waits for a running call of process() */
+/* Removes a user; the last one waits for a call of process() that is in progress. */
+void monitor_put(struct monitor_listener *l);
 
 extern u32 monitor_unserved;
 

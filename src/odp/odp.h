@@ -17,9 +17,9 @@
  * therefore waits only for invalidations of its own region, and a region that is created while an
  * invalidation runs does not wait for it.
  *
- * Terms: a child is one GiB of an implicit region, or all of another region. An event is an
- * invalidation event, from the kernel or from ib_umem_invalidate_range(). A slot is the record of
- * one page.
+ * Terms: a child is one GiB of an implicit region, or the whole of a region that is not implicit.
+ * An event is an invalidation event, from the kernel or from ib_umem_invalidate_range(). A slot is
+ * the record of one page.
  *
  * Locks. odp_lock guards the tree of all regions, the lists of contexts with their trees, and the
  * reference counts. It is held while the trees allocate memory, which may end in a system call that
@@ -59,7 +59,7 @@ struct odp_child {
 	u64 low, high; /* under lock: every linked page of the child is in [low, high) */
 };
 
-/* One page of a device that has no IOMMU, or a view of memory of its own. */
+/* One page of a region whose device has no IOMMU or does not access the process's memory. */
 struct odp_slot {
 	u64 dma; /* device address | permissions (ODP_MASK); 0: not linked */
 	/* the copy has the memory's content after this event (event_queue.h) */
@@ -70,7 +70,7 @@ struct odp_slot {
 };
 
 struct odp_context {
-	struct ib_ucontext pub;	  /* its device is NULL after that was closed */
+	struct ib_ucontext pub;	  /* pub.device is NULL after the device was closed */
 	struct odp_context *next; /* in odp_contexts or among the orphans; under odp_lock */
 	struct itree by_bus;	  /* regions by device address; under odp_lock */
 };
@@ -86,15 +86,12 @@ struct ib_umem_odp {
 	u32 refs;		    /* under odp_lock */
 	struct inval_seq inval_seq; /* of the whole region; ib_umem_notifiers_seq() returns it */
 	u64 number; /* atomic: number of the last event that does not concern this region */
-	struct dma_iova_state
-		state; /* the region's range of device addresses; without an IOMMU all zero */
-	u64 base;      /* bus address of page 0 */
+	/* the region's range of device addresses; without an IOMMU all zero */
+	struct dma_iova_state state;
+	u64 base;	       /* bus address of page 0 */
 	struct odp_slot *slot; /* by page; NULL: the device needs none (odp_needs_slots) */
-	struct odp_child *
-		/*
-		 * children of an implicit region, by GiB; created by the first fault. Atomic words
-		 */
-		*child;
+	/* children of an implicit region, by GiB; created by the first fault; atomic words */
+	struct odp_child **child;
 	struct odp_child only;	  /* the one child of a region that is not implicit */
 	const struct stack *made; /* the checker's stack of the ib_umem_get() call; NULL: none */
 };
@@ -155,7 +152,7 @@ u64 page_bus(const struct ib_umem_odp *r, u64 page);
 u64 page_offset(const struct ib_umem_odp *r, u64 page);
 enum dma_data_direction page_dir(u64 mask);
 
-/* Returns the permissions that a page is linked with, ODP_MASK; 0: not linked. */
+/* Returns the permissions with which a page is linked (bits of ODP_MASK); 0: not linked. */
 u64 page_linked(const struct ib_umem_odp *r, u64 page);
 
 /*
@@ -172,9 +169,9 @@ struct fault_start {
 };
 
 /*
- * Links [page, page + n) for at least `mask`. Returns how many, from the first on, are linked. *err
- * is the reason if not all are: -EAGAIN means that memory was invalidated since `f`, or that this
- * cannot be determined.
+ * Links [page, page + n) with at least the permissions `mask`. Returns the number of pages that are
+ * linked, from the first one on. If it is less than n, *err is the reason: -EAGAIN means that
+ * memory was invalidated since `f`, or that this cannot be determined.
  */
 u64 pages_link(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u64 mask,
 	       const struct fault_start *f, int *err);
@@ -188,7 +185,7 @@ void pages_unlink(struct ib_umem_odp *r, struct odp_child *c, u64 page, u64 n, u
 /* copy.c: pages that have slots, under child.lock. */
 u64 slots_link(struct ib_umem_odp *r, u64 page, u64 n, u64 mask, const struct fault_start *f,
 	       int *err);
-/* returns how many remain linked */
+/* Returns the number of pages that remain linked. */
 u64 slots_unlink(struct ib_umem_odp *r, u64 page, u64 end, u64 number);
 
 /* Unlinks pages whose copies are of memory that is gone. */

@@ -15,7 +15,7 @@
 int uffd_open(bool *forks);
 
 /*
- * Reads one event. Returns 1; 0: there is none now; -EMFILE, -ENFILE: the next event is a fork's,
+ * Reads one event. Returns 1; 0: there is none; -EMFILE, -ENFILE: the next event is that of a fork,
  * and there is no free descriptor for it. Never waits. *child is -1, or the descriptor of a fork
  * event, which must be passed to uffd_free_child() and then to uffd_spare_take().
  */

@@ -36,7 +36,7 @@ struct check_device {
 /* A mapping, as described by the call that makes or ends it. */
 struct check_mapping {
 	dma_addr_t addr;
-	u64 pa;		 /* with PHYS_FOREIGN for memory outside RAM; also set for registers */
+	u64 pa;		 /* has PHYS_FOREIGN if the memory is outside RAM; also set for registers */
 	const void *cpu; /* NULL: not known */
 	u64 size;
 	unsigned long attrs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The record of a live mapping: its shadow, with a range in the device's address space and one in
- * physical memory; a scatterlist has more of each. Also the unmap history.
+ * The unmap history, and the shadow, which is the record of a live mapping. A shadow has a range in
+ * the device's address space and one in physical memory; that of a scatterlist has more of each.
  *
  * A shadow belongs to the thread that created it until it is in the store, then to the thread that
  * claims it. Its memory comes from slabs that stay until the last checked device is closed, so a
@@ -31,7 +31,7 @@ struct shadow {
 	bool asked;    /* atomic: dma_mapping_error() was called for it */
 	bool unsynced; /* atomic: a link for which dma_iova_sync() was not called */
 	bool of_pool;  /* atomic: memory of a dma_pool */
-	/* atomic: a fault reported a write already, so the checksums are not compared */
+	/* atomic: a write was already reported at its fault, so the checksums are not compared */
 	bool caught;
 	bool paged;   /* made by on-demand paging */
 	bool shared;  /* a UMEM: its application accesses it without sync calls */
@@ -87,9 +87,9 @@ void shadow_copy(struct shadow_found *f,
 		 struct shadow *s); /* under the lock of a shard that has it */
 
 /*
- * Claims the mapping of this device that begins at want->addr; of several, the one most similar to
- * `want`. *other is set to one of another device in the same address space. Returns NULL if there
- * is none.
+ * Claims the mapping of this device that begins at want->addr. If there are several, it claims the
+ * one most similar to `want`. Returns NULL if there is none. *other receives a mapping that begins
+ * there and belongs to another device of the same address space.
  */
 struct shadow *shadow_claim(struct check_device *c, const struct check_mapping *want,
 			    struct shadow_found *other);
@@ -113,7 +113,7 @@ struct shadow_history {
 bool shadow_end_fingerprint(struct check_device *c, const struct check_mapping *m, u32 fingerprint,
 			    const void *caller);
 void history_settle(void); /* removes all ranges of mappings that have ended from the store */
-/* Returns the shadow that a thread of this ring unmapped last, removed from the store, or NULL. */
+/* Removes the shadow that a thread of this ring unmapped last from the store. NULL: none. */
 struct shadow *history_take(void);
 /* Finds the latest entry that overlaps [addr, addr + size). Returns false if there is none. */
 bool history_find(const struct check_device *c, u64 addr, u64 size, struct shadow_history *out);
@@ -121,7 +121,7 @@ void history_forget(const struct device *dev);
 
 void shadow_reset(void);
 void history_reset(void);
-/* The same in a child of fork: nothing is freed. */
+/* The same for a child of fork, in which nothing is freed. */
 void shadow_forget_all(void);
 void history_forget_all(void);
 

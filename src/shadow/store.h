@@ -40,8 +40,8 @@ bool store_search(u64 space, u64 start, u64 size, bool (*fn)(struct store_range 
 		  void *arg);
 
 /*
- * store_search() for the ranges that begin at `start`, without reading the others; fn() may be
- * called for a few others as well. The fingerprints of these ranges are removed.
+ * store_search() for the ranges that begin at `start`. Most other ranges are not read, but fn() may
+ * be called for a few of them. The fingerprints of the ranges found are removed.
  */
 bool store_search_start(u64 space, u64 start, bool (*fn)(struct store_range *, void *), void *arg);
 
@@ -59,9 +59,8 @@ void store_set_fingerprint(u64 space, u64 start,
 			   struct store_fingerprint (*fn)(struct store_range *, void *), void *arg);
 struct store_range *store_take_fingerprint(u64 space, u64 start, u64 size, u32 fingerprint,
 					   u32 *place); /* NULL: none */
-u32 store_place(
-	/* for a range of physical memory; 0: it is in two granules, or in none */
-	const struct store_range *r);
+/* For a range of physical memory. Returns 0 if it is in two granules, or in none. */
+u32 store_place(const struct store_range *r);
 void store_remove_at(struct store_range *r, u32 place); /* does not write r->added */
 
 /* Prefetches the slot of a range that will be added or removed soon. */

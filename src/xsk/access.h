@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The check of the memory that an application registers as a UMEM. */
 #ifndef XSK_ACCESS_H
 #define XSK_ACCESS_H
 

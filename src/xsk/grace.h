@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A section of the data path that the control path can wait for. Entering and leaving are two plain
- * stores by the one thread that owns the section. The control path first makes unreachable what it
- * will free, then calls grace_wait():
+ * A section of the data path, whose end the control path can wait for. Entering and leaving are two
+ * plain stores by the one thread that owns the section. The control path first clears the pointers
+ * to what it will free, then calls grace_wait():
  *
  *   data path                                  control path
  *   active = 1                                 pointer = NULL
@@ -25,7 +25,8 @@ struct grace {
 	u32 active;
 };
 
-/* A section without a fence is possible; if not, grace_enter() asks the kernel or executes one. */
+/* Whether sections are known to need no fence; if not, grace_enter() tests it or executes a fence.
+ */
 hot_inline bool grace_is_free(void)
 {
 	return likely(read_once(&fence_answer) == 1);

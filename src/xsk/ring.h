@@ -3,12 +3,12 @@
  * A single-producer, single-consumer ring in memory that the application maps, and the library's
  * private side of it. The application may write anything there at any time, so:
  *
- * - the library's own index is stored here; it is only published in shared memory and never read
- *   back;
+ * - the library's own index is stored in struct xsk_ring; it is published in the shared memory and
+ *   never read back from there;
  * - the other side's index is read once per use, and is valid only if it is within one ring's
  *   length of the library's index; otherwise the ring counts as empty (consuming) or full
  *   (producing);
- * - an entry is read once, through the mask, into a local variable, and checked there.
+ * - an entry is read once, at its index masked, into a local variable, and checked there.
  *
  * Indices wrap at 2^32; differences are computed modulo 2^32.
  */
@@ -47,8 +47,8 @@ hot_inline void *ring_base(const struct xsk_ring *r)
 }
 
 /*
- * Returns the number of entries to consume, at most `want`; reads the producer index only if fewer
- * are known.
+ * Returns the number of entries to consume, at most `want`. Reads the producer index only if the
+ * index that was read last leaves fewer.
  */
 hot_inline u32 ring_entries(struct xsk_ring *r, u32 want)
 {

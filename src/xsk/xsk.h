@@ -46,7 +46,7 @@ struct xsk_dma_map {
 
 struct xdp_umem {
 	u32 fork_depth; /* of the process that created it */
-	u32 users;	/* atomic: the creator, pools, sockets that only share it */
+	u32 users;	/* atomic: the creator, pools, and sockets that share it without a pool */
 	char *addrs;
 	u64 size;
 	u64 npgs;
@@ -78,10 +78,10 @@ struct xsk_pool {
 	char *scratch; /* copy mode: a packet of many buffers; under tx_lock */
 
 	/*
-	 * Used by the transmitting side: a packet of several descriptors that has left its TX ring,
-	 * and of which the driver takes one descriptor at a time. The pool owns it and not the
-	 * socket: its addresses are in the completion ring already, so the driver must get all of
-	 * it, also after the socket was destroyed.
+	 * Used by the transmitting side: a packet of several descriptors that was consumed from its
+	 * TX ring. The driver receives one descriptor at a time. The packet's addresses are in the
+	 * completion ring already, so the driver must receive all of them even after the socket was
+	 * destroyed. The pool therefore owns the packet.
 	 */
 	struct xdp_desc packet[TX_PACKET_MAX];
 	u32 packet_n, packet_at;
@@ -111,9 +111,9 @@ struct xdp_sock {
 	u64 rx_dropped, rx_full; /* one writer each */
 	void (*ready)(struct xdp_sock *xs, u32 what, void *arg);
 	void *ready_arg;
-	bool skipping; /* the rest of a refused packet has not arrived yet */
+	bool skipping; /* the rest of a refused packet must be skipped when it arrives */
 
-	struct lock wake_lock; /* held while the application is in a wake-up */
+	struct lock wake_lock; /* held while a thread of the application performs a wake-up */
 
 	/* under xsk_lock */
 	u32 state; /* atomic: enum sock_state */
@@ -198,7 +198,7 @@ void provenance_end(struct xsk_pool *p);
 void provenance_record(struct xdp_buff **xdp, u32 n, const void *caller);
 /* Called after the driver's setup_pool(NULL): reports the buffers that it still holds. */
 void provenance_report_kept(const struct xsk_pool *p);
-/* reports the delivery of a packet of which a fragment was freed */
+/* Reports the delivery of a packet of which a fragment was freed. */
 void provenance_cut(struct xdp_buff_xsk *x);
 /* Reports buffers that the driver holds while it unmaps the UMEM. */
 void provenance_report_busy(struct xsk_pool *p, const void *caller);
@@ -209,8 +209,8 @@ u32 pool_alloc(struct xsk_pool *p, struct xdp_buff **out, u32 max);
 /* tx.c: returns the next checked descriptor of any of the pool's sockets; in the pool's section */
 bool tx_next(struct xsk_pool *p, struct xdp_desc *desc);
 /*
- * Takes the next complete packet of one socket, up to `limit` descriptors; returns 0 if there is
- * none.
+ * Consumes the next complete packet of one socket, of at most `limit` descriptors. Returns their
+ * number; 0 if there is none.
  */
 u32 tx_packet(struct xsk_pool *p, struct xdp_sock *xs, struct xdp_desc *out, u32 limit);
 
