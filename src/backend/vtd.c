@@ -3,7 +3,7 @@
  * Takes over a VT-d unit and releases it, and reads its fault records. Invalidation is in
  * vtd_queue.c.
  *
- * The driver stores four pages of RAM: the root table, the context table of bus 0, the invalidation
+ * The driver uses four pages of RAM: the root table, the context table of bus 0, the invalidation
  * queue, and a page whose first word the unit writes when it has executed a wait descriptor. The
  * values of registers are checked: if the offset of the IOTLB registers or of the fault registers
  * is beyond the register page, vtd_create() fails with ENODEV.

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A fault that is not the library's is passed to the program's own handler. A program may install a
- * new handler at any time, and that handler may or may not call ours. Ours is therefore put on top
- * again when a device is opened and when a thread begins to act as a device. The handler that was
- * on top at that time is `called`; the one called before is `below` it.
+ * The library's signal handler passes a fault that is not the library's to the program's handler. A
+ * program may install a new handler at any time, and that handler may or may not call the library's
+ * handler. The library therefore installs its handler again when a device is opened and when a
+ * thread begins to act as a device. The program's handler that was installed at that time is
+ * `called`; the handler that was `called` before is `below` it.
  *
- *   the kernel -> ours -> called -> (if it passes on to ours) ours -> below ...
+ *   the kernel -> library -> called -> (if it passes the signal on) library -> below ...
  *
- * If a handler that ours has called calls ours again, both calls are for the same signal. Ours
- * detects this by a mark that it leaves at the end of the siginfo_t, which the kernel delivers
- * zeroed. There is no other state, so a handler may also leave by siglongjmp().
+ * If a handler of the program calls the library's handler in turn, both calls are for the same
+ * signal. The library's handler detects this by a mark that it stores at the end of the siginfo_t,
+ * which the kernel delivers zeroed. There is no other state, so a handler may also leave by
+ * siglongjmp().
  *
  * Entries in use never change, except `spent`, so the signal handler reads them without a lock. It
  * calls only async-signal-safe functions. Everything that it does not read is under `lock`.

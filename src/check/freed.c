@@ -3,8 +3,8 @@
  * Memory that is freed while a device may use it. RAM's allocators call the two steps of struct
  * mem_watch. freed_search_live() runs under the allocator's lock, searches for live mappings of the
  * memory and copies one of them for the thread; freed_report_found() reports it. For malloc's
- * memory a hook of AddressSanitizer does both, if the program has it. Other memory of the process
- * may be unmapped by munmap(); it is examined when the mapping is synced or unmapped.
+ * memory a hook of AddressSanitizer does both, if the program was built with it. Other memory of
+ * the process may be unmapped by munmap(); it is examined when the mapping is synced or unmapped.
  *
  * A thread that frees memory need not use any device, so another thread may close the last one
  * meanwhile. It therefore counts itself in `searching`, and the last check_close() waits for it.

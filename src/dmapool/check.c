@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pools of devices with the checker on. Stores the stack that created a pool, for a report when the
- * device is closed, and the stacks that allocated and freed every block, after the states in its
- * chunk. All bytes of free blocks are FREE_BYTE, so that a write to a free block is detected when
- * the block is allocated again.
+ * Pools of devices with the checker on. This file stores the stack that created a pool, for a
+ * report when the device is closed. It also stores the stacks that allocated and freed every block,
+ * behind the states in the block's chunk. All bytes of free blocks are FREE_BYTE, so that a write
+ * to a free block is detected when the block is allocated again.
  */
 #include "dmapool/dmapool.h"
 #include "base/fork.h"

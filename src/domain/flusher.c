@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The flusher thread. One thread serves all lazy domains; it exists while there is one. It sleeps
+ * The flusher thread. One thread serves all lazy domains and exists while there are any. It sleeps
  * without a timer until a domain arms it, then sleeps for FLUSH_AFTER_MS, and then flushes the
  * armed domains. `lock` guards its list of domains. The thread holds `lock` while it flushes, so
  * flusher_remove() waits for the flush.

@@ -3,11 +3,11 @@
  * A slab is a block of pages divided into at most 64 objects. One word of bits marks the free ones.
  * It is in the slab's record, outside of RAM, so that neither a driver nor a device can damage it.
  *
- * From an object to its slab: the block's first page records that it is a slab, and its set, and
- * points to the record. A pointer to free may be wrong or outdated, and may race with the valid
- * free of the same object. The record is therefore accessed only under the set's lock, which its
- * destruction also needs. Sets are numbered and never freed, so an outdated set number still leads
- * to a valid lock.
+ * The slab of an object is found by the block's first page, which records that the block is a slab,
+ * and its set, and points to the record. The pointer that is freed may be wrong or outdated, and
+ * the call may race with the valid free of the same object. The record is therefore accessed and
+ * destroyed only under the set's lock. Sets are numbered and never freed, so an outdated set number
+ * still leads to a valid lock.
  *
  * Invariants, under the set's lock: a slab is on the partial list if and only if some but not all
  * of its objects are free, or it is new and about to be used. A slab whose objects are all free

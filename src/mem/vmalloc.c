@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * vmalloc and vmap: RAM pages that are mapped contiguously in an address range of their own
- * (mem/vmrange.h). An area keeps RAM alive. Adjacent RAM pages are mapped by one system call.
+ * (mem/vmrange.h). RAM is not destroyed while an area exists. Adjacent RAM pages are mapped by one
+ * system call.
  *
  * A view is a second mapping, in this range, of RAM that its caller owns, at an address aligned to
  * its size (coherent memory with a bus offset).

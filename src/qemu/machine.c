@@ -2,13 +2,12 @@
 /*
  * Starts, supervises and ends one QEMU process. A thread of the library, the keeper, starts QEMU,
  * supervises it and waits for its end. The kernel kills QEMU when the thread that started it ends,
- * so no QEMU remains however this process ends. The keeper also forwards interrupts, reads
+ * so QEMU never outlives this process, however it ends. The keeper also forwards interrupts, reads
  * responses that no thread waits for, and collects faults.
  *
- * A thread that finds that QEMU hangs or has ended reports it by qtest_end(), which closes the
- * socket. The keeper detects the closed socket, kills the process if it still runs, waits for it,
- * stores the reason and sets the state to DEAD. Only after DEAD is it certain that no DMA happens
- * any more.
+ * A thread that detects that QEMU hangs or has ended calls qtest_end(), which closes the socket.
+ * The keeper detects the closed socket, kills the process if it still runs, waits for it, stores
+ * the reason and sets the state to DEAD. DMA may happen until the state is DEAD.
  */
 #include "base/clock.h"
 #include "base/error.h"

@@ -15,7 +15,7 @@
  *   hit                                 dropping a mapping (under lock)
  *   uses[slot]++                        key = 0
  *   (compiler fence)       (A)          fence in every thread (base/fence.h)   (B)
- *   is the key still mine? use it       if the sum of all uses[slot] is 0, it is not in use
+ *   if the key is unchanged: use it     if the sum of all uses[slot] is 0, it is not in use
  *
  * A pairs with B. If membarrier is not available, A is a full fence.
  *

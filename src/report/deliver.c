@@ -4,11 +4,11 @@
  * first=N times. The addresses of its stacks are converted to functions and lines, and it is
  * appended to the JSON file.
  *
- * Reading debug information needs much stack, and the thread that misused the API may have only 16
- * KiB. Every report is therefore processed by a new thread, for which the reporting thread waits.
- * The thread ends with the report. A fork waits for all these threads: otherwise the child would
- * inherit the locks that such a thread holds in the C library, in the debug information's reader or
- * in a sanitizer, and they would never be released there.
+ * Reading debug information needs a large stack, and the thread that misused the API may have only
+ * 16 KiB. Every report is therefore processed by a new thread, for which the reporting thread
+ * waits. The thread ends with the report. A fork waits for all these threads: otherwise the child
+ * would inherit the locks that such a thread holds in the C library, in the debug information's
+ * reader or in a sanitizer, and they would never be released there.
  *
  * The reporting thread may hold a lock of the C library: a stream's, if it prints a buffer that the
  * device owns, or the dynamic linker's, if it runs a constructor. The other thread must acquire

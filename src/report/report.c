@@ -2,8 +2,8 @@
 /*
  * Reports. This file formats the message and calls the program's callback; deliver.c counts the
  * report and makes its text. No lock is held while the callback runs, so it may map, and other
- * threads may report. A misuse by the callback itself is counted but not reported, because a
- * callback that misuses the API would otherwise never return.
+ * threads may report. A misuse by the callback itself is counted but not reported, because its
+ * report would call the callback again, without end.
  *
  * A report needs less than 8 KiB of the stack of the thread that misused the API, so long texts are
  * in memory from the heap.

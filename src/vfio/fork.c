@@ -4,9 +4,9 @@
  * parent has closed it or ended, so the child closes them at once. Registers are not mapped in the
  * child (MADV_DONTFORK).
  *
- * Each function is therefore in this list from before its files are opened. A function may be in
- * the list once only: a second container could open the same function, and the second open would
- * reset the device while the first one uses it.
+ * Each function is therefore added to this list before its files are opened. A function may be in
+ * the list only once: a second container could open the same function, and the second open would
+ * reset the device while the first one is in use.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts. The kernel signals the device's eventfds directly; a line goes through the thread of
- * watch.c.
+ * Interrupts. The kernel signals the device's eventfds directly; an interrupt line is forwarded by
+ * the thread of watch.c.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"

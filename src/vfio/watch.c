@@ -2,12 +2,12 @@
 /*
  * The kernel's notifications about a device are handled by one thread for each function. When the
  * kernel requests the device back (unbinding, unplugging), the thread releases it: DMA is stopped,
- * registers read all ones, and the device's file is closed, so that the kernel's request does not
- * wait for the program. The mappings stay until dmamap_close().
+ * registers read as all ones, and the device's file is closed, so that the kernel's request does
+ * not wait for the program. The mappings stay until dmamap_close().
  *
- * The thread also forwards line interrupts. The kernel masks the line when it rises, and the next
- * register access of the driver unmasks it. If the device still asserts the line then, it rises
- * again.
+ * The thread also forwards line interrupts. The kernel masks the line when it rises. The library
+ * unmasks it when its handler has run (device_line_rearm()). If the device still asserts the line
+ * then, the kernel signals it again.
  */
 #include "vfio/calls.h"
 #include "vfio/private.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The AF_XDP state of a device: its queues, its driver, its steering function. The record is
+ * The AF_XDP state of a device: its queues, its driver and its steering function. The record is
  * created at the first use and freed by dmamap_close(), which first removes sockets and pools.
  */
 #include "base/alloc.h"

@@ -46,7 +46,7 @@ struct xsk_dma_map {
 
 struct xdp_umem {
 	u32 fork_depth; /* of the process that created it */
-	u32 users;	/* atomic: the creator, pools, and sockets that share it without a pool */
+	u32 users;	/* atomic: the creator, and the pools */
 	char *addrs;
 	u64 size;
 	u64 npgs;
