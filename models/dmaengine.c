@@ -35,7 +35,7 @@ struct dmaengine {
 	/* under lock */
 	bool irq;
 	bool resetting;		    /* the engine is to reset the card */
-	u32 scratch, working, last; /* `last`: the channel that had a turn at last */
+	u32 scratch, working, last; /* `last`: the channel that was processed last */
 	struct dmaeng_channel channel[DMAENG_CHANNELS];
 	/* the card's memory; the driver's threads access it by words */
 	u8 *memory;
@@ -179,7 +179,7 @@ static void dmaengine_clear(struct dmaengine *e)
 	e->scratch = 0;
 }
 
-/* One descriptor. */
+/* Processes one descriptor. */
 static bool dmaengine_step(void *model)
 {
 	struct dmaengine *e = model;

@@ -43,7 +43,7 @@ struct wire_end {
 	u32 present;		/* atomic */
 	u32 accepts;		/* atomic: WIRE_* */
 	u64 missed;		/* atomic: frames lost because the queue was full */
-	u64 reported;		/* its card's own: part of `missed` that was reported */
+	u64 reported;		/* used by this card only: the part of `missed` that was reported */
 };
 
 struct e1000e_wire {

@@ -230,7 +230,7 @@ bool trap_copy_seen(void *to, const void *from, size_t n)
 	return !trap_copy(to, from, n);
 }
 
-/* Has the same effect as if ours were not installed. */
+/* Has the same effect as if the library's handler were not installed. */
 static void trap_default(int sig, bool sent)
 {
 	signal(sig, SIG_DFL); /* the access is repeated and ends the program */
@@ -239,7 +239,8 @@ static void trap_default(int sig, bool sent)
 }
 
 /*
- * Blocks the signals that the kernel would block for that handler. The return from ours undoes it.
+ * Blocks the signals that the kernel would block for the program's handler. The return from the
+ * library's handler restores the mask.
  */
 static void trap_block_for(const struct sigaction *act, int sig)
 {
@@ -299,7 +300,7 @@ static bool trap_same_handler(const struct sigaction *a, const struct sigaction 
 					 : a->sa_handler == b->sa_handler);
 }
 
-/* Under lock. Returns an entry for the handler that is on top now, or NULL if the table is full. */
+/* Under lock. Returns an entry for the installed handler `now`, or NULL if the table is full. */
 static struct trap_called *trap_entry_for(struct trap_state *t, const struct sigaction *now)
 {
 	struct trap_called *c;
@@ -319,8 +320,8 @@ static struct trap_called *trap_entry_for(struct trap_state *t, const struct sig
 }
 
 /*
- * Under lock: puts ours on top. No signal is blocked, since the handler that it calls may fault
- * itself.
+ * Under lock: installs the library's handler. No signal is blocked while it runs, since the handler
+ * of the program that it calls may itself fault.
  */
 static int trap_install(struct trap_state *t)
 {
@@ -333,7 +334,7 @@ static int trap_install(struct trap_state *t)
 		return 0;
 	c = trap_entry_for(t, &now);
 	if (!c)
-		return 0; /* the handler on top must call ours, or faults are not handled */
+		return 0; /* faults are handled only if the installed handler calls the library's */
 	act.sa_flags = SA_SIGINFO | SA_NODEFER | (now.sa_flags & (SA_ONSTACK | SA_RESTART));
 	if (!(now.sa_flags & SA_SIGINFO) &&
 	    (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN))
@@ -343,8 +344,8 @@ static int trap_install(struct trap_state *t)
 }
 
 /*
- * Under lock. If another handler is on top of ours, ours stays, so that what it passes on is still
- * handled.
+ * Under lock. If a handler of the program is installed now, the library's handler stays usable, so
+ * that the signals that the program's handler passes on are handled.
  */
 static void trap_remove(struct trap_state *t)
 {
@@ -431,7 +432,8 @@ void trap_thread_slow(void)
 	trap_thread_ready = true;
 }
 
-/* A child inherits the handlers. They stay, since a handler on top of ours may call it. */
+/* A child inherits the handlers. They stay, since a handler of the program may call the library's.
+ */
 static void trap_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);

@@ -16,7 +16,7 @@
 
 struct port *bus_port_slow(struct device *dev, struct device_port *slot)
 {
-	/* There was no memory for the slot's port before: try again. */
+	/* There was no memory for the slot's port before, so the allocation is tried again. */
 	if (slot && !slot->port)
 		write_once(&slot->port, port_get(&dev->domain->ports));
 	if (!slot || !slot->port) {

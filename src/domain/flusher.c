@@ -363,7 +363,7 @@ void flusher_remove(struct domain *dom)
 		pthread_join(ended, NULL);
 }
 
-/* The thread is not here. */
+/* A child of fork has no flusher thread. */
 static void flusher_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);

@@ -28,7 +28,7 @@
  */
 #include "iova/space.h"
 
-struct drain_want { /* the allocation that a drain shall make possible; pages 0: drain all */
+struct drain_want { /* the allocation that a drain must make possible; pages 0: drain all */
 	u64 pages, last;
 	bool aligned;
 };

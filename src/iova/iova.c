@@ -15,7 +15,7 @@
 #include "base/error.h"
 
 #define LOW_LAST   ((1ull << (32 - PAGE_BITS)) - 1) /* the last page below 4 GiB */
-#define DIRECT_FOR 4096				    /* gives */
+#define DIRECT_FOR 4096				    /* frees */
 
 int space_expect(struct iova_full_space *s, u64 units, u32 reserved)
 {

@@ -48,7 +48,8 @@ static void bounce_describe_want(const struct device *dev, phys_t pa, u64 size,
 		w->offset -= (u32)BOUNCE_SLOT;
 	}
 	w->slots = (u32)(align_up(w->offset + size, unit) / BOUNCE_SLOT);
-	/* No place satisfies it: the range is longer, or the fixed low bits make it cross. */
+	/* No position satisfies the boundary: the range is longer, or crosses it due to the fixed
+	 * bits. */
 	if (!map_within_boundary(kept, size, l->boundary))
 		w->boundary = ~0ull;
 }

@@ -13,7 +13,7 @@
 
 struct kmem_cache {
 	struct slab_set *set;
-	unsigned int size; /* of an object, as it was asked for */
+	unsigned int size; /* of an object, as requested */
 	char *name;
 };
 

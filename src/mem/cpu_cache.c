@@ -20,8 +20,8 @@ void cpu_cache_unshare(phys_t pa, u64 size)
 }
 
 /*
- * Atomic counts, one for each cache line. A count of LINE_FULL is never decremented: so many list
- * entries are not an accident.
+ * Atomic counts, one for each cache line. A count that reaches LINE_FULL no longer changes, since
+ * the true number is then unknown; no correct program has so many list entries for one line.
  */
 #define LINE_FULL UINT32_MAX
 

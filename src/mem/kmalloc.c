@@ -43,7 +43,8 @@ static void kmalloc_init_classes(void)
 	}
 }
 
-/* With a red zone, if there is one. Objects of a power of two stay aligned to it. */
+/* Adds the red zone, if there is one. An object whose size is a power of two stays aligned to it.
+ */
 static size_t kmalloc_size_gross(size_t size)
 {
 	if (!asan_is_on())
@@ -60,7 +61,7 @@ static struct slab_set *kmalloc_set(size_t size, gfp_t gfp)
 			  class_of_size[(size + SLAB_ALIGN - 1) / SLAB_ALIGN]];
 }
 
-/* The caller uses `size` bytes of the `bytes` that a live object has. */
+/* Marks the first `size` of the `bytes` of a live object as used. */
 static void kmalloc_object_fit(const void *p, size_t size, size_t bytes)
 {
 	poison_clear(p, size);
@@ -124,7 +125,7 @@ static struct page *kmalloc_head(const void *p)
 	return phys_is_ram(pa) ? block_head(page_of_phys(pa)) : NULL;
 }
 
-/* The live object that begins at a pointer has this many bytes; 0: there is none. */
+/* Returns the size in bytes of the live object that begins at the pointer; 0: there is none. */
 static size_t kmalloc_object_bytes(const void *p)
 {
 	struct page *head = ZERO_OR_NULL_PTR(p) ? NULL : kmalloc_head(p);
@@ -137,7 +138,7 @@ static size_t kmalloc_object_bytes(const void *p)
 	return 0;
 }
 
-/* The caller may use all of them from now on. */
+/* Returns the size of the object, all of which the caller may use from then on. */
 size_t ksize(const void *p)
 {
 	size_t bytes = kmalloc_object_bytes(p);

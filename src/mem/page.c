@@ -111,7 +111,7 @@ static struct page *page_list_find(const struct page_band *b, unsigned int o, un
 	return NULL;
 }
 
-/* Of a block's second half, the first page becomes the guard of the first half. Under the lock. */
+/* Makes the first page of a block's second half the guard of the first half. Under the lock. */
 static void page_band_guard(struct page_band *b, struct page *guard, unsigned int order)
 {
 	for (unsigned int o = 0; o < order; o++)
@@ -125,7 +125,7 @@ static void page_band_guard(struct page_band *b, struct page *guard, unsigned in
 	poison_set(page_ptr(guard), PAGE_BYTES);
 }
 
-/* The guard that may lie there becomes free memory. Under the lock. */
+/* Frees the page if it is a guard. Under the lock. */
 static void page_band_unguard(struct page_band *b, struct page *guard)
 {
 	if (!page_is_ram(guard) || read_acquire(&guard->state) != page_state(PAGE_GUARD, 0))
@@ -187,7 +187,7 @@ static struct page *page_bands_take(unsigned int order, u64 end, enum page_kind 
 	return page;
 }
 
-/* Guards are memory, too, where there is no other. False: there is none. */
+/* Frees all guards; called if no other memory is free. False: there are no guards. */
 static bool page_bands_unguard(void)
 {
 	bool any = false;

@@ -73,7 +73,7 @@ static int vm_area_alloc_pages(u32 index, u32 pages, gfp_t gfp)
 }
 
 /*
- * Allocates address space for `pages` pages and keeps RAM alive for it. Returns its index, or 0
+ * Allocates address space for `pages` pages and counts it as a user of RAM. Returns its index, or 0
  * with an error message.
  */
 static u32 vm_area_begin(u64 pages)

@@ -22,7 +22,7 @@ struct odp_context *odp_contexts;
 static struct odp_context *orphans; /* under odp_lock */
 static struct monitor_listener listener = {.process = odp_event_process};
 
-/* Under odp_lock: takes the context out of a list. False: it is not in it. */
+/* Under odp_lock: removes the context from a list. False: it is not in the list. */
 static bool context_unlist(struct odp_context **list, const struct odp_context *c)
 {
 	struct odp_context **p;
@@ -91,9 +91,9 @@ static void context_report_leak(const struct odp_context *c, const struct ib_ume
 }
 
 /*
- * Takes the regions that the program left behind from the device; the program still frees them.
- * The owner of a region is read while the reference is held: another context's region may be freed
- * by its own thread as soon as the reference is dropped.
+ * Removes the regions that the program has not freed from the device; the program still frees them.
+ * The owner of a region is read while the reference is held, because a region of another context
+ * may be freed by another thread as soon as the reference is dropped.
  */
 static void context_stop_regions(struct odp_context *c)
 {

@@ -150,7 +150,7 @@ static void monitor_close_fds(void)
 	}
 }
 
-/* The child must not read its parent's events or keep its parent's registrations alive. */
+/* The child must neither read its parent's events nor prolong its parent's registrations. */
 static void monitor_forked_child(void)
 {
 	bell_lock = (struct lock)LOCK_INIT;

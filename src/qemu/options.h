@@ -17,7 +17,7 @@ struct qemu_options {
 	const struct hw_config *config;
 };
 
-/* The device has a network whose other end is ours. */
+/* Whether the device has a network whose other end is in this process. */
 bool options_net(const struct qemu_options *o);
 
 /* 0, or -EINVAL with an error message that names the key. */

@@ -29,8 +29,8 @@
 #define RELAY_FRAME_MAX 65536u
 
 /*
- * A frame with its length in front. `done` of the `len` bytes were received or sent; len 0: there
- * is no frame.
+ * A frame that is preceded by its length. `done` of the `len` bytes were received or sent; len 0:
+ * there is no frame.
  */
 struct relay_frame {
 	u32 len, done;

@@ -268,8 +268,8 @@ static int deliver_start_and_join(struct deliver_job *d)
 }
 
 /*
- * Counts a thread of a report, and first waits for forks to end. Either this thread sees the fork,
- * or the fork sees the thread, because both accesses are sequentially consistent.
+ * Waits for forks to end and counts a thread of a report. Either this thread reads that a fork is
+ * in progress, or the fork reads the count, because both accesses are sequentially consistent.
  */
 static void deliver_enter(void)
 {

@@ -13,7 +13,7 @@
 #include <unwind.h>
 
 #define BUCKETS	   1024
-#define SKIP_MAX   24 /* at most so many frames of the library before the program's first */
+#define SKIP_MAX   24 /* maximum number of the library's frames before the program's first */
 #define STACKS_MAX (1u << 20)
 
 static struct lock locks[BUCKETS / 16];

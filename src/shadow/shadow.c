@@ -283,9 +283,9 @@ struct shadow_claim {
 };
 
 /*
- * Equal mappings of one address (policy=persistent) differ in whether dma_mapping_error() was
- * called. An unmap ends one for which it was, because another thread may have made the other just
- * now.
+ * Equal mappings of one address (policy=persistent) may differ only in whether dma_mapping_error()
+ * was called. An unmap ends one for which it was called, because another thread may have just made
+ * the other one.
  */
 static int shadow_likeness(const struct shadow *s, const struct check_mapping *want)
 {

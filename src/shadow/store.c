@@ -203,8 +203,8 @@ void store_expect(u64 space, u64 start, u64 size)
 }
 
 /*
- * The part of a hash that store_place() returns: the shard, and the bucket in tables of up to so
- * many buckets.
+ * The part of a hash that store_place() returns: the shard, and the bucket in tables of up to this
+ * number of buckets.
  */
 #define PLACE_BUCKETS (1ull << 24)
 

@@ -75,8 +75,8 @@ static bool bind_driver_loaded(const char *name)
 }
 
 /*
- * Lets the kernel bind the function to its own driver again. The error message of the failed bind
- * is preserved.
+ * Makes the kernel bind the function to its former driver again. The error message of the failed
+ * bind is preserved.
  */
 static void bind_restore_driver(const struct pci_function *f)
 {

@@ -75,7 +75,8 @@ static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 	struct backend_run r;
 
 	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
-		/* does the preceding leaf belong to the same run, so to the same call of map? */
+		/* test whether the preceding leaf belongs to the same run, so to the same map call
+		 */
 		r = (struct backend_run){.iova = align_down(iova - 1, leaf.size)};
 		if (!pt_walk_slow(pt, IOVA(iova), &here) ||
 		    !backend_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)
@@ -111,7 +112,7 @@ static void vfio_piece_map_rest(struct backend_space *b, u64 iova, u64 end)
 	pt_unmap(b->pt, IOVA(iova), end - iova);
 }
 
-/* The pieces that overlap [iova, end). */
+/* Describes the pieces that overlap [iova, end). */
 struct vfio_pieces {
 	u64 start, end; /* from the start of the first piece to the end of the last */
 	u64 mapped, n;	/* the bytes that the pieces map, and their number */

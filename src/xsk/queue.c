@@ -11,7 +11,7 @@ pthread_mutex_t xsk_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lock make_lock = LOCK_INIT;
 
 /*
- * Takes down all sockets of the queues, as if the device was unplugged. If there is a driver, its
+ * Takes down all sockets of the queues, as if the device were unplugged. If there is a driver, its
  * setup_pool(NULL) is called first.
  */
 static void xsk_take_down(struct xsk_device *xd, bool only_zc)
@@ -28,7 +28,7 @@ static void xsk_take_down(struct xsk_device *xd, bool only_zc)
 	}
 }
 
-/* When it returns, no thread is in the former driver's wakeup or xmit any more. */
+/* When it returns, no thread is in the former driver's wakeup or xmit function. */
 static void xsk_wait_for_wakeups(struct xsk_device *xd)
 {
 	for (u32 i = 0; i < XDP_QUEUES; i++)
