@@ -174,8 +174,9 @@ DMAMAP_API void dmamap_check_freeing(const void *p, size_t size);
 /**
  * dmamap_fail() - Set the plan of fault injection.
  * @plan: SITE:KEY=VALUE[,KEY=VALUE]…[;…]. NULL: off. Sites: map coherent pool page iova bounce
- *   link backend memory all. Keys: nth=N (the N-th call fails), every=N (every N-th call), prob=P
- *   (0 to 1), seed=S, times=N (at most N failures), dev=NAME.
+ *   link backend memory kmalloc all, and for dmamap_should_fail() also skb irq ioremap register.
+ *   Keys: nth=N (the N-th call fails), every=N (every N-th call), prob=P (0 to 1), seed=S, times=N
+ *   (at most N failures), dev=NAME.
  * Return: 0. -EINVAL: the plan has a bad word, which the error message names; nothing changes.
  */
 DMAMAP_API int dmamap_fail(const char *plan);

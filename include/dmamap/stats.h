@@ -36,7 +36,8 @@ struct dmamap_stats {
 	u64 kernel_maps;	 /* system calls or requests that map */
 	u64 kernel_unmaps;	 /* system calls or requests that unmap */
 	u64 kernel_unmap_errors; /* unmaps whose result differs from the request */
-	/* number of mappings that the kernel or the server still accepts; all ones: no limit */
+	/* least number of mappings that the kernel or the server still accepts; all ones: no limit
+	 */
 	u64 kernel_maps_left;
 };
 

@@ -3,7 +3,7 @@
  * The DMA API: names, signatures and meaning as Linux documents them in
  * Documentation/core-api/dma-api.rst and dma-api-howto.rst.
  *
- * Sizes are in bytes. The device of a call that undoes another is that of the other call.
+ * Sizes are in bytes. A call that undoes another call must be passed the same device.
  *
  * Context of every function, unless its comment says otherwise: any thread, several threads at
  * once on one device. "A retry helps" means that the same call may succeed after other memory was
@@ -87,8 +87,6 @@ DMAMAP_API u64 dma_get_mask(struct device *dev);
  * dma_get_required_mask() - Return the mask that reaches all RAM without bouncing.
  * @dev: the device.
  *
- * With an IOMMU it has 32 bits. Under policy=identity, where RAM is mapped at its own physical
- * address, it has the bits that RAM needs.
  * Return: the mask. With an IOMMU it has 32 bits. Under policy=identity, where RAM is mapped at
  *   its own physical address, it has the bits that RAM needs.
  */
@@ -250,7 +248,7 @@ DMAMAP_API void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size
 				       enum dma_data_direction dir, unsigned long attrs);
 
 /**
- * dma_map_page_attrs() - As dma_map_single_attrs(), for memory that is given by its page.
+ * dma_map_page_attrs() - As dma_map_single_attrs(), for memory that is specified by its page.
  * @dev: the device.
  * @page: the first page.
  * @offset: the offset of the first byte from the beginning of @page.
@@ -275,7 +273,7 @@ DMAMAP_API void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t
 				     enum dma_data_direction dir, unsigned long attrs);
 
 /**
- * dma_map_phys() - As dma_map_single_attrs(), for memory that is given by its physical address.
+ * dma_map_phys() - As dma_map_single_attrs(), for memory specified by its physical address.
  * @dev: the device.
  * @phys: the physical address of the memory or, with DMA_ATTR_MMIO, of another device's
  *   registers.

@@ -266,7 +266,7 @@ DMAMAP_API void sg_init_one(struct scatterlist *sg, const void *buf, unsigned in
  * sg_last() - Return the last entry of a list.
  * @sgl: the list.
  * @nents: the greatest number of entries that are examined.
- * Return: the last of @nents entries, or of the list if it ends before. NULL: there is none.
+ * Return: the last of @nents entries, or of the list if it is shorter. NULL: there is none.
  */
 DMAMAP_API struct scatterlist *sg_last(struct scatterlist *sgl, unsigned int nents);
 
@@ -360,7 +360,7 @@ DMAMAP_API int sg_split(struct scatterlist *in, const int in_mapped_nents, const
  * @buflen: the number of bytes.
  * @skip: the byte of the list at which the copy begins.
  * @to_buffer: true: from the list to @buf; false: from @buf to the list.
- * Return: the number of bytes copied, which is less than @buflen if the list ends before.
+ * Return: the number of bytes copied, which is less than @buflen if the list is shorter.
  */
 DMAMAP_API size_t sg_copy_buffer(struct scatterlist *sgl, unsigned int nents, void *buf,
 				 size_t buflen, off_t skip, bool to_buffer);

@@ -148,7 +148,8 @@ struct xdp_driver_ops {
 	 * the driver has no zero-copy mode.
 	 */
 	int (*setup_pool)(struct device *dev, struct xsk_buff_pool *pool, u16 queue);
-	/* Work is pending in a queue's rings: XDP_WAKEUP_RX, XDP_WAKEUP_TX. 0, -errno. */
+	/* Called when work is pending in a queue's rings: XDP_WAKEUP_RX, XDP_WAKEUP_TX. 0, -errno.
+	 */
 	int (*wakeup)(struct device *dev, u32 queue, u32 flags);
 	/*
 	 * Sends one packet in copy mode; the packet is valid only during the call. Return: 0.
@@ -178,7 +179,7 @@ DMAMAP_API struct xdp_umem *xdp_umem_create(const struct xdp_umem_reg *reg);
  * xdp_umem_put() - Drop the reference of xdp_umem_create().
  * @umem: the UMEM.
  *
- * The UMEM is freed after its last socket and pool, too, were freed.
+ * The UMEM is freed when this reference and the pools that use the UMEM are gone.
  */
 DMAMAP_API void xdp_umem_put(struct xdp_umem *umem);
 
@@ -305,7 +306,7 @@ DMAMAP_API short xdp_sock_poll(struct xdp_sock *xs);
  *   xdp_sock_poll(). NULL: none.
  * @arg: the last argument of @ready.
  *
- * After this call returns, a former function does not run any more.
+ * After this call has returned, the former function does not run any more.
  */
 DMAMAP_API void xdp_sock_on_ready(struct xdp_sock *xs,
 				  void (*ready)(struct xdp_sock *xs, u32 what, void *arg),

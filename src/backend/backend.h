@@ -26,11 +26,14 @@ struct backend_space {
 	void *priv;
 };
 
-/* Counts of kernel calls of an address space in the kernel; all 0 for other spaces. */
+/*
+ * Counts of the calls or requests of an address space in the kernel or in a server; all 0 for other
+ * spaces.
+ */
 struct backend_counts {
 	u64 maps, unmaps; /* calls */
-	u64 refused;	  /* unmaps that the kernel refused or did in part only */
-	u64 left;	  /* lower bound of the number of mappings that the kernel still accepts */
+	u64 refused;	  /* unmaps that were refused or performed only in part */
+	u64 left;	  /* lower bound of the number of mappings that are still accepted */
 };
 
 struct iommu_ops {

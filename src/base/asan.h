@@ -13,7 +13,7 @@ extern void __asan_poison_memory_region(const volatile void *p, size_t size) __a
 extern void __asan_unpoison_memory_region(const volatile void *p, size_t size)
 	__attribute__((weak));
 
-/* The program has AddressSanitizer. */
+/* Whether the program was built with AddressSanitizer. */
 static inline bool asan_is_on(void)
 {
 	return __asan_poison_memory_region && __asan_unpoison_memory_region;

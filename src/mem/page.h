@@ -88,7 +88,7 @@ hot_inline void *page_ptr(const struct page *page)
 
 /*
  * page_alloc() for an owner, without its fault injection. A block of any kind except PAGE_INTERNAL
- * keeps RAM alive.
+ * counts as a user of RAM.
  */
 struct page *block_alloc(gfp_t gfp, unsigned int order, u64 last, enum page_kind kind);
 

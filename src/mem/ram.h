@@ -46,7 +46,7 @@ void mem_zero(phys_t pa, u64 size);
 /* Resets the vmalloc layer's range, before RAM is destroyed. */
 void vm_forget(void);
 
-/* Marks of AddressSanitizer (poison.c), where the program has it. */
+/* Marks of AddressSanitizer (poison.c); no effect if the program was built without it. */
 int poison_init(u64 span);
 void poison_fini(void); /* all of RAM may be used again */
 void poison_mark(const void *p, u64 size);

@@ -47,9 +47,9 @@ hot_inline bool slab_must_fail(void)
 }
 
 /*
- * NULL and an error message. The caller uses the first `size` bytes; what is behind them is
- * poisoned where the program has AddressSanitizer. __GFP_ZERO zeroes them, without it the whole
- * object.
+ * Allocates an object. Returns NULL with an error message on failure. The caller uses the first
+ * `size` bytes. In a program with AddressSanitizer the bytes behind them are poisoned, and
+ * __GFP_ZERO zeroes only the bytes in use; otherwise it zeroes the whole object.
  */
 void *slab_take(struct slab_set *set, size_t size, gfp_t gfp);
 

@@ -13,7 +13,7 @@ enum vm_kind {
 	VM_KIND_VIEW,	     /* vm_view_make() */
 };
 
-/* Creates the range, if it does not exist; the caller keeps RAM alive. Returns 0 or -ENOMEM. */
+/* Creates the range, if it does not exist; the caller is a user of RAM. Returns 0 or -ENOMEM. */
 int vm_need(void);
 
 /*

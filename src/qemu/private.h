@@ -116,17 +116,17 @@ enum dmamap_irq_kind qemu_irq_best_kind(const struct qemu *q);
 bool qemu_irq_line_asserted(struct qemu *q); /* after all earlier writes */
 void irq_release(struct qemu *q);
 void irq_scan(struct qemu *q); /* forwards the messages that have arrived */
-/* QEMU has ended: signals every interrupt, so that each waiting thread finds that out. */
+/* Called when QEMU has ended: signals every interrupt, so that no thread waits for one forever. */
 void irq_all(struct qemu *q);
 u64 irq_interval_ns(const struct qemu *q, u64 now); /* the time until the next scan */
 void irq_line(void *arg, unsigned int line, bool raised);
 
 /* pcap.c */
-int pcap_start(struct qemu *q, int fd); /* takes the descriptor on success */
+int pcap_start(struct qemu *q, int fd); /* owns the descriptor on success */
 void pcap_stop(struct qemu *q);
 
 /* relay.c */
-int relay_start(struct qemu *q, int fd); /* takes the descriptor on success */
+int relay_start(struct qemu *q, int fd); /* owns the descriptor on success */
 void relay_stop(struct qemu *q);
 
 /* backend.c */

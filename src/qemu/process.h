@@ -49,8 +49,8 @@ bool process_is_runnable(const struct process *p);
 void process_listen(struct process *p);
 
 /*
- * Waits until the child has ended and reaps it; no other child is reaped. The caller must know that
- * the child has ended or will end.
+ * Waits until the child has ended and reaps it; no other child is reaped. The caller has ensured
+ * that the child has ended or will end.
  */
 void process_reap(struct process *p);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * QEMU's test protocol (its documentation, "QTest Device Emulation Testing Framework"). A request
- * is one line, a response is one line, and responses come in the order of the requests. A read
+ * is one line, a response is one line, and responses arrive in the order of the requests. A read
  * waits for its response. Writes are posted, as on PCI: they are executed in order, before any
  * later read, and no thread waits for their responses.
  *

@@ -65,10 +65,10 @@ void fork_remove(struct vfio_function *f);
 int function_describe(struct vfio_function *f);
 int function_map_regions(struct vfio_function *f);
 void vfio_function_describe_bars(struct vfio_function *f);
-/* returns when all earlier writes have reached it */
+/* Returns when all earlier writes have reached the function. */
 void vfio_function_flush(struct vfio_function *f);
 void function_unmap_regions(struct vfio_function *f);
-void function_blank_regions(struct vfio_function *f); /* from now on all registers read all ones */
+void function_blank_regions(struct vfio_function *f); /* then all registers read as all ones */
 int function_reset(struct vfio_function *f);
 int function_master(struct vfio_function *f, bool on);
 u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned int size);
@@ -76,7 +76,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 
 /* irq.c */
 int irq_describe(struct vfio_function *f, const char *wanted);
-/* sets up the interrupts that irq_describe() found. 0, -errno */
+/* Sets up the interrupts that irq_describe() found. 0, -errno. */
 int vfio_irq_connect(struct vfio_function *f);
 /* See device_ops.irq_setup. */
 int vfio_irq_setup(struct vfio_function *f, enum irq_kind kind, unsigned int vectors);
