@@ -2,7 +2,7 @@
 /*
  * Fault injection. Every operation that can fail calls fail_here() first, so that tests can run
  * every error path. When it is off, this costs one predicted branch on a word that is not written.
- * dmamap_fail() (src/check) is the public interface; include/dmamap/check.h describes its plan
+ * dmamap_fail() (src/report) is the public interface; include/dmamap/check.h describes its plan
  * language.
  */
 #ifndef BASE_FAIL_H

@@ -28,6 +28,7 @@ struct own_part {
 };
 void own_to_cpu(struct shadow *s, const struct own_part *p, const void *caller);
 void own_to_device(struct shadow *s, u64 addr, u64 size, bool whole);
+/* guard.c: removes a closed device from the users of the second mapping. */
 void own_device_closed(struct check_device *c);
 
 /* Called after a mapping was made: passes its memory to the device and adds it to the store. */

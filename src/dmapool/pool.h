@@ -131,9 +131,12 @@ void pool_history(const struct dma_pool *pool, const struct pool_chunk *c, size_
 /* Whether vaddr is in a chunk of another checked pool; stores the history of its block. */
 bool pool_of_other(const struct dma_pool *pool, const void *vaddr, struct check_history *history);
 
-struct chunk_hash *hash_new(u64 places); /* a power of two; NULL: no memory */
+struct chunk_hash *hash_new(u64 places); /* chunk.c: a power of two; NULL: no memory */
 
-/* Allocates a chunk that is not yet in the pool. Returns NULL with an error message on failure. */
+/*
+ * chunk.c: allocates a chunk that is not yet in the pool. Returns NULL with an error message on
+ * failure.
+ */
 struct pool_chunk *chunk_new(struct dma_pool *pool, gfp_t gfp);
 void chunk_free(struct dma_pool *pool, struct pool_chunk *c);
 

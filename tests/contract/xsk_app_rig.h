@@ -24,7 +24,7 @@ int xsk_umem__create_with_fd(struct xsk_umem **umem, int fd, void *area, __u64 s
 
 enum { CHUNKS = 64, RING = 16, LONG_MS = 5000 };
 
-/* See xsk/interpose.c: a state that is reached only some time after a call is not asserted. */
+/* See xsk/interpose.h: a state that is reached only some time after a call is not asserted. */
 #ifdef __SANITIZE_THREAD__
 #define BY_THREAD true
 #else
