@@ -7,7 +7,7 @@
  *   rx   a thread sends on the first interface; the second receives and drops: received packets
  *   tx   the first interface sends; a thread receives on the second: completed packets
  *   fwd  as rx, and the second interface sends back what it received: completed packets
- * Two cards use flow control, so the other end always takes what arrives.
+ * Two cards use flow control, so the other end accepts all packets that arrive.
  */
 #include <poll.h>
 #include <pthread.h>

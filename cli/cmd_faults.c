@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `dmamap faults`: accesses that were refused to the device. A device that was just opened has made
- * none. So its driver, if there is one, is started and stopped first; an error in the set-up shows
- * then.
+ * `dmamap faults`: accesses of the device that were refused. A device that was just opened has made
+ * no access. Its driver, if there is one, is therefore started and stopped first, so that accesses
+ * that fail because of an error in the set-up are reported.
  */
 #include "cli.h"
 

@@ -4,7 +4,7 @@
  *
  * Stopping: `stopped` is set first, so that no queue starts another request. Then the controller is
  * disabled, and then the requests of each queue are finished. A request that was submitted before
- * its thread could see `stopped` is in its queue by the time that the queue's lock is acquired. If
+ * its thread could read `stopped` is in its queue by the time that the queue's lock is acquired. If
  * the controller does not respond to the disable, nothing more is done with it: with an IOMMU, the
  * unmaps still end its access.
  *

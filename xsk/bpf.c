@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The functions of libbpf that AF_XDP programs call about their interface, their XDP program and
- * its map of sockets. For a name of DMAMAP_XSK a program is attached by remembering it; a socket of
- * this library that is put into a map decides where packets go (steer.c). Everything else is
- * libbpf's.
+ * The functions of libbpf that AF_XDP applications call for their interface, their XDP program and
+ * its map of sockets. Attaching a program to a name of DMAMAP_XSK only records the program. The
+ * sockets of this library that a map contains determine which socket receives a packet (steer.c).
+ * All other calls are passed to libbpf.
  */
 #include "interpose.h"
 #include "map.h"

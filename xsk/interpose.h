@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Replacements for functions of the C library. The library is linked or preloaded before the C
- * library, so that its definitions are called first; calls that are of no concern here go to the
- * next definition. Each function has a name of its own in the source, and the system's name in the
- * object file: the C library declares some of them with argument types that only its headers can
- * write.
+ * library, so that its definitions are called first; calls that do not concern a socket or a name
+ * of DMAMAP_XSK are passed to the next definition. Each function has a name of its own in the
+ * source, and the system's name in the object file, because the C library declares some of them
+ * with argument types that only its own headers can express.
  *
  * ThreadSanitizer also replaces such calls, and does not track locks inside its own functions. In a
  * build with it the replacements are left out, and the thread of port.c serves the descriptors.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files below /sys/class/net/IFNAME for the names of DMAMAP_XSK: opening one gives a file in memory
- * that has what the system's file would have. A file that is not listed here does not exist.
+ * Files below /sys/class/net/IFNAME for the names of DMAMAP_XSK. Opening one returns a file in
+ * memory with the content that the system's file would have. A file that is not listed here does
+ * not exist.
  */
 #ifndef __SANITIZE_THREAD__
 #include "interpose.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sending and receiving on a socket's descriptor: these calls move no data, they are wake-ups. What
- * they return for which arguments was measured on Linux 6.18 (tests/e2e/xsk_calls.c).
+ * Sending and receiving on a socket's descriptor. These calls are wake-ups and move no data. Their
+ * results, by their arguments, were measured on Linux 6.18 (tests/e2e/xsk_calls.c).
  */
 #ifndef __SANITIZE_THREAD__
 #include "interpose.h"

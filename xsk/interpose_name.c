@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What programs ask the system about an interface, for the names of DMAMAP_XSK: index, address,
- * flags, MTU, and through SIOCETHTOOL the driver, queues, rings and link.
+ * The properties of an interface that programs read from the system, for the names of DMAMAP_XSK:
+ * index, address, flags, MTU, and through SIOCETHTOOL the driver, queues, rings and link.
  */
 #ifndef __SANITIZE_THREAD__
 #include "interpose.h"

@@ -2,11 +2,12 @@
 /*
  * Waiting for a socket's descriptor. Every wait sends what is in the TX ring and wakes the driver,
  * whichever events it waits for, as on Linux. poll() computes the events of sockets from the rings,
- * so a wait that is over at once makes no system call. The other calls bring the descriptors up to
- * date and then wait in the kernel.
+ * so a wait that ends at once makes no system call. The other calls update the state of the
+ * descriptors and then wait in the kernel.
  *
- * A wait is done in pieces of a millisecond while a socket cannot be served to the end: its TX ring
- * has more packets than are sent at once, or a signal handler interrupted the code that serves it.
+ * A wait is divided into pieces of a millisecond as long as a socket cannot be served completely:
+ * its TX ring has more packets than are sent at once, or a signal handler interrupted the code that
+ * serves it.
  */
 #ifndef __SANITIZE_THREAD__
 #include "interpose.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Descriptors that represent BPF programs and maps. No program is loaded for a card, but programs
- * that load one expect descriptors of it and of its maps, and put sockets into the map of sockets.
+ * Descriptors that represent BPF programs and maps. No BPF program is loaded for a card, but
+ * applications that load one expect descriptors of it and of its maps, and store sockets in the map
+ * of sockets.
  */
 #ifndef XSK_MAP_H
 #define XSK_MAP_H

@@ -2,8 +2,8 @@
 /*
  * RTM_GETLINK for the names of DMAMAP_XSK. A request for one of them is sent to the system as one
  * for the loopback interface, so that a reply arrives and the socket can be waited for; the reply
- * that the program reads is replaced by one about the name. Requests for all interfaces (dumps) are
- * the system's.
+ * that the program reads is replaced by one for the name. Requests for all interfaces (dumps) are
+ * passed to the system unchanged.
  */
 #ifndef XSK_NETLINK_H
 #define XSK_NETLINK_H

@@ -16,9 +16,10 @@
  * Edge-triggered epoll reports an event when a datagram arrives. So where a descriptor was added
  * with EPOLLET, every wait arms the port, and the next packet replaces the mark by a new one.
  *
- * A descriptor is looked up without a lock, and no thread waits for another one that updates a
- * port: it leaves a request, which the other one serves at the end. So every call on a descriptor
- * may be made in a signal handler, and in a child of fork(), at any time.
+ * A descriptor is looked up without a lock. A thread that finds a port being updated by another
+ * thread does not wait: it records a request, which the other thread serves at the end of its
+ * update. So every call on a descriptor may be made in a signal handler, and in a child of fork(),
+ * at any time.
  */
 #ifndef XSK_PORT_H
 #define XSK_PORT_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AF_XDP sockets that a program makes by socket(AF_XDP), without libxdp. Every such socket is ours
- * at first, if DMAMAP_XSK has names: its rings are made and mapped here. bind() decides: to one of
- * the names it stays ours. To another interface it becomes a socket of the system: the rings that
- * the program mapped are replaced by the system's in the same places, with their content.
+ * AF_XDP sockets that a program creates by socket(AF_XDP), without libxdp. If DMAMAP_XSK has names,
+ * every such socket belongs to this library at first: its rings are created and mapped here. A
+ * socket that is bound to one of the names remains the library's. A socket that is bound to another
+ * interface becomes a socket of the system: the rings that the program mapped are replaced by the
+ * system's at the same addresses, with their content.
  *
  * Functions return 0 or a value, else -errno.
  */

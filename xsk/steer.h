@@ -5,7 +5,7 @@
  *
  *  - the sockets that a map has for this queue receive in turn, in the order of their keys;
  *  - if no map was ever used for the queue's device, all sockets of the queue receive in turn;
- *  - if the sockets were taken out of the map, no socket receives.
+ *  - if the sockets were removed from the map, no socket receives.
  */
 #ifndef XSK_STEER_H
 #define XSK_STEER_H

@@ -4,9 +4,10 @@
  * On a name of DMAMAP_XSK they succeed and do nothing, since steer.c does what the program would.
  * On other interfaces, and for objects of libxdp, the real library is called if the process has it.
  *
- * Where there is no libxdp, the functions that make a program return a stand-in, so that a program
- * that is linked with this library alone runs. A stand-in is only passed to functions of this file:
- * functions of libxdp that are not here need libxdp, and then there are no stand-ins.
+ * Without libxdp, the functions that create an XDP program return a stand-in, so that an
+ * application that is linked with this library alone runs. A stand-in is only passed to functions
+ * of this file: an application that calls other functions of libxdp needs libxdp, and then there
+ * are no stand-ins.
  */
 #include "xdp.h"
 #include "interpose.h"
