@@ -39,7 +39,7 @@ static bool bench_twostep_setup(struct bench_case *c)
 	       !dma_set_max_seg_size(c->dev, UINT32_MAX);
 }
 
-/* Every second page of a block, in an order that jumps. */
+/* Selects every second page of a block, in an order in which successive pages are far apart. */
 static bool bench_twostep_pages_get(struct bench_thread *t, struct bench_pages *p, unsigned int n)
 {
 	memset(p, 0, sizeof(*p));

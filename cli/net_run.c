@@ -57,8 +57,8 @@ static u32 net_run_recycle(struct net_run *r, struct net_port *p)
 			continue;
 		}
 		/*
-		 * chunks go back to the port that owns them; otherwise one port would run out of
-		 * chunks
+		 * chunks are returned to the port that owns them; otherwise one port would run out
+		 * of chunks
 		 */
 		home = &r->port[addr / ((u64)r->memory.chunk * r->memory.frames)];
 		if (net_ring_room(&home->fill, 1)) {

@@ -160,9 +160,9 @@ int e1000e_up(struct e1000e *e)
 }
 
 /*
- * Waits until the card has sent what it was given: an application may take a packet for sent whose
- * buffer was completed. The wait ends when the card has made no progress for DRAIN_MS, as without a
- * link. The caller holds both locks.
+ * Waits until the card has sent all packets that were submitted to it, because an application may
+ * assume that a packet was sent once its buffer is completed. The wait ends when the card has made
+ * no progress for DRAIN_MS, as without a link. The caller holds both locks.
  */
 static void e1000e_drain_tx(struct e1000e *e)
 {

@@ -51,16 +51,16 @@ struct e1000e_options {
 
 struct e1000e_stats {
 	u64 rx_packets, rx_bytes; /* delivered to the socket or to `receive` */
-	u64 tx_packets, tx_bytes; /* handed to the card */
+	u64 tx_packets, tx_bytes; /* submitted to the card */
 	/* packets that the driver lost */
-	u64 rx_refused;	   /* the socket had no space, or there was none */
+	u64 rx_refused;	   /* the socket had no space, or there was no socket */
 	u64 rx_errors;	   /* the card marked the packet as damaged */
 	u64 rx_too_long;   /* packets of more fragments than can be assembled */
 	u64 rx_map_failed; /* receive pages that could not be allocated or mapped */
 	u64 tx_map_failed; /* packets that could not be mapped */
 	u64 tx_too_long;
 	/* statistics of the card since probe */
-	u64 card_rx; /* all received packets, also lost ones */
+	u64 card_rx; /* all received packets, including lost ones */
 	u64 card_rx_good, card_rx_bytes, card_tx_good, card_tx_bytes;
 	u64 card_no_buffer; /* had to wait for a receive buffer */
 	u64 card_missed;    /* lost because there was no receive buffer */

@@ -92,10 +92,10 @@
 #define TXD_RS	 (1u << 27)
 #define TXD_DD	 (1ull << 32)
 
-#define ALL_ONES     0xffffffffu /* what the registers of a removed card read */
+#define ALL_ONES     0xffffffffu /* the value that every register of a removed card reads as */
 #define RING_DEFAULT 512u
 #define RING_MAX     4096u
-#define REFILL_BATCH 16u /* least number of receive buffers that are given to the card at once */
+#define REFILL_BATCH 16u /* least number of receive buffers that are passed to the card at once */
 #define TX_BATCH     64u
 #define COPY_BUFFER  2048u /* bytes of a page, behind XDP_PACKET_HEADROOM */
 #define LINK_POLLS   256u  /* polls between two checks of a link that is up */

@@ -20,8 +20,9 @@ int xsk_map_make(enum xsk_map_kind kind);
 enum xsk_map_kind xsk_map_kind_of(int fd);
 
 /*
- * Writes a descriptor into a map, or removes it. Returns 0 or -errno, or 1 if the call is the
- * system's: the map is the system's and the descriptor is not one of our sockets.
+ * Writes a descriptor into a map, or removes it. Returns 0 or -errno, or 1 if the call must be
+ * passed to the system: the map is the system's, and the descriptor is not a socket of this
+ * library.
  */
 int xsk_map_update(int map_fd, const void *key, const void *value);
 int xsk_map_delete(int map_fd, const void *key);

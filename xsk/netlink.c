@@ -45,7 +45,7 @@ static bool xsk_netlink_is_route(int fd)
 	       domain == AF_NETLINK && protocol == NETLINK_ROUTE;
 }
 
-/* Returns the interface that a request is about, or NULL if it is none of ours. */
+/* Returns the name that a request concerns, or NULL if it concerns none of DMAMAP_XSK. */
 static const struct xsk_name *xsk_netlink_name(const char *data, size_t len)
 {
 	const struct ifinfomsg *info = (const void *)(data + NLMSG_HDRLEN);

@@ -109,7 +109,7 @@ static void xsk_port_set_plug(struct xsk_port *p, bool on)
 	}
 }
 
-/* An event for an edge-triggered wait for space: a datagram of ours leaves the send buffer. */
+/* Causes an event for an edge-triggered wait for space: a datagram leaves the send buffer. */
 static void xsk_port_edge_out(struct xsk_port *p)
 {
 	char byte = 0;

@@ -256,8 +256,8 @@ static int xsk_raw_bind_name(struct xsk_raw *r, const struct xsk_name *name,
 }
 
 /*
- * Maps a ring of the system's socket at the place where the program mapped ours, and copies the
- * contents of ours.
+ * Maps a ring of the system's socket at the address where the program mapped the library's ring,
+ * and copies the contents of that ring.
  */
 static int xsk_raw_map_system(const struct xsk_raw *r, const struct xsk_raw_mapping *m, int fd,
 			      char **out)
@@ -286,7 +286,7 @@ static int xsk_raw_replay(const struct xsk_raw *r, int fd)
 	return 0;
 }
 
-/* The system's ring offsets must equal ours, because the program already received ours. */
+/* The system's ring offsets must equal the library's, which the program already received. */
 static int xsk_raw_check_layout(int fd)
 {
 	struct xdp_mmap_offsets theirs, ours;
@@ -298,7 +298,7 @@ static int xsk_raw_check_layout(int fd)
 	return len == our_len && !memcmp(&theirs, &ours, len) ? 0 : -EOPNOTSUPP;
 }
 
-/* The system's socket replaces ours. The caller holds raw_lock. */
+/* Replaces the library's socket by the system's. The caller holds raw_lock. */
 static int xsk_raw_become_system(struct xsk_raw *r, const struct sockaddr *addr, socklen_t len)
 {
 	char *maps[MAPPINGS] = {NULL};
@@ -339,7 +339,7 @@ static int xsk_raw_become_system(struct xsk_raw *r, const struct sockaddr *addr,
 	return err;
 }
 
-/* Returns 1 if the system's socket is bound and ours must be closed. */
+/* Returns 1 if the system's socket is bound and the library's must be closed. */
 static int xsk_raw_bind_locked(struct xsk_raw *r, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_xdp to;
@@ -355,7 +355,7 @@ static int xsk_raw_bind_locked(struct xsk_raw *r, const struct sockaddr *addr, s
 	if (name || r->card)
 		return name ? xsk_raw_bind_name(r, name, &to) : -EBUSY;
 	if (to.sxdp_flags & XDP_SHARED_UMEM) {
-		/* the UMEM of a socket of ours cannot be shared with the system */
+		/* the UMEM of a socket of this library cannot be shared with the system */
 		struct xsk_port *with = xsk_port_get((int)to.sxdp_shared_umem_fd);
 
 		if (with) {

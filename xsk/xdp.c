@@ -284,7 +284,7 @@ API struct xdp_multiprog *xdp_multiprog__get_from_ifindex(int ifindex)
 	return NULL;
 }
 
-/* A function of a multiprog; ours has no programs and can be detached at any time. */
+/* Functions of a multiprog. That of a name has no programs and can be detached at any time. */
 #define MULTIPROG(type, name, value, params, ...)                                                  \
 	API type name params                                                                       \
 	{                                                                                          \

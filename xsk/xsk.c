@@ -156,7 +156,7 @@ static int xsk_lib_make_umem_rings(struct xdp_sock *xs, const struct xsk_umem_co
 	return err ? err : xsk_lib_make_cons(xs, XDP_UMEM_COMPLETION_RING, c->comp_size, comp);
 }
 
-/* Gives the UMEM's socket to a descriptor that the program created by socket(AF_XDP). */
+/* Attaches the UMEM's socket to a descriptor that the program created by socket(AF_XDP). */
 static void xsk_lib_take_fd(int fd)
 {
 	struct xsk_port *p = xsk_port_get(fd);
