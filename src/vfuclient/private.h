@@ -21,9 +21,9 @@
 #define VFUCLIENT_ROOM	   (VFUCLIENT_XFER_MAX + 4096u) /* payload of one message */
 
 /*
- * The most register writes in succession that do not wait for their replies. The next write waits,
- * so that the writes of a fast thread never fill the socket while the server itself waits for a
- * reply.
+ * The most register writes in succession that request no reply. The next write requests one and
+ * waits for it, so that the writes of a fast thread never fill the socket while the server itself
+ * waits for a reply.
  */
 #define VFUCLIENT_POSTED_MAX 64
 #define VFUCLIENT_FAULTS     32 /* refused accesses that were not reported yet */
@@ -141,7 +141,7 @@ void vfuclient_end(struct vfuclient *c);		    /* undoes vfuclient_start() */
  * request; -EIO with an error message: the connection has ended.
  */
 int vfuclient_call(struct vfuclient *c, struct vfuclient_call *call);
-/* Sends a request without waiting for the reply. 0; -EIO as above. */
+/* Sends a request that requests no reply. 0; -EIO as above. */
 int vfuclient_post(struct vfuclient *c, struct vfuclient_call *call);
 /* Processes what the server has sent while no thread waits for a reply. Called by the keeper. */
 void vfuclient_drain(struct vfuclient *c);
