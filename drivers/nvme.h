@@ -135,8 +135,8 @@ int nvme_poll(struct nvme *nvme, unsigned int queue);
 /*
  * Waits until at least one request of the queue completes, and finishes it; at most `timeout_ms`
  * (-1: as long as requests are in flight or waiting). Returns the number of requests that this call
- * finished; 0: none in time, none in flight, or a signal came; -EIO: the controller failed, and all
- * its requests are finished with errors.
+ * finished; 0: none in time, none in flight, or a signal arrived; -EIO: the controller failed, and
+ * all its requests are finished with errors.
  */
 int nvme_wait(struct nvme *nvme, unsigned int queue, int timeout_ms);
 

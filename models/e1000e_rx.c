@@ -3,7 +3,7 @@
  * Receive. A frame that passes the filters is stored in as many buffers as it needs; the
  * descriptors of all frames of a turn are written back together.
  *
- * Every frame from the cable counts in TPR. A bad, too short or too long frame is dropped and
+ * Every frame from the cable is counted in TPR. A bad, too short or too long frame is dropped and
  * counted in its own register. A frame without descriptors waits (RNBC) or is lost (MPC), see
  * e1000e_port.c. If the bus refuses a buffer, the descriptor completes with the error bit RXE, the
  * data is lost, and the ring continues. A descriptor with a null address holds no data and

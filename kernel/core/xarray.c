@@ -209,8 +209,8 @@ static struct map_node *xa_node(struct xarray *xa, gfp_t gfp, enum kmod_xa_lock 
 	return n;
 }
 
-/* A caller's entry has `any` old one replaced, or `old` alone. The one that was there, or an error.
- */
+/* Stores an entry: with `any` in place of any other entry, otherwise only in place of `old`.
+ * Returns the entry that was there before, or an error. */
 void *kmod_xa_cmpxchg(struct xarray *xa, unsigned long index, bool any, void *old, void *entry,
 		      gfp_t gfp, enum kmod_xa_lock how)
 {

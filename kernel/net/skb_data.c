@@ -52,7 +52,7 @@ void skb_trim(struct sk_buff *skb, unsigned int len)
 	skb->tail = (unsigned int)(skb->data - skb->head) + len;
 }
 
-/* Gives a clone a shared part of its own with the same fragments. */
+/* Copies the shared part of a clone, with the same fragments, so that the clone has its own. */
 static struct skb_shared_info *skb_shared_copy(const struct skb_shared_info *s)
 {
 	struct skb_shared_info *n = kmod_calloc("skb", 1, sizeof(*n));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Allocation of IDs, with a pointer (IDR) and without (IDA). Linux: Documentation/core-api/idr.rst.
- * An IDR's calls are serialised by the caller, an IDA's are not. */
+ * The caller serialises the calls on an IDR; calls on an IDA need no serialisation. */
 #ifndef KMOD_LINUX_IDR_H
 #define KMOD_LINUX_IDR_H
 

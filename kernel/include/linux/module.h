@@ -26,8 +26,7 @@ struct kmod_param {
 #define KMOD_ENTRY(where, type, ...)                                                               \
 	static const type __UNIQUE_ID(kmod_entry)                                                  \
 	__used __aligned(8) __attribute__((section(where), no_sanitize("address"))) = __VA_ARGS__
-/* The runtime's objects are compiled once for all drivers, so the driver's name is in the driver's.
- */
+/* The runtime's objects are compiled once for all drivers, so the driver's object has its name. */
 #define module_init(fn)                                                                            \
 	extern const char __kmod_module_name[];                                                    \
 	const char __kmod_module_name[] = KBUILD_MODNAME;                                          \
