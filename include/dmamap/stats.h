@@ -36,8 +36,7 @@ struct dmamap_stats {
 	u64 kernel_maps;	 /* system calls or requests that map */
 	u64 kernel_unmaps;	 /* system calls or requests that unmap */
 	u64 kernel_unmap_errors; /* unmaps whose result differs from the request */
-	/* least number of mappings that the kernel or the server still accepts; all ones: no limit
-	 */
+	/* least number of mappings that are still accepted; all ones: no limit */
 	u64 kernel_maps_left;
 };
 

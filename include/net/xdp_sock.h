@@ -148,8 +148,7 @@ struct xdp_driver_ops {
 	 * the driver has no zero-copy mode.
 	 */
 	int (*setup_pool)(struct device *dev, struct xsk_buff_pool *pool, u16 queue);
-	/* Called when work is pending in a queue's rings: XDP_WAKEUP_RX, XDP_WAKEUP_TX. 0, -errno.
-	 */
+	/* Called for pending work in a queue's rings: XDP_WAKEUP_RX, XDP_WAKEUP_TX. 0, -errno. */
 	int (*wakeup)(struct device *dev, u32 queue, u32 flags);
 	/*
 	 * Sends one packet in copy mode; the packet is valid only during the call. Return: 0.

@@ -432,8 +432,7 @@ void trap_thread_slow(void)
 	trap_thread_ready = true;
 }
 
-/* A child inherits the handlers. They stay, since a handler of the program may call the library's.
- */
+/* A child inherits the handlers. They stay, since the program's may call the library's. */
 static void trap_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);

@@ -64,7 +64,9 @@ struct device_client {
 #define DEVICE_STUCK	 1u /* declared stuck, or not simulated: see bus.c */
 #define DEVICE_NO_MASTER 2u /* the driver has switched bus mastering off */
 
-/* Grouped by reader. A field is fixed while the device is open unless its comment says otherwise.
+/*
+ * Grouped by reader. A field is fixed while the device is open, unless its comment says
+ * otherwise.
  */
 struct device {
 	/* struct device_head (base/name.h): read by the inline dma_iova_link() and by dev_name() */

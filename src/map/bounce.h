@@ -15,8 +15,7 @@
 #define BOUNCE_SEGMENT_SLOTS 128u
 #define BOUNCE_SEGMENT	     (BOUNCE_SLOT * BOUNCE_SEGMENT_SLOTS)
 
-/* The first open device allocates the records, the last one that is closed frees them. 0, -ENOMEM.
- */
+/* The first open of a device allocates the records, the last close frees them. 0, -ENOMEM. */
 int bounce_get(void);
 void bounce_put(void);
 

@@ -187,8 +187,7 @@ static maybe_unused slow_path void map_check_unmap(struct device *dev, enum chec
 	check_unmap(&dev->shadow, &m, caller);
 }
 
-/* mapping.c: whether the range is not memory: in the gap below 4 GiB, or past RAM and below 2^50.
- */
+/* mapping.c: whether the range is not memory: in the gap below 4 GiB, or past RAM below 2^50. */
 bool phys_is_registers(u64 phys, u64 size);
 
 /*

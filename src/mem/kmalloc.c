@@ -43,8 +43,7 @@ static void kmalloc_init_classes(void)
 	}
 }
 
-/* Adds the red zone, if there is one. An object whose size is a power of two stays aligned to it.
- */
+/* Adds the red zone, if there is one. A power of two stays one, for the object's alignment. */
 static size_t kmalloc_size_gross(size_t size)
 {
 	if (!asan_is_on())

@@ -3,9 +3,9 @@
  * RAM: the sparse file, the address window where it is mapped, and their creation and destruction.
  *
  * `users` counts the users of RAM: open devices, vmalloc areas and allocated pages. RAM is created
- * when it leaves 0 and destroyed when it returns to 0; both changes are made under `life`. All
- * other changes are made without a lock. A thread that owns a count may therefore use `mem` without
- * a lock. `areas` is the part of the count that is not pages.
+ * when `users` leaves 0 and destroyed when it reaches 0, both under `life`. All other changes of
+ * `users` are made without a lock. A thread that owns a count may therefore use `mem` without a
+ * lock. `areas` is the part of the count that is not pages.
  *
  * The window is aligned to the largest block, so that every block is also aligned to its size in
  * CPU addresses. The window is reserved without memory; only touched pages use memory. Counts are

@@ -59,7 +59,7 @@ struct odp_child {
 	u64 low, high; /* under lock: every linked page of the child is in [low, high) */
 };
 
-/* One page of a region whose device has no IOMMU or does not access the process's memory. */
+/* One page, for a device without IOMMU or without direct access to the process's memory. */
 struct odp_slot {
 	u64 dma; /* device address | permissions (ODP_MASK); 0: not linked */
 	/* the copy has the memory's content after this event (event_queue.h) */

@@ -17,7 +17,7 @@
 #define SERVE_FDS	 16u		     /* descriptors in one message */
 #define SERVE_WINDOWS	 VFUSER_MAPS_DEFAULT
 #define SERVE_HISTORY	 256u  /* windows that were unmapped */
-#define SERVE_REPLY_MS	 5000u /* the connection ends if the client does not read or reply */
+#define SERVE_REPLY_MS	 5000u /* the client must read and reply within this time */
 #define SERVE_QUEUE	 64u   /* requests that were received while a thread waited for a reply */
 #define SERVE_QUEUE_SIZE (4u << 20) /* bytes of these */
 #define SERVE_REPORTS	 100u	    /* misuses of one kind that are reported; the rest is counted */
@@ -221,8 +221,7 @@ u64 region_size(const struct served *s, u32 index);
 int region_read(struct served *s, const struct vfuser_region_access *a, u8 *to);
 int region_write(struct served *s, const struct vfuser_region_access *a, const u8 *from);
 
-/* request.c: executes one request other than the first. Closes descriptors that it does not keep.
- */
+/* request.c: executes one request other than the first. Closes unused descriptors. */
 void request_execute(struct served *s, struct vfuser_message *m);
 
 /* report.c */

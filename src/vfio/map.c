@@ -75,8 +75,7 @@ static u64 vfio_piece_start(const struct pt *pt, u64 iova)
 	struct backend_run r;
 
 	while (iova && pt_walk_slow(pt, IOVA(iova - 1), &leaf) && !(leaf.entry & PT_LAST)) {
-		/* test whether the preceding leaf belongs to the same run, so to the same map call
-		 */
+		/* test whether the preceding leaf is in the same run, so of the same map call */
 		r = (struct backend_run){.iova = align_down(iova - 1, leaf.size)};
 		if (!pt_walk_slow(pt, IOVA(iova), &here) ||
 		    !backend_run_find(pt, &r, iova + PAGE_BYTES) || r.iova + r.size <= iova)

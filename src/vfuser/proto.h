@@ -175,8 +175,7 @@ struct vfuser_dma_access {
 	u64 address, count;
 };
 
-/* The count in the reply to VFUSER_DMA_WRITE has 4 bytes in the specification, 8 in libvfio-user.
- */
+/* The reply to VFUSER_DMA_WRITE has a count of 4 bytes by specification, 8 in libvfio-user. */
 #define VFUSER_DMA_WRITE_REPLY_MIN 12u
 
 /* VFUSER_WRITE_MULTI: a u64 with the number of writes, then the writes. The reply is the u64. */

@@ -25,8 +25,7 @@ struct grace {
 	u32 active;
 };
 
-/* Whether sections are known to need no fence; if not, grace_enter() tests it or executes a fence.
- */
+/* Whether sections need no fence, as far as is known; if not, grace_enter() tests it. */
 hot_inline bool grace_is_free(void)
 {
 	return likely(read_once(&fence_answer) == 1);
