@@ -24,7 +24,7 @@ static int served_device_check(const struct served *s, struct device *dev)
 	if (!dev->iommu || dev->identity_mapped || dev->bus_offset || dev->domain->group)
 		return error_set(EINVAL,
 				 "%s cannot be served: the device's address space is the client's, "
-				 "so iommu=off, policy=identity, policy=persistent, group= and "
+				 "so iommu=0, policy=identity, policy=persistent, group= and "
 				 "bus-offset= are not possible",
 				 s->config.spec);
 	return 0;

@@ -596,7 +596,7 @@ def sockets(s):
     assert os.path.getsize(plain) == 1
     status, text = run('sim:edu', '--socket', f'{s.dir.name}/no/such')
     assert status == 1 and 'No such file' in text, text
-    for spec in ('sim:', 'sim:edu,iommu=off', 'sim:edu,policy=identity', 'sim:edu,group=g', 'sim:nosuch'):
+    for spec in ('sim:', 'sim:edu,iommu=0', 'sim:edu,policy=identity', 'sim:edu,group=g', 'sim:nosuch'):
         status, text = run(spec, '--socket', f'{s.dir.name}/x')
         assert status == 1 and text.count('\n') == 1, f'{spec}: {text}'
         assert not os.path.exists(f'{s.dir.name}/x')
