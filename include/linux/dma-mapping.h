@@ -104,8 +104,8 @@ DMAMAP_API bool dma_addressing_limited(struct device *dev);
  * @dev: the device.
  * Return: the longest length, in bytes, that can be mapped wherever the memory is, provided that
  *   nothing else is mapped. It is limited where some memory must bounce (without an IOMMU: all
- *   memory outside RAM), and by the addresses that the mask reaches. SIZE_MAX: there is no limit.
- *   A longer mapping may fail.
+ *   memory outside RAM), by the addresses that the mask reaches, and by the RAM that page tables
+ *   may use. A longer mapping may fail.
  */
 DMAMAP_API size_t dma_max_mapping_size(struct device *dev);
 

@@ -293,9 +293,20 @@ static u64 domain_ram_bytes(void)
 	return mem.low + (mem.span > MEM_DMA32_END ? mem.span - MEM_DMA32_END : 0);
 }
 
+/* Bytes of RAM that the page tables of one mapping may use. */
+static u64 domain_table_bytes(void)
+{
+	return domain_ram_bytes() >> TABLE_SHARE_BITS;
+}
+
+u64 domain_table_pages(void)
+{
+	return domain_table_bytes() / sizeof(u64);
+}
+
 int domain_check_tables(u64 leaf, u64 size)
 {
-	u64 tables = size / leaf * sizeof(u64), most = domain_ram_bytes() >> TABLE_SHARE_BITS;
+	u64 tables = size / leaf * sizeof(u64), most = domain_table_bytes();
 
 	if (likely(tables <= most))
 		return 0;

@@ -169,6 +169,9 @@ void domain_undo_map(struct domain *dom, u64 pages) __attribute__((cold));
  */
 int domain_check_tables(u64 leaf, u64 size) __attribute__((cold));
 
+/* The largest number of pages for which domain_check_tables() succeeds, with leaves of one page. */
+u64 domain_table_pages(void);
+
 /* domain_release() of a range whose unmap may have moved page tables to limbo. */
 void domain_release_large(struct domain *dom, u64 page, u64 pages) __attribute__((cold));
 

@@ -97,9 +97,7 @@ static size_t mask_max_mapping_by_pages(const struct device *dev)
 	if (dev->untrusted || device_bounces_foreign(dev))
 		return bounced;
 	pages = domain_iova_longest(dev->domain, device_last(dev) >> PAGE_BITS);
-	/* The process has no memory of that length. */
-	if (pages >= PHYS_LENGTH_MAX >> PAGE_BITS)
-		return SIZE_MAX;
+	pages = min_u64(min_u64(pages, PHYS_LENGTH_MAX >> PAGE_BITS), domain_table_pages());
 	return max_u64(pages > 1 ? (pages - 1) << PAGE_BITS : pages,
 		       dev->identity_mapped ? bounced : 0);
 }

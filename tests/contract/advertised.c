@@ -42,11 +42,15 @@ static void map_to_the_last_byte(u8 *p, size_t n)
 	assert_int_equal(p[0], n > 1 ? 0x33 : 0x44);
 }
 
-/* At the worst offsets in a page; as much of the memory as a test can use. */
+/*
+ * At the worst offsets in a page; as much of the memory as a test can use. Hardware pins the
+ * memory, so that all of it takes space.
+ */
 static void use_longest(size_t max)
 {
 	static const size_t offsets[] = {0, 1, 1009, 4095};
-	size_t ram = max < 1 * MB ? max : 1 * MB, other = max < 4 * GB ? max : 16 * MB;
+	size_t most = pins_memory() ? 64 * MB : 4 * GB;
+	size_t ram = max < 1 * MB ? max : 1 * MB, other = max < most ? max : 16 * MB;
 	u8 *p = reserve(other + 8192);
 
 	for (size_t i = 0; i < COUNT(offsets); i++) {

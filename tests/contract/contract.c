@@ -137,6 +137,11 @@ bool protects_ram(void)
 	return has_iommu() && !ram_stays_mapped();
 }
 
+bool pins_memory(void)
+{
+	return has_key("vfio:") || has_key("iommufd:");
+}
+
 bool on_qemu(void)
 {
 	return has_key("qemu:");

@@ -74,6 +74,7 @@ bool has_fault_records(void);
 bool refuses_reads(void);
 /* Registers of other devices can be mapped, at any physical address. */
 bool maps_registers(void);
+bool pins_memory(void);
 /* A mapping of memory outside RAM is a translation of its own under every policy. */
 bool protects_other_memory(void);
 

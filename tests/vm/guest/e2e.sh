@@ -34,7 +34,7 @@ measured() {
 	dmamap bench map --device $1 --threads 1 --seconds 0.4 > /tmp/rows 2> /tmp/rows.err
 	cat /tmp/rows /tmp/rows.err
 	[ $(grep -c "4K $2, .* live" /tmp/rows) = 2 ] && grep -q "sg+unmap 64 pages $2" /tmp/rows &&
-		grep -q "$2, 10000 live.: RAM has no 10000 pages" /tmp/rows.err
+		grep -q "$2, 10000 live.: RAM has no 10000 contiguous pages" /tmp/rows.err
 }
 
 # RAM's file is completely in pages of 2 MiB if all of RAM is mapped for a device.
