@@ -8,6 +8,7 @@
  * A message that is incomplete would make the client wait for its timeout. So the server closes the
  * connection if the client has made no request for some milliseconds after a changed reply.
  */
+#include "../tests/unit/fd_message.h"
 #include "vfuser/channel.h"
 #include "vfuser/version.h"
 
@@ -151,24 +152,10 @@ static bool reply_rightly(struct reply *r, const struct vfuser_message *m)
 
 static void send_bytes(struct vfuser_channel *c, const void *bytes, size_t n, int fd, u32 n_fds)
 {
-	union {
-		struct cmsghdr h;
-		u8 room[CMSG_SPACE(8 * sizeof(int))];
-	} control = {0};
-	struct iovec iov = {(void *)(uintptr_t)bytes, n};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	const int fds[8] = {fd, fd, fd, fd, fd, fd, fd, fd};
 
-	if (n_fds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		control.h.cmsg_level = SOL_SOCKET;
-		control.h.cmsg_type = SCM_RIGHTS;
-		control.h.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		for (u32 i = 0; i < n_fds; i++)
-			memcpy(CMSG_DATA(&control.h) + i * sizeof(fd), &fd, sizeof(fd));
-	}
-	if (n && sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return;
+	if (n)
+		fd_message_send(c->fd, bytes, n, fds, n_fds, MSG_DONTWAIT);
 }
 
 /* A request of the server, mostly for an address that may be mapped. */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "serve/serve.h"
+#include "../tests/unit/fd_message.h"
 #include "vfuser/channel.h"
 #include "vfuser/version.h"
 
@@ -83,26 +84,12 @@ static u64 take_quad(void)
 /* Sends bytes with descriptors; gives up if the server does not read. */
 static void client_send(const void *p, size_t n, u32 n_fds)
 {
-	union {
-		struct cmsghdr h;
-		u8 bytes[CMSG_SPACE(40 * sizeof(int))];
-	} control = {0};
-	struct iovec iov = {(void *)(uintptr_t)p, n};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	int fds[40];
 
 	for (u32 i = 0; i < n_fds; i++)
 		fds[i] = kinds[take() % 4];
-	if (n_fds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		control.h = (struct cmsghdr){.cmsg_len = CMSG_LEN(n_fds * sizeof(int)),
-					     .cmsg_level = SOL_SOCKET,
-					     .cmsg_type = SCM_RIGHTS};
-		memcpy(CMSG_DATA(&control.h), fds, n_fds * sizeof(int));
-	}
 	if (n)
-		(void)!sendmsg(client.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		fd_message_send(client.fd, p, n, fds, n_fds, MSG_DONTWAIT);
 }
 
 static u32 put(u8 *to, u32 at, u64 value, u32 n)

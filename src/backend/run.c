@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "backend/run.h"
+#include "base/error.h"
+#include "base/log.h"
 
 bool backend_run_find(const struct pt *pt, struct backend_run *r, u64 end)
 {
@@ -30,4 +32,28 @@ u64 backend_run_count(const struct pt *pt, u64 iova, u64 end)
 	for (; backend_run_find(pt, &r, end); r.iova += r.size)
 		n++;
 	return n;
+}
+
+int backend_run_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u64 flags,
+		    int (*fn)(struct backend_space *b, const struct backend_run *r))
+{
+	const struct backend_run r = {
+		.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
+	int err = pt_map(b->pt, iova, pa, size, flags, 0);
+
+	if (err)
+		return err;
+	err = fn(b, &r);
+	if (unlikely(err))
+		pt_unmap(b->pt, iova, size);
+	return err;
+}
+
+void backend_run_drop_rest(struct backend_space *b, u64 iova, u64 end)
+{
+	log_line(LOG_ERROR,
+		 "the rest of a partly unlinked range cannot be mapped again, and the device "
+		 "cannot reach it: %s",
+		 error_text());
+	pt_unmap(b->pt, IOVA(iova), end - iova);
 }

@@ -6,6 +6,7 @@
 #ifndef BACKEND_RUN_H
 #define BACKEND_RUN_H
 
+#include "backend/backend.h"
 #include "pt/pt.h"
 
 struct backend_run {
@@ -22,5 +23,18 @@ bool backend_run_find(const struct pt *pt, struct backend_run *r, u64 end);
 
 /* Returns the number of runs in [iova, end). */
 u64 backend_run_count(const struct pt *pt, u64 iova, u64 end);
+
+/*
+ * iommu_ops.map of such a back end: stores the entries and maps the range by `fn`, which returns 0
+ * or -errno with an error message. Nothing is mapped on failure.
+ */
+int backend_run_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u64 flags,
+		    int (*fn)(struct backend_space *b, const struct backend_run *r));
+
+/*
+ * The rest [iova, end) of a piece could not be mapped again after another part was unmapped: logs
+ * the error message of this thread and removes the entries.
+ */
+void backend_run_drop_rest(struct backend_space *b, u64 iova, u64 end);
 
 #endif

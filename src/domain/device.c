@@ -26,6 +26,13 @@ static const char *const reasons[] = {
 		"register, pci_set_master())",
 };
 
+bool device_no_register(const struct device *dev, int bar, u64 offset, unsigned int size)
+{
+	error_set(EINVAL, "%s: there is no register of %u bytes at BAR %d offset %#llx", dev->name,
+		  size, bar, (unsigned long long)offset);
+	return false;
+}
+
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 		 enum dmamap_fault_reason reason)
 {

@@ -209,6 +209,11 @@ hot_inline bool device_inherited(const struct device *dev)
 int device_fault(struct device *dev, dma_addr_t addr, size_t len, bool write,
 		 enum dmamap_fault_reason reason) __attribute__((cold));
 
+/* Sets EINVAL and the error message of an access to a register that does not exist. Returns false.
+ */
+bool device_no_register(const struct device *dev, int bar, u64 offset, unsigned int size)
+	__attribute__((cold));
+
 /* Declares the device stuck: all its accesses fail from now on. */
 void device_declare_stuck(struct device *dev, iova_t iova, u64 size) __attribute__((cold));
 

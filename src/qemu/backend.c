@@ -223,9 +223,7 @@ static bool qemu_register_exists(struct qemu *q, int bar, u64 offset, unsigned i
 	if (bar == QEMU_CONFIG_BAR ? range_within(offset, size, 256)
 				   : bar < BARS && range_within(offset, size, q->fn.bar[bar].size))
 		return true;
-	error_set(EINVAL, "%s: there is no register of %u bytes at BAR %d offset %#llx",
-		  q->dev->name, size, bar, (unsigned long long)offset);
-	return false;
+	return device_no_register(q->dev, bar, offset, size);
 }
 
 static u64 qemu_config_read(struct qemu *q, u64 offset, unsigned int size)

@@ -6,16 +6,15 @@
 #include "vfio/space.h"
 #include "backend/run.h"
 #include "base/error.h"
-#include "base/log.h"
 
-static int vfio_run_map(struct vfio_space *s, const struct backend_run *r)
+static int vfio_run_map(struct backend_space *b, const struct backend_run *r)
 {
 	if (!(r->pa.v & PHYS_FOREIGN) && !phys_is_ram(r->pa))
 		return error_set(EOPNOTSUPP,
 				 "device address %#llx: this back end cannot map the registers of "
 				 "one device for another",
 				 (unsigned long long)r->iova);
-	return space_map(s, r->iova, phys_ptr(r->pa), r->size, r->prot);
+	return space_map(b->priv, r->iova, phys_ptr(r->pa), r->size, r->prot);
 }
 
 static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
@@ -28,7 +27,7 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 	if (s->counted && size > PAGE_BYTES)
 		err = space_need(s, backend_run_count(b->pt, iova.v, end));
 	for (; !err && backend_run_find(b->pt, &r, end); r.iova += r.size) {
-		err = vfio_run_map(s, &r);
+		err = vfio_run_map(b, &r);
 		if (err)
 			break;
 		done += r.size;
@@ -41,16 +40,7 @@ static int vfio_publish(struct backend_space *b, iova_t iova, u64 size)
 
 static int vfio_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u64 flags)
 {
-	const struct backend_run r = {
-		.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
-	int err = pt_map(b->pt, iova, pa, size, flags, 0);
-
-	if (err)
-		return err;
-	err = vfio_run_map(b->priv, &r);
-	if (unlikely(err))
-		pt_unmap(b->pt, iova, size);
-	return err;
+	return backend_run_map(b, iova, pa, size, flags, vfio_run_map);
 }
 
 static u64 vfio_unmap(struct backend_space *b, iova_t iova, u64 size)
@@ -102,13 +92,9 @@ static void vfio_piece_map_rest(struct backend_space *b, u64 iova, u64 end)
 {
 	struct backend_run r = {.iova = iova};
 
-	if (iova >= end || !backend_run_find(b->pt, &r, end) || !vfio_run_map(b->priv, &r))
+	if (iova >= end || !backend_run_find(b->pt, &r, end) || !vfio_run_map(b, &r))
 		return;
-	log_line(LOG_ERROR,
-		 "the rest of a partly unlinked range cannot be mapped again, and the device "
-		 "cannot reach it: %s",
-		 error_text());
-	pt_unmap(b->pt, IOVA(iova), end - iova);
+	backend_run_drop_rest(b, iova, end);
 }
 
 /* Describes the pieces that overlap [iova, end). */

@@ -26,9 +26,8 @@ static int vfio_pci_ioctl(struct vfio_function *f, unsigned long request, void *
 
 static void vfio_function_add_area(struct vfio_region *r, u64 offset, u64 size)
 {
-	if (r->n_areas < AREAS_MAX && size && range_within(offset, size, r->size) &&
-	    !((offset | size) & (PAGE_BYTES - 1)))
-		r->area[r->n_areas++] = (struct vfio_area){.offset = offset, .size = size};
+	if (size && range_within(offset, size, r->size))
+		backend_area_add(r->area, &r->n_areas, offset, size);
 }
 
 /*
@@ -150,7 +149,7 @@ void function_unmap_regions(struct vfio_function *f)
 {
 	for (unsigned int i = 0; i < 6; i++)
 		for (unsigned int k = 0; k < f->region[i].n_areas; k++) {
-			struct vfio_area *a = &f->region[i].area[k];
+			struct backend_area *a = &f->region[i].area[k];
 
 			if (a->base)
 				vfio_calls->unmap(a->base, a->size);
@@ -167,27 +166,10 @@ void function_blank_regions(struct vfio_function *f)
 						  f->region[i].area[k].size);
 }
 
-/* Returns where the register is mapped; NULL: it is not. */
-static volatile void *vfio_register_mapped(const struct vfio_region *r, u64 offset,
-					   unsigned int size)
-{
-	for (unsigned int k = 0; k < r->n_areas; k++) {
-		const struct vfio_area *a = &r->area[k];
-
-		if (likely(a->base && offset >= a->offset &&
-			   range_within(offset - a->offset, size, a->size)))
-			return a->base + (offset - a->offset);
-	}
-	return NULL;
-}
-
 static bool vfio_register_exists(struct vfio_function *f, int bar, u64 offset, unsigned int size)
 {
-	if (likely(range_within(offset, size, f->region[bar].size)))
-		return true;
-	error_set(EINVAL, "%s: there is no register of %u bytes at BAR %d offset %#llx",
-		  f->dev->name, size, bar, (unsigned long long)offset);
-	return false;
+	return likely(range_within(offset, size, f->region[bar].size)) ||
+	       device_no_register(f->dev, bar, offset, size);
 }
 
 static slow_path u64 vfio_function_file_read(struct vfio_function *f, const struct vfio_region *r,
@@ -245,7 +227,7 @@ u64 vfio_function_read(struct vfio_function *f, int bar, u64 offset, unsigned in
 	}
 	if (!vfio_register_exists(f, bar, offset, size))
 		return ~0ull;
-	p = vfio_register_mapped(r, offset, size);
+	p = backend_area_find(r->area, r->n_areas, offset, size);
 	value = likely(p) ? vfio_function_mapped_read(p, size)
 			  : vfio_function_file_read(f, r, offset, size);
 	/*
@@ -271,7 +253,7 @@ void function_write(struct vfio_function *f, int bar, u64 offset, unsigned int s
 	 * device.
 	 */
 	full_fence();
-	p = vfio_register_mapped(r, offset, size);
+	p = backend_area_find(r->area, r->n_areas, offset, size);
 	if (likely(p))
 		vfio_function_mapped_write(p, size, value);
 	else if (!r->writable ||

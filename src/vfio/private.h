@@ -3,24 +3,19 @@
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
 
+#include "backend/area.h"
 #include "vfio/space.h"
 
 #include <pthread.h>
 
 #define CONFIG_BAR  7 /* DMAMAP_CONFIG; also VFIO's number of the configuration region */
 #define REGIONS	    8
-#define AREAS_MAX   8 /* areas of one region that can be mapped */
 #define VECTORS_MAX 256
-
-struct vfio_area {
-	u8 *base;	  /* NULL: not mapped */
-	u64 offset, size; /* offset and size in the region */
-};
 
 struct vfio_region {
 	u64 size, at; /* size 0: there is no such region; `at`: its offset in the device's file */
 	bool readable, writable, mappable;
-	struct vfio_area area[AREAS_MAX];
+	struct backend_area area[BACKEND_AREAS_MAX];
 	unsigned int n_areas;
 };
 

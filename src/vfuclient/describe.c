@@ -52,8 +52,7 @@ static int describe_add_area(struct vfuclient_region *r, u64 offset, u64 size, u
 				 "at %#llx, is not inside the region of %#llx bytes",
 				 i, (unsigned long long)size, (unsigned long long)offset,
 				 (unsigned long long)r->size);
-	if (r->n_areas < AREAS_MAX && !((offset | size) & (PAGE_BYTES - 1)))
-		r->area[r->n_areas++] = (struct vfuclient_area){.offset = offset, .size = size};
+	backend_area_add(r->area, &r->n_areas, offset, size);
 	return 0;
 }
 

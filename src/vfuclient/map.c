@@ -94,8 +94,9 @@ static void map_forget(struct vfuclient *c, struct vfuclient_piece *p)
 }
 
 /* Records the run and requests a map of it. 0, or -errno with an error message. */
-static int vfuclient_map_run(struct vfuclient *c, const struct backend_run *r)
+static int vfuclient_map_run(struct backend_space *b, const struct backend_run *r)
 {
+	struct vfuclient *c = b->priv;
 	struct vfuclient_piece *p;
 	int err = map_check(c, r);
 
@@ -196,7 +197,7 @@ static int vfuclient_op_publish(struct backend_space *b, iova_t iova, u64 size)
 	int err = 0;
 
 	for (; !err && backend_run_find(b->pt, &r, end); r.iova += err ? 0 : r.size)
-		err = vfuclient_map_run(c, &r);
+		err = vfuclient_map_run(b, &r);
 	if (err)
 		unmap_range(c, iova.v, r.iova);
 	return err;
@@ -204,16 +205,7 @@ static int vfuclient_op_publish(struct backend_space *b, iova_t iova, u64 size)
 
 static int vfuclient_op_map(struct backend_space *b, iova_t iova, phys_t pa, u64 size, u64 flags)
 {
-	const struct backend_run r = {
-		.iova = iova.v, .size = size, .pa = pa, .prot = flags & PT_PRESENT};
-	int err = pt_map(b->pt, iova, pa, size, flags, 0);
-
-	if (err)
-		return err;
-	err = vfuclient_map_run(b->priv, &r);
-	if (unlikely(err))
-		pt_unmap(b->pt, iova, size);
-	return err;
+	return backend_run_map(b, iova, pa, size, flags, vfuclient_map_run);
 }
 
 static u64 vfuclient_op_unmap(struct backend_space *b, iova_t iova, u64 size)
@@ -239,13 +231,9 @@ static void map_rest(struct backend_space *b, const struct vfuclient_piece *p, u
 				      .pa = PHYS(p->pa.v + (iova - p->iova)),
 				      .prot = p->prot};
 
-	if (!vfuclient_map_run(b->priv, &r))
+	if (!vfuclient_map_run(b, &r))
 		return;
-	log_line(LOG_ERROR,
-		 "the rest of a partly unlinked range cannot be mapped again, and the device "
-		 "cannot reach it: %s",
-		 error_text());
-	pt_unmap(b->pt, IOVA(iova), end - iova);
+	backend_run_drop_rest(b, iova, end);
 }
 
 static u64 vfuclient_op_unmap_partial(struct backend_space *b, iova_t iova, u64 size)

@@ -3,6 +3,7 @@
 #ifndef VFUCLIENT_PRIVATE_H
 #define VFUCLIENT_PRIVATE_H
 
+#include "backend/area.h"
 #include "domain/hw.h"
 #include "vfuclient/pieces.h"
 #include "vfuser/channel.h"
@@ -12,7 +13,6 @@
 
 #define CONFIG_BAR  7 /* DMAMAP_CONFIG; also the protocol's index of the configuration space */
 #define REGIONS	    8
-#define AREAS_MAX   8 /* areas of one region that are mapped; others are accessed by message */
 #define VECTORS_MAX 256
 #define REASON_MAX  384
 
@@ -28,15 +28,10 @@
 #define VFUCLIENT_POSTED_MAX 64
 #define VFUCLIENT_FAULTS     32 /* refused accesses that were not reported yet */
 
-struct vfuclient_area {
-	u8 *base;	  /* NULL: not mapped */
-	u64 offset, size; /* in the region */
-};
-
 struct vfuclient_region {
 	u64 size; /* 0: there is no such region */
 	bool readable, writable;
-	struct vfuclient_area area[AREAS_MAX];
+	struct backend_area area[BACKEND_AREAS_MAX];
 	unsigned int n_areas;
 };
 

@@ -23,7 +23,7 @@
 void vfuclient_map_region(struct vfuclient *c, struct vfuclient_region *r, int fd, u64 at)
 {
 	for (unsigned int k = 0; k < r->n_areas; k++) {
-		struct vfuclient_area *a = &r->area[k];
+		struct backend_area *a = &r->area[k];
 		void *p = MAP_FAILED;
 
 		if (!fail_here(FAIL_MEMORY, NULL))
@@ -40,7 +40,7 @@ void vfuclient_unmap_regions(struct vfuclient *c)
 {
 	for (unsigned int i = 0; i < REGIONS; i++)
 		for (unsigned int k = 0; k < c->region[i].n_areas; k++) {
-			struct vfuclient_area *a = &c->region[i].area[k];
+			struct backend_area *a = &c->region[i].area[k];
 
 			if (a->base)
 				munmap(a->base, a->size);
@@ -48,26 +48,10 @@ void vfuclient_unmap_regions(struct vfuclient *c)
 		}
 }
 
-/* Returns where the register is mapped; NULL: it is not. */
-static void *register_mapped(const struct vfuclient_region *r, u64 offset, unsigned int size)
-{
-	for (unsigned int k = 0; k < r->n_areas; k++) {
-		const struct vfuclient_area *a = &r->area[k];
-
-		if (likely(a->base && offset >= a->offset &&
-			   range_within(offset - a->offset, size, a->size)))
-			return a->base + (offset - a->offset);
-	}
-	return NULL;
-}
-
 static bool register_exists(struct vfuclient *c, int bar, u64 offset, unsigned int size)
 {
-	if (likely(range_within(offset, size, c->region[bar].size)))
-		return true;
-	error_set(EINVAL, "%s: there is no register of %u bytes at BAR %d offset %#llx",
-		  c->dev->name, size, bar, (unsigned long long)offset);
-	return false;
+	return likely(range_within(offset, size, c->region[bar].size)) ||
+	       device_no_register(c->dev, bar, offset, size);
 }
 
 static slow_path void register_refused(struct vfuclient *c, const char *what, int bar, u64 offset,
@@ -197,7 +181,7 @@ u64 vfuclient_read(struct vfuclient *c, int bar, u64 offset, unsigned int size)
 	}
 	if (!register_exists(c, bar, offset, size))
 		return ~0ull;
-	p = register_mapped(r, offset, size);
+	p = backend_area_find(r->area, r->n_areas, offset, size);
 	if (p) {
 		if (unlikely(!register_load(p, size, &value)))
 			register_lost(c, bar);
@@ -228,7 +212,7 @@ void vfuclient_write(struct vfuclient *c, int bar, u64 offset, unsigned int size
 	 * device.
 	 */
 	full_fence();
-	p = register_mapped(r, offset, size);
+	p = backend_area_find(r->area, r->n_areas, offset, size);
 	if (p) {
 		if (unlikely(!register_store(p, size, value)))
 			register_lost(c, bar);

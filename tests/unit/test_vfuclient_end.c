@@ -11,26 +11,6 @@
 #define THREADS 4
 
 static struct device *dev;
-static int fds_before;
-static struct page *page;
-
-static int start(void **state)
-{
-	rig_start();
-	page = alloc_page(GFP_KERNEL);	  /* RAM and its file stay */
-	dmamap_close(dmamap_open("sim")); /* and the file of DMAMAP_CHECK */
-	fds_before = rig_fds();
-	return 0;
-}
-
-static int end(void **state)
-{
-	rig_wait_closed();
-	assert_int_equal(rig_fds(), fds_before);
-	__free_page(page);
-	rig_end();
-	return 0;
-}
 
 static void hook(bool (*fn)(struct rig_conn *c, const struct vfuser_message *m))
 {
@@ -445,10 +425,10 @@ static void test_many_opens(void **state)
 		dmamap_close(dev);
 	}
 	rig_wait_closed();
-	assert_int_equal(rig_fds(), fds_before);
+	assert_int_equal(rig_fds(), rig.fds_before);
 }
 
-#define test(f) cmocka_unit_test_setup_teardown(f, start, end)
+#define test(f) cmocka_unit_test_setup_teardown(f, rig_begin_counted, rig_end_counted)
 
 int main(void)
 {

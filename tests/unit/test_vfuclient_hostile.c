@@ -11,8 +11,6 @@
 #include <unistd.h>
 
 static struct device *dev;
-static int fds_before;
-static struct page *page;
 
 /* The reply that replaces the right one. */
 static struct attack {
@@ -65,24 +63,6 @@ static bool reply_wrongly(struct rig_conn *c, const struct vfuser_message *m)
 	return true;
 }
 
-static int start(void **state)
-{
-	rig_start();
-	page = alloc_page(GFP_KERNEL);	  /* RAM and its file stay */
-	dmamap_close(dmamap_open("sim")); /* and the file of DMAMAP_CHECK */
-	fds_before = rig_fds();
-	return 0;
-}
-
-static int end(void **state)
-{
-	rig_wait_closed();
-	assert_int_equal(rig_fds(), fds_before);
-	__free_page(page);
-	rig_end();
-	return 0;
-}
-
 static void attack_with(const struct attack *a)
 {
 	rig_lock();
@@ -108,7 +88,7 @@ static void refuses(const struct attack *a, int err, const char *word)
 		fail_msg("command %u: %d (%s), not %d (%s)", a->command, errno, dmamap_strerror(),
 			 err, word);
 	rig_wait_closed();
-	assert_int_equal(rig_fds(), fds_before);
+	assert_int_equal(rig_fds(), rig.fds_before);
 }
 
 static const struct vfuser_device_info pci = {sizeof(pci), VFUSER_DEVICE_PCI, 9, 5};
@@ -367,10 +347,10 @@ static void test_capabilities(void **state)
 static void refuses_fd(struct attack *a, int fd, const char *word)
 {
 	assert_true(fd >= 0);
-	fds_before++;
+	rig.fds_before++;
 	a->fds = &fd;
 	refuses(a, EPROTO, word);
-	fds_before--;
+	rig.fds_before--;
 	close(fd);
 }
 
@@ -395,9 +375,9 @@ static void test_descriptors(void **state)
 	refuses_fd(&a, open("/tmp", O_RDONLY | O_CLOEXEC), "cannot be mapped");
 	refuses_fd(&a, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "cannot be mapped");
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	fds_before++;
+	rig.fds_before++;
 	refuses_fd(&a, pipes[0], "cannot be mapped");
-	fds_before--;
+	rig.fds_before--;
 	close(pipes[1]);
 	a.n_fds = 0; /* then by message */
 	opens(&a);
@@ -498,12 +478,12 @@ static void test_end_at_every_request(void **state)
 			rig_lock();
 			ended = killed_at != 0;
 			rig_unlock();
-			assert_int_equal(rig_fds(), fds_before);
+			assert_int_equal(rig_fds(), rig.fds_before);
 		}
 	}
 }
 
-#define test(f) cmocka_unit_test_setup_teardown(f, start, end)
+#define test(f) cmocka_unit_test_setup_teardown(f, rig_begin_counted, rig_end_counted)
 
 int main(void)
 {

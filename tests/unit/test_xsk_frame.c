@@ -2,35 +2,7 @@
 /*
  * The longest packet of a buffer, and the MTU at bind in zero-copy mode.
  */
-#include "xsk_rig.h"
-
-#include "xsk/xsk.h"
-
-enum { CHUNKS = 32, RING = 16 };
-
-static struct area area;
-static struct app app;
-
-static int setup(void **state)
-{
-	card_open("sim", &card_zc);
-	area_open(&area, CHUNKS, 0, 0);
-	app_open(&app, RING, RING, RING);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	xdp_sock_destroy(app.xs);
-	area_close(&area);
-	card_close();
-	return 0;
-}
-
-static int bind_app(u32 queue, u16 flags)
-{
-	return xdp_sock_bind(app.xs, area.umem, card.dev, queue, flags, NULL);
-}
+#include "xsk_app_rig.h"
 
 /* Binds and destroys a socket on queue 1 with chunks of 2048 bytes and this headroom. */
 static int bind_with(u32 headroom, u32 mtu, u16 flags)

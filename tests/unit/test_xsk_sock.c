@@ -1,36 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sockets: every refusal of rings and bind with its error code, modes and fall-back, teardown. */
-#include "xsk_rig.h"
-
-#include "xsk/xsk.h"
+#include "xsk_app_rig.h"
 
 #include <pthread.h>
-
-enum { CHUNKS = 32, RING = 16 };
-
-static struct area area;
-static struct app app;
-
-static int setup(void **state)
-{
-	card_open("sim", &card_zc);
-	area_open(&area, CHUNKS, 0, 0);
-	app_open(&app, RING, RING, RING);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	xdp_sock_destroy(app.xs);
-	area_close(&area);
-	card_close();
-	return 0;
-}
-
-static int bind_app(u32 queue, u16 flags)
-{
-	return xdp_sock_bind(app.xs, area.umem, card.dev, queue, flags, NULL);
-}
 
 static void test_rings(void **state)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "fd_message.h"
 #include "vfu_serve.h"
 
 #include <dirent.h>
@@ -41,22 +42,7 @@ int rig_fds(void)
 
 bool rig_raw(struct rig_conn *c, const void *bytes, size_t n, const int *fds, u32 n_fds)
 {
-	union {
-		struct cmsghdr h;
-		u8 room[CMSG_SPACE(64 * sizeof(int))];
-	} control = {0};
-	struct iovec iov = {(void *)(uintptr_t)bytes, n};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (n_fds) {
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		control.h.cmsg_level = SOL_SOCKET;
-		control.h.cmsg_type = SCM_RIGHTS;
-		control.h.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(&control.h), fds, n_fds * sizeof(int));
-	}
-	return sendmsg(c->channel.fd, &msg, MSG_NOSIGNAL) >= 0 || errno == EAGAIN;
+	return fd_message_send(c->channel.fd, bytes, n, fds, n_fds, 0);
 }
 
 void rig_reply_with(struct rig_conn *c, const struct vfuser_message *m, const void *data, u32 size,
@@ -390,4 +376,24 @@ void rig_end(void)
 	close(rig.bar0_fd);
 	unlink(rig.path);
 	rmdir(folder);
+}
+
+static struct page *rig_page;
+
+int rig_begin_counted(void **state)
+{
+	rig_start();
+	rig_page = alloc_page(GFP_KERNEL); /* RAM and its file stay */
+	dmamap_close(dmamap_open("sim"));  /* and the file of DMAMAP_CHECK */
+	rig.fds_before = rig_fds();
+	return 0;
+}
+
+int rig_end_counted(void **state)
+{
+	rig_wait_closed();
+	assert_int_equal(rig_fds(), rig.fds_before);
+	__free_page(rig_page);
+	rig_end();
+	return 0;
 }

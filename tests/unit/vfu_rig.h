@@ -51,6 +51,7 @@ struct vfu_rig {
 	bool no_reset, no_mmap, plain_unmap, edge_line;
 	u64 max_msg_fds, max_dma_maps;
 	u16 minor;
+	int fds_before;	  /* see rig_begin_counted(); a test adds those that it opens */
 	const char *json; /* replaces the capabilities of the version reply */
 
 	/* what happened; under the lock */
@@ -111,5 +112,9 @@ void rig_bar0_write(u64 offset, u32 value);
 
 /* Open descriptors of this process. */
 int rig_fds(void);
+
+/* Set-up and teardown of a test after which no descriptor may be left: rig.fds_before. */
+int rig_begin_counted(void **state);
+int rig_end_counted(void **state);
 
 #endif
